@@ -1,0 +1,94 @@
+r"""The running data set: 1,797 handwritten digits of 8 x 8 pixels and 17 grey levels.
+
+Every family of models in the course is trained on these images, so that their figures can stand
+in one table. The images are *discrete*: each pixel is one of the integers 0..16. A discrete model
+gives them a probability directly; a density must first be made to fit (uniform dequantisation,
+see `genlab.core.stats`).
+
+The split is fixed once and for all by a seeded permutation: 1,397 images to train on, 200 to
+choose hyperparameters with, 200 to report on. The images come with scikit-learn, so nothing is
+downloaded.
+
+Lesson: notebooks/02_autoregressive.ipynb (and every lesson after it)
+Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository,
+    as shipped in `sklearn.datasets.load_digits`.
+"""
+
+from functools import cache
+from typing import Literal, NamedTuple
+
+import torch
+from jaxtyping import Int
+from sklearn.datasets import load_digits as _sklearn_digits
+from torch import Tensor
+
+Split = Literal["train", "val", "test"]
+
+EVENT_SHAPE = (1, 8, 8)
+N_LEVELS = 17
+N_CLASSES = 10
+SIZES: dict[str, int] = {"train": 1397, "val": 200, "test": 200}
+_SEED = 20240
+
+
+class Digits(NamedTuple):
+    """Images and the digit that each one shows."""
+
+    images: Int[Tensor, " n 1 8 8"]
+    labels: Int[Tensor, " n"]
+
+
+def split_indices(split: Split) -> Int[Tensor, " n"]:
+    """Row numbers, in scikit-learn's order, of the images of one part of the fixed split.
+
+    Args:
+        split: "train", "val" or "test".
+
+    Returns:
+        `(n,)` int64, without repetition; the three parts are disjoint and cover all 1,797 rows.
+
+    Raises:
+        ValueError: the name is none of the three.
+
+    Example:
+        >>> len(split_indices("train")), len(split_indices("val")), len(split_indices("test"))
+        (1397, 200, 200)
+    """
+    if split not in SIZES:
+        raise ValueError(f"split must be one of {sorted(SIZES)}, got {split!r}")
+    order = torch.randperm(sum(SIZES.values()), generator=torch.Generator().manual_seed(_SEED))
+    parts = dict(zip(SIZES, torch.split(order, list(SIZES.values())), strict=True))
+    return parts[split]
+
+
+@cache
+def _all_digits() -> Digits:
+    """Every image and label in scikit-learn's order (read once)."""
+    bunch = _sklearn_digits()
+    images = torch.from_numpy(bunch.images).to(torch.int64).unsqueeze(1)
+    return Digits(images, torch.from_numpy(bunch.target).to(torch.int64))
+
+
+def load_digits(split: Split = "train") -> Digits:
+    """Images and labels of one part of the fixed split.
+
+    Args:
+        split: "train" (1,397 images), "val" (200, for choosing hyperparameters) or "test" (200).
+
+    Returns:
+        `Digits(images, labels)`: images `(n, 1, 8, 8)` int64 in 0..16 (0 = paper, 16 = full ink),
+        labels `(n,)` int64 in 0..9. Fresh tensors: changing them changes nothing here.
+
+    Raises:
+        ValueError: the name is none of the three.
+
+    Example:
+        >>> images, labels = load_digits("test")
+        >>> images.shape, int(images.min()), int(images.max())
+        (torch.Size([200, 1, 8, 8]), 0, 16)
+
+    Lesson: notebooks/02_autoregressive.ipynb
+    """
+    index = split_indices(split)
+    images, labels = _all_digits()
+    return Digits(images[index], labels[index])
