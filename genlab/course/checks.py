@@ -1,0 +1,166 @@
+r"""Checks: one line of output that says two independent routes agree, or an error that says how far apart they are.
+
+A lesson computes both sides of every equation that it derives, by routes that share no
+intermediate result, and hands them to `check`. A number that is exact (closed form, enumeration,
+seeded double precision) is printed plainly; a number that may differ between machines is printed
+with a tilde, `~2.03`, and held in an interval by `check_range` or `check_close_mc`.
+"""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Values: TypeAlias = "float | int | Sequence[float] | NDArray[np.generic] | torch.Tensor"
+
+NAME_WIDTH = 46
+
+
+class CheckFailed(AssertionError):
+    """Two routes to one number disagree, or a number left its interval."""
+
+
+def as_array(value: Values) -> NDArray[np.float64]:
+    """Turn a number, sequence, array or tensor into a double precision array.
+
+    Args:
+        value: anything numeric; a tensor may live on any device and carry a gradient.
+
+    Returns:
+        A new `float64` array of the same shape.
+
+    Raises:
+        TypeError: `value` is not numeric (None, text, ...).
+    """
+    if isinstance(value, torch.Tensor):
+        value = value.detach().cpu().numpy()
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"expected a number or an array of numbers, got {value!r}") from error
+
+
+def show_number(value: float) -> str:
+    """Write a number with six decimals, or six significant digits where that would hide it.
+
+    Args:
+        value: any float; -0.0 is written as 0.000000.
+
+    Returns:
+        The text, without padding.
+
+    Example:
+        >>> show_number(0.0281684), show_number(12), show_number(4.0358e-5)
+        ('0.028168', '12', '4.0358e-05')
+    """
+    if isinstance(value, int):
+        return str(value)
+    if not np.isfinite(value):
+        return str(value)
+    if value == 0 or 1e-3 <= abs(value) < 1e6 or abs(value) < 1e-12:
+        return f"{value + 0.0:.6f}".replace("-0.000000", "0.000000")
+    return f"{value:.6g}"
+
+
+def check(name: str, left: Values, right: Values, *, rtol: float = 0.0, atol: float = 1e-9) -> None:
+    r"""Print one line if two routes agree: $|l - r| \le \text{atol} + \text{rtol}\,|r|$ everywhere.
+
+    Args:
+        name: what is being checked, as the line should read.
+        left: the first route, a number or an array.
+        right: the second route; one may be a number where the other is an array of equal numbers.
+        rtol: relative tolerance; say in the lesson where it comes from.
+        atol: absolute tolerance, by default rounding of double precision.
+
+    Raises:
+        CheckFailed: the two differ, have shapes that do not fit, or one is not a number.
+
+    Example:
+        >>> check("log of a product", np.log(2 * 3), np.log(2) + np.log(3))
+        ok  log of a product                                1.791759  vs  1.791759
+    """
+    a, b = as_array(left), as_array(right)
+    if a.shape != b.shape and a.size != 1 and b.size != 1:
+        raise CheckFailed(f"{name}: shapes {a.shape} and {b.shape} do not fit together")
+    with np.errstate(invalid="ignore"):
+        fits = (a == b) | (np.abs(a - b) <= atol + rtol * np.abs(b))
+    if not np.all(fits):
+        raise CheckFailed(f"{name}: {_first_misfit(a, b, fits)} (atol = {atol:g}, rtol = {rtol:g})")
+    if a.size == b.size == 1:
+        shown = f"{_show(left, a)}  vs  {_show(right, b)}"
+    else:
+        bound = f"{atol:g}" + (f" + {rtol:g} |right|" if rtol else "")
+        shown = f"max |difference| <= {bound}  ({max(a.size, b.size)} numbers)"
+    print(f"ok  {name:<{NAME_WIDTH}}  {shown}")
+
+
+def _show(given: Values, array: NDArray[np.float64]) -> str:
+    number = array.item()
+    return show_number(int(number) if isinstance(given, int) else number)
+
+
+def _first_misfit(a: NDArray[np.float64], b: NDArray[np.float64], fits: NDArray[np.bool_]) -> str:
+    a, b = np.broadcast_arrays(a, b)
+    where = tuple(int(i) for i in np.argwhere(~fits)[0])
+    place = f" at {where}" if where else ""
+    count = "" if fits.size == 1 else f"; {int((~fits).sum())} of {fits.size} numbers differ"
+    return f"{a[where]:.9g} is not {b[where]:.9g}{place}{count}"
+
+
+def check_range(name: str, value: Values, low: float, high: float, *, digits: int = 3) -> None:
+    """Print one line if a number that is only known as a range lies in its interval.
+
+    Args:
+        name: what was measured, with its unit.
+        value: the measured number.
+        low: lower end of the interval, included.
+        high: upper end, included.
+        digits: decimals to print; the tilde says that they may differ between machines.
+
+    Raises:
+        CheckFailed: the number is outside, or not a number.
+        ValueError: the interval is empty.
+
+    Example:
+        >>> check_range("held-out bits per dimension", 2.0314, 1.9, 2.2)
+        ok  held-out bits per dimension                     ~2.031  in [1.9, 2.2]
+    """
+    if not low <= high:
+        raise ValueError(f"low must not exceed high, got [{low}, {high}]")
+    number = float(as_array(value).item())
+    if not low <= number <= high:
+        raise CheckFailed(f"{name}: {number:.6g} is outside [{low:g}, {high:g}]")
+    print(f"ok  {name:<{NAME_WIDTH}}  ~{number:.{digits}f}  in [{low:g}, {high:g}]")
+
+
+def check_close_mc(name: str, estimates: Values, truth: float, *, n_sigma: float = 5.0) -> None:
+    r"""Print one line if a Monte Carlo mean lies within `n_sigma` standard errors of the truth.
+
+    $$|\bar y - \mu| \le n_\sigma\, s / \sqrt n$$
+
+    Args:
+        name: what was estimated.
+        estimates: independent draws `(n,)` whose mean estimates `truth`.
+        truth: the exact value, from another route.
+        n_sigma: standard errors allowed; at 5 a correct estimate fails about once in 1.7 million.
+
+    Raises:
+        CheckFailed: the mean is too far away.
+        ValueError: fewer than two draws.
+
+    Example:
+        >>> check_close_mc("mean of a coin", np.array([0.0, 1.0] * 50), 0.5)
+        ok  mean of a coin                                  ~0.5000  vs  0.500000  (n = 100)
+    """
+    draws = as_array(estimates).reshape(-1)
+    if draws.size < 2:
+        raise ValueError(f"need at least two draws, got {draws.size}")
+    mean, error = float(draws.mean()), float(draws.std(ddof=1) / np.sqrt(draws.size))
+    if not abs(mean - truth) <= n_sigma * error:
+        raise CheckFailed(
+            f"{name}: {mean:.6g} is {abs(mean - truth) / max(error, 1e-300):.1f} standard errors "
+            f"from {truth:.6g} (n = {draws.size}, at most {n_sigma:g} allowed)"
+        )
+    print(f"ok  {name:<{NAME_WIDTH}}  ~{mean:.4f}  vs  {show_number(truth)}  (n = {draws.size})")

@@ -1,0 +1,91 @@
+"""Watch a training run: a progress bar, and a curve that grows."""
+
+from collections.abc import Iterable
+from typing import Any, Protocol, TypeVar
+
+import ipywidgets
+import matplotlib.pyplot as plt
+from IPython.display import display
+from tqdm.auto import tqdm
+
+from .explorer import DPI, png
+
+
+class HasLosses(Protocol):
+    """One record of a training loop."""
+
+    @property
+    def step(self) -> int:
+        """1, 2, ..."""
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """By name."""
+
+
+R = TypeVar("R", bound=HasLosses)
+
+
+class Curve:
+    """A live plot of every loss against the step, smoothed by a running mean."""
+
+    def __init__(self, label: str) -> None:
+        self._figure, self._ax = plt.subplots(figsize=(6.0, 2.4), layout="constrained")
+        self._ax.set(xlabel="step", ylabel=label)
+        self._lines: dict[str, Any] = {}
+        width = f"{round(self._figure.get_figwidth() * DPI)}px"
+        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(width=width))
+        plt.close(self._figure)
+
+    def draw(self, records: list[Any]) -> None:
+        """Show the records so far.
+
+        Args:
+            records: at least one, each with `step` and `losses`.
+        """
+        steps = [r.step for r in records]
+        for name in records[-1].losses:
+            if name not in self._lines:
+                (self._lines[name],) = self._ax.plot([], [], label=name)
+            self._lines[name].set_data(steps, _smooth([r.losses[name] for r in records]))
+        if len(self._lines) > 1:
+            self._ax.legend()
+        self._ax.relim()
+        self._ax.autoscale_view()
+        self.image.value = png(self._figure)
+
+
+def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
+    out, mean = [], 0.0
+    for k, value in enumerate(values, 1):
+        mean = weight * mean + (1 - weight) * value
+        out.append(mean / (1 - weight**k))
+    return out
+
+
+def watch(
+    records: Iterable[R], total: int, *, label: str = "loss", every: int | None = None
+) -> list[R]:
+    """Run a training generator to its end with a bar and a live curve.
+
+    Interrupt the kernel and the model keeps what it has learned so far.
+
+    Args:
+        records: what `train.fit` or `train.fit_adversarial` returned.
+        total: how many records to expect.
+        label: unit or name on the vertical axis.
+        every: steps between redrawings; about twenty in all when None.
+
+    Returns:
+        All records, for a static figure beside the live one.
+    """
+    curve, seen = Curve(label), list[R]()
+    every = every or max(1, total // 20)
+    display(curve.image)  # type: ignore[no-untyped-call]
+    for record in tqdm(records, total=total, desc="training"):
+        seen.append(record)
+        if record.step % every == 0:
+            curve.draw(seen)
+    if seen:
+        curve.draw(seen)
+    return seen
