@@ -1,0 +1,264 @@
+r"""The few formulas that every lesson uses: normal densities, divergences, units.
+
+All logarithms are natural, so log-probabilities, entropies and divergences are in **nats**;
+`bits_per_dim` is the one place where the unit changes. Densities are summed over the event
+and never averaged over the batch.
+
+$$\mathrm{KL}(p\,\|\,q) = H(p, q) - H(p) \ge 0.$$
+
+Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+Sources: Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2 (eqs. 2.1, 2.26);
+Kingma and Welling 2013 (arXiv:1312.6114), appendix B; Theis, van den Oord and Bethge 2015
+(arXiv:1511.01844), section 3.1.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genlab.core.shapes import Event, PerExample, sum_event
+
+
+def std_normal_log_prob(x: Event) -> PerExample:
+    r"""Log-density of the standard normal distribution.
+
+    $$\log \mathcal N(x; 0, I) = -\tfrac12 \lVert x \rVert^2 - \tfrac D2 \log 2\pi$$
+
+    Args:
+        x: `(b, *event)` with D numbers in each example.
+
+    Returns:
+        `(b,)`, summed over the event, in nats.
+
+    Example:
+        >>> std_normal_log_prob(torch.zeros(1, 2))
+        tensor([-1.8379])
+
+    Source: Bishop, Pattern Recognition and Machine Learning, eq. 2.43.
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    return sum_event(-0.5 * x**2 - 0.5 * math.log(2 * math.pi))
+
+
+def normal_log_prob(x: Event, mean: Tensor | float, std: Tensor | float) -> PerExample:
+    r"""Log-density of a normal distribution with independent coordinates.
+
+    $$\log \mathcal N(x; \mu, \sigma^2 I) = \sum_j -\tfrac12 \Big(\frac{x_j-\mu_j}{\sigma_j}\Big)^2
+    - \log \sigma_j - \tfrac12 \log 2\pi$$
+
+    Args:
+        x: `(b, *event)`.
+        mean: broadcastable to `x`.
+        std: broadcastable to `x`, positive.
+
+    Returns:
+        `(b,)`, summed over the event, in nats. It is positive where the density exceeds 1.
+
+    Raises:
+        ValueError: a standard deviation is not positive.
+
+    Example:
+        >>> normal_log_prob(torch.zeros(1, 1), mean=0.0, std=0.1)
+        tensor([1.3836])
+
+    Source: Bishop, Pattern Recognition and Machine Learning, eq. 1.46.
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    mean, std = torch.as_tensor(mean, dtype=x.dtype), torch.as_tensor(std, dtype=x.dtype)
+    if not bool((std > 0).all()):
+        raise ValueError(f"normal_log_prob: smallest std is {std.min().item()}, expected > 0")
+    log_prob = -0.5 * ((x - mean) / std) ** 2 - torch.log(std) - 0.5 * math.log(2 * math.pi)
+    return sum_event(log_prob)
+
+
+def kl_diag_normal(mu: Event, log_var: Event) -> PerExample:
+    r"""Divergence of a normal with independent coordinates from the standard normal.
+
+    $$\mathrm{KL}\big(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, I)\big)
+    = \tfrac12 \sum_j \big(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\big)$$
+
+    Zero exactly when $\mu = 0$ and $\sigma = 1$.
+
+    Args:
+        mu: means, `(b, *event)`.
+        log_var: $\log \sigma^2$, like `mu`.
+
+    Returns:
+        `(b,)`, summed over the event, in nats, never negative.
+
+    Example:
+        >>> kl_diag_normal(torch.ones(1, 2), torch.zeros(1, 2))
+        tensor([1.])
+
+    Source: Kingma and Welling 2013 (arXiv:1312.6114), appendix B.
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    return sum_event(0.5 * (mu**2 + torch.expm1(log_var) - log_var))
+
+
+def entropy(p: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
+    r"""Entropy of a distribution over k outcomes.
+
+    $$H(p) = -\sum_i p_i \log p_i, \qquad 0 \log 0 = 0$$
+
+    Args:
+        p: probabilities, `(*b, k)`, each row sums to 1.
+
+    Returns:
+        `(*b,)`, in nats, between 0 and $\log k$.
+
+    Raises:
+        ValueError: a probability is negative or a row does not sum to 1.
+
+    Example:
+        >>> entropy(torch.tensor([0.4, 0.4, 0.2]))
+        tensor(1.0549)
+
+    Source: Cover and Thomas, eq. 2.1.
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    _require_distribution(p, "p")
+    return -torch.xlogy(p, p).sum(-1)
+
+
+def cross_entropy(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
+    r"""Average surprise when outcomes come from `p` and we expected `q`.
+
+    $$H(p, q) = -\sum_i p_i \log q_i = H(p) + \mathrm{KL}(p\,\|\,q)$$
+
+    Args:
+        p: true probabilities, `(*b, k)`, each row sums to 1.
+        q: model probabilities, `(*b, k)`, each row sums to 1.
+
+    Returns:
+        `(*b,)`, in nats; infinite where `p` puts mass on an outcome that `q` excludes.
+
+    Raises:
+        ValueError: a probability is negative or a row does not sum to 1.
+
+    Example:
+        >>> cross_entropy(torch.tensor([0.4, 0.4, 0.2]), torch.tensor([0.5, 0.3, 0.2]))
+        tensor(1.0807)
+
+    Source: Goodfellow, Bengio and Courville, Deep Learning, eq. 3.51.
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    _require_distribution(p, "p")
+    _require_distribution(q, "q")
+    return -torch.xlogy(p, q).sum(-1)
+
+
+def kl_categorical(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
+    r"""Kullback-Leibler divergence between two distributions over k outcomes.
+
+    $$\mathrm{KL}(p\,\|\,q) = \sum_i p_i \log \frac{p_i}{q_i}$$
+
+    Zero exactly when the two are equal; not symmetric, hence not a distance.
+
+    Args:
+        p: the distribution that the average is taken under, `(*b, k)`.
+        q: the other one, `(*b, k)`.
+
+    Returns:
+        `(*b,)`, in nats, never negative; infinite where `p > 0` and `q = 0`.
+
+    Raises:
+        ValueError: a probability is negative or a row does not sum to 1.
+
+    Example:
+        >>> kl_categorical(torch.tensor([0.5, 0.5]), torch.tensor([0.7, 0.3]))
+        tensor(0.0872)
+
+    Source: Cover and Thomas, eq. 2.26.
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    _require_distribution(p, "p")
+    _require_distribution(q, "q")
+    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
+
+
+def bits_per_dim(
+    nll_nats: Float[Tensor, " *b"], n_dims: int, levels: int | None = None
+) -> Float[Tensor, " *b"]:
+    r"""Negative log-likelihood in bits, shared out over the dimensions.
+
+    $$\frac{\mathrm{NLL}}{D \log 2} \;+\; \log_2 L$$
+
+    The second term appears only when `levels` is given: the model is then a density on data
+    with L levels scaled to [0, 1], and the bin of one level has width $1/L$, which costs
+    $\log L$ nats in each dimension. Without it the numbers of a density and of a discrete
+    model do not share a unit.
+
+    Args:
+        nll_nats: $-\log p(x)$ of whole examples, in nats.
+        n_dims: D, numbers in one example.
+        levels: L, grey levels, for a density on data scaled to [0, 1]; None for a discrete model.
+
+    Returns:
+        Like `nll_nats`, in bits per dimension.
+
+    Raises:
+        ValueError: `n_dims` or `levels` is less than 1.
+
+    Example:
+        >>> bits_per_dim(torch.tensor(64 * math.log(17)), n_dims=64)
+        tensor(4.0875)
+
+    Source: Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1.
+    Lesson: notebooks/02_autoregressive.ipynb
+    """
+    if n_dims < 1:
+        raise ValueError(f"bits_per_dim: n_dims is {n_dims}, expected at least 1")
+    if levels is not None and levels < 1:
+        raise ValueError(f"bits_per_dim: levels is {levels}, expected at least 1")
+    return nll_nats / (n_dims * math.log(2)) + (0.0 if levels is None else math.log2(levels))
+
+
+def dequantize(
+    x: Int[Tensor, " b *event"], levels: int, *, generator: torch.Generator | None = None
+) -> Event:
+    r"""Spread each grey level evenly over its bin, so that a density can be fitted.
+
+    $$y = \frac{x + u}{L}, \qquad u \sim \mathcal U[0, 1)$$
+
+    A density fitted to `y` gives a *bound* on the discrete model: by Jensen's inequality
+    $\mathbb E_u \log p(y) - D \log L \le \log P(x)$.
+
+    Args:
+        x: integers in 0..L-1.
+        levels: L.
+        generator: source of randomness.
+
+    Returns:
+        Like `x`, torch's default dtype, in [0, 1); `floor(y * levels)` gives `x` back.
+
+    Raises:
+        ValueError: a level is outside 0..L-1.
+
+    Example:
+        >>> y = dequantize(torch.tensor([[0, 16]]), levels=17)
+        >>> (y * 17).floor()
+        tensor([[ 0., 16.]])
+
+    Source: Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1.
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    if x.numel() and (int(x.min()) < 0 or int(x.max()) >= levels):
+        raise ValueError(
+            f"dequantize: x runs from {int(x.min())} to {int(x.max())}, expected 0..{levels - 1}"
+        )
+    dtype = torch.get_default_dtype()
+    u = torch.rand(x.shape, dtype=dtype, device=x.device, generator=generator)
+    # x + u must not be rounded up to x + 1, which is the next level: keep u a few ulps below 1.
+    return (x + u.clamp(max=1 - 2 * levels * torch.finfo(dtype).eps)) / levels
+
+
+def _require_distribution(p: Tensor, name: str) -> None:
+    if bool((p < 0).any()):
+        raise ValueError(f"{name} contains {p.min().item()}, expected probabilities >= 0")
+    total = p.sum(-1)
+    if not bool(((total - 1).abs() < 1e-4).all()):
+        worst = total.flatten()[(total - 1).abs().flatten().argmax()].item()
+        raise ValueError(f"{name} sums to {worst}, expected 1")
