@@ -1,4 +1,4 @@
-"""The map as data: the paradigms, what they minimise, how they sample, what likelihood they have."""
+"""The map as data: what each paradigm minimises, how it samples, which likelihood it has."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -22,7 +22,7 @@ class Paradigm:
 
 AUTOREGRESSIVE = Paradigm(
     "autoregressive",
-    r"p(x)=\prod_i p(x_i\mid x_{<i})",
+    r"p(x)=\prod_i\, p(x_i\mid x_{<i})",
     "next-piece cross-entropy",
     "one piece after another",
     "one a piece",
@@ -34,30 +34,30 @@ FLOW = Paradigm(
     "flow",
     r"p(x)=p_z(f^{-1}(x))\,|\det J_{f^{-1}}|",
     "negative log-likelihood",
-    "push a base draw through f",
+    "base draw, then f",
     "one (coupling)",
     "exact",
-    "every layer must be invertible",
+    "only invertible layers",
     (3, 4),
 )
 LATENT = Paradigm(
     "latent-variable",
     r"p(x)=\int p(x\mid z)\,p(z)\,dz",
     "ELBO",
-    "prior draw, one decoder pass",
+    "prior draw, then decoder",
     "one",
     "lower bound",
-    "only a bound; blur",
+    "only a bound, blur",
     (5, 6),
 )
 ADVERSARIAL = Paradigm(
     "adversarial",
     r"x=G(z)",
     "minimax game",
-    "latent draw, one generator pass",
+    "noise, then generator",
     "one",
     "none",
-    "no likelihood; mode collapse",
+    "modes may go missing",
     (7, 8),
 )
 SCORE = Paradigm(

@@ -56,10 +56,10 @@ def _card(ax: Axes, x: float, paradigm: Paradigm, colour: str, bright: bool) -> 
         ("learn", paradigm.objective),
         ("sample", paradigm.sampler),
         ("passes", paradigm.passes),
-        ("likelihood", paradigm.likelihood),
+        ("log p(x)", paradigm.likelihood),
         ("pays", paradigm.pays),
     ]
     for row, (label, value) in enumerate(rows):
         y = 1.80 - 0.37 * row
         ax.text(x + 0.08, y, label, fontsize=7.2, color="#666666" if bright else "#AAAAAA")
-        ax.text(x + 0.66, y, value, fontsize=8.0, color=ink)
+        ax.text(x + 0.62, y, value, fontsize=8.0, color=ink)

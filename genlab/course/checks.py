@@ -1,4 +1,4 @@
-r"""Checks: one line of output that says two independent routes agree, or an error that says how far apart they are.
+r"""Checks: one line that says two independent routes agree, or an error that says how far apart.
 
 A lesson computes both sides of every equation that it derives, by routes that share no
 intermediate result, and hands them to `check`. A number that is exact (closed form, enumeration,
@@ -18,7 +18,7 @@ Values: TypeAlias = "float | int | Sequence[float] | NDArray[np.generic] | torch
 NAME_WIDTH = 46
 
 
-class CheckFailed(AssertionError):
+class CheckFailed(AssertionError):  # noqa: N818 - read as a sentence in a traceback
     """Two routes to one number disagree, or a number left its interval."""
 
 

@@ -1,5 +1,7 @@
 """One look for every figure of the course: colour-blind safe, opaque, legible at half size."""
 
+from typing import Any
+
 import matplotlib as mpl
 import numpy as np
 import torch
@@ -11,7 +13,7 @@ BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = (
 )  # fmt: skip
 OKABE_ITO = (BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK)
 
-STYLE = {
+STYLE: dict[str, Any] = {
     "figure.figsize": (8.0, 3.2),
     "figure.dpi": 90,
     "figure.facecolor": "white",
@@ -41,7 +43,8 @@ def begin(lesson: int) -> None:
     """
     if not 1 <= lesson <= 15:
         raise ValueError(f"lessons are numbered 1 to 15, got {lesson}")
-    mpl.rcParams.update(STYLE)
+    for name, value in STYLE.items():
+        mpl.rcParams[name] = value  # type: ignore[index]
     torch.manual_seed(lesson)
     torch.set_default_dtype(torch.float32)
     np.random.seed(lesson)  # noqa: NPY002 - libraries that ask for no generator use this one
@@ -63,6 +66,6 @@ def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: s
     for i, image in enumerate(x):
         r, c = divmod(i, n_columns)
         canvas[r * (h + 1) : r * (h + 1) + h, c * (w + 1) : c * (w + 1) + w] = image
-    ax.imshow(canvas, cmap="gray", interpolation="nearest")
+    ax.imshow(canvas.numpy(), cmap="gray", interpolation="nearest")
     ax.set_axis_off()
     ax.set_title(title)

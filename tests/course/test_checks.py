@@ -1,0 +1,83 @@
+"""A check prints one line when two routes agree and raises when they do not."""
+
+import numpy as np
+import pytest
+import torch
+
+from genlab.course import CheckFailed, check, check_close_mc, check_range
+from genlab.course.checks import show_number
+
+
+def test_agreement_prints_one_line_with_both_numbers(capsys):
+    check("gap = KL(q || posterior)", 0.0281684, torch.tensor(0.0281684))
+    line = capsys.readouterr().out
+    assert line.startswith("ok  gap = KL(q || posterior)")
+    assert line.count("0.028168") == 2
+    assert line.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [(1.0, 1.0 + 1e-8), (1.0, float("nan")), ([1.0, 2.0], [1.0, 2.1]), (float("inf"), 1.0)],
+)
+def test_disagreement_raises_and_names_the_check(left, right, capsys):
+    with pytest.raises(CheckFailed, match="volume"):
+        check("volume", left, right)
+    assert capsys.readouterr().out == ""
+
+
+def test_opposite_signs_never_cancel():
+    with pytest.raises(CheckFailed, match="2 of 2"):
+        check("signed", [1.0, -1.0], [-1.0, 1.0])
+
+
+def test_the_message_says_where_an_array_first_differs():
+    with pytest.raises(CheckFailed, match=r"2 is not 5 at \(0, 1\)"):
+        check("table", [[1.0, 2.0]], [[1.0, 5.0]])
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(CheckFailed, match="shapes"):
+        check("shape", np.zeros(3), np.zeros(4))
+
+
+def test_equal_infinities_agree(capsys):
+    check("forward KL with a missing outcome", float("inf"), float("inf"))
+    assert "inf" in capsys.readouterr().out
+
+
+def test_text_is_not_a_number():
+    with pytest.raises(TypeError, match="expected a number"):
+        check("text", "two", 2.0)
+
+
+def test_integers_are_printed_as_integers(capsys):
+    check("passes", 12, 12)
+    assert "12  vs  12" in capsys.readouterr().out
+
+
+def test_a_range_is_marked_with_a_tilde(capsys):
+    check_range("bits per dimension", 2.0314, 1.9, 2.2)
+    assert "~2.031  in [1.9, 2.2]" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("value", [1.89, 2.21, float("nan")])
+def test_leaving_the_interval_raises(value):
+    with pytest.raises(CheckFailed, match="outside"):
+        check_range("bits per dimension", value, 1.9, 2.2)
+
+
+def test_an_empty_interval_is_a_mistake_of_the_author():
+    with pytest.raises(ValueError, match="must not exceed"):
+        check_range("x", 1.0, 2.0, 1.0)
+
+
+def test_monte_carlo_accepts_the_true_mean_and_refuses_a_wrong_one(generator):
+    draws = torch.randn(10_000, generator=generator)
+    check_close_mc("mean", draws, 0.0)
+    with pytest.raises(CheckFailed, match="standard errors"):
+        check_close_mc("mean", draws, 0.06)  # six standard errors away
+
+
+def test_negative_zero_is_printed_as_zero():
+    assert show_number(-0.0) == "0.000000"

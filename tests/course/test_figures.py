@@ -1,0 +1,26 @@
+"""The look of the figures."""
+
+import matplotlib.pyplot as plt
+import pytest
+import torch
+
+from genlab import course
+
+
+def test_a_lesson_number_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="1 to 15, got 16"):
+        course.begin(lesson=16)
+
+
+def test_beginning_a_lesson_seeds_it():
+    course.begin(lesson=3)
+    first = torch.rand(3)
+    course.begin(lesson=3)
+    torch.testing.assert_close(torch.rand(3), first, rtol=0, atol=0)
+
+
+def test_a_grid_of_images_has_a_row_for_each_ten():
+    figure, ax = plt.subplots()
+    course.show_images(ax, torch.rand(25, 1, 8, 8))
+    assert ax.images[0].get_array().shape == (3 * 9 - 1, 10 * 9 - 1)
+    plt.close(figure)

@@ -1,0 +1,76 @@
+"""The base of all widgets: a figure that follows its controls, a bar with a curve."""
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import pytest
+
+from genlab.train import Record
+from genlab.widgets import explore, watch
+
+
+def make(update=None):
+    figure, ax = plt.subplots(figsize=(3, 2))
+    (line,) = ax.plot([0, 1], [0, 1])
+
+    def move(slope):
+        line.set_ydata([0, slope])
+        return f"slope {slope:.1f}"
+
+    slider = ipywidgets.FloatSlider(value=1.0, min=0, max=2, description="slope")
+    return explore(figure, update or move, slope=slider)
+
+
+def test_moving_a_control_changes_picture_and_caption():
+    widget = make()
+    before = widget.picture
+    assert before.startswith(b"\x89PNG")
+    widget.set(slope=0.3)
+    assert widget.picture != before
+    assert widget.text == "slope 0.3"
+
+
+def test_the_same_position_gives_the_same_picture():
+    widget = make()
+    before = widget.picture
+    widget.set(slope=0.3)
+    widget.set(slope=1.0)
+    assert widget.picture == before
+
+
+def test_the_figure_is_not_shown_a_second_time():
+    open_before = plt.get_fignums()
+    make()
+    assert plt.get_fignums() == open_before
+
+
+def test_an_error_in_the_update_is_not_swallowed():
+    def broken(slope):
+        if slope < 1:
+            raise ValueError("slope below one")
+
+    widget = make(broken)
+    with pytest.raises(ValueError, match="slope below one"):
+        widget.set(slope=0.2)
+
+
+def test_an_unknown_control_lists_those_there_are():
+    with pytest.raises(ValueError, match="there are: slope"):
+        make().set(height=1)
+
+
+def test_a_figure_without_controls_is_refused():
+    figure = plt.figure()
+    with pytest.raises(ValueError, match="at least one control"):
+        explore(figure, lambda: None)
+    plt.close(figure)
+
+
+def test_watching_returns_every_record_and_leaves_no_figure_open():
+    open_before = plt.get_fignums()
+    run = [Record(k, {"critic": 1.0 / k, "generator": 2.0 / k}, 0.0) for k in range(1, 8)]
+    assert watch(iter(run), total=7) == run
+    assert plt.get_fignums() == open_before
+
+
+def test_watching_nothing_is_allowed():
+    assert watch(iter([]), total=0) == []
