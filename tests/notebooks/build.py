@@ -1,0 +1,144 @@
+"""Build notebooks from their paired text: python tests/notebooks/build.py notebooks/src/NN_slug.py ...
+
+The text is the source. Each build reads it, runs every cell in a fresh kernel of the current interpreter and writes
+the notebook beside the `src` folder, with nothing in it that varies from run to run: cell ids are made from the
+cells' content, and there are no time stamps, no widget state and no model ids. A notebook whose cell fails is not
+written: its traceback is printed and the old file stays.
+"""
+
+import copy
+import hashlib
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jupytext
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.notebooks import kernels
+
+CELL_TIMEOUT_S = 600
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # its model id is random and means nothing in a file
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {
+        "codemirror_mode": {"name": "ipython", "version": 3},
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+    },
+}
+HEADER = """\
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+"""
+
+
+def notebook_path(source):
+    """Return the notebook that belongs to the text `.../src/NAME.py`."""
+    if source.parent.name != "src" or source.suffix != ".py":
+        raise ValueError(f"expected the text of a pair, FOLDER/src/NAME.py, got {source}")
+    return source.parent.parent / f"{source.stem}.ipynb"
+
+
+def read_text(source):
+    """Return the notebook that `source` describes: not run, and with ids that depend on its cells alone."""
+    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(copy.deepcopy(METADATA))
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen = {}
+    for cell in notebook.cells:
+        content = f"{cell.cell_type}\n{cell.source}"
+        seen[content] = seen.get(content, 0) + 1
+        cell.id = hashlib.sha256(f"{content}\n{seen[content]}".encode()).hexdigest()[:12]
+        tags = cell.metadata.get("tags")
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+    return notebook
+
+
+def text_of(notebook):
+    """Return the py:percent text of `notebook`, with a header that names no version."""
+    text = jupytext.writes(notebook, fmt="py:percent")
+    return HEADER + re.sub(r"\A# ---\n.*?\n# ---\n", "", text, flags=re.DOTALL)
+
+
+def run(notebook, folder):
+    """Execute `notebook` in place, in `folder`; return (seconds, peak memory in MB or None)."""
+    manager = AsyncKernelManager(kernel_spec_manager=kernels.CurrentInterpreter())
+    client = NotebookClient(
+        notebook,
+        km=manager,
+        timeout=CELL_TIMEOUT_S,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+    )
+    with client.setup_kernel(env=kernels.environment(), stderr=subprocess.DEVNULL):
+        client.kc.execute(kernels.STARTUP, silent=True)
+        start = time.perf_counter()
+        for index, cell in enumerate(notebook.cells):
+            client.execute_cell(cell, index)
+        seconds = time.perf_counter() - start
+        return seconds, kernels.peak_megabytes(manager.provisioner.process.pid)
+
+
+def strip(notebook):
+    """Remove from an executed notebook what differs between two runs."""
+    notebook.metadata = nbformat.from_dict(copy.deepcopy(METADATA))
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop(WIDGET_VIEW, None)
+            output.get("metadata", {}).pop(WIDGET_VIEW, None)
+
+
+def build(source):
+    """Build one pair from its text `source`; return a line that says what was written."""
+    target = notebook_path(source)
+    notebook = read_text(source)
+    seconds, peak = run(notebook, target.parent)
+    strip(notebook)
+    nbformat.validate(notebook)
+    nbformat.write(notebook, target)
+    text = text_of(notebook)
+    source.write_text(text, encoding="utf-8")  # last: a text that looks older than its notebook is refused by jupytext
+    n_code = sum(cell.cell_type == "code" for cell in notebook.cells)
+    memory = "n/a" if peak is None else f"{peak:.0f} MB"
+    size = target.stat().st_size / 1000
+    return f"{target}: {n_code} code cells, {seconds:.1f} s, peak {memory}, {size:.0f} kB"
+
+
+def main(paths):
+    """Build each text in `paths`; return the number of those that failed."""
+    failed = 0
+    for path in paths:
+        try:
+            print(build(Path(path)), flush=True)
+        except CellExecutionError as error:
+            failed += 1
+            trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # no colours: the text may go to a file
+            print(f"{trace}\n{path}: a cell failed; the old notebook was left as it is", file=sys.stderr)
+    return failed
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 2:
+        sys.exit("usage: python tests/notebooks/build.py notebooks/src/NAME.py ...")
+    sys.exit(min(main(sys.argv[1:]), 1))
