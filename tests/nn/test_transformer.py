@@ -1,0 +1,115 @@
+"""The transformer decoder: causality, the cache, its parts."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genlab.nn.transformer import (
+    RMSNorm,
+    SwiGLU,
+    Transformer,
+    TransformerBody,
+    TransformerConfig,
+    rms_norm,
+)
+
+SMALL = TransformerConfig(d_model=16, n_layer=2, n_head=4, n_kv_head=2, d_hidden=24)
+
+
+def make(config=SMALL, n_tokens=7):
+    torch.manual_seed(0)
+    net = Transformer(n_tokens, config).double()
+    with torch.no_grad():  # large weights, so that attention is far from uniform
+        for p in net.parameters():
+            p.mul_(10 if p.ndim > 1 else 1)
+    return net.eval()
+
+
+def test_rms_norm_has_mean_square_one_and_keeps_the_direction():
+    x = torch.randn(5, 9)
+    y = rms_norm(x, torch.ones(9), 0.0)
+    torch.testing.assert_close(y.square().mean(-1), torch.ones(5))
+    torch.testing.assert_close(F.cosine_similarity(x, y), torch.ones(5))
+
+
+def test_rms_norm_of_zero_is_zero():
+    assert torch.equal(RMSNorm(4, 1e-6)(torch.zeros(4)), torch.zeros(4))
+
+
+def test_swiglu_with_a_closed_gate_is_zero():
+    mlp = SwiGLU(4, 6)
+    torch.nn.init.zeros_(mlp.w_1.weight)  # SiLU(0) = 0
+    assert torch.equal(mlp(torch.randn(3, 4)), torch.zeros(3, 4))
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 99), j=st.integers(0, 7), token=st.integers(0, 6))
+def test_changing_a_token_leaves_the_logits_before_it(seed, j, token):
+    torch.set_default_dtype(torch.float64)
+    net = make()
+    x = torch.randint(7, (1, 8), generator=torch.Generator().manual_seed(seed))
+    y = x.clone()
+    y[0, j] = token
+    # masked weights are exactly zero, so equality is exact
+    assert torch.equal(net(x)[:, :j], net(y)[:, :j])
+
+
+def test_logits_depend_on_every_earlier_token():
+    net = make()
+    x = torch.zeros(1, 6, dtype=torch.int64)
+    for j in range(6):
+        y = x.clone()
+        y[0, j] = 3
+        assert (net(x) - net(y))[0, j:].abs().amax(-1).min() > 1e-6
+
+
+def test_an_encoder_sees_the_future():
+    net = make(TransformerConfig(d_model=16, n_head=4, n_kv_head=2, causal=False))
+    x = torch.zeros(1, 6, dtype=torch.int64)
+    y = x.clone()
+    y[0, -1] = 3
+    assert (net(x) - net(y))[0, 0].abs().max() > 1e-6
+
+
+@settings(deadline=None, max_examples=15)
+@given(cuts=st.lists(st.integers(1, 11), max_size=4, unique=True))
+def test_the_cache_gives_the_same_logits_however_the_sequence_is_cut(cuts):
+    torch.set_default_dtype(torch.float64)
+    net = make()
+    x = torch.randint(7, (2, 12), generator=torch.Generator().manual_seed(1))
+    cache, parts = (), []
+    for piece in torch.tensor_split(x, sorted(cuts), dim=1):
+        logits, cache = net.extend(piece, cache)
+        parts.append(logits)
+    # the same products in another order of summation: rounding of float64
+    torch.testing.assert_close(torch.cat(parts, dim=1), net(x), atol=1e-10, rtol=1e-10)
+
+
+def test_positions_matter():
+    net = make()
+    x = torch.tensor([[1, 2, 3]])
+    assert (net(x)[0, -1] - net(x[:, [1, 0, 2]])[0, -1]).abs().max() > 1e-6
+
+
+def test_hidden_states_give_the_logits_through_the_head():
+    net = make()
+    x = torch.tensor([[1, 2, 3]])
+    torch.testing.assert_close(net.head(net.hidden(x)), net(x))
+
+
+def test_a_cache_without_causality_is_refused():
+    body = TransformerBody(TransformerConfig(d_model=8, n_head=2, n_kv_head=2, causal=False))
+    _, cache = body(torch.zeros(1, 2, 8))
+    with pytest.raises(ValueError, match="causal"):
+        body(torch.zeros(1, 1, 8), cache)
+
+
+def test_dropout_acts_in_training_only():
+    torch.manual_seed(0)
+    net = Transformer(5, TransformerConfig(dropout=0.5))
+    x = torch.tensor([[1, 2, 3]])
+    assert not torch.equal(net(x), net(x))
+    net.eval()
+    assert torch.equal(net(x), net(x))
