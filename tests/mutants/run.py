@@ -1,0 +1,268 @@
+"""Plant known mistakes in genlab one by one, and show that a test goes red for each: python tests/mutants/run.py [AREA].
+
+The mistakes stand in tests/mutants/AREA.toml, each as a replacement of a text that occurs exactly once in one file:
+
+    [[mutant]]
+    mistake = "ELBO with the KL's sign flipped"
+    file = "genlab/latent/elbo.py"
+    old = "recon - kl"
+    new = "recon + kl"
+    tests = ["tests/latent/test_elbo.py"]
+
+They are planted in a temporary copy, never in the work tree. A mistake is *caught* when a test itself fails, by an assertion
+or by an error that it raises. When the mutated code cannot even be imported or collected, the mutant is *invalid*: it shows
+nothing about the tests. The tests must pass before anything is planted. To pay for the slow imports once, a process that has
+imported them forks for each mutant. Exit status 0 means that every planted mistake was caught.
+"""
+
+import argparse
+import importlib
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+import tempfile
+import time
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+ROOT = Path(__file__).resolve().parents[2]
+COPIED = ("genlab", "tests", "pyproject.toml")
+SLOW_IMPORTS = (  # whatever the tests import, apart from genlab itself
+    "pytest", "hypothesis", "jaxtyping", "beartype.claw", "numpy", "torch", "matplotlib.pyplot",
+    "scipy.stats", "scipy.integrate", "scipy.special", "sklearn.datasets", "sklearn.mixture", "sklearn.neighbors",
+    "torch._dynamo", "torch.optim",
+)  # fmt: skip
+TIMEOUT_S = 300
+LOG = "mutant.log"  # in each tree: what the test process printed last
+CAUGHT, SURVIVED, INVALID = "caught", "NOT CAUGHT", "INVALID"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One mistake to plant."""
+
+    area: str  # the name of the file that it stands in
+    mistake: str
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one mutant: its status, and the test that caught it or the reason why none could."""
+
+    mutant: Mutant
+    status: str
+    detail: str
+
+
+def load(folder, area=None):
+    """Return the mutants of all areas in `folder`, or of one area."""
+    paths = sorted(folder.glob("*.toml" if area is None else f"{area}.toml"))
+    if area is not None and not paths:
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.toml")))
+        raise SystemExit(f"no mutants named {area!r}; there are: {known or 'none'}")
+    return [
+        Mutant(area=path.stem, **{**entry, "tests": tuple(entry["tests"])})
+        for path in paths
+        for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", [])
+    ]
+
+
+def problem(mutant, root):
+    """Return why `mutant` cannot be planted in the tree `root`, or "" when it can."""
+    path = root / mutant.file
+    if not path.is_file():
+        return f"no file {mutant.file}"
+    n = path.read_text(encoding="utf-8").count(mutant.old)
+    if n != 1:
+        return f"the text to replace occurs {n} times in {mutant.file}, not once"
+    if mutant.old == mutant.new:
+        return "nothing is changed"
+    missing = [test for test in mutant.tests if not (root / test.partition("::")[0]).exists()]
+    if missing or not mutant.tests:
+        return f"no test {', '.join(missing) or 'given'}"
+    return ""
+
+
+class _Outcomes:
+    """A pytest plugin that keeps the tests that failed and the errors outside tests."""
+
+    def __init__(self):
+        self.failed, self.errors, self.n_tests = [], [], 0
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.errors.append(f"{report.nodeid}: {_last_line(report)}")
+
+    def pytest_runtest_logreport(self, report):
+        self.n_tests += report.when == "call"
+        if report.failed:
+            (self.failed if report.when == "call" else self.errors).append(report.nodeid)
+
+
+def _last_line(report):
+    """Return the last line of a failed report: the exception."""
+    lines = str(report.longrepr).strip().splitlines()
+    return lines[-1].strip() if lines else "failed"
+
+
+def _run_pytest(tree, tests, stop_at_first, pipe):
+    """In a child process: run `tests` in `tree` quietly and send what happened down the pipe."""
+    os.chdir(tree)
+    sys.path.insert(0, str(tree))
+    log = os.open(tree / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    import pytest
+
+    outcomes = _Outcomes()
+    quiet = ["-q", "-p", "no:cacheprovider", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    arguments = [*tests, *quiet, *(["-x"] if stop_at_first else [])]
+    code = pytest.main(arguments, plugins=[outcomes])
+    pipe.send((int(code), outcomes.n_tests, outcomes.failed, outcomes.errors))
+    pipe.close()
+    os._exit(0)  # no exit handlers: the parent's are not this process's
+
+
+def run_tests(tree, tests, stop_at_first):
+    """Fork, run `tests` in `tree` and return (exit code, number of tests run, failed tests, errors)."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_run_pytest, args=(tree, tests, stop_at_first, sender))
+    child.start()
+    sender.close()
+    try:
+        if not receiver.poll(TIMEOUT_S):
+            return -1, 0, [], [f"no end after {TIMEOUT_S} s"]
+        return receiver.recv()
+    except EOFError:
+        last = (tree / LOG).read_text(errors="replace").strip().splitlines()[-1:] or ["no word"]
+        return -1, 0, [], [f"the test process died: {last[0]}"]
+    finally:
+        child.kill()
+        child.join()
+        receiver.close()
+
+
+def judge(mutant, tree):
+    """Plant `mutant` in `tree`, run its tests, put the file back and return the verdict."""
+    reason = problem(mutant, tree)
+    if reason:
+        return Verdict(mutant, INVALID, reason)
+    path = tree / mutant.file
+    original = path.read_text(encoding="utf-8")
+    path.write_text(original.replace(mutant.old, mutant.new), encoding="utf-8")
+    try:
+        _, n_tests, failed, errors = run_tests(tree, mutant.tests, stop_at_first=True)
+    finally:
+        path.write_text(original, encoding="utf-8")
+    if failed:
+        return Verdict(mutant, CAUGHT, failed[0])
+    if errors or not n_tests:
+        return Verdict(mutant, INVALID, errors[0] if errors else "no test ran")
+    return Verdict(mutant, SURVIVED, f"{n_tests} tests passed")
+
+
+def sound(tests, tree):
+    """Return why `tests` say nothing (they fail, or none runs, with no mistake planted), or ""."""
+    code, n_tests, failed, errors = run_tests(tree, tests, stop_at_first=False)
+    if failed or errors:
+        return f"red before anything was planted: {(failed + errors)[0]}"
+    return "" if n_tests and code == 0 else f"no test ran: {', '.join(tests)}"
+
+
+def copy_tree(root, target):
+    """Copy what the tests need from `root` into the new folder `target`."""
+    for name in COPIED:
+        source = root / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target / name)
+
+
+def prepare():
+    """Import once what every test process needs, with one thread and no byte code written."""
+    sys.dont_write_bytecode = True  # two versions of a file within one second would share their byte code
+    os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1", MPLBACKEND="agg")
+    for name in SLOW_IMPORTS:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            print(f"note: {name} is not installed", file=sys.stderr)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+
+
+def run_all(mutants, root, n_workers, report=lambda verdict: None):
+    """Return the verdicts on `mutants`, each planted in one of `n_workers` copies of the tree `root`."""
+    with tempfile.TemporaryDirectory(prefix="genlab-mutants-") as folder:
+        trees = SimpleQueue()
+        for i in range(n_workers):
+            copy_tree(root, Path(folder, str(i)))
+            trees.put(Path(folder, str(i)))
+
+        def in_a_tree(function, argument):
+            tree = trees.get()
+            try:
+                return function(argument, tree)
+            finally:
+                trees.put(tree)
+
+        def verdict_of(mutant):
+            reason = unsound[mutant.tests]
+            verdict = Verdict(mutant, INVALID, reason) if reason else in_a_tree(judge, mutant)
+            report(verdict)
+            return verdict
+
+        with ThreadPoolExecutor(n_workers) as pool:
+            suites = list(dict.fromkeys(m.tests for m in mutants if not problem(m, root)))
+            found = pool.map(lambda tests: in_a_tree(sound, tests), suites)
+            unsound = {**{m.tests: "" for m in mutants}, **dict(zip(suites, found, strict=True))}
+            return list(pool.map(verdict_of, mutants))
+
+
+def table(verdicts):
+    """Return the lines of the table and the closing line `N planted, M caught`."""
+    lines, area = [], None
+    for verdict in verdicts:
+        mutant = verdict.mutant
+        if mutant.area != area:
+            area = mutant.area
+            lines += ["", f"{area}"]
+        lines += [f"  {verdict.status:<10}  {mutant.mistake}", f"  {'':<10}  {mutant.file}  <-  {verdict.detail}"]
+    caught = sum(verdict.status == CAUGHT for verdict in verdicts)
+    return [*lines, "", f"{len(verdicts)} planted, {caught} caught"]
+
+
+def main():
+    """Run the mutants that the command line asks for; return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("area", nargs="?", help="only tests/mutants/AREA.toml")
+    parser.add_argument("--workers", type=int, default=2, help="how many mutants are tried at a time")
+    parser.add_argument("--root", type=Path, default=ROOT, help="the tree to copy")
+    parser.add_argument("--json", type=Path, help="write the verdicts there as well")
+    arguments = parser.parse_args()
+    mutants = load(arguments.root / "tests" / "mutants", arguments.area or None)
+    start = time.perf_counter()
+    prepare()
+    verdicts = run_all(mutants, arguments.root, arguments.workers)
+    if arguments.json:
+        rows = [{"mistake": v.mutant.mistake, "status": v.status, "detail": v.detail} for v in verdicts]
+        arguments.json.write_text(json.dumps(rows, indent=1))
+    *lines, closing = table(verdicts)
+    print("\n".join([*lines, f"({time.perf_counter() - start:.0f} s)", closing]))
+    return 0 if all(verdict.status == CAUGHT for verdict in verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
