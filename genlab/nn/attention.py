@@ -95,9 +95,9 @@ def attention_weights(
 def attention(
     q: Float[Tensor, " b h t d"],
     k: Float[Tensor, " b g s d"],
-    v: Float[Tensor, " b g s d"],
+    v: Float[Tensor, " b g s e"],
     mask: Bool[Tensor, " t s"] | None = None,
-) -> Float[Tensor, " b h t d"]:
+) -> Float[Tensor, " b h t e"]:
     r"""Scaled dot-product attention with grouped queries.
 
     $$o_i = \sum_j w_{ij}\, v_j$$
@@ -108,11 +108,11 @@ def attention(
     Args:
         q: `(b, h, t, d)` queries.
         k: `(b, g, s, d)` keys; `g` divides `h`.
-        v: `(b, g, s, d)` values.
+        v: `(b, g, s, e)` values.
         mask: `(t, s)`, true where key $j$ is visible to query $i$. None: all visible.
 
     Returns:
-        `(b, h, t, d)`.
+        `(b, h, t, e)`.
 
     Raises:
         ValueError: `g` does not divide `h`.
