@@ -1,0 +1,165 @@
+r"""Coupling layers: half of the numbers stay, and tell the other half how to move.
+
+$$x_A = z_A, \qquad x_B = \tau\big(z_B;\, \theta(z_A)\big), \qquad
+\frac{\partial x}{\partial z} = \begin{pmatrix} I & 0 \\ * & \mathrm{diag}\, \tau' \end{pmatrix}$$
+
+The block marked * holds the derivatives of the network $\theta$. It never enters the determinant,
+and the network is never inverted: $z_A = x_A$ is there to recompute $\theta$ on the way back. So
+$\theta$ may be any network, and both directions cost one evaluation of it.
+
+Lesson: notebooks/04_normalizing_flows.ipynb
+Sources: Dinh, Krueger and Bengio 2014 (NICE, arXiv:1410.8516), eq. 5 to 7; Dinh, Sohl-Dickstein and
+Bengio 2016 (RealNVP, arXiv:1605.08803), eq. 4 to 8.
+"""
+
+from collections.abc import Callable
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from genlab.core.shapes import PerExample, sum_event
+from genlab.flow.change_of_variables import Transform
+from genlab.flow.elementwise import Affine, Elementwise, Shift
+from genlab.flow.model import Flow, StandardNormal
+from genlab.nn.mlp import MLP
+
+
+def couple(
+    move: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
+    conditioner: Callable[[Tensor], Tensor],
+    a: Float[Tensor, " b d"],
+    stays: Bool[Tensor, " d"],
+    cond: Float[Tensor, " b c"] | None = None,
+) -> tuple[Float[Tensor, " b d"], PerExample]:
+    r"""One coupling layer, in either direction: `move` is $\tau$ to sample, $\tau^{-1}$ to score.
+
+    $$b_A = a_A, \quad b_B = \tau(a_B; \theta(a_A)), \qquad
+    \log|\det \partial b/\partial a| = \sum_{i \in B} \log|\tau'_i|$$
+
+    Args:
+        move: $(a_B, \text{params}) \mapsto (b_B, \log|\partial b_B/\partial a_B|)$, elementwise.
+        conditioner: $\theta$, from $a_A$ (and `cond` beside it) to `(b, |B| * n_params)`.
+        a: input, `(b, d)`.
+        stays: true for the coordinates A that stay.
+        cond: what the layer is conditioned on, `(b, c)`.
+
+    Returns:
+        $b$ and log|det db/da|, summed over B, `(b,)`, nats.
+
+    Example:
+        >>> double = lambda a, params: (2 * a, torch.full_like(a, 2.0).log())
+        >>> stays = torch.tensor([True, False])
+        >>> couple(double, lambda a: a, torch.tensor([[1.0, 3.0]]), stays)
+        (tensor([[1., 6.]]), tensor([0.6931]))
+
+    Source: Dinh, Sohl-Dickstein and Bengio 2016, eq. 4 to 8.
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    a_A, a_B = a[:, stays], a[:, ~stays]
+    read = a_A if cond is None else torch.cat([a_A, cond], dim=1)
+    b_B, log_deriv = move(a_B, conditioner(read).reshape(*a_B.shape, -1))
+    b = a.clone()
+    b[:, ~stays] = b_B
+    return b, sum_event(log_deriv)
+
+
+def alternating_mask(d: int, parity: int = 0) -> Bool[Tensor, " d"]:
+    r"""Every other coordinate stays; the next layer, of other parity, moves those.
+
+    Args:
+        d: number of coordinates, at least 2.
+        parity: 0 keeps the even coordinates, 1 the odd ones.
+
+    Returns:
+        `(d,)`, true for the coordinates that stay.
+
+    Raises:
+        ValueError: fewer than two coordinates, so that one half would be empty.
+
+    Example:
+        >>> alternating_mask(4, parity=1)
+        tensor([False,  True, False,  True])
+
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    if d < 2:
+        raise ValueError(f"alternating_mask: d is {d}, expected at least 2 (two halves)")
+    return torch.arange(d) % 2 == parity % 2
+
+
+@final
+class Coupling(nn.Module):
+    """A coupling layer of any elementwise family; starts out with all its parameters at zero.
+
+    Args:
+        stays: `(d,)`, true for the coordinates that stay.
+        element: the elementwise family that moves the others.
+        width: width of the network that sets the parameters.
+        depth: its number of hidden layers.
+        d_cond: width of `cond`, 0 without conditioning.
+
+    Raises:
+        ValueError: nothing stays, or nothing moves.
+    """
+
+    stays: Tensor
+
+    def __init__(
+        self,
+        stays: Bool[Tensor, " d"],
+        element: Elementwise,
+        *,
+        width: int = 64,
+        depth: int = 2,
+        d_cond: int = 0,
+    ) -> None:
+        super().__init__()
+        n_stay, n_move = int(stays.sum()), int((~stays).sum())
+        if n_stay == 0 or n_move == 0:
+            raise ValueError(f"Coupling: {n_stay} stay and {n_move} move, expected at least 1 each")
+        self.register_buffer("stays", stays)
+        self.element = element
+        self.conditioner = MLP(n_stay + d_cond, n_move * element.n_params, width, depth)
+        start_at_zero(self.conditioner)
+
+    def forward(
+        self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None
+    ) -> tuple[Float[Tensor, " b d"], PerExample]:
+        """Return x and log|det dx/dz|, `(b,)`; one network evaluation."""
+        return couple(self.element.forward, self.conditioner, z, self.stays, cond)
+
+    def inverse(
+        self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None
+    ) -> tuple[Float[Tensor, " b d"], PerExample]:
+        """Return z and log|det dz/dx|, `(b,)`; one network evaluation."""
+        return couple(self.element.inverse, self.conditioner, x, self.stays, cond)
+
+
+def start_at_zero(net: nn.Module) -> None:
+    """Set the last layer of a conditioner to zero, so that the flow starts out simple."""
+    *_, last_layer = (m for m in net.modules() if isinstance(m, nn.Linear))
+    nn.init.zeros_(last_layer.weight)
+    nn.init.zeros_(last_layer.bias)
+
+
+def coupling_flow(
+    d: int, element: Elementwise, *, n_layers: int = 6, width: int = 64, d_cond: int = 0
+) -> Flow:
+    """A standard normal pushed through `n_layers` couplings of one family, halves alternating."""
+    layers: list[Transform] = [
+        Coupling(alternating_mask(d, k), element, width=width, d_cond=d_cond)
+        for k in range(n_layers)
+    ]
+    return Flow(StandardNormal((d,)), layers)
+
+
+def nice(d: int, *, n_layers: int = 6, width: int = 64) -> Flow:
+    """NICE: additive couplings; every layer preserves volume."""
+    return coupling_flow(d, Shift(), n_layers=n_layers, width=width)
+
+
+def real_nvp(d: int, *, n_layers: int = 6, width: int = 64, d_cond: int = 0) -> Flow:
+    """RealNVP on vectors: affine couplings."""
+    return coupling_flow(d, Affine(), n_layers=n_layers, width=width, d_cond=d_cond)

@@ -1,0 +1,169 @@
+r"""Dequantisation: how a density may speak about data that are whole numbers.
+
+A pixel takes L levels. A density fitted to the levels themselves can put ever narrower spikes on
+them, and its log-likelihood has no upper limit. Spread each level over its own bin first,
+$y = (x + u)/L$ with $u \in [0, 1)^D$. The probability that a density gives to a *whole bin* is then
+a proper probability of the image, and Jensen's inequality bounds it for any law $q(u \mid x)$ of
+the noise:
+
+$$\log P(x) = \log \int_{[0,1)^D} p\Big(\frac{x+u}{L}\Big)\,L^{-D}\,du \;\ge\;
+\mathbb E_{q(u \mid x)}\Big[\log p\Big(\frac{x+u}{L}\Big) - D\log L - \log q(u \mid x)\Big].$$
+
+Uniform dequantisation takes q = 1; variational dequantisation learns q, as a flow conditioned on x.
+
+Lesson: notebooks/04_normalizing_flows.ipynb
+Sources: Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1; Ho, Chen, Srinivas,
+Duan and Abbeel 2019 (Flow++, arXiv:1902.00275), eq. 4 to 6 and 11 to 12.
+"""
+
+import math
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genlab.core.rng import randn
+from genlab.core.shapes import PerExample
+from genlab.flow.bounded import Sigmoid
+from genlab.flow.coupling import coupling_flow
+from genlab.flow.elementwise import Elementwise
+from genlab.flow.model import Flow, StandardNormal
+
+Pixels = Int[Tensor, " b d"]
+Noise = Float[Tensor, " b d"]
+
+
+def dequantised_bound(
+    log_p_y: PerExample, log_q_u: PerExample | float, *, n_dims: int, levels: int
+) -> PerExample:
+    r"""Bound on the log-probability of an image, from one draw of the dequantising noise.
+
+    $$\log p(y) - D \log L - \log q(u \mid x), \qquad \mathbb E_q[\,\cdot\,] \le \log P(x)$$
+
+    Equal to $\log P(x)$ for every u exactly when q is proportional to p over the bin.
+
+    Args:
+        log_p_y: the density's $\log p(y)$ at $y = (x + u)/L$, `(b,)`, nats.
+        log_q_u: $\log q(u \mid x)$, `(b,)`, nats; 0 for uniform noise.
+        n_dims: $D$.
+        levels: $L$.
+
+    Returns:
+        `(b,)`, nats; one draw of a lower bound on $\log P(x)$.
+
+    Raises:
+        ValueError: fewer than one level or dimension.
+
+    Example:
+        >>> dequantised_bound(torch.zeros(1), 0.0, n_dims=2, levels=17)   # p uniform on [0, 1]^2
+        tensor([-5.6664])
+
+    Source: Ho et al. 2019, eq. 11 and 12.
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    if levels < 1 or n_dims < 1:
+        raise ValueError(
+            f"dequantised_bound: levels is {levels} and n_dims {n_dims}, expected at least 1 each"
+        )
+    return log_p_y - n_dims * math.log(levels) - log_q_u
+
+
+def tightened_bound(bounds: Float[Tensor, " k b"]) -> PerExample:
+    r"""Many draws of the noise, a tighter bound: average probabilities, then take the logarithm.
+
+    $$\log \frac1K \sum_{k=1}^K \frac{p(y_k)\,L^{-D}}{q(u_k \mid x)} \;\nearrow\; \log P(x)$$
+
+    Args:
+        bounds: K draws of `dequantised_bound`, `(k, b)`, nats.
+
+    Returns:
+        `(b,)`, nats; a lower bound in expectation that rises with K to $\log P(x)$.
+
+    Example:
+        >>> tightened_bound(torch.tensor([[0.1], [0.3]]).log()).exp()
+        tensor([0.2000])
+
+    Source: Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8.
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    return torch.logsumexp(bounds, 0) - math.log(len(bounds))
+
+
+@final
+class UniformNoise(nn.Module):
+    """Uniform dequantisation: u is uniform on [0, 1)^d, log q = 0, whatever the image."""
+
+    def forward(
+        self, x: Pixels, *, generator: torch.Generator | None = None
+    ) -> tuple[Noise, PerExample]:
+        """Return u and log q(u | x) = 0."""
+        u = torch.rand(x.shape, generator=generator, dtype=torch.get_default_dtype())
+        return u, u.new_zeros(len(x))
+
+
+@final
+class VariationalNoise(nn.Module):
+    """Variational dequantisation: u = sigmoid(f(eps; x)), a flow conditioned on the image.
+
+    Args:
+        d: pixels in an image.
+        levels: grey levels, to scale the image that the flow reads.
+        element: the elementwise family of its coupling layers.
+        n_layers: how many of them.
+        width: width of their networks.
+    """
+
+    def __init__(
+        self, d: int, levels: int, element: Elementwise, *, n_layers: int = 2, width: int = 64
+    ) -> None:
+        super().__init__()
+        layers = coupling_flow(d, element, n_layers=n_layers, width=width, d_cond=d).transforms
+        self.flow = Flow(StandardNormal((d,)), [*layers, Sigmoid()])
+        self.levels = levels
+
+    def forward(
+        self, x: Pixels, *, generator: torch.Generator | None = None
+    ) -> tuple[Noise, PerExample]:
+        """Return u in (0, 1)^d and log q(u | x); differentiable in the flow's parameters."""
+        eps = randn(x.shape, like=next(self.parameters()), generator=generator)
+        return self.flow.sample_with_log_prob(eps, cond=2 * x.to(eps) / (self.levels - 1) - 1)
+
+
+@final
+class DequantisedFlow(nn.Module):
+    """A discrete model of pixels made of a density on [0, 1]^d and a law for the noise in a bin.
+
+    It has an `elbo` and no `log_prob`: the sum over a bin is what it cannot do exactly.
+    """
+
+    def __init__(self, flow: Flow, noise: UniformNoise | VariationalNoise, *, levels: int) -> None:
+        super().__init__()
+        self.flow = flow
+        self.noise = noise
+        self.levels = levels
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return self.flow.event_shape
+
+    def elbo(self, x: Pixels, *, generator: torch.Generator | None = None) -> PerExample:
+        """Bound on log P(x) in nats, `(b,)`, from one draw of the noise."""
+        u, log_q_u = self.noise(x, generator=generator)
+        log_p_y = self.flow.log_prob((x + u) / self.levels)
+        return dequantised_bound(log_p_y, log_q_u, n_dims=x.shape[1], levels=self.levels)
+
+    def loss(
+        self, x: Pixels, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """Minus the bound, mean over the batch, in nats."""
+        return -self.elbo(x, generator=generator).mean()
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Pixels:
+        """Draw `(n, d)` pixels: sample the density, and name the bin that it fell into."""
+        y = self.flow.sample(n, cond=cond, generator=generator)
+        return (y * self.levels).floor().long().clamp(0, self.levels - 1)

@@ -1,0 +1,187 @@
+r"""Rational-quadratic splines: a flexible monotone map with a closed-form inverse.
+
+Between two knots, from $(z^k, x^k)$ with slope $\delta^k$ to the next, let $\xi = (z - z^k)/w^k$
+run from 0 to 1 across the bin of width $w^k$ and height $h^k$. Then
+
+$$x = x^k + \frac{h^k\,[s\,\xi^2 + \delta^k\,\xi(1-\xi)]}
+{s + [\delta^{k+1} + \delta^k - 2s]\,\xi(1-\xi)}, \qquad s = h^k / w^k.$$
+
+It is increasing whenever every width, height and slope is positive. Outside $[-B, B]$ the map is
+the identity, and the slopes at $\pm B$ are 1, so the two join without a kink.
+
+Lesson: notebooks/04_normalizing_flows.ipynb
+Source: Durkan, Bekasov, Murray and Papamakarios 2019 (arXiv:1906.04032), eq. 4 to 8.
+"""
+
+from typing import NamedTuple, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import pad, softmax, softplus
+
+
+class Bin(NamedTuple):
+    """The piece of the spline that holds one point: left knot, size, mean slope, end slopes."""
+
+    left: Tensor
+    bottom: Tensor
+    w: Tensor
+    h: Tensor
+    s: Tensor
+    d0: Tensor
+    d1: Tensor
+
+
+def find_bin(
+    a: Float[Tensor, " *n"],
+    widths: Float[Tensor, " *n k"],
+    heights: Float[Tensor, " *n k"],
+    slopes: Float[Tensor, " *n k_plus_1"],
+    *,
+    by_height: bool,
+) -> Bin:
+    """Look up the piece that holds `a`, counted along x (or along y, `by_height`) from -B."""
+    bound = widths.sum(-1, keepdim=True) / 2
+    x_right, y_right = (torch.cumsum(sizes, -1) - bound for sizes in (widths, heights))
+    right = y_right if by_height else x_right
+    k = (a[..., None] >= right[..., :-1]).sum(-1, keepdim=True)
+    w, h, d0 = (t.gather(-1, k)[..., 0] for t in (widths, heights, slopes[..., :-1]))
+    d1 = slopes[..., 1:].gather(-1, k)[..., 0]
+    left, bottom = (t.gather(-1, k)[..., 0] for t in (x_right - widths, y_right - heights))
+    return Bin(left, bottom, w, h, h / w, d0, d1)
+
+
+def rq_spline_forward(
+    z: Float[Tensor, " *n"],
+    widths: Float[Tensor, " *n k"],
+    heights: Float[Tensor, " *n k"],
+    slopes: Float[Tensor, " *n k_plus_1"],
+) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
+    r"""The spline, and the logarithm of its slope.
+
+    $$\frac{dx}{dz} = \frac{s^2\,[\delta^{k+1}\xi^2 + 2 s\,\xi(1-\xi) + \delta^k(1-\xi)^2]}
+    {(s + [\delta^{k+1} + \delta^k - 2 s]\,\xi(1-\xi))^2}$$
+
+    Args:
+        z: any shape.
+        widths: of the k bins along z, positive, summing to 2B.
+        heights: of the k bins along x, positive, summing to 2B.
+        slopes: at the k + 1 knots, positive; 1 at both ends joins the tails smoothly.
+
+    Returns:
+        $x$ and log|dx/dz|, both like `z`, not summed. Identity outside [-B, B].
+
+    Example:
+        >>> sizes, slopes = torch.ones(1, 4), torch.ones(1, 5)
+        >>> rq_spline_forward(torch.tensor([0.3]), sizes, sizes, slopes)
+        (tensor([0.3000]), tensor([0.]))
+
+    Source: Durkan et al. 2019, eq. 4 and 5.
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    inside = z.abs() < widths.sum(-1) / 2
+    b = find_bin(torch.where(inside, z, 0.0), widths, heights, slopes, by_height=False)
+    xi = (torch.where(inside, z, b.left) - b.left) / b.w
+    x = b.bottom + b.h * (b.s * xi**2 + b.d0 * xi * (1 - xi)) / _denominator(b, xi)
+    return torch.where(inside, x, z), torch.where(inside, _log_slope(b, xi), 0.0)
+
+
+def rq_spline_inverse(
+    x: Float[Tensor, " *n"],
+    widths: Float[Tensor, " *n k"],
+    heights: Float[Tensor, " *n k"],
+    slopes: Float[Tensor, " *n k_plus_1"],
+) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
+    r"""The root in [0, 1] of a quadratic, in the form that does not cancel.
+
+    $$\xi = \frac{2c}{-b - \sqrt{b^2 - 4ac}}, \quad a = h(s - \delta^k) + \eta, \quad
+    b = h\delta^k - \eta, \quad c = -s\,(x - x^k)$$
+
+    with $\eta = (x - x^k)(\delta^{k+1} + \delta^k - 2s)$.
+
+    Args:
+        x: any shape.
+        widths: of the k bins along z, positive, summing to 2B.
+        heights: of the k bins along x, positive, summing to 2B.
+        slopes: at the k + 1 knots, positive.
+
+    Returns:
+        $z$ and log|dz/dx|, both like `x`, not summed.
+
+    Example:
+        >>> widths, slopes = torch.tensor([[1.0, 3.0]]), torch.ones(1, 3)
+        >>> x, _ = rq_spline_forward(torch.tensor([0.3]), widths, widths.flip(1), slopes)
+        >>> rq_spline_inverse(x, widths, widths.flip(1), slopes)[0]
+        tensor([0.3000])
+
+    Source: Durkan et al. 2019, eq. 6 to 8 and appendix A.
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    inside = x.abs() < heights.sum(-1) / 2
+    k = find_bin(torch.where(inside, x, 0.0), widths, heights, slopes, by_height=True)
+    rise = torch.where(inside, x, k.bottom) - k.bottom
+    eta = rise * (k.d1 + k.d0 - 2 * k.s)
+    a, b, c = k.h * (k.s - k.d0) + eta, k.h * k.d0 - eta, -k.s * rise
+    xi = 2 * c / (-b - torch.sqrt((b**2 - 4 * a * c).clamp(min=0.0)))
+    return torch.where(inside, k.left + xi * k.w, x), torch.where(inside, -_log_slope(k, xi), 0.0)
+
+
+def _denominator(b: Bin, xi: Tensor) -> Tensor:
+    return b.s + (b.d1 + b.d0 - 2 * b.s) * xi * (1 - xi)
+
+
+def _log_slope(b: Bin, xi: Tensor) -> Tensor:
+    numerator = b.d1 * xi**2 + 2 * b.s * xi * (1 - xi) + b.d0 * (1 - xi) ** 2
+    return 2 * torch.log(b.s) + torch.log(numerator) - 2 * torch.log(_denominator(b, xi))
+
+
+def spline_parameters(
+    raw: Float[Tensor, " *n p"], bound: float, *, floor: float = 1e-3
+) -> tuple[Float[Tensor, " *n k"], Float[Tensor, " *n k"], Float[Tensor, " *n k_plus_1"]]:
+    r"""Unconstrained numbers to widths, heights and slopes; zeros give the identity.
+
+    Args:
+        raw: 3k - 1 numbers on the last axis: k widths, k heights, k - 1 inner slopes.
+        bound: $B$, the spline lives on [-B, B].
+        floor: smallest share of 2B for a bin, and smallest slope, against numerical trouble.
+
+    Returns:
+        Widths and heights, positive and summing to 2B, and slopes, positive and 1 at the ends.
+
+    Raises:
+        ValueError: the number of parameters is not 3k - 1 for some k.
+
+    Example:
+        >>> [t.shape[-1] for t in spline_parameters(torch.zeros(5, 23), bound=3.0)]
+        [8, 8, 9]
+
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    n_bins, rest = divmod(raw.shape[-1] + 1, 3)
+    if rest or n_bins < 1:
+        raise ValueError(f"spline_parameters: {raw.shape[-1]} parameters, expected 3 k - 1")
+    w, h, d = torch.split(raw, [n_bins, n_bins, n_bins - 1], dim=-1)
+    widths, heights = (
+        2 * bound * (floor + (1 - floor * n_bins) * softmax(sizes, -1)) for sizes in (w, h)
+    )
+    at_one = torch.log(torch.expm1(torch.tensor(1 - floor, dtype=raw.dtype)))
+    slopes = pad(floor + softplus(d + at_one), (1, 1), value=1.0)
+    return widths, heights, slopes
+
+
+@final
+class RationalQuadratic:
+    """The elementwise family of neural spline flows, for `Coupling` and the masked flows."""
+
+    def __init__(self, n_bins: int = 8, bound: float = 4.0) -> None:
+        self.n_params = 3 * n_bins - 1
+        self.bound = bound
+
+    def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """Return x and log|dx/dz|, like `z`."""
+        return rq_spline_forward(z, *spline_parameters(params, self.bound))
+
+    def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+        """Return z and log|dz/dx|, like `x`."""
+        return rq_spline_inverse(x, *spline_parameters(params, self.bound))
