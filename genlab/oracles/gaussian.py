@@ -123,7 +123,8 @@ class Gaussian:
         variances: Tensor
         variances, axes = torch.linalg.eigh(self.cov)
         gain = alpha * variances / (alpha**2 * variances + sigma**2)
-        return self.mean + (gain * ((x_t - alpha * self.mean) @ axes)) @ axes.T
+        guess: Tensor = self.mean + (gain * ((x_t - alpha * self.mean) @ axes)) @ axes.T
+        return guess
 
 
 def kl_gaussian(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:

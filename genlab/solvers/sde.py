@@ -1,0 +1,113 @@
+r"""Stochastic differential equations with a noise strength that depends on time only.
+
+$$dx = f(t, x)\,dt + g(t)\,dW \quad\approx\quad
+x_s = x_t + h f(t, x_t) + g(t) \sqrt{|h|}\; z, \qquad z \sim \mathcal N(0, I),\ h = s - t$$
+
+The noise is drawn by the solver and by nobody else. A coefficient g that contains a second
+draw gives increments of the right variance with kurtosis 9 instead of 3; it is refused.
+Time may run backwards, as in the reverse-time equation of a diffusion model.
+
+Lesson: notebooks/14_score_sdes.ipynb
+Source: Kloeden and Platen, Numerical Solution of Stochastic Differential Equations, eq. 10.2.4.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genlab.core import randn
+from genlab.solvers.ode import require_times
+
+Drift: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+Strength: TypeAlias = Callable[[Tensor], Tensor | float]
+
+
+def euler_maruyama_step(
+    drift: Drift, diffusion: Strength, t: Tensor, s: Tensor, x: Tensor, z: Tensor
+) -> Tensor:
+    r"""One step from time t to time s with the noise `z` passed in.
+
+    $$x_s = x_t + h f(t, x_t) + g(t)\sqrt{|h|}\; z, \qquad h = s - t$$
+
+    Args:
+        drift: $f(t, x)$, like `x`.
+        diffusion: $g(t)$, a number or broadcastable to `x`; no randomness inside.
+        t: time at the start, `()`.
+        s: time at the end, `()`.
+        x: state at time t, `(b, *event)`.
+        z: standard normal noise, like `x`.
+
+    Returns:
+        State at time s, like `x`.
+
+    Example:
+        >>> one, zero = torch.ones(1), torch.zeros(())
+        >>> euler_maruyama_step(lambda t, x: -x, lambda t: 2.0, zero, zero + 0.25, one, one)
+        tensor([1.7500])
+
+    Source: Kloeden and Platen, eq. 10.2.4.
+    Lesson: notebooks/14_score_sdes.ipynb
+    """
+    h = s - t
+    return x + h * drift(t, x) + diffusion(t) * h.abs().sqrt() * z
+
+
+def euler_maruyama(
+    drift: Drift,
+    diffusion: Strength,
+    x0: Tensor,
+    ts: Float[Tensor, " n"],
+    *,
+    generator: torch.Generator | None = None,
+) -> Iterator[Tensor]:
+    r"""Euler-Maruyama paths along `ts`; the law at the end has an error $O(h)$.
+
+    $$dx = f(t, x)\,dt + g(t)\,dW$$
+
+    Args:
+        drift: $f(t, x)$, like `x`.
+        diffusion: $g(t)$, a number or broadcastable to `x`; the same each time it is asked.
+        x0: states at `ts[0]`, `(b, *event)`.
+        ts: times, `(n,)`, rising or falling, n >= 1.
+        generator: source of the noise.
+
+    Yields:
+        The states at each of the n times, `x0` first.
+
+    Raises:
+        ValueError: `ts` is empty or turns back; `diffusion` answers the same time in two ways.
+
+    Example:
+        >>> ts = torch.linspace(0, 1, 5)
+        >>> len(list(euler_maruyama(lambda t, x: -x, lambda t: 1.0, torch.zeros(3), ts)))
+        5
+
+    Source: Kloeden and Platen, eq. 10.2.4.
+    Lesson: notebooks/14_score_sdes.ipynb
+    """
+    require_times(ts)
+    first, second = (torch.as_tensor(diffusion(ts[0])) for _ in range(2))
+    if not torch.equal(first, second):
+        raise ValueError(
+            f"euler_maruyama: diffusion gave {first.flatten()[0].item()} and then "
+            f"{second.flatten()[0].item()} for the same time, expected a function without "
+            f"randomness: the solver draws the noise, a second draw would multiply it"
+        )
+    return _walk(drift, diffusion, x0, ts, generator)
+
+
+def _walk(
+    drift: Drift,
+    diffusion: Strength,
+    x: Tensor,
+    ts: Tensor,
+    generator: torch.Generator | None,
+) -> Iterator[Tensor]:
+    yield x
+    for i in range(len(ts) - 1):
+        z = randn(x.shape, like=x, generator=generator)
+        x = euler_maruyama_step(drift, diffusion, ts[i], ts[i + 1], x, z)
+        yield x
