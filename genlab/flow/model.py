@@ -10,7 +10,7 @@ Source: Papamakarios et al. 2021 (arXiv:1912.02762), section 2.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, cast, final
+from typing import Protocol, cast, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -23,6 +23,7 @@ from genlab.core.stats import std_normal_log_prob
 from genlab.flow.change_of_variables import Transform, flow_log_prob, pull_back, push_forward
 
 
+@runtime_checkable
 class Base(Protocol):
     """A distribution that is easy to sample and to evaluate."""
 
