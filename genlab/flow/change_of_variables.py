@@ -16,7 +16,7 @@ Sources: Rezende and Mohamed 2015 (arXiv:1505.05770), eq. 5 to 7; Papamakarios e
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from torch import Tensor
 from genlab.core.shapes import Event, PerExample
 
 
+@runtime_checkable
 class Transform(Protocol):
     """An invertible map f: z -> x whose Jacobian determinant is cheap, both ways."""
 
