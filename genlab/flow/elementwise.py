@@ -15,7 +15,7 @@ Sources: Dinh, Krueger and Bengio 2014 (arXiv:1410.8516), eq. 6; Dinh, Sohl-Dick
 """
 
 import math
-from typing import Protocol, final
+from typing import Protocol, final, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from genlab.core.shapes import Event, PerExample, sum_event
 
 
+@runtime_checkable
 class Elementwise(Protocol):
     """A family of monotone scalar maps with `n_params` unconstrained parameters each."""
 
