@@ -1,7 +1,7 @@
 """Watch a training run: a progress bar, and a curve that grows."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from .explorer import DPI, png
 
 
+@runtime_checkable
 class HasLosses(Protocol):
     """One record of a training loop."""
 
