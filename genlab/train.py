@@ -6,7 +6,7 @@ plays a game. Neither knows which paradigm it trains. Lesson: every lesson from 
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from torch import Generator, Tensor, nn
@@ -29,6 +29,7 @@ class Record(NamedTuple):
         return value
 
 
+@runtime_checkable
 class TrainableModule(Protocol):
     """A module with a loss to minimise."""
 
@@ -39,6 +40,7 @@ class TrainableModule(Protocol):
         """What to train."""
 
 
+@runtime_checkable
 class AdversarialModule(Protocol):
     """Two players, each with a loss and parameters of its own."""
 
