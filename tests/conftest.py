@@ -1,7 +1,18 @@
-"""Fixtures that every test shares: double precision, a seeded generator, no network."""
+"""Fixtures that every test shares: double precision, a seeded generator, examples that repeat."""
 
+import os
+
+import hypothesis
 import pytest
 import torch
+
+os.environ.setdefault("MPLBACKEND", "agg")  # figures are drawn, and never shown
+
+# The same examples on every machine and in every run: a red test can be repeated.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, deadline=None, max_examples=25, database=None
+)
+hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)
