@@ -9,10 +9,13 @@ Lesson: notebooks/06_vae_in_practice.ipynb
 Sources: Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
 """
 
-from genlab.core.shapes import Event
+from jaxtyping import Float
+from torch import Tensor
+
+Latent = Float[Tensor, " b *latent"]
 
 
-def reparameterize(mu: Event, log_var: Event, eps: Event) -> Event:
+def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
     r"""Turn standard normal noise into a draw from $\mathcal N(\mu, \sigma^2)$.
 
     $$z = \mu + e^{\frac12\log\sigma^2} \odot \epsilon$$

@@ -1,0 +1,131 @@
+"""DDIM: worked numbers, invariants, order of convergence, and DDPM as a special case."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+
+from genlab.core import last
+from genlab.score import (
+    add_noise,
+    alphas_bar_from_betas,
+    ddim_sample,
+    ddim_step,
+    ddim_timesteps,
+    ddpm_step,
+    linear_betas,
+    posterior_variances,
+)
+
+BETAS = torch.linspace(1e-3, 0.2, 60, dtype=torch.float64)
+BAR = alphas_bar_from_betas(BETAS)
+
+
+def one(value: float) -> torch.Tensor:
+    return torch.tensor([[value]])
+
+
+def test_worked_chain_of_the_course():
+    bar = [torch.tensor(v) for v in (0.01, 0.30, 0.70, 1.0)]
+    x, zero = one(2.0), one(0.0)
+    for (a_t, a_s), eps, expected in zip(
+        pairwise(bar),
+        (1.8, 1.4, 0.5),
+        (2.6508521, 3.0268280, 3.2904245),
+        strict=True,
+    ):
+        x = ddim_step(x, one(eps), zero, a_t, a_s)
+        assert abs(x.item() - expected) < 2e-7  # the printed digits
+
+
+def test_step_to_the_same_level_changes_nothing(generator):
+    x, eps = torch.randn(5, 2, generator=generator), torch.randn(5, 2, generator=generator)
+    torch.testing.assert_close(ddim_step(x, eps, 0 * x, BAR[9], BAR[9]), x)
+
+
+def test_true_noise_keeps_the_state_on_the_path_of_its_example(generator):
+    x0, eps = torch.randn(5, 2, generator=generator), torch.randn(5, 2, generator=generator)
+    x_t = add_noise(x0, BAR[40].sqrt(), (1 - BAR[40]).sqrt(), eps)
+    x_s = ddim_step(x_t, eps, 0 * eps, BAR[40], BAR[7])
+    torch.testing.assert_close(x_s, add_noise(x0, BAR[7].sqrt(), (1 - BAR[7]).sqrt(), eps))
+
+
+def test_two_steps_with_the_same_noise_are_one_long_step(generator):
+    x, eps = torch.randn(5, 2, generator=generator), torch.randn(5, 2, generator=generator)
+    middle = ddim_step(x, eps, 0 * x, BAR[50], BAR[20])
+    torch.testing.assert_close(
+        ddim_step(middle, eps, 0 * x, BAR[20], BAR[3]), ddim_step(x, eps, 0 * x, BAR[50], BAR[3])
+    )
+
+
+def test_full_noise_between_neighbours_is_the_ancestral_step(generator):
+    x, eps, z = (torch.randn(5, 2, generator=generator) for _ in range(3))
+    t = 33
+    ours = ddim_step(x, eps, z, BAR[t], BAR[t - 1], eta=1.0)
+    theirs = ddpm_step(
+        x, eps, z, beta=BETAS[t], alpha_bar=BAR[t], variance=posterior_variances(BETAS)[t]
+    )
+    torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.4, 1.0])
+def test_noise_keeps_the_variance_of_the_path_for_every_eta(eta, generator):
+    n, a_t, a_s = 200_000, BAR[40], BAR[10]
+    eps, z = torch.randn(n, 1, generator=generator), torch.randn(n, 1, generator=generator)
+    x_t = (1 - a_t).sqrt() * eps  # all data at the origin: the prediction is exact
+    x_s = ddim_step(x_t, eps, z, a_t, a_s, eta=eta)
+    variance = (1 - a_s).item()
+    assert abs(x_s.var().item() - variance) < 5 * variance * math.sqrt(2 / n)  # Monte Carlo
+
+
+def test_gaussian_data_are_recovered_with_first_order_in_the_number_of_steps():
+    n_train = 1024
+    bar = alphas_bar_from_betas(linear_betas(n_train, first=0.1 / n_train, last=20 / n_train))
+
+    def eps_model(x, t):
+        a = bar[t][:, None]
+        return (1 - a).sqrt() * (x - 2 * a.sqrt()) / (a * 0.25 + 1 - a)
+
+    def final(x, n_steps):
+        steps = ddim_timesteps(n_train, n_steps)
+        return last(ddim_sample(eps_model, x, steps, alphas_bar=bar))
+
+    # The exact flow is affine and carries quantiles: x_T = z sd_T + mean_T goes to 2 + 0.5 z.
+    a = bar[-1]
+    z = torch.tensor([[-1.5], [0.0], [2.0]])
+    x_T = a.sqrt() * 2 + (a * 0.25 + 1 - a).sqrt() * z
+    errors = [(final(x_T, k) - (2 + 0.5 * z)).abs().max().item() for k in (64, 128, 256)]
+    assert errors[2] < 0.02
+    for coarse, fine in pairwise(errors):
+        assert abs(math.log2(coarse / fine) - 1) < 0.15  # the error halves with the step
+
+
+def test_sampler_without_noise_depends_on_its_start_alone():
+    x = torch.ones(2, 1)
+    steps = ddim_timesteps(60, 7)
+    runs = [
+        last(ddim_sample(lambda x, t: x.tanh(), x, steps, alphas_bar=BAR,
+                         generator=torch.Generator().manual_seed(seed)))
+        for seed in (0, 1)
+    ]  # fmt: skip
+    torch.testing.assert_close(runs[0], runs[1], rtol=0, atol=0)
+
+
+def test_timesteps_start_at_the_top_and_never_repeat():
+    for n in (1, 2, 7, 59, 60):
+        t = ddim_timesteps(60, n)
+        assert t[0] == 59
+        assert len(t) == n
+        assert (t.diff() < 0).all()
+        assert t[-1] >= 0
+
+
+def test_impossible_steps_are_refused():
+    x = torch.zeros(1, 1)
+    with pytest.raises(ValueError, match=r"eta must lie in \[0, 1\], got 2"):
+        ddim_step(x, x, x, BAR[4], BAR[2], eta=2.0)
+    with pytest.raises(ValueError, match="must lower the noise"):
+        ddim_step(x, x, x, BAR[2], BAR[4])
+    with pytest.raises(ValueError, match=r"1\.\.60, got 61"):
+        ddim_timesteps(60, 61)
