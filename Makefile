@@ -1,0 +1,131 @@
+# genlab. `make lab` opens the course, `make test` proves it; both start from a fresh clone. `make help` lists the rest.
+#
+# Options, given after the target as NAME=value:
+#   PYTHON     the Python 3.11 or newer that makes the environment (found by itself when there is one on the path)
+#   PIP_ARGS   passed to every `pip install`, for example an index of CPU builds of torch
+#   LAB_ARGS   passed to JupyterLab, for example "--no-browser --port=8899"
+#   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
+#   WORKERS    how many tests run at a time (2)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?=
+PIP_ARGS ?=
+LAB_ARGS ?=
+MUTANTS ?=
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+PY := $(BIN)/python
+FIRST_LESSON := notebooks/01_four_paradigm_map.ipynb
+# One thread a worker: two workers with two threads each get in each other's way on a small machine.
+ONE_THREAD := OMP_NUM_THREADS=1
+PYTEST := $(ONE_THREAD) $(PY) -m pytest
+NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
+         --nbval-sanitize-with tests/notebooks/sanitize.cfg -p no:doctest
+# JupyterLab refuses to run as root unless told; that is the usual user in a container.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+##@ The course
+
+.PHONY: lab
+lab: $(VENV)/.lab ## Open the course in JupyterLab, at lesson 01
+	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) $(FIRST_LESSON)
+
+##@ Tests
+
+.PHONY: test
+test: $(VENV)/.dev lint types unit-all notebooks browser ## Everything: lint, types, layers, all tests, all notebooks, the browser
+
+.PHONY: test-fast
+test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; under 90 s
+	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser"
+
+.PHONY: unit-all
+unit-all: $(VENV)/.dev
+	$(PYTEST) -n $(WORKERS) -m "not browser"
+
+.PHONY: notebooks
+notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints time and memory
+	$(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadfile notebooks
+
+.PHONY: browser
+browser: $(VENV)/.dev ## Open every lesson in a real JupyterLab in headless Chromium
+	$(PYTEST) -m browser tests/browser
+
+.PHONY: mutants
+mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)
+	$(PY) tests/mutants/run.py --workers $(WORKERS) $(MUTANTS)
+
+##@ Upkeep
+
+.PHONY: setup
+setup: $(VENV)/.dev ## Make the environment with everything that developers need
+
+.PHONY: fmt
+fmt: $(VENV)/.dev ## Format the code and repair what the linter can
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+.PHONY: lint
+lint: $(VENV)/.dev ## Check style, format and the layers of the package
+	$(BIN)/ruff check --quiet . || { echo "lint: 'make fmt' repairs most of these"; exit 1; }
+	$(BIN)/ruff format --quiet --check . || { echo "lint: run 'make fmt'"; exit 1; }
+	$(BIN)/lint-imports --no-logo >/dev/null || { $(BIN)/lint-imports --no-logo; exit 1; }
+
+.PHONY: types
+types: $(VENV)/.dev ## Check the types of the package
+	$(BIN)/mypy
+
+.PHONY: build
+build: $(VENV)/.dev ## Rebuild every notebook from its text (SRC="notebooks/src/02_x.py" for some)
+	$(PY) tests/notebooks/build.py $(or $(SRC),$(wildcard notebooks/src/*.py notebooks/*/src/*.py))
+
+.PHONY: clean
+clean: ## Remove the environment and every cache
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	     /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+
+# --- The environment. Each stamp says which extras are installed; a changed pyproject.toml or constraints.txt renews it.
+
+$(PY):
+	@python="$(PYTHON)"; \
+	for candidate in $${python:-python3 python3.13 python3.12 python3.11 python}; do \
+	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "genlab needs Python 3.11 or newer, and $${python:-none on the path} is. Install one (python.org, your package"; \
+	  echo "manager, or 'conda env create' with environment.yml), then: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; \
+	  exit 1; \
+	fi; \
+	echo "making $(VENV) with $$("$$found" --version)"; \
+	"$$found" -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "This Python cannot make a virtual environment. On Debian or Ubuntu: apt install python3-venv"; exit 1; }
+
+define install
+	@echo "installing genlab[$(1)] (the first time: some minutes, and a few GB with a GPU build of torch)"
+	@$(PY) -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[$(1)]' || { \
+	  echo "The installation failed. Is the network up? 'make clean' and a second try start afresh; PIP_ARGS passes options to"; \
+	  echo "pip, and constraints.txt lists the tested versions: leave one out there if your system has no build of it."; exit 1; }
+	@touch $@
+endef
+
+$(VENV)/.lab: $(PY) pyproject.toml constraints.txt
+	$(call install,lab)
+
+$(VENV)/.dev: $(PY) pyproject.toml constraints.txt
+	$(call install,lab$(comma)test$(comma)reference$(comma)demo$(comma)dev)
+	@touch $(VENV)/.lab
+
+comma := ,
