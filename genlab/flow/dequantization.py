@@ -134,10 +134,15 @@ class VariationalNoise(nn.Module):
 class DequantisedFlow(nn.Module):
     """A discrete model of pixels made of a density on [0, 1]^d and a law for the noise in a bin.
 
-    It has an `elbo` and no `log_prob`: the sum over a bin is what it cannot do exactly.
+    It has an `elbo` and no `log_prob`: the integral over a bin is what it cannot do exactly.
+
+    Args:
+        flow: the density, on [0, 1]^d.
+        noise: `UniformNoise`, `VariationalNoise`, or any module that returns u and log q(u | x).
+        levels: grey levels of the data.
     """
 
-    def __init__(self, flow: Flow, noise: UniformNoise | VariationalNoise, *, levels: int) -> None:
+    def __init__(self, flow: Flow, noise: nn.Module, *, levels: int) -> None:
         super().__init__()
         self.flow = flow
         self.noise = noise

@@ -1,0 +1,43 @@
+"""Every transform of the package, with parameters stirred so that none is the identity."""
+
+import pytest
+import torch
+
+from genlab.flow.autoregressive import IAF, MAF
+from genlab.flow.bounded import HistogramMarginals, Sigmoid
+from genlab.flow.coupling import Coupling, alternating_mask, real_nvp
+from genlab.flow.elementwise import Affine, ElementwiseLayer, Shift
+from genlab.flow.linear import Linear, Permutation
+from genlab.flow.spline import RationalQuadratic
+
+D = 5
+
+MAKERS = {
+    "elementwise-affine": lambda: ElementwiseLayer(Affine(), (D,)),
+    "elementwise-spline": lambda: ElementwiseLayer(RationalQuadratic(5, 3.0), (D,)),
+    "nice": lambda: Coupling(alternating_mask(D), Shift(), width=8),
+    "realnvp": lambda: Coupling(alternating_mask(D, 1), Affine(), width=8),
+    "spline-coupling": lambda: Coupling(alternating_mask(D), RationalQuadratic(5, 3.0), width=8),
+    "maf": lambda: MAF(D, Affine(), width=16),
+    "maf-spline": lambda: MAF(D, RationalQuadratic(4, 3.0), width=16),
+    "iaf": lambda: IAF(D, Affine(), width=16),
+    "linear": lambda: Linear(D),
+    "permutation": lambda: Permutation(torch.tensor([2, 0, 4, 1, 3])),
+    "sigmoid": Sigmoid,
+    "histogram": lambda: HistogramMarginals(torch.rand(D, 17) + 0.1, tail=0.0),
+    "stack": lambda: real_nvp(D, n_layers=3, width=8),
+}
+
+
+@pytest.fixture(params=MAKERS, ids=str)
+def transform(request):
+    torch.manual_seed(0)
+    made = MAKERS[request.param]()
+    for p in made.parameters():
+        p.data += 0.3 * torch.randn_like(p)
+    return made
+
+
+@pytest.fixture
+def z(generator):
+    return 1.3 * torch.randn(6, D, generator=generator)

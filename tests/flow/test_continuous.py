@@ -1,0 +1,103 @@
+"""Continuous flows: exact up to the solver, and the solver's order is known."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from genlab.core import last
+from genlab.flow.change_of_variables import dense_log_det
+from genlab.flow.continuous import Continuous, continuous_flow, ride
+from genlab.solvers.ode import rk4
+
+
+def times(n):
+    return torch.linspace(1, 0, n + 1)
+
+
+@pytest.fixture
+def layer():
+    torch.manual_seed(0)
+    made = Continuous(2, width=16, n_steps=40)
+    for p in made.parameters():
+        p.data += 0.3 * torch.randn_like(p)
+    return made
+
+
+def test_linear_field_is_the_matrix_exponential(z):
+    matrix = torch.tensor([[0.5, 1.0], [-0.7, -1.1]])
+    x, log_det = ride(lambda x, t: x @ matrix.T, z[:, :2], times(80))
+    # RK4 with 80 steps: error of order (1 / 80)^4
+    assert_close(x, z[:, :2] @ torch.matrix_exp(-matrix).T, rtol=0, atol=1e-8)
+    assert_close(log_det, torch.full((6,), 0.6), rtol=0, atol=1e-12)
+
+
+def test_a_field_that_depends_on_time_is_integrated(z):
+    x, log_det = ride(lambda x, t: -2 * t[:, None] * x, z[:, :2], times(100))
+    assert_close(x, math.e * z[:, :2], rtol=0, atol=1e-6)
+    assert_close(log_det, torch.full((6,), 2.0), rtol=0, atol=1e-12)
+
+
+def test_log_det_converges_to_the_autograd_jacobian_with_order_four(layer, z):
+    """The error of the integrated trace, halving the step twice."""
+    z = z[:, :2]
+
+    def run(n, z):
+        return ride(layer.velocity(), z, times(n))
+
+    truth = dense_log_det(lambda z: run(96, z)[0], z)
+    errors = [float((run(n, z)[1] - truth).abs().max().detach()) for n in (4, 8, 16)]
+    orders = [math.log2(a / b) for a, b in pairwise(errors)]
+    assert orders[-1] == pytest.approx(4.0, abs=0.35)
+
+
+def test_time_reversal_undoes_the_ride(layer, z):
+    x, there = layer(z[:, :2])
+    back, again = layer.inverse(x)
+    assert_close(back, z[:, :2], rtol=0, atol=1e-6)  # 40 steps of RK4
+    assert_close(again, -there, rtol=0, atol=1e-6)
+
+
+def test_points_go_where_the_plain_solver_takes_them(layer, z):
+    velocity = layer.velocity()
+    plain = last(rk4(lambda t, x: velocity(x, t.expand(len(x))), z[:, :2], times(40)))
+    assert_close(layer(z[:, :2])[0], plain)
+
+
+def test_density_integrates_to_one(layer):
+    flow = continuous_flow(2, width=16, n_steps=20)
+    flow.transforms[0].load_state_dict(layer.state_dict())
+    side = torch.linspace(-7, 7, 71)
+    with torch.no_grad():
+        p = flow.log_prob(torch.cartesian_prod(side, side)).exp()
+    assert float(p.sum()) * 0.2**2 == pytest.approx(1.0, abs=1e-4)  # solver error
+
+
+def test_training_reaches_the_velocity_through_the_density(generator):
+    flow = continuous_flow(2, width=8, n_steps=4)
+    flow.loss(torch.randn(16, 2, generator=generator)).backward()
+    assert float(flow.transforms[0].net.net[-1].weight.grad.abs().sum()) > 0
+
+
+def test_density_needs_no_gradient_mode(layer, z):
+    with torch.no_grad():
+        quiet = layer.inverse(z[:, :2])
+    loud = layer.inverse(z[:, :2])
+    assert_close(quiet[1], loud[1].detach())
+    assert not quiet[1].requires_grad
+
+
+def test_a_new_layer_is_the_identity(z):
+    x, log_det = Continuous(2)(z[:, :2])
+    assert torch.equal(x, z[:, :2])
+    assert torch.equal(log_det, torch.zeros(6))
+
+
+def test_condition_bends_the_field(generator):
+    flow = continuous_flow(2, width=8, n_steps=4, d_cond=1)
+    for p in flow.parameters():
+        p.data += 0.3 * torch.randn(p.shape, generator=generator)
+    x, cond = torch.randn(4, 2, generator=generator), torch.ones(4, 1)
+    assert not torch.equal(flow.log_prob(x, cond=cond), flow.log_prob(x, cond=-cond))

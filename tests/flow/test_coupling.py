@@ -1,0 +1,108 @@
+"""Coupling layers: who stays, who moves, and what never enters the determinant."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from genlab.flow.coupling import Coupling, alternating_mask, couple, coupling_flow, nice
+from genlab.flow.elementwise import Affine, Shift
+from genlab.flow.spline import RationalQuadratic
+
+
+@pytest.fixture
+def layer():
+    torch.manual_seed(2)
+    made = Coupling(alternating_mask(4), Affine(), width=8)
+    for p in made.parameters():
+        p.data += 0.5 * torch.randn_like(p)
+    return made
+
+
+def jacobian(f, z):
+    return torch.autograd.functional.jacobian(lambda z: f(z[None])[0], z)
+
+
+def test_half_of_the_coordinates_stay(layer, z):
+    x, _ = layer(z[:, :4])
+    assert torch.equal(x[:, layer.stays], z[:, :4][:, layer.stays])
+    assert not torch.equal(x[:, ~layer.stays], z[:, :4][:, ~layer.stays])
+
+
+def test_jacobian_is_block_triangular_with_a_diagonal_block(layer, z):
+    J = jacobian(lambda z: layer(z)[0], z[0, :4])
+    stays = layer.stays
+    assert_close(J[stays][:, stays], torch.eye(2))
+    assert torch.equal(J[stays][:, ~stays], torch.zeros(2, 2))
+    moved = J[~stays][:, ~stays]
+    assert torch.equal(moved, torch.diag(moved.diagonal()))
+    assert float(J[~stays][:, stays].abs().min()) > 0  # the block of the network, left unused
+
+
+def test_one_network_evaluation_in_each_direction(layer, z):
+    calls = []
+    layer.conditioner.register_forward_hook(lambda *_: calls.append(1))
+    x, _ = layer(z[:, :4])
+    assert len(calls) == 1
+    layer.inverse(x)
+    assert len(calls) == 2
+
+
+def test_the_conditioner_may_be_any_function(z):
+    """Not invertible, not smooth: a coupling inverts none of it."""
+    stays = alternating_mask(4)
+
+    def conditioner(a):
+        return torch.cat([a.round().sum(1, keepdim=True).sign(), 0 * a[:, :1]], 1).repeat(1, 2)
+
+    x, log_det = couple(Affine().forward, conditioner, z[:, :4], stays)
+    back, log_det_back = couple(Affine().inverse, conditioner, x, stays)
+    assert_close(back, z[:, :4])
+    assert_close(log_det, -log_det_back)
+
+
+def test_nice_preserves_volume_however_it_is_trained(z):
+    flow = nice(4, n_layers=3, width=8)
+    for p in flow.parameters():
+        p.data += torch.randn_like(p)
+    assert torch.equal(flow(z[:, :4])[1], torch.zeros(6))
+
+
+@pytest.mark.parametrize("element", [Shift(), Affine(), RationalQuadratic(5)], ids=type)
+def test_an_untrained_layer_is_the_identity(element, z):
+    x, log_det = Coupling(alternating_mask(4), element, width=8)(z[:, :4])
+    assert_close(x, z[:, :4])
+    assert_close(log_det, torch.zeros(6), rtol=0, atol=1e-12)  # rounding of softplus
+
+
+def test_two_layers_of_other_parity_move_everything(z):
+    flow = coupling_flow(4, Shift(), n_layers=2, width=8)
+    for p in flow.parameters():
+        p.data += torch.randn_like(p)
+    moved = (flow(z[:, :4])[0] - z[:, :4]).detach().abs()
+    assert float(moved.min()) > 0
+
+
+def test_the_condition_is_read_and_does_not_spoil_the_inverse(generator):
+    layer = Coupling(alternating_mask(4), Affine(), width=8, d_cond=3)
+    for p in layer.parameters():
+        p.data += torch.randn(p.shape, generator=generator)
+    z, cond = torch.randn(5, 4, generator=generator), torch.randn(5, 3, generator=generator)
+    x, _ = layer(z, cond)
+    assert not torch.equal(x, layer(z, cond + 1)[0])
+    assert_close(layer.inverse(x, cond)[0], z)
+
+
+def test_masks_of_the_two_parities_complement_each_other():
+    assert torch.equal(alternating_mask(5, 0), ~alternating_mask(5, 1))
+    assert alternating_mask(5).tolist() == [True, False, True, False, True]
+
+
+def test_one_coordinate_has_no_two_halves():
+    with pytest.raises(ValueError, match="at least 2"):
+        alternating_mask(1)
+
+
+@pytest.mark.parametrize("stays", [[True, True], [False, False]])
+def test_a_layer_refuses_an_empty_half(stays):
+    with pytest.raises(ValueError, match="at least 1 each"):
+        Coupling(torch.tensor(stays), Affine())

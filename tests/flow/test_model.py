@@ -1,0 +1,139 @@
+"""The flow as a model: its density is a density, and it is the density of its samples."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from genlab.core import HasLogProb, Sampleable, Trainable, likelihood_kind
+from genlab.flow.autoregressive import IAF, MAF, masked_flow
+from genlab.flow.coupling import coupling_flow, nice, real_nvp
+from genlab.flow.model import Flow, StandardNormal
+from genlab.flow.spline import RationalQuadratic
+from genlab.oracles.mixture import GaussianMixture
+
+FLOWS = {
+    "nice": lambda: nice(2, n_layers=3, width=8),
+    "realnvp": lambda: real_nvp(2, n_layers=3, width=8),
+    "spline": lambda: coupling_flow(2, RationalQuadratic(5, 3.0), n_layers=3, width=8),
+    "maf": lambda: masked_flow(MAF, 2, n_layers=2, width=8),
+    "iaf": lambda: masked_flow(IAF, 2, n_layers=2, width=8),
+}
+
+
+@pytest.fixture(params=FLOWS, ids=str)
+def flow(request):
+    torch.manual_seed(3)
+    made = FLOWS[request.param]()
+    for p in made.parameters():
+        p.data += 0.25 * torch.randn_like(p)
+    return made
+
+
+def test_it_has_the_capabilities_of_a_flow(flow):
+    _: HasLogProb = flow
+    assert isinstance(flow, Sampleable)
+    assert isinstance(flow, Trainable)
+    assert likelihood_kind(flow) == "exact"
+
+
+def test_density_integrates_to_one_on_a_grid(flow):
+    side = torch.linspace(-12, 12, 481)
+    points = torch.cartesian_prod(side, side)
+    with torch.no_grad():
+        total = flow.log_prob(points).exp().sum() * (side[1] - side[0]) ** 2
+    # spline knots leave kinks in the second derivative: the rule's error is of order h^2
+    assert float(total) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_samples_follow_the_density(flow):
+    """E_p[q/p] = 1 for any density q that p covers; a wrong inverse or log-det breaks it."""
+    n = 20_000
+    x = flow.sample(n, generator=torch.Generator().manual_seed(5))
+    spread = torch.distributions.MultivariateNormal(x.mean(0), 0.25 * torch.cov(x.T))
+    with torch.no_grad():
+        ratio = (spread.log_prob(x) - flow.log_prob(x)).exp()
+    # Monte Carlo: five standard errors of the mean
+    assert abs(float(ratio.mean()) - 1) < 5 * float(ratio.std()) / n**0.5
+
+
+def test_average_log_prob_is_minus_the_entropy_read_off_the_way_out(flow, generator):
+    z = torch.randn(64, 2, generator=generator)
+    x, log_prob = flow.sample_with_log_prob(z)
+    assert_close(flow.log_prob(x), log_prob)
+
+
+def test_loss_is_the_mean_negative_log_likelihood(flow, generator):
+    x = torch.randn(32, 2, generator=generator)
+    assert_close(flow.loss(x), -flow.log_prob(x).sum() / 32)
+
+
+def test_same_seed_same_sample(flow):
+    a, b = (flow.sample(4, generator=torch.Generator().manual_seed(7)) for _ in range(2))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, flow.sample(4, generator=torch.Generator().manual_seed(8)))
+
+
+def test_sampling_keeps_no_gradients_and_no_modes(flow):
+    flow.train()
+    x = flow.sample(3)
+    assert not x.requires_grad
+    assert torch.is_grad_enabled()
+    assert flow.training
+
+
+def test_event_shape_does_not_touch_the_random_state(flow):
+    before = torch.get_rng_state()
+    assert flow.event_shape == (2,)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_samples_take_the_dtype_of_the_model(flow):
+    assert flow.float().sample(3).dtype == torch.float32
+
+
+def test_any_base_will_do(generator):
+    base = GaussianMixture(
+        torch.tensor([0.5, 0.5]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.ones(2)
+    )
+    flow = Flow(base, [])
+    x = torch.randn(5, 2, generator=generator)
+    assert_close(flow.log_prob(x), base.log_prob(x))
+    assert flow.event_shape == (2,)
+
+
+def test_a_flow_is_a_layer_of_a_flow(flow, generator):
+    z = torch.randn(4, 2, generator=generator)
+    outer = Flow(StandardNormal((2,)), [flow, flow])
+    once, first = flow(z)
+    twice, second = flow(once)
+    x, log_det = outer(z)
+    assert_close(x, twice)
+    assert_close(log_det, first + second)
+
+
+def test_untrained_couplings_are_the_base():
+    x = torch.tensor([[0.3, -1.2]])
+    assert_close(real_nvp(2).log_prob(x), StandardNormal((2,)).log_prob(x))
+
+
+def test_condition_reaches_the_layers(generator):
+    flow = real_nvp(2, n_layers=2, width=8, d_cond=3)
+    for p in flow.parameters():
+        p.data += 0.3 * torch.randn(p.shape, generator=generator)
+    x, cond = torch.randn(4, 2, generator=generator), torch.randn(4, 3, generator=generator)
+    assert not torch.equal(flow.log_prob(x, cond=cond), flow.log_prob(x, cond=-cond))
+    z, log_det = flow.inverse(x, cond)
+    again, log_det_back = flow(z, cond)
+    assert_close(again, x)
+    assert_close(log_det, -log_det_back)
+
+
+@pytest.mark.parametrize("layer", [MAF, IAF], ids=["maf", "iaf"])
+def test_masked_flows_take_a_condition_too(layer, generator):
+    flow = masked_flow(layer, 3, n_layers=2, width=12, d_cond=2)
+    for p in flow.parameters():
+        p.data += 0.3 * torch.randn(p.shape, generator=generator)
+    x, cond = torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)
+    z, _ = flow.inverse(x, cond)
+    assert_close(flow(z, cond)[0], x)
+    assert not torch.equal(flow.log_prob(x, cond=cond), flow.log_prob(x, cond=-cond))

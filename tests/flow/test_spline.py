@@ -1,0 +1,131 @@
+"""Rational-quadratic splines: monotone, smooth at the knots, identity outside."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from genlab.flow.spline import (
+    RationalQuadratic,
+    rq_spline_forward,
+    rq_spline_inverse,
+    spline_parameters,
+)
+
+
+def spline(seed, n_bins=5, bound=3.0, n=1):
+    raw = torch.randn(
+        3 * n_bins - 1, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
+    return [t.expand(n, -1) for t in spline_parameters(raw, bound)]
+
+
+@given(seed=st.integers(0, 10_000), n_bins=st.integers(1, 9), bound=st.floats(0.5, 6))
+@settings(deadline=None, max_examples=30)
+def test_it_is_increasing_for_any_parameters(seed, n_bins, bound):
+    z = torch.linspace(-1.5 * bound, 1.5 * bound, 301, dtype=torch.float64)
+    x, log_deriv = rq_spline_forward(z, *spline(seed, n_bins, bound, n=301))
+    assert bool((x.diff() > 0).all())
+    assert bool(torch.isfinite(log_deriv).all())
+
+
+@given(seed=st.integers(0, 10_000), n_bins=st.integers(1, 9))
+@settings(deadline=None, max_examples=30)
+def test_round_trip_for_any_parameters(seed, n_bins):
+    z = torch.linspace(-4, 4, 201, dtype=torch.float64)
+    parameters = spline(seed, n_bins, n=201)
+    x, there = rq_spline_forward(z, *parameters)
+    back, again = rq_spline_inverse(x, *parameters)
+    assert_close(back, z, rtol=0, atol=1e-9)  # rounding over slopes down to 1e-4
+    assert_close(again, -there, rtol=0, atol=1e-8)
+
+
+def test_inverse_agrees_with_a_root_finder():
+    parameters = spline(4)
+
+    def f(z):
+        return float(rq_spline_forward(torch.tensor([z]), *parameters)[0])
+
+    for x in np.linspace(-2.9, 2.9, 13):
+        root = scipy.optimize.brentq(lambda z, x=x: f(z) - x, -3, 3, xtol=1e-13)
+        got = float(rq_spline_inverse(torch.tensor([x]), *parameters)[0])
+        assert got == pytest.approx(root, abs=1e-10)
+
+
+def test_it_passes_through_its_knots_with_the_given_slopes():
+    widths, heights, slopes = spline(1)
+    knots_z = torch.cumsum(widths[0], 0) - 3.0
+    knots_x = torch.cumsum(heights[0], 0) - 3.0
+    inner = slice(0, -1)
+    n = len(knots_z) - 1
+    x, log_deriv = rq_spline_forward(
+        knots_z[inner], widths.expand(n, -1), heights.expand(n, -1), slopes.expand(n, -1)
+    )
+    assert_close(x, knots_x[inner])
+    assert_close(log_deriv.exp(), slopes[0, 1:-1])
+
+
+def test_slope_is_continuous_across_a_knot_and_at_the_bound():
+    widths, heights, slopes = spline(2)
+    knots = torch.cat([torch.tensor([-3.0]), torch.cumsum(widths[0], 0) - 3.0])
+    below, above = knots - 1e-9, knots + 1e-9
+    both = torch.cat([below, above])
+    parameters = [t.expand(len(both), -1) for t in (widths, heights, slopes)]
+    x, log_deriv = rq_spline_forward(both, *parameters)
+    left, right = log_deriv.chunk(2)
+    assert_close(left, right, rtol=0, atol=1e-6)  # the step of 2e-9 times the curvature
+    left, right = x.chunk(2)
+    assert_close(left, right, rtol=0, atol=1e-7)
+
+
+def test_outside_the_bound_it_is_the_identity():
+    z = torch.tensor([-100.0, -3.0, 3.0, 7.5])
+    for way in (rq_spline_forward, rq_spline_inverse):
+        x, log_deriv = way(z, *spline(3, n=4))
+        assert torch.equal(x, z)
+        assert torch.equal(log_deriv, torch.zeros(4))
+
+
+def test_log_slope_is_autograds_in_both_directions():
+    z = torch.linspace(-3.5, 3.5, 71).requires_grad_()
+    parameters = spline(5, n=71)
+    for way in (rq_spline_forward, rq_spline_inverse):
+        x, log_deriv = way(z, *parameters)
+        (slope,) = torch.autograd.grad(x.sum(), z)
+        assert_close(log_deriv, slope.log())
+
+
+def test_zeros_are_the_identity():
+    z = torch.linspace(-5, 5, 41)
+    x, log_deriv = RationalQuadratic(8, 4.0).forward(z, torch.zeros(41, 23))
+    assert_close(x, z)
+    assert_close(log_deriv, torch.zeros(41), rtol=0, atol=1e-12)  # rounding of softplus
+
+
+@given(seed=st.integers(0, 10_000), spread=st.floats(0, 50))
+@settings(deadline=None, max_examples=30)
+def test_parameters_are_positive_and_fill_the_interval(seed, spread):
+    raw = spread * torch.randn(4, 14, generator=torch.Generator().manual_seed(seed))
+    widths, heights, slopes = spline_parameters(raw.double(), 2.5)
+    for sizes in (widths, heights):
+        assert float(sizes.min()) > 0
+        assert_close(sizes.sum(-1), torch.full((4,), 5.0, dtype=torch.float64))
+    assert float(slopes.min()) > 0
+    assert bool((slopes[:, [0, -1]] == 1).all())
+
+
+def test_a_wrong_number_of_parameters_is_named():
+    with pytest.raises(ValueError, match=r"7 parameters, expected 3 k - 1"):
+        spline_parameters(torch.zeros(2, 7), 3.0)
+
+
+def test_gradients_are_finite_outside_and_at_the_bound():
+    raw = torch.zeros(5, 14, requires_grad=True)
+    z = torch.tensor([-9.0, -3.0, 0.0, 3.0, 9.0], requires_grad=True)
+    for way in (RationalQuadratic(5, 3.0).forward, RationalQuadratic(5, 3.0).inverse):
+        x, log_deriv = way(z, raw)
+        grads = torch.autograd.grad(x.sum() + log_deriv.sum(), (raw, z))
+        assert all(bool(torch.isfinite(g).all()) for g in grads)
