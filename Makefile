@@ -22,12 +22,12 @@ WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-FIRST_LESSON := notebooks/01_four_paradigm_map.ipynb
+FIRST_LESSON := $(or $(wildcard notebooks/01_*.ipynb),notebooks)
 # One thread a worker: two workers with two threads each get in each other's way on a small machine.
 ONE_THREAD := OMP_NUM_THREADS=1
 PYTEST := $(ONE_THREAD) $(PY) -m pytest
 NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
-         --nbval-sanitize-with tests/notebooks/sanitize.cfg -p no:doctest
+         --nbval-sanitize-with tests/notebooks/sanitize.cfg
 # JupyterLab refuses to run as root unless told; that is the usual user in a container.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 

@@ -1,6 +1,8 @@
-"""Plant known mistakes in genlab one by one, and show that a test goes red for each: python tests/mutants/run.py [AREA].
+"""Plant known mistakes in genlab one by one, and show that a test goes red for each: python
+tests/mutants/run.py [AREA].
 
-The mistakes stand in tests/mutants/AREA.toml, each as a replacement of a text that occurs exactly once in one file:
+The mistakes stand in tests/mutants/AREA.toml, each as a replacement of a text that occurs exactly
+once in one file:
 
     [[mutant]]
     mistake = "ELBO with the KL's sign flipped"
@@ -9,11 +11,11 @@ The mistakes stand in tests/mutants/AREA.toml, each as a replacement of a text t
     new = "recon + kl"
     tests = ["tests/latent/test_elbo.py"]
 
-They are planted in a temporary copy, never in the work tree. A mistake is *caught* when a test itself fails, by an assertion
-or by an error that it raises. When the mutated code cannot even be imported or collected, the mutant is *invalid*: it shows
-nothing about the tests. The tests must pass before anything is planted. To pay for the slow imports once, a process that has
-imported them forks for each mutant. Exit status 0 means that every planted mistake was caught.
-"""
+They are planted in a temporary copy, never in the work tree. A mistake is *caught* when a test
+itself fails, by an assertion or by an error that it raises. When the mutated code cannot even be
+imported or collected, the mutant is *invalid*: it shows nothing about the tests. The tests must
+pass before anything is planted. To pay for the slow imports once, a process that has imported them
+forks for each mutant. Exit status 0 means that every planted mistake was caught."""
 
 import argparse
 import importlib
@@ -33,9 +35,9 @@ from queue import SimpleQueue
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("genlab", "tests", "pyproject.toml")
 SLOW_IMPORTS = (  # whatever the tests import, apart from genlab itself
-    "pytest", "hypothesis", "jaxtyping", "beartype.claw", "numpy", "torch", "matplotlib.pyplot",
-    "scipy.stats", "scipy.integrate", "scipy.special", "sklearn.datasets", "sklearn.mixture", "sklearn.neighbors",
-    "torch._dynamo", "torch.optim",
+    "pytest", "hypothesis", "jaxtyping", "beartype.claw", "numpy", "torch", "torch._dynamo",
+    "matplotlib.pyplot", "scipy.stats", "scipy.integrate", "scipy.special", "sklearn.datasets",
+    "sklearn.mixture", "sklearn.neighbors",
 )  # fmt: skip
 TIMEOUT_S = 300
 LOG = "mutant.log"  # in each tree: what the test process printed last
@@ -56,7 +58,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of one mutant: its status, and the test that caught it or the reason why none could."""
+    """What came of one mutant: its status, and the test that caught it or why none could."""
 
     mutant: Mutant
     status: str
@@ -124,7 +126,14 @@ def _run_pytest(tree, tests, stop_at_first, pipe):
     import pytest
 
     outcomes = _Outcomes()
-    quiet = ["-q", "-p", "no:cacheprovider", "--tb=line", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    quiet = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--tb=line",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",
+    ]
     arguments = [*tests, *quiet, *(["-x"] if stop_at_first else [])]
     code = pytest.main(arguments, plugins=[outcomes])
     pipe.send((int(code), outcomes.n_tests, outcomes.failed, outcomes.errors))
@@ -133,7 +142,7 @@ def _run_pytest(tree, tests, stop_at_first, pipe):
 
 
 def run_tests(tree, tests, stop_at_first):
-    """Fork, run `tests` in `tree` and return (exit code, number of tests run, failed tests, errors)."""
+    """Fork, run `tests` in `tree`; return (exit code, number of tests, failed tests, errors)."""
     context = multiprocessing.get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     child = context.Process(target=_run_pytest, args=(tree, tests, stop_at_first, sender))
@@ -192,7 +201,9 @@ def copy_tree(root, target):
 
 def prepare():
     """Import once what every test process needs, with one thread and no byte code written."""
-    sys.dont_write_bytecode = True  # two versions of a file within one second would share their byte code
+    sys.dont_write_bytecode = (
+        True  # two versions of a file within one second would share their byte code
+    )
     os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1", MPLBACKEND="agg")
     for name in SLOW_IMPORTS:
         try:
@@ -204,7 +215,7 @@ def prepare():
 
 
 def run_all(mutants, root, n_workers, report=lambda verdict: None):
-    """Return the verdicts on `mutants`, each planted in one of `n_workers` copies of the tree `root`."""
+    """Return the verdicts on `mutants`, planted in `n_workers` copies of the tree `root`."""
     with tempfile.TemporaryDirectory(prefix="genlab-mutants-") as folder:
         trees = SimpleQueue()
         for i in range(n_workers):
@@ -239,7 +250,10 @@ def table(verdicts):
         if mutant.area != area:
             area = mutant.area
             lines += ["", f"{area}"]
-        lines += [f"  {verdict.status:<10}  {mutant.mistake}", f"  {'':<10}  {mutant.file}  <-  {verdict.detail}"]
+        lines += [
+            f"  {verdict.status:<10}  {mutant.mistake}",
+            f"  {'':<10}  {mutant.file}  <-  {verdict.detail}",
+        ]
     caught = sum(verdict.status == CAUGHT for verdict in verdicts)
     return [*lines, "", f"{len(verdicts)} planted, {caught} caught"]
 
@@ -248,7 +262,9 @@ def main():
     """Run the mutants that the command line asks for; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("area", nargs="?", help="only tests/mutants/AREA.toml")
-    parser.add_argument("--workers", type=int, default=2, help="how many mutants are tried at a time")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="how many mutants are tried at a time"
+    )
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to copy")
     parser.add_argument("--json", type=Path, help="write the verdicts there as well")
     arguments = parser.parse_args()
@@ -257,7 +273,9 @@ def main():
     prepare()
     verdicts = run_all(mutants, arguments.root, arguments.workers)
     if arguments.json:
-        rows = [{"mistake": v.mutant.mistake, "status": v.status, "detail": v.detail} for v in verdicts]
+        rows = [
+            {"mistake": v.mutant.mistake, "status": v.status, "detail": v.detail} for v in verdicts
+        ]
         arguments.json.write_text(json.dumps(rows, indent=1))
     *lines, closing = table(verdicts)
     print("\n".join([*lines, f"({time.perf_counter() - start:.0f} s)", closing]))

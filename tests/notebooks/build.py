@@ -1,10 +1,11 @@
-"""Build notebooks from their paired text: python tests/notebooks/build.py notebooks/src/NN_slug.py ...
+"""Build notebooks from their paired text: python tests/notebooks/build.py notebooks/src/NN_slug.py
+...
 
-The text is the source. Each build reads it, runs every cell in a fresh kernel of the current interpreter and writes
-the notebook beside the `src` folder, with nothing in it that varies from run to run: cell ids are made from the
-cells' content, and there are no time stamps, no widget state and no model ids. A notebook whose cell fails is not
-written: its traceback is printed and the old file stays.
-"""
+The text is the source. Each build reads it, runs every cell in a fresh kernel of the current
+interpreter and writes the notebook beside the `src` folder, with nothing in it that varies from run
+to run: cell ids are made from the cells' content, and there are no time stamps, no widget state and
+no model ids. A notebook whose cell fails is not written: its traceback is printed and the old file
+stays."""
 
 import copy
 import hashlib
@@ -24,7 +25,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.notebooks import kernels
 
 CELL_TIMEOUT_S = 600
-WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # its model id is random and means nothing in a file
+WIDGET_VIEW = (
+    "application/vnd.jupyter.widget-view+json"  # its model id is random and means nothing in a file
+)
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {
@@ -59,7 +62,7 @@ def notebook_path(source):
 
 
 def read_text(source):
-    """Return the notebook that `source` describes: not run, and with ids that depend on its cells alone."""
+    """Return the notebook that `source` describes: not run, its ids made from its cells alone."""
     notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     notebook.metadata = nbformat.from_dict(copy.deepcopy(METADATA))
     notebook.nbformat, notebook.nbformat_minor = 4, 5
@@ -76,7 +79,8 @@ def read_text(source):
 def text_of(notebook):
     """Return the py:percent text of `notebook`, with a header that names no version."""
     text = jupytext.writes(notebook, fmt="py:percent")
-    return HEADER + re.sub(r"\A# ---\n.*?\n# ---\n", "", text, flags=re.DOTALL)
+    body = re.sub(r"\A# ---\n.*?\n# ---\n", "", text, flags=re.DOTALL)
+    return f"{HEADER}\n{body.lstrip()}"
 
 
 def run(notebook, folder):
@@ -118,7 +122,9 @@ def build(source):
     nbformat.validate(notebook)
     nbformat.write(notebook, target)
     text = text_of(notebook)
-    source.write_text(text, encoding="utf-8")  # last: a text that looks older than its notebook is refused by jupytext
+    source.write_text(
+        text, encoding="utf-8"
+    )  # last: a text that looks older than its notebook is refused by jupytext
     n_code = sum(cell.cell_type == "code" for cell in notebook.cells)
     memory = "n/a" if peak is None else f"{peak:.0f} MB"
     size = target.stat().st_size / 1000
@@ -133,8 +139,13 @@ def main(paths):
             print(build(Path(path)), flush=True)
         except CellExecutionError as error:
             failed += 1
-            trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # no colours: the text may go to a file
-            print(f"{trace}\n{path}: a cell failed; the old notebook was left as it is", file=sys.stderr)
+            trace = re.sub(
+                r"\x1b\[[0-9;]*m", "", str(error)
+            )  # no colours: the text may go to a file
+            print(
+                f"{trace}\n{path}: a cell failed; the old notebook was left as it is",
+                file=sys.stderr,
+            )
     return failed
 
 

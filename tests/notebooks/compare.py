@@ -1,15 +1,14 @@
 """When are two outputs of a notebook the same?
 
-Text must be equal and integers exact. Floating-point numbers may differ by rounding, within RTOL and ATOL, since
-another processor sums in another order. A number written with a leading tilde, `~2.03`, is declared to be a range: its
-cell asserts the interval, and its digits are not compared. Runs of white space count as one blank, because columns
-widen with the digits in them.
-"""
+Text must be equal and integers exact. Floating-point numbers may differ by rounding, within RTOL
+and ATOL, since another processor sums in another order. A number written with a leading tilde,
+`~2.03`, is declared to be a range: its cell asserts the interval, and its digits are not compared.
+Runs of white space count as one blank, because columns widen with the digits in them."""
 
 import math
 import re
 
-RTOL = 1e-3  # float32 sums in another order differ by about 1e-6; a printed number has three digits or more
+RTOL = 1e-3  # float32 sums in another order differ by about 1e-6; numbers print 3 digits or more
 ATOL = 1e-6  # below this, a printed number is rounding noise around zero
 
 DIGITS = r"(?:\d+\.\d*|\.\d+|\d+)(?:[eE][-+]?\d+)?"
@@ -19,7 +18,7 @@ RANGE = re.compile(rf"(?<![\w}}])~[-+]?(?:\d{{1,3}}(?:,\d{{3}})+(?!\d)|{DIGITS})
 
 
 def split(text):
-    """Return the words of `text` with a mark for each number, and the numbers as they are written."""
+    """Return the words of `text`, with a mark for each number, and the numbers as written."""
     text = RANGE.sub("~RANGE", text)
     return " ".join(NUMBER.sub("\0", text).split()), NUMBER.findall(text)
 

@@ -30,7 +30,7 @@ def environment():
 
 
 def peak_megabytes(pid):
-    """Peak resident memory of process `pid` in MB (VmHWM of /proc), or None where the system has no /proc."""
+    """Peak resident memory of process `pid` in MB (VmHWM), or None on a system without /proc."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except OSError:

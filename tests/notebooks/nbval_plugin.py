@@ -3,11 +3,11 @@
     python -m pytest -p tests.notebooks.nbval_plugin --nbval --nbval-current-env \\
         --nbval-sanitize-with tests/notebooks/sanitize.cfg notebooks
 
-nbval runs every cell and compares its outputs as text. This plugin changes four things: numbers are compared within a
-tolerance and `~` numbers not at all (compare.py); a trailing `;` silences a cell, as it does for a reader; Output
-widgets, `clear_output` and updated displays leave what a front end would have saved; and the kernel is this checkout's,
-with no network. It adds one test to each notebook, its memory budget, and prints a table of times and memory at the end.
-"""
+nbval runs every cell and compares its outputs as text. This plugin changes four things: numbers are
+compared within a tolerance and `~` numbers not at all (compare.py); a trailing `;` silences a cell,
+as it does for a reader; Output widgets, `clear_output` and updated displays leave what a front end
+would have saved; and the kernel is this checkout's, with no network. It adds one test to each
+notebook, its memory budget, and prints a table of times and memory at the end. """
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ from tests.notebooks.compare import Tolerant
 
 SECONDS_BUDGET = 60
 MEGABYTES_BUDGET = 900
-MEASURED = "notebook measurements"  # the name of the property that carries them from a worker to the main process
+MEASURED = "notebook measurements"  # the property that carries them from a worker to the reader
 
 DISPLAYS = ("stream", "display_data", "execute_result", "error")
 
@@ -32,8 +32,8 @@ DISPLAYS = ("stream", "display_data", "execute_result", "error")
 def saved_by_a_front_end(messages):
     """Return the messages of one cell as a front end would keep them.
 
-    What an Output widget captures goes to the widget, not to the cell; `clear_output` removes what came before it (or
-    waits for the next output); an updated display replaces the one with its id.
+    What an Output widget captures goes to the widget, not to the cell; `clear_output` removes what
+    came before it (or waits for the next output); an updated display replaces the one with its id.
     """
     others, shown, capturing, pending_clear = [], [], set(), False
     for message in messages:
@@ -42,7 +42,11 @@ def saved_by_a_front_end(messages):
             state = content.get("data", {}).get("state", {})
             if "msg_id" in state:
                 (capturing.add if state["msg_id"] else capturing.discard)(content["comm_id"])
-        elif capturing and kind in (*DISPLAYS, "clear_output", "update_display_data") and kind != "error":
+        elif (
+            capturing
+            and kind in (*DISPLAYS, "clear_output", "update_display_data")
+            and kind != "error"
+        ):
             continue
         elif kind == "clear_output":
             pending_clear = content.get("wait", False)
@@ -69,9 +73,11 @@ def _update(shown, content):
 
 
 class Kernel(RunningKernel):
-    """A kernel of this interpreter and checkout, offline, that reads each cell's messages to the end at once."""
+    """An offline kernel of this checkout; it reads the messages of a cell to their end at once."""
 
-    def __init__(self, folder, startup_timeout):  # replaces nbval's, which cannot pass an environment
+    def __init__(
+        self, folder, startup_timeout
+    ):  # replaces nbval's, which cannot pass an environment
         self.km = KernelManager(kernel_spec_manager=kernels.CurrentInterpreter())
         self.km.start_kernel(cwd=folder, env=kernels.environment(), stderr=subprocess.DEVNULL)
         self.kc = self.km.client()
@@ -87,7 +93,7 @@ class Kernel(RunningKernel):
         return kernels.peak_megabytes(self.km.provisioner.process.pid)
 
     def execute_cell_input(self, cell_input, allow_stdin=None):
-        """Run a cell as a front end does: with history, since IPython heeds a trailing `;` only then."""
+        """Run a cell with history, as a front end does: only then is a trailing `;` heeded."""
         self.queue = []
         self.cell_id = self.kc.execute(
             cell_input, store_history=True, allow_stdin=allow_stdin, stop_on_error=False
@@ -95,7 +101,7 @@ class Kernel(RunningKernel):
         return self.cell_id
 
     def get_cell_message(self, timeout):
-        """Return the next message of the running cell, out of those that a front end would have kept."""
+        """Return the next message of the running cell that a front end would have kept."""
         if not self.queue:
             messages, idle = [], False
             while not idle:
@@ -108,7 +114,7 @@ class Kernel(RunningKernel):
         return self.queue.pop(0)
 
     def await_idle(self, parent_id, timeout):
-        """Wait until the kernel has finished `parent_id`; a cell's own end has been read already."""
+        """Wait until the kernel has finished `parent_id`; the end of a cell was read already."""
         if parent_id != getattr(self, "idle_of", None):
             super().await_idle(parent_id, timeout)
 
@@ -160,14 +166,17 @@ class Cell(IPyNbCell):
 
 
 class MemoryBudget(pytest.Item):
-    """The last test of a notebook: its kernel has stayed within the memory that a small server gives."""
+    """The last test of a notebook: it has stayed within the memory of a small server."""
 
     def runtest(self):
         """Fail when the peak is over the budget."""
         kernel = self.parent.kernel
         peak = kernel.peak_megabytes if kernel.is_alive() else None
         if peak is not None and peak > MEGABYTES_BUDGET:
-            pytest.fail(f"peak memory {peak:.0f} MB, over the budget of {MEGABYTES_BUDGET} MB", pytrace=False)
+            pytest.fail(
+                f"peak memory {peak:.0f} MB, over the budget of {MEGABYTES_BUDGET} MB",
+                pytrace=False,
+            )
 
     def reportinfo(self):
         """Return where the test stands and its title."""
@@ -226,5 +235,6 @@ def pytest_collect_file(file_path: Path, parent):
     """Replace nbval's collector of a notebook by ours."""
     nodes = yield
     return [
-        Notebook.from_parent(parent, path=node.path) if type(node) is IPyNbFile else node for node in nodes
+        Notebook.from_parent(parent, path=node.path) if type(node) is IPyNbFile else node
+        for node in nodes
     ]

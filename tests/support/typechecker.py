@@ -1,4 +1,4 @@
-"""How the tests check genlab's annotations at run time: an `int` is welcome where a `float` is asked for (PEP 484)."""
+"""How the tests check annotations at run time: an `int` will do where a `float` is asked for."""
 
 from beartype import BeartypeConf, beartype
 

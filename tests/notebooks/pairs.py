@@ -1,0 +1,103 @@
+"""What must hold for the notebook files themselves: python tests/notebooks/pairs.py [FOLDER].
+
+Every notebook has its text and the other way round, with the same cells; every code cell has been
+run, in order, without an error (nbval runs a cell that was never run, and compares nothing);
+nothing that varies from run to run is stored; and the files stay small enough to read."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from tests.notebooks import build
+
+MAX_LINES = 40  # of a code cell: a longer one belongs in genlab
+MAX_KILOBYTES = 900  # of a notebook: a larger one is slow to open and too large to review
+DIRECTIVES = (
+    "NBVAL_IGNORE_OUTPUT",
+    "NBVAL_SKIP",
+    "NBVAL_CHECK_OUTPUT",
+    "NBVAL_RAISES_EXCEPTION",
+    "PYTEST_VALIDATE",
+)
+
+
+def notebooks(folder):
+    """Return the notebooks under `folder`, without the copies that Jupyter makes."""
+    return sorted(p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+
+
+def texts(folder):
+    """Return the texts of notebooks under `folder`."""
+    return sorted(p for p in folder.rglob("src/*.py") if ".ipynb_checkpoints" not in p.parts)
+
+
+def content(notebook):
+    """Return what must be the same on both sides of a pair."""
+    return [
+        (c.cell_type, c.source.rstrip(), tuple(c.metadata.get("tags", []))) for c in notebook.cells
+    ]
+
+
+def pair_complaints(path):
+    """Return what is wrong between the notebook `path` and its text."""
+    source = path.parent / "src" / f"{path.stem}.py"
+    if not source.exists():
+        return [f"{path}: it has no text {source}"]
+    notebook, text = nbformat.read(path, as_version=4), build.read_text(source)
+    if content(notebook) != content(text):
+        return [f"{path}: it differs from its text; run: python tests/notebooks/build.py {source}"]
+    if source.read_text(encoding="utf-8") != build.text_of(text):
+        return [f"{source}: it is not in the form that build.py writes; build it again"]
+    return []
+
+
+def cell_complaints(path):
+    """Return what is wrong in the code cells of the notebook `path`."""
+    notebook, bad, count = nbformat.read(path, as_version=4), [], 0
+    for index, cell in enumerate(notebook.cells):
+        where = f"{path}: cell {index}"
+        if cell.cell_type != "code":
+            continue
+        count += 1
+        if not cell.source.strip():
+            bad.append(f"{where} is empty")
+        if cell.execution_count is None:
+            bad.append(f"{where} was never run, so nothing of it would be compared")
+        elif cell.execution_count != count:
+            bad.append(f"{where} was run as number {cell.execution_count}, not in order")
+        if len(cell.source.splitlines()) > MAX_LINES:
+            bad.append(f"{where} has {len(cell.source.splitlines())} lines, more than {MAX_LINES}")
+        tags = " ".join(cell.metadata.get("tags", []))
+        if "nbval" in tags or any(directive in cell.source for directive in DIRECTIVES):
+            bad.append(f"{where} hides its output from the comparison")
+        bad += [f"{where} shows an error" for out in cell.outputs if out.output_type == "error"]
+        bad += [
+            f"{where} stores the id of a widget"
+            for out in cell.outputs
+            if build.WIDGET_VIEW in out.get("data", {})
+        ]
+        if "execution" in cell.metadata:
+            bad.append(f"{where} stores time stamps")
+    if "widgets" in notebook.metadata:
+        bad.append(f"{path}: it stores the state of widgets")
+    return bad
+
+
+def complaints(folder):
+    """Return everything that is wrong with the notebooks under `folder`, one sentence each."""
+    bad = []
+    for path in notebooks(folder):
+        bad += pair_complaints(path) + cell_complaints(path)
+        size = path.stat().st_size / 1000
+        if size > MAX_KILOBYTES:
+            bad.append(f"{path}: {size:.0f} kB, more than {MAX_KILOBYTES}")
+    missing = [source for source in texts(folder) if not build.notebook_path(source).exists()]
+    return bad + [f"{source}: its notebook was never built" for source in missing]
+
+
+if __name__ == "__main__":
+    found = complaints(Path(sys.argv[1] if len(sys.argv) > 1 else "notebooks"))
+    print("\n".join(found) or "the pairs are in sync")
+    sys.exit(bool(found))

@@ -1,0 +1,107 @@
+"""Building a notebook gives the same file each time, and a failing cell changes nothing."""
+
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from tests.notebooks import build, pairs
+
+TEXT = """\
+# %% [markdown]
+# # A title
+
+# %%
+import sys
+import genlab
+import ipywidgets
+from tqdm.auto import tqdm
+
+print(0.5)
+genlab.__file__
+
+# %%
+for i in tqdm(range(2)):
+    print(i, file=sys.stderr)
+ipywidgets.IntSlider(3)
+
+# %%
+1
+
+# %%
+1
+"""
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "src" / "small.py"
+    path.parent.mkdir()
+    path.write_text(TEXT)
+    return path
+
+
+def run_build(source):
+    """Build `source` as an author does; return the exit status and what was printed as an error."""
+    command = [sys.executable, build.__file__, str(source)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    return run.returncode, run.stderr
+
+
+@pytest.mark.slow
+def test_two_builds_are_equal_byte_for_byte_and_in_order(source):
+    assert run_build(source) == (0, "")
+    first = build.notebook_path(source).read_bytes(), source.read_bytes()
+    assert run_build(source) == (0, "")
+    assert (build.notebook_path(source).read_bytes(), source.read_bytes()) == first
+    assert pairs.complaints(source.parents[1]) == []
+
+
+@pytest.mark.slow
+def test_the_kernel_imports_this_checkout(source):
+    assert run_build(source) == (0, "")
+    text = build.notebook_path(source).read_text()
+    assert str(build.kernels.ROOT / "genlab" / "__init__.py") in text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        ("raise ValueError('broken on purpose')", "broken on purpose"),
+        ("import urllib.request; urllib.request.urlopen('http://192.0.2.1')", "must run offline"),
+        ("import socket; socket.create_connection(('example.org', 80))", "must run offline"),
+    ],
+)
+def test_a_failing_cell_prints_its_traceback_and_keeps_the_old_notebook(source, cell, says):
+    target = build.notebook_path(source)
+    target.write_text("the old notebook")
+    source.write_text(f"# %%\n{cell}\n")
+    status, printed = run_build(source)
+    assert status == 1
+    assert says in printed
+    assert target.read_text() == "the old notebook"
+
+
+def test_unchanged_cells_keep_their_ids(source):
+    before = [cell.id for cell in build.read_text(source).cells]
+    source.write_text(TEXT.replace("print(0.5)", "print(0.6)"))
+    after = [cell.id for cell in build.read_text(source).cells]
+    assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True, True, True]
+    assert len(set(after)) == len(after)
+
+
+def test_rewriting_a_text_twice_changes_nothing(source):
+    once = build.text_of(build.read_text(source))
+    source.write_text(once)
+    assert build.text_of(build.read_text(source)) == once
+
+
+def test_a_path_that_is_no_text_of_a_pair_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected the text of a pair"):
+        build.notebook_path(tmp_path / "small.py")
+
+
+def test_ids_are_valid_in_the_notebook_format(source):
+    nbformat.validate(build.read_text(source))

@@ -1,0 +1,159 @@
+"""nbval really compares: each stored number that is altered must make its cell fail, in every kind
+of output.
+
+One small notebook is built for each kind of output. Then every cell of it is repeated once for each
+of its numbers, each time with that one number altered in the stored output, and nbval must fail
+exactly the altered cells."""
+
+import copy
+import json
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import nbformat
+import pytest
+
+from tests.notebooks import build, kernels
+from tests.notebooks.compare import NUMBER, RANGE
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = [
+    "-p", "tests.notebooks.nbval_plugin", "-p", "no:cacheprovider", "--nbval",
+    "--nbval-current-env",
+    "--nbval-sanitize-with", str(kernels.ROOT / "tests/notebooks/sanitize.cfg"),
+]  # fmt: skip
+
+LINE = "value 1.25 of 12, then -3.5e-2 and .75; between ~2.03 and ~4 in [1.9, 2.2]"
+CELLS = {
+    "stdout": f"print({LINE!r})",
+    "stderr": f"import sys; print({LINE!r}, file=sys.stderr)",
+    "text/plain": "{'a': 1.25, 'b': [3, 4.5]}",
+    "text/html": "from IPython.display import HTML; HTML('<p>1.25</p><td>7</td><td>~9.1</td>')",
+    "text/latex": r"from IPython.display import Latex; Latex(r'$x = 1.25 + \frac{1}{3}, \quad 7$')",
+    "text/markdown": "from IPython.display import Markdown; Markdown('| 1.25 | 8 | ~3.5 | 2.5 |')",
+}
+
+
+def run_nbval(notebook, folder):
+    """Run nbval on `notebook`; return {name of the test: whether it passed} and what it printed."""
+    notebook_path, report = folder / "altered.ipynb", folder / "report.xml"
+    nbformat.write(notebook, notebook_path)
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *OPTIONS, f"--junitxml={report}", notebook_path],
+        cwd=kernels.ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    cases = ElementTree.parse(report).iter("testcase")
+    return {case.get("name"): case.find("failure") is None for case in cases}, run.stdout
+
+
+def built(cells, folder):
+    """Return a notebook of `cells`, run, and without what its runs vary in."""
+    source = folder / "src" / "small.py"
+    source.parent.mkdir(exist_ok=True)
+    source.write_text("".join(f"# %%\n{cell}\n\n" for cell in cells))
+    subprocess.run([sys.executable, build.__file__, str(source)], check=True)
+    return nbformat.read(build.notebook_path(source), as_version=4)
+
+
+def stored_text(cell, kind):
+    """Return the holder of the stored output of `kind` and the key of its text."""
+    for output in cell.outputs:
+        if output.get("name") == kind:
+            return output, "text"
+        if kind in output.get("data", {}):
+            return output.data, kind
+    raise AssertionError(f"the cell stores no {kind}: {cell.outputs}")
+
+
+def altered(text, span):
+    """Return `text` with the number at `span` changed: an integer by 1, a float by 1 %."""
+    number = text[slice(*span)]
+    other = f"{float(number) * 1.01:.6g}" if set(number) & set(".eE") else str(int(number) + 1)
+    return text[: span[0]] + other + text[span[1] :]
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_altered_number_fails_and_every_range_passes(kind, tmp_path):
+    original = built([CELLS[kind]], tmp_path)
+    holder, key = stored_text(original.cells[0], kind)
+    text = holder[key]
+    ranges = [m.span() for m in RANGE.finditer(text)]
+    free = [(a + 1, b) for a, b in ranges]  # the digits after the tilde
+    numbers = [
+        m.span()
+        for m in NUMBER.finditer(text)
+        if not any(a < m.end() and m.start() < b for a, b in ranges)
+    ]
+    assert len(numbers) >= 2
+
+    notebook = copy.deepcopy(original)
+    notebook.cells = []
+    for i, span in enumerate([*numbers, *free, None]):
+        cell = copy.deepcopy(original.cells[0])
+        cell.id = f"cell-{i}"
+        holder, key = stored_text(cell, kind)
+        holder[key] = text if span is None else altered(text, span)
+        notebook.cells.append(cell)
+    passed, printed = run_nbval(notebook, tmp_path)
+
+    expected = [False] * len(numbers) + [True] * (len(free) + 1)
+    assert [passed[f"Cell {i}"] for i in range(len(expected))] == expected, printed
+
+
+def test_rounding_passes_and_other_text_fails(tmp_path):
+    notebook = built(["print('gap 0.500000 nats')"] * 3, tmp_path)
+    notebook.cells[0].outputs[0].text = "gap 0.500040 nats\n"
+    notebook.cells[1].outputs[0].text = "gap 0.500000 bits\n"
+    passed, printed = run_nbval(notebook, tmp_path)
+    assert [passed[f"Cell {i}"] for i in range(3)] == [True, False, True], printed
+
+
+FRONT_END = [
+    "import time, ipywidgets, matplotlib.pyplot as plt",
+    "from IPython.display import clear_output, display",
+    "plt.plot([1, 2]);",  # a trailing semicolon silences the cell
+    "for i in range(3):\n    clear_output(wait=True)\n    print(i)",
+    "print('gone')\nclear_output()\nprint('stays')",
+    "handle = display('first', display_id=True)\nhandle.update('second')",
+    "out = ipywidgets.Output()\nwith out:\n    print('captured', time.time())\nout;",
+    "ipywidgets.IntSlider(3)",
+    "object()",
+]
+
+
+def test_outputs_that_a_front_end_changes_compare_as_saved(tmp_path):
+    notebook = built(FRONT_END, tmp_path)
+    assert notebook.cells[3].outputs[0].text == "2\n"
+    passed, printed = run_nbval(notebook, tmp_path)
+    assert all(passed.values()), printed
+    assert len(passed) == len(FRONT_END) + 1  # and the memory budget
+
+
+def test_the_kernel_of_nbval_has_no_network(tmp_path):
+    notebook = built(["print(1)"], tmp_path)
+    notebook.cells[0].source = "import socket; socket.create_connection(('192.0.2.1', 80))"
+    passed, printed = run_nbval(notebook, tmp_path)
+    assert not passed["Cell 0"]
+    assert "must run offline" in printed
+
+
+def test_memory_over_the_budget_fails_and_the_table_says_so(tmp_path):
+    notebook = built(["import numpy\nx = numpy.ones(10**6)"], tmp_path)
+    notebook.cells[0].source = "import numpy\nx = numpy.ones(130_000_000)"  # 1.04 GB
+    passed, printed = run_nbval(notebook, tmp_path)
+    assert passed["Cell 0"]
+    assert not passed["memory budget"]
+    assert "OVER MEMORY BUDGET" in printed
+
+
+def test_a_cell_that_was_never_run_is_not_silently_passed_by_the_pair_check(tmp_path):
+    from tests.notebooks import pairs
+
+    built(["print(1)"], tmp_path)
+    path = tmp_path / "small.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["cells"][0].update(execution_count=None, outputs=[])
+    path.write_text(json.dumps(notebook))
+    assert any("was never run" in complaint for complaint in pairs.complaints(tmp_path))

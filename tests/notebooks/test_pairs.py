@@ -1,0 +1,127 @@
+"""The notebooks and their texts belong together, and each way in which they can part is noticed."""
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.notebooks import build, kernels, pairs
+
+TEXT = '# %% [markdown]\n# A title.\n\n# %% tags=["one"]\nprint(1)\n\n# %%\n2 + 2\n'
+
+
+def test_the_notebooks_of_the_course_are_in_order():
+    assert pairs.complaints(kernels.ROOT / "notebooks") == []
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A small pair in perfect order: (notebook, text)."""
+    source = tmp_path / "src" / "small.py"
+    source.parent.mkdir()
+    notebook = pairs.build.jupytext.reads(TEXT, fmt="py:percent")
+    source.write_text(build.text_of(notebook))
+    notebook = build.read_text(source)
+    for count, cell in enumerate((c for c in notebook.cells if c.cell_type == "code"), start=1):
+        cell.execution_count = count
+    path = build.notebook_path(source)
+    nbformat.write(notebook, path)
+    return path, source
+
+
+def test_a_pair_in_order_earns_no_complaint(pair):
+    path, _ = pair
+    assert pairs.complaints(path.parent) == []
+
+
+def change(path, edit):
+    """Apply `edit` to the parsed JSON of the notebook `path`."""
+    notebook = json.loads(path.read_text())
+    edit(notebook)
+    path.write_text(json.dumps(notebook))
+
+
+def set_source(notebook):
+    notebook["cells"][2]["source"] = "2 + 3"
+
+
+def drop_tag(notebook):
+    notebook["cells"][1]["metadata"] = {}
+
+
+def forget_run(notebook):
+    notebook["cells"][2]["execution_count"] = None
+
+
+def swap_runs(notebook):
+    notebook["cells"][1]["execution_count"] = 7
+
+
+def store_state(notebook):
+    notebook["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {}}
+
+
+def store_times(notebook):
+    notebook["cells"][1]["metadata"]["execution"] = {"iopub.execute_input": "now"}
+
+
+def show_error(notebook):
+    notebook["cells"][1]["outputs"] = [
+        {"output_type": "error", "ename": "ValueError", "evalue": "", "traceback": []}
+    ]
+
+
+def show_widget(notebook):
+    data = {"text/plain": "Box()", build.WIDGET_VIEW: {"model_id": "1"}}
+    notebook["cells"][1]["outputs"] = [
+        {"output_type": "display_data", "data": data, "metadata": {}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("edit", "says"),
+    [
+        (set_source, "differs from its text"),
+        (drop_tag, "differs from its text"),
+        (forget_run, "was never run"),
+        (swap_runs, "not in order"),
+        (store_state, "state of widgets"),
+        (store_times, "time stamps"),
+        (show_error, "shows an error"),
+        (show_widget, "id of a widget"),
+    ],
+)
+def test_each_disorder_is_named(pair, edit, says):
+    path, _ = pair
+    change(path, edit)
+    assert any(says in complaint for complaint in pairs.complaints(path.parent))
+
+
+@pytest.mark.parametrize(
+    ("addition", "says"),
+    [
+        ("\n# %%\n# NBVAL_IGNORE_OUTPUT\nprint(3)\n", "hides its output"),
+        ('\n# %% tags=["nbval-skip"]\nprint(3)\n', "hides its output"),
+        ("\n# %%\n" + "print(3)\n" * 41, "41 lines"),
+    ],
+)
+def test_cells_that_break_the_rules_are_named(pair, addition, says):
+    path, source = pair
+    source.write_text(source.read_text() + addition)
+    nbformat.write(build.read_text(source), path)
+    assert any(says in complaint for complaint in pairs.complaints(path.parent))
+
+
+def test_orphans_are_named(pair):
+    path, source = pair
+    source.rename(source.with_name("other.py"))
+    found = pairs.complaints(path.parent)
+    assert any("has no text" in complaint for complaint in found)
+    assert any("never built" in complaint for complaint in found)
+
+
+def test_a_large_file_is_named(pair):
+    path, _ = pair
+    path.write_text(path.read_text() + " " * 1000 * pairs.MAX_KILOBYTES)
+    assert any("kB, more than" in complaint for complaint in pairs.complaints(Path(path.parent)))
