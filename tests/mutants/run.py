@@ -19,7 +19,6 @@ forks for each mutant. Exit status 0 means that every planted mistake was caught
 
 import argparse
 import importlib
-import json
 import multiprocessing
 import os
 import shutil
@@ -266,17 +265,11 @@ def main():
         "--workers", type=int, default=2, help="how many mutants are tried at a time"
     )
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to copy")
-    parser.add_argument("--json", type=Path, help="write the verdicts there as well")
     arguments = parser.parse_args()
     mutants = load(arguments.root / "tests" / "mutants", arguments.area or None)
     start = time.perf_counter()
     prepare()
     verdicts = run_all(mutants, arguments.root, arguments.workers)
-    if arguments.json:
-        rows = [
-            {"mistake": v.mutant.mistake, "status": v.status, "detail": v.detail} for v in verdicts
-        ]
-        arguments.json.write_text(json.dumps(rows, indent=1))
     *lines, closing = table(verdicts)
     print("\n".join([*lines, f"({time.perf_counter() - start:.0f} s)", closing]))
     return 0 if all(verdict.status == CAUGHT for verdict in verdicts) else 1
