@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from genlab.core.rng import randn
 from genlab.core.shapes import PerExample
-from genlab.flow.bounded import Sigmoid
+from genlab.flow.bounded import HistogramMarginals
 from genlab.flow.coupling import coupling_flow
 from genlab.flow.elementwise import Elementwise
 from genlab.flow.model import Flow, StandardNormal
@@ -104,7 +104,9 @@ class UniformNoise(nn.Module):
 
 @final
 class VariationalNoise(nn.Module):
-    """Variational dequantisation: u = sigmoid(f(eps; x)), a flow conditioned on the image.
+    """Variational dequantisation: u = Phi(f(eps; x)), a flow conditioned on the image.
+
+    Untrained, f is the identity and u is uniform: learning starts from uniform dequantisation.
 
     Args:
         d: pixels in an image.
@@ -119,7 +121,8 @@ class VariationalNoise(nn.Module):
     ) -> None:
         super().__init__()
         layers = coupling_flow(d, element, n_layers=n_layers, width=width, d_cond=d).transforms
-        self.flow = Flow(StandardNormal((d,)), [*layers, Sigmoid()])
+        to_unit = HistogramMarginals(torch.ones(d, 1))  # one bin: u = Phi(v)
+        self.flow = Flow(StandardNormal((d,)), [*layers, to_unit])
         self.levels = levels
 
     def forward(

@@ -125,6 +125,15 @@ def test_variational_noise_stays_inside_the_bin_and_knows_its_density(generator)
     assert_close(log_q, noise.flow.log_prob(u, cond=cond))
 
 
+def test_untrained_noise_is_uniform(generator):
+    x = torch.randint(L, (500, 4), generator=generator)
+    u, log_q = VariationalNoise(4, L, Affine(), width=8)(x, generator=generator)
+    assert_close(log_q, torch.zeros(500), rtol=0, atol=1e-9)
+    ranks = u.detach().flatten().sort().values
+    # Kolmogorov-Smirnov: 2000 draws deviate by more than 2 / sqrt(n) once in 1500
+    assert float((ranks - torch.arange(2000) / 2000).abs().max()) < 2 / 2000**0.5
+
+
 def test_learning_the_noise_tightens_the_bound(flow, x):
     """The family of learned noise holds the best q of this flow nearly, uniform noise does not."""
     torch.manual_seed(0)
