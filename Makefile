@@ -40,14 +40,14 @@ lab: $(VENV)/.lab ## Open the course in JupyterLab, at lesson 01
 ##@ Tests
 
 .PHONY: test
-test: $(VENV)/.dev lint types unit-all notebooks browser ## Everything: lint, types, layers, all tests, all notebooks, the browser
+test: $(VENV)/.dev lint types unit notebooks browser ## Everything: lint, types, layers, all tests, all notebooks, the browser
 
 .PHONY: test-fast
 test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; under 90 s
 	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser"
 
-.PHONY: unit-all
-unit-all: $(VENV)/.dev
+.PHONY: unit
+unit: $(VENV)/.dev
 	$(PYTEST) -n $(WORKERS) -m "not browser"
 
 .PHONY: notebooks

@@ -1,0 +1,83 @@
+"""The documents keep their form, and nothing in the repository speaks of somebody's machine."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("genlab", "tests", "notebooks", "docs", "binder", ".ci")
+TEXT = {".py", ".md", ".toml", ".yml", ".yaml", ".cfg", ".ipynb", ".txt", ".json", ""}
+# Paths of one machine, and addresses of package registries: pip and conda are told those by their
+# owner.
+FORBIDDEN = re.compile(
+    r"(?<![\w.:/])/(work|root|home|tmp|Users)/\w|pypi\.org|files\.pythonhosted|registry\.npmjs|repo\.anaconda"
+)
+
+
+def text_files():
+    """Yield the text files of the repository."""
+    top = [p for p in ROOT.iterdir() if p.is_file()]
+    below = [p for folder in OURS for p in (ROOT / folder).rglob("*") if p.is_file()]
+    for path in top + below:
+        hidden = {"__pycache__", ".ipynb_checkpoints"} & set(path.parts)
+        if path.suffix in TEXT and not hidden and path != Path(__file__):
+            yield path
+
+
+def test_no_file_names_a_machine_or_a_registry():
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in text_files()
+        if (match := FORBIDDEN.search(path.read_text(encoding="utf-8", errors="replace")))
+    ]
+    assert found == []
+
+
+def test_the_changelog_has_an_entry_and_a_heading_for_numbers():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = text.split("\n## ")[1]
+    assert newest.startswith("[")
+    assert re.search(r"^- \S", newest, re.MULTILINE)
+    assert "### Numerical changes" in newest
+
+
+@pytest.mark.parametrize(
+    ("name", "says"), [("LICENSE", "MIT License"), ("LICENSE-TEXT", "CC BY 4.0")]
+)
+def test_the_licences_are_there_and_named_in_the_readme(name, says):
+    assert says in (ROOT / name).read_text(encoding="utf-8")
+    assert f"({name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def makefile_targets():
+    """Return {target: its one-line help, or None} of the targets that a person calls."""
+    text = (ROOT / "Makefile").read_text()
+    phony = re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE)
+    helps = dict(re.findall(r"^([a-z-]+):.*?## (.+)$", text, re.MULTILINE))
+    return {name: helps.get(name) for name in phony}
+
+
+def test_every_target_that_a_person_calls_says_what_it_does():
+    hidden = {"unit"}  # parts of `make test`
+    assert [
+        name for name, text in makefile_targets().items() if not text and name not in hidden
+    ] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/measurements.md"])
+def test_every_make_command_in_the_documents_exists(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.MULTILINE))
+    assert named <= set(makefile_targets())
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs/decisions").glob("*.md")), ids=lambda p: p.stem
+)
+def test_a_decision_is_short_and_gives_its_reason(path):
+    text = path.read_text(encoding="utf-8")
+    assert re.match(rf"# {int(path.stem[:3])}\. \S", text)
+    assert "**Decision.**" in text
+    assert "**Why.**" in text
+    assert len(text.splitlines()) <= 20

@@ -1,0 +1,72 @@
+"""pip, conda and Binder users get the same packages, in the versions that were tested."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONDA = yaml.safe_load((ROOT / "environment.yml").read_text())
+CONDA_NAMES = {"torch": "pytorch-cpu", "matplotlib": "matplotlib-base"}
+CONSTRAINTS = [
+    Requirement(line)
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+]
+WANTED = [
+    Requirement(text)
+    for group in (PROJECT["dependencies"], *PROJECT["optional-dependencies"].values())
+    for text in group
+]
+
+
+def test_binder_has_the_environment_of_conda_users():
+    assert (ROOT / "binder/environment.yml").read_text() == (ROOT / "environment.yml").read_text()
+
+
+def test_conda_has_what_pip_installs_for_a_learner():
+    learner = [
+        Requirement(r) for r in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["lab"]
+    ]
+    expected = {f"{CONDA_NAMES.get(r.name, r.name)}{_ordered(str(r.specifier))}" for r in learner}
+    given = {d if re.match(r"(python|pip)\b", d) else _split(d) for d in CONDA["dependencies"]}
+    assert given == expected | {"python=3.11", "pip"}
+
+
+def _ordered(specifier):
+    """The parts of a version range in a fixed order."""
+    return ",".join(sorted(filter(None, specifier.split(","))))
+
+
+def _split(dependency):
+    """A conda dependency with its range in the same order."""
+    name = re.match(r"[\w-]+", dependency).group()
+    return name + _ordered(dependency[len(name) :])
+
+
+def test_conda_asks_no_channel_but_the_one_that_has_them_all():
+    assert CONDA["channels"] == ["conda-forge", "nodefaults"]
+
+
+def test_torch_is_not_pinned():
+    assert "torch" not in {canonicalize_name(c.name) for c in CONSTRAINTS}
+    assert [str(r) for r in WANTED if r.name == "torch"] == ["torch>=2.4"]
+
+
+@pytest.mark.parametrize("constraint", CONSTRAINTS, ids=lambda c: c.name)
+def test_a_tested_version_is_one_that_anyone_can_get(constraint):
+    (pin,) = constraint.specifier
+    assert pin.operator == "=="
+    assert "+" not in pin.version  # a local build
+
+
+def test_every_requirement_has_a_tested_version_within_its_range():
+    tested = {canonicalize_name(c.name): next(iter(c.specifier)).version for c in CONSTRAINTS}
+    for wanted in WANTED:
+        if wanted.name != "torch":
+            assert wanted.specifier.contains(tested[canonicalize_name(wanted.name)]), wanted
