@@ -1,16 +1,23 @@
 r"""Penalties that keep a critic smooth, without which the game rarely settles.
 
-$$R_1 = \frac\gamma2\, \mathbb E_{x\sim p}\lVert\nabla_x l(x)\rVert^2$$
+$$R_1 = \frac\gamma2\, \mathbb E_{x\sim p}\lVert\nabla_x l(x)\rVert^2, \qquad
+\mathrm{GP} = \lambda\, \mathbb E_{\hat x}\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2$$
+
+$R_1$ looks at real examples and wants a flat critic; the gradient penalty looks between real and
+generated examples and wants slope 1.
 
 Lesson: notebooks/08_wgan_gradient_penalty.ipynb
-Sources: Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9.
+Sources: Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9; Gulrajani et al. 2017
+(arXiv:1704.00028), eq. 3.
 """
+
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from genlab.core.shapes import Event, PerExample, sum_event
+from genlab.core.shapes import Event, PerExample, expand, sum_event
 
 
 def r1_penalty(logits: PerExample, x: Event) -> PerExample:
@@ -39,6 +46,45 @@ def r1_penalty(logits: PerExample, x: Event) -> PerExample:
     Lesson: notebooks/08_wgan_gradient_penalty.ipynb
     """
     return sum_event(_slope(logits, x) ** 2)
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], PerExample], real: Event, fake: Event, u: PerExample
+) -> PerExample:
+    r"""How far the critic's slope is from 1 at a random point between each pair.
+
+    $$\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2, \qquad \hat x = u\,x + (1-u)\,\tilde x$$
+
+    The norm is taken over the whole event, then squared, example by example: averaging over the
+    batch before the square would let steep and flat points cancel. A linear critic
+    $f = w\cdot x$ gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$.
+
+    Args:
+        critic: $f$, example by example, `(b, *event) -> (b,)`.
+        real: $x$, `(b, *event)`.
+        fake: $\tilde x$, as many generated examples; no gradient reaches the generator.
+        u: one uniform number in [0, 1] for each pair, `(b,)`.
+
+    Returns:
+        `(b,)`; itself differentiable in the critic's parameters.
+
+    Raises:
+        ValueError: a weight outside [0, 1].
+
+    Example:
+        >>> steep = lambda x: x @ torch.tensor([3.0, 4.0])
+        >>> gradient_penalty(steep, torch.zeros(1, 2), torch.ones(1, 2), torch.tensor([0.5]))
+        tensor([16.])
+
+    Source: Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3 and algorithm 1.
+    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    """
+    if u.numel() and not 0 <= float(u.min()) <= float(u.max()) <= 1:
+        raise ValueError(f"u runs from {u.min():g} to {u.max():g}, expected values in [0, 1]")
+    between = expand(u, real) * real.detach() + (1 - expand(u, real)) * fake.detach()
+    between.requires_grad_(True)
+    slope = _slope(critic(between), between)
+    return (sum_event(slope**2).clamp(min=1e-24).sqrt() - 1) ** 2
 
 
 def _slope(logits: PerExample, x: Event) -> Float[Tensor, " b *event"]:
