@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from genlab.core.shapes import PerExample
+from genlab.core.shapes import PerExample, sum_event
 
 
 @torch.no_grad()
@@ -56,8 +56,8 @@ def power_iteration(
     $$u = \frac{Wv}{\lVert Wv\rVert}, \qquad v \leftarrow \frac{W^\top u}{\lVert W^\top u\rVert},
     \qquad \hat\sigma = u^\top W v$$
 
-    Each step shrinks the error of $v$ by $(\sigma_2/\sigma_1)^2$ and that of $\hat\sigma\le\sigma_1$
-    by the square of it.
+    Each step shrinks the error of $v$ by $(\sigma_2/\sigma_1)^2$, and that of $\hat\sigma$, which
+    never exceeds $\sigma_1$, by the square of it.
 
     Args:
         w: the matrix, `(m, n)`.
@@ -157,4 +157,4 @@ def slopes(f: Callable[[Tensor], PerExample], x: Float[Tensor, " b *event"]) -> 
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(f(x).sum(), x)
-    return gradient.flatten(1).norm(dim=1)
+    return sum_event(gradient**2).sqrt()
