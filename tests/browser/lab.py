@@ -1,0 +1,237 @@
+"""A JupyterLab of our own on loopback, and a headless Chromium that drives it."""
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path(os.environ.get("GENLAB_CHROMIUM", "/usr/bin/chromium"))
+FLAGS = [
+    "--no-sandbox",  # the sandbox needs rights that a container rarely gives
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SETTINGS = {
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},  # every cell in the page
+}
+LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
+
+
+def _free_port():
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Server:
+    """The address of a running JupyterLab, and its notebooks' kernels."""
+
+    def __init__(self, port, token, root):
+        self.url, self.token, self.root = f"http://127.0.0.1:{port}", token, root
+
+    def ask(self, path, method="GET"):
+        """Send one request to the server's own interface; return its answer."""
+        headers = {"Authorization": f"token {self.token}"}
+        request = urllib.request.Request(f"{self.url}/api/{path}", method=method, headers=headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            body = answer.read()
+        return json.loads(body) if body else None
+
+    def stop_kernels(self):
+        """End the kernel of every notebook that is open."""
+        for session in self.ask("sessions"):
+            self.ask(f"sessions/{session['id']}", "DELETE")
+
+
+@contextmanager
+def server(folder):
+    """Serve a copy of the notebooks (autosaving may change it) from `folder`."""
+    root = folder / "root"
+    shutil.copytree(ROOT / "notebooks", root / "notebooks")
+    for name, value in SETTINGS.items():
+        path = folder / "settings" / f"{name}.jupyterlab-settings"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(value))
+    places = {
+        "JUPYTER_CONFIG_DIR": "config",
+        "JUPYTER_DATA_DIR": "data",
+        "JUPYTER_RUNTIME_DIR": "runtime",
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    environment = {**os.environ, **{k: str(folder / v) for k, v in places.items()}}
+    environment["PYTHONPATH"] = str(ROOT)
+    running = Server(_free_port(), secrets.token_hex(16), root)
+    command = [
+        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
+        f"--port={running.url.rpartition(':')[2]}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={running.token}",
+        f"--ServerApp.root_dir={root}",
+        "--LabApp.expose_app_in_browser=True",
+    ]
+    with (folder / "server.log").open("w") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        _wait_until_up(running, process, folder / "server.log")
+        yield running
+        running.stop_kernels()
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_up(running, process, log, seconds=60):
+    """Wait until the server answers; raise with its log when it does not."""
+    for _ in range(4 * seconds):
+        try:
+            running.ask("status")
+            return
+        except OSError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.25)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+class Lesson:
+    """One notebook open in a page of the browser."""
+
+    def __init__(self, page, running, path):
+        self.page, self.outside, self.errors = page, [], []
+        page.on("request", lambda r: r.url.startswith(LOCAL) or self.outside.append(r.url))
+        page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        workspace = (
+            f"{Path(path).stem}-{secrets.token_hex(4)}"  # a new one opens no earlier notebook
+        )
+        page.goto(f"{running.url}/lab/workspaces/{workspace}/tree/{path}?token={running.token}")
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
+        page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
+
+    def run_all(self, seconds=240):
+        """Run every cell through the menu, as a reader does, and wait for the last one."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+        self.page.wait_for_function(ALL_CELLS_HAVE_RUN, timeout=1000 * seconds)
+        self.page.wait_for_timeout(500)  # the last maths and pictures are still being drawn
+
+    def cell_errors(self):
+        """Return the errors that cells show, as `NAME: message`."""
+        return self.page.evaluate(CELL_ERRORS)
+
+    def prose(self):
+        """Return the text of the rendered Markdown cells as a reader sees it."""
+        return "\n".join(self.page.locator(".jp-RenderedMarkdown").all_inner_texts())
+
+    def maths(self):
+        """Return (number of rendered formulas, number of those that MathJax could not read)."""
+        locate = self.page.locator
+        return locate("mjx-container").count(), locate(
+            "mjx-merror, mjx-container [data-mjx-error]"
+        ).count()
+
+    def watch_first_control(self):
+        """Focus the first slider or drop-down that moves a picture; return whether there is one."""
+        return self.page.evaluate(WATCH_FIRST_CONTROL)
+
+    def picture(self):
+        """Return a digest of the picture that the watched control moves."""
+        return self.page.evaluate(DIGEST)
+
+    def press(self):
+        """Press one arrow key on the watched control; return the ms to a new picture, or None."""
+        from playwright.sync_api import TimeoutError  # not the built-in one
+
+        self.page.keyboard.press(self.page.evaluate(KEY_WITH_ROOM))
+        try:
+            self.page.wait_for_function(
+                "() => window.genlab.drawn !== null", timeout=5000, polling=10
+            )
+        except TimeoutError:
+            return None
+        return self.page.evaluate("() => window.genlab.drawn - window.genlab.pressed")
+
+
+KERNEL_IS_IDLE = """() => {
+    const panel = window.jupyterapp?.shell.currentWidget;
+    const kernel = panel?.sessionContext?.session?.kernel;
+    return kernel?.status === 'idle' && kernel.connectionStatus === 'connected';
+}"""
+
+ALL_CELLS_HAVE_RUN = """() => {
+    const panel = window.jupyterapp.shell.currentWidget;
+    const code = panel.content.widgets.filter(
+        cell => cell.model.type === 'code' && cell.model.sharedModel.getSource().trim());
+    const done = cell => cell.model.executionCount !== null
+        && !cell.inputArea.promptNode.textContent.includes('*');
+    return panel.sessionContext.session?.kernel?.status === 'idle' && code.every(done);
+}"""
+
+CELL_ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+    .filter(cell => cell.model.type === 'code')
+    .flatMap(cell => cell.model.outputs.toJSON())
+    .filter(output => output.output_type === 'error')
+    .map(output => `${output.ename}: ${output.evalue}`)"""
+
+# The control, the picture in the smallest box around both, and the time from a key to a new
+# picture.
+WATCH_FIRST_CONTROL = """() => {
+    for (const control of document.querySelectorAll('.noUi-handle, .widget-dropdown select')) {
+        let box = control.parentElement;
+        while (box && !box.classList.contains('jp-OutputArea-output')) {
+            const picture = box.querySelector('img');
+            if (picture) {
+                window.genlab = {control, picture, pressed: null, drawn: null};
+                control.scrollIntoView({block: 'center'});
+                control.focus();
+                control.addEventListener('keydown', () => {
+                    window.genlab.pressed = performance.now();
+                    window.genlab.drawn = null;
+                }, true);
+                new MutationObserver(() => {
+                    window.genlab.drawn ??= performance.now();
+                }).observe(picture, {attributes: true, attributeFilter: ['src']});
+                return true;
+            }
+            box = box.parentElement;
+        }
+    }
+    return false;
+}"""
+
+A_NEW_PICTURE = "() => window.genlab.drawn !== null"
+
+KEY_WITH_ROOM = """() => {
+    const control = window.genlab.control;
+    window.genlab.drawn = null;
+    if (control.tagName === 'SELECT')
+        return control.selectedIndex + 1 < control.options.length ? 'ArrowDown' : 'ArrowUp';
+    const value = name => parseFloat(control.getAttribute(name));
+    return value('aria-valuenow') < value('aria-valuemax') ? 'ArrowRight' : 'ArrowLeft';
+}"""
+
+DIGEST = """async () => {
+    const bytes = await (await fetch(window.genlab.picture.src)).arrayBuffer();
+    const hash = await crypto.subtle.digest('SHA-256', bytes);
+    return Array.from(new Uint8Array(hash)).map(b => b.toString(16).padStart(2, '0')).join('');
+}"""

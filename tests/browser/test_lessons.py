@@ -1,0 +1,152 @@
+"""Every lesson works for a reader: it runs, shows its maths, answers the keys and stays offline.
+
+The same inspection is made of two small notebooks, a good one and one with every fault, so that it
+is known to see them."""
+
+import os
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jupytext
+import nbformat
+import pytest
+
+from tests.browser import lab
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+N_PRESSES = 12
+LESSONS = sorted((lab.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+GOOD = """\
+# %% [markdown]
+# Some maths: $$x^2 = 1$$
+
+# %%
+import ipywidgets
+import matplotlib.pyplot as plt
+from genlab import widgets
+
+# %%
+figure, axes = plt.subplots(figsize=(4, 2))
+(line,) = axes.plot([0, 1], [0, 1])
+slider = ipywidgets.FloatSlider(description="a", max=1)
+widgets.explore(figure, lambda a: line.set_ydata([0, a]), a=slider)
+"""
+
+BAD = """\
+# %% [markdown]
+# Maths that cannot be read: $$\\frac{1}$$ and maths that never ends: `x` $$ x^2
+
+# %%
+from IPython.display import HTML
+HTML("<img src='http://192.0.2.1/picture.png'>")
+
+# %%
+raise ValueError("broken on purpose")
+"""
+
+
+@dataclass
+class Inspection:
+    """What was seen of one notebook."""
+
+    seconds: float = 0.0
+    n_formulas: int = 0
+    faults: list[str] = field(default_factory=list)
+    delays: list[float] = field(default_factory=list)  # ms from key to picture
+
+    def row(self, name):
+        """Return the line of the table."""
+        d = self.delays
+        ms = f"{min(d):.0f}, {statistics.median(d):.0f}, {max(d):.0f}" if d else "none"
+        return f"{name:<32}  {self.seconds:>9.1f}  {self.n_formulas:>8}  {ms}"
+
+
+def inspect(page, server, path):
+    """Open the notebook `path`, run it, move its first control and return what was seen."""
+    seen, lesson = Inspection(), lab.Lesson(page, server, path)
+    start = time.perf_counter()
+    lesson.run_all()
+    seen.seconds = time.perf_counter() - start
+    save_picture(page, f"{Path(path).stem}_run")
+
+    seen.faults += [f"a cell shows an error: {error}" for error in lesson.cell_errors()]
+    seen.n_formulas, n_unreadable = lesson.maths()
+    seen.faults += ["no maths is rendered"] * (seen.n_formulas == 0)
+    seen.faults += ["MathJax cannot read a formula"] * (n_unreadable > 0)
+    seen.faults += ["raw $$ in the text"] * ("$$" in lesson.prose())
+
+    if lesson.watch_first_control():
+        before = lesson.picture()
+        delays = [press(lesson) for _ in range(N_PRESSES)]
+        seen.delays = [ms for ms in delays if ms is not None]
+        seen.faults += ["a picture does not follow the keys"] * (lesson.picture() == before)
+        save_picture(page, f"{Path(path).stem}_moved")
+    else:
+        seen.faults.append("no slider or drop-down moves a picture")
+
+    seen.faults += [f"the page asked another machine: {url}" for url in lesson.outside]
+    seen.faults += [f"the console shows an error: {text}" for text in lesson.errors]
+    return seen
+
+
+def press(lesson):
+    """Press a key, and let the page come to rest before the next one."""
+    delay = lesson.press()
+    lesson.page.wait_for_timeout(150)
+    return delay
+
+
+def save_picture(page, name):
+    """Save the page as a picture in the folder that GENLAB_SCREENSHOTS names, if it does."""
+    if folder := os.environ.get("GENLAB_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=str(Path(folder, f"{name}.png")))
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_a_lesson_runs_shows_its_maths_answers_and_stays_offline(path, page, server, rows):
+    seen = inspect(page, server, path.relative_to(lab.ROOT).as_posix())
+    rows.append(seen.row(path.stem))
+    assert seen.faults == []
+
+
+def small_notebook(server, name, text):
+    """Write a notebook of the cells `text` into the folder that the server shows."""
+    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+    nbformat.write(notebook, server.root / f"{name}.ipynb")
+    return f"{name}.ipynb"
+
+
+def test_a_good_notebook_has_no_faults(page, server, rows):
+    seen = inspect(page, server, small_notebook(server, "good", GOOD))
+    rows.append(seen.row("(a small notebook)"))
+    assert seen.faults == []
+
+
+@pytest.fixture(scope="module")
+def faults(browser, server):
+    """What the inspection says of a notebook with every fault."""
+    context = browser.new_context()
+    yield inspect(context.new_page(), server, small_notebook(server, "bad", BAD)).faults
+    context.close()
+    server.stop_kernels()
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "a cell shows an error: ValueError: broken on purpose",
+        "MathJax cannot read a formula",
+        "raw $$ in the text",
+        "no slider or drop-down moves a picture",
+        "the page asked another machine: http://192.0.2.1/picture.png",
+        "the console shows an error",
+    ],
+)
+def test_the_inspection_sees_each_fault(faults, says):
+    assert any(fault.startswith(says) for fault in faults), faults
