@@ -20,7 +20,7 @@ Event: TypeAlias = Float[Tensor, " b *event"]
 PerExample: TypeAlias = Float[Tensor, " b"]
 
 
-def expand(a: Float[Tensor, " *b"], x: Tensor) -> Tensor:
+def expand(a: Tensor, x: Tensor) -> Tensor:
     r"""Give a per-example quantity the trailing ones it needs to multiply `x`.
 
     $$a_i \cdot x_{i\,j\,k\dots} \quad\text{becomes}\quad \texttt{expand(a, x) * x}.$$

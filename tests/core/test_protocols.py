@@ -114,8 +114,9 @@ def test_an_energy_is_not_a_likelihood_and_the_error_names_the_constant():
 
 
 @pytest.mark.slow
-def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path):
+def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path, request):
     pytest.importorskip("mypy")
+    cache = request.config.cache.mkdir("mypy")
     program = tmp_path / "program.py"
     program.write_text(
         "from torch import Tensor\n"
@@ -127,7 +128,7 @@ def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path):
         "Game().log_prob\n"
     )
     run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--follow-imports=silent", str(program)],
+        [sys.executable, "-m", "mypy", "--follow-imports=silent", f"--cache-dir={cache}", program],
         capture_output=True,
         text=True,
         cwd=tmp_path,

@@ -2,6 +2,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 
 from genlab.core.shapes import expand, mean_event, sum_event
 
@@ -46,5 +47,6 @@ def test_reductions_never_mix_examples():
 
 @pytest.mark.parametrize("reduce", [sum_event, mean_event])
 def test_reductions_refuse_a_number_without_examples(reduce):
-    with pytest.raises(ValueError, match="expected examples"):
+    # the run-time type check of the tests may speak first
+    with pytest.raises((ValueError, TypeCheckError)):
         reduce(torch.tensor(1.0))

@@ -1,0 +1,79 @@
+import pytest
+import torch
+
+from genlab.core import last
+from genlab.solvers.adaptive import dopri5
+from genlab.solvers.ode import euler, heun, rk4
+
+pytestmark = pytest.mark.reference
+
+
+def lotka_volterra(t, y):
+    a, b = y.unbind(-1)
+    return torch.stack([1.5 * a - a * b, -3 * b + a * b + 0.1 * torch.sin(t)], -1)
+
+
+Y0 = torch.tensor([[1.0, 1.0], [2.0, 0.5]], dtype=torch.float64)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(euler, "euler"), (heun, "heun2"), (rk4, "rk4")], ids=lambda v: str(v)
+)
+def test_fixed_steps_agree_with_torchdiffeq(ours, theirs):
+    torchdiffeq = pytest.importorskip("torchdiffeq")
+    ts = torch.linspace(0, 2, 41)
+    if theirs == "rk4":  # their "rk4" is the 3/8 rule: same order, other slopes
+        expected = torchdiffeq.odeint(lotka_volterra, Y0, ts, method=theirs)
+        tolerance = 1e-4  # two methods of order four at h = 0.05
+    else:
+        expected = torchdiffeq.odeint(lotka_volterra, Y0, ts, method=theirs)
+        tolerance = 1e-11  # the same arithmetic
+    states = torch.stack(list(ours(lotka_volterra, Y0, ts)))
+    torch.testing.assert_close(states, expected, rtol=tolerance, atol=tolerance)
+
+
+def test_adaptive_solution_agrees_with_torchdiffeq():
+    torchdiffeq = pytest.importorskip("torchdiffeq")
+    ts = torch.linspace(0, 5, 11)
+    expected = torchdiffeq.odeint(lotka_volterra, Y0, ts, method="dopri5", rtol=1e-9, atol=1e-11)
+    states = torch.stack(list(dopri5(lotka_volterra, Y0, ts, rtol=1e-9, atol=1e-11)))
+    # both controllers keep each of about a hundred steps within 1e-9
+    torch.testing.assert_close(states, expected, rtol=1e-6, atol=1e-8)
+
+
+def test_adaptive_solution_agrees_with_scipy_and_costs_about_the_same():
+    integrate = pytest.importorskip("scipy.integrate")
+    calls = 0
+
+    def counted(t, y):
+        nonlocal calls
+        calls += 1
+        return lotka_volterra(t, y)
+
+    y0 = Y0[:1]
+    ours = last(dopri5(counted, y0, torch.tensor([0.0, 5.0]), rtol=1e-8, atol=1e-10))
+    solution = integrate.solve_ivp(
+        lambda t, y: lotka_volterra(torch.tensor(t), torch.as_tensor(y)).numpy(),
+        (0.0, 5.0),
+        y0[0].numpy(),
+        method="RK45",  # the same tableau
+        rtol=1e-8,
+        atol=1e-10,
+    )
+    torch.testing.assert_close(ours[0], torch.as_tensor(solution.y[:, -1]), rtol=1e-5, atol=1e-7)
+    assert 0.7 < calls / solution.nfev < 1.4
+
+
+def test_rk4_at_small_steps_agrees_with_scipy():
+    integrate = pytest.importorskip("scipy.integrate")
+    ours = last(rk4(lotka_volterra, Y0[:1], torch.linspace(0, 2, 2001)))
+    solution = integrate.solve_ivp(
+        lambda t, y: lotka_volterra(torch.tensor(t), torch.as_tensor(y)).numpy(),
+        (0.0, 2.0),
+        Y0[0].numpy(),
+        method="DOP853",
+        rtol=1e-12,
+        atol=1e-13,
+    )
+    # RK4 at h = 1e-3: error of order 1e-11
+    torch.testing.assert_close(ours[0], torch.as_tensor(solution.y[:, -1]), rtol=1e-9, atol=1e-10)

@@ -1,0 +1,138 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genlab.core import last
+from genlab.oracles.mixture import GaussianMixture
+from genlab.solvers.mcmc import langevin, langevin_step, mala, mala_step
+
+N = 60_000
+
+
+def normal_score(x):
+    return -x
+
+
+def normal_log_prob(x):
+    return -0.5 * x.square().sum(1) + 7.0  # any constant will do
+
+
+@pytest.mark.parametrize("step_size", [0.1, 0.5, 1.0])
+def test_unadjusted_chain_has_the_known_bias(step_size, generator):
+    x0 = torch.randn(N, 1, generator=generator)
+    x = last(langevin(normal_score, x0, step_size=step_size, n_steps=80, generator=generator))
+    # Monte Carlo: relative standard error of a variance sqrt(2 / n); 80 steps of contraction
+    # (1 - eta)^2 leave less than 1e-7 of the start
+    assert abs(x.var() * (1 - step_size / 2) - 1) < 5 * (2 / N) ** 0.5
+
+
+@pytest.mark.parametrize("temperature", [0.25, 2.0])
+def test_temperature_scales_the_variance(temperature, generator):
+    x0 = torch.zeros(N, 1)
+    chain = langevin(
+        normal_score,
+        x0,
+        step_size=0.1,
+        n_steps=60,
+        temperature=temperature,
+        generator=generator,
+    )
+    assert abs(last(chain).var() * (1 - 0.05) / temperature - 1) < 5 * (2 / N) ** 0.5
+
+
+def test_without_temperature_it_climbs_to_the_mode(generator):
+    x0 = torch.randn(5, 2, generator=generator)
+    x = last(langevin(normal_score, x0, step_size=0.2, n_steps=100, temperature=0.0))
+    assert x.abs().max() < 1e-8
+
+
+@given(step_size=st.floats(0.05, 1.5), seed=st.integers(0, 100))
+@settings(deadline=None)
+def test_acceptance_is_the_metropolis_hastings_ratio(step_size, seed):
+    # the ratio from torch's own densities; u just below it is accepted, just above refused
+    g = torch.Generator().manual_seed(seed)
+    p = GaussianMixture(torch.tensor([0.4, 0.6]), torch.tensor([[-1.0], [1.5]]), torch.ones(2))
+    x, z = torch.randn(1, 1, generator=g), torch.randn(1, 1, generator=g)
+
+    def move(a):
+        return torch.distributions.Normal(a + step_size * p.score(a), (2 * step_size) ** 0.5)
+
+    proposal = langevin_step(x, p.score(x), z, step_size=step_size)
+    log_ratio = (
+        p.log_prob(proposal)
+        + move(proposal).log_prob(x).sum(1)
+        - p.log_prob(x)
+        - move(x).log_prob(proposal).sum(1)
+    )
+    ratio = log_ratio.exp().clamp(max=1.0)
+    kept, yes = mala_step(p.log_prob, p.score, x, z, 0.999 * ratio, step_size=step_size)
+    assert bool(yes.all())
+    torch.testing.assert_close(kept, proposal)
+    if ratio.item() < 0.999:
+        kept, yes = mala_step(p.log_prob, p.score, x, z, 1.001 * ratio, step_size=step_size)
+        assert not bool(yes.any())
+        torch.testing.assert_close(kept, x)
+
+
+def test_adjusted_chain_has_no_bias(generator):
+    # started in the target, any chain that leaves it unchanged stays there
+    x0 = torch.randn(N, 1, generator=generator)
+    x = last(
+        mala(normal_log_prob, normal_score, x0, step_size=0.8, n_steps=30, generator=generator)
+    )
+    assert abs(x.var() - 1) < 5 * (2 / N) ** 0.5  # unadjusted, it would be 1.67
+
+
+def test_adjusted_chain_keeps_the_weights_of_a_mixture(generator):
+    p = GaussianMixture(
+        torch.tensor([0.3, 0.7]), torch.tensor([[-1.0], [1.0]]), 0.6 * torch.ones(2)
+    )
+    x = last(
+        mala(
+            p.log_prob,
+            p.score,
+            p.sample(N, generator=generator),
+            step_size=0.3,
+            n_steps=30,
+            generator=generator,
+        )
+    )
+    expected = p.moment_match()
+    assert abs(x.mean() - expected.mean[0]) < 5 * (expected.cov[0, 0] / N) ** 0.5
+
+
+def test_refused_rows_do_not_move():
+    x = torch.zeros(3, 1)
+    z = torch.tensor([[10.0], [0.1], [10.0]])  # a jump of ten standard deviations is refused
+    new, accepted = mala_step(
+        normal_log_prob, normal_score, x, z, torch.full((3,), 0.5), step_size=0.5
+    )
+    assert accepted.tolist() == [False, True, False]
+    assert new[[0, 2]].abs().max() == 0
+
+
+def test_a_chain_yields_one_state_for_each_step_and_repeats_with_its_seed():
+    runs = [
+        torch.stack(
+            list(
+                langevin(
+                    normal_score,
+                    torch.zeros(2, 3),
+                    step_size=0.1,
+                    n_steps=4,
+                    generator=torch.Generator().manual_seed(1),
+                )
+            )
+        )
+        for _ in range(2)
+    ]
+    assert runs[0].shape == (4, 2, 3)
+    torch.testing.assert_close(runs[0], runs[1], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("step_size", "temperature"), [(0.0, 1.0), (-0.1, 1.0), (0.1, -1.0)])
+def test_steps_and_temperatures_out_of_range_are_refused(step_size, temperature):
+    x = torch.zeros(1, 1)
+    with pytest.raises(ValueError, match="expected > 0 and >= 0"):
+        langevin_step(x, x, x, step_size=step_size, temperature=temperature)

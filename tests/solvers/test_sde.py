@@ -1,0 +1,116 @@
+import math
+
+import pytest
+import torch
+
+from genlab.core import last
+from genlab.solvers.ode import euler
+from genlab.solvers.sde import euler_maruyama, euler_maruyama_step
+
+N = 100_000
+
+
+def kurtosis(x):
+    centred = x - x.mean()
+    return ((centred**4).mean() / (centred**2).mean() ** 2).item()
+
+
+def test_stationary_variance_of_ornstein_uhlenbeck(generator):
+    # dx = -theta x dt + sigma dW: variance sigma^2 / (2 theta); the scheme's own fixed point is
+    # that of x <- (1 - theta h) x + sigma sqrt(h) z, namely sigma^2 / (2 theta (1 - theta h / 2))
+    theta, sigma, h = 1.5, 0.8, 0.05
+    ts = torch.linspace(0, 6, 121)
+    x = last(
+        euler_maruyama(
+            lambda t, x: -theta * x, lambda t: sigma, torch.zeros(N, 1), ts, generator=generator
+        )
+    )
+    scheme = sigma**2 / (2 * theta * (1 - theta * h / 2))
+    # Monte Carlo: the variance of n normals has relative standard error sqrt(2 / n)
+    assert abs(x.var() / scheme - 1) < 5 * (2 / N) ** 0.5
+    assert abs(scheme / (sigma**2 / (2 * theta)) - 1) < theta * h  # and the bias is O(h)
+
+
+def test_increments_are_normal_to_the_fourth_moment(generator):
+    ts = torch.tensor([0.0, 0.3])
+    x = last(
+        euler_maruyama(
+            lambda t, x: 0 * x, lambda t: 2.0, torch.zeros(N, 1), ts, generator=generator
+        )
+    )
+    assert abs(x.var() / (4 * 0.3) - 1) < 5 * (2 / N) ** 0.5
+    # a noise multiplied twice has the same variance and kurtosis 9; std of a kurtosis: sqrt(24/n)
+    assert abs(kurtosis(x) - 3) < 5 * (24 / N) ** 0.5
+
+
+def test_a_coefficient_that_draws_its_own_noise_is_refused():
+    ts = torch.linspace(0, 1, 11)
+    with pytest.raises(ValueError, match="would multiply it"):
+        euler_maruyama(lambda t, x: -x, lambda t: torch.randn(3), torch.zeros(3, 1), ts)
+
+
+def test_without_noise_it_is_euler():
+    ts = torch.linspace(0, 1, 11)
+    x0 = torch.randn(4, 2)
+    ours = last(euler_maruyama(lambda t, x: -t * x, lambda t: 0.0, x0, ts))
+    torch.testing.assert_close(ours, last(euler(lambda t, x: -t * x, x0, ts)), rtol=0, atol=0)
+
+
+def test_strong_error_halves_with_the_step_when_the_noise_is_additive(generator):
+    # same Brownian path on both grids; with g depending on time only the strong order is 1
+    n_fine, paths = 256, 4000
+    z = torch.randn(n_fine, paths, 1, generator=generator)
+
+    def drift(t, x):
+        return torch.sin(x)
+
+    def end(n):
+        k = n_fine // n
+        noise = z.reshape(n, k, paths, 1).sum(1) / k**0.5  # increments of the coarse grid
+        ts = torch.linspace(0, 1, n + 1)
+        x = torch.ones(paths, 1)
+        for i in range(n):
+            x = euler_maruyama_step(drift, lambda t: 1.0 + t, ts[i], ts[i + 1], x, noise[i])
+        return x
+
+    truth = end(n_fine)
+    coarse, fine = ((end(n) - truth).abs().mean().item() for n in (16, 32))
+    # against a reference of 256 steps the expected ratio is (1/16 - 1/256) / (1/32 - 1/256) = 2.14
+    assert abs(math.log2(coarse / fine) - math.log2(15 / 7)) < 0.1
+
+
+def test_the_reverse_time_equation_recovers_the_data(generator):
+    # forward dx = -x/2 dt + dW takes N(0, 4) to variance 1 + 3 exp(-t); run it back with the score
+    def score(t, x):
+        return -x / (1 + 3 * torch.exp(-t))
+
+    T = 3.0
+    start = (1 + 3 * math.exp(-T)) ** 0.5 * torch.randn(N, 1, generator=generator)
+    ts = torch.linspace(T, 0, 301)
+    x = last(
+        euler_maruyama(
+            lambda t, x: -x / 2 - score(t, x), lambda t: 1.0, start, ts, generator=generator
+        )
+    )
+    # Monte Carlo plus the O(h) bias of the scheme, h = 0.01
+    assert abs(x.var() / 4 - 1) < 5 * (2 / N) ** 0.5 + 0.02
+
+
+def test_equal_seeds_give_equal_paths():
+    ts = torch.linspace(0, 1, 5)
+    runs = [
+        torch.stack(
+            list(
+                euler_maruyama(
+                    lambda t, x: -x,
+                    lambda t: 1.0,
+                    torch.zeros(3, 1),
+                    ts,
+                    generator=torch.Generator().manual_seed(5),
+                )
+            )
+        )
+        for _ in range(2)
+    ]
+    torch.testing.assert_close(runs[0], runs[1], rtol=0, atol=0)
+    assert runs[0].shape == (5, 3, 1)
