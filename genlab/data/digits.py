@@ -38,7 +38,7 @@ class Digits(NamedTuple):
     labels: Int[Tensor, " n"]
 
 
-def split_indices(split: Split) -> Int[Tensor, " n"]:
+def split_indices(split: str) -> Int[Tensor, " n"]:
     """Row numbers, in scikit-learn's order, of the images of one part of the fixed split.
 
     Args:
@@ -69,7 +69,7 @@ def _all_digits() -> Digits:
     return Digits(images, torch.from_numpy(bunch.target).to(torch.int64))
 
 
-def load_digits(split: Split = "train") -> Digits:
+def load_digits(split: str = "train") -> Digits:
     """Images and labels of one part of the fixed split.
 
     Args:

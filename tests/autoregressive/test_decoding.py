@@ -1,0 +1,186 @@
+"""Decoding: reshaping the distribution, drawing from it, and the two loops."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genlab.autoregressive.decoding import (
+    apply_temperature,
+    draw,
+    generate_cached,
+    generate_naive,
+    keep_top_k,
+    keep_top_p,
+    reshape_logits,
+)
+from genlab.core import last
+from genlab.nn.transformer import Transformer, TransformerConfig
+from genlab.oracles.markov import MarkovChain
+
+PROBS = torch.tensor([[0.1, 0.4, 0.3, 0.2]], dtype=torch.float64)
+
+
+def kept(logits):
+    return (logits > -torch.inf)[0].nonzero().flatten().tolist()
+
+
+def test_temperature_raises_probabilities_to_a_power():
+    got = apply_temperature(PROBS.log(), 0.5).softmax(-1)
+    torch.testing.assert_close(got, PROBS**2 / (PROBS**2).sum())
+
+
+def test_temperature_one_changes_nothing():
+    assert torch.equal(apply_temperature(PROBS.log(), 1.0), PROBS.log())
+
+
+def test_entropy_grows_with_temperature():
+    p = torch.stack(
+        [apply_temperature(PROBS.log(), t).softmax(-1)[0] for t in (0.2, 0.5, 1.0, 2.0, 9.0)]
+    )
+    entropy = -(p * p.log()).sum(-1)
+    assert (entropy.diff() > 0).all()
+
+
+def test_per_step_temperature_is_not_temperature_on_the_joint():
+    # p(x)^2 renormalised over whole sequences differs from renormalising every step: the reason
+    # why a cooled text is not a draw from the cooled distribution of texts.
+    first = torch.tensor([0.6, 0.4])
+    second = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
+    joint = first[:, None] * second
+    whole = (joint**2 / (joint**2).sum()).sum(1)
+    step = first**2 / (first**2).sum()
+    assert (whole - step).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("k", "expected"), [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (9, [0, 1, 2, 3])]
+)
+def test_top_k_keeps_the_k_most_likely(k, expected):
+    assert kept(keep_top_k(PROBS.log(), k)) == expected
+
+
+@pytest.mark.parametrize(
+    ("p", "expected"),
+    [
+        (0.01, [1]),  # the most likely token always stays
+        (0.39, [1]),
+        (0.41, [1, 2]),  # 0.4 does not reach 0.41: the token that crosses is kept
+        (0.69, [1, 2]),
+        (0.71, [1, 2, 3]),
+        (0.95, [0, 1, 2, 3]),
+        (1.0, [0, 1, 2, 3]),
+    ],
+)
+def test_top_p_keeps_the_token_that_crosses_the_threshold(p, expected):
+    assert kept(keep_top_p(PROBS.log(), p)) == expected
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 999), p=st.floats(0.05, 0.99))
+def test_the_nucleus_is_the_smallest_set_that_reaches_p(seed, p):
+    logits = 2 * torch.randn(1, 9, generator=torch.Generator().manual_seed(seed)).double()
+    probs = logits.softmax(-1)[0]
+    inside = kept(keep_top_p(logits, p))
+    mass = probs[inside].sum()
+    assert mass >= p - 1e-12
+    assert mass - probs[inside].min() < p + 1e-12
+    assert set(inside) == set(probs.topk(len(inside)).indices.tolist())
+
+
+def test_what_is_kept_keeps_its_proportions():
+    for filtered in (keep_top_k(PROBS.log(), 2), keep_top_p(PROBS.log(), 0.6)):
+        q = filtered.softmax(-1)[0]
+        assert (q[1] / q[2]).item() == pytest.approx(4 / 3)
+
+
+def test_filters_act_after_the_temperature():
+    # at temperature 0.5 the two likeliest hold 0.25 / 0.30 of the mass, enough for p = 0.8
+    assert kept(reshape_logits(PROBS.log(), temperature=0.5, top_p=0.8)) == [1, 2]
+    assert kept(reshape_logits(PROBS.log(), top_p=0.8)) == [1, 2, 3]
+
+
+def test_draws_follow_the_probabilities():
+    # on an even grid of u, the share of each piece is its probability up to one grid step
+    n = 1000
+    u = (torch.arange(n) + 0.5) / n
+    shares = draw(PROBS.log().expand(n, -1), u).bincount(minlength=4) / n
+    torch.testing.assert_close(shares, PROBS[0], atol=1 / n, rtol=0)
+
+
+@pytest.mark.parametrize("u", [0.0, 1 - 1e-16])
+def test_a_forbidden_piece_is_never_drawn(u):
+    logits = torch.tensor([[-torch.inf, 0.0, 0.0, -torch.inf]])
+    assert draw(logits, torch.tensor([u])).item() in (1, 2)
+
+
+def small(n_kv_head=1):
+    torch.manual_seed(0)
+    net = Transformer(7, TransformerConfig(d_model=16, n_head=4, n_kv_head=n_kv_head, d_hidden=16))
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(10 if p.ndim > 1 else 1)
+    return net
+
+
+@pytest.mark.parametrize("n_kv_head", [1, 2, 4])
+@pytest.mark.parametrize("settings_", [{}, {"temperature": 0.7, "top_k": 4}, {"top_p": 0.8}])
+def test_cached_generation_equals_naive_token_for_token(n_kv_head, settings_):
+    net, prompt = small(n_kv_head), torch.tensor([[1, 2, 3], [4, 5, 6]])
+
+    def reshape(logits):
+        return reshape_logits(logits, **settings_)
+
+    draws = [torch.Generator().manual_seed(5) for _ in range(2)]
+    naive = list(generate_naive(net, prompt, 20, reshape=reshape, generator=draws[0]))
+    cached = list(generate_cached(net.extend, prompt, 20, reshape=reshape, generator=draws[1]))
+    assert len(naive) == len(cached) == 20
+    for a, b in zip(naive, cached, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_cached_generation_reads_every_token_once():
+    read = []
+
+    def extend(tokens, cache):
+        read.append(tokens.shape[1])
+        return torch.zeros(*tokens.shape, 3), cache
+
+    last(generate_cached(extend, torch.zeros(2, 5, dtype=torch.int64), 4))
+    assert read == [5, 1, 1, 1]
+
+
+def test_naive_generation_reads_everything_again():
+    read = []
+
+    def logits_of(tokens):
+        read.append(tokens.shape[1])
+        return torch.zeros(*tokens.shape, 3)
+
+    last(generate_naive(logits_of, torch.zeros(2, 5, dtype=torch.int64), 4))
+    assert read == [5, 6, 7, 8]
+
+
+def test_generated_sequences_follow_the_model(generator):
+    chain = MarkovChain(torch.tensor([1.0, 0.0]), torch.tensor([[0.9, 0.1], [0.4, 0.6]]), 3)
+    prompt = torch.zeros(20_000, 1, dtype=torch.int64)
+    x = last(generate_naive(lambda t: chain.transition[t].log(), prompt, 2, generator=generator))
+    share = (x[:, 2] == 1).double().mean().item()
+    truth = 0.9 * 0.1 + 0.1 * 0.6
+    assert abs(share - truth) < 5 * (truth * (1 - truth) / 20_000) ** 0.5  # Monte Carlo
+
+
+def test_generation_leaves_no_gradient():
+    out = last(generate_naive(small(), torch.tensor([[1]]), 2))
+    assert not out.requires_grad
+    assert torch.is_grad_enabled()
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="temperature"):
+        apply_temperature(PROBS, 0.0)
+    with pytest.raises(ValueError, match="top_k"):
+        keep_top_k(PROBS, 0)
+    for p in (0.0, 1.5):
+        with pytest.raises(ValueError, match="top_p"):
+            keep_top_p(PROBS, p)
