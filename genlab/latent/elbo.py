@@ -11,8 +11,8 @@ Sources: Kingma and Welling 2013 (arXiv:1312.6114), eq. 3 and 10; Burda, Grosse 
 2015 (arXiv:1509.00519), eq. 8.
 """
 
-import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -21,13 +21,14 @@ from torch import Tensor
 from genlab.core.shapes import Event, PerExample
 from genlab.core.stats import kl_diag_normal, normal_log_prob, std_normal_log_prob
 
-from .reparameterize import reparameterize
+from .importance import log_mean_weight
+from .reparameterize import Latent, reparameterize
 
-DecoderLogProb = Callable[[Tensor, Tensor], Tensor]
+DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 def elbo(
-    x: Event, mu: Event, log_var: Event, eps: Event, *, decoder_log_prob: DecoderLogProb
+    x: Event, mu: Latent, log_var: Latent, eps: Latent, *, decoder_log_prob: DecoderLogProb
 ) -> PerExample:
     r"""One-draw estimate of the ELBO with the divergence in closed form.
 
@@ -61,7 +62,13 @@ def elbo(
 
 
 def log_weight(
-    x: Event, mu: Event, log_var: Event, eps: Event, *, decoder_log_prob: DecoderLogProb
+    x: Event,
+    mu: Latent,
+    log_var: Latent,
+    eps: Latent,
+    *,
+    decoder_log_prob: DecoderLogProb,
+    through_z_only: bool = False,
 ) -> PerExample:
     r"""Log of the importance weight of one draw.
 
@@ -75,6 +82,8 @@ def log_weight(
         log_var: its $\log\sigma^2$, like `mu`.
         eps: standard normal noise, like `mu`.
         decoder_log_prob: $(x, z) \mapsto \log p(x\mid z)$ in nats, `(b,)`.
+        through_z_only: hold `mu` and `log_var` fixed inside $\log q$, so that their gradient
+            passes through $z$ alone; the value is the same (see `doubly_reparameterized`).
 
     Returns:
         `(b,)` nats.
@@ -89,14 +98,16 @@ def log_weight(
     Lesson: notebooks/05_latent_variables_and_elbo.ipynb
     """
     z = reparameterize(mu, log_var, eps)
+    if through_z_only:
+        mu, log_var = mu.detach(), log_var.detach()
     log_q = normal_log_prob(z, mu, (0.5 * log_var).exp())
     return decoder_log_prob(x, z) + std_normal_log_prob(z) - log_q
 
 
 def importance_bound(
     x: Event,
-    mu: Event,
-    log_var: Event,
+    mu: Latent,
+    log_var: Latent,
     eps: Float[Tensor, " k b *latent"],
     *,
     decoder_log_prob: DecoderLogProb,
@@ -133,4 +144,4 @@ def importance_bound(
     if len(eps) < 1:
         raise ValueError("importance_bound: eps holds no draws, expected at least one")
     log_w = [log_weight(x, mu, log_var, e, decoder_log_prob=decoder_log_prob) for e in eps]
-    return torch.stack(log_w).logsumexp(0) - math.log(len(eps))
+    return log_mean_weight(torch.stack(log_w))
