@@ -25,49 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Rule = tuple[float, tuple[str, ...]]  # probability, right-hand side
-
-END = "."
-
-
-def agreement_rules(depth: int) -> dict[str, tuple[Rule, ...]]:
-    """The rules of the course's grammar.
-
-    Args:
-        depth: how many relative clauses may stand inside one another, 0 or more.
-
-    Returns:
-        Rules by symbol; the sentence is `S`. A symbol ends in `.s` (singular) or `.p` (plural),
-        then in the number of relative clauses it may still nest.
-
-    Raises:
-        ValueError: `depth` is negative.
-
-    Example:
-        >>> agreement_rules(0)["NP.s0"]
-        ((1.0, ('Det.s', 'N.s')),)
-    """
-    if depth < 0:
-        raise ValueError(f"depth must not be negative, got {depth}")
-    rules: dict[str, tuple[Rule, ...]] = {
-        "Det.s": ((0.5, ("the",)), (0.4, ("a",)), (0.1, ("every",))),
-        "Det.p": ((0.6, ("the",)), (0.25, ("some",)), (0.15, ("two",))),
-        "N.s": ((0.4, ("cat",)), (0.3, ("dog",)), (0.2, ("bird",)), (0.1, ("child",))),
-        "N.p": ((0.4, ("cats",)), (0.3, ("dogs",)), (0.2, ("birds",)), (0.1, ("children",))),
-        "Rest.s": ((0.7, ("sleeps",)), (0.3, ("sings",))),
-        "Rest.p": ((0.7, ("sleep",)), (0.3, ("sing",))),
-        "Act.s": ((0.6, ("sees",)), (0.4, ("hears",))),
-        "Act.p": ((0.6, ("see",)), (0.4, ("hear",))),
-        "S": tuple((0.5, (f"NP.{n}{depth}", f"VP.{n}{depth}", END)) for n in "sp"),
-    }
-    for d in range(depth + 1):
-        rules[f"Obj{d}"] = ((0.5, (f"NP.s{d}",)), (0.5, (f"NP.p{d}",)))
-        for n in "sp":
-            plain = (f"Det.{n}", f"N.{n}")
-            relative = (*plain, "that", f"VP.{n}{d - 1}")
-            rules[f"NP.{n}{d}"] = ((1.0, plain),) if d == 0 else ((0.6, plain), (0.4, relative))
-            rules[f"VP.{n}{d}"] = ((0.4, (f"Rest.{n}",)), (0.6, (f"Act.{n}", f"Obj{d}")))
-    return rules
+from genlab.data.agreement import END, Rule, agreement_rules
 
 
 @final
@@ -174,24 +132,63 @@ class Grammar:
         """
         return torch.tensor([self._log_prob_of(s.split()) for s in self.decode(x)])
 
-    def _log_prob_of(self, words: list[str]) -> float:
-        for log_p, rest in self._parses(self.start, tuple(words)):
-            if not rest:
-                return log_p
-        return -math.inf
+    def next_probs(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n k"]:
+        r"""$P(x_i \mid x_{<i})$ for every position: what a perfect causal model outputs.
 
-    def _parses(self, symbol: str, words: tuple[str, ...]) -> list[tuple[float, tuple[str, ...]]]:
-        """Every way to read `symbol` off the front: log-probability, and the words left over."""
+        After the sentence's end only "." follows. After words that start no sentence, all zero.
+        """
+        number = {w: i for i, w in enumerate(self.words)}
+        rows: dict[tuple[str, ...], Tensor] = {}
+        out = torch.zeros(*x.shape, len(number))
+        for b, sentence in enumerate(self.decode(x)):
+            words = tuple(sentence.split())
+            for i in range(x.shape[1]):
+                prefix = words[:i]
+                if prefix not in rows:
+                    rows[prefix] = self._next_row(prefix, number)
+                out[b, i] = rows[prefix]
+        return out
+
+    def _next_row(self, prefix: tuple[str, ...], number: dict[str, int]) -> Tensor:
+        row = torch.zeros(len(number))
+        found = self._parses(self.start, prefix)
+        for p, rest, needed in found:
+            if needed is not None:
+                row[number[needed]] += p
+            elif not rest:  # a whole sentence: from here on it is filled up
+                row[number[END]] += p
+        return row / row.sum() if row.sum() > 0 else row
+
+    def _log_prob_of(self, words: list[str]) -> float:
+        complete = [
+            p
+            for p, rest, needed in self._parses(self.start, tuple(words))
+            if not rest and needed is None
+        ]
+        return math.log(complete[0]) if complete else -math.inf
+
+    def _parses(
+        self, symbol: str, words: tuple[str, ...]
+    ) -> list[tuple[float, tuple[str, ...], str | None]]:
+        """Every way to read `symbol` off the front of `words`.
+
+        Each is (probability, words left over, None), or (probability, (), the word it needs next)
+        where the words ran out first.
+        """
         if symbol not in self.rules:
-            return [(0.0, words[1:])] if words and words[0] == symbol else []
+            if not words:
+                return [(1.0, (), symbol)]
+            return [(1.0, words[1:], None)] if words[0] == symbol else []
         found = []
         for p, body in self.rules[symbol]:
-            partial = [(math.log(p), words)]
+            partial: list[tuple[float, tuple[str, ...], str | None]] = [(p, words, None)]
             for b in body:
                 partial = [
-                    (log_p + more, left)
-                    for log_p, rest in partial
-                    for more, left in self._parses(b, rest)
+                    (q * r, left, needed)
+                    for q, rest, waiting in partial
+                    for r, left, needed in (
+                        [(1.0, rest, waiting)] if waiting else self._parses(b, rest)
+                    )
                 ]
             found += partial
         return found

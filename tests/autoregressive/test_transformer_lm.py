@@ -5,6 +5,7 @@ import torch
 
 from genlab.autoregressive.transformer_lm import TransformerLM
 from genlab.core import last
+from genlab.data.agreement import agreement_rules
 from genlab.data.grammar import Grammar
 from genlab.nn.transformer import TransformerConfig
 from genlab.train import cosine, fit, minibatches
@@ -48,18 +49,16 @@ def test_a_continuation_starts_with_the_prompt(generator):
 
 @pytest.mark.slow
 def test_training_approaches_the_entropy_of_a_grammar(generator):
-    grammar = Grammar()
-    x, held_out = (
-        grammar.sample(6000, generator=generator),
-        grammar.sample(2000, generator=generator),
-    )
+    grammar = Grammar(agreement_rules(0))
+    x = grammar.sample(2000, generator=generator)
+    held_out = grammar.sample(600, generator=generator)
     torch.manual_seed(0)
-    config = TransformerConfig(d_model=32, n_layer=1, n_head=4, n_kv_head=4, d_hidden=64)
+    config = TransformerConfig(d_model=24, n_layer=1, n_head=4, n_kv_head=4, d_hidden=48)
     model = TransformerLM(len(grammar.words), grammar.max_length, config)
     batches = minibatches(x, 64, generator=generator)
-    for _ in fit(model, batches, n_steps=250, lr=cosine(1e-2, 250, warmup=20)):
+    for _ in fit(model, batches, n_steps=150, lr=cosine(1e-2, 150, warmup=20)):
         pass
     with torch.no_grad():
         excess = grammar.log_prob(held_out) - model.log_prob(held_out)  # its mean estimates a KL
-    # no model beats the source (Monte Carlo slack), and this one comes within 0.3 of 9.02 nats
-    assert -5 * excess.std() / 2000**0.5 < excess.mean() < 0.3
+    # no model beats the source (Monte Carlo slack), and this one comes within 0.2 of 5.98 nats
+    assert -5 * excess.std() / 600**0.5 < excess.mean() < 0.2

@@ -5,7 +5,8 @@ import math
 import pytest
 import torch
 
-from genlab.data.grammar import Grammar, agreement_rules
+from genlab.data.agreement import agreement_rules
+from genlab.data.grammar import Grammar
 
 COIN = {
     "S": ((0.25, ("A", ".")), (0.75, ("A", "A", "."))),
@@ -68,6 +69,22 @@ def test_samples_have_the_entropy_as_mean_surprise(generator):
     surprise = -grammar.log_prob(grammar.sample(600, generator=generator))
     # Monte Carlo: 5 standard errors
     assert abs(surprise.mean() - grammar.entropy()) < 5 * surprise.std() / 600**0.5
+
+
+@pytest.mark.parametrize("grammar", [*GRAMMARS, Grammar()], ids=["coin", "flat", "nested"])
+def test_the_conditionals_multiply_to_the_probability(grammar, generator):
+    x = grammar.sample(30, generator=generator)
+    probs = grammar.next_probs(x)
+    torch.testing.assert_close(probs.sum(-1), torch.ones(x.shape))
+    chosen = probs.gather(2, x[..., None]).squeeze(2).log().sum(1)
+    torch.testing.assert_close(chosen, grammar.log_prob(x), atol=1e-10, rtol=0)
+
+
+def test_nothing_follows_what_starts_no_sentence():
+    grammar = Grammar()
+    x = grammar.encode(["a cats"])
+    assert torch.equal(grammar.next_probs(x)[0, 2], torch.zeros(len(grammar.words)))
+    assert grammar.next_probs(x)[0, 1].argmax() == grammar.words.index("cat")
 
 
 def test_decoding_undoes_encoding():
