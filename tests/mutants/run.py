@@ -33,10 +33,11 @@ from queue import SimpleQueue
 
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("genlab", "tests", "pyproject.toml")
-SLOW_IMPORTS = (  # whatever the tests import, apart from genlab itself
-    "pytest", "hypothesis", "jaxtyping", "beartype.claw", "numpy", "torch", "torch._dynamo",
-    "matplotlib.pyplot", "scipy.stats", "scipy.integrate", "scipy.special", "sklearn.datasets",
-    "sklearn.mixture", "sklearn.neighbors",
+SLOW_IMPORTS = (  # whatever pytest and the tests import, apart from genlab itself
+    "pytest", "anyio.pytest_plugin", "xdist.plugin", "hypothesis", "jaxtyping", "beartype.claw",
+    "numpy", "torch", "torch._dynamo", "matplotlib.pyplot", "ipywidgets", "IPython.display",
+    "scipy.stats", "scipy.integrate", "scipy.special", "sklearn.datasets", "sklearn.mixture",
+    "sklearn.neighbors",
 )  # fmt: skip
 TIMEOUT_S = 300
 LOG = "mutant.log"  # in each tree: what the test process printed last

@@ -22,6 +22,8 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 from tests.notebooks import kernels
 from tests.notebooks.compare import Tolerant
 
+pytest_plugins = ["nbval.plugin"]  # not loaded by itself, since its import is slow
+
 SECONDS_BUDGET = 60
 MEGABYTES_BUDGET = 900
 MEASURED = "notebook measurements"  # the property that carries them from a worker to the reader
