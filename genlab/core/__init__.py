@@ -14,6 +14,7 @@ from genlab.core.protocols import (
     likelihood_kind,
     log_likelihood,
 )
+from genlab.core.quadrature import integrate, kl_on_grid
 from genlab.core.rng import make_generator, randn
 from genlab.core.shapes import Event, PerExample, expand, mean_event, sum_event
 from genlab.core.stats import (
@@ -45,8 +46,10 @@ __all__ = [
     "entropy",
     "every",
     "expand",
+    "integrate",
     "kl_categorical",
     "kl_diag_normal",
+    "kl_on_grid",
     "last",
     "likelihood_kind",
     "log_likelihood",
