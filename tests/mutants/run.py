@@ -214,8 +214,8 @@ def prepare():
         sys.modules["torch"].set_num_threads(1)
 
 
-def run_all(mutants, root, n_workers, report=lambda verdict: None):
-    """Return the verdicts on `mutants`, planted in `n_workers` copies of the tree `root`."""
+def run_all(mutants, root, n_workers):
+    """Yield the verdicts on `mutants` in their order, planted in `n_workers` copies of `root`."""
     with tempfile.TemporaryDirectory(prefix="genlab-mutants-") as folder:
         trees = SimpleQueue()
         for i in range(n_workers):
@@ -229,33 +229,17 @@ def run_all(mutants, root, n_workers, report=lambda verdict: None):
             finally:
                 trees.put(tree)
 
-        def verdict_of(mutant):
-            reason = unsound[mutant.tests]
-            verdict = Verdict(mutant, INVALID, reason) if reason else in_a_tree(judge, mutant)
-            report(verdict)
-            return verdict
-
         with ThreadPoolExecutor(n_workers) as pool:
             suites = list(dict.fromkeys(m.tests for m in mutants if not problem(m, root)))
-            found = pool.map(lambda tests: in_a_tree(sound, tests), suites)
-            unsound = {**{m.tests: "" for m in mutants}, **dict(zip(suites, found, strict=True))}
-            return list(pool.map(verdict_of, mutants))
+            reasons = pool.map(lambda tests: in_a_tree(sound, tests), suites)
+            unsound = {tests: why for tests, why in zip(suites, reasons, strict=True) if why}
 
+            def verdict_on(mutant):
+                if mutant.tests in unsound:
+                    return Verdict(mutant, INVALID, unsound[mutant.tests])
+                return in_a_tree(judge, mutant)
 
-def table(verdicts):
-    """Return the lines of the table and the closing line `N planted, M caught`."""
-    lines, area = [], None
-    for verdict in verdicts:
-        mutant = verdict.mutant
-        if mutant.area != area:
-            area = mutant.area
-            lines += ["", f"{area}"]
-        lines += [
-            f"  {verdict.status:<10}  {mutant.mistake}",
-            f"  {'':<10}  {mutant.file}  <-  {verdict.detail}",
-        ]
-    caught = sum(verdict.status == CAUGHT for verdict in verdicts)
-    return [*lines, "", f"{len(verdicts)} planted, {caught} caught"]
+            yield from pool.map(verdict_on, mutants)
 
 
 def main():
@@ -270,10 +254,15 @@ def main():
     mutants = load(arguments.root / "tests" / "mutants", arguments.area or None)
     start = time.perf_counter()
     prepare()
-    verdicts = run_all(mutants, arguments.root, arguments.workers)
-    *lines, closing = table(verdicts)
-    print("\n".join([*lines, f"({time.perf_counter() - start:.0f} s)", closing]))
-    return 0 if all(verdict.status == CAUGHT for verdict in verdicts) else 1
+    verdicts = []
+    for verdict in run_all(mutants, arguments.root, arguments.workers):
+        verdicts.append(verdict)
+        mutant = verdict.mutant
+        print(f"{verdict.status:<10}  {mutant.area}: {mutant.mistake}")
+        print(f"{'':<10}  {mutant.file}  <-  {verdict.detail}", flush=True)
+    caught = sum(verdict.status == CAUGHT for verdict in verdicts)
+    print(f"({time.perf_counter() - start:.0f} s)\n{len(verdicts)} planted, {caught} caught")
+    return 0 if caught == len(verdicts) else 1
 
 
 if __name__ == "__main__":

@@ -94,7 +94,9 @@ def test_the_runner_tells_caught_uncaught_and_invalid_apart(tree):
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     lines = result.stdout.splitlines()
     statuses = {
-        line[14:]: line[2:14].strip() for line in lines if line.startswith("  ") and line[2] != " "
+        mistake: status.strip()
+        for status, area, mistake in (line.partition("  small: ") for line in lines)
+        if area
     }
     assert statuses == {
         "caught by an assertion": run.CAUGHT,
