@@ -35,7 +35,8 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: lab
 lab: $(VENV)/.lab ## Open the course in JupyterLab, at lesson 01
-	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) $(FIRST_LESSON)
+	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir="$(CURDIR)" \
+	  --LabApp.default_url=/lab/tree/$(FIRST_LESSON) $(LAB_ARGS)
 
 ##@ Tests
 
