@@ -1,11 +1,14 @@
 """Interactive figures: they drive genlab's functions and hold no mathematics of their own."""
 
+from .decoding import decoding as decoding
 from .earth_mover import earth_mover as earth_mover
 from .explorer import Explorer as Explorer
 from .explorer import explore as explore
 from .five_samplers import five_samplers as five_samplers
 from .flow_warp import flow_warp as flow_warp
+from .kl_fit import kl_fit as kl_fit
 from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
 from .quiz import quiz as quiz
+from .receptive_field import receptive_field as receptive_field
 from .watch import watch as watch
