@@ -126,6 +126,13 @@ def test_a_bin_includes_its_upper_edge():
     assert len(reliability(torch.tensor([0.5, 0.4]), right, n_bins=2).accuracy) == 1
 
 
+def test_a_bin_counts_as_often_as_it_was_used():
+    confidence = torch.tensor([0.25, 0.25, 0.25, 1.0])
+    right = torch.tensor([False, False, False, True])
+    ece = expected_calibration_error(confidence, right, n_bins=2)
+    assert math.isclose(ece.item(), 3 / 4 * 0.25, rel_tol=1e-12)
+
+
 def test_predictions_that_keep_their_promise_have_a_small_error(generator):
     confidence = torch.rand(20_000, generator=generator)
     right = torch.rand(20_000, generator=generator) < confidence

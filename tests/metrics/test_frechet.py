@@ -132,3 +132,10 @@ def test_a_shift_of_the_samples_costs_its_squared_length(generator):
 def test_rows_may_come_in_any_order(generator):
     x, y = torch.randn(30, 3, generator=generator), torch.randn(20, 3, generator=generator)
     torch.testing.assert_close(frechet_distance(x, y), frechet_distance(x.flip(0), y.flip(0)))
+
+
+def test_the_root_of_a_rank_one_matrix_is_free_of_rounding_noise():
+    v = torch.arange(1.0, 30.0)
+    outer = torch.outer(v, v)
+    # without a threshold the 28 null directions would each leave about 1e-6 here
+    torch.testing.assert_close(sqrt_psd(outer), outer / v.norm(), rtol=0, atol=1e-10)
