@@ -1,10 +1,34 @@
 """Paradigm 3: a generator and a critic play a game, and no density is ever written down."""
 
+from .digit_gan import Recipe as Recipe
+from .digit_gan import digit_gan as digit_gan
+from .digit_gan import to_grey as to_grey
+from .digit_gan import to_unit as to_unit
+from .digit_gan import train_digit_gan as train_digit_gan
+from .divergences import GAME as GAME
+from .divergences import JENSEN_SHANNON as JENSEN_SHANNON
+from .divergences import KL as KL
+from .divergences import PEARSON as PEARSON
+from .divergences import REVERSE_KL as REVERSE_KL
+from .divergences import FDivergence as FDivergence
+from .divergences import best_value as best_value
+from .divergences import f_divergence as f_divergence
+from .divergences import f_gan_bound as f_gan_bound
+from .divergences import non_saturating_divergence as non_saturating_divergence
+from .games import alternating_step as alternating_step
+from .games import bilinear_field as bilinear_field
+from .games import dirac_field as dirac_field
+from .games import play as play
+from .games import running_mean as running_mean
+from .games import simultaneous_step as simultaneous_step
 from .gan import GAN as GAN
 from .lipschitz import clip_weights as clip_weights
 from .lipschitz import power_iteration as power_iteration
 from .lipschitz import slopes as slopes
 from .lipschitz import spectral_normalize as spectral_normalize
+from .lookahead import extragradient_step as extragradient_step
+from .lookahead import optimistic_step as optimistic_step
+from .lookahead import play_optimistic as play_optimistic
 from .objectives import critic_loss as critic_loss
 from .objectives import jensen_shannon as jensen_shannon
 from .objectives import minimax_generator_loss as minimax_generator_loss
@@ -12,6 +36,9 @@ from .objectives import non_saturating_generator_loss as non_saturating_generato
 from .objectives import optimal_logits as optimal_logits
 from .penalties import gradient_penalty as gradient_penalty
 from .penalties import r1_penalty as r1_penalty
+from .remedies import BatchAware as BatchAware
+from .remedies import feature_matching_loss as feature_matching_loss
+from .remedies import with_spread as with_spread
 from .wgan import WGAN as WGAN
 from .wgan import wgan_critic_loss as wgan_critic_loss
 from .wgan import wgan_generator_loss as wgan_generator_loss

@@ -99,4 +99,4 @@ def test_conditions_and_negative_penalties_are_refused():
     with pytest.raises(ValueError, match="cond must be None"):
         small_gan().sample(1, cond=torch.zeros(1))
     with pytest.raises(ValueError, match="must not be negative, got -1"):
-        small_gan(gamma=-1)
+        small_gan(gamma=-1.0)
