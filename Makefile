@@ -75,13 +75,13 @@ fmt: $(VENV)/.dev ## Format the code and repair what the linter can
 
 .PHONY: lint
 lint: $(VENV)/.dev ## Check style, format and the layers of the package
-	$(BIN)/ruff check --quiet . || { echo "lint: 'make fmt' repairs most of these"; exit 1; }
-	$(BIN)/ruff format --quiet --check . || { echo "lint: run 'make fmt'"; exit 1; }
-	$(BIN)/lint-imports --no-logo >/dev/null || { $(BIN)/lint-imports --no-logo; exit 1; }
+	@$(BIN)/ruff check --quiet . || { echo "lint: 'make fmt' repairs most of these"; exit 1; }
+	@$(BIN)/ruff format --quiet --check . || { echo "lint: run 'make fmt'"; exit 1; }
+	@$(BIN)/lint-imports --no-logo >/dev/null || { $(BIN)/lint-imports --no-logo; exit 1; }
 
 .PHONY: types
 types: $(VENV)/.dev ## Check the types of the package
-	$(BIN)/mypy
+	@$(BIN)/mypy
 
 .PHONY: build
 build: $(VENV)/.dev ## Rebuild every notebook from its text (SRC="notebooks/src/02_x.py" for some)
