@@ -92,7 +92,8 @@ def flow_warp(flow: Flow | None = None) -> Explorer:
     """
     states = journey(_trained() if flow is None else flow)
     n_layers = len(states.images) - 1
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.0), layout="constrained")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.0), layout="none")
+    figure.subplots_adjust(left=0.08, right=0.98, top=0.91, bottom=0.13, wspace=0.2)
     for ax, name in ((left, "the base's grid, and samples"), (right, "density")):
         ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), aspect="equal", title=name)
         ax.set(xlabel="first coordinate", ylabel="second coordinate")
@@ -108,7 +109,7 @@ def flow_warp(flow: Flow | None = None) -> Explorer:
         part = layers - k
         mesh.set_segments(list((1 - part) * states.lines[k] + part * states.lines[k + 1]))
         dots.set_offsets((1 - part) * states.samples[k] + part * states.samples[k + 1])
-        done = round(layers)
+        done = int(layers + 0.5)
         image.set_data(states.images[done])
         image.set_clim(0, float(np.quantile(states.images[done], 0.998)))
         right.set_title(f"density after {done} of {n_layers} layers")
