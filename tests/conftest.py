@@ -3,6 +3,7 @@
 import os
 
 import hypothesis
+import jaxtyping
 import pytest
 import torch
 
@@ -25,3 +26,9 @@ def _double_precision():
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def as_a_user(monkeypatch):
+    """Annotations go unchecked, as in a notebook: for tests of what a wrong type is told."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-Values: TypeAlias = "float | int | Sequence[float] | NDArray[np.generic] | torch.Tensor"
+Row: TypeAlias = Sequence[float]
+Values: TypeAlias = "float | int | Row | Sequence[Row] | NDArray[np.generic] | torch.Tensor"
 
 NAME_WIDTH = 46
 
@@ -85,7 +86,7 @@ def check(name: str, left: Values, right: Values, *, rtol: float = 0.0, atol: fl
     if a.shape != b.shape and a.size != 1 and b.size != 1:
         raise CheckFailed(f"{name}: shapes {a.shape} and {b.shape} do not fit together")
     with np.errstate(invalid="ignore"):
-        fits = (a == b) | (np.abs(a - b) <= atol + rtol * np.abs(b))
+        fits = np.asarray((a == b) | (np.abs(a - b) <= atol + rtol * np.abs(b)))
     if not np.all(fits):
         raise CheckFailed(f"{name}: {_first_misfit(a, b, fits)} (atol = {atol:g}, rtol = {rtol:g})")
     if a.size == b.size == 1:

@@ -46,6 +46,7 @@ def test_equal_infinities_agree(capsys):
     assert "inf" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("as_a_user")
 def test_text_is_not_a_number():
     with pytest.raises(TypeError, match="expected a number"):
         check("text", "two", 2.0)
