@@ -73,6 +73,8 @@ def memorization_probe(
 
     The share asks which set holds a sample's nearest neighbour; if training and held-out set
     are alike to the generator, each of the n + m examples is equally likely to be the nearest.
+    Its p-value takes the samples for independent; blurred samples share a few neighbours, and
+    then the share scatters more than the binomial law says.
     Ties count half. The second comparison
     asks whether samples are nearer to the training set than held-out *images* are, by the
     Mann-Whitney statistic. Blur or noise moves a copy away from both sets at once: the share

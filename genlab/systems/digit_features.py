@@ -58,10 +58,15 @@ def train_digit_classifier(seed: int = SEED, *, n_steps: int = N_STEPS) -> Digit
     images, labels = load_digits("train")
     batches = minibatches(images, BATCH_SIZE, cond=labels, generator=generator)
     rate = cosine(LEARNING_RATE, n_steps)
-    for _ in fit(
-        net, batches, n_steps=n_steps, lr=rate, generator=generator, weight_decay=WEIGHT_DECAY
-    ):
-        pass
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # batches this small are slower when threads wait for each other
+    try:
+        for _ in fit(
+            net, batches, n_steps=n_steps, lr=rate, generator=generator, weight_decay=WEIGHT_DECAY
+        ):
+            pass
+    finally:
+        torch.set_num_threads(threads)
     net.set_scale(images)
     return net.eval().requires_grad_(False)
 

@@ -86,7 +86,7 @@ def _figure(honest: Scores, honest_share: float) -> tuple[Figure, Axes, Any, lis
     for bar, value in zip(bars, (*honest.bars[:4], honest_share), strict=True):
         y = bar.get_y()
         right.plot([value, value], [y, y + bar.get_height()], color=GREEN, lw=3, ls="-")
-    right.set(xlim=(0, 1.6), xlabel="share (density: balls a sample is in, divided by k)")
+    right.set(xlim=(0, 1.6), xlabel="share (density may exceed 1)")
     right.invert_yaxis()
     return figure, right, picture, bars
 
