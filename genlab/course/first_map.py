@@ -1,0 +1,186 @@
+r"""The first map of the course: one distribution on the plane, learned in five ways.
+
+Each paradigm gets a network of about the same size, its own objective and a few seconds. What is
+then measured is the same for all: passes for a sample, the kind of likelihood and its value, and a
+distance to the truth by samples.
+
+$$\text{data} \to \{\text{objective}_k\} \to \text{sampler}_k \to
+(\text{passes},\ \text{likelihood},\ \text{distance})$$
+
+Lesson: notebooks/01_four_paradigm_map.ipynb
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+
+from genlab.adversarial import GAN
+from genlab.autoregressive.grid import GridAutoregressive
+from genlab.core import Kind, NoLikelihoodError, log_likelihood, make_generator
+from genlab.flow.coupling import coupling_flow
+from genlab.flow.spline import RationalQuadratic
+from genlab.latent import VAE
+from genlab.metrics.passes import network_passes
+from genlab.metrics.wasserstein import energy_distance
+from genlab.nn.embedding import time_embedding
+from genlab.nn.mlp import MLP
+from genlab.score import DDPM, linear_betas
+from genlab.train import Record, cosine, fit, fit_adversarial, minibatches
+
+EXTENT = 2.6  # every point of the data lies in [-EXTENT, EXTENT]^2
+Points = Float[Tensor, " n 2"]
+
+
+@final
+class NoiseNet(nn.Module):
+    """Predicts the noise in a point of the plane: waves of the point and of the step, an MLP."""
+
+    turns: Tensor
+
+    def __init__(
+        self, width: int = 128, depth: int = 3, n_waves: int = 3, d_time: int = 16
+    ) -> None:
+        super().__init__()
+        self.register_buffer("turns", torch.arange(1, n_waves + 1).to(torch.get_default_dtype()))
+        self.d_time = d_time
+        self.mlp = MLP(2 + 4 * n_waves + d_time, 2, width, depth)
+
+    def forward(self, x: Points, t: Int[Tensor, " n"]) -> Points:
+        """Predicted noise, like `x`."""
+        angles = (x[:, :, None] * self.turns).flatten(1)
+        time = time_embedding(t, self.d_time, max_period=1000.0).to(x.dtype)
+        out: Tensor = self.mlp(torch.cat([x, angles.sin(), angles.cos(), time], 1))
+        return out
+
+
+def autoregressive(n_bins: int = 64) -> nn.Module:
+    """Two pieces, the coordinates; a softmax over bins for each."""
+    net = MLP(1 + n_bins, n_bins, width=128, depth=2)
+    return GridAutoregressive(net, n_bins=n_bins, extent=EXTENT)
+
+
+def flow() -> nn.Module:
+    """Four couplings with rational-quadratic splines."""
+    return coupling_flow(2, RationalQuadratic(n_bins=8, bound=3.0), n_layers=4, width=64)
+
+
+def vae() -> nn.Module:
+    """Two latent numbers, Gaussian encoder and decoder."""
+    encoder, decoder = (MLP(2, d, width=64, depth=2, activation=nn.Tanh) for d in (4, 2))
+    return VAE(encoder, decoder, latent_dim=2, event_shape=(2,), log_scale=-1.5)
+
+
+def gan(gamma: float = 0.1) -> nn.Module:
+    """Four latent numbers; non-saturating game with an R1 penalty."""
+    generator_net = MLP(4, 2, width=128, depth=2, activation=nn.ReLU)
+    critic = MLP(2, 1, width=128, depth=2, activation=nn.ReLU)
+    return GAN(generator_net, critic, latent_dim=4, event_shape=(2,), gamma=gamma)
+
+
+def diffusion(n_steps: int = 100) -> nn.Module:
+    """A noise predictor for a hundred levels of noise."""
+    betas = linear_betas(n_steps, first=0.2 / n_steps, last=12 / n_steps)
+    return DDPM(NoiseNet(), betas, event_shape=(2,))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one paradigm is trained here."""
+
+    title: str  # as the figures name it
+    build: Callable[[], nn.Module]
+    n_steps: int  # gradient steps (of the generator, in a game)
+    batch_size: int
+    lr: float  # highest learning rate
+    unit: str  # what its loss is measured in
+    game: bool = False  # two losses instead of one
+
+
+RECIPES: dict[str, Recipe] = {
+    "autoregressive": Recipe("autoregressive", autoregressive, 400, 500, 8e-3, "nats"),
+    "flow": Recipe("flow", flow, 600, 250, 5e-3, "nats"),
+    "vae": Recipe("latent-variable (VAE)", vae, 2000, 250, 1e-2, "nats, a bound"),
+    "gan": Recipe("adversarial (GAN)", gan, 1500, 250, 1e-3, "nats, of a game", game=True),
+    "diffusion": Recipe("diffusion", diffusion, 2000, 500, 4e-3, "mean square"),
+}
+
+
+def learn(
+    name: str, data: Points, *, seed: int = 0, model: nn.Module | None = None
+) -> tuple[Any, Iterator[Record]]:
+    """Make a paradigm's model and the run that trains it; consume the records to train.
+
+    Args:
+        name: a key of `RECIPES`.
+        data: training points, inside the square of half side `EXTENT`.
+        seed: decides the first weights, the minibatches and the noise.
+        model: another model of the same kind, to train by the same recipe.
+
+    Returns:
+        The model, and the records of its training.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; there are: {', '.join(RECIPES)}")
+    recipe, generator = RECIPES[name], make_generator(seed)
+    torch.manual_seed(seed)  # the first weights
+    trained: Any = recipe.build() if model is None else model
+    batches = minibatches(data, recipe.batch_size, generator=generator)
+    n = recipe.n_steps
+    if recipe.game:
+        run = fit_adversarial(
+            trained, batches, n_steps=n, lr=recipe.lr, betas=(0.0, 0.99), generator=generator
+        )
+    else:
+        rate = cosine(recipe.lr, n)
+        run = fit(trained, batches, n_steps=n, lr=rate, clip=10.0, generator=generator)
+    return trained, run
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one model."""
+
+    passes: int  # network passes for one batch of samples
+    kind: Kind  # of likelihood
+    log_likelihood: float | None  # mean over held-out points, nats; None where there is none
+    distance: float  # energy distance between its samples and fresh data
+
+    @property
+    def likelihood_text(self) -> str:
+        """The likelihood as a table shows it: a dash for none, a sign for a bound."""
+        if self.log_likelihood is None:
+            return "-"
+        sign = {"exact": "", "bound": ">= "}[self.kind]
+        return f"{sign}~{self.log_likelihood:.2f} ({self.kind})"
+
+
+def measure(
+    model: Any, held_out: Points, reference: Points, *, generator: Generator | None = None
+) -> Row:
+    """Measure a model without knowing which it is.
+
+    Args:
+        model: anything that samples.
+        held_out: points for the likelihood.
+        reference: fresh data that the samples are compared with.
+        generator: source of randomness.
+
+    Returns:
+        Passes, likelihood with its kind, and distance.
+    """
+    passes = network_passes(model, lambda: model.sample(8, generator=generator))
+    samples = model.sample(len(reference), generator=generator)
+    distance = energy_distance(samples, reference).item()
+    try:
+        with torch.no_grad():
+            kind, values = log_likelihood(model, held_out, generator=generator)
+    except NoLikelihoodError:
+        return Row(passes, "none", None, distance)
+    return Row(passes, kind, values.mean().item(), distance)
