@@ -38,6 +38,16 @@ def start(x: torch.Tensor) -> GaussianMixture:
     return GaussianMixture(torch.full((3,), 1 / 3), x[:3] + 0.0, torch.ones(3))
 
 
+def test_no_other_mixture_weights_improve_on_the_m_step(generator):
+    x = TRUE.sample(100, generator=generator)
+    q = TRUE.responsibilities(x)
+    best = gaussian_m_step(x, q)
+    top = discrete_elbo(q, gaussian_log_joint(best, x)).mean()
+    for shift in ([0.05, -0.05, 0.0], [0.0, 0.05, -0.05], [-0.05, 0.0, 0.05]):
+        other = GaussianMixture(best.weights + torch.tensor(shift), best.means, best.stds)
+        assert discrete_elbo(q, gaussian_log_joint(other, x)).mean() < top
+
+
 def climb_mixture(x: torch.Tensor, n_steps: int):
     return em(
         start(x), lambda m: m.responsibilities(x), lambda q: gaussian_m_step(x, q), n_steps=n_steps

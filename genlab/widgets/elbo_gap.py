@@ -1,0 +1,145 @@
+"""What a bound loses, in two pictures: a binary latent, and a normal posterior and its q."""
+
+import math
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.patches import Ellipse
+
+from ..core import kl_categorical
+from ..course.figures import BLUE, GREEN, ORANGE, RED, SKY
+from ..latent import discrete_elbo, discrete_posterior, log_marginal
+from ..oracles import LinearLatent
+from ..oracles.gaussian import Gaussian, kl_gaussian
+from .explorer import Explorer, explore
+
+GUESSES = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
+
+
+def _slider(name: str, value: float, low: float, high: float, step: float) -> ipywidgets.Widget:
+    return ipywidgets.FloatSlider(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        description=name,
+        style={"description_width": "9em"},
+        layout=ipywidgets.Layout(width="420px"),
+    )
+
+
+def elbo_gap() -> Explorer:
+    """Move the guess and the decoder of a binary latent; see log p, the bound, its gap, its split.
+
+    The prior is one half each and x = 1 was seen.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.4), layout="constrained")
+    (curve,) = left.plot(GUESSES, GUESSES, color=BLUE, linestyle="-", label="ELBO")
+    level = left.axhline(0.0, color=RED, linestyle=":", label="log p(x)")
+    top = left.axvline(0.5, color=GREEN, linestyle="--", label="posterior")
+    (gap_line,) = left.plot([0, 0], [0, 0], color=RED, linestyle="-", linewidth=4, label="gap")
+    (dot,) = left.plot([0], [0], "o", color=BLUE)
+    left.set(xlim=(0, 1), ylim=(-2.6, 0.05), xlabel="guess q(z=1)", ylabel="nats")
+    left.legend(fontsize=8, loc="lower center", ncols=2)
+    names = ["reconstruction", "- KL to prior", "ELBO", "log p(x)"]
+    bars = right.barh(names, [0.0] * 4, color=[SKY, ORANGE, BLUE, RED])
+    right.invert_yaxis()
+    right.set(xlim=(-2.6, 0), xlabel="nats")
+
+    def update(q: float, p0: float, p1: float) -> str:
+        log_lik = torch.tensor([[p0, p1]], dtype=torch.float64).log()
+        joint = log_lik + math.log(0.5)
+        grid = torch.stack([1 - GUESSES, GUESSES], 1)
+        guess = torch.tensor([[1 - q, q]], dtype=torch.float64)
+        log_px, bound = log_marginal(joint).item(), discrete_elbo(guess, joint).item()
+        posterior = discrete_posterior(joint)[0, 1].item()
+        recon = (guess * log_lik).sum().item()
+        kl = kl_categorical(guess, torch.full_like(guess, 0.5)).item()
+        curve.set_ydata(discrete_elbo(grid, joint.expand(len(grid), 2)).numpy())
+        level.set_ydata([log_px, log_px])
+        left.set_ylim(log_px - 0.9, log_px + 0.1)
+        top.set_xdata([posterior, posterior])
+        gap_line.set_data([q, q], [bound, log_px])
+        dot.set_data([q], [bound])
+        for bar, value in zip(bars, (recon, -kl, bound, log_px), strict=True):
+            bar.set_width(value)
+        return (
+            f"log p(x) = {log_px:.4f}, ELBO = {recon:.4f} - {kl:.4f} = {bound:.4f}, "
+            f"gap = {log_px - bound:.4f} nats; posterior of z=1: {posterior:.3f}"
+        )
+
+    return explore(
+        figure,
+        update,
+        q=_slider("q(z=1)", 0.7, 0.01, 0.99, 0.01),
+        p0=_slider("p(x=1 | z=0)", 0.2, 0.01, 0.99, 0.01),
+        p1=_slider("p(x=1 | z=1)", 0.8, 0.01, 0.99, 0.01),
+    )
+
+
+def _axes(cov: torch.Tensor) -> tuple[float, float, float]:
+    """Width, height and angle of the two-sigma ellipse of a covariance."""
+    values, vectors = torch.linalg.eigh(cov)
+    long, short = vectors[:, 1], 4 * values.sqrt()
+    return (
+        float(short[1]),
+        float(short[0]),
+        math.degrees(math.atan2(float(long[1]), float(long[0]))),
+    )
+
+
+def posterior_ellipse() -> Explorer:
+    """Turn the latent space of a linear model and scale a mean-field q; see the gap in nats."""
+    weight = torch.tensor([[1.0, 0.7], [0.9, -0.3], [0.4, 0.8]], dtype=torch.float64)
+    zero3 = torch.zeros(3, dtype=torch.float64)
+    zero2 = torch.zeros(2, dtype=torch.float64)
+    turns = np.linspace(0, math.pi, 46)
+
+    def precision(angle: float) -> torch.Tensor:
+        c, s = math.cos(angle), math.sin(angle)
+        turn = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
+        _, cov = LinearLatent(weight @ turn, zero3, 0.6).posterior(zero3[None])
+        inverse: torch.Tensor = torch.linalg.inv(cov)
+        return inverse
+
+    def gap(angle: float, width: float) -> float:
+        exact = precision(angle)
+        guess = width**2 * (1 / exact.diagonal()).diag()
+        return float(kl_gaussian(Gaussian(zero2, guess), Gaussian(zero2, torch.linalg.inv(exact))))
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
+    exact_patch = Ellipse((0, 0), 1, 1, fill=False, color=BLUE, linewidth=2.5, label="posterior")
+    guess_patch = Ellipse(
+        (0, 0), 1, 1, fill=False, color=ORANGE, linestyle="--", linewidth=2.5, label="mean-field q"
+    )
+    for patch in (exact_patch, guess_patch):
+        left.add_patch(patch)
+    left.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal", title="two-sigma ellipses")
+    left.set(xlabel="$z_1$", ylabel="$z_2$")
+    left.legend(fontsize=8, loc="upper left")
+    (curve,) = right.plot(turns, turns, color=BLUE, linestyle="-")
+    (dot,) = right.plot([0], [0], "o", color=RED)
+    right.set(xlabel="rotation (radians)", ylabel="gap in nats", ylim=(0, 0.8))
+
+    def update(angle: float, width: float) -> str:
+        exact = precision(angle)
+        for patch, cov in (
+            (exact_patch, torch.linalg.inv(exact)),
+            (guess_patch, width**2 * (1 / exact.diagonal()).diag()),
+        ):
+            patch.width, patch.height, patch.angle = _axes(cov)
+        curve.set_ydata([gap(a, width) for a in turns])
+        dot.set_data([angle], [gap(angle, width)])
+        return (
+            f"gap = KL(q || posterior) = {gap(angle, width):.4f} nats, the same for every x; "
+            f"log p(x) does not depend on either slider"
+        )
+
+    return explore(
+        figure,
+        update,
+        angle=_slider("rotation", 0.0, 0.0, 3.14, 0.02),
+        width=_slider("width of q / best", 1.0, 0.5, 2.0, 0.02),
+    )

@@ -1,0 +1,923 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 05 · Latent variables and the ELBO
+#
+# **After this lesson you will be able to**
+#
+# - *derive* the bound, its split into reconstruction and divergence, and its gap, and verify all three where everything can be enumerated;
+# - *compute* the gap exactly for probabilistic PCA, and say for which $q$ it vanishes;
+# - *run* EM and see it as climbing one bound in two directions;
+# - *tighten* the bound with many draws, and say what that does to its gradient;
+# - *explain* why an ELBO is not a likelihood, and *measure* whether a model uses its latent at all.
+#
+# About 75 minutes to read, about 30 seconds to run. You need lesson 03 (the KL divergence) and bits per dimension from lesson 02.
+
+# %%
+import itertools
+import math
+from fractions import Fraction
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.patches import Ellipse
+from torch import nn
+
+from genlab import atlas, course, latent, widgets
+from genlab.core import bits_per_dim, kl_categorical, last, log_likelihood, normal_log_prob
+from genlab.course import check, check_close_mc, check_range
+from genlab.data.digits import load_digits
+from genlab.oracles import Gaussian, GaussianMixture, LinearLatent
+from genlab.oracles.gaussian import kl_gaussian
+from genlab.train import Record, cosine, fit, minibatches
+
+course.begin(lesson=5)
+torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
+atlas.draw_map(lesson=5);
+
+# %% [markdown]
+# So far you have written the density of $x$ down: piece by piece, or as a bent Gaussian. Both know $\log p(x)$ exactly. (Counts of paradigms
+# differ from text to text here. On our map there are four; flows are a second *likelihood family* beside the autoregressive one, not a paradigm
+# of their own. Latent variables are the second paradigm.) Now you will explain $x$ by something nobody observed, and the price is that
+# $\log p(x)$ slips out of reach.
+#
+# ## Predict first
+#
+# Write your answers down. Each question returns, with a number.
+#
+# 1. The true posterior probability of $z=1$ is $0.8$; somebody guesses $0.7$. What does the bound lose: about 0.3, 0.03 or 0.003 nats?
+# 2. On the same images model A has an ELBO of $-100$ nats and model B of $-101$. Which gives the images the higher probability?
+# 3. You replace one draw by 64 and the bound becomes tighter. Does the gradient that trains $q$ become better or worse?
+# 4. Can a model be at the maximum of its likelihood, with a perfectly tight bound, and still ignore $z$?
+
+# %% [markdown]
+# ## 1. Something nobody observed
+#
+# **Step 1. Tell a story and sum over its beginnings.** Draw a hidden cause $z\sim p(z)$, then what you see, $x\sim p(x\mid z)$. That is also
+# the sampler, and it is all there is to sampling. The probability of $x$ adds up every way in which it could have come about:
+# $$p(x)=\sum_z p(z)\,p(x\mid z)\qquad\text{or}\qquad p(x)=\int p(z)\,p(x\mid z)\,dz .$$
+#
+# The smallest case has a binary $z$ with prior $\tfrac12,\tfrac12$, a binary $x$, and a decoder that says how probable $x=1$ is under each $z$. We
+# see $x=1$. Four rows will accompany us: two decoders, and for each a guess $q(z{=}1)$ and the right answer.
+
+# %%
+ROWS = [(0.2, 0.8, 0.7), (0.2, 0.8, 0.8), (0.3, 0.9, 0.6), (0.3, 0.9, 0.75)]  # p(1|0), p(1|1), q(1)
+likelihood = torch.tensor([[p0, p1] for p0, p1, _ in ROWS])
+prior = torch.tensor([0.5, 0.5])
+q = torch.tensor([[1 - q1, q1] for *_, q1 in ROWS])
+log_joint = likelihood.log() + prior.log()  # log p(x = 1, z), one column for each z
+
+half, tenth = Fraction(1, 2), Fraction(1, 10)
+by_hand = [half * 2 * tenth + half * 8 * tenth] * 2 + [half * 3 * tenth + half * 9 * tenth] * 2
+log_px = latent.log_marginal(log_joint)
+for row, printed in enumerate((-0.693147, -0.693147, -0.510826, -0.510826)):
+    check(f"row {row + 1}: log p(x=1) by enumeration", log_px[row].item(), math.log(by_hand[row]))
+    check(f"row {row + 1}: and the table's digits", log_px[row].item(), printed, atol=5e-7)
+
+# %% [markdown]
+# Which cause was it? Bayes' rule divides one way by all ways: $p(z\mid x)=p(x,z)/p(x)$. The second route divides nothing: it tells the story
+# 200,000 times, keeps the runs that ended in $x=1$, and counts their causes.
+
+# %%
+posterior = latent.discrete_posterior(log_joint)
+generator = torch.Generator().manual_seed(5)
+for row, printed in ((0, 0.8), (2, 0.75)):
+    z = (torch.rand(200_000, generator=generator) < 0.5).long()
+    x = torch.rand(200_000, generator=generator) < likelihood[row, z]
+    check(f"row {row + 1}: posterior of z=1, Bayes", posterior[row, 1].item(), printed)
+    check_close_mc(f"row {row + 1}: p(x=1), told as a story", x.double(), log_px[row].exp().item())
+    check_close_mc(f"row {row + 1}: posterior, by counting", z[x].double(), printed)
+
+
+# %% [markdown]
+# **Step 2. Why this sum is a wall.** Two values of $z$ are two decoder calls. Ten latents with eight values each are $8^{10}$, a billion. Could
+# you average $p(x\mid z)$ over draws from the prior instead? The average is unbiased, but almost every draw explains *this* $x$ badly. Take $k$
+# latents with $x_j=z_j+\tfrac12\epsilon_j$ and a typical $x$. One draw's relative mean square is a product over coordinates, so it grows like
+# $r^k$. The closed form of $r$ (a square of a normal density is a normal density again) is checked by integrating over $z$:
+
+# %%
+def normal(x, variance):
+    return math.exp(-(x**2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
+
+
+s, x1 = 0.5, math.sqrt(1 + 0.5**2)  # noise, and one standard deviation of x
+r = normal(x1, 1 + s**2 / 2) / (2 * s * math.sqrt(math.pi) * normal(x1, 1 + s**2) ** 2)
+grid = torch.linspace(-12, 12, 20_001)
+p_z = torch.exp(-(grid**2) / 2) / math.sqrt(2 * math.pi)
+p_xz = torch.exp(-((x1 - grid) ** 2) / (2 * s**2)) / math.sqrt(2 * math.pi) / s
+second, first = torch.trapezoid(p_z * p_xz**2, grid), torch.trapezoid(p_z * p_xz, grid)
+check("r = E[p(x|z)^2] / p(x)^2", r, second / first**2)
+for k in (1, 5, 10, 20, 40):
+    print(f"{k:3d} latents: {(r**k - 1) / 0.1**2:9.3g} prior draws for p(x) within 10 %")
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+left.plot(grid, p_z, label="prior p(z)")
+left.plot(grid, p_xz, label="p(x|z), x given")
+left.plot(grid, p_z * p_xz / first, label="posterior p(z|x)")
+left.set(xlim=(-3.5, 3.5), xlabel="z", ylabel="density", title="most prior draws explain x badly")
+left.legend()
+ks = torch.arange(1, 41)
+right.semilogy(ks, (r**ks - 1) / 0.01)
+right.set(xlabel="number of latents k", ylabel="draws", title="prior draws for 10 % accuracy");
+
+# %% [markdown]
+# Forty latents is a small VAE. We need draws that know about $x$.
+#
+# ## 2. The bound, in four steps
+#
+# **Step 3. Draw from a guess, and correct.** Let $q(z\mid x)$ be any distribution you can draw from. Multiply and divide by it: the sum becomes an
+# average of *weights*,
+# $$p(x)=\sum_z q(z\mid x)\,\underbrace{\frac{p(x,z)}{q(z\mid x)}}_{w(z)}=\mathbb E_q\,w .$$
+# Nothing is lost yet. But you want $\log p(x)$, and the logarithm bends downwards: the log of an average is at least the average of the logs
+# (Jensen). So
+# $$\log p(x)=\log\mathbb E_q\,w\;\ge\;\mathbb E_q\log w=:\mathrm{ELBO}(q).$$
+# The picture is row 1. Its two weights are $\tfrac13$ and $\tfrac47$; the chord at their mean lies below the curve, and the vertical distance is
+# what the exchange of log and average costs.
+
+# %%
+weights = (log_joint - q.log()).exp()
+check("E_q w = p(x), every row", (q * weights).sum(1), [float(f) for f in by_hand])
+elbo = (q * weights.log()).sum(1)  # the average of the logs
+check("ELBO, every row, against the table", elbo, [-0.721315, -0.693147, -0.564941, -0.510826], atol=5e-7)
+check("row 1 by hand: .3 log(1/3) + .7 log(4/7)", elbo[0], 0.3 * math.log(1 / 3) + 0.7 * math.log(4 / 7))
+
+curve = torch.linspace(0.25, 0.7, 200)
+figure, (ax, close) = plt.subplots(1, 2, figsize=(9.5, 3.4))
+for panel in (ax, close):
+    panel.plot(curve, curve.log(), label="log w")
+    panel.plot(weights[0], weights[0].log(), "o--", label="chord between the two weights")
+    panel.vlines(0.5, elbo[0], log_px[0], color="#D55E00", linewidth=4, label="gap, 0.028 nats")
+    panel.set(xlabel="weight w", ylabel="nats")
+ax.set(title="Jensen, row 1: the log lies above its chord")
+ax.legend(loc="lower right")
+close.set(xlim=(0.45, 0.55), ylim=(-0.84, -0.58), title="the same at E w = 1/2, closer")
+close.annotate("log E w = log p(x)", (0.5, log_px[0]), (0.46, -0.64), arrowprops={"arrowstyle": "-"})
+close.annotate("E log w = ELBO", (0.5, elbo[0]), (0.515, -0.78), arrowprops={"arrowstyle": "-"});
+
+# %% [markdown]
+# **Step 4. Split it into what can be computed.** The joint is $p(x\mid z)\,p(z)$. Put the logarithm of the prior with that of $q$:
+# $$\mathrm{ELBO}=\underbrace{\mathbb E_q\log p(x\mid z)}_{\text{reconstruction}}-\underbrace{\mathrm{KL}\big(q(z\mid x)\,\|\,p(z)\big)}_{\text{price of the code}} .$$
+# One term wants codes that explain $x$; the other charges for every nat by which a code departs from the prior. Neither contains $p(x)$.
+
+# %%
+recon = (q * likelihood.log()).sum(1)
+kl_prior = kl_categorical(q, prior.expand(4, 2))
+check("reconstruction, every row", recon, [-0.639032, -0.500402, -0.544805, -0.380014], atol=5e-7)
+check("KL to the prior, every row", kl_prior, [0.082283, 0.192745, 0.020136, 0.130812], atol=5e-7)
+check("reconstruction - KL = E_q log w", recon - kl_prior, elbo, atol=1e-12)
+
+# %% [markdown]
+# > **Often printed, but:** you will meet row 1 with an ELBO of $-.7214$, and with a gap of $.0282$ in one place and $.0281$ in another. These are traces of
+# > rounding before subtracting. There is one gap, $\log\tfrac12-\tfrac3{10}\log\tfrac13-\tfrac7{10}\log\tfrac47$, and the ELBO rounds to $-.7213$.
+
+# %%
+by_fractions = math.log(1 / 2) - 0.3 * math.log(1 / 3) - 0.7 * math.log(4 / 7)
+check("row 1: the gap, from exact fractions", by_fractions, 0.028168, atol=5e-7)
+check("row 1: the ELBO to four digits", round(elbo[0].item(), 4), -0.7213)
+
+# %% [markdown]
+# **Step 5. What did the bound cost?** Subtract it from $\log p(x)=\mathbb E_q\log p(x)$ and write $p(x,z)=p(z\mid x)\,p(x)$; the $p(x)$
+# cancels and a divergence you know is left:
+# $$\log p(x)-\mathrm{ELBO}(q)=\mathbb E_q\log\frac{q(z\mid x)}{p(z\mid x)}=\mathrm{KL}\big(q(z\mid x)\,\|\,p(z\mid x)\big)\ \ge 0 .$$
+# The bound is tight exactly when $q$ *is* the posterior. Left: enumerated likelihood minus ELBO. Right: Bayes, then a KL.
+
+# %%
+gap = log_px - elbo
+gap_as_kl = kl_categorical(q, posterior)
+for row, printed in enumerate((0.028168, 0.0, 0.054115, 0.0)):
+    check(f"row {row + 1}: gap = KL(q || posterior)", gap[row].item(), gap_as_kl[row].item(), atol=1e-12)
+    check(f"row {row + 1}: and the table's digits", gap[row].item(), printed, atol=6e-7)
+print(f"the other direction, KL(posterior || q), is {kl_categorical(posterior, q)[0]:.6f}: not the gap")
+
+
+# %% [markdown]
+# So question 1: 0.03 nats. A guess that is off by $\delta$ costs about $\delta^2/2p(1-p)$, a *squared* error: being roughly right is cheap. That
+# is a statement about the curvature of the ELBO at its top, and finite differences can test it.
+
+# %%
+def elbo_of(q1, row=0):
+    guess = torch.tensor([1 - q1, q1])
+    return (guess * (log_joint[row] - guess.log())).sum().item()
+
+
+h = 1e-4
+slopes = [(elbo_of(top + h, row) - elbo_of(top - h, row)) / (2 * h) for top, row in ((0.8, 0), (0.75, 2))]
+check("slope of the ELBO at both posteriors", slopes, [0.0, 0.0], atol=1e-6)
+bend = (elbo_of(0.8 + h) - 2 * elbo_of(0.8) + elbo_of(0.8 - h)) / h**2
+check("curvature there = -1 / (p (1 - p))", bend, -1 / (0.8 * 0.2), atol=1e-3)
+
+# %%
+figure, ax = plt.subplots(figsize=(7, 3.3))
+grid_q = torch.linspace(0.02, 0.98, 193)
+for row, colour, name in ((0, "#0072B2", "decoder .2, .8"), (2, "#E69F00", "decoder .3, .9")):
+    ax.plot(grid_q, [elbo_of(v.item(), row) for v in grid_q], color=colour, linestyle="-", label=f"ELBO, {name}")
+    ax.axhline(log_px[row], color=colour, linestyle=":", label=f"log p(x) = {log_px[row]:.4f}")
+    for i in (row, row + 1):
+        ax.vlines(q[i, 1], elbo[i], log_px[i], color="#D55E00", linewidth=3, linestyle="-")
+        ax.plot(q[i, 1], elbo[i], "o", color=colour)
+        ax.annotate(f"row {i + 1}", (q[i, 1], elbo[i]), (6, -12), textcoords="offset points")
+ax.set(xlabel="guess q(z=1)", ylabel="nats", ylim=(-1.2, -0.45))
+ax.set(title="the ELBO touches log p(x) once, at the posterior")
+ax.legend(loc="lower right", fontsize=8);
+
+# %% [markdown]
+# **A question for the widget.** With the decoder $.2, .8$ move $q(z{=}1)$ to where the *reconstruction* is best. Is the ELBO best there? Is it at
+# least better than for the $q$ that never looked at $x$, $q=\tfrac12$? Decide before you move the slider; the cell after it has the answer.
+
+# %%
+widgets.elbo_gap()
+
+# %%
+check("reconstruction at q = 1 is log .8", math.log(0.8), -0.223144, atol=5e-7)
+at_one = latent.discrete_elbo(torch.tensor([[0.0, 1.0]]), log_joint[:1]).item()
+check("ELBO at q = 1: log .8 - log 2", at_one, math.log(0.4))
+check("ELBO at q = prior", elbo_of(0.5), 0.5 * math.log(0.2) + 0.5 * math.log(0.8))
+print("here the best reconstruction is worth no more than ignoring x: log .4 both times")
+
+
+# %% [markdown]
+# **From equation to code.** The displayed formula is one line. Yours and the package's must agree on every row, and on a guess that excludes a
+# value of $z$, where $0\log 0$ has to be $0$.
+
+# %%
+def my_elbo(q, log_joint):
+    return (q * log_joint - torch.xlogy(q, q)).sum(-1)
+
+
+edge = torch.tensor([[1.0, 0.0]] * 4)
+for guess in (q, edge):
+    torch.testing.assert_close(my_elbo(guess, log_joint), latent.discrete_elbo(guess, log_joint))
+course.show_source(latent.discrete_elbo)
+
+# %% [markdown]
+# ## 3. A continuous latent where everything is known
+#
+# **Step 6. Probabilistic PCA.** Let $z\sim\mathcal N(0,I)$ and $x\mid z\sim\mathcal N(Wz+\mu,\sigma^2I)$: a VAE with a linear decoder. A linear
+# map of a Gaussian plus Gaussian noise is Gaussian, so the integral can be done:
+# $$p(x)=\mathcal N(\mu,\,WW^\top+\sigma^2I),\qquad p(z\mid x)=\mathcal N\big(\Sigma W^\top(x-\mu)/\sigma^2,\ \Sigma\big),\quad \Sigma^{-1}=I+W^\top W/\sigma^2 .$$
+# Two independent routes: integrate over a fine lattice of $z$ for the marginal; and for the posterior condition the *joint* normal of
+# $(z,x)$, which uses the inverse of a $3\times3$ matrix in place of a $2\times2$ one.
+
+# %%
+W = torch.tensor([[1.0, 0.7], [0.9, -0.3], [0.4, 0.8]])
+model = LinearLatent(W, torch.tensor([0.5, -0.2, 0.1]), std=0.6)
+x = model.sample(6, generator=generator)
+
+axis = torch.linspace(-7, 7, 281)
+lattice = torch.cartesian_prod(axis, axis)
+p_lattice = torch.exp(-(lattice**2).sum(1) / 2) / (2 * math.pi)
+cell = (axis[1] - axis[0]) ** 2
+integrals = [(p_lattice * model.cond_log_prob(v[None], lattice).exp()).sum() * cell for v in x]
+check("log p(x): closed form = integral over z", model.log_prob(x), torch.stack(integrals).log(), atol=1e-9)
+
+mean, cov = model.posterior(x)
+gain = W.T @ torch.linalg.inv(W @ W.T + 0.6**2 * torch.eye(3))
+check("posterior mean: by conditioning the joint", mean, (x - model.mean) @ gain.T, atol=1e-12)
+check("posterior covariance: the same", cov, torch.eye(2) - gain @ W, atol=1e-12)
+check("ELBO with the exact posterior = log p(x)", latent.ppca_elbo(model, x, mean, cov), model.log_prob(x), atol=1e-12)
+
+# %% [markdown]
+# **Step 7. A guess that cannot be right.** Encoders nearly always give independent coordinates, $q=\mathcal N(m,\operatorname{diag}v)$ (*mean
+# field*), and here the posterior is correlated. The best such $q$ takes the right means and $v_j=1/\Lambda_{jj}$, where
+# $\Lambda=\Sigma^{-1}$; insert it into the KL of two normals and trace, means and dimension cancel:
+# $$\text{gap}=\tfrac12\Big(\sum_j\log\Lambda_{jj}-\log\det\Lambda\Big),$$
+# the same for every $x$. Three routes: likelihood minus bound, this formula, and the KL of two full normals.
+
+# %%
+precision = torch.linalg.inv(cov)
+log_var = -precision.diagonal().log()
+gap_pca = model.log_prob(x) - model.elbo_of(x, mean, log_var.expand(6, 2))
+formula = 0.5 * (precision.diagonal().log().sum() - torch.logdet(precision))
+by_kl = kl_gaussian(Gaussian(mean[0], log_var.exp().diag()), Gaussian(mean[0], cov))
+check("mean-field gap, formula = log p - ELBO", formula, gap_pca, atol=1e-12)
+check("mean-field gap, formula = KL of normals", formula.item(), by_kl.item(), atol=1e-12)
+free = torch.zeros(2, requires_grad=True)  # a third party: let gradient ascent find the variances
+optimiser = torch.optim.LBFGS([free], max_iter=100, tolerance_grad=1e-12, tolerance_change=1e-14)
+
+
+def negative_bound():
+    optimiser.zero_grad()
+    loss = -model.elbo_of(x, mean, free.expand(6, 2)).mean()
+    loss.backward()
+    return loss
+
+
+optimiser.step(negative_bound)
+check("best variances by ascent = 1 / precision_jj", free.exp(), log_var.exp(), atol=1e-6)
+
+
+# %% [markdown]
+# **The bound depends on a choice that the likelihood cannot see.** Rotate the latent space, $W\to WR$: $WW^\top$, and with it every $p(x)$, stays as
+# it is. The posterior turns, and a mean-field $q$ fits it well or badly. At the principal axes ($W^\top W$ diagonal) the gap is zero.
+
+# %%
+def rotated(angle):
+    c, s = math.cos(angle), math.sin(angle)
+    return LinearLatent(W @ torch.tensor([[c, -s], [s, c]]), model.mean, 0.6)
+
+
+def mean_field(m, x):
+    mean, cov = m.posterior(x)
+    return m.elbo_of(x, mean, -torch.linalg.inv(cov).diagonal().log().expand(len(x), -1))
+
+
+gram = W.T @ W
+principal = 0.5 * math.atan2(2 * gram[0, 1].item(), (gram[0, 0] - gram[1, 1]).item())
+check("a rotation leaves every log p(x) alone", rotated(1.0).log_prob(x), model.log_prob(x), atol=1e-12)
+no_gap = rotated(principal).log_prob(x) - mean_field(rotated(principal), x)
+check("gap of the mean field at the principal axes", no_gap, 0.0, atol=1e-12)
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.6))
+ellipses = ((cov, "posterior", "#0072B2", "-"), (log_var.exp().diag(), "best mean-field q", "#E69F00", "--"))
+for c, name, colour, style in ellipses:
+    values, vectors = torch.linalg.eigh(c)
+    tilt = math.degrees(math.atan2(vectors[1, 1].item(), vectors[0, 1].item()))
+    axes = (4 * values.flip(0).sqrt()).tolist()  # long axis first: two sigma on each side
+    left.add_patch(Ellipse(mean[0].tolist(), *axes, angle=tilt, fill=False, color=colour, linestyle=style, linewidth=2.5, label=name))
+(m1, m2) = mean[0].tolist()
+left.set(xlim=(m1 - 1.6, m1 + 1.6), ylim=(m2 - 1.6, m2 + 1.6), aspect="equal")
+left.set(xlabel="$z_1$", ylabel="$z_2$", title="two-sigma ellipses: q is too narrow")
+left.legend(fontsize=8)
+angles = torch.linspace(0, math.pi, 121)
+right.plot(angles, [mean_field(rotated(a.item()), x).mean() for a in angles], label="ELBO, best mean field")
+right.axhline(model.log_prob(x).mean(), color="#D55E00", linestyle=":", label="log p(x)")
+right.set(xlabel="rotation of the latent space (radians)", ylabel="nats, mean of six x", title="same model, same data, other ELBO")
+right.legend(fontsize=8);
+
+# %% [markdown]
+# Look at the left picture: the best $q$ is *narrower* than the posterior. The average is taken under $q$, so $q$ avoids places where the posterior
+# is small (the mode-seeking direction of lesson 03). In the widget, turn the latent space until $q$ can be right. How wide does $q$ become?
+
+# %%
+widgets.posterior_ellipse()
+
+# %%
+best_axes = rotated(principal).posterior(x)[1]
+q_widths = (1 / torch.linalg.inv(best_axes).diagonal()).sqrt()
+check("principal axes: q as wide as the posterior", q_widths.sort().values, torch.linalg.eigvalsh(cov).sqrt(), atol=1e-12)
+
+# %% [markdown]
+# ## 4. EM: climb the bound in two directions
+#
+# **Step 8. One function, two arguments.** $\mathrm{ELBO}(q,\theta)$ depends on the guess and on the model. Improve one at a time:
+# $$\text{E: } q\leftarrow p_\theta(z\mid x)\ \ (\text{gap}\to0),\qquad\text{M: }\theta\leftarrow\arg\max_\theta\ \mathbb E_q\log p_\theta(x,z).$$
+# After E the bound *is* the likelihood; M lifts the bound, and the likelihood lies above it. Hence the likelihood never falls, and you can say so without
+# having computed a gradient. `latent.em` is those two lines in a loop; it yields after each half.
+
+# %%
+course.show_source(latent.em)
+data = model.sample(300, generator=generator)
+start = LinearLatent(torch.randn(3, 1, generator=generator), torch.zeros(3), std=2.0)
+climb = list(latent.em(start, lambda m: m.posterior(data), lambda q: latent.ppca_m_step(data, *q), n_steps=400))
+
+bound = torch.stack([latent.ppca_elbo(h.model, data, *h.q).mean() for h in climb])
+truth = torch.stack([h.model.log_prob(data).mean() for h in climb])
+check("half-steps, of 799, in which the bound falls", int((bound.diff() < -1e-12).sum()), 0)
+check("gap after each E-step", (truth - bound)[::2], 0.0, atol=1e-12)
+
+# %% [markdown]
+# Where does the climb end? For this model somebody has solved the whole problem: the best $W$ and $\sigma^2$ follow from the eigenvalues of the
+# sample covariance, $\sigma^2$ being the mean of those that are left out. EM never computed an eigenvalue, so this is a second route.
+
+# %%
+best, found = latent.ppca_ml(data, 1), climb[-1].model
+eigenvalues = torch.linalg.eigvalsh(torch.cov(data.T, correction=0))
+check("EM's noise = mean of the two small eigenvalues", found.std**2, eigenvalues[:2].mean().item(), atol=1e-9)
+check("EM's covariance = that of the closed form", found.marginal().cov, best.marginal().cov, atol=1e-8)
+check("EM's log-likelihood = the maximum", truth[-1].item(), best.log_prob(data).mean().item(), atol=1e-10)
+
+figure, ax = plt.subplots(figsize=(7.5, 3.1))
+halves = torch.arange(16) / 2  # the start lies far below the picture
+ax.plot(halves, truth[:16], "o-", markersize=4, label="log p(x)")
+ax.plot(halves, bound[:16], "s--", markersize=4, drawstyle="default", label="bound")
+ax.axhline(best.log_prob(data).mean(), color="#D55E00", linestyle=":", label="maximum, from eigenvalues")
+ax.set(xlabel="iteration (E on whole numbers, M half a step later)", ylabel="nats per example")
+ax.set(title="E closes the gap, M opens it again, higher up", ylim=(-4.9, -4.44))
+ax.legend();
+
+# %% [markdown]
+# The same loop with another M-step fits a mixture of Gaussians; its E-step is what clustering books call responsibilities. A mixture has no closed-form
+# optimum, but at a maximum the likelihood is flat. Autograd, which knows nothing of EM, finds it so:
+
+# %%
+equal = torch.tensor([0.5, 0.5])
+blobs = GaussianMixture(equal, torch.tensor([[-1.0, 0.0], [1.5, 0.5]]), torch.tensor([0.8, 0.5]))
+points = blobs.sample(400, generator=generator)
+
+
+def climb_mixture(start):
+    return last(latent.em(start, lambda m: m.responsibilities(points), lambda q: latent.gaussian_m_step(points, q), n_steps=400)).model
+
+
+fitted = climb_mixture(GaussianMixture(equal, points[:2].clone(), torch.ones(2)))
+means, stds = fitted.means.clone().requires_grad_(), fitted.stds.clone().requires_grad_()
+GaussianMixture(fitted.weights, means, stds).log_prob(points).mean().backward()
+check("EM's end: likelihood flat in the means", means.grad, 0.0, atol=1e-8)
+check("EM's end: and in the widths", stds.grad, 0.0, atol=1e-8)
+
+# %% [markdown]
+# > **Often stated, but: "EM finds the maximum-likelihood fit."** It finds *a* stationary point of the hill it starts on. Start both components at the same
+# > place and nothing can ever tell them apart: the bound is tight, no step changes anything, and a better fit is half a nat per point away.
+
+# %%
+stuck = climb_mixture(GaussianMixture(equal, points.mean(0).repeat(2, 1), torch.ones(2)))
+check("400 steps later the twins are still twins", stuck.means[0], stuck.means[1], atol=1e-12)
+check_range("what that costs, nats per point", (fitted.log_prob(points) - stuck.log_prob(points)).mean(), 0.2, 1.0)
+
+
+# %% [markdown]
+# ## 5. Many draws
+#
+# **Step 9. Average the weights before taking the log.** $\tfrac1K\sum_k w_k$ has the same mean $p(x)$ but scatters less, so Jensen takes less:
+# $$\mathcal L_K=\mathbb E\log\frac1K\sum_{k=1}^Kw_k,\qquad \mathrm{ELBO}=\mathcal L_1\le\mathcal L_2\le\dots\le\log p(x),\qquad\text{gap}\approx\frac{\operatorname{Var}w}{2K\,p(x)^2}.$$
+# In row 1 the number of ones among $K$ draws is binomial, so the expectation is a sum with $K+1$ terms: *no sampling*, and the claims can be
+# checked to the last digit. The limit comes from a Taylor expansion of the log, which shares nothing with that sum.
+
+# %%
+def expected_bound(n_draws, row=0):
+    ones = torch.arange(n_draws + 1.0)
+    log_binomial = math.lgamma(n_draws + 1) - torch.lgamma(ones + 1) - torch.lgamma(n_draws - ones + 1)
+    log_prob = log_binomial + ones * q[row, 1].log() + (n_draws - ones) * q[row, 0].log()
+    mean_weight = (ones * weights[row, 1] + (n_draws - ones) * weights[row, 0]) / n_draws
+    return (log_prob.exp() * mean_weight.log()).sum()
+
+
+bounds = torch.stack([expected_bound(k) for k in range(1, 65)])
+check("one draw is the ELBO", bounds[0].item(), elbo[0].item(), atol=1e-12)
+check("steps from K to K + 1 < 65 that do not raise it", int((bounds.diff() <= 0).sum()), 0)
+variance = (q[0] * (weights[0] - 0.5) ** 2).sum().item()
+far = expected_bound(4096).item()
+check("K gap at K = 4096 = Var w / 2 p(x)^2", 4096 * (log_px[0].item() - far), variance / (2 * 0.25), rtol=1e-3)
+
+log_w = weights[0].log()[(torch.rand(8, 5, generator=generator) < 0.7).long()]  # 8 draws, 5 times
+mine = torch.log(torch.exp(log_w).mean(0))
+torch.testing.assert_close(mine, latent.log_mean_weight(log_w))
+
+# %% [markdown]
+# The commonest slip averages the *logarithms*. It still is a bound, it still trains, and no plot will tell you: however many draws you pay for, it
+# stays the ELBO.
+
+# %%
+draws = (torch.rand(64, 20_000, generator=generator) < 0.7).long()
+log_w = weights[0].log()[draws]
+check_close_mc("64 draws, mean of logs: the ELBO again", log_w.mean(0), elbo[0].item())
+check_close_mc("64 draws, log of mean: L_64", latent.log_mean_weight(log_w), bounds[63].item())
+
+# %% [markdown]
+# Now on probabilistic PCA, with a $q$ that is off on purpose (shifted, and a little too wide, so that no weight is huge): what remains after $K$ draws,
+# against the exact $\log p(x)$. The estimate's own scatter falls as well. But $\mathcal L_K$ is a bound at *every* $K$, and 64 draws cost 64
+# decoder calls.
+
+# %%
+upright = rotated(principal)
+right_mean, right_cov = upright.posterior(x[:1])
+wrong_mean, wrong_log_var = right_mean + 0.3, right_cov.diagonal().log()[None] + 0.3
+
+
+def weights_of(m, v, n_draws, n_times, *, through_z_only=False, decoder=upright.cond_log_prob):
+    rows = n_draws * n_times
+    eps = torch.randn(rows, 2, generator=generator)
+    m, v = (t.expand(n_draws, n_times, 2).reshape(rows, 2) for t in (m, v))
+    args = (x[:1].expand(rows, 3), m, v, eps)
+    log_w = latent.log_weight(*args, decoder_log_prob=decoder, through_z_only=through_z_only)
+    return log_w.reshape(n_draws, n_times)
+
+
+exact = model.log_prob(x[:1]).item()
+closed = exact - upright.elbo_of(x[:1], wrong_mean, wrong_log_var).item()
+remaining = {}
+for k in (1, 4, 16, 64):
+    values = latent.log_mean_weight(weights_of(wrong_mean, wrong_log_var, k, 4000))
+    remaining[k] = exact - values.mean().item()
+    print(f"K = {k:2d}: gap ~{remaining[k]:.4f} nats, scatter of one estimate ~{values.std():.3f}")
+check_range("gap at K = 1 over its closed form", remaining[1] / closed, 0.8, 1.2)
+check_range("gap at K = 64 over gap at K = 16", remaining[64] / remaining[16], 0.05, 0.50)
+
+
+# %% [markdown]
+# **Step 10. A better bound, a worse gradient.** As $K$ grows the bound forgets $q$: in the limit it is $\log p(x)$ whatever $q$ is. So the gradient in the
+# parameters of $q$ shrinks like $1/K$ while its scatter shrinks only like $1/\sqrt K$. Measure signal over noise, mean over standard
+# deviation. Before you run the cell: which of the three curves falls?
+
+# %%
+def gradients(n_draws, what, n=4000):
+    m = wrong_mean.expand(n, 2).clone().requires_grad_()  # one copy for each estimate
+    shift = torch.zeros(n, 3, requires_grad=True)  # moves the decoder's mean
+
+    def decoder(x, z):
+        moved = upright.decode(z) + shift.expand(n_draws, n, 3).reshape(-1, 3)
+        return normal_log_prob(x, moved, model.std)
+
+    log_w = weights_of(m, wrong_log_var, n_draws, n, through_z_only=what == "doubly", decoder=decoder)
+    value = latent.doubly_reparameterized(log_w) if what == "doubly" else latent.log_mean_weight(log_w)
+    return torch.autograd.grad(value.sum(), shift if what == "decoder" else m)[0]
+
+
+KS = (1, 4, 16, 64)
+names = {"decoder": "decoder", "plain": "q, plain", "doubly": "q, doubly reparameterised"}
+snr = {what: [latent.signal_to_noise(gradients(k, what))[0].item() for k in KS] for what in names}
+for what, name in names.items():
+    slope = math.log(snr[what][3] / snr[what][1]) / math.log(KS[3] / KS[1])
+    low, high = (-0.85, -0.35) if what == "plain" else (0.3, 0.6)
+    check_range(f"power of K in SNR, {name}", slope, low, high, digits=2)
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.3))
+left.semilogx(range(1, 65), bounds, label="expected bound, row 1")
+left.axhline(log_px[0], color="#D55E00", linestyle=":", label="log p(x)")
+left.set(xlabel="draws K", ylabel="nats", title="the bound closes ...", xticks=KS, xticklabels=KS)
+left.legend(loc="lower right")
+for (what, name), marker in zip(names.items(), "os^", strict=True):
+    right.loglog(KS, snr[what], marker=marker, label=name)
+right.set(xlabel="draws K", ylabel="mean / standard deviation", title="... and the plain gradient of q drowns")
+right.set(xticks=KS, xticklabels=KS)
+right.legend(fontsize=8);
+
+# %% [markdown]
+# So question 3 has two answers: better for the decoder, *worse* for $q$ (Rainforth et al. 2018 prove the powers $+\tfrac12$ and $-\tfrac12$). The
+# cure is to notice that most of that noise has mean zero. Rewrite the gradient so that $q$'s parameters act through $z$ alone, and the weights
+# appear squared:
+# $$\nabla_\phi\mathcal L_K=\mathbb E\sum_k\tilde w_k^2\,\frac{\partial\log w_k}{\partial z_k}\frac{\partial z_k}{\partial\phi},\qquad\tilde w_k=\frac{w_k}{\sum_jw_j}.$$
+# Same mean, other noise: the two estimators must agree on average. At $K=1$ a third route is autograd on the closed-form ELBO.
+
+# %%
+plain, doubly = (gradients(4, what, n=20_000)[:, 0] for what in ("plain", "doubly"))
+check_close_mc("K = 4: plain minus doubly reparameterised", plain - doubly, 0.0)
+m = wrong_mean.clone().requires_grad_()
+upright.elbo_of(x[:1], m, wrong_log_var).sum().backward()
+single = gradients(1, "doubly", n=20_000)[:, 0]
+check_close_mc("K = 1: doubly reparameterised = closed form", single, m.grad[0, 0].item())
+
+# %% [markdown]
+# ## 6. Real data: a mixture on the digits
+#
+# **Step 11. A latent with twenty values.** On the $8\times8$ digits with 17 grey levels let $z$ choose one of $K$ templates, and let each pixel be
+# drawn by itself from its template's table. Given $z$ the pixels are independent; *summed over* $z$ they are not. Twenty values can be enumerated, so
+# this model knows its likelihood, and whatever a bound claims can be audited. EM first, with 0.3 imaginary sightings of each level (otherwise a
+# level never seen has probability 0 and the first surprise costs infinity).
+
+# %%
+train, val, test = (load_digits(split).images for split in ("train", "val", "test"))
+BITS = 64 * math.log(2)
+
+
+@torch.no_grad()
+def e_step(model):
+    return latent.discrete_posterior(model.log_joint(train))
+
+
+def m_step(q):
+    return latent.categorical_m_step(train, q, n_levels=17, pseudo_count=0.3)
+
+
+def fit_em(n_components, n_steps=40):
+    generator = torch.Generator().manual_seed(5)
+    q = torch.rand(len(train), n_components, generator=generator) ** 3  # each image leans to a few
+    start = m_step(q / q.sum(1, keepdim=True))
+    return latent.em(start, e_step, m_step, n_steps=n_steps)
+
+
+def em_records(halves):
+    for h in halves:
+        if h.half == "E":
+            with torch.no_grad():
+                nats = -latent.discrete_elbo(h.q, h.model.log_joint(train)).mean().item()
+            yield Record(h.step, {"bits per dimension, training": nats / BITS}, 0.0)
+
+
+history = widgets.watch(em_records(fit_em(20)), total=40, label="bits / dimension")
+check_range("after 40 steps of EM, bits / dimension", history[-1].loss, 1.95, 2.1)
+
+# %% [markdown]
+# How many templates? The training likelihood always wants more; on the validation images the curve is flat from about ten on. With one template the
+# model is the pixel histogram where lesson 02 began; that one needs no EM, only counting, so it is a check. We keep twenty.
+
+# %%
+table, halves = {}, {}
+for k in (1, 5, 10, 20, 40):
+    halves[k] = list(fit_em(k, n_steps=30))
+    with torch.no_grad():
+        table[k] = [(-halves[k][-1].model.log_prob(part).mean() / BITS).item() for part in (train, val)]
+    print(f"K = {k:2d}: ~{table[k][0]:.3f} training, ~{table[k][1]:.3f} validation, bits / dimension")
+check_range("validation prefers K = 20 to K = 1 by", table[1][1] - table[20][1], 0.15, 0.25)
+check_range("training prefers K = 40 to K = 20 by", table[20][0] - table[40][0], 0.005, 0.2)
+check_range("validation: K = 40 minus K = 20", table[40][1] - table[20][1], -0.02, 0.06)
+
+counts = torch.nn.functional.one_hot(train.flatten(1), 17).sum(0) + 0.3
+histogram = (counts / counts.sum(-1, keepdim=True)).log()
+nats = -histogram[torch.arange(64), test.flatten(1)].sum(1)
+one = -halves[1][-1].model.log_prob(test)
+check("K = 1 is the histogram of lesson 02 (bits)", bits_per_dim(nats, 64).mean(), bits_per_dim(one, 64).mean().item())
+
+
+@torch.no_grad()
+def penalised(h):
+    return latent.discrete_elbo(h.q, h.model.log_joint(train)).sum() + 0.3 * h.model.log_probs.log_softmax(-1).sum()
+
+
+climbed = torch.stack([penalised(h) for h in halves[20]])
+check("half-steps in which bound + penalty falls", int((climbed.diff() < -1e-6).sum()), 0)
+
+# %% [markdown]
+# **Step 12. The same model without the sum.** Suppose you could not enumerate. A network (one linear layer and a softmax) guesses $q(z\mid x)$, and
+# gradient ascent raises the ELBO in both sets of parameters at once: EM with both halves cut short, and the E-step replaced by a network
+# that must serve all images (*amortised*). That is lesson 06 with a discrete $z$. The object below has `elbo` and no `log_prob`, so the course calls its
+# number a bound, and prints it with its kind. Predict: will the guesses be worse on training or on test images?
+
+# %%
+torch.set_default_dtype(torch.float32)
+torch.manual_seed(5)
+generator = torch.Generator().manual_seed(5)
+guessed = torch.rand(len(train), 20, generator=generator) ** 3
+begin = m_step(guessed / guessed.sum(1, keepdim=True))
+guesser = latent.AmortizedMixture(begin, nn.Linear(64 * 17, 20))
+batches = minibatches(train, 128, generator=generator)
+training = fit(guesser, batches, n_steps=350, lr=cosine(0.03, 350))
+records = widgets.watch(training, total=350, label="- ELBO (nats)")
+torch.set_default_dtype(torch.float64)
+
+by_em = halves[20][-1].model
+guesser = guesser.double()
+with torch.no_grad():
+    for name, m in (("EM", by_em), ("through q", guesser), ("through q, audited", guesser.mixture)):
+        kind, values = log_likelihood(m, test)
+        check_range(f"test bits/dim, {name} ({kind})", bits_per_dim(-values, 64).mean(), 2.12, 2.26)
+
+# %%
+with torch.no_grad():
+    audit = {}
+    for name, part in (("training", train), ("test", test)):
+        missing = guesser.mixture.log_prob(part) - guesser.elbo(part)
+        truth = latent.discrete_posterior(guesser.mixture.log_joint(part))
+        wrong = kl_categorical(guesser.encode(part), truth)
+        check(f"audit, {name}: gap = KL(q || posterior)", missing, wrong, atol=1e-9)
+        audit[name] = missing.mean().item()
+check_range("mean gap on training images, nats", audit["training"], 0.0, 0.1)
+check_range("mean gap on test images, nats", audit["test"], 0.1, 1.2)
+
+# %% [markdown]
+# Both kinds of number stand in one unit, that of lesson 02, and the bound is the larger (worse) one, as it must be. The network has
+# learned the training images' codes almost by heart and guesses the test images' less well; the *model* did not become worse by that, only the
+# bound. Look at the templates and at what they make: each sample is a template with independent pixels, so strokes are noisy in a way that
+# no single template can repair. That noise is what the remaining bits pay for.
+
+# %%
+levels = torch.arange(17.0)
+with torch.no_grad():
+    order = by_em.log_prior().argsort(descending=True)
+    templates = (by_em.log_probs.softmax(-1) * levels).sum(-1)[order]
+    drawn = by_em.sample(20, generator=torch.Generator().manual_seed(1))
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.2))
+pictures = (templates, "20 templates, by weight (mean ink)"), (drawn, "20 samples"), (test[:20], "20 test images")
+for ax, (images, title) in zip(axes, pictures, strict=True):
+    course.show_images(ax, images, n_columns=5, title=title)
+
+# %% [markdown]
+# *Optional: what the KL term buys.* Averaged over a data set, the price of the code splits once more, with the aggregated posterior
+# $q(z)=\tfrac1n\sum_iq(z\mid x_i)$:
+# $$\tfrac1n\sum_i\mathrm{KL}\big(q(z\mid x_i)\|p(z)\big)=\underbrace{I_q(x;z)}_{\text{information about which image}}+\underbrace{\mathrm{KL}\big(q(z)\|p(z)\big)}_{\text{codes used unlike the prior}} .$$
+# After an M-step the mixture's prior *is* the aggregated posterior, so the second term must vanish, and every nat paid is information.
+
+# %%
+with torch.no_grad():
+    final = halves[20][-1]
+    code, weight = final.q, final.model.log_prior().exp()
+    paid = kl_categorical(code, weight.expand_as(code)).mean()
+    mismatch = kl_categorical(latent.aggregated_posterior(code), weight)
+check("price - information - mismatch", (paid - latent.mutual_information(code) - mismatch).item(), 0.0)
+check("mismatch after an M-step", mismatch.item(), 0.0)
+check_range("information in z, nats (log 20 = 2.996)", paid, 2.5, 2.996)
+
+# %% [markdown]
+# ## 7. It fails
+#
+# **An ELBO is not a likelihood.** Model A is the true model of the data, in a latent basis that mean field cannot follow. Model B has the principal axes,
+# and a noise that is too large. Every number below is exact, on the same 2,000 fresh examples, each model with its best mean-field $q$.
+
+# %%
+fresh = model.sample(2000, generator=torch.Generator().manual_seed(7))
+angles = torch.linspace(0, math.pi / 2, 91)
+unlucky = max(angles.tolist(), key=lambda a: -mean_field(rotated(a), x).mean().item())
+A, B = rotated(unlucky), LinearLatent(rotated(principal).weight, model.mean, 0.7)
+for name, m in (("A", A), ("B", B)):
+    exact, bound = m.log_prob(fresh).mean(), mean_field(m, fresh).mean()
+    print(f"model {name}: log p(x) {exact:.4f}   ELBO {bound:.4f}   nats per example")
+
+lead = A.log_prob(fresh) - B.log_prob(fresh)
+expected = kl_gaussian(A.marginal(), B.marginal()).item()  # A is the truth here
+check_close_mc("A's lead by likelihood = KL(A || B)", lead, expected)
+lead_by_elbo = mean_field(A, fresh) - mean_field(B, fresh)
+lost = torch.linalg.inv(A.posterior(fresh)[1])  # the precision; B loses nothing
+lost = 0.5 * (lost.diagonal().log().sum() - torch.logdet(lost))
+check("A's lead by ELBO = lead - A's gap", lead_by_elbo, lead - lost, atol=1e-12)
+check_range("A's lead by likelihood, nats per example", lead.mean(), 0.01, 0.1)
+check_range("A's lead by ELBO, nats per example", lead_by_elbo.mean(), -0.2, -0.01)
+
+
+# %% [markdown]
+# > **Often stated, but: "the model with the higher ELBO is the better model."** Two bounds with unknown gaps order nothing. Question 2 has no answer. What
+# > you may say: each likelihood is *at least* its ELBO. What helps: many draws (step 9), with the gap watched as $K$ grows.
+
+# %%
+def tightened(m, n_draws):
+    mean, cov = m.posterior(fresh)
+    v = -torch.linalg.inv(cov).diagonal().log().expand(2000, 2)
+    eps = torch.randn(n_draws, 2000, 2, generator=torch.Generator().manual_seed(8))
+    return latent.importance_bound(fresh, mean, v, eps, decoder_log_prob=m.cond_log_prob).mean().item()
+
+
+with_draws = {k: tightened(A, k) - tightened(B, k) for k in (1, 50)}
+check_range("A's lead with 1 draw", with_draws[1], -0.3, -0.03)
+check_range("A's lead with 50 draws", with_draws[50], 0.005, 0.1)
+
+
+# %% [markdown]
+# **Posterior collapse.** $q(z\mid x)$ becomes the prior, and $z$ says nothing about $x$. Two images, $00$ and $11$, equally frequent, binary $z$. The *weak*
+# decoder draws the two pixels independently given $z$. The *strong* one has a table of all four images for each $z$, so it can hold the whole data
+# distribution in one table and has no need of $z$. Both can reach $\log p(x)=-\log2$. The diagnosis is the mutual information, not the loss.
+
+# %%
+def train_tiny(images, n_levels, *, betas=(1.0,), seed=0):
+    g = torch.Generator().manual_seed(seed)
+    table = 0.1 * torch.randn(2, images.shape[1], n_levels, generator=g)
+    mixture = latent.CategoricalMixture(torch.zeros(2), table)
+    encoder = nn.Linear(images.shape[1] * n_levels, 2)
+    nn.init.zeros_(encoder.bias)
+    encoder.weight.data = 0.1 * torch.randn(encoder.weight.shape, generator=g)
+    tiny = latent.AmortizedMixture(mixture, encoder)
+    for tiny.beta in betas:
+        last(fit(tiny, itertools.repeat(images), n_steps=250, lr=0.1))
+    with torch.no_grad():
+        return tiny.elbo(images).mean().item(), latent.mutual_information(tiny.encode(images)).item()
+
+
+pixels, tables = torch.tensor([[0, 0], [1, 1]]), torch.tensor([[0], [3]])
+runs = {
+    "weak decoder": train_tiny(pixels, 2),
+    "strong decoder": train_tiny(tables, 4),
+    "strong, KL weighed 0.5": train_tiny(tables, 4, betas=(0.5,)),
+    "strong, annealed 0.5 to 1": train_tiny(tables, 4, betas=(0.5, 1.0)),
+}
+for name, (value, information) in runs.items():
+    check_range(f"ELBO, {name}", value, -0.70, -0.6931)
+    low, high = (0.0, 0.01) if name == "strong decoder" else (0.65, 0.6932)
+    check_range(f"information in z, {name}", information, low, high)
+
+# %% [markdown]
+# Read the four ELBOs again: they are equal. The bound does not care whether $z$ is used, as long as $x$ is explained, and every slip of $q$ costs
+# something while using $z$ gains nothing. So the optimiser drifts to $q=p$. The repairs either make $z$ necessary (a weaker decoder) or cheap
+# (a divergence weighed by $\beta<1$, for ever or at the start: *KL annealing*; or *free bits*, a number of nats that cost nothing, in lesson 06).
+#
+# **Collapse at the very maximum of the likelihood.** You may think that a poor $q$ is to blame. Probabilistic PCA on the digits has an exact posterior and a
+# closed-form optimum, and collapses all the same: with the noise *held* at $\sigma$, a latent lives only while its eigenvalue exceeds $\sigma^2$, and
+# $$I(x;z)=\tfrac12\sum_j\log\max\Big(1,\frac{\lambda_j}{\sigma^2}\Big).$$
+
+# %%
+ink = train.flatten(1).double()
+spectrum = torch.linalg.eigvalsh(torch.cov(ink.T, correction=0)).flip(0)
+for std in (1.0, 3.0, 6.0, 9.0):
+    held = latent.ppca_ml(ink, 10, std=std)
+    active = int(((held.weight**2).sum(0) > 1e-9).sum())
+    information = 0.5 * torch.logdet(torch.eye(10) + held.weight.T @ held.weight / std**2)
+    by_spectrum = 0.5 * (spectrum[:10] / std**2).clamp_min(1).log().sum()
+    check(f"sigma = {std:.0f}: I(x; z) with {active:2d} of 10 latents alive", information.item(), by_spectrum.item(), atol=1e-8)
+
+halves_held = latent.em(
+    LinearLatent(torch.randn(64, 10, generator=torch.Generator().manual_seed(2)), ink.mean(0), 9.0),
+    lambda m: m.posterior(ink),
+    lambda q: latent.ppca_m_step(ink, *q, std=9.0),
+    n_steps=150,
+)
+weight = last(halves_held).model.weight
+surviving = torch.linalg.eigvalsh(weight.T @ weight)
+check_range("EM at sigma = 9: largest dead direction of W", surviving[:-4].max(), 0.0, 0.01)
+check_range("EM at sigma = 9: length^2 of the first", surviving[-1], 80, 110)
+
+# %%
+figure, ax = plt.subplots(figsize=(7.5, 3.1))
+ax.semilogy(range(1, 21), spectrum[:20], "o-")
+for std, colour in ((3.0, "#009E73"), (6.0, "#E69F00"), (9.0, "#D55E00")):
+    ax.axhline(std**2, color=colour, linestyle="--")
+    ax.text(20.2, 1.08 * std**2, f"noise, sigma = {std:.0f}", color=colour, ha="right")
+ax.set(xlabel="latent direction", ylabel="variance (grey levels squared)", xticks=range(1, 21, 2))
+ax.set(title="eigenvalues of the digits: a latent below the line of the noise is dead");
+
+# %% [markdown]
+# So question 4: yes. The repair here is to *learn* $\sigma$: its optimum is the mean of the left-out eigenvalues, below every kept one, so all ten live.
+
+# %%
+learned = latent.ppca_ml(ink, 10)
+check("learned noise^2 = mean of 54 eigenvalues", learned.std**2, spectrum[10:].mean().item())
+check("latents alive with the learned noise", int(((learned.weight**2).sum(0) > 1e-9).sum()), 10)
+
+# %% [markdown]
+# ## 8. Exercises
+#
+# Replace `...` and run the cell. A wrong answer is told which mistake it is; `course.hint("05.split")` gives three hints, one at a time.
+#
+# **1. Compute.** Decoder $.3,.9$, prior $\tfrac12,\tfrac12$, guess $q(z{=}1)=.6$, but now you see $x=0$. Give (reconstruction, KL to the prior, ELBO, gap).
+
+# %%
+my_row = ...
+course.exercise("05.other-side", my_row)
+
+
+# %% [markdown]
+# **2. Derive.** The ELBO for a latent with $k$ values from `log_lik` ($\log p(x\mid z)$), `prior` and `q`, three arrays of length $k$.
+
+# %%
+def split(log_lik, prior, q):
+    return ...
+
+
+course.exercise("05.split", split)
+
+
+# %% [markdown]
+# **3. Derive.** The posterior is normal with covariance matrix `cov`; $q$ is normal with the same mean and variances `v` that *you may choose*. Return the
+# gap of the best choice.
+
+# %%
+def mean_field_gap(cov):
+    return ...
+
+
+course.exercise("05.mean-field", mean_field_gap)
+
+
+# %% [markdown]
+# **4. Build.** The importance-weighted bound from `log_w`, an array `(K, b)`, one number for each example. Real log-weights are around $-1000$.
+
+# %%
+def many_draws(log_w):
+    return ...
+
+
+course.exercise("05.log-mean-weight", many_draws)
+
+
+# %% [markdown]
+# **5. Build.** The M-step of a mixture: from data `x` `(n, d)` and responsibilities `q` `(n, k)` the component means `(k, d)`.
+
+# %%
+def component_means(x, q):
+    return ...
+
+
+course.exercise("05.m-step", component_means)
+
+
+# %% [markdown]
+# **6. Diagnose.** Codes `q` `(n, k)` of $n$ equally frequent images. Return the mutual information $I_q(x;z)$ in nats.
+
+# %%
+def information(q):
+    return ...
+
+
+course.exercise("05.information", information)
+
+# %% [markdown]
+# ## 9. Quiz
+
+# %%
+widgets.quiz(5)
+
+# %% [markdown]
+# ## 10. Summary
+#
+# 1. A latent-variable model tells a story; $p(x)$ adds up all its beginnings, and that sum is out of reach for all but small latents.
+# 2. Averaging over the prior is unbiased and hopeless: the draws needed grow like $r^k$.
+# 3. Jensen gives $\log p(x)\ge\mathbb E_q\log w$, the ELBO, for any $q$.
+# 4. ELBO = reconstruction $-$ KL to the prior. Gap = KL to the posterior, in that direction.
+# 5. The gap is second order in the error of $q$, and a mean-field $q$ comes out too narrow.
+# 6. EM is coordinate ascent on the ELBO: E closes the gap, M lifts the bound.
+# 7. $K$ draws: log of the mean, not mean of the logs; the gap falls like $1/K$.
+# 8. The plain gradient of $q$ gets relatively noisier as $K$ grows; the doubly reparameterised one gets cleaner.
+# 9. ELBOs with unknown gaps do not rank models; print the kind beside the number.
+# 10. Collapse is invisible in the ELBO: measure $I(x;z)$.
+#
+# | paradigm | minimises | samples by | likelihood | pays with |
+# |---|---|---|---|---|
+# | latent-variable | $-\mathbb E_q\log p(x\mid z)+\mathrm{KL}(q\|p(z))$ | $z\sim p(z)$, then $x\sim p(x\mid z)$ | a lower bound (exact only where $z$ can be summed) | a gap you do not see; collapse |
+#
+# **What production systems add.** Neural encoders and decoders with continuous latents (lesson 06); hierarchies of latents; vector-quantised codes with an
+# autoregressive prior; and, above all, the VAE as the compressor under latent diffusion. Mixtures and pPCA live on as baselines, and as the place where
+# claims like those of section 7 can be proved.
+#
+# **Sources.** Stanford CS236, lecture 5; Berkeley CS294-158, lecture 4. Dempster, Laird, Rubin 1977 (EM); Neal and Hinton 1998, theorem 2 (EM as coordinate
+# ascent). Bishop, *PRML*: 9.56-9.60 (mixtures of discrete pixels), 9.70-9.72 (bound and gap), 12.45-12.46 and 12.54-12.57 (pPCA, closed form and EM); Tipping and Bishop 1999.
+# Kingma and Welling 2013 (arXiv:1312.6114), eq. 1-3. Burda, Grosse, Salakhutdinov 2015 (arXiv:1509.00519), eq. 8, theorem 1. Rainforth et al. 2018
+# (arXiv:1802.04537), theorem 1. Tucker et al. 2018 (arXiv:1810.04152). Hoffman and Johnson 2016 (ELBO surgery). Lucas et al. 2019 (arXiv:1911.02469): collapse in linear
+# VAEs.

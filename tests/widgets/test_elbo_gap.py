@@ -1,0 +1,75 @@
+"""The widgets of lesson 05 show the numbers of the worked table and of the closed-form gap."""
+
+import re
+import time
+
+import pytest
+
+from genlab.widgets import elbo_gap, posterior_ellipse
+
+
+def numbers(text: str) -> list[float]:
+    return [float(n) for n in re.findall(r"-?\d+\.\d+", text)]
+
+
+@pytest.mark.parametrize(
+    ("q", "p0", "p1", "shown"),
+    [
+        (0.7, 0.2, 0.8, ["-0.6931", "-0.6390", "0.0823", "-0.7213", "0.0282", "0.800"]),
+        (0.6, 0.3, 0.9, ["-0.5108", "-0.5448", "0.0201", "-0.5649", "0.0541", "0.750"]),
+        (0.75, 0.3, 0.9, ["-0.5108", "-0.3800", "0.1308", "-0.5108", "0.0000", "0.750"]),
+    ],
+)
+def test_caption_shows_the_rows_of_the_table(q, p0, p1, shown):
+    widget = elbo_gap()
+    widget.set(q=q, p0=p0, p1=p1)
+    for number in shown:
+        assert number in widget.text
+
+
+@pytest.mark.parametrize("make", [elbo_gap, posterior_ellipse])
+def test_every_control_moves_the_picture_at_both_ends(make):
+    widget = make()
+    for name, control in widget.controls.items():
+        middle = widget.picture
+        for value in (control.min, control.max):
+            widget.set(**{name: value})
+            assert widget.picture.startswith(b"\x89PNG")
+            assert widget.picture != middle or value == control.value
+
+
+def test_the_gap_never_falls_below_zero_and_vanishes_at_the_posterior():
+    widget = elbo_gap()
+    widget.set(q=0.8)
+    assert "gap = 0.0000" in widget.text or "gap = -0.0000" in widget.text
+
+
+def test_the_best_width_of_q_is_one():
+    widget = posterior_ellipse()
+    widget.set(angle=1.0, width=1.0)
+    best = numbers(widget.text)[0]
+    for width in (0.9, 1.1):
+        widget.set(width=width)
+        assert numbers(widget.text)[0] > best
+
+
+def test_some_rotation_makes_the_gap_vanish():
+    widget = posterior_ellipse()
+    gaps = []
+    for step in range(0, 158, 2):
+        widget.set(angle=step * 0.02)
+        gaps.append(numbers(widget.text)[0])
+    assert min(gaps) < 0.001
+    assert max(gaps) > 0.1
+
+
+@pytest.mark.parametrize("make", [elbo_gap, posterior_ellipse])
+def test_a_move_is_quick(make):
+    widget = make()
+    name, control = next(iter(widget.controls.items()))
+    best = 9.0
+    for k in range(6):
+        start = time.perf_counter()
+        widget.set(**{name: control.min + 0.1 + 0.04 * k})
+        best = min(best, time.perf_counter() - start)
+    assert best < 0.25  # aim: 0.1 on an idle machine; shared ones are slower
