@@ -57,7 +57,7 @@ class GaussianMixture:
                 f"GaussianMixture: weights, means, stds have shapes {tuple(self.weights.shape)}, "
                 f"{tuple(self.means.shape)}, {tuple(self.stds.shape)}, expected (k,), (k, d), (k,)"
             )
-        if bool((self.weights <= 0).any()) or abs(float(self.weights.sum()) - 1) > 1e-4:
+        if bool((self.weights <= 0).any()) or abs(float(self.weights.detach().sum()) - 1) > 1e-4:
             raise ValueError(
                 f"GaussianMixture: weights are {self.weights.tolist()}, expected positive numbers "
                 f"that sum to 1"

@@ -69,8 +69,10 @@ def kl_fit(p: GaussianMixture | None = None) -> Explorer:
     def update(mean: float, width: float) -> str:
         forward, reverse, log_p, log_q = both_kl(target, mean, width)
         model.set_ydata(log_q.exp())
-        paid_forward.set_ydata(log_p.exp() * (log_p - log_q))
-        paid_reverse.set_ydata(log_q.exp() * (log_q - log_p))
+        costs = log_p.exp() * (log_p - log_q), log_q.exp() * (log_q - log_p)
+        paid_forward.set_ydata(costs[0])
+        paid_reverse.set_ydata(costs[1])
+        bottom.set_ylim(-0.6, max(2.5, 1.25 * float(torch.maximum(*costs).max())))
         return (
             f"mean {mean:.2f}, width {width:.2f}: forward KL(p || q) = <b>{forward:.3f}</b> nats, "
             f"reverse KL(q || p) = <b>{reverse:.3f}</b> nats."

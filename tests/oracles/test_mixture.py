@@ -132,6 +132,15 @@ def test_parameters_out_of_range_are_refused(weights, means, stds, message):
         GaussianMixture(torch.tensor(weights), torch.tensor(means), torch.tensor(stds))
 
 
+def test_a_mixture_can_be_fitted_by_gradient():
+    # warnings are errors here: checking the parameters must not touch their graph
+    weights = torch.tensor([0.4, 0.6], requires_grad=True)
+    means = torch.tensor([[-1.0], [1.0]], requires_grad=True)
+    stds = torch.tensor([0.5, 0.7], requires_grad=True)
+    GaussianMixture(weights, means, stds).log_prob(torch.zeros(3, 1)).sum().backward()
+    assert all(bool(torch.isfinite(p.grad).all()) for p in (weights, means, stds))
+
+
 def test_shapes_that_do_not_fit_are_refused():
     # the run-time type check of the tests may speak first
     with pytest.raises((ValueError, TypeCheckError)):

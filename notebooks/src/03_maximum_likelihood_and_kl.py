@@ -1,0 +1,917 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 03 · Maximum likelihood and the KL view
+#
+# **After this lesson you will be able to**
+#
+# - *derive* maximum likelihood from the wish to be close to the data, in one line, and say what "close" means;
+# - *compute* forward and reverse KL, entropy and cross-entropy by hand, and convert between them;
+# - *predict* what a model that is too simple will do with two modes, from the direction of the KL alone;
+# - *put an error bar* on an estimated likelihood, and on an estimated parameter;
+# - *read* over-fitting, infinite losses and leaked data off the numbers, and repair them.
+#
+# About 60 minutes to read, about 20 seconds to run. You need lesson 01, the logarithm, and what an expectation is.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch import nn
+
+from genlab import atlas, core, course, oracles, widgets
+from genlab.course import check, check_close_mc, check_range
+from genlab.data.digits import load_digits
+from genlab.metrics.baselines import histogram_log_probs
+from genlab.train import fit, minibatches
+
+course.begin(lesson=3)
+torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
+atlas.draw_map(lesson=3);
+
+# %% [markdown]
+# Lesson 02 trained a network by making $-\log p_\theta(x)$ small, and you may have taken that loss for granted. Why the logarithm? Why not
+# the squared difference of two densities? And when a model *cannot* match the data, which mistakes does this loss forgive, and which does
+# it punish? One quantity answers all three questions, and you will meet it in every lesson from here on.
+#
+# ## Predict first
+#
+# Write your answers down before you run anything. Each question returns with a number.
+#
+# 1. Data have two well separated modes. Your model is a single Gaussian. You minimise $\mathrm{KL}(p\,\|\,q)$, a friend minimises
+#    $\mathrm{KL}(q\,\|\,p)$. Where does each Gaussian end up, and how wide is it?
+# 2. Can the average negative log-likelihood of a correct model be *negative*?
+# 3. You double the amount of test data. By which factor does the error bar on the test loss shrink?
+# 4. A model gives one of the 200 held-out images probability zero and predicts the other 199 perfectly. What is its held-out loss?
+
+# %% [markdown]
+# ## 1 · The derivation
+#
+# ### Step 1. The average surprise that a wrong belief adds
+#
+# Say that outcomes come from $p$ while you believe in $q$. When $x$ happens, you are surprised by $-\log q(x)$; with the right belief it
+# would have been $-\log p(x)$. Averaged over what really happens, the excess is the **Kullback-Leibler divergence**
+#
+# $$\mathrm{KL}(p\,\|\,q) = \mathbb E_{x\sim p}\left[\log\frac{p(x)}{q(x)}\right] = \sum_x p(x)\log\frac{p(x)}{q(x)}. \tag{1}$$
+#
+# The average is taken under the *first* argument. With natural logarithms the unit is the **nat**. Take a fair coin $p$ and the belief
+# $q = (0.7, 0.3)$. For a fair coin the sum collapses to $-\tfrac12\log\big(4\,q_1 q_2\big)$, which gives a second route. In the other
+# direction the average runs under $q$, and then the fair coin's logarithm is a constant: $\log 2 - H(q)$.
+
+# %%
+p, q = np.array([0.5, 0.5]), np.array([0.7, 0.3])
+
+forward = np.sum(p * np.log(p / q))  # the definition
+check("KL(p || q) = -1/2 log(4 q1 q2)", forward, -0.5 * np.log(4 * q[0] * q[1]))
+check("   the same, to seven digits", forward, 0.0871767, atol=5e-8)
+
+reverse = np.sum(q * np.log(q / p))  # arguments exchanged
+check("KL(q || p) = log 2 - H(q)", reverse, np.log(2) - core.entropy(torch.tensor(q)).item())
+check("   the same, to seven digits", reverse, 0.0822829, atol=5e-8)
+check("KL of a belief that is right", np.sum(p * np.log(p / p)), 0.0)
+
+# %% [markdown]
+# Two directions, two numbers. They are close here because $p$ and $q$ are close. Slide $q_1$ from 0 to 1 and they part company.
+
+# %%
+heads = torch.linspace(0.001, 0.999, 999)
+beliefs = torch.stack([heads, 1 - heads], 1)
+coin = torch.tensor([0.5, 0.5]).expand_as(beliefs)
+
+figure, ax = plt.subplots(figsize=(7.0, 3.0))
+ax.plot(heads, core.kl_categorical(coin, beliefs), label=r"forward, $\mathrm{KL}(p\,\|\,q)$")
+ax.plot(heads, core.kl_categorical(beliefs, coin), label=r"reverse, $\mathrm{KL}(q\,\|\,p)$")
+ax.axhline(math.log(2), color="#222222", linewidth=0.8, linestyle="-")
+ax.annotate(r"$\log 2$", (0.5, math.log(2)), xytext=(0.485, 0.74))
+ax.set(xlabel="believed probability of heads $q_1$", ylabel="divergence (nats)", ylim=(0, 2))
+ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0.88));
+
+# %% [markdown]
+# The forward curve shoots to infinity at both ends: there, $q$ calls something impossible that happens half of the time. The reverse curve
+# stops at $\log 2$: a belief that is *too narrow* costs little as long as what it believes in is likely. Keep this picture in mind. Everything
+# in this lesson that is about two modes is already in it.
+#
+# ### Step 2. Never negative, and zero only for equals
+#
+# For every $r>0$ we have $\log r \le r - 1$, with equality only at $r = 1$. Put $r = q(x)/p(x)$ and use that $\sum_x (q(x) - p(x)) = 0$:
+#
+# $$\mathrm{KL}(p\,\|\,q) = \sum_x p(x)\,\big(\underbrace{r_x - 1 - \log r_x}_{\ge 0}\big) \ge 0. \tag{2}$$
+#
+# A sum of non-negative terms is zero only if each term is, that is, $q = p$. The rewritten sum has to equal the original one although every
+# single term has changed. And since an inequality that is tested on one example is not tested, we take ten thousand random pairs and hold
+# them against Pinsker's sharper bound, $\mathrm{KL} \ge \tfrac12\big(\sum_x|p-q|\big)^2$.
+
+# %%
+rng = np.random.default_rng(3)
+many_p, many_q = (torch.tensor(rng.dirichlet(np.ones(5), size=10_000)) for _ in range(2))
+
+kl = core.kl_categorical(many_p, many_q)
+ratio = many_q / many_p
+check("KL as a sum of terms >= 0", kl, (many_p * (ratio - 1 - ratio.log())).sum(1), rtol=1e-9)
+check("terms below zero", int((ratio - 1 - ratio.log() < 0).sum()), 0)
+pinsker = 0.5 * (many_p - many_q).abs().sum(1) ** 2
+check("pairs that break Pinsker's bound", int((kl < pinsker).sum()), 0)
+
+# %% [markdown]
+# > **Often stated, but: "KL measures the distance between two distributions".** It is not symmetric, as you saw. It is not even a squared distance
+# > in disguise, because a detour can be *shorter*: from a fair coin over a 25 % coin to a 10 % coin costs less than half of the direct way.
+# > No metric allows that.
+
+# %%
+fair, quarter, tenth = (torch.tensor([h, 1 - h]) for h in (0.5, 0.25, 0.1))
+direct = core.kl_categorical(fair, tenth).item()
+detour = (core.kl_categorical(fair, quarter) + core.kl_categorical(quarter, tenth)).item()
+check("direct way: log(5/3)", direct, math.log(5 / 3))
+check_range("detour / direct way (a metric: >= 1)", detour / direct, 0.0, 0.5)
+
+# %% [markdown]
+# ### Step 3. Cross-entropy is entropy plus KL
+#
+# Split the logarithm in (1). One half knows nothing of $q$, and the other half knows nothing of $\log p$:
+#
+# $$\mathrm{KL}(p\,\|\,q) = \underbrace{-\sum_x p(x)\log q(x)}_{\text{cross-entropy } H(p,q)} \;-\; \underbrace{\Big(-\sum_x p(x)\log p(x)\Big)}_{\text{entropy } H(p)}. \tag{3}$$
+#
+# The worked example has three outcomes, $p=(0.4, 0.4, 0.2)$ and $q=(0.5, 0.3, 0.2)$. Before you run it: one of the three terms of (1) is
+# negative. Which one, and why is that no contradiction to step 2?
+
+# %%
+p3, q3 = np.array([0.4, 0.4, 0.2]), np.array([0.5, 0.3, 0.2])
+terms = p3 * np.log(p3 / q3)
+entropy, cross = -np.sum(p3 * np.log(p3)), -np.sum(p3 * np.log(q3))
+
+check("terms of the KL, to four digits", terms, [-0.0893, 0.1151, 0.0], atol=5e-5)
+check("entropy H(p)", entropy, 1.05492017, atol=5e-9)
+check("cross-entropy H(p, q)", cross, 1.08073558, atol=5e-9)
+check("H(p, q) - H(p) = KL(p || q)", cross - entropy, terms.sum())
+check("   the same, to eight digits", terms.sum(), 0.02581541, atol=5e-9)
+check("reverse KL(q || p)", np.sum(q3 * np.log(q3 / p3)), 0.02526715, atol=5e-9)
+
+
+# %% [markdown]
+# ### Step 4. Maximum likelihood falls out
+#
+# Now let $p$ be the data, and let the model $p_\theta$ have a knob $\theta$. In (3) the entropy of the data does not contain $\theta$. So turning the knob to
+# bring $p_\theta$ closest to the data *is* turning it to make the data likely:
+#
+# $$\arg\min_\theta \mathrm{KL}(p_{\text{data}}\,\|\,p_\theta) = \arg\max_\theta\; \mathbb E_{x\sim p_{\text{data}}}[\log p_\theta(x)]. \tag{4}$$
+#
+# That is the whole derivation, and it explains the logarithm: it lets $H(p_{\text{data}})$, which nobody knows, split off as a constant. What is
+# left is an expectation under the data, so *samples are enough*. With $N$ of them,
+#
+# $$\mathrm{NLL}(\theta) = -\frac1N\sum_{i=1}^N\log p_\theta(x_i) = H(\hat p, p_\theta), \qquad \hat p(x) = \frac{\#\{i : x_i = x\}}{N}. \tag{5}$$
+#
+# The second equality is exact and not an approximation: the average loss over a data set is the cross-entropy from the *empirical* distribution
+# $\hat p$. Here are the two sides as code. Read each line against its equation.
+
+# %%
+def mean_nll(log_q, x):
+    """Left side of (5): average surprise over the examples. log_q (k,), x (N,) integers."""
+    return -log_q[x].mean()
+
+
+def my_kl(p, q):
+    """Equation (1). Outcomes that never happen cost nothing: 0 log 0 = 0."""
+    happens = p > 0
+    return (p[happens] * (p[happens] / q[happens]).log()).sum()
+
+
+x = torch.tensor(rng.choice(3, size=10_000, p=p3))
+counts = torch.bincount(x, minlength=3)
+p_hat, model = counts / len(x), torch.tensor(q3)
+
+check("mean NLL = H(p_hat, q)", mean_nll(model.log(), x), core.cross_entropy(p_hat, model))
+check("my KL = genlab's", my_kl(p_hat, model), core.kl_categorical(p_hat, model))
+course.show_source(core.kl_categorical)
+
+# %% [markdown]
+# Which $\theta$ wins when the model may be *any* distribution over the three outcomes? By (2) the one with $\mathrm{KL}(\hat p\,\|\,q)=0$, so $q=\hat p$: **count and
+# divide**. Let a network's last layer find out by itself. With logits $\theta$ and $q = \mathrm{softmax}(\theta)$ the gradient of (5) has a beautiful form,
+#
+# $$\nabla_\theta\,\mathrm{NLL} = q - \hat p, \tag{6}$$
+#
+# prediction minus observation. Autograd knows nothing of this formula; descent knows nothing of counting.
+
+# %%
+logits = torch.tensor([0.3, -0.2, 0.5], requires_grad=True)
+(gradient,) = torch.autograd.grad(mean_nll(logits.log_softmax(0), x), logits)
+check("gradient of the NLL = q - p_hat", gradient, logits.softmax(0).detach() - p_hat)
+
+theta = torch.zeros(3)
+for _ in range(200):
+    theta = theta - 2.0 * (theta.softmax(0) - p_hat)  # gradient descent with (6)
+check("descent ends at the counts", theta.softmax(0), p_hat, atol=1e-12)
+
+# %% [markdown]
+# ## 2 · What the number means, and what it does not
+#
+# ### Step 5. Densities may exceed 1, so the NLL may be negative
+#
+# For continuous $x$ the sums become integrals and $p_\theta(x)$ becomes a density: probability *per unit of* $x$. A density may exceed 1. Take $x$ in metres with a
+# spread of one centimetre, $\mathcal N(0, 0.01^2)$.
+
+# %%
+grid = torch.linspace(-0.12, 0.12, 2401)
+narrow = oracles.Gaussian(torch.zeros(1), torch.tensor([[0.01**2]]))
+log_p = narrow.log_prob(grid[:, None])
+
+check("its peak, 1 / (sigma sqrt(2 pi))", log_p.exp().max(), 1 / (0.01 * math.sqrt(2 * math.pi)))
+check("and yet it integrates to 1", core.integrate(log_p.exp(), grid), 1.0)
+nll_metres = core.integrate(-log_p.exp() * log_p, grid)
+check("mean NLL = 1/2 log(2 pi e sigma^2)", nll_metres, 0.5 * math.log(2 * math.pi * math.e * 1e-4))
+
+# %% [markdown]
+# > **Often stated, but: "the negative log-likelihood is at least zero".** That holds for discrete data, where each probability is at most 1. The correct model
+# > above has a mean NLL of about $-3.19$ nats. Nothing is wrong with it.
+#
+# The *unit* of $x$ sits inside the number. Measure in millimetres, $y = 1000\,x$: every density is divided by 1000 and every NLL grows by $\log 1000$. A KL is immune,
+# because the unit cancels in the ratio $p/q$. That is why a likelihood of images means nothing until the scale of the pixels is stated (lesson 02 did, and
+# `core.bits_per_dim` asks for `levels`).
+
+# %%
+in_mm = oracles.Gaussian(torch.zeros(1), torch.tensor([[10.0**2]]))
+check("NLL grows by log 1000 in millimetres", in_mm.entropy() - nll_metres, math.log(1000))
+
+off = oracles.Gaussian(torch.tensor([0.005]), torch.tensor([[0.02**2]]))  # some wrong model
+off_mm = oracles.Gaussian(torch.tensor([5.0]), torch.tensor([[20.0**2]]))  # the same in millimetres
+kl_metres = oracles.kl_gaussian(narrow, off)
+check("KL in metres = KL in millimetres", kl_metres, oracles.kl_gaussian(in_mm, off_mm))
+check("   and by quadrature", kl_metres, core.kl_on_grid(log_p, off.log_prob(grid[:, None]), grid))
+
+# %% [markdown]
+# ### Step 6. The absolute NLL contains the entropy of the data
+#
+# By (3), $\mathrm{NLL} = H(p_{\text{data}}) + \mathrm{KL}$. Only the second part is the model's fault. Model A predicts a fair eight-sided die *perfectly*; model B believes that a
+# 90:10 coin is fair. Which of them has the smaller loss, and which is the better model?
+
+# %%
+die, biased, fair = torch.full((8,), 1 / 8), torch.tensor([0.9, 0.1]), torch.tensor([0.5, 0.5])
+for name, data, belief in (("A: die, perfect model", die, die), ("B: coin, wrong model", biased, fair)):
+    loss, floor = core.cross_entropy(data, belief).item(), core.entropy(data).item()
+    check(f"{name}: loss = floor + KL", loss, floor + my_kl(data, belief).item())
+    print(f"      loss {loss:.4f} = entropy of the data {floor:.4f} + KL {loss - floor:.4f}")
+
+# %% [markdown]
+# > **Often stated, but: "a loss of 2.1 is worse than a loss of 0.7".** On different data the two losses cannot be compared at all. On the same data their *difference* is a
+# > difference of KLs, and there the unknown floor cancels. This is also why a validation loss does not go to zero, however large the model: it stops at $H(p_{\text{data}})$.
+
+# %% [markdown]
+# ### Step 7. The error bar
+#
+# Equation (5) with fresh samples is a Monte Carlo estimate of $H(p, p_\theta)$. It is unbiased, and since the samples are independent its standard deviation is
+#
+# $$\operatorname{se} = \frac{\sigma}{\sqrt N}, \qquad \sigma^2 = \operatorname{Var}_{x\sim p}\big[\log p_\theta(x)\big]. \tag{7}$$
+#
+# A loss without this number is half a result. We know $\sigma$ exactly for the three outcomes, so every part of (7) can be tested: the level, the $1/\sqrt N$, and
+# whether "plus or minus two standard errors" really covers the truth in 95 of 100 repetitions when $\sigma$ itself has to be estimated.
+
+# %%
+log_q = np.log(q3)
+sigma = math.sqrt(np.sum(p3 * log_q**2) - cross**2)  # exact, by enumeration
+check_close_mc("Monte Carlo cross-entropy", -log_q[rng.choice(3, 10_000, p=p3)], cross)
+
+sizes = np.array([10, 30, 100, 300, 1000, 3000])
+estimates = {n: -log_q[rng.choice(3, (2000, n), p=p3)] for n in sizes}  # 2000 repetitions each
+spread = np.array([estimates[n].mean(1).std() for n in sizes])
+slope = np.polyfit(np.log(sizes), np.log(spread), 1)[0]
+check_range("slope of log error against log N", slope, -0.52, -0.48)
+check_range("error x sqrt(N) / sigma, N = 1000", spread[4] * math.sqrt(1000) / sigma, 0.93, 1.07)
+
+draws = estimates[300]
+se = draws.std(1, ddof=1) / math.sqrt(300)
+covered = (np.abs(draws.mean(1) - cross) < 2 * se).mean()
+check_range("how often +-2 se covers the truth", covered, 0.93, 0.975)
+
+# %%
+figure, ax = plt.subplots(figsize=(6.5, 3.0))
+ax.loglog(sizes, spread, "o", label="2000 repetitions of the estimate")
+ax.loglog(sizes, sigma / np.sqrt(sizes), label=r"$\sigma/\sqrt{N}$, $\sigma$ by enumeration")
+ax.set(xlabel="number of examples $N$", ylabel="standard error (nats)")
+ax.legend();
+
+# %% [markdown]
+# Question 3 is answered: twice the data divides the error bar by $\sqrt 2\approx 1.41$. For one more digit you need a hundred times as many examples.
+
+# %% [markdown]
+# ## 3 · Two directions, two characters
+#
+# So far the model could match the data. Now it cannot: the data have two modes and the model is one Gaussian, $q=\mathcal N(m, s^2)$.
+#
+# ### Step 8. Forward KL covers
+#
+# In $\mathrm{KL}(p\,\|\,q)$ the part with $q$ is $-\mathbb E_p[\log q]= \log s + \tfrac{1}{2s^2}\,\mathbb E_p[(x-m)^2] + \text{const}$. Set the derivatives to zero: first in $m$, then in $s$,
+#
+# $$m^\star = \mathbb E_p[x], \qquad s^{\star 2} = \operatorname{Var}_p[x]. \tag{8}$$
+#
+# **Moment matching**: the same mean, the same variance, whatever $p$ looks like. An optimiser on a quadrature of the integral has not heard of moments.
+
+# %%
+two_modes = oracles.GaussianMixture(
+    weights=torch.tensor([0.6, 0.4]), means=torch.tensor([[-2.0], [2.0]]), stds=torch.tensor([0.6, 0.6])
+)
+line = torch.linspace(-16, 16, 1601)
+log_p = two_modes.log_prob(line[:, None])
+
+
+def log_normal(mean, std):
+    """log N(x; mean, std^2) on the grid `line`."""
+    return core.normal_log_prob(line[:, None], mean, std)
+
+
+def minimise(objective, mean, std):
+    """Best (mean, std) of a normal, from a given start, by L-BFGS on (mean, log std)."""
+    v = torch.tensor([mean, math.log(std)], requires_grad=True)
+    optimiser = torch.optim.LBFGS(
+        [v], max_iter=200, tolerance_change=1e-14, line_search_fn="strong_wolfe"
+    )
+
+    def closure():
+        optimiser.zero_grad()
+        value = objective(log_normal(v[0], v[1].exp()))
+        value.backward()
+        return value
+
+    optimiser.step(closure)
+    return v[0].item(), v[1].exp().item()
+
+
+forward_fit = minimise(lambda log_q: core.kl_on_grid(log_p, log_q, line), mean=1.0, std=1.0)
+match = two_modes.moment_match()
+check("forward: mean = mean of the data", forward_fit[0], match.mean.item(), atol=1e-6)
+check("forward: width = spread of the data", forward_fit[1], match.cov.sqrt().item(), atol=1e-6)
+
+
+# %% [markdown]
+# ### Step 9. Reverse KL seeks
+#
+# $\mathrm{KL}(q\,\|\,p)=-H(q)-\mathbb E_q[\log p]$: be spread out, but only where $p$ is high. There is no closed form here, and there is more than one answer, depending
+# on where you start. How can we check an optimiser without a formula? By what must hold at *any* optimum. Write $x=m+s\varepsilon$ with $\varepsilon \sim \mathcal N(0,1)$ and differentiate:
+#
+# $$\mathbb E_q\big[\nabla\log p(x)\big]=0, \qquad \mathbb E_q\big[(x-m)\,\nabla\log p(x)\big]=-1. \tag{9}$$
+#
+# The second route uses the mixture's score in closed form and Gauss-Hermite quadrature. It shares neither the integrand nor the grid with the optimiser.
+
+# %%
+def reverse_objective(log_q):
+    return core.kl_on_grid(log_q, log_p, line)
+
+
+left, right = (minimise(reverse_objective, start, 1.0) for start in (-1.0, 1.0))
+nodes, gauss = np.polynomial.hermite_e.hermegauss(150)
+gauss = torch.tensor(gauss / gauss.sum())
+
+for name, (m, s) in (("left", left), ("right", right)):
+    x_q = m + s * torch.tensor(nodes)
+    score = two_modes.score(x_q[:, None]).squeeze(1)
+    averages = torch.stack([gauss @ score, gauss @ ((x_q - m) * score)])
+    check(f"{name}: both equations of (9)", averages, [0.0, -1.0], atol=1e-5)
+
+# %% [markdown]
+# Which value does the reverse KL have at its two answers? On the left mode $q$ is nearly the left component, and there $p\approx 0.6\,q$, so
+# $\mathrm{KL}(q\,\|\,p)\approx\log\frac{1}{0.6}$: **the price of ignoring a mode is the logarithm of the share that you keep.** Ignoring nearly half of the data costs half a nat.
+# What does the forward KL say about the same two fits?
+
+# %%
+fits = {"forward fit": forward_fit, "reverse fit, left": left, "reverse fit, right": right}
+print("                      mean   width   KL(p || q)   KL(q || p)")
+for name, (m, s) in fits.items():
+    log_q = log_normal(m, s)
+    costs = core.kl_on_grid(log_p, log_q, line), core.kl_on_grid(log_q, log_p, line)
+    print(f"{name:<20} {m:6.3f}  {s:6.3f}   {costs[0]:10.3f}   {costs[1]:10.3f}")
+
+keep_left, keep_right = (reverse_objective(log_normal(*fit_)) for fit_ in (left, right))
+check("price of ignoring the right mode", keep_left, -math.log(0.6), atol=0.01)
+check("price of ignoring the left mode", keep_right, -math.log(0.4), atol=0.01)
+check_range("reverse cost half-way, width 0.6", reverse_objective(log_normal(0.0, 0.6)), 3.4, 3.6)
+
+# %% [markdown]
+# Question 1 is answered. Your Gaussian lies across both modes and is as wide as the data; your friend's sits on one of them and is as narrow. By forward KL the friend's fit
+# costs above 8 nats: data in the other mode are almost impossible under it. The next figure shows both divergences as landscapes over all Gaussians.
+
+# %%
+means, widths = torch.linspace(-4, 4, 81), torch.linspace(0.3, 3.5, 65)
+landscape = {"forward: one valley": [], "reverse: two valleys": []}
+for s in widths:
+    log_q = torch.stack([log_normal(m, s) for m in means])  # (81, 1601)
+    target = log_p.expand_as(log_q)
+    landscape["forward: one valley"].append(core.kl_on_grid(target, log_q, line))
+    landscape["reverse: two valleys"].append(core.kl_on_grid(log_q, target, line))
+
+figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.3), width_ratios=(1.25, 1, 1))
+axes[0].fill_between(line, log_p.exp(), color="#BBBBBB", label="data $p$")
+for (name, (m, s)), style in zip(fits.items(), ("-", "--", ":"), strict=True):
+    axes[0].plot(line, log_normal(m, s).exp(), linestyle=style, label=name)
+axes[0].set(xlim=(-6, 6), ylim=(0, 1.05), xlabel="$x$", ylabel="density")
+axes[0].legend(loc="upper left", fontsize=8, ncols=2)
+for ax, (name, values) in zip(axes[1:], landscape.items(), strict=True):
+    levels = np.array([0.55, 0.7, 0.95, 1.2, 1.6, 2.2, 3.2, 5, 8, 13, 25])
+    look = {"cmap": "viridis_r", "norm": "log", "linewidths": 1.2, "linestyles": "-"}
+    ax.contour(means, widths, torch.stack(values), levels=levels, **look)
+    for m, s in [forward_fit] if "forward" in name else [left, right]:
+        ax.plot(m, s, "*", color="#D55E00", markersize=12)
+    ax.set(xlabel="mean $m$", ylabel="width $s$", title=name)
+
+# %% [markdown]
+# **Now turn the knobs yourself.** The lower panel shows *where* each divergence is paid. Before you touch it: (a) put the mean at 2 and the width at 0.6. Where on the axis is the
+# forward cost paid? (b) Keep the width small and walk from one mode to the other: what happens to the reverse cost in between, and what does that mean for a
+# gradient method that starts on the wrong mode? (c) Can you find a Gaussian that is good in both columns?
+
+# %%
+widgets.kl_fit()
+
+# %% [markdown]
+# (a) On the left mode, all of it, as a tall hill: data that the model called impossible. (b) It climbs to 3.5 nats, so the friend's optimiser cannot cross.
+# (c) There is none. No single Gaussian is close to two modes, and the direction of the KL decides *which kind of wrong* you get.
+#
+# **Who can train on which?** The forward KL needs *samples* from $p$ and a model that can evaluate $\log q$. That is the situation of all data-driven learning: autoregressive models and flows
+# train on it exactly, a VAE on a bound of it (lesson 05), a diffusion model on a reweighted version (lesson 12), a GAN not at all (lesson 07). The reverse KL needs $\log p$ itself
+# and samples from $q$. You have that when $p$ is a formula: the posterior of a latent variable (lesson 05) or an energy (lesson 10).
+
+# %% [markdown]
+# ## 4 · How sure is the estimate itself?
+#
+# ### Step 10. The curvature of the KL is the Fisher information
+#
+# Maximum likelihood hands you $\hat\theta$ from $N$ examples. Other examples would have given another one. How far do they scatter? Let the data come from $p_{\theta^\star}$. Near its minimum
+# the KL is a bowl, $\mathrm{KL}(p_{\theta^\star}\,\|\,p_\theta) \approx \tfrac12 I\,(\theta-\theta^\star)^2$, and the steeper the bowl, the better the data hold $\theta$ in place:
+#
+# $$I = \frac{\partial^2}{\partial\theta^2}\mathrm{KL}(p_{\theta^\star}\,\|\,p_\theta)\Big|_{\theta^\star} = \mathbb E\Big[\big(\tfrac{\partial}{\partial\theta}\log p_\theta(x)\big)^2\Big], \qquad
+# \sqrt N\,(\hat\theta-\theta^\star)\;\xrightarrow{\;N\to\infty\;}\;\mathcal N(0,\, I^{-1}). \tag{10}$$
+#
+# Waiting times follow $p_\lambda(x)=\lambda e^{-\lambda x}$, and the maximum likelihood estimate is $\hat\lambda = 1/\bar x$. Here $\log p_\lambda = \log\lambda-\lambda x$, so $I = 1/\lambda^2$ on paper. Two more
+# routes: autograd on the closed-form KL, $\log\frac{\lambda^\star}{\lambda}+\frac{\lambda}{\lambda^\star}-1$; and the mean square of the slope, by quadrature.
+
+# %%
+rate = 1.7
+lam = torch.tensor(rate, requires_grad=True)
+bowl = math.log(rate) - lam.log() + lam / rate - 1
+(slope,) = torch.autograd.grad(bowl, lam, create_graph=True)
+(curvature,) = torch.autograd.grad(slope, lam)
+check("slope of the KL at the truth", slope, 0.0)
+check("curvature of the KL = 1 / lambda^2", curvature, 1 / rate**2)
+
+wait = torch.linspace(0, 30, 300_001)
+mean_square = core.integrate(rate * torch.exp(-rate * wait) * (1 / rate - wait) ** 2, wait)
+check("mean squared slope = curvature", mean_square, curvature, rtol=1e-7, atol=0)
+
+# %% [markdown]
+# Now the scatter itself: 20,000 worlds, each with its own data set. In every world we estimate $\lambda$ and look at $z=\sqrt{N I}\,(\hat\lambda-\lambda)$, which (10) says becomes standard normal. For
+# waiting times the exact law of $\hat\lambda$ is known too (an inverse gamma), so we can see how far from the limit a *finite* $N$ is: the estimate is biased upward by the factor
+# $N/(N-1)$, and the variance of $z$ is $N^3/\big((N-1)^2(N-2)\big)$ instead of 1.
+
+# %%
+worlds = {}
+for n in (5, 50, 500):
+    rate_hat = 1 / (rng.gamma(n, 1 / rate, size=20_000) / n)  # the sum of n waiting times is a gamma
+    check_close_mc(f"N = {n}: mean of lambda-hat", rate_hat, rate * n / (n - 1))
+    worlds[n] = math.sqrt(n) / rate * (rate_hat - rate)
+    exact = n**3 / ((n - 1) ** 2 * (n - 2))
+    check_range(f"N = {n}: variance of z / {exact:.4f}", worlds[n].var() / exact, 0.8, 1.2)
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.7), sharey=True)
+z = np.linspace(-4, 6, 300)
+for ax, (n, values) in zip(axes, worlds.items(), strict=True):
+    ax.hist(values, bins=np.linspace(-4, 6, 61), density=True, color="#56B4E9")
+    ax.plot(z, np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi), color="#D55E00", linestyle="-")
+    ax.set(xlabel=r"$\sqrt{N I}\,(\hat\lambda-\lambda^\star)$", title=f"$N = {n}$", xlim=(-4, 6))
+axes[0].set_ylabel("density");
+
+# %% [markdown]
+# At $N=5$ the estimate leans to the right; at $N=500$ you cannot tell it from the limit.
+#
+# ### Step 11. The price of fitting: training loss flatters
+#
+# The bowl has a second consequence, and it is the reason why held-out data exist. With $k$ free parameters, $\hat\theta$ sits about $\tfrac{k}{2N}$ nats *above* the floor when you measure on fresh data, by
+# (10). On its own training data it looks $\tfrac{k}{2N}$ nats *below* the floor, because it has chased the noise. Together:
+#
+# $$\text{held-out NLL} - \text{training NLL} \;\approx\; \frac kN. \tag{11}$$
+#
+# Six outcomes have $k=5$ free parameters. We fit by counting in 20,000 worlds with $N=200$, and evaluate each fit exactly.
+
+# %%
+truth, n = np.array([0.3, 0.2, 0.2, 0.1, 0.1, 0.1]), 200
+p_hat = rng.multinomial(n, truth, size=20_000) / n
+p_hat = p_hat[(p_hat > 0).all(1)]  # what a zero would do comes in part 6
+flatter = torch.special.entr(torch.tensor(p_hat)).sum(1).numpy()  # training NLL of the fit
+honest = -np.log(p_hat) @ truth  # NLL on infinitely many fresh examples
+floor = -np.sum(truth * np.log(truth))
+check_range("floor - training NLL, in units of k/2N", (floor - flatter.mean()) * 2 * n / 5, 0.9, 1.1)
+check_range("held-out NLL - floor, in units of k/2N", (honest.mean() - floor) * 2 * n / 5, 0.9, 1.15)
+check_range("held-out - training, in units of k/N", (honest - flatter).mean() * n / 5, 0.9, 1.1)
+
+
+# %% [markdown]
+# The rule holds while $k\ll N$. With more parameters than examples the gap must be measured.
+
+# %% [markdown]
+# ## 5 · Real data: train, and watch the two losses part
+#
+# The digits have $8\times8$ pixels with 17 grey levels. Our model is the simplest one that is more than a table: choose one of $K=100$ **prototypes**, then draw every pixel from the prototype's
+# own histogram,
+#
+# $$p_\theta(x)=\sum_{k=1}^{K}\pi_k\prod_{j=1}^{64}p_{kj}(x_j). \tag{12}$$
+#
+# Its likelihood is exact, its loss is (5), and it has $100\times64\times16+99 = 102{,}499$ free parameters for 1,397 images. By (11) you should be suspicious. The loss is divided by $64\log 2$:
+# bits per dimension, the unit of lesson 02. A histogram for every pixel ($K=1$) needs 2.44 of them on the validation part.
+
+# %%
+class Prototypes(nn.Module):
+    """A mixture of tables of pixels, equation (12); exact likelihood of discrete images."""
+
+    def __init__(self, n_prototypes, *, generator):
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(n_prototypes))
+        self.tables = nn.Parameter(0.3 * torch.randn(n_prototypes, 64, 17, generator=generator))
+
+    def log_prob(self, x):
+        picked = nn.functional.one_hot(x.flatten(1), 17).to(self.tables.dtype).flatten(1)  # (b, 64 * 17)
+        tables = self.tables.log_softmax(-1).flatten(1)  # (K, 64 * 17)
+        return (self.weights.log_softmax(0) + picked @ tables.T).logsumexp(1)
+
+    def loss(self, x, *, generator=None):
+        return core.bits_per_dim(-self.log_prob(x), 64).mean()
+
+
+torch.set_default_dtype(torch.float32)
+images = {part: load_digits(part).images for part in ("train", "val", "test")}
+generator = core.make_generator(0)
+model = Prototypes(100, generator=generator)
+
+few = images["val"][:5]
+by_hand = sum(
+    w * t[torch.arange(64), few.flatten(1)].double().prod(1)
+    for w, t in zip(model.weights.softmax(0), model.tables.softmax(-1), strict=True)
+)
+check("log p of five images = log of (12)", model.log_prob(few), by_hand.log(), rtol=1e-5)
+print("kind of likelihood:", core.likelihood_kind(model))
+
+# %% [markdown]
+# During training we also ask for the validation loss, every ten steps, and keep a copy of the best model. **Predict**: in which order will three things happen? The training loss falls below 2.0; the
+# validation loss reaches its minimum; the training stops making progress.
+
+# %%
+curve, best = [], {"val": math.inf}
+
+
+def with_validation(records):
+    """Pass the records on; every ten steps, measure on data that the model has not seen."""
+    for record in records:
+        if record.step % 10 == 0:
+            with torch.no_grad():
+                losses = {part: model.loss(images[part]).item() for part in ("train", "val")}
+            curve.append((record.step, losses["train"], losses["val"]))
+            if losses["val"] < best["val"]:
+                weights = {name: value.clone() for name, value in model.state_dict().items()}
+                best.update(val=losses["val"], step=record.step, weights=weights)
+        yield record
+
+
+batches = minibatches(images["train"], 256, generator=generator)
+records = widgets.watch(
+    with_validation(fit(model, batches, n_steps=250, lr=0.06)), total=250, label="bits per dimension"
+)
+check_range("training loss at the end (bits/dim)", curve[-1][1], 1.74, 1.81)
+
+# %%
+steps, on_train, on_val = zip(*curve, strict=True)
+figure, ax = plt.subplots(figsize=(7.0, 3.0))
+ax.plot(steps, on_train, label="training")
+ax.plot(steps, on_val, label="validation")
+ax.axhline(2.441, color="#222222", linewidth=1, linestyle=":", label="pixel histogram, validation")
+ax.plot(best["step"], best["val"], "*", color="#D55E00", markersize=13, label="where we should have stopped")
+ax.set(xlabel="step", ylabel="bits per dimension", ylim=(1.7, 2.7))
+ax.legend(fontsize=9);
+
+# %% [markdown]
+# The training loss falls to the end. The validation loss turns around early and climbs: from there on the model learns these 1,397 images and no longer digits. Nothing in the training curve tells you.
+# (The order was: below 2.0 first, then the minimum of validation, and progress in training never stopped.)
+# **Early stopping** is the first repair: keep the model at the star. The test part, which chose nothing, is used once, with the error bar of (7).
+
+# %%
+check_range("best validation loss (bits/dim)", best["val"], 2.29, 2.36)
+check_range("best step", best["step"], 30, 120, digits=0)
+check_range("validation: end - best (over-fitting)", curve[-1][2] - best["val"], 0.04, 0.15)
+gap = curve[-1][2] - curve[-1][1]
+check_range("gap at the end: validation - training", gap, 0.55, 0.75)
+check_range("   in nats per image, where k/N = 73", gap * 64 * math.log(2), 24, 34, digits=1)
+
+model.load_state_dict(best["weights"])
+with torch.no_grad():
+    bits = core.bits_per_dim(-model.log_prob(images["test"]), 64)
+check_range("test loss of the model we kept", bits.mean(), 2.24, 2.34)
+check_range("   its standard error", bits.std() / math.sqrt(len(bits)), 0.015, 0.045)
+
+# %%
+prototypes = (model.tables.softmax(-1) * torch.arange(17)).sum(-1).reshape(-1, 8, 8)
+order = model.weights.argsort(descending=True)[:20]
+figure, ax = plt.subplots(figsize=(8.0, 2.0))
+course.show_images(ax, prototypes[order], title="mean image of the 20 heaviest prototypes")
+
+# %% [markdown]
+# ## 6 · It fails
+#
+# ### Failure 1. One zero, infinite loss
+#
+# Fit a histogram to every pixel by maximum likelihood: count and divide, exactly as step 4 told you. Then evaluate it on the 200 validation images.
+
+# %%
+torch.set_default_dtype(torch.float64)
+pixels = {part: images[part].flatten(1) for part in images}
+counts = nn.functional.one_hot(pixels["train"], 17).sum(0)  # (64, 17)
+
+
+def histogram_nll(log_table, part):
+    """Negative log-probability of each image under independent pixels, nats."""
+    return -log_table[torch.arange(64), pixels[part]].sum(1)
+
+
+raw = (counts / counts.sum(1, keepdim=True)).log()
+for part in ("train", "val"):
+    print(f"{part:<6} {core.bits_per_dim(histogram_nll(raw, part), 64).mean():.4f} bits per dimension")
+
+seen = [set(column.tolist()) for column in pixels["train"].T]  # another route: no counts, no logarithm
+unseen = [[v not in seen[j] for j, v in enumerate(image)] for image in pixels["val"].tolist()]
+lost = int(histogram_nll(raw, "val").isinf().sum())
+check("validation images with probability 0", lost, sum(any(image) for image in unseen))
+print(f"{sum(map(sum, unseen))} pixels of 12,800 show a grey level that was never seen at that place")
+
+
+# %% [markdown]
+# Question 4 is answered: **infinite**. The forward KL does not average over disasters. This is its covering nature again, and it is what a perplexity of `inf` in a language model means. The repair is a prior count:
+# pretend to have seen each level $\alpha$ times. The smoothed table is $\frac{N_{jv}+\alpha}{N+17\alpha}$; write it in one line, and compare.
+
+# %%
+def smoothed(counts, alpha):
+    return ((counts + alpha) / (counts.sum(1, keepdim=True) + 17 * alpha)).log()
+
+
+check("my smoothing = genlab's", smoothed(counts, 0.3), histogram_log_probs(pixels["train"], 17, 0.3))
+alphas = np.geomspace(1e-60, 30, 123)
+by_part = {
+    part: [core.bits_per_dim(histogram_nll(smoothed(counts, a), part), 64).mean().item() for a in alphas]
+    for part in ("train", "val")
+}
+chosen = int(np.argmin(by_part["val"]))
+repaired = by_part["val"][chosen]
+check_range("validation loss, repaired (bits/dim)", repaired, 2.42, 2.46)
+
+figure, ax = plt.subplots(figsize=(6.5, 2.8))
+for part in by_part:
+    ax.semilogx(alphas, by_part[part], label={"train": "training", "val": "validation"}[part])
+ax.plot(alphas[chosen], repaired, "*", color="#D55E00", markersize=13)
+ax.set(xlabel=r"pseudo-count $\alpha$", ylabel="bits per dimension", ylim=(2.39, 2.55))
+ax.legend();
+
+# %% [markdown]
+# The training loss is best at $\alpha\to0$ and would never have told you to smooth. The validation loss grows to infinity on the left, but as slowly as $-\log\alpha$: a code that hides a tiny constant inside the logarithm
+# never shows `inf`, and reports a loss that depends on the constant. Choose $\alpha$ on held-out data, in the open.
+#
+# ### Failure 2. The mode that nobody misses
+#
+# Your friend's reverse-KL fit looks excellent by its own measure. Measured with *samples of the data*, it is a catastrophe. And the repair for your own, covering fit is not the other direction either: it is a
+# model that *can* be right. Give it two components and fit by maximum likelihood from 4,000 samples.
+
+# %%
+data = two_modes.sample(4000, generator=core.make_generator(5))
+fresh = two_modes.sample(4000, generator=core.make_generator(6))
+
+
+def held_out(q):
+    return -q.log_prob(fresh).mean().item()
+
+
+seeker = oracles.Gaussian(torch.tensor([left[0]]), torch.tensor([[left[1] ** 2]]))
+draws = match.sample(100_000, generator=core.make_generator(7))
+hollow = (draws.abs() < 0.8).double().mean().item()
+print(f"held-out NLL of the covering fit  {held_out(match):.3f}")
+print(f"             of the seeking fit   {held_out(seeker):.3f}")
+print(f"             of the truth         {held_out(two_modes):.3f}")
+check_range("data in the mode that the seeker dropped", (fresh > 0).double().mean(), 0.38, 0.42)
+check_range("seeker's loss above the truth's (nats)", held_out(seeker) - held_out(two_modes), 5.0, 12.0)
+check_range("samples of the cover where data have few", hollow, 0.27, 0.32)
+check_range("   and the data's own share there", (fresh.abs() < 0.8).double().mean(), 0.01, 0.04)
+
+# %%
+v = torch.tensor([0.0, -0.5, 0.5, 0.0, 0.0], requires_grad=True)  # logit, two means, two log widths
+
+
+def two_components(v):
+    share = torch.sigmoid(v[0])
+    return oracles.GaussianMixture(torch.stack([share, 1 - share]), v[1:3, None], v[3:5].exp())
+
+
+optimiser = torch.optim.Adam([v], lr=0.05)
+for _ in range(300):
+    optimiser.zero_grad()
+    loss = -two_components(v).log_prob(data).mean()
+    loss.backward()
+    optimiser.step()
+
+with torch.no_grad():
+    learned = two_components(v)
+    gap = core.kl_on_grid(log_p, learned.log_prob(line[:, None]), line)
+check_range("repaired: KL(p || two components), nats", gap, 0.0, 0.004, digits=5)
+check_range("   (11) expects k/2N = 5/8000", gap / (5 / 8000), 0.0, 6.0, digits=2)
+
+# %% [markdown]
+# ### Failure 3. A likelihood that goes to infinity
+#
+# Steps 4 and 5 together are dangerous: maximum likelihood wants densities as high as possible, and a density has no ceiling. Put one narrow Gaussian of width $h$ on each training image (a **kernel density
+# estimate**) and let $h\to0$. Every training image sits on top of its own spike, whose height is $h^{-64}$.
+
+# %%
+generator = core.make_generator(1)
+y = {part: core.dequantize(pixels[part], 17, generator=generator) for part in ("train", "val")}
+squared = {part: torch.cdist(y[part], y["train"]) ** 2 for part in y}  # (n, 1397)
+
+
+def kde_bits(squared, h, n_points):
+    """Bits per dimension of a kernel density estimate, from squared distances (n, points)."""
+    log_kernel = -squared / (2 * h**2) - 32 * math.log(2 * math.pi * h**2)
+    log_density = log_kernel.logsumexp(1) - math.log(n_points)
+    return core.bits_per_dim(-log_density, 64, levels=17).mean().item()
+
+
+few = oracles.Empirical(y["train"]).noised(1.0, 0.1).log_prob(y["val"][:20])
+theirs = core.bits_per_dim(-few, 64, levels=17).mean()
+check("my KDE = genlab's", kde_bits(squared["val"][:20], 0.1, 1397), theirs)
+
+widths = np.geomspace(0.01, 0.4, 25)
+on_train = [kde_bits(squared["train"], h, 1397) for h in widths]
+on_val = [kde_bits(squared["val"], h, 1397) for h in widths]
+others = squared["train"] + torch.diag(torch.full((1397,), math.inf))  # leave each image's own spike out
+left_out = [kde_bits(others, h, 1396) for h in widths]
+check_range("width that validation chooses", widths[np.argmin(on_val)], 0.09, 0.16)
+check_range("width that leave-one-out chooses", widths[np.argmin(left_out)], 0.09, 0.16)
+check_range("training loss at the smallest width", on_train[0], -2.2, -0.6)
+check_range("validation loss at the best width", min(on_val), 3.2, 3.5)
+
+# %%
+figure, ax = plt.subplots(figsize=(7.0, 3.0))
+ax.semilogx(widths, on_train, label="training")
+ax.semilogx(widths, on_val, label="validation")
+ax.semilogx(widths, left_out, label="training, own spike left out")
+ax.axhline(0, color="#222222", linewidth=0.8, linestyle="-")
+ax.set(xlabel="width of the spikes $h$ (pixels scaled to [0, 1])", ylabel="bits per dimension")
+ax.set(ylim=(-2, 7))
+ax.legend();
+
+# %% [markdown]
+# On the training data the loss dives through zero and has no minimum: the "best" model is a set of spikes that could not produce a new image. Validation has a minimum. So has the **leave-one-out** loss, which needs no
+# extra data: score each training image with its own spike removed. The two agree on the width to within a step of the scan.
+#
+# ### Failure 4. Copies
+#
+# Leave-one-out, validation and test all rest on one promise: *what you score was not in what you fitted*. We break it twice: 20 of the 200 validation images leak into the training part; and, separately, every training
+# image is stored twice.
+
+# %%
+leaked = torch.cat([y["train"], y["val"][:20]])
+to_leaked = torch.cdist(y["val"], leaked) ** 2  # (200, 1417)
+leaky = [kde_bits(to_leaked, h, 1417) for h in widths]
+check_range("honest validation loss", min(on_val), 3.2, 3.5)
+check_range("the same with a tenth of it leaked", min(leaky), 3.2, 3.32)
+thin = 8  # a width too small to be any good
+check_range(f"at width {widths[thin]:.3f}: honest", on_val[thin], 10.0, 12.5)
+check_range("   and what the leak takes off", on_val[thin] - leaky[thin], 0.7, 1.5)
+
+doubled = others.repeat(1, 2)
+doubled[:, 1397:].diagonal().zero_()  # the second copy of each image is still there
+fooled = [kde_bits(doubled, h, 2 * 1397 - 1) for h in widths]
+check("width that leave-one-out chooses now", widths[np.argmin(fooled)], widths[0])
+
+# %% [markdown]
+# With every image stored twice, leave-one-out chooses the *smallest width we offered*: each image is "predicted" by its twin. The repair is to look for copies before splitting: a copy has distance zero, and the nearest
+# honest neighbour is far away. (Lesson 09 returns to this as a test for memorisation.)
+
+# %%
+nearest = to_leaked.min(1).values.sqrt()
+copies = nearest < 1e-6
+check("copies found", int(copies.sum()), 20)
+check_range("distance to the nearest honest neighbour", nearest[~copies].min(), 0.5, 1.2)
+
+kept = ~(to_leaked.sqrt() < 1e-6).any(0)
+check("training part after removing them", int(kept.sum()), 1397)
+repaired, honest_again = kde_bits(to_leaked[:, kept], 0.12, 1397), kde_bits(squared["val"], 0.12, 1397)
+check("repaired: the honest loss again", repaired, honest_again)
+
+# %% [markdown]
+# ## 7 · Exercises
+#
+# Replace each `...`. An untouched exercise is fine: the notebook still runs to its end. `course.hint("03.kl-value")` gives a hint; there are three for each.
+#
+# **1. Compute.** $p=(0.6, 0.3, 0.1)$ and $q=(0.3, 0.3, 0.4)$. What is $\mathrm{KL}(p\,\|\,q)$ in nats? (Four digits; try it with a pocket calculator first.)
+
+# %%
+course.exercise("03.kl-value", ...)
+
+
+# %% [markdown]
+# **2. Compute.** Write the mean NLL, in nats per observation, of a data set that is given as counts.
+
+# %%
+def nll_from_counts(counts, q):
+    """counts (k,): how often each outcome was seen; q (k,): the model. Mean NLL in nats."""
+    ...
+
+
+course.exercise("03.nll-from-counts", nll_from_counts)
+
+
+# %% [markdown]
+# **3. Derive.** A one-dimensional mixture has weights $\pi_k$, means $m_k$ and widths $s_k$. Which single Gaussian minimises the *forward* KL? Return its mean and its width.
+
+# %%
+def best_gaussian(weights, means, stds):
+    """Three arrays (k,). Return (mean, width) of argmin KL(mixture || N(mean, width^2))."""
+    ...
+
+
+course.exercise("03.forward-fit", best_gaussian)
+
+
+# %% [markdown]
+# **4. Derive.** The number of photons in a second is Poisson, $p_\lambda(n)=e^{-\lambda}\lambda^n/n!$. Its Fisher information about $\lambda$?
+
+# %%
+def fisher_poisson(rate):
+    ...
+
+
+course.exercise("03.fisher-poisson", fisher_poisson)
+
+
+# %% [markdown]
+# **5. Build.** Given the log-probabilities of $N$ held-out images, return the mean bits per dimension and its standard error.
+
+# %%
+def report(log_probs, n_dims):
+    """log_probs (N,) in nats. Return (mean bits per dimension, standard error of that mean)."""
+    ...
+
+
+course.exercise("03.error-bar", report)
+
+
+# %% [markdown]
+# **6. Build.** Additive smoothing of a table of counts `(d, k)` with pseudo-count `alpha`. Each row must be a distribution.
+
+# %%
+def smooth(counts, alpha):
+    ...
+
+
+course.exercise("03.smoothing", smooth)
+
+# %% [markdown]
+# ## 8 · Quiz
+
+# %%
+widgets.quiz(3)
+
+# %% [markdown]
+# ## 9 · Summary in ten lines
+#
+# 1. $\mathrm{KL}(p\,\|\,q)$ is the average excess surprise of believing $q$ when $p$ is true; it is $\ge 0$, zero only for equals, not symmetric, not a metric.
+# 2. Cross-entropy = entropy + KL. Only the KL is the model's fault.
+# 3. Minimising the forward KL to the data *is* maximising the likelihood, because the data's entropy is a constant.
+# 4. The mean NLL over a data set is exactly the cross-entropy from the empirical distribution; for a free table, count and divide.
+# 5. The NLL of a density may be negative and depends on the unit of $x$; a KL does not.
+# 6. A loss estimated from $N$ examples has the standard error $\sigma/\sqrt N$. Report it.
+# 7. Forward KL covers (moment match, infinite on a forgotten outcome); reverse KL seeks (one mode, at the price $-\log$ of its share).
+# 8. The curvature of the KL at the truth is the Fisher information, and $\hat\theta$ scatters with variance $1/(NI)$.
+# 9. Training loss flatters by about $k/N$ nats while $k\ll N$; beyond that, measure on held-out data and stop early.
+# 10. Zeros, spikes and copies break likelihoods; smooth, leave out, remove duplicates.
+#
+# **Predict first, taken up again.** 1: across both modes with width about 2; on one mode with width 0.6. 2: yes, for densities. 3: by $\sqrt2$. 4: infinite.
+#
+# **Row of the cheat sheet**
+#
+# | objective | what it needs | what it does when the model is too simple | who trains on it |
+# |---|---|---|---|
+# | forward KL = maximum likelihood | samples of $p$, $\log q$ | covers everything, puts mass between modes | autoregressive, flows; VAE and diffusion through bounds |
+# | reverse KL | $\log p$, samples of $q$ | seeks a mode, drops others silently | variational posteriors, energies given as formulas |
+#
+# **What production systems add.** The loss is this one, token by token, over so many tokens that few are seen twice and the training loss is nearly a held-out loss. Removing near-duplicates, and test questions, from
+# the training set is an engineering effort of its own, because of failure 4. Preference tuning of language models adds a *reverse* KL to a reference model, and the narrowing of step 9 comes with it.
+#
+# **Sources**
+#
+# - Kullback and Leibler 1951, *Ann. Math. Statist.* 22, eq. 2.4 (the divergence); Cover and Thomas, *Elements of Information Theory*, 2nd ed., eqs. 2.26, 2.90 (KL, non-negativity), lemma 11.6.1 (Pinsker's bound).
+# - Goodfellow, Bengio and Courville, *Deep Learning*, section 5.5, eqs. 5.56 to 5.61 (maximum likelihood as KL).
+# - Bishop, *Pattern Recognition and Machine Learning*, section 10.1.2 and figure 10.3 (the two directions).
+# - van der Vaart, *Asymptotic Statistics*, theorem 5.39 (asymptotic normality); Akaike 1974, *IEEE TAC* 19 (the rule $k/N$).
+# - Theis, van den Oord and Bethge 2015, arXiv:1511.01844, section 3 (what a likelihood of images does and does not say).
+# - Stanford CS236, lecture 4 (maximum likelihood learning), for the order of the argument.
