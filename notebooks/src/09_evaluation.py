@@ -130,8 +130,8 @@ check("price of 99 % noise, bits per dimension", price, math.log2(100) / 64, ato
 
 
 # %% [markdown]
-# Second, **good samples, bad likelihood**. A model that stores its $N$ training images and returns one of them, with 1 % uniform noise added
-# so that nothing has probability zero, draws samples that are real images 99 times in 100. What does it say about an image that it has not
+# Second, **good samples, bad likelihood**. A model that stores its $N$ training images returns one of them 99 % of the time, and
+# uniform noise otherwise, so that nothing has probability zero. Its samples are real images 99 times in 100. What does it say about an image that it has not
 # stored? We evaluate the model on every held-out image: route 1 looks each one up in the list; route 2 is arithmetic.
 
 # %%
@@ -199,9 +199,8 @@ check(
     atol=1e-12,
 )
 check("four identical samples", inception.inception_score(animals(0, 0, 0, 0)), 1.0)
-one_each = 3 * math.exp(
-    0.9 * math.log(0.9) + 0.1 * math.log(0.05)
-)  # log 3 minus the entropy of a row
+# uniform average: log 3 minus the entropy of a row
+one_each = 3 * math.exp(0.9 * math.log(0.9) + 0.1 * math.log(0.05))
 check("one of each", inception.inception_score(animals(0, 1, 2)), one_each, atol=1e-12)
 check("ceiling: certain and balanced", inception.inception_score(torch.eye(3)), 3.0, atol=1e-12)
 
@@ -231,9 +230,8 @@ formula = frechet.frechet_1d(torch.zeros(6), torch.ones(6), mu, sigma)
 u = (np.arange(200_000) + 0.5) / 200_000
 quantiles = [np.mean((stats.norm.ppf(u) - stats.norm.ppf(u, m, s)) ** 2) for m, s in cases]
 print("distances:", formula.tolist())
-check(
-    "formula = integral over quantiles", formula, quantiles, atol=1e-4
-)  # the tails beyond the last midpoint
+# 1e-4 leaves room for the tails beyond the last midpoint
+check("formula = integral over quantiles", formula, quantiles, atol=1e-4)
 check("the six worked values", formula, [0, 1, 1.25, 4, 1, 5], atol=0)
 rho = np.linspace(-1, 1, 201)  # Gaussian pairings of N(0, 1) and N(2, 2^2) with correlation rho
 check("no correlated pairing is cheaper", np.min(2**2 + 1 + 4 - 2 * rho * 1 * 2), formula[5])
@@ -264,7 +262,7 @@ check(
     atol=1e-8,
 )
 
-# T solves T A T = B; Newton's iteration for it needs no eigenvalues (T is the mean of A^-1 and B)
+# T solves T A T = B; Newton's iteration for it needs no eigenvalues (T is the geometric mean of A^-1 and B)
 plan, partner = cov_b, cov_a
 for _ in range(60):
     plan, partner = (plan + torch.linalg.inv(partner)) / 2, (partner + torch.linalg.inv(plan)) / 2
@@ -275,7 +273,7 @@ check("cost of the plan = distance", (move @ cov_a @ move.T).trace(), ours, atol
 # %% [markdown]
 # > **Often stated, but.** "FID = 0 means that the model is perfect." The distance contains means and covariances of *features*, nothing else.
 # > Let $P$ be the standard normal and $Q$ a fair coin on $\pm1$. Both have mean 0 and variance 1, so their Fréchet distance is exactly 0, although
-# > no sample of $P$ ever equals one of $Q$. The true $W_2^2$ is $2-2\,\mathbb E|x|=2-2\sqrt{2/\pi}$.
+# > a draw from $P$ hits $\pm1$ with probability 0. The true $W_2^2$ is $2-2\,\mathbb E|x|=2-2\sqrt{2/\pi}$.
 
 # %%
 x, w = np.polynomial.hermite_e.hermegauss(80)  # nodes and weights for expectations under N(0, 1)
@@ -362,9 +360,8 @@ every_p, every_q = (
 )
 estimates = torch.stack([kernel.kid(p[i], q[j]) for i in every_p for j in every_q])
 moment_gaps = [((p**r).mean() - (q**r).mean()).item() for r in range(4)]
-population = sum(
-    math.comb(3, r) * moment_gaps[r] ** 2 for r in range(4)
-)  # the kernel, multiplied out
+# the kernel, multiplied out
+population = sum(math.comb(3, r) * moment_gaps[r] ** 2 for r in range(4))
 check("average over all 36 sample pairs = population", estimates.mean(), population, atol=1e-12)
 print(f"smallest of the 36 estimates: {estimates.min():.3f}  (unbiased estimates may be negative)")
 
@@ -420,9 +417,8 @@ check(
     precision_recall.density_coverage(real, fake, k=1),
     [5 / 4, 3 / 4],
 )
-by_counting = 1 - math.comb(399, 5) / math.comb(
-    799, 5
-)  # ways to pick the 5 nearest, all of them real
+# ways to pick the 5 nearest of 799 other points, all of them among the 399 real ones
+by_counting = 1 - math.comb(399, 5) / math.comb(799, 5)
 check(
     "expected coverage of a perfect model",
     precision_recall.expected_coverage(400, 400, k=5),

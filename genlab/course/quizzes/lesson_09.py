@@ -102,8 +102,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "Because of rounding errors.",
-                "The negative values are far larger than rounding: $-218$ among the 36 estimates of "
-                "step 7, whose average is 25.5.",
+                "The negative values are far larger than rounding: $-218$ among the 36 estimates "
+                "of step 7, whose average is 25.5.",
             ),
         ),
     ),
