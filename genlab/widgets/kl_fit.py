@@ -3,6 +3,7 @@
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from ..core.quadrature import kl_on_grid
@@ -63,7 +64,9 @@ def kl_fit(p: GaussianMixture | None = None) -> Explorer:
         grid, 0 * grid, color=BLUE, linestyle="--", label=r"$q\,\log(q/p)$: reverse"
     )
     bottom.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="-")
-    bottom.set(ylim=(-0.6, 2.5), xlabel="$x$", ylabel="nats per unit of $x$")
+    bottom.set(ylim=(-0.6, 2.5), xlabel="$x$", ylabel="nats per unit $x$")
+    bottom.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    bottom.yaxis.set_major_formatter("{x:4.0f}")  # as wide at 1 as at 10: the layout is kept
     bottom.legend(loc="upper right", ncols=2)
 
     def update(mean: float, width: float) -> str:
