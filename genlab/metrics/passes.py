@@ -19,7 +19,8 @@ def network_passes(model: nn.Module, run: Callable[[], object]) -> int:
     r"""Count the passes through `model` that `run()` makes.
 
     Args:
-        model: whose layers are watched; only layers with parameters of their own count.
+        model: whose layers are watched, blocks of layers included; those without parameters, and
+            the model itself, do not count.
         run: draws samples, or does anything else with the model.
 
     Returns:
@@ -36,7 +37,7 @@ def network_passes(model: nn.Module, run: Callable[[], object]) -> int:
 
     Lesson: notebooks/01_four_paradigm_map.ipynb
     """
-    layers = [m for m in model.modules() if list(m.parameters(recurse=False)) and m is not model]
+    layers = [m for m in model.modules() if list(m.parameters()) and m is not model]
     if not layers:
         raise ValueError(f"{type(model).__name__} has no layer with parameters to count")
     uses: Counter[int] = Counter()

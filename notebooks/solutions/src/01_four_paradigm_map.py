@@ -1,0 +1,134 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 · The four-paradigm map: solutions
+#
+# Try each exercise first, with its three hints. A solution teaches most when you already know where you were stuck.
+
+# %%
+import math
+
+import numpy as np
+import torch
+
+from genlab import course
+from genlab.course import check
+from genlab.course.placing import AR, GAN, SCORE, VAE
+from genlab.course.placing import passes as count_passes
+
+course.begin(lesson=1)
+
+
+# %% [markdown]
+# ## Exercise 1: $p(y\mid x)$ from a joint
+#
+# Knowing $x$ leaves one row of the table. A row of the joint sums to $p(x)$, not to 1, so rescale it.
+
+# %%
+def p_y_given_x(joint, x):
+    return joint[x] / joint[x].sum()
+
+
+course.exercise("01.bayes", p_y_given_x)
+
+joint = np.array([[0.1, 0.3], [0.4, 0.2]])
+by_bayes = (joint[0] / joint.sum(0)) * joint.sum(0) / joint[0].sum()  # p(x | y) p(y) / p(x)
+check("a row rescaled, and Bayes' rule", p_y_given_x(joint, 0), by_bayes)
+
+
+# %% [markdown]
+# Dividing by `joint.sum(0)` instead gives $p(x\mid y)$: a distribution over $x$, one for each $y$. The two answer opposite questions, and
+# confusing them is common enough to have a name of its own, the prosecutor's fallacy.
+
+# %% [markdown]
+# ## Exercise 2: the marginal
+#
+# $x$ can come about through any $z$. The ways exclude one another, so their probabilities add: $p(x)=\sum_z p(z)\,p(x\mid z)$. The
+# logarithm comes last.
+
+# %%
+def log_marginal(prior, likelihood):
+    return math.log(np.sum(prior * likelihood))
+
+
+course.exercise("01.marginal", log_marginal)
+
+prior, likelihood = np.array([0.5, 0.5]), np.array([0.2, 0.8])
+average_of_logs = np.sum(prior * np.log(likelihood))
+check("log p(x) for the example", log_marginal(prior, likelihood), math.log(0.5))
+print(f"averaging the logs instead gives {average_of_logs:.6f}: lower, as the logarithm is concave")
+
+
+# %% [markdown]
+# That lower number is not useless. With a better choice of weights than the prior's it becomes the ELBO of lesson 05.
+
+# %% [markdown]
+# ## Exercise 3: the score of a normal distribution
+#
+# $\log\mathcal N(x;m,s^2)=-\frac{(x-m)^2}{2s^2}-\log s-\frac12\log2\pi$. Only the first term contains $x$; its derivative is $-(x-m)/s^2$.
+
+# %%
+def score(x, mean, std):
+    return -(x - mean) / std**2
+
+
+course.exercise("01.score", score)
+
+x = torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
+(slope,) = torch.autograd.grad(torch.distributions.Normal(0.5, 2.0).log_prob(x), x)
+check("by hand, and by autograd", score(1.3, 0.5, 2.0), slope)
+
+# %% [markdown]
+# The sign says *uphill*: to the right of the mean the slope is negative and points back. The square in the denominator says that a wide
+# distribution has gentle slopes.
+
+# %% [markdown]
+# ## Exercise 4: five descriptions
+#
+# Read the objective first and the sampler second.
+#
+# - (a) "predicts each sample from those before it": sequential, next-piece likelihood. Autoregressive; 256 pieces, 256 passes.
+# - (b) "reconstruction plus a KL term": that is the ELBO. A VAE; a new image needs one decoder pass, and no encoder.
+# - (c) "against a discriminator": a game. A GAN; one generator pass, and no critic.
+# - (d) "removes noise in 50 steps": diffusion; guidance asks twice at each step, hence 100 passes.
+# - (e) a hybrid: a VAE around a diffusion model. 100 passes inside, one more to decode. The encoder is needed for training only.
+
+# %%
+families = ("AR", "VAE", "GAN", "diffusion", "hybrid")
+stages_of_e = {"VAE", "diffusion"}
+passes = [256, 1, 1, 100, 101]
+
+course.exercise("01.classify", families)
+course.exercise("01.hybrid", stages_of_e)
+course.exercise("01.passes", passes)
+
+by_rule = [
+    count_passes((AR,), pieces=256),
+    count_passes((VAE,)),
+    count_passes((GAN,)),
+    count_passes((SCORE,), steps=50, guided=True),
+    count_passes((VAE, SCORE), steps=50, guided=True),
+]
+check("passes by hand, and by the rule of the map", passes, by_rule)
+
+# %% [markdown]
+# ## Exercise 5: choosing
+#
+# - (a) Fifty milliseconds leave time for one or two passes: a GAN or a VAE.
+# - (b) Ranking sentences by probability needs $\log p(x)$ itself: autoregressive.
+# - (c) Quality first, seconds to spare: diffusion.
+#
+# A column of the map decides each: passes, likelihood, quality at any price.
+
+# %%
+course.exercise("01.choose", ["GAN", "AR", "diffusion"])

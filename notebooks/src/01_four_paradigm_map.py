@@ -1,0 +1,873 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 01 · The four-paradigm map
+#
+# **After this lesson you will be able to**
+#
+# - *say* what a generative model is asked to do, and how that differs from classifying;
+# - *write* a distribution in the four ways that the whole field is built on, and check each by hand;
+# - *place* a system on the map from its objective, its sampler and its likelihood, and predict what it costs;
+# - *decompose* a hybrid into its parts;
+# - *tell* a likelihood from a bound, and a bound from nothing, before you compare two numbers.
+#
+# About 60 minutes to read, about 25 seconds to run. You need conditional probability, the normal distribution and a little PyTorch. No
+# earlier lesson.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from torch.distributions import Normal
+
+from genlab import atlas, course, widgets
+from genlab.core import NoLikelihoodError, last, log_likelihood, make_generator
+from genlab.course import check, check_close_mc, check_range, first_map, show_source
+from genlab.course.first_picture import COLOURS, draw_first_map
+from genlab.data.toys import GaussianRing, plane
+from genlab.metrics.passes import network_passes
+from genlab.metrics.wasserstein import energy_distance
+from genlab.oracles import GaussianMixture
+
+course.begin(lesson=1)
+torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
+atlas.draw_map(lesson=1);
+
+# %% [markdown]
+# The map has five cards: four paradigms, and flows, a second likelihood family beside the autoregressive one. By the end of this lesson
+# you will have trained all five on the same data, in this notebook, and every word on the cards will be a number that you measured.
+#
+# ## Predict first
+#
+# Write your answers down before you run anything. Section 8 takes them up again.
+#
+# 1. Five models learn one distribution of points in the plane. To draw one batch of points, how often must each of them run its network?
+# 2. Which of the five can tell you the density at a given point: exactly, by a bound, not at all?
+# 3. The best average log-likelihood that any model can reach on this data is $-1.123$ nats. One model will report $-2.0$. Is it worse
+#    than a model that reports $-1.2$?
+# 4. The data are eight separate clusters. You train a GAN with the textbook loss and a standard optimiser. How many of the eight will its
+#    samples reach?
+
+# %% [markdown]
+# ## 1. What "generative" means
+#
+# A **discriminative** model learns $p(y\mid x)$: given a photo, which label? A **generative** model learns $p(x)$, or $p(x\mid c)$ under a
+# condition $c$: which photos are there at all? From the joint distribution both follow, by one division each:
+# $$p(y\mid x)=\frac{p(x,y)}{\sum_{y'}p(x,y')}, \qquad p(y\mid x)=\frac{p(x\mid y)\,p(y)}{\sum_{y'}p(x\mid y')\,p(y')}.$$
+# The second form is Bayes' rule: whoever can generate $x$ for each $y$ can also classify. Here is a tiny world: a hundred animals,
+# recorded by colour $x$ and kind $y$. We classify a grey one by counting, and by Bayes' rule from the generative side.
+
+# %%
+animals = (
+    [("grey", "cat")] * 18 + [("grey", "dog")] * 6 + [("brown", "cat")] * 10
+    + [("brown", "dog")] * 36 + [("white", "cat")] * 12 + [("white", "dog")] * 18
+)  # fmt: skip
+grey = [kind for colour, kind in animals if colour == "grey"]
+by_counting = grey.count("cat") / len(grey)  # route 1: look at the grey ones only
+
+p_kind = {"cat": 0.4, "dog": 0.6}  # route 2: how kinds arise, and colours from kinds
+p_grey_given = {"cat": 18 / 40, "dog": 6 / 60}
+evidence = sum(p_grey_given[k] * p_kind[k] for k in p_kind)
+check(
+    "p(cat | grey): counting, and Bayes' rule",
+    by_counting,
+    p_grey_given["cat"] * p_kind["cat"] / evidence,
+)
+
+# %% [markdown]
+# The way back is closed. $p(y\mid x)$ does not determine $p(x)$, so no classifier, however accurate, can draw a photo. Two worlds with the
+# same classifier and different animals prove it:
+
+# %%
+p_cat_given = np.array([0.75, 0.2, 0.4])  # the classifier, for grey, brown, white
+for world, p_colour in {
+    "A": np.array([0.24, 0.46, 0.30]),
+    "B": np.array([0.90, 0.05, 0.05]),
+}.items():
+    joint = np.stack([p_colour * p_cat_given, p_colour * (1 - p_cat_given)])
+    draws = np.random.default_rng(0).choice(6, size=20_000, p=joint.ravel())
+    cats, dogs = (np.bincount(draws, minlength=6).reshape(2, 3)).astype(float)
+    hits = (draws == 0)[np.isin(draws, [0, 3])].astype(float)  # the grey animals: cat or not
+    check_close_mc(f"world {world}: p(cat | grey) from its animals", hits, 0.75)
+    print(f"    ... and {'~' + format((cats + dogs)[0] / 20_000, '.2f')} of its animals are grey")
+
+# %% [markdown]
+# So what do we ask of a generative model? Three things, and no model is good at all of them:
+#
+# - **sample**: draw new $x$, quickly;
+# - **evaluate** (or *score*): say how likely a given $x$ is;
+# - **condition**: do either under a condition $c$, such as a caption or the first half of a sentence.
+#
+# "Learning a distribution" means choosing parameters $\theta$ so that $p_\theta$ is close to the data's $p$. Everything that differs between
+# the paradigms differs because $p(x)$ of an image or a text cannot be written down as a table. There are four ways around that.
+
+# %% [markdown]
+# ## 2. Four ways to write a distribution
+#
+# ### Way 1: the chain rule (autoregressive models)
+#
+# Cut $x$ into pieces and write the joint as a product of conditionals:
+# $$p(x_1,\dots,x_n)=\prod_{i=1}^n p(x_i\mid x_1,\dots,x_{i-1}).$$
+# *Why it holds:* each factor is a ratio of two marginals, and the product telescopes. It is an identity, for every distribution and every
+# order of the pieces. To check it, take a random distribution of three yes-no pieces, compute each conditional by *counting outcomes* (sum
+# the table over what agrees), multiply, and compare with the table.
+
+# %%
+table = np.random.default_rng(1).dirichlet(np.ones(8)).reshape(2, 2, 2)
+outcomes = [(a, b, c) for a in (0, 1) for b in (0, 1) for c in (0, 1)]
+
+
+def mass(known):
+    """Probability that the pieces listed in `known` have these values."""
+    return sum(table[x] for x in outcomes if all(x[i] == value for i, value in known.items()))
+
+
+def product_of_conditionals(x, order):
+    known, product = {}, 1.0
+    for i in order:
+        before = mass(known)
+        known[i] = x[i]
+        product *= mass(known) / before
+    return product
+
+
+for order in ((0, 1, 2), (2, 0, 1)):
+    products = [product_of_conditionals(x, order) for x in outcomes]
+    check(f"chain rule in the order {order}", products, [table[x] for x in outcomes], atol=1e-15)
+
+# %% [markdown]
+# A network then stands for each factor. The likelihood is **exact**, because it is a product of numbers that the network outputs. The price:
+# piece $i$ cannot be drawn before pieces $1..i-1$, so a sample of $n$ pieces costs $n$ passes.
+#
+# ### Way 2: a hidden cause (latent-variable models)
+#
+# Suppose every $x$ was made from a hidden $z$. Then sum over all the ways in which $x$ can have come about:
+# $$p(x)=\int p(x\mid z)\,p(z)\,dz.$$
+# Sampling is easy: draw $z$, then $x$. Evaluating is the hard direction, because of the integral. Here is one that we can do: if
+# $z\sim\mathcal N(0,1)$ and $x\mid z\sim\mathcal N(2z,\,0.5^2)$, then $x$ is normal with variance $2^2+0.5^2$. Quadrature does the integral
+# without knowing that, and so does the average of $p(x\mid z)$ over random $z$.
+
+# %%
+x_seen = 1.3
+z, dz = torch.linspace(-10, 10, 2001), 0.01  # the trapezoid rule; both ends are empty
+joint = Normal(0.0, 1.0).log_prob(z) + Normal(2 * z, 0.5).log_prob(torch.tensor(x_seen))
+by_quadrature = joint.exp().sum().item() * dz
+closed_form = math.exp(-0.5 * x_seen**2 / 4.25) / math.sqrt(2 * math.pi * 4.25)
+check("marginal: quadrature over z, and the sum of variances", by_quadrature, closed_form)
+
+z = torch.randn(100_000, generator=make_generator(2))
+check_close_mc(
+    "marginal: average of p(x | z) over the prior",
+    Normal(2 * z, 0.5).log_prob(torch.tensor(x_seen)).exp(),
+    closed_form,
+)
+
+
+# %% [markdown]
+# With a thousand hidden numbers and a deep network for $p(x\mid z)$, neither route survives. What survives is a **lower bound** on
+# $\log p(x)$, the ELBO, and lesson 05 derives it. The price: a bound is not a likelihood.
+#
+# ### Way 3: only a sampler (adversarial models)
+#
+# Drop the density altogether: $z\sim\mathcal N(0,I)$ and $x=G(z)$, nothing else. The samples certainly follow *some* law. What would it take
+# to evaluate it? In one dimension: find **every** $z$ with $G(z)=x$ and add up their shares,
+# $$p(x)=\sum_{z\,:\,G(z)=x}\frac{\mathcal N(z;0,1)}{|G'(z)|}.$$
+# For the cubic $G(z)=z^3-2z$ a polynomial solver finds up to three such $z$. We integrate the resulting density over an interval and compare
+# with the share of samples that land there.
+
+# %%
+def density_of_cubic(x):
+    roots = np.roots([1.0, 0.0, -2.0, -x])
+    found = roots[abs(roots.imag) < 1e-9].real
+    return sum(math.exp(-0.5 * r * r) / math.sqrt(2 * math.pi) / abs(3 * r * r - 2) for r in found)
+
+
+ticks, w = np.polynomial.legendre.leggauss(60)
+by_preimages = sum(
+    0.25 * wi * density_of_cubic(0.25 + 0.25 * t) for t, wi in zip(ticks, w, strict=True)
+)
+z = torch.randn(200_000, generator=make_generator(3))
+samples = z**3 - 2 * z
+check_close_mc(
+    "P(0 < x < 1/2): samples, and all preimages",
+    ((samples > 0) & (samples < 0.5)).double(),
+    by_preimages,
+)
+
+
+# %% [markdown]
+# For a deep network nobody can list the preimages, and with fewer $z$ than pixels almost every image has none. A GAN therefore has **no
+# likelihood** that anyone can compute. It is trained by a game: a critic tries to tell real from made, the generator tries to make it fail.
+#
+# **Flows** are the exception that keeps the formula usable: choose $f$ *invertible*, so that the sum has exactly one term,
+# $$p(x)=p_Z\big(f^{-1}(x)\big)\,\left|\frac{d f^{-1}(x)}{dx}\right|.$$
+# We check it for $f(z)=z^3+z$ against the slope of the distribution function, which needs no Jacobian: $P(X\le x)=\Phi(f^{-1}(x))$.
+
+# %%
+def undo(x):
+    """The one real z with z^3 + z = x, by bisection."""
+    low, high = -10.0, 10.0
+    for _ in range(80):
+        middle = (low + high) / 2
+        low, high = (middle, high) if middle**3 + middle < x else (low, middle)
+    return low
+
+
+x_seen, h = 1.7, 1e-4
+z_seen = undo(x_seen)
+by_formula = math.exp(-0.5 * z_seen**2) / math.sqrt(2 * math.pi) / (3 * z_seen**2 + 1)
+cdf = [0.5 * (1 + math.erf(undo(x_seen + step) / math.sqrt(2))) for step in (-h, h)]
+check(
+    "change of variables, and the slope of the CDF",
+    by_formula,
+    (cdf[1] - cdf[0]) / (2 * h),
+    atol=1e-8,
+)
+
+# %% [markdown]
+# ### Way 4: only the slope (score and diffusion models)
+#
+# The last idea gives up the *value* of the density and keeps its direction of increase, the **score** $s(x)=\nabla_x\log p(x)$. What is
+# gained: a constant factor drops out, since $\nabla\log(c\,p)=\nabla\log p$. Nothing needs to be normalised. Take the data of this lesson,
+# eight Gaussians on a ring: the closed-form score, autograd on $\log p$, and finite differences of the *unnormalised* sum must agree.
+
+# %%
+ring = GaussianRing()  # eight modes, radius 1.5, standard deviation 0.15
+oracle = GaussianMixture(ring.weights, ring.means, ring.stds)
+x = torch.tensor([[1.2, 0.9], [0.1, -1.4], [-1.6, 0.3]])
+
+y = x.clone().requires_grad_()
+(by_autograd,) = torch.autograd.grad(ring.log_prob(y).sum(), y)
+check("score: closed form, and autograd on log p", oracle.score(x), by_autograd, atol=1e-9)
+
+
+def log_unnormalised(x):
+    return torch.log(7.0 * torch.exp(-(torch.cdist(x, ring.means) ** 2) / (2 * 0.15**2)).sum(1))
+
+
+steps = 1e-5 * torch.eye(2)
+differences = torch.stack(
+    [(log_unnormalised(x + e) - log_unnormalised(x - e)) / 2e-5 for e in steps], 1
+)
+check("score: closed form, and differences of log(7 p Z)", oracle.score(x), differences, atol=1e-5)
+
+# %% [markdown]
+# How does one *learn* a slope without knowing the density? By removing noise. Add noise of a known amount, $x_t=\alpha x_0+\sigma\epsilon$, and
+# ask a network which $\epsilon$ was added. The best possible answer is the average $\epsilon$ given $x_t$, and that is the score in disguise:
+# $$\mathbb E[\epsilon\mid x_t]=-\sigma\,\nabla_{x_t}\log p_t(x_t).$$
+# *Why:* differentiate $p_t(x_t)=\int p(x_0)\,\mathcal N(x_t;\alpha x_0,\sigma^2I)\,dx_0$ under the integral; each $x_0$ contributes
+# $-(x_t-\alpha x_0)/\sigma^2=-\epsilon/\sigma$, weighted by how probable it is. Lesson 11 takes the steps one by one. The check: the left side by
+# brute-force integration over a lattice of $x_0$, the right side from the noised mixture in closed form.
+
+# %%
+alpha, sigma = 0.8, 0.6
+lattice, _ = plane(3.0, 200)  # 40,000 candidates for x_0
+weight = ring.log_prob(lattice) - torch.cdist(x, alpha * lattice) ** 2 / (2 * sigma**2)
+expected_eps = (x - alpha * weight.softmax(1) @ lattice) / sigma
+check(
+    "expected noise = -sigma x score of the noised data",
+    expected_eps,
+    -sigma * oracle.noised(alpha, sigma).score(x),
+    atol=1e-6,
+)
+
+# %% [markdown]
+# A sampler then starts from pure noise and follows the slopes to the data in many small steps. The price is those steps, one pass each.
+#
+# ## 3. The map
+#
+# Three questions place almost any system: what is the **objective**, how does the **sampler** work, which **likelihood** is there?
+#
+# | paradigm | $p(x)$ is written as | objective | sampler | likelihood |
+# |---|---|---|---|---|
+# | autoregressive | $\prod_i p(x_i\mid x_{<i})$ | next-piece cross-entropy | one piece after another | exact |
+# | flow | $p_Z(f^{-1}(x))\,\lvert\det J_{f^{-1}}(x)\rvert$ | negative log-likelihood | one draw, pushed through $f$ | exact |
+# | latent-variable | $\int p(x\mid z)\,p(z)\,dz$ | ELBO | one draw, one decoder pass | lower bound |
+# | adversarial | $x=G(z)$, never written | minimax game | one draw, one generator pass | none |
+# | score, diffusion | only $\nabla_x\log p_t(x)$ | mean square error of predicted noise | many denoising steps | a bound, or indirect |
+#
+# Reading the map: what you *sample* cheaply you cannot always *evaluate*, and the other way round. The instrument below draws it with
+# passes across and knowledge of $p(x)$ upwards. **Question:** set the sampler to "one draw, one pass". Which one clue more leaves only one
+# family? Then choose "encoder + latent denoiser + decoder" from the list: why are two places lit?
+
+# %%
+widgets.paradigm_map()
+
+# %% [markdown]
+# ### One notation for the whole course
+#
+# | quantity | symbol | in code | note |
+# |---|---|---|---|
+# | data, noisy data, estimate of the data | $x_0,\ x_t,\ \hat x_0$ | `x0`, `x_t`, `x0_hat` | plain `x` when there is no noise |
+# | time | $t$ | `t` | 0 is data; noise grows with $t$, in every lesson |
+# | noise, predicted noise | $\epsilon,\ \hat\epsilon$ | `eps`, `eps_hat` | standard normal |
+# | signal and noise scale | $\alpha_t,\ \sigma_t$ | `alpha`, `sigma` | $x_t=\alpha_t x_0+\sigma_t\epsilon$ |
+# | DDPM's tables | $\beta_t,\ \bar\alpha_t$ | `betas`, `alphas_bar` | $\alpha_t^2=\bar\alpha_t$ |
+# | score | $\nabla_x\log p(x)$ | `score` | slope of the log-density |
+# | latent variable | $z$ | `z`, `mu`, `log_var` | prior $p(z)$, encoder $q(z\mid x)$, decoder $p(x\mid z)$ |
+# | invertible map | $f$ | `log_det` | logarithm of $\lvert\det J\rvert$ |
+# | generator and critic | $G,\ D$ | `generator_net`, `critic` | $D=\mathrm{sigmoid}(\text{logit})$ |
+# | likelihood | $\log p(x)$ | `log_prob` | nats per example; `elbo` for a bound |
+# | divergence | $\mathrm{KL}(p\,\Vert\,q)$ | `kl_...` | nats, never negative |
+# | guidance | $w$ | `guidance_scale` | $w=1$ is plainly conditional |
+# | random numbers | | `generator` | a seeded `torch.Generator`, always passed in |
+#
+# All logarithms are natural, so information is in **nats**. Formulas are for one example; a batch is an axis in front.
+
+# %% [markdown]
+# ## 4. What is the best that a model can do?
+#
+# For a model that knows its density, the average $\log q(x)$ over data splits into a constant and a divergence:
+# $$\mathbb E_p\log q(x)=-H(p)-\mathrm{KL}(p\,\Vert\,q)\ \le\ -H(p).$$
+# No model beats $-H(p)$, where $H$ is the entropy of the data. We know our data, so we know that ceiling: integrate $-p\log p$ over the
+# plane; or reason that eight equal, well-separated Gaussians have the entropy of one plus $\log 8$ for the choice. And the simplest model,
+# one round Gaussian of the right variance $v$, is exactly this far below: $\mathbb E_p\log q=-\log(2\pi v)-1$.
+
+# %%
+points, cell = plane(3.2, 256)
+log_p = ring.log_prob(points)
+entropy = -(log_p.exp() * log_p).sum().item() * cell
+check(
+    "entropy: integral, and log 8 + one Gaussian",
+    entropy,
+    math.log(8) + math.log(2 * math.pi * math.e * 0.15**2),
+    atol=2e-3,
+)
+
+v = 1.5**2 / 2 + 0.15**2  # variance of each coordinate
+log_q = Normal(0.0, math.sqrt(v)).log_prob(points).sum(1)
+check(
+    "one Gaussian: integral of p log q, and closed form",
+    (log_p.exp() * log_q).sum().item() * cell,
+    -math.log(2 * math.pi * v) - 1,
+)
+print(f"ceiling {-entropy:.3f} nats, one Gaussian {-math.log(2 * math.pi * v) - 1:.3f} nats")
+
+
+# %% [markdown]
+# ## 5. From the equations to code
+#
+# Three of the five objectives fit in three lines each. Write them yourself before you read the cell: the ELBO from one draw of noise
+# ($\log p(x\mid z)$ minus the divergence from the prior), the generator's loss $-\log D$ on a logit $l$, and the diffusion loss.
+
+# %%
+def my_elbo(x, mu, log_var, eps, decoder_log_prob):
+    z = mu + (log_var / 2).exp() * eps
+    kl = 0.5 * (log_var.exp() + mu**2 - 1 - log_var).sum(1)
+    return decoder_log_prob(x, z) - kl
+
+
+def my_generator_loss(logits):
+    return -torch.log(1 / (1 + torch.exp(-logits)))
+
+
+def my_ddpm_loss(eps_model, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - eps_model(x_t, t)) ** 2).mean(1)
+
+
+# %% [markdown]
+# The package states the same equations once, with their sources and their tests. Your version and the package's must agree on random input:
+
+# %%
+from genlab.adversarial import non_saturating_generator_loss
+from genlab.latent import elbo
+from genlab.score import alphas_bar_from_betas, ddpm_loss, linear_betas
+
+g = make_generator(4)
+x0, mu, log_var, eps = (torch.randn(64, 2, generator=g) for _ in range(4))
+t, bar = torch.randint(50, (64,), generator=g), alphas_bar_from_betas(linear_betas(50))
+
+
+def decoder(x, z):
+    return Normal(torch.tanh(z), 0.3).log_prob(x).sum(1)
+
+
+def network(x, t):
+    return torch.sin(x) + t[:, None] / 50
+
+
+check(
+    "ELBO",
+    my_elbo(x0, mu, log_var, eps, decoder),
+    elbo(x0, mu, log_var, eps, decoder_log_prob=decoder),
+)
+check("generator's loss", my_generator_loss(mu[:, 0]), non_saturating_generator_loss(mu[:, 0]))
+check(
+    "diffusion loss",
+    my_ddpm_loss(network, x0, t, eps, bar),
+    ddpm_loss(network, x0, t, eps, alphas_bar=bar),
+)
+show_source(ddpm_loss)
+
+# %% [markdown]
+# ## 6. One distribution, learned five ways
+#
+# Now the data: 10,000 points of the ring for training, and fresh ones to measure with. Every model gets networks of two or three hidden layers
+# of 64 to 128 units and a few seconds. `first_map.learn` makes a model and the run that trains it; the only thing that differs between the
+# five cells is the objective.
+
+# %%
+torch.set_default_dtype(torch.float32)
+g = make_generator(1)
+data, held_out, reference = (ring.sample(n, generator=g) for n in (10_000, 2_000, 4_000))
+models, records = {}, {}
+
+
+def train(name):
+    """Train one of the five, with a bar and a live curve."""
+    models[name], run = first_map.learn(name, data)
+    recipe = first_map.RECIPES[name]
+    label, often = f"loss / {recipe.unit}", recipe.n_steps // 10
+    records[name] = widgets.watch(run, recipe.n_steps, label=label, every=often)
+
+
+# %% [markdown]
+# **Autoregressive.** The pieces are the two coordinates; each is cut into 64 bins, and a softmax speaks twice: $p(x_1)$, then
+# $p(x_2\mid x_1)$. The loss is $-\log p(x_1)-\log p(x_2\mid x_1)$.
+
+# %%
+train("autoregressive")
+
+# %% [markdown]
+# **Flow.** Four invertible layers, each bending one coordinate by a spline that depends on the other. The loss is $-\log p(x)$ by the change
+# of variables.
+
+# %%
+train("flow")
+
+# %% [markdown]
+# **Latent-variable.** A VAE with two latent numbers. The loss is $-\mathrm{ELBO}$.
+
+# %%
+train("vae")
+
+# %% [markdown]
+# **Adversarial.** Two networks and two losses that pull against each other, with a penalty on the critic's slope (lesson 08). Do not look for
+# progress in these curves: at the equilibrium the critic's loss is $\log 4\approx1.386$ and the generator's $\log 2\approx0.693$, for a good
+# generator as for one that nobody can judge.
+
+# %%
+train("gan")
+
+# %% [markdown]
+# **Diffusion.** One network that is shown a noisy point and one of 100 noise levels, and guesses the noise. The loss is a mean square.
+
+# %%
+train("diffusion")
+
+# %% [markdown]
+# Five losses, three units, and no two of them comparable: nats, nats of a *bound*, nats of a *game*, a mean square. That is why the next cell
+# does not compare losses. It asks each model the same three questions, without knowing which model it is:
+#
+# - **passes**: a hook on every layer counts how often the network is used while a batch of samples is made;
+# - **likelihood**: `log_likelihood(model, x)` returns the values *together with their kind*, and raises for a model that has none;
+# - **distance**: the energy distance $2\,\mathbb E\lVert x-y\rVert-\mathbb E\lVert x-x'\rVert-\mathbb E\lVert y-y'\rVert$ between 4,000 samples
+#   and 4,000 fresh data points, which needs samples only.
+
+# %%
+rows = {
+    name: first_map.measure(model, held_out, reference, generator=g)
+    for name, model in models.items()
+}
+noise_floor = energy_distance(ring.sample(4_000, generator=g), reference).item()
+
+print(f"{'model':24s} {'passes':>6s}   {'log-likelihood / nats':24s} distance")
+for name, row in rows.items():
+    print(
+        f"{first_map.RECIPES[name].title:24s} {row.passes:6d}   {row.likelihood_text:24s} ~{row.distance:.3f}"
+    )
+print(f"{'the data itself':24s} {'':6s}   {-entropy:.2f} {'(ceiling)':18s} ~{noise_floor:.3f}")
+
+# %%
+check("passes, counted", [row.passes for row in rows.values()], [2, 1, 1, 1, 100])
+check_range(
+    "autoregressive: exact log-likelihood / nats",
+    rows["autoregressive"].log_likelihood,
+    -1.27,
+    -1.12,
+)
+check_range("flow: exact log-likelihood / nats", rows["flow"].log_likelihood, -1.32, -1.12)
+check_range("VAE: bound / nats", rows["vae"].log_likelihood, -2.35, -1.75)
+check_range("diffusion: bound / nats", rows["diffusion"].log_likelihood, -1.65, -1.2)
+check_range("largest distance of the five", max(row.distance for row in rows.values()), 0.0, 0.03)
+try:
+    log_likelihood(models["gan"], held_out)
+except NoLikelihoodError as error:
+    print(f"GAN: {error}")
+
+# %% [markdown]
+# And the one picture. Above, samples; in the middle, all that the model can say about $p(x)$; below, the numbers.
+
+# %%
+draw_first_map(ring, models, rows);
+
+# %% [markdown]
+# Look for the signatures, because you will meet them again at every scale:
+#
+# - The *autoregressive* density is made of cells. It has no opinion finer than a bin, but within that it is the truth.
+# - The *flow* is smooth and normalised, and leaves thin **bridges** between the islands: a continuous invertible map cannot tear.
+# - The *VAE* spreads: its samples are the decoder's mean plus a Gaussian, so what it cannot explain becomes **blur**.
+# - The *GAN* draws **sharp** points, in places sharper than the data, and cannot say anything about a point you show it.
+# - *Diffusion* knows a field of arrows that all lead to the ring. It pays 100 passes for following them.
+#
+# ### Watch them work
+#
+# The slider shows each sampler's state after the same *share* of its passes. **Question:** after half of the work, which of the five has
+# something that already resembles the data, and which has one coordinate and no idea of the other?
+
+# %%
+widgets.five_samplers(models)
+
+# %% [markdown]
+# ## 7. It fails
+#
+# Each paradigm pays for its strength somewhere. Here are four bills, produced on purpose and measured.
+#
+# ### Autoregressive: the longer, the slower
+#
+# Two coordinates cost two passes. A text of $n$ tokens costs $n$, and no amount of hardware makes the last token independent of the one
+# before. We count for a small (untrained) transformer:
+
+# %%
+from genlab.autoregressive.transformer_lm import TransformerLM
+from genlab.nn.transformer import TransformerConfig
+
+torch.manual_seed(0)
+sizes = TransformerConfig(d_model=16, n_layer=1, n_head=2, n_kv_head=2, d_hidden=32)
+lengths = [4, 8, 16, 32, 64]
+counted = []
+for n in lengths:
+    writer = TransformerLM(n_tokens=10, length=n, config=sizes)
+    counted.append(network_passes(writer, lambda w=writer: w.sample(2, generator=g)))
+check("passes for texts of 4, 8, 16, 32, 64 tokens", counted, lengths)
+
+# %% [markdown]
+# ### Latent-variable: the bound is below the likelihood
+#
+# Our VAE has two latent numbers, so for once its integral can be done: a lattice of 160,000 values of $z$ gives $\log p(x)$ itself. Then the
+# reported $-2.0$ splits into what the *model* lacks and what the *bound* lacks. A third route, the importance-weighted bound of lesson 05
+# with 2,000 draws of $z$, must come close to the lattice from below.
+
+# %%
+vae, some = models["vae"], held_out[:200]
+lattice, cell = plane(6.0, 400)
+with torch.no_grad():
+    centres, scale = vae.decoder(lattice), vae.log_scale.exp()
+    log_prior = Normal(0.0, 1.0).log_prob(lattice).sum(1)
+    blocks = [
+        (log_prior - torch.cdist(x, centres) ** 2 / (2 * scale**2)).logsumexp(1)
+        for x in some.split(20)
+    ]
+    exact = (torch.cat(blocks) + math.log(cell) - torch.log(2 * torch.pi * scale**2)).mean().item()
+    bound = torch.stack([vae.elbo(some, generator=g) for _ in range(50)]).mean().item()
+    tighter = vae.importance_bound(some, 2_000, generator=g).mean().item()
+
+best = ring.log_prob(some).mean().item()
+check_range("what the model lacks: best - exact", best - exact, 0.1, 0.9)
+check_range("what the bound lacks: exact - ELBO", exact - bound, 0.2, 1.2)
+check_range("lattice - importance-weighted bound", exact - tighter, -0.02, 0.15)
+
+# %% [markdown]
+# So the answer to question 3 is: you cannot tell from $-2.0$ alone. More than half of the distance to the ceiling is the bound's, not the
+# model's.
+#
+# ### Adversarial: lost modes
+#
+# Take away the penalty and give the optimiser the usual momentum of 0.9. Nothing in the generator's loss asks for *all* of the clusters, so it
+# moves to one that the critic currently believes in. We count the clusters that receive at least 2 % of the samples.
+
+# %%
+from genlab.train import fit_adversarial, minibatches
+
+
+def modes_reached(x):
+    distance, nearest = torch.cdist(x, ring.means.float()).min(1)
+    counts = torch.bincount(nearest[distance < 0.45], minlength=8)
+    return int((counts >= 0.02 * len(x)).sum())
+
+
+def play(gamma, n_steps=500):
+    torch.manual_seed(1)
+    gan, noise = first_map.gan(gamma), make_generator(1)
+    batches = minibatches(data, 250, generator=noise)
+    last(
+        fit_adversarial(gan, batches, n_steps=n_steps, lr=1e-3, betas=(0.9, 0.999), generator=noise)
+    )
+    return gan.sample(2_000, generator=noise)
+
+
+collapsed, penalised = play(gamma=0.0), play(gamma=0.5)
+check_range("modes of 8, no penalty", modes_reached(collapsed), 0, 5, digits=0)
+check_range("modes of 8, the same run with the penalty", modes_reached(penalised), 4, 8, digits=0)
+check_range(
+    "modes of 8, section 6 (penalty, no momentum)",
+    modes_reached(models["gan"].sample(2_000, generator=g)),
+    8,
+    8,
+    digits=0,
+)
+
+# %% [markdown]
+# ### Diffusion: too few steps
+#
+# The network is the same; only the number of steps changes. The deterministic sampler DDIM (lesson 13) jumps over levels, the ancestral one
+# adds fresh noise at each step.
+
+# %%
+from genlab.score import ddim_sample, ddim_timesteps
+
+diffusion = models["diffusion"]
+start, fresh = torch.randn(2_000, 2, generator=g), reference[:2_000]
+counts = [1, 2, 5, 10, 20, 50]
+quality = {"DDIM": [], "with fresh noise": []}
+few = {}
+for n in counts:
+    for label, eta in (("DDIM", 0.0), ("with fresh noise", 1.0)):
+        steps = ddim_sample(
+            diffusion.eps_net,
+            start,
+            ddim_timesteps(100, n),
+            alphas_bar=diffusion.alphas_bar,
+            eta=eta,
+            generator=make_generator(5),
+        )
+        few[label, n] = last(steps)
+        quality[label].append(energy_distance(few[label, n], fresh).item())
+
+check_range(
+    "DDIM: distance with 2 steps / with 50",
+    quality["DDIM"][1] / quality["DDIM"][5],
+    3,
+    1000,
+    digits=0,
+)
+check_range(
+    "5 steps: fresh noise / DDIM",
+    quality["with fresh noise"][2] / quality["DDIM"][2],
+    1.0,
+    100,
+    digits=1,
+)
+
+# %%
+figure, axes = plt.subplots(1, 4, figsize=(11.5, 2.9), width_ratios=[1, 1, 1, 1.6])
+pictures = {
+    "GAN without penalty": collapsed,
+    "diffusion, 2 steps": few["DDIM", 2],
+    "diffusion, 10 steps": few["DDIM", 10],
+}
+for ax, (title, points) in zip(axes, pictures.items(), strict=False):
+    ax.plot(*ring.means.T, "o", markersize=13, markerfacecolor="none", markeredgecolor="#BBBBBB")
+    ax.plot(
+        points[:2000, 0],
+        points[:2000, 1],
+        ".",
+        markersize=2,
+        alpha=0.5,
+        color=COLOURS["gan" if "GAN" in title else "diffusion"],
+    )
+    ax.set(title=title, xlim=(-2.6, 2.6), ylim=(-2.6, 2.6), xticks=[], yticks=[], aspect="equal")
+for (label, values), marker in zip(quality.items(), "os", strict=True):
+    axes[3].loglog(
+        counts,
+        values,
+        marker=marker,
+        label=f"diffusion, {label}",
+        color=COLOURS["diffusion"],
+        linestyle="-" if marker == "o" else ":",
+    )
+for name in ("autoregressive", "flow", "vae", "gan"):
+    axes[3].plot(
+        rows[name].passes, rows[name].distance, "*", markersize=13, color=COLOURS[name], label=name
+    )
+axes[3].axhline(
+    noise_floor, color="#888888", linewidth=1, linestyle="--", label="two samples of the data"
+)
+axes[3].set(xlabel="network passes for a sample", ylabel="energy distance to the data")
+axes[3].legend(fontsize=7.5)
+plt.show()
+
+# %% [markdown]
+# The right panel is the trade-off in one curve: the one-pass models stand at the left edge, and diffusion moves towards the data with every
+# pass it is granted. Where each star stands is an outcome of *this* data and *these* sizes; that the curve falls is not.
+#
+# ### Often stated, but
+#
+# **"Energy-based models are a fifth paradigm."** They get a lesson (10) but no row: an energy $E=-\log p+\text{const}$ is a density without its
+# constant, and what one uses of it is its slope. They live beside the score models.
+#
+# **"Flows sample in one pass."** Coupling flows do. A masked autoregressive flow evaluates in one pass and samples in $d$:
+
+# %%
+from genlab.flow import MAF, masked_flow
+
+for d in (2, 5, 9):
+    maf = masked_flow(MAF, d, n_layers=2, width=16)
+    evaluating = network_passes(maf, lambda m=maf, n=d: m.log_prob(torch.zeros(3, n)))
+    sampling = network_passes(maf, lambda m=maf: m.sample(3, generator=g))
+    check(f"MAF in {d} dimensions: passes to evaluate, to sample", [evaluating, sampling], [1, d])
+
+# %% [markdown]
+# **"Diffusion has no likelihood."** Above, the ancestral chain reported a *bound*. And the deterministic sampler is an invertible map from
+# noise to data, so the formula for flows applies to it and gives an *exact* value, at the cost of many passes (lesson 14). For Gaussian data
+# with its exact noise prediction the map is linear, $x_0=c\,x_T$, and the formula can be followed by hand:
+
+# %%
+torch.set_default_dtype(torch.float64)
+s, bar = 0.5, alphas_bar_from_betas(linear_betas(4000, first=2.5e-5, last=5e-3))
+
+
+def exact_eps(x, t):
+    a = bar[t][:, None]
+    return (1 - a).sqrt() * x / (a * s**2 + 1 - a)
+
+
+c = last(
+    ddim_sample(exact_eps, torch.ones(1, 1), ddim_timesteps(4000, 4000), alphas_bar=bar)
+).item()
+x_seen = torch.tensor(0.7)
+noise_law = Normal(0.0, (bar[-1] * s**2 + 1 - bar[-1]).sqrt())
+through_the_sampler = noise_law.log_prob(x_seen / c) - math.log(c)
+check(
+    "log p by the sampler's own map, and of N(0, 1/4)",
+    through_the_sampler,
+    Normal(0.0, s).log_prob(x_seen),
+    atol=5e-3,
+)
+torch.set_default_dtype(torch.float32)
+
+
+# %% [markdown]
+# The two are different distributions on one network: the chain with its bound, and the map with its exact value. This course makes them
+# different objects, so that nobody reports the likelihood of one for the samples of the other.
+#
+# ## 8. Your predictions
+#
+# 1. *Passes:* 2, 1, 1, 1 and 100; the hook counted. The autoregressive count grows with the length, the diffusion count with the steps, the
+#    other three stay at one.
+# 2. *Density:* exact for two, a bound for two, nothing for the GAN, and there by the *absence of a method*, not by a number that is wrong.
+# 3. *Minus two against minus one point two:* not comparable. One is a bound; the lattice showed that the model behind it is better than it
+#    says.
+# 4. *Modes:* without the penalty a handful at most. The loss never asked for all eight.
+
+# %% [markdown]
+# ## 9. Exercises
+#
+# Fill in the answers and run the cells again. `course.exercise` says whether you are right and, if not, which mistake it recognises;
+# `course.hint("01.bayes")` gives up to three hints. Untouched exercises stay silent and break nothing.
+#
+# **Exercise 1 (compute).** Write $p(y\mid x)$ from a table of the joint whose rows are $x$.
+
+# %%
+def p_y_given_x(joint, x):
+    return ...
+
+
+course.exercise("01.bayes", p_y_given_x)
+
+
+# %% [markdown]
+# **Exercise 2 (compute).** $z$ has finitely many values with probabilities `prior`; `likelihood` holds $p(x\mid z)$ for the $x$ that was seen.
+# Write $\log p(x)$.
+
+# %%
+def log_marginal(prior, likelihood):
+    return ...
+
+
+course.exercise("01.marginal", log_marginal)
+
+
+# %% [markdown]
+# **Exercise 3 (derive).** Write the score of $\mathcal N(\text{mean},\text{std}^2)$ at $x$.
+
+# %%
+def score(x, mean, std):
+    return ...
+
+
+course.exercise("01.score", score)
+
+# %% [markdown]
+# **Exercise 4 (place).** Five descriptions:
+#
+# (a) an audio model that predicts each sample from the samples before it; 256 samples are wanted;
+# (b) a network that squeezes a 256 x 256 image to 64 numbers and back, trained on reconstruction plus a KL term;
+# (c) a network from 512 numbers to a 1024 x 1024 face, trained against a discriminator;
+# (d) a network that removes noise in 50 steps, each guided (asked with and without the condition);
+# (e) an encoder, then (d) on the encoder's code, then a decoder.
+#
+# Name the family of each; decompose (e) into the families of its stages; count the network passes for one new output of each.
+
+# %%
+families = (
+    None  # for example ("AR", "AR", "AR", "AR", "AR"): AR, VAE, GAN, diffusion, flow or hybrid
+)
+stages_of_e = None  # a set of names
+passes = None  # a list of five whole numbers
+
+course.exercise("01.classify", families)
+course.exercise("01.hybrid", stages_of_e)
+course.exercise("01.passes", passes)
+
+# %% [markdown]
+# **Exercise 5 (choose).** Which family for (a) an avatar app that must answer within 50 milliseconds; (b) ranking sentences by how probable they
+# are; (c) pictures from text, where quality comes first and a few seconds may pass?
+
+# %%
+choices = None  # a list of three names
+
+course.exercise("01.choose", choices)
+
+# %% [markdown]
+# ## 10. Quiz
+
+# %%
+widgets.quiz(1)
+
+# %% [markdown]
+# ## Summary
+#
+# 1. A generative model learns $p(x)$ or $p(x\mid c)$; $p(y\mid x)$ does not determine it.
+# 2. We ask it to sample, to evaluate and to condition. No paradigm is best at all three.
+# 3. Chain rule: exact likelihood, one pass a piece.
+# 4. Hidden cause: one pass, a lower bound on the likelihood.
+# 5. Only a sampler: one pass, a game for an objective, no likelihood.
+# 6. Only the slope: noise prediction for an objective, many passes, a bound or an indirect likelihood.
+# 7. Flows: an invertible sampler, exact likelihood, one pass (for couplings).
+# 8. Objective, sampler, likelihood: three questions place a system. Two objectives mean a hybrid.
+# 9. No average log-likelihood exceeds minus the entropy. A bound may lie far below a good model.
+# 10. Losses of different paradigms have different units. Compare likelihoods *of the same kind*, or samples.
+#
+# **Cheat sheet.** AR: $\prod_i p(x_i\mid x_{<i})$, $n$ passes, exact. Flow: $\lvert\det J\rvert$, 1 pass, exact. VAE: ELBO, 1 pass, bound. GAN: game,
+# 1 pass, none. Diffusion: $\lVert\epsilon-\epsilon_\theta\rVert^2$, $S$ passes, bound or ODE.
+#
+# **What production systems add.** Scale by a factor of a million; text and images in place of points, hence transformers and U-Nets in place of
+# our small networks (lessons 02, 12); and hybrids: a compressor in front of a diffusion model, a language model that writes the condition
+# (lesson 15). The objectives are the ones that you trained here.
+#
+# ## Sources
+#
+# - Stanford CS236, *Deep Generative Models*, lecture 1; Berkeley CS294-158, spring 2024, lecture 1: the questions and the families.
+# - Uria et al. 2016, *Neural autoregressive distribution estimation* (arXiv:1605.02226), eq. 1: the chain rule as a model.
+# - Kingma and Welling 2013, *Auto-encoding variational Bayes* (arXiv:1312.6114), eq. 3: the ELBO.
+# - Goodfellow et al. 2014, *Generative adversarial nets* (arXiv:1406.2661), eq. 1: the game. Mescheder et al. 2018 (arXiv:1801.04406), eq. 9:
+#   the penalty.
+# - Rezende and Mohamed 2015, *Variational inference with normalizing flows* (arXiv:1505.05770), eq. 5: change of variables.
+# - Ho, Jain and Abbeel 2020, *Denoising diffusion probabilistic models* (arXiv:2006.11239), eq. 5 and 14: bound and loss. Song, Meng and Ermon
+#   2020, *DDIM* (arXiv:2010.02502), eq. 12.
+# - Szekely and Rizzo 2013, *Energy statistics*, eq. 5: the distance.
