@@ -253,6 +253,7 @@ def main():
     arguments = parser.parse_args()
     mutants = load(arguments.root / "tests" / "mutants", arguments.area or None)
     start = time.perf_counter()
+    print(f"{len(mutants)} mistakes to plant; first, their tests must pass as they are", flush=True)
     prepare()
     verdicts = []
     for verdict in run_all(mutants, arguments.root, arguments.workers):
