@@ -2,10 +2,14 @@
 
 from .decoding import decoding as decoding
 from .earth_mover import earth_mover as earth_mover
+from .elbo_gap import elbo_gap as elbo_gap
+from .elbo_gap import posterior_ellipse as posterior_ellipse
 from .explorer import Explorer as Explorer
 from .explorer import explore as explore
 from .five_samplers import five_samplers as five_samplers
 from .flow_warp import flow_warp as flow_warp
+from .gan_game import game_orbit as game_orbit
+from .gan_game import gan_game as gan_game
 from .kl_fit import kl_fit as kl_fit
 from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map

@@ -809,9 +809,9 @@ figure, ax = plt.subplots(figsize=(7.5, 3.1))
 ax.semilogy(range(1, 21), spectrum[:20], "o-")
 for std, colour in ((3.0, "#009E73"), (6.0, "#E69F00"), (9.0, "#D55E00")):
     ax.axhline(std**2, color=colour, linestyle="--")
-    ax.text(20.2, 1.08 * std**2, f"noise, sigma = {std:.0f}", color=colour, ha="right")
+    ax.text(0.6, 0.93 * std**2, f"noise, sigma = {std:.0f}", color=colour, va="top")
 ax.set(xlabel="latent direction", ylabel="variance (grey levels squared)", xticks=range(1, 21, 2))
-ax.set(title="eigenvalues of the digits: a latent below the line of the noise is dead");
+ax.set(title="eigenvalues of the digits: a latent below the line of the noise is dead", ylim=(6, 230));
 
 # %% [markdown]
 # So question 4: yes. The repair here is to *learn* $\sigma$: its optimum is the mean of the left-out eigenvalues, below every kept one, so all ten live.
