@@ -32,17 +32,22 @@ STYLE: dict[str, Any] = {
 }
 
 
-def begin(lesson: int) -> None:
-    """Start a lesson: the figure style of the course, and seeds for whatever draws global noise.
+def begin(lesson: int, *, threads: int = 1) -> None:
+    """Start a lesson: the figures' style, seeds for whatever draws global noise, and one thread.
 
     Args:
         lesson: its number; every lesson has seeds of its own.
+        threads: for torch. The networks of a lesson are so small that several threads mostly
+            wait for each other, ten times longer than they work when the machine is shared.
 
     Raises:
-        ValueError: the number is not a lesson.
+        ValueError: the number is not a lesson, or no thread is left.
     """
     if not 1 <= lesson <= 15:
         raise ValueError(f"lessons are numbered 1 to 15, got {lesson}")
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    torch.set_num_threads(threads)
     for name, value in STYLE.items():
         mpl.rcParams[name] = value  # type: ignore[index]
     torch.manual_seed(lesson)

@@ -12,6 +12,19 @@ def test_a_lesson_number_out_of_range_is_refused():
         course.begin(lesson=16)
 
 
+def test_a_lesson_runs_on_one_thread_unless_told_otherwise():
+    before = torch.get_num_threads()
+    try:
+        course.begin(lesson=3, threads=2)
+        assert torch.get_num_threads() == 2
+        course.begin(lesson=3)
+        assert torch.get_num_threads() == 1
+        with pytest.raises(ValueError, match="got 0"):
+            course.begin(lesson=3, threads=0)
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_beginning_a_lesson_seeds_it():
     course.begin(lesson=3)
     first = torch.rand(3)
