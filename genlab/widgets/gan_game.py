@@ -84,7 +84,7 @@ def gan_game() -> Explorer:
     (real,) = left.plot(x, x, color=BLUE, ls="-", label="data p")
     (fake,) = left.plot(x, x, color=ORANGE, ls="--", label="generator q")
     (critic,) = left.plot(x, x, color=BLACK, ls=":", label="best critic D*")
-    left.set(xlabel="x", ylabel="density, or probability", xlim=(-7, 7), ylim=(0, 1.05))
+    left.set(xlabel="x", ylabel="density, or probability", xlim=(-7, 7), ylim=(0, 1.6))
     left.legend(loc="upper left", fontsize=8)
     curves = [
         right.plot([], [], color=RED, ls="-", label="minimax: log(1 - D)")[0],

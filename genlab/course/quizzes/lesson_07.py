@@ -100,7 +100,7 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "It returns the critic's logit",
-                r"That estimates the ratio $\log p - \log q$, and only if the critic is at its best.",
+                r"That estimates $\log p - \log q$, if the critic is at its best.",
             ),
             Option(
                 "It is an `AttributeError`: there is no such method",

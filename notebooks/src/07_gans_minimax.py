@@ -1,0 +1,897 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 07 · GANs: the minimax game
+#
+# **After this lesson you will be able to**
+#
+# - *state* the game between a generator and a critic, and *derive* the best critic and what the generator then descends;
+# - *compute* the value of the game, its Jensen-Shannon divergence and its ceiling by hand;
+# - *explain*, with numbers, why the generator's loss is changed in practice, and what that change really minimises;
+# - *predict* when gradient steps settle, circle or leave, and *build* a step that settles;
+# - *produce* mode collapse and a vanishing gradient on purpose, *measure* them, and say which cure worked.
+#
+# About 75 minutes to read, about 35 seconds to run. You need lesson 03 (KL divergence) and lesson 01 (the map).
+
+# %%
+import math
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from genlab import adversarial, atlas, course, widgets
+from genlab.core import NoLikelihoodError, last, log_likelihood, normal_log_prob
+from genlab.course import check, check_close_mc, check_range
+from genlab.data.digits import load_digits
+from genlab.data.toys import GaussianRing
+from genlab.nn.mlp import MLP
+from genlab.oracles import Gaussian, GaussianMixture, kl_gaussian
+from genlab.train import fit_adversarial, minibatches
+
+course.begin(lesson=7)
+torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
+atlas.draw_map(lesson=7);
+
+# %% [markdown]
+# Every model so far was trained by asking how probable the data are under it. This one is never asked. A *generator* turns noise into
+# samples, a *critic* tries to tell them from data, and each is trained against the other. The density of the samples exists, but no
+# formula evaluates it, and none is needed: the critic's mistakes are the only signal. The price is that training is no longer the
+# descent of one number.
+#
+# ## Predict first
+#
+# Write your answers down. You will meet each question again, with a number.
+#
+# 1. The data put (0.5, 0.5) on two outcomes, the generator (0.7, 0.3). How sure can the best critic be on the first outcome?
+# 2. A fake is recognised: the critic gives it $D = 0.01$. By what factor do the slopes of $\log(1-D)$ and of $-\log D$ differ?
+# 3. In $\min_x \max_y xy$, both players take small gradient steps at the same time. Do they reach $(0, 0)$ if the steps are small enough?
+# 4. A generator has lost five of eight modes. Is the divergence to blame, the generator's size, or the way the two are trained?
+# 5. The critic's loss has stood still for a thousand steps. Are the samples still improving?
+
+# %% [markdown]
+# ## 1 · The derivation
+#
+# ### Step 1. Two players, one value
+#
+# Let $p$ be the law of the data and $q$ the law of $G(z)$, $z \sim \mathcal N(0, I)$. The critic outputs $D(x) \in (0, 1)$, its probability
+# that $x$ is real. It is scored by the log-probability that it gives to the truth, on real and fake cards alike:
+# $$\min_G \max_D\ V(D, G), \qquad V(D, G) = \mathbb E_{x\sim p}\log D(x) + \mathbb E_{z}\log\big(1 - D(G(z))\big).$$
+# The critic wants $V$ large, the generator wants it small. In code the critic returns a *logit* $l$ with $D = \mathrm{sigmoid}(l)$, because
+# $-\log D = \mathrm{softplus}(-l)$ stays finite however sure it is. First check: enumerate $V$ over two outcomes with the probability $D$
+# itself, against the package's loss averaged over a deck of cards with those frequencies.
+
+# %%
+p, q = np.array([0.5, 0.5]), np.array([0.7, 0.3])
+logit = np.array([-0.2, 0.9])  # some critic, not a good one
+D = 1 / (1 + np.exp(-logit))
+value = (p * np.log(D) + q * np.log(1 - D)).sum()
+
+real_cards = torch.tensor(np.repeat(logit, [5, 5]))  # ten cards, half and half
+fake_cards = torch.tensor(np.repeat(logit, [7, 3]))
+check(
+    "value: enumeration vs deck of cards",
+    value,
+    -adversarial.critic_loss(real_cards, fake_cards).mean(),
+)
+
+# %% [markdown]
+# What did we not need? A formula for $q$. In this course "no likelihood" is a *type*: the method is absent, and asking for it is an error
+# that says what to do instead.
+
+# %%
+gan = adversarial.digit_gan()
+check("a GAN has a log_prob (0 = no)", int(hasattr(gan, "log_prob")), 0)
+try:
+    log_likelihood(gan, torch.zeros(1, 1, 8, 8))
+except NoLikelihoodError as error:
+    print(error)
+
+# %% [markdown]
+# ### Step 2. The best critic, one outcome at a time
+#
+# Hold the generator still. $V$ is a sum over $x$ and the critic may choose $D(x)$ freely at each, so it maximises each term by itself:
+# $p \log D + q \log(1-D)$. The derivative $p/D - q/(1-D)$ vanishes once, and the second derivative is negative:
+# $$D^*(x) = \frac{p(x)}{p(x)+q(x)}, \qquad l^*(x) = \log p(x) - \log q(x).$$
+# It is Bayes' rule with half of the cards real. The second route below knows no calculus: it tries 100,000 values of $D$ for each outcome.
+
+# %%
+examples = [
+    (np.array([0.5, 0.5]), np.array([0.7, 0.3]), [0.4166667, 0.625]),
+    (np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3]), [0.7142857, 0.375, 0.4]),
+]
+tries = (np.arange(100_000) + 0.5) / 100_000
+for p, q, by_hand in examples:
+    found = [
+        tries[np.argmax(a * np.log(tries) + b * np.log(1 - tries))]
+        for a, b in zip(p, q, strict=True)
+    ]
+    check(f"D* of {len(p)} outcomes: search vs p / (p + q)", found, p / (p + q), atol=1e-5)
+    logits = adversarial.optimal_logits(torch.tensor(p).log(), torch.tensor(q).log())
+    check("    the package vs the numbers by hand", logits.sigmoid(), by_hand, atol=1e-7)
+
+
+# %% [markdown]
+# ### Step 3. What the best critic measures
+#
+# Put $D^*$ back and write $m = (p+q)/2$. Each logarithm is $\log\frac{p}{2m} = \log\frac pm - \log 2$, so
+# $$V(D^*, G) = -\log 4 + \mathrm{KL}(p\,\|\,m) + \mathrm{KL}(q\,\|\,m) = -\log 4 + 2\,\mathrm{JS}(p\,\|\,q).$$
+# This is why the game is worth playing: against the best critic the generator descends a divergence that is zero only at $q = p$. Route
+# one plugs $D^*$ into $V$. Route two needs no critic: $\mathrm{JS} = H(m) - \tfrac12 H(p) - \tfrac12 H(q)$, from three entropies.
+
+# %%
+def entropy(p):
+    return -(p * np.log(p)).sum()
+
+
+for p, q, _ in examples:
+    D = p / (p + q)
+    played = (p * np.log(D) + q * np.log(1 - D)).sum()
+    js = entropy((p + q) / 2) - entropy(p) / 2 - entropy(q) / 2
+    check("V at D*: played vs -log 4 + 2 JS", played, -np.log(4) + 2 * js)
+
+# %% [markdown]
+# The pieces of both examples, for your own pencil: the two KL divergences to $m$, their mean, and the value for the first.
+
+# %%
+numbers = [([0.0204110, 0.0216009], 0.0210059), ([0.0474041, 0.0543451], 0.0508746)]
+for (p, q, _), (kls, js) in zip(examples, numbers, strict=True):
+    m = (p + q) / 2
+    check(
+        "KL(p || m) and KL(q || m)",
+        [(p * np.log(p / m)).sum(), (q * np.log(q / m)).sum()],
+        kls,
+        atol=1e-7,
+    )
+    check("    JS", adversarial.jensen_shannon(torch.tensor(p), torch.tensor(q)), js, atol=1e-7)
+p, q = (torch.tensor(side) for side in examples[0][:2])
+check("value of the first example at D*", adversarial.best_value(p, q), -1.3442825, atol=1e-7)
+check(
+    "value at the equilibrium, where D = 1/2", adversarial.best_value(p, p), -1.3862944, atol=1e-7
+)
+
+# %% [markdown]
+# ### Step 4. A ceiling, and what lies under it
+#
+# Where only $p$ has mass, $p/m = 2$. If that holds everywhere, both KL divergences equal $\log 2$, and they can never be larger. So
+# $\mathrm{JS} \le \log 2$, reached by *any* two laws that do not overlap. Two unit Gaussians at distance $\delta$ approach it, and once
+# they are there the divergence no longer says how far apart they are. The check integrates JS numerically on a fine grid; its partner
+# averages $\tfrac12[\log 2D^*]$ over samples of $p$ and $\tfrac12[\log 2(1-D^*)]$ over samples of $q$, as a trained pair would see it.
+
+# %%
+check(
+    "JS of two laws without overlap",
+    adversarial.jensen_shannon(torch.eye(2)[0], torch.eye(2)[1]),
+    0.6931472,
+    atol=1e-7,
+)
+x = torch.linspace(-15, 25, 8001)
+
+
+def on_grid(mean, std=1.0):
+    density = normal_log_prob(x[:, None], mean, std).exp()
+    return density / density.sum()
+
+
+noise = torch.randn(40_000, 2, generator=torch.Generator().manual_seed(0))
+for delta in (1.0, 3.0, 8.0):
+    js = adversarial.jensen_shannon(on_grid(0.0), on_grid(delta)).item()
+    log_ratio_real = delta**2 / 2 - delta * noise[:, 0]  # log p - log q at x ~ p
+    log_ratio_fake = -(delta**2) / 2 - delta * noise[:, 1]  # and at x ~ q
+    pairs = math.log(2) - adversarial.critic_loss(log_ratio_real, log_ratio_fake) / 2
+    check_close_mc(f"JS of two Gaussians, distance {delta:g}", pairs, js)
+
+# %% [markdown]
+# **Often stated, but wrong: "GANs lose modes because of the Jensen-Shannon divergence".** Let $p$ have eight equal modes and let $q$ cover
+# $k$ of them evenly. Enumerate JS and compare it with the closed form
+# $$\mathrm{JS}(k) = \tfrac12\Big[\tfrac k8\log\tfrac{2k}{k+8} + \big(1-\tfrac k8\big)\log 2 + \log\tfrac{16}{k+8}\Big].$$
+# It falls strictly with every mode gained, and so does what the practical loss of step 7 minimises. At the best critic, only full coverage
+# is optimal. Whatever drops modes, it is not this.
+
+# %%
+k = torch.arange(1, 9)
+q = (torch.arange(8) < k[:, None]) / k[:, None]
+p = torch.full((8, 8), 1 / 8)
+closed = 0.5 * (k / 8 * (2 * k / (k + 8)).log() + (1 - k / 8) * math.log(2) + (16 / (k + 8)).log())
+check("JS when k of 8 modes are covered", adversarial.jensen_shannon(p, q), closed)
+practical = adversarial.non_saturating_divergence(p, q)
+check(
+    "covering one more always lowers both (count)",
+    int(((closed.diff() < 0) & (practical.diff() < 0)).sum()),
+    7,
+)
+print("JS for k = 1..8:", " ".join(f"{v:.4f}" for v in closed))
+
+# %% [markdown]
+# ### Step 5. A network finds the log-ratio without knowing either density
+#
+# The critic sees samples, nothing else, and step 2 says where training must take it: $l = \log p - \log q$. Take a mixture for $p$ and a
+# Gaussian for $q$, train a small network on `critic_loss`, and compare it with the two oracles, which it has never met.
+
+# %%
+torch.set_default_dtype(torch.float32)
+seed = torch.Generator().manual_seed(7)
+torch.manual_seed(7)
+real = GaussianMixture(
+    torch.tensor([0.4, 0.6]), torch.tensor([[-1.5], [1.0]]), torch.tensor([0.5, 0.7])
+)
+fake = Gaussian(torch.zeros(1), 2.0 * torch.eye(1))
+critic = MLP(1, 1, 64, 2)
+adam = torch.optim.Adam(critic.parameters(), lr=5e-3)
+for _ in range(500):
+    l_real, l_fake = (critic(law.sample(512, generator=seed)).squeeze(1) for law in (real, fake))
+    adam.zero_grad()
+    adversarial.critic_loss(l_real, l_fake).mean().backward()
+    adam.step()
+
+grid = torch.linspace(-3, 3, 121)[:, None]
+truth = adversarial.optimal_logits(real.log_prob(grid), fake.log_prob(grid))
+learned = critic(grid).squeeze(1).detach()
+weight = real.log_prob(grid).exp() + fake.log_prob(grid).exp()
+error = (weight * (learned - truth).abs()).sum() / weight.sum()
+check_range("mean |learned logit - (log p - log q)|", error, 0.0, 0.15)
+plt.plot(grid, truth, label=r"oracle: $\log p - \log q$")
+plt.plot(grid, learned, label="critic, from samples alone")
+plt.gca().set(xlabel="x", ylabel="logit", title="a trained critic is a density ratio")
+plt.legend();
+
+# %% [markdown]
+# ### Step 6. A sure critic leaves the generator without a slope
+#
+# The generator feels the critic through the logit of its own samples. By the chain rule, with $D' = D(1-D)$,
+# $$\frac{d}{dl}\log(1-D) = -D, \qquad \frac{d}{dl}\big(-\log D\big) = -(1-D).$$
+# A recognised fake has $D \approx 0$: the loss of the game is flat exactly where the generator has most to learn. The second loss,
+# *non-saturating*, asks for the same thing (a larger $D$) and keeps its slope. At $D = 0.01$ the two are 0.01 and 0.99. Autograd against
+# central differences:
+
+# %%
+torch.set_default_dtype(torch.float64)
+logit = torch.tensor([math.log(0.01 / 0.99)], requires_grad=True)
+h = 1e-5
+for loss, by_hand in (
+    (adversarial.minimax_generator_loss, 0.01),
+    (adversarial.non_saturating_generator_loss, 0.99),
+):
+    (slope,) = torch.autograd.grad(loss(logit).sum(), logit)
+    difference = (loss(logit + h) - loss(logit - h)) / (2 * h)
+    check(
+        f"{loss.__name__.removesuffix('_generator_loss')}: autograd vs difference",
+        slope,
+        difference,
+        atol=1e-9,
+    )
+    check("    size by hand, at D = 0.01", slope.abs(), by_hand)
+
+# %% [markdown]
+# **Often stated, but wrong: "the non-saturating loss has the same gradient direction".** For one sample it is true: the two gradients
+# differ by the positive factor $(1-D)/D$. For a batch the factors differ from sample to sample, and a sum with other weights is another
+# direction. Two fakes suffice: one recognised ($D = 0.01$) that could improve by moving the generator's parameter $w$ up, one believed
+# ($D = 0.9$) that would have it moved down. The two losses disagree about the *sign*.
+
+# %%
+d = torch.tensor([0.01, 0.9])
+wishes = torch.tensor([1.0, -1.0])  # how each logit changes with the generator's parameter w
+w = torch.zeros((), requires_grad=True)
+logits = torch.log(d / (1 - d)) + wishes * w
+slopes = []
+for loss in (adversarial.minimax_generator_loss, adversarial.non_saturating_generator_loss):
+    slopes.append(torch.autograd.grad(loss(logits).mean(), w, retain_graph=True)[0])
+check("batch slope, minimax: -(0.01 - 0.9) / 2", slopes[0], 0.445)
+check("batch slope, non-saturating: -(0.99 - 0.1) / 2", slopes[1], -0.445)
+per_sample = ((1 - d) / d).tolist()
+print(
+    f"factor of each sample: {per_sample[0]:.0f} and {per_sample[1]:.4f}; of the batch: {slopes[1] / slopes[0]:.0f}"
+)
+
+
+# %% [markdown]
+# ### Step 7. What does the practical generator descend?
+#
+# It is no longer playing the game of step 1, so step 3 no longer says what it minimises. Hold the critic at $D^*$ and take the slope of
+# $\mathbb E_q[-\log D^*]$ in the generator's parameters: only $q$ moves, and $-\log D^* = \log\frac{p+q}{p}$. Compare
+# $\nabla\,\mathrm{KL}(q\|p) = \int \nabla q\,\log\frac qp$ and $\nabla\,2\,\mathrm{JS} = \int \nabla q\,\log\frac{2q}{p+q}$ (the other
+# terms integrate to zero). Their difference is $\int \nabla q\,\log\frac{p+q}{2p}$, which is ours up to a constant:
+# $$\nabla\,\mathbb E_q[-\log D]\,\big|_{D = D^*} = \nabla\,\big[\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)\big].$$
+# A reverse KL: mode-seeking (lesson 03), minus a term that pushes apart. Route one: autograd through samples $x = \mu + \epsilon$ laid out
+# on a grid, critic frozen. Route two: central differences of the bracket, with $\mathrm{KL} = \mu^2/2$ in closed form.
+
+# %%
+def frozen_slope(loss, mu):
+    eps, w = torch.linspace(-9, 9, 4001), on_quantiles
+    shift = torch.tensor(mu, requires_grad=True)
+    sample = (shift + eps)[:, None]  # moves with the generator; the critic below does not
+    logits = adversarial.optimal_logits(
+        normal_log_prob(sample, 0.0, 1.0), normal_log_prob(sample, mu, 1.0)
+    )
+    return torch.autograd.grad((w * loss(logits)).sum(), shift)[0]
+
+
+eps = torch.linspace(-9, 9, 4001)[:, None]
+on_quantiles = normal_log_prob(eps, 0.0, 1.0).exp()
+on_quantiles = on_quantiles / on_quantiles.sum()
+
+
+def two_js(mu):
+    return 2 * adversarial.jensen_shannon(on_grid(0.0), on_grid(mu))
+
+
+for mu in (1.0, 4.0):
+    d_js = (two_js(mu + 1e-4) - two_js(mu - 1e-4)) / 2e-4
+    check(
+        f"minimax slope at mu = {mu:g} vs 2 JS",
+        frozen_slope(adversarial.minimax_generator_loss, mu),
+        d_js,
+        atol=1e-6,
+    )
+    slope = frozen_slope(adversarial.non_saturating_generator_loss, mu)
+    check("    non-saturating vs KL(q || p) - 2 JS", slope, mu - d_js, atol=1e-6)
+
+# %% [markdown]
+# ### Step 8. Any convex function gives a game
+#
+# Jensen-Shannon is one member of a family. For convex $f$ with $f(1) = 0$ let $D_f(p\|q) = \mathbb E_q f(p/q)$. A convex function is the
+# upper envelope of its tangents, $f(u) = \sup_t\,[ut - f^*(t)]$; choosing one $t = T(x)$ for each $x$ instead of the best one can only
+# lose, so
+# $$D_f(p\,\|\,q) \ge \mathbb E_p\,T(x) - \mathbb E_q\,f^*\big(T(x)\big), \qquad \text{equal at}\quad T^*(x) = f'\Big(\frac{p(x)}{q(x)}\Big).$$
+# The right side contains samples only: a GAN for every $f$. The left side for two Gaussians, in closed form where there is one, against
+# the bound at $T^*$ by quadrature; a critic that is wrong by a tenth falls below.
+
+# %%
+mean, std = 0.5, 0.8
+P, Q = on_grid(mean, std), on_grid(0.0)
+log_ratio = normal_log_prob(x[:, None], mean, std) - normal_log_prob(x[:, None], 0.0, 1.0)
+u = log_ratio.exp()
+law_p, law_q = (
+    Gaussian(torch.tensor([mean]), torch.tensor([[std**2]])),
+    Gaussian(torch.zeros(1), torch.eye(1)),
+)
+pearson = math.exp(mean**2 / (2 - std**2)) / (std * math.sqrt(2 - std**2)) - 1
+entropies = [torch.special.entr(law).sum() for law in ((P + Q) / 2, P, Q)]
+rows = {
+    "KL(p || q)": (adversarial.KL, kl_gaussian(law_p, law_q)),
+    "KL(q || p)": (adversarial.REVERSE_KL, kl_gaussian(law_q, law_p)),
+    "Pearson": (adversarial.PEARSON, pearson),
+    "JS": (adversarial.JENSEN_SHANNON, entropies[0] - (entropies[1] + entropies[2]) / 2),
+    "the game": (adversarial.GAME, adversarial.best_value(P, Q)),
+}
+for name, (row, truth) in rows.items():
+    T = row.slope(u)
+    inside = (P > 1e-300) & (u > 1e-12)  # where both densities are numbers
+
+    def bound(t, row=row, inside=inside):
+        return (P * t - Q * row.conjugate(t))[inside].sum()
+
+    check(f"f-GAN, {name}: bound at T* vs closed form", bound(T), truth, atol=1e-7)
+    assert bound(T - 0.1 * T.abs()) < truth  # another critic: below, never above
+
+# %% [markdown]
+# The last row is the game of step 1: with $T = \log D$ its conjugate is $-\log(1 - e^T)$, and the bound *is* $V(D, G)$. In practice a
+# network outputs any real number $v$ and an activation $a$ maps it to where $f^*$ is finite; for the game $a(v) = \log\mathrm{sigmoid}(v)$.
+
+# %%
+v_real, v_fake = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
+bound = adversarial.f_gan_bound(adversarial.GAME, v_real, v_fake)
+check("f-GAN with the game's row vs -critic_loss", bound, -adversarial.critic_loss(v_real, v_fake))
+
+# %% [markdown]
+# ### Step 9. The game itself: two numbers
+#
+# So far one player held still. Now both move. The simplest game is $\min_x\max_y\,xy$, with its only equilibrium at $(0,0)$. The directions
+# are $v = (-y, x)$: always perpendicular to the position. Follow them exactly and you circle for ever. Take a *step* of length $\eta|z|$
+# along the tangent, and Pythagoras sends you outwards by
+# $$|z_{k+1}| = \sqrt{1+\eta^2}\;|z_k|$$
+# for every $\eta > 0$: a smaller rate only delays it. Four ways out. *Take turns*: then $x^2+y^2-\eta xy$ is conserved, an ellipse.
+# *Average* that bounded orbit: its mean goes to the equilibrium like $1/n$. *Look ahead* (extragradient: use the direction found one step
+# further): the factor becomes $\sqrt{1-\eta^2+\eta^4} < 1$. *Extrapolate* (optimistic): nearly the same with one gradient a step.
+
+# %%
+start, eta, n = torch.tensor([1.0, 0.5]), 0.2, 150
+field = adversarial.bilinear_field
+stepping = {
+    "simultaneous": partial(adversarial.simultaneous_step, field=field, lr=eta),
+    "alternating": partial(adversarial.alternating_step, field=field, lr=eta),
+    "extragradient": partial(adversarial.extragradient_step, field=field, lr=eta),
+}
+orbits = {
+    name: torch.stack([start, *adversarial.play(start, step, n_steps=n)])
+    for name, step in stepping.items()
+}
+states = adversarial.play_optimistic(start, field=field, lr=eta, n_steps=n)
+orbits["optimistic"] = torch.stack([start, *states])
+
+growth = {name: orbit[-1].norm() / orbit[0].norm() for name, orbit in orbits.items()}
+check("simultaneous: growth in 150 steps", growth["simultaneous"], (1 + eta**2) ** (n / 2))
+closed = (1 - eta**2 + eta**4) ** (n / 2)
+check("extragradient: growth in 150 steps", growth["extragradient"], closed)
+X, Y = orbits["alternating"].T
+kept = X**2 + Y**2 - eta * X * Y
+check("alternating: x^2 + y^2 - eta x y at all steps", kept, 1.25 - eta * 0.5)
+
+# %% [markdown]
+# In the complex plane, $z = x + iy$, an optimistic step reads $z_{k+1} = (1 + 2i\eta)\,z_k - i\eta\,z_{k-1}$, and the larger root of its
+# characteristic polynomial must be the factor that the orbit shows once the smaller one has died out.
+
+# %%
+roots = np.roots([1, -(1 + 2j * eta), 1j * eta])
+radii = orbits["optimistic"].norm(dim=1)
+factor = (radii[-1] / radii[-51]) ** (1 / 50)
+check("optimistic: factor a step vs the larger root", factor, abs(roots).max(), atol=1e-6)
+for name in ("simultaneous", "alternating"):
+    far, mean = orbits[name][-1].norm(), last(adversarial.running_mean(orbits[name])).norm()
+    print(f"{name}: distance of the last state {far:.3f}, of the average {mean:.3f}")
+
+# %% [markdown]
+# Averaging helps the bounded orbit and not the spiral. Is this toy a caricature? The smallest real GAN says no: data at the point 0, a
+# generator that makes the point $\theta$, a critic $l(x) = \psi x$. Its field near the equilibrium is the same rotation, at half the
+# speed. Now add to the critic's loss a penalty on its slope *at the data*, $R_1 = \frac\gamma2\|\nabla l\|^2 = \frac\gamma2\psi^2$. The
+# linearised field becomes $\begin{pmatrix}0&\frac12\\-\frac12&-\gamma\end{pmatrix}$ with eigenvalues of real part $-\gamma/2$: friction.
+
+# %%
+lr, gamma, steps = 0.01, 0.4, 2000
+J = torch.func.jacrev(partial(adversarial.dirac_field, gamma=gamma))(torch.zeros(2))
+check("smallest GAN: real part of the eigenvalues", torch.linalg.eigvals(J).real, [-gamma / 2] * 2)
+rates = {}
+for g in (0.0, gamma):
+    step = partial(
+        adversarial.simultaneous_step, field=partial(adversarial.dirac_field, gamma=g), lr=lr
+    )
+    path = torch.stack(list(adversarial.play(torch.tensor([1e-3, 0.0]), step, n_steps=steps)))
+    rates[g] = torch.log(path[-1].norm() / path[0].norm()) / (lr * steps)
+check_range("measured rate without R1 (> 0: leaves)", rates[0.0], 0.0005, 0.002, digits=4)
+check_range("measured rate with R1 (about -gamma / 2)", rates[gamma], -0.23, -0.17)
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
+for name, orbit in orbits.items():
+    left.plot(*orbit.T, linewidth=1.3, label=name)
+    right.semilogy(orbit.norm(dim=1))
+left.plot(0, 0, "+", color="black", markersize=12)
+left.set(
+    xlim=(-3, 3),
+    ylim=(-3, 3),
+    aspect="equal",
+    xlabel="x (minimises)",
+    ylabel="y (maximises)",
+    title="one game, four ways to step",
+)
+left.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+right.set(xlabel="step", ylabel="distance from the equilibrium", title="who arrives?");
+
+# %% [markdown]
+# Choose the step and the rate yourself; a positive `R1 gamma` switches from the bilinear game (here $\frac12 xy$) to the smallest GAN. Is
+# there a rate at which simultaneous steps settle without $\gamma$? Which $\gamma$ settles fastest, and what happens beyond it?
+
+# %%
+widgets.game_orbit()
+
+
+# %% [markdown]
+# ## 2 · The equation becomes code
+#
+# Three short functions are the whole method. Write them from the formulas; a cell proves them equal to the package's.
+
+# %%
+def my_critic_loss(l_real, l_fake):
+    return -torch.nn.functional.logsigmoid(l_real) - torch.nn.functional.logsigmoid(-l_fake)
+
+
+def my_generator_loss(l_fake):
+    return -torch.nn.functional.logsigmoid(l_fake)
+
+
+def my_r1(critic, x):
+    slope = torch.func.vmap(torch.func.grad(lambda one: critic(one[None]).squeeze()))(x)
+    return slope.flatten(1).square().sum(1)
+
+
+check("critic_loss", my_critic_loss(v_real, v_fake), adversarial.critic_loss(v_real, v_fake))
+check(
+    "non_saturating_generator_loss",
+    my_generator_loss(v_fake),
+    adversarial.non_saturating_generator_loss(v_fake),
+)
+net, points = (
+    MLP(2, 1, 16, 2),
+    torch.randn(32, 2, generator=torch.Generator().manual_seed(2)).requires_grad_(),
+)
+check("r1_penalty", my_r1(net, points), adversarial.r1_penalty(net(points).squeeze(1), points))
+course.show_source(adversarial.r1_penalty)
+
+# %% [markdown]
+# ## 3 · Train on the digits
+#
+# Two small perceptrons, the non-saturating loss, $R_1$ with $\gamma = 1$, 1,500 steps of each player (`adversarial.Recipe` has every number).
+# No likelihood will tell us how good the result is, and the two losses will not either, so measure the *samples*: the Frechet distance
+# between features of generated and of held-out images (lesson 09 takes it apart; the features are those of a small digit classifier), and
+# precision and recall: what share of samples looks like data, and what share of the data the samples reach.
+
+# %%
+from genlab.metrics.features import load_classifier
+from genlab.metrics.frechet import frechet_distance
+from genlab.metrics.precision_recall import precision_recall
+
+torch.set_default_dtype(torch.float32)
+train_images = load_digits("train").images
+held_out = torch.cat([load_digits("val").images, load_digits("test").images])
+classifier = load_classifier()
+
+
+def describe(images):
+    return classifier.features(images.double()).detach()
+
+
+reference = describe(held_out)
+
+
+def draw(gan, n, seed=1):
+    return adversarial.to_grey(gan.sample(n, generator=torch.Generator().manual_seed(seed)))
+
+
+def distance(gan):
+    return frechet_distance(reference, describe(draw(gan, 1000))).item()
+
+
+gan = adversarial.digit_gan()
+frechet, film = {}, {}
+
+
+def with_snapshots(records):
+    for record in records:
+        if record.step in (1, 100, 200, 400, 700, 1000, 1500):
+            frechet[record.step], film[record.step] = distance(gan), draw(gan, 8)
+        yield record
+
+
+# %%
+run = widgets.watch(
+    with_snapshots(adversarial.train_digit_gan(gan, train_images)), total=1500, label="loss, nats"
+)
+check_range("Frechet distance to held-out digits", frechet[1500], 0.2, 1.1)
+
+# %%
+quality = precision_recall(reference, describe(draw(gan, 400)))
+floor = frechet_distance(reference, describe(train_images[:1000])).item()
+real_quality = precision_recall(reference, describe(train_images[:400]))
+made = classifier.probs(draw(gan, 1000).double()).argmax(1).bincount(minlength=10)
+check_range("the same distance for real training images", floor, 0.05, 0.15)
+check_range("precision of the samples", quality.precision, 0.5, 0.9)
+check_range("recall of the samples", quality.recall, 0.6, 0.95)
+check_range("precision of real images (not 1, see lesson 09)", real_quality.precision, 0.8, 1.0)
+check_range("share of the rarest digit among samples", made.min() / 1000, 0.03, 0.1)
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.9))
+frames = torch.cat([film[step] for step in (1, 100, 400, 1500)])
+course.show_images(axes[0], frames, n_columns=8, title="8 latent draws at steps 1, 100, 400, 1500")
+course.show_images(axes[1], draw(gan, 32, seed=2), n_columns=8, title="generated, one pass each")
+course.show_images(axes[2], held_out[:32], n_columns=8, title="held-out data");
+
+# %% [markdown]
+# Strokes are crisp, all ten digits are there, and some images are of nothing at all: precision says how many. A few seconds of training
+# leave the distance several times above that of real images.
+#
+# ## 4 · What to look at
+#
+# Move the generator's density and watch the best critic answer. At which mean is the minimax slope largest, and what has become of it at
+# 6? What does the other slope do there? Shrink `std` to 0.4: where is the critic now sure, and of what?
+
+# %%
+widgets.gan_game()
+
+# %%
+mus = torch.linspace(0.05, 8, 60)
+torch.set_default_dtype(torch.float64)
+flat = [frozen_slope(adversarial.minimax_generator_loss, m.item()) for m in mus]
+steep = [frozen_slope(adversarial.non_saturating_generator_loss, m.item()) for m in mus]
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+left.plot(mus, [two_js(m.item()) / 2 for m in mus])
+left.axhline(math.log(2), color="black", linestyle=":", linewidth=1)
+left.set(
+    xlabel=r"distance $\mu$ of two unit Gaussians",
+    ylabel="JS, nats",
+    title="the ceiling log 2 is soon reached",
+)
+right.semilogy(mus, flat, label="minimax")
+right.semilogy(mus, steep, label="non-saturating")
+right.set(
+    xlabel=r"distance $\mu$",
+    ylabel="slope of the loss",
+    title="at the best critic",
+    ylim=(1e-4, 20),
+)
+right.legend();
+
+# %% [markdown]
+# ## 5 · It fails
+#
+# ### Failure 1. The vanishing gradient
+#
+# With two Gaussians at distance 8 the exact slopes are those at the right edge of the figure. Does it happen with a *learned* critic? Take
+# a fresh generator for the ring of eight Gaussians, hold it still, and train the critic alone. The better it gets, the less the minimax
+# loss tells the generator.
+
+# %%
+at_8 = frozen_slope(adversarial.minimax_generator_loss, 8.0)
+d_js = (two_js(8.0001) - two_js(7.9999)) / 2e-4
+check("distance 8: minimax slope vs slope of 2 JS", at_8, d_js, atol=1e-6)
+total = at_8 + frozen_slope(adversarial.non_saturating_generator_loss, 8.0)
+check("    both slopes together vs KL(q || p)' = 8", total, 8.0, atol=1e-6)
+
+torch.set_default_dtype(torch.float32)
+ring = GaussianRing()
+
+
+def ring_gan(seed, *, width=64, gamma=0.0, batch_aware=False):
+    torch.manual_seed(seed)
+    critic = MLP(4 if batch_aware else 2, 1, width, 2)
+    critic = adversarial.BatchAware(critic) if batch_aware else critic
+    return adversarial.GAN(MLP(2, 2, 64, 2), critic, latent_dim=2, event_shape=(2,), gamma=gamma)
+
+
+def slopes_of(gan):
+    z = torch.randn(1000, 2, generator=torch.Generator().manual_seed(0))
+    logits, found = gan.logits(gan.generator_net(z)), []
+    for loss in (adversarial.minimax_generator_loss, adversarial.non_saturating_generator_loss):
+        weights = list(gan.generator_parameters())
+        grads = torch.autograd.grad(loss(logits).mean(), weights, retain_graph=True)
+        found.append(math.sqrt(sum(float(g.square().sum()) for g in grads)))
+    return found
+
+
+# %%
+still = ring_gan(0)
+adam, seed = torch.optim.Adam(still.critic_parameters(), lr=3e-3), torch.Generator().manual_seed(0)
+slopes = {}
+for step in range(601):
+    if step in (50, 200, 600):
+        slopes[step] = slopes_of(still)
+    adam.zero_grad()
+    still.critic_loss(ring.sample(128, generator=seed), generator=seed).backward()
+    adam.step()
+print("critic's steps   generator's gradient: minimax   non-saturating")
+for step, (minimax, other) in slopes.items():
+    print(f"{step:14}   {'':21} ~{minimax:.4f}            ~{other:.2f}")
+left_over = slopes[600][0] / slopes[50][0]
+check_range("minimax gradient, after 600 over after 50", left_over, 0.0, 0.1)
+check_range("log10 of non-saturating over minimax", math.log10(slopes[600][1] / slopes[600][0]), 2, 9, digits=1)
+
+
+# %% [markdown]
+# ### Failure 2. Mode collapse
+#
+# Let the generator run ahead: its learning rate ten times the critic's, and both with heavy momentum (Adam's 0.9, the default of every
+# library). Nothing else is unusual. Before you run the next cell: what is the generator's best reply to a critic that does not move?
+#
+# It is a *single point*, wherever $D$ is largest. A fast generator plays $\max_D\min_G$, and everything that step 3 promised was about
+# $\min_G\max_D$. Measure it: assign each sample to its nearest mode, count the modes that hold at least 1 % of the samples within four
+# standard deviations, and take the KL divergence of the shares to uniform (0 = even, $\log 8 \approx 2.08$ = one mode).
+
+# %%
+def modes(gan):
+    x = gan.sample(2000, generator=torch.Generator().manual_seed(99))
+    distance, nearest = torch.cdist(x, ring.means).min(1)
+    share = nearest.bincount(minlength=8) / len(x)
+    close = nearest[distance < 4 * ring.std].bincount(minlength=8) / len(x)
+    return int((close >= 0.01).sum()), torch.xlogy(share, 8 * share).sum().item()
+
+
+def play_ring(gan, lr, momentum, seed, n_steps=600, keep=()):
+    rng, film = torch.Generator().manual_seed(seed), {}
+    batches = minibatches(ring.sample(5000, generator=rng), 128, generator=rng)
+    for r in fit_adversarial(gan, batches, n_steps=n_steps, lr=lr, betas=momentum, generator=rng):
+        if r.step in keep:
+            film[r.step] = gan.sample(500, generator=torch.Generator().manual_seed(1))
+    return film
+
+
+FAST, EVEN = (3e-4, 3e-3), (1e-3, 1e-3)  # rates of critic and generator
+HEAVY, LIGHT = (0.9, 0.99), (0.5, 0.9)  # momentum
+collapsed = ring_gan(3)
+hopping = play_ring(collapsed, FAST, HEAVY, seed=3, keep=(300, 400, 500, 600))
+count, kl = modes(collapsed)
+check_range("modes covered, of 8", count, 0, 5, digits=0)
+check_range("KL of the mode shares to uniform, nats", kl, 0.4, 2.08)
+
+# %% [markdown]
+# And now the cures, one change at a time, each for 600 steps. Three keep the fast generator and change the critic: $R_1$; *minibatch
+# statistics* (the critic also sees the standard deviation of its batch, so a batch of copies looks wrong although each copy looks right);
+# four times the width. The others change the dynamics: equal rates; equal rates and $R_1$; equal rates and light momentum.
+
+# %%
+cures = {
+    "fast generator, R1": ({"gamma": 1.0}, FAST, HEAVY),
+    "fast generator, minibatch statistics": ({"batch_aware": True}, FAST, HEAVY),
+    "fast generator, critic 4 x wider": ({"width": 256}, FAST, HEAVY),
+    "equal rates": ({}, EVEN, HEAVY),
+    "equal rates, R1": ({"gamma": 1.0}, EVEN, HEAVY),
+    "equal rates, light momentum": ({}, EVEN, LIGHT),
+}
+found, final = {}, {}
+for name, (change, lr, momentum) in cures.items():
+    final[name] = ring_gan(3, **change)
+    play_ring(final[name], lr, momentum, seed=3)
+    found[name] = modes(final[name])
+    print(f"{name:<38} modes ~{found[name][0]}   KL ~{found[name][1]:.3f}")
+check_range("R1 does not save a runaway generator: KL", found["fast generator, R1"][1], 0.25, 2.08)
+for name in ("equal rates, R1", "equal rates, light momentum"):
+    check_range(f"{name}: modes", found[name][0], 8, 8, digits=0)
+    check_range("    KL", found[name][1], 0.0, 0.06)
+
+# %%
+cured = list(cures)[-2:]
+shots = [*hopping.items()]
+shots += [(name, final[name].sample(500, generator=torch.Generator().manual_seed(1))) for name in cured]
+figure, axes = plt.subplots(1, 6, figsize=(12, 2.5), sharex=True, sharey=True)
+for ax, (when, sample) in zip(axes, shots, strict=True):
+    ax.plot(*sample.T, ".", color="#0072B2", markersize=3, linestyle="none")
+    ax.plot(*ring.means.T, "o", color="#E69F00", markersize=10, markerfacecolor="none", linestyle="none")
+    title = f"collapsed,\nstep {when}" if isinstance(when, int) else when.replace(", ", ",\n")
+    ax.set(xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), aspect="equal", xticks=[], yticks=[])
+    ax.set_title(title, fontsize=9)
+
+# %% [markdown]
+# The collapsed generator hops: the critic learns to reject where it stands, and it moves on. That is the rotation of step 9, in function
+# space. The game, the divergence, the data and the generator's network are the same in all seven runs; what cured it was a critic that
+# keeps pace, and friction. One run is an anecdote, so here is what five or six other seeds gave when this lesson was written: fast
+# generator 1 to 4 modes; with $R_1$ 1 to 3; with minibatch statistics 2 to 7; with the wide critic 1 to 8; equal rates 1 to 8; and the
+# last two rows 8, every time. Change the seed and see. (The samples between the modes are another matter: a continuous generator cannot
+# tear one cloud of noise into eight, as in lesson 04.)
+#
+# ### Failure 3. The losses say nothing, so there is no stopping rule
+#
+# Take up the digits again. From step 100 on the critic's loss hardly moved. The samples did.
+
+# %%
+critic_curve = np.array([r.losses["critic"] for r in run])
+early, late = critic_curve[100:300].mean(), critic_curve[1300:].mean()
+check_range("critic's loss, steps 100 to 300 (log 4 = 1.386)", early, 1.2, 1.42)
+check_range("change of the critic's loss since then", late - early, -0.1, 0.12)
+check_range("Frechet distance, step 100 over step 1500", frechet[100] / frechet[1500], 2.5, 30, digits=1)
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+for name in ("critic", "generator"):
+    smooth = np.convolve([r.losses[name] for r in run], np.ones(25) / 25, "valid")
+    left.plot(smooth, label=name, linewidth=1.3)
+left.axhline(math.log(4), color="black", linestyle=":", linewidth=1)
+left.set(xlabel="step", ylabel="loss, nats", title="the losses stand still (dotted: log 4)", ylim=(0, 2))
+left.legend(loc="lower right")
+right.semilogy(list(frechet), list(frechet.values()), "o-")
+right.axhline(floor, color="black", linestyle=":", linewidth=1)
+right.set(xlabel="step", ylabel="Frechet distance", title="the samples improve (dotted: real images)");
+
+# %% [markdown]
+# A loss of $\log 4$ means that *this* critic cannot tell, and no more. So one measures samples instead, or builds a critic whose loss is
+# itself a distance (lesson 08).
+#
+# **Other remedies, and where they belong.** *Feature matching* replaces the generator's loss by
+# $\|\mathbb E_p\phi - \mathbb E_q\phi\|^2$ for a hidden layer $\phi$ of the critic: a target that does not run away, blind to everything
+# but means. *Minibatch discrimination* is the learned form of the statistic you have just seen. *Unrolled GANs* differentiate the generator
+# through a few future critic steps: the look-ahead of step 9, for one player. *Wasserstein* critics (lesson 08) change what is measured.
+# The first two fit in a line each:
+
+# %%
+torch.set_default_dtype(torch.float64)
+features = torch.tensor([[0.0, 2.0], [4.0, 2.0]])
+copies = torch.tensor([[2.0, 2.0], [2.0, 2.0]])  # the same means, no variety
+check(
+    "feature matching between data and copies",
+    adversarial.feature_matching_loss(features, copies).sum(),
+    0.0,
+)
+check(
+    "minibatch statistics of data and of copies",
+    torch.stack([adversarial.with_spread(b)[0, 2] for b in (features, copies)]),
+    [2.0, 0.0],
+    atol=1e-5,
+)
+
+
+# %% [markdown]
+# ## 6 · Exercises
+#
+# Replace `...` and run the cell; `course.hint("07.value")` gives up to three hints.
+#
+# **07.best-critic** (compute). `p` and `q` are arrays of probabilities. Return the best critic's $D$ for each outcome.
+
+# %%
+def best_critic(p, q): ...
+
+
+course.exercise("07.best-critic", best_critic)
+
+
+# %% [markdown]
+# **07.slopes** (compute). Return the pair of slopes, in the critic's *logit*, of $\log(1-D)$ and of $-\log D$ where $D = d$.
+
+# %%
+def slopes_at(d): ...
+
+
+course.exercise("07.slopes", slopes_at)
+
+
+# %% [markdown]
+# **07.value** (derive). Return the value of the game at the best critic, in nats, from `p` and `q`. Derive it through the divergence, then
+# check it against the first route of step 3.
+
+# %%
+def value_at_best(p, q): ...
+
+
+course.exercise("07.value", value_at_best)
+
+
+# %% [markdown]
+# **07.look-ahead** (build). One extragradient step of $\min_x\max_y xy$ with rate `lr`; return the new `(x, y)`.
+
+# %%
+def look_ahead(x, y, lr): ...
+
+
+course.exercise("07.look-ahead", look_ahead)
+
+
+# %% [markdown]
+# **07.mode-kl** (build). `x` holds samples, `centres` the modes, both `(n, 2)` arrays. Return the KL divergence, in nats, from the shares of
+# the nearest modes to the uniform law. A mode without samples must not break it.
+
+# %%
+def mode_kl(x, centres): ...
+
+
+course.exercise("07.mode-kl", mode_kl)
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+widgets.quiz(7)
+
+# %% [markdown]
+# ## Summary
+#
+# 1. A GAN is a sampler $G(z)$ and a critic; the density of $G(z)$ exists and is never evaluated. No likelihood, as a type.
+# 2. The best critic is $D^* = p/(p+q)$; its logit is the log-ratio of the densities, and a network finds it from samples.
+# 3. Against it the game is worth $-\log 4 + 2\,\mathrm{JS}$, with $\mathrm{JS} \le \log 2$: zero only for equal laws, flat for distant ones.
+# 4. The minimax generator has slope $D$ in the logit, the non-saturating one $1-D$: 0.01 against 0.99 for a recognised fake.
+# 5. They agree for a sample and may disagree for a batch; the second descends $\mathrm{KL}(q\|p) - 2\,\mathrm{JS}$.
+# 6. Every convex $f$ gives a bound that samples can climb; the first game is one row of that table.
+# 7. Simultaneous steps leave an equilibrium they circle; turns, averages, look-ahead and friction ($R_1$) keep or bring them back.
+# 8. Mode collapse is the dynamics: against a critic that lags, the best reply is one point. The divergence wants all modes.
+# 9. A sure critic starves the minimax loss: produced, measured, and the reason for the other one.
+# 10. Losses of a game are no progress bar. Measure the samples.
+#
+# **Back to your predictions.** 1: $D^* = 0.4167$, far from sure. 2: 99. 3: no, for no rate; the factor is $\sqrt{1+\eta^2}$. 4: the training;
+# the same networks covered all eight. 5: yes, by a factor of several in Frechet distance.
+#
+# | the cheat sheet's row | objective | sampler | evaluations | $\log p(x)$ | pays with |
+# |---|---|---|---|---|---|
+# | GAN | $\min_G\max_D V$; in practice $-\log D(G(z))$ | $z \sim \mathcal N(0,I)$, $x = G(z)$ | 1 | none | dynamics: lost modes, no stopping rule |
+#
+# **What production systems add.** Convolutional networks with modulated styles, $R_1$ applied only every few steps, an average of the
+# generator's weights for sampling (the averaging of step 9), augmentation of what the critic sees, and conditioning on a class or a text.
+# Two relatives answer other questions: *CycleGAN* plays two games to translate between unpaired sets, with the demand that there and back
+# is the identity; *BiGAN* adds an encoder and lets the critic judge pairs $(x, z)$.
+#
+# ## Sources
+#
+# - The game, $D^*$, its value, the non-saturating loss: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1 to 6, proposition 1, theorem 1.
+# - What the practical loss descends: Arjovsky and Bottou 2017 (arXiv:1701.04862), theorem 2.5.
+# - f-GAN: Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eq. 2 to 6, tables 1 and 2.
+# - Games: Goodfellow 2016 (arXiv:1701.00160), section 7; Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1 and eq. 9;
+#   Korpelevich 1976; Daskalakis et al. 2018 (arXiv:1711.00141), eq. 1.
+# - Remedies: Salimans et al. 2016 (arXiv:1606.03498), section 3; Karras et al. 2018 (arXiv:1710.10196), section 3; Metz et al. 2017
+#   (arXiv:1611.02163), section 2. Relatives: Zhu et al. 2017 (arXiv:1703.10593); Donahue et al. 2017 (arXiv:1605.09782).
+# - Courses: Stanford CS236 lecture 9; Berkeley CS294-158 lecture 5.
