@@ -106,7 +106,7 @@ $(PY):
 	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then found="$$candidate"; break; fi; \
 	done; \
 	if [ -z "$${found:-}" ]; then \
-	  echo "genlab needs Python 3.11 or newer, and $${python:-none on the path} is. Install one (python.org, your package"; \
+	  echo "genlab needs Python 3.11 or newer. $${python:+$$python is not one. }Install one (python.org, your package"; \
 	  echo "manager, or 'conda env create' with environment.yml), then: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; \
 	  exit 1; \
 	fi; \
