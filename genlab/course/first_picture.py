@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from genlab.core import likelihood_kind, make_generator
-from genlab.data.toys import plane
+from genlab.core import last, likelihood_kind, make_generator
+from genlab.data.toys import GaussianRing, plane
 from genlab.score import DDPM, score_from_eps
 
-from .figures import BLUE, GREEN, ORANGE, RED, SKY
-from .first_map import EXTENT, RECIPES, Row
+from .figures import BLUE, GREEN, ORANGE, RED, SKY, begin
+from .first_map import EXTENT, RECIPES, Row, learn, measure
 
 INK = "#333333"
 COLOURS = {"autoregressive": BLUE, "flow": SKY, "vae": ORANGE, "gan": RED, "diffusion": GREEN}
@@ -73,6 +73,25 @@ def draw_first_map(
         for spine in ax.spines.values():
             spine.set(visible=True, color="#CCCCCC", linewidth=0.8)
     return figure
+
+
+def save_first_map(path: str, *, dpi: int = 140) -> None:
+    """Train the five models as lesson 01 does, and save the picture: the one in the README.
+
+    Args:
+        path: where to, with the ending of an image format.
+        dpi: resolution, dots for each inch of a figure 13 inches wide.
+    """
+    begin(lesson=1)
+    ring, g, models = GaussianRing(), make_generator(1), dict[str, Any]()
+    data, held_out, reference = (ring.sample(n, generator=g) for n in (10_000, 2_000, 4_000))
+    for name in RECIPES:
+        models[name], run = learn(name, data)
+        last(run)
+    rows = {name: measure(m, held_out, reference, generator=g) for name, m in models.items()}
+    figure = draw_first_map(ring, models, rows)
+    figure.savefig(path, dpi=dpi)
+    plt.close(figure)
 
 
 def _points(ax: Axes, x: Tensor, colour: str) -> None:

@@ -30,7 +30,8 @@ def five_samplers(models: Mapping[str, Any], *, n_points: int = 800, seed: int =
         (clouds[name],) = ax.plot([], [], ".", markersize=2.2, color=COLOURS[name], alpha=0.6)
         ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
         ax.set_title(RECIPES[name].title.split(" (")[0], fontsize=9, color=COLOURS[name])
-        titles[name] = ax.text(0, -EXTENT * 0.94, "", ha="center", fontsize=8, color="#555555")
+        ax.spines[["left", "bottom"]].set_visible(False)
+        titles[name] = ax.set_xlabel(" ", fontsize=8.5, color="#555555")
 
     def update(share: float) -> None:
         for name, frames in films.items():

@@ -9,10 +9,12 @@ from matplotlib.axes import Axes
 
 from ..atlas.picture import COLOURS
 from ..course.placing import (
+    AR,
     FAMILIES,
     LIKELIHOODS,
     OBJECTIVES,
     SAMPLERS,
+    SCORE,
     SYSTEMS,
     passes,
     place,
@@ -52,7 +54,7 @@ class _Map:
 
     @staticmethod
     def _axes(ax: Axes) -> None:
-        ax.set(xscale="log", xlim=(0.5, 2 * MOST), ylim=(0.45, 3.75))
+        ax.set(xscale="log", xlim=(0.3, 2.5 * MOST), ylim=(0.45, 3.75))
         ax.set_xlabel("network passes for one sample")
         ax.set_yticks([1, 2, 3], ["nothing", "a bound,\nor indirect", "exactly"])
         ax.set_ylabel("what it says about p(x)")
@@ -83,7 +85,11 @@ def paradigm_map() -> Explorer:
     ) -> str:
         if system != OWN:
             s = SYSTEMS[system]
-            picture.light(s.families, s.pieces, s.steps, s.guided)
+            shown_pieces = (
+                s.pieces if AR in s.families else pieces
+            )  # the others stay where they were
+            shown_steps = s.steps if SCORE in s.families else steps
+            picture.light(s.families, shown_pieces, shown_steps, s.guided)
             cost = passes(s.families, pieces=s.pieces, steps=s.steps, guided=s.guided)
             return f"<i>It {s.description}.</i><br>{_verdict(s.families, f'{cost:,} passes')}"
         clues = [None if c == OPEN else c for c in (objective, sampler, likelihood)]

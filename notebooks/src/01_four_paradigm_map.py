@@ -57,7 +57,7 @@ atlas.draw_map(lesson=1);
 # 2. Which of the five can tell you the density at a given point: exactly, by a bound, not at all?
 # 3. The best average log-likelihood that any model can reach on this data is $-1.123$ nats. One model will report $-2.0$. Is it worse
 #    than a model that reports $-1.2$?
-# 4. The data are eight separate clusters. You train a GAN with the textbook loss and a standard optimiser. How many of the eight will its
+# 4. The data are eight separate clusters. You train a GAN with the textbook loss and the optimiser that you use for everything else. How many of the eight will its
 #    samples reach?
 
 # %% [markdown]
@@ -488,9 +488,9 @@ noise_floor = energy_distance(ring.sample(4_000, generator=g), reference).item()
 print(f"{'model':24s} {'passes':>6s}   {'log-likelihood / nats':24s} distance")
 for name, row in rows.items():
     print(
-        f"{first_map.RECIPES[name].title:24s} {row.passes:6d}   {row.likelihood_text:24s} ~{row.distance:.3f}"
+        f"{first_map.RECIPES[name].title:24s} {row.passes:6d}   {row.likelihood_text:24s} ~{row.distance:.4f}"
     )
-print(f"{'the data itself':24s} {'':6s}   {-entropy:.2f} {'(ceiling)':18s} ~{noise_floor:.3f}")
+print(f"{'the data itself':24s} {'':6s}   {-entropy:.2f} {'(ceiling)':18s} ~{noise_floor:.4f}")
 
 # %%
 check("passes, counted", [row.passes for row in rows.values()], [2, 1, 1, 1, 100])
@@ -587,8 +587,8 @@ check_range("lattice - importance-weighted bound", exact - tighter, -0.02, 0.15)
 #
 # ### Adversarial: lost modes
 #
-# Take away the penalty and give the optimiser the usual momentum of 0.9. Nothing in the generator's loss asks for *all* of the clusters, so it
-# moves to one that the critic currently believes in. We count the clusters that receive at least 2 % of the samples.
+# One number of the optimiser is changed: its momentum, from 0 to the usual 0.9. Data, networks and objective stay the same, and there is no
+# penalty in either run. We count the clusters that receive at least 2 % of the samples.
 
 # %%
 from genlab.train import fit_adversarial, minibatches
@@ -600,26 +600,22 @@ def modes_reached(x):
     return int((counts >= 0.02 * len(x)).sum())
 
 
-def play(gamma, n_steps=500):
-    torch.manual_seed(1)
-    gan, noise = first_map.gan(gamma), make_generator(1)
-    batches = minibatches(data, 250, generator=noise)
-    last(
-        fit_adversarial(gan, batches, n_steps=n_steps, lr=1e-3, betas=(0.9, 0.999), generator=noise)
-    )
+def play(momentum, n_steps=300):
+    torch.manual_seed(5)
+    gan, noise = first_map.gan(gamma=0.0), make_generator(5)
+    batches, betas = minibatches(data, 250, generator=noise), (momentum, 0.99)
+    last(fit_adversarial(gan, batches, n_steps=n_steps, lr=1e-3, betas=betas, generator=noise))
     return gan.sample(2_000, generator=noise)
 
 
-collapsed, penalised = play(gamma=0.0), play(gamma=0.5)
-check_range("modes of 8, no penalty", modes_reached(collapsed), 0, 5, digits=0)
-check_range("modes of 8, the same run with the penalty", modes_reached(penalised), 4, 8, digits=0)
-check_range(
-    "modes of 8, section 6 (penalty, no momentum)",
-    modes_reached(models["gan"].sample(2_000, generator=g)),
-    8,
-    8,
-    digits=0,
-)
+collapsed, steady = play(momentum=0.9), play(momentum=0.0)
+check_range("modes of 8, momentum 0.9", modes_reached(collapsed), 0, 5, digits=0)
+check_range("modes of 8, no momentum", modes_reached(steady), 7, 8, digits=0)
+
+# %% [markdown]
+# So the loss is not to blame: its minimum is full coverage, and the same loss finds it. What loses the clusters is the *game*: two players
+# who overshoot chase each other around the equilibrium, and the generator runs to whichever cluster the critic believes in at the moment.
+# The data never notice, and no loss curve says so. Lessons 07 and 08 look for the remedies, of which the penalty of section 6 is one.
 
 # %% [markdown]
 # ### Diffusion: too few steps
@@ -666,7 +662,7 @@ check_range(
 # %%
 figure, axes = plt.subplots(1, 4, figsize=(11.5, 2.9), width_ratios=[1, 1, 1, 1.6])
 pictures = {
-    "GAN without penalty": collapsed,
+    "GAN, momentum 0.9": collapsed,
     "diffusion, 2 steps": few["DDIM", 2],
     "diffusion, 10 steps": few["DDIM", 10],
 }
@@ -762,7 +758,7 @@ torch.set_default_dtype(torch.float32)
 # 2. *Density:* exact for two, a bound for two, nothing for the GAN, and there by the *absence of a method*, not by a number that is wrong.
 # 3. *Minus two against minus one point two:* not comparable. One is a bound; the lattice showed that the model behind it is better than it
 #    says.
-# 4. *Modes:* without the penalty a handful at most. The loss never asked for all eight.
+# 4. *Modes:* with the usual momentum a handful at most, although the loss asks for all eight. A game is not a minimisation.
 
 # %% [markdown]
 # ## 9. Exercises
