@@ -29,6 +29,11 @@ MAKERS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _same_networks_every_time():
+    torch.manual_seed(0)
+
+
 @pytest.fixture(params=MAKERS, ids=str)
 def transform(request):
     torch.manual_seed(0)
