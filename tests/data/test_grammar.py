@@ -110,6 +110,12 @@ def test_what_is_no_sentence_has_probability_zero(sentence):
     assert grammar.log_prob(x).item() == -math.inf
 
 
+def test_the_beginning_of_a_sentence_is_no_sentence():
+    grammar = Grammar()
+    x = torch.tensor([[grammar.words.index(w) for w in ("the", "cat", "sees")]])
+    assert grammar.log_prob(x).item() == -math.inf
+
+
 def test_filling_up_costs_nothing():
     grammar = Grammar()
     x = grammar.encode(["a bird sings ."])

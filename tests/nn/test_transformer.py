@@ -40,8 +40,10 @@ def test_rms_norm_of_zero_is_zero():
 
 def test_swiglu_with_a_closed_gate_is_zero():
     mlp = SwiGLU(4, 6)
-    torch.nn.init.zeros_(mlp.w_1.weight)  # SiLU(0) = 0
-    assert torch.equal(mlp(torch.randn(3, 4)), torch.zeros(3, 4))
+    torch.nn.init.constant_(mlp.w_1.weight, -50.0)  # the gate: SiLU(-50) is about -1e-20
+    assert mlp(torch.ones(3, 4)).abs().max() < 1e-15
+    torch.nn.init.constant_(mlp.w_1.weight, 50.0)
+    assert mlp(torch.ones(3, 4)).abs().max() > 1
 
 
 @settings(deadline=None, max_examples=15)
