@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 03 · Maximum likelihood and the KL view
 #
-# **After this lesson you will be able to**
+# ## Objectives: after this lesson you will be able to
 #
 # - *derive* maximum likelihood from the wish to be close to the data, in one line, and say what "close" means;
 # - *compute* forward and reverse KL, entropy and cross-entropy by hand, and convert between them;
@@ -589,7 +589,7 @@ steps, on_train, on_val = zip(*curve, strict=True)
 figure, ax = plt.subplots(figsize=(7.0, 3.0))
 ax.plot(steps, on_train, label="training")
 ax.plot(steps, on_val, label="validation")
-ax.axhline(2.441, color="#222222", linewidth=1, linestyle=":", label="pixel histogram, validation")
+ax.axhline(2.438, color="#222222", linewidth=1, linestyle=":", label="pixel histogram, validation")
 ax.plot(best["step"], best["val"], "*", color="#D55E00", markersize=13, label="where we should have stopped")
 ax.set(xlabel="step", ylabel="bits per dimension", ylim=(1.7, 2.7))
 ax.legend(fontsize=9);
@@ -907,7 +907,7 @@ widgets.quiz(3)
 # **What production systems add.** The loss is this one, token by token, over so many tokens that few are seen twice and the training loss is nearly a held-out loss. Removing near-duplicates, and test questions, from
 # the training set is an engineering effort of its own, because of failure 4. Preference tuning of language models adds a *reverse* KL to a reference model, and the narrowing of step 9 comes with it.
 #
-# **Sources**
+# ## 10 · Sources
 #
 # - Kullback and Leibler 1951, *Ann. Math. Statist.* 22, eq. 2.4 (the divergence); Cover and Thomas, *Elements of Information Theory*, 2nd ed., eqs. 2.26, 2.90 (KL, non-negativity), lemma 11.6.1 (Pinsker's bound).
 # - Goodfellow, Bengio and Courville, *Deep Learning*, section 5.5, eqs. 5.56 to 5.61 (maximum likelihood as KL).
