@@ -79,12 +79,16 @@ def test_an_exploding_loss_stops_with_advice(generator):
         list(fit(model, batches, n_steps=1))
 
 
-def test_each_player_moves_only_its_own_parameters(generator):
+@pytest.mark.parametrize(
+    ("lr", "w", "v"),
+    [((0.1, 0.0), 1.1, 1.0), ((0.0, 0.1), 1.0, 0.9)],  # Adam's first step is the learning rate
+    ids=["critic", "generator"],
+)
+def test_each_player_moves_only_its_own_parameters(lr, w, v, generator):
     model = Bilinear()
     batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
-    record = next(fit_adversarial(model, batches, n_steps=1, lr=(0.1, 0.0)))
-    assert model.w.item() == pytest.approx(1.1)  # Adam's first step is the learning rate
-    assert model.v.item() == 1.0
+    record = next(fit_adversarial(model, batches, n_steps=1, lr=lr))
+    assert (model.w.item(), model.v.item()) == pytest.approx((w, v))
     assert set(record.losses) == {"critic", "generator"}
 
 
