@@ -154,6 +154,8 @@ def check_close_mc(name: str, estimates: Values, truth: float, *, n_sigma: float
     Example:
         >>> check_close_mc("mean of a coin", np.array([0.0, 1.0] * 50), 0.5)
         ok  mean of a coin                                  ~0.5000  vs  0.500000  (n = 100)
+
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
     """
     draws = as_array(estimates).reshape(-1)
     if draws.size < 2:

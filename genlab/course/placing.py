@@ -124,6 +124,8 @@ def passes(
     Example:
         >>> passes((VAE, SCORE), steps=50, guided=True)
         101
+
+    Lesson: notebooks/01_four_paradigm_map.ipynb
     """
     if unknown := set(families) - set(FAMILIES):
         raise ValueError(f"unknown families {sorted(unknown)}; expected some of {FAMILIES}")
