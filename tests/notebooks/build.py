@@ -115,16 +115,16 @@ def strip(notebook):
 
 def build(source):
     """Build one pair from its text `source`; return a line that says what was written."""
-    target = notebook_path(source)
+    target, given = notebook_path(source), source.read_text(encoding="utf-8")
     notebook = read_text(source)
     seconds, peak = run(notebook, target.parent)
     strip(notebook)
     nbformat.validate(notebook)
     nbformat.write(notebook, target)
-    text = text_of(notebook)
-    source.write_text(
-        text, encoding="utf-8"
-    )  # last: a text that looks older than its notebook is refused by jupytext
+    if source.read_text(encoding="utf-8") != given:
+        return f"{target}: its text was edited while the cells ran; build it again"
+    # The text is written last: jupytext refuses one that looks older than its notebook.
+    source.write_text(text_of(notebook), encoding="utf-8")
     n_code = sum(cell.cell_type == "code" for cell in notebook.cells)
     memory = "n/a" if peak is None else f"{peak:.0f} MB"
     size = target.stat().st_size / 1000

@@ -84,6 +84,18 @@ def test_a_failing_cell_prints_its_traceback_and_keeps_the_old_notebook(source, 
     assert target.read_text() == "the old notebook"
 
 
+def test_an_edit_made_while_the_cells_run_is_kept(source, monkeypatch):
+    edited = TEXT.replace("print(0.5)", "print(0.6)")
+
+    def run_while_someone_edits(notebook, folder):
+        source.write_text(edited)
+        return 0.0, None
+
+    monkeypatch.setattr(build, "run", run_while_someone_edits)
+    assert "edited while the cells ran" in build.build(source)
+    assert source.read_text() == edited
+
+
 def test_unchanged_cells_keep_their_ids(source):
     before = [cell.id for cell in build.read_text(source).cells]
     source.write_text(TEXT.replace("print(0.5)", "print(0.6)"))
