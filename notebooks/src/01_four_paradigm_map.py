@@ -614,8 +614,8 @@ check_range("modes of 8, no momentum", modes_reached(steady), 7, 8, digits=0)
 
 # %% [markdown]
 # So the loss is not to blame: its minimum is full coverage, and the same loss finds it. What loses the clusters is the *game*: two players
-# who overshoot chase each other around the equilibrium, and the generator runs to whichever cluster the critic believes in at the moment.
-# The data never notice, and no loss curve says so. Lessons 07 and 08 look for the remedies, of which the penalty of section 6 is one.
+# who overshoot chase each other around the equilibrium, and the generator's points become a streak that sweeps through a cluster or two
+# (first panel of the next figure). No loss curve says so. Lessons 07 and 08 look for the remedies, of which the penalty of section 6 is one.
 
 # %% [markdown]
 # ### Diffusion: too few steps
@@ -694,7 +694,8 @@ axes[3].axhline(
     noise_floor, color="#888888", linewidth=1, linestyle="--", label="two samples of the data"
 )
 axes[3].set(xlabel="network passes for a sample", ylabel="energy distance to the data")
-axes[3].legend(fontsize=7.5)
+axes[3].set_ylim(2e-4, 20)
+axes[3].legend(fontsize=7.5, ncols=2, loc="upper center")
 plt.show()
 
 # %% [markdown]
