@@ -176,5 +176,5 @@ def game_orbit() -> Explorer:
         update,
         method=ipywidgets.Dropdown(options=methods, value="simultaneous", description="step"),
         lr=ipywidgets.FloatSlider(value=0.2, min=0.05, max=0.8, step=0.05, description="rate"),
-        gamma=ipywidgets.FloatSlider(value=0, min=0, max=1, step=0.1, description="R1 gamma"),
+        gamma=ipywidgets.FloatSlider(value=0, min=0, max=2, step=0.1, description="R1 gamma"),
     )
