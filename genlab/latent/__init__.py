@@ -1,5 +1,19 @@
 """Paradigm 2: a latent variable explains the data, and training raises a bound on log p(x)."""
 
+from .amortization import Proposal as Proposal
+from .amortization import refine as refine
+from .categorical_vae import CategoricalVAE as CategoricalVAE
+from .collapse import active_units as active_units
+from .collapse import code_information as code_information
+from .collapse import free_bits as free_bits
+from .collapse import kl_annealing as kl_annealing
+from .collapse import kl_per_unit as kl_per_unit
+from .decoders import bernoulli_log_prob as bernoulli_log_prob
+from .decoders import categorical_log_prob as categorical_log_prob
+from .decoders import gaussian_log_prob as gaussian_log_prob
+from .digit_vae import Recipe as Recipe
+from .digit_vae import digit_vae as digit_vae
+from .digit_vae import train_digit_vae as train_digit_vae
 from .discrete import aggregated_posterior as aggregated_posterior
 from .discrete import discrete_elbo as discrete_elbo
 from .discrete import discrete_posterior as discrete_posterior
@@ -22,4 +36,6 @@ from .ppca import ppca_elbo as ppca_elbo
 from .ppca import ppca_m_step as ppca_m_step
 from .ppca import ppca_ml as ppca_ml
 from .reparameterize import reparameterize as reparameterize
+from .score_function import leave_one_out as leave_one_out
+from .score_function import score_function as score_function
 from .vae import VAE as VAE
