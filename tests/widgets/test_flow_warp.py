@@ -1,13 +1,10 @@
 """The flow widget shows what the flow does, at every place of its slider."""
 
-import time
-
 import numpy as np
 import pytest
 import torch
 
-from genlab.flow.coupling import coupling_flow, nice, real_nvp
-from genlab.flow.spline import RationalQuadratic
+from genlab.flow.coupling import nice, real_nvp
 from genlab.widgets.flow_warp import flow_warp, journey
 
 
@@ -71,16 +68,6 @@ def test_moving_changes_the_picture_and_coming_back_restores_it(flow):
 def test_a_flow_off_the_plane_is_refused():
     with pytest.raises(ValueError, match=r"expected \(2,\)"):
         flow_warp(real_nvp(3))
-
-
-def test_one_move_is_quick():
-    widget = flow_warp(coupling_flow(2, RationalQuadratic(8), n_layers=4, width=16))
-    times = []
-    for layers in (0.3, 1.1, 2.7, 3.2, 3.9):
-        start = time.process_time()
-        widget.set(layers=layers)
-        times.append(time.process_time() - start)
-    assert np.median(times) < 0.25  # aim 0.1 on an idle machine; room for a busy one
 
 
 @pytest.mark.slow

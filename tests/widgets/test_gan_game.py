@@ -1,7 +1,6 @@
 """The widgets of the game show what the formulas say, at every place of their controls."""
 
 import math
-import time
 
 import pytest
 import torch
@@ -56,13 +55,10 @@ def test_orbit_leaves_settles_or_turns_by_its_method():
         (game_orbit, [{"lr": 0.8, "gamma": 1.0}, {"method": "optimistic"}, {"gamma": 0.0}]),
     ],
 )
-def test_every_move_changes_the_picture_and_is_quick(make, places):
+def test_every_move_changes_the_picture(make, places):
     widget = make()
     for place in places:
         before = widget.picture
         widget.set(**place)
         assert widget.picture != before
         assert widget.text
-    start = time.perf_counter()
-    widget.set(**places[0])
-    assert time.perf_counter() - start < 2  # 0.1 s by itself; the machine may be busy

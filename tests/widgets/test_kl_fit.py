@@ -1,9 +1,7 @@
 """The KL widget shows the divergences of the Gaussian that its sliders describe."""
 
 import re
-import time
 
-import numpy as np
 import pytest
 import torch
 
@@ -54,13 +52,3 @@ def test_moving_changes_the_picture_and_coming_back_restores_it():
     assert widget.picture != first
     widget.set(mean=0.0)
     assert widget.picture == first
-
-
-def test_one_move_is_quick():
-    widget = kl_fit()
-    times = []
-    for mean in (-3.0, -1.0, 0.5, 1.5, 3.0):
-        start = time.process_time()
-        widget.set(mean=mean)
-        times.append(time.process_time() - start)
-    assert np.median(times) < 0.25  # aim 0.1 on an idle machine; room for a busy one

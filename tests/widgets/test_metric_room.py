@@ -1,7 +1,6 @@
 """The metric room: every slider moves the metrics that it should, and soon enough."""
 
 import re
-import time
 
 import pytest
 
@@ -69,16 +68,6 @@ def test_copies_move_nothing_but_the_probe(room):
     assert after["training image"] == 1.0
     for name in ("precision", "recall", "coverage"):
         assert abs(after[name] - before[name]) < 0.1
-
-
-def test_a_move_takes_less_than_a_tenth_of_a_second(room):
-    times = []
-    for k in range(1, 8):
-        start = time.process_time()
-        room.set(noise=k / 2)
-        times.append(time.process_time() - start)
-    # processor time, and the fastest of seven: other work on the machine is not the widget's
-    assert min(times) < 0.1
 
 
 def test_the_number_of_samples_stays(room):

@@ -1,0 +1,83 @@
+"""Milliseconds from a control's move to the new picture, for every widget of the lessons.
+
+    python benchmarks/widgets.py
+
+The bare cost of drawing the same figure again is measured in the same run, and the ratio printed:
+what a widget adds to the picture. A browser adds its own time (make browser prints that).
+"""
+
+import inspect
+import statistics
+import time
+
+import matplotlib
+
+matplotlib.use("agg")
+
+from genlab import course, widgets
+from genlab.widgets.explorer import Explorer, png
+
+MOVES = 15
+
+
+def milliseconds(action):
+    """Run an action once and return how long it took."""
+    start = time.perf_counter()
+    action()
+    return 1000 * (time.perf_counter() - start)
+
+
+def other_positions(control):
+    """Yield, for ever, positions of a control that differ from the one before."""
+    if hasattr(control, "options"):
+        values = [o[1] if isinstance(o, tuple) else o for o in control.options]
+    elif hasattr(control, "step"):
+        steps = round((control.max - control.min) / control.step)
+        values = [control.min + control.step * k * steps // 7 for k in range(8)]
+    else:
+        values = [True, False]
+    while True:
+        for value in values:
+            if value != control.value:
+                yield value
+
+
+def measure(make):
+    """Return (median ms of a move, median ms of drawing alone) for one widget."""
+    widget = make()
+    moves = []
+    for control in widget.controls.values():
+        position = other_positions(control)
+        for _ in range(MOVES):
+            moves.append(milliseconds(lambda c=control, p=position: setattr(c, "value", next(p))))
+    drawing = [milliseconds(lambda: png(widget._figure)) for _ in range(MOVES)]
+    return statistics.median(moves), statistics.median(drawing)
+
+
+def explorers():
+    """Yield (name, maker) of every widget that is a figure with controls and needs no argument."""
+    for name, make in vars(widgets).items():
+        if inspect.isfunction(make) and name not in ("explore", "quiz", "watch"):
+            needed = [
+                p for p in inspect.signature(make).parameters.values() if p.default is p.empty
+            ]
+            if not needed:
+                yield name, make
+
+
+def main():
+    """Print the table."""
+    course.begin(lesson=1)
+    print(
+        f"{'widget':<22} {'move ms':>8} {'drawing ms':>11} {'ratio':>6}   (medians; aim: < 100 ms)"
+    )
+    for name, make in explorers():
+        if not isinstance(make(), Explorer):
+            print(f"{name:<22} has no single figure")
+            continue
+        move, drawing = measure(make)
+        print(f"{name:<22} {move:>8.0f} {drawing:>11.0f} {move / drawing:>6.1f}")
+
+
+if __name__ == "__main__":
+    main()
