@@ -37,8 +37,8 @@ from genlab import adversarial, atlas, course, widgets
 from genlab.core.stats import kl_categorical
 from genlab.course import check, check_range
 from genlab.data.digits import load_digits
-from genlab.metrics.frechet import frechet_distance
 from genlab.metrics.features import load_classifier
+from genlab.metrics.frechet import frechet_distance
 from genlab.metrics.transport import transport_plan, transport_prices
 from genlab.metrics.wasserstein import w1_by_cdf, wasserstein_1d
 from genlab.nn.mlp import MLP
