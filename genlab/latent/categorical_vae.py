@@ -129,7 +129,7 @@ class CategoricalVAE(nn.Module):
         return x
 
     def mean_image(self, z: Float[Tensor, " b k"]) -> Float[Tensor, " b *event"]:
-        r"""Mean grey level $\mathbb E[x\mid z]$ of each pixel; only for a decoder without `causal`."""
+        r"""Mean level $\mathbb E[x\mid z]$ of each pixel; only for a decoder without `causal`."""
         probs = self.logits(z).softmax(-1)
         return probs @ torch.arange(probs.shape[-1], dtype=probs.dtype)
 

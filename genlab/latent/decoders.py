@@ -12,7 +12,6 @@ Sources: Kingma and Welling 2013 (arXiv:1312.6114), appendix C; Theis, van den O
 2015 (arXiv:1511.01844), section 3.1.
 """
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor

@@ -1,6 +1,6 @@
 r"""The gradient of an average over draws, when the draw itself cannot be differentiated.
 
-$$\nabla_\phi\,\mathbb E_{q_\phi}f(z) = \mathbb E_{q_\phi}\big[f(z)\,\nabla_\phi\log q_\phi(z)\big]$$
+$$\nabla_\phi\,\mathbb E_{q_\phi}f(z) = \mathbb E_{q_\phi}[f(z)\,\nabla_\phi\log q_\phi(z)]$$
 
 Because $\mathbb E\,\nabla\log q = 0$, any constant $b$ may be taken off $f$: the mean stays, the
 variance changes. The estimator asks nothing of $f$, not even continuity, and pays in variance.

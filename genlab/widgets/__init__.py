@@ -11,6 +11,7 @@ from .flow_warp import flow_warp as flow_warp
 from .gan_game import game_orbit as game_orbit
 from .gan_game import gan_game as gan_game
 from .kl_fit import kl_fit as kl_fit
+from .latent_plane import latent_plane as latent_plane
 from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
 from .quiz import quiz as quiz
