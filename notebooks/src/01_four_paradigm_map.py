@@ -510,6 +510,9 @@ except NoLikelihoodError as error:
     print(f"GAN: {error}")
 
 # %% [markdown]
+# Read the table as an illustration and not as a ranking of families: each recipe was tuned by hand for this one ring and for a few seconds of
+# training. What does not depend on the tuning are the passes and the kinds of likelihood.
+#
 # And the one picture. Above, samples; in the middle, all that the model can say about $p(x)$; below, the numbers.
 
 # %%

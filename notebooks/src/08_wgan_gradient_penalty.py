@@ -408,6 +408,10 @@ def leashed(name, shift=3.0, n_steps=50):
     return model.eval()
 
 
+# %% [markdown]
+# Two numbers say whether the leash did what it promised: the gap that the critic reports, and its steepest slope.
+
+# %%
 def report(model, n=4000):
     """Return the critic's gap and its steepest slope on a lattice around both laws."""
     generator = torch.Generator().manual_seed(1)
