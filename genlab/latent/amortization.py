@@ -17,9 +17,9 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.core.rng import randn
-from genlab.core.shapes import Event, PerExample
+from genlab.core.shapes import PerExample
 
-from .elbo import DecoderLogProb, elbo
+from .elbo import Data, DecoderLogProb, elbo
 from .reparameterize import Latent
 
 
@@ -32,7 +32,7 @@ class Proposal(NamedTuple):
 
 
 def refine(
-    x: Event,
+    x: Data,
     mu: Latent,
     log_var: Latent,
     *,

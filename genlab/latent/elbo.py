@@ -15,20 +15,21 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from genlab.core.shapes import Event, PerExample
+from genlab.core.shapes import PerExample
 from genlab.core.stats import kl_diag_normal, normal_log_prob, std_normal_log_prob
 
 from .importance import log_mean_weight
 from .reparameterize import Latent, reparameterize
 
+Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
 DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 def elbo(
-    x: Event, mu: Latent, log_var: Latent, eps: Latent, *, decoder_log_prob: DecoderLogProb
+    x: Data, mu: Latent, log_var: Latent, eps: Latent, *, decoder_log_prob: DecoderLogProb
 ) -> PerExample:
     r"""One-draw estimate of the ELBO with the divergence in closed form.
 
@@ -62,7 +63,7 @@ def elbo(
 
 
 def log_weight(
-    x: Event,
+    x: Data,
     mu: Latent,
     log_var: Latent,
     eps: Latent,
@@ -105,7 +106,7 @@ def log_weight(
 
 
 def importance_bound(
-    x: Event,
+    x: Data,
     mu: Latent,
     log_var: Latent,
     eps: Float[Tensor, " k b *latent"],
