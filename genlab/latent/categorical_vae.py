@@ -80,7 +80,7 @@ class CategoricalVAE(nn.Module):
             seen: Tensor = self.causal(self._scaled(x))
             features = features + seen.flatten(2).transpose(1, 2)
         tables: Tensor = self.head(features)
-        return tables.unflatten(1, self.event_shape)
+        return tables.view(len(z), *self.event_shape, -1)
 
     def decoder_log_prob(self, x: Int[Tensor, " b *event"], z: Float[Tensor, " b k"]) -> PerExample:
         r"""Log-probability $\log p(x\mid z)$ in nats, summed over the pixels."""

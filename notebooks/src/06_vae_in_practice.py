@@ -40,6 +40,7 @@ from genlab.train import fit, minibatches
 course.begin(lesson=6)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
 atlas.draw_map(lesson=6)
+
 # %% [markdown]
 # Lesson 05 had latents that could be enumerated, or models that could be integrated. Now both are gone: the decoder is a network, and so is the
 # guess $q(z\mid x)$. What remains is the bound, and the question how to climb it when an average over draws stands in the way.
@@ -48,7 +49,7 @@ atlas.draw_map(lesson=6)
 #
 # Write your answers down. Each question returns, with a number.
 #
-# 1. Two unbiased estimators of the same gradient, with 64 latents. Does the noisier one have about 2, 60 or 6,000 times the variance?
+# 1. Two unbiased estimators of the same gradient, with 64 latents. Does the noisier one have about 2, 50 or 2,000 times the variance?
 # 2. A colleague's reconstruction loss is a *mean* over the 64 pixels, and the divergence a sum. What will the model do with $z$?
 # 3. Free bits guarantee each of 8 latents a divergence of half a nat, 4 nats in all. How many nats of *information* about $x$ is that?
 # 4. A VAE trained on exact log-probabilities, without any squared error: are its mean images still blurred?
@@ -95,7 +96,6 @@ for name, (d_mu, d_log_var) in {"reparameterised": by_path, "score function": by
 # $$\tfrac14(a^4+18a^2+15)+(d-1)\tfrac12(a^2+1)(a^2+3)+(d-1)(a^2+\tfrac12)+\big((d-1)\tfrac12(a^2+1)\big)^2 ,$$
 # which grows like $d^2$. A baseline takes the mean of the others' losses off, and leaves growth like $d$.
 
-
 # %%
 def mean_square(d):
     rest = (d - 1) * (a**2 + 1) / 2
@@ -124,8 +124,9 @@ for (name, values), mark in zip(variances.items(), "^so", strict=True):
 ax.set(xlabel="latents d", ylabel="variance of one draw", xticks=dims, xticklabels=dims)
 ax.set(title="one coordinate of the gradient, unbiased three times")
 ax.legend()
+
 # %% [markdown]
-# So question 1: thousands. A factor of 2,000 in variance means 2,000 times as many draws for the same accuracy. Adding a baseline that includes *its own* draw
+# So question 1: about 2,000. A factor of 2,000 in variance means 2,000 times as many draws for the same accuracy. Adding a baseline that includes *its own* draw
 # would break the unbiasedness; leaving one out does not.
 #
 # > **Often stated, but: "the reparameterised gradient always has the lower variance."** Not when $f$ wiggles: for $f=\cos 8z$ its variance is near $8^2/2$,
@@ -203,7 +204,6 @@ check("dloss/dlog_var, by hand and by autograd", -(1.2 - 0.2) * -0.3 / 2, log_va
 
 # %% [markdown]
 # **From equation to code.** The bound for any decoder is four lines. Yours must agree with the package on random codes.
-
 
 # %%
 def my_elbo(x, mu, log_var, eps, decoder_log_prob):
@@ -287,7 +287,7 @@ check(
 # %% [markdown]
 # The last comparison is the first term of the expansion of $\log\mathbb E e^{t}-\mathbb Et$, half a variance. For scales well above a bin the loss is nothing; for a
 # decoder sharper than a bin it is large. **And the scale must be learned.** Given the errors, the best $s^2$ is their mean square. "MSE loss" is $s=1$ held
-# fixed, five times the width of the whole range of pixels:
+# fixed, as wide as the whole range of the pixels:
 
 # %%
 y, mean = torch.rand(1, 640, generator=generator), torch.rand(1, 640, generator=generator)
@@ -346,7 +346,7 @@ check_range(
 )
 
 # %% [markdown]
-# Both are upper bounds on the bits, and we print them as such. The second is the honest one to compare by; still, "PixelCNN 1.75 exact" against "VAE at most
+# Both are upper bounds on the bits, and we print them as such. The second is the honest one to compare by; still, "PixelCNN 1.8 exact" against "VAE at most
 # 1.9" leaves open by how much the VAE really loses. Quoting an ELBO *as* the likelihood is the commonest mistake in tables.
 #
 # The figure has data, the decoder's means at their codes, and samples: $z\sim\mathcal N(0,I)$, then each pixel from its table. The pixels' own draws are independent
@@ -445,7 +445,6 @@ course.show_images(right, faded.view(-1, 8, 8), n_columns=9, title="straight in 
 # three more weights, and look at four numbers: the bound in bits, the divergence, the *active units* (latents whose mean moves when $x$ does), and the mutual
 # information $I_q(x;z)$, the nats that a code tells about which image it belongs to. Its estimate over the training images cannot exceed $\log 1397=7.2$.
 
-
 # %%
 def diagnose(model, seed=1):
     g = torch.Generator().manual_seed(seed)
@@ -481,7 +480,8 @@ check_range(
 check_range("and has more bits than beta = 1, by", weights[0.25][0] - weights[1.0][0], 0.02, 0.2)
 
 # %% [markdown]
-# Question 2: nothing at all. The repair is `sum`. Note the row $\beta=\tfrac14$: more information, a worse bound. $\beta$ buys one with the other.
+# Question 2: nothing at all. The repair is `sum`. Note the row $\beta=\tfrac14$: more information (its estimate leans on the ceiling of 7.2), a worse bound. $\beta$ buys
+# one with the other.
 #
 # **A large divergence is not information.** Averaged over the data, the price of the codes splits exactly:
 # $$\tfrac1n\textstyle\sum_i\mathrm{KL}\big(q(z\mid x_i)\|p\big)=I_q(x;z)+\mathrm{KL}\big(q(z)\|p\big),\qquad q(z)=\tfrac1n\sum_iq(z\mid x_i).$$
@@ -576,6 +576,7 @@ ax.set(yticks=places, yticklabels=list(everything), xlabel="nats per image", xli
 ax.invert_yaxis()
 ax.set(title="upper four: plain decoder; lower four: it sees earlier pixels")
 ax.legend()
+
 # %% [markdown]
 # Look at free bits. Close to the promised 4 nats are paid, and only about *half* of them are information: the rest are codes that lie where the prior is not. Judged by the
 # divergence alone the collapse is repaired; judged by information, half of it is; and judged by the bound, nothing was gained over the collapsed run. Annealing pays less
@@ -617,6 +618,21 @@ check_range("fast energy, means at prior codes / data", share[names[2]], 0.2, 0.
 check_range("fast energy, samples / data", share[names[3]], 0.8, 1.6)
 
 
+radius = (frequency[:, None] ** 2 + frequency**2).sqrt()
+rings = [(radius > low) & (radius <= low + 0.125) for low in (0.0, 0.125, 0.25, 0.375, 0.5)]
+figure, ax = plt.subplots(figsize=(6.5, 3))
+shown = {"data": test, "samples": sampled, "means at codes": rebuilt, "means at prior codes": means}
+for (name, images), mark in zip(shown.items(), "os^v", strict=True):
+    waves = torch.fft.fft2(images.double().view(-1, 8, 8), norm="ortho").abs() ** 2
+    ax.semilogy([waves[:, ring].mean() for ring in rings], marker=mark, label=name)
+ax.set(xticks=range(5), xticklabels=["1/16", "3/16", "5/16", "7/16", "9/16"])
+ax.set(
+    xlabel="frequency (waves per pixel, middle of the ring)", ylabel="mean energy (grey levels²)"
+)
+ax.set(title="means lose the fast waves, samples do not")
+ax.legend()
+
+
 # %% [markdown]
 # > **Often stated, but: "VAEs are blurred because of the squared error"** (or "because of the KL"). There is no squared error here, and the means are smooth (question 4:
 # > yes). What is blurred is the *mean given a code*: whatever $z$ does not say is averaged. Draws from the same tables have the energy of the data, in the wrong
@@ -624,7 +640,6 @@ check_range("fast energy, samples / data", share[names[3]], 0.8, 1.6)
 #
 # **The amortisation gap.** One network guesses all codes at once. Hold the model, free each test image's own $(\mu,\log\sigma^2)$, and climb the bound. What is gained was
 # lost to laziness; what then still separates it from the 500-draw bound is (at least) the price of the Gaussian family.
-
 
 # %%
 def gap_parts(images, n_draws=20):
@@ -658,14 +673,14 @@ for name, images, low, high in (
 
 
 # %% [markdown]
-# More than a nat an image, on held-out and on training images alike: this encoder is lazy rather than overfitted (the hidden pixels of its training see to that). It is a part of
+# More than a nat an image, on held-out and on training images alike: this encoder is lazy rather than overfitted (one pixel in ten was hidden from it in training, which helps). It is a part of
 # a bad test ELBO for which the *model* is not to blame, and it is free to recover for whoever needs few, good codes.
 #
 # ## Predict first, again
 #
-# 1. Thousands (step 4), and worse with every latent.
+# 1. About 2,000 (step 4), and worse with every latent.
 # 2. It ignores $z$: zero active units, the bits of a pixel histogram (section 7).
-# 3. About two: half of what is paid (section 7).
+# 3. Between one and two: about half of what is paid (section 7).
 # 4. Yes: a mean given a code is smooth by the law of total variance.
 #
 # ## 8. Exercises
@@ -674,7 +689,6 @@ for name, images, low, high in (
 # `solutions/`.
 #
 # **1. Compute.** The divergence of each row of codes, `mu` and `log_var` of shape `(b, k)` (NumPy arrays), in nats.
-
 
 # %%
 def divergence(mu, log_var):
@@ -686,7 +700,6 @@ course.exercise("06.kl", divergence)
 
 # %% [markdown]
 # **2. Derive.** One step by hand for any numbers: (loss, $\partial/\partial\mu$, $\partial/\partial\log\sigma^2$) for a decoder $\mathcal N(z,1)$.
-
 
 # %%
 def one_step(x, mu, log_var, eps):
@@ -700,7 +713,6 @@ course.exercise("06.step", one_step)
 # **3. Derive.** The score-function estimate of $\partial\,\mathbb Ef/\partial\mu$ from `K` draws `z` of $\mathcal N(\mu,\sigma^2)$ with values `f`, each with the mean of
 # the *others* as its baseline.
 
-
 # %%
 def reinforce(f, z, mu, sigma):
     return ...
@@ -712,7 +724,6 @@ course.exercise("06.reinforce", reinforce)
 # %% [markdown]
 # **4. Compute.** Bits per dimension of a model with `nll` nats per image; `is_density` says whether it is a density on data dequantised to $[0,1)$.
 
-
 # %%
 def bits_of(nll, n_dims, levels, is_density):
     return ...
@@ -723,7 +734,6 @@ course.exercise("06.bits", bits_of)
 
 # %% [markdown]
 # **5. Build.** How far is the aggregate from the prior? Approximate $q(z)$ by one normal for each latent with the right mean and variance; return its divergence, `(k,)`.
-
 
 # %%
 def waste_of(mu, log_var):
