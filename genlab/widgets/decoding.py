@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..autoregressive.decoding import reshape_logits
 from ..core import entropy
-from ..course.figures import BLUE, ORANGE
+from ..course.figures import BLUE
 from .explorer import Explorer, explore
 
 N_SHOWN = 24
@@ -52,7 +52,6 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
         for bar, drawn, j in zip(model_bars, used_bars, shown.tolist(), strict=True):
             bar.set_height(float(p[j]))
             drawn.set_height(float(q[j]))
-            drawn.set_color(BLUE if q[j] > 0 else ORANGE)
         ax.set_xticklabels([pieces[j] for j in shown.tolist()])
         ax.set_ylim(0, 1.1 * float(torch.maximum(p, q).max()))
         kept = q > 0

@@ -37,7 +37,11 @@ def sequence_nll(conditionals):
 
 
 course.exercise("02.sequence-nll", sequence_nll)
-check("DOG: sum of terms, log of the product", sequence_nll([0.3, 0.5, 0.4]), -math.log(0.3 * 0.5 * 0.4))
+check(
+    "DOG: sum of terms, log of the product",
+    sequence_nll([0.3, 0.5, 0.4]),
+    -math.log(0.3 * 0.5 * 0.4),
+)
 
 
 # %% [markdown]
@@ -49,7 +53,11 @@ def perplexity(nll_nats, n_tokens):
 
 
 course.exercise("02.perplexity", perplexity)
-check("DOG: one over the geometric mean", perplexity(sequence_nll([0.3, 0.5, 0.4]), 3), (0.3 * 0.5 * 0.4) ** (-1 / 3))
+check(
+    "DOG: one over the geometric mean",
+    perplexity(sequence_nll([0.3, 0.5, 0.4]), 3),
+    (0.3 * 0.5 * 0.4) ** (-1 / 3),
+)
 
 
 # %% [markdown]
@@ -94,4 +102,8 @@ def top_p_probs(probs, p):
 
 
 course.exercise("02.top-p", top_p_probs)
-check("fair die, p = 0.49: three sides stay", top_p_probs(np.full(6, 1 / 6), 0.49), np.array([1, 1, 1, 0, 0, 0]) / 3)
+check(
+    "fair die, p = 0.49: three sides stay",
+    top_p_probs(np.full(6, 1 / 6), 0.49),
+    np.array([1, 1, 1, 0, 0, 0]) / 3,
+)
