@@ -165,7 +165,7 @@ class Lesson:
         self.page.keyboard.press(self.page.evaluate(KEY_WITH_ROOM))
         try:
             self.page.wait_for_function(
-                "() => window.genlab.drawn !== null", timeout=5000, polling=10
+                "() => window.genlab.drawn !== null", timeout=3000, polling=10
             )
         except TimeoutError:
             return None
@@ -196,7 +196,9 @@ CELL_ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
 # The control, the picture in the smallest box around both, and the time from a key to a new
 # picture.
 WATCH_FIRST_CONTROL = """() => {
-    for (const control of document.querySelectorAll('.noUi-handle, .widget-dropdown select')) {
+    const sliders = document.querySelectorAll('.noUi-handle');
+    const menus = document.querySelectorAll('.widget-dropdown select');  // last: keys may open them
+    for (const control of [...sliders, ...menus]) {
         let box = control.parentElement;
         while (box && !box.classList.contains('jp-OutputArea-output')) {
             const picture = box.querySelector('img');
