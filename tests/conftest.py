@@ -17,8 +17,9 @@ hypothesis.settings.load_profile("repeatable")
 
 
 @pytest.fixture(autouse=True)
-def _double_precision():
+def _double_precision_and_a_seed():
     torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)  # initial weights must not depend on which tests ran before
     yield
     torch.set_default_dtype(torch.float32)
 
