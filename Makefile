@@ -6,6 +6,7 @@
 #   LAB_ARGS   passed to JupyterLab, for example "--no-browser --port=8899"
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
 #   WORKERS    how many tests run at a time (2)
+#   THREADS    how many threads torch has in each of them (1); results must hold with 1 and with 2
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -18,14 +19,14 @@ PIP_ARGS ?=
 LAB_ARGS ?=
 MUTANTS ?=
 WORKERS ?= 2
+THREADS ?= 1
 
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
 FIRST_LESSON := $(or $(wildcard notebooks/01_*.ipynb),notebooks)
 # One thread a worker: two workers with two threads each get in each other's way on a small machine.
-ONE_THREAD := OMP_NUM_THREADS=1
-PYTEST := $(ONE_THREAD) $(PY) -m pytest
+PYTEST := OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
 NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
          --nbval-sanitize-with tests/notebooks/sanitize.cfg
 # JupyterLab refuses to run as root unless told; that is the usual user in a container.

@@ -1,5 +1,6 @@
 """One look for every figure of the course: colour-blind safe, opaque, legible at half size."""
 
+import os
 from typing import Any
 
 import matplotlib as mpl
@@ -32,19 +33,22 @@ STYLE: dict[str, Any] = {
 }
 
 
-def begin(lesson: int, *, threads: int = 1) -> None:
+def begin(lesson: int, *, threads: int | None = None) -> None:
     """Start a lesson: the figures' style, seeds for whatever draws global noise, and one thread.
 
     Args:
         lesson: its number; every lesson has seeds of its own.
-        threads: for torch. The networks of a lesson are so small that several threads mostly
-            wait for each other, ten times longer than they work when the machine is shared.
+        threads: for torch; the environment variable GENLAB_THREADS, else 1, when None. The
+            networks of a lesson are so small that several threads mostly wait for each other,
+            ten times longer than they work when the machine is shared.
 
     Raises:
         ValueError: the number is not a lesson, or no thread is left.
     """
     if not 1 <= lesson <= 15:
         raise ValueError(f"lessons are numbered 1 to 15, got {lesson}")
+    if threads is None:
+        threads = int(os.environ.get("GENLAB_THREADS", "1"))
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
     torch.set_num_threads(threads)

@@ -12,7 +12,8 @@ def test_a_lesson_number_out_of_range_is_refused():
         course.begin(lesson=16)
 
 
-def test_a_lesson_runs_on_one_thread_unless_told_otherwise():
+def test_a_lesson_runs_on_one_thread_unless_told_otherwise(monkeypatch):
+    monkeypatch.delenv("GENLAB_THREADS", raising=False)
     before = torch.get_num_threads()
     try:
         course.begin(lesson=3, threads=2)
@@ -21,6 +22,16 @@ def test_a_lesson_runs_on_one_thread_unless_told_otherwise():
         assert torch.get_num_threads() == 1
         with pytest.raises(ValueError, match="got 0"):
             course.begin(lesson=3, threads=0)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_environment_can_ask_for_more_threads(monkeypatch):
+    before = torch.get_num_threads()
+    monkeypatch.setenv("GENLAB_THREADS", "2")
+    try:
+        course.begin(lesson=3)
+        assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
 
