@@ -11,17 +11,17 @@ Lesson: notebooks/09_evaluation.ipynb
 Source: Heusel et al. 2017 (arXiv:1706.08500), section 2, with our network for Inception v3.
 """
 
-import json
 from pathlib import Path
 from typing import final
 
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from genlab.core.weights import load_weights
+
 WEIGHTS = Path(__file__).parent / "weights" / "digit_classifier.safetensors"
+RECIPE = "python -m genlab.systems.digit_features"  # the command that writes them
 
 Images = Float[Tensor, " n 1 8 8"] | Int[Tensor, " n 1 8 8"]
 
@@ -124,34 +124,11 @@ class DigitClassifier(nn.Module):
         return nn.functional.cross_entropy(self(clean + 16 * self.NOISE * noise), cond)
 
 
-def save_classifier(
-    net: DigitClassifier, path: Path, card: dict[str, str | int | float | dict[str, float]]
-) -> None:
-    """Write the weights in single precision, and their card beside them.
-
-    Args:
-        net: the trained network.
-        path: `NAME.safetensors`; the card becomes `NAME.json`.
-        card: what a reader must know: recipe, seed, data, metrics, seconds.
-
-    Raises:
-        ValueError: the path does not end in `.safetensors`.
-    """
-    if path.suffix != ".safetensors":
-        raise ValueError(f"expected a path that ends in .safetensors, got {path.name}")
-    weights = {name: w.detach().float().contiguous() for name, w in net.state_dict().items()}
-    save_file(weights, path)
-    path.chmod(0o644)
-    full = {**card, "parameters": sum(w.numel() for w in weights.values())}
-    full["bytes"] = path.stat().st_size
-    path.with_suffix(".json").write_text(json.dumps(full, indent=2) + "\n", encoding="utf-8")
-
-
 def load_classifier(path: Path = WEIGHTS, *, dtype: torch.dtype = torch.float64) -> DigitClassifier:
     """Load the network, ready to evaluate: no dropout, no gradients of its weights.
 
     Args:
-        path: a file written by `save_classifier`; by default the one that ships.
+        path: a file written by `save_weights`; by default the one that ships.
         dtype: double by default, so that a metric's digits do not depend on the machine.
 
     Returns:
@@ -167,18 +144,5 @@ def load_classifier(path: Path = WEIGHTS, *, dtype: torch.dtype = torch.float64)
 
     Lesson: notebooks/09_evaluation.ipynb
     """
-    remake = "`python -m genlab.systems.digit_features` writes it again"
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}; {remake}")
-    try:
-        weights = load_file(path)
-    except SafetensorError as error:
-        raise ValueError(f"{path.name} is damaged ({error}); {remake}") from error
-    net = DigitClassifier()
-    wanted = {name: tuple(w.shape) for name, w in net.state_dict().items()}
-    found = {name: tuple(w.shape) for name, w in weights.items()}
-    if found != wanted:
-        odd = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
-        raise ValueError(f"{path.name} is not a DigitClassifier: {', '.join(odd)} differ; {remake}")
-    net.load_state_dict(weights)
-    return net.to(dtype).eval().requires_grad_(False)
+    net = load_weights(DigitClassifier(), path, dtype=dtype, recipe=RECIPE)
+    return net.requires_grad_(False)

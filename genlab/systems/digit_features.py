@@ -14,8 +14,9 @@ from pathlib import Path
 import torch
 
 from genlab.core.rng import make_generator
+from genlab.core.weights import save_weights
 from genlab.data.digits import Split, load_digits
-from genlab.metrics.features import WEIGHTS, DigitClassifier, save_classifier
+from genlab.metrics.features import RECIPE, WEIGHTS, DigitClassifier
 from genlab.train import cosine, fit, minibatches
 
 N_STEPS = 1000
@@ -94,12 +95,12 @@ def main() -> None:
     net = train_digit_classifier(SEED)
     seconds = time.perf_counter() - start
     splits: tuple[Split, ...] = ("train", "val", "test")
-    save_classifier(
+    save_weights(
         net,
         path,
         {
             "model": "genlab.metrics.features.DigitClassifier",
-            "recipe": "python -m genlab.systems.digit_features",
+            "recipe": RECIPE,
             "what": "conv 16 - conv 32 (stride 2) - 32 features - 10 logits, SiLU; "
             "AdamW, cosine rate, pixel noise 0.2",
             "seed": SEED,
@@ -108,8 +109,8 @@ def main() -> None:
             "learning_rate": LEARNING_RATE,
             "weight_decay": WEIGHT_DECAY,
             "data": "genlab.data.digits, part 'train' (1,397 images of 8 x 8, 17 grey levels)",
-            "accuracy": {split: round(accuracy(net, split), 4) for split in splits},
-            "seconds_on_two_cores": round(seconds, 1),
+            "metrics": {f"accuracy_{split}": round(accuracy(net, split), 4) for split in splits},
+            "seconds": round(seconds, 1),
         },
     )
     print(f"wrote {path.name} and {path.with_suffix('.json').name}")

@@ -1,0 +1,251 @@
+"""Weights on disk: what a round trip keeps, what a card says, which files are refused."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from genlab.core.weights import load_weights, read_card, save_weights
+
+CARD = {"recipe": "genlab train a", "seed": 1, "data": "none", "metrics": {}, "seconds": 0.5}
+
+
+class Net(nn.Module):
+    """A weight, a buffer of integers, and dropout to tell training from evaluation."""
+
+    def __init__(self, width=3):
+        super().__init__()
+        self.layer = nn.Linear(2, width)
+        self.drop = nn.Dropout(0.5)
+        self.register_buffer("count", torch.tensor(7))
+
+
+class Tied(nn.Module):
+    """Two names for one weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b = nn.Linear(2, 2, bias=False), nn.Linear(2, 2, bias=False)
+        self.b.weight = self.a.weight
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.safetensors"
+
+
+def test_weights_survive_a_round_trip_in_single_precision(path):
+    net = Net()
+    save_weights(net, path, CARD)
+    again = load_weights(Net(), path)
+    for name, weight in again.state_dict().items():
+        expected = net.state_dict()[name]
+        expected = expected.float().double() if expected.is_floating_point() else expected
+        torch.testing.assert_close(weight, expected, rtol=0, atol=0)
+
+
+def test_the_file_holds_single_precision(path):
+    save_weights(Net(), path, CARD)
+    assert {w.dtype for w in load_file(path).values()} == {torch.float32, torch.int64}
+
+
+@given(st.floats(-8, 8))
+def test_half_precision_keeps_three_digits(value):
+    import tempfile
+
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(net.weight, value)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.safetensors")
+        save_weights(net, path, CARD, dtype=torch.float16)
+        assert load_file(path)["weight"].dtype == torch.float16
+        again = load_weights(nn.Linear(1, 1, bias=False), path)
+    # 11 binary digits, or the step between the smallest halves
+    assert abs(again.weight.item() - value) <= abs(value) * 2**-11 + 2**-25
+
+
+def test_a_weight_too_large_for_half_precision_is_refused(path):
+    net = nn.Linear(1, 1)
+    nn.init.constant_(net.weight, 1e6)
+    with pytest.raises(ValueError, match=r"weight is not finite in float16"):
+        save_weights(net, path, CARD, dtype=torch.float16)
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_dtype_that_is_no_file_format_is_refused(path):
+    with pytest.raises(ValueError, match=r"float32 or float16, got torch\.float64"):
+        save_weights(Net(), path, CARD, dtype=torch.float64)
+
+
+def test_the_card_counts_parameters_and_bytes(path):
+    save_weights(Net(), path, CARD)
+    card = read_card(path)
+    assert card["parameters"] == 2 * 3 + 3 + 1  # weight, bias and the counter
+    assert card["bytes"] == path.stat().st_size
+    assert {name: card[name] for name in CARD} == CARD
+
+
+def test_the_card_says_which_torch_and_which_precision(path):
+    save_weights(Net(), path, CARD, dtype=torch.float16)
+    card = read_card(path)
+    assert card["dtype"] == "float16"
+    assert card["versions"]["torch"] == torch.__version__
+
+
+@pytest.mark.parametrize("missing", sorted(CARD))
+def test_a_card_that_leaves_something_out_is_refused(path, missing):
+    card = {name: value for name, value in CARD.items() if name != missing}
+    with pytest.raises(ValueError, match=f"the card lacks {missing}"):
+        save_weights(Net(), path, card)
+
+
+def test_the_same_weights_give_the_same_bytes(path):
+    torch.manual_seed(3)
+    save_weights(Net(), path, CARD)
+    first = path.read_bytes()
+    torch.manual_seed(3)
+    save_weights(Net(), path, CARD)
+    assert path.read_bytes() == first
+
+
+def test_everybody_may_read_what_was_written(path):
+    save_weights(Net(), path, CARD)
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert path.with_suffix(".json").stat().st_mode & 0o777 == 0o644
+
+
+def test_nothing_else_is_left_in_the_folder(path):
+    save_weights(Net(), path, CARD)
+    assert sorted(p.name for p in path.parent.iterdir()) == ["a.json", "a.safetensors"]
+
+
+def test_a_folder_is_made_for_the_file(tmp_path):
+    save_weights(Net(), tmp_path / "new" / "a.safetensors", CARD)
+    load_weights(Net(), tmp_path / "new" / "a.safetensors")
+
+
+def test_one_weight_with_two_names_stays_one(path):
+    save_weights(Tied(), path, CARD)
+    assert read_card(path)["parameters"] == 4
+    again = load_weights(Tied(), path)
+    assert again.a.weight is again.b.weight
+
+
+def test_the_loaded_module_is_ready_to_evaluate(path):
+    save_weights(Net(), path, CARD)
+    assert not load_weights(Net().train(), path).drop.training
+
+
+def test_the_module_itself_is_returned(path):
+    save_weights(Net(), path, CARD)
+    net = Net()
+    assert load_weights(net, path) is net
+
+
+def test_the_module_keeps_its_precision_unless_another_is_asked_for(path):
+    save_weights(Net(), path, CARD)
+    assert load_weights(Net(), path).layer.weight.dtype == torch.float64
+    loaded = load_weights(Net(), path, dtype=torch.float32)
+    assert loaded.layer.weight.dtype == torch.float32
+    assert loaded.count.dtype == torch.int64
+
+
+def test_only_safetensors_are_written(tmp_path):
+    with pytest.raises(ValueError, match=r"\.safetensors, got net\.pt"):
+        save_weights(Net(), tmp_path / "net.pt", CARD)
+
+
+def test_a_missing_file_names_the_command_that_makes_it(path):
+    with pytest.raises(FileNotFoundError, match="`genlab train a` writes it again"):
+        load_weights(Net(), path)
+
+
+def test_the_card_names_the_command_when_it_is_there(path):
+    save_weights(Net(), path, {**CARD, "recipe": "genlab train other"})
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match="`genlab train other` writes it again"):
+        load_weights(Net(), path)
+
+
+def test_a_recipe_can_be_given(path):
+    with pytest.raises(FileNotFoundError, match="`python -m mine` writes it again"):
+        load_weights(Net(), path, recipe="python -m mine")
+
+
+def test_a_truncated_file_is_called_damaged(path):
+    save_weights(Net(), path, CARD)
+    path.write_bytes(path.read_bytes()[:-5])
+    with pytest.raises(ValueError, match=r"a\.safetensors is damaged.*`genlab train a`"):
+        load_weights(Net(), path)
+
+
+def test_a_truncated_file_without_a_card_is_called_damaged(path):
+    save_weights(Net(), path, CARD)
+    path.write_bytes(path.read_bytes()[:-5])
+    path.with_suffix(".json").unlink()
+    with pytest.raises(ValueError, match=r"a\.safetensors is damaged"):
+        load_weights(Net(), path)
+
+
+def test_one_flipped_bit_is_noticed(path):
+    save_weights(Net(), path, CARD)
+    damaged = bytearray(path.read_bytes())
+    damaged[-1] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(ValueError, match=r"is damaged.*its card was written for"):
+        load_weights(Net(), path)
+
+
+def test_a_refused_file_leaves_the_module_as_it_was(path):
+    save_weights(Net(4), path, CARD)
+    net = Net()
+    before = net.layer.weight.clone()
+    with pytest.raises(ValueError, match="is not a Net"):
+        load_weights(net, path, dtype=torch.float32)
+    torch.testing.assert_close(net.layer.weight, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "odd"),
+    [
+        (lambda w: w.pop("layer.bias"), r"layer\.bias"),
+        (lambda w: w.update(extra=torch.zeros(1)), "extra"),
+        (lambda w: w.update({"layer.weight": torch.zeros(2, 3)}), r"layer\.weight"),
+    ],
+    ids=["a name is missing", "a name too many", "another shape"],
+)
+def test_the_weights_of_another_network_are_named(path, change, odd):
+    save_weights(Net(), path, CARD)
+    weights = load_file(path)
+    change(weights)
+    path.with_suffix(".json").unlink()
+    save_file(weights, path)
+    with pytest.raises(ValueError, match=rf"is not a Net: {odd} differ.*`genlab train a`"):
+        load_weights(Net(), path)
+
+
+def test_a_card_that_is_not_there_is_said_to_be_missing(path):
+    with pytest.raises(FileNotFoundError, match=r"no card at .*a\.json; `genlab train a`"):
+        read_card(path)
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"], ids=["broken", "a list"])
+def test_a_damaged_card_is_refused(path, text):
+    save_weights(Net(), path, CARD)
+    path.with_suffix(".json").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.json is damaged.*`genlab train a`"):
+        read_card(path)
+    with pytest.raises(ValueError, match=r"a\.json is damaged"):
+        load_weights(Net(), path)
+
+
+def test_the_card_is_text_that_a_person_reads(path):
+    save_weights(Net(), path, CARD)
+    text = path.with_suffix(".json").read_text(encoding="utf-8")
+    assert text.endswith("}\n")
+    assert list(json.loads(text))[:5] == list(CARD)
