@@ -1,5 +1,7 @@
 """Paradigm 4: learn to remove noise, which is to learn the slope of log p, and sample by steps."""
 
+from .ddim import ddim_invert as ddim_invert
+from .ddim import ddim_invert_step as ddim_invert_step
 from .ddim import ddim_sample as ddim_sample
 from .ddim import ddim_step as ddim_step
 from .ddim import ddim_timesteps as ddim_timesteps
@@ -7,6 +9,23 @@ from .ddpm import DDPM as DDPM
 from .ddpm import ddpm_loss as ddpm_loss
 from .ddpm import ddpm_sample as ddpm_sample
 from .ddpm import ddpm_step as ddpm_step
+from .dpm_solver import dpm_solver_2m_step as dpm_solver_2m_step
+from .dpm_solver import dpm_solver_sample as dpm_solver_sample
+from .dpm_solver import dpm_solver_step as dpm_solver_step
+from .dpm_solver import half_log_snr as half_log_snr
+from .dpm_solver import log_snr_timesteps as log_snr_timesteps
+from .edm import edm_churn as edm_churn
+from .edm import edm_sample as edm_sample
+from .edm import edm_sigmas as edm_sigmas
+from .edm import edm_step as edm_step
+from .exact import exact_eps_model as exact_eps_model
+from .guidance import cfg_eps as cfg_eps
+from .guidance import classifier_guided_eps as classifier_guided_eps
+from .guidance import drop_condition as drop_condition
+from .guidance import guided_eps_model as guided_eps_model
+from .guidance import rescale_guided as rescale_guided
+from .guided_laws import guided_gaussian as guided_gaussian
+from .guided_laws import tilted_gaussian as tilted_gaussian
 from .paths import add_noise as add_noise
 from .paths import eps_from_score as eps_from_score
 from .paths import eps_from_v as eps_from_v
@@ -15,9 +34,15 @@ from .paths import score_from_eps as score_from_eps
 from .paths import v_from_eps as v_from_eps
 from .paths import x0_from_eps as x0_from_eps
 from .paths import x0_from_v as x0_from_v
+from .preconditioning import EDM as EDM
+from .preconditioning import denoiser_from_eps as denoiser_from_eps
+from .preconditioning import edm_denoise as edm_denoise
+from .preconditioning import edm_loss as edm_loss
+from .preconditioning import edm_precondition as edm_precondition
 from .schedules import alphas_bar_from_betas as alphas_bar_from_betas
 from .schedules import cosine_betas as cosine_betas
 from .schedules import linear_betas as linear_betas
+from .schedules import linear_rate_betas as linear_rate_betas
 from .schedules import log_snr as log_snr
 from .schedules import posterior_variances as posterior_variances
 from .vlb import ddpm_vlb as ddpm_vlb

@@ -156,48 +156,63 @@ class DDPM(nn.Module):
     leaves out: with a small $\beta_0$ nobody can see the difference.
 
     Args:
-        eps_net: $(x_t, t) \mapsto \hat\epsilon$.
+        eps_net: $(x_t, t) \mapsto \hat\epsilon$, or $(x_t, t, c) \mapsto \hat\epsilon$.
         betas: `(T,)`.
         event_shape: shape of one example.
+        conditional: whether the network reads a condition; then `cond` may be given everywhere,
+            one for each example, and without it the network is called with two arguments.
     """
 
     betas: Tensor
     alphas_bar: Tensor
 
-    def __init__(self, eps_net: nn.Module, betas: Table, *, event_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        eps_net: nn.Module,
+        betas: Table,
+        *,
+        event_shape: tuple[int, ...],
+        conditional: bool = False,
+    ) -> None:
         super().__init__()
-        self.eps_net, self.event_shape = eps_net, event_shape
+        self.eps_net, self.event_shape, self.conditional = eps_net, event_shape, conditional
         self.register_buffer("betas", betas)
         self.register_buffer("alphas_bar", alphas_bar_from_betas(betas))
+
+    def eps_model(self, cond: Tensor | None = None) -> EpsModel:
+        """Noise predictor of two arguments, with the condition of each example built in."""
+        if cond is None:
+            return self.eps_net
+        if not self.conditional:
+            raise ValueError("this DDPM is unconditional: cond must be None")
+        return lambda x_t, t: self.eps_net(x_t, t, cond)
 
     def loss(
         self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
         """Noise-prediction loss at random steps, mean over the batch; not nats."""
-        _refuse(cond)
         device = generator.device if generator else x.device
         t = torch.randint(len(self.betas), (len(x),), generator=generator, device=device)
         eps = randn(x.shape, like=x, generator=generator)
-        return ddpm_loss(self.eps_net, x, t.to(x.device), eps, alphas_bar=self.alphas_bar).mean()
+        model = self.eps_model(cond)
+        return ddpm_loss(model, x, t.to(x.device), eps, alphas_bar=self.alphas_bar).mean()
 
-    def elbo(self, x: Event, *, generator: Generator | None = None) -> PerExample:
-        """Bound on log p(x) of the ancestral chain in nats, by T network passes."""
+    def elbo(
+        self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
+    ) -> PerExample:
+        """Bound on log p(x), or log p(x | cond), of the ancestral chain in nats; T passes."""
         eps = randn((len(self.betas), *x.shape), like=x, generator=generator)
-        return ddpm_vlb(self.eps_net, x, eps, betas=self.betas, variances=self.betas)
+        return ddpm_vlb(self.eps_model(cond), x, eps, betas=self.betas, variances=self.betas)
 
     @torch.no_grad()
     def sample(
         self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
     ) -> Event:
         """Draw `n` examples by the ancestral chain: T network passes."""
-        _refuse(cond)
+        if cond is not None and len(cond) != n:
+            raise ValueError(f"expected one condition for each of {n} examples, got {len(cond)}")
         x_T = randn((n, *self.event_shape), like=self.betas, generator=generator)
         return last(
-            ddpm_sample(self.eps_net, x_T, betas=self.betas, variances=self.betas,
+            ddpm_sample(self.eps_model(cond), x_T, betas=self.betas, variances=self.betas,
                         generator=generator)
         )  # fmt: skip
-
-
-def _refuse(cond: Tensor | None) -> None:
-    if cond is not None:
-        raise ValueError("this DDPM is unconditional: cond must be None")

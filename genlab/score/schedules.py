@@ -54,6 +54,42 @@ def linear_betas(n_steps: int, *, first: float = 1e-4, last: float = 0.02) -> Ta
     return torch.linspace(first, last, n_steps)
 
 
+def linear_rate_betas(n_steps: int, *, first: float = 0.1, last: float = 20.0) -> Table:
+    r"""The linear schedule cut into any number of steps: the same noise, in more or fewer pieces.
+
+    $$\bar\alpha(u) = \exp\Big(-\int_0^u b\Big), \quad b(u) = b_0 + u\,(b_1 - b_0),
+      \qquad \beta_t = 1 - \frac{\bar\alpha((t+1)/T)}{\bar\alpha(t/T)}$$
+
+    For large T these are `linear_betas` with the ends $b_0/T$ and $b_1/T$; unlike those they stay
+    below 1 for every T, and halving T leaves every second $\bar\alpha$ exactly where it was.
+
+    Args:
+        n_steps: T, at least 1.
+        first: $b_0$, the rate at which noise is added at first, positive.
+        last: $b_1$, the rate at the end, at least `first`.
+
+    Returns:
+        `(T,)` in (0, 1).
+
+    Raises:
+        ValueError: no step, or rates that are not positive or fall.
+
+    Example:
+        >>> [f"{alphas_bar_from_betas(linear_rate_betas(n))[-1]:.3e}" for n in (2, 1000)]
+        ['4.319e-05', '4.319e-05']
+
+    Source: Song et al. 2021 (arXiv:2011.13456), eq. 32 and 33: the VP process, at T times.
+    Lesson: notebooks/12_diffusion_i.ipynb
+    """
+    if n_steps < 1:
+        raise ValueError(f"n_steps must be at least 1, got {n_steps}")
+    if not 0 < first <= last:
+        raise ValueError(f"expected 0 < first <= last, got first={first}, last={last}")
+    u = torch.arange(n_steps + 1, dtype=torch.float64) / n_steps
+    area = first * u + 0.5 * (last - first) * u**2
+    return -torch.expm1(-area.diff()).to(torch.get_default_dtype())
+
+
 def cosine_betas(n_steps: int, *, offset: float = 0.008, largest: float = 0.999) -> Table:
     r"""Noise variances whose $\bar\alpha$ falls like the square of a cosine.
 

@@ -223,3 +223,51 @@ def test_training_finds_the_exact_noise_prediction(generator):
     exact = (1 - BAR).sqrt() / (0.25 * BAR + 1 - BAR)
     # Adam's last steps still jitter by about its rate.
     assert (model.eps_net.weight - exact).abs().max() < 0.1
+
+
+class ClassNet(torch.nn.Module):
+    """Exact noise prediction for N(m_c, 0.5^2) in class c, and for the point 0 without a class."""
+
+    def forward(self, x, t, cond=None):
+        a = BAR[t][:, None]
+        if cond is None:
+            return x / (1 - a).sqrt()
+        mean = torch.tensor([-2.0, 1.0])[cond][:, None]
+        return (1 - a).sqrt() * (x - a.sqrt() * mean) / (a * 0.25 + 1 - a)
+
+
+def test_each_sample_obeys_its_own_condition(generator):
+    model = DDPM(ClassNet(), BETAS, event_shape=(1,), conditional=True)
+    cond = torch.tensor([0, 1]).repeat(2000)
+    x = model.sample(4000, cond=cond, generator=generator)
+    for c, mean in ((0, -2.0), (1, 1.0)):
+        values = x[cond == c]
+        # Monte Carlo, and a little for the Gaussian steps of a chain of sixty.
+        assert abs(values.mean().item() - mean) < 5 * values.std() / math.sqrt(2000) + 0.02
+
+
+def test_without_a_condition_the_network_is_asked_without_one(generator):
+    model = DDPM(ClassNet(), BETAS, event_shape=(1,), conditional=True)
+    assert model.sample(50, generator=generator).abs().max() < 0.2  # the point 0, noised a little
+
+
+def test_the_right_condition_has_the_higher_bound(generator):
+    model = DDPM(ClassNet(), BETAS, event_shape=(1,), conditional=True)
+    x = -2 + 0.5 * torch.randn(200, 1, generator=generator)
+    right, wrong = (
+        model.elbo(x, cond=torch.full((200,), c), generator=generator).mean() for c in (0, 1)
+    )
+    assert right > wrong + 5
+
+
+def test_the_loss_shows_the_condition_to_the_network(generator):
+    model = DDPM(ClassNet(), BETAS, event_shape=(1,), conditional=True)
+    x = 1 + 0.5 * torch.randn(4000, 1, generator=generator)
+    right, wrong = (model.loss(x, cond=torch.full((4000,), c), generator=generator) for c in (1, 0))
+    assert right < wrong
+
+
+def test_conditions_that_do_not_fit_the_examples_are_refused():
+    model = DDPM(ClassNet(), BETAS, event_shape=(1,), conditional=True)
+    with pytest.raises(ValueError, match="each of 3 examples, got 2"):
+        model.sample(3, cond=torch.tensor([0, 1]))

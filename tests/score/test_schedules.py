@@ -9,6 +9,7 @@ from genlab.score import (
     alphas_bar_from_betas,
     cosine_betas,
     linear_betas,
+    linear_rate_betas,
     log_snr,
     posterior_variances,
 )
@@ -39,6 +40,26 @@ def test_usual_linear_schedule_ends_in_almost_pure_noise():
 def test_linear_schedule_has_its_two_ends_and_even_steps():
     betas = linear_betas(5, first=0.1, last=0.5)
     torch.testing.assert_close(betas, torch.tensor([0.1, 0.2, 0.3, 0.4, 0.5]))
+
+
+def test_linear_rate_schedule_is_the_linear_one_when_there_are_many_steps():
+    a, b = (alphas_bar_from_betas(f) for f in (linear_rate_betas(1000), linear_betas(1000)))
+    # Each beta differs by beta^2 / 2, which adds up to 0.07 in log alpha bar at the end.
+    assert (a.log() - b.log()).abs().max() < 0.08
+    assert (a - b).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("n_steps", [1, 7, 100])
+def test_linear_rate_schedule_has_the_area_under_the_rate_as_its_exponent(n_steps):
+    u = torch.linspace(0, 1, 100 * n_steps + 1)
+    area = torch.cumulative_trapezoid(0.3 + 11.7 * u, u)[99::100]  # exact for a straight line
+    bar = alphas_bar_from_betas(linear_rate_betas(n_steps, first=0.3, last=12.0))
+    torch.testing.assert_close(-bar.log(), area)
+
+
+def test_half_as_many_linear_rate_steps_visit_every_second_level():
+    fine, coarse = (alphas_bar_from_betas(linear_rate_betas(n)) for n in (40, 20))
+    torch.testing.assert_close(fine[1::2], coarse)
 
 
 def test_cosine_schedule_leaves_half_of_the_signal_half_way():
@@ -87,5 +108,9 @@ def test_impossible_schedules_are_refused():
         cosine_betas(0)
     with pytest.raises(ValueError, match=r"first=0\.5, last=0\.1"):
         linear_betas(3, first=0.5, last=0.1)
+    with pytest.raises(ValueError, match="n_steps must be at least 1, got 0"):
+        linear_rate_betas(0)
+    with pytest.raises(ValueError, match=r"first=0, last=20"):
+        linear_rate_betas(5, first=0)
     with pytest.raises(ValueError, match="betas must lie in"):
         alphas_bar_from_betas(torch.tensor([0.1, 1.0]))
