@@ -10,6 +10,8 @@ from genlab.core import last
 from genlab.score import (
     add_noise,
     alphas_bar_from_betas,
+    ddim_invert,
+    ddim_invert_step,
     ddim_sample,
     ddim_step,
     ddim_timesteps,
@@ -129,3 +131,65 @@ def test_impossible_steps_are_refused():
         ddim_step(x, x, x, BAR[2], BAR[4])
     with pytest.raises(ValueError, match=r"1\.\.60, got 61"):
         ddim_timesteps(60, 61)
+
+
+def test_step_up_undoes_the_step_down(generator):
+    x_t, eps = torch.randn(5, 2, generator=generator), torch.randn(5, 2, generator=generator)
+    x_s = ddim_step(x_t, eps, 0 * eps, BAR[40], BAR[7])
+    torch.testing.assert_close(ddim_invert_step(x_s, eps, BAR[7], BAR[40]), x_t)
+
+
+def wavy(x, t):
+    """A noise predictor that is neither constant nor linear."""
+    return 0.9 * torch.tanh(x) + 0.1 * torch.sin(3 * x)
+
+
+def round_trip(x0, bar, n_steps, n_refine):
+    steps = ddim_timesteps(len(bar), n_steps)
+    x_T = last(ddim_invert(wavy, x0, steps, alphas_bar=bar, n_refine=n_refine))
+    back = last(ddim_sample(wavy, x_T, steps, alphas_bar=bar))
+    return (back - x0).abs().max().item()
+
+
+def test_inversion_closes_with_first_order_and_refined_it_closes_exactly(generator):
+    x0 = torch.randn(5, 2, generator=generator)
+    bar = torch.sigmoid(torch.linspace(16.0, -3.0, 2048))
+    errors = [round_trip(x0, bar, n, 0) for n in (256, 512, 1024)]
+    for coarse, fine in pairwise(errors):
+        assert abs(math.log2(coarse / fine) - 1) < 0.2  # the error halves with the step
+    assert round_trip(x0, bar, 128, 60) < 1e-10  # the iteration has converged
+
+
+def test_inversion_of_a_normal_law_arrives_at_standard_noise():
+    bar = torch.sigmoid(torch.linspace(9.0, -9.0, 800))
+
+    def eps_model(x, t):
+        a = bar[t][:, None]
+        return (1 - a).sqrt() * (x - 2 * a.sqrt()) / (a * 0.25 + 1 - a)
+
+    z = torch.tensor([[-1.5], [0.0], [2.0]])
+    x_T = last(ddim_invert(eps_model, 2 + 0.5 * z, torch.arange(799, -1, -1), alphas_bar=bar))
+    a = bar[-1]
+    exact = 2 * a.sqrt() + (0.25 * a + 1 - a).sqrt() * z  # the flow is affine: it keeps quantiles
+    assert (x_T - exact).abs().max() < 0.03  # first order in 800 steps
+
+
+def test_inversion_yields_one_state_a_step_and_counts_its_passes():
+    calls = []
+
+    def eps_model(x, t):
+        calls.append(int(t[0]))
+        return x
+
+    states = list(ddim_invert(eps_model, torch.ones(1, 1), torch.tensor([40, 9]), alphas_bar=BAR,
+                              n_refine=1))  # fmt: skip
+    assert len(states) == 2
+    assert calls == [9, 9, 40, 40]
+
+
+def test_impossible_inversions_are_refused():
+    x = torch.zeros(1, 1)
+    with pytest.raises(ValueError, match="must raise the noise"):
+        ddim_invert_step(x, x, BAR[4], BAR[2])
+    with pytest.raises(ValueError, match="n_refine must not be negative, got -1"):
+        next(ddim_invert(wavy, x, torch.tensor([4]), alphas_bar=BAR, n_refine=-1))

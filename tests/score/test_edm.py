@@ -1,0 +1,246 @@
+"""EDM: the preconditioning's three properties, Heun's order, and churn that keeps the law."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from genlab.oracles import Gaussian
+from genlab.score import (
+    EDM,
+    add_noise,
+    alphas_bar_from_betas,
+    ddim_step,
+    denoiser_from_eps,
+    edm_churn,
+    edm_denoise,
+    edm_loss,
+    edm_precondition,
+    edm_sample,
+    edm_sigmas,
+    edm_step,
+    exact_eps_model,
+    linear_betas,
+)
+
+SIGMAS = st.floats(0.01, 50.0)
+
+
+def test_noise_levels_of_the_paper():
+    sigmas = edm_sigmas(5, sigma_min=0.002, sigma_max=80.0, rho=7.0)
+    # (80^(1/7) + i/4 (0.002^(1/7) - 80^(1/7)))^7, by hand, and the final zero
+    expected = [80.0, 17.5278, 2.5152, 0.1698, 0.002, 0.0]
+    assert [round(s, 4) for s in sigmas.tolist()] == expected
+
+
+def test_noise_levels_are_even_in_sigma_to_the_one_over_rho():
+    sigmas = edm_sigmas(9, sigma_min=0.1, sigma_max=10.0, rho=3.0)[:-1]
+    gaps = (sigmas ** (1 / 3)).diff()
+    torch.testing.assert_close(gaps, gaps[:1].expand(8))
+
+
+@given(sigma=SIGMAS, sigma_data=st.floats(0.2, 2.0))
+def test_input_and_target_of_the_raw_network_have_unit_variance(sigma, sigma_data):
+    # x = y + n with Var y = sigma_data^2, Var n = sigma^2, independent: second moments by hand
+    c = edm_precondition(torch.tensor(sigma), sigma_data=sigma_data)
+    var_x = sigma_data**2 + sigma**2
+    assert abs(float(c.c_in**2) * var_x - 1) < 1e-9
+    # the network's target is (y - c_skip x) / c_out = ((1 - c_skip) y - c_skip n) / c_out
+    variance = (1 - c.c_skip) ** 2 * sigma_data**2 + c.c_skip**2 * sigma**2
+    assert abs(float(variance / c.c_out**2) - 1) < 1e-9
+
+
+@given(sigma=SIGMAS, shift=st.floats(-0.5, 0.5))
+def test_no_other_skip_amplifies_the_network_less(sigma, shift):
+    c_skip = float(edm_precondition(torch.tensor(sigma), sigma_data=0.5).c_skip)
+    amplification = lambda k: (1 - k) ** 2 * 0.25 + k**2 * sigma**2  # noqa: E731
+    assert amplification(c_skip) <= amplification(c_skip + shift) + 1e-12
+
+
+def test_denoiser_of_normal_data_is_the_skip_connection_alone(generator):
+    # for y ~ N(0, sigma_data^2 I) the best denoiser is linear: the network has nothing to add
+    x, sigma = 3 * torch.randn(5, 2, generator=generator), torch.tensor([0.1, 0.5, 1.0, 5.0, 20.0])
+    law = Gaussian(torch.zeros(2), 0.25 * torch.eye(2))
+    got = edm_denoise(lambda x, c_noise: 0 * x, x, sigma, sigma_data=0.5)
+    torch.testing.assert_close(got, law.denoiser(x, 1.0, sigma))
+
+
+def test_network_is_told_a_quarter_of_the_log_of_sigma():
+    told = []
+    edm_denoise(lambda x, c: told.append(c) or x, torch.ones(2, 1), torch.tensor([1.0, math.e**2]),
+                sigma_data=0.5)  # fmt: skip
+    torch.testing.assert_close(told[0], torch.tensor([0.0, 0.5]))
+
+
+@pytest.mark.parametrize("sigma", [0.05, 0.5, 5.0])
+def test_a_network_that_says_nothing_has_loss_one_at_every_level(sigma, generator):
+    # the weight makes the loss of F = 0 on N(0, sigma_data^2) data equal to its target's variance
+    n = 40_000
+    x0 = 0.5 * torch.randn(n, 1, generator=generator)
+    eps = torch.randn(n, 1, generator=generator)
+    loss = edm_loss(lambda x, c: 0 * x, x0, torch.full((n,), sigma), eps, sigma_data=0.5)
+    assert loss.shape == (n,)
+    assert abs(loss.mean().item() - 1) < 5 * loss.std().item() / math.sqrt(n)  # Monte Carlo
+
+
+def test_loss_is_the_weighted_square_of_the_denoiser(generator):
+    x0, eps = torch.randn(2, 4, 3, generator=generator)
+    sigma = torch.tensor([0.2, 0.7, 2.0, 9.0])
+    net = lambda x, c: torch.sin(x) + c[:, None]  # noqa: E731
+    x = add_noise(x0, torch.ones(4), sigma, eps)
+    square = ((edm_denoise(net, x, sigma, sigma_data=0.5) - x0) ** 2).mean(1)
+    torch.testing.assert_close(
+        edm_loss(net, x0, sigma, eps, sigma_data=0.5), square * (1 / sigma**2 + 1 / 0.5**2)
+    )
+
+
+def flow(law_std, z, sigma):
+    """Where the exact flow of N(0, law_std^2) data is: quantile z of the noised law."""
+    return z * math.sqrt(law_std**2 + sigma**2)
+
+
+def test_heun_has_order_two_and_euler_order_one():
+    law = Gaussian(torch.tensor([0.0]), torch.tensor([[0.25]]))
+    z = torch.tensor([[-1.5], [0.7]])
+
+    def error(n, order):
+        sigmas = torch.linspace(3.0, 0.2, n + 1)
+        x = flow(0.5, z, 3.0)
+        for sigma, sigma_next in pairwise(sigmas):
+            x = edm_step(lambda x, s: law.denoiser(x, 1.0, s), x, sigma, sigma_next, order=order)
+        return (x - flow(0.5, z, 0.2)).abs().max().item()
+
+    for order in (1, 2):
+        errors = [error(n, order) for n in (20, 40, 80)]
+        for coarse, fine in pairwise(errors):
+            assert abs(math.log2(coarse / fine) - order) < 0.15
+
+
+def test_one_euler_step_is_one_ddim_step_in_other_coordinates(generator):
+    # x_vp = x_ve / sqrt(1 + sigma^2), alpha_bar = 1 / (1 + sigma^2)
+    x, eps = torch.randn(2, 4, 3, generator=generator)
+    sigma, sigma_next = torch.tensor(2.0), torch.tensor(0.7)
+    a_t, a_s = 1 / (1 + sigma**2), 1 / (1 + sigma_next**2)
+    ve = edm_step(lambda x, s: x - s[:, None] * eps, x, sigma, sigma_next, order=1)
+    vp = ddim_step(a_t.sqrt() * x, eps, 0 * x, a_t, a_s)
+    torch.testing.assert_close(a_s.sqrt() * ve, vp)
+
+
+def test_last_step_is_a_plain_euler_step_to_the_guess(generator):
+    x = torch.randn(3, 2, generator=generator)
+    calls = []
+
+    def denoiser(x, sigma):
+        calls.append(float(sigma[0]))
+        return x / 2
+
+    got = edm_step(denoiser, x, torch.tensor(0.3), torch.tensor(0.0))
+    torch.testing.assert_close(got, x / 2)
+    assert calls == [0.3]
+
+
+def test_eighteen_steps_cost_thirty_five_passes():
+    calls = []
+
+    def denoiser(x, sigma):
+        calls.append(sigma)
+        return 0 * x
+
+    states = list(edm_sample(denoiser, torch.ones(2, 1), edm_sigmas(18)))
+    assert (len(states), len(calls)) == (18, 35)
+
+
+def test_churn_raises_the_noise_to_the_level_that_it_names(generator):
+    n, sigma, gamma = 200_000, torch.tensor(0.8), 0.3
+    x = sigma * torch.randn(n, 1, generator=generator)  # all data at the origin
+    z = torch.randn(n, 1, generator=generator)
+    noisier, level = edm_churn(x, z, sigma, gamma=gamma)
+    assert abs(level.item() - 0.8 * 1.3) < 1e-12
+    variance = level.item() ** 2
+    assert abs(noisier.var().item() - variance) < 5 * variance * math.sqrt(2 / n)  # Monte Carlo
+
+
+def test_no_churn_changes_nothing(generator):
+    x, z = torch.randn(2, 3, 2, generator=generator)
+    same, level = edm_churn(x, z, torch.tensor(0.8), gamma=0.0)
+    torch.testing.assert_close(same, x, rtol=0, atol=0)
+    assert level == 0.8
+
+
+def test_noise_predictor_becomes_a_denoiser_at_every_level_between(generator):
+    betas = linear_betas(2000, first=1e-5, last=0.01)
+    bar = alphas_bar_from_betas(betas)
+    law = Gaussian(torch.tensor([1.0]), torch.tensor([[0.25]]))
+
+    def eps_model(x, t):  # reads the table between its entries, as a network's embedding does
+        low = t.floor().long().clamp(max=1998)
+        a = torch.lerp(bar[low], bar[low + 1], t - low)
+        alpha, sigma = a.sqrt(), (1 - a).sqrt()
+        return (x - alpha[:, None] * law.denoiser(x, alpha, sigma)) / sigma[:, None]
+
+    x = torch.randn(5, 1, generator=generator)
+    sigma = torch.tensor([0.05, 0.2, 1.0, 5.0, 9.0])
+    got = denoiser_from_eps(eps_model, bar)(x, sigma)
+    # interpolation of a table of 2000 entries: second order in its spacing
+    torch.testing.assert_close(got, law.denoiser(x, 1.0, sigma), atol=1e-4, rtol=0)
+
+
+def test_noise_predictor_at_a_level_of_its_table_is_read_there(generator):
+    bar = alphas_bar_from_betas(linear_betas(40, first=1e-3, last=0.2))
+    asked = []
+
+    def eps_model(x, t):
+        asked.append(t)
+        return exact_eps_model(Gaussian(torch.zeros(1), torch.eye(1)), bar)(x, t.round().long())
+
+    sigma = ((1 - bar) / bar).sqrt()[[3, 20]]
+    denoiser_from_eps(eps_model, bar)(torch.ones(2, 1), sigma)
+    torch.testing.assert_close(asked[0], torch.tensor([3.0, 20.0]))
+
+
+def test_model_learns_and_samples(generator):
+    torch.manual_seed(0)
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(2, 32), nn.SiLU(), nn.Linear(32, 1))
+
+        def forward(self, x, c_noise):
+            return self.layers(torch.cat([x, c_noise[:, None]], 1))
+
+    model = EDM(Net(), event_shape=(1,), sigma_data=0.5)
+    loss = model.loss(torch.zeros(8, 1), generator=generator)
+    assert loss.ndim == 0
+    assert loss.requires_grad
+    x = model.sample(6, generator=generator)
+    assert x.shape == (6, 1)
+    assert not x.requires_grad
+    again = model.sample(6, generator=torch.Generator().manual_seed(3))
+    torch.testing.assert_close(again, model.sample(6, generator=torch.Generator().manual_seed(3)))
+
+
+def test_score_of_the_model_follows_from_its_denoiser(generator):
+    model = EDM(nn.Identity(), event_shape=(2,), sigma_data=0.5)
+    model.net.forward = lambda x, c_noise: 0 * x
+    x, sigma = torch.randn(4, 2, generator=generator), torch.tensor([0.1, 0.5, 1.0, 4.0])
+    expected = -x / (0.25 + sigma**2)[:, None]  # the score of N(0, sigma_data^2 + sigma^2)
+    torch.testing.assert_close(model.score(x, sigma), expected)
+
+
+def test_impossible_arguments_are_refused():
+    x = torch.zeros(1, 1)
+    with pytest.raises(ValueError, match="expected 0 < sigma_min < sigma_max"):
+        edm_sigmas(4, sigma_min=2.0, sigma_max=1.0)
+    with pytest.raises(ValueError, match="n_steps must be at least 2, got 1"):
+        edm_sigmas(1)
+    with pytest.raises(ValueError, match="must lower the noise"):
+        edm_step(lambda x, s: x, x, torch.tensor(1.0), torch.tensor(2.0))
+    with pytest.raises(ValueError, match="order must be 1 or 2, got 3"):
+        edm_step(lambda x, s: x, x, torch.tensor(1.0), torch.tensor(0.5), order=3)
+    with pytest.raises(ValueError, match="gamma must not be negative"):
+        edm_churn(x, x, torch.tensor(1.0), gamma=-0.1)

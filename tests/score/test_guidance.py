@@ -1,0 +1,212 @@
+"""Guidance: worked numbers, invariants, and the exact law it does (not) sample."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genlab.core import last
+from genlab.oracles import Gaussian, GaussianMixture
+from genlab.score import (
+    alphas_bar_from_betas,
+    cfg_eps,
+    classifier_guided_eps,
+    ddim_sample,
+    drop_condition,
+    exact_eps_model,
+    guided_eps_model,
+    guided_gaussian,
+    linear_betas,
+    rescale_guided,
+    tilted_gaussian,
+)
+
+BAR = alphas_bar_from_betas(linear_betas(400, first=2.5e-4, last=0.05))
+
+
+@pytest.mark.parametrize(("w", "expected"), [(0, 0.6), (1, 1.0), (5, 2.6), (15, 6.6)])
+def test_worked_numbers_of_the_course(w, expected):
+    eps_u, eps_c = torch.tensor([[0.6]]), torch.tensor([[1.0]])
+    assert abs(cfg_eps(eps_u, eps_c, guidance_scale=w).item() - expected) < 1e-12
+
+
+@given(w=st.floats(-2, 20), seed=st.integers(0, 99))
+def test_blend_is_affine_in_the_scale(w, seed):
+    g = torch.Generator().manual_seed(seed)
+    u, c = torch.randn(2, 3, 4, generator=g)
+    between = cfg_eps(u, c, guidance_scale=w)
+    torch.testing.assert_close(between - u, w * (c - u))
+
+
+def conditional(x, t, label):
+    return x + label[:, None].to(x.dtype)
+
+
+def test_scale_one_is_the_conditional_model_and_scale_zero_the_unconditional(generator):
+    x, t = torch.randn(4, 2, generator=generator), torch.zeros(4, dtype=torch.long)
+    label = torch.tensor([0, 1, 2, 3])
+    for w, shown in ((1.0, label), (0.0, torch.full_like(label, 10))):
+        model = guided_eps_model(conditional, label, null=10, guidance_scale=w)
+        torch.testing.assert_close(model(x, t), conditional(x, t, shown))
+
+
+def test_guided_model_blends_row_by_row(generator):
+    x, t = torch.randn(3, 2, generator=generator), torch.zeros(3, dtype=torch.long)
+    label = torch.tensor([0, 5, 7])
+    model = guided_eps_model(conditional, label, null=10, guidance_scale=3.0)
+    expected = x + (10 + 3 * (label - 10))[:, None]
+    torch.testing.assert_close(model(x, t), expected)
+
+
+def test_fifty_guided_steps_are_a_hundred_passes():
+    calls = []
+
+    def net(x, t, label):
+        calls.append(label)
+        return 0 * x
+
+    model = guided_eps_model(net, torch.tensor([1, 2]), null=10, guidance_scale=4.0)
+    steps = torch.arange(49, -1, -1)
+    last(ddim_sample(model, torch.ones(2, 1), steps, alphas_bar=BAR))
+    assert len(calls) == 100
+
+
+def test_outside_its_interval_the_model_is_conditional_and_costs_one_pass(generator):
+    calls = []
+
+    def net(x, t, label):
+        calls.append(label)
+        return conditional(x, t, label)
+
+    x, label = torch.randn(2, 1, generator=generator), torch.tensor([1, 2])
+    model = guided_eps_model(net, label, null=10, guidance_scale=4.0, interval=(10, 20))
+    for t, passes in ((9, 1), (10, 2), (20, 2), (21, 1)):
+        calls.clear()
+        got = model(x, torch.full((2,), t))
+        assert len(calls) == passes
+        if passes == 1:
+            torch.testing.assert_close(got, conditional(x, None, label))
+
+
+def test_condition_is_dropped_in_the_rows_that_were_drawn():
+    cond = torch.tensor([3, 1, 4, 1])
+    u = torch.tensor([0.05, 0.5, 0.0999, 0.1])
+    torch.testing.assert_close(
+        drop_condition(cond, u, p_drop=0.1, null=10), torch.tensor([10, 1, 10, 1])
+    )
+    torch.testing.assert_close(cond, torch.tensor([3, 1, 4, 1]))  # the caller's labels are kept
+
+
+def test_condition_is_dropped_as_often_as_asked(generator):
+    n, p = 20_000, 0.1
+    dropped = drop_condition(
+        torch.zeros(n, dtype=torch.long), torch.rand(n, generator=generator), p_drop=p, null=10
+    )
+    share = (dropped == 10).double().mean().item()
+    assert abs(share - p) < 5 * math.sqrt(p * (1 - p) / n)  # Monte Carlo
+
+
+MIXTURE = GaussianMixture(
+    torch.tensor([0.4, 0.6], dtype=torch.float64),
+    torch.tensor([[-1.0], [1.5]], dtype=torch.float64),
+    torch.tensor([0.5, 0.4], dtype=torch.float64),
+)
+
+
+def test_an_exact_classifier_gives_the_same_guidance_as_the_two_predictors(generator):
+    # Bayes: grad log p(c | x_t) = score(x_t | c) - score(x_t)
+    x, t, w = torch.randn(6, 1, generator=generator), torch.full((6,), 150), 3.0
+    sigma = (1 - BAR[150]).sqrt()
+    noised = MIXTURE.noised(BAR[150].sqrt().item(), sigma.item())
+    y = x.clone().requires_grad_()
+    log_prob = noised.responsibilities(y)[:, 1].log().sum()
+    (slope,) = torch.autograd.grad(log_prob, y)
+    eps_u = exact_eps_model(MIXTURE, BAR)(x, t)
+    eps_c = exact_eps_model(Gaussian(MIXTURE.means[1], 0.16 * torch.eye(1)), BAR)(x, t)
+    torch.testing.assert_close(
+        classifier_guided_eps(eps_u, slope, sigma, guidance_scale=w),
+        cfg_eps(eps_u, eps_c, guidance_scale=w),
+    )
+
+
+def gaussian_class(mean, variance):
+    """Class-conditional N(mean, variance) of standard normal data."""
+    return Gaussian(torch.tensor([mean]), torch.tensor([[variance]]))
+
+
+@pytest.mark.parametrize(("w", "v"), [(1.0, 0.25), (2.0, 0.25), (3.0, 0.25), (4.0, 0.5)])
+def test_guided_ddim_arrives_at_the_guided_law_and_not_at_the_tilted_one(w, v, generator):
+    n, steps = 400, torch.arange(399, -1, -1)
+    bar = torch.sigmoid(torch.linspace(9.0, -9.0, n))
+    unconditional = exact_eps_model(gaussian_class(0.0, 1.0), bar)
+    class_model = exact_eps_model(gaussian_class(1.0, v), bar)
+
+    def eps_model(x, t):
+        return cfg_eps(unconditional(x, t), class_model(x, t), guidance_scale=w)
+
+    z = torch.tensor([[-1.0], [0.0], [1.0]])
+    x = last(ddim_sample(eps_model, z, steps, alphas_bar=bar)).squeeze(1)
+    mean, std = x[1].item(), (x[2] - x[0]).item() / 2
+    guided = guided_gaussian(1.0, v, guidance_scale=w)
+    # an affine map of a standard normal: its mean and width are read off exactly; the tolerance
+    # is the solver's (first order, 400 steps) and the top level's (log SNR -9)
+    assert abs(mean - guided.mean.item()) < 0.02
+    assert abs(std - guided.cov.item() ** 0.5) < 0.01
+    if w > 1:
+        tilted = tilted_gaussian(1.0, v, guidance_scale=w)
+        assert abs(mean - tilted.mean.item()) > 0.1
+        assert abs(std - tilted.cov.item() ** 0.5) > 0.05
+
+
+def test_scale_one_leaves_the_class_as_it_is():
+    for law in (guided_gaussian, tilted_gaussian):
+        got = law(1.3, 0.4, guidance_scale=1.0)
+        torch.testing.assert_close(got.mean, torch.tensor([1.3]))
+        torch.testing.assert_close(got.cov, torch.tensor([[0.4]]))
+
+
+@pytest.mark.parametrize("w", [0.5, 2.0, 4.0])
+def test_tilted_gaussian_is_the_normalised_product_of_powers(w):
+    m, v = 1.0, 0.3
+    x = torch.linspace(-9, 11, 40_001)
+    log_p = -0.5 * x**2
+    log_p_c = -0.5 * (x - m) ** 2 / v
+    density = (log_p + w * (log_p_c - log_p)).exp()
+    density = density / torch.trapezoid(density, x)
+    mean = torch.trapezoid(x * density, x)
+    variance = torch.trapezoid((x - mean) ** 2 * density, x)
+    got = tilted_gaussian(m, v, guidance_scale=w)
+    torch.testing.assert_close(got.mean.squeeze(), mean, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(got.cov.squeeze(), variance, rtol=1e-6, atol=1e-8)
+
+
+def test_guided_mean_and_variance_have_their_closed_form_at_scale_three():
+    got = guided_gaussian(1.0, 0.25, guidance_scale=3.0)
+    assert abs(got.mean.item() - 1.5) < 1e-6  # m (1 + 2 v)
+    assert abs(got.cov.item() - 0.25**3) < 1e-12  # v ** w
+
+
+def test_rescaling_restores_the_spread_of_the_conditional_prediction(generator):
+    eps_c, eps = torch.randn(3, 1, 8, 8, generator=generator), torch.randn(
+        3, 1, 8, 8, generator=generator
+    ) * 4  # fmt: skip
+    full = rescale_guided(eps, eps_c, phi=1.0)
+    torch.testing.assert_close(full.flatten(1).std(1), eps_c.flatten(1).std(1))
+    torch.testing.assert_close(rescale_guided(eps, eps_c, phi=0.0), eps)
+    torch.testing.assert_close(rescale_guided(eps, eps_c, phi=0.5), (full + eps) / 2)
+
+
+def test_impossible_arguments_are_refused():
+    label, u = torch.tensor([1]), torch.tensor([0.5])
+    with pytest.raises(ValueError, match=r"p_drop must lie in \[0, 1\], got 1.5"):
+        drop_condition(label, u, p_drop=1.5, null=10)
+    with pytest.raises(ValueError, match=r"phi must lie in \[0, 1\], got 2"):
+        rescale_guided(torch.ones(1, 2), torch.ones(1, 2), phi=2.0)
+    with pytest.raises(ValueError, match=r"interval must rise, got \(5, 2\)"):
+        guided_eps_model(conditional, label, null=10, guidance_scale=2.0, interval=(5, 2))
+    with pytest.raises(ValueError, match="variance must lie in"):
+        guided_gaussian(1.0, 1.5, guidance_scale=2.0)
+    with pytest.raises(ValueError, match="variance must lie in"):
+        tilted_gaussian(1.0, 0.0, guidance_scale=2.0)
