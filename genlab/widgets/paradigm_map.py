@@ -97,7 +97,7 @@ def paradigm_map() -> Explorer:
         picture.light(lit, pieces, steps, guided=False)
         return _verdict(lit, _range(lit, pieces, steps))
 
-    return explore(
+    explorer = explore(
         picture.figure,
         update,
         system=_dropdown("system", [OWN, *SYSTEMS]),
@@ -107,6 +107,9 @@ def paradigm_map() -> Explorer:
         pieces=_powers("pieces", 64),
         steps=_powers("steps", 16),
     )
+    for clue in ("objective", "sampler", "likelihood"):  # a clue is about a system of your own
+        explorer.controls[clue].observe(lambda _: explorer.set(system=OWN), names="value")
+    return explorer
 
 
 def _dropdown(description: str, options: list[str]) -> ipywidgets.Dropdown:

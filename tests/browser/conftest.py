@@ -14,7 +14,8 @@ def pytest_configure(config):
 def pytest_terminal_summary(terminalreporter, config):
     if config.stash[ROWS]:
         terminalreporter.section("lessons in the browser")
-        heading = f"{'lesson':<32}  run all s  formulas  key to picture, ms (min, median, max)"
+        counts = "run all s  formulas  controls  quiz"
+        heading = f"{'lesson':<32}  {counts}  key to picture, ms (min, median, max)"
         terminalreporter.write_line("\n".join([heading, *config.stash[ROWS]]))
 
 

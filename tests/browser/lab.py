@@ -150,23 +150,40 @@ class Lesson:
             "mjx-merror, mjx-container [data-mjx-error]"
         ).count()
 
-    def watch_first_control(self):
-        """Focus the first slider or drop-down that moves a picture; return whether there is one."""
-        return self.page.evaluate(WATCH_FIRST_CONTROL)
+    def controls(self):
+        """Return the names of the controls that have a picture, sliders before drop-downs."""
+        return self.page.evaluate(FIND_CONTROLS)
+
+    def watch(self, k):
+        """Focus control k of `controls()` and watch its picture."""
+        self.page.evaluate(WATCH_CONTROL, k)
+
+    def answer_quiz(self):
+        """Click the first option of every question; return (questions, explanations shown)."""
+        cards = self.page.locator(".widget-vbox:has(> .widget-hbox .widget-toggle-button)")
+        for k in range(cards.count()):
+            cards.nth(k).locator(".widget-toggle-button").first.click()
+        self.page.wait_for_timeout(500)
+        answered = ["Right." in text or "Not this one." in text for text in cards.all_inner_texts()]
+        return len(answered), sum(answered)
 
     def picture(self):
         """Return a digest of the picture that the watched control moves."""
         return self.page.evaluate(DIGEST)
 
-    def press(self):
-        """Press one arrow key on the watched control; return the ms to a new picture, or None."""
+    def press(self, key=None):
+        """Move the watched control by `key`, by one step if there is none given.
+
+        Return the ms to a new picture, or None.
+        """
         from playwright.sync_api import TimeoutError  # not the built-in one
 
-        self.page.keyboard.press(self.page.evaluate(KEY_WITH_ROOM))
+        step = self.page.evaluate(NEXT_MOVE)
+        key = step and (key or step)
+        if key:  # a drop-down has moved itself: headless Chromium opens its list on a key
+            self.page.keyboard.press(key)
         try:
-            self.page.wait_for_function(
-                "() => window.genlab.drawn !== null", timeout=3000, polling=10
-            )
+            self.page.wait_for_function(A_NEW_PICTURE, timeout=3000, polling=10)
         except TimeoutError:
             return None
         return self.page.evaluate("() => window.genlab.drawn - window.genlab.pressed")
@@ -193,41 +210,55 @@ CELL_ERRORS = """() => window.jupyterapp.shell.currentWidget.content.widgets
     .filter(output => output.output_type === 'error')
     .map(output => `${output.ename}: ${output.evalue}`)"""
 
-# The control, the picture in the smallest box around both, and the time from a key to a new
-# picture.
-WATCH_FIRST_CONTROL = """() => {
+# Every control with the picture in the smallest box around both; drop-downs come last.
+FIND_CONTROLS = """() => {
     const sliders = document.querySelectorAll('.noUi-handle');
-    const menus = document.querySelectorAll('.widget-dropdown select');  // last: keys may open them
+    const menus = document.querySelectorAll('.widget-dropdown select');
+    window.controls = [];
     for (const control of [...sliders, ...menus]) {
         let box = control.parentElement;
         while (box && !box.classList.contains('jp-OutputArea-output')) {
             const picture = box.querySelector('img');
             if (picture) {
-                window.genlab = {control, picture, pressed: null, drawn: null};
-                control.scrollIntoView({block: 'center'});
-                control.focus();
-                control.addEventListener('keydown', () => {
-                    window.genlab.pressed = performance.now();
-                    window.genlab.drawn = null;
-                }, true);
-                new MutationObserver(() => {
-                    window.genlab.drawn ??= performance.now();
-                }).observe(picture, {attributes: true, attributeFilter: ['src']});
-                return true;
+                const row = control.closest('.widget-inline-hbox');
+                const name = row?.querySelector('.widget-label')?.textContent ?? '?';
+                window.controls.push({control, picture, name});
+                break;
             }
             box = box.parentElement;
         }
     }
-    return false;
+    return window.controls.map(found => found.name);
+}"""
+
+# The time from a key (or a choice) to a new picture.
+WATCH_CONTROL = """k => {
+    const {control, picture} = window.controls[k];
+    window.genlab?.observer.disconnect();
+    const observer = new MutationObserver(() => {
+        window.genlab.drawn ??= performance.now();
+    });
+    window.genlab = {control, picture, observer, pressed: null, drawn: null};
+    control.scrollIntoView({block: 'center'});
+    control.focus();
+    control.addEventListener('keydown', () => {
+        window.genlab.pressed = performance.now();
+        window.genlab.drawn = null;
+    }, true);
+    observer.observe(picture, {attributes: true, attributeFilter: ['src']});
 }"""
 
 A_NEW_PICTURE = "() => window.genlab.drawn !== null"
 
-KEY_WITH_ROOM = """() => {
+NEXT_MOVE = """() => {
     const control = window.genlab.control;
     window.genlab.drawn = null;
-    if (control.tagName === 'SELECT')
-        return control.selectedIndex + 1 < control.options.length ? 'ArrowDown' : 'ArrowUp';
+    if (control.tagName === 'SELECT') {
+        window.genlab.pressed = performance.now();
+        control.selectedIndex = (control.selectedIndex + 1) % control.options.length;
+        control.dispatchEvent(new Event('change', {bubbles: true}));
+        return null;
+    }
     const value = name => parseFloat(control.getAttribute(name));
     return value('aria-valuenow') < value('aria-valuemax') ? 'ArrowRight' : 'ArrowLeft';
 }"""

@@ -17,7 +17,8 @@ from tests.browser import lab
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-N_PRESSES = 12
+FIRST = [None] * 12  # on the first control: one step each, for the median
+OTHERS = ["Home", "End", None]  # on the others: from end to end, or two options further
 LESSONS = sorted((lab.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 GOOD = """\
@@ -45,6 +46,16 @@ from IPython.display import HTML
 HTML("<img src='http://192.0.2.1/picture.png'>")
 
 # %%
+import ipywidgets
+import matplotlib.pyplot as plt
+from genlab import widgets
+
+# %%
+figure, axes = plt.subplots(figsize=(4, 2))
+dead = ipywidgets.FloatSlider(description="dead", max=1)
+widgets.explore(figure, lambda dead: None, dead=dead)
+
+# %%
 raise ValueError("broken on purpose")
 """
 
@@ -55,6 +66,8 @@ class Inspection:
 
     seconds: float = 0.0
     n_formulas: int = 0
+    n_controls: int = 0
+    n_questions: int = 0
     faults: list[str] = field(default_factory=list)
     delays: list[float] = field(default_factory=list)  # ms from key to picture
 
@@ -62,11 +75,12 @@ class Inspection:
         """Return the line of the table."""
         d = self.delays
         ms = f"{min(d):.0f}, {statistics.median(d):.0f}, {max(d):.0f}" if d else "none"
-        return f"{name:<32}  {self.seconds:>9.1f}  {self.n_formulas:>8}  {ms}"
+        counts = f"{self.n_formulas:>8}  {self.n_controls:>8}  {self.n_questions:>4}"
+        return f"{name:<32}  {self.seconds:>9.1f}  {counts}  {ms}"
 
 
 def inspect(page, server, path):
-    """Open the notebook `path`, run it, move its first control and return what was seen."""
+    """Open the notebook `path`, run it, move every control, answer its quiz; return what it saw."""
     seen, lesson = Inspection(), lab.Lesson(page, server, path)
     start = time.perf_counter()
     lesson.run_all()
@@ -79,24 +93,31 @@ def inspect(page, server, path):
     seen.faults += ["MathJax cannot read a formula"] * (n_unreadable > 0)
     seen.faults += ["raw $$ in the text"] * ("$$" in lesson.prose())
 
-    if lesson.watch_first_control():
+    names = lesson.controls()
+    seen.faults += ["no slider or drop-down moves a picture"] * (not names)
+    for k, name in enumerate(names):
+        lesson.watch(k)
         pictures = {lesson.picture()}
-        for _ in range(N_PRESSES):
-            seen.delays += filter(None, [press(lesson)])
+        for key in FIRST if k == 0 else OTHERS:
+            delay = press(lesson, key)
+            seen.delays += [delay] if k == 0 and delay else []
             pictures.add(lesson.picture())
-        seen.faults += ["the picture does not follow the keys"] * (len(pictures) == 1)
-        save_picture(page, f"{Path(path).stem}_moved")
-    else:
-        seen.faults.append("no slider or drop-down moves a picture")
+        seen.faults += [f"the picture does not follow {name!r}"] * (len(pictures) == 1)
+        save_picture(page, f"{Path(path).stem}_moved_{k}")
+
+    seen.n_controls = len(names)
+    n_questions, n_explained = lesson.answer_quiz()
+    seen.faults += ["a question of the quiz does not answer"] * (n_explained < n_questions)
+    seen.n_questions = n_questions
 
     seen.faults += [f"the page asked another machine: {url}" for url in lesson.outside]
     seen.faults += [f"the console shows an error: {text}" for text in lesson.errors]
     return seen
 
 
-def press(lesson):
+def press(lesson, key):
     """Press a key, and let the page come to rest before the next one."""
-    delay = lesson.press()
+    delay = lesson.press(key)
     lesson.page.wait_for_timeout(150)
     return delay
 
@@ -113,6 +134,7 @@ def test_a_lesson_runs_shows_its_maths_answers_and_stays_offline(path, page, ser
     seen = inspect(page, server, path.relative_to(lab.ROOT).as_posix())
     rows.append(seen.row(path.stem))
     assert seen.faults == []
+    assert seen.n_questions >= 5, "every lesson ends with a quiz of five to eight questions"
 
 
 def small_notebook(server, name, text):
@@ -144,10 +166,16 @@ def faults(browser, server):
         "a cell shows an error: ValueError: broken on purpose",
         "MathJax cannot read a formula",
         "raw $$ in the text",
-        "no slider or drop-down moves a picture",
+        "the picture does not follow 'dead'",
         "the page asked another machine: http://192.0.2.1/picture.png",
         "the console shows an error",
     ],
 )
 def test_the_inspection_sees_each_fault(faults, says):
     assert any(fault.startswith(says) for fault in faults), faults
+
+
+def test_a_notebook_without_a_control_is_seen(page, server):
+    seen = inspect(page, server, small_notebook(server, "still", "# %%\n1 + 1\n"))
+    assert "no slider or drop-down moves a picture" in seen.faults
+    assert seen.n_questions == 0

@@ -54,3 +54,12 @@ def test_latent_diffusion_costs_a_hundred_and_one_passes():
     assert "101 passes" in widget.text
     widget.set(system=OWN)
     assert "still possible" in widget.text
+
+
+@pytest.mark.parametrize("clue", ["objective", "sampler", "likelihood"])
+def test_a_clue_given_while_a_system_is_shown_asks_about_a_system_of_your_own(clue):
+    widget = paradigm_map()
+    widget.set(system=next(iter(SYSTEMS)))
+    widget.set(**{clue: widget.controls[clue].options[1]})
+    assert widget.controls["system"].value == OWN
+    assert "A sample costs" in widget.text
