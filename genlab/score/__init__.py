@@ -1,5 +1,16 @@
 """Paradigm 4: learn to remove noise, which is to learn the slope of log p, and sample by steps."""
 
+from .annealed_importance import ais_log_weight as ais_log_weight
+from .annealed_importance import annealed_importance as annealed_importance
+from .annealed_importance import annealed_log_prob as annealed_log_prob
+from .annealed_importance import effective_sample_size as effective_sample_size
+from .annealed_importance import log_mean_exp as log_mean_exp
+from .chain import noising_chain as noising_chain
+from .chain import noising_step as noising_step
+from .chain import posterior_mean as posterior_mean
+from .contrastive import PersistentChains as PersistentChains
+from .contrastive import contrastive_negatives as contrastive_negatives
+from .contrastive import energy_penalty as energy_penalty
 from .ddim import ddim_invert as ddim_invert
 from .ddim import ddim_invert_step as ddim_invert_step
 from .ddim import ddim_sample as ddim_sample
@@ -9,11 +20,17 @@ from .ddpm import DDPM as DDPM
 from .ddpm import ddpm_loss as ddpm_loss
 from .ddpm import ddpm_sample as ddpm_sample
 from .ddpm import ddpm_step as ddpm_step
+from .discretized import Bins as Bins
+from .discretized import bin_log_prob as bin_log_prob
 from .dpm_solver import dpm_solver_2m_step as dpm_solver_2m_step
 from .dpm_solver import dpm_solver_sample as dpm_solver_sample
 from .dpm_solver import dpm_solver_step as dpm_solver_step
 from .dpm_solver import half_log_snr as half_log_snr
 from .dpm_solver import log_snr_timesteps as log_snr_timesteps
+from .ebm import EBM as EBM
+from .ebm import contrastive_loss as contrastive_loss
+from .ebm import log_partition as log_partition
+from .ebm import score_from_energy as score_from_energy
 from .edm import edm_churn as edm_churn
 from .edm import edm_sample as edm_sample
 from .edm import edm_sigmas as edm_sigmas
@@ -26,6 +43,9 @@ from .guidance import guided_eps_model as guided_eps_model
 from .guidance import rescale_guided as rescale_guided
 from .guided_laws import guided_gaussian as guided_gaussian
 from .guided_laws import tilted_gaussian as tilted_gaussian
+from .nce import NCE as NCE
+from .nce import nce_logits as nce_logits
+from .nce import nce_loss as nce_loss
 from .paths import add_noise as add_noise
 from .paths import eps_from_score as eps_from_score
 from .paths import eps_from_v as eps_from_v
@@ -47,3 +67,4 @@ from .schedules import log_snr as log_snr
 from .schedules import posterior_variances as posterior_variances
 from .vlb import ddpm_vlb as ddpm_vlb
 from .vlb import ddpm_vlb_term as ddpm_vlb_term
+from .vlb import ddpm_vlb_terms as ddpm_vlb_terms

@@ -3,6 +3,13 @@
 from genlab.solvers import divergence
 from genlab.solvers.adaptive import dopri5
 from genlab.solvers.mcmc import langevin, langevin_step, mala, mala_step
+from genlab.solvers.mixing import (
+    langevin_matrix,
+    langevin_variance,
+    mala_matrix,
+    relaxation_time,
+    stationary,
+)
 from genlab.solvers.ode import euler, heun, rk4
 from genlab.solvers.sde import euler_maruyama, euler_maruyama_step
 
@@ -14,8 +21,13 @@ __all__ = [
     "euler_maruyama_step",
     "heun",
     "langevin",
+    "langevin_matrix",
     "langevin_step",
+    "langevin_variance",
     "mala",
+    "mala_matrix",
     "mala_step",
+    "relaxation_time",
     "rk4",
+    "stationary",
 ]
