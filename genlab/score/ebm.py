@@ -40,8 +40,8 @@ def log_partition(
     $$\log Z \approx \log\sum_{i=1}^n w_i\, e^{-E(x_i)}$$
 
     Enumeration has $w = 1$, a grid the volume of its cell, uniform draws from a region of volume V
-    have $V/n$, draws from a density q have $1 / (n\,q(x_i))$. The last two are unbiased for Z, hence
-    too low for $\log Z$ on average.
+    have $V/n$, draws from a density q have $1 / (n\,q(x_i))$. The last two are unbiased for Z,
+    hence too low for $\log Z$ on average.
 
     Args:
         energy: $E(x_i)$, `(*k, n)`.
