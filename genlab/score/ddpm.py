@@ -21,6 +21,7 @@ from genlab.core.iterate import last
 from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample, mean_event
 
+from .discretized import Bins
 from .paths import add_noise
 from .schedules import Table, alphas_bar_from_betas
 from .vlb import EpsModel, ddpm_vlb
@@ -151,9 +152,9 @@ def ddpm_sample(
 class DDPM(nn.Module):
     r"""A noise predictor with its schedule: samples by the ancestral chain, bounds its likelihood.
 
-    The step variances are $\beta_t$, the right choice for smooth data ($\tilde\beta_t$ is right for
-    a single point). The bound includes the noise of the last step, which the sampler, as usual,
-    leaves out: with a small $\beta_0$ nobody can see the difference.
+    The step variances are $\beta_t$ unless said otherwise, the right choice for smooth data
+    ($\tilde\beta_t$ is right for a single point). The bound includes the noise of the last step,
+    which the sampler, as usual, leaves out.
 
     Args:
         eps_net: $(x_t, t) \mapsto \hat\epsilon$, or $(x_t, t, c) \mapsto \hat\epsilon$.
@@ -161,10 +162,13 @@ class DDPM(nn.Module):
         event_shape: shape of one example.
         conditional: whether the network reads a condition; then `cond` may be given everywhere,
             one for each example, and without it the network is called with two arguments.
+        variances: of the steps back, `(T,)`, positive; `betas` when None.
+        bins: when the data are grey levels on a line; the bound is then one on their probability.
     """
 
     betas: Tensor
     alphas_bar: Tensor
+    variances: Tensor
 
     def __init__(
         self,
@@ -173,11 +177,15 @@ class DDPM(nn.Module):
         *,
         event_shape: tuple[int, ...],
         conditional: bool = False,
+        variances: Table | None = None,
+        bins: Bins | None = None,
     ) -> None:
         super().__init__()
-        self.eps_net, self.event_shape, self.conditional = eps_net, event_shape, conditional
+        self.eps_net, self.event_shape = eps_net, event_shape
+        self.conditional, self.bins = conditional, bins
         self.register_buffer("betas", betas)
         self.register_buffer("alphas_bar", alphas_bar_from_betas(betas))
+        self.register_buffer("variances", betas.clone() if variances is None else variances)
 
     def eps_model(self, cond: Tensor | None = None) -> EpsModel:
         """Noise predictor of two arguments, with the condition of each example built in."""
@@ -202,7 +210,9 @@ class DDPM(nn.Module):
     ) -> PerExample:
         """Bound on log p(x), or log p(x | cond), of the ancestral chain in nats; T passes."""
         eps = randn((len(self.betas), *x.shape), like=x, generator=generator)
-        return ddpm_vlb(self.eps_model(cond), x, eps, betas=self.betas, variances=self.betas)
+        return ddpm_vlb(
+            self.eps_model(cond), x, eps, betas=self.betas, variances=self.variances, bins=self.bins
+        )
 
     @torch.no_grad()
     def sample(
@@ -213,6 +223,6 @@ class DDPM(nn.Module):
             raise ValueError(f"expected one condition for each of {n} examples, got {len(cond)}")
         x_T = randn((n, *self.event_shape), like=self.betas, generator=generator)
         return last(
-            ddpm_sample(self.eps_model(cond), x_T, betas=self.betas, variances=self.betas,
+            ddpm_sample(self.eps_model(cond), x_T, betas=self.betas, variances=self.variances,
                         generator=generator)
         )  # fmt: skip

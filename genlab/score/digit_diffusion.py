@@ -25,9 +25,11 @@ from genlab.nn.unet import UNet, UNetConfig
 from genlab.train import Record, cosine, fit, minibatches
 
 from .ddpm import DDPM
+from .discretized import Bins
 from .schedules import Table, linear_rate_betas
 
 NO_CLASS = N_CLASSES  # the label that means "not told"
+GREY = Bins(width=2 / (N_LEVELS - 1), low=-1.0, high=1.0)  # where `scale` puts the levels
 
 
 @final
@@ -103,7 +105,8 @@ def digit_diffusion(recipe: Recipe = Recipe()) -> DDPM:
 
     Returns:
         A class-conditional DDPM on images in [-1, 1]; `cond` holds digits 0..9, or 10 for "no
-        class", and without `cond` no image is told its class.
+        class", and without `cond` no image is told its class. Its bound is one on the probability
+        of the 17 grey levels, comparable with that of a discrete model.
 
     Example:
         >>> ddpm = digit_diffusion(Recipe(T=3))
@@ -115,7 +118,7 @@ def digit_diffusion(recipe: Recipe = Recipe()) -> DDPM:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         net = UNet(config)
-    return DDPM(net, schedule(recipe), event_shape=EVENT_SHAPE, conditional=True)
+    return DDPM(net, schedule(recipe), event_shape=EVENT_SHAPE, conditional=True, bins=GREY)
 
 
 def train_digit_diffusion(

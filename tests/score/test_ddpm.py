@@ -9,10 +9,12 @@ from genlab.core import HasElbo, Sampleable, Trainable, last, likelihood_kind
 from genlab.oracles import GaussianMixture
 from genlab.score import (
     DDPM,
+    Bins,
     alphas_bar_from_betas,
     ddpm_loss,
     ddpm_sample,
     ddpm_step,
+    ddpm_vlb,
     eps_from_score,
     linear_betas,
     posterior_variances,
@@ -213,6 +215,25 @@ def test_model_has_a_bound_and_follows_its_seed():
     torch.testing.assert_close(a, b, rtol=0, atol=0)
     with pytest.raises(ValueError, match="cond must be None"):
         model.sample(1, cond=torch.zeros(1))
+
+
+def test_model_passes_its_variances_and_bins_on(generator):
+    variances = 0.5 * BETAS
+    model = DDPM(
+        LinearNet(), BETAS, event_shape=(1,), variances=variances, bins=Bins(0.5, -1.0, 1.0)
+    )
+    x = torch.tensor([[0.5], [1.0]])
+    got = model.elbo(x, generator=torch.Generator().manual_seed(4))
+    eps = torch.randn(len(BETAS), 2, 1, generator=torch.Generator().manual_seed(4))
+    expected = ddpm_vlb(
+        model.eps_net, x, eps, betas=BETAS, variances=variances, bins=Bins(0.5, -1.0, 1.0)
+    )
+    torch.testing.assert_close(got, expected)
+    calm, wild = (
+        DDPM(LinearNet(), BETAS, event_shape=(1,), variances=v).sample(500, generator=generator)
+        for v in (0.01 * BETAS, BETAS)
+    )
+    assert calm.std() < wild.std()
 
 
 def test_training_finds_the_exact_noise_prediction(generator):

@@ -7,9 +7,12 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from genlab.score import (
+    Bins,
     alphas_bar_from_betas,
+    bin_log_prob,
     ddpm_vlb,
     ddpm_vlb_term,
+    ddpm_vlb_terms,
     posterior_variances,
 )
 
@@ -117,6 +120,68 @@ def test_bound_adds_the_terms_and_the_prior(generator):
     torch.testing.assert_close(
         ddpm_vlb(model, x0, eps, betas=betas, variances=variances), -prior - sum(terms)
     )
+
+
+GREY = Bins(0.08, -2.0, 2.0)  # levels about as far apart as the noise of the last step is wide
+
+
+@pytest.mark.parametrize("level", [-0.8, 0.0, 0.4])
+def test_bound_on_a_grey_level_stays_below_its_exact_probability(level, generator):
+    # Every step of the model is linear, so x_0 before cutting into bins is normal with a known
+    # variance, and the probability of a level is the mass of its bin.
+    n_steps, n = 200, 4000
+    betas, variances = tables(n_steps)
+    x = torch.full((n, 1), level)
+    eps = torch.randn(n_steps, n, 1, generator=generator)
+    values = ddpm_vlb(exact_eps(betas), x, eps, betas=betas, variances=variances, bins=GREY)
+    sd = torch.tensor(math.sqrt(chain_variance(betas, variances)))
+    exact = bin_log_prob(x[:1], torch.zeros(1, 1), sd, GREY).item()
+    error = values.std().item() / math.sqrt(n)
+    assert values.mean().item() < exact + 5 * error  # Monte Carlo
+    # q aims at the level, the true posterior at its whole bin: a gap that 0.5 nats cover here.
+    assert values.mean().item() > exact - 0.5 - 5 * error
+
+
+def test_bins_change_the_last_step_only(generator):
+    betas, variances = tables(6)
+    model, x0 = exact_eps(betas), torch.tensor([[0.4], [-0.8]])
+    eps = torch.randn(6, 2, 1, generator=generator)
+    plain, cut = (
+        ddpm_vlb_terms(model, x0, eps, betas=betas, variances=variances, bins=bins)
+        for bins in (None, GREY)
+    )
+    torch.testing.assert_close(plain[1:], cut[1:])
+    assert (cut[0] > 0).all()  # minus the logarithm of a probability
+    x_1 = (1 - betas[0]).sqrt() * x0 + betas[0].sqrt() * eps[0]
+    mean = x_1 - betas[0].sqrt() * model(x_1, torch.tensor([0, 0]))
+    mean = mean / (1 - betas[0]).sqrt()
+    torch.testing.assert_close(cut[0], -bin_log_prob(x0, mean, variances[0].sqrt(), GREY))
+
+
+def test_bins_of_a_fine_grid_are_a_density_times_a_width(generator):
+    betas, variances = tables(6)
+    model, x0 = exact_eps(betas), torch.tensor([[0.3, -0.2]])
+    eps = torch.randn(6, 1, 2, generator=generator)
+    width = 1e-4
+    plain, cut = (
+        ddpm_vlb(model, x0, eps, betas=betas, variances=variances, bins=bins)
+        for bins in (None, Bins(width, -5.0, 5.0))
+    )
+    torch.testing.assert_close(cut, plain + 2 * math.log(width), rtol=1e-6, atol=1e-6)
+
+
+def test_every_divergence_is_positive_and_the_rows_are_in_order(generator):
+    betas, variances = tables(6)
+    model, x0 = exact_eps(betas), torch.tensor([[0.8], [-0.3]])
+    eps = torch.randn(6, 2, 1, generator=generator)
+    rows = ddpm_vlb_terms(model, x0, eps, betas=betas, variances=variances)
+    assert rows.shape == (7, 2)
+    assert (rows[1:] >= 0).all()
+    for t in range(6):
+        alone = ddpm_vlb_term(
+            model, x0, torch.full((2,), t), eps[t], betas=betas, variances=variances
+        )
+        torch.testing.assert_close(rows[t], alone)
 
 
 def test_missing_draws_and_vanishing_variances_are_refused():
