@@ -17,7 +17,7 @@ Sources: Anderson 1982, Stochastic Processes and their Applications 12, eq. 5.3 
 """
 
 from collections.abc import Callable, Iterator
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -32,24 +32,6 @@ from .sde_paths import SDE
 
 ScoreModel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Solver: TypeAlias = Callable[[Field, Tensor, Tensor], Iterator[Tensor]]
-
-
-@runtime_checkable
-class HasSlope(Protocol):
-    """A density of which the slope of the logarithm is known."""
-
-    def score(self, x: Tensor) -> Tensor:
-        """Gradient of log p at `x`, like `x`."""
-        ...
-
-
-@runtime_checkable
-class Noisable(Protocol):
-    """Data whose noised law is known: any mixture or normal of `genlab.oracles`."""
-
-    def noised(self, alpha: float, sigma: float) -> HasSlope:
-        """Law of alpha x0 + sigma eps."""
-        ...
 
 
 def reverse_drift(
@@ -119,39 +101,7 @@ def probability_flow(sde: SDE, score: ScoreModel, x: Event, t: Float[Tensor, " b
     return a * x - 0.5 * g**2 * score(x, t)
 
 
-def exact_score(data: Noisable, sde: SDE) -> ScoreModel:
-    r"""The ideal network: the score of noised data whose law is known.
-
-    $$(x, t) \mapsto \nabla\log p_t(x), \qquad p_t = \text{law of } \alpha_t x_0 + \sigma_t\epsilon$$
-
-    Args:
-        data: a mixture or a normal of `genlab.oracles`.
-        sde: gives $\alpha_t$ and $\sigma_t$.
-
-    Returns:
-        A score model; all rows of one call must share one time.
-
-    Example:
-        >>> from genlab.oracles import Gaussian
-        >>> from genlab.score.sde_paths import VP
-        >>> score = exact_score(Gaussian(torch.zeros(1), torch.eye(1)), VP())
-        >>> score(torch.tensor([[2.0]]), torch.tensor([0.3]))
-        tensor([[-2.]])
-
-    Lesson: notebooks/14_score_sdes.ipynb
-    """
-
-    def score(x: Tensor, t: Tensor) -> Tensor:
-        if bool((t != t[0]).any()):
-            raise ValueError(f"exact_score: times run from {t.min()} to {t.max()}, expected one")
-        return data.noised(float(sde.alpha(t[0])), float(sde.sigma(t[0]))).score(x)
-
-    return score
-
-
-def score_from_eps_model(
-    eps_model: ScoreModel, sigma: Callable[[Tensor], Level]
-) -> ScoreModel:
+def score_from_eps_model(eps_model: ScoreModel, sigma: Callable[[Tensor], Level]) -> ScoreModel:
     r"""Read a noise predictor as a score model.
 
     $$s(x, t) = -\epsilon_\theta(x, t)/\sigma_t$$
@@ -206,7 +156,7 @@ def reverse_sde_sample(
     Raises:
         ValueError: `ts` is no path of times, or `noise` is negative.
 
-    Source: Song et al. 2021 (arXiv:2011.13456), section 3.3; the noise scaling: see `reverse_drift`.
+    Source: Song et al. 2021 (arXiv:2011.13456), section 3.3; for $\lambda$ see `reverse_drift`.
     Lesson: notebooks/14_score_sdes.ipynb
     """
 

@@ -1,0 +1,88 @@
+"""Probability-flow ODE and its likelihood against torchdiffeq and scipy on the exact score."""
+
+import pytest
+import torch
+
+from genlab.core import last
+from genlab.oracles import GaussianMixture
+from genlab.score.exact_fields import exact_score, exact_velocity
+from genlab.score.ode_likelihood import ode_log_prob, ride
+from genlab.score.sde import probability_flow, probability_flow_sample
+from genlab.score.sde_paths import VE, VP, SubVP
+from genlab.solvers import dopri5, rk4
+from genlab.solvers.divergence import exact
+
+pytestmark = pytest.mark.reference
+SDES = [VP(), SubVP(), VE(0.1, 10.0)]
+
+
+def mixture():
+    return GaussianMixture(
+        torch.tensor([0.3, 0.7]), torch.tensor([[-1.5, 0.0], [1.0, 0.5]]), torch.tensor([0.4, 0.6])
+    )
+
+
+def velocity_of(sde):
+    score = exact_score(mixture(), sde)
+    return lambda x, t: probability_flow(sde, score, x, t)
+
+
+@pytest.mark.parametrize("sde", SDES, ids=repr)
+def test_samples_agree_with_dopri5_of_torchdiffeq(sde, generator):
+    torchdiffeq = pytest.importorskip("torchdiffeq")
+    one = torch.tensor(1.0)
+    x_T = (sde.alpha(one) ** 2 + sde.sigma(one) ** 2).sqrt() * torch.randn(
+        8, 2, generator=generator
+    )
+    velocity = velocity_of(sde)
+    ends = torch.tensor([1.0, 0.0])
+    theirs = torchdiffeq.odeint(
+        lambda t, x: velocity(x, t.expand(len(x))), x_T, ends, method="dopri5",
+        rtol=1e-9, atol=1e-11,
+    )[-1]  # fmt: skip
+    ts = torch.linspace(1, 0, 401) ** 2
+    ours = last(probability_flow_sample(sde, exact_score(mixture(), sde), x_T, ts, method=rk4))
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6)  # RK4 with 400 steps
+
+
+@pytest.mark.parametrize("sde", SDES, ids=repr)
+def test_likelihood_agrees_with_dopri5_of_torchdiffeq(sde, generator):
+    torchdiffeq = pytest.importorskip("torchdiffeq")
+    x0, velocity = mixture().sample(6, generator=generator), velocity_of(sde)
+
+    def slope(t, state):
+        x, _ = state
+        return exact(lambda y: velocity(y, t.expand(len(y))), x)
+
+    with torch.no_grad():
+        end, log_det = torchdiffeq.odeint(
+            slope, (x0, torch.zeros(6)), torch.tensor([0.0, 1.0]), method="dopri5",
+            rtol=1e-9, atol=1e-11,
+        )  # fmt: skip
+    x_T, ours = ride(velocity, x0, torch.linspace(0, 1, 201))
+    torch.testing.assert_close(x_T, end[-1], rtol=0, atol=1e-6)
+    torch.testing.assert_close(ours, log_det[-1], rtol=0, atol=1e-6)
+    one = torch.tensor(1.0)
+    law = mixture().noised(float(sde.alpha(one)), float(sde.sigma(one)))
+    theirs = law.log_prob(end[-1]) + log_det[-1]
+    torch.testing.assert_close(theirs, mixture().log_prob(x0), rtol=0, atol=1e-7)
+
+
+def test_adaptive_likelihood_of_ours_agrees_with_fixed_steps(generator):
+    x0, velocity = mixture().sample(6, generator=generator), exact_velocity(mixture())
+    options = {"prior_log_prob": mixture().noised(0.0, 1.0).log_prob}
+    fixed = ode_log_prob(velocity, x0, torch.linspace(0, 1, 101), **options)
+    adaptive = ode_log_prob(velocity, x0, torch.tensor([0.0, 1.0]), method=dopri5, **options)
+    torch.testing.assert_close(adaptive, fixed, rtol=0, atol=1e-5)
+
+
+def test_one_path_agrees_with_scipy():
+    integrate = pytest.importorskip("scipy.integrate")
+    velocity, x_T = velocity_of(VP()), torch.tensor([[0.8, -1.1]])
+    solved = integrate.solve_ivp(
+        lambda t, x: velocity(torch.tensor(x)[None], torch.tensor([t]))[0].numpy(),
+        (1.0, 0.0), x_T[0].numpy(), method="DOP853", rtol=1e-10, atol=1e-12,
+    )  # fmt: skip
+    ts = torch.linspace(1, 0, 401)
+    ours = last(probability_flow_sample(VP(), exact_score(mixture(), VP()), x_T, ts, method=rk4))
+    torch.testing.assert_close(ours[0], torch.tensor(solved.y[:, -1]), rtol=0, atol=1e-6)
