@@ -32,41 +32,6 @@ from .contrastive import PersistentChains, energy_penalty
 Energy: TypeAlias = Callable[[Tensor], Tensor]
 
 
-def log_partition(
-    energy: Float[Tensor, " *k n"], log_weights: Float[Tensor, " *k n"] | float
-) -> Float[Tensor, " *k"]:
-    r"""Logarithm of the partition function from a weighted sum over n points.
-
-    $$\log Z \approx \log\sum_{i=1}^n w_i\, e^{-E(x_i)}$$
-
-    Enumeration has $w = 1$, a grid the volume of its cell, uniform draws from a region of volume V
-    have $V/n$, draws from a density q have $1 / (n\,q(x_i))$. The last two are unbiased for Z,
-    hence too low for $\log Z$ on average.
-
-    Args:
-        energy: $E(x_i)$, `(*k, n)`.
-        log_weights: $\log w_i$, like `energy`, or one number for all points.
-
-    Returns:
-        `(*k,)`, in nats.
-
-    Raises:
-        ValueError: no points.
-
-    Example:
-        >>> import math
-        >>> x = torch.linspace(-8, 8, 161)
-        >>> log_partition(x**2 / 2, math.log(0.1)).exp()
-        tensor(2.5066)
-
-    Source: Song and Kingma 2021 (arXiv:2101.03288), eq. 2.
-    Lesson: notebooks/10_energy_based_models.ipynb
-    """
-    if energy.shape[-1] == 0:
-        raise ValueError("log_partition: no points, expected at least one")
-    return torch.logsumexp(log_weights - energy, dim=-1)
-
-
 def score_from_energy(energy: Energy, x: Event, *, create_graph: bool = False) -> Event:
     r"""Slope of the log-density: the partition function is not in it.
 

@@ -8,8 +8,8 @@ import torch
 from scipy.integrate import nquad, quad
 from sklearn.linear_model import LogisticRegression
 
-from genlab.score.ebm import log_partition
 from genlab.score.nce import nce_logits, nce_loss
+from genlab.score.partition import log_partition
 
 pytestmark = pytest.mark.reference
 

@@ -13,8 +13,6 @@ from genlab.score.annealed_importance import (
     ais_log_weight,
     annealed_importance,
     annealed_log_prob,
-    effective_sample_size,
-    log_mean_exp,
 )
 
 LOG_Z = math.log(2 * math.gamma(1.25))  # of one coordinate of E = sum x^4
@@ -132,18 +130,6 @@ def test_the_ends_of_the_path_are_the_two_laws():
     log_q, energy = torch.tensor([-1.0]), torch.tensor([5.0])
     assert annealed_log_prob(log_q, energy, beta=0.0).item() == -1
     assert annealed_log_prob(log_q, energy, beta=1.0).item() == -5
-
-
-@given(shift=st.floats(-500, 500))
-def test_the_mean_is_taken_before_the_logarithm(shift):
-    log_w = torch.tensor([1.0, 3.0]).log() + shift
-    assert log_mean_exp(log_w).item() == pytest.approx(math.log(2) + shift)
-
-
-def test_equal_weights_all_count_and_one_heavy_one_counts_alone():
-    assert effective_sample_size(torch.full((7,), -900.0)).item() == pytest.approx(7)
-    assert effective_sample_size(torch.tensor([0.0, -800.0])).item() == pytest.approx(1)
-    assert effective_sample_size(torch.tensor([3.0, 1.0]).log()).item() == pytest.approx(1.6)
 
 
 @pytest.mark.parametrize("betas", [[0.0], [0.0, 1.2], [-0.1, 1.0]])

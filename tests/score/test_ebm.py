@@ -1,11 +1,9 @@
-"""Energies: the constant by four kinds of sum, both gradients, and the model around them."""
+"""Energies: both gradients, and the model around them."""
 
 import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from genlab.core.protocols import (
@@ -18,7 +16,8 @@ from genlab.core.protocols import (
 )
 from genlab.oracles.mixture import GaussianMixture
 from genlab.score.contrastive import PersistentChains
-from genlab.score.ebm import EBM, contrastive_loss, log_partition, score_from_energy
+from genlab.score.ebm import EBM, contrastive_loss, score_from_energy
+from genlab.score.partition import log_partition
 
 GRID = torch.linspace(-9, 9, 1801, dtype=torch.float64)
 DX = 0.01
@@ -32,65 +31,6 @@ def tiny(**options):
 _trainable: Trainable = tiny()
 _sampleable: Sampleable = tiny()
 _has_energy: HasEnergy = tiny()
-
-
-# the partition function
-
-
-@pytest.mark.parametrize(
-    ("energy", "z"),
-    [
-        (lambda x: x**2 / 2, math.sqrt(2 * math.pi)),
-        (lambda x: (x - 1.3) ** 2 / 2, math.sqrt(2 * math.pi)),
-        (lambda x: x**4, 2 * math.gamma(1.25)),
-        (lambda x: x.abs(), 2.0),
-    ],
-)
-def test_a_grid_finds_the_known_constants(energy, z):
-    # |x| has a kink, where the rule's error is dx^2 / 12 times the jump of the slope
-    log_z = log_partition(energy(GRID), math.log(DX))
-    assert log_z.exp().item() == pytest.approx(z, abs=3e-4)
-
-
-def test_enumeration_is_the_same_sum():
-    states = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 4)
-    coupling = 0.5 * (states[:, :-1] * states[:, 1:]).sum(1)  # an open chain of spins
-    assert log_partition(-coupling, 0.0).exp().item() == pytest.approx(
-        2 * (2 * math.cosh(0.5)) ** 3
-    )
-
-
-def test_draws_estimate_the_constant_without_bias(generator):
-    n, repeats = 50, 4000
-    x = 2 * torch.randn(repeats, n, generator=generator)
-    log_q = -0.5 * (x / 2) ** 2 - math.log(2) - 0.5 * math.log(2 * math.pi)
-    z_hat = log_partition(x**4, -log_q - math.log(n)).exp()
-    assert abs(z_hat.mean() - 2 * math.gamma(1.25)) < 5 * z_hat.std() / repeats**0.5
-    # and the logarithm is too low on average (Jensen)
-    assert z_hat.log().mean() < math.log(2 * math.gamma(1.25))
-
-
-def test_uniform_draws_weigh_the_volume(generator):
-    x = 3 * (2 * torch.rand(200_000, generator=generator) - 1)
-    z_hat = log_partition(x**4, math.log(6 / len(x))).exp()
-    std = 6 * torch.exp(-(x**4)).std() / len(x) ** 0.5
-    assert abs(z_hat - 2 * math.gamma(1.25)) < 5 * std
-
-
-@given(shift=st.floats(-50, 50))
-def test_a_constant_in_the_energy_goes_into_the_constant(shift):
-    plain = log_partition(GRID**2 / 2, math.log(DX))
-    moved = log_partition(GRID**2 / 2 + shift, math.log(DX))
-    assert moved.item() == pytest.approx(plain.item() - shift, abs=1e-10)
-
-
-def test_huge_energies_do_not_overflow():
-    assert log_partition(torch.tensor([-2000.0, -2000.0]), 0.0) == pytest.approx(2000 + math.log(2))
-
-
-def test_no_points_are_refused():
-    with pytest.raises(ValueError, match="expected at least one"):
-        log_partition(torch.zeros(0), 0.0)
 
 
 # the gradient in x
