@@ -45,6 +45,10 @@ from .guidance import guided_eps_model as guided_eps_model
 from .guidance import rescale_guided as rescale_guided
 from .guided_laws import guided_gaussian as guided_gaussian
 from .guided_laws import tilted_gaussian as tilted_gaussian
+from .learned_snr import LevelHistogram as LevelHistogram
+from .learned_snr import scales_from_gamma as scales_from_gamma
+from .learned_snr import second_moment as second_moment
+from .learned_snr import vdm_term as vdm_term
 from .nce import NCE as NCE
 from .nce import nce_logits as nce_logits
 from .nce import nce_loss as nce_loss
@@ -75,6 +79,7 @@ from .rectified_flow import FlowMatching as FlowMatching
 from .rectified_flow import TimedMLP as TimedMLP
 from .rectified_flow import reflow_pairs as reflow_pairs
 from .rectified_flow import straightness as straightness
+from .reverse_variance import optimal_variances as optimal_variances
 from .schedules import alphas_bar_from_betas as alphas_bar_from_betas
 from .schedules import cosine_betas as cosine_betas
 from .schedules import linear_betas as linear_betas
