@@ -43,7 +43,7 @@ class Recipe:
     width: int = 16  # channels of the U-Net at full resolution
     mults: tuple[int, ...] = (1, 2)  # channels of its two levels, in units of width
     p_drop: float = 0.1  # share of rows whose class is withheld
-    n_steps: int = 700
+    n_steps: int = 600
     batch_size: int = 64
     lr: float = 5e-3  # highest rate: 50 steps of rise, then half a cosine to zero
     decay: float = 0.99  # of the averaged weights
