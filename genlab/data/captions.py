@@ -21,7 +21,10 @@ from torch import Tensor
 from .captioned import COLOURS, DIGITS, SLANTS, STROKES, Attributes
 
 PAD = "<pad>"
-WORDS = (PAD, "a", "thin", "bold", *COLOURS, *DIGITS, "leaning", "left", "right", "upright")
+WORDS = (
+    *(PAD, "a", "thin", "bold", *COLOURS, *DIGITS, "leaning", "left", "right", "upright"),
+    *("moving", "up", "down", "turning"),  # of `genlab.data.moving`
+)
 MAX_WORDS = 6
 
 
@@ -88,10 +91,10 @@ def read(caption: str) -> Claims:
         Claims(digit=2, colour=2, stroke=None, slant=None)
     """
     left = caption.lower().strip().rstrip(".").split()
-    _take(caption, left, ("a",))
+    next_word(caption, left, ("a",))
     stroke = STROKES.index(left.pop(0)) if left and left[0] in ("thin", "bold") else None
-    colour = list(COLOURS).index(_take(caption, left, tuple(COLOURS)))
-    digit = DIGITS.index(_take(caption, left, DIGITS))
+    colour = list(COLOURS).index(next_word(caption, left, tuple(COLOURS)))
+    digit = DIGITS.index(next_word(caption, left, DIGITS))
     slant = None
     if left:
         phrase = " ".join(left)
@@ -101,8 +104,24 @@ def read(caption: str) -> Claims:
     return Claims(digit, colour, stroke, slant)
 
 
-def _take(caption: str, left: list[str], options: tuple[str, ...]) -> str:
-    """Remove the next word of a caption and return it, if it is one of the options."""
+def next_word(caption: str, left: list[str], options: tuple[str, ...]) -> str:
+    """Remove the next word of a caption and return it, if it is one of the options.
+
+    Args:
+        caption: the whole caption, for the message.
+        left: the words that have not been read; the first one is removed.
+        options: what may stand there.
+
+    Returns:
+        The word.
+
+    Raises:
+        ValueError: another word, or none, stands there.
+
+    Example:
+        >>> next_word("a red one", ["red", "one"], ("red", "blue"))
+        'red'
+    """
     found = left.pop(0) if left else "nothing"
     if found not in options:
         raise ValueError(

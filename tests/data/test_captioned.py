@@ -61,7 +61,7 @@ def test_every_combination_of_digit_and_slant_exists():
 def test_thin_and_bold_compare_a_digit_with_its_own_class():
     edges = stroke_edges()
     assert edges[1, 1] < edges[0, 0]  # a bold one has less ink than a thin zero
-    grey, a = load_captioned("painter")
+    _, a = load_captioned("painter")
     for c in range(10):
         counts = a.stroke[a.digit == c].bincount(minlength=3)
         assert counts.max() - counts.min() <= 2  # thirds of the class, up to rounding

@@ -7,6 +7,7 @@ import torch
 
 from genlab.data.captioned import COLOURS, DIGITS, SLANTS, Attributes, load_captioned
 from genlab.data.captions import WORDS, Claims, decode, encode, read, write
+from genlab.data.moving import MOTIONS
 
 
 def test_what_is_written_is_read_back_for_every_combination():
@@ -32,6 +33,7 @@ def test_encoding_is_undone_by_decoding():
 
 def test_every_word_has_one_number():
     spoken = {"a", "thin", "bold", *COLOURS, *DIGITS, *" ".join(SLANTS).split()}
+    spoken |= set(" ".join(MOTIONS).split())
     assert spoken == set(WORDS[1:])
     assert len(WORDS) == len(set(WORDS))
 

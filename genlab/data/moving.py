@@ -1,0 +1,279 @@
+r"""Moving digits: eight frames of 16 x 16 in which a captioned digit moves or turns.
+
+A MNIST digit is shrunk to 14 x 14 and drawn eight times, frame f at the place or angle
+
+$$\delta_f = \Big(\frac{2f}{7} - 1\Big)\,\delta, \qquad f = 0, \dots, 7,$$
+
+with $\delta$ = 2.5 pixels for "moving left", "right", "up" and "down", and 35 degrees, clockwise,
+for "turning". "a red seven moving left" can be checked on a generated film: the motion by the
+path of its centre of mass and, where that rests, by the angle that carries the first frame onto
+the last.
+
+Lesson: notebooks/systems/text_to_video.ipynb
+Source: in the manner of Srivastava et al. 2015 (arXiv:1502.04681), section 3.1, moving MNIST.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .captioned import COLOURS, DIGITS, PARTS
+from .captions import next_word
+from .mnist import load_mnist
+
+MOTIONS = ("moving left", "moving right", "moving up", "moving down", "turning")
+N_FRAMES = 8
+SIZE = 16
+SHIFT = 2.5  # pixels from the middle to either end
+TURN = 35.0  # degrees from upright to either end
+_TOWARDS = ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0), (0.0, 0.0))  # (right, down)
+
+Labels = Int[Tensor, " n"]
+Films = Float[Tensor, " n f h w"]
+
+
+class MovingDigits(NamedTuple):
+    """Grey films with what their captions say."""
+
+    films: Films  # in [0, 1], 8 frames of 16 x 16
+    digit: Labels  # 0..9
+    colour: Labels  # 0..5, in the order of COLOURS
+    motion: Labels  # 0..4, in the order of MOTIONS
+
+
+def draw(
+    grey: Float[Tensor, " n h w"],
+    right: Float[Tensor, " n"],
+    down: Float[Tensor, " n"],
+    clockwise: Float[Tensor, " n"],
+    size: int = SIZE,
+) -> Float[Tensor, " n s s"]:
+    r"""Draw pictures moved and turned on a larger paper, by bilinear interpolation.
+
+    $$y(q) = x\big(R(-\theta)\,(q - \delta)\big),$$
+
+    with both pictures centred at the origin.
+
+    Args:
+        grey: pictures, at most as large as the paper.
+        right: pixels to the right.
+        down: pixels downwards.
+        clockwise: degrees.
+        size: side of the paper.
+
+    Returns:
+        `(n, size, size)`.
+
+    Example:
+        >>> dot = torch.zeros(1, 3, 3); dot[0, 1, 1] = 1
+        >>> right, zero = torch.ones(1), torch.zeros(1)
+        >>> draw(dot, right, zero, zero, size=3)[0, 1]
+        tensor([0., 0., 1.])
+    """
+    angle = clockwise * (math.pi / 180)
+    cos, sin = angle.cos(), angle.sin()
+    # The grid wants, for each place of the paper, the place of the picture, in half sides.
+    turn = torch.stack([torch.stack([cos, sin], -1), torch.stack([-sin, cos], -1)], -2)
+    turn = turn * (size / grey.shape[-1])
+    shift = -turn @ (torch.stack([right, down], -1) * 2 / size)[:, :, None]
+    grid = F.affine_grid(
+        torch.cat([turn, shift], -1), [len(grey), 1, size, size], align_corners=False
+    )
+    return F.grid_sample(grey[:, None], grid, align_corners=False)[:, 0]
+
+
+def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Films:
+    """Let each digit carry out its motion.
+
+    Args:
+        grey: in [0, 1].
+        motion: `(n,)`, 0..4.
+
+    Returns:
+        `(n, 8, 16, 16)` in [0, 1].
+
+    Raises:
+        ValueError: a motion outside 0..4.
+
+    Example:
+        >>> animate(torch.ones(2, 14, 14), torch.tensor([0, 4])).shape
+        torch.Size([2, 8, 16, 16])
+    """
+    if motion.numel() and not 0 <= int(motion.min()) <= int(motion.max()) < len(MOTIONS):
+        raise ValueError(f"motions must lie in 0..{len(MOTIONS) - 1}, got {motion.unique()}")
+    right, down = SHIFT * torch.tensor(_TOWARDS, dtype=grey.dtype)[motion].T
+    angle = TURN * (motion == MOTIONS.index("turning")).to(grey.dtype)
+    shares = torch.linspace(-1, 1, N_FRAMES, dtype=grey.dtype).tolist()
+    return torch.stack([draw(grey, a * right, a * down, a * angle) for a in shares], 1)
+
+
+def load_moving(part: str = "painter", *, seed: int = 0) -> MovingDigits:
+    """Films of every digit of one part; motions and colours are drawn from the seed.
+
+    Args:
+        part: "painter" (5,000 films), "judge" (4,000) or "test" (1,000), the same digits as in
+            `genlab.data.captioned`.
+        seed: of motions and colours.
+
+    Returns:
+        `MovingDigits(films, digit, colour, motion)`, films in torch's default dtype.
+
+    Raises:
+        ValueError: the part is none of the three.
+
+    Example:
+        >>> load_moving("test").films.shape
+        torch.Size([1000, 8, 16, 16])
+
+    Lesson: notebooks/systems/text_to_video.ipynb
+    """
+    grey, digit = small_digits(part)
+    generator = torch.Generator().manual_seed(seed)
+    colour = torch.randint(len(COLOURS), digit.shape, generator=generator)
+    motion = torch.randint(len(MOTIONS), digit.shape, generator=generator)
+    return MovingDigits(animate(grey, motion), digit, colour, motion)
+
+
+def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Labels]:
+    """Digits of one part as means of 2 x 2 blocks, for `animate`, and their labels.
+
+    Args:
+        part: "painter", "judge" or "test".
+
+    Returns:
+        Grey values in [0, 1] in torch's default dtype, and labels 0..9.
+
+    Raises:
+        ValueError: the part is none of the three.
+
+    Example:
+        >>> small_digits("judge")[0].shape
+        torch.Size([4000, 14, 14])
+    """
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {sorted(PARTS)}, got {part!r}")
+    splits = [load_mnist(split) for split in ("train", "val", "test")]
+    images = torch.cat([s.images for s in splits])[PARTS[part]].double() / 255
+    digit = torch.cat([s.labels for s in splits])[PARTS[part]]
+    return F.avg_pool2d(images, 2)[:, 0].to(torch.get_default_dtype()), digit
+
+
+def measure_motion(films: Films) -> Labels:
+    """Motion of each film: the way of its centre, or else whether it turned.
+
+    The centre of mass has moved when the last frame's differs from the first's by 2 pixels or
+    more; the larger component decides the direction. Else the first frame is turned by every
+    fifth degree until it resembles the last one most; 15 degrees or more clockwise is turning.
+
+    Args:
+        films: grey, in [0, 1].
+
+    Returns:
+        `(n,)`, an index into `MOTIONS`, or -1 where nothing moved (or it turned the other way).
+
+    Example:
+        >>> film = animate(torch.ones(1, 14, 14), torch.tensor([2]))
+        >>> MOTIONS[int(measure_motion(film))]
+        'moving up'
+    """
+    first, last = films[:, 0], films[:, -1]
+    moved = _centre(last) - _centre(first)  # (n, 2): right, down
+    ways = moved @ torch.tensor(_TOWARDS[:4], dtype=films.dtype).T  # (n, 4): how far each way
+    far, way = ways.max(1)
+    turned = torch.where(_angle(first, last) >= 15, MOTIONS.index("turning"), -1)
+    return torch.where(far >= 2, way, turned)
+
+
+def _centre(frames: Float[Tensor, " n h w"]) -> Float[Tensor, " n 2"]:
+    """Centre of mass, pixels to the right and downwards."""
+    mass = frames.sum((1, 2)).clamp(min=1e-12)
+    down, right = (torch.arange(k, dtype=frames.dtype) for k in frames.shape[-2:])
+    return torch.stack([frames.sum(1) @ right / mass, frames.sum(2) @ down / mass], 1)
+
+
+def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Float[Tensor, " n"]:
+    """Degrees clockwise, a multiple of 5 up to 90, that carry one frame best onto the other."""
+    n, size = len(first), first.shape[-1]
+    middle, zero = (size - 1) / 2, torch.zeros(n, dtype=first.dtype)
+    centred = [draw(x, *(middle - _centre(x)).T, zero, size) for x in (first, last)]
+    angles = [float(a) for a in range(-90, 91, 5)]
+    alike = torch.stack(
+        [
+            F.cosine_similarity(
+                draw(centred[0], zero, zero, torch.full_like(zero, a), size).flatten(1),
+                centred[1].flatten(1),
+            )
+            for a in angles
+        ]
+    )
+    return torch.tensor(angles, dtype=first.dtype)[alike.argmax(0)]
+
+
+def write_moving(digit: Labels, colour: Labels, motion: Labels) -> list[str]:
+    """Describe films in words.
+
+    Args:
+        digit: `(n,)`.
+        colour: `(n,)`.
+        motion: `(n,)`.
+
+    Returns:
+        One caption for each film.
+
+    Example:
+        >>> write_moving(torch.tensor([7]), torch.tensor([0]), torch.tensor([0]))
+        ['a red seven moving left']
+    """
+    colours = list(COLOURS)
+    rows = zip(digit.tolist(), colour.tolist(), motion.tolist(), strict=True)
+    return [f"a {colours[c]} {DIGITS[d]} {MOTIONS[m]}" for d, c, m in rows]
+
+
+def read_moving(caption: str) -> tuple[int, int, int]:
+    """Say what the caption of a film claims: digit, colour, motion.
+
+    Args:
+        caption: such as "a red seven moving left".
+
+    Returns:
+        Three indices.
+
+    Raises:
+        ValueError: the caption is not of the language; the message names the word.
+
+    Example:
+        >>> read_moving("a red seven turning")
+        (7, 0, 4)
+    """
+    left = caption.lower().strip().rstrip(".").split()
+    next_word(caption, left, ("a",))
+    colour = list(COLOURS).index(next_word(caption, left, tuple(COLOURS)))
+    digit = DIGITS.index(next_word(caption, left, DIGITS))
+    phrase = " ".join(left)
+    if phrase not in MOTIONS:
+        raise ValueError(f"{caption!r} ends in {phrase!r}; expected one of {', '.join(MOTIONS)}")
+    return digit, colour, MOTIONS.index(phrase)
+
+
+def frames_in_colour(films: Films, colour: Labels) -> Float[Tensor, " n 3 f h w"]:
+    """Paint each film in its colour, channels before frames as networks for video expect.
+
+    Args:
+        films: grey, in [0, 1].
+        colour: `(n,)`, 0..5.
+
+    Returns:
+        `(n, 3, f, h, w)` in [0, 1].
+
+    Example:
+        >>> frames_in_colour(torch.ones(1, 8, 2, 2), torch.tensor([0])).shape
+        torch.Size([1, 3, 8, 2, 2])
+    """
+    palette: Sequence[tuple[float, float, float]] = list(COLOURS.values())
+    rgb = torch.tensor(palette, dtype=films.dtype)[colour]
+    return films[:, None] * rgb[:, :, None, None, None]

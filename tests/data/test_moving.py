@@ -1,0 +1,114 @@
+"""Moving digits: films do what their captions say, and the measurement sees it."""
+
+import itertools
+
+import pytest
+import torch
+
+from genlab.data.captions import decode, encode
+from genlab.data.moving import (
+    MOTIONS,
+    animate,
+    draw,
+    frames_in_colour,
+    load_moving,
+    measure_motion,
+    read_moving,
+    small_digits,
+    write_moving,
+)
+
+
+@pytest.fixture(scope="module")
+def held_out():
+    torch.set_default_dtype(torch.float64)
+    return load_moving("test")
+
+
+def test_films_have_eight_frames_of_grey_values(held_out):
+    assert held_out.films.shape == (1000, 8, 16, 16)
+    assert 0 <= float(held_out.films.min()) <= float(held_out.films.max()) <= 1
+
+
+def test_the_measurement_reads_the_motion_of_real_films(held_out):
+    right = measure_motion(held_out.films) == held_out.motion
+    assert right[held_out.motion < 4].all()
+    # A turned zero or one resembles itself at several angles; nearly all are read all the same.
+    assert right[held_out.motion == 4].double().mean() > 0.97
+
+
+def test_a_film_that_rests_is_no_motion(held_out):
+    still = held_out.films[:100, :1].expand(-1, 8, -1, -1)
+    assert (measure_motion(still) == -1).all()
+
+
+def test_a_film_played_backwards_goes_the_other_way(held_out):
+    back = measure_motion(held_out.films.flip(1))
+    m = held_out.motion
+    for way, other in ((0, 1), (1, 0), (2, 3), (3, 2)):
+        assert (back[m == way] == other).all()
+    assert (back[m == 4] == 4).double().mean() < 0.05
+
+
+def test_a_move_by_a_whole_pixel_is_exact():
+    grey, _ = small_digits("test")
+    zero = torch.zeros(len(grey))
+    at_rest = draw(grey, zero, zero, zero)
+    moved = draw(grey, zero + 1, zero, zero)
+    torch.testing.assert_close(moved[:, :, 1:], at_rest[:, :, :-1], atol=1e-12, rtol=0)
+
+
+def test_four_quarter_turns_are_none():
+    grey = torch.rand(3, 16, 16)
+    zero, quarter = torch.zeros(3), torch.full((3,), 90.0)
+    once = draw(grey, zero, zero, quarter)
+    torch.testing.assert_close(once, grey.rot90(-1, (1, 2)), atol=1e-9, rtol=0)
+
+
+def test_motions_and_colours_come_from_the_seed():
+    first, again, other = (load_moving("test", seed=s) for s in (1, 1, 2))
+    assert torch.equal(first.motion, again.motion)
+    assert not torch.equal(first.motion, other.motion)
+    assert first.motion.bincount(minlength=5).min() > 150
+
+
+def test_captions_are_read_back_for_every_combination():
+    rows = torch.tensor([*itertools.product(range(10), range(6), range(5))])
+    captions = write_moving(*rows.T)
+    assert [read_moving(c) for c in captions] == [tuple(r) for r in rows.tolist()]
+    assert decode(encode(captions)) == captions
+
+
+@pytest.mark.parametrize(
+    ("caption", "named"),
+    [
+        ("a red seven", "ends in ''; expected one of moving left"),
+        ("a red seven moving", "ends in 'moving'"),
+        ("a pink seven turning", "'pink' where one of red"),
+    ],
+)
+def test_what_is_not_a_caption_is_refused(caption, named):
+    with pytest.raises(ValueError, match=named):
+        read_moving(caption)
+
+
+def test_a_motion_that_is_none_is_refused():
+    with pytest.raises(ValueError, match=r"0\.\.4, got tensor\(\[5\]\)"):
+        animate(torch.zeros(1, 14, 14), torch.tensor([5]))
+
+
+def test_colour_fills_the_channels_of_every_frame(held_out):
+    red = frames_in_colour(held_out.films[:2], torch.tensor([0, 3]))
+    assert red.shape == (2, 3, 8, 16, 16)
+    torch.testing.assert_close(red[0, 0], held_out.films[0])
+    assert red[0, 1:].abs().max() == 0
+    torch.testing.assert_close(red[1, 1], held_out.films[1])
+
+
+def test_every_motion_has_its_own_words():
+    assert len(set(MOTIONS)) == 5
+
+
+def test_an_unknown_part_is_named():
+    with pytest.raises(ValueError, match="got 'train'"):
+        load_moving("train")
