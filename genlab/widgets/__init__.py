@@ -8,6 +8,7 @@ from .explorer import Explorer as Explorer
 from .explorer import explore as explore
 from .five_samplers import five_samplers as five_samplers
 from .flow_warp import flow_warp as flow_warp
+from .forward_process import forward_process as forward_process
 from .gan_game import game_orbit as game_orbit
 from .gan_game import gan_game as gan_game
 from .kl_fit import kl_fit as kl_fit
