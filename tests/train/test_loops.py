@@ -1,4 +1,4 @@
-"""The training loops: what they minimise, what they record, what they refuse."""
+"""The two loops: what they minimise, what they record, what they refuse."""
 
 import pytest
 import torch
@@ -104,32 +104,3 @@ def test_players_that_share_parameters_are_refused():
     model.v = model.w
     with pytest.raises(ValueError, match="share parameters"):
         fit_adversarial(model, [], n_steps=1)
-
-
-@pytest.mark.parametrize("size", [0, 9])
-def test_a_batch_that_the_data_cannot_fill_is_refused(size):
-    with pytest.raises(ValueError, match=f"got {size}"):
-        minibatches(torch.zeros(8, 2), size)
-
-
-def test_an_epoch_shows_every_example_once(generator):
-    batches = minibatches(torch.arange(12), 4, generator=generator)
-    for _ in range(3):
-        epoch = torch.cat([next(batches) for _ in range(3)])
-        assert sorted(epoch.tolist()) == list(range(12))
-
-
-def test_examples_keep_their_conditions(generator):
-    x = torch.arange(12)
-    batches = minibatches(x, 4, cond=10 * x, generator=generator)
-    for _ in range(5):
-        batch, cond = next(batches)
-        assert torch.equal(cond, 10 * batch)
-
-
-def test_the_cosine_ends_at_zero_and_starts_at_its_peak():
-    rate = cosine(0.5, 100)
-    assert rate(0) == 0.5
-    assert rate(50) == pytest.approx(0.25)
-    assert rate(100) == pytest.approx(0.0)
-    assert cosine(1.0, 100, warmup=10)(0) == pytest.approx(0.1)
