@@ -6,6 +6,7 @@ the misunderstanding without giving the answer away.
 """
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def _compare(task: Exercise, answer: Any) -> str:
         wrong = _results(mistake.wrong, task)
         if all(_same(g, w, task) for g, w in zip(given, wrong, strict=True)):
             return mistake.says
-    return _describe(given, right, task)
+    return _in_general(given, right) or _describe(given, right, task)
 
 
 def _same(given: Any, wanted: Any, task: Exercise) -> bool:
@@ -127,6 +128,41 @@ def _same(given: Any, wanted: Any, task: Exercise) -> bool:
     return a.shape == b.shape and bool(np.allclose(a, b, rtol=task.rtol, atol=task.atol))
 
 
+_FACTORS = (
+    (-1.0, "Every number has the opposite sign."),
+    (2.0, "Every number is twice what it should be: a factor is missing somewhere."),
+    (0.5, "Every number is half of what it should be: a factor too many somewhere."),
+    (math.log(2), "Every number is off by the factor log 2: nats and bits are mixed up."),
+    (1 / math.log(2), "Every number is off by the factor log 2: nats and bits are mixed up."),
+)
+
+
+def _in_general(given: list[Any], right: list[Any]) -> str:
+    """Name a mistake that any exercise can show; "" when there is none of these."""
+    if any(isinstance(value, str) for value in (*given, *right)):
+        return ""
+    numbers = [as_array(g) for g in given]
+    if any(np.isnan(a).any() for a in numbers):
+        return "There is a nan: 0 log 0, 0 / 0, or the logarithm or root of a negative number?"
+    if any(np.isinf(a).any() for a in numbers):
+        return "There is an infinity: a division by 0, log 0, or an exponential of a large number?"
+    wanted = [as_array(r) for r in right]
+    if [a.shape for a in numbers] != [b.shape for b in wanted]:
+        return ""
+    a, b = (np.concatenate([part.reshape(-1) for part in side]) for side in (numbers, wanted))
+    for factor, says in _FACTORS:
+        if np.abs(b).max(initial=0.0) > 0 and np.allclose(a, factor * b, rtol=1e-5, atol=1e-9):
+            return says
+    return ""
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    if not isinstance(value, str):
+        text = " ".join(np.array2string(as_array(value), precision=4, separator=", ").split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def _describe(given: list[Any], right: list[Any], task: Exercise) -> str:
     for number, (g, r) in enumerate(zip(given, right, strict=True)):
         if _same(g, r, task):
@@ -134,7 +170,7 @@ def _describe(given: list[Any], right: list[Any], task: Exercise) -> str:
         case = f" on input {number + 1} of {len(right)}" if task.cases and len(right) > 1 else ""
         if not isinstance(r, str) and as_array(g).shape != as_array(r).shape:
             return f"expected shape {as_array(r).shape}, got {as_array(g).shape}{case}"
-        return f"{str(g)[:80]} is not it{case}; try hint({task.id!r})"
+        return f"{_shown(g)} is not it{case}; try hint({task.id!r})"
     return "not it"
 
 

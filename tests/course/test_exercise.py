@@ -38,6 +38,37 @@ def test_an_unknown_wrong_answer_points_to_the_hints():
     assert "hint('00.nll')" in assess(NLL, lambda p: 3.0)
 
 
+CASES = (([0.5, 2.0],), ([3.0],))
+PLAIN = Exercise(id="00.plain", task="Return p.", right=lambda p: p, cases=CASES)
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda p: -np.array(p), "opposite sign"),
+        (lambda p: 2 * np.array(p), "twice what it should be"),
+        (lambda p: np.array(p) / 2, "half of what it should be"),
+        (lambda p: np.array(p) / math.log(2), "nats and bits"),
+        (lambda p: np.array(p) * math.log(2), "nats and bits"),
+        (lambda p: np.array(p) * math.nan, "There is a nan"),
+        (lambda p: np.array(p) * math.inf, "There is an infinity"),
+        (lambda p: np.array(p) + 1, "[1.5, 3. ] is not it on input 1 of 2"),
+    ],
+)
+def test_a_mistake_that_any_exercise_can_show_is_named(answer, says):
+    assert says in assess(PLAIN, answer)
+
+
+def test_a_mistake_that_the_exercise_knows_is_named_first():
+    known = Exercise(
+        id="00.known",
+        task="Return p.",
+        right=1.5,
+        mistakes=(Mistake(-1.5, "the sign belongs to the loss"),),
+    )
+    assert assess(known, -1.5) == "not yet: the sign belongs to the loss"
+
+
 def test_a_wrong_shape_is_named():
     assert "expected shape (), got (2,)" in assess(NLL, lambda p: [1.0, 2.0])
 

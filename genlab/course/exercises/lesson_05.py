@@ -32,6 +32,12 @@ def _row(lik: Array, q: Array) -> Array:
 _RIGHT_ROW = _row(_LIK, _Q)
 
 
+def _row_from(recon: float, log_p: float) -> Array:
+    """A row with another reconstruction, or another log p(x); the divergence is right."""
+    kl = float(_RIGHT_ROW[1])
+    return _array(recon, kl, recon - kl, log_p - recon + kl)
+
+
 # 05.split: reconstruction minus KL to the prior
 
 
@@ -88,7 +94,13 @@ def _naive(log_w: Array) -> Array:
 
 
 _NEAR = np.array([[-1.0, 0.3], [-2.0, 0.1], [0.5, -0.7]])
-_CASES_WEIGHT = ((_NEAR,), (_NEAR - 1000.0,))
+_APART = _NEAR - np.array([1000.0, 0.0])  # one example whose weights are far below the other's
+_CASES_WEIGHT = ((_NEAR,), (_NEAR - 1000.0,), (_APART,))
+
+
+def _one_shift(log_w: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(log_w.max() + np.log(np.exp(log_w - log_w.max()).mean(0)))
 
 
 # 05.m-step: means from responsibilities
@@ -140,6 +152,26 @@ EXERCISES: tuple[Exercise, ...] = (
                 "Your gap is negative: it says that a lower bound lies above what it bounds.",
             ),
             Mistake(
+                _row_from(float(_Q[::-1] @ np.log(_LIK)), _LOG_P),
+                "In the reconstruction the weights of z = 0 and z = 1 are exchanged.",
+            ),
+            Mistake(
+                _row_from(float(_RIGHT_ROW[0]), float(np.log(_LIK.sum()))),
+                "Your log p(x) adds up the decoder's probabilities without the prior's weights.",
+            ),
+            Mistake(
+                _row_from(float(np.log(_Q @ _LIK)), _LOG_P),
+                "Your reconstruction is the log of an average; it is the average of a log.",
+            ),
+            Mistake(
+                _row_from(float(_Q @ _LIK), _LOG_P),
+                "You averaged the probabilities themselves; their logarithms are averaged.",
+            ),
+            Mistake(
+                _array(*_RIGHT_ROW[:3], _RIGHT_ROW[1]),
+                "Your gap is the price, a divergence from the prior; it is one from the posterior.",
+            ),
+            Mistake(
                 _RIGHT_ROW / np.log(2),
                 "These are bits; the lesson counts in nats, with natural logarithms.",
             ),
@@ -177,6 +209,34 @@ EXERCISES: tuple[Exercise, ...] = (
                 "This is the loss, minus the ELBO; a bound on log p(x) was asked for.",
             ),
             Mistake(
+                lambda log_lik, prior, q: float(q @ np.exp(log_lik)) - _kl(q, prior),
+                "Your first term averages probabilities: log_lik was a logarithm already.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik),
+                "This is the reconstruction alone; the code has a price.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik) - float((q * np.log(q)).sum()),
+                "Your second term does not contain the prior: it is the entropy of q alone.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik) - _kl(q, prior) / len(q),
+                "You took the mean over the values of z; the divergence is a sum weighed by q.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik) - _kl(q, prior) / float(np.log(2)),
+                "Your divergence is in bits and your reconstruction in nats.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(np.log(prior @ np.exp(log_lik))),
+                "This is log p(x) itself, which does not depend on q; its bound does.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: q * (log_lik - np.log(q / prior)),
+                "One term for each value of z: they still have to be added up.",
+            ),
+            Mistake(
                 lambda log_lik, prior, q: float(np.log(q @ np.exp(log_lik))) - _kl(q, prior),
                 "Your first term is the log of an average; the bound has the average of a log.",
             ),
@@ -204,6 +264,21 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 _matched_variances,
                 "You gave q the posterior's own variances; a narrower q loses less.",
+            ),
+            Mistake(
+                lambda cov: -_reverse_direction(cov),
+                "You inverted the diagonal of cov; what is needed is the diagonal of its inverse.",
+            ),
+            Mistake(
+                lambda cov: (
+                    0.5 * float(np.log(np.diag(np.linalg.inv(cov))).sum())
+                    - 0.5 * float(np.linalg.slogdet(cov)[1])
+                ),
+                "The log-determinant has the wrong sign: those of a matrix and its inverse differ.",
+            ),
+            Mistake(
+                lambda cov: 1 / np.diag(np.linalg.inv(cov)),
+                "These are the best variances of q; asked for is what they still lose, one number.",
             ),
             Mistake(
                 _reverse_direction,
@@ -235,6 +310,15 @@ EXERCISES: tuple[Exercise, ...] = (
                 _naive,
                 "Right on paper, but weights near exp(-1000) are 0 in floating point, so you "
                 "return minus infinity.",
+            ),
+            Mistake(
+                _one_shift,
+                "You took one and the same number out of all columns; an example whose weights are "
+                "far smaller than another's still underflows.",
+            ),
+            Mistake(
+                lambda log_w: _log_mean(log_w) - log_w.max(0),
+                "You took the largest weight out and did not put it back.",
             ),
             Mistake(
                 lambda log_w: _log_mean(log_w.T),
@@ -274,6 +358,14 @@ EXERCISES: tuple[Exercise, ...] = (
                 "These are weighted sums, not means.",
             ),
             Mistake(
+                lambda x, q: _means(x, q).T,
+                "Your rows are coordinates and your columns components; turn the matrix round.",
+            ),
+            Mistake(
+                lambda x, q: _means(x, q**2),
+                "You weighed by the square of the responsibilities.",
+            ),
+            Mistake(
                 lambda x, q: np.repeat(x.mean(0, keepdims=True), q.shape[1], 0),
                 "All components got the mean of all data: the responsibilities were not used.",
             ),
@@ -305,6 +397,22 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 lambda q: float(-(q * np.log(q)).sum(1).mean()),
                 "This is the mean entropy of the codes: large when they say little.",
+            ),
+            Mistake(
+                lambda q: float(-(q.mean(0) * np.log(q.mean(0))).sum()),
+                "This is the entropy of the average code; an uncertain code says less.",
+            ),
+            Mistake(
+                lambda q: (q * np.log(q / q.mean(0))).sum(1),
+                "One number for each image: what it says. Asked for is the average.",
+            ),
+            Mistake(
+                lambda q: float((q * np.log(q / q.mean(0))).mean()),
+                "You averaged over the values of z too; there the terms are summed.",
+            ),
+            Mistake(
+                lambda q: float((q.mean(0) * np.log(q.mean(0) / q)).sum(1).mean()),
+                "Your divergence is KL(q(z) || q(z|x)); average under the image's own code.",
             ),
             Mistake(
                 lambda q: -_information(q),

@@ -55,6 +55,22 @@ def _step_without_chain(x: float, mu: float, log_var: float, eps: float) -> Any:
     return loss, d_mu, -(x - mu - sigma * eps) * eps + (sigma**2 - 1) / 2
 
 
+def _step_without_constant(x: float, mu: float, log_var: float, eps: float) -> Any:
+    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
+    return loss - 0.5 * math.log(2 * math.pi), d_mu, d_log_var
+
+
+def _step_pushed_away(x: float, mu: float, log_var: float, eps: float) -> Any:
+    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
+    price = (math.exp(log_var) - 1) / 2
+    return loss, 2 * mu - d_mu, 2 * price - d_log_var
+
+
+def _step_in_sigma(x: float, mu: float, log_var: float, eps: float) -> Any:
+    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
+    return loss, d_mu, 2 * d_log_var / math.exp(log_var / 2)
+
+
 def _step_flipped(x: float, mu: float, log_var: float, eps: float) -> Any:
     loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
     return loss, -d_mu, -d_log_var
@@ -81,7 +97,7 @@ def _bits(nll: float, n_dims: int, levels: int, is_density: bool) -> float:
     return nll / (n_dims * math.log(2)) + (math.log2(levels) if is_density else 0.0)
 
 
-# 06.information: the part of the mean divergence that is information, for Gaussian codes
+# 06.waste: how far the aggregate of Gaussian codes is from the prior
 
 
 def _waste(mu: Array, log_var: Array) -> Any:
@@ -109,6 +125,34 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 lambda m, v: 0.5 * (m**2 + np.exp(v / 2) - 1 - v).sum(-1),
                 "sigma stands where its square belongs.",
+            ),
+            Mistake(
+                lambda m, v: 0.5 * (m**2 + np.exp(2 * v) - 1 - 2 * v).sum(-1),
+                "you read log_var as the logarithm of sigma; it is that of its square.",
+            ),
+            Mistake(
+                lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v / 2).sum(-1),
+                "the logarithm is taken of sigma in one place and of its square in the other.",
+            ),
+            Mistake(
+                lambda m, v: 0.5 * (m**2 + np.exp(v) - v).sum(-1),
+                "at mu = 0, log_var = 0 your divergence is not zero: a constant is missing.",
+            ),
+            Mistake(
+                lambda m, v: 0.5 * (m + np.exp(v) - 1 - v).sum(-1),
+                "the mean enters by its square: left of the prior costs as much as right of it.",
+            ),
+            Mistake(
+                lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).sum(0),
+                "you summed over the examples; the sum runs over the latents of each.",
+            ),
+            Mistake(
+                lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v),
+                "one number for each latent: they still have to be added up, row by row.",
+            ),
+            Mistake(
+                lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).sum(-1).mean(),
+                "you averaged over the batch; one number for each example is asked for.",
             ),
             Mistake(
                 lambda m, v: 0.5 * (1 + v - m**2 - np.exp(v)).sum(-1),
@@ -146,6 +190,24 @@ EXERCISES: tuple[Exercise, ...] = (
                 "its derivative is not 1.",
             ),
             Mistake(
+                _step_without_constant,
+                "your loss lacks the constant of the normal density, half of log 2 pi; the "
+                "gradients cannot show it, the number in nats does.",
+            ),
+            Mistake(
+                _step_pushed_away,
+                "the part of the reconstruction has the wrong sign: a larger z must lower the loss "
+                "where z is too small.",
+            ),
+            Mistake(
+                _step_in_sigma,
+                "your last number is the slope in sigma; asked for is that in log_var.",
+            ),
+            Mistake(
+                lambda x, mu, log_var, eps: _step(x, mu, log_var, eps)[0],
+                "that is the loss; its two slopes are asked for as well.",
+            ),
+            Mistake(
                 _step_flipped,
                 "the loss is right, and both gradients point the other way: these are of the ELBO.",
             ),
@@ -172,6 +234,29 @@ EXERCISES: tuple[Exercise, ...] = (
                 lambda f, z, mu, s: float(np.mean((f - f.mean()) * (z - mu) / s**2)),
                 "your baseline contains the draw that it is taken from: the estimate is biased "
                 "towards zero by the factor (K - 1)/K.",
+            ),
+            Mistake(
+                lambda f, z, mu, s: len(f) * _reinforce(f, z, mu, s),
+                "you added up the draws; the gradient of an average is their mean.",
+            ),
+            Mistake(
+                lambda f, z, mu, s: (f - (f.sum() - f) / (len(f) - 1)) * (z - mu) / s**2,
+                "one estimate for each draw: asked for is their mean.",
+            ),
+            Mistake(
+                lambda f, z, mu, s: float(
+                    np.mean((f + (f.sum() - f) / (len(f) - 1)) * (z - mu) / s**2)
+                ),
+                "you added the baseline instead of taking it off: the noise grows.",
+            ),
+            Mistake(
+                lambda f, z, mu, s: float(np.mean((f - (f.sum() - f) / len(f)) * (z - mu) / s**2)),
+                "your baseline is a sum of K - 1 values divided by K; still unbiased, but not the "
+                "mean of the others.",
+            ),
+            Mistake(
+                lambda f, z, mu, s: _reinforce(f, z, mu, s) * s,
+                "the score of a normal in mu has sigma below the line twice.",
             ),
             Mistake(
                 lambda f, z, mu, s: -_reinforce(f, z, mu, s),
@@ -208,6 +293,26 @@ EXERCISES: tuple[Exercise, ...] = (
                 "a probability of discrete data has no bins to pay for; only the density has.",
             ),
             Mistake(
+                lambda nll, d, n, dens: nll / (d * math.log(2)) + (0.0 if dens else math.log2(n)),
+                "you gave the bin's width to the probability; it is the density that lacks it.",
+            ),
+            Mistake(
+                lambda nll, d, n, dens: nll / (d * math.log(2)) + (math.log(n) if dens else 0),
+                "the first term is in bits and the width of the bin in nats.",
+            ),
+            Mistake(
+                lambda nll, d, n, dens: nll / math.log(2) + (d * math.log2(n) if dens else 0),
+                "these are bits for the whole image; each of its dimensions gets an equal share.",
+            ),
+            Mistake(
+                lambda nll, d, n, dens: nll / (d * math.log(2)) + (math.log2(n) / d if dens else 0),
+                "every pixel has a bin of its own: its width counts once for each dimension.",
+            ),
+            Mistake(
+                lambda nll, d, n, dens: nll * math.log(2) / d + (math.log2(n) if dens else 0),
+                "a nat is more than a bit, so the number must grow when the unit shrinks.",
+            ),
+            Mistake(
                 lambda nll, d, n, dens: nll / (d * math.log(2)) - (math.log2(n) if dens else 0),
                 "the bin's width went in with the wrong sign: a bin of width 1/L makes a "
                 "probability *smaller* than the density.",
@@ -237,6 +342,22 @@ EXERCISES: tuple[Exercise, ...] = (
                 ),
                 "the aggregate is wider than its parts: the spread of the means is missing from "
                 "its variance.",
+            ),
+            Mistake(
+                lambda m, v: _waste(m, np.broadcast_to(v.mean(0), v.shape)),
+                "you averaged the log-variances; the aggregate holds the mean of the *variances*.",
+            ),
+            Mistake(
+                lambda m, v: 0.5 * (m.mean(0) ** 2 + np.exp(v.mean(0)) - 1 - v.mean(0)),
+                "you averaged the codes' parameters; a mixture of normals is wider than that.",
+            ),
+            Mistake(
+                lambda m, v: _waste(m, v / 2),
+                "you added standard deviations where variances add.",
+            ),
+            Mistake(
+                lambda m, v: _waste(m, v).sum(),
+                "one number for each latent is asked for; you added them up.",
             ),
             Mistake(
                 lambda m, v: 0.5 * (m.mean(0) ** 2 + m.var(0) - 1 - np.log(m.var(0))),

@@ -75,6 +75,7 @@ def _both_down(x: float, y: float, lr: float) -> Point:
 _CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
 _LUMPS = np.repeat(_CENTRES, (5, 3, 1, 1), axis=0) + 0.1
 _ONE_LOST = np.repeat(_CENTRES, (2, 2, 0, 4), axis=0) - 0.2
+_LAST_LOST = np.repeat(_CENTRES, (3, 1, 2, 0), axis=0) + 0.3
 
 
 def _counts(x: Array, centres: Array) -> Array:
@@ -89,6 +90,16 @@ def _entropy(share: Array) -> float:
 
 def _mode_kl(x: Array, centres: Array) -> float:
     return math.log(len(centres)) - _entropy(_counts(x, centres))
+
+
+def _up_to_the_last_seen(x: Array, centres: Array) -> float:
+    share = _counts(x, centres)
+    return math.log(int(share.nonzero()[0].max()) + 1) - _entropy(share)
+
+
+def _only_seen(x: Array, centres: Array) -> float:
+    share = _counts(x, centres)
+    return math.log(int((share > 0).sum())) - _entropy(share)
 
 
 def _reverse_mode_kl(x: Array, centres: Array) -> float:
@@ -114,6 +125,18 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 lambda p, q: np.log(p / q),
                 "You gave the best logit; one function still turns it into a probability.",
+            ),
+            Mistake(
+                lambda p, q: 1 / (1 + np.exp(q - p)),
+                "You squashed the difference of the probabilities; take that of their logs.",
+            ),
+            Mistake(
+                lambda p, q: 2 * p / (p + q),
+                "You divided by the mixture (p + q) / 2: your numbers exceed 1.",
+            ),
+            Mistake(
+                lambda p, q: (p > q).astype(float),
+                "You made the critic certain; where both laws have mass that costs infinitely.",
             ),
             Mistake(
                 lambda p, q: p / (p + q).sum(),
@@ -143,6 +166,22 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 lambda p, q: math.log(4) - 2 * _js(p, q),
                 "You gave the critic's loss; the value is what it maximises.",
+            ),
+            Mistake(
+                lambda p, q: -2 * _js(p, q) - math.log(4),
+                "The divergence has the wrong sign: unequal laws are easier for the critic.",
+            ),
+            Mistake(
+                _js,
+                "This is the divergence; the value of the game is twice that, with a constant.",
+            ),
+            Mistake(
+                lambda p, q: _kl(p, q) + _kl(q, p) - math.log(4),
+                "You compared the two laws with each other; D* compares each with their mixture.",
+            ),
+            Mistake(
+                lambda p, q: p * np.log(p / (p + q)) + q * np.log(q / (p + q)),
+                "One term for each outcome: they still have to be added up.",
             ),
             Mistake(
                 lambda p, q: 2 * _js(p, q) - math.log(2),
@@ -178,6 +217,18 @@ EXERCISES: tuple[Exercise, ...] = (
                 "You differentiated in D; the critic's output is the logit, so the chain goes on.",
             ),
             Mistake(
+                lambda d: (-d, 1 - d),
+                "The second loss has a minus in front: a larger logit lowers it.",
+            ),
+            Mistake(
+                lambda d: (d, -(1 - d)),
+                "log(1 - D) falls when the logit grows; your first slope has the wrong sign.",
+            ),
+            Mistake(
+                lambda d: (1 - d) / d,
+                "This is the ratio of the two slopes; give the pair.",
+            ),
+            Mistake(
                 lambda d: (-d * (1 - d), -d * (1 - d)),
                 "You differentiated D itself and forgot the logarithm in front of it.",
             ),
@@ -200,6 +251,22 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             Mistake(_alternating, "You let the players take turns; nobody looked ahead."),
             Mistake(
+                lambda x, y, lr: (x - lr * (y + lr * x), y + lr * x),
+                "Only one of the players used the other's place ahead.",
+            ),
+            Mistake(
+                lambda x, y, lr: (x - lr * (y + lr * x), y - lr * (x - lr * y)),
+                "You looked ahead, and then let y fall; y wants the value to rise.",
+            ),
+            Mistake(
+                lambda x, y, lr: (x + lr * (y + lr * x), y - lr * (x - lr * y)),
+                "You exchanged the players: x minimises, y maximises.",
+            ),
+            Mistake(
+                lambda x, y, lr: (x - lr * (y + lr * x / 2), y + lr * (x - lr * y / 2)),
+                "You looked half a step ahead; extragradient looks one whole step ahead.",
+            ),
+            Mistake(
                 _from_ahead,
                 "You went on from the place you only looked at: these are two plain steps.",
             ),
@@ -215,7 +282,12 @@ EXERCISES: tuple[Exercise, ...] = (
         id="07.mode-kl",
         task="Write mode_kl(x, centres): KL from the share of each nearest mode to uniform, nats.",
         right=_mode_kl,
-        cases=((_LUMPS, _CENTRES), (_ONE_LOST, _CENTRES), (_CENTRES, _CENTRES)),
+        cases=(
+            (_LUMPS, _CENTRES),
+            (_ONE_LOST, _CENTRES),
+            (_LAST_LOST, _CENTRES),
+            (_CENTRES, _CENTRES),
+        ),
         mistakes=(
             Mistake(
                 lambda x, centres: _entropy(_counts(x, centres)),
@@ -224,6 +296,23 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 _reverse_mode_kl,
                 "You averaged under the uniform law: one lost mode then costs without bound.",
+            ),
+            Mistake(
+                _up_to_the_last_seen,
+                "Your list of shares ends with the last mode that was seen; a lost mode at its end "
+                "must be counted too.",
+            ),
+            Mistake(
+                _only_seen,
+                "Your uniform law covers the modes that were seen: losing one costs nothing.",
+            ),
+            Mistake(
+                lambda x, centres: -_entropy(_counts(x, centres)),
+                "The uniform law is missing: evenly used modes must give zero.",
+            ),
+            Mistake(
+                lambda x, centres: _mode_kl(x, centres) / len(centres),
+                "You averaged over the modes; the terms are weighed by the shares and summed.",
             ),
             Mistake(
                 lambda x, centres: _mode_kl(x, centres) / math.log(2),

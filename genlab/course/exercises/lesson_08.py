@@ -87,6 +87,24 @@ EXERCISES: tuple[Exercise, ...] = (
                 "unit apart: each gap lasts as long as the way to the next place.",
             ),
             Mistake(
+                lambda x, p, q: float(np.abs(np.cumsum(p - q))[1:] @ np.diff(x)),
+                "your gaps are shifted by one place: what crosses a stretch of road is the mass to "
+                "the left of it.",
+            ),
+            Mistake(
+                lambda x, p, q: float(((np.cumsum(p - q) ** 2)[:-1]) @ np.diff(x)),
+                "you squared what crosses; that is an energy distance, not mass times way.",
+            ),
+            Mistake(
+                lambda x, p, q: float(np.abs(np.cumsum(p - q)).max()),
+                "this is the largest gap of the distribution functions; the area is asked for.",
+            ),
+            Mistake(
+                lambda x, p, q: abs(float(x @ (p - q))),
+                "you compared the means. Where mass crosses in both directions, the means do not "
+                "see it.",
+            ),
+            Mistake(
                 lambda x, p, q: float(0.5 * np.abs(p - q).sum()),
                 "this is how much mass must move (the total variation distance), not how far.",
             ),
@@ -142,6 +160,23 @@ EXERCISES: tuple[Exercise, ...] = (
                 "the derivative of the square brings down a factor 2; you lost it.",
             ),
             Mistake(
+                lambda w, lam: w * (1 + w / (2 * lam)),
+                "this is the gap that the critic reports, slope times distance; the slope alone is "
+                "asked for.",
+            ),
+            Mistake(
+                lambda w, lam: 1 + 2 * lam / w,
+                "your fraction is upside down: a heavier penalty must pull the slope nearer to 1.",
+            ),
+            Mistake(
+                lambda w, lam: 1 + 1 / (2 * lam),
+                "the reward grows with the distance w; it is missing.",
+            ),
+            Mistake(
+                lambda w, lam: 1 + w**2 / (2 * lam),
+                "you differentiated in w; the critic chooses its slope a.",
+            ),
+            Mistake(
                 lambda w, lam: w / (2 * lam),
                 "you penalised the distance of the slope from 0; the penalty pulls it to 1.",
             ),
@@ -185,6 +220,36 @@ EXERCISES: tuple[Exercise, ...] = (
                 "you used one weight for the whole batch: each pair needs its own.",
             ),
             Mistake(
+                lambda f, x, y, u: (slopes(f, y) - 1).square(),
+                "your slopes are those at the generated points; the constraint is needed on the "
+                "way between.",
+            ),
+            Mistake(
+                lambda f, x, y, u: (slopes(f, _between(y, x, u)) - 1).square(),
+                "u belongs to the real example and 1 - u to the generated one; you exchanged them "
+                "(on average that is the same, for these numbers it is not).",
+            ),
+            Mistake(
+                lambda f, x, y, u: (slopes(f, _between(x, y, u)) - 1).clamp_min(0).square(),
+                "you punish slopes above 1 only; that is a known variant, here both sides count.",
+            ),
+            Mistake(
+                lambda f, x, y, u: (slopes(f, _between(x, y, u)) - 1).abs(),
+                "the distance from 1 still has to be squared.",
+            ),
+            Mistake(
+                lambda f, x, y, u: 10 * (slopes(f, _between(x, y, u)) - 1).square(),
+                "the weight of ten belongs to the loss; asked for is the penalty without it.",
+            ),
+            Mistake(
+                lambda f, x, y, u: (slopes(f, _between(x, y, u)) - 1).square().mean(),
+                "you averaged over the batch; one number for each pair is asked for.",
+            ),
+            Mistake(
+                lambda f, x, y, u: (slopes(f, _between(x, y, u)).norm() - 1).square(),
+                "your norm runs over the whole batch; each point has a gradient of its own.",
+            ),
+            Mistake(
                 lambda f, x, y, u: slopes(f, _between(x, y, u)).square(),
                 "this pulls the slope to 0, as R1 does; here it is pulled to 1.",
             ),
@@ -211,6 +276,29 @@ EXERCISES: tuple[Exercise, ...] = (
                 lambda ws: float(np.prod([np.abs(w).max() for w in ws])),
                 "the largest entry does not bound what a matrix does to a vector: many small "
                 "entries add up.",
+            ),
+            Mistake(
+                lambda ws: float(np.linalg.norm(ws[1] @ ws[0], 2)),
+                "you multiplied the matrices first; between them stands a ReLU, which can switch "
+                "off the entries that would have cancelled.",
+            ),
+            Mistake(
+                lambda ws: float(np.prod([np.linalg.norm(w, 1) for w in ws])),
+                "this norm (largest column sum) measures vectors by the sum of their entries; here "
+                "lengths are Euclidean.",
+            ),
+            Mistake(
+                lambda ws: float(np.prod([np.linalg.norm(w, np.inf) for w in ws])),
+                "this norm (largest row sum) measures vectors by their largest entry; here lengths "
+                "are Euclidean.",
+            ),
+            Mistake(
+                lambda ws: float(np.prod([np.linalg.norm(w, 2) ** 2 for w in ws])),
+                "you multiplied eigenvalues of W^T W; the stretching factor is their square root.",
+            ),
+            Mistake(
+                lambda ws: float(max(np.linalg.norm(w, 2) for w in ws)),
+                "you kept the steepest layer; the others stretch what it puts out.",
             ),
             Mistake(
                 lambda ws: float(sum(np.linalg.norm(w, 2) for w in ws)),

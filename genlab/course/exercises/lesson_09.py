@@ -1,5 +1,6 @@
 """Exercises of lesson 09: compute, derive, build, judge."""
 
+import math
 from typing import Any
 
 import torch
@@ -27,6 +28,36 @@ INCEPTION = Exercise(
     right=inception_score,
     cases=((_ANIMALS,), (_TILTED,)),
     mistakes=(
+        Mistake(
+            wrong=lambda p: _kl(p, p.mean(0)).exp(),
+            says="One number for each sample. The divergences are averaged first, and the score is "
+            "one number for the set.",
+        ),
+        Mistake(
+            wrong=lambda p: _kl(p, p.mean(0)).sum().exp(),
+            says="You added up the divergences of all samples; their mean is wanted, or the score "
+            "grows with the number of samples.",
+        ),
+        Mistake(
+            wrong=lambda p: (p * (p / p.mean(0)).log()).mean().exp(),
+            says="You averaged over the classes too: over classes the terms are summed, over "
+            "samples they are averaged.",
+        ),
+        Mistake(
+            wrong=lambda p: (-(p.mean(0) * p.mean(0).log()).sum()).exp(),
+            says="This is the exponential of the entropy of the average: it measures variety and "
+            "does not ask whether the samples are certain.",
+        ),
+        Mistake(
+            wrong=lambda p: (-(p * p.log()).sum(-1)).mean().exp(),
+            says="This is the exponential of the samples' own uncertainty: it does not ask for "
+            "variety, and smaller would be better.",
+        ),
+        Mistake(
+            wrong=lambda p: (_kl(p, p.mean(0)).mean() / math.log(2)).exp(),
+            says="Your divergence is in bits but you raised e to it; the base must match the "
+            "logarithm.",
+        ),
         Mistake(
             wrong=lambda p: _kl(p.mean(0), p).mean().exp(),
             says="You took the divergence the other way round: the average class distribution is "
@@ -97,6 +128,27 @@ DIAGONAL = Exercise(
             "distributions your answer is not zero.",
         ),
         Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2).sum(),
+            says="You compared the means only; widths differ too.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
+            says="You compared the widths only; the means differ too.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2).sum(),
+            says="You left out the cross term of the trace: with equal distributions your answer "
+            "is not zero.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - 2 * v1 * v2).sum(),
+            says="In the cross term the root of the product is missing.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: (m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2,
+            says="One number for each coordinate: they still have to be added up.",
+        ),
+        Mistake(
             wrong=lambda m1, v1, m2, v2: (m1 - m2).norm() + ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
             says="You used the length of the difference of the means; the formula has its square.",
         ),
@@ -126,6 +178,7 @@ EXTRAPOLATE = Exercise(
     cases=(
         ([500, 1000], torch.tensor([30.0, 20.0]).double()),
         ([100, 200, 400, 800], torch.tensor([9.1, 6.4, 5.3, 4.6]).double()),
+        ([300, 200, 100], torch.tensor([2.7, 3.4, 5.3]).double()),  # in any order
     ),
     mistakes=(
         Mistake(
@@ -140,6 +193,19 @@ EXTRAPOLATE = Exercise(
         Mistake(
             wrong=lambda sizes, values: values[-1],
             says="You took the largest sample as if it were infinite; its bias is still in it.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values),
+            says="These are intercept and slope; only one of them is the answer.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double() ** 2, values)[0],
+            says="You fitted a line in 1 / n^2; the leading term of the bias falls like 1/n.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: 2 * values[-1] - values[-2],
+            says="You used the last two sizes only, as if one were twice the other. All points "
+            "belong in a least-squares line.",
         ),
         Mistake(
             wrong=lambda sizes, values: values.mean(),
@@ -172,7 +238,9 @@ def _right_pair(real: Tensor, fake: Tensor, k: int) -> Tensor:
 
 
 _REAL = torch.tensor([[0.0, 0.0], [1.0, 0.3], [2.2, 0.0], [0.4, 1.5], [6.0, 6.0], [7.1, 6.3]])
-_FAKE = torch.tensor([[0.2, 0.1], [0.9, 0.4], [0.5, 0.9], [0.1, 0.3], [3.5, 3.0], [12.0, 1.0]])
+_FAKE = torch.tensor([[0.2, 0.1], [0.9, 0.4], [0.5, 0.9], [0.1, 0.4], [3.5, 3.0], [12.0, 1.0]])
+# No point lies on a ball's surface, or rounding would decide whether it is inside.
+_REAL, _FAKE = _REAL.double(), _FAKE.double()
 
 PRECISION = Exercise(
     id="09.precision-recall",
@@ -208,6 +276,38 @@ PRECISION = Exercise(
         Mistake(
             wrong=lambda real, fake, k: torch.stack(
                 [
+                    (torch.cdist(fake, real) <= _radii(fake, k)[:, None]).any(1).double().mean(),
+                    (torch.cdist(real, fake) <= _radii(real, k)[:, None]).any(1).double().mean(),
+                ]
+            ),
+            says="Each point was asked with its *own* ball. The balls belong to the set that "
+            "stands for the region.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
+                    _inside(fake, real, _radii(real, k)) * len(fake),
+                    _inside(real, fake, _radii(fake, k)) * len(real),
+                ]
+            ),
+            says="These are counts; shares were asked for.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
+                    (torch.cdist(fake, real) <= _radii(real, k)).all(1).double().mean(),
+                    (torch.cdist(real, fake) <= _radii(fake, k)).all(1).double().mean(),
+                ]
+            ),
+            says="You asked for points inside *every* ball; one ball is enough.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: _inside(fake, real, _radii(real, k)),
+            says="That is precision; recall is asked for as well.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
                     (torch.cdist(fake, real) <= _radii(real, k)).double().sum(1).mean() / k,
                     (torch.cdist(real, fake) <= _radii(fake, k)).double().sum(1).mean() / k,
                 ]
@@ -237,12 +337,18 @@ _REASONS: dict[str, dict[str, str]] = {
         "copying, it rewards it.",
         "frechet": "(b) A copied training set has the right mean and covariance; this metric calls "
         "it nearly perfect.",
+        "bits": "(b) The gap between training and held-out likelihood would tell, but a generator "
+        "may have no likelihood; its samples can always be compared.",
+        "recall": "(b) A copied training set reaches everything: this metric rewards copying.",
+        "two-sample": "(b) Copies of real images are a sample of real images; a test for any "
+        "difference has nothing to find.",
         "": "(b) Only a comparison with the training set against data held out from it can tell.",
     },
     "c": {
         "recall": "(c) That one asks what is missing; the question is whether what is there is "
         "believable.",
         "frechet": "(c) One number mixes realism with variety; the question separates them.",
+        "inception": "(c) A classifier may be sure of noise: this one never looks at real data.",
         "": "(c) The question is about each sample's realism alone, whatever the variety.",
     },
     "d": {
@@ -250,6 +356,9 @@ _REASONS: dict[str, dict[str, str]] = {
         "what is not made.",
         "inception": "(d) This one never looks at real data, and cannot see what is missing "
         "inside a class.",
+        "frechet": "(d) A lost kind shows in it, and so does everything else: one number cannot "
+        "say what is missing.",
+        "memorisation": "(d) That one asks what was copied, not what is never made.",
         "": "(d) Ask of the *real* examples whether the generator reaches them.",
     },
     "e": {
@@ -262,6 +371,12 @@ _REASONS: dict[str, dict[str, str]] = {
     "f": {
         "bits": "(f) A GAN has no likelihood: there is nothing to compare.",
         "inception": "(f) This one never looks at real data; a picture per class wins.",
+        "kid": "(f) It would do. But each of the seven questions has an answer of its own, and one "
+        "of them needs this one more: with 50,000 samples the bias of the usual number is small.",
+        "precision": "(f) This is half of the truth: it does not see what is missing.",
+        "recall": "(f) This is half of the truth: it does not see what is rubbish.",
+        "two-sample": "(f) With 50,000 samples every imperfect model differs significantly; a "
+        "p-value does not rank.",
         "": "(f) Across paradigms only sample-based metrics are left, and with 50,000 samples the "
         "bias of the usual one is small and equal.",
     },
@@ -269,6 +384,8 @@ _REASONS: dict[str, dict[str, str]] = {
         "frechet": "(g) With 300 samples its bias is larger than many differences between models, "
         "and depends on the model.",
         "bits": "(g) A GAN has no likelihood: there is nothing to compare.",
+        "two-sample": "(g) A p-value says whether there is a difference, not who is nearer.",
+        "inception": "(g) This one never looks at real data; a picture per class wins.",
         "": "(g) With few samples, take the estimate whose expectation does not depend on n.",
     },
 }
@@ -282,7 +399,7 @@ def _judge(answer: Any) -> str:
     if not isinstance(answer, dict) or set(answer) != set(_RIGHT):
         return "Give a dictionary with one choice for each of the questions a, b, c, d, e, f, g."
     for question, right in _RIGHT.items():
-        choice = str(answer[question]).strip().lower()
+        choice = str(answer[question]).strip().lower().replace("memoriz", "memoris")
         if choice not in _OPTIONS:
             return f"({question}) {choice!r} is not one of: {', '.join(sorted(_OPTIONS))}."
         if choice != right:
