@@ -105,7 +105,7 @@ def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Films:
         torch.Size([2, 8, 16, 16])
     """
     if motion.numel() and not 0 <= int(motion.min()) <= int(motion.max()) < len(MOTIONS):
-        raise ValueError(f"motions must lie in 0..{len(MOTIONS) - 1}, got {motion.unique()}")
+        raise ValueError(f"motions must lie in 0..{len(MOTIONS) - 1}, got {motion.tolist()}")
     right, down = SHIFT * torch.tensor(_TOWARDS, dtype=grey.dtype)[motion].T
     angle = TURN * (motion == MOTIONS.index("turning")).to(grey.dtype)
     shares = torch.linspace(-1, 1, N_FRAMES, dtype=grey.dtype).tolist()
@@ -200,7 +200,10 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
     """Degrees clockwise, a multiple of 5 up to 90, that carry one frame best onto the other."""
     n, size = len(first), first.shape[-1]
     middle, zero = (size - 1) / 2, torch.zeros(n, dtype=first.dtype)
-    centred = [draw(x, *(middle - _centre(x)).T, zero, size) for x in (first, last)]
+    shifts = [(middle - _centre(x)).T for x in (first, last)]
+    centred = [
+        draw(x, to[0], to[1], zero, size) for x, to in zip((first, last), shifts, strict=True)
+    ]
     angles = [float(a) for a in range(-90, 91, 5)]
     alike = torch.stack(
         [
