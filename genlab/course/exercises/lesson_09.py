@@ -191,7 +191,7 @@ EXTRAPOLATE = Exercise(
             says="That is the slope, the constant of the bias. Infinite n is where 1/n is zero.",
         ),
         Mistake(
-            wrong=lambda sizes, values: values[-1],
+            wrong=lambda sizes, values: values[sizes.index(max(sizes))],
             says="You took the largest sample as if it were infinite; its bias is still in it.",
         ),
         Mistake(
