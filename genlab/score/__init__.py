@@ -32,6 +32,7 @@ from .edm import edm_churn as edm_churn
 from .edm import edm_sample as edm_sample
 from .edm import edm_sigmas as edm_sigmas
 from .edm import edm_step as edm_step
+from .edm_model import EDM as EDM
 from .exact import exact_eps_model as exact_eps_model
 from .exact_fields import exact_score as exact_score
 from .exact_fields import exact_velocity as exact_velocity
@@ -65,7 +66,6 @@ from .paths import score_from_eps as score_from_eps
 from .paths import v_from_eps as v_from_eps
 from .paths import x0_from_eps as x0_from_eps
 from .paths import x0_from_v as x0_from_v
-from .preconditioning import EDM as EDM
 from .preconditioning import denoiser_from_eps as denoiser_from_eps
 from .preconditioning import edm_denoise as edm_denoise
 from .preconditioning import edm_loss as edm_loss

@@ -11,17 +11,15 @@ Lesson: notebooks/13_diffusion_ii.ipynb
 Source: Karras, Aittala, Aila and Laine 2022 (arXiv:2206.00364), eq. 7, 8, table 1, appendix B.6.
 """
 
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Generator, Tensor, nn
+from torch import Tensor
 
-from genlab.core.iterate import last
-from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample, expand, mean_event
 
-from .edm import Denoiser, edm_sample, edm_sigmas
+from .edm import Denoiser
 from .paths import add_noise
 from .schedules import Table
 from .vlb import EpsModel
@@ -160,54 +158,3 @@ def denoiser_from_eps(eps_model: EpsModel, alphas_bar: Table) -> Denoiser:
         return x - expand(sigma, x) * eps_model(scaled, t)
 
     return denoiser
-
-
-@final
-class EDM(nn.Module):
-    r"""A raw network with EDM's scales around it: trains on log-normal levels, samples by Heun.
-
-    Args:
-        net: F, $(c_{\text{in}} x, c_{\text{noise}}) \mapsto$ like x.
-        event_shape: shape of one example.
-        sigma_data: standard deviation of the data.
-        n_steps: of the sampler.
-    """
-
-    P_MEAN, P_STD = -1.2, 1.2  # of log sigma in training
-
-    def __init__(
-        self, net: nn.Module, *, event_shape: tuple[int, ...], sigma_data: float, n_steps: int = 18
-    ) -> None:
-        super().__init__()
-        self.net, self.event_shape, self.sigma_data = net, event_shape, sigma_data
-        self.n_steps = n_steps
-
-    def denoiser(self, x: Event, sigma: PerExample) -> Event:
-        """Guess of the clean data at noise levels `sigma`."""
-        return edm_denoise(self.net, x, sigma, sigma_data=self.sigma_data)
-
-    def score(self, x: Event, t: PerExample) -> Event:
-        """Slope of the log-density of data with noise of standard deviation `t` added."""
-        return (self.denoiser(x, t) - x) / expand(t, x) ** 2
-
-    def loss(
-        self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
-        """Weighted denoising loss, mean over the batch; not nats."""
-        if cond is not None:
-            raise ValueError("this EDM is unconditional: cond must be None")
-        sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
-        eps = randn(x.shape, like=x, generator=generator)
-        return edm_loss(self.net, x, sigma, eps, sigma_data=self.sigma_data).mean()
-
-    @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Event:
-        """Draw `n` examples by Heun's method: 2 n_steps - 1 network passes."""
-        if cond is not None:
-            raise ValueError("this EDM is unconditional: cond must be None")
-        sigmas = edm_sigmas(self.n_steps)
-        like = next(self.net.parameters())
-        x_T = sigmas[0] * randn((n, *self.event_shape), like=like, generator=generator)
-        return last(edm_sample(self.denoiser, x_T, sigmas))

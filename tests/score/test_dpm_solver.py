@@ -77,7 +77,7 @@ def test_second_order_is_exact_when_the_guess_is_linear_in_log_snr(generator):
     # x0_hat(lambda) = u + lambda v along the path: the integral of exp(lambda) x0_hat is known.
     u, v, x_t = torch.randn(3, 5, 2, generator=generator)
     a_r, a_t, a_s = (torch.sigmoid(2 * torch.tensor(lam)) for lam in (-1.0, -0.9, -0.8))
-    guess = lambda a: u + half_log_snr(a) * v  # noqa: E731
+    guess = lambda a: u + half_log_snr(a) * v
     got = dpm_solver_2m_step(x_t, guess(a_t), guess(a_r), a_r, a_t, a_s)
     lam = torch.linspace(half_log_snr(a_t), half_log_snr(a_s), 2001)[:, None, None]
     integral = torch.trapezoid(lam.exp() * (u + lam * v), lam[:, 0, 0], dim=0)
@@ -95,7 +95,7 @@ def test_global_error_falls_with_the_square_of_the_step_and_ddim_with_the_step()
     def error(n, order):
         bar = levels(n + 1)
         # the exact flow is affine and carries quantiles: z sd + mean stays z sd + mean
-        at = lambda a, z: a.sqrt() * 2 + (0.25 * a + 1 - a).sqrt() * z  # noqa: E731
+        at = lambda a, z: a.sqrt() * 2 + (0.25 * a + 1 - a).sqrt() * z
         run = dpm_solver_sample(exact_eps_model(law, bar), at(bar[-1], z),
                                 torch.arange(n, -1, -1), alphas_bar=bar, order=order)  # fmt: skip
         return (list(run)[n - 1] - at(bar[0], z)).abs().max().item()  # at the lowest level > 0

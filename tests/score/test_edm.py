@@ -57,7 +57,7 @@ def test_input_and_target_of_the_raw_network_have_unit_variance(sigma, sigma_dat
 @given(sigma=SIGMAS, shift=st.floats(-0.5, 0.5))
 def test_no_other_skip_amplifies_the_network_less(sigma, shift):
     c_skip = float(edm_precondition(torch.tensor(sigma), sigma_data=0.5).c_skip)
-    amplification = lambda k: (1 - k) ** 2 * 0.25 + k**2 * sigma**2  # noqa: E731
+    amplification = lambda k: (1 - k) ** 2 * 0.25 + k**2 * sigma**2
     assert amplification(c_skip) <= amplification(c_skip + shift) + 1e-12
 
 
@@ -90,7 +90,7 @@ def test_a_network_that_says_nothing_has_loss_one_at_every_level(sigma, generato
 def test_loss_is_the_weighted_square_of_the_denoiser(generator):
     x0, eps = torch.randn(2, 4, 3, generator=generator)
     sigma = torch.tensor([0.2, 0.7, 2.0, 9.0])
-    net = lambda x, c: torch.sin(x) + c[:, None]  # noqa: E731
+    net = lambda x, c: torch.sin(x) + c[:, None]
     x = add_noise(x0, torch.ones(4), sigma, eps)
     square = ((edm_denoise(net, x, sigma, sigma_data=0.5) - x0) ** 2).mean(1)
     torch.testing.assert_close(
@@ -202,34 +202,78 @@ def test_noise_predictor_at_a_level_of_its_table_is_read_there(generator):
     torch.testing.assert_close(asked[0], torch.tensor([3.0, 20.0]))
 
 
-def test_model_learns_and_samples(generator):
-    torch.manual_seed(0)
+class Told(nn.Module):
+    """A raw network that adds what it was told: level and label."""
 
-    class Net(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.layers = nn.Sequential(nn.Linear(2, 32), nn.SiLU(), nn.Linear(32, 1))
+    def __init__(self):
+        super().__init__()
+        self.gain = nn.Parameter(torch.ones(()))
 
-        def forward(self, x, c_noise):
-            return self.layers(torch.cat([x, c_noise[:, None]], 1))
+    def forward(self, x, c_noise, label):
+        return self.gain * (x + c_noise[:, None] + label[:, None])
 
-    model = EDM(Net(), event_shape=(1,), sigma_data=0.5)
-    loss = model.loss(torch.zeros(8, 1), generator=generator)
+
+def test_model_has_a_loss_and_repeatable_samples(generator):
+    model = EDM(Told(), event_shape=(2,), sigma_data=0.5, null=10)
+    loss = model.loss(torch.zeros(8, 2), cond=torch.arange(8), generator=generator)
     assert loss.ndim == 0
     assert loss.requires_grad
-    x = model.sample(6, generator=generator)
-    assert x.shape == (6, 1)
-    assert not x.requires_grad
-    again = model.sample(6, generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(again, model.sample(6, generator=torch.Generator().manual_seed(3)))
+    runs = [model.sample(6, generator=torch.Generator().manual_seed(3)) for _ in range(2)]
+    torch.testing.assert_close(runs[0], runs[1], rtol=0, atol=0)
+    assert not runs[0].requires_grad
+
+
+def test_model_told_no_label_is_told_the_null_label(generator):
+    model = EDM(Told(), event_shape=(2,), sigma_data=0.5, null=10)
+    x, sigma = torch.randn(4, 2, generator=generator), torch.tensor([0.1, 0.5, 1.0, 4.0])
+    null = model.denoiser(torch.full((4,), 10))(x, sigma)
+    torch.testing.assert_close(model.denoiser()(x, sigma), null)
+
+
+def test_guided_guess_continues_the_line_between_the_two(generator):
+    model = EDM(Told(), event_shape=(2,), sigma_data=0.5, null=10)
+    x, sigma = torch.randn(4, 2, generator=generator), torch.tensor([0.1, 0.5, 1.0, 4.0])
+    label = torch.tensor([0, 3, 5, 9])
+    free, told = model.denoiser()(x, sigma), model.denoiser(label)(x, sigma)
+    guided = model.denoiser(label, guidance_scale=2.5)(x, sigma)
+    torch.testing.assert_close(guided - free, 2.5 * (told - free))
+
+
+def test_labels_are_withheld_in_training_alone():
+    asked = []
+
+    class Spy(nn.Module):
+        def forward(self, x, c_noise, label):
+            asked.append(label)
+            return x
+
+    model = EDM(Spy(), event_shape=(1,), sigma_data=0.5, null=10, p_drop=0.25)
+    n, cond = 4000, torch.zeros(4000, dtype=torch.long)
+    model.loss(torch.zeros(n, 1), cond=cond, generator=torch.Generator().manual_seed(1))
+    share = (asked[0] == 10).double().mean().item()
+    assert abs(share - 0.25) < 5 * math.sqrt(0.25 * 0.75 / n)  # Monte Carlo
+    model.eval()
+    model.loss(torch.zeros(n, 1), cond=cond, generator=torch.Generator().manual_seed(1))
+    assert (asked[1] == 0).all()
 
 
 def test_score_of_the_model_follows_from_its_denoiser(generator):
-    model = EDM(nn.Identity(), event_shape=(2,), sigma_data=0.5)
-    model.net.forward = lambda x, c_noise: 0 * x
+    class Silent(nn.Module):
+        def forward(self, x, c_noise):
+            return 0 * x
+
+    model = EDM(Silent(), event_shape=(2,), sigma_data=0.5)
     x, sigma = torch.randn(4, 2, generator=generator), torch.tensor([0.1, 0.5, 1.0, 4.0])
     expected = -x / (0.25 + sigma**2)[:, None]  # the score of N(0, sigma_data^2 + sigma^2)
     torch.testing.assert_close(model.score(x, sigma), expected)
+
+
+def test_model_refuses_labels_that_it_cannot_read():
+    plain = EDM(nn.Identity(), event_shape=(2,), sigma_data=0.5)
+    with pytest.raises(ValueError, match="told no class"):
+        plain.denoiser(torch.zeros(1, dtype=torch.long))(torch.zeros(1, 2), torch.ones(1))
+    with pytest.raises(ValueError, match="but there is no cond"):
+        plain.denoiser(guidance_scale=2.0)
 
 
 def test_impossible_arguments_are_refused():

@@ -105,7 +105,7 @@ def test_sampler_recovers_the_law(name):
         assert kstest(x[:, axis].numpy(), marginal_cdf(axis)).pvalue > 1e-3
     # and both together against fresh draws of the law
     fresh = LAW.sample(600, generator=torch.Generator().manual_seed(77))
-    kernel = lambda a, b: rbf_kernel(a, b, median_bandwidth(x[:600], fresh))  # noqa: E731
+    kernel = lambda a, b: rbf_kernel(a, b, median_bandwidth(x[:600], fresh))
     result = mmd_permutation_test(x[:600], fresh, kernel,
                                   generator=torch.Generator().manual_seed(5))  # fmt: skip
     assert result.p_value > 0.01
