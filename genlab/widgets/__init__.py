@@ -12,6 +12,7 @@ from .forward_process import forward_process as forward_process
 from .gan_game import game_orbit as game_orbit
 from .gan_game import gan_game as gan_game
 from .kl_fit import kl_fit as kl_fit
+from .langevin_bias import langevin_bias as langevin_bias
 from .latent_plane import latent_plane as latent_plane
 from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
