@@ -1,0 +1,966 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 12 · Diffusion I: the forward and the reverse process
+#
+# **After this lesson you will be able to**
+#
+# - *write* the chain from data to noise, *jump* to any of its steps, and *condition* it to go one step back;
+# - *carry out* the whole bound on $\log p(x_0)$, term by term, and *evaluate* it on real digits in bits per dimension;
+# - *convert* between four names for the same prediction, and *say* what each loss weighs;
+# - *build* the training step and the ancestral sampler, and *test* the sampler with a perfect network;
+# - *learn* the noise schedule, and *produce*, *measure* and *repair* the ways in which a diffusion model fails.
+#
+# About 80 minutes to read, about 40 seconds to run. You need the ELBO of lesson 05, bits per dimension from lesson 02 and, for one section, the
+# score of lesson 11.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from genlab import atlas, course, score, widgets
+from genlab.core import bits_per_dim, dequantize, last, likelihood_kind, log_likelihood
+from genlab.course import check, check_close_mc, check_range
+from genlab.data.digits import load_digits
+from genlab.oracles import Gaussian, GaussianMixture
+from genlab.score import digit_diffusion as digits
+
+course.begin(lesson=12)
+torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
+atlas.draw_map(lesson=12);
+
+# %% [markdown]
+# Lessons 05 and 06 had one layer of latents, and a network that had to guess their posterior. Suppose instead that the latents are the data itself
+# with more and more noise, a hundred layers of it, and that nothing about the way *up* is learned: adding noise needs no network. Then every posterior
+# on the way is known in closed form, the bound falls apart into a hundred small regressions, and the way down is all there is to learn.
+#
+# ## Predict first
+#
+# Write your answers down. Each question returns, with a number.
+#
+# 1. A digit of $8\times8$ pixels gets noise in 100 steps until nothing is left. An observer who knows all training images and Bayes' rule looks at each
+#    step. When does he lose the digit: around step 30, 60 or 90?
+# 2. A network predicts the noise as well as any function can. Is its loss zero?
+# 3. You replace a linear schedule by a cosine one that starts and ends at the same noise. Infinitely many steps, perfect network: what happens to the bound?
+# 4. A perfect network again, but you walk back in 10 steps instead of 200. Is the result nearly right, too blurred, or too sharp?
+
+# %% [markdown]
+# ## 1. Towards noise
+#
+# **Step 1. One small exchange.** Let $\beta_t\in(0,1)$ be small. Each step gives up a little of the signal for fresh noise:
+# $$q(x_t\mid x_{t-1})=\mathcal N\big(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_t I\big),\qquad x_t=\sqrt{1-\beta_t}\,x_{t-1}+\sqrt{\beta_t}\,z_t .$$
+# The square roots are chosen so that data of variance 1 keep variance 1: $(1-\beta_t)\cdot1+\beta_t=1$. With $\alpha_t=1-\beta_t$ write
+# $\bar\alpha_t=\prod_{s\le t}\alpha_s$. (Beware: this $\alpha_t$ is DDPM's. Everywhere else in the course $\alpha$ is the *scale* of the signal, here
+# $\sqrt{\bar\alpha_t}$.)
+#
+# **Step 2. All steps at once.** Insert the formula into itself. The signal's factors multiply to $\sqrt{\bar\alpha_t}$. The noises are independent
+# normals, so their variances add; two steps give $(1-\beta_2)\beta_1+\beta_2=1-(1-\beta_1)(1-\beta_2)=1-\bar\alpha_2$, and by induction
+# $$\boxed{\;x_t=\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\qquad\epsilon\sim\mathcal N(0,I)\;}$$
+# We check it twice: by carrying the coefficient of every single noise through the chain, and by running the chain 100,000 times.
+
+# %%
+betas = torch.linspace(0.01, 0.3, 10)
+alphas_bar = score.alphas_bar_from_betas(betas)
+
+state = torch.eye(11)[0]  # coefficients of (x_0, z_1, ..., z_10) in the present state
+for k, beta in enumerate(betas):
+    state = (1 - beta).sqrt() * state + beta.sqrt() * torch.eye(11)[k + 1]
+check("signal left after ten steps", state[0], alphas_bar[-1].sqrt())
+check("variance of all the noises together", (state[1:] ** 2).sum(), 1 - alphas_bar[-1])
+
+generator = torch.Generator().manual_seed(12)
+x0 = torch.full((100_000, 1), 2.0)
+x = last(score.noising_chain(x0, betas, generator=generator))
+check_close_mc("running the chain: mean", x, 2 * alphas_bar[-1].sqrt().item())
+noise = x - 2 * alphas_bar[-1].sqrt()
+check_close_mc("running the chain: variance", noise**2, 1 - alphas_bar[-1].item())
+check_close_mc("running the chain: fourth moment", noise**4, 3 * (1 - alphas_bar[-1].item()) ** 2)
+
+# %% [markdown]
+# The fourth moment is there for a reason. A well-known lab drew its noise twice, once inside the coefficient. Mean and variance were right; a product
+# of two normals has kurtosis 9 instead of 3.
+#
+# **Step 3. Numbers to hold on to.** With a constant $\beta$, $\bar\alpha_t=(1-\beta)^t$. The first-ever schedule for images grew linearly from $10^{-4}$ to
+# $0.02$ over $T=1000$ steps.
+
+# %%
+table = {  # beta, t: share of the variance, scale of the signal, scale of the noise
+    (0.1, 1): (0.9, 0.9486833, 0.3162278),
+    (0.1, 5): (0.59049, 0.7684335, 0.6399297),
+    (0.1, 10): (0.3486784, 0.5904900, 0.8070450),
+    (0.01, 1): (0.99, 0.9949874, 0.1),
+    (0.01, 5): (0.9509900, 0.9751872, 0.2213819),
+    (0.01, 10): (0.9043821, 0.9509900, 0.3092215),
+}
+for (beta, t), printed in table.items():
+    a = score.alphas_bar_from_betas(torch.full((10,), beta))[t - 1]
+    check(f"beta {beta}, t = {t}", torch.stack([a, a.sqrt(), (1 - a).sqrt()]), printed, atol=5e-8)
+
+two = score.add_noise(torch.tensor([[1.0]]), torch.tensor(0.9), torch.tensor(0.4358899), torch.ones(1, 1))
+check("T = 2, beta 0.1: x_2 = 0.9 x_0 + 0.4358899 eps", two, [[1.3358899]])
+x5 = 2 * 0.9**2.5 + 0.3 * math.sqrt(1 - 0.9**5)
+check("x_0 = 2, eps = 0.3, beta 0.1: x_5", x5, 1.7288458, atol=5e-8)
+usual = score.alphas_bar_from_betas(score.linear_betas(1000))[-1]
+check("linear, T = 1000: alpha bar at the end", usual, 4.0358e-5, atol=5e-10)
+check("linear, T = 1000: signal scale at the end", usual.sqrt(), 0.00635282, atol=5e-9)
+
+# %% [markdown]
+# > **Often stated, but** rounded on the way: this $x_5$ is sometimes printed as 1.730, the scale at $t=5$ as 0.769, the noise at $\beta=0.01$, $t=10$ as
+# > 0.310. The exact digits are above. Round at the end, not in the middle.
+#
+# **Step 4. The one number that matters.** What an observer can know about $x_0$ depends on signal against noise alone:
+# $$\mathrm{SNR}_t=\frac{\bar\alpha_t}{1-\bar\alpha_t},\qquad \gamma_t=-\log\mathrm{SNR}_t .$$
+# A schedule is the order and speed in which these levels are visited. Below are three: linear with the rate raised so that 100 steps suffice (the
+# one we shall train with), the cosine of Nichol and Dhariwal, and the 1000-step numbers used, by mistake, with 100 steps.
+
+# %%
+T = 100
+schedules = {
+    "linear, made for 100": score.linear_rate_betas(T),
+    "cosine": score.cosine_betas(T),
+    "linear, made for 1000": score.linear_betas(T),
+}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.0))
+for name, table_of_betas in schedules.items():
+    a = score.alphas_bar_from_betas(table_of_betas)
+    left.plot(range(1, T + 1), a, label=name)
+    right.plot(range(1, T + 1), score.log_snr(a), label=name)
+left.set(xlabel="step t", ylabel="signal's share $\\bar\\alpha_t$", title="what is left of the variance")
+right.set(xlabel="step t", ylabel="log SNR", title="the same, on the scale that matters")
+left.legend();
+
+# %%
+images, labels = load_digits("train")
+test_images, test_labels = load_digits("test")
+figure, axes = plt.subplots(2, 1, figsize=(8.5, 2.6))
+a = score.alphas_bar_from_betas(schedules["linear, made for 100"])
+digit = digits.scale(images[[3]])
+eps = torch.randn(digit.shape, generator=generator)
+for ax, chosen in zip(axes, (("linear, made for 100"), ("cosine")), strict=True):
+    a = score.alphas_bar_from_betas(schedules[chosen])
+    strip = torch.cat([digit] + [score.add_noise(digit, a[t].sqrt(), (1 - a[t]).sqrt(), eps) for t in range(9, 100, 10)])
+    course.show_images(ax, strip.clamp(-1.5, 1.5), n_columns=11, title=f"{chosen}: steps 0, 10, 20, ..., 100")
+
+# %% [markdown]
+# **Before you move the slider:** at which step does the green curve fall below one half, for the linear schedule and for the cosine? And at which *log SNR*? The
+# observer in the widget knows every training image and applies Bayes' rule exactly; nothing in it is trained.
+
+# %%
+widgets.forward_process()
+
+# %%
+from genlab.widgets.forward_process import LEVELS, Observer
+
+known = Observer().curve()
+half = LEVELS[(known > 0.5).nonzero()[0, 0]].item()
+a = score.alphas_bar_from_betas(schedules["linear, made for 100"])
+step = int((score.log_snr(a) > half).sum())
+check_range("log SNR at which ten digits are half recognised", half, -1.6, 0.6, digits=1)
+check_range("the step at which that happens, linear", step, 25, 42, digits=0)
+
+# %% [markdown]
+# The digit is lost around step 30 of 100, at a log SNR near $-0.5$, where noise and signal are about equal *per pixel*. Sixty-four pixels vote, so a
+# picture survives noise that would drown one pixel. The cosine schedule reaches the same level at another step and knows exactly as much there.
+#
+# ## 2. One step back
+#
+# **Step 5. If somebody told you $x_0$.** Given $x_0$, the pair $(x_{t-1},x_t)$ is jointly normal. Its means are $\sqrt{\bar\alpha_{t-1}}x_0$ and
+# $\sqrt{\bar\alpha_t}x_0$, its variances $1-\bar\alpha_{t-1}$ and $1-\bar\alpha_t$, and its covariance $\sqrt{\alpha_t}(1-\bar\alpha_{t-1})$, because $x_t$
+# repeats $\sqrt{\alpha_t}$ of $x_{t-1}$ and adds something independent. A normal pair is conditioned by regression:
+# $$\mathbb E[x_{t-1}\mid x_t]=m_{t-1}+\frac{\mathrm{cov}}{\mathrm{var}_t}(x_t-m_t),\qquad \mathrm{var}=\mathrm{var}_{t-1}-\frac{\mathrm{cov}^2}{\mathrm{var}_t}.$$
+# **Step 6. Tidy up.** Collect $x_0$ and $x_t$, and use $1-\bar\alpha_t=\beta_t+\alpha_t(1-\bar\alpha_{t-1})$ twice:
+# $$q(x_{t-1}\mid x_t,x_0)=\mathcal N(\tilde\mu_t,\tilde\beta_tI),\quad
+# \tilde\mu_t=\frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}x_0+\frac{\sqrt{\alpha_t}(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}x_t,\quad
+# \tilde\beta_t=\frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\beta_t .$$
+# The check knows none of this. It builds the joint law of *all* states by running the chain on unit vectors and conditions it with a linear solver,
+# on $x_0$ and on everything from $x_t$ upward at once.
+
+# %%
+def my_posterior(x0, x_t, t):
+    """Mean and variance of x_{t-1} given x_t and x_0; t counts from 1."""
+    before = alphas_bar[t - 2] if t > 1 else torch.tensor(1.0)
+    beta, after = betas[t - 1], alphas_bar[t - 1]
+    mean = (before.sqrt() * beta * x0 + (1 - beta).sqrt() * (1 - before) * x_t) / (1 - after)
+    return mean, (1 - before) / (1 - after) * beta
+
+
+coefficients = [torch.eye(11)[0]]
+for k, beta in enumerate(betas):
+    coefficients.append((1 - beta).sqrt() * coefficients[-1] + beta.sqrt() * torch.eye(11)[k + 1])
+coefficients = torch.stack(coefficients)  # row t: x_t in terms of (x_0, z_1, ..., z_10)
+signal, covariance = coefficients[:, 0], coefficients[:, 1:] @ coefficients[:, 1:].T
+
+path = torch.randn(11, generator=generator)  # any numbers for x_0 and for what was seen
+for t in (2, 5, 10):
+    seen = list(range(t, 11))  # x_t, ..., x_10: only x_t should matter
+    gain = torch.linalg.solve(covariance[seen][:, seen], covariance[seen, t - 1])
+    mean = signal[t - 1] * path[0] + gain @ (path[seen] - signal[seen] * path[0])
+    variance = covariance[t - 1, t - 1] - gain @ covariance[seen, t - 1]
+    check(f"t = {t}: conditioning all later states", my_posterior(path[0], path[t], t), (mean, variance))
+check("the first step back returns x_0", my_posterior(path[0], path[1], 1), (path[0], 0.0))
+
+ours = score.posterior_mean(
+    path[:1, None], path[5:6, None], beta=betas[4], alpha_bar=alphas_bar[4], alpha_bar_before=alphas_bar[3]
+)
+check("my_posterior = genlab.score.posterior_mean", my_posterior(path[0], path[5], 5)[0], ours)
+check("and posterior_variances", my_posterior(path[0], path[5], 5)[1], score.posterior_variances(betas)[4])
+
+# %% [markdown]
+# **Step 7. Nobody tells you $x_0$.** What the sampler needs is $p(x_{t-1}\mid x_t)$, an average of the above over everything that $x_0$ might have been. Bayes'
+# rule says $p(x_{t-1}\mid x_t)\propto p_{t-1}(x_{t-1})\,\mathcal N(x_t;\sqrt{\alpha_t}x_{t-1},\beta_t)$, and that is *not* normal. But the second factor
+# has width $\sqrt{\beta_t}$: if it is narrow, the first looks like $e^{\text{linear}}$ across it, and a normal times an exponential of a line is a normal.
+# So small steps are what buys a normal reverse step. Two narrow peaks as data, and one step back, exactly, on a grid:
+
+# %%
+data = GaussianMixture(torch.tensor([0.5, 0.5]), torch.tensor([[-1.0], [1.0]]), torch.tensor([0.1, 0.1]))
+grid = torch.linspace(-3, 3, 3001)
+p_before = data.noised(math.sqrt(0.8), math.sqrt(0.2)).log_prob(grid[:, None])
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 2.6))
+misfit = []
+for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
+    log_p = p_before + Normal((1 - beta) ** 0.5 * grid, beta**0.5).log_prob(torch.tensor(0.1))
+    p = (log_p - log_p.max()).exp()
+    p = p / torch.trapezoid(p, grid)
+    mean = torch.trapezoid(p * grid, grid)
+    sd = torch.trapezoid(p * (grid - mean) ** 2, grid).sqrt()
+    normal = Normal(mean, sd)
+    misfit.append(torch.trapezoid(p * (p.clamp(min=1e-300).log() - normal.log_prob(grid)), grid).item())
+    ax.plot(grid, p, color="#0072B2", label="exact $p(x_{t-1}|x_t)$")
+    ax.plot(grid, normal.log_prob(grid).exp(), color="#E69F00", linestyle="--", label="normal, same moments")
+    ax.set(xlabel="$x_{t-1}$", xlim=(-2, 2), title=f"$\\beta_t$ = {beta}: KL {misfit[-1]:.4f} nats")
+axes[0].set_ylabel("density")
+axes[2].legend(loc="upper center", fontsize=8)
+axes[2].set_ylim(0, 1.9)
+check_range("KL of the normal step, beta 0.02", misfit[0], 0.0, 0.002, digits=5)
+check_range("KL of the normal step, beta 0.8", misfit[2], 0.2, 1.0, digits=2)
+
+# %% [markdown]
+# Remember this figure. It is the whole reason why diffusion models are slow, and section 8 will let it do its worst.
+#
+# ## 3. The whole bound
+#
+# **Step 8. It is lesson 05.** The model is $p_\theta(x_{0:T})=p(x_T)\prod_tp_\theta(x_{t-1}\mid x_t)$ with $p(x_T)=\mathcal N(0,I)$; the latents are $x_{1:T}$; the
+# guess at their posterior is the fixed chain $q(x_{1:T}\mid x_0)$. Jensen's inequality as before:
+# $$\log p_\theta(x_0)\ \ge\ \mathbb E_q\Big[\log p(x_T)+\sum_{t=1}^T\log\frac{p_\theta(x_{t-1}\mid x_t)}{q(x_t\mid x_{t-1})}\Big].$$
+# **Step 9. Turn $q$ around.** Numerator and denominator point in opposite directions, so no ratio is a divergence yet. For $t\ge2$, conditioning on $x_0$ changes nothing in
+# a Markov chain, and Bayes' rule turns the factor around:
+# $$q(x_t\mid x_{t-1})=q(x_t\mid x_{t-1},x_0)=q(x_{t-1}\mid x_t,x_0)\,\frac{q(x_t\mid x_0)}{q(x_{t-1}\mid x_0)} .$$
+# **Step 10. The product telescopes.** In $\prod_{t\ge2}$ the fractions on the right cancel down to $q(x_T\mid x_0)/q(x_1\mid x_0)$, and the $q(x_1\mid x_0)$ left over from $t=1$ cancels too:
+# $$q(x_{1:T}\mid x_0)=q(x_T\mid x_0)\prod_{t=2}^Tq(x_{t-1}\mid x_t,x_0).$$
+
+# %%
+forward = sum(
+    Normal((1 - betas[t]).sqrt() * path[t], betas[t].sqrt()).log_prob(path[t + 1]) for t in range(10)
+)
+backward = Normal(alphas_bar[-1].sqrt() * path[0], (1 - alphas_bar[-1]).sqrt()).log_prob(path[10])
+for t in range(2, 11):
+    mean, variance = my_posterior(path[0], path[t], t)
+    backward = backward + Normal(mean, variance.sqrt()).log_prob(path[t - 1])
+check("log q of a whole path, forward = turned around", forward, backward)
+
+# %% [markdown]
+# **Step 11. Collect.** Each ratio now compares two laws of the same $x_{t-1}$, so its average is a divergence, and the bound is a sum of three kinds of terms:
+# $$\boxed{-\log p_\theta(x_0)\ \le\ \underbrace{\mathrm{KL}\big(q(x_T\mid x_0)\,\|\,p(x_T)\big)}_{\text{prior}}
+# +\sum_{t=2}^T\underbrace{\mathbb E_q\,\mathrm{KL}\big(q(x_{t-1}\mid x_t,x_0)\,\|\,p_\theta(x_{t-1}\mid x_t)\big)}_{L_{t-1}}
+# \underbrace{-\,\mathbb E_q\log p_\theta(x_0\mid x_1)}_{L_0}}$$
+# **Step 12. Choose the shape of a step back.** Let $p_\theta(x_{t-1}\mid x_t)=\mathcal N(\mu_\theta,v_tI)$. What should $\mu_\theta$ look like? Put $x_0=(x_t-\sqrt{1-\bar\alpha_t}\,\epsilon)/\sqrt{\bar\alpha_t}$
+# into $\tilde\mu_t$. Everything but $\epsilon$ is known at sampling time, so let the network predict $\epsilon$ and use the same formula:
+# $$\tilde\mu_t=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon\Big),\qquad
+# \mu_\theta=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t,t)\Big).$$
+# **Step 13. Subtract.** The divergence of two normals with variances $\tilde\beta_t$ and $v_t$ is $\lVert\tilde\mu-\mu_\theta\rVert^2/2v_t$ plus a constant, and the means differ only in the noise:
+# $$L_{t-1}=\frac{\beta_t^2}{2v_t\alpha_t(1-\bar\alpha_t)}\,\lVert\epsilon-\epsilon_\theta\rVert^2+\frac D2\Big(\frac{\tilde\beta_t}{v_t}-1-\log\frac{\tilde\beta_t}{v_t}\Big).$$
+# (The code counts steps from 0, so its index $t$ is $t+1$ here and its $L_0$ is the same $L_0$.)
+
+# %%
+x0, eps = torch.randn(2, 1, 3, generator=generator)
+network = lambda x, t: 0.4 * x  # any function will do
+t, variance = 5, betas[4]
+x_t = score.add_noise(x0, alphas_bar[4].sqrt(), (1 - alphas_bar[4]).sqrt(), eps)
+with_true_noise = (x_t - betas[4] / (1 - alphas_bar[4]).sqrt() * eps) / (1 - betas[4]).sqrt()
+mean, tilde = my_posterior(x0, x_t, t)
+check("posterior mean in terms of the noise", with_true_noise, mean)
+
+mu = (x_t - betas[4] / (1 - alphas_bar[4]).sqrt() * network(x_t, t)) / (1 - betas[4]).sqrt()
+by_library = kl_divergence(Normal(mean, tilde.sqrt()), Normal(mu, variance.sqrt())).sum()
+weight = betas[4] ** 2 / (2 * variance * (1 - betas[4]) * (1 - alphas_bar[4]))
+ratio = tilde / variance
+by_hand = weight * ((eps - network(x_t, t)) ** 2).sum() + 1.5 * (ratio - 1 - ratio.log())
+check("L_4: step 13 = torch's KL of two normals", by_hand, by_library)
+term = score.ddpm_vlb_term(network, x0, torch.tensor([4]), eps, betas=betas, variances=betas)
+check("L_4: genlab.score.ddpm_vlb_term", term, by_library.reshape(1))
+course.show_source(score.ddpm_vlb_term)
+
+# %% [markdown]
+# **Step 14. The simple loss is a reweighting.** The network appears in one place, inside a square. Drop its weight, drop the constants, draw $t$ at random:
+# $$L_{\text{simple}}=\mathbb E_{t,\epsilon}\,\lVert\epsilon-\epsilon_\theta(\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\,t)\rVert^2 .$$
+# A network good enough to be best *at every $t$ separately* minimises both. A real one has to divide its strength, and the weights decide how: the bound cares
+# most about the first steps, where pixels are settled to fractions of a grey level; the simple loss moves the attention to where shapes are decided.
+
+# %%
+a = score.alphas_bar_from_betas(schedules["linear, made for 100"])
+b = schedules["linear, made for 100"]
+weights = b**2 / (2 * b * (1 - b) * (1 - a))
+figure, ax = plt.subplots(figsize=(6.5, 2.8))
+ax.plot(range(1, T + 1), weights, label="weight in the bound, $v_t=\\beta_t$ (nats)")
+ax.plot(range(1, T + 1), weights.mean().expand(T), label="what the simple loss gives to every step")
+ax.set(xlabel="step t", ylabel="weight of $\\|\\epsilon-\\epsilon_\\theta\\|^2$", yscale="log",
+       title="the bound looks at the first steps")
+ax.legend()
+check_range("weight at step 2 over weight at step 60", weights[1] / weights[59], 1.0, 4.0, digits=2)
+
+# %% [markdown]
+# **Step 15. How wide should a step be?** Average $L_{t-1}$ over data and noise with $m_t=\frac1D\mathbb E\lVert\epsilon-\epsilon_\theta\rVert^2$, and set its derivative in $v_t$ to zero:
+# $$v_t^*=\tilde\beta_t+\frac{\beta_t^2}{\alpha_t(1-\bar\alpha_t)}\,m_t .$$
+# The posterior's variance, plus what the network cannot know. The two classic choices are its ends. If the data are one single point, the noise can be read off exactly, $m_t=0$ and
+# $v^*_t=\tilde\beta_t$. If they are standard normal, $m_t=\bar\alpha_t$ (section 4) and $v_t^*=\beta_t$. Digits lie between.
+
+# %%
+check("a single point: the small variance", score.optimal_variances(torch.zeros(10), betas), score.posterior_variances(betas))
+check("standard normal data: the large variance", score.optimal_variances(alphas_bar, betas), betas)
+
+s = 0.5  # normal data of standard deviation s: the best network is known, and so is its error
+error = alphas_bar * s**2 / (alphas_bar * s**2 + 1 - alphas_bar)
+best = score.optimal_variances(error, betas)
+
+
+def mean_bound(variances):
+    """Average of the whole bound over N(0, s^2) data, exactly: one number of nats."""
+    weight = betas**2 / (2 * variances * (1 - betas) * (1 - alphas_bar))
+    ratio = score.posterior_variances(betas) / variances
+    constant = 0.5 * (ratio - 1 - ratio.log())
+    constant[0] = 0.5 * (2 * math.pi * variances[0]).log()
+    left = alphas_bar[-1]
+    prior = 0.5 * (left * s**2 + (1 - left) - 1 - (1 - left).log())
+    return -(weight * error + constant).sum() - prior
+
+
+entropy = Gaussian(torch.zeros(1), torch.tensor([[s**2]])).entropy()
+end = alphas_bar[-1] * s**2 + 1 - alphas_bar[-1]  # variance of x_T
+check("gap with the best variances = KL(p(x_T) || prior)", -entropy - mean_bound(best), 0.5 * (end - 1 - end.log()))
+print(f"gap with beta: {-entropy - mean_bound(betas):.4f} nats, with the best: {-entropy - mean_bound(best):.4f}")
+
+# %% [markdown]
+# For normal data the reverse steps *are* normal, so with the right mean and the right width nothing is lost on the way, and all that remains of the gap is that the chain
+# does not quite end in $\mathcal N(0,1)$. Ten steps, no approximation, an equality to twelve digits: the algebra above is right.
+#
+# Now the other way round: for this linear model the likelihood of a single $x_0$ is known, too, because every step is linear. The bound must stay below it for each one, and draw by draw
+# it is random.
+
+# %%
+def linear_network(x, t):
+    a = alphas_bar[t][:, None]
+    return (1 - a).sqrt() * x / (a * s**2 + 1 - a)
+
+
+variance = torch.tensor(1.0)
+for t in range(9, -1, -1):
+    a, beta = alphas_bar[t], betas[t]
+    slope = (1 - beta / (a * s**2 + 1 - a)) / (1 - beta).sqrt()
+    variance = slope**2 * variance + best[t]
+for value in (0.0, 0.8):
+    x0 = torch.full((20_000, 1), value)
+    draws = score.ddpm_vlb(linear_network, x0, torch.randn(10, 20_000, 1, generator=generator), betas=betas, variances=best)
+    exact = Normal(0.0, variance.sqrt()).log_prob(torch.tensor(value))
+    check_range(f"x_0 = {value}: log p(x_0) minus the bound", exact - draws.mean(), 0.0, 0.1)
+
+# %% [markdown]
+# **Step 16. A valid number for a discrete image.** A digit's pixels are 17 grey levels, and a density may be arbitrarily high at 17 points. Two honest ways out. *Cut the last step into bins* (Ho et al.): level
+# $g$ gets the mass that the last normal puts on its bin, the outermost bins reaching to infinity. Then $L_0=-\log P(x_0\mid x_1)$ and the whole is a bound on $\log P(x_0)$. Or *dequantise*: add uniform noise, bound the density, and subtract
+# $\log$ of the bin's width; by Jensen once more this is a bound on a bound. We shall print both, each with its kind.
+
+# %%
+levels = digits.scale(torch.arange(17).reshape(17, 1, 1, 1).expand(17, 1, 8, 8))[:, :, 0, 0]
+log_mass = score.bin_log_prob(levels, torch.full((17, 1), 0.31), torch.tensor(0.05), digits.GREY)
+check("the 17 bins share all the mass", log_mass.logsumexp(0), 0.0)
+inner = Normal(0.31, 0.05).cdf(torch.tensor([0.3125, 0.4375]))
+check("level 11 sits at 0.375: its bin is [0.3125, 0.4375]", log_mass[11].exp(), inner[1] - inner[0])
+
+# %% [markdown]
+# ## 4. Four names for one prediction
+#
+# **Step 17. Given $x_t$, one tells the others.** On a path with $\alpha^2+\sigma^2=1$ (here $\alpha=\sqrt{\bar\alpha_t}$), a guess of the noise is a guess of the data, of the rotated target $v$, and of the score:
+# $$\hat x_0=\frac{x_t-\sigma\hat\epsilon}{\alpha},\qquad \hat v=\alpha\hat\epsilon-\sigma\hat x_0,\qquad \hat s=-\frac{\hat\epsilon}{\sigma}.$$
+# $v$ is $x_t$ turned by a quarter: with $\alpha=\cos\phi$ and $\sigma=\sin\phi$, $v=dx_t/d\phi$.
+
+# %%
+x0, eps = torch.randn(2, 4, 3, generator=generator)
+alpha, sigma = torch.tensor(0.8), torch.tensor(0.6)
+x_t = score.add_noise(x0, alpha, sigma, eps)
+v = score.v_from_eps(x_t, eps, alpha, sigma)
+check("noise -> data", score.x0_from_eps(x_t, eps, alpha, sigma), x0)
+check("data -> noise", score.eps_from_x0(x_t, x0, alpha, sigma), eps)
+check("v is the derivative along the path", v, alpha * eps - sigma * x0)
+check("v -> noise", score.eps_from_v(x_t, v, alpha, sigma), eps)
+check("v -> data", score.x0_from_v(x_t, v, alpha, sigma), x0)
+check("score -> noise", score.eps_from_score(score.score_from_eps(eps, sigma), sigma), eps)
+
+guess = x0 + 0.1 * torch.randn(4, 3, generator=generator)  # some other guess of the data
+eps_hat = score.eps_from_x0(x_t, guess, alpha, sigma)
+v_hat = score.v_from_eps(x_t, eps_hat, alpha, sigma)
+snr = alpha**2 / sigma**2
+size = lambda a: (a**2).sum(1)
+check("loss in eps = SNR x loss in x0", size(eps - eps_hat), snr * size(x0 - guess))
+check("loss in v = (SNR + 1) x loss in x0", size(v - v_hat), (snr + 1) * size(x0 - guess))
+check("loss in the score = loss in eps / sigma^2", size((eps - eps_hat) / sigma), size(eps - eps_hat) / sigma**2)
+
+# %% [markdown]
+# The four trainings differ in two ways only: in the weight of each noise level, and in what the network has to do near the ends. An error in $\hat\epsilon$ becomes an error in $\hat x_0$ that is
+# $\sigma/\alpha$ times as large, which explodes where nothing but noise is left; an error in $\hat v$ becomes $\sigma$ times as large, never more than itself. Section 8 makes use of that.
+#
+# **Step 18. The loss does not go to zero.** Many $x_0$ lead to the same $x_t$, so $\epsilon$ cannot be known; the best prediction is its mean, $\epsilon^*=\mathbb E[\epsilon\mid x_t]=-\sigma\nabla\log p_t(x_t)$, and what is left is its conditional variance.
+# For standard normal data $x_t$ is standard normal, too, $\epsilon^*=\sigma x_t$, and the remainder is $1-\sigma^2=\bar\alpha_t$.
+
+# %%
+x0, eps = torch.randn(2, 100_000, 1, generator=generator)
+t = torch.full((100_000,), 4)
+perfect = lambda x, t: (1 - alphas_bar[t]).sqrt()[:, None] * x
+losses = score.ddpm_loss(perfect, x0, t, eps, alphas_bar=alphas_bar)
+check_close_mc("floor of the loss at t = 5: alpha bar", losses, alphas_bar[4].item())
+
+point = score.add_noise(torch.tensor([[2.0]]), torch.tensor(0.9**2.5), torch.tensor((1 - 0.9**5) ** 0.5), torch.tensor([[0.3]]))
+flat = score.alphas_bar_from_betas(torch.full((10,), 0.1))
+for said, loss in ((0.4, 0.01), (0.3, 0.0), (-0.3, 0.36)):
+    one = score.ddpm_loss(lambda x, t: torch.full_like(x, said), torch.tensor([[2.0]]), torch.tensor([4]), torch.tensor([[0.3]]), alphas_bar=flat)
+    check(f"x_0 = 2, eps = 0.3, predicted {said}: loss", one, [loss])
+
+# %% [markdown]
+# > **Often stated, but:** "the network learns to predict the noise, so a perfect network has loss zero." The middle row above has loss zero for that one draw, and a network that did this for *every* draw
+# > does not exist. The floor is what the picture still hides. (That was question 2.)
+#
+# > **Often stated, but:** "$L_{\text{simple}}$ *is* denoising score matching at $\sigma_t=\sqrt{1-\bar\alpha_t}$." Up to a weight and a change of scale. With $s=-\hat\epsilon/\sigma$ the summed square is $2\sigma^2$ times lesson 11's $J_{DSM}$, and lesson 11 adds
+# > noise without shrinking the data: its noise level for the same picture is $\sqrt{(1-\bar\alpha_t)/\bar\alpha_t}$.
+
+# %%
+J_dsm = 0.5 * ((score.score_from_eps(perfect(x_t := score.add_noise(x0, alphas_bar[4].sqrt(), (1 - alphas_bar[4]).sqrt(), eps), t), (1 - alphas_bar[4]).sqrt())
+                + eps / (1 - alphas_bar[4]).sqrt()) ** 2).sum(1)  # fmt: skip
+check("L_simple = 2 sigma^2 J_DSM, draw by draw", losses, 2 * (1 - alphas_bar[4]) * J_dsm)
+
+a = alphas_bar[4].item()
+shrinking = data.noised(math.sqrt(a), math.sqrt(1 - a))  # this lesson's path
+growing = data.noised(1.0, math.sqrt((1 - a) / a))  # lesson 11's path
+places = torch.linspace(-2, 2, 9)[:, None]
+check("same score, after the change of scale", shrinking.score(places), growing.score(places / math.sqrt(a)) / math.sqrt(a))
+
+# %% [markdown]
+# ## 5. The equations become code
+#
+# Both algorithms are three lines. Training: draw a step, draw noise, take a square. Sampling: start from noise, and walk the mean of step 12 with fresh noise of width $v_t$, none at the end.
+
+# %%
+def my_loss(eps_model, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - eps_model(x_t, t)) ** 2).mean(1)
+
+
+def my_sample(eps_model, x, betas, variances, generator):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in range(len(betas) - 1, -1, -1):
+        eps_hat = eps_model(x, torch.full((len(x),), t))
+        x = (x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat) / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + variances[t].sqrt() * torch.randn(x.shape, generator=generator)
+    return x
+
+
+x0, eps = torch.randn(2, 6, 3, generator=generator)
+t = torch.tensor([0, 1, 4, 5, 8, 9])
+check("my_loss = genlab.score.ddpm_loss", my_loss(linear_network, x0, t, eps, alphas_bar),
+      score.ddpm_loss(linear_network, x0, t, eps, alphas_bar=alphas_bar))  # fmt: skip
+start = torch.randn(6, 3, generator=generator)
+seed = lambda: torch.Generator().manual_seed(1)
+check("my_sample = genlab.score.ddpm_sample", my_sample(linear_network, start, betas, best, seed()),
+      last(score.ddpm_sample(linear_network, start, betas=betas, variances=best, generator=seed())))  # fmt: skip
+
+# %% [markdown]
+# **Test the sampler before there is a network.** With normal data the exact network is linear, each step is linear, and the law of what comes out can be computed without drawing anything: mean and variance obey a
+# recursion. With the best widths the recursion runs through the true marginals and ends, up to the noise left out in the last step, at the data. With a mixture nothing is linear, so there we compare samples: the largest gap between their
+# distribution function and the exact one.
+
+# %%
+x = last(score.ddpm_sample(linear_network, torch.randn(50_000, 1, generator=generator), betas=betas, variances=best, generator=generator))
+check_close_mc("normal data: variance of samples = its recursion", x**2, (variance - best[0]).item())
+
+
+def exact_network(T):
+    b = score.linear_rate_betas(T)
+    return b, score.exact_eps_model(data, score.alphas_bar_from_betas(b))
+
+
+def cdf_gap(x):
+    """Largest gap between the samples' distribution function and that of the mixture."""
+    x = x.flatten().sort().values
+    exact = 0.5 * (Normal(-1.0, 0.1).cdf(x) + Normal(1.0, 0.1).cdf(x))
+    return (exact - (torch.arange(len(x)) + 0.5) / len(x)).abs().max().item()
+
+
+def ancestral(T, n=10_000, small=False):
+    b, network = exact_network(T)
+    variances = score.posterior_variances(b) if small else b
+    g = torch.Generator().manual_seed(T)
+    return last(score.ddpm_sample(network, torch.randn(n, 1, generator=g), betas=b, variances=variances, generator=g))
+
+
+gap = cdf_gap(ancestral(1000, n=4000))
+check_range("mixture, 1000 steps: gap of the CDFs", gap, 0.0, 0.05)
+print("10,000 exact draws would have a gap of about 0.009, 4,000 of about 0.014")
+
+# %% [markdown]
+# ## 6. Real digits
+#
+# One U-Net of 128,000 weights is told the step and the digit to draw; in a tenth of the rows the digit is withheld, so the same network also knows the law of all digits together. Its weights jitter, because each loss is a random step and a
+# random noise; for sampling we use their running average (`genlab.nn.ema`). 600 steps, a quarter of a minute or so.
+
+# %%
+torch.set_default_dtype(torch.float32)
+recipe = digits.Recipe()
+model = digits.digit_diffusion(recipe)
+records = widgets.watch(digits.train_digit_diffusion(model, images, labels, recipe), total=recipe.n_steps, label="mean square")
+final = sum(r.loss for r in records[-100:]) / 100
+print("weights:", sum(p.numel() for p in model.parameters()), "| likelihood:", likelihood_kind(model))
+check_range("loss, mean of the last 100 steps", final, 0.065, 0.095)
+
+# %% [markdown]
+# The loss started near 1, which is what predicting nothing costs, and has stopped near 0.08. Is that good? By itself the number says nothing: its floor is unknown. So look at the samples, and ask a judge that has never seen a diffusion model: a support-vector
+# machine fitted to the real training images. We sample ten of each digit, once as the network says, $\epsilon_\theta(x_t,t,c)$, and once *guided*: the difference between told and not told, doubled. Lesson 13 derives that; here it is one line.
+
+# %%
+from sklearn.svm import SVC
+
+judge = SVC(gamma=0.001).fit(images.flatten(1).numpy(), labels.numpy())
+accuracy = lambda levels, said: float((judge.predict(levels.flatten(1).numpy()) == said.numpy()).mean())
+check_range("judge on real test digits", accuracy(test_images, test_labels), 0.97, 1.0)
+
+asked = torch.arange(10).repeat(10)
+
+
+def draw(eps_model, variances, seed=0):
+    g = torch.Generator().manual_seed(seed)
+    start = torch.randn(len(asked), 1, 8, 8, generator=g)
+    return score.ddpm_sample(eps_model, start, betas=model.betas, variances=variances, generator=g)
+
+
+told, untold = model.eps_model(asked), model.eps_model()
+guided = lambda x, t: untold(x, t) + 2 * (told(x, t) - untold(x, t))
+plain = last(draw(told, model.betas))
+film = list(draw(guided, model.betas))
+sharp = film[-1]
+check_range("conditional samples recognised", accuracy(digits.to_levels(plain), asked), 0.88, 1.0, digits=2)
+check_range("guided samples recognised", accuracy(digits.to_levels(sharp), asked), 0.97, 1.0, digits=2)
+
+# %%
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 3.4))
+real = torch.stack([digits.scale(images)[labels == c][k] for k in range(6) for c in range(10)])
+course.show_images(left, real, title="real digits")
+course.show_images(middle, plain[:60].clamp(-1, 1), title="samples, told the digit")
+course.show_images(right, sharp[:60].clamp(-1, 1), title="samples, guided")
+figure, ax = plt.subplots(figsize=(9, 1.8))
+frames = torch.cat([film[k][3:4] for k in (0, 30, 50, 60, 70, 75, 80, 85, 90, 95, 99)])
+course.show_images(ax, frames.clamp(-1.5, 1.5), n_columns=11, title="one sample on its way: after 1, 31, 51, ..., 100 steps back")
+
+# %% [markdown]
+# **The bound, in bits per dimension.** First the kind, then the number, then where it comes from. The network's errors $m_t$, measured on training images, give the best step widths of step 15.
+
+# %%
+def bits(nats):
+    return bits_per_dim(nats.double().mean(), 64).item()
+
+
+x_test = digits.scale(test_images)
+generator = torch.Generator().manual_seed(12)
+with torch.no_grad():
+    some = digits.scale(images[:200])
+    errors = torch.stack([
+        score.ddpm_loss(untold, some, torch.full((200,), t), torch.randn(some.shape, generator=generator), alphas_bar=model.alphas_bar).mean()
+        for t in range(T)
+    ])  # fmt: skip
+    eps = torch.randn((T, *x_test.shape), generator=generator)
+    terms = {}
+    tilde = score.posterior_variances(model.betas)
+    best = score.optimal_variances(errors, model.betas)
+    for name, v in {"beta": model.betas, "best": best}.items():
+        terms[name] = score.ddpm_vlb_terms(untold, x_test, eps, betas=model.betas, variances=v, bins=digits.GREY)
+kind, values = log_likelihood(model, x_test[:100], generator=generator)
+print(f"kind: {kind}; the model's own estimate on 100 images: ~{bits(-values.detach()):.2f} bits/dim")
+check_range("bits/dim (bound), steps of width beta", bits(terms["beta"].sum(0)), 2.3, 2.8, digits=2)
+check_range("bits/dim (bound), steps of the best width", bits(terms["best"].sum(0)), 2.1, 2.55, digits=2)
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.1))
+share = [bits(row) for row in terms["best"]]
+left.bar(range(T), share[:-1], color="#0072B2", width=1.0)
+left.set(xlabel="step t (0 is the last step of sampling)", ylabel="bits per dimension", title="where the bits of a digit are paid", xlim=(-1, 50))
+right.plot(range(T), best / model.betas, color="#009E73", label="best width, measured")
+right.plot(range(T), tilde / model.betas, color="#E69F00", linestyle="--", label="$\\tilde\\beta_t$, known $x_0$")
+right.axhline(1, color="#222222", linewidth=1, linestyle="-")
+right.text(60, 0.93, "$\\beta_t$", va="top")
+right.set(xlabel="step t", ylabel="variance / $\\beta_t$", title="how wide a step back", ylim=(0, 1.08))
+right.legend(loc="lower right")
+check_range("share of the bits paid in the first ten steps", sum(share[:10]) / sum(share), 0.7, 0.97, digits=2)
+check_range("bits/dim of the prior's term", share[-1], 0.0, 0.001, digits=5)
+
+# %% [markdown]
+# Most of the bits are spent in the first tenth of the chain, on grey levels that nobody would miss; what the simple loss looks at costs almost none. A better bound and better pictures are different aims, and this figure is why.
+# The step widths alone move the number by a quarter of a bit, without touching the network.
+#
+# **Conditional, and dequantised.** Two more numbers, each of its own kind. Told the digit, the bound improves. By how much *may* it? A digit has ten values, so knowing it is worth at most $\log10=2.30$ nats on average, if both numbers were likelihoods.
+
+# %%
+with torch.no_grad():
+    told_terms = score.ddpm_vlb_terms(model.eps_model(test_labels), x_test, eps, betas=model.betas, variances=best, bins=digits.GREY)
+    y = dequantize(test_images, 17, generator=generator)  # in [0, 1)
+    spread = (17 * y - 0.5) / 8 - 1  # each level's own bin, in the model's units
+    density = score.ddpm_vlb_terms(untold, spread, eps, betas=model.betas, variances=best)
+gain = (terms["best"].sum(0) - told_terms.sum(0)).mean()
+check_range("told the digit: bits/dim (bound)", bits(told_terms.sum(0)), 1.95, 2.4, digits=2)
+check_range("gain in nats, against log 10 = 2.303", gain, 2.4, 12.0, digits=1)
+mixed = bits(told_terms.sum(0)) + math.log2(10) / 64
+check_range("choose a digit, then draw it: bits/dim (bound)", mixed, 2.0, 2.45, digits=2)
+check_range("dequantised: bits/dim (bound on a bound)", bits(density.sum(0)) + 3, 2.25, 2.8, digits=2)
+
+# %% [markdown]
+# The gain is *more* than $\log10$. That is no contradiction but information about the bounds: the one without the digit is looser, by at least the difference. And it can be mended for free. A model that first draws the digit and then the image has $P(x)\ge\frac1{10}P(x\mid c)$, so
+# its bound is the conditional one minus $\log10$, which is the third line and beats the first. The dequantised number pays a second gap, and the network never saw values between the levels. (The width of a bin is $1/8$, hence the $\log_28=3$.)
+#
+# PixelCNN's *exact* number in lesson 02 is better than all of these. A bound of a model trained with another weighting is not where diffusion shines; that is said of its samples, and lesson 15 will measure both.
+#
+# ## 7. Schedules, and learning one
+#
+# **Step 19. Infinitely many steps.** With $v_t=\tilde\beta_t$ the weight of step 13 is $\frac12(\mathrm{SNR}_{t-1}/\mathrm{SNR}_t-1)=\frac12(e^{\gamma_t-\gamma_{t-1}}-1)$ and the constant is zero. Let the steps shrink: the bracket becomes $d\gamma$, and the sum an integral
+# over the noise level,
+# $$\mathcal L_\infty=\tfrac12\int_{\gamma_0}^{\gamma_1}\mathbb E\,\lVert\epsilon-\hat\epsilon(x_\gamma,\gamma)\rVert^2\,d\gamma .$$
+# Time has disappeared. Schedules with the same end points have *the same bound*, as a substitution does not change an integral. (Question 3.) For normal data the integrand is $1/(1+e^\gamma/s^2)$, so the integral is elementary:
+# $\frac12\log\frac{1+s^2e^{-\gamma_0}}{1+s^2e^{-\gamma_1}}$.
+
+# %%
+torch.set_default_dtype(torch.float64)
+gamma_0, gamma_1 = -6.0, 6.0
+closed = 0.5 * math.log((1 + s**2 * math.exp(-gamma_0)) / (1 + s**2 * math.exp(-gamma_1)))
+u = torch.linspace(0, 1, 20_001)
+shapes = {"straight": u, "slow start": u**3, "slow middle": 0.5 + 0.5 * (2 * u - 1) ** 3}
+for name, shape in shapes.items():
+    gamma = gamma_0 + (gamma_1 - gamma_0) * shape
+    check(f"integral in time, {name}", torch.trapezoid(0.5 / (1 + gamma.exp() / s**2), gamma), closed, atol=1e-6)
+
+totals = []
+for n in (10, 20, 40, 80):
+    gamma = torch.linspace(gamma_0, gamma_1, n + 1)
+    totals.append(0.5 * (torch.expm1(gamma.diff()) / (1 + gamma[1:].exp() / s**2)).sum().item() - closed)
+print("nats above the integral with 10, 20, 40, 80 steps:", "  ".join(f"{x:.4f}" for x in totals))
+check_range("halving the step divides the excess by", totals[2] / totals[3], 1.9, 2.2)
+
+# %% [markdown]
+# Deeper is tighter, at first order in the step.
+#
+# **Step 20. What a schedule can still do.** In training, the integral is estimated from random times: $\frac12\gamma'(t)\lVert\cdot\rVert^2$ has the same *mean* for every schedule and a different *variance*. Its second moment is $\frac14\int\gamma'\,\mathbb E\lVert\cdot\rVert^4\,d\gamma$, and with density of levels $p=1/\gamma'$ it
+# is least for $p\propto\sqrt{\mathbb E\lVert\cdot\rVert^4}$: look where the error is. Variational diffusion models learn $\gamma(t)$ with a monotone network; ours is a histogram of 20 bins, learned by gradient descent on the second moment. The network is the one trained above: it is
+# asked at real-valued times, and at levels between those of its 100 steps.
+
+# %%
+torch.set_default_dtype(torch.float32)
+left = score.log_snr(model.alphas_bar)
+ends = -left[0].item(), -left[-1].item()
+
+
+def at_level(x, gamma):
+    """The trained network at a noise level gamma: find the time of that level on its schedule."""
+    area = torch.nn.functional.softplus(gamma)  # -log alpha_bar
+    slope = recipe.last - recipe.first
+    u = ((recipe.first**2 + 2 * slope * area).sqrt() - recipe.first) / slope
+    return untold(x, T * u - 1)
+
+
+def estimates(schedule, x, generator):
+    """One estimate of the integral for each image, from one random level each."""
+    n = len(x)
+    t = (torch.rand(1, generator=generator) + torch.arange(n) / n) % 1
+    gamma = schedule(t[torch.randperm(n, generator=generator)]).detach()
+    with torch.no_grad():
+        noise = torch.randn(x.shape, generator=generator)
+        return gamma, score.vdm_term(at_level, x, noise, gamma, schedule.slope(gamma))
+
+
+class AsTrained:
+    """The linear schedule, as a map from time to level."""
+
+    def __call__(self, t):
+        area = recipe.first * t + 0.5 * (recipe.last - recipe.first) * t**2
+        return torch.log(torch.expm1(area.clamp(min=math.log1p(math.exp(ends[0])))))
+
+    def slope(self, gamma):
+        area = torch.nn.functional.softplus(gamma)
+        rate = (recipe.first**2 + 2 * (recipe.last - recipe.first) * area).sqrt()
+        return rate / -torch.expm1(-area)  # d gamma / d area = 1 / (1 - e^-area)
+
+
+# %%
+generator = torch.Generator().manual_seed(12)
+train_x = digits.scale(images)
+histogram = score.LevelHistogram(*ends, 20)
+optimizer = torch.optim.Adam(histogram.parameters(), lr=0.1)
+for _ in range(40):
+    rows = torch.randint(len(train_x), (64,), generator=generator)
+    gamma, term = estimates(histogram, train_x[rows], generator)
+    now = histogram.slope(gamma)
+    loss = (score.second_moment(term, now.detach(), now).mean() / 1000)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+repeated = x_test.repeat(5, 1, 1, 1)
+results = {}
+for name, schedule in {"as trained": AsTrained(), "even in gamma": score.LevelHistogram(*ends, 20), "learned": histogram}.items():
+    _, term = estimates(schedule, repeated, generator)
+    results[name] = (bits(term), (term / (64 * math.log(2))).std().item())
+    print(f"{name:14} mean ~{results[name][0]:.2f} bits/dim   standard deviation ~{results[name][1]:.2f}")
+check_range("the learned schedule has the same mean, ratio", results["learned"][0] / results["as trained"][0], 0.85, 1.15, digits=2)
+check_range("variance as trained / variance learned", (results["as trained"][1] / results["learned"][1]) ** 2, 2.0, 60.0, digits=1)
+
+# %%
+figure, ax = plt.subplots(figsize=(6.5, 2.8))
+levels = torch.linspace(ends[0] + 0.01, ends[1] - 0.01, 400)
+ax.plot(levels, 1 / histogram.slope(levels).detach(), color="#009E73", drawstyle="steps-mid", linestyle="-", label="learned")
+ax.plot(levels, 1 / AsTrained().slope(levels), color="#0072B2", linestyle="--", label="as trained")
+ax.set(xlabel="noise level $\\gamma = -\\log$ SNR", ylabel="density of visits", title="where to look, if the bound is the aim")
+ax.legend();
+
+# %% [markdown]
+# The trained schedule spends its visits on noisy levels, where pictures are decided; the bound's variance comes from the other end. With the learned one, the same number is known from a fraction of the draws. The *pictures* would not thank you for it: this is a schedule for
+# likelihoods.
+#
+# ## 8. It fails: what goes wrong, on purpose
+#
+# **Too few steps.** A perfect network and too few ancestral steps, on the two peaks of step 7. The exact step is two-humped, the sampler's is one normal.
+
+# %%
+torch.set_default_dtype(torch.float64)
+steps = (5, 10, 20, 50, 100, 200)
+gaps = {"$v_t=\\beta_t$": [cdf_gap(ancestral(k, 4000)) for k in steps],
+        "$v_t=\\tilde\\beta_t$": [cdf_gap(ancestral(k, 4000, small=True)) for k in steps]}  # fmt: skip
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.0))
+for name, values in gaps.items():
+    left.plot(steps, values, "o-", label=name)
+left.axhline(0.014, color="#999999", linewidth=1, linestyle="-")
+left.set(xscale="log", yscale="log", xlabel="steps of the sampler", ylabel="largest gap of the CDFs", title="perfect network, exact answer known")
+left.legend()
+bins = torch.linspace(-2, 2, 81)
+for k, style in ((10, "-"), (200, "--")):
+    x = ancestral(k, 4000).flatten()
+    right.hist(x.numpy(), bins=bins.numpy(), density=True, histtype="step", linewidth=2, linestyle=style, label=f"{k} steps")
+right.plot(bins, data.log_prob(bins[:, None]).exp(), color="#222222", linewidth=1, linestyle="-", label="the law")
+right.set(xlabel="x", ylabel="density", title="what comes out")
+right.legend()
+check_range("gap with 10 steps over gap with 200", gaps["$v_t=\\beta_t$"][1] / gaps["$v_t=\\beta_t$"][-1], 2.0, 40.0, digits=1)
+
+# %% [markdown]
+# On the digits: the same network, walked back in 5, 10, 20 and 100 steps. A network for 100 steps serves a shorter chain as well, if it is asked at the right times; `linear_rate_betas` cuts the same noise into fewer pieces, so that step $k$ of $S$ is step $kT/S$ of $T$.
+# The judge measures legibility, the Fréchet distance of lesson 09 everything at once.
+
+# %%
+torch.set_default_dtype(torch.float32)
+from genlab.metrics.features import load_classifier
+from genlab.metrics.frechet import frechet_distance
+
+features = load_classifier().features
+real_features = features(images).double()
+distance = lambda x: frechet_distance(real_features, features(8 * (x.clamp(-1, 1) + 1)).double()).item()
+
+
+def walked_in(S, small=False):
+    """Told the digit, in S steps instead of 100."""
+    b = score.linear_rate_betas(S)
+    v = score.posterior_variances(b) if small else b
+    g = torch.Generator().manual_seed(1)
+    stretched = lambda x, t: told(x, (t + 1) * T / S - 1)
+    start = torch.randn(len(asked), 1, 8, 8, generator=g)
+    return last(score.ddpm_sample(stretched, start, betas=b, variances=v, generator=g))
+
+
+quality = {S: walked_in(S) for S in (5, 10, 20)}
+quality[100] = plain
+for S, x in quality.items():
+    print(f"{S:4} steps: recognised ~{accuracy(digits.to_levels(x), asked):.2f}, Fréchet distance ~{distance(x):.2f}")
+check_range("Fréchet distance, 5 steps over 100 steps", distance(quality[5]) / distance(plain), 1.5, 40.0, digits=1)
+figure, axes = plt.subplots(1, 4, figsize=(10, 1.7))
+for ax, (S, x) in zip(axes, quality.items(), strict=True):
+    course.show_images(ax, x[:30].clamp(-1, 1), title=f"{S} steps")
+
+# %% [markdown]
+# *Repair:* more steps; or a sampler that does not pretend that one long step is normal. That is DDIM, lesson 13, on the same network.
+#
+# **A schedule that does not arrive.** Take the famous numbers, $10^{-4}$ to $0.02$, with $T=100$: $\bar\alpha_T=0.36$. A third of the picture's variance is still there at the last step, but sampling starts from pure noise. The prior's term sees it at once.
+
+# %%
+with torch.no_grad():
+    prior = {}
+    for name, b in schedules.items():
+        b = b.float()
+        end = score.alphas_bar_from_betas(b)[-1]
+        nothing = lambda x, t: 0 * x
+        prior[name] = score.ddpm_vlb_terms(nothing, x_test, eps, betas=b, variances=b)[-1].mean().item()
+        print(f"{name:22} alpha bar at the end {end:.1e}, prior's term {prior[name]:10.4f} nats")
+check_range("prior's term, made for 1000 steps and cut at 100", prior["linear, made for 1000"], 5.0, 20.0, digits=1)
+
+# %% [markdown]
+# *Repair:* keep $T\beta$, as `linear_rate_betas` does, or look at $\bar\alpha_T$ before training, or print the prior's term.
+#
+# **Too much noise at the end, for this parameterisation.** Now the opposite: the cosine schedule ends at $\log\mathrm{SNR}\approx-15$. A tiny error of $\hat\epsilon$ becomes an enormous error of $\hat x_0$ (section 4: a factor $\sigma/\alpha$). We give a perfect network an error of 1 per cent and let it walk.
+
+# %%
+torch.set_default_dtype(torch.float64)
+b = score.cosine_betas(T)
+a = score.alphas_bar_from_betas(b)
+perfect = score.exact_eps_model(data, a)
+g = torch.Generator().manual_seed(5)
+start = torch.randn(4000, 1, generator=g)
+
+
+def walk(network):
+    return last(score.ddpm_sample(network, start, betas=b, variances=b, generator=torch.Generator().manual_seed(6)))
+
+
+def clipped(network, bound):
+    """The same network, its guess of the data kept inside the range of the data."""
+
+    def eps_model(x, t):
+        alpha, sigma = a[t].sqrt(), (1 - a[t]).sqrt()
+        x0_hat = score.x0_from_eps(x, network(x, t), alpha, sigma).clamp(-bound, bound)
+        return score.eps_from_x0(x, x0_hat, alpha, sigma)
+
+    return eps_model
+
+
+def through_v(x, t):
+    """A network that predicts v, and is wrong by 1 per cent of v's size."""
+    alpha, sigma = a[t].sqrt(), (1 - a[t]).sqrt()
+    v = score.v_from_eps(x, perfect(x, t), alpha, sigma) + 0.01
+    return score.eps_from_v(x, v, alpha, sigma)
+
+
+wrong = lambda x, t: perfect(x, t) + 0.01
+print(f"sigma / alpha at the last step: ~{((1 - a[-1]) / a[-1]).sqrt():.0f}")
+outcome = {"perfect": walk(perfect), "eps + 0.01": walk(wrong), "eps + 0.01, clipped": walk(clipped(wrong, 1.5)), "v + 0.01": walk(through_v)}
+for name, x in outcome.items():
+    print(f"{name:20} share of samples in the right peak ~{(x > 0).double().mean():.2f} (of 0.50), gap ~{cdf_gap(x):.2f}")
+check_range("eps off by 0.01: share in the right peak", (outcome["eps + 0.01"] > 0).double().mean(), 0.0, 0.1, digits=2)
+check_range("the same, guess clipped to the data's range", (outcome["eps + 0.01, clipped"] > 0).double().mean(), 0.35, 0.6, digits=2)
+check_range("v off by 0.01", (outcome["v + 0.01"] > 0).double().mean(), 0.42, 0.58, digits=2)
+
+# %% [markdown]
+# Half of the distribution is gone because of one per cent. *Repairs*, all in use: clip the guess of $x_0$ to the data's range; predict $v$; or end the schedule earlier, as ours does. It is also why our U-Net was not trained on the cosine.
+#
+# **Noise at the last step.** Forgetting "none at the end" adds noise of standard deviation $\sqrt{\beta_0}$ to finished pictures. Nobody sees it; a count of grey levels does. We measure how far pixels lie from the nearest level.
+
+# %%
+torch.set_default_dtype(torch.float32)
+off_level = lambda x: (8 * (x + 1) - digits.to_levels(x)).abs()[x.abs() < 1].mean().item()
+g = torch.Generator().manual_seed(3)
+spoilt = sharp + model.betas[0].sqrt() * torch.randn(sharp.shape, generator=g)
+check_range("distance from a level: as sampled", off_level(sharp), 0.1, 0.25)
+check_range("distance from a level: noise at the end", off_level(spoilt), 0.2, 0.27)
+shift = digits.to_levels(spoilt) != digits.to_levels(sharp)
+check_range("share of pixels whose level it changes", shift.double().mean(), 0.1, 0.6, digits=2)
+
+# %% [markdown]
+# *Repair:* no noise at $t=0$. The bound must keep it (a normal of width zero has no density), so sampler and bound differ in this one step; both say so in `genlab`.
+#
+# ## Predict first, again
+#
+# 1. Around step 30 of 100, at a log SNR near $-0.5$ (section 1).
+# 2. No. For standard normal data it is $\bar\alpha_t$ (step 18).
+# 3. Nothing: only the ends of the SNR matter (step 19). The variance of its estimate changes a lot (step 20).
+# 4. Neither mode is right: long steps are not normal, and the result is a smeared version of the law (section 8).
+#
+# ## Exercises
+#
+# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("12....")` gives up to three hints. Worked solutions are in `solutions/`.
+
+# %%
+x_5 = ...  # x_0 = 2, beta = 0.1 in every step, eps = 0.3
+
+course.exercise("12.shortcut", x_5)
+
+
+# %%
+def weight(beta, alpha_bar, v):
+    """Weight of the squared noise error (summed over dimensions) in the bound, in nats."""
+    ...
+
+
+course.exercise("12.bound-weight", weight)
+
+
+# %%
+def loss_ratio(alpha_bar):
+    """Squared error of v divided by squared error of eps, for the same guess of x_0."""
+    ...
+
+
+course.exercise("12.v-against-eps", loss_ratio)
+
+
+# %%
+def noise_loss(eps_model, x0, t, eps, betas):
+    """Mean square error of the predicted noise, one number for each example."""
+    ...
+
+
+course.exercise("12.training-step", noise_loss)
+
+
+# %%
+def walk_back(eps_model, x_T, z, betas):
+    """Ancestral sampler with v = beta; z[t] is the fresh noise of step t, z has shape (T, b, d)."""
+    ...
+
+
+course.exercise("12.sampler", walk_back)
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+widgets.quiz(12)
+
+# %% [markdown]
+# ## Summary
+#
+# 1. The chain trades signal for noise; any of its steps is reached in one jump, $x_t=\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\epsilon$.
+# 2. Given $x_0$, one step back is normal: condition a joint normal law.
+# 3. Without $x_0$ it is normal only in the limit of small steps; hence the many passes.
+# 4. A diffusion model is a deep latent model whose guess at the posterior is fixed; its ELBO is a prior term, $T-1$ divergences and a last step.
+# 5. Each divergence is a weighted square of the noise error; $L_{\text{simple}}$ drops the weights.
+# 6. The best width of a step is the posterior's plus the network's ignorance, between $\tilde\beta_t$ and $\beta_t$.
+# 7. A discrete image gets a valid number from bins at the last step, or from dequantisation, and both are bounds.
+# 8. Noise, data, $v$ and score are the same prediction under different weights.
+# 9. In the limit only the ends of the SNR matter for the bound; the schedule decides the variance.
+# 10. The loss has a floor above zero: it is what the noise hides.
+#
+# | paradigm | objective | sampler | passes | likelihood | pays |
+# |---|---|---|---|---|---|
+# | diffusion (DDPM) | noise prediction at random levels, a reweighted ELBO | ancestral chain | $T$ | bound | many passes |
+#
+# **What production systems add.** Larger U-Nets or transformers; latents instead of pixels; $v$- or flow-targets and weights chosen by SNR; samplers of 1 to 50 steps; guidance. The mathematics is the one above.
+#
+# ## Sources
+#
+# - Sohl-Dickstein et al. 2015, "Deep Unsupervised Learning using Nonequilibrium Thermodynamics" (arXiv:1503.03585): the chain and its bound, section 2.
+# - Ho, Jain and Abbeel 2020, "Denoising Diffusion Probabilistic Models" (arXiv:2006.11239): eq. 2 to 8, 12 to 14, algorithms 1 and 2, appendix A for the telescoping.
+# - Nichol and Dhariwal 2021, "Improved Denoising Diffusion Probabilistic Models" (arXiv:2102.09672): eq. 17, the cosine.
+# - Kingma et al. 2021, "Variational Diffusion Models" (arXiv:2107.00630): eq. 11 to 20, the bound in continuous time and the learned SNR.
+# - Salimans and Ho 2022, "Progressive Distillation" (arXiv:2202.00512): section 4 and appendix D, the $v$ target.
+# - Bao et al. 2022, "Estimating the Optimal Covariance with Imperfect Mean" (arXiv:2206.07309): the best width for a given network.
+# - Song et al. 2021 (arXiv:2011.13456): eq. 33, the linear rate in continuous time.
