@@ -1,0 +1,212 @@
+r"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
+
+Each draws parameters from its prior, $\theta \sim p(\theta)$, and data given parameters,
+$x \sim p(x \mid \theta)$. Inference asks for the posterior $p(\theta \mid x)$.
+
+- `LinearGaussian`: everything is normal, so the posterior is a formula.
+- `TwoMoons`: the posterior is two crescents, and exact draws of it can be made.
+- `Epidemic`: infections and recoveries at random, day by day; nobody can write down its
+  likelihood, only simulate.
+
+Lesson: notebooks/systems/flow_density_estimator.ipynb
+Sources: Lueckmann et al. 2021 (arXiv:2101.04653), appendix T (linear Gaussian, two moons);
+    Greenberg et al. 2019 (arXiv:1905.07488), appendix A (two moons); Abbey 1952 and Bailey 1975
+    (chain-binomial epidemics).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+Theta = Float[Tensor, " n p"]
+Data = Float[Tensor, " n d"]
+
+
+@final
+@dataclass(frozen=True)
+class LinearGaussian:
+    r"""Parameters seen through a fixed matrix and noise.
+
+    $$\theta \sim \mathcal N(0, I_p), \qquad x = A\theta + s\,\epsilon, \qquad
+    \theta \mid x \sim \mathcal N\big(\Sigma A^\top x / s^2,\ \Sigma\big),\quad
+    \Sigma = (I + A^\top A / s^2)^{-1}$$
+
+    Example:
+        >>> model = LinearGaussian()
+        >>> theta = model.prior(4, generator=torch.Generator().manual_seed(0))
+        >>> model.simulate(theta).shape
+        torch.Size([4, 3])
+    """
+
+    matrix: tuple[tuple[float, ...], ...] = ((1.0, 0.5), (-0.5, 1.0), (0.3, -0.8))
+    noise: float = 0.5
+
+    def _a(self) -> Tensor:
+        return torch.tensor(self.matrix)
+
+    def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
+        """Draw parameters, `(n, 2)`."""
+        return torch.randn(n, len(self.matrix[0]), generator=generator)
+
+    def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
+        """Draw data, one row for each row of parameters."""
+        noise = torch.randn(len(theta), len(self.matrix), generator=generator)
+        return theta @ self._a().T + self.noise * noise
+
+    def posterior(self, x: Data) -> tuple[Theta, Float[Tensor, " p p"]]:
+        """Mean for each row of data, and the covariance that they share."""
+        a = self._a()
+        precision = torch.eye(a.shape[1]) + a.T @ a / self.noise**2
+        cov = torch.linalg.inv(precision)
+        return x @ a @ cov / self.noise**2, cov
+
+
+@final
+@dataclass(frozen=True)
+class TwoMoons:
+    r"""A crescent, moved by an amount that two different parameters share.
+
+    $$x = \begin{pmatrix} r\cos a + \tfrac14 - |\theta_1+\theta_2|/\sqrt2 \\
+    r\sin a + (\theta_2-\theta_1)/\sqrt2\end{pmatrix},\qquad
+    a \sim U(-\tfrac\pi2, \tfrac\pi2),\ r \sim \mathcal N(0.1, 0.01^2),\ \theta\sim U(-1,1)^2$$
+
+    The absolute value makes the posterior two crescents. The shift is a rotation of the parameters
+    followed by that fold, so exact posterior draws are crescents carried back through it.
+
+    Example:
+        >>> model, g = TwoMoons(), torch.Generator().manual_seed(0)
+        >>> model.posterior_sample(torch.zeros(2), 5, generator=g).shape
+        torch.Size([5, 2])
+    """
+
+    radius: float = 0.1
+    spread: float = 0.01
+
+    def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
+        """Draw parameters, `(n, 2)`, uniform on the square."""
+        return 2 * torch.rand(n, 2, generator=generator) - 1
+
+    def _crescent(self, n: int, generator: Generator | None) -> Data:
+        angle = math.pi * (torch.rand(n, generator=generator) - 0.5)
+        r = self.radius + self.spread * torch.randn(n, generator=generator)
+        return torch.stack([r * angle.cos() + 0.25, r * angle.sin()], 1)
+
+    def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
+        """Draw data, `(n, 2)`, one row for each row of parameters."""
+        first, second = theta.T / math.sqrt(2)
+        shift = torch.stack([-(first + second).abs(), second - first], 1)
+        return self._crescent(len(theta), generator) + shift
+
+    def log_likelihood(
+        self, x: Float[Tensor, " n 2"], theta: Float[Tensor, " n 2"]
+    ) -> Float[Tensor, " n"]:
+        r"""$\log p(x\mid\theta)$ in nats: the crescent's density where the shift leaves $x$.
+
+        Args:
+            x: data.
+            theta: parameters, one row for each row of data.
+
+        Returns:
+            `(n,)`; minus infinity where the crescent cannot reach.
+        """
+        first, second = theta.T / math.sqrt(2)
+        across = x[:, 0] - 0.25 + (first + second).abs()
+        up = x[:, 1] - (second - first)
+        r = torch.hypot(across, up)
+        z = (r - self.radius) / self.spread
+        log_r = -(z**2) / 2 - math.log(self.spread * math.sqrt(2 * math.pi))
+        density = log_r - math.log(math.pi) - r.log()
+        return torch.where(across > 0, density, torch.full_like(density, -math.inf))
+
+    def posterior_sample(
+        self, x: Float[Tensor, " 2"], n: int, *, generator: Generator | None = None
+    ) -> Theta:
+        """Draw exactly from the posterior of one observation.
+
+        A crescent point p explains the data by the shift x - p, if its first part is not positive
+        and one of the two parameters behind it, taken by the toss of a coin, lies on the square.
+
+        Args:
+            x: one observation, `(2,)`.
+            n: number of draws.
+            generator: source of the noise.
+
+        Returns:
+            `(n, 2)`.
+
+        Raises:
+            ValueError: no parameter of the square explains the observation.
+        """
+        kept: list[Tensor] = []
+        for _ in range(1000):
+            shift = x - self._crescent(4 * n, generator)
+            sign = 2.0 * (torch.rand(4 * n, generator=generator) < 0.5) - 1
+            total, difference = sign * shift[:, 0].abs(), shift[:, 1]
+            theta = torch.stack([total - difference, total + difference], 1) / math.sqrt(2)
+            kept.append(theta[(shift[:, 0] <= 0) & (theta.abs() <= 1).all(1)])
+            if sum(map(len, kept)) >= n:
+                return torch.cat(kept)[:n]
+        raise ValueError(f"no parameters in the square explain the observation {x.tolist()}")
+
+
+@final
+@dataclass(frozen=True)
+class Epidemic:
+    r"""An epidemic in a town: susceptible, infected, recovered (SIR), a chain of binomial draws.
+
+    $$\Delta_t \sim \mathrm{Bin}\big(S_t,\ 1 - e^{-\beta I_t / N}\big), \qquad
+    R_t \sim \mathrm{Bin}\big(I_t,\ 1 - e^{-\gamma}\big)$$
+
+    Each day $\Delta_t$ are infected and $R_t$ recover. What is observed are the new infections of
+    each week, of which the register sees a fixed share. Parameters are $(\log\beta, \log\gamma)$,
+    rates per day, with a normal prior around 0.4 and 0.125.
+
+    Example:
+        >>> town, g = Epidemic(), torch.Generator().manual_seed(0)
+        >>> town.simulate(town.prior(3, generator=g), generator=g).shape
+        torch.Size([3, 8])
+    """
+
+    population: int = 1000
+    infected: int = 5  # on the first day
+    weeks: int = 8
+    reported: float = 0.5  # share of the new infections that is seen
+    prior_mean: tuple[float, float] = (math.log(0.4), math.log(0.125))
+    prior_std: tuple[float, float] = (0.5, 0.2)
+
+    def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
+        """Draw log rates, `(n, 2)`."""
+        noise = torch.randn(n, 2, generator=generator)
+        return torch.tensor(self.prior_mean) + torch.tensor(self.prior_std) * noise
+
+    def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
+        """Draw the reported infections of each week, `(n, weeks)`, whole numbers as floats.
+
+        Args:
+            theta: log rates.
+            generator: source of the noise.
+
+        Returns:
+            Counts between 0 and the population.
+        """
+        beta, gamma = theta.exp().T
+        ill = torch.full_like(beta, self.infected)
+        well = self.population - ill
+        weeks = []
+        for _ in range(self.weeks):
+            new_this_week = torch.zeros_like(beta)
+            for _ in range(7):
+                new = _binomial(well, -torch.expm1(-beta * ill / self.population), generator)
+                out = _binomial(ill, -torch.expm1(-gamma), generator)
+                well, ill = well - new, ill + new - out
+                new_this_week = new_this_week + new
+            weeks.append(_binomial(new_this_week, torch.full_like(beta, self.reported), generator))
+        return torch.stack(weeks, 1)
+
+
+def _binomial(count: Tensor, share: Tensor, generator: Generator | None) -> Tensor:
+    return torch.binomial(count, share.clamp(0, 1), generator=generator)

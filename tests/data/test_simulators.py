@@ -1,0 +1,125 @@
+"""Simulators with a known posterior know it rightly; the epidemic behaves like one."""
+
+import math
+
+import pytest
+import torch
+from scipy.integrate import solve_ivp
+
+from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
+
+
+def test_linear_gaussian_posterior_is_conditioning_of_the_joint(generator):
+    """Parameters and data are jointly normal: condition their sample covariance."""
+    model = LinearGaussian()
+    a = torch.tensor(model.matrix)
+    cov_x = a @ a.T + model.noise**2 * torch.eye(3)
+    gain = a.T @ torch.linalg.inv(cov_x)
+    x = torch.randn(5, 3, generator=generator)
+    mean, cov = model.posterior(x)
+    torch.testing.assert_close(mean, x @ gain.T)
+    torch.testing.assert_close(cov, torch.eye(2) - gain @ a)
+
+
+def test_linear_gaussian_data_have_the_marginal_covariance(generator):
+    model, n = LinearGaussian(), 100_000
+    x = model.simulate(model.prior(n, generator=generator), generator=generator)
+    a = torch.tensor(model.matrix)
+    expected = a @ a.T + model.noise**2 * torch.eye(3)
+    # Standard error of a covariance of normals: sqrt((s_ii s_jj + s_ij^2) / n).
+    error = ((expected.diag()[:, None] * expected.diag() + expected**2) / n).sqrt()
+    assert bool(((x.T.cov() - expected).abs() < 5 * error).all())
+
+
+def test_two_moons_likelihood_integrates_to_one(generator):
+    model, theta = TwoMoons(), torch.tensor([0.3, -0.5])
+    line = torch.linspace(-0.2, 0.2, 801)
+    centre = torch.tensor([0.25 - 0.2 / math.sqrt(2), -0.8 / math.sqrt(2)])
+    x = torch.cartesian_prod(centre[0] + line, centre[1] + line)
+    total = model.log_likelihood(x, theta.expand_as(x)).exp().sum() * (line[1] - line[0]) ** 2
+    # The crescent ends in a cut, which a lattice of 0.5 mm resolves to about one per cent.
+    assert total.item() == pytest.approx(1.0, abs=0.01)
+
+
+def test_two_moons_data_have_the_likelihood_that_is_claimed(generator):
+    """Mean log-likelihood of simulated data is minus the crescent's entropy, a formula."""
+    model, n = TwoMoons(), 50_000
+    theta = model.prior(n, generator=generator)
+    values = model.log_likelihood(model.simulate(theta, generator=generator), theta)
+    r = 0.1 + 0.01 * torch.randn(n, generator=generator)
+    entropy_r = 0.5 * math.log(2 * math.pi * math.e * 0.01**2)
+    expected = -entropy_r - math.log(math.pi) - r.log()  # E[log p] = -H(r) - log pi - E[log r]
+    gap = values.mean() - expected.mean()
+    assert abs(gap) < 5 * math.sqrt((values.var() + expected.var()) / n)
+
+
+def test_two_moons_posterior_draws_have_the_posterior_density(generator):
+    """Histogram of exact draws against prior times likelihood, summed over the same cells."""
+    model, x = TwoMoons(), torch.tensor([0.0, 0.1])
+    draws = model.posterior_sample(x, 40_000, generator=generator)
+    edges = torch.linspace(-1, 1, 41)
+    fine = torch.linspace(-1, 1, 1601)
+    fine = (fine[1:] + fine[:-1]) / 2
+    theta = torch.cartesian_prod(fine, fine)
+    weight = model.log_likelihood(x.expand_as(theta), theta).exp().reshape(40, 40, 40, 40)
+    cells = weight.sum((1, 3))
+    cells = cells / cells.sum()
+    index = torch.bucketize(draws, edges[1:-1])
+    counts = torch.bincount(index[:, 0] * 40 + index[:, 1], minlength=1600).reshape(40, 40)
+    # Total variation of 40,000 draws over some 60 busy cells is about 0.015.
+    assert 0.5 * (counts / 40_000 - cells).abs().sum() < 0.03
+
+
+def test_two_moons_posterior_has_two_equal_crescents(generator):
+    draws = TwoMoons().posterior_sample(torch.zeros(2), 20_000, generator=generator)
+    share = (draws.sum(1) > 0).double().mean()
+    assert abs(share - 0.5) < 5 * 0.5 / math.sqrt(20_000)
+
+
+def test_an_observation_that_nothing_explains_is_refused():
+    with pytest.raises(ValueError, match=r"explain the observation \[5\.0, 0\.0\]"):
+        TwoMoons().posterior_sample(torch.tensor([5.0, 0.0]), 10)
+
+
+def test_two_moons_likelihood_is_zero_behind_the_crescent():
+    theta, behind = torch.zeros(1, 2), torch.tensor([[0.15, 0.0]])
+    assert TwoMoons().log_likelihood(behind, theta).item() == -math.inf
+
+
+def test_a_large_epidemic_follows_the_differential_equation(generator):
+    """With a million people chance averages out; daily steps leave about two per cent of error."""
+    town = Epidemic(population=1_000_000, infected=50_000, reported=1.0)
+    theta = torch.tensor([[math.log(0.03), math.log(0.01)]])
+    weekly = town.simulate(theta, generator=generator)[0]
+
+    def rates(_, y):
+        s, i = y
+        return [-0.03 * s * i, 0.03 * s * i - 0.01 * i]
+
+    exact = solve_ivp(rates, (0, 56), [0.95, 0.05], t_eval=range(0, 57, 7), rtol=1e-8)
+    new = -torch.tensor(exact.y[0]).diff() * 1_000_000
+    torch.testing.assert_close(weekly, new, rtol=0.05, atol=0)  # and noise of 1 %
+
+
+def test_nobody_is_infected_twice_and_counts_are_whole(generator):
+    town = Epidemic(reported=1.0)
+    x = town.simulate(town.prior(500, generator=generator), generator=generator)
+    torch.testing.assert_close(x, x.round())
+    assert float(x.min()) >= 0
+    assert float(x.sum(1).max()) <= town.population - town.infected
+
+
+def test_half_of_the_infections_are_reported(generator):
+    theta = torch.tensor([[math.log(0.5), math.log(0.1)]]).expand(2000, 2)
+    seen = Epidemic().simulate(theta, generator=generator).sum(1)
+    all_of_them = Epidemic(reported=1.0).simulate(theta, generator=generator).sum(1)
+    ratio = seen.mean() / all_of_them.mean()
+    spread = math.sqrt(float(seen.var() + 0.25 * all_of_them.var()) / 2000) / float(
+        all_of_them.mean()
+    )
+    assert abs(ratio - 0.5) < 5 * spread
+
+
+def test_a_disease_that_does_not_spread_dies_out(generator):
+    theta = torch.tensor([[-20.0, math.log(0.2)]]).expand(50, 2)
+    assert Epidemic().simulate(theta, generator=generator).sum() == 0
