@@ -18,4 +18,6 @@ from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
 from .quiz import quiz as quiz
 from .receptive_field import receptive_field as receptive_field
+from .score_field import score_field as score_field
+from .sde_paths import sde_paths as sde_paths
 from .watch import watch as watch
