@@ -3,14 +3,13 @@ r"""The GAN of the 8 x 8 digits: architecture and recipe in one place.
 $$G: \mathbb R^{16} \to [-1, 1]^{8\times8}, \qquad l: \mathbb R^{8\times8} \to \mathbb R$$
 
 Two perceptrons, the non-saturating loss and an $R_1$ penalty; some seconds of training. The
-league table of lesson 15 trains it again with the same recipe.
+league table of lesson 15 reads the same weights.
 
 Lesson: notebooks/07_gans_minimax.ipynb
 Sources: Goodfellow et al. 2014 (arXiv:1406.2661), algorithm 1; Mescheder, Geiger and Nowozin 2018
 (arXiv:1801.04406), eq. 9.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -20,7 +19,7 @@ from torch import Generator, Tensor, nn
 
 from genlab.data.digits import EVENT_SHAPE, N_LEVELS
 from genlab.nn.mlp import MLP
-from genlab.train import Record, fit_adversarial, minibatches
+from genlab.train import Run, fit_adversarial, minibatches
 
 from .gan import GAN
 
@@ -67,9 +66,7 @@ def digit_gan(recipe: Recipe = Recipe()) -> GAN:
     )
 
 
-def train_digit_gan(
-    gan: GAN, images: Int[Tensor, " n 1 8 8"], recipe: Recipe = Recipe()
-) -> Iterator[Record]:
+def train_digit_gan(gan: GAN, images: Int[Tensor, " n 1 8 8"], recipe: Recipe = Recipe()) -> Run:
     """Train it on grey levels 0..16; one record a step, with both losses.
 
     Args:
@@ -78,7 +75,7 @@ def train_digit_gan(
         recipe: steps, rates and seed.
 
     Returns:
-        The records of `fit_adversarial`; nothing happens until they are consumed.
+        The run of `fit_adversarial`; nothing happens until it is consumed.
     """
     generator = Generator().manual_seed(recipe.seed)
     batches = minibatches(to_unit(images), recipe.batch_size, generator=generator)

@@ -4,13 +4,12 @@ $$\text{encoder: } \mathbb R^{64}\to(\mu, \log\sigma^2)\in\mathbb R^{2\times8},\
 \text{decoder: } \mathbb R^8\to 64 \text{ tables of } 17 \text{ probabilities}$$
 
 Two perceptrons and the plain bound; some seconds of training. The league table of lesson 15
-trains it again with the same recipe.
+reads the same weights.
 
 Lesson: notebooks/06_vae_in_practice.ipynb
 Source: Kingma and Welling 2013 (arXiv:1312.6114), algorithm 1.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -21,7 +20,7 @@ from torch import Generator, Tensor, nn
 from genlab.data.digits import EVENT_SHAPE, N_LEVELS
 from genlab.nn.masked import MaskedConv2d, raster_mask
 from genlab.nn.mlp import MLP
-from genlab.train import Record, cosine, fit, minibatches
+from genlab.train import Run, cosine, fit, minibatches
 
 from .categorical_vae import CategoricalVAE
 from .collapse import kl_annealing
@@ -89,7 +88,7 @@ def _causal_features(rank: int, channels: int = 24) -> nn.Module:
 
 def train_digit_vae(
     vae: CategoricalVAE, images: Int[Tensor, " n 1 8 8"], recipe: Recipe = Recipe()
-) -> Iterator[Record]:
+) -> Run:
     """Train it on grey levels 0..16; one record a step. Afterwards it is in evaluation mode.
 
     Args:
@@ -97,26 +96,25 @@ def train_digit_vae(
         images: the training images.
         recipe: steps, rates, weight of the divergence and seed.
 
-    Yields:
-        The records of `fit`, the loss in nats for each image.
+    Returns:
+        The run of `fit`, the loss in nats for each image; nothing but the setting of `vae` happens
+        until it is consumed.
     """
     generator = Generator().manual_seed(recipe.seed)
     weight = kl_annealing(recipe.n_warm, recipe.beta)
     vae.floor = recipe.floor
-
-    def batches() -> Iterator[Tensor]:
-        stream = minibatches(images, recipe.batch_size, generator=generator)
-        for step, x in enumerate(stream):
-            vae.beta = weight(step)
-            yield x
-
     vae.train()
-    yield from fit(
+
+    def warm_up(step: int) -> None:
+        vae.beta = weight(step)
+
+    return fit(
         vae,
-        batches(),
+        minibatches(images, recipe.batch_size, generator=generator),
         n_steps=recipe.n_steps,
         lr=cosine(recipe.lr, recipe.n_steps, warmup=min(50, recipe.n_steps)),
         generator=generator,
         weight_decay=recipe.weight_decay,
+        before=warm_up,
+        finish=vae.eval,
     )
-    vae.eval()

@@ -36,6 +36,7 @@ from genlab.core import bits_per_dim
 from genlab.course import check, check_range
 from genlab.data.digits import load_digits
 from genlab.data.toys import Moons, plane
+from genlab.flow.digit_flow import digit_flow, train_digit_flow
 from genlab.metrics import baselines
 from genlab.oracles.mixture import GaussianMixture
 from genlab.train import cosine, fit, minibatches
@@ -734,12 +735,10 @@ def bits(model, x, draws=8, seed=0):
     return -bounds / (64 * math.log(2))
 
 
-torch.manual_seed(4)
-digit_flow = flow.pixel_flow(train, levels=17)
-g = torch.Generator().manual_seed(4)
+model = digit_flow(train)
 histogram = baselines.pixel_histogram(train, val, test)
 with torch.no_grad():  # one image, by hand: its density on [0, 1]^64, then the constant
-    nll = -digit_flow.flow.log_prob((test[:1] + 0.5) / 17).item()
+    nll = -model.flow.log_prob((test[:1] + 0.5) / 17).item()
 by_hand = (nll + 64 * math.log(17)) / (64 * math.log(2))
 table = flow.pixel_histograms(train, 17).log2()[torch.arange(64), test[0]]
 check(
@@ -748,20 +747,10 @@ check(
     round(-table.mean().item(), 3),
     atol=2e-3,
 )
-check_range("untrained flow, bits per dimension (test)", bits(digit_flow, test).mean(), 2.40, 2.43)
+check_range("untrained flow, bits per dimension (test)", bits(model, test).mean(), 2.40, 2.43)
 
 # %%
-n_steps = 400
-digits_run = fit(
-    digit_flow,
-    minibatches(train, 128, generator=g),
-    n_steps=n_steps,
-    lr=cosine(5e-3, n_steps, warmup=50),
-    generator=g,
-    clip=50.0,
-    weight_decay=0.3,
-)
-records = widgets.watch(digits_run, total=n_steps, label="minus the bound (nats)")
+records = widgets.watch(train_digit_flow(model, train), total=400, label="minus the bound (nats)")
 
 # %% [markdown]
 # Now the noise. The flow is frozen, and a small conditioned flow learns where in its bin each pixel should lie. Any improvement is
@@ -769,13 +758,14 @@ records = widgets.watch(digits_run, total=n_steps, label="minus the bound (nats)
 # untrained noise flow *is* uniform noise, and handing both the same draws lets the luck of the draw cancel.
 
 # %%
-for p in digit_flow.flow.parameters():
+for p in model.flow.parameters():
     p.requires_grad_(False)
 torch.manual_seed(4)
 learned = flow.DequantisedFlow(
-    digit_flow.flow, flow.VariationalNoise(64, 17, flow.Affine()), levels=17
+    model.flow, flow.VariationalNoise(64, 17, flow.Affine()), levels=17
 )
 uniform_bits = bits(learned, test, draws=16)  # before training: u is uniform
+g = torch.Generator().manual_seed(4)
 noise_run = fit(
     learned,
     minibatches(train, 128, generator=g),
@@ -819,7 +809,7 @@ rows = [
         "spline flow, uniform noise",
         "",
         "bound",
-        bits(digit_flow, val).mean().item(),
+        bits(model, val).mean().item(),
         uniform_bits.mean().item(),
     ),
     baselines.Baseline(
@@ -842,7 +832,7 @@ check_range(
 )
 
 # %%
-model_digits = digit_flow.sample(40, generator=torch.Generator().manual_seed(2))
+model_digits = model.sample(40, generator=torch.Generator().manual_seed(2))
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.3))
 independent = torch.distributions.Categorical(flow.pixel_histograms(train, 17)).sample((40,))
 for ax, images, title in zip(

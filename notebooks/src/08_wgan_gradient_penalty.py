@@ -34,6 +34,7 @@ import torch
 from torch import nn
 
 from genlab import adversarial, atlas, course, widgets
+from genlab.adversarial.digit_wgan import Recipe, digit_wgan, train_digit_wgan
 from genlab.core.stats import kl_categorical
 from genlab.course import check, check_range
 from genlab.data.digits import load_digits
@@ -465,7 +466,6 @@ ratios = [r / s for r, s in zip(reported, shifts, strict=True)]
 check_range("smallest ratio of reported to true", min(ratios), 0.75, 1.1)
 check_range("largest ratio of reported to true", max(ratios), 0.95, 1.35)
 
-
 # %% [markdown]
 # ## 7. Training on real digits
 #
@@ -475,20 +475,10 @@ check_range("largest ratio of reported to true", max(ratios), 0.95, 1.35)
 # the floor to compare with.
 
 # %%
-def digit_wgan(**options):
-    """The WGAN of this lesson: MLPs on 64 pixels in [-1, 1]."""
-    generator_net = nn.Sequential(MLP(16, 64, 192, 2), nn.Tanh(), nn.Unflatten(1, (1, 8, 8)))
-    critic = nn.Sequential(nn.Flatten(), MLP(64, 1, 192, 2))
-    return adversarial.WGAN(generator_net, critic, latent_dim=16, event_shape=(1, 8, 8), **options)
-
-
 train, test = load_digits("train").images, load_digits("test").images
-data = train.float() / 8 - 1
-torch.manual_seed(8)
+data = adversarial.to_unit(train)
 wgan = digit_wgan()
-generator = torch.Generator().manual_seed(8)
-batches = minibatches(data, 64, generator=generator)
-game = fit_adversarial(wgan, batches, n_steps=450, n_critic=3, lr=(1e-3, 5e-4), generator=generator)
+game = train_digit_wgan(wgan, train)
 
 judge = load_classifier()
 real_features = judge.features(train)
@@ -682,7 +672,8 @@ def seconds(model, n=30):
     return (time.perf_counter() - start) / n
 
 
-plain, penalised = digit_wgan(penalty=0.0), digit_wgan(penalty=10.0)
+plain = digit_wgan(Recipe(penalty=0.0))
+penalised = digit_wgan(Recipe(penalty=10.0))
 seconds(plain, 5), seconds(penalised, 5)  # warm up
 print(
     f"a critic step costs ~{seconds(penalised) / seconds(plain):.1f} times as much with the penalty"
