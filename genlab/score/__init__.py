@@ -3,6 +3,10 @@
 from .annealed_importance import ais_log_weight as ais_log_weight
 from .annealed_importance import annealed_importance as annealed_importance
 from .annealed_importance import annealed_log_prob as annealed_log_prob
+from .annealed_langevin import annealed_langevin as annealed_langevin
+from .annealed_langevin import ladder_overlap as ladder_overlap
+from .annealed_langevin import noise_ladder as noise_ladder
+from .annealed_langevin import rung_variance as rung_variance
 from .chain import noising_chain as noising_chain
 from .chain import noising_step as noising_step
 from .chain import posterior_mean as posterior_mean
@@ -18,6 +22,8 @@ from .ddpm import DDPM as DDPM
 from .ddpm import ddpm_loss as ddpm_loss
 from .ddpm import ddpm_sample as ddpm_sample
 from .ddpm import ddpm_step as ddpm_step
+from .digit_ncsn import digit_ncsn as digit_ncsn
+from .digit_ncsn import train_digit_ncsn as train_digit_ncsn
 from .discretized import Bins as Bins
 from .discretized import bin_log_prob as bin_log_prob
 from .dpm_solver import dpm_solver_2m_step as dpm_solver_2m_step
@@ -50,9 +56,17 @@ from .learned_snr import LevelHistogram as LevelHistogram
 from .learned_snr import scales_from_gamma as scales_from_gamma
 from .learned_snr import second_moment as second_moment
 from .learned_snr import vdm_term as vdm_term
+from .matching import dsm_floor as dsm_floor
+from .matching import dsm_loss as dsm_loss
+from .matching import esm_loss as esm_loss
+from .matching import hyvarinen_loss as hyvarinen_loss
+from .matching import sliced_loss as sliced_loss
 from .nce import NCE as NCE
 from .nce import nce_logits as nce_logits
 from .nce import nce_loss as nce_loss
+from .ncsn import NCSN as NCSN
+from .ncsn import LevelMLP as LevelMLP
+from .ncsn import ncsn_loss as ncsn_loss
 from .ode_likelihood import ProbabilityFlow as ProbabilityFlow
 from .ode_likelihood import ode_log_prob as ode_log_prob
 from .partition import effective_sample_size as effective_sample_size
@@ -96,6 +110,9 @@ from .sde_paths import VE as VE
 from .sde_paths import VP as VP
 from .sde_paths import Straight as Straight
 from .sde_paths import SubVP as SubVP
+from .tweedie import posterior_covariance as posterior_covariance
+from .tweedie import score_from_x0 as score_from_x0
+from .tweedie import x0_from_score as x0_from_score
 from .vlb import ddpm_vlb as ddpm_vlb
 from .vlb import ddpm_vlb_term as ddpm_vlb_term
 from .vlb import ddpm_vlb_terms as ddpm_vlb_terms

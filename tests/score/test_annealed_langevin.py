@@ -191,7 +191,7 @@ def test_annealing_recovers_the_moments_of_each_mode(samples):
 
 def test_annealed_samples_pass_a_two_sample_test(samples, generator):
     truth = islands().sample(500, generator=generator)
-    kernel = lambda a, b: torch.exp(-torch.cdist(a, b) ** 2 / 2)
+    kernel = lambda a, b: torch.exp(-(torch.cdist(a, b) ** 2) / 2)
     found = mmd_permutation_test(samples[:500], truth, kernel, generator=generator)
     assert found.p_value > 0.01
 

@@ -13,7 +13,7 @@ from genlab.core.protocols import (
     likelihood_kind,
     log_likelihood,
 )
-from genlab.oracles import GaussianMixture
+from genlab.oracles import Gaussian, GaussianMixture
 from genlab.score.annealed_langevin import noise_ladder
 from genlab.score.matching import dsm_loss
 from genlab.score.ncsn import NCSN, LevelMLP, ncsn_loss
@@ -57,14 +57,57 @@ def test_weighted_floor_of_normal_data_lies_between_none_and_half_a_unit(generat
         assert abs(values.mean() - floor) < 5 * values.std() / math.sqrt(n)
 
 
-def test_network_output_is_divided_by_the_level():
-    """Its last layer answers for unit noise at every level."""
-    model = make()
+def test_a_silent_network_leaves_the_score_of_a_normal_with_the_datas_size():
+    model = make(data_std=1.7)
+    torch.nn.init.zeros_(model.net.out.weight)
+    torch.nn.init.zeros_(model.net.out.bias)
+    x = torch.randn(3, 2)
+    for sigma in (0.1, 1.0, 5.0):
+        normal = Gaussian(torch.zeros(2), 1.7**2 * torch.eye(2)).noised(1.0, sigma)
+        torch.testing.assert_close(model.score(x, torch.full((3,), sigma)), normal.score(x))
+
+
+def test_what_is_left_to_the_network_has_the_same_size_at_every_level(generator):
+    """Solve the model's equation for the network's output at the regression target."""
+    law, sizes = islands(), []
+    for sigma in (0.1, 1.0, 5.0):
+        eps = torch.randn(20_000, 2, generator=generator)
+        x_t = law.sample(20_000, generator=generator) + sigma * eps
+        silent = -x_t / (sigma**2 + 1.5**2)
+        per_unit = 1.5 / (sigma * math.sqrt(sigma**2 + 1.5**2))
+        target = (-eps / sigma - silent) / per_unit  # what f is regressed on
+        sizes.append(target.square().mean().sqrt().item())
+    assert all(0.8 < size < 1.25 for size in sizes)  # E x^2 is (4.25 + 0.25) / 2 = 1.5^2
+
+
+def test_a_constant_output_counts_less_the_more_noise_there_is():
+    model = make(data_std=2.0)
     torch.nn.init.zeros_(model.net.out.weight)
     torch.nn.init.ones_(model.net.out.bias)
     sigma = torch.tensor([0.1, 2.0])
-    found = model.score(torch.randn(2, 2), sigma)
-    torch.testing.assert_close(found, (1 / sigma)[:, None].expand(2, 2))
+    found = model.score(torch.zeros(2, 2), sigma)
+    expected = 2 / (sigma * (sigma**2 + 4).sqrt())
+    torch.testing.assert_close(found, expected[:, None].expand(2, 2))
+
+
+@pytest.mark.parametrize("sigma", [0.1, 1.0, 10.0])
+def test_weighing_by_the_data_makes_the_floor_the_same_everywhere(sigma, generator):
+    """For N(0, 4) data it is a half, although the classic floor falls to nothing."""
+    n = 100_000
+    x0, eps = torch.randn(2, n, 1, generator=generator)
+    level = torch.full((n,), sigma)
+    exact = lambda x, s: -x / (4 + s[:, None] ** 2)
+    values = ncsn_loss(exact, 2 * x0, eps, sigma=level, data_std=2.0)
+    assert abs(values.mean() - 0.5) < 5 * values.std() / math.sqrt(n)
+
+
+def test_the_model_weighs_by_its_data(generator):
+    """A silent network is left with a target of size 1: half a unit for each of two numbers."""
+    model = make(data_std=1.5)
+    torch.nn.init.zeros_(model.net.out.weight)
+    torch.nn.init.zeros_(model.net.out.bias)
+    data = 1.5 * torch.randn(100_000, 2, generator=generator)
+    assert abs(model.loss(data, generator=generator) - 1.0) < 0.02
 
 
 def test_network_hears_its_level():
@@ -94,6 +137,23 @@ def test_training_visits_every_level_and_no_other(generator):
     levels = torch.cat(seen).unique().flip(0)
     torch.testing.assert_close(levels, model.sigmas)
     assert net is model.net
+
+
+def test_each_example_of_a_batch_has_a_level_of_its_own(generator):
+    model, seen = make(), []
+    model.net.register_forward_hook(lambda module, inputs, out: seen.append(inputs[1]))
+    model.loss(torch.zeros(64, 2), generator=generator)
+    assert len(seen[0].unique()) == len(model.sigmas)  # missing one: 8 (7/8)^64, one in 600
+
+
+def test_sampling_starts_with_the_noise_of_the_highest_level(generator):
+    model, seen = make(n_steps=1), []
+    model.net.register_forward_hook(lambda module, inputs, out: seen.append(inputs))
+    model.sample(4000, generator=generator)
+    x, sigma = seen[0]
+    assert (sigma == model.sigmas[0]).all()
+    size = (x * (25 + 1) ** 0.5).square().mean().sqrt()  # undo the scaling of the input
+    assert abs(size - 5) < 5 * 5 / math.sqrt(2 * 8000)
 
 
 def test_loss_repeats_with_its_seed_and_leaves_the_global_state_alone():
@@ -135,10 +195,10 @@ def test_conditions_are_refused():
 @pytest.mark.slow
 def test_it_learns_the_score_at_every_level_and_the_weights_of_the_modes(generator):
     law = islands()
-    model = make(width=96, rate=0.3, n_steps=20)
+    model = make(width=64, data_std=1.5, rate=0.3, n_steps=20)
     data = law.sample(20_000, generator=generator)
-    batches = minibatches(data, 512, generator=generator)
-    for _ in fit(model, batches, n_steps=1500, lr=cosine(4e-3, 1500), generator=generator):
+    batches = minibatches(data, 256, generator=generator)
+    for _ in fit(model, batches, n_steps=800, lr=cosine(4e-3, 800), generator=generator):
         pass
     n = 4000
     for sigma in model.sigmas.tolist():

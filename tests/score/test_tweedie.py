@@ -39,9 +39,7 @@ def test_denoiser_of_a_correlated_normal_is_its_linear_regression():
 def test_score_of_a_point_cloud_is_the_slope_of_its_kernel_estimate():
     cloud = Empirical(torch.randn(20, 3))
     x, sigma = torch.randn(7, 3), 0.6
-    found = score_from_x0(
-        x, cloud.denoiser(x, 1.0, sigma), torch.tensor(1.0), torch.tensor(sigma)
-    )
+    found = score_from_x0(x, cloud.denoiser(x, 1.0, sigma), torch.tensor(1.0), torch.tensor(sigma))
     y = x.clone().requires_grad_()
     (slope,) = torch.autograd.grad(cloud.noised(1.0, sigma).log_prob(y).sum(), y)
     torch.testing.assert_close(found, slope)
