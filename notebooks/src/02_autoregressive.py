@@ -34,9 +34,16 @@ from torch.utils.flop_counter import FlopCounterMode
 from genlab import atlas, course, widgets
 from genlab.autoregressive import chain_rule, decoding, kv_cache
 from genlab.autoregressive.causality import dependence, peeks, seen_pixels
-from genlab.autoregressive.image_transformer import ImageTransformer
+from genlab.autoregressive.digit_pixelcnn import digit_pixelcnn, train_digit_pixelcnn
+from genlab.autoregressive.digit_transformer import digit_transformer, train_digit_transformer
 from genlab.autoregressive.ngram import NGram
 from genlab.autoregressive.pixelcnn import PixelCNN, RasterStack, TwoStacks
+from genlab.autoregressive.text_transformer import (
+    ALPHABET,
+    text_transformer,
+    train_text_transformer,
+    windows,
+)
 from genlab.autoregressive.tokenizer import CharTokenizer
 from genlab.autoregressive.transformer_lm import TransformerLM
 from genlab.core import bits_per_dim, entropy, last, make_generator
@@ -389,18 +396,9 @@ for row, (low, high) in zip(rows, ((2.38, 2.45), (3.0, 3.4), (2.45, 2.7)), stric
 # Now the PixelCNN: the two stacks of step 6 with 32 channels, a softmax over 17 levels at each pixel, 50,000 weights. Watch the held-out figure, not the training loss.
 
 # %%
-torch.manual_seed(2)
-pixelcnn = PixelCNN(TwoStacks(1, 32, n_layer=4), 32)
+pixelcnn = digit_pixelcnn()
 records_pixelcnn = widgets.watch(
-    fit(
-        pixelcnn,
-        minibatches(train, 32, generator=make_generator(2)),
-        n_steps=440,
-        lr=cosine(1e-2, 440, warmup=20),
-        weight_decay=0.01,
-    ),
-    total=440,
-    label="nats per pixel",
+    train_digit_pixelcnn(pixelcnn, train), total=440, label="nats per pixel"
 )
 
 
@@ -415,19 +413,9 @@ check_range("PixelCNN (exact), test bits/dim", test_bits(pixelcnn), 1.70, 1.85, 
 # And the transformer: the same 64 pixels as a sequence of 64 tokens. It is told which pixel it predicts and which grey level came last; that pixel 12 lies *below* pixel 4 it must find out by itself.
 
 # %%
-torch.manual_seed(2)
-config = TransformerConfig(d_model=32, n_layer=2, n_head=4, n_kv_head=4, d_hidden=64)
-transformer = ImageTransformer(17, (1, 8, 8), config)
+transformer = digit_transformer()
 records_transformer = widgets.watch(
-    fit(
-        transformer,
-        minibatches(train, 16, generator=make_generator(2)),
-        n_steps=440,
-        lr=cosine(1e-2, 440, warmup=20),
-        weight_decay=0.01,
-    ),
-    total=440,
-    label="nats per pixel",
+    train_digit_transformer(transformer, train), total=440, label="nats per pixel"
 )
 check_range("transformer (exact), test bits/dim", test_bits(transformer), 1.78, 2.08, digits=2)
 best = min(row.test for row in rows)
@@ -570,29 +558,17 @@ check_range("transformer: nats above the entropy", excess_nats(speaker), 0.0, 0.
 # character are bits per byte. The manual changes a little with Python's version, so all of these figures are ranges.
 
 # %%
-tokenizer = CharTokenizer("\n" + "".join(map(chr, range(32, 127))))
+tokenizer = CharTokenizer(ALPHABET)  # newline and printable ASCII
 book, page = tokenizer.encode(load_text("train")), tokenizer.encode(load_text("test"))
-windows = book[: len(book) // 64 * 64].reshape(-1, 64)
-torch.manual_seed(2)
-writer = TransformerLM(
-    tokenizer.n_tokens,
-    64,
-    TransformerConfig(d_model=64, n_layer=1, n_head=4, n_kv_head=4, d_hidden=128),
-)
+writer = text_transformer()
 records_text = widgets.watch(
-    fit(
-        writer,
-        minibatches(windows, 16, generator=make_generator(2)),
-        n_steps=600,
-        lr=cosine(3e-3, 600, warmup=20),
-        weight_decay=0.01,
-    ),
+    train_text_transformer(writer, windows(load_text("train"), 64)),
     total=600,
     label="nats per character",
 )
-held_out = page[: len(page) // 64 * 64].reshape(-1, 64)
 with torch.no_grad():
-    writer_bits = float(chain_rule.bits_per_byte(writer.log_prob(held_out), 64).mean())
+    log_probs = writer.log_prob(windows(load_text("test"), 64))
+    writer_bits = float(chain_rule.bits_per_byte(log_probs, 64).mean())
 orders = [
     float(
         chain_rule.bits_per_byte(
