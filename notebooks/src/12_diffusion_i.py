@@ -171,6 +171,7 @@ step = int((score.log_snr(a) > half).sum())
 check_range("log SNR at which ten digits are half recognised", half, -1.6, 0.6, digits=1)
 check_range("the step at which that happens, linear", step, 25, 42, digits=0)
 
+
 # %% [markdown]
 # The digit is lost around step 30 of 100, at a log SNR near $-0.5$, where noise and signal are about equal *per pixel*. Sixty-four pixels vote, so a
 # picture survives noise that would drown one pixel. The cosine schedule reaches the same level at another step and knows exactly as much there.
@@ -353,6 +354,7 @@ end = alphas_bar[-1] * s**2 + 1 - alphas_bar[-1]  # variance of x_T
 check("gap with the best variances = KL(p(x_T) || prior)", -entropy - mean_bound(best), 0.5 * (end - 1 - end.log()))
 print(f"gap with beta: {-entropy - mean_bound(betas):.4f} nats, with the best: {-entropy - mean_bound(best):.4f}")
 
+
 # %% [markdown]
 # For normal data the reverse steps *are* normal, so with the right mean and the right width nothing is lost on the way, and all that remains of the gap is that the chain
 # does not quite end in $\mathcal N(0,1)$. Ten steps, no approximation, an equality to twelve digits: the algebra above is right.
@@ -472,6 +474,7 @@ shrinking = data.noised(math.sqrt(a), math.sqrt(1 - a))  # this lesson's path
 growing = data.noised(1.0, math.sqrt((1 - a) / a))  # lesson 11's path
 places = torch.linspace(-2, 2, 9)[:, None]
 check("same score, after the change of scale", shrinking.score(places), growing.score(places / math.sqrt(a)) / math.sqrt(a))
+
 
 # %% [markdown]
 # ## 5. The equations become code
@@ -596,6 +599,7 @@ course.show_images(right, sharp[:40].clamp(-1, 1), title="samples, guided")
 figure, ax = plt.subplots(figsize=(9, 1.8))
 frames = torch.cat([film[k][3:4] for k in (0, 40, 60, 65, 70, 75, 80, 85, 90, 95, 99)])
 course.show_images(ax, frames.clamp(-1.5, 1.5), n_columns=11, title="one guided sample after 1, 41, 61, 66, 71, ..., 96, 100 steps back")
+
 
 # %% [markdown]
 # **The bound, in bits per dimension.** First the kind, then the number, then where it comes from. The network's errors $m_t$, measured on training images, give the best step widths of step 15.
