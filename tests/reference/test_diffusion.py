@@ -4,14 +4,21 @@ import pytest
 import torch
 
 from genlab.core import last
+from genlab.nn.ema import EMA
 from genlab.score import (
+    add_noise,
     alphas_bar_from_betas,
     cosine_betas,
     ddim_sample,
     ddim_step,
+    ddpm_sample,
     ddpm_step,
+    eps_from_v,
+    eps_from_x0,
     linear_betas,
+    posterior_mean,
     posterior_variances,
+    v_from_eps,
 )
 
 diffusers = pytest.importorskip("diffusers")
@@ -107,6 +114,87 @@ def test_ancestral_step_is_theirs(choice, generator):
             variance=variances[t],
         )
         torch.testing.assert_close(got, expected, **STEPS)
+
+
+def ddpm_scheduler(**options):
+    return doubled(
+        diffusers.DDPMScheduler(
+            1000, beta_start=1e-4, beta_end=0.02, clip_sample=False, variance_type="fixed_large",
+            **options,
+        )
+    )  # fmt: skip
+
+
+def test_noising_and_the_rotated_target_are_theirs(generator):
+    theirs = ddpm_scheduler()
+    bar = theirs.alphas_cumprod
+    x0, eps = (torch.randn(4, 1, 8, 8, generator=generator) for _ in range(2))
+    t = torch.tensor([0, 10, 500, 999])
+    alpha, sigma = bar[t].sqrt(), (1 - bar[t]).sqrt()
+    x_t = add_noise(x0, alpha, sigma, eps)
+    torch.testing.assert_close(x_t, theirs.add_noise(x0, eps, t), **STEPS)
+    torch.testing.assert_close(
+        v_from_eps(x_t, eps, alpha, sigma), theirs.get_velocity(x0, eps, t), rtol=1e-7, atol=1e-7
+    )  # ours divides by alpha, which is 0.006 at the end
+
+
+@pytest.mark.parametrize("target", ["epsilon", "sample", "v_prediction"])
+def test_every_target_leads_to_their_step(target, generator):
+    theirs = ddpm_scheduler(prediction_type=target)
+    bar, betas = theirs.alphas_cumprod, theirs.betas
+    x, said = (torch.randn(2, 1, 4, 4, generator=generator) for _ in range(2))
+    for t in (999, 500, 1, 0):
+        alpha, sigma = bar[t].sqrt(), (1 - bar[t]).sqrt()
+        eps_hat = {
+            "epsilon": said,
+            "sample": eps_from_x0(x, said, alpha, sigma),
+            "v_prediction": eps_from_v(x, said, alpha, sigma),
+        }[target]
+        expected = theirs.step(said, t, x, generator=torch.Generator().manual_seed(t)).prev_sample
+        z = torch.randn(x.shape, generator=torch.Generator().manual_seed(t)) if t else 0 * x
+        got = ddpm_step(x, eps_hat, z, beta=betas[t], alpha_bar=bar[t], variance=betas[t])
+        torch.testing.assert_close(got, expected, rtol=1e-7, atol=1e-7)
+
+
+def test_a_whole_ancestral_walk_is_theirs(generator):
+    theirs = ddpm_scheduler()
+    theirs.set_timesteps(1000)
+    x_T = torch.randn(3, 1, 4, 4, generator=generator)
+    ours = ddpm_sample(
+        eps_model, x_T, betas=theirs.betas, variances=theirs.betas,
+        generator=torch.Generator().manual_seed(7),
+    )  # fmt: skip
+    x, same_noise = x_T, torch.Generator().manual_seed(7)
+    for t, mine in zip(theirs.timesteps, ours, strict=True):
+        x = theirs.step(eps_model(x, t[None]), t, x, generator=same_noise).prev_sample
+        torch.testing.assert_close(mine, x, rtol=1e-7, atol=1e-7)  # rounding of 1000 steps
+
+
+def test_mean_of_a_step_given_the_data_is_their_posterior_mean(generator):
+    theirs = ddpm_scheduler(prediction_type="sample")
+    bar, betas = theirs.alphas_cumprod, theirs.betas
+    x0, x_t = (torch.randn(2, 3, generator=generator) for _ in range(2))
+    for t in (1, 400, 999):
+        silent = torch.Generator().manual_seed(t)
+        noisy = theirs.step(x0, t, x_t, generator=silent).prev_sample
+        z = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(t))
+        got = posterior_mean(x0, x_t, beta=betas[t], alpha_bar=bar[t], alpha_bar_before=bar[t - 1])
+        torch.testing.assert_close(got + betas[t].sqrt() * z, noisy, **STEPS)
+
+
+def test_averaged_weights_are_theirs():
+    training_utils = pytest.importorskip("diffusers.training_utils")
+    net = torch.nn.Linear(3, 2)
+    ours, theirs = EMA(net, 0.9), training_utils.EMAModel(net.parameters(), decay=0.9)
+    ours.n_updates = theirs.optimization_step = 1  # their very first update copies; ours keeps 1/10
+    for k in range(30):
+        with torch.no_grad():
+            for p in net.parameters():
+                p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(k)))
+        ours.update(net)
+        theirs.step(net.parameters())
+    for mine, other in zip(ours.average.parameters(), theirs.shadow_params, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-6)
 
 
 def test_last_state_is_the_sample(generator):
