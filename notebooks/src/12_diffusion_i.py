@@ -93,7 +93,7 @@ check_close_mc("running the chain: fourth moment", noise**4, 3 * (1 - alphas_bar
 # The fourth moment is there for a reason. A well-known lab drew its noise twice, once inside the coefficient. Mean and variance were right; a product
 # of two normals has kurtosis 9 instead of 3.
 #
-# **Step 3. Numbers to hold on to.** With a constant $\beta$, $\bar\alpha_t=(1-\beta)^t$. The first-ever schedule for images grew linearly from $10^{-4}$ to
+# **Step 3. Numbers to hold on to.** With a constant $\beta$, $\bar\alpha_t=(1-\beta)^t$. The schedule that made these models famous grows linearly from $10^{-4}$ to
 # $0.02$ over $T=1000$ steps.
 
 # %%
@@ -140,7 +140,7 @@ for name, table_of_betas in schedules.items():
     right.plot(range(1, T + 1), score.log_snr(a), label=name)
 left.set(xlabel="step t", ylabel="signal's share $\\bar\\alpha_t$", title="what is left of the variance")
 right.set(xlabel="step t", ylabel="log SNR", title="the same, on the scale that matters")
-left.legend();
+right.legend(loc="lower left");
 
 # %%
 images, labels = load_digits("train")
@@ -168,6 +168,15 @@ known = Observer().curve()
 half = LEVELS[(known > 0.5).nonzero()[0, 0]].item()
 a = score.alphas_bar_from_betas(schedules["linear, made for 100"])
 step = int((score.log_snr(a) > half).sum())
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2.7), sharey=True)
+for name in ("linear, made for 100", "cosine"):
+    ratio = score.log_snr(score.alphas_bar_from_betas(schedules[name]))
+    at = torch.stack([known[(LEVELS - r).abs().argmin()] for r in ratio])
+    left.plot(range(1, T + 1), at, label=name)
+    right.plot(ratio, at, label=name)
+left.set(xlabel="step t", ylabel="probability of the right digit", title="two schedules lose it at two times")
+right.set(xlabel="log SNR", title="and at one log SNR", xlim=(7, -11))
+left.legend()
 check_range("log SNR at which ten digits are half recognised", half, -1.6, 0.6, digits=1)
 check_range("the step at which that happens, linear", step, 25, 42, digits=0)
 
@@ -784,7 +793,7 @@ ax.set(xlabel="noise level $\\gamma = -\\log$ SNR", ylabel="density of visits", 
 ax.legend();
 
 # %% [markdown]
-# The trained schedule spends its visits on noisy levels, where pictures are decided; the bound's variance comes from the other end. With the learned one, the same number is known from about a hundredth of the draws. The *pictures* would not thank you for it: this is a schedule for
+# The trained schedule spends its visits on noisy levels, where pictures are decided; the bound's variance comes from the other end. With the learned one, the same number is known from a small fraction of the draws. The *pictures* would not thank you for it: this is a schedule for
 # likelihoods. And the first two lines of the checks show what a chain of only 100 steps pays for being finite: about half a bit per pixel between the same two ends.
 #
 # ## 8. It fails: what goes wrong, on purpose
@@ -839,9 +848,9 @@ quality[100] = plain
 for S, x in quality.items():
     print(f"{S:4} steps: recognised ~{accuracy(digits.to_levels(x), asked):.2f}, Fréchet distance ~{distance(x):.2f}")
 check_range("Fréchet distance, 5 steps over 100 steps", distance(quality[5]) / distance(plain), 1.5, 40.0, digits=1)
-figure, axes = plt.subplots(1, 4, figsize=(10, 1.7))
+figure, axes = plt.subplots(1, 4, figsize=(10, 1.4))
 for ax, (S, x) in zip(axes, quality.items(), strict=True):
-    course.show_images(ax, x[:30].clamp(-1, 1), title=f"{S} steps")
+    course.show_images(ax, x[:10].clamp(-1, 1), n_columns=5, title=f"{S} steps")
 
 # %% [markdown]
 # Legible they are, at any number of steps; it is the law that is wrong, and only a comparison of laws notices. *Repair:* more steps; or a sampler that does not pretend that one long step is normal. That is DDIM, lesson 13, on the same network.
