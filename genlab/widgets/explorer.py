@@ -45,7 +45,10 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._text = ipywidgets.HTMLMath(value=caption)
         self._redraw()
         figure.set_layout_engine("none")  # keep the first layout: half of the drawing time
+        labels = f"{0.62 * max(len(c.description) for c in controls.values()) + 1:.1f}em"
         for control in controls.values():
+            control.style.description_width = labels  # no name is cut off, all begin in one line
+            control.layout.width = control.layout.width or "480px"
             control.observe(lambda _: self._redraw(), names="value")
         plt.close(figure)  # or the notebook would show it a second time
         super().__init__([*controls.values(), self._image, self._text])

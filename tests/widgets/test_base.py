@@ -74,3 +74,15 @@ def test_watching_returns_every_record_and_leaves_no_figure_open():
 
 def test_watching_nothing_is_allowed():
     assert watch(iter([]), total=0) == []
+
+
+def test_names_of_controls_have_room_and_begin_in_one_line():
+    figure, _ = plt.subplots()
+    short, long = (ipywidgets.FloatSlider(description=d) for d in ("a", "temperature of it"))
+    wide = ipywidgets.FloatSlider(description="b", layout=ipywidgets.Layout(width="600px"))
+    widget = explore(figure, lambda **_: None, short=short, long=long, wide=wide)
+    widths = {c.style.description_width for c in widget.controls.values()}
+    assert len(widths) == 1
+    assert float(widths.pop().removesuffix("em")) > 0.6 * len("temperature of it")
+    assert wide.layout.width == "600px"
+    assert short.layout.width == "480px"
