@@ -93,6 +93,7 @@ from .rectified_flow import FlowMatching as FlowMatching
 from .rectified_flow import TimedMLP as TimedMLP
 from .rectified_flow import reflow_pairs as reflow_pairs
 from .rectified_flow import straightness as straightness
+from .reverse_variance import noise_errors as noise_errors
 from .reverse_variance import optimal_variances as optimal_variances
 from .schedules import alphas_bar_from_betas as alphas_bar_from_betas
 from .schedules import cosine_betas as cosine_betas

@@ -13,10 +13,54 @@ Sources: Ho, Jain and Abbeel 2020 (arXiv:2006.11239), section 3.2 (the two ends)
 (arXiv:2206.07309), theorem 3 (a given mean).
 """
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.shapes import Event
+
+from .ddpm import ddpm_loss
 from .schedules import Table, alphas_bar_from_betas, posterior_variances
+from .vlb import EpsModel
+
+
+def noise_errors(
+    eps_model: EpsModel,
+    x0: Event,
+    eps: Float[Tensor, " n b *event"],
+    *,
+    alphas_bar: Table,
+) -> Table:
+    r"""How wrong a network is at each step: what `optimal_variances` wants to know.
+
+    $$m_t = \tfrac1D\,\mathbb E\lVert\epsilon - \epsilon_\theta(x_t, t)\rVert^2$$
+
+    Args:
+        eps_model: $(x_t, t) \mapsto \hat\epsilon$.
+        x0: examples, `(b, *event)`, of the training data: widths are a part of the model.
+        eps: standard normal noise, one draw for each step, `(T, b, *event)`.
+        alphas_bar: `(T,)`.
+
+    Returns:
+        `(T,)`, means over examples and dimensions; T network passes.
+
+    Raises:
+        ValueError: the draws are not as many as the steps.
+
+    Example:
+        >>> a = torch.tensor([0.9, 0.5])
+        >>> noise_errors(lambda x, t: 0 * x, torch.zeros(1, 2), torch.ones(2, 1, 2), alphas_bar=a)
+        tensor([1., 1.])
+
+    Lesson: notebooks/12_diffusion_i.ipynb
+    """
+    if len(eps) != len(alphas_bar):
+        raise ValueError(f"expected one draw for each of {len(alphas_bar)} steps, got {len(eps)}")
+    rows = []
+    for k, e in enumerate(eps):
+        t = torch.full((len(x0),), k, device=x0.device)
+        rows.append(ddpm_loss(eps_model, x0, t, e, alphas_bar=alphas_bar).mean())
+    return torch.stack(rows)
 
 
 def optimal_variances(mean_square: Float[Tensor, " T"], betas: Table) -> Table:
@@ -36,7 +80,6 @@ def optimal_variances(mean_square: Float[Tensor, " T"], betas: Table) -> Table:
         ValueError: a negative error, or tables of different lengths.
 
     Example:
-        >>> import torch
         >>> betas = torch.tensor([0.1, 0.2])
         >>> optimal_variances(torch.tensor([0.9, 0.72]), betas)  # standard normal data
         tensor([0.1000, 0.2000])

@@ -229,8 +229,8 @@ check("my_posterior = genlab.score.posterior_mean", my_posterior(path[0], path[5
 check("and posterior_variances", my_posterior(path[0], path[5], 5)[1], score.posterior_variances(betas)[4])
 
 # %% [markdown]
-# **Step 7. Nobody tells you $x_0$.** What the sampler needs is $p(x_{t-1}\mid x_t)$, an average of the above over everything that $x_0$ might have been. Bayes'
-# rule says $p(x_{t-1}\mid x_t)\propto p_{t-1}(x_{t-1})\,\mathcal N(x_t;\sqrt{\alpha_t}x_{t-1},\beta_t)$, and that is *not* normal. But the second factor
+# **Step 7. Nobody tells you $x_0$.** What the sampler needs is $p(x_{t-1}\mid x_t)$, an average of the above over everything that $x_0$ might have been. Write $p_{t-1}$ for the law of data noised
+# $t-1$ times; Bayes' rule says $p(x_{t-1}\mid x_t)\propto p_{t-1}(x_{t-1})\,\mathcal N(x_t;\sqrt{\alpha_t}x_{t-1},\beta_t)$, and that is *not* normal. But the second factor
 # has width $\sqrt{\beta_t}$: if it is narrow, the first looks like $e^{\text{linear}}$ across it, and a normal times an exponential of a line is a normal.
 # So small steps are what buys a normal reverse step. Two narrow peaks as data, and one step back, exactly, on a grid:
 
@@ -254,8 +254,8 @@ for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
 axes[0].set_ylabel("density")
 axes[2].legend(loc="upper center", fontsize=8)
 axes[2].set_ylim(0, 0.9)
-check("KL of the normal step, beta 0.02", misfit[0], 0.00089, atol=5e-6)
-check("KL of the normal step, beta 0.8", misfit[2], 0.1496, atol=5e-5)
+check_range("KL of the normal step, beta 0.02", misfit[0], 0.0008, 0.001, digits=5)
+check_range("KL of the normal step, beta 0.8", misfit[2], 0.14, 0.16)
 
 # %% [markdown]
 # Remember this figure. It is the whole reason why diffusion models are slow, and section 8 will let it do its worst.
@@ -290,7 +290,7 @@ check("log q of a whole path, forward = turned around", forward, backward)
 # into $\tilde\mu_t$. Everything but $\epsilon$ is known at sampling time, so let the network predict $\epsilon$ and use the same formula:
 # $$\tilde\mu_t=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon\Big),\qquad
 # \mu_\theta=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t,t)\Big).$$
-# **Step 13. Subtract.** The divergence of two normals with variances $\tilde\beta_t$ and $v_t$ is $\lVert\tilde\mu-\mu_\theta\rVert^2/2v_t$ plus a constant, and the means differ only in the noise:
+# **Step 13. Subtract.** The divergence of two normals with variances $\tilde\beta_t$ and $v_t$ is $\lVert\tilde\mu-\mu_\theta\rVert^2/2v_t$ plus a constant, and the means differ only in the noise ($D$ is the number of dimensions):
 # $$L_{t-1}=\frac{\beta_t^2}{2v_t\alpha_t(1-\bar\alpha_t)}\,\lVert\epsilon-\epsilon_\theta\rVert^2+\frac D2\Big(\frac{\tilde\beta_t}{v_t}-1-\log\frac{\tilde\beta_t}{v_t}\Big).$$
 # (The code counts steps from 0, so its index $t$ is $t+1$ here and its $L_0$ is the same $L_0$.)
 
@@ -470,7 +470,8 @@ for said, loss in ((0.4, 0.01), (0.3, 0.0), (-0.3, 0.36)):
 # > **Often stated, but:** "the network learns to predict the noise, so a perfect network has loss zero." The middle row above has loss zero for that one draw, and a network that did this for *every* draw
 # > does not exist. The floor is what the picture still hides. (That was question 2.)
 #
-# > **Often stated, but:** "$L_{\text{simple}}$ *is* denoising score matching at $\sigma_t=\sqrt{1-\bar\alpha_t}$." Up to a weight and a change of scale. With $s=-\hat\epsilon/\sigma$ the summed square is $2\sigma^2$ times lesson 11's $J_{DSM}$, and lesson 11 adds
+# > **Often stated, but:** "$L_{\text{simple}}$ *is* denoising score matching at $\sigma_t=\sqrt{1-\bar\alpha_t}$." Up to a weight and a change of scale. With $s=-\hat\epsilon/\sigma$ the summed square is $2\sigma^2$ times lesson 11's
+# > $J_{DSM}=\frac12\mathbb E\lVert s+\epsilon/\sigma\rVert^2$, and lesson 11 adds
 # > noise without shrinking the data: its noise level for the same picture is $\sqrt{(1-\bar\alpha_t)/\bar\alpha_t}$.
 
 # %%
@@ -553,8 +554,8 @@ x = last(score.ddpm_sample(network, torch.randn(n, 1, generator=generator), beta
 y, below = sampler_law(20)
 sampled = torch.searchsorted(x.flatten().sort().values, y) / n
 check_range("20 steps: largest gap between samples and their exact law", (sampled - below).abs().max(), 0.0, 0.02)
-check("20 steps: error of the sampler itself", gap_to_data(sampler_law(20)), 0.0343, atol=5e-4)
-check("200 steps", gap_to_data(sampler_law(200)), 0.0045, atol=5e-4)
+check_range("20 steps: error of the sampler itself", gap_to_data(sampler_law(20)), 0.033, 0.036, digits=4)
+check_range("200 steps: error of the sampler itself", gap_to_data(sampler_law(200)), 0.004, 0.005, digits=4)
 
 # %% [markdown]
 # ## 6. Real digits
@@ -632,10 +633,8 @@ def remember(x, t):
 
 with torch.no_grad():
     some = digits.scale(images[:100])
-    errors = torch.stack([
-        score.ddpm_loss(untold, some, torch.full((100,), t), torch.randn(some.shape, generator=generator), alphas_bar=model.alphas_bar).mean()
-        for t in range(T)
-    ])  # fmt: skip
+    eps = torch.randn((T, *some.shape), generator=generator)
+    errors = score.noise_errors(untold, some, eps, alphas_bar=model.alphas_bar)
     eps = torch.randn((T, *x_test.shape), generator=generator)
     terms = {}
     tilde = score.posterior_variances(model.betas)
@@ -817,7 +816,7 @@ places = torch.linspace(-2, 2, 401)
 right.plot(places, data.log_prob(places[:, None]).exp(), color="#222222", linewidth=1, linestyle="-", label="the law")
 right.set(xlabel="x", ylabel="density", xlim=(-1.7, 1.7), ylim=(0, 9), title="what comes out")
 right.legend()
-check("gap with 10 steps, small width", gaps["$v_t=\\tilde\\beta_t$"][1], 0.1487, atol=5e-4)
+check_range("gap with 10 steps, small width", gaps["$v_t=\\tilde\\beta_t$"][1], 0.145, 0.153)
 check_range("gap with 10 steps over gap with 200, large width", gaps["$v_t=\\beta_t$"][1] / gaps["$v_t=\\beta_t$"][-1], 15, 30, digits=1)
 
 # %% [markdown]

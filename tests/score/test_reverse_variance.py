@@ -10,6 +10,7 @@ from genlab.score import (
     alphas_bar_from_betas,
     ddpm_vlb_term,
     eps_from_score,
+    noise_errors,
     optimal_variances,
     posterior_variances,
 )
@@ -61,6 +62,23 @@ def test_no_other_variance_has_a_smaller_term(generator):
     assert term(best) < term(best / 1.02)
     for choice in (BETAS, posterior_variances(BETAS).clamp(min=1e-6)):
         assert term(best) < term(choice)
+
+
+def test_errors_of_the_best_network_on_normal_data_are_known(generator):
+    n = 20_000
+    x0, eps = torch.randn(n, 1, generator=generator), torch.randn(15, n, 1, generator=generator)
+
+    def best(x, t):
+        return (1 - BAR[t]).sqrt()[:, None] * x
+
+    errors = noise_errors(best, x0, eps, alphas_bar=BAR)
+    # Each is the variance of a normal: Monte Carlo, five standard errors.
+    assert ((errors - BAR).abs() < 5 * BAR * (2 / n) ** 0.5).all()
+
+
+def test_each_step_needs_its_draw():
+    with pytest.raises(ValueError, match="each of 15 steps, got 2"):
+        noise_errors(lambda x, t: x, torch.zeros(1, 1), torch.zeros(2, 1, 1), alphas_bar=BAR)
 
 
 def test_impossible_errors_are_refused():
