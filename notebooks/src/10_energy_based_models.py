@@ -1,0 +1,1043 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 10 · Energy-based models and the partition function
+#
+# **After this lesson you will be able to**
+#
+# - *turn* any function into a density, and *say* what the constant $Z$ costs in one dimension and in twenty;
+# - *derive* the gradient of $\log p$ in $x$, where $Z$ drops out, and in $\theta$, where it does not;
+# - *sample* with Langevin steps, *compute* the bias of the step, and *remove* it with Metropolis' test;
+# - *train* by contrastive divergence and by persistent chains, and *measure* what each gets wrong;
+# - *estimate* $\log Z$ after all, by noise-contrastive estimation and by annealed importance sampling.
+#
+# About 80 minutes to read, about 30 seconds to run. You need the KL divergence (lesson 03) and importance weights (lesson 05).
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+from genlab import atlas, course, score, solvers, widgets
+from genlab.core import last, likelihood_kind, normal_log_prob, std_normal_log_prob
+from genlab.course import check, check_close_mc, check_range
+from genlab.data.digits import load_digits
+from genlab.metrics.features import load_classifier
+from genlab.metrics.frechet import frechet_distance
+from genlab.oracles import Gaussian, GaussianMixture
+
+course.begin(lesson=10)
+torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
+atlas.draw_map(lesson=10);
+
+# %% [markdown]
+# Every density so far was built so that it sums to one: a product of softmaxes, a bent Gaussian, an average over latents. That demand shaped
+# the networks. Now drop it. Let a network say of each $x$ how *unlikely* it is, by any number it likes, and worry about the sum later. The
+# physicists' name for that number is energy. Later comes sooner than you think.
+#
+# ## Predict first
+#
+# Write your answers down; each returns with a number.
+#
+# 1. You may evaluate $e^{-E}$ a million times, on a grid. Up to how many dimensions is $\int e^{-\sum_j x_j^4}dx$ right to one per cent: 3, 6 or 20?
+# 2. Langevin steps of size $\eta=0.5$ on the energy of $\mathcal N(0,1)$, run for ever. Is the variance of the samples below 1, exactly 1, or above?
+# 3. All data lie in the right one of two valleys. The model starts with both, and you train it with chains that begin at the data. What becomes of the
+#    left valley?
+# 4. An unbiased estimate $\hat Z$ of $Z$: is $\log\hat Z$ on average too low, right, or too high?
+
+# %% [markdown]
+# ## 1. Any function is a density, once divided
+#
+# **Step 1. The definition.** Take a function $E_\theta(x)$ and make it positive, then make it sum to one:
+# $$p_\theta(x)=\frac{e^{-E_\theta(x)}}{Z_\theta},\qquad Z_\theta=\int e^{-E_\theta(x)}\,dx .$$
+# Low energy is high probability: mind the sign. Adding a constant to $E$ multiplies $Z$ and changes nothing else, so an energy has no zero, only
+# differences. The *partition function* $Z$ must be finite, and nobody promises that: with $E=0$ it is infinite.
+#
+# With $E=\tfrac12(x-\mu)^2$ it is $\sqrt{2\pi}$ for *every* $\mu$: moving a hill does not change what it weighs. With $E=x^4$, substitute
+# $u=x^4$ and find $Z=2\int_0^\infty \tfrac14u^{-3/4}e^{-u}du=2\,\Gamma(5/4)$. On the left the integral by a fine grid, on the right the formula.
+
+# %%
+grid = torch.linspace(-9, 9, 3601)
+dx = 18 / 3600
+by_grid = lambda energy: score.log_partition(energy, math.log(dx)).exp()
+
+for mu in (-2.0, 0.0, 1.7):
+    check(f"Z of (x - {mu:g})^2 / 2", by_grid((grid - mu) ** 2 / 2), math.sqrt(2 * math.pi))
+check("Z of x^4 = 2 Gamma(5/4)", by_grid(grid**4), 2 * math.gamma(5 / 4))
+check("its digits", 2 * math.gamma(5 / 4), 1.8128050, atol=5e-8)
+density = (-((grid - 1.7) ** 2) / 2 - by_grid((grid - 1.7) ** 2 / 2).log()).exp()
+check("e^-E / Z is the normal density", density, normal_log_prob(grid, 1.7, 1.0).exp())
+check("E + 5: Z falls by e^-5", by_grid(grid**4 + 5), by_grid(grid**4) * math.exp(-5))
+
+
+# %% [markdown]
+# **Step 2. One sum, four names.** Every way to compute $Z$ in this lesson is a weighted sum over points,
+# $$Z\approx\sum_{i=1}^n w_i\,e^{-E(x_i)} .$$
+# Enumeration has $w=1$. A grid has the volume of its cell. Uniform draws from a region of volume $V$ have $V/n$. Draws from a density $q$ have
+# $1/(n\,q(x_i))$: lesson 05's importance weights. Sums of exponentials overflow, so we add in the log domain. This is the function; write it, and
+# compare it with the package's.
+
+# %%
+def my_log_partition(energy, log_weights):
+    return torch.logsumexp(log_weights - energy, dim=-1)
+
+
+energies = 50 * torch.randn(4, 1000, generator=torch.Generator().manual_seed(10))
+log_w = torch.randn(4, 1000, generator=torch.Generator().manual_seed(11))
+check("mine = genlab's", my_log_partition(energies, log_w), score.log_partition(energies, log_w))
+course.show_source(score.log_partition)
+
+# %% [markdown]
+# Enumeration first, where the idea comes from. Twelve magnetic spins $s_i=\pm1$ in a ring, neighbours liking to agree: $E(s)=-J\sum_i s_is_{i+1}$
+# (Ising's model). There are 4,096 states, so we can add them all. The second route multiplies $2\times2$ matrices around the ring; the trace of the
+# product, from the eigenvalues, is $(2\cosh J)^{12}+(2\sinh J)^{12}$. The trick dies when the ring becomes a three-dimensional block.
+
+# %%
+J = 0.7
+states = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 12)
+ring_energy = -J * (states * states.roll(1, dims=1)).sum(1)
+check(
+    "ring of 12 spins: 4096 states, or 2 eigenvalues",
+    score.log_partition(ring_energy, 0.0),
+    math.log((2 * math.cosh(J)) ** 12 + (2 * math.sinh(J)) ** 12),
+)
+print(f"an 8 x 8 image of black and white pixels has 2^64 = {2**64:.2g} states")
+
+# %% [markdown]
+# *Three relatives that you will meet by name.* A **Boltzmann machine** is this energy with a free coupling for every pair. A **restricted** one (RBM) has
+# hidden spins coupled to visible ones only; sum the hidden ones out and the energy of a visible $v$ is $-b^\top v-\sum_j\mathrm{softplus}(c_j+W_j^\top v)$,
+# a network with one hidden layer. A **Hopfield network** is the same energy at temperature zero: nothing is drawn, the state only rolls downhill, to
+# the nearest stored pattern. The middle claim is a sum that we can do both ways.
+
+# %%
+generator = torch.Generator().manual_seed(10)
+W, b, c = (torch.randn(*n, generator=generator) for n in ((6, 8), (6,), (8,)))
+bits = lambda n: torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * n)
+v, h = bits(6), bits(8)
+joint = -(v @ b)[:, None] - h @ c - v @ W @ h.T  # energy of each (visible, hidden) pair
+free_energy = -(v @ b) - torch.nn.functional.softplus(v @ W + c).sum(1)
+check("RBM: hidden units summed out", -torch.logsumexp(-joint, 1), free_energy)
+
+# %% [markdown]
+# ## 2. The wall
+#
+# **Step 3. What each sum costs in $d$ dimensions.** Take $E(x)=\sum_{j=1}^d x_j^4$, whose truth is known, $Z_d=(2\,\Gamma(5/4))^d$. For this separable energy even
+# the methods' errors are known.
+#
+# *Grid.* With $m$ points an axis the budget is $m^d$. The sum factorises here, so its value is the 1-D sum to the power $d$; we verify that once, by
+# brute force. A million points are 100 an axis in three dimensions, 10 in six, not even 2 in twenty.
+#
+# *Uniform draws* from $[-a,a]^d$. One draw $Y=V e^{-E}$ has mean $Z_d$ and relative variance $r^d-1$, where, with $\int e^{-2x^4}dx=2^{-1/4}Z_1$,
+# $$r=\frac{2a\int e^{-2x^4}dx}{Z_1^2}=\frac{2a\,2^{-1/4}}{Z_1}.$$
+# It takes $(r^d-1)/\varepsilon^2$ draws for a relative error $\varepsilon$. *Importance draws* from $\mathcal N(0,s^2I)$ have the same law with another $r$; the best $s$ makes it
+# small, but it is above 1, and $r^d$ grows all the same.
+
+# %%
+a, Z1 = 2.5, 2 * math.gamma(5 / 4)
+centres = lambda m: (torch.arange(m) + 0.5) * (2 * a / m) - a  # of m equal cells
+cube = torch.cartesian_prod(centres(12), centres(12), centres(12))
+brute = score.log_partition((cube**4).sum(1), 3 * math.log(2 * a / 12))
+one_axis = score.log_partition(centres(12) ** 4, math.log(2 * a / 12))
+check("12^3 grid points = 12-point sum cubed", brute, 3 * one_axis)
+
+
+def r_of(s):
+    """E[w^2] / E[w]^2 of one coordinate, for draws from N(0, s^2): by quadrature."""
+    log_terms = -2 * grid**4 - normal_log_prob(grid, 0.0, s)
+    return torch.logsumexp(log_terms, 0).exp().item() * dx / Z1**2
+
+
+r_uniform = 2 * a * 2**-0.25 / Z1
+s_best = min(np.arange(0.4, 1.2, 0.01), key=r_of)
+draws = 2 * a * (torch.rand(200_000, 3, generator=generator) - 0.5)
+y = (2 * a) ** 3 * torch.exp(-(draws**4).sum(1)) / Z1**3
+check_close_mc("3-D, uniform: mean of Y / Z", y, 1.0)
+check_close_mc("3-D, uniform: its square, against r^3", y**2, r_uniform**3)
+print(f"r: box {r_uniform:.4f}, N(0, 1) {r_of(1.0):.4f}, best normal {r_of(s_best):.4f} (s = {s_best:.2f})")
+
+# %% [markdown]
+# Now the budget: a million evaluations of $E$ for each method, and the relative error that it buys.
+
+# %%
+budget = 1e6
+grid_error = {}
+for d in range(2, 21):
+    m = int(budget ** (1 / d) + 1e-9)
+    one_axis = score.log_partition(centres(m) ** 4, math.log(2 * a / m)).item()
+    grid_error[d] = abs(math.exp(d * (one_axis - math.log(Z1))) - 1)
+dims = np.arange(1, 101)
+errors = {f"uniform in [-{a}, {a}]": r_uniform, "N(0, 1)": r_of(1.0), "best normal": r_of(s_best)}
+
+figure, (ax, right) = plt.subplots(1, 2, figsize=(9.5, 3.3))
+ax.plot(list(grid_error), np.clip(list(grid_error.values()), 1e-8, None), "o-", label="grid")
+for name, r in errors.items():
+    ax.plot(dims, np.sqrt((r**dims - 1) / budget), label=name)
+ax.axhline(0.01, color="#999999", linewidth=1, linestyle="-")
+ax.set(yscale="log", ylim=(1e-7, 1e7), xlabel="dimensions d", ylabel="relative error of Z")
+ax.set(title="a million evaluations; grey: one per cent")
+ax.legend(fontsize=8)
+print("grid, a million points: error", {d: f"{e:.1g}" for d, e in grid_error.items() if d in (3, 5, 6, 7, 20)})
+
+share = {}
+for d in (1, 5, 10, 20, 40, 60):
+    x = torch.randn(2000, 4, d, generator=generator)
+    weights = -(x**4).sum(2) - normal_log_prob(x.reshape(-1, d), 0.0, 1.0).reshape(2000, 4)
+    share[d] = score.effective_sample_size(weights.T).mean().item() / 2000
+right.plot(list(share), list(share.values()), "o-", color="#E69F00", label="measured, 2,000 draws of N(0, 1)")
+right.plot(dims, r_of(1.0) ** -dims.astype(float), color="#222222", linestyle="--", label="$r^{-d}$")
+right.axhline(1 / 2000, color="#999999", linewidth=1, linestyle="-")
+right.set(yscale="log", ylim=(1e-4, 1.3), xlim=(0, 62), xlabel="dimensions d", ylabel="share of draws that count")
+right.set(title="in the end one draw carries the sum")
+right.legend(fontsize=8)
+largest_ok = max(d for d, e in grid_error.items() if all(grid_error[k] < 0.01 for k in range(2, d + 1)))
+check("grid: largest d with an error below 1 %", largest_ok, 6)
+check_range("draws that count in 10 dimensions, of 2000", 2000 * share[10], 60, 220, digits=0)
+
+
+# %% [markdown]
+# So question 1: six. The grid is superb while it has ten points an axis and worthless soon after (10 % off in seven dimensions); at $d=20$ it has one point, the
+# centre, and takes its energy for everybody's. Uniform draws die faster still. A good normal survives for long *here*, because each coordinate looks like a normal; an image does not, and
+# nobody tells you $s$.
+#
+# **A proposal that is too narrow fails silently.** With target $\mathcal N(0,1)$ and draws from $\mathcal N(0,s^2)$, $r=s^2/\sqrt{2s^2-1}$, which is infinite for
+# $s^2\le\tfrac12$: rare draws in the tails carry weights without bound. The estimate is still unbiased, and still nearly always too low.
+
+# %%
+def r_normals(s):
+    return s**2 / math.sqrt(2 * s**2 - 1)
+
+
+log_terms = 2 * normal_log_prob(grid, 0.0, 1.0) - normal_log_prob(grid, 0.0, 0.8)
+check("r of N(0, .8^2) for N(0, 1)", torch.logsumexp(log_terms, 0).exp() * dx, r_normals(0.8), atol=1e-8)
+too_low = {}
+for s in (1.2, 0.4):
+    x = s * torch.randn(1000, 1000, generator=generator)
+    log_q = normal_log_prob(x.reshape(-1), 0.0, s).reshape(x.shape)
+    z_hat = score.log_partition(x**2 / 2, -log_q - math.log(1000)).exp()
+    too_low[s] = (z_hat < math.sqrt(2 * math.pi)).double().mean().item()
+    print(f"s = {s}: median of 1000 estimates / Z is ~{(z_hat.median() / math.sqrt(2 * math.pi)).item():.3f}")
+check_range("share of estimates too low, s = 1.2", too_low[1.2], 0.4, 0.6)
+check_range("share of estimates too low, s = 0.4", too_low[0.4], 0.75, 1.0)
+
+# %% [markdown]
+# Even a sound estimate errs in one direction once you take its logarithm, because the logarithm bends downwards (Jensen, as in lesson 05):
+# $\mathbb E\log\hat Z\le\log\mathbb E\hat Z=\log Z$. So $-E(x)-\log\hat Z$ is on average too *high* a log-likelihood: the flattering side. (Question 4: too low.)
+
+# %%
+x = 0.8 * torch.randn(20_000, 20, generator=generator)
+log_w = -normal_log_prob(x, 0.0, 0.8).reshape(2000, 10) - math.log(10)  # 2,000 estimates by 10 draws
+off = score.log_partition((x**4).sum(1).reshape(2000, 10), log_w) - 20 * math.log(Z1)
+check_close_mc("d = 20, ten draws: mean of Z-hat / Z", off.exp(), 1.0)
+check_range("mean of log Z-hat - log Z, nats", off.mean(), -1.0, -0.2)
+
+# %% [markdown]
+# ## 3. Two gradients, one with $Z$ and one without
+#
+# **Step 4. In $x$ the constant drops out.** $\log p_\theta(x)=-E_\theta(x)-\log Z_\theta$, and $Z_\theta$ does not contain $x$:
+# $$\nabla_x\log p_\theta(x)=-\nabla_xE_\theta(x).$$
+# This is the *score*. For the Gaussian energy it is $\mu-x$. To test it where the normalised density is known, hide a constant in a mixture's
+# energy, $E=-\log p+17$, and compare with the mixture's own formula for its score.
+
+# %%
+mixture = GaussianMixture(torch.tensor([0.3, 0.7]), torch.tensor([[-1.0, 0.5], [1.0, 0.0]]), torch.tensor([0.6, 0.9]))
+x = torch.randn(50, 2, generator=generator)
+found = score.score_from_energy(lambda x: -mixture.log_prob(x) + 17.0, x)
+check("-grad E = score, whatever the constant", found, mixture.score(x))
+check("Gaussian energy: the score is mu - x", score.score_from_energy(lambda x: ((x - 1.7) ** 2).sum(1) / 2, x), 1.7 - x)
+
+# %% [markdown]
+# **Step 5. In $\theta$ it does not.** Differentiate $\log Z_\theta=\log\int e^{-E_\theta}$: the logarithm puts $1/Z$ in front, the exponential brings down
+# $-\nabla_\theta E$, and $e^{-E}/Z$ is the model's own density:
+# $$\nabla_\theta\log Z_\theta=\frac1{Z_\theta}\int e^{-E_\theta(x')}\big(-\nabla_\theta E_\theta(x')\big)dx'=-\mathbb E_{x'\sim p_\theta}\nabla_\theta E_\theta(x').$$
+# Put it into $\log p_\theta=-E_\theta-\log Z_\theta$:
+# $$\nabla_\theta\log p_\theta(x)=\underbrace{-\nabla_\theta E_\theta(x)}_{\text{positive phase}}+\underbrace{\mathbb E_{x'\sim p_\theta}\nabla_\theta E_\theta(x')}_{\text{negative phase}} .$$
+# Push the energy down where the data are and up where the model's own samples are; when both agree, rest. The check differentiates $\log Z$ by
+# autograd *through* the quadrature, and takes the expectation on the right by weighting the grid with the density.
+
+# %%
+theta = torch.tensor([0.3, -0.5, 0.2], requires_grad=True)
+features = torch.stack([grid, grid**2, grid**4])
+log_z = score.log_partition(theta @ features, math.log(dx))
+(by_autograd,) = torch.autograd.grad(log_z, theta)
+p = (-(theta @ features)).softmax(0).detach()
+check("grad log Z = -E_p grad E, three parameters", by_autograd, -(features @ p), atol=1e-10)
+
+mu = torch.tensor(0.4, requires_grad=True)
+log_p = -((1.5 - mu) ** 2) / 2 - score.log_partition((grid - mu) ** 2 / 2, math.log(dx))
+(slope,) = torch.autograd.grad(log_p, mu)
+check("Gaussian: d log p / d mu = x - mu", slope.item(), 1.5 - 0.4, atol=1e-8)
+p = (-((grid - 0.4) ** 2) / 2).softmax(0)
+check("because the negative phase E[mu - x'] is 0", ((0.4 - grid) * p).sum(), 0.0, atol=1e-10)
+
+
+# %% [markdown]
+# As code it is one subtraction. With the samples $x'$ held still, the gradient of $E_\theta(x)-E_\theta(x')$ is the one above, sign reversed for descent.
+# Its *value* is not a likelihood: it hovers around zero when the model is right, and when it is wrong in a way that its samples do not show.
+
+# %%
+def my_contrastive_loss(energy_data, energy_model):
+    return energy_data - energy_model
+
+
+energies = torch.randn(2, 100, generator=generator)
+check("mine = genlab's", my_contrastive_loss(*energies), score.contrastive_loss(*energies))
+data = torch.tensor([-1.2, 0.4, 0.5, 2.0])
+energy = lambda x: theta @ torch.stack([x, x**2, x**4])
+nll = energy(data).mean() + score.log_partition(energy(grid), math.log(dx))
+weights = (-energy(grid)).softmax(0).detach()
+phases = score.contrastive_loss(energy(data), (weights * energy(grid)).sum().expand(4)).mean()
+check("grad of the loss = grad of the exact NLL", torch.autograd.grad(phases, theta)[0], torch.autograd.grad(nll, theta)[0], atol=1e-10)
+course.show_source(score.contrastive_loss)
+
+
+# %% [markdown]
+# **It fails: $Z$ treated as a constant, and the sign.** Fit $E=\tfrac12\lambda(x-\mu)^2$ to data of mean 1 and variance $\tfrac14$, so that the right answer is
+# $\lambda=4$. The negative phase is known here, $\mathbb E_{p}\tfrac12(x'-\mu)^2=1/2\lambda$, so nothing below is random. Three descents: the right one; one that
+# leaves the negative phase out ("$Z$ is just a constant"); one with the phases exchanged.
+
+# %%
+def descend(positive, negative, n_steps=500, rate=0.1):
+    """Descend on log lambda and mu with the given weights of the two phases; return the true NLLs."""
+    log_lam, mu, losses = 0.0, 0.0, []
+    for _ in range(n_steps):
+        lam, square = math.exp(log_lam), 0.25 + (1 - mu) ** 2  # E_data (x - mu)^2
+        losses.append(0.5 * lam * square + 0.5 * math.log(2 * math.pi / lam))
+        log_lam -= rate * lam * (positive * square / 2 - negative / (2 * lam))
+        mu -= rate * positive * lam * (mu - 1)
+    return losses, math.exp(log_lam), mu
+
+
+runs = {"both phases": descend(1, 1), "Z as a constant": descend(1, 0), "phases exchanged": descend(-1, -1, 8)}
+figure, ax = plt.subplots(figsize=(6, 3))
+for name, (losses, _, _) in runs.items():
+    ax.plot(losses, label=name)
+best = 0.5 + 0.5 * math.log(2 * math.pi * 0.25)
+ax.axhline(best, color="#999999", linewidth=1, linestyle="-")
+ax.set(xlabel="step", ylabel="true NLL (nats)", xlim=(0, 150), ylim=(0.5, 4), title="one of three learns")
+ax.legend()
+check("both phases: lambda", runs["both phases"][1], 4.0, atol=1e-6)
+check("both phases: NLL = entropy", runs["both phases"][0][-1], best, atol=1e-6)
+check_range("Z as a constant: lambda falls to nothing", runs["Z as a constant"][1], 0.0, 0.2)
+check_range("phases exchanged: NLL after 8 steps", runs["phases exchanged"][0][-1], 3, 30, digits=1)
+
+
+# %% [markdown]
+# Without the negative phase the energy of the data falls and falls, and so does everybody else's: the energy becomes flat, which is the laziest way of being
+# low at the data. That is what $Z$ is for.
+#
+# ## 4. Sampling with the slope: Langevin
+#
+# **Step 6. Roll downhill, and shake.** The score is all that a sampler needs. Take a step of size $\eta$ down the energy and add noise of variance $2\eta$:
+# $$x\leftarrow x-\eta\,\nabla E(x)+\sqrt{2\eta}\,z,\qquad z\sim\mathcal N(0,I).$$
+# In the limit of small steps $e^{-E}$ is left exactly as it is. For a real step watch one case by hand. On $E=\tfrac12x^2$ the step is
+# $x'=(1-\eta)x+\sqrt{2\eta}\,z$, so variances obey $v'=(1-\eta)^2v+2\eta$. Set $v'=v$ and divide by $\eta$:
+# $$v=\frac{2\eta}{1-(1-\eta)^2}=\frac1{1-\eta/2}>1 .$$
+# The chain settles, on the wrong law: too wide by about half a step. (Question 2: above.) Three routes: the recursion, a chain written down as a matrix on a grid of places, whose
+# left eigenvector is where it settles, and 20,000 chains.
+
+# %%
+def my_langevin_step(x, slope_of_energy, z, eta):
+    return x - eta * slope_of_energy + math.sqrt(2 * eta) * z
+
+
+x, z = torch.randn(2, 100, 3, generator=generator)
+check("mine = genlab's", my_langevin_step(x, 4 * x**3, z, 0.1), solvers.langevin_step(x, -4 * x**3, z, step_size=0.1))
+
+places = torch.linspace(-9, 9, 361)
+for eta, digits in ((0.1, 1.0526316), (0.5, 1.3333333)):
+    v = 1.0
+    for _ in range(400):
+        v = (1 - eta) ** 2 * v + 2 * eta
+    check(f"eta = {eta}: settled variance, recursion", v, 1 / (1 - eta / 2), atol=1e-12)
+    check(f"eta = {eta}: its digits", solvers.langevin_variance(eta), digits, atol=5e-8)
+    matrix = solvers.langevin_matrix(-places, places, step_size=eta)
+    check(f"eta = {eta}: eigenvector of the matrix", solvers.stationary(matrix) @ places**2, 1 / (1 - eta / 2), atol=1e-6)
+    x = last(solvers.langevin(lambda x: -x, torch.zeros(20_000, 1), step_size=eta, n_steps=60, generator=generator))
+    check_close_mc(f"eta = {eta}: 20,000 chains, x^2", x**2, 1 / (1 - eta / 2))
+
+# %% [markdown]
+# **Step 7. Bias against memory.** A smaller step has less bias and a longer memory: $x'=(1-\eta)x+\dots$ keeps the fraction $1-\eta$ of where it was, which is also
+# the matrix's second eigenvalue. Halve the bias and you double the time. And beyond $\eta=2$ the factor exceeds one in size: the chain explodes.
+
+# %%
+for eta in (0.1, 0.5):
+    matrix = solvers.langevin_matrix(-places, places, step_size=eta)
+    check(f"eta = {eta}: steps to forget, matrix", solvers.relaxation_time(matrix), -1 / math.log(1 - eta), atol=1e-5)
+wild = list(solvers.langevin(lambda x: -x, torch.ones(20_000, 1), step_size=2.2, n_steps=30, generator=generator))
+v = (1.2**2) ** 30 * 1.0 + 4.4 * ((1.2**2) ** 30 - 1) / (1.2**2 - 1)
+check_range("eta = 2.2: mean square after 30 steps / predicted", wild[-1].square().mean() / v, 0.9, 1.1)
+print(f"eta = 2.2: predicted mean square after 30 steps {v:.3g}")
+
+# %% [markdown]
+# **Step 8. Metropolis removes the bias.** A chain leaves $p$ alone if the traffic between any two places is the same both ways, $p(x)P(x\to x')=p(x')P(x'\to x)$. Langevin's
+# proposal $q(x'\mid x)$ does not balance; so accept it with probability
+# $$\alpha=\min\Big(1,\ \frac{e^{-E(x')}\,q(x\mid x')}{e^{-E(x)}\,q(x'\mid x)}\Big),$$
+# and otherwise stay and count the old place again. Then $p(x)\,q(x'\mid x)\,\alpha=\min\big(p(x)q(x'\mid x),\,p(x')q(x\mid x')\big)$, which is symmetric. $Z$ cancels in the
+# ratio. The price: you need the energy itself; a score alone will not do.
+
+# %%
+for eta in (0.1, 0.5):
+    matrix = solvers.mala_matrix(-(places**2) / 2, -places, places, step_size=eta)
+    check(f"eta = {eta}: adjusted, variance by eigenvector", solvers.stationary(matrix) @ places**2, 1.0, atol=1e-8)
+    pi = (-(places**2) / 2).softmax(0)
+    check(f"eta = {eta}: traffic is the same both ways", pi[:, None] * matrix, (pi[:, None] * matrix).T, atol=1e-12)
+start = torch.randn(20_000, 1, generator=generator)
+chain = solvers.mala(std_normal_log_prob, lambda x: -x, start, step_size=0.5, n_steps=30, generator=generator)
+check_close_mc("eta = 0.5: 20,000 adjusted chains, x^2", last(chain) ** 2, 1.0)
+
+# %%
+etas = np.array([0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 1.9])
+plain, adjusted, accepted = [], [], []
+for eta in etas:
+    chain = solvers.langevin(lambda x: -x, torch.zeros(4000, 1), step_size=eta, n_steps=120, generator=generator)
+    plain.append(last(chain).var().item())
+    x, rate = torch.randn(4000, 1, generator=generator), 0.0
+    for _ in range(40):
+        z, u = torch.randn(4000, 1, generator=generator), torch.rand(4000, generator=generator)
+        x, yes = solvers.mala_step(std_normal_log_prob, lambda x: -x, x, z, u, step_size=eta)
+        rate += yes.double().mean().item() / 40
+    adjusted.append(x.var().item())
+    accepted.append(rate)
+fine = np.linspace(0.01, 1.92, 200)
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
+left.plot(fine, 1 / (1 - fine / 2), color="#222222", linestyle="-", label="$1/(1-\\eta/2)$")
+left.plot(etas, plain, "o", linestyle="", color="#D55E00", label="plain, 4,000 chains")
+left.plot(etas, adjusted, "s", linestyle="", color="#009E73", label="adjusted")
+left.set(yscale="log", xlabel="step size η", ylabel="variance (truth: 1)", title="the bias, and its removal")
+left.legend()
+right.plot(etas, accepted, "s-", color="#009E73")
+right.set(xlabel="step size η", ylabel="share of moves accepted", ylim=(0, 1.05), title="what the removal costs");
+
+# %% [markdown]
+# **A question for the widget.** On the two valleys, raise $\eta$ slowly without Metropolis: which goes wrong first, the width of the valleys, or the shares of
+# mass in them? Then switch Metropolis on at the largest $\eta$: is the picture right, and is the *chain* any good?
+
+# %%
+widgets.langevin_bias()
+
+# %% [markdown]
+# > **Often done, but:** image models are trained with steps like $x\leftarrow x-10\,\nabla E+0.005\,z$. That noise is not $\sqrt{2\cdot10}$. With temperature $T$ the step is
+# > $x-\eta\nabla E+\sqrt{2\eta T}\,z$, which is *exactly* a Langevin step of size $\eta T$ on the energy $E/T$; so the recipe samples $p^{1/T}$ with $T=0.005^2/20\approx10^{-6}$.
+# > It works, and what it trains is not the density that it is said to be.
+
+# %%
+x, z = torch.randn(2, 100, 2, generator=generator)
+cold = solvers.langevin_step(x, -4 * x**3, z, step_size=0.1, temperature=0.05)
+check("eta, T on E = eta T, 1 on E / T", cold, solvers.langevin_step(x, -4 * x**3 / 0.05, z, step_size=0.1 * 0.05), atol=1e-12)
+check("T of step 10 and noise 0.005", 0.005**2 / (2 * 10), 1.25e-6, atol=1e-15)
+
+
+# %% [markdown]
+# **It fails: slow mixing.** Two valleys, $E=b(x^2-1)^2+\tfrac12x$, separated by a barrier of height about $b$. Downhill steps never climb it; noise must, and the wait is exponential
+# in the height. Kramers' formula puts the rate of leaving a valley at $\frac{\sqrt{E''(\text{valley})\,|E''(\text{top})|}}{2\pi}e^{-\Delta E}$; the matrix knows the truth. Metropolis changes nothing: it corrects
+# *where* the chain settles, not *when*.
+
+# %%
+def valleys(b):
+    return (lambda x: b * (x**2 - 1) ** 2 + 0.5 * x), (lambda x: -(4 * b * x * (x**2 - 1) + 0.5))
+
+
+def kramers(b, eta):
+    energy, _ = valleys(b)
+    left, top, right = np.sort(np.roots([4 * b, 0, -4 * b, 0.5]).real)
+    bend = lambda x: abs(12 * b * x**2 - 4 * b)
+    rates = [math.sqrt(bend(v) * bend(top)) / (2 * math.pi) * math.exp(energy(v) - energy(top)) for v in (left, right)]
+    return 1 / (sum(rates) * eta)
+
+
+line, waits = torch.linspace(-1.8, 1.8, 145), {}
+for b in (1, 2, 3, 4, 5, 6):
+    energy, slope = valleys(b)
+    adjusted = solvers.mala_matrix(-energy(line), slope(line), line, step_size=0.01)
+    unadjusted = solvers.langevin_matrix(slope(line), line, step_size=0.01)
+    waits[b] = solvers.relaxation_time(unadjusted), solvers.relaxation_time(adjusted)
+    print(f"barrier {b}: steps to forget {waits[b][0]:6.0f}, with Metropolis {waits[b][1]:6.0f}, Kramers {kramers(b, 0.01):6.0f}")
+check_range("barrier 6: the matrix / Kramers", waits[6][1] / kramers(6, 0.01), 0.8, 1.4)
+check("Metropolis never shortens the wait here", [float(w[1] > w[0]) for w in waits.values()], [1.0] * 6)
+
+# %% [markdown]
+# ## 5. Training without $Z$: chains for the negative phase
+#
+# **Step 9. Contrastive divergence.** The negative phase wants samples of a model that changes at every step. CD-$k$ (Hinton 2002) does not wait: it starts chains *at the
+# data* and runs $k$ steps. If the model were right, the data would already be its samples, and the chains would have nowhere to go. How much of the gradient does that see? For
+# $E=\tfrac12(x-\mu)^2$ and data of mean $m$, one step moves the mean from $m$ to $\mu+(1-\eta)(m-\mu)$, so after $k$ steps
+# $$\mathbb E\,[x-x^{(k)}]=\big(1-(1-\eta)^k\big)(m-\mu):$$
+# the right direction, shortened.
+
+# %%
+mu, m, eta = 2.0, -1.0, 0.2
+data = m + 0.5 * torch.randn(20_000, 1, generator=generator)
+for k in (1, 5):
+    negatives = score.contrastive_negatives(lambda x: mu - x, data, step_size=eta, n_steps=k, generator=generator)
+    check_close_mc(f"CD-{k}: the gradient for mu", data - negatives, (1 - (1 - eta) ** k) * (m - mu))
+
+# %% [markdown]
+# **Step 10. Where CD settles.** A shortened step in the right direction would be harmless. In general CD-$k$ rests where
+# $\mathbb E_{p_d}\phi=\mathbb E_{p_dP_\theta^k}\phi$ ($\phi$ the features that $\theta$ multiplies), and maximum likelihood where $\mathbb E_{p_d}\phi=\mathbb E_{p_\theta}\phi$. If the model contains the data's law and $P_\theta$ leaves
+# $p_\theta$ alone exactly, the truth is a resting place of both. With plain Langevin it is not: the chain's own bias is learned into the model. We take the data's law to be normal, and let
+# the matrix be the chain, so that no number below is random.
+
+# %%
+x = torch.linspace(-9, 9, 361)
+phi = torch.stack([x, x**2 / 2], 1)
+normal = (-(x**2) / 2).softmax(0)
+exact_chain = solvers.mala_matrix(-(x**2) / 2, -x, x, step_size=0.5)
+plain_chain = solvers.langevin_matrix(-x, x, step_size=0.5)
+check("CD-1 at the truth, adjusted chain: gradient", normal @ phi - normal @ exact_chain @ phi, [0.0, 0.0], atol=1e-9)
+moved = (1 - (1 - 0.5) ** 2) * (solvers.langevin_variance(0.5) - 1)
+check("CD-1 at the truth, plain chain: d variance", normal @ plain_chain @ x**2 - normal @ x**2, moved, atol=1e-6)
+
+# %% [markdown]
+# Now data that the model *cannot* match: two unequal bumps, against $E=\theta_1x+\theta_2x^2+\theta_3x^4/4$. We solve for the resting place of each by Newton's method.
+
+# %%
+x = torch.linspace(-4, 4, 161)
+bumps = GaussianMixture(torch.tensor([0.7, 0.3]), torch.tensor([[-1.2], [1.5]]), torch.tensor([0.5, 0.3]))
+data_law = bumps.log_prob(x[:, None]).softmax(0)
+phi = torch.stack([x, x**2, x**4 / 4], 1)
+law = lambda theta: (-(phi @ theta)).softmax(0)
+
+
+def pull(theta, k):
+    """E_model phi - E_data phi, with k chain steps for the model, or all of them if k is None."""
+    negative = law(theta)
+    if k is not None:
+        slope = -(theta[0] + 2 * theta[1] * x + theta[2] * x**3)
+        step, negative = solvers.mala_matrix(-(phi @ theta), slope, x, step_size=0.1), data_law
+        for _ in range(k):
+            negative = negative @ step
+    return (negative - data_law) @ phi
+
+
+def resting_place(k):
+    theta = torch.tensor([0.0, 0.5, 0.3])
+    for _ in range(30):
+        here = pull(theta, k)
+        jacobian = torch.stack([(pull(theta + 1e-5 * e, k) - here) / 1e-5 for e in torch.eye(3)], 1)
+        move = torch.linalg.solve(jacobian, -here)
+        theta = theta + move * min(1.0, 0.5 / move.abs().max().item())
+    return theta
+
+
+fits = {k: resting_place(k) for k in (1, 2, 5, 10, 30, 100, None)}
+kl = {k: (data_law * (data_law / law(theta)).log()).sum().item() for k, theta in fits.items()}
+for k, value in kl.items():
+    print(f"{'maximum likelihood' if k is None else f'CD-{k}':<19} KL(data || model) = {value:.6f}")
+check("exact likelihood rests where the moments agree", law(fits[None]) @ phi, data_law @ phi, atol=1e-9)
+check("nothing beats maximum likelihood", min(kl, key=kl.get) is None, True)
+check("and more steps never hurt here", sorted(kl.values(), reverse=True) == list(kl.values()), True)
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3))
+left.fill_between(x, data_law / 0.05, color="#999999", alpha=0.4, label="data")
+for k, colour, dash in ((1, "#D55E00", ":"), (10, "#E69F00", "--"), (None, "#009E73", "-")):
+    left.plot(x, law(fits[k]) / 0.05, color=colour, linestyle=dash, label="exact gradient" if k is None else f"CD-{k}")
+left.set(xlim=(-3, 3), xlabel="x", ylabel="density", title="where each training comes to rest")
+left.legend(fontsize=8)
+ks = [k for k in kl if k]
+right.plot(ks, [kl[k] for k in ks], "o-", color="#D55E00", label="CD-k")
+right.axhline(kl[None], color="#009E73", linestyle="-", label="exact gradient")
+right.set(xscale="log", xlabel="k, steps in each negative phase", ylabel="KL(data || model), nats", title="the bias, exactly")
+right.legend();
+
+# %% [markdown]
+# CD-1 gets each bump's shape right and the masses of the two wrong, because one step from the data never asks how much mass there should be on the other side.
+#
+# **It fails: a valley that no chain visits.** This is the same blindness at its worst, and it is question 3. The energy is a flexible one (25 bumps that can be raised or lowered) on top of two equal valleys; all
+# data lie in the right one. Persistent chains (Tieleman 2008) are the repair: keep the chains from one update to the next and never restart them at the data. They began everywhere, so some sit in the left valley, and raise it.
+# Again laws instead of samples: the data's law times $P^k$ for CD, a law that is carried on for the persistent chains.
+
+# %%
+x = torch.linspace(-2, 2, 101)
+centres_x = torch.linspace(-1.8, 1.8, 25)
+lumps = torch.exp(-((x[:, None] - centres_x) ** 2) / (2 * 0.2**2))
+lump_slopes = -(x[:, None] - centres_x) / 0.2**2 * lumps
+data_law = (-((x - 1) ** 2) / (2 * 0.3**2)).softmax(0)
+law = lambda theta: (-(4 * (x**2 - 1) ** 2 + lumps @ theta)).softmax(0)
+
+
+def train(negative_phase, k=1, rate=1.0, n_steps=400):
+    """Gradient steps on theta; return theta and, at each step, KL(data || model) and the left mass."""
+    theta, trace = torch.zeros(25), []
+    chains = law(theta)  # persistent chains begin everywhere
+    for _ in range(n_steps):
+        slope = -(16 * x * (x**2 - 1) + lump_slopes @ theta)
+        step = solvers.mala_matrix(law(theta).log(), slope, x, step_size=0.02)
+        start = {"exact": law(theta), "data": data_law, "persistent": chains}[negative_phase]
+        chains = start if negative_phase == "exact" else start @ torch.linalg.matrix_power(step, k)
+        theta = theta - rate * (data_law - chains) @ lumps
+        now = law(theta)
+        trace.append([(data_law * (data_law / now).log()).sum().item(), now[x < 0].sum().item()])
+    return theta, np.array(trace)
+
+
+runs = {
+    "exact": train("exact"),
+    "CD-1": train("data"),
+    "persistent, 5 steps": train("persistent", k=5),
+    "persistent, rate 10": train("persistent", k=5, rate=10.0, n_steps=100),
+}
+for name, (_, trace) in runs.items():
+    print(f"{name:<20} after {len(trace):3d} updates: KL ~{trace[-1, 0]:.3f}, mass in the left valley ~{trace[-1, 1]:.3f}")
+check("before training: half the mass is left", law(torch.zeros(25))[x < 0].sum(), 0.5, atol=0.01)
+check_range("CD-1: the empty valley after training", runs["CD-1"][1][-1, 1], 0.8, 0.9)
+check_range("persistent chains: the empty valley", runs["persistent, 5 steps"][1][-1, 1], 0.0, 0.01)
+check_range("persistent, rate 10: KL after 100 updates", runs["persistent, rate 10"][1][-1, 0], 1, 10)
+check_range("persistent: KL, against CD-1's", runs["persistent, 5 steps"][1][-1, 0] / runs["CD-1"][1][-1, 0], 0.0, 0.1)
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3))
+left.fill_between(x, data_law / 0.04, color="#999999", alpha=0.4, label="data")
+for (name, (theta, trace)), colour, dash in zip(runs.items(), ("#009E73", "#D55E00", "#0072B2", "#CC79A7"), ("-", ":", "--", "-."), strict=True):
+    if "10" not in name:
+        left.plot(x, law(theta) / 0.04, color=colour, linestyle=dash, label=name)
+    right.plot(trace[:, 0], color=colour, linestyle=dash, label=name)
+left.set(xlabel="x", ylabel="density", title="CD-1 deepens the valley that it never visits")
+left.legend(fontsize=8)
+right.set(yscale="log", xlabel="update", ylabel="KL(data || model), nats", title="persistent chains, and too fast an update")
+right.legend(fontsize=8);
+
+
+# %% [markdown]
+# CD-1 does not merely leave the hole: it *fills* it, from one half to six sevenths of the mass, because raising the energy around the data, where its chains go, makes the left valley the better place. Its loss looks
+# excellent all the while. The pink line is the other named instability: with ten times the learning rate the model runs away from its chains, the pool describes a model of long ago, and the updates oscillate without bound.
+# The repairs are the ones you would guess: slower updates, more chain steps, some chains begun afresh. We need all three in section 7.
+
+# %% [markdown]
+# ## 6. $Z$ after all
+#
+# **Step 11. Noise-contrastive estimation.** Could $c=\log Z$ simply be one more parameter? Not by maximum likelihood: $-E(x)-c$ grows for ever as $c\to-\infty$. Gutmann and Hyvärinen ask another question. Mix the data with as many
+# draws of a noise $q$ that you know, and let the model tell them apart. By Bayes the log-odds that $x$ is data are $G(x)=\log p(x)-\log q(x)$, so use
+# $G_\theta(x)=-E_\theta(x)-c-\log q(x)$ in logistic regression. Its minimum is where $G_\theta$ is the true log-odds, and that fixes $c$ too. (With $\nu$ noise draws for each example, subtract $\log\nu$.)
+
+# %%
+def my_nce_loss(logits_data, logits_noise):
+    softplus = torch.nn.functional.softplus
+    return softplus(-logits_data) + softplus(logits_noise).sum(1)
+
+
+g, g_noise = torch.randn(50, generator=generator), torch.randn(50, 3, generator=generator)
+check("mine = genlab's", my_nce_loss(g, g_noise), score.nce_loss(g, g_noise))
+ratio, p_x, q_x = 3.0, 0.3, 0.2
+odds = score.nce_logits(torch.tensor(p_x).log(), torch.tensor(q_x).log(), ratio=ratio)
+check("the logit is Bayes' rule for the label", odds.sigmoid(), p_x / (p_x + ratio * q_x))
+
+truth = torch.tensor([0.2, 0.3])  # E = 0.2 x^2 + 0.3 x^4
+log_z = score.log_partition(truth[0] * grid**2 + truth[1] * grid**4, math.log(dx))
+log_data = -truth[0] * grid**2 - truth[1] * grid**4 - log_z
+log_noise = normal_log_prob(grid, 0.0, 1.5)
+guess = torch.tensor([0.5, 0.1, 0.0], requires_grad=True)  # two energies and c
+optimizer = torch.optim.LBFGS([guess], max_iter=300, tolerance_grad=1e-13, tolerance_change=1e-16, line_search_fn="strong_wolfe")
+
+
+def population_loss():
+    optimizer.zero_grad()
+    g = score.nce_logits(-guess[0] * grid**2 - guess[1] * grid**4 - guess[2], log_noise, ratio=1.0)
+    per_place = log_data.exp() * torch.nn.functional.softplus(-g) + log_noise.exp() * torch.nn.functional.softplus(g)
+    loss = per_place.sum() * dx
+    loss.backward()
+    return loss
+
+
+optimizer.step(population_loss)
+check("NCE's minimum: c, against log Z by quadrature", guess[2].item(), log_z, atol=1e-5)
+check("NCE's minimum: the two energies", guess[:2], truth, atol=1e-5)
+
+# %% [markdown]
+# That was the loss in expectation. From 20,000 draws it is logistic regression in the plain sense, so scikit-learn can solve it: the features are $x^2$ and $x^4$, and since $\log q$ is a parabola, its intercept and slope are known shifts. The
+# intercept is $-c$ plus the noise's own constant.
+
+# %%
+cdf = (log_data.exp() * dx).cumsum(0)
+data = grid[torch.searchsorted(cdf, torch.rand(20_000, generator=generator)).clamp(max=len(grid) - 1)]
+noise = 1.5 * torch.randn(20_000, generator=generator)
+both = torch.cat([data, noise])[:, None] ** torch.tensor([2.0, 4.0])
+fit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(both, np.repeat([1, 0], 20_000))
+c_hat = math.log(1.5 * math.sqrt(2 * math.pi)) - fit.intercept_[0]
+check_range("log Z from 20,000 draws, minus the truth", c_hat - log_z.item(), -0.06, 0.06)
+print(f"energies found: ~{1 / (2 * 1.5**2) - fit.coef_[0, 0]:.2f} and ~{-fit.coef_[0, 1]:.2f} (truth 0.2 and 0.3)")
+
+
+# %% [markdown]
+# **It fails: noise that is too easy.** If only $c$ is unknown, the error of $\hat c$ from $n$ draws of each is known (this is bridge sampling, Meng and Wong 1996): $\operatorname{Var}\hat c\approx\frac1n\big(1/\!\int\!\frac{pq}{p+q}-2\big)$. Move the noise away
+# and the overlap integral dies. On the left the spread of 300 fits, on the right the formula by quadrature.
+
+# %%
+def fit_c(log_ratio_data, log_ratio_noise):
+    """Solve the NCE equation for c by bisection; rows are independent repetitions."""
+    low, high = torch.full((len(log_ratio_data),), -30.0), torch.full((len(log_ratio_data),), 30.0)
+    for _ in range(60):
+        c = (low + high) / 2
+        slope = (-(log_ratio_data - c[:, None])).sigmoid().sum(1) - (log_ratio_noise - c[:, None]).sigmoid().sum(1)
+        low, high = torch.where(slope < 0, c, low), torch.where(slope < 0, high, c)
+    return (low + high) / 2
+
+
+n, spread = 200, {}
+for shift in (0.0, 1.0, 2.0, 3.0):
+    x = torch.randn(300, n, generator=generator)  # data N(0, 1) with E = x^2 / 2
+    y = shift + 1.2 * torch.randn(300, n, generator=generator)
+    log_q = lambda v: -((v - shift) ** 2) / (2 * 1.2**2) - math.log(1.2 * math.sqrt(2 * math.pi))
+    c = fit_c(-(x**2) / 2 - log_q(x), -(y**2) / 2 - log_q(y))
+    p, q = normal_log_prob(grid, 0.0, 1.0).exp(), log_q(grid).exp()
+    overlap = (p * q / (p + q)).sum() * dx
+    spread[shift] = c.std().item(), math.sqrt((1 / overlap - 2) / n)
+    check_range(f"noise at {shift:g}: spread of log Z-hat / formula", spread[shift][0] / spread[shift][1], 0.75, 1.35)
+check_range("noise at 3 against noise at 0: spread", spread[3.0][0] / spread[0.0][0], 4, 15, digits=1)
+
+
+# %% [markdown]
+# **Step 12. Annealed importance sampling.** The other repair for a bad proposal is to walk there slowly. Join $q$ to the target by levels $f_\beta=q^{1-\beta}e^{-\beta E}$. Draw $x$ from $q$; then, again and again, raise $\beta$ a little, multiply the weight by
+# $$\frac{f_{\beta'}(x)}{f_\beta(x)},\qquad\text{that is}\qquad\log w\leftarrow\log w+(\beta'-\beta)\big(-E(x)-\log q(x)\big),$$
+# and take a Metropolis-adjusted step that leaves $f_{\beta'}$ alone. Why is $\mathbb E\,w=Z$, even when the step hardly mixes? Because each step balances its level, the reversed walk is a legitimate law of the same path; $w$ is the density ratio of the two, and a
+# ratio of laws has mean $1$, up to the constants that we left out: $Z/1$. No approximation entered.
+
+# %%
+def my_ais_log_weight(log_w, log_base, energy, beta, beta_next):
+    return log_w + (beta_next - beta) * (-energy - log_base)
+
+
+w0, log_q, e = torch.randn(3, 30, generator=generator)
+check("mine = genlab's", my_ais_log_weight(w0, log_q, e, 0.2, 0.3), score.ais_log_weight(w0, log_q, e, beta=0.2, beta_next=0.3))
+course.show_source(score.ais_log_weight)
+
+quartic = lambda x: (x**4).sum(1)
+x0 = torch.randn(2000, 1, generator=generator)
+walk = score.annealed_importance(std_normal_log_prob, quartic, x0, torch.linspace(0, 1, 11), step_size=0.05, generator=generator)
+weights = last(walk).log_w.exp()
+by_quadrature = score.log_partition(grid**4, math.log(dx)).exp().item()
+check_close_mc("d = 1: AIS's mean weight against quadrature", weights, by_quadrature)
+
+# %% [markdown]
+# **A sandwich.** By Jensen the average of $\log w$ lies below $\log Z$. Walk *back*, from exact samples of the target at $\beta=1$ down to $q$, and the weights estimate $1/Z$; so minus their average logarithm lies above. Exact samples are available here, since $|x|^4$ has a Gamma
+# law. Fifty dimensions, where importance sampling from the same $q=\mathcal N(0,I)$ would need $r^{50}\approx10^6$ draws for one that counts:
+
+# %%
+d, exact = 50, 50 * math.log(Z1)
+torch.manual_seed(10)
+size = torch.distributions.Gamma(0.25, 1.0).sample((200, d)) ** 0.25
+samples = size * (2.0 * torch.randint(0, 2, (200, d), generator=generator) - 1)
+check_close_mc("exact samples: mean square, against Gammas", samples**2, math.gamma(0.75) / math.gamma(0.25))
+sandwich = {}
+for n_levels in (10, 30, 100, 300):
+    levels = torch.linspace(0, 1, n_levels + 1) ** 2  # smaller steps where q and f differ most
+    up = last(score.annealed_importance(std_normal_log_prob, quartic, torch.randn(200, d, generator=generator), levels, step_size=0.03, generator=generator))
+    down = last(score.annealed_importance(std_normal_log_prob, quartic, samples, levels.flip(0), step_size=0.03, generator=generator))
+    sandwich[n_levels] = up.log_w.mean().item(), -down.log_w.mean().item()
+    print(f"{n_levels:3d} levels: ~{sandwich[n_levels][0]:6.2f} < {exact:.6f} < ~{sandwich[n_levels][1]:6.2f}")
+check("every lower bound is below, every upper above", [lo < exact < hi for lo, hi in sandwich.values()], [True] * 4)
+check_range("300 levels: width of the sandwich, nats", sandwich[300][1] - sandwich[300][0], 0.5, 4.0, digits=2)
+check_range("300 levels: log of the mean weight - log Z", score.log_mean_exp(up.log_w) - exact, -0.8, 0.8, digits=2)
+
+# %% [markdown]
+# **Back to the two valleys.** Annealing also repairs what Metropolis could not. Barrier 6, chains begun in the *left* valley: after 300 steps hardly any have crossed, and the matrix says how many should have. Particles that come down from a wide $q$ fall
+# into both, and their weights correct the shares. The truth is a quadrature.
+
+# %%
+energy, slope = valleys(6)
+truth = (-energy(line)).softmax(0)[line > 0].sum()
+step = torch.linalg.matrix_power(solvers.mala_matrix(-energy(line), slope(line), line, step_size=0.01), 300)
+begin = (line - line[32]).abs().argmin()  # the place x = -1
+stuck = last(solvers.mala(lambda x: -energy(x).sum(1), slope, torch.full((4000, 1), line[32].item()), step_size=0.01, n_steps=300, generator=generator))
+check_close_mc("after 300 steps: share right, against the matrix", (stuck > 0).double(), step[begin][line > 0].sum().item())
+wide = lambda x: normal_log_prob(x, 0.0, 1.2)
+x0 = 1.2 * torch.randn(4000, 1, generator=generator)
+end = last(score.annealed_importance(wide, lambda x: energy(x).sum(1), x0, torch.linspace(0, 1, 201), step_size=0.01, generator=generator))
+right_share = (end.log_w.softmax(0) * (end.x[:, 0] > 0)).sum()
+print(f"truth {truth:.4f}; plain chains ~{(stuck > 0).double().mean():.3f}; annealed, weighted ~{right_share:.3f}")
+check_range("annealed and weighted, minus the truth", right_share - truth, -0.04, 0.04)
+
+
+# %% [markdown]
+# ## 7. Real data: an energy of the digits
+#
+# Now everything at once, on the $8\times8$ digits. The energy is a perceptron with two hidden layers plus a quadratic, $E(x)=f_\theta(x)+\lVert x\rVert^2/2s^2$; the negative phase is 20 Langevin steps of persistent chains that begin in *noise*, at temperature 1. Five stabilisers,
+# each with a reason that you have met:
+#
+# | stabiliser | reason |
+# |---|---|
+# | noise $\sigma=0.3$ on the data | grey levels are points and the paper is always white: without noise the law has walls of infinite steepness |
+# | the quadratic | $Z$ is finite, and runaway chains come back |
+# | 20 chain steps for each update | the pool must keep up with the model (the pink line) |
+# | a rate that fades to nothing | the same, at the end |
+# | 5 % of the chains begun afresh | they look for valleys in which no chain is (question 3) |
+#
+# **Which step may the chain take?** The steepest direction is a pixel that is always white: data variance $\sigma^2$. Training matches the *chain's* variance to the data's, so by step 6 the learned curvature $\lambda$ solves $\lambda(1-\eta\lambda/2)=1/\sigma^2$: the bias of the step is learned
+# into the energy. With $\eta=\sigma^2/2$ the solution is $\lambda=2/\sigma^2$, a model whose white pixels have half the variance that they should; beyond, there is no solution and training explodes. We take $\eta=0.02$ and pay 14 %.
+
+# %%
+def learned_curvature(eta, sigma):
+    return (1 - math.sqrt(1 - 2 * eta / sigma**2)) / eta
+
+
+for eta, sigma in ((0.02, 0.3), (0.045, 0.3)):
+    curvature = learned_curvature(eta, sigma)
+    check(f"eta = {eta}: the biased chain matches the data", solvers.langevin_variance(eta, curvature=curvature), sigma**2, atol=1e-8)
+    print(f"eta = {eta}: variance of a white pixel under the model {1 / curvature:.6f}, in the data {sigma**2:.6f}")
+
+# %%
+from genlab.score.digit_diffusion import scale
+from genlab.score.digit_ebm import Recipe, denoise, digit_ebm, fresh_samples, train_digit_ebm
+
+torch.set_default_dtype(torch.float32)
+train, test = load_digits("train"), load_digits("test")
+recipe = Recipe()
+ebm = digit_ebm(recipe)
+records = widgets.watch(train_digit_ebm(ebm, train.images, recipe), total=recipe.n_steps, label="phase difference")
+judge = load_classifier()
+generator = torch.Generator().manual_seed(10)
+noisy = lambda images: scale(images) + recipe.data_noise * torch.randn(images.shape, generator=generator)
+features = lambda x: judge.features(8 * (x + 1))
+real = features(noisy(train.images))
+floor = frechet_distance(real, features(noisy(test.images))).item()
+pool = ebm.chains.states
+check_range("Frechet distance of the pool, noise on both", frechet_distance(real, features(pool)), 0.05, 0.8, digits=2)
+check_range("the same for 200 real test digits", floor, 0.05, 0.3, digits=2)
+check_range("last 50 losses, mean: no likelihood, about zero", np.mean([r.loss for r in records[-50:]]), -3, 3, digits=1)
+
+# %% [markdown]
+# The live curve is what energy models are notorious for: it says nothing about progress. It starts far below zero while the chains are still noise, and then hovers around zero *because* the two phases balance. Judge the samples.
+#
+# The model's law is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is the door to lesson 11; there you will derive it.
+
+# %%
+clean = denoise(ebm, pool[:40], sigma=recipe.data_noise)
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.6))
+course.show_images(axes[0], noisy(train.images[:40]).clamp(-1.5, 1.5), title="digits with noise σ = 0.3")
+course.show_images(axes[1], pool[:40].clamp(-1.5, 1.5), title="states of the chains")
+course.show_images(axes[2], clean.clamp(-1, 1), title="the same, denoised by the slope")
+clean_all = denoise(ebm, pool, sigma=recipe.data_noise)
+check_range("Frechet distance, denoised against clean digits", frechet_distance(judge.features(train.images), features(clean_all)), 0.1, 1.0, digits=2)
+
+# %% [markdown]
+# **What the energy ranks.** Unlike a GAN's critic it has a meaning away from the data: high energy, unlikely. Energies of test digits, of the same digits upside down, and of the same pixels in a fixed random order, which have the same histogram of ink. The number is the share of
+# pairs in which the real digit has the lower energy.
+
+# %%
+order = torch.randperm(64, generator=generator)
+shuffled = test.images.flatten(1)[:, order].reshape(test.images.shape)
+with torch.no_grad():
+    energies = {name: ebm.energy(noisy(x)) for name, x in (("test digits", test.images), ("upside down", test.images.flip(2)), ("pixels shuffled", shuffled))}
+    energies["chains"] = ebm.energy(pool)
+figure, ax = plt.subplots(figsize=(6.5, 3))
+for (name, e), dash in zip(energies.items(), ("-", "--", "-.", ":"), strict=True):
+    relative = (e - energies["test digits"].mean()).clamp(max=60)
+    ax.hist(relative, np.linspace(-25, 60, 40), density=True, histtype="step", linewidth=2, linestyle=dash, label=name)
+ax.set(xlabel="energy minus the mean of test digits (nats; beyond 60 at 60)", ylabel="density", title="low energy where the digits are")
+ax.legend(fontsize=8)
+below = lambda other: (energies["test digits"][:, None] < energies[other]).double().mean()
+check_range("pairs ranked right, against shuffled pixels", below("pixels shuffled"), 0.97, 1.0)
+check_range("pairs ranked right, against upside down", below("upside down"), 0.7, 1.0)
+check_range("mean energy, test digits - chains", energies["test digits"].mean() - energies["chains"].mean(), -4, 4, digits=1)
+
+# %% [markdown]
+# **Its likelihood, with its kind.** The type says *unnormalised*, and `log_likelihood` refuses. With $\log Z$ from annealed importance sampling we get an estimate. As $q$ we take the normal law with the mean and covariance of the noisy digits: a good start makes good weights.
+
+# %%
+pixels = scale(train.images).flatten(1)
+blurred = torch.cov(pixels.T) + recipe.data_noise**2 * torch.eye(64)
+base = Gaussian(pixels.mean(0), blurred)
+log_base = lambda x: base.log_prob(x.flatten(1))
+for parameter in ebm.parameters():
+    parameter.requires_grad_(False)
+x0 = base.sample(200, generator=generator).reshape(200, 1, 8, 8)
+end = last(score.annealed_importance(log_base, ebm.energy, x0, torch.linspace(0, 1, 201), step_size=0.03, generator=generator))
+log_z, useful = score.log_mean_exp(end.log_w).item(), score.effective_sample_size(end.log_w).item()
+held_out = noisy(test.images)
+estimate = (-ebm.energy(held_out) - log_z).mean().item()
+print(f"kind: {likelihood_kind(ebm)}; log Z-hat ~{log_z:.0f}, average of log w ~{end.log_w.mean():.0f}")
+check_range("particles that count, of 200", useful, 10, 190, digits=0)
+check_range("noisy test digits: estimated nats", estimate, -42.5, -37)
+check_range("minus that of the normal law q", estimate - log_base(held_out).mean(), -0.8, 4)
+
+# %% [markdown]
+# Print such a number with its kind and its direction: *estimated, and if anything too high*. It concerns noisy digits, so it has no place beside the bits per dimension of lessons 02 to 06. And it is sobering: samples that the judge hardly tells from data, and a likelihood a nat or so above that of a single normal law.
+#
+# **It fails, with the stabilisers off.** The first 180 updates again, with the same network and the same rate: without the noise on the data; with one chain step for each update in place of twenty; and without either and without the quadratic.
+
+# %%
+import dataclasses
+from itertools import islice
+
+
+def first_updates(quadratic=True, n=120, **changes):
+    """The first `n` phase differences of a run with some stabilisers off, and its model."""
+    changed = dataclasses.replace(recipe, **changes)
+    model = digit_ebm(changed)
+    model.base_std = recipe.base_std if quadratic else None
+    return [r.loss for r in islice(train_digit_ebm(model, train.images, changed), n)], model
+
+
+runs = {
+    "all on": ([r.loss for r in records[:180]], ebm),
+    "no noise": first_updates(n=180, data_noise=0.0),
+    "one chain step": first_updates(chain_steps=1),
+    "three off": first_updates(quadratic=False, chain_steps=1, data_noise=0.0),
+}
+figure, ax = plt.subplots(figsize=(6.5, 2.8))
+for (name, (losses, _)), colour, dash in zip(runs.items(), ("#009E73", "#0072B2", "#E69F00", "#D55E00"), ("-", "-.", "--", ":"), strict=True):
+    ax.plot(np.abs(losses), color=colour, linestyle=dash, label=name)
+    wildest = np.log10(np.abs(losses[60:]).max())
+    check_range(f"log10 of |loss|, {name}", wildest, *((0, 1.6) if name == "all on" else (2, 14)), digits=1)
+ax.set(yscale="log", xlabel="update", ylabel="|phase difference|", title="the same network, the same rate")
+ax.legend(fontsize=8)
+far = runs["three off"][1].chains.states.abs().max()
+check_range("largest |x| of the last run's chains", far, 6, 1e5, digits=0)
+
+# %% [markdown]
+# Either of the two alone is ruin, by eight powers of ten. Without noise the energy gets steeper and steeper where the paper is white, until the chain's step is too long for it, just as the curvature equation said; with one step the pool is left behind. (Which of the other stabilisers does this small run survive
+# without? Try it.)
+#
+# **It fails, more quietly: the pool flatters.** The pool's chains were there while the energy was shaped around them. The honest test are chains that training never saw: from noise, 800 steps. Which digits do they become?
+
+# %%
+fresh = fresh_samples(ebm, 1000, n_steps=800, generator=torch.Generator().manual_seed(1))
+shares = {}
+for name, x in (("pool", pool[:1000]), ("fresh", fresh)):
+    votes = judge(8 * (denoise(ebm, x, sigma=recipe.data_noise) + 1)).argmax(1)
+    shares[name] = torch.bincount(votes, minlength=10) / len(x)
+shares["data"] = torch.bincount(train.labels, minlength=10) / len(train.labels)
+figure, ax = plt.subplots(figsize=(6.5, 2.6))
+for k, (name, s) in enumerate(shares.items()):
+    ax.bar(np.arange(10) + 0.27 * (k - 1), s, width=0.25, label=name)
+ax.set(xlabel="digit, as the judge reads it", ylabel="share", xticks=range(10), title="fresh chains fall into the nearest valleys")
+ax.legend(fontsize=8)
+off = lambda name: 0.5 * (shares[name] - shares["data"]).abs().sum()
+check_range("pool: total variation of the digits' shares", off("pool"), 0.0, 0.16)
+check_range("fresh chains: the same", off("fresh"), 0.1, 0.6)
+check_range("fresh: energy minus the pool's, nats", ebm.energy(fresh).mean() - energies["chains"].mean(), -6, 6, digits=1)
+
+# %% [markdown]
+# These fresh chains end at energies like the pool's: they have *not* found holes, which is what the restarts are for. But they end on the wrong digits in the wrong shares. Each slides into the valley nearest to its noise and stays there; 800 steps are nothing against the barriers between a one and an
+# eight. The pool has the shares right because it was steered during training, the fresh chains show what sampling from this energy really costs. Slow mixing is the unsolved problem of this lesson, and the reason for the next: lesson 11 anneals over *noise levels*, as we annealed over $\beta$.
+#
+# ## 8. Where energy-based models stand
+#
+# > **Often stated, but:** "energy-based models are a fifth paradigm." They have a lesson on this track and no row on its map, and the map is right. They have no sampler of their own: a chain follows their slope, so they stand beside the score models, in `genlab.score`. And every exact density *is* an energy, $E=-\log p$ with $Z=1$: the
+# > autoregressive models and flows of lessons 02 and 04 are the energies whose constant was arranged beforehand. What sets an EBM apart is the *kind* of its likelihood.
+
+# %%
+side = torch.linspace(-7, 7, 281, dtype=torch.float64)
+points = torch.cartesian_prod(side, side)
+as_energy = -mixture.log_prob(points)
+check("an exact density is an energy with Z = 1", score.log_partition(as_energy, 2 * math.log(0.05)).exp(), 1.0)
+noise_model = score.NCE(nn.Linear(1, 1), Gaussian(torch.zeros(1), torch.eye(1)))
+print("kinds:", {type(m).__name__: likelihood_kind(m) for m in (mixture, ebm, noise_model)})
+check("neither energy model pretends to a log_prob", [hasattr(m, "log_prob") for m in (ebm, noise_model)], [False, False])
+
+# %% [markdown]
+# Two things that this kind buys. *Any architecture*: no triangular Jacobians, no masks, no bottleneck. And *addition*: the sum of two energies is the product of two densities, "this and that", with a constant that nobody needs in order to sample. For normal laws the product is known: precisions add.
+
+# %%
+both = grid**2 / 2 + (grid - 2) ** 2 / 2
+product = (-both).softmax(0)
+mean = (product * grid).sum()
+check("N(0,1) and N(2,1): mean of the product", mean, 1.0)
+check("N(0,1) and N(2,1): variance of the product", (product * (grid - mean) ** 2).sum(), 0.5)
+
+
+# %% [markdown]
+# ## Predict first, again
+#
+# 1. Six dimensions; in seven the grid is off by ten per cent, in twenty by a factor of $10^8$ (section 2).
+# 2. Above: $1/(1-0.25)=1.333$ (step 6).
+# 3. It does not vanish: CD-1 let it grow from a half to six sevenths of the mass. Persistent chains emptied it (section 5).
+# 4. Too low, by Jensen; so likelihoods come out too high (section 2).
+#
+# ## Exercises
+#
+# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("10....")` gives up to three hints. Worked solutions are in `solutions/`.
+
+# %%
+def quadratic_z(c, mu):
+    """Z of E(x) = c/2 (x - mu)^2."""
+    ...
+
+
+course.exercise("10.quadratic-z", quadratic_z)
+
+
+# %%
+def settled_variance(eta, c):
+    """Where unadjusted Langevin settles on E(x) = c/2 x^2."""
+    ...
+
+
+course.exercise("10.settled-variance", settled_variance)
+
+
+# %%
+def gradient_in_c(x, c):
+    """d log p(x) / dc for E(x) = c/2 x^2, at each of the points x (a numpy array)."""
+    ...
+
+
+course.exercise("10.gradient-in-c", gradient_in_c)
+
+
+# %%
+def log_acceptance(x, y, energy, slope, eta):
+    """log min(1, ratio) of a Langevin move from x to y; slope is the energy's derivative."""
+    ...
+
+
+course.exercise("10.acceptance", log_acceptance)
+
+
+# %%
+def log_weight(betas, log_q, energy):
+    """log w of one annealed particle: k + 1 levels, and log q and E at the k places (numpy arrays)."""
+    ...
+
+
+course.exercise("10.annealed-weights", log_weight)
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+widgets.quiz(10)
+
+# %% [markdown]
+# ## Summary
+#
+# 1. $p=e^{-E}/Z$: any function with a finite integral is a density; low energy is high probability.
+# 2. $Z$ is a sum over everything. Grids end at about six dimensions; draws need $r^d/\varepsilon^2$ evaluations.
+# 3. In $x$ the constant drops out: the score is $-\nabla E$.
+# 4. In $\theta$ it does not: energy down at the data, up at the model's own samples.
+# 5. Langevin steps sample with the score alone and settle a little too wide, $1/(1-\eta/2)$ on the normal.
+# 6. Metropolis' test removes that bias and not the wait between valleys.
+# 7. CD-$k$ starts at the data and cannot see valleys without data; persistent chains can, if the model moves slowly.
+# 8. NCE learns $\log Z$ by classification; it needs noise that overlaps the data.
+# 9. Annealed importance sampling is unbiased for $Z$ however it mixes; $\log\hat Z$ is too low on average.
+# 10. The likelihood is of the unnormalised kind; with $\hat Z$ it becomes an estimate, on the flattering side.
+#
+# | model | objective | sampler | passes | likelihood | pays |
+# |---|---|---|---|---|---|
+# | energy-based (beside the score row) | energy at data minus energy at own samples | Langevin chain | hundreds, each forward and backward | unnormalised; estimate with $\hat Z$ | chains in training, slow mixing |
+#
+# **What production systems add.** Convolutional or residual energies, replay buffers of ten thousand states, spectral normalisation, cold chains (the box of section 4), multi-scale sampling; and often not an EBM at all but its offspring: the denoisers of lessons 11 to 14, classifiers read as energies,
+# reward models whose exponential tilts a language model, and force fields in chemistry, where $E$ is the energy.
+#
+# ## Sources
+#
+# - Song and Kingma 2021, "How to Train Your Energy-Based Models" (arXiv:2101.03288): eqs. 1 to 7, sections 2 to 4.
+# - Roberts and Tweedie 1996, "Exponential convergence of Langevin distributions and their discrete approximations", *Bernoulli* 2: eqs. 3 and 4, section 1.4.
+# - Hinton 2002, "Training products of experts by minimizing contrastive divergence", *Neural Computation* 14: eq. 5. Tieleman 2008, "Training RBMs using approximations to the likelihood gradient", *ICML*: section 3.
+# - Gutmann and Hyvärinen 2012, "Noise-contrastive estimation of unnormalized statistical models", *JMLR* 13: eqs. 4 to 8, theorem 1. Meng and Wong 1996, "Simulating ratios of normalizing constants", *Statistica Sinica* 6, for the spread.
+# - Neal 2001, "Annealed importance sampling", *Statistics and Computing* 11: eqs. 2 to 10. Grosse, Ghahramani and Adams 2015 (arXiv:1511.02543), for the sandwich.
+# - Du and Mordatch 2019 (arXiv:1903.08689) and Nijkamp et al. 2020 (arXiv:1903.12370), for energies of images and their failures; Kramers 1940, *Physica* 7, for the wait.
