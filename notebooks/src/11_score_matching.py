@@ -1,0 +1,1033 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 11 · Score matching and score-based generation
+#
+# **After this lesson you will be able to**
+#
+# - *derive* three objectives that learn $\nabla\log p$ from samples alone (Hyvärinen's, sliced, denoising) and say what each costs;
+# - *prove* and *compute* the constant between the denoising and the explicit objective, and so the loss that no network can beat;
+# - *turn* a score into a denoiser and back (Tweedie's formula);
+# - *explain*, with numbers, the three ways in which a single noise level fails, and how a ladder of levels repairs them;
+# - *build* a noise-conditional score network, train it on digits and sample it by annealed Langevin.
+#
+# About 75 minutes to read, about 30 seconds to run. You need lesson 10 (energies, Langevin) and, from analysis, integration by parts.
+
+# %%
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from scipy.optimize import brentq
+from torch import nn
+
+from genlab import atlas, course, score, widgets
+from genlab.core import integrate, kl_on_grid, last, std_normal_log_prob
+from genlab.core.protocols import NoLikelihoodError, likelihood_kind, log_likelihood
+from genlab.course import check, check_close_mc, check_range
+from genlab.data.digits import load_digits
+from genlab.metrics.features import load_classifier
+from genlab.metrics.frechet import frechet_distance
+from genlab.nn.mlp import MLP
+from genlab.oracles import Empirical, Gaussian, GaussianMixture
+from genlab.score.digit_ncsn import Recipe, to_grey, to_unit
+from genlab.solvers.mcmc import langevin
+from genlab.train import cosine, fit, minibatches
+
+course.begin(lesson=11)
+torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
+atlas.draw_map(lesson=11)
+
+
+# %% [markdown]
+# Lesson 10 wrote $p = e^{-E}/Z$ and spent its effort on $Z$. Every remedy there had a price: chains inside the training loop, or a bias.
+# This lesson throws $Z$ away before it can do harm. It learns the **score**
+# $$s(x) = \nabla_x \log p(x),$$
+# the direction in which the log-density rises fastest. The score is all that Langevin dynamics asks for, so whoever has it can sample.
+#
+# ## Predict first
+#
+# Write your answers down; each comes back with a number.
+#
+# 1. Data from $\mathcal N(0, 1)$, noise of $\sigma = 1$, a perfect network. What is its denoising loss: 0, 0.25, 0.5 or 1?
+# 2. Two far modes, four fifths of the data in the left one. You run Langevin dynamics with the *exact* score from a wide start, for a
+#    long time. Which share of the chains ends on the left?
+# 3. You train at the single level $\sigma = 1$ on modes of width 0.5, and sample. How wide are the modes of the samples?
+# 4. How many backward passes does Hyvärinen's objective need for one $8\times8$ digit? For a colour image of $256\times256$?
+
+# %% [markdown]
+# ## 1. What a score knows, and what not
+#
+# **Step 1. The constant is gone.** Since $\log p(x) = -E(x) - \log Z$ and $Z$ does not depend on $x$,
+# $$\nabla_x\log p(x) = -\nabla_x E(x).$$
+# A wrong $Z$ cannot hurt what does not contain it. We take a mixture in the plane, multiply its density by $e^5$, differentiate
+# numerically, and compare with the mixture's own score.
+
+# %%
+plane = GaussianMixture(
+    torch.tensor([0.3, 0.7]), torch.tensor([[-1.5, 0.5], [1.0, -0.5]]), torch.tensor([0.6, 0.9])
+)
+generator = torch.Generator().manual_seed(11)
+x = torch.randn(6, 2, generator=generator)
+minus_energy = lambda x: plane.log_prob(x) + 5.0  # log p up to a constant that we pretend not to know
+h = 1e-5
+by_differences = torch.stack(
+    [(minus_energy(x + h * e) - minus_energy(x - h * e)) / (2 * h) for e in torch.eye(2)], 1
+)
+check("score = slope of an unnormalised log p", by_differences, plane.score(x), atol=1e-8)
+
+# %% [markdown]
+# **Step 2. Differences come back.** Walk from $a$ to $b$ and add up the slope on the way:
+# $$\log p(b) - \log p(a) = \int_0^1 s\big(a + u(b-a)\big)\cdot(b-a)\,du .$$
+# So a score determines the density up to one number, which must make the total 1. In one dimension nothing else is missing. Keep this
+# fact in mind: section 7 is about how little of it survives in practice when the way leads through a desert.
+
+# %%
+a, b = torch.tensor([-1.0, 0.0]), torch.tensor([2.0, 1.0])
+u = torch.linspace(0, 1, 2001)
+along = plane.score(a + u[:, None] * (b - a)) @ (b - a)
+truth = plane.log_prob(torch.stack([a, b])).diff()
+check("log p(b) - log p(a) from the score alone", integrate(along, u), truth, atol=1e-6)
+
+# %% [markdown]
+# ## 2. The objective that needs the answer
+#
+# **Step 3. Explicit score matching.** The natural distance between a model $s$ and the true score is the mean square,
+# $$J_{\mathrm{SM}}(s) = \tfrac12\,\mathbb E_{p}\,\lVert s(x) - \nabla\log p(x)\rVert^2,$$
+# half of what is called the *Fisher divergence*. It is zero only if the two agree wherever there are data. Take $p = \mathcal N(0,1)$,
+# whose score is $-x$, and the model $s(x) = -ax$. Then $s - \nabla\log p = (1-a)x$, and as $\mathbb E x^2 = 1$,
+# $$J_{\mathrm{SM}} = \tfrac12(1-a)^2 .$$
+
+# %%
+line = torch.linspace(-14, 14, 4001)[:, None]
+
+
+def mean(law, values):
+    """E[values] under a law on the line, by quadrature on `line`."""
+    return integrate(law.log_prob(line).exp() * values.detach(), line[:, 0])
+
+
+normal = Gaussian(torch.zeros(1), torch.eye(1))
+for slope, by_hand in ((0.0, 0.5), (0.5, 0.125), (0.8, 0.02), (1.0, 0.0), (1.5, 0.125)):
+    straight = lambda x, slope=slope: -slope * x
+    check(f"J_SM at a = {slope:g}", mean(normal, score.esm_loss(straight, normal.score, line)), by_hand)
+
+# %% [markdown]
+# A parabola with its bottom at the truth. But to compute it we used $\nabla\log p$, which is what we are looking for. We have samples of
+# $p$ and nothing else.
+#
+# ## 3. Integration by parts removes the answer
+#
+# **Step 4. Expand the square.**
+# $$J_{\mathrm{SM}} = \tfrac12\mathbb E_p\lVert s\rVert^2 \;-\; \mathbb E_p\big[s\cdot\nabla\log p\big] \;+\; \underbrace{\tfrac12\mathbb E_p\lVert\nabla\log p\rVert^2}_{\text{not ours to change}} .$$
+# The first term needs only samples. The last does not contain $s$. The unknown sits in the middle.
+#
+# **Step 5. The middle term, in one dimension.** Because $p\,(\log p)' = p'$,
+# $$\mathbb E_p\big[s\,(\log p)'\big] = \int s\,p'\,dx = \underbrace{\big[s\,p\big]_{-\infty}^{\infty}}_{0} - \int s'\,p\,dx = -\,\mathbb E_p[s'] .$$
+# The derivative has moved from the density, which we do not know, to the model, which we do.
+#
+# **Step 6. In D dimensions** do this for each coordinate and add: $s'$ becomes $\sum_j \partial s_j/\partial x_j = \operatorname{tr}\nabla s$.
+# Hyvärinen's objective is what remains,
+# $$J_{\mathrm{H}}(s) = \mathbb E_p\Big[\operatorname{tr}\nabla s(x) + \tfrac12\lVert s(x)\rVert^2\Big], \qquad
+# J_{\mathrm{SM}} = J_{\mathrm H} + \tfrac12\mathbb E_p\lVert\nabla\log p\rVert^2 .$$
+# For the parabola: $\operatorname{tr}\nabla s = -a$, so $J_{\mathrm H} = -a + a^2/2$, and the constant is $\tfrac12$.
+
+# %%
+for slope in (0.0, 0.5, 0.8, 1.0, 1.5):
+    straight = lambda x, slope=slope: -slope * x
+    value = mean(normal, score.hyvarinen_loss(straight, line))
+    check(f"J_H at a = {slope:g}", value, -slope + slope**2 / 2)
+
+bumps = GaussianMixture(
+    torch.tensor([0.3, 0.7]), torch.tensor([[-1.5], [1.0]]), torch.tensor([0.5, 0.8])
+)
+constant = mean(bumps, 0.5 * bumps.score(line)[:, 0] ** 2)
+for name, model in (("cos x", torch.cos), ("2x", lambda x: 2 * x), ("sin 3x - x", lambda x: torch.sin(3 * x) - x)):
+    gap = mean(bumps, score.esm_loss(model, bumps.score, line)) - mean(bumps, score.hyvarinen_loss(model, line))
+    check(f"mixture, s = {name}: J_SM - J_H", gap, constant, atol=1e-8)
+
+# %% [markdown]
+# Three models that have nothing to do with the data, and always the same constant. Note the sign: $J_{\mathrm H}$ rewards a *negative*
+# trace (at the data, the score should point inwards from all sides: a hill) and charges for the size of $s$.
+#
+# > **Often stated, but:** "Hyvärinen's identity holds for every density." Step 5 threw away $[s\,p]$ at the border. For the exponential
+# > law $p = e^{-x}$ on $x\ge0$ the density does not vanish at 0, and the identity is off by exactly $p(0)\,s(0)$.
+
+# %%
+half = torch.linspace(0, 60, 200_001)
+p_half = torch.exp(-half)
+s, s_slope = torch.cos(half), -torch.sin(half)  # the model s = cos x; the true score is -1
+explicit = integrate(p_half * 0.5 * (s + 1) ** 2, half)
+by_parts = integrate(p_half * (s_slope + 0.5 * s**2), half) + 0.5  # 1/2 E[(-1)^2] = 1/2
+check("exponential law: what the border adds", explicit - by_parts, 1.0, atol=1e-6)
+
+# %% [markdown]
+# > **Often stated, but:** "minimise $J_{\mathrm H}$ over your data set." The derivation needs $p$, not a finite sample of it. Over finitely
+# > many points the objective has *no minimum*: let the score cross zero at every data point with slope $-1/h^2$, as the score of narrow
+# > spikes does. At the points $s = 0$ and $s' = -1/h^2$, so $J_{\mathrm H} = -1/h^2$, as low as you please. Flexible networks find this.
+
+# %%
+three_points = Empirical(torch.tensor([[-1.0], [0.0], [1.5]]))
+for width in (0.2, 0.05, 0.01):
+    spikes = three_points.noised(1.0, width)
+    value = score.hyvarinen_loss(spikes.score, three_points.points).detach().mean()
+    check(f"J_H on three points, spikes of width {width:g}", value, -1 / width**2, rtol=1e-3)
+
+
+# %% [markdown]
+# ## 4. Slices make the trace cheap
+#
+# The trace needs $\partial s_j/\partial x_j$ for each $j$, and backward differentiation gives one row of the Jacobian a pass: $D$ passes
+# for $D$ numbers. For a colour image of $256\times256$ that is $3\cdot256^2 = 196{,}608$ passes for a single value of the loss.
+#
+# **Step 7. A random direction estimates the trace.** Let $v$ have independent entries with mean 0 and variance 1, so that
+# $\mathbb E[vv^\top] = I$. Then
+# $$\mathbb E\big[v^\top J v\big] = \sum_{ij} J_{ij}\,\mathbb E[v_iv_j] = \operatorname{tr} J ,$$
+# and $v^\top J$ is *one* backward pass. With signs $v_i = \pm1$ the diagonal enters without error, because $v_i^2 = 1$ always; what varies
+# is $\sum_{i<j}(J_{ij}+J_{ji})\,v_iv_j$, whose variance is $\sum_{i<j}(J_{ij}+J_{ji})^2$. In three dimensions there are eight sign vectors:
+# we try them all.
+
+# %%
+mix = torch.tensor([[1.0, 2.0, 0.0], [0.5, -1.0, 3.0], [0.0, 1.0, 1.0]])
+field = lambda x: torch.sin(x @ mix)
+at = torch.randn(1, 3, generator=generator)
+signs = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 3)
+slices = torch.stack([score.sliced_loss(field, at, v[None, None])[0].detach() for v in signs])
+check("mean over all eight signs = exact trace", slices.mean(), score.hyvarinen_loss(field, at)[0])
+
+jacobian = torch.autograd.functional.jacobian(lambda x: field(x[None])[0], at[0])
+off = (jacobian + jacobian.T)[torch.triu(torch.ones(3, 3), 1) > 0]
+check("their variance = what stands off the diagonal", slices.var(correction=0), (off**2).sum())
+
+# %% [markdown]
+# Now the price, counted rather than claimed: a hook on the input fires at each backward pass that reaches it.
+
+# %%
+def backward_passes(loss):
+    """How often one evaluation of a loss differentiates with respect to its 8 x 8 image."""
+    image, count = torch.zeros(1, 1, 8, 8, requires_grad=True), []
+    image.register_hook(lambda gradient: count.append(1))
+    net = nn.Sequential(nn.Flatten(), MLP(64, 64, 16, 1), nn.Unflatten(1, (1, 8, 8)))
+    loss(net, image)
+    return len(count)
+
+
+check("passes for one digit, exact trace", backward_passes(score.hyvarinen_loss), 64)
+one_slice = torch.ones(1, 1, 1, 8, 8)
+check("passes for one digit, one slice", backward_passes(lambda s, x: score.sliced_loss(s, x, one_slice)), 1)
+check("passes for one 256 x 256 colour image", 3 * 256 * 256, 196608)
+
+# %% [markdown]
+# (That was question 4.) Slicing pays with variance and still differentiates through a gradient. The next idea needs no derivative of the
+# network at all.
+#
+# ## 5. Noise removes the derivative
+#
+# **Step 8. Spoil the data on purpose.** Add noise of a known size, $\tilde x = x + \sigma\epsilon$ with $\epsilon\sim\mathcal N(0,I)$. The
+# density of $\tilde x$ is a blurred copy of the data, $p_\sigma(\tilde x) = \int p(x)\,q(\tilde x\mid x)\,dx$, and unlike $p$ the kernel is
+# known:
+# $$\nabla_{\tilde x}\log q(\tilde x\mid x) = \nabla_{\tilde x}\Big(-\frac{\lVert\tilde x-x\rVert^2}{2\sigma^2}\Big) = -\frac{\tilde x - x}{\sigma^2} = -\frac{\epsilon}{\sigma} .$$
+#
+# **Step 9. The average of the kernel's slopes is the slope of the average.** Differentiate under the integral, and use
+# $\nabla q = q\,\nabla\log q$:
+# $$\nabla\log p_\sigma(\tilde x) = \frac{\int p(x)\,\nabla q(\tilde x\mid x)\,dx}{p_\sigma(\tilde x)}
+# = \int \underbrace{\frac{p(x)\,q(\tilde x\mid x)}{p_\sigma(\tilde x)}}_{p(x\mid\tilde x)}\nabla\log q(\tilde x\mid x)\,dx
+# = \mathbb E\Big[-\frac{\epsilon}{\sigma}\,\Big|\,\tilde x\Big] .$$
+# Each single slope $-\epsilon/\sigma$ is a very noisy witness; their mean, given what you see, is the truth. We compute the right side
+# by Bayes on a grid of clean points, and the left from the closed form of the noised mixture.
+
+# %%
+sigma = 0.6
+seen = torch.tensor([-2.0, -0.3, 0.4, 1.7])
+log_joint = bumps.log_prob(line) - (seen[:, None] - line[:, 0]) ** 2 / (2 * sigma**2)
+posterior = log_joint.softmax(1)  # p(x | seen) on the grid
+slopes = -(seen[:, None] - line[:, 0]) / sigma**2
+noised = bumps.noised(1.0, sigma)
+check("E[-eps/sigma | x~] = score of the noised data", (posterior * slopes).sum(1), noised.score(seen[:, None])[:, 0], atol=1e-8)
+
+# %% [markdown]
+# **Step 10. So regress.** The function of $\tilde x$ with the least mean square distance to a random target is the target's conditional
+# mean. By step 9 that mean is the score. Hence *denoising score matching*:
+# $$J_{\mathrm{DSM}}(s) = \tfrac12\,\mathbb E\,\big\lVert s(x + \sigma\epsilon) + \epsilon/\sigma\big\rVert^2 .$$
+# No trace, no second derivative, no unknown. Six rows by hand, for $\sigma = 1$ (input $x+\epsilon$, target $-\epsilon$):
+
+# %%
+rows = [(2.0, 0.5, -0.5), (2.0, 0.5, -0.4), (2.0, 0.5, 0.0), (0.0, 1.0, -1.0), (-1.0, -0.5, 0.5), (3.0, 0.0, 0.0)]
+print("   x    eps   input  target  output   loss")
+losses = []
+for x0, eps, output in rows:
+    x0, eps = torch.tensor([[x0]]), torch.tensor([[eps]])
+    losses.append(score.dsm_loss(lambda x: torch.full_like(x, output), x0, eps, sigma=1.0).item())
+    print(f"{x0.item():5.1f} {eps.item():5.1f} {(x0 + eps).item():6.1f} {0 - eps.item():7.1f} {output:7.1f} {losses[-1]:8.3f}")
+check("the six losses", losses, [0.0, 0.005, 0.125, 0.0, 0.0, 0.0])
+
+# %% [markdown]
+# **Step 11. What has been matched, and the constant.** Expand both squares, under the law of $\tilde x$:
+# $$J_{\mathrm{DSM}} = \tfrac12\mathbb E\lVert s\rVert^2 - \mathbb E\big[s\cdot(-\tfrac\epsilon\sigma)\big] + \tfrac12\mathbb E\big\lVert\tfrac\epsilon\sigma\big\rVert^2,
+# \qquad
+# J_{\mathrm{SM}}^{\,p_\sigma} = \tfrac12\mathbb E\lVert s\rVert^2 - \mathbb E\big[s\cdot\nabla\log p_\sigma\big] + \tfrac12\mathbb E\lVert\nabla\log p_\sigma\rVert^2 .$$
+# The first terms are one and the same. So are the middle ones: average $-\epsilon/\sigma$ for fixed $\tilde x$ first, and step 9 turns one
+# into the other. The last differ, and $\mathbb E\lVert\epsilon\rVert^2 = D$:
+# $$\boxed{\;J_{\mathrm{DSM}}(s) = J_{\mathrm{SM}}^{\,p_\sigma}(s) + C_\sigma, \qquad
+# C_\sigma = \frac{D}{2\sigma^2} - \tfrac12\,\mathbb E\lVert\nabla\log p_\sigma\rVert^2\;}$$
+# Both have the same minimiser, the score of the **noised** data. The left side below is an integral over the plane of all $(x, \epsilon)$,
+# the right side two integrals over $\tilde x$.
+
+# %%
+side = torch.linspace(-8, 8, 321)
+pairs = torch.cartesian_prod(side, side)
+x0, eps = pairs[:, :1], pairs[:, 1:]
+joint = (bumps.log_prob(x0) + std_normal_log_prob(eps)).exp() * (side[1] - side[0]) ** 2
+floor = mean(noised, score.dsm_floor(noised.score(line), sigma=sigma))
+for name, model in (("cos x", torch.cos), ("0", lambda x: 0 * x), ("the score of p_sigma", noised.score)):
+    dsm = (joint * score.dsm_loss(model, x0, eps, sigma=sigma)).sum()
+    explicit = mean(noised, score.esm_loss(model, noised.score, line))
+    check(f"J_DSM = J_SM + C, s = {name}", dsm, explicit + floor, atol=1e-7)
+print(f"C = {floor:.6f}")
+
+# %% [markdown]
+# **Step 12. The floor.** For data $\mathcal N(0, s^2)$ the noised law is $\mathcal N(0, s^2+\sigma^2)$, its score $-\tilde x/(s^2+\sigma^2)$, and
+# $$C_\sigma = \frac1{2\sigma^2} - \frac{1}{2(s^2+\sigma^2)} = \frac{s^2}{2\sigma^2(s^2+\sigma^2)} > 0 .$$
+# With $s = \sigma = 1$ this is $\tfrac14$, at the optimum $s^*(\tilde x) = -\tilde x/2$. A model $s(x) = -ax$ has $J_{\mathrm{DSM}} = (a-\tfrac12)^2 + \tfrac14$.
+
+# %%
+joint = (normal.log_prob(x0) + std_normal_log_prob(eps)).exp() * (side[1] - side[0]) ** 2
+dsm_of = lambda slope: (joint * score.dsm_loss(lambda x: -slope * x, x0, eps, sigma=1.0)).sum()
+check("N(0,1), sigma = 1: the least DSM loss", dsm_of(0.5), 0.25, atol=1e-7)
+for slope in (0.0, 0.2, 1.0):
+    check(f"J_DSM at a = {slope:g}", dsm_of(slope), (slope - 0.5) ** 2 + 0.25, atol=1e-7)
+draws = torch.randn(2, 50_000, 1, generator=generator)
+check_close_mc("the same floor, by 50,000 draws", score.dsm_loss(lambda x: -x / 2, *draws, sigma=1.0), 0.25)
+
+# %% [markdown]
+# > **Often stated, but:** "train until the denoising loss is zero." It cannot be: $C_\sigma > 0$, because from $\tilde x$ nobody can tell
+# > which $\epsilon$ was drawn. Look at the first row of the table again: input 2.5, target $-0.5$, loss 0. It looks perfect. Yet the input 2.5
+# > comes from many pairs $(x,\epsilon)$, and the best answer to it is $-1.25$. A straight model that reproduces the "perfect" row,
+# > $s(x) = -0.2\,x$, has the loss 0.34 and not 0.25. (That was question 1.)
+
+# %%
+posterior = (normal.log_prob(line) - (2.5 - line[:, 0]) ** 2 / 2).softmax(0)  # p(x | 2.5)
+best = posterior @ -(2.5 - line[:, 0])
+check("the best output for the input 2.5", best, -1.25, atol=1e-8)
+check("loss of the model that fits the 'perfect' row", dsm_of(0.2), 0.34, atol=1e-7)
+
+slopes = torch.linspace(-0.3, 2.0, 100)
+figure, ax = plt.subplots(figsize=(6.4, 3.4))
+ax.plot(slopes, (1 - slopes) ** 2 / 2, label="explicit: $(1-a)^2/2$")
+ax.plot(slopes, -slopes + slopes**2 / 2, label="Hyvärinen: $-a + a^2/2$")
+ax.plot(slopes, (slopes - 0.5) ** 2 + 0.25, label="denoising, σ = 1: $(a-½)^2 + ¼$")
+ax.plot([1, 1, 0.5], [0, -0.5, 0.25], "o", color="#222222", linestyle="", label="the best $a$")
+ax.axhline(0, color="#999999", linewidth=0.8, linestyle="-")
+ax.set(xlabel="$a$ in the model $s(x) = -ax$", ylabel="mean loss", title="three objectives for N(0, 1) data", ylim=(-0.7, 1.3))
+ax.legend(loc="upper center", ncols=2, fontsize=9);
+
+# %% [markdown]
+# Three parabolas, three stories. The first two have their bottom at the true slope 1, at different heights. The third has it at $\tfrac12$:
+# it answers another question. The height of a bottom says nothing about the quality of a model, and losses at different $\sigma$ cannot be
+# compared: for $s = 1$ the floor is 49.5 at $\sigma = 0.1$ and 0.00005 at $\sigma = 10$.
+
+# %%
+for level, by_hand in ((0.1, 1 / (2 * 0.01 * 1.01)), (10.0, 1 / (2 * 100 * 101))):
+    law = normal.noised(1.0, level)
+    wide = torch.linspace(-12, 12, 4001)[:, None] * math.sqrt(1 + level**2)
+    value = integrate(law.log_prob(wide).exp() * score.dsm_floor(law.score(wide), sigma=level), wide[:, 0])
+    check(f"floor at sigma = {level:g}", value, by_hand, rtol=1e-7)
+
+# %% [markdown]
+# ## 6. Tweedie: a score is a denoiser
+#
+# **Step 13. Ask for the clean example.** From $x = \tilde x - \sigma\epsilon$, take the mean given $\tilde x$ and insert step 9,
+# $\mathbb E[\epsilon\mid\tilde x] = -\sigma\nabla\log p_\sigma$:
+# $$\mathbb E[x\mid\tilde x] = \tilde x + \sigma^2\,\nabla\log p_\sigma(\tilde x) .$$
+# This is Tweedie's formula. It assumes nothing about the data. Read forwards, it denoises with a score; read backwards, it says that whoever
+# trains a denoiser by least squares has trained a score. The check uses the mixture's own denoiser (a posterior over components, no score
+# in it) and the best linear guess for a normal, a half of what is seen when $\sigma = s$.
+
+# %%
+x = 2 * torch.randn(50, 2, generator=generator)
+one, level = torch.tensor(1.0), torch.tensor(0.8)
+guess = score.x0_from_score(x, plane.noised(1.0, 0.8).score(x), one, level)
+check("Tweedie = posterior mean of a mixture", guess, plane.denoiser(x, 1.0, 0.8))
+check("N(0,1), sigma = 1: half of the input 2.5", score.x0_from_score(torch.tensor([[2.5]]), torch.tensor([[-1.25]]), one, one), 1.25)
+
+# %% [markdown]
+# **Step 14. How sure is the guess?** Differentiate step 13 once more. The posterior $p(x\mid\tilde x) \propto p(x)\,e^{-\lVert x\rVert^2/2\sigma^2} e^{x\cdot\tilde x/\sigma^2}$
+# is an exponential family with parameter $\tilde x/\sigma^2$; its mean changes with the parameter at the rate of its covariance, so
+# $\nabla_{\tilde x}\,\mathbb E[x\mid\tilde x] = \mathrm{Cov}[x\mid\tilde x]/\sigma^2$ and
+# $$\mathrm{Cov}[x\mid\tilde x] = \sigma^2\big(I + \sigma^2\,\nabla^2\log p_\sigma(\tilde x)\big) .$$
+# And the floor of step 12 becomes plain: it is the uncertainty that is left, $C_\sigma = \mathbb E\operatorname{tr}\mathrm{Cov}[x\mid\tilde x]\,/\,2\sigma^4$.
+
+# %%
+points = Empirical(torch.randn(12, 2, generator=generator))
+at = torch.tensor([[0.3, -0.4]])
+weights = (-((at - points.points) ** 2).sum(1) / (2 * 0.8**2)).softmax(0)  # which point was it?
+apart = points.points - weights @ points.points
+by_bayes = (weights[:, None, None] * apart[:, :, None] * apart[:, None, :]).sum(0)
+by_score = score.posterior_covariance(points.noised(1.0, 0.8).score, at, alpha=1.0, sigma=0.8)[0]
+check("covariance by the score = by Bayes, 12 points", by_score, by_bayes)
+
+spread = score.posterior_covariance(noised.score, line, alpha=1.0, sigma=sigma)[:, 0, 0]
+check("C = mean posterior variance / 2 sigma^4", mean(noised, spread) / (2 * sigma**4), floor, atol=1e-8)
+
+
+# %% [markdown]
+# ## The equation becomes code
+#
+# The whole objective is two lines. Noise comes in as an argument, each row may have its own level, and the square is summed over the
+# numbers of an example, so that it matches step 11 with its $D$.
+
+# %%
+def my_dsm_loss(model, x0, eps, sigma):
+    sigma = sigma.reshape(-1, *[1] * (x0.ndim - 1))
+    error = model(x0 + sigma * eps) + eps / sigma
+    return 0.5 * (error**2).flatten(1).sum(1)
+
+
+x0, eps = torch.randn(2, 40, 1, 4, 4, generator=generator)
+levels = 0.1 + torch.rand(40, generator=generator)
+check("my loss = genlab's", my_dsm_loss(torch.sin, x0, eps, levels), score.dsm_loss(torch.sin, x0, eps, sigma=levels))
+course.show_source(score.dsm_loss)
+
+
+# %% [markdown]
+# ## 7. One noise level is not enough
+#
+# We now have a loss that any network can be trained on. It seems that all is done: choose a small $\sigma$, train, run Langevin. It fails in
+# three ways, and none of them is the network's fault. The stage is a mixture in the plane: two round modes of width 0.5 at $(\mp2, 0)$,
+# four fifths of the data in the left one.
+#
+# **First failure: wrong weights, with the exact score.** Near a mode $k$ the mixture is $\pi_k\,\mathcal N_k$, everything else being
+# negligible, and $\nabla\log(\pi_k\mathcal N_k) = \nabla\log\mathcal N_k$: the weight is a constant, and constants are gone. On the line, compare
+# the weights $0.8:0.2$ with $0.5:0.5$. By likelihood the two laws are $0.8\log\frac{0.8}{0.5} + 0.2\log\frac{0.2}{0.5} = 0.1927$ nats apart.
+# By their scores, hardly at all:
+
+# %%
+def pair(share):
+    """Two modes on a line, at -2 and 2, `share` of the mass in the left one."""
+    return GaussianMixture(torch.tensor([share, 1 - share]), torch.tensor([[-2.0], [2.0]]), torch.tensor([0.5, 0.5]))
+
+
+uneven, even = pair(0.8), pair(0.5)
+kl = kl_on_grid(uneven.log_prob(line), even.log_prob(line), line[:, 0])
+check("KL of the two laws (nats)", kl, 0.8 * math.log(1.6) + 0.2 * math.log(0.4), atol=2e-4)
+blind = mean(uneven, score.esm_loss(even.score, uneven.score, line))
+print(f"J_SM of the two laws: {blind:.6f}, that is 1/{kl / blind:.0f} of the KL")
+depth = uneven.log_prob(torch.tensor([[-2.0], [0.0]])).diff().abs().item()
+print(f"valley between the modes: {depth:.2f} nats deep; exp of that: {math.exp(depth):.0f}")
+
+# %% [markdown]
+# Score matching therefore cannot learn the weights (it is not charged for getting them wrong), and Langevin cannot use them: a chain would
+# have to cross a valley of 7.8 nats, which takes some $e^{7.8}\approx 2400$ times as long as settling in a mode. Nearly every chain stays on the
+# side where it starts. Here are 2,000 chains, 600 steps, with the *exact* score and a start that is centred at 0.
+
+# %%
+torch.set_default_dtype(torch.float32)
+islands = GaussianMixture(
+    torch.tensor([0.8, 0.2]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.tensor([0.5, 0.5])
+)
+generator = torch.Generator().manual_seed(11)
+
+
+def walk(slope, step_size, n_steps=600):
+    """Langevin chains from a wide start."""
+    start = 5 * torch.randn(2000, 2, generator=generator)
+    with torch.no_grad():
+        return last(langevin(slope, start, step_size=step_size, n_steps=n_steps, generator=generator))
+
+
+share = lambda x: (x[:, 0] < 0).float().mean().item()
+by_exact_score = walk(islands.score, 0.02)
+check_range("share on the left, exact score (true: 0.8)", share(by_exact_score), 0.45, 0.56)
+check_range("width of a mode (true: 0.5)", by_exact_score[:, 1].std(), 0.47, 0.54)
+
+# %% [markdown]
+# Inside a mode everything is right; between the modes nothing is. The share is that of the start. (That was question 2.)
+#
+# **Second failure: a large level learns another law.** Train at $\sigma = 1$. By step 11 the network learns the score of $p_1$, whose modes
+# have the variance $0.5^2 + 1^2$, so a width of 1.118. It learns it well, and it is not what we wanted.
+#
+# **Third failure: a small level leaves deserts.** Train at $\sigma = 0.1$. Now $p_\sigma$ is nearly $p$. But the loss is an average over
+# $p_\sigma$, and where no data fall nobody corrects the network. Langevin chains start there.
+
+# %%
+class OneLevel(nn.Module):
+    """A score network for a single noise level; its loss is multiplied by sigma squared."""
+
+    def __init__(self, sigma):
+        super().__init__()
+        self.sigma, self.net = sigma, MLP(2, 2, 64, 2)
+
+    def loss(self, x, *, generator=None):
+        eps = torch.randn(x.shape, generator=generator)
+        return self.sigma**2 * score.dsm_loss(self.net, x, eps, sigma=self.sigma).mean()
+
+
+def trained(model, n_steps=800, lr=3e-3):
+    """Train on 20,000 points of the islands."""
+    generator = torch.Generator().manual_seed(11)
+    batches = minibatches(islands.sample(20_000, generator=generator), 256, generator=generator)
+    for _ in fit(model, batches, n_steps=n_steps, lr=cosine(lr, n_steps), generator=generator):
+        pass
+    return model.eval()
+
+
+def relative_error(model, truth, x):
+    """Mean square error of a score over the mean square of the true one."""
+    with torch.no_grad():
+        return ((model(x) - truth(x)).square().sum() / truth(x).square().sum()).item()
+
+
+torch.manual_seed(11)
+coarse, fine = trained(OneLevel(1.0)), trained(OneLevel(0.1))
+
+# %%
+blurred, nearly = islands.noised(1.0, 1.0), islands.noised(1.0, 0.1)
+x = blurred.sample(4000, generator=generator)
+check_range("sigma = 1: error against the noised score", relative_error(coarse.net, blurred.score, x), 0.0, 0.02, digits=4)
+x_clean = islands.sample(4000, generator=generator)
+check_range("sigma = 1: error against the data's score", relative_error(coarse.net, islands.score, x_clean), 0.5, 0.8)
+wide = walk(coarse.net, 0.05)
+check_range("sigma = 1: width of its samples (1.118)", wide[:, 1].std(), 1.07, 1.22)
+
+x = nearly.sample(4000, generator=generator)
+desert = torch.stack([torch.linspace(-1, 1, 81), torch.zeros(81)], 1)
+check_range("sigma = 0.1: error where the data are", relative_error(fine.net, nearly.score, x), 0.01, 0.12)
+check_range("sigma = 0.1: error between the modes", relative_error(fine.net, nearly.score, desert), 0.2, 1.6)
+by_fine = walk(fine.net, 0.02)
+print(f"sigma = 0.1: share of its chains on the left ~{share(by_fine):.2f}, anything but a reliable 0.8")
+
+# %% [markdown]
+# (That was question 3: 1.118, not 0.5.) The next picture shows the three failures side by side: the arrows of the coarse network, the error of
+# the fine one over the plane, and where the chains with the exact score ended.
+
+# %%
+figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10.5, 3.4))
+side = torch.linspace(-4.5, 4.5, 91)
+grid = torch.stack(torch.meshgrid(side, side, indexing="xy"), -1).reshape(-1, 2)
+box = (-4.5, 4.5, -4.5, 4.5)
+for ax, law in ((left, islands), (middle, nearly)):
+    density = law.log_prob(grid).reshape(91, 91)
+    ax.contour(side, side, density, levels=[-9, -6, -3], colors="#222222", linewidths=0.8)
+some = grid.reshape(91, 91, 2)[::6, ::6].reshape(-1, 2)
+with torch.no_grad():
+    arrows = coarse.net(some)
+    wrong = (fine.net(grid) - nearly.score(grid)).norm(dim=1) / nearly.score(grid).norm(dim=1)
+left.quiver(*some.T.numpy(), *arrows.T.numpy(), color="#0072B2", width=0.005)
+left.set(title="σ = 1: one hill for two modes")
+shown = middle.imshow(wrong.clamp(0.01, 3).log10().reshape(91, 91), extent=box, origin="lower", cmap="magma")
+figure.colorbar(shown, ax=middle, label="log₁₀ relative error", shrink=0.85)
+middle.set(title="σ = 0.1: right only near the data")
+right.plot(*by_exact_score[:700].T.numpy(), ".", color="#D55E00", markersize=2, linestyle="")
+right.set(title=f"exact score, {100 * share(by_exact_score):.0f} : {100 - 100 * share(by_exact_score):.0f}", xlim=(-4.5, 4.5), ylim=(-4.5, 4.5))
+for ax in (left, middle, right):
+    ax.set(xlabel="$x_1$", ylabel="$x_2$", aspect="equal");
+
+# %% [markdown]
+# ## 8. A ladder of levels
+#
+# Large noise sees everything blurred, small noise sees sharply and only what is near. Use both: many levels, and *one* network that is told
+# the level.
+#
+# **Step 15. Noise makes modes meet.** Between two equal modes at $\mp a$ of variance $s^2$ the noised score has the slope
+# $(a^2 - v)/v^2$ at the middle, $v = s^2+\sigma^2$. It is positive (a valley) while $v < a^2$; at $\sigma^2 = a^2 - s^2$ the valley is gone. Here
+# $a = 2$ and $s = 0.5$, so beyond $\sigma = 1.936$ there is one hill and chains walk freely.
+
+# %%
+torch.set_default_dtype(torch.float64)
+even = pair(0.5)
+h = torch.tensor([[1e-4]])
+slope_in_the_middle = lambda level: (even.noised(1.0, level).score(h) / h).item()
+check("the level at which two hills merge", brentq(slope_in_the_middle, 0.5, 4.0), math.sqrt(2**2 - 0.5**2), atol=1e-6)
+
+# %% [markdown]
+# **Step 16. Together the levels know the weights.** Let $\tau = \sigma^2$. Adding noise smears every density by the heat equation,
+# $\partial_\tau p = \tfrac12\nabla^2 p$. Differentiate $\mathrm{KL}(p\|q) = \int p\log\frac pq$ for two laws that are noised alike:
+# $$\partial_\tau\mathrm{KL} = \int \partial_\tau p\,\log\tfrac pq - \int \tfrac pq\,\partial_\tau q
+# = -\tfrac12\int\nabla p\cdot\nabla\log\tfrac pq + \tfrac12\int p\,\nabla\log\tfrac pq\cdot\nabla\log q
+# = -\tfrac12\,\mathbb E_p\big\lVert\nabla\log p - \nabla\log q\big\rVert^2 ,$$
+# by two integrations by parts (and $\int\partial_\tau p = 0$). The right side is $-J_{\mathrm{SM}}$ at this level. At infinite noise the KL is 0; add
+# up the way back, with $d\tau = 2\sigma\,d\sigma = 2\sigma^2\,d\log\sigma$:
+# $$\mathrm{KL}(p\,\|\,q) = \int_0^\infty 2\sigma^2\,J_{\mathrm{SM}}(\sigma)\; d\log\sigma .$$
+# What no single small level sees, the levels see together. The formula also tells how to build a ladder: *equal steps in* $\log\sigma$, and
+# *each level weighted by* $\sigma^2$.
+
+# %%
+def divergences(sigma):
+    """J_SM and KL of the two noised laws, on a grid that grows with the noise."""
+    p, q = uneven.noised(1.0, sigma), even.noised(1.0, sigma)
+    x = (5 + 9 * sigma) * torch.linspace(-1, 1, 2001)[:, None]
+    j = integrate(p.log_prob(x).exp() * score.esm_loss(q.score, p.score, x), x[:, 0])
+    return j, kl_on_grid(p.log_prob(x), q.log_prob(x), x[:, 0])
+
+
+log_sigma = torch.linspace(math.log(0.01), math.log(300), 301)
+j, kl_at = (torch.stack(v) for v in zip(*[divergences(float(s)) for s in log_sigma.exp()], strict=True))
+area = integrate(2 * log_sigma.exp() ** 2 * j, log_sigma)
+check("area under 2 sigma^2 J_SM = KL", area, kl, atol=2e-5)
+near = [divergences(math.sqrt(1 + d))[1] for d in (1e-4, -1e-4)]
+check("at sigma = 1: d KL / d sigma^2 = -J_SM", (near[0] - near[1]) / 2e-4, -divergences(1.0)[0], atol=1e-7)
+rungs = score.noise_ladder(20.0, 0.1, 16)
+by_rungs = sum(2 * s**2 * divergences(float(s))[0] for s in rungs) * math.log(rungs[0] / rungs[1])
+check("the same from 16 rungs", by_rungs, kl, rtol=0.01)
+
+figure, ax = plt.subplots(figsize=(6.4, 3.2))
+ax.fill_between(log_sigma.exp(), 2 * log_sigma.exp() ** 2 * j, color="#56B4E9", alpha=0.5, label="$2\\sigma^2 J_{SM}$: area = KL of the data")
+ax.plot(log_sigma.exp(), kl_at, color="#D55E00", linestyle="-", label="KL of the noised laws (nats)")
+ax.plot(rungs, [2 * s**2 * divergences(float(s))[0] for s in rungs], "|", color="#222222", markersize=9, linestyle="", label="16 rungs")
+ax.axvline(math.sqrt(3.75), color="#999999", linewidth=1, linestyle=":")
+ax.set(xscale="log", xlabel="noise level σ (the dotted line: the hills merge)", title="where the weights of the modes can be seen")
+ax.legend(fontsize=9);
+
+# %% [markdown]
+# Almost everything that distinguishes $0.8:0.2$ from $0.5:0.5$ is visible around the level at which the hills merge, and nowhere else.
+#
+# **Step 17. One network, one loss.** The *noise-conditional score network* minimises a weighted sum of denoising losses,
+# $$\frac1L\sum_{i=1}^L\lambda(\sigma_i)\;\tfrac12\,\mathbb E\big\lVert s_\theta(x+\sigma_i\epsilon, \sigma_i) + \epsilon/\sigma_i\big\rVert^2 .$$
+# The classic weight is step 16's $\lambda = \sigma^2$, which makes it a prediction of the noise, $\tfrac12\lVert\sigma s_\theta + \epsilon\rVert^2$. Without it
+# the smallest level would drown the others, since its floor alone is $\approx D/2\sigma^2$. We add a factor, $\lambda = \sigma^2(1+\sigma^2/s_d^2)$ with
+# $s_d$ the size of the data, because high up there is little left to predict besides the noise itself; section 10 measures what happens
+# without it. For normal data of size $s_d$ the floor is then $\tfrac12$ at each level:
+
+# %%
+for level in (0.1, 1.0, 10.0):
+    law = Gaussian(torch.zeros(1), 4 * torch.eye(1)).noised(1.0, level)
+    x = math.sqrt(4 + level**2) * torch.linspace(-12, 12, 2001)[:, None]
+    c = integrate(law.log_prob(x).exp() * score.dsm_floor(law.score(x), sigma=level), x[:, 0])
+    check(f"N(0, 4), sigma = {level:g}: lambda C", level**2 * (1 + level**2 / 4) * c, 0.5, atol=1e-7)
+
+# %% [markdown]
+# **Step 18. How far apart are the rungs?** Noise in $D$ dimensions has a length close to $\sigma\sqrt D$, with deviation $\sigma/\sqrt2$: a thin shell. A
+# chain that comes down from a rung lives in the upper shell; if the lower network never saw such inputs in training, it guesses. So
+# neighbouring shells should overlap. For the $D = 64$ of our digits and a ratio $\gamma = 1.35$ they do, by half; for a larger image the rungs
+# must be closer.
+#
+# **Step 19. How large are the steps?** One Langevin step moves by $\eta\,s$ and shakes by $\sqrt{2\eta}\,z$. The score is about $\sqrt D/\sigma$ long, so the two
+# keep the same proportion on every rung if $\eta = r\,\sigma^2$. Take as data a single point. Then $x' = (1-r)x + \sigma\sqrt{2r}\,z$: the variance in
+# units of $\sigma^2$ goes $u' = (1-r)^2u + 2r$, starts at $\gamma^2$, and settles at $1/(1-r/2)$, the bias of lesson 10.
+
+# %%
+lengths = torch.randn(20_000, 64, generator=generator).norm(dim=1)
+above = 1.35 * lengths.flip(0)
+inside = ((lengths - above.mean()).abs() < 3 * above.std()).double().mean()
+check_range("shells of ratio 1.35 in 64 dimensions: overlap", inside, 0.47, 0.54)
+check_range("by the formula", score.ladder_overlap(1.35, 64), 0.47, 0.54)
+print(f"the same ratio in 3 x 256 x 256 dimensions: {score.ladder_overlap(1.35, 3 * 256**2):.3f}")
+
+u = 1.35**2
+for _ in range(10):
+    u = (1 - 0.1) ** 2 * u + 2 * 0.1
+check("variance after 10 steps at a rung, r = 0.1", score.rung_variance(1.35, 0.1, 10), u)
+check("in the end", score.rung_variance(1.35, 0.1, 10_000), 1 / (1 - 0.1 / 2))
+
+# %% [markdown]
+# **Annealed Langevin dynamics** is now one sentence: start at $\mathcal N(0, \sigma_1^2I)$, run a few steps on each rung, hand the result down, and
+# finish with Tweedie's formula, which removes the noise of the last rung.
+
+# %%
+course.show_source(score.annealed_langevin)
+
+
+# %%
+torch.set_default_dtype(torch.float32)
+torch.manual_seed(11)
+ladder = score.NCSN(
+    score.LevelMLP(2, width=64, depth=2), score.noise_ladder(6.0, 0.1, 16),
+    event_shape=(2,), data_std=1.5, rate=0.3, n_steps=20,
+)
+trained(ladder, n_steps=1200, lr=5e-3)
+errors = []
+for level in ladder.sigmas:
+    law = islands.noised(1.0, float(level))
+    x = law.sample(4000, generator=generator)
+    errors.append(relative_error(lambda x: ladder.score(x, level.expand(len(x))), law.score, x))
+check_range("largest relative error on the ladder", max(errors), 0.0, 0.1)
+check_range("median relative error", float(np.median(errors)), 0.0, 0.01, digits=4)
+
+# %% [markdown]
+# One small network, sixteen score fields. Now the chains: do they find $0.8:0.2$? We run the same dynamics with the exact score beside it, so
+# that a deviation can be blamed on the right party.
+
+# %%
+def exact_score(x, level):
+    """The islands' score at any level, by their denoiser and Tweedie's formula."""
+    return score.score_from_x0(x, islands.denoiser(x, 1.0, level), torch.ones_like(level), level)
+
+
+start = ladder.sigmas[0] * torch.randn(4000, 2, generator=generator)
+options = {"rate": ladder.rate, "n_steps": ladder.n_steps, "denoise": True, "generator": generator}
+by_exact = last(score.annealed_langevin(exact_score, start, ladder.sigmas, **options))
+film = list(score.annealed_langevin(ladder.score, start, ladder.sigmas, **options))
+check_range("share on the left, exact scores, annealed", share(by_exact), 0.74, 0.83)
+check_range("share on the left, one network, annealed", share(film[-1]), 0.73, 0.85)
+check_range("width of a mode (true: 0.5)", film[-1][:, 1].std(), 0.46, 0.54)
+
+figure, axes = plt.subplots(1, 5, figsize=(10.5, 2.5), sharey=True)
+for ax, rung in zip(axes, (0, 5, 8, 11, 15), strict=True):
+    x = film[20 * (rung + 1) - 1]
+    ax.plot(*x[:1200].T.numpy(), ".", color="#0072B2", markersize=1.5, linestyle="")
+    ax.set(title=f"σ = {ladder.sigmas[rung]:.2f}, left {100 * share(x):.0f} %", xlabel="$x_1$", xlim=(-9, 9), ylim=(-9, 9), aspect="equal")
+axes[0].set_ylabel("$x_2$");
+
+# %% [markdown]
+# The share of one half has become about four fifths. With the exact score the chains end a point short, because the ladder moves on before
+# they have quite followed (more rungs or more steps close that gap); the network adds an error of its own, a point or two either way.
+#
+# **The learned field against the exact one.** Black arrows are exact, orange ones learned; where you see only orange, they coincide. All are
+# multiplied by $\sigma$.
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), sharey=True)
+axis = torch.linspace(-4, 4, 15)
+at = torch.cartesian_prod(axis, axis)
+for ax, rung in zip(axes, (12, 8, 4), strict=True):
+    level = ladder.sigmas[rung]
+    law = islands.noised(1.0, float(level))
+    ax.contourf(side, side, law.log_prob(grid).exp().reshape(91, 91), levels=8, cmap="Greys", alpha=0.6)
+    with torch.no_grad():
+        fields = level * law.score(at), level * ladder.score(at, level.expand(len(at)))
+    for arrows, colour, width in zip(fields, ("#222222", "#E69F00"), (0.009, 0.004), strict=True):
+        arrows = arrows / arrows.norm(dim=1, keepdim=True).clamp(min=1)  # cut the long ones
+        ax.quiver(*at.T.numpy(), *arrows.T.numpy(), color=colour, width=width, angles="xy", scale_units="xy", scale=2)
+    ax.set(title=f"σ = {level:.2f}", xlabel="$x_1$", aspect="equal")
+axes[0].set_ylabel("$x_2$");
+
+# %% [markdown]
+# Move the noise yourself. Question before you do: the red line is the *watershed*, from where the arrows lead to either mode. At small noise it
+# stands in the middle, as if the modes were equal. Where does it go as $\sigma$ rises, and at which level is it gone? (Two equal hills would
+# merge at 1.94.) Then choose the single-level network and look where its arrows are wrong.
+
+# %%
+widgets.score_field(islands, {"single level 0.1": lambda x, level: fine.net(x), "ladder": ladder.score})
+
+# %% [markdown]
+# The watershed moves towards the *light* mode: the heavy one takes ground as soon as the two can see each other, and that is how the weights
+# enter. Uneven hills merge sooner than equal ones.
+
+# %%
+valleys = []
+x1 = torch.linspace(-2.5, 2.5, 2001)
+line_2d = torch.stack([x1, torch.zeros_like(x1)], 1)
+for level in torch.linspace(0.05, 2, 79):
+    slope = islands.noised(1.0, float(level)).score(line_2d)[:, 0]
+    rising = ((slope[:-1] < 0) & (slope[1:] >= 0)).nonzero()
+    valleys.append(float(x1[rising[0, 0]]) if len(rising) else math.nan)
+last_valley = float(torch.linspace(0.05, 2, 79)[np.isfinite(valleys).nonzero()[0][-1]])
+check_range("watershed at the smallest level", valleys[0], 0.0, 0.15)
+check_range("level from which there is one hill", last_valley, 1.1, 1.7)
+
+# %% [markdown]
+# ## 9. Real digits
+#
+# The same three files, 64 dimensions. Digits are scaled to $[-1, 1]$; the largest distance between two of them is 9.6, so the ladder starts
+# at $\sigma_1 = 10$; it ends at 0.2, one and a half grey levels, with 14 rungs of ratio 1.35. The network is a residual perceptron of some
+# 450,000 weights that hears $\log\sigma$.
+
+# %%
+train, held_out = load_digits("train").images, load_digits("test").images
+digits = score.digit_ncsn()
+records = widgets.watch(score.train_digit_ncsn(digits, train), total=1500)
+n_weights = sum(p.numel() for p in digits.parameters())
+print(f"{n_weights} weights, {len(digits.sigmas)} levels, {len(digits.sigmas) * digits.n_steps + 1} network passes a sample")
+check_range("loss of the last 100 steps (64 numbers)", np.mean([r.loss for r in records[-100:]]), 9, 15, digits=2)
+
+# %% [markdown]
+# The loss levels off well above zero, as step 11 says it must. It is useless as a grade; samples are graded by lesson 09's Fréchet distance
+# in the features of the course's classifier. The floor is what real test digits get.
+
+# %%
+judge = load_classifier()
+real = judge.features(train)
+
+
+def frechet(images):
+    """Fréchet distance to the training digits, in the judge's features."""
+    return frechet_distance(real, judge.features(to_grey(images))).item()
+
+
+def drawn(model, n=1000, **options):
+    """Samples by annealed Langevin, every state if asked."""
+    generator = torch.Generator().manual_seed(1)
+    noise = model.sigmas[0] * torch.randn(n, 1, 8, 8, generator=generator)
+    options = {"rate": model.rate, "n_steps": model.n_steps, **options}
+    return score.annealed_langevin(model.score, noise, model.sigmas, denoise=True, generator=generator, **options)
+
+
+samples = last(drawn(digits))
+check_range("floor: real test digits", frechet(to_unit(held_out)), 0.19, 0.22)
+check_range("Frechet distance of 1000 samples", frechet(samples), 0.1, 0.5, digits=2)
+kinds = judge.probs(to_grey(samples)).argmax(1).bincount(minlength=10) / 10
+check_range("rarest digit among the samples (%)", kinds.min(), 3.0, 10.0, digits=1)
+check_range("most frequent digit (%)", kinds.max(), 10.0, 18.0, digits=1)
+
+# %%
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4.2))
+course.show_images(left, torch.cat([to_unit(train[:20]), samples[:40].clamp(-1, 1)]), title="two rows of real digits, four rows of ours")
+states = list(drawn(digits, n=5))
+shown = [states[10 * rung + 9] / (1 + digits.sigmas[rung] / 3) for rung in (0, 2, 4, 6, 8, 9, 10, 11, 13)] + [states[-1]]
+course.show_images(right, torch.stack(shown, 1).flatten(0, 1).clamp(-1.5, 1.5), title="five chains down the ladder, last column denoised");
+
+# %% [markdown]
+# **What the network knows about digits it has never seen.** Tweedie's formula turns it into a denoiser for any level, so we may compare it with
+# other denoisers on the held-out digits: the best *linear* one (data taken as normal), and the **memoriser**, which is the exact minimiser of
+# our training loss, the score of 1,397 blurred points.
+
+# %%
+flat = to_unit(train).flatten(1)
+linear = Gaussian(flat.mean(0), torch.cov(flat.T) + 1e-4 * torch.eye(64))
+memoriser = Empirical(to_unit(train))
+
+
+def denoised(model, x_t, level):
+    """Tweedie's guess of a score network."""
+    sigma = torch.full((len(x_t),), level)
+    with torch.no_grad():
+        return score.x0_from_score(x_t, model.score(x_t, sigma), torch.ones_like(sigma), sigma)
+
+
+def errors_at(images, level):
+    """Mean square error a pixel of the three denoisers."""
+    x0 = to_unit(images)
+    x_t = x0 + level * torch.randn(x0.shape, generator=torch.Generator().manual_seed(2))
+    guesses = (
+        denoised(digits, x_t, level),
+        linear.denoiser(x_t.flatten(1), 1.0, level).reshape(x0.shape),
+        memoriser.denoiser(x_t, 1.0, level),
+    )
+    return [(guess - x0).square().mean().item() for guess in guesses]
+
+
+new = {level: errors_at(held_out, level) for level in (0.2, 0.5, 1.0, 3.0)}
+print("held-out error    network   linear    memoriser")
+for level, row in new.items():
+    print(f"sigma = {level:<6}    " + "   ".join(f"~{e:.4f}" for e in row))
+old = errors_at(train[:400], 0.2)
+check_range("sigma = 0.2, seen: memoriser", old[2], 0.0, 0.001, digits=5)
+check_range("sigma = 0.2, new: memoriser over network", new[0.2][2] / new[0.2][0], 2.5, 6.0, digits=2)
+check_range("sigma = 0.5, new: network over linear", new[0.5][0] / new[0.5][1], 0.75, 0.95)
+
+# %%
+levels = (0.5, 1.0, 1.5, 2.2, 3.0)
+x0 = to_unit(held_out[5:6])
+noisy = torch.cat([x0 + level * torch.randn(1, 1, 8, 8, generator=torch.Generator().manual_seed(3)) for level in levels])
+guesses = torch.cat([denoised(digits, x_t[None], level) for x_t, level in zip(noisy, levels, strict=True)])
+figure, ax = plt.subplots(figsize=(6.4, 2.6))
+clipped = (noisy / noisy.abs().amax((1, 2, 3), keepdim=True)).clamp(-1, 1)
+course.show_images(ax, torch.cat([x0, clipped, x0, guesses.clamp(-1, 1)]), n_columns=6, title="a held-out digit; with noise 0.5, 1, 1.5, 2.2, 3; and Tweedie's guess below");
+
+# %% [markdown]
+# > **Often stated, but:** "the lower the denoising loss, the better the model." On its own training digits the memoriser's error is a thousandth
+# > of ours, and on new digits it is several times larger: at small noise it returns the nearest training digit, whatever you show it. A
+# > *perfect* minimiser of the training loss could only ever give the data back. That score networks invent new digits at all is due to what
+# > they *cannot* fit. (At $\sigma = 1$ the memoriser even beats us on new digits: under that much noise 1,397 blurred points are a fair stand-in
+# > for all digits, and our small network has not quite learned them. It is the small levels that decide what a sample looks like.)
+#
+# ## 10. It fails: what goes wrong, on purpose
+#
+# Section 7 has shown the three classic failures and section 8 their repair. Five more, each produced and measured.
+#
+# **The top of the ladder, unheard.** With the classic $\lambda = \sigma^2$ the loss at $\sigma = 10$ is the prediction of noise in an input that is nearly
+# all noise; how digits look on average, which is all that the score can add up there, hides behind the first decimals. We train two small
+# networks for 400 steps, which differ only in the weight, and ask each for its guess at $\sigma = 10$.
+
+# %%
+class Classic(nn.Module):
+    """Trains a network with the weight sigma squared."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def loss(self, x, *, generator=None):
+        rung = torch.randint(len(self.model.sigmas), (len(x),), generator=generator)
+        eps = torch.randn(x.shape, generator=generator)
+        return score.ncsn_loss(self.model.score, x, eps, sigma=self.model.sigmas[rung]).mean()
+
+
+def error_at_the_top(classic):
+    """Error of the guess at sigma = 10 after a short training, over that of the linear guess."""
+    model = score.digit_ncsn(Recipe(width=128, depth=2))
+    generator = torch.Generator().manual_seed(11)
+    batches = minibatches(to_unit(train), 128, generator=generator)
+    for _ in fit(Classic(model) if classic else model, batches, n_steps=400, lr=cosine(4e-3, 400), generator=generator):
+        pass
+    x0 = to_unit(held_out)
+    x_t = x0 + 10 * torch.randn(x0.shape, generator=torch.Generator().manual_seed(4))
+    best = linear.denoiser(x_t.flatten(1), 1.0, 10.0).reshape(x0.shape)
+    return ((denoised(model, x_t, 10.0) - x0).square().mean() / (best - x0).square().mean()).item()
+
+
+check_range("classic weight: error at the top, over linear", error_at_the_top(classic=True), 1.2, 4.0)
+check_range("repaired: weighed by the data", error_at_the_top(classic=False), 0.97, 1.25)
+
+# %% [markdown]
+# **More steps, worse samples.** With an exact score, more Langevin steps can only help. With a learned one each rung drifts towards the law that
+# the *network* has, errors included, and a long chain arrives there: some digits crowd out others.
+
+# %%
+few, many = (frechet(last(drawn(digits, n=500, n_steps=n))) for n in (10, 40))
+check_range("Frechet distance of 500, 10 steps a rung", few, 0.1, 0.6, digits=2)
+check_range("40 steps a rung, over 10 steps a rung", many / few, 1.02, 5.0, digits=1)
+
+# %% [markdown]
+# The repair is not a longer chain but a better network, or a sampler that needs fewer steps of it: lessons 13 and 14.
+#
+# **The forgotten $1/\sigma$, and the sign.** A network trained to predict noise gives $-\sigma s$, not $s$. Used as if it were a score, it is too weak at small
+# levels by the factor $\sigma$, and too strong at large ones, where the chain explodes as soon as $r\sigma > 2$. With the wrong sign every rung drives
+# the points away. Exact scores, so nothing else is to blame:
+
+# %%
+def spread_with(slope, n_steps=20):
+    """Root mean square of the second coordinate after annealing; its true value is 0.5."""
+    sigmas = score.noise_ladder(6.0, 0.1, 16)
+    generator = torch.Generator().manual_seed(5)
+    x = 6.0 * torch.randn(2000, 2, generator=generator)
+    run = score.annealed_langevin(slope, x, sigmas, rate=0.3, n_steps=n_steps, generator=generator)
+    return last(run)[:, 1].square().mean().sqrt().item()
+
+
+weak = lambda x, level: level[:, None] * exact_score(x, level)
+flipped = lambda x, level: -exact_score(x, level)
+check_range("width of a mode, right", spread_with(exact_score), 0.46, 0.57)
+check_range("width of a mode, 1/sigma forgotten", spread_with(weak), 0.65, 3.0)
+check_range("wrong sign, 5 steps a rung: log10 of it", math.log10(spread_with(flipped, n_steps=5)), 3, 20, digits=1)
+
+# %% [markdown]
+# **A score that is no gradient.** A true score is the gradient of one function, so its Jacobian is symmetric, and step 14's covariance has no
+# negative eigenvalue. A network that outputs 64 numbers promises neither. We ask ours for the covariance of its guess at $\sigma = 0.5$.
+
+# %%
+x_t = to_unit(held_out[:8]) + 0.5 * torch.randn(8, 1, 8, 8, generator=torch.Generator().manual_seed(6))
+level = torch.full((1,), 0.5)
+believed = score.posterior_covariance(lambda x: digits.score(x, level.expand(len(x))), x_t, alpha=1.0, sigma=0.5)
+crooked = (believed - believed.mT).norm() / (believed + believed.mT).norm()
+true = score.posterior_covariance(linear.noised(1.0, 0.5).score, x_t.flatten(1), alpha=1.0, sigma=0.5)
+check_range("asymmetry of the network's Jacobian", crooked, 0.03, 0.5)
+check_range("asymmetry of a true score's (the linear one)", (true - true.mT).norm() / true.norm(), 0.0, 1e-3, digits=6)
+mended = (believed + believed.mT) / 2
+uncertainty = mended.diagonal(dim1=1, dim2=2).mean()
+check_range("mean posterior variance it believes in", uncertainty, 0.03, 0.09, digits=4)
+print(f"mean square error that it really makes there: ~{errors_at(held_out, 0.5)[0]:.4f}")
+
+# %% [markdown]
+# The asymmetry costs little here: the symmetric part is what the trace sees, and the variance that it predicts is close to the error that it
+# makes. Where a true gradient is needed, let the network output one number, an energy, and differentiate it (lesson 10).
+#
+# **No likelihood.** There is no $\log p$ to ask for, and the type says so.
+
+# %%
+print("likelihood kind:", likelihood_kind(digits), "| has log_prob:", hasattr(digits, "log_prob"))
+try:
+    log_likelihood(digits, to_unit(held_out[:1]))
+except NoLikelihoodError as error:
+    print(str(error).split(":")[0])
+
+# %% [markdown]
+# Lesson 14 will build, on the very same network, another object that does have one.
+#
+# ## Predict first, again
+#
+# 1. 0.25 (step 12).
+# 2. About a half, the share of the *starts* (section 7).
+# 3. 1.118: the widths of the noised modes (section 7).
+# 4. 64, and 196,608 (section 4).
+#
+# ## Exercises
+#
+# Replace each `...`; an untouched exercise prints "not attempted". `course.hint("11....")` gives up to three hints. Worked solutions are
+# in `solutions/`.
+
+# %%
+def explicit_loss(a, s):
+    """J_SM of the model -a x on data N(0, s^2)."""
+    ...
+
+
+course.exercise("11.parabola", explicit_loss)
+
+
+# %%
+def floor_of(s, sigma):
+    """Least denoising loss on data N(0, s^2) at noise level sigma."""
+    ...
+
+
+course.exercise("11.floor", floor_of)
+
+
+# %%
+def dsm(score_model, x0, eps, sigma):
+    """Denoising score matching loss of each row; x0, eps (b, d), sigma a number; a half, and a sum."""
+    ...
+
+
+course.exercise("11.dsm-loss", dsm)
+
+
+# %%
+def clean_guess(x_t, score_value, alpha, sigma):
+    """E[x0 | x_t] for x_t = alpha x0 + sigma eps, from the score at x_t."""
+    ...
+
+
+course.exercise("11.tweedie", clean_guess)
+
+
+# %%
+def ladder_and_steps(sigma_max, sigma_min, n_levels, rate):
+    """Two rows: the noise levels, falling by one ratio, and the step size at each."""
+    ...
+
+
+course.exercise("11.ladder", ladder_and_steps)
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+widgets.quiz(11)
+
+# %% [markdown]
+# ## Summary
+#
+# 1. The score $\nabla\log p$ does not contain $Z$, and Langevin dynamics needs nothing else.
+# 2. Explicit matching needs the answer; by parts, it becomes $\mathbb E[\operatorname{tr}\nabla s + \frac12\lVert s\rVert^2]$ plus a constant, if $p\,s$ vanishes at the border.
+# 3. The exact trace costs $D$ backward passes, a slice one; on finite data neither objective has a minimum.
+# 4. Noise replaces the derivative: regress on $-\epsilon/\sigma$, and get the score of the *noised* data.
+# 5. $J_{\mathrm{DSM}} = J_{\mathrm{SM}} + C_\sigma$ with $C_\sigma > 0$: a quarter for $\mathcal N(0,1)$ and $\sigma = 1$, never zero.
+# 6. Tweedie: $\mathbb E[x\mid\tilde x] = \tilde x + \sigma^2 s$. A score is a denoiser, and its Jacobian the denoiser's uncertainty.
+# 7. One level fails: blind to weights, or the wrong law, or wrong where no data are.
+# 8. All levels together know the KL: $\int 2\sigma^2J_{\mathrm{SM}}\,d\log\sigma$. Hence a geometric ladder and weights of $\sigma^2$.
+# 9. Annealed Langevin walks down the ladder with steps of $r\sigma^2$; the modes' weights are settled where the hills part.
+# 10. A perfect minimiser on finite data memorises; what generalises is the network's imperfection.
+#
+# | paradigm | objective | sampler | passes | likelihood | pays |
+# |---|---|---|---|---|---|
+# | score (NCSN) | $\sum_i\lambda_i\,\tfrac12\mathbb E\lVert s_\theta + \epsilon/\sigma_i\rVert^2$ | annealed Langevin | levels × steps: 141 here | none | many passes a sample |
+#
+# **What production systems add.** A convolutional U-Net in place of the perceptron, averaged weights, hundreds to thousands of levels or a
+# continuum of them, and better samplers than Langevin: the chain of lesson 12, the solvers of lesson 13, the differential equations of
+# lesson 14. The objective is the one of this lesson, up to its weight: for a path $x_t = \alpha x_0 + \sigma\epsilon$ noise prediction is
+# $2\sigma^2 J_{\mathrm{DSM}}$.
+#
+# ## Sources
+#
+# - Hyvärinen 2005, "Estimation of Non-Normalized Statistical Models by Score Matching", JMLR 6: eq. 2 and theorem 1.
+# - Vincent 2011, "A Connection Between Score Matching and Denoising Autoencoders", Neural Computation 23: section 4 and appendix.
+# - Song, Garg, Shi and Ermon 2019, "Sliced Score Matching" (arXiv:1905.07088): section 3.1.
+# - Song and Ermon 2019, "Generative Modeling by Estimating Gradients of the Data Distribution" (arXiv:1907.05600): sections 3 and 4,
+#   eq. 5 and 6, algorithm 1.
+# - Song and Ermon 2020, "Improved Techniques for Training Score-Based Generative Models" (arXiv:2006.09011): techniques 1, 2 and 4.
+# - Efron 2011, "Tweedie's Formula and Selection Bias", J. Amer. Statist. Assoc. 106: eq. 2.8.
+# - Lyu 2009, "Interpretation and Generalization of Score Matching", UAI: theorem 1 (the derivative of KL along the noise).
+# - Karras et al. 2022, "Elucidating the Design Space" (arXiv:2206.00364): table 1 and appendix B, for the weight and the memoriser.
