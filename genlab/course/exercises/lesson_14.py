@@ -101,7 +101,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             Mistake(
                 math.exp(-1),
-                "this is the factor by which each *point* shrinks; a variance goes with its square.",
+                "each *point* shrinks by this factor; a variance goes with its square.",
             ),
             Mistake(
                 math.exp(-4),

@@ -26,7 +26,7 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "Why does the score count with $\\tfrac12 g^2$ in the ODE and with $g^2$ in the reverse SDE?",
+        "Why does the score count with $\\tfrac12 g^2$ in the ODE and $g^2$ in the reverse SDE?",
         (
             Option(
                 "Because the ODE takes smaller steps.",
