@@ -10,7 +10,7 @@ from ..course.figures import BLACK, GREEN, RED
 from ..solvers.mcmc import langevin_step, mala_step
 from .explorer import Explorer, explore
 
-N_CHAINS, N_STEPS = 2000, 120
+N_CHAINS, N_STEPS = 1500, 80
 EDGES = np.linspace(-4.0, 4.0, 65)
 PLACES = np.linspace(-4.0, 4.0, 401)
 
@@ -34,16 +34,15 @@ def _valleys_score(x: torch.Tensor) -> torch.Tensor:
 TARGETS = {"one hill, N(0, 1)": (_normal, _normal_score), "two valleys": (_valleys, _valleys_score)}
 
 
-def _run(target: str, step_size: float, adjusted: bool) -> tuple[np.ndarray, np.ndarray, float]:
+def _run(
+    target: str, step_size: float, adjusted: bool, noise: torch.Tensor, uniform: torch.Tensor
+) -> tuple[np.ndarray, np.ndarray, float]:
     """Chains started at 0: all states of the last step, one chain's path, share accepted."""
     energy, score = TARGETS[target]
-    generator = make_generator(10)
-    x = torch.zeros(N_CHAINS, 1)
+    x = torch.zeros_like(noise[0])
     path, kept = [0.0], 0.0
-    for _ in range(N_STEPS):
-        z = randn(x.shape, like=x, generator=generator)
+    for z, u in zip(noise, uniform, strict=True):
         if adjusted:
-            u = torch.rand(N_CHAINS, generator=generator)
             x, yes = mala_step(lambda v: -energy(v), score, x, z, u, step_size=step_size)
             kept += float(yes.float().mean()) / N_STEPS
         else:
@@ -58,27 +57,28 @@ def langevin_bias() -> Explorer:
     Returns:
         The widget; controls `step_size` (0.01 to 2.2), `target` and `metropolis`.
     """
+    generator = make_generator(10)
+    noise = randn(
+        (N_STEPS, N_CHAINS, 1), like=torch.zeros(1, dtype=torch.float32), generator=generator
+    )
+    uniform = torch.rand(N_STEPS, N_CHAINS, dtype=torch.float32, generator=generator)
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(9.0, 3.0), width_ratios=[1.2, 1], layout="constrained"
     )
     (truth,) = left.plot(PLACES, PLACES, color=BLACK, linestyle="-", label="the law we want")
     bars = left.stairs(np.zeros(len(EDGES) - 1), EDGES, fill=True, color=RED, alpha=0.5,
                        label=f"{N_CHAINS} chains after {N_STEPS} steps")  # fmt: skip
-    left.set(xlim=(-4, 4), ylim=(0, 0.9), xlabel="x", ylabel="density")
-    left.legend(loc="upper left", fontsize=8)
+    left.set(xlim=(-4, 4), ylim=(0, 1.2), xlabel="x", ylabel="density")
+    left.legend(loc="upper right", fontsize=8)
     (line,) = right.plot(np.arange(N_STEPS + 1), np.zeros(N_STEPS + 1), linewidth=1)
     right.set(ylim=(-4, 4), xlabel="step", ylabel="x", title="one of the chains")
 
     def update(step_size: float, target: str, metropolis: bool) -> str:
         energy, _ = TARGETS[target]
         density = np.exp(-energy(torch.from_numpy(PLACES)[:, None]).numpy())
-        density /= (
-            np.trapezoid(density, PLACES)
-            if hasattr(np, "trapezoid")
-            else density.sum() * (PLACES[1] - PLACES[0])
-        )
+        density /= density.sum() * (PLACES[1] - PLACES[0])
         truth.set_ydata(density)
-        x, path, kept = _run(target, step_size, metropolis)
+        x, path, kept = _run(target, step_size, metropolis, noise, uniform)
         colour = GREEN if metropolis else RED
         counts = np.histogram(x, EDGES)[0] / (len(x) * (EDGES[1] - EDGES[0]))
         bars.set_data(counts, EDGES)

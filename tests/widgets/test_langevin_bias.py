@@ -28,14 +28,14 @@ def test_the_plain_chain_shows_the_formulas_bias():
     widget.set(step_size=0.5)
     wanted, found = reading(widget.text)
     assert wanted == pytest.approx(1.0, abs=2e-3)  # the picture ends at 4 standard deviations
-    assert found == pytest.approx(1 / 0.75, rel=5 * (2 / 2000) ** 0.5)  # Monte Carlo, 2,000 chains
+    assert found == pytest.approx(1 / 0.75, rel=5 * (2 / 1500) ** 0.5)  # Monte Carlo, 1,500 chains
 
 
 def test_metropolis_mends_the_law_and_says_what_it_refused():
     widget = langevin_bias()
     widget.set(step_size=0.5, metropolis=True)
     _, found = reading(widget.text)
-    assert found == pytest.approx(1.0, rel=5 * (2 / 2000) ** 0.5)
+    assert found == pytest.approx(1.0, rel=5 * (2 / 1500) ** 0.5)
     assert 50 < float(re.search(r"(\d+) % of the moves", widget.text).group(1)) < 100
 
 
