@@ -10,7 +10,7 @@ $v^*_t = \beta_t$.
 
 Lesson: notebooks/12_diffusion_i.ipynb
 Sources: Ho, Jain and Abbeel 2020 (arXiv:2006.11239), section 3.2 (the two ends); Bao et al. 2022
-(arXiv:2206.07309), theorem 3 (a given mean).
+(arXiv:2206.07309): the covariance for an imperfect mean, here a multiple of the identity.
 """
 
 import torch
@@ -84,7 +84,7 @@ def optimal_variances(mean_square: Float[Tensor, " T"], betas: Table) -> Table:
         >>> optimal_variances(torch.tensor([0.9, 0.72]), betas)  # standard normal data
         tensor([0.1000, 0.2000])
 
-    Source: Bao et al. 2022 (arXiv:2206.07309), theorem 3, in the noise parameterisation.
+    Source: Bao et al. 2022 (arXiv:2206.07309), the covariance for an imperfect mean, isotropic.
     Lesson: notebooks/12_diffusion_i.ipynb
     """
     if mean_square.shape != betas.shape:

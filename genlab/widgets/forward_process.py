@@ -123,7 +123,7 @@ def forward_process() -> Explorer:
     return explore(
         figure,
         update,
-        step=ipywidgets.IntSlider(value=40, min=1, max=T, description="step"),
+        step=ipywidgets.IntSlider(value=25, min=1, max=T, description="step"),
         schedule=ipywidgets.Dropdown(options=list(SCHEDULES), description="schedule"),
         digit=ipywidgets.IntSlider(value=3, min=0, max=9, description="digit"),
     )

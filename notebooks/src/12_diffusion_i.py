@@ -28,6 +28,7 @@
 import math
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from torch.distributions import Normal, kl_divergence
 
@@ -171,10 +172,10 @@ step = int((score.log_snr(a) > half).sum())
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2.7), sharey=True)
 for name in ("linear, made for 100", "cosine"):
     ratio = score.log_snr(score.alphas_bar_from_betas(schedules[name]))
-    at = torch.stack([known[(LEVELS - r).abs().argmin()] for r in ratio])
+    at = np.interp(ratio, LEVELS, known)
     left.plot(range(1, T + 1), at, label=name)
     right.plot(ratio, at, label=name)
-left.set(xlabel="step t", ylabel="probability of the right digit", title="two schedules lose it at two times")
+left.set(xlabel="step t", ylabel="P(right digit)", title="two schedules lose it at two times")
 right.set(xlabel="log SNR", title="and at one log SNR", xlim=(7, -11))
 left.legend()
 check_range("log SNR at which ten digits are half recognised", half, -1.6, 0.6, digits=1)
@@ -680,8 +681,8 @@ check_range("choose a digit, then draw it: bits/dim (bound)", mixed, 2.0, 2.45, 
 check_range("dequantised: bits/dim (bound on a bound)", bits(density.sum(0)) + 3, 2.25, 2.8, digits=2)
 
 # %% [markdown]
-# The gain is *more* than $\log10$. That is no contradiction but information about the bounds: the one without the digit is looser, by at least the difference. And it can be mended for free. A model that first draws the digit and then the image has $P(x)\ge\frac1{10}P(x\mid c)$, so
-# its bound is the conditional one minus $\log10$, which is the third line and beats the first. The dequantised number pays a second gap, and the network never saw values between the levels. (The width of a bin is $1/8$, hence the $\log_28=3$.)
+# The gain is *more* than $\log10$. So the two numbers cannot belong to one joint law with likelihoods in place of bounds: without the digit, the bound is looser, or the network (which practised that case on a tenth of its rows) is a worse model, or both; a bound cannot say which.
+# It can be mended for free. A model that first draws the digit and then the image has $P(x)=\sum_c\frac1{10}P(x\mid c)\ge\frac1{10}P(x\mid c)$ for the true $c$, so its bound is the conditional one minus $\log10$: the third line, and better than the network that is never told. The dequantised number pays a second gap, and the network never saw values between the levels. (The width of a bin is $1/8$, hence the $\log_28=3$.)
 #
 # PixelCNN's *exact* number in lesson 02 is better than all of these. A bound of a model trained with another weighting is not where diffusion shines; that is said of its samples, and lesson 15 will measure both.
 #
