@@ -146,6 +146,13 @@ def test_chains_stay_where_they_arrived():
     assert (pool.states != before).all()
 
 
+def test_persistent_chains_go_on_from_where_they_were():
+    pool = PersistentChains(8, (2,), generator=torch.Generator().manual_seed(0))
+    pool.put(torch.arange(8), torch.full((8, 2), 50.0))
+    tiny(chains=pool).loss(torch.zeros(8, 2), generator=torch.Generator().manual_seed(0))
+    assert pool.states.min() > 40  # three steps of 0.1 do not bring them to the data
+
+
 def test_a_condition_is_refused():
     with pytest.raises(ValueError, match="unconditional"):
         tiny().sample(1, cond=torch.zeros(1))
