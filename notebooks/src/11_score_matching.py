@@ -47,8 +47,7 @@ from genlab.train import cosine, fit, minibatches
 
 course.begin(lesson=11)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=11)
-
+atlas.draw_map(lesson=11);
 
 # %% [markdown]
 # Lesson 10 wrote $p = e^{-E}/Z$ and spent its effort on $Z$. Every remedy there had a price: chains inside the training loop, or a bias.
@@ -175,7 +174,7 @@ check("exponential law: what the border adds", explicit - by_parts, 1.0, atol=1e
 # %% [markdown]
 # > **Often stated, but:** "minimise $J_{\mathrm H}$ over your data set." The derivation needs $p$, not a finite sample of it. Over finitely
 # > many points the objective has *no minimum*: let the score cross zero at every data point with slope $-1/h^2$, as the score of narrow
-# > spikes does. At the points $s = 0$ and $s' = -1/h^2$, so $J_{\mathrm H} = -1/h^2$, as low as you please. Flexible networks find this.
+# > spikes does. At the points $s = 0$ and $s' = -1/h^2$, so $J_{\mathrm H} = -1/h^2$, as low as you please. A flexible network can find this.
 
 # %%
 three_points = Empirical(torch.tensor([[-1.0], [0.0], [1.5]]))
@@ -183,7 +182,6 @@ for width in (0.2, 0.05, 0.01):
     spikes = three_points.noised(1.0, width)
     value = score.hyvarinen_loss(spikes.score, three_points.points).detach().mean()
     check(f"J_H on three points, spikes of width {width:g}", value, -1 / width**2, rtol=1e-3)
-
 
 # %% [markdown]
 # ## 4. Slices make the trace cheap
@@ -210,6 +208,7 @@ jacobian = torch.autograd.functional.jacobian(lambda x: field(x[None])[0], at[0]
 off = (jacobian + jacobian.T)[torch.triu(torch.ones(3, 3), 1) > 0]
 check("their variance = what stands off the diagonal", slices.var(correction=0), (off**2).sum())
 
+
 # %% [markdown]
 # Now the price, counted rather than claimed: a hook on the input fires at each backward pass that reaches it.
 
@@ -229,8 +228,8 @@ check("passes for one digit, one slice", backward_passes(lambda s, x: score.slic
 check("passes for one 256 x 256 colour image", 3 * 256 * 256, 196608)
 
 # %% [markdown]
-# (That was question 4.) Slicing pays with variance and still differentiates through a gradient. The next idea needs no derivative of the
-# network at all.
+# (That was question 4.) Slicing pays with variance and still differentiates through a gradient. The next idea needs no derivative in $x$
+# at all.
 #
 # ## 5. Noise removes the derivative
 #
@@ -329,7 +328,7 @@ ax.plot(slopes, -slopes + slopes**2 / 2, label="Hyvärinen: $-a + a^2/2$")
 ax.plot(slopes, (slopes - 0.5) ** 2 + 0.25, label="denoising, σ = 1: $(a-½)^2 + ¼$")
 ax.plot([1, 1, 0.5], [0, -0.5, 0.25], "o", color="#222222", linestyle="", label="the best $a$")
 ax.axhline(0, color="#999999", linewidth=0.8, linestyle="-")
-ax.set(xlabel="$a$ in the model $s(x) = -ax$", ylabel="mean loss", title="three objectives for N(0, 1) data", ylim=(-0.7, 1.3))
+ax.set(xlabel="$a$ in the model $s(x) = -ax$", ylabel="mean loss", title="three objectives for N(0, 1) data", ylim=(-0.7, 1.9))
 ax.legend(loc="upper center", ncols=2, fontsize=9);
 
 # %% [markdown]
@@ -427,8 +426,8 @@ depth = uneven.log_prob(torch.tensor([[-2.0], [0.0]])).diff().abs().item()
 print(f"valley between the modes: {depth:.2f} nats deep; exp of that: {math.exp(depth):.0f}")
 
 # %% [markdown]
-# Score matching therefore cannot learn the weights (it is not charged for getting them wrong), and Langevin cannot use them: a chain would
-# have to cross a valley of 7.8 nats, which takes some $e^{7.8}\approx 2400$ times as long as settling in a mode. Nearly every chain stays on the
+# Score matching therefore hardly learns the weights (it is not charged for getting them wrong), and Langevin cannot use them: a chain would
+# have to cross a valley of 7.8 nats, which takes in the order of $e^{7.8}\approx 2400$ times as long as settling in a mode. Nearly every chain stays on the
 # side where it starts. Here are 2,000 chains, 600 steps, with the *exact* score and a start that is centred at 0.
 
 # %%
@@ -450,6 +449,7 @@ share = lambda x: (x[:, 0] < 0).float().mean().item()
 by_exact_score = walk(islands.score, 0.02)
 check_range("share on the left, exact score (true: 0.8)", share(by_exact_score), 0.45, 0.56)
 check_range("width of a mode (true: 0.5)", by_exact_score[:, 1].std(), 0.47, 0.54)
+
 
 # %% [markdown]
 # Inside a mode everything is right; between the modes nothing is. The share is that of the start. (That was question 2.)
@@ -522,10 +522,10 @@ for ax, law in ((left, islands), (middle, nearly)):
 some = grid.reshape(91, 91, 2)[::6, ::6].reshape(-1, 2)
 with torch.no_grad():
     arrows = coarse.net(some)
-    wrong = (fine.net(grid) - nearly.score(grid)).norm(dim=1) / nearly.score(grid).norm(dim=1)
+    wrong = (fine.net(grid) - nearly.score(grid)).norm(dim=1) / (1 + nearly.score(grid).norm(dim=1))
 left.quiver(*some.T.numpy(), *arrows.T.numpy(), color="#0072B2", width=0.005)
-left.set(title="σ = 1: one hill for two modes")
-shown = middle.imshow(wrong.clamp(0.01, 3).log10().reshape(91, 91), extent=box, origin="lower", cmap="magma")
+left.set(title="σ = 1: the arrows of wider modes")
+shown = middle.imshow(wrong.clamp(0.03, 3).log10().reshape(91, 91), extent=box, origin="lower", cmap="magma")
 figure.colorbar(shown, ax=middle, label="log₁₀ relative error", shrink=0.85)
 middle.set(title="σ = 0.1: right only near the data")
 right.plot(*by_exact_score[:700].T.numpy(), ".", color="#D55E00", markersize=2, linestyle="")
@@ -549,6 +549,7 @@ even = pair(0.5)
 h = torch.tensor([[1e-4]])
 slope_in_the_middle = lambda level: (even.noised(1.0, level).score(h) / h).item()
 check("the level at which two hills merge", brentq(slope_in_the_middle, 0.5, 4.0), math.sqrt(2**2 - 0.5**2), atol=1e-6)
+
 
 # %% [markdown]
 # **Step 16. Together the levels know the weights.** Let $\tau = \sigma^2$. Adding noise smears every density by the heat equation,
@@ -637,7 +638,6 @@ check("in the end", score.rung_variance(1.35, 0.1, 10_000), 1 / (1 - 0.1 / 2))
 # %%
 course.show_source(score.annealed_langevin)
 
-
 # %%
 torch.set_default_dtype(torch.float32)
 torch.manual_seed(11)
@@ -653,6 +653,7 @@ for level in ladder.sigmas:
     errors.append(relative_error(lambda x: ladder.score(x, level.expand(len(x))), law.score, x))
 check_range("largest relative error on the ladder", max(errors), 0.0, 0.1)
 check_range("median relative error", float(np.median(errors)), 0.0, 0.01, digits=4)
+
 
 # %% [markdown]
 # One small network, sixteen score fields. Now the chains: do they find $0.8:0.2$? We run the same dynamics with the exact score beside it, so
@@ -687,13 +688,13 @@ axes[0].set_ylabel("$x_2$");
 # multiplied by $\sigma$.
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.6), sharey=True)
-axis = torch.linspace(-4, 4, 15)
+figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.3), sharey=True)
+axis = torch.linspace(-4, 4, 12)
 at = torch.cartesian_prod(axis, axis)
 for ax, rung in zip(axes, (12, 8, 4), strict=True):
     level = ladder.sigmas[rung]
     law = islands.noised(1.0, float(level))
-    ax.contourf(side, side, law.log_prob(grid).exp().reshape(91, 91), levels=8, cmap="Greys", alpha=0.6)
+    ax.contourf(side, side, law.log_prob(grid).exp().sqrt().reshape(91, 91), levels=6, cmap="Greys", alpha=0.6)
     with torch.no_grad():
         fields = level * law.score(at), level * ladder.score(at, level.expand(len(at)))
     for arrows, colour, width in zip(fields, ("#222222", "#E69F00"), (0.009, 0.004), strict=True):
@@ -735,6 +736,8 @@ check_range("level from which there is one hill", last_valley, 1.1, 1.7)
 
 # %%
 train, held_out = load_digits("train").images, load_digits("test").images
+flat = to_unit(train).flatten(1)
+check_range("largest distance between two digits", torch.cdist(flat, flat).max(), 9.6, 9.7, digits=2)
 digits = score.digit_ncsn()
 records = widgets.watch(score.train_digit_ncsn(digits, train), total=1500)
 n_weights = sum(p.numel() for p in digits.parameters())
@@ -783,7 +786,6 @@ course.show_images(right, torch.stack(shown, 1).flatten(0, 1).clamp(-1.5, 1.5), 
 # our training loss, the score of 1,397 blurred points.
 
 # %%
-flat = to_unit(train).flatten(1)
 linear = Gaussian(flat.mean(0), torch.cov(flat.T) + 1e-4 * torch.eye(64))
 memoriser = Empirical(to_unit(train))
 
@@ -812,8 +814,9 @@ print("held-out error    network   linear    memoriser")
 for level, row in new.items():
     print(f"sigma = {level:<6}    " + "   ".join(f"~{e:.4f}" for e in row))
 old = errors_at(train[:400], 0.2)
-check_range("sigma = 0.2, seen: memoriser", old[2], 0.0, 0.001, digits=5)
+check_range("sigma = 0.2, seen: memoriser over network", old[2] / old[0], 0.0, 0.001, digits=5)
 check_range("sigma = 0.2, new: memoriser over network", new[0.2][2] / new[0.2][0], 2.5, 6.0, digits=2)
+check_range("sigma = 1, new: memoriser over network", new[1.0][2] / new[1.0][0], 0.7, 0.97, digits=2)
 check_range("sigma = 0.5, new: network over linear", new[0.5][0] / new[0.5][1], 0.75, 0.95)
 
 # %%
@@ -825,9 +828,10 @@ figure, ax = plt.subplots(figsize=(6.4, 2.6))
 clipped = (noisy / noisy.abs().amax((1, 2, 3), keepdim=True)).clamp(-1, 1)
 course.show_images(ax, torch.cat([x0, clipped, x0, guesses.clamp(-1, 1)]), n_columns=6, title="a held-out digit; with noise 0.5, 1, 1.5, 2.2, 3; and Tweedie's guess below");
 
+
 # %% [markdown]
-# > **Often stated, but:** "the lower the denoising loss, the better the model." On its own training digits the memoriser's error is a thousandth
-# > of ours, and on new digits it is several times larger: at small noise it returns the nearest training digit, whatever you show it. A
+# > **Often stated, but:** "the lower the denoising loss, the better the model." On its own training digits the memoriser's error is less than
+# > a thousandth of ours, and on new digits it is several times larger: at small noise it returns the nearest training digit, whatever you show it. A
 # > *perfect* minimiser of the training loss could only ever give the data back. That score networks invent new digits at all is due to what
 # > they *cannot* fit. (At $\sigma = 1$ the memoriser even beats us on new digits: under that much noise 1,397 blurred points are a fair stand-in
 # > for all digits, and our small network has not quite learned them. It is the small levels that decide what a sample looks like.)
@@ -878,6 +882,7 @@ check_range("repaired: weighed by the data", error_at_the_top(classic=False), 0.
 few, many = (frechet(last(drawn(digits, n=500, n_steps=n))) for n in (10, 40))
 check_range("Frechet distance of 500, 10 steps a rung", few, 0.1, 0.6, digits=2)
 check_range("40 steps a rung, over 10 steps a rung", many / few, 1.02, 5.0, digits=1)
+
 
 # %% [markdown]
 # The repair is not a longer chain but a better network, or a sampler that needs fewer steps of it: lessons 13 and 14.
@@ -931,6 +936,7 @@ try:
     log_likelihood(digits, to_unit(held_out[:1]))
 except NoLikelihoodError as error:
     print(str(error).split(":")[0])
+
 
 # %% [markdown]
 # Lesson 14 will build, on the very same network, another object that does have one.

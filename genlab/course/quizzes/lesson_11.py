@@ -12,8 +12,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "Because $\\log Z$ does not depend on $x$, so its gradient in $x$ is zero.",
-                "The gradient in $\\theta$ is another matter: there $\\log Z$ stays, and with it the "
-                "negative phase of lesson 10.",
+                "The gradient in $\\theta$ is another matter: there $\\log Z$ stays, and with it "
+                "the negative phase of lesson 10.",
                 right=True,
             ),
             Option(
@@ -31,8 +31,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "Nothing: it is a mean square *minus a constant*.",
-                "$J_H = J_{SM} - \\frac12\\mathbb E\\lVert\\nabla\\log p\\rVert^2$: at the true score it is "
-                "minus that constant.",
+                "$J_H = J_{SM} - \\frac12\\mathbb E\\lVert\\nabla\\log p\\rVert^2$: at the true "
+                "score it is minus that constant.",
                 right=True,
             ),
             Option(
@@ -129,8 +129,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "So that drift and noise of a step keep one proportion on all rungs.",
-                "The score is about $1/\\sigma$ long: the drift $\\eta s$ and the noise $\\sqrt{2\\eta}$ "
-                "then both go with $\\sigma$.",
+                "The score is about $1/\\sigma$ long: the drift $\\eta s$ and the noise "
+                "$\\sqrt{2\\eta}$ then both go with $\\sigma$.",
                 right=True,
             ),
             Option(
