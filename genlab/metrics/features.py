@@ -4,8 +4,8 @@ $$x \;\mapsto\; \phi(x) \in \mathbb R^{32} \;\mapsto\; \text{logits} \in \mathbb
 
 FID, KID, precision and recall compare $\phi$, not pixels, so every such number belongs to its
 network. Ours is 22,000 weights trained on the digits' training part; the shipped file comes
-with a card (recipe, seed, data, accuracy), and `python -m genlab.systems.digit_features`
-writes both again.
+with a card (recipe, seed, data, accuracy), and `genlab train digit_classifier` makes both
+again.
 
 Lesson: notebooks/09_evaluation.ipynb
 Source: Heusel et al. 2017 (arXiv:1706.08500), section 2, with our network for Inception v3.
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from genlab.core.weights import load_weights
 
 WEIGHTS = Path(__file__).parent / "weights" / "digit_classifier.safetensors"
-RECIPE = "python -m genlab.systems.digit_features"  # the command that writes them
+RECIPE = "genlab train digit_classifier"  # the command that makes them
 
 Images = Float[Tensor, " n 1 8 8"] | Int[Tensor, " n 1 8 8"]
 

@@ -1,4 +1,4 @@
-"""Recipe of the feature network: `python -m genlab.systems.digit_features` rewrites its weights.
+"""The feature network's recipe: `genlab train digit_classifier`.
 
 The training runs in double precision, so that another machine, or another number of threads,
 arrives at the same weights up to rounding to single precision; it takes a few seconds. Only
@@ -7,23 +7,30 @@ the training part of the digits is used; validation and test are measured once, 
 Lesson: notebooks/09_evaluation.ipynb
 """
 
-import argparse
-import time
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import final
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
+from genlab.core.iterate import last
 from genlab.core.rng import make_generator
-from genlab.core.weights import save_weights
 from genlab.data.digits import Split, load_digits
-from genlab.metrics.features import RECIPE, WEIGHTS, DigitClassifier
-from genlab.train import cosine, fit, minibatches
+from genlab.metrics.features import DigitClassifier
+from genlab.train import Run, cosine, fit, minibatches
 
-N_STEPS = 1000
-BATCH_SIZE = 128
-LEARNING_RATE = 3e-3
-WEIGHT_DECAY = 0.01
-SEED = 0
+
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """Every number that decides what the trained network is."""
+
+    n_steps: int = 1000
+    batch_size: int = 128
+    lr: float = 3e-3  # highest rate: half a cosine down to zero
+    weight_decay: float = 0.01
+    seed: int = 0  # of weights, order of the data and noise
 
 
 def new_digit_classifier(seed: int) -> DigitClassifier:
@@ -40,7 +47,41 @@ def new_digit_classifier(seed: int) -> DigitClassifier:
         return DigitClassifier(torch.float64)
 
 
-def train_digit_classifier(seed: int = SEED, *, n_steps: int = N_STEPS) -> DigitClassifier:
+def start_digit_classifier(
+    net: DigitClassifier,
+    images: Int[Tensor, " n 1 8 8"],
+    labels: Int[Tensor, " n"],
+    recipe: Recipe = Recipe(),
+) -> Run:
+    """Train the feature network; after the last step its features are scaled.
+
+    Args:
+        net: from `new_digit_classifier`, changed in place.
+        images: the training images.
+        labels: their digits.
+        recipe: steps, rates and seed.
+
+    Returns:
+        The run of `fit`; nothing happens until it is consumed.
+    """
+    generator = make_generator(recipe.seed)
+
+    def finish() -> None:
+        net.set_scale(images)
+        net.eval().requires_grad_(False)
+
+    return fit(
+        net,
+        minibatches(images, recipe.batch_size, cond=labels, generator=generator),
+        n_steps=recipe.n_steps,
+        lr=cosine(recipe.lr, recipe.n_steps),
+        generator=generator,
+        weight_decay=recipe.weight_decay,
+        finish=finish,
+    )
+
+
+def train_digit_classifier(seed: int = 0, *, n_steps: int = Recipe.n_steps) -> DigitClassifier:
     """Train the feature network on the training part of the digits.
 
     Args:
@@ -55,21 +96,10 @@ def train_digit_classifier(seed: int = SEED, *, n_steps: int = N_STEPS) -> Digit
 
     Lesson: notebooks/09_evaluation.ipynb
     """
-    net, generator = new_digit_classifier(seed), make_generator(seed)
-    images, labels = load_digits("train")
-    batches = minibatches(images, BATCH_SIZE, cond=labels, generator=generator)
-    rate = cosine(LEARNING_RATE, n_steps)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # batches this small are slower when threads wait for each other
-    try:
-        for _ in fit(
-            net, batches, n_steps=n_steps, lr=rate, generator=generator, weight_decay=WEIGHT_DECAY
-        ):
-            pass
-    finally:
-        torch.set_num_threads(threads)
-    net.set_scale(images)
-    return net.eval().requires_grad_(False)
+    net = new_digit_classifier(seed)
+    recipe = replace(Recipe(), seed=seed, n_steps=n_steps)
+    last(start_digit_classifier(net, *load_digits("train"), recipe))
+    return net
 
 
 def accuracy(net: DigitClassifier, split: Split) -> float:
@@ -84,37 +114,3 @@ def accuracy(net: DigitClassifier, split: Split) -> float:
     """
     images, labels = load_digits(split)
     return float((net(images).argmax(1) == labels).double().mean())
-
-
-def main() -> None:
-    """Train, measure, and write weights and card."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--out", type=Path, default=WEIGHTS, help="file to write")
-    path: Path = parser.parse_args().out
-    start = time.perf_counter()
-    net = train_digit_classifier(SEED)
-    seconds = time.perf_counter() - start
-    splits: tuple[Split, ...] = ("train", "val", "test")
-    save_weights(
-        net,
-        path,
-        {
-            "model": "genlab.metrics.features.DigitClassifier",
-            "recipe": RECIPE,
-            "what": "conv 16 - conv 32 (stride 2) - 32 features - 10 logits, SiLU; "
-            "AdamW, cosine rate, pixel noise 0.2",
-            "seed": SEED,
-            "steps": N_STEPS,
-            "batch_size": BATCH_SIZE,
-            "learning_rate": LEARNING_RATE,
-            "weight_decay": WEIGHT_DECAY,
-            "data": "genlab.data.digits, part 'train' (1,397 images of 8 x 8, 17 grey levels)",
-            "metrics": {f"accuracy_{split}": round(accuracy(net, split), 4) for split in splits},
-            "seconds": round(seconds, 1),
-        },
-    )
-    print(f"wrote {path.name} and {path.with_suffix('.json').name}")
-
-
-if __name__ == "__main__":
-    main()

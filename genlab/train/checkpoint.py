@@ -7,9 +7,10 @@ Lesson: `genlab train`
 
 import hashlib
 import io
+import json
 import pickle
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, final
 
@@ -27,11 +28,13 @@ class Checkpoint:
     Args:
         path: the file.
         identity: what must be the same in the process that goes on: recipe, number of steps,
-            seed, ... by name; plain values.
+            seed, ... by name; values that JSON can hold.
     """
 
     def __init__(self, path: Path, identity: Mapping[str, Any]) -> None:
-        self.path, self.identity = path, dict(identity)
+        self.path = path
+        self.identity: dict[str, Any] = json.loads(json.dumps(dict(identity)))  # plain values only
+        self.seconds = 0.0  # what the run had taken when it was last written or restored
 
     def write(self, run: Run, seconds: float) -> None:
         """Write where the run stands, in place of what was written before.
@@ -45,6 +48,7 @@ class Checkpoint:
         torch.save(state, buffer)
         data = buffer.getvalue()
         replace_file(self.path, hashlib.sha256(data).digest() + data)
+        self.seconds = seconds
 
     def restore(self, run: Run) -> float:
         """Take a run to where it was written last; without a file it stays at its start.
@@ -76,7 +80,8 @@ class Checkpoint:
                 "or delete the file to start from the beginning"
             )
         run.load_state_dict(state["run"])
-        return float(state["seconds"])
+        self.seconds = float(state["seconds"])
+        return self.seconds
 
     def remove(self) -> None:
         """Delete the file, when what it was kept for has been written elsewhere."""
@@ -90,7 +95,7 @@ def resumable(
     every: float = 10.0,
     writes: bool = True,
     clock: Callable[[], float] = time.monotonic,
-) -> Iterator[tuple[Record, float]]:
+) -> Generator[tuple[Record, float], None, None]:
     """Take a run's remaining steps; write a checkpoint now and then, and when the caller stops.
 
     Args:

@@ -27,7 +27,7 @@ def group() -> Iterator[None]:
 
     Processes talk through gloo on the CPU.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if expected() == 1:
         yield
         return
     dist.init_process_group("gloo")
@@ -36,6 +36,16 @@ def group() -> Iterator[None]:
         dist.barrier()  # nobody leaves while another still writes
     finally:
         dist.destroy_process_group()
+
+
+def expected() -> int:
+    """Return how many processes `torchrun` started, 1 without it, before they have joined."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def expected_rank() -> int:
+    """Return the number that `torchrun` gave this process, 0 without it."""
+    return int(os.environ.get("RANK", "0"))
 
 
 def size() -> int:

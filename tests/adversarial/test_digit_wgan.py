@@ -42,3 +42,17 @@ def test_training_brings_the_mean_image_nearer():
     before = miss()
     last(train_digit_wgan(wgan, images, SMALL))
     assert miss() < before / 2
+
+
+def test_the_critic_moves_more_often_than_the_generator():
+    images = load_digits("train").images[:64]
+    moved = {}
+    for n_critic in (1, 3):
+        wgan = digit_wgan(SMALL)
+        before = torch.cat([p.detach().flatten() for p in wgan.critic.parameters()])
+        recipe = dataclasses.replace(SMALL, n_steps=1, n_critic=n_critic, batch_size=32)
+        last(train_digit_wgan(wgan, images, recipe))
+        after = torch.cat([p.detach().flatten() for p in wgan.critic.parameters()])
+        moved[n_critic] = (after - before).abs().max()
+    # Adam moves a weight by about the rate in each of its first steps
+    assert moved[1] < 1.5 * SMALL.lr_critic < moved[3]

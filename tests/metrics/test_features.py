@@ -55,7 +55,7 @@ def test_integers_and_floats_are_described_alike(shipped):
 
 
 def test_a_missing_file_says_how_to_make_it(tmp_path):
-    with pytest.raises(FileNotFoundError, match="digit_features` writes it again"):
+    with pytest.raises(FileNotFoundError, match="`genlab train digit_classifier` writes it again"):
         load_classifier(tmp_path / "none.safetensors")
 
 

@@ -135,6 +135,13 @@ def test_the_checkpoint_of_another_run_is_refused_and_kept(checkpoint):
     assert checkpoint.path.exists()
 
 
+def test_an_identity_may_hold_tuples_and_versions(tmp_path):
+    run, _ = start()
+    identity = {"mults": (1, 2), "torch": torch.__version__, "clip": None}
+    Checkpoint(tmp_path / "a", identity).write(run, 1.0)
+    assert Checkpoint(tmp_path / "a", identity).restore(run) == 1.0
+
+
 def test_a_checkpoint_can_be_removed_twice(checkpoint):
     checkpoint.write(start()[0], 1.0)
     checkpoint.remove()

@@ -1,0 +1,199 @@
+"""The command line: `genlab train NAME` makes the weights that ship, `genlab systems` lists them.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+import json
+import math
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from genlab.core.weights import read_card
+from genlab.systems.figures import Figures
+from genlab.systems.training import Training, load, measured, train
+from genlab.systems.zoo import TRAININGS, find
+from genlab.train import Record, parallel
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+out, err = Console(), Console(stderr=True)
+
+Name = Annotated[str | None, typer.Argument(help="which one; without it they are listed")]
+
+
+@app.command("train")
+def train_command(
+    name: Name = None,
+    place: Annotated[
+        Path, typer.Option("--out", help="folder, or file that ends in .safetensors")
+    ] = Path("weights"),
+    steps: Annotated[int | None, typer.Option(help="instead of the recipe's number")] = None,
+    force: Annotated[bool, typer.Option(help="replace a file that is there")] = False,
+    every: Annotated[float, typer.Option(help="seconds between checkpoints")] = 10.0,
+) -> None:
+    """Train a model of the course from its recipe; killed and repeated, it goes on where it was.
+
+    The weights are written with a card beside them. Several processes share each batch under
+    `torchrun --nproc-per-node 2 -m genlab.cli train NAME`.
+
+    Args:
+        name: of the model.
+        place: where the weights go.
+        steps: number of steps.
+        force: whether an existing file may be replaced.
+        every: seconds between checkpoints.
+    """
+    if name is None:
+        out.print(_trainings())
+        return
+    with _complaints():
+        training = find(name)
+        path = place if place.suffix == ".safetensors" else place / f"{name}.safetensors"
+        with _bar(training) as watch:
+            card = train(training, path, n_steps=steps, force=force, every=every, watch=watch)
+        if card is not None:
+            out.print(f"wrote {path} and its card: {_figures(card['metrics'])}", soft_wrap=True)
+        elif watch.stopped:
+            err.print(f"stopped at step {watch.step}; the same command goes on from there")
+            raise typer.Exit(130)
+
+
+@app.command("systems")
+def systems_command(
+    as_json: Annotated[bool, typer.Option("--json", help="print the cards as JSON")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="measure every figure again")] = False,
+) -> None:
+    """List the shipped models with what their cards say.
+
+    Args:
+        as_json: a list of objects instead of a table.
+        verify: measure the figures again; exit status 1 when one differs.
+    """
+    with _complaints():
+        rows = [_row(training, verify) for training in TRAININGS]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        table = Table("name", "held-out figures", "kB", "minutes", *(["again"] if verify else []))
+        for row in rows:
+            again = [_figures(row["measured"])] if verify else []
+            size, minutes = f"{row['bytes'] / 1000:.0f}", f"{row['minutes']:.1f}"
+            table.add_row(row["name"], _figures(row["metrics"]), size, minutes, *again)
+        out.print(table)
+    if not all(row.get("agrees", True) for row in rows):
+        raise typer.Exit(1)
+
+
+def _row(training: Training, verify: bool) -> dict[str, Any]:
+    """Return what is printed of one model."""
+    card = read_card(training.path)
+    row = {
+        "name": training.name,
+        "metrics": card["metrics"],
+        "minutes": round(card["seconds"] / 60, 2),
+        "bytes": card["bytes"],
+    }
+    if verify:
+        row["measured"] = measured(training, load(training), training.dtype)
+        row["agrees"] = agree(card["metrics"], row["measured"])
+    return row
+
+
+def agree(stated: Figures, found: Figures) -> bool:
+    """Compare the figures of a card with those measured again.
+
+    Args:
+        stated: on the card.
+        found: measured now.
+
+    Returns:
+        Whether names and words are the same, and numbers equal to one part in a hundred: samples
+        differ when one rounding turns one pixel.
+
+    Example:
+        >>> agree({"frechet": 0.40}, {"frechet": 0.401}), agree({"frechet": 0.4}, {})
+        (True, False)
+    """
+    if stated.keys() != found.keys():
+        return False
+    return all(
+        math.isclose(value, found[name], rel_tol=0.01)
+        if isinstance(value, float)
+        else value == found[name]
+        for name, value in stated.items()
+    )
+
+
+def _trainings() -> Table:
+    """Return the table of everything that can be trained."""
+    table = Table("name", "what", "lesson", "numbers", "seconds on two cores")
+    for t in TRAININGS:
+        numbers = sum(p.numel() for p in t.build(t.settings).parameters())
+        table.add_row(t.name, t.what, f"{t.lesson:02d}", f"{numbers:,}", f"about {t.seconds:.0f}")
+    return table
+
+
+def _figures(metrics: Figures) -> str:
+    """Write figures in one line, three digits each."""
+    return ", ".join(
+        f"{name} {value:.3f}" if isinstance(value, float) else f"{name} {value}"
+        for name, value in metrics.items()
+    )
+
+
+class _Watch:
+    """Moves the bar, and says when to stop."""
+
+    def __init__(self, training: Training, progress: Progress) -> None:
+        self.progress, self.stopped, self.step = progress, False, 0
+        self.bar = progress.add_task(training.name, total=None, losses="")
+
+    def __call__(self, record: Record, n_steps: int, _: float) -> bool:
+        self.step = record.step
+        losses = "  ".join(f"{name} {value:.4f}" for name, value in record.losses.items())
+        self.progress.update(self.bar, completed=record.step, total=n_steps, losses=losses)
+        return self.stopped
+
+    def stop(self, _: int, __: FrameType | None) -> None:
+        self.stopped = True
+
+
+@contextmanager
+def _bar(training: Training) -> Iterator[_Watch]:
+    """Show a progress bar; the first Ctrl-C ends the training between two steps."""
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[losses]}"),
+    )  # fmt: skip
+    signals = (signal.SIGINT, signal.SIGTERM) if parallel.expected() == 1 else ()
+    with Progress(*columns, console=err, disable=parallel.expected_rank() > 0) as progress:
+        watch = _Watch(training, progress)
+        before = [(number, signal.signal(number, watch.stop)) for number in signals]
+        try:
+            yield watch
+        finally:
+            for number, handler in before:
+                signal.signal(number, handler)
+
+
+@contextmanager
+def _complaints() -> Iterator[None]:
+    """Print what is wrong as one sentence, and exit with status 1."""
+    try:
+        yield
+    except (ValueError, FileExistsError, FileNotFoundError, FloatingPointError) as error:
+        err.print(f"genlab: {error}", soft_wrap=True, markup=False, highlight=False)
+        raise typer.Exit(1) from None
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,105 @@
+"""What a card says about a model: the figures, and the one way in which each is measured.
+
+Every figure is measured in double precision, with a seeded generator, on data that no training
+saw, so that it comes out the same on another machine. Lesson: notebooks/09_evaluation.ipynb
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from genlab.core.protocols import likelihood_kind, log_likelihood
+from genlab.core.stats import bits_per_dim
+from genlab.data.digits import load_digits
+from genlab.metrics.features import load_classifier
+from genlab.metrics.frechet import frechet_distance
+
+SEED = 0  # of every draw that a figure needs
+N_SAMPLES = 1000  # generated images of a Frechet distance
+Figures = dict[str, Any]
+
+
+@contextlib.contextmanager
+def default_dtype(dtype: torch.dtype) -> Iterator[None]:
+    """Let new tensors have `dtype` for a while.
+
+    Args:
+        dtype: float32, float64, ...
+    """
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
+
+
+def digest(*tensors: Tensor) -> str:
+    """Name data by its content.
+
+    Args:
+        tensors: of integers.
+
+    Returns:
+        The first 16 hexadecimal digits of a SHA-256 over shapes and values.
+
+    Example:
+        >>> digest(torch.arange(3)) == digest(torch.arange(3)), digest(torch.arange(4))[:4]
+        (True, '8e78')
+    """
+    state = hashlib.sha256()
+    for tensor in tensors:
+        state.update(str(tuple(tensor.shape)).encode())
+        state.update(tensor.to(torch.int64).cpu().numpy().tobytes())
+    return state.hexdigest()[:16]
+
+
+@torch.no_grad()
+def held_out_bits(model: object, x: Tensor, *, n_draws: int = 20) -> Figures:
+    """Bits per dimension of held-out data, with the kind of likelihood behind them.
+
+    Args:
+        model: with a `log_prob`, or an `elbo`, on discrete data.
+        x: data that were not trained on, `(b, *event)`.
+        n_draws: draws of a stochastic bound to average over; a `log_prob` needs one.
+
+    Returns:
+        `bits_per_dim` and `kind`.
+
+    Raises:
+        NoLikelihoodError: the model has no likelihood.
+    """
+    generator = Generator().manual_seed(SEED)
+    n_draws = n_draws if likelihood_kind(model) == "bound" else 1
+    values = []
+    for _ in range(n_draws):
+        kind, log_p = log_likelihood(model, x, generator=generator)
+        values.append(bits_per_dim(-log_p, x[0].numel()).mean())
+    return {"bits_per_dim": torch.stack(values).mean().item(), "kind": kind}
+
+
+@torch.no_grad()
+def digit_distance(draw: Callable[[int, Generator], Tensor]) -> Figures:
+    """Frechet distance of samples to the held-out digits, in the features of our network.
+
+    Args:
+        draw: `(n, generator) -> (n, 1, 8, 8)` or `(n, 64)`, grey levels 0..16.
+
+    Returns:
+        `frechet`: 1,000 samples against the 400 images of "val" and "test"; real training images
+        have about 0.1.
+    """
+    images = draw(N_SAMPLES, Generator().manual_seed(SEED)).reshape(-1, 1, 8, 8)
+    features = load_classifier().features(images.double())
+    return {"frechet": frechet_distance(_held_out_features(), features).item()}
+
+
+@cache
+def _held_out_features() -> Tensor:
+    held_out = torch.cat([load_digits("val").images, load_digits("test").images])
+    return load_classifier().features(held_out)

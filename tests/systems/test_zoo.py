@@ -1,0 +1,118 @@
+"""What ships: every file loads, and its card tells the truth."""
+
+import json
+
+import pytest
+import torch
+
+from genlab.core.protocols import likelihood_kind
+from genlab.systems import card, load_model
+from genlab.systems.training import SHIPPED, load, measured
+from genlab.systems.zoo import TRAININGS, find, text_digest
+
+NAMES = [training.name for training in TRAININGS]
+EVERY = pytest.mark.parametrize("name", NAMES)
+
+
+def cost(name):
+    """A test of this model's figures is slow when they need a thousand images, pixel by pixel."""
+    return [pytest.mark.slow] if name not in ("text_transformer", "digit_classifier") else []
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=cost(name)) for name in NAMES])
+def test_the_held_out_figures_are_those_of_the_card(name):
+    training, stated = find(name), card(name)
+    if name == "text_transformer" and stated["data_sha256"] != text_digest():
+        pytest.skip("this Python has another manual")
+    found = measured(training, load(training), training.dtype)
+    assert found.keys() == stated["metrics"].keys()
+    for figure, value in stated["metrics"].items():
+        # likelihoods: rounding in double precision; samples: one rounding may turn one pixel
+        tolerance = 0.01 if figure == "frechet" else 1e-6
+        assert found[figure] == (
+            pytest.approx(value, rel=tolerance) if isinstance(value, float) else value
+        ), figure
+
+
+@EVERY
+def test_a_card_names_its_command_and_its_settings(name):
+    training, stated = find(name), card(name)
+    assert stated["recipe"] == f"genlab train {name}"
+    assert stated["settings"] == json.loads(json.dumps(vars(training.settings)))
+    assert stated["bytes"] == training.path.stat().st_size
+    assert stated["processes"] == 1
+
+
+@EVERY
+def test_the_kind_of_likelihood_on_the_card_is_the_models(name):
+    kind = likelihood_kind(load_model(name))
+    assert card(name)["metrics"].get("kind", "none") == kind
+
+
+@EVERY
+def test_half_precision_costs_nothing_that_can_be_measured(name):
+    stated = card(name)
+    if stated["dtype"] == "float32":
+        pytest.skip("shipped in single precision")
+    for figure, value in stated["metrics_in_float32"].items():
+        if figure.startswith("bits"):
+            assert abs(stated["metrics"][figure] - value) < 2e-4  # bits; the lessons print 2 digits
+        elif figure == "frechet":
+            assert abs(stated["metrics"][figure] - value) < 0.02  # seeds differ by more
+
+
+@EVERY
+def test_the_figures_stay_within_what_the_lesson_states(name):
+    bands = {
+        "digit_pixelcnn": ("bits_per_dim", 1.70, 1.85),
+        "digit_transformer": ("bits_per_dim", 1.78, 2.08),
+        "text_transformer": ("bits_per_byte", 2.2, 2.85),
+        "digit_flow": ("bits_per_dim", 1.88, 1.97),
+        "digit_vae": ("bits_per_dim", 1.92, 2.05),
+        "digit_gan": ("frechet", 0.2, 1.1),
+        "digit_wgan": ("frechet", 0.25, 1.6),
+        "digit_classifier": ("accuracy_test", 0.97, 1.0),
+    }
+    figure, low, high = bands[name]
+    assert low <= card(name)["metrics"][figure] <= high
+
+
+@EVERY
+def test_a_model_is_loaded_in_the_precision_of_the_moment(name):
+    model = load_model(name)
+    assert next(model.parameters()).dtype == torch.float64  # the tests' default
+    assert not model.training
+    assert not any(p.requires_grad for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "digit_classifier"])
+def test_a_loaded_model_draws_samples(name):
+    model = load_model(name, dtype=torch.float32)
+    torch.set_default_dtype(torch.float32)
+    samples = model.sample(2, generator=torch.Generator().manual_seed(0))
+    assert samples.shape == (2, *model.event_shape)
+
+
+def test_loading_leaves_the_global_noise_alone():
+    before = torch.get_rng_state()
+    load_model("digit_vae")
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_the_shipped_weights_are_small_together():
+    files = [*SHIPPED.glob("*.safetensors"), find("digit_classifier").path]
+    assert {path.stem for path in files} == set(NAMES)
+    assert sum(path.stat().st_size for path in files) < 3e6
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("digit_vea", "did you mean digit_vae"), ("x", "there are: digit_pixelcnn")]
+)
+def test_an_unknown_name_is_answered_with_a_hint(name, said):
+    with pytest.raises(ValueError, match=said):
+        load_model(name)
+
+
+def test_names_are_files_names_and_stand_once():
+    assert len(set(NAMES)) == len(NAMES)
+    assert all(name.isidentifier() for name in NAMES)
