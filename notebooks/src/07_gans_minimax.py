@@ -145,9 +145,13 @@ for p, q, _ in examples:
 # The pieces of both examples, for your own pencil: the two KL divergences to $m$, their mean, and the value for the first.
 
 # %%
-numbers = [([0.0204110, 0.0216009], 0.0210059), ([0.0474041, 0.0543451], 0.0508746)]
-for (p, q, _), (kls, js) in zip(examples, numbers, strict=True):
+numbers = [
+    ([0.6, 0.4], [0.0204110, 0.0216009], 0.0210059),
+    ([0.35, 0.40, 0.25], [0.0474041, 0.0543451], 0.0508746),
+]
+for (p, q, _), (middle, kls, js) in zip(examples, numbers, strict=True):
     m = (p + q) / 2
+    check("the mixture m", m, middle)
     check(
         "KL(p || m) and KL(q || m)",
         [(p * np.log(p / m)).sum(), (q * np.log(q / m)).sum()],
@@ -160,6 +164,16 @@ check("value of the first example at D*", adversarial.best_value(p, q), -1.34428
 check(
     "value at the equilibrium, where D = 1/2", adversarial.best_value(p, p), -1.3862944, atol=1e-7
 )
+
+# %% [markdown]
+# > **Often printed, but:** you will meet the second JS as $.0510$, from a first divergence of $.0475$. That is one rounding carried into the next. To four
+# > digits they are $.0509$ and $.0474$.
+
+# %%
+p, q, _ = examples[1]
+m = (p + q) / 2
+first, second = ((side * np.log(side / m)).sum() for side in (p, q))
+check("KL(p || m) and JS to four digits", np.round([first, (first + second) / 2], 4), [0.0474, 0.0509])
 
 # %% [markdown]
 # ### Step 4. A ceiling, and what lies under it
@@ -308,7 +322,7 @@ print(
 
 # %%
 def frozen_slope(loss, mu):
-    eps, w = torch.linspace(-9, 9, 4001), on_quantiles
+    eps, w = torch.linspace(-9, 9, 4001), on_cells
     shift = torch.tensor(mu, requires_grad=True)
     sample = (shift + eps)[:, None]  # moves with the generator; the critic below does not
     logits = adversarial.optimal_logits(
@@ -318,8 +332,8 @@ def frozen_slope(loss, mu):
 
 
 eps = torch.linspace(-9, 9, 4001)[:, None]
-on_quantiles = normal_log_prob(eps, 0.0, 1.0).exp()
-on_quantiles = on_quantiles / on_quantiles.sum()
+on_cells = normal_log_prob(eps, 0.0, 1.0).exp()
+on_cells = on_cells / on_cells.sum()
 
 
 def two_js(mu):
@@ -365,6 +379,7 @@ rows = {
     "JS": (adversarial.JENSEN_SHANNON, entropies[0] - (entropies[1] + entropies[2]) / 2),
     "the game": (adversarial.GAME, adversarial.best_value(P, Q)),
 }
+below = 0
 for name, (row, truth) in rows.items():
     T = row.slope(u)
     inside = (P > 1e-300) & (u > 1e-12)  # where both densities are numbers
@@ -373,7 +388,8 @@ for name, (row, truth) in rows.items():
         return (P * t - Q * row.conjugate(t))[inside].sum()
 
     check(f"f-GAN, {name}: bound at T* vs closed form", bound(T), truth, atol=1e-7)
-    assert bound(T - 0.1 * T.abs()) < truth  # another critic: below, never above
+    below += int(bound(T - 0.1 * T.abs()) < truth)  # another critic
+check("bounds of critics off by a tenth that are below", below, 5)
 
 # %% [markdown]
 # The last row is the game of step 1: with $T = \log D$ its conjugate is $-\log(1 - e^T)$, and the bound *is* $V(D, G)$. In practice a
@@ -419,6 +435,10 @@ kept = X**2 + Y**2 - eta * X * Y
 check("alternating: x^2 + y^2 - eta x y at all steps", kept, 1.25 - eta * 0.5)
 
 # %% [markdown]
+# The average can be had without adding up. Each alternating step moves $x$ by $-\eta y_k$ and $y$ by $+\eta x_{k+1}$, so the sums telescope:
+# $$\frac1n\sum_{k=1}^n x_k = \frac{y_n-y_0}{\eta n},\qquad \frac1n\sum_{k=0}^{n-1} y_k = \frac{x_0-x_n}{\eta n}.$$
+# On an ellipse the right sides are bounded by a constant over $n$: that is the $1/n$.
+#
 # In the complex plane, $z = x + iy$, an optimistic step reads $z_{k+1} = (1 + 2i\eta)\,z_k - i\eta\,z_{k-1}$, and the larger root of its
 # characteristic polynomial must be the factor that the orbit shows once the smaller one has died out.
 
@@ -427,6 +447,8 @@ roots = np.roots([1, -(1 + 2j * eta), 1j * eta])
 radii = orbits["optimistic"].norm(dim=1)
 factor = (radii[-1] / radii[-51]) ** (1 / 50)
 check("optimistic: factor a step vs the larger root", factor, abs(roots).max(), atol=1e-6)
+check("alternating: mean of x, added up", X[1:].mean(), (Y[-1] - Y[0]) / (eta * n))
+check("alternating: mean of y, added up", Y[:-1].mean(), (X[0] - X[-1]) / (eta * n))
 for name in ("simultaneous", "alternating"):
     far, mean = orbits[name][-1].norm(), last(adversarial.running_mean(orbits[name])).norm()
     print(f"{name}: distance of the last state {far:.3f}, of the average {mean:.3f}")
@@ -448,7 +470,8 @@ for g in (0.0, gamma):
     )
     path = torch.stack(list(adversarial.play(torch.tensor([1e-3, 0.0]), step, n_steps=steps)))
     rates[g] = torch.log(path[-1].norm() / path[0].norm()) / (lr * steps)
-check_range("measured rate without R1 (> 0: leaves)", rates[0.0], 0.0005, 0.002, digits=4)
+leaving = math.log(1 + lr**2 / 4) / (2 * lr)  # by Pythagoras, at half the speed
+check("rate without R1 (> 0: leaves)", rates[0.0], leaving, rtol=1e-3)
 check_range("measured rate with R1 (about -gamma / 2)", rates[gamma], -0.23, -0.17)
 
 # %%
@@ -474,6 +497,26 @@ right.set(xlabel="step", ylabel="distance from the equilibrium", title="who arri
 
 # %%
 widgets.game_orbit()
+
+# %% [markdown]
+# The answers, counted. Near its equilibrium the field is linear, and the slowest of its two directions decides: with friction $\gamma<1$ both die out at
+# rate $\gamma/2$ while they turn; beyond $\gamma=1$ nothing turns any more, one direction dies fast and the other slower and slower, like pushing
+# through honey.
+
+# %%
+slow_rates = np.arange(0.05, 0.85, 0.05)
+half_speed = partial(adversarial.bilinear_field, strength=0.5)
+shrinking = [
+    adversarial.simultaneous_step(start, field=half_speed, lr=r).norm() < start.norm() for r in slow_rates
+]
+check("rates at which simultaneous steps settle", int(sum(shrinking)), 0)
+gammas = np.arange(0.1, 2.05, 0.1)
+slowest = []
+for g in gammas:
+    J = torch.func.jacrev(partial(adversarial.dirac_field, gamma=float(g)))(torch.zeros(2))
+    slowest.append(torch.linalg.eigvals(J).real.max().item())
+check("the gamma that settles fastest", gammas[np.argmin(slowest)], 1.0)
+check("beyond it: slowest rate at gamma = 2", slowest[-1], -1 + math.sqrt(3) / 2)
 
 
 # %% [markdown]
@@ -565,6 +608,7 @@ floor = frechet_distance(reference, describe(train_images[:1000])).item()
 real_quality = precision_recall(reference, describe(train_images[:400]))
 made = classifier.probs(draw(gan, 1000).double()).argmax(1).bincount(minlength=10)
 check_range("the same distance for real training images", floor, 0.05, 0.15)
+check_range("samples over real images", frechet[1500] / floor, 2, 12, digits=1)
 check_range("precision of the samples", quality.precision, 0.5, 0.9)
 check_range("recall of the samples", quality.recall, 0.6, 0.95)
 check_range("precision of real images (not 1, see lesson 09)", real_quality.precision, 0.8, 1.0)
@@ -581,6 +625,62 @@ course.show_images(axes[2], held_out[:32], n_columns=8, title="held-out data");
 # Strokes are crisp, all ten digits are there, and some images are of nothing at all: precision says how many. A few seconds of training
 # leave the distance several times above that of real images.
 #
+# ### The same game in larger: MNIST
+#
+# For pictures, MNIST at $16\times16$. Convolutions know which pixels are neighbours; the loss, $R_1$ and its weight are those of above. Some minutes of
+# training, so the weights ship with their recipe: `python -m genlab.adversarial.mnist_gan`. There is no feature network for MNIST here, so the Fréchet
+# distance is taken between the first 32 principal components of the pixels, fitted to the training images. And a question that crisp samples always
+# raise: did the generator just store them? Beside each sample stands its nearest training image.
+
+# %%
+from genlab.adversarial.mnist_gan import load_mnist_gan, to_unit
+from genlab.data.mnist import load_mnist
+from genlab.latent.mnist_vae import binarize, load_mnist_vae
+from genlab.metrics.memorization import memorization_probe
+
+big = load_mnist_gan()
+known, unknown = (to_unit(load_mnist(part, size=16).images) for part in ("train", "test"))
+made = big.sample(1000, generator=torch.Generator().manual_seed(1))
+axes32 = torch.linalg.svd(known.flatten(1) - known.flatten(1).mean(0), full_matrices=False).Vh[:32]
+project = lambda x: (x.flatten(1) @ axes32.T).double()
+far = frechet_distance(project(unknown), project(made)).item()
+same = frechet_distance(project(unknown), project(known[:1000])).item()
+check_range("MNIST: Frechet distance of the samples", far, 0.5, 3.0)
+check_range("MNIST: of as many training images", same, 0.3, 0.8)
+probe = memorization_probe(*(x[:400].flatten(1) if x is made else x.flatten(1) for x in (made, known, unknown)))
+check_range("share nearest to a training image", probe.share_closer_to_train, 0.8, 0.97)
+check("the same for an honest generator", probe.honest_share, 8 / 9)
+
+pick = made[:24]
+twin = known[torch.cdist(pick.flatten(1), known.flatten(1)).argmin(1)]
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.4))
+shown = (pick, "generated"), (twin, "the nearest training image of each"), (unknown[:24], "held-out data")
+for ax, (images, title) in zip(axes, shown, strict=True):
+    course.show_images(ax, images, n_columns=8, title=title)
+
+# %% [markdown]
+# The nearest images are other images, and the share is close to that of an honest generator (lesson 09 derives its $n/(n+m)$). Now compare two *paradigms* on one
+# property. Lesson 06 measured blur as the energy of fast waves; a VAE's mean images lacked a good part of it. A generator that is punished for every
+# look that data do not have cannot afford that:
+
+# %%
+wave = torch.fft.fftfreq(16)
+fast = (wave[:, None] ** 2 + wave**2).sqrt() > 0.25
+
+
+def fast_energy(images):
+    waves = torch.fft.fft2(images.reshape(-1, 16, 16), norm="ortho")
+    return (waves.abs() ** 2)[:, fast].sum(1).mean().item()
+
+
+codes = torch.randn(1000, 16, generator=torch.Generator().manual_seed(2))
+with torch.no_grad():
+    smooth = load_mnist_vae().mean_image(codes)
+check_range("fast energy, GAN samples / data", fast_energy(made) / fast_energy(unknown), 0.85, 1.15)
+black_and_white = binarize(load_mnist("test", size=16).images).float()
+check_range("fast energy, VAE means / data", fast_energy(smooth) / fast_energy(black_and_white), 0.2, 0.75)
+
+# %% [markdown]
 # ## 4 · What to look at
 #
 # Move the generator's density and watch the best critic answer. At which mean is the minimax slope largest, and what has become of it at
@@ -611,6 +711,20 @@ right.set(
     ylim=(1e-4, 20),
 )
 right.legend();
+
+# %% [markdown]
+# The figure answers the first three questions. The last one, with `std` at 0.4 and the mean at 2: the generator is now a narrow peak, and the critic is sure that
+# everything *beside* the peak is real. At the peak itself, where nearly all samples lie, it is nearly as sure of the opposite.
+
+# %%
+turn = mus[np.argmax(flat)]
+check_range("mean at which the minimax slope is largest", turn, 1.5, 1.8, digits=2)
+at_6 = frozen_slope(adversarial.minimax_generator_loss, 6.0).item()
+check_range("its slope at 6 over its largest", at_6 / max(flat).item(), 0.01, 0.06)
+side = torch.tensor([[2.0], [0.0]])  # at the peak, and five of its widths beside it
+sure = adversarial.optimal_logits(normal_log_prob(side, 0.0, 1.0), normal_log_prob(side, 2.0, 0.4)).sigmoid()
+odds = [0.4 * math.exp(-(2.0**2) / 2), 0.4 * math.exp(5.0**2 / 2)]  # p / q at both places, by hand
+check("D* at the peak and beside it", sure, [o / (1 + o) for o in odds])
 
 # %% [markdown]
 # ## 5 · It fails
@@ -736,18 +850,32 @@ shots += [(name, final[name].sample(500, generator=torch.Generator().manual_seed
 figure, axes = plt.subplots(1, 6, figsize=(12, 2.5), sharex=True, sharey=True)
 for ax, (when, sample) in zip(axes, shots, strict=True):
     ax.plot(*sample.T, ".", color="#0072B2", markersize=3, linestyle="none")
-    ax.plot(*ring.means.T, "o", color="#E69F00", markersize=10, markerfacecolor="none", linestyle="none")
+    ax.plot(*ring.means.T, "o", color="#E69F00", markersize=7, markerfacecolor="none", linestyle="none")
     title = f"collapsed,\nstep {when}" if isinstance(when, int) else when.replace(", ", ",\n")
-    ax.set(xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), aspect="equal", xticks=[], yticks=[])
+    ax.set(xlim=(-3.4, 3.4), ylim=(-3.4, 3.4), aspect="equal", xticks=[-2, 0, 2], yticks=[-2, 0, 2])
     ax.set_title(title, fontsize=9)
 
 # %% [markdown]
 # The collapsed generator hops: the critic learns to reject where it stands, and it moves on. That is the rotation of step 9, in function
 # space. The game, the divergence, the data and the generator's network are the same in all seven runs; what cured it was a critic that
-# keeps pace, and friction. One run is an anecdote, so here is what five or six seeds gave when this lesson was written: the fast
-# generator 1 to 4 modes; with $R_1$ 1 to 3; with minibatch statistics 2 to 7; with the wide critic 1 to 8; equal rates 1 to 8; and the
-# last two rows 8, every time. Change the seed and see. (The samples between the modes are another matter: a continuous generator cannot
-# tear one cloud of noise into eight, as in lesson 04.)
+# keeps pace, and friction. (The samples between the modes are another matter: a continuous generator cannot tear one cloud of noise into
+# eight, as in lesson 04.) One run is an anecdote; two more seeds, for the disease and for the two cures that held:
+
+# %%
+again = {"fast generator": ({}, FAST, HEAVY)} | {name: cures[name] for name in cured}
+for name, (change, lr, momentum) in again.items():
+    counts = [count if name == "fast generator" else found[name][0]]
+    for seed in (4, 5):
+        gan_again = ring_gan(seed, **change)
+        play_ring(gan_again, lr, momentum, seed=seed)
+        counts.append(modes(gan_again)[0])
+    print(f"{name:<28} modes with three seeds: {' '.join(f'~{c}' for c in counts)}")
+    low, high = (0, 6) if name == "fast generator" else (8, 8)
+    check_range("    fewest", min(counts), low, high, digits=0)
+    check_range("    most", max(counts), low, high, digits=0)
+
+# %% [markdown]
+# The other rows of the table do change from seed to seed: sometimes they hold, sometimes they do not. Try some before you believe a cure.
 #
 # ### Failure 3. The losses say nothing, so there is no stopping rule
 #
