@@ -214,7 +214,8 @@ check_range("draws that count in 10 dimensions, of 2000", 2000 * share[10], 60, 
 # nobody tells you $s$.
 #
 # **A proposal that is too narrow fails silently.** With target $\mathcal N(0,1)$ and draws from $\mathcal N(0,s^2)$, $r=s^2/\sqrt{2s^2-1}$, which is infinite for
-# $s^2\le\tfrac12$: rare draws in the tails carry weights without bound. The estimate is still unbiased, and still nearly always too low.
+# $s^2\le\tfrac12$: rare draws in the tails carry weights without bound. The estimate is still unbiased, and four times in five too low: the missing
+# mass arrives in rare, huge instalments.
 
 # %%
 def r_normals(s):
@@ -231,7 +232,7 @@ for s in (1.2, 0.4):
     too_low[s] = (z_hat < math.sqrt(2 * math.pi)).double().mean().item()
     print(f"s = {s}: median of 1000 estimates / Z is ~{(z_hat.median() / math.sqrt(2 * math.pi)).item():.3f}")
 check_range("share of estimates too low, s = 1.2", too_low[1.2], 0.4, 0.6)
-check_range("share of estimates too low, s = 0.4", too_low[0.4], 0.75, 1.0)
+check_range("share of estimates too low, s = 0.4", too_low[0.4], 0.7, 0.95)
 
 # %% [markdown]
 # Even a sound estimate errs in one direction once you take its logarithm, because the logarithm bends downwards (Jensen, as in lesson 05):
@@ -242,7 +243,7 @@ x = 0.8 * torch.randn(20_000, 20, generator=generator)
 log_w = -normal_log_prob(x, 0.0, 0.8).reshape(2000, 10) - math.log(10)  # 2,000 estimates by 10 draws
 off = score.log_partition((x**4).sum(1).reshape(2000, 10), log_w) - 20 * math.log(Z1)
 check_close_mc("d = 20, ten draws: mean of Z-hat / Z", off.exp(), 1.0)
-check_range("mean of log Z-hat - log Z, nats", off.mean(), -1.0, -0.2)
+check_range("mean of log Z-hat - log Z, nats", off.mean(), -1.4, -0.4)
 
 # %% [markdown]
 # ## 3. Two gradients, one with $Z$ and one without
@@ -429,7 +430,30 @@ right.set(xlabel="step size η", ylabel="share of moves accepted", ylim=(0, 1.05
 # %%
 widgets.langevin_bias()
 
+# %%
+x = torch.linspace(-3, 3, 241)
+energy, slope = 2 * (x**2 - 1) ** 2 + 0.5 * x, -(8 * x * (x**2 - 1) + 0.5)
+
+
+def right_valley(law):
+    """Share of the mass right of 0, and the standard deviation of that part."""
+    part = law * (x > 0)
+    mean = (part * x).sum() / part.sum()
+    return part.sum().item(), ((part * (x - mean) ** 2).sum() / part.sum()).sqrt().item()
+
+
+truth = right_valley((-energy).softmax(0))
+print(f"the law we want:    share right {truth[0]:.4f}, width {truth[1]:.4f}")
+for eta in (0.01, 0.02, 0.04):
+    share, width = right_valley(solvers.stationary(solvers.langevin_matrix(slope, x, step_size=eta)))
+    print(f"plain, eta = {eta:.2f}:  share right {share:.4f}, width {width:.4f}")
+adjusted = right_valley(solvers.stationary(solvers.mala_matrix(-energy, slope, x, step_size=0.04)))
+check("adjusted, eta = 0.04: both are right", adjusted, truth, atol=1e-8)
+
 # %% [markdown]
+# The width goes first, then the shares; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the picture is right at any $\eta$ and any patience, but at the largest nineteen moves in twenty are refused: the
+# chain is correct and asleep.
+#
 # > **Often done, but:** image models are trained with steps like $x\leftarrow x-10\,\nabla E+0.005\,z$. That noise is not $\sqrt{2\cdot10}$. With temperature $T$ the step is
 # > $x-\eta\nabla E+\sqrt{2\eta T}\,z$, which is *exactly* a Langevin step of size $\eta T$ on the energy $E/T$; so the recipe samples $p^{1/T}$ with $T=0.005^2/20\approx10^{-6}$.
 # > It works, and what it trains is not the density that it is said to be.
@@ -443,8 +467,8 @@ check("T of step 10 and noise 0.005", 0.005**2 / (2 * 10), 1.25e-6, atol=1e-15)
 
 # %% [markdown]
 # **It fails: slow mixing.** Two valleys, $E=b(x^2-1)^2+\tfrac12x$, separated by a barrier of height about $b$. Downhill steps never climb it; noise must, and the wait is exponential
-# in the height. Kramers' formula puts the rate of leaving a valley at $\frac{\sqrt{E''(\text{valley})\,|E''(\text{top})|}}{2\pi}e^{-\Delta E}$; the matrix knows the truth. Metropolis changes nothing: it corrects
-# *where* the chain settles, not *when*.
+# in the height. Kramers' formula puts the rate of leaving a valley at $\frac{\sqrt{E''(\text{valley})\,|E''(\text{top})|}}{2\pi}e^{-\Delta E}$; the matrix knows the truth. Metropolis does not help. It corrects
+# *where* the chain settles, not *when*; refusing moves, it even waits a little longer.
 
 # %%
 def valleys(b):
@@ -466,7 +490,7 @@ for b in (1, 2, 3, 4, 5, 6):
     unadjusted = solvers.langevin_matrix(slope(line), line, step_size=0.01)
     waits[b] = solvers.relaxation_time(unadjusted), solvers.relaxation_time(adjusted)
     print(f"barrier {b}: steps to forget {waits[b][0]:6.0f}, with Metropolis {waits[b][1]:6.0f}, Kramers {kramers(b, 0.01):6.0f}")
-check_range("barrier 6: the matrix / Kramers", waits[6][1] / kramers(6, 0.01), 0.8, 1.4)
+check_range("barrier 6: wait of the adjusted chain / Kramers", waits[6][1] / kramers(6, 0.01), 0.8, 1.4)
 check("Metropolis never shortens the wait here", [float(w[1] > w[0]) for w in waits.values()], [1.0] * 6)
 
 # %% [markdown]
@@ -703,8 +727,8 @@ check_range("noise at 3 against noise at 0: spread", spread[3.0][0] / spread[0.0
 # %% [markdown]
 # **Step 12. Annealed importance sampling.** The other repair for a bad proposal is to walk there slowly. Join $q$ to the target by levels $f_\beta=q^{1-\beta}e^{-\beta E}$. Draw $x$ from $q$; then, again and again, raise $\beta$ a little, multiply the weight by
 # $$\frac{f_{\beta'}(x)}{f_\beta(x)},\qquad\text{that is}\qquad\log w\leftarrow\log w+(\beta'-\beta)\big(-E(x)-\log q(x)\big),$$
-# and take a Metropolis-adjusted step that leaves $f_{\beta'}$ alone. Why is $\mathbb E\,w=Z$, even when the step hardly mixes? Because each step balances its level, the reversed walk is a legitimate law of the same path; $w$ is the density ratio of the two, and a
-# ratio of laws has mean $1$, up to the constants that we left out: $Z/1$. No approximation entered.
+# and take a Metropolis-adjusted step that leaves $f_{\beta'}$ alone. Why is $\mathbb E\,w=Z$, even when the step hardly mixes? Compare two laws of one and the same path: our walk, which starts at $q$ and goes up, and the walk that starts at the target and goes down. Because every step balances its level, the chains' probabilities cancel between the
+# two up to factors $f_{\beta}(x)/f_{\beta}(x')$, and what is left of their ratio is $w/Z$. A ratio of two laws has mean 1 under the one in the denominator. No approximation entered.
 
 # %%
 def my_ais_log_weight(log_w, log_base, energy, beta, beta_next):
@@ -738,7 +762,7 @@ for n_levels in (10, 30, 100, 300):
     up = last(score.annealed_importance(std_normal_log_prob, quartic, torch.randn(200, d, generator=generator), levels, step_size=0.03, generator=generator))
     down = last(score.annealed_importance(std_normal_log_prob, quartic, samples, levels.flip(0), step_size=0.03, generator=generator))
     sandwich[n_levels] = up.log_w.mean().item(), -down.log_w.mean().item()
-    print(f"{n_levels:3d} levels: ~{sandwich[n_levels][0]:6.2f} < {exact:.6f} < ~{sandwich[n_levels][1]:6.2f}")
+    print(f"{n_levels:3d} levels: ~{sandwich[n_levels][0]:.2f} < {exact:.6f} < ~{sandwich[n_levels][1]:.2f}")
 check("every lower bound is below, every upper above", [lo < exact < hi for lo, hi in sandwich.values()], [True] * 4)
 check_range("300 levels: width of the sandwich, nats", sandwich[300][1] - sandwich[300][0], 0.5, 4.0, digits=2)
 check_range("300 levels: log of the mean weight - log Z", score.log_mean_exp(up.log_w) - exact, -0.8, 0.8, digits=2)
@@ -777,7 +801,7 @@ check_range("annealed and weighted, minus the truth", right_share - truth, -0.04
 # | 5 % of the chains begun afresh | they look for valleys in which no chain is (question 3) |
 #
 # **Which step may the chain take?** The steepest direction is a pixel that is always white: data variance $\sigma^2$. Training matches the *chain's* variance to the data's, so by step 6 the learned curvature $\lambda$ solves $\lambda(1-\eta\lambda/2)=1/\sigma^2$: the bias of the step is learned
-# into the energy. With $\eta=\sigma^2/2$ the solution is $\lambda=2/\sigma^2$, a model whose white pixels have half the variance that they should; beyond, there is no solution and training explodes. We take $\eta=0.02$ and pay 14 %.
+# into the energy. With $\eta=\sigma^2/2$ the solution is $\lambda=2/\sigma^2$, a model whose white pixels have half the variance that they should; with a longer step, or with less noise, there is no solution and training has nowhere to settle. We take $\eta=0.02$ and lose an eighth of the variance.
 
 # %%
 def learned_curvature(eta, sigma):
@@ -807,7 +831,7 @@ floor = frechet_distance(real, features(noisy(test.images))).item()
 pool = ebm.chains.states
 check_range("Frechet distance of the pool, noise on both", frechet_distance(real, features(pool)), 0.05, 0.8, digits=2)
 check_range("the same for 200 real test digits", floor, 0.05, 0.3, digits=2)
-check_range("last 50 losses, mean: no likelihood, about zero", np.mean([r.loss for r in records[-50:]]), -3, 3, digits=1)
+check_range("mean of the last 50 losses: about zero", np.mean([r.loss for r in records[-50:]]), -3, 3, digits=1)
 
 # %% [markdown]
 # The live curve is what energy models are notorious for: it says nothing about progress. It starts far below zero while the chains are still noise, and then hovers around zero *because* the two phases balance. Judge the samples.
@@ -815,16 +839,16 @@ check_range("last 50 losses, mean: no likelihood, about zero", np.mean([r.loss f
 # The model's law is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is the door to lesson 11; there you will derive it.
 
 # %%
-clean = denoise(ebm, pool[:40], sigma=recipe.data_noise)
-figure, axes = plt.subplots(1, 3, figsize=(11, 2.6))
-course.show_images(axes[0], noisy(train.images[:40]).clamp(-1.5, 1.5), title="digits with noise σ = 0.3")
-course.show_images(axes[1], pool[:40].clamp(-1.5, 1.5), title="states of the chains")
-course.show_images(axes[2], clean.clamp(-1, 1), title="the same, denoised by the slope")
+clean = denoise(ebm, pool[:24], sigma=recipe.data_noise)
+figure, axes = plt.subplots(1, 3, figsize=(11, 2.9))
+pictures = (noisy(train.images[:24]), "digits with noise σ = 0.3"), (pool[:24], "states of the chains"), (clean, "the same, denoised by the slope")
+for ax, (x, title) in zip(axes, pictures, strict=True):
+    course.show_images(ax, x.clamp(-1.3, 1.3), n_columns=6, title=title)
 clean_all = denoise(ebm, pool, sigma=recipe.data_noise)
 check_range("Frechet distance, denoised against clean digits", frechet_distance(judge.features(train.images), features(clean_all)), 0.1, 1.0, digits=2)
 
 # %% [markdown]
-# **What the energy ranks.** Unlike a GAN's critic it has a meaning away from the data: high energy, unlikely. Energies of test digits, of the same digits upside down, and of the same pixels in a fixed random order, which have the same histogram of ink. The number is the share of
+# **What the energy ranks.** A trained energy can be asked about any image: high energy, unlikely. We ask it about test digits, about the same digits upside down, and about the same pixels in a fixed random order, which have the same histogram of ink. The checks give the share of
 # pairs in which the real digit has the lower energy.
 
 # %%
@@ -837,11 +861,12 @@ figure, ax = plt.subplots(figsize=(6.5, 3))
 for (name, e), dash in zip(energies.items(), ("-", "--", "-.", ":"), strict=True):
     relative = (e - energies["test digits"].mean()).clamp(max=60)
     ax.hist(relative, np.linspace(-25, 60, 40), density=True, histtype="step", linewidth=2, linestyle=dash, label=name)
-ax.set(xlabel="energy minus the mean of test digits (nats; beyond 60 at 60)", ylabel="density", title="low energy where the digits are")
+ax.set(xlabel="energy minus the mean of test digits (nats; beyond 60 at 60)", ylabel="density")
+ax.set(title="low energy where the digits are", ylim=(0, 0.09))
 ax.legend(fontsize=8)
 below = lambda other: (energies["test digits"][:, None] < energies[other]).double().mean()
 check_range("pairs ranked right, against shuffled pixels", below("pixels shuffled"), 0.97, 1.0)
-check_range("pairs ranked right, against upside down", below("upside down"), 0.7, 1.0)
+check_range("pairs ranked right, against upside down", below("upside down"), 0.6, 1.0)
 check_range("mean energy, test digits - chains", energies["test digits"].mean() - energies["chains"].mean(), -4, 4, digits=1)
 
 # %% [markdown]
@@ -918,11 +943,11 @@ ax.set(xlabel="digit, as the judge reads it", ylabel="share", xticks=range(10), 
 ax.legend(fontsize=8)
 off = lambda name: 0.5 * (shares[name] - shares["data"]).abs().sum()
 check_range("pool: total variation of the digits' shares", off("pool"), 0.0, 0.16)
-check_range("fresh chains: the same", off("fresh"), 0.1, 0.6)
+check_range("fresh chains: the same", off("fresh"), 0.08, 0.6)
 check_range("fresh: energy minus the pool's, nats", ebm.energy(fresh).mean() - energies["chains"].mean(), -6, 6, digits=1)
 
 # %% [markdown]
-# These fresh chains end at energies like the pool's: they have *not* found holes, which is what the restarts are for. But they end on the wrong digits in the wrong shares. Each slides into the valley nearest to its noise and stays there; 800 steps are nothing against the barriers between a one and an
+# These fresh chains end at energies like the pool's: they have *not* found holes. But they end on the digits in the wrong shares. Each slides into the valley nearest to its noise and stays there; 800 steps are nothing against the barriers between a one and an
 # eight. The pool has the shares right because it was steered during training, the fresh chains show what sampling from this energy really costs. Slow mixing is the unsolved problem of this lesson, and the reason for the next: lesson 11 anneals over *noise levels*, as we annealed over $\beta$.
 #
 # ## 8. Where energy-based models stand
@@ -953,7 +978,7 @@ check("N(0,1) and N(2,1): variance of the product", (product * (grid - mean) ** 
 # %% [markdown]
 # ## Predict first, again
 #
-# 1. Six dimensions; in seven the grid is off by ten per cent, in twenty by a factor of $10^8$ (section 2).
+# 1. Six dimensions; in seven the grid is off by ten per cent, in twenty by a factor of nearly $10^9$ (section 2).
 # 2. Above: $1/(1-0.25)=1.333$ (step 6).
 # 3. It does not vanish: CD-1 let it grow from a half to six sevenths of the mass. Persistent chains emptied it (section 5).
 # 4. Too low, by Jensen; so likelihoods come out too high (section 2).
