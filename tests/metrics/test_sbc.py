@@ -1,4 +1,4 @@
-"""Judges of posteriors: fair lotteries pass, known unfairness is caught, known accuracies come out."""
+"""Judges of posteriors: fair lotteries pass, unfair ones do not, known accuracies come out."""
 
 import math
 
@@ -16,6 +16,9 @@ from genlab.metrics.sbc import (
 )
 
 N, L = 2000, 99
+TESTS = pytest.mark.parametrize(
+    "test", [chi_square_test, kolmogorov_smirnov_test], ids=lambda t: t.__name__
+)
 
 
 def ranks_of(width, shift=0.0, seed=0):
@@ -42,16 +45,12 @@ def test_the_smallest_and_the_largest_parameter_have_the_first_and_the_last_rank
     assert sbc_ranks(torch.tensor([[2.0]]), draws).item() == L
 
 
-@pytest.mark.parametrize(
-    "test", [chi_square_test, kolmogorov_smirnov_test], ids=lambda t: t.__name__
-)
+@TESTS
 def test_an_exact_posterior_passes(test):
     assert test(ranks_of(width=1.0), L).p_value > 1e-3
 
 
-@pytest.mark.parametrize(
-    "test", [chi_square_test, kolmogorov_smirnov_test], ids=lambda t: t.__name__
-)
+@TESTS
 @pytest.mark.parametrize(
     ("width", "shift"), [(0.8, 0.0), (1.25, 0.0), (1.0, 0.15)], ids=["narrow", "wide", "shifted"]
 )
@@ -60,7 +59,7 @@ def test_a_posterior_that_is_off_fails(test, width, shift):
 
 
 def test_ends_tell_narrow_from_wide():
-    """A share of 1/10 of exact ranks lies in the outer tenth; five binomial deviations is chance."""
+    """A tenth of exact ranks lies in the outer tenth, within five binomial deviations."""
 
     def outer(width):
         ranks = ranks_of(width)
@@ -91,9 +90,7 @@ def test_bins_hold_equal_numbers_of_ranks():
     assert chi_square_test(torch.arange(100).repeat(2), 99, n_bins=20).statistic == 0.0
 
 
-@pytest.mark.parametrize(
-    "test", [chi_square_test, kolmogorov_smirnov_test], ids=lambda t: t.__name__
-)
+@TESTS
 def test_p_values_of_uniform_ranks_are_uniform(test, generator):
     alpha, runs = 0.1, 300
     low_p = sum(
@@ -166,11 +163,11 @@ def test_no_point_is_guessed_by_a_classifier_that_has_seen_it(generator):
 def test_the_default_network_sees_what_no_line_can(generator):
     """A disc in a ring of the same mean: the network separates them, logistic regression cannot."""
     angle = 2 * math.pi * torch.rand(2, 600, generator=generator)
-    disc, ring = (
+    small, large = (
         torch.stack([angle.cos(), angle.sin()], -1) * torch.tensor([0.3, 1.0])[:, None, None]
     )
-    assert c2st(disc, ring, generator=generator).value > 0.97
-    assert c2st(disc, ring, LogisticRegression(), generator=generator).value < 0.7
+    assert c2st(small, large, generator=generator).value > 0.97
+    assert c2st(small, large, LogisticRegression(), generator=generator).value < 0.7
 
 
 def test_sets_of_two_sizes_are_refused():

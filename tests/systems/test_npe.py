@@ -53,7 +53,7 @@ def test_the_loss_exceeds_the_posteriors_entropy_by_the_kl(generator):
     model, n = LinearGaussian(), 40_000
     theta = model.prior(n, generator=generator)
     x = model.simulate(theta, generator=generator)
-    mean, cov = model.posterior(x)
+    _, cov = model.posterior(x)
     shift, c = torch.tensor([0.1, -0.2]), 1.5
 
     def log_q(theta, x):
@@ -104,7 +104,7 @@ def test_an_untrained_estimate_on_the_line_is_the_normal_prior(autoregressive, x
 
 @KINDS
 def test_the_density_on_a_box_integrates_to_one(autoregressive):
-    """By quadrature in z, theta = 2 Phi(z) - 1: the corners, where much can happen, are wide there."""
+    """By quadrature in z, theta = 2 Phi(z) - 1: there the edges, where much happens, are wide."""
     q = stirred(on_box(autoregressive=autoregressive), spread=0.2)
     line = torch.linspace(-5, 5, 301)
     z = torch.cartesian_prod(line, line)
@@ -224,7 +224,7 @@ def test_it_has_an_exact_likelihood():
 @pytest.mark.slow
 @KINDS
 def test_training_reaches_the_exact_posterior(autoregressive, generator):
-    """Linear Gaussian, 400 steps: from 1.8 nats above the floor (all that the data tell) to 0.05."""
+    """Linear Gaussian, 400 steps: from 1.8 nats above the floor, all that data tell, to 0.05."""
     model = LinearGaussian()
     theta = model.prior(20_000, generator=generator)
     x = model.simulate(theta, generator=generator)
