@@ -13,7 +13,7 @@ Sources: Polyak and Juditsky 1992; Ho, Jain and Abbeel 2020 (arXiv:2006.11239), 
 """
 
 import copy
-from typing import Generic, TypeVar, final
+from typing import Any, Generic, TypeVar, final
 
 import torch
 from torch import nn
@@ -94,3 +94,16 @@ class EMA(Generic[M]):
     def copy_to(self, module: M) -> None:
         """Overwrite the weights of `module` by their average: at the end of training."""
         module.load_state_dict(self.average.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        """The average and the number of updates: what a training that is taken up again needs."""
+        return {"average": self.average.state_dict(), "n_updates": self.n_updates}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go back to where `state_dict` was called.
+
+        Args:
+            state_dict: of an average of such a module.
+        """
+        self.average.load_state_dict(state_dict["average"])
+        self.n_updates = state_dict["n_updates"]

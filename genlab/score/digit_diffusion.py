@@ -11,7 +11,6 @@ Sources: Ho, Jain and Abbeel 2020 (arXiv:2006.11239), appendix B; Ho and Saliman
 (arXiv:2207.12598), algorithm 1.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -22,7 +21,7 @@ from torch import Generator, Tensor
 from genlab.data.digits import EVENT_SHAPE, N_CLASSES, N_LEVELS
 from genlab.nn.ema import EMA
 from genlab.nn.unet import UNet, UNetConfig
-from genlab.train import Record, cosine, fit, minibatches
+from genlab.train import Run, cosine, fit, minibatches
 
 from .ddpm import DDPM
 from .discretized import Bins
@@ -126,7 +125,7 @@ def train_digit_diffusion(
     images: Int[Tensor, " n 1 8 8"],
     labels: Int[Tensor, " n"],
     recipe: Recipe = Recipe(),
-) -> Iterator[Record]:
+) -> Run:
     """Train it on grey levels 0..16; one record a step.
 
     While records come, the model holds the weights that are being trained; after the last one it
@@ -138,22 +137,31 @@ def train_digit_diffusion(
         labels: their digits.
         recipe: steps, rates, share of withheld classes and seed.
 
-    Yields:
-        The records of `fit`; the loss is a mean square.
+    Returns:
+        The run of `fit`, the loss a mean square; nothing is trained until it is consumed.
     """
     generator = Generator().manual_seed(recipe.seed)
     average = EMA(model, recipe.decay)
 
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        stream = minibatches(scale(images), recipe.batch_size, cond=labels, generator=generator)
-        for x, label in stream:
-            withheld = torch.rand(label.shape, generator=generator) < recipe.p_drop
-            yield x, label.masked_fill(withheld, NO_CLASS)
+    def withhold(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        x, label = batch
+        withheld = torch.rand(label.shape, generator=generator) < recipe.p_drop
+        return x, label.masked_fill(withheld, NO_CLASS)
+
+    def finish() -> None:
+        average.copy_to(model)
+        model.eval()
 
     model.train()
-    rate = cosine(recipe.lr, recipe.n_steps, warmup=min(50, recipe.n_steps))
-    for record in fit(model, batches(), n_steps=recipe.n_steps, lr=rate, generator=generator):
-        average.update(model)
-        yield record
-    average.copy_to(model)
-    model.eval()
+    return fit(
+        model,
+        minibatches(
+            scale(images), recipe.batch_size, cond=labels, generator=generator, change=withhold
+        ),
+        n_steps=recipe.n_steps,
+        lr=cosine(recipe.lr, recipe.n_steps, warmup=min(50, recipe.n_steps)),
+        generator=generator,
+        after=lambda _: average.update(model),
+        finish=finish,
+        keep={"average": average},
+    )

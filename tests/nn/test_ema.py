@@ -88,3 +88,15 @@ def test_impossible_decays_are_refused():
         EMA(number(0.0), 1.0)
     with pytest.raises(ValueError, match="step must be at least 0, got -1"):
         ema_decay(-1, 0.9)
+
+
+def test_an_average_goes_on_from_where_it_was_stored():
+    whole, first, second = (EMA(number(4.0), 0.9) for _ in range(3))
+    values = [1.0, -2.0, 0.5, 3.0]
+    for k, value in enumerate(values):
+        whole.update(number(value))
+        if k == 2:
+            second.load_state_dict(first.state_dict())
+        (first if k < 2 else second).update(number(value))
+    torch.testing.assert_close(second.average.weight, whole.average.weight, rtol=0, atol=0)
+    assert second.n_updates == 4

@@ -108,6 +108,19 @@ def test_the_model_can_be_told_a_class_or_none():
     assert not torch.allclose(draw(torch.tensor([0, 1, 2, 3])), none)
 
 
+def test_a_training_taken_up_again_ends_with_the_same_average():
+    whole, _ = trained(SMALL)
+    images, labels = load_digits("train")
+    first = train_digit_diffusion(digit_diffusion(SMALL), images, labels, SMALL)
+    next(first), next(first)
+    model = digit_diffusion(SMALL)
+    second = train_digit_diffusion(model, images, labels, SMALL)
+    second.load_state_dict(first.state_dict())
+    assert len(list(second)) == SMALL.n_steps - 2
+    for p, q in zip(model.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(p, q, rtol=0, atol=0)
+
+
 @pytest.mark.slow
 def test_some_training_lowers_the_loss_and_raises_the_bound():
     torch.set_default_dtype(torch.float32)  # as users train it, and twice as fast
