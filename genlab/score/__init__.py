@@ -40,6 +40,7 @@ from .edm import edm_sigmas as edm_sigmas
 from .edm import edm_step as edm_step
 from .edm_model import EDM as EDM
 from .exact import exact_eps_model as exact_eps_model
+from .exact import exact_flow_1d as exact_flow_1d
 from .exact_fields import exact_score as exact_score
 from .exact_fields import exact_velocity as exact_velocity
 from .flow_matching import flow_matching_loss as flow_matching_loss
@@ -51,6 +52,7 @@ from .guidance import drop_condition as drop_condition
 from .guidance import guided_eps_model as guided_eps_model
 from .guidance import rescale_guided as rescale_guided
 from .guided_laws import guided_gaussian as guided_gaussian
+from .guided_laws import tilted_density as tilted_density
 from .guided_laws import tilted_gaussian as tilted_gaussian
 from .learned_snr import LevelHistogram as LevelHistogram
 from .learned_snr import scales_from_gamma as scales_from_gamma

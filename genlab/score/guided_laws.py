@@ -10,10 +10,63 @@ Lesson: notebooks/13_diffusion_ii.ipynb
 Source: Bradley and Nakkiran 2024 (arXiv:2408.09000), section 3, for the disagreement.
 """
 
+from typing import Protocol, runtime_checkable
+
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from genlab.core.quadrature import integrate
 from genlab.oracles.gaussian import Gaussian
+
+
+@runtime_checkable
+class HasLogDensity(Protocol):
+    """A law with a density."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        """Log-density of `(b, d)`, `(b,)`."""
+
+
+def tilted_density(
+    law: HasLogDensity,
+    of_class: HasLogDensity,
+    x: Float[Tensor, " n"],
+    *,
+    guidance_scale: float,
+) -> Float[Tensor, " n"]:
+    r"""The sharpened law on a grid of the line, normalised by quadrature.
+
+    $$\frac{p(x)^{1-w}\,p(x\mid c)^w}{\int p^{1-w}\,p(\cdot\mid c)^w}$$
+
+    Args:
+        law: p.
+        of_class: $p(\cdot\mid c)$.
+        x: a rising grid that holds all of the result's mass.
+        guidance_scale: w.
+
+    Returns:
+        Density at the grid points, `(n,)`.
+
+    Raises:
+        ValueError: the density is still large at an end of the grid.
+
+    Example:
+        >>> x = torch.linspace(-5, 7, 1201)
+        >>> normal = lambda m, v: Gaussian(torch.tensor([m]), torch.tensor([[v]]))
+        >>> p = tilted_density(normal(0.0, 1.0), normal(1.0, 0.25), x, guidance_scale=3.0)
+        >>> round(float(integrate(x * p, x)), 4)
+        1.2
+
+    Source: the definition.
+    Lesson: notebooks/13_diffusion_ii.ipynb
+    """
+    log_p, log_c = law.log_prob(x[:, None]), of_class.log_prob(x[:, None])
+    tilt = log_p + guidance_scale * (log_c - log_p)
+    density = (tilt - tilt.max()).exp()
+    if max(float(density[0]), float(density[-1])) > 1e-3:
+        raise ValueError(f"the grid {float(x[0])} to {float(x[-1])} cuts off part of the law")
+    return density / integrate(density, x)
 
 
 def tilted_gaussian(mean: float, variance: float, *, guidance_scale: float) -> Gaussian:

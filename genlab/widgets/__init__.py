@@ -11,6 +11,7 @@ from .flow_warp import flow_warp as flow_warp
 from .forward_process import forward_process as forward_process
 from .gan_game import game_orbit as game_orbit
 from .gan_game import gan_game as gan_game
+from .guidance import guidance as guidance
 from .kl_fit import kl_fit as kl_fit
 from .langevin_bias import langevin_bias as langevin_bias
 from .latent_plane import latent_plane as latent_plane
@@ -18,6 +19,7 @@ from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
 from .quiz import quiz as quiz
 from .receptive_field import receptive_field as receptive_field
+from .sampler_steps import sampler_steps as sampler_steps
 from .score_field import score_field as score_field
 from .sde_paths import sde_paths as sde_paths
 from .watch import watch as watch

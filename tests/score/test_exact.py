@@ -1,5 +1,7 @@
 """The perfect network of a known law: the minimiser of the loss, by two routes."""
 
+import math
+
 import pytest
 import torch
 
@@ -8,6 +10,7 @@ from genlab.score import (
     alphas_bar_from_betas,
     ddpm_loss,
     exact_eps_model,
+    exact_flow_1d,
     linear_betas,
     score_from_eps,
 )
@@ -48,3 +51,34 @@ def test_standard_normal_data_have_the_known_predictor(generator):
     normal = Gaussian(torch.zeros(3), torch.eye(3))
     expected = (1 - BAR[t]).sqrt()[:, None] * x  # E[eps | x_t] where x_t is standard normal too
     torch.testing.assert_close(exact_eps_model(normal, BAR)(x, t), expected)
+
+
+LINE = GaussianMixture(
+    torch.tensor([0.3, 0.7], dtype=torch.float64),
+    torch.tensor([[-1.5], [1.0]], dtype=torch.float64),
+    torch.tensor([0.3, 0.5], dtype=torch.float64),
+)
+
+
+def test_flow_on_the_line_agrees_with_the_integral_of_the_density():
+    u = torch.tensor([0.01, 0.2, 0.299, 0.5, 0.98])
+    x = exact_flow_1d(LINE, u, 0.6, 0.8).squeeze(1)
+    noised = LINE.noised(0.6, 0.8)
+    for point, share in zip(x, u, strict=True):
+        grid = torch.linspace(-12, float(point), 20_001)
+        mass = torch.trapezoid(noised.log_prob(grid[:, None]).exp(), grid)
+        assert abs(mass - share) < 1e-6  # quadrature
+
+
+def test_flow_on_the_line_of_a_normal_law_is_affine():
+    one = GaussianMixture(torch.ones(1), torch.tensor([[2.0]]), torch.tensor([0.5]))
+    u = torch.tensor([0.1, 0.5, 0.9])
+    expected = 0.6 * 2 + math.sqrt(0.36 * 0.25 + 0.64) * torch.special.ndtri(u)
+    torch.testing.assert_close(exact_flow_1d(one, u, 0.6, 0.8).squeeze(1), expected)
+
+
+def test_flow_on_the_line_refuses_what_it_cannot_answer():
+    with pytest.raises(ValueError, match=r"expected \(1,\)"):
+        exact_flow_1d(MIXTURE, torch.tensor([0.5]), 1.0, 0.0)
+    with pytest.raises(ValueError, match=r"u must lie in \(0, 1\)"):
+        exact_flow_1d(LINE, torch.tensor([0.0, 0.5]), 1.0, 0.0)

@@ -20,6 +20,7 @@ from genlab.score import (
     guided_gaussian,
     linear_betas,
     rescale_guided,
+    tilted_density,
     tilted_gaussian,
 )
 
@@ -210,3 +211,18 @@ def test_impossible_arguments_are_refused():
         guided_gaussian(1.0, 1.5, guidance_scale=2.0)
     with pytest.raises(ValueError, match="variance must lie in"):
         tilted_gaussian(1.0, 0.0, guidance_scale=2.0)
+
+
+def test_tilted_density_of_normal_laws_is_the_closed_form():
+    x = torch.linspace(-8, 8, 4001)
+    got = tilted_density(gaussian_class(0.0, 1.0), gaussian_class(1.0, 0.25), x, guidance_scale=3.0)
+    expected = tilted_gaussian(1.0, 0.25, guidance_scale=3.0).log_prob(x[:, None]).exp()
+    torch.testing.assert_close(got, expected)
+
+
+def test_tilted_density_refuses_a_grid_that_cuts_it_off():
+    with pytest.raises(ValueError, match="cuts off"):
+        tilted_density(
+            gaussian_class(0.0, 1.0), gaussian_class(1.0, 0.25), torch.linspace(-2, 1, 99),
+            guidance_scale=2.0,
+        )  # fmt: skip
