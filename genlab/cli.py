@@ -30,20 +30,24 @@ out, err = Console(), Console(stderr=True)
 Name = Annotated[str | None, typer.Argument(help="which one; without it they are listed")]
 
 
-@app.command("train")
+TRAIN = """Train a model of the course from its recipe, and write its weights with a card.
+
+Killed and repeated, it goes on where it was and ends with the same bits. Several processes share
+each batch under: torchrun --nproc-per-node 2 -m genlab.cli train NAME"""
+SYSTEMS = "List the models that ship, with the held-out figures on their cards."
+
+
+@app.command("train", help=TRAIN)
 def train_command(
     name: Name = None,
     place: Annotated[
         Path, typer.Option("--out", help="folder, or file that ends in .safetensors")
     ] = Path("weights"),
     steps: Annotated[int | None, typer.Option(help="instead of the recipe's number")] = None,
-    force: Annotated[bool, typer.Option(help="replace a file that is there")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
     every: Annotated[float, typer.Option(help="seconds between checkpoints")] = 10.0,
 ) -> None:
-    """Train a model of the course from its recipe; killed and repeated, it goes on where it was.
-
-    The weights are written with a card beside them. Several processes share each batch under
-    `torchrun --nproc-per-node 2 -m genlab.cli train NAME`.
+    """Run `genlab train`.
 
     Args:
         name: of the model.
@@ -67,12 +71,12 @@ def train_command(
             raise typer.Exit(130)
 
 
-@app.command("systems")
+@app.command("systems", help=SYSTEMS)
 def systems_command(
     as_json: Annotated[bool, typer.Option("--json", help="print the cards as JSON")] = False,
     verify: Annotated[bool, typer.Option("--verify", help="measure every figure again")] = False,
 ) -> None:
-    """List the shipped models with what their cards say.
+    """Run `genlab systems`.
 
     Args:
         as_json: a list of objects instead of a table.
@@ -135,7 +139,7 @@ def agree(stated: Figures, found: Figures) -> bool:
 
 def _trainings() -> Table:
     """Return the table of everything that can be trained."""
-    table = Table("name", "what", "lesson", "numbers", "seconds on two cores")
+    table = Table("name", "what", "lesson", "parameters", "seconds on two cores")
     for t in TRAININGS:
         numbers = sum(p.numel() for p in t.build(t.settings).parameters())
         table.add_row(t.name, t.what, f"{t.lesson:02d}", f"{numbers:,}", f"about {t.seconds:.0f}")

@@ -1,5 +1,6 @@
 """The command line, as a learner uses it: in the same process, killed, and in two processes."""
 
+import functools
 import json
 import os
 import signal
@@ -134,32 +135,49 @@ def wait_for(path, process, seconds=120):
         time.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The file that an uninterrupted training of some steps writes, by the model's name."""
+
+    @functools.cache
+    def train(name):
+        folder = tmp_path_factory.mktemp("whole")
+        done = subprocess.run(
+            command("train", name, "--steps", 120, "--out", folder),
+            env=ENVIRONMENT, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return (folder / f"{name}.safetensors").read_bytes()
+
+    return train
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("name", ["digit_vae", "digit_gan"])
-def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, name, number):
-    arguments = ["train", name, "--steps", 300, "--every", 0, "--out"]
-    whole = subprocess.run(
-        command(*arguments, tmp_path / "whole"), env=ENVIRONMENT, capture_output=True, text=True
-    )
-    assert whole.returncode == 0, whole.stderr
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("digit_vae", signal.SIGKILL),
+        ("digit_gan", signal.SIGKILL),
+        ("digit_vae", signal.SIGINT),
+        ("digit_vae", signal.SIGTERM),
+    ],
+)
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, name, number):
+    path = tmp_path / f"{name}.safetensors"
+    arguments = command("train", name, "--steps", 120, "--every", 0, "--out", tmp_path)
     killed = subprocess.Popen(
-        command(*arguments, tmp_path / "killed"),
-        env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    wait_for(tmp_path / "killed" / f"{name}.checkpoint", killed)
+        arguments, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+    )
+    wait_for(path.with_suffix(".checkpoint"), killed)
     killed.send_signal(number)
     _, complaint = killed.communicate(timeout=60)
     assert killed.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert number == signal.SIGKILL or "the same command goes on from there" in complaint
-    assert not (tmp_path / "killed" / f"{name}.safetensors").exists()
-    again = subprocess.run(
-        command(*arguments, tmp_path / "killed"), env=ENVIRONMENT, capture_output=True, text=True
-    )
+    assert not path.exists()
+    again = subprocess.run(arguments, env=ENVIRONMENT, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
-    first, second = (tmp_path / f / f"{name}.safetensors" for f in ("whole", "killed"))
-    assert first.read_bytes() == second.read_bytes()
-    assert not second.with_suffix(".checkpoint").exists()
+    assert path.read_bytes() == whole(name)
+    assert not path.with_suffix(".checkpoint").exists()
 
 
 @pytest.mark.slow

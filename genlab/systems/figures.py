@@ -49,8 +49,8 @@ def digest(*tensors: Tensor) -> str:
         The first 16 hexadecimal digits of a SHA-256 over shapes and values.
 
     Example:
-        >>> digest(torch.arange(3)) == digest(torch.arange(3)), digest(torch.arange(4))[:4]
-        (True, '8e78')
+        >>> digest(torch.arange(3)) == digest(torch.arange(3)), len(digest(torch.arange(3)))
+        (True, 16)
     """
     state = hashlib.sha256()
     for tensor in tensors:
