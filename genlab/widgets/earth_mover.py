@@ -59,6 +59,7 @@ def earth_mover() -> Explorer:
             base = _density(0.0, width)
             cache[width] = [_distances(base, _density(s, width)) for s in SHIFTS]
         p, q = _density(0.0, width), _density(shift, width)
+        left.set_ylim(0, max(2.0, 1.1 * p.max()))
         line_p.set_ydata(p)
         line_q.set_ydata(q)
         f, g = np.cumsum(p) * STEP, np.cumsum(q) * STEP

@@ -59,7 +59,8 @@ def elbo_gap() -> Explorer:
         kl = kl_categorical(guess, torch.full_like(guess, 0.5)).item()
         curve.set_ydata(discrete_elbo(grid, joint.expand(len(grid), 2)).numpy())
         level.set_ydata([log_px, log_px])
-        left.set_ylim(log_px - 0.9, log_px + 0.1)
+        left.set_ylim(min(log_px - 0.9, bound - 0.1), log_px + 0.1)
+        right.set_xlim(min(-2.6, 1.05 * min(recon, bound, log_px)), 0)
         top.set_xdata([posterior, posterior])
         gap_line.set_data([q, q], [bound, log_px])
         dot.set_data([q], [bound])
@@ -67,7 +68,7 @@ def elbo_gap() -> Explorer:
             bar.set_width(value)
         return (
             f"log p(x) = {log_px:.4f}, ELBO = {recon:.4f} - {kl:.4f} = {bound:.4f}, "
-            f"gap = {log_px - bound:.4f} nats; posterior of z=1: {posterior:.3f}"
+            f"gap = {max(log_px - bound, 0.0):.4f} nats; posterior of z=1: {posterior:.3f}"
         )
 
     return explore(
@@ -118,7 +119,7 @@ def posterior_ellipse() -> Explorer:
     )
     for patch in (exact_patch, guess_patch):
         left.add_patch(patch)
-    left.set(xlim=(-1.6, 1.6), ylim=(-1.6, 1.6), aspect="equal", title="two-sigma ellipses")
+    left.set(xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal", title="two-sigma ellipses")
     left.set(xlabel="$z_1$", ylabel="$z_2$")
     left.legend(fontsize=8, loc="upper left")
     (curve,) = right.plot(turns, turns, color=BLUE, linestyle="-")
@@ -136,6 +137,7 @@ def posterior_ellipse() -> Explorer:
             curves[width] = [gap(at, width) for at in precisions]
         curve.set_ydata(curves[width])
         here = gap(exact, width)
+        right.set_ylim(0, max(0.8, 1.1 * max(curves[width])))
         dot.set_data([angle], [here])
         return (
             f"gap = KL(q || posterior) = {here:.4f} nats, the same for every x; "

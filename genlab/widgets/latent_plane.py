@@ -41,7 +41,8 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
         mine = codes[labels.numpy() == digit]
         plane.scatter(*mine.T, marker=f"${digit}$", s=34, color=colours(digit), linewidth=0.3)
     (here,) = plane.plot([0], [0], "P", color="black", markersize=11, markerfacecolor="none")
-    plane.set(xlim=(-REACH, REACH), ylim=(-REACH, REACH), xlabel="$z_1$", ylabel="$z_2$",
+    edge = 1.1 * REACH  # so that the cross is whole in the corners too
+    plane.set(xlim=(-edge, edge), ylim=(-edge, edge), xlabel="$z_1$", ylabel="$z_2$",
               title="codes of 200 test digits", aspect="equal")  # fmt: skip
     shown = picture.imshow(
         images[0, 0].numpy(), cmap="gray", vmin=0, vmax=16, interpolation="nearest"
