@@ -90,20 +90,36 @@ LESSONS: dict[int, str] = {
     15: "The four-paradigm landscape",
 }
 
+SYSTEMS: dict[str, tuple[str, tuple[Paradigm, ...]]] = {  # lab: title, the paradigms it is made of
+    "language_model": ("Language model", (AUTOREGRESSIVE,)),
+    "latent_diffusion": ("Latent diffusion", (LATENT, SCORE)),
+    "glide": ("GLIDE-style diffusion", (SCORE,)),
+    "stylegan": ("StyleGAN-style generator", (ADVERSARIAL,)),
+    "text_to_video": ("Text to video", (SCORE,)),
+    "language_and_image": ("Language and image", (AUTOREGRESSIVE, SCORE)),
+    "flow_density_estimator": ("Flow density estimator", (FLOW,)),
+}
 
-def lit(lesson: int) -> tuple[Paradigm, ...]:
+
+def lit(lesson: int | str) -> tuple[Paradigm, ...]:
     """Return the paradigms that a lesson is about; all of them for lessons 1, 9 and 15.
 
     Args:
-        lesson: its number, 1..15.
+        lesson: its number, 1..15, or the name of a system's lab.
 
     Raises:
-        ValueError: there is no such lesson.
+        ValueError: there is no such lesson or lab.
 
     Example:
         >>> [p.name for p in lit(4)]
         ['flow']
+        >>> [p.name for p in lit("latent_diffusion")]
+        ['latent-variable', 'score / diffusion']
     """
+    if isinstance(lesson, str):
+        if lesson not in SYSTEMS:
+            raise ValueError(f"no system is named {lesson!r}; there are: {', '.join(SYSTEMS)}")
+        return SYSTEMS[lesson][1]
     if lesson not in LESSONS:
         raise ValueError(f"lessons are numbered 1 to 15, got {lesson}")
     if lesson == 3:

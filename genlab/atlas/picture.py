@@ -1,27 +1,27 @@
-"""The map as a picture, with one lesson's place lit."""
+"""The map as a picture, with one lesson's or one system's place lit."""
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from .paradigms import LESSONS, PARADIGMS, Paradigm, lit
+from .paradigms import LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 
 COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#009E73")
 WIDTH, GAP = 2.5, 0.14
 
 
-def draw_map(lesson: int) -> Figure:
+def draw_map(lesson: int | str) -> Figure:
     """Draw the map of the course: one card a paradigm, the lesson's own in colour.
 
     Args:
-        lesson: 1..15.
+        lesson: 1..15, or the name of a system's lab.
 
     Returns:
         The figure; end the cell with a semicolon.
 
     Raises:
-        ValueError: there is no such lesson.
+        ValueError: there is no such lesson or lab.
     """
     bright = lit(lesson)
     figure, ax = plt.subplots(figsize=(11.0, 2.75), layout="none")
@@ -29,7 +29,7 @@ def draw_map(lesson: int) -> Figure:
     for column, (paradigm, colour) in enumerate(zip(PARADIGMS, COLOURS, strict=True)):
         _card(ax, column * (WIDTH + GAP), paradigm, colour, paradigm in bright)
     right = len(PARADIGMS) * (WIDTH + GAP) - GAP
-    ax.text(0, 3.34, f"Lesson {lesson:02d}  {LESSONS[lesson]}", fontsize=13, weight="bold")
+    ax.text(0, 3.34, _title(lesson), fontsize=13, weight="bold")
     ax.text(
         right, 3.34, "a likelihood you can compute  ⟵    ⟶  only samples, or a gradient",
         ha="right", fontsize=9, color="#555555",
@@ -37,6 +37,12 @@ def draw_map(lesson: int) -> Figure:
     ax.set(xlim=(-0.05, right + 0.05), ylim=(-0.05, 3.65))
     ax.set_axis_off()
     return figure
+
+
+def _title(lesson: int | str) -> str:
+    if isinstance(lesson, str):
+        return f"System {list(SYSTEMS).index(lesson) + 1}  {SYSTEMS[lesson][0]}"
+    return f"Lesson {lesson:02d}  {LESSONS[lesson]}"
 
 
 def _card(ax: Axes, x: float, paradigm: Paradigm, colour: str, bright: bool) -> None:

@@ -29,7 +29,7 @@ class Mistake:
 class Exercise:
     """One exercise: either `right` with `cases`, or a `judge` where the answer is not unique."""
 
-    id: str  # "02.sequence-nll": lesson, then name
+    id: str  # "02.sequence-nll": lesson (or system), then name
     task: str  # one sentence
     right: Any = None  # a correct function or value; with a judge: an answer that it accepts
     cases: tuple[tuple[Any, ...], ...] | None = None  # arguments to try; None for a value
@@ -60,7 +60,8 @@ def find_exercise(id: str) -> Exercise:
     """
     bank = {e.id: e for e in all_exercises()}
     if id not in bank:
-        near = [known for known in bank if known[:2] == id[:2]] or list(bank)
+        lesson = id.partition(".")[0]
+        near = [known for known in bank if known.partition(".")[0] == lesson] or list(bank)
         raise ValueError(f"no exercise {id!r}; there are: {', '.join(near)}")
     return bank[id]
 

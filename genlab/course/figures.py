@@ -1,6 +1,7 @@
 """One look for every figure of the course: colour-blind safe, opaque, legible at half size."""
 
 import os
+import zlib
 from typing import Any
 
 import matplotlib as mpl
@@ -33,11 +34,11 @@ STYLE: dict[str, Any] = {
 }
 
 
-def begin(lesson: int, *, threads: int | None = None) -> None:
+def begin(lesson: int | str, *, threads: int | None = None) -> None:
     """Start a lesson: the figures' style, seeds for whatever draws global noise, and one thread.
 
     Args:
-        lesson: its number; every lesson has seeds of its own.
+        lesson: its number, or the name of a system's lab; each has seeds of its own.
         threads: for torch; the environment variable GENLAB_THREADS, else 1, when None. The
             networks of a lesson are so small that several threads mostly wait for each other,
             ten times longer than they work when the machine is shared.
@@ -45,7 +46,8 @@ def begin(lesson: int, *, threads: int | None = None) -> None:
     Raises:
         ValueError: the number is not a lesson, or no thread is left.
     """
-    if not 1 <= lesson <= 15:
+    seed = zlib.crc32(lesson.encode()) if isinstance(lesson, str) else lesson
+    if isinstance(lesson, int) and not 1 <= lesson <= 15:
         raise ValueError(f"lessons are numbered 1 to 15, got {lesson}")
     if threads is None:
         threads = int(os.environ.get("GENLAB_THREADS", "1"))
@@ -54,9 +56,9 @@ def begin(lesson: int, *, threads: int | None = None) -> None:
     torch.set_num_threads(threads)
     for name, value in STYLE.items():
         mpl.rcParams[name] = value  # type: ignore[index]
-    torch.manual_seed(lesson)
+    torch.manual_seed(seed)
     torch.set_default_dtype(torch.float32)
-    np.random.seed(lesson)  # noqa: NPY002 - libraries that ask for no generator use this one
+    np.random.seed(seed)  # noqa: NPY002 - libraries that ask for no generator use this one
 
 
 def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: str = "") -> None:

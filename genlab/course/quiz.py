@@ -25,16 +25,17 @@ class Question:
             raise ValueError(f"exactly one option must be right in {self.text!r}")
 
 
-def questions(lesson: int) -> tuple[Question, ...]:
+def questions(lesson: int | str) -> tuple[Question, ...]:
     """Return the quiz of a lesson.
 
     Args:
-        lesson: 1..15.
+        lesson: 1..15, or the name of a system's lab.
 
     Raises:
         ValueError: the lesson has no quiz.
     """
-    name = f"{__package__}.quizzes.lesson_{lesson:02d}"
+    module = f"system_{lesson}" if isinstance(lesson, str) else f"lesson_{lesson:02d}"
+    name = f"{__package__}.quizzes.{module}"
     try:
         found: tuple[Question, ...] = importlib.import_module(name).QUESTIONS
     except ModuleNotFoundError as error:

@@ -57,11 +57,11 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
         super().__init__(self.cards)
 
 
-def quiz(lesson: int) -> Quiz:
+def quiz(lesson: int | str) -> Quiz:
     """Make the quiz of a lesson.
 
     Args:
-        lesson: its number, 1..15.
+        lesson: its number, 1..15, or the name of a system's lab.
 
     Returns:
         The widget; `cards[k].choose(i)` answers question k without a browser.

@@ -5,7 +5,7 @@ import pytest
 from matplotlib.patches import FancyBboxPatch
 
 from genlab import atlas
-from genlab.atlas.paradigms import LESSONS
+from genlab.atlas.paradigms import LESSONS, SYSTEMS
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,8 @@ from genlab.atlas.paradigms import LESSONS
         (6, ["latent-variable"]),
         (8, ["adversarial"]),
         (12, ["score / diffusion"]),
+        ("latent_diffusion", ["latent-variable", "score / diffusion"]),
+        ("flow_density_estimator", ["flow"]),
     ],
 )
 def test_a_lesson_lights_its_own_paradigm(lesson, names):
@@ -29,9 +31,11 @@ def test_the_lessons_about_all_light_all(lesson):
 def test_an_unknown_lesson_is_refused():
     with pytest.raises(ValueError, match="1 to 15, got 0"):
         atlas.draw_map(0)
+    with pytest.raises(ValueError, match="no system is named 'toaster'; there are: language_model"):
+        atlas.draw_map("toaster")
 
 
-@pytest.mark.parametrize("lesson", LESSONS)
+@pytest.mark.parametrize("lesson", [*LESSONS, *SYSTEMS])
 def test_every_text_stays_inside_the_picture_and_its_card(lesson):
     figure = atlas.draw_map(lesson)
     figure.canvas.draw()

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIRST = [None] * 12  # on the first control: one step each, for the median
 OTHERS = ["Home", "End", None]  # on the others: from end to end, or two options further
 LESSONS = sorted((lab.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+LABS = sorted((lab.ROOT / "notebooks" / "systems").glob("*.ipynb"))
 
 GOOD = """\
 # %% [markdown]
@@ -129,7 +130,7 @@ def save_picture(page, name):
         page.screenshot(path=str(Path(folder, f"{name}.png")))
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*LESSONS, *LABS], ids=lambda path: path.stem)
 def test_a_lesson_runs_shows_its_maths_answers_and_stays_offline(path, page, server, rows):
     seen = inspect(page, server, path.relative_to(lab.ROOT).as_posix())
     rows.append(seen.row(path.stem))

@@ -48,3 +48,11 @@ def test_a_grid_of_images_has_a_row_for_each_ten():
     course.show_images(ax, torch.rand(25, 1, 8, 8))
     assert ax.images[0].get_array().shape == (3 * 9 - 1, 10 * 9 - 1)
     plt.close(figure)
+
+
+def test_a_systems_lab_has_a_seed_of_its_own():
+    draws = []
+    for name in ("glide", "stylegan", "glide"):
+        course.begin(name)
+        draws.append(torch.rand(1).item())
+    assert draws[0] == draws[2] != draws[1]

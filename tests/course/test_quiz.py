@@ -8,7 +8,8 @@ import pytest
 from genlab.course import Option, Question, questions, quizzes
 from genlab.widgets import quiz
 
-LESSONS = sorted(int(m.name[-2:]) for m in pkgutil.iter_modules(quizzes.__path__))
+MODULES = sorted(m.name for m in pkgutil.iter_modules(quizzes.__path__))
+LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.removeprefix("system_") for n in MODULES]
 
 
 def test_two_right_options_are_refused():
@@ -19,6 +20,8 @@ def test_two_right_options_are_refused():
 def test_a_lesson_without_quiz_is_named():
     with pytest.raises(ValueError, match="no quiz for lesson 99"):
         questions(99)
+    with pytest.raises(ValueError, match="no quiz for lesson 'toaster'"):
+        questions("toaster")
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -47,6 +50,7 @@ def test_every_option_can_be_chosen_and_replies(lesson):
             assert [b.value for b in card.buttons].count(True) == 1
 
 
-def test_lessons_are_modules_of_their_own():
-    for lesson in LESSONS:
-        assert importlib.import_module(f"genlab.course.quizzes.lesson_{lesson:02d}").QUESTIONS
+def test_a_quiz_is_the_one_of_its_own_module():
+    for lesson, name in zip(LESSONS, MODULES, strict=True):
+        module = importlib.import_module(f"genlab.course.quizzes.{name}")
+        assert questions(lesson) is module.QUESTIONS
