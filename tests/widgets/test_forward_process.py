@@ -53,6 +53,7 @@ def test_what_is_known_falls_with_the_step(widget):
     assert known == sorted(known, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_same_log_snr_means_the_same_knowledge_whatever_the_schedule(widget):
     points = []
     for schedule in list(SCHEDULES)[:2]:
