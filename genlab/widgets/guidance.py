@@ -98,7 +98,7 @@ def guidance() -> Explorer:
     for name, curve in curves.items():
         curve.set_label(name)
     here = right.axvline(1.0, color=RED, lw=1, ls="-")
-    right.set(xlabel="guidance scale w", ylabel="unit of the data", xlim=(0, 10), ylim=(-0.4, 4))
+    right.set(xlabel="guidance scale w", ylabel="unit of the data", xlim=(0, 10), ylim=(-0.4, 5.2))
     right.legend(loc="upper left", fontsize=8, ncols=2)
 
     def moments(found: Guided) -> tuple[float, ...]:
