@@ -322,14 +322,14 @@ check("the best output for the input 2.5", best, -1.25, atol=1e-8)
 check("loss of the model that fits the 'perfect' row", dsm_of(0.2), 0.34, atol=1e-7)
 
 slopes = torch.linspace(-0.3, 2.0, 100)
-figure, ax = plt.subplots(figsize=(6.4, 3.4))
+figure, ax = plt.subplots(figsize=(8.4, 3.2))
 ax.plot(slopes, (1 - slopes) ** 2 / 2, label="explicit: $(1-a)^2/2$")
 ax.plot(slopes, -slopes + slopes**2 / 2, label="Hyvärinen: $-a + a^2/2$")
 ax.plot(slopes, (slopes - 0.5) ** 2 + 0.25, label="denoising, σ = 1: $(a-½)^2 + ¼$")
 ax.plot([1, 1, 0.5], [0, -0.5, 0.25], "o", color="#222222", linestyle="", label="the best $a$")
 ax.axhline(0, color="#999999", linewidth=0.8, linestyle="-")
-ax.set(xlabel="$a$ in the model $s(x) = -ax$", ylabel="mean loss", title="three objectives for N(0, 1) data", ylim=(-0.7, 1.9))
-ax.legend(loc="upper center", ncols=2, fontsize=9);
+ax.set(xlabel="$a$ in the model $s(x) = -ax$", ylabel="mean loss", title="three objectives for N(0, 1) data", ylim=(-0.7, 1.3))
+ax.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=9);
 
 # %% [markdown]
 # Three parabolas, three stories. The first two have their bottom at the true slope 1, at different heights. The third has it at $\tfrac12$:
@@ -526,7 +526,7 @@ with torch.no_grad():
 left.quiver(*some.T.numpy(), *arrows.T.numpy(), color="#0072B2", width=0.005)
 left.set(title="σ = 1: the arrows of wider modes")
 shown = middle.imshow(wrong.clamp(0.03, 3).log10().reshape(91, 91), extent=box, origin="lower", cmap="magma")
-figure.colorbar(shown, ax=middle, label="log₁₀ relative error", shrink=0.85)
+figure.colorbar(shown, ax=middle, label="log₁₀ of error / (1 + length)", shrink=0.85)
 middle.set(title="σ = 0.1: right only near the data")
 right.plot(*by_exact_score[:700].T.numpy(), ".", color="#D55E00", markersize=2, linestyle="")
 right.set(title=f"exact score, {100 * share(by_exact_score):.0f} : {100 - 100 * share(by_exact_score):.0f}", xlim=(-4.5, 4.5), ylim=(-4.5, 4.5))
@@ -684,8 +684,8 @@ axes[0].set_ylabel("$x_2$");
 # The share of one half has become about four fifths. With the exact score the chains end a point short, because the ladder moves on before
 # they have quite followed (more rungs or more steps close that gap); the network adds an error of its own, a point or two either way.
 #
-# **The learned field against the exact one.** Black arrows are exact, orange ones learned; where you see only orange, they coincide. All are
-# multiplied by $\sigma$.
+# **The learned field against the exact one.** Broad black arrows are exact, thin orange ones learned: where the orange lies inside the black,
+# the two agree. All are multiplied by $\sigma$, and long ones are cut.
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.3), sharey=True)
