@@ -4,6 +4,7 @@ from .decoding import decoding as decoding
 from .earth_mover import earth_mover as earth_mover
 from .elbo_gap import elbo_gap as elbo_gap
 from .elbo_gap import posterior_ellipse as posterior_ellipse
+from .epidemic_posterior import epidemic_posterior as epidemic_posterior
 from .explorer import Explorer as Explorer
 from .explorer import explore as explore
 from .five_samplers import five_samplers as five_samplers
