@@ -28,11 +28,21 @@ def test_penalty_takes_the_norm_over_the_whole_event():
 
 
 def test_penalty_is_taken_between_the_pair_at_its_own_place():
-    real, fake = torch.full((3, 1), 2.0), torch.zeros(3, 1)
-    u = torch.tensor([0.0, 0.5, 1.0])
-    # f = x^2 / 2 has slope x: 0 at the fake, 1 half way, 2 at the real example
+    real, fake = torch.full((3, 1), 3.0), torch.full((3, 1), -1.0)
+    u = torch.tensor([0.0, 0.25, 1.0])
+    # f = x^2 / 2 has slope x: -1 at the fake, 0 a quarter of the way, 3 at the real example
     found = gradient_penalty(lambda x: 0.5 * (x**2).squeeze(1), real, fake, u)
-    torch.testing.assert_close(found, torch.tensor([1.0, 0.0, 1.0]))
+    torch.testing.assert_close(found, torch.tensor([0.0, 1.0, 4.0]))
+
+
+def test_penalty_sends_no_gradient_to_the_images():
+    critic, u = nn.Linear(1, 1), torch.full((2,), 0.5)
+    real, fake = torch.ones(2, 1, requires_grad=True), torch.zeros(2, 1, requires_grad=True)
+    bend = lambda x: (critic(x) ** 2).squeeze(1)
+    gradient_penalty(bend, real, fake, u).sum().backward()
+    assert real.grad is None
+    assert fake.grad is None
+    assert critic.weight.grad is not None
 
 
 def test_steep_and_flat_points_do_not_cancel():
@@ -65,7 +75,7 @@ def test_a_weight_outside_the_segment_is_refused():
 
 
 def test_losses_of_point_masses():
-    f = lambda x: x  # noqa: E731
+    f = lambda x: x
     real, fake = torch.full((4,), 3.0), torch.zeros(4)
     torch.testing.assert_close(wgan_critic_loss(f(real), f(fake)), torch.full((4,), -3.0))
     torch.testing.assert_close(wgan_generator_loss(fake + 2), torch.full((4,), -2.0))

@@ -9,17 +9,23 @@ import torch
 from genlab.metrics.calibration import (
     binomial_interval,
     expected_calibration_error,
+    reliability,
+    reviewer_interval,
     wilson_interval,
 )
-from genlab.metrics.frechet import frechet_distance, frechet_gaussian, sqrt_psd
-from genlab.metrics.inception_score import inception_score
-from genlab.metrics.kernel import cubic_kernel, kid, rbf_kernel
+from genlab.metrics.degrade import blur
+from genlab.metrics.frechet import frechet_1d, frechet_distance, frechet_gaussian, sqrt_psd
+from genlab.metrics.inception_score import inception_kl, inception_score
+from genlab.metrics.kernel import cubic_kernel, kid, median_bandwidth, mmd2, rbf_kernel
 from genlab.metrics.memorization import memorization_probe, nearest_distance
-from genlab.metrics.precision_recall import knn_radius
+from genlab.metrics.precision_recall import density_coverage, knn_radius, precision_recall
+from genlab.metrics.transport import transport_plan, transport_prices
+from genlab.metrics.two_sample import classifier_two_sample_test, mmd_permutation_test
 from genlab.metrics.wasserstein import (
     energy_distance,
     random_directions,
     sliced_wasserstein,
+    w1_by_cdf,
     wasserstein_1d,
 )
 
@@ -52,6 +58,7 @@ def test_line_distances_agree_with_scipy(n, m, generator):
     x, y = torch.randn(n, generator=generator), torch.randn(m, generator=generator) * 2
     theirs = stats.wasserstein_distance(x.numpy(), y.numpy())
     assert abs(wasserstein_1d(x, y).item() - theirs) < 1e-10
+    assert abs(w1_by_cdf(x, y).item() - theirs) < 1e-10
     root = stats.energy_distance(x.numpy(), y.numpy())  # SciPy returns the square root
     assert abs(energy_distance(x[:, None], y[:, None]).item() - root**2) < 1e-10
 
@@ -75,6 +82,73 @@ def test_the_copy_score_agrees_with_scipy_mannwhitneyu(generator):
     assert abs(stats.norm.cdf(z) - theirs.pvalue) < 1e-9
 
 
+def test_the_share_of_copies_agrees_with_scipy_binomtest(generator):
+    stats = pytest.importorskip("scipy.stats")
+    train, heldout = features(50, 2, generator), features(30, 2, generator)
+    fake = train[:40] + 0.3 * features(40, 2, generator)
+    probe = memorization_probe(fake, train, heldout)
+    hits = round(40 * probe.share_closer_to_train)
+    theirs = stats.binomtest(hits, 40, 50 / 80, alternative="greater").pvalue
+    assert abs(probe.p_share - theirs) < 1e-12
+
+
+def test_the_interval_of_reviewers_agrees_with_scipy(generator):
+    stats = pytest.importorskip("scipy.stats")
+    right = torch.rand(9, 12, generator=generator) < 0.6
+    theirs = stats.ttest_1samp(right.double().mean(1).numpy(), 0.5).confidence_interval(0.9)
+    low, _, high = reviewer_interval(right, 0.9)
+    np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-12)
+
+
+def test_the_divergence_of_each_sample_agrees_with_scipy_entropy(generator):
+    stats = pytest.importorskip("scipy.stats")
+    probs = torch.randn(20, 4, generator=generator).softmax(1)
+    theirs = [stats.entropy(row, probs.mean(0)) for row in probs.numpy()]
+    np.testing.assert_allclose(inception_kl(probs), theirs, atol=1e-12)
+
+
+def test_the_median_distance_agrees_with_scipy(generator):
+    spatial = pytest.importorskip("scipy.spatial.distance")
+    x, y = features(4, 3, generator), features(3, 3, generator)  # 21 pairs: an odd number
+    theirs = np.median(spatial.pdist(torch.cat([x, y]).numpy()))
+    assert abs(median_bandwidth(x, y) - theirs) < 1e-12
+
+
+@pytest.mark.parametrize("std", [0.4, 1.2])
+def test_blur_agrees_with_scipy_ndimage(std, generator):
+    ndimage = pytest.importorskip("scipy.ndimage")
+    image = 16 * torch.rand(1, 1, 8, 8, generator=generator)
+    theirs = ndimage.gaussian_filter(image[0, 0].numpy(), std, mode="nearest", radius=2)
+    np.testing.assert_allclose(blur(image, std)[0, 0], theirs, atol=1e-12)
+
+
+def test_the_permutation_test_agrees_with_scipy_over_all_splits(generator):
+    stats = pytest.importorskip("scipy.stats")
+    x, y = features(5, 1, generator), features(5, 1, generator, 0.8)
+
+    def statistic(a, b):
+        return mmd2(torch.from_numpy(a)[:, None], torch.from_numpy(b)[:, None], rbf_kernel).item()
+
+    pair = (x[:, 0].numpy(), y[:, 0].numpy())
+    theirs = stats.permutation_test(
+        pair, statistic, n_resamples=np.inf, alternative="greater", vectorized=False
+    )
+    ours = mmd_permutation_test(x, y, rbf_kernel, n_permutations=4000, generator=generator)
+    assert abs(ours.statistic - theirs.statistic) < 1e-12
+    p = theirs.pvalue  # exact, over 252 splits; ours scatters by the binomial law
+    assert abs(ours.p_value - p) < 5 * (p * (1 - p) / 4000) ** 0.5 + 1 / 4000
+
+
+def test_the_p_value_of_the_classifier_test_agrees_with_scipy_binomtest(generator):
+    stats = pytest.importorskip("scipy.stats")
+    neighbors = pytest.importorskip("sklearn.neighbors")
+    x, y = features(60, 2, generator), features(60, 2, generator, 0.7)
+    judge = neighbors.KNeighborsClassifier(5)
+    accuracy, p_value = classifier_two_sample_test(x, y, judge, generator=generator)
+    theirs = stats.binomtest(round(60 * accuracy), 60, 0.5, alternative="greater").pvalue
+    assert abs(p_value - theirs) < 1e-12
+
+
 # --- scikit-learn -----------------------------------------------------------------------------
 
 
@@ -94,6 +168,40 @@ def test_radii_agree_with_scikit_learn(k, generator):
     np.testing.assert_allclose(knn_radius(x, k), theirs[:, -1], rtol=1e-9)
 
 
+def test_nearest_distances_agree_with_scikit_learn(generator):
+    metrics = pytest.importorskip("sklearn.metrics")
+    x, to = features(15, 3, generator), features(20, 3, generator)
+    _, theirs = metrics.pairwise_distances_argmin_min(x.numpy(), to.numpy())
+    np.testing.assert_allclose(nearest_distance(x, to), theirs, rtol=1e-9)
+
+
+def test_precision_recall_density_coverage_agree_with_scikit_learns_distances(generator):
+    neighbors = pytest.importorskip("sklearn.neighbors")
+    metrics = pytest.importorskip("sklearn.metrics")
+    real, fake, k = features(50, 3, generator), features(40, 3, generator, 0.6), 4
+
+    def inside(query, centres):
+        reach, _ = neighbors.NearestNeighbors(n_neighbors=k).fit(centres).kneighbors()
+        return metrics.pairwise_distances(query, centres) <= reach[:, -1]
+
+    at_real = inside(fake.numpy(), real.numpy())
+    at_fake = inside(real.numpy(), fake.numpy())
+    theirs = at_real.any(1).mean(), at_fake.any(1).mean()
+    np.testing.assert_allclose(precision_recall(real, fake, k), theirs, rtol=1e-12)
+    theirs = at_real.sum(1).mean() / k, at_real.any(0).mean()
+    np.testing.assert_allclose(density_coverage(real, fake, k), theirs, rtol=1e-12)
+
+
+def test_reliability_agrees_with_scikit_learns_calibration_curve(generator):
+    calibration = pytest.importorskip("sklearn.calibration")
+    confidence = torch.rand(300, generator=generator)
+    right = torch.rand(300, generator=generator) < confidence
+    shares, stated = calibration.calibration_curve(right.numpy(), confidence.numpy(), n_bins=8)
+    table = reliability(confidence, right, n_bins=8)
+    np.testing.assert_allclose(table.accuracy, shares, rtol=1e-12)
+    np.testing.assert_allclose(table.confidence, stated, rtol=1e-12)
+
+
 # --- POT --------------------------------------------------------------------------------------
 
 
@@ -108,6 +216,30 @@ def test_the_gaussian_distance_agrees_with_pot(generator):
     mu, nu = features(2, 6, generator)
     theirs = pot().gaussian.bures_wasserstein_distance(mu.numpy(), nu.numpy(), a.numpy(), b.numpy())
     assert abs(frechet_gaussian(mu, a, nu, b).item() - float(theirs) ** 2) < 1e-8
+
+
+def test_the_gaussian_distance_on_the_line_agrees_with_pot():
+    theirs = pot().gaussian.bures_wasserstein_distance(
+        np.array([0.3]), np.array([-1.0]), np.array([[0.25]]), np.array([[4.0]])
+    )
+    ours = frechet_1d(*(torch.tensor(v) for v in (0.3, 0.5, -1.0, 2.0)))
+    assert abs(ours.item() - float(theirs) ** 2) < 1e-10
+
+
+def test_plan_and_prices_agree_with_pot_in_the_plane(generator):
+    ot = pot()
+    x, y = features(9, 2, generator), features(7, 2, generator, 0.5)
+    p = torch.rand(9, generator=generator)
+    q = torch.rand(7, generator=generator)
+    p, q = p / p.sum(), q / q.sum()
+    cost = torch.cdist(x, y)
+    theirs = ot.emd2(p.numpy(), q.numpy(), cost.numpy())
+    assert abs(transport_plan(cost, p, q).cost - theirs) < 1e-9
+    points, nothing = torch.cat([x, y]), torch.zeros(9)
+    prices = transport_prices(
+        torch.cdist(points, points), torch.cat([p, nothing[:7]]), torch.cat([nothing, q])
+    )
+    assert abs(prices.value - theirs) < 1e-9
 
 
 @pytest.mark.parametrize("p", [1.0, 2.0])
