@@ -164,7 +164,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 "You gave a share; a rank is a whole number from 0 to L.",
             ),
             Mistake(
-                lambda truth, draws: (draws < truth[:, None]).sum(),
+                lambda truth, draws: int((draws < truth[:, None]).sum()),
                 "You counted over all data sets together; each has a rank of its own.",
             ),
             Mistake(
