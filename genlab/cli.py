@@ -4,7 +4,6 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
 import json
-import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from genlab.core.weights import read_card
-from genlab.systems.figures import Figures
+from genlab.systems.figures import Figures, agree
 from genlab.systems.training import Training, load, measured, train
 from genlab.systems.zoo import TRAININGS, find
 from genlab.train import Record, parallel
@@ -110,31 +109,6 @@ def _row(training: Training, verify: bool) -> dict[str, Any]:
         row["measured"] = measured(training, load(training), training.dtype)
         row["agrees"] = agree(card["metrics"], row["measured"])
     return row
-
-
-def agree(stated: Figures, found: Figures) -> bool:
-    """Compare the figures of a card with those measured again.
-
-    Args:
-        stated: on the card.
-        found: measured now.
-
-    Returns:
-        Whether names and words are the same, and numbers equal to one part in a hundred: samples
-        differ when one rounding turns one pixel.
-
-    Example:
-        >>> agree({"frechet": 0.40}, {"frechet": 0.401}), agree({"frechet": 0.4}, {})
-        (True, False)
-    """
-    if stated.keys() != found.keys():
-        return False
-    return all(
-        math.isclose(value, found[name], rel_tol=0.01)
-        if isinstance(value, float)
-        else value == found[name]
-        for name, value in stated.items()
-    )
 
 
 def _trainings() -> Table:

@@ -182,7 +182,7 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, 
 
 @pytest.mark.slow
 def test_torchrun_trains_one_model_in_two_processes(tmp_path):
-    arguments = ["train", "digit_pixelcnn", "--steps", 4, "--out"]
+    arguments = ["train", "text_transformer", "--steps", 4, "--out"]
     alone = subprocess.run(
         command(*arguments, tmp_path / "alone"), env=ENVIRONMENT, capture_output=True, text=True
     )
@@ -195,9 +195,9 @@ def test_torchrun_trains_one_model_in_two_processes(tmp_path):
     )  # fmt: skip
     assert two.returncode == 0, two.stderr
     first, second = (
-        load_file(tmp_path / f / "digit_pixelcnn.safetensors") for f in ("alone", "two")
+        load_file(tmp_path / f / "text_transformer.safetensors") for f in ("alone", "two")
     )
     for name, weight in first.items():
         # four steps in single precision, gradients summed in another order
         torch.testing.assert_close(second[name], weight, rtol=1e-3, atol=1e-4)
-    assert read_card(tmp_path / "two" / "digit_pixelcnn.safetensors")["processes"] == 2
+    assert read_card(tmp_path / "two" / "text_transformer.safetensors")["processes"] == 2

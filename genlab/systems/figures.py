@@ -6,6 +6,7 @@ saw, so that it comes out the same on another machine. Lesson: notebooks/09_eval
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
@@ -97,6 +98,31 @@ def digit_distance(draw: Callable[[int, Generator], Tensor]) -> Figures:
     images = draw(N_SAMPLES, Generator().manual_seed(SEED)).reshape(-1, 1, 8, 8)
     features = load_classifier().features(images.double())
     return {"frechet": frechet_distance(_held_out_features(), features).item()}
+
+
+def agree(stated: Figures, found: Figures) -> bool:
+    """Compare the figures of a card with those measured again.
+
+    Args:
+        stated: on the card.
+        found: measured now.
+
+    Returns:
+        Whether names and words are the same, and numbers equal to one part in a hundred: samples
+        differ when one rounding turns one pixel.
+
+    Example:
+        >>> agree({"frechet": 0.40}, {"frechet": 0.401}), agree({"frechet": 0.4}, {})
+        (True, False)
+    """
+    if stated.keys() != found.keys():
+        return False
+    return all(
+        math.isclose(value, found[name], rel_tol=0.01)
+        if isinstance(value, float)
+        else value == found[name]
+        for name, value in stated.items()
+    )
 
 
 @cache
