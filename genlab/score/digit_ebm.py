@@ -38,13 +38,13 @@ class Recipe:
     width: int = 256  # units of each of the two hidden layers
     data_noise: float = 0.3  # sigma, standard deviation of the noise on the data
     base_std: float = 0.7  # s of the quadratic, and of a fresh chain
-    step_size: float = 0.045  # eta of the chains: sigma^2 / 2
+    step_size: float = 0.02  # eta of the chains, well below sigma^2 / 2: see the lesson
     chain_steps: int = 20  # Langevin steps for each update
     n_chains: int = 1024  # states in the pool
-    p_restart: float = 0.02  # share of chains begun afresh at each use
-    n_steps: int = 700  # updates
+    p_restart: float = 0.05  # share of chains begun afresh at each use
+    n_steps: int = 450  # updates
     batch_size: int = 128  # examples, and as many chains, for an update
-    lr: float = 7e-4  # constant for two fifths of the updates, then falling to nothing
+    lr: float = 7e-3  # constant for two fifths of the updates, then falling to nothing
     seed: int = 10  # of weights, chains and order of the data
 
 

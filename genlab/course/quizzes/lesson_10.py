@@ -22,7 +22,8 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "Which gradient of $\\log p_\\theta(x) = -E_\\theta(x) - \\log Z_\\theta$ needs $Z_\\theta$?",
+        "Which gradient of $\\log p_\\theta(x) = -E_\\theta(x) - \\log Z_\\theta$ needs "
+        "$Z_\\theta$?",
         (
             Option(
                 "The one in $x$.",
@@ -81,8 +82,8 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "All data lie in the right valley, and CD-1 trains the model. Its loss looks excellent. The "
-        "left valley",
+        "All data lie in the right valley, and CD-1 trains the model. Its loss looks excellent. "
+        "The left valley",
         (
             Option(
                 "disappears, since there are no data in it.",
@@ -101,8 +102,8 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "Why may noise-contrastive estimation treat $\\log Z$ as a parameter, and maximum likelihood "
-        "not?",
+        "Why may noise-contrastive estimation treat $\\log Z$ as a parameter, and maximum "
+        "likelihood not?",
         (
             Option(
                 "Because the noise is Gaussian.",
