@@ -1,5 +1,6 @@
 """What ships: every file loads, and its card tells the truth."""
 
+import dataclasses
 import json
 
 import pytest
@@ -30,7 +31,8 @@ def test_the_held_out_figures_are_those_of_the_card(name):
     assert found.keys() == stated["metrics"].keys()
     for figure, value in stated["metrics"].items():
         # likelihoods: rounding in double precision; samples: one rounding may turn one pixel
-        tolerance = 0.01 if figure == "frechet" else 1e-6
+        # and the network that judges (c2st) ends its training elsewhere
+        tolerance = {"frechet": 0.01, "c2st": 0.03, "c2st_worst": 0.03}.get(figure, 1e-6)
         assert found[figure] == (
             pytest.approx(value, rel=tolerance) if isinstance(value, float) else value
         ), figure
@@ -40,7 +42,7 @@ def test_the_held_out_figures_are_those_of_the_card(name):
 def test_a_card_names_its_command_and_its_settings(name):
     training, stated = find(name), card(name)
     assert stated["recipe"] == f"genlab train {name}"
-    assert stated["settings"] == json.loads(json.dumps(vars(training.settings)))
+    assert stated["settings"] == json.loads(json.dumps(dataclasses.asdict(training.settings)))
     assert stated["bytes"] == training.path.stat().st_size
     assert stated["processes"] == 1
 
@@ -72,6 +74,10 @@ def test_the_figures_stay_within_what_the_lesson_states(name):
         "digit_gan": ("frechet", 0.2, 1.1),
         "digit_wgan": ("frechet", 0.25, 1.6),
         "digit_classifier": ("accuracy_test", 0.97, 1.0),
+        "npe_linear_gaussian": ("kl_nats", -0.001, 0.01),
+        "npe_two_moons": ("c2st", 0.47, 0.53),
+        "npe_two_moons_masked": ("c2st", 0.47, 0.53),
+        "npe_epidemic": ("p_beta", 0.005, 1.0),
     }
     figure, low, high = bands[name]
     assert low <= card(name)["metrics"][figure] <= high
@@ -85,7 +91,10 @@ def test_a_model_is_loaded_in_the_precision_of_the_moment(name):
     assert not any(p.requires_grad for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "digit_classifier"])
+UNCONDITIONAL = [n for n in NAMES if n != "digit_classifier" and not n.startswith("npe_")]
+
+
+@pytest.mark.parametrize("name", UNCONDITIONAL)
 def test_a_loaded_model_draws_samples(name):
     model = load_model(name, dtype=torch.float32)
     torch.set_default_dtype(torch.float32)
