@@ -22,7 +22,7 @@
 # - *say* which distribution a number belongs to when one network can be sampled in several ways;
 # - *build* flow matching, *measure* how crooked its trajectories are, and *straighten* them.
 #
-# About 80 minutes to read, about 35 seconds to run. You need lessons 11 to 13 (scores, DDPM, DDIM) and from lesson 04 the change of
+# About 80 minutes to read, about 30 seconds to run. You need lessons 11 to 13 (scores, DDPM, DDIM) and from lesson 04 the change of
 # variables.
 
 # %%
@@ -663,11 +663,11 @@ from genlab.score.digit_diffusion import Recipe, digit_diffusion, scale, train_d
 from genlab.score.discretized import Bins
 
 torch.set_default_dtype(torch.float32)
-recipe = Recipe(n_steps=320, p_drop=1.0)  # no class is told: the law of all digits together
+recipe = Recipe(n_steps=450, p_drop=1.0)  # no class is told: the law of all digits together
 digits, test = load_digits("train"), load_digits("test").images[:100]
 ddpm = digit_diffusion(recipe)
 records = widgets.watch(train_digit_diffusion(ddpm, *digits, recipe), total=recipe.n_steps, label="mean square")
-check_range("noise prediction, last 50 steps", np.mean([r.loss for r in records[-50:]]), 0.07, 0.13)
+check_range("noise prediction, last 50 steps", np.mean([r.loss for r in records[-50:]]), 0.065, 0.12)
 
 # %%
 ddpm.requires_grad_(False)
@@ -680,7 +680,7 @@ ode = ProbabilityFlow(digit_score, vp, prior, span, (1, 8, 8), n_probes=1)
 
 # %%
 generator = torch.Generator().manual_seed(14)
-noise, ts = prior.sample(100, generator=generator), torch.linspace(1, t_min, 61)
+noise, ts = prior.sample(80, generator=generator), torch.linspace(1, t_min, 51)
 rows, lost = [], {}
 off_scale = lambda x: float((x.abs().amax((1, 2, 3)) > 1.6).float().mean())  # images live in [-1, 1]
 for lam in (0.0, 0.3, 0.6, 1.0):
@@ -688,8 +688,8 @@ for lam in (0.0, 0.3, 0.6, 1.0):
     rows.append(x[:16].clamp(-1, 1))
     lost[lam] = off_scale(x)
 by_rk4 = last(score.probability_flow_sample(vp, digit_score, noise, span.flip(0), method=rk4))
-check_range("noise 0 (the ODE): share of images off the scale", lost[0.0], 0.08, 0.65, digits=2)
-check_range("the same, solved by RK4 instead of Euler", off_scale(by_rk4), 0.08, 0.65, digits=2)
+check_range("noise 0 (the ODE): share of images off the scale", lost[0.0], 0.04, 0.6, digits=2)
+check_range("the same, solved by RK4 instead of Euler", off_scale(by_rk4), 0.04, 0.6, digits=2)
 check_range("noise 0.6", lost[0.6], 0.0, 0.15, digits=2)
 check_range("noise 1 (the reverse SDE)", lost[1.0], 0.0, 0.05, digits=2)
 figure, ax = plt.subplots(figsize=(9, 2.9))
@@ -733,10 +733,10 @@ bounds = {
     "ancestral chain, 100 steps": chain,
 }
 bpd = {name: float(bits_per_dim(-value.mean(), 64)) for name, value in bounds.items()}
-for name, low, high in zip(bpd, (2.2, 2.2, 2.4), (2.65, 2.7, 2.95), strict=True):
+for name, low, high in zip(bpd, (2.1, 2.15, 2.35), (2.6, 2.65, 2.9), strict=True):
     check_range(f"<= {name}, bits/dim", bpd[name], low, high, digits=2)
 check_range("log p of z, nats (exact; another question)", log_p_z.mean(), 5.0, 35.0, digits=1)
-raw = bits_per_dim(-(ode.log_prob(alpha * x[:50]) + 64 * (alpha / 8).log()).mean(), 64)
+raw = bits_per_dim(-(ode.log_prob(alpha * x[:40]) + 64 * (alpha / 8).log()).mean(), 64)
 check_range("no dequantisation: not a bound at all", raw, 1.6, 2.15, digits=2)
 
 # %% [markdown]
@@ -754,18 +754,18 @@ check_range("no dequantisation: not a bound at all", raw, 1.6, 2.15, digits=2)
 finer = t_min + (1 - t_min) * torch.linspace(0, 1, 21) ** 2
 again = ProbabilityFlow(digit_score, vp, prior, finer, (1, 8, 8), n_probes=1)
 usual = ProbabilityFlow(digit_score, vp, score.NormalPrior.standard((1, 8, 8)), span, (1, 8, 8), n_probes=1)
-some, ours = z[:40], ode.log_prob(z[:40])  # the same probes for all three
+some, ours = z[:25], ode.log_prob(z[:25])  # the same probes for all three
 solver_error = bits_per_dim((again.log_prob(some) - ours).mean().abs(), 64)
 prior_error = (usual.log_prob(some) - ours).abs().max()
 check_range("solver: bits/dim, 10 steps against 20", solver_error, 0.0, 0.02, digits=4)
 check_range("prior gap: largest, nats", prior_error, 0.005, 0.4)
 
-few, span_5 = z[:3], t_min + (1 - t_min) * torch.linspace(0, 1, 6) ** 2
+few, span_5 = z[:2], t_min + (1 - t_min) * torch.linspace(0, 1, 6) ** 2
 options = {"prior_log_prob": prior.log_prob, "method": heun}
 exact_trace = score.ode_log_prob(ode.velocity, few, span_5, **options)
-many = few.repeat(25, 1, 1, 1)  # 25 times the three images
+many = few.repeat(25, 1, 1, 1)  # 25 times the two images
 signs = rademacher((1, *many.shape), like=many, generator=generator)
-one_probe = score.ode_log_prob(ode.velocity, many, span_5, probes=signs, **options).reshape(25, 3)
+one_probe = score.ode_log_prob(ode.velocity, many, span_5, probes=signs, **options).reshape(25, 2)
 scores = ((one_probe.mean(0) - exact_trace) / (one_probe.std(0) / 5)).abs().max()
 check_range("trace: 25 probes against the exact one, std errors", scores, 0.0, 5.0, digits=1)
 wasted = -math.log(1 - lost[0.0]) / (64 * math.log(2))
