@@ -216,7 +216,7 @@ for name, masked in (("couplings", False), ("autoregressive", True)):
 # ## 3. Training: linear Gaussian, watched from start to floor
 #
 # A fresh network, 20,000 simulations, 400 steps. Because this simulator is solved, the curve has a known start, $H[\theta]$, and a known
-# floor. Watch it cross the $1.79$ nats between them.
+# floor. Watch it cross the $1.99$ nats between them.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -257,7 +257,7 @@ def gap_to_exact(q):
 shipped = load_model("npe_linear_gaussian")
 first, last = records[0].loss, np.mean([r.loss for r in records[-50:]])
 check_range("loss at the first step: H[theta] = 2.84", first, 2.5, 3.2)
-check_range("loss at the end: floor 1.05", last, floor - 0.12, floor + 0.15)
+check_range("loss at the end: floor 0.85", last, 0.72, 1.0)
 check_range("KL(exact || live), nats", gap_to_exact(live)[0], -0.002, 0.05, digits=4)
 kl, error = gap_to_exact(shipped)
 check_range("KL(exact || shipped), nats", kl, -0.001, 0.01, digits=4)
@@ -336,7 +336,7 @@ inner = (corner > 0.15) & (corner.abs() + x[:, 1].abs() < math.sqrt(2) - 0.25)
 for name, q in (("couplings", coupled), ("autoregressive", masked)):
     with torch.no_grad():
         loss = -q.log_prob(theta[inner], cond=x[inner]).mean().item()
-    check_range(f"KL(exact || {name}), nats", loss - moons_floor, -0.05, 0.1, digits=3)
+    check_range(f"KL(exact || {name}), nats", loss - moons_floor, 0.0, 0.12, digits=3)
 
 # %%
 x_seen = torch.tensor([[0.0, 0.3]])
@@ -355,8 +355,19 @@ with torch.no_grad():
 axes[3].imshow(log_q.T.clamp(min=-8), extent=(-1, 1, -1, 1), origin="lower")
 axes[3].set(title="log-density, couplings")
 for ax in axes:
-    ax.set(xlim=(-0.5, 0.5), ylim=(-0.5, 0.5), xlabel=r"$\theta_1$", aspect="equal")
+    ax.set(xlim=(-0.65, 0.25), ylim=(-0.25, 0.65), xlabel=r"$\theta_1$", aspect="equal")
 axes[0].set_ylabel(r"$\theta_2$");
+
+# %% [markdown]
+# Look at the last panel: two threads join the crescents. A flow is continuous both ways, and carries the connected normal onto something
+# connected (lesson 04, failure 3); it makes the threads thin, and cannot cut them. How much mass is in them? Count the draws that no
+# crescent can explain, those whose radius is more than five standard deviations off.
+
+# %%
+for name, q in (("couplings", coupled), ("autoregressive", masked)):
+    draws = q.sample(20_000, cond=x_seen, generator=torch.Generator().manual_seed(8))
+    explained = moons.log_likelihood(x_seen.expand_as(draws), draws) > -10
+    check_range(f"share of draws that are in no crescent, {name}", 1 - explained.double().mean(), 0.0, 0.06)
 
 # %% [markdown]
 # **Step 7. The classifier's verdict.** Where exact draws exist, let a classifier try to tell them from the flow's. The best of all
@@ -410,7 +421,7 @@ check_range("c2st on the card (five observations)", stated["c2st"], 0.47, 0.56)
 #
 # **Step 8.** A coupling moves half of the parameters given the other half: one evaluation of each layer's network, in both directions. An
 # autoregressive layer scores in one and samples in $p$, one parameter after the other (lesson 04). With two parameters that is a factor
-# of two; with sixteen, of sixteen. Counted, while samples are drawn:
+# of two; with sixteen, of sixteen. Counted, while samples are drawn, and then timed:
 
 # %%
 wide = {}
@@ -443,6 +454,9 @@ thousand = network_passes(coupled, lambda: coupled.sample(1000, cond=observation
 check("passes for 1,000 different observations", thousand, 1)
 
 # %% [markdown]
+# In time the factor is smaller than in passes, since a pass of the sequential kind bends one parameter and not all of them. It is
+# the passes that cannot be done in parallel, on any machine.
+#
 # The last line answers question 4: a thousand posteriors cost the same single pass as a thousand draws of one. The estimate is
 # *amortised*: the training was paid once, for every observation that the prior can make. A Markov chain would start anew each time.
 #
@@ -473,7 +487,7 @@ for column, (beta, gamma, name) in enumerate(
     seen = town.simulate(truth, generator=g)
     draws = estimate.sample(500, cond=seen, generator=g)
     again = town.simulate(draws, generator=g)
-    spread[name] = draws.std(0)
+    spread[name] = draws.std(0) / std
     low, high = torch.quantile(again, torch.tensor([0.05, 0.95]), dim=0)
     top, below = axes[:, column]
     top.bar(range(1, 9), seen[0], color="#BBBBBB")
@@ -485,10 +499,16 @@ for column, (beta, gamma, name) in enumerate(
     below.imshow(density.reshape(100, 100).T, extent=extent, origin="lower", aspect="auto", cmap="Blues")
     below.plot(*truth.T, "*", color="#D55E00", markersize=13, linestyle="")
     below.set(xlabel=r"$\log\beta$", ylabel=r"$\log\gamma$")
-for name, (width_beta, _) in spread.items():
-    check_range(f"{name}: posterior / prior spread of log beta", width_beta / std[0], 0.02, 0.8, digits=2)
+bands = {"smoulders": ((0.2, 0.5), (0.6, 1.0)), "a wave": ((0.08, 0.25), (0.5, 1.0)), "a storm": ((0.08, 0.25), (0.5, 1.15))}
+for name, widths in spread.items():
+    for rate_name, width, band in zip(("beta", "gamma"), widths, bands[name], strict=True):
+        check_range(f"{name}: spread of log {rate_name}, posterior / prior", width, *band, digits=2)
 
 # %% [markdown]
+# The infection rate is what a register speaks of: after a wave, a seventh of its prior's spread is left, while the recovery rate keeps
+# most of its own. A handful of cases tells less of both, and the two rates then trade against each other along a ridge: more infection and
+# quicker recovery smoulder alike.
+#
 # The blue band is the *posterior predictive*: draw rates from the estimate, run the town again, and see where 90 % of the new registers
 # lie. It is a good first look and proves little; the data were used twice. Calibration is a test.
 #
@@ -557,13 +577,13 @@ check_range("shipped: Kolmogorov-Smirnov, smaller p-value", steps, 0.005, 1.0)
 # %% [markdown]
 # ## 8. It fails
 #
-# **Failure 1: overconfidence.** Simulations are often dear. Take 300 of them and train as if they were many. The training loss falls
+# **Failure 1: overconfidence.** Simulations are often dear. Take 200 of them and train as if they were many. The training loss falls
 # below that of the shipped network, a triumph, until new simulations are asked. The network has learned *which* $\theta$ stood beside *which*
 # $x$, and believes that it knows. Its posteriors are too narrow; in science that is the expensive direction. Held-out loss shows that something is wrong, and the
 # ranks show what.
 
 # %%
-few_theta, few_x = simulated(town, 300, torch.Generator().manual_seed(15))
+few_theta, few_x = simulated(town, 200, torch.Generator().manual_seed(15))
 held_theta, held_x = simulated(town, 4000, torch.Generator().manual_seed(16))
 
 
@@ -579,27 +599,27 @@ def epidemic_posterior(theta, x, n_steps, **options):
     return q
 
 
-eager = epidemic_posterior(few_theta, few_x, 500, lr=4e-3, batch_size=100)
-check_range("300 simulations, 500 steps: NLL of the 300", nll(eager, few_theta, few_x), -9.0, -1.9, digits=2)
-check_range("NLL of new pairs", nll(eager, held_theta, held_x), -1.2, 60.0, digits=2)
+eager = epidemic_posterior(few_theta, few_x, 500, lr=8e-3, batch_size=100)
+check_range("200 simulations, 500 steps: NLL of the 200", nll(eager, few_theta, few_x), -9.0, -2.2, digits=2)
+check_range("NLL of new pairs", nll(eager, held_theta, held_x), -0.9, 60.0, digits=2)
 check_range("shipped, 200,000 simulations: NLL of new pairs", nll(estimate, held_theta, held_x), -1.85, -1.6, digits=2)
 eager_ranks, chi, steps = calibration(eager, town)
-check_range("300 simulations: log10 p of chi-square", math.log10(max(chi, 1e-300)), -300, -6, digits=0)
+check_range("200 simulations: log10 p of chi-square", math.log10(max(chi, 1e-300)), -300, -6, digits=0)
 
 # %% [markdown]
-# The repair is not a smaller network but more simulations, or, if they cannot be had, stopping when the held-out loss turns. Both, with the ranks of
-# each:
+# The repair is more simulations. If they cannot be had, stop when the held-out loss turns: that takes the worst away, and no more. All three, with
+# the ranks of each:
 
 # %%
 stopped = epidemic_posterior(few_theta, few_x, 60, lr=4e-3, batch_size=100)
 stopped_ranks, chi, steps = calibration(stopped, town)
 check_range("stopped early: NLL of new pairs", nll(stopped, held_theta, held_x), -1.7, 0.6, digits=2)
-check_range("stopped early: log10 p of chi-square", math.log10(max(chi, 1e-300)), -100, 0, digits=1)
+check_range("stopped early: log10 p of chi-square", math.log10(max(chi, 1e-300)), -25, 0, digits=1)
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.9), sharey=True)
 shown = {
     "shipped": ranks,
-    "300 simulations, 500 steps": eager_ranks,
-    "300 simulations, 60 steps": stopped_ranks,
+    "200 simulations, 500 steps": eager_ranks,
+    "200 simulations, 60 steps": stopped_ranks,
 }
 low, high = rank_band(1000, 20)
 for ax, (name, found) in zip(axes, shown.items(), strict=True):
@@ -613,7 +633,8 @@ axes[0].legend();
 
 
 # %% [markdown]
-# The grey band holds 99 % of a fair histogram's bars. Its neighbour's walls left and right are the U that the quadrature of step 9 predicted for a narrow posterior.
+# The grey band holds 99 % of a fair histogram's bars. The walls in the middle panel are the U that step 9 predicted for a narrow
+# posterior. Stopping early has pulled them down.
 #
 # > **Often stated, but: "flat ranks mean a correct posterior."** They are necessary, not sufficient. Here is an estimate that has never seen
 # > any data: the prior. Its truth is, of course, one more draw from the prior. It passes, and it knows nothing. (Question 3.) Calibration says that the spread is
@@ -667,18 +688,20 @@ check_range("effective sample size of 20,000", 1 / (weights**2).sum(), 2000, 19_
 elsewhere = Epidemic(reported=0.35)
 other_ranks, chi, steps = calibration(estimate, elsewhere)
 check_range("35 % reported: log10 p of chi-square", math.log10(max(chi, 1e-300)), -300, -6, digits=0)
-check_range("mean rank of log beta, of 99 (fair: 49.5)", other_ranks[:, 0].double().mean(), 0, 45, digits=0)
-check_range("mean rank of log gamma, of 99 (fair: 49.5)", other_ranks[:, 1].double().mean(), 0, 99, digits=0)
+check_range("mean rank of log beta, of 99 (fair: 49.5)", other_ranks[:, 0].double().mean(), 38, 47, digits=0)
+check_range("mean rank of log gamma, of 99 (fair: 49.5)", other_ranks[:, 1].double().mean(), 10, 25, digits=0)
 
 # %% [markdown]
-# **Failure 4: leakage.** Give the moons a flow on the whole plane instead of the square: an affine last map, 600 steps. Near a corner of the
+# The truth lies below most of its draws: the estimate explains the missing cases by people who recover too quickly.
+#
+# **Failure 4: leakage.** Give the moons a flow on the whole plane instead of the square: an affine last map, 350 steps. Near a corner of the
 # prior it puts mass where the prior has none, and that mass is missing inside: the density on the square is too low by the factor $1 - \text{leak}$. Two repairs. Throw
 # away the draws outside and divide by what is left, which costs draws and a Monte Carlo estimate for every density; or build the square in (step 5).
 
 # %%
 theta, x = simulated(moons, 20_000, torch.Generator().manual_seed(18))
 leaky = new_posterior(theta, x, n_splines=3, n_affine=0)
-list(training(leaky, theta, x, 500))
+list(training(leaky, theta, x, 350))
 corner = torch.tensor([[0.9, 0.9]])
 x_corner = moons.simulate(corner, generator=torch.Generator().manual_seed(19))
 
@@ -692,8 +715,8 @@ side = (torch.arange(500) + 0.5) / 250 - 1
 places = torch.cartesian_prod(side, side)
 with torch.no_grad():
     inside = leaky.log_prob(places, cond=x_corner.expand(len(places), -1)).exp().sum().item() / 250**2
-check_range("leak of the plane's flow, by drawing", leak(leaky), 0.005, 0.9)
-check_range("the same, as 1 - integral over the square", 1 - inside, 0.005, 0.9)
+check_range("leak of the plane's flow, by drawing", leak(leaky), 0.2, 0.7)
+check_range("the same, as 1 - integral over the square", 1 - inside, 0.2, 0.7)
 check("leak of the square's flow, 20,000 draws", leak(coupled), 0.0)
 outside = torch.tensor([[1.01, 0.0]])
 check("its density outside", coupled.log_prob(outside, cond=x_corner).exp(), 0.0)
@@ -764,7 +787,7 @@ widgets.quiz("flow_density_estimator")
 # 9. Flat ranks do not prove sharpness: the prior has them.
 # 10. Few simulations make overconfidence; a wrong prior can be reweighted; a wrong simulator cannot be seen from inside.
 #
-# **Back to your predictions.** 1: from $H[\theta]$, 2.84 nats here, to $\mathbb E_x H[p(\theta\mid x)]$, 1.05. 2: a U. 3: no; the prior passes. 4: once,
+# **Back to your predictions.** 1: from $H[\theta]$, 2.84 nats here, to $\mathbb E_x H[p(\theta\mid x)]$, 0.85. 2: a U. 3: no; the prior passes. 4: once,
 # and once.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
