@@ -37,7 +37,7 @@ from genlab.metrics.features import WEIGHTS as CLASSIFIER
 from genlab.metrics.features import DigitClassifier
 from genlab.systems.digit_features import Recipe as ClassifierRecipe
 from genlab.systems.digit_features import accuracy, new_digit_classifier, start_digit_classifier
-from genlab.systems.figures import SEED, Figures, digest, digit_distance, held_out_bits
+from genlab.systems.figures import SEED, Figures, digest, digit_distance, drawn, held_out_bits
 from genlab.systems.training import Training
 from genlab.train import Run
 
@@ -64,7 +64,7 @@ def text_digest() -> str:
 
 def _measure_pixels(model: Any) -> Figures:
     x = _images("test").reshape(-1, *model.event_shape)
-    return held_out_bits(model, x) | digit_distance(partial(_draw, model))
+    return held_out_bits(model, x) | digit_distance(partial(drawn, model))
 
 
 def _measure_vae(model: CategoricalVAE) -> Figures:
@@ -73,12 +73,12 @@ def _measure_vae(model: CategoricalVAE) -> Figures:
     return {
         **held_out_bits(model, _images("test")),
         "bits_per_dim_500_draws": bits_per_dim(-tight, 64).mean().item(),
-        **digit_distance(partial(_draw, model)),
+        **digit_distance(partial(drawn, model)),
     }
 
 
 def _measure_game(model: Any) -> Figures:
-    return digit_distance(lambda n, generator: to_grey(_draw(model, n, generator)))
+    return digit_distance(lambda n, generator: to_grey(drawn(model, n, generator)))
 
 
 def _measure_text(model: Any) -> Figures:
@@ -88,11 +88,6 @@ def _measure_text(model: Any) -> Figures:
 
 def _measure_classifier(net: DigitClassifier) -> Figures:
     return {f"accuracy_{split}": accuracy(net, split) for split in ("train", "val", "test")}
-
-
-def _draw(model: Any, n: int, generator: Generator) -> Tensor:
-    samples: Tensor = model.sample(n, generator=generator)
-    return samples
 
 
 def _start_classifier(net: DigitClassifier, recipe: ClassifierRecipe) -> Run:

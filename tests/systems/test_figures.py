@@ -7,7 +7,7 @@ import torch
 
 from genlab.core.protocols import NoLikelihoodError
 from genlab.data.digits import load_digits
-from genlab.systems.figures import default_dtype, digest, digit_distance, held_out_bits
+from genlab.systems.figures import default_dtype, digest, digit_distance, drawn, held_out_bits
 
 
 class Uniform:
@@ -60,6 +60,16 @@ def test_noise_is_far_from_the_held_out_images():
         return torch.randint(17, (n, 64), generator=generator)
 
     assert digit_distance(noise)["frechet"] > 5
+
+
+def test_samples_are_drawn_in_single_precision_and_the_model_keeps_its_own():
+    class Sampler(torch.nn.Linear):
+        def sample(self, n, *, generator=None):
+            return self(torch.randn(n, 2, generator=generator))
+
+    model = Sampler(2, 1)
+    assert drawn(model, 3, torch.Generator().manual_seed(0)).dtype == torch.float32
+    assert model.weight.dtype == torch.float64
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,9 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 
 
 def cost(name):
-    """A test of this model's figures is slow when they need a thousand images, pixel by pixel."""
-    return [pytest.mark.slow] if name not in ("text_transformer", "digit_classifier") else []
+    """The marks of a test of this model's figures: a thousand images, pixel by pixel, take long."""
+    slow = ("digit_pixelcnn", "digit_transformer", "digit_flow", "digit_vae")
+    return [pytest.mark.slow] if name in slow else []
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=cost(name)) for name in NAMES])
