@@ -40,6 +40,7 @@ class UNetConfig:
     time_scale: float = 1.0  # 1 for integer steps, 1000 for times in [0, 1]
     n_classes: int = 0  # 0 = not told the class; row n_classes of the table means "no class"
     d_context: int = 0  # width of text states read by cross-attention; 0 = none
+    d_pooled: int = 0  # width of a vector added to the time's embedding (a text's mean); 0 = none
     dropout: float = 0.0  # inside every residual block
 
 
@@ -118,8 +119,8 @@ class UNet(nn.Module):
         config: the sizes.
 
     Raises:
-        ValueError: `width` is not a multiple of 8; the image does not halve often enough; a class
-            or a text is given to a network that was not built for one.
+        ValueError: `width` is not a multiple of 8; the image does not halve often enough; a class,
+            a text or a pooled vector is given to a network that was not built for one.
 
     Example:
         >>> net = UNet(UNetConfig(width=8, n_classes=10))
@@ -142,6 +143,7 @@ class UNet(nn.Module):
             nn.Linear(config.width, d_emb), nn.SiLU(), nn.Linear(d_emb, d_emb)
         )
         self.embed_class = nn.Embedding(config.n_classes + 1, d_emb) if config.n_classes else None
+        self.embed_pooled = nn.Linear(config.d_pooled, d_emb) if config.d_pooled else None
         self.stem = nn.Conv2d(config.c_in, channels[0], 3, padding=1)
 
         def block(c_in: int, c_out: int) -> ResBlock:
@@ -164,10 +166,17 @@ class UNet(nn.Module):
         self.conv_out = nn.Conv2d(c, config.c_out, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
 
-    def embedding(self, t: Shaped[Tensor, " b"], label: Int[Tensor, " b"] | None) -> Tensor:
-        """What every block is told: the time, plus the class where the network knows classes."""
+    def embedding(
+        self,
+        t: Shaped[Tensor, " b"],
+        label: Int[Tensor, " b"] | None,
+        pooled: Float[Tensor, " b p"] | None = None,
+    ) -> Tensor:
+        """What every block is told: the time, plus the class and the pooled vector, if any."""
         waves = time_embedding(t, self.config.width, scale=self.config.time_scale)
         e: Tensor = self.embed_time(waves.to(self.stem.weight.dtype))
+        if self.embed_pooled is not None and pooled is not None:
+            e = e + self.embed_pooled(pooled)
         if self.embed_class is None:
             return F.silu(e)
         if label is None:
@@ -180,6 +189,7 @@ class UNet(nn.Module):
         t: Shaped[Tensor, " b"],
         label: Int[Tensor, " b"] | None = None,
         context: Float[Tensor, " b s e"] | None = None,
+        pooled: Float[Tensor, " b p"] | None = None,
     ) -> Float[Tensor, " b o h w"]:
         """Predict an image like `x`.
 
@@ -188,9 +198,10 @@ class UNet(nn.Module):
             t: `(b,)` the time of each image, in the unit that `time_scale` was chosen for.
             label: `(b,)` class 0..n_classes-1, or n_classes for "no class"; None: all "no class".
             context: `(b, s, d_context)` states of a text; None: nothing is read.
+            pooled: `(b, d_pooled)` what every block is told beside the time; None: nothing.
         """
-        self._check(x, label, context)
-        n, emb = self.config.n_block, self.embedding(t, label)
+        self._check(x, label, context, pooled)
+        n, emb = self.config.n_block, self.embedding(t, label, pooled)
         h, skips = self.stem(x), []
         for i, block in enumerate(self.down):
             h = F.avg_pool2d(h, 2) if i and i % n == 0 else h
@@ -203,7 +214,9 @@ class UNet(nn.Module):
         out: Tensor = self.conv_out(F.silu(self.norm_out(h)))
         return out
 
-    def _check(self, x: Tensor, label: Tensor | None, context: Tensor | None) -> None:
+    def _check(
+        self, x: Tensor, label: Tensor | None, context: Tensor | None, pooled: Tensor | None
+    ) -> None:
         """Refuse what the network was not built for."""
         factor = 2 ** (len(self.config.mults) - 1)
         if x.shape[-1] % factor or x.shape[-2] % factor:
@@ -212,3 +225,5 @@ class UNet(nn.Module):
             raise ValueError("a label was given, but n_classes is 0")
         if context is not None and not self.config.d_context:
             raise ValueError("a context was given, but d_context is 0")
+        if pooled is not None and not self.config.d_pooled:
+            raise ValueError("a pooled vector was given, but d_pooled is 0")

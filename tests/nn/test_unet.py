@@ -55,6 +55,14 @@ def test_the_text_matters():
     assert not torch.allclose(net(x, t, context=text), net(x, t))
 
 
+def test_the_pooled_vector_matters():
+    net = started(UNetConfig(width=8, d_pooled=6))
+    x, t, pooled = torch.randn(2, 1, 8, 8), torch.tensor([3, 4]), torch.randn(2, 6)
+    assert not torch.allclose(net(x, t, pooled=pooled), net(x, t))
+    with pytest.raises(ValueError, match="d_pooled is 0"):
+        UNet(UNetConfig(width=8))(x, t, pooled=pooled)
+
+
 def test_images_of_a_batch_do_not_mix():
     net = started(UNetConfig(width=8, mults=(1, 2), n_classes=3))
     x, t, label = torch.randn(3, 1, 8, 8), torch.tensor([1, 2, 3]), torch.tensor([0, 1, 2])

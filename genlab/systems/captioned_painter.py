@@ -1,0 +1,241 @@
+r"""A painter that is told: text encoder, U-Net and guided sampler in one thin shell.
+
+$$D_w(x,\sigma,c) = D(x,\sigma,\varnothing) + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big),
+\qquad \hat\epsilon = \frac{x - D_w}{\sigma}$$
+
+The network is trained as in `genlab.score.edm_model`: EDM's scales, log-normal noise levels, the
+caption of a tenth of the rows hidden. It is sampled in variance-preserving coordinates, where its
+$\hat\epsilon$ drives DDIM and DPM-Solver++ alike. Channels and sizes are the caller's: the shell
+paints 16 x 16 pictures, latents of a VAE, or 32 x 32 pictures *beside* a smaller one.
+
+Lesson: notebooks/systems/glide.ipynb
+Sources: Nichol et al. 2021 (arXiv:2112.10741), sections 2.3 and 4; Karras et al. 2022
+    (arXiv:2206.00364), table 1; Ho and Salimans 2022 (arXiv:2207.12598), algorithms 1 and 2.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor, nn
+
+from genlab.core.iterate import last
+from genlab.core.rng import randn
+from genlab.core.shapes import Event, PerExample, expand
+from genlab.data.captions import encode
+from genlab.nn.text_encoder import NoCaption, Text
+from genlab.nn.unet import UNet
+from genlab.score.dpm_solver import dpm_solver_sample
+from genlab.score.edm import Denoiser, edm_sigmas
+from genlab.score.guidance import cfg_eps
+from genlab.score.preconditioning import edm_denoise, edm_loss
+from genlab.score.vlb import EpsModel
+
+Rows = Int[Tensor, " b s"]
+Captions = Sequence[str] | Rows | Text  # as text, as rows of word numbers, or already read
+
+
+@final
+class CaptionedPainter(nn.Module):
+    r"""$p(x \mid \text{caption})$ by diffusion, with classifier-free guidance.
+
+    Args:
+        net: built with `d_context` and `d_pooled` of the text's width d, and with
+            `c_in = c_out +` the channels of the picture beside it, if any.
+        reader: rows of word numbers to `Text`; None when every caption comes already read, such as
+            the hidden states of a language model.
+        event_shape: shape of one example, `(c, h, w)`.
+        sigma_data: standard deviation of the data.
+        p_drop: share of captions hidden in training.
+        sigma_max: noise level at which sampling starts.
+        limit: guesses of the data are clipped to [-limit, limit] while sampling; None: not.
+
+    Raises:
+        ValueError: the network's text widths differ, or are 0.
+
+    Example:
+        >>> from genlab.nn.text_encoder import TextEncoder
+        >>> from genlab.nn.unet import UNetConfig
+        >>> net = UNet(UNetConfig(c_in=3, c_out=3, width=8, d_context=8, d_pooled=8))
+        >>> reader = TextEncoder(28, d=8, n_layer=1, n_head=2)
+        >>> painter = CaptionedPainter(net, reader, event_shape=(3, 16, 16), sigma_data=0.5)
+        >>> painter.sample(["a red one"], n_steps=2, guidance_scale=3.0).shape
+        torch.Size([1, 3, 16, 16])
+
+    Source: Nichol et al. 2021 (arXiv:2112.10741), section 4.
+    """
+
+    P_MEAN, P_STD, SIGMA_MIN = -1.2, 1.2, 0.01  # of log sigma in training; smallest in sampling
+
+    def __init__(
+        self,
+        net: UNet,
+        reader: Callable[[Rows], Text] | None,
+        *,
+        event_shape: tuple[int, ...],
+        sigma_data: float,
+        p_drop: float = 0.1,
+        sigma_max: float = 40.0,
+        limit: float | None = 1.0,
+    ) -> None:
+        super().__init__()
+        d = net.config.d_context
+        if not d or d != net.config.d_pooled:
+            raise ValueError(f"d_context and d_pooled are {d} and {net.config.d_pooled}")
+        self.net, self.reader, self.no_caption = net, reader, NoCaption(d)
+        self.event_shape, self.sigma_data, self.p_drop = event_shape, sigma_data, p_drop
+        self.sigma_max, self.limit = sigma_max, limit
+
+    def read(self, captions: Captions) -> Text:
+        """Captions as the network reads them.
+
+        Args:
+            captions: strings, rows of word numbers, or a `Text`, which is returned as it is.
+
+        Raises:
+            ValueError: a word is unknown, or there is nobody to read it.
+        """
+        if isinstance(captions, Text):
+            return captions
+        if self.reader is None:
+            raise ValueError("this painter has no reader: pass captions as a Text")
+        rows = captions if isinstance(captions, Tensor) else encode(captions)
+        return self.reader(rows.to(self.no_caption.state.device))
+
+    def hide(self, text: Text, hidden: Bool[Tensor, " b"] | None = None) -> Text:
+        """The same with some captions hidden; all of them when `hidden` is None."""
+        all_rows = torch.ones(len(text.pooled), dtype=torch.bool, device=text.pooled.device)
+        told: Text = self.no_caption(text, all_rows if hidden is None else hidden)
+        return told
+
+    def raw(self, text: Text, beside: Event | None = None) -> Denoiser:
+        """The network F, told a text and the picture beside its own."""
+
+        def told(x: Tensor, c_noise: Tensor) -> Tensor:
+            x = x if beside is None else torch.cat([x, beside], 1)
+            out: Tensor = self.net(x, c_noise, context=text.states, pooled=text.pooled)
+            return out
+
+        return told
+
+    def loss(
+        self,
+        x: Event,
+        *,
+        cond: Captions,
+        beside: Event | None = None,
+        generator: Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Weighted denoising loss, mean over the batch; not nats. Hides captions in training."""
+        sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
+        eps = randn(x.shape, like=x, generator=generator)
+        text = self.read(cond)
+        if self.training:
+            u = torch.rand(len(x), generator=generator)
+            text = self.hide(text, u.to(x.device) < self.p_drop)
+        return edm_loss(self.raw(text, beside), x, sigma, eps, sigma_data=self.sigma_data).mean()
+
+    def denoiser(
+        self, captions: Captions | None, *, guidance_scale: float = 1.0, beside: Event | None = None
+    ) -> Denoiser:
+        r"""$D_w$ for these captions, $(x, \sigma) \mapsto \hat x_0$; one pass if w is 0 or 1.
+
+        Args:
+            captions: one for each row; None: all rows are told nothing.
+            guidance_scale: w; 0 unconditional, 1 conditional, above 1 guided.
+            beside: picture that the network sees beside each row, at any noise level.
+        """
+
+        def plain(text: Text, x: Event, sigma: PerExample, picture: Event | None) -> Event:
+            return edm_denoise(self.raw(text, picture), x, sigma, sigma_data=self.sigma_data)
+
+        text = None if captions is None else self.read(captions)
+
+        def guess(x: Event, sigma: PerExample) -> Event:
+            if text is None or guidance_scale == 0:
+                return plain(self.hide(text or self._blank(len(x))), x, sigma, beside)
+            if guidance_scale == 1:
+                return plain(text, x, sigma, beside)
+            both = Text(*(torch.cat(pair) for pair in zip(self.hide(text), text, strict=True)))
+            twice = None if beside is None else torch.cat([beside, beside])
+            x2, sigma2 = torch.cat([x, x]), torch.cat([sigma, sigma])
+            free, told = plain(both, x2, sigma2, twice).chunk(2)
+            return cfg_eps(free, told, guidance_scale=guidance_scale)
+
+        return guess
+
+    def _blank(self, n: int) -> Text:
+        """A text of one state for n rows, to be hidden."""
+        state = self.no_caption.state
+        return Text(state.expand(n, 1, -1), state.expand(n, -1))
+
+    def sample_states(
+        self,
+        denoiser: Denoiser,
+        n: int,
+        *,
+        n_steps: int = 12,
+        order: int = 2,
+        generator: Generator | None = None,
+    ) -> Iterator[Event]:
+        """Draw `n` examples by any denoiser; yields the (variance-preserving) state of each step.
+
+        Args:
+            denoiser: from `denoiser`, or another guess of the data.
+            n: how many.
+            n_steps: passes of the denoiser.
+            order: 2 for DPM-Solver++ 2M, 1 for DDIM.
+            generator: source of the first noise; no other is drawn.
+        """
+        like = self.no_caption.state
+        x_T = randn((n, *self.event_shape), like=like, generator=generator)
+        levels = edm_sigmas(n_steps, sigma_min=self.SIGMA_MIN, sigma_max=self.sigma_max)
+        sigmas = levels[:-1].flip(0).to(like)
+        steps = torch.arange(n_steps - 1, -1, -1)
+        eps_model = self._eps_model(denoiser, sigmas)
+        return dpm_solver_sample(eps_model, x_T, steps, alphas_bar=1 / (1 + sigmas**2), order=order)
+
+    def _eps_model(self, denoiser: Denoiser, sigmas: Float[Tensor, " s"]) -> EpsModel:
+        """The predicted noise at step t, whose level is `sigmas[t]`, from a guess of the data."""
+
+        def eps_hat(x_t: Event, t: Int[Tensor, " b"]) -> Event:
+            sigma = sigmas[t]
+            x = expand((1 + sigma**2).sqrt(), x_t) * x_t
+            guess = denoiser(x, sigma)
+            if self.limit is not None:
+                guess = guess.clamp(-self.limit, self.limit)
+            return (x - guess) / expand(sigma, x)
+
+        return eps_hat
+
+    @torch.no_grad()
+    def sample(
+        self,
+        captions: Captions,
+        *,
+        guidance_scale: float = 1.0,
+        n_steps: int = 12,
+        order: int = 2,
+        beside: Event | None = None,
+        generator: Generator | None = None,
+    ) -> Event:
+        """Draw one example for each caption.
+
+        Args:
+            captions: strings, rows of word numbers, or a `Text`.
+            guidance_scale: w; anything but 0 and 1 doubles the cost of a step.
+            n_steps: steps, one (guided) pass each.
+            order: 2 for DPM-Solver++ 2M, 1 for DDIM.
+            beside: picture that the network sees beside each row.
+            generator: source of the first noise.
+
+        Returns:
+            `(n, *event_shape)`.
+        """
+        text = self.read(captions)
+        denoiser = self.denoiser(text, guidance_scale=guidance_scale, beside=beside)
+        n = len(text.pooled)
+        return last(
+            self.sample_states(denoiser, n, n_steps=n_steps, order=order, generator=generator)
+        )

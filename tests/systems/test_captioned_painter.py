@@ -1,0 +1,115 @@
+"""The shell around U-Net and text encoder: what is told, what is hidden, how it samples."""
+
+import pytest
+import torch
+
+from genlab.data.captions import encode
+from genlab.nn.text_encoder import Text, TextEncoder
+from genlab.nn.unet import UNet, UNetConfig
+from genlab.score.edm import edm_sample, edm_sigmas
+from genlab.systems.captioned_painter import CaptionedPainter
+
+CAPTIONS = ["a red one", "a thin blue seven leaning left"]
+
+
+def painter(*, reader=True, beside=0, **settings):
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(c_in=3 + beside, c_out=3, width=8, d_context=8, d_pooled=8))
+    encoder = TextEncoder(28, d=8, n_layer=1, n_head=2) if reader else None
+    model = CaptionedPainter(net, encoder, event_shape=(3, 8, 8), sigma_data=0.5, **settings)
+    with torch.no_grad():
+        for p in model.parameters():  # move the zero-started layers
+            p.add_(0.1 * torch.randn_like(p))
+    return model.eval()
+
+
+def noisy():
+    torch.manual_seed(1)
+    return torch.randn(2, 3, 8, 8), torch.tensor([0.5, 2.0])
+
+
+def test_the_guided_guess_lies_on_the_line_through_both_guesses():
+    model, (x, sigma) = painter(), noisy()
+    told = model.denoiser(CAPTIONS)(x, sigma)
+    free = model.denoiser(CAPTIONS, guidance_scale=0)(x, sigma)
+    guided = model.denoiser(CAPTIONS, guidance_scale=3.5)(x, sigma)
+    torch.testing.assert_close(guided, 3.5 * told - 2.5 * free)
+    assert not torch.allclose(told, free)
+
+
+def test_without_captions_nothing_is_told():
+    model, (x, sigma) = painter(), noisy()
+    free = model.denoiser(None)(x, sigma)
+    torch.testing.assert_close(free, model.denoiser(CAPTIONS, guidance_scale=0)(x, sigma))
+
+
+def test_strings_rows_and_texts_are_the_same_caption():
+    model, (x, sigma) = painter(), noisy()
+    guess = model.denoiser(CAPTIONS)(x, sigma)
+    torch.testing.assert_close(guess, model.denoiser(encode(CAPTIONS))(x, sigma))
+    torch.testing.assert_close(guess, model.denoiser(model.read(CAPTIONS))(x, sigma))
+
+
+def test_first_order_is_ddim_which_is_eulers_method_in_edms_terms():
+    model = painter(limit=None)
+    found = model.sample(
+        CAPTIONS, n_steps=5, order=1, guidance_scale=2.0, generator=torch.Generator().manual_seed(3)
+    )
+    sigmas = edm_sigmas(5, sigma_min=0.01, sigma_max=40.0)
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(3))
+    x = (1 + sigmas[0] ** 2).sqrt() * x
+    denoiser = model.denoiser(CAPTIONS, guidance_scale=2.0)
+    *_, wanted = edm_sample(denoiser, x, sigmas, order=1)
+    torch.testing.assert_close(found, wanted)
+
+
+def test_samples_are_clipped_where_a_limit_is_set():
+    wild = painter().sample(CAPTIONS, guidance_scale=50.0, n_steps=3)
+    assert wild.abs().max() <= 1 + 1e-9
+    assert painter(limit=None).sample(CAPTIONS, guidance_scale=50.0, n_steps=3).abs().max() > 1
+
+
+def test_training_hides_captions_and_evaluation_does_not():
+    x, model = noisy()[0], painter(p_drop=1.0).requires_grad_(False)
+    losses = {}
+    for mode in (True, False):
+        model.train(mode)
+        a, b = (
+            float(model.loss(x, cond=c, generator=torch.Generator().manual_seed(0)))
+            for c in (CAPTIONS, CAPTIONS[::-1])
+        )
+        losses[mode] = abs(a - b)
+    assert losses[True] == 0
+    assert losses[False] > 0
+
+
+def test_the_picture_beside_is_seen_in_both_halves_of_a_guided_pass():
+    model, (x, sigma) = painter(beside=3), noisy()
+    one, other = torch.zeros_like(x), torch.ones_like(x)
+    free = model.denoiser(None, beside=one)(x, sigma)
+    told = model.denoiser(CAPTIONS, beside=one)(x, sigma)
+    guided = model.denoiser(CAPTIONS, beside=one, guidance_scale=2.0)(x, sigma)
+    torch.testing.assert_close(guided, 2 * told - free)
+    assert not torch.allclose(told, model.denoiser(CAPTIONS, beside=other)(x, sigma))
+
+
+def test_hidden_states_from_outside_take_the_readers_place():
+    model = painter(reader=False)
+    text = Text(torch.randn(2, 4, 8), torch.randn(2, 8))
+    assert model.sample(text, n_steps=2, guidance_scale=2.0).shape == (2, 3, 8, 8)
+    with pytest.raises(ValueError, match="no reader"):
+        model.sample(CAPTIONS)
+
+
+def test_a_network_that_reads_no_text_is_refused():
+    with pytest.raises(ValueError, match="d_context and d_pooled are 8 and 0"):
+        CaptionedPainter(
+            UNet(UNetConfig(width=8, d_context=8)), None, event_shape=(1, 8, 8), sigma_data=1.0
+        )
+
+
+def test_every_parameter_is_trained():
+    model = painter(p_drop=0.5).train()
+    x = torch.randn(8, 3, 8, 8)
+    model.loss(x, cond=CAPTIONS * 4, generator=torch.Generator().manual_seed(0)).backward()
+    assert [name for name, p in model.named_parameters() if p.grad is None] == []
