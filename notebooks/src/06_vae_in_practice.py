@@ -39,7 +39,7 @@ from genlab.train import fit, minibatches
 
 course.begin(lesson=6)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=6);
+atlas.draw_map(lesson=6)
 
 # %% [markdown]
 # Lesson 05 had latents that could be enumerated, or models that could be integrated. Now both are gone: the decoder is a network, and so is the
@@ -127,7 +127,7 @@ for (name, values), mark in zip(variances.items(), "^so", strict=True):
     ax.loglog(dims, values, marker=mark, label=name)
 ax.set(xlabel="latents d", ylabel="variance of one draw", xticks=dims, xticklabels=dims)
 ax.set(title="one coordinate of the gradient, unbiased three times")
-ax.legend();
+ax.legend()
 
 # %% [markdown]
 # So question 1: about 2,000. A factor of 2,000 in variance means 2,000 times as many draws for the same accuracy. Adding a baseline that includes *its own* draw
@@ -545,7 +545,13 @@ estimates = kl_diag_normal(m, v).mean() - torch.stack(
 )
 error = estimates.std() / math.sqrt(len(estimates))
 check_range("KL(q(z) || p) of two latents, by integration", waste, 0.2, 1.2)
-check_range("divergence - information = that, in std errors", (estimates.mean() - waste) / error, -5, 5, digits=1)
+check_range(
+    "divergence - information = that, in std errors",
+    (estimates.mean() - waste) / error,
+    -5,
+    5,
+    digits=1,
+)
 
 # %% [markdown]
 # **A decoder that can do without $z$.** Let each pixel's table also see the pixels before it (a small PixelCNN beside the latent), and let the way from $z$ be four
@@ -565,38 +571,22 @@ for name, (bits_, price, told, active) in runs.items():
     print(
         f"{name:<17} ~{bits_:.2f} bits, divergence ~{price:.1f}, information ~{told:.1f}, active ~{active}"
     )
-check("collapsed: active units", runs["collapsed"][3], 0)
-check_range("collapsed: information, nats", runs["collapsed"][2], -0.02, 0.1)
-check_range("annealed: information, nats", runs["KL annealed"][2], 0.3, 2.5)
-check_range("free bits: divergence, nats", runs["free bits"][1], 3.0, 5.0)
-check_range("free bits: information, nats", runs["free bits"][2], 0.8, 3.2)
-check_range(
-    "free bits: share of it that is information",
-    runs["free bits"][2] / runs["free bits"][1],
-    0.25,
-    0.75,
-    digits=2,
-)
-check_range(
-    "annealed: share of it that is information",
-    runs["KL annealed"][2] / runs["KL annealed"][1],
-    0.7,
-    1.05,
-    digits=2,
-)
-check_range(
-    "free bits: bits/dim more than the collapsed",
-    runs["free bits"][0] - runs["collapsed"][0],
-    -0.03,
-    0.05,
-)
-check_range("short way: information, nats", runs["short way from z"][2], 2.0, 5.0)
-check_range(
-    "short way: bits/dim below the collapsed",
-    runs["collapsed"][0] - runs["short way from z"][0],
-    0.02,
-    0.2,
-)
+
+# %%
+bits_of, paid, told_of, active_of = ({name: run[i] for name, run in runs.items()} for i in range(4))
+check("collapsed: active units", active_of["collapsed"], 0)
+check_range("collapsed: information, nats", told_of["collapsed"], -0.02, 0.1)
+check_range("annealed: information, nats", told_of["KL annealed"], 0.3, 2.5)
+check_range("free bits: divergence, nats", paid["free bits"], 3.0, 5.0)
+check_range("free bits: information, nats", told_of["free bits"], 0.8, 3.2)
+share = {name: told_of[name] / paid[name] for name in ("free bits", "KL annealed")}
+check_range("free bits: share of it that is information", share["free bits"], 0.25, 0.75, digits=2)
+check_range("annealed: share of it that is information", share["KL annealed"], 0.7, 1.05, digits=2)
+check_range("short way: information, nats", told_of["short way from z"], 2.0, 5.0)
+loss = bits_of["free bits"] - bits_of["collapsed"]
+check_range("free bits: bits/dim more than the collapsed", loss, -0.03, 0.05)
+gain = bits_of["collapsed"] - bits_of["short way from z"]
+check_range("short way: bits/dim below the collapsed", gain, 0.02, 0.2)
 
 # %%
 everything = {f"β = {beta:g}": row for beta, row in weights.items()} | runs
@@ -620,7 +610,7 @@ for place, row in zip(places, everything.values(), strict=True):
 ax.set(yticks=places, yticklabels=list(everything), xlabel="nats per image", xlim=(0, 19.5))
 ax.invert_yaxis()
 ax.set(title="upper four: plain decoder; lower four: it sees earlier pixels")
-ax.legend();
+ax.legend()
 
 # %% [markdown]
 # Look at free bits. Close to the promised 4 nats are paid, and only about *half* of them are information: the rest are codes that lie where the prior is not. Judged by the
@@ -683,7 +673,7 @@ ax.set(
     xlabel="frequency (waves per pixel, middle of the ring)", ylabel="mean energy (grey levels²)"
 )
 ax.set(title="means lose the fast waves, samples do not")
-ax.legend();
+ax.legend()
 
 
 # %% [markdown]
@@ -751,7 +741,9 @@ with torch.no_grad():
     by_softmax = mnist.decoder_log_prob(kept, torch.zeros(1000, 16))
 by_bernoulli = latent.bernoulli_log_prob(kept.float(), tables[..., 1] - tables[..., 0])
 check("softmax of two levels = Bernoulli", by_softmax, by_bernoulli, atol=1e-3, rtol=1e-5)
-check("guessing, bits per pixel", bits_per_dim(torch.tensor(256 * math.log(2)), 256), 1.0, atol=1e-6)
+check(
+    "guessing, bits per pixel", bits_per_dim(torch.tensor(256 * math.log(2)), 256), 1.0, atol=1e-6
+)
 check_range("ELBO (bound), test bits per pixel at most", bits_per_dim(-nats, 256), 0.16, 0.19)
 
 # %%
@@ -793,7 +785,7 @@ for name, images, low, high in (
     check_range(f"MNIST, fast energy, {name} / data", share16, low, high)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2.6))
 course.show_images(left, along, n_columns=10, title="straight in code space")
-course.show_images(right, faded, n_columns=10, title="straight in pixel space");
+course.show_images(right, faded, n_columns=10, title="straight in pixel space")
 
 
 # %% [markdown]
