@@ -334,6 +334,8 @@ ax.loglog([20, 640], [0.5, 0.5 / 32], color="#999999", linestyle=":", linewidth=
 ax.loglog([20, 640], [0.5, 0.5 / 32**2], color="#999999", linestyle=":", linewidth=1)
 ax.annotate("slope 1", (330, 0.036), fontsize=8, color="#666666")
 ax.annotate("slope 2", (330, 0.0024), fontsize=8, color="#666666")
+ax.set_xticks([20, 40, 80, 160, 320, 640], labels=["20", "40", "80", "160", "320", "640"], minor=False)
+ax.minorticks_off()
 ax.set(xlabel="network passes", ylabel="mean error of a quantile", title="perfect network: order is what you buy")
 ax.legend();
 
