@@ -87,6 +87,36 @@ def gradient_penalty(
     return (sum_event(slope**2).clamp(min=1e-24).sqrt() - 1) ** 2
 
 
+def lazy_weight(step: int, interval: int) -> float:
+    r"""How much a regulariser counts at one step when it is computed only now and then.
+
+    $$\lambda_t = \begin{cases} K & t \equiv 0 \;(\mathrm{mod}\; K) \\ 0 & \text{else} \end{cases}
+    \qquad\Longrightarrow\qquad \frac1K \sum_{t=0}^{K-1} \lambda_t = 1$$
+
+    Averaged over K steps, the gradient is that of the regulariser at every step; its cost is 1/K.
+
+    Args:
+        step: 0, 1, ...
+        interval: $K$; 1 for every step.
+
+    Returns:
+        K or 0.
+
+    Raises:
+        ValueError: an interval below 1.
+
+    Example:
+        >>> [lazy_weight(step, 4) for step in range(5)]
+        [4.0, 0.0, 0.0, 0.0, 4.0]
+
+    Source: Karras et al. 2020 (arXiv:1912.04958), section 3.1 and appendix B.
+    Lesson: notebooks/systems/stylegan.ipynb
+    """
+    if interval < 1:
+        raise ValueError(f"interval must be at least 1, got {interval}")
+    return 0.0 if step % interval else float(interval)
+
+
 def _slope(logits: PerExample, x: Event) -> Float[Tensor, " b *event"]:
     if not x.requires_grad:
         raise ValueError("the penalty needs x.requires_grad, set before the logits are computed")

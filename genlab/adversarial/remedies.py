@@ -69,6 +69,35 @@ def with_spread(x: Float[Tensor, " b d"]) -> Float[Tensor, " b two_d"]:
     return torch.cat([x, spread.expand_as(x)], 1)
 
 
+def append_spread(
+    h: Float[Tensor, " b c h w"], *, hold: bool = False
+) -> Float[Tensor, " b c1 h w"]:
+    r"""Append one channel that says how much the examples of a batch differ.
+
+    $$s = \frac{1}{chw}\sum_{jyx} \sqrt{\tfrac1b\textstyle\sum_i (h_{ijyx} - \bar h_{jyx})^2}$$
+
+    A batch of copies has $s = 0$, and a critic that reads it sees the copies.
+
+    Args:
+        h: features of a batch that is all real or all fake.
+        hold: whether gradients stop at s, so that each example's logit depends on itself alone.
+
+    Returns:
+        `(b, c + 1, h, w)`; the last channel is s everywhere.
+
+    Example:
+        >>> append_spread(torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)).flatten(1)
+        tensor([[0., 1.],
+                [2., 1.]])
+
+    Source: Karras et al. 2018 (arXiv:1710.10196), section 3.
+    Lesson: notebooks/systems/stylegan.ipynb
+    """
+    source = h.detach() if hold else h
+    s = source.var(0, correction=0).clamp_min(1e-8).sqrt().mean()
+    return torch.cat([h, s.expand(len(h), 1, *h.shape[2:])], 1)
+
+
 @final
 class BatchAware(nn.Module):
     """A critic that sees each example together with the spread of its batch.

@@ -1,0 +1,173 @@
+"""The system: a game with a lazy penalty, averaged weights, truncation, and no likelihood."""
+
+import copy
+
+import pytest
+import torch
+
+from genlab.adversarial.penalties import r1_penalty
+from genlab.adversarial.stylegan_nets import StyleCritic, StyleGenerator
+from genlab.core.protocols import (
+    Adversarial,
+    HasElbo,
+    HasEnergy,
+    HasLogProb,
+    NoLikelihoodError,
+    Sampleable,
+    Trainable,
+    likelihood_kind,
+    log_likelihood,
+)
+from genlab.systems.stylegan import StyleGAN, grey
+
+
+@pytest.fixture
+def gan():
+    return StyleGAN(StyleGenerator(6, 5, 2, (4, 3, 2)), StyleCritic((2, 3, 4), 6), interval=4)
+
+
+@pytest.fixture
+def x(generator):
+    return torch.randn(6, 1, 16, 16, generator=generator)
+
+
+def seeded():
+    return torch.Generator().manual_seed(5)
+
+
+def test_it_plays_a_game_and_has_no_likelihood_to_call(gan, x):
+    adversarial: Adversarial = gan
+    sampleable: Sampleable = gan
+    assert isinstance(adversarial, Adversarial)
+    assert isinstance(sampleable, Sampleable)
+    assert not isinstance(gan, (HasLogProb, HasElbo, HasEnergy, Trainable))
+    assert likelihood_kind(gan) == "none"
+    with pytest.raises(NoLikelihoodError, match="StyleGAN has no likelihood"):
+        log_likelihood(gan, x)
+
+
+def test_the_same_seed_draws_the_same_pictures(gan):
+    first, second = (gan.sample(3, generator=seeded()) for _ in range(2))
+    assert torch.equal(first, second)
+    assert not first.requires_grad
+
+
+def test_the_critic_pays_every_fourth_step_four_times_the_penalty(gan, x):
+    gan.at_step(1)
+    without = gan.critic_loss(x, generator=seeded())
+    gan.at_step(4)
+    due = gan.critic_loss(x, generator=seeded()) - without
+    torch.testing.assert_close(due, 4 * 0.5 * gan.gamma * gan.penalty(x).mean())
+
+
+def test_the_mean_gradient_over_an_interval_is_that_of_the_full_penalty(gan, x):
+    """The other side has the penalty in every step, by an interval of one."""
+    every = StyleGAN(gan.generator_net, gan.critic, gamma=gan.gamma, interval=1)
+
+    def gradient(model):
+        loss = model.critic_loss(x, generator=seeded())
+        return torch.autograd.grad(loss, list(model.critic.parameters()))
+
+    total = None
+    for step in range(4):
+        gan.at_step(step)
+        now = gradient(gan)
+        total = now if total is None else [a + b for a, b in zip(total, now, strict=True)]
+    for mean, full in zip(total, gradient(every), strict=True):
+        torch.testing.assert_close(mean / 4, full, rtol=1e-6, atol=1e-9)
+
+
+def test_the_penalty_is_the_slope_at_real_pictures_with_the_batch_held(gan, x):
+    """Each example's own slope, from a Jacobian of all logits: what the others do is left out."""
+    spread = gan.critic.body(x).var(0, correction=0).clamp_min(1e-8).sqrt().mean()
+
+    def alone(x):
+        h = gan.critic.body(x)
+        h = gan.critic.join(torch.cat([h, spread.expand(len(h), 1, 4, 4)], 1))
+        hidden = gan.critic.hidden(h.flatten(1))
+        return gan.critic.head(torch.where(hidden > 0, hidden, 0.2 * hidden) * 2**0.5)[:, 0]
+
+    x = x.requires_grad_(True)
+    torch.testing.assert_close(gan.penalty(x), r1_penalty(alone(x), x), rtol=1e-6, atol=1e-9)
+
+
+def test_no_penalty_with_weight_zero(gan, x):
+    off = StyleGAN(gan.generator_net, gan.critic, gamma=0.0)
+    gan.at_step(1)
+    torch.testing.assert_close(
+        off.critic_loss(x, generator=seeded()), gan.critic_loss(x, generator=seeded())
+    )
+
+
+def test_each_player_moves_its_own_weights(gan, x):
+    gan.critic_loss(x, generator=seeded()).backward()
+    assert all(p.grad is None for p in gan.generator_net.parameters())
+    assert all(p.grad is not None for p in gan.critic_parameters())
+    gan.zero_grad()
+    gan.generator_loss(x, generator=seeded()).backward()
+    assert all(p.grad is not None for p in gan.generator_parameters())
+
+
+def test_truncation_zero_paints_the_mean_style_alone(gan):
+    gan.set_mean_style(seeded())
+    pictures = gan.sample(4, generator=seeded(), truncation=0.0)  # noise is switched off at first
+    torch.testing.assert_close(pictures, pictures[:1].expand(4, -1, -1, -1))
+    w = gan.generator_net.mean_style[None]
+    net = gan.generator_net
+    torch.testing.assert_close(pictures[:1], net.synthesis(net.every_layer(w), net.no_noise(1)))
+
+
+def test_the_mean_style_is_the_mean_of_styles(gan):
+    gan.set_mean_style(seeded())
+    w = gan.styles(10_000, seeded())
+    torch.testing.assert_close(gan.generator_net.mean_style, w.mean(0))
+
+
+def test_truncation_one_is_the_model_itself(gan):
+    whole = gan.sample(4, generator=seeded())
+    gan.set_mean_style(seeded())
+    torch.testing.assert_close(gan.sample(4, generator=seeded(), truncation=1.0), whole)
+
+
+def styles_of_training(gan, mixing, n=200):
+    """What `_fake` hands to the painter."""
+    gan, seen = copy.deepcopy(gan), []
+    gan.mixing = mixing
+    synthesis = gan.generator_net.synthesis
+    gan.generator_net.synthesis = lambda styles, noise: (
+        seen.append(styles) or synthesis(styles, noise)
+    )
+    gan.generator_loss(torch.zeros(n, 1, 16, 16), generator=seeded())
+    return seen[0].detach()
+
+
+def test_without_mixing_every_picture_has_one_style(gan):
+    styles = styles_of_training(gan, 0.0)
+    torch.testing.assert_close(styles, styles[:, :1].expand_as(styles))
+
+
+def test_with_mixing_a_share_of_pictures_has_two(gan):
+    for mixing, n in ((1.0, 300), (0.5, 300)):
+        styles = styles_of_training(gan, mixing, n)
+        changes = (styles[:, 1:] - styles[:, :-1]).abs().amax(2) > 1e-12
+        assert int(changes.sum(1).max()) == 1  # one crossover
+        share = changes.any(1).double().mean().item()
+        assert share == pytest.approx(mixing, abs=5 * 0.5 / n**0.5)
+        if mixing == 1.0:
+            assert bool(changes.any(0).all())  # anywhere between two layers
+
+
+@pytest.mark.parametrize("wrong", [{"gamma": -1.0}, {"mixing": 1.5}, {"interval": 0}])
+def test_wrong_settings_are_refused(gan, wrong):
+    with pytest.raises(ValueError, match=r"expected gamma|at least 1"):
+        StyleGAN(gan.generator_net, gan.critic, **wrong)
+
+
+def test_a_condition_is_refused(gan):
+    with pytest.raises(ValueError, match="unconditional"):
+        gan.sample(2, cond=torch.zeros(2))
+
+
+def test_grey_values_are_what_judges_read():
+    x = torch.tensor([-1.0, -0.5, 1.0, 7.0]).reshape(4, 1, 1, 1)
+    assert grey(x).flatten().tolist() == [0.0, 0.25, 1.0, 1.0]
