@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
@@ -42,12 +43,16 @@ class CaptionedPainter(nn.Module):
 
     Args:
         net: built with `d_context` and `d_pooled` of the text's width d, and with
-            `c_in = c_out +` the channels of the picture beside it, if any.
+            `c_in = c_out +` the channels of the picture beside it, if any; with `patch`, the
+            channels of a patch, and heights and widths that much smaller.
         reader: rows of word numbers to `Text`; None when every caption comes already read, such as
             the hidden states of a language model.
         event_shape: shape of one example, `(c, h, w)`.
         sigma_data: standard deviation of the data.
         p_drop: share of captions hidden in training.
+        p_mean: mean of log sigma in training: larger where the words are decided in much noise.
+        patch: side of the squares of pixels that the network sees as one place; 2 makes it four
+            times cheaper, and large pictures need not more than their squares say.
         sigma_max: noise level at which sampling starts.
         limit: guesses of the data are clipped to [-limit, limit] while sampling; None: not.
 
@@ -66,7 +71,7 @@ class CaptionedPainter(nn.Module):
     Source: Nichol et al. 2021 (arXiv:2112.10741), section 4.
     """
 
-    P_MEAN, P_STD, SIGMA_MIN = -1.2, 1.2, 0.01  # of log sigma in training; smallest in sampling
+    P_STD, SIGMA_MIN = 1.2, 0.01  # of log sigma in training; smallest in sampling
 
     def __init__(
         self,
@@ -76,6 +81,8 @@ class CaptionedPainter(nn.Module):
         event_shape: tuple[int, ...],
         sigma_data: float,
         p_drop: float = 0.1,
+        p_mean: float = -1.2,
+        patch: int = 1,
         sigma_max: float = 40.0,
         limit: float | None = 1.0,
     ) -> None:
@@ -85,6 +92,7 @@ class CaptionedPainter(nn.Module):
             raise ValueError(f"d_context and d_pooled are {d} and {net.config.d_pooled}")
         self.net, self.reader, self.no_caption = net, reader, NoCaption(d)
         self.event_shape, self.sigma_data, self.p_drop = event_shape, sigma_data, p_drop
+        self.p_mean, self.patch = p_mean, patch
         self.sigma_max, self.limit = sigma_max, limit
 
     def read(self, captions: Captions) -> Text:
@@ -114,8 +122,9 @@ class CaptionedPainter(nn.Module):
 
         def told(x: Tensor, c_noise: Tensor) -> Tensor:
             x = x if beside is None else torch.cat([x, beside], 1)
-            out: Tensor = self.net(x, c_noise, context=text.states, pooled=text.pooled)
-            return out
+            x = F.pixel_unshuffle(x, self.patch)
+            out = self.net(x, c_noise, context=text.states, pooled=text.pooled)
+            return F.pixel_shuffle(out, self.patch)
 
         return told
 
@@ -128,7 +137,7 @@ class CaptionedPainter(nn.Module):
         generator: Generator | None = None,
     ) -> Float[Tensor, ""]:
         """Weighted denoising loss, mean over the batch; not nats. Hides captions in training."""
-        sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
+        sigma = (self.p_mean + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
         text = self.read(cond)
         if self.training:

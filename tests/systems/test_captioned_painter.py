@@ -113,3 +113,13 @@ def test_every_parameter_is_trained():
     x = torch.randn(8, 3, 8, 8)
     model.loss(x, cond=CAPTIONS * 4, generator=torch.Generator().manual_seed(0)).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
+
+
+def test_patches_are_put_back_where_they_were_cut():
+    torch.manual_seed(0)
+    net = UNet(UNetConfig(c_in=12, c_out=12, width=8, d_context=8, d_pooled=8))
+    model = CaptionedPainter(net, None, event_shape=(3, 8, 8), sigma_data=0.5, patch=2).eval()
+    net.forward = lambda x, t, context, pooled: x
+    text = Text(torch.zeros(2, 1, 8), torch.zeros(2, 8))
+    x, sigma = noisy()
+    torch.testing.assert_close(model.raw(text)(x, sigma), x)
