@@ -1,0 +1,241 @@
+r"""Language and image: one causal model writes, its hidden states tell a painter what to draw.
+
+$$p(w, x) = \underbrace{\prod_i p(w_i \mid w_{<i})}_{\text{exact}}\;
+\underbrace{p\big(x \mid h(w)\big)}_{\text{a bound}}, \qquad
+h_i = \text{state of the model after word } i$$
+
+The words never reach the painter. It sees, by cross-attention, the states in which the language
+model wrote them, the image token's last. Training minimises $-\log p(w)$, the weighted noise error
+of the picture, and $-\log p(w \mid x)$ for reading; the painter's gradient runs through the states
+into the language model, unless `joint` is False.
+
+Lesson: notebooks/systems/language_and_image.ipynb
+Sources: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3; Dong et al. 2023
+    (arXiv:2309.11499), eq. 5 (painter's gradient into the language model).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple, final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor, nn
+
+from genlab.autoregressive.decoding import Reshape, reshape_logits
+from genlab.core import last
+from genlab.core.rng import randn
+from genlab.nn.text_encoder import Text
+from genlab.score.discretized import Bins
+from genlab.score.edm import edm_sigmas
+from genlab.score.schedules import posterior_variances
+from genlab.score.vlb import ddpm_vlb
+
+from .caption_lm import END, IMAGE, LENGTH, CaptionLM, rows_of, words_of
+from .captioned_painter import CaptionedPainter
+
+GREY = Bins(width=2 / 1020, low=-1.0, high=1.0)  # means of four grey levels, scaled to [-1, 1]
+States = Float[Tensor, " b t c"]
+
+
+class Drawn(NamedTuple):
+    """Completed captions and what was painted of them."""
+
+    captions: list[str]  # without the image token
+    images: Float[Tensor, " b 3 16 16"]  # in [-1, 1]; paper where no image token was written
+    ended: Bool[Tensor, " b"]  # whether the image token was written
+
+
+def context(states: States, length: int = LENGTH) -> Text:
+    r"""What the painter reads: the states, always as many, and nothing beside them.
+
+    $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
+
+    Keys and values are linear in the states, so a zero state has score 0 and value 0: each of the
+    $n_0$ of them takes a share of the attention and says nothing. The number of positions must
+    therefore be that of the training, whatever the longest caption of a batch is. (The painter of
+    the course can also be told one pooled vector with the time; here it is zero, so that everything
+    goes through cross-attention.)
+
+    Args:
+        states: zero where there is no word; at most `length` positions.
+        length: positions that the painter sees.
+
+    Returns:
+        The states, filled up with zeros, and an empty pooled vector.
+
+    Raises:
+        ValueError: more positions than `length`.
+    """
+    if states.shape[1] > length:
+        raise ValueError(f"{states.shape[1]} states, but the painter was trained with {length}")
+    filled = F.pad(states, (0, 0, 0, length - states.shape[1]))
+    return Text(filled, torch.zeros_like(states[:, 0]))
+
+
+def only_last(states: States, rows: Int[Tensor, " b t"]) -> States:
+    """Keep the state of the image token, and set those of the words to zero.
+
+    Args:
+        states: of whole captions.
+        rows: their tokens.
+
+    Returns:
+        Like `states`.
+    """
+    return states * (rows == IMAGE)[:, :, None]
+
+
+@final
+class LanguageAndImage(nn.Module):
+    """A language model, a painter that reads its states, and one loss.
+
+    Args:
+        lm: writes and reads.
+        painter: without a reader of its own, as wide as the language model's states.
+        weight: of the picture's loss beside the nats of the text.
+        p_alone: share of the rows in training in which the painter sees the last state only.
+        joint: whether the painter's gradient reaches the language model.
+
+    Source: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3, with one picture token
+        and every state shown to the painter.
+    Lesson: notebooks/systems/language_and_image.ipynb
+    """
+
+    def __init__(
+        self,
+        lm: CaptionLM,
+        painter: CaptionedPainter,
+        *,
+        weight: float = 1.0,
+        p_alone: float = 0.1,
+        joint: bool = True,
+    ) -> None:
+        super().__init__()
+        self.lm, self.painter = lm, painter
+        self.weight, self.p_alone, self.joint = weight, p_alone, joint
+
+    def loss(
+        self,
+        x: Float[Tensor, " b 3 16 16"],
+        *,
+        cond: Int[Tensor, " b w"],
+        generator: Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        r"""$-\log p(w) - \log p(w\mid x) + \lambda\,\ell(x\mid h(w))$, mean over the batch.
+
+        Args:
+            x: pictures in [-1, 1].
+            cond: their captions as word numbers.
+            generator: noise of the painter, and which rows are told less.
+        """
+        rows = rows_of(cond)
+        states, log_p = self.lm.states_and_log_probs(rows)
+        read = self.lm.log_prob_given(x, rows_of(cond, END))
+        seen = states if self.joint else states.detach()
+        if self.training and self.p_alone > 0:
+            u = torch.rand(len(x), generator=generator).to(x.device)
+            alone = (u < self.p_alone)[:, None, None]
+            seen = torch.where(alone, only_last(seen, rows), seen)
+        picture = self.painter.loss(x, cond=context(seen), generator=generator)
+        return self.weight * picture - (log_p.sum(1) + read).mean()
+
+    def paint(
+        self,
+        states: States,
+        *,
+        guidance_scale: float = 2.0,
+        n_steps: int = 10,
+        generator: Generator | None = None,
+    ) -> Float[Tensor, " b 3 16 16"]:
+        """Draw one picture for each row of states.
+
+        Args:
+            states: from the language model.
+            guidance_scale: 1 is plain conditional.
+            n_steps: of DPM-Solver++.
+            generator: source of the first noise.
+
+        Returns:
+            Pictures, about in [-1, 1].
+        """
+        return self.painter.sample(
+            context(states), guidance_scale=guidance_scale, n_steps=n_steps, generator=generator
+        )
+
+    @torch.no_grad()
+    def complete(
+        self,
+        prompts: Sequence[str],
+        *,
+        reshape: Reshape = reshape_logits,
+        guidance_scale: float = 2.0,
+        n_steps: int = 10,
+        generator: Generator | None = None,
+    ) -> Drawn:
+        """Complete prompts, and draw where the image token comes.
+
+        Args:
+            prompts: beginnings of captions, equally long.
+            reshape: changes the logits before each word is drawn.
+            guidance_scale: of the painter.
+            n_steps: of the painter.
+            generator: source of the words and of the noise.
+
+        Returns:
+            Captions and pictures; without an image token there is nothing to start the painter.
+        """
+        written = last(self.lm.write(prompts, reshape=reshape, generator=generator))
+        images = -torch.ones(len(prompts), *self.painter.event_shape).to(written.states)
+        if bool(written.stopped.any()):
+            images[written.stopped] = self.paint(
+                written.states[written.stopped],
+                guidance_scale=guidance_scale, n_steps=n_steps, generator=generator,
+            )  # fmt: skip
+        texts = words_of(written.tokens.masked_fill(written.tokens == IMAGE, 0))
+        return Drawn(texts, images, written.stopped)
+
+    @torch.no_grad()
+    def picture_bound(
+        self,
+        x: Float[Tensor, " b 3 16 16"],
+        states: States | None,
+        *,
+        n_levels: int = 100,
+        generator: Generator | None = None,
+    ) -> Float[Tensor, " b"]:
+        r"""Bound on $\log P(x\mid h)$ of the pictures' 1,021 grey levels, in nats.
+
+        Args:
+            x: in [-1, 1].
+            states: of their captions; None: the painter is told nothing.
+            n_levels: steps of the ancestral chain that is bounded, one pass each.
+            generator: its noise.
+        """
+        levels = edm_sigmas(n_levels, sigma_min=0.004, sigma_max=self.painter.sigma_max)
+        sigmas = levels[:-1].flip(0).to(x)
+        bar = 1 / (1 + sigmas**2)
+        betas = 1 - bar / torch.cat([bar.new_ones(1), bar[:-1]])
+        denoiser = self.painter.denoiser(None if states is None else context(states))
+
+        def eps_model(x_t: Tensor, t: Tensor) -> Tensor:
+            sigma = sigmas[t][:, None, None, None]
+            noisy = (1 + sigma**2).sqrt() * x_t
+            guess: Tensor = denoiser(noisy, sigmas[t]).clamp(-1, 1)
+            return (noisy - guess) / sigma
+
+        eps = randn((n_levels, *x.shape), like=x, generator=generator)
+        v = posterior_variances(betas)
+        v = torch.cat([v[1:2], v[1:]])  # the last step's would be zero
+        return ddpm_vlb(eps_model, x, eps, betas=betas, variances=v, bins=GREY)
+
+    def elbo(
+        self,
+        x: Float[Tensor, " b 3 16 16"],
+        *,
+        cond: Int[Tensor, " b w"],
+        generator: Generator | None = None,
+    ) -> Float[Tensor, " b"]:
+        r"""Bound on $\log p(w, x)$ in nats: the text's part exact, the picture's a bound."""
+        states, log_p = self.lm.states_and_log_probs(rows_of(cond))
+        return log_p.sum(1) + self.picture_bound(x, states, generator=generator)

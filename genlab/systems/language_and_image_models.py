@@ -1,0 +1,148 @@
+r"""The shipped language-and-image model: sizes, recipe and held-out figures.
+
+Captions of the painter's 5,000 digits, in colours that are drawn anew for each batch, with words
+about stroke and slant said three times in four. One loss trains everything from scratch.
+
+Lesson: notebooks/systems/language_and_image.ipynb
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Generator
+
+from genlab.data.captioned import load_captioned
+from genlab.nn.ema import EMA
+from genlab.nn.transformer import TransformerConfig
+from genlab.nn.unet import UNet, UNetConfig
+from genlab.train import Run, cosine, fit, minibatches
+
+from .caption_lm import CaptionLM
+from .captioned_batches import captioned_batch
+from .captioned_painter import CaptionedPainter
+from .figures import digest
+from .language_and_image import LanguageAndImage
+from .language_and_image_figures import SAID, measure_language_and_image
+from .training import Training
+
+
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """Every number that decides what the trained model is."""
+
+    d_model: int = 96  # width of the language model, and of what the painter reads
+    n_layer: int = 3
+    n_head: int = 4
+    n_kv_head: int = 2
+    width: int = 32  # channels of the painter at full resolution
+    mults: tuple[int, ...] = (1, 2, 2)  # channels of its levels, in units of width
+    sigma_data: float = 0.5  # standard deviation of the scaled pixels
+    p_drop: float = 0.1  # share of rows in which the painter is told nothing
+    p_alone: float = 0.1  # share in which it is told the image token's state only
+    weight: float = 5.0  # of the picture's loss beside the nats of the text
+    joint: bool = True  # the painter's gradient reaches the language model
+    say_stroke: float = SAID  # how often a caption speaks of a stroke that has a word
+    say_slant: float = SAID
+    n_steps: int = 2200
+    batch_size: int = 64
+    lr: float = 3e-3  # highest rate: 100 steps of rise, then half a cosine to zero
+    weight_decay: float = 0.01
+    clip: float = 10.0  # largest norm of a gradient
+    decay: float = 0.995  # of the averaged weights
+    seed: int = 6  # of weights, order, colours, words, noise
+
+
+def language_and_image(recipe: Recipe = Recipe()) -> LanguageAndImage:
+    """Make the untrained model; torch's global random state is left as it was.
+
+    Args:
+        recipe: sizes and seed.
+
+    Returns:
+        A model of captions and of 16 x 16 pictures in [-1, 1].
+
+    Example:
+        >>> model = language_and_image(Recipe(d_model=16, n_layer=1, width=8))
+        >>> model.lm.states(torch.zeros(1, 7, dtype=torch.int64)).shape
+        torch.Size([1, 7, 16])
+    """
+    d = recipe.d_model
+    config = TransformerConfig(
+        d_model=d, n_layer=recipe.n_layer, n_head=recipe.n_head, n_kv_head=recipe.n_kv_head,
+        d_hidden=2 * d, rope_base=100.0,
+    )  # fmt: skip
+    unet = UNetConfig(
+        c_in=3, c_out=3, width=recipe.width, mults=recipe.mults, time_scale=250.0,
+        d_context=d, d_pooled=d,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        lm = CaptionLM(config)
+        painter = CaptionedPainter(
+            UNet(unet), None, event_shape=(3, 16, 16), sigma_data=recipe.sigma_data,
+            p_drop=recipe.p_drop,
+        )  # fmt: skip
+    return LanguageAndImage(
+        lm, painter, weight=recipe.weight, p_alone=recipe.p_alone, joint=recipe.joint
+    )
+
+
+def train_language_and_image(model: LanguageAndImage, recipe: Recipe = Recipe()) -> Run:
+    """Train both parts with one loss; afterwards they hold their averages, in evaluation mode.
+
+    Args:
+        model: from `language_and_image`, changed in place.
+        recipe: steps, rates, shares and seed.
+
+    Returns:
+        The run of `fit`; no step is taken until it is consumed.
+    """
+    grey, attributes = load_captioned("painter", 16)
+    generator = Generator().manual_seed(recipe.seed + 1)
+    average = EMA(model, recipe.decay)
+
+    def finish() -> None:
+        average.copy_to(model)
+        model.eval()
+
+    model.train()
+    return fit(
+        model,  # type: ignore[arg-type]  # pairs: fit calls loss(x, cond=rows)
+        minibatches(
+            grey.to(model.lm.place.dtype), recipe.batch_size, cond=torch.stack(attributes, 1),
+            generator=generator,
+            change=captioned_batch(recipe.say_stroke, recipe.say_slant, generator),
+        ),
+        n_steps=recipe.n_steps,
+        lr=cosine(recipe.lr, recipe.n_steps, warmup=min(100, recipe.n_steps)),
+        generator=generator,
+        clip=recipe.clip,
+        weight_decay=recipe.weight_decay,
+        after=lambda _: average.update(model),
+        finish=finish,
+        keep={"average": average},
+    )  # fmt: skip
+
+
+def _digest() -> str:
+    grey, attributes = load_captioned("painter", 16)
+    return digest((1020 * grey).round(), *attributes)
+
+
+TRAININGS: tuple[Training, ...] = (
+    Training(
+        name="language_and_image",
+        what="language model of captions; its states tell a painter of 16 x 16 digits what to draw",
+        lesson=13,
+        seconds=600,
+        settings=Recipe(),
+        build=language_and_image,
+        start=train_language_and_image,
+        measure=measure_language_and_image,
+        data="genlab.data.captioned, part 'painter' (5,000 digits of 16 x 16), colours at random",
+        digest=_digest,
+        dtype=torch.float16,
+    ),
+)
