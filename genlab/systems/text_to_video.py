@@ -1,0 +1,226 @@
+r"""A film maker that is told: an image diffusion model whose network also looks along time.
+
+$$\ell = \Big(1 + \frac{\sigma^2}{\sigma_d^2}\Big)\,\frac1D\,
+\lVert \hat\epsilon(x_0 + \sigma\epsilon, \sigma, c) - \epsilon \rVert^2,
+\qquad x_0 \in \mathbb R^{3 \times F \times h \times w}$$
+
+One noise level and one caption for the whole film, and the noise-prediction error of lesson 12 over
+all of its pixels: nothing but the network knows that there is time. In a share of the films of a
+minibatch the frames do not see each other; they train the model of single frames that is the
+network without its temporal layers.
+
+Lesson: notebooks/systems/text_to_video.ipynb
+Sources: Ho et al. 2022 (arXiv:2204.03458), sections 3 and 3.2; Karras et al. 2022
+    (arXiv:2206.00364), eq. 7 and table 1; Ho and Salimans 2022 (arXiv:2207.12598), algorithms 1
+    and 2.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import final
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor, nn
+
+from genlab.core.iterate import last
+from genlab.core.rng import randn
+from genlab.core.shapes import PerExample, expand
+from genlab.data.captions import encode
+from genlab.nn.text_encoder import NoCaption, Text, TextEncoder
+from genlab.nn.video_unet import VideoUNet
+from genlab.score.dpm_solver import dpm_solver_sample
+from genlab.score.edm import Denoiser, edm_sigmas
+from genlab.score.guidance import cfg_eps
+from genlab.score.preconditioning import edm_denoise, edm_loss
+
+MEAN, STD = 0.05, 0.17  # of the pixels of painted films
+Films = Float[Tensor, " n 3 f h w"]
+Rows = Int[Tensor, " n s"]
+Captions = Sequence[str] | Rows
+
+
+def scale(films: Films) -> Films:
+    """Colours in [0, 1] to numbers of mean 0 and standard deviation 1.
+
+    Example:
+        >>> scale(torch.full((1, 3, 1, 1, 1), 0.05)).unique()
+        tensor([0.])
+    """
+    return (films - MEAN) / STD
+
+
+def to_colours(x: Films) -> Films:
+    """Undo `scale`, and cut off what lies outside [0, 1].
+
+    Example:
+        >>> to_colours(torch.full((1, 3, 1, 1, 1), 10.0)).unique()
+        tensor([1.])
+    """
+    return (x * STD + MEAN).clamp(0, 1)
+
+
+@final
+class FilmMaker(nn.Module):
+    r"""$p(\text{film} \mid \text{caption})$ by diffusion, with classifier-free guidance.
+
+    Args:
+        net: built with `d_context` and `d_pooled` of the reader's width.
+        reader: rows of word numbers to `Text`.
+        size: `(f, h, w)` of a film.
+        log_sigma: mean and standard deviation of the logarithm of training's noise levels.
+        p_drop: share of captions hidden in training.
+        p_alone: share of films in training whose frames do not see each other.
+
+    Example:
+        >>> from genlab.nn.unet import UNetConfig
+        >>> from genlab.nn.video_unet import VideoUNetConfig
+        >>> image = UNetConfig(c_in=12, c_out=12, width=8, d_context=8, d_pooled=8)
+        >>> reader = TextEncoder(28, d=8, n_layer=1, n_head=2)
+        >>> maker = FilmMaker(VideoUNet(VideoUNetConfig(image, patch=2)), reader)
+        >>> maker.sample(["a red one turning"], n_steps=2).shape
+        torch.Size([1, 3, 8, 16, 16])
+
+    Source: Ho et al. 2022 (arXiv:2204.03458), section 3.
+    Lesson: notebooks/systems/text_to_video.ipynb
+    """
+
+    SIGMA_MIN, SIGMA_MAX = 0.02, 80.0  # of sampling
+
+    def __init__(
+        self,
+        net: VideoUNet,
+        reader: TextEncoder,
+        *,
+        size: tuple[int, int, int] = (8, 16, 16),
+        log_sigma: tuple[float, float] = (0.3, 1.3),
+        p_drop: float = 0.1,
+        p_alone: float = 0.15,
+    ) -> None:
+        super().__init__()
+        self.net, self.reader, self.no_caption = net, reader, NoCaption(reader.d)
+        self.event_shape, self.log_sigma = (3, *size), log_sigma
+        self.p_drop, self.p_alone = p_drop, p_alone
+
+    def read(self, captions: Captions) -> Text:
+        """Captions as the network reads them.
+
+        Raises:
+            ValueError: a word is unknown.
+        """
+        rows = captions if isinstance(captions, Tensor) else encode(captions)
+        text: Text = self.reader(rows.to(self.no_caption.state.device))
+        return text
+
+    def raw(
+        self,
+        text: Text,
+        joined: Bool[Tensor, " b"] | None = None,
+        times: Float[Tensor, " f"] | None = None,
+    ) -> Denoiser:
+        """The network F, told a text, which films are joined, and the frames' numbers."""
+
+        def told(x: Tensor, c_noise: Tensor) -> Tensor:
+            out: Tensor = self.net(x, c_noise, *text, joined=joined, times=times)
+            return out
+
+        return told
+
+    def loss(
+        self, x: Films, *, cond: Captions, generator: Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """Weighted noise-prediction error, mean over the batch; not nats."""
+        n, (mean, std) = len(x), self.log_sigma
+        sigma = (mean + std * randn((n,), like=x, generator=generator)).exp()
+        eps = randn(x.shape, like=x, generator=generator)
+        text, joined = self.read(cond), None
+        if self.training:
+            u = torch.rand(2, n, generator=generator).to(x.device)
+            text, joined = self.no_caption(text, u[0] < self.p_drop), u[1] >= self.p_alone
+        return edm_loss(self.raw(text, joined), x, sigma, eps, sigma_data=1.0).mean()
+
+    def denoiser(
+        self,
+        captions: Captions,
+        *,
+        guidance_scale: float = 1.0,
+        joined: bool = True,
+        times: Float[Tensor, " f"] | None = None,
+    ) -> Denoiser:
+        r"""Guess of the clean film at any level, $(x, \sigma) \mapsto \hat x_0$; two passes if guided.
+
+        Args:
+            captions: one for each film.
+            guidance_scale: w; 0 unconditional, 1 conditional, above 1 guided.
+            joined: frames see each other; False is the model of single frames.
+            times: number of each frame; None: 0, 1, ...
+        """
+        told = self.read(captions)
+        free = self.no_caption(told, torch.ones(len(told.pooled), dtype=torch.bool))
+
+        def plain(text: Text, x: Films, sigma: PerExample) -> Films:
+            links = None if joined else torch.zeros(len(x), dtype=torch.bool)
+            return edm_denoise(self.raw(text, links, times), x, sigma, sigma_data=1.0)
+
+        def guess(x: Films, sigma: PerExample) -> Films:
+            if guidance_scale in (0, 1):
+                return plain(told if guidance_scale else free, x, sigma)
+            both = Text(*(torch.cat(pair) for pair in zip(free, told, strict=True)))
+            two = plain(both, torch.cat([x, x]), torch.cat([sigma, sigma])).chunk(2)
+            return cfg_eps(*two, guidance_scale=guidance_scale)
+
+        return guess
+
+    def sample_states(
+        self, denoiser: Denoiser, x_T: Films, *, n_steps: int = 10, order: int = 2
+    ) -> Iterator[Films]:
+        """All frames at once, from noise; yields the (variance-preserving) state of each step.
+
+        Args:
+            denoiser: from `denoiser`.
+            x_T: standard normal noise.
+            n_steps: passes of the denoiser.
+            order: 2 for DPM-Solver++ 2M, 1 for DDIM.
+        """
+        levels = edm_sigmas(n_steps, sigma_min=self.SIGMA_MIN, sigma_max=self.SIGMA_MAX)
+        sigmas = levels[:-1].flip(0).to(x_T)
+
+        def eps_hat(x_t: Films, t: Int[Tensor, " b"]) -> Films:
+            sigma = sigmas[t]
+            x = expand((1 + sigma**2).sqrt(), x_t) * x_t
+            guess = scale(to_colours(denoiser(x, sigma)))
+            return (x - guess) / expand(sigma, x)
+
+        steps = torch.arange(n_steps - 1, -1, -1)
+        return dpm_solver_sample(eps_hat, x_T, steps, alphas_bar=1 / (1 + sigmas**2), order=order)
+
+    @torch.no_grad()
+    def sample(
+        self,
+        captions: Captions,
+        *,
+        guidance_scale: float = 1.0,
+        joined: bool = True,
+        n_steps: int = 10,
+        order: int = 2,
+        noise: Films | None = None,
+        generator: Generator | None = None,
+    ) -> Films:
+        """Draw one film for each caption.
+
+        Args:
+            captions: strings, or rows of word numbers.
+            guidance_scale: w; anything but 0 and 1 doubles the cost of a step.
+            joined: all frames of a film together; False: each frame alone, told its number.
+            n_steps: steps, one (guided) pass each.
+            order: 2 for DPM-Solver++ 2M, 1 for DDIM.
+            noise: where to start; its frames may be more than trained on. None: drawn.
+            generator: source of that noise.
+
+        Returns:
+            `(n, 3, f, h, w)` in [0, 1].
+        """
+        if noise is None:
+            shape = (len(captions), *self.event_shape)
+            noise = randn(shape, like=self.no_caption.state, generator=generator)
+        denoiser = self.denoiser(captions, guidance_scale=guidance_scale, joined=joined)
+        return to_colours(last(self.sample_states(denoiser, noise, n_steps=n_steps, order=order)))

@@ -1,0 +1,136 @@
+r"""The shipped film maker: `genlab train text_to_video`, and the figures of its card.
+
+Every step draws fresh motions and colours: 5,000 digits make 150,000 films.
+
+Lesson: notebooks/systems/text_to_video.ipynb
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Int
+from torch import Generator, Tensor
+
+from genlab.core.rng import make_generator
+from genlab.data.captioned import COLOURS, DIGITS
+from genlab.data.captions import MAX_WORDS, WORDS, encode
+from genlab.data.moving import MOTIONS, animate, frames_in_colour, small_digits, write_moving
+from genlab.nn.ema import EMA
+from genlab.nn.text_encoder import TextEncoder
+from genlab.nn.unet import UNetConfig
+from genlab.nn.video_unet import VideoUNet, VideoUNetConfig
+from genlab.systems.text_to_video import FilmMaker, scale
+from genlab.train import Run, cosine, fit, minibatches
+
+
+@final
+@dataclass(frozen=True)
+class Recipe:
+    """Every number that decides what the trained model is."""
+
+    width: int = 40  # channels at full resolution
+    mults: tuple[int, ...] = (1, 2)  # channels of the levels, in units of width
+    patch: int = 2  # pixels on a side that one place of the network holds
+    d_text: int = 32  # width of the text's states
+    n_layer: int = 1  # blocks of the text encoder
+    positions: bool = True  # frames know their number
+    p_drop: float = 0.1  # share of captions hidden
+    p_alone: float = 0.15  # share of films whose frames do not see each other
+    log_sigma: tuple[float, float] = (0.3, 1.3)  # of the noise levels
+    n_steps: int = 2000
+    batch_size: int = 16  # films, of 8 frames each
+    lr: float = 3e-3  # highest rate: 100 steps of rise, then half a cosine to zero
+    decay: float = 0.995  # of the averaged weights
+    seed: int = 5  # of weights, order of the data, motions, colours and noise
+
+
+def film_maker(recipe: Recipe = Recipe()) -> FilmMaker:
+    """Make the untrained model; torch's global random state is left as it was.
+
+    Args:
+        recipe: sizes and seed.
+
+    Returns:
+        A film maker for 8 frames of 16 x 16.
+
+    Example:
+        >>> film_maker().event_shape
+        (3, 8, 16, 16)
+    """
+    channels = 3 * recipe.patch**2
+    image = UNetConfig(
+        c_in=channels, c_out=channels, width=recipe.width, mults=recipe.mults, time_scale=250.0,
+        d_context=recipe.d_text, d_pooled=recipe.d_text,
+    )  # fmt: skip
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(recipe.seed)
+        net = VideoUNet(VideoUNetConfig(image, recipe.patch, recipe.positions))
+        reader = TextEncoder(len(WORDS), d=recipe.d_text, n_layer=recipe.n_layer)
+    return FilmMaker(
+        net, reader, log_sigma=recipe.log_sigma, p_drop=recipe.p_drop, p_alone=recipe.p_alone
+    )
+
+
+def caption_table() -> Int[Tensor, " 10 6 5 6"]:
+    """Rows of word numbers of all 300 captions, by digit, colour and motion.
+
+    Example:
+        >>> caption_table()[7, 0, 0].count_nonzero()
+        tensor(5)
+    """
+    sizes = (len(DIGITS), len(COLOURS), len(MOTIONS))
+    parts = torch.cartesian_prod(*(torch.arange(n) for n in sizes)).unbind(1)
+    return encode(write_moving(*parts)).reshape(*sizes, MAX_WORDS)
+
+
+def film_batch(generator: Generator) -> Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]:
+    """Fresh motions and colours for a minibatch: the `change` of `minibatches`.
+
+    Args:
+        generator: of the minibatches, too.
+
+    Returns:
+        (grey digits `(b, 14, 14)`, labels) to (scaled films, rows of word numbers).
+    """
+    table = caption_table()
+
+    def change(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        grey, digit = batch
+        colour = torch.randint(len(COLOURS), digit.shape, generator=generator)
+        motion = torch.randint(len(MOTIONS), digit.shape, generator=generator)
+        films = frames_in_colour(animate(grey, motion), colour)
+        return scale(films), table[digit, colour, motion]
+
+    return change
+
+
+def train_film_maker(model: FilmMaker, recipe: Recipe = Recipe()) -> Run:
+    """Train it; after the last step the model holds its averaged weights.
+
+    Args:
+        model: from `film_maker`, changed in place.
+        recipe: steps, rates and seed.
+
+    Returns:
+        The run of `fit`; nothing happens until it is consumed.
+    """
+    generator = make_generator(recipe.seed)
+    grey, digit = small_digits("painter")
+    change = film_batch(generator)
+    batches = minibatches(grey, recipe.batch_size, cond=digit, generator=generator, change=change)
+    average = EMA(model, recipe.decay)
+
+    def finish() -> None:
+        average.copy_to(model)
+        model.eval()
+
+    model.train()
+    return fit(
+        model, batches,
+        n_steps=recipe.n_steps,
+        lr=cosine(recipe.lr, recipe.n_steps, warmup=min(100, recipe.n_steps)),
+        generator=generator, clip=1.0,
+        after=lambda _: average.update(model), finish=finish, keep={"average": average},
+    )  # fmt: skip
