@@ -17,6 +17,7 @@ import math
 from typing import NamedTuple, final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
@@ -133,6 +134,47 @@ def attention(
     return attention_weights(q, k, mask) @ v
 
 
+def fused_attention(
+    q: Float[Tensor, " b h t d"],
+    k: Float[Tensor, " b g s d"],
+    v: Float[Tensor, " b g s e"],
+    mask: Bool[Tensor, " t s"] | None = None,
+) -> Float[Tensor, " b h t e"]:
+    r"""The same function as `attention`, by torch's fused kernel: for training on long windows.
+
+    $$o_i = \frac{\sum_j e^{s_{ij} - m_i}\, v_j}{\sum_j e^{s_{ij} - m_i}}, \qquad
+    m_i = \max_j s_{ij}$$
+
+    Keys are read block by block with a running maximum and two running sums, so the table of
+    weights never stands in memory; gradients compute it again.
+
+    Args:
+        q: `(b, h, t, d)` queries.
+        k: `(b, g, s, d)` keys; `g` divides `h`.
+        v: `(b, g, s, e)` values.
+        mask: `(t, s)`, true where key $j$ is visible to query $i$. None: all visible.
+
+    Returns:
+        `(b, h, t, e)`, equal to `attention` up to rounding.
+
+    Raises:
+        ValueError: `g` does not divide `h`.
+
+    Example:
+        >>> v = torch.arange(3.0).reshape(1, 1, 3, 1)
+        >>> fused_attention(0 * v, 0 * v, v, causal_mask(3, 3)).flatten()
+        tensor([0.0000, 0.5000, 1.0000])
+
+    Source: Dao et al. 2022 (arXiv:2205.14135), algorithm 1.
+    Lesson: notebooks/systems/language_model.ipynb
+    """
+    n_head, n_group = q.shape[1], k.shape[1]
+    if n_head % n_group:
+        raise ValueError(f"{n_group} key-value heads do not divide {n_head} query heads")
+    k, v = (a.repeat_interleave(n_head // n_group, dim=1) for a in (k, v))
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
 def split_heads(x: Float[Tensor, " b t c"], n_head: int) -> Float[Tensor, " b h t d"]:
     """Cut the features into heads: `(b, t, h * d)` to `(b, h, t, d)`."""
     b, t, c = x.shape
@@ -155,6 +197,8 @@ class SelfAttention(nn.Module):
         d_model: width of the residual stream.
         n_head: number of query heads; divides `d_model`.
         n_kv_head: number of key-value heads; divides `n_head`.
+        bias: whether the four maps have biases (GPT-2's have, Llama's have not).
+        fused: whether torch's fused kernel does the averaging; the values are the same.
 
     Raises:
         ValueError: the sizes do not divide.
@@ -165,27 +209,29 @@ class SelfAttention(nn.Module):
         >>> out.shape, seen.k.shape
         (torch.Size([1, 3, 8]), torch.Size([1, 1, 3, 4]))
 
-    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2; no biases, as in Llama.
+    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2.
     """
 
-    def __init__(self, d_model: int, n_head: int, n_kv_head: int) -> None:
+    def __init__(
+        self, d_model: int, n_head: int, n_kv_head: int, *, bias: bool = False, fused: bool = False
+    ) -> None:
         super().__init__()
         if d_model % n_head or n_head % n_kv_head:
             raise ValueError(
                 "n_head must divide d_model and n_kv_head must divide n_head, "
                 f"got d_model={d_model}, n_head={n_head}, n_kv_head={n_kv_head}"
             )
-        self.n_head, self.n_kv_head = n_head, n_kv_head
+        self.n_head, self.n_kv_head, self.fused = n_head, n_kv_head, fused
         d_kv = d_model // n_head * n_kv_head
-        self.w_q = nn.Linear(d_model, d_model, bias=False)
-        self.w_k = nn.Linear(d_model, d_kv, bias=False)
-        self.w_v = nn.Linear(d_model, d_kv, bias=False)
-        self.w_o = nn.Linear(d_model, d_model, bias=False)
+        self.w_q = nn.Linear(d_model, d_model, bias=bias)
+        self.w_k = nn.Linear(d_model, d_kv, bias=bias)
+        self.w_v = nn.Linear(d_model, d_kv, bias=bias)
+        self.w_o = nn.Linear(d_model, d_model, bias=bias)
 
     def forward(
         self,
         x: Float[Tensor, " b t c"],
-        angles: Float[Tensor, " t half"],
+        angles: Float[Tensor, " t half"] | None,
         mask: Bool[Tensor, " t s"] | None,
         past: KeyValue | None = None,
     ) -> tuple[Tensor, KeyValue]:
@@ -193,19 +239,22 @@ class SelfAttention(nn.Module):
 
         Args:
             x: `(b, t, d_model)` the new positions only.
-            angles: rotary angles of the new positions (absolute, so they continue the past's).
+            angles: rotary angles of the new positions (absolute, so they continue the past's);
+                None: positions are in `x` already.
             mask: `(t, s)` with s = past + new positions.
             past: keys (already rotated) and values of the positions before; None: there are none.
 
         Returns:
             The output at the new positions, and the keys and values of all positions so far.
         """
-        q = rotate(split_heads(self.w_q(x), self.n_head), angles)
-        k = rotate(split_heads(self.w_k(x), self.n_kv_head), angles)
+        q, k = split_heads(self.w_q(x), self.n_head), split_heads(self.w_k(x), self.n_kv_head)
+        if angles is not None:
+            q, k = rotate(q, angles), rotate(k, angles)
         v = split_heads(self.w_v(x), self.n_kv_head)
         if past is not None:
             k, v = torch.cat([past.k, k], dim=2), torch.cat([past.v, v], dim=2)
-        out: Tensor = self.w_o(join_heads(attention(q, k, v, mask)))
+        attend = fused_attention if self.fused else attention
+        out: Tensor = self.w_o(join_heads(attend(q, k, v, mask)))
         return out, KeyValue(k, v)
 
 

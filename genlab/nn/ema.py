@@ -82,8 +82,11 @@ class EMA(Generic[M]):
     def update(self, module: M) -> None:
         """Move the average a little towards the weights of `module`: once after each step."""
         keep = ema_decay(self.n_updates, self.decay)
-        now = module.state_dict()
+        now, seen = module.state_dict(), set[int]()
         for name, mean in self.average.state_dict().items():
+            if mean.data_ptr() in seen:
+                continue  # a second name of a tied weight: once is enough
+            seen.add(mean.data_ptr())
             if mean.is_floating_point():
                 mean.lerp_(now[name], 1 - keep)
             else:

@@ -4,12 +4,15 @@ $$h \leftarrow h + \mathrm{Attention}(\mathrm{RMSNorm}(h)), \qquad
 h \leftarrow h + \mathrm{SwiGLU}(\mathrm{RMSNorm}(h))$$
 
 Pre-norm blocks, RMS normalisation, gated MLP, rotary positions, grouped queries: the layout of
-Llama, so weights in that format can be copied in name by name. The class knows no objective: it
-maps tokens to logits. `extend` does the same for new tokens only, given the cache of the old ones.
+Llama, so weights in that format can be copied in name by name (`genlab.nn.pretrained`). Four
+switches turn it into GPT-2: learned positions, LayerNorm, a GELU MLP and biases. The class knows
+no objective: it maps tokens to logits. `extend` does the same for new tokens only, given the cache
+of the old ones.
 
-Lesson: notebooks/02_autoregressive.ipynb
+Lesson: notebooks/02_autoregressive.ipynb, notebooks/systems/language_model.ipynb
 Sources: Vaswani et al. 2017 (arXiv:1706.03762); Touvron et al. 2023 (arXiv:2302.13971),
-    section 2.2; Zhang and Sennrich 2019 (arXiv:1910.07467); Shazeer 2020 (arXiv:2002.05202).
+    section 2.2; Zhang and Sennrich 2019 (arXiv:1910.07467); Shazeer 2020 (arXiv:2002.05202);
+    Radford et al. 2019 ("Language models are unsupervised multitask learners"), section 2.3.
 """
 
 from dataclasses import dataclass
@@ -39,6 +42,12 @@ class TransformerConfig:
     norm_eps: float = 1e-6  # keeps the norm of a zero vector finite
     dropout: float = 0.0  # on what each sub-layer writes into the stream
     causal: bool = True  # False = every position sees all others (an encoder)
+    fused: bool = False  # attention by torch's fused kernel: same values, less memory
+    tied: bool = False  # the head reuses the embedding: logits are inner products with it
+    n_positions: int = 0  # size of a table of learned positions (GPT-2); 0 = rotary (Llama)
+    layer_norm: bool = False  # LayerNorm (GPT-2) in place of RMSNorm (Llama)
+    gelu: bool = False  # two-matrix GELU MLP (GPT-2) in place of SwiGLU (Llama)
+    bias: bool = False  # biases in attention and MLP (GPT-2)
 
 
 def rms_norm(x: Float[Tensor, " *b d"], weight: Float[Tensor, " d"], eps: float) -> Tensor:
@@ -96,21 +105,52 @@ class SwiGLU(nn.Module):
 
 
 @final
+class GELUMLP(nn.Module):
+    r"""Plain MLP of GPT-2: $W_2\,\mathrm{GELU}(W_1 x + b_1) + b_2$, GELU by its tanh formula.
+
+    $$\mathrm{GELU}(a) \approx \tfrac{a}{2}\Big(1 +
+    \tanh\big(\sqrt{2/\pi}\,(a + 0.044715\,a^3)\big)\Big)$$
+
+    Source: Hendrycks and Gimpel 2016 (arXiv:1606.08415), section 2.
+    """
+
+    def __init__(self, d_model: int, d_hidden: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.w_1 = nn.Linear(d_model, d_hidden, bias=bias)
+        self.w_2 = nn.Linear(d_hidden, d_model, bias=bias)
+
+    def forward(self, x: Float[Tensor, " *b d"]) -> Tensor:
+        """Map the last axis to itself."""
+        out: Tensor = self.w_2(F.gelu(self.w_1(x), approximate="tanh"))
+        return out
+
+
+def _norm(config: TransformerConfig) -> nn.Module:
+    kind = nn.LayerNorm if config.layer_norm else RMSNorm
+    return kind(config.d_model, config.norm_eps)
+
+
+@final
 class Block(nn.Module):
-    """One pre-norm block: attention, then the gated MLP, each added to the stream."""
+    """One pre-norm block: attention, then the MLP, each added to the stream."""
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
-        self.norm_1 = RMSNorm(config.d_model, config.norm_eps)
-        self.attention = SelfAttention(config.d_model, config.n_head, config.n_kv_head)
-        self.norm_2 = RMSNorm(config.d_model, config.norm_eps)
-        self.mlp = SwiGLU(config.d_model, config.d_hidden)
+        d, d_hidden, bias = config.d_model, config.d_hidden, config.bias
+        self.norm_1 = _norm(config)
+        self.attention = SelfAttention(
+            d, config.n_head, config.n_kv_head, bias=bias, fused=config.fused
+        )
+        self.norm_2 = _norm(config)
+        self.mlp: nn.Module = (
+            GELUMLP(d, d_hidden, bias=bias) if config.gelu else SwiGLU(d, d_hidden)
+        )
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(
         self,
         h: Float[Tensor, " b t c"],
-        angles: Float[Tensor, " t half"],
+        angles: Float[Tensor, " t half"] | None,
         mask: Tensor | None,
         past: KeyValue | None = None,
     ) -> tuple[Tensor, KeyValue]:
@@ -143,7 +183,7 @@ class TransformerBody(nn.Module):
         super().__init__()
         self.config = config
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layer))
-        self.norm = RMSNorm(config.d_model, config.norm_eps)
+        self.norm = _norm(config)
 
     def forward(self, h: Float[Tensor, " b t c"], cache: Cache = ()) -> tuple[Tensor, Cache]:
         """Run the blocks on new positions.
@@ -157,16 +197,22 @@ class TransformerBody(nn.Module):
         """
         if cache and not self.config.causal:
             raise ValueError("a cache needs a causal body: without the mask, old keys would change")
-        n_past, n_new = (cache[0].k.shape[2] if cache else 0), h.shape[1]
-        positions = torch.arange(n_past, n_past + n_new, device=h.device)
-        head_dim = self.config.d_model // self.config.n_head
-        angles = rope_angles(positions, head_dim, h, base=self.config.rope_base)
+        n_past, n_new, angles = n_seen(cache), h.shape[1], None
+        if not self.config.n_positions:
+            positions = torch.arange(n_past, n_past + n_new, device=h.device)
+            head_dim = self.config.d_model // self.config.n_head
+            angles = rope_angles(positions, head_dim, h, base=self.config.rope_base)
         mask = causal_mask(n_new, n_past + n_new, h.device) if self.config.causal else None
         seen: list[KeyValue] = []
         for i, block in enumerate(self.blocks):
             h, kv = block(h, angles, mask, cache[i] if cache else None)
             seen.append(kv)
         return self.norm(h), tuple(seen)
+
+
+def n_seen(cache: Cache) -> int:
+    """Number of positions whose keys and values a cache holds."""
+    return cache[0].k.shape[2] if cache else 0
 
 
 @final
@@ -178,6 +224,9 @@ class Transformer(nn.Module):
     Args:
         n_tokens: size of the vocabulary.
         config: the other sizes.
+
+    Raises:
+        ValueError: a text is longer than the table of learned positions, if there is one.
 
     Example:
         >>> net = Transformer(11, TransformerConfig(d_model=8, n_head=2, n_kv_head=1))
@@ -196,13 +245,26 @@ class Transformer(nn.Module):
         super().__init__()
         self.n_tokens, self.config = n_tokens, config
         self.embedding = nn.Embedding(n_tokens, config.d_model)
+        if config.n_positions:
+            self.positions = nn.Embedding(config.n_positions, config.d_model)
         self.body = TransformerBody(config)
         self.head = nn.Linear(config.d_model, n_tokens, bias=False)
         self.apply(init_weights)
+        if config.tied:
+            self.head.weight = self.embedding.weight
+
+    def embed(self, tokens: Int[Tensor, " b t"], n_past: int = 0) -> Float[Tensor, " b t c"]:
+        """What enters the first block: the tokens' vectors, and learned positions if there are."""
+        h: Tensor = self.embedding(tokens)
+        if not (size := self.config.n_positions):
+            return h
+        if n_past + tokens.shape[1] > size:
+            raise ValueError(f"{n_past + tokens.shape[1]} tokens, but only {size} positions")
+        return h + self.positions.weight[n_past : n_past + tokens.shape[1]]
 
     def hidden(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t c"]:
         """The normed residual stream after the last block (what other networks may read)."""
-        h: Tensor = self.body(self.embedding(tokens))[0]
+        h: Tensor = self.body(self.embed(tokens))[0]
         return h
 
     def forward(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t v"]:
@@ -212,7 +274,7 @@ class Transformer(nn.Module):
 
     def extend(self, tokens: Int[Tensor, " b t"], cache: Cache = ()) -> tuple[Tensor, Cache]:
         """Logits after each *new* token, given the cache of those before; and the new cache."""
-        h, cache = self.body(self.embedding(tokens), cache)
+        h, cache = self.body(self.embed(tokens, n_seen(cache)), cache)
         return self.head(h), cache
 
 

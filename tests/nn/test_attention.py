@@ -11,6 +11,7 @@ from genlab.nn.attention import (
     attention,
     attention_weights,
     causal_mask,
+    fused_attention,
     join_heads,
     split_heads,
 )
@@ -97,3 +98,25 @@ def test_cross_attention_ignores_the_order_of_the_context():
 def test_cross_attention_refuses_heads_that_do_not_divide():
     with pytest.raises(ValueError, match="3 and 8"):
         CrossAttention(8, 6, n_head=3)
+
+
+@pytest.mark.parametrize(("n_group", "n_query", "n_key"), [(4, 5, 5), (2, 3, 7), (1, 1, 6)])
+def test_the_fused_kernel_equals_the_plain_one_and_has_its_gradient(n_group, n_query, n_key):
+    shapes = ((2, 4, n_query, 3), (2, n_group, n_key, 3), (2, n_group, n_key, 5))
+    inputs = [torch.randn(s, requires_grad=True) for s in shapes]
+    mask = causal_mask(n_query, n_key)
+    plain, fused = attention(*inputs, mask), fused_attention(*inputs, mask)
+    torch.testing.assert_close(fused, plain)
+    direction = torch.randn_like(plain)
+    for a, b in zip(
+        torch.autograd.grad((fused * direction).sum(), inputs),
+        torch.autograd.grad((plain * direction).sum(), inputs),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b)
+
+
+def test_the_fused_kernel_refuses_heads_that_do_not_divide():
+    x = torch.zeros(1, 3, 2, 4)
+    with pytest.raises(ValueError, match="2 key-value heads do not divide 3"):
+        fused_attention(x, x[:, :2], x[:, :2])

@@ -100,3 +100,13 @@ def test_an_average_goes_on_from_where_it_was_stored():
         (first if k < 2 else second).update(number(value))
     torch.testing.assert_close(second.average.weight, whole.average.weight, rtol=0, atol=0)
     assert second.n_updates == 4
+
+
+def test_a_tied_weight_is_averaged_once():
+    """Its two names in the state are one tensor: moving it twice would forget twice as fast."""
+    pair = nn.ModuleList([number(0.0), number(0.0)])
+    pair[1].weight = pair[0].weight
+    ema = EMA(pair, 0.5)
+    nn.init.ones_(pair[0].weight)
+    ema.update(pair)
+    assert abs(ema.average[1].weight.item() - 0.9) < 1e-12  # the first update keeps a tenth

@@ -1,5 +1,7 @@
 """The transformer decoder: causality, the cache, its parts."""
 
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genlab.nn.transformer import (
+    GELUMLP,
     RMSNorm,
     SwiGLU,
     Transformer,
@@ -115,3 +118,66 @@ def test_dropout_acts_in_training_only():
     assert not torch.equal(net(x), net(x))
     net.eval()
     assert torch.equal(net(x), net(x))
+
+
+GPT2 = dataclasses.replace(
+    SMALL, n_kv_head=4, n_positions=12, layer_norm=True, gelu=True, bias=True, tied=True
+)
+
+
+def test_a_gpt2_is_causal_and_its_cache_continues_the_positions():
+    net = make(GPT2)
+    x = torch.randint(7, (2, 12))
+    y = x.clone()
+    y[:, 6] = (y[:, 6] + 1) % 7
+    assert torch.equal(net(x)[:, :6], net(y)[:, :6])
+    first, cache = net.extend(x[:, :5])
+    second, _ = net.extend(x[:, 5:], cache)
+    torch.testing.assert_close(torch.cat([first, second], dim=1), net(x), atol=1e-10, rtol=1e-10)
+
+
+def test_learned_positions_end_with_their_table():
+    net = make(GPT2)
+    _, cache = net.extend(torch.zeros(1, 12, dtype=torch.int64))
+    with pytest.raises(ValueError, match="13 tokens, but only 12 positions"):
+        net.extend(torch.zeros(1, 1, dtype=torch.int64), cache)
+
+
+def test_learned_positions_replace_the_rotation():
+    """One block, the table at zero: an average does not know in which order it was taken.
+
+    (With two blocks it does, for the mask lets token 2 see token 1, and not the other way.)
+    """
+    net = make(dataclasses.replace(GPT2, n_layer=1))
+    torch.nn.init.zeros_(net.positions.weight)
+    x = torch.tensor([[1, 2, 3]])
+    torch.testing.assert_close(net(x)[0, -1], net(x[:, [1, 0, 2]])[0, -1])
+
+
+def test_a_tied_head_is_the_embedding():
+    net = make(GPT2)
+    assert net.head.weight is net.embedding.weight
+    x = torch.tensor([[1, 2, 3]])
+    torch.testing.assert_close(net(x), net.hidden(x) @ net.embedding.weight.T)
+
+
+def test_the_fused_kernel_gives_the_same_logits_and_the_same_cache():
+    x = torch.randint(7, (2, 9))
+    plain, fused = make(), make(dataclasses.replace(SMALL, fused=True))
+    fused.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(fused(x), plain(x), atol=1e-10, rtol=1e-10)
+    _, cache = fused.extend(x[:, :4])
+    torch.testing.assert_close(
+        fused.extend(x[:, 4:], cache)[0], plain(x)[:, 4:], atol=1e-10, rtol=1e-10
+    )
+
+
+def test_gelu_mlp_by_its_formula():
+    mlp = GELUMLP(3, 3)
+    with torch.no_grad():
+        for layer in (mlp.w_1, mlp.w_2):
+            layer.weight.copy_(torch.eye(3))
+            layer.bias.zero_()
+    x = torch.tensor([-1.0, 0.5, 2.0])
+    inner = (2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)
+    torch.testing.assert_close(mlp(x), x / 2 * (1 + torch.tanh(inner)))

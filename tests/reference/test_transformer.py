@@ -1,11 +1,16 @@
 """Our decoder beside `transformers`, built from tiny configurations with weights copied across."""
 
+from functools import partial
+
 import pytest
 import torch
 
+from genlab.autoregressive.decoding import generate_cached, reshape_logits
+from genlab.core import last
 from genlab.nn.attention import attention, causal_mask, join_heads, split_heads
 from genlab.nn.embedding import rope_angles, rotate
-from genlab.nn.transformer import Transformer, TransformerConfig
+from genlab.nn.pretrained import from_gpt2, from_llama, load_pretrained
+from genlab.nn.transformer import TransformerConfig
 
 pytestmark = pytest.mark.reference
 transformers = pytest.importorskip("transformers")
@@ -31,30 +36,8 @@ def llama():
 
 
 def copy_weights(theirs):
-    """Our transformer with the weights of a Llama, matched by name."""
-    ours = Transformer(29, CONFIG).double().eval()
-    names = {
-        "self_attn.q_proj": "attention.w_q",
-        "self_attn.k_proj": "attention.w_k",
-        "self_attn.v_proj": "attention.w_v",
-        "self_attn.o_proj": "attention.w_o",
-        "mlp.gate_proj": "mlp.w_1",
-        "mlp.down_proj": "mlp.w_2",
-        "mlp.up_proj": "mlp.w_3",
-        "post_attention_layernorm": "norm_2",
-        "input_layernorm": "norm_1",
-        "model.layers": "body.blocks",
-        "model.embed_tokens": "embedding",
-        "model.norm": "body.norm",
-        "lm_head": "head",
-    }
-    state = {}
-    for name, value in theirs.state_dict().items():
-        for old, new in names.items():
-            name = name.replace(old, new)
-        state[name] = value
-    ours.load_state_dict(state)
-    return ours
+    """Our transformer with the weights of a Llama."""
+    return from_llama(theirs.config.to_dict(), theirs.state_dict())
 
 
 def test_logits_equal_those_of_a_llama_with_the_same_weights():
@@ -103,3 +86,67 @@ def test_attention_equals_that_of_a_gpt2_layer():
     hidden = torch.zeros(2, 1, 6, 6).masked_fill(~causal_mask(6, 6), torch.finfo(x.dtype).min)
     theirs = layer(x, attention_mask=hidden)[0]
     torch.testing.assert_close(ours, theirs)
+
+
+def gpt2(**settings):
+    torch.manual_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=31, n_embd=24, n_layer=3, n_head=4, n_positions=40, bos_token_id=0,
+        eos_token_id=0, initializer_range=0.3, **settings,
+    )  # fmt: skip
+    return transformers.GPT2LMHeadModel(config).double().eval()
+
+
+def test_logits_equal_those_of_a_gpt2_with_the_same_weights():
+    theirs = gpt2()
+    ours = from_gpt2(theirs.config.to_dict(), theirs.state_dict())
+    tokens = torch.randint(31, (2, 40))  # every position of the table
+    with torch.no_grad():
+        torch.testing.assert_close(ours(tokens), theirs(tokens).logits)
+
+
+def test_our_cache_continues_the_learned_positions_of_a_gpt2():
+    theirs = gpt2(n_inner=50)
+    ours = from_gpt2(theirs.config.to_dict(), theirs.state_dict())
+    tokens = torch.randint(31, (1, 12))
+    with torch.no_grad():
+        _, cache = ours.extend(tokens[:, :7])
+        got, _ = ours.extend(tokens[:, 7:], cache)
+        torch.testing.assert_close(got, theirs(tokens).logits[:, 7:])
+
+
+def test_greedy_text_is_that_of_transformers_generate():
+    theirs = gpt2()
+    ours = from_gpt2(theirs.config.to_dict(), theirs.state_dict())
+    tokens = torch.randint(31, (1, 5))
+    expected = theirs.generate(
+        tokens, attention_mask=torch.ones_like(tokens), max_new_tokens=20, do_sample=False,
+        pad_token_id=30, eos_token_id=None,
+    )  # fmt: skip
+    greedy = partial(reshape_logits, top_k=1)
+    assert torch.equal(last(generate_cached(ours.extend, tokens, 20, reshape=greedy)), expected)
+
+
+@pytest.mark.parametrize("make", [llama, gpt2])
+def test_a_saved_folder_is_read(make, tmp_path):
+    theirs = make().float()
+    theirs.save_pretrained(tmp_path)
+    tokens = torch.randint(29, (1, 9))
+    with torch.no_grad():
+        got = load_pretrained(tmp_path)(tokens)
+        torch.testing.assert_close(got, theirs(tokens).logits, atol=1e-4, rtol=1e-4)
+
+
+def test_a_tied_llama_with_another_rotary_base_is_read():
+    torch.manual_seed(1)
+    config = transformers.LlamaConfig(
+        vocab_size=29, hidden_size=32, intermediate_size=40, num_hidden_layers=1,
+        num_attention_heads=4, num_key_value_heads=1, tie_word_embeddings=True,
+        initializer_range=0.3, rope_theta=50.0, rms_norm_eps=1e-5,
+    )  # fmt: skip
+    theirs = transformers.LlamaForCausalLM(config).double().eval()
+    ours = copy_weights(theirs)
+    assert ours.head.weight is ours.embedding.weight
+    tokens = torch.randint(29, (1, 30))
+    with torch.no_grad():
+        torch.testing.assert_close(ours(tokens), theirs(tokens).logits, atol=1e-4, rtol=1e-4)

@@ -1,0 +1,203 @@
+r"""Weights in the formats of Llama and of GPT-2, read into `Transformer`.
+
+A folder of `transformers` holds `config.json` and `model.safetensors`. The numbers are the same as
+ours, under other names; GPT-2 also stores its matrices transposed, $y = xW + b$, with those of
+queries, keys and values side by side in one. Nothing is imported from that library: two
+dictionaries come in, one model goes out, and what our class cannot do is refused by name.
+
+Lesson: notebooks/systems/language_model.ipynb
+Sources: Touvron et al. 2023 (arXiv:2302.13971), section 2.2; Radford et al. 2019 ("Language models
+    are unsupervised multitask learners"), section 2.3.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from genlab.nn.transformer import Transformer, TransformerConfig
+
+Weights = Mapping[str, Tensor]
+Config = Mapping[str, Any]  # what config.json holds
+
+LLAMA_NAMES = {
+    "model.embed_tokens": "embedding",
+    "model.layers": "body.blocks",
+    "input_layernorm": "norm_1",
+    "post_attention_layernorm": "norm_2",
+    "self_attn.q_proj": "attention.w_q",
+    "self_attn.k_proj": "attention.w_k",
+    "self_attn.v_proj": "attention.w_v",
+    "self_attn.o_proj": "attention.w_o",
+    "mlp.gate_proj": "mlp.w_1",
+    "mlp.down_proj": "mlp.w_2",
+    "mlp.up_proj": "mlp.w_3",
+    "model.norm": "body.norm",
+    "lm_head": "head",
+}
+GPT2_NAMES = {
+    "wte": "embedding",
+    "wpe": "positions",
+    "ln_1": "norm_1",
+    "ln_2": "norm_2",
+    "attn.c_proj": "attention.w_o",
+    "mlp.c_fc": "mlp.w_1",
+    "mlp.c_proj": "mlp.w_2",
+    "ln_f": "body.norm",
+    "lm_head": "head",
+}
+
+
+def from_llama(config: Config, weights: Weights) -> Transformer:
+    """Build our transformer from a model in the format of Llama.
+
+    Args:
+        config: what its `config.json` holds.
+        weights: its `state_dict`, or the content of its `model.safetensors`.
+
+    Returns:
+        The model in the precision of the weights, in evaluation mode.
+
+    Raises:
+        ValueError: it needs something that our class has not, or a weight is missing or odd.
+
+    Source: Touvron et al. 2023 (arXiv:2302.13971), section 2.2.
+    Lesson: notebooks/systems/language_model.ipynb
+    """
+    n_head, d = config["num_attention_heads"], config["hidden_size"]
+    rope = {"rope_type": "default", **(config.get("rope_parameters") or {})}
+    rope |= config.get("rope_scaling") or {}
+    _refuse(
+        config,
+        model_type=("llama",),
+        hidden_act=("silu",),
+        attention_bias=(False, None),
+        mlp_bias=(False, None),
+        head_dim=(d // n_head, None),
+    )
+    _refuse(rope, rope_type=("default",))
+    ours = TransformerConfig(
+        d_model=d,
+        n_layer=config["num_hidden_layers"],
+        n_head=n_head,
+        n_kv_head=config.get("num_key_value_heads") or n_head,
+        d_hidden=config["intermediate_size"],
+        rope_base=rope.get("rope_theta") or config.get("rope_theta") or 10_000.0,
+        norm_eps=config["rms_norm_eps"],
+        tied=bool(config.get("tie_word_embeddings")),
+    )
+    renamed = {_renamed(name, LLAMA_NAMES): w for name, w in weights.items()}
+    return _filled(config["vocab_size"], ours, renamed)
+
+
+def from_gpt2(config: Config, weights: Weights) -> Transformer:
+    """Build our transformer from a model in the format of GPT-2.
+
+    Args:
+        config: what its `config.json` holds.
+        weights: its `state_dict`, or the content of its `model.safetensors`.
+
+    Returns:
+        The model in the precision of the weights, in evaluation mode.
+
+    Raises:
+        ValueError: it needs something that our class has not, or a weight is missing or odd.
+
+    Source: Radford et al. 2019 ("Language models are unsupervised multitask learners"), section
+        2.3.
+    Lesson: notebooks/systems/language_model.ipynb
+    """
+    _refuse(
+        config,
+        model_type=("gpt2",),
+        activation_function=("gelu_new", "gelu_pytorch_tanh"),
+        scale_attn_weights=(True, None),
+        scale_attn_by_inverse_layer_idx=(False, None),
+    )
+    d = config["n_embd"]
+    ours = TransformerConfig(
+        d_model=d,
+        n_layer=config["n_layer"],
+        n_head=config["n_head"],
+        n_kv_head=config["n_head"],
+        d_hidden=config.get("n_inner") or 4 * d,
+        norm_eps=config["layer_norm_epsilon"],
+        tied=config.get("tie_word_embeddings") is not False,
+        n_positions=config["n_positions"],
+        layer_norm=True,
+        gelu=True,
+        bias=True,
+    )
+    renamed: dict[str, Tensor] = {}
+    for name, w in weights.items():
+        name = re.sub(r"^h\.", "body.blocks.", name.removeprefix("transformer."))
+        if name.endswith((".attn.bias", ".attn.masked_bias")):
+            continue  # the causal mask, which old files store as a weight
+        if ".c_" in name and name.endswith("weight"):
+            w = w.T  # theirs is y = x W
+        if ".attn.c_attn." in name:
+            for letter, part in zip("qkv", w.chunk(3), strict=True):
+                renamed[name.replace("attn.c_attn", f"attention.w_{letter}")] = part
+        else:
+            renamed[_renamed(name, GPT2_NAMES)] = w
+    return _filled(config["vocab_size"], ours, renamed)
+
+
+def load_pretrained(folder: Path) -> Transformer:
+    """Read a model that `transformers` saved: `config.json` and `model.safetensors`.
+
+    Args:
+        folder: where the two files are.
+
+    Returns:
+        The model, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: one of the files is missing.
+        ValueError: neither Llama's format nor GPT-2's, or it needs what our class has not.
+
+    Lesson: notebooks/systems/language_model.ipynb
+    """
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"{folder} holds no {name}: expected a saved transformers model"
+            )
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    weights = load_file(folder / "model.safetensors")
+    _refuse(config, model_type=("llama", "gpt2"))
+    return (from_llama if config["model_type"] == "llama" else from_gpt2)(config, weights)
+
+
+def _refuse(config: Config, **allowed: tuple[Any, ...]) -> None:
+    """Raise where a setting has none of the values that our class can do."""
+    for name, values in allowed.items():
+        if config.get(name) not in values and (name in config or None not in values):
+            raise ValueError(f"{name} is {config.get(name)!r}, but only {values[0]!r} is supported")
+
+
+def _renamed(name: str, names: Mapping[str, str]) -> str:
+    for theirs, ours in names.items():
+        name = name.replace(theirs, ours)
+    return name
+
+
+def _filled(n_tokens: int, config: TransformerConfig, weights: Weights) -> Transformer:
+    """Build the model, and put every weight in its place; none may be missing or left over."""
+    with torch.random.fork_rng(devices=[]):
+        net = Transformer(n_tokens, config)
+    weights = dict(weights)
+    if config.tied:
+        weights.setdefault("head.weight", weights["embedding.weight"])
+    found = {name: tuple(w.shape) for name, w in weights.items()}
+    wanted = {name: tuple(w.shape) for name, w in net.state_dict().items()}
+    if found != wanted:
+        odd = sorted(name for name in wanted | found if wanted.get(name) != found.get(name))
+        raise ValueError(f"these weights do not fit the configuration: {', '.join(odd)}")
+    net.to(next(iter(weights.values())).dtype).load_state_dict(weights)
+    return net.eval()

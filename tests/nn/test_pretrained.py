@@ -1,0 +1,105 @@
+"""Reading foreign weights: what does not fit is refused by name. Equality: tests/reference."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from genlab.nn.pretrained import from_gpt2, from_llama, load_pretrained
+from genlab.nn.transformer import Transformer, TransformerConfig
+
+LLAMA = {
+    "model_type": "llama", "vocab_size": 7, "hidden_size": 8, "intermediate_size": 12,
+    "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1,
+    "hidden_act": "silu", "rms_norm_eps": 1e-6, "rope_theta": 100.0,
+}  # fmt: skip
+GPT2 = {
+    "model_type": "gpt2", "vocab_size": 7, "n_embd": 8, "n_layer": 1, "n_head": 2,
+    "n_positions": 5, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
+}  # fmt: skip
+
+
+def llama_weights():
+    """The weights of one of our transformers under Llama's names."""
+    config = TransformerConfig(
+        d_model=8, n_layer=1, n_head=2, n_kv_head=1, d_hidden=12, rope_base=100.0
+    )
+    net = Transformer(7, config).eval()
+    names = {
+        "body.blocks": "model.layers", "body.norm": "model.norm", "norm_1": "input_layernorm",
+        "norm_2": "post_attention_layernorm", "embedding": "model.embed_tokens",
+        "head": "lm_head", "attention.w_": "self_attn.", "mlp.w_1": "mlp.gate_proj",
+        "mlp.w_2": "mlp.down_proj", "mlp.w_3": "mlp.up_proj",
+    }  # fmt: skip
+    found = {}
+    for name, w in net.state_dict().items():
+        for ours, theirs in names.items():
+            name = name.replace(ours, theirs)
+        if "self_attn" in name:
+            name = name.replace(".weight", "_proj.weight")
+        found[name] = w
+    return net, found
+
+
+def test_renamed_weights_give_the_same_logits_and_leave_the_global_noise_alone():
+    net, weights = llama_weights()
+    before = torch.get_rng_state()
+    read = from_llama(LLAMA, weights)
+    assert torch.equal(before, torch.get_rng_state())
+    x = torch.randint(7, (1, 6))
+    torch.testing.assert_close(read(x), net(x))
+    assert not read.training
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
+        ({"attention_bias": True}, "attention_bias"),
+        ({"head_dim": 5}, "head_dim is 5"),
+        ({"rope_scaling": {"rope_type": "yarn"}}, "rope_type is 'yarn'"),
+        ({"rope_parameters": {"rope_type": "llama3"}}, "rope_type is 'llama3'"),
+        ({"model_type": "mistral"}, "model_type is 'mistral'"),
+        ({"intermediate_size": 13}, "body.blocks.0.mlp.w_1.weight"),
+        ({"num_hidden_layers": 2}, "body.blocks.1"),
+    ],
+)
+def test_what_our_class_cannot_do_is_refused_by_name(change, said):
+    with pytest.raises(ValueError, match=said):
+        from_llama(LLAMA | change, llama_weights()[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"activation_function": "relu"}, "activation_function is 'relu'"),
+        ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx"),
+        ({"model_type": "llama"}, "model_type"),
+    ],
+)
+def test_a_foreign_gpt2_is_refused_by_name(change, said):
+    with pytest.raises(ValueError, match=said):
+        from_gpt2(GPT2 | change, {})
+
+
+def test_the_base_of_the_rotation_is_read_from_either_place():
+    weights = llama_weights()[1]
+    old = from_llama(LLAMA, weights)
+    new = from_llama(LLAMA | {"rope_parameters": {"rope_theta": 50.0}}, weights)
+    assert (old.config.rope_base, new.config.rope_base) == (100.0, 50.0)
+
+
+def test_a_folder_is_read_and_a_missing_file_is_named(tmp_path):
+    net, weights = llama_weights()
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA))
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        load_pretrained(tmp_path)
+    save_file({name: w.contiguous() for name, w in weights.items()}, tmp_path / "model.safetensors")
+    x = torch.randint(7, (1, 6))
+    torch.testing.assert_close(load_pretrained(tmp_path)(x), net(x))
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA | {"model_type": "bert"}))
+    with pytest.raises(ValueError, match="'bert'"):
+        load_pretrained(tmp_path)
