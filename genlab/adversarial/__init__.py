@@ -41,6 +41,8 @@ from .remedies import BatchAware as BatchAware
 from .remedies import append_spread as append_spread
 from .remedies import feature_matching_loss as feature_matching_loss
 from .remedies import with_spread as with_spread
+from .style_directions import attribute_direction as attribute_direction
+from .style_directions import followed as followed
 from .stylegan import add_noise as add_noise
 from .stylegan import mix_styles as mix_styles
 from .stylegan import modulated_conv as modulated_conv

@@ -66,8 +66,8 @@ def modulated_weight(
 
     Example:
         >>> style = torch.tensor([[0.5, 20.0]])
-        >>> modulated_weight(torch.ones(1, 2, 1, 1), style).square().sum()
-        tensor(1.)
+        >>> round(modulated_weight(torch.ones(1, 2, 1, 1), style).square().sum().item(), 6)
+        1.0
 
     Source: Karras et al. 2020 (arXiv:1912.04958), eq. 1 and 3.
     Lesson: notebooks/systems/stylegan.ipynb

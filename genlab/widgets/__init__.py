@@ -23,4 +23,5 @@ from .receptive_field import receptive_field as receptive_field
 from .sampler_steps import sampler_steps as sampler_steps
 from .score_field import score_field as score_field
 from .sde_paths import sde_paths as sde_paths
+from .style_painter import style_painter as style_painter
 from .watch import watch as watch
