@@ -21,7 +21,8 @@ def multiplications(config: TransformerConfig, n_tokens: int, n_new: int, n_past
 
     $$C(n, m) = L\,n\,(2 d^2 + 2 d\, d_{kv} + 3 d\, d_h) + n\,d\,V + 2 L\,d\,n\,(m + n)$$
 
-    Pairs that the mask hides are counted, since a plain implementation computes them too.
+    Pairs that the mask hides are counted, since a plain implementation computes them too. A GELU
+    MLP has two matrices where the gated one has three: $2\,d\,d_h$ instead of $3\,d\,d_h$.
 
     Args:
         config: the sizes $L$, $d$, $d_h$ and the heads; $d_{kv} = d\, h_{kv} / h$.
@@ -46,7 +47,8 @@ def multiplications(config: TransformerConfig, n_tokens: int, n_new: int, n_past
         raise ValueError(f"positions must not be negative, got n_new={n_new}, n_past={n_past}")
     d = config.d_model
     d_kv = d // config.n_head * config.n_kv_head
-    per_position = 2 * d * d + 2 * d * d_kv + 3 * d * config.d_hidden
+    n_mlp = 2 if config.gelu else 3
+    per_position = 2 * d * d + 2 * d * d_kv + n_mlp * d * config.d_hidden
     pairs = n_new * (n_past + n_new)
     return config.n_layer * (n_new * per_position + 2 * d * pairs) + n_new * d * n_tokens
 

@@ -25,6 +25,8 @@ from genlab.nn.transformer import Transformer, TransformerConfig
 Weights = Mapping[str, Tensor]
 Config = Mapping[str, Any]  # what config.json holds
 
+EXAMPLES = Path(__file__).parent / "formats"  # gpt2/ and llama/, see the README there
+
 LLAMA_NAMES = {
     "model.embed_tokens": "embedding",
     "model.layers": "body.blocks",
@@ -151,6 +153,8 @@ def from_gpt2(config: Config, weights: Weights) -> Transformer:
 def load_pretrained(folder: Path) -> Transformer:
     """Read a model that `transformers` saved: `config.json` and `model.safetensors`.
 
+    `EXAMPLES` holds two such folders, tiny and random, with the logits that the library computes.
+
     Args:
         folder: where the two files are.
 
@@ -160,6 +164,12 @@ def load_pretrained(folder: Path) -> Transformer:
     Raises:
         FileNotFoundError: one of the files is missing.
         ValueError: neither Llama's format nor GPT-2's, or it needs what our class has not.
+
+    Example:
+        >>> theirs = load_file(EXAMPLES / "gpt2" / "logits.safetensors")
+        >>> ours = load_pretrained(EXAMPLES / "gpt2")(theirs["tokens"])
+        >>> bool((ours - theirs["logits"]).abs().max() < 1e-4)
+        True
 
     Lesson: notebooks/systems/language_model.ipynb
     """

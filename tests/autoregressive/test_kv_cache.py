@@ -1,5 +1,6 @@
 """The cost of decoding, counted: against PyTorch's own counter, and the shape of the loops."""
 
+import dataclasses
 from itertools import pairwise
 
 import pytest
@@ -21,13 +22,17 @@ def counted(run):
     return counter.get_total_flops() // 2
 
 
+GPT2 = dataclasses.replace(CONFIG, n_kv_head=4, gelu=True, layer_norm=True, n_positions=9)
+
+
+@pytest.mark.parametrize("config", [CONFIG, GPT2], ids=["llama", "gpt2"])
 @pytest.mark.parametrize(("n_past", "n_new"), [(0, 1), (0, 7), (5, 1), (5, 3)])
-def test_the_formula_counts_what_pytorch_counts(n_past, n_new):
-    net = Transformer(11, CONFIG)
+def test_the_formula_counts_what_pytorch_counts(config, n_past, n_new):
+    net = Transformer(11, config)
     x = torch.zeros(1, n_past + n_new, dtype=torch.int64)
     cache = net.extend(x[:, :n_past])[1] if n_past else ()
     got = counted(lambda: net.extend(x[:, n_past:], cache))
-    assert got == multiplications(CONFIG, 11, n_new, n_past)
+    assert got == multiplications(config, 11, n_new, n_past)
 
 
 def test_the_totals_are_those_of_the_loops():
