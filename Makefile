@@ -58,7 +58,7 @@ notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints ti
 
 .PHONY: browser
 browser: $(VENV)/.dev ## Open every lesson in a real JupyterLab in headless Chromium
-	$(PYTEST) -m browser tests/browser
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m browser tests/browser
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)

@@ -4,25 +4,39 @@ import pytest
 
 from tests.browser import lab
 
-ROWS = pytest.StashKey[list[str]]()
+ROW = "row of the table of lessons"
+
+
+class Table:
+    """Gathers the rows from all workers and prints them when the session ends."""
+
+    def __init__(self):
+        self.rows = []
+
+    def pytest_runtest_logreport(self, report):
+        """Keep the row of a lesson that was inspected."""
+        if report.when == "call":
+            self.rows += [value for name, value in report.user_properties if name == ROW]
+
+    def pytest_terminal_summary(self, terminalreporter):
+        """Print one line a lesson."""
+        if self.rows:
+            terminalreporter.section("lessons in the browser")
+            counts = "run all s  formulas  controls  quiz"
+            heading = f"{'lesson':<32}  {counts}  key to picture, ms (min, median, max)"
+            terminalreporter.write_line("\n".join([heading, *sorted(self.rows)]))
 
 
 def pytest_configure(config):
-    config.stash[ROWS] = []
+    """Print the table in the process that the reader sees, not in the workers."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Table())
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    if config.stash[ROWS]:
-        terminalreporter.section("lessons in the browser")
-        counts = "run all s  formulas  controls  quiz"
-        heading = f"{'lesson':<32}  {counts}  key to picture, ms (min, median, max)"
-        terminalreporter.write_line("\n".join([heading, *config.stash[ROWS]]))
-
-
-@pytest.fixture(scope="session")
-def rows(pytestconfig):
-    """Lines of the table that is printed at the end."""
-    return pytestconfig.stash[ROWS]
+@pytest.fixture
+def report_row(record_property):
+    """Give a line to the table that is printed at the end."""
+    return lambda line: record_property(ROW, line)
 
 
 @pytest.fixture(scope="session")

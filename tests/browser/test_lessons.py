@@ -131,9 +131,9 @@ def save_picture(page, name):
 
 
 @pytest.mark.parametrize("path", [*LESSONS, *LABS], ids=lambda path: path.stem)
-def test_a_lesson_runs_shows_its_maths_answers_and_stays_offline(path, page, server, rows):
+def test_a_lesson_runs_shows_its_maths_answers_and_stays_offline(path, page, server, report_row):
     seen = inspect(page, server, path.relative_to(lab.ROOT).as_posix())
-    rows.append(seen.row(path.stem))
+    report_row(seen.row(path.stem))
     assert seen.faults == []
     assert seen.n_questions >= 5, "every lesson ends with a quiz of five to eight questions"
 
@@ -146,10 +146,13 @@ def small_notebook(server, name, text):
     return f"{name}.ipynb"
 
 
-def test_a_good_notebook_has_no_faults(page, server, rows):
+def test_a_good_notebook_has_no_faults(page, server, report_row):
     seen = inspect(page, server, small_notebook(server, "good", GOOD))
-    rows.append(seen.row("(a small notebook)"))
+    report_row(seen.row("(a small notebook)"))
     assert seen.faults == []
+
+
+together = pytest.mark.xdist_group("small notebooks")  # they share one bad notebook
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +164,7 @@ def faults(browser, server):
     server.stop_kernels()
 
 
+@together
 @pytest.mark.parametrize(
     "says",
     [

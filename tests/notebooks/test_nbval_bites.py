@@ -131,6 +131,15 @@ def test_outputs_that_a_front_end_changes_compare_as_saved(tmp_path):
     assert len(passed) == len(FRONT_END) + 1  # and the memory budget
 
 
+def test_the_state_of_a_widget_may_change_but_not_the_widget(tmp_path):
+    notebook = built(["import ipywidgets as w; w.HBox([w.IntSlider(3)])"] * 3, tmp_path)
+    texts = [stored_text(cell, "text/plain")[0] for cell in notebook.cells]
+    texts[0]["text/plain"] = "HBox(children=(IntSlider(value=3, layout=Layout(width='480px')),))"
+    texts[1]["text/plain"] = texts[1]["text/plain"].replace("HBox", "VBox")
+    passed, printed = run_nbval(notebook, tmp_path)
+    assert [passed[f"Cell {i}"] for i in range(3)] == [True, False, True], printed
+
+
 def test_the_kernel_of_nbval_has_no_network(tmp_path):
     notebook = built(["print(1)"], tmp_path)
     notebook.cells[0].source = "import socket; socket.create_connection(('192.0.2.1', 80))"
