@@ -5,6 +5,7 @@ from genlab.oracles.gaussian import Gaussian, kl_gaussian, wasserstein2
 from genlab.oracles.linear_latent import LinearLatent
 from genlab.oracles.markov import MarkovChain
 from genlab.oracles.mixture import GaussianMixture
+from genlab.oracles.tokens import TokenTable, total_correlation
 
 __all__ = [
     "Empirical",
@@ -12,6 +13,8 @@ __all__ = [
     "GaussianMixture",
     "LinearLatent",
     "MarkovChain",
+    "TokenTable",
     "kl_gaussian",
+    "total_correlation",
     "wasserstein2",
 ]

@@ -10,6 +10,13 @@ from .annealed_langevin import rung_variance as rung_variance
 from .chain import noising_chain as noising_chain
 from .chain import noising_step as noising_step
 from .chain import posterior_mean as posterior_mean
+from .consistency import consistency_distillation_loss as consistency_distillation_loss
+from .consistency import consistency_function as consistency_function
+from .consistency import consistency_precondition as consistency_precondition
+from .consistency import consistency_sample as consistency_sample
+from .consistency import exact_consistency_1d as exact_consistency_1d
+from .consistency_model import ConsistencyModel as ConsistencyModel
+from .consistency_model import Distillation as Distillation
 from .contrastive import PersistentChains as PersistentChains
 from .contrastive import contrastive_negatives as contrastive_negatives
 from .contrastive import energy_penalty as energy_penalty
@@ -58,6 +65,12 @@ from .learned_snr import LevelHistogram as LevelHistogram
 from .learned_snr import scales_from_gamma as scales_from_gamma
 from .learned_snr import second_moment as second_moment
 from .learned_snr import vdm_term as vdm_term
+from .masked_diffusion import mask_count as mask_count
+from .masked_diffusion import mask_tokens as mask_tokens
+from .masked_diffusion import masked_nll as masked_nll
+from .masked_diffusion import masked_sample as masked_sample
+from .masked_diffusion import turns_log_prob as turns_log_prob
+from .masked_diffusion import unmask_step as unmask_step
 from .matching import dsm_floor as dsm_floor
 from .matching import dsm_loss as dsm_loss
 from .matching import esm_loss as esm_loss

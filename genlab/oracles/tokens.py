@@ -1,0 +1,135 @@
+r"""A joint law of a few tokens as a table: every conditional, entropy and dependence by summing.
+
+$$p(x_1, \dots, x_n), \qquad
+p(x_i \mid x_O) = \frac{\sum_{x_j,\ j \notin O \cup \{i\}} p(x)}{\sum_{x_j,\ j \notin O} p(x)}$$
+
+The ideal network of models that fill in what is hidden. Its one limit is that the table has
+$v^n$ entries.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+Sources: Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2; Watanabe 1960
+("Information theoretical analysis of multivariate correlation"), for the total correlation.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genlab.core.stats import entropy
+
+
+def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
+    r"""How far variables are from independent: what drawing each on its own costs.
+
+    $$\mathrm{TC} = \sum_i H(x_i) - H(x_1, \dots, x_n)
+      = \mathrm{KL}\Big(p(x)\,\Big\|\,\prod_i p(x_i)\Big) \ge 0$$
+
+    For two variables it is their mutual information.
+
+    Args:
+        joint: probabilities, one axis for each variable; they sum to 1.
+
+    Returns:
+        A scalar in nats, 0 exactly when the variables are independent.
+
+    Raises:
+        ValueError: probabilities that are negative or do not sum to 1.
+
+    Example:
+        >>> total_correlation(torch.eye(2) / 2)  # two copies of a fair coin: log 2
+        tensor(0.6931)
+
+    Source: Watanabe 1960, eq. 2.
+    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    """
+    axes = range(joint.ndim)
+    margins = [joint.sum([a for a in axes if a != i]) if joint.ndim > 1 else joint for i in axes]
+    apart = sum((entropy(m) for m in margins), joint.new_zeros(()))
+    return apart - entropy(joint.flatten())
+
+
+@final
+@dataclass(frozen=True)
+class TokenTable:
+    r"""The law of n tokens of v values each; the value v stands for "hidden".
+
+    Args:
+        joint: probabilities, n axes of length v.
+
+    Raises:
+        ValueError: axes of different lengths, or probabilities that do not sum to 1.
+
+    Example:
+        >>> law = TokenTable(torch.eye(2) / 2)
+        >>> law.conditionals(torch.tensor([[0, 2]]))
+        tensor([[[1., 0.],
+                 [1., 0.]]])
+    """
+
+    joint: Tensor
+
+    def __post_init__(self) -> None:
+        if len(set(self.joint.shape)) != 1:
+            raise ValueError(f"axes must be equally long, got {tuple(self.joint.shape)}")
+        entropy(self.joint.flatten())  # refuses what is no law
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example: `(n,)`."""
+        return (self.joint.ndim,)
+
+    @property
+    def n_tokens(self) -> int:
+        """Values of a token, v; also the number that stands for a hidden one."""
+        return self.joint.shape[0]
+
+    def states(self) -> Int[Tensor, " s n"]:
+        """Every sequence, in the order of `joint.flatten()`."""
+        return torch.cartesian_prod(*[torch.arange(self.n_tokens)] * self.joint.ndim).reshape(
+            -1, self.joint.ndim
+        )
+
+    def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
+        """Log-probability of each sequence, nats."""
+        return self.joint[tuple(x.T)].log()
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Int[Tensor, " n k"]:
+        """Draw `n` sequences."""
+        if cond is not None:
+            raise ValueError("TokenTable.sample: cond is given, expected None")
+        p = self.joint.flatten()
+        return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
+
+    def given(self, x: Int[Tensor, " n"]) -> Tensor:
+        """Joint law of the hidden tokens of one sequence, given the others.
+
+        Args:
+            x: tokens, `n_tokens` where hidden.
+
+        Returns:
+            Probabilities, one axis for each hidden token.
+        """
+        seen = tuple(slice(None) if v == self.n_tokens else v for v in x.tolist())
+        part: Tensor = self.joint[seen]
+        return part / part.sum()
+
+    def conditionals(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n v"]:
+        """Law of every token given those that are not hidden: one-hot for the latter.
+
+        Args:
+            x: tokens, `n_tokens` where hidden.
+
+        Returns:
+            Probabilities; rows sum to 1.
+        """
+        states, p = self.states(), self.joint.flatten()
+        fits = ((x[:, None] == states) | (x[:, None] == self.n_tokens)).all(-1)
+        weight = fits * p
+        weight = weight / weight.sum(1, keepdim=True)
+        one_hot = torch.nn.functional.one_hot(states, self.n_tokens).to(p)
+        return torch.einsum("bs,snv->bnv", weight, one_hot)

@@ -1,0 +1,219 @@
+"""Consistency: the boundary, the loss on exact paths, and a network against the known answer."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genlab.core import last
+from genlab.oracles import GaussianMixture
+from genlab.score import edm_precondition, edm_sample, edm_step, exact_flow_1d
+from genlab.score.consistency import (
+    consistency_distillation_loss,
+    consistency_function,
+    consistency_precondition,
+    consistency_sample,
+    exact_consistency_1d,
+    huber_distance,
+    path_step,
+    squared_distance,
+)
+
+LAW = GaussianMixture(
+    *(torch.tensor(a, dtype=torch.float64) for a in ([0.3, 0.7], [[-1.0], [0.8]], [0.3, 0.2]))
+)
+MU, S = 0.4, 0.6  # of a normal law
+TEACHER = lambda x, sigma: LAW.denoiser(x, 1.0, sigma)
+END = lambda x, sigma: exact_consistency_1d(LAW, x, sigma, sigma_min=0.02)
+
+
+def normal_end(x, sigma, sigma_min=0.02):
+    """Where a path of N(MU, S^2) ends, by hand: the flow keeps the standard score."""
+    return MU + (x - MU) * ((S**2 + sigma_min**2) / (S**2 + sigma[:, None] ** 2)).sqrt()
+
+
+@given(sigma_data=st.floats(0.2, 2.0), sigma_min=st.floats(0.001, 0.5))
+def test_the_smallest_level_passes_through_untouched(sigma_data, sigma_min):
+    c = consistency_precondition(
+        torch.tensor(sigma_min), sigma_data=sigma_data, sigma_min=sigma_min
+    )
+    assert float(c.c_skip) == 1
+    assert float(c.c_out) == 0
+
+
+def test_at_zero_noise_the_scales_are_one_and_zero():
+    c = consistency_precondition(torch.tensor(0.0), sigma_data=0.5)
+    assert (float(c.c_skip), float(c.c_out)) == (1.0, 0.0)
+
+
+def test_whatever_the_network_says_a_clean_example_is_its_own(generator):
+    x = torch.randn(5, 1, 3, 3, generator=generator)
+    sigma = torch.full((5,), 0.02)
+    f = consistency_function(lambda x, c: 1e3 + x**2, x, sigma, sigma_data=0.5, sigma_min=0.02)
+    torch.testing.assert_close(f, x)
+
+
+@given(sigma=st.floats(0.01, 50.0), sigma_data=st.floats(0.2, 2.0))
+def test_with_nothing_taken_off_the_scales_are_edms(sigma, sigma_data):
+    ours = consistency_precondition(torch.tensor(sigma), sigma_data=sigma_data)
+    theirs = edm_precondition(torch.tensor(sigma), sigma_data=sigma_data)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_scales_by_hand():
+    c = consistency_precondition(torch.tensor(1.1), sigma_data=0.5, sigma_min=0.1)
+    assert abs(float(c.c_skip) - 0.25 / 1.25) < 1e-12
+    assert abs(float(c.c_out) - 0.5 / math.sqrt(1.46)) < 1e-12
+    assert abs(float(c.c_in) - 1 / math.sqrt(1.46)) < 1e-12
+    assert abs(float(c.c_noise) - math.log(1.1) / 4) < 1e-12
+
+
+def test_the_exact_function_of_a_normal_law_is_its_flow_map():
+    law = GaussianMixture(torch.ones(1), torch.tensor([[MU]]), torch.tensor([S]))
+    x, sigma = torch.linspace(-3, 3, 9)[:, None], torch.linspace(0.05, 3, 9)
+    got = exact_consistency_1d(law, x, sigma, sigma_min=0.02)
+    torch.testing.assert_close(got, normal_end(x, sigma), atol=1e-7, rtol=0)
+
+
+def test_the_exact_function_of_a_mixture_is_its_quantile_map():
+    u = torch.linspace(0.01, 0.99, 31)
+    ends = exact_flow_1d(LAW, u, 1.0, 0.02)
+    for sigma in (0.1, 1.0, 10.0):
+        x = exact_flow_1d(LAW, u, 1.0, sigma)
+        torch.testing.assert_close(END(x, torch.full((31,), sigma)), ends, atol=1e-6, rtol=0)
+
+
+def test_the_exact_function_is_where_a_long_walk_of_the_teacher_ends():
+    x, n = torch.tensor([[-20.0], [-3.0], [0.5], [9.0]]), 400
+    sigmas = torch.logspace(1, math.log10(0.02), n + 1)
+    walked = last(edm_sample(TEACHER, x, sigmas))
+    torch.testing.assert_close(END(x, torch.full((4,), 10.0)), walked, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_step_with_own_levels_is_edms_step(order, generator):
+    x = torch.randn(6, 1, generator=generator)
+    high, low = torch.tensor([2.0, 1.0, 0.5] * 2), torch.tensor([1.5, 0.2, 0.4] * 2)
+    got = path_step(TEACHER, x, high, low, order=order)
+    for i in range(6):
+        one = edm_step(TEACHER, x[i : i + 1], high[i], low[i], order=order)
+        torch.testing.assert_close(got[i : i + 1], one)
+
+
+@pytest.mark.parametrize(("order", "falls"), [(1, 16), (2, 64)])
+def test_exact_paths_have_a_loss_that_falls_with_the_solvers_error(order, falls, generator):
+    # a solver of order p errs by h^(p+1) in one step; the loss is the square: 2^(2p+2) a halving
+    x0, eps = LAW.sample(400, generator=generator), torch.randn(400, 1, generator=generator)
+    sigma, losses = torch.full((400,), 0.8), []
+    for h in (0.04, 0.02, 0.01):
+        loss = consistency_distillation_loss(
+            END, END, TEACHER, x0, eps, sigma, sigma - h, order=order
+        )
+        losses.append(float(loss.mean()))
+    for wide, half in pairwise(losses):
+        assert abs(math.log2(wide / half) - math.log2(falls)) < 0.35
+
+
+def test_the_teachers_own_guess_is_not_consistent(generator):
+    # one jump of a denoiser lands at the mean of all ends, not at the end of its path
+    x0, eps = LAW.sample(400, generator=generator), torch.randn(400, 1, generator=generator)
+    levels = torch.full((400,), 0.8), torch.full((400,), 0.4)
+    loss = lambda f: float(consistency_distillation_loss(f, f, TEACHER, x0, eps, *levels).mean())
+    assert loss(TEACHER) > 20 * loss(END)
+
+
+def test_a_function_that_ignores_its_input_is_consistent_without_the_boundary(generator):
+    x0, eps = LAW.sample(50, generator=generator), torch.randn(50, 1, generator=generator)
+    levels = torch.full((50,), 0.1), torch.full((50,), 0.02)
+    net = lambda x, c: 0 * x
+    collapsed = lambda x, sigma: 0 * x
+    bounded = lambda x, s: consistency_function(net, x, s, sigma_data=0.8, sigma_min=0.02)
+    loss = lambda f: float(consistency_distillation_loss(f, f, TEACHER, x0, eps, *levels).mean())
+    assert loss(collapsed) == 0
+    assert loss(bounded) > 1e-5  # collapsing is not on offer: near the clean end f is x
+
+
+def test_the_loss_is_the_distance_of_neighbours_and_moves_the_student_alone(generator):
+    a, b = (torch.tensor(v, requires_grad=True) for v in (0.7, 0.9))
+    x0, eps = torch.randn(2, 3, 2, generator=generator)
+    high, low = torch.tensor([2.0, 1.0, 0.5]), torch.tensor([1.0, 0.8, 0.1])
+    flat = lambda x, s: 0 * x
+    loss = consistency_distillation_loss(
+        lambda x, s: a * x, lambda x, s: b * x, flat, x0, eps, high, low, order=1
+    )
+    # by hand: D = 0, so a step scales x by s'/s, and x = x0 + s eps
+    x = x0 + high[:, None] * eps
+    expected = ((a * x - b * x * (low / high)[:, None]) ** 2).mean(1)
+    torch.testing.assert_close(loss, expected)
+    loss.sum().backward()
+    assert a.grad is not None
+    assert b.grad is None  # the cleaner side is the goal
+
+
+def test_no_gradient_reaches_the_teacher(generator):
+    c, a = (torch.tensor(v, requires_grad=True) for v in (0.5, 0.5))
+    f = lambda x, s: a * x
+    x0, eps = torch.randn(2, 3, 2, generator=generator)
+    levels = torch.full((3,), 2.0), torch.full((3,), 1.0)
+    consistency_distillation_loss(f, f, lambda x, s: c * x, x0, eps, *levels).sum().backward()
+    assert c.grad is None
+
+
+def test_distances_by_hand():
+    a, b = torch.zeros(2, 4), torch.tensor([[3.0, 4.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(squared_distance(a, b), torch.tensor([25 / 4, 0.0]))
+    c = 0.00054 * 2
+    torch.testing.assert_close(huber_distance(a, b), torch.tensor([math.sqrt(25 + c**2) - c, 0.0]))
+
+
+def test_one_level_is_one_pass_of_the_function():
+    calls = []
+    f = lambda x, s: calls.append(s) or x / 2
+    (x,) = consistency_sample(f, torch.ones(2, 1), (8.0,), sigma_min=0.02)
+    torch.testing.assert_close(x, torch.full((2, 1), 0.5))
+    assert [s.tolist() for s in calls] == [[8.0, 8.0]]
+
+
+def test_further_levels_are_reached_by_fresh_noise(generator):
+    levels, calls = (8.0, 2.0, 0.5), []
+    f = lambda x, s: calls.append(x) or 0 * x
+    films = list(
+        consistency_sample(f, torch.ones(20_000, 1), levels, sigma_min=0.1, generator=generator)
+    )
+    assert len(films) == 3
+    for x, level in zip(calls[1:], levels[1:], strict=True):
+        std = math.sqrt(level**2 - 0.1**2)  # what f returns has level sigma_min already
+        assert abs(float(x.std()) / std - 1) < 5 / math.sqrt(2 * 20_000)
+
+
+@pytest.mark.parametrize("levels", [(30.0,), (30.0, 0.7)])
+def test_exact_jumps_sample_the_law(levels, generator):
+    n = 4000
+    u = (torch.arange(n) + 0.5) / n
+    x_T = exact_flow_1d(LAW, u, 1.0, 30.0)[torch.randperm(n, generator=generator)]
+    x = last(consistency_sample(END, x_T, levels, sigma_min=0.02, generator=generator))
+    noised = LAW.noised(1.0, 0.02)
+    below = torch.special.ndtr((x - noised.means[:, 0]) / noised.stds) @ noised.weights
+    gap = (below.sort().values - u).abs().max()  # Kolmogorov-Smirnov
+    assert float(gap) < 1.63 / math.sqrt(n)
+
+
+def test_bad_input_is_refused():
+    x = torch.ones(2, 1)
+    with pytest.raises(ValueError, match="expected at least"):
+        consistency_precondition(torch.tensor(0.01), sigma_data=0.5, sigma_min=0.02)
+    with pytest.raises(ValueError, match="order"):
+        path_step(TEACHER, x, torch.ones(2), torch.full((2,), 0.5), order=3)
+    for low in (0.0, 1.0, 2.0):
+        with pytest.raises(ValueError, match="lower the noise"):
+            path_step(TEACHER, x, torch.ones(2), torch.full((2,), low))
+    for levels in ((), (1.0, 2.0), (1.0, 1.0), (1.0, 0.001)):
+        with pytest.raises(ValueError, match="levels must fall"):
+            next(consistency_sample(END, x, levels, sigma_min=0.02))
+    two = GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1))
+    with pytest.raises(ValueError, match="on the line"):
+        exact_consistency_1d(two, torch.zeros(1, 1), torch.ones(1), sigma_min=0.02)
