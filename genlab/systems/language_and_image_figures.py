@@ -19,12 +19,12 @@ import torch
 from torch import Generator, Tensor
 
 from genlab.autoregressive.decoding import keep_top_k
-from genlab.core import kl_categorical
+from genlab.core import HasLogProb
 from genlab.data.caption_law import CaptionLaw, caption_law, chance
 from genlab.data.captioned import load_captioned, paint
 from genlab.data.captions import Claims, read
 
-from .caption_lm import CaptionLM, rows_of, words_of
+from .caption_lm import rows_of, words_of
 from .figures import SEED, Figures, default_dtype
 from .judging import Judge, digit_judge, word_scores
 from .language_and_image import only_last
@@ -49,7 +49,7 @@ def painters_law(say_stroke: float = SAID, say_slant: float = SAID) -> CaptionLa
 
 
 @torch.no_grad()
-def text_gap(lm: CaptionLM, law: CaptionLaw) -> tuple[float, float]:
+def text_gap(lm: HasLogProb, law: CaptionLaw) -> tuple[float, float]:
     """Distance of the language model from the law of captions, by enumerating every caption.
 
     Args:
@@ -61,8 +61,8 @@ def text_gap(lm: CaptionLM, law: CaptionLaw) -> tuple[float, float]:
         sentences that are not captions of the law.
     """
     log_q = lm.log_prob(rows_of(law.captions))
-    kl = kl_categorical(law.p.to(log_q), log_q.exp())
-    return kl.item(), 1 - log_q.exp().sum().item()
+    p = law.p.to(log_q)
+    return (p * (p.log() - log_q)).sum().item(), 1 - log_q.exp().sum().item()
 
 
 def held_out(n: int = 1000) -> tuple[Tensor, list[Claims]]:

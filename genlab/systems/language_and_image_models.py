@@ -126,7 +126,12 @@ def train_language_and_image(model: LanguageAndImage, recipe: Recipe = Recipe())
     )  # fmt: skip
 
 
-def _digest() -> str:
+def painters_digest() -> str:
+    """Name the digits and their attributes by their content.
+
+    Returns:
+        Sixteen hexadecimal digits.
+    """
     grey, attributes = load_captioned("painter", 16)
     return digest((1020 * grey).round(), *attributes)
 
@@ -142,7 +147,7 @@ TRAININGS: tuple[Training, ...] = (
         start=train_language_and_image,
         measure=measure_language_and_image,
         data="genlab.data.captioned, part 'painter' (5,000 digits of 16 x 16), colours at random",
-        digest=_digest,
+        digest=painters_digest,
         dtype=torch.float16,
     ),
 )

@@ -18,6 +18,7 @@ from .langevin_bias import langevin_bias as langevin_bias
 from .latent_plane import latent_plane as latent_plane
 from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
+from .prompt_box import prompt_box as prompt_box
 from .quiz import quiz as quiz
 from .receptive_field import receptive_field as receptive_field
 from .sampler_steps import sampler_steps as sampler_steps
@@ -25,3 +26,4 @@ from .score_field import score_field as score_field
 from .sde_paths import sde_paths as sde_paths
 from .style_painter import style_painter as style_painter
 from .watch import watch as watch
+from .write_and_draw import write_and_draw as write_and_draw
