@@ -167,6 +167,11 @@ class Lesson:
         answered = ["Right." in text or "Not this one." in text for text in cards.all_inner_texts()]
         return len(answered), sum(answered)
 
+    def put_back(self):
+        """Choose again what a drop-down showed before: one choice can leave another no effect."""
+        if self.page.evaluate(PUT_BACK):
+            self.page.wait_for_timeout(500)
+
     def picture(self):
         """Return a digest of the picture that the watched control moves."""
         return self.page.evaluate(DIGEST)
@@ -238,7 +243,8 @@ WATCH_CONTROL = """k => {
     const observer = new MutationObserver(() => {
         window.genlab.drawn ??= performance.now();
     });
-    window.genlab = {control, picture, observer, pressed: null, drawn: null};
+    const first = control.selectedIndex;
+    window.genlab = {control, picture, observer, first, pressed: null, drawn: null};
     control.scrollIntoView({block: 'center'});
     control.focus();
     control.addEventListener('keydown', () => {
@@ -246,6 +252,14 @@ WATCH_CONTROL = """k => {
         window.genlab.drawn = null;
     }, true);
     observer.observe(picture, {attributes: true, attributeFilter: ['src']});
+}"""
+
+PUT_BACK = """() => {
+    const {control, first} = window.genlab;
+    if (control.tagName !== 'SELECT') return false;
+    control.selectedIndex = first;
+    control.dispatchEvent(new Event('change', {bubbles: true}));
+    return true;
 }"""
 
 A_NEW_PICTURE = "() => window.genlab.drawn !== null"

@@ -105,6 +105,7 @@ def inspect(page, server, path):
             pictures.add(lesson.picture())
         seen.faults += [f"the picture does not follow {name!r}"] * (len(pictures) == 1)
         save_picture(page, f"{Path(path).stem}_moved_{k}")
+        lesson.put_back()
 
     seen.n_controls = len(names)
     n_questions, n_explained = lesson.answer_quiz()
