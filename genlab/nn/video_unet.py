@@ -128,7 +128,8 @@ class TemporalAttention(nn.Module):
         out = out.reshape(bf // f, h * w, f, c).permute(0, 2, 3, 1)
         if joined is not None:
             out = out * joined.to(out)[:, None, None, None]
-        return x + out.reshape(x.shape)
+        joint: Tensor = x + out.reshape(x.shape)
+        return joint
 
 
 @final
@@ -235,4 +236,5 @@ class VideoUNet(nn.Module):
             h = F.interpolate(h, scale_factor=2.0, mode="nearest") if i and i % n_block == 0 else h
             h = talk(layer, block(torch.cat([h, skips.pop()], dim=1), emb))
         out = F.pixel_shuffle(net.conv_out(F.silu(net.norm_out(h))), self.config.patch)
-        return out.unflatten(0, (len(x), n_frames)).transpose(1, 2)
+        film: Tensor = out.reshape(len(x), n_frames, *out.shape[1:]).transpose(1, 2)
+        return film

@@ -146,7 +146,7 @@ class FilmMaker(nn.Module):
         joined: bool = True,
         times: Float[Tensor, " f"] | None = None,
     ) -> Denoiser:
-        r"""Guess of the clean film at any level, $(x, \sigma) \mapsto \hat x_0$; two passes if guided.
+        r"""Guess of the clean film, $(x, \sigma) \mapsto \hat x_0$; guided, it costs two passes.
 
         Args:
             captions: one for each film.

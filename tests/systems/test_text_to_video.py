@@ -1,0 +1,127 @@
+"""The film maker: what its loss is, what is joined, what guidance and noise do."""
+
+import pytest
+import torch
+
+from genlab.core.rng import make_generator
+from genlab.nn.text_encoder import TextEncoder
+from genlab.nn.unet import UNetConfig
+from genlab.nn.video_unet import VideoUNet, VideoUNetConfig
+from genlab.systems.text_to_video import FilmMaker, scale, to_colours
+
+CAPTIONS = ["a red seven moving left", "a blue two turning"]
+
+
+def maker(*, positions=True, size=(3, 8, 8), **options):
+    """A small one, its zero-started layers moved off zero."""
+    torch.manual_seed(0)
+    image = UNetConfig(
+        c_in=12, c_out=12, width=8, n_head=2, d_context=8, d_pooled=8, time_scale=250.0
+    )
+    net = VideoUNet(VideoUNetConfig(image, patch=2, positions=positions))
+    film_maker = FilmMaker(net, TextEncoder(28, d=8, n_layer=1, n_head=2), size=size, **options)
+    with torch.no_grad():
+        for p in film_maker.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    return film_maker.eval()
+
+
+def noise(n=2, f=3):
+    return torch.randn(n, 3, f, 8, 8, generator=make_generator(1))
+
+
+def test_colours_survive_the_scaling():
+    films = torch.rand(2, 3, 4, 2, 2)
+    torch.testing.assert_close(to_colours(scale(films)), films)
+    assert to_colours(scale(torch.tensor([[[[[-0.5, 1.5]]]]]).expand(1, 3, 1, 1, 2))).tolist()[0][
+        0
+    ] == [[[0.0, 1.0]]]
+
+
+def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
+    model, x = maker(log_sigma=(0.7, 0.0)), noise()
+    loss = model.loss(x, cond=CAPTIONS, generator=make_generator(2))
+    g = make_generator(2)
+    torch.randn(2, generator=g)
+    eps = torch.randn(x.shape, generator=g)
+    sigma = torch.full((2,), 0.7).exp()
+    noisy = x + sigma[0] * eps
+    eps_hat = (noisy - model.denoiser(CAPTIONS)(noisy, sigma)) / sigma[0]
+    wanted = (1 + sigma[0] ** 2) * (eps_hat - eps).square().mean()
+    torch.testing.assert_close(loss, wanted)
+
+
+def test_captions_and_links_are_dropped_in_training_only():
+    x = noise()
+    hidden, alone = maker(p_drop=1.0, p_alone=0.0), maker(p_drop=0.0, p_alone=1.0)
+    plain = maker(p_drop=0.0, p_alone=0.0)
+
+    def losses(model):
+        told = model.loss(x, cond=CAPTIONS, generator=make_generator(3))
+        return told, model.loss(x, cond=CAPTIONS[::-1], generator=make_generator(3))
+
+    for model in (hidden, alone):
+        torch.testing.assert_close(losses(model), losses(plain))
+        model.train()
+    one, other = losses(hidden)
+    torch.testing.assert_close(one, other)
+    one, other = losses(alone)
+    assert not torch.isclose(one, other)
+    assert not torch.isclose(one, losses(plain)[0])
+
+
+def test_frames_alone_do_not_see_each_other():
+    model, x = maker(), noise()
+    other = x.clone()
+    other[:, :, 1] += 1
+    sigma = torch.ones(2)
+    for joined in (True, False):
+        guess = model.denoiser(CAPTIONS, joined=joined)
+        moved = (guess(x, sigma) - guess(other, sigma)).abs().amax((0, 1, 3, 4)) > 1e-9
+        assert moved.tolist() == ([True] * 3 if joined else [False, True, False])
+
+
+def test_guidance_continues_the_line_from_untold_to_told():
+    model, x, sigma = maker(), noise(), torch.tensor([0.5, 3.0])
+    free, told, guided = (
+        model.denoiser(CAPTIONS, guidance_scale=w)(x, sigma) for w in (0.0, 1.0, 3.0)
+    )
+    torch.testing.assert_close(guided, free + 3 * (told - free))
+    other = model.denoiser(CAPTIONS[::-1], guidance_scale=0.0)(x, sigma)
+    torch.testing.assert_close(free, other)
+    assert not torch.allclose(told, free)
+
+
+def test_a_film_is_made_of_its_noise_alone():
+    model = maker()
+    one = model.sample(CAPTIONS, n_steps=3, noise=noise())
+    torch.testing.assert_close(one, model.sample(CAPTIONS, n_steps=3, noise=noise()))
+    drawn = model.sample(CAPTIONS, n_steps=3, generator=make_generator(4))
+    assert drawn.shape == one.shape
+    assert not torch.allclose(drawn, one)
+    assert 0 <= float(one.min()) <= float(one.max()) <= 1
+
+
+def test_more_frames_than_trained_on_may_be_asked_for():
+    assert maker().sample(CAPTIONS, n_steps=2, noise=noise(f=5)).shape == (2, 3, 5, 8, 8)
+
+
+def test_without_positions_noise_backwards_makes_the_film_backwards():
+    model = maker(positions=False)
+    one, other = (model.sample(CAPTIONS, n_steps=3, noise=z) for z in (noise(), noise().flip(2)))
+    torch.testing.assert_close(one.flip(2), other)
+
+
+def test_ddim_is_the_first_order():
+    model = maker()
+    z = noise()
+    states = list(model.sample_states(model.denoiser(CAPTIONS), z, n_steps=3, order=1))
+    assert len(states) == 3
+    last = model.sample(CAPTIONS, n_steps=3, order=1, noise=z)
+    torch.testing.assert_close(to_colours(states[-1]), last)
+    assert not torch.allclose(last, model.sample(CAPTIONS, n_steps=3, noise=z))
+
+
+def test_an_unknown_word_is_named():
+    with pytest.raises(ValueError, match="unknown word 'dancing'"):
+        maker().sample(["a red seven dancing"], n_steps=2)

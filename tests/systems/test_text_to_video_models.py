@@ -1,0 +1,113 @@
+"""The recipe of the film maker: seeded, taken up again bit for bit, measured on its own judge."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from genlab.core.rng import make_generator
+from genlab.data.captions import decode
+from genlab.data.moving import measure_motion, read_moving, small_digits
+from genlab.systems import text_to_video_models
+from genlab.systems.film_judging import wanted
+from genlab.systems.text_to_video import to_colours
+from genlab.systems.text_to_video_models import (
+    TRAININGS,
+    Recipe,
+    caption_table,
+    film_batch,
+    film_maker,
+    measure,
+    shot,
+    train_film_maker,
+)
+
+TINY = Recipe(width=8, d_text=8, n_steps=4, batch_size=2)
+
+
+def test_a_maker_is_the_same_every_time_and_leaves_the_global_noise_alone():
+    before = torch.get_rng_state()
+    first, second = (film_maker(TINY).state_dict() for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_table_holds_the_caption_of_every_film():
+    rows = caption_table()
+    for digit, colour, motion in ((7, 0, 0), (0, 5, 4), (3, 2, 3)):
+        (caption,) = decode(rows[digit, colour, motion][None])
+        assert read_moving(caption) == (digit, colour, motion)
+
+
+def test_captions_of_a_minibatch_tell_the_truth():
+    grey, digit = small_digits("painter")
+    films, rows = film_batch(make_generator(0))((grey[:20], digit[:20]))
+    colours = to_colours(films)
+    claims = [read_moving(c) for c in decode(rows)]
+    assert [c[0] for c in claims] == digit[:20].tolist()
+    assert [c[2] for c in claims] == measure_motion(colours.amax(1)).tolist()
+    assert len({c[1:] for c in claims}) > 8
+
+
+def test_a_run_that_is_taken_up_again_ends_the_same():
+    straight, broken = film_maker(TINY), film_maker(TINY)
+    losses = [record.loss for record in train_film_maker(straight, TINY)]
+    run = train_film_maker(broken, TINY)
+    for _ in range(2):
+        next(run)
+    state = run.state_dict()
+    again = film_maker(TINY)
+    run = train_film_maker(again, TINY)
+    run.load_state_dict(state)
+    assert [record.loss for record in run] == losses[2:]
+    for a, b in zip(straight.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_after_the_training_it_holds_the_average_and_evaluates():
+    trained, raw = film_maker(TINY), film_maker(TINY)
+    list(train_film_maker(trained, TINY))
+    run = train_film_maker(raw, TINY)
+    for _ in range(4):
+        next(run)
+    assert not trained.training
+    assert raw.training
+    assert not torch.equal(trained.net.image.stem.weight, raw.net.image.stem.weight)
+
+
+def test_shots_are_of_single_precision_and_repeat():
+    model, claims = film_maker(TINY).double(), wanted(2)
+    films = shot(model, claims)
+    assert films.dtype == torch.float32
+    assert torch.equal(films, shot(model, claims))
+    assert torch.get_default_dtype() == torch.float64
+
+
+def test_frames_that_share_their_noise_are_equal_where_nothing_tells_them_apart():
+    """A fresh network tells frames nothing of their number."""
+    films = shot(film_maker(TINY), wanted(2), joined=False, shared=True)
+    torch.testing.assert_close(films, films[:, :, :1].expand_as(films))
+    apart = shot(film_maker(TINY), wanted(2), joined=False)
+    assert not torch.allclose(apart, apart[:, :, :1].expand_as(apart))
+
+
+def test_the_card_measures_films_that_are_joined_and_films_that_are_not(monkeypatch):
+    monkeypatch.setattr(text_to_video_models, "N_FILMS", 4)
+    monkeypatch.setattr(
+        text_to_video_models, "film_judge", lambda: lambda grey: torch.zeros(len(grey)).long()
+    )
+    found = measure(film_maker(TINY).double())
+    kinds = {"motion", "colour", "digit", "same digit", "all words", "residual"}
+    assert set(found) == kinds | {f"alone: {kind}" for kind in kinds}
+    assert found["same digit"] == 1
+
+
+@pytest.mark.slow
+def test_a_short_training_learns_something():
+    recipe = dataclasses.replace(TINY, n_steps=40, batch_size=4, lr=5e-3)
+    losses = [record.loss for record in train_film_maker(film_maker(recipe), recipe)]
+    assert sum(losses[-10:]) < sum(losses[:10])
+
+
+def test_the_training_is_listed_with_its_name():
+    assert [t.name for t in TRAININGS] == ["text_to_video"]
