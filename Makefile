@@ -5,6 +5,7 @@
 #   PIP_ARGS   passed to every `pip install`, for example an index of CPU builds of torch
 #   LAB_ARGS   passed to JupyterLab, for example "--no-browser --port=8899"
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
+#   PART       with `make mutants`: only one part of them, as in 2/4
 #   WORKERS    how many tests run at a time (2)
 #   THREADS    how many threads torch has in each of them (1); results must hold with 1 and with 2
 
@@ -18,6 +19,7 @@ PYTHON ?=
 PIP_ARGS ?=
 LAB_ARGS ?=
 MUTANTS ?=
+PART ?= 1/1
 WORKERS ?= 2
 THREADS ?= 1
 
@@ -62,7 +64,7 @@ browser: $(VENV)/.dev ## Open every lesson in a real JupyterLab in headless Chro
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)
-	$(PY) tests/mutants/run.py --workers $(WORKERS) $(MUTANTS)
+	$(PY) tests/mutants/run.py --workers $(WORKERS) --part $(PART) $(MUTANTS)
 
 ##@ Upkeep
 

@@ -1,5 +1,5 @@
 """Plant known mistakes in genlab one by one, and show that a test goes red for each: python
-tests/mutants/run.py [AREA].
+tests/mutants/run.py [AREA] [--part K/N].
 
 The mistakes stand in tests/mutants/AREA.toml, each as a replacement of a text that occurs exactly
 once in one file:
@@ -76,6 +76,17 @@ def load(folder, area=None):
         for path in paths
         for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("mutant", [])
     ]
+
+
+def part_of(mutants, part):
+    """Return part K of N, written "K/N" with K from 1; every mutant is in exactly one part."""
+    try:
+        k, n = map(int, part.split("/"))
+        if not 1 <= k <= n:
+            raise ValueError
+    except ValueError:
+        raise SystemExit(f"--part {part!r}: expected K/N with 1 <= K <= N, as in 2/4") from None
+    return mutants[k - 1 :: n]
 
 
 def problem(mutant, root):
@@ -249,9 +260,11 @@ def main():
     parser.add_argument(
         "--workers", type=int, default=2, help="how many mutants are tried at a time"
     )
+    parser.add_argument("--part", default="1/1", help="only every Nth mutant, from the Kth: K/N")
     parser.add_argument("--root", type=Path, default=ROOT, help="the tree to copy")
     arguments = parser.parse_args()
     mutants = load(arguments.root / "tests" / "mutants", arguments.area or None)
+    mutants = part_of(mutants, arguments.part)
     start = time.perf_counter()
     print(f"{len(mutants)} mistakes to plant; first, their tests must pass as they are", flush=True)
     prepare()

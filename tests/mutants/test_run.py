@@ -123,3 +123,15 @@ MUTANTS_OF_GENLAB = run.load(run.ROOT / "tests" / "mutants")
 @pytest.mark.parametrize("mutant", MUTANTS_OF_GENLAB, ids=lambda m: f"{m.area}: {m.mistake}"[:80])
 def test_every_mistake_can_be_planted(mutant):
     assert run.problem(mutant, run.ROOT) == ""
+
+
+def test_the_parts_hold_every_mutant_once():
+    parts = [run.part_of(list(range(11)), f"{k}/4") for k in (1, 2, 3, 4)]
+    assert sorted(sum(parts, [])) == list(range(11))
+    assert run.part_of([1, 2], "1/1") == [1, 2]
+
+
+@pytest.mark.parametrize("part", ["0/4", "5/4", "1", "a/b"])
+def test_a_part_that_is_none_is_refused(part):
+    with pytest.raises(SystemExit, match="expected K/N"):
+        run.part_of([1, 2], part)
