@@ -7,6 +7,7 @@ from .elbo_gap import posterior_ellipse as posterior_ellipse
 from .epidemic_posterior import epidemic_posterior as epidemic_posterior
 from .explorer import Explorer as Explorer
 from .explorer import explore as explore
+from .film_strip import film_strip as film_strip
 from .five_samplers import five_samplers as five_samplers
 from .flow_warp import flow_warp as flow_warp
 from .forward_process import forward_process as forward_process
