@@ -12,7 +12,7 @@ Sources: Tieleman 2008, ICML, section 3; Du and Mordatch 2019 (arXiv:1903.08689)
 et al. 2020 (arXiv:1903.12370), section 4.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
@@ -23,7 +23,7 @@ from torch import Generator, Tensor, nn
 from genlab.core.shapes import Event
 from genlab.data.digits import EVENT_SHAPE
 from genlab.nn.mlp import MLP
-from genlab.train import Record, fit, minibatches
+from genlab.train import Run, fit, minibatches
 
 from .contrastive import PersistentChains
 from .digit_diffusion import scale
@@ -84,7 +84,7 @@ def digit_ebm(recipe: Recipe = Recipe()) -> EBM:
 
 def train_digit_ebm(
     ebm: EBM, images: Int[Tensor, " n 1 8 8"], recipe: Recipe = Recipe()
-) -> Iterator[Record]:
+) -> Run:
     """Train it on grey levels 0..16; one record an update.
 
     Args:
@@ -93,7 +93,7 @@ def train_digit_ebm(
         recipe: steps, rates and seed.
 
     Returns:
-        The records of `fit`; nothing happens until they are consumed.
+        The run of `fit`; nothing happens until its records are consumed.
     """
     generator = Generator().manual_seed(recipe.seed)
     batches = minibatches(scale(images), recipe.batch_size, generator=generator)

@@ -11,7 +11,6 @@ Sources: Song and Ermon 2019 (arXiv:1907.05600), algorithm 1; Song and Ermon 202
 (arXiv:2006.09011), techniques 1 and 2.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -20,7 +19,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from genlab.data.digits import EVENT_SHAPE, N_LEVELS
-from genlab.train import Record, cosine, fit, minibatches
+from genlab.train import Run, cosine, fit, minibatches
 
 from .annealed_langevin import noise_ladder
 from .ncsn import NCSN, LevelMLP
@@ -37,11 +36,11 @@ class Recipe:
     data_std: float = 0.85  # root mean square of a pixel in [-1, 1]
     width: int = 256  # units of a residual block
     depth: int = 3  # residual blocks
-    n_train: int = 1500  # gradient steps
+    n_steps: int = 1500  # gradient steps
     batch_size: int = 128  # images a step
     lr: float = 4e-3  # highest learning rate; it falls along a cosine
     rate: float = 0.1  # Langevin step over the square of the level
-    n_steps: int = 10  # Langevin steps at each level
+    langevin_steps: int = 10  # at each level
     seed: int = 11  # of weights, order of the data, levels and noise
 
 
@@ -55,7 +54,7 @@ def digit_ncsn(recipe: Recipe = Recipe()) -> NCSN:
         A score network on images in [-1, 1].
 
     Example:
-        >>> model = digit_ncsn(Recipe(width=8, n_steps=1))
+        >>> model = digit_ncsn(Recipe(width=8, langevin_steps=1))
         >>> model.sample(2, generator=torch.Generator().manual_seed(0)).shape
         torch.Size([2, 1, 8, 8])
     """
@@ -70,13 +69,13 @@ def digit_ncsn(recipe: Recipe = Recipe()) -> NCSN:
         event_shape=EVENT_SHAPE,
         data_std=recipe.data_std,
         rate=recipe.rate,
-        n_steps=recipe.n_steps,
+        n_steps=recipe.langevin_steps,
     )
 
 
 def train_digit_ncsn(
     model: NCSN, images: Int[Tensor, " n 1 8 8"], recipe: Recipe = Recipe()
-) -> Iterator[Record]:
+) -> Run:
     """Train it on grey levels 0..16; one record a step.
 
     Args:
@@ -85,12 +84,12 @@ def train_digit_ncsn(
         recipe: steps, rates and seed.
 
     Returns:
-        The records of `fit`; nothing happens until they are consumed.
+        The run of `fit`; nothing happens until its records are consumed.
     """
     generator = Generator().manual_seed(recipe.seed)
     batches = minibatches(to_unit(images), recipe.batch_size, generator=generator)
-    lr = cosine(recipe.lr, recipe.n_train, warmup=50)
-    return fit(model, batches, n_steps=recipe.n_train, lr=lr, generator=generator)
+    lr = cosine(recipe.lr, recipe.n_steps, warmup=min(50, recipe.n_steps))
+    return fit(model, batches, n_steps=recipe.n_steps, lr=lr, generator=generator)
 
 
 def to_unit(images: Int[Tensor, " n 1 8 8"]) -> Float[Tensor, " n 1 8 8"]:

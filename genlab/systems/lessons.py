@@ -49,7 +49,12 @@ def _images(split: str = "train") -> Tensor:
     return load_digits(split).images
 
 
-def _digits_digest() -> str:
+def digits_digest() -> str:
+    """Name the digits by their content.
+
+    Returns:
+        16 hexadecimal digits.
+    """
     return digest(*(part for split in ("train", "val", "test") for part in load_digits(split)))
 
 
@@ -94,7 +99,7 @@ def _start_classifier(net: DigitClassifier, recipe: ClassifierRecipe) -> Run:
     return start_digit_classifier(net, *load_digits("train"), recipe)
 
 
-_of_digits = partial(Training, data=DIGITS, digest=_digits_digest)
+_of_digits = partial(Training, data=DIGITS, digest=digits_digest)
 
 LESSONS: tuple[Training, ...] = (
     _of_digits(

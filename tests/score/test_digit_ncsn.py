@@ -38,7 +38,7 @@ def test_weights_depend_on_the_seed_of_the_recipe_alone():
 
 
 def test_training_repeats():
-    recipe = Recipe(width=8, depth=1, n_train=3)
+    recipe = Recipe(width=8, depth=1, n_steps=3)
     images = load_digits("val").images
     losses = [
         [r.loss for r in train_digit_ncsn(digit_ncsn(recipe), images, recipe)] for _ in range(2)
@@ -51,7 +51,7 @@ def test_training_repeats():
 def test_trained_it_denoises_held_out_digits_better_than_a_normal_and_paints_digits():
     torch.set_default_dtype(torch.float32)
     train, held_out = load_digits("train").images, to_unit(load_digits("val").images)
-    recipe = Recipe(n_train=1200)
+    recipe = Recipe(n_steps=1200)
     model = digit_ncsn(recipe)
     for _ in train_digit_ncsn(model, train, recipe):
         pass

@@ -19,7 +19,10 @@ EVERY = pytest.mark.parametrize("name", NAMES)
 
 def cost(name):
     """The marks of a test of this model's figures: a thousand images, pixel by pixel, take long."""
-    slow = ("digit_pixelcnn", "digit_transformer", "digit_flow", "digit_vae")
+    slow = (
+        *("digit_pixelcnn", "digit_transformer", "digit_flow", "digit_vae"),
+        *("digit_ncsn", "digit_diffusion"),
+    )
     return [pytest.mark.slow] if name in slow else []
 
 
@@ -75,6 +78,9 @@ def test_the_figures_stay_within_what_the_lesson_states(name):
         "digit_gan": ("frechet", 0.2, 1.1),
         "digit_wgan": ("frechet", 0.25, 1.6),
         "digit_classifier": ("accuracy_test", 0.97, 1.0),
+        "digit_ebm": ("frechet", 0.1, 1.0),
+        "digit_ncsn": ("frechet", 0.1, 0.8),
+        "digit_diffusion": ("bits_per_dim", 2.2, 2.6),
         "npe_linear_gaussian": ("kl_nats", -0.001, 0.01),
         "npe_two_moons": ("c2st", 0.47, 0.53),
         "npe_two_moons_masked": ("c2st", 0.47, 0.53),
