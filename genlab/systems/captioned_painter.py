@@ -34,6 +34,7 @@ from genlab.score.preconditioning import edm_denoise, edm_loss
 from genlab.score.vlb import EpsModel
 
 Rows = Int[Tensor, " b s"]
+Beside = Float[Tensor, " b *beside"]  # of as many pixels as the picture, with any channels
 Captions = Sequence[str] | Rows | Text  # as text, as rows of word numbers, or already read
 
 
@@ -117,7 +118,7 @@ class CaptionedPainter(nn.Module):
         told: Text = self.no_caption(text, all_rows if hidden is None else hidden)
         return told
 
-    def raw(self, text: Text, beside: Event | None = None) -> Denoiser:
+    def raw(self, text: Text, beside: Beside | None = None) -> Denoiser:
         """The network F, told a text and the picture beside its own."""
 
         def told(x: Tensor, c_noise: Tensor) -> Tensor:
@@ -133,7 +134,7 @@ class CaptionedPainter(nn.Module):
         x: Event,
         *,
         cond: Captions,
-        beside: Event | None = None,
+        beside: Beside | None = None,
         generator: Generator | None = None,
     ) -> Float[Tensor, ""]:
         """Weighted denoising loss, mean over the batch; not nats. Hides captions in training."""
@@ -146,7 +147,11 @@ class CaptionedPainter(nn.Module):
         return edm_loss(self.raw(text, beside), x, sigma, eps, sigma_data=self.sigma_data).mean()
 
     def denoiser(
-        self, captions: Captions | None, *, guidance_scale: float = 1.0, beside: Event | None = None
+        self,
+        captions: Captions | None,
+        *,
+        guidance_scale: float = 1.0,
+        beside: Beside | None = None,
     ) -> Denoiser:
         r"""$D_w$ for these captions, $(x, \sigma) \mapsto \hat x_0$; one pass if w is 0 or 1.
 
@@ -156,7 +161,7 @@ class CaptionedPainter(nn.Module):
             beside: picture that the network sees beside each row, at any noise level.
         """
 
-        def plain(text: Text, x: Event, sigma: PerExample, picture: Event | None) -> Event:
+        def plain(text: Text, x: Event, sigma: PerExample, picture: Beside | None) -> Event:
             return edm_denoise(self.raw(text, picture), x, sigma, sigma_data=self.sigma_data)
 
         text = None if captions is None else self.read(captions)
@@ -226,7 +231,7 @@ class CaptionedPainter(nn.Module):
         guidance_scale: float = 1.0,
         n_steps: int = 12,
         order: int = 2,
-        beside: Event | None = None,
+        beside: Beside | None = None,
         generator: Generator | None = None,
     ) -> Event:
         """Draw one example for each caption.

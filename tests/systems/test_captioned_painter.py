@@ -84,8 +84,8 @@ def test_training_hides_captions_and_evaluation_does_not():
 
 
 def test_the_picture_beside_is_seen_in_both_halves_of_a_guided_pass():
-    model, (x, sigma) = painter(beside=3), noisy()
-    one, other = torch.zeros_like(x), torch.ones_like(x)
+    model, (x, sigma) = painter(beside=4), noisy()
+    one, other = torch.zeros(2, 4, 8, 8), torch.ones(2, 4, 8, 8)
     free = model.denoiser(None, beside=one)(x, sigma)
     told = model.denoiser(CAPTIONS, beside=one)(x, sigma)
     guided = model.denoiser(CAPTIONS, beside=one, guidance_scale=2.0)(x, sigma)

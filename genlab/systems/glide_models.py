@@ -1,0 +1,144 @@
+r"""The shipped models of the GLIDE-style lab, and what their cards measure.
+
+$$\text{base } p(x_{16}\mid c), \qquad \text{upsampler } p(x_{32}\mid x_{16}, c), \qquad
+\text{reader } p(c\mid x_{16} + \sigma\epsilon)$$
+
+Judges: a support vector machine and measurements (`genlab.systems.judging`), and wavelet
+features (`genlab.metrics.wavelet_features`), fitted on four thousand digits that no painter saw.
+The upsampler's card needs the shipped base, because its figures are those of the whole.
+
+Lesson: notebooks/systems/glide.ipynb
+Source: Nichol et al. 2021 (arXiv:2112.10741), section 4.
+"""
+
+import copy
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from genlab.data.captioned import load_captioned
+from genlab.data.captions import read
+from genlab.systems.captioned_painter import CaptionedPainter
+from genlab.systems.figures import SEED, Figures, default_dtype, digest
+from genlab.systems.glide import Glide
+from genlab.systems.glide_classifier import NoisyReader
+from genlab.systems.glide_judging import (
+    best_sharpening,
+    enlarged,
+    free_captions,
+    guidance_curve,
+    held_out_captions,
+    judged,
+    likeness,
+    small_pictures,
+)
+from genlab.systems.glide_recipes import (
+    BASE,
+    READER,
+    UPSAMPLER,
+    Recipe,
+    glide_base,
+    glide_reader,
+    glide_upsampler,
+    train_glide,
+    train_reader,
+)
+from genlab.systems.judging import digit_judge, word_scores
+from genlab.systems.training import Training, load
+
+SCALES = (1.0, 2.0, 3.0, 5.0, 8.0)  # of the card's curve
+BEST = 3.0  # the scale that the lab draws with
+N_JUDGED = 600  # pictures for each figure
+
+
+def _single(model: Any) -> Any:
+    """A copy that draws in single precision, as lessons do."""
+    return copy.deepcopy(model).float()
+
+
+def _measure_base(model: Any) -> Figures:
+    """The curve over guidance scales for held-out captions, and the words of free captions."""
+    painter: CaptionedPainter = _single(model)
+
+    def draw(captions: list[str], w: float, generator: Generator) -> Tensor:
+        x = painter.sample(captions, guidance_scale=w, generator=generator)
+        return ((x + 1) / 2).clamp(0, 1)
+
+    found: Figures = {}
+    with default_dtype(torch.float32):
+        for w, row in zip(SCALES, guidance_curve(draw, SCALES, N_JUDGED, SEED), strict=True):
+            found |= {f"{name}_w{w:g}": value for name, value in row.items()}
+        captions = free_captions(N_JUDGED, Generator().manual_seed(SEED))
+        x = draw(captions, BEST, Generator().manual_seed(SEED))
+        words = word_scores(x, [read(c) for c in captions], digit_judge())
+    return found | {f"{name}_free": value for name, value in words.items()}
+
+
+def _measure_upsampler(model: Any) -> Figures:
+    """Enlarged real pictures and enlarged drawn ones, against bicubic and the best sharpening."""
+    with default_dtype(torch.float32):
+        glide = Glide(load(TRAININGS[0], dtype=torch.float32), _single(model))
+        captions, generator = held_out_captions(N_JUDGED), Generator().manual_seed(SEED)
+        real = small_pictures(N_JUDGED)
+        up = glide.upsampler.sample(captions, 2 * real - 1, s=0.0, generator=generator)
+        drawn, large = glide.draw(captions, guidance_scale=BEST, generator=generator)
+        found: Figures = {}
+        for kind, small, ours in (("real", real, (up + 1) / 2), ("drawn", drawn, large)):
+            rows = {
+                "ours": likeness(ours),
+                "bicubic": likeness(enlarged(small, 0.0)),
+                "sharpened": best_sharpening(small)[1],
+            }
+            for name, row in rows.items():
+                found |= {f"{key}_{name}_{kind}": v for key, v in row._asdict().items()}
+        words = judged(large, captions)
+    return found | {
+        f"{key}_32": words[key] for key in ("digit", "colour", "stroke", "slant", "all")
+    }
+
+
+def _measure_reader(model: Any) -> Figures:
+    """Share of held-out digits that are read through noise."""
+    reader: NoisyReader = _single(model)
+    found: Figures = {}
+    with default_dtype(torch.float32), torch.no_grad():
+        x, digit = 2 * small_pictures(1000) - 1, load_captioned("test", 16).attributes.digit
+        for sigma in (0.1, 0.5, 1.0, 2.0):
+            noise = torch.randn(x.shape, generator=Generator().manual_seed(SEED))
+            logits = reader(x + sigma * noise, torch.full((len(x),), sigma))[0]
+            found[f"digit_sigma{sigma:g}"] = (logits.argmax(1) == digit).double().mean().item()
+    return found
+
+
+def _digest() -> str:
+    """Name the painter's digits and their words by their content."""
+    grey, attributes = load_captioned("painter", 32)
+    return digest((255 * grey).round(), *attributes)
+
+
+def _training(
+    name: str, what: str, recipe: Recipe, seconds: float, build: Any, start: Any, measure: Any
+) -> Training:
+    return Training(
+        name=name, what=what, lesson=13, seconds=seconds, settings=recipe, build=build, start=start,
+        measure=measure, data="genlab.data.captioned, part 'painter': 5,000 digits of MNIST, "
+        "coloured and described afresh at every step",
+        digest=_digest, dtype=torch.float16,
+    )  # fmt: skip
+
+
+TRAININGS: tuple[Training, ...] = (
+    _training(
+        "glide_base", "captioned digits of 16 x 16 in pixel space: U-Net and text encoder", BASE,
+        400, glide_base, train_glide, _measure_base,
+    ),
+    _training(
+        "glide_upsampler", "16 x 16 to 32 x 32: U-Net beside the noisy small picture", UPSAMPLER,
+        200, glide_upsampler, train_glide, _measure_upsampler,
+    ),
+    _training(
+        "glide_reader", "words of noisy pictures: the slope for classifier guidance", READER,
+        60, glide_reader, train_reader, _measure_reader,
+    ),
+)  # fmt: skip

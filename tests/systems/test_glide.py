@@ -1,0 +1,108 @@
+"""Two stages: what the second one is shown, and what enlarging without a network does."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from genlab.nn.text_encoder import TextEncoder
+from genlab.nn.unet import UNet, UNetConfig
+from genlab.systems.captioned_painter import CaptionedPainter
+from genlab.systems.glide import Glide, Upsampler, bicubic, enlarge, sharpen, shrink
+
+CAPTIONS = ["a red one", "a thin blue seven leaning left"]
+
+
+def painter(size, beside=0):
+    net = UNet(UNetConfig(c_in=3 + beside, c_out=3, width=8, d_context=8, d_pooled=8))
+    encoder = TextEncoder(28, d=8, n_layer=1, n_head=2)
+    model = CaptionedPainter(net, encoder, event_shape=(3, size, size), sigma_data=0.5)
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    return model.eval()
+
+
+@pytest.fixture
+def glide():
+    torch.manual_seed(0)
+    return Glide(painter(4), Upsampler(painter(8, beside=4)).eval())
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_the_network_sees_the_noisy_small_picture_and_how_noisy_it_is(glide):
+    small, eps, s = torch.rand(2, 3, 4, 4), torch.randn(2, 3, 4, 4), torch.tensor([0.0, 0.3])
+    seen = glide.upsampler.beside(small, s, eps)
+    torch.testing.assert_close(shrink(seen[:, :3]), small + s[:, None, None, None] * eps)
+    torch.testing.assert_close(seen[:, 3].flatten(1), s[:, None].expand(2, 64))
+
+
+def test_training_shows_small_pictures_with_noise_up_to_s_max(glide):
+    seen = []
+    loss = torch.zeros(())
+    glide.upsampler.painter.loss = lambda x, *, beside, **_: seen.append(beside) or loss
+    x, rows = torch.rand(400, 3, 8, 8), torch.zeros(400, 6, dtype=torch.int64)
+    glide.upsampler.loss(x, cond=rows, generator=seeded())
+    s = seen[0][:, 3, 0, 0]
+    assert 0 <= s.min() < 0.02
+    assert 0.48 < s.max() <= 0.5
+    off = (shrink(seen[0][:, :3]) - shrink(x)).flatten(1).std(1)
+    torch.testing.assert_close(off, s, rtol=0.4, atol=0.02)  # 48 draws each
+
+
+def test_the_large_picture_follows_the_small_one(glide):
+    one, other = torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)
+    a, b = (
+        glide.upsampler.sample(CAPTIONS, x, n_steps=2, generator=seeded()) for x in (one, other)
+    )
+    assert a.shape == (2, 3, 8, 8)
+    assert not torch.allclose(a, b)
+
+
+def test_a_strength_that_no_training_has_shown_is_refused(glide):
+    with pytest.raises(ValueError, match=r"\[0, 0.5\], got 0.6"):
+        glide.upsampler.sample(CAPTIONS, torch.zeros(2, 3, 4, 4), s=0.6)
+
+
+def test_the_whole_draws_both_sizes_in_the_range_of_pixels(glide):
+    small, large = glide.draw(CAPTIONS, n_steps=2, n_steps_up=2, generator=seeded())
+    assert (small.shape, large.shape) == ((2, 3, 4, 4), (2, 3, 8, 8))
+    assert min(small.min(), large.min()) >= 0
+    assert max(small.max(), large.max()) <= 1
+    again = glide.draw(CAPTIONS, n_steps=2, n_steps_up=2, generator=seeded())[1]
+    torch.testing.assert_close(large, again)
+
+
+def test_every_parameter_of_the_upsampler_is_trained(glide):
+    up = glide.upsampler.train()
+    rows = torch.tensor([[1, 4, 10, 0, 0, 0], [1, 2, 6, 16, 20, 21]]).repeat(8, 1)
+    up.loss(torch.rand(16, 3, 8, 8), cond=rows, generator=seeded()).backward()
+    assert [name for name, p in up.named_parameters() if p.grad is None] == []
+
+
+def test_shrinking_undoes_enlarging_and_bicubic_leaves_flat_pictures_alone():
+    x = torch.rand(2, 3, 4, 4)
+    torch.testing.assert_close(shrink(enlarge(x)), x)
+    flat = torch.full((1, 3, 4, 4), 0.3)
+    torch.testing.assert_close(bicubic(flat), torch.full((1, 3, 8, 8), 0.3))
+    assert bicubic(2 * torch.ones(1, 3, 4, 4)).max() == 1
+
+
+def test_sharpening_multiplies_what_the_blur_takes_away():
+    """A wave of half the sampling rate is what the binomial blur removes: gain 1 + amount."""
+    wave = 0.1 * torch.tensor([1.0, -1.0]).repeat(4).expand(1, 3, 8, 8)
+    found = sharpen(wave, 2.0)[:, :, :, 1:-1]  # the repeated edge is another signal
+    torch.testing.assert_close(found, 3 * wave[:, :, :, 1:-1])
+    torch.testing.assert_close(sharpen(wave, 0.0), wave)
+    assert sharpen(10 * wave, 5.0).abs().max() == 1
+
+
+def test_sharpening_is_a_convolution_by_hand():
+    torch.manual_seed(0)
+    x = 0.1 * torch.randn(1, 3, 8, 8)
+    kernel = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
+    blurred = F.conv2d(x.transpose(0, 1), kernel[None, None]).transpose(0, 1)
+    inner = x[:, :, 1:-1, 1:-1]
+    torch.testing.assert_close(sharpen(x, 1.5)[:, :, 1:-1, 1:-1], inner + 1.5 * (inner - blurred))
