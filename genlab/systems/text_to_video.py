@@ -203,6 +203,7 @@ class FilmMaker(nn.Module):
         n_steps: int = 10,
         order: int = 2,
         noise: Films | None = None,
+        times: Float[Tensor, " f"] | None = None,
         generator: Generator | None = None,
     ) -> Films:
         """Draw one film for each caption.
@@ -214,6 +215,7 @@ class FilmMaker(nn.Module):
             n_steps: steps, one (guided) pass each.
             order: 2 for DPM-Solver++ 2M, 1 for DDIM.
             noise: where to start; its frames may be more than trained on. None: drawn.
+            times: number of each frame; None: 0, 1, ...
             generator: source of that noise.
 
         Returns:
@@ -222,5 +224,7 @@ class FilmMaker(nn.Module):
         if noise is None:
             shape = (len(captions), *self.event_shape)
             noise = randn(shape, like=self.no_caption.state, generator=generator)
-        denoiser = self.denoiser(captions, guidance_scale=guidance_scale, joined=joined)
+        denoiser = self.denoiser(
+            captions, guidance_scale=guidance_scale, joined=joined, times=times
+        )
         return to_colours(last(self.sample_states(denoiser, noise, n_steps=n_steps, order=order)))

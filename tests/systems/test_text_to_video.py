@@ -102,6 +102,15 @@ def test_a_film_is_made_of_its_noise_alone():
     assert 0 <= float(one.min()) <= float(one.max()) <= 1
 
 
+def test_times_name_the_frames():
+    model = maker()
+    plain = model.sample(CAPTIONS, n_steps=2, noise=noise())
+    named = model.sample(CAPTIONS, n_steps=2, noise=noise(), times=torch.arange(3.0))
+    torch.testing.assert_close(plain, named)
+    other = model.sample(CAPTIONS, n_steps=2, noise=noise(), times=torch.arange(3.0) / 2)
+    assert not torch.allclose(plain, other)
+
+
 def test_more_frames_than_trained_on_may_be_asked_for():
     assert maker().sample(CAPTIONS, n_steps=2, noise=noise(f=5)).shape == (2, 3, 5, 8, 8)
 
