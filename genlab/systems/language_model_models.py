@@ -5,7 +5,8 @@ $$\min_\theta\ \mathbb E_{x}\Big[-\tfrac1n\sum_{i=1}^n \log p_\theta(x_i \mid x_
 340,000 bytes are little: a network of a million weights knows them by heart after some twenty
 readings. Four things hold that back. Every reading spells the text anew (BPE dropout), the windows
 begin elsewhere, a tenth of what each block writes is dropped, and what ships are averaged weights.
-Most steps are taken on short windows, which cost less; the last third on the full context.
+Most steps are taken on short windows, which cost less; the last third on the full context. The
+matrices move by Muon: at equal cost AdamW was 0.4 bits per byte behind after a minute.
 
 Lesson: notebooks/systems/language_model.ipynb
 Sources: Provilkov, Emelianenko and Voita 2020 (arXiv:1910.13267); Press, Smith and Lewis 2021
@@ -29,6 +30,7 @@ from genlab.systems.language_model import LanguageModel
 from genlab.systems.lessons import TEXT, text_digest
 from genlab.systems.training import Training
 from genlab.train import Run, cosine, fit
+from genlab.train.muon import Muon
 
 
 @final
@@ -40,16 +42,16 @@ class Recipe:
     context: int = 512  # tokens in a window, some 1,450 bytes
     short: int = 128  # tokens in a window of the first steps; divides the context
     short_share: float = 0.7  # of the steps
-    d_model: int = 160  # width of the residual stream
-    n_layer: int = 4
-    n_head: int = 5  # query heads
-    n_kv_head: int = 1  # key-value heads
-    d_hidden: int = 432  # width inside the gated MLP
+    d_model: int = 192  # width of the residual stream
+    n_layer: int = 3
+    n_head: int = 6  # query heads
+    n_kv_head: int = 2  # key-value heads
+    d_hidden: int = 576  # width inside the gated MLP
     dropout: float = 0.1
     bpe_dropout: float = 0.1  # probability to overlook a merge, drawn anew at every reading
-    n_steps: int = 800
-    batch_size: int = 8  # windows of `context` tokens
-    lr: float = 4e-3  # highest rate: 100 steps of rise, then half a cosine to zero
+    n_steps: int = 1200
+    batch_size: int = 4  # windows of `context` tokens
+    lr: float = 6e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     weight_decay: float = 0.1
     decay: float = 0.99  # of the averaged weights
     seed: int = 1  # of weights, order of the data and spellings
@@ -114,7 +116,7 @@ def language_model(recipe: Recipe = Recipe()) -> LanguageModel:
         A language model.
 
     Example:
-        >>> model = language_model(Recipe(d_model=20))
+        >>> model = language_model(Recipe(d_model=24))
         >>> model.sample(2).shape
         torch.Size([2, 512])
     """
@@ -155,6 +157,8 @@ def train_language_model(
         if len(learned) < len(model.merges):
             raise ValueError(f"the text yields {len(learned)} merges, not {len(model.merges)}")
         model.merges.copy_(torch.tensor(learned))
+    inner = [p for p in model.lm.net.body.parameters() if p.ndim == 2]
+    others = [p for p in model.parameters() if all(p is not matrix for matrix in inner)]
     average = EMA(model, recipe.decay)
     generator = Generator().manual_seed(recipe.seed)
 
@@ -173,7 +177,7 @@ def train_language_model(
         n_steps=recipe.n_steps,
         lr=cosine(recipe.lr, recipe.n_steps, warmup=min(100, recipe.n_steps)),
         clip=1.0,
-        weight_decay=recipe.weight_decay,
+        optimizer=Muon(inner, others, weight_decay=recipe.weight_decay),
         before=choose_length,
         after=lambda _: average.update(model),
         finish=finish,

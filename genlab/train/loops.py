@@ -29,8 +29,9 @@ def fit(
     after: Hook | None = None,
     finish: Callable[[], object] | None = None,
     keep: Mapping[str, Stateful] | None = None,
+    optimizer: torch.optim.Optimizer | None = None,
 ) -> Run:
-    """Minimise `model.loss` with AdamW; one record after each step.
+    """Minimise `model.loss`, with AdamW by default; one record after each step.
 
     Nothing happens until the records are consumed, and stopping early keeps what was learned.
 
@@ -46,6 +47,8 @@ def fit(
         after: called with the number of steps taken after each.
         finish: called once after the last step.
         keep: what the hooks change and a resumed run must have back (averaged weights, ...).
+        optimizer: another one than AdamW, over the model's parameters; `lr` sets its rates, and
+            its own decay stands in place of `weight_decay`.
 
     Returns:
         A run that yields `Record` with `losses = {"loss": ...}`.
@@ -59,9 +62,10 @@ def fit(
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
+    if optimizer is None:
+        optimizer = torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
     rate = lr if callable(lr) else lambda _: lr
-    noise, stream = parallel.seeds(generator), iter(batches)
+    chosen, noise, stream = optimizer, parallel.seeds(generator), iter(batches)
 
     def advance(step: int) -> Record:
         batch = parallel.share(next(stream))
@@ -69,7 +73,7 @@ def fit(
         if isinstance(batch, tuple):
             batch, arguments["cond"] = batch
         loss = model.loss(batch, **arguments)
-        norm = _step(optimizer, loss, parameters, rate(step), clip)
+        norm = _step(chosen, loss, parameters, rate(step), clip)
         return Record(step + 1, {"loss": loss.item()}, norm)
 
     parts = {"model": model, "optimizer": optimizer, "batches": stream, **(keep or {})}

@@ -1,0 +1,132 @@
+"""Muon: the polynomial acts on singular values, and everything else is AdamW."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from genlab.train import fit
+from genlab.train.muon import COEFFICIENTS, Muon, orthogonalize
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4), (1, 5)])
+def test_each_singular_value_goes_through_the_polynomial_and_directions_stay(shape):
+    g = torch.randn(shape)
+    u, s, vt = torch.linalg.svd(g, full_matrices=False)
+    s = s / s.norm()
+    a, b, c = COEFFICIENTS
+    for _ in range(5):
+        s = a * s + b * s**3 + c * s**5
+    # 1e-7 is added to the norm that divides
+    torch.testing.assert_close(orthogonalize(g), u @ torch.diag(s) @ vt, atol=1e-5, rtol=0)
+
+
+def test_what_comes_out_is_nearly_orthogonal_and_steepest():
+    g = torch.randn(24, 40)
+    x = orthogonalize(g)
+    s = torch.linalg.svdvals(x)
+    assert 0.5 < s.min() < s.max() < 1.3
+    # <G, X> reaches the nuclear norm, the most that a step of spectral norm 1 can have
+    assert 0.75 < (g * x).sum() / torch.linalg.svdvals(g).sum() < 1.2
+
+
+def test_the_scale_of_the_gradient_does_not_matter():
+    g = torch.randn(5, 7)
+    torch.testing.assert_close(orthogonalize(1e3 * g), orthogonalize(g), atol=1e-5, rtol=0)
+
+
+def linear(n_in=3, n_out=4):
+    torch.manual_seed(0)
+    return nn.Linear(n_in, n_out)
+
+
+def steps(net, optimizer, n=5):
+    """Take some steps on fixed data at a rate of 0.1."""
+    x, y = torch.randn(8, 3, generator=torch.Generator().manual_seed(1)), 1.0
+    for group in optimizer.param_groups:
+        group["lr"] = 0.1
+    for _ in range(n):
+        optimizer.zero_grad()
+        (net(x) - y).square().mean().backward()
+        optimizer.step()
+    return net
+
+
+def test_what_is_no_matrix_moves_as_by_adamw():
+    ours, theirs = linear(), linear()
+    steps(ours, Muon([], ours.parameters(), weight_decay=0.3))
+    steps(theirs, torch.optim.AdamW(theirs.parameters(), weight_decay=0.3))
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-7, rtol=0)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
+def test_a_matrix_moves_as_by_the_muon_of_torch():
+    ours, theirs = linear(), linear()
+    steps(ours, Muon([ours.weight], [], weight_decay=0.3), n=3)
+    steps(
+        theirs,
+        torch.optim.Muon([theirs.weight], weight_decay=0.3, adjust_lr_fn="match_rms_adamw"),
+        n=3,
+    )
+    moved = (linear().weight - theirs.weight).abs().max()
+    # theirs computes the polynomial in bfloat16: three digits of three steps
+    assert (ours.weight - theirs.weight).abs().max() < 0.03 * moved
+
+
+def test_the_first_step_has_the_size_of_one_of_adam():
+    """The factor 0.2 sqrt(max(m, n)) gives entries of root mean square 0.2 times a near-1 value."""
+    net = linear(40, 60)
+    before = net.weight.detach().clone()
+    optimizer = Muon([net.weight], [])
+    optimizer.param_groups[0]["lr"] = 1.0
+    net.weight.grad = torch.randn(60, 40)
+    optimizer.step()
+    rms = (net.weight - before).square().mean().sqrt()
+    assert 0.14 < rms < 0.24
+
+
+def test_a_vector_is_refused():
+    net = linear()
+    with pytest.raises(ValueError, match="matrices"):
+        Muon([net.bias], [net.weight])
+
+
+def test_a_parameter_without_a_gradient_stays():
+    net = linear()
+    before = net.weight.detach().clone()
+    Muon([net.weight], [net.bias], weight_decay=0.5).step()
+    assert torch.equal(net.weight, before)
+
+
+def test_its_state_is_taken_up_again():
+    first = linear()
+    optimizer = Muon([first.weight], [first.bias], weight_decay=0.1)
+    steps(first, optimizer)
+    second = copy.deepcopy(first)
+    again = Muon([second.weight], [second.bias], weight_decay=0.1)
+    again.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    steps(first, optimizer)
+    steps(second, again)
+    assert torch.equal(first.weight, second.weight)
+    assert torch.equal(first.bias, second.bias)
+
+
+class Line(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(2, 2))
+
+    def loss(self, x, *, generator=None):
+        return (x @ self.w - x).square().mean()
+
+
+def test_fit_uses_the_optimizer_that_it_is_given_and_sets_its_rate():
+    model = Line()
+    optimizer = Muon([model.w], [])
+    x = torch.randn(16, 2)
+    records = list(fit(model, [x] * 60, n_steps=60, lr=lambda k: 0.8 * 0.9**k, optimizer=optimizer))
+    assert records[-1].loss < 0.01 * records[0].loss
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.8 * 0.9**59)
+    assert len(optimizer.state) == 1
