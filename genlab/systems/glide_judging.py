@@ -22,8 +22,8 @@ from torch import Generator, Tensor
 from genlab.data.captioned import Attributes, grey_of, load_captioned, paint
 from genlab.data.captions import read, write
 from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.wavelet_features import WaveletFeatures
 from genlab.metrics.precision_recall import precision_recall
+from genlab.metrics.wavelet_features import WaveletFeatures
 from genlab.systems.figures import Figures
 from genlab.systems.glide import bicubic, sharpen
 from genlab.systems.judging import digit_judge, word_scores
