@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from genlab.data.digits import EVENT_SHAPE, N_CLASSES
@@ -30,6 +30,7 @@ from .edm import edm_sigmas
 from .edm_model import EDM
 
 SIGMA_MIN, SIGMA_MAX = 0.02, 20.0  # a grey level is 0.125 wide; the digits' deviation is 0.75
+LEVELS = {1: (SIGMA_MAX,), 2: (SIGMA_MAX, 0.4), 4: (SIGMA_MAX, 1.0, 0.4, 0.2)}
 
 
 @final
@@ -41,7 +42,7 @@ class EDMRecipe:
     mults: tuple[int, ...] = (1, 2)  # channels of its two levels, in units of width
     sigma_data: float = 0.75  # standard deviation of the scaled pixels
     p_drop: float = 0.1  # share of rows whose class is withheld
-    n_steps: int = 3000
+    n_steps: int = 2000
     batch_size: int = 64
     lr: float = 4e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     decay: float = 0.995  # of the averaged weights
@@ -57,7 +58,7 @@ class Recipe:
     order: int = 2  # of the teacher's step: Heun
     target_decay: float = 0.95  # of the averaged weights that set the goal
     p_drop: float = 0.1  # share of rows whose class is withheld
-    n_steps: int = 3000
+    n_steps: int = 1200
     batch_size: int = 64
     lr: float = 1e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     decay: float = 0.995  # of the averaged weights that are kept
@@ -101,6 +102,44 @@ def digit_consistency(recipe: EDMRecipe = EDMRecipe()) -> ConsistencyModel:
         torch.Size([2, 1, 8, 8])
     """
     return ConsistencyModel(digit_edm(recipe), levels=(SIGMA_MAX,), sigma_min=SIGMA_MIN)
+
+
+def teacher_levels(n_passes: int) -> Float[Tensor, " s"]:
+    """Noise levels of the teacher's sampler in steps of one pass, on the student's range.
+
+    Args:
+        n_passes: at least 1.
+
+    Returns:
+        `(n_passes + 1,)`, decreasing from SIGMA_MAX, the last one 0.
+
+    Example:
+        >>> teacher_levels(1), teacher_levels(2)
+        (tensor([20.,  0.]), tensor([20.0000,  1.4356,  0.0000]))
+    """
+    levels = edm_sigmas(n_passes + 1, sigma_min=SIGMA_MIN, sigma_max=SIGMA_MAX)
+    return torch.cat([levels[:n_passes], levels[-1:]])
+
+
+def student_levels(n_passes: int) -> tuple[float, ...]:
+    """Noise levels of the student's jumps, chosen on the validation images.
+
+    Args:
+        n_passes: 1, 2 or 4.
+
+    Returns:
+        As many levels, decreasing.
+
+    Raises:
+        ValueError: another number of passes.
+
+    Example:
+        >>> student_levels(1)
+        (20.0,)
+    """
+    if n_passes not in LEVELS:
+        raise ValueError(f"levels are known for {sorted(LEVELS)} passes, got {n_passes}")
+    return LEVELS[n_passes]
 
 
 def train_digit_edm(

@@ -38,7 +38,7 @@ class Recipe:
     width: int = 24  # channels of the U-Net at full resolution
     mults: tuple[int, ...] = (1, 2)  # channels of its two levels, in units of width
     dropout: float = 0.1
-    n_steps: int = 4000
+    n_steps: int = 2500
     batch_size: int = 64
     lr: float = 4e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     weight_decay: float = 0.01
@@ -100,7 +100,7 @@ class MaskedDiffusion(nn.Module):
         event_shape: tuple[int, ...],
         n_tokens: int,
         n_steps: int = 16,
-        n_draws: int = 8,
+        n_draws: int = 4,
     ) -> None:
         super().__init__()
         self.filler, self.event_shape, self.n_tokens = filler, event_shape, n_tokens
