@@ -1,5 +1,6 @@
 """Interactive figures: they drive genlab's functions and hold no mathematics of their own."""
 
+from .caption_painter import caption_painter as caption_painter
 from .decoding import decoding as decoding
 from .earth_mover import earth_mover as earth_mover
 from .elbo_gap import elbo_gap as elbo_gap
