@@ -5,9 +5,10 @@ $$p(w, x) = \underbrace{\prod_i p(w_i \mid w_{<i})}_{\text{exact}}\;
 h_i = \text{state of the model after word } i$$
 
 The words never reach the painter. It sees, by cross-attention, the states in which the language
-model wrote them, the image token's last. Training minimises $-\log p(w)$, the weighted noise error
-of the picture, and $-\log p(w \mid x)$ for reading; the painter's gradient runs through the states
-into the language model, unless `joint` is False.
+model wrote them; the last of these, the image token's, also joins the embedding of the time.
+Training minimises $-\log p(w)$, the weighted noise error of the picture, and for reading
+$-\log p(w \mid x)$; the painter's gradient runs through the states into the language model, unless
+`joint` is False.
 
 Lesson: notebooks/systems/language_and_image.ipynb
 Sources: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3; Dong et al. 2023
@@ -46,31 +47,36 @@ class Drawn(NamedTuple):
     ended: Bool[Tensor, " b"]  # whether the image token was written
 
 
-def context(states: States, length: int = LENGTH) -> Text:
-    r"""What the painter reads: the states, always as many, and nothing beside them.
+def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Text:
+    r"""What the painter reads: every state by cross-attention, the last one with the time, too.
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
 
     Keys and values are linear in the states, so a zero state has score 0 and value 0: each of the
     $n_0$ of them takes a share of the attention and says nothing. The number of positions must
-    therefore be that of the training, whatever the longest caption of a batch is. (The painter of
-    the course can also be told one pooled vector with the time; here it is zero, so that everything
-    goes through cross-attention.)
+    therefore be that of the training, whatever the longest caption of a batch is.
 
     Args:
         states: zero where there is no word; at most `length` positions.
         length: positions that the painter sees.
+        pooled: whether the last state is also added to the embedding of the time; without it all
+            that the painter knows comes through cross-attention.
 
     Returns:
-        The states, filled up with zeros, and an empty pooled vector.
+        The states, filled up with zeros, and the last of each row that is not zero.
 
     Raises:
         ValueError: more positions than `length`.
+
+    Source: Nichol et al. 2021 (arXiv:2112.10741), section 4: both ways in, at once.
     """
     if states.shape[1] > length:
         raise ValueError(f"{states.shape[1]} states, but the painter was trained with {length}")
+    said = (states != 0).any(-1).long()
+    place = (said * torch.arange(states.shape[1], device=states.device)).argmax(1)
+    end = states[torch.arange(len(states)), place]
     filled = F.pad(states, (0, 0, 0, length - states.shape[1]))
-    return Text(filled, torch.zeros_like(states[:, 0]))
+    return Text(filled, end if pooled else torch.zeros_like(end))
 
 
 def only_last(states: States, rows: Int[Tensor, " b t"]) -> States:
@@ -95,6 +101,7 @@ class LanguageAndImage(nn.Module):
         painter: without a reader of its own, as wide as the language model's states.
         weight: of the picture's loss beside the nats of the text.
         p_alone: share of the rows in training in which the painter sees the last state only.
+        p_cross: share in which it is told nothing but by cross-attention.
         joint: whether the painter's gradient reaches the language model.
 
     Source: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3, with one picture token
@@ -109,11 +116,13 @@ class LanguageAndImage(nn.Module):
         *,
         weight: float = 1.0,
         p_alone: float = 0.1,
+        p_cross: float = 0.25,
         joint: bool = True,
     ) -> None:
         super().__init__()
         self.lm, self.painter = lm, painter
-        self.weight, self.p_alone, self.joint = weight, p_alone, joint
+        self.weight, self.joint = weight, joint
+        self.p_alone, self.p_cross = p_alone, p_cross
 
     def loss(
         self,
@@ -133,16 +142,18 @@ class LanguageAndImage(nn.Module):
         states, log_p = self.lm.states_and_log_probs(rows)
         read = self.lm.log_prob_given(x, rows_of(cond, END))
         seen = states if self.joint else states.detach()
-        if self.training and self.p_alone > 0:
-            u = torch.rand(len(x), generator=generator).to(x.device)
-            alone = (u < self.p_alone)[:, None, None]
-            seen = torch.where(alone, only_last(seen, rows), seen)
-        picture = self.painter.loss(x, cond=context(seen), generator=generator)
+        text = context(seen)
+        if self.training:
+            u = torch.rand(2, len(x), 1, generator=generator).to(x.device)
+            alone, unpooled = u[0] < self.p_alone, u[1] < self.p_cross
+            words = torch.where(alone[:, :, None], only_last(text.states, rows), text.states)
+            text = Text(words, text.pooled.masked_fill(unpooled, 0))
+        picture = self.painter.loss(x, cond=text, generator=generator)
         return self.weight * picture - (log_p.sum(1) + read).mean()
 
     def paint(
         self,
-        states: States,
+        told: States | Text,
         *,
         guidance_scale: float = 2.0,
         n_steps: int = 10,
@@ -151,7 +162,7 @@ class LanguageAndImage(nn.Module):
         """Draw one picture for each row of states.
 
         Args:
-            states: from the language model.
+            told: states from the language model, or what `context` makes of them.
             guidance_scale: 1 is plain conditional.
             n_steps: of DPM-Solver++.
             generator: source of the first noise.
@@ -159,8 +170,9 @@ class LanguageAndImage(nn.Module):
         Returns:
             Pictures, about in [-1, 1].
         """
+        text = told if isinstance(told, Text) else context(told)
         return self.painter.sample(
-            context(states), guidance_scale=guidance_scale, n_steps=n_steps, generator=generator
+            text, guidance_scale=guidance_scale, n_steps=n_steps, generator=generator
         )
 
     @torch.no_grad()

@@ -27,7 +27,7 @@ from genlab.data.captions import Claims, read
 from .caption_lm import rows_of, words_of
 from .figures import SEED, Figures, default_dtype
 from .judging import Judge, digit_judge, word_scores
-from .language_and_image import only_last
+from .language_and_image import context, only_last
 
 SAID = 0.75  # how often captions speak of a stroke that has a word, and of the slant
 GUIDANCE, N_DRAWN = 2.0, 600
@@ -160,6 +160,7 @@ def measure_language_and_image(model: Any) -> Figures:
         for name, told in (
             ("shuffled", states[torch.randperm(N_DRAWN, generator=generator)]),
             ("last_state", only_last(states, rows)),
+            ("cross_attention", context(states, pooled=False)),
         ):
             images = single.paint(told, guidance_scale=GUIDANCE, generator=generator)
             figures[f"kept_all_{name}"] = told_and_drawn(drawn.captions, images)["all"]

@@ -8,12 +8,13 @@ import torch
 from genlab.autoregressive.decoding import keep_top_k
 from genlab.core import likelihood_kind
 from genlab.data.captions import encode
+from genlab.score.edm import edm_sigmas
 from genlab.systems.caption_lm import END, IMAGE, rows_of
 from genlab.systems.language_and_image import GREY, context, only_last
 from genlab.systems.language_and_image_models import Recipe, language_and_image
 
 CAPTIONS = ["a red one", "a thin blue seven leaning left", "a bold cyan two"]
-SMALL = Recipe(d_model=16, n_layer=1, width=8, mults=(1, 1), p_alone=0.0, p_drop=0.0)
+SMALL = Recipe(d_model=16, n_layer=1, width=8, mults=(1, 1), p_alone=0.0, p_cross=0.0, p_drop=0.0)
 
 
 @pytest.fixture
@@ -78,14 +79,16 @@ def test_frozen_or_not_the_painter_learns_the_same(model, x):
             torch.testing.assert_close(joint[name], frozen[name])
 
 
-def test_rows_told_alone_hold_the_image_tokens_state_only(model, x):
-    model.painter.p_drop = 0.0
+@pytest.mark.parametrize(("alone", "cross"), [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
+def test_in_training_some_rows_are_told_less(model, x, alone, cross):
+    """The last state only, or nothing beside cross-attention, or both at once."""
     model.train()
-    model.p_alone = 1.0
+    model.p_alone, model.p_cross = alone, cross
     rows = rows_of(CAPTIONS)
-    told = context(only_last(model.lm.states(rows), rows))
+    states = model.lm.states(rows)
+    told = context(only_last(states, rows) if alone else states, pooled=not cross)
     g = seeded()
-    torch.rand(3, generator=g)
+    torch.rand(2, 3, 1, generator=g)
     picture = model.painter.loss(x, cond=told, generator=g)
     words = model.lm.log_prob(rows) + model.lm.log_prob_given(x, rows_of(CAPTIONS, END))
     found = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
@@ -93,9 +96,9 @@ def test_rows_told_alone_hold_the_image_tokens_state_only(model, x):
 
 
 def test_in_evaluation_nobody_is_told_less(model, x):
-    model.p_alone = 1.0
+    model.p_alone = model.p_cross = 1.0
     alone = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
-    model.p_alone = 0.0
+    model.p_alone = model.p_cross = 0.0
     torch.testing.assert_close(alone, model.loss(x, cond=encode(CAPTIONS), generator=seeded()))
 
 
@@ -109,10 +112,26 @@ def test_the_last_state_is_the_image_tokens(model):
     assert (kept.norm(dim=-1) > 0).sum(1).tolist() == [1, 1, 1]
 
 
-def test_everything_goes_through_cross_attention(model):
-    text = context(model.lm.states(rows_of(CAPTIONS)))
+def test_the_image_tokens_state_joins_the_time_unless_cross_attention_must_do(model):
+    states = model.lm.states(rows_of(CAPTIONS))
+    text = context(states)
     assert text.states.shape == (3, 7, 16)
-    assert bool((text.pooled == 0).all())
+    torch.testing.assert_close(text.pooled, states[[0, 1, 2], [3, 6, 4]])
+    assert bool((context(states, pooled=False).pooled == 0).all())
+
+
+def test_each_way_in_alone_tells_the_painter_something(model):
+    states = model.lm.states(rows_of(["a red one", "a blue two"]))
+
+    def picture(text):
+        return model.paint(text, n_steps=2, guidance_scale=1.0, generator=seeded())
+
+    for told in (
+        context(states, pooled=False),
+        context(states)._replace(states=torch.zeros(2, 7, 16)),
+    ):
+        swapped = type(told)(told.states.flip(0), told.pooled.flip(0))
+        assert not torch.allclose(picture(told), picture(swapped))
 
 
 def test_zero_states_take_a_share_of_the_attention_that_has_a_closed_form(model):
@@ -212,7 +231,6 @@ def test_a_painter_that_knows_the_picture_pays_for_the_last_step_only(model, mon
     monkeypatch.setattr(model.painter, "denoiser", knows)
     found = model.picture_bound(x, None, generator=seeded())
     # step variance of the last step: posterior variance of the second level
-    from genlab.score.edm import edm_sigmas
 
     sigmas = edm_sigmas(100, sigma_min=0.004, sigma_max=40.0)[:-1].flip(0)
     bar = 1 / (1 + sigmas**2)
