@@ -1,0 +1,178 @@
+"""The fingerprint places models by watching them, and black boxes whose nature it cannot read."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from genlab.atlas import fingerprint as fp
+from genlab.atlas.fingerprint import Fingerprint, Stage, Subject, families, fingerprint, place
+from genlab.atlas.subjects import LESSONS, pixelcnn, text, whole
+from genlab.flow.autoregressive import MAF, masked_flow
+from genlab.flow.coupling import real_nvp
+
+
+@pytest.mark.parametrize(
+    ("make", "where"), LESSONS, ids=[where + str(k) for k, (_, where) in enumerate(LESSONS)]
+)
+def test_every_model_of_the_lessons_is_placed_right(make, where):
+    assert where in families(fingerprint(make()))[0]
+
+
+@pytest.mark.parametrize("make", [make for make, where in LESSONS if where == "autoregressive"])
+def test_a_model_that_writes_piece_by_piece_is_seen_to_write_one_piece_a_pass(make):
+    subject = make()
+    (seen,) = fingerprint(subject)
+    n = math.prod(subject.stages[0].event_shape)
+    assert seen.passes == n
+    assert 0.5 / n < seen.share <= 1 / n  # a pixel drawn as it stood, blank, is not seen to change
+    assert seen.growth_with_length == 2
+
+
+def test_a_masked_flow_writes_number_by_number_and_a_coupling_flow_all_at_once():
+    (slow,) = fingerprint(whole("maf", masked_flow(MAF, 6, n_layers=1, width=16)))
+    assert place(slow) == ("autoregressive",)
+    (fast,) = fingerprint(whole("real nvp", real_nvp(6)))
+    assert place(fast) == ("flow",)
+
+
+# --- three black boxes: no method but `sample`, names that mislead, and one that claims
+
+
+class Scribe(nn.Module):
+    """Calls itself a diffusion model; writes one token after another, with the past in a cache."""
+
+    event_shape = (12,)
+
+    def __init__(self):
+        super().__init__()
+        self.denoiser = nn.ModuleList([nn.Embedding(7, 4), nn.GRUCell(4, 8), nn.Linear(8, 7)])
+
+    def sample(self, n, *, generator=None):
+        embed, cell, head = self.denoiser
+        token, state, out = torch.zeros(n, 1, dtype=torch.long), torch.zeros(n, 8), []
+        for _ in range(self.event_shape[0]):
+            state = cell(embed(token)[:, 0], state)
+            token = head(state).softmax(1).multinomial(1, generator=generator)
+            out.append(token)
+        return torch.cat(out, 1)
+
+
+class Sculptor(nn.Module):
+    """Calls itself a GAN; repaints the whole image in every pass."""
+
+    event_shape = (1, 4, 4)
+
+    def __init__(self, n_steps=5):
+        super().__init__()
+        self.generator, self.n_steps = nn.Conv2d(1, 1, 3, padding=1), n_steps
+
+    def sample(self, n, *, generator=None):
+        x = torch.randn(n, 1, 4, 4, generator=generator)
+        for _ in range(self.n_steps):
+            x = x - 0.1 * self.generator(x)
+        return x
+
+
+class Press(nn.Module):
+    """Calls itself autoregressive; prints the image in one pass."""
+
+    event_shape = (16,)
+
+    def __init__(self):
+        super().__init__()
+        self.next_token = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 16))
+
+    def sample(self, n, *, generator=None):
+        return self.next_token(torch.randn(n, 3, generator=generator))
+
+
+def test_three_black_boxes_are_placed_by_what_they_do():
+    (scribe,) = fingerprint(whole("diffusion", Scribe()))
+    assert (scribe.passes, scribe.share) == (12, pytest.approx(1 / 12))
+    assert place(scribe) == ("autoregressive",)
+    (sculptor,) = fingerprint(
+        whole("gan", Sculptor(), more_steps=lambda: whole("gan", Sculptor(10)))
+    )
+    assert (sculptor.passes, sculptor.share, sculptor.growth_with_steps) == (5, 1.0, 2.0)
+    assert place(sculptor) == ("score / diffusion",)
+    (press,) = fingerprint(whole("autoregressive", Press()))
+    assert press.production == "one pass"
+    assert place(press) == ("adversarial",)
+
+
+def test_a_hybrid_is_placed_stage_by_stage():
+    writer, painter = Scribe(), Sculptor()
+
+    def draw(n, generator):
+        writer.sample(n, generator=generator)
+        return painter.sample(n, generator=generator)
+
+    stages = (
+        Stage("writer", writer, writer.event_shape, writer),
+        Stage("painter", painter, painter.event_shape, painter),
+    )
+    seen = fingerprint(Subject("both", stages, draw))
+    assert [f.stage for f in seen] == ["writer", "painter"]
+    assert families(seen) == (("autoregressive",), ("score / diffusion",))
+
+
+@pytest.mark.parametrize(
+    ("seen", "where"),
+    [
+        (("net", 1, math.nan, None, None, "exact"), ("flow",)),
+        (("net", 1, math.nan, None, None, "bound"), ("latent-variable",)),
+        (("net", 1, math.nan, 1.0, None, "none"), ("adversarial",)),
+        (("net", 1, math.nan, None, 2.0, "none"), ("score / diffusion",)),
+        (("net", 1, math.nan, None, 1.0, "none"), ("adversarial",)),
+        (("net", 24, 0.1, 1.5, None, "exact"), ("autoregressive",)),  # several tokens a pass
+        (("net", 8, 0.12, 1.0, 2.0, "bound"), ("score / diffusion",)),  # masked diffusion
+        (("net", 50, 1.0, 1.0, 2.0, "bound"), ("score / diffusion",)),
+        (("net", 50, 1.0, None, None, "exact"), ("flow", "score / diffusion")),
+        (("net", 20, 1.0, None, 2.0, "unnormalised"), ("score / diffusion",)),
+    ],
+)
+def test_the_table_of_places(seen, where):
+    assert place(Fingerprint(*seen)) == where
+
+
+def test_watching_changes_nothing():
+    subject = pixelcnn()
+    hooks = lambda: sum(len(m._forward_pre_hooks) for m in subject.stages[0].network.modules())
+    before = hooks()
+    a, b = fingerprint(subject), fingerprint(subject)
+    assert a == b
+    assert hooks() == before == 0
+
+
+def test_hooks_are_removed_when_drawing_fails():
+    model = Press()
+
+    def fail(n, generator):
+        raise RuntimeError("out of ink")
+
+    with pytest.raises(RuntimeError, match="out of ink"):
+        fingerprint(Subject("press", (Stage("all", model, (16,), model),), fail))
+    assert not any(m._forward_pre_hooks for m in model.modules())
+
+
+def test_a_stage_that_is_never_used_and_one_without_layers_are_refused():
+    press, scribe = Press(), Scribe()
+    stages = (Stage("idle", scribe, (12,), scribe),)
+    with pytest.raises(ValueError, match="'idle' was never used"):
+        fingerprint(Subject("x", stages, lambda n, g: press.sample(n, generator=g)))
+    with pytest.raises(ValueError, match="no layer with parameters"):
+        fingerprint(Subject("x", (Stage("empty", nn.Tanh(), (1,), None),), lambda n, g: None))
+
+
+def test_the_text_may_be_any_length_and_its_passes_follow():
+    (seen,) = fingerprint(text())
+    assert seen.passes * 2 == text().longer().stages[0].event_shape[0]
+
+
+def test_condition_and_time_are_not_taken_for_the_output():
+    assert fp.read_positions(torch.zeros(2, dtype=torch.long), (1, 8, 8)) is None  # labels
+    assert fp.read_positions(torch.zeros(2, 32), (1, 8, 8)) is None  # an embedded time
+    assert fp.read_positions(torch.zeros(2, 16, 4, 4), (1, 8, 8)) is None  # a lower level
+    assert fp.read_positions(torch.zeros(2, 3, 8, 16, 16), (3, 8, 16, 16)).shape == (2, 6144)
