@@ -1,0 +1,142 @@
+"""Where the rules fire in a text, and how many steps it says a sample takes.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from dataclasses import dataclass
+
+from .phrases import NUMBERS, Rule, compiled, number
+from .rules import ADV, AR, RULES
+from .scope import ASSERTED, scopes, strongest
+from .text import Sentence, sentences
+
+NEAR = 40  # characters to either side in which `unless` is looked for
+COUNT = (
+    "(?P<low>{n})( (~ )?(?:to|or|and|-|through) (?P<high>{n}))? ((?!k)~ )?({step})"
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A rule that fired: the phrase, its place, and whether the release asserts it."""
+
+    rule: Rule
+    phrase: str  # as it stands in the text that was read
+    start: int
+    end: int
+    polarity: str
+    sentence: int
+    context: str  # the whole sentence, in lower case
+
+    @property
+    def axis(self) -> str:
+        """What kind of thing the rule is about: paradigm, objective, sign, flag, likelihood."""
+        return self.rule.says.split(": ")[0]
+
+    @property
+    def value(self) -> str:
+        """What the rule says of it."""
+        return self.rule.says.split(": ")[1]
+
+    @property
+    def asserted(self) -> bool:
+        """Whether it counts; a teacher's own method is the student's, unless it is another's."""
+        passed_on = self.polarity == "teacher" and self.rule.says not in (AR, ADV)
+        return self.polarity == ASSERTED or passed_on
+
+
+def find(text: str) -> list[Finding]:
+    """Apply every rule to every sentence.
+
+    Args:
+        text: that passed `checked`.
+
+    Returns:
+        All findings, those that are denied or only compared with among them.
+
+    Example:
+        >>> [(f.value, f.polarity) for f in find("No GAN.") if f.axis == "paradigm"]
+        [('adversarial', 'negated')]
+    """
+    found = []
+    for n, sentence in enumerate(sentences(text)):
+        around = scopes(sentence.text)
+        for rule in RULES:
+            for start, end in _matches(rule, sentence.text):
+                first, last = sentence.span(start, end)
+                sense = strongest(around, start, end)
+                found.append(
+                    Finding(rule, text[first:last], first, last, sense, n, sentence.text)
+                )  # fmt: skip
+    return found
+
+
+def _matches(rule: Rule, text: str) -> list[tuple[int, int]]:
+    found = []
+    for m in compiled(rule.pattern).finditer(text):
+        near = text[max(0, m.start() - NEAR) : m.end() + NEAR]
+        if not (rule.unless and compiled(rule.unless).search(near)):
+            found.append(m.span())
+    return found
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A number of passes of the sampler, as the text says it."""
+
+    low: int
+    high: int
+    default: bool
+    phrase: str
+    start: int
+    end: int
+
+
+TRAINING = compiled("train*|tuned|fine tun*|warm up|learning rate|batch*|gradient steps|for \\d+k|pre train*")
+INFERENCE = compiled("inference|sampl*|denois*|solver|generat*|draw*")
+DEFAULT = compiled("defaults?|recommend*|use exactly|exactly|enough|suffice*|best|we use|runs?|works best")
+STEPS = compiled(
+    "({n})(( to| or| and|,) ({n}))? (~ )?({step}|step|pass|evaluation|call)"
+)
+
+
+def counts(text: str) -> list[Steps]:
+    """Read the numbers of sampling steps that a text asserts.
+
+    Args:
+        text: that passed `checked`.
+
+    Returns:
+        All of them; steps of training are left out.
+
+    Example:
+        >>> [(s.low, s.high) for s in counts("Trained for 900 steps. It needs one to four steps.")]
+        [(1, 4)]
+    """
+    return [s for sentence in sentences(text) for s in _counts(text, sentence)]
+
+
+def _counts(text: str, sentence: Sentence) -> list[Steps]:
+    found, around = [], scopes(sentence.text)
+    for m in STEPS.finditer(sentence.text):
+        words = [w for w in _numbers(m.group()) if w]
+        before = sentence.text[max(0, m.start() - 40) : m.start()]
+        near = before + sentence.text[m.start() : m.end() + 25]
+        trained = TRAINING.search(near) and not INFERENCE.search(near)
+        if not words or trained or strongest(around, m.start(), m.end()) != ASSERTED:
+            continue
+        start, end = sentence.span(m.start(), m.end())
+        chosen = bool(DEFAULT.search(sentence.text))
+        found.append(Steps(min(words), max(words), chosen, text[start:end], start, end))
+    return found
+
+
+NUMBER = compiled("{n}")
+
+
+def _numbers(phrase: str) -> list[int]:
+    return [number(m.group()) for m in NUMBER.finditer(phrase) if _is_number(m.group())]
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(",", "").isdigit() or word in NUMBERS

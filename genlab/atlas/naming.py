@@ -1,0 +1,83 @@
+"""Whether the release's own name holds the word of a paradigm that its method has not.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+import re
+
+from .deduce import ADV, FLOW, LATENT, SCORE, Draft, Reason
+from .phrases import compiled
+from .text import Sentence, sentences
+
+WORDS = {"gan": ADV, "flow": FLOW, "diffus": SCORE, "vae": LATENT, "score": SCORE, "energy": SCORE}
+METHODS = compiled(
+    "(style|w|vq|dc|big|cycle|info|pro|hi ?fi|c|ls|r)? ?gans?(\\d)?|(vq|beta|nv|c)? ?vaes?(\\d)?|diffusions?|"
+    "flows?|(nf|real|normali[sz]ing)flows?|scores?|scored|scoring|energy|diffus(e|es|ed|ing)|"
+    "workflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|propaganda|"
+    "arrogan*|vegan*|gang*|gigant*|michigan|hooligan*|extravagan*|brigan*|gant*|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
+)
+PART = re.compile(r"[a-z0-9]*(?:gan|flow|diffus|vae|score|energy)[a-z0-9]*(?:-[a-z0-9]+)*")
+OPENS = re.compile(
+    r"(?:^(?:[-*•+] )?|(?:name|model|product|release|system|project|package|title): |"
+    r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|meet|announc\w+|welcome|of|is) )"
+    r"(?:the |our |to )?$"
+)
+DENIES = compiled(
+    "name|named|called|misnomer|despite|brand|word"
+)
+
+
+def misleading(draft: Draft, text: str) -> list[Reason]:
+    """Return why the name misleads; empty where it does not.
+
+    Args:
+        draft: with its components.
+        text: that was read.
+
+    Returns:
+        The phrases that hold the name, or that speak of it.
+    """
+    known = bool(draft.paradigms or draft.flags & {"not-generative", "outside-map"})
+    speaks = draft.said("flag", "misleading-name") + [
+        f for f in draft.findings if f.rule.says == "flag: misleading-name"
+    ]
+    reasons: list[Reason] = []
+    for sentence in sentences(text):
+        for m in PART.finditer(sentence.text):
+            if _is_name(sentence, m, bool(speaks)) and known and _wrong(draft, m.group()):
+                start, end = sentence.span(m.start(), m.end())
+                reasons.append(f"the name {text[start:end]}")
+    if not reasons and speaks and known:
+        reasons = [*_words(draft, text, speaks)]
+    return reasons
+
+
+def _is_name(sentence: Sentence, m: re.Match[str], speaks: bool) -> bool:
+    """Say whether a word is a name of the release, rather than of a method."""
+    bare = METHODS.fullmatch(m.group()) or METHODS.fullmatch(m.group().split("-")[0])
+    compound = "-" in m.group() and re.search(r"-(?:gan|vae|flow|net)\b", m.group())
+    if bare and not compound:
+        return False
+    before = sentence.text[max(0, m.start() - 30) : m.start()]
+    return bool(OPENS.search(before)) or speaks
+
+
+def _wrong(draft: Draft, name: str) -> bool:
+    """Say whether the method has not what the name says."""
+    for word, paradigm in WORDS.items():
+        if word not in name or paradigm in draft.paradigms:
+            continue
+        if word == "flow" and "flow-matching" in draft.objective:
+            continue
+        return True
+    return False
+
+
+def _words(draft: Draft, text: str, speaks: list[Reason]) -> list[Reason]:
+    """Return the remarks on the name, where it is of several words, such as Energy Garden."""
+    low = text.lower()
+    for word, paradigm in WORDS.items():
+        fits = paradigm in draft.paradigms or (word == "flow" and "flow-matching" in draft.objective)
+        if re.search(rf"\b\w*{word}", low) and not fits:
+            return speaks
+    return []
