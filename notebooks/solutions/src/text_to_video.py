@@ -1,0 +1,103 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # System 5 · Text to video: worked solutions
+#
+# Try each exercise of the lab first; `course.hint("video.pairs")` gives three hints, one at a time.
+
+# %%
+import math
+
+import numpy as np
+import torch
+from torch.distributions import MultivariateNormal, kl_divergence
+
+from genlab import course
+from genlab.course import check
+from genlab.nn.video_unet import TemporalAttention, attention_pairs
+from genlab.score.clip_noise import mixed_noise
+
+course.begin("text_to_video")
+torch.set_default_dtype(torch.float64)
+
+# %% [markdown]
+# ## video.pairs
+#
+# In space each of the 16 frames has $64^2$ pairs, in time each of the 64 places has $16^2$: $16\cdot4096 + 64\cdot256 = 81{,}920$. Full attention would
+# weigh $1024^2$, which is $FN/(F+N) = 12.8$ times as many.
+
+# %%
+pairs = 16 * 64**2 + 64 * 16**2
+course.exercise("video.pairs", pairs)
+check("the package counts the same", pairs, attention_pairs(16, 64, factorised=True))
+check("full attention: times as many", attention_pairs(16, 64, factorised=False) / pairs, 16 * 64 / (16 + 64))
+
+
+# %% [markdown]
+# ## video.information
+#
+# For normal laws with mean zero, $\mathrm{KL}(\mathcal N(0, R)\,\|\,\mathcal N(0, I)) = \tfrac12(\mathrm{tr} R - F - \log\det R)$, and the trace of a
+# correlation matrix is $F$. What is left is the determinant. The vector of ones is an eigenvector of $R$ with value $1 + (F-1)\rho$; everything
+# orthogonal to it has the value $1-\rho$. The other route is torch's own divergence.
+
+# %%
+def information(rho, n_frames):
+    return -0.5 * ((n_frames - 1) * math.log(1 - rho) + math.log(1 + (n_frames - 1) * rho))
+
+
+course.exercise("video.information", information)
+R = 0.3 * torch.eye(5) + 0.7 * torch.ones(5, 5)
+films, frames = (MultivariateNormal(torch.zeros(5), cov) for cov in (R, torch.eye(5)))
+check("torch's divergence", information(0.7, 5), kl_divergence(films, frames))
+
+
+# %% [markdown]
+# ## video.noise
+#
+# Weights $u$ and $v$ give variance $u^2 + v^2$ and, between two frames, covariance $u^2$: only the common part is shared. So $u^2 = a$ and $v^2 = 1 - a$. To check the covariance
+# without drawing anything, feed in the unit vectors: the map is linear.
+
+# %%
+def mixed(common, own, share):
+    return math.sqrt(share) * common + math.sqrt(1 - share) * own
+
+
+course.exercise("video.noise", mixed)
+common, own = np.eye(4)[:, :1], np.eye(4)[:, 1:]  # four independent sources: one common, three own
+columns = mixed(common, own, 0.3)
+check("covariance of three frames", columns.T @ columns, 0.7 * np.eye(3) + 0.3)
+check("the package's", columns, mixed_noise(torch.tensor(common)[:, None], torch.tensor(own)[:, None], share=0.3)[:, 0])
+
+
+# %% [markdown]
+# ## video.tokens
+#
+# Give films and frames an axis each, exchange frames and places, and let films and places run together. If the regrouping were wrong, temporal attention would mix places
+# or films: so compare one sequence with what stands at one place of one film.
+
+# %%
+def tokens_along_time(x, n_frames):
+    frames, places, width = x.shape
+    return x.reshape(frames // n_frames, n_frames, places, width).transpose(0, 2, 1, 3).reshape(-1, n_frames, width)
+
+
+course.exercise("video.tokens", tokens_along_time)
+x = np.random.default_rng(0).normal(size=(2 * 3, 4, 8))  # two films, three frames, four places
+check("film 1, place 2", tokens_along_time(x, 3)[1 * 4 + 2], x[3:6, 2])
+layer = TemporalAttention(8, n_head=2)
+torch.nn.init.normal_(layer.to_out.weight)
+maps = torch.tensor(x).mT.reshape(6, 8, 2, 2)
+other = maps.clone()
+other[3:6, :, 1, 0] += 1.0  # place 2 of film 1
+changed = (layer(maps, torch.arange(3.0), None) - layer(other, torch.arange(3.0), None)).abs().amax((1, 2, 3)) > 1e-9
+check("a change in film 1 stays in film 1", changed.double(), [0, 0, 0, 1, 1, 1])
