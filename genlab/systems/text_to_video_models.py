@@ -45,7 +45,7 @@ class Recipe:
     p_drop: float = 0.1  # share of captions hidden
     p_alone: float = 0.15  # share of films whose frames do not see each other
     log_sigma: tuple[float, float] = (0.3, 1.3)  # of the noise levels
-    n_steps: int = 2000
+    n_steps: int = 1300
     batch_size: int = 16  # films, of 8 frames each
     lr: float = 2e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     decay: float = 0.995  # of the averaged weights
@@ -191,7 +191,7 @@ TRAININGS: tuple[Training, ...] = (
         name="text_to_video",
         what="films of moving digits from captions: a spatio-temporal U-Net, guided diffusion",
         lesson=13,
-        seconds=540,
+        seconds=420,
         settings=Recipe(),
         build=film_maker,
         start=train_film_maker,
