@@ -40,9 +40,9 @@ class VAERecipe:
     latent_channels: int = 4  # of a code of 8 x 8
     width: int = 24  # features at 16 x 16
     pixel_std: float = 0.03  # s: the divergence weighs 2 s^2 = 0.0018
-    n_steps: int = 1500
-    batch_size: int = 64
-    lr: float = 4e-3  # highest rate: 100 steps of rise, then half a cosine to zero
+    n_steps: int = 1000
+    batch_size: int = 32
+    lr: float = 3e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     seed: int = 20  # of weights, order of the data, colours and draws
 
 
@@ -60,9 +60,9 @@ class Recipe:
     p_drop: float = 0.1  # share of captions hidden
     p_stroke: float = 0.8  # share of captions that say a word about the stroke
     p_slant: float = 0.8  # and about the slant
-    n_steps: int = 4000
-    batch_size: int = 64
-    lr: float = 3e-3  # highest rate: 100 steps of rise, then half a cosine to zero
+    n_steps: int = 5000
+    batch_size: int = 32
+    lr: float = 2e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     decay: float = 0.998  # of the averaged weights
     seed: int = 21  # of weights, order of the data, colours, words and noise
 

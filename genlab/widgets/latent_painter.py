@@ -6,13 +6,12 @@ import numpy as np
 import torch
 
 from ..data.captions import read, write
-from ..metrics.judge import DigitJudge
-from ..systems.judging import kept_words, measure
+from ..systems.judging import Judge, kept_words, measure
 from ..systems.latent_diffusion import LatentDiffusion
 from .explorer import Explorer, explore
 
 
-def latent_painter(model: LatentDiffusion, judge: DigitJudge) -> Explorer:
+def latent_painter(model: LatentDiffusion, judge: Judge) -> Explorer:
     """Paint one caption by a few steps of DDIM on codes; show channels, picture and verdict.
 
     Args:
@@ -20,7 +19,7 @@ def latent_painter(model: LatentDiffusion, judge: DigitJudge) -> Explorer:
         judge: reads the digit of the picture.
 
     Returns:
-        The widget; controls `caption`, `w` (guidance), `steps` and `noise` (the seed).
+        The widget; controls `prompt`, `w` (guidance), `steps` and `noise` (the seed).
     """
     k = model.vae.latent_shape[0]
     small, large = [1.0] * k, 2.2
@@ -38,12 +37,12 @@ def latent_painter(model: LatentDiffusion, judge: DigitJudge) -> Explorer:
     for ax in axes:
         ax.set_axis_off()
 
-    def update(caption: str, w: float, steps: int, noise: int) -> str:
+    def update(prompt: str, w: float, steps: int, noise: int) -> str:
         try:
-            claims = read(caption)
+            claims = read(prompt)
         except ValueError as error:
             return f"not painted: {error}"
-        words = " ".join(caption.lower().strip().rstrip(".").split())
+        words = " ".join(prompt.lower().strip().rstrip(".").split())
         generator = torch.Generator().manual_seed(noise)
         with torch.no_grad():
             *_, code = model.codes([words], 1, guidance_scale=w, n_steps=steps, generator=generator)
@@ -62,8 +61,8 @@ def latent_painter(model: LatentDiffusion, judge: DigitJudge) -> Explorer:
     return explore(
         figure,
         update,
-        caption=ipywidgets.Text(
-            value="a thin red seven leaning right", description="caption", continuous_update=False
+        prompt=ipywidgets.Text(
+            value="a thin red seven leaning right", description="prompt", continuous_update=False
         ),
         w=ipywidgets.FloatSlider(value=2.0, min=0, max=10, step=0.5, description="guidance w"),
         steps=ipywidgets.IntSlider(value=6, min=2, max=12, description="steps"),

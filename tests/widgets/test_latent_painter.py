@@ -25,7 +25,7 @@ def explorer():
 
 
 @pytest.mark.parametrize(
-    "moved", [{"caption": "a bold blue two upright"}, {"w": 6.0}, {"steps": 3}, {"noise": 2}]
+    "moved", [{"prompt": "a bold blue two upright"}, {"w": 6.0}, {"steps": 3}, {"noise": 2}]
 )
 def test_each_control_changes_the_picture(explorer, moved):
     before = explorer.picture
@@ -34,7 +34,7 @@ def test_each_control_changes_the_picture(explorer, moved):
 
 
 def test_the_verdict_names_the_words_that_were_broken(explorer):
-    explorer.set(caption="a red three")
+    explorer.set(prompt="a red three")
     assert "judged: a" in explorer.text
     assert "seven" in explorer.text
     assert "broken: digit" in explorer.text
@@ -48,14 +48,14 @@ def test_a_guided_step_asks_twice(explorer, w, passes):
 
 def test_a_caption_in_another_language_is_explained_and_not_painted(explorer):
     before = explorer.picture
-    explorer.set(caption="a pink elephant")
+    explorer.set(prompt="a pink elephant")
     assert "not painted" in explorer.text
     assert "'pink'" in explorer.text
     assert explorer.picture == before
 
 
 def test_capitals_and_a_full_stop_do_not_matter(explorer):
-    explorer.set(caption="a red three")
+    explorer.set(prompt="a red three")
     plain = explorer.picture
-    explorer.set(caption="A red three.", noise=1)
+    explorer.set(prompt="A red three.", noise=1)
     assert explorer.picture == plain

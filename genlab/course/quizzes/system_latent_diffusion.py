@@ -106,7 +106,7 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "The error of the U-Net",
-                "It did not run.",
+                "It did not run: nothing is diffused in this chain.",
             ),
             Option(
                 "The error of the judge",
