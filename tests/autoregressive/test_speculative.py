@@ -132,6 +132,7 @@ def test_speculation_pays_only_if_drafts_are_cheap_enough():
     assert speedup(0.5, 1, 0.0) == 1.5
     assert speedup(0.5, 1, 0.5) == 1.0  # 1.5 tokens for 1.5 passes' time
     assert speedup(0.5, 1, 1.0) < 1
+    assert speedup(1.0, 4, 0.25) == 2.5  # five tokens for a pass and four quarters of one
 
 
 def test_all_kept_earns_one_token_more_from_the_targets_last_law():

@@ -179,7 +179,7 @@ def test_one_level_is_one_pass_of_the_function():
 
 
 def test_further_levels_are_reached_by_fresh_noise(generator):
-    levels, calls = (8.0, 2.0, 0.5), []
+    levels, calls = (8.0, 2.0, 0.2), []
     f = lambda x, s: calls.append(x) or 0 * x
     films = list(
         consistency_sample(f, torch.ones(20_000, 1), levels, sigma_min=0.1, generator=generator)

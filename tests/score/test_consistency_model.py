@@ -172,6 +172,13 @@ def test_a_broken_off_distillation_goes_on_to_the_same_weights():
         assert torch.equal(a, b)
 
 
+def test_both_averages_follow_the_student_in_a_distillation():
+    run = distil_digits(digit_consistency(SMALL), digit_edm(SMALL), *load_digits("train"), FEW)
+    last(run)
+    parts = run.state_dict()["parts"]
+    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.n_steps
+
+
 def test_the_recipes_levels_span_the_stated_range():
     run = distil_digits(digit_consistency(SMALL), digit_edm(SMALL), *load_digits("train"), FEW)
     sigmas = run.state_dict()["parts"]["model"]["sigmas"]
