@@ -40,11 +40,10 @@ from genlab.score.edm_model import EDM
 from genlab.systems.figures import (
     Figures,
     default_dtype,
-    digest,
     digit_distance,
     held_out_bits,
 )
-from genlab.systems.lessons import DIGITS
+from genlab.systems.lessons import DIGITS, digits_digest
 from genlab.systems.training import Training, load
 from genlab.train import Run
 
@@ -53,10 +52,6 @@ STUDENT_PASSES = (1, 2, 4)
 MASKED_PASSES = (1, 4, 16, 64)
 
 Draw = Callable[[int, Generator], Tensor]
-
-
-def _digits_digest() -> str:
-    return digest(*(part for split in ("train", "val", "test") for part in load_digits(split)))
 
 
 def draw_teacher(model: EDM, n_passes: int) -> Draw:
@@ -150,7 +145,7 @@ def _distil(model: ConsistencyModel, recipe: Recipe) -> Run:
 
 def _teacher_digest() -> str:
     """Name the digits and the teacher's weights."""
-    return f"{_digits_digest()}, teacher {read_card(TEACHER.path)['sha256'][:16]}"
+    return f"{digits_digest()}, teacher {read_card(TEACHER.path)['sha256'][:16]}"
 
 
 TEACHER = Training(
@@ -163,7 +158,7 @@ TEACHER = Training(
     start=lambda model, recipe: train_digit_edm(model, *load_digits("train"), recipe),
     measure=_measure_teacher,
     data=DIGITS,
-    digest=_digits_digest,
+    digest=digits_digest,
     dtype=torch.float16,
 )
 
@@ -192,7 +187,7 @@ TRAININGS: tuple[Training, ...] = (
         start=lambda model, recipe: train_digit_masked(model, load_digits("train").images, recipe),
         measure=_measure_masked,
         data=DIGITS,
-        digest=_digits_digest,
+        digest=digits_digest,
         dtype=torch.float16,
     ),
 )
