@@ -51,6 +51,20 @@ def test_a_run_that_is_taken_up_again_takes_the_same_steps(training):
         assert torch.equal(value, other.state_dict()[name]), name
 
 
+@EVERY
+def test_the_finished_model_holds_the_average_and_not_the_last_step(training):
+    recipe = dataclasses.replace(training.settings, **TINY, n_steps=3)
+    last, averaged = training.build(recipe), training.build(recipe)
+    run = training.start(last, recipe)
+    for _ in range(3):
+        next(run)
+    list(training.start(averaged, recipe))
+    same = [
+        torch.equal(a, b) for a, b in zip(last.parameters(), averaged.parameters(), strict=True)
+    ]
+    assert sum(same) < 3  # of a hundred; "told nothing" may not have been told yet
+
+
 def test_the_three_networks_have_the_sizes_that_the_lab_states():
     def size(t):
         return sum(p.numel() for p in t.build(t.settings).parameters())
