@@ -36,8 +36,10 @@ class Recipe:
     n_layer: int = 3
     n_head: int = 4
     n_kv_head: int = 2
-    width: int = 32  # channels of the painter at full resolution
-    mults: tuple[int, ...] = (1, 2, 2)  # channels of its levels, in units of width
+    width: int = 40  # channels of the painter at full resolution
+    mults: tuple[int, ...] = (1, 2)  # channels of its levels, in units of width
+    patch: int = 2  # side of the squares of pixels that it sees as one place
+    p_mean: float = -0.5  # mean of log sigma in training: words are decided in much noise
     sigma_data: float = 0.5  # standard deviation of the scaled pixels
     p_drop: float = 0.1  # share of rows in which the painter is told nothing
     p_alone: float = 0.1  # share in which it is told the image token's state only
@@ -46,12 +48,12 @@ class Recipe:
     joint: bool = True  # the painter's gradient reaches the language model
     say_stroke: float = SAID  # how often a caption speaks of a stroke that has a word
     say_slant: float = SAID
-    n_steps: int = 1400
-    batch_size: int = 48
-    lr: float = 3e-3  # highest rate: 100 steps of rise, then half a cosine to zero
+    n_steps: int = 3500
+    batch_size: int = 32
+    lr: float = 2e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     weight_decay: float = 0.01
     clip: float = 10.0  # largest norm of a gradient
-    decay: float = 0.99  # of the averaged weights
+    decay: float = 0.997  # of the averaged weights
     seed: int = 6  # of weights, order, colours, words, noise
 
 
@@ -74,8 +76,9 @@ def language_and_image(recipe: Recipe = Recipe()) -> LanguageAndImage:
         d_model=d, n_layer=recipe.n_layer, n_head=recipe.n_head, n_kv_head=recipe.n_kv_head,
         d_hidden=2 * d, rope_base=100.0,
     )  # fmt: skip
+    channels = 3 * recipe.patch**2
     unet = UNetConfig(
-        c_in=3, c_out=3, width=recipe.width, mults=recipe.mults, time_scale=250.0,
+        c_in=channels, c_out=channels, width=recipe.width, mults=recipe.mults, time_scale=250.0,
         d_context=d, d_pooled=d,
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
@@ -83,7 +86,7 @@ def language_and_image(recipe: Recipe = Recipe()) -> LanguageAndImage:
         lm = CaptionLM(config)
         painter = CaptionedPainter(
             UNet(unet), None, event_shape=(3, 16, 16), sigma_data=recipe.sigma_data,
-            p_drop=recipe.p_drop,
+            p_drop=recipe.p_drop, p_mean=recipe.p_mean, patch=recipe.patch,
         )  # fmt: skip
     return LanguageAndImage(
         lm,
