@@ -67,8 +67,8 @@ _MERGES = (
 # lm.rotate: scores of a new query against cached keys, as complex numbers
 
 
-def _turned(q: Array, keys: Array, angles: Array | float) -> Array:
-    product = (q[0] + 1j * q[1]) * (keys[:, 0] - 1j * keys[:, 1]) * np.exp(1j * angles)
+def _turned(q: Array, keys: Array, angles: object) -> Array:
+    product = (q[0] + 1j * q[1]) * (keys[:, 0] - 1j * keys[:, 1]) * np.exp(1j * np.asarray(angles))
     return np.asarray(product.real / math.sqrt(2))
 
 
