@@ -12,11 +12,16 @@ from typing import Any
 import torch
 
 from genlab.core.weights import read_card
-from genlab.systems import npe_models, score_models
+from genlab.systems import latent_diffusion_models, npe_models, score_models
 from genlab.systems.lessons import LESSONS
 from genlab.systems.training import Training, load
 
-TRAININGS: tuple[Training, ...] = (*LESSONS, *score_models.TRAININGS, *npe_models.TRAININGS)
+TRAININGS: tuple[Training, ...] = (
+    *LESSONS,
+    *score_models.TRAININGS,
+    *npe_models.TRAININGS,
+    *latent_diffusion_models.TRAININGS,
+)
 
 
 def find(name: str) -> Training:
