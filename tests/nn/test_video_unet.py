@@ -14,7 +14,7 @@ from genlab.nn.video_unet import (
     attention_pairs,
 )
 
-IMAGE = UNetConfig(c_in=4, c_out=4, width=8, mults=(1, 2), n_head=2, d_context=4, d_pooled=4)
+IMAGE = UNetConfig(c_in=8, c_out=8, width=8, mults=(1, 2), n_head=2, d_context=4, d_pooled=4)
 
 
 def fresh(*, moved=True, positions=True, image=IMAGE, patch=2):
@@ -28,7 +28,7 @@ def fresh(*, moved=True, positions=True, image=IMAGE, patch=2):
     return net
 
 
-def films(n=2, f=3, c=1, size=8):
+def films(n=2, f=3, c=2, size=8):
     x = torch.randn(n, c, f, size, size)
     return x, torch.rand(n), torch.randn(n, 5, 4), torch.randn(n, 4)
 
