@@ -5,12 +5,13 @@ p(w_{1:n}, \langle\text{end}\rangle \mid x) = \prod_i p(w_i \mid x, w_{<i})$$
 
 A sentence and a picture can stand in either order in one sequence. *Writing*: begin, words, and the
 token `<image>`, which says that a picture follows: whoever draws it reads the states of the words.
-*Reading*: begin, `<image>`, the picture as sixteen patches, then words and `<end>`. The same blocks
-serve both; a patch enters by one linear map, as a word enters by one row of a table.
+*Reading*: begin, `<image>`, the picture as sixteen vectors, then words and `<end>`. The same blocks
+serve both; a picture enters by a few convolutions, as a word enters by a row of a table.
 
 Lesson: notebooks/systems/language_and_image.ipynb
 Sources: Radford et al. 2018 (the language model); Dosovitskiy et al. 2020 (arXiv:2010.11929),
-    eq. 1 (patches); Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3 (image tokens).
+    eq. 1 (pictures as a sequence); Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216),
+    section 3 (image tokens).
 """
 
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,7 @@ IMAGE_TOKEN, END_TOKEN = "<image>", "<end>"
 VOCABULARY = (*WORDS, IMAGE_TOKEN, END_TOKEN)
 IMAGE, END, FILL = VOCABULARY.index(IMAGE_TOKEN), VOCABULARY.index(END_TOKEN), WORDS.index(PAD)
 LENGTH = MAX_WORDS + 1  # words and the token that ends them
-SIZE, PATCH = 16, 4  # pixels on a side
+N_PLACES = 16  # of a picture, for the reader: four by four
 
 Pictures = Float[Tensor, " b 3 16 16"]
 Rows = Int[Tensor, " b t"]
@@ -73,20 +74,31 @@ def words_of(rows: Rows) -> list[str]:
     return [" ".join(VOCABULARY[k] for k in row if k != FILL) for row in rows.tolist()]
 
 
-def patches(images: Pictures) -> Float[Tensor, " b 16 48"]:
-    """Cut pictures into 4 x 4 patches, row by row.
+@final
+class Eye(nn.Module):
+    """A picture as sixteen vectors, row by row: three convolutions, halved twice in between.
 
     Args:
-        images: `(b, 3, 16, 16)`.
-
-    Returns:
-        `(b, 16, 48)`; nothing is lost.
+        d: width of the vectors.
 
     Example:
-        >>> patches(torch.arange(768.0).reshape(1, 3, 16, 16))[0, 1, :4]
-        tensor([4., 5., 6., 7.])
+        >>> Eye(8)(torch.zeros(2, 3, 16, 16)).shape
+        torch.Size([2, 16, 8])
+
+    Source: Xiao et al. 2021 (arXiv:2106.14881), section 4: convolutions in place of raw patches.
     """
-    return F.unfold(images, PATCH, stride=PATCH).mT
+
+    def __init__(self, d: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(3, 24, 3, padding=1), nn.SiLU(), nn.AvgPool2d(2),
+            nn.Conv2d(24, 48, 3, padding=1), nn.SiLU(), nn.AvgPool2d(2),
+            nn.Conv2d(48, d, 3, padding=1),
+        )  # fmt: skip
+
+    def forward(self, images: Pictures) -> Float[Tensor, " b 16 d"]:
+        """Look at pictures, in [-1, 1]."""
+        return self.net(images).flatten(2).mT
 
 
 @final
@@ -102,15 +114,16 @@ class CaptionLM(nn.Module):
         >>> lm.log_prob(rows).shape, lm.states(rows).shape
         (torch.Size([2]), torch.Size([2, 7, 8]))
 
-    Source: Radford et al. 2018, section 3.1, eq. 1; patches by Dosovitskiy et al. 2020, eq. 1.
+    Source: Radford et al. 2018, section 3.1, eq. 1; pictures as a sequence: Dosovitskiy et al.
+        2020, eq. 1.
     Lesson: notebooks/systems/language_and_image.ipynb
     """
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
         self.net = TransformerLM(len(VOCABULARY), LENGTH, config).net
-        self.see = nn.Linear(3 * PATCH**2, config.d_model)
-        self.place = nn.Parameter(0.02 * torch.randn((SIZE // PATCH) ** 2, config.d_model))
+        self.see = Eye(config.d_model)
+        self.place = nn.Parameter(0.02 * torch.randn(N_PLACES, config.d_model))
 
     @property
     def begin(self) -> int:
@@ -155,10 +168,10 @@ class CaptionLM(nn.Module):
         return self.states_and_log_probs(rows)[1].sum(1)
 
     def look(self, images: Pictures) -> tuple[Tensor, Cache]:
-        """Read pictures: begin, `<image>` and sixteen patches."""
+        """Read pictures: begin, `<image>` and sixteen vectors."""
         start = torch.tensor([[self.begin, IMAGE]], device=images.device).expand(len(images), 2)
-        patch = self.see(patches(images)) + self.place
-        states, cache = self.net.body(torch.cat([self.net.embedding(start), patch], 1))
+        seen = self.see(images) + self.place
+        states, cache = self.net.body(torch.cat([self.net.embedding(start), seen], 1))
         return states, cache
 
     def log_prob_given(self, images: Pictures, rows: Rows) -> Float[Tensor, " b"]:

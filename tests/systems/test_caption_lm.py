@@ -15,7 +15,6 @@ from genlab.systems.caption_lm import (
     IMAGE,
     VOCABULARY,
     CaptionLM,
-    patches,
     rows_of,
     words_of,
 )
@@ -50,9 +49,13 @@ def test_rows_of_numbers_are_rows_of_their_words():
     assert torch.equal(rows_of(encode(CAPTIONS)), rows_of(CAPTIONS))
 
 
-def test_patches_are_the_squares_of_the_picture(images):
-    square = images[1, :, 8:12, 4:8]
-    assert torch.equal(patches(images)[1, 4 * 2 + 1], square.flatten())
+def test_the_eye_looks_row_by_row(lm, images):
+    """A change in the upper right corner moves vector 3 and not vector 12, the lower left one."""
+    other = images.clone()
+    other[:, :, 0, 15] += 1.0
+    moved = (lm.see(other) - lm.see(images)).abs().sum((0, 2)) > 0
+    assert bool(moved[3])
+    assert not bool(moved[12])
 
 
 # Writing: an exact law
@@ -159,7 +162,7 @@ def test_greedy_descriptions_take_the_likeliest_word_each_time(lm, images):
             assert token == lm.head(after).argmax().item()
 
 
-def test_every_patch_matters(lm, images):
+def test_every_corner_matters(lm, images):
     rows = rows_of(CAPTIONS, END)
     before = lm.log_prob_given(images, rows)
     for corner in ((0, 0), (15, 15)):
@@ -168,6 +171,6 @@ def test_every_patch_matters(lm, images):
         assert bool((lm.log_prob_given(other, rows) != before).all())
 
 
-def test_patches_of_another_place_are_another_picture(lm, images):
+def test_a_picture_that_has_moved_is_another_picture(lm, images):
     moved = images.roll(4, 3)
     assert not torch.allclose(lm.look(images)[0][:, -1], lm.look(moved)[0][:, -1])
