@@ -81,6 +81,8 @@ def _tidy(draft: Draft, plain: dict[str, list[Finding]], hints: dict[str, list[F
         plain[AR] = plain[AR] or hints[AR]
     if not any(plain.values()):
         plain[SCORE] = hints[SCORE]
+    if not any(plain.values()):
+        plain[AR] = [f for f in draft.sign("many pieces per pass") if GUESSES.search(f.context)]
     if not plain[SCORE] and (draft.said("objective", "change-of-variables") or plain[FLOW]):
         plain[FLOW] = plain[FLOW] or hints[FLOW]
     if plain[SCORE] or plain[AR]:
@@ -93,9 +95,19 @@ def _tidy(draft: Draft, plain: dict[str, list[Finding]], hints: dict[str, list[F
                    for f in plain[SCORE])  # fmt: skip
         if weak or (len(plain[SCORE]) == 1 and plain[SCORE][0].phrase.lower() == "denoising"):
             plain[SCORE] = []
+    matching = [f for f in plain[SCORE] if "matching" in f.phrase.lower()]
+    if matching and all(CONTINUOUS.search(f.phrase.lower()) for f in plain[FLOW]):
+        plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based
+    if draft.said("flag", "misleading-name") or _named(draft):
+        for p in ORDER:
+            others = any(plain[q] for q in ORDER if q != p)
+            if others and all(BARE.fullmatch(" ".join(f.phrase.lower().split())) for f in plain[p]):
+                plain[p] = []  # only the name says so
     ordered = draft.sign("ordered flow") + draft.sign("inverse autoregressive")
     if plain[FLOW] and ordered and not draft.sign("language"):
         plain[AR] = []
+    if plain[AR] and all(TAUGHT.search(f.phrase.lower()) for f in plain[SCORE]):
+        plain[SCORE] = []  # a language model may be distilled, or consistent, as well
     if plain[SCORE] and all("language models" in f.phrase.lower() for f in plain[AR]):
         plain[AR] = []  # in the plural they are an example, "as in language models"
     if plain[SCORE] and draft.sign("canvas"):
@@ -104,12 +116,26 @@ def _tidy(draft: Draft, plain: dict[str, list[Finding]], hints: dict[str, list[F
             plain[AR] = []
 
 
+CONTINUOUS = compiled("continuous|divergence|trace|vector field")
+BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
+
+
+def _named(draft: Draft) -> bool:
+    """Say whether the text speaks of the name of the release, however it does."""
+    return any(f.rule.says == "flag: misleading-name" for f in draft.findings)
+
+
+TAUGHT = compiled("consistency (loss|objective|training)|distill*")
+UNLEARNED = compiled("no|nothing|without|never")
+GUESSES = compiled("draft*|speculat*|verif*")
+
+
 def _draws_nothing(draft: Draft, plain: dict[str, list[Finding]]) -> bool:
     """Say whether the release is not generative."""
     denial = draft.said("flag", "not-generative")
     task = draft.sign("discriminative")
     some = any(plain.values())
-    off = draft.said("flag", "outside-map")
+    off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
     if (denial and (task or not some)) or (task and not some and not off):
         draft.flags.add("not-generative")
         draft.conclude("flag: not-generative", *denial, *task)
@@ -133,10 +159,12 @@ def claims(draft: Draft) -> None:
         _flag(draft, "adversarial-diffusion", *game)
     if FLOW in here and (loop := flow_loop(draft)):
         _flag(draft, "many-pass-flow", *loop)
+    if descent := draft.sign("optimisation"):
+        _flag(draft, "outside-map", *descent)
     for name in ("free-lunch", "outside-map"):
         if said := draft.said("flag", name):
-            odd = name == "outside-map" and here and not draft.sign("optimisation")
-            if not odd:
+            odd = here or "not-generative" in draft.flags
+            if name != "outside-map" or not odd:
                 _flag(draft, name, *said)
 
 
@@ -205,7 +233,7 @@ def objectives(draft: Draft) -> None:
         exact, taught = draft.said("objective", "change-of-variables"), _distilled(draft)
         if taught and SCORE not in here:
             _objective(draft, "distillation", taught, FLOW)
-        elif exact or here != {FLOW, ADV}:
+        elif exact or here != {FLOW, ADV} or draft.sign("decoder game"):
             _objective(draft, "change-of-variables", exact, FLOW)
     if SCORE in here:
         _of_scores(draft)
@@ -226,7 +254,7 @@ def _of_scores(draft: Draft) -> None:
                 _objective(draft, name, own, SCORE)
     elif canvas := draft.sign("canvas"):
         _objective(draft, "masked-prediction", canvas, SCORE)
-    elif energy := draft.sign("energy"):
+    elif (energy := draft.sign("energy")) and not (noise and _loose(energy)):
         _objective(draft, "energy", energy, SCORE)
     elif matching:
         _objective(draft, "flow-matching", matching, SCORE)
@@ -234,6 +262,11 @@ def _of_scores(draft: Draft) -> None:
         draft.conclude("objective: adversarial", "the denoiser is trained by the game alone")
     else:
         _objective(draft, "denoising", noise, SCORE)
+
+
+def _loose(energy: list[Finding]) -> bool:
+    """Say whether the text only speaks of some energy, not of a model that is one."""
+    return all(f.phrase.lower().split()[0] in ("the", "an", "its", "this") for f in energy)
 
 
 def _is_target(f: Finding) -> bool:
@@ -309,15 +342,18 @@ def likelihood(draft: Draft) -> None:
     draft.conclude(f"likelihood: {kind}", f"the weakest link: {links[kind]}")
 
 
+REPORTS = compiled("report*|bits|nats|perplexity|tight*|state of the art|best|measur*|print*|values?")
+
+
 def _links(draft: Draft, here: set[str]) -> dict[str, str]:
     links = {}
     if here & {AR, FLOW}:
         links["exact"] = "a product of conditionals, or a change of variables"
-    if here == {FLOW, ADV}:
+    if here == {FLOW, ADV} and not draft.sign("decoder game"):
         return {"exact": "an invertible generator keeps its density, whatever trained it"}
     if SCORE in here:
         links["indirect"] = "score-based: through the ODE or the chain's bound, at extra cost"
-        bounds = [f for f in draft.said("likelihood", "bound")]
+        bounds = [f for f in draft.said("likelihood", "bound") if REPORTS.search(f.context)]
         if (bounds and not draft.sign("bound derived")) or "discrete-diffusion" in draft.flags:
             links["bound"] = "of this kind of diffusion a bound is reported"
         if "energy" in draft.objective:
@@ -340,9 +376,9 @@ def _by_the_text(draft: Draft) -> None:
     if exact:
         draft.likelihood = "exact"
         draft.conclude("likelihood: exact", *exact)
-    elif denied:
+    elif denied or draft.sampling == "optimisation":
         draft.likelihood = "none"
-        draft.conclude("likelihood: none", *denied)
+        draft.conclude("likelihood: none", *(denied or ["a descent has no density"]))
     else:
         draft.conclude("likelihood: cannot tell", "no component is named, so the map cannot say")
 

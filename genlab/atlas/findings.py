@@ -11,9 +11,7 @@ from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
 
 NEAR = 40  # characters to either side in which `unless` is looked for
-COUNT = (
-    "(?P<low>{n})( (~ )?(?:to|or|and|-|through) (?P<high>{n}))? ((?!k)~ )?({step})"
-)
+OWN_DENIAL = compiled("no|not|nothing|never|without|zero")
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,8 @@ class Finding:
     def asserted(self) -> bool:
         """Whether it counts; a teacher's own method is the student's, unless it is another's."""
         passed_on = self.polarity == "teacher" and self.rule.says not in (AR, ADV)
-        return self.polarity == ASSERTED or passed_on
+        denial = self.axis == "flag" and OWN_DENIAL.match(self.phrase.lower())
+        return self.polarity == ASSERTED or passed_on or bool(denial and self.polarity == "negated")
 
 
 def find(text: str) -> list[Finding]:
@@ -123,7 +122,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
         before = sentence.text[max(0, m.start() - 40) : m.start()]
         near = before + sentence.text[m.start() : m.end() + 25]
         trained = TRAINING.search(near) and not INFERENCE.search(near)
-        if not words or trained or strongest(around, m.start(), m.end()) != ASSERTED:
+        if not words or trained or PIECES.search(m.group()) or strongest(around, m.start(), m.end()) != ASSERTED:
             continue
         start, end = sentence.span(m.start(), m.end())
         chosen = bool(DEFAULT.search(sentence.text))
@@ -131,6 +130,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
     return found
 
 
+PIECES = compiled("tokens?|words?|bytes?|layers?|heads?")
 NUMBER = compiled("{n}")
 
 

@@ -7,16 +7,17 @@ import re
 
 from .deduce import ADV, FLOW, LATENT, SCORE, Draft, Reason
 from .phrases import compiled
+from .scope import scopes, strongest
 from .text import Sentence, sentences
 
-WORDS = {"gan": ADV, "flow": FLOW, "diffus": SCORE, "vae": LATENT, "score": SCORE, "energy": SCORE}
+WORDS = {"gan": ADV, "flow": FLOW, "diffu": SCORE, "vae": LATENT, "score": SCORE, "energy": SCORE}
 METHODS = compiled(
     "(style|w|vq|dc|big|cycle|info|pro|hi ?fi|c|ls|r)? ?gans?(\\d)?|(vq|beta|nv|c)? ?vaes?(\\d)?|diffusions?|"
     "flows?|(nf|real|normali[sz]ing)flows?|scores?|scored|scoring|energy|diffus(e|es|ed|ing)|"
     "workflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|propaganda|"
-    "arrogan*|vegan*|gang*|gigant*|michigan|hooligan*|extravagan*|brigan*|gant*|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
+    "arrogan*|vegan*|gang*|gigant*|michigan|hooligan*|extravagan*|brigan*|flower*|flowing|flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
 )
-PART = re.compile(r"[a-z0-9]*(?:gan|flow|diffus|vae|score|energy)[a-z0-9]*(?:-[a-z0-9]+)*")
+PART = re.compile(r"[a-z0-9]*(?:gan|flow|diffu|vae|score|energy)[a-z0-9]*(?:-[a-z0-9]+)*")
 OPENS = re.compile(
     r"(?:^(?:[-*•+] )?|(?:name|model|product|release|system|project|package|title): |"
     r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|meet|announc\w+|welcome|of|is) )"
@@ -43,8 +44,10 @@ def misleading(draft: Draft, text: str) -> list[Reason]:
     ]
     reasons: list[Reason] = []
     for sentence in sentences(text):
+        around = scopes(sentence.text)
         for m in PART.finditer(sentence.text):
-            if _is_name(sentence, m, bool(speaks)) and known and _wrong(draft, m.group()):
+            own = strongest(around, m.start(), m.end()) in ("asserted", "aside")
+            if own and _is_name(sentence, m, bool(speaks)) and known and _wrong(draft, m.group()):
                 start, end = sentence.span(m.start(), m.end())
                 reasons.append(f"the name {text[start:end]}")
     if not reasons and speaks and known:
@@ -65,7 +68,8 @@ def _is_name(sentence: Sentence, m: re.Match[str], speaks: bool) -> bool:
 def _wrong(draft: Draft, name: str) -> bool:
     """Say whether the method has not what the name says."""
     for word, paradigm in WORDS.items():
-        if word not in name or paradigm in draft.paradigms:
+        fits = paradigm in draft.paradigms and (word != "energy" or "energy" in draft.objective)
+        if word not in name or fits:
             continue
         if word == "flow" and "flow-matching" in draft.objective:
             continue

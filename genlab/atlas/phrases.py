@@ -60,8 +60,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
         >>> compiled("predict* ~ next {piece}").search("it predicts the very next token").group()
         'predicts the very next token'
     """
-    text = " ".join(pattern.split()).replace(" | ", "|").replace("| ", "|").replace(" |", "|")
-    text = text.replace("(~ )?", "\0")
+    text = " ".join(pattern.split()).replace("(~ )?", "\0")
     text = re.sub(r"\((?!\?)", "(?:", text).replace(" ~ ", GAP)
     text = re.sub(r"(?<![\])])\*", r"\\w*", text.replace("[sz]*", "[sz]\\w*"))
     text = re.sub(r"(?<!\[)(?<!\[ -)(?<!-) (?!-\])", "[ -]", text)

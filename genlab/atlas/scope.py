@@ -20,13 +20,19 @@ STOP = re.compile(
     r"[;:()]| - |, (?:but|which|who|so|while|whereas|although|though|because|since|yet|instead|only"
     r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|just"
     r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"
-    rf"|, and (?!{LIST_END})"
+    rf"|, and (?:nothing|no|it|we|the|none|all|there)\b|, and (?!{LIST_END})"
     r"| (?:but|because|although|though|since|so that|yet|while|whereas|until)\b"
     r"| and (?:an?|the|is|are|has|have|uses?|can|it|its|runs?|trains?|samples?|then|so|we|gives?|"
     r"keeps?|needs?|reports?|starts?|draws?|shows?)\b"
 )
 TO = re.compile(r" (?:by|with|to|for|of|in favour of|-+>|→)[ ]")
-CLAUSE = re.compile(r"[;:(]|, (?!(?:and|or) )| (?:but|while|whereas) ")
+CLAUSE = re.compile(r"[;:(]|, (?!(?:and|or) )| (?:but|while|whereas|where|when|because) ")
+STRETCH = re.compile(
+    r"[;:()]|, (?:we|our|ours|this|it|now|but|while|whereas|the (?:new|current|present))\b| but "
+    r"| and (?:now|the new)\b"
+)
+CONTRAST = re.compile(r"(?:[-*•+] )?(?:unlike|whereas|while|compared|instead|after|since|in contrast)\b")
+ONWARD = re.compile(r"[;()]| but ")
 FAR = re.compile(r"[;:()]|, (?:we|our|ours|this|it|but|while|whereas)\b| but ")
 WORDS = 14  # no forward scope is longer
 
@@ -42,8 +48,8 @@ class Trigger:
 
 
 TRIGGERS = (
-    Trigger("asserted", "shield", "not (only|just|merely|solely|necessarily)|nothing but|no (later|"
-            "fewer|less|more|matter|doubt)|nothing (else )?than|not least|no sooner",
+    Trigger("asserted", "shield", "not (only|just|merely|solely|necessarily)|nothing but|no (fewer|less|more|"
+            "later) than|no (matter|doubt)|nothing (else )?than|not least|no sooner",
             "Not only [diffusion] but flows."),
     Trigger("negated", "after", "no|not|without|neither|nor|never|none of|cannot|can't|doesn't|"
             "don't|isn't|aren't|wasn't|didn't|won't|free (of|from)|nothing (is|was)|no longer|"
@@ -66,32 +72,35 @@ TRIGGERS = (
             "finally |also |since )?(gone|removed|retired|dropped|abandoned|discontinued|deprecated|"
             "replaced|superseded|left out|unnecessary|switched off|omitted|discarded|deleted|"
             "thrown (out|away)|history|history now|out|swapped|moved to|phased out|scrapped|taken out)"
-            "|(make|makes|made|give|gives|gave) way to|retires|disappears|(replaced|superseded) by|"
-            "(exchanged|swapped) for|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
+            "|(make|makes|made|give|gives|gave) way to|retires|disappears|(has|have) (now )?(retired|gone|left|disappeared)|(replaced|superseded) by|"
+            "(is|are|was|were) no longer|(never|not) (was|were|is|been) (~ )?(part|used|in)|"
+            "(exchanged|swapped) for|(removed|dropped|retired|gone|deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
             "The [critic] is gone."),
-    Trigger("past", "before", "-+>|→|=>", "[40 steps] -> 30"),
+    Trigger("past", "before in line", "-+>|→|=>", "[40 steps] -> 30"),
     Trigger("negated", "before", "(is|are|was|were) (not|never|neither|no longer) (used|needed|"
             "required|involved|necessary|part of|included|applied|present|released|trained|shipped|"
             "provided|supplied|covered|distributed)|(is|are) (absent|missing|unnecessary|superfluous"
             "|not there|optional extras)|plays? no (part|role)|ha(s|ve) no (place|part|role)",
             "A [discriminator] is not used."),
-    Trigger("negated", "line", "removed:|not included:|what it is not:|not used:|dropped:|absent:|"
+    Trigger("negated", "line", "removed:|out:|gone:|not included:|what it is not:|not used:|dropped:|absent:|"
             "excluded:|deprecated:|what it lacks:|not needed:|retired:|without:|missing:|not part:",
             "Removed: the [discriminator], 3 MB"),
     Trigger("negated", "key", "", "[Discriminator]: none"),
     Trigger("negated", "word after", "non", "A non-[autoregressive] network."),
     Trigger("negated", "word before", "free", "It is [critic]-free."),
-    Trigger("compared", "after", "unlike|than|compared (with|to|against)|in comparison (with|to)|"
+    Trigger("compared", "after", "unlike|than|compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|to)|"
             "versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|over|upon)|"
             "in contrast (to|with)|as with|contrary to|overtak*|exceed*|outdo*|outclass*|outrun*|"
-            "(comparable|close|closer|equal|superior|inferior|similar|relative|competitive|on par|"
+            "within (~ )?(points?|percent|per cent|reach|decibels?|bits?|nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|relative|competitive|on par|"
             "on a par|alternatives?|answer|akin|analogous) (to|with)|match* the (quality|speed|"
             "scores?|results?|fidelity) of|reach* the (quality|level) of|approach* (those|that) of|compet* with|"
             "(ahead|short|in front) of|"
-            "whereas|catch* up with|stand* up to|distinguish* ~ from|differ* from|against (~ )?(minutes|"
+            "whereas|(the )?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|against (~ )?(minutes|"
             "hours|seconds|days|weeks|\\d+)|as against|contains? every|special cases? of|on top of what|what ~ (did|do|does) with",
             "Faster than [diffusion models]."),
-    Trigger("compared", "comma", "as (good|fast|well|sharp|accurate|strong|cheap|long|crisp|stable|"
+    Trigger("compared", "clause", "would (need|take|require|cost|have (needed|taken))|might need",
+            "A [WaveNet] would need minutes."),
+    Trigger("compared", "comma", "beyond|as (good|fast|well|sharp|accurate|strong|cheap|long|crisp|stable|"
             "simple|diverse|small|easy|quick) as|like (an?|any|every|other|most)",
             "As sharp as a [GAN], with a likelihood."),
     Trigger("compared", "after", "(over|to) (strong|the best|all|earlier|previous|existing|"
@@ -110,23 +119,23 @@ TRIGGERS = (
             "|usually|conventionally|traditionally|so far",
             "Most image models use [diffusion]."),
     Trigger("compared", "clause", "(models?|networks?|gans?|vaes?|flows?|training|methods?|samplers?|"
-            "autoencoders?|decoding|games?|diffusion) (~ )?(are|is|have been|has been) (notoriously |"
+            "autoencoders?|decoding|games?|diffusion) (~ )?(are|is|was|were|have been|has been) (notoriously |"
             "often |very |too |known to be |famously |still |now )?(slow|unstable|costly|expensive|"
             "obsolete|hard|difficult|limited|brittle|blurry|dead|fragile|restricted|slower|outdated|"
             "infamous|sequential|accurate but|powerful but|sharp but|good but|exact but|fast but|"
             "fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|diffusions?|"
-            "policies) (~ )?(need|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|"
+            "policies) (~ )?(need|would need|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|"
             "accumulate|collapse|dominate|can't|write from)|(adversarial|autoregressive) (training|"
             "decoding|sampling|generation|models?) (suffers?|needs|requires|accumulates|is slow)",
             "[Adversarial training] is unstable."),
-    Trigger("past", "clause", "versions? [\\d.]+ (was|were|used|relied|had)|(old|older|previous|"
+    Trigger("past", "stretch", "versions? [\\d.]+ (was|were|used|relied|had)|(old|older|previous|"
             "earlier|former|outgoing|last) (model|one|version|versions|release|releases|generation|"
             "system|tool|network|service|method|engine|backend|back end|edition|generator|decoder|"
-            "pipeline|recipe)|predecessors?|formerly|used to|\\d\\.x|last year's|in the past|"
+            "pipeline|recipe)|(its|the|our) predecessors? (~ )?(was|were|used|had|is|needed|relied)|formerly|used to|\\d\\.x|last year's|in the past|"
             "versions [\\d.]+ (to|and|or) [\\d.]+|started (out )?as|began (life )?as|up to (version|"
             "release) [\\d.]+|(its|the) ancestor|(once|originally) (was|were|used)",
             "Version 3 was a [latent diffusion] model."),
-    Trigger("planned", "clause", "planned|plans? to|roadmap|future (versions?|releases?|work)|"
+    Trigger("planned", "onward", "planned|plans? to|roadmap|future (versions?|releases?|work)|"
             "coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
             "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
             "in preparation|later this year|being (evaluated|considered|investigated)",
@@ -142,8 +151,9 @@ TRIGGERS = (
             "rerank*|for comparison", "A [GAN] serves as the baseline."),
     Trigger("aside", "after", "whether|you (may|might) (expect|think)|the name (suggests|notwith*)|"
             "despite (its|the) name|in spite of (its|the) name|rumou?r*|(captions|captioned|labelled|"
-            "described|rewritten|expanded|encoded|embedded|annotated|translated|embeddings?|features)"
-            " ~ (by|of|from)|conditioned on (~ )?(of|from|by)|what (is|was) called",
+            "described|rewritten|expanded|encoded|embedded|annotated|translated|embeddings?)"
+            " (was |were |are |is )?(written |made |produced |generated |rewritten |encoded |all )?"
+            "(by|of|from)|conditioned on (the |an? |its )?(output|features|embeddings?|states?|codes?) (of|from)|what (is|was) called|trained on (~ )?(outputs?|fakes?|samples) (of|from)|scores of",
             "Captions by a [language model]."),
     Trigger("aside", "line", "(text |caption |prompt |condition |speech )?encoders?:|condition*:|"
             "baselines?:|compar*:|metrics?:|evaluat*:|captions?:|training captions:|safety*:|"
@@ -160,7 +170,8 @@ TRIGGERS = (
 
 NOTHING = re.compile(
     r"^(?:[-*•+] )?[^:.]{1,60}: (?:none|no|off|n/a|false|never|not (?:used|needed|applicable|"
-    r"available|required|included)|absent|removed|dropped|gone|retired|0|-)(?=$|[ ]?[,;.(])"
+    r"available|required|included)|absent|removed|dropped|gone|retired|planned|"
+    r"to follow|coming|0|-)(?=$|[ ]?[,;.(])"
 )
 
 
@@ -227,6 +238,13 @@ def strongest(found: list[tuple[int, int, str]], start: int, end: int) -> str:
 
 def _reach(text: str, start: int, end: int, reach: str) -> tuple[int, int]:
     clause = _clause(text, start, end)
+    if reach == "onward":
+        stop = ONWARD.search(text, end)
+        return clause[0], stop.start() if stop else len(text)
+    if reach == "stretch":
+        stop = STRETCH.search(text, end)
+        last = stop.start() if stop else len(text)
+        return clause[0], min(last, _opening(text, end)) if CONTRAST.match(text) else last
     if reach == "far":
         stop = FAR.search(text, end)
         return end, stop.start() if stop else len(text)
@@ -243,6 +261,9 @@ def _reach(text: str, start: int, end: int, reach: str) -> tuple[int, int]:
         return end, min(_forward(text, start, end), to.start() if to else len(text))
     if reach == "before":
         return clause[0], start
+    if reach == "before in line":
+        key = re.compile(r"(?:[-*•+] )?(?:[^:]{1,40}: )?").match(text)
+        return (key.end() if key and key.end() <= start else 0), start
     if reach == "word after":
         m = re.compile(r"[ -]\w+").match(text, end)
         return end, m.end() if m else end
@@ -265,14 +286,25 @@ def _forward(text: str, start: int, end: int) -> int:
     stop = STOP.search(text, end)
     last = stop.start() if stop else len(text)
     if start <= 2:  # an opening "Unlike GANs, our model ..." ends at a comma
-        commas = [m.start() for m in re.finditer(",", text)]
-        own = re.search(rf", (?:{OWN})\b", text[end:])
-        if own:
-            last = min(last, end + own.start())
-        elif commas:
-            last = min(last, commas[-1]) if commas[-1] > end else last
+        hard = re.compile(r"[;:()]").search(text, end)
+        last = min(_opening(text, end), hard.start() if hard else len(text))
     words = re.compile(rf"(?:\s*\S+){{0,{WORDS}}}").match(text, end)
     return min(last, words.end() if words else last)
+
+
+ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
+
+
+def _opening(text: str, end: int) -> int:
+    """Return where an opening phrase ends: the first comma that does not go on with a list."""
+    comma = text.find(",", end)
+    own = re.compile(rf", (?:{OWN})\b")
+    while comma > 0 and ITEM.match(text, comma) and not own.match(text, comma):
+        after = text.find(",", comma + 1)
+        if after < 0:
+            break
+        comma = after
+    return comma if comma > 0 else len(text)
 
 
 def _clause(text: str, start: int, end: int) -> tuple[int, int]:

@@ -21,6 +21,7 @@ from genlab.nn.transformer import TransformerConfig
 from genlab.score import NCSN, noise_ladder
 from genlab.score.ddim import ddim_sample, ddim_timesteps
 from genlab.score.ddpm import DDPM
+from genlab.score.digit_consistency import student_levels
 from genlab.systems import load_model
 
 
@@ -144,6 +145,28 @@ def ddim(n_steps: int = 8) -> Subject:
     return Subject("digit_diffusion, DDIM", (stage,), draw, more_steps=lambda: ddim(2 * n_steps))
 
 
+def consistency(n_passes: int = 1) -> Subject:
+    """One pass, distilled from a diffusion model; how many jumps it takes is a dial."""
+    model = load_model("digit_consistency")
+    student = copy.deepcopy(model)
+    student.levels = student_levels(n_passes)
+    one = whole("digit_consistency", student)
+    return Subject(one.name, one.stages, one.draw, more_steps=lambda: consistency(2 * n_passes))
+
+
+def masked_diffusion(n_steps: int = 16) -> Subject:
+    """Pixels appear several at a time; in how many passes is a dial."""
+    model = load_model("digit_masked_diffusion")
+
+    def draw(n: int, generator: Generator) -> Tensor:
+        x: Tensor = model.sample(n, generator=generator, n_steps=n_steps)
+        return x
+
+    stage = Stage("pixel filler", model, tuple(model.event_shape), model)
+    return Subject("digit_masked_diffusion", (stage,), draw,
+                   more_steps=lambda: masked_diffusion(2 * n_steps))  # fmt: skip
+
+
 LESSONS: Sequence[tuple[Callable[[], Subject], str]] = (  # subject, where it belongs on the map
     (pixelcnn, "autoregressive"),
     (transformer, "autoregressive"),
@@ -156,4 +179,9 @@ LESSONS: Sequence[tuple[Callable[[], Subject], str]] = (  # subject, where it be
     (ncsn, "score / diffusion"),
     (diffusion, "score / diffusion"),
     (ddim, "score / diffusion"),
+)
+
+ODD_CLAIMS: Sequence[tuple[Callable[[], Subject], str]] = (  # one pass, and parallel tokens
+    (consistency, "score / diffusion"),
+    (masked_diffusion, "score / diffusion"),
 )
