@@ -172,7 +172,7 @@ def huber_distance(a: Event, b: Event) -> PerExample:
         >>> bool(huber_distance(torch.ones(1, 2), torch.tensor([[4.0, 5.0]])) < 5)
         True
 
-    Source: Song and Dhariwal 2023 (arXiv:2310.14189), eq. 7 and section 3.3.
+    Source: Song and Dhariwal 2023 (arXiv:2310.14189), section 3.3.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
     c = 0.00054 * math.sqrt(a[0].numel())
