@@ -32,8 +32,8 @@ from .training import Training
 class Recipe:
     """Every number that decides what the trained model is."""
 
-    d_model: int = 96  # width of the language model, and of what the painter reads
-    n_layer: int = 3
+    d_model: int = 64  # width of the language model, and of what the painter reads
+    n_layer: int = 2
     n_head: int = 4
     n_kv_head: int = 2
     width: int = 40  # channels of the painter at full resolution
@@ -48,7 +48,7 @@ class Recipe:
     joint: bool = True  # the painter's gradient reaches the language model
     say_stroke: float = SAID  # how often a caption speaks of a stroke that has a word
     say_slant: float = SAID
-    n_steps: int = 3500
+    n_steps: int = 3000
     batch_size: int = 32
     lr: float = 2e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     weight_decay: float = 0.01
