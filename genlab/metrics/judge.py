@@ -109,8 +109,8 @@ class DigitJudge:
         small = grey.double().clamp(0, 1)
         if size[0] != SIZE:
             small = F.avg_pool2d(small[:, None], 2)[:, 0]
-        straight = upright(small)
-        both = torch.cat([straight.flatten(1), gradient_histograms(straight)], 1)
+        parts = [upright(part) for part in small.split(500)]  # their tables are large
+        both = torch.cat([torch.cat([p.flatten(1), gradient_histograms(p)], 1) for p in parts])
         found: np.ndarray[tuple[int, int], np.dtype[np.float64]] = both.numpy()
         return found
 
