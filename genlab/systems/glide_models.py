@@ -49,7 +49,7 @@ from genlab.systems.training import Training, load
 
 SCALES = (1.0, 2.0, 3.0, 5.0, 8.0)  # of the card's curve
 BEST = 3.0  # the scale that the lab draws with
-N_JUDGED = 600  # pictures for each figure
+N_JUDGED = 500  # pictures for each figure
 
 
 def _single(model: Any) -> Any:
