@@ -109,7 +109,7 @@ class DigitJudge:
         small = grey.double().clamp(0, 1)
         if size[0] != SIZE:
             small = F.avg_pool2d(small[:, None], 2)[:, 0]
-        parts = [upright(part) for part in small.split(500)]  # their tables are large
+        parts = [upright(part) for part in torch.split(small, 500)]  # their tables are large
         both = torch.cat([torch.cat([p.flatten(1), gradient_histograms(p)], 1) for p in parts])
         found: np.ndarray[tuple[int, int], np.dtype[np.float64]] = both.numpy()
         return found

@@ -34,7 +34,7 @@ GUIDANCE, N_STEPS = 2.0, 12  # of the figures on the card
 @cache
 def _real() -> tuple[Tensor, Tensor, Tensor]:
     """Mean, and 32 whitened main axes, of gradient histograms of the judge's 4,000 digits."""
-    parts = load_captioned("judge", 16).grey.double().split(500)  # their table is large
+    parts = torch.split(load_captioned("judge", 16).grey.double(), 500)  # their table is large
     seen = torch.cat([gradient_histograms(part) for part in parts])
     mean = seen.mean(0)
     _, lengths, axes = torch.linalg.svd(seen - mean, full_matrices=False)

@@ -154,7 +154,7 @@ def train_latent_diffusion(
     generator = Generator().manual_seed(recipe.seed)
     grey, attributes = load_captioned("painter")
     if rescale:
-        model.set_scale(paint(grey, attributes.colour)[:2000])
+        model.set_scale(paint(grey[:1000], attributes.colour[:1000]))
     fresh = captioned_batch(recipe.p_stroke, recipe.p_slant, generator)
 
     def coded(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
@@ -171,7 +171,7 @@ def train_latent_diffusion(
     model.vae.eval()
     columns = torch.stack(attributes, 1)
     return fit(
-        model,
+        model,  # type: ignore[arg-type]  # pairs: fit calls loss(codes, cond=rows)
         minibatches(
             grey, recipe.batch_size, cond=columns, generator=generator, change=coded
         ),
