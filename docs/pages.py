@@ -1,0 +1,107 @@
+"""Write the pages of docs/ that are made from the course itself: python docs/pages.py.
+
+`often_stated.md` collects the boxes in which the lessons contradict a well-known sentence,
+`equations.md` every displayed equation with the function under it, `cheatsheet.md` the course on
+one page. A test makes them again and compares.
+"""
+
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import genlab
+from genlab.atlas.cheatsheet import cheat_sheet, equation, title
+from genlab.atlas.paradigms import LESSONS, SYSTEMS
+
+HERE = Path(__file__).parent
+SOURCES = HERE.parent / "notebooks"
+BOX = re.compile(r"\*\*Often (?:stated|printed|done), but")
+
+
+def boxes(source):
+    """Yield the boxes of a lesson's text, each as one paragraph of Markdown."""
+    for cell in source.read_text(encoding="utf-8").split("\n# %%"):
+        if not cell.lstrip().startswith("[markdown]"):
+            continue
+        lines = [line.removeprefix("#").removeprefix(" ") for line in cell.splitlines()[1:]]
+        for paragraph in re.split(r"\n\s*\n", "\n".join(lines)):
+            text = re.sub(r"^> ?", "", paragraph.strip(), flags=re.MULTILINE)
+            if BOX.match(text):
+                yield text
+
+
+def names():
+    """Yield (title, link from docs/, text) of each lesson and lab."""
+    for number, name in LESSONS.items():
+        for source in sorted((SOURCES / "src").glob(f"{number:02d}_*.py")):
+            yield f"{number:02d} {name}", f"../notebooks/{source.stem}.ipynb", source
+    for lab, (name, _) in SYSTEMS.items():
+        source = SOURCES / "systems" / "src" / f"{lab}.py"
+        if source.exists():
+            yield name, f"../notebooks/systems/{lab}.ipynb", source
+
+
+def often_stated():
+    """Return the page of contradicted sentences."""
+    parts = [
+        "# Often stated, but",
+        "Sentences that circulate and are wrong, or printed with a wrong digit; each is taken up "
+        "in the lesson that it is listed under, where a cell that runs checks the right version. "
+        "Made by `docs/pages.py` from the lessons themselves. You found another? Please report it.",
+    ]
+    for name, link, source in names():
+        found = list(boxes(source))
+        if found:
+            parts += [f"## [{name}]({link})", *found]
+    return "\n\n".join(parts) + "\n"
+
+
+def kernels():
+    """Yield (lesson or lab, path in genlab) of each function whose docstring shows an equation."""
+    for module in pkgutil.walk_packages(genlab.__path__, "genlab."):
+        if module.name.split(".")[1] in ("widgets", "course", "cli", "atlas"):
+            continue
+        for name, found in vars(importlib.import_module(module.name)).items():
+            own = inspect.isfunction(found) and found.__module__ == module.name
+            doc = (found.__doc__ or "") if own and not name.startswith("_") else ""
+            where = re.search(r"Lesson: notebooks/(?:systems/)?(\w+)\.ipynb", doc)
+            if where and "$$" in doc:
+                yield where[1], f"{module.name.removeprefix('genlab.')}.{name}"
+
+
+def equations():
+    """Return the page of all equations, by the lesson that derives them."""
+    by_lesson = {}
+    for lesson, path in sorted(set(kernels())):
+        by_lesson.setdefault(lesson, []).append(path)
+    parts = [
+        "# Every equation, and the function under it",
+        "A glossary by lesson: what a function is, its equation, and where it is derived. Made by "
+        "`docs/pages.py` from the docstrings. The symbols stand in a table in "
+        "[lesson 01](../notebooks/01_four_paradigm_map.ipynb).",
+    ]
+    for name, link, source in names():
+        paths = by_lesson.get(source.stem, [])
+        if paths:
+            rows = [f"- **{title(p)}**, `genlab.{p}`\n\n  $${equation(p)}$$" for p in paths]
+            parts += [f"## [{name}]({link})", *rows]
+    return "\n\n".join(parts) + "\n"
+
+
+PAGES = {
+    "often_stated.md": often_stated,
+    "equations.md": equations,
+    "cheatsheet.md": cheat_sheet,
+}
+
+
+def main():
+    """Write every page."""
+    for name, make in PAGES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
