@@ -20,10 +20,11 @@ from typing import NamedTuple, final
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.autoregressive.decoding import Reshape, reshape_logits
+from genlab.autoregressive.until import Written
 from genlab.core import last
 from genlab.core.rng import randn
 from genlab.nn.text_encoder import Text
@@ -44,7 +45,7 @@ class Drawn(NamedTuple):
 
     captions: list[str]  # without the image token
     images: Float[Tensor, " b 3 16 16"]  # in [-1, 1]; paper where no image token was written
-    ended: Bool[Tensor, " b"]  # whether the image token was written
+    written: Written  # tokens, the states that were painted from, and who wrote the image token
 
 
 def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Text:
@@ -205,7 +206,7 @@ class LanguageAndImage(nn.Module):
                 guidance_scale=guidance_scale, n_steps=n_steps, generator=generator,
             )  # fmt: skip
         texts = words_of(written.tokens.masked_fill(written.tokens == IMAGE, 0))
-        return Drawn(texts, images, written.stopped)
+        return Drawn(texts, images, written)
 
     @torch.no_grad()
     def picture_bound(

@@ -155,11 +155,10 @@ def measure_language_and_image(model: Any) -> Figures:
         drawn = single.complete([""] * N_DRAWN, guidance_scale=GUIDANCE, generator=generator)
         scores = told_and_drawn(drawn.captions, drawn.images)
         figures |= {f"kept_{kind}": value for kind, value in scores.items()}
-        rows = rows_of(drawn.captions)
-        states = single.lm.states(rows)
+        states = drawn.written.states
         for name, told in (
             ("shuffled", states[torch.randperm(N_DRAWN, generator=generator)]),
-            ("last_state", only_last(states, rows)),
+            ("last_state", only_last(states, drawn.written.tokens)),
             ("cross_attention", context(states, pooled=False)),
         ):
             images = single.paint(told, guidance_scale=GUIDANCE, generator=generator)

@@ -171,8 +171,9 @@ def test_what_is_completed_is_drawn_from_the_states_that_wrote_it(model):
         ["a red"] * 8, reshape=to_image_after(model, 4), n_steps=2, generator=seeded()
     )
     assert all(caption.startswith("a red ") for caption in drawn.captions)
-    assert bool(drawn.ended.all())
+    assert bool(drawn.written.stopped.all())
     states = model.lm.states(rows_of(drawn.captions))
+    torch.testing.assert_close(drawn.written.states, states[:, :4])
     g = seeded()
     torch.rand(2, 8, dtype=torch.float64, generator=g)  # two tokens were drawn for each text
     torch.testing.assert_close(drawn.images, model.paint(states, n_steps=2, generator=g))
@@ -195,7 +196,7 @@ def to_image_after(model, n):
 def test_without_the_image_token_the_paper_stays_empty(model):
     never = lambda logits: logits.index_fill(-1, torch.tensor([IMAGE]), -math.inf)
     drawn = model.complete(["a"] * 2, reshape=never, generator=seeded())
-    assert not bool(drawn.ended.any())
+    assert not bool(drawn.written.stopped.any())
     assert bool((drawn.images == -1).all())
 
 
