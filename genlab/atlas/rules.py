@@ -30,7 +30,7 @@ AUTOREGRESSIVE = (
          unless="one (step|dimension|coordinate|variable) at a time|(steps|stages) one"),
     Rule(AR, "left to right|raster (scan )?order|from the first to the last|appends? (it|the (token|word|character|note|byte|symbol|letter))|strictly in order|feeds? (it|its (own )?output|the (drawn|sampled) {piece}) back", 2,
          "The pixels come in raster order."),
-    Rule(AR, "(given|from|on) (~ )?(previous|preceding|earlier|past|already (generated|written|drawn)|finished|coarser) (~ )?(tokens?|words?|pixels?|notes?|samples?|events?|symbols?|characters?|bytes?|letters?|frames?|codes?|blocks?|chunks?|residues?|maps?|values?|elements?|steps)|given (all |its |the )*(predecessors|ones before|({piece}|groups|maps|rows) before (it|them))|from those before (it|them)|{piece} (before|so far|to its left|above and to the left)", 2,
+    Rule(AR, "(given|from|on) (~ )?(previous|preceding|earlier|past|already (generated|written|drawn)|finished|coarser) (~ )?(tokens?|words?|pixels?|notes?|samples?|events?|symbols?|characters?|bytes?|letters?|frames?|codes?|blocks?|chunks?|residues?|maps?|values?|elements?|steps)|given (all |its |the )*(predecessors|(previous|preceding) ones|ones before|({piece}|groups|maps|rows) before (it|them))|from those before (it|them)|{piece} (before|so far|to its left|above and to the left)", 2,
          "Each sample is drawn given all previous ones.",
          unless="(scenes|views|residual|sentence)"),
     Rule(AR, "factori[sz]* (~ )?(pixels|conditionals|dimensions|positions|tokens|as a product|in order)|product of (~ )?conditionals?|chain rule|sequence of conditionals|conditional distributions? of (the next|each)", 2,

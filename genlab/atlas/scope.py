@@ -118,7 +118,7 @@ TRIGGERS = (
             "approaches that|models that had|competitors?|everybody else|the others|people (who|often)"
             "|usually|conventionally|traditionally|so far",
             "Most image models use [diffusion]."),
-    Trigger("compared", "clause", "(models?|networks?|gans?|vaes?|flows?|training|methods?|samplers?|"
+    Trigger("compared", "clause", "(?<!the )(?<!our )(?<!this )(?<!its )(?<!that )(models?|networks?|gans?|vaes?|flows?|training|methods?|samplers?|"
             "autoencoders?|decoding|games?|diffusion) (~ )?(are|is|was|were|have been|has been) (notoriously |"
             "often |very |too |known to be |famously |still |now )?(slow|unstable|costly|expensive|"
             "obsolete|hard|difficult|limited|brittle|blurry|dead|fragile|restricted|slower|outdated|"
@@ -147,8 +147,9 @@ TRIGGERS = (
             "ablations?|(evaluated|judged|graded|scored|filtered|reranked|ranked) by (an?|the|our)|"
             "for (the )?evaluation only|evaluation only|as an? (evaluation )?metric",
             "A [discriminator] serves only to measure the quality."),
-    Trigger("aside", "clause", "as (an? |our |the |strong |its )?(~ )?baselines?|baselines?|"
-            "rerank*|for comparison", "A [GAN] serves as the baseline."),
+    Trigger("aside", "clause", "(serve*|act*|used|kept|included|there|is|are|was|were|a gan) as "
+            "(~ )?baselines?|rerank*|for comparison", "A [GAN] serves as the baseline."),
+    Trigger("aside", "two before", "baselines?", "Three [GAN] baselines were trained."),
     Trigger("aside", "after", "whether|you (may|might) (expect|think)|the name (suggests|notwith*)|"
             "despite (its|the) name|in spite of (its|the) name|rumou?r*|(captions|captioned|labelled|"
             "described|rewritten|expanded|encoded|embedded|annotated|translated|embeddings?)"
@@ -251,7 +252,7 @@ def _reach(text: str, start: int, end: int, reach: str) -> tuple[int, int]:
     if reach == "after":
         return end, _forward(text, start, end)
     if reach == "comma":
-        comma = text.find(",", end)
+        comma = text.find(", ", end)
         return end, min(_forward(text, end, end), comma if comma > 0 else len(text))
     if reach == "until from":
         source = text.find(" from ", end)
@@ -270,6 +271,9 @@ def _reach(text: str, start: int, end: int, reach: str) -> tuple[int, int]:
     if reach == "word before":
         m = re.compile(r"\w+-$").search(text, max(0, start - 40), start)
         return (m.start() if m else start), start
+    if reach == "two before":
+        pair = re.compile(r"(?:[\w'-]+ ){1,2}$").search(text, max(0, start - 60), start)
+        return (pair.start() if pair else start), start
     if reach == "near":
         before = re.compile(r"(?:(?!and |or )[\w'-]+ ){1,5}$").search(text, max(0, start - 60), start)
         return (before.start() if before else start), start
@@ -297,10 +301,10 @@ ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| an
 
 def _opening(text: str, end: int) -> int:
     """Return where an opening phrase ends: the first comma that does not go on with a list."""
-    comma = text.find(",", end)
+    comma = text.find(", ", end)
     own = re.compile(rf", (?:{OWN})\b")
     while comma > 0 and ITEM.match(text, comma) and not own.match(text, comma):
-        after = text.find(",", comma + 1)
+        after = text.find(", ", comma + 1)
         if after < 0:
             break
         comma = after

@@ -1,0 +1,53 @@
+"""Paste a release, and see where it sits on the map and which phrases put it there."""
+
+import ipywidgets
+
+from ..atlas.reader import read_release
+from ..atlas.report import as_html
+from ..atlas.text import UnreadableError
+
+EXAMPLE = (
+    "Unlike GANs, our model has no discriminator. An autoencoder maps pictures to latents, and a "
+    "network denoises the latents in 30 steps."
+)
+
+
+class ReleaseReader(ipywidgets.VBox):  # type: ignore[misc]
+    """A box to type in above the reading; it follows every change of the text."""
+
+    def __init__(self, text: str) -> None:
+        layout = ipywidgets.Layout(width="44em", height="9em", max_width="100%")
+        self.box = ipywidgets.Textarea(
+            value=text, layout=layout, placeholder="Paste an abstract, a model card, key: value ..."
+        )
+        self.box.tooltip = "text of a release, in English"
+        self.reading = ipywidgets.HTML()
+        self.box.observe(lambda change: self._show(change["new"]), names="value")
+        self._show(text)
+        super().__init__([self.box, self.reading])
+
+    def _show(self, text: str) -> None:
+        try:
+            self.reading.value = as_html(read_release(text))
+        except UnreadableError as error:
+            self.reading.value = f"<p role='status'>{error}</p>"
+
+    def read(self, text: str) -> None:
+        """Type a text, as a hand would.
+
+        Args:
+            text: of a release.
+        """
+        self.box.value = text
+
+
+def release_reader(text: str = EXAMPLE) -> ReleaseReader:
+    """Make the reader of releases.
+
+    Args:
+        text: that stands in the box at first.
+
+    Returns:
+        The widget; `read(text)` drives it, and `reading.value` is the HTML on show.
+    """
+    return ReleaseReader(text)
