@@ -98,7 +98,8 @@ class Eye(nn.Module):
 
     def forward(self, images: Pictures) -> Float[Tensor, " b 16 d"]:
         """Look at pictures, in [-1, 1]."""
-        return self.net(images).flatten(2).mT
+        places: Tensor = self.net(images)
+        return places.flatten(2).mT
 
 
 @final
