@@ -5,9 +5,9 @@ $$\ell = \Big(1 + \frac{\sigma^2}{\sigma_d^2}\Big)\,\frac1D\,
 \qquad x_0 \in \mathbb R^{3 \times F \times h \times w}$$
 
 One noise level and one caption for the whole film, and the noise-prediction error of lesson 12 over
-all of its pixels: nothing but the network knows that there is time. In a share of the films of a
-minibatch the frames do not see each other; they train the model of single frames that is the
-network without its temporal layers.
+all of its pixels: nothing but the network knows that there is time. It is trained as an image model
+first (`stills`), on one frame of each film; then on films, in a share of which the frames do not
+see each other, so that the network without its temporal layers stays a model of single frames.
 
 Lesson: notebooks/systems/text_to_video.ipynb
 Sources: Ho et al. 2022 (arXiv:2204.03458), sections 3 and 3.2; Karras et al. 2022
@@ -68,6 +68,8 @@ class FilmMaker(nn.Module):
         reader: rows of word numbers to `Text`.
         size: `(f, h, w)` of a film.
         log_sigma: mean and standard deviation of the logarithm of training's noise levels.
+        shift: added to that mean for films, which stand more noise than one frame: at most
+            log(f) / 2.
         p_drop: share of captions hidden in training.
         p_alone: share of films in training whose frames do not see each other.
 
@@ -92,13 +94,15 @@ class FilmMaker(nn.Module):
         reader: TextEncoder,
         *,
         size: tuple[int, int, int] = (8, 16, 16),
-        log_sigma: tuple[float, float] = (0.3, 1.3),
+        log_sigma: tuple[float, float] = (0.2, 1.3),
+        shift: float = 0.7,
         p_drop: float = 0.1,
         p_alone: float = 0.15,
     ) -> None:
         super().__init__()
         self.net, self.reader, self.no_caption = net, reader, NoCaption(reader.d)
-        self.event_shape, self.log_sigma = (3, *size), log_sigma
+        self.event_shape, self.log_sigma, self.shift = (3, *size), log_sigma, shift
+        self.stills = False  # whether the loss looks at one frame of each film
         self.p_drop, self.p_alone = p_drop, p_alone
 
     def read(self, captions: Captions) -> Text:
@@ -129,14 +133,19 @@ class FilmMaker(nn.Module):
         self, x: Films, *, cond: Captions, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
         """Weighted noise-prediction error, mean over the batch; not nats."""
-        n, (mean, std) = len(x), self.log_sigma
+        n, (mean, std), times = len(x), self.log_sigma, None
+        if self.stills:  # the same frame of every film
+            frame = torch.randint(x.shape[2], (1,), generator=generator)
+            x, times = x[:, :, frame], frame.to(x)
+        mean = mean if self.stills else mean + self.shift
         sigma = (mean + std * randn((n,), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
         text, joined = self.read(cond), None
         if self.training:
             u = torch.rand(2, n, generator=generator).to(x.device)
             text, joined = self.no_caption(text, u[0] < self.p_drop), u[1] >= self.p_alone
-        return edm_loss(self.raw(text, joined), x, sigma, eps, sigma_data=1.0).mean()
+        joined = torch.zeros(n, dtype=torch.bool) if self.stills else joined
+        return edm_loss(self.raw(text, joined, times), x, sigma, eps, sigma_data=1.0).mean()
 
     def denoiser(
         self,

@@ -1,6 +1,8 @@
 r"""The shipped film maker: `genlab train text_to_video`, and the figures of its card.
 
-Every step draws fresh motions and colours: 5,000 digits make 150,000 films.
+Every step draws fresh motions and colours: 5,000 digits make 150,000 films. The first half of the
+training is that of an image model: a step sees one frame of many films, and so eight times as many
+digits for the same number of pixels. Then temporal layers, which start at zero, join the frames.
 
 Lesson: notebooks/systems/text_to_video.ipynb
 """
@@ -44,10 +46,13 @@ class Recipe:
     positions: bool = True  # frames know their number
     p_drop: float = 0.1  # share of captions hidden
     p_alone: float = 0.15  # share of films whose frames do not see each other
-    log_sigma: tuple[float, float] = (0.3, 1.3)  # of the noise levels
-    n_steps: int = 1300
+    log_sigma: tuple[float, float] = (0.2, 1.3)  # of the noise levels of single frames
+    shift: float = 0.7  # more for films
+    n_steps: int = 1500
+    share_stills: float = 0.55  # of the steps, on single frames
+    batch_stills: int = 128  # of them
     batch_size: int = 16  # films, of 8 frames each
-    lr: float = 2e-3  # highest rate: 100 steps of rise, then half a cosine to zero
+    lr: float = 2e-3  # highest rate, in each part: 50 steps of rise, then half a cosine to zero
     decay: float = 0.995  # of the averaged weights
     seed: int = 5  # of weights, order of the data, motions, colours and noise
 
@@ -75,7 +80,12 @@ def film_maker(recipe: Recipe = Recipe()) -> FilmMaker:
         net = VideoUNet(VideoUNetConfig(image, recipe.patch, recipe.positions))
         reader = TextEncoder(len(WORDS), d=recipe.d_text, n_layer=recipe.n_layer)
     return FilmMaker(
-        net, reader, log_sigma=recipe.log_sigma, p_drop=recipe.p_drop, p_alone=recipe.p_alone
+        net,
+        reader,
+        log_sigma=recipe.log_sigma,
+        shift=recipe.shift,
+        p_drop=recipe.p_drop,
+        p_alone=recipe.p_alone,
     )
 
 
@@ -91,11 +101,14 @@ def caption_table() -> Int[Tensor, " 10 6 5 6"]:
     return encode(write_moving(*parts)).reshape(*sizes, MAX_WORDS)
 
 
-def film_batch(generator: Generator) -> Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]:
+def film_batch(
+    generator: Generator, most: Callable[[], int | None] = lambda: None
+) -> Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]:
     """Fresh motions and colours for a minibatch: the `change` of `minibatches`.
 
     Args:
         generator: of the minibatches, too.
+        most: says how many digits of the minibatch to use now; all when None.
 
     Returns:
         (grey digits `(b, 14, 14)`, labels) to (scaled films, rows of word numbers).
@@ -103,7 +116,7 @@ def film_batch(generator: Generator) -> Callable[[tuple[Tensor, Tensor]], tuple[
     table = caption_table()
 
     def change(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        grey, digit = batch
+        grey, digit = (part[: most()] for part in batch)
         colour = torch.randint(len(COLOURS), digit.shape, generator=generator)
         motion = torch.randint(len(MOTIONS), digit.shape, generator=generator)
         films = frames_in_colour(animate(grey, motion), colour)
@@ -113,7 +126,7 @@ def film_batch(generator: Generator) -> Callable[[tuple[Tensor, Tensor]], tuple[
 
 
 def train_film_maker(model: FilmMaker, recipe: Recipe = Recipe()) -> Run:
-    """Train it; after the last step the model holds its averaged weights.
+    """Train it, on single frames and then on films; the model ends with its averaged weights.
 
     Args:
         model: from `film_maker`, changed in place.
@@ -124,22 +137,29 @@ def train_film_maker(model: FilmMaker, recipe: Recipe = Recipe()) -> Run:
     """
     generator = make_generator(recipe.seed)
     grey, digit = small_digits("painter")
-    change = film_batch(generator)
-    batches = minibatches(grey, recipe.batch_size, cond=digit, generator=generator, change=change)
+    n_stills = int(recipe.share_stills * recipe.n_steps)
+    parts = (n_stills, recipe.n_steps - n_stills)
+    rates = [cosine(recipe.lr, max(1, n), warmup=min(50, n)) for n in parts]
     average = EMA(model, recipe.decay)
+
+    def before(step: int) -> None:
+        model.stills = step < n_stills
 
     def finish() -> None:
         average.copy_to(model)
+        model.stills = False
         model.eval()
 
+    films = film_batch(generator, lambda: None if model.stills else recipe.batch_size)
     model.train()
     return fit(
         model,  # type: ignore[arg-type]  # pairs: fit calls loss(films, cond=rows)
-        batches,
+        minibatches(grey, recipe.batch_stills, cond=digit, generator=generator, change=films),
         n_steps=recipe.n_steps,
-        lr=cosine(recipe.lr, recipe.n_steps, warmup=min(100, recipe.n_steps)),
+        lr=lambda step: rates[0](step) if step < n_stills else rates[1](step - n_stills),
         generator=generator, clip=1.0,
-        after=lambda _: average.update(model), finish=finish, keep={"average": average},
+        before=before, after=lambda _: average.update(model), finish=finish,
+        keep={"average": average},
     )  # fmt: skip
 
 
@@ -191,7 +211,7 @@ TRAININGS: tuple[Training, ...] = (
         name="text_to_video",
         what="films of moving digits from captions: a spatio-temporal U-Net, guided diffusion",
         lesson=13,
-        seconds=420,
+        seconds=400,
         settings=Recipe(),
         build=film_maker,
         start=train_film_maker,

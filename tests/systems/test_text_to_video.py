@@ -39,7 +39,7 @@ def test_colours_survive_the_scaling():
 
 
 def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
-    model, x = maker(log_sigma=(0.7, 0.0)), noise()
+    model, x = maker(log_sigma=(0.4, 0.0), shift=0.3), noise()
     loss = model.loss(x, cond=CAPTIONS, generator=make_generator(2))
     g = make_generator(2)
     torch.randn(2, generator=g)
@@ -48,6 +48,37 @@ def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
     noisy = x + sigma[0] * eps
     eps_hat = (noisy - model.denoiser(CAPTIONS)(noisy, sigma)) / sigma[0]
     wanted = (1 + sigma[0] ** 2) * (eps_hat - eps).square().mean()
+    torch.testing.assert_close(loss, wanted)
+
+
+def test_stills_are_one_frame_of_each_film_with_its_number_and_less_noise():
+    model, x = maker(log_sigma=(0.4, 0.0), shift=0.3), noise()
+    model.stills = True
+    seen = []
+
+    def spied(*args, **kwargs):
+        seen.append((args, kwargs))
+        return plain(*args, **kwargs)
+
+    plain = model.net.forward
+    model.net.forward = spied
+    losses = {round(model.loss(x, cond=CAPTIONS, generator=make_generator(k)).item(), 9): k
+              for k in range(12)}  # fmt: skip
+    assert len(losses) == 12
+    frames = [kwargs["times"].tolist() for _, kwargs in seen]
+    assert sorted({f for (f,) in frames}) == [0.0, 1.0, 2.0]
+    assert all(args[0].shape == (2, 3, 1, 8, 8) for args, _ in seen)
+    assert not any(kwargs["joined"].any() for _, kwargs in seen)
+    torch.testing.assert_close(seen[0][0][1], torch.full((2,), 0.1))  # log(sigma) / 4
+    loss = model.loss(x, cond=CAPTIONS, generator=make_generator(2))
+    g = make_generator(2)
+    frame = torch.randint(3, (1,), generator=g)
+    torch.randn(2, generator=g)
+    x, eps = x[:, :, frame], torch.randn(2, 3, 1, 8, 8, generator=g)
+    sigma = torch.full((2,), 0.4).exp()
+    noisy = x + sigma[0] * eps
+    guess = model.denoiser(CAPTIONS, joined=False, times=frame.double())(noisy, sigma)
+    wanted = (1 + sigma[0] ** 2) * ((noisy - guess) / sigma[0] - eps).square().mean()
     torch.testing.assert_close(loss, wanted)
 
 

@@ -22,7 +22,7 @@ from genlab.systems.text_to_video_models import (
     train_film_maker,
 )
 
-TINY = Recipe(width=8, d_text=8, n_steps=4, batch_size=2)
+TINY = Recipe(width=8, d_text=8, n_steps=4, share_stills=0.5, batch_stills=6, batch_size=2)
 
 
 def test_a_maker_is_the_same_every_time_and_leaves_the_global_noise_alone():
@@ -62,6 +62,30 @@ def test_a_run_that_is_taken_up_again_ends_the_same():
     assert [record.loss for record in run] == losses[2:]
     for a, b in zip(straight.parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_stills_come_first_and_then_films(monkeypatch):
+    shapes, model = [], film_maker(TINY)
+    plain = model.net.forward
+    monkeypatch.setattr(
+        model.net, "forward", lambda x, *a, **k: shapes.append(x.shape[:3]) or plain(x, *a, **k)
+    )
+    list(train_film_maker(model, TINY))
+    assert shapes == 2 * [(6, 3, 1)] + 2 * [(2, 3, 8)]
+    assert not model.stills
+
+
+def test_the_rate_rises_and_falls_in_both_parts():
+    recipe = dataclasses.replace(TINY, n_steps=40, lr=1e-2)
+    model, moved = film_maker(recipe), []
+    before = model.net.image.stem.weight.detach().clone()
+    for _ in train_film_maker(model, recipe):
+        now = model.net.image.stem.weight.detach().clone()
+        moved.append(float((now - before).norm()))
+        before = now
+    first, second = moved[:20], moved[20:39]
+    for part in (first, second):
+        assert part[0] < max(part[5:12]) > 2 * part[-1]
 
 
 def test_after_the_training_it_holds_the_average_and_evaluates():
