@@ -30,6 +30,7 @@ class Draft:
     sampling: str = "cannot tell"
     likelihood: str = "cannot tell"
     flags: set[str] = field(default_factory=set)
+    ordered: list[Finding] = field(default_factory=list)  # why a flow goes piece by piece
     because: dict[str, list[Reason]] = field(default_factory=dict)
 
     def said(self, axis: str, value: str, *, hint: bool | None = None) -> list[Finding]:
@@ -103,15 +104,17 @@ def _tidy(draft: Draft, plain: dict[str, list[Finding]], hints: dict[str, list[F
             others = any(plain[q] for q in ORDER if q != p)
             if others and all(BARE.fullmatch(" ".join(f.phrase.lower().split())) for f in plain[p]):
                 plain[p] = []  # only the name says so
-    ordered = draft.sign("ordered flow") + draft.sign("inverse autoregressive")
-    if plain[FLOW] and ordered and not draft.sign("language"):
+    own = draft.sign("ordered flow") + draft.sign("inverse autoregressive")
+    apart = draft.sign("language") or (plain[LATENT] and not own)
+    if plain[FLOW] and not apart:  # an autoregressive flow is only a flow
+        draft.ordered = plain[AR]
         plain[AR] = []
     if plain[AR] and all(TAUGHT.search(f.phrase.lower()) for f in plain[SCORE]):
         plain[SCORE] = []  # a language model may be distilled, or consistent, as well
     if plain[SCORE] and all("language models" in f.phrase.lower() for f in plain[AR]):
         plain[AR] = []  # in the plural they are an example, "as in language models"
     if plain[SCORE] and draft.sign("canvas"):
-        loose = all("language model" in f.phrase.lower() for f in plain[AR])
+        loose = all(LOOSE.search(f.phrase.lower()) for f in plain[AR])
         if loose and not draft.sign("blockwise"):
             plain[AR] = []
 
@@ -127,6 +130,7 @@ def _named(draft: Draft) -> bool:
 
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
+LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
 GUESSES = compiled("draft*|speculat*|verif*")
 
 
@@ -177,8 +181,12 @@ def flow_loop(draft: Draft) -> list[Finding]:
     """Return why samples of the flow need many passes."""
     solver = draft.sign("solver flow") if SCORE not in draft.paradigms else []
     fixed = draft.sign("fixed-point flow")
-    ordered = [] if draft.sign("inverse autoregressive") else draft.sign("ordered flow")
+    ordered = [] if draft.sign("inverse autoregressive") else _ordered(draft)
     return solver + fixed + ordered
+
+
+def _ordered(draft: Draft) -> list[Finding]:
+    return draft.sign("ordered flow") + draft.ordered
 
 
 def _distilled(draft: Draft) -> list[Finding]:
@@ -305,7 +313,7 @@ def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
     if SCORE in here:
         return _loop(draft, here)
     if loop := draft.because.get("flag: many-pass-flow"):
-        ordered = draft.sign("ordered flow") and not draft.sign("solver flow")
+        ordered = _ordered(draft) and not draft.sign("solver flow")
         return ("sequential" if ordered else "multi-step"), *loop
     return "one-pass", "noise or a code is drawn, and each network runs once"
 

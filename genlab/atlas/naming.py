@@ -15,7 +15,7 @@ METHODS = compiled(
     "(style|w|vq|dc|big|cycle|info|pro|hi ?fi|c|ls|r)? ?gans?(\\d)?|(vq|beta|nv|c)? ?vaes?(\\d)?|diffusions?|"
     "flows?|(nf|real|normali[sz]ing)flows?|scores?|scored|scoring|energy|diffus(e|es|ed|ing)|"
     "workflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|propaganda|"
-    "arrogan*|vegan*|gang*|gigant*|michigan|hooligan*|extravagan*|brigan*|flower*|flowing|flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
+    "arrogan*|vegan*|gangs?|gigant*|michigan|hooligan*|extravagan*|brigan*|flower*|flowing|flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
 )
 PART = re.compile(r"[a-z0-9]*(?:gan|flow|diffu|vae|score|energy)[a-z0-9]*(?:-[a-z0-9]+)*")
 OPENS = re.compile(

@@ -26,7 +26,7 @@ STOP = re.compile(
     r"keeps?|needs?|reports?|starts?|draws?|shows?)\b"
 )
 TO = re.compile(r" (?:by|with|to|for|of|in favour of|-+>|→)[ ]")
-CLAUSE = re.compile(r"[;:(]|, (?!(?:and|or) )| (?:but|while|whereas|where|when|because) ")
+CLAUSE = re.compile(r"[;:]|, (?!(?:and|or) )| (?:but|while|whereas|where|when|because) ")
 STRETCH = re.compile(
     r"[;:()]|, (?:we|our|ours|this|it|now|but|while|whereas|the (?:new|current|present))\b| but "
     r"| and (?:now|the new)\b"
@@ -74,12 +74,12 @@ TRIGGERS = (
             "thrown (out|away)|history|history now|out|swapped|moved to|phased out|scrapped|taken out)"
             "|(make|makes|made|give|gives|gave) way to|retires|disappears|(has|have) (now )?(retired|gone|left|disappeared)|(replaced|superseded) by|"
             "(is|are|was|were) no longer|(never|not) (was|were|is|been) (~ )?(part|used|in)|"
-            "(exchanged|swapped) for|(removed|dropped|retired|gone|deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
+            "(exchanged|swapped) for|superseded|switched off|turned off|disabled|(removed|dropped|retired|gone|deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
             "The [critic] is gone."),
     Trigger("past", "before in line", "-+>|→|=>", "[40 steps] -> 30"),
     Trigger("negated", "before", "(is|are|was|were) (not|never|neither|no longer) (used|needed|"
             "required|involved|necessary|part of|included|applied|present|released|trained|shipped|"
-            "provided|supplied|covered|distributed)|(is|are) (absent|missing|unnecessary|superfluous"
+            "provided|supplied|covered|distributed)|(is|are) (absent|unnecessary|superfluous"
             "|not there|optional extras)|plays? no (part|role)|ha(s|ve) no (place|part|role)",
             "A [discriminator] is not used."),
     Trigger("negated", "line", "removed:|out:|gone:|not included:|what it is not:|not used:|dropped:|absent:|"
@@ -88,7 +88,7 @@ TRIGGERS = (
     Trigger("negated", "key", "", "[Discriminator]: none"),
     Trigger("negated", "word after", "non", "A non-[autoregressive] network."),
     Trigger("negated", "word before", "free", "It is [critic]-free."),
-    Trigger("compared", "after", "unlike|than|compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|to)|"
+    Trigger("compared", "after", "unlike|than|(evaluated|tested|measured|judged|benchmarked|held) against|compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|to)|"
             "versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|over|upon)|"
             "in contrast (to|with)|as with|contrary to|overtak*|exceed*|outdo*|outclass*|outrun*|"
             "within (~ )?(points?|percent|per cent|reach|decibels?|bits?|nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|relative|competitive|on par|"
@@ -107,8 +107,8 @@ TRIGGERS = (
             "comparable|recent)|over ~ baselines?|(that|which) ~ suffers? from|known from|"
             "familiar from|borrowed from|inspired by|reminiscent of|as in|just as in|mistaken for|"
             "looks like|sounds like|taken for|in the manner of|in the spirit of|as (known|used) in|"
-            "(rate|quality|speed|sharpness|level|likelihoods?|bounds?|results?) of (~ )?(gans|"
-            "diffusion models|autoregressive models|flows|adversarial networks)",
+            "(rate|quality|speed|sharpness|diversity|fidelity|level|likelihoods?|"
+            "bounds?|results?) of(?= (the |a |other |modern |large )?(gans?|diffusion|autoregressive|flows?|adversarial))",
             "Improvements over strong [StyleGAN] baselines."),
     Trigger("compared", "far", "(most|many|existing|current|other|previous|prior|earlier|"
             "conventional|traditional|classical|competing|rival|today's|recent|typical|common|popular"
@@ -125,11 +125,12 @@ TRIGGERS = (
             "infamous|sequential|accurate but|powerful but|sharp but|good but|exact but|fast but|"
             "fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|diffusions?|"
             "policies) (~ )?(need|would need|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|"
-            "accumulate|collapse|dominate|can't|write from)|(adversarial|autoregressive) (training|"
+            "accumulate|collapse|dominate|can't|write from)|(competitors|rivals|"
+            "counterparts|alternatives) (~ )?(are|is|were|need|cannot|take)|(gans?|flows?|vaes?|models) of (the same|equal|that|similar|comparable) (size|quality|capacity)|(adversarial|autoregressive) (training|"
             "decoding|sampling|generation|models?) (suffers?|needs|requires|accumulates|is slow)",
             "[Adversarial training] is unstable."),
     Trigger("past", "stretch", "versions? [\\d.]+ (was|were|used|relied|had)|(old|older|previous|"
-            "earlier|former|outgoing|last) (model|one|version|versions|release|releases|generation|"
+            "earlier|former|outgoing) (model|one|version|versions|release|releases|generation|"
             "system|tool|network|service|method|engine|backend|back end|edition|generator|decoder|"
             "pipeline|recipe)|(its|the|our) predecessors? (~ )?(was|were|used|had|is|needed|relied)|formerly|used to|\\d\\.x|last year's|in the past|"
             "versions [\\d.]+ (to|and|or) [\\d.]+|started (out )?as|began (life )?as|up to (version|"
@@ -144,15 +145,16 @@ TRIGGERS = (
             "exclusively|just) (only |solely |merely |purely |just |exclusively )?(for|to|in) (~ )?("
             "evaluat*|measur*|monitor* |rerank*|judg*|watermark*|moderat*)|not part of (the|this|our)"
             " (release|package|repository)|for the listening tests|in an? (~ )?ablation|in (the|our) "
-            "ablations?|(evaluated|judged|graded|scored|filtered|reranked|ranked) by (an?|the|our)|"
+            "ablations?|(evaluated|graded|scored|filtered|reranked|ranked) by (an?|the|our)|"
             "for (the )?evaluation only|evaluation only|as an? (evaluation )?metric",
             "A [discriminator] serves only to measure the quality."),
     Trigger("aside", "clause", "(serve*|act*|used|kept|included|there|is|are|was|were|a gan) as "
-            "(~ )?baselines?|rerank*|for comparison", "A [GAN] serves as the baseline."),
+            "(~ )?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) variant", "A [GAN] serves as the baseline."),
     Trigger("aside", "two before", "baselines?", "Three [GAN] baselines were trained."),
     Trigger("aside", "after", "whether|you (may|might) (expect|think)|the name (suggests|notwith*)|"
             "despite (its|the) name|in spite of (its|the) name|rumou?r*|(captions|captioned|labelled|"
-            "described|rewritten|expanded|encoded|embedded|annotated|translated|embeddings?)"
+            "described|rewritten|expanded|annotated|translated|embeddings?|(text|prompts?|captions?|"
+            "conditions?|requests?|phonemes|instructions?) (is|are) (encoded|embedded))"
             " (was |were |are |is )?(written |made |produced |generated |rewritten |encoded |all )?"
             "(by|of|from)|conditioned on (the |an? |its )?(output|features|embeddings?|states?|codes?) (of|from)|what (is|was) called|trained on (~ )?(outputs?|fakes?|samples) (of|from)|scores of",
             "Captions by a [language model]."),
@@ -255,8 +257,8 @@ def _reach(text: str, start: int, end: int, reach: str) -> tuple[int, int]:
         comma = text.find(", ", end)
         return end, min(_forward(text, end, end), comma if comma > 0 else len(text))
     if reach == "until from":
-        source = text.find(" from ", end)
-        return end, min(_forward(text, start, end), source if source > 0 else len(text))
+        source = re.compile(r" (?:from|of) ").search(text, end)
+        return end, min(_forward(text, start, end), source.start() if source else len(text))
     if reach == "until to":
         to = TO.search(text, end)
         return end, min(_forward(text, start, end), to.start() if to else len(text))
