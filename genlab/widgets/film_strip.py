@@ -7,6 +7,7 @@ import ipywidgets
 import matplotlib.pyplot as plt
 import torch
 from jaxtyping import Float
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from ..course.figures import ORANGE
@@ -59,7 +60,7 @@ def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Exp
     large = left.imshow(blank[:, 0].permute(1, 2, 0).numpy(), vmin=0, vmax=1)
     strip = right.imshow(canvas(blank).numpy(), vmin=0, vmax=1)
     corner = (-0.5, -0.5)
-    mark = right.add_patch(plt.Rectangle(corner, side, side, fill=False, ec=ORANGE, lw=2.5))
+    mark = right.add_patch(Rectangle(corner, side, side, fill=False, ec=ORANGE, lw=2.5))
     left.set_axis_off()
     right.set(yticks=[], xlabel="frame", xticks=[pitch * f + side / 2 for f in range(n_frames)])
     right.set_xticklabels([str(f) for f in range(n_frames)])
