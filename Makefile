@@ -52,7 +52,11 @@ test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and sl
 
 .PHONY: unit
 unit: $(VENV)/.dev
-	$(PYTEST) -n $(WORKERS) -m "not browser"
+	$(PYTEST) -n $(WORKERS) -m "not browser and not verify"
+
+.PHONY: verify
+verify: $(VENV)/.dev ## Measure the figures on every system's card again (some minutes)
+	$(PYTEST) -n $(WORKERS) -m verify tests/systems
 
 .PHONY: notebooks
 notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints time and memory

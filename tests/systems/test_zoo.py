@@ -8,7 +8,7 @@ import torch
 
 from genlab.core.protocols import likelihood_kind
 from genlab.core.weights import read_card
-from genlab.systems import card, load_model
+from genlab.systems import card, load_model, npe_models, score_models
 from genlab.systems.lessons import LESSONS, text_digest
 from genlab.systems.training import SHIPPED, load, measured
 from genlab.systems.zoo import TRAININGS, find
@@ -17,12 +17,14 @@ NAMES = [training.name for training in TRAININGS]
 EVERY = pytest.mark.parametrize("name", NAMES)
 
 
+QUICK = (*LESSONS, *score_models.TRAININGS, *npe_models.TRAININGS)  # measured in some seconds
+
+
 def cost(name):
-    """The marks of a test of this model's figures: a thousand images, pixel by pixel, take long."""
-    slow = (
-        *("digit_pixelcnn", "digit_transformer", "digit_flow", "digit_vae"),
-        *("digit_ncsn", "digit_diffusion", "latent_vae", "latent_diffusion"),
-    )
+    """The marks of a test of this model's figures: 500 pictures of a system take a minute."""
+    slow = ("digit_pixelcnn", "digit_transformer", "digit_flow", "digit_vae", "digit_ncsn")
+    if name == "digit_diffusion" or find(name) not in QUICK:
+        return [pytest.mark.verify, pytest.mark.slow]
     return [pytest.mark.slow] if name in slow else []
 
 
