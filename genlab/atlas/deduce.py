@@ -86,6 +86,10 @@ def _tidy(draft: Draft, plain: dict[str, list[Finding]], hints: dict[str, list[F
         plain[AR] = [f for f in draft.sign("many pieces per pass") if GUESSES.search(f.context)]
     if not plain[SCORE] and (draft.said("objective", "change-of-variables") or plain[FLOW]):
         plain[FLOW] = plain[FLOW] or hints[FLOW]
+    if plain[FLOW] and not plain[LATENT]:
+        plain[LATENT] = [f for f in hints[LATENT] if "autoencoder" in f.phrase.lower()]
+    if plain[SCORE] and draft.sign("optimisation"):
+        plain[ADV] = []  # a frozen model that guides a descent is called a critic at times
     if plain[SCORE] or plain[AR]:
         words = ("latent", "autoencoder", "embedding") if plain[SCORE] else ("autoencoder",)
         telling = [f for f in hints[LATENT] if any(w in f.phrase.lower() for w in words)]
@@ -94,7 +98,8 @@ def _tidy(draft: Draft, plain: dict[str, list[Finding]], hints: dict[str, list[F
     if plain[FLOW]:  # an energy that is given is a target; one last denoising step is a detail
         weak = all("energy" in f.phrase.lower() and "based" not in f.phrase.lower()
                    for f in plain[SCORE])  # fmt: skip
-        if weak or (len(plain[SCORE]) == 1 and plain[SCORE][0].phrase.lower() == "denoising"):
+        named = any(LOOPS.search(f.phrase.lower()) for f in plain[SCORE])
+        if weak or not named:
             plain[SCORE] = []
     matching = [f for f in plain[SCORE] if "matching" in f.phrase.lower()]
     if matching and all(CONTINUOUS.search(f.phrase.lower()) for f in plain[FLOW]):
@@ -131,6 +136,10 @@ def _named(draft: Draft) -> bool:
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
+LOOPS = compiled(
+    "diffusions?|score*|matching|velocit*|denoiser|denoises|energy based|langevin|energ(y|ies)|"
+    "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
+)
 GUESSES = compiled("draft*|speculat*|verif*")
 
 
@@ -153,10 +162,11 @@ def _draws_nothing(draft: Draft, plain: dict[str, list[Finding]]) -> bool:
 def claims(draft: Draft) -> None:
     """Conclude the flags that depend on the components and on signs alone."""
     here = draft.paradigms
-    if AR in here and (many := draft.sign("many pieces per pass")) and SCORE not in here:
-        _flag(draft, "parallel-autoregression", *many)
     if SCORE in here and (canvas := draft.sign("canvas")):
         _flag(draft, "discrete-diffusion", *canvas)
+    many = draft.sign("many pieces per pass")
+    if AR in here and many and "discrete-diffusion" not in draft.flags:
+        _flag(draft, "parallel-autoregression", *many)
     if SCORE in here and (few := _few(draft)):
         _flag(draft, "few-step-diffusion", *few)
     if {SCORE, ADV} <= here and (game := _trains_the_denoiser(draft)):
@@ -211,9 +221,9 @@ def _few(draft: Draft) -> list[Reason]:
         if not single or (draft.sign("one step") and not long):
             return [*told]
     words = draft.sign("few steps")
-    if words and not many:
+    if words and not draft.steps:
         return [*words]
-    if distilled and not draft.steps:
+    if distilled and not draft.steps and not draft.sign("guidance distillation"):
         return [*distilled]
     return []
 
@@ -230,9 +240,8 @@ def _trains_the_denoiser(draft: Draft) -> list[Finding]:
 def objectives(draft: Draft) -> None:
     """Conclude what was minimised: what the text says, or the card of each component."""
     here = draft.paradigms
-    inner = draft.sign("inner loop") + draft.sign("blockwise")
-    if AR in here and not (SCORE in here and inner and not draft.sign("language")):
-        _objective(draft, "cross-entropy", draft.said("objective", "cross-entropy"), AR)
+    if AR in here and not (SCORE in here and _inner_only(draft)):
+        _of_pieces(draft)
     if LATENT in here and not (draft.sign("embedding code") and not draft.sign("code")):
         _objective(draft, "elbo", draft.said("objective", "elbo"), LATENT)
     if ADV in here:
@@ -245,6 +254,25 @@ def objectives(draft: Draft) -> None:
             _objective(draft, "change-of-variables", exact, FLOW)
     if SCORE in here:
         _of_scores(draft)
+
+
+def _inner_only(draft: Draft) -> bool:
+    """Say whether the pieces are drawn by an inner loop, so that only its loss is left."""
+    inner = draft.sign("inner loop") + draft.sign("blockwise")
+    denied = any(f.rule.says == "sign: no softmax" for f in draft.findings)
+    return denied or bool(inner and not draft.sign("language"))
+
+
+FROM_TEACHER = compiled("teacher's|from (its|the|a) teacher|soft targets|logits of")
+
+
+def _of_pieces(draft: Draft) -> None:
+    said = draft.said("objective", "cross-entropy")
+    taught = [f for f in _distilled(draft) if FROM_TEACHER.search(f.context)]
+    if taught and SCORE not in draft.paradigms:
+        _objective(draft, "distillation", taught, AR)
+    if said or not taught or SCORE in draft.paradigms:
+        _objective(draft, "cross-entropy", said, AR)
 
 
 TARGET = compiled("(loss|losses|target|targets|objective|regression|term) ?")
@@ -266,10 +294,15 @@ def _of_scores(draft: Draft) -> None:
         _objective(draft, "energy", energy, SCORE)
     elif matching:
         _objective(draft, "flow-matching", matching, SCORE)
-    elif "adversarial-diffusion" in draft.flags and not noise:
+    elif "adversarial-diffusion" in draft.flags and not [f for f in noise if _is_loss(f)]:
         draft.conclude("objective: adversarial", "the denoiser is trained by the game alone")
     else:
         _objective(draft, "denoising", noise, SCORE)
+
+
+def _is_loss(f: Finding) -> bool:
+    """Say whether the phrase names a loss, not only that a clean image is predicted."""
+    return "clean" not in f.phrase.lower()
 
 
 def _loose(energy: list[Finding]) -> bool:
@@ -312,7 +345,11 @@ def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
         return "two-stage", "autoregressive and another component: one works after the other"
     if SCORE in here:
         return _loop(draft, here)
+    if draft.sign("no sampler"):
+        return "cannot tell", "the text leaves open how codes are drawn"
     if loop := draft.because.get("flag: many-pass-flow"):
+        if LATENT in here:
+            return "two-stage", "a loop draws the code, a decoder finishes it"
         ordered = _ordered(draft) and not draft.sign("solver flow")
         return ("sequential" if ordered else "multi-step"), *loop
     return "one-pass", "noise or a code is drawn, and each network runs once"

@@ -93,9 +93,9 @@ class Steps:
 
 TRAINING = compiled("train*|tuned|fine tun*|warm up|learning rate|batch*|gradient steps|for \\d+k|pre train*")
 INFERENCE = compiled("inference|sampl*|denois*|solver|generat*|draw*")
-DEFAULT = compiled("defaults?|recommend*|use exactly|exactly|enough|suffice*|best|we use|runs?|works best")
+DEFAULT = compiled("defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested")
 STEPS = compiled(
-    "({n})(( to| or| and|,) ({n}))? (~ )?({step}|step|pass|evaluation|call)"
+    "default (of|is) ({n})|({n})(( to| or| and|,) ({n}))? (~ )?({step}|step|pass|evaluation|call)"
 )
 
 
@@ -125,7 +125,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
         if not words or trained or PIECES.search(m.group()) or strongest(around, m.start(), m.end()) != ASSERTED:
             continue
         start, end = sentence.span(m.start(), m.end())
-        chosen = bool(DEFAULT.search(sentence.text))
+        chosen = bool(DEFAULT.search(sentence.text[max(0, m.start() - 40) : m.end() + 40]))
         found.append(Steps(min(words), max(words), chosen, text[start:end], start, end))
     return found
 

@@ -23,8 +23,10 @@ OPENS = re.compile(
     r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|meet|announc\w+|welcome|of|is) )"
     r"(?:the |our |to )?$"
 )
-DENIES = compiled(
-    "name|named|called|misnomer|despite|brand|word"
+TAILS = re.compile(
+    r"(?:based|matching|network|model|function|driven|guided|free|style|like|type|predict|train|"
+    r"inspired|augmented|to|lm|transformer|loss|distill|saving|in|conditioned|generated|refined|"
+    r"decoder|prior|policy|steps?)"
 )
 
 
@@ -57,9 +59,9 @@ def misleading(draft: Draft, text: str) -> list[Reason]:
 
 def _is_name(sentence: Sentence, m: re.Match[str], speaks: bool) -> bool:
     """Say whether a word is a name of the release, rather than of a method."""
-    bare = METHODS.fullmatch(m.group()) or METHODS.fullmatch(m.group().split("-")[0])
-    compound = "-" in m.group() and re.search(r"-(?:gan|vae|flow|net)\b", m.group())
-    if bare and not compound:
+    head, _, tail = m.group().partition("-")
+    known = METHODS.fullmatch(head) and (not tail or TAILS.match(tail))
+    if METHODS.fullmatch(m.group()) or known:
         return False
     before = sentence.text[max(0, m.start() - 30) : m.start()]
     return bool(OPENS.search(before)) or speaks

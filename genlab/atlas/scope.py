@@ -52,7 +52,7 @@ TRIGGERS = (
             "later) than|no (matter|doubt)|nothing (else )?than|not least|no sooner",
             "Not only [diffusion] but flows."),
     Trigger("negated", "after", "no|not|without|neither|nor|never|none of|cannot|can't|doesn't|"
-            "don't|isn't|aren't|wasn't|didn't|won't|free (of|from)|nothing (is|was)|no longer|"
+            "don't|isn't|aren't|wasn't|didn't|won't|free (of|from)|nothing (here )?(is|was)|no longer|"
             "lack(s|ing)|in the absence of|absence of|nowhere|nobody|hardly any",
             "It works without [adversarial training]."),
     Trigger("negated", "until from", "drop(s|ped|ping)?|remov(e|es|ed|ing)(?! (~ )?noise)|"
@@ -88,7 +88,8 @@ TRIGGERS = (
     Trigger("negated", "key", "", "[Discriminator]: none"),
     Trigger("negated", "word after", "non", "A non-[autoregressive] network."),
     Trigger("negated", "word before", "free", "It is [critic]-free."),
-    Trigger("compared", "after", "unlike|than|(evaluated|tested|measured|judged|benchmarked|held) against|compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|to)|"
+    Trigger("compared", "after", "unlike|than|prefer* ~ (to|over)|approach* (~ )?(samples|quality|results|scores) of|parameters of|"
+            "(evaluated|tested|measured|judged|benchmarked|held) against|compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|to)|"
             "versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|over|upon)|"
             "in contrast (to|with)|as with|contrary to|overtak*|exceed*|outdo*|outclass*|outrun*|"
             "within (~ )?(points?|percent|per cent|reach|decibels?|bits?|nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|relative|competitive|on par|"
@@ -98,7 +99,8 @@ TRIGGERS = (
             "whereas|(the )?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|against (~ )?(minutes|"
             "hours|seconds|days|weeks|\\d+)|as against|contains? every|special cases? of|on top of what|what ~ (did|do|does) with",
             "Faster than [diffusion models]."),
-    Trigger("compared", "clause", "would (need|take|require|cost|have (needed|taken))|might need",
+    Trigger("compared", "clause", "would (need|take|require|cost|have (needed|taken))|might need|(teacher|original),? (which|that) "
+            "(needs|takes)",
             "A [WaveNet] would need minutes."),
     Trigger("compared", "comma", "beyond|as (good|fast|well|sharp|accurate|strong|cheap|long|crisp|stable|"
             "simple|diverse|small|easy|quick) as|like (an?|any|every|other|most)",
@@ -114,7 +116,7 @@ TRIGGERS = (
             "conventional|traditional|classical|competing|rival|today's|recent|typical|common|popular"
             "|public|published|older|leading) (~ )?(systems|models|"
             "methods|approaches|assistants|samplers|generators|work|works|techniques|pipelines|"
-            "policies|recipes|families|engines|tools|networks)|methods that|systems that|"
+            "policies|recipes|families|engines|tools|networks|outputs)|methods that|systems that|"
             "approaches that|models that had|competitors?|everybody else|the others|people (who|often)"
             "|usually|conventionally|traditionally|so far",
             "Most image models use [diffusion]."),
@@ -124,7 +126,7 @@ TRIGGERS = (
             "obsolete|hard|difficult|limited|brittle|blurry|dead|fragile|restricted|slower|outdated|"
             "infamous|sequential|accurate but|powerful but|sharp but|good but|exact but|fast but|"
             "fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|diffusions?|"
-            "policies) (~ )?(need|would need|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|"
+            "policies|systems) (~ )?(need|would need|have (taken|become|won|dominated)|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|"
             "accumulate|collapse|dominate|can't|write from)|(competitors|rivals|"
             "counterparts|alternatives) (~ )?(are|is|were|need|cannot|take)|(gans?|flows?|vaes?|models) of (the same|equal|that|similar|comparable) (size|quality|capacity)|(adversarial|autoregressive) (training|"
             "decoding|sampling|generation|models?) (suffers?|needs|requires|accumulates|is slow)",
@@ -136,6 +138,8 @@ TRIGGERS = (
             "versions [\\d.]+ (to|and|or) [\\d.]+|started (out )?as|began (life )?as|up to (version|"
             "release) [\\d.]+|(its|the) ancestor|(once|originally) (was|were|used)",
             "Version 3 was a [latent diffusion] model."),
+    Trigger("past", "after", "we (looked at|considered|tried|tested|experimented with)|"
+            "we thought of", "We looked at [diffusion], which fills whole sentences."),
     Trigger("planned", "onward", "planned|plans? to|roadmap|future (versions?|releases?|work)|"
             "coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
             "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
@@ -148,31 +152,34 @@ TRIGGERS = (
             "ablations?|(evaluated|graded|scored|filtered|reranked|ranked) by (an?|the|our)|"
             "for (the )?evaluation only|evaluation only|as an? (evaluation )?metric",
             "A [discriminator] serves only to measure the quality."),
+    Trigger("aside", "sentence", "(vendors|exhibitors|others|people|everybody) (~ )?(showed|shows?|"
+            "talk*|talked)", "Vendors showed a [GAN] of sorts."),
     Trigger("aside", "clause", "(serve*|act*|used|kept|included|there|is|are|was|were|a gan) as "
             "(~ )?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) variant", "A [GAN] serves as the baseline."),
     Trigger("aside", "two before", "baselines?", "Three [GAN] baselines were trained."),
-    Trigger("aside", "after", "whether|you (may|might) (expect|think)|the name (suggests|notwith*)|"
+    Trigger("aside", "after", "whether|would (be|have been)|we compared|you (may|might) (expect|think)|the name (suggests|notwith*)|"
             "despite (its|the) name|in spite of (its|the) name|rumou?r*|(captions|captioned|labelled|"
-            "described|rewritten|expanded|annotated|translated|embeddings?|(text|prompts?|captions?|"
+            "described|rewritten|expanded|annotated|translated|(text|caption|prompt) embeddings?|(text|prompts?|captions?|"
             "conditions?|requests?|phonemes|instructions?) (is|are) (encoded|embedded))"
             " (was |were |are |is )?(written |made |produced |generated |rewritten |encoded |all )?"
             "(by|of|from)|conditioned on (the |an? |its )?(output|features|embeddings?|states?|codes?) (of|from)|what (is|was) called|trained on (~ )?(outputs?|fakes?|samples) (of|from)|scores of",
             "Captions by a [language model]."),
     Trigger("aside", "line", "(text |caption |prompt |condition |speech )?encoders?:|condition*:|"
             "baselines?:|compar*:|metrics?:|evaluat*:|captions?:|training captions:|safety*:|"
-            "(training )?data:|dataset:|filter*:|related*:|see also:|name:|note on (the )?name:|"
-            "teachers?:|(prompt )?(rewriter|expander|expansion):|reranker:|judge:|tokenizer:|licen[cs]e:",
+            "(training )?data:|dataset:|filter*:|related*:|see also:|note on (the )?name:|"
+            "(prompt )?(rewriter|expander|expansion):|reranker:|judge:|tokenizer:|licen[cs]e:",
             "Text encoder: frozen [language model], 4 GB"),
     Trigger("past", "line", "(replaces|previous*|predecessor|before|supersedes|was|history|old):",
             "Replaces: a [GAN] of 2019"),
     Trigger("planned", "line", "(planned|roadmap|next|to do|todo|future*|coming):",
             "Planned: [speculative decoding]"),
+    Trigger("teacher", "line", "teachers?:", "Teacher: an [autoregressive] network"),
     Trigger("teacher", "near", "teachers?", "Distilled from an [autoregressive] teacher."),
     Trigger("aside", "question", "", "Is this a [GAN]?"),
 )  # fmt: skip
 
 NOTHING = re.compile(
-    r"^(?:[-*•+] )?[^:.]{1,60}: (?:none|no|off|n/a|false|never|not (?:used|needed|applicable|"
+    r"^(?:[-*•+] )?[^:.]{1,60}: (?:none (?:in|at|of|for)\b.*|none|no|off|n/a|false|never|not (?:used|needed|applicable|"
     r"available|required|included)|absent|removed|dropped|gone|retired|planned|"
     r"to follow|coming|0|-)(?=$|[ ]?[,;.(])"
 )
@@ -250,7 +257,7 @@ def _reach(text: str, start: int, end: int, reach: str) -> tuple[int, int]:
         return clause[0], min(last, _opening(text, end)) if CONTRAST.match(text) else last
     if reach == "far":
         stop = FAR.search(text, end)
-        return end, stop.start() if stop else len(text)
+        return start, stop.start() if stop else len(text)
     if reach == "after":
         return end, _forward(text, start, end)
     if reach == "comma":
