@@ -3,6 +3,7 @@
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
+import re
 from dataclasses import dataclass
 
 from .phrases import NUMBERS, Rule, compiled, number
@@ -118,11 +119,11 @@ def counts(text: str) -> list[Steps]:
 def _counts(text: str, sentence: Sentence) -> list[Steps]:
     found, around = [], scopes(sentence.text)
     for m in STEPS.finditer(sentence.text):
-        words = [w for w in _numbers(m.group()) if w]
+        words = _numbers([*RANGE.finditer(m.group())][-1].group())
         before = sentence.text[max(0, m.start() - 40) : m.start()]
         near = before + sentence.text[m.start() : m.end() + 25]
         trained = TRAINING.search(near) and not INFERENCE.search(near)
-        if not words or trained or PIECES.search(m.group()) or strongest(around, m.start(), m.end()) != ASSERTED:
+        if not words or trained or PIECES.search(m.group()) or EACH.match(sentence.text, m.end()) or strongest(around, m.start(), m.end()) != ASSERTED:
             continue
         start, end = sentence.span(m.start(), m.end())
         chosen = bool(DEFAULT.search(sentence.text[max(0, m.start() - 40) : m.end() + 40]))
@@ -131,6 +132,8 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
 
 
 PIECES = compiled("tokens?|words?|bytes?|layers?|heads?")
+EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
+RANGE = compiled("({n})(( to| or| and|,) ({n}))?")
 NUMBER = compiled("{n}")
 
 

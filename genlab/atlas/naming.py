@@ -30,6 +30,28 @@ TAILS = re.compile(
 )
 
 
+def name_spans(text: str) -> list[tuple[int, int]]:
+    """Return the places of own names such as VAE-Tab, which say nothing of the method.
+
+    Args:
+        text: that is read.
+
+    Returns:
+        Start and end of each.
+
+    Example:
+        >>> name_spans("VAE-Tab is a flow. It beats VAE-based models.")
+        [(0, 7)]
+    """
+    return [
+        sentence.span(*m.span())
+        for sentence in sentences(text)
+        for m in PART.finditer(sentence.text)
+        if "-" in m.group() and not m.group().endswith(("-gan", "-vae", "-flow"))
+        if _is_name(sentence, m, speaks=False)
+    ]
+
+
 def misleading(draft: Draft, text: str) -> list[Reason]:
     """Return why the name misleads; empty where it does not.
 

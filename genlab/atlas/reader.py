@@ -13,7 +13,7 @@ from typing import Any
 from . import deduce
 from .deduce import ORDER, Draft, Reason
 from .findings import Finding, Steps, counts, find
-from .naming import misleading
+from .naming import misleading, name_spans
 from .text import checked
 from .tradeoffs import trade_offs
 
@@ -81,7 +81,9 @@ def read_release(text: str) -> Reading:
         >>> reading.paradigms, reading.sampling, reading.likelihood
         (('flow',), 'one-pass', 'exact')
     """
-    draft = Draft(find(checked(text)), counts(text))
+    names = name_spans(checked(text))
+    found = [f for f in find(text) if not any(a <= f.start and f.end <= b for a, b in names)]
+    draft = Draft(found, counts(text))
     for step in (
         deduce.components, deduce.claims, deduce.objectives, deduce.sampling, deduce.likelihood,
         deduce.overclaims,
