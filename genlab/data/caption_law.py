@@ -59,8 +59,8 @@ def caption_law(
         if not 0 <= p <= 1:
             raise ValueError(f"{name} must lie in [0, 1], got {p}")
     table = torch.zeros(COUNTS, dtype=torch.float64)
-    index = (attributes.digit, slice(None), attributes.stroke, attributes.slant)
-    for digit, stroke, slant in zip(*(index[k].tolist() for k in (0, 2, 3)), strict=True):
+    digits, _, strokes, slants = (a.tolist() for a in attributes)
+    for digit, stroke, slant in zip(digits, strokes, slants, strict=True):
         table[digit, :, stroke, slant] += 1
     table /= table.sum()
     found = table.nonzero()

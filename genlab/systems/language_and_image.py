@@ -5,7 +5,7 @@ $$p(w, x) = \underbrace{\prod_i p(w_i \mid w_{<i})}_{\text{exact}}\;
 h_i = \text{state of the model after word } i$$
 
 The words never reach the painter. It sees, by cross-attention, the states in which the language
-model wrote them; the last of these, the image token's, also joins the embedding of the time.
+model wrote them, the image token's last; their sum also joins the embedding of the time.
 Training minimises $-\log p(w)$, the weighted noise error of the picture, and for reading
 $-\log p(w \mid x)$; the painter's gradient runs through the states into the language model, unless
 `joint` is False.
@@ -49,7 +49,7 @@ class Drawn(NamedTuple):
 
 
 def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Text:
-    r"""What the painter reads: every state by cross-attention, the last one with the time, too.
+    r"""What the painter reads: every state by cross-attention, their sum with the time, too.
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
 
@@ -60,11 +60,12 @@ def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Tex
     Args:
         states: zero where there is no word; at most `length` positions.
         length: positions that the painter sees.
-        pooled: whether the last state is also added to the embedding of the time; without it all
-            that the painter knows comes through cross-attention.
+        pooled: whether the states' sum (over the root of their number, so that its variance is
+            that of one) is also added to the embedding of the time; without it all that the
+            painter knows comes through cross-attention.
 
     Returns:
-        The states, filled up with zeros, and the last of each row that is not zero.
+        The states, filled up with zeros, and their sum over the root of their number.
 
     Raises:
         ValueError: more positions than `length`.
@@ -73,11 +74,10 @@ def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Tex
     """
     if states.shape[1] > length:
         raise ValueError(f"{states.shape[1]} states, but the painter was trained with {length}")
-    said = (states != 0).any(-1).long()
-    place = (said * torch.arange(states.shape[1], device=states.device)).argmax(1)
-    end = states[torch.arange(len(states)), place]
+    n = (states != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
+    whole = states.sum(1) / n.sqrt()
     filled = F.pad(states, (0, 0, 0, length - states.shape[1]))
-    return Text(filled, end if pooled else torch.zeros_like(end))
+    return Text(filled, whole if pooled else torch.zeros_like(whole))
 
 
 def only_last(states: States, rows: Int[Tensor, " b t"]) -> States:
@@ -147,8 +147,10 @@ class LanguageAndImage(nn.Module):
         if self.training:
             u = torch.rand(2, len(x), 1, generator=generator).to(x.device)
             alone, unpooled = u[0] < self.p_alone, u[1] < self.p_cross
-            words = torch.where(alone[:, :, None], only_last(text.states, rows), text.states)
-            text = Text(words, text.pooled.masked_fill(unpooled, 0))
+            last_one = context(only_last(text.states, rows))
+            words = torch.where(alone[:, :, None], last_one.states, text.states)
+            whole = torch.where(alone, last_one.pooled, text.pooled)
+            text = Text(words, whole.masked_fill(unpooled, 0))
         picture = self.painter.loss(x, cond=text, generator=generator)
         return self.weight * picture - log_p.sum(1).mean() - read.mean()
 
