@@ -1,0 +1,735 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # System 6 · Language and image: one model writes, its states tell a painter what to draw
+#
+# **After this lab you will be able to**
+#
+# - *derive* why a language model and a painter that reads its states are one joint model, and which part of its likelihood is exact;
+# - *build* the loop that writes with a key-value cache and hands on the very states in which it wrote;
+# - *predict* what cross-attention can know: order, padding, and the share that each word gets;
+# - *measure* writing against a law that is known exactly, drawing against a judge, reading against held-out digits;
+# - *decide* whether the painter's gradient should reach the language model, and show what changes when it does.
+#
+# About 60 minutes to read, about 45 seconds to run. You need lessons 02 (autoregressive models) and 13 (guidance, few-step samplers);
+# the GLIDE-style lab shows a painter with a text encoder of its own.
+
+# %%
+import copy
+import math
+
+import matplotlib.pyplot as plt
+import torch
+import torch.nn.functional as F
+
+from genlab import atlas, course, widgets
+from genlab.autoregressive.decoding import apply_temperature, draw, keep_top_k
+from genlab.autoregressive.kv_cache import cached_cost, naive_cost
+from genlab.core import last, likelihood_kind
+from genlab.course import check, check_close_mc, check_range
+from genlab.data.caption_law import END, chance, next_word_law
+from genlab.data.captioned import load_captioned
+from genlab.data.captions import encode, read
+from genlab.systems import card, load_model
+from genlab.systems.caption_lm import IMAGE, LENGTH, VOCABULARY, rows_of, words_of
+from genlab.systems.captioned_batches import captioned_batch
+from genlab.systems.language_and_image import LanguageAndImage, context, only_last
+from genlab.systems.language_and_image_figures import (
+    claims_of,
+    held_out,
+    painters_law,
+    read_scores,
+    text_gap,
+    told_and_drawn,
+)
+from genlab.systems.language_and_image_models import Recipe, language_and_image
+from genlab.train import cosine, fit, minibatches
+
+course.begin("language_and_image")
+torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
+atlas.draw_map("language_and_image");
+
+# %% [markdown]
+# A chat model that draws is two models with one boundary between them. A language model writes: text, and now and then a special token that
+# means *a picture goes here*. A painter, a diffusion model as in lesson 13, makes the picture. What crosses the boundary? Not the words: the **hidden
+# states** of the language model, which the painter reads by cross-attention. This lab builds all of it in miniature: `<image>` is the
+# token, captions of coloured handwritten digits are the language, and every word can be checked on the picture afterwards.
+#
+# ## Predict first
+#
+# 1. "a red seven". To predict what can come next, must the language model still know the colour after "seven"? What does your answer mean for a
+#    painter that sees only the *last* state?
+# 2. We shuffle the states among hundreds of captions, so that every picture is painted from somebody else's. In what share of them are all
+#    claimed words right: none, one in 720 captions, or more?
+# 3. Short captions are filled up with zero vectors. A zero vector says nothing; does it do nothing?
+# 4. The prompt is "a seven red", which is no beginning of any caption. What will the model write, and what will it draw?
+
+# %% [markdown]
+# ## 1. One joint model
+#
+# **Step 1. The chain rule, once more.** For words $w$ and a picture $x$ the model is $q(w, x) = q(w)\,q(x\mid w)$: write first, then draw. Let the truth be
+# $p(w, x)$. The logarithm of a product is a sum, and so is the divergence:
+# $$\mathrm{KL}\big(p(w,x)\,\|\,q(w,x)\big) = \mathrm{KL}\big(p(w)\,\|\,q(w)\big) + \mathbb E_{p(w)}\,\mathrm{KL}\big(p(x\mid w)\,\|\,q(x\mid w)\big).$$
+# So the two losses simply add, and each part can be perfect without the other. Check by enumeration, with four sentences and five pictures.
+#
+# **Step 2. Through the states.** The painter does not see $w$ but $h(w)$. If $h$ sends two sentences to the same states, the best painter can
+# only draw from their mixture. What it pays is exactly the information that $h$ lost:
+# $$\min_q\ \mathbb E[-\log q(x\mid h(w))] - \mathbb E[-\log p(x\mid w)] = I(x; w) - I(x; h(w)) \ge 0.$$
+#
+# **Step 3. Somebody else's states.** Shuffle them: the picture belongs to $w$, the states to an independent $w'$. The perfect painter's loss rises by
+# $$\mathbb E_{p(x)p(w')}[-\log p(x\mid w')] - \mathbb E_{p(x,w)}[-\log p(x\mid w)] = I(x; w) + \mathbb E_{p(w')}\,\mathrm{KL}\big(p(x)\,\|\,p(x\mid w')\big):$$
+# *more* than the information. A wrong caption is worse than none.
+
+# %%
+g = torch.Generator().manual_seed(1)
+p = torch.rand(4, 5, generator=g) ** 2
+p = p / p.sum()  # p(w, x): rows are sentences
+q = torch.rand(4, 5, generator=g)
+q = q / q.sum()
+p_w, p_x, p_x_w = p.sum(1), p.sum(0), p / p.sum(1, keepdim=True)
+q_w, q_x_w = q.sum(1), q / q.sum(1, keepdim=True)
+parts = (p_w * (p_w / q_w).log()).sum() + (p * (p_x_w / q_x_w).log()).sum()
+check("KL of the joint = KL of words + KL of pictures", (p * (p / q).log()).sum(), parts, atol=1e-12)
+
+
+def information(joint):
+    outer = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
+    return (joint * (joint / outer).log()).sum()
+
+
+merged = torch.stack([p[0] + p[1], p[2], p[3]])  # h cannot tell sentences 0 and 1 apart
+best = merged / merged.sum(1, keepdim=True)  # the best painter that is told h
+loss_h = -(p * best[[0, 0, 1, 2]].log()).sum()
+loss_w = -(p * p_x_w.log()).sum()
+check("price of merged states = information lost", loss_h - loss_w, information(p) - information(merged), atol=1e-12)
+shuffled = -(p_w[:, None] * p_x * p_x_w.log()).sum()
+wrong = (p_w[:, None] * p_x * (p_x / p_x_w).log()).sum()
+check("price of shuffled states", shuffled - loss_w, information(p) + wrong, atol=1e-12)
+
+# %% [markdown]
+# **Step 4. Two kinds of likelihood in one sum.** The words have an exact log-probability, the picture has a bound (lesson 12), so their sum is a
+# bound on $\log q(w, x)$. In our miniature, an untrained one for now, that is one line of code; the loss that is *minimised* replaces the
+# bound by the weighted noise error of lesson 13, which is not in nats, and adds a third term for reading: $-\log q(w\mid x)$, the same network with the
+# picture in front of the words.
+
+# %%
+tiny = language_and_image(Recipe(d_model=16, n_layer=1, width=8, mults=(1, 1))).eval()
+with torch.no_grad():
+    for weight in tiny.parameters():
+        weight += 0.1 * torch.randn(weight.shape, generator=g)
+captions = ["a red one", "a thin blue seven leaning left", "a bold cyan two"]
+x = 2 * torch.rand(3, 3, 16, 16, generator=g) - 1
+rows = rows_of(captions)
+with torch.no_grad():
+    total = tiny.elbo(x, cond=encode(captions), generator=torch.Generator().manual_seed(2))
+    words = tiny.lm.log_prob(rows)
+    picture = tiny.picture_bound(x, tiny.lm.states(rows), generator=torch.Generator().manual_seed(2))
+check("bound of both = words exactly + bound of the picture", total, words + picture)
+print("words:", likelihood_kind(tiny.lm), "· words and picture:", likelihood_kind(tiny))
+course.show_source(LanguageAndImage.loss)
+
+# %% [markdown]
+# ## 2. The law of captions is known
+#
+# Captions follow a small grammar, *a [stroke] colour digit [slant]*. A digit of the training set is drawn, a colour, and whether
+# to speak of stroke and slant. There are 720 captions, and each one's probability is a finite sum: the truth that the language model is after
+# can be written down. Its entropy is the floor of the text loss. Two routes to it: over whole captions, and over the conditional laws of
+# the next word, one for each of the beginnings (lesson 02's chain rule for entropies).
+
+# %%
+law = painters_law()
+entropy = -(law.p * law.p.log()).sum()
+beginnings = {}
+for caption, weight in zip(law.captions, law.p.tolist(), strict=True):
+    for i in range(len(caption.split()) + 1):
+        beginning = " ".join(caption.split()[:i])
+        beginnings[beginning] = beginnings.get(beginning, 0.0) + weight
+by_words = sum(
+    -weight * sum(v * math.log(v) for v in next_word_law(law, beginning).values())
+    for beginning, weight in beginnings.items()
+)
+print(f"{len(law.captions)} captions, {len(beginnings)} beginnings")
+check("entropy of captions: whole = word by word, nats", entropy, by_words, atol=1e-9)
+grey, attributes = load_captioned("painter", 16)
+columns = torch.stack(attributes, 1)
+g = torch.Generator().manual_seed(3)
+change = captioned_batch(0.75, 0.75, g)
+drawn = torch.cat([change((grey, columns))[1] for _ in range(4)])
+ends = (drawn[:, 5] != 0).double() + (drawn[:, 4] != 0)  # at least one word after the fourth
+six = sum(w for c, w in zip(law.captions, law.p.tolist(), strict=True) if len(c.split()) == 6)
+check_close_mc("share of captions with six words: drawn, enumerated", (drawn[:, 5] != 0).double(), six)
+
+# %% [markdown]
+# **Live training.** A fresh language model, on captions alone. It starts at $\log 30$ nats a token, as an untrained one must, and falls towards the floor that you
+# have just computed. The divergence from the law is not estimated: all 720 captions are scored.
+
+# %%
+torch.set_default_dtype(torch.float32)
+
+
+class TextOnly(torch.nn.Module):
+    """The language model with the loss of its words alone."""
+
+    def __init__(self):
+        super().__init__()
+        self.lm = language_and_image(Recipe(seed=11)).lm
+
+    def loss(self, rows, *, generator=None):
+        return -self.lm.log_prob(rows_of(rows)).mean()
+
+
+live = TextOnly()
+start = live.loss(drawn[:500]).item()
+run = fit(
+    live, minibatches(drawn, 64, generator=torch.Generator().manual_seed(4)),
+    n_steps=250, lr=cosine(4e-3, 250, warmup=25), clip=1.0,
+)  # fmt: skip
+records = widgets.watch(run, total=250, label="-log p(words), nats")
+text_lm = live.lm.eval().requires_grad_(False)
+
+# %%
+n_tokens = (rows_of(law.captions) != 0).sum(1).double()  # the image token is one of them
+check_range("loss at the start, nats a token (log 30 = 3.40)", start / (law.p @ n_tokens), 3.2, 3.7)
+check_range("KL(law || live), nats a caption", text_gap(text_lm, law)[0], 0.0, 0.2, digits=3)
+model = load_model("language_and_image")
+lm, facts = model.lm, card("language_and_image")["metrics"]
+kl, off_grammar = text_gap(lm, law)
+check_range("KL(law || shipped), nats a caption", kl, 0.0, 0.1, digits=3)
+check_range("probability that the shipped model leaves the grammar", off_grammar, 0.0, 0.02, digits=4)
+
+# %%
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.0), width_ratios=(1.2, 2, 1.2))
+for ax, prompt in zip(axes, ("a", "a thin red", "a thin red seven"), strict=True):
+    exact = next_word_law(law, prompt)
+    names = list(exact)
+    with torch.no_grad():
+        after = lm.head(lm.read(torch.cat([torch.tensor([[lm.begin]]), encode([prompt])[:, : len(prompt.split())]], 1))[0])
+    p_next = after[0, -1].softmax(-1)
+    mine = [p_next[IMAGE if w == END else VOCABULARY.index(w)].item() for w in names]
+    ax.bar(range(len(names)), list(exact.values()), color="#BBBBBB", label="the law")
+    ax.plot(range(len(names)), mine, "o", color="#0072B2", linestyle="", label="the model")
+    ax.set_xticks(range(len(names)), [w or "<image>" for w in names], rotation=60)
+    ax.set(title=f"“{prompt} …”", ylim=(0, None))
+    worst = max(abs(a - b) for a, b in zip(mine, exact.values(), strict=True))
+    check_range(f"after “{prompt}”: largest error of a probability", worst, 0.0, 0.08, digits=3)
+axes[0].set_ylabel("probability of the next word")
+axes[0].legend();
+
+# %% [markdown]
+# ## 3. Writing, and keeping the states
+#
+# **Step 5. A state exists once its token has been read.** Let $h_i$ be the state after token $i$ went through the network. The token $i+1$ is drawn
+# from $h_i$; so when `<image>` is *drawn*, the last state in memory is still that of the word before. One more pass is needed, and the loop must not
+# stop before it. With a key-value cache every token is read exactly once, and the states that the painter needs are by-products of the writing. Write the
+# loop yourself, for one text, and compare it with `genlab`'s on the same random numbers.
+
+# %%
+torch.set_default_dtype(torch.float64)
+exact_lm = copy.deepcopy(lm).double()
+
+
+def my_writer(lm, prompt, uniforms):
+    """One text: tokens and states, until the image token has been read."""
+    unread, cache, tokens, states = torch.cat([torch.tensor([[lm.begin]]), prompt], 1), (), prompt, []
+    for u in uniforms:
+        h, cache = lm.read(unread, cache)
+        states.append(h)
+        if tokens.shape[1] and tokens[0, -1] == IMAGE:
+            break
+        unread = draw(lm.head(h[:, -1]), u[None])[:, None]
+        tokens = torch.cat([tokens, unread], 1)
+    return tokens, torch.cat(states, 1)[:, 1:]  # the begin token's state is not handed on
+
+
+prompt = encode(["a thin red"])[:, :3]
+uniforms = torch.rand(5, generator=torch.Generator().manual_seed(5))
+mine, my_states = my_writer(exact_lm, prompt, uniforms)
+theirs = last(exact_lm.write(["a thin red"], generator=torch.Generator().manual_seed(5)))
+print("written:", words_of(mine)[0])
+check("my tokens = genlab's", mine, theirs.tokens)
+check("my states = genlab's", my_states, theirs.states, atol=1e-12)
+check("states of writing = states of one pass over the text", theirs.states, exact_lm.states(theirs.tokens), atol=1e-12)
+config, n = lm.net.config, mine.shape[1] - 3
+without, with_cache = (f(config, len(VOCABULARY), 4, n) for f in (naive_cost, cached_cost))
+print(f"multiplications for {n} new tokens: {sum(without):,} without the cache, {sum(with_cache):,} with it")
+
+# %% [markdown]
+# ## 4. What cross-attention can know
+#
+# Inside the painter, at its lowest resolution, every place $i$ of the picture asks the states: $w_{ij}\propto\exp(q_i^\top k_j/\sqrt d)$ with $k_j = W_k h_j$, and takes
+# $\sum_j w_{ij} W_v h_j$.
+#
+# **Step 6. It cannot know the order.** A sum over $j$ does not change when the states change places. That a word stood *third* can be known only if
+# its state says so; the language model's states do, for they were made by rotary positions and a causal mask. Shuffle the *states* of one caption, and the picture is the
+# same; shuffle the *words* before they are read, and it is not.
+#
+# **Step 7. Zeros are not nothing.** $W_k$ and $W_v$ have no bias, so a zero state has score 0 and value 0. With $n_0$ of them the words keep the share
+# $$\frac{Z_i}{Z_i + n_0}, \qquad Z_i = \sum_{j\in\text{words}} e^{q_i^\top k_j/\sqrt d},$$
+# of what they would have alone. The painter has learned with seven positions, so `context` always fills up to seven, whatever the other
+# captions of the batch need.
+#
+# The painter has a second ear. As in GLIDE, one vector for the whole caption, here the sum of its states, is also added to the embedding of the time, which
+# shifts and scales every layer. So that cross-attention cannot rest on that, a quarter of the training rows had it switched off, and
+# section 6 measures cross-attention alone. (A first version took the image token's state for that vector, as GLIDE takes its last token's. Early in training
+# that state hardly depends on the colour, so the painter saw no use for it, so no gradient made it depend: after a thousand steps the colours were still
+# guessed. A sum of states contains every word from the first step on.)
+
+# %%
+painter = copy.deepcopy(model.painter).double()
+layer = painter.net.attention.read_text
+states = exact_lm.states(rows_of(["a thin red seven leaning right"]))
+places = torch.randn(1, 9, layer.w_q.in_features, generator=torch.Generator().manual_seed(6))
+order = torch.tensor([6, 2, 0, 5, 1, 4, 3])
+check("states in another order: the same answer", layer(places, states[:, order]), layer(places, states), atol=1e-12)
+other = exact_lm.states(rows_of(["a red thin seven leaning right"]))
+change = (layer(places, other) - layer(places, states)).norm() / layer(places, states).norm()
+check_range("words in another order: relative change of the answer", change, 0.01, 2.0, digits=1)
+
+n_head, d = layer.n_head, layer.w_q.out_features // layer.n_head
+q, k = (m(a).reshape(-1, n_head, d) for m, a in ((layer.w_q, places[0]), (layer.w_k, states[0])))
+Z = (torch.einsum("ihd,jhd->ijh", q, k) / math.sqrt(d)).exp().sum(1)  # places by heads
+alone = torch.linalg.solve(layer.w_o.weight, layer(places, states)[0].T).T  # before the last map
+for n_zero in (1, 13):
+    diluted = layer.w_o((Z / (Z + n_zero)).repeat_interleave(d, 1) * alone)
+    found = layer(places, F.pad(states, (0, 0, 0, n_zero)))[0]
+    check(f"{n_zero} zero states: closed form = attention", diluted, found, atol=1e-9)
+
+# %% [markdown]
+# **Step 8. Whose gradient is it?** The painter's loss $\ell$ depends on the language model's parameters $\theta$ through the states and in no other way:
+# $$\nabla_\theta\big(-\log q(w) + \lambda\,\ell\big) = -\nabla_\theta\log q(w) + \lambda\sum_j\Big(\frac{\partial h_j}{\partial\theta}\Big)^{\!\top}\frac{\partial\ell}{\partial h_j}.$$
+# Cut the second term (`detach`) and the language model never hears of the pictures: its text cannot get worse, and its states hold what text needs.
+# Leave it, and the states learn what the painter wants to know. We leave it; section 6 shows the difference. First the identity, on the tiny model: the joint gradient minus the frozen one,
+# against the painter's slopes carried back by hand.
+
+# %%
+def gradient(joint):
+    tiny.joint = joint
+    tiny.zero_grad()
+    tiny.loss(x, cond=encode(captions), generator=torch.Generator().manual_seed(7)).backward()
+    return torch.cat([w.grad.flatten() for w in tiny.lm.parameters()])
+
+
+torch.manual_seed(0)
+through = gradient(joint=True) - gradient(joint=False)
+states = tiny.lm.states(rows)
+leaf = states.detach().requires_grad_(True)
+tiny.painter.loss(x, cond=context(leaf), generator=torch.Generator().manual_seed(7)).backward()
+tiny.zero_grad()
+(tiny.weight * states * leaf.grad).sum().backward()
+by_hand = torch.cat([
+    (torch.zeros_like(w) if w.grad is None else w.grad).flatten() for w in tiny.lm.parameters()
+])  # fmt: skip
+check("joint - frozen = the painter's slopes, carried back", through, by_hand, atol=1e-9)
+
+# %% [markdown]
+# ## 5. From end to end
+#
+# Nothing but the begin token: the model writes a caption, emits `<image>`, and paints from the states of that very pass, with guidance $w = 2$ and eight
+# steps of DPM-Solver++. The judge of the digits is a support vector machine that shares nothing with the painter; colour, stroke and slant
+# are measured as on real pictures.
+#
+# And question 2. If every picture is painted *well* but from another caption's states, its words are right as often as two independent draws agree:
+# a sum over the captions drawn and the 540 combinations of attributes, without any simulation.
+
+# %%
+torch.set_default_dtype(torch.float32)
+N, W, STEPS = 240, 2.0, 8
+g = torch.Generator().manual_seed(8)
+result = model.complete([""] * N, guidance_scale=W, n_steps=STEPS, generator=g)
+texts, rows, states = result.captions, result.written.tokens, result.written.states
+kept = told_and_drawn(texts, result.images)
+for kind, low in (("digit", 0.85), ("colour", 0.95), ("stroke", 0.7), ("slant", 0.75), ("all", 0.7)):
+    check_range(f"{kind:<6} right, {N} captions of its own", kept[kind], low, 1.0, digits=2)
+
+
+def painted(told, n=N, w=W, seed=9):
+    """Score of pictures painted from other states, for the first n captions."""
+    told = told if isinstance(told, tuple) else context(told)
+    told = type(told)(*(part[:n] for part in told))
+    images = model.paint(told, guidance_scale=w, n_steps=STEPS, generator=torch.Generator().manual_seed(seed))
+    return told_and_drawn(texts[:n], images), images
+
+
+at_random = chance(law, [text for text in texts if claims_of(text)])
+elsewhere, _ = painted(states[torch.randperm(N, generator=g)])
+check_range("all words by chance, exactly", at_random["all"], 0.005, 0.03, digits=3)
+check_range("all words, states shuffled", elsewhere["all"], 0.0, 0.06, digits=2)
+check_range("digit by chance, exactly", at_random["digit"], 0.09, 0.11, digits=3)
+check_range("digit, states shuffled", elsewhere["digit"], 0.03, 0.2, digits=2)
+check_range("all words on the card, 600 captions", facts["kept_all"], 0.8, 1.0, digits=2)
+check_range("the same, states shuffled", facts["kept_all_shuffled"], 0.0, 0.05, digits=2)
+
+# %%
+def show(ax, picture, title, colour="#222222"):
+    ax.imshow(((picture + 1) / 2).clamp(0, 1).permute(1, 2, 0))
+    ax.set_title(title, fontsize=7, color=colour)
+    ax.axis("off")
+
+
+prompts = ("a thin red", "a bold", "a cyan seven")
+figure, axes = plt.subplots(3, 8, figsize=(10, 4.6))
+for row, beginning in zip(axes, prompts, strict=True):
+    some = model.complete([beginning] * 8, guidance_scale=W, n_steps=STEPS, generator=torch.Generator().manual_seed(10))
+    for ax, text, picture in zip(row, some.captions, some.images, strict=True):
+        words = text.split()
+        show(ax, picture, " ".join(words[:3]) + "\n" + " ".join(words[3:]))
+
+# %% [markdown]
+# Each row completes one prompt eight times: what the prompt fixes is the same in all eight, the rest is drawn, first by the language model (which
+# digit, which slant), then by the painter (which handwriting). Now yours. Type a beginning, press Enter, and watch the tokens come; then type one that breaks the
+# grammar, and look at the heights of the grey bars.
+
+# %%
+widgets.write_and_draw(model)
+
+# %% [markdown]
+# **Guidance** does here what it does everywhere: pictures keep more of their words, up to a point, and vary less.
+
+# %%
+scales = (1.0, 2.0, 4.0)
+scores = [painted(states, n=120, w=w)[0] for w in scales]
+figure, ax = plt.subplots(figsize=(5, 2.8))
+for kind, colour in (("digit", "#0072B2"), ("stroke", "#E69F00"), ("slant", "#009E73"), ("all", "#222222")):
+    ax.plot(scales, [s[kind] for s in scores], "o-", color=colour, label=kind)
+ax.set(xlabel="guidance scale w", ylabel="share of words kept", ylim=(0.4, 1.02))
+ax.legend(loc="lower right")
+check_range("all words at w = 1", scores[0]["all"], 0.4, 0.95, digits=1)
+check_range("all words at w = 4", scores[2]["all"], 0.6, 1.0, digits=1)
+
+# %% [markdown]
+# ## 6. What is in the last state
+#
+# Question 1. After "a red seven" the colour decides nothing that can follow: no word depends on it. A language model that was trained on text alone has no reason
+# to make much of it later on. Two measurements of the image token's state, over all 720 captions, for the live model (text alone) and for the shipped
+# one (the painter's gradient runs through its states): how well a linear map *reads* each kind of word, fitted on half of the captions and tried on the others; and how *large* it is
+# written, the share of the state's variance that lies between the means of its words,
+# $$\sum_k p_k\lVert\bar h_k - \bar h\rVert^2\Big/\ \mathbb E\lVert h - \bar h\rVert^2.$$
+
+# %%
+claims = [read(c) for c in law.captions]
+everyone = rows_of(law.captions)
+half = torch.randperm(720, generator=torch.Generator().manual_seed(11)) < 360
+
+
+def read_linearly(h, target):
+    """Accuracy of a linear map, on the captions that it was not fitted on."""
+    fitted, new = half & (target >= 0), ~half & (target >= 0)
+    design = torch.cat([h, torch.ones(len(h), 1)], 1).double()
+    wanted = F.one_hot(target.clamp(min=0)).double()
+    ridge = design[fitted].T @ design[fitted] + 1e-2 * torch.eye(design.shape[1]).double()
+    solved = torch.linalg.solve(ridge, design[fitted].T @ wanted[fitted])
+    return ((design[new] @ solved).argmax(1) == target[new]).double().mean().item()
+
+
+def share_of_variance(h, target):
+    """Variance between the means of the words, in that of all captions that say one."""
+    h, target = h[target >= 0].double(), target[target >= 0]
+    means = torch.stack([h[target == k].mean(0) for k in target])
+    return ((means - h.mean(0)) ** 2).sum().item() / ((h - h.mean(0)) ** 2).sum().item()
+
+
+kinds = ("colour", "digit", "stroke", "slant")
+targets = [torch.tensor([-1 if getattr(c, k) is None else getattr(c, k) for c in claims]) for k in kinds]
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(10, 2.8))
+found = {}
+for i, (name, reader, colour) in enumerate(
+    (("text alone", text_lm, "#BBBBBB"), ("with the painter", lm, "#0072B2"))
+):
+    with torch.no_grad():
+        end = reader.states(everyone)[everyone == IMAGE]
+    for ax, f in zip(axes, (read_linearly, share_of_variance), strict=True):
+        found[name, f.__name__] = [f(end, t) for t in targets]
+        ax.bar(torch.arange(4) + 0.4 * i, found[name, f.__name__], 0.38, color=colour, label=name)
+        ax.set_xticks(torch.arange(4) + 0.2, kinds)
+axes[0].set(ylabel="read rightly by a linear map", ylim=(0, 1.05))
+axes[1].set(ylabel="share of the state's variance")
+axes[1].legend()
+before, after = (found[name, "share_of_variance"][0] for name in ("text alone", "with the painter"))
+check_range("colour's share of the last state, text alone", before, 0.0, 0.05, digits=2)
+check_range("colour's share of the last state, with the painter", after, 0.06, 0.6, digits=1)
+check_range("colour read, text alone", found["text alone", "read_linearly"][0], 0.3, 0.97, digits=1)
+check_range("colour read, with the painter", found["with the painter", "read_linearly"][0], 0.97, 1.0, digits=2)
+
+# %% [markdown]
+# Text alone leaves the colour in the state as a residue, a percent of its variance, that a linear map finds in some of the captions; nothing was trained to remove it, and nothing to keep it. The painter's gradient writes it large.
+#
+# The painter in turn can be shown less: the last state alone (one row in ten of its training was of that kind), or every state, but through cross-attention alone (a
+# quarter of the rows), so that the comparison is fair.
+
+# %%
+last_alone, _ = painted(only_last(states, rows))
+attention_alone, _ = painted(context(states, pooled=False))
+for name, score, key in (
+    ("every state, both ways in", kept, "kept_all"),
+    ("the image token's state only", last_alone, "kept_all_last_state"),
+    ("every state, cross-attention only", attention_alone, "kept_all_cross_attention"),
+):
+    check_range(f"all words: {name}", score["all"], 0.3, 1.0, digits=2)
+    check_range("      on the card, 600 captions", facts[key], 0.3, 1.0, digits=2)
+
+# %% [markdown]
+# ## 7. Reading: the same model, the other way round
+#
+# The network that writes also reads. Its sequence is then: begin, `<image>`, the picture as sixteen vectors (three convolutions make them, one
+# for each square of $4\times4$ pixels), words, `<end>`. That is the other factorisation of a joint law, $q(x)\,q(w\mid x)$, of which it knows the second half: exactly, in nats.
+# One thousand held-out digits, in random colours, described greedily:
+
+# %%
+pictures, truths = held_out()
+greedy = lm.describe(pictures, reshape=lambda logits: keep_top_k(logits, 1))
+said = read_scores(words_of(greedy), truths)
+for kind, low in (("digit", 0.75), ("colour", 0.95), ("slant", 0.7)):
+    check_range(f"{kind:<6} read rightly, of 1,000", said[kind], low, 1.0, digits=2)
+figure, axes = plt.subplots(1, 8, figsize=(10, 1.7))
+for ax, picture, text in zip(axes, pictures, words_of(greedy), strict=False):
+    words = text.removesuffix(" <end>").split()
+    show(ax, picture, " ".join(words[:3]) + "\n" + " ".join(words[3:]))
+
+# %% [markdown]
+# **Step 9. How much does a caption tell about its picture, in nats?** Words are functions of the picture but for one freedom: whether they were said. So
+# $I(w; x) = H(w) - H(w\mid x)$, and $H(w\mid x)$ is the entropy of two coins, of which the first is only tossed where the stroke has a word
+# (two thirds of the pictures). Route one is that formula. Route two enumerates $H(w, a) - H(a)$ over captions and attributes. Then two estimates from networks: the reader
+# gives $H(w) - \mathbb E[-\log q(w\mid x)]$, which cannot exceed the truth on average, and the painter gives a difference of two bounds, told and untold,
+# which need not be a bound of anything, but should come near.
+
+# %%
+def coin(p):
+    return -p * math.log(p) - (1 - p) * math.log(1 - p)
+
+
+p_middle = law.attributes.sum((0, 1, 3))[1].item()
+freedom = coin(0.75) * (1 - p_middle) + coin(0.75)
+joint_terms = 0.0  # -E log p(w, a), term by term
+for attribute in law.attributes.nonzero():
+    weight = law.attributes[tuple(attribute)].item()
+    strokes = (1.0,) if attribute[2] == 1 else (0.75, 0.25)  # no word: nothing to decide
+    for a in strokes:
+        for b in (0.75, 0.25):
+            joint_terms -= weight * a * b * math.log(weight * a * b)
+H_a = -(law.attributes * law.attributes.clamp(min=1e-300).log()).sum().item()
+check("H(w | picture): two coins = H(w, a) - H(a)", freedom, joint_terms - H_a, atol=1e-9)
+exact_information = entropy.item() - freedom
+check_range("nats that a caption tells, exactly", exact_information, 5.3, 5.8, digits=3)
+
+some = pictures[:400]
+g = torch.Generator().manual_seed(12)
+test_grey, test_attributes = load_captioned("test", 16)
+numbers = captioned_batch(0.75, 0.75, g)((test_grey[:400], torch.stack(test_attributes, 1)[:400]))
+with torch.no_grad():
+    by_reader = entropy.item() + lm.log_prob_given(numbers[0], rows_of(numbers[1], stop=VOCABULARY.index("<end>")))
+check_range("by the reader, held-out pictures", by_reader.mean(), 4.0, 5.8, digits=1)
+few, own = numbers[0][:32], lm.states(rows_of(numbers[1][:32]))
+bounds = {
+    name: model.picture_bound(few, told, n_levels=60, generator=torch.Generator().manual_seed(13))
+    for name, told in (("own", own), ("untold", None), ("another's", own.roll(1, 0)))
+}
+check_range("by the painter: told - untold", (bounds["own"] - bounds["untold"]).mean(), 1.0, 12.0, digits=0)
+check_range("told - told another's", (bounds["own"] - bounds["another's"]).mean(), 10.0, 300.0, digits=-1)
+bits = -bounds["own"].mean() / (768 * math.log(2))
+check_range("bits per channel of a pixel, at most", bits, 0.5, 6.0, digits=1)
+
+# %% [markdown]
+# The last line but one is step 3 in nats: a wrong caption costs many times more than none. (The unit of the last line is one of 1,021 grey levels in each of three
+# channels, of which a saturated colour leaves one or two black.)
+#
+# **It reads its own drawings**, too: does the model recognise what it painted? This is no judge, since reader and painter grew up on the same digits; the
+# independent one was in section 5.
+
+# %%
+own_reading = lm.describe(result.images.clamp(-1, 1), reshape=lambda logits: keep_top_k(logits, 1))
+known = [i for i, text in enumerate(texts) if claims_of(text)]
+agree = read_scores(words_of(own_reading[known]), [read(texts[i]) for i in known])
+check_range("digit: its own reading = what it wrote", agree["digit"], 0.7, 1.0, digits=1)
+
+# %% [markdown]
+# ## 8. It fails
+#
+# **Failure 1: shuffled states.** Measured in section 5: all words fall to chance, since *nothing but* the states tells the painter what to draw.
+#
+# **Failure 2: the image token never comes.** The painter waits for a token that the temperature can bury. An untrained model draws all 30 tokens alike, so within
+# seven draws it hits `<image>` with probability $1 - (29/30)^7$; heating a trained model to $\tau\to\infty$ leads to the same number.
+
+# %%
+def share_that_ends(lm, temperature, n=600):
+    steps = lm.write(
+        [""] * n, reshape=lambda logits: apply_temperature(logits, temperature),
+        generator=torch.Generator().manual_seed(14),
+    )  # fmt: skip
+    return last(steps).stopped.double()
+
+
+limit = 1 - (29 / 30) ** 7
+fresh = TextOnly().lm.eval()
+fresh.net.head.weight.data.zero_()  # all logits equal
+check_close_mc("untrained: share of texts with an image token", share_that_ends(fresh, 1.0, 4000), limit)
+temperatures = (0.3, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 100.0)
+shares = [share_that_ends(lm, t).mean().item() for t in temperatures]
+figure, ax = plt.subplots(figsize=(5.5, 2.7))
+ax.semilogx(temperatures, shares, "o-", color="#0072B2", label="shipped model")
+ax.axhline(limit, color="#D55E00", ls=":", label=r"$1-(29/30)^7$")
+ax.set(xlabel="temperature", ylabel="share of texts that get drawn", ylim=(0, 1.05))
+ax.legend()
+check_range("temperature 1: share that gets drawn", shares[1], 0.97, 1.0, digits=2)
+check_range("temperature 100", shares[-1], 0.1, 0.35, digits=1)
+
+# %% [markdown]
+# **Failure 3: padding that is seen.** Two ways to get it wrong. *More zeros* than in training (a batch padded to its longest text): step 7 says that the words
+# lose weight. *Raw states* at the padding: the language model has states there, of padding tokens that it was never trained to read.
+
+# %%
+def padded(n_positions):
+    wide = F.pad(states[:100], (0, 0, 0, n_positions - LENGTH))
+    told = context(wide, n_positions, pooled=False)  # or their sum would make up for it
+    images = model.paint(told, guidance_scale=W, n_steps=STEPS, generator=torch.Generator().manual_seed(15))
+    return told_and_drawn(texts[:100], images)["all"]
+
+
+with torch.no_grad():
+    raw = lm.read(F.pad(rows, (1, 0), value=lm.begin))[0][:, 1:]
+exposed, _ = painted(context(raw, pooled=False), n=100, seed=15)
+lengths = (7, 14, 28, 112)
+by_length = [padded(n) for n in lengths]
+figure, ax = plt.subplots(figsize=(5.5, 2.7))
+ax.semilogx(lengths, by_length, "o-", color="#0072B2", label="zero states")
+ax.plot([7], [exposed["all"]], "s", color="#D55E00", label="raw states of padding")
+ax.set(xlabel="positions that the painter sees", ylabel="all words right", ylim=(0, 1.05))
+ax.set_xticks(lengths, lengths)
+ax.legend()
+check_range("7 positions, as in training", by_length[0], 0.7, 1.0, digits=1)
+check_range("112 positions", by_length[-1], 0.0, 0.7, digits=1)
+
+# %% [markdown]
+# **Failure 4: one position off.** Hand on the state that *predicted* each token in place of the one that has *read* it: `h[:, :-1]` where `h[:, 1:]` belongs. No shape
+# complains. What the painter misses is what was read last: the image token, and the last word is now known only to the state that stands in the image token's place.
+# One off again, and the last word is gone: the slant of captions that end in one, the digit of those that end there.
+
+# %%
+def lagging(lag, n=160):
+    with torch.no_grad():
+        h = lm.read(F.pad(rows[:n], (1, 0), value=lm.begin))[0]
+    told = F.pad(h, (0, 0, lag - 1, 0))[:, :LENGTH] if lag else h[:, 1:]
+    return painted(told * (states[:n] != 0).any(-1, keepdim=True), n=n)[0]
+
+
+for lag, bands in ((0, ((0.85, 1.0), (0.7, 1.0))), (1, ((0.0, 1.0), (0.0, 1.0))), (2, ((0.0, 0.9), (0.0, 0.9)))):
+    score = lagging(lag)
+    for kind, band in zip(("digit", "slant"), bands, strict=True):
+        check_range(f"states {lag} behind: {kind}", score[kind], *band, digits=1)
+
+# %% [markdown]
+# **Failure 5: a prompt against the grammar.** The model has never seen "a seven red". It does not refuse; it has no way to. But it *knows*: the prompt's
+# log-probability is exact, and every grammatical caption of that length is far likelier. Then it writes on, and the painter paints some compromise. (Question 4.)
+
+# %%
+bad = ("a seven red", "a red blue two", "a thin bold red one", "a red seven three")
+figure, axes = plt.subplots(1, 8, figsize=(10, 1.9))
+for i, prompt in enumerate(bad):
+    given = encode([prompt])[:, : len(prompt.split())]
+    with torch.no_grad():
+        surprise = -lm.states_and_log_probs(given)[1].sum().item()
+    two = model.complete([prompt] * 2, guidance_scale=W, n_steps=STEPS, generator=torch.Generator().manual_seed(16))
+    for j in range(2):
+        words = two.captions[j].split()
+        show(axes[2 * i + j], two.images[j], " ".join(words[:3]) + "\n" + " ".join(words[3:]))
+    check_range(f"surprise at “{prompt}”, nats", surprise, 7.0, 40.0, digits=0)
+worst_good = -lm.log_prob(rows_of(law.captions)).min().item()
+check_range("surprise at the least likely of 720 captions", worst_good, 7.0, 14.0, digits=0)
+
+# %% [markdown]
+# ## Exercises
+#
+# Replace `...` and run the cell. A wrong answer is told *which* mistake it looks like; `course.hint("language_and_image.share")` gives three
+# hints, one at a time. Solutions stand in `notebooks/solutions/`.
+#
+# **language_and_image.chance** (compute). Ten digits and six colours, all equally likely and always said; three slants, equally likely, said three
+# times in four. A perfect painter gets shuffled states. How often are all the words right?
+
+# %%
+chance_of_all = ...
+course.exercise("language_and_image.chance", chance_of_all)
+
+
+# %% [markdown]
+# **language_and_image.joint** (derive). `log_p` holds the log-probability of each token at its turn, `mine` is 1 for the tokens of the text and 0 for padding, `bound` holds the
+# bounds of the pictures. Return the bound on $\log q(w, x)$ of each row.
+
+# %%
+def log_joint(log_p, mine, bound): ...
+
+
+course.exercise("language_and_image.joint", log_joint)
+
+
+# %% [markdown]
+# **language_and_image.share** (derive). `scores` holds $q^\top k_j/\sqrt d$ of the words. Return the part of the attention that falls on the words when `n_zero` zero states
+# stand beside them.
+
+# %%
+def share(scores, n_zero): ...
+
+
+course.exercise("language_and_image.share", share)
+
+
+# %% [markdown]
+# **language_and_image.used** (build). Rows of tokens, each text up to its first `stop`, that one included. Return True where a token belongs to its text.
+
+# %%
+def used(tokens, stop): ...
+
+
+course.exercise("language_and_image.used", used)
+
+# %% [markdown]
+# ## Quiz
+
+# %%
+widgets.quiz("language_and_image")
+
+# %% [markdown]
+# ## Summary
+#
+# 1. $q(w, x) = q(w)\,q(x\mid h(w))$: words and picture are one model, their divergences add, and so do their losses.
+# 2. The words' part is exact, the picture's a bound: the sum is a bound. The trained loss is neither, its picture's part has no unit.
+# 3. The painter is told states, not words; what the states have lost, no painter can draw: $I(x; w) - I(x; h)$ nats.
+# 4. Here the law of captions is a finite sum, so the language model is judged by enumeration: a few hundredths of a nat from the truth.
+# 5. With a cache each token is read once, and the states come for free; the image token must be read once more after it was drawn.
+# 6. Cross-attention does not know order, the states do. Zero states take their share of the softmax: keep their number fixed.
+# 7. The painter's gradient through the states makes them carry what text alone would drop, such as the colour.
+# 8. End to end, four captions in five or more come out right in every word; with shuffled states, as many as chance allows, which is a sum.
+# 9. The same network reads pictures, exactly in nats; a caption tells 5.5 of them, and a wrong caption costs far more than none.
+# 10. Nothing starts the painter but the token: heat the words, and most prompts are never drawn.
+#
+# **Back to your predictions.** 1: no, and a last state trained on text alone need not hold it. 2: one to two in a hundred, much more than 1 in 720: most captions leave words out. 3: no, it takes
+# attention from the words. 4: it writes on as if nothing had happened, and knows, in nats, that something had.
+#
+# | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
+# |---|---|---|---|---|---|
+# | language and image | cross-entropy of words + noise error of the picture | words one by one until `<image>`, then denoise | one a token, then one (guided: two) a step | exact for words, a bound for both | two samplers in a row; states that serve two masters |
+#
+# **What production systems add.** *Scale* on both sides, and often a language model that was trained first and is kept frozen, with a few learned picture tokens and a small mapping from its
+# states to what the painter expects. *Many pictures in one document*, each picture read back in before the next words. *Encoders* trained on picture-text pairs in place of our three convolutions. *One transformer for
+# both*: either the picture becomes discrete tokens that the language model predicts like words, or the denoiser shares its weights. *Editing*: the picture to be changed is read, and its states condition the painter with the
+# words. *Instruction tuning*, and refusals, which no likelihood provides.
+#
+# ## Sources
+#
+# - A language model's states for a painter: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3; Sun et al. 2023 (arXiv:2307.05222); Pan et al. 2023 (arXiv:2310.02992);
+#   gradients into the language model: Dong et al. 2023 (arXiv:2309.11499), section 3.
+# - One transformer for both: Zhou et al. 2024 (arXiv:2408.11039), section 3; picture tokens: Chameleon team 2024 (arXiv:2405.09818).
+# - Cross-attention as the condition of a painter: Rombach et al. 2022 (arXiv:2112.10752), section 3.3; attention: Vaswani et al. 2017 (arXiv:1706.03762), eq. 1.
+# - Pictures as a sequence: Dosovitskiy et al. 2020 (arXiv:2010.11929), eq. 1; convolutions first: Xiao et al. 2021 (arXiv:2106.14881). Guidance: Ho and Salimans 2022 (arXiv:2207.12598). Sampler: Lu et al. 2022 (arXiv:2211.01095), algorithm 2. Painter's
+#   scales: Karras et al. 2022 (arXiv:2206.00364), table 1.
+# - Information and its loss: Cover and Thomas 2006, section 2.8 (data processing); Palomar and Verdu 2008, eq. 2 (the term of step 3).
