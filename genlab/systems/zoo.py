@@ -12,7 +12,12 @@ from typing import Any
 import torch
 
 from genlab.core.weights import read_card
-from genlab.systems import latent_diffusion_models, npe_models, score_models
+from genlab.systems import (
+    language_model_models,
+    latent_diffusion_models,
+    npe_models,
+    score_models,
+)
 from genlab.systems.lessons import LESSONS
 from genlab.systems.training import Training, load
 
@@ -20,6 +25,7 @@ TRAININGS: tuple[Training, ...] = (
     *LESSONS,
     *score_models.TRAININGS,
     *npe_models.TRAININGS,
+    *language_model_models.TRAININGS,
     *latent_diffusion_models.TRAININGS,
 )
 

@@ -50,6 +50,19 @@ def test_a_reading_shows_nearly_all_of_the_text_once_and_the_next_is_spelled_ane
     assert first != second
 
 
+def test_dropout_of_merges_spells_in_smaller_pieces():
+    batches, tokenizer = stream(bpe_dropout=0.5, batch_size=1)
+    usual = len(TEXT) / len(tokenizer.encode(TEXT))
+    spelled = sum(len(tokenizer.decode(next(batches)[0])) for _ in range(20)) / (20 * 32)
+    assert spelled < 0.9 * usual
+
+
+def test_windows_come_in_a_random_order():
+    batches, tokenizer = stream(batch_size=1)
+    places = [TEXT.find(tokenizer.decode(next(batches)[0])) for _ in range(12)]
+    assert places != sorted(places)
+
+
 def test_without_dropout_of_merges_the_spelling_is_the_usual_one():
     batches, tokenizer = stream(bpe_dropout=0.0)
     usual = " ".join(map(str, tokenizer.encode(TEXT).tolist()))

@@ -133,11 +133,15 @@ QUESTIONS: tuple[Question, ...] = (
                 "It happens without a cache and long before the context ends.",
             ),
             Option(
-                "A repeated passage makes its own continuation likelier, and the likeliest token "
-                "is always taken",
-                "Copying from the context is the first thing such a model learns; nothing random "
-                "ever leads out.",
+                "The likeliest token is always taken: a walk without chance among favourite "
+                "phrases comes back to where it has been",
+                "And from there it does the same again. Draws with the tail cut off lead out.",
                 right=True,
+            ),
+            Option(
+                "The model copies whatever its context repeats",
+                "Large models do, and their loops are tighter for it. Ours finds a sentence as "
+                "dear after six repetitions as before.",
             ),
             Option(
                 "The model was trained too little",
