@@ -16,6 +16,7 @@ from genlab.systems import (
     language_model_models,
     latent_diffusion_models,
     npe_models,
+    odd_claims_models,
     score_models,
 )
 from genlab.systems.lessons import LESSONS
@@ -24,6 +25,7 @@ from genlab.systems.training import Training, load
 TRAININGS: tuple[Training, ...] = (
     *LESSONS,
     *score_models.TRAININGS,
+    *odd_claims_models.TRAININGS,
     *npe_models.TRAININGS,
     *language_model_models.TRAININGS,
     *latent_diffusion_models.TRAININGS,
