@@ -92,9 +92,13 @@ class Steps:
     end: int
 
 
-TRAINING = compiled("train*|tuned|fine tun*|warm up|learning rate|batch*|gradient steps|for \\d+k|pre train*")
+TRAINING = compiled(
+    "train*|tuned|fine tun*|warm up|learning rate|batch*|gradient steps|for \\d+k|pre train*"
+)
 INFERENCE = compiled("inference|sampl*|denois*|solver|generat*|draw*")
-DEFAULT = compiled("defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested")
+DEFAULT = compiled(
+    "defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested"
+)
 STEPS = compiled(
     "default (of|is) ({n})|({n})(( to| or| and|,) ({n}))? (~ )?({step}|step|pass|evaluation|call)"
 )
@@ -123,7 +127,13 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
         before = sentence.text[max(0, m.start() - 40) : m.start()]
         near = before + sentence.text[m.start() : m.end() + 25]
         trained = TRAINING.search(near) and not INFERENCE.search(near)
-        if not words or trained or PIECES.search(m.group()) or EACH.match(sentence.text, m.end()) or strongest(around, m.start(), m.end()) != ASSERTED:
+        if (
+            not words
+            or trained
+            or PIECES.search(m.group())
+            or EACH.match(sentence.text, m.end())
+            or strongest(around, m.start(), m.end()) != ASSERTED
+        ):
             continue
         start, end = sentence.span(m.start(), m.end())
         chosen = bool(DEFAULT.search(sentence.text[max(0, m.start() - 40) : m.end() + 40]))

@@ -5,14 +5,16 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 
 import re
 
-from .deduce import ADV, FLOW, LATENT, SCORE, Draft, Reason
+from .draft import ADV, FLOW, LATENT, SCORE, Draft, Reason
+from .findings import Finding
 from .phrases import compiled
 from .scope import scopes, strongest
 from .text import Sentence, sentences
 
 WORDS = {"gan": ADV, "flow": FLOW, "diffu": SCORE, "vae": LATENT, "score": SCORE, "energy": SCORE}
 METHODS = compiled(
-    "(style|w|vq|dc|big|cycle|info|pro|hi ?fi|c|ls|r)? ?gans?(\\d)?|(vq|beta|nv|c)? ?vaes?(\\d)?|diffusions?|"
+    "(style|w|vq|dc|big|cycle|info|pro|hi ?fi|c|ls|r)? ?gans?(\\d)?|"
+    "(vq|beta|nv|c)? ?vaes?(\\d)?|diffusions?|"
     "flows?|(nf|real|normali[sz]ing)flows?|scores?|scored|scoring|energy|diffus(e|es|ed|ing)|"
     "workflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|propaganda|"
     "arrogan*|vegan*|gangs?|gigant*|michigan|hooligan*|extravagan*|brigan*|flower*|flowing|flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
@@ -20,7 +22,8 @@ METHODS = compiled(
 PART = re.compile(r"[a-z0-9]*(?:gan|flow|diffu|vae|score|energy)[a-z0-9]*(?:-[a-z0-9]+)*")
 OPENS = re.compile(
     r"(?:^(?:[-*•+] )?|(?:name|model|product|release|system|project|package|title): |"
-    r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|meet|announc\w+|welcome|of|is) )"
+    r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|"
+    r"meet|announc\w+|welcome|of|is) )"
     r"(?:the |our |to )?$"
 )
 TAILS = re.compile(
@@ -101,11 +104,13 @@ def _wrong(draft: Draft, name: str) -> bool:
     return False
 
 
-def _words(draft: Draft, text: str, speaks: list[Reason]) -> list[Reason]:
+def _words(draft: Draft, text: str, speaks: list[Finding]) -> list[Reason]:
     """Return the remarks on the name, where it is of several words, such as Energy Garden."""
     low = text.lower()
     for word, paradigm in WORDS.items():
-        fits = paradigm in draft.paradigms or (word == "flow" and "flow-matching" in draft.objective)
+        fits = paradigm in draft.paradigms or (
+            word == "flow" and "flow-matching" in draft.objective
+        )
         if re.search(rf"\b\w*{word}", low) and not fits:
-            return speaks
+            return [*speaks]
     return []

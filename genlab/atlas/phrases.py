@@ -39,7 +39,9 @@ LISTS = {
     "step": "steps?|passes|iterations?|evaluations?|calls|updates|rounds|sweeps",
 }
 TURNS = r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing)\b)"
-GAP = rf"(?:[ -]{TURNS}[\w,'%/()]+){{0,4}}?[ -]"  # no phrase reaches over a word that turns the sense
+GAP = (
+    rf"(?:[ -]{TURNS}[\w,'%/()]+){{0,4}}?[ -]"  # no phrase reaches over a word that turns the sense
+)
 WITHIN = rf"(?:{TURNS}[\w,'%/()]+[ -]){{0,4}}?"
 
 

@@ -1,8 +1,8 @@
 """The release reader: the four-step procedure of the course, as a function.
 
-It reads a text by the rules of `rules.py`, keeps what the release says of itself (`scope.py`), and
-concludes by the map (`deduce.py`). No rule is learned; every conclusion has the phrase, or the line
-of the map, that led to it.
+It reads a text by the rules of `rules.py`, keeps what it says of itself (`scope.py`), and
+concludes by the map: `components.py`, `claims.py`, `objectives.py`, `deduce.py`. No rule is
+learned; every conclusion has the phrase, or the line of the map, that led to it.
 
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
@@ -10,10 +10,13 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 from dataclasses import dataclass
 from typing import Any
 
-from . import deduce
-from .deduce import ORDER, Draft, Reason
+from .claims import claims, overclaims
+from .components import components
+from .deduce import likelihood, sampling
+from .draft import ORDER, Draft, Reason
 from .findings import Finding, Steps, counts, find
 from .naming import misleading, name_spans
+from .objectives import objectives
 from .text import checked
 from .tradeoffs import trade_offs
 
@@ -85,8 +88,7 @@ def read_release(text: str) -> Reading:
     found = [f for f in find(text) if not any(a <= f.start and f.end <= b for a, b in names)]
     draft = Draft(found, counts(text))
     for step in (
-        deduce.components, deduce.claims, deduce.objectives, deduce.sampling, deduce.likelihood,
-        deduce.overclaims,
+        components, claims, objectives, sampling, likelihood, overclaims
     ):  # fmt: skip
         step(draft)
     if reasons := misleading(draft, text):

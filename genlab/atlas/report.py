@@ -49,7 +49,7 @@ def load(place: str, stream: BufferedIOBase | None = None) -> str:
             raise
         why = getattr(error, "strerror", None) or str(error)
         raise UnreadableError(
-            f"cannot read {place!r}: {why}. Try a path to a text file, or - to read what is piped in"
+            f"cannot read {place!r}: {why}. Try a path to a text file, or - for what is piped in"
         ) from None
 
 

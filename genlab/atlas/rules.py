@@ -1029,7 +1029,17 @@ SIGNS = (
     ),
 )  # fmt: skip
 
-EXACT = "exact (~ )?(log )?(likelihoods?|probabilit*|densit(y|ies)|log prob*|log density|bits)|(exactly|precisely) (~ )?(likelihood|probability|density)|(likelihoods?|probabilit(y|ies)|densit(y|ies)|log likelihood) (~ )?(exactly|exact|to (nine|ten|the last) (digits|decimal*)|without approximation|in closed form)|densit(y|ies) (is|are) (explicit|exact|tractable|gaussian)|explicit densit(y|ies)|known exactly|(true|precise|tractable|closed form) (log )?(likelihoods?|densit(y|ies)|probabilit*)|(computes?|gives?|reports?|prints?|outputs?|returns?|assigns?|carries|comes with|with) (~ )?(the |its |an? )?(log )?(likelihood|exact probability|true probability)|exact and in|densities are exact|any marginal"
+EXACT = (
+    "exact (~ )?(log )?(likelihoods?|probabilit*|densit(y|ies)|log prob*|log density|bits)|"
+    "(exactly|precisely) (~ )?(likelihood|probability|density)|(likelihoods?|probabilit(y|ies)|"
+    "densit(y|ies)|log likelihood) (~ )?(exactly|exact|to (nine|ten|the last) (digits|"
+    "decimal*)|without approximation|in closed form)|densit(y|ies) (is|are) (explicit|exact|"
+    "tractable|gaussian)|explicit densit(y|ies)|known exactly|(true|precise|tractable|"
+    "closed form) (log )?(likelihoods?|densit(y|ies)|probabilit*)|(computes?|gives?|reports?|"
+    "prints?|outputs?|returns?|assigns?|carries|comes with|with) (~ )?(the |its |"
+    "an? )?(log )?(likelihood|exact probability|true probability)|exact and in|"
+    "densities are exact|any marginal"
+)
 
 LIKELIHOODS = (
     Rule(

@@ -8,6 +8,8 @@ import unicodedata
 from dataclasses import dataclass
 
 LONGEST = 100_000  # characters: twenty pages
+LONGEST_SENTENCE = 1_500  # longer ones are cut, so that reading takes time linear in the text
+ODD = ("Cc", "Cn", "Co", "Cs")  # Unicode categories: control, unassigned, private, surrogate
 FOREIGN = {
     "German": "der die das und ist nicht mit ein eine von wird werden auf für dem den im zu",
     "French": "le la les des est une dans pour avec qui sur par pas du et au nous",
@@ -18,9 +20,9 @@ FOREIGN = {
     "Polish": "i w nie jest na się z do że oraz przez dla",
     "Swedish": "och att det som en på är av för med den till inte",
 }
-ENGLISH = set(
+ENGLISH = (
     "the of and to in is that for with as by on from an are this it be or at not we our one each "
-    "model models trained training sampling steps step no data network".split()
+    "model models trained training sampling steps step no data network"
 )
 
 
@@ -93,7 +95,9 @@ def checked(text: str) -> str:
             f"{len(text):,} characters are too many, the reader takes {LONGEST:,}. "
             "Try the abstract, or the section about the method"
         )
-    odd = sum(unicodedata.category(c) in ("Cc", "Cn", "Co", "Cs") and c not in "\n\r\t" for c in text)
+    odd = sum(
+        unicodedata.category(c) in ("Cc", "Cn", "Co", "Cs") and c not in "\n\r\t" for c in text
+    )
     if odd > 0.02 * len(text):
         raise UnreadableError("this looks binary: it is full of control characters. Try plain text")
     if language := _foreign(text):
@@ -112,7 +116,8 @@ def _foreign(text: str) -> str | None:
         script = unicodedata.name(strange[0], "an unknown script").split()[0].split("-")[0]
         return "Chinese or Japanese" if script == "CJK" else script.capitalize() + " script"
     words = re.findall(r"\w+", text[:20_000].lower())
-    english = sum(word in ENGLISH for word in words)
+    known = set(ENGLISH.split())
+    english = sum(word in known for word in words)
     counts = {name: sum(w in set(some.split()) for w in words) for name, some in FOREIGN.items()}
     name = max(counts, key=lambda n: counts[n])
     many = counts[name] >= max(4, 0.12 * len(words))
@@ -126,7 +131,7 @@ ABBREVIATION = re.compile(r"(?:\be\.g|\bi\.e|\bvs|\bcf|\bfig|\bapprox|\betc)\.$"
 
 
 def sentences(text: str) -> list[Sentence]:
-    """Cut a text into sentences; in a list, every item is one.
+    r"""Cut a text into sentences; in a list, every item is one.
 
     Args:
         text: that passed `checked`.
@@ -135,7 +140,7 @@ def sentences(text: str) -> list[Sentence]:
         The sentences in order, in lower case, white space as one space.
 
     Example:
-        >>> [s.text for s in sentences("One\\npass. No loss:\\n- none")]
+        >>> [s.text for s in sentences("One\npass. No loss:\n- none")]
         ['one pass.', 'no loss:', '- none']
     """
     found = []
@@ -147,7 +152,13 @@ def sentences(text: str) -> list[Sentence]:
                 found.append(_part(whole, begin, stop.end()))
                 begin = stop.end()
         found.append(_part(whole, begin, len(whole.text)))
-    return [s for s in found if s.text]
+    return [piece for s in found if s.text for piece in _cut(s)]
+
+
+def _cut(long: Sentence) -> list[Sentence]:
+    cuts = range(0, len(long.text), LONGEST_SENTENCE)
+    pieces = [_part(long, k, min(k + LONGEST_SENTENCE, len(long.text))) for k in cuts]
+    return [piece for piece in pieces if piece.text]
 
 
 def _part(whole: Sentence, start: int, end: int) -> Sentence:
@@ -178,7 +189,8 @@ DASHES = str.maketrans("‐‑‒–—−’‘", "------''")
 
 def _plain(text: str, start: int, end: int) -> Sentence:
     """Return the text in lower case, every run of white space as one space."""
-    characters, origin = [], []
+    characters: list[str] = []
+    origin: list[int] = []
     for place in range(start, end):
         character = text[place].translate(DASHES)
         if character.isspace():

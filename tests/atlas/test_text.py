@@ -22,7 +22,7 @@ ENGLISH = "The model denoises latents in thirty steps and a decoder maps them to
         ("\x01\x02\x03 model", "control characters. Try plain text"),
         ("Das Modell ist nicht mit der Methode trainiert und die Bilder werden mit dem Decoder "
          "in einem Schritt erzeugt", "looks like German.*Try a translation"),
-        ("Le modèle est une application pour la génération des images avec du bruit dans les pixels",
+        ("Le modèle est une application pour la génération d'images avec du bruit dans les pixels",
          "looks like French"),
         ("El modelo es una red que genera las imágenes con el ruido por los pasos", "Spanish"),
         ("Модель генерирует изображения из шума за тридцать шагов", "Cyrillic script"),

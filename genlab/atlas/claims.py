@@ -1,0 +1,92 @@
+"""The flags: claims of a release that deserve a second look.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from .draft import (
+    ADV,
+    AR,
+    FLOW,
+    SCORE,
+    Draft,
+    Reason,
+    distilled_from,
+    few_steps,
+    flag,
+    order_of_a_flow,
+)
+from .findings import Finding
+
+FEW = 8  # steps: fewer are the odd claim of a few-step diffusion
+
+
+def claims(draft: Draft) -> None:
+    """Conclude the flags that depend on the components and on signs alone."""
+    here = draft.paradigms
+    if SCORE in here and (canvas := draft.sign("canvas")):
+        flag(draft, "discrete-diffusion", *canvas)
+    many = draft.sign("many pieces per pass")
+    if AR in here and many and "discrete-diffusion" not in draft.flags:
+        flag(draft, "parallel-autoregression", *many)
+    if SCORE in here and (few := _few(draft)):
+        flag(draft, "few-step-diffusion", *few)
+    if {SCORE, ADV} <= here and (game := _trains_the_denoiser(draft)):
+        flag(draft, "adversarial-diffusion", *game)
+    if FLOW in here and (loop := flow_loop(draft)):
+        flag(draft, "many-pass-flow", *loop)
+    if descent := draft.sign("optimisation"):
+        flag(draft, "outside-map", *descent)
+    for name in ("free-lunch", "outside-map"):
+        if said := draft.said("flag", name):
+            odd = here or "not-generative" in draft.flags
+            if name != "outside-map" or not odd:
+                flag(draft, name, *said)
+
+
+def flow_loop(draft: Draft) -> list[Finding]:
+    """Return why samples of the flow need many passes."""
+    solver = draft.sign("solver flow") if SCORE not in draft.paradigms else []
+    fixed = draft.sign("fixed-point flow")
+    ordered = [] if draft.sign("inverse autoregressive") else order_of_a_flow(draft)
+    return solver + fixed + ordered
+
+
+def _few(draft: Draft) -> list[Reason]:
+    told = [s for s in draft.steps if s.high <= FEW]
+    if draft.sign("optimisation") or draft.sign("energy"):
+        return []
+    n, distilled = few_steps(draft), distilled_from(draft)
+    many = [s for s in draft.steps if s.default and s.low > FEW]
+    if n is not None and n <= FEW and told and (distilled or not many):
+        single = n == 1 and not distilled
+        long = any(s.low > FEW for s in draft.steps) or FLOW in draft.paradigms
+        if not single or (draft.sign("one step") and not long):
+            return [*told]
+    words = draft.sign("few steps")
+    if words and not draft.steps:
+        return [*words]
+    if distilled and not draft.steps and not draft.sign("guidance distillation"):
+        return [*distilled]
+    return []
+
+
+def _trains_the_denoiser(draft: Draft) -> list[Finding]:
+    games = draft.said("paradigm", ADV)
+    denoiser, decoder = draft.sign("denoiser game"), draft.sign("decoder game")
+    apart = [f for f in denoiser if f.sentence not in {g.sentence for g in decoder}]
+    if apart or (denoiser and not decoder):
+        return apart or denoiser
+    return [] if decoder else games
+
+
+def overclaims(draft: Draft) -> None:
+    """Flag a likelihood that the map denies."""
+    exact = draft.said("likelihood", "exact")
+    if draft.likelihood == "exact" or "not-generative" in draft.flags or not draft.paradigms:
+        return
+    parts = [p for p in (AR, FLOW) if p in draft.paradigms]
+    for f in exact:
+        owners = [g for p in parts for g in draft.said("paradigm", p) if g.sentence == f.sentence]
+        ode = [g for g in draft.sign("ode") if g.sentence == f.sentence]
+        if not owners and not ode:
+            flag(draft, "likelihood-overclaim", f)

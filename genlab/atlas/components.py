@@ -1,0 +1,144 @@
+"""Which paradigms a release is made of: the plain findings, after what only looks like one is gone.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from .draft import ADV, AR, FLOW, LATENT, ORDER, SCORE, Draft
+from .findings import Finding
+from .phrases import compiled
+
+Found = dict[str, list[Finding]]
+WHOLLY = compiled(  # how a text says that a whole paradigm is absent, not only one part
+    "anywhere|at any point|in any sense|at all|whatsoever|inside|whatever|of any kind|in it|"
+    "(is|are|was) not an? (~ )?(gan|adversarial|diffusion|flow|score)|at training or|"
+    "(no|nothing) ~ ever|"
+    "nothing is (denoised|diffused)|there is no (~ )?(diffusion|denois*|score|noise schedule)"
+)
+
+
+CONTINUOUS = compiled("continuous|divergence|trace|vector field")
+BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
+
+
+TAUGHT = compiled("consistency (loss|objective|training)|distill*")
+UNLEARNED = compiled("no|nothing|without|never")
+LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
+LOOPS = compiled(
+    "diffusions?|score*|matching|velocit*|denoiser|denoises|energy based|langevin|energ(y|ies)|"
+    "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
+)
+GUESSES = compiled("draft*|speculat*|verif*")
+
+
+def components(draft: Draft) -> None:
+    """Conclude which paradigms the release is made of."""
+    plain = {p: draft.said("paradigm", p, hint=False) for p in ORDER}
+    for p in ORDER:  # "there is no critic anywhere in it" overrules a loose word elsewhere
+        denied = [f for f in draft.findings if f.value == p and f.axis == "paradigm"
+                  and f.polarity == "negated" and WHOLLY.search(f.context)]  # fmt: skip
+        if denied and p in (ADV, SCORE, FLOW) and not draft.sign("decoder game"):
+            plain[p] = []
+    hints = {p: draft.said("paradigm", p, hint=True) for p in ORDER}
+    _tidy(draft, plain, hints)
+    if _draws_nothing(draft, plain):
+        return
+    for p in ORDER:
+        if plain[p]:
+            draft.paradigms.add(p)
+            draft.conclude(f"paradigm: {p}", *plain[p])
+
+
+def _said(f: Finding) -> str:
+    return " ".join(f.phrase.lower().split())
+
+
+def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
+    """Let hints count where nothing plainer is said, and drop what only looks like a component."""
+    _hinted_pieces(draft, plain, hints)
+    if not plain[SCORE] and (draft.said("objective", "change-of-variables") or plain[FLOW]):
+        plain[FLOW] = plain[FLOW] or hints[FLOW]
+    _hinted_codes(plain, hints)
+    if plain[SCORE] and draft.sign("optimisation"):
+        plain[ADV] = []  # a frozen model that guides a descent is called a critic at times
+    _flow_or_score(plain)
+    _only_a_name(draft, plain)
+    _ordered_flow(draft, plain)
+    _language(draft, plain)
+
+
+def _hinted_pieces(draft: Draft, plain: Found, hints: Found) -> None:
+    alone = not any(plain[p] for p in (AR, FLOW, ADV, SCORE))
+    if alone or (plain[LATENT] and not plain[SCORE]):
+        plain[AR] = plain[AR] or hints[AR]
+    if not any(plain.values()):
+        plain[SCORE] = hints[SCORE]
+    if not any(plain.values()):
+        plain[AR] = [f for f in draft.sign("many pieces per pass") if GUESSES.search(f.context)]
+
+
+def _hinted_codes(plain: Found, hints: Found) -> None:
+    """Let a latent or an autoencoder count beside a component that draws it."""
+    if plain[LATENT] or not (plain[SCORE] or plain[AR] or plain[FLOW]):
+        return
+    words = ("latent", "autoencoder", "embedding") if plain[SCORE] else ("autoencoder",)
+    telling = [f for f in hints[LATENT] if any(w in _said(f) for w in words)]
+    if plain[SCORE] or plain[AR]:
+        several = len(hints[LATENT]) > 1 and plain[SCORE]
+        plain[LATENT] = hints[LATENT] if telling or several else []
+    else:
+        plain[LATENT] = telling
+
+
+def _flow_or_score(plain: Found) -> None:
+    if plain[FLOW]:  # an energy that is given is a target; one last denoising step is a detail
+        given = all("energy" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
+        if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
+            plain[SCORE] = []
+    matching = [f for f in plain[SCORE] if "matching" in _said(f)]
+    if matching and all(CONTINUOUS.search(_said(f)) for f in plain[FLOW]):
+        plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based
+
+
+def _only_a_name(draft: Draft, plain: Found) -> None:
+    """Drop a component that only the name has, where the text speaks of the name."""
+    if not any(f.rule.says == "flag: misleading-name" for f in draft.findings):
+        return
+    for p in ORDER:
+        others = any(plain[q] for q in ORDER if q != p)
+        if others and all(BARE.fullmatch(_said(f)) for f in plain[p]):
+            plain[p] = []
+
+
+def _ordered_flow(draft: Draft, plain: Found) -> None:
+    own = draft.sign("ordered flow") + draft.sign("inverse autoregressive")
+    apart = draft.sign("language") or (plain[LATENT] and not own)
+    if plain[FLOW] and not apart:  # an autoregressive flow is only a flow
+        draft.ordered = plain[AR]
+        plain[AR] = []
+
+
+def _language(draft: Draft, plain: Found) -> None:
+    if plain[AR] and all(TAUGHT.search(_said(f)) for f in plain[SCORE]):
+        plain[SCORE] = []  # a language model may be distilled, or consistent, as well
+    if not plain[SCORE]:
+        return
+    example = all("language models" in _said(f) for f in plain[AR])
+    loose = all(LOOSE.search(_said(f)) for f in plain[AR]) and not draft.sign("blockwise")
+    if example or (draft.sign("canvas") and loose):
+        plain[AR] = []  # "as in language models", or a diffusion language model
+
+
+def _draws_nothing(draft: Draft, plain: Found) -> bool:
+    """Say whether the release is not generative."""
+    denial = draft.said("flag", "not-generative")
+    task = draft.sign("discriminative")
+    some = any(plain.values())
+    off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
+    if (denial and (task or not some)) or (task and not some and not off):
+        draft.flags.add("not-generative")
+        draft.conclude("flag: not-generative", *denial, *task)
+        draft.sampling = draft.likelihood = "none"
+        draft.conclude("sampling: none", "what draws no samples has no sampler")
+        draft.conclude("likelihood: none", "what draws no samples has no density of its own")
+        return True
+    return False

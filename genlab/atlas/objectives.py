@@ -1,0 +1,94 @@
+"""What was minimised: what the text says, or the card of each component.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from .draft import ADV, AR, FLOW, LATENT, SCORE, Draft, Reason, distilled_from
+from .findings import Finding
+from .phrases import compiled
+
+FROM_TEACHER = compiled("teacher's|from (its|the|a) teacher|soft targets|logits of")
+
+
+TARGET = compiled("(loss|losses|target|targets|objective|regression|term) ?")
+
+
+def objectives(draft: Draft) -> None:
+    """Conclude what was minimised: what the text says, or the card of each component."""
+    here = draft.paradigms
+    if AR in here and not (SCORE in here and _inner_only(draft)):
+        _of_pieces(draft)
+    if LATENT in here and not (draft.sign("embedding code") and not draft.sign("code")):
+        _objective(draft, "elbo", draft.said("objective", "elbo"), LATENT)
+    if ADV in here:
+        _objective(draft, "adversarial", draft.said("paradigm", ADV), ADV)
+    if FLOW in here:
+        exact, taught = draft.said("objective", "change-of-variables"), distilled_from(draft)
+        if taught and SCORE not in here:
+            _objective(draft, "distillation", taught, FLOW)
+        elif exact or here != {FLOW, ADV} or draft.sign("decoder game"):
+            _objective(draft, "change-of-variables", exact, FLOW)
+    if SCORE in here:
+        _of_scores(draft)
+
+
+def _inner_only(draft: Draft) -> bool:
+    """Say whether the pieces are drawn by an inner loop, so that only its loss is left."""
+    inner = draft.sign("inner loop") + draft.sign("blockwise")
+    denied = any(f.rule.says == "sign: no softmax" for f in draft.findings)
+    return denied or bool(inner and not draft.sign("language"))
+
+
+def _of_pieces(draft: Draft) -> None:
+    said = draft.said("objective", "cross-entropy")
+    taught = [f for f in distilled_from(draft) if FROM_TEACHER.search(f.context)]
+    if taught and SCORE not in draft.paradigms:
+        _objective(draft, "distillation", taught, AR)
+    if said or not taught or SCORE in draft.paradigms:
+        _objective(draft, "cross-entropy", said, AR)
+
+
+def _of_scores(draft: Draft) -> None:
+    taught, matching = distilled_from(draft), draft.said("objective", "flow-matching")
+    noise = draft.said("objective", "denoising")
+    if draft.sign("optimisation"):
+        _objective(draft, "denoising", noise, SCORE)
+    elif taught:
+        _objective(draft, "distillation", taught, SCORE)
+        for name, said in (("flow-matching", matching), ("denoising", noise)):
+            if own := [f for f in said if _is_target(f)]:
+                _objective(draft, name, own, SCORE)
+    elif canvas := draft.sign("canvas"):
+        _objective(draft, "masked-prediction", canvas, SCORE)
+    elif (energy := draft.sign("energy")) and not (noise and _loose(energy)):
+        _objective(draft, "energy", energy, SCORE)
+    elif matching:
+        _objective(draft, "flow-matching", matching, SCORE)
+    elif "adversarial-diffusion" in draft.flags and not [f for f in noise if _is_loss(f)]:
+        draft.conclude("objective: adversarial", "the denoiser is trained by the game alone")
+    else:
+        _objective(draft, "denoising", noise, SCORE)
+
+
+def _is_loss(f: Finding) -> bool:
+    """Say whether the phrase names a loss, not only that a clean image is predicted."""
+    return "clean" not in f.phrase.lower()
+
+
+def _loose(energy: list[Finding]) -> bool:
+    """Say whether the text only speaks of some energy, not of a model that is one."""
+    return all(f.phrase.lower().split()[0] in ("the", "an", "its", "this") for f in energy)
+
+
+def _is_target(f: Finding) -> bool:
+    """Say whether the phrase names a loss that is added, as in "a flow-matching target"."""
+    phrase = " ".join(f.phrase.lower().split())
+    after = f.context[f.context.find(phrase) + len(phrase) :]
+    return bool(TARGET.match(after.strip()) or TARGET.search(phrase))
+
+
+def _objective(draft: Draft, name: str, said: list[Finding], card: str) -> None:
+    draft.objective.add(name)
+    card_says = f"the text does not say; it is on the card of {card}"
+    reasons: list[Reason] = [*said] or [card_says]
+    draft.conclude(f"objective: {name}", *reasons)

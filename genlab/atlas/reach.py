@@ -1,0 +1,150 @@
+"""How far the sense of a trigger reaches: one small function for each kind of reach.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+import re
+from collections.abc import Callable
+
+OWN = "we|our|ours|it|its|the|this|these|they|a|an|one|each|there|no"
+LIST_END = r"\w+(?:[ -][\w']+){0,2}(?:[,.;]|$)"  # "..., and diffusion models." goes on the list
+STOP = re.compile(
+    r"[;:()]| - |, (?:but|which|who|so|while|whereas|although|though|because|since|yet|instead|only"
+    r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|just"
+    r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"
+    rf"|, and (?:nothing|no|it|we|the|none|all|there)\b|, and (?!{LIST_END})"
+    r"| (?:but|because|although|though|since|so that|yet|while|whereas|until)\b"
+    r"| and (?:an?|the|is|are|has|have|uses?|can|it|its|runs?|trains?|samples?|then|so|we|gives?|"
+    r"keeps?|needs?|reports?|starts?|draws?|shows?)\b"
+)
+TO = re.compile(r" (?:by|with|to|for|of|in favour of|-+>|→)[ ]")
+CLAUSE = re.compile(r"[;:]|, (?!(?:and|or) )| (?:but|while|whereas|where|when|because) ")
+STRETCH = re.compile(
+    r"[;:()]|, (?:we|our|ours|this|it|now|but|while|whereas|the (?:new|current|present))\b| but "
+    r"| and (?:now|the new)\b"
+)
+CONTRAST = re.compile(
+    r"(?:[-*•+] )?(?:unlike|whereas|while|compared|instead|after|since|in contrast)\b"
+)
+ONWARD = re.compile(r"[;()]| but ")
+FAR = re.compile(r"[;:()]|, (?:we|our|ours|this|it|but|while|whereas)\b| but ")
+COMMA, FROM = re.compile(", "), re.compile(r" (?:from|of) ")
+KEY = re.compile(r"(?:[-*•+] )?(?:[^:]{1,40}: )?")
+WORDS = 14  # no forward scope is longer
+
+Span = tuple[int, int]
+
+
+def reach_of(kind: str, text: str, start: int, end: int) -> Span:
+    """Return the stretch of a sentence that a trigger reaches.
+
+    Args:
+        kind: a key of `REACHES`.
+        text: the sentence, in lower case.
+        start: of the trigger.
+        end: one past its last character.
+
+    Returns:
+        Start and end of the stretch.
+
+    Example:
+        >>> reach_of("after", "without a critic, and the flow is exact", 0, 7)
+        (7, 16)
+    """
+    return REACHES[kind](text, start, end)
+
+
+def _until(stop: re.Pattern[str], text: str, end: int) -> int:
+    m = stop.search(text, end)
+    return m.start() if m else len(text)
+
+
+def _stretch(text: str, start: int, end: int) -> Span:
+    last = _until(STRETCH, text, end)
+    return _clause(text, start, end)[0], (
+        min(last, _opening(text, end)) if CONTRAST.match(text) else last
+    )
+
+
+def _before(words: str) -> Callable[[str, int, int], Span]:
+    pattern = re.compile(words + "$")
+
+    def reach(text: str, start: int, end: int) -> Span:
+        m = pattern.search(text, max(0, start - 60), start)
+        return (m.start() if m else start), start
+
+    return reach
+
+
+def _in_line(text: str, start: int, end: int) -> Span:
+    key = KEY.match(text)
+    return (key.end() if key and key.end() <= start else 0), start
+
+
+def _word_after(text: str, start: int, end: int) -> Span:
+    m = re.compile(r"[ -]\w+").match(text, end)
+    return end, m.end() if m else end
+
+
+def _line(text: str, start: int, end: int) -> Span:
+    head = re.match(r"(?:[-*•+] )?", text)
+    later = head is not None and start > head.end()  # the key of a line stands at its beginning
+    return (start, start) if later else (end, len(text))
+
+
+def _forward(text: str, start: int, end: int) -> int:
+    """Return where a scope ends that begins at `end`."""
+    stop = STOP.search(text, end)
+    last = stop.start() if stop else len(text)
+    if start <= 2:  # an opening "Unlike GANs, our model ..." ends at a comma
+        hard = re.compile(r"[;:()]").search(text, end)
+        last = min(_opening(text, end), hard.start() if hard else len(text))
+    words = re.compile(rf"(?:\s*\S+){{0,{WORDS}}}").match(text, end)
+    return min(last, words.end() if words else last)
+
+
+ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
+
+
+def _opening(text: str, end: int) -> int:
+    """Return where an opening phrase ends: the first comma that does not go on with a list."""
+    comma = text.find(", ", end)
+    own = re.compile(rf", (?:{OWN})\b")
+    while comma > 0 and ITEM.match(text, comma) and not own.match(text, comma):
+        after = text.find(", ", comma + 1)
+        if after < 0:
+            break
+        comma = after
+    return comma if comma > 0 else len(text)
+
+
+def _clause(text: str, start: int, end: int) -> tuple[int, int]:
+    before = [m.end() for m in CLAUSE.finditer(text, 0, start)]
+    after = CLAUSE.search(text, end)
+    return (before[-1] if before else 0), (after.start() if after else len(text))
+
+
+REACHES: dict[str, Callable[[str, int, int], Span]] = {
+    "after": lambda text, start, end: (end, _forward(text, start, end)),
+    "far": lambda text, start, end: (start, _until(FAR, text, end)),
+    "comma": lambda text, start, end: (
+        end, min(_forward(text, end, end), _until(COMMA, text, end))
+    ),
+    "until from": lambda text, start, end: (
+        end, min(_forward(text, start, end), _until(FROM, text, end))
+    ),
+    "until to": lambda text, start, end: (
+        end, min(_forward(text, start, end), _until(TO, text, end))
+    ),
+    "onward": lambda text, start, end: (_clause(text, start, end)[0], _until(ONWARD, text, end)),
+    "stretch": _stretch,
+    "before": lambda text, start, end: (_clause(text, start, end)[0], start),
+    "before in line": _in_line,
+    "word after": _word_after,
+    "word before": _before(r"\w+-"),
+    "two before": _before(r"(?:[\w'-]+ ){1,2}"),
+    "near": _before(r"(?:(?!and |or )[\w'-]+ ){1,5}"),
+    "clause": lambda text, start, end: _clause(text, start, end),
+    "line": _line,
+    "sentence": lambda text, start, end: (0, len(text)),
+}  # fmt: skip

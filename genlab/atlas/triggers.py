@@ -1,0 +1,306 @@
+"""The words that take the sense from what stands near them, one row each; see scope.py.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """Words that take the sense from what stands near them."""
+
+    polarity: str
+    reach: str  # a key of reach.REACHES, or key, question, shield: see scope.py
+    pattern: str
+    example: str  # the phrase in [ ] has the polarity
+
+
+TRIGGERS = (
+    Trigger(
+        "asserted",
+        "shield",
+        "not (only|just|merely|solely|necessarily)|nothing but|no (fewer|less|more|later) "
+        "than|no (matter|doubt)|nothing (else )?than|not least|no sooner",
+        "Not only [diffusion] but flows.",
+    ),
+    Trigger(
+        "negated",
+        "after",
+        "no|not|without|neither|nor|never|none of|cannot|can't|doesn't|don't|isn't|aren't|"
+        "wasn't|didn't|won't|free (of|from)|nothing (here )?(is|was)|no longer|lack(s|ing)|"
+        "in the absence of|absence of|nowhere|nobody|hardly any",
+        "It works without [adversarial training].",
+    ),
+    Trigger(
+        "negated",
+        "until from",
+        "drop(s|ped|ping)?|remov(e|es|ed|ing)(?! (~ )?noise)|eliminat*|strip(s|ped)?|"
+        "delet(e|es|ed)",
+        "We remove the [codebook] from the model.",
+    ),
+    Trigger(
+        "negated",
+        "after",
+        "nothing (~ )?(to do|in common) with|not to be confused with|unrelated to|dispens* "
+        "with|abandon*|avoid*|do(es|ing)? away with|obviat*|get(s|ting)? rid of|omit*|"
+        "discard*|refrain* from|forgo(es|ing)?|forego*|skips|skipped|spares?|bypass*|"
+        "give(s)? up|gave up|reject*|leave(s)? out|say goodbye to|part(s|ed) with|"
+        "circumvent*|sidestep*",
+        "This dispenses with the [discriminator].",
+    ),
+    Trigger(
+        "negated",
+        "after",
+        "instead of|rather than|in place of|in lieu of|as opposed to",
+        "A flow instead of a [diffusion model].",
+    ),
+    Trigger(
+        "past",
+        "until to",
+        "replac(e|es|ed|ing)|swap(s|ped)?|exchang*|supersed(e|es|ing)|(mov*|switch*|"
+        "migrat*|chang*|went|shift*) (~ )?from|substitut* for",
+        "We replace the [GAN] by a diffusion model.",
+    ),
+    Trigger(
+        "past",
+        "before",
+        "(is|are|was|were|has been|have been|be|being|gets|got) (now |all |finally |also |"
+        "since )?(gone|removed|retired|dropped|abandoned|discontinued|deprecated|replaced|"
+        "superseded|left out|unnecessary|switched off|omitted|discarded|deleted|thrown "
+        "(out|away)|history|history now|out|swapped|moved to|phased out|scrapped|taken "
+        "out)|(make|makes|made|give|gives|gave) way to|retires|disappears|(has|have) (now "
+        ")?(retired|gone|left|disappeared)|(replaced|superseded) by|(is|are|was|were) no "
+        "longer|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
+        "superseded|switched off|turned off|disabled|(removed|dropped|retired|gone|"
+        "deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|"
+        "shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
+        "The [critic] is gone.",
+    ),
+    Trigger(
+        "past",
+        "before in line",
+        "-+>|→|=>",
+        "[40 steps] -> 30",
+    ),
+    Trigger(
+        "negated",
+        "before",
+        "(is|are|was|were) (not|never|neither|no longer) (used|needed|required|involved|"
+        "necessary|part of|included|applied|present|released|trained|shipped|provided|"
+        "supplied|covered|distributed)|(is|are) (absent|unnecessary|superfluous|not there|"
+        "optional extras)|plays? no (part|role)|ha(s|ve) no (place|part|role)",
+        "A [discriminator] is not used.",
+    ),
+    Trigger(
+        "negated",
+        "line",
+        "removed:|out:|gone:|not included:|what it is not:|not used:|dropped:|absent:|"
+        "excluded:|deprecated:|what it lacks:|not needed:|retired:|without:|missing:|not "
+        "part:",
+        "Removed: the [discriminator], 3 MB",
+    ),
+    Trigger(
+        "negated",
+        "key",
+        "",
+        "[Discriminator]: none",
+    ),
+    Trigger(
+        "negated",
+        "word after",
+        "non",
+        "A non-[autoregressive] network.",
+    ),
+    Trigger(
+        "negated",
+        "word before",
+        "free",
+        "It is [critic]-free.",
+    ),
+    Trigger(
+        "compared",
+        "after",
+        "unlike|than|prefer* ~ (to|over)|approach* (~ )?(samples|quality|results|scores) "
+        "of|parameters of|(evaluated|tested|measured|judged|benchmarked|held) against|"
+        "compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|"
+        "to)|versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|"
+        "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|exceed*|outdo*|"
+        "outclass*|outrun*|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
+        "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
+        "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
+        "with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
+        "level) of|approach* (those|that) of|compet* with|(ahead|short) of|whereas|(the "
+        ")?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|"
+        "against (~ )?(minutes|hours|seconds|days|weeks|\\d+)|as against|contains? every|"
+        "special cases? of|on top of what|what ~ (did|do|does) with",
+        "Faster than [diffusion models].",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "would (need|take|require|cost|have (needed|taken))|might need|(teacher|"
+        "original),? (which|that) (needs|takes)",
+        "A [WaveNet] would need minutes.",
+    ),
+    Trigger(
+        "compared",
+        "comma",
+        "beyond|as (good|fast|well|sharp|accurate|strong|cheap|long|crisp|stable|simple|"
+        "diverse|small|easy|quick) as|like (an?|any|every|other|most)",
+        "As sharp as a [GAN], with a likelihood.",
+    ),
+    Trigger(
+        "compared",
+        "after",
+        "(over|to) (strong|the best|all|earlier|previous|existing|comparable|recent)|over "
+        "~ baselines?|(that|which) ~ suffers? from|known from|familiar from|borrowed from|"
+        "inspired by|reminiscent of|as in|just as in|mistaken for|looks like|sounds like|"
+        "taken for|in the manner of|in the spirit of|as (known|used) in|(rate|quality|"
+        "speed|sharpness|diversity|fidelity|likelihoods?|bounds?|results?) of(?= (the |a |"
+        "other |modern |large )?(gans?|diffusion|autoregressive|flows?|adversarial))",
+        "Improvements over strong [StyleGAN] baselines.",
+    ),
+    Trigger(
+        "compared",
+        "far",
+        "(most|many|existing|current|other|previous|prior|earlier|conventional|traditional|"
+        "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
+        "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
+        "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
+        "tools|networks|outputs)|methods that|systems that|approaches that|models that had|"
+        "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
+        "traditionally|so far",
+        "Most image models use [diffusion].",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(?<!the )(?<!our )(?<!this )(?<!its )(?<!that )(models?|networks?|gans?|vaes?|"
+        "flows?|training|methods?|samplers?|autoencoders?|decoding|games?|diffusion) (~ "
+        ")?(are|is|was|were|have been|has been) (notoriously |often |very |too |known to "
+        "be |famously |still |now )?(slow|unstable|costly|expensive|obsolete|hard|"
+        "difficult|limited|brittle|blurry|dead|fragile|restricted|slower|outdated|infamous|"
+        "sequential|accurate but|powerful but|sharp but|good but|exact but|fast but|"
+        "fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|diffusions?|"
+        "policies|systems) (~ )?(need|would need|have (taken|become|won|dominated)|require|"
+        "suffer|cannot|struggle|fail|lack|pay|work on|spend|accumulate|collapse|dominate|"
+        "can't|write from)|(competitors|rivals|counterparts|alternatives) (~ )?(are|is|"
+        "were|need|cannot|take)|(gans?|flows?|vaes?|models) of (the same|equal|that|"
+        "similar|comparable) (size|quality|capacity)|(adversarial|autoregressive) "
+        "(training|decoding|sampling|generation|models?) (suffers?|needs|requires|"
+        "accumulates|is slow)",
+        "[Adversarial training] is unstable.",
+    ),
+    Trigger(
+        "past",
+        "stretch",
+        "versions? [\\d.]+ (was|were|used|relied|had)|(old|older|previous|earlier|former|"
+        "outgoing) (model|one|version|versions|release|releases|generation|system|tool|"
+        "network|service|method|engine|backend|back end|edition|generator|decoder|pipeline|"
+        "recipe)|(its|the|our) predecessors? (~ )?(was|were|used|had|is|needed|relied)|"
+        "formerly|used to|\\d\\.x|last year's|in the past|versions [\\d.]+ (to|and|or) [\\d.]+|"
+        "started (out )?as|began (life )?as|up to (version|release) [\\d.]+|(its|the) "
+        "ancestor|(once|originally) (was|were|used)",
+        "Version 3 was a [latent diffusion] model.",
+    ),
+    Trigger(
+        "past",
+        "after",
+        "we (looked at|considered|tried|tested|experimented with)|we thought of",
+        "We looked at [diffusion], which fills whole sentences.",
+    ),
+    Trigger(
+        "planned",
+        "onward",
+        "planned|plans? to|roadmap|future (versions?|releases?|work)|coming (soon|in)|next "
+        "(release|version)|not yet|we (intend|hope|expect) to|under consideration|may (add|"
+        "follow|come)|will (follow|come|add|get|gain|receive)|in preparation|later this "
+        "year|being (evaluated|considered|investigated)",
+        "[Speculative decoding] is planned for 5.1.",
+    ),
+    Trigger(
+        "aside",
+        "sentence",
+        "(serves?|served|used|kept|trained|there|only|solely|merely|purely|exclusively|"
+        "just) (only |solely |merely |purely |just |exclusively )?(for|to|in) (~ "
+        ")?(evaluat*|measur*|monitor* |rerank*|judg*|watermark*|moderat*)|not part of (the|"
+        "this|our) (release|package|repository)|for the listening tests|in an? (~ "
+        ")?ablation|in (the|our) ablations?|(evaluated|graded|scored|filtered|reranked|"
+        "ranked) by (an?|the|our)|for (the )?evaluation only|evaluation only|as an? "
+        "(evaluation )?metric",
+        "A [discriminator] serves only to measure the quality.",
+    ),
+    Trigger(
+        "aside",
+        "sentence",
+        "(vendors|exhibitors|others|people|everybody) (~ )?(showed|shows?|talk*|talked)",
+        "Vendors showed a [GAN] of sorts.",
+    ),
+    Trigger(
+        "aside",
+        "clause",
+        "(serve*|act*|used|kept|included|there|is|are|was|were|a gan) as (~ )?baselines?|"
+        "rerank*|for comparison|(in|as) (one|another|an earlier|the other) variant",
+        "A [GAN] serves as the baseline.",
+    ),
+    Trigger(
+        "aside",
+        "two before",
+        "baselines?",
+        "Three [GAN] baselines were trained.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "whether|would (be|have been)|we compared|you (may|might) (expect|think)|the name "
+        "(suggests|notwith*)|despite (its|the) name|in spite of (its|the) name|rumou?r*|"
+        "(captions|captioned|labelled|described|rewritten|expanded|annotated|translated|"
+        "(text|caption|prompt) embeddings?|(text|prompts?|captions?|conditions?|requests?|"
+        "phonemes|instructions?) (is|are) (encoded|embedded)) (was |were |are |is "
+        ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|"
+        "conditioned on (the |an? |its )?(output|features|embeddings?|states?|codes?) (of|"
+        "from)|what (is|was) called|trained on (~ )?(outputs?|fakes?|samples) (of|from)|"
+        "scores of",
+        "Captions by a [language model].",
+    ),
+    Trigger(
+        "aside",
+        "line",
+        "(text |caption |prompt |condition |speech )?encoders?:|condition*:|baselines?:|"
+        "compar*:|metrics?:|evaluat*:|captions?:|training captions:|safety*:|(training "
+        ")?data:|dataset:|filter*:|related*:|see also:|note on (the )?name:|(prompt "
+        ")?(rewriter|expander|expansion):|reranker:|judge:|tokenizer:|licen[cs]e:",
+        "Text encoder: frozen [language model], 4 GB",
+    ),
+    Trigger(
+        "past",
+        "line",
+        "(replaces|previous*|predecessor|before|supersedes|was|history|old):",
+        "Replaces: a [GAN] of 2019",
+    ),
+    Trigger(
+        "planned",
+        "line",
+        "(planned|roadmap|next|to do|todo|future*|coming):",
+        "Planned: [speculative decoding]",
+    ),
+    Trigger(
+        "teacher",
+        "line",
+        "teachers?:",
+        "Teacher: an [autoregressive] network",
+    ),
+    Trigger(
+        "teacher",
+        "near",
+        "teachers?",
+        "Distilled from an [autoregressive] teacher.",
+    ),
+    Trigger(
+        "aside",
+        "question",
+        "",
+        "Is this a [GAN]?",
+    ),
+)  # fmt: skip
