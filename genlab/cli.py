@@ -17,6 +17,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from genlab.atlas.reader import read_release
+from genlab.atlas.report import as_lines
+from genlab.atlas.report import load as load_release
+from genlab.atlas.text import UnreadableError
 from genlab.core.weights import read_card
 from genlab.systems.figures import Figures, agree
 from genlab.systems.training import Training, load, measured, train
@@ -94,6 +98,29 @@ def systems_command(
         out.print(table)
     if not all(row.get("agrees", True) for row in rows):
         raise typer.Exit(1)
+
+
+@app.command("read", help="Place a release on the map, and say which phrases put it there.")
+def read_command(
+    file: Annotated[str, typer.Argument(help="text of a release; - reads standard input")],
+    as_json: Annotated[bool, typer.Option("--json", help="print the reading as JSON")] = False,
+) -> None:
+    """Run `genlab read`.
+
+    Args:
+        file: a path, or - for standard input.
+        as_json: an object instead of lines.
+    """
+    try:
+        reading = read_release(load_release(file))
+    except UnreadableError as error:
+        err.print(f"genlab: {error}", soft_wrap=True, markup=False, highlight=False)
+        raise typer.Exit(2) from None
+    if as_json:
+        typer.echo(json.dumps(reading.as_dict(), indent=2, ensure_ascii=False))
+        return
+    for label, value in as_lines(reading):
+        out.print(f"{label:<11}{value}", soft_wrap=True, markup=False, highlight=False)
 
 
 def _row(training: Training, verify: bool) -> dict[str, Any]:
