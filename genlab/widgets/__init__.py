@@ -24,6 +24,7 @@ from .paradigm_map import paradigm_map as paradigm_map
 from .prompt_box import prompt_box as prompt_box
 from .quiz import quiz as quiz
 from .receptive_field import receptive_field as receptive_field
+from .release_reader import release_reader as release_reader
 from .sampler_steps import sampler_steps as sampler_steps
 from .score_field import score_field as score_field
 from .sde_paths import sde_paths as sde_paths
