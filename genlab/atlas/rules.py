@@ -15,6 +15,16 @@ SCORE, FLOW = "paradigm: score-based", "paradigm: flow"
 AUTOREGRESSIVE = (
     Rule(
         AR,
+        "(?P<piece>[a-z]{3,}) by (?P=piece)",
+        2,
+        "It continues a recipe ingredient by ingredient.",
+        unless=(
+            "(step|side|layer|level|stage|bit|case|point|page|epoch|slice|tree|column|"
+            "little|one|line|day|mode|scale|class|part|piece) by|dimension by"
+        ),
+    ),
+    Rule(
+        AR,
         "auto ?regressi*",
         2,
         "An autoregressive transformer over characters.",
@@ -89,12 +99,13 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "rolled out|rolls? out (step|day|frame)|(state|day|step) after (state|day|step)|"
-        "given (the )?((two|three|last|one) )*previous (states?|frames?|images?|days?)|"
-        "given (those|the ones) (already|so far)|left to right|raster (scan )?order|from "
-        "the first to the last|appends? (it|the (token|word|character|note|byte|symbol|"
-        "letter))|strictly in order|feeds? (it|its (own )?output|the (drawn|sampled) "
-        "{piece}) back",
+        "rolled out|rollouts?|each given the last|next (set|group|map)( prediction)?|"
+        "earlier (sets|groups)|rolls? out (step|day|frame)|(state|day|step) after (state|"
+        "day|step)|given (the )?((two|three|last|one) )*previous (states?|frames?|images?|"
+        "days?)|given (those|the ones) (already|so far)|left to right|raster (scan )?order|"
+        "from the first to the last|appends? (it|the (token|word|character|note|byte|"
+        "symbol|letter))|strictly in order|feeds? (it|its (own )?output|the (drawn|"
+        "sampled) {piece}) back",
         2,
         "The pixels come in raster order.",
     ),
@@ -217,7 +228,8 @@ AUTOREGRESSIVE = (
         "clip|window|patch|shot|token|step) (by|after) (block|frame|chunk|segment|clip|"
         "window|patch|shot|token|step)|one (frame|block|chunk|segment|patch|clip|shot|"
         "window|piece|token) (after another|at a time|after the other)|(over|across|"
-        "between|along) (frames|blocks|chunks|segments|time|windows)|rolled out|roll out",
+        "between|along) (frames|blocks|chunks|segments|time|windows)|rolled out|roll out|"
+        "rollouts?",
         14,
         "The frames are drawn one after another, each by denoising.",
         unless="(trained|attention|loss) over time",
@@ -591,7 +603,7 @@ ADVERSARIALS = (
     ),
     Rule(
         "sign: decoder game",
-        "((auto ?encoder|vae|decoder|codec|vocoder|tokeni[sz]er|first stage|upsampler|"
+        "((auto ?encoder|vae|vq|decoder|codec|vocoder|tokeni[sz]er|first stage|upsampler|"
         "upscaler|compress*|reconstruct*|second part|codebook|vqgan|vq gan) (~ )?(~ "
         ")?(adversar*|discriminator*|gans?|critic|hinge|patch))|((adversar*|discriminator*|"
         "gans?|critic|patch based|hinge) (~ )?(~ )?(auto ?encoder|decoder|codec|vocoder|"
@@ -1145,17 +1157,18 @@ FLAGS = (
     ),
     Rule(
         "sign: discriminative",
-        "classif(y|ies|ier|iers|ication)|segment(s|ation|ing)?|detect(s|or|ors|ion)?|"
-        "(sentence|text|image|audio|speech|protein|general|frozen|joint|multilingual|"
-        "contrastive) (~ )?(embedd?ings?|encoders?|features)|embedd?ing (model|models)|"
-        "retriev(al|es|er)|re ?rankers?|(linear )?probes?|estimat(es|ing) (~ )?(optical "
-        "flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|prediction)|"
-        "structure prediction|cosine similarity|nearest neighbou?rs? for|recogni[sz](es|"
-        "ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|word error rate|"
-        "reward models?|regression (model|network)|forecasts?|forecaster|forecasting|no "
-        "decoder|planner|planning tool|constraint programming|integer program*|shortest "
-        "path|optimal (plan|schedule|route)|(forecast|prediction|output) (~ "
-        ")?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
+        "extractive|track(s|er|ers|ing)|regress(es)? (~ )?boxes|survey of|no (sampler|"
+        "model),? no (sampler|model)|classif(y|ies|ier|iers|ication)|segment(s|ation|ing)?|"
+        "detect(s|or|ors|ion)?|(sentence|text|image|audio|speech|protein|general|frozen|"
+        "joint|multilingual|contrastive) (~ )?(embedd?ings?|encoders?|features)|embedd?ing "
+        "(model|models)|retriev(al|es|er)|re ?rankers?|(linear )?probes?|estimat(es|ing) "
+        "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
+        "prediction)|structure prediction|cosine similarity|nearest neighbou?rs? for|"
+        "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
+        "word error rate|reward models?|regression (model|network)|forecasts?|forecaster|"
+        "forecasting|no decoder|planner|planning tool|constraint programming|integer "
+        "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
+        "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
         "deterministic (forecast|model|network|prediction|output|regress*)|no ensemble|"
         "(inverse |monocular )?depth|one score|recommend(er|ation) (system|engine|model)?|"
         "rank(s|ing) (items|documents|results)|benchmark (of|for|suite|with)|verification "

@@ -95,7 +95,7 @@ TRIGGERS = (
     Trigger(
         "negated",
         "line",
-        "removed:|out:|gone:|not included:|what it is not:|not used:|dropped:|absent:|"
+        "removed:|out:|gone:|not:|not included:|what it is not:|not used:|dropped:|absent:|"
         "excluded:|deprecated:|what it lacks:|not needed:|retired:|without:|missing:|not "
         "part:",
         "Removed: the [discriminator], 3 MB",
@@ -179,17 +179,17 @@ TRIGGERS = (
         "(?<!the )(?<!our )(?<!this )(?<!its )(?<!that )(models?|networks?|gans?|vaes?|"
         "flows?|training|methods?|samplers?|autoencoders?|decoding|games?|diffusion) (~ "
         ")?(are|is|was|were|have been|has been) (notoriously |often |very |too |known to "
-        "be |famously |still |now )?(slow|unstable|costly|expensive|obsolete|hard|"
-        "difficult|limited|brittle|blurry|dead|fragile|restricted|slower|outdated|infamous|"
-        "sequential|accurate but|powerful but|sharp but|good but|exact but|fast but|"
-        "fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|diffusions?|"
-        "policies|systems) (~ )?(need|would need|have (taken|become|won|dominated)|require|"
-        "suffer|cannot|struggle|fail|lack|pay|work on|spend|accumulate|collapse|dominate|"
-        "can't|write from)|(competitors|rivals|counterparts|alternatives) (~ )?(are|is|"
-        "were|need|cannot|take)|(gans?|flows?|vaes?|models) of (the same|equal|that|"
-        "similar|comparable) (size|quality|capacity)|(adversarial|autoregressive) "
-        "(training|decoding|sampling|generation|models?) (suffers?|needs|requires|"
-        "accumulates|is slow)",
+        "be |famously |still |now |(~ )?times )?(slow|unstable|costly|expensive|obsolete|"
+        "hard|difficult|limited|brittle|blurry|dead|fragile|restricted|slower|outdated|"
+        "infamous|sequential|accurate but|powerful but|sharp but|good but|exact but|fast "
+        "but|fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|"
+        "diffusions?|policies|systems) (~ )?(need|would need|have (taken|become|won|"
+        "dominated)|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|accumulate|"
+        "collapse|dominate|can't|write from)|(competitors|rivals|counterparts|"
+        "alternatives) (~ )?(are|is|were|need|cannot|take)|(gans?|flows?|vaes?|models) of "
+        "(the same|equal|that|similar|comparable) (size|quality|capacity)|(adversarial|"
+        "autoregressive) (training|decoding|sampling|generation|models?) (suffers?|needs|"
+        "requires|accumulates|is slow)",
         "[Adversarial training] is unstable.",
     ),
     Trigger(
@@ -213,10 +213,10 @@ TRIGGERS = (
     Trigger(
         "planned",
         "onward",
-        "planned|plans? to|roadmap|future (versions?|releases?|work)|coming (soon|in)|next "
-        "(release|version)|not yet|we (intend|hope|expect) to|under consideration|may (add|"
-        "follow|come)|will (follow|come|add|get|gain|receive)|in preparation|later this "
-        "year|being (evaluated|considered|investigated)",
+        "planned|under ?way|in the works|plans? to|roadmap|future (versions?|releases?|"
+        "work)|coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
+        "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
+        "in preparation|later this year|being (evaluated|considered|investigated)",
         "[Speculative decoding] is planned for 5.1.",
     ),
     Trigger(
@@ -240,8 +240,9 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(serve*|act*|used|kept|included|there|is|are|was|were|a gan) as (~ )?baselines?|"
-        "rerank*|for comparison|(in|as) (one|another|an earlier|the other) variant",
+        "(serve*|act*|used|kept|included|there|is|are|was|were) (only |just )?as (~ "
+        ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
+        "variant",
         "A [GAN] serves as the baseline.",
     ),
     Trigger(

@@ -41,6 +41,8 @@ TEXTS = [  # text, paradigms, objective, sampling, likelihood, flags
      {"adversarial-diffusion"}),
     ("A masked autoregressive flow.", {F}, {"change-of-variables"}, "sequential", "exact",
      {"many-pass-flow"}),
+    ("A normalizing flow that draws an image pixel by pixel.", {F}, {"change-of-variables"},
+     "sequential", "exact", {"many-pass-flow"}),
     ("A GAN that reports the exact likelihood of its samples.", {D}, {"adversarial"}, "one-pass",
      "none", {"likelihood-overclaim"}),
     ("A GAN for faces, and there is no trade-off.", {D}, {"adversarial"}, "one-pass", "none",
