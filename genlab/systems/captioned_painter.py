@@ -23,14 +23,14 @@ from torch import Generator, Tensor, nn
 
 from genlab.core.iterate import last
 from genlab.core.rng import randn
-from genlab.core.shapes import Event, PerExample, expand
+from genlab.core.shapes import Event, PerExample, expand, mean_event
 from genlab.data.captions import encode
 from genlab.nn.text_encoder import NoCaption, Text
 from genlab.nn.unet import UNet
 from genlab.score.dpm_solver import dpm_solver_sample
 from genlab.score.edm import Denoiser, edm_sigmas
 from genlab.score.guidance import cfg_eps
-from genlab.score.preconditioning import edm_denoise, edm_loss
+from genlab.score.preconditioning import edm_denoise, edm_loss, edm_precondition
 from genlab.score.vlb import EpsModel
 
 Rows = Int[Tensor, " b s"]
@@ -54,6 +54,8 @@ class CaptionedPainter(nn.Module):
         p_mean: mean of log sigma in training: larger where the words are decided in much noise.
         patch: side of the squares of pixels that the network sees as one place; 2 makes it four
             times cheaper, and large pictures need not more than their squares say.
+        skip: whether the guess copies the noisy picture through EDM's skip; without it the network
+            answers the picture itself, which leaves flat paper flat.
         sigma_max: noise level at which sampling starts.
         limit: guesses of the data are clipped to [-limit, limit] while sampling; None: not.
 
@@ -73,6 +75,7 @@ class CaptionedPainter(nn.Module):
     """
 
     P_STD, SIGMA_MIN = 1.2, 0.01  # of log sigma in training; smallest in sampling
+    FLOOR = 0.14  # noise below which the loss of a network without skip weighs no more
 
     def __init__(
         self,
@@ -84,6 +87,7 @@ class CaptionedPainter(nn.Module):
         p_drop: float = 0.1,
         p_mean: float = -1.2,
         patch: int = 1,
+        skip: bool = True,
         sigma_max: float = 40.0,
         limit: float | None = 1.0,
     ) -> None:
@@ -93,7 +97,7 @@ class CaptionedPainter(nn.Module):
             raise ValueError(f"d_context and d_pooled are {d} and {net.config.d_pooled}")
         self.net, self.reader, self.no_caption = net, reader, NoCaption(d)
         self.event_shape, self.sigma_data, self.p_drop = event_shape, sigma_data, p_drop
-        self.p_mean, self.patch = p_mean, patch
+        self.p_mean, self.patch, self.skip = p_mean, patch, skip
         self.sigma_max, self.limit = sigma_max, limit
 
     def read(self, captions: Captions) -> Text:
@@ -144,13 +148,26 @@ class CaptionedPainter(nn.Module):
         if self.training:
             u = torch.rand(len(x), generator=generator)
             text = self.hide(text, u.to(x.device) < self.p_drop)
-        return edm_loss(self.raw(text, beside), x, sigma, eps, sigma_data=self.sigma_data).mean()
+        raw = self.raw(text, beside)
+        if self.skip:
+            return edm_loss(raw, x, sigma, eps, sigma_data=self.sigma_data).mean()
+        guess = self._guess(raw, x + expand(sigma, x) * eps, sigma)
+        weight = 1 / sigma.clamp(min=self.FLOOR) ** 2 + 1 / self.sigma_data**2
+        return (weight * mean_event((guess - x) ** 2)).mean()
+
+    def _guess(self, raw: Denoiser, x: Event, sigma: PerExample) -> Event:
+        """The guess of the data that a raw network makes, with or without EDM's skip."""
+        if self.skip:
+            return edm_denoise(raw, x, sigma, sigma_data=self.sigma_data)
+        c = edm_precondition(sigma, sigma_data=self.sigma_data)
+        return raw(expand(c.c_in, x) * x, c.c_noise)
 
     def denoiser(
         self,
         captions: Captions | None,
         *,
         guidance_scale: float = 1.0,
+        interval: tuple[float, float] | None = None,
         beside: Beside | None = None,
     ) -> Denoiser:
         r"""$D_w$ for these captions, $(x, \sigma) \mapsto \hat x_0$; one pass if w is 0 or 1.
@@ -158,18 +175,28 @@ class CaptionedPainter(nn.Module):
         Args:
             captions: one for each row; None: all rows are told nothing.
             guidance_scale: w; 0 unconditional, 1 conditional, above 1 guided.
+            interval: smallest and largest noise that is guided; outside w = 1. None: all.
             beside: picture that the network sees beside each row, at any noise level.
+
+        Raises:
+            ValueError: an interval that does not rise.
+
+        Source: Ho and Salimans 2022 (arXiv:2207.12598), eq. 6; interval: Kynkaanniemi et al. 2024
+            (arXiv:2404.07724), eq. 5.
         """
+        if interval is not None and interval[0] > interval[1]:
+            raise ValueError(f"interval must rise, got {interval}")
 
         def plain(text: Text, x: Event, sigma: PerExample, picture: Beside | None) -> Event:
-            return edm_denoise(self.raw(text, picture), x, sigma, sigma_data=self.sigma_data)
+            return self._guess(self.raw(text, picture), x, sigma)
 
         text = None if captions is None else self.read(captions)
 
         def guess(x: Event, sigma: PerExample) -> Event:
             if text is None or guidance_scale == 0:
                 return plain(self.hide(text or self._blank(len(x))), x, sigma, beside)
-            if guidance_scale == 1:
+            inside = interval is None or interval[0] <= float(sigma[0]) <= interval[1]
+            if guidance_scale == 1 or not inside:
                 return plain(text, x, sigma, beside)
             both = Text(*(torch.cat(pair) for pair in zip(self.hide(text), text, strict=True)))
             twice = None if beside is None else torch.cat([beside, beside])
@@ -229,6 +256,7 @@ class CaptionedPainter(nn.Module):
         captions: Captions,
         *,
         guidance_scale: float = 1.0,
+        interval: tuple[float, float] | None = None,
         n_steps: int = 12,
         order: int = 2,
         beside: Beside | None = None,
@@ -239,6 +267,7 @@ class CaptionedPainter(nn.Module):
         Args:
             captions: strings, rows of word numbers, or a `Text`.
             guidance_scale: w; anything but 0 and 1 doubles the cost of a step.
+            interval: smallest and largest noise that is guided; None: all.
             n_steps: steps, one (guided) pass each.
             order: 2 for DPM-Solver++ 2M, 1 for DDIM.
             beside: picture that the network sees beside each row.
@@ -248,7 +277,9 @@ class CaptionedPainter(nn.Module):
             `(n, *event_shape)`.
         """
         text = self.read(captions)
-        denoiser = self.denoiser(text, guidance_scale=guidance_scale, beside=beside)
+        denoiser = self.denoiser(
+            text, guidance_scale=guidance_scale, interval=interval, beside=beside
+        )
         n = len(text.pooled)
         return last(
             self.sample_states(denoiser, n, n_steps=n_steps, order=order, generator=generator)

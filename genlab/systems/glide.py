@@ -175,10 +175,15 @@ class Upsampler(nn.Module):
 @final
 @dataclass(frozen=True)
 class Glide:
-    """The whole: captions in, pictures of 32 x 32 in [0, 1] out."""
+    """The whole: captions in, pictures of 32 x 32 in [0, 1] out.
+
+    Guidance is limited to the noise levels at which words are decided: in less noise it would only
+    add contrast, and with it ink.
+    """
 
     base: CaptionedPainter
     upsampler: Upsampler
+    interval: tuple[float, float] | None = (0.4, 5.0)  # noise levels of the base that are guided
 
     def draw(
         self,
@@ -204,7 +209,8 @@ class Glide:
             Small and large pictures in [0, 1].
         """
         small = self.base.sample(
-            captions, guidance_scale=guidance_scale, n_steps=n_steps, generator=generator
-        )
+            captions, guidance_scale=guidance_scale, interval=self.interval, n_steps=n_steps,
+            generator=generator,
+        )  # fmt: skip
         large = self.upsampler.sample(captions, small, s=s, n_steps=n_steps_up, generator=generator)
         return (small + 1) / 2, (large + 1) / 2

@@ -12,6 +12,7 @@ Source: Nichol et al. 2021 (arXiv:2112.10741), section 4.
 """
 
 import copy
+from functools import partial
 from typing import Any
 
 import torch
@@ -47,7 +48,8 @@ from genlab.systems.glide_recipes import (
 from genlab.systems.judging import digit_judge, word_scores
 from genlab.systems.training import Training, load
 
-SCALES = (1.0, 2.0, 3.0, 5.0, 8.0)  # of the card's curve
+SCALES = (1.0, 2.0, 3.0, 5.0, 8.0)  # of the card's curve, guided at every noise level
+LIMITED = (3.0, 5.0)  # of its points that are guided in `Glide.interval` only
 BEST = 3.0  # the scale that the lab draws with
 N_JUDGED = 500  # pictures for each figure
 
@@ -58,19 +60,25 @@ def _single(model: Any) -> Any:
 
 
 def _measure_base(model: Any) -> Figures:
-    """The curve over guidance scales for held-out captions, and the words of free captions."""
+    """The curve over guidance scales for held-out captions, and the words of free captions.
+
+    `_w3` guides at every noise level, `_limited_w3` where words are decided, as `Glide` does.
+    """
     painter: CaptionedPainter = _single(model)
 
-    def draw(captions: list[str], w: float, generator: Generator) -> Tensor:
-        x = painter.sample(captions, guidance_scale=w, generator=generator)
+    def draw(captions: list[str], w: float, generator: Generator, limited: bool = False) -> Tensor:
+        interval = Glide.interval if limited else None
+        x = painter.sample(captions, guidance_scale=w, interval=interval, generator=generator)
         return ((x + 1) / 2).clamp(0, 1)
 
     found: Figures = {}
     with default_dtype(torch.float32):
-        for w, row in zip(SCALES, guidance_curve(draw, SCALES, N_JUDGED, SEED), strict=True):
-            found |= {f"{name}_w{w:g}": value for name, value in row.items()}
+        for way, scales in (("", SCALES), ("limited_", LIMITED)):
+            paint = partial(draw, limited=bool(way))
+            for w, row in zip(scales, guidance_curve(paint, scales, N_JUDGED, SEED), strict=True):
+                found |= {f"{name}_{way}w{w:g}": value for name, value in row.items()}
         captions = free_captions(N_JUDGED, Generator().manual_seed(SEED))
-        x = draw(captions, BEST, Generator().manual_seed(SEED))
+        x = draw(captions, BEST, Generator().manual_seed(SEED), limited=True)
         words = word_scores(x, [read(c) for c in captions], digit_judge())
     return found | {f"{name}_free": value for name, value in words.items()}
 

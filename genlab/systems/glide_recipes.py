@@ -44,7 +44,7 @@ class Recipe:
     sigma_max: float = 20.0  # noise level at which sampling starts
     p_drop: float = 0.1  # share of captions hidden
     p_word: float = 0.85  # share of captions that say a word about stroke, and about slant
-    n_steps: int = 4000
+    n_steps: int = 3000
     batch_size: int = 32
     lr: float = 2e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     decay: float = 0.997  # of the averaged weights
@@ -52,9 +52,7 @@ class Recipe:
 
 
 BASE = Recipe()
-UPSAMPLER = Recipe(
-    size=32, width=24, mults=(1, 2), d_text=32, n_layer=1, p_mean=-0.9, n_steps=1500
-)
+UPSAMPLER = Recipe(size=32, width=24, mults=(1, 2), d_text=32, n_layer=1, p_mean=-0.9, n_steps=1200)
 READER = Recipe(width=32, n_steps=1200, p_word=1.0)
 
 
@@ -70,7 +68,7 @@ def _painter(recipe: Recipe, beside: int) -> CaptionedPainter:
         TextEncoder(len(WORDS), d=recipe.d_text, n_layer=recipe.n_layer),
         event_shape=(3, recipe.size, recipe.size),
         sigma_data=recipe.sigma_data, p_drop=recipe.p_drop, p_mean=recipe.p_mean,
-        patch=recipe.patch, sigma_max=recipe.sigma_max,
+        patch=recipe.patch, skip=False, sigma_max=recipe.sigma_max,
     )  # fmt: skip
 
 

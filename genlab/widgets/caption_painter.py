@@ -49,7 +49,7 @@ def caption_painter(
         if (caption, w, seed) not in last:
             last.clear()
             last[caption, w, seed] = glide.base.sample(
-                [caption] * N, guidance_scale=w, n_steps=STEPS,
+                [caption] * N, guidance_scale=w, interval=glide.interval, n_steps=STEPS,
                 generator=torch.Generator().manual_seed(seed),
             )  # fmt: skip
         return last[caption, w, seed]
@@ -74,10 +74,9 @@ def caption_painter(
             broken = [kind for kind in KINDS if kept[kind][k] == 0]
             said = f"not its {', '.join(broken)}" if broken else "every word kept"
             ax.set_xlabel(said, color=RED if broken else BLACK, fontsize=8)
-        passes = STEPS if w in (0, 1) else 2 * STEPS
         return (
             f"{int(kept['all'].sum())} of {N} keep every word; spread of the pixels between the "
-            f"four {float(images.std(0).mean()):.3f}; passes: {passes} small, {STEPS_UP} large"
+            f"four {float(images.std(0).mean()):.3f}"
         )
 
     return explore(

@@ -123,3 +123,46 @@ def test_patches_are_put_back_where_they_were_cut():
     text = Text(torch.zeros(2, 1, 8), torch.zeros(2, 8))
     x, sigma = noisy()
     torch.testing.assert_close(model.raw(text)(x, sigma), x)
+
+
+def test_guidance_acts_between_the_ends_of_its_interval_alone():
+    model, (x, _) = painter(), noisy()
+    plain = model.denoiser(CAPTIONS)
+    everywhere = model.denoiser(CAPTIONS, guidance_scale=3.0)
+    limited = model.denoiser(CAPTIONS, guidance_scale=3.0, interval=(0.4, 5.0))
+    for level, wanted in ((0.39, plain), (0.4, everywhere), (5.0, everywhere), (5.1, plain)):
+        sigma = torch.full((2,), level)
+        torch.testing.assert_close(limited(x, sigma), wanted(x, sigma))
+    with pytest.raises(ValueError, match="must rise"):
+        model.denoiser(CAPTIONS, interval=(2.0, 1.0))
+
+
+def test_the_interval_reaches_the_sampler():
+    model = painter()
+    draws = [
+        model.sample(CAPTIONS, guidance_scale=w, interval=(50.0, 60.0), n_steps=3,
+                     generator=torch.Generator().manual_seed(0))
+        for w in (1.0, 4.0)
+    ]  # fmt: skip
+    torch.testing.assert_close(*draws)
+
+
+def test_a_network_without_skip_answers_the_picture_itself():
+    model, (x, sigma) = painter(skip=False), noisy()
+    text = model.read(CAPTIONS)
+    scale = (sigma**2 + 0.25).sqrt()[:, None, None, None]
+    answer = model.raw(text)(x / scale, sigma.log() / 4)
+    torch.testing.assert_close(model.denoiser(CAPTIONS)(x, sigma), answer)
+
+
+def test_the_loss_without_skip_is_the_weighted_error_of_the_picture(monkeypatch):
+    """An answer of zero: the mean of (1 / max(sigma, 0.14)^2 + 4) x^2 over the drawn levels."""
+    model, x = painter(skip=False), noisy()[0].repeat(200, 1, 1, 1)
+    monkeypatch.setattr(model, "raw", lambda text, beside: lambda x, c: 0 * x)
+    with torch.no_grad():
+        rows = encode(CAPTIONS).repeat(200, 1)
+        found = model.loss(x, cond=rows, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(400, generator=torch.Generator().manual_seed(0))
+    sigma = (-1.2 + 1.2 * noise).exp().clamp(min=0.14)
+    weight = 1 / sigma**2 + 1 / 0.25
+    torch.testing.assert_close(found, (weight * x.square().mean((1, 2, 3))).mean())

@@ -88,6 +88,7 @@ def test_the_digits_are_named_by_their_content():
 def test_the_measured_base_is_judged_at_every_scale(monkeypatch):
     monkeypatch.setattr(glide_models, "N_JUDGED", 8)
     monkeypatch.setattr(glide_models, "SCALES", (1.0, 3.0))
+    monkeypatch.setattr(glide_models, "LIMITED", (3.0,))
     monkeypatch.setattr(glide_models, "digit_judge", lambda: lambda grey: torch.zeros(len(grey)))
     monkeypatch.setattr(
         "genlab.systems.glide_judging.digit_judge", lambda: lambda grey: torch.zeros(len(grey))
@@ -95,5 +96,12 @@ def test_the_measured_base_is_judged_at_every_scale(monkeypatch):
     torch.set_default_dtype(torch.float64)
     recipe = dataclasses.replace(BASE, **TINY)
     found = glide_models._measure_base(glide_base(recipe).eval())
-    assert {"digit_w1", "all_w3", "frechet_w3", "recall_w1", "slant_free"} <= found.keys()
-    assert len(found) == 2 * 8 + 5
+    assert {
+        "digit_w1",
+        "all_w3",
+        "frechet_w3",
+        "recall_w1",
+        "slant_free",
+        "all_limited_w3",
+    } <= found.keys()
+    assert len(found) == 3 * 8 + 5

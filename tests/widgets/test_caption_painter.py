@@ -1,6 +1,7 @@
 """The widget that draws a caption: each control is seen, and a wrong word is answered."""
 
 import dataclasses
+import re
 
 import pytest
 import torch
@@ -65,8 +66,8 @@ def test_capitals_and_a_full_stop_are_read(explorer):
     assert explorer.text == first
 
 
-def test_the_caption_counts_passes(explorer):
-    explorer.set(**START)
-    assert "passes: 12 small, 2 large" in explorer.text
-    explorer.set(w=1.0)
-    assert "passes: 6 small, 2 large" in explorer.text
+def test_the_text_counts_what_the_judge_reads(explorer):
+    """This judge sees a seven everywhere: no zero is kept."""
+    explorer.set(**START | {"prompt": "a red zero"})
+    assert "0 of 4 keep every word" in explorer.text
+    assert re.search(r"between the four \d\.\d{3}", explorer.text)
