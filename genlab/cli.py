@@ -3,6 +3,7 @@
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
+import dataclasses
 import json
 import signal
 import sys
@@ -17,11 +18,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from genlab.atlas import league
+from genlab.atlas.cheatsheet import cheat_sheet
 from genlab.atlas.reader import read_release
 from genlab.atlas.report import as_lines
 from genlab.atlas.report import load as load_release
 from genlab.atlas.text import UnreadableError
 from genlab.core.weights import read_card
+from genlab.course.handout import handout
 from genlab.systems.figures import Figures, agree
 from genlab.systems.training import Training, load, measured, train
 from genlab.systems.zoo import TRAININGS, find
@@ -37,6 +41,7 @@ TRAIN = """Train a model of the course from its recipe, and write its weights wi
 
 Killed and repeated, it goes on where it was and ends with the same bits. Several processes share
 each batch under: torchrun --nproc-per-node 2 -m genlab.cli train NAME"""
+LEAGUE = "Every family on the same digits: bits per dimension, distance, speed, and what each pays."
 SYSTEMS = "List the models that ship, with the held-out figures on their cards."
 
 
@@ -100,6 +105,30 @@ def systems_command(
         raise typer.Exit(1)
 
 
+@app.command("league", help=LEAGUE)
+def league_command(
+    as_json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
+    again: Annotated[bool, typer.Option("--remake", help="measure every row again")] = False,
+) -> None:
+    """Run `genlab league`.
+
+    Args:
+        as_json: a list of objects instead of a table.
+        again: measure, and replace the table that ships.
+    """
+    with _complaints():
+        if again:
+            league.write(league.remake(lambda row: err.print(row.name)))
+        rows = league.load_league()
+    if as_json:
+        typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
+        return
+    table = Table(*league.COLUMNS)
+    for row in rows:
+        table.add_row(*league.cells(row))
+    out.print(table)
+
+
 @app.command("read", help="Place a release on the map, and say which phrases put it there.")
 def read_command(
     file: Annotated[str, typer.Argument(help="text of a release; - reads standard input")],
@@ -121,6 +150,32 @@ def read_command(
         return
     for label, value in as_lines(reading):
         out.print(f"{label:<11}{value}", soft_wrap=True, markup=False, highlight=False)
+
+
+@app.command("handout", help="Copy lessons and labs into a new folder, to hand out.")
+def handout_command(
+    folder: Annotated[Path, typer.Argument(help="a new folder")],
+    instructor: Annotated[
+        bool, typer.Option("--instructor", help="with outputs and worked solutions")
+    ] = False,
+) -> None:
+    """Run `genlab handout`.
+
+    Args:
+        folder: where to.
+        instructor: which edition.
+    """
+    with _complaints():
+        written = handout(folder, instructor=instructor)
+    edition = "instructor's" if instructor else "students'"
+    out.print(f"{len(written)} notebooks of the {edition} edition in {folder}", soft_wrap=True)
+
+
+@app.command("cheatsheet", help="Print the course on one page, as Markdown.")
+def cheatsheet_command() -> None:
+    """Run `genlab cheatsheet`."""
+    with _complaints():
+        typer.echo(cheat_sheet(), nl=False)
 
 
 def _row(training: Training, verify: bool) -> dict[str, Any]:

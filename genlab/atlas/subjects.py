@@ -18,7 +18,7 @@ from genlab.autoregressive.pixelcnn import PixelCNN, TwoStacks
 from genlab.autoregressive.transformer_lm import TransformerLM
 from genlab.core.iterate import last
 from genlab.nn.transformer import TransformerConfig
-from genlab.score import NCSN, noise_ladder
+from genlab.score import NCSN
 from genlab.score.ddim import ddim_sample, ddim_timesteps
 from genlab.score.ddpm import DDPM
 from genlab.score.digit_consistency import student_levels
@@ -113,11 +113,10 @@ def ncsn() -> Subject:
     def with_steps(n_steps: int) -> Subject:
         other: NCSN = copy.deepcopy(model)
         other.n_steps = n_steps
-        other.sigmas = noise_ladder(10.0, 0.2, 4).to(other.sigmas)  # four rungs are enough to count
         return whole("digit_ncsn", other)
 
-    one = with_steps(5)
-    return Subject(one.name, one.stages, one.draw, more_steps=lambda: with_steps(10))
+    one = with_steps(model.n_steps)
+    return Subject(one.name, one.stages, one.draw, more_steps=lambda: with_steps(2 * model.n_steps))
 
 
 def diffusion() -> Subject:

@@ -82,9 +82,7 @@ def digit_ebm(recipe: Recipe = Recipe()) -> EBM:
     )
 
 
-def train_digit_ebm(
-    ebm: EBM, images: Int[Tensor, " n 1 8 8"], recipe: Recipe = Recipe()
-) -> Run:
+def train_digit_ebm(ebm: EBM, images: Int[Tensor, " n 1 8 8"], recipe: Recipe = Recipe()) -> Run:
     """Train it on grey levels 0..16; one record an update.
 
     Args:
