@@ -140,7 +140,7 @@ class Upsampler(nn.Module):
         captions: Captions,
         small: Small,
         *,
-        s: float = 0.1,
+        s: float = 0.0,
         guidance_scale: float = 1.0,
         n_steps: int = 6,
         generator: Generator | None = None,
@@ -192,7 +192,7 @@ class Glide:
         guidance_scale: float = 3.0,
         n_steps: int = 12,
         n_steps_up: int = 6,
-        s: float = 0.1,
+        s: float = 0.0,
         generator: Generator | None = None,
     ) -> tuple[Small, Large]:
         """Draw one picture for each caption.

@@ -30,12 +30,12 @@ from genlab.systems.glide_judging import (
     free_captions,
     guidance_curve,
     held_out_captions,
-    judged,
     likeness,
     small_pictures,
 )
 from genlab.systems.glide_recipes import (
     BASE,
+    PLAIN,
     READER,
     UPSAMPLER,
     Recipe,
@@ -48,7 +48,7 @@ from genlab.systems.glide_recipes import (
 from genlab.systems.judging import digit_judge, word_scores
 from genlab.systems.training import Training, load
 
-SCALES = (1.0, 2.0, 3.0, 5.0, 8.0)  # of the card's curve, guided at every noise level
+SCALES = (0.0, 1.0, 2.0, 3.0, 5.0, 8.0)  # of the card's curve, guided at every noise level
 LIMITED = (3.0, 5.0)  # of its points that are guided in `Glide.interval` only
 BEST = 3.0  # the scale that the lab draws with
 N_JUDGED = 500  # pictures for each figure
@@ -86,24 +86,37 @@ def _measure_base(model: Any) -> Figures:
 def _measure_upsampler(model: Any) -> Figures:
     """Enlarged real pictures and enlarged drawn ones, against bicubic and the best sharpening."""
     with default_dtype(torch.float32):
-        glide = Glide(load(TRAININGS[0], dtype=torch.float32), _single(model))
-        captions, generator = held_out_captions(N_JUDGED), Generator().manual_seed(SEED)
-        real = small_pictures(N_JUDGED)
-        up = glide.upsampler.sample(captions, 2 * real - 1, s=0.0, generator=generator)
-        drawn, large = glide.draw(captions, guidance_scale=BEST, generator=generator)
+        real, drawn, ours = _enlarged_by(model)
         found: Figures = {}
-        for kind, small, ours in (("real", real, (up + 1) / 2), ("drawn", drawn, large)):
+        for kind, small in (("real", real), ("drawn", drawn)):
             rows = {
-                "ours": likeness(ours),
+                "ours": likeness(ours[kind]),
                 "bicubic": likeness(enlarged(small, 0.0)),
                 "sharpened": best_sharpening(small)[1],
             }
             for name, row in rows.items():
                 found |= {f"{key}_{name}_{kind}": v for key, v in row._asdict().items()}
-        words = judged(large, captions)
-    return found | {
-        f"{key}_32": words[key] for key in ("digit", "colour", "stroke", "slant", "all")
-    }
+        captions = held_out_captions(N_JUDGED)
+        words = word_scores(ours["drawn"], [read(c) for c in captions], digit_judge())
+    return found | {f"{key}_32": value for key, value in words.items()}
+
+
+def _measure_plain(model: Any) -> Figures:
+    """The same pictures, without what they are compared with."""
+    with default_dtype(torch.float32):
+        _, _, ours = _enlarged_by(model)
+        rows = {kind: likeness(pictures)._asdict() for kind, pictures in ours.items()}
+    return {f"{key}_ours_{kind}": v for kind, row in rows.items() for key, v in row.items()}
+
+
+def _enlarged_by(model: Any) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """Real small pictures, drawn ones, and what an upsampler makes of each."""
+    glide = Glide(load(TRAININGS[0], dtype=torch.float32), _single(model))
+    captions, generator = held_out_captions(N_JUDGED), Generator().manual_seed(SEED)
+    real = small_pictures(N_JUDGED)
+    up = glide.upsampler.sample(captions, 2 * real - 1, generator=generator)
+    drawn, large = glide.draw(captions, guidance_scale=BEST, generator=generator)
+    return real, drawn, {"real": (up + 1) / 2, "drawn": large}
 
 
 def _measure_reader(model: Any) -> Figures:
@@ -139,14 +152,18 @@ def _training(
 TRAININGS: tuple[Training, ...] = (
     _training(
         "glide_base", "captioned digits of 16 x 16 in pixel space: U-Net and text encoder", BASE,
-        400, glide_base, train_glide, _measure_base,
+        240, glide_base, train_glide, _measure_base,
     ),
     _training(
         "glide_upsampler", "16 x 16 to 32 x 32: U-Net beside the noisy small picture", UPSAMPLER,
-        200, glide_upsampler, train_glide, _measure_upsampler,
+        150, glide_upsampler, train_glide, _measure_upsampler,
+    ),
+    _training(
+        "glide_upsampler_plain", "the same without noise on the small picture: for comparison",
+        PLAIN, 150, glide_upsampler, train_glide, _measure_plain,
     ),
     _training(
         "glide_reader", "words of noisy pictures: the slope for classifier guidance", READER,
-        60, glide_reader, train_reader, _measure_reader,
+        30, glide_reader, train_reader, _measure_reader,
     ),
 )  # fmt: skip

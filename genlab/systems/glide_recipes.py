@@ -9,6 +9,7 @@ Lesson: notebooks/systems/glide.ipynb
 Source: Nichol et al. 2021 (arXiv:2112.10741), section 4.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
@@ -44,6 +45,7 @@ class Recipe:
     sigma_max: float = 20.0  # noise level at which sampling starts
     p_drop: float = 0.1  # share of captions hidden
     p_word: float = 0.85  # share of captions that say a word about stroke, and about slant
+    s_max: float = 0.5  # largest noise on the small picture that an upsampler sees
     n_steps: int = 3000
     batch_size: int = 32
     lr: float = 2e-3  # highest rate: 100 steps of rise, then half a cosine to zero
@@ -53,6 +55,7 @@ class Recipe:
 
 BASE = Recipe()
 UPSAMPLER = Recipe(size=32, width=24, mults=(1, 2), d_text=32, n_layer=1, p_mean=-0.9, n_steps=1200)
+PLAIN = dataclasses.replace(UPSAMPLER, s_max=0.0)  # never shown a spoiled small picture
 READER = Recipe(width=32, n_steps=1200, p_word=1.0)
 
 
@@ -103,7 +106,9 @@ def glide_upsampler(recipe: Recipe = UPSAMPLER) -> Upsampler:
         >>> glide_upsampler().painter.event_shape
         (3, 32, 32)
     """
-    upsampler: Upsampler = _seeded(recipe, lambda: Upsampler(_painter(recipe, 4)))
+    upsampler: Upsampler = _seeded(
+        recipe, lambda: Upsampler(_painter(recipe, 4), s_max=recipe.s_max)
+    )
     return upsampler
 
 

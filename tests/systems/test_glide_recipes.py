@@ -7,7 +7,14 @@ import torch
 
 from genlab.systems import glide_models
 from genlab.systems.glide_models import TRAININGS
-from genlab.systems.glide_recipes import BASE, READER, UPSAMPLER, glide_base
+from genlab.systems.glide_recipes import (
+    BASE,
+    PLAIN,
+    READER,
+    UPSAMPLER,
+    glide_base,
+    glide_upsampler,
+)
 
 EVERY = pytest.mark.parametrize("training", TRAININGS, ids=[t.name for t in TRAININGS])
 TINY = {"width": 8, "d_text": 8, "n_layer": 1, "batch_size": 4}
@@ -69,9 +76,14 @@ def test_the_three_networks_have_the_sizes_that_the_lab_states():
     def size(t):
         return sum(p.numel() for p in t.build(t.settings).parameters())
 
-    sizes = dict(zip(("base", "upsampler", "reader"), map(size, TRAININGS), strict=True))
+    sizes = dict(zip(("base", "upsampler", "plain", "reader"), map(size, TRAININGS), strict=True))
     assert sizes["base"] * 2 + sizes["upsampler"] * 2 < 4e6  # bytes in half precision
     assert sizes["reader"] < 2e5
+
+
+def test_the_upsampler_for_comparison_differs_in_one_number():
+    assert dataclasses.replace(PLAIN, s_max=UPSAMPLER.s_max) == UPSAMPLER
+    assert glide_upsampler(dataclasses.replace(PLAIN, **TINY)).s_max == 0
 
 
 def test_large_pictures_are_seen_in_patches():
@@ -105,3 +117,15 @@ def test_the_measured_base_is_judged_at_every_scale(monkeypatch):
         "all_limited_w3",
     } <= found.keys()
     assert len(found) == 3 * 8 + 5
+
+
+def test_both_upsamplers_are_judged_on_real_and_on_drawn_pictures(monkeypatch):
+    monkeypatch.setattr(glide_models, "N_JUDGED", 8)
+    monkeypatch.setattr(glide_models, "digit_judge", lambda: lambda grey: torch.zeros(len(grey)))
+    base = glide_base(dataclasses.replace(BASE, **TINY)).float().eval()
+    monkeypatch.setattr(glide_models, "load", lambda training, dtype: base)
+    up = glide_upsampler(dataclasses.replace(UPSAMPLER, **TINY)).eval()
+    full, plain = glide_models._measure_upsampler(up), glide_models._measure_plain(up)
+    assert {"recall_sharpened_drawn", "frechet_ours_real", "slant_32"} <= full.keys()
+    assert len(full) == 2 * 3 * 3 + 5
+    assert plain == {key: full[key] for key in plain}
