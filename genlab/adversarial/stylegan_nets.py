@@ -149,9 +149,7 @@ class StyleGenerator(nn.Module):
     ) -> None:
         super().__init__()
         sizes = [d_latent] + [d_style] * n_mapping
-        self.map = nn.ModuleList(
-            Dense(i, o, rate=mapping_rate) for i, o in pairwise(sizes)
-        )
+        self.map = nn.ModuleList(Dense(i, o, rate=mapping_rate) for i, o in pairwise(sizes))
         c4, c8, c16 = channels
         self.constant = nn.Parameter(torch.randn(1, c4, 4, 4))
         self.layers = nn.ModuleList(
