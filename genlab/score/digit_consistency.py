@@ -114,8 +114,8 @@ def teacher_levels(n_passes: int) -> Float[Tensor, " s"]:
         `(n_passes + 1,)`, decreasing from SIGMA_MAX, the last one 0.
 
     Example:
-        >>> teacher_levels(1), teacher_levels(2)
-        (tensor([20.,  0.]), tensor([20.0000,  1.4356,  0.0000]))
+        >>> [round(float(level), 2) for level in teacher_levels(2)]
+        [20.0, 1.44, 0.0]
     """
     levels = edm_sigmas(n_passes + 1, sigma_min=SIGMA_MIN, sigma_max=SIGMA_MAX)
     return torch.cat([levels[:n_passes], levels[-1:]])
