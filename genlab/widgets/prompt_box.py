@@ -14,7 +14,7 @@ from ..course.figures import BLUE, ORANGE
 from ..systems.language_model import LanguageModel
 from .explorer import Explorer, explore
 
-N_BARS, N_NEW, LOG_2 = 20, 24, math.log(2)
+N_BARS, N_NEW, LOG_2 = 12, 16, math.log(2)
 
 
 def prompt_box(
