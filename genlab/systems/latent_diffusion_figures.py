@@ -28,7 +28,7 @@ from genlab.metrics.judge import gradient_histograms
 from genlab.systems.figures import SEED, Figures, default_dtype
 from genlab.systems.judging import digit_judge, word_scores
 
-GUIDANCE, N_STEPS = 2.0, 12  # of the figures on the card
+GUIDANCE, N_STEPS = 3.0, 12  # of the figures on the card
 
 
 @cache

@@ -87,7 +87,7 @@ def test_the_figures_stay_within_what_the_lesson_states(name):
         "digit_ncsn": ("frechet", 0.1, 0.8),
         "digit_diffusion": ("bits_per_dim", 2.2, 2.6),
         "latent_vae": ("kept_all", 0.93, 0.99),
-        "latent_diffusion": ("kept_all", 0.6, 1.0),
+        "latent_diffusion": ("kept_all", 0.96, 1.0),
         "digit_edm": ("frechet_32_passes", 0.05, 0.3),
         "digit_consistency": ("frechet_1_pass", 0.08, 0.4),
         "digit_masked_diffusion": ("bits_per_dim", 1.7, 1.95),
