@@ -19,7 +19,6 @@ from collections.abc import Sequence
 from typing import NamedTuple, final
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
@@ -33,10 +32,12 @@ from genlab.score.edm import edm_sigmas
 from genlab.score.schedules import posterior_variances
 from genlab.score.vlb import ddpm_vlb
 
-from .caption_lm import END, IMAGE, LENGTH, CaptionLM, rows_of, words_of
+from .caption_lm import END, IMAGE, CaptionLM, rows_of, words_of
 from .captioned_painter import CaptionedPainter
+from .told import context, only_last, waves
 
 GREY = Bins(width=2 / 1020, low=-1.0, high=1.0)  # means of four grey levels, scaled to [-1, 1]
+GUIDED_ABOVE = 0.5  # noise level below which the painter is not guided
 States = Float[Tensor, " b t c"]
 
 
@@ -46,51 +47,6 @@ class Drawn(NamedTuple):
     captions: list[str]  # without the image token
     images: Float[Tensor, " b 3 16 16"]  # in [-1, 1]; paper where no image token was written
     written: Written  # tokens, the states that were painted from, and who wrote the image token
-
-
-def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Text:
-    r"""What the painter reads: every state by cross-attention, their sum with the time, too.
-
-    $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
-
-    Keys and values are linear in the states, so a zero state has score 0 and value 0: each of the
-    $n_0$ of them takes a share of the attention and says nothing. The number of positions must
-    therefore be that of the training, whatever the longest caption of a batch is.
-
-    Args:
-        states: zero where there is no word; at most `length` positions.
-        length: positions that the painter sees.
-        pooled: whether the states' sum (over the root of their number, so that its variance is
-            that of one) is also added to the embedding of the time; without it all that the
-            painter knows comes through cross-attention.
-
-    Returns:
-        The states, filled up with zeros, and their sum over the root of their number.
-
-    Raises:
-        ValueError: more positions than `length`.
-
-    Source: Nichol et al. 2021 (arXiv:2112.10741), section 4: both ways in, at once.
-    """
-    if states.shape[1] > length:
-        raise ValueError(f"{states.shape[1]} states, but the painter was trained with {length}")
-    n = (states != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
-    whole = states.sum(1) / n.sqrt()
-    filled = F.pad(states, (0, 0, 0, length - states.shape[1]))
-    return Text(filled, whole if pooled else torch.zeros_like(whole))
-
-
-def only_last(states: States, rows: Int[Tensor, " b t"]) -> States:
-    """Keep the state of the image token, and set those of the words to zero.
-
-    Args:
-        states: of whole captions.
-        rows: their tokens.
-
-    Returns:
-        Like `states`.
-    """
-    return states * (rows == IMAGE)[:, :, None]
 
 
 @final
@@ -104,6 +60,7 @@ class LanguageAndImage(nn.Module):
         p_alone: share of the rows in training in which the painter sees the last state only.
         p_cross: share in which it is told nothing but by cross-attention.
         joint: whether the painter's gradient reaches the language model.
+        n_waves: of the pictures of places that the painter sees beside its own.
 
     Source: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3, with one picture token
         and every state shown to the painter.
@@ -119,11 +76,18 @@ class LanguageAndImage(nn.Module):
         p_alone: float = 0.1,
         p_cross: float = 0.25,
         joint: bool = True,
+        n_waves: int = 2,
     ) -> None:
         super().__init__()
         self.lm, self.painter = lm, painter
         self.weight, self.joint = weight, joint
         self.p_alone, self.p_cross = p_alone, p_cross
+        self.where: Tensor
+        self.register_buffer("where", waves(painter.event_shape[-1], n_waves), persistent=False)
+
+    def beside(self, n: int) -> Float[Tensor, " n c 16 16"]:
+        """What the painter sees beside each of `n` pictures: see `waves`."""
+        return self.where.expand(n, -1, -1, -1)
 
     def loss(
         self,
@@ -151,32 +115,48 @@ class LanguageAndImage(nn.Module):
             words = torch.where(alone[:, :, None], last_one.states, text.states)
             whole = torch.where(alone, last_one.pooled, text.pooled)
             text = Text(words, whole.masked_fill(unpooled, 0))
-        picture = self.painter.loss(x, cond=text, generator=generator)
+        picture = self.painter.loss(x, cond=text, beside=self.beside(len(x)), generator=generator)
         return self.weight * picture - log_p.sum(1).mean() - read.mean()
 
+    @torch.no_grad()
     def paint(
         self,
         told: States | Text,
         *,
         guidance_scale: float = 2.0,
+        guided_above: float = GUIDED_ABOVE,
         n_steps: int = 10,
         generator: Generator | None = None,
     ) -> Float[Tensor, " b 3 16 16"]:
-        """Draw one picture for each row of states.
+        r"""Draw one picture for each row of states.
+
+        $$D = D_w \text{ where } \sigma \ge \sigma_0, \qquad D = D_1 \text{ below}$$
+
+        What is drawn is decided in much noise. Guidance in little noise only adds contrast, hence
+        ink, and turns thin strokes into bold ones.
 
         Args:
             told: states from the language model, or what `context` makes of them.
-            guidance_scale: 1 is plain conditional.
+            guidance_scale: w; 1 is plain conditional.
+            guided_above: noise level $\sigma_0$ down to which the guess is guided; 0: everywhere.
             n_steps: of DPM-Solver++.
             generator: source of the first noise.
 
         Returns:
             Pictures, about in [-1, 1].
+
+        Source: Kynkaanniemi et al. 2024 (arXiv:2404.07724), eq. 5 (guidance in an interval).
         """
         text = told if isinstance(told, Text) else context(told)
-        return self.painter.sample(
-            text, guidance_scale=guidance_scale, n_steps=n_steps, generator=generator
-        )
+        n = len(text.pooled)
+        where = self.beside(n)
+        plain = self.painter.denoiser(text, beside=where)
+        guided = self.painter.denoiser(text, guidance_scale=guidance_scale, beside=where)
+
+        def guess(x: Tensor, sigma: Tensor) -> Tensor:
+            return (guided if float(sigma[0]) >= guided_above else plain)(x, sigma)
+
+        return last(self.painter.sample_states(guess, n, n_steps=n_steps, generator=generator))
 
     @torch.no_grad()
     def complete(
@@ -231,7 +211,8 @@ class LanguageAndImage(nn.Module):
         sigmas = levels[:-1].flip(0).to(x)
         bar = 1 / (1 + sigmas**2)
         betas = 1 - bar / torch.cat([bar.new_ones(1), bar[:-1]])
-        denoiser = self.painter.denoiser(None if states is None else context(states))
+        text = None if states is None else context(states)
+        denoiser = self.painter.denoiser(text, beside=self.beside(len(x)))
 
         def eps_model(x_t: Tensor, t: Tensor) -> Tensor:
             sigma = sigmas[t][:, None, None, None]

@@ -27,7 +27,7 @@ from genlab.data.captions import Claims, read
 from .caption_lm import rows_of, words_of
 from .figures import SEED, Figures, default_dtype
 from .judging import Judge, digit_judge, word_scores
-from .language_and_image import context, only_last
+from .told import context, only_last
 
 SAID = 0.75  # how often captions speak of a stroke that has a word, and of the slant
 GUIDANCE, N_DRAWN = 2.0, 600

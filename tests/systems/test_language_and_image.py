@@ -10,8 +10,9 @@ from genlab.core import likelihood_kind
 from genlab.data.captions import encode
 from genlab.score.edm import edm_sigmas
 from genlab.systems.caption_lm import END, IMAGE, rows_of
-from genlab.systems.language_and_image import GREY, context, only_last
+from genlab.systems.language_and_image import GREY
 from genlab.systems.language_and_image_models import Recipe, language_and_image
+from genlab.systems.told import context, only_last, waves
 
 CAPTIONS = ["a red one", "a thin blue seven leaning left", "a bold cyan two"]
 SMALL = Recipe(d_model=16, n_layer=1, width=8, mults=(1, 1), p_alone=0.0, p_cross=0.0, p_drop=0.0)
@@ -44,7 +45,7 @@ def test_the_loss_is_the_sum_of_its_three_parts(model, x):
     text = -model.lm.log_prob(rows).mean()
     read = -model.lm.log_prob_given(x[:2], rows_of(CAPTIONS[:2], END)).mean()  # of half the rows
     told = context(model.lm.states(rows))
-    picture = model.painter.loss(x, cond=told, generator=seeded())
+    picture = model.painter.loss(x, cond=told, beside=model.beside(3), generator=seeded())
     found = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
     torch.testing.assert_close(found, text + read + 3.0 * picture)
 
@@ -61,7 +62,8 @@ def test_the_painters_gradient_reaches_the_language_model_through_its_states_onl
     joint, frozen = gradients(model, x, True), gradients(model, x, False)
     states = model.lm.states(rows_of(CAPTIONS))
     leaf = states.detach().requires_grad_(True)
-    model.painter.loss(x, cond=context(leaf), generator=seeded()).backward()
+    told = context(leaf)
+    model.painter.loss(x, cond=told, beside=model.beside(3), generator=seeded()).backward()
     model.zero_grad()
     (states * leaf.grad).sum().backward()
     moved = 0.0
@@ -89,7 +91,7 @@ def test_in_training_some_rows_are_told_less(model, x, alone, cross):
     told = context(only_last(states, rows) if alone else states, pooled=not cross)
     g = seeded()
     torch.rand(2, 3, 1, generator=g)
-    picture = model.painter.loss(x, cond=told, generator=g)
+    picture = model.painter.loss(x, cond=told, beside=model.beside(3), generator=g)
     read = model.lm.log_prob_given(x[:2], rows_of(CAPTIONS[:2], END))
     words = model.lm.log_prob(rows).mean() + read.mean()
     found = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
@@ -163,6 +165,32 @@ def test_a_picture_does_not_depend_on_its_neighbours_captions(model):
 def test_more_states_than_the_painter_knows_are_refused(model):
     with pytest.raises(ValueError, match="8 states, but the painter was trained with 7"):
         context(torch.zeros(1, 8, 16))
+
+
+def test_guidance_acts_above_a_level_of_noise_only(model):
+    states = model.lm.states(rows_of(CAPTIONS))
+
+    def picture(**options):
+        return model.paint(states, n_steps=4, generator=seeded(), **options)
+
+    everywhere = model.painter.sample(
+        context(states), guidance_scale=3.0, n_steps=4, beside=model.beside(3), generator=seeded()
+    )
+    torch.testing.assert_close(picture(guidance_scale=3.0, guided_above=0.0), everywhere)
+    plain = picture(guidance_scale=1.0)
+    torch.testing.assert_close(picture(guidance_scale=3.0, guided_above=100.0), plain)
+    between = picture(guidance_scale=3.0, guided_above=1.0)
+    assert not torch.allclose(between, plain)
+    assert not torch.allclose(between, everywhere)
+
+
+def test_the_painter_is_told_where_each_pixel_is():
+    where = waves(16, 2)
+    assert where.flatten(1).unique(dim=1).shape[1] == 256  # no two pixels are told the same
+    torch.testing.assert_close(where[:2].square() + where[2:4].square(), torch.ones(2, 16, 16))
+    torch.testing.assert_close(where[4:], where[:4].mT)
+    u = torch.linspace(-15 / 16, 15 / 16, 16)
+    torch.testing.assert_close(where[1, 5], (math.pi * u).sin())
 
 
 # Completing a prompt
