@@ -55,6 +55,9 @@ TEXTS = [  # text, paradigms, objective, sampling, likelihood, flags
      {"outside-map"}),
     ("Our new voice is here.", set(), set(), "cannot tell", "cannot tell", set()),
     ("A transformer with 6 billion parameters.", set(), set(), "cannot tell", "cannot tell", set()),
+    ("The GAN of version 1 is gone; pixels are denoised in 40 steps.", {S}, {"denoising"},
+     "multi-step", "indirect", set()),
+    ("Heat diffusion is simulated by a GAN.", {D}, {"adversarial"}, "one-pass", "none", set()),
     ("The water flow is drawn by a GAN.", {D}, {"adversarial"}, "one-pass", "none", set()),
     ("It predicts the next note of a musical score.", {A}, {"cross-entropy"}, "sequential", "exact",
      set()),
@@ -110,6 +113,12 @@ def test_every_conclusion_has_a_reason_and_every_phrase_stands_in_the_text():
         for e in r.evidence:
             assert (e.phrase is None) == (e.start is None) == (e.polarity == "map")
             assert e.phrase is None or text[e.start : e.end] == e.phrase
+
+
+def test_a_phrase_of_a_later_sentence_is_quoted_as_it_stands():
+    r = read_release("Our new model is here.\nA  Normalizing\nFLOW without a critic.")
+    quoted = {e.phrase for e in r.evidence if e.conclusion == "paradigm: flow"}
+    assert quoted == {"Normalizing\nFLOW"}
 
 
 def test_the_denied_phrase_is_kept_as_not_counted():

@@ -83,6 +83,14 @@ def test_a_pattern_spans_few_words_and_no_word_that_turns_the_sense():
         compiled("a {colour}")
 
 
+def test_a_finding_quotes_the_text_with_its_capitals_and_place():
+    text = "It is new. A Normalizing\nFLOW."
+    (place,) = {
+        (f.phrase, f.start, f.end) for f in find(text) if f.value == "flow" and not f.rule.hint
+    }
+    assert place == ("Normalizing\nFLOW", 13, 29)
+
+
 def test_numbers_are_read_in_digits_and_words():
     assert [number(w) for w in ("1,000", "four", "a single", "fifty")] == [1000, 4, 1, 50]
 
