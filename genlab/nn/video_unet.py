@@ -8,8 +8,8 @@ $$\underbrace{F N^2}_{\text{space}} + \underbrace{N F^2}_{\text{time}} = FN\,(N 
 
 The network *is* an image U-Net (`image`), run on all frames at once, with a residual layer of
 temporal attention behind each of its blocks. Those layers start at zero, and so does what tells a
-frame its number: an untrained film network is the image network on every frame, and a trained one
-is again whenever `joined` is false.
+frame its number and a place where it is: an untrained film network is the image network on every
+frame, and a trained one is again whenever `joined` is false.
 
 Lesson: notebooks/systems/text_to_video.ipynb
 Sources: Ho et al. 2022 (arXiv:2204.03458), section 3 (factorised attention, joint training on
@@ -40,6 +40,7 @@ class VideoUNetConfig:
     image: UNetConfig  # of one frame, whose channels are those of a block of `patch` x `patch`
     patch: int = 1  # pixels on a side that one place of the network holds
     positions: bool = True  # frames know their number; without it time has no direction
+    side: int = 0  # places on a side of a frame that know where they are; 0: none does
 
 
 def attention_pairs(n_frames: int, n_places: int, *, factorised: bool) -> int:
@@ -160,6 +161,8 @@ class VideoUNet(nn.Module):
             )
         self.config, self.image = config, UNet(config.image)
         width, d_emb = config.image.width, 4 * config.image.width
+        side = config.side
+        self.where = nn.Parameter(torch.zeros(width, side, side)) if side else None
         self.clock = nn.Sequential(
             nn.Linear(d_emb + width, d_emb), nn.SiLU(), nn.Linear(d_emb, d_emb)
         )
@@ -226,6 +229,7 @@ class VideoUNet(nn.Module):
 
         frames = F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), self.config.patch)
         h, skips = net.stem(frames), []
+        h = h if self.where is None else h + self.where
         for i, (block, layer) in enumerate(zip(net.down, self.time_down, strict=True)):
             h = F.avg_pool2d(h, 2) if i and i % n_block == 0 else h
             h = talk(layer, block(h, emb))

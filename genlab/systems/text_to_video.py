@@ -1,18 +1,19 @@
 r"""A film maker that is told: an image diffusion model whose network also looks along time.
 
-$$\ell = \Big(1 + \frac{\sigma^2}{\sigma_d^2}\Big)\,\frac1D\,
-\lVert \hat\epsilon(x_0 + \sigma\epsilon, \sigma, c) - \epsilon \rVert^2,
-\qquad x_0 \in \mathbb R^{3 \times F \times h \times w}$$
+$$\ell = \frac{w(\sigma)}D\,
+\lVert \hat\epsilon(x_0 + \sigma\epsilon, \sigma, c) - \epsilon \rVert^2, \qquad
+\hat\epsilon = \frac{x - D(x, \sigma, c)}{\sigma}, \qquad x_0 \in \mathbb R^{3 \times F \times h \times w}$$
 
 One noise level and one caption for the whole film, and the noise-prediction error of lesson 12 over
-all of its pixels: nothing but the network knows that there is time. It is trained as an image model
-first (`stills`), on one frame of each film; then on films, in a share of which the frames do not
-see each other, so that the network without its temporal layers stays a model of single frames.
+all of its pixels: nothing but the network knows that there is time. What the network answers is the
+clean film D itself. It is trained as an image model first (`stills`), on one frame of each film;
+then on films, in a share of which the frames do not see each other, so that the network without its
+temporal layers stays a model of single frames.
 
 Lesson: notebooks/systems/text_to_video.ipynb
 Sources: Ho et al. 2022 (arXiv:2204.03458), sections 3 and 3.2; Karras et al. 2022
-    (arXiv:2206.00364), eq. 7 and table 1; Ho and Salimans 2022 (arXiv:2207.12598), algorithms 1
-    and 2.
+    (arXiv:2206.00364), table 1; Ho and Salimans 2022 (arXiv:2207.12598), algorithms 1 and 2;
+    Kynkaanniemi et al. 2024 (arXiv:2404.07724), eq. 5 (guidance in an interval).
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,14 +25,14 @@ from torch import Generator, Tensor, nn
 
 from genlab.core.iterate import last
 from genlab.core.rng import randn
-from genlab.core.shapes import PerExample, expand
+from genlab.core.shapes import PerExample, expand, mean_event
 from genlab.data.captions import encode
-from genlab.nn.text_encoder import NoCaption, Text, TextEncoder
+from genlab.nn.text_encoder import PADDING, NoCaption, Text, TextEncoder
 from genlab.nn.video_unet import VideoUNet
 from genlab.score.dpm_solver import dpm_solver_sample
 from genlab.score.edm import Denoiser, edm_sigmas
 from genlab.score.guidance import cfg_eps
-from genlab.score.preconditioning import edm_denoise, edm_loss
+from genlab.score.preconditioning import edm_precondition
 
 MEAN, STD = 0.05, 0.17  # of the pixels of painted films
 Films = Float[Tensor, " n 3 f h w"]
@@ -87,6 +88,8 @@ class FilmMaker(nn.Module):
     """
 
     SIGMA_MIN, SIGMA_MAX = 0.02, 80.0  # of sampling
+    GUIDED_ABOVE = 1.0  # noise level below which films are not guided: words are decided in more
+    FLOOR = 0.3  # noise level below which the loss weighs the film's error no more
 
     def __init__(
         self,
@@ -94,8 +97,8 @@ class FilmMaker(nn.Module):
         reader: TextEncoder,
         *,
         size: tuple[int, int, int] = (8, 16, 16),
-        log_sigma: tuple[float, float] = (0.2, 1.3),
-        shift: float = 0.7,
+        log_sigma: tuple[float, float] = (0.6, 1.3),
+        shift: float = 1.0,
         p_drop: float = 0.1,
         p_alone: float = 0.15,
     ) -> None:
@@ -106,28 +109,39 @@ class FilmMaker(nn.Module):
         self.p_drop, self.p_alone = p_drop, p_alone
 
     def read(self, captions: Captions) -> Text:
-        """Captions as the network reads them.
+        """Captions as the network reads them; pooled is the *sum* of the words' states.
+
+        A mean would say each word five times more quietly than a table of classes does.
 
         Raises:
             ValueError: a word is unknown.
         """
         rows = captions if isinstance(captions, Tensor) else encode(captions)
-        text: Text = self.reader(rows.to(self.no_caption.state.device))
-        return text
+        rows = rows.to(self.no_caption.state.device)
+        text: Text = self.reader(rows)
+        return text._replace(pooled=text.pooled * (rows != PADDING).sum(1, keepdim=True))
 
-    def raw(
+    def clean(
         self,
+        x: Films,
+        sigma: PerExample,
         text: Text,
         joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " f"] | None = None,
-    ) -> Denoiser:
-        """The network F, told a text, which films are joined, and the frames' numbers."""
+    ) -> Films:
+        r"""The network's guess of the clean films, $D(x, \sigma, c)$, its input scaled as EDM's.
 
-        def told(x: Tensor, c_noise: Tensor) -> Tensor:
-            out: Tensor = self.net(x, c_noise, *text, joined=joined, times=times)
-            return out
-
-        return told
+        Args:
+            x: noisy films $x_0 + \sigma\epsilon$.
+            sigma: noise level of each, `(b,)`.
+            text: what the captions say.
+            joined: films whose frames see each other; None: all.
+            times: number of each frame; None: 0, 1, ...
+        """
+        c = edm_precondition(sigma, sigma_data=1.0)
+        x = expand(c.c_in, x) * x
+        guess: Films = self.net(x, c.c_noise, *text, joined=joined, times=times)
+        return guess
 
     def loss(
         self, x: Films, *, cond: Captions, generator: Generator | None = None
@@ -145,7 +159,9 @@ class FilmMaker(nn.Module):
             u = torch.rand(2, n, generator=generator).to(x.device)
             text, joined = self.no_caption(text, u[0] < self.p_drop), u[1] >= self.p_alone
         joined = torch.zeros(n, dtype=torch.bool) if self.stills else joined
-        return edm_loss(self.raw(text, joined, times), x, sigma, eps, sigma_data=1.0).mean()
+        guess = self.clean(x + expand(sigma, x) * eps, sigma, text, joined, times)
+        weight = 1 / sigma.clamp(min=self.FLOOR) ** 2 + 1  # EDM's for unit variance, cut off
+        return (weight * mean_event((guess - x) ** 2)).mean()
 
     def denoiser(
         self,
@@ -155,11 +171,12 @@ class FilmMaker(nn.Module):
         joined: bool = True,
         times: Float[Tensor, " f"] | None = None,
     ) -> Denoiser:
-        r"""Guess of the clean film, $(x, \sigma) \mapsto \hat x_0$; guided, it costs two passes.
+        r"""Guess of the clean film, $(x, \sigma) \mapsto \hat x_0$; guided in much noise only.
 
         Args:
             captions: one for each film.
-            guidance_scale: w; 0 unconditional, 1 conditional, above 1 guided.
+            guidance_scale: w; 0 unconditional, 1 conditional, above 1 guided, which costs two
+                passes.
             joined: frames see each other; False is the model of single frames.
             times: number of each frame; None: 0, 1, ...
         """
@@ -168,11 +185,13 @@ class FilmMaker(nn.Module):
 
         def plain(text: Text, x: Films, sigma: PerExample) -> Films:
             links = None if joined else torch.zeros(len(x), dtype=torch.bool)
-            return edm_denoise(self.raw(text, links, times), x, sigma, sigma_data=1.0)
+            return self.clean(x, sigma, text, links, times)
 
         def guess(x: Films, sigma: PerExample) -> Films:
-            if guidance_scale in (0, 1):
-                return plain(told if guidance_scale else free, x, sigma)
+            if guidance_scale == 0:
+                return plain(free, x, sigma)
+            if guidance_scale == 1 or float(sigma[0]) < self.GUIDED_ABOVE:
+                return plain(told, x, sigma)
             both = Text(*(torch.cat(pair) for pair in zip(free, told, strict=True)))
             two = plain(both, torch.cat([x, x]), torch.cat([sigma, sigma])).chunk(2)
             return cfg_eps(*two, guidance_scale=guidance_scale)

@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 from genlab.core.rng import make_generator, randn
 from genlab.data.captioned import COLOURS, DIGITS
 from genlab.data.captions import MAX_WORDS, WORDS, encode
-from genlab.data.moving import MOTIONS, animate, frames_in_colour, small_digits, write_moving
+from genlab.data.moving import MOTIONS, SIZE, animate, frames_in_colour, small_digits, write_moving
 from genlab.nn.ema import EMA
 from genlab.nn.text_encoder import TextEncoder
 from genlab.nn.unet import UNetConfig
@@ -46,10 +46,10 @@ class Recipe:
     positions: bool = True  # frames know their number
     p_drop: float = 0.1  # share of captions hidden
     p_alone: float = 0.15  # share of films whose frames do not see each other
-    log_sigma: tuple[float, float] = (0.2, 1.3)  # of the noise levels of single frames
-    shift: float = 0.7  # more for films
-    n_steps: int = 1300
-    n_stills: int = 825  # the first of them, on single frames
+    log_sigma: tuple[float, float] = (0.6, 1.3)  # of the noise levels of single frames
+    shift: float = 1.0  # more for films
+    n_steps: int = 1900
+    n_stills: int = 1200  # the first of them, on single frames
     batch_stills: int = 128  # of them
     batch_size: int = 16  # films, of 8 frames each
     lr: float = 2e-3  # highest rate, in each part: 50 steps of rise, then half a cosine to zero
@@ -77,7 +77,9 @@ def film_maker(recipe: Recipe = Recipe()) -> FilmMaker:
     )  # fmt: skip
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
-        net = VideoUNet(VideoUNetConfig(image, recipe.patch, recipe.positions))
+        net = VideoUNet(
+            VideoUNetConfig(image, recipe.patch, recipe.positions, SIZE // recipe.patch)
+        )
         reader = TextEncoder(len(WORDS), d=recipe.d_text, n_layer=recipe.n_layer)
     return FilmMaker(
         net,

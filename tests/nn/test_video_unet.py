@@ -17,10 +17,10 @@ from genlab.nn.video_unet import (
 IMAGE = UNetConfig(c_in=8, c_out=8, width=8, mults=(1, 2), n_head=2, d_context=4, d_pooled=4)
 
 
-def fresh(*, moved=True, positions=True, image=IMAGE, patch=2):
+def fresh(*, moved=True, positions=True, image=IMAGE, patch=2, side=4):
     """A network, with its zero-started layers moved off zero unless told otherwise."""
     torch.manual_seed(0)
-    net = VideoUNet(VideoUNetConfig(image, patch, positions)).eval()
+    net = VideoUNet(VideoUNetConfig(image, patch, positions, side)).eval()
     with torch.no_grad():
         for name, p in net.named_parameters():
             if moved or name.startswith("image."):
@@ -76,6 +76,15 @@ def test_joined_frames_see_each_other():
     assert bool((changed.amax((0, 1, 3, 4)) > 1e-6).all())
 
 
+def test_what_places_know_of_themselves_is_added_behind_the_first_layer():
+    net, batch = fresh(side=4), films()
+    told = net(*batch)
+    with torch.no_grad():
+        net.image.stem.bias += 0.3
+        net.where -= 0.3
+    torch.testing.assert_close(net(*batch), told)
+
+
 def test_films_of_a_batch_do_not_mix():
     net, batch = fresh(), films(n=3)
     second = [part[1:2] for part in batch]
@@ -107,7 +116,7 @@ def test_frames_may_be_named_in_any_order():
 @pytest.mark.parametrize("frames", [1, 5])
 def test_the_output_has_the_shape_of_the_input(patch, frames):
     image = UNetConfig(c_in=3 * patch**2, c_out=3 * patch**2, width=8, n_block=2)
-    net = fresh(image=image, patch=patch)
+    net = fresh(image=image, patch=patch, side=8 // patch)
     x = torch.randn(2, 3, frames, 8, 8)
     assert net(x, torch.zeros(2)).shape == x.shape
 

@@ -47,8 +47,22 @@ def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
     sigma = torch.full((2,), 0.7).exp()
     noisy = x + sigma[0] * eps
     eps_hat = (noisy - model.denoiser(CAPTIONS)(noisy, sigma)) / sigma[0]
-    wanted = (1 + sigma[0] ** 2) * (eps_hat - eps).square().mean()
-    torch.testing.assert_close(loss, wanted)
+    weight = sigma[0] ** 2 * (1 / sigma[0] ** 2 + 1)
+    torch.testing.assert_close(loss, weight * (eps_hat - eps).square().mean())
+
+
+def test_below_the_floor_the_weight_of_the_films_error_stays():
+    x = noise()
+    losses = {}
+    for log_sigma in (-2.0, -3.0):
+        model = maker(log_sigma=(log_sigma, 0.0), shift=0.0)
+        guess = []
+        plain = model.net.forward
+        model.net.forward = lambda *a, p=plain, g=guess, **k: g.append(p(*a, **k)) or g[-1]
+        losses[log_sigma] = model.loss(x, cond=CAPTIONS, generator=make_generator(2))
+        torch.testing.assert_close(
+            losses[log_sigma], (1 / 0.3**2 + 1) * (guess[0] - x).square().mean()
+        )
 
 
 def test_stills_are_one_frame_of_each_film_with_its_number_and_less_noise():
@@ -78,7 +92,7 @@ def test_stills_are_one_frame_of_each_film_with_its_number_and_less_noise():
     sigma = torch.full((2,), 0.4).exp()
     noisy = x + sigma[0] * eps
     guess = model.denoiser(CAPTIONS, joined=False, times=frame.double())(noisy, sigma)
-    wanted = (1 + sigma[0] ** 2) * ((noisy - guess) / sigma[0] - eps).square().mean()
+    wanted = (1 + 1 / sigma[0] ** 2) * (guess - x).square().mean()
     torch.testing.assert_close(loss, wanted)
 
 
@@ -113,7 +127,7 @@ def test_frames_alone_do_not_see_each_other():
 
 
 def test_guidance_continues_the_line_from_untold_to_told():
-    model, x, sigma = maker(), noise(), torch.tensor([0.5, 3.0])
+    model, x, sigma = maker(), noise(), torch.tensor([1.5, 3.0])
     free, told, guided = (
         model.denoiser(CAPTIONS, guidance_scale=w)(x, sigma) for w in (0.0, 1.0, 3.0)
     )
@@ -121,6 +135,21 @@ def test_guidance_continues_the_line_from_untold_to_told():
     other = model.denoiser(CAPTIONS[::-1], guidance_scale=0.0)(x, sigma)
     torch.testing.assert_close(free, other)
     assert not torch.allclose(told, free)
+
+
+def test_films_are_guided_in_much_noise_only():
+    model, x = maker(), noise()
+    for level, same in ((0.99, True), (1.01, False)):
+        sigma = torch.full((2,), level)
+        told, guided = (model.denoiser(CAPTIONS, guidance_scale=w)(x, sigma) for w in (1.0, 3.0))
+        assert torch.allclose(told, guided) is same
+
+
+def test_each_word_is_said_as_loudly_as_if_it_stood_alone():
+    model = maker()
+    text = model.read(CAPTIONS)
+    torch.testing.assert_close(text.pooled[0], text.states[0, :5].sum(0))  # five words, one padding
+    torch.testing.assert_close(text.pooled[1], text.states[1, :4].sum(0))
 
 
 def test_a_film_is_made_of_its_noise_alone():
