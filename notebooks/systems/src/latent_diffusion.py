@@ -21,7 +21,7 @@
 # - *measure* what compression buys (multiply-adds, time) and what it costs (words of the caption, the decoder's share of the error);
 # - *recognise* four ways in which it fails.
 #
-# About 60 minutes to read, about 40 seconds to run. You need lessons 06 (VAE) and 13 (DDIM, guidance); lesson 09's Frechet distance helps.
+# About 60 minutes to read, about 45 seconds to run. You need lessons 06 (VAE) and 13 (DDIM, guidance); lesson 09's Frechet distance helps.
 
 # %%
 import math
@@ -476,6 +476,7 @@ def pixel_painter(width, mults, patch=1):
     return CaptionedPainter(net, words, event_shape=(3, 32, 32), sigma_data=0.5, patch=patch).eval()
 
 
+# %%
 shape = model.painter.net.config
 rivals = {
     "pixels: as many parameters, 3 levels": pixel_painter(16, (1, 2, 4)),
