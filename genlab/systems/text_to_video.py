@@ -2,7 +2,7 @@ r"""A film maker that is told: an image diffusion model whose network also looks
 
 $$\ell = \frac{w(\sigma)}D\,
 \lVert \hat\epsilon(x_0 + \sigma\epsilon, \sigma, c) - \epsilon \rVert^2, \qquad
-\hat\epsilon = \frac{x - D(x, \sigma, c)}{\sigma}, \qquad x_0 \in \mathbb R^{3 \times F \times h \times w}$$
+\hat\epsilon = \frac{x - D(x, \sigma, c)}{\sigma}, \qquad x_0 \in \mathbb R^{3 \times F \times hw}$$
 
 One noise level and one caption for the whole film, and the noise-prediction error of lesson 12 over
 all of its pixels: nothing but the network knows that there is time. What the network answers is the
