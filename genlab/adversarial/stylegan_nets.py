@@ -27,6 +27,7 @@ from .remedies import append_spread
 from .stylegan import Styles, add_noise, modulated_conv, pixel_norm
 
 GAIN = math.sqrt(2)  # of a layer with a leaky ReLU: keeps unit variance
+SPREAD = 3.0  # of styles at the start; with the paper's 1 a short training keeps fewer kinds
 Noise = Sequence[Tensor]
 
 
@@ -102,6 +103,7 @@ class StyledLayer(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         self.affine = Dense(d_style, c_in, bias=1.0)
+        nn.init.normal_(self.affine.weight, std=SPREAD)
         self.weight = nn.Parameter(torch.randn(c_out, c_in, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(c_out))
         self.strength = nn.Parameter(torch.zeros(()), requires_grad=not last)

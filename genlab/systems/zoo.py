@@ -18,6 +18,7 @@ from genlab.systems import (
     npe_models,
     odd_claims_models,
     score_models,
+    stylegan_models,
 )
 from genlab.systems.lessons import LESSONS
 from genlab.systems.training import Training, load
@@ -29,6 +30,7 @@ TRAININGS: tuple[Training, ...] = (
     *npe_models.TRAININGS,
     *language_model_models.TRAININGS,
     *latent_diffusion_models.TRAININGS,
+    *stylegan_models.TRAININGS,
 )
 
 
