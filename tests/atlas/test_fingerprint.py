@@ -88,6 +88,29 @@ class Press(nn.Module):
         return self.next_token(torch.randn(n, 3, generator=generator))
 
 
+class Typist(nn.Module):
+    """Writes token after token into one and the same tensor, and reads it whole each time."""
+
+    event_shape = (8,)
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(5, 4), nn.Linear(4, 4)
+
+    def sample(self, n, *, generator=None):
+        page = torch.zeros(n, 8, dtype=torch.long)
+        for i in range(8):
+            law = self.head(self.embed(page).mean(1)).softmax(1)
+            page[:, i] = 1 + law.multinomial(1, generator=generator)[:, 0]
+        return page
+
+
+def test_a_sampler_that_writes_in_place_is_seen_to_write():
+    (typist,) = fingerprint(whole("typist", Typist()))
+    assert typist.share == pytest.approx(1 / 8)
+    assert place(typist) == ("autoregressive",)
+
+
 def test_three_black_boxes_are_placed_by_what_they_do():
     (scribe,) = fingerprint(whole("diffusion", Scribe()))
     assert (scribe.passes, scribe.share) == (12, pytest.approx(1 / 12))
