@@ -73,7 +73,7 @@ def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Tex
     if states.shape[1] > length:
         raise ValueError(f"{states.shape[1]} states, but the painter was trained with {length}")
     n = (states != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
-    whole = states.sum(1) / n.sqrt()
+    whole = states.sum(1) / n.to(states.dtype).sqrt()
     filled = F.pad(states, (0, 0, 0, length - states.shape[1]))
     return Text(filled, whole if pooled else torch.zeros_like(whole))
 
