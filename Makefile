@@ -7,7 +7,6 @@
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
 #   PART       with `make mutants`: only one part of them, as in 2/4
 #   WORKERS    how many tests run at a time (2)
-#   BROWSERS   how many notebooks are open at a time in the browser tests (3: a page mostly waits)
 #   THREADS    how many threads torch has in each of them (1); results must hold with 1 and with 2
 
 SHELL := /bin/bash
@@ -22,7 +21,6 @@ LAB_ARGS ?=
 MUTANTS ?=
 PART ?= 1/1
 WORKERS ?= 2
-BROWSERS ?= 3
 THREADS ?= 1
 
 VENV := .venv
@@ -66,7 +64,7 @@ notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints ti
 
 .PHONY: browser
 browser: $(VENV)/.dev ## Open every lesson in a real JupyterLab in headless Chromium
-	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m browser tests/browser
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m browser tests/browser
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)
