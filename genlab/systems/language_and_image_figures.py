@@ -30,7 +30,7 @@ from .judging import Judge, digit_judge, word_scores
 from .told import context, only_last
 
 SAID = 0.75  # how often captions speak of a stroke that has a word, and of the slant
-GUIDANCE, N_DRAWN = 2.0, 600
+GUIDANCE, N_DRAWN = 3.0, 600
 
 
 @cache

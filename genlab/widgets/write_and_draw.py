@@ -90,7 +90,7 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
             value=1.0, base=10, min=-1, max=1, step=0.1, description="temperature"
         ),
         guidance=ipywidgets.FloatSlider(
-            value=2.0, min=0, max=6, step=0.5, description="guidance w"
+            value=3.0, min=0, max=6, step=0.5, description="guidance w"
         ),
         seed=ipywidgets.IntSlider(value=1, min=0, max=30, description="seed"),
     )

@@ -10,7 +10,7 @@ from genlab.core import likelihood_kind
 from genlab.data.captions import encode
 from genlab.score.edm import edm_sigmas
 from genlab.systems.caption_lm import END, IMAGE, rows_of
-from genlab.systems.language_and_image import GREY
+from genlab.systems.language_and_image import GREY, on_paper
 from genlab.systems.language_and_image_models import Recipe, language_and_image
 from genlab.systems.told import context, only_last, waves
 
@@ -176,12 +176,20 @@ def test_guidance_acts_above_a_level_of_noise_only(model):
     everywhere = model.painter.sample(
         context(states), guidance_scale=3.0, n_steps=4, beside=model.beside(3), generator=seeded()
     )
+    everywhere = on_paper(everywhere)
     torch.testing.assert_close(picture(guidance_scale=3.0, guided_above=0.0), everywhere)
     plain = picture(guidance_scale=1.0)
     torch.testing.assert_close(picture(guidance_scale=3.0, guided_above=100.0), plain)
     between = picture(guidance_scale=3.0, guided_above=1.0)
     assert not torch.allclose(between, plain)
     assert not torch.allclose(between, everywhere)
+
+
+def test_faint_pixels_are_paper_and_the_others_stay():
+    x = torch.tensor([[-0.96, -0.99, -1.02], [-0.96, -0.85, -0.99], [0.5, 1.3, -1.5]])
+    found = on_paper(x.reshape(3, 3, 1, 1)).flatten(1)
+    wanted = torch.tensor([[-1.0, -1.0, -1.0], [-0.96, -0.85, -0.99], [0.5, 1.0, -1.0]])
+    torch.testing.assert_close(found, wanted)
 
 
 def test_the_painter_is_told_where_each_pixel_is():
