@@ -64,7 +64,7 @@ def fit(
     parameters = [p for p in model.parameters() if p.requires_grad]
     if optimizer is None:
         optimizer = torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
-    rate = lr if callable(lr) else lambda _: lr
+    rate = _rate(lr)
     chosen, noise, stream = optimizer, parallel.seeds(generator), iter(batches)
 
     def advance(step: int) -> Record:
@@ -88,7 +88,7 @@ def fit_adversarial(
     batches: Iterable[Tensor],
     *,
     n_steps: int,
-    lr: float | tuple[float, float] = 1e-3,
+    lr: "Rate | tuple[Rate, Rate]" = 1e-3,
     betas: tuple[float, float] = (0.5, 0.9),
     n_critic: int = 1,
     generator: Generator | None = None,
@@ -103,7 +103,7 @@ def fit_adversarial(
         model: two losses and two sets of parameters, which must not overlap.
         batches: real data, at least `n_steps * n_critic` minibatches.
         n_steps: generator steps.
-        lr: one learning rate, or (critic's, generator's).
+        lr: one learning rate, or (critic's, generator's); each a number or a function of the step.
         betas: Adam's averaging; the first is small because the target moves.
         n_critic: critic steps for each generator step.
         generator: randomness of both losses.
@@ -127,7 +127,7 @@ def fit_adversarial(
     critic, generating = list(model.critic_parameters()), list(model.generator_parameters())
     if {id(p) for p in critic} & {id(p) for p in generating}:
         raise ValueError("critic and generator share parameters: each step would move both")
-    lr_critic, lr_generator = lr if isinstance(lr, tuple) else (lr, lr)
+    rate_critic, rate_generator = map(_rate, lr if isinstance(lr, tuple) else (lr, lr))
     adam_critic = torch.optim.Adam(critic, betas=betas)
     adam_generator = torch.optim.Adam(generating, betas=betas)
     noise, stream = parallel.seeds(generator), iter(batches)
@@ -136,9 +136,9 @@ def fit_adversarial(
         for _ in range(n_critic):
             x = parallel.share(next(stream))
             loss_critic = model.critic_loss(x, generator=parallel.own_noise(noise))
-            _step(adam_critic, loss_critic, critic, lr_critic, None)
+            _step(adam_critic, loss_critic, critic, rate_critic(step), None)
         loss_generator = model.generator_loss(x, generator=parallel.own_noise(noise))
-        norm = _step(adam_generator, loss_generator, generating, lr_generator, None)
+        norm = _step(adam_generator, loss_generator, generating, rate_generator(step), None)
         losses = {"critic": loss_critic.item(), "generator": loss_generator.item()}
         return Record(step + 1, losses, norm)
 
@@ -153,6 +153,10 @@ def fit_adversarial(
         after=after,
         finish=finish,
     )
+
+
+def _rate(lr: Rate) -> Callable[[int], float]:
+    return lr if callable(lr) else lambda _: lr
 
 
 def _step(

@@ -99,6 +99,15 @@ def test_the_critic_takes_its_extra_steps(generator):
     assert model.w.item() == pytest.approx(1.3, abs=1e-6)  # constant gradient: Adam steps by lr
 
 
+def test_each_player_may_have_a_rate_that_changes(generator):
+    """Constant gradient: the steps of the critic's Adam are its rates, 0.3 and then 0.1."""
+    model = Bilinear()
+    batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
+    rates = (lambda step: 0.3 - 0.2 * step, lambda step: 0.0)
+    list(fit_adversarial(model, batches, n_steps=2, lr=rates))
+    assert (model.w.item(), model.v.item()) == pytest.approx((1.4, 1.0), abs=1e-6)
+
+
 def test_players_that_share_parameters_are_refused():
     model = Bilinear()
     model.v = model.w
