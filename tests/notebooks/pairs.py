@@ -78,6 +78,11 @@ def cell_complaints(path):
             for out in cell.outputs
             if build.WIDGET_VIEW in out.get("data", {})
         ]
+        bad += [
+            f"{where} shows a figure twice: end its last line with a semicolon"
+            for out in cell.outputs
+            if out.output_type == "execute_result" and "image/png" in out.data
+        ]
         if "execution" in cell.metadata:
             bad.append(f"{where} stores time stamps")
     if "widgets" in notebook.metadata:

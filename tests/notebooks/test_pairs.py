@@ -79,6 +79,17 @@ def show_widget(notebook):
     ]
 
 
+def show_twice(notebook):
+    notebook["cells"][1]["outputs"] = [
+        {
+            "output_type": "execute_result",
+            "execution_count": 1,
+            "data": {"image/png": "iVBORw0KGgo="},
+            "metadata": {},
+        }
+    ]
+
+
 @pytest.mark.parametrize(
     ("edit", "says"),
     [
@@ -90,6 +101,7 @@ def show_widget(notebook):
         (store_times, "time stamps"),
         (show_error, "shows an error"),
         (show_widget, "id of a widget"),
+        (show_twice, "shows a figure twice"),
     ],
 )
 def test_each_disorder_is_named(pair, edit, says):
