@@ -19,6 +19,7 @@ from .kl_fit import kl_fit as kl_fit
 from .langevin_bias import langevin_bias as langevin_bias
 from .latent_painter import latent_painter as latent_painter
 from .latent_plane import latent_plane as latent_plane
+from .league_picture import league_picture as league_picture
 from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
 from .prompt_box import prompt_box as prompt_box

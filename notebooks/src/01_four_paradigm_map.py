@@ -860,6 +860,9 @@ widgets.quiz(1)
 # our small networks (lessons 02, 12); and hybrids: a compressor in front of a diffusion model, a language model that writes the condition
 # (lesson 15). The objectives are the ones that you trained here.
 #
+# **Where this map is filled.** [Lesson 15](15_four_paradigm_landscape.ipynb) puts every model of the course on it by measurement, and asks
+# your four questions again, of finished models. Keep your answers until then.
+#
 # ## Sources
 #
 # - Stanford CS236, *Deep Generative Models*, lecture 1; Berkeley CS294-158, spring 2024, lecture 1: the questions and the families.

@@ -37,5 +37,5 @@ def test_most_lessons_contradict_something():
 
 def test_every_lesson_with_kernels_is_on_the_page_of_equations():
     page = pages.equations()
-    assert all(f"## [{n:02d} " in page for n in range(2, 15))
+    assert all(f"## [{n:02d} " in page for n in range(2, 16))
     assert page.count("\n- **") > 200

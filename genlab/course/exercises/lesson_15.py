@@ -1,11 +1,50 @@
 """Exercises of lesson 15: the landscape, its odd claims and its instruments."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..exercise import Exercise, Mistake
 
 Array = NDArray[np.float64]
+
+# 15.read: families of five releases, judged one by one
+
+_SHORT = {
+    "autoregressive": "ar",
+    "latent-variable": "vae",
+    "adversarial": "gan",
+    "score": "diffusion",
+    "score-based": "diffusion",
+}
+_FAMILIES = {"ar", "vae", "gan", "diffusion", "flow"}
+_READ = ("AR", "VAE + diffusion", "GAN", "AR + diffusion", "diffusion + GAN")
+_WHY = (
+    "(a): a cache makes each pass cheaper, not fewer. What is predicted, and from what?",
+    "(b): two parts were trained, with two objectives; name both.",
+    "(c): what follows *unlike* says what the model is not. What trains the generator?",
+    "(d): a writer and a painter work in turn; no code of the picture is mentioned.",
+    "(e): the sampler shrank to one step; what was distilled, and what was added, both count.",
+)
+
+
+def _parts(answer: str) -> set[str]:
+    words = [w.strip().lower() for w in answer.replace("/", "+").replace(",", "+").split("+")]
+    return {_SHORT.get(w, w) for w in words}
+
+
+def _judge_reading(answer: Sequence[str]) -> str:
+    given = [_parts(str(a)) for a in answer]
+    if len(given) != len(_READ):
+        return f"there are five releases, you gave {len(given)} answers."
+    if unknown := sorted(set().union(*given) - _FAMILIES):
+        return f"{unknown[0]!r} is none of AR, VAE, GAN, diffusion, flow; join parts with a +."
+    for parts, right, why in zip(given, _READ, _WHY, strict=True):
+        if parts != _parts(right):
+            return why
+    return ""
+
 
 # 15.residual
 
@@ -99,6 +138,24 @@ _SEEN: tuple[tuple[int, float, bool, str], ...] = (
 
 
 EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        id="15.read",
+        task="Place five releases: for each AR, VAE, GAN, diffusion or flow, parts joined by a +.",
+        right=_READ,
+        judge=_judge_reading,
+        mistakes=(
+            Mistake(("AR", "diffusion", *_READ[2:]), _WHY[1]),
+            Mistake((*_READ[:2], "GAN + diffusion", *_READ[3:]), _WHY[2]),
+            Mistake((*_READ[:3], "AR + VAE + diffusion", _READ[4]), _WHY[3]),
+            Mistake((*_READ[:4], "GAN"), _WHY[4]),
+            Mistake((*_READ[:4], "diffusion"), _WHY[4]),
+        ),
+        hints=(
+            "Objective first: underline what was minimised. Then the sampler.",
+            "Strike out what is denied or compared with; a hybrid has one family for each part.",
+            "(a) one family, (b) two, (c) one, (d) two, (e) two.",
+        ),
+    ),
     Exercise(
         id="15.passes",
         task="A language model writes 100 text tokens, one pass each; a latent denoiser then takes "

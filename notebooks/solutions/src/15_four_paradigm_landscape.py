@@ -30,6 +30,16 @@ course.begin(lesson=15)
 torch.set_default_dtype(torch.float64)
 
 # %% [markdown]
+# ## 15.read
+#
+# (a) Next-token prediction: autoregressive; a cache makes each pass cheaper, not fewer. (b) Codes and a denoiser of codes: two parts, two
+# objectives. (c) What follows *unlike* places nothing; a critic is the only teacher. (d) A writer and a painter in turn, and no code of the
+# picture. (e) One step or fifty, it was distilled from a diffusion model; the discriminator's gradient trains it too.
+
+# %%
+course.exercise("15.read", ["AR", "VAE + diffusion", "GAN", "AR + diffusion", "diffusion + GAN"])
+
+# %% [markdown]
 # ## 15.passes
 #
 # The parts work one after the other, so their passes add up: a pass a token, two passes a guided step (with the text and without), one for
