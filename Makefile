@@ -4,6 +4,7 @@
 #   PYTHON     the Python 3.11 or newer that makes the environment (found by itself when there is one on the path)
 #   PIP_ARGS   passed to every `pip install`, for example an index of CPU builds of torch
 #   LAB_ARGS   passed to JupyterLab, for example "--no-browser --port=8899"
+#   DEMO_ARGS  passed to `genlab demo`, for example "--no-browser --port 9000"
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
 #   PART       with `make mutants`: only one part of them, as in 2/4
 #   WORKERS    how many tests run at a time (2)
@@ -18,6 +19,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?=
 PIP_ARGS ?=
 LAB_ARGS ?=
+DEMO_ARGS ?=
 MUTANTS ?=
 PART ?= 1/1
 WORKERS ?= 2
@@ -40,6 +42,10 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 lab: $(VENV)/.lab ## Open the course in JupyterLab, at lesson 01
 	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir="$(CURDIR)" \
 	  --LabApp.default_url=/lab/tree/$(FIRST_LESSON) $(LAB_ARGS)
+
+.PHONY: demo
+demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a lesson and lab, large print, no code
+	$(BIN)/genlab demo build/demo $(DEMO_ARGS)
 
 ##@ Tests
 
@@ -65,6 +71,10 @@ notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints ti
 .PHONY: browser
 browser: $(VENV)/.dev ## Open every lesson in a real JupyterLab in headless Chromium
 	$(PYTEST) -n $(WORKERS) --dist loadgroup -m browser tests/browser
+
+.PHONY: demo-check
+demo-check: $(VENV)/.dev ## Visit every demo page in headless Chromium (make browser visits two); prints a table
+	GENLAB_DEMO_PAGES=all $(PYTEST) -n $(WORKERS) --dist loadgroup -m browser tests/browser/test_demo.py
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)
@@ -102,7 +112,7 @@ clean: ## Remove the environment and every cache
 .PHONY: help
 help: ## Show this help
 	@awk 'BEGIN { FS = ":.*## " } /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	     /^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	     /^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 
 # --- The environment. Each stamp says which extras are installed; a changed pyproject.toml or constraints.txt renews it.
@@ -132,8 +142,11 @@ endef
 $(VENV)/.lab: $(PY) pyproject.toml constraints.txt
 	$(call install,lab)
 
+$(VENV)/.demo: $(PY) pyproject.toml constraints.txt
+	$(call install,lab$(comma)demo)
+
 $(VENV)/.dev: $(PY) pyproject.toml constraints.txt
 	$(call install,lab$(comma)test$(comma)reference$(comma)demo$(comma)dev)
-	@touch $(VENV)/.lab
+	@touch $(VENV)/.lab $(VENV)/.demo
 
 comma := ,

@@ -25,6 +25,7 @@ from genlab.atlas.report import as_lines
 from genlab.atlas.report import load as load_release
 from genlab.atlas.text import UnreadableError
 from genlab.core.weights import read_card
+from genlab.course import demos
 from genlab.course.handout import handout
 from genlab.systems.figures import Figures, agree
 from genlab.systems.training import Training, load, measured, train
@@ -169,6 +170,31 @@ def handout_command(
         written = handout(folder, instructor=instructor)
     edition = "instructor's" if instructor else "students'"
     out.print(f"{len(written)} notebooks of the {edition} edition in {folder}", soft_wrap=True)
+
+
+@app.command("demo", help="Serve the instructor's pages: one a lesson and lab, large, no code.")
+def demo_command(
+    folder: Annotated[Path, typer.Argument(help="for the pages; made anew each time")] = Path(
+        "build/demo"
+    ),
+    port: Annotated[int, typer.Option(help="of the server, on this machine only")] = 8866,
+    browser: Annotated[bool, typer.Option(help="open the index in a browser")] = True,
+    serve: Annotated[bool, typer.Option(help="or only write the pages")] = True,
+) -> None:
+    """Run `genlab demo`.
+
+    Args:
+        folder: where the pages are written.
+        port: to serve at.
+        browser: whether to open one.
+        serve: whether to go on after the pages are written.
+    """
+    with _complaints():
+        written = demos.write_demos(folder)
+        out.print(f"{len(written)} pages in {folder}", soft_wrap=True)
+        if serve:
+            out.print(f"http://127.0.0.1:{port}/   (Ctrl-C ends it)", soft_wrap=True)
+            raise typer.Exit(demos.serve(folder, port, browser=browser))
 
 
 @app.command("cheatsheet", help="Print the course on one page, as Markdown.")

@@ -201,3 +201,16 @@ def test_torchrun_trains_one_model_in_two_processes(tmp_path):
         # four steps in single precision, gradients summed in another order
         torch.testing.assert_close(second[name], weight, rtol=1e-3, atol=1e-4)
     assert read_card(tmp_path / "two" / "text_transformer.safetensors")["processes"] == 2
+
+
+def test_the_demo_pages_are_written_and_served(tmp_path, monkeypatch):
+    served = []
+    monkeypatch.setattr("genlab.course.demos.serve", lambda *a, **k: served.append((a, k)) or 3)
+    result = run("demo", tmp_path / "site", "--no-browser", "--port", 99)
+    assert result.exit_code == 3
+    assert served == [((tmp_path / "site", 99), {"browser": False})]
+    assert (tmp_path / "site" / "pages" / "01.ipynb").exists()
+    (tmp_path / "mine.txt").write_text("my work")
+    result = run("demo", tmp_path, "--no-serve")
+    assert (result.exit_code, len(served)) == (1, 1)
+    assert "name a new folder" in said(result)

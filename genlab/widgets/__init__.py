@@ -8,6 +8,7 @@ from .elbo_gap import posterior_ellipse as posterior_ellipse
 from .epidemic_posterior import epidemic_posterior as epidemic_posterior
 from .explorer import Explorer as Explorer
 from .explorer import explore as explore
+from .explorer import project as project
 from .film_strip import film_strip as film_strip
 from .five_samplers import five_samplers as five_samplers
 from .flow_warp import flow_warp as flow_warp
@@ -19,7 +20,7 @@ from .kl_fit import kl_fit as kl_fit
 from .langevin_bias import langevin_bias as langevin_bias
 from .latent_painter import latent_painter as latent_painter
 from .latent_plane import latent_plane as latent_plane
-from .league_picture import league_picture as league_picture
+from .later import later as later
 from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
 from .prompt_box import prompt_box as prompt_box

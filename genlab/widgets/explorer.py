@@ -12,20 +12,38 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
-DPI = 80
+DPI = 80  # on a reader's screen
+PROJECTOR_DPI = 120
+_dpi = float(DPI)
 
 
-def png(figure: Figure) -> bytes:
+def project(dpi: float = PROJECTOR_DPI) -> None:
+    """Draw every widget that is made from now on larger, for a projector.
+
+    Args:
+        dpi: dots to an inch of the figure; 80 is the size for a reader.
+
+    Raises:
+        ValueError: not positive.
+    """
+    global _dpi
+    if dpi <= 0:
+        raise ValueError(f"dpi must be positive, got {dpi}")
+    _dpi = dpi
+
+
+def png(figure: Figure, dpi: float | None = None) -> bytes:
     """Render a figure at the course's screen resolution.
 
     Args:
         figure: any matplotlib figure.
+        dpi: dots to an inch; that of a reader's screen, or of `project`, when None.
 
     Returns:
         The bytes of a PNG image.
     """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, pil_kwargs={"compress_level": 1})
+    figure.savefig(buffer, format="png", dpi=dpi or _dpi, pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
 
 
@@ -40,7 +58,8 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         caption: str,
     ) -> None:
         self._figure, self._update, self.controls = figure, update, controls
-        width = f"{round(figure.get_figwidth() * DPI)}px"
+        self._dpi = _dpi
+        width = f"{round(figure.get_figwidth() * self._dpi)}px"
         self._image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(width=width))
         self._text = ipywidgets.HTMLMath(value=caption)
         self._redraw()
@@ -57,7 +76,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         said = self._update(**{name: c.value for name, c in self.controls.items()})
         if said is not None:
             self._text.value = said
-        self._image.value = png(self._figure)
+        self._image.value = png(self._figure, self._dpi)
 
     def set(self, **values: Any) -> None:
         """Move controls by name, as a hand would.

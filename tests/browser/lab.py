@@ -113,35 +113,14 @@ def _wait_until_up(running, process, log, seconds=60):
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
-class Lesson:
-    """One notebook open in a page of the browser."""
+class Window:
+    """A page of the browser with pictures and their controls; keeps what went wrong in it."""
 
-    def __init__(self, page, running, path):
+    def __init__(self, page):
         self.page, self.outside, self.errors = page, [], []
         page.on("request", lambda r: r.url.startswith(LOCAL) or self.outside.append(r.url))
         page.on("console", lambda m: m.type == "error" and self.errors.append(m.text))
         page.on("pageerror", lambda error: self.errors.append(str(error)))
-        workspace = (
-            f"{Path(path).stem}-{secrets.token_hex(4)}"  # a new one opens no earlier notebook
-        )
-        page.goto(f"{running.url}/lab/workspaces/{workspace}/tree/{path}?token={running.token}")
-        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
-        page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000)
-
-    def run_all(self, seconds=240):
-        """Run every cell through the menu, as a reader does, and wait for the last one."""
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
-        self.page.wait_for_function(ALL_CELLS_HAVE_RUN, timeout=1000 * seconds)
-        self.page.wait_for_timeout(500)  # the last maths and pictures are still being drawn
-
-    def cell_errors(self):
-        """Return the errors that cells show, as `NAME: message`."""
-        return self.page.evaluate(CELL_ERRORS)
-
-    def prose(self):
-        """Return the text of the rendered Markdown cells as a reader sees it."""
-        return "\n".join(self.page.locator(".jp-RenderedMarkdown").all_inner_texts())
 
     def maths(self):
         """Return (number of rendered formulas, number of those that MathJax could not read)."""
@@ -157,15 +136,6 @@ class Lesson:
     def watch(self, k):
         """Focus control k of `controls()` and watch its picture."""
         self.page.evaluate(WATCH_CONTROL, k)
-
-    def answer_quiz(self):
-        """Click the first option of every question; return (questions, explanations shown)."""
-        cards = self.page.locator(".widget-vbox:has(> .widget-hbox .widget-toggle-button)")
-        for k in range(cards.count()):
-            cards.nth(k).locator(".widget-toggle-button").first.click()
-        self.page.wait_for_timeout(500)
-        answered = ["Right." in text or "Not this one." in text for text in cards.all_inner_texts()]
-        return len(answered), sum(answered)
 
     def put_back(self):
         """Choose again what a drop-down showed before: one choice can leave another no effect."""
@@ -192,6 +162,43 @@ class Lesson:
         except TimeoutError:
             return None
         return self.page.evaluate("() => window.genlab.drawn - window.genlab.pressed")
+
+
+class Lesson(Window):
+    """One notebook open in a page of the browser."""
+
+    def __init__(self, page, running, path):
+        super().__init__(page)
+        workspace = (
+            f"{Path(path).stem}-{secrets.token_hex(4)}"  # a new one opens no earlier notebook
+        )
+        page.goto(f"{running.url}/lab/workspaces/{workspace}/tree/{path}?token={running.token}")
+        page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
+        page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000, polling=200)
+
+    def run_all(self, seconds=240):
+        """Run every cell through the menu, as a reader does, and wait for the last one."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+        self.page.wait_for_function(ALL_CELLS_HAVE_RUN, timeout=1000 * seconds, polling=500)
+        self.page.wait_for_timeout(500)  # the last maths and pictures are still being drawn
+
+    def cell_errors(self):
+        """Return the errors that cells show, as `NAME: message`."""
+        return self.page.evaluate(CELL_ERRORS)
+
+    def prose(self):
+        """Return the text of the rendered Markdown cells as a reader sees it."""
+        return "\n".join(self.page.locator(".jp-RenderedMarkdown").all_inner_texts())
+
+    def answer_quiz(self):
+        """Click the first option of every question; return (questions, explanations shown)."""
+        cards = self.page.locator(".widget-vbox:has(> .widget-hbox .widget-toggle-button)")
+        for k in range(cards.count()):
+            cards.nth(k).locator(".widget-toggle-button").first.click()
+        self.page.wait_for_timeout(500)
+        answered = ["Right." in text or "Not this one." in text for text in cards.all_inner_texts()]
+        return len(answered), sum(answered)
 
 
 KERNEL_IS_IDLE = """() => {

@@ -117,7 +117,7 @@ def inspect(page, server, path):
     return seen
 
 
-def press(lesson, key):
+def press(lesson, key=None):
     """Press a key, and let the page come to rest before the next one."""
     delay = lesson.press(key)
     lesson.page.wait_for_timeout(150)

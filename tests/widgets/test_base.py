@@ -1,11 +1,13 @@
 """The base of all widgets: a figure that follows its controls, a bar with a curve."""
 
+import io
+
 import ipywidgets
 import matplotlib.pyplot as plt
 import pytest
 
 from genlab.train import Record
-from genlab.widgets import explore, watch
+from genlab.widgets import explore, explorer, project, watch
 
 
 def make(update=None):
@@ -86,3 +88,16 @@ def test_names_of_controls_have_room_and_begin_in_one_line():
     assert float(widths.pop().removesuffix("em")) > 0.6 * len("temperature of it")
     assert wide.layout.width == "600px"
     assert short.layout.width == "480px"
+
+
+def test_a_projector_gets_larger_pictures_of_the_widgets_that_are_made_after_it(monkeypatch):
+    monkeypatch.setattr(explorer, "_dpi", explorer._dpi)  # put back afterwards
+    before = make()
+    project(160)
+    after = make()
+    before.set(slope=2.0)
+    sizes = [plt.imread(io.BytesIO(w.picture), format="png").shape for w in (before, after)]
+    assert sizes == [(160, 240, 4), (320, 480, 4)]
+    assert after._image.layout.width == "480px"
+    with pytest.raises(ValueError, match="positive"):
+        project(0)

@@ -1,0 +1,99 @@
+"""The instructor's pages in a real browser: pictures that follow the keys, and no other machine.
+
+A page costs a kernel, so `make browser` visits two of them; `make demo-check` visits all."""
+
+import os
+import statistics
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from genlab.course import demos
+from tests.browser import lab
+from tests.browser.test_lessons import press, save_picture
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("demo pages")]
+
+READY = demos.ready()
+SOME = ("05", "flow_density_estimator")
+VISITED = [p for p in READY if p.name in SOME or os.environ.get("GENLAB_DEMO_PAGES") == "all"]
+N_MOVES = 6
+
+
+@pytest.fixture(scope="module")
+def address(browser, tmp_path_factory):
+    """The address of a Voila server of our own."""
+    pytest.importorskip("voila", reason="Voila is not installed")
+    folder, port = tmp_path_factory.mktemp("demo") / "site", lab._free_port()
+    demos.write_demos(folder)
+    places = {f"JUPYTER_{k}_DIR": str(folder.parent / k) for k in ("CONFIG", "RUNTIME")}
+    environment = {**demos.voila_environment(folder), **places, "PYTHONPATH": str(lab.ROOT)}
+    with (folder.parent / "server.log").open("w") as log:
+        command = demos.voila_command(folder, port)
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        wait_until_up(f"http://127.0.0.1:{port}/", process, folder.parent / "server.log")
+        yield f"http://127.0.0.1:{port}/"
+    finally:
+        process.terminate()
+        process.wait(15)
+
+
+def wait_until_up(address, process, log, seconds=60):
+    """Wait until the server answers; raise with its log when it does not."""
+    for _ in range(4 * seconds):
+        try:
+            return urllib.request.urlopen(address, timeout=10).read()
+        except OSError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.25)
+    raise RuntimeError(f"Voila did not start:\n{log.read_text()}")
+
+
+@pytest.fixture
+def window(browser):
+    """A page of the size of a projector."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield lab.Window(context.new_page())
+    context.close()
+
+
+def test_the_index_leads_to_every_page(window, address):
+    window.page.goto(address)
+    save_picture(window.page, "demo_index")
+    links = window.page.locator("main a")
+    assert [link.inner_text() for link in links.all()] == [page.title for page in READY]
+    assert [link.get_attribute("href") for link in links.all()] == [
+        f"voila/render/{page.name}.ipynb" for page in READY
+    ]
+    assert (window.outside, window.errors) == ([], [])
+
+
+@pytest.mark.parametrize("demo", VISITED, ids=lambda page: page.name)
+def test_a_page_shows_pictures_and_no_code_and_follows_the_keys(window, address, demo, report_row):
+    start = time.perf_counter()
+    window.page.goto(f"{address}voila/render/{demo.name}.ipynb", timeout=90_000)
+    window.page.wait_for_selector("#rendered_cells img", timeout=90_000)
+    seconds = time.perf_counter() - start
+    window.page.wait_for_timeout(500)  # the other pictures and the maths are still being drawn
+    assert window.page.locator("h1").inner_text() == demo.title
+    assert window.page.locator(".jp-CodeMirrorEditor, .highlight").count() == 0
+    assert window.page.locator(".jp-RenderedText[data-mime-type*=stderr]").count() == 0
+
+    names, delays = window.controls(), []
+    assert names, "no slider or drop-down moves a picture"
+    window.watch(0)
+    pictures = {window.picture()}
+    for _ in range(N_MOVES):
+        delays += filter(None, [press(window)])
+        pictures.add(window.picture())
+    save_picture(window.page, f"demo_{demo.name}")
+    assert len(pictures) > 1, f"the picture does not follow {names[0]!r}"
+    ms = f"{min(delays):.0f}, {statistics.median(delays):.0f}, {max(delays):.0f}"
+    n_formulas, n_unreadable = window.maths()
+    counts = f"{n_formulas:>8}  {len(names):>8}  {0:>4}"
+    report_row(f"{'demo ' + demo.name:<32}  {seconds:>9.1f}  {counts}  {ms}")
+    assert (n_unreadable, window.outside, window.errors) == (0, [], [])
