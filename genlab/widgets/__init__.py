@@ -18,9 +18,9 @@ from .gan_game import gan_game as gan_game
 from .guidance import guidance as guidance
 from .kl_fit import kl_fit as kl_fit
 from .langevin_bias import langevin_bias as langevin_bias
-from .later import later as later
 from .latent_painter import latent_painter as latent_painter
 from .latent_plane import latent_plane as latent_plane
+from .later import later as later
 from .league_picture import league_picture as league_picture
 from .metric_room import metric_room as metric_room
 from .paradigm_map import paradigm_map as paradigm_map
