@@ -181,3 +181,15 @@ def test_the_tables_come_back_from_toml():
     text = "\n".join(SPLIT["as_toml"](release) for release in OPEN)
     same = tomllib.loads(text)["release"] == OPEN
     assert same
+
+
+def test_the_unseen_releases_have_the_same_form():
+    unseen = SPLIT["read"]("unseen")
+    assert [r["id"] for r in unseen] == [f"u{k:03d}" for k in range(1, 61)]
+    assert all(set(r) == {"id", "text", *VOCABULARY} for r in unseen)
+    for field, allowed in VOCABULARY.items():
+        assert all(set(as_list(r[field])) <= allowed for r in unseen), field
+    assert all(r["likelihood"] in weakest_link(r) for r in unseen)
+    assert all(OBJECTIVES[o] & set(r["paradigms"]) for r in unseen for o in r["objective"])
+    assert all(FLAGS[flag] <= set(r["paradigms"]) for r in unseen for flag in r["flags"])
+    assert all(40 <= len(r["text"].split()) <= 140 for r in unseen)
