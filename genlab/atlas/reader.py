@@ -1,6 +1,6 @@
 """The release reader: the four-step procedure of the course, as a function.
 
-It reads a text by the rules of `rules.py`, keeps what it says of itself (`scope.py`), and
+It reads a text by the tables of `rules/`, keeps what it says of itself (`scope.py`), and
 concludes by the map: `components.py`, `claims.py`, `objectives.py`, `deduce.py`. No rule is
 learned; every conclusion has the phrase, or the line of the map, that led to it.
 

@@ -1,0 +1,192 @@
+"""Phrases that place an autoregressive component.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from genlab.atlas.phrases import Rule
+
+from .names import AR
+
+AUTOREGRESSIVE = (
+    Rule(
+        AR,
+        "(?P<piece>[a-z]{3,}) by (?P=piece)",
+        2,
+        "It continues a recipe ingredient by ingredient.",
+        unless=(
+            "(step|side|layer|level|stage|bit|case|point|page|epoch|slice|tree|column|"
+            "little|one|line|day|mode|scale|class|part|piece) by|dimension by"
+        ),
+    ),
+    Rule(
+        AR,
+        "auto ?regressi*",
+        2,
+        "An autoregressive transformer over characters.",
+        unless=(
+            "semi autoregressive|autoregressive ((normali[sz]ing|spline|neural|rational|"
+            "quadratic) )*(flows?|transforms?|transformations?|coupling)|masked "
+            "autoregressive flow|converted from|adapted from|initiali[sz]ed (from|with)|"
+            "autoregressive (prior|model) on the same codes"
+        ),
+    ),
+    Rule(
+        AR,
+        "(language|lyrics|protein language|byte level|character level) models?|(small "
+        ")?language modell?ing|llms?|lms?",
+        2,
+        "A language model with three billion parameters.",
+        unless=(
+            "masked language|diffusion language|text diffusion|initiali[sz]ed (from|with)|"
+            "converted from|adapted from|pairs|instructions (~ )?by|bidirectional language|"
+            "vision language model|(frozen|contrastive) (~ )?language|language models? (~ "
+            ")?(encoder|embed*|caption*)|embedd?ings? ~ language|(caption*|describ*|label*|"
+            "annotat*|rewrit*|expand*|encod*|translat*) (~ )?language|language models? (~ "
+            ")?(scor*|judg*|rewrit*|expand*)|diffusion (large )?(language|lm)|diffusion lm|"
+            "(masked|discrete) diffusion|score of a language"
+        ),
+    ),
+    Rule(
+        AR,
+        "(?<!the )decoder only|sequence to sequence|in (a )?random order,? each|each (~ "
+        ")?(conditioned on|given) (~ )?(already|placed|so far)",
+        2,
+        "A decoder-only network with 30 layers.",
+    ),
+    Rule(
+        AR,
+        "causal (self )?(~ )?(transformers?|masks?|masking|attention|decoders?|language|"
+        "convolutions?|networks?|models?|lms?|dilated convolutions?)|causally masked",
+        2,
+        "A causal transformer models the bytes.",
+    ),
+    Rule(
+        AR,
+        "next (~ )?{piece} (prediction|predictor|cross entropy|loss|objective|head)|"
+        "predict* (~ )?(the )?next|next (token|word|character|byte|event|symbol|pixel|note|"
+        "residue|frame|base|sample|letter|syllable|action)",
+        2,
+        "It is trained to predict the next note.",
+        unless="next sentence|next (scan|visit)",
+    ),
+    Rule(
+        AR,
+        "(token|word|character|letter|pixel|note|event|residue|base|byte|symbol|sample|"
+        "patch|code|atom|node|bond|edge|row|stroke|step|line|letter|syllable|frame|block|"
+        "chunk|segment) (by|after) (token|word|character|letter|pixel|note|event|residue|"
+        "base|byte|symbol|sample|patch|code|atom|node|bond|edge|row|stroke|line|syllable|"
+        "frame|block|chunk|segment)",
+        2,
+        "It writes word by word.",
+    ),
+    Rule(
+        AR,
+        "one ({piece}|of them) (after|at) (the|an?) (other|time)|one {piece} (after "
+        "another|at a time|per pass)|(tokens|words|characters|pixels|notes|states|codes|"
+        "events|residues|symbols|frames|blocks|chunks|segments|samples|bytes|letters|"
+        "strokes|scales|bases|lines|pieces|atoms|patches) (~ )?one (by one|after another|"
+        "after the other|at a time)|{piece} at a time|(single|each|one) (token|word|"
+        "character|pixel|note|byte|letter|residue|symbol) (in|per|for every|at every) "
+        "(pass|step|turn|call)",
+        2,
+        "Tokens are drawn one after another.",
+        unless="one (step|dimension|coordinate|variable) at a time|(steps|stages) one",
+    ),
+    Rule(
+        AR,
+        "rolled out|rollouts?|each given the last|next (set|group|map)( prediction)?|"
+        "earlier (sets|groups)|rolls? out (step|day|frame)|(state|day|step) after (state|"
+        "day|step)|given (the )?((two|three|last|one) )*previous (states?|frames?|images?|"
+        "days?)|given (those|the ones) (already|so far)|left to right|raster (scan )?order|"
+        "from the first to the last|appends? (it|the (token|word|character|note|byte|"
+        "symbol|letter))|strictly in order|feeds? (it|its (own )?output|the (drawn|"
+        "sampled) {piece}) back",
+        2,
+        "The pixels come in raster order.",
+    ),
+    Rule(
+        AR,
+        "(given|from|on) (~ )?(previous|preceding|earlier|past|already (generated|written|"
+        "drawn)|finished|coarser) (~ )?(tokens?|words?|pixels?|notes?|samples?|events?|"
+        "symbols?|characters?|bytes?|letters?|frames?|codes?|blocks?|chunks?|residues?|"
+        "maps?|values?|elements?|steps|states?|decisions?|choices|edges|moves)|given (all |"
+        "its |the )*(predecessors|(previous|preceding) ones|ones before|({piece}|groups|"
+        "maps|rows) before (it|them))|from those before (it|them)|(tokens|words|pixels|"
+        "notes|samples|frames|codes|patches|symbols|characters) (before|so far|to its left|"
+        "above and to the left)",
+        2,
+        "Each sample is drawn given all previous ones.",
+        unless="(scenes|views|residual|sentence)",
+    ),
+    Rule(
+        AR,
+        "factori[sz]* (~ )?(pixels|conditionals|dimensions|positions|tokens|as a product|"
+        "in order)|product of (~ )?conditionals?|chain rule|sequence of conditionals|"
+        "conditional distributions? of (the next|each)",
+        2,
+        "The density is a product of conditionals by the chain rule.",
+        unless="tensor|matrix|low rank",
+    ),
+    Rule(
+        AR,
+        "masked convolutions?|pixel ?(cnn|rnn|snail)s?|pixel ?cnn[+]+|wave ?net|sample "
+        "?rnn|image gpt|gpts?( \\d)?|gpt (like|style)|llamas?|mamba|rwkv|transformer xl",
+        2,
+        "Masked convolutions hide the pixels that come later.",
+        unless=(
+            "initiali[sz]ed from|parallel wavenet|mamba (blocks?|layers?|backbone)|"
+            "embedd?ings?|encoder"
+        ),
+    ),
+    Rule(
+        AR,
+        "as (a )?sequences? of (~ )?(symbols|tokens|letters)|continues? (~ )?(sequences?|"
+        "streams?)|comes next|guess* (~ )?(next|following)|following (note|token|word|"
+        "character|symbol|letter|event)|predictive text|auto ?complete|nucleus sampling|"
+        "top [kp]( sampling)?|beam search|greedy (decoding|generation|search)|sampling "
+        "temperature|teacher forcing|teacher forced|end (marker|of (text|sequence) token)|"
+        "perplexity of",
+        2,
+        "Decoding is by nucleus sampling.",
+        unless="diffusion|mask*",
+        hint=True,
+    ),
+    Rule(
+        AR,
+        "(stream*|writes?|emits?|generates?|answers?|outputs?|continues?) (~ )?(tokens?|"
+        "words) (~ )?(as they|one by one|in order)|tokens are (sent|streamed|shown) as|"
+        "tokens (per|a) second|key ?value cache|kv cache",
+        2,
+        "It emits image tokens one by one.",
+        unless="mask*|diffusion|denois*",
+        hint=True,
+    ),
+    Rule(
+        AR,
+        "(tokens|codes|indices),? (which|that|are) (~ )?(transformers?|recurrent*|lstms?) "
+        "(~ )?(models?|modelled|predict*|learn*)|(modelled|predicted|generated|written) by "
+        "(an?|the|two|three) (~ )?(transformers?|lstms?|recurrent)|(transformers?|gpt|"
+        "lstms?|gru|recurrent network|recurrent model|rnn|state space model|decoder|second "
+        "network|prior) (~ )?(models?|predicts|continues|writes|generates|emits|learns|"
+        "over) (~ )?(tokens|codes|codebook|code indices|indices|sequence of|text|words|"
+        "melod*|sequences)",
+        2,
+        "A transformer then models the sequence of codebook indices.",
+        unless=(
+            "uniform|mask*|denois*|diffusion|flow|parallel|bidirectional|noise|non "
+            "autoregressive|remask*|fill*|encod*|velocit*"
+        ),
+        hint=True,
+    ),
+    Rule(
+        AR,
+        "(large |small |sparse |dense )?(mixture of experts|state space) (language |text |"
+        "sequence )?models?|recurrent (language|text) model|sequence to sequence|encoder "
+        "decoder transformer|(translation|summari[sz]ation) model|speculative (decoding|"
+        "sampling)|draft (model|tokens?|heads?)",
+        2,
+        "A mixture-of-experts model with 47 billion parameters.",
+        unless="diffusion|denois*|image|video|flow|classif*",
+        hint=True,
+    ),
+)  # fmt: skip

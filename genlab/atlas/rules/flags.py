@@ -1,0 +1,147 @@
+"""Step 4 of the procedure: claims that deserve a second look, and what draws no samples.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from genlab.atlas.phrases import Rule
+
+FLAGS = (
+    Rule(
+        "flag: free-lunch",
+        "(on|in) every (metric|benchmark|axis|respect|test) (~ )?(without exception|"
+        "including)|without exception|no (capability|quality|mode|property) (~ )?(is |was "
+        ")?(lost|missing|sacrificed)|limitations: none|no reason to use|make you choose|"
+        "giv(es?|ing) up nothing|gave up nothing|no (~ )?(trade ?offs?|compromises?|"
+        "drawbacks?|downsides?|catch|sacrifices?|weakness*|disadvantages?|price to pay|"
+        "penalt(y|ies) (of any|at all|whatever)|strings attached|limitations? (at all|"
+        "whatever|whatsoever))|(without|zero|never) (~ )?(trade ?offs?|compromis*|"
+        "drawbacks?|downsides?|sacrific* anything|giving (up )?anything|giving up (quality|"
+        "anything|a thing)|paying (anything|a price)|(any|a) (loss|penalty|cost) of any "
+        "kind)|nothing (~ )?(to pay|was traded|is traded|in return|lost|sacrificed|given "
+        "up|paid|is lost|was lost)|(not|never) (~ )?(single )?(drawback|weakness|downside|"
+        "disadvantage|flaw)|free lunch|costs? (you )?(absolutely )?nothing|at no cost( at "
+        "all)?|at (zero|no) (price|expense)|best of (all|both|every) (~ )?worlds?|(best|"
+        "better|first|wins?|superior|ahead|leads?|unbeaten) (~ )?(in|on|by|at) (every|all|"
+        "any) (~ )?(metric|metrics|benchmark|benchmarks|respect|respects|property|axis|"
+        "axes|measure|count|discipline|criterion|dimension|way|column|regard)|(every|all|"
+        "any) (~ )?(metric|benchmark|property|advantages?) (~ )?(at once|simultaneous*|"
+        "together|of any family|without)|all (~ )?(strengths|advantages|virtues|benefits) "
+        "(~ )?(and )?(none|no|without)|obsolete|lossless quality|(better|higher|lower|"
+        "sharper|faster|cheaper|smaller) (~ )?than (every|all|any) (~ )?(competitor|"
+        "models?|others?|rivals?|else|family|families|alternatives?)|end of (all )?(trade "
+        "?offs?|compromise)|have it all|everything at once|perfect (~ )?(coverage|quality|"
+        "diversity|likelihood) (~ )?(and|,)|no longer any|(pays?|paid) (~ )?(nothing|no "
+        "price)|nothing (has )?(had )?to be (given|traded|paid)",
+        15,
+        "There is no trade-off any more.",
+        unless=(
+            "at no cost of|obsolete (versions|files|options)|extra cost|no limitations on "
+            "use|without (any )?extra cost|free lunch theorem|no penalty for"
+        ),
+    ),
+    Rule(
+        "flag: not-generative",
+        "not (generate|sample|draw|write|synthesi[sz]e)|not (produce|create) (~ )?(text|"
+        "samples?|images?|anything|data|pictures|new|alternative|audio|content|random)|"
+        "nothing generative|(provide|release|contain|include)s? no (~ )?model|no model (is|"
+        "was) (released|trained|included)|nothing ((is|was|gets) )?(sampled|generated|"
+        "drawn|synthesi[sz]ed)|draws? no (samples?|conclusions)|(generat*|sampl*|produces?|"
+        "writes?) (nothing|no (samples?|text|images?|new|data|pictures))|no (samples? (are|"
+        "is) drawn|generation)|no sampling code|cannot: (write|sample|generate|draw)|"
+        "nothing to (sample|draw|generate)|not a generat*|not generative|no generative|"
+        "cannot (generate|sample|draw|write|produce)|no density is modelled|head (~ )?(has "
+        "been |was )?removed|(a|one|same|given) (given )?input (~ )?(yields|gives|always) "
+        "(~ )?(one|same)",
+        1,
+        "It returns a vector and does not generate text.",
+        unless=(
+            "not (generate|produce|draw|write|sample) (~ )?(legible|faces|hands|well|from|"
+            "code|reliabl*|good|poems|harmful|people|as|more|in|on|the)|cannot (generate|"
+            "draw|write) ~ (hands|legible|faces|long|well)|no decoder only|samples? no "
+            "longer|(not|cannot) ~ (realistic|harmful|adult|unsafe|nud*)"
+        ),
+    ),
+    Rule(
+        "sign: discriminative",
+        "extractive|track(s|er|ers|ing)|regress(es)? (~ )?boxes|survey of|no (sampler|"
+        "model),? no (sampler|model)|classif(y|ies|ier|iers|ication)|segment(s|ation|ing)?|"
+        "detect(s|or|ors|ion)?|(sentence|text|image|audio|speech|protein|general|frozen|"
+        "joint|multilingual|contrastive) (~ )?(embedd?ings?|encoders?|features)|embedd?ing "
+        "(model|models)|retriev(al|es|er)|re ?rankers?|(linear )?probes?|estimat(es|ing) "
+        "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
+        "prediction)|structure prediction|cosine similarity|nearest neighbou?rs? for|"
+        "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
+        "word error rate|reward models?|regression (model|network)|forecasts?|forecaster|"
+        "forecasting|no decoder|planner|planning tool|constraint programming|integer "
+        "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
+        "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
+        "deterministic (forecast|model|network|prediction|output|regress*)|no ensemble|"
+        "(inverse |monocular )?depth|one score|recommend(er|ation) (system|engine|model)?|"
+        "rank(s|ing) (items|documents|results)|benchmark (of|for|suite|with)|verification "
+        "(network|model|system)|speaker verification|tagg(er|ers|ing)|tags (every|each)|"
+        "encoder only|checker|data ?set (of|with)|confidence per|feature extractor|"
+        "features for|translation quality|quality (metric|estimator)|(bounding|object) "
+        "box*|anomaly score|moderation|spam|ranking model|recommender|sentiment|diagnos(es|"
+        "is|tic)|similarity search|vectors? of|(returns|outputs|gives|yields) (a|one) "
+        "(vector|number|label|score|map|mask|single)|ground truth labels|key ?points|"
+        "matching (of )?(images|points)|point tracker|fingerprints?",
+        1,
+        "A sentence encoder for retrieval.",
+        unless=(
+            "classifier free|segments? (of|by|at|after)|class conditional|embedding of|"
+            "text encoder|without classification|for (downstream )?classification of "
+            "samples|strain segment|voice detection|(detect|classif*) (~ )?(generated|"
+            "whether real)"
+        ),
+        hint=True,
+    ),
+    Rule(
+        "flag: outside-map",
+        "maximum mean discrepancy|mmd|moments? (~ )?(match*|agree*|of its output)|(match*|"
+        "agree*) (~ )?(~ )?moments|moment matching|characteristic functions?|kernel (two "
+        "sample|mean|herding|density estimat*)|energy distance|(nearest|closest) (~ "
+        ")?(sample|generated|output|one)|implicit maximum likelihood|copulas?|"
+        "(probabilistic|arithmetic) circuits?|sum product|sums and products|sliced "
+        "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|(no|without|nothing is|nothing "
+        "was|never) (~ )?(learning|learned|trained|training (~ )?(whatever|of any kind|at "
+        "all|took place|involved)|neural network|machine learning|learns)|hand ?(written|"
+        "made|crafted|coded) (~ )?(rules|grammar|templates|shaders?|patterns)|rule based|"
+        "procedural(ly)?|l systems?|perlin|fractal*|shape grammar*|(context free|"
+        "stochastic) grammar|templates? (~ )?filled|fills? (in )?templates|gaussian "
+        "process*|gaussian mixture (model|of)|mixture of gaussians ~ em|expectation "
+        "maximi[sz]ation|bootstrap(ped|ping)? (~ )?(rows|samples|records)|(resampl*|"
+        "stitch*|concatenat*|cut*|past*|splic*) (~ )?(recorded|real|existing|training|"
+        "original|stored) (~ )?(rows|records|pieces|snippets|patches|segments|recordings|"
+        "samples|units)|unit selection|texture quilting|image quilting|interpolat* between "
+        "neighbou?rs|smote|bayesian networks?|cellular automat*|(forests?|trees) ~ "
+        "(synthes*|generat*|draw*|sampl*)|markov chain of order|n gram (model|table)|score "
+        "distillation sampling|(per (scene|prompt|object|asset) |test time )optimi[sz]*|"
+        "hours of optimi[sz]*|evolutionary|genetic algorithm|drifting|optimi[sz]ing one "
+        "scene|latent optimi[sz]ation|generative latent optimi[sz]ation|reservoir|deep "
+        "image prior|patch match|nearest neighbou?r (~ )?(patches|generator|sampl*)",
+        15,
+        "All moments of the output are matched to those of the data.",
+        unless=(
+            "not a copula|mixture of gaussian kernels only|annealed importance|drifting "
+            "(apart|clouds)|procedural (texture|content) (~ )?(as|for) (training|data)|"
+            "jacobi|n gram pool|fitted mixture"
+        ),
+    ),
+    Rule(
+        "flag: misleading-name",
+        "(its|the|our|whose|this|product|brand|own) name|named (after|for|before)|in the "
+        "name|nam(ed|ing) (~ )?(historical|joke|accident|habit)|(name|brand) (~ )?(joke|"
+        "historical|history|accident|mislead*|misnomer|misunderstand*|stays|stuck|kept|"
+        "older|promises|refers|comes from|only|notwithstanding|nothing to do|confus*|means|"
+        "trademark*|relic|legacy)|(despite|in spite of|contrary to|ignore) (~ )?name|"
+        "misnomer|is called ~ (but|although|because)|called so (only )?because|do not be "
+        "(misled|fooled)",
+        15,
+        "Its name has led to misunderstandings.",
+        hint=True,
+        unless=(
+            "name of the (speaker|file|author|variable)|under (the|its|our) name|trigger "
+            "word|tags that name"
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,90 @@
+"""Phrases that place a flow.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from genlab.atlas.phrases import Rule
+
+from .names import FLOW
+
+FLOWS = (
+    Rule(
+        FLOW,
+        "normali[sz]ing flows?|(spline|coupling|pretrained|residual|conditional|invertible|"
+        "autoregressive|planar|radial|glow|sylvester|neural|discrete|density|conjoint|"
+        "continuous|inverse autoregressive|masked autoregressive|multi scale|multiscale|"
+        "equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|convolutional|"
+        "transformer|small|learned|triangular) (~ )?flows?|flow based|flow (prior|priors|"
+        "layers?|decoder|posterior|models?|density|likelihood|component|part|network|step|"
+        "steps|stack|variant|head|estimator|emulator|encoder|blocks?|architectures?|"
+        "families)|flow of|(by|with|is|as|through|our|its|the|called) (a|an|one) flow|"
+        "flows (with|of)",
+        4,
+        "The prior is a normalizing flow.",
+        unless=(
+            "flow matching|rectified( image| text)? flows?|matching flow|optical|mean "
+            "?flow|consistency flow|flow (of|rate) (water|air|traffic|people|data|"
+            "information|blood|money|tokens|time|cash|gradient*|passengers|gas|liquid|"
+            "heat)|(traffic|water|cash|air|blood|fluid|gradient|data|control|work|"
+            "passenger|lava|turbulent|river|gas|information|user|network|conversation*|"
+            "motion|dense|subsurface|groundwater|cell|laminar|power) flows?|flow (field|"
+            "fields|simulation|rates?|around|meter|chart|solver)|score and flow|neural "
+            "rectified|diffusion flow"
+        ),
+    ),
+    Rule(
+        FLOW,
+        "coupling (layers?|blocks?|transforms?|architecture|flows?)|(affine|spline|"
+        "additive|rational quadratic|equivariant|gauge|stack of|volume preserving) (~ "
+        ")?couplings?|real ?nvp|glow|nice model|ffjord|i resnet|masked autoregressive flow|"
+        "maf|iaf|neural spline|invertible (~ )?(1|one) ?(by|x) ?(1|one) convolutions?|act "
+        "?norm",
+        4,
+        "Twelve affine coupling layers.",
+        unless="glow (of|in)|cross attention coupling",
+    ),
+    Rule(
+        FLOW,
+        "change of variables|log (absolute )?(~ )?determinants?|log det|jacobians? (~ "
+        ")?(determinants?|triangular|trace)|determinant of (the|its) jacobian|triangular "
+        "(~ )?jacobian|integrating the divergence|divergence of the (vector field|velocity|"
+        "dynamics)|trace of (the|its) jacobian|(trace|divergence) estimator|volume (change|"
+        "correction|preserving)",
+        4,
+        "The loss contains the log determinant of the map.",
+        unless="probability flow|score",
+    ),
+    Rule(
+        FLOW,
+        "(invertible|bijective|reversible) (~ )?(networks?|models?|generator|maps?|mapping|"
+        "transform*|functions?|layers?|blocks?|architecture|neural|residual|generative|"
+        "decoder|without)|bijection*|invertible by construction|diffeomorphism",
+        4,
+        "An invertible network maps noise to data.",
+        unless=(
+            "reversible (markov|chain|jump|diffusion)|reversible residual|to save memory|"
+            "saves? memory"
+        ),
+    ),
+    Rule(
+        FLOW,
+        "(residual|each) (~ )?blocks? ~ (be )?inverted|fixed point iteration ~ (invert*|"
+        "inverse)|inver(se|ted|sion) ~ (fixed point|newton)|lipschitz (constant )?below one",
+        4,
+        "Each residual block is inverted by fixed-point iteration.",
+    ),
+    Rule(
+        FLOW,
+        "flows?",
+        4,
+        "The flow gives the density of every point.",
+        hint=True,
+        unless=(
+            "flow matching|rectified( image| text)? flows?|matching flow|optical|mean "
+            "?flow|work|flow (of|rate|through|into|from|to)|(traffic|water|cash|air|blood|"
+            "fluid|gradients?|data|control|probability|information|user|network|"
+            "conversation*|motion|cell|power) flows?|flow (field|fields|simulation|rates?|"
+            "around|meter|chart|solver)|flows? (back|through|into|from|to|past|along|at)"
+        ),
+    ),
+)  # fmt: skip

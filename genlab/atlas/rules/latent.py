@@ -1,0 +1,155 @@
+"""Phrases that place a latent-variable component.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from genlab.atlas.phrases import Rule
+
+from .names import LATENT
+
+LATENTS = (
+    Rule(
+        LATENT,
+        "(vq |beta |nv|r|hierarchical |conditional |discrete |gumbel |two stage )?vaes?|"
+        "(vq|c|beta)vae*|variational (~ )?auto ?encod*|(wasserstein|gaussian) auto "
+        "?encoders?|auto ?encoding variational",
+        6,
+        "A variational autoencoder for digits.",
+        unless="(nothing|name) ~ vae|vae (decoder|encoder)? ?(files?|tiling) optional",
+    ),
+    Rule(
+        LATENT,
+        "(over|on) (the|its|these|those|such|quanti[sz]ed|discrete|learned) (~ )?codes|"
+        "(discrete|learned) (representation|latent) (learning|codes?|variables?)|encoder "
+        "(~ )?(outputs|yields|gives|produces|emits) (~ )?(codes?|latents?)|(turns|converts|"
+        "cuts|maps|quanti[sz]es) (~ )?(into|to) (~ )?discrete (~ )?(tokens|codes|units)|"
+        "(image|visual|video|frame|audio|picture|speech|motion|quanti[sz]ing|learned) (~ "
+        ")?tokeni[sz]ers?|tokeni[sz]er (~ )?(frames|images?|pictures|video|audio|clips|"
+        "reconstruct*|perceptual|decoder)|(frames|images?|pictures?|video|audio|clips|"
+        "speech|motion) (~ )?tokeni[sz]er|vector quanti[sz]*|quanti[sz]ed (~ )?(image|"
+        "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec)|"
+        "quanti[sz]ing auto ?encoder|vqs?|vq (gan|model|codes|tokens|tokeni[sz]er|codec)|"
+        "vqgan|code ?books?|residual quanti[sz]*|finite scalar quanti[sz]*|lookup free "
+        "quanti[sz]*",
+        6,
+        "A vector-quantised autoencoder yields codes.",
+        unless="quanti[sz]ed (weights|to (4|8|int|four|eight)|models?)|4 bit",
+    ),
+    Rule(
+        LATENT,
+        "latent (diffusion|flow matching|rectified flow|consistency)|(latent (~ "
+        ")?diffusion)|stable diffusion|sdxl|sd ?(xl|\\d[.\\d]*)",
+        6,
+        "A latent diffusion model of 860 million parameters.",
+        unless="no latent",
+    ),
+    Rule(
+        LATENT,
+        "latent (~ )?(flow matching|rectified|consistency|adversarial|image model|video "
+        "model|denois*|transformer|upscaler|painter|text to)|diffusion ~ latent (space|"
+        "codes?|variables?)?|(latents?|compressed (space|codes?)) (~ )?(denois*|diffus*)|"
+        "(denois*|diffus*|noise|velocity|flow) (~ )?(in|on|over|of) (~ )?(latents?|codes|"
+        "compressed (~ )?(space|representation))|(work*|operat*|train*|run*|act*|model*|"
+        "sampl*) (~ )?(in|on|over) (~ )?(latent space|latents|compressed (~ )?(space|"
+        "codes?|representation*)|autoencoder)",
+        6,
+        "It denoises in a latent space.",
+        hint=True,
+        unless="pixel space|no latent|kept in latent",
+    ),
+    Rule(
+        LATENT,
+        "(neural|audio|speech|music|acoustic|video|image) (~ )?codecs?|codec ('s )?(~ "
+        ")?(tokens?|codes?|decoder|model|language|frames|latents)|codec's|(acoustic|"
+        "discrete|visual|motion|audio|speech|semantic audio|image|video) (codes|"
+        "tokeni[sz]er|vocabulary)|discrete (~ )?(visual|image|audio|acoustic|motion|speech|"
+        "video|latent) (tokens?|codes?|units|variables)|tokeni[sz]er ~ (decoder|pixels|"
+        "image)|visual tokens",
+        6,
+        "A language model over the tokens of a neural audio codec.",
+        unless="codec (h|mp3)|opus codec|(mp3|jpeg)",
+    ),
+    Rule(
+        LATENT,
+        "reconstruction (~ )?(plus|and) (~ )?(penalty|kl|divergence|regulari[sz]*)|encoder "
+        "(~ )?(squeez*|compress*|maps) (~ )?(numbers|latents|codes?)|decoder (unfolds|"
+        "unpacks|expands)|objective: lower bound|importance weighted|evidence (lower "
+        ")?bound|elbo|lower bound on the (~ )?(evidence|likelihood|log)|posterior collapse|"
+        "kl (~ )?(term|weight|warm up|annealing|penalty|to the prior|divergence to)|plus "
+        "(a )?kl|divergence (~ )?to (the|a) (standard normal |gaussian )?prior|"
+        "reparameteri[sz]ation trick|recognition network|(approximate|variational) "
+        "posterior|variational (~ )?(hierarchical|recurrent|encoder|transformer|dialogue|"
+        "generator)|first draws? (~ )?(code|latent)|commitment (loss|cost|term)|"
+        "aggregate(d)? posterior|deep latent|latent variable (model|models)|latent "
+        "gaussian|layers of latents|hierarchy of latents|topic models?|factor analysis|"
+        "probabilistic pca|wake sleep|importance weighted (bound|auto*)|encoder ~ decoder "
+        "~ (bound|kl)",
+        5,
+        "It maximises the evidence lower bound.",
+        unless=(
+            "neural posterior|posterior estimat*|simulat*|importance weighted (estimate|"
+            "resampl*)"
+        ),
+    ),
+    Rule(
+        LATENT,
+        "(draw*|sampl*|tak*|pick*|choos*) (~ )?(z|codes?|latents?|latent codes?|latent "
+        "vectors?) (~ )?(from|by)|(code|latent|z|latents|codes) (is|are) (~ )?(drawn|"
+        "sampled)|prior (draw|draws|sample|samples)|prior over (~ )?(codes?|latents?|"
+        "tokens|embeddings?)|(from|of) the prior (~ )?decod*|codes? ~ decoder (once|gives|"
+        "returns|turns|renders)|latent prior",
+        5,
+        "A code is drawn from the prior and decoded.",
+        unless=(
+            "generator and discriminator|mapping network|style*|base distribution|"
+            "(simulat*|neural) ~ prior"
+        ),
+    ),
+    Rule(
+        LATENT,
+        "(compress*|map*|squeez*|encod*|reduc*|shrink*|turn*|downsampl*) (~ )?(in)?to (~ "
+        ")?(latents?|latent space|latent grid|compact codes?|codes|short codes?|compressed "
+        "codes?|lower dimension*|small(er)? (~ )?(code|latent|grid))|auto ?encoder('s)? (~ "
+        ")?(latents?|codes?|decod*|space|bottleneck)|latent auto ?encoder|decod* (~ "
+        ")?latents?|latents? (~ )?decod*|(the|a|frozen|matching|final|its|image|then|one|"
+        "video|audio) decoder (~ )?(pixels|picture*|image*|video|waveform|audio|sound|"
+        "result*|renders|latents?|it|them|back|tokens|codes)|after decoding|before "
+        "decoding|(is|are|be) decoded( once| to| into)?|maps? ~ latents? (back )?to|then "
+        "the decoder|and (the )?decode(r|s|d)|decode step|vae decode",
+        6,
+        "An autoencoder maps pictures to latents of a small grid.",
+        hint=True,
+        unless=(
+            "flow matching decoder|cache*|keys and values|attention decoder|text decoder|"
+            "score based decoder|speculative|decoder only|bits back"
+        ),
+    ),
+    Rule(
+        LATENT,
+        "(in|on|of) (~ )?latent space|latents|(latent|spacetime) patches|latent (grid|"
+        "channels|video|frames|codes?|image|tokens|resolution|vectors?|noise)|\\d+ channel "
+        "latents?|auto ?encoders?|(image|visual|video|audio) tokens",
+        6,
+        "It works on latents of 16 channels.",
+        hint=True,
+        unless=(
+            "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|"
+            "tokens per second|latent attention|latent space of (the|a) generator|string "
+            "based autoencoders"
+        ),
+    ),
+    Rule(
+        LATENT,
+        "contrastive (image )?embedd?ings?|embedd?ings? of an image|given the embedd?ing|"
+        "clip (~ )?(image )?embedd?ings?|image embedd?ings? (~ )?(prior|from|given|"
+        "predict*|produc*)|prior (~ )?image embedd?ing|un ?clip|semantic (~ )?(embedding|"
+        "latent|code)",
+        6,
+        "A prior turns the caption into a CLIP image embedding.",
+        unless=(
+            "text (encoder|embedd*)|filter*|score*|conditioned on (~ )?clip|embedding of "
+            "the (caption|text|prompt)"
+        ),
+        hint=True,
+    ),
+)  # fmt: skip

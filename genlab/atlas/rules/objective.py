@@ -1,0 +1,71 @@
+"""Step 1 of the procedure: phrases that name an objective.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from genlab.atlas.phrases import Rule
+
+OBJECTIVES = (
+    Rule(
+        "objective: cross-entropy",
+        "next (~ )?{piece} (~ )?(cross entropy|loss|prediction)|(cross entropy|softmax|log "
+        "loss) ~ next|negative log likelihood of (the next|text|each (token|word|note))",
+        2,
+        "Its loss is the cross-entropy of the next byte.",
+    ),
+    Rule(
+        "objective: change-of-variables",
+        "(exact|reverse|negative) (log likelihood|log density|kl)|reverse (kl|divergence|"
+        "kullback)|maximum likelihood",
+        4,
+        "Trained on the exact log-likelihood.",
+    ),
+    Rule(
+        "objective: elbo",
+        "evidence (lower )?bound|elbo|reconstruction (~ )?(kl|commitment|divergence)|kl (~ "
+        ")?(weight|warm up|term)|variational auto*",
+        5,
+        "Reconstruction plus a KL term.",
+    ),
+    Rule(
+        "objective: denoising",
+        "predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(denoising "
+        ")?score matching|denoising (loss|objective)|diffusion loss|clean (image|ones|"
+        "data)|mean squared error ~ noise|v prediction",
+        12,
+        "The noise-prediction loss is a mean square.",
+    ),
+    Rule(
+        "objective: flow-matching",
+        "flow matching|rectified (~ )?flows?|(regress*|learn*|predict*|match*|least "
+        "squares|integrat*|train*) (~ )?velocit*|velocit(y|ies) (~ )?(regress*|field|"
+        "target|prediction|matching|loss|of)|stochastic interpolant*|straight (~ )?(paths?|"
+        "lines?) (~ )?(between|from|noise|data)|(paths|lines) as straight|reflow|bridge "
+        "matching|average velocit*",
+        14,
+        "The velocity is learned by regression.",
+        unless=(
+            "velocity (of (sound|cars)|time shift)|note ~ velocity|and velocity|velocity "
+            "and"
+        ),
+    ),
+    Rule(
+        "objective: distillation",
+        "self consistency|to its (start|origin|beginning)|distill*|distil|distils|"
+        "students?|consistency (~ )?(models?|training|student|function|objective|loss|"
+        "tuning|property|lora)|(latent|trajectory) consistency|shortcut models?|mean "
+        "?flows?|average velocit*|flow maps?|imitat* (~ )?teacher|teachers?|agree* with (~ "
+        ")?(itself|own|teacher)|own (~ )?(jumps?|half|two|predictions?|trajector*)|(any|"
+        "two) points? (on|of|along) (~ )?(trajectory|path|curve)|half as many|score "
+        "identity",
+        14,
+        "A student is distilled from it.",
+        unless=(
+            "student (t|decoder)|(for|by|to) (our |the |high school |my |phd |university "
+            ")*(students|teachers)|student ~ (course|essay|project)|moving average teacher|"
+            "teacher forc*|score distillation sampling|distilled (water|knowledge from "
+            "experts)|(cycle|temporal|self|identity|style|view|character|factual|subject) "
+            "consistency"
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,320 @@
+"""Step 2 of the procedure: properties of the sampler that the map needs to go on.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from genlab.atlas.phrases import Rule
+
+SIGNS = (
+    Rule(
+        "sign: language",
+        "language models?|language modell?ing|llms?|next (token|word|byte|character|"
+        "residue|event|note|symbol)|decoder only|causal (~ )?transformer|gpt|writes text|"
+        "cross entropy",
+        2,
+        "A language model writes the prompt.",
+        unless=(
+            "masked language|diffusion language|masked cross|binary cross|causal (~ "
+            ")?diffusion|vision language|causal vae"
+        ),
+    ),
+    Rule(
+        "sign: no softmax",
+        "(no|without|instead of) (an? |the )?(softmax|cross entropy)|cross entropy (~ "
+        ")?gone|(tokens|pieces) are continuous|place of the softmax",
+        14,
+        "The tokens are continuous; there is no softmax.",
+    ),
+    Rule(
+        "sign: blockwise",
+        "(frames?|blocks?|chunks?|segments?|seconds|rows?|shots?|clips?|patches|pieces|"
+        "tokens|scales|weeks|days|hours|windows?) (~ )?(one after (another|the other)|one "
+        "by one|at a time|in turn|in order|from (left|first))|(block|frame|chunk|segment|"
+        "clip|window|patch|shot|token|step) (by|after) (block|frame|chunk|segment|clip|"
+        "window|patch|shot|token|step)|one (frame|block|chunk|segment|patch|clip|shot|"
+        "window|piece|token) (after another|at a time|after the other)|(over|across|"
+        "between|along) (frames|blocks|chunks|segments|time|windows)|rolled out|roll out|"
+        "rollouts?",
+        14,
+        "The frames are drawn one after another, each by denoising.",
+        unless="(trained|attention|loss) over time",
+    ),
+    Rule(
+        "sign: inner loop",
+        "diffusion (loss|head|mlp)|per (token|frame|patch|step|piece) (~ )?(diffusion|"
+        "denois*|flow matching|loss)|continuous (valued )?(tokens|pieces|latents|vectors|"
+        "patches|embeddings)|(each|every) (~ )?(frame|block|chunk|token|patch|segment|"
+        "piece|clip|second|window|one|day|step) (~ )?(denois*|diffus*|steps? of|by a "
+        "(small )?(diffusion|flow))|within (a|each|every|one) (block|chunk|segment|frame|"
+        "window|patch) ~ (denois*|diffus*|in parallel|mask*)|(denois*|diffusion|flow "
+        "matching|velocity) ~ (each|every|the next|per|within) (~ )?(frame|block|chunk|"
+        "token|patch|segment|piece|clip|window|step|one)|(denois*|mask*) ~ within",
+        14,
+        "Each block is denoised given those before.",
+        unless="each step|every step|per step",
+    ),
+    Rule(
+        "sign: solver flow",
+        "continuous (time )?(~ )?(normali[sz]ing )?flows?|ffjord|neural (ode|ordinary)|"
+        "(density and samples|sampling|samples|density) ~ (solver|ode)|adaptive (~ "
+        ")?solver|integrat* (the|an?|its) (~ )?(ode|differential equation|divergence|"
+        "vector field|dynamics)|ode solver|solving the (~ )?equation|odes? (~ )?integrated|"
+        "solver (calls|evaluations|steps)|the ode is|vector field ~ (integrat*|ode)|"
+        "solv(es|ing) (~ )?odes?",
+        14,
+        "A continuous normalizing flow needs an ODE solver.",
+    ),
+    Rule(
+        "sign: fixed-point flow",
+        "fixed point|invert* (~ )?(layer|block|step) (~ )?iterations?|inverted "
+        "(numerically|iteratively)|newton|bisection|iterative(ly)? (~ )?(inver*)|residual "
+        "flows?|i resnet|lipschitz",
+        4,
+        "Sampling needs a fixed-point iteration.",
+    ),
+    Rule(
+        "sign: ordered flow",
+        "masked autoregressive (~ )?flows?|mafs?|(coordinate|dimension|variable|pixel|"
+        "patch|parameter|feature|column|token|entry|sample|atom|bond|node|row|voxel|layer) "
+        "(by|after) (coordinate|dimension|variable|pixel|patch|parameter|feature|column|"
+        "token|entry|sample|atom|bond|node|row|voxel|layer)|one (coordinate|dimension|"
+        "variable|pixel|patch|parameter|feature|column|sample|entry|token|element) (after "
+        "another|at a time|after the other)|(dimensions|coordinates|parameters|variables|"
+        "pixels|patches|features|columns|entries|tokens|elements) (~ )?(one (after|by)|at "
+        "a time|in turn|in order|sequential*)|slower (~ )?(than )?(~ )?number of "
+        "(variables|dimensions)|(sampling|drawing|generation|inversion|inverse|sampler|"
+        "samples?) (~ )?sequential*|as many passes as|one pass (per|for (each|every)) "
+        "(coordinate|dimension|variable|pixel|patch|parameter|feature|column|token|entry|"
+        "element)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|d "
+        "passes|each (~ )?(conditioned|depends) on (~ )?(previous|preceding|earlier|those)",
+        4,
+        "A masked autoregressive flow draws one coordinate after another.",
+        unless="inverse autoregressive",
+    ),
+    Rule(
+        "sign: inverse autoregressive",
+        "inverse (~ )?autoregressive|iafs?|parallel wave ?net|parallel (~ )?(sampling|"
+        "synthesis|generation) (~ )?(one|single|a) pass|samples? (~ )?all (at once|"
+        "together|in parallel)",
+        4,
+        "An inverse autoregressive flow samples in parallel.",
+    ),
+    Rule(
+        "sign: embedding code",
+        "clip image embedd?ings?|clip embedd?ings?|image embedd?ings?|un ?clip|contrastive "
+        "(image )?(encoder|embedd?ings?|model)|embedd?ings? of an image|clip (~ )?latents?",
+        6,
+        "The prior draws an image embedding.",
+        unless="text embedd*|text encoder|conditioned|caption by|filter*",
+    ),
+    Rule(
+        "sign: code",
+        "auto ?encoders?|vaes?|quanti[sz]*|code ?books?|codec*|latents?|stable diffusion|"
+        "sdxl|vqgan|elbo",
+        6,
+        "An autoencoder compresses the picture.",
+        unless="clip latents?|weights|latent attention",
+    ),
+    Rule(
+        "sign: decoder game",
+        "((auto ?encoder|vae|vq|decoder|codec|vocoder|tokeni[sz]er|first stage|upsampler|"
+        "upscaler|compress*|reconstruct*|second part|codebook|vqgan|vq gan) (~ )?(~ "
+        ")?(adversar*|discriminator*|gans?|critic|hinge|patch))|((adversar*|discriminator*|"
+        "gans?|critic|patch based|hinge) (~ )?(~ )?(auto ?encoder|decoder|codec|vocoder|"
+        "tokeni[sz]er|reconstruct*|upsampler|upscaler))|vqgan|vocoder",
+        7,
+        "The decoder of the autoencoder has an adversarial loss.",
+        unless="student|denoiser|u net|distill*",
+    ),
+    Rule(
+        "sign: denoiser game",
+        "(student|denois*|u net|unet|distill*|diffusion|score|generator's score|steps?|"
+        "turbo|sampler|velocity|consistency|transformer|noisy|noised|flow matching|post "
+        "train*|fine tun*|tuned|few step) (~ )?(~ )?(adversar*|discriminator*|gans?|critic|"
+        "hinge)|(adversar*|discriminator*|gans?|critic|hinge) (~ )?(~ )?(student|denois*|u "
+        "net|distill*|diffusion|noisy|noised|noise levels?|steps?|turbo|predictions?|"
+        "consistency|teacher|fine tun*|tuned|real images)|adversarial (post|diffusion|fine|"
+        "consistency|distill*)|diffusion gan|denoising diffusion gan",
+        14,
+        "The student is distilled with an adversarial loss.",
+        unless="decoder of|vocoder|codec|first stage",
+    ),
+    Rule(
+        "sign: guidance distillation",
+        "guidance:? (is |was )?distill*|distill* ~ guidance|guidance is (an input|built in|"
+        "baked in)",
+        14,
+        "A guidance-distilled model.",
+    ),
+    Rule(
+        "sign: no sampler",
+        "left to the (user|reader)|(how|what) to (fit|sample) ~ (left|open)",
+        15,
+        "What to fit to the codes is left to the user.",
+    ),
+    Rule(
+        "sign: canvas",
+        "(masked|discrete|absorbing|multinomial|categorical|uniform state) (~ )?(diffusion|"
+        "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
+        ")?language models?|mask predict(or|ion)|refinement rounds|masks? (~ )?{piece} (~ "
+        ")?at random|(corrupt*|replac*) (~ )?{piece} (~ )?masks?|{piece} (~ )?(are |is "
+        ")?corrupted (~ )?(masks?|random {piece})|process (~ )?fills? (~ )?in|(fill*|"
+        "predict*|recover*|guess*|unmask*|uncover*|reveal*|reconstruct*|complet*) (~ )?(~ "
+        ")?(masked|blank*|hidden|masks?|empty) (~ )?({piece}|positions|slots|places|canvas|"
+        "in parallel|spots|ones|sequence|masks?)|(fully|entirely|all|completely) masked|"
+        "(starts?|starting|begin*) (~ )?(from|with) (~ )?(masks|blanks)|reveals? (~ "
+        ")?(positions|tokens|share)|(masked|hidden|blank*|missing) (~ )?{piece} (~ "
+        ")?(filled|predicted|recovered|revealed|restored|uncovered)|language diffusion|"
+        "masked (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
+        "(~ )?(transformer|models?|modell?ing|tokens?|generation|prediction|generator)|re "
+        "?mask*|unmask*|mask ?git|mask predict|mask and replace|masked and (resampled|"
+        "predicted|filled|redrawn)|absorbing|score entropy|parallel filling|rounds of (~ "
+        ")?filling|masked bidirectional|noise tokens|(correct*|revis*|commit*|fix*|"
+        "rewrit*) (~ )?(all|many|several|most|every|each) (~ )?({piece}|positions|of them) "
+        "(~ )?(every|each|per|at once|in parallel|step|pass)|most confident|levenshtein "
+        "transformer|(tokens|codes|letters|characters|words) (are |is )?denois*|denois* "
+        "(the )?(tokens|codes|letters|characters|words)|re ?nois*|canvas of tokens|token "
+        "canvas|(mask|masking) schedule|from masks|masked bound|masked cross entropy",
+        12,
+        "It unmasks several tokens in every pass.",
+        unless=(
+            "jacobi|self supervised|masked auto ?encod*|continuous embedd*|hidden patches|"
+            "discrete flow layers"
+        ),
+    ),
+    Rule(
+        "sign: energy",
+        "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
+        "scalar|residual|negative|its|this) energ(y|ies)|energies (of|rank)|potts|gibbs "
+        "(sweeps|sampling|sampler)|normali[sz](er|ing constant)|boltzmann machines?|rbms?|"
+        "contrastive divergence|hopfield|ising|partition function|noise contrastive "
+        "estimation|deep belief|unnormali[sz]ed (density|model|log)",
+        10,
+        "The scalar energy is learned by contrastive divergence.",
+        unless=(
+            "(energy (score|distance))|(total|kinetic|potential|free|saves?|consum*|"
+            "electric*|binding|solar|wind) energ*|energy (consum*|use|used|cost|costs|"
+            "demand|saving|bill|price*|budget|efficien*)|boltzmann generators?"
+        ),
+    ),
+    Rule(
+        "sign: one step",
+        "(one|a single|single|1|exactly one|just one) (~ )?(denoising |sampling |network |"
+        "function |diffusion |model |solver |forward |generation |inference )?(steps?|"
+        "evaluation|jump|pass|call|forward pass|shot|go|hop|inference step)|one step|in "
+        "one go|one shot|single shot|once",
+        14,
+        "It draws a picture in one step.",
+        unless=(
+            "one step (ahead|further|at a time|closer)|(at|in|for|of) (each|every|any) one|"
+            "one pass (per|for (each|every)|each)|one call per|(per|a) step|each step "
+            "costs|one (jump|step|pass) (after|per)|one (~ )?at a time|more than one|at "
+            "once|next|one step towards|one epoch|encod* once|multi|one after|all at once|"
+            "computed once|once (the|more|again|and for|it|they|a|trained)|only once per|"
+            "token|tokens|two|layer|half"
+        ),
+    ),
+    Rule(
+        "sign: one pass",
+        "(one|a single|single|1) (~ )?(pass|passes|evaluation|call|calls|shot|go|draw|"
+        "forward pass|matrix product|traversal|sweep|forward|network evaluation|inference)|"
+        "feed ?forward|one shot|in one (go|step|pass|piece)|decod* once|(all|whole) (~ "
+        ")?(at once|together)|non iterative|without iterat*|no (loop|iteration*)",
+        4,
+        "One pass gives one face.",
+    ),
+    Rule(
+        "sign: few steps",
+        "few step|a few steps|a handful of (steps|evaluations|passes)|(two|three|four|five|"
+        "six|seven|eight|2|3|4|5|6|7|8) (~ )?(steps?|step|passes|evaluations|calls)|step "
+        "count ~ (halved )?down to|turbo|lightning",
+        14,
+        "Four steps suffice.",
+        unless=(
+            "(training|three|two|four) (stages|phases)|step (size|procedure|recipe|"
+            "process)|two step (recipe|approach|procedure|training)|not a turbo"
+        ),
+    ),
+    Rule(
+        "sign: many pieces per pass",
+        "every (token|pixel|code|sample) (~ )?(~ )?(one|a single) (parallel )?(step|pass)|"
+        "several at a time|draft with|propose*,? (~ )?verif*|speculat* (decoding|sampling|"
+        "execution|generation)?|draft (model|tokens?|heads?|network|tree|length)|draft(s|"
+        "ed|ing)? (~ )?({n}|small|{piece}|ahead|several|candidates|continuations?|and "
+        "(check|verif)*)|(multi|two|three|four|five|six|seven|ten|twelve|twenty|several|"
+        "multiple|many|eight|sixteen|more than one|a few|blocks? of|\\d+) (~ )?(tokens?|"
+        "words|bytes|pixels|characters|notes|positions|frames|residues|symbols|letters) (~ "
+        ")?((per|a|in (one|each|every|a single|the same)|at (each|every)|every|each|with "
+        "(each|every)|for each) (~ )?(pass|step|position|call|round|forward)|ahead|at once|"
+        "at a time|simultaneous*|together|in parallel)|multi ?token (prediction|decoding|"
+        "heads?)|(extra|additional|several|four|multiple|output|decoding|medusa|parallel|"
+        "lookahead|future) (~ )?heads?|medusa|eagle|jacobi|look ?ahead|guess* (~ )?(verif*|"
+        "check*|accept*)|(verif*|check*|accept*) (~ )?(in (one|a single|the next) pass|in "
+        "parallel|guesses|drafts?|most of the time)|(next|coarser|finer|whole|each) (~ "
+        ")?scale|next scale|token maps? of growing|in groups|(sub images?|groups?|rows?|"
+        "blocks?|subsets?) (~ )?(predicted|drawn|generated|produced|written) (~ )?(in "
+        "parallel|at once|together)|groups of (pixels|tokens)|(pixels|tokens|samples) (~ "
+        ")?(of )?(one|a|each) group|(all|pixels|tokens) ~ (group|scale|map|row|subset) (~ "
+        ")?(independent|in parallel|at once|together)|whole (next )?(map|scale|row|block|"
+        "group)|token after (the )?next|second token|logarithmic in|n gram pool|block "
+        "?wise parallel|parallel (~ )?decoding|skeleton|semi autoregressive|random order "
+        "(~ )?parallel|(tokens|words|pixels) in (every|each|one) pass",
+        2,
+        "It drafts four tokens and checks them in one pass.",
+        unless=(
+            "training (~ )?parallel|attention heads|query heads|detection head|(context|"
+            "window|vocabulary|length|up to|limit) of|draft (of|version|paper|contract|"
+            "emails?|legal|letters?|documents?|reply|replies)|tokens? (~ )?(training|"
+            "trained|corpus|context|window)|first draft|tokens (a|per) second|per second|a "
+            "second|experts|key and value heads|drafts? (of )?(emails|contracts|letters|"
+            "replies|text)|codebook*|(eight|two|four) experts|left to right|denois*|mask*"
+        ),
+    ),
+    Rule(
+        "sign: cascade",
+        "cascade*|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
+        "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
+        "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
+        "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
+        "larger )?(diffusion |released |generative |refinement |super resolution )?(model|"
+        "network|stage|part|diffusion|denoiser)|(base (model|network|generator) (~ "
+        ")?(upsampl*|super|upscal*|follow*|two|then))|super resolution (model|models|"
+        "stages?|network*|diffusion|steps?)|upsamplers?|upsampling (~ )?(diffusion|models?|"
+        "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
+        "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
+        "refiner|(model|network|stage|part) (one|two|1|2|a|b)|two stages?|in two (parts|"
+        "stages)|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
+        13,
+        "Two super-resolution models follow the base model.",
+        unless=(
+            "(trained|training|tuned) (~ )?(in )?two (stages|phases)|two stage training|"
+            "two stages of training|no cascade|two (text )?encoders|second order|\\d+ "
+            "seconds?|two (tasks|datasets|variants|sizes|heads|networks are trained "
+            "against)|second (phase|half|moment)|without a cascade|both (networks|models) "
+            "(are|were)|optional|second network evaluation|one model|single model|two "
+            "models? of|super resolution (task|by|and|,)|(data|training) pipeline|pipeline "
+            "(class|object)|three (sizes|times)|part of"
+        ),
+    ),
+    Rule(
+        "sign: optimisation",
+        "gradient descent on (the|its|every|each) (waveform|pixels|image|mesh|scene|sound|"
+        "picture)|(mesh|scene|field|asset|object|shape) (~ )?optimi[sz]ed (~ )?(for|per|"
+        "anew) (each|every|prompt|text|scene|object)|optimi[sz]ation,? run|run anew for|"
+        "optimi[sz]* (~ )?(scene|each object|every object|per prompt|per scene|render*|3d|"
+        "mesh|parameters of the (scene|image)|the pixels|an image)|(each|every|per|for "
+        "each|for every|a single) (~ )?(prompt|scene|object|sample|asset|shape) (~ "
+        ")?(optimi[sz]*|gradient descent|descent|hours|fitted)|score distillation sampling|"
+        "(test time|per scene|per prompt|per object|per sample|per asset) (~ "
+        ")?(optimi[sz]*|descent|training|fit*)|hours of optimi[sz]*|gradient descent ~ "
+        "(for|per|on) (each|every|the|a) (~ )?(prompt|scene|sample|object|mesh|radiance|"
+        "image|pixels)|(radiance|neural) field ~ (optimi[sz]*|descent|fitted|updated)|"
+        "descent anew|optimi[sz]* from scratch|(dream ?fusion|sds) ",
+        14,
+        "Every prompt needs hours of optimisation.",
+        unless=(
+            "hyper ?parameters?|optimi[sz]ed for (speed|phones|mobile)|optimi[sz]er|"
+            "optimi[sz]ed (kernels|inference|model)|preference|bayesian optimi[sz]*"
+        ),
+    ),
+)  # fmt: skip

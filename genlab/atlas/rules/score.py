@@ -1,0 +1,200 @@
+"""Phrases that place a score-based component.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+from genlab.atlas.phrases import Rule
+
+from .names import SCORE
+
+SCORES = (
+    Rule(
+        SCORE,
+        "diffusions?|latent diffusion|stable diffusion|sdxl|sd ?(xl|\\d[.\\d]*)|diffusing|"
+        "ddpm|ddim|dit|edm",
+        12,
+        "A diffusion model for speech.",
+        unless=(
+            "diffusion (of|in) (heat|ideas|gas|innovation*|news|technolog*|water)|(heat|"
+            "thermal|molecular|gas|innovation|information|water|photon|surface|anisotropic|"
+            "drug|tissue|oxygen|smoke|ink|cellular|moisture|news|salt) diffusion|diffusion "
+            "(mri|tensor|weighted|coefficients?|equation|constant|imaging|physics)|"
+            "diffusion is the physics|here diffusion|diffusion gan stabili*|diffusion net|"
+            "diffusion ~ (adds?|added) noise ~ discriminator"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "denois*",
+        12,
+        "It denoises for 40 steps.",
+        unless=(
+            "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
+            "cancel*|post denois*|denoised (recordings|data|audio|input|labels)"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "predict* (~ )?(added |the |clean |its )*noise|what the noise (was|is)|noise "
+        "(prediction|predictor|predicting|estimat*)|(remov*|undo*|subtract*|strip*|clean*|"
+        "revers*|tak* away|peel* off) (~ )?noise|noise (~ )?(is|are) (~ )?(removed|undone|"
+        "stripped|taken away)|(add*|corrupt*) (~ )?gaussian noise (~ )?(learn*|revers*|"
+        "undo)|learns? to (undo|reverse|revert) (it|this|the corruption)|gradual(ly)? (~ "
+        ")?(noise|nois*)|noise ~ gradual(ly)|clean (~ )?(from|given) noisy|noisy (patches|"
+        "images?|versions?|latents?|data|frames?|inputs?|sequences?|actions?|input)|"
+        "recover the (true|clean|original) (~ )?(from|frames)|predict* ~ clean (ones|image|"
+        "data|frames?|picture|signal)|reverse(d)? (diffusion|process|chain|sde|time)|"
+        "forward (diffusion|noising|process)|noising (process|steps|chain)|mean squared "
+        "error ~ noise|(epsilon|eps|v) prediction",
+        12,
+        "The network is trained to predict the noise.",
+        unless=(
+            "noise cancel*|noisy (labels|data sets?|gradients?|recordings|channel|captions|"
+            "student)|discriminator sees|retriev*|contrastive estimat*|noisy text|noise "
+            "robust|ambient noise|background noise"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "noise (levels?|schedules?|scales?)|sigma schedule|annealed|(ancestral|implicit|"
+        "predictor corrector|heun|euler|dpm|langevin|second order|multistep|reverse|"
+        "deterministic|stochastic|karras) (solver )?(steps?|samplers?|solvers?)|markov "
+        "chain ~ (steps|noise)|noise (~ )?into (~ )?(chain|steps)|prediction type|(start*|"
+        "begin*) (~ )?(from|with|at) (~ )?(noise|static|random (pixels|numbers|colour "
+        "noise)|random) (~ )?(steps?|times|iterat*|repeated*|passes|rounds|refin*|walk*|"
+        "solver)|(starting|beginning) from (~ )?noise|from (~ )?noise (~ )?(steps|iterat*|"
+        "repeatedly|integrat*|solver)|(cleans?|refin*|improv*|correct*|sharpen*|nudg*) (~ "
+        ")?(\\d+|hundred*|several|many|dozens of|thirty|forty|fifty|twenty|ten) times|"
+        "static ~ (remov*|times|steps)|(remov*|clear*|tak* away|wip*|peel*) (~ )?(little|"
+        "bit|some|grain|static) (~ )?(noise|static|grain|what)|({n}) times over|iterative "
+        "(refinement|reverse|noise removal)|reverse (process|diffusion|walk)|probability "
+        "flow|stochastic differential equation*|reverse (time )?sde|(drifts?|walks?) (~ "
+        ")?(back|noise)|stochastic process ~ (noise|noisy|back)|progressive distillation|"
+        "dpm solver",
+        12,
+        "Thirty ancestral steps on a cosine noise schedule.",
+        unless=(
+            "discriminator|noise levels? (in|of) (the )?(street|city|recording*|room|"
+            "engine)|annealed importance|simulated anneal*|sound level|feed forward|"
+            "stylegan|euler (angle|equation)|neural sde|acoustic noise|noise (level|scale) "
+            "~ decibel"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "score matching|score based|scores? (network|function|model|models|networks|field|"
+        "estimat*|distillation|entropy|identity)|(learned|learn|learning|estimated|"
+        "estimate|conditional) (the |a )?scores?|gradients? of (the|its|a) log (~ "
+        ")?(density|likelihood|probability|p|data)|stein score|langevin",
+        11,
+        "Trained by denoising score matching.",
+        unless=(
+            "musical scores?|score (network|function)? ?(is|are)? ?not|clip score|symbolic "
+            "score|credit score|test score|film score|score (of|in) the (match|game)"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "flow matching|rectified (~ )?flows?|matching (~ )?flow|stochastic interpolant*|"
+        "(regress*|learn*|predict*|match*|least squares|estimat*|integrat*) (~ )?(velocit*|"
+        "vector field along|difference of paired)|velocit(y|ies) (~ )?(regress*|field|"
+        "target|network|from noise|along|prediction|model|matching|of the path|loss|"
+        "integrat*)|straight (~ )?(paths?|lines?|trajector*)|(paths|lines|trajectories|"
+        "trajectory) as straight|reflow|transports? (~ )?(distribution|noise) (~ )?to|"
+        "ordinary differential equation ~ (noise|transports?|distribution)|ode (~ )?noise "
+        "(~ )?to data|bridge matching|schr.dinger bridge|diffusion bridge",
+        14,
+        "A flow-matching model for molecules.",
+        unless=(
+            "velocity (of (sound|cars|the wind)|time shift|estimation|curve|vector|"
+            "profile)|note ~ velocity|(wind|rotation|radial|galaxy|seismic) velocit*|"
+            "optical flow|and velocity|velocity and"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "consistency (~ )?(models?|training|distill*|distilled|function|student|loss|"
+        "objective|tuning|property|sampling|lora)|(latent|trajectory) consistency|"
+        "consistent (~ )?(trajector*|along)|mean ?flows?|average velocit*|shortcut models?|"
+        "(any|two) points? (on|of|along) (~ )?(trajectory|path|curve)|flow maps?|jumps? (~ "
+        ")?(trajector*|noise to|to the end|to data|own)|(distill*|distil) (~ )?(diffusion|"
+        "denois*|sampler|score|steps?|teacher ~ steps?|stable|sdxl|flow matching|flux)|"
+        "(diffusion|denois*|sampler|score|steps?|sdxl|many step|multi step|multistep|flow "
+        "matching) (~ )?(distill*|distil|distils|teachers?)|(step|score|progressive|"
+        "guidance|trajectory|distribution matching) distillation|distribution matching "
+        "distill*|score identity|(one|two|four|few|eight|single|1|2|4|8) step students?|"
+        "students? ~ (steps?|noise to)",
+        14,
+        "A consistency model maps noise to data at once.",
+        unless=(
+            "(cycle|temporal|self|identity|style|view|multi view|geometric|character|"
+            "factual|colour|photometric|3d|subject) consistency|next step model|"
+            "consistency (checks?|between views)"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "(masked|discrete|absorbing|multinomial|categorical|uniform state|text|token|"
+        "language) (~ )?diffusion|diffusion (large )?language models?|mask and replace|"
+        "absorbing (state|token|mask)|mask predict(or|ion)|refinement rounds|masks? (~ "
+        ")?{piece} (~ )?at random|(corrupt*|replac*) (~ )?{piece} (~ )?masks?|{piece} (~ "
+        ")?(are |is )?corrupted (~ )?(masks?|random {piece})|process (~ )?fills? (~ )?in|"
+        "(fill*|predict*|infill*|recover*|reconstruct*|guess*|unmask*|uncover*|reveal*|"
+        "complet*) (~ )?(~ )?(masked|hidden|blank*|missing|masks?|empty) (~ )?({piece}|"
+        "positions|slots|places|canvas|in parallel|spots|ones|sequence|masks?)|(fully|"
+        "entirely|completely|all) masked|(starts?|starting|begin*) (~ )?(from|with) (~ "
+        ")?(masks|blanks)|reveals? (~ )?(positions|tokens|share)|(masked|hidden|blank*|"
+        "missing) (~ )?{piece} (~ )?(filled|predicted|recovered|revealed|restored|"
+        "uncovered)|language diffusion|masked (sequence|canvas|grid|visual|generative|"
+        "image|token|audio|music|acoustic) (~ )?(transformer|models?|modell?ing|tokens?|"
+        "steps|generation|prediction|in|generator)|re ?mask*|unmask*|mask ?git|mask "
+        "predict|score entropy|absorbing|parallel filling|rounds of (~ )?filling|masked "
+        "bidirectional|(correct*|revis*|edit*|rewrit*|commit*|fix*|keep*|settl*) (~ )?(all|"
+        "many|several|most|every|each|the most) (~ )?({piece}|positions|slots|of them) (~ "
+        ")?(every|each|per|at once|in parallel|in one|step|pass)|canvas|(iterative|"
+        "parallel) decoding (~ )?(steps|passes|canvas)|(fill*|decod*) (~ )?in parallel "
+        "over|all positions (~ )?(several|over|in each|refin*)|(levenshtein|insertion and "
+        "deletion) transformer|most confident (~ )?(kept|tokens|predictions|ones|are)|"
+        "noise tokens|(mask|masking) schedule",
+        12,
+        "Masked diffusion fills the blanks of a text.",
+        unless=(
+            "masked auto ?encod*|jacobi|self supervised|pre train* (~ )?masked|hidden "
+            "patches|missing (data|pixels are|values|modalit*|wedge)|masked convolution*|"
+            "masked language model,|canvas (size|of)|on canvas|oil on|whole canvas at|"
+            "drawing canvas|infill speech|missing pixels"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
+        "scalar|residual|negative|its|that|their|this) energ(y|ies)|energies (of|rank)|"
+        "potts|boltzmann machines?|rbms?|contrastive divergence|hopfield|ising|partition "
+        "function|unnormali[sz]ed (density|model|probability|log)|noise contrastive "
+        "estimation|gibbs (sampling|sampler|sweeps?|chain)|block gibbs|deep belief|random "
+        "fields?|simulated chains?|hamiltonian monte carlo ~ energy|mcmc ~ energy",
+        10,
+        "An energy-based model of images.",
+        unless=(
+            "(energy (score|distance))|(total|kinetic|potential|free|saves?|consum*|"
+            "electric*|binding|renewable|wind|solar|high|the same|less|amount of|dark|"
+            "nuclear|mean|average|musical|vocal|of) energ(y|ies)|energy (consum*|use|used|"
+            "cost|costs|demand|saving|bill|price*|budget|efficien*|of the (song|music|"
+            "voice)|grid|company|per (image|token))|boltzmann generators?|markov random "
+            "field prior|random field theory|gaussian random fields?"
+        ),
+    ),
+    Rule(
+        SCORE,
+        "guidance scale|guidance( weight)?:?|classifier free guidance|negative prompts?|"
+        "schedulers?|cfg|loras?|seed ~ initial noise|sampling steps|inference steps|"
+        "default steps",
+        13,
+        "30 steps at a guidance scale of 4.",
+        hint=True,
+        unless=(
+            "(learning rate|job|task|batch) scheduler|(legal|safety|parental|human) "
+            "guidance|language model|llama|cosine learning|request scheduler|tokens?"
+        ),
+    ),
+)  # fmt: skip
