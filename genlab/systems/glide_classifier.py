@@ -70,7 +70,7 @@ class NoisyReader(nn.Module):
         h = F.silu(self.blocks[2](h, emb)).flatten(1)
         return [head(h) for head in self.heads]
 
-    def log_prob(
+    def log_prob_of_words(
         self, x: Float[Tensor, " b 3 16 16"], sigma: PerExample, words: Int[Tensor, " b 4"]
     ) -> PerExample:
         """Sum over the words said of their log-probabilities, in nats.
@@ -96,7 +96,7 @@ class NoisyReader(nn.Module):
         """Cross-entropy of pictures at log-normal noise levels, summed over kinds, in nats."""
         sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
-        return -self.log_prob(x + expand(sigma, x) * eps, sigma, cond).mean()
+        return -self.log_prob_of_words(x + expand(sigma, x) * eps, sigma, cond).mean()
 
 
 def classifier_guided(
@@ -123,7 +123,7 @@ def classifier_guided(
     def guess(x: Event, sigma: PerExample) -> Event:
         with torch.enable_grad():
             leaf = x.detach().requires_grad_(True)
-            log_p = reader.log_prob(leaf, sigma, words).sum()
+            log_p = reader.log_prob_of_words(leaf, sigma, words).sum()
             (slope,) = torch.autograd.grad(log_p, leaf)
         scale = expand(sigma, x)
         eps = (x - denoiser(x, sigma)) / scale

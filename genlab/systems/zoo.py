@@ -13,6 +13,7 @@ import torch
 
 from genlab.core.weights import read_card
 from genlab.systems import (
+    glide_models,
     language_model_models,
     latent_diffusion_models,
     npe_models,
@@ -30,6 +31,7 @@ TRAININGS: tuple[Training, ...] = (
     *npe_models.TRAININGS,
     *language_model_models.TRAININGS,
     *latent_diffusion_models.TRAININGS,
+    *glide_models.TRAININGS,
     *stylegan_models.TRAININGS,
 )
 

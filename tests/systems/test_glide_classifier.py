@@ -2,6 +2,7 @@
 
 import torch
 
+from genlab.core.protocols import likelihood_kind
 from genlab.data.captioned import load_captioned, paint
 from genlab.systems.glide_classifier import KINDS, NoisyReader, classifier_guided
 
@@ -28,7 +29,7 @@ def test_each_kind_is_a_law_over_its_words():
         for word in range(n):
             words = none.clone()
             words[:, kind] = word
-            total += net.log_prob(x, sigma, words).exp()
+            total += net.log_prob_of_words(x, sigma, words).exp()
         torch.testing.assert_close(total, torch.ones(2))
 
 
@@ -36,9 +37,9 @@ def test_kinds_add_up_and_words_that_are_not_said_count_nothing():
     net, (x, sigma) = reader(), noisy()
     words = torch.tensor([[3, 1, 2, 0], [7, 5, 0, 1]])
     alone = [torch.where(torch.arange(4) == kind, words, -1) for kind in range(4)]
-    parts = sum(net.log_prob(x, sigma, w) for w in alone)
-    torch.testing.assert_close(net.log_prob(x, sigma, words), parts)
-    assert net.log_prob(x, sigma, torch.full((2, 4), -1)).abs().max() == 0
+    parts = sum(net.log_prob_of_words(x, sigma, w) for w in alone)
+    torch.testing.assert_close(net.log_prob_of_words(x, sigma, words), parts)
+    assert net.log_prob_of_words(x, sigma, torch.full((2, 4), -1)).abs().max() == 0
 
 
 def test_the_noise_level_is_told():
@@ -52,7 +53,7 @@ def test_the_pull_is_sigma_squared_times_the_slope_by_finite_differences():
     guided = classifier_guided(lambda x, s: 0 * x, net, words, guidance_scale=3.0)(x, sigma)
     torch.manual_seed(2)
     way = torch.randn_like(x)
-    ahead, back = (net.log_prob(x + h * way, sigma, words) for h in (1e-5, -1e-5))
+    ahead, back = (net.log_prob_of_words(x + h * way, sigma, words) for h in (1e-5, -1e-5))
     along = (ahead - back) / 2e-5
     found = (guided * way).flatten(1).sum(1)
     torch.testing.assert_close(found, 3 * sigma**2 * along, rtol=1e-5, atol=1e-7)
@@ -87,3 +88,7 @@ def test_it_learns_colours_in_a_few_steps():
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-5:]) / 5 < losses[0] - 1
+
+
+def test_a_reader_of_words_has_no_likelihood_of_pictures():
+    assert likelihood_kind(reader()) == "none"

@@ -9,6 +9,7 @@ import torch
 from genlab.core.protocols import likelihood_kind
 from genlab.core.weights import read_card
 from genlab.systems import card, load_model, npe_models, score_models
+from genlab.systems.glide import Glide
 from genlab.systems.lessons import LESSONS, text_digest
 from genlab.systems.training import SHIPPED, load, measured
 from genlab.systems.zoo import TRAININGS, find
@@ -88,6 +89,10 @@ def test_the_figures_stay_within_what_the_lesson_states(name):
         "digit_diffusion": ("bits_per_dim", 2.2, 2.6),
         "latent_vae": ("kept_all", 0.93, 0.99),
         "latent_diffusion": ("kept_all", 0.96, 1.0),
+        "glide_base": ("all_limited_w3", 0.8, 1.0),
+        "glide_upsampler": ("frechet_ours_drawn", 2.0, 7.0),
+        "glide_upsampler_plain": ("frechet_ours_drawn", 2.0, 9.0),
+        "glide_reader": ("digit_sigma0.5", 0.8, 1.0),
         "digit_edm": ("frechet_32_passes", 0.05, 0.3),
         "digit_consistency": ("frechet_1_pass", 0.08, 0.4),
         "digit_masked_diffusion": ("bits_per_dim", 1.7, 1.95),
@@ -109,7 +114,9 @@ def test_a_model_is_loaded_in_the_precision_of_the_moment(name):
     assert not any(p.requires_grad for p in model.parameters())
 
 
-UNCONDITIONAL = [n for n in NAMES if n != "digit_classifier" and not n.startswith("npe_")]
+UNCONDITIONAL = [
+    n for n in NAMES if n != "digit_classifier" and not n.startswith(("npe_", "glide_"))
+]
 
 
 @pytest.mark.parametrize("name", UNCONDITIONAL)
@@ -118,6 +125,14 @@ def test_a_loaded_model_draws_samples(name):
     torch.set_default_dtype(torch.float32)
     samples = model.sample(2, generator=torch.Generator().manual_seed(0))
     assert samples.shape == (2, *model.event_shape)
+
+
+def test_the_two_stages_of_glide_draw_a_caption():
+    stages = (load_model(name, dtype=torch.float32) for name in ("glide_base", "glide_upsampler"))
+    torch.set_default_dtype(torch.float32)
+    small, large = Glide(*stages).draw(["a red one"], generator=torch.Generator().manual_seed(0))
+    assert (small.shape, large.shape) == ((1, 3, 16, 16), (1, 3, 32, 32))
+    assert large[0, 0].mean() > 10 * large[0, 1:].mean()  # red, on black
 
 
 def test_loading_leaves_the_global_noise_alone():

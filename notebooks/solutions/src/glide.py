@@ -57,7 +57,7 @@ torch.manual_seed(0)
 reader, x = NoisyReader(8), torch.randn(1, 3, 16, 16)
 sigma, words = torch.tensor([1.5]), torch.tensor([[7, 0, 2, 1]])
 leaf = x.clone().requires_grad_(True)
-(slope,) = torch.autograd.grad(reader.log_prob(leaf, sigma, words).sum(), leaf)
+(slope,) = torch.autograd.grad(reader.log_prob_of_words(leaf, sigma, words).sum(), leaf)
 guided = classifier_guided(lambda x, sigma: x / 2, reader, words, guidance_scale=3.0)(x, sigma)
 check("mine = genlab's", pulled(x / 2, slope, 1.5, 3.0), guided.detach())
 
