@@ -183,15 +183,16 @@ class VideoUNet(nn.Module):
     def embedding(
         self,
         t: Shaped[Tensor, " b"],
-        times: Float[Tensor, " f"],
+        times: Float[Tensor, " *b f"],
         pooled: Float[Tensor, " b p"] | None,
     ) -> Float[Tensor, " bf e"]:
         """What the blocks of every frame are told: noise level and text, and its own number."""
-        emb = self.image.embedding(t, None, pooled).repeat_interleave(len(times), 0)
+        emb = self.image.embedding(t, None, pooled).repeat_interleave(times.shape[-1], 0)
         if not self.config.positions:
             return emb
-        waves = time_embedding(times, self.config.image.width, max_period=MAX_PERIOD).to(emb)
-        told: Tensor = self.clock(torch.cat([emb, waves.repeat(len(t), 1)], 1))
+        numbers = times.expand(len(t), -1).flatten()
+        waves = time_embedding(numbers, self.config.image.width, max_period=MAX_PERIOD).to(emb)
+        told: Tensor = self.clock(torch.cat([emb, waves], 1))
         return emb + told
 
     def forward(
@@ -202,7 +203,7 @@ class VideoUNet(nn.Module):
         pooled: Float[Tensor, " b p"] | None = None,
         *,
         joined: Bool[Tensor, " b"] | None = None,
-        times: Float[Tensor, " f"] | None = None,
+        times: Float[Tensor, " *b f"] | None = None,
     ) -> Float[Tensor, " b c f h w"]:
         """Predict a film like `x`.
 
@@ -213,15 +214,20 @@ class VideoUNet(nn.Module):
             pooled: `(b, d_pooled)` the text as one vector; None: nothing.
             joined: films whose frames see each other; None: all. Elsewhere each frame is predicted
                 from itself, its number and the text.
-            times: number of each frame; None: 0, 1, ..., f - 1.
+            times: number of each frame; None: 0, 1, ..., f - 1. `(b, f)` where films differ, which
+                only frames that do not see each other may.
+
+        Raises:
+            ValueError: films with numbers of their own whose frames see each other.
         """
         net, n_block, n_frames = self.image, self.config.image.n_block, x.shape[2]
         times = torch.arange(n_frames).to(x) if times is None else times
         emb = self.embedding(t, times, pooled)
         context = None if context is None else context.repeat_interleave(n_frames, 0)
-        seen = times if self.config.positions else None
-
         alone = joined is not None and not bool(joined.any())
+        if times.ndim == 2 and not alone:
+            raise ValueError("frames that see each other are numbered alike in all films")
+        seen = times if self.config.positions else None
 
         def talk(layer: nn.Module, h: Tensor) -> Tensor:
             out: Tensor = h if alone else layer(h, seen, joined, n_frames)

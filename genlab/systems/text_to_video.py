@@ -97,8 +97,8 @@ class FilmMaker(nn.Module):
         reader: TextEncoder,
         *,
         size: tuple[int, int, int] = (8, 16, 16),
-        log_sigma: tuple[float, float] = (0.6, 1.3),
-        shift: float = 1.0,
+        log_sigma: tuple[float, float] = (0.5, 1.4),
+        shift: float = 0.6,
         p_drop: float = 0.1,
         p_alone: float = 0.15,
     ) -> None:
@@ -127,7 +127,7 @@ class FilmMaker(nn.Module):
         sigma: PerExample,
         text: Text,
         joined: Bool[Tensor, " b"] | None = None,
-        times: Float[Tensor, " f"] | None = None,
+        times: Float[Tensor, " *b f"] | None = None,
     ) -> Films:
         r"""The network's guess of the clean films, $D(x, \sigma, c)$, its input scaled as EDM's.
 
@@ -148,9 +148,9 @@ class FilmMaker(nn.Module):
     ) -> Float[Tensor, ""]:
         """Weighted noise-prediction error, mean over the batch; not nats."""
         n, (mean, std), times = len(x), self.log_sigma, None
-        if self.stills:  # the same frame of every film
-            frame = torch.randint(x.shape[2], (1,), generator=generator)
-            x, times = x[:, :, frame], frame.to(x)
+        if self.stills:  # one frame of each film
+            frame = torch.randint(x.shape[2], (n, 1), generator=generator).to(x.device)
+            x, times = x[torch.arange(n), :, frame[:, 0]][:, :, None], frame.to(x)
         mean = mean if self.stills else mean + self.shift
         sigma = (mean + std * randn((n,), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)

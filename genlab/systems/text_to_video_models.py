@@ -38,7 +38,7 @@ N_FILMS, GUIDANCE, N_PASSES = 500, 2.0, 8  # of the card's figures
 class Recipe:
     """Every number that decides what the trained model is."""
 
-    width: int = 40  # channels at full resolution
+    width: int = 48  # channels at full resolution
     mults: tuple[int, ...] = (1, 2)  # channels of the levels, in units of width
     patch: int = 2  # pixels on a side that one place of the network holds
     d_text: int = 32  # width of the text's states
@@ -46,12 +46,12 @@ class Recipe:
     positions: bool = True  # frames know their number
     p_drop: float = 0.1  # share of captions hidden
     p_alone: float = 0.15  # share of films whose frames do not see each other
-    log_sigma: tuple[float, float] = (0.6, 1.3)  # of the noise levels of single frames
-    shift: float = 1.0  # more for films
-    n_steps: int = 1900
-    n_stills: int = 1200  # the first of them, on single frames
-    batch_stills: int = 128  # of them
-    batch_size: int = 16  # films, of 8 frames each
+    log_sigma: tuple[float, float] = (0.5, 1.4)  # of the noise levels of single frames
+    shift: float = 0.6  # more for films
+    n_steps: int = 2500
+    n_stills: int = 1500  # the first of them, on single frames
+    batch_stills: int = 64  # of them
+    batch_size: int = 12  # films, of 8 frames each
     lr: float = 2e-3  # highest rate, in each part: 50 steps of rise, then half a cosine to zero
     decay: float = 0.995  # of the averaged weights
     seed: int = 5  # of weights, order of the data, motions, colours and noise
@@ -213,7 +213,7 @@ TRAININGS: tuple[Training, ...] = (
         name="text_to_video",
         what="films of moving digits from captions: a spatio-temporal U-Net, guided diffusion",
         lesson=13,
-        seconds=330,
+        seconds=470,
         settings=Recipe(),
         build=film_maker,
         start=train_film_maker,

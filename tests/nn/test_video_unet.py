@@ -60,6 +60,17 @@ def test_frames_that_are_not_joined_are_predicted_one_by_one():
         torch.testing.assert_close(out[:, :, [f]], one)
 
 
+def test_frames_that_are_not_joined_may_be_numbered_film_by_film():
+    net, (x, t, context, pooled) = fresh(), films(n=2, f=2)
+    alone, times = torch.zeros(2, dtype=torch.bool), torch.tensor([[3.0, 0.0], [1.0, 5.0]])
+    out = net(x, t, context, pooled, joined=alone, times=times)
+    for k in range(2):
+        one = net(x[[k]], t[[k]], context[[k]], pooled[[k]], joined=alone[[k]], times=times[k])
+        torch.testing.assert_close(out[[k]], one)
+    with pytest.raises(ValueError, match="numbered alike"):
+        net(x, t, context, pooled, times=times)
+
+
 def test_a_film_alone_does_not_depend_on_its_neighbours_in_the_batch_being_joined():
     net, batch = fresh(), films(n=2)
     mixed = net(*batch, joined=torch.tensor([True, False]))

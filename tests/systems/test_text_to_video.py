@@ -79,20 +79,30 @@ def test_stills_are_one_frame_of_each_film_with_its_number_and_less_noise():
     losses = {round(model.loss(x, cond=CAPTIONS, generator=make_generator(k)).item(), 9): k
               for k in range(12)}  # fmt: skip
     assert len(losses) == 12
-    frames = [kwargs["times"].tolist() for _, kwargs in seen]
-    assert sorted({f for (f,) in frames}) == [0.0, 1.0, 2.0]
+    frames = torch.cat([kwargs["times"] for _, kwargs in seen], 1)  # (2, 12): a number a film
+    assert frames.unique().tolist() == [0.0, 1.0, 2.0]
+    assert (frames[0] != frames[1]).any()
+    assert (frames[0] == frames[1]).any()
     assert all(args[0].shape == (2, 3, 1, 8, 8) for args, _ in seen)
     assert not any(kwargs["joined"].any() for _, kwargs in seen)
     torch.testing.assert_close(seen[0][0][1], torch.full((2,), 0.1))  # log(sigma) / 4
-    loss = model.loss(x, cond=CAPTIONS, generator=make_generator(2))
-    g = make_generator(2)
-    frame = torch.randint(3, (1,), generator=g)
+
+
+def test_the_loss_of_stills_is_the_mean_of_those_of_its_frames():
+    model, x = maker(log_sigma=(0.4, 0.0), shift=0.3), noise()
+    model.stills, (first, second) = True, (1, 2)  # frames that seed 1 draws
+    loss = model.loss(x, cond=CAPTIONS, generator=make_generator(1))
+    g = make_generator(1)
+    assert torch.randint(3, (2, 1), generator=g).tolist() == [[first], [second]]
     torch.randn(2, generator=g)
-    x, eps = x[:, :, frame], torch.randn(2, 3, 1, 8, 8, generator=g)
-    sigma = torch.full((2,), 0.4).exp()
-    noisy = x + sigma[0] * eps
-    guess = model.denoiser(CAPTIONS, joined=False, times=frame.double())(noisy, sigma)
-    wanted = (1 + 1 / sigma[0] ** 2) * (guess - x).square().mean()
+    eps, sigma = torch.randn(2, 3, 1, 8, 8, generator=g), torch.full((1,), 0.4).exp()
+    errors = []
+    for k, frame in enumerate((first, second)):
+        clean = x[[k], :, [frame]][:, :, None]
+        times = torch.tensor([float(frame)])
+        denoiser = model.denoiser([CAPTIONS[k]], joined=False, times=times)
+        errors.append((denoiser(clean + sigma * eps[[k]], sigma) - clean).square().mean())
+    wanted = (1 + 1 / sigma[0] ** 2) * torch.stack(errors).mean()
     torch.testing.assert_close(loss, wanted)
 
 
