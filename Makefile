@@ -28,7 +28,6 @@ THREADS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-FIRST_LESSON := $(or $(wildcard notebooks/01_*.ipynb),notebooks)
 # One thread a worker: two workers with two threads each get in each other's way on a small machine.
 PYTEST := OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
 NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
@@ -39,9 +38,10 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 ##@ The course
 
 .PHONY: lab
-lab: $(VENV)/.lab ## Open the course in JupyterLab, at lesson 01
+lab: $(VENV)/.lab ## Open your copies of the lessons in JupyterLab, at the start page
+	$(BIN)/genlab start
 	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir="$(CURDIR)" \
-	  --LabApp.default_url=/lab/tree/$(FIRST_LESSON) $(LAB_ARGS)
+	  --LabApp.default_url=/lab/tree/my/START.ipynb $(LAB_ARGS)
 
 .PHONY: demo
 demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a lesson and lab, large print, no code
@@ -105,7 +105,7 @@ build: $(VENV)/.dev ## Rebuild every notebook from its text (SRC="notebooks/src/
 	$(PY) tests/notebooks/build.py $(or $(SRC),$(wildcard notebooks/src/*.py notebooks/*/src/*.py))
 
 .PHONY: clean
-clean: ## Remove the environment and every cache
+clean: ## Remove the environment and every cache, and nothing of yours
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

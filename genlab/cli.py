@@ -25,8 +25,9 @@ from genlab.atlas.report import as_lines
 from genlab.atlas.report import load as load_release
 from genlab.atlas.text import UnreadableError
 from genlab.core.weights import read_card
-from genlab.course import demos
+from genlab.course import copies, demos
 from genlab.course.handout import handout
+from genlab.course.start import write_start
 from genlab.systems.figures import Figures, agree
 from genlab.systems.training import Training, load, measured, train
 from genlab.systems.zoo import TRAININGS, find
@@ -170,6 +171,34 @@ def handout_command(
         written = handout(folder, instructor=instructor)
     edition = "instructor's" if instructor else "students'"
     out.print(f"{len(written)} notebooks of the {edition} edition in {folder}", soft_wrap=True)
+
+
+@app.command("start", help="Make your working copies in my/, and the start page that lists them.")
+def start_command() -> None:
+    """Run `genlab start`."""
+    with _complaints():
+        mine = copies.own_folder()
+        prepared = copies.prepare(mine)
+        page = write_start(mine, prepared)
+    said = ((prepared.new, "new"), (prepared.renewed, "renewed"), (prepared.outdated, "outdated"))
+    counts = ", ".join(f"{len(names)} {word}" for names, word in said if names)
+    out.print(f"{page}: {counts or 'nothing new'}", soft_wrap=True, markup=False)
+
+
+@app.command("reset", help="Take a fresh working copy of a lesson; the old one is kept, dated.")
+def reset_command(
+    lesson: Annotated[str, typer.Argument(help="number of a lesson, or name of a lab")],
+) -> None:
+    """Run `genlab reset`.
+
+    Args:
+        lesson: which one.
+    """
+    with _complaints():
+        copy, kept = copies.reset(lesson, copies.own_folder())
+    out.print(f"fresh: {copy}", soft_wrap=True, markup=False)
+    if kept is not None:
+        out.print(f"kept:  {kept}", soft_wrap=True, markup=False)
 
 
 @app.command("demo", help="Serve the instructor's pages: one a lesson and lab, large, no code.")

@@ -214,3 +214,23 @@ def test_the_demo_pages_are_written_and_served(tmp_path, monkeypatch):
     result = run("demo", tmp_path, "--no-serve")
     assert (result.exit_code, len(served)) == (1, 1)
     assert "name a new folder" in said(result)
+
+
+def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
+    monkeypatch.setenv("GENLAB_MY", str(tmp_path / "my"))
+    result = run("start")
+    assert result.exit_code == 0, said(result)
+    assert "START.ipynb" in said(result)
+    assert " new" in said(result)
+    assert "nothing new" in said(run("start"))
+    lesson = next((tmp_path / "my").glob("04_*.ipynb"))
+    fresh = lesson.read_bytes()
+    lesson.write_text("my answers")
+    result = run("reset", 4)
+    assert (result.exit_code, lesson.read_bytes()) == (0, fresh)
+    (kept,) = (tmp_path / "my" / "backups").iterdir()
+    assert kept.read_text() == "my answers"
+    assert kept.name in "".join(result.stdout.split())
+    result = run("reset", "40")
+    assert result.exit_code == 1
+    assert "no lesson or lab" in said(result)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .checks import as_array
+from .progress import record
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ def find_exercise(id: str) -> Exercise:
 def exercise(id: str, answer: Any) -> None:
     """Say whether an answer is right and, when wrong, which mistake it shows.
 
-    Never raises because of the answer, so that an unfinished notebook still runs to its end.
+    Never raises because of the answer, so that an unfinished notebook still runs to its end. In a
+    working copy the answer is also kept: see `progress`.
 
     Args:
         id: the exercise, such as "02.sequence-nll".
@@ -78,7 +80,10 @@ def exercise(id: str, answer: Any) -> None:
     Raises:
         ValueError: no exercise has this id.
     """
-    print(f"[{id}] {assess(find_exercise(id), answer)}")
+    reply = assess(find_exercise(id), answer)
+    if reply != "not attempted":
+        record(id, reply == "right")
+    print(f"[{id}] {reply}")
 
 
 def assess(task: Exercise, answer: Any) -> str:

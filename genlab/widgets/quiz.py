@@ -2,14 +2,15 @@
 
 import ipywidgets
 
+from ..course.progress import record
 from ..course.quiz import Question, questions
 
 
 class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
     """One question with its options and the explanation of the chosen one."""
 
-    def __init__(self, number: int, question: Question) -> None:
-        self.question = question
+    def __init__(self, number: int, question: Question, lesson: str = "") -> None:
+        self.question, self.id = question, f"{lesson}.quiz.{number}"
         layout = ipywidgets.Layout(width="auto", height="auto", margin="2px 0")
         self.buttons = [
             ipywidgets.ToggleButton(description=letter, layout=ipywidgets.Layout(width="3em"))
@@ -28,7 +29,7 @@ class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
 
     def _chosen(self, pressed: bool, index: int) -> None:
         if pressed:
-            self.choose(index)
+            self._answer(index)
 
     def choose(self, index: int) -> None:
         """Choose an option, as a click does.
@@ -41,9 +42,14 @@ class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
         """
         if not 0 <= index < len(self.buttons):
             raise ValueError(f"option must be in 0..{len(self.buttons) - 1}, got {index}")
+        self.buttons[index].value = False  # a second time is an answer, too
+        self.buttons[index].value = True
+
+    def _answer(self, index: int) -> None:
         for other, button in enumerate(self.buttons):
             button.value = other == index
         option = self.question.options[index]
+        record(self.id, option.right)
         verdict = "Right." if option.right else "Not this one."
         colour = "#00664B" if option.right else "#A04400"
         self.reply.value = f"<b style='color:{colour}'>{verdict}</b> {option.why}"
@@ -52,8 +58,8 @@ class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
 class Quiz(ipywidgets.VBox):  # type: ignore[misc]
     """All questions of a lesson, one below the other."""
 
-    def __init__(self, asked: tuple[Question, ...]) -> None:
-        self.cards = [QuizCard(n, q) for n, q in enumerate(asked, 1)]
+    def __init__(self, asked: tuple[Question, ...], lesson: str = "") -> None:
+        self.cards = [QuizCard(n, q, lesson) for n, q in enumerate(asked, 1)]
         super().__init__(self.cards)
 
 
@@ -69,4 +75,4 @@ def quiz(lesson: int | str) -> Quiz:
     Raises:
         ValueError: the lesson has no quiz.
     """
-    return Quiz(questions(lesson))
+    return Quiz(questions(lesson), lesson if isinstance(lesson, str) else f"{lesson:02d}")

@@ -1,0 +1,93 @@
+"""The start page: every lesson once, how far you are, and what is next one click away."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from genlab import course
+from genlab.course.copies import Prepared, prepare, shipped
+from genlab.course.exercise import all_exercises
+from genlab.course.progress import record
+from genlab.course.start import Standing, standings, table, write_start
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def mine(tmp_path):
+    prepare(tmp_path / "my")
+    return tmp_path / "my"
+
+
+def row(name, right, minutes=60):
+    return Standing(name.upper(), f"{name}.ipynb", minutes, (right, 2), (0, 0))
+
+
+def test_every_lesson_and_lab_has_its_row_with_time_and_counts(mine):
+    rows = standings(mine)
+    assert {r.name for r in rows} == set(shipped())
+    assert rows[0].name.startswith("01_")
+    assert all(30 <= r.minutes <= 120 for r in rows)
+    assert all(r.exercises[0] == r.quiz[0] == 0 and r.quiz[1] >= 5 for r in rows)
+    of_lessons = [e for e in all_exercises() if e.id[:2].isdigit()]
+    assert sum(r.exercises[1] for r in rows if r.name[:2].isdigit()) == len(of_lessons)
+
+
+def test_what_was_right_is_counted_and_what_was_wrong_is_not(mine):
+    first, second = [e.id for e in all_exercises() if e.id.startswith("02.")][:2]
+    for id, right in ((first, True), (second, False), ("02.quiz.1", True), ("02.quiz.99", True)):
+        record(id, right, mine)
+    found = {r.name[:2]: r for r in standings(mine)}
+    assert (found["02"].exercises[0], found["02"].quiz[0]) == (1, 1)
+    assert (found["02"].begun, found["02"].done, found["03"].begun) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([row("a", 0), row("b", 0)], "**Next: [A](a.ipynb)** (60 minutes to read; about 2 hours"),
+        ([row("a", 2), row("b", 0)], "**Next: [B](b.ipynb)**"),
+        ([row("a", 2), row("b", 1)], "**Go on with: [B](b.ipynb)**"),
+        ([row("a", 2), row("b", 2)], "Everything is answered."),
+    ],
+)
+def test_the_first_line_says_what_is_next(rows, says):
+    assert table(rows).startswith(says)
+
+
+def test_rows_are_marked_as_begun_and_done():
+    lines = table([row("a", 2), row("b", 1), row("c", 0)]).splitlines()[-3:]
+    assert [line[:5].strip("| ") for line in lines] == ["✓", "…", ""]
+    assert lines[1].endswith("| 60 | 1 of 2 | 0 of 0 |")
+
+
+def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine):
+    page = write_start(mine, Prepared((), (), ("04_normalizing_flows.ipynb",)))
+    notebook = nbformat.read(page, as_version=4)
+    nbformat.validate(notebook)
+    text, code = (cell.source for cell in notebook.cells)
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) == len(shipped()) + 2  # what is next, and the map
+    assert all((mine / link).exists() for link in links if not link.startswith("../"))
+    assert (ROOT / "my" / "../docs/images/map.png").resolve().exists()
+    assert "newer versions of: `04`" in text
+    assert "course.progress()" in code
+
+
+def test_the_cell_shows_the_table_in_a_working_copy_only(mine, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.chdir(mine)
+    course.progress()
+    assert shown[0].data == table(standings(mine))
+    monkeypatch.chdir(mine.parent)
+    with pytest.raises(FileNotFoundError, match="genlab start"):
+        course.progress()
+
+
+def test_the_page_holds_nothing_of_this_machine(mine):
+    write_start(mine, Prepared((), (), ()))
+    assert str(mine.parent) not in json.dumps((mine / "START.ipynb").read_text())
