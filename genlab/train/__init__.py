@@ -7,7 +7,7 @@ at any step, stored, and taken up again with the same result. Lesson: every less
 from genlab.train.batches import Minibatches, minibatches
 from genlab.train.checkpoint import Checkpoint, resumable
 from genlab.train.loops import fit, fit_adversarial
-from genlab.train.rates import cosine
+from genlab.train.rates import cosine, hold_then_cosine
 from genlab.train.records import (
     AdversarialModule,
     Batch,
@@ -31,6 +31,7 @@ __all__ = [
     "cosine",
     "fit",
     "fit_adversarial",
+    "hold_then_cosine",
     "minibatches",
     "resumable",
 ]

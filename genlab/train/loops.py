@@ -170,7 +170,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = rate
     optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]  # the other player's: unneeded
     gradients = [p.grad for p in parameters if p.grad is not None]
     parallel.average([*gradients, loss.detach()])
     limit = math.inf if clip is None else clip

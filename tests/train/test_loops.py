@@ -92,6 +92,24 @@ def test_each_player_moves_only_its_own_parameters(lr, w, v, generator):
     assert set(record.losses) == {"critic", "generator"}
 
 
+class Attached(Bilinear):
+    """The same game, with both players in both losses."""
+
+    def critic_loss(self, x, *, generator=None):
+        return (-self.w * self.v).sum()
+
+    def generator_loss(self, x, *, generator=None):
+        return (3 * self.w * self.v).sum()
+
+
+def test_no_work_is_done_for_gradients_of_the_player_that_stands_still(generator):
+    """The generator's step comes last: its gradient in w would be 3, on top of the critic's -1."""
+    model = Attached()
+    batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
+    next(fit_adversarial(model, batches, n_steps=1, lr=0.0))
+    assert (model.w.grad.item(), model.v.grad.item()) == (-1, 3)
+
+
 def test_the_critic_takes_its_extra_steps(generator):
     model = Bilinear()
     batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
