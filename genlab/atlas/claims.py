@@ -34,7 +34,7 @@ def claims(draft: Draft) -> None:
         flag(draft, "adversarial-diffusion", *game)
     if FLOW in here and (loop := flow_loop(draft)):
         flag(draft, "many-pass-flow", *loop)
-    if descent := draft.sign("optimisation"):
+    if "not-generative" not in draft.flags and (descent := draft.sign("optimisation")):
         flag(draft, "outside-map", *descent)
     for name in ("free-lunch", "outside-map"):
         if said := draft.said("flag", name):

@@ -27,7 +27,7 @@ LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denoiser|denoises|energy based|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
 )
-GUESSES = compiled("draft*|speculat*|verif*")
+GUESSES = compiled("draft*|speculat*|verif*|ahead|accepts?")
 
 
 def components(draft: Draft) -> None:

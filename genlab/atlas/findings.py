@@ -132,6 +132,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or trained
             or PIECES.search(m.group())
             or EACH.match(sentence.text, m.end())
+            or ROUNDS.match(m.group()[-6:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) != ASSERTED
         ):
             continue
@@ -142,6 +143,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
 
 
 PIECES = compiled("tokens?|words?|bytes?|layers?|heads?")
+ROUNDS = re.compile("rounds:")  # "in three rounds: a model draws, two enlarge"
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
 RANGE = compiled("({n})(( to| or| and|,) ({n}))?")
 NUMBER = compiled("{n}")

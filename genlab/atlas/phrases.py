@@ -30,13 +30,14 @@ NUMBERS = {word: n for n, word in enumerate(SMALL, 1)} | {
     "a single": 1, "single": 1, "twenty": 20, "twenty-four": 24, "twenty-five": 25, "thirty": 30,
     "forty": 40, "fifty": 50, "sixty": 60, "eighty": 80, "hundred": 100, "a hundred": 100,
     "hundreds": 200, "two hundred": 200, "a thousand": 1000, "thousand": 1000, "thousands": 2000,
+    **{f"{w} hundred": 100 * k for k, w in enumerate(SMALL[:9], 1)},
     "tens": 30, "a few hundred": 300, "dozens": 36, "a dozen": 12, "twenty-eight": 28,
 }  # fmt: skip
 LISTS = {
     "piece": PIECE,
     "n": r"\d[\d,]*|" + "|".join(sorted(NUMBERS, key=len, reverse=True)),
     "several": "two|three|four|five|six|eight|sixteen|several|multiple|many|a few|a handful of|all",
-    "step": "steps?|passes|iterations?|evaluations?|calls|updates|rounds|sweeps",
+    "step": "steps?|passes|iterations?|evaluations?|calls|updates|rounds|sweeps|jumps",
 }
 TURNS = r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing)\b)"
 GAP = (

@@ -122,7 +122,8 @@ TRIGGERS = (
         "compared",
         "after",
         "unlike|than|prefer* ~ (to|over)|approach* (~ )?(samples|quality|results|scores) "
-        "of|parameters of|(evaluated|tested|measured|judged|benchmarked|held) against|"
+        "of|(half|third|quarter|tenth|fraction|fewer|times|as many) (~ )?parameters of|"
+        "(evaluated|tested|measured|judged|benchmarked|held) against|"
         "compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|"
         "to)|versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|"
         "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|exceed*|outdo*|"
@@ -146,16 +147,18 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "beyond|as (good|fast|well|sharp|accurate|strong|cheap|long|crisp|stable|simple|"
+        "beyond|(perform*|do|does|work*|sample*|score*|just|almost|nearly|quite) as well as|"
+        "as (good|fast|sharp|accurate|strong|cheap|long|crisp|stable|simple|"
         "diverse|small|easy|quick) as|like (an?|any|every|other|most)",
         "As sharp as a [GAN], with a likelihood.",
     ),
     Trigger(
         "compared",
         "after",
-        "(over|to) (strong|the best|all|earlier|previous|existing|comparable|recent)|over "
+        "baselines? and|(over|to) (strong|the best|all|earlier|previous|existing|comparable|"
+        "recent)|over "
         "~ baselines?|(that|which) ~ suffers? from|known from|familiar from|borrowed from|"
-        "inspired by|reminiscent of|as in|just as in|mistaken for|looks like|sounds like|"
+        "inspired by|reminiscent of|(?<!well )as in|just as in|mistaken for|looks like|sounds like|"
         "taken for|in the manner of|in the spirit of|as (known|used) in|(rate|quality|"
         "speed|sharpness|diversity|fidelity|likelihoods?|bounds?|results?) of(?= (the |a |"
         "other |modern |large )?(gans?|diffusion|autoregressive|flows?|adversarial))",
@@ -240,7 +243,8 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(serve*|act*|used|kept|included|there|is|are|was|were) (only |just )?as (~ "
+        "kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
+        "included|there|is|are|was|were) (only |just )?as (~ "
         ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",
         "A [GAN] serves as the baseline.",

@@ -63,6 +63,9 @@ def test_a_trigger_gives_its_polarity_to_the_phrase_in_brackets(trigger):
         ("distilled from an [autoregressive] teacher", "teacher"),
         ("[discriminator]: none", "negated"),
         ("removed: the [gan]", "negated"),
+        ("in the [generator] as well as in the [discriminator]", "asserted asserted"),
+        ("it performs as well as [diffusion]", "compared"),
+        ("baselines and [gans] were seen through", "compared"),
     ],
 )  # fmt: skip
 def test_the_scope_of_negation_comparison_and_time(text, expected):
@@ -104,6 +107,8 @@ def test_numbers_are_read_in_digits_and_words():
         ("It needs fifty network evaluations.", [(50, 50)]),
         ("Unlike models with 1,000 steps, it needs ten steps.", [(10, 10)]),
         ("It writes four tokens a step.", []),
+        ("Five hundred iterations are needed.", [(500, 500)]),
+        ("It paints in three rounds: one draws, two enlarge.", []),
     ],
 )
 def test_sampling_steps_are_counted_and_training_steps_are_not(text, expected):

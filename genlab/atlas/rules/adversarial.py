@@ -49,7 +49,8 @@ ADVERSARIALS = (
         "The generator is trained against a discriminator.",
         unless=(
             "perturb*|certif*|model as a critic|sliced|sinkhorn|actor critic|critics (say|"
-            "agree|praised|wrote)|art critics|known from discriminators|film critic*|"
+            "agree|praised|wrote)|art critics|(independent|professional|food|theatre|"
+            "music) critics|comparison by (~ )?critics|known from discriminators|film critic*|"
             "critic model for (rewards?|rlhf)|value critic|self critic*|reinforcement"
         ),
     ),

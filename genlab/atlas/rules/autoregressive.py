@@ -189,4 +189,34 @@ AUTOREGRESSIVE = (
         unless="diffusion|denois*|image|video|flow|classif*",
         hint=True,
     ),
+    Rule(
+        AR,
+        "(feeds?|feeding|fed|passes|passed) (~ )?(result|output|prediction|forecast|frame|day|"
+        "state|vector|sample|value|draw) (~ )?back|(result|output|prediction|forecast|frame|day|"
+        "state|vector|sample|value|draw|it) (is|are) (then )?fed back|fed back (to|into|as|and)",
+        2,
+        "The forecast is fed back to go on.",
+        unless="feedback|gradient|human|cache",
+    ),
+    Rule(
+        AR,
+        "(recurrent|lstm|gru) (neural )?(network|model|net) (~ )?(outputs?|emits?|predicts?) (~ "
+        ")?(every|each) (time step|{piece})|(recurrent|lstm|gru) (~ )?(~ )?for the next|softmax "
+        "(layers?|outputs?) (~ )?(every|each) (~ )?{piece}|(computed|drawn|generated|produced|"
+        "predicted|made) (only )?after the (one|ones) before|(name|guess|choose|pick|tell)(s|"
+        "ing)? the next|one (~ )?{piece} after the (next|other)|(of|for) the next (~ )?(offset|"
+        "value|point|bin|vector|interval)|(each|every) (~ )?depends on (all )?(the ones|those) "
+        "before",
+        2,
+        "Each is computed after the one before it.",
+        unless="denois*|diffusion|mask*|scan|visit|velocit*",
+    ),
+    Rule(
+        AR,
+        "conditioned on (all |the )*(smaller|coarser|earlier|previous|preceding) (ones|maps|"
+        "scales|{piece})|given (all |the )*(smaller|coarser) (ones|maps|scales)",
+        2,
+        "Each map is conditioned on all smaller ones.",
+        unless="observations?|actions?|denois*|diffusion",
+    ),
 )  # fmt: skip

@@ -87,4 +87,15 @@ FLOWS = (
             "around|meter|chart|solver)|flows? (back|through|into|from|to|past|along|at)"
         ),
     ),
+    Rule(
+        FLOW,
+        "real valued non volume preserving|log densit(y|ies) (~ )?(~ )?(chang*|evolv*) (~ "
+        ")?(rate|trace|divergence)|(chang*|evolv*) (~ )?rate (~ )?trace|layers (~ )?alternating "
+        "(sites|dimensions|coordinates|halves)|invertible (map|mapping|transformation)s? between|"
+        "densit(y|ies) of (each|every) (~ )?(proposal|sample|configuration|output|draw) (~ )?(is|"
+        "are) (~ )?known",
+        4,
+        "The log-density changes at a rate given by a trace.",
+        unless="score|probability flow",
+    ),
 )  # fmt: skip

@@ -152,4 +152,12 @@ LATENTS = (
         ),
         hint=True,
     ),
+    Rule(
+        LATENT,
+        "reconstruction (~ )?(~ )?(minus|less) (~ )?(divergence|kl)|divergence of the codes? "
+        "from|(plus|minus) the divergence (from|to|of) (~ )?(prior|normal|gaussian|code|codes)",
+        5,
+        "Reconstruction minus the divergence of the code from a Gaussian.",
+        unless="posterior estimat*|simulat*",
+    ),
 )  # fmt: skip

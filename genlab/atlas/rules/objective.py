@@ -68,4 +68,13 @@ OBJECTIVES = (
             "consistency"
         ),
     ),
+    Rule(
+        "objective: distillation",
+        "(teach*|train*) (~ )?(second|smaller|student|another) (~ )?(network|model) to (jump|"
+        "imitate|skip|reproduce)|jumps? along (~ )?trajector*|(outputs|answers|predictions) (~ "
+        ")?(~ )?(same )?trajector* (~ )?agree",
+        15,
+        "We teach a second network to jump.",
+        unless="speculat*|draft*",
+    ),
 )  # fmt: skip

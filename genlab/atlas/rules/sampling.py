@@ -179,7 +179,7 @@ SIGNS = (
         "It unmasks several tokens in every pass.",
         unless=(
             "jacobi|self supervised|masked auto ?encod*|continuous embedd*|hidden patches|"
-            "discrete flow layers"
+            "discrete flow layers|after re nois*"
         ),
     ),
     Rule(
@@ -192,8 +192,9 @@ SIGNS = (
         10,
         "The scalar energy is learned by contrastive divergence.",
         unless=(
-            "(energy (score|distance))|(total|kinetic|potential|free|saves?|consum*|"
-            "electric*|binding|solar|wind) energ*|energy (consum*|use|used|cost|costs|"
+            "energy (is|are) (back|high|low)|(energy (score|distance))|(total|kinetic|potential|"
+            "free|saves?|consum*|electric*|binding|solar|wind) energ*|energy (consum*|use|used|"
+            "cost|costs|"
             "demand|saving|bill|price*|budget|efficien*)|boltzmann generators?"
         ),
     ),
@@ -291,7 +292,8 @@ SIGNS = (
             "two stages of training|no cascade|two (text )?encoders|second order|\\d+ "
             "seconds?|two (tasks|datasets|variants|sizes|heads|networks are trained "
             "against)|second (phase|half|moment)|without a cascade|both (networks|models) "
-            "(are|were)|optional|second network evaluation|one model|single model|two "
+            "(are|were)|optional|second network evaluation|(teach*|train*) (~ )?second network|"
+            "one model|single model|two "
             "models? of|super resolution (task|by|and|,)|(data|training) pipeline|pipeline "
             "(class|object)|three (sizes|times)|part of"
         ),
@@ -316,5 +318,63 @@ SIGNS = (
             "hyper ?parameters?|optimi[sz]ed for (speed|phones|mobile)|optimi[sz]er|"
             "optimi[sz]ed (kernels|inference|model)|preference|bayesian optimi[sz]*"
         ),
+    ),
+    Rule(
+        "sign: canvas",
+        "(guess*|restor*|recover*|predict*|infer*) (~ )?(behind|under) (~ )?(masks?|blanks?)|"
+        "(restor*|recover*|fill*|guess*) (~ )?{piece} (~ )?(hidden|masked|covered)|{piece} (~ "
+        ")?(hidden|masked|covered) at random|mask(s|ing|ed)? (a |some )?(random|varying|"
+        "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
+        "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
+        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept)|(types?|"
+        "categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ )?at "
+        "random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
+        "categor*|symbols?|entries|graph)",
+        12,
+        "All codes start hidden.",
+        unless="auto ?encod*|masked language model|jacobi|self supervised|draft*|speculat*",
+    ),
+    Rule(
+        "sign: blockwise",
+        "(feeds?|feeding|fed|passes|passed) (~ )?(result|output|prediction|forecast|frame|day|"
+        "state|vector|sample|value|draw) (~ )?back|(result|output|prediction|forecast|frame|day|"
+        "state|vector|sample|value|draw|it) (is|are) (then )?fed back|fed back (to|into|as|and)",
+        14,
+        "The frame is fed back to go on.",
+        unless="feedback|gradient|human|cache",
+    ),
+    Rule(
+        "sign: inner loop",
+        "(produces?|generates?|draws?|predicts?|makes?) the next (~ )?(frame|block|chunk|clip|"
+        "segment|state|vector) (~ )?(by|through|with) (~ )?(denois*|diffusion|remov*|refin*)|"
+        "diffusion model (~ )?the next (~ )?(frame|block|vector|state|day)",
+        14,
+        "It produces the next frame by denoising it.",
+    ),
+    Rule(
+        "sign: many pieces per pass",
+        "(types?|writes?|runs?|guess*|proposes?|thinks?) ahead (~ )?{piece}|accepts? (~ )?(those|"
+        "the ones|guesses|proposals)|all (~ )?{piece} (~ )?(out of|in|from) (one|a single|the "
+        "same) (step|pass)|(predicts?|draws?|generates?|writes?) (each|every|the next) (~ )?(map|"
+        "scale|row|block|group) (as a whole|at once|in parallel)|(several|many|some|two|three|"
+        "four) (future|later|coming) (positions|{piece}) (~ )?(together|at once|in parallel)",
+        2,
+        "A small model types ahead a handful of tokens.",
+        unless="denois*|diffusion|mask*",
+    ),
+    Rule(
+        "sign: optimisation",
+        "(gradient|descent) (~ )?with respect to (the|its) (~ )?(pixels|image|picture|scene|"
+        "waveform)|(every|each) (~ )?(picture|image|scene|sample|output|result) is (a new|an) "
+        "optimi[sz]ation",
+        15,
+        "Every picture is a new optimisation.",
+    ),
+    Rule(
+        "sign: one pass",
+        "(drawn|sampled|generated|made) (~ )?(and )?at once",
+        4,
+        "Rows are drawn independently and at once.",
+        unless="mask*|token*|codes",
     ),
 )  # fmt: skip

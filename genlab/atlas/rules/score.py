@@ -178,7 +178,8 @@ SCORES = (
         unless=(
             "(energy (score|distance))|(total|kinetic|potential|free|saves?|consum*|"
             "electric*|binding|renewable|wind|solar|high|the same|less|amount of|dark|"
-            "nuclear|mean|average|musical|vocal|of) energ(y|ies)|energy (consum*|use|used|"
+            "nuclear|mean|average|musical|vocal|of) energ(y|ies)|energy (is|are) (back|high|"
+            "low)|energy (consum*|use|used|"
             "cost|costs|demand|saving|bill|price*|budget|efficien*|of the (song|music|"
             "voice)|grid|company|per (image|token))|boltzmann generators?|markov random "
             "field prior|random field theory|gaussian random fields?"
@@ -196,5 +197,36 @@ SCORES = (
             "(learning rate|job|task|batch) scheduler|(legal|safety|parental|human) "
             "guidance|language model|llama|cosine learning|request scheduler|tokens?"
         ),
+    ),
+    Rule(
+        SCORE,
+        "noise (magnitudes?|strengths?|intensit*)|noise of (many|several|all|different|"
+        "increasing|various|random) (magnitudes?|levels?|strengths?|scales?|sizes?)|(corrupt*|"
+        "destroy*|spoil*|blur*) (~ )?(with|by) (~ )?gaussian noise|gaussian noise (~ )?(~ "
+        ")?(restor*|recover*|undo*|revers*) (~ )?(it|them|true|original*|clean|data)",
+        12,
+        "It sees Gaussian noise of many magnitudes.",
+        unless="auto ?encoder|robust*|augment*|classif*|discriminator|recogni*",
+    ),
+    Rule(
+        SCORE,
+        "(guess*|restor*|recover*|predict*|infer*) (~ )?(behind|under) (~ )?(masks?|blanks?)|"
+        "(restor*|recover*|fill*|guess*) (~ )?{piece} (~ )?(hidden|masked|covered)|{piece} (~ "
+        ")?(hidden|masked|covered) at random|mask(s|ing|ed)? (a |some )?(random|varying|"
+        "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
+        "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
+        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept)",
+        12,
+        "It guesses what is behind the masks.",
+        unless="auto ?encod*|masked language model|encoder|jacobi|self supervised|draft*|speculat*",
+    ),
+    Rule(
+        SCORE,
+        "(types?|categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ "
+        ")?at random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
+        "categor*|symbols?|entries|graph)",
+        12,
+        "Atom types change at random.",
+        unless="classifier|denoising auto ?encoder|augment*",
     ),
 )  # fmt: skip
