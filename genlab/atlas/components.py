@@ -60,7 +60,7 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     _hinted_codes(plain, hints)
     if plain[SCORE] and draft.sign("optimisation"):
         plain[ADV] = []  # a frozen model that guides a descent is called a critic at times
-    _flow_or_score(plain)
+    _flow_or_score(draft, plain)
     _only_a_name(draft, plain)
     _ordered_flow(draft, plain)
     _language(draft, plain)
@@ -89,11 +89,14 @@ def _hinted_codes(plain: Found, hints: Found) -> None:
         plain[LATENT] = telling
 
 
-def _flow_or_score(plain: Found) -> None:
+def _flow_or_score(draft: Draft, plain: Found) -> None:
     if plain[FLOW]:  # an energy that is given is a target; one last denoising step is a detail
         given = all("energy" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
         if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
             plain[SCORE] = []
+    pushed = draft.said("objective", "change-of-variables") and plain[FLOW]
+    if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
+        plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
     matching = [f for f in plain[SCORE] if "matching" in _said(f)]
     if matching and all(CONTINUOUS.search(_said(f)) for f in plain[FLOW]):
         plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based

@@ -72,8 +72,13 @@ def find(text: str) -> list[Finding]:
 
 
 def _matches(rule: Rule, text: str) -> list[tuple[int, int]]:
+    first, *others = rule.pattern.split(" && ")  # all in one sentence, in any order
+    if not all(compiled(other).search(text) for other in others):
+        return []
+    if others and rule.unless and compiled(rule.unless).search(text):
+        return []
     found = []
-    for m in compiled(rule.pattern).finditer(text):
+    for m in compiled(first).finditer(text):
         near = text[max(0, m.start() - NEAR) : m.end() + NEAR]
         if not (rule.unless and compiled(rule.unless).search(near)):
             found.append(m.span())
@@ -100,7 +105,8 @@ DEFAULT = compiled(
     "defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested"
 )
 STEPS = compiled(
-    "default (of|is) ({n})|({n})(( to| or| and|,) ({n}))? (~ )?({step}|step|pass|evaluation|call)"
+    "default (of|is) ({n})|students? of ({n})|({n})(( to| or| and|,) ({n}))? (~ )?({step}|step|"
+    "pass|evaluation|call)"
 )
 
 

@@ -5,6 +5,7 @@ A pattern is a list of phrases, separated by `|`, in lower case. In it
     a space   is a space or a hyphen            *      is the rest of a word
     ~, (~ )?  are up to four words between      {name} is a list of words of `LISTS`
     [sz] ?    are those of regular expressions  (a|b)  is a choice
+    a && b    wants both in one sentence, however far apart; the phrase is a
 
 so that `predict* ~ next {piece}` finds "predicts each time the next token". Every quantifier is
 bounded but the rest of a word, so no text takes more than linear time.

@@ -124,7 +124,7 @@ def _foreign(text: str) -> str | None:
     return name if many and counts[name] > 2 * english else None
 
 
-KEY = re.compile(r"[ \t]*[\w][\w /()'-]{0,40}:(?:[ \t]|$)")
+KEY = re.compile(r"[ \t]*[\w][\w /(),'-]{0,40}:(?:[ \t]|$)")
 BULLET = re.compile(r"[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]")
 END = re.compile(r"[.!?](?=[ )]|$)")
 ABBREVIATION = re.compile(r"(?:\be\.g|\bi\.e|\bvs|\bcf|\bfig|\bapprox|\betc)\.$")

@@ -126,7 +126,8 @@ TRIGGERS = (
         "(evaluated|tested|measured|judged|benchmarked|held) against|"
         "compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|"
         "to)|versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|"
-        "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|exceed*|outdo*|"
+        "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|outlast*|outpac*|"
+        "outshin*|exceed*|outdo*|"
         "outclass*|outrun*|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
@@ -265,7 +266,8 @@ TRIGGERS = (
         "phonemes|instructions?) (is|are) (encoded|embedded)) (was |were |are |is "
         ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|"
         "conditioned on (the |an? |its )?(output|features|embeddings?|states?|codes?) (of|"
-        "from)|what (is|was) called|trained on (~ )?(outputs?|fakes?|samples) (of|from)|"
+        "from)|what (is|was) called|(texts|reviews|essays) written by|"
+        "trained on (~ )?(outputs?|fakes?|samples) (of|from)|"
         "scores of",
         "Captions by a [language model].",
     ),

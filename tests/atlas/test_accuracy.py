@@ -9,10 +9,10 @@ accuracy, STEPS = MEASURE["accuracy"], MEASURE["STEPS"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("half", ["open", "held_out", "practice", "unseen"])
+@pytest.mark.parametrize("half", ["open", "held_out", "practice", "unseen", "unseen_2"])
 def test_each_step_is_right_on_nineteen_of_twenty(half):
     n, right = accuracy(half)
-    assert n >= 60
+    assert n >= 40
     assert set(right) == set(STEPS)
     assert {step: count for step, count in right.items() if count < 0.95 * n} == {}
 

@@ -86,6 +86,14 @@ def test_a_pattern_spans_few_words_and_no_word_that_turns_the_sense():
         compiled("a {colour}")
 
 
+def test_two_parts_of_a_rule_may_stand_far_apart_in_one_sentence_but_not_in_two():
+    far = "Static comes in, and many, many layers further on it has been, we hope, removed."
+    noise = [f for f in find(far) if " && " in f.rule.pattern and f.value == "score-based"]
+    assert [f.phrase for f in noise] == ["Static"]
+    apart = find("Static comes in. Whatever is wrong is removed.")
+    assert not [f for f in apart if " && " in f.rule.pattern]
+
+
 def test_a_finding_quotes_the_text_with_its_capitals_and_place():
     text = "It is new. A Normalizing\nFLOW."
     (place,) = {

@@ -34,7 +34,8 @@ ADVERSARIALS = (
     ),
     Rule(
         ADV,
-        "discriminators?|critics?|(other|second|another|one) (~ )?criticis(es|e|ing)|"
+        "(its|an|the) opponent|discriminators?|critics?|(other|second|another|"
+        "one) (~ )?criticis(es|e|ing)|"
         "minimax|min max|two player|(fool*|deceiv*|trick*) (~ )?(judge|discriminator|"
         "critic|network|classifier|second|detective)|(two|both|pair of) networks (~ "
         ")?(against|compete*|game)|trained against (each other|one another|a |an |two |its "

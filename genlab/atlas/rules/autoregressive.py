@@ -219,4 +219,29 @@ AUTOREGRESSIVE = (
         "Each map is conditioned on all smaller ones.",
         unless="observations?|actions?|denois*|diffusion",
     ),
+    Rule(
+        AR,
+        "(next|following|afterwards|after that|follows|came after|comes after|subsequent) (~ "
+        ")?{piece}|(what|which) (~ )?(follows|came afterwards|comes afterwards)|(following|next) "
+        "one && predict*|guess*|anticipat*|asked|task|saying|trained|learn*",
+        2,
+        "It was asked what came afterwards.",
+        unless="denois*|nois*|diffusion|mask*|discriminator|critic|scan|visit|placeholder*|velocit*",
+        hint=True,
+    ),
+    Rule(
+        AR,
+        "(guess*|draft*|propos*|types? ahead) (~ )?({n}|{piece}|several) && confirm*|check*|"
+        "agree*|accept*|verif*",
+        2,
+        "Early layers guess six tokens, and the full network confirms some.",
+        unless="denois*|diffusion|mask*|placeholder*",
+        hint=True,
+    ),
+    Rule(
+        AR,
+        "(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",
+        2,
+        "It writes symbol after symbol.",
+    ),
 )  # fmt: skip

@@ -144,4 +144,24 @@ FLAGS = (
             "word|tags that name"
         ),
     ),
+    Rule(
+        "flag: not-generative",
+        "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
+        1,
+        "It judges sound; it does not produce any.",
+    ),
+    Rule(
+        "sign: discriminative",
+        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted|returns? the "
+        "probability that|predicts? (a |the )?(rating|grade|mark)",
+        1,
+        "It returns the probability that a review was bought.",
+        hint=True,
+    ),
+    Rule(
+        "flag: outside-map",
+        "(each|every) (~ )?(drawing|picture|image|sample|scene) starts (anew|from scratch|afresh)",
+        15,
+        "Each drawing starts anew.",
+    ),
 )  # fmt: skip

@@ -98,4 +98,13 @@ FLOWS = (
         "The log-density changes at a rate given by a trace.",
         unless="score|probability flow",
     ),
+    Rule(
+        FLOW,
+        "change in (the )?log densit(y|ies)|unbiased trace|(change|chang*) half (~ )?(variables|"
+        "dimensions|pixels)|half (~ )?(variables|dimensions) by an amount (~ )?(other half|"
+        "others)",
+        4,
+        "The change in log-density is accumulated.",
+        unless="score|probability flow",
+    ),
 )  # fmt: skip

@@ -160,4 +160,12 @@ LATENTS = (
         "Reconstruction minus the divergence of the code from a Gaussian.",
         unless="posterior estimat*|simulat*",
     ),
+    Rule(
+        LATENT,
+        "inference network|variational lower bound|(drawn|draws?|sampled) (~ )?(out of|from) the "
+        "prior",
+        5,
+        "An inference network gives a Gaussian over the state.",
+        unless="posterior estimat*|simulator|flow",
+    ),
 )  # fmt: skip

@@ -77,4 +77,18 @@ OBJECTIVES = (
         "We teach a second network to jump.",
         unless="speculat*|draft*",
     ),
+    Rule(
+        "objective: distillation",
+        "(point|neighbour|state)s? (~ )?(further |farther )?along (~ )?trajector(y|ies) && same|"
+        "agree|mapped",
+        15,
+        "Neighbours along the teacher's trajectory are mapped to the same picture.",
+    ),
+    Rule(
+        "objective: flow-matching",
+        "tangent vectors?|(which|what) direction (~ )?(push|move|go)|regress* (~ )?(displacement|"
+        "direction)s?",
+        14,
+        "A network regresses the tangent vectors.",
+    ),
 )  # fmt: skip

@@ -192,7 +192,8 @@ SIGNS = (
         10,
         "The scalar energy is learned by contrastive divergence.",
         unless=(
-            "energy (is|are) (back|high|low)|(energy (score|distance))|(total|kinetic|potential|"
+            "energy (is|are) (back|high|low)|energy (up|down)|(energy (score|distance))|(total|"
+            "kinetic|potential|"
             "free|saves?|consum*|electric*|binding|solar|wind) energ*|energy (consum*|use|used|"
             "cost|costs|"
             "demand|saving|bill|price*|budget|efficien*)|boltzmann generators?"
@@ -376,5 +377,40 @@ SIGNS = (
         4,
         "Rows are drawn independently and at once.",
         unless="mask*|token*|codes",
+    ),
+    Rule(
+        "sign: canvas",
+        "placeholders?|infill*|corrupted (~ )?(programs?|text|sequences?|tokens) && kept?|keeps?|"
+        "restor*|repair*|propos*|sweeps|turns|rounds",
+        12,
+        "It repairs all placeholders in a few sweeps.",
+        unless="discriminator*|auto ?encoder|classif*",
+    ),
+    Rule(
+        "sign: many pieces per pass",
+        "(guess*|draft*|propos*) (~ )?({n}|{piece}|several)|proposals && confirm*|check*|agree*|"
+        "accept*|verif*",
+        2,
+        "Up to eight proposals are checked in a call.",
+        unless="denois*|diffusion|mask*|placeholder*",
+    ),
+    Rule(
+        "sign: solver flow",
+        "(adaptive )?integrators? (~ )?(needs?|takes?|calls?)|trace estimat*",
+        14,
+        "The adaptive integrator needs forty evaluations.",
+    ),
+    Rule(
+        "sign: optimisation",
+        "follow the gradient of|(each|every) (~ )?(drawing|picture|image|sample|scene) starts "
+        "(anew|from scratch|afresh)",
+        15,
+        "Each drawing starts anew.",
+    ),
+    Rule(
+        "sign: one pass",
+        "one (descent|traversal)",
+        4,
+        "A row is drawn by one descent from the root.",
     ),
 )  # fmt: skip

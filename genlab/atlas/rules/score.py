@@ -179,7 +179,7 @@ SCORES = (
             "(energy (score|distance))|(total|kinetic|potential|free|saves?|consum*|"
             "electric*|binding|renewable|wind|solar|high|the same|less|amount of|dark|"
             "nuclear|mean|average|musical|vocal|of) energ(y|ies)|energy (is|are) (back|high|"
-            "low)|energy (consum*|use|used|"
+            "low)|energy (up|down)|energy (consum*|use|used|"
             "cost|costs|demand|saving|bill|price*|budget|efficien*|of the (song|music|"
             "voice)|grid|company|per (image|token))|boltzmann generators?|markov random "
             "field prior|random field theory|gaussian random fields?"
@@ -228,5 +228,42 @@ SCORES = (
         12,
         "Atom types change at random.",
         unless="classifier|denoising auto ?encoder|augment*",
+    ),
+    Rule(
+        SCORE,
+        "nois(e|ed|y)|static|perturbations?|spoil(ed|s|t) && restor*|revers*|undo*|recover*|"
+        "clean*|improv*|remov*|estimat*|regress*|deviation|tell signal",
+        12,
+        "A network is taught to reverse the perturbations.",
+        unless=(
+            "discriminator*|robust*|augment*|classif*|codec*|retriev*|listen*|auto ?encoder|"
+            "cancel*"
+        ),
+        hint=True,
+    ),
+    Rule(
+        SCORE,
+        "placeholders?|infill*|blanks|corrupted (~ )?(programs?|text|sequences?|tokens) && kept?|"
+        "keeps?|restor*|repair*|propos*|sweeps|turns|rounds",
+        12,
+        "It repairs all placeholders in a few sweeps.",
+        unless="discriminator*|auto ?encoder|classif*",
+        hint=True,
+    ),
+    Rule(
+        SCORE,
+        "noised (~ )?(clip|image|picture|video|sample|latent|version|data|film|one)s?|(push|pull|"
+        "move) (~ )?nois(ed|y)",
+        12,
+        "It pushes a noised clip to a clean one.",
+        unless="discriminator*",
+    ),
+    Rule(
+        SCORE,
+        "(point|neighbour|state)s? (~ )?(further |farther )?along (~ )?trajector(y|ies) && same|"
+        "agree|mapped",
+        14,
+        "Neighbours along the teacher's trajectory are mapped to the same picture.",
+        unless="robot*|planner",
     ),
 )  # fmt: skip
