@@ -6,8 +6,6 @@ Lesson: docs/teaching.md
 import shutil
 from pathlib import Path
 
-import nbformat
-
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 
 
@@ -50,6 +48,8 @@ def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS)
 
 def _without_outputs(notebook: Path, copy: Path) -> None:
     """Write a copy of a notebook as it is before its first run."""
+    import nbformat  # learners without JupyterLab have none
+
     content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
     for cell in content.cells:
         if cell.cell_type == "code":

@@ -1,9 +1,33 @@
 """The quiz of a lesson: plain ipywidgets, works offline, every option explains itself."""
 
+import html
+import re
+
 import ipywidgets
 
 from ..course.progress import record
 from ..course.quiz import Question, questions
+
+MATHS = re.compile(r"(\$[^$]+\$)")
+CHIP = "color:#FFFFFF;background:{};padding:0 0.4em;border-radius:3px"  # readable on any theme
+RIGHT, WRONG = "#00664B", "#A04400"
+
+
+def as_html(text: str) -> str:
+    """Write the text of a question as HTML: `<` is no tag, `code` and *emphasis* are shown.
+
+    Args:
+        text: with maths between dollar signs.
+
+    Example:
+        >>> as_html("is `q` *all* of $x_{<i}$?")
+        'is <code>q</code> <em>all</em> of $x_{&lt;i}$?'
+    """
+    parts = MATHS.split(html.escape(text, quote=False))
+    for k in range(0, len(parts), 2):  # between the maths
+        parts[k] = re.sub(r"`([^`]+)`", r"<code>\1</code>", parts[k])
+        parts[k] = re.sub(r"(?<!\w)\*([^*]+)\*(?!\w)", r"<em>\1</em>", parts[k])
+    return "".join(parts)
 
 
 class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
@@ -18,13 +42,17 @@ class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
         ]
         self.reply = ipywidgets.HTMLMath(value="", layout=layout)
         rows = [
-            ipywidgets.HBox([button, ipywidgets.HTMLMath(value=option.text, layout=layout)])
+            ipywidgets.HBox(
+                [button, ipywidgets.HTMLMath(value=as_html(option.text), layout=layout)]
+            )
             for button, option in zip(self.buttons, question.options, strict=True)
         ]
         for index, button in enumerate(self.buttons):
             button.tooltip = f"choose option {button.description}"
             button.observe(lambda change, i=index: self._chosen(change["new"], i), names="value")
-        head = ipywidgets.HTMLMath(value=f"<b>{number}.</b> {question.text}", layout=layout)
+        head = ipywidgets.HTMLMath(
+            value=f"<b>{number}.</b> {as_html(question.text)}", layout=layout
+        )
         super().__init__([head, *rows, self.reply])
 
     def _chosen(self, pressed: bool, index: int) -> None:
@@ -51,8 +79,8 @@ class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
         option = self.question.options[index]
         record(self.id, option.right)
         verdict = "Right." if option.right else "Not this one."
-        colour = "#00664B" if option.right else "#A04400"
-        self.reply.value = f"<b style='color:{colour}'>{verdict}</b> {option.why}"
+        style = CHIP.format(RIGHT if option.right else WRONG)
+        self.reply.value = f"<b style='{style}'>{verdict}</b> {as_html(option.why)}"
 
 
 class Quiz(ipywidgets.VBox):  # type: ignore[misc]

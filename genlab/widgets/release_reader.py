@@ -12,6 +12,13 @@ EXAMPLE = (
 )
 
 
+# The marks are light on any theme, so the letters on them must be dark.
+FRAME = (
+    "<style>.genlab-reading [style*=background] {{ color: #222222; }}</style>"
+    "<div class='genlab-reading'>{}</div>"
+)
+
+
 class ReleaseReader(ipywidgets.VBox):  # type: ignore[misc]
     """A box to type in above the reading; it follows every change of the text."""
 
@@ -28,7 +35,7 @@ class ReleaseReader(ipywidgets.VBox):  # type: ignore[misc]
 
     def _show(self, text: str) -> None:
         try:
-            self.reading.value = as_html(read_release(text))
+            self.reading.value = FRAME.format(as_html(read_release(text)))
         except UnreadableError as error:
             self.reading.value = f"<p role='status'>{error}</p>"
 

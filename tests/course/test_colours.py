@@ -1,0 +1,91 @@
+"""Every figure can be read by people who confuse red and green: its colours stay apart for them."""
+
+import itertools
+import re
+from pathlib import Path
+
+import colours
+import pytest
+
+from genlab.course import figures
+from genlab.course.figures import OKABE_ITO, STYLE
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = ("BLUE", "ORANGE", "GREEN", "RED", "PINK", "SKY", "BLACK")
+HEX = re.compile(r"#[0-9A-Fa-f]{6}\b")
+APART = 15  # CIELAB units between categories: six times what is just noticeable
+FROM_GREY = 7  # a grey is the background that a coloured line lies on; the line has a dash as well
+TINTS = {"genlab/atlas/report.py"}  # marks behind words; the kind of each mark is written out
+
+
+def sources():
+    """Yield (place, code) of whatever draws a figure: modules, and cells of notebooks."""
+    for path in sorted((ROOT / "genlab").rglob("*.py")):
+        yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
+    for path in sorted((ROOT / "notebooks").rglob("src/*.py")):
+        for number, cell in enumerate(path.read_text(encoding="utf-8").split("\n# %%")):
+            if not cell.lstrip().startswith("[markdown]"):
+                yield f"{path.relative_to(ROOT).as_posix()}, cell {number}", cell
+
+
+def used(code):
+    """Return the colours that a piece of code names."""
+    named = {getattr(figures, name) for name in NAMES if re.search(rf"\b{name}\b", code)}
+    return {colour.upper() for colour in named | set(HEX.findall(code))}
+
+
+def is_grey(colour):
+    """Whether red, green and blue are (nearly) equal."""
+    parts = [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+    return max(parts) - min(parts) <= 8
+
+
+def test_the_simulation_leaves_greys_alone_and_merges_what_the_blind_merge():
+    for vision in colours.VISIONS:
+        assert colours.distance("#888888", "#888888", vision) == 0
+        seen = colours.lab(colours.VISIONS[vision] @ colours.linear("#888888"))
+        assert abs(seen[1:]).max() < 0.1, vision  # the rows of each matrix add up to one
+    # A red and a green of the same lightness for a deuteranope: far apart for others.
+    assert colours.distance("#D00000", "#607000") > 60
+    assert colours.distance("#C05000", "#708000", "deuteranopia") < 25
+
+
+def test_distances_in_cielab_are_those_of_the_standard():
+    # L* of mid grey, and the primaries of sRGB: values printed in every table of CIELAB.
+    assert colours.lab(colours.linear("#FFFFFF")) == pytest.approx([100, 0, 0], abs=0.01)
+    assert colours.lab(colours.linear("#FF0000")) == pytest.approx([53.24, 80.09, 67.20], abs=0.02)
+    assert colours.lab(colours.linear("#0000FF")) == pytest.approx(
+        [32.30, 79.19, -107.86], abs=0.02
+    )
+
+
+@pytest.mark.parametrize("vision", colours.VISIONS)
+def test_the_categories_of_the_palette_stay_apart(vision):
+    near = {(a, b): colours.distance(a, b, vision) for a, b in itertools.combinations(OKABE_ITO, 2)}
+    assert min(near.values()) > APART, min(near, key=near.get)
+
+
+def test_the_palette_is_what_lines_are_drawn_in_and_neighbours_differ_in_their_dash_too():
+    cycle = list(STYLE["axes.prop_cycle"])
+    assert tuple(style["color"] for style in cycle) == OKABE_ITO
+    dashes = [style["linestyle"] for style in cycle]
+    assert all(a != b for a, b in itertools.pairwise(dashes))
+
+
+@pytest.mark.parametrize(
+    ("place", "code"),
+    [pytest.param(place, code, id=place) for place, code in sources() if used(code)],
+)
+def test_a_figure_uses_the_palette_and_its_colours_stay_apart(place, code):
+    if place in TINTS:
+        pytest.skip("backgrounds of words")
+    palette = {colour.upper() for colour in OKABE_ITO}
+    dark_text = {"#00664B", "#A04400"}  # green and red, dark enough to be read as letters
+    found = used(code)
+    assert {c for c in found if not is_grey(c)} <= palette | dark_text
+    for a, b in itertools.combinations(sorted(found), 2):
+        if is_grey(a) and is_grey(b):
+            continue  # shades of a background, the same to everybody
+        wanted = FROM_GREY if is_grey(a) or is_grey(b) else APART
+        for vision in ("normal", "protanopia", "deuteranopia"):
+            assert colours.distance(a, b, vision) > wanted, (a, b, vision)
