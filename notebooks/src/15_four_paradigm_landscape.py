@@ -169,9 +169,10 @@ for text, expected in SIX.items():
     check(f"{', '.join(expected) or 'nothing stated'}", set(found) == set(expected), True)
 
 # %% [markdown]
-# The sixth answer matters most. A text that does not say gets "none stated", not a guess. And the reader itself? On descriptions that its
-# rules had never met it was right about four times in five; `docs/measurements.md` has every error. So it is a second opinion, not a verdict:
-# when it disagrees with you, look at its phrases, and one of you will see why.
+# The sixth answer matters most. A text that does not say gets "none stated", not a guess. And the reader itself? It knows phrases, not
+# meanings. On descriptions that its rules had never met it was right two times in three (`docs/measurements.md` has every error; a text
+# that paraphrases all the usual words leaves it blind). So it is a second opinion, not a verdict: when it disagrees with you, look at its
+# phrases, and one of you will see why.
 #
 # **Now you.** Paste the abstract or the model card of a release of this month. Place it by the four steps *before* you look at the reading.
 # Then delete sentences one by one: which of them did the reader need, and how many could have been left out? (Exercise 15.read has five more.)
@@ -202,11 +203,11 @@ for hook in hooks:
 (seen,) = fingerprint(subjects.pixelcnn())
 check("PixelCNN: passes by hand = by the fingerprint = pixels", [max(passes.values()), seen.passes], [64, 64])
 check("twice the rows: the passes double", seen.growth_with_length, 2.0)
-course.show_source(place)
 
 # %% [markdown]
-# Now everything the course has trained, by measurement alone. The last column is the answer from the lessons; the one before it knows
-# nothing but the numbers to its left.
+# Now everything the course has trained, by measurement alone. The last column knows nothing but the numbers to its left (in exercise
+# 15.place you write the function that fills it), and the check below each row holds it against the lessons. Before you run the cell: which
+# two rows will look most like a family they do not belong to?
 
 # %%
 every = {}
@@ -741,9 +742,9 @@ for name, stages in systems.items():
 # | language and image | cross-entropy and noise prediction | tokens one by one, then a loop | exact for the words, none for the picture | both bills |
 # | flow density estimator | exact log-likelihood | one pass | exact | only invertible layers |
 #
-# Look at the two hybrids: the map does not need a sixth card for them, only two of its own, and the bill is the sum. Three labs show what the
-# placing predicts, measured: [language model](systems/language_model.ipynb), [latent diffusion](systems/latent_diffusion.ipynb) and the
-# [flow density estimator](systems/flow_density_estimator.ipynb).
+# Look at the two hybrids: the map does not need a sixth card for them, only two of its own, and the bill is the sum. Labs show what the
+# placing predicts, measured: [language model](systems/language_model.ipynb), [latent diffusion](systems/latent_diffusion.ipynb),
+# [GLIDE-style diffusion](systems/glide.ipynb) and the [flow density estimator](systems/flow_density_estimator.ipynb).
 #
 # Now the map of lesson 01, filled: every model of the course and every stage of every system, where its *measurements* put it.
 
