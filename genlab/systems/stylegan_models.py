@@ -28,7 +28,7 @@ from genlab.nn.ema import EMA
 from genlab.systems.figures import SEED, Figures, default_dtype, digest
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab.systems.training import Training
-from genlab.train import Run, fit_adversarial, minibatches
+from genlab.train import Run, fit_adversarial, hold_then_cosine, minibatches
 
 N_SAMPLES = 1000  # as many as there are held-out digits
 NEIGHBOURS = 3  # that set the radius of a ball: the metric's default
@@ -49,7 +49,8 @@ class Recipe:
     gamma: float = 0.5  # weight of R1
     interval: int = 8  # steps from one penalty to the next
     mixing: float = 0.2  # share of training samples with two styles
-    n_steps: int = 10_000  # steps of each player
+    n_steps: int = 21_000  # steps of each player
+    n_fall: int = 1_500  # the last of them, in which the rates fall to zero
     batch_size: int = 64  # real pictures, and as many generated ones, a step
     lr: tuple[float, float] = (8e-3, 4e-3)  # critic's, generator's
     decay: float = 0.995  # of the generator's averaged weights
@@ -97,6 +98,8 @@ def train_style_gan(
     """
     generator = Generator().manual_seed(recipe.seed)
     average = EMA(gan.generator_net, recipe.decay)
+    n_fall = min(recipe.n_fall, recipe.n_steps)
+    critic, painter = (hold_then_cosine(lr, recipe.n_steps - n_fall, n_fall) for lr in recipe.lr)
 
     def finish() -> None:
         average.copy_to(gan.generator_net)
@@ -106,7 +109,7 @@ def train_style_gan(
         gan,
         minibatches(x, recipe.batch_size, generator=generator),
         n_steps=recipe.n_steps,
-        lr=recipe.lr,
+        lr=(critic, painter),
         betas=(0.0, 0.99),
         generator=generator,
         before=gan.at_step,
@@ -186,7 +189,7 @@ TRAININGS: tuple[Training, ...] = (
         name="stylegan",
         what="StyleGAN of MNIST at 16 x 16: styles, noise, lazy R1",
         lesson=7,
-        seconds=400,
+        seconds=900,
         settings=Recipe(),
         build=style_gan,
         start=lambda gan, recipe: train_style_gan(gan, pictures(), recipe),

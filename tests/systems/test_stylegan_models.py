@@ -9,6 +9,7 @@ from torch import Generator
 from genlab.core.iterate import last
 from genlab.data.captioned import load_captioned
 from genlab.nn.ema import EMA
+from genlab.systems import stylegan_models
 from genlab.systems.stylegan_models import (
     TRAININGS,
     Recipe,
@@ -63,6 +64,19 @@ def test_the_penalty_is_paid_in_every_third_step(x):
     run = train_style_gan(gan, x, SMALL)
     list(run)
     assert paid == [0, 3]
+
+
+def test_the_rates_are_held_and_fall_in_the_last_steps(x, monkeypatch):
+    seen, fit = {}, stylegan_models.fit_adversarial
+    monkeypatch.setattr(
+        stylegan_models, "fit_adversarial", lambda *a, **b: seen.update(b) or fit(*a, **b)
+    )
+    recipe = dataclasses.replace(SMALL, n_steps=100, n_fall=40, lr=(0.3, 0.1))
+    train_style_gan(style_gan(recipe), x, recipe)
+    critic, painter = seen["lr"]
+    assert [critic(0), critic(60), painter(0), painter(60)] == [0.3, 0.3, 0.1, 0.1]
+    assert [critic(80), painter(80)] == pytest.approx([0.15, 0.05])
+    assert [critic(100), painter(100)] == pytest.approx([0, 0])
 
 
 def test_training_moves_both_players(x):
