@@ -1,6 +1,6 @@
 r"""The fingerprint: what a model is, told from what it does while it samples.
 
-A release note can claim anything; a sampler can be watched. Four things are counted for each
+A release note can claim anything; a sampler can be watched. Five things are counted for each
 network that is at work, and none of them looks at its name or its training:
 
 - *passes*: how often the network is used for one sample;
@@ -10,51 +10,28 @@ network that is at work, and none of them looks at its name or its training:
   repaints the whole at each step;
 - *growth*: by what factor the passes grow when the output is twice as long, and when twice as many
   steps are asked for;
+- *order*: which networks had done their last pass before this one began;
 - the *kind* of likelihood that the object has.
 
 From these numbers alone `place` says where on the map the network stands. Where two families cannot
-be told apart by watching (an ODE trained by likelihood or by noise prediction), it says both.
+be told apart by watching (an ODE trained by likelihood or by noise prediction), it says both. Of a
+composition of several networks, `sampling` and `likelihood` say what the whole is.
 
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
-import math
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
-import torch
-from torch import Generator, Tensor, nn
-
 from genlab.atlas.paradigms import ADVERSARIAL, AUTOREGRESSIVE, FLOW, LATENT, SCORE
+from genlab.atlas.watch import Seen, watch
+from genlab.atlas.watch import Stage as Stage
+from genlab.atlas.watch import Subject as Subject
 from genlab.core.protocols import Kind, likelihood_kind
 
-Draw = Callable[[int, Generator], object]
 Production = Literal["one pass", "piece by piece", "whole, again and again"]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One network at work: what it makes, and the object that may know a likelihood of it."""
-
-    name: str
-    network: nn.Module  # watched
-    event_shape: tuple[int, ...]  # of one example of what this network makes
-    model: object  # asked for its likelihood
-
-
-@dataclass(frozen=True)
-class Subject:
-    """Something that samples, with the dials that it offers."""
-
-    name: str
-    stages: tuple[Stage, ...]
-    draw: Draw  # (how many, noise) -> samples
-    longer: Callable[[], "Subject"] | None = None  # the same with an output twice as long
-    more_steps: Callable[[], "Subject"] | None = None  # the same with twice the steps
+Sampling = Literal["one-pass", "sequential", "parallel-refinement", "multi-step", "two-stage"]
+WEAKER: tuple[Kind, ...] = ("exact", "bound", "unnormalised", "none")
 
 
 @dataclass(frozen=True)
@@ -67,6 +44,12 @@ class Fingerprint:
     growth_with_length: float | None  # None: the subject cannot make a longer output
     growth_with_steps: float | None  # None: it has no dial for steps
     kind: Kind
+    after: tuple[str, ...] = ()  # stages that had ended before this one began
+
+    @property
+    def follows_steps(self) -> bool:
+        """Whether its passes grow with a dial of steps."""
+        return self.growth_with_steps is not None and self.growth_with_steps > 1.5
 
     @property
     def production(self) -> Production:
@@ -92,17 +75,26 @@ def fingerprint(subject: Subject, *, n: int = 2, seed: int = 0) -> tuple[Fingerp
 
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    usual = _watch(subject, n, seed)
-    longer = _watch(subject.longer(), n, seed) if subject.longer else None
-    more = _watch(subject.more_steps(), n, seed) if subject.more_steps else None
+    usual = watch(subject, n, seed)
+    longer = watch(subject.longer(), n, seed) if subject.longer else None
+    more = watch(subject.more_steps(), n, seed) if subject.more_steps else None
     found = []
-    for k, (stage, (passes, share)) in enumerate(zip(subject.stages, usual, strict=True)):
-        if passes == 0:
-            raise ValueError(f"{subject.name}: the stage {stage.name!r} was never used")
-        growth = [None if other is None else other[k][0] / passes for other in (longer, more)]
+    for k, (stage, seen) in enumerate(zip(subject.stages, usual, strict=True)):
+        growth = _growth(k, seen, longer), _growth(k, seen, more)
+        after = [s.name for s, other in zip(subject.stages, usual, strict=True)
+                 if other.ends < seen.begins]  # fmt: skip
         kind = likelihood_kind(stage.model)
-        found.append(Fingerprint(stage.name, passes, share, growth[0], growth[1], kind))
+        found.append(
+            Fingerprint(
+                stage.name, seen.passes, seen.share, growth[0], growth[1], kind, tuple(after)
+            )
+        )
     return tuple(found)
+
+
+def _growth(k: int, usual: Seen, other: list[Seen] | None) -> float | None:
+    """By what factor the passes of stage k have grown; None without a dial."""
+    return None if other is None else other[k].passes / usual.passes
 
 
 def place(seen: Fingerprint) -> tuple[str, ...]:
@@ -128,15 +120,14 @@ def place(seen: Fingerprint) -> tuple[str, ...]:
     Example:
         >>> place(Fingerprint("net", 64, 1 / 64, 2.0, None, "exact"))
         ('autoregressive',)
-        >>> place(Fingerprint("net", 1, math.nan, 1.0, None, "none"))
+        >>> place(Fingerprint("net", 1, float("nan"), 1.0, None, "none"))
         ('adversarial',)
-        >>> place(Fingerprint("distilled", 1, math.nan, None, 2.0, "none"))
+        >>> place(Fingerprint("distilled", 1, float("nan"), None, 2.0, "none"))
         ('score / diffusion',)
     """
-    follows_steps = seen.growth_with_steps is not None and seen.growth_with_steps > 1.5
     if seen.production == "whole, again and again":
         return (FLOW.name, SCORE.name) if seen.kind == "exact" else (SCORE.name,)
-    if follows_steps or seen.kind == "unnormalised":
+    if seen.follows_steps or seen.kind == "unnormalised":
         return (SCORE.name,)
     if seen.production == "piece by piece":
         return (AUTOREGRESSIVE.name,)
@@ -155,105 +146,43 @@ def families(seen: tuple[Fingerprint, ...]) -> tuple[tuple[str, ...], ...]:
     return tuple(dict.fromkeys(place(stage) for stage in seen))
 
 
-def _watch(subject: Subject, n: int, seed: int) -> list[tuple[int, float]]:
-    """Draw once, and count passes and share of each stage."""
-    with contextmanager(_recorded)(subject.stages) as logs, torch.no_grad():
-        subject.draw(n, Generator().manual_seed(seed))
-    return [log.result() for log in logs]
+def sampling(seen: tuple[Fingerprint, ...]) -> Sampling:
+    """Say how the whole is drawn, in the words of the release reader.
 
-
-def _recorded(stages: tuple[Stage, ...]) -> Iterator[list["_Log"]]:
-    logs = [_Log(stage) for stage in stages]
-    try:
-        yield logs
-    finally:
-        for log in logs:
-            log.remove()
-
-
-class _Log:
-    """Counts the uses of a network's layers and keeps what each pass reads."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.event_shape = stage.event_shape
-        self.uses: Counter[int] = Counter()
-        self.reads: dict[int, list[Tensor]] = {}  # in the order in which layers are first used
-        layers = [m for m in stage.network.modules() if next(m.parameters(), None) is not None]
-        if not layers:
-            raise ValueError(f"the stage {stage.name!r} has no layer with parameters to watch")
-        self.handles = [layer.register_forward_pre_hook(self._note) for layer in layers]
-
-    def _note(self, layer: nn.Module, inputs: tuple[object, ...]) -> None:
-        self.uses[id(layer)] += 1
-        positions = read_positions(inputs[0], self.event_shape) if inputs else None
-        if positions is not None:
-            kept = positions.detach().clone()  # a sampler may write into what it has shown
-            self.reads.setdefault(id(layer), []).append(kept)
-
-    def remove(self) -> None:
-        for handle in self.handles:
-            handle.remove()
-
-    def result(self) -> tuple[int, float]:
-        """Uses of the busiest layer, and the share of positions that are new in a pass."""
-        passes = max(self.uses.values(), default=0)
-        total = math.prod(self.event_shape)
-        for reads in self.reads.values():  # the first layer whose input changes sees the output
-            new = [n for n in (new_positions(*pair) for pair in pairwise(reads)) if n > 0]
-            if new:
-                return passes, min(1.0, sum(new) / len(new) / total)
-        return passes, math.nan if passes <= 1 else 1.0
-
-
-def read_positions(x: object, event_shape: tuple[int, ...]) -> Tensor | None:
-    """Read a layer's input as positions of the output, if it can be that.
+    Two stages are seen, not told: one network begins when another, one of the two a loop, has done
+    its last pass. Networks that take turns (a painter and the classifier that guides it) are one
+    stage, and the busiest of them speaks.
 
     Args:
-        x: input of a layer.
-        event_shape: `(n,)` for tokens or numbers, `(c, h, w)` for images, `(c, f, h, w)` for films.
-
-    Returns:
-        `(b, positions)` or None: tokens are taken as they are, images of the same height and width
-        pixel by pixel, and numbers when there are as many as the output has.
+        seen: from `fingerprint`.
 
     Example:
-        >>> read_positions(torch.zeros(2, 5, 8, 8), (1, 8, 8)).shape
-        torch.Size([2, 320])
-        >>> read_positions(torch.zeros(2, 128), (1, 8, 8)) is None
-        True
+        >>> painter = Fingerprint("painter", 10, 1.0, None, 2.0, "none")
+        >>> once = (1, float("nan"), None, 1.0)
+        >>> decoder = Fingerprint("decoder", *once, "bound", after=("painter",))
+        >>> sampling((painter,)), sampling((painter, decoder))
+        ('multi-step', 'two-stage')
     """
-    if not isinstance(x, Tensor) or x.ndim < 2:
-        return None
-    if not x.is_floating_point():
-        return x.flatten(1)
-    if len(event_shape) == 1:
-        return x if x.ndim == 2 and x.shape[1] >= event_shape[0] else None
-    if x.ndim >= 4 and x.shape[-2:] == event_shape[-2:]:
-        return x.flatten(1)
-    return x if x.ndim == 2 and x.shape[1] == math.prod(event_shape) else None
+    if any(stage.after for stage in seen) and any(stage.passes > 1 for stage in seen):
+        return "two-stage"
+    one = max(seen, key=lambda stage: stage.passes)
+    if one.production == "one pass":
+        return "one-pass"
+    if one.production == "whole, again and again":
+        return "multi-step"
+    return "parallel-refinement" if one.follows_steps else "sequential"
 
 
-def new_positions(before: Tensor, now: Tensor) -> float:
-    """Count the positions that a pass reads and the one before it did not.
+def likelihood(seen: tuple[Fingerprint, ...]) -> Kind:
+    """Say which likelihood the whole has: the weakest of its stages', for they multiply.
 
     Args:
-        before: input of the pass before, `(b, p)`.
-        now: input of this pass, `(b, q)`: longer when it was appended to, short when what came
-            before is kept in a cache.
-
-    Returns:
-        A mean over the batch.
+        seen: from `fingerprint`.
 
     Example:
-        >>> new_positions(torch.tensor([[1, 2]]), torch.tensor([[1, 2, 7]]))
-        1.0
-        >>> new_positions(torch.tensor([[1]]), torch.tensor([[1]]))  # one token, the rest cached
-        1.0
-        >>> new_positions(torch.zeros(1, 4), torch.ones(1, 4))
-        4.0
+        >>> writer = Fingerprint("writer", 8, 1 / 8, 2.0, 1.0, "exact")
+        >>> painter = Fingerprint("painter", 10, 1.0, None, 2.0, "none", after=("writer",))
+        >>> likelihood((writer,)), likelihood((writer, painter))
+        ('exact', 'none')
     """
-    p, q = before.shape[1], now.shape[1]
-    if before.shape[0] != now.shape[0] or q < p or q == 1:
-        return float(q)
-    changed = (before != now[:, :p]).double().sum(1).mean()
-    return float(changed) + q - p
+    return max((stage.kind for stage in seen), key=WEAKER.index)

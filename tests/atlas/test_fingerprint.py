@@ -6,9 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from genlab.atlas import fingerprint as fp
-from genlab.atlas.fingerprint import Fingerprint, Stage, Subject, families, fingerprint, place
-from genlab.atlas.subjects import LESSONS, pixelcnn, text, whole
+from genlab.atlas.fingerprint import (
+    Fingerprint,
+    Stage,
+    Subject,
+    families,
+    fingerprint,
+    likelihood,
+    place,
+    sampling,
+)
+from genlab.atlas.subjects import LESSONS, ODD_CLAIMS, text, whole
 from genlab.flow.autoregressive import MAF, masked_flow
 from genlab.flow.coupling import real_nvp
 
@@ -125,20 +133,99 @@ def test_three_black_boxes_are_placed_by_what_they_do():
     assert place(press) == ("adversarial",)
 
 
-def test_a_hybrid_is_placed_stage_by_stage():
-    writer, painter = Scribe(), Sculptor()
+def in_turn(*models):
+    """Models that work one after the other; watched in the reverse order, which must not matter."""
 
     def draw(n, generator):
-        writer.sample(n, generator=generator)
-        return painter.sample(n, generator=generator)
+        for model in models:
+            model.sample(n, generator=generator)
 
+    stages = (Stage(type(m).__name__, m, m.event_shape, m) for m in reversed(models))
+    return Subject("both", tuple(stages), draw)
+
+
+def test_a_hybrid_is_placed_stage_by_stage():
+    seen = fingerprint(in_turn(Scribe(), Sculptor()))
+    assert [f.stage for f in seen] == ["Sculptor", "Scribe"]
+    assert families(seen) == (("score / diffusion",), ("autoregressive",))
+
+
+def test_the_order_of_the_stages_is_seen_and_makes_two_stages_of_them():
+    painter, writer = fingerprint(in_turn(Scribe(), Sculptor()))
+    assert (painter.after, writer.after) == (("Scribe",), ())
+    assert sampling((painter, writer)) == "two-stage"
+    assert sampling((painter,)) == "two-stage"  # alone, it still came after another
+    assert sampling(fingerprint(in_turn(Press(), Sculptor()))) == "two-stage"
+    assert sampling(fingerprint(in_turn(Press(), Press()))) == "one-pass"  # a pipe, not a loop
+
+
+class Guide(nn.Module):
+    """Asked at every step of a painter, as a classifier is that guides it."""
+
+    event_shape = (1, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.painter, self.read = Sculptor(), nn.Linear(16, 1)
+
+    def sample(self, n, *, generator=None):
+        x = torch.randn(n, 1, 4, 4, generator=generator)
+        for _ in range(3):
+            x = (
+                x
+                - 0.1 * self.painter.generator(x)
+                + 0.01 * self.read(x.flatten(1))[..., None, None]
+            )
+        return x
+
+
+def test_networks_that_take_turns_are_one_stage():
+    guide = Guide()
     stages = (
-        Stage("writer", writer, writer.event_shape, writer),
-        Stage("painter", painter, painter.event_shape, painter),
+        Stage("painter", guide.painter, guide.event_shape, guide),
+        Stage("classifier", guide.read, guide.event_shape, guide),
     )
-    seen = fingerprint(Subject("both", stages, draw))
-    assert [f.stage for f in seen] == ["writer", "painter"]
-    assert families(seen) == (("autoregressive",), ("score / diffusion",))
+    seen = fingerprint(Subject("guided", stages, lambda n, g: guide.sample(n, generator=g)))
+    assert [f.after for f in seen] == [(), ()]
+    assert sampling(seen) == "multi-step"
+
+
+@pytest.mark.parametrize(
+    ("production", "way"),
+    [
+        ((1, math.nan, 1.0), "one-pass"),
+        ((1, math.nan, 2.0), "one-pass"),  # a distilled model asked for one step
+        ((64, 1 / 64, None), "sequential"),
+        ((8, 0.12, 2.0), "parallel-refinement"),  # several tokens a pass, as many as one likes
+        ((50, 1.0, 2.0), "multi-step"),
+    ],
+)
+def test_the_table_of_samplers(production, way):
+    passes, share, growth = production
+    assert sampling((Fingerprint("net", passes, share, None, growth, "none"),)) == way
+
+
+@pytest.mark.parametrize(
+    ("kinds", "whole"),
+    [
+        (("exact",), "exact"),
+        (("exact", "bound"), "bound"),
+        (("bound", "unnormalised"), "unnormalised"),
+        (("none", "exact"), "none"),
+    ],
+)
+def test_the_weakest_stage_sets_the_likelihood(kinds, whole):
+    seen = tuple(Fingerprint("net", 1, math.nan, None, None, kind) for kind in kinds)
+    assert likelihood(seen) == whole
+
+
+@pytest.mark.parametrize(("make", "where"), [*LESSONS, *ODD_CLAIMS])
+def test_the_sampler_of_every_model_of_the_lessons_is_named(make, where):
+    ways = {
+        "autoregressive": {"sequential"},
+        "score / diffusion": {"multi-step", "one-pass", "parallel-refinement"},
+    }
+    assert sampling(fingerprint(make())) in ways.get(where, {"one-pass"})
 
 
 @pytest.mark.parametrize(
@@ -160,42 +247,6 @@ def test_the_table_of_places(seen, where):
     assert place(Fingerprint(*seen)) == where
 
 
-def test_watching_changes_nothing():
-    subject = pixelcnn()
-    hooks = lambda: sum(len(m._forward_pre_hooks) for m in subject.stages[0].network.modules())
-    before = hooks()
-    a, b = fingerprint(subject), fingerprint(subject)
-    assert a == b
-    assert hooks() == before == 0
-
-
-def test_hooks_are_removed_when_drawing_fails():
-    model = Press()
-
-    def fail(n, generator):
-        raise RuntimeError("out of ink")
-
-    with pytest.raises(RuntimeError, match="out of ink"):
-        fingerprint(Subject("press", (Stage("all", model, (16,), model),), fail))
-    assert not any(m._forward_pre_hooks for m in model.modules())
-
-
-def test_a_stage_that_is_never_used_and_one_without_layers_are_refused():
-    press, scribe = Press(), Scribe()
-    stages = (Stage("idle", scribe, (12,), scribe),)
-    with pytest.raises(ValueError, match="'idle' was never used"):
-        fingerprint(Subject("x", stages, lambda n, g: press.sample(n, generator=g)))
-    with pytest.raises(ValueError, match="no layer with parameters"):
-        fingerprint(Subject("x", (Stage("empty", nn.Tanh(), (1,), None),), lambda n, g: None))
-
-
 def test_the_text_may_be_any_length_and_its_passes_follow():
     (seen,) = fingerprint(text())
     assert seen.passes * 2 == text().longer().stages[0].event_shape[0]
-
-
-def test_condition_and_time_are_not_taken_for_the_output():
-    assert fp.read_positions(torch.zeros(2, dtype=torch.long), (1, 8, 8)) is None  # labels
-    assert fp.read_positions(torch.zeros(2, 32), (1, 8, 8)) is None  # an embedded time
-    assert fp.read_positions(torch.zeros(2, 16, 4, 4), (1, 8, 8)) is None  # a lower level
-    assert fp.read_positions(torch.zeros(2, 3, 8, 16, 16), (3, 8, 16, 16)).shape == (2, 6144)

@@ -42,11 +42,6 @@ def test_kinds_add_up_and_words_that_are_not_said_count_nothing():
     assert net.log_prob_of_words(x, sigma, torch.full((2, 4), -1)).abs().max() == 0
 
 
-def test_the_noise_level_is_told():
-    net, (x, sigma) = reader(), noisy()
-    assert not torch.allclose(net(x, sigma)[0], net(x, 2 * sigma)[0])
-
-
 def test_the_pull_is_sigma_squared_times_the_slope_by_finite_differences():
     net, (x, sigma) = reader(), noisy()
     words = torch.tensor([[3, 1, 2, 0], [7, 5, -1, 1]])
@@ -92,3 +87,11 @@ def test_it_learns_colours_in_a_few_steps():
 
 def test_a_reader_of_words_has_no_likelihood_of_pictures():
     assert likelihood_kind(reader()) == "none"
+
+
+def test_the_noise_is_told_and_not_only_divided_out():
+    net, (x, _) = reader(), noisy()
+    little, much = torch.full((2,), 0.5), torch.full((2,), 2.0)
+    as_large = x * ((1 + much**2) / (1 + little**2)).sqrt()[:, None, None, None]  # scaled alike
+    for a, b in zip(net(x, little), net(as_large, much), strict=True):
+        assert (a - b).abs().max() > 1e-3
