@@ -1,14 +1,17 @@
 """Write the pages of docs/ that are made from the course itself: python docs/pages.py.
 
 `often_stated.md` collects the boxes in which the lessons contradict a well-known sentence,
-`equations.md` every displayed equation with the function under it, `cheatsheet.md` the course on
-one page. A test makes them again and compares.
+`equations.md` every displayed equation with the function under it, `glossary.md` every symbol and
+term with the section that derives it, `errata.md` what literature prints wrongly with the tests
+that hold what is right, `cheatsheet.md` the course on one page. A test makes them again and
+compares.
 """
 
 import importlib
 import inspect
 import pkgutil
 import re
+import tomllib
 from pathlib import Path
 
 import genlab
@@ -39,7 +42,7 @@ def names():
             yield f"{number:02d} {name}", f"../notebooks/{source.stem}.ipynb", source
     for lab, (name, _) in SYSTEMS.items():
         source = SOURCES / "systems" / "src" / f"{lab}.py"
-        if source.exists():
+        if (SOURCES / "systems" / f"{lab}.ipynb").exists():
             yield name, f"../notebooks/systems/{lab}.ipynb", source
 
 
@@ -90,7 +93,87 @@ def equations():
     return "\n\n".join(parts) + "\n"
 
 
+def lesson_of(key):
+    """Return (name, link from docs/, text) of a lesson ("04") or a lab; None while unwritten."""
+    for name, link, source in names():
+        if key in (source.stem, source.stem[:2]):
+            return name, link, source
+    return None
+
+
+def anchor(heading):
+    """Return the part of an address after # that Jupyter and GitHub make of a heading."""
+    return re.sub(r"\s+", "-", heading.replace("$", "").replace("(", "%28").replace(")", "%29"))
+
+
+def sections(source):
+    """Return {heading: text under it, deeper headings included} of a lesson."""
+    found, above = {}, []
+    for line in source.read_text(encoding="utf-8").splitlines():
+        if mark := re.match(r"# (#{1,4}) (.+)$", line):
+            depth, heading = len(mark[1]), mark[2].strip()
+            above = [*((d, h) for d, h in above if d < depth), (depth, heading)]
+            found.setdefault(heading, "")
+        for _, heading in above:
+            found[heading] += line + "\n"
+    return found
+
+
+def entries(kind):
+    """Yield (name, symbol, says, lesson, heading, word to look for) of the glossary's table."""
+    table = tomllib.loads((HERE / "glossary.toml").read_text(encoding="utf-8"))[kind]
+    for name, symbol, says, key, heading, *word in table:
+        yield name, symbol, says, key, heading, *(word or [name])
+
+
+def glossary():
+    """Return the page of symbols and terms, each linked to where it is derived."""
+    parts = [
+        "# Glossary",
+        "Every symbol and term in one line, and the section that derives it. Made by "
+        "`docs/pages.py` from `glossary.toml`. Every equation: [equations.md](equations.md).",
+    ]
+    for kind, head in (("symbols", "Symbols"), ("terms", "Terms")):
+        rows = ["| | | what it is | derived in |", "|---|---|---|---|"]
+        listed = list(entries(kind))
+        if kind == "terms":
+            listed.sort(key=lambda row: row[0].lower().lstrip("$"))
+        for name, symbol, says, key, heading, _ in listed:
+            lesson = lesson_of(key)
+            where = "" if key.isdigit() else f"{SYSTEMS[key][0]}: {heading}"
+            if lesson is not None:
+                where = f"[{lesson[0]}: {heading}]({lesson[1]}#{anchor(heading)})"
+            rows.append("| " + " | ".join((name, symbol, says, where)) + " |")
+        parts += [f"## {head}", "\n".join(row.replace("|  |", "| |") for row in rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def errata():
+    """Return the page of errors in the literature, each with the tests that hold what is right."""
+    table = tomllib.loads((HERE / "errata.toml").read_text(encoding="utf-8"))
+    parts = [
+        "# Errata of the literature",
+        "What texts about generative models print or state wrongly, what is right, and the tests "
+        "of this repository that say so each time they run. Made by `docs/pages.py` from "
+        "`errata.toml`; the lessons explain: [often_stated.md](often_stated.md). Errors of *this* "
+        "course are most welcome as issues; what was corrected stands in the "
+        "[changelog](../CHANGELOG.md).",
+    ]
+    for kind, head in (("rounding", "Digits"), ("substance", "Sentences")):
+        rows = ["| stated or printed | right | lesson | held by |", "|---|---|---|---|"]
+        for stated, right, key, tests in table[kind]:
+            name, link, _ = lesson_of(key)
+            held = ", ".join(
+                f"[{t.partition('::')[2] or t}](../tests/{t.partition('::')[0]})" for t in tests
+            )
+            rows.append(f"| {stated} | {right} | [{name}]({link}) | {held} |")
+        parts += [f"## {head}", "\n".join(rows)]
+    return "\n\n".join(parts) + "\n"
+
+
 PAGES = {
+    "glossary.md": glossary,
+    "errata.md": errata,
     "often_stated.md": often_stated,
     "equations.md": equations,
     "cheatsheet.md": cheat_sheet,

@@ -1,13 +1,29 @@
 """The documents keep their form, and nothing in the repository speaks of somebody's machine."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("genlab", "tests", "notebooks", "docs", "binder", ".ci")
-TEXT = {".py", ".md", ".toml", ".yml", ".yaml", ".cfg", ".ipynb", ".txt", ".json", ""}
+OURS = ("genlab", "tests", "notebooks", "docs", "binder", ".ci", ".github")
+TEXT = {
+    ".py",
+    ".md",
+    ".toml",
+    ".yml",
+    ".yaml",
+    ".cfg",
+    ".ipynb",
+    ".txt",
+    ".json",
+    ".cff",
+    ".css",
+    ".html",
+    "",
+}
 # Paths of one machine, and addresses of package registries: pip and conda are told those by their
 # owner.
 FORBIDDEN = re.compile(
@@ -81,3 +97,38 @@ def test_a_decision_is_short_and_gives_its_reason(path):
     assert "**Decision.**" in text
     assert "**Why.**" in text
     assert len(text.splitlines()) <= 20
+
+
+def test_the_citation_names_this_version_and_licence():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert (cited["version"], cited["license"]) == (project["version"], project["license"]["text"])
+    assert {"cff-version", "message", "title", "authors"} <= set(cited)
+    assert cited["repository-code"] in (ROOT / "README.md").read_text().replace(
+        "mybinder.org/v2/gh/", "github.com/"
+    )
+
+
+FORMS = sorted(p for p in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if p.stem != "config")
+
+
+@pytest.mark.parametrize("path", FORMS, ids=lambda p: p.stem)
+def test_a_form_for_issues_is_one_that_github_accepts(path):
+    form = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert {"name", "description", "body"} <= set(form)
+    ids = [field["id"] for field in form["body"]]
+    assert len(set(ids)) == len(ids)
+    for field in form["body"]:
+        assert field["type"] in {"input", "textarea", "dropdown", "checkboxes"}
+        assert field["attributes"]["label"]
+        if field["type"] == "dropdown":
+            assert all(isinstance(option, str) for option in field["attributes"]["options"])
+
+
+def test_there_are_forms_for_equations_notebooks_and_ideas():
+    assert [path.stem for path in FORMS] == ["equation", "idea", "notebook"]
+
+
+def test_the_decisions_are_numbered_without_a_gap():
+    numbers = [int(path.stem[:3]) for path in sorted((ROOT / "docs/decisions").glob("*.md"))]
+    assert numbers == list(range(1, len(numbers) + 1))
