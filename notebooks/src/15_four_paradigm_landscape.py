@@ -717,6 +717,7 @@ check("steps from rank to rank above two standard errors", sum(z > 2 for z in st
 # networks are untrained here, since neither passes nor kinds depend on the weights. The last column is what the map says.
 
 # %%
+from genlab.atlas.fingerprint import sampling
 from genlab.atlas.system_subjects import SUBJECTS
 
 torch.set_default_dtype(torch.float32)
@@ -732,12 +733,31 @@ for name, stages in systems.items():
     check("    placed as on the map", found == sorted(p.name for p in parts), True)
 
 # %% [markdown]
+# Text and measurement, a last time. Here is a release of one sentence for each system, as its authors might write it. Does the reader conclude
+# from the text the same sampler that the fingerprint of the whole sees?
+
+# %%
+TEXTS = {
+    "language_model": "A decoder-only language model, trained on next-token prediction.",
+    "latent_diffusion": "A variational autoencoder compresses pictures, and a diffusion model denoises its latents in 12 DDIM steps.",
+    "glide": "A diffusion model paints small pictures in pixel space; a second diffusion model enlarges them.",
+    "stylegan": "A style-based generator, trained against a discriminator with the non-saturating loss and an R1 penalty.",
+    "text_to_video": "A spatio-temporal U-Net denoises all frames of a film together, in ten steps.",
+    "language_and_image": "A causal language model writes the words one by one; its hidden states steer a diffusion model that paints.",
+    "flow_density_estimator": "A normalizing flow of spline coupling layers with an exact likelihood.",
+}
+for name, text in TEXTS.items():
+    told, seen = read_release(text).sampling, sampling(systems[name])
+    print(f"{atlas.SYSTEMS[name][0]:<28} told: {told:<12} seen: {seen}")
+    check("    the same", told == seen, True)
+
+# %% [markdown]
 # | system | objective | a sample is made | likelihood | it pays with |
 # |---|---|---|---|---|
 # | language model | next-token cross-entropy | a pass a token, with a cache | exact | latency that grows with the text |
 # | latent diffusion | ELBO, then noise prediction on codes | a guided loop, one decoder pass | bound, of codes and decoder | what the decoder has forgotten |
 # | GLIDE-style | noise prediction, twice | two loops, small then large | through the ODE, if at all | the most passes |
-# | StyleGAN-style | non-saturating game with R1, *not* WGAN-GP | one pass | none | modes: recall far below precision |
+# | StyleGAN-style | non-saturating game with R1, *not* WGAN-GP | one pass | none | modes: recall below precision |
 # | text to video | noise prediction on all frames at once | one loop over the whole film | through the ODE, if at all | memory that grows with the film |
 # | language and image | cross-entropy and noise prediction | tokens one by one, then a loop | exact for the words, none for the picture | both bills |
 # | flow density estimator | exact log-likelihood | one pass | exact | only invertible layers |
