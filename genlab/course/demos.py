@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -174,7 +175,15 @@ def serve(folder: Path, port: int, *, browser: bool = True) -> int:
         FileNotFoundError: as `voila_command`.
     """
     command = voila_command(folder, port, browser=browser)
+    running: list[subprocess.Popen[bytes]] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: [p.terminate() for p in running])
     try:
-        return subprocess.run(command, env=voila_environment(folder), check=False).returncode
+        running.append(subprocess.Popen(command, env=voila_environment(folder)))
+        return running[0].wait()
     except KeyboardInterrupt:
         return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for process in running:  # nothing, when it has ended
+            process.terminate()
+            process.wait()

@@ -2,6 +2,9 @@
 
 import json
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -106,9 +109,32 @@ def test_what_is_missing_is_said(tmp_path, monkeypatch):
         demos.voila_command(tmp_path, 1)
 
 
-def test_an_interrupt_ends_the_server_in_peace(site, monkeypatch):
-    def interrupted(*_, **__):
-        raise KeyboardInterrupt
+SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
-    monkeypatch.setattr("subprocess.run", interrupted)
+
+def test_an_interrupt_ends_the_server_in_peace(site, monkeypatch):
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            started.append(self)
+
+        def wait(self, timeout=None):
+            if self.poll() is None and len(started) == 1:
+                started.append("interrupted")
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    monkeypatch.setattr(demos, "voila_command", lambda *_, **__: SLEEP)
+    monkeypatch.setattr("subprocess.Popen", Interrupted)
     assert demos.serve(site[0], 1234) == 0
+    assert started[0].poll() is not None
+
+
+def test_a_server_whose_command_is_ended_ends_with_it(site, monkeypatch):
+    end_us = "import os, signal, time; os.kill(os.getppid(), signal.SIGTERM); time.sleep(60)"
+    monkeypatch.setattr(demos, "voila_command", lambda *_, **__: [*SLEEP[:2], end_us])
+    before = signal.getsignal(signal.SIGTERM)
+    assert demos.serve(site[0], 1234) == -signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
