@@ -176,7 +176,12 @@ def serve(folder: Path, port: int, *, browser: bool = True) -> int:
     """
     command = voila_command(folder, port, browser=browser)
     running: list[subprocess.Popen[bytes]] = []
-    before = signal.signal(signal.SIGTERM, lambda *_: [p.terminate() for p in running])
+
+    def end(*_: object) -> None:
+        for process in running:  # nothing, when it has ended
+            process.terminate()
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         running.append(subprocess.Popen(command, env=voila_environment(folder)))
         return running[0].wait()
@@ -184,6 +189,6 @@ def serve(folder: Path, port: int, *, browser: bool = True) -> int:
         return 0
     finally:
         signal.signal(signal.SIGTERM, before)
-        for process in running:  # nothing, when it has ended
-            process.terminate()
+        end()
+        for process in running:
             process.wait()
