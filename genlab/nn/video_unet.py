@@ -31,6 +31,7 @@ from genlab.nn.unet import UNet, UNetConfig
 
 ROPE_BASE = 100.0  # the slowest pair of features turns once in about 600 frames
 MAX_PERIOD = 100.0  # likewise for the waves that tell a frame its number
+GAIN = 8.0  # of what tells a place where it is: it starts at zero, and should not stay there long
 
 
 @dataclass(frozen=True)
@@ -163,10 +164,9 @@ class VideoUNet(nn.Module):
         width, d_emb = config.image.width, 4 * config.image.width
         side = config.side
         self.where = nn.Parameter(torch.zeros(width, side, side)) if side else None
-        self.clock = nn.Sequential(
-            nn.Linear(d_emb + width, d_emb), nn.SiLU(), nn.Linear(d_emb, d_emb)
-        )
-        for p in self.clock[-1].parameters():
+        self.film_told, self.frame_told = nn.Linear(d_emb, d_emb), nn.Linear(width, d_emb)
+        self.clock = nn.Linear(d_emb, d_emb)
+        for p in self.clock.parameters():
             nn.init.zeros_(p)
 
         def along_time(levels: list[int]) -> nn.ModuleList:
@@ -186,13 +186,18 @@ class VideoUNet(nn.Module):
         times: Float[Tensor, " *b f"],
         pooled: Float[Tensor, " b p"] | None,
     ) -> Float[Tensor, " bf e"]:
-        """What the blocks of every frame are told: noise level and text, and its own number."""
+        """What the blocks of every frame are told: noise level and text, and its own number.
+
+        "Left" shifts frame 0 to the right and frame 7 to the left: on average over the frames a
+        word says nothing of the place, and on average over the words a number says nothing. So
+        what a film is told and what a frame is told enter as a product.
+        """
         emb = self.image.embedding(t, None, pooled).repeat_interleave(times.shape[-1], 0)
         if not self.config.positions:
             return emb
         numbers = times.expand(len(t), -1).flatten()
         waves = time_embedding(numbers, self.config.image.width, max_period=MAX_PERIOD).to(emb)
-        told: Tensor = self.clock(torch.cat([emb, waves], 1))
+        told: Tensor = self.clock(self.film_told(emb) * self.frame_told(waves))
         return emb + told
 
     def forward(
@@ -235,7 +240,7 @@ class VideoUNet(nn.Module):
 
         frames = F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), self.config.patch)
         h, skips = net.stem(frames), []
-        h = h if self.where is None else h + self.where
+        h = h if self.where is None else h + GAIN * self.where
         for i, (block, layer) in enumerate(zip(net.down, self.time_down, strict=True)):
             h = F.avg_pool2d(h, 2) if i and i % n_block == 0 else h
             h = talk(layer, block(h, emb))

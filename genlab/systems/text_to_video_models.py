@@ -31,6 +31,7 @@ from genlab.systems.training import Training
 from genlab.train import Run, cosine, fit, minibatches
 
 N_FILMS, GUIDANCE, N_PASSES = 500, 2.0, 8  # of the card's figures
+AT_ONCE = 50  # films in memory together
 
 
 @final
@@ -48,7 +49,7 @@ class Recipe:
     p_alone: float = 0.15  # share of films whose frames do not see each other
     log_sigma: tuple[float, float] = (0.5, 1.4)  # of the noise levels of single frames
     shift: float = 0.6  # more for films
-    n_steps: int = 2500
+    n_steps: int = 2300
     n_stills: int = 1500  # the first of them, on single frames
     batch_stills: int = 64  # of them
     batch_size: int = 12  # films, of 8 frames each
@@ -182,10 +183,15 @@ def shot(model: FilmMaker, claims: Wanted, *, joined: bool = True, shared: bool 
         maker = copy.deepcopy(model).float().eval()
         noise = randn((len(claims.digit), *maker.event_shape), generator=make_generator(SEED))
         noise = noise[:, :, :1].expand_as(noise) if shared else noise
-        return maker.sample(
-            write_moving(*claims), guidance_scale=GUIDANCE, n_steps=N_PASSES, joined=joined,
-            noise=noise,
-        )  # fmt: skip
+        captions = write_moving(*claims)
+        films = [
+            maker.sample(
+                captions[k : k + AT_ONCE], guidance_scale=GUIDANCE, n_steps=N_PASSES,
+                joined=joined, noise=noise[k : k + AT_ONCE],
+            )
+            for k in range(0, len(captions), AT_ONCE)
+        ]  # fmt: skip
+        return torch.cat(films)
 
 
 def measure(model: FilmMaker) -> Figures:

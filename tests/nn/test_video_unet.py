@@ -7,6 +7,7 @@ from genlab.nn.attention import attention, join_heads, split_heads
 from genlab.nn.embedding import rope_angles, rotate
 from genlab.nn.unet import UNetConfig
 from genlab.nn.video_unet import (
+    GAIN,
     ROPE_BASE,
     TemporalAttention,
     VideoUNet,
@@ -71,6 +72,17 @@ def test_frames_that_are_not_joined_may_be_numbered_film_by_film():
         net(x, t, context, pooled, times=times)
 
 
+def test_what_a_frame_is_told_is_a_product_of_its_number_and_the_films_words():
+    net, (_, t, _, pooled) = fresh(), films(n=2)
+    bare = net.image.embedding(t, None, pooled)
+    told = net.embedding(t, torch.tensor([0.0, 7.0]), pooled).reshape(2, 2, -1) - bare[:, None]
+    told = (told - net.clock.bias) @ torch.linalg.inv(net.clock.weight).T
+    words, numbers = net.film_told(bare), told / net.film_told(bare)[:, None]
+    torch.testing.assert_close(numbers[0], numbers[1])  # of the frames, whatever the words
+    torch.testing.assert_close(told[:, 0], words * numbers[0, 0])
+    assert (numbers[0, 0] - numbers[0, 1]).abs().min() > 1e-4
+
+
 def test_a_film_alone_does_not_depend_on_its_neighbours_in_the_batch_being_joined():
     net, batch = fresh(), films(n=2)
     mixed = net(*batch, joined=torch.tensor([True, False]))
@@ -92,7 +104,7 @@ def test_what_places_know_of_themselves_is_added_behind_the_first_layer():
     told = net(*batch)
     with torch.no_grad():
         net.image.stem.bias += 0.3
-        net.where -= 0.3
+        net.where -= 0.3 / GAIN
     torch.testing.assert_close(net(*batch), told)
 
 
