@@ -47,6 +47,10 @@ lab: $(VENV)/.lab ## Open your copies of the lessons in JupyterLab, at the start
 demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a lesson and lab, large print, no code
 	$(BIN)/genlab demo build/demo $(DEMO_ARGS)
 
+.PHONY: site
+site: $(VENV)/.site ## Write the course as pages that need no network: build/site/index.html
+	$(PY) docs/site.py build/site
+
 ##@ Tests
 
 .PHONY: test
@@ -145,8 +149,11 @@ $(VENV)/.lab: $(PY) pyproject.toml constraints.txt
 $(VENV)/.demo: $(PY) pyproject.toml constraints.txt
 	$(call install,lab$(comma)demo)
 
+$(VENV)/.site: $(PY) pyproject.toml constraints.txt
+	$(call install,lab$(comma)site)
+
 $(VENV)/.dev: $(PY) pyproject.toml constraints.txt
-	$(call install,lab$(comma)test$(comma)reference$(comma)demo$(comma)dev)
-	@touch $(VENV)/.lab $(VENV)/.demo
+	$(call install,lab$(comma)test$(comma)reference$(comma)demo$(comma)site$(comma)dev)
+	@touch $(VENV)/.lab $(VENV)/.demo $(VENV)/.site
 
 comma := ,

@@ -1,0 +1,197 @@
+"""Write the course as pages that need no network and no server: python docs/site.py [FOLDER].
+
+nbconvert turns the notebooks with their stored outputs into HTML; nothing is executed. A formula
+becomes MathML, which browsers draw by themselves; a widget is answered by the figure beside it, a
+quiz by its questions with the explanations folded away. `index.html` lists and searches them all.
+"""
+
+import html
+import json
+import re
+import sys
+from pathlib import Path
+
+import nbformat
+from latex2mathml.converter import convert
+from nbconvert.exporters import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from pygments.formatters import HtmlFormatter
+
+from genlab.course import questions
+from genlab.course.demo_table import PAGES
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCE = "https://github.com/genlab-course/genlab/blob/main/"  # followed by nobody who is offline
+DOCUMENTS = ("glossary", "equations", "cheatsheet", "often_stated", "errata", "teaching")
+WIDGET = re.compile(r"^\w+\(children=")
+QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
+STYLE = """\
+body { margin: 0 auto; max-width: 52rem; padding: 1rem; font: 17px/1.55 system-ui, sans-serif;
+  color: #222; background: #fff; }
+nav { font-size: 0.9em; } nav ul { columns: 2; } a { color: #00528c; }
+img { max-width: 100%; background: #fff; } math[display=block] { overflow-x: auto; margin: 1em 0; }
+pre { overflow-x: auto; padding: 0.5em 0.8em; background: #f4f4f4; font-size: 0.85em; }
+.jp-InputPrompt, .jp-OutputPrompt, .prompt, .anchor-link { display: none; }
+.output_subarea pre, .jp-OutputArea pre { background: none; border-left: 3px solid #999; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+td, th { border: 1px solid #bbb; padding: 0.2em 0.5em; text-align: left; }
+blockquote { border-left: 4px solid #e69f00; margin-left: 0; padding-left: 1em; }
+summary { cursor: pointer; } #found li { margin: 0.5em 0; } input { font: inherit; width: 60%; }
+@media (prefers-color-scheme: dark) {
+  body { color: #eee; background: #161616; } a { color: #7cc0f5; }
+  pre { background: #f4f4f4; color: #222; } .output_subarea pre { background: none; color: #eee; }
+}
+"""
+SEARCH = """\
+const box = document.getElementById('search'), found = document.getElementById('found');
+box.addEventListener('input', () => {
+  const words = box.value.toLowerCase().split(/\\s+/).filter(Boolean);
+  found.replaceChildren(...(words.length ? PAGES : []).flatMap(page => {
+    const text = page.text.toLowerCase();
+    if (!words.every(word => text.includes(word))) return [];
+    const at = Math.max(0, text.indexOf(words[0]) - 60);
+    const item = document.createElement('li'), link = document.createElement('a');
+    link.href = page.href; link.textContent = page.title;
+    item.append(link, ' … ' + page.text.slice(at, at + 160) + ' …');
+    return [item];
+  }));
+});
+"""
+
+
+class Renderer(IPythonRenderer):
+    """Markdown as HTML, formulas as MathML."""
+
+    def block_math(self, body):
+        """Return a formula on a line of its own."""
+        return convert(body.strip(), display="block")
+
+    def inline_math(self, body):
+        """Return a formula in a line."""
+        return convert(body.strip())
+
+    def latex_environment(self, name, body):
+        """Return an environment such as `align`."""
+        return convert(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
+
+
+def rendered(markdown):
+    """Return Markdown as HTML; links to notebooks and documents lead to their pages."""
+    text = MarkdownWithMath(renderer=Renderer(escape=False)).render(markdown)
+    return re.sub(r'href="([^"#]+)(#[^"]*)?"', lambda m: f'href="{moved(m[1])}{m[2] or ""}"', text)
+
+
+def moved(target):
+    """Return where a link of the repository leads on the site, which is one flat folder."""
+    if "://" in target:
+        return target
+    path = Path(target)
+    if path.suffix == ".ipynb":
+        return f"solution_{path.stem}.html" if "solutions" in path.parts else f"{path.stem}.html"
+    if path.suffix == ".md" and path.stem in DOCUMENTS:
+        return f"{path.stem}.html"
+    return SOURCE + re.sub(r"^(\.\./)+", "", target)
+
+
+class Exporter(HTMLExporter):
+    """nbconvert's HTML with our formulas."""
+
+    def default_filters(self):
+        """Replace one filter of nbconvert."""
+        yield from super().default_filters()
+        yield "markdown2html", lambda source: rendered(source)
+
+
+def quiz(key):
+    """Return a quiz as HTML, each option's explanation folded away."""
+    parts = []
+    for number, question in enumerate(questions(key), 1):
+        parts.append(f"**{number}.** {question.text}\n")
+        for option in question.options:
+            verdict = "Right." if option.right else "Not this one."
+            folded = rendered(f"**{verdict}** {option.why}")
+            shown = re.sub(r"^<p>|</p>\s*$", "", rendered(option.text))
+            parts.append(f"<details><summary>{shown}</summary>{folded}</details>\n")
+    return "\n".join(rendered(p) if p.startswith("**") else p for p in parts)
+
+
+def without_widgets(notebook):
+    """Put what can be read in the place of what needs a kernel."""
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        asked = QUIZ.search(cell.source)
+        for output in cell.outputs:
+            data = output.get("data", {})
+            if set(data) == {"text/plain"} and WIDGET.match(data["text/plain"]):
+                say = (
+                    "<p><em>Here stands a widget in JupyterLab; the figures say the same.</em></p>"
+                )
+                key = asked and (int(asked[1]) if asked[1] else asked[2])
+                output["data"] = nbformat.from_dict({"text/html": quiz(key) if asked else say})
+    return notebook
+
+
+def page(title, body, ways=""):
+    """Return a whole page."""
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}'
+        '</title><meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="stylesheet" href="site.css"></head>\n'
+        f"<body>\n<nav>{ways}</nav>\n<main>\n{body}\n</main>\n</body></html>\n"
+    )
+
+
+def plain(body):
+    """Return the text of a page, for the search."""
+    text = re.sub(r"<(style|script|math|svg)\b.*?</\1>|<[^>]+>", " ", body, flags=re.DOTALL)
+    return " ".join(html.unescape(text).split())
+
+
+def found_notebooks():
+    """Yield (title, name of the page, path) of every lesson and lab, then of the solutions."""
+    for row in PAGES:
+        pattern = f"{row.name}_*.ipynb" if isinstance(row.key, int) else f"systems/{row.name}.ipynb"
+        for path in sorted((ROOT / "notebooks").glob(pattern)):
+            yield row.title, path.stem, path
+    for path in sorted((ROOT / "notebooks/solutions").glob("*.ipynb")):
+        yield f"Solutions: {path.stem.replace('_', ' ')}", f"solution_{path.stem}", path
+
+
+def write_site(folder, notebooks, documents=DOCUMENTS):
+    """Write the pages, the index with its search, and one style sheet; return their number."""
+    exporter, pages = Exporter(template_name="basic"), []
+    for title, name, path in notebooks:
+        notebook = without_widgets(nbformat.read(path, as_version=4))
+        pages.append((title, name, exporter.from_notebook_node(notebook)[0]))
+    for name in documents:
+        text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+        pages.append((text.partition("\n")[0].strip("# "), name, rendered(text)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for k, (title, name, body) in enumerate(pages):
+        beside = [
+            (pages[j][1], sign) for j, sign in ((k - 1, "←"), (k + 1, "→")) if 0 <= j < len(pages)
+        ]
+        ways = " · ".join(
+            ['<a href="index.html">all pages</a>']
+            + [f'<a href="{other}.html">{sign} {other}</a>' for other, sign in beside]
+        )
+        (folder / f"{name}.html").write_text(page(title, body, ways), encoding="utf-8")
+    colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    (folder / "site.css").write_text(f"{STYLE}\n{colours}\n", encoding="utf-8")
+    table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, b in pages]
+    (folder / "pages.js").write_text(f"const PAGES = {json.dumps(table)};\n", encoding="utf-8")
+    links = "".join(f'<li><a href="{n}.html">{html.escape(t)}</a></li>' for t, n, _ in pages)
+    body = (
+        "<h1>genlab: generative models from first principles</h1>\n"
+        '<p><label>Search <input id="search" type="search" autofocus></label></p>\n'
+        f'<ul id="found"></ul>\n<ul>{links}</ul>\n'
+        f'<script src="pages.js"></script><script>{SEARCH}</script>'
+    )
+    (folder / "index.html").write_text(page("genlab", body), encoding="utf-8")
+    return len(pages)
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "build/site")
+    print(f"{write_site(place, list(found_notebooks()))} pages: {place / 'index.html'}")

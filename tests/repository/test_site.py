@@ -1,0 +1,107 @@
+"""The pages of `make site` need no network: maths, links, quizzes and search are in them."""
+
+import importlib.util
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("latex2mathml", reason="the extra 'site' is not installed")
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+spec = importlib.util.spec_from_file_location("site_of_docs", DOCS / "site.py")
+site = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(site)
+NAMES = {name for _, name, _ in site.found_notebooks()} | set(site.DOCUMENTS) | {"index"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A site of one lesson, one lab and three documents."""
+    folder = tmp_path_factory.mktemp("site")
+    some = [
+        row for row in site.found_notebooks() if row[1][:2] == "05" or row[1].startswith("flow_")
+    ]
+    assert len(some) == 2
+    assert site.write_site(folder, some, ("glossary", "errata", "often_stated")) == 5
+    return folder
+
+
+class Page(HTMLParser):
+    """The links and the loaded addresses of a page, and the ids in it."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.links, self.loaded, self.ids, self.tags = [], [], set(), []
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.ids.add(given.get("id"))
+        if tag == "a" and "href" in given:
+            self.links.append(given["href"])
+        elif tag in ("script", "img", "link", "iframe"):
+            self.loaded += [given[k] for k in ("src", "href") if k in given]
+
+
+def test_every_lesson_lab_and_solution_would_have_its_page():
+    notebooks = (DOCS.parent / "notebooks").rglob("*.ipynb")
+    assert len([p for p in notebooks if ".ipynb_checkpoints" not in p.parts]) == len(
+        list(site.found_notebooks())
+    )
+
+
+def test_no_page_loads_anything_from_another_machine(folder):
+    for path in folder.glob("*.html"):
+        loaded = Page(path).loaded
+        assert [address for address in loaded if "//" in address.partition(",")[0]] == [], path
+    assert "url(" not in (folder / "site.css").read_text()
+
+
+def test_formulas_are_drawn_by_the_browser_and_none_is_left_over(folder):
+    for name, least in (("05_latent_variables_and_elbo", 150), ("glossary", 20), ("errata", 5)):
+        tags = Page(folder / f"{name}.html").tags
+        assert tags.count("math") >= least
+        assert "merror" not in tags
+    text = site.plain((folder / "often_stated.html").read_text(encoding="utf-8"))
+    assert "$" not in text
+
+
+def test_links_lead_to_pages_of_the_site_or_to_the_repository(folder):
+    for path in folder.glob("*.html"):
+        for link in Page(path).links:
+            if "://" in link or link.startswith("#"):
+                continue
+            target, _, part = link.partition("#")
+            assert target.removesuffix(".html") in NAMES, (path.name, link)
+            if part and (folder / target).exists():
+                assert part in Page(folder / target).ids, (path.name, link)
+
+
+def test_links_are_moved_by_what_they_lead_to():
+    assert site.moved("../notebooks/04_normalizing_flows.ipynb") == "04_normalizing_flows.html"
+    assert site.moved("solutions/04_x.ipynb") == "solution_04_x.html"
+    assert site.moved("equations.md") == "equations.html"
+    assert site.moved("https://arxiv.org/abs/1312.6114") == "https://arxiv.org/abs/1312.6114"
+    assert site.moved("../tests/core/test_stats.py") == f"{site.SOURCE}tests/core/test_stats.py"
+
+
+def test_a_quiz_is_there_with_its_explanations_and_a_widget_says_where_it_lives(folder):
+    path = folder / "05_latent_variables_and_elbo.html"
+    text = path.read_text(encoding="utf-8")
+    asked = site.questions(5)
+    assert Page(path).tags.count("details") == sum(len(q.options) for q in asked)
+    assert text.count("<strong>Right.</strong>") == len(asked)
+    assert "Here stands a widget" in text
+    assert "VBox(children=" not in text
+
+
+def test_the_search_knows_every_page_and_its_words(folder):
+    text = (folder / "pages.js").read_text(encoding="utf-8")
+    pages = json.loads(re.fullmatch(r"const PAGES = (.*);\n", text)[1])
+    assert {page["href"] for page in pages} == {
+        p.name for p in folder.glob("*.html") if p.name != "index.html"
+    }
+    assert any("posterior" in page["text"] and "<" not in page["title"] for page in pages)
