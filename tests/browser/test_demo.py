@@ -75,8 +75,8 @@ def test_the_index_leads_to_every_page(window, address):
 @pytest.mark.parametrize("demo", VISITED, ids=lambda page: page.name)
 def test_a_page_shows_pictures_and_no_code_and_follows_the_keys(window, address, demo, report_row):
     start = time.perf_counter()
-    window.page.goto(f"{address}voila/render/{demo.name}.ipynb", timeout=90_000)
-    window.page.wait_for_selector("#rendered_cells img", timeout=90_000)
+    window.page.goto(f"{address}voila/render/{demo.name}.ipynb", timeout=240_000)
+    window.page.wait_for_selector("#rendered_cells img", timeout=240_000)
     seconds = time.perf_counter() - start
     window.page.wait_for_timeout(500)  # the other pictures and the maths are still being drawn
     assert window.page.locator("h1").inner_text() == demo.title
