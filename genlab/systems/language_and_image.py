@@ -38,6 +38,7 @@ from .told import context, only_last, waves
 
 GREY = Bins(width=2 / 1020, low=-1.0, high=1.0)  # means of four grey levels, scaled to [-1, 1]
 GUIDED_ABOVE = 0.5  # noise level below which the painter is not guided
+FINEST = 0.1  # least noise of the chain that is bounded; below, the network is not trained to see
 FAINT = 0.05  # of full colour: less than that is paper
 States = Float[Tensor, " b t c"]
 
@@ -104,7 +105,7 @@ class LanguageAndImage(nn.Module):
         n_waves: int = 2,
     ) -> None:
         super().__init__()
-        self.lm, self.painter = lm, painter
+        self.lm, self.painter, self.event_shape = lm, painter, painter.event_shape
         self.weight, self.joint = weight, joint
         self.p_alone, self.p_cross = p_alone, p_cross
         self.where: Tensor
@@ -217,6 +218,15 @@ class LanguageAndImage(nn.Module):
         return Drawn(texts, images, written)
 
     @torch.no_grad()
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
+    ) -> Float[Tensor, " n 3 16 16"]:
+        """Draw `n` pictures of captions of its own, or of the rows of word numbers in `cond`."""
+        if cond is None:
+            return self.complete([""] * n, generator=generator).images
+        return self.paint(self.lm.states(rows_of(cond)), generator=generator)
+
+    @torch.no_grad()
     def picture_bound(
         self,
         x: Float[Tensor, " b 3 16 16"],
@@ -233,7 +243,7 @@ class LanguageAndImage(nn.Module):
             n_levels: steps of the ancestral chain that is bounded, one pass each.
             generator: its noise.
         """
-        levels = edm_sigmas(n_levels, sigma_min=0.004, sigma_max=self.painter.sigma_max)
+        levels = edm_sigmas(n_levels, sigma_min=FINEST, sigma_max=self.painter.sigma_max)
         sigmas = levels[:-1].flip(0).to(x)
         bar = 1 / (1 + sigmas**2)
         betas = 1 - bar / torch.cat([bar.new_ones(1), bar[:-1]])

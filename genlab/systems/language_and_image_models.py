@@ -1,7 +1,9 @@
 r"""The shipped language-and-image model: sizes, recipe and held-out figures.
 
 Captions of the painter's 5,000 digits, in colours that are drawn anew for each batch, with words
-about stroke and slant said three times in four. One loss trains everything from scratch.
+about stroke and slant said three times in four. The language model starts from nothing. The painter
+starts as the one of the lab GLIDE, whose own text encoder is left behind: it has to learn what the
+states mean, not what digits look like. One loss trains both.
 
 Lesson: notebooks/systems/language_and_image.ipynb
 """
@@ -10,7 +12,8 @@ from dataclasses import dataclass
 from typing import final
 
 import torch
-from torch import Generator
+import torch.nn.functional as F
+from torch import Generator, nn
 
 from genlab.data.captioned import load_captioned
 from genlab.nn.ema import EMA
@@ -22,9 +25,10 @@ from .caption_lm import CaptionLM
 from .captioned_batches import captioned_batch
 from .captioned_painter import CaptionedPainter
 from .figures import digest
+from .glide_models import TRAININGS as GLIDE
 from .language_and_image import LanguageAndImage
 from .language_and_image_figures import SAID, measure_language_and_image
-from .training import Training
+from .training import Training, load
 
 
 @final
@@ -36,24 +40,25 @@ class Recipe:
     n_layer: int = 2
     n_head: int = 4
     n_kv_head: int = 2
-    width: int = 40  # channels of the painter at full resolution
+    width: int = 48  # channels of the painter at full resolution
     mults: tuple[int, ...] = (1, 2)  # channels of its levels, in units of width
     patch: int = 2  # side of the squares of pixels that it sees as one place
     p_mean: float = -0.5  # mean of log sigma in training: words are decided in much noise
+    sigma_max: float = 20.0  # noise level at which sampling starts
     n_waves: int = 2  # of the pictures of places that it sees beside its own
     sigma_data: float = 0.5  # standard deviation of the scaled pixels
     p_drop: float = 0.1  # share of rows in which the painter is told nothing
     p_alone: float = 0.1  # share in which it is told the image token's state only
-    p_cross: float = 0.2  # share in which it is told nothing but by cross-attention
-    weight: float = 5.0  # of the picture's loss beside the nats of the text
+    p_cross: float = 0.1  # share in which it is told nothing but by cross-attention
+    weight: float = 60.0  # of the picture's loss beside the nats of the text
     joint: bool = True  # the painter's gradient reaches the language model
     say_stroke: float = SAID  # how often a caption speaks of a stroke that has a word
     say_slant: float = SAID
-    n_steps: int = 4500
+    n_steps: int = 1800
     batch_size: int = 32
     lr: float = 2e-3  # highest rate: 100 steps of rise, then half a cosine to zero
     weight_decay: float = 0.01
-    clip: float = 10.0  # largest norm of a gradient
+    clip: float = 100.0  # largest norm of a gradient
     decay: float = 0.997  # of the averaged weights
     seed: int = 6  # of weights, order, colours, words, noise
 
@@ -85,9 +90,11 @@ def language_and_image(recipe: Recipe = Recipe()) -> LanguageAndImage:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         lm = CaptionLM(config)
+        nn.init.normal_(lm.net.embedding.weight)  # so that the word itself stays in its state
         painter = CaptionedPainter(
             UNet(unet), None, event_shape=(3, 16, 16), sigma_data=recipe.sigma_data,
-            p_drop=recipe.p_drop, p_mean=recipe.p_mean, patch=recipe.patch,
+            p_drop=recipe.p_drop, p_mean=recipe.p_mean, patch=recipe.patch, skip=False,
+            sigma_max=recipe.sigma_max,
         )  # fmt: skip
     return LanguageAndImage(
         lm,
@@ -98,6 +105,27 @@ def language_and_image(recipe: Recipe = Recipe()) -> LanguageAndImage:
         joint=recipe.joint,
         n_waves=recipe.n_waves,
     )
+
+
+@torch.no_grad()
+def begin_as(painter: CaptionedPainter, elder: CaptionedPainter) -> None:
+    r"""Copy a trained painter, who sees nothing beside its picture, into one who does.
+
+    $$W_{\text{in}} = [\,W_{\text{in}}^{\text{elder}},\ 0\,]$$
+
+    Told the same states, both answer the same, whatever stands beside; the zeros can learn.
+
+    Args:
+        painter: of the same sizes, changed in place.
+        elder: whose weights are copied; its text encoder is not.
+
+    Source: Zhang, Rao and Agrawala 2023 (arXiv:2302.05543), section 3.1 (new inputs begin at zero).
+    """
+    weights, stem = elder.net.state_dict(), painter.net.stem.weight
+    known = weights["stem.weight"]
+    weights["stem.weight"] = F.pad(known, (0, 0, 0, 0, 0, stem.shape[1] - known.shape[1]))
+    painter.net.load_state_dict(weights)
+    painter.no_caption.load_state_dict(elder.no_caption.state_dict())
 
 
 def train_language_and_image(model: LanguageAndImage, recipe: Recipe = Recipe()) -> Run:
@@ -137,6 +165,12 @@ def train_language_and_image(model: LanguageAndImage, recipe: Recipe = Recipe())
     )  # fmt: skip
 
 
+def _start(model: LanguageAndImage, recipe: Recipe) -> Run:
+    """Begin with the shipped painter of the lab GLIDE, then train both parts."""
+    begin_as(model.painter, load(GLIDE[0]))
+    return train_language_and_image(model, recipe)
+
+
 def painters_digest() -> str:
     """Name the digits and their attributes by their content.
 
@@ -150,12 +184,12 @@ def painters_digest() -> str:
 TRAININGS: tuple[Training, ...] = (
     Training(
         name="language_and_image",
-        what="language model of captions; its states tell a painter of 16 x 16 digits what to draw",
+        what="language model of captions; its states tell glide_base's painter what to draw",
         lesson=13,
-        seconds=410,
+        seconds=200,
         settings=Recipe(),
         build=language_and_image,
-        start=train_language_and_image,
+        start=_start,
         measure=measure_language_and_image,
         data="genlab.data.captioned, part 'painter' (5,000 digits of 16 x 16), colours at random",
         digest=painters_digest,

@@ -14,12 +14,14 @@ import torch
 from genlab.core.weights import read_card
 from genlab.systems import (
     glide_models,
+    language_and_image_models,
     language_model_models,
     latent_diffusion_models,
     npe_models,
     odd_claims_models,
     score_models,
     stylegan_models,
+    text_to_video_models,
 )
 from genlab.systems.lessons import LESSONS
 from genlab.systems.training import Training, load
@@ -33,6 +35,8 @@ TRAININGS: tuple[Training, ...] = (
     *latent_diffusion_models.TRAININGS,
     *glide_models.TRAININGS,
     *stylegan_models.TRAININGS,
+    *text_to_video_models.TRAININGS,
+    *language_and_image_models.TRAININGS,
 )
 
 

@@ -5,9 +5,14 @@ import dataclasses
 import pytest
 import torch
 
+from genlab.nn.text_encoder import Text
+from genlab.nn.unet import UNet, UNetConfig
 from genlab.systems.caption_lm import rows_of
+from genlab.systems.captioned_painter import CaptionedPainter
+from genlab.systems.glide_models import TRAININGS as GLIDE
 from genlab.systems.language_and_image_models import (
     Recipe,
+    begin_as,
     language_and_image,
     train_language_and_image,
 )
@@ -27,6 +32,7 @@ def test_a_model_is_the_same_every_time_and_leaves_the_global_noise_alone():
 def test_every_number_of_the_recipe_reaches_the_model():
     model = language_and_image(dataclasses.replace(SMALL, p_drop=0.3, p_alone=0.2, p_cross=0.1))
     assert (model.painter.p_drop, model.p_alone, model.p_cross) == (0.3, 0.2, 0.1)
+    assert (model.painter.sigma_max, model.painter.skip) == (SMALL.sigma_max, False)
     assert model.lm.net.config.d_model == model.painter.net.config.d_context == 16
 
 
@@ -54,9 +60,55 @@ def test_afterwards_the_model_is_its_average_in_evaluation_mode():
     assert not model.training
 
 
+@pytest.fixture
+def elder():
+    """A painter of the same sizes who sees nothing beside its picture."""
+    config = UNetConfig(
+        c_in=12, c_out=12, width=8, mults=(1, 1), d_context=16, d_pooled=16, time_scale=250.0
+    )
+    elder = CaptionedPainter(
+        UNet(config), None, event_shape=(3, 16, 16), sigma_data=0.5, patch=2, skip=False
+    )
+    with torch.no_grad():
+        for p in elder.parameters():
+            p.add_(0.1 * torch.randn_like(p))  # the zero-started layers, too
+    return elder
+
+
+def test_a_painter_that_begins_as_another_paints_as_it_does_whatever_stands_beside(elder):
+    model = language_and_image(SMALL)
+    before = model.lm.state_dict()
+    begin_as(model.painter, elder)
+    x, sigma = torch.randn(2, 3, 16, 16), torch.tensor([0.5, 3.0])
+    text = Text(torch.randn(2, 7, 16), torch.randn(2, 16))
+    for told in (text, None):
+        mine = model.painter.denoiser(told, beside=model.beside(2))(x, sigma)
+        torch.testing.assert_close(mine, elder.denoiser(told)(x, sigma))
+    assert all(torch.equal(v, before[name]) for name, v in model.lm.state_dict().items())
+
+
+def test_what_stands_beside_can_be_learned_from_the_first_step_on(elder):
+    model = language_and_image(SMALL)
+    begin_as(model.painter, elder)
+    x, generator = torch.randn(2, 3, 16, 16), torch.Generator().manual_seed(0)
+    text = Text(torch.randn(2, 7, 16), torch.randn(2, 16))
+    loss = model.painter.loss(x, cond=text, beside=model.beside(2), generator=generator)
+    loss.backward()
+    assert bool((model.painter.net.stem.weight.grad[:, 12:] != 0).any())
+
+
+def test_the_painter_of_glide_has_the_sizes_of_this_one():
+    torch.set_default_dtype(torch.float32)
+    painter = language_and_image().painter
+    elder = GLIDE[0].build(GLIDE[0].settings)
+    begin_as(painter, elder)
+    assert painter.sigma_max == elder.sigma_max
+    assert torch.equal(painter.net.conv_out.weight, elder.net.conv_out.weight)
+
+
 @pytest.mark.slow
 def test_a_few_steps_learn_the_words():
-    recipe = dataclasses.replace(SMALL, n_steps=60, lr=1e-2, decay=0.9)
+    recipe = dataclasses.replace(SMALL, n_steps=120, lr=1e-2, decay=0.9, weight=1.0)
     model = language_and_image(recipe)
     rows = rows_of(["a red one", "a thin blue seven leaning left"])
     before = model.lm.log_prob(rows).mean()

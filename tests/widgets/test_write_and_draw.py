@@ -38,7 +38,7 @@ def test_each_control_of_the_text_changes_the_picture(explorer, moved):
 
 def test_guidance_changes_what_is_drawn_and_not_what_is_written(explorer):
     explorer.set(prompt="a red", temperature=1.0, guidance=2.0)
-    seed = next(s for s in range(31) if (explorer.set(seed=s), "reads its own" in explorer.text)[1])
+    seed = next(s for s in range(31) if (explorer.set(seed=s), "drawn from" in explorer.text)[1])
     text = written(explorer)
     explorer.set(seed=seed, guidance=0.0)
     assert written(explorer) == text

@@ -18,7 +18,7 @@
 # - *derive* why a language model and a painter that reads its states are one joint model, and which part of its likelihood is exact;
 # - *build* the loop that writes with a key-value cache and hands on the very states in which it wrote;
 # - *predict* what cross-attention can know: order, padding, and the share that each word gets;
-# - *measure* writing against a law that is known exactly, drawing against a judge, reading against held-out digits;
+# - *measure* writing against a law that is known exactly, and drawing against a judge;
 # - *decide* whether the painter's gradient should reach the language model, and show what changes when it does.
 #
 # About 60 minutes to read, about 45 seconds to run. You need lessons 02 (autoregressive models) and 13 (guidance, few-step samplers);
@@ -224,7 +224,8 @@ for ax, prompt in zip(axes, ("a", "a thin red", "a thin red seven"), strict=True
     worst = max(abs(a - b) for a, b in zip(mine, exact.values(), strict=True))
     check_range(f"after “{prompt}”: largest error of a probability", worst, 0.0, 0.08, digits=3)
 axes[0].set_ylabel("probability of the next word")
-axes[0].legend();
+axes[1].set_ylim(0, 0.16)
+axes[1].legend(loc="upper right", ncols=2);
 
 # %% [markdown]
 # ## 3. Writing, and keeping the states
@@ -280,7 +281,7 @@ print(f"multiplications for {n} new tokens: {sum(without):,} without the cache, 
 # captions of the batch need.
 #
 # The painter has a second ear. As in GLIDE, one vector for the whole caption, here the sum of its states, is also added to the embedding of the time, which
-# shifts and scales every layer. So that cross-attention cannot rest on that, a quarter of the training rows had it switched off, and
+# shifts and scales every layer. So that cross-attention cannot rest on that, one training row in ten had it switched off, and
 # section 6 measures cross-attention alone. (A first version took the image token's state for that vector, as GLIDE takes its last token's. Early in training
 # that state hardly depends on the colour, so the painter saw no use for it, so no gradient made it depend: after a thousand steps the colours were still
 # guessed. A sum of states contains every word from the first step on.)
@@ -304,6 +305,7 @@ for n_zero in (1, 13):
     diluted = layer.w_o((Z / (Z + n_zero)).repeat_interleave(d, 1) * alone)
     found = layer(places, F.pad(states, (0, 0, 0, n_zero)))[0]
     check(f"{n_zero} zero states: closed form = attention", diluted, found, atol=1e-9)
+
 
 # %% [markdown]
 # **Step 8. Whose gradient is it?** The painter's loss $\ell$ depends on the language model's parameters $\theta$ through the states and in no other way:
@@ -334,12 +336,20 @@ by_hand = torch.cat([
 check("joint - frozen = the painter's slopes, carried back", through, by_hand, atol=1e-9)
 
 # %% [markdown]
+# **How the shipped model was trained.** Its painter starts as that of the GLIDE-style lab, whose text encoder is left behind; the language model starts from nothing. So the painter
+# knows what digits look like, and has to learn what the states *mean*. Two details decided how fast, measured after 300 steps on the digits of 150 captions of its own:
+#
+# - *The weight $\lambda$ of the picture's loss.* Adam divides every gradient by its own size, so only the ratio of the two terms of step 8 counts. With $\lambda = 5$ the
+#   text's gradient drowns the painter's: 28 % of the digits were right; with $\lambda = 20$, 48 %; with $\lambda = 80$, 88 %, while the text lags behind (0.26 nats from its law, not 0.16). We take $\lambda = 60$.
+# - *Embeddings of variance one.* Every block adds to the state what helps to predict the next word, and that is the same after "three" and after "seven". A large embedding keeps the word itself in sight:
+#   with the usual $0.02$, at $\lambda = 5$, 49 % of the slants were right, with $1$, 73 %.
+#
 # ## 5. From end to end
 #
 # Nothing but the begin token: the model writes a caption, emits `<image>`, and paints from the states of that very pass, in ten steps of DPM-Solver++, with
 # guidance $w = 3$ where there is much noise and none where there is little: there it would only add contrast, hence ink, and make thin strokes bold. Pixels under 5 % of full colour are
 # cut to paper, since the residue of three channels adds up to a tenth of a digit's ink. The judge of the digits is a support vector machine that shares nothing with the painter; colour, stroke and slant
-# are measured as on real pictures.
+# are measured as on real pictures. On 1,000 real held-out pictures of this size judge and measurements agree with every word in 974 cases: that is the ceiling.
 #
 # And question 2. If every picture is painted *well* but from another caption's states, its words are right as often as two independent draws agree:
 # a sum over the captions drawn and the 540 combinations of attributes, without any simulation.
@@ -351,7 +361,7 @@ g = torch.Generator().manual_seed(8)
 result = model.complete([""] * N, guidance_scale=W, n_steps=STEPS, generator=g)
 texts, rows, states = result.captions, result.written.tokens, result.written.states
 kept = told_and_drawn(texts, result.images)
-for kind, low in (("digit", 0.6), ("colour", 0.97), ("stroke", 0.8), ("slant", 0.85), ("all", 0.5)):
+for kind, low in (("digit", 0.93), ("colour", 0.98), ("stroke", 0.85), ("slant", 0.85), ("all", 0.8)):
     check_range(f"{kind:<6} right, {N} captions of its own", kept[kind], low, 1.0, digits=2)
 
 
@@ -369,8 +379,9 @@ check_range("all words by chance, exactly", at_random["all"], 0.005, 0.007, digi
 check_range("all words, states shuffled", elsewhere["all"], 0.0, 0.025, digits=2)
 check_range("digit by chance, exactly", at_random["digit"], 0.09, 0.11, digits=3)
 check_range("digit, states shuffled", elsewhere["digit"], 0.03, 0.2, digits=2)
-check_range("all words on the card, 600 captions", facts["kept_all"], 0.5, 1.0, digits=2)
+check_range("all words on the card, 600 captions", facts["kept_all"], 0.8, 1.0, digits=2)
 check_range("the same, states shuffled", facts["kept_all_shuffled"], 0.0, 0.02, digits=3)
+
 
 # %%
 def show(ax, picture, title, colour="#222222"):
@@ -466,11 +477,11 @@ check_range("colour read, text alone", found["text alone", "read_linearly"][0], 
 check_range("colour read, with the painter", found["with the painter", "read_linearly"][0], 0.97, 1.0, digits=2)
 
 # %% [markdown]
-# Text alone leaves the colour in the state as a residue, some percent of its variance, that a linear map finds in three captions of four; nothing was trained to remove it, and nothing to
+# Text alone leaves the colour in the state as a residue, some percent of its variance, that a linear map still finds in most captions; nothing was trained to remove it, and nothing to
 # keep it. The painter's gradient writes it large: more than half of what varies in the image token's state is now the colour, which the language model itself has no use for.
 #
-# The painter in turn can be shown less: the last state alone (one row in ten of its training was of that kind), or every state, but through cross-attention alone (a
-# quarter of the rows), so that the comparison is fair.
+# The painter in turn can be shown less: the last state alone (one row in ten of its training was of that kind), or every state, but through cross-attention alone
+# (another row in ten). The painter has practised both.
 
 # %%
 last_alone, _ = painted(only_last(states, rows))
@@ -480,35 +491,23 @@ for name, score, key in (
     ("the image token's state only", last_alone, "kept_all_last_state"),
     ("every state, cross-attention only", attention_alone, "kept_all_cross_attention"),
 ):
-    check_range(f"all words: {name}", score["all"], 0.15, 1.0, digits=2)
-    check_range("      on the card, 600 captions", facts[key], 0.15, 1.0, digits=2)
+    check_range(f"all words: {name}", score["all"], 0.05, 1.0, digits=2)
+    check_range("      on the card, 600 captions", facts[key], 0.05, 1.0, digits=2)
+
 
 # %% [markdown]
-# Each way in works alone, far above chance, and neither alone comes up to both. Cross-attention has its place at the lowest resolution only, so it does well on digit and colour and
-# badly on the slant; the vector reaches every layer.
+# Each way in alone is far above chance, and neither comes up to both. The image token's state has read the whole caption and says most of it. Cross-attention acts at the lowest resolution only: without the
+# vector the colour is still always right, while of the digits and the slants most are lost; the vector reaches every layer.
 
 # %% [markdown]
-# ## 7. Reading: the same model, the other way round
+# ## 7. What a caption tells, in nats, and what it costs to serve two masters
 #
-# The network that writes also reads. Its sequence is then: begin, `<image>`, the picture as sixteen vectors (three convolutions make them, one
+# The third term of the loss asks the same network to *read*: begin, `<image>`, the picture as sixteen vectors (three convolutions make them, one
 # for each square of $4\times4$ pixels), words, `<end>`. That is the other factorisation of a joint law, $q(x)\,q(w\mid x)$, of which it knows the second half: exactly, in nats.
-# One thousand held-out digits, in random colours, described greedily:
-
-# %%
-pictures, truths = held_out()
-greedy = lm.describe(pictures, reshape=lambda logits: keep_top_k(logits, 1))
-said = read_scores(words_of(greedy), truths)
-for kind, low in (("digit", 0.75), ("colour", 0.95), ("slant", 0.7)):
-    check_range(f"{kind:<6} read rightly, of 1,000", said[kind], low, 1.0, digits=2)
-figure, axes = plt.subplots(1, 8, figsize=(10, 1.7))
-for ax, picture, text in zip(axes, pictures, words_of(greedy), strict=False):
-    words = text.removesuffix(" <end>").split()
-    show(ax, picture, " ".join(words[:3]) + "\n" + " ".join(words[3:]))
-
-# %% [markdown]
-# **Step 9. How much does a caption tell about its picture, in nats?** Words are functions of the picture but for one freedom: whether they were said. So
+#
+# **Step 9. How much does a caption tell about its picture?** Words are functions of the picture but for one freedom: whether they were said. So
 # $I(w; x) = H(w) - H(w\mid x)$, and $H(w\mid x)$ is the entropy of two coins, of which the first is only tossed where the stroke has a word
-# (two thirds of the pictures). Route one is that formula. Route two enumerates $H(w, a) - H(a)$ over captions and attributes. Then two estimates from networks: the reader
+# (two thirds of the pictures). Route one is that formula. Route two enumerates $H(w, a) - H(a)$ over captions and attributes. Then two figures from networks. The reader
 # gives $H(w) - \mathbb E[-\log q(w\mid x)]$, which cannot exceed the truth on average. The painter gives a difference of two *bounds*, told and untold: is that an estimate, too?
 
 # %%
@@ -530,36 +529,45 @@ check("H(w | picture): two coins = H(w, a) - H(a)", freedom, joint_terms - H_a, 
 exact_information = entropy.item() - freedom
 check_range("nats that a caption tells, exactly", exact_information, 5.3, 5.8, digits=3)
 
-some = pictures[:400]
+pictures, truths = held_out()
 g = torch.Generator().manual_seed(12)
 test_grey, test_attributes = load_captioned("test", 16)
 numbers = captioned_batch(0.75, 0.75, g)((test_grey[:400], torch.stack(test_attributes, 1)[:400]))
 with torch.no_grad():
     by_reader = entropy.item() + lm.log_prob_given(numbers[0], rows_of(numbers[1], stop=VOCABULARY.index("<end>")))
-check_range("by the reader, held-out pictures", by_reader.mean(), 4.0, 5.8, digits=1)
+check_range("by the reader, held-out pictures", by_reader.mean(), 0.5, 5.8, digits=1)
 few, own = numbers[0][:32], lm.states(rows_of(numbers[1][:32]))
 bounds = {
-    name: model.picture_bound(few, told, n_levels=60, generator=torch.Generator().manual_seed(13))
+    name: model.picture_bound(few, told, n_levels=40, generator=torch.Generator().manual_seed(13))
     for name, told in (("own", own), ("untold", None), ("another's", own.roll(1, 0)))
 }
-check_range("by the painter: told - untold", (bounds["own"] - bounds["untold"]).mean(), 8.0, 250.0, digits=-1)
-check_range("told - told another's", (bounds["own"] - bounds["another's"]).mean(), 200.0, 3000.0, digits=-2)
+check_range("by the painter: told - untold", (bounds["own"] - bounds["untold"]).mean(), 10.0, 60.0, digits=0)
+check_range("told - told another's", (bounds["own"] - bounds["another's"]).mean(), 500.0, 4000.0, digits=0)
 bits = -bounds["own"].mean() / (768 * math.log(2))
-check_range("bits per channel of a pixel, at most", bits, 0.5, 6.0, digits=1)
+check_range("bits per channel of a pixel, at most", bits, 1.0, 3.0, digits=1)
 
 # %% [markdown]
-# The reader comes within a nat of the truth, from below, as it must. The painter claims ten times as much as a caption can tell. No paradox: each bound is loose by its own
+# The reader stays below the truth, as it must, and far below: at little more than the $\log 6 = 1.8$ nats of the colour. The painter claims several times as much as a caption can tell. No paradox: each bound is loose by its own
 # amount, the untold one by more (one row in ten trained it), and 768 channels add up. *A difference of two bounds is not an estimate of anything*; that is why every
 # likelihood of this course carries its kind. What survives is the order: told, untold, told something wrong, and the last is far behind, as step 3 says: a wrong caption is worse than none.
 #
-# **It reads its own drawings**, too: does the model recognise what it painted? This is no judge, since reader and painter grew up on the same digits; the
-# independent one was in section 5.
+# **The price of $\lambda$.** Why is the reader so poor? Ask it for descriptions of a thousand held-out digits, drawn greedily.
 
 # %%
-own_reading = lm.describe(result.images.clamp(-1, 1), reshape=lambda logits: keep_top_k(logits, 1))
-known = [i for i, text in enumerate(texts) if claims_of(text)]
-agree = read_scores(words_of(own_reading[known]), [read(texts[i]) for i in known])
-check_range("digit: its own reading = what it wrote", agree["digit"], 0.55, 1.0, digits=1)
+greedy = lm.describe(pictures, reshape=lambda logits: keep_top_k(logits, 1))
+said = read_scores(words_of(greedy), truths)
+for kind, low, high in (("colour", 0.97, 1.0), ("digit", 0.05, 0.35), ("all", 0.03, 0.3)):
+    check_range(f"{kind:<6} read rightly, of 1,000", said[kind], low, high, digits=1)
+figure, axes = plt.subplots(1, 8, figsize=(10, 1.7))
+for ax, picture, text in zip(axes, pictures, words_of(greedy), strict=False):
+    words = text.removesuffix(" <end>").split()
+    show(ax, picture, " ".join(words[:3]) + "\n" + " ".join(words[3:]))
+
+
+# %% [markdown]
+# It reads colours and guesses the digits. Nothing is broken: the same network, trained from nothing for 4,500 steps with $\lambda = 5$, read 92 % of the digits and 85 % of whole
+# descriptions rightly, and *drew* only 61 % of its captions with every word right. One set of weights, three losses that pull at it, and their ratio decides who is heard. This is the honest balance of the shipped
+# model: it draws well what it writes, and it is no reader of pictures. Production models spend a separate, trained eye on that, and far more steps.
 
 # %% [markdown]
 # ## 8. It fails
@@ -592,6 +600,7 @@ ax.legend()
 check_range("temperature 1: share that gets drawn", shares[1], 0.97, 1.0, digits=2)
 check_range("temperature 100", shares[-1], 0.1, 0.35, digits=1)
 
+
 # %% [markdown]
 # **Failure 3: padding that is seen.** Two ways to get it wrong. *More zeros* than in training (a batch padded to its longest text): step 7 says that the words
 # lose weight, and only the caption's vector still speaks up. *Raw states* at the padding, in place of zeros: the language model has states there, of padding tokens that it was never trained to read.
@@ -618,6 +627,7 @@ check_range("7 positions, as in training", by_length[0], 0.5, 1.0, digits=1)
 check_range("lost with 112 positions", by_length[0] - by_length[-1], 0.03, 0.6, digits=1)
 check_range("lost with raw states of padding", by_length[0] - exposed["all"], 0.05, 0.8, digits=1)
 
+
 # %% [markdown]
 # **Failure 4: one position off.** Hand on the state that *predicted* each token in place of the one that has *read* it: `h[:, :-1]` where `h[:, 1:]` belongs. No shape
 # complains, and every word but the last has still been read by some state. Before you look: which words does the painter miss?
@@ -631,9 +641,9 @@ def lagging(lag, n=160):
 
 
 bands = {
-    0: {"digit": (0.6, 1.0), "colour": (0.95, 1.0), "slant": (0.85, 1.0)},
-    1: {"digit": (0.0, 0.5), "colour": (0.0, 0.5), "slant": (0.5, 1.0)},
-    2: {"digit": (0.0, 0.4), "colour": (0.0, 0.4), "slant": (0.3, 0.8)},
+    0: {"colour": (0.97, 1.0), "digit": (0.93, 1.0), "slant": (0.85, 1.0), "all": (0.8, 1.0)},
+    1: {"colour": (0.9, 1.0), "digit": (0.7, 1.0), "slant": (0.6, 0.95), "all": (0.4, 0.86)},
+    2: {"colour": (0.9, 1.0), "digit": (0.3, 0.8), "slant": (0.2, 0.65), "all": (0.05, 0.5)},
 }
 for lag, wanted in bands.items():
     score = lagging(lag)
@@ -641,13 +651,12 @@ for lag, wanted in bands.items():
         check_range(f"states {lag} behind: {kind}", score[kind], *band, digits=1)
 
 # %% [markdown]
-# One position off, and digit and colour are nearly gone, although the states of "red" and "seven" are on the table. Joint training has put what the painter needs
-# where it is easiest to find, into the state of the image token, and that is the one that is missing. The slant survives: it was the last word, and its state stands
-# where the image token's should. Two off, and much of that goes, too.
+# The colour is not touched: the painter's gradient has written it into the states of all later words. The digit and the slant, said last, suffer. One position off still looks
+# like a working system with a mediocre painter, which is what makes this mistake expensive. A check of the states against one pass over the text, as in section 3, finds it in a second.
 
 # %% [markdown]
 # **Failure 5: a prompt against the grammar.** The model has never seen "a seven red". It does not refuse; it has no way to. But it *knows*: the prompt's
-# log-probability is exact, and every grammatical caption of that length is far likelier. Then it writes on, and the painter paints some compromise. (Question 4.)
+# log-probability is exact, and every grammatical caption of that length is far likelier. Then it writes on, and the painter paints some compromise. The third prompt leaves no room for the image token when the model adds two more words: then the paper stays black. (Question 4.)
 
 # %%
 bad = ("a seven red", "a red blue two", "a thin bold red one", "a red seven three")
@@ -725,8 +734,8 @@ widgets.quiz("language_and_image")
 # 5. With a cache each token is read once, and the states come for free; the image token must be read once more after it was drawn.
 # 6. Cross-attention does not know order, the states do. Zero states take their share of the softmax: keep their number fixed.
 # 7. The painter's gradient through the states writes large what text alone leaves as a residue, such as the colour.
-# 8. End to end, about six captions in ten come out right in every word; with shuffled states six in a thousand, which chance allows and a sum predicts.
-# 9. The same network reads pictures, exactly in nats; a caption tells 5.5 of them, and a wrong caption costs far more than none.
+# 8. End to end, almost nine captions in ten come out right in every word; with shuffled states a few in a thousand, which chance allows and a sum predicts.
+# 9. A caption tells 5.5 nats of its picture. No difference of two bounds says so, and the ratio of the losses decides which of its masters the language model serves.
 # 10. Nothing starts the painter but the token: heat the words, and most prompts are never drawn.
 #
 # **Back to your predictions.** 1: no, and a last state trained on text alone hardly shows it. 2: six in a thousand, four times 1 in 720: captions leave words out. 3: no, it takes
