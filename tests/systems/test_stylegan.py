@@ -1,6 +1,7 @@
 """The system: a game with a lazy penalty, averaged weights, truncation, and no likelihood."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -106,6 +107,16 @@ def test_each_player_moves_its_own_weights(gan, x):
     gan.zero_grad()
     gan.generator_loss(x, generator=seeded()).backward()
     assert all(p.grad is not None for p in gan.generator_parameters())
+
+
+@pytest.mark.parametrize("logit", [-10.0, 0.0, 10.0])
+def test_the_generators_loss_is_large_where_the_critic_is_sure_of_a_fake(gan, x, logit):
+    """log(1 + exp(-l)) at a critic that gives every picture the same logit."""
+    with torch.no_grad():
+        gan.critic.head.weight.zero_()
+        gan.critic.head.bias.fill_(logit)
+    expected = torch.tensor(math.log1p(math.exp(-logit)))
+    torch.testing.assert_close(gan.generator_loss(x, generator=seeded()), expected)
 
 
 def test_truncation_zero_paints_the_mean_style_alone(gan):
