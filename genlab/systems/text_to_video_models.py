@@ -1,6 +1,6 @@
 r"""The shipped film maker: `genlab train text_to_video`, and the figures of its card.
 
-Every step draws fresh motions and colours: 5,000 digits make 150,000 films. The first half of the
+Every step draws fresh motions and colours: 5,000 digits make 150,000 films. The first part of the
 training is that of an image model: a step sees one frame of many films, and so eight times as many
 digits for the same number of pixels. Then temporal layers, which start at zero, join the frames.
 
@@ -30,7 +30,7 @@ from genlab.systems.text_to_video import FilmMaker, Films, scale
 from genlab.systems.training import Training
 from genlab.train import Run, cosine, fit, minibatches
 
-N_FILMS, GUIDANCE, N_PASSES = 500, 2.0, 8  # of the card's figures
+N_FILMS, GUIDANCE, N_PASSES = 500, 3.0, 8  # of the card's figures
 AT_ONCE = 50  # films in memory together
 
 
@@ -49,7 +49,7 @@ class Recipe:
     p_alone: float = 0.15  # share of films whose frames do not see each other
     log_sigma: tuple[float, float] = (0.5, 1.4)  # of the noise levels of single frames
     shift: float = 0.6  # more for films
-    n_steps: int = 2300
+    n_steps: int = 3500
     n_stills: int = 1500  # the first of them, on single frames
     batch_stills: int = 64  # of them
     batch_size: int = 12  # films, of 8 frames each
@@ -219,7 +219,7 @@ TRAININGS: tuple[Training, ...] = (
         name="text_to_video",
         what="films of moving digits from captions: a spatio-temporal U-Net, guided diffusion",
         lesson=13,
-        seconds=470,
+        seconds=640,
         settings=Recipe(),
         build=film_maker,
         start=train_film_maker,
