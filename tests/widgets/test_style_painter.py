@@ -74,3 +74,12 @@ def test_without_truncated_variety_both_sides_are_alike(explorer):
     big, small = (explorer._figure.axes[k].images[0].get_array() for k in (0, 1))
     assert (big[:, :16] == big[:, 18:34]).all()
     assert (small[:, :16] == big[:, :16]).all()  # psi = 0 leads the strip
+
+
+def test_a_push_reaches_the_large_pictures(explorer):
+    """The strip below would change without them."""
+    explorer.set(**START)
+    large = explorer._figure.axes[0].images[0]
+    before = large.get_array().copy()
+    explorer.set(strength=2.0)
+    assert (large.get_array() != before).any()
