@@ -65,9 +65,9 @@ def caption_painter(
             [caption] * N, small, s=s, n_steps=STEPS_UP,
             generator=torch.Generator().manual_seed(seed),
         )  # fmt: skip
-        images = (large + 1) / 2
+        images = ((large + 1) / 2).clamp(0, 1)
         kept = kept_words(images, [claims] * N, judge)
-        for row, pictures in zip(shown, ((small + 1) / 2, images), strict=True):
+        for row, pictures in zip(shown, (((small + 1) / 2).clamp(0, 1), images), strict=True):
             for artist, picture in zip(row, pictures, strict=True):
                 artist.set_data(picture.permute(1, 2, 0).numpy())
         for k, ax in enumerate(axes[1]):
