@@ -6,7 +6,7 @@ $$\ell = \frac{w(\sigma)}D\,
 
 One noise level and one caption for the whole film, and the noise-prediction error of lesson 12 over
 all of its pixels: nothing but the network knows that there is time. What the network answers is the
-clean film D itself. It is trained as an image model first (`stills`), on one frame of each film;
+clean film D itself. It is an image model first (`stills` looks at one frame of each film);
 then on films, in a share of which the frames do not see each other, so that the network without its
 temporal layers stays a model of single frames.
 
@@ -27,27 +27,27 @@ from genlab.core.iterate import last
 from genlab.core.rng import randn
 from genlab.core.shapes import PerExample, expand, mean_event
 from genlab.data.captions import encode
-from genlab.nn.text_encoder import PADDING, NoCaption, Text, TextEncoder
+from genlab.nn.text_encoder import NoCaption, Text, TextEncoder
 from genlab.nn.video_unet import VideoUNet
 from genlab.score.dpm_solver import dpm_solver_sample
 from genlab.score.edm import Denoiser, edm_sigmas
 from genlab.score.guidance import cfg_eps
 from genlab.score.preconditioning import edm_precondition
 
-MEAN, STD = 0.05, 0.17  # of the pixels of painted films
+SIGMA_DATA = 0.5  # of the scaled pixels, as the painters of single pictures have it
 Films = Float[Tensor, " n 3 f h w"]
 Rows = Int[Tensor, " n s"]
 Captions = Sequence[str] | Rows
 
 
 def scale(films: Films) -> Films:
-    """Colours in [0, 1] to numbers of mean 0 and standard deviation 1.
+    """Colours in [0, 1] to [-1, 1].
 
     Example:
-        >>> scale(torch.full((1, 3, 1, 1, 1), 0.05)).unique()
+        >>> scale(torch.full((1, 3, 1, 1, 1), 0.5)).unique()
         tensor([0.])
     """
-    return (films - MEAN) / STD
+    return 2 * films - 1
 
 
 def to_colours(x: Films) -> Films:
@@ -57,7 +57,7 @@ def to_colours(x: Films) -> Films:
         >>> to_colours(torch.full((1, 3, 1, 1, 1), 10.0)).unique()
         tensor([1.])
     """
-    return (x * STD + MEAN).clamp(0, 1)
+    return ((x + 1) / 2).clamp(0, 1)
 
 
 @final
@@ -87,9 +87,9 @@ class FilmMaker(nn.Module):
     Lesson: notebooks/systems/text_to_video.ipynb
     """
 
-    SIGMA_MIN, SIGMA_MAX = 0.02, 80.0  # of sampling
-    GUIDED_ABOVE = 1.0  # noise level below which films are not guided: words are decided in more
-    FLOOR = 0.3  # noise level below which the loss weighs the film's error no more
+    SIGMA_MIN, SIGMA_MAX = 0.01, 30.0  # of sampling
+    GUIDED_ABOVE = 0.4  # noise level below which films are not guided: words are decided in more
+    FLOOR = 0.14  # noise level below which the loss weighs the film's error no more
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class FilmMaker(nn.Module):
         reader: TextEncoder,
         *,
         size: tuple[int, int, int] = (8, 16, 16),
-        log_sigma: tuple[float, float] = (0.5, 1.4),
+        log_sigma: tuple[float, float] = (-0.5, 1.3),
         shift: float = 0.6,
         p_drop: float = 0.1,
         p_alone: float = 0.15,
@@ -109,9 +109,7 @@ class FilmMaker(nn.Module):
         self.p_drop, self.p_alone = p_drop, p_alone
 
     def read(self, captions: Captions) -> Text:
-        """Captions as the network reads them; pooled is the *sum* of the words' states.
-
-        A mean would say each word five times more quietly than a table of classes does.
+        """Captions as the network reads them.
 
         Raises:
             ValueError: a word is unknown.
@@ -119,7 +117,7 @@ class FilmMaker(nn.Module):
         rows = captions if isinstance(captions, Tensor) else encode(captions)
         rows = rows.to(self.no_caption.state.device)
         text: Text = self.reader(rows)
-        return text._replace(pooled=text.pooled * (rows != PADDING).sum(1, keepdim=True))
+        return text
 
     def clean(
         self,
@@ -138,7 +136,7 @@ class FilmMaker(nn.Module):
             joined: films whose frames see each other; None: all.
             times: number of each frame; None: 0, 1, ...
         """
-        c = edm_precondition(sigma, sigma_data=1.0)
+        c = edm_precondition(sigma, sigma_data=SIGMA_DATA)
         x = expand(c.c_in, x) * x
         guess: Films = self.net(x, c.c_noise, *text, joined=joined, times=times)
         return guess
@@ -160,7 +158,7 @@ class FilmMaker(nn.Module):
             text, joined = self.no_caption(text, u[0] < self.p_drop), u[1] >= self.p_alone
         joined = torch.zeros(n, dtype=torch.bool) if self.stills else joined
         guess = self.clean(x + expand(sigma, x) * eps, sigma, text, joined, times)
-        weight = 1 / sigma.clamp(min=self.FLOOR) ** 2 + 1  # EDM's for unit variance, cut off
+        weight = 1 / sigma.clamp(min=self.FLOOR) ** 2 + 1 / SIGMA_DATA**2  # EDM's, cut off
         return (weight * mean_event((guess - x) ** 2)).mean()
 
     def denoiser(

@@ -1,8 +1,9 @@
 r"""The shipped film maker: `genlab train text_to_video`, and the figures of its card.
 
-Every step draws fresh motions and colours: 5,000 digits make 150,000 films. The first part of the
-training is that of an image model: a step sees one frame of many films, and so eight times as many
-digits for the same number of pixels. Then temporal layers, which start at zero, join the frames.
+The film maker starts as the painter of the lab GLIDE, inflated. Every step draws fresh motions and
+colours: 5,000 digits make 150,000 films. The first part of the training is still that of an image
+model: a step sees one frame of many films, and so eight times as many digits for the same number of
+pixels. Then temporal layers, which start at zero, join the frames.
 
 Lesson: notebooks/systems/text_to_video.ipynb
 """
@@ -24,13 +25,15 @@ from genlab.nn.ema import EMA
 from genlab.nn.text_encoder import TextEncoder
 from genlab.nn.unet import UNetConfig
 from genlab.nn.video_unet import VideoUNet, VideoUNetConfig
+from genlab.systems.captioned_painter import CaptionedPainter
 from genlab.systems.figures import SEED, Figures, default_dtype, digest
 from genlab.systems.film_judging import Wanted, film_judge, film_scores, wanted
+from genlab.systems.glide_models import TRAININGS as GLIDE
 from genlab.systems.text_to_video import FilmMaker, Films, scale
-from genlab.systems.training import Training
+from genlab.systems.training import Training, load
 from genlab.train import Run, cosine, fit, minibatches
 
-N_FILMS, GUIDANCE, N_PASSES = 500, 3.0, 8  # of the card's figures
+N_FILMS, GUIDANCE, N_PASSES = 500, 3.0, 12  # of the card's figures
 AT_ONCE = 50  # films in memory together
 
 
@@ -42,19 +45,19 @@ class Recipe:
     width: int = 48  # channels at full resolution
     mults: tuple[int, ...] = (1, 2)  # channels of the levels, in units of width
     patch: int = 2  # pixels on a side that one place of the network holds
-    d_text: int = 32  # width of the text's states
-    n_layer: int = 1  # blocks of the text encoder
+    d_text: int = 64  # width of the text's states
+    n_layer: int = 2  # blocks of the text encoder
     positions: bool = True  # frames know their number
     p_drop: float = 0.1  # share of captions hidden
     p_alone: float = 0.15  # share of films whose frames do not see each other
-    log_sigma: tuple[float, float] = (0.5, 1.4)  # of the noise levels of single frames
+    log_sigma: tuple[float, float] = (-0.5, 1.3)  # of the noise levels of single frames
     shift: float = 0.6  # more for films
-    n_steps: int = 3500
-    n_stills: int = 1500  # the first of them, on single frames
+    n_steps: int = 3300
+    n_stills: int = 700  # the first of them, on single frames
     batch_stills: int = 64  # of them
     batch_size: int = 12  # films, of 8 frames each
     lr: float = 2e-3  # highest rate, in each part: 50 steps of rise, then half a cosine to zero
-    decay: float = 0.995  # of the averaged weights
+    decay: float = 0.998  # of the averaged weights
     seed: int = 5  # of weights, order of the data, motions, colours and noise
 
 
@@ -126,6 +129,36 @@ def film_batch(
         return scale(films), table[digit, colour, motion]
 
     return change
+
+
+@torch.no_grad()
+def inflate(model: FilmMaker, elder: CaptionedPainter) -> None:
+    """Copy a trained painter of pictures into a film maker of the same sizes.
+
+    What only films need starts at zero: the film maker then paints every frame as the painter
+    paints a picture, each for itself.
+
+    Args:
+        model: changed in place.
+        elder: whose network, reader and state for "told nothing" are copied.
+
+    Raises:
+        ValueError: the painter has no text encoder.
+
+    Source: Singer et al. 2022 (arXiv:2209.14792), section 3.2 (temporal layers that begin as the
+        identity on a trained image model).
+    """
+    if not isinstance(elder.reader, TextEncoder):
+        raise ValueError("this painter has no text encoder that a film maker could start from")
+    model.net.image.load_state_dict(elder.net.state_dict())
+    model.reader.load_state_dict(elder.reader.state_dict())
+    model.no_caption.load_state_dict(elder.no_caption.state_dict())
+
+
+def _start(model: FilmMaker, recipe: Recipe) -> Run:
+    """Begin as the shipped painter of the lab GLIDE, then train."""
+    inflate(model, load(GLIDE[0]))
+    return train_film_maker(model, recipe)
 
 
 def train_film_maker(model: FilmMaker, recipe: Recipe = Recipe()) -> Run:
@@ -219,10 +252,10 @@ TRAININGS: tuple[Training, ...] = (
         name="text_to_video",
         what="films of moving digits from captions: a spatio-temporal U-Net, guided diffusion",
         lesson=13,
-        seconds=640,
+        seconds=760,
         settings=Recipe(),
         build=film_maker,
-        start=train_film_maker,
+        start=_start,
         measure=measure,
         data="genlab.data.moving, part 'painter': 5,000 digits, motions and colours drawn afresh",
         digest=_digest,

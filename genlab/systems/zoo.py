@@ -21,6 +21,7 @@ from genlab.systems import (
     odd_claims_models,
     score_models,
     stylegan_models,
+    text_to_video_models,
 )
 from genlab.systems.lessons import LESSONS
 from genlab.systems.training import Training, load
@@ -34,6 +35,7 @@ TRAININGS: tuple[Training, ...] = (
     *latent_diffusion_models.TRAININGS,
     *glide_models.TRAININGS,
     *stylegan_models.TRAININGS,
+    *text_to_video_models.TRAININGS,
     *language_and_image_models.TRAININGS,
 )
 

@@ -33,6 +33,8 @@ def noise(n=2, f=3):
 def test_colours_survive_the_scaling():
     films = torch.rand(2, 3, 4, 2, 2)
     torch.testing.assert_close(to_colours(scale(films)), films)
+    ends = torch.tensor([0.0, 1.0]).expand(1, 3, 1, 1, 2)
+    assert scale(ends).unique().tolist() == [-1.0, 1.0]
     assert to_colours(scale(torch.tensor([[[[[-0.5, 1.5]]]]]).expand(1, 3, 1, 1, 2))).tolist()[0][
         0
     ] == [[[0.0, 1.0]]]
@@ -47,7 +49,7 @@ def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
     sigma = torch.full((2,), 0.7).exp()
     noisy = x + sigma[0] * eps
     eps_hat = (noisy - model.denoiser(CAPTIONS)(noisy, sigma)) / sigma[0]
-    weight = sigma[0] ** 2 * (1 / sigma[0] ** 2 + 1)
+    weight = sigma[0] ** 2 * (1 / sigma[0] ** 2 + 4)
     torch.testing.assert_close(loss, weight * (eps_hat - eps).square().mean())
 
 
@@ -61,7 +63,7 @@ def test_below_the_floor_the_weight_of_the_films_error_stays():
         model.net.forward = lambda *a, p=plain, g=guess, **k: g.append(p(*a, **k)) or g[-1]
         losses[log_sigma] = model.loss(x, cond=CAPTIONS, generator=make_generator(2))
         torch.testing.assert_close(
-            losses[log_sigma], (1 / 0.3**2 + 1) * (guess[0] - x).square().mean()
+            losses[log_sigma], (1 / 0.14**2 + 4) * (guess[0] - x).square().mean()
         )
 
 
@@ -102,7 +104,7 @@ def test_the_loss_of_stills_is_the_mean_of_those_of_its_frames():
         times = torch.tensor([float(frame)])
         denoiser = model.denoiser([CAPTIONS[k]], joined=False, times=times)
         errors.append((denoiser(clean + sigma * eps[[k]], sigma) - clean).square().mean())
-    wanted = (1 + 1 / sigma[0] ** 2) * torch.stack(errors).mean()
+    wanted = (4 + 1 / sigma[0] ** 2) * torch.stack(errors).mean()
     torch.testing.assert_close(loss, wanted)
 
 
@@ -149,17 +151,10 @@ def test_guidance_continues_the_line_from_untold_to_told():
 
 def test_films_are_guided_in_much_noise_only():
     model, x = maker(), noise()
-    for level, same in ((0.99, True), (1.01, False)):
+    for level, same in ((0.39, True), (0.41, False)):
         sigma = torch.full((2,), level)
         told, guided = (model.denoiser(CAPTIONS, guidance_scale=w)(x, sigma) for w in (1.0, 3.0))
         assert torch.allclose(told, guided) is same
-
-
-def test_each_word_is_said_as_loudly_as_if_it_stood_alone():
-    model = maker()
-    text = model.read(CAPTIONS)
-    torch.testing.assert_close(text.pooled[0], text.states[0, :5].sum(0))  # five words, one padding
-    torch.testing.assert_close(text.pooled[1], text.states[1, :4].sum(0))
 
 
 def test_a_film_is_made_of_its_noise_alone():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from genlab.core.protocols import likelihood_kind
+from genlab.core.rng import make_generator
 from genlab.core.weights import read_card
 from genlab.systems import card, load_model, npe_models, score_models
 from genlab.systems.glide import Glide
@@ -102,6 +103,7 @@ def test_the_figures_stay_within_what_the_lesson_states(name):
         "npe_epidemic": ("p_beta", 0.005, 1.0),
         "language_and_image": ("kept_all", 0.8, 1.0),
         "stylegan": ("recall", 0.62, 0.75),
+        "text_to_video": ("same digit", 0.9, 1.0),
     }
     figure, low, high = bands[name]
     assert low <= card(name)["metrics"][figure] <= high
@@ -116,7 +118,9 @@ def test_a_model_is_loaded_in_the_precision_of_the_moment(name):
 
 
 UNCONDITIONAL = [
-    n for n in NAMES if n != "digit_classifier" and not n.startswith(("npe_", "glide_"))
+    n
+    for n in NAMES
+    if n not in ("digit_classifier", "text_to_video") and not n.startswith(("npe_", "glide_"))
 ]
 
 
@@ -134,6 +138,14 @@ def test_the_two_stages_of_glide_draw_a_caption():
     small, large = Glide(*stages).draw(["a red one"], generator=torch.Generator().manual_seed(0))
     assert (small.shape, large.shape) == ((1, 3, 16, 16), (1, 3, 32, 32))
     assert large[0, 0].mean() > 10 * large[0, 1:].mean()  # red, on black
+
+
+def test_the_film_maker_draws_a_caption():
+    maker = load_model("text_to_video", dtype=torch.float32)
+    torch.set_default_dtype(torch.float32)
+    films = maker.sample(["a red one turning"], n_steps=4, generator=make_generator(0))
+    assert films.shape == (1, *maker.event_shape)
+    assert films[0, 0].mean() > 10 * films[0, 1:].mean()  # red, on black
 
 
 def test_loading_leaves_the_global_noise_alone():
