@@ -75,10 +75,11 @@ class Renderer(IPythonRenderer):
         return convert(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
 
 
-def rendered(markdown):
+def rendered(markdown, leads=None):
     """Return Markdown as HTML; links to notebooks and documents lead to their pages."""
+    leads = leads or moved
     text = MarkdownWithMath(renderer=Renderer(escape=False)).render(markdown)
-    return re.sub(r'href="([^"#]+)(#[^"]*)?"', lambda m: f'href="{moved(m[1])}{m[2] or ""}"', text)
+    return re.sub(r'href="([^"#]+)(#[^"]*)?"', lambda m: f'href="{leads(m[1])}{m[2] or ""}"', text)
 
 
 def moved(target):
