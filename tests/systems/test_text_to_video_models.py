@@ -11,7 +11,7 @@ from genlab.data.moving import measure_motion, read_moving, small_digits
 from genlab.systems import text_to_video_models
 from genlab.systems.film_judging import wanted
 from genlab.systems.glide_models import TRAININGS as GLIDE
-from genlab.systems.text_to_video import to_colours
+from genlab.systems.text_to_video import FilmMaker, to_colours
 from genlab.systems.text_to_video_models import (
     TRAININGS,
     Recipe,
@@ -143,15 +143,13 @@ def test_shots_are_of_single_precision_and_repeat():
     assert torch.get_default_dtype() == torch.float64
 
 
-def test_frames_that_share_their_noise_are_equal_where_nothing_tells_them_apart():
-    """A fresh network tells frames nothing of their number."""
-    model = film_maker(TINY)
-    with torch.no_grad():
-        model.net.image.conv_out.weight.mul_(30)  # so that films show their noise
-    films = shot(model, wanted(2), joined=False, shared=True)
-    torch.testing.assert_close(films, films[:, :, :1].expand_as(films))
-    apart = shot(model, wanted(2), joined=False)
+def test_shared_noise_is_the_same_in_all_frames_of_a_film_and_not_in_its_colours(monkeypatch):
+    monkeypatch.setattr(FilmMaker, "sample", lambda self, captions, *, noise, **options: noise)
+    shared, apart = (shot(film_maker(TINY), wanted(2), shared=same) for same in (True, False))
+    assert torch.equal(shared, shared[:, :, :1].expand_as(shared))
     assert not torch.equal(apart, apart[:, :, :1].expand_as(apart))
+    assert not torch.equal(shared, shared[:, :1].expand_as(shared))
+    assert not torch.equal(shared[0], shared[1])
 
 
 def test_the_card_measures_films_that_are_joined_and_films_that_are_not(monkeypatch):
