@@ -39,7 +39,7 @@ from genlab import atlas, course, widgets
 from genlab.core import last
 from genlab.course import check, check_close_mc, check_range
 from genlab.data.captions import WORDS
-from genlab.data.moving import MOTIONS, frames_in_colour, load_moving, measure_motion, write_moving
+from genlab.data.moving import MOTIONS, frames_in_colour, load_moving, measure_motion, small_digits, write_moving
 from genlab.nn import attention as attention_module
 from genlab.nn.attention import join_heads, split_heads
 from genlab.nn.embedding import frequencies, rotate, time_embedding
@@ -57,7 +57,7 @@ from genlab.systems.film_judging import (
     wanted,
 )
 from genlab.systems.text_to_video import FilmMaker, scale
-from genlab.systems.text_to_video_models import Recipe, film_maker, shot, train_film_maker
+from genlab.systems.text_to_video_models import Recipe, film_batch, film_maker, inflate, shot, train_film_maker
 from genlab.widgets.film_strip import canvas
 
 course.begin("text_to_video")
@@ -74,7 +74,7 @@ atlas.draw_map("text_to_video");
 
 # %%
 real = load_moving("test")
-real_films = frames_in_colour(real.films, real.colour)
+real_films = frames_in_colour(real.films[:100], real.colour[:100])
 some = [int((real.motion == m).nonzero()[3]) for m in range(5)]
 
 
@@ -129,6 +129,7 @@ check("independent frames in one hand: K^(1 - F)", one_hand, K ** (1 - n_frames)
 tilted = torch.tensor([0.5, 0.3, 0.2])
 other = torch.special.xlogy(joint, joint / torch.einsum("a,b,c,d->abcd", *[tilted] * 4)).sum()
 check("any other frames lose more, by F KL(p || q)", other - kl, 4 * (math.log(1 / K) - tilted.log().mean()))
+
 
 # %% [markdown]
 # With 8 frames and 500 hands it is $7\log 500 = 43.5$ nats, and one film in $500^7$ is consistent.
@@ -195,10 +196,10 @@ check_range("frames together, own noise: rho = 0.9", correlation_of_films(R, own
 # **Step 4. One noise level, one caption, all pixels.** Draw noise for the whole film, $x = x_0 + \sigma\epsilon$ with
 # $x_0, \epsilon \in \mathbb R^{3\times F\times h\times w}$, and predict it:
 # $$\ell = w(\sigma)\,\frac1D\,\lVert\hat\epsilon(x, \sigma, c) - \epsilon\rVert^2, \qquad
-# \hat\epsilon = \frac{x - D(x, \sigma, c)}\sigma, \qquad w(\sigma) = 1 + \sigma^2 \ (\sigma \ge 0.3).$$
-# This is lesson 12's loss, with EDM's weight for each level in units of the data's standard deviation (lesson 13). Whether a network answers the noise or the clean film
+# \hat\epsilon = \frac{x - D(x, \sigma, c)}\sigma, \qquad w(\sigma) = 1 + 4\sigma^2 \ (\sigma \ge 0.14).$$
+# This is lesson 12's loss, with EDM's weight for each level, $1 + \sigma^2/\sigma_{\text{data}}^2$ with $\sigma_{\text{data}} = 0.5$ for pixels in $[-1, 1]$ (lesson 13). Whether a network answers the noise or the clean film
 # $D$ is a matter of taste for the mathematics and of capacity for the network: flat black paper is easier to answer than the noise upon it, so ours answers $D$. (Below
-# $\sigma = 0.3$ the weight of the *film's* error stays what it is there, and $w$ falls with $\sigma^2$.) No term speaks of time, of motion or of neighbours. The reader of the
+# $\sigma = 0.14$ the weight of the *film's* error stays what it is there, and $w$ falls with $\sigma^2$.) No term speaks of time, of motion or of neighbours. The reader of the
 # caption, the hidden captions, guidance and the sampler are those of the GLIDE lab. If $\hat\epsilon$ looked at one frame at a time, the loss would be a sum of image losses: an
 # image model *is* the film model with $F$ independent frames. Check the shipped class's loss against a film noised by hand.
 
@@ -215,21 +216,21 @@ def stirred(net, seed=0, spread=0.1):
 
 
 net = stirred(VideoUNet(VideoUNetConfig(tiny_image, patch=2)))
-untrained = FilmMaker(net, TextEncoder(len(WORDS), d=32, n_layer=1), log_sigma=(0.5, 1.0), shift=0.0).eval()
+untrained = FilmMaker(net, TextEncoder(len(WORDS), d=32, n_layer=1), log_sigma=(-0.5, 1.0), shift=0.0).eval()
 x0, told = scale(real_films[:4].double()), write_moving(*(part[:4] for part in real[1:]))
 g = torch.Generator().manual_seed(2)
-sigma = (0.5 + torch.randn(4, generator=g)).exp()
+sigma = (-0.5 + torch.randn(4, generator=g)).exp()
 eps = torch.randn(x0.shape, generator=g)
 level = sigma.reshape(4, 1, 1, 1, 1)
 x = x0 + level * eps
 text = untrained.read(told)
-D = net(x / (1 + level**2).sqrt(), sigma.log() / 4, text.states, text.pooled)
+D = net(x / (0.5**2 + level**2).sqrt(), sigma.log() / 4, text.states, text.pooled)
 eps_hat = (x - D) / level
-w = sigma**2 * (1 / sigma.clamp(min=0.3) ** 2 + 1)
+w = sigma**2 * (1 / sigma.clamp(min=0.14) ** 2 + 1 / 0.5**2)
 mine = (w * (eps_hat - eps).square().flatten(1).mean(1)).mean()
 with torch.no_grad():
     check("weighted error of the noise = the class's loss", mine, untrained.loss(x0, cond=told, generator=torch.Generator().manual_seed(2)))
-check_range("scaled films: standard deviation", x0.std(), 0.85, 1.15, digits=2)
+check_range("scaled films: standard deviation", x0.std(), 0.3, 0.4, digits=2)
 
 # %% [markdown]
 # **Step 5. Films stand more noise.** What does it help to see the other frames? For the Gaussian pixel the best denoiser of the whole film,
@@ -238,8 +239,8 @@ check_range("scaled films: standard deviation", x0.std(), 0.85, 1.15, digits=2)
 # \qquad \lambda_1 = 1 + (F-1)\rho,\ \lambda_2 = 1-\rho,$$
 # against $\sigma^2/(1+\sigma^2)$ for a frame alone. In the limit $\rho = 1$, a still film, it is $\sigma^2/(F+\sigma^2)$: *at noise $\sigma\sqrt F$ the
 # film is as clear as one frame at $\sigma$.* So the noise levels of training and sampling move up for films, by at most $\tfrac12\log F \approx 1.04$ in
-# $\log\sigma$ for eight frames. Ours are centred at $\log\sigma = 0.4$ for single frames and at $1.0$ for films, spread 1.4, in units of the data's standard
-# deviation. Check the formula against regression on simulated films.
+# $\log\sigma$ for eight frames. Ours are centred at $\log\sigma = -0.5$ for single frames and at $0.1$ for films, spread 1.3, for pixels whose standard
+# deviation is 0.35. Check the formula against regression on simulated films.
 
 # %%
 rho, s, n_frames = 0.9, 1.5, 8
@@ -427,8 +428,8 @@ check_range("with positions: largest difference", difference, 0.01, 100.0, digit
 # sum $a_w + b_f$ is zero. The table has rank one: it *is* a product. So each block is told
 # $$e_f = e + W_{\text{clock}}\big((U e)\odot(V\,\text{waves}_f)\big),$$
 # where $e$ holds noise level and text and $W_{\text{clock}}$ starts at zero. This is not a detail. Our first networks joined number and words in a perceptron with one hidden layer, which *can* form
-# products but starts with hardly any: after 2,400 steps 54 % of 50 films moved as told. Digits moved along the right axis and tossed a coin for the sense. With the product, the guess of
-# the clean frame stood where it should within 1,200 steps.
+# products but starts with hardly any: after 2,400 steps 54 % of 50 films moved as told. Digits moved along the right axis and tossed a coin for the sense. With the product, and
+# with places that learn sooner where they are, the guess of the clean frame stood where it should within 1,200 steps.
 
 # %%
 frames, sense = torch.arange(8.0), torch.tensor([-1.0, 1.0])
@@ -445,26 +446,43 @@ with torch.no_grad():
 check("what genlab's blocks are told", told_frames, product @ net.clock.weight.T + net.clock.bias, atol=1e-9)
 
 # %% [markdown]
-# ## 4. Training: pictures first, then films
+# ## 4. Training: a painter, then pictures, then films
 #
 # Neighbouring frames are nearly the same picture. For learning what a seven *is*, eight frames of one seven are worth little more than one; for the same computing you can show
-# eight sevens. So the training has two parts, and step 9 is what makes this possible. First the image network alone, on one frame (drawn afresh at every step) of each of
-# 64 films. Then the temporal layers are switched on, at zero, and 12 whole films a step teach the frames to agree. Large film models are trained in this order, too.
+# eight sevens. And a network that knows sevens exists: the painter of the GLIDE lab, of the same sizes. Step 9 is what makes it useful here. *Inflate* it: copy its image network and its
+# reader; all that is new starts at zero, so the film maker begins as that painter on every frame. Then train on single frames of films, with their numbers (the painter has met neither
+# "moving" nor a digit off the middle), and then switch on the temporal layers: 12 whole films a step teach the frames to agree. Large film models are made in this order, too.
 #
-# Here is a small one (16 channels, 40 steps of each part); every step draws new motions and new colours for its digits. The network starts with the answer zero, the mean film,
-# whose error is 1 and whose loss $w(\sigma)/\sigma^2$ is large where there is little noise. Before you look: when the frames are joined, what will the loss do?
+# First, what inflation is worth before any training. Then a small film maker (16 channels) from *random* weights, live: 40 steps of pictures and 40 of films, with new motions and new colours at
+# every step. Before you look: what will its loss do when the frames are joined?
 
 # %%
 torch.set_default_dtype(torch.float32)
-small = Recipe(width=16, d_text=16, n_steps=80, n_stills=40, batch_stills=64, batch_size=8, lr=6e-3)
+begun, fresh_maker, painter = film_maker().eval(), film_maker().eval(), load_model("glide_base")
+inflate(begun, painter)
+clips, words = film_batch(torch.Generator().manual_seed(12))(tuple(part[:64] for part in small_digits("test")))
+with torch.no_grad():
+    one = begun.denoiser(words[:4], joined=False)(clips[:4], torch.full((4,), 0.5))[:, :, 3]
+    alike = painter.denoiser(words[:4])(clips[:4, :, 3], torch.full((4,), 0.5))
+    begun.stills = fresh_maker.stills = True
+    first = [m.loss(clips, cond=words, generator=torch.Generator().manual_seed(13)).item() for m in (begun, fresh_maker)]
+check("inflated: the painter's answer, in frame 3", one.double(), alike.double(), atol=1e-4)
+check_range("loss on pictures, inflated, untrained", first[0], 0.05, 0.5, digits=2)
+check_range("loss on pictures, fresh, untrained", first[1], 5.0, 40.0, digits=2)
+
+# %%
+small = Recipe(width=16, d_text=16, n_layer=1, n_steps=80, n_stills=40, batch_size=8, lr=6e-3)
 records = widgets.watch(train_film_maker(film_maker(small), small), total=80, label="weighted noise error")
 losses = np.array([r.loss for r in records])
-check_range("pictures: first five steps", losses[:5].mean(), 1.5, 6.0, digits=2)
-check_range("pictures: last ten steps", losses[30:40].mean(), 0.5, 2.2, digits=2)
-check_range("films: last ten steps", losses[70:].mean(), 0.3, 1.6, digits=2)
+check_range("pictures: first five steps", losses[:5].mean(), 2.0, 40.0, digits=2)
+check_range("pictures: last ten steps", losses[30:40].mean(), 0.2, 3.0, digits=2)
+check_range("films: last ten steps", losses[70:].mean(), 0.1, 1.5, digits=2)
 
 # %% [markdown]
-# The shipped film maker has 48 channels and was trained by `genlab train text_to_video`. Its card:
+# The loss does not fall at the join as it did before. In the shipped training it rises there from 0.10 to 0.21: films get more noise, and more of what it hides cannot be known. Then the frames
+# tell each other, and it ends at 0.09, below that of pictures in less noise.
+#
+# The shipped film maker was inflated and trained by `genlab train text_to_video`: 700 steps on single frames, 2,600 on films. Its card:
 
 # %%
 maker, stated = load_model("text_to_video"), card("text_to_video")
@@ -475,13 +493,13 @@ print(f"{n_weights:,} weights, {stated['bytes'] / 1e6:.1f} MB, trained in ~{stat
 # %% [markdown]
 # ## 5. Films from captions, measured
 #
-# Five captions, all frames of a film at once, eight steps of DPM-Solver++ with guidance $w = 3$. What a film shows is decided in much noise, so only levels
-# $\sigma \ge 1$ are guided (lesson 13's interval), five of the eight: thirteen passes of the network for a film.
+# Five captions, all frames of a film at once, twelve steps of DPM-Solver++ with guidance $w = 3$. What a film shows is decided in much noise, so only levels
+# $\sigma \ge 0.4$ are guided (lesson 13's interval), eight of the twelve: twenty passes of the network for a film.
 
 # %%
 captions = ["a red seven moving left", "a cyan three moving right", "a yellow five moving up",
             "a magenta zero moving down", "a green two turning"]  # fmt: skip
-films = maker.sample(captions, guidance_scale=3.0, n_steps=8, generator=torch.Generator().manual_seed(3))
+films = maker.sample(captions, guidance_scale=3.0, n_steps=12, generator=torch.Generator().manual_seed(3))
 show_films(films, captions, "generated films, frames 0 to 7")
 
 # %% [markdown]
@@ -495,17 +513,19 @@ show_films(films, captions, "generated films, frames 0 to 7")
 # - *Residual*: of each next frame, the share of its energy that the best of seven motions (rest, a step to four sides, a turn either way) leaves
 #   unexplained.
 #
-# Real held-out films give the ceiling. Then the same 60 captions four ways: frames together; together but without guidance; each frame alone, told its number
+# Real held-out films give the ceiling. Then the same 30 captions four ways: frames together; together but without guidance; each frame alone, told its number
 # (temporal layers cut); each alone and all from the same noise.
 
 # %%
-claims = wanted(60, seed=1)
+claims = wanted(50, seed=1)  # every digit and motion
+drawn = torch.randperm(50, generator=torch.Generator().manual_seed(10))[:30]
+claims = type(claims)(*(part[drawn] for part in claims))
 judge = film_judge()
 real_claims = type(claims)(real.digit[:100], real.colour[:100], real.motion[:100])
 scores = {"real films": film_scores(real_films[:100], real_claims, judge)}
 made = {
     "together": shot(maker, claims),
-    "together, w = 1": maker.sample(write_moving(*claims), n_steps=8, generator=torch.Generator().manual_seed(4)),
+    "together, w = 1": maker.sample(write_moving(*claims), n_steps=12, generator=torch.Generator().manual_seed(4)),
     "each alone": shot(maker, claims, joined=False),
     "alone, same noise": shot(maker, claims, joined=False, shared=True),
 }
@@ -522,28 +542,32 @@ axes[0].invert_yaxis()
 
 # %% [markdown]
 # The figures below that begin with "card" come from 500 films each, measured once after the training; `genlab systems --verify` remakes them. The others are
-# of the 60 films that you just made.
+# of the 30 films that you just made.
 
 # %%
 check_range("ceiling: real films, same digit", scores["real films"]["same digit"], 0.95, 1.0)
 check_range("card: motion right", figures["motion"], 0.95, 1.0)
 check_range("card: same digit in 8 frames", figures["same digit"], 0.90, 1.0)
-check_range("card: digit right in 8 frames", figures["digit"], 0.8, 1.0)
-check_range("card: colour right in 8 frames", figures["colour"], 0.95, 1.0)
-check_range("card: residual", figures["residual"], 0.0, 0.2)
-check_range("card: frames alone, motion right", figures["alone: motion"], 0.3, 1.0)
-check_range("card: frames alone, same digit", figures["alone: same digit"], 0.0, 0.9)
-check_range("card: frames alone, residual", figures["alone: residual"], 0.2, 1.0)
+check_range("card: digit right in 8 frames", figures["digit"], 0.88, 1.0)
+check_range("card: colour right in 8 frames", figures["colour"], 0.98, 1.0)
+check_range("card: residual", figures["residual"], 0.03, 0.08)
+check_range("card: frames alone, motion right", figures["alone: motion"], 0.95, 1.0)
+check_range("card: frames alone, same digit", figures["alone: same digit"], 0.6, 0.85)
+check_range("card: frames alone, residual", figures["alone: residual"], 0.25, 0.4)
+check_range("residual: together / frame by frame", figures["residual"] / figures["alone: residual"], 0.05, 0.25)
 for name in made:
-    check_range(f"60 films, {name}: motion right", scores[name]["motion"], 0.2, 1.0, digits=2)
-    check_range(f"60 films, {name}: same digit", scores[name]["same digit"], 0.0, 1.0, digits=2)
-    check_range(f"60 films, {name}: residual", scores[name]["residual"], 0.0, 1.0, digits=2)
+    check_range(f"30 films, {name}: motion right", scores[name]["motion"], 0.0, 1.0, digits=2)
+    check_range(f"30 films, {name}: same digit", scores[name]["same digit"], 0.0, 1.0, digits=2)
+    check_range(f"30 films, {name}: residual", scores[name]["residual"], 0.0, 1.0, digits=2)
 
 # %% [markdown]
-# Read the rows. *Each alone* has the motion: where the digit stands in frame 5 is part of frame 5's law, and the frame is told its number. (Question 1.) What it
-# lacks is everything that the caption leaves open: eight frames, eight hands. *Alone, same noise* repairs much of that, without one temporal
-# layer: equal noise makes similar choices (question 2). It is a dependence that nobody trained, as step 3 said; measure what it leaves: the residual stays
-# above that of the films made together, where every frame has seen all the others at every step.
+# Read the rows. *Each alone* has the motion: where the digit stands in frame 5 is part of frame 5's law, and the frame is told its number. (Question 1.) Its digit is right in most frames,
+# too. What it lacks is everything that the caption leaves open: eight frames, eight hands. *Alone, same noise* starts every frame from one noise: a
+# dependence that nobody trained, as step 3 said (question 2). Only *together* has every frame seen all the others at every step, and it leaves a sixth of the residual of frames alone.
+#
+# *Same digit* is a strict measure. Were errors of frames independent, eight right readings in 90 % of films would need 98.7 % in each frame ($0.987^8 = 0.90$); real films reach 98 %. A training of
+# the same length from random weights reached 66 % of 50 films, with 98 % of the motions: motion is soon learned, the shape of a digit takes long, and single pictures teach it. And without
+# guidance ($w = 1$) few films keep their digit: the words are what holds the frames together in much noise.
 
 # %%
 show_films([made["together"][7], made["each alone"][7], made["alone, same noise"][7]],
@@ -552,8 +576,8 @@ show_films([made["together"][7], made["each alone"][7], made["alone, same noise"
 # %% [markdown]
 # ## 6. It fails
 #
-# **Failure 1: no temporal layers.** That was the second row: with the links cut the residual of the frames is what strangers in the same place would have. Its size is no
-# accident of these weights: take *real* films of one digit and one motion, and exchange frames between them.
+# **Failure 1: no temporal layers.** That was *each alone*: with the links cut, a third of each next frame is unexplained. It is no accident of these weights: take *real* films of one digit
+# and one motion, and exchange frames between them. Strangers leave even more, because real hands differ more than guided ones.
 
 # %%
 sevens = ((real.digit == 7) & (real.motion == MOTIONS.index("moving left"))).nonzero()[:, 0]
@@ -564,15 +588,15 @@ check_range("strangers: residual", motion_residual(strangers.double()).mean(), 0
 check_range("the films that they came from", motion_residual(real.films[sevens].double()).mean(), 0.0, 0.1)
 
 # %% [markdown]
-# **Failure 2: no positions.** Take the numbers away from the frames, in the temporal attention and in what the blocks are told; keep every weight. Step 11 leaves no
-# hope, and here is the coin. Forty films, half "moving left", half "moving right". Also, the same noise backwards makes the same film backwards, to the last digit that
-# single precision has.
+# **Failure 2: no positions.** Take the numbers away from the frames, in the temporal attention and in what the blocks are told; keep every weight. Step 11 allows "left" at most every second
+# film. This network does something else: twenty films, half "moving left", half "moving right", and nothing moves. The frames still agree on one digit, and with no number to
+# tell them apart the one thing they can agree on is to stand still. Also, the same noise backwards makes the same film backwards, to the last digit that single precision has.
 
 # %%
 blind = film_maker(dataclasses.replace(Recipe(), positions=False)).eval()
 blind.load_state_dict(maker.state_dict())
-ways = ["a red seven moving left", "a red seven moving right"] * 20
-noise = torch.randn(40, 3, 8, 16, 16, generator=torch.Generator().manual_seed(7))
+ways = ["a red seven moving left", "a red seven moving right"] * 10
+noise = torch.randn(20, 3, 8, 16, 16, generator=torch.Generator().manual_seed(7))
 unordered = blind.sample(ways, guidance_scale=3.0, n_steps=8, noise=noise)
 again = blind.sample(ways[:4], guidance_scale=3.0, n_steps=8, noise=noise[:4].flip(2))
 check("noise backwards, film backwards", again.double(), unordered[:4].flip(2).double(), atol=1e-2)
@@ -580,8 +604,9 @@ check("noise backwards, film backwards", again.double(), unordered[:4].flip(2).d
 left, right = (measure_motion(unordered[k::2].amax(1)) for k in (0, 1))
 moved_left, moved_right = ((torch.cat([left, right]) == m).sum().item() for m in (0, 1))
 correct = ((left == 0).sum() + (right == 1).sum()).item()
-print(f"of 40: ~{moved_left} moved left, ~{moved_right} right; ~{correct} of those as their caption says")
-check_range("right way, of those that moved left or right", correct / max(1, moved_left + moved_right), 0.2, 0.8)
+print(f"of 20: ~{moved_left} moved left, ~{moved_right} right; ~{correct} of those as their caption says")
+check_range("moved as told, of all 20", correct / 20, 0.0, 0.5)
+check_range("residual: frames that agree, and rest", motion_residual(unordered.amax(1).double()).mean(), 0.0, 0.1)
 
 # %% [markdown]
 # **Failure 3: a longer film than trained.** The network takes any number of frames. Ask for sixteen, numbered 0 to 15: beyond 7 it has seen no number and no distance. Now number the sixteen
@@ -589,10 +614,10 @@ check_range("right way, of those that moved left or right", correct / max(1, mov
 # seen whole ones. What is worse for a network, numbers that are too large or numbers in between?
 
 # %%
-n_long = 16
-pushes = ["a red seven moving left", "a cyan three moving right", "a yellow five moving up", "a blue zero moving down"] * 4
+n_long = 8
+pushes = ["a red seven moving left", "a cyan three moving right", "a yellow five moving up", "a blue zero moving down"] * 2
 noise = torch.randn(n_long, 3, 16, 16, 16, generator=torch.Generator().manual_seed(8))
-wanted_digit = torch.tensor([7, 3, 5, 0] * 4)
+wanted_digit = torch.tensor([7, 3, 5, 0] * 2)
 still = torch.zeros(n_long, dtype=torch.int64)  # nothing turns
 long_films = {}
 for name, times in (("numbers 0 to 15", torch.arange(16.0)), ("numbers 0 to 7, in steps of 7/15", torch.linspace(0, 7, 16))):
@@ -606,6 +631,10 @@ figure, axes = plt.subplots(4, 1, figsize=(10, 3.6))
 for ax, (name, film) in zip(axes, itertools.product(long_films, (0, 1)), strict=True):
     ax.imshow(canvas(long_films[name][film].double()).numpy(), vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[], title=f"{pushes[film]}; {name}")
+
+# %% [markdown]
+# Numbers in between are harmless: sines of 2.3 lie between those of 2 and 3, and the film is the trained one at twice the rate. Numbers beyond the trained ones are not: from frame 8 on the
+# digits fade, and the place is wrong. A longer film needs numbers that were trained, so production systems extend films window by window.
 
 # %% [markdown]
 # ## 7. Page through a film
@@ -673,19 +702,20 @@ widgets.quiz("text_to_video")
 # 2. The objective of a film model is that of an image model, over more pixels.
 # 3. What changes is the denoiser: it sees all frames, and is then better at every noise level.
 # 4. $F$ frames of the same thing stand up to $\sqrt F$ times more noise: shift the levels of training and sampling.
-# 5. Factorised attention weighs $FN(N+F)$ pairs instead of $(FN)^2$, and two layers reach everything.
+# 5. Factorised attention weighs $FN(N+F)$ pairs instead of $(FN)^2$, and two layers reach everything. It is full attention where scores are sums, and a full convolution where
+#    the kernel has rank one.
 # 6. Temporal layers that start at zero make the film model start as the image model; with one frame, or links cut, it is one again.
-# 7. Without positions a film and its reverse are equally likely, whatever the training.
+# 7. Without positions a film and its reverse are equally likely, whatever the training; with them, a direction is a product of a word and a number.
 # 8. Equal noise in all frames makes frames alike, by a dependence that nobody trained.
 # 9. A film is measured in parts: words kept, one digit throughout, and what motion leaves unexplained between neighbours.
 # 10. Guidance, captions and solver are the image model's.
 #
 # **Back to your predictions.** 1: motion and digit are right, the handwriting is another in every frame. 2: much more alike, and still not the film's
-# own law. 3: 7.1. 4: every second time at most, of the films that move left or right at all.
+# own law. 3: 7.1. 4: every second time at most, and with these weights never.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
-# | text to video | noise-prediction error over the film | DPM-Solver++, guided, all frames at once | 2 per step, each for all frames | a bound at best (lesson 12), none reported | memory and time that grow with the film |
+# | text to video | noise-prediction error over the film | DPM-Solver++, guided, all frames at once | 1 or 2 a step, each for all frames: 20 here | a bound at best (lesson 12), none reported | memory and time that grow with the film |
 #
 # **What production systems add.** They compress first: a VAE over space *and time* shortens the film by a factor of four or eight along each axis, and the diffusion runs on
 # its latents (lab 2). Transformers over space-time patches have replaced the U-Net, with full attention where memory allows. They train on images and films together, as our cut links do, because captioned images are
