@@ -762,9 +762,10 @@ for name, text in TEXTS.items():
 # | language and image | cross-entropy and noise prediction | tokens one by one, then a loop | exact for the words, none for the picture | both bills |
 # | flow density estimator | exact log-likelihood | one pass | exact | only invertible layers |
 #
-# Look at the two hybrids: the map does not need a sixth card for them, only two of its own, and the bill is the sum. Labs show what the
-# placing predicts, measured: [language model](systems/language_model.ipynb), [latent diffusion](systems/latent_diffusion.ipynb),
-# [GLIDE-style diffusion](systems/glide.ipynb) and the [flow density estimator](systems/flow_density_estimator.ipynb).
+# Look at the two hybrids: the map does not need a sixth card for them, only two of its own, and the bill is the sum. The seven labs show
+# what the placing predicts, measured: [language model](systems/language_model.ipynb), [latent diffusion](systems/latent_diffusion.ipynb),
+# [GLIDE-style diffusion](systems/glide.ipynb), [StyleGAN](systems/stylegan.ipynb), [text to video](systems/text_to_video.ipynb),
+# [language and image](systems/language_and_image.ipynb) and the [flow density estimator](systems/flow_density_estimator.ipynb).
 #
 # Now the map of lesson 01, filled: every model of the course and every stage of every system, where its *measurements* put it.
 
