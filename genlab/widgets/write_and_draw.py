@@ -84,11 +84,11 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
         figure,
         update,
         prompt=ipywidgets.Text(value="a thin red", description="prompt", continuous_update=False),
-        temperature=ipywidgets.FloatLogSlider(
-            value=1.0, base=10, min=-1, max=1, step=0.1, description="temperature"
-        ),
         guidance=ipywidgets.FloatSlider(
             value=3.0, min=0, max=6, step=0.5, description="guidance w"
         ),
         seed=ipywidgets.IntSlider(value=1, min=0, max=30, description="seed"),
+        temperature=ipywidgets.FloatLogSlider(
+            value=1.0, base=10, min=-1, max=1, step=0.1, description="temperature"
+        ),
     )
