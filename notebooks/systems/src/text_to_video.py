@@ -555,10 +555,15 @@ check_range("card: frames alone, motion right", figures["alone: motion"], 0.95, 
 check_range("card: frames alone, same digit", figures["alone: same digit"], 0.6, 0.85)
 check_range("card: frames alone, residual", figures["alone: residual"], 0.25, 0.4)
 check_range("residual: together / frame by frame", figures["residual"] / figures["alone: residual"], 0.05, 0.25)
-for name in made:
-    check_range(f"30 films, {name}: motion right", scores[name]["motion"], 0.0, 1.0, digits=2)
-    check_range(f"30 films, {name}: same digit", scores[name]["same digit"], 0.0, 1.0, digits=2)
-    check_range(f"30 films, {name}: residual", scores[name]["residual"], 0.0, 1.0, digits=2)
+bands = {  # of 30 films: motion, same digit (three films more or fewer), residual
+    "together": ((0.86, 1.0), (0.76, 0.97), (0.03, 0.09)),
+    "together, w = 1": ((0.86, 1.0), (0.26, 0.47), (0.08, 0.18)),
+    "each alone": ((0.86, 1.0), (0.6, 0.8), (0.25, 0.42)),
+    "alone, same noise": ((0.83, 1.0), (0.66, 0.87), (0.1, 0.2)),
+}
+for name, three in bands.items():
+    for kind, band in zip(("motion", "same digit", "residual"), three, strict=True):
+        check_range(f"30 films, {name}: {kind}", scores[name][kind], *band, digits=2)
 
 # %% [markdown]
 # Read the rows. *Each alone* has the motion: where the digit stands in frame 5 is part of frame 5's law, and the frame is told its number. (Question 1.) Its digit is right in most frames,
@@ -583,7 +588,7 @@ show_films([made["together"][7], made["each alone"][7], made["alone, same noise"
 sevens = ((real.digit == 7) & (real.motion == MOTIONS.index("moving left"))).nonzero()[:, 0]
 g = torch.Generator().manual_seed(6)
 strangers = torch.stack([real.films[sevens[torch.randperm(len(sevens), generator=g)], f] for f in range(8)], 1)
-check("strangers: motion is still right", (measure_motion(strangers) == 0).double().mean(), 1.0, atol=0.2)
+check_range("strangers: motion is still right", (measure_motion(strangers) == 0).double().mean(), 0.95, 1.0, digits=2)
 check_range("strangers: residual", motion_residual(strangers.double()).mean(), 0.25, 0.8, digits=2)
 check_range("the films that they came from", motion_residual(real.films[sevens].double()).mean(), 0.0, 0.1)
 
@@ -605,7 +610,7 @@ left, right = (measure_motion(unordered[k::2].amax(1)) for k in (0, 1))
 moved_left, moved_right = ((torch.cat([left, right]) == m).sum().item() for m in (0, 1))
 correct = ((left == 0).sum() + (right == 1).sum()).item()
 print(f"of 20: ~{moved_left} moved left, ~{moved_right} right; ~{correct} of those as their caption says")
-check_range("moved as told, of all 20", correct / 20, 0.0, 0.5)
+check_range("moved at all, of 20", (moved_left + moved_right) / 20, 0.0, 0.1, digits=2)
 check_range("residual: frames that agree, and rest", motion_residual(unordered.amax(1).double()).mean(), 0.0, 0.1)
 
 # %% [markdown]
@@ -620,12 +625,14 @@ noise = torch.randn(n_long, 3, 16, 16, 16, generator=torch.Generator().manual_se
 wanted_digit = torch.tensor([7, 3, 5, 0] * 2)
 still = torch.zeros(n_long, dtype=torch.int64)  # nothing turns
 long_films = {}
-for name, times in (("numbers 0 to 15", torch.arange(16.0)), ("numbers 0 to 7, in steps of 7/15", torch.linspace(0, 7, 16))):
+trained, beyond = (0.9, 1.0), (0.55, 0.87)  # shares of 64 frames
+takes = (("numbers 0 to 15", torch.arange(16.0), beyond), ("numbers 0 to 7, in steps of 7/15", torch.linspace(0, 7, 16), trained))
+for name, times, band in takes:
     long_films[name] = maker.sample(pushes, guidance_scale=3.0, n_steps=8, noise=noise, times=times)
     right = read_frames(long_films[name].amax(1).double(), still, judge) == wanted_digit[:, None]
     first, second = right[:, :8].double().mean(), right[:, 8:].double().mean()
-    check_range(f"{name}: frames 0-7, digit right", first, 0.0, 1.0, digits=2)
-    check_range(f"{name}: frames 8-15, digit right", second, 0.0, 1.0, digits=2)
+    check_range(f"{name}: frames 0-7, digit right", first, *trained, digits=2)
+    check_range(f"{name}: frames 8-15, digit right", second, *band, digits=2)
 
 figure, axes = plt.subplots(4, 1, figsize=(10, 3.6))
 for ax, (name, film) in zip(axes, itertools.product(long_films, (0, 1)), strict=True):
