@@ -4,6 +4,7 @@ Every notebook has its text and the other way round, with the same cells; every 
 run, in order, without an error (nbval runs a cell that was never run, and compares nothing);
 nothing that varies from run to run is stored; and the files stay small enough to read."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ DIRECTIVES = (
     "NBVAL_RAISES_EXCEPTION",
     "PYTEST_VALIDATE",
 )
+EVERY_SHARE = re.compile(r"check_range\(.*, 0(\.0)?, 1(\.0)?(, digits=\d)?\)")
 
 
 def notebooks(folder):
@@ -72,6 +74,11 @@ def cell_complaints(path):
         tags = " ".join(cell.metadata.get("tags", []))
         if "nbval" in tags or any(directive in cell.source for directive in DIRECTIVES):
             bad.append(f"{where} hides its output from the comparison")
+        bad += [
+            f"{where} checks a share against everything: {line.strip()}"
+            for line in cell.source.splitlines()
+            if EVERY_SHARE.search(line)
+        ]
         bad += [f"{where} shows an error" for out in cell.outputs if out.output_type == "error"]
         bad += [
             f"{where} stores the id of a widget"

@@ -116,6 +116,7 @@ def test_each_disorder_is_named(pair, edit, says):
         ("\n# %%\n# NBVAL_IGNORE_OUTPUT\nprint(3)\n", "hides its output"),
         ('\n# %% tags=["nbval-skip"]\nprint(3)\n', "hides its output"),
         ("\n# %%\n" + "print(3)\n" * 41, "41 lines"),
+        ('\n# %%\ncheck_range("a share", x, 0.0, 1.0, digits=2)\n', "against everything"),
     ],
 )
 def test_cells_that_break_the_rules_are_named(pair, addition, says):

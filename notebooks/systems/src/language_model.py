@@ -438,7 +438,7 @@ for name, (low, high) in {
 check_range("order-5 counter, bits per byte", table["order-5 counter"], 1.5, 2.2, digits=2)
 check_range("this model, bits per byte", ours, 1.2, 1.9, digits=2)
 check_range("its card says, with a stride of 128", card("language_model")["metrics"]["bits_per_byte"], 1.2, 1.9, digits=2)
-check_range("below xz given the training text, by", table["xz, given the training text"] - ours, 0.0, 1.0, digits=2)
+check_range("below xz given the training text, by", table["xz, given the training text"] - ours, 0.2, 0.5, digits=2)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.2), width_ratios=(1.5, 1))
