@@ -22,6 +22,7 @@ BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
 
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
+NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
 LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
 LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denoiser|denoises|energy based|langevin|energ(y|ies)|"
@@ -116,7 +117,7 @@ def _ordered_flow(draft: Draft, plain: Found) -> None:
     own = draft.sign("ordered flow") + draft.sign("inverse autoregressive")
     apart = draft.sign("language") or (plain[LATENT] and not own)
     if plain[FLOW] and not apart:  # an autoregressive flow is only a flow
-        draft.ordered = plain[AR]
+        draft.ordered = [f for f in plain[AR] if not NAMES.search(f.phrase.lower())]
         plain[AR] = []
 
 

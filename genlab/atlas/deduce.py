@@ -108,9 +108,14 @@ def _links(draft: Draft, here: set[str]) -> dict[str, str]:
         links["none"] = "adversarial: x = G(z) without a density"
     if draft.sampling == "optimisation":
         links["none"] = "what descends anew for each sample has no density"
-    if "few-step-diffusion" in draft.flags:
+    if "few-step-diffusion" in draft.flags and not _only_a_solver(draft):
         links["none"] = "a few-step student no longer follows the ODE of its teacher"
     return links
+
+
+def _only_a_solver(draft: Draft) -> bool:
+    """Say whether few steps are owed to a better solver, so that the ODE is still followed."""
+    return bool(draft.sign("solver")) and not distilled_from(draft) and ADV not in draft.paradigms
 
 
 def _by_the_text(draft: Draft) -> None:

@@ -4,14 +4,16 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .phrases import NUMBERS, Rule, compiled, number
 from .rules import ADV, AR, RULES
+from .roles import MENTION
 from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
 
 NEAR = 40  # characters to either side in which `unless` is looked for
+WEAK = ("paradigm", "objective")  # axes on which a mention does not count
 OWN_DENIAL = compiled("no|not|nothing|never|without|zero")
 
 
@@ -42,7 +44,13 @@ class Finding:
         """Whether it counts; a teacher's own method is the student's, unless it is another's."""
         passed_on = self.polarity == "teacher" and self.rule.says not in (AR, ADV)
         denial = self.axis == "flag" and OWN_DENIAL.match(self.phrase.lower())
-        return self.polarity == ASSERTED or passed_on or bool(denial and self.polarity == "negated")
+        only = self.polarity == MENTION and self.axis not in WEAK
+        return (
+            self.polarity == ASSERTED
+            or passed_on
+            or only
+            or bool(denial and self.polarity == "negated")
+        )
 
 
 def find(text: str) -> list[Finding]:
@@ -69,6 +77,20 @@ def find(text: str) -> list[Finding]:
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text)
                 )  # fmt: skip
     return found
+
+
+def promoted(found: list[Finding]) -> list[Finding]:
+    """Let mentions count where nothing plainer names a component.
+
+    Args:
+        found: what `find` returned.
+
+    Returns:
+        The same findings; those that are only mentioned are asserted if no other component is.
+    """
+    if any(f.axis == "paradigm" and f.asserted and not f.rule.hint for f in found):
+        return found
+    return [replace(f, polarity=ASSERTED) if f.polarity == MENTION else f for f in found]
 
 
 def _matches(rule: Rule, text: str) -> list[tuple[int, int]]:
@@ -139,7 +161,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or PIECES.search(m.group())
             or EACH.match(sentence.text, m.end())
             or ROUNDS.match(m.group()[-6:] + sentence.text[m.end() : m.end() + 1])
-            or strongest(around, m.start(), m.end()) != ASSERTED
+            or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
         ):
             continue
         start, end = sentence.span(m.start(), m.end())

@@ -73,7 +73,7 @@ def misleading(draft: Draft, text: str) -> list[Reason]:
     for sentence in sentences(text):
         around = scopes(sentence.text)
         for m in PART.finditer(sentence.text):
-            own = strongest(around, m.start(), m.end()) in ("asserted", "aside")
+            own = strongest(around, m.start(), m.end()) in ("asserted", "aside", "mention")
             if own and _is_name(sentence, m, bool(speaks)) and known and _wrong(draft, m.group()):
                 start, end = sentence.span(m.start(), m.end())
                 reasons.append(f"the name {text[start:end]}")

@@ -40,7 +40,7 @@ LISTS = {
     "several": "two|three|four|five|six|eight|sixteen|several|multiple|many|a few|a handful of|all",
     "step": "steps?|passes|iterations?|evaluations?|calls|updates|rounds|sweeps|jumps",
 }
-TURNS = r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing)\b)"
+TURNS = r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing|which|who|while|whereas|because)\b)"
 GAP = (
     rf"(?:[ -]{TURNS}[\w,'%/()]+){{0,4}}?[ -]"  # no phrase reaches over a word that turns the sense
 )

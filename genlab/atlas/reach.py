@@ -8,13 +8,19 @@ from collections.abc import Callable
 
 OWN = "we|our|ours|it|its|the|this|these|they|a|an|one|each|there|no"
 LIST_END = r"\w+(?:[ -][\w']+){0,2}(?:[,.;]|$)"  # "..., and diffusion models." goes on the list
+VERBS = (
+    "is|are|was|were|has|have|had|does|do|did|can|could|will|gives?|needs?|uses?|takes?|trains?|"
+    "samples?|runs?|makes?|keeps?|draws?|turns?|maps?|decodes?|generates?|predicts?|produces?|"
+    "denoises?|learns?|models?|adds?|enlarges?|follows?|restores?|brings?|yields?|works?|judges?"
+)
 STOP = re.compile(
     r"[;:()]| - |, (?:but|which|who|so|while|whereas|although|though|because|since|yet|instead|only"
     r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|just"
     r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"
     rf"|, and (?:nothing|no|it|we|the|none|all|there)\b|, and (?!{LIST_END})"
     r"| (?:but|because|although|though|since|so that|yet|while|whereas|until)\b"
-    r"| and (?:an?|the|is|are|has|have|uses?|can|it|its|runs?|trains?|samples?|then|so|we|gives?|"
+    rf"| and (?:an?|the) (?=(?:[\w'-]+ ){{1,6}}?(?:{VERBS}) )"
+    r"| and (?:is|are|has|have|uses?|can|it|its|runs?|trains?|samples?|then|so|we|gives?|"
     r"keeps?|needs?|reports?|starts?|draws?|shows?)\b"
 )
 TO = re.compile(r" (?:by|with|to|for|of|in favour of|-+>|→)[ ]")
@@ -93,7 +99,8 @@ def _line(text: str, start: int, end: int) -> Span:
 
 
 def _forward(text: str, start: int, end: int) -> int:
-    """Return where a scope ends that begins at `end`."""
+    """Return where a scope ends that begins at `end`; it goes on after what is in parentheses."""
+    text = text[:end] + PARENTHESES.sub(lambda m: "_" * len(m.group()), text[end:])
     stop = STOP.search(text, end)
     last = stop.start() if stop else len(text)
     if start <= 2:  # an opening "Unlike GANs, our model ..." ends at a comma
@@ -103,6 +110,7 @@ def _forward(text: str, start: int, end: int) -> int:
     return min(last, words.end() if words else last)
 
 
+PARENTHESES = re.compile(r"\([^()]{0,80}\)")
 ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
 
 
@@ -118,6 +126,14 @@ def _opening(text: str, end: int) -> int:
     return comma if comma > 0 else len(text)
 
 
+FRONT = re.compile(r"(?:in|unlike|while|whereas|where|compared|as|like|with|after|since|though)\b")
+
+
+def _front(text: str, start: int, end: int) -> int:
+    """Return where a phrase ends with which the sentence opens."""
+    return _opening(text, end) if start < 40 and FRONT.match(text) else len(text)
+
+
 def _clause(text: str, start: int, end: int) -> tuple[int, int]:
     before = [m.end() for m in CLAUSE.finditer(text, 0, start)]
     after = CLAUSE.search(text, end)
@@ -126,7 +142,6 @@ def _clause(text: str, start: int, end: int) -> tuple[int, int]:
 
 REACHES: dict[str, Callable[[str, int, int], Span]] = {
     "after": lambda text, start, end: (end, _forward(text, start, end)),
-    "far": lambda text, start, end: (start, _until(FAR, text, end)),
     "comma": lambda text, start, end: (
         end, min(_forward(text, end, end), _until(COMMA, text, end))
     ),
@@ -136,6 +151,8 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
     "until to": lambda text, start, end: (
         end, min(_forward(text, start, end), _until(TO, text, end))
     ),
+    "far": lambda text, start, end: (start, min(_until(FAR, text, end), _front(text, start, end))),
+    "so far": lambda text, start, end: (0, start),
     "onward": lambda text, start, end: (_clause(text, start, end)[0], _until(ONWARD, text, end)),
     "stretch": _stretch,
     "before": lambda text, start, end: (_clause(text, start, end)[0], start),

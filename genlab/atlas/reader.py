@@ -14,7 +14,7 @@ from .claims import claims, overclaims
 from .components import components
 from .deduce import likelihood, sampling
 from .draft import ORDER, Draft, Reason
-from .findings import Finding, Steps, counts, find
+from .findings import Finding, Steps, counts, find, promoted
 from .naming import misleading, name_spans
 from .objectives import objectives
 from .text import checked
@@ -85,7 +85,7 @@ def read_release(text: str) -> Reading:
         (('flow',), 'one-pass', 'exact')
     """
     names = name_spans(checked(text))
-    found = [f for f in find(text) if not any(a <= f.start and f.end <= b for a, b in names)]
+    found = [f for f in promoted(find(text)) if not any(a <= f.start and f.end <= b for a, b in names)]
     draft = Draft(found, counts(text))
     for step in (
         components, claims, objectives, sampling, likelihood, overclaims

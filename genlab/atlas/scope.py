@@ -10,10 +10,11 @@ import re
 
 from .phrases import compiled
 from .reach import reach_of
+from .roles import MENTION, mentions
 from .triggers import TRIGGERS
 
 ASSERTED = "asserted"
-POLARITIES = ("negated", "compared", "past", "planned", "aside", "teacher", ASSERTED)
+POLARITIES = ("negated", "compared", "past", "planned", "aside", "teacher", MENTION, ASSERTED)
 
 NOTHING = re.compile(
     r"^(?:[-*•+] )?[^:.]{1,60}: (?:none (?:in|at|of|for)\b.*|none|no|off|n/a|false|never|"
@@ -47,7 +48,7 @@ def scopes(sentence: str) -> list[tuple[int, int, str]]:
                 if not any(a <= m.start() < b for a, b in shields):
                     found.append((*reach_of(trigger.reach, sentence, m.start(), m.end()),
                                   trigger.polarity))  # fmt: skip
-    return found
+    return found + [(a, b, MENTION) for a, b in mentions(sentence)]
 
 
 def polarity(sentence: str, start: int, end: int) -> str:

@@ -124,7 +124,8 @@ def _foreign(text: str) -> str | None:
     return name if many and counts[name] > 2 * english else None
 
 
-KEY = re.compile(r"[ \t]*[\w][\w /(),'-]{0,40}:(?:[ \t]|$)")
+TITLE = 8  # words: a longer line that ends early was only wrapped by hand
+KEY = re.compile(r"[ \t]*\**[\w][\w /(),'-]{0,40}:\**(?:[ \t]|$)")
 BULLET = re.compile(r"[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]")
 END = re.compile(r"[.!?](?=[ )]|$)")
 ABBREVIATION = re.compile(r"(?:\be\.g|\bi\.e|\bvs|\bcf|\bfig|\bapprox|\betc)\.$")
@@ -170,20 +171,32 @@ def _part(whole: Sentence, start: int, end: int) -> Sentence:
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:
-    """Return the ends of paragraphs, and of the items where the text is a list."""
+    """Return the ends of paragraphs, of headings, and of the items where the text is a list."""
     lines, position = [], 0
     for line in text.splitlines(keepends=True):
         lines.append((position, line))
         position += len(line)
     listed = sum(bool(KEY.match(line)) for _, line in lines) >= 3
+    width = max((len(line.rstrip()) for _, line in lines), default=0)
     cuts = [0]
     for n, (position, line) in enumerate(lines[1:], 1):
-        new = BULLET.match(line) or not line.strip() or not lines[n - 1][1].strip()
-        if new or (listed and KEY.match(line)):
+        before = lines[n - 1][1]
+        new = BULLET.match(line) or not line.strip() or not before.strip()
+        if new or (listed and KEY.match(line)) or _broken(before, line, width):
             cuts.append(position)
     return list(zip(cuts, [*cuts[1:], len(text)], strict=True))
 
 
+def _broken(before: str, line: str, width: int) -> bool:
+    """Say whether a line ends on purpose: it is a heading, or the next word had found room on it."""
+    if before.lstrip().startswith("#") or line.lstrip().startswith("#"):
+        return True
+    room = width - len(before.rstrip()) - 1
+    title = len(before.split()) <= TITLE and not before.rstrip().endswith((",", "-", ":"))
+    return title and len((line.split() or [""])[0]) <= room
+
+
+MARKS = re.compile(r"\*\*|__|`|(?<=\s)\*(?=\w)|(?<=[\w.:])\*(?=[\s:,.])|(?:^|(?<=\n))[ \t]*#+[ \t]")
 DASHES = str.maketrans("‐‑‒–—−’‘", "------''")
 
 
@@ -191,7 +204,10 @@ def _plain(text: str, start: int, end: int) -> Sentence:
     """Return the text in lower case, every run of white space as one space."""
     characters: list[str] = []
     origin: list[int] = []
+    marks = {k for m in MARKS.finditer(text, start, end) for k in range(*m.span())}
     for place in range(start, end):
+        if place in marks:
+            continue
         character = text[place].translate(DASHES)
         if character.isspace():
             character = " "

@@ -128,7 +128,9 @@ TRIGGERS = (
         "to)|versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|"
         "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|outlast*|outpac*|"
         "outshin*|exceed*|outdo*|"
-        "outclass*|outrun*|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
+        "outclass*|outrun*|(lags?|lagged|lagging|trails?|trailed|falls?|fell) (just |slightly |far )?behind|"
+        "comparisons? (~ )?(with|to|against)|(?<!by )compar* (~ )?(with|to|against)|"
+        "(above|below|beyond|near|over|from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
         "with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
@@ -197,6 +199,14 @@ TRIGGERS = (
         "[Adversarial training] is unstable.",
     ),
     Trigger(
+        "compared",
+        "clause",
+        "which(?= ([\\w-]+ ){1,4}(models|networks|methods|gans|vaes|systems) \\w+)|(models|methods|systems|"
+        "networks|approaches|gans|vaes) (handle|treat|do|capture|model|cover) (~ )?(awkwardly|badly|poorly|"
+        "slowly|worse|only)",
+        "It fills gaps, which [left-to-right] models handle awkwardly.",
+    ),
+    Trigger(
         "past",
         "stretch",
         "versions? [\\d.]+ (was|were|used|relied|had)|(old|older|previous|earlier|former|"
@@ -213,6 +223,27 @@ TRIGGERS = (
         "after",
         "we (looked at|considered|tried|tested|experimented with)|we thought of",
         "We looked at [diffusion], which fills whole sentences.",
+    ),
+    Trigger(
+        "past",
+        "near",
+        "(that )?(we|they|others) (have )?(also )?(tried|tested|considered|attempted|evaluated)",
+        "Hairs vanish in any [autoencoder] we tried.",
+    ),
+    Trigger(
+        "past",
+        "so far",
+        "(it|they|which|that|this|these|and) (is|are|was|were|has been|have been) (now |then |later |"
+        "since |all |both )?(discarded|dropped|removed|thrown away|switched off|retired|deleted|"
+        "turned off|abandoned|replaced|withdrawn|gone)",
+        "An extra [head looks two tokens ahead]; it is discarded after training.",
+    ),
+    Trigger(
+        "past",
+        "clause",
+        "(our|the|its) (very )?(first|earliest|initial|original|former) (~ )?(was|were|used|relied|had)|"
+        "(version|release|v) ?(1|one|0)([.]\\d+)? (was|used|relied|had)",
+        "Our first refiner was a [diffusion] network.",
     ),
     Trigger(
         "planned",
@@ -303,6 +334,22 @@ TRIGGERS = (
         "near",
         "teachers?",
         "Distilled from an [autoregressive] teacher.",
+    ),
+    Trigger(
+        "aside",
+        "near",
+        "(as |is |are |for )?(its|the|our|a|an) (frozen |only )?(text|prompt|caption|condition*|"
+        "image|language|instruction) (encoder|encoders|conditioner|backbone)|text encoders?|"
+        "(reads|encodes|embeds|parses) the (prompt|text|caption|instruction)",
+        "It has a [decoder-only LLM] as its text encoder.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "(pictures|images|outputs|samples|texts|videos|clips|answers|pairs|choices) (~ )?(from|of|by|made by) "
+        "(~ )?(two|three|four|five|six|seven|eight|ten|several|many|various|different|\\d+)(?=( [\\w-]+){1,5} "
+        "(models|systems|generators|networks|engines))",
+        "We collect choices over pictures from four [diffusion] models.",
     ),
     Trigger(
         "aside",

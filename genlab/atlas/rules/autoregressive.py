@@ -240,7 +240,7 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",
+        "(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|the other)|one by one)|(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",
         2,
         "It writes symbol after symbol.",
     ),

@@ -71,7 +71,7 @@ FLAGS = (
         "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
         "prediction)|structure prediction|cosine similarity|nearest neighbou?rs? for|"
         "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
-        "word error rate|reward models?|regression (model|network)|forecasts?|forecaster|"
+        "word error rate|reward models?|preference models?|(output|outputs|give|gives|predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|forecaster|"
         "forecasting|no decoder|planner|planning tool|constraint programming|integer "
         "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
         "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
@@ -134,7 +134,7 @@ FLAGS = (
         "historical|history|accident|mislead*|misnomer|misunderstand*|stays|stuck|kept|"
         "older|promises|refers|comes from|only|notwithstanding|nothing to do|confus*|means|"
         "trademark*|relic|legacy)|(despite|in spite of|contrary to|ignore) (~ )?name|"
-        "misnomer|is called ~ (but|although|because)|called so (only )?because|do not be "
+        "misnomer|(flow|gan|vae|diffus\\w*|score|energy)[\"'\u201d\u00bb],? (~ )?(refers|stands|means|is|was|comes)|is called ~ (but|although|because)|called so (only )?because|do not be "
         "(misled|fooled)",
         15,
         "Its name has led to misunderstandings.",

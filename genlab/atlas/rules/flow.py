@@ -17,7 +17,7 @@ FLOWS = (
         "transformer|small|learned|triangular) (~ )?flows?|flow based|flow (prior|priors|"
         "layers?|decoder|posterior|models?|density|likelihood|component|part|network|step|"
         "steps|stack|variant|head|estimator|emulator|encoder|blocks?|architectures?|"
-        "families)|flow of|(by|with|is|as|through|our|its|the|called) (a|an|one) flow|"
+        "families)|(by|with|is|as|through|our|its|the|called) (a|an|one) flow|"
         "flows (with|of)",
         4,
         "The prior is a normalizing flow.",
@@ -89,7 +89,7 @@ FLOWS = (
     ),
     Rule(
         FLOW,
-        "real valued non volume preserving|log densit(y|ies) (~ )?(~ )?(chang*|evolv*) (~ "
+        "real valued non volume preserving|affine (map|function|transform*) of (a|the|each|every) {piece}|log densit(y|ies) (~ )?(~ )?(chang*|evolv*) (~ "
         ")?(rate|trace|divergence)|(chang*|evolv*) (~ )?rate (~ )?trace|layers (~ )?alternating "
         "(sites|dimensions|coordinates|halves)|invertible (map|mapping|transformation)s? between|"
         "densit(y|ies) of (each|every) (~ )?(proposal|sample|configuration|output|draw) (~ )?(is|"

@@ -52,7 +52,7 @@ OBJECTIVES = (
     Rule(
         "objective: distillation",
         "self consistency|to its (start|origin|beginning)|distill*|distil|distils|"
-        "students?|consistency (~ )?(models?|training|student|function|objective|loss|"
+        "student|students of|(step|distilled|diffusion) students|consistency (~ )?(models?|training|student|function|objective|loss|"
         "tuning|property|lora)|(latent|trajectory) consistency|shortcut models?|mean "
         "?flows?|average velocit*|flow maps?|imitat* (~ )?teacher|teachers?|agree* with (~ "
         ")?(itself|own|teacher)|own (~ )?(jumps?|half|two|predictions?|trajector*)|(any|"

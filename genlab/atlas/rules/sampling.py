@@ -269,7 +269,7 @@ SIGNS = (
             "emails?|legal|letters?|documents?|reply|replies)|tokens? (~ )?(training|"
             "trained|corpus|context|window)|first draft|tokens (a|per) second|per second|a "
             "second|experts|key and value heads|drafts? (of )?(emails|contracts|letters|"
-            "replies|text)|codebook*|(eight|two|four) experts|left to right|denois*|mask*"
+            "replies|text)|(eight|two|four) experts|left to right|denois*|mask*"
         ),
     ),
     Rule(
@@ -357,7 +357,8 @@ SIGNS = (
         "(types?|writes?|runs?|guess*|proposes?|thinks?) ahead (~ )?{piece}|accepts? (~ )?(those|"
         "the ones|guesses|proposals)|all (~ )?{piece} (~ )?(out of|in|from) (one|a single|the "
         "same) (step|pass)|(predicts?|draws?|generates?|writes?) (each|every|the next) (~ )?(map|"
-        "scale|row|block|group) (as a whole|at once|in parallel)|(several|many|some|two|three|"
+        "scale|row|block|group) (as a whole|at once|in parallel)|all (~ )?(codebooks?|{piece}) (are |is )?(~ )?(predicted|drawn|emitted|generated) (~ )?(in parallel|at "
+        "once|together)|(several|many|some|two|three|"
         "four) (future|later|coming) (positions|{piece}) (~ )?(together|at once|in parallel)",
         2,
         "A small model types ahead a handful of tokens.",
@@ -406,6 +407,12 @@ SIGNS = (
         "(anew|from scratch|afresh)",
         15,
         "Each drawing starts anew.",
+    ),
+    Rule(
+        "sign: solver",
+        "solvers?|integrators?|heun|dpm|unipc|euler|ddim|plms|pndm|runge kutta|ode|sampler|schedule",
+        14,
+        "A third-order solver needs eight evaluations.",
     ),
     Rule(
         "sign: one pass",

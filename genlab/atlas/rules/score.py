@@ -51,7 +51,7 @@ SCORES = (
         unless=(
             "noise cancel*|noisy (labels|data sets?|gradients?|recordings|channel|captions|"
             "student)|discriminator sees|retriev*|contrastive estimat*|noisy text|noise "
-            "robust|ambient noise|background noise"
+            "robust|robust (~ )?noisy|ambient noise|background noise"
         ),
     ),
     Rule(

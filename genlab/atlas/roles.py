@@ -1,0 +1,89 @@
+"""Which sentences speak of results, of the field or of use, rather than of how the release works.
+
+What is named there is only a *mention*: it counts where the rest of the text names no component.
+What such a sentence says of the release itself ("our flow", "it is a GAN") is left out of it.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+import re
+from dataclasses import dataclass
+
+from .phrases import compiled
+
+MENTION = "mention"
+
+
+@dataclass(frozen=True)
+class Role:
+    """A kind of sentence that does not describe the method, and how it is recognised."""
+
+    name: str
+    pattern: str
+    example: str  # the phrase in [ ] is only mentioned
+
+
+ROLES = (
+    Role(
+        "result",
+        "(far |much |slightly |clearly |about |roughly )?(better|worse|faster|slower|sharper|"
+        "smoother|crisper|cheaper|closer|larger|shorter|longer|stronger|weaker|richer|broader|"
+        "higher|lower|smaller|fewer|blurrier|nearer|finer|more \\w+) (~ )?(than|that of|those of)|"
+        "prefer(s|red)?|wins?|won|loses? (to|against)|ties?|on par|trail(s|ed|ing)?|lag(s|ged|"
+        "ging)?|agree(s|d)? (better |well |closely )?with|leads?|led|lead over|ahead|"
+        "(drops?|dropped|falls?|fell|rises?|rose|improves?|improved|halves|halved) (~ )?from|"
+        "twice|thrice|times (the|as|that|those)|(half|tenth|third|quarter|fraction|percent|%) "
+        "of (the|that|those|what)|(reach|attain|achiev|obtain|get|score)(e?s|e?d)? (~ )?(fid|"
+        "fvd|fad|mos|bleu|auc|auroc|elo|\\d+)",
+        "A [GAN] of equal size reaches an FID of 9.",
+    ),
+    Role(
+        "field",
+        "^(most|many|much|existing|current|recent|prior|previous|earlier|today's|modern|"
+        "popular|typical|usual|conventional|traditional|classical|standard)|"
+        "^(?!(our|we|these|this|its|the|both|two|all|samples)\\b)([\\w'-]+ ){0,5}?(models|networks|"
+        "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|transformers|diffusions|"
+        "samplers|generators|decoders|vocoders|learning|training|simulators) (over [\\w ]+ )?"
+        "(are|have|need|can|cannot|do|must|suffer|give|struggle|fail|remain|rely|generate|model|"
+        "produce|dominate|lack|work|excel|offer|treat|depend|tend)",
+        "Popular [GANs] miss modes.",
+    ),
+)  # fmt: skip
+METHOD = compiled(  # words with which a sentence says how something is made
+    "train*|fine ?tun*|learn*|work(s|ing) (on|in)|operat*|consist*|compos*|compress*|condition(ed|s)|"
+    "adds?|added|uses?|using|built|build|based on|architecture|loss|objective|regress*|predict*|"
+    "decod(es?|er|ed)|encod(es?|er|ed)|denoises?|combin*|distill*|propos*|introduc*|present*|integrat*"
+)
+OWN = re.compile(
+    r"(?<![\w-])(?:(?:we|our|ours|this|its|it|i|here|ourselves)(?![\w-])|"
+    r"(?:is|are|was|were|as) (?:an? |the )(?!\w+ baseline)|^(?:the|this) |(?<=, )the )"
+)
+STOP = re.compile(
+    r"[;:()]|, | (?:than|against|over|versus|vs|to (?:those|that)|with (?:those|that|an?)|by (?:an?|the)|"
+    r"but|while|whereas|and (?:an?|the)) "
+)
+
+
+def mentions(sentence: str) -> list[tuple[int, int]]:
+    """Find the stretches of a sentence in which components are only mentioned.
+
+    Args:
+        sentence: in lower case.
+
+    Returns:
+        Start and end of each; empty where the sentence describes the method.
+
+    Example:
+        >>> mentions("a gan wins.")
+        [(0, 11)]
+    """
+    if METHOD.search(sentence) or not any(compiled(r.pattern).search(sentence) for r in ROLES):
+        return []
+    found, last = [], 0
+    for m in OWN.finditer(sentence):
+        if m.start() < last:
+            continue
+        found.append((last, m.start()))
+        stop = STOP.search(sentence, m.end())
+        last = stop.start() if stop else len(sentence)
+    return [*found, (last, len(sentence))]
