@@ -7,6 +7,7 @@ what a widget adds to the picture. A browser adds its own time (make browser pri
 """
 
 import inspect
+import itertools
 import statistics
 import time
 
@@ -28,18 +29,17 @@ def milliseconds(action):
 
 
 def other_positions(control):
-    """Yield, for ever, positions of a control that differ from the one before."""
+    """Return positions of a control, round and round, or None if it has but one."""
     if hasattr(control, "options"):
         values = [o[1] if isinstance(o, tuple) else o for o in control.options]
     elif hasattr(control, "step"):
         steps = round((control.max - control.min) / control.step)
-        values = [control.min + control.step * k * steps // 7 for k in range(8)]
+        values = [control.min + control.step * (k * steps // 7) for k in range(8)]
+        if hasattr(control, "base"):  # a slider of exponents
+            values = [control.base**v for v in values]
     else:
         values = [True, False]
-    while True:
-        for value in values:
-            if value != control.value:
-                yield value
+    return itertools.cycle(values) if len(set(values)) > 1 else None
 
 
 def measure(make):
@@ -47,9 +47,10 @@ def measure(make):
     widget = make()
     moves = []
     for control in widget.controls.values():
-        position = other_positions(control)
-        for _ in range(MOVES):
-            moves.append(milliseconds(lambda c=control, p=position: setattr(c, "value", next(p))))
+        positions = other_positions(control)
+        for _ in range(MOVES if positions else 0):
+            value = next(positions)
+            moves.append(milliseconds(lambda c=control, v=value: setattr(c, "value", v)))
     drawing = [milliseconds(lambda: png(widget._figure)) for _ in range(MOVES)]
     return statistics.median(moves), statistics.median(drawing)
 
@@ -57,7 +58,7 @@ def measure(make):
 def explorers():
     """Yield (name, maker) of every widget that is a figure with controls and needs no argument."""
     for name, make in vars(widgets).items():
-        if inspect.isfunction(make) and name not in ("explore", "quiz", "watch"):
+        if inspect.isfunction(make) and name not in ("explore", "project", "quiz", "watch"):
             needed = [
                 p for p in inspect.signature(make).parameters.values() if p.default is p.empty
             ]

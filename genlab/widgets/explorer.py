@@ -10,6 +10,7 @@ from typing import Any
 
 import ipywidgets
 import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 DPI = 80  # on a reader's screen
@@ -42,8 +43,13 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
     Returns:
         The bytes of a PNG image.
     """
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi or _dpi, pil_kwargs={"compress_level": 1})
+    buffer, dpi = io.BytesIO(), dpi or _dpi
+    if figure.dpi != dpi:
+        figure.dpi = dpi
+    # Not savefig: it draws twice where there was a layout engine, and forgets the sizes of words.
+    own = isinstance(figure.canvas, FigureCanvasAgg)
+    canvas = figure.canvas if own else FigureCanvasAgg(figure)
+    canvas.print_png(buffer, pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
 
 
