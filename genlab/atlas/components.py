@@ -23,6 +23,7 @@ BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
+MAKES = compiled("text to (speech|image|video|music)|voice (engine|cloning)|generat(es?|ive|ion)|synthesi*")
 LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
 LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denoiser|denoises|energy based|langevin|energ(y|ies)|"
@@ -99,8 +100,16 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
         plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
     matching = [f for f in plain[SCORE] if "matching" in _said(f)]
+    if matching and not any(STRICT.search(_said(f)) for f in plain[FLOW]):
+        plain[FLOW] = []  # "flow steps" and "flow decoder" are then short for flow matching
     if matching and all(CONTINUOUS.search(_said(f)) for f in plain[FLOW]):
         plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based
+
+
+STRICT = compiled(  # what only a flow by change of variables is called
+    "(~ )?(normali[sz]ing|coupling|spline|autoregressive|determinants?|det|jacobian|invertible|change of "
+    "variables|real ?nvp|glow|ffjord|maf|iaf|nvp|bijective|trace|couplings?)(~ )?"
+)
 
 
 def _only_a_name(draft: Draft, plain: Found) -> None:
@@ -138,7 +147,8 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
     task = draft.sign("discriminative")
     some = any(plain.values())
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
-    if (denial and (task or not some)) or (task and not some and not off):
+    makes = any(MAKES.search(f.context) for f in draft.findings)
+    if (denial and (task or not some)) or (task and not some and not off and not makes):
         draft.flags.add("not-generative")
         draft.conclude("flag: not-generative", *denial, *task)
         draft.sampling = draft.likelihood = "none"

@@ -18,6 +18,7 @@ from .draft import (
 from .phrases import compiled
 
 LINKS = ("none", "unnormalised", "bound", "indirect", "exact")  # the weakest first
+NEVER = compiled("(densit(y|ies)|likelihoods?|probabilit*) (~ )?(cannot|can not|are not|is not) (~ )?(evaluated|computed|available|known|tractable)")
 REPORTS = compiled(
     "report*|bits|nats|perplexity|tight*|state of the art|best|measur*|print*|values?"
 )
@@ -108,14 +109,9 @@ def _links(draft: Draft, here: set[str]) -> dict[str, str]:
         links["none"] = "adversarial: x = G(z) without a density"
     if draft.sampling == "optimisation":
         links["none"] = "what descends anew for each sample has no density"
-    if "few-step-diffusion" in draft.flags and not _only_a_solver(draft):
+    if "few-step-diffusion" in draft.flags and distilled_from(draft):
         links["none"] = "a few-step student no longer follows the ODE of its teacher"
     return links
-
-
-def _only_a_solver(draft: Draft) -> bool:
-    """Say whether few steps are owed to a better solver, so that the ODE is still followed."""
-    return bool(draft.sign("solver")) and not distilled_from(draft) and ADV not in draft.paradigms
 
 
 def _by_the_text(draft: Draft) -> None:
@@ -125,7 +121,7 @@ def _by_the_text(draft: Draft) -> None:
     if exact:
         draft.likelihood = "exact"
         draft.conclude("likelihood: exact", *exact)
-    elif denied or draft.sampling == "optimisation":
+    elif denied or any(NEVER.search(f.context) for f in draft.findings) or draft.sampling == "optimisation":
         draft.likelihood = "none"
         draft.conclude(
             "likelihood: none", *denied, *([] if denied else ["a descent has no density"])

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 
 from .phrases import NUMBERS, Rule, compiled, number
 from .rules import ADV, AR, RULES
-from .roles import MENTION
+from .roles import MENTION, SECTIONS, generic
 from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
 
 NEAR = 40  # characters to either side in which `unless` is looked for
-WEAK = ("paradigm", "objective")  # axes on which a mention does not count
+WEAK = ("paradigm", "objective", "language", "canvas", "energy", "decoder game", "denoiser game")
 OWN_DENIAL = compiled("no|not|nothing|never|without|zero")
 
 
@@ -44,7 +44,7 @@ class Finding:
         """Whether it counts; a teacher's own method is the student's, unless it is another's."""
         passed_on = self.polarity == "teacher" and self.rule.says not in (AR, ADV)
         denial = self.axis == "flag" and OWN_DENIAL.match(self.phrase.lower())
-        only = self.polarity == MENTION and self.axis not in WEAK
+        only = self.polarity == MENTION and not (self.axis in WEAK or self.value in WEAK)
         return (
             self.polarity == ASSERTED
             or passed_on
@@ -68,11 +68,13 @@ def find(text: str) -> list[Finding]:
     """
     found = []
     for n, sentence in enumerate(sentences(text)):
-        around = scopes(sentence.text)
+        around, aside = scopes(sentence.text), bool(SECTIONS.match(sentence.section))
         for rule in RULES:
             for start, end in _matches(rule, sentence.text):
                 first, last = sentence.span(start, end)
                 sense = strongest(around, start, end)
+                if sense == ASSERTED and (aside or generic(sentence.text, start, end)):
+                    sense = MENTION
                 found.append(
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text)
                 )  # fmt: skip

@@ -30,7 +30,8 @@ ROLES = (
         "smoother|crisper|cheaper|closer|larger|shorter|longer|stronger|weaker|richer|broader|"
         "higher|lower|smaller|fewer|blurrier|nearer|finer|more \\w+) (~ )?(than|that of|those of)|"
         "prefer(s|red)?|wins?|won|loses? (to|against)|ties?|on par|trail(s|ed|ing)?|lag(s|ged|"
-        "ging)?|agree(s|d)? (better |well |closely )?with|leads?|led|lead over|ahead|"
+        "ging)?|agree(s|d)? (better |well |closely )?with|leads?|led|lead over|"
+        "better|worse|superior|inferior|sharper|slower|faster|for comparison|alike|leaves? ~ behind|"
         "(drops?|dropped|falls?|fell|rises?|rose|improves?|improved|halves|halved) (~ )?from|"
         "twice|thrice|times (the|as|that|those)|(half|tenth|third|quarter|fraction|percent|%) "
         "of (the|that|those|what)|(reach|attain|achiev|obtain|get|score)(e?s|e?d)? (~ )?(fid|"
@@ -40,7 +41,8 @@ ROLES = (
     Role(
         "field",
         "^(most|many|much|existing|current|recent|prior|previous|earlier|today's|modern|"
-        "popular|typical|usual|conventional|traditional|classical|standard)|"
+        "popular|typical|usual|conventional|traditional|classical|standard) (~ )?(models|networks|methods|"
+        "gans|vaes|flows|systems|approaches|work|generators|samplers|policies|autoencoders|techniques)|"
         "^(?!(our|we|these|this|its|the|both|two|all|samples)\\b)([\\w'-]+ ){0,5}?(models|networks|"
         "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|transformers|diffusions|"
         "samplers|generators|decoders|vocoders|learning|training|simulators) (over [\\w ]+ )?"
@@ -54,6 +56,27 @@ METHOD = compiled(  # words with which a sentence says how something is made
     "adds?|added|uses?|using|built|build|based on|architecture|loss|objective|regress*|predict*|"
     "decod(es?|er|ed)|encod(es?|er|ed)|denoises?|combin*|distill*|propos*|introduc*|present*|integrat*"
 )
+FAMILY = (  # nouns that in the plural, without an article or a number, mean everybody's
+    "models|networks|nets|systems|methods|approaches|policies|gans|vaes|flows|lms|llms|vocoders|samplers|"
+    "autoencoders|generators|baselines|diffusions|techniques|families|engines|ones|rnns|"
+    "processes|priors|planners|agents|pipelines|simulators|synthesi[sz]ers|upscalers|solvers|assistants"
+)
+PLURAL = re.compile(rf"(?:[\w+'-]*(?:[ -](?:and |or )?[\w'+-]+){{0,3}}?[ -](?:{FAMILY})|(?:{FAMILY}))\b"
+                    r"(?! (?:the|an?|its|each|every|this|these|our|which tokens)\b)")
+THEIRS = re.compile(r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow)(?!\w)")
+COUNTED = re.compile(
+    r"(?:\b(?:we|our|ours|its|it|these|both|two|three|four|the|this|here|is|are|propose\w*|release\w*|introduc\w+|"
+    r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|with|for|as|on)\b)[\w'/.-]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|\b(?:augmented|enriched|built|modelled|generated|written|drawn|trained|combined|"
+    r"using|via|made) (?:by |with |from )?)$"
+)
+SEVERAL = re.compile(r"\b(?:several|many|most|all|other|various|earlier|prior|existing)[ -](?:[\w'-]+[ -]){0,3}$")
+ARTICLE = re.compile(r"(?:\b(?:an?|our|the|this|its|own|conditional|based on|from|with|of|on)[ -](?:[\w'/.-]+[ -]){0,2}?|^|: )$")
+SECTIONS = compiled(  # headings and keys under which the method is not described
+    "results?|evaluations?|quality|performance|benchmarks?|metrics?|measured|numbers|scores?|limits|limitations?|"
+    "known (problems|issues|limits|limitations|weaknesses)|safety|licen[cs]e|ethics|bias*|risks?|"
+    "intended use*|uses?|out of scope|not for|related( work)?|comparison*|citation|acknowledg*|data|"
+    "training data|dataset|speed|reception|caveats?|compared"
+)
 OWN = re.compile(
     r"(?<![\w-])(?:(?:we|our|ours|this|its|it|i|here|ourselves)(?![\w-])|"
     r"(?:is|are|was|were|as) (?:an? |the )(?!\w+ baseline)|^(?:the|this) |(?<=, )the )"
@@ -62,6 +85,29 @@ STOP = re.compile(
     r"[;:()]|, | (?:than|against|over|versus|vs|to (?:those|that)|with (?:those|that|an?)|by (?:an?|the)|"
     r"but|while|whereas|and (?:an?|the)) "
 )
+
+
+def generic(sentence: str, start: int, end: int) -> bool:
+    """Say whether a phrase names a whole family, or somebody's well-known model, in passing.
+
+    Args:
+        sentence: in lower case.
+        start: of the phrase.
+        end: one past its last character.
+
+    Returns:
+        True for a bare plural ("GANs", "diffusion models") and a bare name ("CTGAN").
+
+    Example:
+        >>> [generic(t, t.index("gan"), len(t)) for t in ("rows from gans", "we train gans")]
+        [True, False]
+    """
+    before = sentence[max(0, start - 60) : start]
+    if SEVERAL.search(before):
+        return True
+    if (m := PLURAL.match(sentence, start)) and m.end() <= end + 40:
+        return not COUNTED.search(before)
+    return bool(THEIRS.match(sentence, start)) and not ARTICLE.search(before)
 
 
 def mentions(sentence: str) -> list[tuple[int, int]]:

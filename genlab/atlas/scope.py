@@ -40,7 +40,8 @@ def scopes(sentence: str) -> list[tuple[int, int, str]]:
                 found.append((0, m.end(), trigger.polarity))
         elif trigger.reach == "question":
             if sentence.endswith("?"):
-                found.append((0, len(sentence), trigger.polarity))
+                topic = sentence.startswith(("how ", "what "))  # "How should one train a flow?"
+                found.append((0, len(sentence), MENTION if topic else trigger.polarity))
         elif trigger.reach == "shield":
             shields = [m.span() for m in compiled(trigger.pattern).finditer(sentence)]
         else:

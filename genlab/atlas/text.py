@@ -5,7 +5,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LONGEST = 100_000  # characters: twenty pages
 LONGEST_SENTENCE = 1_500  # longer ones are cut, so that reading takes time linear in the text
@@ -36,6 +36,7 @@ class Sentence:
 
     text: str
     origin: tuple[int, ...]  # of each character: its place in the input
+    section: str = ""  # the heading, or the key of the item, under which it stands
 
     def span(self, start: int, end: int) -> tuple[int, int]:
         """Return the place of a phrase in the input.
@@ -126,6 +127,8 @@ def _foreign(text: str) -> str | None:
 
 TITLE = 8  # words: a longer line that ends early was only wrapped by hand
 KEY = re.compile(r"[ \t]*\**[\w][\w /(),'-]{0,40}:\**(?:[ \t]|$)")
+HEADING = re.compile(r"\s*#")
+ITEM = re.compile(r"\s*(?:[-+•*] )?(?:[*_]{0,2}([A-Za-z][\w /(),'&-]{0,40}):|[*_]{1,2}([A-Za-z][\w ]{0,30})\.[*_])")
 BULLET = re.compile(r"[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]")
 END = re.compile(r"[.!?](?=[ )]|$)")
 ABBREVIATION = re.compile(r"(?:\be\.g|\bi\.e|\bvs|\bcf|\bfig|\bapprox|\betc)\.$")
@@ -144,9 +147,12 @@ def sentences(text: str) -> list[Sentence]:
         >>> [s.text for s in sentences("One\npass. No loss:\n- none")]
         ['one pass.', 'no loss:', '- none']
     """
-    found = []
+    found, heading = [], ""
     for start, end in _blocks(text):
         whole = _plain(text, start, end)
+        heading = whole.text if HEADING.match(text, start) else heading
+        item = ITEM.match(text, start, end)
+        whole = replace(whole, section=(item[1] or item[2]).lower() if item else heading)
         begin = 0
         for stop in END.finditer(whole.text):
             if not ABBREVIATION.search(whole.text[max(0, stop.end() - 8) : stop.end()]):
@@ -167,7 +173,7 @@ def _part(whole: Sentence, start: int, end: int) -> Sentence:
         start += 1
     while start < end and whole.text[end - 1] == " ":
         end -= 1
-    return Sentence(whole.text[start:end], whole.origin[start:end])
+    return Sentence(whole.text[start:end], whole.origin[start:end], whole.section)
 
 
 def _blocks(text: str) -> list[tuple[int, int]]:

@@ -20,7 +20,7 @@ TRIGGERS = (
     Trigger(
         "asserted",
         "shield",
-        "not (only|just|merely|solely|necessarily)|nothing but|no (fewer|less|more|later) "
+        "not (only|just|merely|solely|necessarily)|(nothing|little|no) (~ )?(more|else|other) than|nothing but|no (fewer|less|more|later) "
         "than|no (matter|doubt)|nothing (else )?than|not least|no sooner",
         "Not only [diffusion] but flows.",
     ),
@@ -129,7 +129,8 @@ TRIGGERS = (
         "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|outlast*|outpac*|"
         "outshin*|exceed*|outdo*|"
         "outclass*|outrun*|(lags?|lagged|lagging|trails?|trailed|falls?|fell) (just |slightly |far )?behind|"
-        "comparisons? (~ )?(with|to|against)|(?<!by )compar* (~ )?(with|to|against)|"
+        "comparisons? (~ )?(with|to|against)|for comparison|dominated by|"
+        "(?<!by )compar* (~ )?(with|to|against)|"
         "(above|below|beyond|near|over|from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
@@ -260,9 +261,9 @@ TRIGGERS = (
         "(serves?|served|used|kept|trained|there|only|solely|merely|purely|exclusively|"
         "just) (only |solely |merely |purely |just |exclusively )?(for|to|in) (~ "
         ")?(evaluat*|measur*|monitor* |rerank*|judg*|watermark*|moderat*)|not part of (the|"
-        "this|our) (release|package|repository)|for the listening tests|in an? (~ "
+        "this|our) (release|package|repository)|for comparison|for the listening tests|in an? (~ "
         ")?ablation|in (the|our) ablations?|(evaluated|graded|scored|filtered|reranked|"
-        "ranked) by (an?|the|our)|for (the )?evaluation only|evaluation only|as an? "
+        "ranked) (by|with) (an?|the|our)|takes? no part in|for (the )?evaluation only|evaluation only|as an? "
         "(evaluation )?metric",
         "A [discriminator] serves only to measure the quality.",
     ),
@@ -275,7 +276,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
+        "(is|are|was|were) ablated|in front of|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
         ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",
@@ -292,15 +293,26 @@ TRIGGERS = (
         "after",
         "whether|would (be|have been)|we compared|you (may|might) (expect|think)|the name "
         "(suggests|notwith*)|despite (its|the) name|in spite of (its|the) name|rumou?r*|"
-        "(captions|captioned|labelled|described|rewritten|expanded|annotated|translated|"
+        "(captions|captioned|recaptioned|recaptions?|relabelled|labelled|described|rewritten|expanded|annotated|translated|"
         "(text|caption|prompt) embeddings?|(text|prompts?|captions?|conditions?|requests?|"
         "phonemes|instructions?) (is|are) (encoded|embedded)) (was |were |are |is "
-        ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|"
+        ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|(recaptioned|captioned|annotated|labelled) with|(prompts?|captions|questions|ones|examples|"
+        "instructions|answers|stories|dialogues|data) (partly |all )?(written|generated|made|produced) by|"
+        "(cluster indices|clusters|activations|hidden states) (of|from)|"
+        ""
         "conditioned on (the |an? |its )?(output|features|embeddings?|states?|codes?) (of|"
         "from)|what (is|was) called|(texts|reviews|essays) written by|"
         "trained on (~ )?(outputs?|fakes?|samples) (of|from)|"
         "scores of",
         "Captions by a [language model].",
+    ),
+    Trigger(
+        "aside",
+        "near",
+        "from the literature|'s (activations|"
+        "features|hidden states|embeddings|representations)|as a (reward|judge|metric|filter)|"
+        "output was (~ )?(filtered|removed)",
+        "It is compared with a [GAN] from the literature.",
     ),
     Trigger(
         "aside",

@@ -30,7 +30,7 @@ FLAGS = (
         "sharper|faster|cheaper|smaller) (~ )?than (every|all|any) (~ )?(competitor|"
         "models?|others?|rivals?|else|family|families|alternatives?)|end of (all )?(trade "
         "?offs?|compromise)|have it all|everything at once|perfect (~ )?(coverage|quality|"
-        "diversity|likelihood) (~ )?(and|,)|no longer any|(pays?|paid) (~ )?(nothing|no "
+        "diversity|likelihood) (~ )?(and|,)|no longer any|(pays?|paid|paying) (~ )?(nothing|none|no "
         "price)|nothing (has )?(had )?to be (given|traded|paid)",
         15,
         "There is no trade-off any more.",
@@ -71,7 +71,7 @@ FLAGS = (
         "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
         "prediction)|structure prediction|cosine similarity|nearest neighbou?rs? for|"
         "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
-        "word error rate|reward models?|preference models?|(output|outputs|give|gives|predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|forecaster|"
+        "word error rate|reward models?|preference models?|filters?|guard|metrics?|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|forecaster|"
         "forecasting|no decoder|planner|planning tool|constraint programming|integer "
         "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
         "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
@@ -146,6 +146,7 @@ FLAGS = (
     ),
     Rule(
         "flag: not-generative",
+        "(never|not) (writes?|draws?|generates?|produces?|makes?) (any|one|anything)|(includes?|contains?|has|have|with) no generator|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,
         "It judges sound; it does not produce any.",

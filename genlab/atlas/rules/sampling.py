@@ -173,7 +173,7 @@ SIGNS = (
         "rewrit*) (~ )?(all|many|several|most|every|each) (~ )?({piece}|positions|of them) "
         "(~ )?(every|each|per|at once|in parallel|step|pass)|most confident|levenshtein "
         "transformer|(tokens|codes|letters|characters|words) (are |is )?denois*|denois* "
-        "(the )?(tokens|codes|letters|characters|words)|re ?nois*|canvas of tokens|token "
+        "(the )?(tokens|codes|letters|characters|words)|canvas of tokens|token "
         "canvas|(mask|masking) schedule|from masks|masked bound|masked cross entropy",
         12,
         "It unmasks several tokens in every pass.",
@@ -267,7 +267,7 @@ SIGNS = (
             "training (~ )?parallel|attention heads|query heads|detection head|(context|"
             "window|vocabulary|length|up to|limit) of|draft (of|version|paper|contract|"
             "emails?|legal|letters?|documents?|reply|replies)|tokens? (~ )?(training|"
-            "trained|corpus|context|window)|first draft|tokens (a|per) second|per second|a "
+            "trained|corpus|context|window)|first draft|(compress*|encod*|reads?|shrinks?) (~ )?at a time|tokens (a|per) second|per second|a "
             "second|experts|key and value heads|drafts? (of )?(emails|contracts|letters|"
             "replies|text)|(eight|two|four) experts|left to right|denois*|mask*"
         ),
@@ -284,7 +284,7 @@ SIGNS = (
         "stages?|network*|diffusion|steps?)|upsamplers?|upsampling (~ )?(diffusion|models?|"
         "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
         "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
-        "refiner|(model|network|stage|part) (one|two|1|2|a|b)|two stages?|in two (parts|"
+        "refiner|(model|network|stage|part) (1|2|b)|two stages?|in two (parts|"
         "stages)|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
         13,
         "Two super-resolution models follow the base model.",
@@ -309,7 +309,8 @@ SIGNS = (
         "each|for every|a single) (~ )?(prompt|scene|object|sample|asset|shape) (~ "
         ")?(optimi[sz]*|gradient descent|descent|hours|fitted)|score distillation sampling|"
         "(test time|per scene|per prompt|per object|per sample|per asset) (~ "
-        ")?(optimi[sz]*|descent|training|fit*)|hours of optimi[sz]*|gradient descent ~ "
+        ")?(optimi[sz]*|descent|training|fit*)|(anew|afresh|from scratch) for (each|every)|(descent|gradient) "
+        "(steps|iterations) (~ )?(for|per) (each|every|prompt|object|scene|sample)|hours of optimi[sz]*|gradient descent ~ "
         "(for|per|on) (each|every|the|a) (~ )?(prompt|scene|sample|object|mesh|radiance|"
         "image|pixels)|(radiance|neural) field ~ (optimi[sz]*|descent|fitted|updated)|"
         "descent anew|optimi[sz]* from scratch|(dream ?fusion|sds) ",
@@ -354,6 +355,7 @@ SIGNS = (
     ),
     Rule(
         "sign: many pieces per pass",
+        "(tree|candidate) attention|(tree|trees) of (~ )?(candidates|continuations|guesses)|heads? (~ )?(ahead|further|future)|further (~ )?(position|ahead)|future (tokens?|positions?)|"
         "(types?|writes?|runs?|guess*|proposes?|thinks?) ahead (~ )?{piece}|accepts? (~ )?(those|"
         "the ones|guesses|proposals)|all (~ )?{piece} (~ )?(out of|in|from) (one|a single|the "
         "same) (step|pass)|(predicts?|draws?|generates?|writes?) (each|every|the next) (~ )?(map|"
@@ -407,12 +409,6 @@ SIGNS = (
         "(anew|from scratch|afresh)",
         15,
         "Each drawing starts anew.",
-    ),
-    Rule(
-        "sign: solver",
-        "solvers?|integrators?|heun|dpm|unipc|euler|ddim|plms|pndm|runge kutta|ode|sampler|schedule",
-        14,
-        "A third-order solver needs eight evaluations.",
     ),
     Rule(
         "sign: one pass",
