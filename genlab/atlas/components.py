@@ -23,7 +23,7 @@ BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
-MAKES = compiled("text to (speech|image|video|music)|voice (engine|cloning)|generat(es?|ive|ion)|synthesi*")
+MAKES = compiled("(voice|image|music|video|text|speech|picture|sound) (engine|generator|maker|cloning|creation)")
 LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
 LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denoiser|denoises|energy based|langevin|energ(y|ies)|"

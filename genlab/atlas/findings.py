@@ -14,6 +14,9 @@ from .text import Sentence, sentences
 
 NEAR = 40  # characters to either side in which `unless` is looked for
 WEAK = ("paradigm", "objective", "language", "canvas", "energy", "decoder game", "denoiser game")
+TAKES_UP = compiled(  # how a sentence takes up the family that the one before spoke of
+    "(here )?(we|ours|our) (~ )?(one|them|such|the latter|the former|these models|this family)"
+)
 OWN_DENIAL = compiled("no|not|nothing|never|without|zero")
 
 
@@ -90,9 +93,15 @@ def promoted(found: list[Finding]) -> list[Finding]:
     Returns:
         The same findings; those that are only mentioned are asserted if no other component is.
     """
+    taken_up = {f.sentence - 1 for f in found if TAKES_UP.match(f.context)}
+    found = [_asserted(f) if f.sentence in taken_up else f for f in found]
     if any(f.axis == "paradigm" and f.asserted and not f.rule.hint for f in found):
         return found
-    return [replace(f, polarity=ASSERTED) if f.polarity == MENTION else f for f in found]
+    return [_asserted(f) for f in found]
+
+
+def _asserted(f: Finding) -> Finding:
+    return replace(f, polarity=ASSERTED) if f.polarity == MENTION else f
 
 
 def _matches(rule: Rule, text: str) -> list[tuple[int, int]]:

@@ -43,11 +43,12 @@ ROLES = (
         "^(most|many|much|existing|current|recent|prior|previous|earlier|today's|modern|"
         "popular|typical|usual|conventional|traditional|classical|standard) (~ )?(models|networks|methods|"
         "gans|vaes|flows|systems|approaches|work|generators|samplers|policies|autoencoders|techniques)|"
-        "^(?!(our|we|these|this|its|the|both|two|all|samples)\\b)([\\w'-]+ ){0,5}?(models|networks|"
-        "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|transformers|diffusions|"
-        "samplers|generators|decoders|vocoders|learning|training|simulators) (over [\\w ]+ )?"
-        "(are|have|need|can|cannot|do|must|suffer|give|struggle|fail|remain|rely|generate|model|"
-        "produce|dominate|lack|work|excel|offer|treat|depend|tend)",
+        "^(?!(our|we|these|this|its|the|both|two|all|samples|an?|in|for|with|here)\\b)([\\w'-]+ ){0,5}?(models|networks|"
+        "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|diffusions|"
+        "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|from|by|and|or|at|to)\\b)\\w+|"
+        "^(([\\w-]+ )?diffusion|([\\w-]+ )?flow matching|adversarial (training|learning)|maximum likelihood|"
+        "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified flow) "
+        "(\\w{2,}s|has|cannot|must|can) ",
         "Popular [GANs] miss modes.",
     ),
 )  # fmt: skip
@@ -66,7 +67,8 @@ PLURAL = re.compile(rf"(?:[\w+'-]*(?:[ -](?:and |or )?[\w'+-]+){{0,3}}?[ -](?:{F
 THEIRS = re.compile(r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow)(?!\w)")
 COUNTED = re.compile(
     r"(?:\b(?:we|our|ours|its|it|these|both|two|three|four|the|this|here|is|are|propose\w*|release\w*|introduc\w+|"
-    r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|with|for|as|on)\b)[\w'/.-]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|\b(?:augmented|enriched|built|modelled|generated|written|drawn|trained|combined|"
+    r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|with|for|as|on)\b)[\w'/.-]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil\w*|train\w*|"
+    r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|as|on)\b)[\w'/.-]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|drawn|trained|combined|"
     r"using|via|made) (?:by |with |from )?)$"
 )
 SEVERAL = re.compile(r"\b(?:several|many|most|all|other|various|earlier|prior|existing)[ -](?:[\w'-]+[ -]){0,3}$")

@@ -71,7 +71,7 @@ TRIGGERS = (
         "(out|away)|history|history now|out|swapped|moved to|phased out|scrapped|taken "
         "out)|(make|makes|made|give|gives|gave) way to|retires|disappears|(has|have) (now "
         ")?(retired|gone|left|disappeared)|(replaced|superseded) by|(is|are|was|were) no "
-        "longer|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
+        "longer (used|needed|part|required|available|supported|included|there|present|trained|shipped|in)|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
         "superseded|switched off|turned off|disabled|(removed|dropped|retired|gone|"
         "deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|"
         "shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
@@ -202,7 +202,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "clause",
-        "which(?= ([\\w-]+ ){1,4}(models|networks|methods|gans|vaes|systems) \\w+)|(models|methods|systems|"
+        "which(?= ([\\w-]+ ){1,4}(models|networks|methods|gans|vaes|systems) \\w+)|(training|learning|decoding|gans|models) (has|have) (~ )?(proved|proven|turned out|been) (~ )?(fickle|unstable|slow|"
+        "hard|difficult|costly|delicate|brittle)|(models|methods|systems|"
         "networks|approaches|gans|vaes) (handle|treat|do|capture|model|cover) (~ )?(awkwardly|badly|poorly|"
         "slowly|worse|only)",
         "It fills gaps, which [left-to-right] models handle awkwardly.",
@@ -234,7 +235,8 @@ TRIGGERS = (
     Trigger(
         "past",
         "so far",
-        "(it|they|which|that|this|these|and) (is|are|was|were|has been|have been) (now |then |later |"
+        "(it|they|which|that|this|these|and|(the|these|this) (extra|additional|auxiliary) (~ )?(modules?|heads?|loss|"
+        "losses|parts?|layers?)) (is|are|was|were|has been|have been) (now |then |later |"
         "since |all |both )?(discarded|dropped|removed|thrown away|switched off|retired|deleted|"
         "turned off|abandoned|replaced|withdrawn|gone)",
         "An extra [head looks two tokens ahead]; it is discarded after training.",
@@ -276,7 +278,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(is|are|was|were) ablated|in front of|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
+        "(is|are|was|were) ablated|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
         ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",

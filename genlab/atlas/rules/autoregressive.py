@@ -15,7 +15,7 @@ AUTOREGRESSIVE = (
         "It continues a recipe ingredient by ingredient.",
         unless=(
             "(step|side|layer|level|stage|bit|case|point|page|epoch|slice|tree|column|"
-            "little|one|line|day|mode|scale|class|part|piece) by|dimension by"
+            "little|one|line|day|mode|scale|class|part|piece|bin|pixel perfect) by|dimension by"
         ),
     ),
     Rule(
@@ -145,7 +145,7 @@ AUTOREGRESSIVE = (
         "character|symbol|letter|event)|predictive text|auto ?complete|nucleus sampling|"
         "top [kp]( sampling)?|beam search|greedy (decoding|generation|search)|sampling "
         "temperature|teacher forcing|teacher forced|end (marker|of (text|sequence) token)|"
-        "perplexity of",
+        "perplexity of|code completion|fill in the middle|pass@|text completion|min p",
         2,
         "Decoding is by nucleus sampling.",
         unless="diffusion|mask*",

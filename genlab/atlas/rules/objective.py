@@ -41,7 +41,7 @@ OBJECTIVES = (
         "squares|integrat*|train*) (~ )?velocit*|velocit(y|ies) (~ )?(regress*|field|"
         "target|prediction|matching|loss|of)|stochastic interpolant*|straight (~ )?(paths?|"
         "lines?) (~ )?(between|from|noise|data)|(paths|lines) as straight|reflow|bridge "
-        "matching|average velocit*",
+        "matching|(average|mean) velocit*",
         14,
         "The velocity is learned by regression.",
         unless=(
@@ -54,7 +54,7 @@ OBJECTIVES = (
         "self consistency|to its (start|origin|beginning)|distill*|distil|distils|"
         "student|students of|(step|distilled|diffusion) students|consistency (~ )?(models?|training|student|function|objective|loss|"
         "tuning|property|lora)|(latent|trajectory) consistency|shortcut models?|mean "
-        "?flows?|average velocit*|flow maps?|imitat* (~ )?teacher|teachers?|agree* with (~ "
+        "?flows?|(average|mean) velocit*|flow maps?|imitat* (~ )?teacher|teachers?|agree* with (~ "
         ")?(itself|own|teacher)|own (~ )?(jumps?|half|two|predictions?|trajector*)|(any|"
         "two) points? (on|of|along) (~ )?(trajectory|path|curve)|half as many|score "
         "identity",

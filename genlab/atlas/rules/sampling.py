@@ -9,7 +9,7 @@ SIGNS = (
     Rule(
         "sign: language",
         "language models?|language modell?ing|llms?|next (token|word|byte|character|"
-        "residue|event|note|symbol)|decoder only|causal (~ )?transformer|gpt|writes text|"
+        "residue|event|note|symbol)|decoder only|gpt|writes text|"
         "cross entropy",
         2,
         "A language model writes the prompt.",
@@ -27,7 +27,7 @@ SIGNS = (
     ),
     Rule(
         "sign: blockwise",
-        "(frames?|blocks?|chunks?|segments?|seconds|rows?|shots?|clips?|patches|pieces|"
+        "(blocks?|chunks?|frames?|segments?) (~ )?(autoregressive*|follow one another|before it|in turn)|(frames?|blocks?|chunks?|segments?|seconds|rows?|shots?|clips?|patches|pieces|"
         "tokens|scales|weeks|days|hours|windows?) (~ )?(one after (another|the other)|one "
         "by one|at a time|in turn|in order|from (left|first))|(block|frame|chunk|segment|"
         "clip|window|patch|shot|token|step) (by|after) (block|frame|chunk|segment|clip|"
@@ -234,7 +234,7 @@ SIGNS = (
         "Four steps suffice.",
         unless=(
             "(training|three|two|four) (stages|phases)|step (size|procedure|recipe|"
-            "process)|two step (recipe|approach|procedure|training)|not a turbo"
+            "process)|two step (recipe|approach|procedure|training)|training step|forward passes instead|not a turbo"
         ),
     ),
     Rule(

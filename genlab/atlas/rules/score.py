@@ -75,7 +75,7 @@ SCORES = (
         "Thirty ancestral steps on a cosine noise schedule.",
         unless=(
             "discriminator|noise levels? (in|of) (the )?(street|city|recording*|room|"
-            "engine)|annealed importance|simulated anneal*|sound level|feed forward|"
+            "engine)|annealed importance|simulated anneal*|annealed on|then annealed|sound level|feed forward|"
             "stylegan|euler (angle|equation)|neural sde|acoustic noise|noise (level|scale) "
             "~ decibel"
         ),
@@ -115,7 +115,7 @@ SCORES = (
         SCORE,
         "consistency (~ )?(models?|training|distill*|distilled|function|student|loss|"
         "objective|tuning|property|sampling|lora)|(latent|trajectory) consistency|"
-        "consistent (~ )?(trajector*|along)|mean ?flows?|average velocit*|shortcut models?|"
+        "consistent (~ )?(trajector*|along)|mean ?flows?|(average|mean) velocit*|shortcut models?|"
         "(any|two) points? (on|of|along) (~ )?(trajectory|path|curve)|flow maps?|jumps? (~ "
         ")?(trajector*|noise to|to the end|to data|own)|(distill*|distil) (~ )?(diffusion|"
         "denois*|sampler|score|steps?|teacher ~ steps?|stable|sdxl|flow matching|flux)|"
