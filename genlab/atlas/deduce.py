@@ -18,6 +18,7 @@ from .draft import (
 from .phrases import compiled
 
 LINKS = ("none", "unnormalised", "bound", "indirect", "exact")  # the weakest first
+DENIED = compiled("(no|without an?|without|nor|not have an?|not define an?) (explicit |tractable |exact )?(likelihoods?|density|densities|probabilit*)|in the statistical")
 NEVER = compiled("(densit(y|ies)|likelihoods?|probabilit*) (~ )?(cannot|can not|are not|is not) (~ )?(evaluated|computed|available|known|tractable)")
 REPORTS = compiled(
     "report*|bits|nats|perplexity|tight*|state of the art|best|measur*|print*|values?"
@@ -117,7 +118,7 @@ def _links(draft: Draft, here: set[str]) -> dict[str, str]:
 def _by_the_text(draft: Draft) -> None:
     exact = draft.said("likelihood", "exact")
     denied = [f for f in draft.findings if f.rule.says == "likelihood: none"
-              and f.polarity == "negated"]  # fmt: skip
+              and f.polarity == "negated" and DENIED.search(f.context)]  # fmt: skip
     if exact:
         draft.likelihood = "exact"
         draft.conclude("likelihood: exact", *exact)

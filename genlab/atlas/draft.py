@@ -34,6 +34,12 @@ class Draft:
             if f.asserted and (f.axis, f.value) == (axis, value) and hint in (None, f.rule.hint)
         ]  # fmt: skip
 
+    def mentioned(self, axis: str, value: str) -> list[Finding]:
+        """Return the findings of one kind that the text only mentions."""
+        return [
+            f for f in self.findings if f.polarity == "mention" and (f.axis, f.value) == (axis, value)
+        ]
+
     def sign(self, value: str) -> list[Finding]:
         """Return the asserted findings of a sign."""
         return self.said("sign", value)

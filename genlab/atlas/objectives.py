@@ -52,7 +52,7 @@ def _of_scores(draft: Draft) -> None:
     taught, matching = distilled_from(draft), draft.said("objective", "flow-matching")
     noise = draft.said("objective", "denoising")
     if draft.sign("optimisation"):
-        _objective(draft, "denoising", noise, SCORE)
+        _objective(draft, "distillation" if taught else "denoising", taught or noise, SCORE)
     elif taught:
         _objective(draft, "distillation", taught, SCORE)
         for name, said in (("flow-matching", matching), ("denoising", noise)):
@@ -62,7 +62,7 @@ def _of_scores(draft: Draft) -> None:
         _objective(draft, "masked-prediction", canvas, SCORE)
     elif (energy := draft.sign("energy")) and not (noise and _loose(energy)):
         _objective(draft, "energy", energy, SCORE)
-    elif matching:
+    elif matching or (not noise and (matching := draft.mentioned("objective", "flow-matching"))):
         _objective(draft, "flow-matching", matching, SCORE)
     elif "adversarial-diffusion" in draft.flags and not [f for f in noise if _is_loss(f)]:
         draft.conclude("objective: adversarial", "the denoiser is trained by the game alone")

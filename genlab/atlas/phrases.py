@@ -67,12 +67,13 @@ def compiled(pattern: str) -> re.Pattern[str]:
     text = " ".join(pattern.split()).replace("(~ )?", "\0")
     text = re.sub(r"\((?!\?)", "(?:", text).replace(" ~ ", GAP)
     text = re.sub(r"(?<![\])])\*", r"\\w*", text.replace("[sz]*", "[sz]\\w*"))
-    text = re.sub(r"(?<!\[)(?<!\[ -)(?<!-) (?!-\])", "[ -]", text)
+    text = re.sub(r"(?<!\[)(?<!\[ -)(?<!-) (?!-\])", ",?[ -]", text)
     for name in re.findall(r"\{([a-z]+)\}", text):
         if name not in LISTS:
             raise ValueError(f"no list is named {name!r}; there are: {', '.join(LISTS)}")
     text = re.sub(r"\{([a-z]+)\}", lambda m: f"(?:{LISTS[m[1]]})", text)
     text = text.replace("\0", WITHIN)
+    text = re.sub(r"\(\?<!.*?\)", lambda m: m.group().replace(",?", ""), text)
     return re.compile(rf"(?<!\w)(?:{text})(?!\w)")
 
 

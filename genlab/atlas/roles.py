@@ -67,11 +67,11 @@ PLURAL = re.compile(rf"(?:[\w+'-]*(?:[ -](?:and |or )?[\w'+-]+){{0,3}}?[ -](?:{F
 THEIRS = re.compile(r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow)(?!\w)")
 COUNTED = re.compile(
     r"(?:\b(?:we|our|ours|its|it|these|both|two|three|four|the|this|here|is|are|propose\w*|release\w*|introduc\w+|"
-    r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|with|for|as|on)\b)[\w'/.-]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil\w*|train\w*|"
-    r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|as|on)\b)[\w'/.-]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|drawn|trained|combined|"
+    r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|with|for|as|on|though|while|but|and)[ ])[\w'/.-]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil\w*|train\w*|"
+    r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|as|on)[ ])[\w'/.-]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|drawn|trained|combined|"
     r"using|via|made) (?:by |with |from )?)$"
 )
-SEVERAL = re.compile(r"\b(?:several|many|most|all|other|various|earlier|prior|existing)[ -](?:[\w'-]+[ -]){0,3}$")
+SEVERAL = re.compile(r"\b(?:several|many|most|all|other|various|earlier|existing)[ -](?:[\w'-]+[ -]){0,3}$")
 ARTICLE = re.compile(r"(?:\b(?:an?|our|the|this|its|own|conditional|based on|from|with|of|on)[ -](?:[\w'/.-]+[ -]){0,2}?|^|: )$")
 SECTIONS = compiled(  # headings and keys under which the method is not described
     "results?|evaluations?|quality|performance|benchmarks?|metrics?|measured|numbers|scores?|limits|limitations?|"

@@ -89,7 +89,7 @@ FLOWS = (
     ),
     Rule(
         FLOW,
-        "real valued non volume preserving|affine (map|function|transform*) of (a|the|each|every) {piece}|log densit(y|ies) (~ )?(~ )?(chang*|evolv*) (~ "
+        "real valued non volume preserving|(planar|radial) maps?|affine (map|function|transform*) of (a|the|each|every) {piece}|log densit(y|ies) (~ )?(~ )?(chang*|evolv*) (~ "
         ")?(rate|trace|divergence)|(chang*|evolv*) (~ )?rate (~ )?trace|layers (~ )?alternating "
         "(sites|dimensions|coordinates|halves)|invertible (map|mapping|transformation)s? between|"
         "densit(y|ies) of (each|every) (~ )?(proposal|sample|configuration|output|draw) (~ )?(is|"

@@ -27,7 +27,7 @@ SIGNS = (
     ),
     Rule(
         "sign: blockwise",
-        "(blocks?|chunks?|frames?|segments?) (~ )?(autoregressive*|follow one another|before it|in turn)|(frames?|blocks?|chunks?|segments?|seconds|rows?|shots?|clips?|patches|pieces|"
+        "(frame|block|chunk) by (~ )?(frame|block|chunk)|(blocks?|chunks?|frames?|segments?) (~ )?(autoregressive*|follow one another|before it|in turn)|(frames?|blocks?|chunks?|segments?|seconds|rows?|shots?|clips?|patches|pieces|"
         "tokens|scales|weeks|days|hours|windows?) (~ )?(one after (another|the other)|one "
         "by one|at a time|in turn|in order|from (left|first))|(block|frame|chunk|segment|"
         "clip|window|patch|shot|token|step) (by|after) (block|frame|chunk|segment|clip|"
