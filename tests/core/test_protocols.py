@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import genlab
 from genlab.core.protocols import (
     Adversarial,
     HasElbo,
@@ -21,6 +19,8 @@ from genlab.core.protocols import (
     log_likelihood,
 )
 from genlab.core.stats import std_normal_log_prob
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Normal:
@@ -114,10 +114,8 @@ def test_an_energy_is_not_a_likelihood_and_the_error_names_the_constant():
 
 
 @pytest.mark.slow
-def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path, request):
+def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path):
     pytest.importorskip("mypy")
-    keeper = getattr(request.config, "cache", None)  # absent where pytest runs without a cache
-    cache = tmp_path / "cache" if keeper is None else keeper.mkdir("mypy")
     program = tmp_path / "program.py"
     program.write_text(
         "from torch import Tensor\n"
@@ -128,12 +126,12 @@ def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path, request):
         "score_with(Game())\n"
         "Game().log_prob\n"
     )
+    settings = ROOT / "pyproject.toml"  # those of `make types`, so that its cache serves here too
     run = subprocess.run(
-        [sys.executable, "-m", "mypy", "--follow-imports=silent", f"--cache-dir={cache}", program],
+        [sys.executable, "-m", "mypy", f"--config-file={settings}", program],
         capture_output=True,
         text=True,
-        cwd=tmp_path,
-        env={**os.environ, "MYPYPATH": str(Path(genlab.__file__).parents[1])},
+        cwd=ROOT,
     )
     assert 'expected "HasLogProb"' in run.stdout
     assert '"Game" has no attribute "log_prob"' in run.stdout

@@ -74,10 +74,9 @@ def altered(text, span):
     return text[: span[0]] + other + text[span[1] :]
 
 
-@pytest.mark.parametrize("kind", CELLS)
-def test_every_altered_number_fails_and_every_range_passes(kind, tmp_path):
-    original = built([CELLS[kind]], tmp_path)
-    holder, key = stored_text(original.cells[0], kind)
+def variants(cell, kind):
+    """Yield copies of a cell, each with one number altered or none, and whether it should pass."""
+    holder, key = stored_text(cell, kind)
     text = holder[key]
     ranges = [m.span() for m in RANGE.finditer(text)]
     free = [(a + 1, b) for a, b in ranges]  # the digits after the tilde
@@ -87,19 +86,38 @@ def test_every_altered_number_fails_and_every_range_passes(kind, tmp_path):
         if not any(a < m.end() and m.start() < b for a, b in ranges)
     ]
     assert len(numbers) >= 2
-
-    notebook = copy.deepcopy(original)
-    notebook.cells = []
-    for i, span in enumerate([*numbers, *free, None]):
-        cell = copy.deepcopy(original.cells[0])
-        cell.id = f"cell-{i}"
-        holder, key = stored_text(cell, kind)
+    for span in [*numbers, *free, None]:
+        other = copy.deepcopy(cell)
+        holder, key = stored_text(other, kind)
         holder[key] = text if span is None else altered(text, span)
-        notebook.cells.append(cell)
-    passed, printed = run_nbval(notebook, tmp_path)
+        yield other, span not in numbers
 
-    expected = [False] * len(numbers) + [True] * (len(free) + 1)
-    assert [passed[f"Cell {i}"] for i in range(len(expected))] == expected, printed
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """Whether each variant should pass and whether it did, by kind; and what was printed."""
+    folder = tmp_path_factory.mktemp("bites")
+    notebook = built(CELLS.values(), folder)
+    made = [
+        (kind, *variant)
+        for kind, cell in zip(CELLS, notebook.cells, strict=True)
+        for variant in variants(cell, kind)
+    ]
+    notebook.cells = [cell for _, cell, _ in made]
+    for i, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{i}"
+    passed, printed = run_nbval(notebook, folder)
+    return {
+        kind: [(ok, passed[f"Cell {i}"]) for i, (k, _, ok) in enumerate(made) if k == kind]
+        for kind in CELLS
+    }, printed
+
+
+@pytest.mark.parametrize("kind", CELLS)
+def test_every_altered_number_fails_and_every_range_passes(kind, outcomes):
+    seen, printed = outcomes
+    assert [passed for _, passed in seen[kind]] == [expected for expected, _ in seen[kind]], printed
+    assert {expected for expected, _ in seen[kind]} == {False, True}
 
 
 def test_rounding_passes_and_other_text_fails(tmp_path):
