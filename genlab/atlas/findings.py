@@ -15,8 +15,10 @@ from .text import Sentence, sentences
 NEAR = 40  # characters to either side in which `unless` is looked for
 WEAK = ("paradigm", "objective", "language", "canvas", "energy", "decoder game", "denoiser game")
 TAKES_UP = compiled(  # how a sentence takes up the family that the one before spoke of
-    "(here )?(we|ours|our) (~ )?(one|them|such|the latter|the former|these models|this family)"
+    "(here )?(we|ours|our) (~ )?(train|take|use|apply|adapt|build|distil|scale|study|choose|is|extend|fit) (~ )?"
+    "(one|them|such|the latter|the former|these models|this family)"
 )
+ELSEWHERE = ("flag: outside-map", "flag: not-generative", "sign: optimisation")
 OWN_DENIAL = compiled("no|not|nothing|never|without|zero")
 
 
@@ -93,9 +95,10 @@ def promoted(found: list[Finding]) -> list[Finding]:
     Returns:
         The same findings; those that are only mentioned are asserted if no other component is.
     """
-    taken_up = {f.sentence - 1 for f in found if TAKES_UP.match(f.context)}
+    taken_up = {f.sentence - 1 for f in found if TAKES_UP.search(f.context)}
     found = [_asserted(f) if f.sentence in taken_up else f for f in found]
-    if any(f.axis == "paradigm" and f.asserted and not f.rule.hint for f in found):
+    plain = any(f.axis == "paradigm" and f.asserted and not f.rule.hint for f in found)
+    if plain or any(f.rule.says in ELSEWHERE and f.asserted for f in found):
         return found
     return [_asserted(f) for f in found]
 

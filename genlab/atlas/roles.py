@@ -59,12 +59,13 @@ METHOD = compiled(  # words with which a sentence says how something is made
 )
 FAMILY = (  # nouns that in the plural, without an article or a number, mean everybody's
     "models|networks|nets|systems|methods|approaches|policies|gans|vaes|flows|lms|llms|vocoders|samplers|"
-    "autoencoders|generators|baselines|diffusions|techniques|families|engines|ones|rnns|"
-    "processes|priors|planners|agents|pipelines|simulators|synthesi[sz]ers|upscalers|solvers|assistants"
+    "autoencoders|generators|baselines|diffusions|techniques|families|engines|(?<=adversarial )ones|(?<=autoregressive )ones|(?<=based )ones|rnns|"
+    "processes|priors|planners|agents|pipelines|simulators|synthesi[sz]ers|upscalers|solvers|assistants|translators|predictors|restorers|avatars|codecs|"
+    "based [\\w-]+s"
 )
 PLURAL = re.compile(rf"(?:[\w+'-]*(?:[ -](?:and |or )?[\w'+-]+){{0,3}}?[ -](?:{FAMILY})|(?:{FAMILY}))\b"
                     r"(?! (?:the|an?|its|each|every|this|these|our|which tokens)\b)")
-THEIRS = re.compile(r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow)(?!\w)")
+THEIRS = re.compile(r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow|maskgit|muse|llada|sedd|mdlm|imagen|parti|ddpm|ddim|sdxl|flux|dit|d3pm)(?!\w)")
 COUNTED = re.compile(
     r"(?:\b(?:we|our|ours|its|it|these|both|two|three|four|the|this|here|is|are|propose\w*|release\w*|introduc\w+|"
     r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|with|for|as|on|though|while|but|and)[ ])[\w'/.-]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil\w*|train\w*|"

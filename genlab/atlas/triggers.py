@@ -131,7 +131,7 @@ TRIGGERS = (
         "outclass*|outrun*|(lags?|lagged|lagging|trails?|trailed|falls?|fell) (just |slightly |far )?behind|"
         "comparisons? (~ )?(with|to|against)|for comparison|dominated by|"
         "(?<!by )compar* (~ )?(with|to|against)|"
-        "(above|below|beyond|near|over|from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
+        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(between|above|below|beyond|near|over|from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
         "with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
@@ -278,7 +278,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(is|are|was|were) ablated|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
+        "(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
         ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",

@@ -56,4 +56,13 @@ ADVERSARIALS = (
             "critic model for (rewards?|rlhf)|value critic|self critic*|reinforcement"
         ),
     ),
+    Rule(
+        ADV,
+        "ttur|lsgan|ls gan|w ?gan( gp)?|bigan|cyclegan|spade|(real )?esrgan|gfpgan|gigagan|projected gan|"
+        "patch ?gan|multi (period|scale|resolution) discriminators?|feature matching loss && discriminator*|"
+        "generator*|vocoder",
+        7,
+        "A PatchGAN with hinge loss.",
+        unless="gan ~ (name|joke)",
+    ),
 )  # fmt: skip

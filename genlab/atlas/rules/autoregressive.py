@@ -59,6 +59,7 @@ AUTOREGRESSIVE = (
         "convolutions?|networks?|models?|lms?|dilated convolutions?)|causally masked",
         2,
         "A causal transformer models the bytes.",
+        unless="3d causal|(vae|auto ?encoder|codec|tokeni[sz]er) (~ )?causal|causal (~ )?(vae|auto ?encoder|codec|tokeni[sz]er)",
     ),
     Rule(
         AR,
@@ -246,5 +247,15 @@ AUTOREGRESSIVE = (
         "(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",
         2,
         "It writes symbol after symbol.",
+    ),
+    Rule(
+        AR,
+        "qwen*|mistral*|mixtral|gemma|phi \\d|deepseek*|olmo|falcon \\d+b|starcoder*|codellama|vicuna|"
+        "draft (head|model)s?|causal loss|t5 style decoder|(vall e|audiolm|musicgen|jukebox|videopoet|parti|"
+        "llamagen|emu3|rt 2)",
+        2,
+        "Tuned from Qwen with a new tokenizer.",
+        hint=True,
+        unless="encoder|embedd*|caption*|judge*|rewrit*|diffusion|denois*|than|mask*",
     ),
 )  # fmt: skip

@@ -71,7 +71,7 @@ FLAGS = (
         "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
         "prediction)|structure prediction|cosine similarity|nearest neighbou?rs? for|"
         "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
-        "word error rate|reward models?|preference models?|filters?|guard|metrics?|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|forecaster|"
+        "word error rate|reward models?|preference models?|filters?|guard|(a|new|quality) metric|metric for|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|forecaster|"
         "forecasting|no decoder|planner|planning tool|constraint programming|integer "
         "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
         "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"

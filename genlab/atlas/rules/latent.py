@@ -168,4 +168,15 @@ LATENTS = (
         "An inference network gives a Gaussian over the state.",
         unless="posterior estimat*|simulator|flow",
     ),
+    Rule(
+        LATENT,
+        "(rq|vq|fsq|lfq|dvae|hvae|cvae|iwae|info|factor|beta tc|ladder) ?vaes?( 2)?|iwae|dvae|nvae|vdvae|"
+        "vampprior|soundstream|encodec|dac tokens|mimi|dc ae|kl f\\d+|f(8|16|32) (tokeni[sz]er|auto ?encoder)|"
+        "residual (vector )?quanti[sz]*|rvq|titok|scvi|free bits|amorti[sz]ed (inference|encoder)|"
+        "(standard normal|learned|hierarchical) prior (~ )?decod*|top down (path|network|pass)|"
+        "stochastic layers|deep (ladder|hierarchical) latent*",
+        5,
+        "EnCodec gives the tokens.",
+        unless="posterior estimation",
+    ),
 )  # fmt: skip

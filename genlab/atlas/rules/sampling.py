@@ -14,7 +14,7 @@ SIGNS = (
         2,
         "A language model writes the prompt.",
         unless=(
-            "masked language|diffusion language|masked cross|binary cross|causal (~ "
+            "masked language|diffusion language|(masked|hidden) (tokens|positions|pieces)|masked token|masked cross|binary cross|causal (~ "
             ")?diffusion|vision language|causal vae"
         ),
     ),
@@ -41,7 +41,7 @@ SIGNS = (
     ),
     Rule(
         "sign: inner loop",
-        "diffusion (loss|head|mlp)|per (token|frame|patch|step|piece) (~ )?(diffusion|"
+        "inside (the|a|each|every) (block|chunk|frame|segment|window)|diffusion (loss|head|mlp)|per (token|frame|patch|step|piece) (~ )?(diffusion|"
         "denois*|flow matching|loss)|continuous (valued )?(tokens|pieces|latents|vectors|"
         "patches|embeddings)|(each|every) (~ )?(frame|block|chunk|token|patch|segment|"
         "piece|clip|second|window|one|day|step) (~ )?(denois*|diffus*|steps? of|by a "
@@ -184,7 +184,7 @@ SIGNS = (
     ),
     Rule(
         "sign: energy",
-        "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
+        "log ?sum ?exp of the logits|joint energy|persistent contrastive|products? of experts|energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
         "scalar|residual|negative|its|this) energ(y|ies)|energies (of|rank)|potts|gibbs "
         "(sweeps|sampling|sampler)|normali[sz](er|ing constant)|boltzmann machines?|rbms?|"
         "contrastive divergence|hopfield|ising|partition function|noise contrastive "
@@ -301,7 +301,7 @@ SIGNS = (
     ),
     Rule(
         "sign: optimisation",
-        "gradient descent on (the|its|every|each) (waveform|pixels|image|mesh|scene|sound|"
+        "(pixels|image|picture|waveform|points) (themselves )?(is|are) (~ )?(optimi[sz]ed|updated) (~ )?(by|with|until|so)|l bfgs|gradient descent on (the|its|every|each) (waveform|pixels|image|mesh|scene|sound|"
         "picture)|(mesh|scene|field|asset|object|shape) (~ )?optimi[sz]ed (~ )?(for|per|"
         "anew) (each|every|prompt|text|scene|object)|optimi[sz]ation,? run|run anew for|"
         "optimi[sz]* (~ )?(scene|each object|every object|per prompt|per scene|render*|3d|"
@@ -328,7 +328,7 @@ SIGNS = (
         ")?(hidden|masked|covered) at random|mask(s|ing|ed)? (a |some )?(random|varying|"
         "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
         "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
-        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept)|(types?|"
+        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|{piece} (are|is))|masked again|(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|prediction)|(types?|"
         "categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ )?at "
         "random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
         "categor*|symbols?|entries|graph)",
@@ -355,7 +355,7 @@ SIGNS = (
     ),
     Rule(
         "sign: many pieces per pass",
-        "(tree|candidate) attention|(tree|trees) of (~ )?(candidates|continuations|guesses)|heads? (~ )?(ahead|further|future)|further (~ )?(position|ahead)|future (tokens?|positions?)|"
+        "(whole|entire|one|full) codebook (per|in (each|every|one)|at (a time|once))|(tree|candidate) attention|(tree|trees) of (~ )?(candidates|continuations|guesses)|heads? (~ )?(ahead|further|future)|further (~ )?(position|ahead)|future (tokens?|positions?)|"
         "(types?|writes?|runs?|guess*|proposes?|thinks?) ahead (~ )?{piece}|accepts? (~ )?(those|"
         "the ones|guesses|proposals)|all (~ )?{piece} (~ )?(out of|in|from) (one|a single|the "
         "same) (step|pass)|(predicts?|draws?|generates?|writes?) (each|every|the next) (~ )?(map|"
@@ -415,5 +415,19 @@ SIGNS = (
         "one (descent|traversal)",
         4,
         "A row is drawn by one descent from the root.",
+    ),
+    Rule(
+        "sign: decoder game",
+        "discriminator*|adversar*|gans?|critic|hinge && auto ?encoder*|vaes?|codecs?|decoder|tokeni[sz]er|"
+        "vocoder|first stage",
+        7,
+        "The autoencoder sees, from step 200k on, a discriminator.",
+        unless="student|denoiser|u net|distill*|denois*|diffusion transformer",
+    ),
+    Rule(
+        "sign: canvas",
+        "maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|llada|mage|masked (visual|music|acoustic) modell?ing",
+        12,
+        "A MaskGIT for music tokens.",
     ),
 )  # fmt: skip

@@ -98,8 +98,7 @@ SCORES = (
         "flow matching|rectified (~ )?flows?|matching (~ )?flow|stochastic interpolant*|"
         "(regress*|learn*|predict*|match*|least squares|estimat*|integrat*) (~ )?(velocit*|"
         "vector field along|difference of paired)|velocit(y|ies) (~ )?(regress*|field|"
-        "target|network|from noise|along|prediction|model|matching|of the path|loss|"
-        "integrat*)|straight (~ )?(paths?|lines?|trajector*)|(paths|lines|trajectories|"
+        "target|network|from noise|along|prediction|model|matching|of the path|loss)|straight (~ )?(paths?|lines?|trajector*)|(paths|lines|trajectories|"
         "trajectory) as straight|reflow|transports? (~ )?(distribution|noise) (~ )?to|"
         "ordinary differential equation ~ (noise|transports?|distribution)|ode (~ )?noise "
         "(~ )?to data|bridge matching|schr.dinger bridge|diffusion bridge",
@@ -161,7 +160,7 @@ SCORES = (
         unless=(
             "masked auto ?encod*|jacobi|self supervised|pre train* (~ )?masked|hidden "
             "patches|missing (data|pixels are|values|modalit*|wedge)|masked convolution*|"
-            "masked language model,|canvas (size|of)|on canvas|oil on|whole canvas at|"
+            "masked language model,|canvas size|canvas of (?!mask)|on canvas|oil on|whole canvas at|"
             "drawing canvas|infill speech|missing pixels"
         ),
     ),
@@ -215,7 +214,7 @@ SCORES = (
         ")?(hidden|masked|covered) at random|mask(s|ing|ed)? (a |some )?(random|varying|"
         "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
         "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
-        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept)",
+        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|{piece} (are|is))|masked again|(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|prediction)",
         12,
         "It guesses what is behind the masks.",
         unless="auto ?encod*|masked language model|encoder|jacobi|self supervised|draft*|speculat*",
@@ -265,5 +264,25 @@ SCORES = (
         14,
         "Neighbours along the teacher's trajectory are mapped to the same picture.",
         unless="robot*|planner",
+    ),
+    Rule(
+        SCORE,
+        "ncsn([+]+)?|vdm|mm ?dit|u ?vit|edm2|tcd|ctm|dmd2?|ladd|d3pm|sedd|mdlm|udlm|llada|maskgit|magvit*|"
+        "soundstorm|vampnet|instaflow|reflow|cold diffusion|poisson flow|schr.dinger bridges?|"
+        "stochastic interpolants?|probability path|trajectory matching|lcm|score sde|(vp|ve) sde|"
+        "variance (preserving|exploding)|predictor corrector|tweedie|epsilon regression|x0 prediction|"
+        "masked (visual|music|acoustic) modell?ing",
+        12,
+        "An MMDiT that follows a probability path.",
+        unless="lcm of|least common",
+    ),
+    Rule(
+        SCORE,
+        "(persistent|replay) (~ )?(chains?|buffer) (~ )?langevin|log ?sum ?exp of the logits|joint energy|jem|"
+        "unnormali[sz]ed log densit(y|ies)|persistent contrastive|nce|products? of experts|"
+        "(composing|sum of|adding) energies",
+        10,
+        "The LogSumExp of the logits is an unnormalised log-density.",
+        unless="experience replay",
     ),
 )  # fmt: skip
