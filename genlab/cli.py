@@ -25,9 +25,9 @@ from genlab.atlas.report import as_lines
 from genlab.atlas.report import load as load_release
 from genlab.atlas.text import UnreadableError
 from genlab.core.weights import read_card
-from genlab.course import copies, demos
+from genlab.course import copies, demos, links
 from genlab.course.handout import handout
-from genlab.course.start import write_start
+from genlab.course.start import begin
 from genlab.systems.figures import Figures, agree
 from genlab.systems.training import Training, load, measured, train
 from genlab.systems.zoo import TRAININGS, find
@@ -177,9 +177,7 @@ def handout_command(
 def start_command() -> None:
     """Run `genlab start`."""
     with _complaints():
-        mine = copies.own_folder()
-        prepared = copies.prepare(mine)
-        page = write_start(mine, prepared)
+        page, prepared = begin(copies.own_folder())
     said = ((prepared.new, "new"), (prepared.renewed, "renewed"), (prepared.outdated, "outdated"))
     counts = ", ".join(f"{len(names)} {word}" for names, word in said if names)
     out.print(f"{page}: {counts or 'nothing new'}", soft_wrap=True, markup=False)
@@ -224,6 +222,25 @@ def demo_command(
         if serve:
             out.print(f"http://127.0.0.1:{port}/   (Ctrl-C ends it)", soft_wrap=True)
             raise typer.Exit(demos.serve(folder, port, browser=browser))
+
+
+@app.command("link", help="Print the nbgitpuller link that brings the course into a JupyterHub.")
+def link_command(
+    hub: Annotated[str, typer.Argument(help="address of the hub")],
+    repository: Annotated[str, typer.Option(help="any that git clones")] = links.REPOSITORY,
+    branch: Annotated[str, typer.Option(help="of the repository")] = links.BRANCH,
+    page: Annotated[str, typer.Option(help="to open, relative to it")] = links.FIRST,
+) -> None:
+    """Run `genlab link`.
+
+    Args:
+        hub: address of the hub.
+        repository: what is pulled.
+        branch: of the repository.
+        page: what is opened.
+    """
+    with _complaints():
+        typer.echo(links.pull_link(hub, page, repository, branch))
 
 
 @app.command("cheatsheet", help="Print the course on one page, as Markdown.")

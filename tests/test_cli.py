@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 import genlab.cli
 from genlab.cli import app
 from genlab.core.weights import read_card
+from genlab.course.links import pull_link
 from genlab.systems.zoo import TRAININGS
 
 
@@ -234,3 +235,12 @@ def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
     result = run("reset", "40")
     assert result.exit_code == 1
     assert "no lesson or lab" in said(result)
+
+
+def test_a_link_for_a_hub_is_printed_in_one_line():
+    result = run("link", "https://hub.example.org", "--branch", "2027", "--page", "01.ipynb")
+    assert result.exit_code == 0
+    assert result.stdout == pull_link("https://hub.example.org", "01.ipynb", branch="2027") + "\n"
+    result = run("link", "my hub")
+    assert result.exit_code == 1
+    assert "address of a JupyterHub" in said(result)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from genlab.core.files import replace_file
 
-from .copies import Prepared, key_of, shipped
+from .copies import Prepared, key_of, prepare, shipped
 from .demo_table import PAGES
 from .handout import NOTEBOOKS
+from .links import binder_link
 from .progress import answered, folder, share
 from .quiz import questions
 
@@ -110,8 +111,11 @@ HELLO = """\
 These are your own copies: write in them what you like, no update of the course replaces one that
 you have touched. A fresh one, with the old one kept in `backups/`: `genlab reset 04` in a terminal.
 Right answers are kept on the disk as you give them; the cell below counts them again. Worked
-solutions stand in `notebooks/solutions`. This page is made anew by each `make lab`, so keep your
-notes elsewhere."""
+solutions stand in the course's `notebooks/solutions`. This page is made anew at each start, so keep
+your notes elsewhere.
+
+The course without an installation: [on Binder]({binder}), which keeps nothing, or in your folder of
+a JupyterHub: `genlab link https://its.address` prints the link (nbgitpuller)."""
 OUTDATED = """
 
 The course has newer versions of: {names}. Yours are as you left them; `genlab reset` takes the new
@@ -130,7 +134,7 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
     Returns:
         The page.
     """
-    text = HELLO.format(table=table(standings(mine, source)))
+    text = HELLO.format(table=table(standings(mine, source)), binder=binder_link())
     if prepared.outdated:
         text += OUTDATED.format(names=", ".join(f"`{key_of(name)}`" for name in prepared.outdated))
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -145,6 +149,23 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
     }
     replace_file(mine / PAGE, json.dumps(page, indent=1).encode())
     return mine / PAGE
+
+
+def begin(mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Prepared]:
+    """Make or renew the working copies, then the start page that lists them.
+
+    Args:
+        mine: folder of working copies.
+        source: the course's notebooks.
+
+    Returns:
+        The page, and what was done.
+
+    Raises:
+        FileNotFoundError: the course's notebooks are not there.
+    """
+    prepared = prepare(mine, source)
+    return write_start(mine, prepared, source), prepared
 
 
 def progress() -> None:

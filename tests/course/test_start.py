@@ -10,8 +10,9 @@ import pytest
 from genlab import course
 from genlab.course.copies import Prepared, prepare, shipped
 from genlab.course.exercise import all_exercises
+from genlab.course.links import binder_link
 from genlab.course.progress import record
-from genlab.course.start import Standing, standings, table, write_start
+from genlab.course.start import Standing, begin, standings, table, write_start
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,12 +70,24 @@ def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine):
     notebook = nbformat.read(page, as_version=4)
     nbformat.validate(notebook)
     text, code = (cell.source for cell in notebook.cells)
-    links = re.findall(r"\]\(([^)]+)\)", text)
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if link != binder_link()]
+    assert text.count(binder_link()) == 1
     assert len(links) == len(shipped()) + 2  # what is next, and the map
     assert all((mine / link).exists() for link in links if not link.startswith("../"))
     assert (ROOT / "my" / "../docs/images/map.png").resolve().exists()
     assert "newer versions of: `04`" in text
     assert "course.progress()" in code
+
+
+def test_to_begin_makes_copies_and_page_and_a_second_time_leaves_what_was_edited(tmp_path):
+    page, made = begin(tmp_path / "my")
+    assert page == tmp_path / "my" / "START.ipynb"
+    assert set(made.new) == set(shipped())
+    (tmp_path / "my" / made.new[0]).write_text("my answers")
+    page.unlink()
+    assert begin(tmp_path / "my") == (page, Prepared((), (), ()))
+    assert (tmp_path / "my" / made.new[0]).read_text() == "my answers"
+    assert page.exists()
 
 
 def test_the_cell_shows_the_table_in_a_working_copy_only(mine, monkeypatch, capsys):

@@ -20,6 +20,7 @@ ROWS = {
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
+    "docs/hub/README.md",
     *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 ]
 
