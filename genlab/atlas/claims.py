@@ -87,6 +87,5 @@ def overclaims(draft: Draft) -> None:
     parts = [p for p in (AR, FLOW) if p in draft.paradigms]
     for f in exact:
         owners = [g for p in parts for g in draft.said("paradigm", p) if g.sentence == f.sentence]
-        ode = [g for g in draft.sign("ode") if g.sentence == f.sentence]
-        if not owners and not ode:
+        if not owners:
             flag(draft, "likelihood-overclaim", f)

@@ -100,7 +100,9 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
         plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
     matching = [f for f in plain[SCORE] if "matching" in _said(f)]
-    if matching and not any(STRICT.search(_said(f)) for f in plain[FLOW]):
+    bare = all(BARE.fullmatch(_said(f)) or "flow" in _said(f) for f in plain[FLOW])
+    looped = any("denois" in _said(f) for f in plain[SCORE]) and bare
+    if (matching or looped) and not any(STRICT.search(_said(f)) for f in plain[FLOW]):
         plain[FLOW] = []  # "flow steps" and "flow decoder" are then short for flow matching
     if matching and all(CONTINUOUS.search(_said(f)) for f in plain[FLOW]):
         plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based

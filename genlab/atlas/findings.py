@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .phrases import NUMBERS, Rule, compiled, number
 from .rules import ADV, AR, RULES
-from .roles import MENTION, SECTIONS, generic
+from .roles import MENTION, SECTIONS, passing
 from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
 
@@ -78,7 +78,7 @@ def find(text: str) -> list[Finding]:
             for start, end in _matches(rule, sentence.text):
                 first, last = sentence.span(start, end)
                 sense = strongest(around, start, end)
-                if sense == ASSERTED and (aside or generic(sentence.text, start, end)):
+                if sense == ASSERTED and (aside or passing(sentence.text, start, end)):
                     sense = MENTION
                 found.append(
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text)
@@ -173,6 +173,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             not words
             or trained
             or PIECES.search(m.group())
+            or OF_THEM.search(m.group())
             or EACH.match(sentence.text, m.end())
             or ROUNDS.match(m.group()[-6:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
@@ -187,6 +188,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
 PIECES = compiled("tokens?|words?|bytes?|layers?|heads?")
 ROUNDS = re.compile("rounds:")  # "in three rounds: a model draws, two enlarge"
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
+OF_THEM = compiled("({n}) of (them|those|these)")
 RANGE = compiled("({n})(( to| or| and|,) ({n}))?")
 NUMBER = compiled("{n}")
 

@@ -70,10 +70,10 @@ def misleading(draft: Draft, text: str) -> list[Reason]:
         f for f in draft.findings if f.rule.says == "flag: misleading-name"
     ]
     reasons: list[Reason] = []
-    for sentence in sentences(text):
+    for n, sentence in enumerate(sentences(text)):
         around = scopes(sentence.text)
         for m in PART.finditer(sentence.text):
-            own = strongest(around, m.start(), m.end()) in ("asserted", "aside", "mention")
+            own = (n < 2 or m.start() > 0) and strongest(around, m.start(), m.end()) in ("asserted", "aside", "mention")
             if own and _is_name(sentence, m, bool(speaks)) and known and _wrong(draft, m.group()):
                 start, end = sentence.span(m.start(), m.end())
                 reasons.append(f"the name {text[start:end]}")

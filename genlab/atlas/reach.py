@@ -14,7 +14,7 @@ VERBS = (
     "denoises?|learns?|models?|adds?|enlarges?|follows?|restores?|brings?|yields?|works?|judges?"
 )
 STOP = re.compile(
-    r"[;:()]| - |, (?:but|which|who|so|while|whereas|although|though|because|since|yet|instead|only"
+    r"[;:()]| - |, (?:but|so|while|whereas|although|though|because|since|yet|instead|only"
     r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|just"
     r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"
     rf"|, and (?:nothing|no|it|we|the|none|all|there)\b|, and (?!{LIST_END})"

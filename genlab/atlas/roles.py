@@ -29,12 +29,11 @@ ROLES = (
         "(far |much |slightly |clearly |about |roughly )?(better|worse|faster|slower|sharper|"
         "smoother|crisper|cheaper|closer|larger|shorter|longer|stronger|weaker|richer|broader|"
         "higher|lower|smaller|fewer|blurrier|nearer|finer|more \\w+) (~ )?(than|that of|those of)|"
-        "prefer(s|red)?|wins?|won|loses? (to|against)|ties?|on par|trail(s|ed|ing)?|lag(s|ged|"
+        "prefer(s|red)?|wins?|won|loses? (to|against)|ties? with|on par|trail(s|ed|ing)?|lag(s|ged|"
         "ging)?|agree(s|d)? (better |well |closely )?with|leads?|led|lead over|"
-        "better|worse|superior|inferior|sharper|slower|faster|for comparison|alike|leaves? ~ behind|"
+        "better|worse|superior|inferior|nicer|as well as|similar|rated|ranked|readily|sharper|slower|faster|for comparison|alike|leaves? ~ behind|"
         "(drops?|dropped|falls?|fell|rises?|rose|improves?|improved|halves|halved) (~ )?from|"
-        "twice|thrice|times (the|as|that|those)|(half|tenth|third|quarter|fraction|percent|%) "
-        "of (the|that|those|what)|(reach|attain|achiev|obtain|get|score)(e?s|e?d)? (~ )?(fid|"
+        "twice|thrice|times (the|as|that|those)|(reach|attain|achiev|obtain|get|score)(e?s|e?d)? (~ )?(fid|"
         "fvd|fad|mos|bleu|auc|auroc|elo|\\d+)",
         "A [GAN] of equal size reaches an FID of 9.",
     ),
@@ -43,9 +42,9 @@ ROLES = (
         "^(most|many|much|existing|current|recent|prior|previous|earlier|today's|modern|"
         "popular|typical|usual|conventional|traditional|classical|standard) (~ )?(models|networks|methods|"
         "gans|vaes|flows|systems|approaches|work|generators|samplers|policies|autoencoders|techniques)|"
-        "^(?!(our|we|these|this|its|the|both|two|all|samples|an?|in|for|with|here)\\b)([\\w'-]+ ){0,5}?(models|networks|"
+        "^(?!(our|we|these|this|its|the|both|two|three|four|five|several|each|every|one|all|samples|an?|in|for|with|here)\\b)([\\w'-]+ ){0,5}?(models|networks|"
         "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|diffusions|"
-        "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|from|by|and|or|at|to)\\b)\\w+|"
+        "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|from|by|and|or|at|to)\\b|are \\w+ed\\b)\\w+|"
         "^(([\\w-]+ )?diffusion|([\\w-]+ )?flow matching|adversarial (training|learning)|maximum likelihood|"
         "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified flow) "
         "(\\w{2,}s|has|cannot|must|can) ",
@@ -65,7 +64,7 @@ FAMILY = (  # nouns that in the plural, without an article or a number, mean eve
 )
 PLURAL = re.compile(rf"(?:[\w+'-]*(?:[ -](?:and |or )?[\w'+-]+){{0,3}}?[ -](?:{FAMILY})|(?:{FAMILY}))\b"
                     r"(?! (?:the|an?|its|each|every|this|these|our|which tokens)\b)")
-THEIRS = re.compile(r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow|maskgit|muse|llada|sedd|mdlm|imagen|parti|ddpm|ddim|sdxl|flux|dit|d3pm)(?!\w)")
+THEIRS = re.compile(r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow|maskgit|muse|llada|sedd|mdlm|imagen|parti|sdxl|flux|d3pm)(?!\w)")
 COUNTED = re.compile(
     r"(?:\b(?:we|our|ours|its|it|these|both|two|three|four|the|this|here|is|are|propose\w*|release\w*|introduc\w+|"
     r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|with|for|as|on|though|while|but|and)[ ])[\w'/.-]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil\w*|train\w*|"
@@ -79,6 +78,13 @@ SECTIONS = compiled(  # headings and keys under which the method is not describe
     "known (problems|issues|limits|limitations|weaknesses)|safety|licen[cs]e|ethics|bias*|risks?|"
     "intended use*|uses?|out of scope|not for|related( work)?|comparison*|citation|acknowledg*|data|"
     "training data|dataset|speed|reception|caveats?|compared"
+)
+BARE = compiled(  # names of families
+    "((conditional|latent|variational|deep|masked|text|image|pixel|small|plain) )?(gans?|\\w*gans?|\\w*vaes?|"
+    "(variational )?auto ?encoders?|diffusions?|flows?|normali[sz]ing flows?|autoregressi\\w*|adversarial|"
+    "(\\w+ )?language models?|llms?|lms?|potts|gibbs( sampling)?|energy (based|models?)|score (based|matching)|"
+    "pixel ?cnns?|wave ?nets?|gpts?( \\d)?|stylegans?\\d?|boltzmann machines?|"
+    "latent diffusion|masked (token |diffusion |language )?models?|flow matching|consistency models?)"
 )
 OWN = re.compile(
     r"(?<![\w-])(?:(?:we|our|ours|this|its|it|i|here|ourselves)(?![\w-])|"
@@ -113,11 +119,13 @@ def generic(sentence: str, start: int, end: int) -> bool:
     return bool(THEIRS.match(sentence, start)) and not ARTICLE.search(before)
 
 
-def mentions(sentence: str) -> list[tuple[int, int]]:
+def mentions(sentence: str, *, bare: bool = False) -> list[tuple[int, int]]:
     """Find the stretches of a sentence in which components are only mentioned.
 
     Args:
         sentence: in lower case.
+        bare: for phrases that name a family and say nothing of how it works; these are mentions
+            even beside words of the method.
 
     Returns:
         Start and end of each; empty where the sentence describes the method.
@@ -126,7 +134,8 @@ def mentions(sentence: str) -> list[tuple[int, int]]:
         >>> mentions("a gan wins.")
         [(0, 11)]
     """
-    if METHOD.search(sentence) or not any(compiled(r.pattern).search(sentence) for r in ROLES):
+    method = not bare and METHOD.search(sentence)
+    if method or not any(compiled(role.pattern).search(sentence) for role in ROLES):
         return []
     found, last = [], 0
     for m in OWN.finditer(sentence):
@@ -136,3 +145,25 @@ def mentions(sentence: str) -> list[tuple[int, int]]:
         stop = STOP.search(sentence, m.end())
         last = stop.start() if stop else len(sentence)
     return [*found, (last, len(sentence))]
+
+
+def passing(sentence: str, start: int, end: int) -> bool:
+    """Say whether a phrase names a family only in passing.
+
+    Args:
+        sentence: in lower case.
+        start: of the phrase.
+        end: one past its last character.
+
+    Returns:
+        True for a bare plural, a bare name, and the bare name of a family beside a result.
+
+    Example:
+        >>> text = "the codes are better than a gan makes them, and are trained once."
+        >>> passing(text, text.index("gan"), text.index("gan") + 3)
+        True
+    """
+    if generic(sentence, start, end):
+        return True
+    named = BARE.fullmatch(sentence[start:end].replace("-", " "))
+    return bool(named) and any(a <= start < b for a, b in mentions(sentence, bare=True))

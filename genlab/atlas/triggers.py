@@ -27,10 +27,16 @@ TRIGGERS = (
     Trigger(
         "negated",
         "after",
-        "no|not|without|neither|nor|never|none of|cannot|can't|doesn't|don't|isn't|aren't|"
+        "no|not|without|neither|nor|none of|cannot|can't|doesn't|don't|isn't|aren't|"
         "wasn't|didn't|won't|free (of|from)|nothing (here )?(is|was)|no longer|lack(s|ing)|"
         "in the absence of|absence of|nowhere|nobody|hardly any",
         "It works without [adversarial training].",
+    ),
+    Trigger(
+        "negated",
+        "comma",
+        "never",
+        "It never saw a [discriminator], a number of use.",
     ),
     Trigger(
         "negated",
@@ -151,7 +157,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "beyond|(perform*|do|does|work*|sample*|score*|just|almost|nearly|quite) as well as|"
+        "beyond|(about|just|nearly|almost|quite|roughly) as (well|good|much|many|fast|sharp) as|(rated|ranked|scored|placed|"
+        "preferred) (~ )?(above|below|over)|and (above|below) (a|an|the|~ baselines?)|(perform*|do|does|work*|sample*|score*|just|almost|nearly|quite) as well as|"
         "as (good|fast|sharp|accurate|strong|cheap|long|crisp|stable|simple|"
         "diverse|small|easy|quick) as|like (an?|any|every|other|most)",
         "As sharp as a [GAN], with a likelihood.",
@@ -175,7 +182,7 @@ TRIGGERS = (
         "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
         "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
-        "tools|networks|outputs)|methods that|systems that|approaches that|models that had|"
+        "tools|networks|outputs|proposals|attempts|efforts|solutions|engines|entries|submissions)|methods that|systems that|approaches that|models that had|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
         "traditionally|so far",
         "Most image models use [diffusion].",
@@ -278,7 +285,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
+        "(often|widely|also|commonly|sometimes|frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
         ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",
@@ -311,7 +318,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "near",
-        "from the literature|'s (activations|"
+        "from the literature|(is|are) (~ )?(a )?different (model|release|product|system)|(community|communities)|(camp|camps)|'s (activations|"
         "features|hidden states|embeddings|representations)|as a (reward|judge|metric|filter)|"
         "output was (~ )?(filtered|removed)",
         "It is compared with a [GAN] from the literature.",

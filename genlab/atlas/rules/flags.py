@@ -146,7 +146,7 @@ FLAGS = (
     ),
     Rule(
         "flag: not-generative",
-        "(never|not) (writes?|draws?|generates?|produces?|makes?) (any|one|anything)|(includes?|contains?|has|have|with) no generator|only scores|"
+        "(never|not) (writes?|draws?|generates?|produces?|makes?) (any|one|anything)|(includes?|contains?|holds?|has|have|with) no (generator|sampler|decoder)|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,
         "It judges sound; it does not produce any.",

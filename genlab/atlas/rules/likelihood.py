@@ -25,7 +25,7 @@ LIKELIHOODS = (
         "It reports the exact log-likelihood.",
         unless=(
             "approximate|bound on|(lower|variational|upper) bound|rewriting|likelihood of "
-            "the simulator|likelihood free|maximum likelihood|exact (same|copy)|estimated "
+            "the simulator|likelihood free|pseudo|maximum likelihood|exact (same|copy)|estimated "
             "likelihood"
         ),
     ),

@@ -31,7 +31,7 @@ OBJECTIVES = (
         "objective: denoising",
         "predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(denoising "
         ")?score matching|denoising (loss|objective)|diffusion loss|clean (image|ones|"
-        "data)|mean squared error ~ noise|v prediction",
+        "data|trajector*|frames?|latents?)|(epsilon|eps) (loss|objective|target|regression)|velocity parameteri[sz]*|mean squared error ~ noise|v prediction",
         12,
         "The noise-prediction loss is a mean square.",
     ),
@@ -45,7 +45,7 @@ OBJECTIVES = (
         14,
         "The velocity is learned by regression.",
         unless=(
-            "velocity (of (sound|cars)|time shift)|note ~ velocity|and velocity|velocity "
+            "velocity parameteri[sz]*|velocity (of (sound|cars)|time shift)|note ~ velocity|and velocity|velocity "
             "and"
         ),
     ),

@@ -45,7 +45,7 @@ SCORES = (
         "recover the (true|clean|original) (~ )?(from|frames)|predict* ~ clean (ones|image|"
         "data|frames?|picture|signal)|reverse(d)? (diffusion|process|chain|sde|time)|"
         "forward (diffusion|noising|process)|noising (process|steps|chain)|mean squared "
-        "error ~ noise|(epsilon|eps|v) prediction",
+        "error ~ noise|(epsilon|eps|v) (prediction|loss|objective|target|regression)|velocity parameteri[sz]ation",
         12,
         "The network is trained to predict the noise.",
         unless=(
