@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .phrases import NUMBERS, Rule, compiled, number
 from .rules import ADV, AR, RULES
-from .roles import MENTION, SECTIONS, passing
+from .roles import MENTION, SECTIONS, loner, passing
 from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
 
@@ -33,6 +33,7 @@ class Finding:
     polarity: str
     sentence: int
     context: str  # the whole sentence, in lower case
+    loner: bool = False  # the indefinite subject of a sentence that builds nothing with it
 
     @property
     def axis(self) -> str:
@@ -81,7 +82,8 @@ def find(text: str) -> list[Finding]:
                 if sense == ASSERTED and (aside or passing(sentence.text, start, end)):
                     sense = MENTION
                 found.append(
-                    Finding(rule, text[first:last], first, last, sense, n, sentence.text)
+                    Finding(rule, text[first:last], first, last, sense, n, sentence.text,
+                            loner(sentence.text, start))
                 )  # fmt: skip
     return found
 
@@ -97,10 +99,23 @@ def promoted(found: list[Finding]) -> list[Finding]:
     """
     taken_up = {f.sentence - 1 for f in found if TAKES_UP.search(f.context)}
     found = [_asserted(f) if f.sentence in taken_up else f for f in found]
+    found = _without_loners(found)
     plain = any(f.axis == "paradigm" and f.asserted and not f.rule.hint for f in found)
     if plain or any(f.rule.says in ELSEWHERE and f.asserted for f in found):
         return found
     return [_asserted(f) for f in found]
+
+
+def _without_loners(found: list[Finding]) -> list[Finding]:
+    """Turn the indefinite subjects of later sentences to mentions, if another component is named."""
+    named = {f.value: f.sentence for f in reversed(found)
+             if f.axis == "paradigm" and f.asserted and not f.rule.hint and not f.loner}  # fmt: skip
+    return [
+        replace(f, polarity=MENTION)
+        if f.loner and f.polarity == ASSERTED and named and min(named.values()) < f.sentence
+        else f
+        for f in found
+    ]
 
 
 def _asserted(f: Finding) -> Finding:

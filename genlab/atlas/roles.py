@@ -147,6 +147,31 @@ def mentions(sentence: str, *, bare: bool = False) -> list[tuple[int, int]]:
     return [*found, (last, len(sentence))]
 
 
+BUILDS = compiled(  # verbs and links by which a sentence gives a part its place in the release
+    "(is|are) (~ )?(trained|used|fitted|applied|followed|added|conditioned|learned|optimi[sz]ed)|these|our|ours|we|"
+    "its|it|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|models the|"
+    "models their|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|latents?|tokens?)"
+)
+LONER = re.compile(r"(?:[-*•+] )?(?:an?|another|one) (?:[\w'/.-]+[ -]){0,4}?$")
+
+
+def loner(sentence: str, start: int) -> bool:
+    """Say whether a family is the indefinite subject of a sentence that builds nothing with it.
+
+    Args:
+        sentence: in lower case.
+        start: of the phrase.
+
+    Returns:
+        True for "A GAN was unstable", where the rest of the text speaks of another family.
+
+    Example:
+        >>> loner("a gan was unstable.", 2), loner("a gan draws its codes.", 2)
+        (True, False)
+    """
+    return bool(LONER.match(sentence[:start])) and not BUILDS.search(sentence)
+
+
 def passing(sentence: str, start: int, end: int) -> bool:
     """Say whether a phrase names a family only in passing.
 

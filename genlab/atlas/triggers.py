@@ -74,7 +74,7 @@ TRIGGERS = (
         "(is|are|was|were|has been|have been|be|being|gets|got) (now |all |finally |also |"
         "since )?(gone|removed|retired|dropped|abandoned|discontinued|deprecated|replaced|"
         "superseded|left out|unnecessary|switched off|omitted|discarded|deleted|thrown "
-        "(out|away)|history|history now|out|swapped|moved to|phased out|scrapped|taken "
+        "(out|away)|history|history now|out|swapped|moved to|phased out|scrapped|prototyped|shelved|taken "
         "out)|(make|makes|made|give|gives|gave) way to|retires|disappears|(has|have) (now "
         ")?(retired|gone|left|disappeared)|(replaced|superseded) by|(is|are|was|were) no "
         "longer (used|needed|part|required|available|supported|included|there|present|trained|shipped|in)|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
@@ -137,7 +137,7 @@ TRIGGERS = (
         "outclass*|outrun*|(lags?|lagged|lagging|trails?|trailed|falls?|fell) (just |slightly |far )?behind|"
         "comparisons? (~ )?(with|to|against)|for comparison|dominated by|"
         "(?<!by )compar* (~ )?(with|to|against)|"
-        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(between|above|below|beyond|near|over|from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
+        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(of|between|above|below|beyond|near|over|from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
         "with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
@@ -166,7 +166,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "after",
-        "baselines? and|(over|to) (strong|the best|all|earlier|previous|existing|comparable|"
+        "baselines? and|(benchmarks|baselines|competitors|rivals|alternatives|opponents|entrants) (include|are|were|included)|(chose|choose|"
+        "prefer*|picked|favou?r*) (~ )?over|(over|to) (strong|the best|earlier|previous|existing|comparable|"
         "recent)|over "
         "~ baselines?|(that|which) ~ suffers? from|known from|familiar from|borrowed from|"
         "inspired by|reminiscent of|(?<!well )as in|just as in|mistaken for|looks like|sounds like|"
@@ -242,6 +243,7 @@ TRIGGERS = (
     Trigger(
         "past",
         "so far",
+        "(but )?(we|i) (do not|don't|did not) (ship|release|provide|include|support|recommend) (it|them|this)|"
         "(it|they|which|that|this|these|and|(the|these|this) (extra|additional|auxiliary) (~ )?(modules?|heads?|loss|"
         "losses|parts?|layers?)) (is|are|was|were|has been|have been) (now |then |later |"
         "since |all |both )?(discarded|dropped|removed|thrown away|switched off|retired|deleted|"
@@ -285,7 +287,8 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(often|widely|also|commonly|sometimes|frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
+        "in the appendix|in our hands|(published|released|appeared|proposed) (~ )?(meanwhile|since|later|this year|"
+        "concurrently|afterwards)|separate release|(often|widely|also|commonly|sometimes|frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
         ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",

@@ -241,7 +241,7 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|the other)|one by one)|positions (are |is )?(~ )?(visited|drawn|sampled|generated) (~ )?(one by one|one after another|in turn|one at a "
+        "(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|the other)|one by one)|(each|every) {piece} (~ )?(follows from|depends on|given) (~ )?(earlier|previous|past|preceding)|positions (are |is )?(~ )?(visited|drawn|sampled|generated) (~ )?(one by one|one after another|in turn|one at a "
         "time)|(vector|token|value|code|latent)s? (for|at) the next position|next (position|nucleotide|"
         "amino acid|codon|base pair|latent|vector|patch|joint)|(frame|patch|block|chunk|clip) by (~ )?(frame|patch|block|chunk|clip)|"
         "(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",

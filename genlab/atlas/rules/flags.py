@@ -102,7 +102,7 @@ FLAGS = (
         "sample|mean|herding|density estimat*)|energy distance|(nearest|closest) (~ "
         ")?(sample|generated|output|one)|implicit maximum likelihood|copulas?|"
         "(probabilistic|arithmetic) circuits?|sum product|sums and products|sliced "
-        "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|(no|without|nothing is|nothing "
+        "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|no (neural )?network,|quilting|minimum error cuts?|(no|without|nothing is|nothing "
         "was|never) (~ )?(learning|learned|trained|training (~ )?(whatever|of any kind|at "
         "all|took place|involved)|neural network|machine learning|learns)|hand ?(written|"
         "made|crafted|coded) (~ )?(rules|grammar|templates|shaders?|patterns)|rule based|"

@@ -45,7 +45,7 @@ OBJECTIVES = (
         14,
         "The velocity is learned by regression.",
         unless=(
-            "velocity parameteri[sz]*|velocity (of (sound|cars)|time shift)|note ~ velocity|and velocity|velocity "
+            "velocity parameteri[sz]*|velocity models?|velocity (of (sound|cars)|time shift)|note ~ velocity|and velocity|velocity "
             "and"
         ),
     ),

@@ -41,7 +41,7 @@ SIGNS = (
     ),
     Rule(
         "sign: inner loop",
-        "inside (the|a|each|every) (block|chunk|frame|segment|window)|diffusion (loss|head|mlp)|per (token|frame|patch|step|piece) (~ )?(diffusion|"
+        "denois* (~ )?given (the |all )?(previous|earlier|preceding|last|{n}|frames|blocks|ones)|inside (the|a|each|every) (block|chunk|frame|segment|window)|diffusion (loss|head|mlp)|per (token|frame|patch|step|piece) (~ )?(diffusion|"
         "denois*|flow matching|loss)|continuous (valued )?(tokens|pieces|latents|vectors|"
         "patches|embeddings)|(each|every) (~ )?(frame|block|chunk|token|patch|segment|"
         "piece|clip|second|window|one|day|step) (~ )?(denois*|diffus*|steps? of|by a "
@@ -328,7 +328,7 @@ SIGNS = (
         ")?(hidden|masked|covered) at random|mask(s|ing|ed)? (a |some )?(random|varying|"
         "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
         "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
-        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|{piece} (are|is))|masked again|(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|prediction)|(types?|"
+        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|{piece} (are|is))|masked again|blank (sheet|score|canvas|sequence)|(erase|hide|blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|masked) and (predicted|restored|guessed|recovered)|random subset of (the )?{piece}|(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|prediction)|(types?|"
         "categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ )?at "
         "random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
         "categor*|symbols?|entries|graph)",

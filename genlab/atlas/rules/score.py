@@ -105,7 +105,7 @@ SCORES = (
         14,
         "A flow-matching model for molecules.",
         unless=(
-            "velocity (of (sound|cars|the wind)|time shift|estimation|curve|vector|"
+            "velocity models?|velocity (of (sound|cars|the wind)|time shift|estimation|curve|vector|"
             "profile)|note ~ velocity|(wind|rotation|radial|galaxy|seismic) velocit*|"
             "optical flow|and velocity|velocity and"
         ),
@@ -214,7 +214,7 @@ SCORES = (
         ")?(hidden|masked|covered) at random|mask(s|ing|ed)? (a |some )?(random|varying|"
         "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
         "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
-        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|{piece} (are|is))|masked again|(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|prediction)",
+        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|{piece} (are|is))|masked again|blank (sheet|score|canvas|sequence)|(erase|hide|blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|masked) and (predicted|restored|guessed|recovered)|(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|prediction)",
         12,
         "It guesses what is behind the masks.",
         unless="auto ?encod*|masked language model|encoder|jacobi|self supervised|draft*|speculat*",
