@@ -161,7 +161,7 @@ class Window:
             self.page.wait_for_function(A_NEW_PICTURE, timeout=3000, polling=10)
         except TimeoutError:
             return None
-        return self.page.evaluate("() => window.genlab.drawn - window.genlab.pressed")
+        return self.page.evaluate(DELAY)
 
 
 class Lesson(Window):
@@ -269,11 +269,24 @@ PUT_BACK = """() => {
     return true;
 }"""
 
-A_NEW_PICTURE = "() => window.genlab.drawn !== null"
+# Or a slider that stands at its end already, which moves nothing.
+A_NEW_PICTURE = """() => {
+    const {control, drawn, pressed, before} = window.genlab;
+    const stays = before !== null && control.getAttribute('aria-valuenow') === before;
+    return drawn !== null || (stays && pressed !== null && performance.now() - pressed > 500);
+}"""
+
+DELAY = """() => {
+    const {drawn, pressed} = window.genlab;
+    return drawn === null ? null : drawn - pressed;
+}"""
+    """() => window.genlab.drawn === null ? null : window.genlab.drawn - window.genlab.pressed"""
+)
 
 NEXT_MOVE = """() => {
     const control = window.genlab.control;
     window.genlab.drawn = null;
+    window.genlab.before = control.getAttribute('aria-valuenow');
     if (control.tagName === 'SELECT') {
         window.genlab.pressed = performance.now();
         control.selectedIndex = (control.selectedIndex + 1) % control.options.length;
