@@ -280,8 +280,6 @@ DELAY = """() => {
     const {drawn, pressed} = window.genlab;
     return drawn === null ? null : drawn - pressed;
 }"""
-    """() => window.genlab.drawn === null ? null : window.genlab.drawn - window.genlab.pressed"""
-)
 
 NEXT_MOVE = """() => {
     const control = window.genlab.control;
