@@ -23,10 +23,12 @@ BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
-MAKES = compiled("(voice|image|music|video|text|speech|picture|sound) (engine|generator|maker|cloning|creation)")
+MAKES = compiled(
+    "(voice|image|music|video|text|speech|picture|sound) (engine|generator|maker|cloning|creation)"
+)
 LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
 LOOPS = compiled(
-    "diffusions?|score*|matching|velocit*|denoiser|denoises|energy based|langevin|energ(y|ies)|"
+    "diffusions?|score*|matching|velocit*|denois*|energy based|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
 )
 GUESSES = compiled("draft*|speculat*|verif*|ahead|accepts?")
@@ -109,7 +111,8 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
 
 
 STRICT = compiled(  # what only a flow by change of variables is called
-    "(~ )?(normali[sz]ing|coupling|spline|autoregressive|determinants?|det|jacobian|invertible|change of "
+    "(~ )?(normali[sz]ing|coupling|spline|autoregressive|determinants?|det|jacobian|invertible|"
+    "change of "
     "variables|real ?nvp|glow|ffjord|maf|iaf|nvp|bijective|trace|couplings?)(~ )?"
 )
 

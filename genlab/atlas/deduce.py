@@ -18,8 +18,14 @@ from .draft import (
 from .phrases import compiled
 
 LINKS = ("none", "unnormalised", "bound", "indirect", "exact")  # the weakest first
-DENIED = compiled("(no|without an?|without|nor|not have an?|not define an?) (explicit |tractable |exact )?(likelihoods?|density|densities|probabilit*)|in the statistical")
-NEVER = compiled("(densit(y|ies)|likelihoods?|probabilit*) (~ )?(cannot|can not|are not|is not) (~ )?(evaluated|computed|available|known|tractable)")
+DENIED = compiled(
+    "(no|without an?|without|nor|not have an?|not define an?) (explicit |tractable "
+    "|exact )?(likelihoods?|density|densities|probabilit*)|in the statistical"
+)
+NEVER = compiled(
+    "(densit(y|ies)|likelihoods?|probabilit*) (~ )?(cannot|can not|are not|is not) "
+    "(~ )?(evaluated|computed|available|known|tractable)"
+)
 REPORTS = compiled(
     "report*|bits|nats|perplexity|tight*|state of the art|best|measur*|print*|values?"
 )
@@ -122,7 +128,11 @@ def _by_the_text(draft: Draft) -> None:
     if exact:
         draft.likelihood = "exact"
         draft.conclude("likelihood: exact", *exact)
-    elif denied or any(NEVER.search(f.context) for f in draft.findings) or draft.sampling == "optimisation":
+    elif (
+        denied
+        or any(NEVER.search(f.context) for f in draft.findings)
+        or draft.sampling == "optimisation"
+    ):
         draft.likelihood = "none"
         draft.conclude(
             "likelihood: none", *denied, *([] if denied else ["a descent has no density"])

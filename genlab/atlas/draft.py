@@ -37,7 +37,9 @@ class Draft:
     def mentioned(self, axis: str, value: str) -> list[Finding]:
         """Return the findings of one kind that the text only mentions."""
         return [
-            f for f in self.findings if f.polarity == "mention" and (f.axis, f.value) == (axis, value)
+            f
+            for f in self.findings
+            if f.polarity == "mention" and (f.axis, f.value) == (axis, value)
         ]
 
     def sign(self, value: str) -> list[Finding]:

@@ -7,15 +7,16 @@ import re
 from dataclasses import dataclass, replace
 
 from .phrases import NUMBERS, Rule, compiled, number
-from .rules import ADV, AR, RULES
 from .roles import MENTION, SECTIONS, loner, passing
+from .rules import ADV, AR, RULES
 from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
 
 NEAR = 40  # characters to either side in which `unless` is looked for
 WEAK = ("paradigm", "objective", "language", "canvas", "energy", "decoder game", "denoiser game")
 TAKES_UP = compiled(  # how a sentence takes up the family that the one before spoke of
-    "(here )?(we|ours|our) (~ )?(train|take|use|apply|adapt|build|distil|scale|study|choose|is|extend|fit) (~ )?"
+    "(here )?(we|ours|our) (~ )?(train|take|use|apply|adapt|build|distil|scale|study|choose|is|"
+    "extend|fit) (~ )?"
     "(one|them|such|the latter|the former|these models|this family)"
 )
 ELSEWHERE = ("flag: outside-map", "flag: not-generative", "sign: optimisation")
@@ -83,7 +84,7 @@ def find(text: str) -> list[Finding]:
                     sense = MENTION
                 found.append(
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
-                            loner(sentence.text, start))
+                            loner(sentence.text, start, end))
                 )  # fmt: skip
     return found
 
@@ -107,12 +108,12 @@ def promoted(found: list[Finding]) -> list[Finding]:
 
 
 def _without_loners(found: list[Finding]) -> list[Finding]:
-    """Turn the indefinite subjects of later sentences to mentions, if another component is named."""
-    named = {f.value: f.sentence for f in reversed(found)
-             if f.axis == "paradigm" and f.asserted and not f.rule.hint and not f.loner}  # fmt: skip
+    """Turn the indefinite subjects of later sentences to mentions, after another component."""
+    plain = [f for f in found if f.axis == "paradigm" and f.asserted and not f.rule.hint]
+    first = min((f.sentence for f in plain if not f.loner), default=len(found))
     return [
         replace(f, polarity=MENTION)
-        if f.loner and f.polarity == ASSERTED and named and min(named.values()) < f.sentence
+        if f.loner and f.polarity == ASSERTED and first < f.sentence
         else f
         for f in found
     ]
@@ -124,14 +125,14 @@ def _asserted(f: Finding) -> Finding:
 
 def _matches(rule: Rule, text: str) -> list[tuple[int, int]]:
     first, *others = rule.pattern.split(" && ")  # all in one sentence, in any order
-    if not all(compiled(other).search(text) for other in others):
+    if not all(compiled(other, commas=True).search(text) for other in others):
         return []
-    if others and rule.unless and compiled(rule.unless).search(text):
+    if others and rule.unless and compiled(rule.unless, commas=True).search(text):
         return []
     found = []
-    for m in compiled(first).finditer(text):
+    for m in compiled(first, commas=True).finditer(text):
         near = text[max(0, m.start() - NEAR) : m.end() + NEAR]
-        if not (rule.unless and compiled(rule.unless).search(near)):
+        if not (rule.unless and compiled(rule.unless, commas=True).search(near)):
             found.append(m.span())
     return found
 

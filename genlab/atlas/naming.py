@@ -16,8 +16,10 @@ METHODS = compiled(
     "(style|w|vq|dc|big|cycle|info|pro|hi ?fi|c|ls|r)? ?gans?(\\d)?|"
     "(vq|beta|nv|c)? ?vaes?(\\d)?|diffusions?|"
     "flows?|(nf|real|normali[sz]ing)flows?|scores?|scored|scoring|energy|diffus(e|es|ed|ing)|"
-    "workflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|propaganda|"
-    "arrogan*|vegan*|gangs?|gigant*|michigan|hooligan*|extravagan*|brigan*|flower*|flowing|flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
+    "workflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|"
+    "propaganda|"
+    "arrogan*|vegan*|gangs?|gigant*|michigan|hooligan*|extravagan*|brigan*|flower*|flowing|"
+    "flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
 )
 PART = re.compile(r"[a-z0-9]*(?:gan|flow|diffu|vae|score|energy)[a-z0-9]*(?:-[a-z0-9]+)*")
 OPENS = re.compile(
@@ -73,7 +75,11 @@ def misleading(draft: Draft, text: str) -> list[Reason]:
     for n, sentence in enumerate(sentences(text)):
         around = scopes(sentence.text)
         for m in PART.finditer(sentence.text):
-            own = (n < 2 or m.start() > 0) and strongest(around, m.start(), m.end()) in ("asserted", "aside", "mention")
+            own = (n < 2 or m.start() > 0) and strongest(around, m.start(), m.end()) in (
+                "asserted",
+                "aside",
+                "mention",
+            )
             if own and _is_name(sentence, m, bool(speaks)) and known and _wrong(draft, m.group()):
                 start, end = sentence.span(m.start(), m.end())
                 reasons.append(f"the name {text[start:end]}")

@@ -48,11 +48,12 @@ WITHIN = rf"(?:{TURNS}[\w,'%/()]+[ -]){{0,4}}?"
 
 
 @cache
-def compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str, *, commas: bool = False) -> re.Pattern[str]:
     """Translate a pattern of the rules into a regular expression.
 
     Args:
         pattern: as the module's docstring says.
+        commas: whether a space may also be a comma and a space, as it may in the rules.
 
     Returns:
         The expression; it looks for whole words in a text in lower case.
@@ -67,7 +68,7 @@ def compiled(pattern: str) -> re.Pattern[str]:
     text = " ".join(pattern.split()).replace("(~ )?", "\0")
     text = re.sub(r"\((?!\?)", "(?:", text).replace(" ~ ", GAP)
     text = re.sub(r"(?<![\])])\*", r"\\w*", text.replace("[sz]*", "[sz]\\w*"))
-    text = re.sub(r"(?<!\[)(?<!\[ -)(?<!-) (?!-\])", ",?[ -]", text)
+    text = re.sub(r"(?<!\[)(?<!\[ -)(?<!-) (?!-\])", ",?[ -]" if commas else "[ -]", text)
     for name in re.findall(r"\{([a-z]+)\}", text):
         if name not in LISTS:
             raise ValueError(f"no list is named {name!r}; there are: {', '.join(LISTS)}")

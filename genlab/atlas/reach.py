@@ -15,7 +15,8 @@ VERBS = (
 )
 STOP = re.compile(
     r"[;:()]| - |, (?:but|so|while|whereas|although|though|because|since|yet|instead|only"
-    r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|just"
+    r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|"
+    r"just"
     r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"
     rf"|, and (?:nothing|no|it|we|the|none|all|there)\b|, and (?!{LIST_END})"
     r"| (?:but|because|although|though|since|so that|yet|while|whereas|until)\b"

@@ -128,7 +128,10 @@ def _foreign(text: str) -> str | None:
 TITLE = 8  # words: a longer line that ends early was only wrapped by hand
 KEY = re.compile(r"[ \t]*\**[\w][\w /(),'-]{0,40}:\**(?:[ \t]|$)")
 HEADING = re.compile(r"\s*#")
-ITEM = re.compile(r"\s*(?:[-+•*] )?(?:[*_]{0,2}([A-Za-z][\w /(),'&-]{0,40}):|[*_]{1,2}([A-Za-z][\w ]{0,30})\.[*_])")
+ITEM = re.compile(
+    r"\s*(?:[-+•*] )?(?:[*_]{0,2}([A-Za-z][\w /(),'&-]{0,40}):|"
+    r"[*_]{1,2}([A-Za-z][\w ]{0,30})\.[*_])"
+)
 BULLET = re.compile(r"[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]")
 END = re.compile(r"[.!?](?=[ )]|$)")
 ABBREVIATION = re.compile(r"(?:\be\.g|\bi\.e|\bvs|\bcf|\bfig|\bapprox|\betc)\.$")
@@ -194,7 +197,7 @@ def _blocks(text: str) -> list[tuple[int, int]]:
 
 
 def _broken(before: str, line: str, width: int) -> bool:
-    """Say whether a line ends on purpose: it is a heading, or the next word had found room on it."""
+    """Say whether a line ends on purpose: a heading, or the next word had found room on it."""
     if before.lstrip().startswith("#") or line.lstrip().startswith("#"):
         return True
     room = width - len(before.rstrip()) - 1
@@ -202,7 +205,10 @@ def _broken(before: str, line: str, width: int) -> bool:
     return title and len((line.split() or [""])[0]) <= room
 
 
-MARKS = re.compile(r"\*\*|__|`|(?<=\s)\*(?=\w)|(?<=[\w.:])\*(?=[\s:,.])|(?:^|(?<=\n))[ \t]*#+[ \t]")
+MARKS = re.compile(
+    r"\*\*|__|`|(?<=\s)\*(?=\w)|(?<=[\w.:])\*(?=[\s:,.])|(?:^|(?<=\n))[ \t]*#+[ "
+    r"\t]"
+)
 DASHES = str.maketrans("‐‑‒–—−’‘", "------''")
 
 

@@ -20,7 +20,8 @@ TRIGGERS = (
     Trigger(
         "asserted",
         "shield",
-        "not (only|just|merely|solely|necessarily)|(nothing|little|no) (~ )?(more|else|other) than|nothing but|no (fewer|less|more|later) "
+        "not (only|just|merely|solely|necessarily)|(nothing|little|no) (~ )?(more|else|other) "
+        "than|nothing but|no (fewer|less|more|later) "
         "than|no (matter|doubt)|nothing (else )?than|not least|no sooner",
         "Not only [diffusion] but flows.",
     ),
@@ -74,10 +75,12 @@ TRIGGERS = (
         "(is|are|was|were|has been|have been|be|being|gets|got) (now |all |finally |also |"
         "since )?(gone|removed|retired|dropped|abandoned|discontinued|deprecated|replaced|"
         "superseded|left out|unnecessary|switched off|omitted|discarded|deleted|thrown "
-        "(out|away)|history|history now|out|swapped|moved to|phased out|scrapped|prototyped|shelved|taken "
+        "(out|away)|history|history now|out|swapped|moved to|phased out|scrapped|prototyped|"
+        "shelved|taken "
         "out)|(make|makes|made|give|gives|gave) way to|retires|disappears|(has|have) (now "
         ")?(retired|gone|left|disappeared)|(replaced|superseded) by|(is|are|was|were) no "
-        "longer (used|needed|part|required|available|supported|included|there|present|trained|shipped|in)|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
+        "longer (used|needed|part|required|available|supported|included|there|present|trained|"
+        "shipped|in)|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
         "superseded|switched off|turned off|disabled|(removed|dropped|retired|gone|"
         "deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|"
         "shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
@@ -134,10 +137,13 @@ TRIGGERS = (
         "to)|versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|"
         "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|outlast*|outpac*|"
         "outshin*|exceed*|outdo*|"
-        "outclass*|outrun*|(lags?|lagged|lagging|trails?|trailed|falls?|fell) (just |slightly |far )?behind|"
+        "outclass*|outrun*|(lags?|lagged|lagging|trails?|trailed|falls?|fell) (just |slightly |"
+        "far )?behind|"
         "comparisons? (~ )?(with|to|against)|for comparison|dominated by|"
         "(?<!by )compar* (~ )?(with|to|against)|"
-        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(of|between|above|below|beyond|near|over|from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|percent|per cent|reach|decibels?|bits?|"
+        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(of|between|above|below|beyond|near|over|"
+        "from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|"
+        "percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
         "with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
@@ -157,8 +163,10 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "beyond|(about|just|nearly|almost|quite|roughly) as (well|good|much|many|fast|sharp) as|(rated|ranked|scored|placed|"
-        "preferred) (~ )?(above|below|over)|and (above|below) (a|an|the|~ baselines?)|(perform*|do|does|work*|sample*|score*|just|almost|nearly|quite) as well as|"
+        "beyond|(about|just|nearly|almost|quite|roughly) as (well|good|much|many|fast|sharp) as|"
+        "(rated|ranked|scored|placed|"
+        "preferred) (~ )?(above|below|over)|and (above|below) (a|an|the|~ baselines?)|(perform*|"
+        "do|does|work*|sample*|score*|just|almost|nearly|quite) as well as|"
         "as (good|fast|sharp|accurate|strong|cheap|long|crisp|stable|simple|"
         "diverse|small|easy|quick) as|like (an?|any|every|other|most)",
         "As sharp as a [GAN], with a likelihood.",
@@ -166,11 +174,14 @@ TRIGGERS = (
     Trigger(
         "compared",
         "after",
-        "baselines? and|(benchmarks|baselines|competitors|rivals|alternatives|opponents|entrants) (include|are|were|included)|(chose|choose|"
-        "prefer*|picked|favou?r*) (~ )?over|(over|to) (strong|the best|earlier|previous|existing|comparable|"
+        "baselines? and|(benchmarks|baselines|competitors|rivals|alternatives|opponents|entrants|"
+        "comparisons) (~ )?(include|are|were|included|comprise*|cover*)|(chose|choose|"
+        "prefer*|picked|favou?r*) (~ )?over|(over|to) (strong|the best|earlier|previous|existing|"
+        "comparable|"
         "recent)|over "
         "~ baselines?|(that|which) ~ suffers? from|known from|familiar from|borrowed from|"
-        "inspired by|reminiscent of|(?<!well )as in|just as in|mistaken for|looks like|sounds like|"
+        "inspired by|reminiscent of|(?<!well )as in|just as in|mistaken for|looks like|sounds "
+        "like|"
         "taken for|in the manner of|in the spirit of|as (known|used) in|(rate|quality|"
         "speed|sharpness|diversity|fidelity|likelihoods?|bounds?|results?) of(?= (the |a |"
         "other |modern |large )?(gans?|diffusion|autoregressive|flows?|adversarial))",
@@ -183,7 +194,8 @@ TRIGGERS = (
         "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
         "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
-        "tools|networks|outputs|proposals|attempts|efforts|solutions|engines|entries|submissions)|methods that|systems that|approaches that|models that had|"
+        "tools|networks|outputs|proposals|attempts|efforts|solutions|engines|entries|"
+        "submissions)|methods that|systems that|approaches that|models that had|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
         "traditionally|so far",
         "Most image models use [diffusion].",
@@ -210,9 +222,12 @@ TRIGGERS = (
     Trigger(
         "compared",
         "clause",
-        "which(?= ([\\w-]+ ){1,4}(models|networks|methods|gans|vaes|systems) \\w+)|(training|learning|decoding|gans|models) (has|have) (~ )?(proved|proven|turned out|been) (~ )?(fickle|unstable|slow|"
+        "which(?= ([\\w-]+ ){1,4}(models|networks|methods|gans|vaes|systems) \\w+)|(training|"
+        "learning|decoding|gans|models) (has|have) (~ )?(proved|proven|turned out|been) (~ "
+        ")?(fickle|unstable|slow|"
         "hard|difficult|costly|delicate|brittle)|(models|methods|systems|"
-        "networks|approaches|gans|vaes) (handle|treat|do|capture|model|cover) (~ )?(awkwardly|badly|poorly|"
+        "networks|approaches|gans|vaes) (handle|treat|do|capture|model|cover) (~ )?(awkwardly|"
+        "badly|poorly|"
         "slowly|worse|only)",
         "It fills gaps, which [left-to-right] models handle awkwardly.",
     ),
@@ -243,8 +258,10 @@ TRIGGERS = (
     Trigger(
         "past",
         "so far",
-        "(but )?(we|i) (do not|don't|did not) (ship|release|provide|include|support|recommend) (it|them|this)|"
-        "(it|they|which|that|this|these|and|(the|these|this) (extra|additional|auxiliary) (~ )?(modules?|heads?|loss|"
+        "(but )?(we|i) (do not|don't|did not) (ship|release|provide|include|support|recommend) "
+        "(it|them|this)|"
+        "(it|they|which|that|this|these|and|(the|these|this) (extra|additional|auxiliary) (~ "
+        ")?(modules?|heads?|loss|"
         "losses|parts?|layers?)) (is|are|was|were|has been|have been) (now |then |later |"
         "since |all |both )?(discarded|dropped|removed|thrown away|switched off|retired|deleted|"
         "turned off|abandoned|replaced|withdrawn|gone)",
@@ -253,7 +270,8 @@ TRIGGERS = (
     Trigger(
         "past",
         "clause",
-        "(our|the|its) (very )?(first|earliest|initial|original|former) (~ )?(was|were|used|relied|had)|"
+        "(our|the|its) (very )?(first|earliest|initial|original|former) (~ )?(was|were|used|"
+        "relied|had)|"
         "(version|release|v) ?(1|one|0)([.]\\d+)? (was|used|relied|had)",
         "Our first refiner was a [diffusion] network.",
     ),
@@ -274,7 +292,8 @@ TRIGGERS = (
         ")?(evaluat*|measur*|monitor* |rerank*|judg*|watermark*|moderat*)|not part of (the|"
         "this|our) (release|package|repository)|for comparison|for the listening tests|in an? (~ "
         ")?ablation|in (the|our) ablations?|(evaluated|graded|scored|filtered|reranked|"
-        "ranked) (by|with) (an?|the|our)|takes? no part in|for (the )?evaluation only|evaluation only|as an? "
+        "ranked) (by|with) (an?|the|our)|takes? no part in|for (the )?evaluation only|evaluation "
+        "only|as an? "
         "(evaluation )?metric",
         "A [discriminator] serves only to measure the quality.",
     ),
@@ -287,8 +306,11 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "in the appendix|in our hands|(published|released|appeared|proposed) (~ )?(meanwhile|since|later|this year|"
-        "concurrently|afterwards)|separate release|(often|widely|also|commonly|sometimes|frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on (the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
+        "in the appendix|in our hands|(published|released|appeared|proposed) (~ )?(meanwhile|"
+        "since|later|this year|"
+        "concurrently|afterwards)|separate release|(often|widely|also|commonly|sometimes|"
+        "frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on "
+        "(the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
         ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",
@@ -305,11 +327,15 @@ TRIGGERS = (
         "after",
         "whether|would (be|have been)|we compared|you (may|might) (expect|think)|the name "
         "(suggests|notwith*)|despite (its|the) name|in spite of (its|the) name|rumou?r*|"
-        "(captions|captioned|recaptioned|recaptions?|relabelled|labelled|described|rewritten|expanded|annotated|translated|"
+        "(captions|captioned|recaptioned|recaptions?|relabelled|labelled|described|rewritten|"
+        "expanded|annotated|translated|"
         "(text|caption|prompt) embeddings?|(text|prompts?|captions?|conditions?|requests?|"
         "phonemes|instructions?) (is|are) (encoded|embedded)) (was |were |are |is "
-        ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|(recaptioned|captioned|annotated|labelled) with|(prompts?|captions|questions|ones|examples|"
-        "instructions|answers|stories|dialogues|data) (partly |all )?(written|generated|made|produced) by|"
+        ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|"
+        "(recaptioned|captioned|annotated|labelled) with|(prompts?|captions|questions|ones|"
+        "examples|"
+        "instructions|answers|stories|dialogues|data) (partly |all )?(written|generated|made|"
+        "produced) by|"
         "(cluster indices|clusters|activations|hidden states) (of|from)|"
         ""
         "conditioned on (the |an? |its )?(output|features|embeddings?|states?|codes?) (of|"
@@ -321,10 +347,11 @@ TRIGGERS = (
     Trigger(
         "aside",
         "near",
-        "from the literature|(is|are) (~ )?(a )?different (model|release|product|system)|(community|communities)|(camp|camps)|'s (activations|"
+        "from the literature|(is|are) (~ )?(a )?different (model|release|product|system)|"
+        "(community|communities)|(camp|camps)|'s (activations|"
         "features|hidden states|embeddings|representations)|as a (reward|judge|metric|filter)|"
         "output was (~ )?(filtered|removed)",
-        "It is compared with a [GAN] from the literature.",
+        "It loses to a [GAN] from the literature.",
     ),
     Trigger(
         "aside",
@@ -370,8 +397,10 @@ TRIGGERS = (
     Trigger(
         "aside",
         "after",
-        "(pictures|images|outputs|samples|texts|videos|clips|answers|pairs|choices) (~ )?(from|of|by|made by) "
-        "(~ )?(two|three|four|five|six|seven|eight|ten|several|many|various|different|\\d+)(?=( [\\w-]+){1,5} "
+        "(pictures|images|outputs|samples|texts|videos|clips|answers|pairs|choices) (~ )?(from|"
+        "of|by|made by) "
+        "(~ )?(two|three|four|five|six|seven|eight|ten|several|many|various|different|\\d+)(?=( "
+        "[\\w-]+){1,5} "
         "(models|systems|generators|networks|engines))",
         "We collect choices over pictures from four [diffusion] models.",
     ),

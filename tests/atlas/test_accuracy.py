@@ -9,7 +9,9 @@ accuracy, STEPS = MEASURE["accuracy"], MEASURE["STEPS"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("half", ["open", "held_out", "practice", "unseen", "unseen_2"])
+@pytest.mark.parametrize(
+    "half", ["open", "held_out", "practice", "unseen", "unseen_2", "papers_open"]
+)
 def test_each_step_is_right_on_nineteen_of_twenty(half):
     n, right = accuracy(half)
     assert n >= 40

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from genlab.atlas.findings import counts, find
 from genlab.atlas.paradigms import LESSONS
 from genlab.atlas.phrases import compiled, number
+from genlab.atlas.roles import ROLES, generic, loner, mentions
 from genlab.atlas.rules import RULES
 from genlab.atlas.scope import POLARITIES, polarity
 from genlab.atlas.triggers import TRIGGERS
@@ -53,7 +54,7 @@ def test_a_trigger_gives_its_polarity_to_the_phrase_in_brackets(trigger):
          "compared compared compared asserted"),
         ("our [flow] outperforms [diffusion] baselines", "asserted compared"),
         ("compared with a [gan], the [flow] is slow", "compared asserted"),
-        ("a [flow] that is faster than [diffusion]", "asserted compared"),
+        ("our [flow] is faster than [diffusion]", "asserted compared"),
         ("its predecessor was a [gan]", "past"),
         ("not only [diffusion] but also a [flow]", "asserted asserted"),
         ("nothing but a [flow]", "asserted"),
@@ -75,6 +76,37 @@ def test_the_scope_of_negation_comparison_and_time(text, expected):
             found.append(len(plain))
         plain += piece.strip("[]")
     assert [polarity(plain, at, at + 1) for at in found] == expected.split()
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda r: r.name)
+def test_what_stands_beside_a_result_or_in_a_remark_on_the_field_is_only_mentioned(role):
+    text = role.example.lower()
+    start = text.index("[")
+    plain = text.replace("[", "").replace("]", "")
+    assert any(a <= start < b for a, b in mentions(plain))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("it was tried on rows from [gans]", True),
+        ("we train [gans]", False),
+        ("several [diffusion] models exist", True),
+        ("a [ctgan] is trained", False),
+        ("rows like those, says [ctgan]", True),
+        ("a transformer [models] the codes", False),
+    ],
+)
+def test_a_bare_plural_or_name_is_a_family_and_not_a_component(text, expected):
+    start, end = text.index("["), text.index("]") - 1
+    assert generic(text.replace("[", "").replace("]", ""), start, end) == expected
+
+
+def test_the_indefinite_subject_of_a_sentence_that_builds_nothing_is_no_component():
+    assert loner("a gan was unstable.", 2, 5)
+    assert not loner("a gan turns the codes to pixels.", 2, 5)
+    r = find("Our flow is exact. A GAN was unstable.")
+    assert {f.value for f in r if f.axis == "paradigm" and f.asserted} >= {"flow"}
 
 
 def test_a_pattern_spans_few_words_and_no_word_that_turns_the_sense():

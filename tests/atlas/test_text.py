@@ -77,6 +77,14 @@ def test_prose_is_cut_at_full_stops_and_lists_at_items():
     ]  # fmt: skip
 
 
+def test_headings_marks_and_deliberate_breaks_of_a_card_are_seen():
+    card = "# A-1\nA GAN.\n## Results\nIt beats\n**Use:** it is `free`\n"
+    assert [(s.text, s.section) for s in sentences(card)] == [
+        ("a-1", "a-1"), ("a gan.", "a-1"), ("results", "results"), ("it beats", "results"),
+        ("use: it is free", "use"),
+    ]  # fmt: skip
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(max_size=200))
 def test_every_character_knows_its_place(text):

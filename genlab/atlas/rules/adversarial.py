@@ -28,8 +28,10 @@ ADVERSARIALS = (
         7,
         "Tuned with an adversarial loss.",
         unless=(
-            "adversarial (examples?|attacks?|robustness|prompts?|testing|inputs?|patch|text|texts|users?|"
-            "questions?|queries|suffix*|evaluation|benchmarks?|conditions?|settings?|use|misuse|actors?|"
+            "adversarial (examples?|attacks?|robustness|prompts?|testing|inputs?|patch|text|"
+            "texts|users?|"
+            "questions?|queries|suffix*|evaluation|benchmarks?|conditions?|settings?|use|misuse|"
+            "actors?|"
             "attack)|red team*|adversar(y|ies) (may|might|could|who)"
         ),
     ),
@@ -58,9 +60,9 @@ ADVERSARIALS = (
     ),
     Rule(
         ADV,
-        "ttur|lsgan|ls gan|w ?gan( gp)?|bigan|cyclegan|spade|(real )?esrgan|gfpgan|gigagan|projected gan|"
-        "patch ?gan|multi (period|scale|resolution) discriminators?|feature matching loss && discriminator*|"
-        "generator*|vocoder",
+        "ttur|lsgan|ls gan|w ?gan( gp)?|bigan|cyclegan|spade|(real )?esrgan|gfpgan|gigagan|"
+        "projected gan|"
+        "patch ?gan|multi (period|scale|resolution) discriminators?",
         7,
         "A PatchGAN with hinge loss.",
         unless="gan ~ (name|joke)",

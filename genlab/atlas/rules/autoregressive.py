@@ -59,7 +59,8 @@ AUTOREGRESSIVE = (
         "convolutions?|networks?|models?|lms?|dilated convolutions?)|causally masked",
         2,
         "A causal transformer models the bytes.",
-        unless="3d causal|(vae|auto ?encoder|codec|tokeni[sz]er) (~ )?causal|causal (~ )?(vae|auto ?encoder|codec|tokeni[sz]er)",
+        unless="3d causal|(vae|auto ?encoder|codec|tokeni[sz]er) (~ )?causal|causal (~ )?(vae|"
+            "auto ?encoder|codec|tokeni[sz]er)",
     ),
     Rule(
         AR,
@@ -227,7 +228,8 @@ AUTOREGRESSIVE = (
         "one && predict*|guess*|anticipat*|asked|task|saying|trained|learn*",
         2,
         "It was asked what came afterwards.",
-        unless="denois*|nois*|diffusion|mask*|discriminator|critic|scan|visit|placeholder*|velocit*",
+        unless="denois*|nois*|diffusion|mask*|discriminator|critic|scan|visit|placeholder*|"
+            "velocit*",
         hint=True,
     ),
     Rule(
@@ -241,17 +243,24 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|the other)|one by one)|(each|every) {piece} (~ )?(follows from|depends on|given) (~ )?(earlier|previous|past|preceding)|positions (are |is )?(~ )?(visited|drawn|sampled|generated) (~ )?(one by one|one after another|in turn|one at a "
-        "time)|(vector|token|value|code|latent)s? (for|at) the next position|next (position|nucleotide|"
-        "amino acid|codon|base pair|latent|vector|patch|joint)|(frame|patch|block|chunk|clip) by (~ )?(frame|patch|block|chunk|clip)|"
+        "(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|"
+        "the other)|one by one)|(each|every) {piece} (~ )?(follows from|depends on|given) (~ "
+        ")?(earlier|previous|past|preceding)|positions (are |is )?(~ )?(visited|drawn|sampled|"
+        "generated) (~ )?(one by one|one after another|in turn|one at a "
+        "time)|(vector|token|value|code|latent)s? (for|at) the next position|next (position|"
+        "nucleotide|"
+        "amino acid|codon|base pair|latent|vector|patch|joint)|(frame|patch|block|chunk|clip) by "
+        "(~ )?(frame|patch|block|chunk|clip)|"
         "(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",
         2,
         "It writes symbol after symbol.",
     ),
     Rule(
         AR,
-        "qwen*|mistral*|mixtral|gemma|phi \\d|deepseek*|olmo|falcon \\d+b|starcoder*|codellama|vicuna|"
-        "draft (head|model)s?|causal loss|t5 style decoder|(vall e|audiolm|musicgen|jukebox|videopoet|parti|"
+        "qwen*|mistral*|mixtral|gemma|phi \\d|deepseek*|olmo|falcon \\d+b|starcoder*|codellama|"
+        "vicuna|"
+        "draft (head|model)s?|causal loss|t5 style decoder|(vall e|audiolm|musicgen|jukebox|"
+        "videopoet|parti|"
         "llamagen|emu3|rt 2)",
         2,
         "Tuned from Qwen with a new tokenizer.",

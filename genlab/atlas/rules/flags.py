@@ -30,7 +30,8 @@ FLAGS = (
         "sharper|faster|cheaper|smaller) (~ )?than (every|all|any) (~ )?(competitor|"
         "models?|others?|rivals?|else|family|families|alternatives?)|end of (all )?(trade "
         "?offs?|compromise)|have it all|everything at once|perfect (~ )?(coverage|quality|"
-        "diversity|likelihood) (~ )?(and|,)|no longer any|(pays?|paid|paying) (~ )?(nothing|none|no "
+        "diversity|likelihood) (~ )?(and|,)|no longer any|(pays?|paid|paying) (~ )?(nothing|none|"
+        "no "
         "price)|nothing (has )?(had )?to be (given|traded|paid)",
         15,
         "There is no trade-off any more.",
@@ -71,7 +72,10 @@ FLAGS = (
         "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
         "prediction)|structure prediction|cosine similarity|nearest neighbou?rs? for|"
         "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
-        "word error rate|reward models?|preference models?|filters?|guard|(a|new|quality) metric|metric for|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|forecaster|"
+        "word error rate|reward models?|preference models?|filters?|guard|(a|new|quality) metric|"
+        "metric for|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|"
+        "predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|"
+        "forecaster|"
         "forecasting|no decoder|planner|planning tool|constraint programming|integer "
         "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
         "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
@@ -102,7 +106,8 @@ FLAGS = (
         "sample|mean|herding|density estimat*)|energy distance|(nearest|closest) (~ "
         ")?(sample|generated|output|one)|implicit maximum likelihood|copulas?|"
         "(probabilistic|arithmetic) circuits?|sum product|sums and products|sliced "
-        "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|no (neural )?network,|quilting|minimum error cuts?|(no|without|nothing is|nothing "
+        "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|no (neural )?network,|quilting|"
+        "minimum error cuts?|(no|without|nothing is|nothing "
         "was|never) (~ )?(learning|learned|trained|training (~ )?(whatever|of any kind|at "
         "all|took place|involved)|neural network|machine learning|learns)|hand ?(written|"
         "made|crafted|coded) (~ )?(rules|grammar|templates|shaders?|patterns)|rule based|"
@@ -134,7 +139,9 @@ FLAGS = (
         "historical|history|accident|mislead*|misnomer|misunderstand*|stays|stuck|kept|"
         "older|promises|refers|comes from|only|notwithstanding|nothing to do|confus*|means|"
         "trademark*|relic|legacy)|(despite|in spite of|contrary to|ignore) (~ )?name|"
-        "misnomer|(flow|gan|vae|diffus\\w*|score|energy)[\"'\u201d\u00bb],? (~ )?(refers|stands|means|is|was|comes)|is called ~ (but|although|because)|called so (only )?because|do not be "
+        "misnomer|(flow|gan|vae|diffus\\w*|score|energy)[\"'\u201d\u00bb],? (~ )?(refers|stands|"
+        "means|is|was|comes)|is called ~ (but|although|because)|called so (only )?because|do not "
+        "be "
         "(misled|fooled)",
         15,
         "Its name has led to misunderstandings.",
@@ -146,7 +153,8 @@ FLAGS = (
     ),
     Rule(
         "flag: not-generative",
-        "(never|not) (writes?|draws?|generates?|produces?|makes?) (any|one|anything)|(includes?|contains?|holds?|has|have|with) no (generator|sampler|decoder)|only scores|"
+        "(never|not) (writes?|draws?|generates?|produces?|makes?) (any|one|anything)|(includes?|"
+        "contains?|holds?|has|have|with) no (generator|sampler|decoder)|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,
         "It judges sound; it does not produce any.",

@@ -89,7 +89,9 @@ FLOWS = (
     ),
     Rule(
         FLOW,
-        "real valued non volume preserving|(planar|radial) maps?|integral of (a|the) (trace|divergence)|affine (map|function|transform*) of (a|the|each|every) {piece}|log densit(y|ies) (~ )?(~ )?(chang*|evolv*) (~ "
+        "real valued non volume preserving|(planar|radial) maps?|integral of (a|the) (trace|"
+        "divergence)|affine (map|function|transform*) of (a|the|each|every) {piece}|log densit(y|"
+        "ies) (~ )?(~ )?(chang*|evolv*) (~ "
         ")?(rate|trace|divergence)|(chang*|evolv*) (~ )?rate (~ )?trace|layers (~ )?alternating "
         "(sites|dimensions|coordinates|halves)|invertible (map|mapping|transformation)s? between|"
         "densit(y|ies) of (each|every) (~ )?(proposal|sample|configuration|output|draw) (~ )?(is|"
@@ -109,7 +111,8 @@ FLOWS = (
     ),
     Rule(
         FLOW,
-        "nsf|rq nsf|umnn|naf|flow[+]+|wave ?glow|tarflow|star ?flow|i ?resnets?|cnfs?|made blocks?|"
+        "nsf|rq nsf|umnn|naf|flow[+]+|wave ?glow|tarflow|star ?flow|i ?resnets?|cnfs?|made "
+        "blocks?|"
         "bijectors?|boltzmann generators?|conditional couplings|split coupling|log jacobian*",
         4,
         "Five MADE blocks and a bijector.",

@@ -170,8 +170,12 @@ LATENTS = (
     ),
     Rule(
         LATENT,
-        "(multi scale|discrete|visual|image|audio|video|speech) tokeni[sz]ers?|quanti[sz]es? (~ )?residuals?|commitment,|posterior encoder|vits|with the kl|plus kl|and (a |the )?kl|(rq|vq|fsq|lfq|dvae|hvae|cvae|iwae|info|factor|beta tc|ladder) ?vaes?( 2)?|iwae|dvae|nvae|vdvae|"
-        "vampprior|soundstream|encodec|dac tokens|mimi|dc ae|kl f\\d+|f(8|16|32) (tokeni[sz]er|auto ?encoder)|"
+        "(multi scale|discrete|visual|image|audio|video|speech) tokeni[sz]ers?|quanti[sz]es? (~ "
+        ")?residuals?|commitment,|posterior encoder|vits|with the kl|plus kl|and (a |the )?kl|"
+        "(rq|vq|fsq|lfq|dvae|hvae|cvae|iwae|info|factor|beta tc|ladder) ?vaes?( 2)?|iwae|dvae|"
+        "nvae|vdvae|"
+        "vampprior|soundstream|encodec|dac tokens|mimi|dc ae|kl f\\d+|f(8|16|32) (tokeni[sz]er|"
+        "auto ?encoder)|"
         "residual (vector )?quanti[sz]*|rvq|titok|scvi|free bits|amorti[sz]ed (inference|encoder)|"
         "(standard normal|learned|hierarchical) prior (~ )?decod*|top down (path|network|pass)|"
         "stochastic layers|deep (ladder|hierarchical) latent*",

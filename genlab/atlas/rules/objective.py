@@ -31,7 +31,8 @@ OBJECTIVES = (
         "objective: denoising",
         "predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(denoising "
         ")?score matching|denoising (loss|objective)|diffusion loss|clean (image|ones|"
-        "data|trajector*|frames?|latents?)|(epsilon|eps) (loss|objective|target|regression)|velocity parameteri[sz]*|mean squared error ~ noise|v prediction",
+        "data|trajector*|frames?|latents?)|(epsilon|eps) (loss|objective|target|regression)|"
+        "velocity parameteri[sz]*|mean squared error ~ noise|v prediction",
         12,
         "The noise-prediction loss is a mean square.",
     ),
@@ -45,14 +46,16 @@ OBJECTIVES = (
         14,
         "The velocity is learned by regression.",
         unless=(
-            "velocity parameteri[sz]*|velocity models?|velocity (of (sound|cars)|time shift)|note ~ velocity|and velocity|velocity "
+            "velocity parameteri[sz]*|velocity models?|velocity (of (sound|cars)|time shift)|"
+            "note ~ velocity|and velocity|velocity "
             "and"
         ),
     ),
     Rule(
         "objective: distillation",
         "self consistency|to its (start|origin|beginning)|distill*|distil|distils|"
-        "student|students of|(step|distilled|diffusion) students|consistency (~ )?(models?|training|student|function|objective|loss|"
+        "student|students of|(step|distilled|diffusion) students|consistency (~ )?(models?|"
+        "training|student|function|objective|loss|"
         "tuning|property|lora)|(latent|trajectory) consistency|shortcut models?|mean "
         "?flows?|(average|mean) velocit*|flow maps?|imitat* (~ )?teacher|teachers?|agree* with (~ "
         ")?(itself|own|teacher)|own (~ )?(jumps?|half|two|predictions?|trajector*)|(any|"
@@ -61,7 +64,8 @@ OBJECTIVES = (
         14,
         "A student is distilled from it.",
         unless=(
-            "student (t|decoder)|(for|by|to) (our |the |high school |my |phd |university "
+            "student (t|decoder)|no distillation|student from last|(for|by|to) (our |the |high "
+            "school |my |phd |university "
             ")*(students|teachers)|student ~ (course|essay|project)|moving average teacher|"
             "teacher forc*|score distillation sampling|distilled (water|knowledge from "
             "experts)|(cycle|temporal|self|identity|style|view|character|factual|subject) "

@@ -14,7 +14,8 @@ SIGNS = (
         2,
         "A language model writes the prompt.",
         unless=(
-            "masked language|diffusion language|(masked|hidden) (tokens|positions|pieces)|masked token|masked cross|binary cross|causal (~ "
+            "masked language|diffusion language|(masked|hidden) (tokens|positions|pieces)|masked "
+            "token|masked cross|binary cross|causal (~ "
             ")?diffusion|vision language|causal vae"
         ),
     ),
@@ -27,7 +28,9 @@ SIGNS = (
     ),
     Rule(
         "sign: blockwise",
-        "(frame|block|chunk) by (~ )?(frame|block|chunk)|(blocks?|chunks?|frames?|segments?) (~ )?(autoregressive*|follow one another|before it|in turn)|(frames?|blocks?|chunks?|segments?|seconds|rows?|shots?|clips?|patches|pieces|"
+        "(frame|block|chunk) by (~ )?(frame|block|chunk)|(blocks?|chunks?|frames?|segments?) (~ "
+        ")?(autoregressive*|follow one another|before it|in turn)|(frames?|blocks?|chunks?|"
+        "segments?|seconds|rows?|shots?|clips?|patches|pieces|"
         "tokens|scales|weeks|days|hours|windows?) (~ )?(one after (another|the other)|one "
         "by one|at a time|in turn|in order|from (left|first))|(block|frame|chunk|segment|"
         "clip|window|patch|shot|token|step) (by|after) (block|frame|chunk|segment|clip|"
@@ -41,7 +44,9 @@ SIGNS = (
     ),
     Rule(
         "sign: inner loop",
-        "denois* (~ )?given (the |all )?(previous|earlier|preceding|last|{n}|frames|blocks|ones)|inside (the|a|each|every) (block|chunk|frame|segment|window)|diffusion (loss|head|mlp)|per (token|frame|patch|step|piece) (~ )?(diffusion|"
+        "denois* (~ )?given (the |all )?(previous|earlier|preceding|last|{n}|frames|blocks|ones)|"
+        "inside (the|a|each|every) (block|chunk|frame|segment|window)|diffusion (loss|head|mlp)|"
+        "per (token|frame|patch|step|piece) (~ )?(diffusion|"
         "denois*|flow matching|loss)|continuous (valued )?(tokens|pieces|latents|vectors|"
         "patches|embeddings)|(each|every) (~ )?(frame|block|chunk|token|patch|segment|"
         "piece|clip|second|window|one|day|step) (~ )?(denois*|diffus*|steps? of|by a "
@@ -184,7 +189,8 @@ SIGNS = (
     ),
     Rule(
         "sign: energy",
-        "log ?sum ?exp of the logits|joint energy|persistent contrastive|products? of experts|energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
+        "log ?sum ?exp of the logits|joint energy|persistent contrastive|products? of experts|"
+        "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
         "scalar|residual|negative|its|this) energ(y|ies)|energies (of|rank)|potts|gibbs "
         "(sweeps|sampling|sampler)|normali[sz](er|ing constant)|boltzmann machines?|rbms?|"
         "contrastive divergence|hopfield|ising|partition function|noise contrastive "
@@ -234,7 +240,8 @@ SIGNS = (
         "Four steps suffice.",
         unless=(
             "(training|three|two|four) (stages|phases)|step (size|procedure|recipe|"
-            "process)|two step (recipe|approach|procedure|training)|training step|forward passes instead|not a turbo"
+            "process)|two step (recipe|approach|procedure|training)|training step|forward passes "
+            "instead|not a turbo"
         ),
     ),
     Rule(
@@ -267,7 +274,8 @@ SIGNS = (
             "training (~ )?parallel|attention heads|query heads|detection head|(context|"
             "window|vocabulary|length|up to|limit) of|draft (of|version|paper|contract|"
             "emails?|legal|letters?|documents?|reply|replies)|tokens? (~ )?(training|"
-            "trained|corpus|context|window)|first draft|(compress*|encod*|reads?|shrinks?) (~ )?at a time|tokens (a|per) second|per second|a "
+            "trained|corpus|context|window)|first draft|(compress*|encod*|reads?|shrinks?) (~ "
+            ")?at a time|tokens (a|per) second|per second|a "
             "second|experts|key and value heads|drafts? (of )?(emails|contracts|letters|"
             "replies|text)|(eight|two|four) experts|left to right|denois*|mask*"
         ),
@@ -301,7 +309,9 @@ SIGNS = (
     ),
     Rule(
         "sign: optimisation",
-        "(pixels|image|picture|waveform|points) (themselves )?(is|are) (~ )?(optimi[sz]ed|updated) (~ )?(by|with|until|so)|l bfgs|gradient descent on (the|its|every|each) (waveform|pixels|image|mesh|scene|sound|"
+        "(pixels|image|picture|waveform|points) (themselves )?(is|are) (~ )?(optimi[sz]ed|"
+        "updated) (~ )?(by|with|until|so)|l bfgs|gradient descent on (the|its|every|each) "
+        "(waveform|pixels|image|mesh|scene|sound|"
         "picture)|(mesh|scene|field|asset|object|shape) (~ )?optimi[sz]ed (~ )?(for|per|"
         "anew) (each|every|prompt|text|scene|object)|optimi[sz]ation,? run|run anew for|"
         "optimi[sz]* (~ )?(scene|each object|every object|per prompt|per scene|render*|3d|"
@@ -309,8 +319,10 @@ SIGNS = (
         "each|for every|a single) (~ )?(prompt|scene|object|sample|asset|shape) (~ "
         ")?(optimi[sz]*|gradient descent|descent|hours|fitted)|score distillation sampling|"
         "(test time|per scene|per prompt|per object|per sample|per asset) (~ "
-        ")?(optimi[sz]*|descent|training|fit*)|(anew|afresh|from scratch) for (each|every)|(descent|gradient) "
-        "(steps|iterations) (~ )?(for|per) (each|every|prompt|object|scene|sample)|hours of optimi[sz]*|gradient descent ~ "
+        ")?(optimi[sz]*|descent|training|fit*)|(anew|afresh|from scratch) for (each|every)|"
+        "(descent|gradient) "
+        "(steps|iterations) (~ )?(for|per) (each|every|prompt|object|scene|sample)|hours of "
+        "optimi[sz]*|gradient descent ~ "
         "(for|per|on) (each|every|the|a) (~ )?(prompt|scene|sample|object|mesh|radiance|"
         "image|pixels)|(radiance|neural) field ~ (optimi[sz]*|descent|fitted|updated)|"
         "descent anew|optimi[sz]* from scratch|(dream ?fusion|sds) ",
@@ -328,7 +340,14 @@ SIGNS = (
         ")?(hidden|masked|covered) at random|mask(s|ing|ed)? (a |some )?(random|varying|"
         "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
         "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
-        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|{piece} (are|is))|masked again|blank (sheet|score|canvas|sequence)|(erase|hide|blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|masked) and (predicted|restored|guessed|recovered)|random subset of (the )?{piece}|(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|prediction)|(types?|"
+        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|"
+        "{piece} (are|is))|masked again|(partly|partially|randomly) (hidden|masked) and "
+        "(predicted|restored|recovered|guessed)|blank (sheet|score|canvas|sequence)|(erase|hide|"
+        "blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|"
+        "masked) and (predicted|restored|guessed|recovered)|random subset of (the )?{piece}|"
+        "(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|"
+        "hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked "
+        "token (loss|cross entropy|prediction)|(types?|"
         "categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ )?at "
         "random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
         "categor*|symbols?|entries|graph)",
@@ -355,11 +374,15 @@ SIGNS = (
     ),
     Rule(
         "sign: many pieces per pass",
-        "(whole|entire|one|full) codebook (per|in (each|every|one)|at (a time|once))|(tree|candidate) attention|(tree|trees) of (~ )?(candidates|continuations|guesses)|heads? (~ )?(ahead|further|future)|further (~ )?(position|ahead)|future (tokens?|positions?)|"
+        "(each|every) group (~ )?in parallel|(whole|entire|one|full) codebook (per|in (each|"
+        "every|one)|at (a time|once))|(tree|candidate) attention|(tree|trees) of (~ "
+        ")?(candidates|continuations|guesses)|heads? (~ )?(ahead|further|future)|further (~ "
+        ")?(position|ahead)|future (tokens?|positions?)|"
         "(types?|writes?|runs?|guess*|proposes?|thinks?) ahead (~ )?{piece}|accepts? (~ )?(those|"
         "the ones|guesses|proposals)|all (~ )?{piece} (~ )?(out of|in|from) (one|a single|the "
         "same) (step|pass)|(predicts?|draws?|generates?|writes?) (each|every|the next) (~ )?(map|"
-        "scale|row|block|group) (as a whole|at once|in parallel)|all (~ )?(codebooks?|{piece}) (are |is )?(~ )?(predicted|drawn|emitted|generated) (~ )?(in parallel|at "
+        "scale|row|block|group) (as a whole|at once|in parallel)|all (~ )?(codebooks?|{piece}) "
+        "(are |is )?(~ )?(predicted|drawn|emitted|generated) (~ )?(in parallel|at "
         "once|together)|(several|many|some|two|three|"
         "four) (future|later|coming) (positions|{piece}) (~ )?(together|at once|in parallel)",
         2,
@@ -418,7 +441,8 @@ SIGNS = (
     ),
     Rule(
         "sign: decoder game",
-        "discriminator*|adversar*|gans?|critic|hinge && auto ?encoder*|vaes?|codecs?|decoder|tokeni[sz]er|"
+        "discriminator*|adversar*|gans?|critic|hinge && auto ?encoder*|vaes?|codecs?|decoder|"
+        "tokeni[sz]er|"
         "vocoder|first stage",
         7,
         "The autoencoder sees, from step 200k on, a discriminator.",
@@ -426,7 +450,8 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|llada|mage|masked (visual|music|acoustic) modell?ing",
+        "maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|llada|mage|masked (visual|"
+        "music|acoustic) modell?ing",
         12,
         "A MaskGIT for music tokens.",
     ),

@@ -45,7 +45,8 @@ SCORES = (
         "recover the (true|clean|original) (~ )?(from|frames)|predict* ~ clean (ones|image|"
         "data|frames?|picture|signal)|reverse(d)? (diffusion|process|chain|sde|time)|"
         "forward (diffusion|noising|process)|noising (process|steps|chain)|mean squared "
-        "error ~ noise|(epsilon|eps|v) (prediction|loss|objective|target|regression)|velocity parameteri[sz]ation",
+        "error ~ noise|(epsilon|eps|v) (prediction|loss|objective|target|regression)|velocity "
+        "parameteri[sz]ation",
         12,
         "The network is trained to predict the noise.",
         unless=(
@@ -75,7 +76,8 @@ SCORES = (
         "Thirty ancestral steps on a cosine noise schedule.",
         unless=(
             "discriminator|noise levels? (in|of) (the )?(street|city|recording*|room|"
-            "engine)|annealed importance|simulated anneal*|annealed on|then annealed|sound level|feed forward|"
+            "engine)|annealed importance|simulated anneal*|annealed on|then annealed|sound level|"
+            "feed forward|"
             "stylegan|euler (angle|equation)|neural sde|acoustic noise|noise (level|scale) "
             "~ decibel"
         ),
@@ -98,14 +100,16 @@ SCORES = (
         "flow matching|rectified (~ )?flows?|matching (~ )?flow|stochastic interpolant*|"
         "(regress*|learn*|predict*|match*|least squares|estimat*|integrat*) (~ )?(velocit*|"
         "vector field along|difference of paired)|velocit(y|ies) (~ )?(regress*|field|"
-        "target|network|from noise|along|prediction|model|matching|of the path|loss)|straight (~ )?(paths?|lines?|trajector*)|(paths|lines|trajectories|"
+        "target|network|from noise|along|prediction|model|matching|of the path|loss)|straight (~ "
+        ")?(paths?|lines?|trajector*)|(paths|lines|trajectories|"
         "trajectory) as straight|reflow|transports? (~ )?(distribution|noise) (~ )?to|"
         "ordinary differential equation ~ (noise|transports?|distribution)|ode (~ )?noise "
         "(~ )?to data|bridge matching|schr.dinger bridge|diffusion bridge",
         14,
         "A flow-matching model for molecules.",
         unless=(
-            "velocity models?|velocity (of (sound|cars|the wind)|time shift|estimation|curve|vector|"
+            "velocity models?|velocity (of (sound|cars|the wind)|time shift|estimation|curve|"
+            "vector|"
             "profile)|note ~ velocity|(wind|rotation|radial|galaxy|seismic) velocit*|"
             "optical flow|and velocity|velocity and"
         ),
@@ -156,11 +160,12 @@ SCORES = (
         "deletion) transformer|most confident (~ )?(kept|tokens|predictions|ones|are)|"
         "noise tokens|(mask|masking) schedule",
         12,
-        "Masked diffusion fills the blanks of a text.",
+        "Our masked diffusion fills the blanks of a text.",
         unless=(
             "masked auto ?encod*|jacobi|self supervised|pre train* (~ )?masked|hidden "
             "patches|missing (data|pixels are|values|modalit*|wedge)|masked convolution*|"
-            "masked language model,|canvas size|canvas of (?!mask)|on canvas|oil on|whole canvas at|"
+            "masked language model,|canvas size|canvas of (?!mask)|on canvas|oil on|whole canvas "
+            "at|"
             "drawing canvas|infill speech|missing pixels"
         ),
     ),
@@ -214,10 +219,18 @@ SCORES = (
         ")?(hidden|masked|covered) at random|mask(s|ing|ed)? (a |some )?(random|varying|"
         "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
         "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
-        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|{piece} (are|is))|masked again|blank (sheet|score|canvas|sequence)|(erase|hide|blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|masked) and (predicted|restored|guessed|recovered)|(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|prediction)",
+        "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|"
+        "{piece} (are|is))|masked again|(partly|partially|randomly) (hidden|masked) and "
+        "(predicted|restored|recovered|guessed)|blank (sheet|score|canvas|sequence)|(erase|hide|"
+        "blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|"
+        "masked) and (predicted|restored|guessed|recovered)|(fraction|share|subset|portion|part) "
+        "of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is "
+        ")?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|"
+        "prediction)",
         12,
         "It guesses what is behind the masks.",
-        unless="auto ?encod*|masked language model|encoder|jacobi|self supervised|draft*|speculat*",
+        unless="auto ?encod*|masked language model|encoder|jacobi|self supervised|draft*|"
+            "speculat*",
     ),
     Rule(
         SCORE,
@@ -267,10 +280,12 @@ SCORES = (
     ),
     Rule(
         SCORE,
-        "ncsn([+]+)?|vdm|mm ?dit|u ?vit|edm2|tcd|ctm|dmd2?|ladd|d3pm|sedd|mdlm|udlm|llada|maskgit|magvit*|"
+        "ncsn([+]+)?|vdm|mm ?dit|u ?vit|edm2|tcd|ctm|dmd2?|ladd|d3pm|sedd|mdlm|udlm|llada|"
+        "maskgit|magvit*|"
         "soundstorm|vampnet|instaflow|reflow|cold diffusion|poisson flow|schr.dinger bridges?|"
         "stochastic interpolants?|probability path|trajectory matching|lcm|score sde|(vp|ve) sde|"
-        "variance (preserving|exploding)|predictor corrector|tweedie|epsilon regression|x0 prediction|"
+        "variance (preserving|exploding)|predictor corrector|tweedie|epsilon regression|x0 "
+        "prediction|"
         "masked (visual|music|acoustic) modell?ing",
         12,
         "An MMDiT that follows a probability path.",
@@ -278,7 +293,8 @@ SCORES = (
     ),
     Rule(
         SCORE,
-        "(persistent|replay) (~ )?(chains?|buffer) (~ )?langevin|log ?sum ?exp of the logits|joint energy|jem|"
+        "(persistent|replay) (~ )?(chains?|buffer) (~ )?langevin|log ?sum ?exp of the logits|"
+        "joint energy|jem|"
         "unnormali[sz]ed log densit(y|ies)|persistent contrastive|nce|products? of experts|"
         "(composing|sum of|adding) energies",
         10,
