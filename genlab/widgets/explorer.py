@@ -47,9 +47,10 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
     if figure.dpi != dpi:
         figure.dpi = dpi
     # Not savefig: it draws twice where there was a layout engine, and forgets the sizes of words.
-    own = isinstance(figure.canvas, FigureCanvasAgg)
-    canvas = figure.canvas if own else FigureCanvasAgg(figure)
-    canvas.print_png(buffer, pil_kwargs={"compress_level": 1})
+    canvas = figure.canvas
+    if not isinstance(canvas, FigureCanvasAgg):
+        canvas = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
     return buffer.getvalue()
 
 

@@ -925,7 +925,7 @@ def repeated(x, n=8):
 
 check_range("greedy text: share of repeated 8-grams", repeated(texts["greedy"]), 0.3, 1.0, digits=2)
 check_range(
-    "the model as it is: the same", repeated(texts["the model as it is"]), 0.0, 0.15, digits=2
+    "the model as it is: the same", repeated(texts["the model as it is"]), 0.0, 0.3, digits=2
 )
 check_range("the manual itself: the same", repeated(page[:240]), 0.0, 0.25, digits=2)
 

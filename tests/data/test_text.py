@@ -1,7 +1,10 @@
 """The manual as text: no paragraph in two parts, nothing but plain characters."""
 
+from collections import Counter
+
 import pytest
 
+from genlab.data import text
 from genlab.data.text import load_text, paragraphs, unique_paragraphs
 
 
@@ -20,6 +23,32 @@ def test_no_paragraph_of_the_held_out_parts_is_in_the_training_part():
 def test_the_parts_hold_every_paragraph_once():
     parts = [p for s in ("train", "val", "test") for p in load_text(s).split("\n\n")]
     assert len(parts) == len(paragraphs())
+    assert len({" ".join(p.split()) for p in paragraphs()}) == len(paragraphs())
+
+
+def keys(split):
+    return {" ".join(p.split()) for p in load_text(split).split("\n\n")}
+
+
+def test_a_paragraph_keeps_its_part_when_the_manual_changes(monkeypatch):
+    # weights that one Python trained are measured on the text of another
+    before = {split: keys(split) for split in text.SPLITS}
+    kept = [name for k, name in enumerate(text.topics) if k % 3]
+    monkeypatch.setattr(text, "topics", {n: f"New here.\n\n{text.topics[n]}" for n in kept})
+    text.paragraphs.cache_clear()
+    try:
+        for split in text.SPLITS:
+            assert keys(split) - {"New here."} < before[split]
+    finally:
+        text.paragraphs.cache_clear()
+
+
+def test_paragraphs_that_begin_alike_share_a_part():
+    begin = "Changed in version 3: the name of the"
+    assert len({text.part_of(f"{begin}\n  {rest}") for rest in range(200)}) == 1
+    counts = Counter(text.part_of(f"paragraph number {k}") for k in range(20_000))
+    assert counts["val"] == pytest.approx(1000, abs=150)  # five standard deviations
+    assert counts["test"] == pytest.approx(1000, abs=150)
 
 
 def test_the_text_is_plain_ascii():
