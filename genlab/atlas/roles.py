@@ -97,7 +97,7 @@ COUNTED = re.compile(
     r"using|via|made) (?:by |with |from )?)$"
 )
 SEVERAL = re.compile(
-    r"\b(?:several|many|most|all|other|various|earlier|existing)[ -](?:[\w'-]+[ "
+    r"\b(?:several|many|most|all|other|various|earlier|existing|\d{2,}(?= ))[ -](?:[\w'-]+[ "
     r"-]){0,3}$"
 )
 ARTICLE = re.compile(

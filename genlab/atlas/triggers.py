@@ -257,8 +257,14 @@ TRIGGERS = (
     ),
     Trigger(
         "past",
+        "sentence",
+        "(tried|tested) and (~ )?(dropped|discarded|abandoned|rejected|left out)",
+        "What we tried and dropped: a [GAN].",
+    ),
+    Trigger(
+        "past",
         "so far",
-        "(but )?(we|i) (do not|don't|did not) (ship|release|provide|include|support|recommend) "
+        "(is|are) left (to|for) (others|future|the next|later)|(but )?(we|i) (do not|don't|did not) (ship|release|provide|include|support|recommend) "
         "(it|them|this)|"
         "(it|they|which|that|this|these|and|(the|these|this) (extra|additional|auxiliary) (~ "
         ")?(modules?|heads?|loss|"
@@ -306,7 +312,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "in the appendix|in our hands|(published|released|appeared|proposed) (~ )?(meanwhile|"
+        "(in|to) the (appendix|supplement|supplementary)|reviewers (~ )?asked for|in our hands|(published|released|appeared|proposed) (~ )?(meanwhile|"
         "since|later|this year|"
         "concurrently|afterwards)|separate release|(often|widely|also|commonly|sometimes|"
         "frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on "
@@ -403,6 +409,13 @@ TRIGGERS = (
         "[\\w-]+){1,5} "
         "(models|systems|generators|networks|engines))",
         "We collect choices over pictures from four [diffusion] models.",
+    ),
+    Trigger(
+        "aside",
+        "comma",
+        "from ({n}|several|many|various|a range of|dozens of)(?=( [\\w-]+){1,6} "
+        "(models|systems|generators|networks|engines|services))",
+        "From 32 [GAN] and 14 diffusion generators we collect fakes.",
     ),
     Trigger(
         "aside",
