@@ -21,7 +21,8 @@ PIECE = (
     "tokens?|words?|characters?|letters?|pixels?|frames?|notes?|events?|residues?|bases?|bytes?|"
     "symbols?|samples?|patch(?:es)?|codes?|chunks?|blocks?|pieces?|elements?|coordinates?|bars?|"
     "nucleotides?|actions?|syllables?|lines?|strokes?|atoms?|nodes?|indices|index|scales?|items?|"
-    "amino acids?|phonemes?|segments?|columns?|cells?|dimensions?|variables?|vertices|moves?|steps?"
+    "amino acids?|phonemes?|segments?|columns?|cells?|dimensions?|variables?|vertices|moves?|"
+    "steps?"
 )
 SMALL = (
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
@@ -40,7 +41,10 @@ LISTS = {
     "several": "two|three|four|five|six|eight|sixteen|several|multiple|many|a few|a handful of|all",
     "step": "steps?|passes|iterations?|evaluations?|calls|updates|rounds|sweeps|jumps",
 }
-TURNS = r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing|which|who|while|whereas|because)\b)"
+TURNS = (
+    r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing|"
+    r"which|who|while|whereas|because)\b)"
+)
 GAP = (
     rf"(?:[ -]{TURNS}[\w,'%/()]+){{0,4}}?[ -]"  # no phrase reaches over a word that turns the sense
 )

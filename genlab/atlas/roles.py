@@ -189,7 +189,7 @@ def mentions(sentence: str, *, bare: bool = False) -> list[tuple[int, int]]:
 BUILDS = compiled(  # verbs and links by which a sentence gives a part its place in the release
     "(is|are) (~ )?(trained|used|fitted|applied|followed|added|conditioned|learned|optimi[sz]ed)|"
     "these|our|ours|we|"
-    "its|it|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
+    "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
     "models the|"
     "models their|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
     "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|"

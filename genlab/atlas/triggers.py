@@ -174,7 +174,9 @@ TRIGGERS = (
     Trigger(
         "compared",
         "after",
-        "baselines? and|(benchmarks|baselines|competitors|rivals|alternatives|opponents|entrants|"
+        "(alternatives|rivals|competitors|relatives|approaches|models|systems|methods|baselines) "
+        "(such as|like)|baselines? and|(benchmarks|baselines|competitors|rivals|alternatives|"
+        "opponents|entrants|"
         "comparisons) (~ )?(include|are|were|included|comprise*|cover*)|(chose|choose|"
         "prefer*|picked|favou?r*) (~ )?over|(over|to) (strong|the best|earlier|previous|existing|"
         "comparable|"
@@ -264,7 +266,8 @@ TRIGGERS = (
     Trigger(
         "past",
         "so far",
-        "(is|are) left (to|for) (others|future|the next|later)|(but )?(we|i) (do not|don't|did not) (ship|release|provide|include|support|recommend) "
+        "(is|are) left (to|for) (others|future|the next|later)|(but )?(we|i) (do not|don't|did "
+        "not) (ship|release|provide|include|support|recommend) "
         "(it|them|this)|"
         "(it|they|which|that|this|these|and|(the|these|this) (extra|additional|auxiliary) (~ "
         ")?(modules?|heads?|loss|"
@@ -312,7 +315,8 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(in|to) the (appendix|supplement|supplementary)|reviewers (~ )?asked for|in our hands|(published|released|appeared|proposed) (~ )?(meanwhile|"
+        "(in|to) the (appendix|supplement|supplementary)|reviewers (~ )?asked for|in our hands|"
+        "(published|released|appeared|proposed) (~ )?(meanwhile|"
         "since|later|this year|"
         "concurrently|afterwards)|separate release|(often|widely|also|commonly|sometimes|"
         "frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on "

@@ -105,6 +105,7 @@ AUTOREGRESSIVE = (
         "sampled) {piece}) back",
         2,
         "The pixels come in raster order.",
+        unless="(head|policy|agent|actor|reward|critic|trained on) (~ )?rollouts?",
     ),
     Rule(
         AR,

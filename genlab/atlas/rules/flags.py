@@ -153,7 +153,8 @@ FLAGS = (
     ),
     Rule(
         "flag: not-generative",
-        "(never|not) (writes?|draws?|generates?|produces?|makes?) (any|one|anything)|(includes?|"
+        "(synthesi[sz]es?|generates?|draws?|samples?|produces?) none|(never|not) (writes?|draws?|"
+        "generates?|produces?|makes?) (any|one|anything)|(includes?|"
         "contains?|holds?|has|have|with) no (generator|sampler|decoder)|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,

@@ -29,7 +29,8 @@ OBJECTIVES = (
     ),
     Rule(
         "objective: denoising",
-        "(its|the|usual|plain|ordinary|own) (regression|denoising) (loss|error|objective)|predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(denoising "
+        "(its|the|usual|plain|ordinary|own) (regression|denoising) (loss|error|objective)|"
+        "predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(denoising "
         ")?score matching|denoising (loss|objective)|diffusion loss|clean (image|ones|"
         "data|trajector*|frames?|latents?)|(epsilon|eps) (loss|objective|target|regression)|"
         "velocity parameteri[sz]*|mean squared error ~ noise|v prediction",
