@@ -105,7 +105,8 @@ def promoted(found: list[Finding]) -> list[Finding]:
     found = [_asserted(f) if f.sentence in taken_up else f for f in found]
     found = _without_loners(found)
     plain = any(f.axis == "paradigm" and f.asserted and not f.rule.hint for f in found)
-    if plain or any(f.rule.says in ELSEWHERE and f.asserted for f in found):
+    tasks = sum(f.rule.says == "sign: discriminative" and f.asserted for f in found)
+    if plain or tasks > 2 or any(f.rule.says in ELSEWHERE and f.asserted for f in found):
         return found
     return [_asserted(f) for f in found]
 

@@ -125,8 +125,10 @@ def _foreign(text: str) -> str | None:
     return name if many and counts[name] > 2 * english else None
 
 
+RAGGED = 12  # characters by which lines that are wrapped by hand may fall short
 TITLE = 8  # words: a longer line that ends early was only wrapped by hand
 KEY = re.compile(r"[ \t]*\**[\w][\w /(),'-]{0,40}:\**(?:[ \t]|$)")
+BOLD = re.compile(r"[ \t]*(?:\*\*|__)\w[^*_\n]{0,40}(?:[.:](?:\*\*|__)|(?:\*\*|__):)")
 HEADING = re.compile(r"\s*#")
 ITEM = re.compile(
     r"\s*(?:[-+•*] )?(?:[*_]{0,2}([A-Za-z][\w /(),'&-]{0,40}):|"
@@ -153,7 +155,7 @@ def sentences(text: str) -> list[Sentence]:
     found, heading = [], ""
     for start, end in _blocks(text):
         whole = _plain(text, start, end)
-        heading = whole.text if HEADING.match(text, start) else heading
+        heading = whole.text.strip() if HEADING.match(text, start) else heading
         item = ITEM.match(text, start, end)
         whole = replace(whole, section=(item[1] or item[2]).lower() if item else heading)
         begin = 0
@@ -191,7 +193,7 @@ def _blocks(text: str) -> list[tuple[int, int]]:
     for n, (position, line) in enumerate(lines[1:], 1):
         before = lines[n - 1][1]
         new = BULLET.match(line) or not line.strip() or not before.strip()
-        if new or (listed and KEY.match(line)) or _broken(before, line, width):
+        if new or BOLD.match(line) or (listed and KEY.match(line)) or _broken(before, line, width):
             cuts.append(position)
     return list(zip(cuts, [*cuts[1:], len(text)], strict=True))
 
@@ -202,7 +204,7 @@ def _broken(before: str, line: str, width: int) -> bool:
         return True
     room = width - len(before.rstrip()) - 1
     title = len(before.split()) <= TITLE and not before.rstrip().endswith((",", "-", ":"))
-    return title and len((line.split() or [""])[0]) <= room
+    return title and len((line.split() or [""])[0]) + RAGGED <= room
 
 
 MARKS = re.compile(

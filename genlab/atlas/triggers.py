@@ -315,7 +315,10 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(in|to) the (appendix|supplement|supplementary)|reviewers (~ )?asked for|in our hands|"
+        "(trained|taken|made) elsewhere|third party|from a public repository|"
+        "(existing|public|external|universal) "
+        "(~ )?vocoder|(in|to) the (appendix|supplement|supplementary)|reviewers (~ )?asked for|"
+        "in our hands|"
         "(published|released|appeared|proposed) (~ )?(meanwhile|"
         "since|later|this year|"
         "concurrently|afterwards)|separate release|(often|widely|also|commonly|sometimes|"
