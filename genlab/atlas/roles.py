@@ -8,6 +8,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .phrases import compiled
 
@@ -48,11 +49,11 @@ ROLES = (
         "gans|vaes|flows|systems|approaches|work|generators|samplers|policies|autoencoders|"
         "techniques)|"
         "^(?!(our|we|these|this|its|the|both|two|three|four|five|several|each|every|one|all|"
-        "samples|an?|in|for|with|here)\\b)([\\w'-]+ ){0,5}?(models|networks|"
+        "samples|an?|in|for|with|here)\\b)([\\w']+ ){0,6}?(models|networks|"
         "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|diffusions|"
         "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|"
         "from|by|and|or|at|to)\\b|are \\w+ed\\b)\\w+|"
-        "^(([\\w-]+ )?diffusion|([\\w-]+ )?flow matching|adversarial (training|learning)|maximum "
+        "^((\\w+ )?diffusion|(\\w+ )?flow matching|adversarial (training|learning)|maximum "
         "likelihood|"
         "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified "
         "flow) "
@@ -74,10 +75,10 @@ FAMILY = (  # nouns that in the plural, without an article or a number, mean eve
     ")ones|(?<=autoregressive )ones|(?<=based )ones|rnns|"
     "processes|priors|planners|agents|pipelines|simulators|synthesi[sz]ers|upscalers|solvers|"
     "assistants|translators|predictors|restorers|avatars|codecs|"
-    "based [\\w-]+s"
+    "based \\w+s"
 )
 PLURAL = re.compile(
-    rf"(?:[\w+'-]*(?:[ -](?:and |or )?[\w'+-]+){{0,3}}?[ -](?:{FAMILY})|"
+    rf"(?:[\w+']*(?:[ -](?:and |or )?[\w'+]+){{0,4}}?[ -](?:{FAMILY})|"
     rf"(?:{FAMILY}))\b"
     r"(?! (?:the|an?|its|each|every|this|these|our|which tokens)\b)"
 )
@@ -89,20 +90,20 @@ COUNTED = re.compile(
     r"(?:\b(?:we|our|ours|its|it|these|both|two|three|four|the|this|here|is|are|propose\w*|"
     r"release\w*|introduc\w+|"
     r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|"
-    r"with|for|as|on|though|while|but|and)[ ])[\w'/.-]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|"
+    r"with|for|as|on|though|while|but|and)[ ])[\w'/.]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|"
     r"\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil\w*|train\w*|"
     r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|"
-    r"as|on)[ ])[\w'/.-]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
+    r"as|on)[ ])[\w'/.]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
     r"drawn|trained|combined|"
     r"using|via|made) (?:by |with |from )?)$"
 )
 SEVERAL = re.compile(
-    r"\b(?:several|many|most|all|other|various|earlier|existing|\d{2,}(?= ))[ -](?:[\w'-]+[ "
+    r"\b(?:several|many|most|all|other|various|earlier|existing|\d{2,}(?= ))[ -](?:[\w']+[ "
     r"-]){0,3}$"
 )
 ARTICLE = re.compile(
     r"(?:\b(?:an?|our|the|this|its|own|conditional|based on|from|with|of|on)[ "
-    r"-](?:[\w'/.-]+[ -]){0,2}?|^|: )$"
+    r"-](?:[\w'/.]+[ -]){0,2}?|^|: )$"
 )
 SECTIONS = compiled(  # headings and keys under which the method is not described
     "results?|evaluations?|quality|performance|benchmarks?|metrics?|measured|numbers|scores?|"
@@ -158,6 +159,7 @@ def generic(sentence: str, start: int, end: int) -> bool:
     return bool(THEIRS.match(sentence, start)) and not ARTICLE.search(before)
 
 
+@lru_cache(maxsize=64)
 def mentions(sentence: str, *, bare: bool = False) -> list[tuple[int, int]]:
     """Find the stretches of a sentence in which components are only mentioned.
 
@@ -196,7 +198,13 @@ BUILDS = compiled(  # verbs and links by which a sentence gives a part its place
     "latents?|tokens?)"
 )
 LINE = re.compile(r"(?:[-*•+] |[\w /()-]{1,40}: )")
-LONER = re.compile(r"(?:[-*•+] )?(?:an?|another|one) (?:[\w'/.-]+[ -]){0,4}?$")
+LONER = re.compile(r"(?:[-*•+] )?(?:an?|another|one) (?:[\w'/.]+[ -]){0,4}?$")
+
+
+@lru_cache(maxsize=64)
+def _builds(sentence: str) -> bool:
+    """Say whether a sentence builds something, or is the line of a list."""
+    return bool(BUILDS.search(sentence) or LINE.match(sentence))
 
 
 def loner(sentence: str, start: int, end: int) -> bool:
@@ -215,7 +223,7 @@ def loner(sentence: str, start: int, end: int) -> bool:
         (True, False)
     """
     named = LONER.match(sentence[:start]) or BARE.fullmatch(sentence[start:end].replace("-", " "))
-    return bool(named) and not BUILDS.search(sentence) and not LINE.match(sentence)
+    return bool(named) and not _builds(sentence)
 
 
 def passing(sentence: str, start: int, end: int) -> bool:

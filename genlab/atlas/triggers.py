@@ -224,7 +224,7 @@ TRIGGERS = (
     Trigger(
         "compared",
         "clause",
-        "which(?= ([\\w-]+ ){1,4}(models|networks|methods|gans|vaes|systems) \\w+)|(training|"
+        "which(?= (\\w+ ){1,5}(models|networks|methods|gans|vaes|systems) \\w+)|(training|"
         "learning|decoding|gans|models) (has|have) (~ )?(proved|proven|turned out|been) (~ "
         ")?(fickle|unstable|slow|"
         "hard|difficult|costly|delicate|brittle)|(models|methods|systems|"
@@ -413,14 +413,14 @@ TRIGGERS = (
         "(pictures|images|outputs|samples|texts|videos|clips|answers|pairs|choices) (~ )?(from|"
         "of|by|made by) "
         "(~ )?(two|three|four|five|six|seven|eight|ten|several|many|various|different|\\d+)(?=( "
-        "[\\w-]+){1,5} "
+        "\\w+){1,6} "
         "(models|systems|generators|networks|engines))",
         "We collect choices over pictures from four [diffusion] models.",
     ),
     Trigger(
         "aside",
         "comma",
-        "from ({n}|several|many|various|a range of|dozens of)(?=( [\\w-]+){1,6} "
+        "from ({n}|several|many|various|a range of|dozens of)(?=( \\w+){1,6} "
         "(models|systems|generators|networks|engines|services))",
         "From 32 [GAN] and 14 diffusion generators we collect fakes.",
     ),
