@@ -74,6 +74,11 @@ def test_a_text_is_placed(row):
     assert found == expected
 
 
+def test_a_mention_counts_only_where_nothing_else_is_named():
+    assert read_release("GANs.").paradigms == (D,)
+    assert read_release("Our flow is exact. It was tried on rows from GANs.").paradigms == (F,)
+
+
 def conclusions(text):
     r = read_release(text)
     return r.paradigms, r.objective, r.sampling, r.likelihood, r.trade_offs, r.flags
