@@ -76,7 +76,7 @@ def test_a_text_is_placed(row):
 
 def test_a_mention_counts_only_where_nothing_else_is_named():
     assert read_release("GANs.").paradigms == (D,)
-    assert read_release("Our flow is exact. It was tried on rows from GANs.").paradigms == (F,)
+    assert read_release("A coupling flow. It was tried on rows from GANs.").paradigms == (F,)
 
 
 def conclusions(text):
