@@ -9,6 +9,7 @@
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
 #   PART       with `make mutants`: only one part of them, as in 2/4
 #   WORKERS    how many tests run at a time (2)
+#   BROWSERS   how many browser tests run at a time (one more than WORKERS: they wait a lot)
 #   THREADS    how many threads torch has in each of them (1); results must hold with 1 and with 2
 
 SHELL := /bin/bash
@@ -25,6 +26,7 @@ SLIDES ?=
 MUTANTS ?=
 PART ?= 1/1
 WORKERS ?= 2
+BROWSERS ?= $(shell expr $(WORKERS) + 1)
 THREADS ?= 1
 
 VENV := .venv
@@ -80,7 +82,7 @@ notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints ti
 
 .PHONY: browser
 browser: $(VENV)/.dev ## Open every lesson in a real JupyterLab in headless Chromium
-	$(PYTEST) -n $(WORKERS) --dist loadgroup -m browser tests/browser
+	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m browser tests/browser
 
 .PHONY: demo-check
 demo-check: $(VENV)/.dev ## Visit every demo page in headless Chromium (make browser visits two); prints a table
