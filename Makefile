@@ -85,8 +85,8 @@ browser: $(VENV)/.dev ## Open every lesson in a real JupyterLab in headless Chro
 	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m browser tests/browser
 
 .PHONY: demo-check
-demo-check: $(VENV)/.dev ## Visit every demo page in headless Chromium (make browser visits two); prints a table
-	GENLAB_DEMO_PAGES=all $(PYTEST) -n $(WORKERS) --dist loadgroup -m browser tests/browser/test_demo.py
+demo-check: $(VENV)/.dev ## Only the demo pages of `make browser`; WORKERS=1 where their delays matter
+	$(PYTEST) -n $(WORKERS) --dist loadgroup -m browser tests/browser/test_demo.py
 
 .PHONY: mutants
 mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)

@@ -1,8 +1,5 @@
-"""The instructor's pages in a real browser: pictures that follow the keys, and no other machine.
+"""The instructor's pages in a real browser: pictures that follow the keys, and no other machine."""
 
-A page costs a kernel, so `make browser` visits two of them; `make demo-check` visits all."""
-
-import os
 import statistics
 import subprocess
 import time
@@ -17,8 +14,6 @@ from tests.browser.test_lessons import press, save_picture
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("demo pages")]
 
 READY = demos.ready()
-SOME = ("05", "flow_density_estimator")
-VISITED = [p for p in READY if p.name in SOME or os.environ.get("GENLAB_DEMO_PAGES") == "all"]
 N_MOVES = 6
 
 
@@ -72,7 +67,7 @@ def test_the_index_leads_to_every_page(window, address):
     assert (window.outside, window.errors) == ([], [])
 
 
-@pytest.mark.parametrize("demo", VISITED, ids=lambda page: page.name)
+@pytest.mark.parametrize("demo", READY, ids=lambda page: page.name)
 def test_a_page_shows_pictures_and_no_code_and_follows_the_keys(window, address, demo, report_row):
     start = time.perf_counter()
     window.page.goto(f"{address}voila/render/{demo.name}.ipynb", timeout=240_000)
