@@ -14,7 +14,7 @@ from ..systems.glide import Glide
 from ..systems.judging import Judge, kept_words
 from .explorer import Explorer, explore
 
-N, STEPS, STEPS_UP = 4, 6, 2  # few: a move must be seen at once
+N, STEPS, STEPS_UP = 4, 8, 2  # few, to be quick; with 6 and w = 6 the ink is gone
 KINDS = ("digit", "colour", "stroke", "slant")
 
 
@@ -30,7 +30,7 @@ def caption_painter(
 
     Returns:
         The widget; controls `prompt` (read when you press Enter), `w` (guidance of the small
-        pictures), `s` (noise on them, for the second stage) and `seed`. Six steps below and two
+        pictures), `s` (noise on them, for the second stage) and `seed`. Eight steps below and two
         above, instead of twelve and six, so that it follows your hand.
     """
     figure, axes = plt.subplots(2, N, figsize=(7.2, 3.8), layout="constrained")

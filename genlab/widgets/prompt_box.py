@@ -7,6 +7,7 @@ from functools import partial
 import ipywidgets
 import matplotlib.pyplot as plt
 import torch
+from matplotlib.ticker import MaxNLocator
 
 from ..autoregressive.decoding import reshape_logits
 from ..core import last
@@ -39,6 +40,8 @@ def prompt_box(
     used_bars = above.bar(range(N_BARS), [0.0] * N_BARS, width=0.45, color=BLUE)
     above.legend([model_bars, used_bars], ["the model", "drawn from"], loc="upper right")
     above.set(ylabel="probability", title="the next token, likeliest first")
+    above.yaxis.set_major_locator(MaxNLocator(4))
+    above.yaxis.set_major_formatter("{x:.3f}")  # as wide whatever is drawn: the layout stays
     bits_bars = below.bar(range(n_new), [0.0] * n_new, width=0.8, color=ORANGE)
     below.set(ylabel="surprise (bits)", title="what was written")
     for ax, n in ((above, N_BARS), (below, n_new)):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from genlab import widgets
+from genlab.systems import load_model
 from genlab.systems.glide import Glide
 from genlab.systems.glide_recipes import BASE, UPSAMPLER, glide_base, glide_upsampler
 
@@ -71,3 +72,16 @@ def test_the_text_counts_what_the_judge_reads(explorer):
     explorer.set(**START | {"prompt": "a red zero"})
     assert "0 of 4 keep every word" in explorer.text
     assert re.search(r"between the four \d\.\d{3}", explorer.text)
+
+
+@pytest.mark.slow
+def test_guidance_does_not_take_the_ink_away():
+    glide = Glide(load_model("glide_base"), load_model("glide_upsampler"))
+    shipped = widgets.caption_painter(glide, lambda grey: torch.full((len(grey),), 7))
+
+    def ink(w):
+        shipped.set(w=w)
+        return sum(float(ax.images[0].get_array().max(-1).mean()) for ax in shipped._figure.axes)
+
+    free = ink(1.0)
+    assert all(0.7 * free < ink(w) < 1.5 * free for w in (3.0, 6.0, 10.0))

@@ -77,3 +77,12 @@ def test_every_corner_of_the_controls_works(box):
         box.set(temperature=temperature, top_k=top_k, top_p=top_p, prompt="")
         assert box.picture.startswith(b"\x89PNG")
         assert not re.search(r"\b(nan|inf)\b", box.text)
+
+
+@pytest.mark.parametrize("moved", [{"temperature": 0.05}, {"temperature": 2.0}, {"top_p": 0.05}])
+def test_no_name_of_an_axis_is_cut_off(box, moved):
+    box.set(**moved)
+    for ax in box._figure.axes:
+        assert ax.yaxis.label.get_window_extent().x0 >= 0
+        labels = [t.get_window_extent() for t in ax.get_yticklabels() if t.get_text()]
+        assert min(label.x0 for label in labels) >= ax.yaxis.label.get_window_extent().x1 - 1
