@@ -90,6 +90,12 @@ def test_bins_hold_equal_numbers_of_ranks():
     assert chi_square_test(torch.arange(100).repeat(2), 99, n_bins=20).statistic == 0.0
 
 
+def test_whole_numbers_are_spread_before_they_are_compared_with_real_ones(generator):
+    """Ranks of one draw, half of them 0 and half 1, are as uniform as can be."""
+    ranks = torch.tensor([0, 1]).repeat(500)
+    assert kolmogorov_smirnov_test(ranks, 1, generator=generator).p_value > 1e-3
+
+
 @TESTS
 def test_p_values_of_uniform_ranks_are_uniform(test, generator):
     alpha, runs = 0.1, 300

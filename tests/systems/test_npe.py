@@ -182,6 +182,13 @@ def test_data_are_standardised_before_the_networks_read_them(x, generator):
     torch.testing.assert_close(
         raw.log_prob(theta, cond=mean + std * x), plain.log_prob(theta, cond=x)
     )
+    for row in x[:2]:  # and draws are made from the data as the networks learned to read them
+        torch.testing.assert_close(
+            raw.sample(
+                5, cond=(mean + std * row)[None], generator=torch.Generator().manual_seed(1)
+            ),
+            plain.sample(5, cond=row[None], generator=torch.Generator().manual_seed(1)),
+        )
 
 
 def test_counts_are_rooted_first():
