@@ -1,6 +1,7 @@
 """The recipe of the language model: its stream of spellings, and that it learns and resumes."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -59,8 +60,8 @@ def test_dropout_of_merges_spells_in_smaller_pieces():
 
 def test_windows_come_in_a_random_order():
     batches, tokenizer = stream(batch_size=1)
-    places = [TEXT.find(tokenizer.decode(next(batches)[0])) for _ in range(12)]
-    assert places != sorted(places)
+    pieces = [tokenizer.decode(next(batches)[0]) for _ in range(12)]
+    assert sum(a + b in TEXT for a, b in pairwise(pieces)) <= 3  # in order, all eleven go on
 
 
 def test_without_dropout_of_merges_the_spelling_is_the_usual_one():
