@@ -46,7 +46,10 @@ def paragraphs() -> tuple[str, ...]:
 
 
 def part_of(paragraph: str) -> str:
-    """The part of the text that a paragraph belongs to, whatever stands around it.
+    r"""The part of the text that a paragraph belongs to, whatever stands around it.
+
+    $$k = \text{sha256}(w_1 \ldots w_8)_{0:32} \bmod 20, \qquad
+    \text{val if } k = 9,\ \text{test if } k = 19,\ \text{else train}$$
 
     A paragraph that was edited behind its eighth word, or that begins as another one does, goes
     where that one goes: near repetitions would leak as well.

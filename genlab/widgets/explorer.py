@@ -34,7 +34,7 @@ def project(dpi: float = PROJECTOR_DPI) -> None:
 
 
 def png(figure: Figure, dpi: float | None = None) -> bytes:
-    """Render a figure at the course's screen resolution.
+    """Render a figure at the course's screen resolution, which becomes its own.
 
     Args:
         figure: any matplotlib figure.

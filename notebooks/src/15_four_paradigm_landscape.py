@@ -337,7 +337,7 @@ check("fingerprint: fewer passes than letters", seen.passes < 64, True)
 check("fingerprint: still autoregressive, still exact", [place(seen) == ("autoregressive",), seen.kind == "exact"], [True, True])
 
 # %% [markdown]
-# About half of the passes saved, by counting letters. What is paid: the draft's passes, and the target's work on tokens that are thrown away.
+# Some two fifths of the passes saved, by counting letters. What is paid: the draft's passes, and the target's work on tokens that are thrown away.
 # On the map this is *not* a new place: likelihood exact, law unchanged, written piece by piece. Only the number of passes has moved.
 #
 # ### Masked diffusion: several pieces at once, and what that costs

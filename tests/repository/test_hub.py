@@ -211,38 +211,29 @@ def test_the_requirements_are_pinned_and_of_the_images_major_version():
     assert f"pip install --no-deps nbgitpuller{pins['nbgitpuller']}" in post_build
 
 
-@pytest.mark.slow
-def test_the_image_makes_the_copies_before_the_server_starts(tmp_path):
+def started(my):
+    """What binder/start prints when the copies are to lie in the folder `my`."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     run = subprocess.run(
         [ROOT / "binder" / "start", "echo", "the server"],
-        env={
-            **os.environ,
-            "GENLAB_MY": str(tmp_path / "my"),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        },
+        env={**os.environ, "GENLAB_MY": str(my), "PATH": path},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert run.stdout.splitlines()[-1] == "the server"
+    return run.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_the_image_makes_the_copies_before_the_server_starts(tmp_path):
+    assert started(tmp_path / "my")[-1] == "the server"
     assert (tmp_path / "my" / "START.ipynb").exists()
 
 
 @pytest.mark.slow
 def test_the_image_starts_its_server_without_copies_rather_than_not_at_all(tmp_path):
     (tmp_path / "my").write_text("a file where the folder should be")
-    run = subprocess.run(
-        [ROOT / "binder" / "start", "echo", "the server"],
-        env={
-            **os.environ,
-            "GENLAB_MY": str(tmp_path / "my"),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.splitlines()[-1] == "the server"
+    assert started(tmp_path / "my")[-1] == "the server"
 
 
 @pytest.mark.slow

@@ -161,7 +161,7 @@ check_range("1024 tokens: bits per byte", bits[2], 2.5, 3.4, digits=2)
 
 # %% [markdown]
 # The loss per token *rises* with the vocabulary while the model gets *better*: longer pieces are harder to guess, and there are fewer of them. Merging
-# alone has taken an order-0 counter from 4.6 bits per byte to below 3.
+# alone has taken an order-0 counter from almost 5 bits per byte to little more than 3.
 
 # %% [markdown]
 # ## 2. The block, rebuilt from its weights
@@ -274,7 +274,7 @@ for name in ("gpt2", "llama"):
 #
 # The loss is next-token cross-entropy, as in lesson 02: nothing new. What is new is how to get far in ten minutes.
 #
-# **Step 9. Spell the text anew at every reading.** 117,000 tokens are little, and a network that reads them twenty times learns them by heart. *BPE dropout* overlooks each merge with
+# **Step 9. Spell the text anew at every reading.** 116,000 tokens are little, and a network that reads them twenty times learns them by heart. *BPE dropout* overlooks each merge with
 # probability 0.1 while spelling, so ` return` is sometimes ` ret` + `urn`: the same text, never the same rows. Windows also begin elsewhere each time, and are short (128 tokens) for most of the training.
 #
 # **Step 10. Which way is down?** A gradient $G$ of a matrix says how the loss changes with the step $X$: by $\langle G, X\rangle$. Under a bound on what the step does to *any* vector, $\lVert X\rVert_2\le 1$, the
@@ -471,7 +471,7 @@ check_range("512 tokens", by_context[-1], 1.2, 2.1, digits=2)
 # (Question 1.) xz can do one thing, copy, and pays for saying from where. bz2, which sorts by context, comes nearer. The network generalises: "the return value of the" may go on in ways that no paragraph of the training text has. All have read
 # the training text and nothing else, so the comparison is fair; but the weights are 3 MB for a text of 0.34 MB, so this is a better *model*, not a way to send the text.
 #
-# The right panel asks how far back the model should look, on the same tokens with windows of several lengths. Sixty tokens are best, and the full window is *worse*. Held-out paragraphs are strangers to each other, so there is little to gain; and the long positions
+# The right panel asks how far back the model should look, on the same tokens with windows of several lengths. Some sixty to a hundred tokens are best, and the full window is *worse*. Held-out paragraphs are strangers to each other, so there is little to gain; and the long positions
 # were trained in the last third only, while the rate fell to zero. Short windows first is a bargain that this recipe drove too far: look at such a panel before you quote a context length. The figures on the card are those of full windows.
 #
 # > **Often stated, but: "the likelihood of a language model is exact."** It is exact for a *sequence of tokens*. A text has many spellings, and its probability is the sum over all of them. What we report, $-\log p$ of
@@ -514,7 +514,7 @@ check_range("bits: usual spelling minus the sum over all", (every.logsumexp(0) -
 # ## 6. Write
 #
 # Type a prompt and press Enter. Questions for the widget: at which temperature does the text stop being grammatical? Set top-k to 1 and move `draw`: what changes, and why? Find a prompt after which the
-# next token is nearly certain (`isinst`), and one after which it is wide open. Below the bars: how many bits each written token costs under the unchanged model.
+# next token is nearly certain (`New in version 3`), and one after which it is wide open. Below the bars: how many bits each written token costs under the unchanged model.
 
 # %%
 widgets.prompt_box(model)
@@ -559,6 +559,8 @@ check_range("greedy: bits per token", found["greedy"][1], 0.0, 3.0, digits=2)
 check_range("the model as it is", found["the model as it is"][1], 2.8, 5.5, digits=2)
 check_range("temperature 1.3", found["temperature 1.3"][1], 4.2, 8.5, digits=2)
 check_range("the manual", found["the manual"][1], 3.0, 6.0, digits=2)
+order = [found[name][1] for name in ("the model as it is", "the manual", "temperature 1.3")]
+check("surprise: model < manual < temperature 1.3", order == sorted(order), True)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), width_ratios=(1, 1.5))
@@ -607,7 +609,8 @@ check_range("said six times before", costs[2], 15, 75, digits=0)
 
 # %% [markdown]
 # It hardly gets cheaper: this model has *not* learned to copy. Nothing taught it to, since repeated paragraphs were dropped from its text, and ten minutes are short. (The circuit that copies, the "induction head", is what large models learn early, and it makes their loops
-# perfect.) The repair is the same for both: draw. The model as it is lies nearest the manual in the figure; top-p 0.9 and temperature 0.7 trade a bit of surprise for fewer slips, and have not begun to loop.
+# perfect.) The repair is the same for both: draw. In the figure the manual lies between the model as it is and
+# temperature 1.3: pages that people wrote surprise the model more than pages of its own, for it is surer than it is right. Top-p 0.9 and temperature 0.7 are surer still: fewer slips, less variety, and no loop yet.
 #
 # **Failure 2: the held-out text has leaked.** The manual comes as topics, and it is natural to hold some of them out whole. Here are eight. But topics quote each other, paragraph by paragraph, and a compressor that can only
 # copy sees it at once.
@@ -630,7 +633,7 @@ check_range("our split: xz given the training text", table["xz, given the traini
 # compressor needs alone, look again.
 #
 # **Failure 3: positions that training never saw.** The model was trained on 512 tokens. The cache and the rotations will happily go on to 1,024. The angles there are new, and so are averages over so many keys. Bits per token by
-# position, ten windows of held-out text; then the repair, a window that slides.
+# position, a dozen windows of held-out text; then the repair, a window that slides.
 
 # %%
 both = torch.cat([held, model.tokenizer.encode(load_text("val"))])
@@ -760,7 +763,7 @@ widgets.quiz("language_model")
 # 4. Rotary scores see distances only; grouped queries shrink the cache and nothing else.
 # 5. Muon steps along $UV^\top$ of the gradient: every direction alike.
 # 6. The cache changes no token; a token then costs nearly the same at every position.
-# 7. With a few minutes of training the model needs fewer bits than zlib, and than xz that has read the same text.
+# 7. With a few minutes of training the model needs fewer bits than zlib, and than xz or bz2 that have read the same text.
 # 8. Its likelihood is exact for tokens and a bound for texts, which have many spellings.
 # 9. Greedy text loops; temperature and top-p trade surprise against repetition.
 # 10. Before believing a number: has the held-out text leaked, was the position trained, does the cache agree with the naive loop?
