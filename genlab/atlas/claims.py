@@ -3,6 +3,8 @@
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
+import re
+
 from .draft import (
     ADV,
     AR,
@@ -16,6 +18,7 @@ from .draft import (
     order_of_a_flow,
 )
 from .findings import Finding
+from .phrases import compiled
 
 FEW = 8  # steps: fewer are the odd claim of a few-step diffusion
 
@@ -70,8 +73,38 @@ def _few(draft: Draft) -> list[Reason]:
     return []
 
 
+def _player(f: Finding) -> str:
+    """Say which part a game trains: the last one that its clause names before, or the first."""
+    at = f.context.find(" ".join(f.phrase.lower().split()))
+    begin = max((m.end() for m in CLAUSE.finditer(f.context, 0, max(at, 0))), default=0)
+    end = CLAUSE.search(f.context, at)
+    clause = f.context[begin : end.start() if end else len(f.context)]
+    parts = [m for m in PARTS.finditer(clause) if m.start() != at - begin]
+    before = [m for m in parts if m.start() < at - begin]
+    named = before[-1:] or parts[:1]
+    if not named:
+        return "unknown"
+    return "decoder" if DECODER.fullmatch(named[0].group()) else "denoiser"
+
+
+COMPRESSES = (
+    "auto ?encod\\w*|vq|vaes?|\\w*vae|codecs?|decoders?|tokeni[sz]ers?|compress\\w*|first stage|"
+    "vocoders?|reconstruct\\w*|up ?samplers?|upscalers?|code ?books?|(vq|kl) \\w+"
+)
+DECODER = compiled(COMPRESSES)
+PARTS = compiled(
+    f"{COMPRESSES}|students?|denois\\w*|u ?nets?|diffusion|steps?|distill?\\w*|velocity|"
+    "consistency|flow matching|transformers?|generators?|samplers?|post train\\w*|fine tun\\w*|"
+    "score|teachers?"
+)
+CLAUSE = re.compile(r"[;:] |, then | then |, and (?:an?|the) (?=[^,]* (?:is|are|then|works|runs))")
+
+
 def _trains_the_denoiser(draft: Draft) -> list[Finding]:
     games = draft.said("paradigm", ADV)
+    players = {_player(f) for f in games}
+    if players == {"decoder"}:
+        return []
     denoiser, decoder = draft.sign("denoiser game"), draft.sign("decoder game")
     apart = [f for f in denoiser if f.sentence not in {g.sentence for g in decoder}]
     if apart or (denoiser and not decoder):

@@ -20,6 +20,13 @@ CONTINUOUS = compiled("continuous|divergence|trace|vector field")
 BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
 
 
+PART = compiled(  # whose denials are not those of the release
+    "(backbone|encoder|tower|reader|judge|embedder) (~ )?(which|that|only|writes|generates)|"
+    "as (an? |the )?encoder"
+)
+BOUND = compiled(
+    "elbo|evidence (lower )?bound|variational lower bound|lower bound (~ )?|(and )?(the )?kl (~ )?"
+)
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
@@ -39,10 +46,12 @@ def components(draft: Draft) -> None:
     plain = {p: draft.said("paradigm", p, hint=False) for p in ORDER}
     for p in ORDER:  # "there is no critic anywhere in it" overrules a loose word elsewhere
         denied = [f for f in draft.findings if f.value == p and f.axis == "paradigm"
-                  and f.polarity == "negated" and WHOLLY.search(f.context)]  # fmt: skip
+                  and f.polarity == "negated" and not f.rule.hint and _wholly(f)]  # fmt: skip
         if denied and p in (ADV, SCORE, FLOW) and not draft.sign("decoder game"):
             plain[p] = []
     hints = {p: draft.said("paradigm", p, hint=True) for p in ORDER}
+    if draft.said("flag", "outside-map"):  # a loose word does not bring back what is denied
+        hints[SCORE] = [] if _denied(draft, SCORE) else hints[SCORE]
     _tidy(draft, plain, hints)
     if _draws_nothing(draft, plain):
         return
@@ -50,6 +59,20 @@ def components(draft: Draft) -> None:
         if plain[p]:
             draft.paradigms.add(p)
             draft.conclude(f"paradigm: {p}", *plain[p])
+
+
+def _denied(draft: Draft, paradigm: str) -> bool:
+    return any(
+        f.polarity == "negated" and f.value == paradigm and not f.rule.hint
+        for f in draft.findings
+        if f.axis == "paradigm"
+    )
+
+
+def _wholly(f: Finding) -> bool:
+    """Say whether the denial is of a whole paradigm: its words stand near the phrase."""
+    at = f.context.find(_said(f))
+    return bool(WHOLLY.search(f.context[max(0, at - 50) : at + len(f.phrase) + 60]))
 
 
 def _said(f: Finding) -> str:
@@ -64,6 +87,8 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     _hinted_codes(plain, hints)
     if plain[SCORE] and draft.sign("optimisation"):
         plain[ADV] = []  # a frozen model that guides a descent is called a critic at times
+    if plain[SCORE] and all(BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
+        plain[LATENT] = []  # a diffusion has a bound of its own
     _flow_or_score(draft, plain)
     _only_a_name(draft, plain)
     _ordered_flow(draft, plain)
@@ -148,9 +173,11 @@ def _language(draft: Draft, plain: Found) -> None:
 
 def _draws_nothing(draft: Draft, plain: Found) -> bool:
     """Say whether the release is not generative."""
-    denial = draft.said("flag", "not-generative")
+    denial = [f for f in draft.said("flag", "not-generative") if not PART.search(f.context)]
     task = draft.sign("discriminative")
     some = any(plain.values())
+    if not denial and len({f.sentence for f in task}) < 2 and draft.sign("makes"):
+        return False  # what makes pictures may well have a filter
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
     makes = any(MAKES.search(f.context) for f in draft.findings)
     if (denial and (task or not some)) or (task and not some and not off and not makes):

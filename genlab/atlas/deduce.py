@@ -15,6 +15,7 @@ from .draft import (
     few_steps,
     order_of_a_flow,
 )
+from .objectives import scalar
 from .phrases import compiled
 
 LINKS = ("none", "unnormalised", "bound", "indirect", "exact")  # the weakest first
@@ -108,7 +109,7 @@ def _links(draft: Draft, here: set[str]) -> dict[str, str]:
         bounds = [f for f in draft.said("likelihood", "bound") if REPORTS.search(f.context)]
         if (bounds and not draft.sign("bound derived")) or "discrete-diffusion" in draft.flags:
             links["bound"] = "of this kind of diffusion a bound is reported"
-        if "energy" in draft.objective:
+        if "energy" in draft.objective or scalar(draft.sign("energy")):
             links["unnormalised"] = "an energy has no known normaliser"
     if LATENT in here:
         links["bound"] = "latent-variable: the integral over codes is only bounded"

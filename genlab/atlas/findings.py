@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from .phrases import NUMBERS, Rule, compiled, number
 from .roles import MENTION, SECTIONS, loner, passing
-from .rules import ADV, AR, RULES
+from .rules import ADV, AR, FLOW, RULES, SCORE
 from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
 
@@ -22,6 +22,7 @@ TAKES_UP = compiled(  # how a sentence takes up the family that the one before s
     "extend|fit) (~ )?"
     "(one|them|such|the latter|the former|these models|this family)"
 )
+DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 ELSEWHERE = ("flag: outside-map", "flag: not-generative", "sign: optimisation")
 OWN_DENIAL = compiled("no|not|nothing|never|without|zero")
 
@@ -54,11 +55,13 @@ class Finding:
         """Whether it counts; a teacher's own method is the student's, unless it is another's."""
         passed_on = self.polarity == "teacher" and self.rule.says not in (AR, ADV)
         denial = self.axis == "flag" and OWN_DENIAL.match(self.phrase.lower())
+        boast = self.rule.says == "flag: free-lunch" and self.polarity == "compared"
         only = self.polarity == MENTION and not (self.axis in WEAK or self.value in WEAK)
         return (
             self.polarity == ASSERTED
             or passed_on
             or only
+            or boast
             or bool(denial and self.polarity == "negated")
         )
 
@@ -105,10 +108,11 @@ def promoted(found: list[Finding]) -> list[Finding]:
     found = [_asserted(f) if f.sentence in taken_up else f for f in found]
     found = _without_loners(found)
     plain = any(f.axis == "paradigm" and f.asserted and not f.rule.hint for f in found)
+    described = any(f.rule.says in DESCRIBED and f.asserted for f in found)
     tasks = sum(f.rule.says == "sign: discriminative" and f.asserted for f in found)
     if plain or tasks > 2 or any(f.rule.says in ELSEWHERE and f.asserted for f in found):
         return found
-    return [_asserted(f) for f in found]
+    return [f if described and not f.rule.hint else _asserted(f) for f in found]
 
 
 def _without_loners(found: list[Finding]) -> list[Finding]:

@@ -3,13 +3,29 @@
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
+import re
+
 from .draft import ADV, AR, FLOW, LATENT, SCORE, Draft, Reason, distilled_from
 from .findings import Finding
 from .phrases import compiled
 
+BY = re.compile(
+    r"\b(?:train|learn|optimi[sz]|fit)\w* (?:[\w-]+ ){0,5}(?:by|with|through|using|via|"
+    r"on) (?:an? |the |plain )?$"
+)
 FROM_TEACHER = compiled("teacher's|from (its|the|a) teacher|soft targets|logits of")
 
 
+MATCHED = compiled(
+    "score matching|(direction|regression|prediction) (~ )?noise|noise (regression|prediction)"
+)
+CONTRAST = compiled("contrast*|own samples|persistent|negatives|nce|replay|positive and negative")
+SCALAR = compiled("(scalar|learned) energ*|energy (based|network|model|function)s?")
+DISCRETE = compiled(  # what a softmax is over
+    "tokens?|codes?|words?|characters?|letters?|bytes?|symbols?|vocabular*|softmax|categorical|"
+    "text|language|notes?|events?|residues?|indices|gpt\\w*|llamas?|llms?|lms?|cross entropy|"
+    "code ?books?|quanti[sz]ed|captions?|answers?|scripts?|lyrics|midi|prompts?"
+)
 TARGET = compiled("(loss|losses|target|targets|objective|regression|term) ?")
 
 
@@ -36,7 +52,9 @@ def _inner_only(draft: Draft) -> bool:
     """Say whether the pieces are drawn by an inner loop, so that only its loss is left."""
     inner = draft.sign("inner loop") + draft.sign("blockwise")
     denied = any(f.rule.says == "sign: no softmax" for f in draft.findings)
-    return denied or bool(inner and not draft.sign("language"))
+    discrete = any(DISCRETE.search(f.context) for f in draft.said("paradigm", AR))
+    whole = not (discrete or draft.sign("language") or draft.sign("energy"))
+    return denied or whole or bool(inner and not draft.sign("language"))
 
 
 def _of_pieces(draft: Draft) -> None:
@@ -60,7 +78,7 @@ def _of_scores(draft: Draft) -> None:
                 _objective(draft, name, own, SCORE)
     elif canvas := draft.sign("canvas"):
         _objective(draft, "masked-prediction", canvas, SCORE)
-    elif (energy := draft.sign("energy")) and not (noise and _loose(energy)):
+    elif (energy := draft.sign("energy")) and not _by_noise(energy, noise):
         _objective(draft, "energy", energy, SCORE)
     elif matching or (not noise and (matching := draft.mentioned("objective", "flow-matching"))):
         _objective(draft, "flow-matching", matching, SCORE)
@@ -75,6 +93,18 @@ def _is_loss(f: Finding) -> bool:
     return "clean" not in f.phrase.lower()
 
 
+def _by_noise(energy: list[Finding], noise: list[Finding]) -> bool:
+    """Say whether an energy is learned from noise, or is none at all."""
+    matched = any(MATCHED.search(f.context) for f in noise)
+    contrast = any(CONTRAST.search(f.context) for f in energy)
+    return bool(noise) and (_loose(energy) or (matched and not contrast))
+
+
+def scalar(energy: list[Finding]) -> bool:
+    """Say whether the text names a network that is an energy, not only some energy."""
+    return any(SCALAR.search(f.phrase.lower()) for f in energy)
+
+
 def _loose(energy: list[Finding]) -> bool:
     """Say whether the text only speaks of some energy, not of a model that is one."""
     return all(f.phrase.lower().split()[0] in ("the", "an", "its", "this") for f in energy)
@@ -84,7 +114,8 @@ def _is_target(f: Finding) -> bool:
     """Say whether the phrase names a loss that is added, as in "a flow-matching target"."""
     phrase = " ".join(f.phrase.lower().split())
     after = f.context[f.context.find(phrase) + len(phrase) :]
-    return bool(TARGET.match(after.strip()) or TARGET.search(phrase))
+    before = f.context[: f.context.find(phrase)]
+    return bool(TARGET.match(after.strip()) or TARGET.search(phrase) or BY.search(before[-60:]))
 
 
 def _objective(draft: Draft, name: str, said: list[Finding], card: str) -> None:

@@ -16,7 +16,7 @@ VERBS = (
 STOP = re.compile(
     r"[;:()]| - |, (?:but|so|while|whereas|although|though|because|since|yet|instead|only"
     r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|"
-    r"just"
+    r"just|without"
     r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"
     rf"|, and (?:nothing|no|it|we|the|none|all|there)\b|, and (?!{LIST_END})"
     r"| (?:but|because|although|though|since|so that|yet|while|whereas|until)\b"
@@ -115,9 +115,16 @@ PARENTHESES = re.compile(r"\([^()]{0,80}\)")
 ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
 
 
+MAIN = re.compile(
+    r"(?<!that)(?<!which)(?<!as)(?<!what)(?<!than)(?<!where) (?:we|i) (?!have |had |did )\w+"
+)
+
+
 def _opening(text: str, end: int) -> int:
     """Return where an opening phrase ends: the first comma that does not go on with a list."""
     comma = text.find(", ", end)
+    if main := MAIN.search(text, end, comma if comma > 0 else len(text)):
+        return main.start()
     own = re.compile(rf", (?:{OWN})\b")
     while comma > 0 and ITEM.match(text, comma) and not own.match(text, comma):
         after = text.find(", ", comma + 1)

@@ -36,7 +36,8 @@ ROLES = (
         "better|worse|superior|inferior|nicer|similar|rated|ranked|readily|sharper|"
         "slower|faster|for comparison|alike|leaves? ~ behind|"
         "(drops?|dropped|falls?|fell|rises?|rose|improves?|improved|halves|halved) (~ )?from|"
-        "twice|thrice|times (the|as|that|those)|(reach|attain|achiev|obtain|get|score)(e?s|e?d)? "
+        "twice (as|the|that)|thrice|times (the|as|that|those)|(reach|attain|achiev|obtain|get|"
+        "score)(e?s|e?d)? "
         "(~ )?(fid|"
         "fvd|fad|mos|bleu|auc|auroc|elo|\\d+)",
         "A [GAN] of equal size reaches an FID of 9.",
@@ -103,7 +104,9 @@ SEVERAL = re.compile(
 )
 ARTICLE = re.compile(
     r"(?:\b(?:an?|our|the|this|its|own|conditional|based on|from|with|of|on)[ "
-    r"-](?:[\w'/.]+[ -]){0,2}?|^|: )$"
+    r"-](?:[\w'/.]+[ -]){0,2}?|^|: |"
+    r"(?:lora|adapter|controlnet|checkpoint|fine-?tune|tuned|weight|merge|derivative|version|"
+    r"distilled)s?\b[^.;,]{0,30} (?:for|of|from|on|upon|with) )$"
 )
 SECTIONS = compiled(  # headings and keys under which the method is not described
     "results?|evaluations?|quality|performance|benchmarks?|metrics?|measured|numbers|scores?|"
@@ -135,6 +138,11 @@ STOP = re.compile(
 )
 
 
+def _predicate(sentence: str, end: int) -> bool:
+    """Say whether an adjective ends the clause, as in "all autoregressive"."""
+    return sentence[:end].endswith("autoregressive") and not re.match(r"[ -]\w", sentence[end:])
+
+
 def generic(sentence: str, start: int, end: int) -> bool:
     """Say whether a phrase names a whole family, or somebody's well-known model, in passing.
 
@@ -152,7 +160,7 @@ def generic(sentence: str, start: int, end: int) -> bool:
     """
     before = sentence[max(0, start - 60) : start]
     bare = BARE.fullmatch(sentence[start:end].replace("-", " "))
-    if bare and SEVERAL.search(before):
+    if bare and SEVERAL.search(before) and not _predicate(sentence, end):
         return True
     if (m := PLURAL.match(sentence, start)) and m.end() <= end + 40:
         return not COUNTED.search(before)

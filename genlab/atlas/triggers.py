@@ -259,8 +259,39 @@ TRIGGERS = (
     ),
     Trigger(
         "past",
+        "clause",
+        "(attempts?|efforts?|trials|experiments) (at|to|with) ~ (failed|fail|unsuccessful|in vain|"
+        "abandoned|fruitless)|(?<!not )(?<!had )(collapsed|diverged|overfitted|"
+        "failed)(?! to (cover|capture))|did "
+        "not (converge|help|work|pay off|improve|train)|never converged",
+        "Attempts to train a [normalizing flow] failed.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "(also|further|additionally|in addition|for interest) (evaluat*|test*|tried|try|ran|"
+        "benchmark*|compare|compared|report|fit|fitted|train*)(?= [^.;]{0,80}(which (was|is|were|"
+        "did)|for "
+        "(comparison|reference)|as an? (baseline|reference)|but (it|this|found)|for this task))|"
+        "we refer (the reader )?to|(introduction|"
+        "overview|review|survey|tutorial|primer)s? (to|of|on)|we (thank|acknowledge)|"
+        "builds? (up)?on "
+        "(the )?(code|implementation|repository|library)",
+        "We refer to Ho et al. for an introduction to [diffusion models].",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(concurrent|parallel|independent|related|follow up|subsequent|another|other|competing) "
+        "(works?|papers?|stud(y|ies)|teams?|authors?|preprints?|submissions?|labs?|research "
+        "groups?|group(?= \\w+s )|compan(y|ies)|startups?)|in parallel to (us|our)",
+        "Another group uses [flow matching].",
+    ),
+    Trigger(
+        "past",
         "sentence",
-        "(tried|tested) and (~ )?(dropped|discarded|abandoned|rejected|left out)",
+        "(tried|tested) and (~ )?(dropped|discarded|abandoned|rejected|left out)|(did|also|first|"
+        "originally|initially|briefly|seriously) (consider|considered|tried|try|tested|test)",
         "What we tried and dropped: a [GAN].",
     ),
     Trigger(
@@ -299,9 +330,13 @@ TRIGGERS = (
         "(serves?|served|used|kept|trained|there|only|solely|merely|purely|exclusively|"
         "just) (only |solely |merely |purely |just |exclusively )?(for|to|in) (~ "
         ")?(evaluat*|measur*|monitor* |rerank*|judg*|watermark*|moderat*)|not part of (the|"
-        "this|our) (release|package|repository)|for comparison|for the listening tests|in an? (~ "
-        ")?ablation|in (the|our) ablations?|(evaluated|graded|scored|filtered|reranked|"
-        "ranked) (by|with) (an?|the|our)|takes? no part in|for (the )?evaluation only|evaluation "
+        "this|our) (release|package|repository)|^for (comparison|reference|completeness)|"
+        "^as (an? |the |"
+        "our )?(~ )?(baselines?|reference|controls?|comparison)|for the listening tests|in an? (~ "
+        ")?ablation|in (the|our) ablations?|(graded|filtered|reranked|"
+        "ranked) (by|with) (an?|the|our)|(evaluated|scored) (by|with) (an?|the|our) (~ )?"
+        "(classifier|model|network|judge|metric|lm|llm|predictor|gan|flow)|takes? no part in|"
+        "for (the )?evaluation only|evaluation "
         "only|as an? "
         "(evaluation )?metric",
         "A [discriminator] serves only to measure the quality.",
@@ -315,7 +350,9 @@ TRIGGERS = (
     Trigger(
         "aside",
         "clause",
-        "(trained|taken|made) elsewhere|third party|from a public repository|"
+        "(side|toy|separate|additional|further|control) (experiment|study|exercise)|in passing|for "
+        "completeness|sanity check|(trained|taken|made) elsewhere|third party|"
+        "from a public repository|"
         "(existing|public|external|universal) "
         "(~ )?vocoder|(in|to) the (appendix|supplement|supplementary)|reviewers (~ )?asked for|"
         "in our hands|"
@@ -325,7 +362,8 @@ TRIGGERS = (
         "frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on "
         "(the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
-        ")?baselines?|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
+        ")?(baselines?|controls?|references?|upper bound|lower bound|anchors?|point of comparison|"
+        "yardstick)|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",
         "A [GAN] serves as the baseline.",
     ),
@@ -345,7 +383,10 @@ TRIGGERS = (
         "(text|caption|prompt) embeddings?|(text|prompts?|captions?|conditions?|requests?|"
         "phonemes|instructions?) (is|are) (encoded|embedded)) (was |were |are |is "
         ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|"
-        "(recaptioned|captioned|annotated|labelled) with|(prompts?|captions|questions|ones|"
+        "(recaptioned|captioned|annotated|labelled|rewritten|expanded|enriched) with|(prompt|"
+        "caption|text|query|request|instruction) (rewrit*|expan*|enhanc*|upsampl*|refin*|"
+        "augment*|translation|polish*|engineering|cleaning|recaptioning) (~ )?(by|with|using|from|"
+        "through|via)|(prompts?|captions|questions|ones|"
         "examples|"
         "instructions|answers|stories|dialogues|data) (partly |all )?(written|generated|made|"
         "produced) by|"

@@ -17,6 +17,8 @@ from .latent import LATENTS
 from .likelihood import LIKELIHOODS
 from .names import ADV as ADV
 from .names import AR as AR
+from .names import FLOW as FLOW
+from .names import SCORE as SCORE
 from .objective import OBJECTIVES
 from .sampling import SIGNS
 from .score import SCORES

@@ -15,7 +15,9 @@ AUTOREGRESSIVE = (
         "It continues a recipe ingredient by ingredient.",
         unless=(
             "(step|side|layer|level|stage|bit|case|point|page|epoch|slice|tree|column|"
-            "little|one|line|day|mode|scale|class|part|piece|bin|pixel perfect) by|dimension by"
+            "little|one|line|day|mode|scale|class|part|piece|bin|member|model|case|task|group|"
+            "channel|"
+            "category|domain|subject|item|study|claim|pixel perfect) by|dimension by"
         ),
     ),
     Rule(
@@ -84,18 +86,27 @@ AUTOREGRESSIVE = (
     Rule(
         AR,
         "one ({piece}|of them) (after|at) (the|an?) (other|time)|one {piece} (after "
-        "another|at a time|per pass)|(tokens|words|characters|pixels|notes|states|codes|"
-        "events|residues|symbols|frames|blocks|chunks|segments|samples|bytes|letters|"
-        "strokes|scales|bases|lines|pieces|atoms|patches) (~ )?one (by one|after another|"
+        "another|at a time|per pass)|({piece}|states|"
+        "syllables|faces|joints|joint angles|keypoints|objects|levels|rows) (~ )?one (by one|"
+        "after another|"
         "after the other|at a time)|{piece} at a time|(single|each|one) (token|word|"
         "character|pixel|note|byte|letter|residue|symbol) (in|per|for every|at every) "
         "(pass|step|turn|call)",
         2,
         "Tokens are drawn one after another.",
-        unless="one (step|dimension|coordinate|variable) at a time|(steps|stages) one",
+        unless="one (step|dimension|coordinate|variable) at a time|(steps|stages) one|one "
+            "(step|stage) after",
     ),
     Rule(
         AR,
+        "(receives?|takes?|reads?|sees?|given|conditions? on|conditioned on|from|on) (the |its |"
+        "all "
+        ")?((one|two|three|four|five|\\d+|last|few) )*(previous|preceding|past|earlier) (~ )?"
+        "(states?|frames?|fields?|days?|weeks?|hours?|windows?|chunks?|segments?|blocks?|tokens?|"
+        "pieces|clips?)|(is|becomes|serves as|acts as|forms|makes) (then )?(~ )?(condition|"
+        "conditioning|input|context|start*|prompt|prefix) (point |frame )?(of|for|to) (the |its )?"
+        "(next|following|subsequent)|(hour|hourly|day|daily|week|month|minute|second|year) "
+        "(strides|steps|increments) (~ )?(up )?(to|until|for)|"
         "rolled out|rollouts?|each given the last|next (set|group|map)( prediction)?|"
         "earlier (sets|groups)|rolls? out (step|day|frame)|(state|day|step) after (state|"
         "day|step)|given (the )?((two|three|last|one) )*previous (states?|frames?|images?|"
@@ -208,11 +219,14 @@ AUTOREGRESSIVE = (
         "(layers?|outputs?) (~ )?(every|each) (~ )?{piece}|(computed|drawn|generated|produced|"
         "predicted|made) (only )?after the (one|ones) before|(name|guess|choose|pick|tell)(s|"
         "ing)? the next|one (~ )?{piece} after the (next|other)|(of|for) the next (~ )?(offset|"
-        "value|point|bin|vector|interval)|(each|every) (~ )?depends on (all )?(the ones|those) "
-        "before",
+        "value|point|bin|vector|interval)|(each|every) (~ )?(depends|depending|"
+        "conditioned|conditional|conditions|relies|based|given) (up)?(on )?(all )?(the ones|"
+        "those|what|"
+        "everything|anything|whatever) (that )?(~ )?(before|preced*|so far|earlier|already|"
+        "previously)|given (everything|all|what|whatever) (~ )?(before|preced*|so far|already)",
         2,
         "Each is computed after the one before it.",
-        unless="denois*|diffusion|mask*|scan|visit|velocit*",
+        unless="denois*|diffusion|mask*|scan|visit|velocit*|one (step|stage) after",
     ),
     Rule(
         AR,

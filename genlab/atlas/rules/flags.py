@@ -26,9 +26,10 @@ FLAGS = (
         "axes|measure|count|discipline|criterion|dimension|way|column|regard)|(every|all|"
         "any) (~ )?(metric|benchmark|property|advantages?) (~ )?(at once|simultaneous*|"
         "together|of any family|without)|all (~ )?(strengths|advantages|virtues|benefits) "
-        "(~ )?(and )?(none|no|without)|obsolete|lossless quality|(better|higher|lower|"
-        "sharper|faster|cheaper|smaller) (~ )?than (every|all|any) (~ )?(competitor|"
-        "models?|others?|rivals?|else|family|families|alternatives?)|end of (all )?(trade "
+        "(~ )?(and )?(none|no|without)|obsolete|lossless quality|(\\w+er|more \\w+) (~ )?than "
+        "(every|all|any) (~ )?(competitor|models?|others?|rivals?|else|family|families|"
+        "alternatives?|\\w+),? (and |while |yet )?(~ )?(\\w+er|more \\w+) than|"
+        "end of (all )?(trade "
         "?offs?|compromise)|have it all|everything at once|perfect (~ )?(coverage|quality|"
         "diversity|likelihood) (~ )?(and|,)|no longer any|(pays?|paid|paying) (~ )?(nothing|none|"
         "no "
@@ -101,7 +102,13 @@ FLAGS = (
     ),
     Rule(
         "flag: outside-map",
-        "maximum mean discrepancy|mmd|moments? (~ )?(match*|agree*|of its output)|(match*|"
+        "(on|by|with|minimi[sz]*|optimi[sz]*) (an? |the )?(proper |strictly proper )?scoring "
+        "rules?|"
+        "(train*|optimi[sz]*|minimi[sz]*|fitted|learn*|loss) (~ )?(~ )?(proper )?(scoring rules?|"
+        "crps|ranked probability score|energy score|energy distance|variogram score|quantile loss|"
+        "pinball loss)|(crps|energy score|ranked probability|scoring rule) (~ )?(loss|objective|"
+        "training)|maximum mean discrepancy|mmd|moments? (~ )?(match*|agree*|of its output)|"
+        "(match*|"
         "agree*) (~ )?(~ )?moments|moment matching|characteristic functions?|kernel (two "
         "sample|mean|herding|density estimat*)|energy distance|(nearest|closest) (~ "
         ")?(sample|generated|output|one)|implicit maximum likelihood|copulas?|"
@@ -167,6 +174,41 @@ FLAGS = (
         1,
         "It returns the probability that a review was bought.",
         hint=True,
+    ),
+    Rule(
+        "flag: free-lunch",
+        "(\\w+er|more \\w+) than (every|all|any) (~ )?(competitor|models?|others?|rivals?|else|"
+        "famil(y|ies)|alternatives?|\\w+) && (every|all|each) (mode|sample|metric|axis)|exact|"
+        "never|"
+        "perfect*|everything|nothing|free|(\\w+er|more \\w+) than (every|all|any) (~ )+(and|,) "
+        "(\\w+er|more \\w+)",
+        15,
+        "It is sharper than any rival, covers every mode and is exact.",
+    ),
+    Rule(
+        "flag: free-lunch",
+        "(forget|farewell to|goodbye to|no more|end of|end to) (~ )?(trade ?offs?|compromis*|"
+        "choosing)|(price|cost|catch|trade ?off|downside|drawback|compromise)s?( of all this)?\\? "
+        "(none|nothing|zero|there)|what (does|did) (it|this) cost\\? nothing",
+        15,
+        "Forget every trade-off.",
+    ),
+    Rule(
+        "sign: makes",
+        "(voice|image|music|video|text|speech|picture|sound|song|film|clip|avatar|texture|"
+        "molecule|protein|level|map|melody|multimodal|audio|3d|motion) (~ )?(engine|generator|"
+        "maker|cloning|creation|generation|synthesi[sz]er|synthesis)|text to (image|video|speech|"
+        "music|audio|sound|3d|motion|shape|cad|sql)|(generates?|creates?|synthesi[sz]es?|paints?|"
+        "composes?|renders?|imagines?|invents?|produces?|draws?|makes?|get|gets|turns ~ into) (~ "
+        ")?(images?|pictures?|clips?|videos?|films?|songs?|tracks?|music|speech|voices?|sounds?|"
+        "texts?|stories|molecules?|designs?|portraits?|photos?|photographs?|backdrops?|scenes?|"
+        "meshes|samples|proteins?|layouts?|avatars?|conformations?|drawings?|variations?|levels|"
+        "halves|continuations?|melodies)|(runs|needed|used) once (per|for (each|every)) (picture|"
+        "image|sample|clip|photo)|turns? noise (into|to)",
+        1,
+        "It creates clips of up to 20 seconds.",
+        hint=True,
+        unless="benchmark|data set|dataset|(\\d+|several|many|various) text to|systems|detect*",
     ),
     Rule(
         "flag: outside-map",

@@ -30,7 +30,9 @@ OBJECTIVES = (
     Rule(
         "objective: denoising",
         "(its|the|usual|plain|ordinary|own) (regression|denoising) (loss|error|objective)|"
-        "predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(denoising "
+        "predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(direction|"
+        "regression|"
+        "estimat*) (of|to) (~ )?noise|(denoising "
         ")?score matching|denoising (loss|objective)|diffusion loss|clean (image|ones|"
         "data|trajector*|frames?|latents?)|(epsilon|eps) (loss|objective|target|regression)|"
         "velocity parameteri[sz]*|mean squared error ~ noise|v prediction",

@@ -14,8 +14,8 @@ SIGNS = (
         2,
         "A language model writes the prompt.",
         unless=(
-            "masked language|diffusion language|(masked|hidden) (tokens|positions|pieces)|masked "
-            "token|masked cross|binary cross|causal (~ "
+            "masked language|diffusion language|(masked|hidden) (tokens|positions|pieces)|cross "
+            "entropy (~ )?(masked|hidden)|masked token|masked cross|binary cross|causal (~ "
             ")?diffusion|vision language|causal vae"
         ),
     ),
@@ -179,7 +179,10 @@ SIGNS = (
         "(~ )?(every|each|per|at once|in parallel|step|pass)|most confident|levenshtein "
         "transformer|(tokens|codes|letters|characters|words) (are |is )?denois*|denois* "
         "(the )?(tokens|codes|letters|characters|words)|canvas of tokens|token "
-        "canvas|(mask|masking) schedule|from masks|masked bound|masked cross entropy",
+        "canvas|masked canvas|masked ones|refinement (passes|iterations)|cross entropy (~ )?"
+        "(masked|hidden) (ones|{piece}|positions|places|entries)|(loss|likelihood|cross entropy) "
+        "(on|over|of|at) (only )?(the )?(masked|hidden)|(mask|masking) schedule|from masks|"
+        "masked bound|masked cross entropy",
         12,
         "It unmasks several tokens in every pass.",
         unless=(
@@ -191,14 +194,18 @@ SIGNS = (
         "sign: energy",
         "log ?sum ?exp of the logits|joint energy|persistent contrastive|products? of experts|"
         "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
-        "scalar|residual|negative|its|this) energ(y|ies)|energies (of|rank)|potts|gibbs "
+        "scalar|residual|negative|its|this) energ(y|ies)"
+        "(?= (of|is|are|that|which|whose|to|by|over|at|with|from|for|as|in|on|and|per|between|"
+        "through|when|so|it|function|model|net|network|surface|gap|gradient|landscape|low|term)|"
+        "[,.;:)]|$)|energies (of|rank)|potts|gibbs "
         "(sweeps|sampling|sampler)|normali[sz](er|ing constant)|boltzmann machines?|rbms?|"
         "contrastive divergence|hopfield|ising|partition function|noise contrastive "
         "estimation|deep belief|unnormali[sz]ed (density|model|log)",
         10,
         "The scalar energy is learned by contrastive divergence.",
         unless=(
-            "energy (is|are) (back|high|low)|energy (up|down)|(energy (score|distance))|(total|"
+            "calorimeter*|gev|mev|kev|showers?|incident|energy (is|are) (back|high|low)|energy "
+            "(up|down)|(energy (score|distance))|(total|"
             "kinetic|potential|"
             "free|saves?|consum*|electric*|binding|solar|wind) energ*|energy (consum*|use|used|"
             "cost|costs|"
@@ -390,6 +397,21 @@ SIGNS = (
         unless="denois*|diffusion|mask*",
     ),
     Rule(
+        "sign: many pieces per pass",
+        "(each|every|one|a|a single|per) (decoding |forward |network |model |generation )?(pass|"
+        "step|"
+        "call|forward|round|iteration|evaluation) (~ )?(emits?|yields?|gives?|produces?|draws?|"
+        "writes?|decides?|outputs?|predicts?|returns?|generates?|decodes?|commits?|fills?|"
+        "delivers?|settles?) (~ )?({n}|several|many|multiple|group|groups|block|set|bunch|batch|"
+        "row|all|a few|up to|whole|entire) (~ )?({piece}|of {n}|ones|of them|at once)|"
+        "({piece}|ones|they|codes) (~ )?(are|is) (emitted|drawn|generated|predicted|produced|"
+        "written|decoded|sampled) (~ )?(together|simultaneously|in parallel|in one (pass|step)|at "
+        "the same time|jointly)",
+        2,
+        "Every pass yields a group of 16.",
+        unless="denois*|diffusion|mask*|unmask*|reads?|encod*|compress*",
+    ),
+    Rule(
         "sign: optimisation",
         "(gradient|descent) (~ )?with respect to (the|its) (~ )?(pixels|image|picture|scene|"
         "waveform)|(every|each) (~ )?(picture|image|scene|sample|output|result) is (a new|an) "
@@ -399,7 +421,10 @@ SIGNS = (
     ),
     Rule(
         "sign: one pass",
-        "(drawn|sampled|generated|made) (~ )?(and )?at once",
+        "(drawn|sampled|generated|made) (~ )?(and )?at once|(runs?|used|called|evaluated|needed) "
+        "(only |just )?once (per|for|a) (each |every |an? )?(picture|image|sample|clip|photo|"
+        "member|"
+        "draw|prompt|molecule|result|output|song|utterance)",
         4,
         "Rows are drawn independently and at once.",
         unless="mask*|token*|codes",

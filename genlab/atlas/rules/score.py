@@ -91,7 +91,8 @@ SCORES = (
         11,
         "Trained by denoising score matching.",
         unless=(
-            "musical scores?|score (network|function)? ?(is|are)? ?not|clip score|symbolic "
+            "ranked probability|probability score|musical scores?|score (network|function)? ?(is|"
+            "are)? ?not|clip score|symbolic "
             "score|credit score|test score|film score|score (of|in) the (match|game)"
         ),
     ),
@@ -172,7 +173,10 @@ SCORES = (
     Rule(
         SCORE,
         "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
-        "scalar|residual|negative|its|that|their|this) energ(y|ies)|energies (of|rank)|"
+        "scalar|residual|negative|its|that|their|this) energ(y|ies)"
+        "(?= (of|is|are|that|which|whose|to|by|over|at|with|from|for|as|in|on|and|per|between|"
+        "through|when|so|it|function|model|net|network|surface|gap|gradient|landscape|low|term)|"
+        "[,.;:)]|$)|energies (of|rank)|"
         "potts|boltzmann machines?|rbms?|contrastive divergence|hopfield|ising|partition "
         "function|unnormali[sz]ed (density|model|probability|log)|noise contrastive "
         "estimation|gibbs (sampling|sampler|sweeps?|chain)|block gibbs|deep belief|random "
@@ -180,7 +184,8 @@ SCORES = (
         10,
         "An energy-based model of images.",
         unless=(
-            "(energy (score|distance))|(total|kinetic|potential|free|saves?|consum*|"
+            "calorimeter*|gev|mev|kev|showers?|incident|(energy (score|distance))|(total|kinetic|"
+            "potential|free|saves?|consum*|"
             "electric*|binding|renewable|wind|solar|high|the same|less|amount of|dark|"
             "nuclear|mean|average|musical|vocal|of) energ(y|ies)|energy (is|are) (back|high|"
             "low)|energy (up|down)|energy (consum*|use|used|"
