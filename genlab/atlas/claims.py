@@ -75,7 +75,10 @@ def _few(draft: Draft) -> list[Reason]:
 
 def _player(f: Finding) -> str:
     """Say which part a game trains: the last one that its clause names before, or the first."""
-    at = f.context.find(" ".join(f.phrase.lower().split()))
+    phrase = " ".join(f.phrase.lower().split())
+    if OF_DECODERS.search(phrase):
+        return "decoder"
+    at = f.context.find(phrase)
     begin = max((m.end() for m in CLAUSE.finditer(f.context, 0, max(at, 0))), default=0)
     end = CLAUSE.search(f.context, at)
     clause = f.context[begin : end.start() if end else len(f.context)]
@@ -97,13 +100,19 @@ PARTS = compiled(
     "consistency|flow matching|transformers?|generators?|samplers?|post train\\w*|fine tun\\w*|"
     "score|teachers?"
 )
-CLAUSE = re.compile(r"[;:] |, then | then |, and (?:an?|the) (?=[^,]* (?:is|are|then|works|runs))")
+CLAUSE = re.compile(
+    r"[;:] |, then | then |, and (?:an?|the) (?=[^,]* (?:is|are|then|works|runs))|"
+    r"(?:,| and) (?:and )?(?:the|an?|our|its) (?=(?:[\w-]+ ){1,4}?(?:is|are|was|were|then|denoises|"
+    r"works|runs|turns|maps|decodes|generates|predicts|takes|draws|samples|learns|operates|paints|"
+    r"renders|models|follows|enlarges|converts)\b)"
+)
+OF_DECODERS = compiled("hifi gan|big ?v ?gan|(real )?esr ?gan|vq ?gan|vocoder\\w*|patch ?gan")
 
 
 def _trains_the_denoiser(draft: Draft) -> list[Finding]:
     games = draft.said("paradigm", ADV)
     players = {_player(f) for f in games}
-    if players == {"decoder"}:
+    if players - {"unknown"} == {"decoder"}:
         return []
     denoiser, decoder = draft.sign("denoiser game"), draft.sign("decoder game")
     apart = [f for f in denoiser if f.sentence not in {g.sentence for g in decoder}]

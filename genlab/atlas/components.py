@@ -25,7 +25,8 @@ PART = compiled(  # whose denials are not those of the release
     "as (an? |the )?encoder"
 )
 BOUND = compiled(
-    "elbo|evidence (lower )?bound|variational lower bound|lower bound (~ )?|(and )?(the )?kl (~ )?"
+    "elbo|evidence (lower )?bound|variational (lower )?(bound|inference|bayes|training|objective|"
+    "learning)|lower bound (~ )?|(and )?(the )?kl (~ )?"
 )
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
@@ -81,14 +82,14 @@ def _said(f: Finding) -> str:
 
 def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     """Let hints count where nothing plainer is said, and drop what only looks like a component."""
+    if (plain[SCORE] or hints[SCORE]) and all(BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
+        plain[LATENT] = []  # a diffusion has a bound of its own
     _hinted_pieces(draft, plain, hints)
     if not plain[SCORE] and (draft.said("objective", "change-of-variables") or plain[FLOW]):
         plain[FLOW] = plain[FLOW] or hints[FLOW]
     _hinted_codes(plain, hints)
     if plain[SCORE] and draft.sign("optimisation"):
         plain[ADV] = []  # a frozen model that guides a descent is called a critic at times
-    if plain[SCORE] and all(BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
-        plain[LATENT] = []  # a diffusion has a bound of its own
     _flow_or_score(draft, plain)
     _only_a_name(draft, plain)
     _ordered_flow(draft, plain)

@@ -13,8 +13,9 @@ from .text import Sentence, sentences
 
 WORDS = {"gan": ADV, "flow": FLOW, "diffu": SCORE, "vae": LATENT, "score": SCORE, "energy": SCORE}
 METHODS = compiled(
-    "(style|w|vq|dc|big|cycle|info|pro|hi ?fi|c|ls|r)? ?gans?(\\d)?|"
-    "(vq|beta|nv|c)? ?vaes?(\\d)?|diffusions?|"
+    "(style|w|vq|dc|big|cycle|info|pro|hi ?fi|c|ls|r|giga|ct|time|real ?esr|esr|medi|wave|mel|"
+    "bigv|tab|patch|sketch|stack|attn|sa|gau|eg3d|seq|mol|info|sin|unit|auto|td|epi)? ?gans?(\\d)?|"
+    "(vq|beta|nv|c|t|cd|iw|hv|dv|rq|tc|sc|mm|timet)? ?vaes?(\\d)?|diffusions?|"
     "flows?|(nf|real|normali[sz]ing)flows?|scores?|scored|scoring|energy|diffus(e|es|ed|ing)|"
     "workflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|"
     "propaganda|"
@@ -22,6 +23,7 @@ METHODS = compiled(
     "flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
 )
 PART = re.compile(r"[a-z0-9]*(?:gan|flow|diffu|vae|score|energy)[a-z0-9]*(?:-[a-z0-9]+)*")
+LISTED = re.compile(r",? (?:and |or )?[\w+-]*(?:gan|vae|flow|diff\w*)\b(?!-)")  # of several rivals
 OPENS = re.compile(
     r"(?:^(?:[-*•+] )?|(?:name|model|product|release|system|project|package|title): |"
     r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|"
@@ -93,6 +95,8 @@ def _is_name(sentence: Sentence, m: re.Match[str], speaks: bool) -> bool:
     head, _, tail = m.group().partition("-")
     known = METHODS.fullmatch(head) and (not tail or TAILS.match(tail))
     if METHODS.fullmatch(m.group()) or known:
+        return False
+    if LISTED.match(sentence.text, m.end()):
         return False
     before = sentence.text[max(0, m.start() - 30) : m.start()]
     return bool(OPENS.search(before)) or speaks

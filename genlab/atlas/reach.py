@@ -16,7 +16,7 @@ VERBS = (
 STOP = re.compile(
     r"[;:()]| - |, (?:but|so|while|whereas|although|though|because|since|yet|instead|only"
     r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|"
-    r"just|without"
+    r"just|without|plus|together|along"
     r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"
     rf"|, and (?:nothing|no|it|we|the|none|all|there)\b|, and (?!{LIST_END})"
     r"| (?:but|because|although|though|since|so that|yet|while|whereas|until)\b"
@@ -115,6 +115,10 @@ PARENTHESES = re.compile(r"\([^()]{0,80}\)")
 ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
 
 
+APPOSED = re.compile(  # "unlike X, an adversarial network, we ..."
+    r", (?:an?|the) [^,;:]{1,70}(?=, (?!(?:which|that|whose|trained|with|and|or|but|built|based|"
+    r"made|conditioned)\b)\w)"
+)
 MAIN = re.compile(
     r"(?<!that)(?<!which)(?<!as)(?<!what)(?<!than)(?<!where) (?:we|i) (?!have |had |did )\w+"
 )
@@ -125,6 +129,8 @@ def _opening(text: str, end: int) -> int:
     comma = text.find(", ", end)
     if main := MAIN.search(text, end, comma if comma > 0 else len(text)):
         return main.start()
+    if aside := APPOSED.match(text, comma) if comma > 0 else None:
+        return aside.end()
     own = re.compile(rf", (?:{OWN})\b")
     while comma > 0 and ITEM.match(text, comma) and not own.match(text, comma):
         after = text.find(", ", comma + 1)

@@ -92,7 +92,7 @@ COUNTED = re.compile(
     r"release\w*|introduc\w+|"
     r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|"
     r"with|for|as|on|though|while|but|and)[ ])[\w'/.]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|"
-    r"\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil\w*|train\w*|"
+    r"\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil(?:s|l|led|ling)?|train\w*|"
     r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|"
     r"as|on)[ ])[\w'/.]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
     r"drawn|trained|combined|"

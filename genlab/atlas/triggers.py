@@ -199,7 +199,7 @@ TRIGGERS = (
         "tools|networks|outputs|proposals|attempts|efforts|solutions|engines|entries|"
         "submissions)|methods that|systems that|approaches that|models that had|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
-        "traditionally|so far",
+        "traditionally|^so far|to date|hitherto|until now",
         "Most image models use [diffusion].",
     ),
     Trigger(
@@ -278,6 +278,15 @@ TRIGGERS = (
         "builds? (up)?on "
         "(the )?(code|implementation|repository|library)",
         "We refer to Ho et al. for an introduction to [diffusion models].",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "(metrics?|benchmarks?|detectors?|classifiers?|survey|stud(y|ies)|review|audit|toolkit|"
+        "papers?|articles|publications|literature|taxonomy|tutorial|"
+        "corpus|detection|attribution|evaluation|test suite|leaderboard|watermark*|defen[cs]es?|"
+        "attacks?) (for|of|on|against|about)",
+        "A quality metric for [neural codecs].",
     ),
     Trigger(
         "compared",

@@ -52,7 +52,8 @@ ADVERSARIALS = (
         7,
         "The generator is trained against a discriminator.",
         unless=(
-            "perturb*|certif*|model as a critic|sliced|sinkhorn|actor critic|critics (say|"
+            "reparameteri*|perturb*|certif*|model as a critic|sliced|sinkhorn|actor critic|"
+            "critics (say|"
             "agree|praised|wrote)|art critics|(independent|professional|food|theatre|"
             "music) critics|comparison by (~ )?critics|known from discriminators|film critic*|"
             "critic model for (rewards?|rlhf)|value critic|self critic*|reinforcement"

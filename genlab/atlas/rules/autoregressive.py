@@ -14,7 +14,7 @@ AUTOREGRESSIVE = (
         2,
         "It continues a recipe ingredient by ingredient.",
         unless=(
-            "(step|side|layer|level|stage|bit|case|point|page|epoch|slice|tree|column|"
+            "(step|side|layer|level|stage|bit|case|page|epoch|slice|tree|column|"
             "little|one|line|day|mode|scale|class|part|piece|bin|member|model|case|task|group|"
             "channel|"
             "category|domain|subject|item|study|claim|pixel perfect) by|dimension by"
@@ -50,7 +50,8 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(?<!the )decoder only|sequence to sequence|in (a )?random order,? each|each (~ "
+        "(text|word|language) tokens? (~ )?(cross entropy|softmax|causal)|(?<!the )decoder only|"
+        "sequence to sequence|in (a )?random order,? each|each (~ "
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
         2,
         "A decoder-only network with 30 layers.",
@@ -85,8 +86,10 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "one ({piece}|of them) (after|at) (the|an?) (other|time)|one {piece} (after "
-        "another|at a time|per pass)|({piece}|states|"
+        "one ({piece}|of them) (after|at) (the|an?) (other|time)|one ({piece}|days?|weeks?|"
+        "months?|hours?|years?|"
+        "minutes?|shots?|scenes?|faces?|joints?) (is |are |was )?(drawn |sampled |generated |"
+        "predicted |written |produced )?(after another|at a time|per pass)|({piece}|states|"
         "syllables|faces|joints|joint angles|keypoints|objects|levels|rows) (~ )?one (by one|"
         "after another|"
         "after the other|at a time)|{piece} at a time|(single|each|one) (token|word|"
@@ -108,8 +111,11 @@ AUTOREGRESSIVE = (
         "(next|following|subsequent)|(hour|hourly|day|daily|week|month|minute|second|year) "
         "(strides|steps|increments) (~ )?(up )?(to|until|for)|"
         "rolled out|rollouts?|each given the last|next (set|group|map)( prediction)?|"
-        "earlier (sets|groups)|rolls? out (step|day|frame)|(state|day|step) after (state|"
-        "day|step)|given (the )?((two|three|last|one) )*previous (states?|frames?|images?|"
+        "earlier (sets|groups)|rolls? out (step|day|frame)|(state|day|step|month|week|"
+        "hour|year) after (state|day|step|month|week|hour|year)|(sees|given|from|on|knows|"
+        "remembers) (only )?the (month|day|week|hour|year|frame|state|scene|field|step|one|map|"
+        "block|chunk) before|given (the )?((two|three|last|one) )*previous (states?|frames?|"
+        "images?|"
         "days?)|given (those|the ones) (already|so far)|left to right|raster (scan )?order|"
         "from the first to the last|appends? (it|the (token|word|character|note|byte|"
         "symbol|letter))|strictly in order|feeds? (it|its (own )?output|the (drawn|"
@@ -177,6 +183,11 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
+        "(sampl*|sampled|drawn|generat*|decod*) (~ )?temperature|"
+        "(transformers?|lstms?|gru|rnn|recurrent \\w+|decoder|network|model) (~ )?(imagines?|"
+        "dreams?|"
+        "continues?|forecasts?|extends?|completes?|reads? (~ )?so far|picks?) (~ )?(tokens|"
+        "{piece}|record|sequence)|one after (another|the other)|one by one|one at a time|"
         "(tokens|codes|indices),? (which|that|are) (~ )?(transformers?|recurrent*|lstms?) "
         "(~ )?(models?|modelled|predict*|learn*)|(modelled|predicted|generated|written) by "
         "(an?|the|two|three) (~ )?(transformers?|lstms?|recurrent)|(transformers?|gpt|"
@@ -189,6 +200,17 @@ AUTOREGRESSIVE = (
         unless=(
             "uniform|mask*|denois*|diffusion|flow|parallel|bidirectional|noise|non "
             "autoregressive|remask*|fill*|encod*|velocit*"
+        ),
+        hint=True,
+    ),
+    Rule(
+        AR,
+        "grus?|lstms?|rnns?|(recurrent neural|recurrent) (network|model)s?",
+        2,
+        "SELFIES strings train a GRU.",
+        unless=(
+            "encod*|discriminator|critic|classif*|denois*|diffusion|posterior|latent|flow|context|"
+            "embed*|conditioner|generator|predictor of|regress*|than"
         ),
         hint=True,
     ),

@@ -43,7 +43,8 @@ FLAGS = (
     ),
     Rule(
         "flag: not-generative",
-        "not (generate|sample|draw|write|synthesi[sz]e)|not (produce|create) (~ )?(text|"
+        "no (noise|random) (input|vector|source|seed)|not (generate|sample|draw|write|"
+        "synthesi[sz]e)|not (produce|create) (~ )?(text|"
         "samples?|images?|anything|data|pictures|new|alternative|audio|content|random)|"
         "nothing generative|(provide|release|contain|include)s? no (~ )?model|no model (is|"
         "was) (released|trained|included)|nothing ((is|was|gets) )?(sampled|generated|"
@@ -65,6 +66,7 @@ FLAGS = (
     ),
     Rule(
         "sign: discriminative",
+        "deterministic step|we (survey|review)|papers (~ )?(on|about)|taxonomy of|open problems|"
         "extractive|track(s|er|ers|ing)|regress(es)? (~ )?boxes|survey of|no (sampler|"
         "model),? no (sampler|model)|classif(y|ies|ier|iers|ication)|segment(s|ation|ing)?|"
         "detect(s|or|ors|ion)?|(sentence|text|image|audio|speech|protein|general|frozen|"
@@ -169,6 +171,7 @@ FLAGS = (
     ),
     Rule(
         "sign: discriminative",
+        "predicts? (~ )?(opinion|quality|human|preference|aesthetic) (scores?|ratings?)|"
         "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted|returns? the "
         "probability that|predicts? (a |the )?(rating|grade|mark)",
         1,

@@ -162,11 +162,17 @@ LATENTS = (
     ),
     Rule(
         LATENT,
+        "reconstruction (~ )?[+] (~ )?kl|[+] (beta |weighted |a )?kl|(beta|weighted|annealed) kl|"
+        "(gaussian|normal) latents?|(discrete|categorical|binary|stochastic) auto ?encoders?|"
+        "variational (inference|bayes|training|objective|bound|learning)|deep (markov|generative) "
+        "models? (~ )?(latent|posterior|variational)|latents? (~ )?(drawn|sampled) (~ )?(learned |"
+        "standard |gaussian )?prior|"
         "inference network|variational lower bound|(drawn|draws?|sampled) (~ )?(out of|from) the "
         "prior",
         5,
         "An inference network gives a Gaussian over the state.",
-        unless="posterior estimat*|simulator|flow",
+        unless="posterior estimat*|simulator|flow|diffusion|noise|neural posterior|"
+            "invertible|bijective|inverse",
     ),
     Rule(
         LATENT,

@@ -49,7 +49,8 @@ OBJECTIVES = (
         14,
         "The velocity is learned by regression.",
         unless=(
-            "velocity parameteri[sz]*|velocity models?|velocity (of (sound|cars)|time shift)|"
+            "turbulen*|fluid*|velocity parameteri[sz]*|velocity models?|velocity (of (sound|"
+            "cars)|time shift)|"
             "note ~ velocity|and velocity|velocity "
             "and"
         ),

@@ -394,7 +394,7 @@ SIGNS = (
         "four) (future|later|coming) (positions|{piece}) (~ )?(together|at once|in parallel)",
         2,
         "A small model types ahead a handful of tokens.",
-        unless="denois*|diffusion|mask*",
+        unless="denois*|diffusion|mask*|imagin*|dream*|world model",
     ),
     Rule(
         "sign: many pieces per pass",

@@ -75,7 +75,8 @@ SCORES = (
         12,
         "Thirty ancestral steps on a cosine noise schedule.",
         unless=(
-            "discriminator|noise levels? (in|of) (the )?(street|city|recording*|room|"
+            "deterministic (step|forecast)|discriminator|noise levels? (in|of) (the )?(street|"
+            "city|recording*|room|"
             "engine)|annealed importance|simulated anneal*|annealed on|then annealed|sound level|"
             "feed forward|"
             "stylegan|euler (angle|equation)|neural sde|acoustic noise|noise (level|scale) "
