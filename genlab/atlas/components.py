@@ -181,6 +181,10 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         return False  # what makes pictures may well have a filter
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
     makes = any(MAKES.search(f.context) for f in draft.findings)
+    subject = [f for f in draft.sign("draws nothing") if f.sentence == 0]
+    others = any(f.sentence for found in plain.values() for f in found)
+    if subject and not others and not draft.sign("makes"):
+        some, task = False, task or subject
     if (denial and (task or not some)) or (task and not some and not off and not makes):
         draft.flags.add("not-generative")
         draft.conclude("flag: not-generative", *denial, *task)

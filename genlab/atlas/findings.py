@@ -165,7 +165,8 @@ DEFAULT = compiled(
     "defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested"
 )
 STEPS = compiled(
-    "default (of|is) ({n})|students? of ({n})|({n})(( to| or| and|,) ({n}))? (~ )?({step}|step|"
+    "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|({n})(( to| or|"
+    " and|,) ({n}))? (~ )?({step}|step|"
     "pass|evaluation|call)"
 )
 

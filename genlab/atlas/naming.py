@@ -82,8 +82,10 @@ def misleading(draft: Draft, text: str) -> list[Reason]:
                 "aside",
                 "mention",
             )
+            start, end = sentence.span(m.start(), m.end())
+            if text[start:end].isalpha() and text[start:end].islower():
+                continue  # a common word, such as "ligand"
             if own and _is_name(sentence, m, bool(speaks)) and known and _wrong(draft, m.group()):
-                start, end = sentence.span(m.start(), m.end())
                 reasons.append(f"the name {text[start:end]}")
     if not reasons and speaks and known:
         reasons = [*_words(draft, text, speaks)]

@@ -172,7 +172,9 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
     "before": lambda text, start, end: (_clause(text, start, end)[0], start),
     "before in line": _in_line,
     "word after": _word_after,
-    "word before": _before(r"\w+-"),
+    "word before": _before(
+        r"(?:(?:audio|image|video|speech|neural|text|language|latent|flow|score) )?\w+-"
+    ),
     "two before": _before(r"(?:[\w'-]+ ){1,2}"),
     "near": _before(r"(?:(?!and |or )[\w'-]+ ){1,5}"),
     "clause": lambda text, start, end: _clause(text, start, end),

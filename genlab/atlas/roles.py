@@ -106,7 +106,11 @@ ARTICLE = re.compile(
     r"(?:\b(?:an?|our|the|this|its|own|conditional|based on|from|with|of|on)[ "
     r"-](?:[\w'/.]+[ -]){0,2}?|^|: |"
     r"(?:lora|adapter|controlnet|checkpoint|fine-?tune|tuned|weight|merge|derivative|version|"
-    r"distilled)s?\b[^.;,]{0,30} (?:for|of|from|on|upon|with) )$"
+    r"distilled)s?\b[^.;,]{0,30} (?:for|of|from|on|upon|with) |"
+    r"(?:\b(?:is|are|was|uses?|using|runs?|takes?|apply|adopts?|trains?|trained|fine-tuned?)|"
+    r"[+=&/(]) ?|"
+    r"\b(?:tokeni[sz]|encod|compress|quanti[sz]|decod|draw|generat|model|sampl|render|predict|"
+    r"synthesi[sz])\w* (?:by|with|through) (?:vit-)?)$"
 )
 SECTIONS = compiled(  # headings and keys under which the method is not described
     "results?|evaluations?|quality|performance|benchmarks?|metrics?|measured|numbers|scores?|"
@@ -164,7 +168,11 @@ def generic(sentence: str, start: int, end: int) -> bool:
         return True
     if (m := PLURAL.match(sentence, start)) and m.end() <= end + 40:
         return not COUNTED.search(before)
-    return bool(THEIRS.match(sentence, start)) and not ARTICLE.search(before)
+    theirs = THEIRS.match(sentence, start)
+    kind = theirs and re.match(
+        r"[ -](?:type|style|like|based|inspired|trained)\b", sentence[theirs.end() :]
+    )
+    return bool(theirs) and not kind and not ARTICLE.search(before)
 
 
 @lru_cache(maxsize=64)

@@ -29,7 +29,8 @@ TRIGGERS = (
         "negated",
         "after",
         "no|not|without|neither|nor|none of|cannot|can't|doesn't|don't|isn't|aren't|"
-        "wasn't|didn't|won't|free (of|from)|nothing (here )?(is|was)|no longer|lack(s|ing)|"
+        "wasn't|didn't|won't|nothing(?= \\w+(ial|ive|ic|al|ised|ized)\\b)|free (of|from)|"
+        "nothing (here )?(is|was)|no longer|lack(s|ing)|"
         "in the absence of|absence of|nowhere|nobody|hardly any",
         "It works without [adversarial training].",
     ),
@@ -258,6 +259,32 @@ TRIGGERS = (
         "Hairs vanish in any [autoencoder] we tried.",
     ),
     Trigger(
+        "compared",
+        "clause",
+        "baselines? (fell|were|are|was|is|did|do|had|have|produc*|need*|lag*|could|cannot|gave|"
+        "perform*|"
+        "reach*|remain*|collapse*|suffer*|score*|show*|stay*)|(fell|falls?|lags?|lagged|stays?|"
+        "stayed|"
+        "remains?|trails?) (~ )?behind(?! not)",
+        "[Potts] and GAN baselines fell behind.",
+    ),
+    Trigger(
+        "compared",
+        "far",
+        "(an?|another|the usual|the best) (~ )?(needs?|takes?|requires?|costs?|took|needed|"
+        "required) (~ "
+        ")?(hours|days|weeks|minutes|much|longer|many|more|thousands|hundreds|twice)",
+        "Fits in seconds; a [CTGAN] needs hours.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "(identif*|tells?|trac(e|es|ing)|attribut*|recogni[sz]*|decid*|guess*|"
+        "predict*) (~ )?(which|"
+        "whether)(?= [^,.;]{0,60}(made|generated|produced|drew|wrote|created|painted|real|fake))",
+        "We identify which [GAN] made a picture.",
+    ),
+    Trigger(
         "past",
         "clause",
         "(attempts?|efforts?|trials|experiments) (at|to|with) ~ (failed|fail|unsuccessful|in vain|"
@@ -284,6 +311,9 @@ TRIGGERS = (
         "after",
         "(metrics?|benchmarks?|detectors?|classifiers?|survey|stud(y|ies)|review|audit|toolkit|"
         "papers?|articles|publications|literature|taxonomy|tutorial|"
+        "(inference|serving|training|rendering) (engine|library|framework|stack|runtime)|"
+        "librar(y|ies)|"
+        "kernels?|plug ?ins?|wrappers?|extension|nodes?|front ?ends?|interfaces?|"
         "corpus|detection|attribution|evaluation|test suite|leaderboard|watermark*|defen[cs]es?|"
         "attacks?) (for|of|on|against|about)",
         "A quality metric for [neural codecs].",
@@ -403,7 +433,9 @@ TRIGGERS = (
         ""
         "conditioned on (the |an? |its )?(output|features|embeddings?|states?|codes?) (of|"
         "from)|what (is|was) called|(texts|reviews|essays) written by|"
-        "trained on (~ )?(outputs?|fakes?|samples) (of|from)|"
+        "trained on (~ )?(~ )?(outputs?|fakes?|samples|pairs|choices|comparisons|ratings|"
+        "preferences|"
+        "generations|judg\\w+|votes) (~ )?(of|from|by|over)|"
         "scores of",
         "Captions by a [language model].",
     ),

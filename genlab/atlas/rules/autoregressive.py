@@ -44,13 +44,14 @@ AUTOREGRESSIVE = (
             "vision language model|(frozen|contrastive) (~ )?language|language models? (~ "
             ")?(encoder|embed*|caption*)|embedd?ings? ~ language|(caption*|describ*|label*|"
             "annotat*|rewrit*|expand*|encod*|translat*) (~ )?language|language models? (~ "
-            ")?(scor*|judg*|rewrit*|expand*)|diffusion (large )?(language|lm)|diffusion lm|"
+            ")?(scor*|judg*|rewrit*|expand*)|diffusion (large )?(language|lm|llm)s?|diffusion lm|"
             "(masked|discrete) diffusion|score of a language"
         ),
     ),
     Rule(
         AR,
-        "(text|word|language) tokens? (~ )?(cross entropy|softmax|causal)|(?<!the )decoder only|"
+        "(follow*|preced*) one another|(text|word|language) tokens? (~ )?(cross entropy|softmax|"
+        "causal)|(?<!the )decoder only|"
         "sequence to sequence|in (a )?random order,? each|each (~ "
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
         2,
@@ -111,7 +112,10 @@ AUTOREGRESSIVE = (
         "(next|following|subsequent)|(hour|hourly|day|daily|week|month|minute|second|year) "
         "(strides|steps|increments) (~ )?(up )?(to|until|for)|"
         "rolled out|rollouts?|each given the last|next (set|group|map)( prediction)?|"
-        "earlier (sets|groups)|rolls? out (step|day|frame)|(state|day|step|month|week|"
+        "earlier (sets|groups)|rolls? out (step|day|frame)|(draws?|predicts?|generates?|"
+        "samples?|emits?|produces?|outputs?) the next ((?!\\d)\\w+ )?((?!\\d)\\w+ )?(observation|"
+        "vector|point|value|reading|measurement|day|hour|month|map|field|image|view|scene|slice|"
+        "layer|frame|state)|(state|day|step|month|week|"
         "hour|year) after (state|day|step|month|week|hour|year)|(sees|given|from|on|knows|"
         "remembers) (only )?the (month|day|week|hour|year|frame|state|scene|field|step|one|map|"
         "block|chunk) before|given (the )?((two|three|last|one) )*previous (states?|frames?|"
@@ -200,6 +204,21 @@ AUTOREGRESSIVE = (
         unless=(
             "uniform|mask*|denois*|diffusion|flow|parallel|bidirectional|noise|non "
             "autoregressive|remask*|fill*|encod*|velocit*"
+        ),
+        hint=True,
+    ),
+    Rule(
+        AR,
+        "(represent*|writ*|seriali[sz]*|encod*|express*|cast|treat*|view*|flatten*|turn*|"
+        "lineari[sz]*) (~ )?(as|into) (an? |one |interleaved )?(~ )?(tokens|events|symbols|"
+        "sequences?|"
+        "streams?|commands|instructions|strings?|sentences?|words) && transformers?|lstm|gru|rnn|"
+        "maximum likelihood|gpt*|llm|lm",
+        2,
+        "We write a tune as a stream of events and train a transformer.",
+        unless=(
+            "denois*|diffusion|mask*|classif*|bidirectional|bert|flow|contrastive|retriev*|vae|gan|"
+            "encoder only|noise"
         ),
         hint=True,
     ),

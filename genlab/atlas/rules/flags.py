@@ -171,7 +171,11 @@ FLAGS = (
     ),
     Rule(
         "sign: discriminative",
-        "predicts? (~ )?(opinion|quality|human|preference|aesthetic) (scores?|ratings?)|"
+        "(identif*|tells?|trac(e|es|ing)|attribut*|recogni[sz]*) (~ )?(which|whether)|(inference|"
+        "serving) (engine|"
+        "library|runtime|stack)|(models?|weights|checkpoints) (are|is) not "
+        "(included|provided|released|shipped)|predicts? (~ )?(opinion|quality|human|preference|"
+        "aesthetic) (scores?|ratings?)|"
         "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted|returns? the "
         "probability that|predicts? (a |the )?(rating|grade|mark)",
         1,
@@ -190,11 +194,26 @@ FLAGS = (
     ),
     Rule(
         "flag: free-lunch",
-        "(forget|farewell to|goodbye to|no more|end of|end to) (~ )?(trade ?offs?|compromis*|"
+        "(never|without|no) (trad(e|es|ing)|sacrific*|giv(es?|ing) up) (~ )?(for|quality|speed|"
+        "anything|fidelity|diversity)|than (every|any|all) (~ )?(on|in|at|by) (every|all|any) "
+        "(metric|benchmark|axis|task|test|measure)s?|(forget|farewell to|goodbye to|no more|"
+        "end of|end to) (~ )?(trade ?offs?|compromis*|"
         "choosing)|(price|cost|catch|trade ?off|downside|drawback|compromise)s?( of all this)?\\? "
         "(none|nothing|zero|there)|what (does|did) (it|this) cost\\? nothing",
         15,
         "Forget every trade-off.",
+    ),
+    Rule(
+        "sign: draws nothing",
+        "^(# )?(we (present|release|describe|introduce|propose|train|report|publish|build) |"
+        "this is |"
+        "introducing |meet )?(an? |the |our )?(~ )?(reward model|preference model|classifier|"
+        "detector|"
+        "quality metric|metric|embedding model|retriever|reranker|segmenter|benchmark|data ?set|"
+        "corpus|survey|inference engine) (for|of|that|which|to|with|trained)",
+        1,
+        "A reward model for pictures by Stable Diffusion and GAN variants.",
+        unless="classifier (free|guid*)|generat(es|or|ive) (~ )?(and|with) (classifier|detector)",
     ),
     Rule(
         "sign: makes",

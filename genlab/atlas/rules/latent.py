@@ -167,7 +167,10 @@ LATENTS = (
         "variational (inference|bayes|training|objective|bound|learning)|deep (markov|generative) "
         "models? (~ )?(latent|posterior|variational)|latents? (~ )?(drawn|sampled) (~ )?(learned |"
         "standard |gaussian )?prior|"
-        "inference network|variational lower bound|(drawn|draws?|sampled) (~ )?(out of|from) the "
+        "(residual |scalar |vector )?quanti[sz]ers?|(a|our|the) codec (~ )?(gives?|yields?|"
+        "turns?|compress*|"
+        "quanti[sz]*)|inference network|variational lower bound|(drawn|draws?|"
+        "sampled) (~ )?(out of|from) the "
         "prior",
         5,
         "An inference network gives a Gaussian over the state.",

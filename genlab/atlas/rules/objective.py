@@ -41,7 +41,8 @@ OBJECTIVES = (
     ),
     Rule(
         "objective: flow-matching",
-        "flow matching|rectified (~ )?flows?|(regress*|learn*|predict*|match*|least "
+        "(latent )?flow (transformers?|dit)|flow matching|rectified (~ )?flows?|(regress*|learn*|"
+        "predict*|match*|least "
         "squares|integrat*|train*) (~ )?velocit*|velocit(y|ies) (~ )?(regress*|field|"
         "target|prediction|matching|loss|of)|stochastic interpolant*|straight (~ )?(paths?|"
         "lines?) (~ )?(between|from|noise|data)|(paths|lines) as straight|reflow|bridge "

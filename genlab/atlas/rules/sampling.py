@@ -161,7 +161,8 @@ SIGNS = (
         "sign: canvas",
         "(masked|discrete|absorbing|multinomial|categorical|uniform state) (~ )?(diffusion|"
         "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
-        ")?language models?|mask predict(or|ion)|refinement rounds|masks? (~ )?{piece} (~ "
+        ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
+        "refinement rounds|masks? (~ )?{piece} (~ "
         ")?at random|(corrupt*|replac*) (~ )?{piece} (~ )?masks?|{piece} (~ )?(are |is "
         ")?corrupted (~ )?(masks?|random {piece})|process (~ )?fills? (~ )?in|(fill*|"
         "predict*|recover*|guess*|unmask*|uncover*|reveal*|reconstruct*|complet*) (~ )?(~ "
@@ -304,7 +305,9 @@ SIGNS = (
         13,
         "Two super-resolution models follow the base model.",
         unless=(
-            "(trained|training|tuned) (~ )?(in )?two (stages|phases)|two stage training|"
+            "stages? (curriculum|recipe|training|schedule|distillation)|(trained|training|"
+            "tuned) (~ "
+            ")?(in )?two (stages|phases)|two stage training|"
             "two stages of training|no cascade|two (text )?encoders|second order|\\d+ "
             "seconds?|two (tasks|datasets|variants|sizes|heads|networks are trained "
             "against)|second (phase|half|moment)|without a cascade|both (networks|models) "

@@ -59,7 +59,8 @@ SCORES = (
         SCORE,
         "noise (levels?|schedules?|scales?)|sigma schedule|annealed|(ancestral|implicit|"
         "predictor corrector|heun|euler|dpm|langevin|second order|multistep|reverse|"
-        "deterministic|stochastic|karras) (solver )?(steps?|samplers?|solvers?)|markov "
+        "deterministic|stochastic|karras|euler maruyama) (solver )?(steps?|samplers?|solvers?)|"
+        "markov "
         "chain ~ (steps|noise)|noise (~ )?into (~ )?(chain|steps)|prediction type|(start*|"
         "begin*) (~ )?(from|with|at) (~ )?(noise|static|random (pixels|numbers|colour "
         "noise)|random) (~ )?(steps?|times|iterat*|repeated*|passes|rounds|refin*|walk*|"
@@ -99,7 +100,8 @@ SCORES = (
     ),
     Rule(
         SCORE,
-        "flow matching|rectified (~ )?flows?|matching (~ )?flow|stochastic interpolant*|"
+        "(latent )?flow (transformers?|dit)|flow matching|rectified (~ )?flows?|"
+        "matching (~ )?flow|stochastic interpolant*|"
         "(regress*|learn*|predict*|match*|least squares|estimat*|integrat*) (~ )?(velocit*|"
         "vector field along|difference of paired)|velocit(y|ies) (~ )?(regress*|field|"
         "target|network|from noise|along|prediction|model|matching|of the path|loss)|straight (~ "
@@ -140,7 +142,7 @@ SCORES = (
     Rule(
         SCORE,
         "(masked|discrete|absorbing|multinomial|categorical|uniform state|text|token|"
-        "language) (~ )?diffusion|diffusion (large )?language models?|mask and replace|"
+        "language) (~ )?diffusion|diffusion (large )?(language models?|llms?)|mask and replace|"
         "absorbing (state|token|mask)|mask predict(or|ion)|refinement rounds|masks? (~ "
         ")?{piece} (~ )?at random|(corrupt*|replac*) (~ )?{piece} (~ )?masks?|{piece} (~ "
         ")?(are |is )?corrupted (~ )?(masks?|random {piece})|process (~ )?fills? (~ )?in|"
