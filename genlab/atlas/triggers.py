@@ -261,7 +261,9 @@ TRIGGERS = (
     Trigger(
         "compared",
         "clause",
-        "baselines? (fell|were|are|was|is|did|do|had|have|produc*|need*|lag*|could|cannot|gave|"
+        "baselines? (fell|(were|are|was|is|did|do|had|have) (~ )?(worse|weaker|slower|behind|not|"
+        "lower|"
+        "higher|blurr*|unstable)|produc*|need*|lag*|could|cannot|gave|"
         "perform*|"
         "reach*|remain*|collapse*|suffer*|score*|show*|stay*)|(fell|falls?|lags?|lagged|stays?|"
         "stayed|"
