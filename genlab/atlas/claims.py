@@ -20,6 +20,12 @@ from .draft import (
 from .findings import Finding
 from .phrases import compiled
 
+DROPPED = compiled(
+    "(heads?|modules?|layers|losses|branch(es)?) (~ )?(is|are|was|were) (~ )?(dropped|discarded|"
+    "removed|unused|thrown|deleted|ignored|not used)|(ordinary|standard|plain|usual) decoding|"
+    "decoding (is|stays|remains) (~ )?(ordinary|standard|plain|usual|unchanged)"
+)
+KEPT = compiled("draft*|speculat*|verif*|accept*")
 FEW = 8  # steps: fewer are the odd claim of a few-step diffusion
 
 
@@ -28,8 +34,7 @@ def claims(draft: Draft) -> None:
     here = draft.paradigms
     if SCORE in here and (canvas := draft.sign("canvas")):
         flag(draft, "discrete-diffusion", *canvas)
-    many = draft.sign("many pieces per pass")
-    if AR in here and many and "discrete-diffusion" not in draft.flags:
+    if AR in here and "discrete-diffusion" not in draft.flags and (many := _several(draft)):
         flag(draft, "parallel-autoregression", *many)
     if SCORE in here and (few := _few(draft)):
         flag(draft, "few-step-diffusion", *few)
@@ -44,6 +49,13 @@ def claims(draft: Draft) -> None:
             odd = here or "not-generative" in draft.flags
             if name != "outside-map" or not odd:
                 flag(draft, name, *said)
+
+
+def _several(draft: Draft) -> list[Finding]:
+    """Return why several pieces come in a pass; heads that help only in training do not count."""
+    many = draft.sign("many pieces per pass")
+    kept = any(KEPT.search(f.phrase.lower()) for f in many)
+    return many if kept or not any(DROPPED.search(f.context) for f in many) else []
 
 
 def flow_loop(draft: Draft) -> list[Finding]:

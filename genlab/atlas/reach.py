@@ -33,6 +33,7 @@ STRETCH = re.compile(
 CONTRAST = re.compile(
     r"(?:[-*•+] )?(?:unlike|whereas|while|compared|instead|after|since|in contrast)\b"
 )
+PRONOUN = re.compile(r"(?:it|they|which|that|this|these|and|is|are|but|we|i)\b")
 ONWARD = re.compile(r"[;()]| but ")
 FAR = re.compile(r"[;:()]|, (?:we|our|ours|this|it|but|while|whereas)\b| but ")
 COMMA, FROM = re.compile(", "), re.compile(r" (?:from|of) ")
@@ -166,7 +167,10 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
         end, min(_forward(text, start, end), _until(TO, text, end))
     ),
     "far": lambda text, start, end: (start, min(_until(FAR, text, end), _front(text, start, end))),
-    "so far": lambda text, start, end: (0, start),
+    "so far": lambda text, start, end: (
+        0 if PRONOUN.match(text, start) else _clause(text, start, end)[0],
+        start,
+    ),
     "onward": lambda text, start, end: (_clause(text, start, end)[0], _until(ONWARD, text, end)),
     "stretch": _stretch,
     "before": lambda text, start, end: (_clause(text, start, end)[0], start),

@@ -213,7 +213,9 @@ TRIGGERS = (
         "hard|difficult|limited|brittle|blurry|dead|fragile|restricted|slower|outdated|"
         "infamous|sequential|accurate but|powerful but|sharp but|good but|exact but|fast "
         "but|fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|"
-        "diffusions?|policies|systems) (~ )?(need|would need|have (taken|become|won|"
+        "diffusions?|policies|systems|heads|methods|approaches|samplers|vocoders|generators|"
+        "surrogates|emulators|codecs|alternatives|techniques|pipelines|planners|simulators) (~ "
+        ")?(need|would need|have (taken|become|won|"
         "dominated)|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|accumulate|"
         "collapse|dominate|can't|write from)|(competitors|rivals|counterparts|"
         "alternatives) (~ )?(are|is|were|need|cannot|take)|(gans?|flows?|vaes?|models) of "
@@ -297,6 +299,13 @@ TRIGGERS = (
     ),
     Trigger(
         "aside",
+        "sentence",
+        "({n}|several|many|various) (~ )?(systems|models|generators|methods|entries|vocoders)(?= "
+        "[^.;]{0,80}(rated|compared|evaluated|benchmarked|ranked|judged|assessed|audited))",
+        "20 systems ([autoregressive], diffusion, flow) were rated by 400 listeners.",
+    ),
+    Trigger(
+        "aside",
         "after",
         "(also|further|additionally|in addition|for interest) (evaluat*|test*|tried|try|ran|"
         "benchmark*|compare|compared|report|fit|fitted|train*)(?= [^.;]{0,80}(which (was|is|were|"
@@ -351,6 +360,8 @@ TRIGGERS = (
     Trigger(
         "past",
         "clause",
+        "(was|were|had been) (the|our|an?) (earlier|previous|former|old|first|initial|original) "
+        "(approach|method|choice|system|attempt|design|recipe|solution|version|baseline)|"
         "(our|the|its) (very )?(first|earliest|initial|original|former) (~ )?(was|were|used|"
         "relied|had)|"
         "(version|release|v) ?(1|one|0)([.]\\d+)? (was|used|relied|had)",

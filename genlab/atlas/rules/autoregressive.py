@@ -50,7 +50,9 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(follow*|preced*) one another|(text|word|language) tokens? (~ )?(cross entropy|softmax|"
+        "(emit*|writ*|output*|predict*|represent*) (~ )?as (~ )?(action |discrete )?tokens|"
+        "(follow*|"
+        "preced*) one another|(text|word|language) tokens? (~ )?(cross entropy|softmax|"
         "causal)|(?<!the )decoder only|"
         "sequence to sequence|in (a )?random order,? each|each (~ "
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
@@ -179,7 +181,11 @@ AUTOREGRESSIVE = (
         AR,
         "(stream*|writes?|emits?|generates?|answers?|outputs?|continues?) (~ )?(tokens?|"
         "words) (~ )?(as they|one by one|in order)|tokens are (sent|streamed|shown) as|"
-        "tokens (per|a) second|key ?value cache|kv cache",
+        "tokens (per|a) second|tok(en)?s?/s(ec)?|gguf|awq|"
+        "gptq|llama ?cpp|vllm|(sft|instruct\\w*) (~ )?(~ )?(dpo|rlhf|grpo|ppo)|chat (model|"
+        "assistant|"
+        "bot)|context (window |length )?(~ )?\\d+k|code (model|assistant)|multi token prediction|"
+        "key ?value cache|kv cache",
         2,
         "It emits image tokens one by one.",
         unless="mask*|diffusion|denois*",

@@ -193,7 +193,8 @@ SIGNS = (
     ),
     Rule(
         "sign: energy",
-        "log ?sum ?exp of the logits|joint energy|persistent contrastive|products? of experts|"
+        "nce|deep energy|log ?sum ?exp of the logits|joint energy|persistent contrastive|"
+        "products? of experts|"
         "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
         "scalar|residual|negative|its|this) energ(y|ies)"
         "(?= (of|is|are|that|which|whose|to|by|over|at|with|from|for|as|in|on|and|per|between|"
@@ -456,7 +457,12 @@ SIGNS = (
     ),
     Rule(
         "sign: optimisation",
-        "follow the gradient of|(each|every) (~ )?(drawing|picture|image|sample|scene) starts "
+        "(for|per) (each|every|one|a single) (film|scene|shape|image|picture|prompt|object|video|"
+        "clip|"
+        "signal|drawing|sample|asset) (~ )?(network|field|code|mesh|model|"
+        "representation) (~ )?(is |are "
+        ")?(fitted|optimi[sz]ed|trained|learned)|follow the gradient of|(each|"
+        "every) (~ )?(drawing|picture|image|sample|scene) starts "
         "(anew|from scratch|afresh)",
         15,
         "Each drawing starts anew.",
@@ -478,7 +484,8 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|llada|mage|masked (visual|"
+        "masked modell?ing (of|over)|maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
+        "llada|mage|masked (visual|"
         "music|acoustic) modell?ing",
         12,
         "A MaskGIT for music tokens.",

@@ -141,7 +141,8 @@ SCORES = (
     ),
     Rule(
         SCORE,
-        "(masked|discrete|absorbing|multinomial|categorical|uniform state|text|token|"
+        "masked modell?ing (of|over)|(masked|discrete|absorbing|multinomial|categorical|"
+        "uniform state|text|token|"
         "language) (~ )?diffusion|diffusion (large )?(language models?|llms?)|mask and replace|"
         "absorbing (state|token|mask)|mask predict(or|ion)|refinement rounds|masks? (~ "
         ")?{piece} (~ )?at random|(corrupt*|replac*) (~ )?{piece} (~ )?masks?|{piece} (~ "
