@@ -23,6 +23,7 @@ from genlab.atlas.cheatsheet import cheat_sheet
 from genlab.atlas.reader import read_release
 from genlab.atlas.report import as_lines
 from genlab.atlas.report import load as load_release
+from genlab.atlas.rule_table import as_text, rule_table
 from genlab.atlas.text import UnreadableError
 from genlab.core.weights import read_card
 from genlab.course import copies, demos, links
@@ -129,6 +130,12 @@ def league_command(
     for row in rows:
         table.add_row(*league.cells(row))
     out.print(table)
+
+
+@app.command("rules", help="Print every rule by which a release is read: one table.")
+def rules_command() -> None:
+    """Run `genlab rules`."""
+    typer.echo(as_text(rule_table()))
 
 
 @app.command("read", help="Place a release on the map, and say which phrases put it there.")

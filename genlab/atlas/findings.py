@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, replace
 
 from .phrases import NUMBERS, Rule, compiled, number
-from .roles import MENTION, SECTIONS, loner, passing
+from .role_table import SECTIONS
+from .roles import MENTION, loner, passing
 from .rules import ADV, AR, FLOW, RULES, SCORE
 from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
@@ -81,7 +82,7 @@ def find(text: str) -> list[Finding]:
     """
     found = []
     for n, sentence in enumerate(sentences(text)):
-        around, aside = scopes(sentence.text), bool(SECTIONS.match(sentence.section))
+        around, aside = scopes(sentence.text), bool(SECTIONS.finds.match(sentence.section))
         for rule in RULES:
             for start, end in _matches(rule, sentence.text):
                 first, last = sentence.span(start, end)

@@ -10,22 +10,14 @@ accuracy, STEPS = MEASURE["accuracy"], MEASURE["STEPS"]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "half", ["open", "held_out", "practice", "unseen", "unseen_2", "papers_open"]
+    "half",
+    ["open", "held_out", "practice", "unseen", "unseen_2", "papers_open", "papers_held_out"],
 )
 def test_each_step_is_right_on_nineteen_of_twenty(half):
     n, right = accuracy(half)
     assert n >= 40
     assert set(right) == set(STEPS)
     assert {step: count for step, count in right.items() if count < 0.95 * n} == {}
-
-
-@pytest.mark.slow
-def test_what_it_reads_of_texts_that_no_rule_was_mended_on():
-    """The aim of nineteen of twenty is missed (docs/measurements.md has every error). The bound is
-    one text below the weakest step at the first look, 102 of 120: it keeps what was measured."""
-    n, right = accuracy("papers_held_out")
-    assert n == 120
-    assert {step: count for step, count in right.items() if count < 101} == {}
 
 
 def test_an_error_names_release_step_expected_and_found():

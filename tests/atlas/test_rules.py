@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from genlab.atlas.findings import counts, find
 from genlab.atlas.paradigms import LESSONS
 from genlab.atlas.phrases import compiled, number
-from genlab.atlas.roles import ROLES, generic, loner, mentions
+from genlab.atlas.role_table import ROLES, WORDS
+from genlab.atlas.roles import generic, loner, mentions
 from genlab.atlas.rules import RULES
 from genlab.atlas.scope import POLARITIES, polarity
 from genlab.atlas.triggers import TRIGGERS
@@ -84,6 +85,17 @@ def test_what_stands_beside_a_result_or_in_a_remark_on_the_field_is_only_mention
     start = text.index("[")
     plain = text.replace("[", "").replace("]", "")
     assert any(a <= start < b for a, b in mentions(plain))
+
+
+@pytest.mark.parametrize("row", WORDS, ids=lambda row: row.name)
+def test_a_row_of_words_finds_the_phrase_in_brackets(row):
+    text = row.example.lower()
+    start, end = text.index("["), text.index("]") - 1
+    plain = text.replace("[", "").replace("]", "")
+    ends_there = row.finds.search(plain[:end])
+    assert row.finds.search(plain, start) or (ends_there and ends_there.end() == end)
+    assert row.lesson in LESSONS
+    assert len(row.says.split()) > 3
 
 
 @pytest.mark.parametrize(

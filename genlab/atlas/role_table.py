@@ -1,0 +1,229 @@
+"""The table of what only mentions a family: sentences about results, and words around a name.
+
+`roles.py` applies it. The patterns of kind "words" are in the language of `phrases.py`, those of
+kind "expression" are regular expressions that match at a place or end there.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+import re
+from dataclasses import dataclass
+
+from .phrases import compiled
+
+
+@dataclass(frozen=True)
+class Role:
+    """A row: what it recognises in a sentence, by which pattern, and what follows from it."""
+
+    name: str
+    says: str  # in plain words
+    pattern: str
+    example: str  # the phrase in [ ] is what is only mentioned, or what the pattern finds
+    kind: str = "words"  # or "expression"
+    lesson: int = 15
+
+    @property
+    def finds(self) -> re.Pattern[str]:
+        """The pattern as a regular expression."""
+        return compiled(self.pattern) if self.kind == "words" else re.compile(self.pattern)
+
+
+ROLES = (
+    Role(
+        "result",
+        "a sentence about results: families in it are only mentioned",
+        "(far |much |slightly |clearly |about |roughly )?(better|worse|faster|slower|sharper|"
+        "smoother|crisper|cheaper|closer|larger|shorter|longer|stronger|weaker|richer|broader|"
+        "higher|lower|smaller|fewer|blurrier|nearer|finer|more \\w+) (~ )?(than|that of|those of)|"
+        "prefer(s|red)?|wins?|won|loses? (to|against)|ties? with|on par|trail(s|ed|ing)?|lag(s|"
+        "ged|"
+        "ging)?|agree(s|d)? (better |well |closely )?with|leads?|led|lead over|"
+        "better|worse|superior|inferior|nicer|similar|rated|ranked|readily|sharper|"
+        "slower|faster|for comparison|alike|leaves? ~ behind|"
+        "(drops?|dropped|falls?|fell|rises?|rose|improves?|improved|halves|halved) (~ )?from|"
+        "twice (as|the|that)|thrice|times (the|as|that|those)|(reach|attain|achiev|obtain|get|"
+        "score)(e?s|e?d)? "
+        "(~ )?(fid|"
+        "fvd|fad|mos|bleu|auc|auroc|elo|\\d+)",
+        "A [GAN] of equal size reaches an FID of 9.",
+    ),
+    Role(
+        "field",
+        "a sentence about the field: families in it are only mentioned",
+        "^(most|many|much|existing|current|recent|prior|previous|earlier|today's|modern|"
+        "popular|typical|usual|conventional|traditional|classical|standard) (~ )?(models|"
+        "networks|methods|"
+        "gans|vaes|flows|systems|approaches|work|generators|samplers|policies|autoencoders|"
+        "techniques)|"
+        "^(?!(our|we|these|this|its|the|both|two|three|four|five|several|each|every|one|all|"
+        "samples|an?|in|for|with|here)\\b)([\\w']+ ){0,6}?(models|networks|"
+        "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|diffusions|"
+        "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|"
+        "from|by|and|or|at|to)\\b|are \\w+ed\\b)\\w+|"
+        "^((\\w+ )?diffusion|(\\w+ )?flow matching|adversarial (training|learning)|maximum "
+        "likelihood|"
+        "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified "
+        "flow) "
+        "(\\w{2,}s|has|cannot|must|can) ",
+        "Popular [GANs] miss modes.",
+    ),
+)  # fmt: skip
+FAMILY = (  # nouns that in the plural, without an article or a number, mean everybody's
+    "models|networks|nets|systems|methods|approaches|policies|gans|vaes|flows|lms|llms|vocoders|"
+    "samplers|"
+    "autoencoders|generators|baselines|diffusions|techniques|families|engines|(?<=adversarial "
+    ")ones|(?<=autoregressive )ones|(?<=based )ones|rnns|"
+    "processes|priors|planners|agents|pipelines|simulators|synthesi[sz]ers|upscalers|solvers|"
+    "assistants|translators|predictors|restorers|avatars|codecs|"
+    "based \\w+s"
+)
+METHOD = Role(
+    "words of making",
+    "words with which a sentence says how something is made; in such a sentence nothing is only "
+    "mentioned",
+    "train*|fine ?tun*|learn*|work(s|ing) (on|in)|operat*|consist*|compos*|compress*|"
+    "condition(ed|s)|"
+    "adds?|added|uses?|using|built|build|based on|architecture|loss|objective|regress*|predict*|"
+    "decod(es?|er|ed)|encod(es?|er|ed)|denoises?|combin*|distill*|propos*|introduc*|present*|"
+    "integrat*",
+    "The flow is [train]ed on rows.",
+)
+PLURAL = Role(
+    "a family in the plural",
+    "a plural without article or number means everybody's: it is only mentioned",
+    rf"(?:[\w+']*(?:[ -](?:and |or )?[\w'+]+){{0,4}}?[ -](?:{FAMILY})|"
+    rf"(?:{FAMILY}))\b"
+    r"(?! (?:the|an?|its|each|every|this|these|our|which tokens)\b)",
+    "rows from [GANs]",
+    kind="expression",
+)
+THEIRS = Role(
+    "somebody's model",
+    "a well-known model's bare name is only mentioned",
+    r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow|maskgit|"
+    r"muse|llada|sedd|mdlm|imagen|parti|sdxl|flux|d3pm)(?!\w)",
+    "rows like those of [CTGAN]",
+    kind="expression",
+)
+COUNTED = Role(
+    "whose plural",
+    "words before a plural that make it the release's own",
+    r"(?:\b(?:we|our|ours|its|it|these|both|two|three|four|the|this|here|is|are|propose\w*|"
+    r"release\w*|introduc\w+|"
+    r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|"
+    r"with|for|as|on|though|while|but|and)[ ])[\w'/.]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|"
+    r"\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil(?:s|l|led|ling)?|train\w*|"
+    r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|"
+    r"as|on)[ ])[\w'/.]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
+    r"drawn|trained|combined|"
+    r"using|via|made) (?:by |with |from )?)$",
+    "[we train ]GANs",
+    kind="expression",
+)
+SEVERAL = Role(
+    "several",
+    "words before a family that make it everybody's",
+    r"\b(?:several|many|most|all|other|various|earlier|existing|\d{2,}(?= ))[ -](?:[\w']+[ "
+    r"-]){0,3}$",
+    "[several ]diffusion models",
+    kind="expression",
+)
+ARTICLE = Role(
+    "whose name",
+    "words before a bare name that make it the release's own",
+    r"(?:\b(?:an?|our|the|this|its|own|conditional|based on|from|with|of|on)[ "
+    r"-](?:[\w'/.]+[ -]){0,2}?|^|: |"
+    r"(?:lora|adapter|controlnet|checkpoint|fine-?tune|tuned|weight|merge|derivative|version|"
+    r"distilled)s?\b[^.;,]{0,30} (?:for|of|from|on|upon|with) |"
+    r"(?:\b(?:is|are|was|uses?|using|runs?|takes?|apply|adopts?|trains?|trained|fine-tuned?)|"
+    r"[+=&/(]) ?|"
+    r"\b(?:tokeni[sz]|encod|compress|quanti[sz]|decod|draw|generat|model|sampl|render|predict|"
+    r"synthesi[sz])\w* (?:by|with|through) (?:vit-)?)$",
+    "[a ]CTGAN is trained",
+    kind="expression",
+)
+SECTIONS = Role(
+    "section",
+    "headings and keys under which the method is not described",
+    "results?|evaluations?|quality|performance|benchmarks?|metrics?|measured|numbers|scores?|"
+    "limits|limitations?|"
+    "known (problems|issues|limits|limitations|weaknesses)|safety|licen[cs]e|ethics|bias*|risks?|"
+    "intended use*|uses?|out of scope|not for|related( work)?|comparison*|citation|acknowledg*|"
+    "data|"
+    "training data|dataset|speed|reception|caveats?|compared",
+    "[Results]",
+)
+BARE = Role(
+    "name of a family",
+    "names that say nothing of how something works",
+    "((conditional|latent|variational|deep|masked|text|image|pixel|small|plain) )?(gans?|"
+    "\\w*gans?|\\w*vaes?|"
+    "(variational )?auto ?encoders?|diffusions?|flows?|normali[sz]ing flows?|autoregressi\\w*|"
+    "adversarial|"
+    "(\\w+ )?language models?|llms?|lms?|potts|gibbs( sampling)?|energy (based|models?)|score "
+    "(based|matching)|"
+    "pixel ?cnns?|wave ?nets?|gpts?( \\d)?|stylegans?\\d?|boltzmann machines?|"
+    "latent diffusion|masked (token |diffusion |language )?models?|flow matching|consistency "
+    "models?)",
+    "[GAN]",
+)
+OWN = Role(
+    "own subject",
+    "words that make the rest of a clause speak of the release, in a sentence about results",
+    r"(?<![\w-])(?:(?:we|our|ours|this|its|it|i|here|ourselves)(?![\w-])|"
+    r"(?:is|are|was|were|as) (?:an? |the )(?!\w+ baseline)|^(?:the|this) |(?<=, )the )",
+    "[our] flow wins",
+    kind="expression",
+)
+STOP = Role(
+    "end of what is own",
+    "where that stretch ends",
+    r"[;:()]|, | (?:than|against|over|versus|vs|to (?:those|that)|with (?:those|that|an?)|by "
+    r"(?:an?|the)|"
+    r"but|while|whereas|and (?:an?|the)) ",
+    "our flow wins[, but ]a GAN is faster",
+    kind="expression",
+)
+BUILDS = Role(
+    "building",
+    "verbs and links by which a sentence gives a part its place in the release",
+    "(is|are) (~ )?(trained|used|fitted|applied|followed|added|conditioned|learned|optimi[sz]ed)|"
+    "these|our|ours|we|"
+    "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
+    "models the|"
+    "models their|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
+    "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|"
+    "latents?|tokens?)",
+    "a GAN [turns] the codes to pixels",
+)
+LINE = Role(
+    "line of a list",
+    "a line of a list builds, too",
+    r"(?:[-*•+] |[\w /()-]{1,40}: )",
+    "[- ]a GAN",
+    kind="expression",
+)
+LONER = Role(
+    "indefinite subject",
+    "the indefinite subject of a sentence that builds nothing is a remark, once another "
+    "component is known",
+    r"(?:[-*•+] )?(?:an?|another|one) (?:[\w'/.]+[ -]){0,4}?$",
+    "[a ]GAN was unstable",
+    kind="expression",
+)
+WORDS = (
+    METHOD,
+    PLURAL,
+    THEIRS,
+    COUNTED,
+    SEVERAL,
+    ARTICLE,
+    SECTIONS,
+    BARE,
+    OWN,
+    STOP,
+    BUILDS,
+    LINE,
+    LONER,
+)
