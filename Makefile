@@ -70,7 +70,7 @@ test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and sl
 
 .PHONY: unit
 unit: $(VENV)/.dev
-	$(PYTEST) -n $(WORKERS) -m "not browser and not verify"
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify"
 
 .PHONY: verify
 verify: $(VENV)/.dev ## Measure the figures on every system's card again (some minutes)
@@ -145,7 +145,7 @@ $(PY):
 
 define install
 	@echo "installing genlab[$(1)] (the first time: some minutes, and a few GB with a GPU build of torch)"
-	@$(PY) -m pip install --quiet $(PIP_ARGS) -c constraints.txt -e '.[$(1)]' || { \
+	@$(PY) -m pip install --quiet --no-compile $(PIP_ARGS) -c constraints.txt -e '.[$(1)]' || { \
 	  echo "The installation failed. Is the network up? 'make clean' and a second try start afresh; PIP_ARGS passes options to"; \
 	  echo "pip, and constraints.txt lists the tested versions: leave one out there if your system has no build of it."; exit 1; }
 	@touch $@

@@ -17,6 +17,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 
+def pytest_sessionstart():
+    from genlab.core.memory import keep_freed_memory  # not before its annotations are watched
+
+    keep_freed_memory()
+
+
 def pytest_collection_finish():
     """Look for garbage less often, and not among the thousands of tests: a tenth of the time."""
     gc.collect()

@@ -124,6 +124,7 @@ def command(*arguments):
     return [sys.executable, "-m", "genlab.cli", *map(str, arguments)]
 
 
+N_STEPS = 40  # a second and more: time to be killed after the first checkpoint
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
 
 
@@ -144,7 +145,7 @@ def whole(tmp_path_factory):
     def train(name):
         folder = tmp_path_factory.mktemp("whole")
         done = subprocess.run(
-            command("train", name, "--steps", 120, "--out", folder),
+            command("train", name, "--steps", N_STEPS, "--out", folder),
             env=ENVIRONMENT, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
@@ -165,7 +166,7 @@ def whole(tmp_path_factory):
 )
 def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, name, number):
     path = tmp_path / f"{name}.safetensors"
-    arguments = command("train", name, "--steps", 120, "--every", 0, "--out", tmp_path)
+    arguments = command("train", name, "--steps", N_STEPS, "--every", 0, "--out", tmp_path)
     killed = subprocess.Popen(
         arguments, env=ENVIRONMENT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )

@@ -156,7 +156,7 @@ PAGES: tuple[Page, ...] = (
              JUDGE + 'widgets.latent_painter(load_model("latent_diffusion"), digit_judge())'),
     ), ("latent_diffusion",)),
     Page("glide", "GLIDE-style diffusion", (
-        Demo("At which guidance do the four pictures begin to look like one?", GLIDE),
+        Demo("At which guidance do the three pictures begin to look like one?", GLIDE),
     ), ("glide_base", "glide_upsampler",)),
     Page("stylegan", "StyleGAN-style generator", (
         Demo("Lower the truncation: what is gained, and what is lost?", STYLES),

@@ -19,7 +19,6 @@ from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Int
-from sklearn.datasets import load_digits as _sklearn_digits
 from torch import Tensor
 
 Split = Literal["train", "val", "test"]
@@ -64,7 +63,9 @@ def split_indices(split: str) -> Int[Tensor, " n"]:
 @cache
 def _all_digits() -> Digits:
     """Every image and label in scikit-learn's order (read once)."""
-    bunch = _sklearn_digits()
+    from sklearn import datasets  # here: it takes a second to import
+
+    bunch = datasets.load_digits()
     images = torch.from_numpy(bunch.images).to(torch.int64).unsqueeze(1)
     return Digits(images, torch.from_numpy(bunch.target).to(torch.int64))
 

@@ -15,9 +15,9 @@ Sources: Clopper and Pearson 1934, "The use of confidence or fiducial limits"; W
 import math
 from typing import NamedTuple
 
+import scipy  # its parts load when they are used
 import torch
 from jaxtyping import Bool, Float
-from scipy.stats import beta, norm, t
 from torch import Tensor
 
 
@@ -64,8 +64,8 @@ def binomial_interval(k: int, n: int, level: float = 0.95) -> Interval:
     """
     _require_counts(k, n, level)
     tail = (1 - level) / 2
-    low = float(beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
-    high = float(beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
+    low = float(scipy.stats.beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
+    high = float(scipy.stats.beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
     return Interval(low, k / n, high)
 
 
@@ -95,7 +95,7 @@ def wilson_interval(k: int, n: int, level: float = 0.95) -> Interval:
     Lesson: notebooks/09_evaluation.ipynb
     """
     _require_counts(k, n, level)
-    z2 = float(norm.ppf((1 + level) / 2)) ** 2
+    z2 = float(scipy.stats.norm.ppf((1 + level) / 2)) ** 2
     centre = (k + z2 / 2) / (n + z2)
     half = math.sqrt(z2 * (k * (n - k) / n + z2 / 4)) / (n + z2)
     return Interval(max(0.0, centre - half), k / n, min(1.0, centre + half))
@@ -156,7 +156,9 @@ def reviewer_interval(right: Bool[Tensor, " r m"], level: float = 0.95) -> Inter
         raise ValueError(f"need 2 reviewers and level in (0, 1), got {len(right)}, {level}")
     rates = right.double().mean(1)
     mean = float(rates.mean())
-    half = float(t.ppf((1 + level) / 2, len(rates) - 1) * rates.std() / math.sqrt(len(rates)))
+    half = float(
+        scipy.stats.t.ppf((1 + level) / 2, len(rates) - 1) * rates.std() / math.sqrt(len(rates))
+    )
     return Interval(mean - half, mean, mean + half)
 
 

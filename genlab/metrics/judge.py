@@ -19,7 +19,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from sklearn.svm import SVC
 from torch import Tensor
 
 from genlab.core.moments import slant
@@ -98,6 +97,8 @@ class DigitJudge:
             raise ValueError(f"{len(grey)} pictures have {len(labels)} labels")
         features = self._features(grey)
         self._scale = features.std(0) + 0.05
+        from sklearn.svm import SVC  # here: it takes a second to import
+
         self._machine = SVC(C=10.0, gamma="scale").fit(features / self._scale, labels.numpy())
 
     @staticmethod

@@ -16,9 +16,9 @@ generative models" (arXiv:2004.05675), definition 1 and eq. 2.
 
 from typing import NamedTuple
 
+import scipy  # its parts load when they are used
 import torch
 from jaxtyping import Float
-from scipy.stats import binom, mannwhitneyu
 from torch import Tensor
 
 Points = Float[Tensor, " n d"]
@@ -106,12 +106,14 @@ def memorization_probe(
     n, m = len(heldout), len(fake)
     share = len(train) / (len(train) + n)
     unseen = nearest_distance(heldout, train)
-    test = mannwhitneyu(to_train.cpu(), unseen.cpu(), alternative="less", method="asymptotic")
+    test = scipy.stats.mannwhitneyu(
+        to_train.cpu(), unseen.cpu(), alternative="less", method="asymptotic"
+    )
     spread = (n * m * (n + m + 1) / 12) ** 0.5
     return CopyProbe(
         closer / m,
         share,
-        float(binom.sf(int(closer + 0.5) - 1, m, share)),
+        float(scipy.stats.binom.sf(int(closer + 0.5) - 1, m, share)),
         (float(test.statistic) - n * m / 2) / spread,
         float(test.pvalue),
     )

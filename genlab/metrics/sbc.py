@@ -20,11 +20,9 @@ Sources: Cook, Gelman and Rubin 2006, section 2; Talts et al. 2018 (arXiv:1804.0
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its parts load when they are used
 import torch
 from jaxtyping import Float, Int
-from scipy.stats import binom, chisquare, kstest
-from sklearn.model_selection import StratifiedKFold
-from sklearn.neural_network import MLPClassifier
 from torch import Generator, Tensor
 
 from genlab.metrics.two_sample import Classifier
@@ -96,7 +94,7 @@ def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20)
             "of the bins, at least 2, and 5 ranks or more for each"
         )
     counts = torch.bincount(ranks * n_bins // (n_draws + 1), minlength=n_bins)
-    return Uniformity(*map(float, chisquare(counts.numpy())))
+    return Uniformity(*map(float, scipy.stats.chisquare(counts.numpy())))
 
 
 def kolmogorov_smirnov_test(
@@ -129,7 +127,7 @@ def kolmogorov_smirnov_test(
     """
     _require_ranks(ranks, n_draws)
     v = torch.rand(len(ranks), generator=generator, dtype=torch.float64)
-    found = kstest(((ranks + v) / (n_draws + 1)).numpy(), "uniform")
+    found = scipy.stats.kstest(((ranks + v) / (n_draws + 1)).numpy(), "uniform")
     return Uniformity(float(found.statistic), float(found.pvalue))
 
 
@@ -153,7 +151,7 @@ def rank_band(n: int, n_bins: int, *, level: float = 0.99) -> tuple[float, float
     Source: Talts et al. 2018 (arXiv:1804.06788), section 4.1.
     Lesson: notebooks/systems/flow_density_estimator.ipynb
     """
-    low, high = binom.interval(level, n, 1 / n_bins)
+    low, high = scipy.stats.binom.interval(level, n, 1 / n_bins)
     return float(low), float(high)
 
 
@@ -199,6 +197,9 @@ def c2st(
     side = np.repeat([0, 1], len(x))
     seed = int(torch.randint(2**31, (), generator=generator))
     units = 10 * x.shape[1]
+    from sklearn.model_selection import StratifiedKFold  # here: it takes a second to import
+    from sklearn.neural_network import MLPClassifier
+
     judge = classifier or MLPClassifier((units, units), max_iter=1000, random_state=seed)
     hits = 0
     for train, test in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(

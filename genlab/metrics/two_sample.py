@@ -14,9 +14,9 @@ Sources: Gretton et al. 2012, "A kernel two-sample test", JMLR 13, section 3; Ph
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
+import scipy  # its parts load when they are used
 import torch
 from jaxtyping import Float
-from scipy.stats import binom
 from torch import Tensor
 
 from genlab.metrics.kernel import Features, Kernel
@@ -147,4 +147,4 @@ def classifier_two_sample_test(
     test = torch.cat([x[order_x[half:]], y[order_y[half:]]]).cpu().numpy()
     classifier.fit(train, side)
     hits = int((classifier.predict(test) == side).sum())
-    return TwoSampleResult(hits / n, float(binom.sf(hits - 1, n, 0.5)))
+    return TwoSampleResult(hits / n, float(scipy.stats.binom.sf(hits - 1, n, 0.5)))

@@ -15,6 +15,7 @@ from typing import Any, final
 import torch
 from torch import nn
 
+from genlab.core.memory import keep_freed_memory
 from genlab.core.weights import load_weights, read_card, save_weights
 from genlab.systems.figures import Figures, default_dtype
 from genlab.train import Checkpoint, Record, Run, parallel, resumable
@@ -177,6 +178,7 @@ def _one_thread() -> Iterator[None]:
     """Compute on one thread: networks this small are slower when threads wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
+    keep_freed_memory()
     try:
         yield
     finally:

@@ -14,14 +14,14 @@ from ..systems.glide import Glide
 from ..systems.judging import Judge, kept_words
 from .explorer import Explorer, explore
 
-N, STEPS, STEPS_UP = 4, 8, 2  # few, to be quick; with 6 and w = 6 the ink is gone
+N, STEPS, STEPS_UP = 3, 8, 2  # few, to be quick; with 6 and w = 6 the ink is gone
 KINDS = ("digit", "colour", "stroke", "slant")
 
 
 def caption_painter(
     glide: Glide, judge: Judge, prompt: str = "a thin red seven leaning right"
 ) -> Explorer:
-    """Draw four pictures of a caption in both stages, and say which words they keep.
+    """Draw three pictures of a caption in both stages, and say which words they keep.
 
     Args:
         glide: both stages, in single precision.
@@ -33,7 +33,7 @@ def caption_painter(
         pictures), `s` (noise on them, for the second stage) and `seed`. Eight steps below and two
         above, instead of twelve and six, so that it follows your hand.
     """
-    figure, axes = plt.subplots(2, N, figsize=(7.2, 3.8), layout="constrained")
+    figure, axes = plt.subplots(2, N, figsize=(5.6, 3.9), layout="constrained")
     sides = glide.base.event_shape[-1], glide.upsampler.painter.event_shape[-1]
     shown = [[ax.imshow(np.zeros((side, side, 3))) for ax in row]
              for row, side in zip(axes, sides, strict=True)]  # fmt: skip
@@ -76,7 +76,7 @@ def caption_painter(
             ax.set_xlabel(said, color=RED if broken else BLACK, fontsize=8)
         return (
             f"{int(kept['all'].sum())} of {N} keep every word; spread of the pixels between the "
-            f"four {float(images.std(0).mean()):.3f}"
+            f"three {float(images.std(0).mean()):.3f}"
         )
 
     return explore(

@@ -52,6 +52,8 @@ def earth_mover() -> Explorer:
     right.axhline(np.log(2), color="#999999", linewidth=0.8)
     right.set(xlabel="shift", ylim=(0, 5.1), title="the line at the bottom is log 2")
     right.legend()
+    for ax in (left, middle, right):
+        ax.locator_params(nbins=5)  # fewer numbers: they are most of the drawing
     cache: dict[float, list[tuple[float, float]]] = {}
 
     def update(shift: float, width: float) -> str:

@@ -12,7 +12,7 @@ from ..data.simulators import Epidemic
 from ..systems.npe import NeuralPosterior
 from .explorer import Explorer, explore
 
-SIDE, N_DRAWS = 61, 200
+SIDE, N_DRAWS = 41, 200
 
 
 def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Explorer:
@@ -41,7 +41,12 @@ def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Expl
     left.legend(loc="upper right", fontsize=8)
     extent = [float(v) for v in (low[0], high[0], low[1], high[1])]
     picture = right.imshow(
-        np.zeros((SIDE, SIDE)), extent=extent, origin="lower", aspect="auto", cmap="Blues"
+        np.zeros((SIDE, SIDE)),
+        extent=extent,
+        origin="lower",
+        aspect="auto",
+        cmap="Blues",
+        interpolation="bilinear",
     )
     circle = torch.linspace(0, 2 * math.pi, 100)
     for radius in (1.177, 2.146):  # half and nine tenths of a normal prior
@@ -55,6 +60,8 @@ def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Expl
         title="what it says", xlim=extent[:2], ylim=extent[2:],
     )  # fmt: skip
     right.legend(loc="lower right", fontsize=8)
+    for ax in (left, right):
+        ax.locator_params(nbins=5)  # fewer numbers: they are most of the drawing
 
     def update(beta: float, gamma: float, run: int) -> str:
         generator = torch.Generator().manual_seed(run)

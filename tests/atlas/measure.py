@@ -6,6 +6,7 @@ what was found. The texts are not printed.
 
 import runpy
 import sys
+from functools import cache
 from pathlib import Path
 
 from genlab.atlas.reader import read_release
@@ -18,6 +19,7 @@ def comparable(value):
     return frozenset(value) if isinstance(value, list | tuple) else value
 
 
+@cache
 def errors(half):
     """Return id, step, expected and found of every error."""
     return [

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from genlab import course
+from genlab.course import figures
 
 
 def test_a_lesson_number_out_of_range_is_refused():
@@ -56,3 +57,24 @@ def test_a_systems_lab_has_a_seed_of_its_own():
         course.begin(name)
         draws.append(torch.rand(1).item())
     assert draws[0] == draws[2] != draws[1]
+
+
+def test_titles_stand_where_matplotlib_would_look_for_a_place():
+    """A fixed height spares the search at every drawing, and nothing stands above our axes."""
+
+    def drawn():
+        figure, axes = plt.subplots(1, 2)
+        axes[0].set(title="a curve", xlabel="x", ylabel="y")
+        axes[1].imshow(torch.eye(3).numpy())
+        axes[1].set_title("a picture, smaller", fontsize=8)
+        figure.canvas.draw()
+        pixels = bytes(figure.canvas.buffer_rgba())
+        plt.close(figure)
+        return pixels
+
+    with plt.rc_context({**figures.STYLE, "axes.titley": None}):
+        searched = drawn()
+    with plt.rc_context({**figures.STYLE, "axes.titley": 0.9}):
+        elsewhere = drawn()
+    with plt.rc_context(figures.STYLE):
+        assert drawn() == searched != elsewhere

@@ -240,3 +240,8 @@ def pytest_collect_file(file_path: Path, parent):
         Notebook.from_parent(parent, path=node.path) if type(node) is IPyNbFile else node
         for node in nodes
     ]
+
+
+def pytest_collection_modifyitems(items):
+    """Run the short notebooks last, so that no worker ends long before another."""
+    items.sort(key=lambda item: "solutions" in item.path.parts)

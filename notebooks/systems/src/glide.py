@@ -379,7 +379,7 @@ for kind, chance in (("digit", 0.1), ("colour", 1 / 6), ("slant", 0.36)):
     check_range(f"the same against the next caption (chance ~{chance:.2f})", swapped[kind], round(chance - 0.13, 2), round(chance + 0.16, 2), digits=2)
 
 # %% [markdown]
-# **Before you turn the slider:** at which $w$ do the four pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
+# **Before you turn the slider:** at which $w$ do the three pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
 
 # %%
 widgets.caption_painter(glide, judge)
