@@ -85,9 +85,9 @@ def read_release(text: str) -> Reading:
         (('flow',), 'one-pass', 'exact')
     """
     names = name_spans(checked(text))
-    found = [
-        f for f in promoted(find(text)) if not any(a <= f.start and f.end <= b for a, b in names)
-    ]
+    found = promoted(
+        [f for f in find(text) if not any(a <= f.start and f.end <= b for a, b in names)]
+    )
     draft = Draft(found, counts(text))
     for step in (
         components, claims, objectives, sampling, likelihood, overclaims

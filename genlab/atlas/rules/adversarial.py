@@ -28,7 +28,8 @@ ADVERSARIALS = (
         7,
         "Tuned with an adversarial loss.",
         unless=(
-            "adversarial (examples?|attacks?|robustness|prompts?|testing|inputs?|patch|text|"
+            "adversarial (perturbations?|noise|watermarks?|examples?|attacks?|robustness|"
+            "prompts?|testing|inputs?|patch|text|"
             "texts|users?|"
             "questions?|queries|suffix*|evaluation|benchmarks?|conditions?|settings?|use|misuse|"
             "actors?|"

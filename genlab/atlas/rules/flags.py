@@ -43,7 +43,8 @@ FLAGS = (
     ),
     Rule(
         "flag: not-generative",
-        "no (noise|random) (input|vector|source|seed)|not (generate|sample|draw|write|"
+        "no (generator|sampler|generative model) (is|was) (~ )?(part|included|released)|no "
+        "(noise|random) (input|vector|source|seed)|not (generate|sample|draw|write|"
         "synthesi[sz]e)|not (produce|create) (~ )?(text|"
         "samples?|images?|anything|data|pictures|new|alternative|audio|content|random)|"
         "nothing generative|(provide|release|contain|include)s? no (~ )?model|no model (is|"
@@ -69,7 +70,8 @@ FLAGS = (
         "deterministic step|we (survey|review)|papers (~ )?(on|about)|taxonomy of|open problems|"
         "extractive|track(s|er|ers|ing)|regress(es)? (~ )?boxes|survey of|no (sampler|"
         "model),? no (sampler|model)|classif(y|ies|ier|iers|ication)|segment(s|ation|ing)?|"
-        "detect(s|or|ors|ion)?|(sentence|text|image|audio|speech|protein|general|frozen|"
+        "detect(s|or|ors|ion)?|(sentence|text|image|audio|speech|speaker|"
+        "face|word|document|molecule|graph|node|user|music|protein|general|frozen|"
         "joint|multilingual|contrastive) (~ )?(embedd?ings?|encoders?|features)|embedd?ing "
         "(model|models)|retriev(al|es|er)|re ?rankers?|(linear )?prob(es?|ing)|re ?rated|"
         "estimat(es|ing) "
