@@ -149,8 +149,15 @@ def _only_a_name(draft: Draft, plain: Found) -> None:
         return
     for p in ORDER:
         others = any(plain[q] for q in ORDER if q != p)
-        if others and all(BARE.fullmatch(_said(f)) for f in plain[p]):
+        if others and all(_only_named(f) for f in plain[p]):
             plain[p] = []
+
+
+def _only_named(f: Finding) -> bool:
+    """Say whether a bare family is named where the text explains the name."""
+    named, at = f.context.find(" nam"), f.context.find(_said(f))
+    bare = BARE.fullmatch(_said(f)) or _said(f) == "diffusion"
+    return bool(bare) and (named < 0 or named < at)
 
 
 def _ordered_flow(draft: Draft, plain: Found) -> None:
@@ -181,10 +188,10 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         return False  # what makes pictures may well have a filter
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
     makes = any(MAKES.search(f.context) for f in draft.findings)
-    subject = [f for f in draft.sign("draws nothing") if f.sentence == 0]
-    others = any(f.sentence for found in plain.values() for f in found)
+    subject = [f for f in draft.sign("draws nothing") if f.sentence < 2]
+    others = any(f.sentence > 1 for found in plain.values() for f in found)
     if subject and not others and not draft.sign("makes"):
-        some, task = False, task or subject
+        some, off, task = False, [], task or subject
     if (denial and (task or not some)) or (task and not some and not off and not makes):
         draft.flags.add("not-generative")
         draft.conclude("flag: not-generative", *denial, *task)

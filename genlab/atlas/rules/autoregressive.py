@@ -39,7 +39,8 @@ AUTOREGRESSIVE = (
         2,
         "A language model with three billion parameters.",
         unless=(
-            "masked language|diffusion language|text diffusion|initiali[sz]ed (from|with)|"
+            "(llm|lm) (serving|inference|servers?)|masked language|diffusion language|"
+            "text diffusion|initiali[sz]ed (from|with)|"
             "converted from|adapted from|pairs|instructions (~ )?by|bidirectional language|"
             "vision language model|(frozen|contrastive) (~ )?language|language models? (~ "
             ")?(encoder|embed*|caption*)|embedd?ings? ~ language|(caption*|describ*|label*|"

@@ -67,8 +67,13 @@ FLAGS = (
     ),
     Rule(
         "sign: discriminative",
+        "predicts? (~ )?(energies|forces|properties|toxicity|affinit*)|deterministically|"
+        "(named )?entity "
+        "recogni*|ranks? (generators|models|systems)|leader ?board|human votes|"
+        "ships without weights|"
         "deterministic step|we (survey|review)|papers (~ )?(on|about)|taxonomy of|open problems|"
-        "extractive|track(s|er|ers|ing)|regress(es)? (~ )?boxes|survey of|no (sampler|"
+        "extractive|track(er|ers|ing)|tracks (objects|points|people|"
+        "cells|players|eyes|hands|faces)|regress(es)? (~ )?boxes|survey of|no (sampler|"
         "model),? no (sampler|model)|classif(y|ies|ier|iers|ication)|segment(s|ation|ing)?|"
         "detect(s|or|ors|ion)?|(sentence|text|image|audio|speech|speaker|"
         "face|word|document|molecule|graph|node|user|music|protein|general|frozen|"
@@ -197,7 +202,10 @@ FLAGS = (
     ),
     Rule(
         "flag: free-lunch",
-        "(never|without|no) (trad(e|es|ing)|sacrific*|giv(es?|ing) up) (~ )?(for|quality|speed|"
+        "(beats?|outperforms?|surpass*|tops|leads?) (~ )?(every|all|any) (~ )?(on|in|at|"
+        "by) (every|all|"
+        "any)|there (are|is) no limitations|(never|without|no) (trad(e|es|ing)|sacrific*|giv(es?|"
+        "ing) up) (~ )?(for|quality|speed|"
         "anything|fidelity|diversity)|than (every|any|all) (~ )?(on|in|at|by) (every|all|any) "
         "(metric|benchmark|axis|task|test|measure)s?|(forget|farewell to|goodbye to|no more|"
         "end of|end to) (~ )?(trade ?offs?|compromis*|"
@@ -208,7 +216,14 @@ FLAGS = (
     ),
     Rule(
         "sign: draws nothing",
-        "^(# )?(we (present|release|describe|introduce|propose|train|report|publish|build) |"
+        "^(we (study|measure|ask|test|investigate) how (well )?(people|humans|listeners|users|"
+        "viewers|"
+        "participants)|(this|our|the) (data ?set|corpus|benchmark|survey|metric|questionnaire)|"
+        "(binary|"
+        "multi class) (~ )?classifier|we (propose|present|introduce) (an? )?(fid|clip score|"
+        "metric|mos) "
+        "(replacement|alternative))|^(# )?(we (present|release|describe|introduce|propose|train|"
+        "report|publish|build) |"
         "this is |"
         "introducing |meet )?(an? |the |our )?(~ )?(reward model|preference model|classifier|"
         "detector|"
