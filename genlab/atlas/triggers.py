@@ -148,7 +148,9 @@ TRIGGERS = (
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
         "with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
-        "level) of|approach* (those|that) of|compet* with|(ahead|short) of|whereas|(the "
+        "level) of|approach* (those|that) of|compet* with(?! (an?|the|its|"
+        "one) ([\\w-]+ ){0,3}(discriminator|critic|"
+        "adversary|opponent))|(ahead|short) of|whereas|(the "
         ")?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|"
         "against (~ )?(minutes|hours|seconds|days|weeks|\\d+)|as against|contains? every|"
         "special cases? of|on top of what|what ~ (did|do|does) with",
@@ -259,6 +261,13 @@ TRIGGERS = (
         "near",
         "(that )?(we|they|others) (have )?(also )?(tried|tested|considered|attempted|evaluated)",
         "Hairs vanish in any [autoencoder] we tried.",
+    ),
+    Trigger(
+        "aside",
+        "before",
+        "(are|were) (also |all )?(compared|our baselines|(the )?baselines?|behind|included (for|"
+        "as))",
+        "LiDARGen and a projected [GAN] are compared.",
     ),
     Trigger(
         "compared",

@@ -66,7 +66,8 @@ AUTOREGRESSIVE = (
         "convolutions?|networks?|models?|lms?|dilated convolutions?)|causally masked",
         2,
         "A causal transformer models the bytes.",
-        unless="3d causal|(vae|auto ?encoder|codec|tokeni[sz]er) (~ )?causal|causal (~ )?(vae|"
+        unless="3d causal|(vae|auto ?encoder|codec|tokeni[sz]er) (~ )?causal|causal (3d |"
+            "spatiotemporal |temporal |video |conv* )?(vae|"
             "auto ?encoder|codec|tokeni[sz]er)",
     ),
     Rule(

@@ -43,7 +43,8 @@ FLAGS = (
     ),
     Rule(
         "flag: not-generative",
-        "no (generator|sampler|generative model) (is|was) (~ )?(part|included|released)|no "
+        "no (~ )?models? of (its|our) own|no (generator|sampler|generative model) (is|"
+        "was) (~ )?(part|included|released)|no "
         "(noise|random) (input|vector|source|seed)|not (generate|sample|draw|write|"
         "synthesi[sz]e)|not (produce|create) (~ )?(text|"
         "samples?|images?|anything|data|pictures|new|alternative|audio|content|random)|"
@@ -67,7 +68,9 @@ FLAGS = (
     ),
     Rule(
         "sign: discriminative",
-        "predicts? (~ )?(energies|forces|properties|toxicity|affinit*)|deterministically|"
+        "predicts? (~ )?(energies|forces|properties|toxicity|affinit*)|embeds (~ )?(sequences|"
+        "texts?|images|sentences|"
+        "documents|clips|molecules)|deterministically|"
         "(named )?entity "
         "recogni*|ranks? (generators|models|systems)|leader ?board|human votes|"
         "ships without weights|"

@@ -484,7 +484,9 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "masked modell?ing (of|over)|maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
+        "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
+        "masked "
+        "modell?ing (of|over)|maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
         "llada|mage|masked (visual|"
         "music|acoustic) modell?ing",
         12,
