@@ -189,7 +189,8 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
     makes = any(MAKES.search(f.context) for f in draft.findings)
     subject = [f for f in draft.sign("draws nothing") if f.sentence < 2]
-    others = any(f.sentence > 1 for found in plain.values() for f in found)
+    at = {f.sentence for f in subject}
+    others = any(f.sentence not in at for found in plain.values() for f in found)
     if subject and not others and not draft.sign("makes"):
         some, off, task = False, [], task or subject
     if (denial and (task or not some)) or (task and not some and not off and not makes):

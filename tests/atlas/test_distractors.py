@@ -32,6 +32,9 @@ DISTRACTORS = (
     "Samples by a language model were used as a control in the user study.",
     "We refer to Ho et al. for an introduction to diffusion models.",
     "A safety classifier checks every output.",
+    "A classifier trained on real data recognises 92 % of the samples.",
+    "The dataset was cleaned with a CLIP filter and deduplicated with embeddings.",
+    "A reward model trained on 20k comparisons ranks outputs.",
     "For comparison, a GAN of equal size was trained.",
     "In a side experiment it serves as a VAE posterior.",
 )

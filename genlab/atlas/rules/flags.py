@@ -221,7 +221,9 @@ FLAGS = (
         "sign: draws nothing",
         "^(we (study|measure|ask|test|investigate) how (well )?(people|humans|listeners|users|"
         "viewers|"
-        "participants)|(this|our|the) (data ?set|corpus|benchmark|survey|metric|questionnaire)|"
+        "participants)|(this|our|the) (data ?set|corpus|benchmark|survey|metric|"
+        "questionnaire) (contains|"
+        "holds|has|covers|comprises|consists|asks|measures|compares)|"
         "(binary|"
         "multi class) (~ )?classifier|we (propose|present|introduce) (an? )?(fid|clip score|"
         "metric|mos) "
