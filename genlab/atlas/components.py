@@ -14,12 +14,8 @@ WHOLLY = compiled(  # how a text says that a whole paradigm is absent, not only 
     "(no|nothing) ~ ever|"
     "nothing is (denoised|diffused)|there is no (~ )?(diffusion|denois*|score|noise schedule)"
 )
-
-
 CONTINUOUS = compiled("continuous|divergence|trace|vector field")
 BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
-
-
 PART = compiled(  # whose denials are not those of the release
     "(backbone|encoder|tower|reader|judge|embedder) (~ )?(which|that|only|writes|generates)|"
     "as (an? |the )?encoder"
