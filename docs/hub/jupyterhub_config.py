@@ -90,8 +90,8 @@ c.Spawner.http_timeout = 300
 
 # --- How much each may use: docs/hub/sizing.py derives these from what was measured.
 
-c.Spawner.mem_guarantee = "832M"
-c.Spawner.mem_limit = "1792M"  # a cell that wants more is told that there is none
+c.Spawner.mem_guarantee = "768M"
+c.Spawner.mem_limit = "1536M"  # a cell that wants more is told that there is none
 c.Spawner.cpu_limit = 1
 
 # --- What nobody uses is stopped: a kernel an hour after its page was closed, a server after two.
