@@ -54,6 +54,8 @@ def claims(draft: Draft) -> None:
 def _several(draft: Draft) -> list[Finding]:
     """Return why several pieces come in a pass; heads that help only in training do not count."""
     many = draft.sign("many pieces per pass")
+    if SCORE in draft.paradigms and draft.sign("blockwise") and not draft.sign("language"):
+        return []  # the pieces of a block come by an inner loop, not from one pass
     kept = any(KEPT.search(f.phrase.lower()) for f in many)
     return many if kept or not any(DROPPED.search(f.context) for f in many) else []
 

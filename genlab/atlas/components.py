@@ -3,7 +3,7 @@
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
-from .draft import ADV, AR, FLOW, LATENT, ORDER, SCORE, Draft
+from .draft import ADV, AR, FLOW, LATENT, ORDER, SCORE, Draft, Reason
 from .findings import Finding
 from .phrases import compiled
 
@@ -116,6 +116,8 @@ def _hinted_codes(plain: Found, hints: Found) -> None:
 
 
 def _flow_or_score(draft: Draft, plain: Found) -> None:
+    if any(plain[p] for p in (AR, LATENT, ADV)) and all(_amount(f) for f in plain[SCORE]):
+        plain[SCORE] = []  # "the energies" of what is generated
     if plain[FLOW]:  # an energy that is given is a target; one last denoising step is a detail
         given = all("energy" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
         if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
@@ -132,6 +134,12 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
         plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based
 
 
+def _amount(f: Finding) -> bool:
+    """Say whether a phrase speaks of an energy as of a quantity, not of a model that is one."""
+    return bool(AMOUNT.fullmatch(_said(f)))
+
+
+AMOUNT = compiled("(the|its|their|an) energ(y|ies)")
 STRICT = compiled(  # what only a flow by change of variables is called
     "(~ )?(normali[sz]ing|coupling|spline|autoregressive|determinants?|det|jacobian|invertible|"
     "change of "
@@ -180,7 +188,9 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
     denial = [f for f in draft.said("flag", "not-generative") if not PART.search(f.context)]
     task = draft.sign("discriminative")
     some = any(plain.values())
-    if not denial and len({f.sentence for f in task}) < 2 and draft.sign("makes"):
+    if draft.name and not draft.name[1]:
+        return _nothing(draft, f"it calls itself: {draft.name[0]}")
+    if not denial and len({f.sentence for f in task}) < 2 and (draft.name or draft.sign("makes")):
         return False  # what makes pictures may well have a filter
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
     makes = any(MAKES.search(f.context) for f in draft.findings)
@@ -190,10 +200,14 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
     if subject and not others and not draft.sign("makes"):
         some, off, task = False, [], task or subject
     if (denial and (task or not some)) or (task and not some and not off and not makes):
-        draft.flags.add("not-generative")
-        draft.conclude("flag: not-generative", *denial, *task)
-        draft.sampling = draft.likelihood = "none"
-        draft.conclude("sampling: none", "what draws no samples has no sampler")
-        draft.conclude("likelihood: none", "what draws no samples has no density of its own")
-        return True
+        return _nothing(draft, *denial, *task)
     return False
+
+
+def _nothing(draft: Draft, *reasons: Reason) -> bool:
+    draft.flags.add("not-generative")
+    draft.conclude("flag: not-generative", *reasons)
+    draft.sampling = draft.likelihood = "none"
+    draft.conclude("sampling: none", "what draws no samples has no sampler")
+    draft.conclude("likelihood: none", "what draws no samples has no density of its own")
+    return True

@@ -19,6 +19,7 @@ class Draft:
 
     findings: list[Finding]
     steps: list[Steps]
+    name: tuple[str, bool] | None = None  # what the release calls itself; does it draw samples?
     paradigms: set[str] = field(default_factory=set)
     objective: set[str] = field(default_factory=set)
     sampling: str = "cannot tell"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from .phrases import NUMBERS, Rule, compiled, number
 from .role_table import SECTIONS
 from .roles import MENTION, loner, passing
-from .rules import ADV, AR, FLOW, RULES, SCORE
+from .rules import ADV, AR, FLOW, LATENT, RULES, SCORE
 from .scope import ASSERTED, scopes, strongest
 from .text import Sentence, sentences
 
@@ -24,6 +24,8 @@ TAKES_UP = compiled(  # how a sentence takes up the family that the one before s
     "(one|them|such|the latter|the former|these models|this family)"
 )
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
+DRAWERS = (AR, SCORE)  # what may draw a code
+CODES = compiled("(vector )?quanti[sz]*|code ?books?|tokens?|codecs?|vq\\w*")
 ELSEWHERE = ("flag: outside-map", "flag: not-generative", "sign: optimisation")
 OWN_DENIAL = compiled("no|not|nothing|never|without|zero")
 
@@ -111,9 +113,17 @@ def promoted(found: list[Finding]) -> list[Finding]:
     plain = any(f.axis == "paradigm" and f.asserted and not f.rule.hint for f in found)
     described = any(f.rule.says in DESCRIBED and f.asserted for f in found)
     tasks = sum(f.rule.says == "sign: discriminative" and f.asserted for f in found)
+    if not any(f.rule.says in DRAWERS and f.asserted for f in found) and _pieces(found):
+        return [_asserted(f) if f.rule.says in DRAWERS and not f.rule.hint else f for f in found]
     if plain or tasks > 2 or any(f.rule.says in ELSEWHERE and f.asserted for f in found):
         return found
     return [f if described and not f.rule.hint else _asserted(f) for f in found]
+
+
+def _pieces(found: list[Finding]) -> bool:
+    """Say whether the text has discrete codes, and nothing yet that draws them."""
+    own = [f for f in found if f.axis == "paradigm" and f.asserted and not f.rule.hint]
+    return {f.rule.says for f in own} == {LATENT} and any(CODES.search(f.context) for f in own)
 
 
 def _without_loners(found: list[Finding]) -> list[Finding]:
@@ -201,7 +211,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or PIECES.search(m.group())
             or OF_THEM.search(m.group())
             or EACH.match(sentence.text, m.end())
-            or ROUNDS.match(m.group()[-6:] + sentence.text[m.end() : m.end() + 1])
+            or ROUNDS.search(m.group()[-7:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
         ):
             continue
@@ -212,7 +222,8 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
 
 
 PIECES = compiled("tokens?|words?|bytes?|layers?|heads?")
-ROUNDS = re.compile("rounds:")  # "in three rounds: a model draws, two enlarge"
+# "in three rounds: a model draws, two enlarge"
+ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
 OF_THEM = compiled("({n}) of (them|those|these)")
 RANGE = compiled("({n})(( to| or| and|,) ({n}))?")

@@ -52,6 +52,8 @@ def _inner_only(draft: Draft) -> bool:
     """Say whether the pieces are drawn by an inner loop, so that only its loss is left."""
     inner = draft.sign("inner loop") + draft.sign("blockwise")
     denied = any(f.rule.says == "sign: no softmax" for f in draft.findings)
+    if draft.sign("blockwise") and draft.sign("canvas") and LATENT not in draft.paradigms:
+        return True  # blocks of tokens, each filled like a canvas
     discrete = any(DISCRETE.search(f.context) for f in draft.said("paradigm", AR))
     whole = not (discrete or draft.sign("language") or draft.sign("energy"))
     return denied or whole or bool(inner and not draft.sign("language"))

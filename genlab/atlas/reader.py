@@ -15,9 +15,11 @@ from .components import components
 from .deduce import likelihood, sampling
 from .draft import ORDER, Draft, Reason
 from .findings import Finding, Steps, counts, find, promoted
+from .kind import named
 from .naming import misleading, name_spans
 from .objectives import objectives
-from .text import checked
+from .support import supported
+from .text import checked, sentences
 from .tradeoffs import trade_offs
 
 NONE_STATED = "none stated"
@@ -85,10 +87,9 @@ def read_release(text: str) -> Reading:
         (('flow',), 'one-pass', 'exact')
     """
     names = name_spans(checked(text))
-    found = promoted(
-        [f for f in find(text) if not any(a <= f.start and f.end <= b for a, b in names)]
-    )
-    draft = Draft(found, counts(text))
+    found = [f for f in find(text) if not any(a <= f.start and f.end <= b for a, b in names)]
+    found = supported(promoted(found))
+    draft = Draft(found, counts(text), named(sentences(text)))
     for step in (
         components, claims, objectives, sampling, likelihood, overclaims
     ):  # fmt: skip

@@ -61,6 +61,8 @@ ROLES = (
         "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|diffusions|"
         "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|"
         "from|by|and|or|at|to)\\b|are \\w+ed\\b)\\w+|"
+        "^\\w+ing (~ )?(loses?|forces?|costs?|remains?|suffers?|hurts?) |"
+        "^\\w+ing (~ )?(loses?|forces?|costs?|remains?|suffers?|hurts?) |"
         "^((\\w+ )?diffusion|(\\w+ )?flow matching|adversarial (training|learning)|maximum "
         "likelihood|"
         "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified "
@@ -197,6 +199,14 @@ BUILDS = Role(
     "latents?|tokens?)",
     "a GAN [turns] the codes to pixels",
 )
+WORKS = Role(
+    "fragment",
+    "what says nothing of others (no verb, or one of being and sampling) builds, too",
+    r"^(?!.*\b(?:includ\w+|contains?|exists?|has|have|need\w*|took|gives?|gave|shows?|"
+    r"report\w*|beats?|ours)\b)",
+    "[a GAN for faces]",
+    kind="expression",
+)
 LINE = Role(
     "line of a list",
     "a line of a list builds, too",
@@ -224,6 +234,7 @@ WORDS = (
     OWN,
     STOP,
     BUILDS,
+    WORKS,
     LINE,
     LONER,
 )

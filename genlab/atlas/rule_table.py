@@ -6,6 +6,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .kind import KINDS
 from .role_table import ROLES, WORDS
 from .rules import RULES
 from .triggers import TRIGGERS
@@ -43,7 +44,7 @@ def _rows() -> Iterator[Row]:
     for trigger in TRIGGERS:
         says = f"{trigger.polarity}, {trigger.reach}: what stands there is not said of the release"
         yield Row("turns", says, trigger.pattern, trigger.example, 15)
-    for role in (*ROLES, *WORDS):
+    for role in (*ROLES, *WORDS, *KINDS):
         says = f"{role.name}: {role.says}"
         yield Row("sentence", says, role.pattern, role.example, role.lesson)
 

@@ -29,8 +29,8 @@ TRIGGERS = (
         "negated",
         "after",
         "no|not|without|neither|nor|none of|cannot|can't|doesn't|don't|isn't|aren't|"
-        "wasn't|didn't|won't|nothing(?= \\w+(ial|ive|ic|al|ised|ized)\\b)|free (of|from)|"
-        "nothing (here )?(is|was)|no longer|lack(s|ing)|"
+        "wasn't|didn't|won't|nothing(?! and)|free (of|from)|"
+        "no longer|lack(s|ing)|"
         "in the absence of|absence of|nowhere|nobody|hardly any",
         "It works without [adversarial training].",
     ),
@@ -152,6 +152,9 @@ TRIGGERS = (
         "one) ([\\w-]+ ){0,3}(discriminator|critic|"
         "adversary|opponent))|(ahead|short) of|whereas|(the "
         ")?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|"
+        "the same (\\w+ )?(\\w+ )?(that|which|as)|"
+        "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|better|"
+        "ahead) (by [\\d.]+%? )?(~ )?over|"
         "against (~ )?(minutes|hours|seconds|days|weeks|\\d+)|as against|contains? every|"
         "special cases? of|on top of what|what ~ (did|do|does) with",
         "Faster than [diffusion models].",

@@ -11,7 +11,16 @@ accuracy, STEPS = MEASURE["accuracy"], MEASURE["STEPS"]
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "half",
-    ["open", "held_out", "practice", "unseen", "unseen_2", "papers_open", "papers_held_out"],
+    [
+        "open",
+        "held_out",
+        "practice",
+        "unseen",
+        "unseen_2",
+        "papers_open",
+        "papers_held_out",
+        "more_open",
+    ],
 )
 def test_each_step_is_right_on_nineteen_of_twenty(half):
     n, right = accuracy(half)

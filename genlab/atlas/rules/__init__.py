@@ -18,6 +18,7 @@ from .likelihood import LIKELIHOODS
 from .names import ADV as ADV
 from .names import AR as AR
 from .names import FLOW as FLOW
+from .names import LATENT as LATENT
 from .names import SCORE as SCORE
 from .objective import OBJECTIVES
 from .sampling import SIGNS

@@ -29,7 +29,7 @@ ADVERSARIALS = (
         "Tuned with an adversarial loss.",
         unless=(
             "adversarial (perturbations?|noise|watermarks?|examples?|attacks?|robustness|"
-            "prompts?|testing|inputs?|patch|text|"
+            "prompts?|testing|inputs?|patch|textures?|text|"
             "texts|users?|"
             "questions?|queries|suffix*|evaluation|benchmarks?|conditions?|settings?|use|misuse|"
             "actors?|"

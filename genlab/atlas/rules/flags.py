@@ -63,7 +63,8 @@ FLAGS = (
             "not (generate|produce|draw|write|sample) (~ )?(legible|faces|hands|well|from|"
             "code|reliabl*|good|poems|harmful|people|as|more|in|on|the)|cannot (generate|"
             "draw|write) ~ (hands|legible|faces|long|well)|no decoder only|samples? no "
-            "longer|(not|cannot) ~ (realistic|harmful|adult|unsafe|nud*)"
+            "longer|nothing to sample from|(not|cannot) ~ (realistic|harmful|adult|"
+            "unsafe|nud*)"
         ),
     ),
     Rule(
@@ -227,15 +228,9 @@ FLAGS = (
         "(binary|"
         "multi class) (~ )?classifier|we (propose|present|introduce) (an? )?(fid|clip score|"
         "metric|mos) "
-        "(replacement|alternative))|^(# )?(we (present|release|describe|introduce|propose|train|"
-        "report|publish|build) |"
-        "this is |"
-        "introducing |meet )?(an? |the |our )?(~ )?(reward model|preference model|classifier|"
-        "detector|"
-        "quality metric|metric|embedding model|retriever|reranker|segmenter|benchmark|data ?set|"
-        "corpus|survey|inference engine) (for|of|that|which|to|with|trained)",
+        "(replacement|alternative))",
         1,
-        "A reward model for pictures by Stable Diffusion and GAN variants.",
+        "This data set holds pictures by Stable Diffusion and GAN variants.",
         unless="classifier (free|guid*)|generat(es|or|ive) (~ )?(and|with) (classifier|detector)",
     ),
     Rule(

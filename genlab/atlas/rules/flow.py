@@ -89,7 +89,8 @@ FLOWS = (
     ),
     Rule(
         FLOW,
-        "real valued non volume preserving|(planar|radial) maps?|integral of (a|the) (trace|"
+        "real valued non volume preserving|normali[sz]ing (transformations?|maps?|transforms?)|"
+        "integrated divergence|(planar|radial) maps?|integral of (a|the) (trace|"
         "divergence)|affine (map|function|transform*) of (a|the|each|every) {piece}|log densit(y|"
         "ies) (~ )?(~ )?(chang*|evolv*) (~ "
         ")?(rate|trace|divergence)|(chang*|evolv*) (~ )?rate (~ )?trace|layers (~ )?alternating "

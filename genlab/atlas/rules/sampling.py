@@ -302,7 +302,7 @@ SIGNS = (
         "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
         "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
         "refiner|(model|network|stage|part) (1|2|b)|two stages?|in two (parts|"
-        "stages)|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
+        "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
         13,
         "Two super-resolution models follow the base model.",
         unless=(
@@ -469,7 +469,8 @@ SIGNS = (
     ),
     Rule(
         "sign: one pass",
-        "one (descent|traversal)",
+        "one (descent|traversal)|(maps?|turns?|transforms?|pushes|carries) (~ )?noise (~ )?(to|"
+        "into)",
         4,
         "A row is drawn by one descent from the root.",
     ),

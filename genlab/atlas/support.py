@@ -1,0 +1,63 @@
+"""Which families a text only names, and which it builds with: clause by clause.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+import re
+from dataclasses import replace
+
+from .findings import Finding
+from .role_table import BUILDS, LINE, METHOD, WORKS
+from .roles import MENTION
+
+SPLIT = re.compile(r";|, (?:but|while|whereas|though|although)\b| (?:while|whereas)\b")
+# "the VAE" is a part of the release
+KNOWN = re.compile(r"(?<!of )\b(?:the|our|its|this) (?:\w+[ -]){0,2}$")
+
+
+def supported(found: list[Finding]) -> list[Finding]:
+    """Turn the families with which no clause builds anything to mentions, if another is built.
+
+    Args:
+        found: all findings.
+
+    Returns:
+        The same findings; those of the kinds that a mention takes away may be mentions now.
+    """
+    plain = [f for f in found if f.axis == "paradigm" and f.asserted and not f.rule.hint]
+    built = {f.value for f in plain if _builds(f)}
+    loose = {f.value for f in plain} - built
+    if not built or not loose:
+        return found
+    places = {(f.sentence, f.start) for f in plain if f.value in loose}
+    return [
+        replace(f, polarity=MENTION) if (f.sentence, f.start) in places and f.asserted else f
+        for f in found
+    ]
+
+
+def _said(f: Finding) -> str:
+    return " ".join(f.phrase.lower().split())
+
+
+def _builds(f: Finding) -> bool:
+    """Say whether the clause in which a phrase stands builds something with it."""
+    clause = clause_of(f)
+    verb = METHOD.finds.search(clause) or BUILDS.finds.search(clause) or WORKS.finds.search(clause)
+    at = max(f.context.find(_said(f)), 0)
+    return bool(verb or LINE.finds.match(f.context) or KNOWN.search(f.context[:at]))
+
+
+def clause_of(f: Finding) -> str:
+    """Return the clause in which a phrase stands.
+
+    Args:
+        f: a finding.
+
+    Returns:
+        Its part of the sentence, between semicolons and words such as "while".
+    """
+    at = max(f.context.find(_said(f)), 0)
+    begin = max((m.end() for m in SPLIT.finditer(f.context, 0, at)), default=0)
+    end = SPLIT.search(f.context, at)
+    return f.context[begin : end.start() if end else len(f.context)]
