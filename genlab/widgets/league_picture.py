@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import ipywidgets
 import matplotlib.pyplot as plt
+from matplotlib.ticker import LogLocator, NullLocator
 
 from ..atlas.league import Row, load_league
 from ..atlas.paradigms import PARADIGMS
@@ -94,7 +96,12 @@ def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
         ax.set(xlabel=_better(a), ylabel=_better(b))
         ax.set_xscale("log" if a.log else "linear")
         ax.set_yscale("log" if b.log else "linear")
-        ax.margins(0.12)
+        for axis, column, width in ((ax.xaxis, a, 0), (ax.yaxis, b, 5)):
+            if column.log:
+                axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+                axis.set_major_formatter(partial(_short, width))
+                axis.set_minor_locator(NullLocator())
+        ax.margins(x=0.28, y=0.12)  # room for the longest name
         absent = [r.name.removeprefix("digit_") for r in rows if r not in shown]
         names = ", ".join(row.name.removeprefix("digit_") for row in best)
         without = f" No number for: {', '.join(absent)}." if absent else ""
@@ -111,6 +118,12 @@ def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
 
 def _better(column: Column) -> str:
     return f"{column.label} ({'more' if column.sign > 0 else 'less'} is better)"
+
+
+def _short(width: int, value: float, _: int) -> str:
+    """The number with k for thousands; upwards as wide as any other, so that the layout stays."""
+    said = f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
+    return said.rjust(width, "\u2007")  # the space of a figure
 
 
 def _menu(description: str, options: list[str], value: str) -> ipywidgets.Dropdown:

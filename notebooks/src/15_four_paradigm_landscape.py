@@ -152,7 +152,7 @@ for reason in turbo.evidence:
         print(f'{reason.conclusion:<34} "{reason.phrase}"')
 
 # %% [markdown]
-# Rules, not a network: each rule is a row of a table, and each row names the lesson that derives it. Now test the reader where readers fail.
+# Rules, not a network: each rule is a row of a table (`genlab rules` prints it), and each row names the lesson that derives it. Now test the reader where readers fail.
 # Before you run the cell, place the six yourself.
 
 # %%

@@ -42,6 +42,13 @@ def test_every_pair_of_columns_can_be_drawn(pair):
     widget.set(across=pair[0], up=pair[1])
     assert widget.picture.startswith(b"\x89PNG")
     assert "Nobody beats in both" in widget.text
+    figure = widget._figure
+    (ax,) = figure.axes
+    edge = figure.bbox.get_points()
+    for text in (*ax.texts, ax.xaxis.label, ax.yaxis.label):
+        box = text.get_window_extent().get_points()
+        assert (edge[0] <= box[0]).all(), text.get_text()
+        assert (box[1] <= edge[1]).all(), text.get_text()
 
 
 def test_a_model_without_bits_is_named_as_such():
