@@ -28,7 +28,7 @@ TO = re.compile(r" (?:by|with|to|for|of|in favour of|-+>|→)[ ]")
 CLAUSE = re.compile(r"[;:]|, (?!(?:and|or) )| (?:but|while|whereas|where|when|because) ")
 STRETCH = re.compile(
     r"[;:()]|, (?:we|our|ours|this|it|now|but|while|whereas|the (?:new|current|present))\b| but "
-    r"| and (?:now|the new)\b"
+    r"| and (?:now|the new|is|are)\b"
 )
 CONTRAST = re.compile(
     r"(?:[-*•+] )?(?:unlike|whereas|while|compared|instead|after|since|in contrast)\b"

@@ -40,7 +40,9 @@ def scopes(sentence: str) -> list[tuple[int, int, str]]:
                 found.append((0, m.end(), trigger.polarity))
         elif trigger.reach == "question":
             if sentence.endswith("?"):
-                topic = sentence.startswith(("how ", "what "))  # "How should one train a flow?"
+                topic = sentence.startswith(
+                    ("how ", "what ", "can ", "could ")
+                )  # "How should one train a flow?"
                 found.append((0, len(sentence), MENTION if topic else trigger.polarity))
         elif trigger.reach == "shield":
             shields = [m.span() for m in compiled(trigger.pattern).finditer(sentence)]

@@ -29,9 +29,12 @@ def supported(found: list[Finding]) -> list[Finding]:
     loose = {f.value for f in plain} - built
     if not built or not loose:
         return found
-    places = {(f.sentence, f.start) for f in plain if f.value in loose}
+    at = {(f.sentence, f.start) for f in plain if f.value in loose}
+    near = {(f.sentence, f.value) for f in plain if f.value in loose}  # hints beside them
     return [
-        replace(f, polarity=MENTION) if (f.sentence, f.start) in places and f.asserted else f
+        replace(f, polarity=MENTION)
+        if f.asserted and ((f.sentence, f.start) in at or (f.sentence, f.value) in near)
+        else f
         for f in found
     ]
 

@@ -541,6 +541,106 @@ TRIGGERS = (
     ),
     Trigger(
         "aside",
+        "clause",
+        "downstream (~ )?(trained|model|network|task|classif\\w+|gains?|uses?)|ablat(ion|ions|ing|"
+        "ed)|(is|are) (~ )?being (worked on|developed|prepared|built|ported)",
+        "An ablation with a [VAE] in place of our network lost three points.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "condition(s|ing)? (~ )?(come|comes|taken|computed|extracted|obtained) (~ )?(from|by|with)|"
+        "(training|synthetic|pre ?training|calibration) (data|pictures|images|texts|sets?|clips|"
+        "pairs|examples) (~ )?(were|was|are|is|come|comes|came|made|generated|written) (~ )?(by|"
+        "with|from|using|of)|(prompts|labels|annotations|instructions|questions) (~ )?(were|was|are"
+        "|is|come|comes|came|paraphrased|generated|written) (~ )?(by|with|from|using|of)|"
+        "data ?set (~ )?(introduced|published|released|came|comes|collected|made) (~ )?(with|by|"
+        "from)|(a|the|our) (port|fork) (of|to)(?= [^.]{0,50}(repositor|code|communit|planned|"
+        "worked))",
+        "Conditioning vectors come from a frozen [VAE].",
+    ),
+    Trigger(
+        "compared",
+        "comma",
+        "as (?!well|soon|long|far|much|many|part|input|output)\\w+ (to \\w+ )?as(?= (an?|the|any|"
+        "most|every|those|other))",
+        "It is as easy to train as a [GAN].",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "where (an?|any|other|most) (~ )?(would|could|might|fails?|struggles?|breaks?)|(an?|any|"
+        "another|most|other) (~ )?(would|could have|might have)|(the|by) same (authors|group|team|"
+        "lab|company|people)",
+        "Where a [GAN] would fail, it goes on.",
+    ),
+    Trigger(
+        "past",
+        "near",
+        "of (the|our|its|their) (previous|earlier|first|original|older|last|former) (paper|work|"
+        "version|release|year|system|study|edition)|(used|employed|run|deployed) (~ )?(so far|until"
+        " now|to date|in the past|before|today|at present)|in use (today|now|until|since|so far)",
+        "The [GAN] of the previous paper needed days.",
+    ),
+    Trigger(
+        "aside",
+        "sentence",
+        "^if you (~ )?(need|want|prefer|require|must|look|care)(?= [^.]{0,80} (instead|elsewhere|"
+        "wrong|better))",
+        "If you need edits, use a [diffusion model] instead.",
+    ),
+    Trigger(
+        "compared",
+        "comma",
+        "(others|everybody|everyone|most people|competitors|colleagues) (~ )?(use|uses|rely|relies|"
+        "employ|train|need|take|build|start|work|chose|choose|prefer|apply)|(equals?|equalled|"
+        "match(es|ed)?) (an?|any)|times the \\w+ of|(twice|half|thrice|double) the \\w+ of",
+        "Where others use a [GAN], we train a flow.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "(pictures|images|texts|data|clips|examples|samples|records|scenes|recordings) (that|"
+        "which)(?= (an?|the|several|other) [^,.;]{1,40} (made|drew|wrote|generated|produced|"
+        "synthesi[sz]ed|painted|rendered))|(rewards?|feedback|preferences|judgements|ratings|"
+        "supervision) (~ )?(come|comes|came|given|assigned|computed|provided) (~ )?(from|by)|"
+        "(text|prompts?|captions?|conditions?|requests?|instructions?|lyrics|queries|sentences) (is"
+        "|are) (read|parsed|processed|understood|represented) (~ )?(by|with)",
+        "Rewards come from a [language model].",
+    ),
+    Trigger(
+        "aside",
+        "clause",
+        "serve(s|d)? ((us|here|only|just|merely|there) )+as (~ )?(baselines?|controls?|references?|"
+        "anchors?|yardstick)",
+        "A [GAN] served us as a control.",
+    ),
+    Trigger(
+        "aside",
+        "sentence",
+        "^(the |an? |our |its )?((evaluation|safety|copyright|moderation|demo|reward|quality|"
+        "caption(s|ing)?|filtering|judging|toxicity) )+(networks?|models?|checkers?|filters?|page|"
+        "judges?|pipeline|module|stage|backend) (is|are|rely|relies|uses?|runs?|lets?|comes?|was|"
+        "were|also)|^see also|^not to be (mixed|confused)|(with|on|by) which we (evaluate|test|"
+        "compare|score|judge)|^(numbers|scores|results|figures) (for|of|by)",
+        "The safety checker is based on a [GAN].",
+    ),
+    Trigger(
+        "aside",
+        "clause",
+        "(that|which) (writes?|wrote|makes|made|supplies|provides?) the (captions|prompts|labels|"
+        "queries|questions)|we also (release|ship|provide|offer) (~ )?separately",
+        "Times exclude the [VAE] that writes the captions.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "(inherit|borrow|tak|adopt|copi|reus)\\w* (~ )?(pipeline|code|recipe|hyper ?parameters|"
+        "trick|idea|splits|evaluation|metrics?) (~ )?from",
+        "It inherits its data pipeline from a [GAN].",
+    ),
+    Trigger(
+        "aside",
         "question",
         "",
         "Is this a [GAN]?",

@@ -312,4 +312,10 @@ SCORES = (
         "The LogSumExp of the logits is an unnormalised log-density.",
         unless="experience replay",
     ),
+    Rule(
+        SCORE,
+        "regress(es|ed|ing)? (~ )?(tangent vectors?|displacements?|velocit(y|ies))",
+        14,
+        "A network regresses the tangent vectors.",
+    ),
 )  # fmt: skip
