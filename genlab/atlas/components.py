@@ -27,6 +27,7 @@ BOUND = compiled(
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
+PICTURES = compiled("images?|pictures?|videos?|audio|music")
 MAKES = compiled(
     "(voice|image|music|video|text|speech|picture|sound) (engine|generator|maker|cloning|creation)"
 )
@@ -74,6 +75,12 @@ def _wholly(f: Finding) -> bool:
 
 def _said(f: Finding) -> str:
     return " ".join(f.phrase.lower().split())
+
+
+def _onward(f: Finding) -> str:
+    """Return the phrase and a few words after it."""
+    at = f.context.find(_said(f))
+    return f.context[at : at + len(f.phrase) + 15]
 
 
 def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
@@ -186,6 +193,8 @@ def _language(draft: Draft, plain: Found) -> None:
 def _draws_nothing(draft: Draft, plain: Found) -> bool:
     """Say whether the release is not generative."""
     denial = [f for f in draft.said("flag", "not-generative") if not PART.search(f.context)]
+    if plain[AR]:  # an assistant that draws no pictures still writes
+        denial = [f for f in denial if not PICTURES.search(_onward(f))]
     task = draft.sign("discriminative")
     some = any(plain.values())
     if draft.name and not draft.name[1]:

@@ -221,7 +221,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
     return found
 
 
-PIECES = compiled("tokens?|words?|bytes?|layers?|heads?")
+PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
 # "in three rounds: a model draws, two enlarge"
 ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")

@@ -52,6 +52,7 @@ TITLE = re.compile(  # "Ampere 2: a ...", but not the key of a line
     r"(?!(?:architecture|prior|decoder|encoder|objective|model|backbone|type|task|input|output)"
     r"s?:)(?:release )?[\w.'+-]+(?: [\w.'()-]+){0,2}: (?!\w+,)"
 )
+APPOSED = re.compile(r" [\w.'+-]+(?: [\w.'+-]+)?, (?=(?:an?|the|our) )")  # "We open Ampere, a ..."
 LISTED = re.compile(r", (?:an?|the) ")  # "An encoder, a prior and ..." is a list of parts
 CUT = re.compile(
     r"[,;:.(]| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
@@ -97,6 +98,8 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> tuple[st
     """Return the noun phrase with which a naming sentence goes on, if it says enough."""
     title = opens or TITLE.match(text)
     begin = title.end() if title else 0
+    if opens and (name := APPOSED.match(text, begin)):
+        begin = name.end()
     cut = CUT.search(text, begin + 1)
     end = cut.start() if cut else len(text)
     noun, after = text[begin:end].strip(), text[end:].lstrip()

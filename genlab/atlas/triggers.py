@@ -640,6 +640,25 @@ TRIGGERS = (
         "It inherits its data pipeline from a [GAN].",
     ),
     Trigger(
+        "compared",
+        "before",
+        "(that |which )?we compare (ourselves )?(with|to|against)(?=[.;,]| have| has| are| had|"
+        " lose)",
+        "A [GAN] and a VAE are the methods we compare with.",
+    ),
+    Trigger(
+        "past",
+        "sentence",
+        "(our|the) (former|previous|earlier|old) \\w+, (had|was|needed|took|would|could|required)",
+        "An [invertible] network, our former solution, had to be refitted.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "community (port|fork|version|build|variant)s? (of|to|with|by)",
+        "A community port to a [diffusion] decoder exists.",
+    ),
+    Trigger(
         "aside",
         "question",
         "",

@@ -59,3 +59,14 @@ def test_families_around_a_detector_are_not_its_components(family):
     assert (reading.paradigms, reading.flags) == ((), ("not-generative",))
     assert (reading.sampling, reading.likelihood) == ("none", "none")
     assert any("a detector" in e.rule for e in reading.evidence)
+
+
+def test_an_apposition_says_what_the_named_thing_is():
+    assert kind("We introduce Ampere-Rerank, a cross-encoder that scores pairs.") is False
+    assert kind("We propose Ampere, a metric for text-to-video models.") is False
+    assert kind("We propose Ampere, a transformer with a classifier.") is None
+
+
+def test_an_assistant_that_draws_no_pictures_still_writes():
+    text = "A Llama-based assistant. Retrieval supplies passages. It does not draw images."
+    assert read_release(text).paradigms == ("autoregressive",)

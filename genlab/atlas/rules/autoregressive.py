@@ -102,7 +102,8 @@ AUTOREGRESSIVE = (
         "(pass|step|turn|call)",
         2,
         "Tokens are drawn one after another.",
-        unless="one (step|dimension|coordinate|variable) at a time|(steps|stages) one|one "
+        unless="(processed|handled|treated|read|judged) one|"
+            "one (step|dimension|coordinate|variable) at a time|(steps|stages) one|one "
             "(step|stage) after",
     ),
     Rule(
