@@ -29,6 +29,15 @@ def test_each_step_is_right_on_nineteen_of_twenty(half):
     assert {step: count for step, count in right.items() if count < 0.95 * n} == {}
 
 
+@pytest.mark.slow
+def test_what_it_reads_of_texts_that_no_rule_was_mended_on():
+    """The aim of nineteen of twenty is missed (docs/measurements.md has every error). The bound is
+    one text below the weakest step at the first look, 88 of 102: it keeps what was measured."""
+    n, right = accuracy("more_held_out")
+    assert n == 102
+    assert {step: count for step, count in right.items() if count < 87} == {}
+
+
 def test_an_error_names_release_step_expected_and_found():
     found = MEASURE["errors"]("practice")
     assert all(len(e) == 4 and e[0].startswith("p") and e[1] in STEPS for e in found)
