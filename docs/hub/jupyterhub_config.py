@@ -90,7 +90,7 @@ c.Spawner.http_timeout = 300
 
 # --- How much each may use: docs/hub/sizing.py derives these from what was measured.
 
-c.Spawner.mem_guarantee = "768M"
+c.Spawner.mem_guarantee = "832M"
 c.Spawner.mem_limit = "1536M"  # a cell that wants more is told that there is none
 c.Spawner.cpu_limit = 1
 
