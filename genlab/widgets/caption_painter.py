@@ -43,7 +43,7 @@ def caption_painter(
         row[0].set_ylabel(f"{side} x {side}")
     last: dict[tuple[str, float, int], Tensor] = {}
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def small_pictures(caption: str, w: float, seed: int) -> Tensor:
         """Drawn anew only when one of its own controls has moved."""
         if (caption, w, seed) not in last:
@@ -54,6 +54,7 @@ def caption_painter(
             )  # fmt: skip
         return last[caption, w, seed]
 
+    @torch.inference_mode()
     def update(prompt: str, w: float, s: float, seed: int) -> str:
         try:
             claims = read(prompt)

@@ -15,7 +15,7 @@ from ..oracles import Gaussian, GaussianMixture
 from ..score import cfg_eps, ddim_sample, exact_eps_model, tilted_density
 from .explorer import Explorer, explore
 
-N, LEVELS = 300, 80
+N, LEVELS = 300, 60
 GRID = torch.linspace(-7, 11, 1801, dtype=torch.float64)
 STD = 0.7  # of both classes
 SCALES = (0.0, 1.0, 2.0, 4.0, 7.0, 10.0)  # where the curves of the right panel are computed
@@ -100,6 +100,8 @@ def guidance() -> Explorer:
     here = right.axvline(1.0, color=RED, lw=1, ls="-")
     right.set(xlabel="guidance scale w", ylabel="unit of the data", xlim=(0, 10), ylim=(-0.4, 5.2))
     right.legend(loc="upper left", fontsize=8, ncols=2)
+    for ax in (left, right):
+        ax.locator_params(nbins=5)  # fewer numbers: they are most of the drawing
 
     def moments(found: Guided) -> tuple[float, ...]:
         mean = integrate(GRID * found.density, GRID)

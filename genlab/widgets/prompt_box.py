@@ -15,7 +15,7 @@ from ..course.figures import BLUE, ORANGE
 from ..systems.language_model import LanguageModel
 from .explorer import Explorer, explore
 
-N_BARS, N_NEW, LOG_2 = 10, 12, math.log(2)
+N_BARS, N_NEW, LOG_2 = 8, 10, math.log(2)
 
 
 def prompt_box(

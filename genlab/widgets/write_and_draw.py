@@ -13,7 +13,7 @@ from ..systems.caption_lm import FILL, IMAGE, IMAGE_TOKEN, LENGTH, VOCABULARY, w
 from ..systems.language_and_image import LanguageAndImage
 from .explorer import Explorer, explore
 
-STEPS = 8  # of the painter: two passes each when guided
+STEPS = 7  # of the painter: two passes each when guided
 GREY = "#BBBBBB"  # bars of words that the prompt gave
 
 
