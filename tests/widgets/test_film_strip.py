@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from genlab import widgets
+from genlab.systems import load_model
 from genlab.systems.text_to_video_models import Recipe, film_maker
 from genlab.widgets.film_strip import ALONE, SHARED, canvas
 
@@ -50,3 +51,14 @@ def test_frames_stand_side_by_side():
     torch.testing.assert_close(picture[:, :4], film[:, 0].permute(1, 2, 0))
     torch.testing.assert_close(picture[:, 5:], film[:, 1].permute(1, 2, 0))
     assert picture[:, 4].min() == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("motion", ["left", "right", "up", "down"])
+def test_so_few_steps_lose_no_motion(motion):
+    """The shipped model, three seeds: what is measured in the film is what the caption says."""
+    torch.set_default_dtype(torch.float32)
+    shipped = widgets.film_strip(load_model("text_to_video"), f"a red seven moving {motion}")
+    for seed in (1, 2, 3):
+        shipped.set(seed=seed)
+        assert f"Measured: moving {motion}." in shipped.text
