@@ -106,7 +106,8 @@ def _links(draft: Draft, here: set[str]) -> dict[str, str]:
         return {"exact": "an invertible generator keeps its density, whatever trained it"}
     if SCORE in here:
         links["indirect"] = "score-based: through the ODE or the chain's bound, at extra cost"
-        bounds = [f for f in draft.said("likelihood", "bound") if REPORTS.search(f.context)]
+        told = draft.said("likelihood", "bound") + draft.mentioned("likelihood", "bound")
+        bounds = [f for f in told if REPORTS.search(f.context)]
         if (bounds and not draft.sign("bound derived")) or "discrete-diffusion" in draft.flags:
             links["bound"] = "of this kind of diffusion a bound is reported"
         if "energy" in draft.objective or scalar(draft.sign("energy")):

@@ -23,7 +23,7 @@ JUDGES = Role(
     "a release that is called so, by its head noun, draws no samples",
     "(~ )?(embedd?ings?( models?| family)?|(?<!auto )(?<!text to )encoders?|retrievers?|"
     "rerankers?|classifiers?|detectors?|segmenters?|(optical flow|depth|pose|motion)( "
-    "estimators?| models?| networks?)?|metrics?|benchmarks?|data ?sets?|corpus|corpora|survey|"
+    "estimators?| models?| networks?)?|force ?fields?|(interatomic )?potentials?|metrics?|benchmarks?|data ?sets?|corpus|corpora|survey|"
     "questionnaire|(user|listening|perceptual) study|probes?|sparse auto ?encoders?|"
     "dictionaries|(reward|preference|detection|segmentation|recognition|classification|"
     "retrieval|embedding|ranking|guard|moderation) models?|(inference|serving|training) (engine|"

@@ -135,12 +135,13 @@ def _opening(text: str, end: int) -> int:
     own = re.compile(rf", (?:{OWN})\b")
     while comma > 0 and ITEM.match(text, comma) and not own.match(text, comma):
         after = text.find(", ", comma + 1)
-        if after < 0:
-            break
+        if after < 0:  # "No critic, flow or energy is trained."
+            return len(text) if DENIES.match(text) else comma
         comma = after
     return comma if comma > 0 else len(text)
 
 
+DENIES = re.compile(r"(?:[-*•+] )?(?:no|neither|not|without)\b")
 FRONT = re.compile(r"(?:in|unlike|while|whereas|where|compared|as|like|with|after|since|though)\b")
 
 

@@ -22,6 +22,9 @@ NOTHING = re.compile(
     r"available|required|included)|absent|removed|dropped|gone|retired|planned|"
     r"to follow|coming|0|-)(?=$|[ ]?[,;.(])"
 )
+PARENTHESES = re.compile(r"\([^()]{4,200}\)")
+RIVALS = re.compile(r"\((?:[a-z][\w.+ -]{1,30}:? [\d.]+ ?%?(?:, |; | and )?)+\)")  # "(Llama-3 8B: 78)"
+OWN_SUBJECT = re.compile(r"\((?:the|an?|our|its|we|this|that|it|all|both)\b")
 
 
 def scopes(sentence: str) -> list[tuple[int, int, str]]:
@@ -49,9 +52,18 @@ def scopes(sentence: str) -> list[tuple[int, int, str]]:
         else:
             for m in compiled(trigger.pattern).finditer(sentence):
                 if not any(a <= m.start() < b for a, b in shields):
-                    found.append((*reach_of(trigger.reach, sentence, m.start(), m.end()),
-                                  trigger.polarity))  # fmt: skip
+                    reach = reach_of(trigger.reach, sentence, m.start(), m.end())
+                    found.append((*_within(sentence, m.start(), reach), trigger.polarity))
+    found += [(*m.span(), "compared") for m in RIVALS.finditer(sentence) if "step" not in m.group()]
     return found + [(a, b, MENTION) for a, b in mentions(sentence)]
+
+
+def _within(sentence: str, start: int, reach: tuple[int, int]) -> tuple[int, int]:
+    """Keep the reach of a trigger in parentheses inside them, if they have a subject of their own."""
+    for m in PARENTHESES.finditer(sentence):
+        if m.start() < start < m.end() and OWN_SUBJECT.match(m.group()):
+            return max(reach[0], m.start()), min(reach[1], m.end())
+    return reach
 
 
 def polarity(sentence: str, start: int, end: int) -> str:

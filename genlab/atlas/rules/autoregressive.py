@@ -145,7 +145,7 @@ AUTOREGRESSIVE = (
         "above and to the left)",
         2,
         "Each sample is drawn given all previous ones.",
-        unless="(scenes|views|residual|sentence)",
+        unless="(scenes|views|residual|sentence|buffer|replay|chains)",
     ),
     Rule(
         AR,

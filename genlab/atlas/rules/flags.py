@@ -176,7 +176,8 @@ FLAGS = (
         "flag: not-generative",
         "(synthesi[sz]es?|generates?|draws?|samples?|produces?) none|(never|not) (writes?|draws?|"
         "generates?|produces?|makes?) (any|one|anything)|(includes?|"
-        "contains?|holds?|has|have|with) no (generator|sampler|decoder)|only scores|"
+        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|structures|"
+        "generative models?)|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,
         "It judges sound; it does not produce any.",

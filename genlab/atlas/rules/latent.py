@@ -127,7 +127,7 @@ LATENTS = (
     Rule(
         LATENT,
         "(in|on|of) (~ )?latent space|latents|(latent|spacetime) patches|latent (grid|"
-        "channels|video|frames|codes?|image|tokens|resolution|vectors?|noise)|\\d+ channel "
+        "channels|video|frames|codes?|image|tokens|resolution|vectors?)|\\d+ channel "
         "latents?|auto ?encoders?|(image|visual|video|audio) tokens",
         6,
         "It works on latents of 16 channels.",
@@ -185,7 +185,7 @@ LATENTS = (
         "nvae|vdvae|"
         "vampprior|soundstream|encodec|dac tokens|mimi|dc ae|kl f\\d+|f(8|16|32) (tokeni[sz]er|"
         "auto ?encoder)|"
-        "residual (vector )?quanti[sz]*|rvq|titok|scvi|free bits|amorti[sz]ed (inference|encoder)|"
+        "residual (vector )?quanti[sz]*|rvq|titok|scvi|free bits|"
         "(standard normal|learned|hierarchical) prior (~ )?decod*|top down (path|network|pass)|"
         "stochastic layers|deep (ladder|hierarchical) latent*",
         5,

@@ -69,7 +69,7 @@ OBJECTIVES = (
         14,
         "A student is distilled from it.",
         unless=(
-            "student (t|decoder)|no distillation|student from last|(for|by|to) (our |the |high "
+            "student (t|decoder)|no distillation|distillation (data|sets?|examples|corpus)|self distillation (data|features)|student from last|(for|by|to) (our |the |high "
             "school |my |phd |university "
             ")*(students|teachers)|student ~ (course|essay|project)|moving average teacher|"
             "teacher forc*|score distillation sampling|distilled (water|knowledge from "

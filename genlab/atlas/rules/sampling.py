@@ -21,7 +21,7 @@ SIGNS = (
     ),
     Rule(
         "sign: no softmax",
-        "(no|without|instead of) (an? |the )?(softmax|cross entropy)|cross entropy (~ "
+        "(no|without|instead of|in place of|replac* ~) (an? |the )?(softmax|cross entropy)|cross entropy (~ "
         ")?gone|(tokens|pieces) are continuous|place of the softmax",
         14,
         "The tokens are continuous; there is no softmax.",
@@ -265,7 +265,7 @@ SIGNS = (
         ")?((per|a|in (one|each|every|a single|the same)|at (each|every)|every|each|with "
         "(each|every)|for each) (~ )?(pass|step|position|call|round|forward)|ahead|at once|"
         "at a time|simultaneous*|together|in parallel)|multi ?token (prediction|decoding|"
-        "heads?)|(extra|additional|several|four|multiple|output|decoding|medusa|parallel|"
+        "heads?)|(?<!as )(extra|additional|several|four|multiple|output|decoding|medusa|parallel|"
         "lookahead|future) (~ )?heads?|medusa|eagle|jacobi|look ?ahead|guess* (~ )?(verif*|"
         "check*|accept*)|(verif*|check*|accept*) (~ )?(in (one|a single|the next) pass|in "
         "parallel|guesses|drafts?|most of the time)|(next|coarser|finer|whole|each) (~ "
@@ -361,7 +361,7 @@ SIGNS = (
         "token (loss|cross entropy|prediction)|(types?|"
         "categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ )?at "
         "random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
-        "categor*|symbols?|entries|graph)",
+        "categor*|symbols?|entries|graph|labels)",
         12,
         "All codes start hidden.",
         unless="auto ?encod*|masked language model|jacobi|self supervised|draft*|speculat*",
@@ -417,7 +417,9 @@ SIGNS = (
     ),
     Rule(
         "sign: optimisation",
-        "(gradient|descent) (~ )?with respect to (the|its) (~ )?(pixels|image|picture|scene|"
+        "(every|each) (~ )?(is|needs|takes) a (new|fresh|separate) (~ )?(descent|optimi[sz]ation)|"
+        "(adjusted|optimi[sz]ed|updated|changed) by (~ )?(backpropagat*|gradient descent|"
+        "descent) (~ )?through|(gradient|descent) (~ )?with respect to (the|its) (~ )?(pixels|image|picture|scene|"
         "waveform)|(every|each) (~ )?(picture|image|scene|sample|output|result) is (a new|an) "
         "optimi[sz]ation",
         15,

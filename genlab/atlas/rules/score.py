@@ -93,7 +93,7 @@ SCORES = (
         11,
         "Trained by denoising score matching.",
         unless=(
-            "ranked probability|probability score|musical scores?|score (network|function)? ?(is|"
+            "(normal|z|quality|similarity|confidence) scores|ranked probability|probability score|musical scores?|score (network|function)? ?(is|"
             "are)? ?not|clip score|symbolic "
             "score|credit score|test score|film score|score (of|in) the (match|game)"
         ),
@@ -247,7 +247,7 @@ SCORES = (
         SCORE,
         "(types?|categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ "
         ")?at random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
-        "categor*|symbols?|entries|graph)",
+        "categor*|symbols?|entries|graph|labels)|noise is (applied|added) by a markov chain",
         12,
         "Atom types change at random.",
         unless="classifier|denoising auto ?encoder|augment*",
