@@ -117,7 +117,11 @@ def promoted(found: list[Finding]) -> list[Finding]:
         return [_asserted(f) if f.rule.says in DRAWERS and not f.rule.hint else f for f in found]
     if plain or tasks > 2 or any(f.rule.says in ELSEWHERE and f.asserted for f in found):
         return found
-    return [f if described and not f.rule.hint else _asserted(f) for f in found]
+    hinted = {f.value for f in found if f.axis == "paradigm" and f.asserted}
+    return [
+        f if described and not f.rule.hint and f.value not in hinted else _asserted(f)
+        for f in found
+    ]
 
 
 def _pieces(found: list[Finding]) -> bool:

@@ -205,7 +205,8 @@ TRIGGERS = (
         "tools|networks|outputs|proposals|attempts|efforts|solutions|engines|entries|"
         "submissions)|methods that|systems that|approaches that|models that had|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
-        "traditionally|^so far|to date|hitherto|until now",
+        "traditionally|^so far|to date|hitherto|until now|(models|methods|approaches|systems|"
+        "networks) (so far|to date|until now|still)",
         "Most image models use [diffusion].",
     ),
     Trigger(
@@ -657,6 +658,13 @@ TRIGGERS = (
         "after",
         "community (port|fork|version|build|variant)s? (of|to|with|by)",
         "A community port to a [diffusion] decoder exists.",
+    ),
+    Trigger(
+        "compared",
+        "comma",
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*) (?=(standard |vanilla "
+        "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
+        "It accelerates [autoregressive] decoding by up to 64 times.",
     ),
     Trigger(
         "aside",

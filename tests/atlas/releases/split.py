@@ -19,7 +19,20 @@ TWINS = {  # the same public system in the words of both authors of `more`: neve
     "h052": "g072", "h054": "g051", "h058": "g010", "h071": "g022", "h075": "g020", "h081": "g057",
     "h083": "g049", "h090": "g089", "h094": "g086", "h099": "g003",
 }  # fmt: skip
-FIELDS = ("id", "kind", "traits", "paradigms", "objective", "sampling", "likelihood", "flags")
+RETOLD_TWINS = dict(  # the same, among the eight authors of `retold`: the first goes where the second goes
+    pair.split(":")
+    for pair in (
+        "j060:j003 j063:j003 k064:k007 k069:k008 p925:j030 q022:p919 q031:p963 q052:p953 "
+        "q066:j065 q070:p944 s021:k007 s022:k009 s044:k056 s050:q068 s052:k052 s054:n051 "
+        "s060:q048 t001:n050 t002:n057 t003:s043 t004:k052 t005:j033 t010:p959 t014:k053 "
+        "t019:q055 t022:m027 t023:j038 t024:j068 t025:j034 t026:j035 t027:m026 t028:s037 "
+        "t029:p941 t030:n035 t031:k007 t032:p961 t034:p942 t037:p933 t039:m041 t040:n033 "
+        "t041:j056 t048:m016 t050:j065 t052:p921 t053:p902 t055:p924 t057:k004 t059:q048 "
+        "t060:j009 t061:k023 t064:q051 t068:q049 t070:j020 "
+    ).split()
+)
+FIELDS = ("id", "system", "kind", "traits", "paradigms", "objective", "sampling", "likelihood",
+          "flags")  # fmt: skip
 
 
 def stratum(release):
@@ -27,25 +40,36 @@ def stratum(release):
     return [release[name] for name in ("flags", "paradigms", "traits", "kind")]
 
 
-def split(releases):
+def author(release):
+    """Return the letters of a release's id."""
+    return release["id"].rstrip("0123456789")
+
+
+def split(releases, stratum=stratum):
     """Return both halves: neighbours by stratum, in shuffled order, go to different halves."""
     chance = random.Random(SEED)
     order = chance.sample(sorted(releases, key=lambda r: r["id"]), len(releases))
     order.sort(key=stratum)
-    pairs = [chance.sample(order[i : i + 2], 2) for i in range(0, len(order), 2)]
-    return tuple(sorted(half, key=lambda r: r["id"]) for half in zip(*pairs, strict=True))
+    two = [order[i : i + 2] for i in range(0, len(order), 2)]
+    pairs = [chance.sample(pair, len(pair)) for pair in two]
+    halves = [pair[0] for pair in pairs], [pair[1] for pair in pairs if len(pair) == 2]
+    return tuple(sorted(half, key=lambda r: r["id"]) for half in halves)
 
 
-def split_with_twins(releases):
-    """Return both halves; of two releases in `TWINS` the second goes where the first goes."""
-    by_id = {r["id"]: r for r in releases}
-    halves = split([r for r in releases if r["id"] not in TWINS.values()])
+def split_with_twins(releases, twins, stratum=stratum):
+    """Return both halves; a release that is a twin of another goes where that one goes."""
+    halves = split([r for r in releases if r["id"] not in twins], stratum)
+    here = [{r["id"] for r in half} for half in halves]
     return tuple(
-        sorted(
-            half + [by_id[TWINS[r["id"]]] for r in half if r["id"] in TWINS], key=lambda r: r["id"]
-        )
-        for half in halves
+        sorted((r for r in releases if twins.get(r["id"], r["id"]) in ids), key=lambda r: r["id"])
+        for ids in here
     )
+
+
+def split_retold(releases):
+    """Return the open half of `retold`, and the other half in two lots; labels play no part."""
+    known, other = split_with_twins(releases, RETOLD_TWINS, author)
+    return known, *split_with_twins(other, RETOLD_TWINS, author)
 
 
 def read(name):
@@ -55,7 +79,8 @@ def read(name):
 
 def as_toml(release):
     """Return one release as a TOML table."""
-    lines = [f"{name} = {json.dumps(release[name])}" for name in FIELDS]
+    fields = [name for name in FIELDS if name in release]
+    lines = [f"{name} = {json.dumps(release[name], ensure_ascii=False)}" for name in fields]
     return "\n".join(["[[release]]", *lines, f'text = """\n{release["text"]}"""', ""])
 
 
