@@ -11,24 +11,42 @@ from .text import Sentence
 PRESENTS = Role(
     "naming",
     "how a sentence begins that names the release",
-    "((in this (paper|work|report|article)|here|today) )?we (present|introduce|release|describe|"
-    "propose|publish|build|open|share|contribute|train|collect|are (releasing|opening|"
-    "publishing))|(this|the) (repository|repo|package|release|project|library|page|card|model|"
-    "paper|work) (is|contains|holds|provides|presents|introduces|describes|ships)|this is|"
+    "((in this (paper|work|report|article|note|post|release)|here|today|to this end|towards this "
+    "end|therefore|hence|thus|accordingly|together with \\w+( \\w+){0,5}|from this|in response|now)? )?"
+    "(we|i) ((therefore|thus|hence|here|now|then|instead|first|have|proudly|are|set out|are "
+    "(pleased|happy|proud|excited)|aim|set|to|out) )*(present|introduce|release|describe|"
+    "propose|publish|build|built|open|share|contribute|train|collect|develop|developed|derive|"
+    "design|designed|construct|constructed|create|created|curate|curated|compile|compiled|announce|"
+    "launch|offer|add|releasing|launching|announcing|introducing|presenting|sharing|"
+    "opening|publishing|after)( here)?|(this|the) ((present|main|technical|core|first) )*(repository|"
+    "repo|package|release|project|library|page|card|model|paper|work|note|report|article|post|"
+    "contribution) (is|contains|holds|"
+    "provides|presents|introduces|describes|ships|proposes|reports|surveys|reviews|collects)|this "
+    "is|here is|"
     "introducing|meet|announcing|presenting",
     "[We present] a detector.",
 )
 JUDGES = Role(
     "what draws nothing",
     "a release that is called so, by its head noun, draws no samples",
-    "(~ )?(embedd?ings?( models?| family)?|(?<!auto )(?<!text to )encoders?|retrievers?|"
-    "rerankers?|classifiers?|detectors?|segmenters?|(optical flow|depth|pose|motion)( "
-    "estimators?| models?| networks?)?|force ?fields?|(interatomic )?potentials?|metrics?|benchmarks?|data ?sets?|corpus|corpora|survey|"
+    "(~ )?(embedd?ings?( models?| family)?|(?<!auto )(?<!text to )encoders?|dual encoder|"
+    "retrievers?|"
+    "rerankers?|classifiers?|detectors?|segmenters?|recogni[sz]ers?|scorers?|checkers?|"
+    "trackers?|parsers?|(optical flow|depth|pose|motion)( "
+    "estimators?| models?| networks?)?|force ?fields?|(interatomic )?potentials?|metrics?|"
+    "benchmarks?|benchmark (suites?|platforms?|data ?sets?|collections?)|data ?sets?|corpus|"
+    "corpora|survey|leader ?boards?|arena|lists?|catalogu?es?|tutorials?|"
+    "taxonomy|criterion|criteria|tests?|assessments?|audits?|"
     "questionnaire|(user|listening|perceptual) study|probes?|sparse auto ?encoders?|"
-    "dictionaries|(reward|preference|detection|segmentation|recognition|classification|"
-    "retrieval|embedding|ranking|guard|moderation) models?|(inference|serving|training) (engine|"
-    "librar(y|ies)|runtime|stack|framework)|tokeni[sz](er|ation) librar(y|ies)|taxonomy|"
-    "leaderboard|test (suite|set)|attack|watermark(ing)?( scheme| method)?)",
+    "dictionaries|(reward|preference|detection|detector|segmentation|recognition|classification|"
+    "classifier|identification|verification|attribution|regression|alignment evaluation|asr|ocr|"
+    "retrieval|embedding|ranking|guard|moderation|scoring|speech to text|"
+    "transcription|evaluation|metric|verifier) (models?|networks?|model series|framework|suite|"
+    "tool|toolkit|platform|method|pipeline|service|head)|"
+    "(inference|serving|training|tracking|monitoring|observability|annotation|labell?ing|"
+    "orchestration|experiment) (engine|librar(y|ies)|runtime|stack|framework|platform|tool)|"
+    "tokeni[sz](er|ation) librar(y|ies)|sub ?word tokeni[sz]er( and detokeni[sz]er)?|"
+    "test (suite|set)|evaluation (code|harness)|attack|watermark(ing)?( scheme| method)?)",
     "[a detector]",
 )
 PURPOSE = Role(
@@ -38,6 +56,48 @@ PURPOSE = Role(
     "(sequence |token )?labell?ing|feature extraction|reranking|moderation)",
     "A language model [for retrieval].",
 )
+DOES = Role(
+    "task",
+    "a method, a tool or a platform that is there for such a task draws nothing",
+    "((?<!a )for|to|that|which|aims? (to|at)|aimed at|and|is able to|can|does|built (for|to)|designed (for|to)|trained "
+    "(for|to)|,) (be used (for|to) )?((to|can|automatically|reliably|efficiently|robustly|jointly|"
+    "effectively|the|a|"
+    "an|whether|both|automatic|automated|unified|accurate) )*"
+    "(detect(s|ing)?|recogni[sz](es?|ing)|classif(y|ies|ying)|segment(s|ing)|identify(ing)?|"
+    "identifies|attribut(es?|ing)|distinguish(es|ing)?|separat(es?|ing) real|tell(s|ing)? "
+    "(apart|whether|which|real|whose)|decid(es?|ing) (whether|if|which)|"
+    "evaluat(es?|ing)|assess(es|ing)?|benchmark(s|ing)?|compar(es?|ing)|"
+    "rank(s|ing)?|rerank(s|ing)?|retriev(es?|ing)|monitor(s|ing)?|"
+    "judg(es?|ing)|moderat(es?|ing)|embed(s|ding)|track(s|ing)|transcrib(es?|ing)|"
+    "watermark(s|ing)?|verif(y|ies|ying) (whether|speakers?|identit\\w+)|diagnos(es?|ing)|"
+    "visuali[sz](es?|ing)|interpret(s|ing)?|audit(s|ing)?|annotat(es?|ing)|spot(s|ting)?|"
+    "tun(es?|ing) hyper ?parameters|measur(es?|ing) (how|the|whether)|"
+    "predict(s|ing)? (~ )?(scores?|ratings?|preferences?|properties|energies|forces|affinit\\w+|"
+    "structures?|opinions?|toxicity|quality)|"
+    "((?!of|in|for|with|to|on|generat\\w+|synthe\\w+|augment\\w+|improv\\w+|text)[\\w-]+ "
+    "){0,3}?(detection|recognition|"
+    "classification|segmentation|identification|attribution|evaluation|assessment|"
+    "benchmarking|retrieval|tracking|observability|life ?cycle|forensics|moderation|serving|"
+    "inference engine|annotation|reranking|scoring|verification|unfolding|interpretability))",
+    "A method [to detect] deepfakes.",
+)
+OPEN = Role(
+    "open head noun",
+    "a release that is called so draws nothing if it is there for such a task",
+    "(~ )?(models?|networks?|methods?|tools?|toolkits?|toolbox|platforms?|frameworks?|librar(y|ies)|"
+    "packages?|suites?|systems?|services?|software|approach|pipelines?|techniques?|algorithms?|"
+    "procedures?|architectures?|transformers?|measures?|scores?|representations?|engines?|apps?|"
+    "plug ?ins?|index|statistics?|code|repository|collections?|project|agent|version)",
+    "[a research method] to detect fakes",
+)
+FAMILIES = Role(
+    "family named",
+    "a head noun that names how something is generated is not taken for a judge by its purpose",
+    "gans?|\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
+    "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
+    "samplers?|probabilistic|normali[sz]ing",
+    "a [diffusion] model",
+)
 PAINTS = Role(
     "what makes something",
     "a release that is called so makes pictures or the like",
@@ -45,18 +105,55 @@ PAINTS = Role(
     "song|film|3d) (models?|generators?|engines?|makers?)",
     "[an image model]",
 )
-KINDS = (PRESENTS, JUDGES, PURPOSE, PAINTS)
-# "Ampere is a ..."
-COPULA = re.compile(r"[\w.'+-]+(?: [\w.'+-]+)? (?:is|are) (?=(?:an?|our|the) )")
+TASK = Role(
+    "task line",
+    "the key and value of a line that gives a task which draws nothing",
+    "(pipeline tag|model type|type|task|tasks|kind|purpose|primary use|intended use|output|"
+    "outputs|direct use|use|what it is)"
+    ": (~ )?((text|image|token|audio|video|sequence|multi label|binary)? ?(classification|"
+    "identification)|classifiers?|feature extraction|automatic speech recognition|speech "
+    "recognition|object detection|(image |instance |semantic )?segmentation|depth estimation|"
+    "sentence similarity|embedd?ings?|zero shot \\w+ classification|reward models?|rerank\\w+|"
+    "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?)",
+    "[task: image classification]",
+)
+ACTS = Role(
+    "act of a judge",
+    "what a named release does, if it draws nothing",
+    "(detects?|recogni[sz]es?|classif(y|ies)|segments|identifies|attributes|embeds|ranks|scores|"
+    "grades|transcribes|evaluates|judges|retrieves|tracks|measures|assesses|benchmarks|"
+    "labels|tags|flags)|(does|performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
+    "segmentation|retrieval|tracking|identification|evaluation)|can be used for (identifying|"
+    "detecting|classifying|recogni[sz]ing|evaluating|retrieving|segmenting|ranking|scoring)",
+    "Ampere [detects] fakes.",
+)
+WORK = Role(
+    "work in a title",
+    "the gerund of a title, or its beginning, that says what a release does which draws nothing",
+    "(on |how to |a |the |towards |toward )?(~ )?(detecting|benchmarking|evaluating|"
+    "assessing|identifying|classifying|"
+    "recogni[sz]ing|attributing|ranking|spotting|measuring|auditing|segmenting|retrieving|"
+    "transcribing|fingerprinting|probing|interpreting)",
+    "Ampere: [detecting] fakes",
+)
+KINDS = (PRESENTS, JUDGES, PURPOSE, DOES, OPEN, FAMILIES, PAINTS, TASK, ACTS, WORK)
+NAME = r"[\w.'+/-]+(?: (?!is |are |we |that |which )[\w.'+/-]+){0,3}"
+# "Ampere is a ...", "Ampere-2B and Ampere-8B are two ..."
+COPULA = re.compile(
+    rf"{NAME}(?: \([^()]*\))? (?:is|are) (?:both )?(?=(?:an?|our|the|two|three|four) )"
+)
 TITLE = re.compile(  # "Ampere 2: a ...", but not the key of a line
     r"(?!(?:architecture|prior|decoder|encoder|objective|model|backbone|type|task|input|output)"
     r"s?:)(?:release )?[\w.'+-]+(?: [\w.'()-]+){0,2}: (?!\w+,)"
 )
-APPOSED = re.compile(r" [\w.'+-]+(?: [\w.'+-]+)?, (?=(?:an?|the|our) )")  # "We open Ampere, a ..."
+APPOSED = re.compile(  # "We open Ampere, a ...", "We open Ampere (AMP), a ..."
+    r" [\w.'+-]+(?: [\w.'+-]+){0,5}(?: \([^()]*\))?, (?=(?:an?|the|our) )"
+)
+ASIDE = re.compile(rf"(?P<name>{NAME})(?: \([^()]*\))?, (?=an? [^,]{{3,60}}, \w)")  # "Ampere, a ..., was"
 LISTED = re.compile(r", (?:an?|the) ")  # "An encoder, a prior and ..." is a list of parts
 CUT = re.compile(
-    r"[,;:.(]| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
-    r"using|and|at|via|pre-?trained|fine-?tuned)\b|$"
+    r"[,;:.(!]| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
+    r"using|and|at|via|as|pre-?trained|fine-?tuned|designed|aimed|capable|able|against|under)\b|$"
 )
 FINITE = re.compile(  # what is said about something, not what something is called
     r"\b(?:is|are|was|were|has|have|had|can|form|we|our|us|it|they|do|does|there|\w+(?<!s)(?<!u)s "
@@ -65,6 +162,22 @@ FINITE = re.compile(  # what is said about something, not what something is call
 )
 FIRST = 3  # sentences, among which a naming one is looked for; the first may be a bare title
 BARE = 6  # words: a shorter first sentence without a comma is a title
+FORMAL = re.compile(  # headings and lines before a card says what it is about
+    r"(?:>|\||---|```|model card\b|model (?:details|description|information|overview|summary)|"
+    r"(?:\d+\. )?(?:description|introduction|overview|abstract|what is it\??|summary|uses?|direct use|"
+    r"about|news|update|license|licence|language|library[ _]name|pipeline[ _]tag|tags|base[ _]model|"
+    r"developed by|parent model|author|date|version|datasets?|important)\b:?[^.]{0,60}$|!|\[|more "
+    r"information needed)"
+)
+LATE = re.compile(  # beyond the first sentences "we release the data" names no release
+    r"[^,]*\b(?:present|introduce|describe|propose|develop(?:ed)?|derive|design(?:ed)?|build|built|"
+    r"construct(?:ed)?|announc(?:e|ing)|launch(?:ing)?|offer|is|are|add)\b[^,]*?$"
+)
+CREATES = re.compile(
+    r"\b(?:generat|design|writ|paint|compos|synthesi|draw|sampl|render|creat|imagin|invent)\w*"
+)
+KIND_OF = re.compile(r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|set|suite|collection|class) of ")
+SUBJECT = re.compile(r"(?:this model|the model|it|this release|this tool) (?:is (?=an? )|(?=\w))")
 
 
 def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
@@ -82,16 +195,60 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         >>> [named(sentences(t)) for t in ("We present a detector of GAN images.", "A GAN.")]
         [('a detector', False), None]
     """
-    titled = True
-    for sentence in sentences[:FIRST]:
-        text = sentence.text.lstrip("-*•+ ")
-        opens = PRESENTS.finds.match(text) or COPULA.match(text)
+    texts = [s.text.lstrip("-*•+# ") for s in sentences]
+    titled, name, seen, said = True, "", 0, False
+    for text in texts:
+        if line := TASK.finds.match(text):
+            return line.group(), False
+        if seen and FORMAL.match(text):
+            continue
+        seen += 1
+        opens = PRESENTS.finds.match(text) or _copula(text, name, seen)
+        if seen > FIRST and (said or not opens):
+            said = said or bool(opens)
+            continue
+        if opens and seen > FIRST and not LATE.fullmatch(opens.group()):
+            continue
         plain = not FINITE.search(text)
-        fragment = titled and plain and not opens
+        fragment = titled and plain and not opens and seen <= FIRST
         titled = titled and plain and ":" not in text and len(text.split()) <= BARE
-        if (opens or fragment) and (what := _what(text, opens, fragment=fragment)):
-            return what
+        name = name or (_title(text) if seen == 1 else "")
+        what = _what(text, opens, fragment=fragment) if opens or fragment else None
+        if what := what or _acts(text, name, seen):
+            if seen <= FIRST or not what[0].startswith(("the ", "our ", "its ")):
+                return what
+        said = said or bool(opens and "report" not in opens.group())
     return None
+
+
+def _title(text: str) -> str:
+    """Return the first word of a text's name, if it opens with one."""
+    word = re.match(r"(?:model card (?:for|of|-) |the )?([\w.+-]+)", text)
+    return word[1] if word else ""
+
+
+def _copula(text: str, name: str, seen: int) -> re.Match[str] | None:
+    """Match the beginning of a sentence that says what the release is."""
+    own = seen <= FIRST or (name and text.startswith(name))
+    return (COPULA.match(text) if own else None) or None
+
+
+def _acts(text: str, name: str, seen: int) -> tuple[str, bool] | None:
+    """Return what the named release does, if a sentence says so and such a thing draws nothing."""
+    if seen <= FIRST and (aside := ASIDE.match(text)) and _judges(
+        noun := text[aside.end() :].split(",")[0]
+    ):
+        return noun, False
+    subject = SUBJECT.match(text) if seen > 1 else None
+    begin = subject.end() if subject else 0
+    if not subject and name and seen > 1 and (own := re.match(rf"{re.escape(name)}[\w.'-]* ", text)):
+        begin = own.end()
+    act = ACTS.finds.match(text, begin) if begin else None
+    if act and not CREATES.search(text, act.end()):
+        return text[: act.end()], False
+    head = TITLE.match(text) if seen == 1 else None
+    work = WORK.finds.match(text, head.end() if head else 0) if seen == 1 else None
+    return (work.group(), False) if work else None
 
 
 def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> tuple[str, bool] | None:
@@ -100,13 +257,20 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> tuple[st
     begin = title.end() if title else 0
     if opens and (name := APPOSED.match(text, begin)):
         begin = name.end()
+    begin += len(several[0]) if (several := KIND_OF.match(text[begin:].lstrip())) else 0
     cut = CUT.search(text, begin + 1)
     end = cut.start() if cut else len(text)
     noun, after = text[begin:end].strip(), text[end:].lstrip()
     part = fragment and (LISTED.match(text, end) or after.startswith(("trained", ":")))
-    if not part and (_judges(noun) or PURPOSE.finds.match(after)):
+    if not part and (_judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
     return (noun, True) if PAINTS.finds.fullmatch(noun) else None
+
+
+def _task(noun: str, after: str) -> bool:
+    """Say whether an open head noun is followed by a task that draws nothing."""
+    known = FAMILIES.finds.search(noun.replace("-", " "))
+    return bool(not known and OPEN.finds.fullmatch(noun) and DOES.finds.match(after))
 
 
 def _judges(noun: str) -> bool:
