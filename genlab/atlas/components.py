@@ -202,7 +202,7 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
     if not denial and len({f.sentence for f in task}) < 2 and (draft.name or draft.sign("makes")):
         return False  # what makes pictures may well have a filter
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
-    makes = any(MAKES.search(f.context) for f in draft.findings)
+    makes = draft.sign("makes") or any(MAKES.search(f.context) for f in draft.findings)
     subject = [f for f in draft.sign("draws nothing") if f.sentence < 2]
     at = {f.sentence for f in subject}
     others = any(f.sentence not in at for found in plain.values() for f in found)
