@@ -36,6 +36,7 @@ LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denois*|energy based|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
 )
+ABILITY = compiled("cannot|cannot: \\w+|not (generate|sample|draw|write|produce|create)")
 GUESSES = compiled("draft*|speculat*|verif*|ahead|accepts?")
 
 
@@ -197,6 +198,8 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         denial = [f for f in denial if not PICTURES.search(_onward(f))]
     task = draft.sign("discriminative")
     some = any(plain.values())
+    if some and draft.sign("makes"):  # "text it cannot generate" is said of a maker of sounds
+        denial = [f for f in denial if not ABILITY.match(_said(f))]
     if draft.name and not draft.name[1]:
         return _nothing(draft, f"it calls itself: {draft.name[0]}")
     if not denial and len({f.sentence for f in task}) < 2 and (draft.name or draft.sign("makes")):

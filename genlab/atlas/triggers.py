@@ -118,6 +118,14 @@ TRIGGERS = (
     ),
     Trigger(
         "negated",
+        "after",
+        "(statistic|kernel|mmd|divergence|distance|discrepancy|metric|score|rule|formula|test|"
+        "features?) (~ )?(plays?|takes?|takes over|fills?|assumes?|serves in) the (role|place|part|"
+        "job|seat) of",
+        "The statistic plays the role of the [discriminator].",
+    ),
+    Trigger(
+        "negated",
         "word after",
         "non",
         "A non-[autoregressive] network.",
