@@ -176,7 +176,7 @@ LATE = re.compile(  # beyond the first sentences "we release the data" names no 
 CREATES = re.compile(
     r"\b(?:generat|design|writ|paint|compos|synthesi|draw|sampl|render|creat|imagin|invent)\w*"
 )
-KIND_OF = re.compile(r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|set|suite|collection|class) of ")
+KIND_OF = re.compile(r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|(?<!data )(?<!test )set|suite|collection|class) of ")
 SUBJECT = re.compile(r"(?:this model|the model|it|this release|this tool) (?:is (?=an? )|(?=\w))")
 
 

@@ -247,7 +247,7 @@ FLAGS = (
         ")?(images?|pictures?|clips?|videos?|films?|songs?|tracks?|music|speech|voices?|sounds?|"
         "texts?|stories|molecules?|designs?|portraits?|photos?|photographs?|backdrops?|scenes?|"
         "meshes|samples|proteins?|layouts?|avatars?|conformations?|drawings?|variations?|levels|"
-        "halves|continuations?|melodies|ensembles?|stochastic|trajectories|animations?)|over ?sampl(ing|er|ers)|"
+        "halves|continuations?|melodies|ensembles?|stochastic|trajectories|(amino acid |new |random )sequences?|crystals|materials|peptides|antibodies|animations?)|over ?sampl(ing|er|ers)|"
         "(ensembles?|members|draws?) (~ )?(generated|sampled|drawn)|(sampled|stochastic|generated) (~ )?"
         "(forecasts?|members)|image animation|(runs|needed|used) once (per|for (each|every)) (picture|"
         "image|sample|clip|photo)|turns? noise (into|to)",
@@ -255,6 +255,13 @@ FLAGS = (
         "It creates clips of up to 20 seconds.",
         hint=True,
         unless="benchmark|data set|dataset|(\\d+|several|many|various) text to|systems|detect*",
+    ),
+    Rule(
+        "flag: outside-map",
+        "between (~ )?(samples?|points?|rows?|records?|examples?) && nearest neighbou?rs?",
+        15,
+        "New rows lie between a sample and one of its nearest neighbours.",
+        unless="distance between|classif*|retriev*|similarity",
     ),
     Rule(
         "flag: outside-map",
