@@ -127,7 +127,7 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     if any(plain[p] for p in (AR, LATENT, ADV)) and all(_amount(f) for f in plain[SCORE]):
         plain[SCORE] = []  # "the energies" of what is generated
     if plain[FLOW]:  # an energy that is given is a target; one last denoising step is a detail
-        given = all("energy" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
+        given = all("energ" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
         if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
             plain[SCORE] = []
     pushed = draft.said("objective", "change-of-variables") and plain[FLOW]

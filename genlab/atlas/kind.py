@@ -11,8 +11,8 @@ from .text import Sentence
 PRESENTS = Role(
     "naming",
     "how a sentence begins that names the release",
-    "((in this (paper|work|report|article|note|post|release)|here|today|to this end|towards this "
-    "end|therefore|hence|thus|accordingly|together with \\w+( \\w+){0,5}|from this|in response|now)? )?"
+    "((?!that|which|as|than|where|when|while|if|also|further|finally|additionally|moreover|"
+    "furthermore|lastly|second|secondly|addition|besides|what|they|you)[\\w',]+ ){0,10}?"
     "(we|i) ((therefore|thus|hence|here|now|then|instead|first|have|proudly|are|set out|are "
     "(pleased|happy|proud|excited)|aim|set|to|out) )*(present|introduce|release|describe|"
     "propose|publish|build|built|open|share|contribute|train|collect|develop|developed|derive|"
@@ -71,10 +71,12 @@ DOES = Role(
     "judg(es?|ing)|moderat(es?|ing)|embed(s|ding)|track(s|ing)|transcrib(es?|ing)|"
     "watermark(s|ing)?|verif(y|ies|ying) (whether|speakers?|identit\\w+)|diagnos(es?|ing)|"
     "visuali[sz](es?|ing)|interpret(s|ing)?|audit(s|ing)?|annotat(es?|ing)|spot(s|ting)?|"
-    "tun(es?|ing) hyper ?parameters|measur(es?|ing) (how|the|whether)|"
+    "tun(es?|ing) hyper ?parameters|comput(es?|ing) (~ )?(fid|kid|metrics?|scores?|distances?|"
+    "precision|perplexity|similarit\\w+)|inspect(s|ing)?|explain(s|ing)?|debug(s|ging)?|extract(s|ing)? "
+    "(~ )?(features|training)|measur(es?|ing) (how|the|whether)|"
     "predict(s|ing)? (~ )?(scores?|ratings?|preferences?|properties|energies|forces|affinit\\w+|"
     "structures?|opinions?|toxicity|quality)|"
-    "((?!of|in|for|with|to|on|generat\\w+|synthe\\w+|augment\\w+|improv\\w+|text)[\\w-]+ "
+    "((?!(of|in|for|with|to|on|generat\\w+|synthe\\w+|augment\\w+|improv\\w+|text)\\b)[\\w-]+ "
     "){0,3}?(detection|recognition|"
     "classification|segmentation|identification|attribution|evaluation|assessment|"
     "benchmarking|retrieval|tracking|observability|life ?cycle|forensics|moderation|serving|"
@@ -87,7 +89,7 @@ OPEN = Role(
     "(~ )?(models?|networks?|methods?|tools?|toolkits?|toolbox|platforms?|frameworks?|librar(y|ies)|"
     "packages?|suites?|systems?|services?|software|approach|pipelines?|techniques?|algorithms?|"
     "procedures?|architectures?|transformers?|measures?|scores?|representations?|engines?|apps?|"
-    "plug ?ins?|index|statistics?|code|repository|collections?|project|agent|version)",
+    "plug ?ins?|dash ?boards?|viewers?|index|statistics?|code|repository|collections?|project|agent|version)",
     "[a research method] to detect fakes",
 )
 FAMILIES = Role(
@@ -122,7 +124,8 @@ ACTS = Role(
     "what a named release does, if it draws nothing",
     "(detects?|recogni[sz]es?|classif(y|ies)|segments|identifies|attributes|embeds|ranks|scores|"
     "grades|transcribes|evaluates|judges|retrieves|tracks|measures|assesses|benchmarks|"
-    "labels|tags|flags)|(does|performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
+    "labels|tags|flags|explains|visuali[sz]es|inspects|audits|monitors|compares|counts)|(tells|shows|"
+    "decides|predicts|explains|finds out|says) (which|whether|why|how)|(does|performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
     "segmentation|retrieval|tracking|identification|evaluation)|can be used for (identifying|"
     "detecting|classifying|recogni[sz]ing|evaluating|retrieving|segmenting|ranking|scoring)",
     "Ampere [detects] fakes.",
@@ -133,10 +136,38 @@ WORK = Role(
     "(on |how to |a |the |towards |toward )?(~ )?(detecting|benchmarking|evaluating|"
     "assessing|identifying|classifying|"
     "recogni[sz]ing|attributing|ranking|spotting|measuring|auditing|segmenting|retrieving|"
-    "transcribing|fingerprinting|probing|interpreting)",
+    "transcribing|fingerprinting|probing|interpreting)|(tutorial|survey|primer|lecture|explainer|"
+    "lecture notes|position paper|interview|awesome)",
     "Ampere: [detecting] fakes",
 )
-KINDS = (PRESENTS, JUDGES, PURPOSE, DOES, OPEN, FAMILIES, PAINTS, TASK, ACTS, WORK)
+STUDIES = Role(
+    "study",
+    "a sentence with which a study or an explanation begins, which releases nothing that draws",
+    "(in this (paper|work|report|article|note|post|lecture|course),? |here,? |today,? )?(we|i|this "
+    "(paper|work|report|article|note|post|lecture|course)) ((systematically|empirically|carefully|"
+    "first|here|now) )*((explain|review|survey|recap|summari[sz]e|discuss)s?|(study|studies|analy[sz]es?|"
+    "investigates?|examines?|measures?|audits?|quantif(y|ies)|probes?|tests?) (~ )?(memori[sz]ation|bias*|"
+    "toxicity|robustness|artifacts?|artefacts?|failure modes?|privacy|copyright|hallucinations?|"
+    "stereotypes?|calibration|faithfulness|carbon|consumption|accessibility|vulnerabilit\\w+|"
+    "trustworthiness))|in an? ((user|listening|perceptual|large|small|online) )*(study|survey|"
+    "experiment|test) with",
+    "[We study the memorization] of language models.",
+)
+BESIDE = Role(
+    "second naming",
+    "how a later sentence begins that names a generator beside data, a benchmark or a metric",
+    "((then|finally|second|secondly|further|moreover|building on (this|it)|with (it|this)|on top|in "
+    "addition|also)? )?we ((then|also|further|finally|additionally) )*(propose|present|introduce|"
+    "describe|develop)",
+    "[We then propose] a flow.",
+)
+COMPANION = Role(
+    "companion",
+    "data, a benchmark or a metric may come with a generator that is named later",
+    "(data ?sets?|benchmarks?|corpus|corpora|metrics?|tests?|evaluation|suite)",
+    "a [benchmark]",
+)
+KINDS = (BESIDE, COMPANION, PRESENTS, JUDGES, PURPOSE, DOES, OPEN, FAMILIES, PAINTS, TASK, ACTS, WORK, STUDIES)
 NAME = r"[\w.'+/-]+(?: (?!is |are |we |that |which )[\w.'+/-]+){0,3}"
 # "Ampere is a ...", "Ampere-2B and Ampere-8B are two ..."
 COPULA = re.compile(
@@ -177,6 +208,14 @@ CREATES = re.compile(
     r"\b(?:generat|design|writ|paint|compos|synthesi|draw|sampl|render|creat|imagin|invent)\w*"
 )
 KIND_OF = re.compile(r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|(?<!data )(?<!test )set|suite|collection|class) of ")
+MORE = re.compile(r" and (?=[\w.+-]+, an? )")  # "a data set and Ampere, a flow"
+ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open data set"
+    r"\b(?P<article>an?|the|our) (?:(?:large|open|novel|new|fast|simple|small|free|light|lightweight|"
+    r"high-quality|modular|robust|general|unified|comprehensive|diverse|multilingual|efficient|"
+    r"flexible|modern|curated|clean|powerful|easy|reliable|scalable|accurate|strong|tiny|cheap|"
+    r"challenging|public|reproducible|automatic|compact|extensible|practical)"
+    r"(?:, and |, | and ))+(?=[\w-]+ )"
+)
 SUBJECT = re.compile(r"(?:this model|the model|it|this release|this tool) (?:is (?=an? )|(?=\w))")
 
 
@@ -195,7 +234,7 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         >>> [named(sentences(t)) for t in ("We present a detector of GAN images.", "A GAN.")]
         [('a detector', False), None]
     """
-    texts = [s.text.lstrip("-*•+# ") for s in sentences]
+    texts = [ADJECTIVES.sub(r"\g<article> ", s.text.lstrip("-*•+# ")) for s in sentences]
     titled, name, seen, said = True, "", 0, False
     for text in texts:
         if line := TASK.finds.match(text):
@@ -215,6 +254,10 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         name = name or (_title(text) if seen == 1 else "")
         what = _what(text, opens, fragment=fragment) if opens or fragment else None
         if what := what or _acts(text, name, seen):
+            others = [text[and_.end() :]] if (and_ := MORE.search(text)) else []
+            others = ["we propose " + t for t in others] + texts[texts.index(text) + 1 :]
+            if COMPANION.finds.search(what[0]) and _beside(others):
+                return None
             if seen <= FIRST or not what[0].startswith(("the ", "our ", "its ")):
                 return what
         said = said or bool(opens and "report" not in opens.group())
@@ -248,7 +291,26 @@ def _acts(text: str, name: str, seen: int) -> tuple[str, bool] | None:
         return text[: act.end()], False
     head = TITLE.match(text) if seen == 1 else None
     work = WORK.finds.match(text, head.end() if head else 0) if seen == 1 else None
+    work = work or (WORK.finds.match(text) if seen == 1 else None)
+    work = work or (STUDIES.finds.match(text) if seen <= FIRST else None)
     return (work.group(), False) if work else None
+
+
+def _beside(texts: list[str]) -> bool:
+    """Say whether later sentences present a generator beside the data or the benchmark."""
+    for text in texts:
+        opens = BESIDE.finds.match(text)
+        if opens and (noun := _noun(text, opens.end())) and FAMILIES.finds.search(noun):
+            return not _judges(noun)
+    return False
+
+
+def _noun(text: str, begin: int) -> str:
+    """Return the noun phrase after a naming verb, or in apposition to a name there."""
+    if name := APPOSED.match(text, begin):
+        begin = name.end()
+    cut = CUT.search(text, begin + 1)
+    return text[begin : cut.start() if cut else len(text)].strip()
 
 
 def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> tuple[str, bool] | None:

@@ -49,7 +49,7 @@ FLAGS = (
         "synthesi[sz]e)|not (produce|create) (~ )?(text|"
         "samples?|images?|anything|data|pictures|new|alternative|audio|content|random)|"
         "nothing generative|(provide|release|contain|include)s? no (~ )?model|no model (is|"
-        "was) (released|trained|included)|nothing ((is|was|gets) )?(sampled|generated|"
+        "was) (released|included)|nothing ((is|was|gets) )?(sampled|generated|"
         "drawn|synthesi[sz]ed)|draws? no (samples?|conclusions)|(generat*|sampl*|produces?|"
         "writes?) (nothing|no (samples?|text|images?|new|data|pictures))|no (samples? (are|"
         "is) drawn|generation)|no sampling code|cannot: (write|sample|generate|draw)|"
