@@ -250,6 +250,8 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
             continue
         plain = not FINITE.search(text)
         fragment = titled and plain and not opens and seen <= FIRST
+        if titled and seen > 1 and (what := _tool(text)):
+            return what
         titled = titled and plain and ":" not in text and len(text.split()) <= BARE
         name = name or (_title(text) if seen == 1 else "")
         what = _what(text, opens, fragment=fragment) if opens or fragment else None
@@ -265,14 +267,14 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
 
 
 def _title(text: str) -> str:
-    """Return the first word of a text's name, if it opens with one."""
-    word = re.match(r"(?:model card (?:for|of|-) |the )?([\w.+-]+)", text)
-    return word[1] if word else ""
+    """Return the first word of a text's name, if it opens with one, and the next of a short title."""
+    word = re.match(r"(?:model card (?:for|of|-) |the )?([\w.+-]+)((?: [a-z][\w.+-]*){0,3}$)?", text)
+    return word[1] + (word[2] or "") if word else ""
 
 
 def _copula(text: str, name: str, seen: int) -> re.Match[str] | None:
     """Match the beginning of a sentence that says what the release is."""
-    own = seen <= FIRST or (name and text.startswith(name))
+    own = seen <= FIRST or (name and text.startswith(name.split()[0]))
     return (COPULA.match(text) if own else None) or None
 
 
@@ -284,8 +286,9 @@ def _acts(text: str, name: str, seen: int) -> tuple[str, bool] | None:
         return noun, False
     subject = SUBJECT.match(text) if seen > 1 else None
     begin = subject.end() if subject else 0
-    if not subject and name and seen > 1 and (own := re.match(rf"{re.escape(name)}[\w.'-]* ", text)):
-        begin = own.end()
+    for own in (name, name.split()[0] if name else ""):
+        if not subject and own and seen > 1 and (m := re.match(rf"{re.escape(own)}[\w.'-]* ", text)):
+            begin = begin or m.end()
     act = ACTS.finds.match(text, begin) if begin else None
     if act and not CREATES.search(text, act.end()):
         return text[: act.end()], False
@@ -327,6 +330,13 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> tuple[st
     if not part and (_judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
     return (noun, True) if PAINTS.finds.fullmatch(noun) else None
+
+
+def _tool(text: str) -> tuple[str, bool] | None:
+    """Return what a title calls itself with the line below it: "A package for computing FID"."""
+    noun = _noun(text, 0)
+    opens = text.startswith(("a ", "an ", "the "))
+    return (noun, False) if opens and _task(noun, text[len(noun) :].lstrip()) else None
 
 
 def _task(noun: str, after: str) -> bool:
