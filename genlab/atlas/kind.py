@@ -59,18 +59,19 @@ PURPOSE = Role(
 DOES = Role(
     "task",
     "a method, a tool or a platform that is there for such a task draws nothing",
-    "((?<!a )for|to|that|which|aims? (to|at)|aimed at|and|is able to|can|does|built (for|to)|designed (for|to)|trained "
+    "((?<!a )for|to|that|which|aims? (to|at)|aimed at|and|is able to|can|does|built (for|to)|designed (for|to)|(fine |pre )?(trained|tuned) "
     "(for|to)|,) (be used (for|to) )?((to|can|automatically|reliably|efficiently|robustly|jointly|"
     "effectively|the|a|"
     "an|whether|both|automatic|automated|unified|accurate) )*"
     "(detect(s|ing)?|recogni[sz](es?|ing)|classif(y|ies|ying)|segment(s|ing)|identify(ing)?|"
-    "identifies|attribut(es?|ing)|distinguish(es|ing)?|separat(es?|ing) real|tell(s|ing)? "
-    "(apart|whether|which|real|whose)|decid(es?|ing) (whether|if|which)|"
+    "identifies|attribut(es?|ing)|distinguish(es|ing)?|separat(es?|ing) real|tell(s|ing)? (~ )?"
+    "(apart|whether|which|real|whose|from)|decid(es?|ing) (whether|if|which)|"
     "evaluat(es?|ing)|assess(es|ing)?|benchmark(s|ing)?|compar(es?|ing)|"
     "rank(s|ing)?|rerank(s|ing)?|retriev(es?|ing)|monitor(s|ing)?|"
     "judg(es?|ing)|moderat(es?|ing)|embed(s|ding)|track(s|ing)|transcrib(es?|ing)|"
     "watermark(s|ing)?|verif(y|ies|ying) (whether|speakers?|identit\\w+)|diagnos(es?|ing)|"
     "visuali[sz](es?|ing)|interpret(s|ing)?|audit(s|ing)?|annotat(es?|ing)|spot(s|ting)?|"
+    "(obtain|learn|comput|extract|produc)(s|es|ing)? (~ )?(embedd?ings?|representations?|features)|"
     "tun(es?|ing) hyper ?parameters|comput(es?|ing) (~ )?(fid|kid|metrics?|scores?|distances?|"
     "precision|perplexity|similarit\\w+)|inspect(s|ing)?|explain(s|ing)?|debug(s|ging)?|extract(s|ing)? "
     "(~ )?(features|training)|measur(es?|ing) (how|the|whether)|"
@@ -89,7 +90,7 @@ OPEN = Role(
     "(~ )?(models?|networks?|methods?|tools?|toolkits?|toolbox|platforms?|frameworks?|librar(y|ies)|"
     "packages?|suites?|systems?|services?|software|approach|pipelines?|techniques?|algorithms?|"
     "procedures?|architectures?|transformers?|measures?|scores?|representations?|engines?|apps?|"
-    "plug ?ins?|dash ?boards?|viewers?|index|statistics?|code|repository|collections?|project|agent|version)",
+    "plug ?ins?|vits?|cnns?|\\w*net|\\w*bert|swin|forests?|svms?|perceptrons?|dash ?boards?|viewers?|index|statistics?|code|repository|collections?|project|agent|version)",
     "[a research method] to detect fakes",
 )
 FAMILIES = Role(
@@ -136,7 +137,9 @@ WORK = Role(
     "(on |how to |a |the |towards |toward )?(~ )?(detecting|benchmarking|evaluating|"
     "assessing|identifying|classifying|"
     "recogni[sz]ing|attributing|ranking|spotting|measuring|auditing|segmenting|retrieving|"
-    "transcribing|fingerprinting|probing|interpreting)|(tutorial|survey|primer|lecture|explainer|"
+    "transcribing|fingerprinting|probing|interpreting|red teaming|jailbreaking|attacking|"
+    "monitoring|browsing|tracking|debugging|visuali[sz]ing|observability)|"
+    "(tutorial|survey|primer|lecture|explainer|"
     "lecture notes|position paper|interview|awesome)",
     "Ampere: [detecting] fakes",
 )
@@ -207,7 +210,15 @@ LATE = re.compile(  # beyond the first sentences "we release the data" names no 
 CREATES = re.compile(
     r"\b(?:generat|design|writ|paint|compos|synthesi|draw|sampl|render|creat|imagin|invent)\w*"
 )
+ALSO = re.compile(  # "for evaluating and generating"
+    r"[^.;:]{0,40}?\b(?:and|or|as well as|by|through|before) (?:for |to )?"
+    r"(?:generat(?:e|es|ing)|generation|synthe\w+|writ\w+|draw\w*|paint\w*|compos\w+|creat\w+|design\w*)\b"
+)
+EDITS = re.compile(  # an encoder before a generator that is part of the release
+    r"(?:for|that|which|to) (?:[\w-]+ ){0,3}?(?:edit|invert|inver|generat|synthes|personali|customi)\w*"
+)
 KIND_OF = re.compile(r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|(?<!data )(?<!test )set|suite|collection|class) of ")
+JUDGING = re.compile(r"[\w-]*(?:bench|eval|arena|judge|guard|detect|spot|score|metric|rank)[\w-]* ")
 MORE = re.compile(r" and (?=[\w.+-]+, an? )")  # "a data set and Ampere, a flow"
 ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open data set"
     r"\b(?P<article>an?|the|our) (?:(?:large|open|novel|new|fast|simple|small|free|light|lightweight|"
@@ -249,7 +260,8 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         if opens and seen > FIRST and not LATE.fullmatch(opens.group()):
             continue
         plain = not FINITE.search(text)
-        fragment = titled and plain and not opens and seen <= FIRST
+        bare = not text.startswith(("the ", "our "))
+        fragment = titled and plain and bare and not opens and seen <= FIRST
         if titled and seen > 1 and (what := _tool(text)):
             return what
         titled = titled and plain and ":" not in text and len(text.split()) <= BARE
@@ -289,6 +301,8 @@ def _acts(text: str, name: str, seen: int) -> tuple[str, bool] | None:
     for own in (name, name.split()[0] if name else ""):
         if not subject and own and seen > 1 and (m := re.match(rf"{re.escape(own)}[\w.'-]* ", text)):
             begin = begin or m.end()
+    if seen == 1 and (m := JUDGING.match(text)):
+        begin = m.end()
     act = ACTS.finds.match(text, begin) if begin else None
     if act and not CREATES.search(text, act.end()):
         return text[: act.end()], False
@@ -326,6 +340,8 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> tuple[st
     cut = CUT.search(text, begin + 1)
     end = cut.start() if cut else len(text)
     noun, after = text[begin:end].strip(), text[end:].lstrip()
+    if "encoder" in noun and EDITS.match(after):
+        return None
     part = fragment and (LISTED.match(text, end) or after.startswith(("trained", ":")))
     if not part and (_judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
@@ -342,7 +358,9 @@ def _tool(text: str) -> tuple[str, bool] | None:
 def _task(noun: str, after: str) -> bool:
     """Say whether an open head noun is followed by a task that draws nothing."""
     known = FAMILIES.finds.search(noun.replace("-", " "))
-    return bool(not known and OPEN.finds.fullmatch(noun) and DOES.finds.match(after))
+    does = DOES.finds.match(after)
+    both = does and ALSO.match(after, does.end())
+    return bool(not known and OPEN.finds.fullmatch(noun) and does and not both)
 
 
 def _judges(noun: str) -> bool:
