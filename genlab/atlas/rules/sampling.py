@@ -291,7 +291,8 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "cascade*|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
+        "cascade*|diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|or) (model|network|"
+        "transformer)s?|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
         "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
