@@ -37,6 +37,7 @@ LOOPS = compiled(
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
 )
 ABILITY = compiled("cannot|cannot: \\w+|not (generate|sample|draw|write|produce|create)")
+START = compiled("(start|begin)(s|ing)? (~ )?noise")
 GUESSES = compiled("draft*|speculat*|verif*|ahead|accepts?")
 
 
@@ -94,6 +95,8 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     _hinted_codes(plain, hints)
     if plain[SCORE] and draft.sign("optimisation"):
         plain[ADV] = []  # a frozen model that guides a descent is called a critic at times
+        if all(START.fullmatch(_said(f)) for f in plain[SCORE]):
+            plain[SCORE] = []  # a descent over pixels starts from noise, too
     _flow_or_score(draft, plain)
     _only_a_name(draft, plain)
     _ordered_flow(draft, plain)

@@ -46,7 +46,9 @@ JUDGES = Role(
     "(inference|serving|training|tracking|monitoring|observability|annotation|labell?ing|"
     "orchestration|experiment) (engine|librar(y|ies)|runtime|stack|framework|platform|tool)|"
     "tokeni[sz](er|ation) librar(y|ies)|sub ?word tokeni[sz]er( and detokeni[sz]er)?|"
-    "test (suite|set)|evaluation (code|harness)|attack|watermark(ing)?( scheme| method)?)",
+    "test (suite|set)|evaluation (code|harness)|attack|watermark(ing)?( schemes?| methods?| frameworks?| techniques?| tools?| systems?| algorithms?)?|"
+    "representation models?|two tower (models?|networks?)|preference scores?|explorers?|viewers?|browsers?|"
+    "visuali[sz]ers?|dash ?boards?)",
     "[a detector]",
 )
 PURPOSE = Role(
@@ -72,6 +74,8 @@ DOES = Role(
     "watermark(s|ing)?|verif(y|ies|ying) (whether|speakers?|identit\\w+)|diagnos(es?|ing)|"
     "visuali[sz](es?|ing)|interpret(s|ing)?|audit(s|ing)?|annotat(es?|ing)|spot(s|ting)?|"
     "(obtain|learn|comput|extract|produc)(s|es|ing)? (~ )?(embedd?ings?|representations?|features)|"
+    "((enable|let|allow|help)s? (\\w+ ){1,3}(to )?)?(protect(s|ing)?|cloak(s|ing)?|mislead(s|ing)?|"
+    "immuni[sz](es?|ing)|apply (~ )?(cloaks?|perturbations?))|"
     "tun(es?|ing) hyper ?parameters|comput(es?|ing) (~ )?(fid|kid|metrics?|scores?|distances?|"
     "precision|perplexity|similarit\\w+)|inspect(s|ing)?|explain(s|ing)?|debug(s|ging)?|extract(s|ing)? "
     "(~ )?(features|training)|measur(es?|ing) (how|the|whether)|"
@@ -152,7 +156,9 @@ STUDIES = Role(
     "investigates?|examines?|measures?|audits?|quantif(y|ies)|probes?|tests?) (~ )?(memori[sz]ation|bias*|"
     "toxicity|robustness|artifacts?|artefacts?|failure modes?|privacy|copyright|hallucinations?|"
     "stereotypes?|calibration|faithfulness|carbon|consumption|accessibility|vulnerabilit\\w+|"
-    "trustworthiness))|in an? ((user|listening|perceptual|large|small|online) )*(study|survey|"
+    "trustworthiness)|(study|studies|address|addresses|tackles?|considers?|investigates?) (~ )?(problem|"
+    "task|question|challenge) of (~ )?(attribut|detect|identify|recogni[sz]|distinguish|evaluat|"
+    "classify|retriev|segment|verify)\\w*)|in an? ((user|listening|perceptual|large|small|online) )*(study|survey|"
     "experiment|test) with",
     "[We study the memorization] of language models.",
 )
@@ -187,7 +193,8 @@ ASIDE = re.compile(rf"(?P<name>{NAME})(?: \([^()]*\))?, (?=an? [^,]{{3,60}}, \w)
 LISTED = re.compile(r", (?:an?|the) ")  # "An encoder, a prior and ..." is a list of parts
 CUT = re.compile(
     r"[,;:.(!]| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
-    r"using|and|at|via|as|pre-?trained|fine-?tuned|designed|aimed|capable|able|against|under)\b|$"
+    r"using|and|at|via|as|pre-?trained|fine-?tuned|designed|aimed|capable|able|against|under|consisting|containing|comprising|covering|spanning|made|"
+    r"called|named|comprised|including|measuring|assessing|meant|intended|tested|powered|driven)\b|$"
 )
 FINITE = re.compile(  # what is said about something, not what something is called
     r"\b(?:is|are|was|were|has|have|had|can|form|we|our|us|it|they|do|does|there|\w+(?<!s)(?<!u)s "

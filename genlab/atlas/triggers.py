@@ -443,7 +443,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "two before",
-        "baselines?",
+        "baselines?|alternatives?|competitors?|rivals?|replacements?",
         "Three [GAN] baselines were trained.",
     ),
     Trigger(

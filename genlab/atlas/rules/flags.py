@@ -95,7 +95,7 @@ FLAGS = (
         "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
         "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
         "deterministic (forecast|model|network|prediction|output|regress*)|no ensemble|"
-        "(inverse |monocular )?depth|one score|updates (a |the )flow field|agreement with human|correlat* (~ )?human (judg*|"
+        "(inverse |monocular )?depth|one score|frozen features|(self supervised|visual|universal) features|representations from (~ )?(unlabell?ed|raw)|updates (a |the )flow field|agreement with human|correlat* (~ )?human (judg*|"
         "ratings?|perception|preferences?)|recommend(er|ation) (system|engine|model)?|"
         "rank(s|ing) (items|documents|results)|benchmark (of|for|suite|with)|verification "
         "(network|model|system)|speaker verification|tagg(er|ers|ing)|tags (every|each)|"
