@@ -25,6 +25,7 @@ DROPPED = compiled(
     "removed|unused|thrown|deleted|ignored|not used)|(ordinary|standard|plain|usual) decoding|"
     "decoding (is|stays|remains) (~ )?(ordinary|standard|plain|usual|unchanged)"
 )
+KERNELS = compiled("(~ )?(moments?|mmd|mean discrepancy|kernels?)(~ )?")
 KEPT = compiled("draft*|speculat*|verif*|accept*")
 FEW = 8  # steps: fewer are the odd claim of a few-step diffusion
 
@@ -46,9 +47,15 @@ def claims(draft: Draft) -> None:
         flag(draft, "outside-map", *descent)
     for name in ("free-lunch", "outside-map"):
         if said := draft.said("flag", name):
-            odd = here or "not-generative" in draft.flags
+            odd = (here and not _moments(draft, said)) or "not-generative" in draft.flags
             if name != "outside-map" or not odd:
                 flag(draft, name, *said)
+
+
+def _moments(draft: Draft, said: list[Finding]) -> bool:
+    """Say whether a game is played over a kernel's moments, on which the text dwells."""
+    kernels = {f.sentence for f in said if KERNELS.search(f.phrase.lower())}
+    return draft.paradigms == {ADV} and len(kernels) > 1
 
 
 def _several(draft: Draft) -> list[Finding]:

@@ -36,6 +36,8 @@ LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denois*|energy based|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
 )
+ABILITY = compiled("cannot|cannot: \\w+|not (generate|sample|draw|write|produce|create)")
+START = compiled("(start|begin)(s|ing)? (~ )?noise")
 GUESSES = compiled("draft*|speculat*|verif*|ahead|accepts?")
 
 
@@ -93,6 +95,8 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     _hinted_codes(plain, hints)
     if plain[SCORE] and draft.sign("optimisation"):
         plain[ADV] = []  # a frozen model that guides a descent is called a critic at times
+        if all(START.fullmatch(_said(f)) for f in plain[SCORE]):
+            plain[SCORE] = []  # a descent over pixels starts from noise, too
     _flow_or_score(draft, plain)
     _only_a_name(draft, plain)
     _ordered_flow(draft, plain)
@@ -126,7 +130,7 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     if any(plain[p] for p in (AR, LATENT, ADV)) and all(_amount(f) for f in plain[SCORE]):
         plain[SCORE] = []  # "the energies" of what is generated
     if plain[FLOW]:  # an energy that is given is a target; one last denoising step is a detail
-        given = all("energy" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
+        given = all("energ" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
         if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
             plain[SCORE] = []
     pushed = draft.said("objective", "change-of-variables") and plain[FLOW]
@@ -197,12 +201,14 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         denial = [f for f in denial if not PICTURES.search(_onward(f))]
     task = draft.sign("discriminative")
     some = any(plain.values())
+    if some and draft.sign("makes"):  # "text it cannot generate" is said of a maker of sounds
+        denial = [f for f in denial if not ABILITY.match(_said(f))]
     if draft.name and not draft.name[1]:
         return _nothing(draft, f"it calls itself: {draft.name[0]}")
     if not denial and len({f.sentence for f in task}) < 2 and (draft.name or draft.sign("makes")):
         return False  # what makes pictures may well have a filter
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
-    makes = any(MAKES.search(f.context) for f in draft.findings)
+    makes = draft.sign("makes") or any(MAKES.search(f.context) for f in draft.findings)
     subject = [f for f in draft.sign("draws nothing") if f.sentence < 2]
     at = {f.sentence for f in subject}
     others = any(f.sentence not in at for found in plain.values() for f in found)

@@ -30,6 +30,7 @@ OPENS = re.compile(
     r"meet|announc\w+|welcome|of|is) )"
     r"(?:the |our |to )?$"
 )
+TITLED = re.compile(r" v?\d+\.\d|: an? | is an? ")  # "workflow 3.1", in small letters, is a name
 TAILS = re.compile(
     r"(?:based|matching|network|model|function|driven|guided|free|style|like|type|predict|train|"
     r"inspired|augmented|to|lm|transformer|loss|distill|saving|in|conditioned|generated|refined|"
@@ -83,7 +84,8 @@ def misleading(draft: Draft, text: str) -> list[Reason]:
                 "mention",
             )
             start, end = sentence.span(m.start(), m.end())
-            if text[start:end].isalpha() and text[start:end].islower():
+            common = text[start:end].isalpha() and text[start:end].islower()
+            if common and not (n == 0 and m.start() == 0 and TITLED.match(sentence.text, m.end())):
                 continue  # a common word, such as "ligand"
             if own and _is_name(sentence, m, bool(speaks)) and known and _wrong(draft, m.group()):
                 reasons.append(f"the name {text[start:end]}")

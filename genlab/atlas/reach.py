@@ -109,9 +109,17 @@ def _forward(text: str, start: int, end: int) -> int:
         hard = re.compile(r"[;:()]").search(text, end)
         last = min(_opening(text, end), hard.start() if hard else len(text))
     words = re.compile(rf"(?:\s*\S+){{0,{WORDS}}}").match(text, end)
-    return min(last, words.end() if words else last)
+    last = min(last, words.end() if words else last)
+    return _clause_on(text, last) if text[start:end].startswith("compar") else last
 
 
+def _clause_on(text: str, end: int) -> int:
+    """Return where a relative clause ends that goes on about what was named last."""
+    clause = RELATIVE.match(text, end)
+    return _until(FAR, text, clause.end()) if clause else end
+
+
+RELATIVE = re.compile(r",? (?:in|of|for|by|with|to|on) which ")
 PARENTHESES = re.compile(r"\([^()]{0,80}\)")
 ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
 

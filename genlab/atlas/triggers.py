@@ -118,6 +118,14 @@ TRIGGERS = (
     ),
     Trigger(
         "negated",
+        "after",
+        "(statistic|kernel|mmd|divergence|distance|discrepancy|metric|score|rule|formula|test|"
+        "features?) (~ )?(plays?|takes?|takes over|fills?|assumes?|serves in) the (role|place|part|"
+        "job|seat) of",
+        "The statistic plays the role of the [discriminator].",
+    ),
+    Trigger(
+        "negated",
         "word after",
         "non",
         "A non-[autoregressive] network.",
@@ -435,7 +443,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "two before",
-        "baselines?",
+        "baselines?|alternatives?|competitors?|rivals?|replacements?",
         "Three [GAN] baselines were trained.",
     ),
     Trigger(
@@ -662,7 +670,7 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*) (?=(standard |vanilla "
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (standard |vanilla "
         "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),

@@ -49,7 +49,7 @@ FLAGS = (
         "synthesi[sz]e)|not (produce|create) (~ )?(text|"
         "samples?|images?|anything|data|pictures|new|alternative|audio|content|random)|"
         "nothing generative|(provide|release|contain|include)s? no (~ )?model|no model (is|"
-        "was) (released|trained|included)|nothing ((is|was|gets) )?(sampled|generated|"
+        "was) (released|included)|nothing ((is|was|gets) )?(sampled|generated|"
         "drawn|synthesi[sz]ed)|draws? no (samples?|conclusions)|(generat*|sampl*|produces?|"
         "writes?) (nothing|no (samples?|text|images?|new|data|pictures))|no (samples? (are|"
         "is) drawn|generation)|no sampling code|cannot: (write|sample|generate|draw)|"
@@ -85,7 +85,7 @@ FLAGS = (
         "(model|models)|retriev(al|es|er)|re ?rankers?|(linear )?prob(es?|ing)|re ?rated|"
         "estimat(es|ing) "
         "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
-        "prediction)|structure prediction|cosine similarity|nearest neighbou?rs? for|"
+        "prediction)|predicts? (~ )?structures?|predictions of the (~ )?structures?|structure prediction (model|system|network|pipeline|for)|protein folding problem|cosine similarity|nearest neighbou?rs? for|"
         "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
         "word error rate|reward models?|preference models?|filters?|guard|(a|new|quality) metric|"
         "metric for|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|"
@@ -95,10 +95,11 @@ FLAGS = (
         "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
         "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
         "deterministic (forecast|model|network|prediction|output|regress*)|no ensemble|"
-        "(inverse |monocular )?depth|one score|recommend(er|ation) (system|engine|model)?|"
+        "(inverse |monocular )?depth|one score|frozen features|(self supervised|visual|universal) features|representations from (~ )?(unlabell?ed|raw)|updates (a |the )flow field|agreement with human|correlat* (~ )?human (judg*|"
+        "ratings?|perception|preferences?)|recommend(er|ation) (system|engine|model)?|"
         "rank(s|ing) (items|documents|results)|benchmark (of|for|suite|with)|verification "
         "(network|model|system)|speaker verification|tagg(er|ers|ing)|tags (every|each)|"
-        "encoder only|checker|data ?set (of|with)|confidence per|feature extractor|"
+        "encoder only|checker|confidence per|feature extractor|"
         "features for|translation quality|quality (metric|estimator)|(bounding|object) "
         "box*|anomaly score|moderation|spam|ranking model|recommender|sentiment|diagnos(es|"
         "is|tic)|similarity search|vectors? of|(returns|outputs|gives|yields) (a|one) "
@@ -125,7 +126,10 @@ FLAGS = (
         "(match*|"
         "agree*) (~ )?(~ )?moments|moment matching|characteristic functions?|kernel (two "
         "sample|mean|herding|density estimat*)|energy distance|(nearest|closest) (~ "
-        ")?(sample|generated|output|one)|implicit maximum likelihood|copulas?|"
+        ")?(sample|generated|output|one)|(replac*|swap*|exchang*|match*|substitut*) (~ )?(by|with|to|for) "
+        "(~ )?(nearest|closest) (~ )?(neighbou?rs?|frames?|units?)|(over ?sampl*|balanc*|minority) "
+        "(~ )?(neighbou?r*|smote)|(segment|line|point) (~ )?between (~ )?nearest neighbou?rs|two "
+        "sample test statistic|implicit maximum likelihood|copulas?|"
         "(probabilistic|arithmetic) circuits?|sum product|sums and products|sliced "
         "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|no (neural )?network,|quilting|"
         "minimum error cuts?|(no|without|nothing is|nothing "
@@ -239,17 +243,26 @@ FLAGS = (
         "(voice|image|music|video|text|speech|picture|sound|song|film|clip|avatar|texture|"
         "molecule|protein|level|map|melody|multimodal|audio|3d|motion) (~ )?(engine|generator|"
         "maker|cloning|creation|generation|synthesi[sz]er|synthesis)|text to (image|video|speech|"
-        "music|audio|sound|3d|motion|shape|cad|sql)|(generates?|creates?|synthesi[sz]es?|paints?|"
+        "music|audio|sound|3d|motion|shape|cad|sql)|(generat(es?|ing)|creates?|synthesi[sz](es?|ing)|paints?|"
         "composes?|renders?|imagines?|invents?|produces?|draws?|makes?|get|gets|turns ~ into) (~ "
         ")?(images?|pictures?|clips?|videos?|films?|songs?|tracks?|music|speech|voices?|sounds?|"
         "texts?|stories|molecules?|designs?|portraits?|photos?|photographs?|backdrops?|scenes?|"
         "meshes|samples|proteins?|layouts?|avatars?|conformations?|drawings?|variations?|levels|"
-        "halves|continuations?|melodies)|(runs|needed|used) once (per|for (each|every)) (picture|"
+        "halves|continuations?|melodies|ensembles?|stochastic|trajectories|(amino acid |new |random )sequences?|crystals|materials|peptides|antibodies|animations?)|over ?sampl(ing|er|ers)|"
+        "(ensembles?|members|draws?) (~ )?(generated|sampled|drawn)|(sampled|stochastic|generated) (~ )?"
+        "(forecasts?|members)|image animation|(runs|needed|used) once (per|for (each|every)) (picture|"
         "image|sample|clip|photo)|turns? noise (into|to)",
         1,
         "It creates clips of up to 20 seconds.",
         hint=True,
         unless="benchmark|data set|dataset|(\\d+|several|many|various) text to|systems|detect*",
+    ),
+    Rule(
+        "flag: outside-map",
+        "between (~ )?(samples?|points?|rows?|records?|examples?) && nearest neighbou?rs?",
+        15,
+        "New rows lie between a sample and one of its nearest neighbours.",
+        unless="distance between|classif*|retriev*|similarity",
     ),
     Rule(
         "flag: outside-map",

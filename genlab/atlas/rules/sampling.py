@@ -291,7 +291,8 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "cascade*|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
+        "cascade*|diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|or) (model|network|"
+        "transformer)s?|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
         "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
@@ -325,12 +326,22 @@ SIGNS = (
         "(waveform|pixels|image|mesh|scene|sound|"
         "picture)|(mesh|scene|field|asset|object|shape) (~ )?optimi[sz]ed (~ )?(for|per|"
         "anew) (each|every|prompt|text|scene|object)|optimi[sz]ation,? run|run anew for|"
-        "optimi[sz]* (~ )?(scene|each object|every object|per prompt|per scene|render*|3d|"
-        "mesh|parameters of the (scene|image)|the pixels|an image)|(each|every|per|for "
+        "optimi[sz]* (?!on )(~ )?(scene|each object|every object|per prompt|per scene|render*|3d|"
+        "(?<!on the )mesh|parameters of the (scene|image)|the pixels|an image)|(each|every|per|for "
         "each|for every|a single) (~ )?(prompt|scene|object|sample|asset|shape) (~ "
         ")?(optimi[sz]*|gradient descent|descent|hours|fitted)|score distillation sampling|"
-        "(test time|per scene|per prompt|per object|per sample|per asset) (~ "
-        ")?(optimi[sz]*|descent|training|fit*)|(anew|afresh|from scratch) for (each|every)|"
+        "(per scene|per prompt|per object|per sample|per asset) (~ "
+        ")?(optimi[sz]*|descent|training|fit*)|test time (latent |gradient |guided )?(optimi[sz]*|"
+        "descent|training|fit*)|(anew|afresh|from scratch) for (each|every) (new |single |given )?"
+        "(prompt|scene|image|picture|photo|photograph|sample|object|film|video|clip|shape|caption|"
+        "output|drawing|asset|request|result|song|description|sentence|sketch|text|draw|one)|"
+        "optimi[sz](e|es|ing) (~ )?(neural )?((neural )?radiance fields?|nerfs?|gaussian splats?|"
+        "splats|signed distance fields?|voxel grids?|b.zier curves|strokes) (~ )?(from|so|to|until|"
+        "through|via|by|with|using|against|under|guided)|"
+        "optimi[sz](e|es|ing) (the |a |an |each |its |this |random |resulting |input |latent )*"
+        "(amino acid sequences?|sequences?|image pixels|pixel values|latent codes?|latent vectors?|"
+        "curves|strokes|point cloud|molecule|waveform) (~ )?(by|with|via|through|"
+        "until|so that|such that|to maximi[sz]e|to minimi[sz]e|under|against|for each|for every)|"
         "(descent|gradient) "
         "(steps|iterations) (~ )?(for|per) (each|every|prompt|object|scene|sample)|hours of "
         "optimi[sz]*|gradient descent ~ "
@@ -341,7 +352,7 @@ SIGNS = (
         "Every prompt needs hours of optimisation.",
         unless=(
             "hyper ?parameters?|optimi[sz]ed for (speed|phones|mobile)|optimi[sz]er|"
-            "optimi[sz]ed (kernels|inference|model)|preference|bayesian optimi[sz]*"
+            "optimi[sz]ed (kernels|inference|model)|preference|training more|training set|bayesian optimi[sz]*"
         ),
     ),
     Rule(
@@ -471,8 +482,10 @@ SIGNS = (
     ),
     Rule(
         "sign: one pass",
-        "one (descent|traversal)|(maps?|turns?|transforms?|pushes|carries) (~ )?noise (~ )?(to|"
-        "into)",
+        "one (descent|traversal)|(maps?|turns?|transforms?|pushes|carries) (~ )?(noise|random "
+        "(inputs?|numbers|vectors?|draws?)) (~ )?(to|into)|replaced by (~ )?nearest neighbou?rs?|"
+        "(new|synthetic) (sample|point|row|record)s? (~ )?(is|are) (put|placed|interpolated|drawn|taken) "
+        "(at|on|between|from)",
         4,
         "A row is drawn by one descent from the root.",
     ),
