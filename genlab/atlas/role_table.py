@@ -212,7 +212,7 @@ WORKS = Role(
 LINE = Role(
     "line of a list",
     "a line of a list builds, too",
-    r"(?:[-*•+] |[\w /()-]{1,40}: )",
+    r"(?:[-*•+|] |[\w /()-]{1,40}: )",
     "[- ]a GAN",
     kind="expression",
 )

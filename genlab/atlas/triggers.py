@@ -133,7 +133,7 @@ TRIGGERS = (
         "after",
         "unlike|than|prefer* ~ (to|over)|approach* (~ )?(samples|quality|results|scores) "
         "of|(half|third|quarter|tenth|fraction|fewer|times|as many) (~ )?parameters of|"
-        "(evaluated|tested|measured|judged|benchmarked|held) against|"
+        "(evaluated|tested|measured|judged|benchmarked|held|assessed|weighed|pitted|checked|scored) against|"
         "compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|"
         "to)|versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|"
         "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|outlast*|outpac*|"

@@ -62,6 +62,8 @@ AUTOREGRESSIVE = (
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
         2,
         "A decoder-only network with 30 layers.",
+        unless="decoder only:? no|no encoder|encoder (~ )?(not|un)? ?(included|released?)|decoder only (is|"
+        "are) (released|shipped|included)|(style ?tts|tacotron|vocoder|istft*) (~ )?decoder only",
     ),
     Rule(
         AR,
@@ -240,7 +242,7 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "grus?|lstms?|rnns?|(recurrent neural|recurrent) (network|model)s?",
+        "grus?|lstms?|rnns?|recurrent neural (network|model)s?",
         2,
         "SELFIES strings train a GRU.",
         unless=(
@@ -315,7 +317,10 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|"
+        "(predict*|emit*|writ*|output*|produc*|generat*|draw|draws|drawn|drawing|synthesi[sz]*|"
+        "sampl*|plac*|construct*) (~ )?(~ )?sequentially|sequentially (predict*|emit*|writ*|output*|"
+        "produc*|generat*|draw|draws|drawn|synthesi[sz]*|sampl*|plac*)|sequential (prediction|"
+        "generation) of|(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|"
         "the other)|one by one)|(each|every) {piece} (~ )?(follows from|depends on|given) (~ "
         ")?(earlier|previous|past|preceding)|positions (are |is )?(~ )?(visited|drawn|sampled|"
         "generated) (~ )?(one by one|one after another|in turn|one at a "
@@ -326,6 +331,8 @@ AUTOREGRESSIVE = (
         "(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",
         2,
         "It writes symbol after symbol.",
+        unless="(models?|stages?|networks?|experts?|trained|conditioned|denois*|diffus*) (~ )?sequentially|"
+        "sequentially (in|through|with) (two|three)|tokens sequentially, they",
     ),
     Rule(
         AR,
