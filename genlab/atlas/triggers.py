@@ -680,13 +680,29 @@ TRIGGERS = (
         "(models|networks|systems|methods|llms?|lms?|assistants|generators|those|ones) of (today|"
         "our (day|time)|the day|the moment|recent years)|^(at present|nowadays|currently|to this "
         "day|today),?(?= (most|all|many|nearly|almost|the (best|leading|dominant|usual)|(\\w+ )?"
-        "(models|llms|systems|methods))\\b)|(approach|paradigm|recipe|method|family) "
-        "(still |now |currently |has )?(dominates?|dominated|prevails?|rules?|reigns?)|"
+        "(models|llms|systems|methods))\\b)|"
         "(models|networks|systems|methods|llms?|lms?|assistants|generators) (today |now )?(are|"
         "remain|have been) (almost |nearly |still )?(mostly|predominantly|largely|mainly|generally|"
         "typically|always|all|commonly|invariably)(?= (autoregressive|sequential|causal|"
         "left to right|diffusion|adversarial|gan|flow))",
         "The LLMs of today are [autoregressive].",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(approach|paradigm|recipe|method|family) "
+        "(still |now |currently |has )?(dominates?|dominated|prevails?|rules?|reigns?)",
+        "The [next-token] approach dominates.",
+    ),
+    Trigger(
+        "aside",
+        "sentence",
+        "^(for|as) (the |our )?(training|supervision) (data|pairs|examples|signal)|to (obtain|get|"
+        "gather|collect|build|create|construct|curate) (~ )?(training|instruction|paired|preference|"
+        "supervised|editing) (data|pairs|examples|samples|triplets|sets?)|(generat|creat|produc|"
+        "synthesi[sz]|build)\\w* (~ )?(data ?sets?|corpus) of (~ )?(examples|pairs|instructions|edits|"
+        "triplets|conversations|dialogues|captions)",
+        "For training data we combine a [language model] and an image model.",
     ),
     Trigger(
         "compared",

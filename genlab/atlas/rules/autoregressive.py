@@ -17,7 +17,7 @@ AUTOREGRESSIVE = (
             "(step|side|layer|level|stage|bit|case|page|epoch|slice|tree|column|"
             "little|one|line|day|mode|scale|class|part|piece|bin|member|model|case|task|group|"
             "channel|"
-            "category|domain|subject|item|study|claim|pixel perfect) by|dimension by|(control*|coach*|"
+            "category|domain|subject|item|study|claim|pixel perfect) by|dimension by|(control*|coach*|feedback|"
             "correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|inspect*|steer*|"
             "supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (feedback|loss|losses|error|errors|labels|"
             "control|comparison|supervision|alignment|difference|editing)"
@@ -94,7 +94,7 @@ AUTOREGRESSIVE = (
         2,
         "It writes word by word.",
         unless=(
-            "(control*|coach*|correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|"
+            "(control*|coach*|feedback|correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|"
             "inspect*|steer*|supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (feedback|loss|losses|"
             "error|errors|labels|control|comparison|supervision|alignment|difference|editing)"
         ),
@@ -331,8 +331,20 @@ AUTOREGRESSIVE = (
         "(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",
         2,
         "It writes symbol after symbol.",
-        unless="(models?|stages?|networks?|experts?|trained|conditioned|denois*|diffus*) (~ )?sequentially|"
-        "sequentially (in|through|with) (two|three)|tokens sequentially, they",
+        unless=(
+            "(models?|stages?|networks?|experts?|trained|conditioned|denois*|diffus*) (~ )?"
+            "sequentially|sequentially (in|through|with) (two|three)|(control*|coach*|feedback|"
+            "correct*|edit*|adjust*|compar*|evaluat*|check*|align*) (~ )?by|by \\w+ (feedback|loss|"
+            "losses|error|errors|labels|control|comparison|supervision|alignment|editing)"
+        ),
+    ),
+    Rule(
+        AR,
+        "sequentially && predict*|generat*|draws?|emit*|produc*|synthesi[sz]*|writ*",
+        2,
+        "It predicts the vertices, and after them the faces of the mesh, sequentially.",
+        unless="diffus*|denois*|models|stages|networks|experts|trained|mask*|cascade*|steps",
+        hint=True,
     ),
     Rule(
         AR,

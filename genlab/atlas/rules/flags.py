@@ -109,7 +109,7 @@ FLAGS = (
         unless=(
             "classifier free|segments? (of|by|at|after)|class conditional|embedding of|"
             "text encoder|new benchmark|benchmark of the|trajectory forecast*|"
-            "forecasts? (~ )?trajector*|without classification|for (downstream )?classification of "
+            "forecasts? (~ )?trajector*|forecasting (data ?sets?|benchmarks?)|without classification|for (downstream )?classification of "
             "samples|strain segment|voice detection|(detect|classif*) (~ )?(generated|"
             "whether real)"
         ),
