@@ -32,6 +32,35 @@ MAKES = compiled(
     "(voice|image|music|video|text|speech|picture|sound) (engine|generator|maker|cloning|creation)"
 )
 LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
+AR_SAYS = f"paradigm: {AR}"
+WRITERS = compiled(  # what a network is called that may as well only read
+    "(~ )?(language models?|language modell?ing|llms?|lms?|gpts?( \\d)?|llamas?|decoder only|t5|"
+    "causal \\w+|causal|qwen*|gemma|mistral*)"
+)
+SERVES = compiled(  # what a language model does for another generator
+    "encod(e|es|ed|ing) (~ )?(text|prompts?|captions?|instructions?|descriptions?|lyrics|"
+    "conditions?|quer(y|ies))|(text|prompts?|captions?|instructions?|descriptions?|conditions?|"
+    "multimodal) (~ )?(encod(er|ers|ed|ing)|embedd?ings?|features|understanding|representations?)|"
+    "(language|text|prompt|instruction) (understanding|comprehension)|understand(s|ing)? (the )?"
+    "(text|prompts?|language|instructions?)|(as|for) (the |its |our |a )?condition(ing|s)?|"
+    "(caption|captions|captioned|recaption|rewrit|expand|refin|enrich|pars)\\w* (~ )?(prompts?|"
+    "images|videos|clips|data|captions)|(training|synthetic|paired|editing|instruction) (data|"
+    "examples|pairs|sets?|samples|triplets)|(generat|creat|produc|synthesi[sz]|build)\\w* (~ )?"
+    "(data ?sets?|training|corpus|examples|captions|prompts)|captioners?|judges?|rerank\\w*"
+)
+DRAWS = compiled(  # what it does where it draws a part of the sample
+    "(tokens|codes|indices|units) (~ )?(predict|generat|draw|emit|decod|model|autoregress)\\w*|"
+    "(predict|generat|draw|emit|model|writ|output|produc)\\w* (~ )?(tokens?|codes?|indices|units|"
+    "text|answers?|responses?|scripts?|frames?|plan|latents?|words?)|next|auto ?regress\\w*|over "
+    "(the )?(tokens|codes)|unif(y|ies|ied|ying)|both (~ )?(text|understanding)|then|followed by|"
+    "first|codec|chain of thought|hidden states|multimodal (large )?language model (which|that) (~ )?"
+    "(generat|draw|writ)\\w*"
+)
+DENOISED = compiled(  # a text model that is itself a diffusion
+    "non ?autoregressive (language|text|translation|sequence|large)|(language|text) models? (~ )?"
+    "(based on|built on|by|through|using|with) (~ )?diffusions?|diffusions? (based )?(large )?"
+    "(language|text|lm|llm)s?|diffusion lm"
+)
 LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denois*|energy based|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
@@ -188,10 +217,25 @@ def _language(draft: Draft, plain: Found) -> None:
         plain[SCORE] = []  # a language model may be distilled, or consistent, as well
     if not plain[SCORE]:
         return
+    _serving(draft, plain)
+    if any(DENOISED.search(f.context) for f in plain[SCORE]):
+        plain[AR] = [f for f in plain[AR] if not LOOSE.fullmatch(_said(f))]
     example = all("language models" in _said(f) for f in plain[AR])
     loose = all(LOOSE.search(_said(f)) for f in plain[AR]) and not draft.sign("blockwise")
     if example or (draft.sign("canvas") and loose):
         plain[AR] = []  # "as in language models", or a diffusion language model
+
+
+def _serving(draft: Draft, plain: Found) -> None:
+    """Drop the language models that encode, caption or make data for another generator.
+
+    One sentence says what they serve for; the others, which only name them, mean the same.
+    """
+    if any(not WRITERS.fullmatch(_said(f)) or DRAWS.search(f.context) for f in plain[AR]):
+        return
+    named = [f for f in draft.findings if f.rule.says == AR_SAYS and WRITERS.fullmatch(_said(f))]
+    if any(SERVES.search(f.context) for f in named):
+        plain[AR] = []
 
 
 def _draws_nothing(draft: Draft, plain: Found) -> bool:

@@ -36,7 +36,8 @@ CONTRAST = re.compile(
 PRONOUN = re.compile(r"(?:it|they|which|that|this|these|and|is|are|but|we|i)\b")
 ONWARD = re.compile(r"[;()]| but ")
 FAR = re.compile(r"[;:()]|, (?:we|our|ours|this|it|but|while|whereas)\b| but ")
-COMMA, FROM = re.compile(", "), re.compile(r" (?:from|of) ")
+COMMA, FROM = re.compile(", "), re.compile(r" (?:from|of|(?<!ed )by (?:\w+ing|an?|the|our)) ")
+AND = re.compile(r",? and ")
 KEY = re.compile(r"(?:[-*•+] )?(?:[^:]{1,40}: )?")
 WORDS = 14  # no forward scope is longer
 
@@ -172,6 +173,7 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
     "until from": lambda text, start, end: (
         end, min(_forward(text, start, end), _until(FROM, text, end))
     ),
+    "until and": lambda text, start, end: (end, _until(AND, text, end)),
     "until to": lambda text, start, end: (
         end, min(_forward(text, start, end), _until(TO, text, end))
     ),

@@ -119,15 +119,15 @@ COUNTED = Role(
     r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|"
     r"as|on)[ ])[\w'/.]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
     r"drawn|trained|combined|"
-    r"using|via|made) (?:by |with |from )?)$",
+    r"using|via|made) (?:by |with |from |on |upon )?)$",
     "[we train ]GANs",
     kind="expression",
 )
 SEVERAL = Role(
     "several",
     "words before a family that make it everybody's",
-    r"\b(?:several|many|most|all|other|various|earlier|existing|\d{2,}(?= ))[ -](?:[\w']+[ "
-    r"-]){0,3}$",
+    r"\b(?:several|many|most|all|other|various|earlier|existing|\d{2,}(?= ))[ -]"
+    r"(?!(?:layers|blocks|steps|stages|levels|stacks) of )(?:[\w']+[ -]){0,3}$",
     "[several ]diffusion models",
     kind="expression",
 )
@@ -153,7 +153,9 @@ SECTIONS = Role(
     "known (problems|issues|limits|limitations|weaknesses)|safety|licen[cs]e|ethics|bias*|risks?|"
     "intended use*|uses?|out of scope|not for|related( work)?|comparison*|citation|acknowledg*|"
     "data|"
-    "training data|dataset|speed|reception|caveats?|compared",
+    "training data|dataset|speed|reception|caveats?|compared|other( changes| fixes| news)?|misc\\w*|"
+    "(bug ?)?fixes|fixed|(\\w+ )?(text|prompt|caption) (re-?)?(encoders?|writ\\w+|writers?)|"
+    "prompt (enhanc|expan)\\w+|captioners?|captioning",
     "[Results]",
 )
 BARE = Role(
@@ -193,7 +195,7 @@ BUILDS = Role(
     "(is|are) (~ )?(trained|used|fitted|applied|followed|added|conditioned|learned|optimi[sz]ed)|"
     "these|our|ours|we|"
     "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
-    "models the|"
+    "models? (the|what|each)|"
     "models their|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
     "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|"
     "latents?|tokens?)",
@@ -210,7 +212,7 @@ WORKS = Role(
 LINE = Role(
     "line of a list",
     "a line of a list builds, too",
-    r"(?:[-*•+] |[\w /()-]{1,40}: )",
+    r"(?:[-*•+|] |[\w /()-]{1,40}: )",
     "[- ]a GAN",
     kind="expression",
 )

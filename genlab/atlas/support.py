@@ -9,6 +9,7 @@ from dataclasses import replace
 from .findings import Finding
 from .role_table import BUILDS, LINE, METHOD, WORKS
 from .roles import MENTION
+from .rules import AR, LATENT, SCORE
 
 SPLIT = re.compile(r";|, (?:but|while|whereas|though|although)\b| (?:while|whereas)\b")
 # "the VAE" is a part of the release
@@ -27,6 +28,8 @@ def supported(found: list[Finding]) -> list[Finding]:
     plain = [f for f in found if f.axis == "paradigm" and f.asserted and not f.rule.hint]
     built = {f.value for f in plain if _builds(f)}
     loose = {f.value for f in plain} - built
+    if built == {LATENT}:
+        loose -= {SCORE, AR}  # something has to draw the code
     if not built or not loose:
         return found
     at = {(f.sentence, f.start) for f in plain if f.value in loose}

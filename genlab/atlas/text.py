@@ -134,7 +134,7 @@ ITEM = re.compile(
     r"\s*(?:[-+•*] )?(?:[*_]{0,2}([A-Za-z][\w /(),'&-]{0,40}):|"
     r"[*_]{1,2}([A-Za-z][\w ]{0,30})\.[*_])"
 )
-BULLET = re.compile(r"[ \t]*(?:[-*•+]|\d{1,2}[.)])[ \t]")
+BULLET = re.compile(r"[ \t]*(?:[-*•+|]|\d{1,2}[.)])[ \t]")
 END = re.compile(r"[.!?](?=[ )]|$)")
 ABBREVIATION = re.compile(r"(?:\be\.g|\bi\.e|\bvs|\bcf|\bfig|\bapprox|\betc)\.$")
 

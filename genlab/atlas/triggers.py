@@ -141,7 +141,7 @@ TRIGGERS = (
         "after",
         "unlike|than|prefer* ~ (to|over)|approach* (~ )?(samples|quality|results|scores) "
         "of|(half|third|quarter|tenth|fraction|fewer|times|as many) (~ )?parameters of|"
-        "(evaluated|tested|measured|judged|benchmarked|held) against|"
+        "(evaluated|tested|measured|judged|benchmarked|held|assessed|weighed|pitted|checked|scored) against|"
         "compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|"
         "to)|versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|"
         "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|outlast*|outpac*|"
@@ -673,6 +673,68 @@ TRIGGERS = (
         "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (standard |vanilla "
         "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
+    ),
+    Trigger(
+        "past",
+        "until and",
+        "(try|tried|tries|trying|explor*|compar*|test|tests|tested|testing|consider*|stud(y|ied|ies|"
+        "ying)|investigat*|evaluat*|experiment* with) both(?= [^.;]{1,80} and [^.;]{1,140}the "
+        "(latter|second))",
+        "For the prior we try both [autoregressive] and diffusion models; the latter win.",
+    ),
+    Trigger(
+        "compared",
+        "far",
+        "(models|networks|systems|methods|llms?|lms?|assistants|generators|those|ones) of (today|"
+        "our (day|time)|the day|the moment|recent years)|^(at present|nowadays|currently|to this "
+        "day|today),?(?= (most|all|many|nearly|almost|the (best|leading|dominant|usual)|(\\w+ )?"
+        "(models|llms|systems|methods))\\b)|"
+        "(models|networks|systems|methods|llms?|lms?|assistants|generators) (today |now )?(are|"
+        "remain|have been) (almost |nearly |still )?(mostly|predominantly|largely|mainly|generally|"
+        "typically|always|all|commonly|invariably)(?= (autoregressive|sequential|causal|"
+        "left to right|diffusion|adversarial|gan|flow))",
+        "The LLMs of today are [autoregressive].",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(approach|paradigm|recipe|method|family) "
+        "(still |now |currently |has )?(dominates?|dominated|prevails?|rules?|reigns?)",
+        "The [next-token] approach dominates.",
+    ),
+    Trigger(
+        "aside",
+        "sentence",
+        "^(for|as) (the |our )?(training|supervision) (data|pairs|examples|signal)|to (obtain|get|"
+        "gather|collect|build|create|construct|curate) (~ )?(training|instruction|paired|preference|"
+        "supervised|editing) (data|pairs|examples|samples|triplets|sets?)|(generat|creat|produc|"
+        "synthesi[sz]|build)\\w* (~ )?(data ?sets?|corpus) of (~ )?(examples|pairs|instructions|edits|"
+        "triplets|conversations|dialogues|captions)",
+        "For training data we combine a [language model] and an image model.",
+    ),
+    Trigger(
+        "compared",
+        "far",
+        "(prominent|dominant|established|prevalent|prevailing|mainstream|well known|present day|"
+        "contemporary) (~ )?(systems|models|methods|approaches|samplers|"
+        "generators|techniques|pipelines|networks|solutions)",
+        "Prominent methods use [WaveNet].",
+    ),
+    Trigger(
+        "compared",
+        "comma",
+        "(equals?|equalled|match(es|ed)?|rivals?|rivalled)(?= (the )?(autoregressive|sequential|"
+        "adversarial|diffusion|gan|flow|vae) \\w+)|^(above all,? |moreover,? |indeed,? )?against"
+        "(?= an? [^.;]{0,200}(faster|slower|better|\\d+x|times|fewer|higher|lower))",
+        "The parallel model equals [autoregressive] ones.",
+    ),
+    Trigger(
+        "compared",
+        "far",
+        "^(but |yet )?(even |only )?(the best|all|most|many|some|each|both) of (them|these|those)|"
+        "(they|these (models|methods|networks|approaches)) (all |still |usually |mostly |however )*"
+        "(naively|suffer)",
+        "Even the best of them decode in [raster order].",
     ),
     Trigger(
         "aside",

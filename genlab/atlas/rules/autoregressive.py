@@ -17,7 +17,10 @@ AUTOREGRESSIVE = (
             "(step|side|layer|level|stage|bit|case|page|epoch|slice|tree|column|"
             "little|one|line|day|mode|scale|class|part|piece|bin|member|model|case|task|group|"
             "channel|"
-            "category|domain|subject|item|study|claim|pixel perfect) by|dimension by"
+            "category|domain|subject|item|study|claim|pixel perfect) by|dimension by|(control*|coach*|feedback|"
+            "correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|inspect*|steer*|"
+            "supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (feedback|loss|losses|error|errors|labels|"
+            "control|comparison|supervision|alignment|difference|editing)"
         ),
     ),
     Rule(
@@ -34,7 +37,7 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(language|lyrics|protein language|byte level|character level) models?|(small "
+        "(language|protein language|byte level|character level) models?|(small "
         ")?language modell?ing|llms?|lms?",
         2,
         "A language model with three billion parameters.",
@@ -55,15 +58,17 @@ AUTOREGRESSIVE = (
         "(follow*|"
         "preced*) one another|(text|word|language) tokens? (~ )?(cross entropy|softmax|"
         "causal)|(?<!the )decoder only|"
-        "sequence to sequence|in (a )?random order,? each|each (~ "
+        "sequence to sequence (transformer|network|decoder|language)|in (a )?random order,? each|each (~ "
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
         2,
         "A decoder-only network with 30 layers.",
+        unless="decoder only:? no|no encoder|encoder (~ )?(not|un)? ?(included|released?)|decoder only (is|"
+        "are) (released|shipped|included)|(style ?tts|tacotron|vocoder|istft*) (~ )?decoder only",
     ),
     Rule(
         AR,
         "causal (self )?(~ )?(transformers?|masks?|masking|attention|decoders?|language|"
-        "convolutions?|networks?|models?|lms?|dilated convolutions?)|causally masked",
+        "convolutions?|networks?|models?|lms?|objective|dilated convolutions?)|causally masked",
         2,
         "A causal transformer models the bytes.",
         unless="3d causal|(vae|auto ?encoder|codec|tokeni[sz]er) (~ )?causal|causal (3d |"
@@ -88,6 +93,11 @@ AUTOREGRESSIVE = (
         "frame|block|chunk|segment)",
         2,
         "It writes word by word.",
+        unless=(
+            "(control*|coach*|feedback|correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|"
+            "inspect*|steer*|supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (feedback|loss|losses|"
+            "error|errors|labels|control|comparison|supervision|alignment|difference|editing)"
+        ),
     ),
     Rule(
         AR,
@@ -174,7 +184,8 @@ AUTOREGRESSIVE = (
         "character|symbol|letter|event)|predictive text|auto ?complete|nucleus sampling|"
         "top [kp]( sampling)?|beam search|greedy (decoding|generation|search)|sampling "
         "temperature|teacher forcing|teacher forced|end (marker|of (text|sequence) token)|"
-        "perplexity of|code completion|fill in the middle|pass@|text completion|min p",
+        "perplexity of|code completion|fill in the middle (~ )?(transform*|order|training|"
+        "objective|tokens?|format|documents)|(training|trained|documents) (~ )?fill in the middle|pass@|text completion|min p",
         2,
         "Decoding is by nucleus sampling.",
         unless="diffusion|mask*",
@@ -184,10 +195,8 @@ AUTOREGRESSIVE = (
         AR,
         "(stream*|writes?|emits?|generates?|answers?|outputs?|continues?) (~ )?(tokens?|"
         "words) (~ )?(as they|one by one|in order)|tokens are (sent|streamed|shown) as|"
-        "tokens (per|a) second|tok(en)?s?/s(ec)?|gguf|awq|"
-        "gptq|llama ?cpp|vllm|(sft|instruct\\w*) (~ )?(~ )?(dpo|rlhf|grpo|ppo)|chat (model|"
-        "assistant|"
-        "bot)|context (window |length )?(~ )?\\d+k|code (model|assistant)|multi token prediction|"
+        "tokens (per|a) second|tok(en)?s?/s(ec)?|"
+        "llama ?cpp|(sft|instruct\\w*) (~ )?(~ )?(dpo|rlhf|grpo|ppo)|multi token prediction|"
         "key ?value cache|kv cache",
         2,
         "It emits image tokens one by one.",
@@ -233,7 +242,7 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "grus?|lstms?|rnns?|(recurrent neural|recurrent) (network|model)s?",
+        "grus?|lstms?|rnns?|recurrent neural (network|model)s?",
         2,
         "SELFIES strings train a GRU.",
         unless=(
@@ -245,7 +254,7 @@ AUTOREGRESSIVE = (
     Rule(
         AR,
         "(large |small |sparse |dense )?(mixture of experts|state space) (language |text |"
-        "sequence )?models?|recurrent (language|text) model|sequence to sequence|encoder "
+        "sequence )?models?|recurrent (language|text) model|encoder "
         "decoder transformer|(translation|summari[sz]ation) model|speculative (decoding|"
         "sampling)|draft (model|tokens?|heads?)",
         2,
@@ -308,7 +317,10 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|"
+        "(predict*|emit*|writ*|output*|produc*|generat*|draw|draws|drawn|drawing|synthesi[sz]*|"
+        "sampl*|plac*|construct*) (~ )?(~ )?sequentially|sequentially (predict*|emit*|writ*|output*|"
+        "produc*|generat*|draw|draws|drawn|synthesi[sz]*|sampl*|plac*)|sequential (prediction|"
+        "generation) of|(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|"
         "the other)|one by one)|(each|every) {piece} (~ )?(follows from|depends on|given) (~ "
         ")?(earlier|previous|past|preceding)|positions (are |is )?(~ )?(visited|drawn|sampled|"
         "generated) (~ )?(one by one|one after another|in turn|one at a "
@@ -319,6 +331,20 @@ AUTOREGRESSIVE = (
         "(symbol|index|move|indices|formula|key|stone) after (symbol|index|move|key|stone)",
         2,
         "It writes symbol after symbol.",
+        unless=(
+            "(models?|stages?|networks?|experts?|trained|conditioned|denois*|diffus*) (~ )?"
+            "sequentially|sequentially (in|through|with) (two|three)|(control*|coach*|feedback|"
+            "correct*|edit*|adjust*|compar*|evaluat*|check*|align*) (~ )?by|by \\w+ (feedback|loss|"
+            "losses|error|errors|labels|control|comparison|supervision|alignment|editing)"
+        ),
+    ),
+    Rule(
+        AR,
+        "sequentially && predict*|generat*|draws?|emit*|produc*|synthesi[sz]*|writ*",
+        2,
+        "It predicts the vertices, and after them the faces of the mesh, sequentially.",
+        unless="diffus*|denois*|models|stages|networks|experts|trained|mask*|cascade*|steps",
+        hint=True,
     ),
     Rule(
         AR,

@@ -109,7 +109,8 @@ FLAGS = (
         "A sentence encoder for retrieval.",
         unless=(
             "classifier free|segments? (of|by|at|after)|class conditional|embedding of|"
-            "text encoder|without classification|for (downstream )?classification of "
+            "text encoder|new benchmark|benchmark of the|trajectory forecast*|"
+            "forecasts? (~ )?trajector*|forecasting (data ?sets?|benchmarks?)|without classification|for (downstream )?classification of "
             "samples|strain segment|voice detection|(detect|classif*) (~ )?(generated|"
             "whether real)"
         ),

@@ -18,7 +18,7 @@ FLOWS = (
         "layers?|decoder|posterior|models?|density|likelihood|component|part|network|step|"
         "steps|stack|variant|head|estimator|emulator|encoder|blocks?|architectures?|"
         "families)|(by|with|is|as|through|our|its|the|called) (a|an|one) flow|"
-        "flows (with|of)",
+        "flows (with|of)|generative flows?|(layers|stacks?|blocks|steps) of flows?",
         4,
         "The prior is a normalizing flow.",
         unless=(
@@ -29,7 +29,7 @@ FLOWS = (
             "passenger|lava|turbulent|river|gas|information|user|network|conversation*|"
             "motion|dense|subsurface|groundwater|cell|laminar|power) flows?|flow (field|"
             "fields|simulation|rates?|around|meter|chart|solver)|score and flow|neural "
-            "rectified|diffusion flow"
+            "rectified|diffusion flow|generative flow net*"
         ),
     ),
     Rule(

@@ -173,6 +173,7 @@ SCORES = (
             "patches|missing (data|pixels are|values|modalit*|wedge)|masked convolution*|"
             "masked language model,|canvas size|canvas of (?!mask)|on canvas|oil on|whole canvas "
             "at|"
+            "(to|onto|artist'?s?) canvas|brush*|"
             "drawing canvas|infill speech|missing pixels"
         ),
     ),
