@@ -17,7 +17,7 @@ PRESENTS = Role(
     "(pleased|happy|proud|excited)|aim|set|to|out) )*(present|introduce|release|describe|"
     "propose|publish|build|built|open|share|contribute|train|collect|develop|developed|derive|"
     "design|designed|construct|constructed|create|created|curate|curated|compile|compiled|announce|"
-    "launch|offer|add|releasing|launching|announcing|introducing|presenting|sharing|"
+    "launch|offer|add|open source|releasing|launching|announcing|introducing|presenting|sharing|"
     "opening|publishing|after)( here)?|(this|the) ((present|main|technical|core|first) )*(repository|"
     "repo|package|release|project|library|page|card|model|paper|work|note|report|article|post|"
     "contribution) (is|contains|holds|"
@@ -48,7 +48,8 @@ JUDGES = Role(
     "tokeni[sz](er|ation) librar(y|ies)|sub ?word tokeni[sz]er( and detokeni[sz]er)?|"
     "test (suite|set)|evaluation (code|harness)|attack|watermark(ing)?( schemes?| methods?| frameworks?| techniques?| tools?| systems?| algorithms?)?|"
     "representation models?|two tower (models?|networks?)|preference scores?|explorers?|viewers?|browsers?|"
-    "visuali[sz]ers?|dash ?boards?)",
+    "(property|affinity|quality|preference|toxicity) prediction( models?| networks?)?|"
+    "(training|pre ?training) data|data pipelines?|visuali[sz]ers?|dash ?boards?)",
     "[a detector]",
 )
 PURPOSE = Role(
@@ -121,16 +122,19 @@ TASK = Role(
     "identification)|classifiers?|feature extraction|automatic speech recognition|speech "
     "recognition|object detection|(image |instance |semantic )?segmentation|depth estimation|"
     "sentence similarity|embedd?ings?|zero shot \\w+ classification|reward models?|rerank\\w+|"
-    "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?)",
+    "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?|safe|unsafe|label|labels|"
+    "class probabilit\\w+|probabilit\\w+ (of|for|per)|one score|score per)",
     "[task: image classification]",
 )
 ACTS = Role(
     "act of a judge",
     "what a named release does, if it draws nothing",
-    "(detects?|recogni[sz]es?|classif(y|ies)|segments|identifies|attributes|embeds|ranks|scores|"
+    "(detects?|recogni[sz]es?|classif(y|ies)|segments|identifies|attributes|embeds|(ranks|scores|"
+    "tops|leads)(?! (\\d|first|second|third|among|amongst|on|higher|highest|above|better|best|at|top|well|high|in|as|"
+    "close|near|an? (~ )?(fid|average|mean|elo)))|"
     "grades|transcribes|evaluates|judges|retrieves|tracks|measures|assesses|benchmarks|"
-    "labels|tags|flags|explains|visuali[sz]es|inspects|audits|monitors|compares|counts)|(tells|shows|"
-    "decides|predicts|explains|finds out|says) (which|whether|why|how)|(does|performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
+    "labels|tags|flags|lists|catalogues|indexes|hosts|computes|explains|visuali[sz]es|inspects|audits|monitors|compares|counts)|(tells|shows|"
+    "decides|predicts|explains|finds out|says) (~ )?(which|whether|why|how)|(does|performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
     "segmentation|retrieval|tracking|identification|evaluation)|can be used for (identifying|"
     "detecting|classifying|recogni[sz]ing|evaluating|retrieving|segmenting|ranking|scoring)",
     "Ampere [detects] fakes.",
@@ -198,7 +202,7 @@ CUT = re.compile(
 )
 FINITE = re.compile(  # what is said about something, not what something is called
     r"\b(?:is|are|was|were|has|have|had|can|form|we|our|us|it|they|do|does|there|\w+(?<!s)(?<!u)s "
-    r"(?:the|an?|its|each|every|one|from|between|to|\d+)|learn|turn|play|capture|carry|contain|"
+    r"(?:the|an?|its|each|every|one|from|between|to|\d+(?![.\d]))|learn|turn|play|capture|carry|contain|"
     r"make|give|need|mean|how|what|why)\b"
 )
 FIRST = 3  # sentences, among which a naming one is looked for; the first may be a bare title
@@ -225,7 +229,18 @@ EDITS = re.compile(  # an encoder before a generator that is part of the release
     r"(?:for|that|which|to) (?:[\w-]+ ){0,3}?(?:edit|invert|inver|generat|synthes|personali|customi)\w*"
 )
 KIND_OF = re.compile(r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|(?<!data )(?<!test )set|suite|collection|class) of ")
-JUDGING = re.compile(r"[\w-]*(?:bench|eval|arena|judge|guard|detect|spot|score|metric|rank)[\w-]* ")
+JUDGING = [  # "PolicyBench ranks ...", "Model Index lists ..."
+    re.compile(
+        r"(?!(?:an?|the|our|its|each|every|this|that|discriminat\w*) )" + first + r"[\w-]*(?:bench|"
+        r"eval|arena|judge|guard|detect|spot|score|metric|rank|index|zoo|catalog|board|lens|probe|"
+        r"check|trace|audit)[\w-]* "
+    )
+    for first in ("", r"[\w-]+ ")
+]
+ENDS = re.compile(  # "Flow matching explained: lecture notes with code"
+    r": (?:an? )?(?:[\w-]+ ){0,2}(?:lecture notes|tutorial|survey|review|benchmark|data ?set|user study|"
+    r"guide|overview|primer|comparison|leaderboard|evaluation|corpus)\b"
+)
 MORE = re.compile(r" and (?=[\w.+-]+, an? )")  # "a data set and Ampere, a flow"
 ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open data set"
     r"\b(?P<article>an?|the|our) (?:(?:large|open|novel|new|fast|simple|small|free|light|lightweight|"
@@ -253,7 +268,7 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         [('a detector', False), None]
     """
     texts = [ADJECTIVES.sub(r"\g<article> ", s.text.lstrip("-*•+# ")) for s in sentences]
-    titled, name, seen, said = True, "", 0, False
+    titled, name, seen, said, family = True, "", 0, False, False
     for text in texts:
         if line := TASK.finds.match(text):
             return line.group(), False
@@ -262,6 +277,8 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         seen += 1
         opens = PRESENTS.finds.match(text) or _copula(text, name, seen)
         if seen > FIRST and (said or not opens):
+            if not (said or family) and (what := _acts(text, name, seen)):
+                return what
             said = said or bool(opens)
             continue
         if opens and seen > FIRST and not LATE.fullmatch(opens.group()):
@@ -274,13 +291,17 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         titled = titled and plain and ":" not in text and len(text.split()) <= BARE
         name = name or (_title(text) if seen == 1 else "")
         what = _what(text, opens, fragment=fragment) if opens or fragment else None
-        if what := what or _acts(text, name, seen):
+        if opens or fragment:
+            family = family or bool(FAMILIES.finds.search(_noun(text, opens.end() if opens else 0)))
+        if what := what or (None if family and seen > 1 else _acts(text, name, seen)):
             others = [text[and_.end() :]] if (and_ := MORE.search(text)) else []
             others = ["we propose " + t for t in others] + texts[texts.index(text) + 1 :]
             if COMPANION.finds.search(what[0]) and _beside(others):
                 return None
             if seen <= FIRST or not what[0].startswith(("the ", "our ", "its ")):
                 return what
+        if opens and (own := re.fullmatch(r"[\w.+-]+", _noun(text, opens.end()))):
+            name = own.group()
         said = said or bool(opens and "report" not in opens.group())
     return None
 
@@ -303,21 +324,28 @@ def _acts(text: str, name: str, seen: int) -> tuple[str, bool] | None:
         noun := text[aside.end() :].split(",")[0]
     ):
         return noun, False
-    subject = SUBJECT.match(text) if seen > 1 else None
+    subject = SUBJECT.match(text) if 1 < seen <= FIRST else None
     begin = subject.end() if subject else 0
     for own in (name, name.split()[0] if name else ""):
         if not subject and own and seen > 1 and (m := re.match(rf"{re.escape(own)}[\w.'-]* ", text)):
             begin = begin or m.end()
-    if seen == 1 and (m := JUDGING.match(text)):
-        begin = m.end()
-    act = ACTS.finds.match(text, begin) if begin else None
+    starts = [begin] if begin else [m.end() for p in JUDGING if (m := p.match(text))]
+    act = next((act for k in starts if (act := ACTS.finds.match(text, k))), None)
     if act and not CREATES.search(text, act.end()):
         return text[: act.end()], False
     head = TITLE.match(text) if seen == 1 else None
     work = WORK.finds.match(text, head.end() if head else 0) if seen == 1 else None
-    work = work or (WORK.finds.match(text) if seen == 1 else None)
+    work = work or (WORK.finds.match(text) or ENDS.search(text) if seen == 1 else None)
+    if work and (FINITE.search(text) or ALSO.match(text, work.end()) or _family_after(text)):
+        work = None
     work = work or (STUDIES.finds.match(text) if seen <= FIRST else None)
     return (work.group(), False) if work else None
+
+
+def _family_after(text: str) -> bool:
+    """Say whether a title goes on, after its colon, with what generates."""
+    _, colon, after = text.partition(": ")
+    return bool(colon and FAMILIES.finds.search(_noun(after, 0)) and not WORK.finds.match(after))
 
 
 def _beside(texts: list[str]) -> bool:
