@@ -103,7 +103,7 @@ FAMILIES = Role(
     "a head noun that names how something is generated is not taken for a judge by its purpose",
     "gans?|\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
     "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
-    "samplers?|probabilistic|normali[sz]ing",
+    "samplers?|causal|decoder only|discriminators?|denoisers?|probabilistic|normali[sz]ing",
     "a [diffusion] model",
 )
 PAINTS = Role(
@@ -135,8 +135,7 @@ ACTS = Role(
     "grades|transcribes|evaluates|judges|retrieves|tracks|measures|assesses|benchmarks|"
     "labels|tags|flags|lists|catalogues|indexes|hosts|computes|explains|visuali[sz]es|inspects|audits|monitors|compares|counts)|(tells|shows|"
     "decides|predicts|explains|finds out|says) (~ )?(which|whether|why|how)|(does|performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
-    "segmentation|retrieval|tracking|identification|evaluation)|can be used for (identifying|"
-    "detecting|classifying|recogni[sz]ing|evaluating|retrieving|segmenting|ranking|scoring)",
+    "segmentation|retrieval|tracking|identification|evaluation)",
     "Ampere [detects] fakes.",
 )
 WORK = Role(
@@ -171,7 +170,7 @@ BESIDE = Role(
     "how a later sentence begins that names a generator beside data, a benchmark or a metric",
     "((then|finally|second|secondly|further|moreover|building on (this|it)|with (it|this)|on top|in "
     "addition|also)? )?we ((then|also|further|finally|additionally) )*(propose|present|introduce|"
-    "describe|develop)",
+    "describe|develop)|(it|this|the model|our (model|system|vocoder|generator|network)) is",
     "[We then propose] a flow.",
 )
 COMPANION = Role(
@@ -241,6 +240,10 @@ ENDS = re.compile(  # "Flow matching explained: lecture notes with code"
     r": (?:an? )?(?:[\w-]+ ){0,2}(?:lecture notes|tutorial|survey|review|benchmark|data ?set|user study|"
     r"guide|overview|primer|comparison|leaderboard|evaluation|corpus)\b"
 )
+WITH = re.compile(  # "we study detection with a VAE"
+    r" (?:with|by|using|by means of) (?:an?|our) (?:[\w-]+ ){0,3}?(?:gan|vae|diffusion|flow|autoregressive|"
+    r"generat\w+|language model)\b"
+)
 MORE = re.compile(r" and (?=[\w.+-]+, an? )")  # "a data set and Ampere, a flow"
 ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open data set"
     r"\b(?P<article>an?|the|our) (?:(?:large|open|novel|new|fast|simple|small|free|light|lightweight|"
@@ -296,7 +299,8 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         if what := what or (None if family and seen > 1 else _acts(text, name, seen)):
             others = [text[and_.end() :]] if (and_ := MORE.search(text)) else []
             others = ["we propose " + t for t in others] + texts[texts.index(text) + 1 :]
-            if COMPANION.finds.search(what[0]) and _beside(others):
+            weak = not opens or COMPANION.finds.search(what[0])
+            if not what[1] and weak and (_beside(others) or (not opens and WITH.search(text))):
                 return None
             if seen <= FIRST or not what[0].startswith(("the ", "our ", "its ")):
                 return what
