@@ -48,6 +48,9 @@ JUDGES = Role(
     "tokeni[sz](er|ation) librar(y|ies)|sub ?word tokeni[sz]er( and detokeni[sz]er)?|"
     "test (suite|set)|evaluation (code|harness)|attack|watermark(ing)?( schemes?| methods?| frameworks?| techniques?| tools?| systems?| algorithms?)?|"
     "representation models?|two tower (models?|networks?)|preference scores?|explorers?|viewers?|browsers?|"
+    "(voice activity|speech|speaker|face|object|image|text|emotion|gesture|event|intent|entity|"
+    "language|spam|fraud|fakes?|deepfake|anomaly|semantic|instance|quality|sentiment) (detection|"
+    "recognition|classification|segmentation|identification|verification|assessment)|"
     "(property|affinity|quality|preference|toxicity) prediction( models?| networks?)?|"
     "(training|pre ?training) data|data pipelines?|visuali[sz]ers?|dash ?boards?)",
     "[a detector]",
@@ -218,7 +221,8 @@ LATE = re.compile(  # beyond the first sentences "we release the data" names no 
     r"construct(?:ed)?|announc(?:e|ing)|launch(?:ing)?|offer|is|are|add)\b[^,]*?$"
 )
 CREATES = re.compile(
-    r"\b(?:generat|design|writ|paint|compos|synthesi|draw|sampl|render|creat|imagin|invent)\w*"
+    r"\b(?:and|or|then|it|which|that|before it) (?:generat|design|writ|paint|compos|synthesi[sz]|draw|"
+    r"sampl|render|creat|imagin|invent|answer|continu)e?s?\b"
 )
 ALSO = re.compile(  # "for evaluating and generating"
     r"[^.;:]{0,40}?\b(?:and|or|as well as|by|through|before) (?:for |to )?"
@@ -294,9 +298,10 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         titled = titled and plain and ":" not in text and len(text.split()) <= BARE
         name = name or (_title(text) if seen == 1 else "")
         what = _what(text, opens, fragment=fragment) if opens or fragment else None
+        what = what or (None if family else _acts(text, name, seen))
         if opens or fragment:
             family = family or bool(FAMILIES.finds.search(_noun(text, opens.end() if opens else 0)))
-        if what := what or (None if family and seen > 1 else _acts(text, name, seen)):
+        if what:
             others = [text[and_.end() :]] if (and_ := MORE.search(text)) else []
             others = ["we propose " + t for t in others] + texts[texts.index(text) + 1 :]
             weak = not opens or COMPANION.finds.search(what[0])
