@@ -174,7 +174,8 @@ def named(sentences: list[Sentence]) -> Kind:
 def _title(text: str) -> str:
     """Return the first word of a text's name, and the rest of a short title."""
     card = re.match(r"(?:model card (?:for|of|-) |the )?", text)
-    word = re.compile(r"([\w.+-]+)((?: [a-z][\w.+-]*){0,3}$)?").match(text, card.end() if card else 0)
+    begin = card.end() if card else 0
+    word = re.compile(r"([\w.+-]+)((?: [a-z][\w.+-]*){0,3}$)?").match(text, begin)
     return word[1] + (word[2] or "") if word else ""
 
 
@@ -212,7 +213,8 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> Kind:
     part = fragment and (LISTED.match(text, end) or after.startswith(("trained", ":")))
     if not part and (_judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
-    return (noun, True) if PAINTS.finds.fullmatch(noun) else None
+    paints = PAINTS.finds.fullmatch(noun) and not WORK.finds.match(noun)
+    return (noun, True) if paints else None
 
 
 def _tool(text: str) -> Kind:

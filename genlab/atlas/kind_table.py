@@ -76,7 +76,8 @@ DOES = Role(
     "identifies|attribut(es?|ing)|distinguish(es|ing)?|separat(es?|ing) real|tell(s|ing)? (~ )?"
     "(apart|whether|which|real|whose|from)|decid(es?|ing) (whether|if|which)|"
     "evaluat(es?|ing)|assess(es|ing)?|benchmark(s|ing)?|compar(es?|ing)|"
-    "rank(s|ing)?|rerank(s|ing)?|retriev(es?|ing)|monitor(s|ing)?|"
+    "rank(s|ing)?|scor(es?|ing) (~ )?(pictures|images|texts|clips|outputs?|samples|prompts|pairs|"
+    "answers|sentences|videos|translations)|rerank(s|ing)?|retriev(es?|ing)|monitor(s|ing)?|"
     "judg(es?|ing)|moderat(es?|ing)|embed(s|ding)|track(s|ing)|transcrib(es?|ing)|"
     "watermark(s|ing)?|verif(y|ies|ying) (whether|speakers?|identit\\w+)|diagnos(es?|ing)|"
     "visuali[sz](es?|ing)|interpret(s|ing)?|audit(s|ing)?|annotat(es?|ing)|spot(s|ting)?|"
@@ -174,7 +175,8 @@ STUDIES = Role(
     "tests?) (~ )?(memori[sz]ation|bias*|"
     "toxicity|robustness|artifacts?|artefacts?|failure modes?|privacy|copyright|hallucinations?|"
     "stereotypes?|calibration|faithfulness|carbon|consumption|accessibility|vulnerabilit\\w+|"
-    "trustworthiness)|(study|studies|address|addresses|tackles?|considers?|"
+    "trustworthiness)|(aim|seek|want|try|attempt|set out) to (detect|recogni[sz]e|classify|segment|"
+    "identify|attribute|distinguish|evaluate|assess|retrieve|transcribe|tell)|(study|studies|address|addresses|tackles?|considers?|"
     "investigates?) (~ )?(problem|"
     "task|question|challenge) of (~ )?(attribut|detect|identify|recogni[sz]|distinguish|evaluat|"
     "classify|retriev|segment|verify)\\w*)|in an? ((user|listening|perceptual|large|small|"
@@ -258,8 +260,10 @@ EDITS = re.compile(  # an encoder before a generator that is part of the release
     r"(?:for|that|which|to) (?:[\w-]+ ){0,3}?(?:edit|invert|inver|generat|synthes|personali|"
     r"customi)\w*"
 )
-KIND_OF = re.compile(r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|"
-    "(?<!data )(?<!test )set|suite|collection|class) of ")
+KIND_OF = re.compile(
+    r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|"
+    "(?<!data )(?<!test )set|suite|collection|class) of "
+)
 JUDGING = [  # "PolicyBench ranks ...", "Model Index lists ..."
     re.compile(
         r"(?!(?:an?|the|our|its|each|every|this|that|discriminat\w*) )" + first + r"[\w-]*(?:bench|"

@@ -671,7 +671,8 @@ TRIGGERS = (
         "compared",
         "comma",
         "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)"
-        "(?= (standard |vanilla |ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
+        "(?= (standard |vanilla |ordinary |conventional |plain )?(autoregressive|sequential|raster|"
+        "next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),
     Trigger(
