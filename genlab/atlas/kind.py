@@ -1,243 +1,157 @@
 """What a release is, by the head noun of the sentence that names it: does it draw samples?
 
+The rows are in `kind_table.py`. What a release is weighs more than the families that it names: a
+detector of what a GAN makes draws nothing.
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
 import re
+from dataclasses import dataclass
 
-from .role_table import Role
+from .kind_table import (
+    ACTS,
+    ADJECTIVES,
+    ALSO,
+    APPOSED,
+    ASIDE,
+    BARE,
+    BESIDE,
+    COMPANION,
+    COPULA,
+    CREATES,
+    CUT,
+    DOES,
+    EDITS,
+    ENDS,
+    FAMILIES,
+    FINITE,
+    FIRST,
+    FORMAL,
+    JUDGES,
+    JUDGING,
+    KIND_OF,
+    LATE,
+    LISTED,
+    MORE,
+    OPEN,
+    PAINTS,
+    PRESENTS,
+    PURPOSE,
+    STUDIES,
+    SUBJECT,
+    TASK,
+    TITLE,
+    WITH,
+    WORK,
+)  # fmt: skip
+from .kind_table import KINDS as KINDS
 from .text import Sentence
 
-PRESENTS = Role(
-    "naming",
-    "how a sentence begins that names the release",
-    "((?!that|which|as|than|where|when|while|if|also|further|finally|additionally|moreover|"
-    "furthermore|lastly|second|secondly|addition|besides|what|they|you)[\\w',]+ ){0,10}?"
-    "(we|i) ((therefore|thus|hence|here|now|then|instead|first|have|proudly|are|set out|are "
-    "(pleased|happy|proud|excited)|aim|set|to|out) )*(present|introduce|release|describe|"
-    "propose|publish|build|built|open|share|contribute|train|collect|develop|developed|derive|"
-    "design|designed|construct|constructed|create|created|curate|curated|compile|compiled|announce|"
-    "launch|offer|add|releasing|launching|announcing|introducing|presenting|sharing|"
-    "opening|publishing|after)( here)?|(this|the) ((present|main|technical|core|first) )*(repository|"
-    "repo|package|release|project|library|page|card|model|paper|work|note|report|article|post|"
-    "contribution) (is|contains|holds|"
-    "provides|presents|introduces|describes|ships|proposes|reports|surveys|reviews|collects)|this "
-    "is|here is|"
-    "introducing|meet|announcing|presenting",
-    "[We present] a detector.",
-)
-JUDGES = Role(
-    "what draws nothing",
-    "a release that is called so, by its head noun, draws no samples",
-    "(~ )?(embedd?ings?( models?| family)?|(?<!auto )(?<!text to )encoders?|dual encoder|"
-    "retrievers?|"
-    "rerankers?|classifiers?|detectors?|segmenters?|recogni[sz]ers?|scorers?|checkers?|"
-    "trackers?|parsers?|(optical flow|depth|pose|motion)( "
-    "estimators?| models?| networks?)?|force ?fields?|(interatomic )?potentials?|metrics?|"
-    "benchmarks?|benchmark (suites?|platforms?|data ?sets?|collections?)|data ?sets?|corpus|"
-    "corpora|survey|leader ?boards?|arena|lists?|catalogu?es?|tutorials?|"
-    "taxonomy|criterion|criteria|tests?|assessments?|audits?|"
-    "questionnaire|(user|listening|perceptual) study|probes?|sparse auto ?encoders?|"
-    "dictionaries|(reward|preference|detection|detector|segmentation|recognition|classification|"
-    "classifier|identification|verification|attribution|regression|alignment evaluation|asr|ocr|"
-    "retrieval|embedding|ranking|guard|moderation|scoring|speech to text|"
-    "transcription|evaluation|metric|verifier) (models?|networks?|model series|framework|suite|"
-    "tool|toolkit|platform|method|pipeline|service|head)|"
-    "(inference|serving|training|tracking|monitoring|observability|annotation|labell?ing|"
-    "orchestration|experiment) (engine|librar(y|ies)|runtime|stack|framework|platform|tool)|"
-    "tokeni[sz](er|ation) librar(y|ies)|sub ?word tokeni[sz]er( and detokeni[sz]er)?|"
-    "test (suite|set)|evaluation (code|harness)|attack|watermark(ing)?( schemes?| methods?| frameworks?| techniques?| tools?| systems?| algorithms?)?|"
-    "representation models?|two tower (models?|networks?)|preference scores?|explorers?|viewers?|browsers?|"
-    "visuali[sz]ers?|dash ?boards?)",
-    "[a detector]",
-)
-PURPOSE = Role(
-    "purpose",
-    "a model for such a purpose draws nothing either",
-    "(for|of) (representations?|embedd?ings?|retrieval|classification|detection|segmentation|"
-    "(sequence |token )?labell?ing|feature extraction|reranking|moderation)",
-    "A language model [for retrieval].",
-)
-DOES = Role(
-    "task",
-    "a method, a tool or a platform that is there for such a task draws nothing",
-    "((?<!a )for|to|that|which|aims? (to|at)|aimed at|and|is able to|can|does|built (for|to)|designed (for|to)|(fine |pre )?(trained|tuned) "
-    "(for|to)|,) (be used (for|to) )?((to|can|automatically|reliably|efficiently|robustly|jointly|"
-    "effectively|the|a|"
-    "an|whether|both|automatic|automated|unified|accurate) )*"
-    "(detect(s|ing)?|recogni[sz](es?|ing)|classif(y|ies|ying)|segment(s|ing)|identify(ing)?|"
-    "identifies|attribut(es?|ing)|distinguish(es|ing)?|separat(es?|ing) real|tell(s|ing)? (~ )?"
-    "(apart|whether|which|real|whose|from)|decid(es?|ing) (whether|if|which)|"
-    "evaluat(es?|ing)|assess(es|ing)?|benchmark(s|ing)?|compar(es?|ing)|"
-    "rank(s|ing)?|rerank(s|ing)?|retriev(es?|ing)|monitor(s|ing)?|"
-    "judg(es?|ing)|moderat(es?|ing)|embed(s|ding)|track(s|ing)|transcrib(es?|ing)|"
-    "watermark(s|ing)?|verif(y|ies|ying) (whether|speakers?|identit\\w+)|diagnos(es?|ing)|"
-    "visuali[sz](es?|ing)|interpret(s|ing)?|audit(s|ing)?|annotat(es?|ing)|spot(s|ting)?|"
-    "(obtain|learn|comput|extract|produc)(s|es|ing)? (~ )?(embedd?ings?|representations?|features)|"
-    "((enable|let|allow|help)s? (\\w+ ){1,3}(to )?)?(protect(s|ing)?|cloak(s|ing)?|mislead(s|ing)?|"
-    "immuni[sz](es?|ing)|apply (~ )?(cloaks?|perturbations?))|"
-    "tun(es?|ing) hyper ?parameters|comput(es?|ing) (~ )?(fid|kid|metrics?|scores?|distances?|"
-    "precision|perplexity|similarit\\w+)|inspect(s|ing)?|explain(s|ing)?|debug(s|ging)?|extract(s|ing)? "
-    "(~ )?(features|training)|measur(es?|ing) (how|the|whether)|"
-    "predict(s|ing)? (~ )?(scores?|ratings?|preferences?|properties|energies|forces|affinit\\w+|"
-    "structures?|opinions?|toxicity|quality)|"
-    "((?!(of|in|for|with|to|on|generat\\w+|synthe\\w+|augment\\w+|improv\\w+|text)\\b)[\\w-]+ "
-    "){0,3}?(detection|recognition|"
-    "classification|segmentation|identification|attribution|evaluation|assessment|"
-    "benchmarking|retrieval|tracking|observability|life ?cycle|forensics|moderation|serving|"
-    "inference engine|annotation|reranking|scoring|verification|unfolding|interpretability))",
-    "A method [to detect] deepfakes.",
-)
-OPEN = Role(
-    "open head noun",
-    "a release that is called so draws nothing if it is there for such a task",
-    "(~ )?(models?|networks?|methods?|tools?|toolkits?|toolbox|platforms?|frameworks?|librar(y|ies)|"
-    "packages?|suites?|systems?|services?|software|approach|pipelines?|techniques?|algorithms?|"
-    "procedures?|architectures?|transformers?|measures?|scores?|representations?|engines?|apps?|"
-    "plug ?ins?|vits?|cnns?|\\w*net|\\w*bert|swin|forests?|svms?|perceptrons?|dash ?boards?|viewers?|index|statistics?|code|repository|collections?|project|agent|version)",
-    "[a research method] to detect fakes",
-)
-FAMILIES = Role(
-    "family named",
-    "a head noun that names how something is generated is not taken for a judge by its purpose",
-    "gans?|\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
-    "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
-    "samplers?|probabilistic|normali[sz]ing",
-    "a [diffusion] model",
-)
-PAINTS = Role(
-    "what makes something",
-    "a release that is called so makes pictures or the like",
-    "(~ )?(illustration|image|picture|video|music|speech|voice|sound|audio|text to \\w+|drawing|"
-    "song|film|3d) (models?|generators?|engines?|makers?)",
-    "[an image model]",
-)
-TASK = Role(
-    "task line",
-    "the key and value of a line that gives a task which draws nothing",
-    "(pipeline tag|model type|type|task|tasks|kind|purpose|primary use|intended use|output|"
-    "outputs|direct use|use|what it is)"
-    ": (~ )?((text|image|token|audio|video|sequence|multi label|binary)? ?(classification|"
-    "identification)|classifiers?|feature extraction|automatic speech recognition|speech "
-    "recognition|object detection|(image |instance |semantic )?segmentation|depth estimation|"
-    "sentence similarity|embedd?ings?|zero shot \\w+ classification|reward models?|rerank\\w+|"
-    "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?)",
-    "[task: image classification]",
-)
-ACTS = Role(
-    "act of a judge",
-    "what a named release does, if it draws nothing",
-    "(detects?|recogni[sz]es?|classif(y|ies)|segments|identifies|attributes|embeds|ranks|scores|"
-    "grades|transcribes|evaluates|judges|retrieves|tracks|measures|assesses|benchmarks|"
-    "labels|tags|flags|explains|visuali[sz]es|inspects|audits|monitors|compares|counts)|(tells|shows|"
-    "decides|predicts|explains|finds out|says) (which|whether|why|how)|(does|performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
-    "segmentation|retrieval|tracking|identification|evaluation)|can be used for (identifying|"
-    "detecting|classifying|recogni[sz]ing|evaluating|retrieving|segmenting|ranking|scoring)",
-    "Ampere [detects] fakes.",
-)
-WORK = Role(
-    "work in a title",
-    "the gerund of a title, or its beginning, that says what a release does which draws nothing",
-    "(on |how to |a |the |towards |toward )?(~ )?(detecting|benchmarking|evaluating|"
-    "assessing|identifying|classifying|"
-    "recogni[sz]ing|attributing|ranking|spotting|measuring|auditing|segmenting|retrieving|"
-    "transcribing|fingerprinting|probing|interpreting|red teaming|jailbreaking|attacking|"
-    "monitoring|browsing|tracking|debugging|visuali[sz]ing|observability)|"
-    "(tutorial|survey|primer|lecture|explainer|"
-    "lecture notes|position paper|interview|awesome)",
-    "Ampere: [detecting] fakes",
-)
-STUDIES = Role(
-    "study",
-    "a sentence with which a study or an explanation begins, which releases nothing that draws",
-    "(in this (paper|work|report|article|note|post|lecture|course),? |here,? |today,? )?(we|i|this "
-    "(paper|work|report|article|note|post|lecture|course)) ((systematically|empirically|carefully|"
-    "first|here|now) )*((explain|review|survey|recap|summari[sz]e|discuss)s?|(study|studies|analy[sz]es?|"
-    "investigates?|examines?|measures?|audits?|quantif(y|ies)|probes?|tests?) (~ )?(memori[sz]ation|bias*|"
-    "toxicity|robustness|artifacts?|artefacts?|failure modes?|privacy|copyright|hallucinations?|"
-    "stereotypes?|calibration|faithfulness|carbon|consumption|accessibility|vulnerabilit\\w+|"
-    "trustworthiness)|(study|studies|address|addresses|tackles?|considers?|investigates?) (~ )?(problem|"
-    "task|question|challenge) of (~ )?(attribut|detect|identify|recogni[sz]|distinguish|evaluat|"
-    "classify|retriev|segment|verify)\\w*)|in an? ((user|listening|perceptual|large|small|online) )*(study|survey|"
-    "experiment|test) with",
-    "[We study the memorization] of language models.",
-)
-BESIDE = Role(
-    "second naming",
-    "how a later sentence begins that names a generator beside data, a benchmark or a metric",
-    "((then|finally|second|secondly|further|moreover|building on (this|it)|with (it|this)|on top|in "
-    "addition|also)? )?we ((then|also|further|finally|additionally) )*(propose|present|introduce|"
-    "describe|develop)",
-    "[We then propose] a flow.",
-)
-COMPANION = Role(
-    "companion",
-    "data, a benchmark or a metric may come with a generator that is named later",
-    "(data ?sets?|benchmarks?|corpus|corpora|metrics?|tests?|evaluation|suite)",
-    "a [benchmark]",
-)
-KINDS = (BESIDE, COMPANION, PRESENTS, JUDGES, PURPOSE, DOES, OPEN, FAMILIES, PAINTS, TASK, ACTS, WORK, STUDIES)
-NAME = r"[\w.'+/-]+(?: (?!is |are |we |that |which )[\w.'+/-]+){0,3}"
-# "Ampere is a ...", "Ampere-2B and Ampere-8B are two ..."
-COPULA = re.compile(
-    rf"{NAME}(?: \([^()]*\))? (?:is|are) (?:both )?(?=(?:an?|our|the|two|three|four) )"
-)
-TITLE = re.compile(  # "Ampere 2: a ...", but not the key of a line
-    r"(?!(?:architecture|prior|decoder|encoder|objective|model|backbone|type|task|input|output)"
-    r"s?:)(?:release )?[\w.'+-]+(?: [\w.'()-]+){0,2}: (?!\w+,)"
-)
-APPOSED = re.compile(  # "We open Ampere, a ...", "We open Ampere (AMP), a ..."
-    r" [\w.'+-]+(?: [\w.'+-]+){0,5}(?: \([^()]*\))?, (?=(?:an?|the|our) )"
-)
-ASIDE = re.compile(rf"(?P<name>{NAME})(?: \([^()]*\))?, (?=an? [^,]{{3,60}}, \w)")  # "Ampere, a ..., was"
-LISTED = re.compile(r", (?:an?|the) ")  # "An encoder, a prior and ..." is a list of parts
-CUT = re.compile(
-    r"[,;:.(!]| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
-    r"using|and|at|via|as|pre-?trained|fine-?tuned|designed|aimed|capable|able|against|under|consisting|containing|comprising|covering|spanning|made|"
-    r"called|named|comprised|including|measuring|assessing|meant|intended|tested|powered|driven)\b|$"
-)
-FINITE = re.compile(  # what is said about something, not what something is called
-    r"\b(?:is|are|was|were|has|have|had|can|form|we|our|us|it|they|do|does|there|\w+(?<!s)(?<!u)s "
-    r"(?:the|an?|its|each|every|one|from|between|to|\d+)|learn|turn|play|capture|carry|contain|"
-    r"make|give|need|mean|how|what|why)\b"
-)
-FIRST = 3  # sentences, among which a naming one is looked for; the first may be a bare title
-BARE = 6  # words: a shorter first sentence without a comma is a title
-FORMAL = re.compile(  # headings and lines before a card says what it is about
-    r"(?:>|\||---|```|model card\b|model (?:details|description|information|overview|summary)|"
-    r"(?:\d+\. )?(?:description|introduction|overview|abstract|what is it\??|summary|uses?|direct use|"
-    r"about|news|update|license|licence|language|library[ _]name|pipeline[ _]tag|tags|base[ _]model|"
-    r"developed by|parent model|author|date|version|datasets?|important)\b:?[^.]{0,60}$|!|\[|more "
-    r"information needed)"
-)
-LATE = re.compile(  # beyond the first sentences "we release the data" names no release
-    r"[^,]*\b(?:present|introduce|describe|propose|develop(?:ed)?|derive|design(?:ed)?|build|built|"
-    r"construct(?:ed)?|announc(?:e|ing)|launch(?:ing)?|offer|is|are|add)\b[^,]*?$"
-)
-CREATES = re.compile(
-    r"\b(?:generat|design|writ|paint|compos|synthesi|draw|sampl|render|creat|imagin|invent)\w*"
-)
-ALSO = re.compile(  # "for evaluating and generating"
-    r"[^.;:]{0,40}?\b(?:and|or|as well as|by|through|before) (?:for |to )?"
-    r"(?:generat(?:e|es|ing)|generation|synthe\w+|writ\w+|draw\w*|paint\w*|compos\w+|creat\w+|design\w*)\b"
-)
-EDITS = re.compile(  # an encoder before a generator that is part of the release
-    r"(?:for|that|which|to) (?:[\w-]+ ){0,3}?(?:edit|invert|inver|generat|synthes|personali|customi)\w*"
-)
-KIND_OF = re.compile(r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|(?<!data )(?<!test )set|suite|collection|class) of ")
-JUDGING = re.compile(r"[\w-]*(?:bench|eval|arena|judge|guard|detect|spot|score|metric|rank)[\w-]* ")
-MORE = re.compile(r" and (?=[\w.+-]+, an? )")  # "a data set and Ampere, a flow"
-ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open data set"
-    r"\b(?P<article>an?|the|our) (?:(?:large|open|novel|new|fast|simple|small|free|light|lightweight|"
-    r"high-quality|modular|robust|general|unified|comprehensive|diverse|multilingual|efficient|"
-    r"flexible|modern|curated|clean|powerful|easy|reliable|scalable|accurate|strong|tiny|cheap|"
-    r"challenging|public|reproducible|automatic|compact|extensible|practical)"
-    r"(?:, and |, | and ))+(?=[\w-]+ )"
-)
-SUBJECT = re.compile(r"(?:this model|the model|it|this release|this tool) (?:is (?=an? )|(?=\w))")
+Kind = tuple[str, bool] | None
 
 
-def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
+@dataclass
+class _Reader:
+    """What is known while the sentences are looked through in turn."""
+
+    texts: list[str]
+    seen: int = 0  # sentences, but headings and the like
+    titled: bool = True  # nothing but a title so far
+    name: str = ""
+    said: bool = False  # something was presented, and its noun left the kind open
+    family: bool = False  # ... or named how something is generated
+
+    def read(self, at: int) -> Kind:
+        """Return what one sentence says that the release is."""
+        text = self.texts[at]
+        if (line := TASK.finds.match(text)) and not FAMILIES.finds.search(text.replace("-", " ")):
+            return line.group(), False
+        if self.seen and FORMAL.match(text):
+            return None
+        self.seen += 1
+        self.name = self.name or (_title(text) if self.seen == 1 else "")
+        opens = PRESENTS.finds.match(text) or self._copula(text)
+        if self.seen > FIRST:
+            return self._late(at, opens)
+        return self._early(at, opens)
+
+    def _early(self, at: int, opens: re.Match[str] | None) -> Kind:
+        """Read one of the first sentences, which may be a bare title as well."""
+        text = self.texts[at]
+        plain = not FINITE.search(text)
+        fragment = self.titled and plain and not opens and not text.startswith(("the ", "our "))
+        if self.titled and self.seen > 1 and (what := _tool(text)):
+            return what
+        self.titled = self.titled and plain and ":" not in text and len(text.split()) <= BARE
+        return self._kind(at, opens, fragment=fragment)
+
+    def _late(self, at: int, opens: re.Match[str] | None) -> Kind:
+        """Read a later sentence: the first that presents something, or an act of what is named."""
+        if opens and not self.said and LATE.fullmatch(opens.group()):
+            what = self._kind(at, opens, fragment=False)
+            own = what and what[0].startswith(("the ", "our ", "its "))
+            return None if own else what
+        what = None if self.said or self.family or opens else self._acts(self.texts[at])
+        self.said = self.said or bool(opens and LATE.fullmatch(opens.group()))
+        return what
+
+    def _kind(self, at: int, opens: re.Match[str] | None, *, fragment: bool) -> Kind:
+        """Return the kind by the head noun or the act, unless a generator is named beside it."""
+        text = self.texts[at]
+        what = _what(text, opens, fragment=fragment) if opens or fragment else None
+        what = what or (None if self.family else self._acts(text))
+        noun = _noun(text, opens.end() if opens else 0)
+        self.family |= bool((opens or fragment) and FAMILIES.finds.search(noun))
+        if what and (what[1] or not self._beside(at, what[0], opens)):
+            return what
+        if opens and not what and re.fullmatch(r"[\w.+-]+", noun):
+            self.name = noun  # "Introducing Ampere."
+        self.said |= bool(what or (opens and "report" not in opens.group()))
+        return None
+
+    def _beside(self, at: int, noun: str, opens: re.Match[str] | None) -> bool:
+        """Say whether a generator is presented beside data or a benchmark, or by a later remark."""
+        text = self.texts[at]
+        if opens and not COMPANION.finds.search(noun):
+            return False
+        more = MORE.search(text)
+        later = ["we propose " + text[more.end() :]] if more else []
+        for other in (*later, *self.texts[at + 1 :]):
+            second = BESIDE.finds.match(other)
+            thing = _noun(other, second.end()) if second else ""
+            if FAMILIES.finds.search(thing):
+                return not _judges(thing)
+        return bool(not opens and WITH.search(text))
+
+    def _copula(self, text: str) -> re.Match[str] | None:
+        """Match the beginning of a sentence that says what the release is."""
+        own = self.seen <= FIRST or (self.name and text.startswith(self.name.split()[0]))
+        return COPULA.match(text) if own else None
+
+    def _acts(self, text: str) -> Kind:
+        """Return what the named release does, where that draws nothing."""
+        early = self.seen <= FIRST
+        if early and (aside := ASIDE.match(text)):
+            noun = text[aside.end() :].split(",")[0]
+            if _judges(noun):
+                return noun.strip(), False
+        act = next((m for k in self._subjects(text) if (m := ACTS.finds.match(text, k))), None)
+        if act and not CREATES.search(text, act.end()):
+            return text[: act.end()], False
+        work = _work(text) if self.seen == 1 else None
+        work = work or (STUDIES.finds.match(text) if early else None)
+        return (work.group(), False) if work else None
+
+    def _subjects(self, text: str) -> list[int]:
+        """Return where the predicate may begin, if the release is the subject of a sentence."""
+        if 1 < self.seen <= FIRST and (subject := SUBJECT.match(text)):
+            return [subject.end()]
+        names = {self.name, self.name.split()[0]} if self.name and self.seen > 1 else set()
+        own = [re.compile(rf"{re.escape(name)}[\w.'-]* ") for name in names]
+        return [m.end() for pattern in (*own, *JUDGING) if (m := pattern.match(text))]
+
+
+def named(sentences: list[Sentence]) -> Kind:
     """Find what the release calls itself, and whether such a thing draws samples.
 
     Args:
@@ -253,80 +167,27 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
         [('a detector', False), None]
     """
     texts = [ADJECTIVES.sub(r"\g<article> ", s.text.lstrip("-*•+# ")) for s in sentences]
-    titled, name, seen, said = True, "", 0, False
-    for text in texts:
-        if line := TASK.finds.match(text):
-            return line.group(), False
-        if seen and FORMAL.match(text):
-            continue
-        seen += 1
-        opens = PRESENTS.finds.match(text) or _copula(text, name, seen)
-        if seen > FIRST and (said or not opens):
-            said = said or bool(opens)
-            continue
-        if opens and seen > FIRST and not LATE.fullmatch(opens.group()):
-            continue
-        plain = not FINITE.search(text)
-        bare = not text.startswith(("the ", "our "))
-        fragment = titled and plain and bare and not opens and seen <= FIRST
-        if titled and seen > 1 and (what := _tool(text)):
-            return what
-        titled = titled and plain and ":" not in text and len(text.split()) <= BARE
-        name = name or (_title(text) if seen == 1 else "")
-        what = _what(text, opens, fragment=fragment) if opens or fragment else None
-        if what := what or _acts(text, name, seen):
-            others = [text[and_.end() :]] if (and_ := MORE.search(text)) else []
-            others = ["we propose " + t for t in others] + texts[texts.index(text) + 1 :]
-            if COMPANION.finds.search(what[0]) and _beside(others):
-                return None
-            if seen <= FIRST or not what[0].startswith(("the ", "our ", "its ")):
-                return what
-        said = said or bool(opens and "report" not in opens.group())
-    return None
+    reader = _Reader(texts)
+    return next((what for at in range(len(texts)) if (what := reader.read(at))), None)
 
 
 def _title(text: str) -> str:
-    """Return the first word of a text's name, if it opens with one, and the next of a short title."""
-    word = re.match(r"(?:model card (?:for|of|-) |the )?([\w.+-]+)((?: [a-z][\w.+-]*){0,3}$)?", text)
+    """Return the first word of a text's name, and the rest of a short title."""
+    card = re.match(r"(?:model card (?:for|of|-) |the )?", text)
+    begin = card.end() if card else 0
+    word = re.compile(r"([\w.+-]+)((?: [a-z][\w.+-]*){0,3}$)?").match(text, begin)
     return word[1] + (word[2] or "") if word else ""
 
 
-def _copula(text: str, name: str, seen: int) -> re.Match[str] | None:
-    """Match the beginning of a sentence that says what the release is."""
-    own = seen <= FIRST or (name and text.startswith(name.split()[0]))
-    return (COPULA.match(text) if own else None) or None
-
-
-def _acts(text: str, name: str, seen: int) -> tuple[str, bool] | None:
-    """Return what the named release does, if a sentence says so and such a thing draws nothing."""
-    if seen <= FIRST and (aside := ASIDE.match(text)) and _judges(
-        noun := text[aside.end() :].split(",")[0]
-    ):
-        return noun, False
-    subject = SUBJECT.match(text) if seen > 1 else None
-    begin = subject.end() if subject else 0
-    for own in (name, name.split()[0] if name else ""):
-        if not subject and own and seen > 1 and (m := re.match(rf"{re.escape(own)}[\w.'-]* ", text)):
-            begin = begin or m.end()
-    if seen == 1 and (m := JUDGING.match(text)):
-        begin = m.end()
-    act = ACTS.finds.match(text, begin) if begin else None
-    if act and not CREATES.search(text, act.end()):
-        return text[: act.end()], False
-    head = TITLE.match(text) if seen == 1 else None
-    work = WORK.finds.match(text, head.end() if head else 0) if seen == 1 else None
-    work = work or (WORK.finds.match(text) if seen == 1 else None)
-    work = work or (STUDIES.finds.match(text) if seen <= FIRST else None)
-    return (work.group(), False) if work else None
-
-
-def _beside(texts: list[str]) -> bool:
-    """Say whether later sentences present a generator beside the data or the benchmark."""
-    for text in texts:
-        opens = BESIDE.finds.match(text)
-        if opens and (noun := _noun(text, opens.end())) and FAMILIES.finds.search(noun):
-            return not _judges(noun)
-    return False
+def _work(text: str) -> re.Match[str] | None:
+    """Match the gerund of a title that says what a release does which draws nothing."""
+    head = TITLE.match(text)
+    work = (WORK.finds.match(text, head.end()) if head else None) or WORK.finds.match(text)
+    work = work or ENDS.search(text)
+    _, colon, after = text.partition(": ")
+    makes = colon and FAMILIES.finds.search(_noun(after, 0)) and not WORK.finds.match(after)
+    other = not work or FINITE.search(text) or ALSO.match(text, work.end()) or makes
+    return None if other else work
 
 
 def _noun(text: str, begin: int) -> str:
@@ -337,7 +198,7 @@ def _noun(text: str, begin: int) -> str:
     return text[begin : cut.start() if cut else len(text)].strip()
 
 
-def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> tuple[str, bool] | None:
+def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> Kind:
     """Return the noun phrase with which a naming sentence goes on, if it says enough."""
     title = opens or TITLE.match(text)
     begin = title.end() if title else 0
@@ -352,10 +213,11 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> tuple[st
     part = fragment and (LISTED.match(text, end) or after.startswith(("trained", ":")))
     if not part and (_judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
-    return (noun, True) if PAINTS.finds.fullmatch(noun) else None
+    paints = PAINTS.finds.fullmatch(noun) and not WORK.finds.match(noun)
+    return (noun, True) if paints else None
 
 
-def _tool(text: str) -> tuple[str, bool] | None:
+def _tool(text: str) -> Kind:
     """Return what a title calls itself with the line below it: "A package for computing FID"."""
     noun = _noun(text, 0)
     opens = text.startswith(("a ", "an ", "the "))

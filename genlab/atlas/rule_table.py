@@ -6,7 +6,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .kind import KINDS
+from .kind_table import KINDS
 from .role_table import ROLES, WORDS
 from .rules import RULES
 from .triggers import TRIGGERS

@@ -670,8 +670,9 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (standard |vanilla "
-        "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)"
+        "(?= (standard |vanilla |ordinary |conventional |plain )?(autoregressive|sequential|raster|"
+        "next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),
     Trigger(

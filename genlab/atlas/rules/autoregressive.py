@@ -221,7 +221,8 @@ AUTOREGRESSIVE = (
         "A transformer then models the sequence of codebook indices.",
         unless=(
             "uniform|mask*|denois*|diffusion|flow|parallel|bidirectional|noise|non "
-            "autoregressive|remask*|fill*|encod*|velocit*|quantiles?|all future|all (~ )?steps directly"
+            "autoregressive|remask*|fill*|encod*|velocit*|quantiles?|all future|"
+            "all (~ )?steps directly"
         ),
         hint=True,
     ),

@@ -292,7 +292,8 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "cascade*|diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|or) (model|network|"
+        "cascade*|diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
+        "or) (model|network|"
         "transformer)s?|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
@@ -353,7 +354,8 @@ SIGNS = (
         "Every prompt needs hours of optimisation.",
         unless=(
             "hyper ?parameters?|optimi[sz]ed for (speed|phones|mobile)|optimi[sz]er|"
-            "optimi[sz]ed (kernels|inference|model)|preference|training more|training set|bayesian optimi[sz]*"
+            "optimi[sz]ed (kernels|inference|model)|preference|training more|training set|"
+            "bayesian optimi[sz]*"
         ),
     ),
     Rule(
@@ -485,7 +487,8 @@ SIGNS = (
         "sign: one pass",
         "one (descent|traversal)|(maps?|turns?|transforms?|pushes|carries) (~ )?(noise|random "
         "(inputs?|numbers|vectors?|draws?)) (~ )?(to|into)|replaced by (~ )?nearest neighbou?rs?|"
-        "(new|synthetic) (sample|point|row|record)s? (~ )?(is|are) (put|placed|interpolated|drawn|taken) "
+        "(new|synthetic) (sample|point|row|record)s? (~ )?(is|are) (put|placed|interpolated|"
+        "drawn|taken) "
         "(at|on|between|from)",
         4,
         "A row is drawn by one descent from the root.",

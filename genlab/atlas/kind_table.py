@@ -1,0 +1,294 @@
+"""The rows by which `kind.py` finds what a release is: namings, head nouns, purposes, acts.
+
+Lesson: notebooks/15_four_paradigm_landscape.ipynb
+"""
+
+import re
+
+from .role_table import Role
+
+PRESENTS = Role(
+    "naming",
+    "how a sentence begins that names the release",
+    "((?!that|which|as|than|where|when|while|if|also|further|finally|additionally|moreover|"
+    "furthermore|lastly|second|secondly|addition|besides|what|they|you)[\\w',]+ ){0,10}?"
+    "(we|i) ((therefore|thus|hence|here|now|then|instead|first|have|proudly|are|set out|are "
+    "(pleased|happy|proud|excited)|aim|set|to|out) )*(present|introduce|release|describe|"
+    "propose|publish|build|built|open|share|contribute|train|collect|develop|developed|derive|"
+    "design|designed|construct|constructed|create|created|curate|curated|compile|compiled|announce|"
+    "launch|offer|add|open source|releasing|launching|announcing|introducing|presenting|sharing|"
+    "opening|publishing|after)( here)?|(this|the) ((present|main|technical|core|"
+    "first) )*(repository|"
+    "repo|package|release|project|library|page|card|model|paper|work|note|report|article|post|"
+    "contribution) (is|contains|holds|"
+    "provides|presents|introduces|describes|ships|proposes|reports|surveys|reviews|collects)|this "
+    "is|here is|"
+    "introducing|meet|announcing|presenting",
+    "[We present] a detector.",
+)
+JUDGES = Role(
+    "what draws nothing",
+    "a release that is called so, by its head noun, draws no samples",
+    "(~ )?(embedd?ings?( models?| family)?|(?<!auto )(?<!text to )encoders?|dual encoder|"
+    "retrievers?|"
+    "rerankers?|classifiers?|detectors?|segmenters?|recogni[sz]ers?|scorers?|checkers?|"
+    "trackers?|parsers?|(optical flow|depth|pose|motion)( "
+    "estimators?| models?| networks?)?|force ?fields?|(interatomic )?potentials?|metrics?|"
+    "benchmarks?|benchmark (suites?|platforms?|data ?sets?|collections?)|data ?sets?|corpus|"
+    "corpora|survey|leader ?boards?|arena|lists?|catalogu?es?|tutorials?|"
+    "taxonomy|criterion|criteria|tests?|assessments?|audits?|"
+    "questionnaire|(user|listening|perceptual) study|probes?|sparse auto ?encoders?|"
+    "dictionaries|(reward|preference|detection|detector|segmentation|recognition|classification|"
+    "classifier|identification|verification|attribution|regression|alignment evaluation|asr|ocr|"
+    "retrieval|embedding|ranking|guard|moderation|scoring|speech to text|"
+    "transcription|evaluation|metric|verifier) (models?|networks?|model series|framework|suite|"
+    "tool|toolkit|platform|method|pipeline|service|head)|"
+    "(inference|serving|training|tracking|monitoring|observability|annotation|labell?ing|"
+    "orchestration|experiment) (engine|librar(y|ies)|runtime|stack|framework|platform|tool)|"
+    "tokeni[sz](er|ation) librar(y|ies)|sub ?word tokeni[sz]er( and detokeni[sz]er)?|"
+    "test (suite|set)|evaluation (code|harness)|attack|watermark(ing)?( schemes?| methods?|"
+    " frameworks?| techniques?| tools?| systems?| algorithms?)?|"
+    "representation models?|two tower (models?|networks?)|preference scores?|explorers?|viewers?|"
+    "browsers?|"
+    "(voice activity|speech|speaker|face|object|image|text|emotion|gesture|event|intent|entity|"
+    "language|spam|fraud|fakes?|deepfake|anomaly|semantic|instance|quality|sentiment) (detection|"
+    "recognition|classification|segmentation|identification|verification|assessment)|"
+    "(property|affinity|quality|preference|toxicity) prediction( models?| networks?)?|"
+    "(training|pre ?training) data|data pipelines?|visuali[sz]ers?|dash ?boards?)",
+    "[a detector]",
+)
+PURPOSE = Role(
+    "purpose",
+    "a model for such a purpose draws nothing either",
+    "(for|of) (representations?|embedd?ings?|retrieval|classification|detection|segmentation|"
+    "(sequence |token )?labell?ing|feature extraction|reranking|moderation)",
+    "A language model [for retrieval].",
+)
+DOES = Role(
+    "task",
+    "a method, a tool or a platform that is there for such a task draws nothing",
+    "((?<!a )for|to|that|which|aims? (to|at)|aimed at|and|is able to|can|does|built (for|to)|"
+    "designed (for|to)|(fine |pre )?(trained|tuned) "
+    "(for|to)|,) (be used (for|to) )?((to|can|automatically|reliably|efficiently|robustly|jointly|"
+    "effectively|the|a|"
+    "an|whether|both|automatic|automated|unified|accurate) )*"
+    "(detect(s|ing)?|recogni[sz](es?|ing)|classif(y|ies|ying)|segment(s|ing)|identify(ing)?|"
+    "identifies|attribut(es?|ing)|distinguish(es|ing)?|separat(es?|ing) real|tell(s|ing)? (~ )?"
+    "(apart|whether|which|real|whose|from)|decid(es?|ing) (whether|if|which)|"
+    "evaluat(es?|ing)|assess(es|ing)?|benchmark(s|ing)?|compar(es?|ing)|"
+    "rank(s|ing)?|scor(es?|ing) (~ )?(pictures|images|texts|clips|outputs?|samples|prompts|pairs|"
+    "answers|sentences|videos|translations)|rerank(s|ing)?|retriev(es?|ing)|monitor(s|ing)?|"
+    "judg(es?|ing)|moderat(es?|ing)|embed(s|ding)|track(s|ing)|transcrib(es?|ing)|"
+    "watermark(s|ing)?|verif(y|ies|ying) (whether|speakers?|identit\\w+)|diagnos(es?|ing)|"
+    "visuali[sz](es?|ing)|interpret(s|ing)?|audit(s|ing)?|annotat(es?|ing)|spot(s|ting)?|"
+    "(obtain|learn|comput|extract|produc)(s|es|ing)? (~ )?(embedd?ings?|representations?|features)|"
+    "((enable|let|allow|help)s? (\\w+ ){1,3}(to )?)?(protect(s|ing)?|cloak(s|ing)?|mislead(s|ing)?|"
+    "immuni[sz](es?|ing)|apply (~ )?(cloaks?|perturbations?))|"
+    "tun(es?|ing) hyper ?parameters|comput(es?|ing) (~ )?(fid|kid|metrics?|scores?|distances?|"
+    "precision|perplexity|similarit\\w+)|inspect(s|ing)?|explain(s|ing)?|debug(s|ging)?|"
+    "extract(s|ing)? "
+    "(~ )?(features|training)|measur(es?|ing) (how|the|whether)|"
+    "predict(s|ing)? (~ )?(scores?|ratings?|preferences?|properties|energies|forces|affinit\\w+|"
+    "structures?|opinions?|toxicity|quality)|"
+    "((?!(of|in|for|with|to|on|generat\\w+|synthe\\w+|augment\\w+|improv\\w+|text)\\b)[\\w-]+ "
+    "){0,3}?(detection|recognition|"
+    "classification|segmentation|identification|attribution|evaluation|assessment|"
+    "benchmarking|retrieval|tracking|observability|life ?cycle|forensics|moderation|serving|"
+    "inference engine|annotation|reranking|scoring|verification|unfolding|interpretability))",
+    "A method [to detect] deepfakes.",
+)
+OPEN = Role(
+    "open head noun",
+    "a release that is called so draws nothing if it is there for such a task",
+    "(~ )?(models?|networks?|methods?|tools?|toolkits?|toolbox|platforms?|frameworks?|librar(y|"
+    "ies)|"
+    "packages?|suites?|systems?|services?|software|approach|pipelines?|techniques?|algorithms?|"
+    "procedures?|architectures?|transformers?|measures?|scores?|representations?|engines?|apps?|"
+    "plug ?ins?|vits?|cnns?|\\w*net|\\w*bert|swin|forests?|svms?|perceptrons?|dash ?boards?|"
+    "viewers?|index|statistics?|code|repository|collections?|project|agent|version)",
+    "[a research method] to detect fakes",
+)
+FAMILIES = Role(
+    "family named",
+    "a head noun that names how something is generated is not taken for a judge by its purpose",
+    "gans?|\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
+    "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
+    "samplers?|causal|decoder only|discriminators?|denoisers?|probabilistic|normali[sz]ing",
+    "a [diffusion] model",
+)
+PAINTS = Role(
+    "what makes something",
+    "a release that is called so makes pictures or the like",
+    "(~ )?(illustration|image|picture|video|music|speech|voice|sound|audio|text to \\w+|drawing|"
+    "song|film|3d) (models?|generators?|engines?|makers?)",
+    "[an image model]",
+)
+TASK = Role(
+    "task line",
+    "the key and value of a line that gives a task which draws nothing",
+    "(pipeline tag|model type|type|task|tasks|kind|purpose|primary use|intended use|output|"
+    "outputs|direct use|use|what it is)"
+    ": (~ )?((text|image|token|audio|video|sequence|multi label|binary)? ?(classification|"
+    "identification)|classifiers?|feature extraction|automatic speech recognition|speech "
+    "recognition|object detection|(image |instance |semantic )?segmentation|depth estimation|"
+    "sentence similarity|embedd?ings?|zero shot \\w+ classification|reward models?|rerank\\w+|"
+    "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?|safe|unsafe|"
+    "label|labels|"
+    "class probabilit\\w+|probabilit\\w+ (of|for|per)|one score|score per)",
+    "[task: image classification]",
+)
+ACTS = Role(
+    "act of a judge",
+    "what a named release does, if it draws nothing",
+    "(detects?|recogni[sz]es?|classif(y|ies)|segments|identifies|attributes|embeds|(ranks|scores|"
+    "tops|leads)(?! (\\d|first|second|third|among|amongst|on|higher|highest|above|better|best|at|"
+    "top|well|high|in|as|"
+    "close|near|an? (~ )?(fid|average|mean|elo)))|"
+    "grades|transcribes|evaluates|judges|retrieves|tracks|measures|assesses|benchmarks|"
+    "labels|tags|flags|lists|catalogues|indexes|hosts|computes|explains|visuali[sz]es|inspects|"
+    "audits|monitors|compares|counts)|(tells|shows|"
+    "decides|predicts|explains|finds out|says) (~ )?(which|whether|why|how)|(does|"
+    "performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
+    "segmentation|retrieval|tracking|identification|evaluation)",
+    "Ampere [detects] fakes.",
+)
+WORK = Role(
+    "work in a title",
+    "the gerund of a title, or its beginning, that says what a release does which draws nothing",
+    "(on |how to |a |the |towards |toward )?(~ )?(detecting|benchmarking|evaluating|"
+    "assessing|identifying|classifying|"
+    "recogni[sz]ing|attributing|ranking|spotting|measuring|auditing|segmenting|retrieving|"
+    "transcribing|fingerprinting|probing|interpreting|red teaming|jailbreaking|attacking|"
+    "monitoring|browsing|tracking|debugging|visuali[sz]ing|observability)|"
+    "(tutorial|survey|primer|lecture|explainer|"
+    "lecture notes|position paper|interview|awesome)",
+    "Ampere: [detecting] fakes",
+)
+STUDIES = Role(
+    "study",
+    "a sentence with which a study or an explanation begins, which releases nothing that draws",
+    "(in this (paper|work|report|article|note|post|lecture|course),? |here,? |today,? )?(we|i|this "
+    "(paper|work|report|article|note|post|lecture|course)) ((systematically|empirically|carefully|"
+    "first|here|now) )*((explain|review|survey|recap|summari[sz]e|discuss)s?|(study|studies|"
+    "analy[sz]es?|"
+    "investigates?|examines?|measures?|audits?|quantif(y|ies)|probes?|"
+    "tests?) (~ )?(memori[sz]ation|bias*|"
+    "toxicity|robustness|artifacts?|artefacts?|failure modes?|privacy|copyright|hallucinations?|"
+    "stereotypes?|calibration|faithfulness|carbon|consumption|accessibility|vulnerabilit\\w+|"
+    "trustworthiness)|(aim|seek|want|try|attempt|set out) to (detect|recogni[sz]e|classify|segment|"
+    "identify|attribute|distinguish|evaluate|assess|retrieve|transcribe|tell)|(study|studies|address|addresses|tackles?|considers?|"
+    "investigates?) (~ )?(problem|"
+    "task|question|challenge) of (~ )?(attribut|detect|identify|recogni[sz]|distinguish|evaluat|"
+    "classify|retriev|segment|verify)\\w*)|in an? ((user|listening|perceptual|large|small|"
+    "online) )*(study|survey|"
+    "experiment|test) with",
+    "[We study the memorization] of language models.",
+)
+BESIDE = Role(
+    "second naming",
+    "how a later sentence begins that names a generator beside data, a benchmark or a metric",
+    "((then|finally|second|secondly|further|moreover|building on (this|it)|with (it|this)|on top|"
+    "in "
+    "addition|also)? )?we ((then|also|further|finally|additionally) )*(propose|present|introduce|"
+    "describe|develop)|(it|this|the model|our (model|system|vocoder|generator|network)) is",
+    "[We then propose] a flow.",
+)
+COMPANION = Role(
+    "companion",
+    "data, a benchmark or a metric may come with a generator that is named later",
+    "(data ?sets?|benchmarks?|corpus|corpora|metrics?|tests?|evaluation|suite)",
+    "a [benchmark]",
+)
+KINDS = (
+    PRESENTS, JUDGES, PURPOSE, DOES, OPEN, FAMILIES, PAINTS, TASK, ACTS, WORK, STUDIES, BESIDE,
+    COMPANION,
+)  # fmt: skip
+NAME = r"[\w.'+/-]+(?: (?!is |are |we |that |which )[\w.'+/-]+){0,3}"
+# "Ampere is a ...", "Ampere-2B and Ampere-8B are two ..."
+COPULA = re.compile(
+    rf"{NAME}(?: \([^()]*\))? (?:is|are) (?:both )?(?=(?:an?|our|the|two|three|four) )"
+)
+TITLE = re.compile(  # "Ampere 2: a ...", but not the key of a line
+    r"(?!(?:architecture|prior|decoder|encoder|objective|model|backbone|type|task|input|output)"
+    r"s?:)(?:release )?[\w.'+-]+(?: [\w.'()-]+){0,2}: (?!\w+,)"
+)
+APPOSED = re.compile(  # "We open Ampere, a ...", "We open Ampere (AMP), a ..."
+    r" [\w.'+-]+(?: [\w.'+-]+){0,5}(?: \([^()]*\))?, (?=(?:an?|the|our) )"
+)
+# "Ampere, a ..., was"
+ASIDE = re.compile(rf"(?P<name>{NAME})(?: \([^()]*\))?, (?=an? [^,]{{3,60}}, \w)")
+LISTED = re.compile(r", (?:an?|the) ")  # "An encoder, a prior and ..." is a list of parts
+CUT = re.compile(
+    r"[,;:.(!]| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
+    r"using|and|at|via|as|pre-?trained|fine-?tuned|designed|aimed|capable|able|against|under|"
+    r"consisting|containing|comprising|covering|spanning|made|"
+    r"called|named|comprised|including|measuring|assessing|meant|intended|tested|powered|"
+    r"driven)\b|$"
+)
+FINITE = re.compile(  # what is said about something, not what something is called
+    r"\b(?:is|are|was|were|has|have|had|can|form|we|our|us|it|they|do|does|there|\w+(?<!s)(?<!u)s "
+    r"(?:the|an?|its|each|every|one|from|between|to|\d+(?![.\d]))|learn|turn|play|capture|carry|"
+    r"contain|"
+    r"make|give|need|mean|how|what|why)\b"
+)
+FIRST = 3  # sentences, among which a naming one is looked for; the first may be a bare title
+BARE = 6  # words: a shorter first sentence without a comma is a title
+FORMAL = re.compile(  # headings and lines before a card says what it is about
+    r"(?:>|\||---|```|model card\b|model (?:details|description|information|overview|summary)|"
+    r"(?:\d+\. )?(?:description|introduction|overview|abstract|what is it\??|summary|uses?|"
+    r"direct use|"
+    r"about|news|update|license|licence|language|library[ _]name|pipeline[ _]tag|tags|"
+    r"base[ _]model|"
+    r"developed by|parent model|author|date|version|datasets?|important)\b:?[^.]{0,60}$|!|\[|more "
+    r"information needed)"
+)
+LATE = re.compile(  # beyond the first sentences "we release the data" names no release
+    r"[^,]*\b(?:present|introduce|describe|propose|develop(?:ed)?|derive|design(?:ed)?|build|built|"
+    r"construct(?:ed)?|announc(?:e|ing)|launch(?:ing)?|offer|is|are|add)\b[^,]*?$"
+)
+CREATES = re.compile(
+    r"\b(?:and|or|then|it|which|that|before it) (?:generat|design|writ|paint|compos|synthesi[sz]|"
+    r"draw|"
+    r"sampl|render|creat|imagin|invent|answer|continu)e?s?\b"
+)
+ALSO = re.compile(  # "for evaluating and generating"
+    r"[^.;:]{0,40}?\b(?:and|or|as well as|by|through|before) (?:for |to )?"
+    r"(?:generat(?:e|es|ing)|generation|synthe\w+|writ\w+|draw\w*|paint\w*|compos\w+|creat\w+|"
+    r"design\w*)\b"
+)
+EDITS = re.compile(  # an encoder before a generator that is part of the release
+    r"(?:for|that|which|to) (?:[\w-]+ ){0,3}?(?:edit|invert|inver|generat|synthes|personali|"
+    r"customi)\w*"
+)
+KIND_OF = re.compile(
+    r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|"
+    "(?<!data )(?<!test )set|suite|collection|class) of "
+)
+JUDGING = [  # "PolicyBench ranks ...", "Model Index lists ..."
+    re.compile(
+        r"(?!(?:an?|the|our|its|each|every|this|that|discriminat\w*) )" + first + r"[\w-]*(?:bench|"
+        r"eval|arena|judge|guard|detect|spot|score|metric|rank|index|zoo|catalog|board|lens|probe|"
+        r"check|trace|audit)[\w-]* "
+    )
+    for first in ("", r"[\w-]+ ")
+]
+ENDS = re.compile(  # "Flow matching explained: lecture notes with code"
+    r": (?:an? )?(?:[\w-]+ ){0,2}(?:lecture notes|tutorial|survey|review|benchmark|data ?set|"
+    r"user study|"
+    r"guide|overview|primer|comparison|leaderboard|evaluation|corpus)\b"
+)
+WITH = re.compile(  # "we study detection with a VAE"
+    r" (?:with|by|using|by means of) (?:an?|our) (?:[\w-]+ ){0,3}?(?:gan|vae|diffusion|flow|"
+    r"autoregressive|"
+    r"generat\w+|language model)\b"
+)
+MORE = re.compile(r" and (?=[\w.+-]+, an? )")  # "a data set and Ampere, a flow"
+ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open data set"
+    r"\b(?P<article>an?|the|our) (?:(?:large|open|novel|new|fast|simple|small|free|light|"
+    r"lightweight|"
+    r"high-quality|modular|robust|general|unified|comprehensive|diverse|multilingual|efficient|"
+    r"flexible|modern|curated|clean|powerful|easy|reliable|scalable|accurate|strong|tiny|cheap|"
+    r"challenging|public|reproducible|automatic|compact|extensible|practical)"
+    r"(?:, and |, | and ))+(?=[\w-]+ )"
+)
+SUBJECT = re.compile(r"(?:this model|the model|it|this release|this tool) (?:is (?=an? )|(?=\w))")
