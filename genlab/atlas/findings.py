@@ -6,6 +6,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 import re
 from dataclasses import dataclass, replace
 
+from .own import declared
 from .phrases import NUMBERS, Rule, compiled, number
 from .role_table import SECTIONS
 from .roles import MENTION, loner, passing
@@ -89,6 +90,8 @@ def find(text: str) -> list[Finding]:
             for start, end in _matches(rule, sentence.text):
                 first, last = sentence.span(start, end)
                 sense = strongest(around, start, end)
+                if sense == MENTION and declared(sentence.text, start):
+                    sense = ASSERTED
                 if sense == ASSERTED and (aside or passing(sentence.text, start, end)):
                     sense = MENTION
                 found.append(

@@ -10,6 +10,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 import re
 from functools import lru_cache
 
+from .own import declared
 from .role_table import (
     ARTICLE,
     BARE,
@@ -112,6 +113,8 @@ def loner(sentence: str, start: int, end: int) -> bool:
         >>> loner("a gan was unstable.", 2, 5), loner("a gan draws its codes.", 2, 5)
         (True, False)
     """
+    if declared(sentence, start):
+        return False
     named = LONER.finds.match(sentence[:start]) or BARE.finds.fullmatch(
         sentence[start:end].replace("-", " ")
     )
@@ -137,4 +140,6 @@ def passing(sentence: str, start: int, end: int) -> bool:
     if generic(sentence, start, end):
         return True
     named = BARE.finds.fullmatch(sentence[start:end].replace("-", " "))
+    if named and declared(sentence, start):
+        return False
     return bool(named) and any(a <= start < b for a, b in mentions(sentence, bare=True))

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 from .findings import Finding
+from .own import declared
 from .role_table import BUILDS, LINE, METHOD, WORKS
 from .roles import MENTION
 
@@ -48,7 +49,9 @@ def _builds(f: Finding) -> bool:
     clause = clause_of(f)
     verb = METHOD.finds.search(clause) or BUILDS.finds.search(clause) or WORKS.finds.search(clause)
     at = max(f.context.find(_said(f)), 0)
-    return bool(verb or LINE.finds.match(f.context) or KNOWN.search(f.context[:at]))
+    if declared(f.context, at) or LINE.finds.match(f.context):
+        return True
+    return bool(verb or KNOWN.search(f.context[:at]))
 
 
 def clause_of(f: Finding) -> str:
