@@ -202,7 +202,7 @@ TRIGGERS = (
         "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
         "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
-        "tools|networks|outputs|proposals|attempts|efforts|solutions|engines|entries|"
+        "tools|networks|ones|outputs|proposals|attempts|efforts|solutions|engines|entries|"
         "submissions)|methods that|systems that|approaches that|models that had|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
         "traditionally|^so far|to date|hitherto|until now|(models|methods|approaches|systems|"
@@ -221,7 +221,7 @@ TRIGGERS = (
         "but|fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|"
         "diffusions?|policies|systems|heads|methods|approaches|samplers|vocoders|generators|"
         "surrogates|emulators|codecs|alternatives|techniques|pipelines|planners|simulators) (~ "
-        ")?(need|would need|have (taken|become|won|"
+        ")?(?<!to )(need|would need|have (taken|become|won|"
         "dominated)|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|accumulate|"
         "collapse|dominate|can't|write from)|(competitors|rivals|counterparts|"
         "alternatives) (~ )?(are|is|were|need|cannot|take)|(gans?|flows?|vaes?|models) of "
@@ -383,7 +383,7 @@ TRIGGERS = (
     Trigger(
         "planned",
         "onward",
-        "planned|under ?way|in the works|plans? to|roadmap|future (versions?|releases?|"
+        "planned|under ?way|in the works|plans? to|we (are|also)? ?plan|(is|are|remains?) (on )?(our|the|its|next on (our|the)) (~ )?(plans?|goals?|aims?|list|agenda|next (~ )?(plan|step|goal|project|target|aim|milestone|task))|(our|the) next (plan|step|goal|project|target|aim|milestone|task)|roadmap|future (versions?|releases?|"
         "work)|coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
         "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
         "in preparation|later this year|being (evaluated|considered|investigated)",

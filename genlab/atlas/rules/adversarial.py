@@ -45,7 +45,7 @@ ADVERSARIALS = (
         ")?(against|compete*|game)|trained against (each other|one another|a |an |two |its "
         ")|(forger|counterfeit*|fakes?) ~ (detective|police|judge|spot*|detect*|other)|"
         "spots? (~ )?fakes?|other's mistakes|outwit*|cat and mouse|non saturating|hinge "
-        "(loss|losses)|wasserstein (~ )?(loss|critic|distance|with gradient)|gradient "
+        "(loss|losses)|wasserstein (loss|critic|objective|game|with gradient)|gradient "
         "penalty|r1 (regulari[sz]ation|penalty)|(r1|r2) penalties|real (or|from|and) (fake|"
         "generated) ~ (judge|classif*|network|tell)|(tell*|distinguish*|separat*) (~ "
         ")?(real|true|genuine) (~ )?from (~ )?(generated|fake|synthetic)|spectral "

@@ -21,13 +21,14 @@ LATENTS = (
         LATENT,
         "(over|on) (the|its|these|those|such|quanti[sz]ed|discrete|learned) (~ )?codes|"
         "(discrete|learned) (representation|latent) (learning|codes?|variables?)|encoder "
-        "(~ )?(outputs|yields|gives|produces|emits) (~ )?(codes?|latents?)|(turns|converts|"
-        "cuts|maps|quanti[sz]es) (~ )?(into|to) (~ )?discrete (~ )?(tokens|codes|units)|"
+        "(~ )?(outputs|yields|gives|produces|emits) (~ )?(codes?|latents?)|(turn|convert|cut|map|"
+        "encod|compress|discreti[sz]|transform|quanti[sz]|abstract)(s|es|ed|e|ing)? (~ )?(into|to) (~ )?discrete (~ )?(tokens|codes|units)|"
+        "de tokeni[sz]ers?|vocabulary of (~ )?(embedd?ings|codes|latents|vectors)|"
         "(image|visual|video|frame|audio|picture|speech|motion|quanti[sz]ing|learned) (~ "
         ")?tokeni[sz]ers?|tokeni[sz]er (~ )?(frames|images?|pictures|video|audio|clips|"
         "reconstruct*|perceptual|decoder)|(frames|images?|pictures?|video|audio|clips|"
         "speech|motion) (~ )?tokeni[sz]er|vector quanti[sz]*|quanti[sz]ed (~ )?(image|"
-        "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec)|"
+        "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec|embedd?ings?|features|vectors)|"
         "quanti[sz]ing auto ?encoder|vqs?|vq (gan|model|codes|tokens|tokeni[sz]er|codec)|"
         "vqgan|code ?books?|residual quanti[sz]*|finite scalar quanti[sz]*|lookup free "
         "quanti[sz]*",
