@@ -22,7 +22,7 @@ PART = compiled(  # whose denials are not those of the release
 )
 BOUND = compiled(
     "elbo|evidence (lower )?bound|variational (lower )?(bound|inference|bayes|training|objective|"
-    "learning)|lower bound (~ )?|(and )?(the )?kl (~ )?"
+    "learning)|lower bound (~ )?|latent variable models?|(and )?(the )?kl (~ )?"
 )
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
@@ -132,6 +132,8 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     pushed = draft.said("objective", "change-of-variables") and plain[FLOW]
     if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
         plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
+    if plain[SCORE] and all("boltzmann" in _said(f) for f in plain[FLOW]):
+        plain[FLOW] = []  # a Boltzmann generator is a use of densities; a diffusion may be one
     matching = [f for f in plain[SCORE] if "matching" in _said(f)]
     bare = all(BARE.fullmatch(_said(f)) or "flow" in _said(f) for f in plain[FLOW])
     looped = any("denois" in _said(f) for f in plain[SCORE]) and bare

@@ -67,7 +67,7 @@ ROLES = (
         "likelihood|"
         "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified "
         "flow) "
-        "(\\w{2,}s|has|cannot|must|can) ",
+        "(\\w{2,}s(?! (it|our|the (model|network|decoder|prior|generator))\\b)|has|cannot|must|can) ",
         "Popular [GANs] miss modes.",
     ),
 )  # fmt: skip

@@ -232,6 +232,16 @@ TRIGGERS = (
     ),
     Trigger(
         "compared",
+        "sentence",
+        "^(several|many|various|a (number|variety|range|host) of|there (are|exist)|the (main|leading|"
+        "dominant|major)) (~ )?(families|family|frameworks|classes|kinds|types|paradigms|"
+        "approaches|techniques|routes)(?![^.]{0,160}\\b(ours?|we|it|its|here|this)\\b)|"
+        "(generative|likelihood based|implicit) (~ )?(models|methods|approaches) (~ )?(fall into|come "
+        "in|(divided|grouped|classified|categori[sz]ed|split) (in)?to)",
+        "Several frameworks compete: [normalizing flows], VAEs and energy-based models.",
+    ),
+    Trigger(
+        "compared",
         "clause",
         "which(?= (\\w+ ){1,5}(models|networks|methods|gans|vaes|systems) \\w+)|(training|"
         "learning|decoding|gans|models) (has|have) (~ )?(proved|proven|turned out|been) (~ "

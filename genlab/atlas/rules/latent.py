@@ -15,7 +15,7 @@ LATENTS = (
         "?encoders?|auto ?encoding variational",
         6,
         "A variational autoencoder for digits.",
-        unless="(nothing|name) ~ vae|vae (decoder|encoder)? ?(files?|tiling) optional",
+        unless="(nothing|name) ~ vae|vae like|vae (decoder|encoder)? ?(files?|tiling) optional",
     ),
     Rule(
         LATENT,
@@ -56,7 +56,7 @@ LATENTS = (
         6,
         "It denoises in a latent space.",
         hint=True,
-        unless="pixel space|no latent|kept in latent",
+        unless="pixel space|no latent|kept in latent|latent variable models?",
     ),
     Rule(
         LATENT,
@@ -141,15 +141,23 @@ LATENTS = (
     ),
     Rule(
         LATENT,
+        "latents? (~ )?(representations?|features)(?! learning) && decod*",
+        6,
+        "A structured latent representation is decoded into meshes.",
+        hint=True,
+        unless="latents? (~ )?of (the )?(text|prompt|caption)|masked",
+    ),
+    Rule(
+        LATENT,
         "contrastive (image )?embedd?ings?|embedd?ings? of an image|given the embedd?ing|"
-        "clip (~ )?(image )?embedd?ings?|image embedd?ings? (~ )?(prior|from|given|"
+        "clip ((?!and\\b|or\\b|text\\b)\\w+ ){0,2}embedd?ings?|image embedd?ings? (~ )?(prior|from|given|"
         "predict*|produc*)|prior (~ )?image embedd?ing|un ?clip|semantic (~ )?(embedding|"
         "latent|code)",
         6,
         "A prior turns the caption into a CLIP image embedding.",
         unless=(
             "text (encoder|embedd*)|filter*|score*|conditioned on (~ )?clip|embedding of "
-            "the (caption|text|prompt)"
+            "the (caption|text|prompt)|per (prompt|caption|text)"
         ),
         hint=True,
     ),

@@ -44,7 +44,7 @@ OBJECTIVES = (
         "(latent )?flow (transformers?|dit)|flow matching|rectified (~ )?flows?|(regress*|learn*|"
         "predict*|match*|least "
         "squares|integrat*|train*) (~ )?velocit*|velocit(y|ies) (~ )?(regress*|field|"
-        "target|prediction|matching|loss|of)|stochastic interpolant*|straight (~ )?(paths?|"
+        "target|prediction|matching|loss|of (an?|the|this|its) (~ )?(flow|path|probability|interpolant|ode|trajectory|process|particles?|noise))|stochastic interpolant*|straight (~ )?(paths?|"
         "lines?) (~ )?(between|from|noise|data)|(paths|lines) as straight|reflow|bridge "
         "matching|(average|mean) velocit*",
         14,
