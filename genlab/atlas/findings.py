@@ -43,6 +43,7 @@ class Finding:
     sentence: int
     context: str  # the whole sentence, in lower case
     loner: bool = False  # the indefinite subject of a sentence that builds nothing with it
+    at: int = 0  # where the phrase begins in the sentence
 
     @property
     def axis(self) -> str:
@@ -96,7 +97,7 @@ def find(text: str) -> list[Finding]:
                     sense = MENTION
                 found.append(
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
-                            loner(sentence.text, start, end))
+                            loner(sentence.text, start, end), start)
                 )  # fmt: skip
     return found
 

@@ -9,7 +9,6 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 import re
 from functools import lru_cache
 
-from .phrases import compiled
 from .role_table import Role
 
 SUBJECT = (  # of a clause about the release: a pronoun, a part that is known, or its name
@@ -41,11 +40,11 @@ DECLARES = Role(
     "[it is a ]GAN",
     kind="expression",
 )
-KNOWN = compiled(  # systems that everybody knows, and families: what they are is said of others
-    "stable diffusion( \\w+)?|sdxl|sd \\w+|dall e( \\d)?|imagen|midjourney|flux|parti|muse|gpt \\d|"
-    "llamas?|wave ?nets?|wave ?gan|style ?gan( ?\\d)?|big ?gan|glow|real ?nvp|nice|ddpm|pixel ?cnn[+]*|"
-    "vq ?gan|vq ?vae( 2)?|maskgit|(\\w+ )?(diffusion|flow|matching|training|learning|sampling|"
-    "decoding|generation|modell?ing|synthesis|models?|networks?|gans?|vaes?|flows?)"
+KNOWN = re.compile(  # systems that everybody knows, and families: what they are is said of others
+    r"stable diffusion(?: \w+)?|sdxl|sd [\d.]+|dall-e(?: \d)?|imagen|midjourney|flux|parti|muse|"
+    r"gpt-\d|llamas?|wavenet|wavegan|stylegan-?\d?|biggan|glow|real ?nvp|nice|ddpm|pixelcnn\+*|"
+    r"vqgan|vq-gan|vq-?vae(?:-2)?|maskgit|(?:[\w-]+ ){0,2}(?:diffusion|flow|matching|training|"
+    r"learning|sampling|decoding|generation|modell?ing|synthesis|models?|networks?|gans?|vaes?|flows?)"
 )
 
 
