@@ -22,7 +22,7 @@ PIECE = (
     "symbols?|samples?|patch(?:es)?|codes?|chunks?|blocks?|pieces?|elements?|coordinates?|bars?|"
     "nucleotides?|actions?|syllables?|lines?|strokes?|atoms?|nodes?|indices|index|scales?|items?|"
     "amino acids?|phonemes?|segments?|columns?|cells?|dimensions?|variables?|vertices|moves?|"
-    "steps?"
+    "steps?|values?"
 )
 SMALL = (
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",

@@ -267,6 +267,13 @@ TRIGGERS = (
     ),
     Trigger(
         "past",
+        "onward",
+        "we (had )?(first |originally |initially )?(started|began|begun) (out )?(from|with)(?= "
+        "[^.]{0,90}\\b(neither|then (tried|an?)|but|which (was|did|failed|proved)))",
+        "We started with a [GAN], then tried a VAE, and neither covered rare cells.",
+    ),
+    Trigger(
+        "past",
         "after",
         "we (looked at|considered|tried|tested|experimented with)|we thought of",
         "We looked at [diffusion], which fills whole sentences.",
@@ -446,7 +453,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "two before",
-        "baselines?",
+        "baselines?|comparisons?",
         "Three [GAN] baselines were trained.",
     ),
     Trigger(
