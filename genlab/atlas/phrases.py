@@ -42,7 +42,7 @@ LISTS = {
     "step": "steps?|passes|iterations?|evaluations?|calls|updates|rounds|sweeps|jumps",
 }
 TURNS = (
-    r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing|"
+    r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing|such|"
     r"which|who|while|whereas|because)\b)"
 )
 GAP = (

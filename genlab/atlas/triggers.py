@@ -680,7 +680,7 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*) (?=(standard |vanilla "
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (standard |vanilla "
         "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),

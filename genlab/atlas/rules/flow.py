@@ -13,16 +13,16 @@ FLOWS = (
         "normali[sz]ing flows?|(spline|coupling|pretrained|residual|conditional|invertible|"
         "autoregressive|planar|radial|glow|sylvester|neural|discrete|density|conjoint|"
         "continuous|inverse autoregressive|masked autoregressive|multi scale|multiscale|"
-        "equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|convolutional|"
+        "generative|equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|convolutional|"
         "transformer|small|learned|triangular) ((?!models\\b|networks\\b|and\\b|or\\b)\\w+ ){0,2}flows?|flow based|flow (prior|priors|"
         "layers?|decoder|posterior|models?|density|likelihood|component|part|network|step|"
         "steps|stack|variant|head|estimator|emulator|encoder|blocks?|architectures?|"
-        "families)|(by|with|is|as|through|our|its|the|called) (a|an|one) flow|"
+        "families)|(by|with|is|as|through|our|its|the|called) (a|an|one) flow|layers of flows?|"
         "flows (with|of)",
         4,
         "The prior is a normalizing flow.",
         unless=(
-            "flow like|flow matching|rectified( image| text)? flows?|matching flow|optical|mean "
+            "flow like|flow networks|gflow ?nets?|flow matching|rectified( image| text)? flows?|matching flow|optical|mean "
             "?flow|consistency flow|flow (of|rate) (water|air|traffic|people|data|"
             "information|blood|money|tokens|time|cash|gradient*|passengers|gas|liquid|"
             "heat)|(traffic|water|cash|air|blood|fluid|gradient|data|control|work|"

@@ -135,7 +135,7 @@ LATENTS = (
         hint=True,
         unless=(
             "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|"
-            "tokens per second|latent attention|latent space of (the|a) generator|string "
+            "interpolat*|arithmetics?|travers*|latent walks?|tokens per second|latent attention|latent space of (the|a) generator|string "
             "based autoencoders"
         ),
     ),
