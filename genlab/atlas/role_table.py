@@ -196,8 +196,8 @@ BUILDS = Role(
     "(is|are) (~ )?(trained|used|fitted|applied|followed|added|conditioned|learned|optimi[sz]ed)|"
     "these|our|ours|we|"
     "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
-    "models the|"
-    "models their|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
+    "(models?|captures?|handles?|describes?) (the|"
+    "their|what|how|each|local|global|fine|coarse|long|short)|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
     "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|"
     "latents?|tokens?)",
     "a GAN [turns] the codes to pixels",

@@ -28,6 +28,10 @@ from .role_table import (
 )  # fmt: skip
 
 MENTION = "mention"
+FOUNDED = re.compile(  # what a release is built on may stand in the plural
+    r"(?:\b(?:based|built|founded|rests|relies|builds) (?:up)?on|"
+    r"\b(?:adapts|extends|employs|adopts|leverages|combines|couples)) (?:[\w-]+[ -]){0,3}?$"
+)
 
 
 def _predicate(sentence: str, end: int) -> bool:
@@ -55,7 +59,8 @@ def generic(sentence: str, start: int, end: int) -> bool:
     if bare and SEVERAL.finds.search(before) and not _predicate(sentence, end):
         return True
     if (m := PLURAL.finds.match(sentence, start)) and m.end() <= end + 40:
-        return not COUNTED.finds.search(before)
+        founded = FOUNDED.search(before) and declared(sentence, start)
+        return not (founded or COUNTED.finds.search(before))
     theirs = THEIRS.finds.match(sentence, start)
     kind = theirs and re.match(
         r"[ -](?:type|style|like|based|inspired|trained)\b", sentence[theirs.end() :]
