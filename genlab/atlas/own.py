@@ -16,7 +16,7 @@ SUBJECT = (  # of a clause about the release: a pronoun, a part that is known, o
     r"(?!baseline|predecessor|teacher|evaluator|competitor|alternative|problem|task|goal|idea|name|"
     r"metric|classifier|filter|judge)[\w-]+(?: itself)?)"
 )
-NAME = r"(?!(?:an?|the|one|another|each|every|no|there|what|which|such|most|some)\b)[\w.+'-]+(?: [\w.+'-]+){0,2}?"
+NAME = r"(?!(?:an?|the|one|another|each|every|no|there|what|which|such|most|some)\b)[\w.+'-]+(?: [\w.+'-]+){0,2}?(?: \([^()]{1,40}\)|, [^,;:]{3,50},)?"
 LINK = (  # how a predicate begins that says what something is or is made of
     r"(?:is|are) (?:(?:itself|now|thus|therefore|essentially|simply|also|in effect|technically) )?"
     r"(?:(?:an?|one|the|our) |(?:based|built|founded|centred|centered|modelled) (?:up)?on |"
@@ -26,7 +26,7 @@ LINK = (  # how a predicate begins that says what something is or is made of
     r"comprises?|builds? (?:up)?on|rests? on|relies on|is) "
 )
 # "Model type: ..."; words of a bare result or comparison end what is said of the release
-CLEAN = r"(?:(?!(?:than|not|no|without|unlike|over|against|versus|vs|like|for|as|and (?:an?|the)|but|" \
+CLEAN = r"(?:[\w-]+, ){0,3}(?:(?!(?:than|not|no|without|unlike|over|against|versus|vs|like|for|as|and (?:an?|the)|but|" \
     r"while|whereas|trained on|outperform\w*|code|library|wrapper|plugin|survey|review|tool|" \
     r"alternative|detector|classifier|metric|benchmark|data ?set|comparison)\b)[\w/+.'()-]+ ){0,12}?"
 DECLARES = Role(

@@ -57,7 +57,7 @@ ROLES = (
         "gans|vaes|flows|systems|approaches|work|generators|samplers|policies|autoencoders|"
         "techniques)|"
         "^(?!(our|we|these|this|its|the|both|two|three|four|five|several|each|every|one|all|"
-        "samples|an?|in|for|with|here)\\b)([\\w']+ ){0,6}?(models|networks|"
+        "samples|an?|in|for|with|here)\\b)([\\w'()]+ ){0,6}?(models|networks|"
         "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|diffusions|"
         "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|"
         "from|by|and|or|at|to)\\b|are \\w+ed\\b)\\w+|"
@@ -94,7 +94,7 @@ METHOD = Role(
 PLURAL = Role(
     "a family in the plural",
     "a plural without article or number means everybody's: it is only mentioned",
-    rf"(?:[\w+']*(?:[ -](?:and |or )?[\w'+]+){{0,4}}?[ -](?:{FAMILY})|"
+    rf"(?:[\w+']*(?:[ -](?:and |or )?[\w'+()]+){{0,4}}?[ -](?:{FAMILY})|"
     rf"(?:{FAMILY}))\b"
     r"(?! (?:the|an?|its|each|every|this|these|our|which tokens)\b)",
     "rows from [GANs]",
