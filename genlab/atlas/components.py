@@ -24,6 +24,7 @@ BOUND = compiled(
     "elbo|evidence (lower )?bound|variational (lower )?(bound|inference|bayes|training|objective|"
     "learning)|lower bound (~ )?|latent variable models?|(and )?(the )?kl (~ )?"
 )
+INFERS = compiled("inference networks?|latent variable models?|gaussian latents?")
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
@@ -87,6 +88,8 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     """Let hints count where nothing plainer is said, and drop what only looks like a component."""
     if (plain[SCORE] or hints[SCORE]) and all(BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # a diffusion has a bound of its own
+    if plain[ADV] and all(INFERS.fullmatch(_said(f)) for f in plain[LATENT]):
+        plain[LATENT] = []  # the noise of a generator may be inferred, too
     _hinted_pieces(draft, plain, hints)
     if not plain[SCORE] and (draft.said("objective", "change-of-variables") or plain[FLOW]):
         plain[FLOW] = plain[FLOW] or hints[FLOW]
@@ -113,7 +116,7 @@ def _hinted_codes(plain: Found, hints: Found) -> None:
     """Let a latent or an autoencoder count beside a component that draws it."""
     if plain[LATENT] or not (plain[SCORE] or plain[AR] or plain[FLOW]):
         return
-    words = ("latent", "autoencoder", "embedding") if plain[SCORE] else ("autoencoder",)
+    words = ("latent", "autoencoder", "embedding", " tokens") if plain[SCORE] else ("autoencoder",)
     telling = [f for f in hints[LATENT] if any(w in _said(f) for w in words)]
     if plain[SCORE] or plain[AR]:
         several = len(hints[LATENT]) > 1 and plain[SCORE]

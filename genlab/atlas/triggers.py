@@ -341,7 +341,7 @@ TRIGGERS = (
         "(also|further|additionally|in addition|for interest) (evaluat*|test*|tried|try|ran|"
         "benchmark*|compare|compared|report|fit|fitted|train*)(?= [^.;]{0,80}(which (was|is|were|"
         "did)|for "
-        "(comparison|reference)|as an? (baseline|reference)|but (it|this|found)|for this task))|"
+        "(comparison|reference)|as (an? )?(baselines?|references?|controls?)|(of|from) the literature|but (it|this|found)|for this task))|"
         "we refer (the reader )?to|(introduction|"
         "overview|review|survey|tutorial|primer)s? (to|of|on)|we (thank|acknowledge)|"
         "builds? (up)?on "
@@ -436,7 +436,7 @@ TRIGGERS = (
         "(side|toy|separate|additional|further|control) (experiment|study|exercise)|in passing|for "
         "completeness|sanity check|(trained|taken|made) elsewhere|third party|"
         "from a public repository|"
-        "(existing|public|external|universal) "
+        "(existing|public|external|universal|off the shelf|third party) "
         "(~ )?vocoder|(in|to) the (appendix|supplement|supplementary)|reviewers (~ )?asked for|"
         "in our hands|"
         "(published|released|appeared|proposed) (~ )?(meanwhile|"
@@ -463,7 +463,7 @@ TRIGGERS = (
         "(suggests|notwith*)|despite (its|the) name|in spite of (its|the) name|rumou?r*|"
         "(captions|captioned|recaptioned|recaptions?|relabelled|labelled|described|rewritten|"
         "expanded|annotated|translated|"
-        "(text|caption|prompt) embeddings?|(text|prompts?|captions?|conditions?|requests?|"
+        "(text|caption|prompt) (embedd?ings?|features|representations?|states)( (extracted|computed|taken|obtained|produced))?|(text|prompts?|captions?|conditions?|requests?|"
         "phonemes|instructions?) (is|are) (encoded|embedded)) (was |were |are |is "
         ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|"
         "(recaptioned|captioned|annotated|labelled|rewritten|expanded|enriched) with|(prompt|"
@@ -680,7 +680,7 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (standard |vanilla "
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (the |an? )?(standard |vanilla "
         "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),

@@ -20,10 +20,11 @@ LATENTS = (
     Rule(
         LATENT,
         "(over|on) (the|its|these|those|such|quanti[sz]ed|discrete|learned) (~ )?codes|"
-        "(discrete|learned) (representation|latent) (learning|codes?|variables?)|encoder "
+        "(discrete|learned) (representation|latent) (learning|codes?|variables?)|(diffusion|flow matching|rectified flow|prior) (~ )?(on|over|of|to) (the )?(outputs?|features|"
+        "embedd?ings?|representations?|codes?) of (the|an?|this|our) (~ )?(auto )?encoder|encoder "
         "(~ )?(outputs|yields|gives|produces|emits) (~ )?(codes?|latents?)|(turn|convert|cut|map|"
-        "encod|compress|discreti[sz]|transform|quanti[sz]|abstract)(s|es|ed|e|ing)? (~ )?(into|to) (~ )?discrete (~ )?(tokens|codes|units)|"
-        "de tokeni[sz]ers?|vocabulary of (~ )?(embedd?ings|codes|latents|vectors)|"
+        "encod|compress|discreti[sz]|transform|quanti[sz]|abstract)\\w* (~ )?(into|to) (~ )?discrete (~ )?(tokens|codes|units)|"
+        "de tokeni[sz]ers?|(discrete|visual|latent|image) token (space|sequences?)|vocabulary of (~ )?(embedd?ings|codes|latents|vectors)|"
         "(image|visual|video|frame|audio|picture|speech|motion|quanti[sz]ing|learned) (~ "
         ")?tokeni[sz]ers?|tokeni[sz]er (~ )?(frames|images?|pictures|video|audio|clips|"
         "reconstruct*|perceptual|decoder)|(frames|images?|pictures?|video|audio|clips|"

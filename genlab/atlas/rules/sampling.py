@@ -173,7 +173,7 @@ SIGNS = (
         ")?(filled|predicted|recovered|revealed|restored|uncovered)|language diffusion|"
         "masked (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
         "(~ )?(transformer|models?|modell?ing|tokens?|generation|prediction|generator)|re "
-        "?mask*|unmask*|mask ?git|mask predict|mask and replace|masked and (resampled|"
+        "?mask*|unmask*|mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask predict|mask and replace|masked and (resampled|"
         "predicted|filled|redrawn)|absorbing|score entropy|parallel filling|rounds of (~ "
         ")?filling|masked bidirectional|noise tokens|(correct*|revis*|commit*|fix*|"
         "rewrit*) (~ )?(all|many|several|most|every|each) (~ )?({piece}|positions|of them) "
