@@ -25,6 +25,7 @@ BOUND = compiled(
     "learning)|lower bound (~ )?|latent variable models?|(and )?(the )?kl (~ )?"
 )
 INFERS = compiled("inference networks?|latent variable models?|gaussian latents?")
+BASES = compiled("latent gaussians?|(gaussian|normal) latents?")
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
@@ -90,6 +91,8 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
         plain[LATENT] = []  # a diffusion has a bound of its own
     if plain[ADV] and all(INFERS.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # the noise of a generator may be inferred, too
+    if plain[FLOW] and all(BASES.fullmatch(_said(f)) for f in plain[LATENT]):
+        plain[LATENT] = []  # the base of a flow is called a latent
     _hinted_pieces(draft, plain, hints)
     if not plain[SCORE] and (draft.said("objective", "change-of-variables") or plain[FLOW]):
         plain[FLOW] = plain[FLOW] or hints[FLOW]

@@ -197,7 +197,9 @@ BUILDS = Role(
     "these|our|ours|we|"
     "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
     "(models?|captures?|handles?|describes?) (the|"
-    "their|what|how|each|local|global|fine|coarse|long|short)|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
+    "their|what|how|each|local|global|fine|coarse|long|short)|(tokens|codes|latents|vectors|pieces) come|"
+    "(gives?|yields?|suppl(y|ies)|provides?) (the |its |us |them )?((discrete|audio|speech|image|visual|"
+    "acoustic|semantic) )?(tokens|codes|latents)|over (the )?(codes|tokens|latents)|"
     "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|"
     "latents?|tokens?)",
     "a GAN [turns] the codes to pixels",
