@@ -35,7 +35,7 @@ MAKES = compiled(
 )
 LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
 LOOPS = compiled(
-    "diffusions?|score*|matching|velocit*|denois*|energy based|langevin|energ(y|ies)|"
+    "diffusions?|score*|matching|velocit*|denois*|energy based|ebms?|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
 )
 GUESSES = compiled("draft*|speculat*|verif*|ahead|accepts?")

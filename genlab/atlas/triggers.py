@@ -204,7 +204,8 @@ TRIGGERS = (
         "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
         "tools|networks|ones|outputs|proposals|attempts|efforts|solutions|engines|entries|"
-        "submissions)|methods that|systems that|approaches that|models that had|"
+        "submissions)|methods that|systems that|approaches that|models that had|^(the )?((recent|latest|rapid|remarkable|great|significant|much|steady) )+(~ )?"
+        "(advances?|progress|successes|breakthroughs?|developments?) (in|of|on|with|has|have)|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
         "traditionally|^so far|to date|hitherto|until now|(models|methods|approaches|systems|"
         "networks) (so far|to date|until now|still)",

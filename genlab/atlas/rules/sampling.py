@@ -195,7 +195,7 @@ SIGNS = (
         "sign: energy",
         "nce|deep energy|log ?sum ?exp of the logits|joint energy|persistent contrastive|"
         "products? of experts|"
-        "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
+        "energy based|ebms?|energy (model|models|function|network|landscape)|(an|the|learned|"
         "scalar|residual|negative|its|this) energ(y|ies)"
         "(?= (of|is|are|that|which|whose|to|by|over|at|with|from|for|as|in|on|and|per|between|"
         "through|when|so|it|function|model|net|network|surface|gap|gradient|landscape|low|term)|"
