@@ -24,7 +24,11 @@ BOUND = compiled(
     "elbo|evidence (lower )?bound|variational (lower )?(bound|inference|bayes|training|objective|"
     "learning)|lower bound (~ )?|latent variable models?|(and )?(the )?kl (~ )?"
 )
-INFERS = compiled("inference networks?|latent variable models?|gaussian latents?")
+INFERS = compiled(
+    "inference networks?|latent variable models?|gaussian latents?|(z|latents?|latent (codes?|"
+    "vectors?)) (is|are) (~ )?(drawn|sampled)|(draw*|sampl*|tak*|pick*) (~ )?(z|latents?|latent "
+    "(codes?|vectors?)) (~ )?(from|by)"
+)
 BASES = compiled("latent gaussians?|(gaussian|normal) latents?")
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
@@ -89,7 +93,7 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     """Let hints count where nothing plainer is said, and drop what only looks like a component."""
     if (plain[SCORE] or hints[SCORE]) and all(BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # a diffusion has a bound of its own
-    if plain[ADV] and all(INFERS.fullmatch(_said(f)) for f in plain[LATENT]):
+    if plain[ADV] and not hints[LATENT] and all(INFERS.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # the noise of a generator may be inferred, too
     if plain[FLOW] and all(BASES.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # the base of a flow is called a latent

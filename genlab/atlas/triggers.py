@@ -245,6 +245,41 @@ TRIGGERS = (
     Trigger(
         "compared",
         "clause",
+        "(has|have) (since |now |largely |meanwhile |recently )?(taken over|conquered|swept|eclipsed|"
+        "displaced|overtaken|become (~ )?(dominant|standard|norm|default|popular|fashion\\w*|choice|"
+        "facto))",
+        "Since then [diffusion] has taken over the field.",
+    ),
+    Trigger(
+        "past",
+        "sentence",
+        "^(and )?(last (time|week|month|post)|in (the|our|my|a) (last|previous|earlier|first) (post|"
+        "part|chapter|lesson|article|blog post|instal?lment))",
+        "Last time, we trained a [VAE].",
+    ),
+    Trigger(
+        "planned",
+        "sentence",
+        "^(and )?next (time|week|month|up|post)|in (the|a) (next|later|future|coming) (post|part|"
+        "chapter|lesson|article|blog post|instal?lment)|topics? of (the |a )?(next|later|future)",
+        "Next time: [GANs].",
+    ),
+    Trigger(
+        "aside",
+        "two before",
+        "(benchmarks?|surveys?|tutorials?|workshops?|lectures?|seminars?|slides|detectors?|zoo|"
+        "literature)",
+        "Our [GAN] benchmark was cited.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "(talks?|slides|lectures?|courses?|workshops?|seminars?|chapters?|lessons?|posts?) (about|on)",
+        "Slides on [VAEs] and diffusion are in the repository.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
         "which(?= (\\w+ ){1,5}(models|networks|methods|gans|vaes|systems) \\w+)|(training|"
         "learning|decoding|gans|models) (has|have) (~ )?(proved|proven|turned out|been) (~ "
         ")?(fickle|unstable|slow|"
@@ -505,7 +540,7 @@ TRIGGERS = (
         "aside",
         "line",
         "(text |caption |prompt |condition |speech )?encoders?:|condition*:|baselines?:|"
-        "compar*:|metrics?:|evaluat*:|captions?:|training captions:|safety*:|(training "
+        "compar*:|alternatives?( \\w+)?:|(considered|tried|rejected):|metrics?:|evaluat*:|captions?:|training captions:|safety*:|(training "
         ")?data:|dataset:|filter*:|related*:|see also:|note on (the )?name:|(prompt "
         ")?(rewriter|expander|expansion):|reranker:|judge:|tokenizer:|licen[cs]e:",
         "Text encoder: frozen [language model], 4 GB",

@@ -61,6 +61,7 @@ LATENTS = (
     ),
     Rule(
         LATENT,
+        "hyper ?priors?|(learned|neural) (image |video |audio )?compression|"
         "(neural|audio|speech|music|acoustic|video|image) (~ )?codecs?|codec ('s )?(~ "
         ")?(tokens?|codes?|decoder|model|language|frames|latents)|codec's|(acoustic|"
         "discrete|visual|motion|audio|speech|semantic audio|image|video) (codes|"
