@@ -82,7 +82,8 @@ TRIGGERS = (
         ")?(retired|gone|left|disappeared)|(replaced|superseded) by|(is|are|was|were) no "
         "longer (used|needed|part|required|available|supported|included|there|present|trained|"
         "shipped|in)|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
-        "superseded|(has|have) moved to|switched off|turned off|disabled|(removed|dropped|retired|gone|"
+        "superseded|(has|have) moved to|switched off|turned off|disabled|(removed|dropped|"
+        "retired|gone|"
         "deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|"
         "shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
         "The [critic] is gone.",
@@ -188,7 +189,8 @@ TRIGGERS = (
         "comparable|"
         "recent)|over "
         "~ baselines?|(that|which) ~ suffers? from|known from|familiar from|borrowed from|"
-        "inspired by|reminiscent of|(can|may|could) (also )?be (interpreted|seen|viewed|understood|regarded|"
+        "inspired by|reminiscent of|(can|may|could) (also )?be (interpreted|seen|viewed|"
+        "understood|regarded|"
         "thought of) as|(?<!well )as in|just as in|mistaken for|looks like|sounds "
         "like|"
         "taken for|in the manner of|in the spirit of|as (known|used) in|(rate|quality|"
@@ -204,7 +206,8 @@ TRIGGERS = (
         "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
         "tools|networks|ones|outputs|proposals|attempts|efforts|solutions|engines|entries|"
-        "submissions)|methods that|systems that|approaches that|models that had|^(the )?((recent|latest|rapid|remarkable|great|significant|much|steady) )+(~ )?"
+        "submissions)|methods that|systems that|approaches that|models that had|^(the )?((recent|"
+        "latest|rapid|remarkable|great|significant|much|steady) )+(~ )?"
         "(advances?|progress|successes|breakthroughs?|developments?) (in|of|on|with|has|have)|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
         "traditionally|^so far|to date|hitherto|until now|(models|methods|approaches|systems|"
@@ -235,25 +238,30 @@ TRIGGERS = (
     Trigger(
         "compared",
         "sentence",
-        "^(several|many|various|a (number|variety|range|host) of|there (are|exist)|the (main|leading|"
+        "^(several|many|various|a (number|variety|range|host) of|there (are|exist)|the (main|"
+        "leading|"
         "dominant|major)) (~ )?(families|family|frameworks|classes|kinds|types|paradigms|"
         "approaches|techniques|routes)(?![^.]{0,160}\\b(ours?|we|it|its|here|this)\\b)|"
-        "(generative|likelihood based|implicit) (~ )?(models|methods|approaches) (~ )?(fall into|come "
+        "(generative|likelihood based|implicit) (~ )?(models|methods|approaches) (~ )?(fall into|"
+        "come "
         "in|(divided|grouped|classified|categori[sz]ed|split) (in)?to)",
         "Several frameworks compete: [normalizing flows], VAEs and energy-based models.",
     ),
     Trigger(
         "compared",
         "clause",
-        "(has|have) (since |now |largely |meanwhile |recently )?(taken over|conquered|swept|eclipsed|"
-        "displaced|overtaken|become (~ )?(dominant|standard|norm|default|popular|fashion\\w*|choice|"
+        "(has|have) (since |now |largely |meanwhile |recently )?(taken over|conquered|swept|"
+        "eclipsed|"
+        "displaced|overtaken|become (~ )?(dominant|standard|norm|default|popular|fashion\\w*|"
+        "choice|"
         "facto))",
         "Since then [diffusion] has taken over the field.",
     ),
     Trigger(
         "past",
         "sentence",
-        "^(and )?(last (time|week|month|post)|in (the|our|my|a) (last|previous|earlier|first) (post|"
+        "^(and )?(last (time|week|month|post)|in (the|our|my|a) (last|previous|earlier|first) "
+        "(post|"
         "part|chapter|lesson|article|blog post|instal?lment))",
         "Last time, we trained a [VAE].",
     ),
@@ -274,7 +282,8 @@ TRIGGERS = (
     Trigger(
         "aside",
         "after",
-        "(talks?|slides|lectures?|courses?|workshops?|seminars?|chapters?|lessons?|posts?) (about|on)",
+        "(talks?|slides|lectures?|courses?|workshops?|seminars?|chapters?|lessons?|posts?) "
+        "(about|on)",
         "Slides on [VAEs] and diffusion are in the repository.",
     ),
     Trigger(
@@ -377,7 +386,8 @@ TRIGGERS = (
         "(also|further|additionally|in addition|for interest) (evaluat*|test*|tried|try|ran|"
         "benchmark*|compare|compared|report|fit|fitted|train*)(?= [^.;]{0,80}(which (was|is|were|"
         "did)|for "
-        "(comparison|reference)|as (an? )?(baselines?|references?|controls?)|(of|from) the literature|but (it|this|found)|for this task))|"
+        "(comparison|reference)|as (an? )?(baselines?|references?|controls?)|(of|from) the "
+        "literature|but (it|this|found)|for this task))|"
         "we refer (the reader )?to|(introduction|"
         "overview|review|survey|tutorial|primer)s? (to|of|on)|we (thank|acknowledge)|"
         "builds? (up)?on "
@@ -437,7 +447,10 @@ TRIGGERS = (
     Trigger(
         "planned",
         "onward",
-        "planned|under ?way|in the works|plans? to|we (are|also)? ?plan|(is|are|remains?) (on )?(our|the|its|next on (our|the)) (~ )?(plans?|goals?|aims?|list|agenda|next (~ )?(plan|step|goal|project|target|aim|milestone|task))|(our|the) next (plan|step|goal|project|target|aim|milestone|task)|roadmap|future (versions?|releases?|"
+        "planned|under ?way|in the works|plans? to|we (are|also)? ?plan|(is|are|remains?) (on "
+        ")?(our|the|its|next on (our|the)) (~ )?(plans?|goals?|aims?|list|agenda|next (~ )?(plan|"
+        "step|goal|project|target|aim|milestone|task))|(our|the) next (plan|step|goal|project|"
+        "target|aim|milestone|task)|roadmap|future (versions?|releases?|"
         "work)|coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
         "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
         "in preparation|later this year|being (evaluated|considered|investigated)",
@@ -454,7 +467,8 @@ TRIGGERS = (
         "our )?(~ )?(baselines?|reference|controls?|comparison)|for the listening tests|in an? (~ "
         ")?ablation|in (the|our) ablations?|(graded|filtered|reranked|"
         "ranked) (by|with) (an?|the|our)|(evaluated|scored) (by|with) (an?|the|our) (~ )?"
-        "(classifier|discriminator|critic|model|network|judge|metric|lm|llm|predictor|gan|flow)|takes? no part in|"
+        "(classifier|discriminator|critic|model|network|judge|metric|lm|llm|predictor|gan|flow)|"
+        "takes? no part in|"
         "for (the )?evaluation only|evaluation "
         "only|as an? "
         "(evaluation )?metric",
@@ -499,7 +513,8 @@ TRIGGERS = (
         "(suggests|notwith*)|despite (its|the) name|in spite of (its|the) name|rumou?r*|"
         "(captions|captioned|recaptioned|recaptions?|relabelled|labelled|described|rewritten|"
         "expanded|annotated|translated|"
-        "(text|caption|prompt) (embedd?ings?|features|representations?|states)( (extracted|computed|taken|obtained|produced))?|(text|prompts?|captions?|conditions?|requests?|"
+        "(text|caption|prompt) (embedd?ings?|features|representations?|states)( (extracted|"
+        "computed|taken|obtained|produced))?|(text|prompts?|captions?|conditions?|requests?|"
         "phonemes|instructions?) (is|are) (encoded|embedded)) (was |were |are |is "
         ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|"
         "(recaptioned|captioned|annotated|labelled|rewritten|expanded|enriched) with|(prompt|"
@@ -540,7 +555,8 @@ TRIGGERS = (
         "aside",
         "line",
         "(text |caption |prompt |condition |speech )?encoders?:|condition*:|baselines?:|"
-        "compar*:|alternatives?( \\w+)?:|(considered|tried|rejected):|metrics?:|evaluat*:|captions?:|training captions:|safety*:|(training "
+        "compar*:|alternatives?( \\w+)?:|(considered|tried|rejected):|metrics?:|evaluat*:|"
+        "captions?:|training captions:|safety*:|(training "
         ")?data:|dataset:|filter*:|related*:|see also:|note on (the )?name:|(prompt "
         ")?(rewriter|expander|expansion):|reranker:|judge:|tokenizer:|licen[cs]e:",
         "Text encoder: frozen [language model], 4 GB",
@@ -716,7 +732,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (the |an? )?(standard |vanilla "
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (the |an? "
+        ")?(standard |vanilla "
         "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),

@@ -53,7 +53,8 @@ ADVERSARIALS = (
         7,
         "The generator is trained against a discriminator.",
         unless=(
-            "reparameteri*|langevin|scalar network|perturb*|certif*|model as a critic|sliced|sinkhorn|actor critic|"
+            "reparameteri*|langevin|scalar network|perturb*|certif*|model as a critic|sliced|"
+            "sinkhorn|actor critic|"
             "critics (say|"
             "agree|praised|wrote)|art critics|(independent|professional|food|theatre|"
             "music) critics|comparison by (~ )?critics|known from discriminators|film critic*|"

@@ -20,16 +20,20 @@ LATENTS = (
     Rule(
         LATENT,
         "(over|on) (the|its|these|those|such|quanti[sz]ed|discrete|learned) (~ )?codes|"
-        "(discrete|learned) (representation|latent) (learning|codes?|variables?)|(diffusion|flow matching|rectified flow|prior) (~ )?(on|over|of|to) (the )?(outputs?|features|"
+        "(discrete|learned) (representation|latent) (learning|codes?|variables?)|(diffusion|flow "
+        "matching|rectified flow|prior) (~ )?(on|over|of|to) (the )?(outputs?|features|"
         "embedd?ings?|representations?|codes?) of (the|an?|this|our) (~ )?(auto )?encoder|encoder "
         "(~ )?(outputs|yields|gives|produces|emits) (~ )?(codes?|latents?)|(turn|convert|cut|map|"
-        "encod|compress|discreti[sz]|transform|quanti[sz]|abstract)\\w* (~ )?(into|to) (~ )?discrete (~ )?(tokens|codes|units)|"
-        "de tokeni[sz]ers?|(discrete|visual|latent|image) token (space|sequences?)|vocabulary of (~ )?(embedd?ings|codes|latents|vectors)|"
+        "encod|compress|discreti[sz]|transform|quanti[sz]|abstract)\\w* (~ )?(into|to) (~ "
+        ")?discrete (~ )?(tokens|codes|units)|"
+        "de tokeni[sz]ers?|(discrete|visual|latent|image) token (space|sequences?)|vocabulary of "
+        "(~ )?(embedd?ings|codes|latents|vectors)|"
         "(image|visual|video|frame|audio|picture|speech|motion|quanti[sz]ing|learned) (~ "
         ")?tokeni[sz]ers?|tokeni[sz]er (~ )?(frames|images?|pictures|video|audio|clips|"
         "reconstruct*|perceptual|decoder)|(frames|images?|pictures?|video|audio|clips|"
         "speech|motion) (~ )?tokeni[sz]er|vector quanti[sz]*|quanti[sz]ed (~ )?(image|"
-        "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec|embedd?ings?|features|vectors)|"
+        "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec|embedd?ings?|"
+        "features|vectors)|"
         "quanti[sz]ing auto ?encoder|vqs?|vq (gan|model|codes|tokens|tokeni[sz]er|codec)|"
         "vqgan|code ?books?|residual quanti[sz]*|finite scalar quanti[sz]*|lookup free "
         "quanti[sz]*",
@@ -137,7 +141,8 @@ LATENTS = (
         hint=True,
         unless=(
             "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|"
-            "interpolat*|arithmetics?|travers*|latent walks?|tokens per second|latent attention|latent space of (the|a) generator|string "
+            "interpolat*|arithmetics?|travers*|latent walks?|tokens per second|latent attention|"
+            "latent space of (the|a) generator|string "
             "based autoencoders"
         ),
     ),
@@ -152,7 +157,8 @@ LATENTS = (
     Rule(
         LATENT,
         "contrastive (image )?embedd?ings?|embedd?ings? of an image|given the embedd?ing|"
-        "clip ((?!and\\b|or\\b|text\\b)\\w+ ){0,2}embedd?ings?|image embedd?ings? (~ )?(prior|from|given|"
+        "clip ((?!and\\b|or\\b|text\\b)\\w+ ){0,2}embedd?ings?|image embedd?ings? (~ )?(prior|"
+        "from|given|"
         "predict*|produc*)|prior (~ )?image embedd?ing|un ?clip|semantic (~ )?(embedding|"
         "latent|code)",
         6,
