@@ -332,7 +332,10 @@ TRIGGERS = (
     Trigger(
         "aside",
         "before",
-        "(are|were) (also |all )?(compared|our baselines|(the )?baselines?|behind|included (for|"
+        "(is|was) (also )?compared(?! (with|to|against))|(is|are) (now )?(an? )?(optional|plug "
+        "?ins?|"
+        "add ?ons?)|(are|were) (also |all )?(compared|our baselines|(the )?baselines?|behind|"
+        "included (for|"
         "as))",
         "LiDARGen and a projected [GAN] are compared.",
     ),
@@ -555,7 +558,8 @@ TRIGGERS = (
         "aside",
         "line",
         "(text |caption |prompt |condition |speech )?encoders?:|condition*:|baselines?:|"
-        "compar*:|alternatives?( \\w+)?:|(considered|tried|rejected):|metrics?:|evaluat*:|"
+        "compar*:|(alternatives?|((known|main) )?(rivals|competitors|peers))( \\w+)?:|"
+        "(considered|tried|rejected):|metrics?:|evaluat*:|"
         "captions?:|training captions:|safety*:|(training "
         ")?data:|dataset:|filter*:|related*:|see also:|note on (the )?name:|(prompt "
         ")?(rewriter|expander|expansion):|reranker:|judge:|tokenizer:|licen[cs]e:",
