@@ -22,8 +22,14 @@ PART = compiled(  # whose denials are not those of the release
 )
 BOUND = compiled(
     "elbo|evidence (lower )?bound|variational (lower )?(bound|inference|bayes|training|objective|"
-    "learning)|lower bound (~ )?|(and )?(the )?kl (~ )?"
+    "learning)|lower bound (~ )?|latent variable models?|(and )?(the )?kl (~ )?"
 )
+INFERS = compiled(
+    "inference networks?|latent variable models?|gaussian latents?|(z|latents?|latent (codes?|"
+    "vectors?)) (is|are) (~ )?(drawn|sampled)|(draw*|sampl*|tak*|pick*) (~ )?(z|latents?|latent "
+    "(codes?|vectors?)) (~ )?(from|by)"
+)
+BASES = compiled("latent gaussians?|(gaussian|normal) latents?")
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
@@ -62,7 +68,7 @@ DENOISED = compiled(  # a text model that is itself a diffusion
     "(language|text|lm|llm)s?|diffusion lm"
 )
 LOOPS = compiled(
-    "diffusions?|score*|matching|velocit*|denois*|energy based|langevin|energ(y|ies)|"
+    "diffusions?|score*|matching|velocit*|denois*|energy based|ebms?|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
 )
 ABILITY = compiled("cannot|cannot: \\w+|not (generate|sample|draw|write|produce|create)")
@@ -118,6 +124,10 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     """Let hints count where nothing plainer is said, and drop what only looks like a component."""
     if (plain[SCORE] or hints[SCORE]) and all(BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # a diffusion has a bound of its own
+    if plain[ADV] and not hints[LATENT] and all(INFERS.fullmatch(_said(f)) for f in plain[LATENT]):
+        plain[LATENT] = []  # the noise of a generator may be inferred, too
+    if plain[FLOW] and all(BASES.fullmatch(_said(f)) for f in plain[LATENT]):
+        plain[LATENT] = []  # the base of a flow is called a latent
     _hinted_pieces(draft, plain, hints)
     if not plain[SCORE] and (draft.said("objective", "change-of-variables") or plain[FLOW]):
         plain[FLOW] = plain[FLOW] or hints[FLOW]
@@ -146,7 +156,7 @@ def _hinted_codes(plain: Found, hints: Found) -> None:
     """Let a latent or an autoencoder count beside a component that draws it."""
     if plain[LATENT] or not (plain[SCORE] or plain[AR] or plain[FLOW]):
         return
-    words = ("latent", "autoencoder", "embedding") if plain[SCORE] else ("autoencoder",)
+    words = ("latent", "autoencoder", "embedding", " tokens") if plain[SCORE] else ("autoencoder",)
     telling = [f for f in hints[LATENT] if any(w in _said(f) for w in words)]
     if plain[SCORE] or plain[AR]:
         several = len(hints[LATENT]) > 1 and plain[SCORE]
@@ -165,6 +175,8 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     pushed = draft.said("objective", "change-of-variables") and plain[FLOW]
     if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
         plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
+    if plain[SCORE] and all("boltzmann" in _said(f) for f in plain[FLOW]):
+        plain[FLOW] = []  # a Boltzmann generator is a use of densities; a diffusion may be one
     matching = [f for f in plain[SCORE] if "matching" in _said(f)]
     bare = all(BARE.fullmatch(_said(f)) or "flow" in _said(f) for f in plain[FLOW])
     looped = any("denois" in _said(f) for f in plain[SCORE]) and bare

@@ -6,8 +6,10 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 import re
 from dataclasses import dataclass, replace
 
+from .own import declared
 from .phrases import NUMBERS, Rule, compiled, number
-from .role_table import SECTIONS
+from .reach import reach_of
+from .role_table import ROLES, SECTIONS
 from .roles import MENTION, loner, passing
 from .rules import ADV, AR, FLOW, LATENT, RULES, SCORE
 from .scope import ASSERTED, scopes, strongest
@@ -23,6 +25,12 @@ TAKES_UP = compiled(  # how a sentence takes up the family that the one before s
     "extend|fit) (~ )?"
     "(one|them|such|the latter|the former|these models|this family)"
 )
+THEY = re.compile(  # how a sentence goes on to speak of those of which the one before spoke
+    r"(?:(?:but|yet|however,|still,|typically,|in general,) )?(?:they|(?:both|all|most|some|many) "
+    r"of (?:them|these)|(?:these|such|those) (?:models|methods|approaches|works|systems|"
+    r"techniques|frameworks|networks|generators|pipelines))(?= (?!all |our )[\w-]+)"
+)
+FIELD = next(role for role in ROLES if role.name == "field")
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 DRAWERS = (AR, SCORE)  # what may draw a code
 CODES = compiled("(vector )?quanti[sz]*|code ?books?|tokens?|codecs?|vq\\w*")
@@ -42,6 +50,7 @@ class Finding:
     sentence: int
     context: str  # the whole sentence, in lower case
     loner: bool = False  # the indefinite subject of a sentence that builds nothing with it
+    at: int = 0  # where the phrase begins in the sentence
 
     @property
     def axis(self) -> str:
@@ -82,20 +91,33 @@ def find(text: str) -> list[Finding]:
         >>> [(f.value, f.polarity) for f in find("No GAN.") if f.axis == "paradigm"]
         [('adversarial', 'negated')]
     """
-    found = []
+    found, others = [], ""
     for n, sentence in enumerate(sentences(text)):
         around, aside = scopes(sentence.text), bool(SECTIONS.finds.match(sentence.section))
+        if others and (they := THEY.match(sentence.text)):
+            around.append((*reach_of("far", sentence.text, *they.span()), others))
+        else:
+            others = _others(sentence.text, around)
         for rule in RULES:
             for start, end in _matches(rule, sentence.text):
                 first, last = sentence.span(start, end)
                 sense = strongest(around, start, end)
+                if sense == MENTION and declared(sentence.text, start):
+                    sense = ASSERTED
                 if sense == ASSERTED and (aside or passing(sentence.text, start, end)):
                     sense = MENTION
                 found.append(
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
-                            loner(sentence.text, start, end))
+                            loner(sentence.text, start, end), start)
                 )  # fmt: skip
     return found
+
+
+def _others(sentence: str, around: list[tuple[int, int, str]]) -> str:
+    """Return the polarity of what a sentence begins with, if it speaks of other systems."""
+    if any(start == 0 and sense == "compared" for start, _, sense in around):
+        return "compared"
+    return MENTION if FIELD.finds.search(sentence) else ""
 
 
 def promoted(found: list[Finding]) -> list[Finding]:

@@ -23,7 +23,9 @@ METHODS = compiled(
     "flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"
 )
 PART = re.compile(r"[a-z0-9]*(?:gan|flow|diffu|vae|score|energy)[a-z0-9]*(?:-[a-z0-9]+)*")
-LISTED = re.compile(r",? (?:and |or )?[\w+-]*(?:gan|vae|flow|diff\w*)\b(?!-)")  # of several rivals
+LISTED = re.compile(  # of several rivals
+    r",? (?:and |or )?[\w+-]*(?:gan|vae|flow|diff\w*|score|energy)\b(?!-)"
+)
 OPENS = re.compile(
     r"(?:^(?:[-*•+] )?|(?:name|model|product|release|system|project|package|title): |"
     r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|"

@@ -22,7 +22,7 @@ PIECE = (
     "symbols?|samples?|patch(?:es)?|codes?|chunks?|blocks?|pieces?|elements?|coordinates?|bars?|"
     "nucleotides?|actions?|syllables?|lines?|strokes?|atoms?|nodes?|indices|index|scales?|items?|"
     "amino acids?|phonemes?|segments?|columns?|cells?|dimensions?|variables?|vertices|moves?|"
-    "steps?"
+    "steps?|values?"
 )
 SMALL = (
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
@@ -42,7 +42,7 @@ LISTS = {
     "step": "steps?|passes|iterations?|evaluations?|calls|updates|rounds|sweeps|jumps",
 }
 TURNS = (
-    r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing|"
+    r"(?!(?:no|not|nor|neither|never|without|than|unlike|those|instead|rather|but|nothing|such|"
     r"which|who|while|whereas|because)\b)"
 )
 GAP = (

@@ -14,7 +14,8 @@ VERBS = (
     "denoises?|learns?|models?|adds?|enlarges?|follows?|restores?|brings?|yields?|works?|judges?"
 )
 STOP = re.compile(
-    r"[;:()]| - |, (?:but|so|while|whereas|although|though|because|since|yet|instead|only"
+    r"[;:()]| - |, (?!(?:in|of|for|by|with|from|at|on) which |whose )(?:but|so|while|whereas|"
+    r"although|though|because|since|yet|instead|only"
     r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|"
     r"just|without|plus|together|along"
     r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"

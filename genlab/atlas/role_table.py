@@ -57,7 +57,7 @@ ROLES = (
         "gans|vaes|flows|systems|approaches|work|generators|samplers|policies|autoencoders|"
         "techniques)|"
         "^(?!(our|we|these|this|its|the|both|two|three|four|five|several|each|every|one|all|"
-        "samples|an?|in|for|with|here)\\b)([\\w']+ ){0,6}?(models|networks|"
+        "samples|an?|in|for|with|here)\\b)([\\w'()]+ ){0,6}?(models|networks|"
         "policies|methods|approaches|systems|gans|vaes|flows|lms|llms|autoencoders|diffusions|"
         "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|"
         "from|by|and|or|at|to)\\b|are \\w+ed\\b)\\w+|"
@@ -67,7 +67,8 @@ ROLES = (
         "likelihood|"
         "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified "
         "flow) "
-        "(\\w{2,}s|has|cannot|must|can) ",
+        "(\\w{2,}s(?! (it|our|the (model|network|decoder|prior|generator))\\b)|has|cannot|must|"
+        "can) ",
         "Popular [GANs] miss modes.",
     ),
 )  # fmt: skip
@@ -94,7 +95,7 @@ METHOD = Role(
 PLURAL = Role(
     "a family in the plural",
     "a plural without article or number means everybody's: it is only mentioned",
-    rf"(?:[\w+']*(?:[ -](?:and |or )?[\w'+]+){{0,4}}?[ -](?:{FAMILY})|"
+    rf"(?:[\w+']*(?:[ -](?:and |or )?[\w'+()]+){{0,4}}?[ -](?:{FAMILY})|"
     rf"(?:{FAMILY}))\b"
     r"(?! (?:the|an?|its|each|every|this|these|our|which tokens)\b)",
     "rows from [GANs]",
@@ -115,6 +116,10 @@ COUNTED = Role(
     r"release\w*|introduc\w+|"
     r"present\w*|stack\w*|suite of|family of|small|open)[ -](?:(?!(?:of|to|than|from|over|by|"
     r"with|for|as|on|though|while|but|and)[ ])[\w'/.]+[ -]){0,4}?|(?:: |^[-*•+] )(?:[\w.-]+ )?|"
+    r"\b(?:we|our|here|this|it|is|as|propose\w*|present\w*|introduc\w*|explor\w*|stud\w+|"
+    r"architecture:)[ ]"
+    r"(?:[\w'-]+ ){0,4}?(?:use|potential|variants?|versions?|types?|kinds?|class|family|form|"
+    r"extensions?|instances?|combination) of (?:[\w-]+[ -]){0,3}?|"
     r"\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil(?:s|l|led|ling)?|train\w*|"
     r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|"
     r"as|on)[ ])[\w'/.]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
@@ -195,8 +200,12 @@ BUILDS = Role(
     "(is|are) (~ )?(trained|used|fitted|applied|followed|added|conditioned|learned|optimi[sz]ed)|"
     "these|our|ours|we|"
     "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
-    "models? (the|what|each)|"
-    "models their|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
+    "(models?|captures?|handles?|describes?) (the|"
+    "their|what|how|each|local|global|fine|coarse|long|short)|(tokens|codes|latents|vectors|"
+    "pieces) come|"
+    "(gives?|yields?|suppl(y|ies)|provides?) (the |its |us |them )?((discrete|audio|speech|image|"
+    "visual|"
+    "acoustic|semantic) )?(tokens|codes|latents)|over (the )?(codes|tokens|latents)|"
     "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|"
     "latents?|tokens?)",
     "a GAN [turns] the codes to pixels",
@@ -224,6 +233,43 @@ LONER = Role(
     "[a ]GAN was unstable",
     kind="expression",
 )
+SUBJECT = (  # of a clause about the release: a pronoun, a part that is known, or its name
+    r"(?:it|this|we|ours|(?:the|our|this|its|whose) (?:[\w/-]+ ){0,3}?"
+    r"(?!baseline|predecessor|teacher|evaluator|competitor|alternative|problem|task|goal|idea|name|"
+    r"metric|classifier|filter|judge)[\w-]+(?: itself)?)"
+)
+NAME = (
+    r"(?!(?:an?|the|one|another|each|every|no|there|what|which|such|most|some)\b)"
+    r"[\w.+'-]+(?: [\w.+'-]+){0,2}?(?: \([^()]{1,40}\)|, [^,;:]{3,50},)?"
+)
+LINK = (  # how a predicate begins that says what something is or is made of
+    r"(?:is|are) (?:(?:itself|now|thus|therefore|essentially|simply|also|in effect|technically) )?"
+    r"(?:(?:an?|one|the|our) |(?:based|built|founded|centred|centered|modelled) (?:up)?on |"
+    r"(?:made|composed|built) (?:up )?(?:of|from) )|"
+    r"(?:itself |also |then |thus |simply )?(?:serves?|acts?|functions?|works|doubles?) as "
+    r"(?:an?|the|our|its) |"
+    r"(?:adapts?|extends?|employs?|adopts?|leverages?|couples?|marries|pairs|consists? of|"
+    r"comprises?|builds? (?:up)?on|rests? on|relies on|is) "
+)
+# "Model type: ..."; words of a bare result or comparison end what is said of the release
+CLEAN = (
+    r"(?:[\w-]+, ){0,3}(?:(?!(?:than|not|no|without|unlike|over|against|versus|vs|like|for|as|"
+    r"and (?:an?|the)|but|while|whereas|trained on|outperform\w*|code|library|wrapper|plugin|"
+    r"survey|review|tool|alternative|detector|classifier|metric|benchmark|data ?set|comparison)\b)"
+    r"[\w/+.'()-]+ ){0,12}?"
+)
+DECLARES = Role(
+    "what the release is",
+    "words before a family with which a sentence says what the release itself is or is built on",
+    rf"(?:(?:^|[,;:(] |[ ](?:and|because|as|since|so|that|while|where) ){SUBJECT} "
+    rf"(?:{LINK}){CLEAN}|"
+    rf"^(?:[-*•+] )?{NAME} (?:is (?:an?|the|our) |(?:is|are) (?:based|built) (?:up)?on |adapts |"
+    rf"extends |employs |consists of |combines |couples |marries ){CLEAN}|"
+    r"^(?:[-*•+] )?(?:model )?(?:type|kind|class|family|architecture|model type)s?: "
+    r"(?:[\w/+.()-]+ ){0,8}?)$",
+    "[it is a ]GAN",
+    kind="expression",
+)
 WORDS = (
     METHOD,
     PLURAL,
@@ -239,4 +285,5 @@ WORDS = (
     WORKS,
     LINE,
     LONER,
+    DECLARES,
 )

@@ -10,6 +10,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 import re
 from functools import lru_cache
 
+from .own import declared
 from .role_table import (
     ARTICLE,
     BARE,
@@ -27,6 +28,10 @@ from .role_table import (
 )  # fmt: skip
 
 MENTION = "mention"
+FOUNDED = re.compile(  # what a release is built on may stand in the plural
+    r"(?:\b(?:based|built|founded|rests|relies|builds) (?:up)?on|"
+    r"\b(?:adapts|extends|employs|adopts|leverages|combines|couples)) (?:[\w-]+[ -]){0,3}?$"
+)
 
 
 def _predicate(sentence: str, end: int) -> bool:
@@ -54,7 +59,8 @@ def generic(sentence: str, start: int, end: int) -> bool:
     if bare and SEVERAL.finds.search(before) and not _predicate(sentence, end):
         return True
     if (m := PLURAL.finds.match(sentence, start)) and m.end() <= end + 40:
-        return not COUNTED.finds.search(before)
+        founded = FOUNDED.search(before) and declared(sentence, start)
+        return not (founded or COUNTED.finds.search(before))
     theirs = THEIRS.finds.match(sentence, start)
     kind = theirs and re.match(
         r"[ -](?:type|style|like|based|inspired|trained)\b", sentence[theirs.end() :]
@@ -112,6 +118,8 @@ def loner(sentence: str, start: int, end: int) -> bool:
         >>> loner("a gan was unstable.", 2, 5), loner("a gan draws its codes.", 2, 5)
         (True, False)
     """
+    if declared(sentence, start):
+        return False
     named = LONER.finds.match(sentence[:start]) or BARE.finds.fullmatch(
         sentence[start:end].replace("-", " ")
     )
@@ -137,4 +145,6 @@ def passing(sentence: str, start: int, end: int) -> bool:
     if generic(sentence, start, end):
         return True
     named = BARE.finds.fullmatch(sentence[start:end].replace("-", " "))
+    if named and declared(sentence, start):
+        return False
     return bool(named) and any(a <= start < b for a, b in mentions(sentence, bare=True))

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 from .findings import Finding
+from .own import declared
 from .role_table import BUILDS, LINE, METHOD, WORKS
 from .roles import MENTION
 from .rules import AR, LATENT, SCORE
@@ -42,16 +43,13 @@ def supported(found: list[Finding]) -> list[Finding]:
     ]
 
 
-def _said(f: Finding) -> str:
-    return " ".join(f.phrase.lower().split())
-
-
 def _builds(f: Finding) -> bool:
     """Say whether the clause in which a phrase stands builds something with it."""
     clause = clause_of(f)
     verb = METHOD.finds.search(clause) or BUILDS.finds.search(clause) or WORKS.finds.search(clause)
-    at = max(f.context.find(_said(f)), 0)
-    return bool(verb or LINE.finds.match(f.context) or KNOWN.search(f.context[:at]))
+    if declared(f.context, f.at) or LINE.finds.match(f.context):
+        return True
+    return bool(verb or KNOWN.search(f.context[: f.at]))
 
 
 def clause_of(f: Finding) -> str:
@@ -63,7 +61,6 @@ def clause_of(f: Finding) -> str:
     Returns:
         Its part of the sentence, between semicolons and words such as "while".
     """
-    at = max(f.context.find(_said(f)), 0)
-    begin = max((m.end() for m in SPLIT.finditer(f.context, 0, at)), default=0)
-    end = SPLIT.search(f.context, at)
+    begin = max((m.end() for m in SPLIT.finditer(f.context, 0, f.at)), default=0)
+    end = SPLIT.search(f.context, f.at)
     return f.context[begin : end.start() if end else len(f.context)]

@@ -82,7 +82,8 @@ TRIGGERS = (
         ")?(retired|gone|left|disappeared)|(replaced|superseded) by|(is|are|was|were) no "
         "longer (used|needed|part|required|available|supported|included|there|present|trained|"
         "shipped|in)|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
-        "superseded|(has|have) moved to|switched off|turned off|disabled|(removed|dropped|retired|gone|"
+        "superseded|(has|have) moved to|switched off|turned off|disabled|(removed|dropped|"
+        "retired|gone|"
         "deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|"
         "shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
         "The [critic] is gone.",
@@ -196,7 +197,9 @@ TRIGGERS = (
         "comparable|"
         "recent)|over "
         "~ baselines?|(that|which) ~ suffers? from|known from|familiar from|borrowed from|"
-        "inspired by|reminiscent of|(?<!well )as in|just as in|mistaken for|looks like|sounds "
+        "inspired by|reminiscent of|(can|may|could) (also )?be (interpreted|seen|viewed|"
+        "understood|regarded|"
+        "thought of) as|(?<!well )as in|just as in|mistaken for|looks like|sounds "
         "like|"
         "taken for|in the manner of|in the spirit of|as (known|used) in|(rate|quality|"
         "speed|sharpness|diversity|fidelity|likelihoods?|bounds?|results?) of(?= (the |a |"
@@ -210,8 +213,10 @@ TRIGGERS = (
         "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
         "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
-        "tools|networks|outputs|proposals|attempts|efforts|solutions|engines|entries|"
-        "submissions)|methods that|systems that|approaches that|models that had|"
+        "tools|networks|ones|outputs|proposals|attempts|efforts|solutions|engines|entries|"
+        "submissions)|methods that|systems that|approaches that|models that had|^(the )?((recent|"
+        "latest|rapid|remarkable|great|significant|much|steady) )+(~ )?"
+        "(advances?|progress|successes|breakthroughs?|developments?) (in|of|on|with|has|have)|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
         "traditionally|^so far|to date|hitherto|until now|(models|methods|approaches|systems|"
         "networks) (so far|to date|until now|still)",
@@ -229,7 +234,7 @@ TRIGGERS = (
         "but|fickle)|(models|networks|gans|vaes|flows|autoencoders|transformers|"
         "diffusions?|policies|systems|heads|methods|approaches|samplers|vocoders|generators|"
         "surrogates|emulators|codecs|alternatives|techniques|pipelines|planners|simulators) (~ "
-        ")?(need|would need|have (taken|become|won|"
+        ")?(?<!to )(need|would need|have (taken|become|won|"
         "dominated)|require|suffer|cannot|struggle|fail|lack|pay|work on|spend|accumulate|"
         "collapse|dominate|can't|write from)|(competitors|rivals|counterparts|"
         "alternatives) (~ )?(are|is|were|need|cannot|take)|(gans?|flows?|vaes?|models) of "
@@ -237,6 +242,57 @@ TRIGGERS = (
         "autoregressive) (training|decoding|sampling|generation|models?) (suffers?|needs|"
         "requires|accumulates|is slow)",
         "[Adversarial training] is unstable.",
+    ),
+    Trigger(
+        "compared",
+        "sentence",
+        "^(several|many|various|a (number|variety|range|host) of|there (are|exist)|the (main|"
+        "leading|"
+        "dominant|major)) (~ )?(families|family|frameworks|classes|kinds|types|paradigms|"
+        "approaches|techniques|routes)(?![^.]{0,160}\\b(ours?|we|it|its|here|this)\\b)|"
+        "(generative|likelihood based|implicit) (~ )?(models|methods|approaches) (~ )?(fall into|"
+        "come "
+        "in|(divided|grouped|classified|categori[sz]ed|split) (in)?to)",
+        "Several frameworks compete: [normalizing flows], VAEs and energy-based models.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(has|have) (since |now |largely |meanwhile |recently )?(taken over|conquered|swept|"
+        "eclipsed|"
+        "displaced|overtaken|become (~ )?(dominant|standard|norm|default|popular|fashion\\w*|"
+        "choice|"
+        "facto))",
+        "Since then [diffusion] has taken over the field.",
+    ),
+    Trigger(
+        "past",
+        "sentence",
+        "^(and )?(last (time|week|month|post)|in (the|our|my|a) (last|previous|earlier|first) "
+        "(post|"
+        "part|chapter|lesson|article|blog post|instal?lment))",
+        "Last time, we trained a [VAE].",
+    ),
+    Trigger(
+        "planned",
+        "sentence",
+        "^(and )?next (time|week|month|up|post)|in (the|a) (next|later|future|coming) (post|part|"
+        "chapter|lesson|article|blog post|instal?lment)|topics? of (the |a )?(next|later|future)",
+        "Next time: [GANs].",
+    ),
+    Trigger(
+        "aside",
+        "two before",
+        "(benchmarks?|surveys?|tutorials?|workshops?|lectures?|seminars?|slides|detectors?|zoo|"
+        "literature)",
+        "Our [GAN] benchmark was cited.",
+    ),
+    Trigger(
+        "aside",
+        "after",
+        "(talks?|slides|lectures?|courses?|workshops?|seminars?|chapters?|lessons?|posts?) "
+        "(about|on)",
+        "Slides on [VAEs] and diffusion are in the repository.",
     ),
     Trigger(
         "compared",
@@ -264,6 +320,13 @@ TRIGGERS = (
     ),
     Trigger(
         "past",
+        "onward",
+        "we (had )?(first |originally |initially )?(started|began|begun) (out )?(from|with)(?= "
+        "[^.]{0,90}\\b(neither|then (tried|an?)|but|which (was|did|failed|proved)))",
+        "We started with a [GAN], then tried a VAE, and neither covered rare cells.",
+    ),
+    Trigger(
+        "past",
         "after",
         "we (looked at|considered|tried|tested|experimented with)|we thought of",
         "We looked at [diffusion], which fills whole sentences.",
@@ -277,7 +340,10 @@ TRIGGERS = (
     Trigger(
         "aside",
         "before",
-        "(are|were) (also |all )?(compared|our baselines|(the )?baselines?|behind|included (for|"
+        "(is|was) (also )?compared(?! (with|to|against))|(is|are) (now )?(an? )?(optional|plug "
+        "?ins?|"
+        "add ?ons?)|(are|were) (also |all )?(compared|our baselines|(the )?baselines?|behind|"
+        "included (for|"
         "as))",
         "LiDARGen and a projected [GAN] are compared.",
     ),
@@ -331,7 +397,8 @@ TRIGGERS = (
         "(also|further|additionally|in addition|for interest) (evaluat*|test*|tried|try|ran|"
         "benchmark*|compare|compared|report|fit|fitted|train*)(?= [^.;]{0,80}(which (was|is|were|"
         "did)|for "
-        "(comparison|reference)|as an? (baseline|reference)|but (it|this|found)|for this task))|"
+        "(comparison|reference)|as (an? )?(baselines?|references?|controls?)|(of|from) the "
+        "literature|but (it|this|found)|for this task))|"
         "we refer (the reader )?to|(introduction|"
         "overview|review|survey|tutorial|primer)s? (to|of|on)|we (thank|acknowledge)|"
         "builds? (up)?on "
@@ -391,7 +458,10 @@ TRIGGERS = (
     Trigger(
         "planned",
         "onward",
-        "planned|under ?way|in the works|plans? to|roadmap|future (versions?|releases?|"
+        "planned|under ?way|in the works|plans? to|we (are|also)? ?plan|(is|are|remains?) (on "
+        ")?(our|the|its|next on (our|the)) (~ )?(plans?|goals?|aims?|list|agenda|next (~ )?(plan|"
+        "step|goal|project|target|aim|milestone|task))|(our|the) next (plan|step|goal|project|"
+        "target|aim|milestone|task)|roadmap|future (versions?|releases?|"
         "work)|coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
         "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
         "in preparation|later this year|being (evaluated|considered|investigated)",
@@ -402,13 +472,14 @@ TRIGGERS = (
         "sentence",
         "(serves?|served|used|kept|trained|there|only|solely|merely|purely|exclusively|"
         "just) (only |solely |merely |purely |just |exclusively )?(for|to|in) (~ "
-        ")?(evaluat*|measur*|monitor* |rerank*|judg*|watermark*|moderat*)|not part of (the|"
+        ")?(evaluat*|measur*|monitor* |rerank*|filter*|judg*|watermark*|moderat*)|not part of (the|"
         "this|our) (release|package|repository)|^for (comparison|reference|completeness)|"
         "^as (an? |the |"
         "our )?(~ )?(baselines?|reference|controls?|comparison)|for the listening tests|in an? (~ "
         ")?ablation|in (the|our) ablations?|(graded|filtered|reranked|"
         "ranked) (by|with) (an?|the|our)|(evaluated|scored) (by|with) (an?|the|our) (~ )?"
-        "(classifier|model|network|judge|metric|lm|llm|predictor|gan|flow)|takes? no part in|"
+        "(classifier|discriminator|critic|model|network|judge|metric|lm|llm|predictor|gan|flow)|"
+        "takes? no part in|"
         "for (the )?evaluation only|evaluation "
         "only|as an? "
         "(evaluation )?metric",
@@ -426,7 +497,7 @@ TRIGGERS = (
         "(side|toy|separate|additional|further|control) (experiment|study|exercise)|in passing|for "
         "completeness|sanity check|(trained|taken|made) elsewhere|third party|"
         "from a public repository|"
-        "(existing|public|external|universal) "
+        "(existing|public|external|universal|off the shelf|third party) "
         "(~ )?vocoder|(in|to) the (appendix|supplement|supplementary)|reviewers (~ )?asked for|"
         "in our hands|"
         "(published|released|appeared|proposed) (~ )?(meanwhile|"
@@ -443,7 +514,7 @@ TRIGGERS = (
     Trigger(
         "aside",
         "two before",
-        "baselines?|alternatives?|competitors?|rivals?|replacements?",
+        "baselines?|comparisons?|alternatives?|competitors?|rivals?|replacements?",
         "Three [GAN] baselines were trained.",
     ),
     Trigger(
@@ -453,7 +524,8 @@ TRIGGERS = (
         "(suggests|notwith*)|despite (its|the) name|in spite of (its|the) name|rumou?r*|"
         "(captions|captioned|recaptioned|recaptions?|relabelled|labelled|described|rewritten|"
         "expanded|annotated|translated|"
-        "(text|caption|prompt) embeddings?|(text|prompts?|captions?|conditions?|requests?|"
+        "(text|caption|prompt) (embedd?ings?|features|representations?|states)( (extracted|"
+        "computed|taken|obtained|produced))?|(text|prompts?|captions?|conditions?|requests?|"
         "phonemes|instructions?) (is|are) (encoded|embedded)) (was |were |are |is "
         ")?(written |made |produced |generated |rewritten |encoded |all )?(by|of|from)|"
         "(recaptioned|captioned|annotated|labelled|rewritten|expanded|enriched) with|(prompt|"
@@ -494,7 +566,9 @@ TRIGGERS = (
         "aside",
         "line",
         "(text |caption |prompt |condition |speech )?encoders?:|condition*:|baselines?:|"
-        "compar*:|metrics?:|evaluat*:|captions?:|training captions:|safety*:|(training "
+        "compar*:|(alternatives?|((known|main) )?(rivals|competitors|peers))( \\w+)?:|"
+        "(considered|tried|rejected):|metrics?:|evaluat*:|"
+        "captions?:|training captions:|safety*:|(training "
         ")?data:|dataset:|filter*:|related*:|see also:|note on (the )?name:|(prompt "
         ")?(rewriter|expander|expansion):|reranker:|judge:|tokenizer:|licen[cs]e:",
         "Text encoder: frozen [language model], 4 GB",
@@ -670,9 +744,9 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)"
-        "(?= (standard |vanilla |ordinary |conventional |plain )?(autoregressive|sequential|raster|"
-        "next|ancestral) )",
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (the |an? "
+        ")?(standard |vanilla "
+        "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),
     Trigger(

@@ -45,7 +45,7 @@ ADVERSARIALS = (
         ")?(against|compete*|game)|trained against (each other|one another|a |an |two |its "
         ")|(forger|counterfeit*|fakes?) ~ (detective|police|judge|spot*|detect*|other)|"
         "spots? (~ )?fakes?|other's mistakes|outwit*|cat and mouse|non saturating|hinge "
-        "(loss|losses)|wasserstein (~ )?(loss|critic|distance|with gradient)|gradient "
+        "(loss|losses)|wasserstein (loss|critic|objective|game|with gradient)|gradient "
         "penalty|r1 (regulari[sz]ation|penalty)|(r1|r2) penalties|real (or|from|and) (fake|"
         "generated) ~ (judge|classif*|network|tell)|(tell*|distinguish*|separat*) (~ "
         ")?(real|true|genuine) (~ )?from (~ )?(generated|fake|synthetic)|spectral "
@@ -53,7 +53,8 @@ ADVERSARIALS = (
         7,
         "The generator is trained against a discriminator.",
         unless=(
-            "reparameteri*|langevin|scalar network|perturb*|certif*|model as a critic|sliced|sinkhorn|actor critic|"
+            "reparameteri*|langevin|scalar network|perturb*|certif*|model as a critic|sliced|"
+            "sinkhorn|actor critic|"
             "critics (say|"
             "agree|praised|wrote)|art critics|(independent|professional|food|theatre|"
             "music) critics|comparison by (~ )?critics|known from discriminators|film critic*|"

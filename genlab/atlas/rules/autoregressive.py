@@ -71,7 +71,8 @@ AUTOREGRESSIVE = (
         "convolutions?|networks?|models?|lms?|objective|dilated convolutions?)|causally masked",
         2,
         "A causal transformer models the bytes.",
-        unless="3d causal|(vae|auto ?encoder|codec|tokeni[sz]er) (~ )?causal|causal (3d |"
+        unless="3d causal|causal attention (in|over|along) time|discrete tokens (~ )?causal|(vae|"
+        "auto ?encoder|codec|tokeni[sz]er) (~ )?causal|causal (3d |"
             "spatiotemporal |temporal |video |conv* )?(vae|"
             "auto ?encoder|codec|tokeni[sz]er)",
     ),
@@ -173,7 +174,8 @@ AUTOREGRESSIVE = (
         2,
         "Masked convolutions hide the pixels that come later.",
         unless=(
-            "initiali[sz]ed from|parallel wavenet|mamba (blocks?|layers?|backbone)|"
+            "initiali[sz]ed from|parallel wavenet|non autoregressive wavenet|mamba (blocks?|"
+            "layers?|backbone)|"
             "embedd?ings?|encoder"
         ),
     ),

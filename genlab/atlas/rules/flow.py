@@ -13,8 +13,9 @@ FLOWS = (
         "normali[sz]ing flows?|(spline|coupling|pretrained|residual|conditional|invertible|"
         "autoregressive|planar|radial|glow|sylvester|neural|discrete|density|conjoint|"
         "continuous|inverse autoregressive|masked autoregressive|multi scale|multiscale|"
-        "equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|convolutional|"
-        "transformer|small|learned|triangular) (~ )?flows?|flow based|flow (prior|priors|"
+        "generative|equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|convolutional|"
+        "transformer|small|learned|triangular) ((?!models\\b|networks\\b|and\\b|or\\b)\\w+ "
+        "){0,2}flows?|flow based|flow (prior|priors|"
         "layers?|decoder|posterior|models?|density|likelihood|component|part|network|step|"
         "steps|stack|variant|head|estimator|emulator|encoder|blocks?|architectures?|"
         "families)|(by|with|is|as|through|our|its|the|called) (a|an|one) flow|"
@@ -22,7 +23,8 @@ FLOWS = (
         4,
         "The prior is a normalizing flow.",
         unless=(
-            "flow matching|rectified( image| text)? flows?|matching flow|optical|mean "
+            "flow like|flow networks|gflow ?nets?|flow matching|rectified( image| text)? flows?|"
+            "matching flow|optical|mean "
             "?flow|consistency flow|flow (of|rate) (water|air|traffic|people|data|"
             "information|blood|money|tokens|time|cash|gradient*|passengers|gas|liquid|"
             "heat)|(traffic|water|cash|air|blood|fluid|gradient|data|control|work|"

@@ -15,19 +15,25 @@ LATENTS = (
         "?encoders?|auto ?encoding variational",
         6,
         "A variational autoencoder for digits.",
-        unless="(nothing|name) ~ vae|vae (decoder|encoder)? ?(files?|tiling) optional",
+        unless="(nothing|name) ~ vae|vae like|vae (decoder|encoder)? ?(files?|tiling) optional",
     ),
     Rule(
         LATENT,
         "(over|on) (the|its|these|those|such|quanti[sz]ed|discrete|learned) (~ )?codes|"
-        "(discrete|learned) (representation|latent) (learning|codes?|variables?)|encoder "
-        "(~ )?(outputs|yields|gives|produces|emits) (~ )?(codes?|latents?)|(turns|converts|"
-        "cuts|maps|quanti[sz]es) (~ )?(into|to) (~ )?discrete (~ )?(tokens|codes|units)|"
+        "(discrete|learned) (representation|latent) (learning|codes?|variables?)|(diffusion|flow "
+        "matching|rectified flow|prior) (~ )?(on|over|of|to) (the )?(outputs?|features|"
+        "embedd?ings?|representations?|codes?) of (the|an?|this|our) (~ )?(auto )?encoder|encoder "
+        "(~ )?(outputs|yields|gives|produces|emits) (~ )?(codes?|latents?)|(turn|convert|cut|map|"
+        "encod|compress|discreti[sz]|transform|quanti[sz]|abstract)\\w* (~ )?(into|to) (~ "
+        ")?discrete (~ )?(tokens|codes|units)|"
+        "de tokeni[sz]ers?|(discrete|visual|latent|image) token (space|sequences?)|vocabulary of "
+        "(~ )?(embedd?ings|codes|latents|vectors)|"
         "(image|visual|video|frame|audio|picture|speech|motion|quanti[sz]ing|learned) (~ "
         ")?tokeni[sz]ers?|tokeni[sz]er (~ )?(frames|images?|pictures|video|audio|clips|"
         "reconstruct*|perceptual|decoder)|(frames|images?|pictures?|video|audio|clips|"
         "speech|motion) (~ )?tokeni[sz]er|vector quanti[sz]*|quanti[sz]ed (~ )?(image|"
-        "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec)|"
+        "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec|embedd?ings?|"
+        "features|vectors)|"
         "quanti[sz]ing auto ?encoder|vqs?|vq (gan|model|codes|tokens|tokeni[sz]er|codec)|"
         "vqgan|code ?books?|residual quanti[sz]*|finite scalar quanti[sz]*|lookup free "
         "quanti[sz]*",
@@ -55,10 +61,11 @@ LATENTS = (
         6,
         "It denoises in a latent space.",
         hint=True,
-        unless="pixel space|no latent|kept in latent",
+        unless="pixel space|no latent|kept in latent|latent variable models?",
     ),
     Rule(
         LATENT,
+        "hyper ?priors?|(learned|neural) (image |video |audio )?compression|"
         "(neural|audio|speech|music|acoustic|video|image) (~ )?codecs?|codec ('s )?(~ "
         ")?(tokens?|codes?|decoder|model|language|frames|latents)|codec's|(acoustic|"
         "discrete|visual|motion|audio|speech|semantic audio|image|video) (codes|"
@@ -134,21 +141,31 @@ LATENTS = (
         hint=True,
         unless=(
             "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|"
-            "tokens per second|latent attention|latent space of (the|a) generator|string "
+            "interpolat*|arithmetics?|travers*|latent walks?|tokens per second|latent attention|"
+            "latent space of (the|a) generator|string "
             "based autoencoders"
         ),
     ),
     Rule(
         LATENT,
+        "latents? (~ )?(representations?|features)(?! learning) && decod*",
+        6,
+        "A structured latent representation is decoded into meshes.",
+        hint=True,
+        unless="latents? (~ )?of (the )?(text|prompt|caption)|masked",
+    ),
+    Rule(
+        LATENT,
         "contrastive (image )?embedd?ings?|embedd?ings? of an image|given the embedd?ing|"
-        "clip (~ )?(image )?embedd?ings?|image embedd?ings? (~ )?(prior|from|given|"
+        "clip ((?!and\\b|or\\b|text\\b)\\w+ ){0,2}embedd?ings?|image embedd?ings? (~ )?(prior|"
+        "from|given|"
         "predict*|produc*)|prior (~ )?image embedd?ing|un ?clip|semantic (~ )?(embedding|"
         "latent|code)",
         6,
         "A prior turns the caption into a CLIP image embedding.",
         unless=(
             "text (encoder|embedd*)|filter*|score*|conditioned on (~ )?clip|embedding of "
-            "the (caption|text|prompt)"
+            "the (caption|text|prompt)|per (prompt|caption|text)"
         ),
         hint=True,
     ),

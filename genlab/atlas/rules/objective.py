@@ -44,7 +44,9 @@ OBJECTIVES = (
         "(latent )?flow (transformers?|dit)|flow matching|rectified (~ )?flows?|(regress*|learn*|"
         "predict*|match*|least "
         "squares|integrat*|train*) (~ )?velocit*|velocit(y|ies) (~ )?(regress*|field|"
-        "target|prediction|matching|loss|of)|stochastic interpolant*|straight (~ )?(paths?|"
+        "target|prediction|matching|loss|of (an?|the|this|its) (~ )?(flow|path|probability|"
+        "interpolant|ode|trajectory|process|particles?|noise))|stochastic interpolant*|straight "
+        "(~ )?(paths?|"
         "lines?) (~ )?(between|from|noise|data)|(paths|lines) as straight|reflow|bridge "
         "matching|(average|mean) velocit*",
         14,
@@ -69,7 +71,8 @@ OBJECTIVES = (
         14,
         "A student is distilled from it.",
         unless=(
-            "student (t|decoder)|no distillation|distillation (data|sets?|examples|corpus)|self distillation (data|features)|student from last|(for|by|to) (our |the |high "
+            "student (t|decoder)|no distillation|distillation (data|sets?|examples|corpus)|self "
+            "distillation (data|features)|student from last|(for|by|to) (our |the |high "
             "school |my |phd |university "
             ")*(students|teachers)|student ~ (course|essay|project)|moving average teacher|"
             "teacher forc*|score distillation sampling|distilled (water|knowledge from "

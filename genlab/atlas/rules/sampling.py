@@ -21,7 +21,8 @@ SIGNS = (
     ),
     Rule(
         "sign: no softmax",
-        "(no|without|instead of|in place of|replac* ~) (an? |the )?(softmax|cross entropy)|cross entropy (~ "
+        "(no|without|instead of|in place of|replac* ~) (an? |the )?(softmax|cross entropy)|cross "
+        "entropy (~ "
         ")?gone|(tokens|pieces) are continuous|place of the softmax",
         14,
         "The tokens are continuous; there is no softmax.",
@@ -173,7 +174,8 @@ SIGNS = (
         ")?(filled|predicted|recovered|revealed|restored|uncovered)|language diffusion|"
         "masked (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
         "(~ )?(transformer|models?|modell?ing|tokens?|generation|prediction|generator)|re "
-        "?mask*|unmask*|mask ?git|mask predict|mask and replace|masked and (resampled|"
+        "?mask*|unmask*|mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask "
+        "predict|mask and replace|masked and (resampled|"
         "predicted|filled|redrawn)|absorbing|score entropy|parallel filling|rounds of (~ "
         ")?filling|masked bidirectional|noise tokens|(correct*|revis*|commit*|fix*|"
         "rewrit*) (~ )?(all|many|several|most|every|each) (~ )?({piece}|positions|of them) "
@@ -195,7 +197,7 @@ SIGNS = (
         "sign: energy",
         "nce|deep energy|log ?sum ?exp of the logits|joint energy|persistent contrastive|"
         "products? of experts|"
-        "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
+        "energy based|ebms?|energy (model|models|function|network|landscape)|(an|the|learned|"
         "scalar|residual|negative|its|this) energ(y|ies)"
         "(?= (of|is|are|that|which|whose|to|by|over|at|with|from|for|as|in|on|and|per|between|"
         "through|when|so|it|function|model|net|network|surface|gap|gradient|landscape|low|term)|"
@@ -433,7 +435,8 @@ SIGNS = (
         "sign: optimisation",
         "(every|each) (~ )?(is|needs|takes) a (new|fresh|separate) (~ )?(descent|optimi[sz]ation)|"
         "(adjusted|optimi[sz]ed|updated|changed) by (~ )?(backpropagat*|gradient descent|"
-        "descent) (~ )?through|(gradient|descent) (~ )?with respect to (the|its) (~ )?(pixels|image|picture|scene|"
+        "descent) (~ )?through|(gradient|descent) (~ )?with respect to (the|its) (~ )?(pixels|"
+        "image|picture|scene|"
         "waveform)|(every|each) (~ )?(picture|image|scene|sample|output|result) is (a new|an) "
         "optimi[sz]ation",
         15,

@@ -40,7 +40,9 @@ SCORES = (
         "revers*|tak* away|peel* off) (~ )?noise|noise (~ )?(is|are) (~ )?(removed|undone|"
         "stripped|taken away)|(add*|corrupt*) (~ )?gaussian noise (~ )?(learn*|revers*|"
         "undo)|learns? to (undo|reverse|revert) (it|this|the corruption)|gradual(ly)? (~ "
-        ")?(noise|nois*)|noise ~ gradual(ly)|clean (~ )?(from|given) noisy|noisy (patches|"
+        ")?(noise|nois*)|noise ~ gradual(ly)|(convert|turn|transform|map)\\w* (~ )?noise (~ "
+        ")?(in)?to (~ )?(through|by|via|with) (~ )?markov chain|clean (~ )?(from|given) noisy|"
+        "noisy (patches|"
         "images?|versions?|latents?|data|frames?|inputs?|sequences?|actions?|input)|"
         "recover the (true|clean|original) (~ )?(from|frames)|predict* ~ clean (ones|image|"
         "data|frames?|picture|signal)|reverse(d)? (diffusion|process|chain|sde|time)|"
@@ -93,7 +95,8 @@ SCORES = (
         11,
         "Trained by denoising score matching.",
         unless=(
-            "(normal|z|quality|similarity|confidence) scores|ranked probability|probability score|musical scores?|score (network|function)? ?(is|"
+            "(normal|z|quality|similarity|confidence) scores|ranked probability|probability "
+            "score|musical scores?|score (network|function)? ?(is|"
             "are)? ?not|clip score|symbolic "
             "score|credit score|test score|film score|score (of|in) the (match|game)"
         ),
@@ -158,7 +161,8 @@ SCORES = (
         "uncovered)|language diffusion|masked (sequence|canvas|grid|visual|generative|"
         "image|token|audio|music|acoustic) (~ )?(transformer|models?|modell?ing|tokens?|"
         "steps|generation|prediction|in|generator)|re ?mask*|unmask*|mask ?git|mask "
-        "predict|score entropy|absorbing|parallel filling|rounds of (~ )?filling|masked "
+        "predict|score entropy|absorbing|parallel filling|rounds of (~ )?filling|(bidirectional "
+        ")?masked (bidirectional )?transformers?|masked "
         "bidirectional|(correct*|revis*|edit*|rewrit*|commit*|fix*|keep*|settl*) (~ )?(all|"
         "many|several|most|every|each|the most) (~ )?({piece}|positions|slots|of them) (~ "
         ")?(every|each|per|at once|in parallel|in one|step|pass)|canvas|(iterative|"
@@ -179,7 +183,7 @@ SCORES = (
     ),
     Rule(
         SCORE,
-        "energy based|energy (model|models|function|network|landscape)|(an|the|learned|"
+        "energy based|ebms?|energy (model|models|function|network|landscape)|(an|the|learned|"
         "scalar|residual|negative|its|that|their|this) energ(y|ies)"
         "(?= (of|is|are|that|which|whose|to|by|over|at|with|from|for|as|in|on|and|per|between|"
         "through|when|so|it|function|model|net|network|surface|gap|gradient|landscape|low|term)|"
