@@ -21,7 +21,7 @@ TRIGGERS = (
         "asserted",
         "shield",
         "not (only|just|merely|solely|necessarily)|(nothing|little|no) (~ )?(more|else|other) "
-        "than|nothing but|no (fewer|less|more|later) "
+        "than|nothing but|not (necessary|needed|required|essential|indispensable) (for|to)|no (fewer|less|more|later) "
         "than|no (matter|doubt)|nothing (else )?than|not least|no sooner",
         "Not only [diffusion] but flows.",
     ),
@@ -200,7 +200,8 @@ TRIGGERS = (
         "far",
         "(most|many|existing|current|other|previous|prior|earlier|conventional|traditional|"
         "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
-        "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
+        "older|leading) (~ )?(captioners|vocoders|transformers|translators|synthesi[sz]ers|upscalers|"
+        "predictors|llms|systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
         "tools|networks|outputs|proposals|attempts|efforts|solutions|engines|entries|"
         "submissions)|methods that|systems that|approaches that|models that had|"
@@ -601,7 +602,9 @@ TRIGGERS = (
     Trigger(
         "aside",
         "after",
-        "(pictures|images|texts|data|clips|examples|samples|records|scenes|recordings) (that|"
+        "(captions|prompts|labels|questions|instructions|annotations|descriptions)( that| which)?(?= "
+        "[\\w.-]{2,20}( [\\w.-]{1,10})? (wrote|made|generated|produced|gave|supplied|(had|has) written|"
+        "writes))|(pictures|images|texts|data|clips|examples|samples|records|scenes|recordings) (that|"
         "which)(?= (an?|the|several|other) [^,.;]{1,40} (made|drew|wrote|generated|produced|"
         "synthesi[sz]ed|painted|rendered))|(rewards?|feedback|preferences|judgements|ratings|"
         "supervision) (~ )?(come|comes|came|given|assigned|computed|provided) (~ )?(from|by)|"
@@ -670,7 +673,7 @@ TRIGGERS = (
         "past",
         "until and",
         "(try|tried|tries|trying|explor*|compar*|test|tests|tested|testing|consider*|stud(y|ied|ies|"
-        "ying)|investigat*|evaluat*|experiment* with) both(?= [^.;]{1,80} and [^.;]{1,140}the "
+        "ying)|investigat*|evaluat*|experiment* with) both(?= [^.;]{1,80} and [^.]{1,140}the "
         "(latter|second))",
         "For the prior we try both [autoregressive] and diffusion models; the latter win.",
     ),

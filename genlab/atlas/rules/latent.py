@@ -63,7 +63,8 @@ LATENTS = (
         ")?(tokens?|codes?|decoder|model|language|frames|latents)|codec's|(acoustic|"
         "discrete|visual|motion|audio|speech|semantic audio|image|video) (codes|"
         "tokeni[sz]er|vocabulary)|discrete (~ )?(visual|image|audio|acoustic|motion|speech|"
-        "video|latent) (tokens?|codes?|units|variables)|tokeni[sz]er ~ (decoder|pixels|"
+        "video|latent) (tokens?|codes?|units|variables)|compressed (discrete )?(music|audio|speech|sound|"
+        "image|visual|motion) (representations?|tokens?|codes?)|tokeni[sz]er ~ (decoder|pixels|"
         "image)|visual tokens",
         6,
         "A language model over the tokens of a neural audio codec.",
