@@ -46,7 +46,7 @@ SERVES = compiled(  # what a language model does for another generator
     "(caption|captions|captioned|recaption|rewrit|expand|refin|enrich|pars)\\w* (~ )?(prompts?|"
     "images|videos|clips|data|captions)|(training|synthetic|paired|editing|instruction) (data|"
     "examples|pairs|sets?|samples|triplets)|(generat|creat|produc|synthesi[sz]|build)\\w* (~ )?"
-    "(data ?sets?|training|corpus|examples|captions|prompts)|captioners?|judges?|rerank\\w*"
+    "(data ?sets?|training|corpus|examples|captions|prompts)|captioners?|judges?|rerank\\w*|(llm|mllm|lm|language model) (text |prompt )?encoders?"
 )
 DRAWS = compiled(  # what it does where it draws a part of the sample
     "(tokens|codes|indices|units) (~ )?(predict|generat|draw|emit|decod|model|autoregress)\\w*|"

@@ -85,7 +85,8 @@ def named(sentences: list[Sentence]) -> tuple[str, bool] | None:
     titled = True
     for sentence in sentences[:FIRST]:
         text = sentence.text.lstrip("-*•+ ")
-        opens = PRESENTS.finds.match(text) or COPULA.match(text)
+        slogan = text.find(": ") + 2  # "Serve any model: Ampere is an engine"
+        opens = PRESENTS.finds.match(text) or COPULA.match(text) or COPULA.match(text, slogan)
         plain = not FINITE.search(text)
         fragment = titled and plain and not opens
         titled = titled and plain and ":" not in text and len(text.split()) <= BARE

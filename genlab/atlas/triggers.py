@@ -250,7 +250,7 @@ TRIGGERS = (
         "outgoing) (model|one|version|versions|release|releases|generation|system|tool|"
         "network|service|method|engine|backend|back end|edition|generator|decoder|pipeline|"
         "recipe)|(its|the|our) predecessors? (~ )?(was|were|used|had|is|needed|relied)|"
-        "formerly|used to|\\d\\.x|last year's|in the past|versions [\\d.]+ (to|and|or) [\\d.]+|"
+        "formerly|(?<!be )(?<!is )(?<!are )(?<!was )(?<!been )(?<!were )used to|\\d\\.x|last year's|in the past|versions [\\d.]+ (to|and|or) [\\d.]+|"
         "started (out )?as|began (life )?as|up to (version|release) [\\d.]+|(its|the) "
         "ancestor|(once|originally) (was|were|used)",
         "Version 3 was a [latent diffusion] model.",

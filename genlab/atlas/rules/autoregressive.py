@@ -19,7 +19,8 @@ AUTOREGRESSIVE = (
             "channel|"
             "category|domain|subject|item|study|claim|pixel perfect) by|dimension by|(control*|coach*|feedback|"
             "correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|inspect*|steer*|"
-            "supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (feedback|loss|losses|error|errors|labels|"
+            "supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (tests?|listening|analysis|inspection|breakdown|instructions|guide|review|"
+            "feedback|loss|losses|error|errors|labels|"
             "control|comparison|supervision|alignment|difference|editing)"
         ),
     ),
@@ -42,7 +43,7 @@ AUTOREGRESSIVE = (
         2,
         "A language model with three billion parameters.",
         unless=(
-            "(llm|lm) (serving|inference|servers?)|masked language|diffusion language|"
+            "(llm|lm) (serving|inference|servers?|(text |prompt )?encoders?)|mllm encoders?|masked language|diffusion language|"
             "text diffusion|initiali[sz]ed (from|with)|"
             "converted from|adapted from|pairs|instructions (~ )?by|bidirectional language|"
             "vision language model|(frozen|contrastive) (~ )?language|language models? (~ "
@@ -95,7 +96,8 @@ AUTOREGRESSIVE = (
         "It writes word by word.",
         unless=(
             "(control*|coach*|feedback|correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|"
-            "inspect*|steer*|supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (feedback|loss|losses|"
+            "inspect*|steer*|supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (tests?|listening|analysis|inspection|breakdown|instructions|guide|review|"
+            "feedback|loss|losses|"
             "error|errors|labels|control|comparison|supervision|alignment|difference|editing)"
         ),
     ),
@@ -247,7 +249,7 @@ AUTOREGRESSIVE = (
         "SELFIES strings train a GRU.",
         unless=(
             "encod*|discriminator|critic|classif*|denois*|diffusion|posterior|latent|flow|context|"
-            "embed*|conditioner|generator|predictor of|regress*|than"
+            "embed*|conditioner|generator|predictor of|regress*|than|variational|auto ?encoders?|vaes?"
         ),
         hint=True,
     ),
@@ -334,7 +336,8 @@ AUTOREGRESSIVE = (
         unless=(
             "(models?|stages?|networks?|experts?|trained|conditioned|denois*|diffus*) (~ )?"
             "sequentially|sequentially (in|through|with) (two|three)|(control*|coach*|feedback|"
-            "correct*|edit*|adjust*|compar*|evaluat*|check*|align*) (~ )?by|by \\w+ (feedback|loss|"
+            "correct*|edit*|adjust*|compar*|evaluat*|check*|align*) (~ )?by|by \\w+ (tests?|listening|analysis|inspection|breakdown|instructions|guide|review|"
+            "feedback|loss|"
             "losses|error|errors|labels|control|comparison|supervision|alignment|editing)"
         ),
     ),
