@@ -726,7 +726,9 @@ TRIGGERS = (
     Trigger(
         "compared",
         "far",
-        "^(but |yet )?(even |only )?(the best|all|most|many|some|each|both) of (them|these|those)|"
+        "^(standard|vanilla|ordinary|conventional|classic|naive|regular) (~ )?(models|lms|llms|vaes|gans|"
+        "flows|decoders|vocoders|transformers|generators|samplers|methods|systems|networks)(?! (are|"
+        "is) (used|trained|applied))|^(but |yet )?(even |only )?(the best|all|most|many|some|each|both) of (them|these|those)|"
         "(they|these (models|methods|networks|approaches)) (all |still |usually |mostly |however )*"
         "(naively|suffer)",
         "Even the best of them decode in [raster order].",

@@ -198,7 +198,7 @@ AUTOREGRESSIVE = (
         "(stream*|writes?|emits?|generates?|answers?|outputs?|continues?) (~ )?(tokens?|"
         "words) (~ )?(as they|one by one|in order)|tokens are (sent|streamed|shown) as|"
         "tokens (per|a) second|tok(en)?s?/s(ec)?|"
-        "llama ?cpp|(sft|instruct\\w*) (~ )?(~ )?(dpo|rlhf|grpo|ppo)|multi token prediction|"
+        "llama ?cpp|\\w+forcausallm|\\w+lmheadmodel|(sft|instruct\\w*) (~ )?(~ )?(dpo|rlhf|grpo|ppo)|multi token prediction|"
         "key ?value cache|kv cache",
         2,
         "It emits image tokens one by one.",

@@ -180,7 +180,7 @@ LATENTS = (
     ),
     Rule(
         LATENT,
-        "(multi scale|discrete|visual|image|audio|video|speech) tokeni[sz]ers?|quanti[sz]es? (~ "
+        "(multi scale|discrete|visual|vision|image|audio|video|speech|motion) tokeni[sz]ers?|quanti[sz]es? (~ "
         ")?residuals?|commitment,|posterior encoder|vits|with the kl|plus kl|and (a |the )?kl|"
         "(rq|vq|fsq|lfq|dvae|hvae|cvae|iwae|info|factor|beta tc|ladder) ?vaes?( 2)?|iwae|dvae|"
         "nvae|vdvae|"
