@@ -52,14 +52,18 @@ SERVES = compiled(  # what a language model does for another generator
     "(caption|captions|captioned|recaption|rewrit|expand|refin|enrich|pars)\\w* (~ )?(prompts?|"
     "images|videos|clips|data|captions)|(training|synthetic|paired|editing|instruction) (data|"
     "examples|pairs|sets?|samples|triplets)|(generat|creat|produc|synthesi[sz]|build)\\w* (~ )?"
-    "(data ?sets?|training|corpus|examples|captions|prompts)|captioners?|judges?|rerank\\w*"
+    "(data ?sets?|training|corpus|examples|captions|prompts)|captioners?|judges?|rerank\\w*|"
+    "(user's|users'|user) (~ )?(requests?|"
+    "prompts?|instructions?|query|queries|input|wishes)|(llm|mllm|lm|language model) (text |"
+    "prompt )?encoders?"
 )
 DRAWS = compiled(  # what it does where it draws a part of the sample
     "(tokens|codes|indices|units) (~ )?(predict|generat|draw|emit|decod|model|autoregress)\\w*|"
     "(predict|generat|draw|emit|model|writ|output|produc)\\w* (~ )?(tokens?|codes?|indices|units|"
     "text|answers?|responses?|scripts?|frames?|plan|latents?|words?)|next|auto ?regress\\w*|over "
     "(the )?(tokens|codes)|unif(y|ies|ied|ying)|both (~ )?(text|understanding)|then|followed by|"
-    "first|codec|chain of thought|hidden states|multimodal (large )?language model (which|that) (~ )?"
+    "first|codec|chain of thought|hidden states|multimodal (large )?language model (which|"
+    "that) (~ )?"
     "(generat|draw|writ)\\w*"
 )
 DENOISED = compiled(  # a text model that is itself a diffusion
@@ -227,9 +231,10 @@ def _ordered_flow(draft: Draft, plain: Found) -> None:
 def _language(draft: Draft, plain: Found) -> None:
     if plain[AR] and all(TAUGHT.search(_said(f)) for f in plain[SCORE]):
         plain[SCORE] = []  # a language model may be distilled, or consistent, as well
+    if plain[SCORE] or plain[ADV] or plain[FLOW]:
+        _serving(draft, plain)
     if not plain[SCORE]:
         return
-    _serving(draft, plain)
     if any(DENOISED.search(f.context) for f in plain[SCORE]):
         plain[AR] = [f for f in plain[AR] if not LOOSE.fullmatch(_said(f))]
     example = all("language models" in _said(f) for f in plain[AR])

@@ -38,6 +38,8 @@ PRONOUN = re.compile(r"(?:it|they|which|that|this|these|and|is|are|but|we|i)\b")
 ONWARD = re.compile(r"[;()]| but ")
 FAR = re.compile(r"[;:()]|, (?:we|our|ours|this|it|but|while|whereas)\b| but ")
 COMMA, FROM = re.compile(", "), re.compile(r" (?:from|of|(?<!ed )by (?:\w+ing|an?|the|our)) ")
+REPLACES = re.compile(r"\b(?:replac|swap|substitut|exchang|supersed)")
+BY = re.compile(r" (?:by|with|for) (?:an?|our|the) ")
 AND = re.compile(r",? and ")
 KEY = re.compile(r"(?:[-*•+] )?(?:[^:]{1,40}: )?")
 WORDS = 14  # no forward scope is longer
@@ -71,6 +73,8 @@ def _until(stop: re.Pattern[str], text: str, end: int) -> int:
 
 def _stretch(text: str, start: int, end: int) -> Span:
     last = _until(STRETCH, text, end)
+    if REPLACES.search(text):  # "it replaces the earlier model by ours"
+        last = min(last, _until(BY, text, end))
     return _clause(text, start, end)[0], (
         min(last, _opening(text, end)) if CONTRAST.match(text) else last
     )
@@ -107,7 +111,7 @@ def _forward(text: str, start: int, end: int) -> int:
     text = text[:end] + PARENTHESES.sub(lambda m: "_" * len(m.group()), text[end:])
     stop = STOP.search(text, end)
     last = stop.start() if stop else len(text)
-    if start <= 2:  # an opening "Unlike GANs, our model ..." ends at a comma
+    if start <= 2 or text[start - 2 : start] in (": ", "; "):  # "Unlike GANs, our model ..."
         hard = re.compile(r"[;:()]").search(text, end)
         last = min(_opening(text, end), hard.start() if hard else len(text))
     words = re.compile(rf"(?:\s*\S+){{0,{WORDS}}}").match(text, end)

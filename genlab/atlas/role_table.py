@@ -121,6 +121,7 @@ COUNTED = Role(
     r"(?:[\w'-]+ ){0,4}?(?:use|potential|variants?|versions?|types?|kinds?|class|family|form|"
     r"extensions?|instances?|combination) of (?:[\w-]+[ -]){0,3}?|"
     r"\b(?:improv\w*|accelerat\w*|extend\w*|scal\w*|fine-?tun\w*|distil(?:s|l|led|ling)?|train\w*|"
+    r"appl(?:y|ies|ied|ying)|"
     r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|"
     r"as|on)[ ])[\w'/.]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
     r"drawn|trained|combined|"
@@ -158,7 +159,8 @@ SECTIONS = Role(
     "known (problems|issues|limits|limitations|weaknesses)|safety|licen[cs]e|ethics|bias*|risks?|"
     "intended use*|uses?|out of scope|not for|related( work)?|comparison*|citation|acknowledg*|"
     "data|"
-    "training data|dataset|speed|reception|caveats?|compared|other( changes| fixes| news)?|misc\\w*|"
+    "training data|dataset|speed|reception|caveats?|compared|other( changes| fixes| news)?|"
+    "misc\\w*|"
     "(bug ?)?fixes|fixed|(\\w+ )?(text|prompt|caption) (re-?)?(encoders?|writ\\w+|writers?)|"
     "prompt (enhanc|expan)\\w+|captioners?|captioning",
     "[Results]",

@@ -21,7 +21,8 @@ TRIGGERS = (
         "asserted",
         "shield",
         "not (only|just|merely|solely|necessarily)|(nothing|little|no) (~ )?(more|else|other) "
-        "than|nothing but|no (fewer|less|more|later) "
+        "than|nothing but|not (necessary|needed|required|essential|indispensable) (for|to)|"
+        "no (fewer|less|more|later) "
         "than|no (matter|doubt)|nothing (else )?than|not least|no sooner",
         "Not only [diffusion] but flows.",
     ),
@@ -142,7 +143,8 @@ TRIGGERS = (
         "after",
         "unlike|than|prefer* ~ (to|over)|approach* (~ )?(samples|quality|results|scores) "
         "of|(half|third|quarter|tenth|fraction|fewer|times|as many) (~ )?parameters of|"
-        "(evaluated|tested|measured|judged|benchmarked|held|assessed|weighed|pitted|checked|scored) against|"
+        "(evaluated|tested|measured|judged|benchmarked|held|assessed|weighed|pitted|checked|"
+        "scored) against|"
         "compare(s|d)? (favou?rably |well |badly )?(with|to|against)|in comparison (with|"
         "to)|versus|vs|outperform*|surpass*|beat(s|ing)?|rival(s|ling|led)?|improv* (on|"
         "over|upon)|in contrast (to|with)|as with|contrary to|overtak*|outlast*|outpac*|"
@@ -211,7 +213,9 @@ TRIGGERS = (
         "far",
         "(most|many|existing|current|other|previous|prior|earlier|conventional|traditional|"
         "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
-        "older|leading) (~ )?(systems|models|methods|approaches|assistants|samplers|"
+        "older|leading) (~ )?(captioners|vocoders|transformers|translators|synthesi[sz]ers|"
+        "upscalers|"
+        "predictors|llms|systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
         "tools|networks|ones|outputs|proposals|attempts|efforts|solutions|engines|entries|"
         "submissions)|methods that|systems that|approaches that|models that had|^(the )?((recent|"
@@ -313,7 +317,8 @@ TRIGGERS = (
         "outgoing) (model|one|version|versions|release|releases|generation|system|tool|"
         "network|service|method|engine|backend|back end|edition|generator|decoder|pipeline|"
         "recipe)|(its|the|our) predecessors? (~ )?(was|were|used|had|is|needed|relied)|"
-        "formerly|used to|\\d\\.x|last year's|in the past|versions [\\d.]+ (to|and|or) [\\d.]+|"
+        "formerly|(?<!be )(?<!is )(?<!are )(?<!was )(?<!been )(?<!were )used to|\\d\\.x|"
+        "last year's|in the past|versions [\\d.]+ (to|and|or) [\\d.]+|"
         "started (out )?as|began (life )?as|up to (version|release) [\\d.]+|(its|the) "
         "ancestor|(once|originally) (was|were|used)",
         "Version 3 was a [latent diffusion] model.",
@@ -472,8 +477,8 @@ TRIGGERS = (
         "sentence",
         "(serves?|served|used|kept|trained|there|only|solely|merely|purely|exclusively|"
         "just) (only |solely |merely |purely |just |exclusively )?(for|to|in) (~ "
-        ")?(evaluat*|measur*|monitor* |rerank*|filter*|judg*|watermark*|moderat*)|not part of (the|"
-        "this|our) (release|package|repository)|^for (comparison|reference|completeness)|"
+        ")?(evaluat*|measur*|monitor* |rerank*|filter*|judg*|watermark*|moderat*)|^for (comparison|"
+        "reference|completeness)|"
         "^as (an? |the |"
         "our )?(~ )?(baselines?|reference|controls?|comparison)|for the listening tests|in an? (~ "
         ")?ablation|in (the|our) ablations?|(graded|filtered|reranked|"
@@ -683,7 +688,12 @@ TRIGGERS = (
     Trigger(
         "aside",
         "after",
-        "(pictures|images|texts|data|clips|examples|samples|records|scenes|recordings) (that|"
+        "(captions|prompts|labels|questions|instructions|annotations|descriptions)( that|"
+        " which)?(?= "
+        "[\\w.-]{2,20}( [\\w.-]{1,10})? (wrote|made|generated|produced|gave|supplied|(had|"
+        "has) written|"
+        "writes))|(pictures|images|texts|data|clips|examples|samples|records|scenes|"
+        "recordings) (that|"
         "which)(?= (an?|the|several|other) [^,.;]{1,40} (made|drew|wrote|generated|produced|"
         "synthesi[sz]ed|painted|rendered))|(rewards?|feedback|preferences|judgements|ratings|"
         "supervision) (~ )?(come|comes|came|given|assigned|computed|provided) (~ )?(from|by)|"
@@ -752,8 +762,9 @@ TRIGGERS = (
     Trigger(
         "past",
         "until and",
-        "(try|tried|tries|trying|explor*|compar*|test|tests|tested|testing|consider*|stud(y|ied|ies|"
-        "ying)|investigat*|evaluat*|experiment* with) both(?= [^.;]{1,80} and [^.;]{1,140}the "
+        "(try|tried|tries|trying|explor*|compar*|test|tests|tested|testing|consider*|stud(y|ied|"
+        "ies|"
+        "ying)|investigat*|evaluat*|experiment* with) both(?= [^.;]{1,80} and [^.]{1,140}the "
         "(latter|second))",
         "For the prior we try both [autoregressive] and diffusion models; the latter win.",
     ),
@@ -781,11 +792,27 @@ TRIGGERS = (
         "aside",
         "sentence",
         "^(for|as) (the |our )?(training|supervision) (data|pairs|examples|signal)|to (obtain|get|"
-        "gather|collect|build|create|construct|curate) (~ )?(training|instruction|paired|preference|"
+        "gather|collect|build|create|construct|curate) (~ )?(training|instruction|paired|"
+        "preference|"
         "supervised|editing) (data|pairs|examples|samples|triplets|sets?)|(generat|creat|produc|"
-        "synthesi[sz]|build)\\w* (~ )?(data ?sets?|corpus) of (~ )?(examples|pairs|instructions|edits|"
+        "synthesi[sz]|build)\\w* (~ )?(data ?sets?|corpus) of (~ )?(examples|pairs|instructions|"
+        "edits|"
         "triplets|conversations|dialogues|captions)",
         "For training data we combine a [language model] and an image model.",
+    ),
+    Trigger(
+        "aside",
+        "comma",
+        "(frozen|external|pre ?trained|independent|off the shelf|public)(?= [^,.;]{1,40} (measures|"
+        "scores|judges|rates|evaluates|ranks|filters|computes) )",
+        "A frozen [GPT-2] measures the perplexity.",
+    ),
+    Trigger(
+        "aside",
+        "comma",
+        "(perplexit(y|ies)|fluency|nll) (~ )?(under|judged by|measured (by|with|under)|"
+        "according to|given by)",
+        "Perplexity under [GPT-2] is 24.",
     ),
     Trigger(
         "compared",
@@ -806,7 +833,12 @@ TRIGGERS = (
     Trigger(
         "compared",
         "far",
-        "^(but |yet )?(even |only )?(the best|all|most|many|some|each|both) of (them|these|those)|"
+        "^(standard|vanilla|ordinary|conventional|classic|naive|regular) (~ )?(models|lms|llms|"
+        "vaes|gans|"
+        "flows|decoders|vocoders|transformers|generators|samplers|methods|systems|"
+        "networks)(?! (are|"
+        "is) (used|trained|applied))|^(but |yet )?(even |only )?(the best|all|most|many|some|each|"
+        "both) of (them|these|those)|"
         "(they|these (models|methods|networks|approaches)) (all |still |usually |mostly |however )*"
         "(naively|suffer)",
         "Even the best of them decode in [raster order].",

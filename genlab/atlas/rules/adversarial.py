@@ -58,7 +58,8 @@ ADVERSARIALS = (
             "critics (say|"
             "agree|praised|wrote)|art critics|(independent|professional|food|theatre|"
             "music) critics|comparison by (~ )?critics|known from discriminators|film critic*|"
-            "critic model for (rewards?|rlhf)|value critic|self critic*|reinforcement"
+            "critic model for (rewards?|rlhf)|value critic|critic (~ )?(value|values|returns?)|"
+            "ppo|self critic*|reinforcement"
         ),
     ),
     Rule(

@@ -17,9 +17,13 @@ AUTOREGRESSIVE = (
             "(step|side|layer|level|stage|bit|case|page|epoch|slice|tree|column|"
             "little|one|line|day|mode|scale|class|part|piece|bin|member|model|case|task|group|"
             "channel|"
-            "category|domain|subject|item|study|claim|pixel perfect) by|dimension by|(control*|coach*|feedback|"
-            "correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|inspect*|steer*|"
-            "supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (feedback|loss|losses|error|errors|labels|"
+            "category|domain|subject|item|study|claim|pixel perfect) by|dimension by|(control*|"
+            "coach*|feedback|"
+            "correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|inspect*|"
+            "steer*|"
+            "supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (tests?|listening|analysis|"
+            "inspection|breakdown|instructions|guide|review|"
+            "feedback|loss|losses|error|errors|labels|"
             "control|comparison|supervision|alignment|difference|editing)"
         ),
     ),
@@ -42,7 +46,8 @@ AUTOREGRESSIVE = (
         2,
         "A language model with three billion parameters.",
         unless=(
-            "(llm|lm) (serving|inference|servers?)|masked language|diffusion language|"
+            "(llm|lm) (serving|inference|servers?|style|like|inspired|scale|(text |"
+            "prompt )?encoders?)|mllm encoders?|masked language|diffusion language|"
             "text diffusion|initiali[sz]ed (from|with)|"
             "converted from|adapted from|pairs|instructions (~ )?by|bidirectional language|"
             "vision language model|(frozen|contrastive) (~ )?language|language models? (~ "
@@ -58,11 +63,13 @@ AUTOREGRESSIVE = (
         "(follow*|"
         "preced*) one another|(text|word|language) tokens? (~ )?(cross entropy|softmax|"
         "causal)|(?<!the )decoder only|"
-        "sequence to sequence (transformer|network|decoder|language)|in (a )?random order,? each|each (~ "
+        "sequence to sequence (transformer|network|decoder|language)|in (a )?random order,? each|"
+        "each (~ "
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
         2,
         "A decoder-only network with 30 layers.",
-        unless="decoder only:? no|no encoder|encoder (~ )?(not|un)? ?(included|released?)|decoder only (is|"
+        unless="decoder only:? no|no encoder|encoder (~ )?(not|un)? ?(included|released?)|"
+        "decoder only (is|"
         "are) (released|shipped|included)|(style ?tts|tacotron|vocoder|istft*) (~ )?decoder only",
     ),
     Rule(
@@ -95,8 +102,11 @@ AUTOREGRESSIVE = (
         2,
         "It writes word by word.",
         unless=(
-            "(control*|coach*|feedback|correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|assess*|check*|"
-            "inspect*|steer*|supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (feedback|loss|losses|"
+            "(control*|coach*|feedback|correct*|edit*|adjust*|annotat*|label*|compar*|evaluat*|"
+            "assess*|check*|"
+            "inspect*|steer*|supervis*|scor*|align*|animat*) (~ )?by|by \\w+ (tests?|listening|"
+            "analysis|inspection|breakdown|instructions|guide|review|"
+            "feedback|loss|losses|"
             "error|errors|labels|control|comparison|supervision|alignment|difference|editing)"
         ),
     ),
@@ -142,7 +152,7 @@ AUTOREGRESSIVE = (
         "sampled) {piece}) back",
         2,
         "The pixels come in raster order.",
-        unless="(head|policy|agent|actor|reward|critic|trained on) (~ )?rollouts?",
+        unless="(head|policy|agent|actor|reward|critic|ppo|trained on) (~ )?rollouts?|ppo",
     ),
     Rule(
         AR,
@@ -187,7 +197,8 @@ AUTOREGRESSIVE = (
         "top [kp]( sampling)?|beam search|greedy (decoding|generation|search)|sampling "
         "temperature|teacher forcing|teacher forced|end (marker|of (text|sequence) token)|"
         "perplexity of|code completion|fill in the middle (~ )?(transform*|order|training|"
-        "objective|tokens?|format|documents)|(training|trained|documents) (~ )?fill in the middle|pass@|text completion|min p",
+        "objective|tokens?|format|documents)|(training|trained|documents) (~ )?fill in the middle|"
+        "pass@|text completion|min p",
         2,
         "Decoding is by nucleus sampling.",
         unless="diffusion|mask*",
@@ -198,7 +209,8 @@ AUTOREGRESSIVE = (
         "(stream*|writes?|emits?|generates?|answers?|outputs?|continues?) (~ )?(tokens?|"
         "words) (~ )?(as they|one by one|in order)|tokens are (sent|streamed|shown) as|"
         "tokens (per|a) second|tok(en)?s?/s(ec)?|"
-        "llama ?cpp|(sft|instruct\\w*) (~ )?(~ )?(dpo|rlhf|grpo|ppo)|multi token prediction|"
+        "llama ?cpp|\\w+forcausallm|\\w+lmheadmodel|(sft|instruct\\w*) (~ )?(~ )?(dpo|rlhf|grpo|"
+        "ppo)|multi token prediction|"
         "key ?value cache|kv cache",
         2,
         "It emits image tokens one by one.",
@@ -250,7 +262,8 @@ AUTOREGRESSIVE = (
         "SELFIES strings train a GRU.",
         unless=(
             "encod*|discriminator|critic|classif*|denois*|diffusion|posterior|latent|flow|context|"
-            "embed*|conditioner|generator|predictor of|regress*|than"
+            "embed*|conditioner|generator|predictor of|regress*|than|variational|auto ?encoders?|"
+            "vaes?"
         ),
         hint=True,
     ),
@@ -321,9 +334,11 @@ AUTOREGRESSIVE = (
     Rule(
         AR,
         "(predict*|emit*|writ*|output*|produc*|generat*|draw|draws|drawn|drawing|synthesi[sz]*|"
-        "sampl*|plac*|construct*) (~ )?(~ )?sequentially|sequentially (predict*|emit*|writ*|output*|"
+        "sampl*|plac*|construct*) (~ )?(~ )?sequentially|sequentially (predict*|emit*|writ*|"
+        "output*|"
         "produc*|generat*|draw|draws|drawn|synthesi[sz]*|sampl*|plac*)|sequential (prediction|"
-        "generation) of|(emits?|writes?|outputs?|produces?|generates?|draws?|spells?) (~ )?(one after (another|"
+        "generation) of|(emits?|writes?|outputs?|produces?|generates?|draws?|"
+        "spells?) (~ )?(one after (another|"
         "the other)|one by one)|(each|every) {piece} (~ )?(follows from|depends on|given) (~ "
         ")?(earlier|previous|past|preceding)|positions (are |is )?(~ )?(visited|drawn|sampled|"
         "generated) (~ )?(one by one|one after another|in turn|one at a "
@@ -337,7 +352,9 @@ AUTOREGRESSIVE = (
         unless=(
             "(models?|stages?|networks?|experts?|trained|conditioned|denois*|diffus*) (~ )?"
             "sequentially|sequentially (in|through|with) (two|three)|(control*|coach*|feedback|"
-            "correct*|edit*|adjust*|compar*|evaluat*|check*|align*) (~ )?by|by \\w+ (feedback|loss|"
+            "correct*|edit*|adjust*|compar*|evaluat*|check*|align*) (~ )?by|by \\w+ (tests?|"
+            "listening|analysis|inspection|breakdown|instructions|guide|review|"
+            "feedback|loss|"
             "losses|error|errors|labels|control|comparison|supervision|alignment|editing)"
         ),
     ),

@@ -114,7 +114,8 @@ FLAGS = (
         unless=(
             "classifier free|segments? (of|by|at|after)|class conditional|embedding of|"
             "text encoder|new benchmark|benchmark of the|trajectory forecast*|"
-            "forecasts? (~ )?trajector*|forecasting (data ?sets?|benchmarks?)|without classification|for (downstream )?classification of "
+            "forecasts? (~ )?trajector*|forecasting (data ?sets?|benchmarks?)|"
+            "without classification|for (downstream )?classification of "
             "samples|strain segment|voice detection|(detect|classif*) (~ )?(generated|"
             "whether real)"
         ),
@@ -231,7 +232,9 @@ FLAGS = (
     ),
     Rule(
         "sign: draws nothing",
-        "^(we (study|measure|ask|test|investigate) how (well )?(people|humans|listeners|users|"
+        "^([\\w.-]{2,20}(bench|eval|arena) (measures|evaluates|tests|contains|comprises|asks|"
+        "compares)|we "
+        "(study|measure|ask|test|investigate) how (well )?(people|humans|listeners|users|"
         "viewers|"
         "participants)|(this|our|the) (data ?set|corpus|benchmark|survey|metric|"
         "questionnaire) (contains|"

@@ -70,7 +70,9 @@ LATENTS = (
         ")?(tokens?|codes?|decoder|model|language|frames|latents)|codec's|(acoustic|"
         "discrete|visual|motion|audio|speech|semantic audio|image|video) (codes|"
         "tokeni[sz]er|vocabulary)|discrete (~ )?(visual|image|audio|acoustic|motion|speech|"
-        "video|latent) (tokens?|codes?|units|variables)|tokeni[sz]er ~ (decoder|pixels|"
+        "video|latent) (tokens?|codes?|units|variables)|compressed (discrete )?(music|audio|"
+        "speech|sound|"
+        "image|visual|motion) (representations?|tokens?|codes?)|tokeni[sz]er ~ (decoder|pixels|"
         "image)|visual tokens",
         6,
         "A language model over the tokens of a neural audio codec.",
@@ -196,7 +198,8 @@ LATENTS = (
     ),
     Rule(
         LATENT,
-        "(multi scale|discrete|visual|image|audio|video|speech) tokeni[sz]ers?|quanti[sz]es? (~ "
+        "(multi scale|discrete|visual|vision|image|audio|video|speech|motion) tokeni[sz]ers?|"
+        "quanti[sz]es? (~ "
         ")?residuals?|commitment,|posterior encoder|vits|with the kl|plus kl|and (a |the )?kl|"
         "(rq|vq|fsq|lfq|dvae|hvae|cvae|iwae|info|factor|beta tc|ladder) ?vaes?( 2)?|iwae|dvae|"
         "nvae|vdvae|"

@@ -274,7 +274,8 @@ SIGNS = (
         ")?scale|next scale|token maps? of growing|in(to)? groups|group(s|ed|ing)? (~ )?"
         "(codes?|tokens?|codebooks?)|grouped (code|token) modell?ing|(sub images?|groups?|rows?|"
         "blocks?|subsets?) (~ )?(predicted|drawn|generated|produced|written) (~ )?(in "
-        "parallel|at once|together)|groups of (pixels|tokens)|(pixels|tokens|samples) (~ "
+        "parallel|at once|together)|groups of (~ )?(pixels|tokens|patches|codes)|(pixels|tokens|"
+        "samples) (~ "
         ")?(of )?(one|a|each) group|(all|pixels|tokens) ~ (group|scale|map|row|subset) (~ "
         ")?(independent|in parallel|at once|together)|whole (next )?(map|scale|row|block|"
         "group)|token after (the )?next|second token|logarithmic in|n gram pool|block "
@@ -410,7 +411,7 @@ SIGNS = (
         "same) (step|pass)|(predicts?|draws?|generates?|writes?) (each|every|the next) (~ )?(map|"
         "scale|row|block|group) (as a whole|at once|in parallel)|all (~ )?(codebooks?|{piece}) "
         "(are |is )?(~ )?(predicted|drawn|emitted|generated) (~ )?(in parallel|at "
-        "once|together)|(several|many|some|two|three|"
+        "once|together|in (one|a single|the same) (step|pass))|(several|many|some|two|three|"
         "four) (future|later|coming) (positions|{piece}) (~ )?(together|at once|in parallel)",
         2,
         "A small model types ahead a handful of tokens.",
