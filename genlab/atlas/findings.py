@@ -179,11 +179,25 @@ INFERENCE = compiled("inference|sampl*|denois*|solver|generat*|draw*")
 DEFAULT = compiled(
     "defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested"
 )
-STEPS = compiled(
-    "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|({n})(( to| or|"
-    " and|,) ({n}))? (~ )?({step}|step|"
-    "pass|evaluation|call)"
+COUNTED = (  # the words between a number and what it counts: "each one needs an evaluation" is none
+    "((?!(no|not|nor|never|without|than|unlike|instead|rather|but|which|who|while|because|the|"
+    "an?(?! few| handful| dozen)|needs?|takes?|requires?|costs?|uses?|is|are|was|were|has|next)"
+    "\\b)[\\w,'%/()]+ ){0,4}?"
 )
+STEPS = compiled(
+    "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|(?<!\\d[.])({n})"
+    f"(( to| or| and|,) ({{n}}))? {COUNTED}({{step}}|step|"
+    "pass|evaluation|call)|"
+    "(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? ?({n})|"
+    "(num.)?(inference.)?steps ?=? ?(set )?(to|at|between) ({n})|"
+    r"(num.)?(inference.|sampling.)?steps?( ?= ?|: )(\d{1,3})(?![,\d])"
+)
+# "In the first step a network predicts the mean": steps that are parts of the system
+STAGED = compiled(
+    "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
+    "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):"
+)
+SAMPLED = compiled("sampl*|denois*|inference|diffusion|solver|evaluations?|nfe|generation")
 
 
 def counts(text: str) -> list[Steps]:
@@ -199,7 +213,26 @@ def counts(text: str) -> list[Steps]:
         >>> [(s.low, s.high) for s in counts("Trained for 900 steps. It needs one to four steps.")]
         [(1, 4)]
     """
-    return [s for sentence in sentences(text) for s in _counts(text, sentence)]
+    cut = sentences(text)
+    staged = any(STAGED.search(sentence.text) for sentence in cut)
+    found = [s for sentence in cut for s in _counts(text, sentence)]
+    return [s for s in found if not (staged and s.high <= 3 and is_stage(s.phrase))]
+
+
+def is_stage(phrase: str) -> bool:
+    """Say whether a number of steps may be one of the parts of a system, by its own words.
+
+    Args:
+        phrase: such as "two steps".
+
+    Returns:
+        False where it speaks of sampling.
+
+    Example:
+        >>> is_stage("two steps"), is_stage("two denoising steps")
+        (True, False)
+    """
+    return not SAMPLED.search(phrase.lower())
 
 
 def _counts(text: str, sentence: Sentence) -> list[Steps]:

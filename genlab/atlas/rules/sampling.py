@@ -152,6 +152,16 @@ SIGNS = (
         "A guidance-distilled model.",
     ),
     Rule(
+        "sign: smaller student",  # it has fewer weights, and as many steps
+        "(distill*|distil) (~ )?(smaller|compact|lighter|tiny|pruned|slimmer|half the "
+        "(size|parameters))|(\\d+%|half|times|x) smaller|(layers|blocks|channels) (~ )?(~ "
+        ")?(removed|pruned|dropped|cut)|(prun*|remov*) (~ )?(layers|blocks|channels)|knowledge "
+        "distill*|(smaller|compact|lightweight|pruned|compressed|tiny|small) students?|feature "
+        "(level )?distill*",
+        14,
+        "A compact student, 40% smaller, with layers of the U-Net removed.",
+    ),
+    Rule(
         "sign: no sampler",
         "left to the (user|reader)|(how|what) to (fit|sample) ~ (left|open)",
         15,
@@ -216,7 +226,8 @@ SIGNS = (
     ),
     Rule(
         "sign: one step",
-        "(one|a single|single|1|exactly one|just one) (~ )?(denoising |sampling |network |"
+        "(one|a single|single|1|exactly one|just one) (?!needs|takes|requires|costs|uses|is|has)(~ "
+        ")?(denoising |sampling |network |"
         "function |diffusion |model |solver |forward |generation |inference )?(steps?|"
         "evaluation|jump|pass|call|forward pass|shot|go|hop|inference step)|one step|in "
         "one go|one shot|single shot|once",
