@@ -185,7 +185,8 @@ def _language(draft: Draft, plain: Found) -> None:
     if not plain[SCORE]:
         return
     example = all("language models" in _said(f) for f in plain[AR])
-    loose = all(LOOSE.search(_said(f)) for f in plain[AR]) and not draft.sign("blockwise")
+    apart = draft.sign("blockwise") or draft.sign("side by side")
+    loose = all(LOOSE.search(_said(f)) for f in plain[AR]) and not apart
     if example or (draft.sign("canvas") and loose):
         plain[AR] = []  # "as in language models", or a diffusion language model
 

@@ -50,6 +50,8 @@ def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
         return ("one-pass", *one) if one else ("cannot tell", "the text names no sampler")
     if here == {AR}:
         return "sequential", "autoregressive alone: one piece after another"
+    if here == {AR, ADV} and not draft.sign("decoder game"):
+        return "sequential", "a game trains what draws one piece after another"
     if AR in here:
         return "two-stage", "autoregressive and another component: one works after the other"
     if SCORE in here:

@@ -188,7 +188,7 @@ STEPS = compiled(
     "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|(?<!\\d[.])({n})"
     f"(( to| or| and|,) ({{n}}))? {COUNTED}({{step}}|step|"
     "pass|evaluation|call)|"
-    "(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? ?({n})|"
+    "(num.)?(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? ?({n})|"
     "(num.)?(inference.)?steps ?=? ?(set )?(to|at|between) ({n})|"
     r"(num.)?(inference.|sampling.)?steps?( ?= ?|: )(\d{1,3})(?![,\d])"
 )

@@ -82,7 +82,8 @@ TRIGGERS = (
         ")?(retired|gone|left|disappeared)|(replaced|superseded) by|(is|are|was|were) no "
         "longer (used|needed|part|required|available|supported|included|there|present|trained|"
         "shipped|in)|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
-        "superseded|(has|have) moved to|switched off|turned off|disabled|(removed|dropped|retired|gone|"
+        "superseded|(has|have) moved to|switched off|turned off|disabled|(?<!layers )(?<!blocks )"
+        "(?<!channels )(?<!parameters )(?<!weights )(removed|dropped|retired|gone|"
         "deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|"
         "shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
         "The [critic] is gone.",

@@ -27,6 +27,41 @@ SIGNS = (
         "The tokens are continuous; there is no softmax.",
     ),
     Rule(
+        "sign: side by side",  # both draw, each its own pieces
+        "(unif*|unite*|combin*|blend*|mix*|merg*|marr*|integrat*|join*|bring*|fus(e|es|ing)|"
+        "coupl*|pair*) (~ )?(autoregressi*|next token|language modell?ing) (~ )?(and|with|plus|"
+        "alongside) (~ )?(diffus*|denois*|flow matching|rectified flow*)|(unif*|unite*|"
+        "combin*|blend*|mix*|merg*|marr*|integrat*|join*|bring*|fus(e|es|ing)) (~ )?(diffus*|"
+        "flow matching|rectified flow*) (~ )?(and|with|plus|into|in) (~ )?(autoregressi*|language "
+        "modell?ing|(large )?language models?)|(autoregressi*|next token prediction) (~ )?for (~ "
+        ")?(text|language|words|understanding|discrete)|(discrete|text) (~ )?and continuous (~ "
+        ")?tokens|hybrid tokeni[sz]ers?",
+        14,
+        "One transformer unifies autoregressive and diffusion modelling.",
+        unless="order agnostic|any order|absorbing",
+    ),
+    Rule(
+        "sign: side by side",
+        "discrete (data|modalit*|inputs|ones) && continuous (data|modalit*|inputs|ones)",
+        14,
+        "It handles discrete data such as text and continuous data such as audio.",
+    ),
+    Rule(
+        "sign: discrete pieces",
+        "discrete (~ )?(tokens?|codes|ar|autoregressi*|indices|symbols|units)|code ?books?|text "
+        "tokens|vector quanti[sz]*|vocabular*",
+        6,
+        "The big picture is in discrete tokens.",
+    ),
+    Rule(
+        "sign: token head",  # its loss takes the place of a softmax
+        "next token diffusion|per token (diffusion|flow matching)|(diffusion|denoising|flow "
+        "matching|flow) (~ )?heads?|heads? (~ )?(denoises|diffuses)|(diffusion|flow matching) loss "
+        "(~ )?(each|every|per|the|its) (~ )?(token|patch|vector|latent)",
+        14,
+        "A diffusion head on the language model draws each latent.",
+    ),
+    Rule(
         "sign: blockwise",
         "(frame|block|chunk) by (~ )?(frame|block|chunk)|(blocks?|chunks?|frames?|segments?) (~ "
         ")?(autoregressive*|follow one another|before it|in turn)|(frames?|blocks?|chunks?|"
@@ -169,7 +204,7 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "(masked|discrete|absorbing|multinomial|categorical|uniform state) (~ )?(diffusion|"
+        "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|uniform state) (~ )?(diffusion|"
         "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
         "refinement rounds|masks? (~ )?{piece} (~ "

@@ -143,7 +143,7 @@ SCORES = (
         SCORE,
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
         "masked "
-        "modell?ing (of|over)|(masked|discrete|absorbing|multinomial|categorical|"
+        "modell?ing (of|over)|[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
         "uniform state|text|token|"
         "language) (~ )?diffusion|diffusion (large )?(language models?|llms?)|mask and replace|"
         "absorbing (state|token|mask)|mask predict(or|ion)|refinement rounds|masks? (~ "
