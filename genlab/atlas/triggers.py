@@ -434,6 +434,21 @@ TRIGGERS = (
         "A [GAN] serves as the baseline.",
     ),
     Trigger(
+        "compared",
+        "after",
+        "(even |also |and |or |hold* (its|their) own |holds? up |wins? |favou?rabl[ey] |competitive )?"
+        "against (?=([\\w'-]+[ -]){0,5}(methods|models|approaches|systems|baselines|techniques|"
+        "gans|vaes|flows|samplers|generators|networks|alternatives|competitors))",
+        "It holds its own even against [diffusion-based methods].",
+    ),
+    Trigger(
+        "compared",
+        "after",
+        "(closely |also |most |directly |loosely )?related to|(a |direct )?(generali[sz]ation|extension|"
+        "special case|relative|cousin|sibling) of|generali[sz]es",
+        "It is closely related to [inverse autoregressive flow].",
+    ),
+    Trigger(
         "aside",
         "two before",
         "baselines?",
@@ -571,7 +586,9 @@ TRIGGERS = (
     Trigger(
         "compared",
         "clause",
-        "where (an?|any|other|most) (~ )?(would|could|might|fails?|struggles?|breaks?)|(an?|any|"
+        "where (an?|any|other|most) (~ )?(would|could|might|fails?|struggles?|breaks?)|where (an?|"
+        "any|other|most) (~ )?(approach(es)?|methods?|models?|systems?|baselines?|pipelines?|"
+        "samplers?|techniques?) (~ )?(needs?|requires?|takes?|uses?|costs?|must|runs?)|(an?|any|"
         "another|most|other) (~ )?(would|could have|might have)|(the|by) same (authors|group|team|"
         "lab|company|people)",
         "Where a [GAN] would fail, it goes on.",
@@ -588,7 +605,9 @@ TRIGGERS = (
         "aside",
         "sentence",
         "^if you (~ )?(need|want|prefer|require|must|look|care)(?= [^.]{0,80} (instead|elsewhere|"
-        "wrong|better))",
+        "wrong|better))|^(if|when|where) (you|speed|sampling|samples|density|quality|latency) "
+        "(~ )?(need|want|prefer|require|matters?|counts?|is|are)(?= [^.]{0,60}, (look at|have a "
+        "look at|consider|turn to|go (for|to)|check out|see))",
         "If you need edits, use a [diffusion model] instead.",
     ),
     Trigger(

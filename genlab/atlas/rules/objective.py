@@ -38,6 +38,7 @@ OBJECTIVES = (
         "velocity parameteri[sz]*|mean squared error ~ noise|v prediction",
         12,
         "The noise-prediction loss is a mean square.",
+        unless="noise injection|input noise",
     ),
     Rule(
         "objective: flow-matching",

@@ -125,7 +125,11 @@ SIGNS = (
         "(variables|dimensions)|(sampling|drawing|generation|inversion|inverse|sampler|"
         "samples?) (~ )?sequential*|as many passes as|one pass (per|for (each|every)) "
         "(coordinate|dimension|variable|pixel|patch|parameter|feature|column|token|entry|"
-        "element)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|d "
+        "element)|(each|every|one) (~ )?(coordinate|dimension|variable|pixel|feature|entry|output) (~ "
+        ")?(needs|depends (only )?on|requires|given|conditioned on|waits for) (~ )?(before|previous|"
+        "earlier|preceding)|as many (~ )?(passes|steps|evaluations|calls) as (~ )?(dimensions|"
+        "variables|coordinates|pixels)|(runs|goes|proceeds|works) (one by one|sequential*|in "
+        "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|d "
         "passes|each (~ )?(conditioned|depends) on (~ )?(previous|preceding|earlier|those)",
         4,
         "A masked autoregressive flow draws one coordinate after another.",
@@ -185,6 +189,16 @@ SIGNS = (
         "baked in)",
         14,
         "A guidance-distilled model.",
+    ),
+    Rule(
+        "sign: cascade",
+        "(regression|predictive|deterministic|discriminative|regressor|initial|coarse) (~ "
+        ")?(model|network|unet|u net|part|stage|approach|predictor|estimate|prediction) && "
+        "(diffusion|denois*|generative|flow matching|score) (~ )?(residual*|corrects?|refines?|"
+        "regenerat*|follows?|removes|takes over|on top)|stochastic regeneration|(mean|estimate) "
+        "(~ )?(regression|predictive) (model|network)|guides? the diffusion (that|which) follows",
+        13,
+        "A regression model gives the mean, and diffusion models the residual.",
     ),
     Rule(
         "sign: smaller student",  # it has fewer weights, and as many steps
@@ -337,7 +351,8 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "cascade*|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
+        "cascade*(?! (~ )?(attention|blocks?|layers?|decoder|fusion|transformer|encoder))|(two|"
+        "three|four|second|separate|both|another|third) (~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
         "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
@@ -535,7 +550,7 @@ SIGNS = (
         "sign: canvas",
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
         "masked "
-        "modell?ing (of|over)|maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
+        "modell?ing (of|over)|maskgit|magvit(?! ?v?2)|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
         "llada|mage|masked (visual|"
         "music|acoustic) modell?ing",
         12,

@@ -52,7 +52,8 @@ SCORES = (
         unless=(
             "noise cancel*|noisy (labels|data sets?|gradients?|recordings|channel|captions|"
             "student)|discriminator sees|retriev*|contrastive estimat*|noisy text|noise "
-            "robust|robust (~ )?noisy|ambient noise|background noise"
+            "robust|robust (~ )?noisy|ambient noise|background noise|noise injection|input noise|"
+            "such as (~ )?noise"
         ),
     ),
     Rule(
@@ -292,7 +293,7 @@ SCORES = (
     Rule(
         SCORE,
         "ncsn([+]+)?|vdm|mm ?dit|u ?vit|edm2|tcd|ctm|dmd2?|ladd|d3pm|sedd|mdlm|udlm|llada|"
-        "maskgit|magvit*|"
+        "maskgit|magvit(?! ?v?2)|"
         "soundstorm|vampnet|instaflow|reflow|cold diffusion|poisson flow|schr.dinger bridges?|"
         "stochastic interpolants?|probability path|trajectory matching|lcm|score sde|(vp|ve) sde|"
         "variance (preserving|exploding)|predictor corrector|tweedie|epsilon regression|x0 "
