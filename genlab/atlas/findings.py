@@ -6,6 +6,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 import re
 from dataclasses import dataclass, replace
 
+from .others import other_names, their_clauses
 from .phrases import NUMBERS, Rule, compiled, number
 from .role_table import SECTIONS
 from .roles import MENTION, loner, passing
@@ -83,8 +84,11 @@ def find(text: str) -> list[Finding]:
         [('adversarial', 'negated')]
     """
     found = []
-    for n, sentence in enumerate(sentences(text)):
-        around, aside = scopes(sentence.text), bool(SECTIONS.finds.match(sentence.section))
+    cut = sentences(text)
+    others = other_names(text, cut)
+    for n, sentence in enumerate(cut):
+        around = scopes(sentence.text) + their_clauses(sentence.text, others)
+        aside = bool(SECTIONS.finds.match(sentence.section))
         for rule in RULES:
             for start, end in _matches(rule, sentence.text):
                 first, last = sentence.span(start, end)

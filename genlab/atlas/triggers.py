@@ -437,7 +437,7 @@ TRIGGERS = (
         "compared",
         "after",
         "(even |also |and |or |hold* (its|their) own |holds? up |wins? |favou?rabl[ey] |competitive )?"
-        "against (?=([\\w'-]+[ -]){0,5}(methods|models|approaches|systems|baselines|techniques|"
+        "against(?= ([\\w'-]+[ -]){0,5}(methods|models|approaches|systems|baselines|techniques|"
         "gans|vaes|flows|samplers|generators|networks|alternatives|competitors))",
         "It holds its own even against [diffusion-based methods].",
     ),
@@ -606,7 +606,7 @@ TRIGGERS = (
         "sentence",
         "^if you (~ )?(need|want|prefer|require|must|look|care)(?= [^.]{0,80} (instead|elsewhere|"
         "wrong|better))|^(if|when|where) (you|speed|sampling|samples|density|quality|latency) "
-        "(~ )?(need|want|prefer|require|matters?|counts?|is|are)(?= [^.]{0,60}, (look at|have a "
+        "(~ )?(need|want|prefer|require|matters?|counts?|is|are)(?=[^.]{0,60}, (look at|have a "
         "look at|consider|turn to|go (for|to)|check out|see))",
         "If you need edits, use a [diffusion model] instead.",
     ),
