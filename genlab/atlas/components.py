@@ -132,7 +132,7 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     pushed = draft.said("objective", "change-of-variables") and plain[FLOW]
     if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
         plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
-    matching = [f for f in plain[SCORE] if "matching" in _said(f)]
+    matching = [f for f in plain[SCORE] if "matching" in _said(f) or REGRESSED.search(_said(f))]
     bare = all(BARE.fullmatch(_said(f)) or "flow" in _said(f) for f in plain[FLOW])
     looped = any("denois" in _said(f) for f in plain[SCORE]) and bare
     if (matching or looped) and not any(STRICT.search(_said(f)) for f in plain[FLOW]):
@@ -147,6 +147,7 @@ def _amount(f: Finding) -> bool:
 
 
 AMOUNT = compiled("(the|its|their|an) energ(y|ies)")
+REGRESSED = compiled("regress* (~ )?vector fields?")
 STRICT = compiled(  # what only a flow by change of variables is called
     "(~ )?(normali[sz]ing|coupling|spline|autoregressive|determinants?|det|jacobian|invertible|"
     "change of "

@@ -193,6 +193,7 @@ STEPS = compiled(
     f"(( to| or| and|,) ({{n}}))? {COUNTED}({{step}}|step|"
     "pass|evaluation|call)|"
     "(num.)?(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? ?({n})|"
+    "(number of|recommended|default) (~ )?steps? (is|are|of) ({n})|"
     "(num.)?(inference.)?steps ?=? ?(set )?(to|at|between) ({n})|"
     r"(num.)?(inference.|sampling.)?steps?( ?= ?|: )(\d{1,3})(?![,\d])"
 )
@@ -200,6 +201,10 @@ STEPS = compiled(
 STAGED = compiled(
     "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
     "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):"
+)
+# "in four steps, even in one": what is possible, not what is usual
+EXTREME = re.compile(
+    r"(?:\beven|\bdown to|\bas (?:low|few|little) as)\s+(?:(?:in|with|at|after|for|just|only|a)\s+){0,2}$"
 )
 SAMPLED = compiled("sampl*|denois*|inference|diffusion|solver|evaluations?|nfe|generation")
 
@@ -220,7 +225,9 @@ def counts(text: str) -> list[Steps]:
     cut = sentences(text)
     staged = any(STAGED.search(sentence.text) for sentence in cut)
     found = [s for sentence in cut for s in _counts(text, sentence)]
-    return [s for s in found if not (staged and s.high <= 3 and is_stage(s.phrase))]
+    found = [s for s in found if not (staged and s.high <= 3 and is_stage(s.phrase))]
+    usual = [s for s in found if not EXTREME.search(text[max(0, s.start - 30) : s.start].lower())]
+    return usual or found
 
 
 def is_stage(phrase: str) -> bool:
@@ -251,6 +258,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or trained
             or PIECES.search(m.group())
             or OF_THEM.search(m.group())
+            or OFFERED.match(sentence.text, m.end())
             or EACH.match(sentence.text, m.end())
             or ROUNDS.search(m.group()[-7:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
@@ -266,6 +274,11 @@ PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
 # "in three rounds: a model draws, two enlarge"
 ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
+# "the 1-step model is experimental"
+OFFERED = re.compile(
+    r"(?: [\w-]+){0,3} (?:is|are|remains?) (?:still |only |more |highly )?(?:experimental|not "
+    r"recommended|discouraged|a preview)"
+)
 OF_THEM = compiled("({n}) of (them|those|these)")
 RANGE = compiled("({n})(( to| or| and|,) ({n}))?")
 NUMBER = compiled("{n}")

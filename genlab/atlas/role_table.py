@@ -195,7 +195,10 @@ BUILDS = Role(
     "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
     "models the|"
     "models their|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
-    "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|"
+    "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|(suppl(y|ies)|provides?|"
+    "delivers?|yields?|emits?|encodes?|reconstructs?|renders?|synthesi[sz]es?|quanti[sz]es?|"
+    "tokeni[sz]es?|refines?|upsamples?|restores?) (the|its|all|these|this|images?|audio|video|"
+    "pictures?|codes?|tokens?|latents?|waveforms?)|samples? (~ )?(codes?|"
     "latents?|tokens?)",
     "a GAN [turns] the codes to pixels",
 )

@@ -567,6 +567,9 @@ TRIGGERS = (
         "aside",
         "after",
         "condition(s|ing)? (~ )?(come|comes|taken|computed|extracted|obtained) (~ )?(from|by|with)|"
+        "(text|prompt|caption|language|semantic|textual) (features?|representations?|states|"
+        "embeddings?|conditioning) (~ )?(come|comes|came|taken|computed|extracted|obtained|supplied|"
+        "provided) (~ )?(from|by|with)|"
         "(training|synthetic|pre ?training|calibration) (data|pictures|images|texts|sets?|clips|"
         "pairs|examples) (~ )?(were|was|are|is|come|comes|came|made|generated|written) (~ )?(by|"
         "with|from|using|of)|(prompts|labels|annotations|instructions|questions) (~ )?(were|was|are"
@@ -682,7 +685,7 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*) (?=(standard |vanilla "
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (standard |vanilla "
         "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),

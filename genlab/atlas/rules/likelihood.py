@@ -42,6 +42,13 @@ LIKELIHOODS = (
         ),
     ),
     Rule(
+        "sign: bits",
+        "bits? (per |/ ?)(dim*|pixels?|characters?|tokens?|bytes?|sub ?pixels?)|bits.dim|bpd|"
+        "nats|perplexit(y|ies)|state of the art (log )?likelihoods?|test (log )?likelihoods?",
+        5,
+        "We report 2.5 bits per dimension.",
+    ),
+    Rule(
         "sign: bound derived",
         "(parameteri[sz]ation|rewrit*|turns?|becomes|reduces?) (~ )?(variational )?bound|"
         "bound (~ )?(turns|becomes|reduces)",

@@ -375,7 +375,7 @@ SIGNS = (
             "against)|second (phase|half|moment)|without a cascade|both (networks|models) "
             "(are|were)|optional|second network evaluation|(teach*|train*) (~ )?second network|"
             "one model|single model|two "
-            "models? of|super resolution (task|by|and|,)|(data|training) pipeline|pipeline "
+            "models? of|super resolution (task|by|and|,)|super.resolution,|(data|training) pipeline|pipeline "
             "(class|object)|three (sizes|times)|part of"
         ),
     ),

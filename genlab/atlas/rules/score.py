@@ -30,7 +30,7 @@ SCORES = (
         "It denoises for 40 steps.",
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
-            "cancel*|post denois*|denoised (recordings|data|audio|input|labels)"
+            "cancel*|post (training )?denois*|denois* (~ )?post ?process*|denoised (recordings|data|audio|input|labels)"
         ),
     ),
     Rule(
@@ -295,7 +295,7 @@ SCORES = (
         "ncsn([+]+)?|vdm|mm ?dit|u ?vit|edm2|tcd|ctm|dmd2?|ladd|d3pm|sedd|mdlm|udlm|llada|"
         "maskgit|magvit(?! ?v?2)|"
         "soundstorm|vampnet|instaflow|reflow|cold diffusion|poisson flow|schr.dinger bridges?|"
-        "stochastic interpolants?|probability path|trajectory matching|lcm|score sde|(vp|ve) sde|"
+        "stochastic interpolants?|probability paths?|regress* (~ )?vector fields?|trajectory matching|lcm|score sde|(vp|ve) sde|"
         "variance (preserving|exploding)|predictor corrector|tweedie|epsilon regression|x0 "
         "prediction|"
         "masked (visual|music|acoustic) modell?ing",
