@@ -106,6 +106,9 @@ def _forward(text: str, start: int, end: int) -> int:
     text = text[:end] + PARENTHESES.sub(lambda m: "_" * len(m.group()), text[end:])
     stop = STOP.search(text, end)
     last = stop.start() if stop else len(text)
+    doing = DOING.search(text, end, last)
+    if doing and not re.match(r" \w+ing\b", text[end:]):  # "without simulation, regressing a field"
+        last = doing.start()
     if start <= 2:  # an opening "Unlike GANs, our model ..." ends at a comma
         hard = re.compile(r"[;:()]").search(text, end)
         last = min(_opening(text, end), hard.start() if hard else len(text))
@@ -113,6 +116,7 @@ def _forward(text: str, start: int, end: int) -> int:
     return min(last, words.end() if words else last)
 
 
+DOING = re.compile(r", \w+ing (?:the|an?|its|each|every|all|on|with|from|by|to)\b")
 PARENTHESES = re.compile(r"\([^()]{0,80}\)")
 ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
 

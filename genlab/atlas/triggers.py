@@ -528,7 +528,7 @@ TRIGGERS = (
     Trigger(
         "teacher",
         "near",
-        "teachers?",
+        "(?<!of the )(?<!of its )(?<!of a )(?<!from the )(?<!from its )(?<!from a )teachers?",
         "Distilled from an [autoregressive] teacher.",
     ),
     Trigger(

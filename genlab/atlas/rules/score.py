@@ -20,7 +20,8 @@ SCORES = (
             "drug|tissue|oxygen|smoke|ink|cellular|moisture|news|salt) diffusion|diffusion "
             "(mri|tensor|weighted|coefficients?|equation|constant|imaging|physics)|"
             "diffusion is the physics|here diffusion|diffusion gan stabili*|diffusion net|"
-            "diffusion ~ (adds?|added) noise ~ discriminator"
+            "diffusion ~ (adds?|added) noise ~ discriminator|discriminator (is|uses?|based on|"
+            "from|with) (~ )?diffusion|diffusion (chain|process) (~ )?(~ )?discriminator"
         ),
     ),
     Rule(
