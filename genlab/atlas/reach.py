@@ -85,13 +85,33 @@ def _before(words: str) -> Callable[[str, int, int], Span]:
     return reach
 
 
+RELATIVE = re.compile(r"\b(?:that|which)$")
+NOUN = re.compile(r"\b(?:an?|the|our|its|with|by|plus|and|or|both|one|two) ")
+
+
+def _before_all(text: str, start: int, end: int) -> Span:
+    """Reach back to where the clause begins, or the noun of which a relative clause speaks."""
+    begin = _clause(text, start, end)[0]
+    if RELATIVE.search(text[:start].rstrip()):  # "and an extra head that is dropped"
+        begin = max([begin, *(m.end() for m in NOUN.finditer(text, begin, start))])
+    return begin, start
+
+
+def _so_far(text: str, start: int, end: int) -> Span:
+    """Reach back from a pronoun to where the sentence begins, from a relative one to its noun."""
+    if re.match(r"(?:that|which)\b", text[start:]) and re.search(r"\w $", text[:start]):
+        begin = _clause(text, start, end)[0]
+        return max([begin, *(m.end() for m in NOUN.finditer(text, begin, start))]), start
+    return (0 if PRONOUN.match(text, start) else _clause(text, start, end)[0]), start
+
+
 def _in_line(text: str, start: int, end: int) -> Span:
     key = KEY.match(text)
     return (key.end() if key and key.end() <= start else 0), start
 
 
 def _word_after(text: str, start: int, end: int) -> Span:
-    m = re.compile(r"[ -]\w+").match(text, end)
+    m = re.compile(r"[ -]\w+(?: (?:wave ?net|transformer|decoder|llm|model|network)s?\b)?").match(text, end)
     return end, m.end() if m else end
 
 
@@ -116,7 +136,10 @@ def _forward(text: str, start: int, end: int) -> int:
     return min(last, words.end() if words else last)
 
 
-DOING = re.compile(r", \w+ing (?:the|an?|its|each|every|all|on|with|from|by|to)\b")
+DOING = re.compile(
+    r", (?:\w+ing (?:the|an?|its|each|every|all|on|with|from|by|to)|(?:regress|predict|learn|match|"
+    r"fitt|estimat|minimi[sz]|maximi[sz]|optimi[sz]|draw|generat|denois)ing)\b"
+)
 PARENTHESES = re.compile(r"\([^()]{0,80}\)")
 ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
 
@@ -173,13 +196,10 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
         end, min(_forward(text, start, end), _until(TO, text, end))
     ),
     "far": lambda text, start, end: (start, min(_until(FAR, text, end), _front(text, start, end))),
-    "so far": lambda text, start, end: (
-        0 if PRONOUN.match(text, start) else _clause(text, start, end)[0],
-        start,
-    ),
+    "so far": _so_far,
     "onward": lambda text, start, end: (_clause(text, start, end)[0], _until(ONWARD, text, end)),
     "stretch": _stretch,
-    "before": lambda text, start, end: (_clause(text, start, end)[0], start),
+    "before": _before_all,
     "before in line": _in_line,
     "word after": _word_after,
     "word before": _before(

@@ -64,10 +64,11 @@ ROLES = (
         "^\\w+ing (~ )?(loses?|forces?|costs?|remains?|suffers?|hurts?) |"
         "^\\w+ing (~ )?(loses?|forces?|costs?|remains?|suffers?|hurts?) |"
         "^((\\w+ )?diffusion|(\\w+ )?flow matching|adversarial (training|learning)|maximum "
-        "likelihood|"
+        "likelihood|\\w+( \\w+)? based (\\w+ )?(generation|synthesis|modell?ing|sampling|editing|"
+        "decoding|training)|"
         "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified "
         "flow) "
-        "(\\w{2,}s|has|cannot|must|can) ",
+        "((of|for|in) \\w+ )?(\\w{2,}s|is|has|cannot|must|can) ",
         "Popular [GANs] miss modes.",
     ),
 )  # fmt: skip
@@ -194,7 +195,7 @@ BUILDS = Role(
     "these|our|ours|we|"
     "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
     "models the|"
-    "models their|(tokens|codes|latents|vectors|pieces) come|over (the )?(codes|tokens|latents)|"
+    "models their|(tokens|codes|latents|vectors|pieces) (come|of|from)|works? (on|in|over|with)|over (the )?(codes|tokens|latents)|"
     "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|(suppl(y|ies)|provides?|"
     "delivers?|yields?|emits?|encodes?|reconstructs?|renders?|synthesi[sz]es?|quanti[sz]es?|"
     "tokeni[sz]es?|refines?|upsamples?|restores?) (the|its|all|these|this|images?|audio|video|"

@@ -25,10 +25,12 @@ NOTHING = re.compile(
 PARENTHESES = re.compile(r"\([^()]{4,200}\)")
 MEANS = re.compile(
     r" (?:with|in|using|within|at|by|while using|while needing) (?:only|just|merely|as few as|as "
-    r"little as|a mere|no more than)\b"
+    r"little as|a mere|no more than)\b| (?:by|in) (?:(?:not )?only |simply )?(?:modell?ing|learning|using|"
+    r"training|predicting|replacing|combining|drawing|generating|denoising|adding|sampling|fitting|"
+    r"decoding|encoding|compressing)\b"
 )
 EVEN = re.compile(
-    r"\b(?:comparable|on (?:a )?par|match\w*|rival\w*|outperform\w*|surpass\w*|beat\w*|exceed\w*|"
+    r"\b(?:differ\w*|improv\w*|comparable|on (?:a )?par|match\w*|rival\w*|outperform\w*|surpass\w*|beat\w*|exceed\w*|"
     r"competitive|competes?|close|approach(?:es|ing)|equal\w*|better|superior|similar|outdo\w*|"
     r"reach\w*|achiev\w*|attain\w*|keeps? up)\b(?!.*\bwhich\b)"
 )

@@ -29,7 +29,7 @@ LATENTS = (
         "speech|motion) (~ )?tokeni[sz]er|vector quanti[sz]*|quanti[sz]ed (~ )?(image|"
         "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec)|"
         "quanti[sz]ing auto ?encoder|vqs?|vq (gan|model|codes|tokens|tokeni[sz]er|codec)|"
-        "vqgan|code ?books?|residual quanti[sz]*|finite scalar quanti[sz]*|lookup free "
+        "vqgans?|code ?books?|residual quanti[sz]*|finite scalar quanti[sz]*|lookup free "
         "quanti[sz]*",
         6,
         "A vector-quantised autoencoder yields codes.",

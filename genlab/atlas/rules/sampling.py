@@ -154,7 +154,7 @@ SIGNS = (
     Rule(
         "sign: code",
         "auto ?encoders?|vaes?|quanti[sz]*|code ?books?|codec*|latents?|stable diffusion|"
-        "sdxl|vqgan|elbo",
+        "sdxl|vqgans?|elbo",
         6,
         "An autoencoder compresses the picture.",
         unless="clip latents?|weights|latent attention",
@@ -162,10 +162,10 @@ SIGNS = (
     Rule(
         "sign: decoder game",
         "((auto ?encoder|vae|vq|decoder|codec|vocoder|tokeni[sz]er|first stage|upsampler|"
-        "upscaler|compress*|reconstruct*|second part|codebook|vqgan|vq gan) (~ )?(~ "
+        "upscaler|compress*|reconstruct*|second part|codebook|vqgans?|vq gans?) (~ )?(~ "
         ")?(adversar*|discriminator*|gans?|critic|hinge|patch))|((adversar*|discriminator*|"
         "gans?|critic|patch based|hinge) (~ )?(~ )?(auto ?encoder|decoder|codec|vocoder|"
-        "tokeni[sz]er|reconstruct*|upsampler|upscaler))|vqgan|vocoder",
+        "tokeni[sz]er|reconstruct*|upsampler|upscaler))|vqgans?|vocoder",
         7,
         "The decoder of the autoencoder has an adversarial loss.",
         unless="student|denoiser|u net|distill*",

@@ -132,7 +132,7 @@ SCORES = (
         "matching) (~ )?(distill*|distil|distils|teachers?)|(step|score|progressive|"
         "guidance|trajectory|distribution matching) distillation|distribution matching "
         "distill*|score identity|(one|two|four|few|eight|single|1|2|4|8) step students?|"
-        "students? ~ (steps?|noise to)",
+        "students? ~ ((?<!time )steps?|noise to)",
         14,
         "A consistency model maps noise to data at once.",
         unless=(
