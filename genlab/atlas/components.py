@@ -34,7 +34,7 @@ MAKES = compiled(
 LOOSE = compiled("language models?|language modell?ing|lms?|autoregressi*")
 LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denois*|energy based|langevin|energ(y|ies)|"
-    "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
+    "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?|vector fields?"
 )
 GUESSES = compiled("draft*|speculat*|verif*|ahead|accepts?")
 
@@ -137,7 +137,7 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     looped = any("denois" in _said(f) for f in plain[SCORE]) and bare
     if (matching or looped) and not any(STRICT.search(_said(f)) for f in plain[FLOW]):
         plain[FLOW] = []  # "flow steps" and "flow decoder" are then short for flow matching
-    if matching and all(CONTINUOUS.search(_said(f)) for f in plain[FLOW]):
+    if matching and all(CONTINUOUS.search(_said(f)) or CHANGE.search(_said(f)) for f in plain[FLOW]):
         plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based
 
 
@@ -147,6 +147,7 @@ def _amount(f: Finding) -> bool:
 
 
 AMOUNT = compiled("(the|its|their|an) energ(y|ies)")
+CHANGE = compiled("change of variables")  # also how the density of flow matching is found
 REGRESSED = compiled("regress* (~ )?vector fields?")
 STRICT = compiled(  # what only a flow by change of variables is called
     "(~ )?(normali[sz]ing|coupling|spline|autoregressive|determinants?|det|jacobian|invertible|"

@@ -185,7 +185,7 @@ DEFAULT = compiled(
 )
 COUNTED = (  # the words between a number and what it counts: "each one needs an evaluation" is none
     "((?!(no|not|nor|never|without|than|unlike|instead|rather|but|which|who|while|because|the|"
-    "an?(?! few| handful| dozen)|needs?|takes?|requires?|costs?|uses?|is|are|was|were|has|next)"
+    "our|its|their|we|they|it|with|from|by|in|on|for|an?(?! few| handful| dozen)|needs?|takes?|requires?|costs?|uses?|is|are|was|were|has|next)"
     "\\b)[\\w,'%/()]+ ){0,4}?"
 )
 STEPS = compiled(
@@ -259,6 +259,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or PIECES.search(m.group())
             or OF_THEM.search(m.group())
             or OFFERED.match(sentence.text, m.end())
+            or (min(words) > 1 and RECIPE.match(sentence.text, m.end()))
             or EACH.match(sentence.text, m.end())
             or ROUNDS.search(m.group()[-7:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
@@ -278,6 +279,11 @@ EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
 OFFERED = re.compile(
     r"(?: [\w-]+){0,3} (?:is|are|remains?) (?:still |only |more |highly )?(?:experimental|not "
     r"recommended|discouraged|a preview)"
+)
+# "our three-step pipeline"
+RECIPE = re.compile(
+    r"(?<=step) (?:pipeline|approach|procedure|recipe|process|framework|strategy|curriculum|"
+    r"training|scheme|workflow|protocol|guide)"
 )
 OF_THEM = compiled("({n}) of (them|those|these)")
 RANGE = compiled("({n})(( to| or| and|,) ({n}))?")

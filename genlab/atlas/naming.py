@@ -17,7 +17,7 @@ METHODS = compiled(
     "bigv|tab|patch|sketch|stack|attn|sa|gau|eg3d|seq|mol|info|sin|unit|auto|td|epi)? ?gans?(\\d)?|"
     "(vq|beta|nv|c|t|cd|iw|hv|dv|rq|tc|sc|mm|timet)? ?vaes?(\\d)?|diffusions?|"
     "flows?|(nf|real|normali[sz]ing)flows?|scores?|scored|scoring|energy|diffus(e|es|ed|ing)|"
-    "workflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|"
+    "workflows?|reflow(s|ed|ing)?|meanflows?|rectflows?|tensorflow|overflow|inflow|outflow|scoreless|began|organ*|elegan*|slogan*|"
     "propaganda|"
     "arrogan*|vegan*|gangs?|gigant*|michigan|hooligan*|extravagan*|brigan*|flower*|flowing|"
     "flowed|flown|pagan*|\\w*organ\\w*|stylegan\\w*|vqgan\\w*"

@@ -120,7 +120,9 @@ COUNTED = Role(
     r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|"
     r"as|on)[ ])[\w'/.]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
     r"drawn|trained|combined|"
-    r"using|via|made) (?:by |with |from )?)$",
+    r"using|via|through|made|flexible|"
+    r"expressive|parameteri[sz]ed|represented|estimated|transformed|refined|followed|"
+    r"implemented) (?:by |with |from )?)$",
     "[we train ]GANs",
     kind="expression",
 )

@@ -424,7 +424,8 @@ TRIGGERS = (
         "in our hands|"
         "(published|released|appeared|proposed) (~ )?(meanwhile|"
         "since|later|this year|"
-        "concurrently|afterwards)|separate release|(often|widely|also|commonly|sometimes|"
+        "concurrently|afterwards)|separate (release|product|download|package|model|tool|project)|sold "
+        "separately|(may|can) optionally be|(often|widely|also|commonly|sometimes|"
         "frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on "
         "(the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
@@ -432,6 +433,16 @@ TRIGGERS = (
         "yardstick)|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",
         "A [GAN] serves as the baseline.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(?<!our )(?<!the )(diffusion|gans?|vaes?|normali[sz]ing flows?|autoregression|autoregressive "
+        "(models|decoding|modell?ing)) (models? |training |methods? )?(still |now |currently |largely "
+        ")?(rules?|ruled|dominates?|dominated|reigns?|prevails?|(is|are) (everywhere|ubiquitous|the "
+        "norm|mainstream|the standard|the paradigm))|^(?!our )[\\w.]+ like (models|systems|methods|"
+        "assistants|approaches) (are|use|rely|need|generate|write|denoise)",
+        "With Midjourney and Imagen, [diffusion] rules text-to-image.",
     ),
     Trigger(
         "compared",

@@ -37,7 +37,7 @@ SCORES = (
     Rule(
         SCORE,
         "predict* (~ )?(added |the |clean |its )*noise|what the noise (was|is)|noise "
-        "(prediction|predictor|predicting|estimat*)|(remov*|undo*|subtract*|strip*|clean*|"
+        "(prediction|predictor|predicting|estimat*)|(remov*|undo*|subtract*|strip*|clean*|refin*|"
         "revers*|tak* away|peel* off) (~ )?noise|noise (~ )?(is|are) (~ )?(removed|undone|"
         "stripped|taken away)|(add*|corrupt*) (~ )?gaussian noise (~ )?(learn*|revers*|"
         "undo)|learns? to (undo|reverse|revert) (it|this|the corruption)|gradual(ly)? (~ "
