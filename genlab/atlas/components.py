@@ -129,6 +129,8 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
         given = all("energy" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
         if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
             plain[SCORE] = []
+    if plain[SCORE] and all("boltzmann" in _said(f) for f in plain[FLOW]):
+        plain[FLOW] = []  # a Boltzmann generator is what has densities, here those of a diffusion
     pushed = draft.said("objective", "change-of-variables") and plain[FLOW]
     if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
         plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
@@ -137,7 +139,9 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
     looped = any("denois" in _said(f) for f in plain[SCORE]) and bare
     if (matching or looped) and not any(STRICT.search(_said(f)) for f in plain[FLOW]):
         plain[FLOW] = []  # "flow steps" and "flow decoder" are then short for flow matching
-    if matching and all(CONTINUOUS.search(_said(f)) or CHANGE.search(_said(f)) for f in plain[FLOW]):
+    if matching and all(
+        CONTINUOUS.search(_said(f)) or CHANGE.search(_said(f)) for f in plain[FLOW]
+    ):
         plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based
 
 

@@ -185,14 +185,16 @@ DEFAULT = compiled(
 )
 COUNTED = (  # the words between a number and what it counts: "each one needs an evaluation" is none
     "((?!(no|not|nor|never|without|than|unlike|instead|rather|but|which|who|while|because|the|"
-    "our|its|their|we|they|it|with|from|by|in|on|for|an?(?! few| handful| dozen)|needs?|takes?|requires?|costs?|uses?|is|are|was|were|has|next)"
+    "our|its|their|we|they|it|with|from|by|in|on|for|an?(?! few| handful| dozen)|needs?|takes?|"
+    "requires?|costs?|uses?|is|are|was|were|has|next)"
     "\\b)[\\w,'%/()]+ ){0,4}?"
 )
 STEPS = compiled(
     "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|(?<!\\d[.])({n})"
     f"(( to| or| and|,) ({{n}}))? {COUNTED}({{step}}|step|"
     "pass|evaluation|call)|"
-    "(num.)?(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? ?({n})|"
+    "(num.)?(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? "
+    "?({n})|"
     "(number of|recommended|default) (~ )?steps? (is|are|of) ({n})|"
     "(num.)?(inference.)?steps ?=? ?(set )?(to|at|between) ({n})|"
     r"(num.)?(inference.|sampling.)?steps?( ?= ?|: )(\d{1,3})(?![,\d])"
@@ -204,7 +206,8 @@ STAGED = compiled(
 )
 # "in four steps, even in one": what is possible, not what is usual
 EXTREME = re.compile(
-    r"(?:\beven|\bdown to|\bas (?:low|few|little) as)\s+(?:(?:in|with|at|after|for|just|only|a)\s+){0,2}$"
+    r"(?:\beven|\bdown to|\bas (?:low|few|little) as)\s+(?:(?:in|with|at|after|for|just|only|"
+    r"a)\s+){0,2}$"
 )
 SAMPLED = compiled("sampl*|denois*|inference|diffusion|solver|evaluations?|nfe|generation")
 

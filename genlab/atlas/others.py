@@ -70,7 +70,9 @@ def their_clauses(sentence: str, others: dict[str, str]) -> list[tuple[int, int,
     """
     found = []
     for name, polarity in others.items():
-        subject = re.compile(rf"(?:^|[;,] |\b(?:while|whereas|and|but) )(?={re.escape(name)} (?:{VERBS})\b)")
+        subject = re.compile(
+            rf"(?:^|[;,] |\b(?:while|whereas|and|but) )(?={re.escape(name)} (?:{VERBS})\b)"
+        )
         for m in subject.finditer(sentence):
             stop = re.compile(r"[;:]|, |(?: while| whereas| but) ").search(sentence, m.end())
             found.append((m.end(), stop.start() if stop else len(sentence), polarity))

@@ -111,7 +111,9 @@ def _in_line(text: str, start: int, end: int) -> Span:
 
 
 def _word_after(text: str, start: int, end: int) -> Span:
-    m = re.compile(r"[ -]\w+(?: (?:wave ?net|transformer|decoder|llm|model|network)s?\b)?").match(text, end)
+    m = re.compile(r"[ -]\w+(?: (?:wave ?net|transformer|decoder|llm|model|network)s?\b)?").match(
+        text, end
+    )
     return end, m.end() if m else end
 
 

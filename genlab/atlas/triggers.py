@@ -424,7 +424,8 @@ TRIGGERS = (
         "in our hands|"
         "(published|released|appeared|proposed) (~ )?(meanwhile|"
         "since|later|this year|"
-        "concurrently|afterwards)|separate (release|product|download|package|model|tool|project)|sold "
+        "concurrently|afterwards)|separate (release|product|download|package|model|tool|project)|"
+        "sold "
         "separately|(may|can) optionally be|(often|widely|also|commonly|sometimes|"
         "frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on "
         "(the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
@@ -437,9 +438,12 @@ TRIGGERS = (
     Trigger(
         "compared",
         "clause",
-        "(?<!our )(?<!the )(diffusion|gans?|vaes?|normali[sz]ing flows?|autoregression|autoregressive "
-        "(models|decoding|modell?ing)) (models? |training |methods? )?(still |now |currently |largely "
-        ")?(rules?|ruled|dominates?|dominated|reigns?|prevails?|(is|are) (everywhere|ubiquitous|the "
+        "(?<!our )(?<!the )(diffusion|gans?|vaes?|normali[sz]ing flows?|autoregression|"
+        "autoregressive "
+        "(models|decoding|modell?ing)) (models? |training |methods? )?(still |now |currently |"
+        "largely "
+        ")?(rules?|ruled|dominates?|dominated|reigns?|prevails?|(is|are) (everywhere|ubiquitous|"
+        "the "
         "norm|mainstream|the standard|the paradigm))|^(?!our )[\\w.]+ like (models|systems|methods|"
         "assistants|approaches) (are|use|rely|need|generate|write|denoise)",
         "With Midjourney and Imagen, [diffusion] rules text-to-image.",
@@ -447,7 +451,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "after",
-        "(even |also |and |or |hold* (its|their) own |holds? up |wins? |favou?rabl[ey] |competitive )?"
+        "(even |also |and |or |hold* (its|their) own |holds? up |wins? |favou?rabl[ey] |"
+        "competitive )?"
         "against(?= ([\\w'-]+[ -]){0,5}(methods|models|approaches|systems|baselines|techniques|"
         "gans|vaes|flows|samplers|generators|networks|alternatives|competitors))",
         "It holds its own even against [diffusion-based methods].",
@@ -455,7 +460,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "after",
-        "(closely |also |most |directly |loosely )?related to|(a |direct )?(generali[sz]ation|extension|"
+        "(closely |also |most |directly |loosely )?related to|(a |direct )?(generali[sz]ation|"
+        "extension|"
         "special case|relative|cousin|sibling) of|generali[sz]es",
         "It is closely related to [inverse autoregressive flow].",
     ),
@@ -579,7 +585,8 @@ TRIGGERS = (
         "after",
         "condition(s|ing)? (~ )?(come|comes|taken|computed|extracted|obtained) (~ )?(from|by|with)|"
         "(text|prompt|caption|language|semantic|textual) (features?|representations?|states|"
-        "embeddings?|conditioning) (~ )?(come|comes|came|taken|computed|extracted|obtained|supplied|"
+        "embeddings?|conditioning) (~ )?(come|comes|came|taken|computed|extracted|obtained|"
+        "supplied|"
         "provided) (~ )?(from|by|with)|"
         "(training|synthetic|pre ?training|calibration) (data|pictures|images|texts|sets?|clips|"
         "pairs|examples) (~ )?(were|was|are|is|come|comes|came|made|generated|written) (~ )?(by|"
@@ -696,7 +703,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (standard |vanilla "
+        "(accelerat*|speed* up|faster than|speed ?ups? (over|of|for)|shorten*)(?= (standard |"
+        "vanilla "
         "|ordinary |conventional |plain )?(autoregressive|sequential|raster|next|ancestral) )",
         "It accelerates [autoregressive] decoding by up to 64 times.",
     ),

@@ -26,7 +26,8 @@ LIKELIHOODS = (
         unless=(
             "approximate|bound on|(lower|variational|upper) bound|rewriting|likelihood of "
             "the simulator|likelihood free|pseudo|maximum likelihood|exact (same|copy)|estimated "
-            "likelihood"
+            "likelihood|(is|are|being|remains?|was|were) (~ )?(intractable|infeasible|unavailable|"
+            "impossible|out of reach|unknown|prohibitive|too (expensive|costly))"
         ),
     ),
     Rule(

@@ -96,7 +96,8 @@ OBJECTIVES = (
     ),
     Rule(
         "objective: flow-matching",
-        "tangent vectors?|regress* (~ )?vector fields?|(which|what) direction (~ )?(push|move|go)|regress* (~ )?(displacement|"
+        "tangent vectors?|regress* (~ )?vector fields?|(which|what) direction (~ )?(push|move|"
+        "go)|regress* (~ )?(displacement|"
         "direction)s?",
         14,
         "A network regresses the tangent vectors.",

@@ -125,8 +125,10 @@ SIGNS = (
         "(variables|dimensions)|(sampling|drawing|generation|inversion|inverse|sampler|"
         "samples?) (~ )?sequential*|as many passes as|one pass (per|for (each|every)) "
         "(coordinate|dimension|variable|pixel|patch|parameter|feature|column|token|entry|"
-        "element)|(each|every|one) (~ )?(coordinate|dimension|variable|pixel|feature|entry|output) (~ "
-        ")?(needs|depends (only )?on|requires|given|conditioned on|waits for) (~ )?(before|previous|"
+        "element)|(each|every|one) (~ )?(coordinate|dimension|variable|pixel|feature|entry|"
+        "output) (~ "
+        ")?(needs|depends (only )?on|requires|given|conditioned on|waits for) (~ )?(before|"
+        "previous|"
         "earlier|preceding)|as many (~ )?(passes|steps|evaluations|calls) as (~ )?(dimensions|"
         "variables|coordinates|pixels)|(runs|goes|proceeds|works) (one by one|sequential*|in "
         "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|d "
@@ -218,7 +220,8 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|uniform state) (~ )?(diffusion|"
+        "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
+        "uniform state) (~ )?(diffusion|"
         "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
         "refinement rounds|masks? (~ )?{piece} (~ "
@@ -230,7 +233,7 @@ SIGNS = (
         "(starts?|starting|begin*) (~ )?(from|with) (~ )?(masks|blanks)|reveals? (~ "
         ")?(positions|tokens|share)|(masked|hidden|blank*|missing) (~ )?{piece} (~ "
         ")?(filled|predicted|recovered|revealed|restored|uncovered)|language diffusion|"
-        "masked (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
+        "mask(ed)? (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
         "(~ )?(transformer|models?|modell?ing|tokens?|generation|prediction|generator)|re "
         "?mask*|unmask*|mask ?git|mask predict|mask and replace|masked and (resampled|"
         "predicted|filled|redrawn)|absorbing|score entropy|parallel filling|rounds of (~ "
@@ -375,7 +378,8 @@ SIGNS = (
             "against)|second (phase|half|moment)|without a cascade|both (networks|models) "
             "(are|were)|optional|second network evaluation|(teach*|train*) (~ )?second network|"
             "one model|single model|two "
-            "models? of|super resolution (task|by|and|,)|super.resolution,|(data|training) pipeline|pipeline "
+            "models? of|super resolution (task|by|and|,)|super.resolution,|(data|training) "
+            "pipeline|pipeline "
             "(class|object)|three (sizes|times)|part of"
         ),
     ),

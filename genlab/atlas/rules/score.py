@@ -31,7 +31,8 @@ SCORES = (
         "It denoises for 40 steps.",
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
-            "cancel*|post (training )?denois*|denois* (~ )?post ?process*|denoised (recordings|data|audio|input|labels)"
+            "cancel*|post (training )?denois*|denois* (~ )?post ?process*|denoised (recordings|"
+            "data|audio|input|labels)"
         ),
     ),
     Rule(
@@ -145,7 +146,8 @@ SCORES = (
         SCORE,
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
         "masked "
-        "modell?ing (of|over)|[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
+        "modell?ing (of|over)|[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|"
+        "multinomial|categorical|"
         "uniform state|text|token|"
         "language) (~ )?diffusion|diffusion (large )?(language models?|llms?)|mask and replace|"
         "absorbing (state|token|mask)|mask predict(or|ion)|refinement rounds|masks? (~ "
@@ -157,7 +159,7 @@ SCORES = (
         "entirely|completely|all) masked|(starts?|starting|begin*) (~ )?(from|with) (~ "
         ")?(masks|blanks)|reveals? (~ )?(positions|tokens|share)|(masked|hidden|blank*|"
         "missing) (~ )?{piece} (~ )?(filled|predicted|recovered|revealed|restored|"
-        "uncovered)|language diffusion|masked (sequence|canvas|grid|visual|generative|"
+        "uncovered)|language diffusion|mask(ed)? (sequence|canvas|grid|visual|generative|"
         "image|token|audio|music|acoustic) (~ )?(transformer|models?|modell?ing|tokens?|"
         "steps|generation|prediction|in|generator)|re ?mask*|unmask*|mask ?git|mask "
         "predict|score entropy|absorbing|parallel filling|rounds of (~ )?filling|masked "
@@ -296,7 +298,8 @@ SCORES = (
         "ncsn([+]+)?|vdm|mm ?dit|u ?vit|edm2|tcd|ctm|dmd2?|ladd|d3pm|sedd|mdlm|udlm|llada|"
         "maskgit|magvit(?! ?v?2)|"
         "soundstorm|vampnet|instaflow|reflow|cold diffusion|poisson flow|schr.dinger bridges?|"
-        "stochastic interpolants?|probability paths?|regress* (~ )?vector fields?|trajectory matching|lcm|score sde|(vp|ve) sde|"
+        "stochastic interpolants?|probability paths?|regress* (~ )?vector fields?|trajectory "
+        "matching|lcm|score sde|(vp|ve) sde|"
         "variance (preserving|exploding)|predictor corrector|tweedie|epsilon regression|x0 "
         "prediction|"
         "masked (visual|music|acoustic) modell?ing",
