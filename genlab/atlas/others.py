@@ -20,7 +20,8 @@ FAMILY = re.compile(  # a name that is a whole family's
     r"(?:\w*gan|\w*vae|llm|lm|rnn|lstm|cnn|transformer|diffusion|flow|gpu|cpu|mcmc|ebm)s?"
 )
 VERBS = (
-    "is|was|operates?|operated|uses?|used|works?|worked|relies|relied|draws?|drew|samples?|sampled|"
+    "(?:is|was)(?! (?:used|taken|kept|frozen|fine-?tuned|our|the|part|included|trained by us))|"
+    "operates?|operated|uses?|used|works?|worked|relies|relied|draws?|drew|samples?|sampled|"
     "needs?|needed|denoises|generates?|generated|writes?|wrote|trains?|runs?|employs?"
 )
 

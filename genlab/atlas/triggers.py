@@ -143,7 +143,7 @@ TRIGGERS = (
         "far )?behind|"
         "comparisons? (~ )?(with|to|against)|for comparison|dominated by|"
         "(?<!by )compar* (~ )?(with|to|against)|"
-        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(of|between|above|below|beyond|near|over|"
+        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(as|of|between|above|below|beyond|near|over|"
         "from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|"
         "percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
