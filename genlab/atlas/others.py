@@ -14,7 +14,7 @@ from .text import Sentence
 INTRODUCED = re.compile(
     r"\b(?:(earlier|previous|former|older|preceding|predecessors?,?)|unlike|whereas|than|compared "
     r"(?:with|to)|outperforms|beats|surpasses|in contrast to) (?:(?:models?|versions?|systems?) )?"
-    r"(?=((?:[a-z][\w.-]*\w)(?: v?\d[\d.]*\w?|-\w+)*))"
+    r"(?=((?:[a-z][\w.-]*\w)(?: v?\d(?:[\d.]*\d)?\w?|-\w+)*))"
 )
 FAMILY = re.compile(  # a name that is a whole family's
     r"(?:\w*gan|\w*vae|llm|lm|rnn|lstm|cnn|transformer|diffusion|flow|gpu|cpu|mcmc|ebm)s?"
@@ -40,7 +40,7 @@ def other_names(text: str, cut: Sequence[Sentence]) -> dict[str, str]:
         >>> from genlab.atlas.text import sentences
         >>> text = "It replaces our earlier Brush 2."
         >>> other_names(text, sentences(text))
-        {'brush 2': 'past'}
+        {'brush 2': 'past', 'brush': 'past'}
     """
     found = {}
     for sentence in cut:
