@@ -17,7 +17,7 @@ from .draft import (
     flag,
     order_of_a_flow,
 )
-from .findings import Finding
+from .findings import STAGED, Finding, is_stage
 from .phrases import compiled
 
 DROPPED = compiled(
@@ -86,10 +86,12 @@ def _few(draft: Draft) -> list[Reason]:
         long = any(s.low > FEW for s in draft.steps) or FLOW in draft.paradigms
         if not single or (draft.sign("one step") and not long):
             return [*told]
-    words = draft.sign("few steps")
+    staged = any(STAGED.search(f.context) for f in draft.findings)
+    words = [f for f in draft.sign("few steps") if not (staged and is_stage(f.phrase))]
     if words and not draft.steps:
         return [*words]
-    if distilled and not draft.steps and not draft.sign("guidance distillation"):
+    other = draft.sign("guidance distillation") + draft.sign("smaller student")
+    if distilled and not draft.steps and not other:
         return [*distilled]
     return []
 

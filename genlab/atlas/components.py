@@ -73,7 +73,7 @@ DENOISED = compiled(  # a text model that is itself a diffusion
 )
 LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denois*|energy based|ebms?|langevin|energ(y|ies)|"
-    "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?"
+    "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?|vector fields?"
 )
 ABILITY = compiled("cannot|cannot: \\w+|not (generate|sample|draw|write|produce|create)")
 START = compiled("(start|begin)(s|ing)? (~ )?noise")
@@ -176,17 +176,19 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
         given = all("energ" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
         if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
             plain[SCORE] = []
+    if plain[SCORE] and all("boltzmann" in _said(f) for f in plain[FLOW]):
+        plain[FLOW] = []  # a Boltzmann generator is what has densities, here those of a diffusion
     pushed = draft.said("objective", "change-of-variables") and plain[FLOW]
     if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
         plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
-    if plain[SCORE] and all("boltzmann" in _said(f) for f in plain[FLOW]):
-        plain[FLOW] = []  # a Boltzmann generator is a use of densities; a diffusion may be one
-    matching = [f for f in plain[SCORE] if "matching" in _said(f)]
+    matching = [f for f in plain[SCORE] if "matching" in _said(f) or REGRESSED.search(_said(f))]
     bare = all(BARE.fullmatch(_said(f)) or "flow" in _said(f) for f in plain[FLOW])
     looped = any("denois" in _said(f) for f in plain[SCORE]) and bare
     if (matching or looped) and not any(STRICT.search(_said(f)) for f in plain[FLOW]):
         plain[FLOW] = []  # "flow steps" and "flow decoder" are then short for flow matching
-    if matching and all(CONTINUOUS.search(_said(f)) for f in plain[FLOW]):
+    if matching and all(
+        CONTINUOUS.search(_said(f)) or CHANGE.search(_said(f)) for f in plain[FLOW]
+    ):
         plain[FLOW] = []  # a continuous flow that is trained by flow matching is score-based
 
 
@@ -196,6 +198,8 @@ def _amount(f: Finding) -> bool:
 
 
 AMOUNT = compiled("(the|its|their|an) energ(y|ies)")
+CHANGE = compiled("change of variables")  # also how the density of flow matching is found
+REGRESSED = compiled("regress* (~ )?vector fields?")
 STRICT = compiled(  # what only a flow by change of variables is called
     "(~ )?(normali[sz]ing|coupling|spline|autoregressive|determinants?|det|jacobian|invertible|"
     "change of "
@@ -238,7 +242,8 @@ def _language(draft: Draft, plain: Found) -> None:
     if any(DENOISED.search(f.context) for f in plain[SCORE]):
         plain[AR] = [f for f in plain[AR] if not LOOSE.fullmatch(_said(f))]
     example = all("language models" in _said(f) for f in plain[AR])
-    loose = all(LOOSE.search(_said(f)) for f in plain[AR]) and not draft.sign("blockwise")
+    apart = draft.sign("blockwise") or draft.sign("side by side")
+    loose = all(LOOSE.search(_said(f)) for f in plain[AR]) and not apart
     if example or (draft.sign("canvas") and loose):
         plain[AR] = []  # "as in language models", or a diffusion language model
 

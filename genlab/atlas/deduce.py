@@ -50,6 +50,8 @@ def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
         return ("one-pass", *one) if one else ("cannot tell", "the text names no sampler")
     if here == {AR}:
         return "sequential", "autoregressive alone: one piece after another"
+    if here == {AR, ADV} and not draft.sign("decoder game"):
+        return "sequential", "a game trains what draws one piece after another"
     if AR in here:
         return "two-stage", "autoregressive and another component: one works after the other"
     if SCORE in here:
@@ -107,7 +109,7 @@ def _links(draft: Draft, here: set[str]) -> dict[str, str]:
     if SCORE in here:
         links["indirect"] = "score-based: through the ODE or the chain's bound, at extra cost"
         told = draft.said("likelihood", "bound") + draft.mentioned("likelihood", "bound")
-        bounds = [f for f in told if REPORTS.search(f.context)]
+        bounds = [f for f in told if REPORTS.search(f.context) or draft.sign("bits")]
         if (bounds and not draft.sign("bound derived")) or "discrete-diffusion" in draft.flags:
             links["bound"] = "of this kind of diffusion a bound is reported"
         if "energy" in draft.objective or scalar(draft.sign("energy")):

@@ -6,6 +6,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 import re
 from dataclasses import dataclass, replace
 
+from .others import other_names, their_clauses
 from .own import declared
 from .phrases import NUMBERS, Rule, compiled, number
 from .reach import reach_of
@@ -91,13 +92,17 @@ def find(text: str) -> list[Finding]:
         >>> [(f.value, f.polarity) for f in find("No GAN.") if f.axis == "paradigm"]
         [('adversarial', 'negated')]
     """
-    found, others = [], ""
-    for n, sentence in enumerate(sentences(text)):
-        around, aside = scopes(sentence.text), bool(SECTIONS.finds.match(sentence.section))
-        if others and (they := THEY.match(sentence.text)):
-            around.append((*reach_of("far", sentence.text, *they.span()), others))
+    found, rivals = [], ""
+    cut = sentences(text)
+    names = other_names(text, cut)
+    for n, sentence in enumerate(cut):
+        around = scopes(sentence.text)
+        if rivals and (they := THEY.match(sentence.text)):
+            around.append((*reach_of("far", sentence.text, *they.span()), rivals))
         else:
-            others = _others(sentence.text, around)
+            rivals = _others(sentence.text, around)
+        around += their_clauses(sentence.text, names)
+        aside = bool(SECTIONS.finds.match(sentence.section))
         for rule in RULES:
             for start, end in _matches(rule, sentence.text):
                 first, last = sentence.span(start, end)
@@ -201,11 +206,33 @@ INFERENCE = compiled("inference|sampl*|denois*|solver|generat*|draw*")
 DEFAULT = compiled(
     "defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested"
 )
-STEPS = compiled(
-    "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|({n})(( to| or|"
-    " and|,) ({n}))? (~ )?({step}|step|"
-    "pass|evaluation|call)"
+COUNTED = (  # the words between a number and what it counts: "each one needs an evaluation" is none
+    "((?!(no|not|nor|never|without|than|unlike|instead|rather|but|which|who|while|because|the|"
+    "our|its|their|we|they|it|with|from|by|in|on|for|an?(?! few| handful| dozen)|needs?|takes?|"
+    "requires?|costs?|uses?|is|are|was|were|has|next)"
+    "\\b)[\\w,'%/()]+ ){0,4}?"
 )
+STEPS = compiled(
+    "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|(?<!\\d[.])({n})"
+    f"(( to| or| and|,) ({{n}}))? {COUNTED}({{step}}|step|"
+    "pass|evaluation|call)|"
+    "(num.)?(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? "
+    "?({n})|"
+    "(number of|recommended|default) (~ )?steps? (is|are|of) ({n})|"
+    "(num.)?(inference.)?steps ?=? ?(set )?(to|at|between) ({n})|"
+    r"(num.)?(inference.|sampling.)?steps?( ?= ?|: )(\d{1,3})(?![,\d])"
+)
+# "In the first step a network predicts the mean": steps that are parts of the system
+STAGED = compiled(
+    "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
+    "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):"
+)
+# "in four steps, even in one": what is possible, not what is usual
+EXTREME = re.compile(
+    r"(?:\beven|\bdown to|\bas (?:low|few|little) as)\s+(?:(?:in|with|at|after|for|just|only|"
+    r"a)\s+){0,2}$"
+)
+SAMPLED = compiled("sampl*|denois*|inference|diffusion|solver|evaluations?|nfe|generation")
 
 
 def counts(text: str) -> list[Steps]:
@@ -221,7 +248,28 @@ def counts(text: str) -> list[Steps]:
         >>> [(s.low, s.high) for s in counts("Trained for 900 steps. It needs one to four steps.")]
         [(1, 4)]
     """
-    return [s for sentence in sentences(text) for s in _counts(text, sentence)]
+    cut = sentences(text)
+    staged = any(STAGED.search(sentence.text) for sentence in cut)
+    found = [s for sentence in cut for s in _counts(text, sentence)]
+    found = [s for s in found if not (staged and s.high <= 3 and is_stage(s.phrase))]
+    usual = [s for s in found if not EXTREME.search(text[max(0, s.start - 30) : s.start].lower())]
+    return usual or found
+
+
+def is_stage(phrase: str) -> bool:
+    """Say whether a number of steps may be one of the parts of a system, by its own words.
+
+    Args:
+        phrase: such as "two steps".
+
+    Returns:
+        False where it speaks of sampling.
+
+    Example:
+        >>> is_stage("two steps"), is_stage("two denoising steps")
+        (True, False)
+    """
+    return not SAMPLED.search(phrase.lower())
 
 
 def _counts(text: str, sentence: Sentence) -> list[Steps]:
@@ -236,6 +284,8 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or trained
             or PIECES.search(m.group())
             or OF_THEM.search(m.group())
+            or OFFERED.match(sentence.text, m.end())
+            or (min(words) > 1 and RECIPE.match(sentence.text, m.end()))
             or EACH.match(sentence.text, m.end())
             or ROUNDS.search(m.group()[-7:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
@@ -251,6 +301,16 @@ PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
 # "in three rounds: a model draws, two enlarge"
 ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
+# "the 1-step model is experimental"
+OFFERED = re.compile(
+    r"(?: [\w-]+){0,3} (?:is|are|remains?) (?:still |only |more |highly )?(?:experimental|not "
+    r"recommended|discouraged|a preview)"
+)
+# "our three-step pipeline"
+RECIPE = re.compile(
+    r"(?<=step) (?:pipeline|approach|procedure|recipe|process|framework|strategy|curriculum|"
+    r"training|scheme|workflow|protocol|guide)"
+)
 OF_THEM = compiled("({n}) of (them|those|these)")
 RANGE = compiled("({n})(( to| or| and|,) ({n}))?")
 NUMBER = compiled("{n}")

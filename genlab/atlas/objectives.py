@@ -54,9 +54,15 @@ def _inner_only(draft: Draft) -> bool:
     denied = any(f.rule.says == "sign: no softmax" for f in draft.findings)
     if draft.sign("blockwise") and draft.sign("canvas") and LATENT not in draft.paradigms:
         return True  # blocks of tokens, each filled like a canvas
+    spoken = draft.said("objective", "cross-entropy")
+    if draft.sign("side by side") and (draft.sign("discrete pieces") or not denied):
+        return False  # words by the one, pictures by the other
+    if draft.sign("token head") and not spoken:
+        return True
+    pieces = draft.sign("discrete pieces") and draft.sign("inner loop")
     discrete = any(DISCRETE.search(f.context) for f in draft.said("paradigm", AR))
-    whole = not (discrete or draft.sign("language") or draft.sign("energy"))
-    return denied or whole or bool(inner and not draft.sign("language"))
+    whole = not (discrete or draft.sign("language") or draft.sign("energy") or pieces)
+    return denied or whole or bool(inner and not draft.sign("language") and not pieces)
 
 
 def _of_pieces(draft: Draft) -> None:

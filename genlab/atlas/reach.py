@@ -18,7 +18,8 @@ STOP = re.compile(
     r"although|though|because|since|yet|instead|only"
     r"|it|its|we|our|this|that|these|they|then|with|using|where|when|if|at|in|on|as|thanks|not|"
     r"just|without|plus|together|along"
-    r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each)\b"
+    r"|is|are|uses?|is|has|samples?|trained|making|giving|reaching|to|for|by|from|one|each"
+    r"|makes?|gives?|allows?|enables?|lets?|permits?|provides?|offers?|yields?)\b"
     rf"|, and (?:nothing|no|it|we|the|none|all|there)\b|, and (?!{LIST_END})"
     r"| (?:but|because|although|though|since|so that|yet|while|whereas|until)\b"
     rf"| and (?:an?|the) (?=(?:[\w'-]+ ){{1,6}}?(?:{VERBS}) )"
@@ -90,13 +91,35 @@ def _before(words: str) -> Callable[[str, int, int], Span]:
     return reach
 
 
+RELATIVE = re.compile(r"\b(?:that|which)$")
+NOUN = re.compile(r"\b(?:an?|the|our|its|with|by|plus|and|or|both|one|two) ")
+
+
+def _before_all(text: str, start: int, end: int) -> Span:
+    """Reach back to where the clause begins, or the noun of which a relative clause speaks."""
+    begin = _clause(text, start, end)[0]
+    if RELATIVE.search(text[:start].rstrip()):  # "and an extra head that is dropped"
+        begin = max([begin, *(m.end() for m in NOUN.finditer(text, begin, start))])
+    return begin, start
+
+
+def _so_far(text: str, start: int, end: int) -> Span:
+    """Reach back from a pronoun to where the sentence begins, from a relative one to its noun."""
+    if re.match(r"(?:that|which)\b", text[start:]) and re.search(r"\w $", text[:start]):
+        begin = _clause(text, start, end)[0]
+        return max([begin, *(m.end() for m in NOUN.finditer(text, begin, start))]), start
+    return (0 if PRONOUN.match(text, start) else _clause(text, start, end)[0]), start
+
+
 def _in_line(text: str, start: int, end: int) -> Span:
     key = KEY.match(text)
     return (key.end() if key and key.end() <= start else 0), start
 
 
 def _word_after(text: str, start: int, end: int) -> Span:
-    m = re.compile(r"[ -]\w+").match(text, end)
+    m = re.compile(r"[ -]\w+(?: (?:wave ?net|transformer|decoder|llm|model|network)s?\b)?").match(
+        text, end
+    )
     return end, m.end() if m else end
 
 
@@ -111,6 +134,9 @@ def _forward(text: str, start: int, end: int) -> int:
     text = text[:end] + PARENTHESES.sub(lambda m: "_" * len(m.group()), text[end:])
     stop = STOP.search(text, end)
     last = stop.start() if stop else len(text)
+    doing = DOING.search(text, end, last)
+    if doing and not re.match(r" \w+ing\b", text[end:]):  # "without simulation, regressing a field"
+        last = doing.start()
     if start <= 2 or text[start - 2 : start] in (": ", "; "):  # "Unlike GANs, our model ..."
         hard = re.compile(r"[;:()]").search(text, end)
         last = min(_opening(text, end), hard.start() if hard else len(text))
@@ -126,6 +152,10 @@ def _clause_on(text: str, end: int) -> int:
 
 
 RELATIVE = re.compile(r",? (?:in|of|for|by|with|to|on) which ")
+DOING = re.compile(
+    r", (?:\w+ing (?:the|an?|its|each|every|all|on|with|from|by|to)|(?:regress|predict|learn|match|"
+    r"fitt|estimat|minimi[sz]|maximi[sz]|optimi[sz]|draw|generat|denois)ing)\b"
+)
 PARENTHESES = re.compile(r"\([^()]{0,80}\)")
 ITEM = re.compile(r", (?:which |who |(?:and |or )?[\w-]+(?: [\w-]+){0,2}(?:,| and | or ))")
 
@@ -183,13 +213,10 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
         end, min(_forward(text, start, end), _until(TO, text, end))
     ),
     "far": lambda text, start, end: (start, min(_until(FAR, text, end), _front(text, start, end))),
-    "so far": lambda text, start, end: (
-        0 if PRONOUN.match(text, start) else _clause(text, start, end)[0],
-        start,
-    ),
+    "so far": _so_far,
     "onward": lambda text, start, end: (_clause(text, start, end)[0], _until(ONWARD, text, end)),
     "stretch": _stretch,
-    "before": lambda text, start, end: (_clause(text, start, end)[0], start),
+    "before": _before_all,
     "before in line": _in_line,
     "word after": _word_after,
     "word before": _before(

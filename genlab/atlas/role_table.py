@@ -64,11 +64,12 @@ ROLES = (
         "^\\w+ing (~ )?(loses?|forces?|costs?|remains?|suffers?|hurts?) |"
         "^\\w+ing (~ )?(loses?|forces?|costs?|remains?|suffers?|hurts?) |"
         "^((\\w+ )?diffusion|(\\w+ )?flow matching|adversarial (training|learning)|maximum "
-        "likelihood|"
+        "likelihood|\\w+( \\w+)? based (\\w+ )?(generation|synthesis|modell?ing|sampling|editing|"
+        "decoding|training)|"
         "(autoregressive|speculative) (decoding|modell?ing|generation)|score matching|rectified "
         "flow) "
-        "(\\w{2,}s(?! (it|our|the (model|network|decoder|prior|generator))\\b)|has|cannot|must|"
-        "can) ",
+        "((of|for|in) \\w+ )?(\\w{2,}s(?! (it|our|the (model|network|decoder|prior|generator))\\b)|"
+        "is|has|cannot|must|can) ",
         "Popular [GANs] miss modes.",
     ),
 )  # fmt: skip
@@ -125,7 +126,9 @@ COUNTED = Role(
     r"revisit\w*|stud(?:y|ies)|remov\w*|speed\w* up)[ -](?:(?!(?:to|than|from|over|by|with|for|"
     r"as|on)[ ])[\w'/.]+[ -]){0,6}?|\b(?:augmented|enriched|built|modelled|generated|written|"
     r"drawn|trained|combined|"
-    r"using|via|made) (?:by |with |from |on |upon )?)$",
+    r"using|via|through|made|flexible|"
+    r"expressive|parameteri[sz]ed|represented|estimated|transformed|refined|followed|"
+    r"implemented) (?:by |with |from |on |upon )?)$",
     "[we train ]GANs",
     kind="expression",
 )
@@ -204,11 +207,14 @@ BUILDS = Role(
     "its|resulting|then|turns?|maps?|decodes?|denoises?|generates?|predicts?|writes?|draws?|"
     "(models?|captures?|handles?|describes?) (the|"
     "their|what|how|each|local|global|fine|coarse|long|short)|(tokens|codes|latents|vectors|"
-    "pieces) come|"
+    "pieces) (come|of|from)|works? (on|in|over|with)|"
     "(gives?|yields?|suppl(y|ies)|provides?) (the |its |us |them )?((discrete|audio|speech|image|"
     "visual|"
     "acoustic|semantic) )?(tokens|codes|latents)|over (the )?(codes|tokens|latents)|"
-    "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|samples? (~ )?(codes?|"
+    "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|(suppl(y|ies)|provides?|"
+    "delivers?|yields?|emits?|encodes?|reconstructs?|renders?|synthesi[sz]es?|quanti[sz]es?|"
+    "tokeni[sz]es?|refines?|upsamples?|restores?) (the|its|all|these|this|images?|audio|video|"
+    "pictures?|codes?|tokens?|latents?|waveforms?)|samples? (~ )?(codes?|"
     "latents?|tokens?)",
     "a GAN [turns] the codes to pixels",
 )

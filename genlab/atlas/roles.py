@@ -63,7 +63,9 @@ def generic(sentence: str, start: int, end: int) -> bool:
         return not (founded or COUNTED.finds.search(before))
     theirs = THEIRS.finds.match(sentence, start)
     kind = theirs and re.match(
-        r"[ -](?:type|style|like|based|inspired|trained)\b", sentence[theirs.end() :]
+        r"[ -](?:type|style|like|based|inspired|trained|fine-?tune|checkpoint|merge|lora|"
+        r"student)\b",
+        sentence[theirs.end() :],
     )
     return bool(theirs) and not kind and not ARTICLE.finds.search(before)
 

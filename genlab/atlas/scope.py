@@ -23,7 +23,22 @@ NOTHING = re.compile(
     r"to follow|coming|0|-)(?=$|[ ]?[,;.(])"
 )
 PARENTHESES = re.compile(r"\([^()]{4,200}\)")
-RIVALS = re.compile(r"\((?:[a-z][\w.+ -]{1,30}:? [\d.]+ ?%?(?:, |; | and )?)+\)")  # "(Llama-3 8B: 78)"
+MEANS = re.compile(
+    r" (?:with|in|using|within|at|by|while using|while needing) (?:only|just|merely|as few as|as "
+    r"little as|a mere|no more than)\b| (?:by|in) (?:(?:not )?only |simply )?(?:modell?ing|"
+    r"learning|using|"
+    r"training|predicting|replacing|combining|drawing|generating|denoising|adding|sampling|fitting|"
+    r"decoding|encoding|compressing)\b"
+)
+EVEN = re.compile(
+    r"\b(?:differ\w*|improv\w*|comparable|on (?:a )?par|match\w*|rival\w*|outperform\w*|"
+    r"surpass\w*|beat\w*|exceed\w*|"
+    r"competitive|competes?|close|approach(?:es|ing)|equal\w*|better|superior|similar|outdo\w*|"
+    r"reach\w*|achiev\w*|attain\w*|keeps? up)\b(?!.*\bwhich\b)"
+)
+RIVALS = re.compile(
+    r"\((?:[a-z][\w.+ -]{1,30}:? [\d.]+ ?%?(?:, |; | and )?)+\)"
+)  # "(Llama-3 8B: 78)"
 OWN_SUBJECT = re.compile(r"\((?:the|an?|our|its|we|this|that|it|all|both)\b")
 
 
@@ -53,9 +68,18 @@ def scopes(sentence: str) -> list[tuple[int, int, str]]:
             for m in compiled(trigger.pattern).finditer(sentence):
                 if not any(a <= m.start() < b for a, b in shields):
                     reach = reach_of(trigger.reach, sentence, m.start(), m.end())
+                    if trigger.polarity == "compared":
+                        reach = _to_means(sentence, m.start(), reach)
                     found.append((*_within(sentence, m.start(), reach), trigger.polarity))
     found += [(*m.span(), "compared") for m in RIVALS.finditer(sentence) if "step" not in m.group()]
     return found + [(a, b, MENTION) for a, b in mentions(sentence)]
+
+
+def _to_means(sentence: str, start: int, reach: tuple[int, int]) -> tuple[int, int]:
+    """End a comparison where the own means follow: "on par with GANs in just one step"."""
+    means = MEANS.search(sentence, max(start, reach[0]), reach[1])
+    even = means and EVEN.search(sentence, 0, means.start())
+    return (reach[0], means.start()) if means and even else reach
 
 
 def _within(sentence: str, start: int, reach: tuple[int, int]) -> tuple[int, int]:

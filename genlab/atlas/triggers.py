@@ -83,8 +83,8 @@ TRIGGERS = (
         ")?(retired|gone|left|disappeared)|(replaced|superseded) by|(is|are|was|were) no "
         "longer (used|needed|part|required|available|supported|included|there|present|trained|"
         "shipped|in)|(never|not) (was|were|is|been) (~ )?(part|used|in)|(exchanged|swapped) for|"
-        "superseded|(has|have) moved to|switched off|turned off|disabled|(removed|dropped|"
-        "retired|gone|"
+        "superseded|(has|have) moved to|switched off|turned off|disabled|(?<!layers )(?<!blocks )"
+        "(?<!channels )(?<!parameters )(?<!weights )(removed|dropped|retired|gone|"
         "deprecated|discontinued|deleted)[.;]?$|(and )?not (included|part of|supplied|"
         "shipped|released)|(was|were) (~ )?(considered|tried|rejected|ruled out|discussed)",
         "The [critic] is gone.",
@@ -153,7 +153,7 @@ TRIGGERS = (
         "far )?behind|"
         "comparisons? (~ )?(with|to|against)|for comparison|dominated by|"
         "(?<!by )compar* (~ )?(with|to|against)|"
-        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(of|between|above|below|beyond|near|over|"
+        "(lies?|lay|falls?|sits?|is|are) (~ )?between|(as|of|between|above|below|beyond|near|over|"
         "from|exceed*|match*|approach*|reach*|equal*|beat*) (that|those) of|within (~ )?(points?|"
         "percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
@@ -507,7 +507,9 @@ TRIGGERS = (
         "in our hands|"
         "(published|released|appeared|proposed) (~ )?(meanwhile|"
         "since|later|this year|"
-        "concurrently|afterwards)|separate release|(often|widely|also|commonly|sometimes|"
+        "concurrently|afterwards)|separate (release|product|download|package|model|tool|project)|"
+        "sold "
+        "separately|(may|can) optionally be|(often|widely|also|commonly|sometimes|"
         "frequently) used|(is|are|was|were) (ablated|not affected|unaffected)|kernels? (~ )?on "
         "(the )?(codes|features|embeddings?|latents)|(serve*|act*|used|kept|"
         "included|there|is|are|was|were) (only |just )?as (~ "
@@ -515,6 +517,36 @@ TRIGGERS = (
         "yardstick)|rerank*|for comparison|(in|as) (one|another|an earlier|the other) "
         "variant",
         "A [GAN] serves as the baseline.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(?<!our )(?<!the )(diffusion|gans?|vaes?|normali[sz]ing flows?|autoregression|"
+        "autoregressive "
+        "(models|decoding|modell?ing)) (models? |training |methods? )?(still |now |currently |"
+        "largely "
+        ")?(rules?|ruled|dominates?|dominated|reigns?|prevails?|(is|are) (everywhere|ubiquitous|"
+        "the "
+        "norm|mainstream|the standard|the paradigm))|^(?!our )[\\w.]+ like (models|systems|methods|"
+        "assistants|approaches) (are|use|rely|need|generate|write|denoise)",
+        "With Midjourney and Imagen, [diffusion] rules text-to-image.",
+    ),
+    Trigger(
+        "compared",
+        "after",
+        "(even |also |and |or |hold* (its|their) own |holds? up |wins? |favou?rabl[ey] |"
+        "competitive )?"
+        "against(?= ([\\w'-]+[ -]){0,5}(methods|models|approaches|systems|baselines|techniques|"
+        "gans|vaes|flows|samplers|generators|networks|alternatives|competitors))",
+        "It holds its own even against [diffusion-based methods].",
+    ),
+    Trigger(
+        "compared",
+        "after",
+        "(closely |also |most |directly |loosely )?related to|(a |direct )?(generali[sz]ation|"
+        "extension|"
+        "special case|relative|cousin|sibling) of|generali[sz]es",
+        "It is closely related to [inverse autoregressive flow].",
     ),
     Trigger(
         "aside",
@@ -599,7 +631,7 @@ TRIGGERS = (
     Trigger(
         "teacher",
         "near",
-        "teachers?",
+        "(?<!of the )(?<!of its )(?<!of a )(?<!from the )(?<!from its )(?<!from a )teachers?",
         "Distilled from an [autoregressive] teacher.",
     ),
     Trigger(
@@ -638,6 +670,10 @@ TRIGGERS = (
         "aside",
         "after",
         "condition(s|ing)? (~ )?(come|comes|taken|computed|extracted|obtained) (~ )?(from|by|with)|"
+        "(text|prompt|caption|language|semantic|textual) (features?|representations?|states|"
+        "embeddings?|conditioning) (~ )?(come|comes|came|taken|computed|extracted|obtained|"
+        "supplied|"
+        "provided) (~ )?(from|by|with)|"
         "(training|synthetic|pre ?training|calibration) (data|pictures|images|texts|sets?|clips|"
         "pairs|examples) (~ )?(were|was|are|is|come|comes|came|made|generated|written) (~ )?(by|"
         "with|from|using|of)|(prompts|labels|annotations|instructions|questions) (~ )?(were|was|are"
@@ -657,7 +693,9 @@ TRIGGERS = (
     Trigger(
         "compared",
         "clause",
-        "where (an?|any|other|most) (~ )?(would|could|might|fails?|struggles?|breaks?)|(an?|any|"
+        "where (an?|any|other|most) (~ )?(would|could|might|fails?|struggles?|breaks?)|where (an?|"
+        "any|other|most) (~ )?(approach(es)?|methods?|models?|systems?|baselines?|pipelines?|"
+        "samplers?|techniques?) (~ )?(needs?|requires?|takes?|uses?|costs?|must|runs?)|(an?|any|"
         "another|most|other) (~ )?(would|could have|might have)|(the|by) same (authors|group|team|"
         "lab|company|people)",
         "Where a [GAN] would fail, it goes on.",
@@ -674,7 +712,9 @@ TRIGGERS = (
         "aside",
         "sentence",
         "^if you (~ )?(need|want|prefer|require|must|look|care)(?= [^.]{0,80} (instead|elsewhere|"
-        "wrong|better))",
+        "wrong|better))|^(if|when|where) (you|speed|sampling|samples|density|quality|latency) "
+        "(~ )?(need|want|prefer|require|matters?|counts?|is|are)(?=[^.]{0,60}, (look at|have a "
+        "look at|consider|turn to|go (for|to)|check out|see))",
         "If you need edits, use a [diffusion model] instead.",
     ),
     Trigger(

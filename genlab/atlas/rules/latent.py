@@ -35,7 +35,7 @@ LATENTS = (
         "picture|audio|auto ?encoder|codes?|latents?|tokens|representation*|codec|embedd?ings?|"
         "features|vectors)|"
         "quanti[sz]ing auto ?encoder|vqs?|vq (gan|model|codes|tokens|tokeni[sz]er|codec)|"
-        "vqgan|code ?books?|residual quanti[sz]*|finite scalar quanti[sz]*|lookup free "
+        "vqgans?|code ?books?|residual quanti[sz]*|finite scalar quanti[sz]*|lookup free "
         "quanti[sz]*",
         6,
         "A vector-quantised autoencoder yields codes.",

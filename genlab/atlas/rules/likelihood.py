@@ -26,7 +26,8 @@ LIKELIHOODS = (
         unless=(
             "approximate|bound on|(lower|variational|upper) bound|rewriting|likelihood of "
             "the simulator|likelihood free|pseudo|maximum likelihood|exact (same|copy)|estimated "
-            "likelihood"
+            "likelihood|(is|are|being|remains?|was|were) (~ )?(intractable|infeasible|unavailable|"
+            "impossible|out of reach|unknown|prohibitive|too (expensive|costly))"
         ),
     ),
     Rule(
@@ -40,6 +41,13 @@ LIKELIHOODS = (
             "derived|derive|turns the|up to|avoid*|lipschitz|upper bound on the (steps|"
             "cost|time)"
         ),
+    ),
+    Rule(
+        "sign: bits",
+        "bits? (per |/ ?)(dim*|pixels?|characters?|tokens?|bytes?|sub ?pixels?)|bits.dim|bpd|"
+        "nats|perplexit(y|ies)|state of the art (log )?likelihoods?|test (log )?likelihoods?",
+        5,
+        "We report 2.5 bits per dimension.",
     ),
     Rule(
         "sign: bound derived",

@@ -38,6 +38,7 @@ OBJECTIVES = (
         "velocity parameteri[sz]*|mean squared error ~ noise|v prediction",
         12,
         "The noise-prediction loss is a mean square.",
+        unless="noise injection|input noise",
     ),
     Rule(
         "objective: flow-matching",
@@ -98,7 +99,8 @@ OBJECTIVES = (
     ),
     Rule(
         "objective: flow-matching",
-        "tangent vectors?|(which|what) direction (~ )?(push|move|go)|regress* (~ )?(displacement|"
+        "tangent vectors?|regress* (~ )?vector fields?|(which|what) direction (~ )?(push|move|"
+        "go)|regress* (~ )?(displacement|"
         "direction)s?",
         14,
         "A network regresses the tangent vectors.",

@@ -28,6 +28,41 @@ SIGNS = (
         "The tokens are continuous; there is no softmax.",
     ),
     Rule(
+        "sign: side by side",  # both draw, each its own pieces
+        "(unif*|unite*|combin*|blend*|mix*|merg*|marr*|integrat*|join*|bring*|fus(e|es|ing)|"
+        "coupl*|pair*) (~ )?(autoregressi*|next token|language modell?ing) (~ )?(and|with|plus|"
+        "alongside) (~ )?(diffus*|denois*|flow matching|rectified flow*)|(unif*|unite*|"
+        "combin*|blend*|mix*|merg*|marr*|integrat*|join*|bring*|fus(e|es|ing)) (~ )?(diffus*|"
+        "flow matching|rectified flow*) (~ )?(and|with|plus|into|in) (~ )?(autoregressi*|language "
+        "modell?ing|(large )?language models?)|(autoregressi*|next token prediction) (~ )?for (~ "
+        ")?(text|language|words|understanding|discrete)|(discrete|text) (~ )?and continuous (~ "
+        ")?tokens|hybrid tokeni[sz]ers?",
+        14,
+        "One transformer unifies autoregressive and diffusion modelling.",
+        unless="order agnostic|any order|absorbing",
+    ),
+    Rule(
+        "sign: side by side",
+        "discrete (data|modalit*|inputs|ones) && continuous (data|modalit*|inputs|ones)",
+        14,
+        "It handles discrete data such as text and continuous data such as audio.",
+    ),
+    Rule(
+        "sign: discrete pieces",
+        "discrete (~ )?(tokens?|codes|ar|autoregressi*|indices|symbols|units)|code ?books?|text "
+        "tokens|vector quanti[sz]*|vocabular*",
+        6,
+        "The big picture is in discrete tokens.",
+    ),
+    Rule(
+        "sign: token head",  # its loss takes the place of a softmax
+        "next token diffusion|per token (diffusion|flow matching)|(diffusion|denoising|flow "
+        "matching|flow) (~ )?heads?|heads? (~ )?(denoises|diffuses)|(diffusion|flow matching) loss "
+        "(~ )?(each|every|per|the|its) (~ )?(token|patch|vector|latent)",
+        14,
+        "A diffusion head on the language model draws each latent.",
+    ),
+    Rule(
         "sign: blockwise",
         "(frame|block|chunk) by (~ )?(frame|block|chunk)|(blocks?|chunks?|frames?|segments?) (~ "
         ")?(autoregressive*|follow one another|before it|in turn)|(frames?|blocks?|chunks?|"
@@ -91,7 +126,13 @@ SIGNS = (
         "(variables|dimensions)|(sampling|drawing|generation|inversion|inverse|sampler|"
         "samples?) (~ )?sequential*|as many passes as|one pass (per|for (each|every)) "
         "(coordinate|dimension|variable|pixel|patch|parameter|feature|column|token|entry|"
-        "element)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|d "
+        "element)|(each|every|one) (~ )?(coordinate|dimension|variable|pixel|feature|entry|"
+        "output) (~ "
+        ")?(needs|depends (only )?on|requires|given|conditioned on|waits for) (~ )?(before|"
+        "previous|"
+        "earlier|preceding)|as many (~ )?(passes|steps|evaluations|calls) as (~ )?(dimensions|"
+        "variables|coordinates|pixels)|(runs|goes|proceeds|works) (one by one|sequential*|in "
+        "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|d "
         "passes|each (~ )?(conditioned|depends) on (~ )?(previous|preceding|earlier|those)",
         4,
         "A masked autoregressive flow draws one coordinate after another.",
@@ -116,7 +157,7 @@ SIGNS = (
     Rule(
         "sign: code",
         "auto ?encoders?|vaes?|quanti[sz]*|code ?books?|codec*|latents?|stable diffusion|"
-        "sdxl|vqgan|elbo",
+        "sdxl|vqgans?|elbo",
         6,
         "An autoencoder compresses the picture.",
         unless="clip latents?|weights|latent attention",
@@ -124,10 +165,10 @@ SIGNS = (
     Rule(
         "sign: decoder game",
         "((auto ?encoder|vae|vq|decoder|codec|vocoder|tokeni[sz]er|first stage|upsampler|"
-        "upscaler|compress*|reconstruct*|second part|codebook|vqgan|vq gan) (~ )?(~ "
+        "upscaler|compress*|reconstruct*|second part|codebook|vqgans?|vq gans?) (~ )?(~ "
         ")?(adversar*|discriminator*|gans?|critic|hinge|patch))|((adversar*|discriminator*|"
         "gans?|critic|patch based|hinge) (~ )?(~ )?(auto ?encoder|decoder|codec|vocoder|"
-        "tokeni[sz]er|reconstruct*|upsampler|upscaler))|vqgan|vocoder",
+        "tokeni[sz]er|reconstruct*|upsampler|upscaler))|vqgans?|vocoder",
         7,
         "The decoder of the autoencoder has an adversarial loss.",
         unless="student|denoiser|u net|distill*",
@@ -153,6 +194,26 @@ SIGNS = (
         "A guidance-distilled model.",
     ),
     Rule(
+        "sign: cascade",
+        "(regression|predictive|deterministic|discriminative|regressor|initial|coarse) (~ "
+        ")?(model|network|unet|u net|part|stage|approach|predictor|estimate|prediction) && "
+        "(diffusion|denois*|generative|flow matching|score) (~ )?(residual*|corrects?|refines?|"
+        "regenerat*|follows?|removes|takes over|on top)|stochastic regeneration|(mean|estimate) "
+        "(~ )?(regression|predictive) (model|network)|guides? the diffusion (that|which) follows",
+        13,
+        "A regression model gives the mean, and diffusion models the residual.",
+    ),
+    Rule(
+        "sign: smaller student",  # it has fewer weights, and as many steps
+        "(distill*|distil) (~ )?(smaller|compact|lighter|tiny|pruned|slimmer|half the "
+        "(size|parameters))|(\\d+%|half|times|x) smaller|(layers|blocks|channels) (~ )?(~ "
+        ")?(removed|pruned|dropped|cut)|(prun*|remov*) (~ )?(layers|blocks|channels)|knowledge "
+        "distill*|(smaller|compact|lightweight|pruned|compressed|tiny|small) students?|feature "
+        "(level )?distill*",
+        14,
+        "A compact student, 40% smaller, with layers of the U-Net removed.",
+    ),
+    Rule(
         "sign: no sampler",
         "left to the (user|reader)|(how|what) to (fit|sample) ~ (left|open)",
         15,
@@ -160,7 +221,8 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "(masked|discrete|absorbing|multinomial|categorical|uniform state) (~ )?(diffusion|"
+        "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
+        "uniform state) (~ )?(diffusion|"
         "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
         "refinement rounds|masks? (~ )?{piece} (~ "
@@ -172,7 +234,7 @@ SIGNS = (
         "(starts?|starting|begin*) (~ )?(from|with) (~ )?(masks|blanks)|reveals? (~ "
         ")?(positions|tokens|share)|(masked|hidden|blank*|missing) (~ )?{piece} (~ "
         ")?(filled|predicted|recovered|revealed|restored|uncovered)|language diffusion|"
-        "masked (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
+        "mask(ed)? (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
         "(~ )?(transformer|models?|modell?ing|tokens?|generation|prediction|generator)|re "
         "?mask*|unmask*|mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask "
         "predict|mask and replace|masked and (resampled|"
@@ -218,7 +280,8 @@ SIGNS = (
     ),
     Rule(
         "sign: one step",
-        "(one|a single|single|1|exactly one|just one) (~ )?(denoising |sampling |network |"
+        "(one|a single|single|1|exactly one|just one) (?!needs|takes|requires|costs|uses|is|has)(~ "
+        ")?(denoising |sampling |network |"
         "function |diffusion |model |solver |forward |generation |inference )?(steps?|"
         "evaluation|jump|pass|call|forward pass|shot|go|hop|inference step)|one step|in "
         "one go|one shot|single shot|once",
@@ -295,7 +358,8 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "cascade*|diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
+        "cascade*(?! (~ )?(attention|blocks?|layers?|decoder|fusion|transformer|encoder))|"
+        "diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
         "or) (model|network|"
         "transformer)s?|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
@@ -320,7 +384,8 @@ SIGNS = (
             "against)|second (phase|half|moment)|without a cascade|both (networks|models) "
             "(are|were)|optional|second network evaluation|(teach*|train*) (~ )?second network|"
             "one model|single model|two "
-            "models? of|super resolution (task|by|and|,)|(data|training) pipeline|pipeline "
+            "models? of|super resolution (task|by|and|,)|super.resolution,|(data|training) "
+            "pipeline|pipeline "
             "(class|object)|three (sizes|times)|part of"
         ),
     ),
@@ -510,7 +575,7 @@ SIGNS = (
         "sign: canvas",
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
         "masked "
-        "modell?ing (of|over)|maskgit|magvit*|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
+        "modell?ing (of|over)|maskgit|magvit(?! ?v?2)|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
         "llada|mage|masked (visual|"
         "music|acoustic) modell?ing",
         12,

@@ -20,7 +20,8 @@ SCORES = (
             "drug|tissue|oxygen|smoke|ink|cellular|moisture|news|salt) diffusion|diffusion "
             "(mri|tensor|weighted|coefficients?|equation|constant|imaging|physics)|"
             "diffusion is the physics|here diffusion|diffusion gan stabili*|diffusion net|"
-            "diffusion ~ (adds?|added) noise ~ discriminator"
+            "diffusion ~ (adds?|added) noise ~ discriminator|discriminator (is|uses?|based on|"
+            "from|with) (~ )?diffusion|diffusion (chain|process) (~ )?(~ )?discriminator"
         ),
     ),
     Rule(
@@ -30,13 +31,14 @@ SCORES = (
         "It denoises for 40 steps.",
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
-            "cancel*|post denois*|denoised (recordings|data|audio|input|labels)"
+            "cancel*|post (training )?denois*|denois* (~ )?post ?process*|denoised (recordings|"
+            "data|audio|input|labels)"
         ),
     ),
     Rule(
         SCORE,
         "predict* (~ )?(added |the |clean |its )*noise|what the noise (was|is)|noise "
-        "(prediction|predictor|predicting|estimat*)|(remov*|undo*|subtract*|strip*|clean*|"
+        "(prediction|predictor|predicting|estimat*)|(remov*|undo*|subtract*|strip*|clean*|refin*|"
         "revers*|tak* away|peel* off) (~ )?noise|noise (~ )?(is|are) (~ )?(removed|undone|"
         "stripped|taken away)|(add*|corrupt*) (~ )?gaussian noise (~ )?(learn*|revers*|"
         "undo)|learns? to (undo|reverse|revert) (it|this|the corruption)|gradual(ly)? (~ "
@@ -54,7 +56,8 @@ SCORES = (
         unless=(
             "noise cancel*|noisy (labels|data sets?|gradients?|recordings|channel|captions|"
             "student)|discriminator sees|retriev*|contrastive estimat*|noisy text|noise "
-            "robust|robust (~ )?noisy|ambient noise|background noise"
+            "robust|robust (~ )?noisy|ambient noise|background noise|noise injection|input noise|"
+            "such as (~ )?noise"
         ),
     ),
     Rule(
@@ -133,7 +136,7 @@ SCORES = (
         "matching) (~ )?(distill*|distil|distils|teachers?)|(step|score|progressive|"
         "guidance|trajectory|distribution matching) distillation|distribution matching "
         "distill*|score identity|(one|two|four|few|eight|single|1|2|4|8) step students?|"
-        "students? ~ (steps?|noise to)",
+        "students? ~ ((?<!time )steps?|noise to)",
         14,
         "A consistency model maps noise to data at once.",
         unless=(
@@ -146,7 +149,8 @@ SCORES = (
         SCORE,
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
         "masked "
-        "modell?ing (of|over)|(masked|discrete|absorbing|multinomial|categorical|"
+        "modell?ing (of|over)|[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|"
+        "multinomial|categorical|"
         "uniform state|text|token|"
         "language) (~ )?diffusion|diffusion (large )?(language models?|llms?)|mask and replace|"
         "absorbing (state|token|mask)|mask predict(or|ion)|refinement rounds|masks? (~ "
@@ -158,7 +162,7 @@ SCORES = (
         "entirely|completely|all) masked|(starts?|starting|begin*) (~ )?(from|with) (~ "
         ")?(masks|blanks)|reveals? (~ )?(positions|tokens|share)|(masked|hidden|blank*|"
         "missing) (~ )?{piece} (~ )?(filled|predicted|recovered|revealed|restored|"
-        "uncovered)|language diffusion|masked (sequence|canvas|grid|visual|generative|"
+        "uncovered)|language diffusion|mask(ed)? (sequence|canvas|grid|visual|generative|"
         "image|token|audio|music|acoustic) (~ )?(transformer|models?|modell?ing|tokens?|"
         "steps|generation|prediction|in|generator)|re ?mask*|unmask*|mask ?git|mask "
         "predict|score entropy|absorbing|parallel filling|rounds of (~ )?filling|(bidirectional "
@@ -297,9 +301,10 @@ SCORES = (
     Rule(
         SCORE,
         "ncsn([+]+)?|vdm|mm ?dit|u ?vit|edm2|tcd|ctm|dmd2?|ladd|d3pm|sedd|mdlm|udlm|llada|"
-        "maskgit|magvit*|"
+        "maskgit|magvit(?! ?v?2)|"
         "soundstorm|vampnet|instaflow|reflow|cold diffusion|poisson flow|schr.dinger bridges?|"
-        "stochastic interpolants?|probability path|trajectory matching|lcm|score sde|(vp|ve) sde|"
+        "stochastic interpolants?|probability paths?|regress* (~ )?vector fields?|trajectory "
+        "matching|lcm|score sde|(vp|ve) sde|"
         "variance (preserving|exploding)|predictor corrector|tweedie|epsilon regression|x0 "
         "prediction|"
         "masked (visual|music|acoustic) modell?ing",
