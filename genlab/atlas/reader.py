@@ -13,6 +13,7 @@ from typing import Any
 from .claims import claims, overclaims
 from .components import components
 from .deduce import likelihood, sampling
+from .doubts import doubts
 from .draft import ORDER, Draft, Reason
 from .findings import Finding, Steps, counts, find, promoted
 from .kind import named
@@ -49,6 +50,7 @@ class Reading:
     likelihood: str
     trade_offs: tuple[tuple[str, str], ...]  # what is paid, and why
     flags: tuple[str, ...]
+    doubts: tuple[str, ...]  # what to check in the text itself
     evidence: tuple[Evidence, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -65,6 +67,7 @@ class Reading:
             "trade_offs": [{"pays": pays, "because": why} for pays, why in self.trade_offs],
             "flags": list(self.flags),
             "evidence": [vars(e) for e in self.evidence],
+            "doubts": list(self.doubts),
         }
 
 
@@ -105,6 +108,7 @@ def read_release(text: str) -> Reading:
         draft.likelihood,
         trade_offs(draft.paradigms, draft.sampling, draft.likelihood, draft.flags),
         tuple(sorted(draft.flags)),
+        doubts(draft),
         _evidence(draft, text),
     )
 

@@ -67,7 +67,7 @@ def as_lines(reading: Reading) -> list[tuple[str, str]]:
         reading: of a release.
 
     Returns:
-        Components, objective, sampling, likelihood, flags, prices, then every reason.
+        Components, objective, sampling, likelihood, flags, doubts, prices, then every reason.
     """
     rows = [
         ("components", ", ".join(reading.paradigms) or NONE_STATED),
@@ -76,6 +76,7 @@ def as_lines(reading: Reading) -> list[tuple[str, str]]:
         ("likelihood", reading.likelihood),
         ("look twice", ", ".join(reading.flags) or "nothing odd"),
     ]
+    rows += [("check", doubt) for doubt in reading.doubts]
     rows += [("pays", f"{pays}: {why}") for pays, why in reading.trade_offs]
     return rows + [("because", _reason(e)) for e in reading.evidence]
 

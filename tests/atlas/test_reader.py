@@ -135,7 +135,8 @@ def test_the_denied_phrase_is_kept_as_not_counted():
 def test_the_json_has_the_promised_keys_and_survives_a_round_trip():
     said = read_release("A GAN.").as_dict()
     assert list(said) == [
-        "paradigms", "objective", "sampling", "likelihood", "trade_offs", "flags", "evidence"
+        "paradigms", "objective", "sampling", "likelihood", "trade_offs", "flags", "evidence",
+        "doubts",
     ]  # fmt: skip
     assert json.loads(json.dumps(said)) == said
     assert said["paradigms"] == ["adversarial"]
