@@ -314,7 +314,10 @@ SIGNS = (
         "Four steps suffice.",
         unless=(
             "(training|three|two|four) (stages|phases)|step (size|procedure|recipe|"
-            "process)|two step (recipe|approach|procedure|training)|training step|forward passes "
+            "process)|two step (recipe|approach|procedure|training)|lightning (fast|quick|speed|"
+            "bolt|strikes?|ai|talk|trainer|module|network)|(pytorch|torch|with|of|like|white) "
+            "lightning|turbo ?charg*|training step|"
+            "forward passes "
             "instead|not a turbo"
         ),
     ),
@@ -371,7 +374,8 @@ SIGNS = (
         "stages?|network*|diffusion|steps?)|upsamplers?|upsampling (~ )?(diffusion|models?|"
         "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
         "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
-        "refiner|(model|network|stage|part) (1|2|b)|two stages?|in two (parts|"
+        "refiner|(model|network|stage|part)[ ](1|2|b)(?![.,]?\\d)(?! (billion|million))|"
+        "two stages?|in two (parts|"
         "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
         13,
         "Two super-resolution models follow the base model.",
@@ -442,8 +446,10 @@ SIGNS = (
         "hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked "
         "token (loss|cross entropy|prediction)|(types?|"
         "categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ )?at "
-        "random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
-        "categor*|symbols?|entries|graph|labels)",
+        "random|(predict*|names?|guess*|recover*|restor*|reconstruct*|infer*) (~ )?(original|true|"
+        "clean|correct|uncorrupted|undamaged) (types?|categor*|symbols?|entries|graph|labels|tokens?|"
+        "words?|characters?|letters?|bytes?|codes?|residues?|nucleotides?|bases|amino acids?|"
+        "indices|notes)",
         12,
         "All codes start hidden.",
         unless="auto ?encod*|masked language model|jacobi|self supervised|draft*|speculat*",
