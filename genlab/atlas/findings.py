@@ -215,7 +215,7 @@ COUNTED = (  # the words between a number and what it counts: "each one needs an
 STEPS = compiled(
     "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|(?<!\\d[.])({n})"
     f"(( to| or| and|,) ({{n}}))? {COUNTED}({{step}}|step|"
-    "pass|evaluation|call)|"
+    "pass|evaluation|call|nfes?|forwards)|(nfes?|function evaluations)( ?= ?|: ?| of )({n})|"
     "(num.)?(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? "
     "?({n})|"
     "(number of|recommended|default) (~ )?steps? (is|are|of) ({n})|"
@@ -225,7 +225,9 @@ STEPS = compiled(
 # "In the first step a network predicts the mean": steps that are parts of the system
 STAGED = compiled(
     "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
-    "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):"
+    "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):|(two|three|"
+    "four|2|3|4) (consecutive |successive |separate |simple |main |distinct )?(steps|stages|"
+    "passes|rounds):"
 )
 # "in four steps, even in one": what is possible, not what is usual
 EXTREME = re.compile(
@@ -303,8 +305,12 @@ ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
 # "the 1-step model is experimental"
 OFFERED = re.compile(
-    r"(?: [\w-]+){0,3} (?:is|are|remains?) (?:still |only |more |highly )?(?:experimental|not "
-    r"recommended|discouraged|a preview)"
+    r"(?: [\w-]+){0,3} (?:is|are|remains?|looks?|gives?|yields?|produces?|leaves?|seems?|has|"
+    r"have|results?|images|samples|quality) (?:(?:in|still|only|more|highly|visibly|clearly|"
+    r"noticeably|rather|too|much|a (?:bit|little|lot)|to|images|samples|results|pictures) )*"
+    r"(?:experimental|not (?:yet )?(?:recommended|good|usable|enough)|discouraged|a preview|"
+    r"blurr\w+|arti?e?facts?|poor\w*|worse|soft|mush\w*|degrade\w*|be desired|insufficient|"
+    r"suffers?|lower quality)\b"
 )
 # "our three-step pipeline"
 RECIPE = re.compile(

@@ -364,7 +364,7 @@ SIGNS = (
         "cascade*(?! (~ )?(attention|blocks?|layers?|decoder|fusion|transformer|encoder))|"
         "diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
         "or) (model|network|"
-        "transformer)s?|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
+        "transformer)s?|(two|three|four|second|separate|both|another|third)(?!,) (~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
         "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
@@ -390,7 +390,12 @@ SIGNS = (
             "one model|single model|two "
             "models? of|super resolution (task|by|and|,)|super.resolution,|(data|training) "
             "pipeline|pipeline "
-            "(class|object)|three (sizes|times)|part of"
+            "(class|object)|three (sizes|times)|part of|(initiali[sz]ed|initiali[sz]ation|"
+            "initiali[sz]ing|starting|fine tuned|finetuned|warm started|adapted|derived|merged|"
+            "distilled) (~ )?(from|with) (~ )?(two|three|four|both)|(two|three|four) (~ "
+            ")?(variants|checkpoints|sizes|versions|backbones|baselines|flavou?rs|teachers|"
+            "benchmarks)|(applied|apply|applies|added|tested|evaluated|validated|demonstrated|"
+            "works|shown) (~ )?(to|on|with|for|in) (two|three|four|both)"
         ),
     ),
     Rule(
