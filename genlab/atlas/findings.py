@@ -210,7 +210,7 @@ COUNTED = (  # the words between a number and what it counts: "each one needs an
     "((?!(no|not|nor|never|without|than|unlike|instead|rather|but|which|who|while|because|the|"
     "our|its|their|we|they|it|with|from|by|in|on|for|an?(?! few| handful| dozen)|needs?|takes?|"
     "requires?|costs?|uses?|is|are|was|were|has|next)"
-    "\\b)[\\w,'%/()]+ ){0,4}?"
+    "\\b)[\\w,'%/\\x28\\x29]+ ){0,4}?"
 )
 STEPS = compiled(
     "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|(?<!\\d[.])({n})"

@@ -364,7 +364,7 @@ SIGNS = (
         "cascade*(?! (~ )?(attention|blocks?|layers?|decoder|fusion|transformer|encoder))|"
         "diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
         "or) (model|network|"
-        "transformer)s?|(two|three|four|second|separate|both|another|third)(?!,) (~ )?(diffusion|"
+        "transformer)s?|(two|three|four|second|third|separate|(both|another)(?!,)) (~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
         "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
