@@ -175,7 +175,8 @@ SIGNS = (
     ),
     Rule(
         "sign: denoiser game",
-        "(student|denois*|u net|unet|distill*|diffusion|score|generator's score|steps?|"
+        "(student|denois*|(u net|unet)(?! (style |based |shaped |like )?discriminator)|distill*|"
+        "diffusion|score|generator's score|steps?|"
         "turbo|sampler|velocity|consistency|transformer|noisy|noised|flow matching|post "
         "train*|fine tun*|tuned|few step) (~ )?(~ )?(adversar*|discriminator*|gans?|critic|"
         "hinge)|(adversar*|discriminator*|gans?|critic|hinge) (~ )?(~ )?(student|denois*|u "
@@ -192,6 +193,14 @@ SIGNS = (
         "baked in)",
         14,
         "A guidance-distilled model.",
+    ),
+    Rule(
+        "sign: undistilled",
+        "undistilled|un distilled|non distilled|(is|was|are|has|been) not (been )?(~ )?distilled|"
+        "not a distilled|before (any )?distillation|without (any )?distillation|(base|full|"
+        "original),? (undistilled|non distilled)",
+        14,
+        "The samples come from the undistilled base model.",
     ),
     Rule(
         "sign: cascade",
