@@ -19,7 +19,7 @@ from .text import Sentence, sentences
 NEAR = 40  # characters to either side in which `unless` is looked for
 WEAK = (  # what a mention does not count for
     "paradigm", "objective", "language", "canvas", "energy", "decoder game", "denoiser game",
-    "solver flow", "code",
+    "solver flow", "code", "both regressions",
 )  # fmt: skip
 TAKES_UP = compiled(  # how a sentence takes up the family that the one before spoke of
     "(here )?(we|ours|our) (~ )?(train|take|use|apply|adapt|build|distil|scale|study|choose|is|"
@@ -68,7 +68,9 @@ class Finding:
         """Whether it counts; a teacher's own method is the student's, unless it is another's."""
         passed_on = self.polarity == "teacher" and self.rule.says not in (AR, ADV)
         denial = self.axis == "flag" and OWN_DENIAL.match(self.phrase.lower())
-        boast = self.rule.says == "flag: free-lunch" and self.polarity == "compared"
+        boast = self.rule.says == "flag: free-lunch" and (
+            self.polarity == "compared" or self.phrase.lower().startswith(("who ", "why "))
+        )
         only = self.polarity == MENTION and not (self.axis in WEAK or self.value in WEAK)
         return (
             self.polarity == ASSERTED
@@ -209,7 +211,7 @@ DEFAULT = compiled(
 COUNTED = (  # the words between a number and what it counts: "each one needs an evaluation" is none
     "((?!(no|not|nor|never|without|than|unlike|instead|rather|but|which|who|while|because|the|"
     "our|its|their|we|they|it|with|from|by|in|on|for|an?(?! few| handful| dozen)|needs?|takes?|"
-    "requires?|costs?|uses?|is|are|was|were|has|next)"
+    "requires?|costs?|uses?|is|are|was|were|has|next|times|until|till)"
     "\\b)[\\w,'%/\\x28\\x29]+ ){0,4}?"
 )
 STEPS = compiled(
@@ -289,6 +291,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or OFFERED.match(sentence.text, m.end())
             or (min(words) > 1 and RECIPE.match(sentence.text, m.end()))
             or EACH.match(sentence.text, m.end())
+            or HALVED.match(sentence.text, m.end())
             or ROUNDS.search(m.group()[-7:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
         ):
@@ -303,6 +306,11 @@ PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
 # "in three rounds: a model draws, two enlarge"
 ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
+# "in one step what its teacher does in two": a round of training, not of sampling
+HALVED = re.compile(
+    r" (?:the same |exactly |just )?(?:what|as) (?:its|the|their|a) (?:teacher|predecessor|original|"
+    r"previous \w+|last \w+)\b[^.,;:]{0,30} (?:two|2)\b"
+)
 # "the 1-step model is experimental"
 OFFERED = re.compile(
     r"(?: [\w-]+){0,3} (?:is|are|remains?|looks?|gives?|yields?|produces?|leaves?|seems?|has|"

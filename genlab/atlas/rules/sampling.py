@@ -195,6 +195,17 @@ SIGNS = (
         "A guidance-distilled model.",
     ),
     Rule(
+        "sign: both regressions",
+        "(diffusion|score based|score matching|denoising) (models? |modell?ing |sdes? |processes )?"
+        "(and|or|as well as|plus|alongside|/) (by |with |through )?(conditional |rectified |latent |"
+        "optimal transport )*flow matching|(conditional )?flow matching (models? )?(and|or|as well "
+        "as|plus|alongside|/) (by |with |through )?(score based |conditional )*(diffusion|score "
+        "matching|denoising)",
+        14,
+        "Rows are drawn by score-based diffusion and conditional flow matching.",
+        unless="unif*|generali[sz]*|special cases?|such as|like|between|relation*|recent*|success*",
+    ),
+    Rule(
         "sign: undistilled",
         "undistilled|un distilled|non distilled|(is|was|are|has|been) not (been )?(~ )?distilled|"
         "not a distilled|before (any )?distillation|without (any )?distillation|(base|full|"
@@ -399,7 +410,8 @@ SIGNS = (
             "one model|single model|two "
             "models? of|super resolution (task|by|and|,)|super.resolution,|(data|training) "
             "pipeline|pipeline "
-            "(class|object)|three (sizes|times)|part of|(initiali[sz]ed|initiali[sz]ation|"
+            "(class|object)|three (sizes|times)|part of|another (~ )?to (train|load|"
+            "maintain|tune|store|fit|run|host)|(initiali[sz]ed|initiali[sz]ation|"
             "initiali[sz]ing|starting|fine tuned|finetuned|warm started|adapted|derived|merged|"
             "distilled) (~ )?(from|with) (~ )?(two|three|four|both)|(two|three|four) (~ "
             ")?(variants|checkpoints|sizes|versions|backbones|baselines|flavou?rs|teachers|"
