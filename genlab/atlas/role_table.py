@@ -246,7 +246,8 @@ LONER = Role(
     kind="expression",
 )
 SUBJECT = (  # of a clause about the release: a pronoun, a part that is known, or its name
-    r"(?:it|this|we|ours|(?:the|our|this|its|whose) (?:[\w/-]+ ){0,3}?"
+    r"(?:it|this|we|ours|both(?: (?:models|parts|networks|stages|variants|versions|checkpoints))?|"
+    r"(?:the|our|this|its|whose) (?:[\w/-]+ ){0,3}?"
     r"(?!baseline|predecessor|teacher|evaluator|competitor|alternative|problem|task|goal|idea|name|"
     r"metric|classifier|filter|judge)[\w-]+(?: itself)?)"
 )
@@ -261,7 +262,7 @@ LINK = (  # how a predicate begins that says what something is or is made of
     r"(?:itself |also |then |thus |simply )?(?:serves?|acts?|functions?|works|doubles?) as "
     r"(?:an?|the|our|its) |"
     r"(?:adapts?|extends?|employs?|adopts?|leverages?|couples?|marries|pairs|consists? of|"
-    r"comprises?|builds? (?:up)?on|rests? on|relies on|is) "
+    r"comprises?|builds? (?:up)?on|rests? on|relies on|is|are) "
 )
 # "Model type: ..."; words of a bare result or comparison end what is said of the release
 CLEAN = (

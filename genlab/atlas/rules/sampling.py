@@ -215,7 +215,8 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "(regression|predictive|deterministic|discriminative|regressor|initial|coarse) (~ "
+        "(mean|picture|image|estimate\w*|forecast|output|field|signal|spectrogram) (~ )?by (a )?"
+        "regression|(regression|predictive|deterministic|discriminative|regressor|initial|coarse) (~ "
         ")?(model|network|unet|u net|part|stage|approach|predictor|estimate|prediction) && "
         "(diffusion|denois*|generative|flow matching|score) (~ )?(residual*|corrects?|refines?|"
         "regenerat*|follows?|removes|takes over|on top)|stochastic regeneration|(mean|estimate) "
@@ -468,6 +469,7 @@ SIGNS = (
         "(predicted|restored|recovered|guessed)|blank (sheet|score|canvas|sequence)|(erase|hide|"
         "blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|"
         "masked) and (predicted|restored|guessed|recovered)|random subset of (the )?{piece}|"
+        "masked (model|network|decoder|stage|generator)s? (~ )?(fill|complet|predict|infill)s?|"
         "(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|"
         "hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked "
         "token (loss|cross entropy|prediction)|(types?|"

@@ -253,8 +253,8 @@ SCORES = (
         "{piece} (are|is))|masked again|(partly|partially|randomly) (hidden|masked) and "
         "(predicted|restored|recovered|guessed)|blank (sheet|score|canvas|sequence)|(erase|hide|"
         "blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|"
-        "masked) and (predicted|restored|guessed|recovered)|(fraction|share|subset|portion|part) "
-        "of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is "
+        "masked) and (predicted|restored|guessed|recovered)|masked (model|network|decoder|stage|generator)s? (~ )?(fill|complet|predict|infill)s?|"
+        "(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is "
         ")?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|"
         "prediction)",
         12,
