@@ -308,7 +308,8 @@ ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
 # "in one step what its teacher does in two": a round of training, not of sampling
 HALVED = re.compile(
-    r" (?:the same |exactly |just )?(?:what|as) (?:its|the|their|a) (?:teacher|predecessor|original|"
+    r" (?:the same |exactly |just )?(?:what|as) (?:its|the|their|a) (?:teacher|predecessor|"
+    r"original|"
     r"previous \w+|last \w+)\b[^.,;:]{0,30} (?:two|2)\b"
 )
 # "the 1-step model is experimental"

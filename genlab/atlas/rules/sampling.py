@@ -197,7 +197,8 @@ SIGNS = (
     Rule(
         "sign: both regressions",
         "(diffusion|score based|score matching|denoising) (models? |modell?ing |sdes? |processes )?"
-        "(and|or|as well as|plus|alongside|/) (by |with |through )?(conditional |rectified |latent |"
+        "(and|or|as well as|plus|alongside|/) (by |with |through )?(conditional |rectified |latent "
+        "|"
         "optimal transport )*flow matching|(conditional )?flow matching (models? )?(and|or|as well "
         "as|plus|alongside|/) (by |with |through )?(score based |conditional )*(diffusion|score "
         "matching|denoising)",
@@ -215,8 +216,9 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "(mean|picture|image|estimate\w*|forecast|output|field|signal|spectrogram) (~ )?by (a )?"
-        "regression|(regression|predictive|deterministic|discriminative|regressor|initial|coarse) (~ "
+        "(mean|picture|image|estimate*|forecast|output|field|signal|spectrogram) (~ )?by (a )?"
+        "regression|(regression|predictive|deterministic|discriminative|regressor|initial|coarse) "
+        "(~ "
         ")?(model|network|unet|u net|part|stage|approach|predictor|estimate|prediction) && "
         "(diffusion|denois*|generative|flow matching|score) (~ )?(residual*|corrects?|refines?|"
         "regenerat*|follows?|removes|takes over|on top)|stochastic regeneration|(mean|estimate) "
@@ -475,7 +477,8 @@ SIGNS = (
         "token (loss|cross entropy|prediction)|(types?|"
         "categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ )?at "
         "random|(predict*|names?|guess*|recover*|restor*|reconstruct*|infer*) (~ )?(original|true|"
-        "clean|correct|uncorrupted|undamaged) (types?|categor*|symbols?|entries|graph|labels|tokens?|"
+        "clean|correct|uncorrupted|undamaged) (types?|categor*|symbols?|entries|graph|labels|"
+        "tokens?|"
         "words?|characters?|letters?|bytes?|codes?|residues?|nucleotides?|bases|amino acids?|"
         "indices|notes)",
         12,
