@@ -8,6 +8,7 @@ import re
 from .draft import (
     ADV,
     AR,
+    FEW,
     FLOW,
     SCORE,
     Draft,
@@ -27,7 +28,6 @@ DROPPED = compiled(
 )
 KERNELS = compiled("(~ )?(moments?|mmd|mean discrepancy|kernels?)(~ )?")
 KEPT = compiled("draft*|speculat*|verif*|accept*")
-FEW = 8  # steps: fewer are the odd claim of a few-step diffusion
 
 
 def claims(draft: Draft) -> None:

@@ -75,6 +75,11 @@ LOOPS = compiled(
     "diffusions?|score*|matching|velocit*|denois*|energy based|ebms?|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?|vector fields?"
 )
+IN_TURN = compiled(  # a part that draws its own pieces, beside one that fills a canvas
+    "(an|the|our|first|one) (~ )?(autoregressive|causal|left to right) (~ )?(model|transformer|"
+    "decoder|network|part|stage|prior|lm) (~ )?(predicts|generates|writes|draws|emits|produces|"
+    "models)"
+)
 ABILITY = compiled("cannot|cannot: \\w+|not (generate|sample|draw|write|produce|create)")
 START = compiled("(start|begin)(s|ing)? (~ )?noise")
 GUESSES = compiled("draft*|speculat*|verif*|ahead|accepts?")
@@ -243,6 +248,7 @@ def _language(draft: Draft, plain: Found) -> None:
         plain[AR] = [f for f in plain[AR] if not LOOSE.fullmatch(_said(f))]
     example = all("language models" in _said(f) for f in plain[AR])
     apart = draft.sign("blockwise") or draft.sign("side by side")
+    apart = apart or [f for f in plain[AR] if IN_TURN.search(f.context)]
     loose = all(LOOSE.search(_said(f)) for f in plain[AR]) and not apart
     if example or (draft.sign("canvas") and loose):
         plain[AR] = []  # "as in language models", or a diffusion language model

@@ -10,6 +10,7 @@ from .findings import Finding, Steps
 AR, FLOW, LATENT, ADV, SCORE = ORDER = (
     "autoregressive", "flow", "latent-variable", "adversarial", "score-based",
 )  # fmt: skip
+FEW = 8  # steps: fewer are the odd claim of a few-step diffusion
 Reason = Finding | Steps | str
 
 
@@ -64,8 +65,9 @@ def order_of_a_flow(draft: Draft) -> list[Finding]:
 
 
 def distilled_from(draft: Draft) -> list[Finding]:
-    """Return where the text speaks of distillation."""
-    return draft.said("objective", "distillation")
+    """Return where the text speaks of distillation, unless its samples come from before it."""
+    few = any(s.high <= FEW for s in draft.steps)
+    return [] if draft.sign("undistilled") and not few else draft.said("objective", "distillation")
 
 
 def few_steps(draft: Draft) -> int | None:

@@ -19,7 +19,7 @@ from .text import Sentence, sentences
 NEAR = 40  # characters to either side in which `unless` is looked for
 WEAK = (  # what a mention does not count for
     "paradigm", "objective", "language", "canvas", "energy", "decoder game", "denoiser game",
-    "solver flow", "code",
+    "solver flow", "code", "both regressions",
 )  # fmt: skip
 TAKES_UP = compiled(  # how a sentence takes up the family that the one before spoke of
     "(here )?(we|ours|our) (~ )?(train|take|use|apply|adapt|build|distil|scale|study|choose|is|"
@@ -68,7 +68,9 @@ class Finding:
         """Whether it counts; a teacher's own method is the student's, unless it is another's."""
         passed_on = self.polarity == "teacher" and self.rule.says not in (AR, ADV)
         denial = self.axis == "flag" and OWN_DENIAL.match(self.phrase.lower())
-        boast = self.rule.says == "flag: free-lunch" and self.polarity == "compared"
+        boast = self.rule.says == "flag: free-lunch" and (
+            self.polarity == "compared" or self.phrase.lower().startswith(("who ", "why "))
+        )
         only = self.polarity == MENTION and not (self.axis in WEAK or self.value in WEAK)
         return (
             self.polarity == ASSERTED
@@ -209,13 +211,13 @@ DEFAULT = compiled(
 COUNTED = (  # the words between a number and what it counts: "each one needs an evaluation" is none
     "((?!(no|not|nor|never|without|than|unlike|instead|rather|but|which|who|while|because|the|"
     "our|its|their|we|they|it|with|from|by|in|on|for|an?(?! few| handful| dozen)|needs?|takes?|"
-    "requires?|costs?|uses?|is|are|was|were|has|next)"
-    "\\b)[\\w,'%/()]+ ){0,4}?"
+    "requires?|costs?|uses?|is|are|was|were|has|next|times|until|till)"
+    "\\b)[\\w,'%/\\x28\\x29]+ ){0,4}?"
 )
 STEPS = compiled(
     "({n}) (~ )?steps? (down )?to ({n})|default (of|is) ({n})|students? of ({n})|(?<!\\d[.])({n})"
     f"(( to| or| and|,) ({{n}}))? {COUNTED}({{step}}|step|"
-    "pass|evaluation|call)|"
+    "pass|evaluation|call|nfes?|forwards)|(nfes?|function evaluations)( ?= ?|: ?| of )({n})|"
     "(num.)?(inference|sampling|denoising|diffusion|sampler|solver|generation).steps? ?[:=]? "
     "?({n})|"
     "(number of|recommended|default) (~ )?steps? (is|are|of) ({n})|"
@@ -225,7 +227,9 @@ STEPS = compiled(
 # "In the first step a network predicts the mean": steps that are parts of the system
 STAGED = compiled(
     "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
-    "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):"
+    "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):|(two|three|"
+    "four|2|3|4) (consecutive |successive |separate |simple |main |distinct )?(steps|stages|"
+    "passes|rounds):"
 )
 # "in four steps, even in one": what is possible, not what is usual
 EXTREME = re.compile(
@@ -287,6 +291,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or OFFERED.match(sentence.text, m.end())
             or (min(words) > 1 and RECIPE.match(sentence.text, m.end()))
             or EACH.match(sentence.text, m.end())
+            or HALVED.match(sentence.text, m.end())
             or ROUNDS.search(m.group()[-7:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
         ):
@@ -301,10 +306,20 @@ PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
 # "in three rounds: a model draws, two enlarge"
 ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
+# "in one step what its teacher does in two": a round of training, not of sampling
+HALVED = re.compile(
+    r" (?:the same |exactly |just )?(?:what|as) (?:its|the|their|a) (?:teacher|predecessor|"
+    r"original|"
+    r"previous \w+|last \w+)\b[^.,;:]{0,30} (?:two|2)\b"
+)
 # "the 1-step model is experimental"
 OFFERED = re.compile(
-    r"(?: [\w-]+){0,3} (?:is|are|remains?) (?:still |only |more |highly )?(?:experimental|not "
-    r"recommended|discouraged|a preview)"
+    r"(?: [\w-]+){0,3} (?:is|are|remains?|looks?|gives?|yields?|produces?|leaves?|seems?|has|"
+    r"have|results?|images|samples|quality) (?:(?:in|still|only|more|highly|visibly|clearly|"
+    r"noticeably|rather|too|much|a (?:bit|little|lot)|to|images|samples|results|pictures) )*"
+    r"(?:experimental|not (?:yet )?(?:recommended|good|usable|enough)|discouraged|a preview|"
+    r"blurr\w+|arti?e?facts?|poor\w*|worse|soft|mush\w*|degrade\w*|be desired|insufficient|"
+    r"suffers?|lower quality)\b"
 )
 # "our three-step pipeline"
 RECIPE = re.compile(

@@ -26,6 +26,7 @@ DISCRETE = compiled(  # what a softmax is over
     "text|language|notes?|events?|residues?|indices|gpt\\w*|llamas?|llms?|lms?|cross entropy|"
     "code ?books?|quanti[sz]ed|captions?|answers?|scripts?|lyrics|midi|prompts?"
 )
+TOKENS = compiled("tokens?|codes?|words?|characters?|letters?|bytes?|symbols?|notes?|residues?")
 TARGET = compiled("(loss|losses|target|targets|objective|regression|term) ?")
 
 
@@ -52,6 +53,10 @@ def _inner_only(draft: Draft) -> bool:
     """Say whether the pieces are drawn by an inner loop, so that only its loss is left."""
     inner = draft.sign("inner loop") + draft.sign("blockwise")
     denied = any(f.rule.says == "sign: no softmax" for f in draft.findings)
+    if not denied and not draft.sign("inner loop") and not draft.sign("canvas"):
+        steps = draft.sign("blockwise")
+        if steps and all(TOKENS.search(f.phrase.lower()) for f in steps):
+            return False  # the pieces are tokens, and another part goes on when all are there
     if draft.sign("blockwise") and draft.sign("canvas") and LATENT not in draft.paradigms:
         return True  # blocks of tokens, each filled like a canvas
     spoken = draft.said("objective", "cross-entropy")
@@ -90,6 +95,8 @@ def _of_scores(draft: Draft) -> None:
         _objective(draft, "energy", energy, SCORE)
     elif matching or (not noise and (matching := draft.mentioned("objective", "flow-matching"))):
         _objective(draft, "flow-matching", matching, SCORE)
+        if both := draft.sign("both regressions"):
+            _objective(draft, "denoising", both, SCORE)
     elif "adversarial-diffusion" in draft.flags and not [f for f in noise if _is_loss(f)]:
         draft.conclude("objective: adversarial", "the denoiser is trained by the game alone")
     else:

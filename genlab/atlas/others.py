@@ -13,7 +13,9 @@ from .text import Sentence
 
 INTRODUCED = re.compile(
     r"\b(?:(earlier|previous|former|older|preceding|predecessors?,?)|unlike|whereas|than|compared "
-    r"(?:with|to)|outperforms|beats|surpasses|in contrast to) (?:(?:models?|versions?|systems?) )?"
+    r"(?:with|to)|outperforms|beats|surpasses|in contrast to) (?:(?:our|the|its|their) "
+    r")?(?:(?:earlier|"
+    r"previous|original|older) )?(?:(?:models?|versions?|systems?) )?"
     r"(?=((?:[a-z][\w.-]*\w)(?: v?\d(?:[\d.]*\d)?\w?|-\w+)*))"
 )
 FAMILY = re.compile(  # a name that is a whole family's

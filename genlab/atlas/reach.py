@@ -185,6 +185,20 @@ def _opening(text: str, end: int) -> int:
     return comma if comma > 0 else len(text)
 
 
+OBJECT = re.compile(r"\b(?:of|by|from|in|to|with|for) (?:the |all |many |most )?$")
+NEXT = re.compile(r",? and (?:an?|the|its) (?=(?:[\w-]+ ){1,7}?(?!of |in |by |for |with )\w+s\b)")
+
+
+def _far(text: str, start: int, end: int) -> int:
+    """Return where a scope about others ends; what is in short parentheses does not end it.
+
+    Where the others are only an object, "the bias of existing methods", a new subject ends it.
+    """
+    text = text[:end] + PARENTHESES.sub(lambda m: "_" * len(m.group()), text[end:])
+    last = _until(FAR, text, end)
+    return min(last, _until(NEXT, text, end)) if OBJECT.search(text[:start]) else last
+
+
 DENIES = re.compile(r"(?:[-*•+] )?(?:no|neither|not|without)\b")
 FRONT = re.compile(r"(?:in|unlike|while|whereas|where|compared|as|like|with|after|since|though)\b")
 
@@ -212,7 +226,7 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
     "until to": lambda text, start, end: (
         end, min(_forward(text, start, end), _until(TO, text, end))
     ),
-    "far": lambda text, start, end: (start, min(_until(FAR, text, end), _front(text, start, end))),
+    "far": lambda text, start, end: (start, min(_far(text, start, end), _front(text, start, end))),
     "so far": _so_far,
     "onward": lambda text, start, end: (_clause(text, start, end)[0], _until(ONWARD, text, end)),
     "stretch": _stretch,
@@ -223,7 +237,9 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
         r"(?:(?:audio|image|video|speech|neural|text|language|latent|flow|score) )?\w+-"
     ),
     "two before": _before(r"(?:[\w'-]+ ){1,2}"),
-    "near": _before(r"(?:(?!and |or )[\w'-]+ ){1,5}"),
+    "near": _before(
+        r"(?:(?!(?:and|or|what|that|which|while|whereas|than|whose|who|where|when) )[\w'-]+ ){1,5}"
+    ),
     "clause": lambda text, start, end: _clause(text, start, end),
     "line": _line,
     "sentence": lambda text, start, end: (0, len(text)),

@@ -105,7 +105,7 @@ PLURAL = Role(
 THEIRS = Role(
     "somebody's model",
     "a well-known model's bare name is only mentioned",
-    r"(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow|maskgit|"
+    r"(?!patch-?gan)(?:\w+(?:gan|vae|rnn|nvp)s?[-+\d]*|pixel ?cnn[+]*|wavenet|glow|maskgit|"
     r"muse|llada|sedd|mdlm|imagen|parti|sdxl|flux|d3pm)(?!\w)",
     "rows like those of [CTGAN]",
     kind="expression",
@@ -135,7 +135,8 @@ COUNTED = Role(
 SEVERAL = Role(
     "several",
     "words before a family that make it everybody's",
-    r"\b(?:several|many|most|all|other|various|earlier|existing|\d{2,}(?= ))[ -]"
+    r"\b(?:several|many|most|all|other|various|earlier|existing|\d{2,}(?= )"
+    r"(?!(?: \w+){1,3} (?:an?|the|our|its) ))[ -]"
     r"(?!(?:layers|blocks|steps|stages|levels|stacks) of )(?:[\w']+[ -]){0,3}$",
     "[several ]diffusion models",
     kind="expression",
@@ -211,6 +212,9 @@ BUILDS = Role(
     "(gives?|yields?|suppl(y|ies)|provides?) (the |its |us |them )?((discrete|audio|speech|image|"
     "visual|"
     "acoustic|semantic) )?(tokens|codes|latents)|over (the )?(codes|tokens|latents)|"
+    "(fills?|infills?|completes?|unmasks?|finishes|polishes|sharpens?|corrects?|enhances?|"
+    "upscales?|enlarges?|vocodes?|emits?|animates?|warps?|lifts?) (the|its|an?|all|"
+    "each|every|them|these|it|what)|"
     "from an?|paints?|runs|follows|produces|converts?|completes?|compress*|(suppl(y|ies)|provides?|"
     "delivers?|yields?|emits?|encodes?|reconstructs?|renders?|synthesi[sz]es?|quanti[sz]es?|"
     "tokeni[sz]es?|refines?|upsamples?|restores?) (the|its|all|these|this|images?|audio|video|"
@@ -242,7 +246,8 @@ LONER = Role(
     kind="expression",
 )
 SUBJECT = (  # of a clause about the release: a pronoun, a part that is known, or its name
-    r"(?:it|this|we|ours|(?:the|our|this|its|whose) (?:[\w/-]+ ){0,3}?"
+    r"(?:it|this|we|ours|both(?: (?:models|parts|networks|stages|variants|versions|checkpoints))?|"
+    r"(?:the|our|this|its|whose) (?:[\w/-]+ ){0,3}?"
     r"(?!baseline|predecessor|teacher|evaluator|competitor|alternative|problem|task|goal|idea|name|"
     r"metric|classifier|filter|judge)[\w-]+(?: itself)?)"
 )
@@ -257,7 +262,7 @@ LINK = (  # how a predicate begins that says what something is or is made of
     r"(?:itself |also |then |thus |simply )?(?:serves?|acts?|functions?|works|doubles?) as "
     r"(?:an?|the|our|its) |"
     r"(?:adapts?|extends?|employs?|adopts?|leverages?|couples?|marries|pairs|consists? of|"
-    r"comprises?|builds? (?:up)?on|rests? on|relies on|is) "
+    r"comprises?|builds? (?:up)?on|rests? on|relies on|is|are) "
 )
 # "Model type: ..."; words of a bare result or comparison end what is said of the release
 CLEAN = (

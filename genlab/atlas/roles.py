@@ -64,7 +64,8 @@ def generic(sentence: str, start: int, end: int) -> bool:
     theirs = THEIRS.finds.match(sentence, start)
     kind = theirs and re.match(
         r"[ -](?:type|style|like|based|inspired|trained|fine-?tune|checkpoint|merge|lora|"
-        r"student)\b",
+        r"student|loss(?:es)?|objective|discriminators?|critics?|terms?|tokens|tokeni[sz]er|codes|"
+        r"codebook|latents?|decoder|encoder|indices)\b",
         sentence[theirs.end() :],
     )
     return bool(theirs) and not kind and not ARTICLE.finds.search(before)

@@ -101,7 +101,11 @@ TRIGGERS = (
         "(is|are|was|were) (not|never|neither|no longer) (used|needed|required|involved|"
         "necessary|part of|included|applied|present|released|trained|shipped|provided|"
         "supplied|covered|distributed)|(is|are) (absent|unnecessary|superfluous|not there|"
-        "optional extras)|plays? no (part|role)|ha(s|ve) no (place|part|role)",
+        "optional extras)|plays? no (part|role)|ha(s|ve) no (place|part|role)|"
+        "(do|does|did) not (~ )?(occur|appear|exist|figure|feature|arise|take place|come (in|"
+        "into play)|play (a|any) (part|role)|enter|take part)|(occurs?|appears?|is|are) nowhere|"
+        "nowhere to be (found|seen)|(is|are) not (at work|to be found|in (it|play|use|there)|"
+        "anywhere)|(is|are) foreign to (it|us|the model)",
         "A [discriminator] is not used.",
     ),
     Trigger(
@@ -217,8 +221,14 @@ TRIGGERS = (
         "upscalers|"
         "predictors|llms|systems|models|methods|approaches|assistants|samplers|"
         "generators|work|works|techniques|pipelines|policies|recipes|families|engines|"
+        "agents|world models|simulators|codecs|tokeni[sz]ers|denoisers|decoders|planners|designs|"
+        "emulators|diffusions|implementations|architectures|applications|services|products|apps|"
         "tools|networks|ones|outputs|proposals|attempts|efforts|solutions|engines|entries|"
-        "submissions)|methods that|systems that|approaches that|models that had|^(the )?((recent|"
+        "submissions)|methods that|systems that|approaches that|models that had|^(the )?(usual|"
+        "common|standard|ordinary|customary|classical|obvious|conventional|typical) (~ )?(ways?|"
+        "answers?|remed(y|ies)|practice|solutions?|routes?|choices?|workaround|cure|fix|strategy|"
+        "option|escape) (~ )?(is|are|was|were|has been|have been|remains?|lies?|consists?)|^(the "
+        ")?((recent|"
         "latest|rapid|remarkable|great|significant|much|steady) )+(~ )?"
         "(advances?|progress|successes|breakthroughs?|developments?) (in|of|on|with|has|have)|"
         "competitors?|everybody else|the others|people (who|often)|usually|conventionally|"
@@ -316,7 +326,9 @@ TRIGGERS = (
         "versions? [\\d.]+ (was|were|used|relied|had)|(old|older|previous|earlier|former|"
         "outgoing) (model|one|version|versions|release|releases|generation|system|tool|"
         "network|service|method|engine|backend|back end|edition|generator|decoder|pipeline|"
-        "recipe)|(its|the|our) predecessors? (~ )?(was|were|used|had|is|needed|relied)|"
+        "recipe)|(its|the|our) predecessors? (~ )?(was|were|used|had|is|needed|relied|"
+        "worked|generated|drew|operated|ran|wrote|predicted|required|modelled|modeled|denoised|"
+        "sampled|took|combined|consisted|employed|decoded|started|diffused)|"
         "formerly|(?<!be )(?<!is )(?<!are )(?<!was )(?<!been )(?<!were )used to|\\d\\.x|"
         "last year's|in the past|versions [\\d.]+ (to|and|or) [\\d.]+|"
         "started (out )?as|began (life )?as|up to (version|release) [\\d.]+|(its|the) "
@@ -605,7 +617,10 @@ TRIGGERS = (
         "(text |caption |prompt |condition |speech )?encoders?:|condition*:|baselines?:|"
         "compar*:|(alternatives?|((known|main) )?(rivals|competitors|peers))( \\w+)?:|"
         "(considered|tried|rejected):|metrics?:|evaluat*:|"
-        "captions?:|training captions:|safety*:|(training "
+        "captions?:|training captions:|safety*:|(\\w+[ _])?siblings?:|(distilled|fast|faster|turbo|"
+        "lite|related|other|further|sister)[ _](variants?|versions?|models?|checkpoints?|"
+        "releases?):|"
+        "(training "
         ")?data:|dataset:|filter*:|related*:|see also:|note on (the )?name:|(prompt "
         ")?(rewriter|expander|expansion):|reranker:|judge:|tokenizer:|licen[cs]e:",
         "Text encoder: frozen [language model], 4 GB",

@@ -191,7 +191,8 @@ FLAGS = (
         "flag: not-generative",
         "(synthesi[sz]es?|generates?|draws?|samples?|produces?) none|(never|not) (writes?|draws?|"
         "generates?|produces?|makes?) (any|one|anything)|(includes?|"
-        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|structures|"
+        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|"
+        "structures|"
         "generative models?)|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,
@@ -233,6 +234,25 @@ FLAGS = (
         "(none|nothing|zero|there)|what (does|did) (it|this) cost\\? nothing",
         15,
         "Forget every trade-off.",
+    ),
+    Rule(
+        "flag: free-lunch",
+        "(downsides?|drawbacks?|catch|weak(ness(es)?| spots?)|flaws?|trade ?offs?|compromises?|"
+        "disadvantages?|shortcomings?|side effects?) (~ )?(find|found|see|saw|discovered|know|"
+        "there (is|was|are|were)) (none|"
+        "nothing|no)|(no|nobody|no one|none of|never|not|cannot|nothing) (~ )?(find|found|see|seen|"
+        "saw|notice|noticed|discover|discovered|think of|name|measure) (~ )?(a |any |the |one )?(~ "
+        ")?(downsides?|drawbacks?|catch|weak(ness(es)?| spots?)|flaws?|trade ?offs?|compromises?|"
+        "disadvantages?|shortcomings?|side effects?)|(not|cannot|never) (~ )?find (a|any|one|a "
+        "single|anything) (~ "
+        ")?(that |which )?(it |is |does |gets |became |was |has )*worse|who needs (a |any |to |"
+        "the )?(~ )?(trade ?offs?|compromis*|choose)|why (~ )?(choose|compromis*|settle for less)|"
+        "in every (respect|way|regard) (it )?(~ )?(equals?|matches|beats|surpasses|better|superior|"
+        "identical|the same)|add(s|ed)? nothing to (our|your|the|its) (~ )?(bill|costs?|price|"
+        "budget)|(pick|choose|have|get) all (three|four|of them|at once)",
+        15,
+        "We looked for a downside and found none.",
+        unless="future work|statistical*|significant|differences?",
     ),
     Rule(
         "sign: draws nothing",

@@ -14,7 +14,8 @@ EXACT = (
     "closed form) (log )?(likelihoods?|densit(y|ies)|probabilit*)|(computes?|gives?|reports?|"
     "prints?|outputs?|returns?|assigns?|carries|comes with|with) (~ )?(the |its |"
     "an? )?(log )?(likelihood|exact probability|true probability)|exact and in|"
-    "densities are exact|(any|every) marginal|answered exactly"
+    "densities are exact|(likelihoods?|densit(y|ies)) [(]?(still |always |of course )?exact|"
+    "(any|every) marginal|answered exactly"
 )
 
 LIKELIHOODS = (

@@ -72,7 +72,8 @@ OBJECTIVES = (
         14,
         "A student is distilled from it.",
         unless=(
-            "student (t|decoder)|no distillation|distillation (data|sets?|examples|corpus)|self "
+            "student (t|decoder)|distilled[ _](siblings?|variants?|versions?|releases?):|no "
+            "distillation|distillation (data|sets?|examples|corpus)|self "
             "distillation (data|features)|student from last|(for|by|to) (our |the |high "
             "school |my |phd |university "
             ")*(students|teachers)|student ~ (course|essay|project)|moving average teacher|"

@@ -175,7 +175,8 @@ SIGNS = (
     ),
     Rule(
         "sign: denoiser game",
-        "(student|denois*|u net|unet|distill*|diffusion|score|generator's score|steps?|"
+        "(student|denois*|(u net|unet)(?! (style |based |shaped |like )?discriminator)|distill*|"
+        "diffusion|score|generator's score|steps?|"
         "turbo|sampler|velocity|consistency|transformer|noisy|noised|flow matching|post "
         "train*|fine tun*|tuned|few step) (~ )?(~ )?(adversar*|discriminator*|gans?|critic|"
         "hinge)|(adversar*|discriminator*|gans?|critic|hinge) (~ )?(~ )?(student|denois*|u "
@@ -194,8 +195,30 @@ SIGNS = (
         "A guidance-distilled model.",
     ),
     Rule(
+        "sign: both regressions",
+        "(diffusion|score based|score matching|denoising) (models? |modell?ing |sdes? |processes )?"
+        "(and|or|as well as|plus|alongside|/) (by |with |through )?(conditional |rectified |latent "
+        "|"
+        "optimal transport )*flow matching|(conditional )?flow matching (models? )?(and|or|as well "
+        "as|plus|alongside|/) (by |with |through )?(score based |conditional )*(diffusion|score "
+        "matching|denoising)",
+        14,
+        "Rows are drawn by score-based diffusion and conditional flow matching.",
+        unless="unif*|generali[sz]*|special cases?|such as|like|between|relation*|recent*|success*",
+    ),
+    Rule(
+        "sign: undistilled",
+        "undistilled|un distilled|non distilled|(is|was|are|has|been) not (been )?(~ )?distilled|"
+        "not a distilled|before (any )?distillation|without (any )?distillation|(base|full|"
+        "original),? (undistilled|non distilled)",
+        14,
+        "The samples come from the undistilled base model.",
+    ),
+    Rule(
         "sign: cascade",
-        "(regression|predictive|deterministic|discriminative|regressor|initial|coarse) (~ "
+        "(mean|picture|image|estimate*|forecast|output|field|signal|spectrogram) (~ )?by (a )?"
+        "regression|(regression|predictive|deterministic|discriminative|regressor|initial|coarse) "
+        "(~ "
         ")?(model|network|unet|u net|part|stage|approach|predictor|estimate|prediction) && "
         "(diffusion|denois*|generative|flow matching|score) (~ )?(residual*|corrects?|refines?|"
         "regenerat*|follows?|removes|takes over|on top)|stochastic regeneration|(mean|estimate) "
@@ -314,7 +337,10 @@ SIGNS = (
         "Four steps suffice.",
         unless=(
             "(training|three|two|four) (stages|phases)|step (size|procedure|recipe|"
-            "process)|two step (recipe|approach|procedure|training)|training step|forward passes "
+            "process)|two step (recipe|approach|procedure|training)|lightning (fast|quick|speed|"
+            "bolt|strikes?|ai|talk|trainer|module|network)|(pytorch|torch|with|of|like|white) "
+            "lightning|turbo ?charg*|training step|"
+            "forward passes "
             "instead|not a turbo"
         ),
     ),
@@ -361,7 +387,7 @@ SIGNS = (
         "cascade*(?! (~ )?(attention|blocks?|layers?|decoder|fusion|transformer|encoder))|"
         "diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
         "or) (model|network|"
-        "transformer)s?|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
+        "transformer)s?|(two|three|four|second|third|separate|(both|another)(?!,)) (~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
         "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
@@ -371,7 +397,8 @@ SIGNS = (
         "stages?|network*|diffusion|steps?)|upsamplers?|upsampling (~ )?(diffusion|models?|"
         "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
         "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
-        "refiner|(model|network|stage|part) (1|2|b)|two stages?|in two (parts|"
+        "refiner|(model|network|stage|part)[ ](1|2|b)(?![.,]?\\d)(?! (billion|million))|"
+        "two stages?|in two (parts|"
         "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
         13,
         "Two super-resolution models follow the base model.",
@@ -386,7 +413,13 @@ SIGNS = (
             "one model|single model|two "
             "models? of|super resolution (task|by|and|,)|super.resolution,|(data|training) "
             "pipeline|pipeline "
-            "(class|object)|three (sizes|times)|part of"
+            "(class|object)|three (sizes|times)|part of|another (~ )?to (train|load|"
+            "maintain|tune|store|fit|run|host)|(initiali[sz]ed|initiali[sz]ation|"
+            "initiali[sz]ing|starting|fine tuned|finetuned|warm started|adapted|derived|merged|"
+            "distilled) (~ )?(from|with) (~ )?(two|three|four|both)|(two|three|four) (~ "
+            ")?(variants|checkpoints|sizes|versions|backbones|baselines|flavou?rs|teachers|"
+            "benchmarks)|(applied|apply|applies|added|tested|evaluated|validated|demonstrated|"
+            "works|shown) (~ )?(to|on|with|for|in) (two|three|four|both)"
         ),
     ),
     Rule(
@@ -438,12 +471,16 @@ SIGNS = (
         "(predicted|restored|recovered|guessed)|blank (sheet|score|canvas|sequence)|(erase|hide|"
         "blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|"
         "masked) and (predicted|restored|guessed|recovered)|random subset of (the )?{piece}|"
+        "masked (model|network|decoder|stage|generator)s? (~ )?(fill|complet|predict|infill)s?|"
         "(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|"
         "hidden|replaced)|{piece} (are |is )?(~ )?(start|begin)s? as masks?|mask tokens|masked "
         "token (loss|cross entropy|prediction)|(types?|"
         "categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ )?at "
-        "random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
-        "categor*|symbols?|entries|graph|labels)",
+        "random|(predict*|names?|guess*|recover*|restor*|reconstruct*|infer*) (~ )?(original|true|"
+        "clean|correct|uncorrupted|undamaged) (types?|categor*|symbols?|entries|graph|labels|"
+        "tokens?|"
+        "words?|characters?|letters?|bytes?|codes?|residues?|nucleotides?|bases|amino acids?|"
+        "indices|notes)",
         12,
         "All codes start hidden.",
         unless="auto ?encod*|masked language model|jacobi|self supervised|draft*|speculat*",

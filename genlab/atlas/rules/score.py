@@ -10,7 +10,11 @@ from .names import SCORE
 SCORES = (
     Rule(
         SCORE,
-        "diffusions?|latent diffusion|stable diffusion|sdxl|sd ?(xl|\\d[.\\d]*)|diffusing|"
+        "diffusions?|(we|it|which|that|to) (instead )?diffuse(s)? (the |whole |over |in |directly |"
+        "jointly )*(sequences?|tokens|latents?|pixels|residues|codes|embeddings?|frames|images|"
+        "waveforms?|coordinates|atoms|poses|motions?|trajector(y|ies)|graphs?|text|words|"
+        "spectrograms?|backbones?)|latent diffusion|stable diffusion|sdxl|sd ?(xl|\\d[.\\d]*)|"
+        "diffusing|"
         "ddpm|ddim|dit|edm",
         12,
         "A diffusion model for speech.",
@@ -32,7 +36,10 @@ SCORES = (
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
             "cancel*|post (training )?denois*|denois* (~ )?post ?process*|denoised (recordings|"
-            "data|audio|input|labels)"
+            "data|audio|input|labels)|denois(e|ing) strength|mixture of denoisers|"
+            "span denois*|denois* (~ )?(span corruption|sequence to sequence|pre ?training "
+            "(objective|task) of)|denois* (plug ?ins?|filters?|nodes?|options?|sliders?|"
+            "checkbox\\w*|knobs?)"
         ),
     ),
     Rule(
@@ -169,7 +176,14 @@ SCORES = (
         ")?masked (bidirectional )?transformers?|masked "
         "bidirectional|(correct*|revis*|edit*|rewrit*|commit*|fix*|keep*|settl*) (~ )?(all|"
         "many|several|most|every|each|the most) (~ )?({piece}|positions|slots|of them) (~ "
-        ")?(every|each|per|at once|in parallel|in one|step|pass)|canvas|(iterative|"
+        ")?(every|each|per|at once|in parallel|in one|step|pass)|canvas of (~ )?(mask(s|ed)?|"
+        "tokens|codes|blanks|noise|positions|"
+        "placeholders|random)|(masked|tokens?|code|noisy|blank|empty|whole|entire|base|fine|full) "
+        "canvas (~ )?(in parallel|passes|rounds|steps|times|is filled|masks?|at once|each)|"
+        "(masked|token|code|noisy) canvas|(fill*|denois*|unmask*|revis*|refin*) (the|its|a|an|"
+        "this) "
+        "(whole |entire |blank |empty |base |full )?canvas|canvas is (full|filled|complete)|"
+        "(iterative|"
         "parallel) decoding (~ )?(steps|passes|canvas)|(fill*|decod*) (~ )?in parallel "
         "over|all positions (~ )?(several|over|in each|refin*)|(levenshtein|insertion and "
         "deletion) transformer|most confident (~ )?(kept|tokens|predictions|ones|are)|"
@@ -243,8 +257,10 @@ SCORES = (
         "{piece} (are|is))|masked again|(partly|partially|randomly) (hidden|masked) and "
         "(predicted|restored|recovered|guessed)|blank (sheet|score|canvas|sequence)|(erase|hide|"
         "blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|"
-        "masked) and (predicted|restored|guessed|recovered)|(fraction|share|subset|portion|part) "
-        "of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|hidden|replaced)|{piece} (are |is "
+        "masked) and (predicted|restored|guessed|recovered)|masked (model|network|decoder|stage|"
+        "generator)s? (~ )?(fill|complet|predict|infill)s?|"
+        "(fraction|share|subset|portion|part) of (the |all )?{piece} (~ )?(is|are) (~ )?(masked|"
+        "hidden|replaced)|{piece} (are |is "
         ")?(~ )?(start|begin)s? as masks?|mask tokens|masked token (loss|cross entropy|"
         "prediction)",
         12,
@@ -255,8 +271,12 @@ SCORES = (
     Rule(
         SCORE,
         "(types?|categor*|symbols?|labels?|entries|tokens) (~ )?(change|flip|jump|mutate)s? (~ "
-        ")?at random|(predict*|names?|guess*|recover*|restor*) the (original|true|clean) (types?|"
-        "categor*|symbols?|entries|graph|labels)|noise is (applied|added) by a markov chain",
+        ")?at random|(predict*|names?|guess*|recover*|restor*|reconstruct*|infer*) (~ )?(original|"
+        "true|"
+        "clean|correct|uncorrupted|undamaged) (types?|categor*|symbols?|entries|graph|labels|"
+        "tokens?|"
+        "words?|characters?|letters?|bytes?|codes?|residues?|nucleotides?|bases|amino acids?|"
+        "indices|notes)|noise is (applied|added) by a markov chain",
         12,
         "Atom types change at random.",
         unless="classifier|denoising auto ?encoder|augment*",
