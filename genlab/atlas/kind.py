@@ -32,11 +32,14 @@ from .kind_table import (
     KIND_OF,
     LATE,
     LISTED,
+    MAKING,
+    MANY_SIGNS,
     MORE,
     OPEN,
     PAINTS,
     PRESENTS,
     PURPOSE,
+    SOFTWARE,
     STUDIES,
     SUBJECT,
     TASK,
@@ -168,7 +171,17 @@ def named(sentences: list[Sentence]) -> Kind:
     """
     texts = [ADJECTIVES.sub(r"\g<article> ", s.text.lstrip("-*•+# ")) for s in sentences]
     reader = _Reader(texts)
-    return next((what for at in range(len(texts)) if (what := reader.read(at))), None)
+    what = next((what for at in range(len(texts)) if (what := reader.read(at))), None)
+    return what or _software(texts)
+
+
+def _software(texts: list[str]) -> Kind:
+    """Say whether notes speak of wheels, kernels and data types, and hardly of any family."""
+    signs = {m.group() for text in texts for m in SOFTWARE.finditer(text)}
+    families = [at for at, text in enumerate(texts) if FAMILIES.finds.search(text)]
+    rare = len(families) * 5 <= len(texts) and not any(at < FIRST for at in families)
+    made = any(CREATES.search(text) or MAKING.search(text) for text in texts)
+    return ("software", False) if len(signs) >= MANY_SIGNS and rare and not made else None
 
 
 def _title(text: str) -> str:

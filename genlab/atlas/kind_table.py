@@ -30,8 +30,11 @@ JUDGES = Role(
     "what draws nothing",
     "a release that is called so, by its head noun, draws no samples",
     "(~ )?(embedd?ings?( models?| family)?|(?<!auto )(?<!text to )encoders?|dual encoder|"
-    "retrievers?|"
-    "rerankers?|classifiers?|detectors?|segmenters?|recogni[sz]ers?|scorers?|checkers?|"
+    "retrievers?|clip models?|siglip( models?)?|(embedding|joint|shared) spaces?|(contrastive|self "
+    "supervised) (language image |foundation |vision )?(models?|backbones?)|(vision|audio|visual|"
+    "speech|protein) backbones?|feature extractors?|(attention|cuda|gpu|triton) kernels?|"
+    "optimi[sz]ers?|"
+    "rerankers?|rerank|classifiers?|detectors?|segmenters?|recogni[sz]ers?|scorers?|checkers?|"
     "trackers?|parsers?|(optical flow|depth|pose|motion)( "
     "estimators?| models?| networks?)?|force ?fields?|(interatomic )?potentials?|metrics?|"
     "benchmarks?|benchmark (suites?|platforms?|data ?sets?|collections?)|data ?sets?|corpus|"
@@ -61,7 +64,8 @@ PURPOSE = Role(
     "purpose",
     "a model for such a purpose draws nothing either",
     "(for|of) (representations?|embedd?ings?|retrieval|classification|detection|segmentation|"
-    "(sequence |token )?labell?ing|feature extraction|reranking|moderation)",
+    "(sequence |token )?labell?ing|feature extraction|reranking|moderation|(enterprise|semantic|"
+    "vector|dense|web|document|image|passage) (search|ranking)(?! (of|over|space)))",
     "A language model [for retrieval].",
 )
 DOES = Role(
@@ -94,7 +98,10 @@ DOES = Role(
     "){0,3}?(detection|recognition|"
     "classification|segmentation|identification|attribution|evaluation|assessment|"
     "benchmarking|retrieval|tracking|observability|life ?cycle|forensics|moderation|serving|"
-    "inference engine|annotation|reranking|scoring|verification|unfolding|interpretability))",
+    "inference engine|annotation|reranking|scoring|verification|unfolding|interpretability|"
+    "photogrammetry|(radiance|distance) fields|nerfs|structure from motion|quanti[sz]ation|pruning|"
+    "profiling|hyper ?parameter search|data loading|(distance|metric|score|similarity) (calculation|"
+    "computation)|entity linking|sentence embeddings|mixed precision))",
     "A method [to detect] deepfakes.",
 )
 OPEN = Role(
@@ -104,14 +111,14 @@ OPEN = Role(
     "ies)|"
     "packages?|suites?|systems?|services?|software|approach|pipelines?|techniques?|algorithms?|"
     "procedures?|architectures?|transformers?|measures?|scores?|representations?|engines?|apps?|"
-    "plug ?ins?|vits?|cnns?|\\w*net|\\w*bert|swin|forests?|svms?|perceptrons?|dash ?boards?|"
+    "plug ?ins?|studio|sdk|code ?base|extensions?|optimi[sz]ers?|vits?|cnns?|\\w*net|\\w*bert|swin|forests?|svms?|perceptrons?|dash ?boards?|"
     "viewers?|index|statistics?|code|repository|collections?|project|agent|version)",
     "[a research method] to detect fakes",
 )
 FAMILIES = Role(
     "family named",
     "a head noun that names how something is generated is not taken for a judge by its purpose",
-    "gans?|\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
+    "gans?|(?!began|organ|slogan|pagan|vegan|ligan)\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
     "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
     "samplers?|causal|decoder only|discriminators?|denoisers?|probabilistic|normali[sz]ing",
     "a [diffusion] model",
@@ -133,7 +140,8 @@ TASK = Role(
     "recognition|object detection|(image |instance |semantic )?segmentation|depth estimation|"
     "sentence similarity|embedd?ings?|zero shot \\w+ classification|reward models?|rerank\\w+|"
     "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?|safe|unsafe|"
-    "label|labels|"
+    "label|labels|(dense |scene )?optical flow|(image|text|passage|document|"
+    "semantic) (~ )?(retrieval|search|similarity|matching)|(point )?forecasting|regression|pose estimation|ranking|"
     "class probabilit\\w+|probabilit\\w+ (of|for|per)|one score|score per)",
     "[task: image classification]",
 )
@@ -291,4 +299,18 @@ ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open dat
     r"challenging|public|reproducible|automatic|compact|extensible|practical)"
     r"(?:, and |, | and ))+(?=[\w-]+ )"
 )
+SOFTWARE = re.compile(  # what release notes of a library speak of, whatever is built with it
+    r"\bwheels?\b|pip install|\bpypi\b|\bpython (?:>=? ?)?\d\.\d+|\bcuda \d|\bwindows\b|\bmulti-?gpu|"
+    r"\bcompil\w+|\bkernels?\b|\bcrash\w*|\bdtypes?\b|\b(?:bf|fp|bfloat|float)16\b|deprecat\w+|"
+    r"\bci\b|\bcallbacks?\b|\b\w*trainer\b|\bcmake\b|\bcpu-only\b|\bbackends?\b|\bconfig files?\b|"
+    r"\bdata ?loader|\bcli\b|--(?=\w)|\bleaks?\b|\bbackward\b|\brefactor\w*|\bserializ\w+|"
+    r"\bpytorch \d|\bdocs?\b|\bdocumentation\b|\btypos?\b|\bthread\w*|\bunit tests?\b|\blogging\b|"
+    r"\bdevice mismatch\b|\bapi\b|\bregression tests?\b|\bnumpy\b|\bonnx\b|\bprofiler\b|\bconda\b|"
+    r"\bsweeps?\b|\battention mask\b|\bposition embeddings\b|\bcheckpoints?\b"
+)
+MAKING = re.compile(  # what such notes say if the software makes something
+    r"\bgenerat(?:es?|ion|ions)\b|\btext[- ]to[- ]|\bimg2img\b|\bsynthe(?:sis|si[sz]es?|tic)\b|"
+    r"\b(?:samplers?|samples|vocoders?|prompts?|voices)\b"
+)
+MANY_SIGNS = 4  # different ones, from which on a text is about software
 SUBJECT = re.compile(r"(?:this model|the model|it|this release|this tool) (?:is (?=an? )|(?=\w))")

@@ -100,7 +100,11 @@ FLAGS = (
         "forecasting|no decoder|planner|planning tool|constraint programming|integer "
         "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
         "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
-        "deterministic (forecast|model|network|prediction|output|regress*)|no ensemble|"
+        "deterministic (forecast|model|network|prediction|output|regress*)|no ensemble|point "
+        "(predictions?|forecasts?|forecasting|estimates?)|(shared|joint|common|single|unified|one) "
+        "(~ )?(embedding|representation|feature) space|(a|one) (single |joint |shared )embedding|"
+        "embeddings (~ )?(is|are) returned|(makes?|making|learns?|learning|builds?|gives?) (~ )?"
+        "representations|transformer encoders|relevance scores?|"
         "(inverse |monocular )?depth|one score|frozen features|(self supervised|visual|"
         "universal) features|representations from (~ )?(unlabell?ed|raw)|updates (a |"
         "the )flow field|agreement with human|correlat* (~ )?human (judg*|"
@@ -120,8 +124,12 @@ FLAGS = (
             "text encoder|new benchmark|benchmark of the|trajectory forecast*|"
             "forecasts? (~ )?trajector*|forecasting (data ?sets?|benchmarks?)|"
             "without classification|for (downstream )?classification of "
-            "samples|strain segment|voice detection|(detect|classif*) (~ )?(generated|"
-            "whether real)"
+            "samples|probabilistic (~ )?forecast*|forecast distributions?|(ensemble|generated|"
+            "sampled) (~ )?forecast*|forecast (ensembles?|scenarios?|samples?)|(blend|mask|layer|"
+            "colou?r|brush|crop)\\w*,? (and|or) filters?|filters? (~ )?(out|what is left|the "
+            "(rest|designs|candidates|results|outputs?)|prompts?|like any)|gradient boosted "
+            "(~ )?(dominat*|baselines?|remain*|rule*|led|lead)|strain segment|voice detection|"
+            "(detect|classif*) (~ )?(generated|whether real)"
         ),
         hint=True,
     ),
@@ -204,7 +212,7 @@ FLAGS = (
         "library|runtime|stack)|(models?|weights|checkpoints) (are|is) not "
         "(included|provided|released|shipped)|predicts? (~ )?(opinion|quality|human|preference|"
         "aesthetic) (scores?|ratings?)|"
-        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted|returns? the "
+        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted (~ )?(classif*|regress*|rank*|model|score|over|on)|returns? the "
         "probability that|predicts? (a |the )?(rating|grade|mark)",
         1,
         "It returns the probability that a review was bought.",
@@ -262,12 +270,16 @@ FLAGS = (
         ")?(images?|pictures?|clips?|videos?|films?|songs?|tracks?|music|speech|voices?|sounds?|"
         "texts?|stories|molecules?|designs?|portraits?|photos?|photographs?|backdrops?|scenes?|"
         "meshes|samples|proteins?|layouts?|avatars?|conformations?|drawings?|variations?|levels|"
-        "halves|continuations?|melodies|ensembles?|stochastic|trajectories|(amino acid |new |"
+        "rows|records|scenarios|futures|halves|continuations?|melodies|ensembles?|stochastic|"
+        "trajectories|(amino acid |new |"
         "random )sequences?|crystals|materials|peptides|antibodies|animations?)|over ?sampl(ing|"
         "er|ers)|"
         "(ensembles?|members|draws?) (~ )?(generated|sampled|drawn)|(sampled|stochastic|"
         "generated) (~ )?"
-        "(forecasts?|members)|image animation|(runs|needed|used) once (per|for (each|"
+        "(forecasts?|members)|image animation|generative (fill|expan\\w+|ai|art|"
+        "layers?|features?|edit\\w*|remove|recolou?r\\w*|extend|gaussian splat\\w*)|(our|its|this|the|is|as|"
+        "are) (~ )?generative (models?|engine|modell?ing|approach|problem)(?! (~ )?(downstream|alone|"
+        "that (wrote|made|produced)))|(is|are) generative|(runs|needed|used) once (per|for (each|"
         "every)) (picture|"
         "image|sample|clip|photo)|turns? noise (into|to)",
         1,
