@@ -31,6 +31,12 @@ THEY = re.compile(  # how a sentence goes on to speak of those of which the one 
     r"of (?:them|these)|(?:these|such|those) (?:models|methods|approaches|works|systems|"
     r"techniques|frameworks|networks|generators|pipelines))(?= (?!all |our )[\w-]+)"
 )
+INSTEAD = re.compile(  # how a sentence begins that turns away from what the one before spoke of
+    r"(?:instead|rather|by contrast|in contrast|conversely), (?:we|our|ours)\b|(?:we|ours|our "
+    r"(?:\w+ ){1,2})(?:\w+ )?(?:instead|rather)\b|we (?:turn|reverse|invert|flip) (?:the|this|that)\b|"
+    r"we (?:take|follow|go|choose) (?:a different|another|the opposite|the other)\b"
+)
+OURS = re.compile(r"\b(?:we|our|ours|this (?:work|paper|model)|here|i)\b")
 FIELD = next(role for role in ROLES if role.name == "field")
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 DRAWERS = (AR, SCORE)  # what may draw a code
@@ -115,7 +121,20 @@ def find(text: str) -> list[Finding]:
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
                             loner(sentence.text, start, end), start)
                 )  # fmt: skip
-    return found
+    return _turned_from(found, cut)
+
+
+def _turned_from(found: list[Finding], cut: list[Sentence]) -> list[Finding]:
+    """Turn what a sentence says of others to comparison, if the next one says "we instead"."""
+    left = {
+        n
+        for n, (sentence, then) in enumerate(zip(cut, cut[1:], strict=False))
+        if INSTEAD.match(then.text) and not OURS.search(sentence.text)
+    }
+    return [
+        replace(f, polarity="compared") if f.sentence in left and f.polarity == ASSERTED else f
+        for f in found
+    ]
 
 
 def _others(sentence: str, around: list[tuple[int, int, str]]) -> str:

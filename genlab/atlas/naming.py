@@ -30,7 +30,8 @@ LISTED = re.compile(  # of several rivals
 OPENS = re.compile(
     r"(?:^(?:[-*•+] )?|(?:name|model|product|release|system|project|package|title): |"
     r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|"
-    r"meet|announc\w+|welcome|of|is) )"
+    r"meet|announc\w+|welcome|of|is) |^(?:with|in|by|through) (?=[\w-]+ (?:we|one|it)\b)|"
+    r"^(?:the|our|this|these) (?:[\w-]+ ){0,3}[\w-]+, )"
     r"(?:the |our |to )?$"
 )
 TITLED = re.compile(r" v?\d+\.\d|: an? | is an? ")  # "workflow 3.1", in small letters, is a name

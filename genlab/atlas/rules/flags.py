@@ -129,7 +129,8 @@ FLAGS = (
             "colou?r|brush|crop)\\w*,? (and|or) filters?|filters? (~ )?(out|what is left|the "
             "(rest|designs|candidates|results|outputs?)|prompts?|like any)|gradient boosted "
             "(~ )?(dominat*|baselines?|remain*|rule*|led|lead)|strain segment|voice detection|"
-            "(detect|classif*) (~ )?(generated|whether real)"
+            "(detect|classif*) (~ )?(generated|whether real)|feature vectors of (the|its|all|every)|"
+            "segment (between|joining)"
         ),
         hint=True,
     ),
@@ -149,7 +150,8 @@ FLAGS = (
         "(~ )?(nearest|closest) (~ )?(neighbou?rs?|frames?|units?)|(over ?sampl*|balanc*|minority) "
         "(~ )?(neighbou?r*|smote)|(segment|line|point) (~ )?between (~ )?nearest neighbou?rs|two "
         "sample test statistic|implicit maximum likelihood|copulas?|"
-        "(probabilistic|arithmetic) circuits?|sum product|sums and products|sliced "
+        "(probabilistic|arithmetic|tensori[sz]ed) circuits?|sum product|einsum networks?|cutset networks?|"
+        "spns?|sums and products|sliced "
         "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|no (neural )?network,|quilting|"
         "minimum error cuts?|(no|without|nothing is|nothing "
         "was|never) (~ )?(learning|learned|trained|training (~ )?(whatever|of any kind|at "
@@ -289,7 +291,8 @@ FLAGS = (
     ),
     Rule(
         "flag: outside-map",
-        "between (~ )?(samples?|points?|rows?|records?|examples?) && nearest neighbou?rs?",
+        "(between|segment|line|joining) (~ )?(samples?|points?|rows?|records?|examples?|them|the "
+        "two|the pair) && nearest neighbou?rs?",
         15,
         "New rows lie between a sample and one of its nearest neighbours.",
         unless="distance between|classif*|retriev*|similarity",

@@ -14,7 +14,9 @@ EXACT = (
     "closed form) (log )?(likelihoods?|densit(y|ies)|probabilit*)|(computes?|gives?|reports?|"
     "prints?|outputs?|returns?|assigns?|carries|comes with|with) (~ )?(the |its |"
     "an? )?(log )?(likelihood|exact probability|true probability)|exact and in|"
-    "densities are exact|(any|every) marginal|answered exactly"
+    "densities are exact|(any|every) marginal|answered exactly|(inference|routines?|quer(y|ies)|"
+    "marginals?|conditionals?) (~ )?(is|are|stay|stays|remains?) (both )?(exact|tractable)|(tractable|"
+    "exact) (~ )?(inference|marginals?|marginali[sz]ation|conditioning)(?! (networks?|is intractable))"
 )
 
 LIKELIHOODS = (

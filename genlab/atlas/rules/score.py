@@ -19,7 +19,9 @@ SCORES = (
             "thermal|molecular|gas|innovation|information|water|photon|surface|anisotropic|"
             "drug|tissue|oxygen|smoke|ink|cellular|moisture|news|salt) diffusion|diffusion "
             "(mri|tensor|weighted|coefficients?|equation|constant|imaging|physics)|"
-            "diffusion is the physics|here diffusion|diffusion gan stabili*|diffusion net|"
+            "diffusion is the physics|here diffusion|(graph|label|feature|personali[sz]ed) diffusion|"
+            "diffusion (layers?|operators?|time) (~ )?(on|across|over|suffices|surface*|mesh*|graphs?)|"
+            "diffusion spreads|diffusion (maps?|distances?|limited|curvature)|diffusion gan stabili*|diffusion net|"
             "diffusion ~ (adds?|added) noise ~ discriminator|discriminator (is|uses?|based on|"
             "from|with) (~ )?diffusion|diffusion (chain|process) (~ )?(~ )?discriminator"
         ),
@@ -101,7 +103,9 @@ SCORES = (
             "(normal|z|quality|similarity|confidence) scores|ranked probability|probability "
             "score|musical scores?|score (network|function)? ?(is|"
             "are)? ?not|clip score|symbolic "
-            "score|credit score|test score|film score|score (of|in) the (match|game)"
+            "score|credit score|test score|film score|score (of|in) the (match|game)|"
+            "similarit* (~ )?score|score function (~ )?(stored|cosine|similarit*|compares)|(scoring|"
+            "cosine|bm25|relevance|docking) (~ )?score function"
         ),
     ),
     Rule(
