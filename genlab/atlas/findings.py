@@ -33,7 +33,7 @@ THEY = re.compile(  # how a sentence goes on to speak of those of which the one 
 )
 INSTEAD = re.compile(  # how a sentence begins that turns away from what the one before spoke of
     r"(?:instead|rather|by contrast|in contrast|conversely), (?:we|our|ours)\b|(?:we|ours|our "
-    r"(?:\w+ ){1,2})(?:\w+ )?(?:instead|rather)\b|we (?:turn|reverse|invert|flip) (?:the|this|that)\b|"
+    r"\w+) (?:\w+ )?(?:instead|rather)\b|we (?:turn|reverse|invert|flip) (?:the|this|that)\b|"
     r"we (?:take|follow|go|choose) (?:a different|another|the opposite|the other)\b"
 )
 OURS = re.compile(r"\b(?:we|our|ours|this (?:work|paper|model)|here|i)\b")

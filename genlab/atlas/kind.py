@@ -27,6 +27,7 @@ from .kind_table import (
     FINITE,
     FIRST,
     FORMAL,
+    GENERATIVE,
     JUDGES,
     JUDGING,
     KIND_OF,
@@ -35,6 +36,7 @@ from .kind_table import (
     MAKING,
     MANY_SIGNS,
     MORE,
+    NOTES,
     OPEN,
     PAINTS,
     PRESENTS,
@@ -46,6 +48,7 @@ from .kind_table import (
     TITLE,
     WITH,
     WORK,
+    WRITES,
 )  # fmt: skip
 from .kind_table import KINDS as KINDS
 from .text import Sentence
@@ -67,7 +70,8 @@ class _Reader:
     def read(self, at: int) -> Kind:
         """Return what one sentence says that the release is."""
         text = self.texts[at]
-        if (line := TASK.finds.match(text)) and not FAMILIES.finds.search(text.replace("-", " ")):
+        line = TASK.finds.match(text)
+        if line and not FAMILIES.finds.search(text.replace("-", " ")) and not WRITES.search(text):
             return line.group(), False
         if self.seen and FORMAL.match(text):
             return None
@@ -85,7 +89,8 @@ class _Reader:
         fragment = self.titled and plain and not opens and not text.startswith(("the ", "our "))
         if self.titled and self.seen > 1 and (what := _tool(text)):
             return what
-        self.titled = self.titled and plain and ":" not in text and len(text.split()) <= BARE
+        key = text.startswith(("name: ", "title: ", "package: ", "model: ", "project: "))
+        self.titled = self.titled and plain and (key or ":" not in text) and len(text.split()) <= BARE
         return self._kind(at, opens, fragment=fragment)
 
     def _late(self, at: int, opens: re.Match[str] | None) -> Kind:
@@ -170,6 +175,7 @@ def named(sentences: list[Sentence]) -> Kind:
         [('a detector', False), None]
     """
     texts = [ADJECTIVES.sub(r"\g<article> ", s.text.lstrip("-*•+# ")) for s in sentences]
+    texts[:1] = [NOTES.sub("", text) or text for text in texts[:1]]
     reader = _Reader(texts)
     what = next((what for at in range(len(texts)) if (what := reader.read(at))), None)
     return what or _software(texts)
@@ -227,6 +233,7 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> Kind:
     if not part and (_judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
     paints = PAINTS.finds.fullmatch(noun) and not WORK.finds.match(noun)
+    paints = paints or (opens and GENERATIVE.match(noun))
     return (noun, True) if paints else None
 
 

@@ -15,7 +15,8 @@ PRESENTS = Role(
     "(we|i) ((therefore|thus|hence|here|now|then|instead|first|have|proudly|are|set out|are "
     "(pleased|happy|proud|excited)|aim|set|to|out) )*(present|introduce|release|describe|"
     "propose|publish|build|built|open|share|contribute|train|collect|develop|developed|derive|"
-    "design|designed|construct|constructed|create|created|curate|curated|compile|compiled|announce|"
+    "design|designed|construct|constructed|create|created|curate|curated|compile|compiled|collected|"
+    "gather|gathered|assemble|assembled|annotate|annotated|crawled|scraped|announce|"
     "launch|offer|add|open source|releasing|launching|announcing|introducing|presenting|sharing|"
     "opening|publishing|after)( here)?|(this|the) ((present|main|technical|core|"
     "first) )*(repository|"
@@ -57,7 +58,9 @@ JUDGES = Role(
     "language|spam|fraud|fakes?|deepfake|anomaly|semantic|instance|quality|sentiment) (detection|"
     "recognition|classification|segmentation|identification|verification|assessment)|"
     "(property|affinity|quality|preference|toxicity) prediction( models?| networks?)?|"
-    "(training|pre ?training) data|data pipelines?|visuali[sz]ers?|dash ?boards?)",
+    "(training|pre ?training) data|({n}|\\d[\\d.,]*[km]?)( (million|billion|thousand|hundred))? (~ )?(links|"
+    "urls|pairs|prompts|recordings|annotations|captions|pictures|images|questions|conversations|"
+    "clips|videos|structures|trajectories|labels|ratings|votes|judg[e]?ments|sentences|documents)|data pipelines?|visuali[sz]ers?|dash ?boards?)",
     "[a detector]",
 )
 PURPOSE = Role(
@@ -118,7 +121,8 @@ OPEN = Role(
 FAMILIES = Role(
     "family named",
     "a head noun that names how something is generated is not taken for a judge by its purpose",
-    "gans?|(?!began|organ|slogan|pagan|vegan|ligan)\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
+    "gans?|(?!began|organ|slogan|pagan|vegan|ligan)\\w*gan|\\w*vaes?|diffusions?|"
+    "(?<!optical )(?<!scene )(?<!stream )(?<!traffic )(?<!river )(?<!cash )(?<!data )flows?|generative|generators?|autoregressive|language|"
     "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
     "samplers?|causal|decoder only|discriminators?|denoisers?|probabilistic|normali[sz]ing",
     "a [diffusion] model",
@@ -134,13 +138,13 @@ TASK = Role(
     "task line",
     "the key and value of a line that gives a task which draws nothing",
     "(pipeline tag|model type|type|task|tasks|kind|purpose|primary use|intended use|output|"
-    "outputs|direct use|use|what it is)"
+    "outputs|direct use|use|what it is|what|summary|description)"
     ": (~ )?((text|image|token|audio|video|sequence|multi label|binary)? ?(classification|"
     "identification)|classifiers?|feature extraction|automatic speech recognition|speech "
     "recognition|object detection|(image |instance |semantic )?segmentation|depth estimation|"
     "sentence similarity|embedd?ings?|zero shot \\w+ classification|reward models?|rerank\\w+|"
     "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?|safe|unsafe|"
-    "label|labels|(dense |scene )?optical flow|(image|text|passage|document|"
+    "label|labels|(evaluation )?metric|(perceptual )?distance|(dense |scene )?optical flow|(image|text|passage|document|"
     "semantic) (~ )?(retrieval|search|similarity|matching)|(point )?forecasting|regression|pose estimation|ranking|"
     "class probabilit\\w+|probabilit\\w+ (of|for|per)|one score|score per)",
     "[task: image classification]",
@@ -153,7 +157,10 @@ ACTS = Role(
     "top|well|high|in|as|"
     "close|near|an? (~ )?(fid|average|mean|elo)))|"
     "grades|transcribes|evaluates|judges|retrieves|tracks|measures|assesses|benchmarks|"
-    "labels|tags|flags|lists|catalogues|indexes|hosts|computes|explains|visuali[sz]es|inspects|"
+    "labels|tags|flags|lists|catalogues|((returns|gives|outputs|yields|produces|learns) (only )?(~ "
+    ")?(point (predictions?|forecasts?|estimates?)|(one|single|joint|shared) (score|label|vector|number|"
+    "embedding)|embeddings|scores for|class (labels|probabilities)|displacement))|((focuses|focusing) "
+    "on|is about|is meant for) (~ )?(representations?|embeddings?)|indexes|hosts|computes|explains|visuali[sz]es|inspects|"
     "audits|monitors|compares|counts)|(tells|shows|"
     "decides|predicts|explains|finds out|says) (~ )?(which|whether|why|how)|(does|"
     "performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
@@ -298,6 +305,16 @@ ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open dat
     r"flexible|modern|curated|clean|powerful|easy|reliable|scalable|accurate|strong|tiny|cheap|"
     r"challenging|public|reproducible|automatic|compact|extensible|practical)"
     r"(?:, and |, | and ))+(?=[\w-]+ )"
+)
+GENERATIVE = re.compile(  # "a deep generative model", but not "a metric for generative models"
+    r"(?:[\w-]+ ){0,6}?generative (?:[\w-]+ )?(?:model|network|framework|approach|method|system|"
+    r"transformer|pipeline|machine|ai|engine)s?$"
+)
+NOTES = re.compile(r"[:,(–-]* *\b(?:release notes|change ?log|what's new|updates|news)\)?:?$")
+WRITES = re.compile(  # what stands in the list of uses of a language model beside classification
+    r"\bsummari[sz]\w*|\bquestion[- ]answering\b|\bq&a\b|\b(?:code )?completion\b|\bchat\w*|"
+    r"\bdialog\w*|\btranslation\b|\bdraft\w*|\b(?:re)?writing\b|\bassistants?\b|\binstruction|"
+    r"\bgenerat\w+|\breasoning\b|\bediting\b|\bcontinuation|\bagent\w*|\bbrainstorm\w*"
 )
 SOFTWARE = re.compile(  # what release notes of a library speak of, whatever is built with it
     r"\bwheels?\b|pip install|\bpypi\b|\bpython (?:>=? ?)?\d\.\d+|\bcuda \d|\bwindows\b|\bmulti-?gpu|"

@@ -175,7 +175,8 @@ FLAGS = (
         unless=(
             "not a copula|mixture of gaussian kernels only|annealed importance|drifting "
             "(apart|clouds)|procedural (texture|content) (~ )?(as|for) (training|data)|"
-            "jacobi|n gram pool|fitted mixture"
+            "jacobi|n gram pool|fitted mixture|on par|zero shot|unseen|on new|(training|synthetic) (~ )?"
+            "(series|data|corpus|curves|functions) (~ )?gaussian process*"
         ),
     ),
     Rule(
@@ -280,7 +281,8 @@ FLAGS = (
         "generated) (~ )?"
         "(forecasts?|members)|image animation|generative (fill|expan\\w+|ai|art|"
         "layers?|features?|edit\\w*|remove|recolou?r\\w*|extend|gaussian splat\\w*)|(our|its|this|the|is|as|"
-        "are) (~ )?generative (models?|engine|modell?ing|approach|problem)(?! (~ )?(downstream|alone|"
+        "are) ((creative|deep|family|of|new|large|latest|3d|conditional|probabilistic|multimodal|own|"
+        "underlying) )*generative (models?|engine|modell?ing|approach|problem)(?! (~ )?(downstream|alone|"
         "that (wrote|made|produced)))|(is|are) generative|(runs|needed|used) once (per|for (each|"
         "every)) (picture|"
         "image|sample|clip|photo)|turns? noise (into|to)",

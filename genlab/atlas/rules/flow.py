@@ -114,7 +114,7 @@ FLOWS = (
     ),
     Rule(
         FLOW,
-        "nsf|rq nsf|umnn|naf|flow[+]+|wave ?glow|tarflow|star ?flow|i ?resnets?|cnfs?|made "
+        "nfs|nf models?|nsf|rq nsf|umnn|naf|flow[+]+|wave ?glow|tarflow|star ?flow|i ?resnets?|cnfs?|made "
         "blocks?|"
         "bijectors?|boltzmann generators?|conditional couplings|split coupling|log jacobian*",
         4,

@@ -33,7 +33,7 @@ SCORES = (
         "It denoises for 40 steps.",
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
-            "cancel*|post (training )?denois*|denois* (~ )?post ?process*|denoised (recordings|"
+            "cancel*|post (training )?denois*|denois* (~ )?after training|denois* (~ )?post ?process*|denoised (recordings|"
             "data|audio|input|labels)"
         ),
     ),
