@@ -19,7 +19,7 @@ from .text import Sentence, sentences
 NEAR = 40  # characters to either side in which `unless` is looked for
 WEAK = (  # what a mention does not count for
     "paradigm", "objective", "language", "canvas", "energy", "decoder game", "denoiser game",
-    "solver flow", "code",
+    "solver flow", "code", "optimisation",
 )  # fmt: skip
 TAKES_UP = compiled(  # how a sentence takes up the family that the one before spoke of
     "(here )?(we|ours|our) (~ )?(train|take|use|apply|adapt|build|distil|scale|study|choose|is|"

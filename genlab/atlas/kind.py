@@ -40,6 +40,7 @@ from .kind_table import (
     OPEN,
     PAINTS,
     PRESENTS,
+    PUBLISHED,
     PURPOSE,
     SOFTWARE,
     STUDIES,
@@ -178,7 +179,8 @@ def named(sentences: list[Sentence]) -> Kind:
     texts[:1] = [NOTES.sub("", text) or text for text in texts[:1]]
     reader = _Reader(texts)
     what = next((what for at in range(len(texts)) if (what := reader.read(at))), None)
-    return what or _software(texts)
+    published = next((m for text in texts if (m := PUBLISHED.search(text))), None)
+    return what or ((published.group(), False) if published else _software(texts))
 
 
 def _software(texts: list[str]) -> Kind:

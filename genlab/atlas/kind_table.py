@@ -33,7 +33,7 @@ JUDGES = Role(
     "(~ )?(embedd?ings?( models?| family)?|(?<!auto )(?<!text to )encoders?|dual encoder|"
     "retrievers?|clip models?|siglip( models?)?|(embedding|joint|shared) spaces?|(contrastive|self "
     "supervised) (language image |foundation |vision )?(models?|backbones?)|(vision|audio|visual|"
-    "speech|protein) backbones?|feature extractors?|(attention|cuda|gpu|triton) kernels?|"
+    "speech) backbones?|feature extractors?|(attention|cuda|gpu|triton) kernels?|"
     "optimi[sz]ers?|"
     "rerankers?|rerank|classifiers?|detectors?|segmenters?|recogni[sz]ers?|scorers?|checkers?|"
     "trackers?|parsers?|(optical flow|depth|pose|motion)( "
@@ -234,7 +234,7 @@ APPOSED = re.compile(  # "We open Ampere, a ...", "We open Ampere (AMP), a ..."
 ASIDE = re.compile(rf"(?P<name>{NAME})(?: \([^()]*\))?, (?=an? [^,]{{3,60}}, \w)")
 LISTED = re.compile(r", (?:an?|the) ")  # "An encoder, a prior and ..." is a list of parts
 CUT = re.compile(
-    r"[,;:.(!]| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
+    r"[;:(!]|[,.](?!\d)| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
     r"using|and|at|via|as|pre-?trained|fine-?tuned|designed|aimed|capable|able|against|under|"
     r"consisting|containing|comprising|covering|spanning|made|"
     r"called|named|comprised|including|measuring|assessing|meant|intended|tested|powered|"
@@ -303,12 +303,16 @@ ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open dat
     r"lightweight|"
     r"high-quality|modular|robust|general|unified|comprehensive|diverse|multilingual|efficient|"
     r"flexible|modern|curated|clean|powerful|easy|reliable|scalable|accurate|strong|tiny|cheap|"
-    r"challenging|public|reproducible|automatic|compact|extensible|practical)"
+    r"\w{3,}est|best|most \w+|more \w+|challenging|public|reproducible|automatic|compact|extensible|practical)"
     r"(?:, and |, | and ))+(?=[\w-]+ )"
 )
 GENERATIVE = re.compile(  # "a deep generative model", but not "a metric for generative models"
     r"(?:[\w-]+ ){0,6}?generative (?:[\w-]+ )?(?:model|network|framework|approach|method|system|"
     r"transformer|pipeline|machine|ai|engine)s?$"
+)
+PUBLISHED = re.compile(  # "we publish all of it as a data set"
+    r"\b(?:publish|releas|shar|open|distribut|provid)\w* (?:[\w-]+ ){1,5}?as an? (?:[\w-]+ ){0,3}?"
+    r"(?:data ?set|corpus|benchmark)\b"
 )
 NOTES = re.compile(r"[:,(–-]* *\b(?:release notes|change ?log|what's new|updates|news)\)?:?$")
 WRITES = re.compile(  # what stands in the list of uses of a language model beside classification
@@ -323,7 +327,7 @@ SOFTWARE = re.compile(  # what release notes of a library speak of, whatever is 
     r"\bdata ?loader|\bcli\b|--(?=\w)|\bleaks?\b|\bbackward\b|\brefactor\w*|\bserializ\w+|"
     r"\bpytorch \d|\bdocs?\b|\bdocumentation\b|\btypos?\b|\bthread\w*|\bunit tests?\b|\blogging\b|"
     r"\bdevice mismatch\b|\bapi\b|\bregression tests?\b|\bnumpy\b|\bonnx\b|\bprofiler\b|\bconda\b|"
-    r"\bsweeps?\b|\battention mask\b|\bposition embeddings\b|\bcheckpoints?\b"
+    r"\bsweeps?\b|\battention mask\b|\bposition embeddings\b"
 )
 MAKING = re.compile(  # what such notes say if the software makes something
     r"\bgenerat(?:es?|ion|ions)\b|\btext[- ]to[- ]|\bimg2img\b|\bsynthe(?:sis|si[sz]es?|tic)\b|"

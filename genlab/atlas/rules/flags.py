@@ -289,7 +289,8 @@ FLAGS = (
         1,
         "It creates clips of up to 20 seconds.",
         hint=True,
-        unless="benchmark|data set|dataset|(\\d+|several|many|various) text to|systems|detect*",
+        unless="could (make|generate|create|draw|paint|turn)|make a (scene|video|audio)|"
+        "benchmark|data set|dataset|(\\d+|several|many|various) text to|systems|detect*",
     ),
     Rule(
         "flag: outside-map",
