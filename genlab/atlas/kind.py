@@ -258,4 +258,5 @@ def _judges(noun: str) -> bool:
     """Say whether a noun phrase ends with a thing that draws nothing."""
     words = noun.split()
     tails = (" ".join(words[-k:]) for k in (1, 2, 3) if k <= len(words))
-    return "generative" not in words and any(JUDGES.finds.fullmatch(tail) for tail in tails)
+    fixed = "deterministic" in words and not FAMILIES.finds.search(noun)
+    return fixed or "generative" not in words and any(JUDGES.finds.fullmatch(tail) for tail in tails)

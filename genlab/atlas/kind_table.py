@@ -57,7 +57,8 @@ JUDGES = Role(
     "(voice activity|speech|speaker|face|object|image|text|emotion|gesture|event|intent|entity|"
     "language|spam|fraud|fakes?|deepfake|anomaly|semantic|instance|quality|sentiment) (detection|"
     "recognition|classification|segmentation|identification|verification|assessment)|"
-    "(property|affinity|quality|preference|toxicity) prediction( models?| networks?)?|"
+    "((visual|multimodal|cross modal|dense|sparse) )?(document|image|passage|video|code|music|"
+    "cross modal) (retrieval|reranking|matching)|(property|affinity|quality|preference|toxicity) prediction( models?| networks?)?|"
     "(training|pre ?training) data|({n}|\\d[\\d.,]*[km]?)( (million|billion|thousand|hundred))? (~ )?(links|"
     "urls|pairs|prompts|recordings|annotations|captions|pictures|images|questions|conversations|"
     "clips|videos|structures|trajectories|labels|ratings|votes|judg[e]?ments|sentences|documents)|data pipelines?|visuali[sz]ers?|dash ?boards?)",
@@ -104,7 +105,7 @@ DOES = Role(
     "inference engine|annotation|reranking|scoring|verification|unfolding|interpretability|"
     "photogrammetry|(radiance|distance) fields|nerfs|structure from motion|quanti[sz]ation|pruning|"
     "profiling|hyper ?parameter search|data loading|(distance|metric|score|similarity) (calculation|"
-    "computation)|entity linking|sentence embeddings|mixed precision))",
+    "computation)|entity linking|tokeni[sz]ation|sentence embeddings|mixed precision))",
     "A method [to detect] deepfakes.",
 )
 OPEN = Role(
@@ -144,7 +145,7 @@ TASK = Role(
     "recognition|object detection|(image |instance |semantic )?segmentation|depth estimation|"
     "sentence similarity|embedd?ings?|zero shot \\w+ classification|reward models?|rerank\\w+|"
     "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?|safe|unsafe|"
-    "label|labels|(evaluation )?metric|(perceptual )?distance|(dense |scene )?optical flow|(image|text|passage|document|"
+    "label|labels|(evaluation )?metric|(perceptual )?distance|(dense )?(optical|scene) flow|(image|text|passage|document|"
     "semantic) (~ )?(retrieval|search|similarity|matching)|(point )?forecasting|regression|pose estimation|ranking|"
     "class probabilit\\w+|probabilit\\w+ (of|for|per)|one score|score per)",
     "[task: image classification]",
@@ -182,7 +183,8 @@ WORK = Role(
 STUDIES = Role(
     "study",
     "a sentence with which a study or an explanation begins, which releases nothing that draws",
-    "(in this (paper|work|report|article|note|post|lecture|course),? |here,? |today,? )?(we|i|this "
+    "(in this (paper|work|report|article|note|post|lecture|course),? |here,? |today,? |(with|in|by) "
+    "[\\w.+-]+,? )?(we|i|this "
     "(paper|work|report|article|note|post|lecture|course)) ((systematically|empirically|carefully|"
     "first|here|now) )*((explain|review|survey|recap|summari[sz]e|discuss)s?|(study|studies|"
     "analy[sz]es?|"
@@ -190,7 +192,9 @@ STUDIES = Role(
     "tests?) (~ )?(memori[sz]ation|bias*|"
     "toxicity|robustness|artifacts?|artefacts?|failure modes?|privacy|copyright|hallucinations?|"
     "stereotypes?|calibration|faithfulness|carbon|consumption|accessibility|vulnerabilit\\w+|"
-    "trustworthiness)|(aim|seek|want|try|attempt|set out) to (detect|recogni[sz]e|classify|segment|"
+    "trustworthiness)|((estimate|predict|regress|compute|recover) ((the|dense|monocular|metric|"
+    "human|accurate) )*(optical flow|scene flow|depth|poses?|disparity|displacements?|correspondences?))|"
+    "(aim|seek|want|try|attempt|set out) to (detect|recogni[sz]e|classify|segment|"
     "identify|attribute|distinguish|evaluate|assess|retrieve|transcribe|tell)|(study|studies|address|addresses|tackles?|considers?|"
     "investigates?) (~ )?(problem|"
     "task|question|challenge) of (~ )?(attribut|detect|identify|recogni[sz]|distinguish|evaluat|"

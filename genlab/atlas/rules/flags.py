@@ -87,7 +87,7 @@ FLAGS = (
         "face|word|document|molecule|graph|node|user|music|protein|general|frozen|"
         "joint|multilingual|contrastive) (~ )?(embedd?ings?|encoders?|features)|embedd?ing "
         "(model|models)|retriev(al|es|er)|re ?rankers?|(linear )?prob(es?|ing)|re ?rated|"
-        "estimat(es|ing) "
+        "estimat(es?|ing) "
         "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
         "prediction)|predicts? (~ )?structures?|predictions of the (~ )?structures?|"
         "structure prediction (model|system|network|pipeline|for)|protein folding problem|"
