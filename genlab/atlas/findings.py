@@ -5,6 +5,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from .others import other_names, their_clauses
 from .own import declared
@@ -128,7 +129,7 @@ def _turned_from(found: list[Finding], cut: list[Sentence]) -> list[Finding]:
     """Turn what a sentence says of others to comparison, if the next one says "we instead"."""
     left = {
         n
-        for n, (sentence, then) in enumerate(zip(cut, cut[1:], strict=False))
+        for n, (sentence, then) in enumerate(pairwise(cut))
         if INSTEAD.match(then.text) and not OURS.search(sentence.text)
     }
     return [

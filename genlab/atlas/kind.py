@@ -91,7 +91,8 @@ class _Reader:
         if self.titled and self.seen > 1 and (what := _tool(text)):
             return what
         key = text.startswith(("name: ", "title: ", "package: ", "model: ", "project: "))
-        self.titled = self.titled and plain and (key or ":" not in text) and len(text.split()) <= BARE
+        short = (key or ":" not in text) and len(text.split()) <= BARE
+        self.titled = self.titled and plain and short
         return self._kind(at, opens, fragment=fragment)
 
     def _late(self, at: int, opens: re.Match[str] | None) -> Kind:
@@ -259,4 +260,5 @@ def _judges(noun: str) -> bool:
     words = noun.split()
     tails = (" ".join(words[-k:]) for k in (1, 2, 3) if k <= len(words))
     fixed = "deterministic" in words and not FAMILIES.finds.search(noun)
-    return fixed or "generative" not in words and any(JUDGES.finds.fullmatch(tail) for tail in tails)
+    judge = any(JUDGES.finds.fullmatch(tail) for tail in tails)
+    return fixed or ("generative" not in words and judge)

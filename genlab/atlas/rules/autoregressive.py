@@ -91,7 +91,8 @@ AUTOREGRESSIVE = (
         2,
         "It is trained to predict the next note.",
         unless=(
-            "next sentence|next (scan|visit)|next (\\d+ |few |two |several |couple of )?(hours|days|"
+            "next sentence|next (scan|visit)|next (\\d+ |few |two |several |couple of )?(hours|"
+            "days|"
             "weeks|months|quarters|minutes)|point predict*"
         ),
     ),

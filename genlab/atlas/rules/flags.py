@@ -129,7 +129,8 @@ FLAGS = (
             "colou?r|brush|crop)\\w*,? (and|or) filters?|filters? (~ )?(out|what is left|the "
             "(rest|designs|candidates|results|outputs?)|prompts?|like any)|gradient boosted "
             "(~ )?(dominat*|baselines?|remain*|rule*|led|lead)|strain segment|voice detection|"
-            "(detect|classif*) (~ )?(generated|whether real)|feature vectors of (the|its|all|every)|"
+            "(detect|classif*) (~ )?(generated|whether real)|feature vectors of (the|its|all|"
+            "every)|"
             "segment (between|joining)"
         ),
         hint=True,
@@ -150,7 +151,8 @@ FLAGS = (
         "(~ )?(nearest|closest) (~ )?(neighbou?rs?|frames?|units?)|(over ?sampl*|balanc*|minority) "
         "(~ )?(neighbou?r*|smote)|(segment|line|point) (~ )?between (~ )?nearest neighbou?rs|two "
         "sample test statistic|implicit maximum likelihood|copulas?|"
-        "(probabilistic|arithmetic|tensori[sz]ed) circuits?|sum product|einsum networks?|cutset networks?|"
+        "(probabilistic|arithmetic|tensori[sz]ed) circuits?|sum product|einsum networks?|cutset "
+        "networks?|"
         "spns?|sums and products|sliced "
         "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|no (neural )?network,|quilting|"
         "minimum error cuts?|(no|without|nothing is|nothing "
@@ -175,7 +177,8 @@ FLAGS = (
         unless=(
             "not a copula|mixture of gaussian kernels only|annealed importance|drifting "
             "(apart|clouds)|procedural (texture|content) (~ )?(as|for) (training|data)|"
-            "jacobi|n gram pool|fitted mixture|on par|zero shot|unseen|on new|(training|synthetic) (~ )?"
+            "jacobi|n gram pool|fitted mixture|on par|zero shot|unseen|on new|(training|"
+            "synthetic) (~ )?"
             "(series|data|corpus|curves|functions) (~ )?gaussian process*"
         ),
     ),
@@ -202,7 +205,8 @@ FLAGS = (
         "flag: not-generative",
         "(synthesi[sz]es?|generates?|draws?|samples?|produces?) none|(never|not) (writes?|draws?|"
         "generates?|produces?|makes?) (any|one|anything)|(includes?|"
-        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|structures|"
+        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|"
+        "structures|"
         "generative models?)|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,
@@ -215,7 +219,8 @@ FLAGS = (
         "library|runtime|stack)|(models?|weights|checkpoints) (are|is) not "
         "(included|provided|released|shipped)|predicts? (~ )?(opinion|quality|human|preference|"
         "aesthetic) (scores?|ratings?)|"
-        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted (~ )?(classif*|regress*|rank*|model|score|over|on)|returns? the "
+        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted (~ )?(classif*|"
+        "regress*|rank*|model|score|over|on)|returns? the "
         "probability that|predicts? (a |the )?(rating|grade|mark)",
         1,
         "It returns the probability that a review was bought.",
@@ -280,9 +285,12 @@ FLAGS = (
         "(ensembles?|members|draws?) (~ )?(generated|sampled|drawn)|(sampled|stochastic|"
         "generated) (~ )?"
         "(forecasts?|members)|image animation|generative (fill|expan\\w+|ai|art|"
-        "layers?|features?|edit\\w*|remove|recolou?r\\w*|extend|gaussian splat\\w*)|(our|its|this|the|is|as|"
-        "are) ((creative|deep|family|of|new|large|latest|3d|conditional|probabilistic|multimodal|own|"
-        "underlying) )*generative (models?|engine|modell?ing|approach|problem)(?! (~ )?(downstream|alone|"
+        "layers?|features?|edit\\w*|remove|recolou?r\\w*|extend|gaussian splat\\w*)|(our|its|this|"
+        "the|is|as|"
+        "are) ((creative|deep|family|of|new|large|latest|3d|conditional|probabilistic|multimodal|"
+        "own|"
+        "underlying) )*generative (models?|engine|modell?ing|approach|problem)(?! (~ "
+        ")?(downstream|alone|"
         "that (wrote|made|produced)))|(is|are) generative|(runs|needed|used) once (per|for (each|"
         "every)) (picture|"
         "image|sample|clip|photo)|turns? noise (into|to)",

@@ -15,8 +15,10 @@ EXACT = (
     "prints?|outputs?|returns?|assigns?|carries|comes with|with) (~ )?(the |its |"
     "an? )?(log )?(likelihood|exact probability|true probability)|exact and in|"
     "densities are exact|(any|every) marginal|answered exactly|(inference|routines?|quer(y|ies)|"
-    "marginals?|conditionals?) (~ )?(is|are|stay|stays|remains?) (both )?(exact|tractable)|(tractable|"
-    "exact) (~ )?(inference|marginals?|marginali[sz]ation|conditioning)(?! (networks?|is intractable))"
+    "marginals?|conditionals?) (~ )?(is|are|stay|stays|remains?) (both )?(exact|tractable)|"
+    "(tractable|"
+    "exact) (~ )?(inference|marginals?|marginali[sz]ation|conditioning)(?! (networks?|is "
+    "intractable))"
 )
 
 LIKELIHOODS = (
