@@ -47,7 +47,8 @@ def sampling(draft: Draft) -> None:
 
 
 def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
-    if descent := draft.sign("optimisation"):
+    alone = [] if here else draft.mentioned("sign", "optimisation")
+    if descent := draft.sign("optimisation") or alone:
         return "optimisation", *descent
     if not here:
         one = draft.sign("one pass")

@@ -535,7 +535,7 @@ SIGNS = (
         "Gradients update the sequence through the frozen predictor.",
         unless=(
             "hyper ?parameters?|training set|preference|weights of the (student|policy|generator)|"
-            "bayesian|architecture search|encoder (~ )?(trained|learned) by"
+            "langevin|energy|bayesian|architecture search|encoder (~ )?(trained|learned) by"
         ),
     ),
     Rule(

@@ -187,7 +187,9 @@ SCORES = (
         "Our masked diffusion fills the blanks of a text.",
         unless=(
             "masked auto ?encod*|(visual|pretext|representation|vision tower|image encoder) (~ "
-            ")?(~ )?masked image|masked image (~ )?(~ )?(pretext|visual representation|features)|jacobi|self supervised|pre train* (~ )?masked|hidden "
+            ")?(~ )?masked image|"
+            "masked image (~ )?(~ )?(pretext|visual representation|features)|"
+            "jacobi|self supervised|pre train* (~ )?masked|hidden "
             "patches|missing (data|pixels are|values|modalit*|wedge)|masked convolution*|"
             "masked language model,|canvas size|canvas of (?!mask)|on canvas|oil on|whole canvas "
             "at|"
