@@ -277,6 +277,10 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         denial = [f for f in denial if not ABILITY.match(_said(f))]
     if draft.name and not draft.name[1]:
         return _nothing(draft, f"it calls itself: {draft.name[0]}")
+    if draft.sign("optimisation") and not task:
+        return False  # "no generative model is trained" is said of a descent as well
+    if not denial and draft.name and "generative" in draft.name[0]:
+        return False
     if not denial and len({f.sentence for f in task}) < 2 and (draft.name or draft.sign("makes")):
         return False  # what makes pictures may well have a filter
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]

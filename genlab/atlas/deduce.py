@@ -24,8 +24,12 @@ DENIED = compiled(
     "|exact )?(likelihoods?|density|densities|probabilit*)|in the statistical"
 )
 NEVER = compiled(
-    "(densit(y|ies)|likelihoods?|probabilit*) (~ )?(cannot|can not|are not|is not) "
-    "(~ )?(evaluated|computed|available|known|tractable)"
+    "(densit(y|ies)|likelihoods?|probabilit*) (~ )?(cannot|can not|can never|never|are not|is not|"
+    "is never) (~ )?(evaluated|computed|available|known|tractable|expressed|written|calculated|"
+    "obtained|accessed|given|stated|read)|(densit(y|ies)|likelihoods?( functions?)?) (~ )?(is|are|"
+    "remains?|stays?) (~ )?(intractable|implicit|inaccessible|unavailable|unknown|undefined|out of "
+    "reach)|(does not|cannot|never) (~ )?(require|need) (~ )?likelihood(?! free)|implicit "
+    "(probabilistic |generative )models?"
 )
 REPORTS = compiled(
     "report*|bits|nats|perplexity|tight*|state of the art|best|measur*|print*|values?"
@@ -43,7 +47,8 @@ def sampling(draft: Draft) -> None:
 
 
 def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
-    if descent := draft.sign("optimisation"):
+    alone = [] if here else draft.mentioned("sign", "optimisation")
+    if descent := draft.sign("optimisation") or alone:
         return "optimisation", *descent
     if not here:
         one = draft.sign("one pass")

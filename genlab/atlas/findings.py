@@ -5,6 +5,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 
 import re
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from .others import other_names, their_clauses
 from .own import declared
@@ -19,7 +20,7 @@ from .text import Sentence, sentences
 NEAR = 40  # characters to either side in which `unless` is looked for
 WEAK = (  # what a mention does not count for
     "paradigm", "objective", "language", "canvas", "energy", "decoder game", "denoiser game",
-    "solver flow", "code", "both regressions",
+    "solver flow", "code", "both regressions", "optimisation",
 )  # fmt: skip
 TAKES_UP = compiled(  # how a sentence takes up the family that the one before spoke of
     "(here )?(we|ours|our) (~ )?(train|take|use|apply|adapt|build|distil|scale|study|choose|is|"
@@ -31,6 +32,12 @@ THEY = re.compile(  # how a sentence goes on to speak of those of which the one 
     r"of (?:them|these)|(?:these|such|those) (?:models|methods|approaches|works|systems|"
     r"techniques|frameworks|networks|generators|pipelines))(?= (?!all |our )[\w-]+)"
 )
+INSTEAD = re.compile(  # how a sentence begins that turns away from what the one before spoke of
+    r"(?:instead|rather|by contrast|in contrast|conversely), (?:we|our|ours)\b|(?:we|ours|our "
+    r"\w+) (?:\w+ )?(?:instead|rather)\b|we (?:turn|reverse|invert|flip) (?:the|this|that)\b|"
+    r"we (?:take|follow|go|choose) (?:a different|another|the opposite|the other)\b"
+)
+OURS = re.compile(r"\b(?:we|our|ours|this (?:work|paper|model)|here|i)\b")
 FIELD = next(role for role in ROLES if role.name == "field")
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 DRAWERS = (AR, SCORE)  # what may draw a code
@@ -117,7 +124,20 @@ def find(text: str) -> list[Finding]:
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
                             loner(sentence.text, start, end), start)
                 )  # fmt: skip
-    return found
+    return _turned_from(found, cut)
+
+
+def _turned_from(found: list[Finding], cut: list[Sentence]) -> list[Finding]:
+    """Turn what a sentence says of others to comparison, if the next one says "we instead"."""
+    left = {
+        n
+        for n, (sentence, then) in enumerate(pairwise(cut))
+        if INSTEAD.match(then.text) and not OURS.search(sentence.text)
+    }
+    return [
+        replace(f, polarity="compared") if f.sentence in left and f.polarity == ASSERTED else f
+        for f in found
+    ]
 
 
 def _others(sentence: str, around: list[tuple[int, int, str]]) -> str:

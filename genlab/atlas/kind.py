@@ -27,22 +27,29 @@ from .kind_table import (
     FINITE,
     FIRST,
     FORMAL,
+    GENERATIVE,
     JUDGES,
     JUDGING,
     KIND_OF,
     LATE,
     LISTED,
+    MAKING,
+    MANY_SIGNS,
     MORE,
+    NOTES,
     OPEN,
     PAINTS,
     PRESENTS,
+    PUBLISHED,
     PURPOSE,
+    SOFTWARE,
     STUDIES,
     SUBJECT,
     TASK,
     TITLE,
     WITH,
     WORK,
+    WRITES,
 )  # fmt: skip
 from .kind_table import KINDS as KINDS
 from .text import Sentence
@@ -64,7 +71,8 @@ class _Reader:
     def read(self, at: int) -> Kind:
         """Return what one sentence says that the release is."""
         text = self.texts[at]
-        if (line := TASK.finds.match(text)) and not FAMILIES.finds.search(text.replace("-", " ")):
+        line = TASK.finds.match(text)
+        if line and not FAMILIES.finds.search(text.replace("-", " ")) and not WRITES.search(text):
             return line.group(), False
         if self.seen and FORMAL.match(text):
             return None
@@ -82,7 +90,9 @@ class _Reader:
         fragment = self.titled and plain and not opens and not text.startswith(("the ", "our "))
         if self.titled and self.seen > 1 and (what := _tool(text)):
             return what
-        self.titled = self.titled and plain and ":" not in text and len(text.split()) <= BARE
+        key = text.startswith(("name: ", "title: ", "package: ", "model: ", "project: "))
+        short = (key or ":" not in text) and len(text.split()) <= BARE
+        self.titled = self.titled and plain and short
         return self._kind(at, opens, fragment=fragment)
 
     def _late(self, at: int, opens: re.Match[str] | None) -> Kind:
@@ -167,8 +177,20 @@ def named(sentences: list[Sentence]) -> Kind:
         [('a detector', False), None]
     """
     texts = [ADJECTIVES.sub(r"\g<article> ", s.text.lstrip("-*•+# ")) for s in sentences]
+    texts[:1] = [NOTES.sub("", text) or text for text in texts[:1]]
     reader = _Reader(texts)
-    return next((what for at in range(len(texts)) if (what := reader.read(at))), None)
+    what = next((what for at in range(len(texts)) if (what := reader.read(at))), None)
+    published = next((m for text in texts if (m := PUBLISHED.search(text))), None)
+    return what or ((published.group(), False) if published else _software(texts))
+
+
+def _software(texts: list[str]) -> Kind:
+    """Say whether notes speak of wheels, kernels and data types, and hardly of any family."""
+    signs = {m.group() for text in texts for m in SOFTWARE.finditer(text)}
+    families = [at for at, text in enumerate(texts) if FAMILIES.finds.search(text)]
+    rare = len(families) * 5 <= len(texts) and not any(at < FIRST for at in families)
+    made = any(CREATES.search(text) or MAKING.search(text) for text in texts)
+    return ("software", False) if len(signs) >= MANY_SIGNS and rare and not made else None
 
 
 def _title(text: str) -> str:
@@ -214,6 +236,7 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> Kind:
     if not part and (_judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
     paints = PAINTS.finds.fullmatch(noun) and not WORK.finds.match(noun)
+    paints = paints or (opens and GENERATIVE.match(noun))
     return (noun, True) if paints else None
 
 
@@ -236,4 +259,6 @@ def _judges(noun: str) -> bool:
     """Say whether a noun phrase ends with a thing that draws nothing."""
     words = noun.split()
     tails = (" ".join(words[-k:]) for k in (1, 2, 3) if k <= len(words))
-    return "generative" not in words and any(JUDGES.finds.fullmatch(tail) for tail in tails)
+    fixed = "deterministic" in words and not FAMILIES.finds.search(noun)
+    judge = any(JUDGES.finds.fullmatch(tail) for tail in tails)
+    return fixed or ("generative" not in words and judge)

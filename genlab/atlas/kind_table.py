@@ -15,7 +15,9 @@ PRESENTS = Role(
     "(we|i) ((therefore|thus|hence|here|now|then|instead|first|have|proudly|are|set out|are "
     "(pleased|happy|proud|excited)|aim|set|to|out) )*(present|introduce|release|describe|"
     "propose|publish|build|built|open|share|contribute|train|collect|develop|developed|derive|"
-    "design|designed|construct|constructed|create|created|curate|curated|compile|compiled|announce|"
+    "design|designed|construct|constructed|create|created|curate|curated|compile|compiled|"
+    "collected|"
+    "gather|gathered|assemble|assembled|annotate|annotated|crawled|scraped|announce|"
     "launch|offer|add|open source|releasing|launching|announcing|introducing|presenting|sharing|"
     "opening|publishing|after)( here)?|(this|the) ((present|main|technical|core|"
     "first) )*(repository|"
@@ -30,8 +32,11 @@ JUDGES = Role(
     "what draws nothing",
     "a release that is called so, by its head noun, draws no samples",
     "(~ )?(embedd?ings?( models?| family)?|(?<!auto )(?<!text to )encoders?|dual encoder|"
-    "retrievers?|"
-    "rerankers?|classifiers?|detectors?|segmenters?|recogni[sz]ers?|scorers?|checkers?|"
+    "retrievers?|clip models?|siglip( models?)?|(embedding|joint|shared) spaces?|(contrastive|self "
+    "supervised) (language image |foundation |vision )?(models?|backbones?)|(vision|audio|visual|"
+    "speech) backbones?|feature extractors?|(attention|cuda|gpu|triton) kernels?|"
+    "optimi[sz]ers?|"
+    "rerankers?|rerank|classifiers?|detectors?|segmenters?|recogni[sz]ers?|scorers?|checkers?|"
     "trackers?|parsers?|(optical flow|depth|pose|motion)( "
     "estimators?| models?| networks?)?|force ?fields?|(interatomic )?potentials?|metrics?|"
     "benchmarks?|benchmark (suites?|platforms?|data ?sets?|collections?)|data ?sets?|corpus|"
@@ -53,15 +58,22 @@ JUDGES = Role(
     "(voice activity|speech|speaker|face|object|image|text|emotion|gesture|event|intent|entity|"
     "language|spam|fraud|fakes?|deepfake|anomaly|semantic|instance|quality|sentiment) (detection|"
     "recognition|classification|segmentation|identification|verification|assessment)|"
-    "(property|affinity|quality|preference|toxicity) prediction( models?| networks?)?|"
-    "(training|pre ?training) data|data pipelines?|visuali[sz]ers?|dash ?boards?)",
+    "((visual|multimodal|cross modal|dense|sparse) )?(document|image|passage|video|code|music|"
+    "cross modal) (retrieval|reranking|matching)|(property|affinity|quality|preference|toxicity) "
+    "prediction( models?| networks?)?|"
+    "(training|pre ?training) data|({n}|\\d[\\d.,]*[km]?)( (million|billion|thousand|hundred))? "
+    "(~ )?(links|"
+    "urls|pairs|prompts|recordings|annotations|captions|pictures|images|questions|conversations|"
+    "clips|videos|structures|trajectories|labels|ratings|votes|judg[e]?ments|sentences|documents)|"
+    "data pipelines?|visuali[sz]ers?|dash ?boards?)",
     "[a detector]",
 )
 PURPOSE = Role(
     "purpose",
     "a model for such a purpose draws nothing either",
     "(for|of) (representations?|embedd?ings?|retrieval|classification|detection|segmentation|"
-    "(sequence |token )?labell?ing|feature extraction|reranking|moderation)",
+    "(sequence |token )?labell?ing|feature extraction|reranking|moderation|(enterprise|semantic|"
+    "vector|dense|web|document|image|passage) (search|ranking)(?! (of|over|space)))",
     "A language model [for retrieval].",
 )
 DOES = Role(
@@ -94,7 +106,11 @@ DOES = Role(
     "){0,3}?(detection|recognition|"
     "classification|segmentation|identification|attribution|evaluation|assessment|"
     "benchmarking|retrieval|tracking|observability|life ?cycle|forensics|moderation|serving|"
-    "inference engine|annotation|reranking|scoring|verification|unfolding|interpretability))",
+    "inference engine|annotation|reranking|scoring|verification|unfolding|interpretability|"
+    "photogrammetry|(radiance|distance) fields|nerfs|structure from motion|quanti[sz]ation|pruning|"
+    "profiling|hyper ?parameter search|data loading|(distance|metric|score|similarity) "
+    "(calculation|"
+    "computation)|entity linking|tokeni[sz]ation|sentence embeddings|mixed precision))",
     "A method [to detect] deepfakes.",
 )
 OPEN = Role(
@@ -104,14 +120,17 @@ OPEN = Role(
     "ies)|"
     "packages?|suites?|systems?|services?|software|approach|pipelines?|techniques?|algorithms?|"
     "procedures?|architectures?|transformers?|measures?|scores?|representations?|engines?|apps?|"
-    "plug ?ins?|vits?|cnns?|\\w*net|\\w*bert|swin|forests?|svms?|perceptrons?|dash ?boards?|"
+    "plug ?ins?|studio|sdk|code ?base|extensions?|optimi[sz]ers?|vits?|cnns?|\\w*net|\\w*bert|"
+    "swin|forests?|svms?|perceptrons?|dash ?boards?|"
     "viewers?|index|statistics?|code|repository|collections?|project|agent|version)",
     "[a research method] to detect fakes",
 )
 FAMILIES = Role(
     "family named",
     "a head noun that names how something is generated is not taken for a judge by its purpose",
-    "gans?|\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
+    "gans?|(?!began|organ|slogan|pagan|vegan|ligan)\\w*gan|\\w*vaes?|diffusions?|"
+    "(?<!optical )(?<!scene )(?<!stream )(?<!traffic )(?<!river )(?<!cash )(?<!data )flows?|"
+    "generative|generators?|autoregressive|language|"
     "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
     "samplers?|causal|decoder only|discriminators?|denoisers?|probabilistic|normali[sz]ing",
     "a [diffusion] model",
@@ -127,13 +146,16 @@ TASK = Role(
     "task line",
     "the key and value of a line that gives a task which draws nothing",
     "(pipeline tag|model type|type|task|tasks|kind|purpose|primary use|intended use|output|"
-    "outputs|direct use|use|what it is)"
+    "outputs|direct use|use|what it is|what|summary|description)"
     ": (~ )?((text|image|token|audio|video|sequence|multi label|binary)? ?(classification|"
     "identification)|classifiers?|feature extraction|automatic speech recognition|speech "
     "recognition|object detection|(image |instance |semantic )?segmentation|depth estimation|"
     "sentence similarity|embedd?ings?|zero shot \\w+ classification|reward models?|rerank\\w+|"
     "detectors?|recogni[sz]ers?|benchmarks?|data ?sets?|interatomic potentials?|safe|unsafe|"
-    "label|labels|"
+    "label|labels|(evaluation )?metric|(perceptual )?distance|(dense )?(optical|scene) flow|"
+    "(image|text|passage|document|"
+    "semantic) (~ )?(retrieval|search|similarity|matching)|(point )?forecasting|regression|pose "
+    "estimation|ranking|"
     "class probabilit\\w+|probabilit\\w+ (of|for|per)|one score|score per)",
     "[task: image classification]",
 )
@@ -145,7 +167,13 @@ ACTS = Role(
     "top|well|high|in|as|"
     "close|near|an? (~ )?(fid|average|mean|elo)))|"
     "grades|transcribes|evaluates|judges|retrieves|tracks|measures|assesses|benchmarks|"
-    "labels|tags|flags|lists|catalogues|indexes|hosts|computes|explains|visuali[sz]es|inspects|"
+    "labels|tags|flags|lists|catalogues|((returns|gives|outputs|yields|produces|learns) (only )?(~ "
+    ")?(point (predictions?|forecasts?|estimates?)|(one|single|joint|shared) (score|label|vector|"
+    "number|"
+    "embedding)|embeddings|scores for|class (labels|probabilities)|displacement))|((focuses|"
+    "focusing) "
+    "on|is about|is meant for) (~ )?(representations?|embeddings?)|indexes|hosts|computes|"
+    "explains|visuali[sz]es|inspects|"
     "audits|monitors|compares|counts)|(tells|shows|"
     "decides|predicts|explains|finds out|says) (~ )?(which|whether|why|how)|(does|"
     "performs) ([\\w-]+ ){0,3}(detection|recognition|classification|"
@@ -167,7 +195,9 @@ WORK = Role(
 STUDIES = Role(
     "study",
     "a sentence with which a study or an explanation begins, which releases nothing that draws",
-    "(in this (paper|work|report|article|note|post|lecture|course),? |here,? |today,? )?(we|i|this "
+    "(in this (paper|work|report|article|note|post|lecture|course),? |here,? |today,? |(with|in|"
+    "by) "
+    "[\\w.+-]+,? )?(we|i|this "
     "(paper|work|report|article|note|post|lecture|course)) ((systematically|empirically|carefully|"
     "first|here|now) )*((explain|review|survey|recap|summari[sz]e|discuss)s?|(study|studies|"
     "analy[sz]es?|"
@@ -175,8 +205,12 @@ STUDIES = Role(
     "tests?) (~ )?(memori[sz]ation|bias*|"
     "toxicity|robustness|artifacts?|artefacts?|failure modes?|privacy|copyright|hallucinations?|"
     "stereotypes?|calibration|faithfulness|carbon|consumption|accessibility|vulnerabilit\\w+|"
-    "trustworthiness)|(aim|seek|want|try|attempt|set out) to (detect|recogni[sz]e|classify|segment|"
-    "identify|attribute|distinguish|evaluate|assess|retrieve|transcribe|tell)|(study|studies|address|addresses|tackles?|considers?|"
+    "trustworthiness)|((estimate|predict|regress|compute|recover) ((the|dense|monocular|metric|"
+    "human|accurate) )*(optical flow|scene flow|depth|poses?|disparity|displacements?|"
+    "correspondences?))|"
+    "(aim|seek|want|try|attempt|set out) to (detect|recogni[sz]e|classify|segment|"
+    "identify|attribute|distinguish|evaluate|assess|retrieve|transcribe|tell)|(study|studies|"
+    "address|addresses|tackles?|considers?|"
     "investigates?) (~ )?(problem|"
     "task|question|challenge) of (~ )?(attribut|detect|identify|recogni[sz]|distinguish|evaluat|"
     "classify|retriev|segment|verify)\\w*)|in an? ((user|listening|perceptual|large|small|"
@@ -219,7 +253,8 @@ APPOSED = re.compile(  # "We open Ampere, a ...", "We open Ampere (AMP), a ..."
 ASIDE = re.compile(rf"(?P<name>{NAME})(?: \([^()]*\))?, (?=an? [^,]{{3,60}}, \w)")
 LISTED = re.compile(r", (?:an?|the) ")  # "An encoder, a prior and ..." is a list of parts
 CUT = re.compile(
-    r"[,;:.(!]| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|whose|where|"
+    r"[;:(!]|[,.](?!\d)| (?:for|that|which|of|to|in|with|on|from|by|over|trained|built|based|"
+    r"whose|where|"
     r"using|and|at|via|as|pre-?trained|fine-?tuned|designed|aimed|capable|able|against|under|"
     r"consisting|containing|comprising|covering|spanning|made|"
     r"called|named|comprised|including|measuring|assessing|meant|intended|tested|powered|"
@@ -288,7 +323,37 @@ ADJECTIVES = re.compile(  # "a fast and easy-to-use library", "a large, open dat
     r"lightweight|"
     r"high-quality|modular|robust|general|unified|comprehensive|diverse|multilingual|efficient|"
     r"flexible|modern|curated|clean|powerful|easy|reliable|scalable|accurate|strong|tiny|cheap|"
-    r"challenging|public|reproducible|automatic|compact|extensible|practical)"
+    r"\w{3,}est|best|most \w+|more \w+|challenging|public|reproducible|automatic|compact|"
+    r"extensible|practical)"
     r"(?:, and |, | and ))+(?=[\w-]+ )"
 )
+GENERATIVE = re.compile(  # "a deep generative model", but not "a metric for generative models"
+    r"(?:[\w-]+ ){0,6}?generative (?:[\w-]+ )?(?:model|network|framework|approach|method|system|"
+    r"transformer|pipeline|machine|ai|engine)s?$"
+)
+PUBLISHED = re.compile(  # "we publish all of it as a data set"
+    r"\b(?:publish|releas|shar|open|distribut|provid)\w* (?:[\w-]+ ){1,5}?as an? (?:[\w-]+ ){0,3}?"
+    r"(?:data ?set|corpus|benchmark)\b"
+)
+NOTES = re.compile(r"[:,(–-]* *\b(?:release notes|change ?log|what's new|updates|news)\)?:?$")
+WRITES = re.compile(  # what stands in the list of uses of a language model beside classification
+    r"\bsummari[sz]\w*|\bquestion[- ]answering\b|\bq&a\b|\b(?:code )?completion\b|\bchat\w*|"
+    r"\bdialog\w*|\btranslation\b|\bdraft\w*|\b(?:re)?writing\b|\bassistants?\b|\binstruction|"
+    r"\bgenerat\w+|\breasoning\b|\bediting\b|\bcontinuation|\bagent\w*|\bbrainstorm\w*"
+)
+SOFTWARE = re.compile(  # what release notes of a library speak of, whatever is built with it
+    r"\bwheels?\b|pip install|\bpypi\b|\bpython (?:>=? ?)?\d\.\d+|\bcuda \d|\bwindows\b|"
+    r"\bmulti-?gpu|"
+    r"\bcompil\w+|\bkernels?\b|\bcrash\w*|\bdtypes?\b|\b(?:bf|fp|bfloat|float)16\b|deprecat\w+|"
+    r"\bci\b|\bcallbacks?\b|\b\w*trainer\b|\bcmake\b|\bcpu-only\b|\bbackends?\b|\bconfig files?\b|"
+    r"\bdata ?loader|\bcli\b|--(?=\w)|\bleaks?\b|\bbackward\b|\brefactor\w*|\bserializ\w+|"
+    r"\bpytorch \d|\bdocs?\b|\bdocumentation\b|\btypos?\b|\bthread\w*|\bunit tests?\b|\blogging\b|"
+    r"\bdevice mismatch\b|\bapi\b|\bregression tests?\b|\bnumpy\b|\bonnx\b|\bprofiler\b|\bconda\b|"
+    r"\bsweeps?\b|\battention mask\b|\bposition embeddings\b"
+)
+MAKING = re.compile(  # what such notes say if the software makes something
+    r"\bgenerat(?:es?|ion|ions)\b|\btext[- ]to[- ]|\bimg2img\b|\bsynthe(?:sis|si[sz]es?|tic)\b|"
+    r"\b(?:samplers?|samples|vocoders?|prompts?|voices)\b"
+)
+MANY_SIGNS = 4  # different ones, from which on a text is about software
 SUBJECT = re.compile(r"(?:this model|the model|it|this release|this tool) (?:is (?=an? )|(?=\w))")

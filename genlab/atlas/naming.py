@@ -30,9 +30,11 @@ LISTED = re.compile(  # of several rivals
 OPENS = re.compile(
     r"(?:^(?:[-*•+] )?|(?:name|model|product|release|system|project|package|title): |"
     r"\b(?:introduc\w+|present\w*|propose\w*|call it|called|named|releas\w+|launch\w*|"
-    r"meet|announc\w+|welcome|of|is) )"
+    r"meet|announc\w+|welcome|of|is) |"
+    r"^(?:the|our|this|these) (?:[\w-]+ ){0,3}[\w-]+, )"
     r"(?:the |our |to )?$"
 )
+LED, WE = re.compile(r"(?:with|in|by|through) "), re.compile(r" (?:we|one|it)\b")
 TITLED = re.compile(r" v?\d+\.\d|: an? | is an? ")  # "workflow 3.1", in small letters, is a name
 TAILS = re.compile(
     r"(?:based|matching|network|model|function|driven|guided|free|style|like|type|predict|train|"
@@ -106,7 +108,8 @@ def _is_name(sentence: Sentence, m: re.Match[str], speaks: bool) -> bool:
     if LISTED.match(sentence.text, m.end()):
         return False
     before = sentence.text[max(0, m.start() - 30) : m.start()]
-    return bool(OPENS.search(before)) or speaks
+    led = LED.fullmatch(before) and WE.match(sentence.text, m.end())
+    return bool(OPENS.search(before) or led) or speaks
 
 
 def _wrong(draft: Draft, name: str) -> bool:

@@ -166,6 +166,7 @@ SECTIONS = Role(
     "training data|dataset|speed|reception|caveats?|compared|other( changes| fixes| news)?|"
     "misc\\w*|"
     "(bug ?)?fixes|fixed|(\\w+ )?(text|prompt|caption) (re-?)?(encoders?|writ\\w+|writers?)|"
+    "embeddings|feature extractors?|requirements?|requires|dependencies|baselines?|rivals?|"
     "prompt (enhanc|expan)\\w+|captioners?|captioning",
     "[Results]",
 )

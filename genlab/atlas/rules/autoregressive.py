@@ -90,7 +90,11 @@ AUTOREGRESSIVE = (
         "residue|frame|base|sample|letter|syllable|action)",
         2,
         "It is trained to predict the next note.",
-        unless="next sentence|next (scan|visit)",
+        unless=(
+            "next sentence|next (scan|visit)|next (\\d+ |few |two |several |couple of )?(hours|"
+            "days|"
+            "weeks|months|quarters|minutes)|point predict*"
+        ),
     ),
     Rule(
         AR,

@@ -87,20 +87,25 @@ FLAGS = (
         "face|word|document|molecule|graph|node|user|music|protein|general|frozen|"
         "joint|multilingual|contrastive) (~ )?(embedd?ings?|encoders?|features)|embedd?ing "
         "(model|models)|retriev(al|es|er)|re ?rankers?|(linear )?prob(es?|ing)|re ?rated|"
-        "estimat(es|ing) "
+        "estimat(es?|ing) "
         "(~ )?(optical flow|depth|pose|motion)|(optical flow|depth|pose) (estimat*|network|"
         "prediction)|predicts? (~ )?structures?|predictions of the (~ )?structures?|"
         "structure prediction (model|system|network|pipeline|for)|protein folding problem|"
         "cosine similarity|nearest neighbou?rs? for|"
         "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
-        "word error rate|reward models?|preference models?|filters?|guard|(a|new|quality) metric|"
+        "word error rate|reward models?|preference models?|(spam|safety|content|"
+        "toxicity|prompt|image|text|quality|nsfw) filters?|guard|(a|new|quality) metric|"
         "metric for|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|"
         "predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|"
         "forecaster|"
         "forecasting|no decoder|planner|planning tool|constraint programming|integer "
         "program*|shortest path|optimal (plan|schedule|route)|(forecast|prediction|output) "
         "(~ )?deterministic|(is|are) deterministic|not invent|samples nothing|one answer|"
-        "deterministic (forecast|model|network|prediction|output|regress*)|no ensemble|"
+        "deterministic (forecast|model|network|prediction|output|regress*)|no ensemble|point "
+        "(predictions?|forecasts?|forecasting|estimates?)|(shared|joint|common|single|unified|one) "
+        "(~ )?(embedding|representation|feature) space|(a|one) (single |joint |shared )embedding|"
+        "embeddings (~ )?(is|are) returned|(makes?|making|learns?|learning|builds?|gives?) (~ )?"
+        "representations|transformer encoders|relevance scores?|"
         "(inverse |monocular )?depth|one score|frozen features|(self supervised|visual|"
         "universal) features|representations from (~ )?(unlabell?ed|raw)|updates (a |"
         "the )flow field|agreement with human|correlat* (~ )?human (judg*|"
@@ -120,8 +125,14 @@ FLAGS = (
             "text encoder|new benchmark|benchmark of the|trajectory forecast*|"
             "forecasts? (~ )?trajector*|forecasting (data ?sets?|benchmarks?)|"
             "without classification|for (downstream )?classification of "
-            "samples|strain segment|voice detection|(detect|classif*) (~ )?(generated|"
-            "whether real)"
+            "samples|probabilistic (~ )?forecast*|forecast distributions?|(ensemble|generated|"
+            "sampled) (~ )?forecast*|forecast (ensembles?|scenarios?|samples?)|(blend|mask|layer|"
+            "colou?r|brush|crop)\\w*,? (and|or) filters?|filters? (~ )?(out|what is left|the "
+            "(rest|designs|candidates|results|outputs?)|prompts?|like any)|gradient boosted "
+            "(~ )?(dominat*|baselines?|remain*|rule*|led|lead)|strain segment|voice detection|"
+            "(detect|classif*) (~ )?(generated|whether real)|feature vectors of (the|its|all|"
+            "every)|"
+            "segment (between|joining)"
         ),
         hint=True,
     ),
@@ -141,7 +152,9 @@ FLAGS = (
         "(~ )?(nearest|closest) (~ )?(neighbou?rs?|frames?|units?)|(over ?sampl*|balanc*|minority) "
         "(~ )?(neighbou?r*|smote)|(segment|line|point) (~ )?between (~ )?nearest neighbou?rs|two "
         "sample test statistic|implicit maximum likelihood|copulas?|"
-        "(probabilistic|arithmetic) circuits?|sum product|sums and products|sliced "
+        "(probabilistic|arithmetic|tensori[sz]ed) circuits?|sum product|einsum networks?|cutset "
+        "networks?|"
+        "spns?|sums and products|sliced "
         "wasserstein|sinkhorn|nothing (~ )?(is|was) learned|no (neural )?network,|quilting|"
         "minimum error cuts?|(no|without|nothing is|nothing "
         "was|never) (~ )?(learning|learned|trained|training (~ )?(whatever|of any kind|at "
@@ -165,7 +178,9 @@ FLAGS = (
         unless=(
             "not a copula|mixture of gaussian kernels only|annealed importance|drifting "
             "(apart|clouds)|procedural (texture|content) (~ )?(as|for) (training|data)|"
-            "jacobi|n gram pool|fitted mixture"
+            "jacobi|n gram pool|fitted mixture|on par|zero shot|unseen|on new|(training|"
+            "synthetic) (~ )?"
+            "(series|data|corpus|curves|functions) (~ )?gaussian process*"
         ),
     ),
     Rule(
@@ -205,7 +220,8 @@ FLAGS = (
         "library|runtime|stack)|(models?|weights|checkpoints) (are|is) not "
         "(included|provided|released|shipped)|predicts? (~ )?(opinion|quality|human|preference|"
         "aesthetic) (scores?|ratings?)|"
-        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted|returns? the "
+        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted (~ )?(classif*|"
+        "regress*|rank*|model|score|over|on)|returns? the "
         "probability that|predicts? (a |the )?(rating|grade|mark)",
         1,
         "It returns the probability that a review was bought.",
@@ -282,22 +298,32 @@ FLAGS = (
         ")?(images?|pictures?|clips?|videos?|films?|songs?|tracks?|music|speech|voices?|sounds?|"
         "texts?|stories|molecules?|designs?|portraits?|photos?|photographs?|backdrops?|scenes?|"
         "meshes|samples|proteins?|layouts?|avatars?|conformations?|drawings?|variations?|levels|"
-        "halves|continuations?|melodies|ensembles?|stochastic|trajectories|(amino acid |new |"
+        "rows|records|scenarios|futures|halves|continuations?|melodies|ensembles?|stochastic|"
+        "trajectories|(amino acid |new |"
         "random )sequences?|crystals|materials|peptides|antibodies|animations?)|over ?sampl(ing|"
         "er|ers)|"
         "(ensembles?|members|draws?) (~ )?(generated|sampled|drawn)|(sampled|stochastic|"
         "generated) (~ )?"
-        "(forecasts?|members)|image animation|(runs|needed|used) once (per|for (each|"
+        "(forecasts?|members)|image animation|generative (fill|expan\\w+|ai|art|"
+        "layers?|features?|edit\\w*|remove|recolou?r\\w*|extend|gaussian splat\\w*)|(our|its|this|"
+        "the|is|as|"
+        "are) ((creative|deep|family|of|new|large|latest|3d|conditional|probabilistic|multimodal|"
+        "own|"
+        "underlying) )*generative (models?|engine|modell?ing|approach|problem)(?! (~ "
+        ")?(downstream|alone|"
+        "that (wrote|made|produced)))|(is|are) generative|(runs|needed|used) once (per|for (each|"
         "every)) (picture|"
         "image|sample|clip|photo)|turns? noise (into|to)",
         1,
         "It creates clips of up to 20 seconds.",
         hint=True,
-        unless="benchmark|data set|dataset|(\\d+|several|many|various) text to|systems|detect*",
+        unless="could (make|generate|create|draw|paint|turn)|make a (scene|video|audio)|"
+        "benchmark|data set|dataset|(\\d+|several|many|various) text to|systems|detect*",
     ),
     Rule(
         "flag: outside-map",
-        "between (~ )?(samples?|points?|rows?|records?|examples?) && nearest neighbou?rs?",
+        "(between|segment|line|joining) (~ )?(samples?|points?|rows?|records?|examples?|them|the "
+        "two|the pair) && nearest neighbou?rs?",
         15,
         "New rows lie between a sample and one of its nearest neighbours.",
         unless="distance between|classif*|retriev*|similarity",

@@ -13,7 +13,8 @@ FLOWS = (
         "normali[sz]ing flows?|(spline|coupling|pretrained|residual|conditional|invertible|"
         "autoregressive|planar|radial|glow|sylvester|neural|discrete|density|conjoint|"
         "continuous|inverse autoregressive|masked autoregressive|multi scale|multiscale|"
-        "generative|equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|convolutional|"
+        "generative|equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|"
+        "convolutional|"
         "transformer|small|learned|triangular) ((?!models\\b|networks\\b|and\\b|or\\b)\\w+ "
         "){0,2}flows?|flow based|flow (prior|priors|"
         "layers?|decoder|posterior|models?|density|likelihood|component|part|network|step|"
@@ -114,7 +115,8 @@ FLOWS = (
     ),
     Rule(
         FLOW,
-        "nsf|rq nsf|umnn|naf|flow[+]+|wave ?glow|tarflow|star ?flow|i ?resnets?|cnfs?|made "
+        "nfs|nf models?|nsf|rq nsf|umnn|naf|flow[+]+|wave ?glow|tarflow|star ?flow|i ?resnets?|"
+        "cnfs?|made "
         "blocks?|"
         "bijectors?|boltzmann generators?|conditional couplings|split coupling|log jacobian*",
         4,

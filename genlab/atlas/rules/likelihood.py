@@ -15,7 +15,11 @@ EXACT = (
     "prints?|outputs?|returns?|assigns?|carries|comes with|with) (~ )?(the |its |"
     "an? )?(log )?(likelihood|exact probability|true probability)|exact and in|"
     "densities are exact|(likelihoods?|densit(y|ies)) [(]?(still |always |of course )?exact|"
-    "(any|every) marginal|answered exactly"
+    "(any|every) marginal|answered exactly|(inference|routines?|quer(y|ies)|"
+    "marginals?|conditionals?) (~ )?(is|are|stay|stays|remains?) (both )?(exact|tractable)|"
+    "(tractable|"
+    "exact) (~ )?(inference|marginals?|marginali[sz]ation|conditioning)(?! (networks?|is "
+    "intractable))"
 )
 
 LIKELIHOODS = (

@@ -77,7 +77,7 @@ OBJECTIVES = (
             "distillation (data|features)|student from last|(for|by|to) (our |the |high "
             "school |my |phd |university "
             ")*(students|teachers)|student ~ (course|essay|project)|moving average teacher|"
-            "teacher forc*|score distillation sampling|distilled (water|knowledge from "
+            "teacher forc*|distilled (water|knowledge from "
             "experts)|(cycle|temporal|self|identity|style|view|character|factual|subject) "
             "consistency"
         ),

@@ -546,6 +546,36 @@ SIGNS = (
         "Every picture is a new optimisation.",
     ),
     Rule(
+        "sign: optimisation",
+        "(gradient descent|gradients?|backpropagat*|descent|adam) (~ )?(through|via|with|from) (~ "
+        ")?(renderer|rasteri[sz]er|frozen (~ )?(weights|network|model|predictor)|structure "
+        "(predictor|prediction)|oracle|simulator|alphafold*) (~ )?(alters?|moves?|changes?|"
+        "adjusts?|"
+        "updates?|shapes?|refines?|of|sequence|pixels|curves|strokes)|gradients? (alters?|moves?|"
+        "changes?|adjusts?|updates?|shapes?|refines?) (the|its|their|every|each) (~ )?(sequence|"
+        "pixels?|strokes?|curves?|points?|shape|positions?|scene|waveform|molecule|design|"
+        "coordinates|colou?rs)|(alters?|moves?|changes?|adjusts?|updates?|shapes?|refines?) (the|"
+        "its|their|every|each) (~ )?(sequence|pixels?|strokes?|curves?|points?|shape|positions?|"
+        "scene|waveform|molecule|design|coordinates|colou?rs) by (gradient|gradients|descent|"
+        "backpropagat*)|(synthesis|design|drawing|generation|composition) (by|through|via) (pure |"
+        "direct |gradient |iterative )*optimi[sz]ation|hallucinat* by (~ )?(backpropagat*|"
+        "gradient*|"
+        "descent|monte carlo|optimi[sz]*)|backpropagating (~ )?(error|loss|gradients?) (~ "
+        ")?(through|"
+        "into|to) (~ )?(frozen|weights of|input|sequence|pixels)|(monte carlo|simulated annealing|"
+        "hill climbing|random mutations?|metropolis|evolution*) (~ )?(sampling |search |moves )*"
+        "(in|over|of|through) (the |all )?(sequence|design|input|latent|structure) (space|"
+        "landscape)|(accept|keep)(s|ed)? (the |a |every |each )?(change|mutation|move|swap|edit) "
+        "(only )?(if|when)|change (one|a|single) (~ )?(residue|letter|pixel|position|amino acid),? "
+        "(~ )?(predict|score|evaluate|fold) (~ )?again",
+        15,
+        "Gradients update the sequence through the frozen predictor.",
+        unless=(
+            "hyper ?parameters?|training set|preference|weights of the (student|policy|generator)|"
+            "langevin|energy|bayesian|architecture search|encoder (~ )?(trained|learned) by"
+        ),
+    ),
+    Rule(
         "sign: one pass",
         "(drawn|sampled|generated|made) (~ )?(and )?at once|(runs?|used|called|evaluated|needed) "
         "(only |just )?once (per|for|a) (each |every |an? )?(picture|image|sample|clip|photo|"
@@ -592,7 +622,11 @@ SIGNS = (
     Rule(
         "sign: one pass",
         "one (descent|traversal)|(maps?|turns?|transforms?|pushes|carries) (~ )?(noise|random "
-        "(inputs?|numbers|vectors?|draws?)) (~ )?(to|into)|replaced by (~ )?nearest neighbou?rs?|"
+        "(inputs?|numbers|vectors?|draws?)) (~ )?(to|into)|(noise|vector|input|code|draw|it) (is|"
+        "are) (then )?(pushed|passed|sent|fed|run|mapped) (just |only )?once (through|to|by)|(a |"
+        "one "
+        ")?single (interpolation|lookup|product|regression|resampling) (~ )?(for|per|gives|makes) "
+        "(each|every|a)|replaced by (~ )?nearest neighbou?rs?|"
         "(new|synthetic) (sample|point|row|record)s? (~ )?(is|are) (put|placed|interpolated|"
         "drawn|taken) "
         "(at|on|between|from)",

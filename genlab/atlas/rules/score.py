@@ -23,7 +23,12 @@ SCORES = (
             "thermal|molecular|gas|innovation|information|water|photon|surface|anisotropic|"
             "drug|tissue|oxygen|smoke|ink|cellular|moisture|news|salt) diffusion|diffusion "
             "(mri|tensor|weighted|coefficients?|equation|constant|imaging|physics)|"
-            "diffusion is the physics|here diffusion|diffusion gan stabili*|diffusion net|"
+            "diffusion is the physics|here diffusion|(graph|label|feature|personali[sz]ed) "
+            "diffusion|"
+            "diffusion (layers?|operators?|time) (~ )?(on|across|over|suffices|surface*|mesh*|"
+            "graphs?)|"
+            "diffusion spreads|diffusion (maps?|distances?|limited|curvature)|diffusion gan "
+            "stabili*|diffusion net|"
             "diffusion ~ (adds?|added) noise ~ discriminator|discriminator (is|uses?|based on|"
             "from|with) (~ )?diffusion|diffusion (chain|process) (~ )?(~ )?discriminator"
         ),
@@ -35,7 +40,8 @@ SCORES = (
         "It denoises for 40 steps.",
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
-            "cancel*|post (training )?denois*|denois* (~ )?post ?process*|denoised (recordings|"
+            "cancel*|post (training )?denois*|denois* (~ )?after training|denois* (~ )?post "
+            "?process*|denoised (recordings|"
             "data|audio|input|labels)|denois(e|ing) strength|mixture of denoisers|"
             "span denois*|denois* (~ )?(span corruption|sequence to sequence|pre ?training "
             "(objective|task) of)|denois* (plug ?ins?|filters?|nodes?|options?|sliders?|"
@@ -108,7 +114,10 @@ SCORES = (
             "(normal|z|quality|similarity|confidence) scores|ranked probability|probability "
             "score|musical scores?|score (network|function)? ?(is|"
             "are)? ?not|clip score|symbolic "
-            "score|credit score|test score|film score|score (of|in) the (match|game)"
+            "score|credit score|test score|film score|score (of|in) the (match|game)|"
+            "similarit* (~ )?score|score function (~ )?(stored|cosine|similarit*|compares)|"
+            "(scoring|"
+            "cosine|bm25|relevance|docking) (~ )?score function"
         ),
     ),
     Rule(
@@ -191,7 +200,10 @@ SCORES = (
         12,
         "Our masked diffusion fills the blanks of a text.",
         unless=(
-            "masked auto ?encod*|jacobi|self supervised|pre train* (~ )?masked|hidden "
+            "masked auto ?encod*|(visual|pretext|representation|vision tower|image encoder) (~ "
+            ")?(~ )?masked image|"
+            "masked image (~ )?(~ )?(pretext|visual representation|features)|"
+            "jacobi|self supervised|pre train* (~ )?masked|hidden "
             "patches|missing (data|pixels are|values|modalit*|wedge)|masked convolution*|"
             "masked language model,|canvas size|canvas of (?!mask)|on canvas|oil on|whole canvas "
             "at|"
