@@ -7,6 +7,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
 from .draft import ORDER, Draft
+from .findings import Finding
 
 JUDGING = 3  # sentences about recognising or measuring, from which on a text may draw nothing
 
@@ -31,12 +32,11 @@ def doubts(draft: Draft) -> tuple[str, ...]:
     """
     found = []
     for paradigm in ORDER:
-        if paradigm in draft.paradigms:
-            said = draft.said("paradigm", paradigm)
-            plain = {_said(f.phrase) for f in said if not f.rule.hint}
-            if len(plain) < 2:
-                one = next(f.phrase for f in said if not (plain and f.rule.hint))
-                found.append(f"{paradigm}: only “{' '.join(one.split())}” says so")
+        why = [f for f in draft.because.get(f"paradigm: {paradigm}", ()) if isinstance(f, Finding)]
+        plain = [f for f in why if not f.rule.hint]
+        if why and len({_said(f.phrase) for f in plain}) < 2:
+            one = " ".join((plain or why)[0].phrase.split())
+            found.append(f"{paradigm}: only “{one}” says so")
     if not draft.paradigms and "not-generative" not in draft.flags:
         found.append("no component is named: does it draw samples at all?")
     judging = {f.sentence for f in draft.sign("discriminative")}
