@@ -17,7 +17,7 @@ from .draft import (
     flag,
     order_of_a_flow,
 )
-from .findings import STAGED, Finding, is_stage
+from .findings import STAGED, VARIANT, Finding, is_stage
 from .phrases import compiled
 
 DROPPED = compiled(
@@ -88,6 +88,7 @@ def _few(draft: Draft) -> list[Reason]:
             return [*told]
     staged = any(STAGED.search(f.context) for f in draft.findings)
     words = [f for f in draft.sign("few steps") if not (staged and is_stage(f.phrase))]
+    words = [f for f in words if not VARIANT.search(f.context)]
     if words and not draft.steps:
         return [*words]
     other = draft.sign("guidance distillation") + draft.sign("smaller student")

@@ -5,7 +5,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 
 from dataclasses import dataclass, field
 
-from .findings import Finding, Steps
+from .findings import VARIANT, Finding, Steps
 
 AR, FLOW, LATENT, ADV, SCORE = ORDER = (
     "autoregressive", "flow", "latent-variable", "adversarial", "score-based",
@@ -64,8 +64,9 @@ def order_of_a_flow(draft: Draft) -> list[Finding]:
 
 
 def distilled_from(draft: Draft) -> list[Finding]:
-    """Return where the text speaks of distillation."""
-    return draft.said("objective", "distillation")
+    """Return where the text speaks of distillation, but of that of a variant beside the release."""
+    taught = draft.said("objective", "distillation")
+    return [f for f in taught if not VARIANT.search(f.context)]
 
 
 def few_steps(draft: Draft) -> int | None:

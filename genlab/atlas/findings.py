@@ -220,12 +220,25 @@ STEPS = compiled(
     "?({n})|"
     "(number of|recommended|default) (~ )?steps? (is|are|of) ({n})|"
     "(num.)?(inference.)?steps ?=? ?(set )?(to|at|between) ({n})|"
+    r"(num.|n.)?steps?.(inference|sampling|denoising|diffusion|sampler|solver|generation) ?[:=]? "
+    r"?(\d{1,4})|(nfes?|function evaluations)( ?= ?|: | of )(\d{1,4})|"
     r"(num.)?(inference.|sampling.)?steps?( ?= ?|: )(\d{1,3})(?![,\d])"
 )
 # "In the first step a network predicts the mean": steps that are parts of the system
+FASTER = r"(?:distilled|turbo|lightning|few-step|one-step|faster|accelerated)"
+EDITION = r"(?:variant|version|edition|checkpoint|flavou?r|sibling|lora|adapter|option|model)"
+VARIANT = re.compile(  # what is offered beside the release: "A distilled version runs live"
+    rf"\balso (?:[\w-]+ ){{0,4}}{FASTER} (?:[\w-]+ ){{0,2}}{EDITION}s?\b(?! of\b)|"
+    r"(?:^|[,;:.(] |\b(?:and|but|play|offer|offers|provide|add|ship) )(?:an?|another|several|some|"
+    rf"two|three|optional|additional|separate|further) (?:[\w-]+ ){{0,2}}{FASTER} (?:[\w-]+ )"
+    rf"{{0,2}}{EDITION}s?\b(?! of\b)(?= [a-z])|"
+    rf"(?:^|[;:,] ){FASTER}(?:,? [\w-]+){{0,4}} {EDITION}s (?:are|were|will|can|exist|follow|come)\b|"
+    r"\b(?:undistilled|non-distilled|not distilled)\b"
+)
 STAGED = compiled(
     "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
-    "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):"
+    "an?|the|it|model|network)|(split*|factori[sz]*|decompos*|divid*|break*|separat*|proceed*|"
+    "consist*) (~ )?(~ )?({n}) (main )?(steps|stages|phases|parts)|^(first|second|third) step:?|step (1|2|one|two):"
 )
 # "in four steps, even in one": what is possible, not what is usual
 EXTREME = re.compile(
@@ -274,6 +287,8 @@ def is_stage(phrase: str) -> bool:
 
 def _counts(text: str, sentence: Sentence) -> list[Steps]:
     found, around = [], scopes(sentence.text)
+    if VARIANT.search(sentence.text):
+        return []
     for m in STEPS.finditer(sentence.text):
         words = _numbers([*RANGE.finditer(m.group())][-1].group())
         before = sentence.text[max(0, m.start() - 40) : m.start()]
@@ -284,6 +299,8 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or trained
             or PIECES.search(m.group())
             or OF_THEM.search(m.group())
+            or PRONOUN.match(m.group())
+            or NEWS.search(m.group())
             or OFFERED.match(sentence.text, m.end())
             or (min(words) > 1 and RECIPE.match(sentence.text, m.end()))
             or EACH.match(sentence.text, m.end())
@@ -310,6 +327,17 @@ OFFERED = re.compile(
 RECIPE = re.compile(
     r"(?<=step) (?:pipeline|approach|procedure|recipe|process|framework|strategy|curriculum|"
     r"training|scheme|workflow|protocol|guide)"
+)
+# "where one samples at every step": nobody's number
+PRONOUN = re.compile(
+    r"one (?:samples?|draws|must|may|might|can|could|would|should|wants|runs|trains|starts|begins|"
+    r"makes|gets|generates|denoises|adds|chooses|at every|for each)\b"
+)
+# "two research updates", "three phone calls": what is no pass of a network
+NEWS = compiled(
+    "(~ )?(research|product|software|security|quality|weekly|daily|major|minor|api|phone|tool|"
+    "policy|weight|parameter|gradient|training|optimi[sz]er|review|funding|feedback) (~ "
+    ")?(updates?|calls?|rounds?|iterations?|passes|steps)"
 )
 OF_THEM = compiled("({n}) of (them|those|these)")
 RANGE = compiled("({n})(( to| or| and|,) ({n}))?")

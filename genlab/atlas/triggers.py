@@ -166,6 +166,8 @@ TRIGGERS = (
         "the same (\\w+ )?(\\w+ )?(that|which|as)|"
         "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|better|"
         "ahead) (by [\\d.]+%? )?(~ )?over|"
+        "match(es|ed|ing)? (even )?(our|(much |far )?(larger|bigger)|dedicated|speciali[sz]ed|leading|"
+        "established)(?= )|"
         "against (~ )?(minutes|hours|seconds|days|weeks|\\d+)|as against|contains? every|"
         "special cases? of|on top of what|what ~ (did|do|does) with",
         "Faster than [diffusion models].",
@@ -468,7 +470,7 @@ TRIGGERS = (
         "step|goal|project|target|aim|milestone|task))|(our|the) next (plan|step|goal|project|"
         "target|aim|milestone|task)|roadmap|future (versions?|releases?|"
         "work)|coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
-        "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
+        "under consideration|may (add|come|follow (later|soon|in (a|the) (future|later|next)))|will (follow|come|add|get|gain|receive)|"
         "in preparation|later this year|being (evaluated|considered|investigated)",
         "[Speculative decoding] is planned for 5.1.",
     ),

@@ -33,7 +33,8 @@ OBJECTIVES = (
         "predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(direction|"
         "regression|"
         "estimat*) (of|to) (~ )?noise|(denoising "
-        ")?score matching|denoising (loss|objective)|diffusion loss|clean (image|ones|"
+        ")?score matching|(denoising|diffusion) (task |training |model |reconstruction |matching )?(loss|"
+        "losses|objective)|clean (image|ones|"
         "data|trajector*|frames?|latents?)|(epsilon|eps) (loss|objective|target|regression)|"
         "velocity parameteri[sz]*|mean squared error ~ noise|v prediction",
         12,

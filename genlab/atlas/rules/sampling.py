@@ -223,7 +223,7 @@ SIGNS = (
         "sign: canvas",
         "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
         "uniform state) (~ )?(diffusion|"
-        "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
+        "denois*|flow matching)|masked (~ )?generat*|text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
         "refinement rounds|masks? (~ )?{piece} (~ "
         ")?at random|(corrupt*|replac*) (~ )?{piece} (~ )?masks?|{piece} (~ )?(are |is "
@@ -236,7 +236,7 @@ SIGNS = (
         ")?(filled|predicted|recovered|revealed|restored|uncovered)|language diffusion|"
         "mask(ed)? (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
         "(~ )?(transformer|models?|modell?ing|tokens?|generation|prediction|generator)|re "
-        "?mask*|unmask*|mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask "
+        "?mask*|unmask*(?! (~ )?(regions?|areas?|parts?|pixels|background|portions?|faces?))|mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask "
         "predict|mask and replace|masked and (resampled|"
         "predicted|filled|redrawn)|absorbing|score entropy|parallel filling|rounds of (~ "
         ")?filling|masked bidirectional|noise tokens|(correct*|revis*|commit*|fix*|"
@@ -280,10 +280,12 @@ SIGNS = (
     ),
     Rule(
         "sign: one step",
-        "(one|a single|single|1|exactly one|just one) (?!needs|takes|requires|costs|uses|is|has)(~ "
-        ")?(denoising |sampling |network |"
+        "(?<!denoise )(?<!denoises )(a single|single|1|exactly one|just one|one(?! "
+        "(samples?|needs|takes|requires|costs|uses|is|has|must|may|might|can|would|should|wants|runs|"
+        "trains|starts|makes|gets|of (those|these|them|many))\\b)) (~ )?(denoising |sampling "
+        "|network |"
         "function |diffusion |model |solver |forward |generation |inference )?(steps?|"
-        "evaluation|jump|pass|call|forward pass|shot|go|hop|inference step)|one step|in "
+        "evaluation|jump|pass|call|forward pass|shot|go|hop|inference step)|in "
         "one go|one shot|single shot|once",
         14,
         "It draws a picture in one step.",
@@ -361,7 +363,8 @@ SIGNS = (
         "cascade*(?! (~ )?(attention|blocks?|layers?|decoder|fusion|transformer|encoder))|"
         "diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
         "or) (model|network|"
-        "transformer)s?|(two|three|four|second|separate|both|another|third) (~ )?(diffusion|"
+        "transformer)s?|(two|three|four|second|separate|both|another|third) (?!(stages?|steps?|phases|"
+        "times|ways|years)\\b)(~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
         "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
@@ -371,6 +374,9 @@ SIGNS = (
         "stages?|network*|diffusion|steps?)|upsamplers?|upsampling (~ )?(diffusion|models?|"
         "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
         "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
+        "hierarchical (diffusion|diffusers?|denois*|flow matching)|(low|lower|high|higher|upper|top|"
+        "coarse|fine) (level|scale) (~ )?(diffusion|denois*|flow matching|score) (~ )?(models?|"
+        "planners?|polic(y|ies)|networks?|stages?|diffusers?)|"
         "refiner|(model|network|stage|part) (1|2|b)|two stages?|in two (parts|"
         "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
         13,
@@ -388,6 +394,15 @@ SIGNS = (
             "pipeline|pipeline "
             "(class|object)|three (sizes|times)|part of"
         ),
+    ),
+    Rule(
+        "sign: cascade",
+        "(first|second|third|final|last) (stage|step|phase) (~ )?(~ )?(turns|generates|predicts|"
+        "draws|synthesi[sz]es|maps|converts|samples|creates|produces|denoises|lifts|upsamples|"
+        "refines|paints|renders)",
+        13,
+        "In the second stage a transformer turns the points into a mesh.",
+        unless="train*|fine tun*|learn*|curriculum|data",
     ),
     Rule(
         "sign: optimisation",
@@ -573,6 +588,10 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
+        "continuous time markov chains?|ctmcs?|tau leap*|(diffusion|denois*|flow matching|noising|"
+        "corruption) (~ )?(of|over|on|for|in) (~ )?(discrete|categorical) (data|(state )?spaces?|"
+        "states?|variables?|sequences|tokens|structures)|(predict*|recover*|restor*) (~ )?(clean|"
+        "original|uncorrupted) {piece} (~ )?from (~ )?(corrupted|noisy|noised|perturbed)|"
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
         "masked "
         "modell?ing (of|over)|maskgit|magvit(?! ?v?2)|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
@@ -580,5 +599,7 @@ SIGNS = (
         "music|acoustic) modell?ing",
         12,
         "A MaskGIT for music tokens.",
+        unless="continuous (diffusion|flow matching|embedd?ings?|relaxation|space|bits)|real "
+            "(numbers|bits)|analog|frames? (~ )?from|simplex",
     ),
 )  # fmt: skip

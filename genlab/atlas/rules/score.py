@@ -164,7 +164,7 @@ SCORES = (
         "missing) (~ )?{piece} (~ )?(filled|predicted|recovered|revealed|restored|"
         "uncovered)|language diffusion|mask(ed)? (sequence|canvas|grid|visual|generative|"
         "image|token|audio|music|acoustic) (~ )?(transformer|models?|modell?ing|tokens?|"
-        "steps|generation|prediction|in|generator)|re ?mask*|unmask*|mask ?git|mask "
+        "steps|generation|prediction|in|generator)|re ?mask*|unmask*(?! (~ )?(regions?|areas?|parts?|pixels|background|portions?|faces?))|mask ?git|mask "
         "predict|score entropy|absorbing|parallel filling|rounds of (~ )?filling|(bidirectional "
         ")?masked (bidirectional )?transformers?|masked "
         "bidirectional|(correct*|revis*|edit*|rewrit*|commit*|fix*|keep*|settl*) (~ )?(all|"
