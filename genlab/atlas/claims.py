@@ -27,6 +27,7 @@ DROPPED = compiled(
 )
 KERNELS = compiled("(~ )?(moments?|mmd|mean discrepancy|kernels?)(~ )?")
 KEPT = compiled("draft*|speculat*|verif*|accept*")
+VARIES = compiled("turbo|lightning|few step|a few steps", commas=True)
 FEW = 8  # steps: fewer are the odd claim of a few-step diffusion
 
 
@@ -88,7 +89,8 @@ def _few(draft: Draft) -> list[Reason]:
             return [*told]
     staged = any(STAGED.search(f.context) for f in draft.findings)
     words = [f for f in draft.sign("few steps") if not (staged and is_stage(f.phrase))]
-    words = [f for f in words if not VARIANT.search(f.context)]
+    beside = any(VARIANT.search(f.context) for f in draft.findings)
+    words = [f for f in words if not (beside and VARIES.search(f.phrase.lower()))]
     if words and not draft.steps:
         return [*words]
     other = draft.sign("guidance distillation") + draft.sign("smaller student")

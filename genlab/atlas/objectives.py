@@ -91,6 +91,8 @@ def _of_scores(draft: Draft) -> None:
         _objective(draft, "energy", energy, SCORE)
     elif matching or (not noise and (matching := draft.mentioned("objective", "flow-matching"))):
         _objective(draft, "flow-matching", matching, SCORE)
+        if both := draft.sign("two losses"):
+            _objective(draft, "denoising", both, SCORE)
     elif "adversarial-diffusion" in draft.flags and not [f for f in noise if _is_loss(f)]:
         draft.conclude("objective: adversarial", "the denoiser is trained by the game alone")
     else:

@@ -405,6 +405,35 @@ SIGNS = (
         unless="train*|fine tun*|learn*|curriculum|data",
     ),
     Rule(
+        "sign: canvas",
+        "(generat*|model*|synthesi*|sampl*) (~ )?discrete (data|sequences|structures|objects|symbols)|"
+        "discrete data (~ )?(~ )?generat* && diffus*|flow*|denois*|paths?|corrupt*",
+        12,
+        "A flow paradigm for the generation of discrete data.",
+        unless="continuous|real (numbers|bits)|analog|embedd*|simplex|autoregressive|language models?",
+    ),
+    Rule(
+        "sign: two losses",  # a diffusion and a flow matching, each in a part of its own
+        "(an?|one|the|frozen|small|base|pre ?trained|first) (~ )?diffusion (model|network|prior|stage|"
+        "planner|policy|decoder|upsampler)s? && (an?|the|our|introduc*|insert*|then|second|another) (~ "
+        ")?(flow matching|rectified flow*)",
+        14,
+        "A small diffusion model draws the layout, and a flow matching model the details.",
+        unless="flow matching (based )?(latent )?diffusion|diffusion (~ )?(with|by|using|via|through) (~ "
+            ")?flow matching|outperform*|than|unlike|compared|trained (with|by|using) (~ )?flow "
+            "matching|distill*|teacher|flow matching (loss|objective)",
+    ),
+    Rule(
+        "sign: two losses",
+        "(score (based|matching)|diffusion|ddpm|noise prediction|(vp|ve)( sde)?|denois*) (~ "
+        ")?(or|as well as|alongside) (~ )?(flow matching|rectified flow*)|(flow matching|rectified "
+        "flow*) (~ )?(~ )?(or|as well as|alongside) (~ )?(score (based|matching)|diffusion|ddpm|noise "
+        "prediction|vp|ve|denois*)",
+        14,
+        "The objective is flow matching or score matching, as you like.",
+        unless="than|unlike|compared|most|popular|recent|such as|whether|and/or",
+    ),
+    Rule(
         "sign: optimisation",
         "(pixels|image|picture|waveform|points) (themselves )?(is|are) (~ )?(optimi[sz]ed|"
         "updated) (~ )?(by|with|until|so)|l bfgs|gradient descent on (the|its|every|each) "
