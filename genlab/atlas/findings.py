@@ -31,6 +31,14 @@ THEY = re.compile(  # how a sentence goes on to speak of those of which the one 
     r"of (?:them|these)|(?:these|such|those) (?:models|methods|approaches|works|systems|"
     r"techniques|frameworks|networks|generators|pipelines))(?= (?!all |our )[\w-]+)"
 )
+COMES_TO = re.compile(  # with what a text comes to its own work
+    r"\b(?:we|our|ours|i|my|this (?:paper|work|article|report|letter|study|release|model|"
+    r"repository|repo|page|card|thesis|post|package|library)|in this|introduc\w+|propos\w+|"
+    r"present\w*|announc\w+|releas\w+)\b"
+)
+NAMED = re.compile(  # "NovaFlow is a ...": a system of its own
+    r"\b[A-Z][a-z]*[A-Z0-9]\w*\b(?<!GANs)(?<!VAEs)[^.]{0,20}\b(?:is|are) (?:an?|the)\b"
+)
 FIELD = next(role for role in ROLES if role.name == "field")
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 DRAWERS = (AR, SCORE)  # what may draw a code
@@ -94,6 +102,7 @@ def find(text: str) -> list[Finding]:
     """
     found, rivals = [], ""
     cut = sentences(text)
+    field = _background(text, cut)
     names = other_names(text, cut)
     for n, sentence in enumerate(cut):
         around = scopes(sentence.text)
@@ -111,11 +120,25 @@ def find(text: str) -> list[Finding]:
                     sense = ASSERTED
                 if sense == ASSERTED and (aside or passing(sentence.text, start, end)):
                     sense = MENTION
+                if sense == ASSERTED and n < field and rule.says.startswith("objective"):
+                    sense = MENTION
                 found.append(
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
                             loner(sentence.text, start, end), start)
                 )  # fmt: skip
     return found
+
+
+def _background(text: str, cut: list[Sentence]) -> int:
+    """Return how many sentences an abstract spends on the field before it comes to its own work."""
+    own = next((n for n, s in enumerate(cut) if COMES_TO.search(s.text)), 0)
+    prose = all(
+        len(s.text.split()) > 3 and s.text.endswith((".", "?", "!")) and s.text[0] not in "-*•+|#"
+        for s in cut[:own]
+    )
+    named = own and NAMED.search(text[: cut[own].origin[0]])
+    field = own and _others(cut[0].text, scopes(cut[0].text))
+    return own if prose and field and not named else 0
 
 
 def _others(sentence: str, around: list[tuple[int, int, str]]) -> str:
@@ -229,11 +252,12 @@ FASTER = r"(?:distilled|turbo|lightning|few-step|one-step|faster|accelerated)"
 EDITION = r"(?:variant|version|edition|checkpoint|flavou?r|sibling|lora|adapter|option|model)"
 VARIANT = re.compile(  # what is offered beside the release: "A distilled version runs live"
     rf"\balso (?:[\w-]+ ){{0,4}}{FASTER} (?:[\w-]+ ){{0,2}}{EDITION}s?\b(?! of\b)|"
-    r"(?:^|[,;:.(] |\b(?:and|but|play|offer|offers|provide|add|ship) )(?:an?|another|several|some|"
+    r"(?:^(?:[-*•+] )?|[,;:.(] |\b(?:and|but|play|offer|offers|provide|add|ship) )(?:an?|another|several|some|"
     rf"two|three|optional|additional|separate|further) (?:[\w-]+ ){{0,2}}{FASTER} (?:[\w-]+ )"
-    rf"{{0,2}}{EDITION}s?\b(?! of\b)(?= [a-z])|"
+    rf"{{0,2}}{EDITION}s?\b(?! of\b)(?=,? [a-z])|"
     rf"(?:^|[;:,] ){FASTER}(?:,? [\w-]+){{0,4}} {EDITION}s (?:are|were|will|can|exist|follow|come)\b|"
-    r"\b(?:undistilled|non-distilled|not distilled)\b"
+    r"\b(?:undistilled|non-distilled|not distilled|distillation (?:code|scripts?|recipes?|support|"
+    r"examples?|is (?:planned|possible|supported)))\b"
 )
 STAGED = compiled(
     "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
@@ -317,7 +341,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
 PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
 # "in three rounds: a model draws, two enlarge"
 ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
-EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
+EACH = re.compile(r" (?:per|in each|at each|a) (?:(?:noise )?level|step|iteration|token|layer|scale|sigma)")
 # "the 1-step model is experimental"
 OFFERED = re.compile(
     r"(?: [\w-]+){0,3} (?:is|are|remains?) (?:still |only |more |highly )?(?:experimental|not "

@@ -223,7 +223,7 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
         r"(?:(?:audio|image|video|speech|neural|text|language|latent|flow|score) )?\w+-"
     ),
     "two before": _before(r"(?:[\w'-]+ ){1,2}"),
-    "near": _before(r"(?:(?!and |or )[\w'-]+ ){1,5}"),
+    "near": _before(r"(?:(?!(?:and|or|where|while|whereas|than|but|when) )[\w'-]+ ){1,5}"),
     "clause": lambda text, start, end: _clause(text, start, end),
     "line": _line,
     "sentence": lambda text, start, end: (0, len(text)),

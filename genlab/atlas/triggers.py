@@ -162,7 +162,7 @@ TRIGGERS = (
         "level) of|approach* (those|that) of|compet* with(?! (an?|the|its|"
         "one) ([\\w-]+ ){0,3}(discriminator|critic|"
         "adversary|opponent))|(ahead|short) of|whereas|(the "
-        ")?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|"
+        ")?same (?!(~ )?either)(~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|"
         "the same (\\w+ )?(\\w+ )?(that|which|as)|"
         "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|better|"
         "ahead) (by [\\d.]+%? )?(~ )?over|"
@@ -335,7 +335,8 @@ TRIGGERS = (
     Trigger(
         "past",
         "after",
-        "we (looked at|considered|tried|tested|experimented with)|we thought of",
+        "(we|i) ((had|have|also|first|once|initially|originally|briefly) )*(looked at|considered|tried|"
+        "tested|experimented with)|(we|i) thought of",
         "We looked at [diffusion], which fills whole sentences.",
     ),
     Trigger(

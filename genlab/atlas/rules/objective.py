@@ -65,7 +65,7 @@ OBJECTIVES = (
         "self consistency|to its (start|origin|beginning)|distill*|distil|distils|"
         "student|students of|(step|distilled|diffusion) students|consistency (~ )?(models?|"
         "training|student|function|objective|loss|"
-        "tuning|property|lora)|(latent|trajectory) consistency|shortcut models?|mean "
+        "tuning|property|lora|polic(y|ies))|(latent|trajectory) consistency|shortcut (models?|polic(y|ies)|flows?|networks?|training|objective)|mean "
         "?flows?|(average|mean) velocit*|flow maps?|imitat* (~ )?teacher|teachers?|agree* with (~ "
         ")?(itself|own|teacher)|own (~ )?(jumps?|half|two|predictions?|trajector*)|(any|"
         "two) points? (on|of|along) (~ )?(trajectory|path|curve)|half as many|score "

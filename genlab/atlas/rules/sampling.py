@@ -223,7 +223,8 @@ SIGNS = (
         "sign: canvas",
         "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
         "uniform state) (~ )?(diffusion|"
-        "denois*|flow matching)|masked (~ )?generat*|text diffusion|diffusion (large "
+        "denois*|flow matching)|masked (?!(regions?|areas?|parts?|pixels|portions?)\\b)(~ )?generat*|"
+        "text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
         "refinement rounds|masks? (~ )?{piece} (~ "
         ")?at random|(corrupt*|replac*) (~ )?{piece} (~ )?masks?|{piece} (~ )?(are |is "
@@ -374,11 +375,13 @@ SIGNS = (
         "stages?|network*|diffusion|steps?)|upsamplers?|upsampling (~ )?(diffusion|models?|"
         "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
         "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
-        "hierarchical (diffusion|diffusers?|denois*|flow matching)|(low|lower|high|higher|upper|top|"
+        "hierarchical (diffusion|diffusers?|denois*|flow matching)|hierarch(y|ies) of (~ )?(diffus*|"
+        "denois*|flow matching|score based)|(low|lower|high|higher|upper|top|"
         "coarse|fine) (level|scale) (~ )?(diffusion|denois*|flow matching|score) (~ )?(models?|"
         "planners?|polic(y|ies)|networks?|stages?|diffusers?)|"
         "refiner|(model|network|stage|part) (1|2|b)|two stages?|in two (parts|"
-        "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
+        "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|(two|three|2|3|multi) (step|"
+        "stage|part) pipeline|(generation|generative|synthesis|sampling|inference) pipeline|pipeline of",
         13,
         "Two super-resolution models follow the base model.",
         unless=(
@@ -394,6 +397,24 @@ SIGNS = (
             "pipeline|pipeline "
             "(class|object)|three (sizes|times)|part of"
         ),
+    ),
+    Rule(
+        "sign: cascade",
+        "(coarse|sparse|rough|low resolution|high level) (~ )?(planner|model|network|generator|stage|"
+        "diffusion|denoiser|polic(y|ies))s? && (fine|finer|dense|detailed|high resolution|low level) (~ "
+        ")?(planner|model|network|generator|stage|diffusion|denoiser|polic(y|ies))s?",
+        13,
+        "A coarse planner denoises the waypoints, a fine planner the motion between them.",
+        unless="coarse to fine|a single (model|network)|one (model|network)|same (model|network)",
+    ),
+    Rule(
+        "sign: cascade",
+        "(discriminative|regression|deterministic|predictive) (~ )?(network|model|stage|predictor) && "
+        "(then|followed by|afterwards|before|second) (~ )?(diffusion|score based|flow matching|"
+        "generative|denoising) (~ )?(model|network|stage|refiner)",
+        13,
+        "A discriminative network comes first, then a diffusion model for the detail.",
+        unless="than|unlike|outperform*|compared",
     ),
     Rule(
         "sign: cascade",

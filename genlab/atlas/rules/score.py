@@ -128,7 +128,8 @@ SCORES = (
         SCORE,
         "consistency (~ )?(models?|training|distill*|distilled|function|student|loss|"
         "objective|tuning|property|sampling|lora)|(latent|trajectory) consistency|"
-        "consistent (~ )?(trajector*|along)|mean ?flows?|(average|mean) velocit*|shortcut models?|"
+        "consistent (~ )?(trajector*|along)|mean ?flows?|(average|mean) velocit*|shortcut (models?|"
+        "polic(y|ies)|flows?|networks?|training|objective)|consistency polic(y|ies)|"
         "(any|two) points? (on|of|along) (~ )?(trajectory|path|curve)|flow maps?|jumps? (~ "
         ")?(trajector*|noise to|to the end|to data|own)|(distill*|distil) (~ )?(diffusion|"
         "denois*|sampler|score|steps?|teacher ~ steps?|stable|sdxl|flow matching|flux)|"
