@@ -31,6 +31,11 @@ THEY = re.compile(  # how a sentence goes on to speak of those of which the one 
     r"of (?:them|these)|(?:these|such|those) (?:models|methods|approaches|works|systems|"
     r"techniques|frameworks|networks|generators|pipelines))(?= (?!all |our )[\w-]+)"
 )
+BACKDROP = compiled(  # how an abstract begins that comes to its own work later
+    "often|usually|typically|commonly|widely|recent*|modern|existing|current*|popular|(have|has) (~ "
+    ")?(been|become|shown|led|made)|suffer*|challeng*|difficult|slow|costly|expensive|crucial|"
+    "essential|traditional*|conventional*|despite"
+)
 COMES_TO = re.compile(  # with what a text comes to its own work
     r"\b(?:we|our|ours|i|my|this (?:paper|work|article|report|letter|study|release|model|"
     r"repository|repo|page|card|thesis|post|package|library)|in this|introduc\w+|propos\w+|"
@@ -137,7 +142,7 @@ def _background(text: str, cut: list[Sentence]) -> int:
         for s in cut[:own]
     )
     named = own and NAMED.search(text[: cut[own].origin[0]])
-    field = own and _others(cut[0].text, scopes(cut[0].text))
+    field = own and (BACKDROP.search(cut[0].text) or _others(cut[0].text, scopes(cut[0].text)))
     return own if prose and field and not named else 0
 
 

@@ -335,6 +335,8 @@ TRIGGERS = (
     Trigger(
         "past",
         "after",
+        "(early|first|initial|preliminary|previous|earlier) (experiments?|attempts?|trials?|tests?|"
+        "tries|prototypes?) (with|at|by|using|on)|"
         "(we|i) ((had|have|also|first|once|initially|originally|briefly) )*(looked at|considered|tried|"
         "tested|experimented with)|(we|i) thought of",
         "We looked at [diffusion], which fills whole sentences.",

@@ -317,7 +317,8 @@ SIGNS = (
         "Four steps suffice.",
         unless=(
             "(training|three|two|four) (stages|phases)|step (size|procedure|recipe|"
-            "process)|two step (recipe|approach|procedure|training)|training step|forward passes "
+            "process)|two step (recipe|approach|procedure|training)|training step|(steps?|updates|iterations) "
+            "(per|at each) (noise )?(level|scale)|forward passes "
             "instead|not a turbo"
         ),
     ),
@@ -381,7 +382,8 @@ SIGNS = (
         "planners?|polic(y|ies)|networks?|stages?|diffusers?)|"
         "refiner|(model|network|stage|part) (1|2|b)|two stages?|in two (parts|"
         "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|(two|three|2|3|multi) (step|"
-        "stage|part) pipeline|(generation|generative|synthesis|sampling|inference) pipeline|pipeline of",
+        "stage|part) pipeline|(generation|generative|synthesis|sampling|inference) pipeline|pipeline of|"
+        "^(the |our )?pipeline:?$",
         13,
         "Two super-resolution models follow the base model.",
         unless=(
@@ -449,7 +451,8 @@ SIGNS = (
         "(score (based|matching)|diffusion|ddpm|noise prediction|(vp|ve)( sde)?|denois*) (~ "
         ")?(or|as well as|alongside) (~ )?(flow matching|rectified flow*)|(flow matching|rectified "
         "flow*) (~ )?(~ )?(or|as well as|alongside) (~ )?(score (based|matching)|diffusion|ddpm|noise "
-        "prediction|vp|ve|denois*)",
+        "prediction|vp|ve|denois*)|(with|using|via|both|either) (~ )?(score based|diffusion|denois*) (~ "
+        ")?(and|or) (~ )?(flow matching|rectified flow*)",
         14,
         "The objective is flow matching or score matching, as you like.",
         unless="than|unlike|compared|most|popular|recent|such as|whether|and/or",
