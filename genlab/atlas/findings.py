@@ -32,7 +32,8 @@ THEY = re.compile(  # how a sentence goes on to speak of those of which the one 
     r"techniques|frameworks|networks|generators|pipelines))(?= (?!all |our )[\w-]+)"
 )
 BACKDROP = compiled(  # how an abstract begins that comes to its own work later
-    "often|usually|typically|commonly|widely|recent*|modern|existing|current*|popular|(have|has) (~ "
+    "often|usually|typically|commonly|widely|recent*|modern|existing|current*|popular|(have|"
+    "has) (~ "
     ")?(been|become|shown|led|made)|suffer*|challeng*|difficult|slow|costly|expensive|crucial|"
     "essential|traditional*|conventional*|despite"
 )
@@ -257,17 +258,20 @@ FASTER = r"(?:distilled|turbo|lightning|few-step|one-step|faster|accelerated)"
 EDITION = r"(?:variant|version|edition|checkpoint|flavou?r|sibling|lora|adapter|option|model)"
 VARIANT = re.compile(  # what is offered beside the release: "A distilled version runs live"
     rf"\balso (?:[\w-]+ ){{0,4}}{FASTER} (?:[\w-]+ ){{0,2}}{EDITION}s?\b(?! of\b)|"
-    r"(?:^(?:[-*•+] )?|[,;:.(] |\b(?:and|but|play|offer|offers|provide|add|ship) )(?:an?|another|several|some|"
+    r"(?:^(?:[-*•+] )?|[,;:.(] |\b(?:and|but|play|offer|offers|provide|add|ship) )(?:an?|another|"
+    r"several|some|"
     rf"two|three|optional|additional|separate|further) (?:[\w-]+ ){{0,2}}{FASTER} (?:[\w-]+ )"
     rf"{{0,2}}{EDITION}s?\b(?! of\b)(?=,? [a-z])|"
-    rf"(?:^|[;:,] ){FASTER}(?:,? [\w-]+){{0,4}} {EDITION}s (?:are|were|will|can|exist|follow|come)\b|"
+    rf"(?:^|[;:,] ){FASTER}(?:,? [\w-]+){{0,4}} {EDITION}s (?:are|were|will|can|exist|follow|"
+    rf"come)\b|"
     r"\b(?:undistilled|non-distilled|not distilled|distillation (?:code|scripts?|recipes?|support|"
     r"examples?|is (?:planned|possible|supported)))\b"
 )
 STAGED = compiled(
     "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
     "an?|the|it|model|network)|(split*|factori[sz]*|decompos*|divid*|break*|separat*|proceed*|"
-    "consist*) (~ )?(~ )?({n}) (main )?(steps|stages|phases|parts)|^(first|second|third) step:?|step (1|2|one|two):"
+    "consist*) (~ )?(~ )?({n}) (main )?(steps|stages|phases|parts)|^(first|second|third) step:?|"
+    "step (1|2|one|two):"
 )
 # "in four steps, even in one": what is possible, not what is usual
 EXTREME = re.compile(
@@ -346,7 +350,9 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
 PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
 # "in three rounds: a model draws, two enlarge"
 ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
-EACH = re.compile(r" (?:per|in each|at each|a) (?:(?:noise )?level|step|iteration|token|layer|scale|sigma)")
+EACH = re.compile(
+    r" (?:per|in each|at each|a) (?:(?:noise )?level|step|iteration|token|layer|scale|sigma)"
+)
 # "the 1-step model is experimental"
 OFFERED = re.compile(
     r"(?: [\w-]+){0,3} (?:is|are|remains?) (?:still |only |more |highly )?(?:experimental|not "

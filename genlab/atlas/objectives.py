@@ -27,7 +27,9 @@ DISCRETE = compiled(  # what a softmax is over
     "text|language|notes?|events?|residues?|indices|gpt\\w*|llamas?|llms?|lms?|cross entropy|"
     "code ?books?|quanti[sz]ed|captions?|answers?|scripts?|lyrics|midi|prompts?"
 )
-TARGET = compiled("(task |training |model )?(loss|losses|target|targets|objective|regression|term) ?")
+TARGET = compiled(
+    "(task |training |model )?(loss|losses|target|targets|objective|regression|term) ?"
+)
 
 
 def objectives(draft: Draft) -> None:

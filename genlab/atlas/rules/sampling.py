@@ -223,7 +223,8 @@ SIGNS = (
         "sign: canvas",
         "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
         "uniform state) (~ )?(diffusion|"
-        "denois*|flow matching)|masked (?!(regions?|areas?|parts?|pixels|portions?)\\b)(~ )?generat*|"
+        "denois*|flow matching)|masked (?!(regions?|areas?|parts?|pixels|"
+        "portions?)\\b)(~ )?generat*|"
         "text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
         "refinement rounds|masks? (~ )?{piece} (~ "
@@ -237,7 +238,8 @@ SIGNS = (
         ")?(filled|predicted|recovered|revealed|restored|uncovered)|language diffusion|"
         "mask(ed)? (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
         "(~ )?(transformer|models?|modell?ing|tokens?|generation|prediction|generator)|re "
-        "?mask*|unmask*(?! (~ )?(regions?|areas?|parts?|pixels|background|portions?|faces?))|mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask "
+        "?mask*|unmask*(?! (~ )?(regions?|areas?|parts?|pixels|background|portions?|faces?))|"
+        "mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask "
         "predict|mask and replace|masked and (resampled|"
         "predicted|filled|redrawn)|absorbing|score entropy|parallel filling|rounds of (~ "
         ")?filling|masked bidirectional|noise tokens|(correct*|revis*|commit*|fix*|"
@@ -282,7 +284,8 @@ SIGNS = (
     Rule(
         "sign: one step",
         "(?<!denoise )(?<!denoises )(a single|single|1|exactly one|just one|one(?! "
-        "(samples?|needs|takes|requires|costs|uses|is|has|must|may|might|can|would|should|wants|runs|"
+        "(samples?|needs|takes|requires|costs|uses|is|has|must|may|might|can|would|should|wants|"
+        "runs|"
         "trains|starts|makes|gets|of (those|these|them|many))\\b)) (~ )?(denoising |sampling "
         "|network |"
         "function |diffusion |model |solver |forward |generation |inference )?(steps?|"
@@ -317,7 +320,8 @@ SIGNS = (
         "Four steps suffice.",
         unless=(
             "(training|three|two|four) (stages|phases)|step (size|procedure|recipe|"
-            "process)|two step (recipe|approach|procedure|training)|training step|(steps?|updates|iterations) "
+            "process)|two step (recipe|approach|procedure|training)|training step|(steps?|updates|"
+            "iterations) "
             "(per|at each) (noise )?(level|scale)|forward passes "
             "instead|not a turbo"
         ),
@@ -365,7 +369,8 @@ SIGNS = (
         "cascade*(?! (~ )?(attention|blocks?|layers?|decoder|fusion|transformer|encoder))|"
         "diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
         "or) (model|network|"
-        "transformer)s?|(two|three|four|second|separate|both|another|third) (?!(stages?|steps?|phases|"
+        "transformer)s?|(two|three|four|second|separate|both|another|third) (?!(stages?|steps?|"
+        "phases|"
         "times|ways|years)\\b)(~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
@@ -376,13 +381,15 @@ SIGNS = (
         "stages?|network*|diffusion|steps?)|upsamplers?|upsampling (~ )?(diffusion|models?|"
         "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
         "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
-        "hierarchical (diffusion|diffusers?|denois*|flow matching)|hierarch(y|ies) of (~ )?(diffus*|"
+        "hierarchical (diffusion|diffusers?|denois*|flow matching)|hierarch(y|"
+        "ies) of (~ )?(diffus*|"
         "denois*|flow matching|score based)|(low|lower|high|higher|upper|top|"
         "coarse|fine) (level|scale) (~ )?(diffusion|denois*|flow matching|score) (~ )?(models?|"
         "planners?|polic(y|ies)|networks?|stages?|diffusers?)|"
         "refiner|(model|network|stage|part) (1|2|b)|two stages?|in two (parts|"
         "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|(two|three|2|3|multi) (step|"
-        "stage|part) pipeline|(generation|generative|synthesis|sampling|inference) pipeline|pipeline of|"
+        "stage|part) pipeline|(generation|generative|synthesis|sampling|inference) pipeline|"
+        "pipeline of|"
         "^(the |our )?pipeline:?$",
         13,
         "Two super-resolution models follow the base model.",
@@ -402,8 +409,10 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "(coarse|sparse|rough|low resolution|high level) (~ )?(planner|model|network|generator|stage|"
-        "diffusion|denoiser|polic(y|ies))s? && (fine|finer|dense|detailed|high resolution|low level) (~ "
+        "(coarse|sparse|rough|low resolution|high level) (~ )?(planner|model|network|generator|"
+        "stage|"
+        "diffusion|denoiser|polic(y|ies))s? && (fine|finer|dense|detailed|high resolution|"
+        "low level) (~ "
         ")?(planner|model|network|generator|stage|diffusion|denoiser|polic(y|ies))s?",
         13,
         "A coarse planner denoises the waypoints, a fine planner the motion between them.",
@@ -411,7 +420,8 @@ SIGNS = (
     ),
     Rule(
         "sign: cascade",
-        "(discriminative|regression|deterministic|predictive) (~ )?(network|model|stage|predictor) && "
+        "(discriminative|regression|deterministic|predictive) (~ )?(network|model|stage|"
+        "predictor) && "
         "(then|followed by|afterwards|before|second) (~ )?(diffusion|score based|flow matching|"
         "generative|denoising) (~ )?(model|network|stage|refiner)",
         13,
@@ -429,7 +439,8 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "(generat*|model*|synthesi*|sampl*) (~ )?discrete (data|sequences|structures|objects|symbols)|"
+        "(generat*|model*|synthesi*|sampl*) (~ )?discrete (data|sequences|structures|objects|"
+        "symbols)|"
         "discrete data (~ )?(~ )?generat* && diffus*|flow*|denois*|paths?|corrupt*",
         12,
         "A flow paradigm for the generation of discrete data.",
@@ -437,8 +448,10 @@ SIGNS = (
     ),
     Rule(
         "sign: two losses",  # a diffusion and a flow matching, each in a part of its own
-        "(an?|one|the|frozen|small|base|pre ?trained|first) (~ )?diffusion (model|network|prior|stage|"
-        "planner|policy|decoder|upsampler)s? && (an?|the|our|introduc*|insert*|then|second|another) (~ "
+        "(an?|one|the|frozen|small|base|pre ?trained|first) (~ )?diffusion (model|network|prior|"
+        "stage|"
+        "planner|policy|decoder|upsampler)s? && (an?|the|our|introduc*|insert*|then|second|"
+        "another) (~ "
         ")?(flow matching|rectified flow*)",
         14,
         "A small diffusion model draws the layout, and a flow matching model the details.",
@@ -450,8 +463,10 @@ SIGNS = (
         "sign: two losses",
         "(score (based|matching)|diffusion|ddpm|noise prediction|(vp|ve)( sde)?|denois*) (~ "
         ")?(or|as well as|alongside) (~ )?(flow matching|rectified flow*)|(flow matching|rectified "
-        "flow*) (~ )?(~ )?(or|as well as|alongside) (~ )?(score (based|matching)|diffusion|ddpm|noise "
-        "prediction|vp|ve|denois*)|(with|using|via|both|either) (~ )?(score based|diffusion|denois*) (~ "
+        "flow*) (~ )?(~ )?(or|as well as|alongside) (~ )?(score (based|matching)|diffusion|ddpm|"
+        "noise "
+        "prediction|vp|ve|denois*)|(with|using|via|both|either) (~ )?(score based|diffusion|"
+        "denois*) (~ "
         ")?(and|or) (~ )?(flow matching|rectified flow*)",
         14,
         "The objective is flow matching or score matching, as you like.",
