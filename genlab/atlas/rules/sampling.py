@@ -444,7 +444,8 @@ SIGNS = (
         "discrete data (~ )?(~ )?generat* && diffus*|flow*|denois*|paths?|corrupt*",
         12,
         "A flow paradigm for the generation of discrete data.",
-        unless="continuous|real (numbers|bits)|analog|embedd*|simplex|autoregressive|language models?",
+        unless="continuous|real (numbers|bits)|analog|embedd*|simplex|autoregressive|"
+            "language models?",
     ),
     Rule(
         "sign: two losses",  # a diffusion and a flow matching, each in a part of its own
@@ -455,8 +456,8 @@ SIGNS = (
         ")?(flow matching|rectified flow*)",
         14,
         "A small diffusion model draws the layout, and a flow matching model the details.",
-        unless="flow matching (based )?(latent )?diffusion|diffusion (~ )?(with|by|using|via|through) (~ "
-            ")?flow matching|outperform*|than|unlike|compared|trained (with|by|using) (~ )?flow "
+        unless="flow matching (based )?(latent )?diffusion|diffusion (~ )?(with|by|using|via|"
+            "through) (~ )?flow matching|outperform*|than|unlike|compared|trained (with|by|using) (~ )?flow "
             "matching|distill*|teacher|flow matching (loss|objective)",
     ),
     Rule(
