@@ -457,7 +457,8 @@ SIGNS = (
         14,
         "A small diffusion model draws the layout, and a flow matching model the details.",
         unless="flow matching (based )?(latent )?diffusion|diffusion (~ )?(with|by|using|via|"
-            "through) (~ )?flow matching|outperform*|than|unlike|compared|trained (with|by|using) (~ )?flow "
+            "through) (~ )?flow matching|outperform*|than|unlike|compared|"
+            "trained (with|by|using) (~ )?flow "
             "matching|distill*|teacher|flow matching (loss|objective)",
     ),
     Rule(
