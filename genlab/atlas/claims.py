@@ -18,7 +18,7 @@ from .draft import (
     flag,
     order_of_a_flow,
 )
-from .findings import STAGED, Finding, is_stage
+from .findings import STAGED, VARIANT, Finding, is_stage
 from .phrases import compiled
 
 DROPPED = compiled(
@@ -28,6 +28,7 @@ DROPPED = compiled(
 )
 KERNELS = compiled("(~ )?(moments?|mmd|mean discrepancy|kernels?)(~ )?")
 KEPT = compiled("draft*|speculat*|verif*|accept*")
+VARIES = compiled("turbo|lightning|few step|a few steps", commas=True)
 
 
 def claims(draft: Draft) -> None:
@@ -88,6 +89,8 @@ def _few(draft: Draft) -> list[Reason]:
             return [*told]
     staged = any(STAGED.search(f.context) for f in draft.findings)
     words = [f for f in draft.sign("few steps") if not (staged and is_stage(f.phrase))]
+    beside = any(VARIANT.search(f.context) for f in draft.findings)
+    words = [f for f in words if not (beside and VARIES.search(f.phrase.lower()))]
     if words and not draft.steps:
         return [*words]
     other = draft.sign("guidance distillation") + draft.sign("smaller student")

@@ -115,7 +115,8 @@ def _links(draft: Draft, here: set[str]) -> dict[str, str]:
         links["indirect"] = "score-based: through the ODE or the chain's bound, at extra cost"
         told = draft.said("likelihood", "bound") + draft.mentioned("likelihood", "bound")
         bounds = [f for f in told if REPORTS.search(f.context) or draft.sign("bits")]
-        if (bounds and not draft.sign("bound derived")) or "discrete-diffusion" in draft.flags:
+        plain = draft.sign("bits") or not draft.sign("bound derived")
+        if (bounds and plain) or "discrete-diffusion" in draft.flags:
             links["bound"] = "of this kind of diffusion a bound is reported"
         if "energy" in draft.objective or scalar(draft.sign("energy")):
             links["unnormalised"] = "an energy has no known normaliser"

@@ -5,7 +5,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 
 from dataclasses import dataclass, field
 
-from .findings import Finding, Steps
+from .findings import VARIANT, Finding, Steps
 
 AR, FLOW, LATENT, ADV, SCORE = ORDER = (
     "autoregressive", "flow", "latent-variable", "adversarial", "score-based",
@@ -65,9 +65,12 @@ def order_of_a_flow(draft: Draft) -> list[Finding]:
 
 
 def distilled_from(draft: Draft) -> list[Finding]:
-    """Return where the text speaks of distillation, unless its samples come from before it."""
+    """Return where the text speaks of distillation that its own samples come from."""
     few = any(s.high <= FEW for s in draft.steps)
-    return [] if draft.sign("undistilled") and not few else draft.said("objective", "distillation")
+    if draft.sign("undistilled") and not few:
+        return []
+    taught = draft.said("objective", "distillation")
+    return [f for f in taught if not VARIANT.search(f.context)]  # not that of a variant beside it
 
 
 def few_steps(draft: Draft) -> int | None:

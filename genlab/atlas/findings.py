@@ -38,6 +38,20 @@ INSTEAD = re.compile(  # how a sentence begins that turns away from what the one
     r"we (?:take|follow|go|choose) (?:a different|another|the opposite|the other)\b"
 )
 OURS = re.compile(r"\b(?:we|our|ours|this (?:work|paper|model)|here|i)\b")
+BACKDROP = compiled(  # how an abstract begins that comes to its own work later
+    "often|usually|typically|commonly|widely|recent*|modern|existing|current*|popular|(have|"
+    "has) (~ "
+    ")?(been|become|shown|led|made)|suffer*|challeng*|difficult|slow|costly|expensive|crucial|"
+    "essential|traditional*|conventional*|despite"
+)
+COMES_TO = re.compile(  # with what a text comes to its own work
+    r"\b(?:we|our|ours|i|my|this (?:paper|work|article|report|letter|study|release|model|"
+    r"repository|repo|page|card|thesis|post|package|library)|in this|introduc\w+|propos\w+|"
+    r"present\w*|announc\w+|releas\w+)\b"
+)
+NAMED = re.compile(  # "NovaFlow is a ...": a system of its own
+    r"\b[A-Z][a-z]*[A-Z0-9]\w*\b(?<!GANs)(?<!VAEs)[^.]{0,20}\b(?:is|are) (?:an?|the)\b"
+)
 FIELD = next(role for role in ROLES if role.name == "field")
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 DRAWERS = (AR, SCORE)  # what may draw a code
@@ -103,6 +117,7 @@ def find(text: str) -> list[Finding]:
     """
     found, rivals = [], ""
     cut = sentences(text)
+    field = _background(text, cut)
     names = other_names(text, cut)
     for n, sentence in enumerate(cut):
         around = scopes(sentence.text)
@@ -119,6 +134,8 @@ def find(text: str) -> list[Finding]:
                 if sense == MENTION and declared(sentence.text, start):
                     sense = ASSERTED
                 if sense == ASSERTED and (aside or passing(sentence.text, start, end)):
+                    sense = MENTION
+                if sense == ASSERTED and n < field and rule.says.startswith("objective"):
                     sense = MENTION
                 found.append(
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
@@ -138,6 +155,18 @@ def _turned_from(found: list[Finding], cut: list[Sentence]) -> list[Finding]:
         replace(f, polarity="compared") if f.sentence in left and f.polarity == ASSERTED else f
         for f in found
     ]
+
+
+def _background(text: str, cut: list[Sentence]) -> int:
+    """Return how many sentences an abstract spends on the field before it comes to its own work."""
+    own = next((n for n, s in enumerate(cut) if COMES_TO.search(s.text)), 0)
+    prose = all(
+        len(s.text.split()) > 3 and s.text.endswith((".", "?", "!")) and s.text[0] not in "-*•+|#"
+        for s in cut[:own]
+    )
+    named = own and NAMED.search(text[: cut[own].origin[0]])
+    field = own and (BACKDROP.search(cut[0].text) or _others(cut[0].text, scopes(cut[0].text)))
+    return own if prose and field and not named else 0
 
 
 def _others(sentence: str, around: list[tuple[int, int, str]]) -> str:
@@ -242,12 +271,29 @@ STEPS = compiled(
     "?({n})|"
     "(number of|recommended|default) (~ )?steps? (is|are|of) ({n})|"
     "(num.)?(inference.)?steps ?=? ?(set )?(to|at|between) ({n})|"
+    r"(num.|n.)?steps?.(inference|sampling|denoising|diffusion|sampler|solver|generation) ?[:=]? "
+    r"?(\d{1,4})|(nfes?|function evaluations)( ?= ?|: | of )(\d{1,4})|"
     r"(num.)?(inference.|sampling.)?steps?( ?= ?|: )(\d{1,3})(?![,\d])"
 )
 # "In the first step a network predicts the mean": steps that are parts of the system
+FASTER = r"(?:distilled|turbo|lightning|few-step|one-step|faster|accelerated)"
+EDITION = r"(?:variant|version|edition|checkpoint|flavou?r|sibling|lora|adapter|option|model)"
+VARIANT = re.compile(  # what is offered beside the release: "A distilled version runs live"
+    rf"\balso (?:[\w-]+ ){{0,4}}{FASTER} (?:[\w-]+ ){{0,2}}{EDITION}s?\b(?! of\b)|"
+    r"(?:^(?:[-*•+] )?|[,;:.(] |\b(?:and|but|play|offer|offers|provide|add|ship) )(?:an?|another|"
+    r"several|some|"
+    rf"two|three|optional|additional|separate|further) (?:[\w-]+ ){{0,2}}{FASTER} (?:[\w-]+ )"
+    rf"{{0,2}}{EDITION}s?\b(?! of\b)(?=,? [a-z])|"
+    rf"(?:^|[;:,] ){FASTER}(?:,? [\w-]+){{0,4}} {EDITION}s (?:are|were|will|can|exist|follow|"
+    rf"come)\b|"
+    r"\b(?:undistilled|non-distilled|not distilled|distillation (?:code|scripts?|recipes?|support|"
+    r"examples?|is (?:planned|possible|supported)))\b"
+)
 STAGED = compiled(
     "(in|during|at|as) (the|its|our|a) (first|second|third|final|last) (step|stage),? (~ )?(we|"
-    "an?|the|it|model|network)|^(first|second|third) step:?|step (1|2|one|two):|(two|three|"
+    "an?|the|it|model|network)|(split*|factori[sz]*|decompos*|divid*|break*|separat*|proceed*|"
+    "consist*) (~ )?(~ )?({n}) (main )?(steps|stages|phases|parts)|^(first|second|third) step:?|"
+    "step (1|2|one|two):|(two|three|"
     "four|2|3|4) (consecutive |successive |separate |simple |main |distinct )?(steps|stages|"
     "passes|rounds):"
 )
@@ -298,6 +344,8 @@ def is_stage(phrase: str) -> bool:
 
 def _counts(text: str, sentence: Sentence) -> list[Steps]:
     found, around = [], scopes(sentence.text)
+    if VARIANT.search(sentence.text):
+        return []
     for m in STEPS.finditer(sentence.text):
         words = _numbers([*RANGE.finditer(m.group())][-1].group())
         before = sentence.text[max(0, m.start() - 40) : m.start()]
@@ -308,6 +356,8 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or trained
             or PIECES.search(m.group())
             or OF_THEM.search(m.group())
+            or PRONOUN.match(m.group())
+            or NEWS.search(m.group())
             or OFFERED.match(sentence.text, m.end())
             or (min(words) > 1 and RECIPE.match(sentence.text, m.end()))
             or EACH.match(sentence.text, m.end())
@@ -325,7 +375,9 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
 PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
 # "in three rounds: a model draws, two enlarge"
 ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
-EACH = re.compile(r" (?:per|in each|a) (?:step|iteration|token|layer)")
+EACH = re.compile(
+    r" (?:per|in each|at each|a) (?:(?:noise )?level|step|iteration|token|layer|scale|sigma)"
+)
 # "in one step what its teacher does in two": a round of training, not of sampling
 HALVED = re.compile(
     r" (?:the same |exactly |just )?(?:what|as) (?:its|the|their|a) (?:teacher|predecessor|"
@@ -345,6 +397,17 @@ OFFERED = re.compile(
 RECIPE = re.compile(
     r"(?<=step) (?:pipeline|approach|procedure|recipe|process|framework|strategy|curriculum|"
     r"training|scheme|workflow|protocol|guide)"
+)
+# "where one samples at every step": nobody's number
+PRONOUN = re.compile(
+    r"one (?:samples?|draws|must|may|might|can|could|would|should|wants|runs|trains|starts|begins|"
+    r"makes|gets|generates|denoises|adds|chooses|at every|for each)\b"
+)
+# "two research updates", "three phone calls": what is no pass of a network
+NEWS = compiled(
+    "(~ )?(research|product|software|security|quality|weekly|daily|major|minor|api|phone|tool|"
+    "policy|weight|parameter|gradient|training|optimi[sz]er|review|funding|feedback) (~ "
+    ")?(updates?|calls?|rounds?|iterations?|passes|steps)"
 )
 OF_THEM = compiled("({n}) of (them|those|these)")
 RANGE = compiled("({n})(( to| or| and|,) ({n}))?")

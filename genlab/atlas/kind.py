@@ -54,6 +54,11 @@ from .kind_table import (
 from .kind_table import KINDS as KINDS
 from .text import Sentence
 
+# "the tokenizer is a quantised encoder": a part of the release, not what it is
+A_PART = re.compile(
+    r"(?:the|its|our) (?:[\w-]+ ){0,3}?(?:encoder|tokeni[sz]er|decoder|vocoder|backbone|head|"
+    r"discriminator|critic|judge|reranker|filter|embedder|condition)s? (?:is|are)\b"
+)
 Kind = tuple[str, bool] | None
 
 
@@ -135,6 +140,8 @@ class _Reader:
 
     def _copula(self, text: str) -> re.Match[str] | None:
         """Match the beginning of a sentence that says what the release is."""
+        if self.seen > 1 and A_PART.match(text):
+            return None
         own = self.seen <= FIRST or (self.name and text.startswith(self.name.split()[0]))
         return COPULA.match(text) if own else None
 

@@ -20,6 +20,7 @@ MATCHED = compiled(
     "score matching|(direction|regression|prediction) (~ )?noise|noise (regression|prediction)"
 )
 CONTRAST = compiled("contrast*|own samples|persistent|negatives|nce|replay|positive and negative")
+DIFFUSES = compiled("diffusions?|(latent|stable) diffusion|ddpm|ddim|denois*|flow matching|edm")
 SCALAR = compiled("(scalar|learned) energ*|energy (based|network|model|function)s?")
 DISCRETE = compiled(  # what a softmax is over
     "tokens?|codes?|words?|characters?|letters?|bytes?|symbols?|vocabular*|softmax|categorical|"
@@ -27,7 +28,9 @@ DISCRETE = compiled(  # what a softmax is over
     "code ?books?|quanti[sz]ed|captions?|answers?|scripts?|lyrics|midi|prompts?"
 )
 TOKENS = compiled("tokens?|codes?|words?|characters?|letters?|bytes?|symbols?|notes?|residues?")
-TARGET = compiled("(loss|losses|target|targets|objective|regression|term) ?")
+TARGET = compiled(
+    "(task |training |model )?(loss|losses|target|targets|objective|regression|term) ?"
+)
 
 
 def objectives(draft: Draft) -> None:
@@ -91,11 +94,11 @@ def _of_scores(draft: Draft) -> None:
                 _objective(draft, name, own, SCORE)
     elif canvas := draft.sign("canvas"):
         _objective(draft, "masked-prediction", canvas, SCORE)
-    elif (energy := draft.sign("energy")) and not _by_noise(energy, noise):
+    elif (energy := draft.sign("energy")) and not _by_noise(draft, energy, noise):
         _objective(draft, "energy", energy, SCORE)
     elif matching or (not noise and (matching := draft.mentioned("objective", "flow-matching"))):
         _objective(draft, "flow-matching", matching, SCORE)
-        if both := draft.sign("both regressions"):
+        if both := draft.sign("both regressions") + draft.sign("two losses"):
             _objective(draft, "denoising", both, SCORE)
     elif "adversarial-diffusion" in draft.flags and not [f for f in noise if _is_loss(f)]:
         draft.conclude("objective: adversarial", "the denoiser is trained by the game alone")
@@ -108,11 +111,18 @@ def _is_loss(f: Finding) -> bool:
     return "clean" not in f.phrase.lower()
 
 
-def _by_noise(energy: list[Finding], noise: list[Finding]) -> bool:
+def _by_noise(draft: Draft, energy: list[Finding], noise: list[Finding]) -> bool:
     """Say whether an energy is learned from noise, or is none at all."""
+    if _loose(energy) and draft.said("paradigm", SCORE) and not _only_energies(draft):
+        return True
     matched = any(MATCHED.search(f.context) for f in noise)
     contrast = any(CONTRAST.search(f.context) for f in energy)
     return bool(noise) and (_loose(energy) or (matched and not contrast))
+
+
+def _only_energies(draft: Draft) -> bool:
+    """Say whether nothing but energies, and chains that draw from them, places a score."""
+    return not any(DIFFUSES.search(f.phrase.lower()) for f in draft.said("paradigm", SCORE))
 
 
 def scalar(energy: list[Finding]) -> bool:

@@ -38,6 +38,8 @@ def declared(sentence: str, start: int) -> bool:
     m = DECLARES.finds.search(sentence[:start])
     if not m:
         return False
+    if " is our " in m.group():
+        return True
     subject = re.split(r" (?:is|are|adapts|extends|employs|consists|combines|couples|marries) ",
                        m.group().lstrip("-*•+ "))[0]  # fmt: skip
     return not KNOWN.fullmatch(subject)

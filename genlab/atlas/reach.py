@@ -238,7 +238,8 @@ REACHES: dict[str, Callable[[str, int, int], Span]] = {
     ),
     "two before": _before(r"(?:[\w'-]+ ){1,2}"),
     "near": _before(
-        r"(?:(?!(?:and|or|what|that|which|while|whereas|than|whose|who|where|when) )[\w'-]+ ){1,5}"
+        r"(?:(?!(?:and|or|what|that|which|while|whereas|than|but|whose|who|where|when) )[\w'-]+ )"
+        r"{1,5}"
     ),
     "clause": lambda text, start, end: _clause(text, start, end),
     "line": _line,

@@ -19,7 +19,7 @@ from .findings import Finding, Steps, counts, find, promoted
 from .kind import named
 from .naming import misleading, name_spans
 from .objectives import objectives
-from .support import supported
+from .support import continuous, supported
 from .text import checked, sentences
 from .tradeoffs import trade_offs
 
@@ -91,7 +91,7 @@ def read_release(text: str) -> Reading:
     """
     names = name_spans(checked(text))
     found = [f for f in find(text) if not any(a <= f.start and f.end <= b for a, b in names)]
-    found = supported(promoted(found))
+    found = continuous(supported(promoted(found)))
     draft = Draft(found, counts(text), named(sentences(text)))
     for step in (
         components, claims, objectives, sampling, likelihood, overclaims

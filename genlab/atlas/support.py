@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from .findings import Finding
 from .own import declared
+from .phrases import compiled
 from .role_table import BUILDS, LINE, METHOD, WORKS
 from .roles import MENTION
 from .rules import AR, LATENT, SCORE
@@ -41,6 +42,38 @@ def supported(found: list[Finding]) -> list[Finding]:
         else f
         for f in found
     ]
+
+
+EMBEDDED = compiled(
+    "embedd?ing space|(continuous|gaussian) (~ )?(vectors|embedd?ings|diffusion|representations?)|"
+    "(word|token|clean|noisy|text|sentence) (~ )?embedd?ings (~ )?(denois*|diffus*|noise*)|"
+    "(denois*|diffus*|noise*|predict*) (~ )?(clean |noisy |word |token |text |sentence )?"
+    "embedd?ings|round(s|ed|ing) to the nearest"
+)
+ANY_TEXT = compiled(
+    "(text|token|language) (~ )?diffusion|diffusion (large )?(language models?|llms?)|"
+    "(generat|model|synthesi|sampl)\\w* (~ )?discrete (data|sequences|structures|objects|symbols)"
+)
+
+
+def continuous(found: list[Finding]) -> list[Finding]:
+    """Take a diffusion over embeddings of words for no canvas.
+
+    Args:
+        found: all findings.
+
+    Returns:
+        The same findings, without the canvas that only the words "language diffusion" speak of.
+    """
+    canvas = [f for f in found if f.value == "canvas" and f.asserted]
+    loose = all(ANY_TEXT.fullmatch(_spaced(f)) for f in canvas)
+    if not loose or not any(EMBEDDED.search(f.context) for f in found if f.rule.says == SCORE):
+        return found
+    return [f for f in found if f.value != "canvas"]
+
+
+def _spaced(f: Finding) -> str:
+    return " ".join(f.phrase.lower().split())
 
 
 def _builds(f: Finding) -> bool:

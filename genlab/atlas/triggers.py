@@ -166,10 +166,15 @@ TRIGGERS = (
         "level) of|approach* (those|that) of|compet* with(?! (an?|the|its|"
         "one) ([\\w-]+ ){0,3}(discriminator|critic|"
         "adversary|opponent))|(ahead|short) of|whereas|(the "
-        ")?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|"
+        ")?same (?!(~ )?either)(~ )?as|catch* up with|stand* up to|distinguish* ~ from|"
+        "differ* from|"
         "the same (\\w+ )?(\\w+ )?(that|which|as)|"
-        "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|better|"
+        "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|"
+        "better|"
         "ahead) (by [\\d.]+%? )?(~ )?over|"
+        "match(es|ed|ing)? (even )?(our|(much |far )?(larger|bigger)|dedicated|speciali[sz]ed|"
+        "leading|"
+        "established)(?= )|"
         "against (~ )?(minutes|hours|seconds|days|weeks|\\d+)|as against|contains? every|"
         "special cases? of|on top of what|what ~ (did|do|does) with",
         "Faster than [diffusion models].",
@@ -345,7 +350,11 @@ TRIGGERS = (
     Trigger(
         "past",
         "after",
-        "we (looked at|considered|tried|tested|experimented with)|we thought of",
+        "(early|first|initial|preliminary|previous|earlier) (experiments?|attempts?|trials?|tests?|"
+        "tries|prototypes?) (with|at|by|using|on)|"
+        "(we|i) ((had|have|also|first|once|initially|originally|briefly) ){0,2}(looked at|"
+        "considered|tried|"
+        "tested|experimented with)|(we|i) thought of",
         "We looked at [diffusion], which fills whole sentences.",
     ),
     Trigger(
@@ -480,7 +489,8 @@ TRIGGERS = (
         "step|goal|project|target|aim|milestone|task))|(our|the) next (plan|step|goal|project|"
         "target|aim|milestone|task)|roadmap|future (versions?|releases?|"
         "work)|coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
-        "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
+        "under consideration|may (add|come|follow (later|soon|in (a|the) (future|later|next)))|"
+        "will (follow|come|add|get|gain|receive)|"
         "in preparation|later this year|being (evaluated|considered|investigated)",
         "[Speculative decoding] is planned for 5.1.",
     ),

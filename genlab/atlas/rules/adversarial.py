@@ -28,7 +28,8 @@ ADVERSARIALS = (
         7,
         "Tuned with an adversarial loss.",
         unless=(
-            "adversarial (perturbations?|noise|watermarks?|examples?|attacks?|robustness|"
+            "adversarial (perturbations?|purification|defen[cs]es?|inverse rl|imitation|noise|"
+            "watermarks?|examples?|attacks?|robustness|"
             "prompts?|testing|inputs?|patch|textures?|text|"
             "texts|users?|"
             "questions?|queries|suffix*|evaluation|benchmarks?|conditions?|settings?|use|misuse|"

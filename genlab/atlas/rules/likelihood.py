@@ -12,7 +12,7 @@ EXACT = (
     "decimal*)|without approximation|in closed form)|densit(y|ies) (is|are) (explicit|exact|"
     "tractable|gaussian)|explicit densit(y|ies)|known exactly|(true|precise|tractable|"
     "closed form) (log )?(likelihoods?|densit(y|ies)|probabilit*)|(computes?|gives?|reports?|"
-    "prints?|outputs?|returns?|assigns?|carries|comes with|with) (~ )?(the |its |"
+    "prints?|outputs?|returns?|assigns?|carries|comes with|with an?) (~ )?(the |its |"
     "an? )?(log )?(likelihood|exact probability|true probability)|exact and in|"
     "densities are exact|(likelihoods?|densit(y|ies)) [(]?(still |always |of course )?exact|"
     "(any|every) marginal|answered exactly|(inference|routines?|quer(y|ies)|"

@@ -33,7 +33,9 @@ OBJECTIVES = (
         "predict* (~ )?noise|noise (prediction|predictor|predicting|regression)|(direction|"
         "regression|"
         "estimat*) (of|to) (~ )?noise|(denoising "
-        ")?score matching|denoising (loss|objective)|diffusion loss|clean (image|ones|"
+        ")?score matching|(denoising|diffusion) (task |training |model |reconstruction |"
+        "matching )?(loss|"
+        "losses|objective)|clean (image|ones|"
         "data|trajector*|frames?|latents?)|(epsilon|eps) (loss|objective|target|regression)|"
         "velocity parameteri[sz]*|mean squared error ~ noise|v prediction",
         12,
@@ -64,7 +66,8 @@ OBJECTIVES = (
         "self consistency|to its (start|origin|beginning)|distill*|distil|distils|"
         "student|students of|(step|distilled|diffusion) students|consistency (~ )?(models?|"
         "training|student|function|objective|loss|"
-        "tuning|property|lora)|(latent|trajectory) consistency|shortcut models?|mean "
+        "tuning|property|lora|polic(y|ies))|(latent|trajectory) consistency|shortcut (models?|"
+        "polic(y|ies)|flows?|networks?|training|objective)|mean "
         "?flows?|(average|mean) velocit*|flow maps?|imitat* (~ )?teacher|teachers?|agree* with (~ "
         ")?(itself|own|teacher)|own (~ )?(jumps?|half|two|predictions?|trajector*)|(any|"
         "two) points? (on|of|along) (~ )?(trajectory|path|curve)|half as many|score "

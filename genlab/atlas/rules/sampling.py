@@ -246,7 +246,9 @@ SIGNS = (
         "sign: canvas",
         "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
         "uniform state) (~ )?(diffusion|"
-        "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
+        "denois*|flow matching)|masked (?!(regions?|areas?|parts?|pixels|"
+        "portions?)\\b)(~ )?generat*|"
+        "text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
         "refinement rounds|masks? (~ )?{piece} (~ "
         ")?at random|(corrupt*|replac*) (~ )?{piece} (~ )?masks?|{piece} (~ )?(are |is "
@@ -259,7 +261,8 @@ SIGNS = (
         ")?(filled|predicted|recovered|revealed|restored|uncovered)|language diffusion|"
         "mask(ed)? (sequence|canvas|grid|visual|generative|image|token|audio|music|acoustic) "
         "(~ )?(transformer|models?|modell?ing|tokens?|generation|prediction|generator)|re "
-        "?mask*|unmask*|mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask "
+        "?mask*|unmask*(?! (~ )?(regions?|areas?|parts?|pixels|background|portions?|faces?))|"
+        "mask ?git|(bidirectional )?masked (bidirectional )?transformers?|mask "
         "predict|mask and replace|masked and (resampled|"
         "predicted|filled|redrawn)|absorbing|score entropy|parallel filling|rounds of (~ "
         ")?filling|masked bidirectional|noise tokens|(correct*|revis*|commit*|fix*|"
@@ -303,10 +306,13 @@ SIGNS = (
     ),
     Rule(
         "sign: one step",
-        "(one|a single|single|1|exactly one|just one) (?!needs|takes|requires|costs|uses|is|has)(~ "
-        ")?(denoising |sampling |network |"
+        "(?<!denoise )(?<!denoises )(a single|single|1|exactly one|just one|one(?! "
+        "(samples?|needs|takes|requires|costs|uses|is|has|must|may|might|can|would|should|wants|"
+        "runs|"
+        "trains|starts|makes|gets|of (those|these|them|many))\\b)) (~ )?(denoising |sampling "
+        "|network |"
         "function |diffusion |model |solver |forward |generation |inference )?(steps?|"
-        "evaluation|jump|pass|call|forward pass|shot|go|hop|inference step)|one step|in "
+        "evaluation|jump|pass|call|forward pass|shot|go|hop|inference step)|in "
         "one go|one shot|single shot|once",
         14,
         "It draws a picture in one step.",
@@ -339,8 +345,9 @@ SIGNS = (
             "(training|three|two|four) (stages|phases)|step (size|procedure|recipe|"
             "process)|two step (recipe|approach|procedure|training)|lightning (fast|quick|speed|"
             "bolt|strikes?|ai|talk|trainer|module|network)|(pytorch|torch|with|of|like|white) "
-            "lightning|turbo ?charg*|training step|"
-            "forward passes "
+            "lightning|turbo ?charg*|training step|(steps?|updates|"
+            "iterations) "
+            "(per|at each) (noise )?(level|scale)|forward passes "
             "instead|not a turbo"
         ),
     ),
@@ -387,7 +394,9 @@ SIGNS = (
         "cascade*(?! (~ )?(attention|blocks?|layers?|decoder|fusion|transformer|encoder))|"
         "diffusion (model )?(~ )?(and|then|followed by|with) (~ )?reconstruct(ion|"
         "or) (model|network|"
-        "transformer)s?|(two|three|four|second|third|separate|(both|another)(?!,)) (~ )?(diffusion|"
+        "transformer)s?|(two|three|four|second|third|separate|(both|another)(?!,)) (?!(stages?|"
+        "steps?|phases|"
+        "times|ways|years)\\b)(~ )?(diffusion|"
         "denois*|score|flow matching) (~ )?(model|models|networks?|stages?|generators?|"
         "transformers?)|(two|three|four) (released |separate |generative )?(networks|"
         "models|stages|parts|diffusions)|(second|third|separate|another),? (smaller |"
@@ -397,9 +406,17 @@ SIGNS = (
         "stages?|network*|diffusion|steps?)|upsamplers?|upsampling (~ )?(diffusion|models?|"
         "networks?)|up ?sampling (diffusion|model|models|stages?|network)|up ?scalers?|"
         "(first|then) (~ )?(diffusion|model|network) (~ )?(then|second)|work in turn|"
+        "hierarchical (diffusion|diffusers?|denois*|flow matching)|hierarch(y|"
+        "ies) of (~ )?(diffus*|"
+        "denois*|flow matching|score based)|(low|lower|high|higher|upper|top|"
+        "coarse|fine) (level|scale) (~ )?(diffusion|denois*|flow matching|score) (~ )?(models?|"
+        "planners?|polic(y|ies)|networks?|stages?|diffusers?)|"
         "refiner|(model|network|stage|part)[ ](1|2|b)(?![.,]?\\d)(?! (billion|million))|"
         "two stages?|in two (parts|"
-        "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|pipeline",
+        "stages|steps(?=:))|raises? (it|the|them) (~ )?(to|resolution)|(two|three|2|3|multi) (step|"
+        "stage|part) pipeline|(generation|generative|synthesis|sampling|inference) pipeline|"
+        "pipeline of|"
+        "^(the |our )?pipeline:?$",
         13,
         "Two super-resolution models follow the base model.",
         unless=(
@@ -421,6 +438,73 @@ SIGNS = (
             "benchmarks)|(applied|apply|applies|added|tested|evaluated|validated|demonstrated|"
             "works|shown) (~ )?(to|on|with|for|in) (two|three|four|both)"
         ),
+    ),
+    Rule(
+        "sign: cascade",
+        "(coarse|sparse|rough|low resolution|high level) (~ )?(planner|model|network|generator|"
+        "stage|"
+        "diffusion|denoiser|polic(y|ies))s? && (fine|finer|dense|detailed|high resolution|"
+        "low level) (~ "
+        ")?(planner|model|network|generator|stage|diffusion|denoiser|polic(y|ies))s?",
+        13,
+        "A coarse planner denoises the waypoints, a fine planner the motion between them.",
+        unless="coarse to fine|a single (model|network)|one (model|network)|same (model|network)",
+    ),
+    Rule(
+        "sign: cascade",
+        "(discriminative|regression|deterministic|predictive) (~ )?(network|model|stage|"
+        "predictor) && "
+        "(then|followed by|afterwards|before|second) (~ )?(diffusion|score based|flow matching|"
+        "generative|denoising) (~ )?(model|network|stage|refiner)",
+        13,
+        "A discriminative network comes first, then a diffusion model for the detail.",
+        unless="than|unlike|outperform*|compared",
+    ),
+    Rule(
+        "sign: cascade",
+        "(first|second|third|final|last) (stage|step|phase) (~ )?(~ )?(turns|generates|predicts|"
+        "draws|synthesi[sz]es|maps|converts|samples|creates|produces|denoises|lifts|upsamples|"
+        "refines|paints|renders)",
+        13,
+        "In the second stage a transformer turns the points into a mesh.",
+        unless="train*|fine tun*|learn*|curriculum|data",
+    ),
+    Rule(
+        "sign: canvas",
+        "(generat*|model*|synthesi*|sampl*) (~ )?discrete (data|sequences|structures|objects|"
+        "symbols)|"
+        "discrete data (~ )?(~ )?generat* && diffus*|flow*|denois*|paths?|corrupt*",
+        12,
+        "A flow paradigm for the generation of discrete data.",
+        unless="continuous|real (numbers|bits)|analog|embedd*|simplex|autoregressive|"
+            "language models?",
+    ),
+    Rule(
+        "sign: two losses",  # a diffusion and a flow matching, each in a part of its own
+        "(an?|one|the|frozen|small|base|pre ?trained|first) (~ )?diffusion (model|network|prior|"
+        "stage|"
+        "planner|policy|decoder|upsampler)s? && (an?|the|our|introduc*|insert*|then|second|"
+        "another) (~ "
+        ")?(flow matching|rectified flow*)",
+        14,
+        "A small diffusion model draws the layout, and a flow matching model the details.",
+        unless="flow matching (based )?(latent )?diffusion|diffusion (~ )?(with|by|using|via|"
+            "through) (~ )?flow matching|outperform*|than|unlike|compared|"
+            "trained (with|by|using) (~ )?flow "
+            "matching|distill*|teacher|flow matching (loss|objective)",
+    ),
+    Rule(
+        "sign: two losses",
+        "(score (based|matching)|diffusion|ddpm|noise prediction|(vp|ve)( sde)?|denois*) (~ "
+        ")?(or|as well as|alongside) (~ )?(flow matching|rectified flow*)|(flow matching|rectified "
+        "flow*) (~ )?(~ )?(or|as well as|alongside) (~ )?(score (based|matching)|diffusion|ddpm|"
+        "noise "
+        "prediction|vp|ve|denois*)|(with|using|via|both|either) (~ )?(score based|diffusion|"
+        "denois*) (~ "
+        ")?(and|or) (~ )?(flow matching|rectified flow*)",
+        14,
+        "The objective is flow matching or score matching, as you like.",
+        unless="than|unlike|compared|most|popular|recent|such as|whether|and/or",
     ),
     Rule(
         "sign: optimisation",
@@ -644,6 +728,10 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
+        "continuous time markov chains?|ctmcs?|tau leap*|(diffusion|denois*|flow matching|noising|"
+        "corruption) (~ )?(of|over|on|for|in) (~ )?(discrete|categorical) (data|(state )?spaces?|"
+        "states?|variables?|sequences|tokens|structures)|(predict*|recover*|restor*) (~ )?(clean|"
+        "original|uncorrupted) {piece} (~ )?from (~ )?(corrupted|noisy|noised|perturbed)|"
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
         "masked "
         "modell?ing (of|over)|maskgit|magvit(?! ?v?2)|soundstorm|vampnet|muse|d3pm|sedd|mdlm|udlm|"
@@ -651,5 +739,7 @@ SIGNS = (
         "music|acoustic) modell?ing",
         12,
         "A MaskGIT for music tokens.",
+        unless="continuous (diffusion|flow matching|embedd?ings?|relaxation|space|bits)|real "
+            "(numbers|bits)|analog|frames? (~ )?from|simplex",
     ),
 )  # fmt: skip
