@@ -198,6 +198,19 @@ LATENTS = (
     ),
     Rule(
         LATENT,
+        "(with|by|through|via|us(es|ing)|introduc\\w+|employ\\w*|add(s|ing)?|captured? by|"
+        "hierarchy of|layers? of) ((a|the|its|set of|continuous|discrete|stochastic|binary|"
+        "categorical|gaussian|global|local|sequential|hierarchical|learned|structured|auxiliary|"
+        "additional|shared|independent) ){0,3}latent variables?(?! models?)|(prior|posterior) (~ "
+        ")?(over|of|on|for) (the |these |its |all )?((sequential|discrete|continuous|global|local) "
+        ")?(latent (variables?|vectors?|representations?|codes?|space|embedd?ings?)|latents)",
+        5,
+        "A translator with discrete latent variables.",
+        unless="no latent|without|neither|diffusion probabilistic|invertibl*|bijecti*|simulat*|"
+            "denois*|bayesian|gaussian process|mcmc|expose|parameters",
+    ),
+    Rule(
+        LATENT,
         "(multi scale|discrete|visual|vision|image|audio|video|speech|motion) tokeni[sz]ers?|"
         "quanti[sz]es? (~ "
         ")?residuals?|commitment,|posterior encoder|vits|with the kl|plus kl|and (a |the )?kl|"

@@ -147,6 +147,13 @@ SIGNS = (
         "An inverse autoregressive flow samples in parallel.",
     ),
     Rule(
+        "sign: latent variables",  # what is inferred of each object, where only a bound is named
+        "latent variables?|(amorti[sz]ed|variational) inference",
+        5,
+        "The uncertainty of the latent variables is modelled.",
+        unless="no latent|posterior estimat*|simulat*",
+    ),
+    Rule(
         "sign: embedding code",
         "clip image embedd?ings?|clip embedd?ings?|image embedd?ings?|un ?clip|contrastive "
         "(image )?(encoder|embedd?ings?|model)|embedd?ings? of an image|clip (~ )?latents?",
