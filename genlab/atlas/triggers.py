@@ -158,7 +158,7 @@ TRIGGERS = (
         "percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
-        "with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
+        "with)|(comparable|competitive) ([\\w-]+ ){1,3}(to|with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
         "level) of|approach* (those|that) of|compet* with(?! (an?|the|its|"
         "one) ([\\w-]+ ){0,3}(discriminator|critic|"
         "adversary|opponent))|(ahead|short) of|whereas|(the "
@@ -199,7 +199,9 @@ TRIGGERS = (
         "comparable|"
         "recent)|over "
         "~ baselines?|(that|which) ~ suffers? from|known from|familiar from|borrowed from|"
-        "inspired by|reminiscent of|(can|may|could) (also )?be (interpreted|seen|viewed|"
+        "inspired by|reminiscent of|(insights?|ideas?|inspiration|cues?|"
+        "lessons?|hints?|motivation|leads?|intuitions?|elements|tricks|a (leaf|page|cue)) (~ )?("
+        "from|of|out of)|motivated by|(can|may|could) (also )?be (interpreted|seen|viewed|"
         "understood|regarded|"
         "thought of) as|(?<!well )as in|just as in|mistaken for|looks like|sounds "
         "like|"
@@ -547,6 +549,33 @@ TRIGGERS = (
         "extension|"
         "special case|relative|cousin|sibling) of|generali[sz]es",
         "It is closely related to [inverse autoregressive flow].",
+    ),
+    Trigger(
+        "compared",
+        "comma",
+        "(comes?|came|coming|gets?|draws?|stays?) (very |so |quite )?(near|close)( to)?|(over|above|"
+        "below|under|near|past|ahead of|(tenth|half|third|quarter|fifth|twice|percent|%|fraction) "
+        "(of )?((the |its )?(\\w+ )?(time|cost|budget|size|speed|compute|days|hours|latency|steps|"
+        "parameters|memory) (~ )?(of|that|which)? ?)?|(time|cost|budget|compute|days|hours) (that |"
+        "which )?)(?= ?(the )?(stable diffusion|sdxl|sd ?(xl|\\d)|flux|imagen|dall|midjourney|"
+        "stylegan|biggan|vqgan|glow|wavenet|wave ?glow|hifi gan|vits|ddpm|vq ?vae|llama|gpt))",
+        "It comes near [Stable Diffusion] in quality.",
+    ),
+    Trigger(
+        "compared",
+        "two before",
+        "'s? (~ )?(inference|sampling|training|generation|speed|quality|latency|time|cost|scores?|"
+        "fid|results?|likelihood|performance|numbers)",
+        "A tenth of [SDXL]'s inference time.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(commonly|widely|generally|often|usually|long|frequently|typically|hitherto) (been )?("
+        "believed|thought|held|assumed|accepted|taken for granted|considered|regarded|argued|"
+        "understood|agreed) (that|to|as)|conventional wisdom|common (belief|wisdom|assumption|"
+        "practice|view)|(popular|common|usual|standard|received) (belief|opinion|wisdom)",
+        "It is commonly believed that an image model needs a [codebook].",
     ),
     Trigger(
         "aside",
