@@ -75,7 +75,8 @@ DENOISED = compiled(  # a text model that is itself a diffusion
     "(language|text|lm|llm)s?|diffusion lm"
 )
 LOOPS = compiled(
-    "diffusions?|score*|matching|velocit*|denois*|energy based|ebms?|langevin|energ(y|ies)|"
+    "diffusions?|score*|matching|velocit*|denoising (steps|score|loop|diffusion|process)|energy "
+    "based|ebms?|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?|vector fields?"
 )
 ABILITY = compiled("cannot|cannot: \\w+|not (generate|sample|draw|write|produce|create)")

@@ -553,8 +553,9 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(comes?|came|coming|gets?|draws?|stays?) (very |so |quite )?(near|close)( to)?|(over|above|"
-        "below|under|near|past|ahead of|(tenth|half|third|quarter|fifth|twice|percent|%|fraction) "
+        "(comes?|came|coming|gets?|draws?|stays?) (very |so |quite )?(near|close)( to)?|((\\d%|wins?|won|"
+        "gains?|lead|advantage|preferred|margin|improves?|speed ?ups?) (~ )?over|above|"
+        "below|near|past|ahead of|(tenth|half|third|quarter|fifth|twice|percent|%|fraction) "
         "(of )?((the |its )?(\\w+ )?(time|cost|budget|size|speed|compute|days|hours|latency|steps|"
         "parameters|memory) (~ )?(of|that|which)? ?)?|(time|cost|budget|compute|days|hours) (that |"
         "which )?)(?= ?(the )?(stable diffusion|sdxl|sd ?(xl|\\d)|flux|imagen|dall|midjourney|"

@@ -68,12 +68,12 @@ LATENTS = (
         "hyper ?priors?|(learned|neural) (image |video |audio )?compression|"
         "(neural|audio|speech|music|acoustic|video|image) (~ )?codecs?|codec ('s )?(~ "
         ")?(tokens?|codes?|decoder|model|language|frames|latents)|codec's|(acoustic|"
-        "discrete|visual|motion|audio|speech|semantic audio|image|video) (codes|"
-        "tokeni[sz]er|vocabulary)|discrete (~ )?(visual|image|audio|acoustic|motion|speech|"
+        "discrete|visual|audio|speech|semantic audio|image|video) (codes|"
+        "tokeni[sz]er|vocabulary)|discrete (~ )?(visual|image|audio|acoustic|speech|"
         "video|latent) (tokens?|codes?|units|variables)|compressed (discrete )?(music|audio|"
         "speech|sound|"
         "image|visual|motion) (representations?|tokens?|codes?)|tokeni[sz]er ~ (decoder|pixels|"
-        "image)|visual tokens",
+        "image)",
         6,
         "A language model over the tokens of a neural audio codec.",
         unless="codec (h|mp3)|opus codec|(mp3|jpeg)",
@@ -135,6 +135,7 @@ LATENTS = (
     ),
     Rule(
         LATENT,
+        "discrete (~ )?motion (tokens?|codes?|units)|"
         "(in|on|of) (~ )?latent space|latents|(latent|spacetime) patches|latent (grid|"
         "channels|video|frames|codes?|image|tokens|resolution|vectors?)|\\d+ channel "
         "latents?|auto ?encoders?|(image|visual|video|audio) tokens",
@@ -142,7 +143,10 @@ LATENTS = (
         "It works on latents of 16 channels.",
         hint=True,
         unless=(
-            "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|"
+            "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|clip "
+            "latent*|latent (~ )?(of|from) (clip|t5)|(fewer|number of|all|reduc*|compress*|merg*|"
+            "prun*|input|vision language|multimodal) (~ )?(visual|image|video|audio) tokens|(visual|"
+            "image|video|audio) tokens (~ )?(reduc*|encoder|prun*|merg*|llm|projector)|"
             "interpolat*|arithmetics?|travers*|latent walks?|tokens per second|latent attention|"
             "latent space of (the|a) generator|string "
             "based autoencoders"
@@ -167,7 +171,8 @@ LATENTS = (
         "A prior turns the caption into a CLIP image embedding.",
         unless=(
             "text (encoder|embedd*)|filter*|score*|conditioned on (~ )?clip|embedding of "
-            "the (caption|text|prompt)|per (prompt|caption|text)"
+            "the (caption|text|prompt)|per (prompt|caption|text)|condition(s|ed|ing)?( on| by|"
+            " with| as)? (~ )?(clip|t5)"
         ),
         hint=True,
     ),

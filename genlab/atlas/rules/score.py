@@ -31,7 +31,19 @@ SCORES = (
         "It denoises for 40 steps.",
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
-            "cancel*|post (training )?denois*|denois* (~ )?post ?process*|denoised (recordings|"
+            "cancel*|post (training )?denois*|dncnn|bm3d|(also|can|even|able to|used to|help*|"
+            "serve*|help to) denoises? (?!from|noise|step|in|random)|denoisers? (~ )?(trained on|"
+            "(from|in) the literature|benefits?|improves?|performs?)|denois* (~ )?(tasks?|"
+            "benchmarks?|"
+            "baselines?|methods? such)|(deblurring|inpainting|dehazing|colou?ri[sz]ation|super "
+            "resolution|"
+            "segmentation|compression|interpolation),? ((and|or) )?(\\w+ )?denois*(?! (steps?|"
+            "diffusion|score|model|process))|denoising,? ((and|or) )?(\\w+ )?(deblurring|inpainting|"
+            "dehazing|colou?ri[sz]ation|super resolution|compression|segmentation|interpolation|"
+            "completion)|denois* (procedure|step|pass|stage) (~ )?(after training|afterwards)|(one|"
+            "a|single|final|last|an optional) (final )?denois* (procedure|step|pass) (~ )?(after|at the end|"
+            "applied)|(model|network|it|method) (also )?denoises? (the )?(motions?|recordings?|"
+            "photographs?|scans?|signals?|measurements?)[.,]|denois* (~ )?post ?process*|denoised (recordings|"
             "data|audio|input|labels)"
         ),
     ),
@@ -57,7 +69,9 @@ SCORES = (
             "noise cancel*|noisy (labels|data sets?|gradients?|recordings|channel|captions|"
             "student)|discriminator sees|retriev*|contrastive estimat*|noisy text|noise "
             "robust|robust (~ )?noisy|ambient noise|background noise|noise injection|input noise|"
-            "such as (~ )?noise"
+            "such as (~ )?noise|(real|sensor|camera|read|shot) noise|noisy latents?(?= (~ )?"
+            "(finetune|so that))|decoder (~ )?noisy|noisy (data|images?|inputs?|frames?|"
+            "observations?) (~ )?(robust*|real world|camera*|sensor*)"
         ),
     ),
     Rule(
@@ -81,7 +95,8 @@ SCORES = (
         12,
         "Thirty ancestral steps on a cosine noise schedule.",
         unless=(
-            "deterministic (step|forecast)|discriminator|noise levels? (in|of) (the )?(street|"
+            "deterministic (step|forecast)|discriminator|noise level (functions?|estimat*|"
+            "maps?)|noise levels? (in|of) (the )?(street|"
             "city|recording*|room|"
             "engine)|annealed importance|simulated anneal*|annealed on|then annealed|sound level|"
             "feed forward|"
