@@ -75,7 +75,8 @@ DENOISED = compiled(  # a text model that is itself a diffusion
     "(language|text|lm|llm)s?|diffusion lm"
 )
 LOOPS = compiled(
-    "diffusions?|score*|matching|velocit*|denoising (steps|score|loop|diffusion|process)|energy "
+    "diffusions?|score*|matching|velocit*|denoising (steps|score|loop|diffusion|process)|noise "
+    "prediction|probability paths?|energy "
     "based|ebms?|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?|vector fields?"
 )
@@ -181,7 +182,10 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
         plain[SCORE] = []  # "the energies" of what is generated
     if plain[FLOW]:  # an energy that is given is a target; one last denoising step is a detail
         given = all("energ" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
-        if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
+        strict = any(STRICT.search(_said(f)) for f in plain[FLOW])
+        loops = [f for f in plain[SCORE] if LOOPS.search(_said(f))
+                 or (not strict and "denois" in _said(f))]  # fmt: skip
+        if given or not loops:
             plain[SCORE] = []
     if plain[SCORE] and all("boltzmann" in _said(f) for f in plain[FLOW]):
         plain[FLOW] = []  # a Boltzmann generator is what has densities, here those of a diffusion

@@ -202,6 +202,7 @@ class Steps:
 TRAINING = compiled(
     "train*|tuned|fine tun*|warm up|learning rate|batch*|gradient steps|for \\d+k|pre train*"
 )
+TRAINED = compiled("(training|optimi[sz]ation|optimi[sz]er|gradient|fine tuning|warm up) steps?")
 INFERENCE = compiled("inference|sampl*|denois*|solver|generat*|draw*")
 DEFAULT = compiled(
     "defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested"
@@ -279,6 +280,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
         before = sentence.text[max(0, m.start() - 40) : m.start()]
         near = before + sentence.text[m.start() : m.end() + 25]
         trained = TRAINING.search(near) and not INFERENCE.search(near)
+        trained = trained or TRAINED.search(m.group())
         if (
             not words
             or trained

@@ -469,7 +469,8 @@ TRIGGERS = (
         ")?(our|the|its|next on (our|the)) (~ )?(plans?|goals?|aims?|list|agenda|next (~ )?(plan|"
         "step|goal|project|target|aim|milestone|task))|(our|the) next (plan|step|goal|project|"
         "target|aim|milestone|task)|roadmap|future (versions?|releases?|"
-        "work)|coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
+        "work)|coming (soon|in)|next (release|version)|(?<!does )(?<!do )(?<!has )"
+        "(?<!have )not yet|we (intend|hope|expect) to|"
         "under consideration|may (add|follow|come)|will (follow|come|add|get|gain|receive)|"
         "in preparation|later this year|being (evaluated|considered|investigated)",
         "[Speculative decoding] is planned for 5.1.",
@@ -568,6 +569,15 @@ TRIGGERS = (
         "'s? (~ )?(inference|sampling|training|generation|speed|quality|latency|time|cost|scores?|"
         "fid|results?|likelihood|performance|numbers)",
         "A tenth of [SDXL]'s inference time.",
+    ),
+    Trigger(
+        "aside",
+        "sentence",
+        "^(there (is|are)|we|it|they|also) (also |now |further |additionally )*(~ )?(also|available|"
+        "offered?|provided?|released?|comes?|a|an) (~ )?((few|one|two|four|eight|\\d) step|"
+        "(step |guidance )?distilled|turbo|lightning|fast|quick|lcm) (~ )?(variants?|versions?|"
+        "editions?|checkpoints?|models?|students?|weights)(?! (is|are) (the|our) default)",
+        "There is also a [distilled] variant.",
     ),
     Trigger(
         "compared",

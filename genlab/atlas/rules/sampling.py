@@ -107,7 +107,9 @@ SIGNS = (
     ),
     Rule(
         "sign: fixed-point flow",
-        "fixed point|invert* (~ )?(layer|block|step) (~ )?iterations?|inverted "
+        "fixed point (?!procedure|theor|arithmetic|weights|number|representation|precision|quanti)|"
+        "fixed point (?=[,.;]|$)|"
+        "invert* (~ )?(layer|block|step) (~ )?iterations?|inverted "
         "(numerically|iteratively)|newton|bisection|iterative(ly)? (~ )?(inver*)|residual "
         "flows?|i resnet|lipschitz",
         4,
@@ -132,7 +134,9 @@ SIGNS = (
         "previous|"
         "earlier|preceding)|as many (~ )?(passes|steps|evaluations|calls) as (~ )?(dimensions|"
         "variables|coordinates|pixels)|(runs|goes|proceeds|works) (one by one|sequential*|in "
-        "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|d "
+        "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|(d|n|t|k|many|"
+        "several|{n}) (sequential )?(passes|steps|evaluations) to (draw|sample|generate|invert)|"
+        "sequential (passes|evaluations|sampling|inversion|generation|steps)|d "
         "passes|each (~ )?(conditioned|depends) on (~ )?(previous|preceding|earlier|those)",
         4,
         "A masked autoregressive flow draws one coordinate after another.",
@@ -228,7 +232,9 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
+        "iterative (~ )?(non autoregressive|parallel|masked) (sampling|decoding|generation|"
+        "filling|refinement)|(non autoregressive|parallel) iterative|mask tokens? loss|"
+        "[(](discrete|masked)[)] (denoising )?diffusion|(masked|discrete|absorbing|multinomial|categorical|"
         "uniform state) (~ )?(diffusion|"
         "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"

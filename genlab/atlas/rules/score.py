@@ -163,8 +163,10 @@ SCORES = (
     Rule(
         SCORE,
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
+        "iterative (~ )?(non autoregressive|parallel|masked) (sampling|decoding|generation|"
+        "filling|refinement)|(non autoregressive|parallel) iterative|"
         "masked "
-        "modell?ing (of|over)|[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|"
+        "modell?ing (of|over)|[(](discrete|masked)[)] (denoising )?diffusion|(masked|discrete|absorbing|"
         "multinomial|categorical|"
         "uniform state|text|token|"
         "language) (~ )?diffusion|diffusion (large )?(language models?|llms?)|mask and replace|"
