@@ -168,7 +168,7 @@ def _hinted_codes(plain: Found, hints: Found) -> None:
     """Let a latent or an autoencoder count beside a component that draws it."""
     if plain[LATENT] or not (plain[SCORE] or plain[AR] or plain[FLOW]):
         return
-    words = ("latent", "autoencoder", "embedding", " tokens") if plain[SCORE] else ("autoencoder",)
+    words = ("latent", "autoencoder", "embedding") if plain[SCORE] else ("autoencoder",)
     telling = [f for f in hints[LATENT] if any(w in _said(f) for w in words)]
     if plain[SCORE] or plain[AR]:
         several = len(hints[LATENT]) > 1 and plain[SCORE]

@@ -31,6 +31,8 @@ THEY = re.compile(  # how a sentence goes on to speak of those of which the one 
     r"of (?:them|these)|(?:these|such|those) (?:models|methods|approaches|works|systems|"
     r"techniques|frameworks|networks|generators|pipelines))(?= (?!all |our )[\w-]+)"
 )
+OURS = re.compile(r"^: (?:an?|we|our|it|this)\b|\b(?:we|our|ours|this|here)\b")
+RESUMES = re.compile(r"\b(?:the|these|those|such) $")
 FIELD = next(role for role in ROLES if role.name == "field")
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 DRAWERS = (AR, SCORE)  # what may draw a code
@@ -102,6 +104,7 @@ def find(text: str) -> list[Finding]:
         else:
             rivals = _others(sentence.text, around)
         around += their_clauses(sentence.text, names)
+        around += _explained(sentence.text)
         aside = bool(SECTIONS.finds.match(sentence.section))
         for rule in RULES:
             for start, end in _matches(rule, sentence.text):
@@ -115,7 +118,28 @@ def find(text: str) -> list[Finding]:
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
                             loner(sentence.text, start, end), start)
                 )  # fmt: skip
-    return found
+    return _resumed(found)
+
+
+def _resumed(found: list[Finding]) -> list[Finding]:
+    """Take "the GANs" for those of which the text spoke before, if it only compared with them."""
+    return [
+        replace(f, polarity="compared")
+        if f.polarity == ASSERTED and RESUMES.search(f.context[: f.at]) and f.phrase.endswith("s")
+        and (before := [g for g in found if g.rule.says == f.rule.says and g.sentence < f.sentence])
+        and all(g.polarity == "compared" for g in before)
+        else f
+        for f in found
+    ]  # fmt: skip
+
+
+def _explained(sentence: str) -> list[tuple[int, int, str]]:
+    """Find what follows a colon after a remark on the field, and only explains the remark."""
+    m = FIELD.finds.match(sentence)
+    colon = sentence.find(": ", m.end()) if m else -1
+    if colon < 0 or OURS.search(sentence[colon:]):
+        return []
+    return [(colon, len(sentence), MENTION)]
 
 
 def _others(sentence: str, around: list[tuple[int, int, str]]) -> str:

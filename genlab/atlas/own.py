@@ -38,7 +38,7 @@ def declared(sentence: str, start: int) -> bool:
     m = DECLARES.finds.search(sentence[:start])
     if not m:
         return False
-    subject = re.split(r" (?:is|are|adapts|extends|employs|uses|utili[sz]es|leverages|adopts|harnesses|consists|combines|"
-                       r"couples|marries) ",
+    subject = re.split(r" (?:is|are|adapts|extends|employs|uses|utili[sz]es|leverages|adopts|"
+                       r"harnesses|consists|combines|couples|marries) ",
                        m.group().lstrip("-*•+ "))[0]  # fmt: skip
     return not KNOWN.fullmatch(subject)

@@ -564,13 +564,6 @@ TRIGGERS = (
         "It comes near [Stable Diffusion] in quality.",
     ),
     Trigger(
-        "compared",
-        "two before",
-        "'s? (~ )?(inference|sampling|training|generation|speed|quality|latency|time|cost|scores?|"
-        "fid|results?|likelihood|performance|numbers)",
-        "A tenth of [SDXL]'s inference time.",
-    ),
-    Trigger(
         "aside",
         "sentence",
         "^(there (is|are)|we|it|they|also) (also |now |further |additionally )*(~ )?(also|available|"
@@ -739,6 +732,14 @@ TRIGGERS = (
         "another|most|other) (~ )?(would|could have|might have)|(the|by) same (authors|group|team|"
         "lab|company|people)",
         "Where a [GAN] would fail, it goes on.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(where|whereas|while) (iaf|maf|glow|real ?nvp|ffjord|wave ?net|pixel ?cnn|ddpms?|ddim|"
+        "stylegan|biggan|vq ?vae|vqgan|nvae|stable diffusion|sdxl|llama|gpt \\d|imagen|maskgit)"
+        "(?= (\\w+ )?\\w+s )",
+        "Where [IAF] samples in one pass, ours scores in one.",
     ),
     Trigger(
         "past",

@@ -39,7 +39,7 @@ LATENTS = (
         "quanti[sz]*",
         6,
         "A vector-quantised autoencoder yields codes.",
-        unless="quanti[sz]ed (weights|to (4|8|int|four|eight)|models?)|4 bit",
+        unless="uniform (grid|bins?)|motion tokens|action tokens|quanti[sz]ed (weights|to (4|8|int|four|eight)|models?)|4 bit",
     ),
     Rule(
         LATENT,

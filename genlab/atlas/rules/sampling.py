@@ -107,13 +107,13 @@ SIGNS = (
     ),
     Rule(
         "sign: fixed-point flow",
-        "fixed point (?!procedure|theor|arithmetic|weights|number|representation|precision|quanti)|"
-        "fixed point (?=[,.;]|$)|"
-        "invert* (~ )?(layer|block|step) (~ )?iterations?|inverted "
+        "fixed point|invert* (~ )?(layer|block|step) (~ )?iterations?|inverted "
         "(numerically|iteratively)|newton|bisection|iterative(ly)? (~ )?(inver*)|residual "
         "flows?|i resnet|lipschitz",
         4,
         "Sampling needs a fixed-point iteration.",
+        unless="fixed point (procedure|theor*|arithmetic|weights|numbers?|representations?|"
+            "precision|quanti*)",
     ),
     Rule(
         "sign: ordered flow",
@@ -136,7 +136,7 @@ SIGNS = (
         "variables|coordinates|pixels)|(runs|goes|proceeds|works) (one by one|sequential*|in "
         "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|(d|n|t|k|many|"
         "several|{n}) (sequential )?(passes|steps|evaluations) to (draw|sample|generate|invert)|"
-        "sequential (passes|evaluations|sampling|inversion|generation|steps)|d "
+        "sequential (passes|evaluations|inversion)|d "
         "passes|each (~ )?(conditioned|depends) on (~ )?(previous|preceding|earlier|those)",
         4,
         "A masked autoregressive flow draws one coordinate after another.",
