@@ -15,7 +15,8 @@ KNOWN = re.compile(  # systems that everybody knows, and families: what they are
     r"stable diffusion(?: \w+)?|sdxl|sd [\d.]+|dall-e(?: \d)?|imagen|midjourney|flux|parti|muse|"
     r"gpt-\d|llamas?|wavenet|wavegan|stylegan-?\d?|biggan|glow|real ?nvp|nice|ddpm|pixelcnn\+*|"
     r"vqgan|vq-gan|vq-?vae(?:-2)?|maskgit|(?:[\w-]+ ){0,2}(?:diffusion|flow|matching|training|"
-    r"learning|sampling|decoding|generation|modell?ing|synthesis|models?|networks?|gans?|vaes?|flows?)"
+    r"learning|sampling|decoding|generation|modell?ing|synthesis|models?|networks?|gans?|vaes?|"
+    "flows?)"
 )
 
 

@@ -158,13 +158,15 @@ TRIGGERS = (
         "percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
-        "with)|(comparable|competitive) ([\\w-]+ ){1,3}(to|with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
+        "with)|(comparable|competitive) ([\\w-]+ ){1,3}(to|with)|match* the (quality|speed|"
+        "scores?|results?|fidelity) of|reach* the (quality|"
         "level) of|approach* (those|that) of|compet* with(?! (an?|the|its|"
         "one) ([\\w-]+ ){0,3}(discriminator|critic|"
         "adversary|opponent))|(ahead|short) of|whereas|(the "
         ")?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|"
         "the same (\\w+ )?(\\w+ )?(that|which|as)|"
-        "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|better|"
+        "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|"
+        "better|"
         "ahead) (by [\\d.]+%? )?(~ )?over|"
         "against (~ )?(minutes|hours|seconds|days|weeks|\\d+)|as against|contains? every|"
         "special cases? of|on top of what|what ~ (did|do|does) with",
@@ -554,7 +556,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(comes?|came|coming|gets?|draws?|stays?) (very |so |quite )?(near|close)( to)?|((\\d%|wins?|won|"
+        "(comes?|came|coming|gets?|draws?|stays?) (very |so |quite )?(near|close)( to)?|((\\d%|"
+        "wins?|won|"
         "gains?|lead|advantage|preferred|margin|improves?|speed ?ups?) (~ )?over|above|"
         "below|near|past|ahead of|(tenth|half|third|quarter|fifth|twice|percent|%|fraction) "
         "(of )?((the |its )?(\\w+ )?(time|cost|budget|size|speed|compute|days|hours|latency|steps|"
@@ -566,7 +569,8 @@ TRIGGERS = (
     Trigger(
         "aside",
         "sentence",
-        "^(there (is|are)|we|it|they|also) (also |now |further |additionally )*(~ )?(also|available|"
+        "^(there (is|are)|we|it|they|also) (also |now |further |additionally )*(~ )?(also|"
+        "available|"
         "offered?|provided?|released?|comes?|a|an) (~ )?((few|one|two|four|eight|\\d) step|"
         "(step |guidance )?distilled|turbo|lightning|fast|quick|lcm) (~ )?(variants?|versions?|"
         "editions?|checkpoints?|models?|students?|weights)(?! (is|are) (the|our) default)",

@@ -191,7 +191,8 @@ FLAGS = (
         "flag: not-generative",
         "(synthesi[sz]es?|generates?|draws?|samples?|produces?) none|(never|not) (writes?|draws?|"
         "generates?|produces?|makes?) (any|one|anything)|(includes?|"
-        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|structures|"
+        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|"
+        "structures|"
         "generative models?)|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,

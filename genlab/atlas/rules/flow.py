@@ -13,7 +13,8 @@ FLOWS = (
         "normali[sz]ing flows?|(spline|coupling|pretrained|residual|conditional|invertible|"
         "autoregressive|planar|radial|glow|sylvester|neural|discrete|density|conjoint|"
         "continuous|inverse autoregressive|masked autoregressive|multi scale|multiscale|"
-        "generative|equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|convolutional|"
+        "generative|equivariant|graph|deep|plain|quadratic|image|audio|speech|mixture|"
+        "convolutional|"
         "transformer|small|learned|triangular) ((?!models\\b|networks\\b|and\\b|or\\b)\\w+ "
         "){0,2}flows?|flow based|flow (prior|priors|"
         "layers?|decoder|posterior|models?|density|likelihood|component|part|network|step|"
@@ -60,7 +61,8 @@ FLOWS = (
         FLOW,
         "(invertible|bijective|reversible) (~ )?(networks?|models?|generator|maps?|mapping|"
         "transform*|functions?|layers?|blocks?|architecture|neural|residual|generative|"
-        "decoder|without)|invertible (residual )?nets?|bijection*|invertible by construction|diffeomorphism",
+        "decoder|without)|invertible (residual )?nets?|bijection*|invertible by construction|"
+        "diffeomorphism",
         4,
         "An invertible network maps noise to data.",
         unless=(

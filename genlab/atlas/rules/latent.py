@@ -39,7 +39,8 @@ LATENTS = (
         "quanti[sz]*",
         6,
         "A vector-quantised autoencoder yields codes.",
-        unless="uniform (grid|bins?)|motion tokens|action tokens|quanti[sz]ed (weights|to (4|8|int|four|eight)|models?)|4 bit",
+        unless="uniform (grid|bins?)|motion tokens|action tokens|quanti[sz]ed (weights|to (4|8|"
+        "int|four|eight)|models?)|4 bit",
     ),
     Rule(
         LATENT,
@@ -145,7 +146,8 @@ LATENTS = (
         unless=(
             "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|clip "
             "latent*|latent (~ )?(of|from) (clip|t5)|(fewer|number of|all|reduc*|compress*|merg*|"
-            "prun*|input|vision language|multimodal) (~ )?(visual|image|video|audio) tokens|(visual|"
+            "prun*|input|vision language|multimodal) (~ )?(visual|image|video|audio) tokens|"
+            "(visual|"
             "image|video|audio) tokens (~ )?(reduc*|encoder|prun*|merg*|llm|projector)|"
             "interpolat*|arithmetics?|travers*|latent walks?|tokens per second|latent attention|"
             "latent space of (the|a) generator|string "

@@ -134,7 +134,8 @@ SIGNS = (
         "previous|"
         "earlier|preceding)|as many (~ )?(passes|steps|evaluations|calls) as (~ )?(dimensions|"
         "variables|coordinates|pixels)|(runs|goes|proceeds|works) (one by one|sequential*|in "
-        "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|(d|n|t|k|many|"
+        "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|"
+        "transformer) )*flows?|(d|n|t|k|many|"
         "several|{n}) (sequential )?(passes|steps|evaluations) to (draw|sample|generate|invert)|"
         "sequential (passes|evaluations|inversion)|d "
         "passes|each (~ )?(conditioned|depends) on (~ )?(previous|preceding|earlier|those)",
@@ -234,7 +235,8 @@ SIGNS = (
         "sign: canvas",
         "iterative (~ )?(non autoregressive|parallel|masked) (sampling|decoding|generation|"
         "filling|refinement)|(non autoregressive|parallel) iterative|mask tokens? loss|"
-        "[(](discrete|masked)[)] (denoising )?diffusion|(masked|discrete|absorbing|multinomial|categorical|"
+        "[(](discrete|masked)[)] (denoising )?diffusion|(masked|discrete|absorbing|multinomial|"
+        "categorical|"
         "uniform state) (~ )?(diffusion|"
         "denois*|flow matching|generative|generat*)|text diffusion|diffusion (large "
         ")?(language models?|llms?)|mask (state|symbol)|absorb* (~ )?masks?|mask predict(or|ion)|"
