@@ -74,8 +74,8 @@ def scopes(sentence: str) -> list[tuple[int, int, str]]:
                     if trigger.polarity == "compared":
                         reach = _to_means(sentence, m.start(), reach)
                     found.append((*_within(sentence, m.start(), reach), trigger.polarity))
-    found += [(*m.span(), "compared") for m in RIVALS.finditer(sentence) if "step" not in m.group()]
-    found += [(*m.span(), "compared") for m in SCORED.finditer(sentence)]
+    rivals = [m for m in RIVALS.finditer(sentence) if "step" not in m.group()]
+    found += [(*m.span(), "compared") for m in (*rivals, *SCORED.finditer(sentence))]
     return found + [(a, b, MENTION) for a, b in mentions(sentence)]
 
 
