@@ -14,6 +14,7 @@ WHOLLY = compiled(  # how a text says that a whole paradigm is absent, not only 
     "(no|nothing) ~ ever|"
     "nothing is (denoised|diffused)|there is no (~ )?(diffusion|denois*|score|noise schedule)"
 )
+LAYER = compiled("act ?norm|convolutions?|couplings?|layers?|blocks?|splines?")  # a part of a flow
 CONTINUOUS = compiled("continuous|divergence|trace|vector field")
 BARE = compiled("(~ )?(gans?|flows?|vaes?|energ(y|ies)|scores?)")
 PART = compiled(  # whose denials are not those of the release
@@ -22,7 +23,9 @@ PART = compiled(  # whose denials are not those of the release
 )
 BOUND = compiled(
     "elbo|evidence (lower )?bound|variational (lower )?(bound|inference|bayes|training|objective|"
-    "learning)|lower bound (~ )?|latent variable models?|(and )?(the )?kl (~ )?"
+    "learning|posterior)|lower bound|lower bound on the (~ )?(evidence|likelihood|log)|latent "
+    "variable models?|((and|plus|with) )?((a|the) )?kl|((and|plus) )?(the )?kl (~ )?(term|weight|"
+    "warm up|annealing|penalty)|approximate posterior"
 )
 INFERS = compiled(
     "inference networks?|latent variable models?|gaussian latents?|(z|latents?|latent (codes?|"
@@ -72,7 +75,9 @@ DENOISED = compiled(  # a text model that is itself a diffusion
     "(language|text|lm|llm)s?|diffusion lm"
 )
 LOOPS = compiled(
-    "diffusions?|score*|matching|velocit*|denois*|energy based|ebms?|langevin|energ(y|ies)|"
+    "diffusions?|score*|matching|velocit*|denoising (steps|score|loop|diffusion|process)|noise "
+    "prediction|probability paths?|energy "
+    "based|ebms?|langevin|energ(y|ies)|"
     "noise contrastive estimation|boltzmann|rectified|interpolant*|steps?|vector fields?"
 )
 IN_TURN = compiled(  # a part that draws its own pieces, beside one that fills a canvas
@@ -116,6 +121,8 @@ def _denied(draft: Draft, paradigm: str) -> bool:
 def _wholly(f: Finding) -> bool:
     """Say whether the denial is of a whole paradigm: its words stand near the phrase."""
     at = f.context.find(_said(f))
+    if LAYER.search(_said(f)):
+        return False
     return bool(WHOLLY.search(f.context[max(0, at - 50) : at + len(f.phrase) + 60]))
 
 
@@ -133,8 +140,9 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     """Let hints count where nothing plainer is said, and drop what only looks like a component."""
     if (plain[SCORE] or hints[SCORE]) and all(BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # a diffusion has a bound of its own
-    if plain[ADV] and not hints[LATENT] and all(INFERS.fullmatch(_said(f)) for f in plain[LATENT]):
-        plain[LATENT] = []  # the noise of a generator may be inferred, too
+    if (plain[ADV] or plain[FLOW]) and not (hints[LATENT] or draft.sign("latent variables")):
+        if all(INFERS.fullmatch(_said(f)) or BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
+            plain[LATENT] = []  # noise or parameters may be inferred, a divergence be a term, too
     if plain[FLOW] and all(BASES.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # the base of a flow is called a latent
     _hinted_pieces(draft, plain, hints)
@@ -165,7 +173,7 @@ def _hinted_codes(plain: Found, hints: Found) -> None:
     """Let a latent or an autoencoder count beside a component that draws it."""
     if plain[LATENT] or not (plain[SCORE] or plain[AR] or plain[FLOW]):
         return
-    words = ("latent", "autoencoder", "embedding", " tokens") if plain[SCORE] else ("autoencoder",)
+    words = ("latent", "autoencoder", "embedding") if plain[SCORE] else ("autoencoder",)
     telling = [f for f in hints[LATENT] if any(w in _said(f) for w in words)]
     if plain[SCORE] or plain[AR]:
         several = len(hints[LATENT]) > 1 and plain[SCORE]
@@ -179,14 +187,17 @@ def _flow_or_score(draft: Draft, plain: Found) -> None:
         plain[SCORE] = []  # "the energies" of what is generated
     if plain[FLOW]:  # an energy that is given is a target; one last denoising step is a detail
         given = all("energ" in _said(f) and "based" not in _said(f) for f in plain[SCORE])
-        if given or not any(LOOPS.search(_said(f)) for f in plain[SCORE]):
+        strict = any(STRICT.search(_said(f)) for f in plain[FLOW])
+        loops = [f for f in plain[SCORE] if LOOPS.search(_said(f))
+                 or (not strict and "denois" in _said(f))]  # fmt: skip
+        if given or not loops:
             plain[SCORE] = []
     if plain[SCORE] and all("boltzmann" in _said(f) for f in plain[FLOW]):
         plain[FLOW] = []  # a Boltzmann generator is what has densities, here those of a diffusion
     pushed = draft.said("objective", "change-of-variables") and plain[FLOW]
     if pushed and all("velocit" in _said(f) for f in plain[SCORE]):
         plain[SCORE] = []  # the velocity of a continuous flow that is trained by likelihood
-    matching = [f for f in plain[SCORE] if "matching" in _said(f) or REGRESSED.search(_said(f))]
+    matching = [f for f in plain[SCORE] if MATCHING.search(_said(f))]
     bare = all(BARE.fullmatch(_said(f)) or "flow" in _said(f) for f in plain[FLOW])
     looped = any("denois" in _said(f) for f in plain[SCORE]) and bare
     if (matching or looped) and not any(STRICT.search(_said(f)) for f in plain[FLOW]):
@@ -204,7 +215,9 @@ def _amount(f: Finding) -> bool:
 
 AMOUNT = compiled("(the|its|their|an) energ(y|ies)")
 CHANGE = compiled("change of variables")  # also how the density of flow matching is found
-REGRESSED = compiled("regress* (~ )?vector fields?")
+MATCHING = compiled(
+    "(~ )?matching|rectified (~ )?flows?|stochastic interpolants?|regress* (~ )?vector fields?"
+)
 STRICT = compiled(  # what only a flow by change of variables is called
     "(~ )?(normali[sz]ing|coupling|spline|autoregressive|determinants?|det|jacobian|invertible|"
     "change of "

@@ -52,6 +52,10 @@ COMES_TO = re.compile(  # with what a text comes to its own work
 NAMED = re.compile(  # "NovaFlow is a ...": a system of its own
     r"\b[A-Z][a-z]*[A-Z0-9]\w*\b(?<!GANs)(?<!VAEs)[^.]{0,20}\b(?:is|are) (?:an?|the)\b"
 )
+COLON = re.compile(  # after which the release speaks of itself
+    r"^: (?:an?|we|our|it|this)\b|\b(?:we|our|ours|this|here)\b"
+)
+RESUMES = re.compile(r"\b(?:the|these|those|such) $")
 FIELD = next(role for role in ROLES if role.name == "field")
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 DRAWERS = (AR, SCORE)  # what may draw a code
@@ -126,6 +130,7 @@ def find(text: str) -> list[Finding]:
         else:
             rivals = _others(sentence.text, around)
         around += their_clauses(sentence.text, names)
+        around += _explained(sentence.text)
         aside = bool(SECTIONS.finds.match(sentence.section))
         for rule in RULES:
             for start, end in _matches(rule, sentence.text):
@@ -141,7 +146,7 @@ def find(text: str) -> list[Finding]:
                     Finding(rule, text[first:last], first, last, sense, n, sentence.text,
                             loner(sentence.text, start, end), start)
                 )  # fmt: skip
-    return _turned_from(found, cut)
+    return _resumed(_turned_from(found, cut))
 
 
 def _turned_from(found: list[Finding], cut: list[Sentence]) -> list[Finding]:
@@ -167,6 +172,27 @@ def _background(text: str, cut: list[Sentence]) -> int:
     named = own and NAMED.search(text[: cut[own].origin[0]])
     field = own and (BACKDROP.search(cut[0].text) or _others(cut[0].text, scopes(cut[0].text)))
     return own if prose and field and not named else 0
+
+
+def _resumed(found: list[Finding]) -> list[Finding]:
+    """Take "the GANs" for those of which the text spoke before, if it only compared with them."""
+    return [
+        replace(f, polarity="compared")
+        if f.polarity == ASSERTED and RESUMES.search(f.context[: f.at]) and f.phrase.endswith("s")
+        and (before := [g for g in found if g.rule.says == f.rule.says and g.sentence < f.sentence])
+        and all(g.polarity == "compared" for g in before)
+        else f
+        for f in found
+    ]  # fmt: skip
+
+
+def _explained(sentence: str) -> list[tuple[int, int, str]]:
+    """Find what follows a colon after a remark on the field, and only explains the remark."""
+    m = FIELD.finds.match(sentence)
+    colon = sentence.find(": ", m.end()) if m else -1
+    if colon < 0 or COLON.search(sentence[colon:]):
+        return []
+    return [(colon, len(sentence), MENTION)]
 
 
 def _others(sentence: str, around: list[tuple[int, int, str]]) -> str:
@@ -253,6 +279,7 @@ class Steps:
 TRAINING = compiled(
     "train*|tuned|fine tun*|warm up|learning rate|batch*|gradient steps|for \\d+k|pre train*"
 )
+TRAINED = compiled("(training|optimi[sz]ation|optimi[sz]er|gradient|fine tuning|warm up) steps?")
 INFERENCE = compiled("inference|sampl*|denois*|solver|generat*|draw*")
 DEFAULT = compiled(
     "defaults?|recommend*|use exactly|exactly|enough|suffice*|we use|works best|suggested"
@@ -351,6 +378,7 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
         before = sentence.text[max(0, m.start() - 40) : m.start()]
         near = before + sentence.text[m.start() : m.end() + 25]
         trained = TRAINING.search(near) and not INFERENCE.search(near)
+        trained = trained or TRAINED.search(m.group())
         if (
             not words
             or trained

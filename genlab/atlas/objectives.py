@@ -28,6 +28,10 @@ DISCRETE = compiled(  # what a softmax is over
     "code ?books?|quanti[sz]ed|captions?|answers?|scripts?|lyrics|midi|prompts?"
 )
 TOKENS = compiled("tokens?|codes?|words?|characters?|letters?|bytes?|symbols?|notes?|residues?")
+ADDED = compiled(  # how a loss comes on top of another
+    "in addition|additional(ly)?|also|as well|besides|combin*|joint(ly)?|alongside|together with|"
+    "hybrid|mix*|on top|weighted sum|auxiliary|extra|plus|further(more)?|both|added|adding"
+)
 TARGET = compiled(
     "(task |training |model )?(loss|losses|target|targets|objective|regression|term) ?"
 )
@@ -46,10 +50,15 @@ def objectives(draft: Draft) -> None:
         exact, taught = draft.said("objective", "change-of-variables"), distilled_from(draft)
         if taught and SCORE not in here:
             _objective(draft, "distillation", taught, FLOW)
-        elif exact or here != {FLOW, ADV} or draft.sign("decoder game"):
+        elif exact or here != {FLOW, ADV} or draft.sign("decoder game") or _added_game(draft):
             _objective(draft, "change-of-variables", exact, FLOW)
     if SCORE in here:
         _of_scores(draft)
+
+
+def _added_game(draft: Draft) -> bool:
+    """Say whether a game comes on top of a flow's own loss, as in "adversarial losses as well"."""
+    return any(ADDED.search(f.context) for f in draft.said("paradigm", ADV))
 
 
 def _inner_only(draft: Draft) -> bool:

@@ -15,7 +15,8 @@ KNOWN = re.compile(  # systems that everybody knows, and families: what they are
     r"stable diffusion(?: \w+)?|sdxl|sd [\d.]+|dall-e(?: \d)?|imagen|midjourney|flux|parti|muse|"
     r"gpt-\d|llamas?|wavenet|wavegan|stylegan-?\d?|biggan|glow|real ?nvp|nice|ddpm|pixelcnn\+*|"
     r"vqgan|vq-gan|vq-?vae(?:-2)?|maskgit|(?:[\w-]+ ){0,2}(?:diffusion|flow|matching|training|"
-    r"learning|sampling|decoding|generation|modell?ing|synthesis|models?|networks?|gans?|vaes?|flows?)"
+    r"learning|sampling|decoding|generation|modell?ing|synthesis|models?|networks?|gans?|vaes?|"
+    "flows?)"
 )
 
 
@@ -40,6 +41,7 @@ def declared(sentence: str, start: int) -> bool:
         return False
     if " is our " in m.group():
         return True
-    subject = re.split(r" (?:is|are|adapts|extends|employs|consists|combines|couples|marries) ",
+    subject = re.split(r" (?:is|are|adapts|extends|employs|uses|utili[sz]es|leverages|adopts|"
+                       r"harnesses|consists|combines|couples|marries) ",
                        m.group().lstrip("-*•+ "))[0]  # fmt: skip
     return not KNOWN.fullmatch(subject)

@@ -263,6 +263,7 @@ LINK = (  # how a predicate begins that says what something is or is made of
     r"(?:itself |also |then |thus |simply )?(?:serves?|acts?|functions?|works|doubles?) as "
     r"(?:an?|the|our|its) |"
     r"(?:adapts?|extends?|employs?|adopts?|leverages?|couples?|marries|pairs|consists? of|"
+    r"uses?|utili[sz]es?|applies|apply|harness(?:es)?|integrates?|incorporates?|"
     r"comprises?|builds? (?:up)?on|rests? on|relies on|is|are) "
 )
 # "Model type: ..."; words of a bare result or comparison end what is said of the release
@@ -278,7 +279,8 @@ DECLARES = Role(
     rf"(?:(?:^|[,;:(] |[ ](?:and|because|as|since|so|that|while|where) ){SUBJECT} "
     rf"(?:{LINK}){CLEAN}|"
     rf"^(?:[-*•+] )?{NAME} (?:is (?:an?|the|our) |(?:is|are) (?:based|built) (?:up)?on |adapts |"
-    rf"extends |employs |consists of |combines |couples |marries ){CLEAN}|"
+    rf"extends |employs |uses |utili[sz]es |leverages |adopts |harnesses |consists of |combines |"
+    rf"couples |marries ){CLEAN}|"
     r"^(?:[-*•+] )?(?:model )?(?:type|kind|class|family|architecture|model type)s?: "
     r"(?:[\w/+.()-]+ ){0,8}?)$",
     "[it is a ]GAN",

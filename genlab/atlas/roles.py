@@ -121,8 +121,8 @@ def loner(sentence: str, start: int, end: int) -> bool:
         >>> loner("a gan was unstable.", 2, 5), loner("a gan draws its codes.", 2, 5)
         (True, False)
     """
-    if declared(sentence, start):
-        return False
+    if declared(sentence, start) or re.match(r"\w*;", sentence[end:]):
+        return False  # said of the release, or no subject but all that is said
     named = LONER.finds.match(sentence[:start]) or BARE.finds.fullmatch(
         sentence[start:end].replace("-", " ")
     )

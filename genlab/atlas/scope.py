@@ -39,6 +39,9 @@ EVEN = re.compile(
 RIVALS = re.compile(
     r"\((?:[a-z][\w.+ -]{1,30}:? [\d.]+ ?%?(?:, |; | and )?)+\)"
 )  # "(Llama-3 8B: 78)"
+SCORED = re.compile(  # "PixArt 71.11, SDXL 74.65, Flux 83.79"
+    r"(?:[a-z][\w.+-]*(?: [\w.+-]{1,12}){0,2} \d+\.\d+%?(?:, | and |; |$|\.|\))){3,}"
+)
 OWN_SUBJECT = re.compile(r"\((?:the|an?|our|its|we|this|that|it|all|both)\b")
 
 
@@ -71,7 +74,8 @@ def scopes(sentence: str) -> list[tuple[int, int, str]]:
                     if trigger.polarity == "compared":
                         reach = _to_means(sentence, m.start(), reach)
                     found.append((*_within(sentence, m.start(), reach), trigger.polarity))
-    found += [(*m.span(), "compared") for m in RIVALS.finditer(sentence) if "step" not in m.group()]
+    rivals = [m for m in RIVALS.finditer(sentence) if "step" not in m.group()]
+    found += [(*m.span(), "compared") for m in (*rivals, *SCORED.finditer(sentence))]
     return found + [(a, b, MENTION) for a, b in mentions(sentence)]
 
 

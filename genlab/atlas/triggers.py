@@ -162,7 +162,8 @@ TRIGGERS = (
         "percent|per cent|reach|decibels?|bits?|"
         "nats?|factor) of|(comparable|close|closer|equal|superior|inferior|similar|"
         "relative|competitive|on par|on a par|alternatives?|answer|akin|analogous) (to|"
-        "with)|match* the (quality|speed|scores?|results?|fidelity) of|reach* the (quality|"
+        "with)|(comparable|competitive) ([\\w-]+ ){1,3}(to|with)|match* the (quality|speed|"
+        "scores?|results?|fidelity) of|reach* the (quality|"
         "level) of|approach* (those|that) of|compet* with(?! (an?|the|its|"
         "one) ([\\w-]+ ){0,3}(discriminator|critic|"
         "adversary|opponent))|(ahead|short) of|whereas|(the "
@@ -208,7 +209,9 @@ TRIGGERS = (
         "comparable|"
         "recent)|over "
         "~ baselines?|(that|which) ~ suffers? from|known from|familiar from|borrowed from|"
-        "inspired by|reminiscent of|(can|may|could) (also )?be (interpreted|seen|viewed|"
+        "inspired by|reminiscent of|(insights?|ideas?|inspiration|cues?|"
+        "lessons?|hints?|motivation|leads?|intuitions?|elements|tricks|a (leaf|page|cue)) (~ )?("
+        "from|of|out of)|motivated by|(can|may|could) (also )?be (interpreted|seen|viewed|"
         "understood|regarded|"
         "thought of) as|(?<!well )as in|just as in|mistaken for|looks like|sounds "
         "like|"
@@ -488,7 +491,8 @@ TRIGGERS = (
         ")?(our|the|its|next on (our|the)) (~ )?(plans?|goals?|aims?|list|agenda|next (~ )?(plan|"
         "step|goal|project|target|aim|milestone|task))|(our|the) next (plan|step|goal|project|"
         "target|aim|milestone|task)|roadmap|future (versions?|releases?|"
-        "work)|coming (soon|in)|next (release|version)|not yet|we (intend|hope|expect) to|"
+        "work)|coming (soon|in)|next (release|version)|(?<!does )(?<!do )(?<!has )"
+        "(?<!have )not yet|we (intend|hope|expect) to|"
         "under consideration|may (add|come|follow (later|soon|in (a|the) (future|later|next)))|"
         "will (follow|come|add|get|gain|receive)|"
         "in preparation|later this year|being (evaluated|considered|investigated)",
@@ -569,6 +573,38 @@ TRIGGERS = (
         "extension|"
         "special case|relative|cousin|sibling) of|generali[sz]es",
         "It is closely related to [inverse autoregressive flow].",
+    ),
+    Trigger(
+        "compared",
+        "comma",
+        "(comes?|came|coming|gets?|draws?|stays?) (very |so |quite )?(near|close)( to)?|((\\d%|"
+        "wins?|won|"
+        "gains?|lead|advantage|preferred|margin|improves?|speed ?ups?) (~ )?over|above|"
+        "below|near|past|ahead of|(tenth|half|third|quarter|fifth|twice|percent|%|fraction) "
+        "(of )?((the |its )?(\\w+ )?(time|cost|budget|size|speed|compute|days|hours|latency|steps|"
+        "parameters|memory) (~ )?(of|that|which)? ?)?|(time|cost|budget|compute|days|hours) (that |"
+        "which )?)(?= ?(the )?(stable diffusion|sdxl|sd ?(xl|\\d)|flux|imagen|dall|midjourney|"
+        "stylegan|biggan|vqgan|glow|wavenet|wave ?glow|hifi gan|vits|ddpm|vq ?vae|llama|gpt))",
+        "It comes near [Stable Diffusion] in quality.",
+    ),
+    Trigger(
+        "aside",
+        "sentence",
+        "^(there (is|are)|we|it|they|also) (also |now |further |additionally )*(~ )?(also|"
+        "available|"
+        "offered?|provided?|released?|comes?|a|an) (~ )?((few|one|two|four|eight|\\d) step|"
+        "(step |guidance )?distilled|turbo|lightning|fast|quick|lcm) (~ )?(variants?|versions?|"
+        "editions?|checkpoints?|models?|students?|weights)(?! (is|are) (the|our) default)",
+        "There is also a [distilled] variant.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(commonly|widely|generally|often|usually|long|frequently|typically|hitherto) (been )?("
+        "believed|thought|held|assumed|accepted|taken for granted|considered|regarded|argued|"
+        "understood|agreed) (that|to|as)|conventional wisdom|common (belief|wisdom|assumption|"
+        "practice|view)|(popular|common|usual|standard|received) (belief|opinion|wisdom)",
+        "It is commonly believed that an image model needs a [codebook].",
     ),
     Trigger(
         "aside",
@@ -724,6 +760,14 @@ TRIGGERS = (
         "another|most|other) (~ )?(would|could have|might have)|(the|by) same (authors|group|team|"
         "lab|company|people)",
         "Where a [GAN] would fail, it goes on.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(where|whereas|while) (iaf|maf|glow|real ?nvp|ffjord|wave ?net|pixel ?cnn|ddpms?|ddim|"
+        "stylegan|biggan|vq ?vae|vqgan|nvae|stable diffusion|sdxl|llama|gpt \\d|imagen|maskgit)"
+        "(?= (\\w+ )?\\w+s )",
+        "Where [IAF] samples in one pass, ours scores in one.",
     ),
     Trigger(
         "past",

@@ -61,12 +61,15 @@ FLOWS = (
         FLOW,
         "(invertible|bijective|reversible) (~ )?(networks?|models?|generator|maps?|mapping|"
         "transform*|functions?|layers?|blocks?|architecture|neural|residual|generative|"
-        "decoder|without)|bijection*|invertible by construction|diffeomorphism",
+        "decoder|without)|invertible (residual )?nets?|bijection*|invertible by construction|"
+        "diffeomorphism",
         4,
         "An invertible network maps noise to data.",
         unless=(
             "reversible (markov|chain|jump|diffusion)|reversible residual|to save memory|"
-            "saves? memory"
+            "saves? memory|reversible (networks?|layers?|blocks?|transformers?|architecture) (~ )?"
+            "(memory|depth|backprop*|activations?|sparse|attention)|memory (~ )?reversible|"
+            "reversible ?="
         ),
     ),
     Rule(

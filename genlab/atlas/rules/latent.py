@@ -39,7 +39,8 @@ LATENTS = (
         "quanti[sz]*",
         6,
         "A vector-quantised autoencoder yields codes.",
-        unless="quanti[sz]ed (weights|to (4|8|int|four|eight)|models?)|4 bit",
+        unless="uniform (grid|bins?)|motion tokens|action tokens|quanti[sz]ed (weights|to (4|8|"
+        "int|four|eight)|models?)|4 bit",
     ),
     Rule(
         LATENT,
@@ -68,12 +69,12 @@ LATENTS = (
         "hyper ?priors?|(learned|neural) (image |video |audio )?compression|"
         "(neural|audio|speech|music|acoustic|video|image) (~ )?codecs?|codec ('s )?(~ "
         ")?(tokens?|codes?|decoder|model|language|frames|latents)|codec's|(acoustic|"
-        "discrete|visual|motion|audio|speech|semantic audio|image|video) (codes|"
-        "tokeni[sz]er|vocabulary)|discrete (~ )?(visual|image|audio|acoustic|motion|speech|"
+        "discrete|visual|audio|speech|semantic audio|image|video) (codes|"
+        "tokeni[sz]er|vocabulary)|discrete (~ )?(visual|image|audio|acoustic|speech|"
         "video|latent) (tokens?|codes?|units|variables)|compressed (discrete )?(music|audio|"
         "speech|sound|"
         "image|visual|motion) (representations?|tokens?|codes?)|tokeni[sz]er ~ (decoder|pixels|"
-        "image)|visual tokens",
+        "image)",
         6,
         "A language model over the tokens of a neural audio codec.",
         unless="codec (h|mp3)|opus codec|(mp3|jpeg)",
@@ -135,6 +136,7 @@ LATENTS = (
     ),
     Rule(
         LATENT,
+        "discrete (~ )?motion (tokens?|codes?|units)|"
         "(in|on|of) (~ )?latent space|latents|(latent|spacetime) patches|latent (grid|"
         "channels|video|frames|codes?|image|tokens|resolution|vectors?)|\\d+ channel "
         "latents?|auto ?encoders?|(image|visual|video|audio) tokens",
@@ -142,7 +144,11 @@ LATENTS = (
         "It works on latents of 16 channels.",
         hint=True,
         unless=(
-            "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|"
+            "denoising autoencoder|masked autoencoder|style*|w space|special image tokens|clip "
+            "latent*|latent (~ )?(of|from) (clip|t5)|(fewer|number of|all|reduc*|compress*|merg*|"
+            "prun*|input|vision language|multimodal) (~ )?(visual|image|video|audio) tokens|"
+            "(visual|"
+            "image|video|audio) tokens (~ )?(reduc*|encoder|prun*|merg*|llm|projector)|"
             "interpolat*|arithmetics?|travers*|latent walks?|tokens per second|latent attention|"
             "latent space of (the|a) generator|string "
             "based autoencoders"
@@ -167,7 +173,8 @@ LATENTS = (
         "A prior turns the caption into a CLIP image embedding.",
         unless=(
             "text (encoder|embedd*)|filter*|score*|conditioned on (~ )?clip|embedding of "
-            "the (caption|text|prompt)|per (prompt|caption|text)"
+            "the (caption|text|prompt)|per (prompt|caption|text)|condition(s|ed|ing)?( on| by|"
+            " with| as)? (~ )?(clip|t5)"
         ),
         hint=True,
     ),
@@ -195,6 +202,19 @@ LATENTS = (
         "An inference network gives a Gaussian over the state.",
         unless="posterior estimat*|simulator|flow|diffusion|noise|neural posterior|"
             "invertible|bijective|inverse",
+    ),
+    Rule(
+        LATENT,
+        "(with|by|through|via|us(es|ing)|introduc\\w+|employ\\w*|add(s|ing)?|captured? by|"
+        "hierarchy of|layers? of) ((a|the|its|set of|continuous|discrete|stochastic|binary|"
+        "categorical|gaussian|global|local|sequential|hierarchical|learned|structured|auxiliary|"
+        "additional|shared|independent) ){0,3}latent variables?(?! models?)|(prior|posterior) (~ "
+        ")?(over|of|on|for) (the |these |its |all )?((sequential|discrete|continuous|global|local) "
+        ")?(latent (variables?|vectors?|representations?|codes?|space|embedd?ings?)|latents)",
+        5,
+        "A translator with discrete latent variables.",
+        unless="no latent|without|neither|diffusion probabilistic|invertibl*|bijecti*|simulat*|"
+            "denois*|bayesian|gaussian process|mcmc|expose|parameters",
     ),
     Rule(
         LATENT,

@@ -112,6 +112,8 @@ SIGNS = (
         "flows?|i resnet|lipschitz",
         4,
         "Sampling needs a fixed-point iteration.",
+        unless="fixed point (procedure|theor*|arithmetic|weights|numbers?|representations?|"
+            "precision|quanti*)",
     ),
     Rule(
         "sign: ordered flow",
@@ -132,7 +134,10 @@ SIGNS = (
         "previous|"
         "earlier|preceding)|as many (~ )?(passes|steps|evaluations|calls) as (~ )?(dimensions|"
         "variables|coordinates|pixels)|(runs|goes|proceeds|works) (one by one|sequential*|in "
-        "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|transformer) )*flows?|d "
+        "sequence|serially)|autoregressive ((normali[sz]ing|neural|spline|"
+        "transformer) )*flows?|(d|n|t|k|many|"
+        "several|{n}) (sequential )?(passes|steps|evaluations) to (draw|sample|generate|invert)|"
+        "sequential (passes|evaluations|inversion)|d "
         "passes|each (~ )?(conditioned|depends) on (~ )?(previous|preceding|earlier|those)",
         4,
         "A masked autoregressive flow draws one coordinate after another.",
@@ -145,6 +150,13 @@ SIGNS = (
         "together|in parallel)",
         4,
         "An inverse autoregressive flow samples in parallel.",
+    ),
+    Rule(
+        "sign: latent variables",  # what is inferred of each object, where only a bound is named
+        "latent variables?|(amorti[sz]ed|variational) inference",
+        5,
+        "The uncertainty of the latent variables is modelled.",
+        unless="no latent|posterior estimat*|simulat*",
     ),
     Rule(
         "sign: embedding code",
@@ -244,7 +256,10 @@ SIGNS = (
     ),
     Rule(
         "sign: canvas",
-        "[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|multinomial|categorical|"
+        "iterative (~ )?(non autoregressive|parallel|masked) (sampling|decoding|generation|"
+        "filling|refinement)|(non autoregressive|parallel) iterative|mask tokens? loss|"
+        "[(](discrete|masked)[)] (denoising )?diffusion|(masked|discrete|absorbing|multinomial|"
+        "categorical|"
         "uniform state) (~ )?(diffusion|"
         "denois*|flow matching)|masked (?!(regions?|areas?|parts?|pixels|"
         "portions?)\\b)(~ )?generat*|"

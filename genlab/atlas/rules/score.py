@@ -40,8 +40,23 @@ SCORES = (
         "It denoises for 40 steps.",
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
-            "cancel*|post (training )?denois*|denois* (~ )?after training|denois* (~ )?post "
-            "?process*|denoised (recordings|"
+            "cancel*|post (training )?denois*|denois* (~ )?after training|dncnn|bm3d|(also|can|even|"
+            "able to|used to|help*|"
+            "serve*|help to) denoises? (?!from|noise|step|in|random)|denoisers? (~ )?(trained on|"
+            "(from|in) the literature|benefits?|improves?|performs?)|denois* (~ )?(tasks?|"
+            "benchmarks?|"
+            "baselines?|methods? such)|(deblurring|inpainting|dehazing|colou?ri[sz]ation|super "
+            "resolution|"
+            "segmentation|compression|interpolation),? ((and|or) )?(\\w+ )?denois*(?! (steps?|"
+            "diffusion|score|model|process))|denoising,? ((and|or) )?(\\w+ )?(deblurring|"
+            "inpainting|"
+            "dehazing|colou?ri[sz]ation|super resolution|compression|segmentation|interpolation|"
+            "completion)|denois* (procedure|step|pass|stage) (~ )?(after training|afterwards)|(one|"
+            "a|single|final|last|an optional) (final )?denois* (procedure|step|"
+            "pass) (~ )?(after|at the end|"
+            "applied)|(model|network|it|method) (also )?denoises? (the )?(motions?|recordings?|"
+            "photographs?|scans?|signals?|measurements?)[.,]|denois* (~ )?post ?process*|"
+            "denoised (recordings|"
             "data|audio|input|labels)|denois(e|ing) strength|mixture of denoisers|"
             "span denois*|denois* (~ )?(span corruption|sequence to sequence|pre ?training "
             "(objective|task) of)|denois* (plug ?ins?|filters?|nodes?|options?|sliders?|"
@@ -70,7 +85,9 @@ SCORES = (
             "noise cancel*|noisy (labels|data sets?|gradients?|recordings|channel|captions|"
             "student)|discriminator sees|retriev*|contrastive estimat*|noisy text|noise "
             "robust|robust (~ )?noisy|ambient noise|background noise|noise injection|input noise|"
-            "such as (~ )?noise"
+            "such as (~ )?noise|(real|sensor|camera|read|shot) noise|noisy latents?(?= (~ )?"
+            "(finetune|so that))|decoder (~ )?noisy|noisy (data|images?|inputs?|frames?|"
+            "observations?) (~ )?(robust*|real world|camera*|sensor*)"
         ),
     ),
     Rule(
@@ -94,7 +111,8 @@ SCORES = (
         12,
         "Thirty ancestral steps on a cosine noise schedule.",
         unless=(
-            "deterministic (step|forecast)|discriminator|noise levels? (in|of) (the )?(street|"
+            "deterministic (step|forecast)|discriminator|noise level (functions?|estimat*|"
+            "maps?)|noise levels? (in|of) (the )?(street|"
             "city|recording*|room|"
             "engine)|annealed importance|simulated anneal*|annealed on|then annealed|sound level|"
             "feed forward|"
@@ -165,8 +183,11 @@ SCORES = (
     Rule(
         SCORE,
         "mask and predict|fills? {n} (positions|tokens|slots|places)|random mask(ing)? ratios?|"
+        "iterative (~ )?(non autoregressive|parallel|masked) (sampling|decoding|generation|"
+        "filling|refinement)|(non autoregressive|parallel) iterative|"
         "masked "
-        "modell?ing (of|over)|[(](discrete|masked)[)] diffusion|(masked|discrete|absorbing|"
+        "modell?ing (of|over)|[(](discrete|masked)[)] (denoising )?diffusion|(masked|discrete|"
+        "absorbing|"
         "multinomial|categorical|"
         "uniform state|text|token|"
         "language) (~ )?diffusion|diffusion (large )?(language models?|llms?)|mask and replace|"
