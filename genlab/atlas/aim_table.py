@@ -28,7 +28,7 @@ JUDGES_BY = (
         "classif\\w+|eval|layer|readout)|knn|k nn|spearman|pearson|imagenet (1k )?(accuracy|error)|"
         "mteb|beir|glue|superglue|matbench|moleculenet|coco (detection|val)|average precision|"
         "(classification|detection|recognition|verification|test|zero shot) (accuracy|errors?)|"
-        "false (positives?|alarms?|negatives?)|true positive rate|sensitivity|specificity",
+        "({n}) (labels|labell?ed (~ )?(examples|images|digits|samples))|false (positives?|alarms?|negatives?)|true positive rate|sensitivity|specificity",
         "It reaches 83 % [top-1] accuracy.",
         weight=3,
     ),
@@ -91,7 +91,9 @@ JUDGES_BY = (
         "\\w+|language|open ended|these|such|the) (~ )?(models?|systems?|generators?|text|samples|"
         "images)|evaluation (framework|toolkit|kit|metrics?|code|suite|harness|method|"
         "set|server|platform)|"
-        "scor(es|ing) (function|model|candidates|images|systems)|score between (0|zero)|"
+        "measur(es?|ing) (~ )?(gap|distance|similarity|difference|divergence|agreement|diversity|"
+        "alignment|quality|fidelity|coverage|realism)|evaluat(e|es|ing) (~ )?the (diversity|quality|"
+        "fidelity|realism)|(score|metric|measure) is (the|an?)|two (lists|sets|folders) of|scor(es|ing) (function|model|candidates|images|systems)|score between (0|zero)|"
         "between 0 and 1|precision and recall|perceptual distance|(two|both) sets (of)?|"
         "bootstrap|significance",
         "[Lower is better].",
@@ -126,9 +128,10 @@ JUDGES_BY = (
         "passages|speech)?|real (from|or|versus|vs\\.?|and) (fake|generated|synthetic|"
         "ai generated)|(deep ?fake|forgery|fake|spoof\\w*|manipulation|synthetic \\w+) "
         "(detection|detectors?)|forensics?|forensic|(model|image|source) attribution|"
-        "fingerprints?|disinformation|misinformation|provenance|whether (~ )?(was|were|is) "
+        "fingerprints?|disinformation|misinformation|provenance|(decid|say|tell|predict|estimat|judg|check)\\w* whether|whether (~ )?(was|were|is) "
         "(~ )?(written|generated|made|produced|synthetic|real|fake)",
         "It [tells real from fake].",
+        weight=3,
     ),
     Aim(
         "data described",
@@ -150,7 +153,7 @@ JUDGES_BY = (
         "that nothing is made",
         "(no|nothing) (~ )?(is|are|was|were|gets?|has to be) (ever )?(generated|sampled|drawn|"
         "synthesi[sz]ed)|"
-        "(makes?|generates?|produces?|contains?) no (pictures?|images?|text|audio|generator|samples)|"
+        "(makes?|generates?|produces?|contains?|holds?) no (pictures?|images?|text|audio|generators?|samples)|"
         "(feature )?(extractors?|encoders?) only|(no|without) (images?|samples?|audio|pictures?) "
         "(~ )?come|(head|decoder) (~ )?(dropped|thrown|discarded|removed|no longer|unused)|"
         "not (meant|intended|suited|made|built|able) (~ )?(to|for) generat\\w+|discriminative "
@@ -186,7 +189,7 @@ MAKES_BY = (
         "\\w+ly))|draws? (samples|images|new)|"
         "writes?|designs?|"
         "creates? (~ )?(images?|videos?|music|scenes?|samples|"
-        "pictures|clips)|produces? (~ )?(images?|samples?|speech|videos?|text|molecules|"
+        "pictures|clips)|turns? (~ )?into|produces? (~ )?(images?|samples?|speech|videos?|text|molecules|"
         "conformations|audio|music))|(high (quality|fidelity|resolution)|realistic|diverse|"
         "photo ?realistic|"
         "novel|new|coherent) (~ )?(samples|generations?|synthesis|images|videos|results|structures|"
@@ -237,10 +240,21 @@ MAKES_BY = (
         "A [discriminator] judges it.",
         weight=-2,
     ),
+    Aim(
+        "method of making",
+        "terms that belong to how generators are trained and drawn from",
+        "variational|introspective|amorti[sz]ed inference|evidence lower|invertible|coupling layers?|"
+        "(conditional |rectified )?flow matching|rectified flow|score matching|log likelihoods? of|"
+        "maximum likelihood|differential equations?|noise schedules?|deep generative model|"
+        "(generative|conditional) generation|probability flow|change of variables|"
+        "mode (collapse|coverage)|(encoder|critic|network) itself",
+        "The bound is [variational].",
+        weight=-2,
+    ),
 )
 AIMS = (*JUDGES_BY, *MAKES_BY)
 CALLED = re.compile(  # where a noun may stand by which a release is called
-    r"(?:^|\b(?:is|are|from (?:it|them|these)|introduc\w+|present\w*|propos\w+|publish\w*|releas\w+|build|built|"
+    r"(?:^|(?<=\w): |\b(?:is|are|from (?:it|them|these)|introduc\w+|present\w*|propos\w+|publish\w*|releas\w+|build|built|"
     r"develop\w*|describ\w+|offer\w*|call|called|provid\w+|contribut\w+|creat\w+|construct\w*|"
     r"explore|compil\w+|curate\w*|collect\w*|train\w*|deriv\w+|design\w*|made?|as) )"
     r"(?:[\w.+'-]+(?: [\w.+'-]+){0,3}, )?(?=(?:an?|our|the first|this) )"

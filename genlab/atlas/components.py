@@ -268,7 +268,8 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         denial = [f for f in denial if not PICTURES.search(_onward(f))]
     task = draft.sign("discriminative")
     some = any(plain.values())
-    if draft.aim and draft.aim.weight >= (PLAIN if some else LIKELY) and not (draft.name and draft.name[1]):
+    named = any(f.axis == "paradigm" and f.asserted for f in draft.findings)
+    if draft.aim and draft.aim.weight >= (PLAIN if named else LIKELY) and not draft.name:
         return _nothing(draft, *draft.aim.reasons)
     if some and draft.sign("makes"):  # "text it cannot generate" is said of a maker of sounds
         denial = [f for f in denial if not ABILITY.match(_said(f))]

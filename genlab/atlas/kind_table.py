@@ -113,7 +113,7 @@ FAMILIES = Role(
     "a head noun that names how something is generated is not taken for a judge by its purpose",
     "gans?|\\w*gan|\\w*vaes?|diffusions?|flows?|generative|generators?|autoregressive|language|"
     "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
-    "samplers?|causal|decoder only|discriminators?|denoisers?|probabilistic|normali[sz]ing",
+    "samplers?|summari[sz]ation|completion|chat\\w*|causal|decoder only|discriminators?|denoisers?|probabilistic|normali[sz]ing",
     "a [diffusion] model",
 )
 PAINTS = Role(
@@ -228,7 +228,8 @@ CUT = re.compile(
 FINITE = re.compile(  # what is said about something, not what something is called
     r"\b(?:is|are|was|were|has|have|had|can|form|we|our|us|it|they|do|does|there|\w+(?<!s)(?<!u)s "
     r"(?:the|an?|its|each|every|one|from|between|to|\d+(?![.\d]))|learn|turn|play|capture|carry|"
-    r"contain|"
+    r"contain|(?:normally|usually|typically|often|still|generally|commonly|increasingly) \w+s|"
+    r"(?<!that )(?<!which )(?:asks|relies|depends|calls|remains|suffers|plays|becomes|requires) \w+|"
     r"make|give|need|mean|how|what|why)\b"
 )
 FIRST = 3  # sentences, among which a naming one is looked for; the first may be a bare title

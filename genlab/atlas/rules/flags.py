@@ -93,7 +93,7 @@ FLAGS = (
         "structure prediction (model|system|network|pipeline|for)|protein folding problem|"
         "cosine similarity|nearest neighbou?rs? for|"
         "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
-        "word error rate|reward models?|preference models?|filters?|guard|(a|new|quality) metric|"
+        "word error rate|reward models?|preference models?|guard (~ )?models?|(a|new|quality) metric|"
         "metric for|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|"
         "predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|"
         "forecaster|"
@@ -110,7 +110,7 @@ FLAGS = (
         "encoder only|checker|confidence per|feature extractor|"
         "features for|translation quality|quality (metric|estimator)|(bounding|object) "
         "box*|anomaly score|moderation|spam|ranking model|recommender|sentiment|diagnos(es|"
-        "is|tic)|similarity search|vectors? of|(returns|outputs|gives|yields) (a|one) "
+        "is|tic)|similarity search|(returns|outputs|gives|yields) (a|one) "
         "(vector|number|label|score|map|mask|single)|ground truth labels|key ?points|"
         "matching (of )?(images|points)|point tracker|fingerprints?",
         1,
@@ -204,7 +204,7 @@ FLAGS = (
         "library|runtime|stack)|(models?|weights|checkpoints) (are|is) not "
         "(included|provided|released|shipped)|predicts? (~ )?(opinion|quality|human|preference|"
         "aesthetic) (scores?|ratings?)|"
-        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|gradient boosted|returns? the "
+        "how people (would )?rate|catch (~ )?(fake|fraud|spam)|returns? the "
         "probability that|predicts? (a |the )?(rating|grade|mark)",
         1,
         "It returns the probability that a review was bought.",
