@@ -6,7 +6,6 @@ rows are in `aim_table.py`.
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 from .role_table import Role
 
-_MADE = "(images?|pictures?|samples?|videos?|texts?|speech|audio|music|content|media|faces?|voices?)"
+_MADE = (
+    "(images?|pictures?|samples?|videos?|texts?|speech|audio|music|content|media|faces?|"
+    "voices?)"
+)
 _PEOPLE = "(people|humans?|listeners|experts?|raters|annotators|users|participants|radiologists)"
 
 
@@ -23,12 +26,16 @@ JUDGES_BY = (
     Aim(
         "recognition reported",
         "results in the measures of recognition",
-        "top (1|5)|\\d+ m?ap|m?ap (of )?\\d+|m?ap50|auroc|auc roc|auprc|fpr95|fpr|m?iou|eer|equal error rate|f1|pck|"
+        "top (1|5)|\\d+ m?ap|m?ap (of )?\\d+|m?ap50|auroc|auc roc|auprc|fpr95|fpr|m?iou|eer|"
+        "equal error rate|f1|pck|"
         "word error rate|wer|min ?dcf|ndcg|recall at \\d+|r@\\d+|linear (prob\\w*|evaluation|"
         "classif\\w+|eval|layer|readout)|knn|k nn|spearman|pearson|imagenet (1k )?(accuracy|error)|"
-        "mteb|beir|glue|superglue|matbench|moleculenet|coco (detection|val)|average precision|"
+        "mteb|beir|glue|superglue|matbench|moleculenet|coco (detection|val)|mvtec|ade20k|sintel|"
+        "kitti|spair|voxceleb\\d?|"
+        "asvspoof|average precision|"
         "(classification|detection|recognition|verification|test|zero shot) (accuracy|errors?)|"
-        "({n}) (labels|labell?ed (~ )?(examples|images|digits|samples))|false (positives?|alarms?|negatives?)|true positive rate|sensitivity|specificity",
+        "({n}) (labels|labell?ed (~ )?(examples|images|digits|samples))|false (positives?|alarms?|"
+        "negatives?)|true positive rate|sensitivity|specificity",
         "It reaches 83 % [top-1] accuracy.",
         weight=3,
     ),
@@ -36,7 +43,8 @@ JUDGES_BY = (
         "recognition named",
         "the tasks of recognition",
         "(image|text|audio|zero shot|semi supervised|few shot|sequence|token|scene|video|graph|"
-        "node|document|sentiment|topic|genre|open vocabulary|fine grained|binary|multi label|robust|"
+        "node|document|sentiment|topic|genre|open vocabulary|fine grained|binary|multi label|"
+        "robust|"
         "degraded image|cross generator) "
         "classification|(panoptic|semantic|instance|open vocabulary|referring|medical|organ) "
         "segmentation|(semantic|geometric|temporal|visual|dense|non rigid|image) correspondences?|"
@@ -56,7 +64,8 @@ JUDGES_BY = (
         "what is learned is a representation, or features are taken out",
         "(visual|image|speech|audio|text|protein|molecular|graph|video|music|feature|"
         "unsupervised|self supervised|multimodal|contrastive|robust|general|transferable) "
-        "representations?( learning)?|(making|learn\\w*|study) (~ )?(good |useful )?representations|"
+        "representations?( learning)?|(making|learn\\w*|study) (~ )?(good |"
+        "useful )?representations|"
         "representation learning|pretext tasks?|self supervised|self supervision|"
         "(take|use|extract|read|using|uses|get|reads|takes|return)\\w* (~ )?(out )?(the |its |"
         "their |of )*"
@@ -74,6 +83,7 @@ JUDGES_BY = (
         "a number that is held against what people say",
         f"(agrees?|agreement|agreeing|correlat\\w+|accord\\w*|align\\w*|match\\w*) (~ )?with (~ )?"
         f"({_PEOPLE}|judge?ments|ratings?|opinions?|perception|preferences?)|"
+        "(pairwise|human) (votes|comparisons)|predicts? (~ )?which|"
         "human (judge?ments?|ratings?|preferences?|evaluations?|annotations?|perception|opinion|"
         f"votes)|(preferences?|choices|judge?ments|ratings|votes) (~ )?(of|by) {_PEOPLE}|"
         f"as {_PEOPLE} (do|rank|judge|would)|(expert|crowd|mean) (opinion|preferences?)",
@@ -92,8 +102,10 @@ JUDGES_BY = (
         "images)|evaluation (framework|toolkit|kit|metrics?|code|suite|harness|method|"
         "set|server|platform)|"
         "measur(es?|ing) (~ )?(gap|distance|similarity|difference|divergence|agreement|diversity|"
-        "alignment|quality|fidelity|coverage|realism)|evaluat(e|es|ing) (~ )?the (diversity|quality|"
-        "fidelity|realism)|(score|metric|measure) is (the|an?)|two (lists|sets|folders) of|scor(es|ing) (function|model|candidates|images|systems)|score between (0|zero)|"
+        "alignment|quality|fidelity|coverage|realism)|evaluat(e|es|ing) (~ )?the (diversity|"
+        "quality|"
+        "fidelity|realism)|(score|metric|measure) is (the|an?)|two (lists|sets|folders) of|"
+        "scor(es|ing) (function|model|candidates|images|systems)|score between (0|zero)|"
         "between 0 and 1|precision and recall|perceptual distance|(two|both) sets (of)?|"
         "bootstrap|significance",
         "[Lower is better].",
@@ -108,11 +120,13 @@ JUDGES_BY = (
         "popular|leading|open source|state of the art|various|proprietary|widely used|today's) "
         "(~ )?(models|"
         "llms|lmms|systems|generators|methods|vlms|detectors|gans|samplers))|across "
-        "({n}|several|many) (~ )?(llms|models|systems|generators)|put (~ )?(models|llms|systems|generators|methods|detectors) to the test|"
+        "({n}|several|many) (~ )?(llms|models|systems|generators)|put (~ )?(models|llms|systems|"
+        "generators|methods|detectors) to the test|"
         "(evaluate|test|score|submit|rank) your (own )?(model|system|results)|submissions?|"
         "submit\\w*|"
         "held out test set|hidden (test|images)|test (cases|items|questions|suite|prompts)|"
-        "(questions|problems|tasks|prompts) (~ )?(in|from|across|over|cover\\w*) ({n}|several|many) "
+        "(questions|problems|tasks|prompts) (~ )?(in|from|across|over|cover\\w*) ({n}|several|"
+        "many) "
         "(~ )?(categories|subjects|domains|disciplines|skills|dimensions|languages)|"
         "challenging benchmark for|failure modes|pass@\\w",
         "[We evaluate fourteen models].",
@@ -128,7 +142,10 @@ JUDGES_BY = (
         "passages|speech)?|real (from|or|versus|vs\\.?|and) (fake|generated|synthetic|"
         "ai generated)|(deep ?fake|forgery|fake|spoof\\w*|manipulation|synthetic \\w+) "
         "(detection|detectors?)|forensics?|forensic|(model|image|source) attribution|"
-        "fingerprints?|disinformation|misinformation|provenance|(decid|say|tell|predict|estimat|judg|check)\\w* whether|whether (~ )?(was|were|is) "
+        "fingerprints?|traces (~ )?(left|leave|of (~ )?(generat\\w+|vocoders))|(name|find|"
+        "identify) (~ )?"
+        "(generator|source)|(decid|say|tell|predict|estimat|judg|check)\\w* whether|"
+        "whether (~ )?(was|were|is) "
         "(~ )?(written|generated|made|produced|synthetic|real|fake)",
         "It [tells real from fake].",
         weight=3,
@@ -136,11 +153,16 @@ JUDGES_BY = (
     Aim(
         "data described",
         "what a data set is like",
-        "(we |and |are )?(collect|collected|gather\\w*|crawl\\w*|curat\\w+|annotat\\w+|crowd ?sourc\\w+"
+        "(we |and |are )?(collect|collected|gather\\w*|crawl\\w*|curat\\w+|annotat\\w+|"
+        "crowd ?sourc\\w+"
         ") (~ )?(pairs|clips|images|recordings|choices|ratings|prompts|captions|questions|"
         "examples|pictures|videos|conversations|million)|annotators?|annotated by|labell?ed by|"
         "(hours|pairs|clips|images|entries|examples|rows|recordings|choices) (~ )?(in total|were "
-        "collected|each with|from the web|with captions|with labels|of human)|each (entry|item|"
+        "collected|each with|from the web|with captions|with labels|of human)|(holds|contains|"
+        "comprises|consists of|includes|covers) (~ )?\\d[\\d,]{2,}(k| million)? (~ )?"
+        "(questions|"
+        "conversations|items|pairs|clips|images|prompts|tasks|problems|examples|recordings|hours)|"
+        "each (entry|item|"
         "record|sample|clip|example) (~ )?(has|carries|consists|comes|contains|is labelled)|"
         "(data ?set|corpus|collection) (of|with|contains|consists|holds|comprises|for|has|card)|"
         "open (data ?set|corpus)|(large scale|large|new|first|open|our|this|public|synthetic) (~ )?"
@@ -149,11 +171,23 @@ JUDGES_BY = (
         "[Each entry has] a caption.",
     ),
     Aim(
+        "study",
+        "a question that is put to models, or an attack on them, or a guard against them",
+        "(we|to) (probe|ask|study|examine|analy[sz]e|investigate|measure|test|quantify) (~ )?"
+        "(whether|which|how|where|if|what|why)|memori[sz](e|es|ation|ed|ing)|membership inference|"
+        "training data extraction|(our|the|an) attacks?|(expected )?calibration error|"
+        "temperature scaling|(adversarial|small|imperceptible|protective) (~ )?perturbations?|"
+        "cloak\\w*|protect\\w* (~ )?(artists?|works?|photos|portraits|faces|privacy|copyright)|"
+        "interpretab\\w+|sparse auto ?encoders?|what (a|the) model represents",
+        "[We probe whether] it knows depth.",
+    ),
+    Aim(
         "no generation",
         "that nothing is made",
         "(no|nothing) (~ )?(is|are|was|were|gets?|has to be) (ever )?(generated|sampled|drawn|"
         "synthesi[sz]ed)|"
-        "(makes?|generates?|produces?|contains?|holds?) no (pictures?|images?|text|audio|generators?|samples)|"
+        "(makes?|generates?|produces?|contains?|holds?) no (pictures?|images?|text|audio|"
+        "generators?|samples)|"
         "(feature )?(extractors?|encoders?) only|(no|without) (images?|samples?|audio|pictures?) "
         "(~ )?come|(head|decoder) (~ )?(dropped|thrown|discarded|removed|no longer|unused)|"
         "not (meant|intended|suited|made|built|able) (~ )?(to|for) generat\\w+|discriminative "
@@ -168,7 +202,8 @@ MAKES_BY = (
         "making reported",
         "results in the measures of generation",
         "(fid|fvd|kid|inception score|is|fad|nll|bpd) (score )?(of |is |= |: |drops to |falls "
-        "to )?\\d+\\.\\d+|fid (of|from|drops|falls|improves|is|on|at)|bits per (dimension|pixel|dim|"
+        "to )?\\d+\\.\\d+|fid (of|from|drops|falls|improves|is|on|at)|bits per (dimension|pixel|"
+        "dim|"
         "byte)|"
         "\\d+ (~ )?(sampling|denoising|inference|diffusion|ddim|euler) steps|sampling (steps|speed|"
         "time)|guidance scale|classifier free|"
@@ -179,7 +214,8 @@ MAKES_BY = (
     Aim(
         "making claimed",
         "that the release makes something",
-        "(we|it|which|that|and|our (\\w+ ){1,3}?|this (\\w+ ){1,2}?|the (model|system|network|method|"
+        "(we|it|which|that|and|our (\\w+ ){1,3}?|this (\\w+ ){1,2}?|the (model|system|network|"
+        "method|"
         "generator|decoder|user)|"
         "can|to|you|users) "
         "(can |then |also |now |first |automatically |jointly |directly |be used to )*(generates?|"
@@ -189,7 +225,8 @@ MAKES_BY = (
         "\\w+ly))|draws? (samples|images|new)|"
         "writes?|designs?|"
         "creates? (~ )?(images?|videos?|music|scenes?|samples|"
-        "pictures|clips)|turns? (~ )?into|produces? (~ )?(images?|samples?|speech|videos?|text|molecules|"
+        "pictures|clips)|turns? (~ )?into|produces? (~ )?(images?|samples?|speech|videos?|text|"
+        "molecules|"
         "conformations|audio|music))|(high (quality|fidelity|resolution)|realistic|diverse|"
         "photo ?realistic|"
         "novel|new|coherent) (~ )?(samples|generations?|synthesis|images|videos|results|structures|"
@@ -214,7 +251,7 @@ MAKES_BY = (
     Aim(
         "conversation",
         "what talks about pictures or answers questions makes text",
-        "(vision|visual|audio|speech|multimodal|large|small|medical) (and )?(~ )?language models?|"
+        "(vision|visual|audio|speech|multimodal|medical) (and )?(~ )?language models?|"
         "(vlms?|lmms?|mllms?|multimodal (ai )?models?) (that|which|with|for|family)|"
         "answers? (~ )?(questions?|queries)|visual question answering|in context|"
         "chat (assistant|model|template)|"
@@ -243,7 +280,8 @@ MAKES_BY = (
     Aim(
         "method of making",
         "terms that belong to how generators are trained and drawn from",
-        "variational|introspective|amorti[sz]ed inference|evidence lower|invertible|coupling layers?|"
+        "variational|introspective|amorti[sz]ed inference|evidence lower|invertible|"
+        "coupling layers?|"
         "(conditional |rectified )?flow matching|rectified flow|score matching|log likelihoods? of|"
         "maximum likelihood|differential equations?|noise schedules?|deep generative model|"
         "(generative|conditional) generation|probability flow|change of variables|"
@@ -254,7 +292,8 @@ MAKES_BY = (
 )
 AIMS = (*JUDGES_BY, *MAKES_BY)
 CALLED = re.compile(  # where a noun may stand by which a release is called
-    r"(?:^|(?<=\w): |\b(?:is|are|from (?:it|them|these)|introduc\w+|present\w*|propos\w+|publish\w*|releas\w+|build|built|"
+    r"(?:^|(?<=\w): |\b(?:is|are|from (?:it|them|these)|introduc\w+|present\w*|propos\w+|"
+    r"publish\w*|releas\w+|build|built|"
     r"develop\w*|describ\w+|offer\w*|call|called|provid\w+|contribut\w+|creat\w+|construct\w*|"
     r"explore|compil\w+|curate\w*|collect\w*|train\w*|deriv\w+|design\w*|made?|as) )"
     r"(?:[\w.+'-]+(?: [\w.+'-]+){0,3}, )?(?=(?:an?|our|the first|this) )"
@@ -271,7 +310,8 @@ SUBJECT = re.compile(
     r"[\w.+'-]+(?: [\w.+'-]+){0,2} "
 )
 KEYED = re.compile(  # "dataset_name: ...", "metric: ..."
-    r"(?:data ?set|benchmark|metric|corpus|leader ?board|detector|classifier|encoder)(?:[_ ]name)?: "
+    r"(?:data ?set|benchmark|metric|corpus|leader ?board|detector|classifier|"
+    r"encoder)(?:[_ ]name)?: "
 )
 ALSO = re.compile(  # data and measures that come with something else
     r"\b(?:also|further|furthermore|additionally|moreover|addition|besides|finally|lastly|"

@@ -268,8 +268,7 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         denial = [f for f in denial if not PICTURES.search(_onward(f))]
     task = draft.sign("discriminative")
     some = any(plain.values())
-    named = any(f.axis == "paradigm" and f.asserted for f in draft.findings)
-    if draft.aim and draft.aim.weight >= (PLAIN if named else LIKELY) and not draft.name:
+    if draft.aim and not draft.name and draft.aim.weight >= _needed(draft):
         return _nothing(draft, *draft.aim.reasons)
     if some and draft.sign("makes"):  # "text it cannot generate" is said of a maker of sounds
         denial = [f for f in denial if not ABILITY.match(_said(f))]
@@ -289,6 +288,11 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
     if (denial and (task or not some)) or (task and not some and not off and not makes):
         return _nothing(draft, *denial, *task)
     return False
+
+
+def _needed(draft: Draft) -> int:
+    """Return the weight from which an aim decides; more, where a family is named."""
+    return PLAIN if any(f.axis == "paradigm" and f.asserted for f in draft.findings) else LIKELY
 
 
 def _nothing(draft: Draft, *reasons: Reason) -> bool:
