@@ -9,7 +9,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .aim_table import AIMS, ALSO, CALLED, KEY, KEYED, OWNER, SUBJECT
+from .aim_table import AIMS, ALSO, CALLED, KEY, KEYED, OWNER, SUBJECT, YARDSTICK
 from .kind import judges, noun_phrase
 from .role_table import ROLES
 from .text import Sentence
@@ -82,6 +82,6 @@ def calls_itself(texts: Sequence[str]) -> str:
         for m in CALLED.finditer(line):
             noun = noun_phrase(line, m.end())
             own = owned or m.start() == 0 or SUBJECT.fullmatch(line[: m.start()])
-            if own and len(noun.split()) <= LONGEST and judges(noun):
+            if own and len(noun.split()) <= LONGEST and (judges(noun) or YARDSTICK.search(noun)):
                 return noun
     return ""

@@ -317,3 +317,8 @@ ALSO = re.compile(  # data and measures that come with something else
     r"\b(?:also|further|furthermore|additionally|moreover|addition|besides|finally|lastly|"
     r"accompan\w+|together with|along with|trained on|on our|as well as|instead of|rather than)\b"
 )
+YARDSTICK = re.compile(  # nouns that name a judge here, though they may end other phrases elsewhere
+    r"\b(?:measure|distance|scoring (?:function|rule)|"
+    r"(?:quality|preference) (?:predictor|estimator)|"
+    r"feature extractor|evaluation (?:kit|toolkit|package|protocol)|attack|probe)$"
+)
