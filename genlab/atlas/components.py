@@ -34,6 +34,7 @@ INFERS = compiled(
 )
 BASES = compiled("latent gaussians?|(gaussian|normal) latents?")
 TAUGHT = compiled("consistency (loss|objective|training)|distill*")
+PLAIN, LIKELY = 6, 4  # weights of an aim that decide: against a family that is named, or none
 UNLEARNED = compiled("no|nothing|without|never")
 NAMES = compiled("wavenet|pixel ?cnn|llamas?|gpt|lms?|llms?|mamba|language models?")
 PICTURES = compiled("images?|pictures?|videos?|audio|music")
@@ -286,6 +287,8 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         denial = [f for f in denial if not PICTURES.search(_onward(f))]
     task = draft.sign("discriminative")
     some = any(plain.values())
+    if draft.aim and not draft.name and draft.aim.weight >= _needed(draft):
+        return _nothing(draft, *draft.aim.reasons)
     if some and draft.sign("makes"):  # "text it cannot generate" is said of a maker of sounds
         denial = [f for f in denial if not ABILITY.match(_said(f))]
     if draft.name and not draft.name[1]:
@@ -296,6 +299,8 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
         return False
     if not denial and len({f.sentence for f in task}) < 2 and (draft.name or draft.sign("makes")):
         return False  # what makes pictures may well have a filter
+    if draft.aim and not denial and draft.aim.weight < 0:
+        return False
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
     makes = draft.sign("makes") or any(MAKES.search(f.context) for f in draft.findings)
     subject = [f for f in draft.sign("draws nothing") if f.sentence < 2]
@@ -306,6 +311,11 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
     if (denial and (task or not some)) or (task and not some and not off and not makes):
         return _nothing(draft, *denial, *task)
     return False
+
+
+def _needed(draft: Draft) -> int:
+    """Return the weight from which an aim decides; more, where a family is named."""
+    return PLAIN if any(f.axis == "paradigm" and f.asserted for f in draft.findings) else LIKELY
 
 
 def _nothing(draft: Draft, *reasons: Reason) -> bool:

@@ -5,6 +5,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 
 from dataclasses import dataclass, field
 
+from .aim import Balance
 from .findings import VARIANT, Finding, Steps
 
 AR, FLOW, LATENT, ADV, SCORE = ORDER = (
@@ -21,6 +22,7 @@ class Draft:
     findings: list[Finding]
     steps: list[Steps]
     name: tuple[str, bool] | None = None  # what the release calls itself; does it draw samples?
+    aim: Balance | None = None  # what it is for
     paradigms: set[str] = field(default_factory=set)
     objective: set[str] = field(default_factory=set)
     sampling: str = "cannot tell"

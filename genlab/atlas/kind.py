@@ -115,7 +115,7 @@ class _Reader:
         text = self.texts[at]
         what = _what(text, opens, fragment=fragment) if opens or fragment else None
         what = what or (None if self.family else self._acts(text))
-        noun = _noun(text, opens.end() if opens else 0)
+        noun = noun_phrase(text, opens.end() if opens else 0)
         self.family |= bool((opens or fragment) and FAMILIES.finds.search(noun))
         if what and (what[1] or not self._beside(at, what[0], opens)):
             return what
@@ -133,9 +133,9 @@ class _Reader:
         later = ["we propose " + text[more.end() :]] if more else []
         for other in (*later, *self.texts[at + 1 :]):
             second = BESIDE.finds.match(other)
-            thing = _noun(other, second.end()) if second else ""
+            thing = noun_phrase(other, second.end()) if second else ""
             if FAMILIES.finds.search(thing):
-                return not _judges(thing)
+                return not judges(thing)
         return bool(not opens and WITH.search(text))
 
     def _copula(self, text: str) -> re.Match[str] | None:
@@ -150,7 +150,7 @@ class _Reader:
         early = self.seen <= FIRST
         if early and (aside := ASIDE.match(text)):
             noun = text[aside.end() :].split(",")[0]
-            if _judges(noun):
+            if judges(noun):
                 return noun.strip(), False
         act = next((m for k in self._subjects(text) if (m := ACTS.finds.match(text, k))), None)
         if act and not CREATES.search(text, act.end()):
@@ -214,13 +214,25 @@ def _work(text: str) -> re.Match[str] | None:
     work = (WORK.finds.match(text, head.end()) if head else None) or WORK.finds.match(text)
     work = work or ENDS.search(text)
     _, colon, after = text.partition(": ")
-    makes = colon and FAMILIES.finds.search(_noun(after, 0)) and not WORK.finds.match(after)
+    makes = colon and FAMILIES.finds.search(noun_phrase(after, 0)) and not WORK.finds.match(after)
     other = not work or FINITE.search(text) or ALSO.match(text, work.end()) or makes
     return None if other else work
 
 
-def _noun(text: str, begin: int) -> str:
-    """Return the noun phrase after a naming verb, or in apposition to a name there."""
+def noun_phrase(text: str, begin: int) -> str:
+    """Return the noun phrase after a naming verb, or in apposition to a name there.
+
+    Args:
+        text: a sentence, in lower case.
+        begin: where the phrase begins.
+
+    Returns:
+        The words up to the next comma, preposition or participle.
+
+    Example:
+        >>> noun_phrase("it is a measure for texts.", 6)
+        'a measure'
+    """
     if name := APPOSED.match(text, begin):
         begin = name.end()
     cut = CUT.search(text, begin + 1)
@@ -240,7 +252,7 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> Kind:
     if "encoder" in noun and EDITS.match(after):
         return None
     part = fragment and (LISTED.match(text, end) or after.startswith(("trained", ":")))
-    if not part and (_judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
+    if not part and (judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
     paints = PAINTS.finds.fullmatch(noun) and not WORK.finds.match(noun)
     paints = paints or (opens and GENERATIVE.match(noun))
@@ -249,7 +261,7 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> Kind:
 
 def _tool(text: str) -> Kind:
     """Return what a title calls itself with the line below it: "A package for computing FID"."""
-    noun = _noun(text, 0)
+    noun = noun_phrase(text, 0)
     opens = text.startswith(("a ", "an ", "the "))
     return (noun, False) if opens and _task(noun, text[len(noun) :].lstrip()) else None
 
@@ -262,8 +274,19 @@ def _task(noun: str, after: str) -> bool:
     return bool(not known and OPEN.finds.fullmatch(noun) and does and not both)
 
 
-def _judges(noun: str) -> bool:
-    """Say whether a noun phrase ends with a thing that draws nothing."""
+def judges(noun: str) -> bool:
+    """Say whether a noun phrase ends with a thing that draws nothing.
+
+    Args:
+        noun: the phrase, in lower case.
+
+    Returns:
+        True for an encoder, a detector, a metric, data.
+
+    Example:
+        >>> judges("a detector"), judges("a generator")
+        (True, False)
+    """
     words = noun.split()
     tails = (" ".join(words[-k:]) for k in (1, 2, 3) if k <= len(words))
     fixed = "deterministic" in words and not FAMILIES.finds.search(noun)

@@ -88,7 +88,8 @@ DOES = Role(
     "identifies|attribut(es?|ing)|distinguish(es|ing)?|separat(es?|ing) real|tell(s|ing)? (~ )?"
     "(apart|whether|which|real|whose|from)|decid(es?|ing) (whether|if|which)|"
     "evaluat(es?|ing)|assess(es|ing)?|benchmark(s|ing)?|compar(es?|ing)|"
-    "rank(s|ing)?|scor(es?|ing) (~ )?(pictures|images|texts|clips|outputs?|samples|prompts|pairs|"
+    "test(s|ing)?(?! time)|rank(s|ing)?|scor(es?|ing) (~ )?(pictures|images|texts|clips|outputs?|"
+    "samples|prompts|pairs|"
     "answers|sentences|videos|translations)|rerank(s|ing)?|retriev(es?|ing)|monitor(s|ing)?|"
     "judg(es?|ing)|moderat(es?|ing)|embed(s|ding)|track(s|ing)|transcrib(es?|ing)|"
     "watermark(s|ing)?|verif(y|ies|ying) (whether|speakers?|identit\\w+)|diagnos(es?|ing)|"
@@ -132,7 +133,8 @@ FAMILIES = Role(
     "(?<!optical )(?<!scene )(?<!stream )(?<!traffic )(?<!river )(?<!cash )(?<!data )flows?|"
     "generative|generators?|autoregressive|language|"
     "llms?|lms?|energy based|adversarial|score based|denoising|variational|generation|synthesis|"
-    "samplers?|causal|decoder only|discriminators?|denoisers?|probabilistic|normali[sz]ing",
+    "samplers?|summari[sz]ation|completion|chat\\w*|causal|decoder only|discriminators?|"
+    "denoisers?|probabilistic|normali[sz]ing",
     "a [diffusion] model",
 )
 PAINTS = Role(
@@ -263,7 +265,9 @@ CUT = re.compile(
 FINITE = re.compile(  # what is said about something, not what something is called
     r"\b(?:is|are|was|were|has|have|had|can|form|we|our|us|it|they|do|does|there|\w+(?<!s)(?<!u)s "
     r"(?:the|an?|its|each|every|one|from|between|to|\d+(?![.\d]))|learn|turn|play|capture|carry|"
-    r"contain|"
+    r"contain|(?:normally|usually|typically|often|still|generally|commonly|increasingly) \w+s|"
+    r"(?<!that )(?<!which )(?:asks|relies|depends|calls|remains|suffers|plays|becomes|"
+    r"requires) \w+|"
     r"make|give|need|mean|how|what|why)\b"
 )
 FIRST = 3  # sentences, among which a naming one is looked for; the first may be a bare title
@@ -296,8 +300,8 @@ EDITS = re.compile(  # an encoder before a generator that is part of the release
     r"customi)\w*"
 )
 KIND_OF = re.compile(
-    r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|series|"
-    "(?<!data )(?<!test )set|suite|collection|class) of "
+    r"^(?:an?|the|our|two|three)?(?: [\w-]+){0,3} ?(?:family|families|series|"
+    "(?<!data )(?<!test )sets?|suites?|collections?|class(?:es)?) of "
 )
 JUDGING = [  # "PolicyBench ranks ...", "Model Index lists ..."
     re.compile(

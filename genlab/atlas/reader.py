@@ -10,6 +10,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 from dataclasses import dataclass
 from typing import Any
 
+from .aim import aim
 from .claims import claims, overclaims
 from .components import components
 from .deduce import likelihood, sampling
@@ -92,7 +93,8 @@ def read_release(text: str) -> Reading:
     names = name_spans(checked(text))
     found = [f for f in find(text) if not any(a <= f.start and f.end <= b for a, b in names)]
     found = continuous(supported(promoted(found)))
-    draft = Draft(found, counts(text), named(sentences(text)))
+    cut = sentences(text)
+    draft = Draft(found, counts(text), named(cut), aim(cut))
     for step in (
         components, claims, objectives, sampling, likelihood, overclaims
     ):  # fmt: skip

@@ -94,7 +94,8 @@ FLAGS = (
         "cosine similarity|nearest neighbou?rs? for|"
         "recogni[sz](es|ers?|ing)|speech recognition|transcri(bes|ption|be)|transcripts?|"
         "word error rate|reward models?|preference models?|(spam|safety|content|"
-        "toxicity|prompt|image|text|quality|nsfw) filters?|guard|(a|new|quality) metric|"
+        "toxicity|prompt|image|text|quality|nsfw) filters?|guard (~ )?models?|(a|new|"
+        "quality) metric|"
         "metric for|labels (text|images|prompts)|probabilities for|(output|outputs|give|gives|"
         "predicts?) (a |one )?(scalar|score)|scorers?|regression (model|network)|forecasts?|"
         "forecaster|"
@@ -115,7 +116,7 @@ FLAGS = (
         "encoder only|checker|confidence per|feature extractor|"
         "features for|translation quality|quality (metric|estimator)|(bounding|object) "
         "box*|anomaly score|moderation|spam|ranking model|recommender|sentiment|diagnos(es|"
-        "is|tic)|similarity search|vectors? of|(returns|outputs|gives|yields) (a|one) "
+        "is|tic)|similarity search|(returns|outputs|gives|yields) (a|one) "
         "(vector|number|label|score|map|mask|single)|ground truth labels|key ?points|"
         "matching (of )?(images|points)|point tracker|fingerprints?",
         1,
