@@ -29,13 +29,17 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "auto ?regressi*",
+        "auto ?regressi*|(?<!non )ar (image |video |speech |audio |text |visual |language |sequence |music |"
+        "motion |world |generative |lm |llm )*(models?|transformers?|decoders?|backbones?|modell?ing|"
+        "generation|decoding|generators?|priors?|stages?|networks?|policy|framework|prediction)|"
+        "(pure|fully|purely|hybrid|causal|visual|continuous|discrete|token|multi scale) ar|ar [+] "
+        "(diffusion|nar|flow)",
         2,
         "An autoregressive transformer over characters.",
         unless=(
             "semi autoregressive|autoregressive ((normali[sz]ing|spline|neural|rational|"
             "quadratic) )*(flows?|transforms?|transformations?|coupling)|masked "
-            "autoregressive flow|converted from|adapted from|initiali[sz]ed (from|with)|"
+            "autoregressive flow|converted from|adapted from|initiali[sz](ed|ing|e|es|ation) (~ )?(from|with)|"
             "autoregressive (prior|model) on the same codes"
         ),
     ),
@@ -48,7 +52,7 @@ AUTOREGRESSIVE = (
         unless=(
             "(llm|lm) (serving|inference|servers?|style|like|inspired|scale|(text |"
             "prompt )?encoders?)|mllm encoders?|masked language|diffusion language|"
-            "text diffusion|initiali[sz]ed (from|with)|"
+            "text diffusion|initiali[sz](ed|ing|e|es|ation) (~ )?(from|with)|"
             "converted from|adapted from|pairs|instructions (~ )?by|bidirectional language|"
             "vision language model|(frozen|contrastive) (~ )?language|language models? (~ "
             ")?(encoder|embed*|caption*)|embedd?ings? ~ language|(caption*|describ*|label*|"
@@ -59,7 +63,7 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(emit*|writ*|output*|predict*|represent*) (~ )?as (~ )?(action |discrete )?tokens|"
+        "(emit*|writ*|output*|predict*) (~ )?as (~ )?(action |discrete )?tokens|"
         "(follow*|"
         "preced*) one another|(text|word|language) tokens? (~ )?(cross entropy|softmax|"
         "causal)|(?<!the )decoder only|"
@@ -68,7 +72,7 @@ AUTOREGRESSIVE = (
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
         2,
         "A decoder-only network with 30 layers.",
-        unless="decoder only:? no|no encoder|encoder (~ )?(not|un)? ?(included|released?)|"
+        unless="decoder only:? (no|neither|nor)|no encoder|encoder (~ )?(not|un)? ?(included|released?)|"
         "decoder only (is|"
         "are) (released|shipped|included)|(style ?tts|tacotron|vocoder|istft*) (~ )?decoder only",
     ),
@@ -86,7 +90,7 @@ AUTOREGRESSIVE = (
     Rule(
         AR,
         "next (~ )?{piece} (prediction|predictor|cross entropy|loss|objective|head)|"
-        "predict* (~ )?(the )?next|next (token|word|character|byte|event|symbol|pixel|note|"
+        "predict* (~ )?(the )?next(?! (\\d+|{several}|few|dozens?|layer|stage|level)\\b)|next (token|word|character|byte|event|symbol|pixel|note|"
         "residue|frame|base|sample|letter|syllable|action)",
         2,
         "It is trained to predict the next note.",
@@ -179,13 +183,12 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "masked convolutions?|pixel ?(cnn|rnn|snail)s?|pixel ?cnn[+]+|wave ?net|sample "
-        "?rnn|image gpt|gpts?( \\d)?|gpt (like|style)|llamas?|mamba|rwkv|transformer xl",
+        "masked convolutions?|pixel ?(cnn|rnn|snail)s?|pixel ?cnn[+]+|wave ?net|wave ?rnn|sample "
+        "?rnn|image gpt|gpts?( \\d)?|gpt (like|style)|llamas?|transformer xl",
         2,
         "Masked convolutions hide the pixels that come later.",
         unless=(
-            "initiali[sz]ed from|parallel wavenet|non autoregressive wavenet|mamba (blocks?|"
-            "layers?|backbone)|"
+            "initiali[sz](ed|ing|e|es|ation) (~ )?from|parallel wavenet|non autoregressive wavenet|"
             "embedd?ings?|encoder"
         ),
     ),
@@ -269,8 +272,8 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(large |small |sparse |dense )?(mixture of experts|state space) (language |text |"
-        "sequence )?models?|recurrent (language|text) model|encoder "
+        "(large |small |sparse |dense )?(mixture of experts (language |text |sequence )?|state space "
+        "(language|text|sequence)) models?|recurrent (language|text) model|encoder "
         "decoder transformer|(translation|summari[sz]ation) model|speculative (decoding|"
         "sampling)|draft (model|tokens?|heads?)",
         2,
