@@ -61,8 +61,9 @@ DRAWS = compiled(  # what it does where it draws a part of the sample
     "(tokens|codes|indices|units) (~ )?(predict|generat|draw|emit|decod|model|autoregress)\\w*|"
     "(predict|generat|draw|emit|model|writ|output|produc)\\w* (~ )?(tokens?|codes?|indices|units|"
     "text|answers?|responses?|scripts?|frames?|plan|latents?|words?)|next|auto ?regress\\w*|over "
-    "(the )?(tokens|codes)|unif(y|ies|ied|ying)|both (~ )?(text|understanding)|then|followed by|"
-    "first|codec|chain of thought|hidden states|multimodal (large )?language model (which|"
+    "(the )?(tokens|codes)|unif(y|ies|ied|ying)|both (~ )?(text|understanding)|(first|then),? (~ "
+    ")?(writ|draw|predict|generat|produc|emit|sampl|plan|think|reason)\\w+|followed by|"
+    "codec|chain of thought|hidden states|multimodal (large )?language model (which|"
     "that) (~ )?"
     "(generat|draw|writ)\\w*"
 )

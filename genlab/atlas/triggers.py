@@ -907,8 +907,8 @@ TRIGGERS = (
         "were|was) "
         "(still |so far |today |now )?(mostly|mainly|usually|typically|largely|commonly|generally|"
         "predominantly|traditionally|normally|conventionally|almost (always|exclusively|"
-        "invariably)|invariably|nearly (always|exclusively))(?= ([\\w-]+ ){0,3}(autoregressive\\w*|"
-        "sequential\\w*|left|causal\\w*|token|diffusion|adversarial\\w*|by (an? )?(gans?|flows?|vaes?|"
+        "invariably)|invariably|nearly (always|exclusively))(?= ([\\w-]+ ){0,3}(autoregressive*|"
+        "sequential*|left|causal*|token|diffusion|adversarial\\w*|by (an? )?(gans?|flows?|vaes?|"
         "language|recurrent|diffusion)|with (an? )?(gans?|flows?|vaes?|language|recurrent|diffusion)|"
         "gans?|vaes?|flows?))",
         "Translation is mostly generated [autoregressively], left to right.",
