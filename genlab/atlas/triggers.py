@@ -957,6 +957,17 @@ TRIGGERS = (
         "[GPT] and DALL-E have changed research.",
     ),
     Trigger(
+        "mention",
+        "sentence",
+        "^(auto ?regressive|sequential|causal|language|large language|recurrent|left to right|next "
+        "token) ([\\w-]+ ){0,3}?(models|networks|methods|"
+        "approaches|systems|decoders|generators|samplers|vocoders|autoencoders|machines|"
+        "transformers)(, [^,;.]{2,50},)? (?!(for|of|in|with|on|from|by|and|or|at|to|that we|whose|are "
+        "(trained|used|released|provided|fitted))\\b)(?![^.]{0,200}\\b(we|our|ours|here|this|it)\\b)"
+        "\\w+",
+        "Autoregressive models, for one, sample slowly, [step after step].",
+    ),
+    Trigger(
         "aside",
         "question",
         "",
