@@ -227,7 +227,7 @@ def _only_named(f: Finding) -> bool:
 
 def _ordered_flow(draft: Draft, plain: Found) -> None:
     own = draft.sign("ordered flow") + draft.sign("inverse autoregressive")
-    apart = draft.sign("language") or (plain[LATENT] and not own)
+    apart = draft.sign("language") or (plain[LATENT] and not own) or draft.sign("flow per step")
     if plain[FLOW] and not apart:  # an autoregressive flow is only a flow
         draft.ordered = [f for f in plain[AR] if not NAMES.search(f.phrase.lower())]
         plain[AR] = []

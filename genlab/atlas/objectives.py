@@ -32,7 +32,7 @@ TARGET = compiled("(loss|losses|target|targets|objective|regression|term) ?")
 def objectives(draft: Draft) -> None:
     """Conclude what was minimised: what the text says, or the card of each component."""
     here = draft.paradigms
-    if AR in here and not (SCORE in here and _inner_only(draft)):
+    if AR in here and not (SCORE in here and _inner_only(draft)) and not per_step(draft):
         _of_pieces(draft)
     if LATENT in here and not (draft.sign("embedding code") and not draft.sign("code")):
         _objective(draft, "elbo", draft.said("objective", "elbo"), LATENT)
@@ -63,6 +63,26 @@ def _inner_only(draft: Draft) -> bool:
     discrete = any(DISCRETE.search(f.context) for f in draft.said("paradigm", AR))
     whole = not (discrete or draft.sign("language") or draft.sign("energy") or pieces)
     return denied or whole or bool(inner and not draft.sign("language") and not pieces)
+
+
+def per_step(draft: Draft) -> bool:
+    """Say whether each piece is drawn by a code of its own, as in a recurrent VAE.
+
+    Args:
+        draft: what is known so far.
+
+    Returns:
+        True where only the bound of such codes is left as an objective.
+
+    Example:
+        >>> from genlab.atlas.findings import find
+        >>> text = "A variational recurrent network draws frame after frame."
+        >>> per_step(Draft(find(text), [], paradigms={AR, LATENT}))
+        True
+    """
+    words = draft.sign("language") + draft.sign("discrete pieces")
+    told = draft.said("objective", "cross-entropy")
+    return draft.paradigms == {AR, LATENT} and bool(draft.sign("latent per step")) and not (words or told)
 
 
 def _of_pieces(draft: Draft) -> None:

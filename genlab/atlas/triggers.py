@@ -384,6 +384,9 @@ TRIGGERS = (
     Trigger(
         "past",
         "clause",
+        "(has|have) (also |only |once )?been (tried|tested|attempted|explored|prototyped)(?! (on|in|with|"
+        "for|by|at|against))|(is|are|stays?|remains?) (off|disabled|not on|not enabled|switched off) "
+        "by default|"
         "(attempts?|efforts?|trials|experiments) (at|to|with) ~ (failed|fail|unsuccessful|in vain|"
         "abandoned|fruitless)|(?<!not )(?<!had )(collapsed|diverged|overfitted|"
         "failed)(?! to (cover|capture))|did "

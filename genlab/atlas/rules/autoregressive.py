@@ -79,7 +79,8 @@ AUTOREGRESSIVE = (
     Rule(
         AR,
         "causal (self )?(~ )?(transformers?|masks?|masking|attention|decoders?|language|"
-        "convolutions?|networks?|models?|lms?|objective|dilated convolutions?)|causally masked",
+        "convolutions?|networks?|models?|lms?|objective|dilated convolutions?)|causally masked|"
+        "(attention|mask|masking|direction|order)( type)?: (~ )?(causal|left to right)",
         2,
         "A causal transformer models the bytes.",
         unless="3d causal|causal attention (in|over|along) time|discrete tokens (~ )?causal|(vae|"
@@ -272,7 +273,7 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(large |small |sparse |dense )?(mixture of experts (language |text |sequence )?|state space "
+        "(large |small |sparse |dense )?(mixture of experts( language| text| sequence)?|state space "
         "(language|text|sequence)) models?|recurrent (language|text) model|encoder "
         "decoder transformer|(translation|summari[sz]ation) model|speculative (decoding|"
         "sampling)|draft (model|tokens?|heads?)",
