@@ -15,7 +15,7 @@ from .draft import (
     few_steps,
     order_of_a_flow,
 )
-from .objectives import per_step, scalar
+from .objectives import per_step, scalar, step_signs
 from .phrases import compiled
 
 LINKS = ("none", "unnormalised", "bound", "indirect", "exact")  # the weakest first
@@ -53,7 +53,7 @@ def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
     if here == {AR, ADV} and not draft.sign("decoder game"):
         return "sequential", "a game trains what draws one piece after another"
     if per_step(draft):
-        return "sequential", *draft.sign("latent per step")
+        return "sequential", *step_signs(draft)
     if AR in here:
         return "two-stage", "autoregressive and another component: one works after the other"
     if SCORE in here:

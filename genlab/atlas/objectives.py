@@ -66,13 +66,13 @@ def _inner_only(draft: Draft) -> bool:
 
 
 def per_step(draft: Draft) -> bool:
-    """Say whether each piece is drawn by a code of its own, as in a recurrent VAE.
+    """Say whether each piece is drawn by a code, or a flow, of its own, as in a recurrent VAE.
 
     Args:
         draft: what is known so far.
 
     Returns:
-        True where only the bound of such codes is left as an objective.
+        True where only the bound of such codes, or the density of such flows, is left to train by.
 
     Example:
         >>> from genlab.atlas.findings import find
@@ -80,9 +80,27 @@ def per_step(draft: Draft) -> bool:
         >>> per_step(Draft(find(text), [], paradigms={AR, LATENT}))
         True
     """
-    words = draft.sign("language") + draft.sign("discrete pieces")
-    told = draft.said("objective", "cross-entropy")
-    return draft.paradigms == {AR, LATENT} and bool(draft.sign("latent per step")) and not (words or told)
+    told = draft.sign("language") + draft.said("objective", "cross-entropy")
+    if any(DISCRETE.search(f.context) for f in draft.said("paradigm", AR)) or told:
+        return False
+    return bool(step_signs(draft))
+
+
+def step_signs(draft: Draft) -> list[Finding]:
+    """Return what says that each piece is drawn by a code or a flow of its own.
+
+    Args:
+        draft: what is known so far.
+
+    Returns:
+        The signs; none where there are further components.
+
+    Example:
+        >>> step_signs(Draft([], [], paradigms={AR, LATENT}))
+        []
+    """
+    name = {LATENT: "latent per step", FLOW: "flow per step"}
+    return [f for p, sign in name.items() if draft.paradigms == {AR, p} for f in draft.sign(sign)]
 
 
 def _of_pieces(draft: Draft) -> None:

@@ -62,7 +62,7 @@ SIGNS = (
     Rule(
         "sign: latent per step",  # a code is drawn and decoded anew for every piece
         "variational (~ )?(recurrent|rnn|lstm|gru)|s?vrnns?|(recurrent|auto ?regressive|sequential) (~ "
-        ")?(variational auto ?encod*|c?vaes?)|(variational auto ?encod*|c?vaes?) (~ )?(recurren*|"
+        ")?(variational auto ?encoder|c?vae)|(variational auto ?encod*|c?vaes?) (~ )?(recurren*|"
         "next (pose|frame|state|observation))|(each|every) (time ?)?(step|frame) (~ )?latents? (~ )?"
         "(is |are )?(drawn|sampled)|latents? (~ )?(is |are )?(drawn|sampled) (~ )?(at|for) (each|every) "
         "(time ?)?(step|frame)|recurrent state space|rssm|stochastic (recurrent|video)",
