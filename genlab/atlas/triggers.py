@@ -921,7 +921,9 @@ TRIGGERS = (
         "far",
         "(nearly|almost|virtually|practically|just about|essentially) (all|every|any|each) (~ )?"
         "(models?|lms?|llms?|systems?|methods?|approach(es)?|networks?|generators?|assistants?|"
-        "samplers?|vocoders?|works?|papers?|pipelines?|agents?|techniques?|policies|decoders?)",
+        "samplers?|vocoders?|works?|papers?|pipelines?|agents?|techniques?|policies|decoders?|chatbots?|"
+        "products?|services?|tools?|engines?|transformers?|translators?|recipes?|teams?|labs?|"
+        "implementations?|entries|ones|solutions?|codecs?|simulators?|emulators?)",
         "Nearly every leading LLM writes from [left to right].",
     ),
     Trigger(

@@ -80,6 +80,7 @@ AUTOREGRESSIVE = (
         AR,
         "causal (self )?(~ )?(transformers?|masks?|masking|attention|decoders?|language|"
         "convolutions?|networks?|models?|lms?|objective|dilated convolutions?)|causally masked|"
+        "scale after scale|scale by scale (prediction|generation)|"
         "(attention|mask|masking|direction|order)( type)?: (~ )?(causal|left to right)",
         2,
         "A causal transformer models the bytes.",
@@ -142,7 +143,7 @@ AUTOREGRESSIVE = (
         "conditioning|input|context|start*|prompt|prefix) (point |frame )?(of|for|to) (the |its )?"
         "(next|following|subsequent)|(hour|hourly|day|daily|week|month|minute|second|year) "
         "(strides|steps|increments) (~ )?(up )?(to|until|for)|"
-        "rolled out|rollouts?|each given the last|next (set|group|map)( prediction)?|"
+        "rolled out|each given the last|next (set|group|map)( prediction)?|"
         "earlier (sets|groups)|rolls? out (step|day|frame)|(draws?|predicts?|generates?|"
         "samples?|emits?|produces?|outputs?) the next ((?!\\d)\\w+ )?((?!\\d)\\w+ )?(observation|"
         "vector|point|value|reading|measurement|day|hour|month|map|field|image|view|scene|slice|"
@@ -284,6 +285,8 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
+        "(auto ?regressive|model|imagined|imagination|latent|recursive|iterated) rollouts?|rollouts? (~ )?"
+        "(auto ?regressive*|step by step|its own|own (outputs?|predictions?))|"
         "(feeds?|feeding|fed|passes|passed) (~ )?(result|output|prediction|forecast|frame|day|"
         "state|vector|sample|value|draw) (~ )?back|(result|output|prediction|forecast|frame|day|"
         "state|vector|sample|value|draw|it) (is|are) (then )?fed back|fed back (to|into|as|and)",
@@ -323,7 +326,7 @@ AUTOREGRESSIVE = (
         2,
         "It was asked what came afterwards.",
         unless="denois*|nois*|diffusion|mask*|discriminator|critic|scan|visit|placeholder*|"
-            "velocit*",
+            "velocit*|next (\\d+|{several}|few|dozens?)",
         hint=True,
     ),
     Rule(
