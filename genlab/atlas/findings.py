@@ -37,16 +37,19 @@ DRAWERS = (AR, SCORE)  # what may draw a code
 CODES = compiled("(vector )?quanti[sz]*|code ?books?|tokens?|codecs?|vq\\w*")
 UNORDERED = compiled(  # how a release says that it draws its pieces in no order
     "(an?|our|this|is|are|fully|new|novel|first|propose|present|introduce|train|develop) (~ )?non "
-    "?auto ?regressive|(does|do|work*|model*|generat*|network|translat*|method|approach|decod*) (~ )?"
+    "?auto ?regressive|(does|do|work*|model*|generat*|network|translat*|method|approach|decod*) "
+    "(~ )?"
     "without (~ )?auto ?regressi*|(is|are) not auto ?regressive|predicted non ?auto ?regressively|"
     "(generat|predict|decod|emit|produc|synthesi[sz])\\w* (~ )?non ?auto ?regressively"
 )
 UNORDERED_RIVAL = compiled(
-    "(than|over|unlike|outperform*|among|against|to|like) (~ )?non ?auto ?regressive (models|methods|"
+    "(than|over|unlike|outperform*|among|against|to|like) (~ )?non ?auto ?regressive (models|"
+    "methods|"
     "baselines|systems|ones|approaches|works?|counterparts)"
 )
 LOOSE_ORDER = compiled(  # what a network without an order may be called as well
-    "(non autoregressive |large |small )*(language|translation|sequence) models?|language modell?ing|"
+    "(non autoregressive |large |small )*(language|translation|sequence) models?|language "
+    "modell?ing|"
     "llms?|lms?|gpts?( \\d)?|left to right|decoder only|llamas?"
 )
 ELSEWHERE = ("flag: outside-map", "flag: not-generative", "sign: optimisation")
@@ -174,7 +177,9 @@ def _without_order(found: list[Finding]) -> list[Finding]:
     own = [f for f in found if f.rule.says == AR and f.asserted and not f.rule.hint]
     if not all(LOOSE_ORDER.fullmatch(f.phrase.lower()) for f in own):
         return found
-    return [replace(f, polarity="negated") if f.rule.says == AR and f.asserted else f for f in found]
+    return [
+        replace(f, polarity="negated") if f.rule.says == AR and f.asserted else f for f in found
+    ]
 
 
 def _pieces(found: list[Finding]) -> bool:

@@ -164,7 +164,8 @@ TRIGGERS = (
         "adversary|opponent))|(ahead|short) of|whereas|(the "
         ")?same (~ )?as|catch* up with|stand* up to|distinguish* ~ from|differ* from|"
         "the same (\\w+ )?(\\w+ )?(that|which|as)|"
-        "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|better|"
+        "(rises?|rose|gains?|grows?|increases?|advantage|lead|margin|improve\\w*|higher|lower|"
+        "better|"
         "ahead) (by [\\d.]+%? )?(~ )?over|"
         "against (~ )?(minutes|hours|seconds|days|weeks|\\d+)|as against|contains? every|"
         "special cases? of|on top of what|what ~ (did|do|does) with",
@@ -211,7 +212,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "far",
-        "([\\w.+-]+ (and|or) )?(most|many|existing|current|other|previous|prior|earlier|conventional|traditional|"
+        "([\\w.+-]+ (and|or) )?(most|many|existing|current|other|previous|prior|earlier|"
+        "conventional|traditional|"
         "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
         "older|leading) (~ )?(captioners|vocoders|transformers|translators|synthesi[sz]ers|"
         "upscalers|"
@@ -384,8 +386,10 @@ TRIGGERS = (
     Trigger(
         "past",
         "clause",
-        "(has|have) (also |only |once )?been (tried|tested|attempted|explored|prototyped)(?! (on|in|with|"
-        "for|by|at|against))|(is|are|stays?|remains?) (off|disabled|not on|not enabled|switched off) "
+        "(has|have) (also |only |once )?been (tried|tested|attempted|explored|prototyped)(?! (on|"
+        "in|with|"
+        "for|by|at|against))|(is|are|stays?|remains?) (off|disabled|not on|not enabled|switched "
+        "off) "
         "by default|"
         "(attempts?|efforts?|trials|experiments) (at|to|with) ~ (failed|fail|unsuccessful|in vain|"
         "abandoned|fruitless)|(?<!not )(?<!had )(collapsed|diverged|overfitted|"
@@ -890,7 +894,8 @@ TRIGGERS = (
     Trigger(
         "past",
         "sentence",
-        "^(the|our|its) (previous|former|old|older|earlier|original|first) [^.;]{0,80}(is|was|are|were|"
+        "^(the|our|its) (previous|former|old|older|earlier|original|first) [^.;]{0,80}(is|was|are|"
+        "were|"
         "has been|have been) (now |finally |thus |therefore )?(retired|replaced|removed|dropped|"
         "withdrawn|discontinued|superseded|deprecated|gone|history|switched off)",
         "The previous [WaveRNN] voice is retired.",
@@ -899,20 +904,23 @@ TRIGGERS = (
         "aside",
         "comma",
         "initiali[sz](ed|ing|e|es|ation) (~ )?(from|with|by|of) (~ )?weights (of|from)|"
-        "initiali[sz](ed|ing|e|es|ation) (~ )?weights (~ )?(from|with|by)|warm start(s|ed|ing)? (~ )?"
+        "initiali[sz](ed|ing|e|es|ation) (~ )?weights (~ )?(from|with|by)|warm start(s|ed|ing)? "
+        "(~ )?"
         "from",
         "We initialise the weights from an [autoregressive] model.",
     ),
     Trigger(  # what most of the field does; "it is mostly trained on" is said of the release
         "compared",
         "clause",
-        "(?<!it )(?<!this )(?<!model )(?<!which )(?<!we )(?<!ours )(is|are|remains?|(has|have) been|"
+        "(?<!it )(?<!this )(?<!model )(?<!which )(?<!we )(?<!ours )(is|are|remains?|(has|have) "
+        "been|"
         "were|was) "
         "(still |so far |today |now )?(mostly|mainly|usually|typically|largely|commonly|generally|"
         "predominantly|traditionally|normally|conventionally|almost (always|exclusively|"
         "invariably)|invariably|nearly (always|exclusively))(?= ([\\w-]+ ){0,3}(autoregressive*|"
         "sequential*|left|causal*|token|diffusion|adversarial\\w*|by (an? )?(gans?|flows?|vaes?|"
-        "language|recurrent|diffusion)|with (an? )?(gans?|flows?|vaes?|language|recurrent|diffusion)|"
+        "language|recurrent|diffusion)|with (an? )?(gans?|flows?|vaes?|language|recurrent|"
+        "diffusion)|"
         "gans?|vaes?|flows?))",
         "Translation is mostly generated [autoregressively], left to right.",
     ),
@@ -921,7 +929,8 @@ TRIGGERS = (
         "far",
         "(nearly|almost|virtually|practically|just about|essentially) (all|every|any|each) (~ )?"
         "(models?|lms?|llms?|systems?|methods?|approach(es)?|networks?|generators?|assistants?|"
-        "samplers?|vocoders?|works?|papers?|pipelines?|agents?|techniques?|policies|decoders?|chatbots?|"
+        "samplers?|vocoders?|works?|papers?|pipelines?|agents?|techniques?|policies|decoders?|"
+        "chatbots?|"
         "products?|services?|tools?|engines?|transformers?|translators?|recipes?|teams?|labs?|"
         "implementations?|entries|ones|solutions?|codecs?|simulators?|emulators?)",
         "Nearly every leading LLM writes from [left to right].",
@@ -930,9 +939,12 @@ TRIGGERS = (
         "compared",
         "after",
         "(clos|narrow|bridg|shrink|reduc|halv|fill)(e|es|ed|s|ing) (~ )?(gap|distance|difference|"
-        "shortfall) (~ )?(to|with|between|from)|(comes?|came|coming|stays?|stayed|is|are|remains?) (~ )?"
-        "within (~ )?of|(comes?|came|gets?|got) (very |quite )?close to|keep(s|ing)? (pace|up) with|"
-        "(is|are|stays?|draws?) level with|on a level with|ties? with|equals(?= [^,.;]{1,60}(systems|"
+        "shortfall) (~ )?(to|with|between|from)|(comes?|came|coming|stays?|stayed|is|are|"
+        "remains?) (~ )?"
+        "within (~ )?of|(comes?|came|gets?|got) (very |quite )?close to|keep(s|ing)? (pace|up) "
+        "with|"
+        "(is|are|stays?|draws?) level with|on a level with|ties? with|equals(?= "
+        "[^,.;]{1,60}(systems|"
         "models|methods|baselines|ones|approaches|counterparts|lms|llms|networks))|(the )?cousins? "
         "of|counterparts? (such|like)",
         "It closes the gap to an ordinary [left-to-right] transformer.",
@@ -947,9 +959,11 @@ TRIGGERS = (
     Trigger(
         "compared",
         "comma",
-        "(and|went|is|are|was|were|rated|ranked|scores?|scored|landed|places?|placed|stays?|up|comes?|"
+        "(and|went|is|are|was|were|rated|ranked|scores?|scored|landed|places?|placed|stays?|up|"
+        "comes?|"
         "came) (it |ours |~ points? )?(above|below) (the|our|its|an?|all|every)(?= [^,.;]{1,40}"
-        "(models?|baselines?|systems?|originals?|methods?|versions?|networks?|lms?|llms?|gans?|vaes?|"
+        "(models?|baselines?|systems?|originals?|methods?|versions?|networks?|lms?|llms?|gans?|"
+        "vaes?|"
         "flows?|wave ?nets?)\\b)",
         "Its score went up, above the original and above our [LSTM] language model.",
     ),
@@ -967,8 +981,10 @@ TRIGGERS = (
         "^(auto ?regressive|sequential|causal|language|large language|recurrent|left to right|next "
         "token) ([\\w-]+ ){0,3}?(models|networks|methods|"
         "approaches|systems|decoders|generators|samplers|vocoders|autoencoders|machines|"
-        "transformers)(, [^,;.]{2,50},)? (?!(for|of|in|with|on|from|by|and|or|at|to|that we|whose|are "
-        "(trained|used|released|provided|fitted))\\b)(?![^.]{0,200}\\b(we|our|ours|here|this|it)\\b)"
+        "transformers)(, [^,;.]{2,50},)? (?!(for|of|in|with|on|from|by|and|or|at|to|that we|whose|"
+        "are "
+        "(trained|used|released|provided|fitted))\\b)(?![^.]{0,200}\\b(we|our|ours|here|this|"
+        "it)\\b)"
         "\\w+",
         "Autoregressive models, for one, sample slowly, [step after step].",
     ),

@@ -29,8 +29,10 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "auto ?regressi*|(?<!non )ar (image |video |speech |audio |text |visual |language |sequence |music |"
-        "motion |world |generative |lm |llm )*(models?|transformers?|decoders?|backbones?|modell?ing|"
+        "auto ?regressi*|(?<!non )ar (image |video |speech |audio |text |visual |language |"
+        "sequence |music |"
+        "motion |world |generative |lm |llm )*(models?|transformers?|decoders?|backbones?|"
+        "modell?ing|"
         "generation|decoding|generators?|priors?|stages?|networks?|policy|framework|prediction)|"
         "(pure|fully|purely|hybrid|causal|visual|continuous|discrete|token|multi scale) ar|ar [+] "
         "(diffusion|nar|flow)",
@@ -39,7 +41,8 @@ AUTOREGRESSIVE = (
         unless=(
             "semi autoregressive|autoregressive ((normali[sz]ing|spline|neural|rational|"
             "quadratic) )*(flows?|transforms?|transformations?|coupling)|masked "
-            "autoregressive flow|converted from|adapted from|initiali[sz](ed|ing|e|es|ation) (~ )?(from|with)|"
+            "autoregressive flow|converted from|adapted from|initiali[sz](ed|ing|e|es|ation) (~ "
+            ")?(from|with)|"
             "autoregressive (prior|model) on the same codes"
         ),
     ),
@@ -72,7 +75,8 @@ AUTOREGRESSIVE = (
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
         2,
         "A decoder-only network with 30 layers.",
-        unless="decoder only:? (no|neither|nor)|no encoder|encoder (~ )?(not|un)? ?(included|released?)|"
+        unless="decoder only:? (no|neither|nor)|no encoder|encoder (~ )?(not|un)? ?(included|"
+        "released?)|"
         "decoder only (is|"
         "are) (released|shipped|included)|(style ?tts|tacotron|vocoder|istft*) (~ )?decoder only",
     ),
@@ -92,7 +96,8 @@ AUTOREGRESSIVE = (
     Rule(
         AR,
         "next (~ )?{piece} (prediction|predictor|cross entropy|loss|objective|head)|"
-        "predict* (~ )?(the )?next(?! (\\d+|{several}|few|dozens?|layer|stage|level)\\b)|next (token|word|character|byte|event|symbol|pixel|note|"
+        "predict* (~ )?(the )?next(?! (\\d+|{several}|few|dozens?|layer|stage|level)\\b)|next "
+        "(token|word|character|byte|event|symbol|pixel|note|"
         "residue|frame|base|sample|letter|syllable|action)",
         2,
         "It is trained to predict the next note.",
@@ -274,7 +279,8 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(large |small |sparse |dense )?(mixture of experts( language| text| sequence)?|state space "
+        "(large |small |sparse |dense )?(mixture of experts( language| text| sequence)?|state "
+        "space "
         "(language|text|sequence)) models?|recurrent (language|text) model|encoder "
         "decoder transformer|(translation|summari[sz]ation) model|speculative (decoding|"
         "sampling)|draft (model|tokens?|heads?)",
@@ -285,7 +291,8 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(auto ?regressive|model|imagined|imagination|latent|recursive|iterated) rollouts?|rollouts? (~ )?"
+        "(auto ?regressive|model|imagined|imagination|latent|recursive|iterated) rollouts?|"
+        "rollouts? (~ )?"
         "(auto ?regressive*|step by step|its own|own (outputs?|predictions?))|"
         "(feeds?|feeding|fed|passes|passed) (~ )?(result|output|prediction|forecast|frame|day|"
         "state|vector|sample|value|draw) (~ )?back|(result|output|prediction|forecast|frame|day|"

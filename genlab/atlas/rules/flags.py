@@ -191,7 +191,8 @@ FLAGS = (
         "flag: not-generative",
         "(synthesi[sz]es?|generates?|draws?|samples?|produces?) none|(never|not) (writes?|draws?|"
         "generates?|produces?|makes?) (any|one|anything)|(includes?|"
-        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|structures|"
+        "contains?|holds?|has|have|with|ships?|proposes?) no (generators?|samplers?|decoder|"
+        "structures|"
         "generative models?)|only scores|"
         "not produce any|produces? none|judges? (~ )?(and )?(does|do) not",
         1,
@@ -270,7 +271,8 @@ FLAGS = (
         "(forecasts?|members)|image animation|(runs|needed|used) once (per|for (each|"
         "every)) (picture|"
         "image|sample|clip|photo)|turns? noise (into|to)|"
-        "speaks (in|with) (~ )?(voices?|accents?|tones?|languages?)|voice design|(instant|voice|zero "
+        "speaks (in|with) (~ )?(voices?|accents?|tones?|languages?)|voice design|(instant|voice|"
+        "zero "
         "shot) cloning|(lifelike|natural sounding|expressive) (speech|voices?)",
         1,
         "It creates clips of up to 20 seconds.",
