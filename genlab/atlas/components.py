@@ -4,7 +4,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
 from .draft import ADV, AR, FLOW, LATENT, ORDER, SCORE, Draft, Reason
-from .findings import Finding
+from .findings import CODES, Finding
 from .phrases import compiled
 
 Found = dict[str, list[Finding]]
@@ -149,8 +149,12 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
 
 def _hinted_pieces(draft: Draft, plain: Found, hints: Found) -> None:
     alone = not any(plain[p] for p in (AR, FLOW, ADV, SCORE))
+    codes = any(CODES.search(f.context) for f in plain[LATENT])
+    told = hints[AR]  # the prior of a plain code has a temperature, too
+    if plain[LATENT] and not codes:
+        told = [f for f in told if not _said(f).endswith("temperature")]
     if alone or (plain[LATENT] and not plain[SCORE]):
-        plain[AR] = plain[AR] or hints[AR]
+        plain[AR] = plain[AR] or told
     if not any(plain.values()):
         plain[SCORE] = hints[SCORE]
     if not any(plain.values()):
