@@ -4,7 +4,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
 
 from .draft import ADV, AR, FLOW, LATENT, ORDER, SCORE, Draft, Reason
-from .findings import Finding
+from .findings import CODES, Finding
 from .phrases import compiled
 
 Found = dict[str, list[Finding]]
@@ -65,8 +65,9 @@ DRAWS = compiled(  # what it does where it draws a part of the sample
     "(tokens|codes|indices|units) (~ )?(predict|generat|draw|emit|decod|model|autoregress)\\w*|"
     "(predict|generat|draw|emit|model|writ|output|produc)\\w* (~ )?(tokens?|codes?|indices|units|"
     "text|answers?|responses?|scripts?|frames?|plan|latents?|words?)|next|auto ?regress\\w*|over "
-    "(the )?(tokens|codes)|unif(y|ies|ied|ying)|both (~ )?(text|understanding)|then|followed by|"
-    "first|codec|chain of thought|hidden states|multimodal (large )?language model (which|"
+    "(the )?(tokens|codes)|unif(y|ies|ied|ying)|both (~ )?(text|understanding)|(first|then),? (~ "
+    ")?(writ|draw|predict|generat|produc|emit|sampl|plan|think|reason)\\w+|followed by|"
+    "codec|chain of thought|hidden states|multimodal (large )?language model (which|"
     "that) (~ )?"
     "(generat|draw|writ)\\w*"
 )
@@ -162,8 +163,12 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
 
 def _hinted_pieces(draft: Draft, plain: Found, hints: Found) -> None:
     alone = not any(plain[p] for p in (AR, FLOW, ADV, SCORE))
+    codes = any(CODES.search(f.context) for f in plain[LATENT])
+    told = hints[AR]  # the prior of a plain code has a temperature, too
+    if plain[LATENT] and not codes:
+        told = [f for f in told if not _said(f).endswith("temperature")]
     if alone or (plain[LATENT] and not plain[SCORE]):
-        plain[AR] = plain[AR] or hints[AR]
+        plain[AR] = plain[AR] or told
     if not any(plain.values()):
         plain[SCORE] = hints[SCORE]
     if not any(plain.values()):
@@ -245,7 +250,7 @@ def _only_named(f: Finding) -> bool:
 
 def _ordered_flow(draft: Draft, plain: Found) -> None:
     own = draft.sign("ordered flow") + draft.sign("inverse autoregressive")
-    apart = draft.sign("language") or (plain[LATENT] and not own)
+    apart = draft.sign("language") or (plain[LATENT] and not own) or draft.sign("flow per step")
     if plain[FLOW] and not apart:  # an autoregressive flow is only a flow
         draft.ordered = [f for f in plain[AR] if not NAMES.search(f.phrase.lower())]
         plain[AR] = []

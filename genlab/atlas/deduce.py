@@ -15,7 +15,7 @@ from .draft import (
     few_steps,
     order_of_a_flow,
 )
-from .objectives import scalar
+from .objectives import per_step, scalar, step_signs
 from .phrases import compiled
 
 LINKS = ("none", "unnormalised", "bound", "indirect", "exact")  # the weakest first
@@ -53,12 +53,8 @@ def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
     if not here:
         one = draft.sign("one pass")
         return ("one-pass", *one) if one else ("cannot tell", "the text names no sampler")
-    if here == {AR}:
-        return "sequential", "autoregressive alone: one piece after another"
-    if here == {AR, ADV} and not draft.sign("decoder game"):
-        return "sequential", "a game trains what draws one piece after another"
     if AR in here:
-        return "two-stage", "autoregressive and another component: one works after the other"
+        return _in_order(draft, here)
     if SCORE in here:
         return _loop(draft, here)
     if draft.sign("no sampler"):
@@ -69,6 +65,16 @@ def _way(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
         ordered = order_of_a_flow(draft) and not draft.sign("solver flow")
         return ("sequential" if ordered else "multi-step"), *loop
     return "one-pass", "noise or a code is drawn, and each network runs once"
+
+
+def _in_order(draft: Draft, here: set[str]) -> tuple[Reason, ...]:
+    if here == {AR}:
+        return "sequential", "autoregressive alone: one piece after another"
+    if here == {AR, ADV} and not draft.sign("decoder game"):
+        return "sequential", "a game trains what draws one piece after another"
+    if per_step(draft):
+        return "sequential", *step_signs(draft)
+    return "two-stage", "autoregressive and another component: one works after the other"
 
 
 def _loop(draft: Draft, here: set[str]) -> tuple[Reason, ...]:

@@ -60,6 +60,23 @@ FIELD = next(role for role in ROLES if role.name == "field")
 DESCRIBED = (AR, SCORE, FLOW)  # whose hints say how something is made
 DRAWERS = (AR, SCORE)  # what may draw a code
 CODES = compiled("(vector )?quanti[sz]*|code ?books?|tokens?|codecs?|vq\\w*")
+UNORDERED = compiled(  # how a release says that it draws its pieces in no order
+    "(an?|our|this|is|are|fully|new|novel|first|propose|present|introduce|train|develop) (~ )?non "
+    "?auto ?regressive|(does|do|work*|model*|generat*|network|translat*|method|approach|decod*) "
+    "(~ )?"
+    "without (~ )?auto ?regressi*|(is|are) not auto ?regressive|predicted non ?auto ?regressively|"
+    "(generat|predict|decod|emit|produc|synthesi[sz])\\w* (~ )?non ?auto ?regressively"
+)
+UNORDERED_RIVAL = compiled(
+    "(than|over|unlike|outperform*|among|against|to|like) (~ )?non ?auto ?regressive (models|"
+    "methods|"
+    "baselines|systems|ones|approaches|works?|counterparts)"
+)
+LOOSE_ORDER = compiled(  # what a network without an order may be called as well
+    "(non autoregressive |large |small )*(language|translation|sequence) models?|language "
+    "modell?ing|"
+    "llms?|lms?|gpts?( \\d)?|left to right|decoder only|llamas?"
+)
 ELSEWHERE = ("flag: outside-map", "flag: not-generative", "sign: optimisation")
 OWN_DENIAL = compiled("no|not|nothing|never|without|zero")
 
@@ -211,6 +228,7 @@ def promoted(found: list[Finding]) -> list[Finding]:
     Returns:
         The same findings; those that are only mentioned are asserted if no other component is.
     """
+    found = _without_order(found)
     taken_up = {f.sentence - 1 for f in found if TAKES_UP.search(f.context)}
     found = [_asserted(f) if f.sentence in taken_up else f for f in found]
     found = _without_loners(found)
@@ -225,6 +243,19 @@ def promoted(found: list[Finding]) -> list[Finding]:
     return [
         f if described and not f.rule.hint and f.value not in hinted else _asserted(f)
         for f in found
+    ]
+
+
+def _without_order(found: list[Finding]) -> list[Finding]:
+    """Deny the loose names of a language model where the release says that it has no order."""
+    if not any(f.rule.says == AR and UNORDERED.search(f.context[: f.at + 40]) and not f.asserted
+               and not UNORDERED_RIVAL.search(f.context) for f in found):  # fmt: skip
+        return found
+    own = [f for f in found if f.rule.says == AR and f.asserted and not f.rule.hint]
+    if not all(LOOSE_ORDER.fullmatch(f.phrase.lower()) for f in own):
+        return found
+    return [
+        replace(f, polarity="negated") if f.rule.says == AR and f.asserted else f for f in found
     ]
 
 

@@ -40,7 +40,7 @@ TARGET = compiled(
 def objectives(draft: Draft) -> None:
     """Conclude what was minimised: what the text says, or the card of each component."""
     here = draft.paradigms
-    if AR in here and not (SCORE in here and _inner_only(draft)):
+    if AR in here and not (SCORE in here and _inner_only(draft)) and not per_step(draft):
         _of_pieces(draft)
     if LATENT in here and not (draft.sign("embedding code") and not draft.sign("code")):
         _objective(draft, "elbo", draft.said("objective", "elbo"), LATENT)
@@ -80,6 +80,44 @@ def _inner_only(draft: Draft) -> bool:
     discrete = any(DISCRETE.search(f.context) for f in draft.said("paradigm", AR))
     whole = not (discrete or draft.sign("language") or draft.sign("energy") or pieces)
     return denied or whole or bool(inner and not draft.sign("language") and not pieces)
+
+
+def per_step(draft: Draft) -> bool:
+    """Say whether each piece is drawn by a code, or a flow, of its own, as in a recurrent VAE.
+
+    Args:
+        draft: what is known so far.
+
+    Returns:
+        True where only the bound of such codes, or the density of such flows, is left to train by.
+
+    Example:
+        >>> from genlab.atlas.findings import find
+        >>> text = "A variational recurrent network draws frame after frame."
+        >>> per_step(Draft(find(text), [], paradigms={AR, LATENT}))
+        True
+    """
+    told = draft.sign("language") + draft.said("objective", "cross-entropy")
+    if any(DISCRETE.search(f.context) for f in draft.said("paradigm", AR)) or told:
+        return False
+    return bool(step_signs(draft))
+
+
+def step_signs(draft: Draft) -> list[Finding]:
+    """Return what says that each piece is drawn by a code or a flow of its own.
+
+    Args:
+        draft: what is known so far.
+
+    Returns:
+        The signs; none where there are further components.
+
+    Example:
+        >>> step_signs(Draft([], [], paradigms={AR, LATENT}))
+        []
+    """
+    name = {LATENT: "latent per step", FLOW: "flow per step"}
+    return [f for p, sign in name.items() if draft.paradigms == {AR, p} for f in draft.sign(sign)]
 
 
 def _of_pieces(draft: Draft) -> None:

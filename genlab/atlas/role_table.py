@@ -144,7 +144,7 @@ SEVERAL = Role(
 ARTICLE = Role(
     "whose name",
     "words before a bare name that make it the release's own",
-    r"(?:\b(?:an?|our|the|this|its|own|conditional|based on|from|with|of|on)[ "
+    r"(?:\b(?:an?|our|the|this|its|own|conditional|based on|from|with|of|on|over)[ "
     r"-](?:[\w'/.]+[ -]){0,2}?|^|: |"
     r"(?:lora|adapter|controlnet|checkpoint|fine-?tune|tuned|weight|merge|derivative|version|"
     r"distilled)s?\b[^.;,]{0,30} (?:for|of|from|on|upon|with) |"

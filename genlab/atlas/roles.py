@@ -33,6 +33,9 @@ FOUNDED = re.compile(  # what a release is built on may stand in the plural
     r"\b(?:adapts|extends|employs|adopts|leverages|combines|couples)) (?:[\w-]+[ -]){0,3}?$"
 )
 
+PART = re.compile(r"[ -](?:tokens|codes|latents|indices|code ?book|tokeni[sz]er)\b")
+OVER = re.compile(r"\b(?:over|models?|predicts?|draws?|generates?|decodes?) (?:the |its |our )?$")
+
 
 def _predicate(sentence: str, end: int) -> bool:
     """Say whether an adjective ends the clause, as in "all autoregressive"."""
@@ -145,6 +148,8 @@ def passing(sentence: str, start: int, end: int) -> bool:
         >>> passing(text, text.index("gan"), text.index("gan") + 3)
         True
     """
+    if PART.match(sentence[end:]) and OVER.search(sentence[:start]):
+        return False
     if generic(sentence, start, end):
         return True
     named = BARE.finds.fullmatch(sentence[start:end].replace("-", " "))

@@ -223,7 +223,8 @@ TRIGGERS = (
     Trigger(
         "compared",
         "far",
-        "(most|many|existing|current|other|previous|prior|earlier|conventional|traditional|"
+        "([\\w.+-]+ (and|or) )?(most|many|existing|current|other|previous|prior|earlier|"
+        "conventional|traditional|"
         "classical|competing|rival|today's|recent|typical|common|popular|public|published|"
         "older|leading) (~ )?(captioners|vocoders|transformers|translators|synthesi[sz]ers|"
         "upscalers|"
@@ -334,9 +335,8 @@ TRIGGERS = (
         "versions? [\\d.]+ (was|were|used|relied|had)|(old|older|previous|earlier|former|"
         "outgoing) (model|one|version|versions|release|releases|generation|system|tool|"
         "network|service|method|engine|backend|back end|edition|generator|decoder|pipeline|"
-        "recipe)|(its|the|our) predecessors? (~ )?(was|were|used|had|is|needed|relied|"
-        "worked|generated|drew|operated|ran|wrote|predicted|required|modelled|modeled|denoised|"
-        "sampled|took|combined|consisted|employed|decoded|started|diffused)|"
+        "recipe)|(its|the|our) predecessors? (~ )?(\\w+ed|was|were|had|is|ran|drew|wrote|took|"
+        "made|kept|did|went|held|spoke|built)|"
         "formerly|(?<!be )(?<!is )(?<!are )(?<!was )(?<!been )(?<!were )used to|\\d\\.x|"
         "last year's|in the past|versions [\\d.]+ (to|and|or) [\\d.]+|"
         "started (out )?as|began (life )?as|up to (version|release) [\\d.]+|(its|the) "
@@ -407,6 +407,11 @@ TRIGGERS = (
     Trigger(
         "past",
         "clause",
+        "(has|have) (also |only |once )?been (tried|tested|attempted|explored|prototyped)(?! (on|"
+        "in|with|"
+        "for|by|at|against))|(is|are|stays?|remains?) (off|disabled|not on|not enabled|switched "
+        "off) "
+        "by default|"
         "(attempts?|efforts?|trials|experiments) (at|to|with) ~ (failed|fail|unsuccessful|in vain|"
         "abandoned|fruitless)|(?<!not )(?<!had )(collapsed|diverged|overfitted|"
         "failed)(?! to (cover|capture))|did "
@@ -951,6 +956,103 @@ TRIGGERS = (
         "(they|these (models|methods|networks|approaches)) (all |still |usually |mostly |however )*"
         "(naively|suffer)",
         "Even the best of them decode in [raster order].",
+    ),
+    Trigger(
+        "past",
+        "sentence",
+        "^(the|our|its) (previous|former|old|older|earlier|original|first) [^.;]{0,80}(is|was|are|"
+        "were|"
+        "has been|have been) (now |finally |thus |therefore )?(retired|replaced|removed|dropped|"
+        "withdrawn|discontinued|superseded|deprecated|gone|history|switched off)",
+        "The previous [WaveRNN] voice is retired.",
+    ),
+    Trigger(
+        "aside",
+        "comma",
+        "initiali[sz](ed|ing|e|es|ation) (~ )?(from|with|by|of) (~ )?weights (of|from)|"
+        "initiali[sz](ed|ing|e|es|ation) (~ )?weights (~ )?(from|with|by)|warm start(s|ed|ing)? "
+        "(~ )?"
+        "from",
+        "We initialise the weights from an [autoregressive] model.",
+    ),
+    Trigger(  # what most of the field does; "it is mostly trained on" is said of the release
+        "compared",
+        "clause",
+        "(?<!it )(?<!this )(?<!model )(?<!which )(?<!we )(?<!ours )(is|are|remains?|(has|have) "
+        "been|"
+        "were|was) "
+        "(still |so far |today |now )?(mostly|mainly|usually|typically|largely|commonly|generally|"
+        "predominantly|traditionally|normally|conventionally|almost (always|exclusively|"
+        "invariably)|invariably|nearly (always|exclusively))(?= ([\\w-]+ ){0,3}(autoregressive*|"
+        "sequential*|left|causal*|token|diffusion|adversarial\\w*|by (an? )?(gans?|flows?|vaes?|"
+        "language|recurrent|diffusion)|with (an? )?(gans?|flows?|vaes?|language|recurrent|"
+        "diffusion)|"
+        "gans?|vaes?|flows?))",
+        "Translation is mostly generated [autoregressively], left to right.",
+    ),
+    Trigger(
+        "compared",
+        "far",
+        "(nearly|almost|virtually|practically|just about|essentially) (all|every|any|each) (~ )?"
+        "(models?|lms?|llms?|systems?|methods?|approach(es)?|networks?|generators?|assistants?|"
+        "samplers?|vocoders?|works?|papers?|pipelines?|agents?|techniques?|policies|decoders?|"
+        "chatbots?|"
+        "products?|services?|tools?|engines?|transformers?|translators?|recipes?|teams?|labs?|"
+        "implementations?|entries|ones|solutions?|codecs?|simulators?|emulators?)",
+        "Nearly every leading LLM writes from [left to right].",
+    ),
+    Trigger(
+        "compared",
+        "after",
+        "(clos|narrow|bridg|shrink|reduc|halv|fill)(e|es|ed|s|ing) (~ )?(gap|distance|difference|"
+        "shortfall) (~ )?(to|with|between|from)|(comes?|came|coming|stays?|stayed|is|are|"
+        "remains?) (~ )?"
+        "within (~ )?of|(comes?|came|gets?|got) (very |quite )?close to|keep(s|ing)? (pace|up) "
+        "with|"
+        "(is|are|stays?|draws?) level with|on a level with|ties? with|equals(?= "
+        "[^,.;]{1,60}(systems|"
+        "models|methods|baselines|ones|approaches|counterparts|lms|llms|networks))|(the )?cousins? "
+        "of|counterparts? (such|like)",
+        "It closes the gap to an ordinary [left-to-right] transformer.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(remains?|stays?|remained|stayed) (~ )?(ahead|better|superior|unmatched|stronger|sharper|"
+        "faster|best|unbeaten|behind|weaker)",
+        "[PixelCNN] variants remain ahead in likelihood.",
+    ),
+    Trigger(
+        "compared",
+        "comma",
+        "(and|went|is|are|was|were|rated|ranked|scores?|scored|landed|places?|placed|stays?|up|"
+        "comes?|"
+        "came) (it |ours |~ points? )?(above|below) (the|our|its|an?|all|every)(?= [^,.;]{1,40}"
+        "(models?|baselines?|systems?|originals?|methods?|versions?|networks?|lms?|llms?|gans?|"
+        "vaes?|"
+        "flows?|wave ?nets?)\\b)",
+        "Its score went up, above the original and above our [LSTM] language model.",
+    ),
+    Trigger(
+        "compared",
+        "clause",
+        "(?<!that )(?<!which )(has|have) (profoundly |radically |completely |recently |greatly |"
+        "truly )?(changed|transformed|revolutioni[sz]ed|reshaped|redefined|shaken|upended|advanced|"
+        "opened|captured|attracted|inspired|marked)(?! (its|our))",
+        "[GPT] and DALL-E have changed research.",
+    ),
+    Trigger(
+        "mention",
+        "sentence",
+        "^(auto ?regressive|sequential|causal|language|large language|recurrent|left to right|next "
+        "token) ([\\w-]+ ){0,3}?(models|networks|methods|"
+        "approaches|systems|decoders|generators|samplers|vocoders|autoencoders|machines|"
+        "transformers)(, [^,;.]{2,50},)? (?!(for|of|in|with|on|from|by|and|or|at|to|that we|whose|"
+        "are "
+        "(trained|used|released|provided|fitted))\\b)(?![^.]{0,200}\\b(we|our|ours|here|this|"
+        "it)\\b)"
+        "\\w+",
+        "Autoregressive models, for one, sample slowly, [step after step].",
     ),
     Trigger(
         "aside",

@@ -29,13 +29,20 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "auto ?regressi*",
+        "auto ?regressi*|(?<!non )ar (image |video |speech |audio |text |visual |language |"
+        "sequence |music |"
+        "motion |world |generative |lm |llm )*(models?|transformers?|decoders?|backbones?|"
+        "modell?ing|"
+        "generation|decoding|generators?|priors?|stages?|networks?|policy|framework|prediction)|"
+        "(pure|fully|purely|hybrid|causal|visual|continuous|discrete|token|multi scale) ar|ar [+] "
+        "(diffusion|nar|flow)",
         2,
         "An autoregressive transformer over characters.",
         unless=(
             "semi autoregressive|autoregressive ((normali[sz]ing|spline|neural|rational|"
             "quadratic) )*(flows?|transforms?|transformations?|coupling)|masked "
-            "autoregressive flow|converted from|adapted from|initiali[sz]ed (from|with)|"
+            "autoregressive flow|converted from|adapted from|initiali[sz](ed|ing|e|es|ation) (~ "
+            ")?(from|with)|"
             "autoregressive (prior|model) on the same codes"
         ),
     ),
@@ -48,7 +55,7 @@ AUTOREGRESSIVE = (
         unless=(
             "(llm|lm) (serving|inference|servers?|style|like|inspired|scale|(text |"
             "prompt )?encoders?)|mllm encoders?|masked language|diffusion language|"
-            "text diffusion|initiali[sz]ed (from|with)|"
+            "text diffusion|initiali[sz](ed|ing|e|es|ation) (~ )?(from|with)|"
             "converted from|adapted from|pairs|instructions (~ )?by|bidirectional language|"
             "vision language model|(frozen|contrastive) (~ )?language|language models? (~ "
             ")?(encoder|embed*|caption*)|embedd?ings? ~ language|(caption*|describ*|label*|"
@@ -59,7 +66,7 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(emit*|writ*|output*|predict*|represent*) (~ )?as (~ )?(action |discrete )?tokens|"
+        "(emit*|writ*|output*|predict*) (~ )?as (~ )?(action |discrete )?tokens|"
         "(follow*|"
         "preced*) one another|(text|word|language) tokens? (~ )?(cross entropy|softmax|"
         "causal)|(?<!the )decoder only|"
@@ -68,14 +75,17 @@ AUTOREGRESSIVE = (
         ")?(conditioned on|given) (~ )?(already|placed|so far)",
         2,
         "A decoder-only network with 30 layers.",
-        unless="decoder only:? no|no encoder|encoder (~ )?(not|un)? ?(included|released?)|"
+        unless="decoder only:? (no|neither|nor)|no encoder|encoder (~ )?(not|un)? ?(included|"
+        "released?)|"
         "decoder only (is|"
         "are) (released|shipped|included)|(style ?tts|tacotron|vocoder|istft*) (~ )?decoder only",
     ),
     Rule(
         AR,
         "causal (self )?(~ )?(transformers?|masks?|masking|attention|decoders?|language|"
-        "convolutions?|networks?|models?|lms?|objective|dilated convolutions?)|causally masked",
+        "convolutions?|networks?|models?|lms?|objective|dilated convolutions?)|causally masked|"
+        "scale after scale|scale by scale (prediction|generation)|"
+        "(attention|mask|masking|direction|order)( type)?: (~ )?(causal|left to right)",
         2,
         "A causal transformer models the bytes.",
         unless="3d causal|causal attention (in|over|along) time|discrete tokens (~ )?causal|(vae|"
@@ -86,7 +96,8 @@ AUTOREGRESSIVE = (
     Rule(
         AR,
         "next (~ )?{piece} (prediction|predictor|cross entropy|loss|objective|head)|"
-        "predict* (~ )?(the )?next|next (token|word|character|byte|event|symbol|pixel|note|"
+        "predict* (~ )?(the )?next(?! (\\d+|{several}|few|dozens?|layer|stage|level)\\b)|next "
+        "(token|word|character|byte|event|symbol|pixel|note|"
         "residue|frame|base|sample|letter|syllable|action)",
         2,
         "It is trained to predict the next note.",
@@ -141,7 +152,7 @@ AUTOREGRESSIVE = (
         "conditioning|input|context|start*|prompt|prefix) (point |frame )?(of|for|to) (the |its )?"
         "(next|following|subsequent)|(hour|hourly|day|daily|week|month|minute|second|year) "
         "(strides|steps|increments) (~ )?(up )?(to|until|for)|"
-        "rolled out|rollouts?|each given the last|next (set|group|map)( prediction)?|"
+        "rolled out|each given the last|next (set|group|map)( prediction)?|"
         "earlier (sets|groups)|rolls? out (step|day|frame)|(draws?|predicts?|generates?|"
         "samples?|emits?|produces?|outputs?) the next ((?!\\d)\\w+ )?((?!\\d)\\w+ )?(observation|"
         "vector|point|value|reading|measurement|day|hour|month|map|field|image|view|scene|slice|"
@@ -183,13 +194,12 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "masked convolutions?|pixel ?(cnn|rnn|snail)s?|pixel ?cnn[+]+|wave ?net|sample "
-        "?rnn|image gpt|gpts?( \\d)?|gpt (like|style)|llamas?|mamba|rwkv|transformer xl",
+        "masked convolutions?|pixel ?(cnn|rnn|snail)s?|pixel ?cnn[+]+|wave ?net|wave ?rnn|sample "
+        "?rnn|image gpt|gpts?( \\d)?|gpt (like|style)|llamas?|transformer xl",
         2,
         "Masked convolutions hide the pixels that come later.",
         unless=(
-            "initiali[sz]ed from|parallel wavenet|non autoregressive wavenet|mamba (blocks?|"
-            "layers?|backbone)|"
+            "initiali[sz](ed|ing|e|es|ation) (~ )?from|parallel wavenet|non autoregressive wavenet|"
             "embedd?ings?|encoder"
         ),
     ),
@@ -273,8 +283,9 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
-        "(large |small |sparse |dense )?(mixture of experts|state space) (language |text |"
-        "sequence )?models?|recurrent (language|text) model|encoder "
+        "(large |small |sparse |dense )?(mixture of experts( language| text| sequence)?|state "
+        "space "
+        "(language|text|sequence)) models?|recurrent (language|text) model|encoder "
         "decoder transformer|(translation|summari[sz]ation) model|speculative (decoding|"
         "sampling)|draft (model|tokens?|heads?)",
         2,
@@ -284,6 +295,9 @@ AUTOREGRESSIVE = (
     ),
     Rule(
         AR,
+        "(auto ?regressive|model|imagined|imagination|latent|recursive|iterated) rollouts?|"
+        "rollouts? (~ )?"
+        "(auto ?regressive*|step by step|its own|own (outputs?|predictions?))|"
         "(feeds?|feeding|fed|passes|passed) (~ )?(result|output|prediction|forecast|frame|day|"
         "state|vector|sample|value|draw) (~ )?back|(result|output|prediction|forecast|frame|day|"
         "state|vector|sample|value|draw|it) (is|are) (then )?fed back|fed back (to|into|as|and)",
@@ -323,7 +337,7 @@ AUTOREGRESSIVE = (
         2,
         "It was asked what came afterwards.",
         unless="denois*|nois*|diffusion|mask*|discriminator|critic|scan|visit|placeholder*|"
-            "velocit*",
+            "velocit*|next (\\d+|{several}|few|dozens?)",
         hint=True,
     ),
     Rule(

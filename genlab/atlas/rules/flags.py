@@ -314,7 +314,10 @@ FLAGS = (
         ")?(downstream|alone|"
         "that (wrote|made|produced)))|(is|are) generative|(runs|needed|used) once (per|for (each|"
         "every)) (picture|"
-        "image|sample|clip|photo)|turns? noise (into|to)",
+        "image|sample|clip|photo)|turns? noise (into|to)|"
+        "speaks (in|with) (~ )?(voices?|accents?|tones?|languages?)|voice design|(instant|voice|"
+        "zero "
+        "shot) cloning|(lifelike|natural sounding|expressive) (speech|voices?)",
         1,
         "It creates clips of up to 20 seconds.",
         hint=True,

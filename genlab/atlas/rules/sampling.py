@@ -48,6 +48,36 @@ SIGNS = (
         "It handles discrete data such as text and continuous data such as audio.",
     ),
     Rule(
+        "sign: flow per step",  # an autoregressive network that draws each piece from a flow
+        "(each|every) (time ?)?(step|frame|piece) (~ )?(normali[sz]ing |conditional )?flows?|"
+        "flows? (~ )?"
+        "(models?|draws?|represents?|describes?|gives|generates?|outputs?) (~ )?(next|each|every) "
+        "(time ?)?(step|frame|observation|vector|state|day)|flows? (~ )?(conditioned|conditional) "
+        "on (~ )?"
+        "(hidden|recurrent|its|rnn|lstm|transformer|past|history) (~ )?states?|(flow|coupling) "
+        "(output )?"
+        "heads?|(auto ?regressive|recurrent) (~ )?(network|transformer|model|lstm|rnn) (~ )?(with|"
+        "and) (~ "
+        ")?normali[sz]ing flows?",
+        4,
+        "At each time step a normalizing flow represents the data.",
+        unless="coordinate|dimension|masked autoregressive",
+    ),
+    Rule(
+        "sign: latent per step",  # a code is drawn and decoded anew for every piece
+        "variational (~ )?(recurrent|rnn|lstm|gru)|s?vrnns?|(recurrent|auto ?regressive|"
+        "sequential) (~ "
+        ")?(variational auto ?encoder|c?vae)|(variational auto ?encod*|c?vaes?) (~ )?(recurren*|"
+        "next (pose|frame|state|observation))|(each|every) (time ?)?(step|frame) (~ )?latents? (~ "
+        ")?"
+        "(is |are )?(drawn|sampled)|latents? (~ )?(is |are )?(drawn|sampled) (~ )?(at|for) (each|"
+        "every) "
+        "(time ?)?(step|frame)|recurrent state space|rssm|stochastic (recurrent|video)",
+        5,
+        "A variational recurrent network predicts the frames.",
+        unless="quanti[sz]*|code ?books?|vq*",
+    ),
+    Rule(
         "sign: discrete pieces",
         "discrete (~ )?(tokens?|codes|ar|autoregressi*|indices|symbols|units)|code ?books?|text "
         "tokens|vector quanti[sz]*|vocabular*",
@@ -401,7 +431,8 @@ SIGNS = (
             "trained|corpus|context|window)|first draft|(compress*|encod*|reads?|shrinks?) (~ "
             ")?at a time|tokens (a|per) second|per second|a "
             "second|experts|key and value heads|drafts? (of )?(emails|contracts|letters|"
-            "replies|text)|(eight|two|four) experts|left to right|denois*|mask*"
+            "replies|text)|(eight|two|four) experts|left to right|denois*|mask*|(control|"
+            "environment|training|gradient|optimi[sz]er) steps?"
         ),
     ),
     Rule(
@@ -566,7 +597,9 @@ SIGNS = (
         "changing) (share|fraction|part|subset|number)|(row|grid|page|line|sheet) of (masks|"
         "blanks)|(all|every) {piece} (start|begin)s? (~ )?(hidden|masked|blank)|(most|least) "
         "(certain|confident|sure) (~ )?(guess*|predict*|{piece}|last|first|fixed|kept|ones|"
-        "{piece} (are|is))|masked again|(partly|partially|randomly) (hidden|masked) and "
+        "{piece} (are|is))|masked (again|out|anew|afresh|back)( and|,| then) (re*|predicted|"
+        "filled)|"
+        "masked again|(partly|partially|randomly) (hidden|masked) and "
         "(predicted|restored|recovered|guessed)|blank (sheet|score|canvas|sequence)|(erase|hide|"
         "blank|mask)s? (~ )?(share|fraction|part) (~ )?again|{piece} (~ )?(are|is) (~ )?(hidden|"
         "masked) and (predicted|restored|guessed|recovered)|random subset of (the )?{piece}|"
@@ -691,6 +724,33 @@ SIGNS = (
         12,
         "It repairs all placeholders in a few sweeps.",
         unless="discriminator*|auto ?encoder|classif*",
+    ),
+    Rule(
+        "sign: many pieces per pass",
+        "({piece}|codebooks?|codes|ones|they|them|which) (~ )?(be|being|are|is|get) (~ )?(emitted|"
+        "drawn|"
+        "generated|predicted|produced|written|decoded|sampled|filled|finali[sz]ed) (~ )?(together|"
+        "simultaneously|concurrently|in parallel|at once|in (one|a single) (shot|go|sweep|step|"
+        "pass|"
+        "call|evaluation))|(generat|predict|emit|draw|sampl|decod|produc|writ)(es?|s|ing) (~ )?(~ "
+        ")?"
+        "(tokens|pixels|codes|words|codebooks|patches|notes|bytes|characters) (~ )?(in parallel|"
+        "simultaneously|concurrently|in one shot)|parallel(i[sz]ed)? (autoregress*|token "
+        "(generation|"
+        "prediction)|next token)|(single|one|each|every) (network |model )?(call|pass|evaluation|"
+        "step) "
+        "(~ )?(confirm|verif|accept|validat|settl)\\w+ (~ )?(many|several|multiple|all|run|block|"
+        "{piece}|them)|(emits?|yields?|gives?|predicts?|draws?|produces?) (a|one) {piece} (for|in|"
+        "of|"
+        "from) (each|every|all) (~ )?(rows?|groups?|blocks?|windows?|codebooks?|streams?|scales?|"
+        "columns?|levels?|regions?|sub ?images?)|(rows|columns|blocks|windows|lines|chunks|"
+        "sub ?sequences|regions|diagonals) (~ )?(advance|proceed|grow|progress|move) (~ )?"
+        "(together|in parallel|at once|simultaneously|concurrently)|(\\d+|{several}) "
+        "samples (per|in (each|every|one)|each|every) (step|pass|call)",
+        2,
+        "A small delay lets the codebooks be predicted in parallel.",
+        unless="denois*|diffusion|mask*|unmask*|train* (~ )?parallel|reads?|encod*|compress*|"
+        "(control|training|environment|gradient) step",
     ),
     Rule(
         "sign: many pieces per pass",
