@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from .role_table import Role
 
 _MADE = (
-    "(images?|pictures?|samples?|videos?|texts?|speech|audio|music|content|media|faces?|"
-    "voices?)"
+    "(images?|pictures?|samples?|videos?|texts?|speech|audio|music|content|media|faces?|voices?)"
 )
 _PEOPLE = "(people|humans?|listeners|experts?|raters|annotators|users|participants|radiologists)"
 

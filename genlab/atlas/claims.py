@@ -18,8 +18,9 @@ from .draft import (
     flag,
     order_of_a_flow,
 )
-from .findings import STAGED, VARIANT, Finding, is_stage
+from .findings import Finding
 from .phrases import compiled
+from .steps import STAGED, VARIANT, is_stage
 
 DROPPED = compiled(
     "(heads?|modules?|layers|losses|branch(es)?) (~ )?(is|are|was|were) (~ )?(dropped|discarded|"

@@ -142,9 +142,10 @@ def _tidy(draft: Draft, plain: Found, hints: Found) -> None:
     """Let hints count where nothing plainer is said, and drop what only looks like a component."""
     if (plain[SCORE] or hints[SCORE]) and all(BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # a diffusion has a bound of its own
-    if (plain[ADV] or plain[FLOW]) and not (hints[LATENT] or draft.sign("latent variables")):
-        if all(INFERS.fullmatch(_said(f)) or BOUND.fullmatch(_said(f)) for f in plain[LATENT]):
-            plain[LATENT] = []  # noise or parameters may be inferred, a divergence be a term, too
+    inferred = all(INFERS.fullmatch(_said(f)) or BOUND.fullmatch(_said(f)) for f in plain[LATENT])
+    own = hints[LATENT] or draft.sign("latent variables")
+    if inferred and not own and (plain[ADV] or plain[FLOW]):
+        plain[LATENT] = []  # noise or parameters may be inferred, a divergence be a term, too
     if plain[FLOW] and all(BASES.fullmatch(_said(f)) for f in plain[LATENT]):
         plain[LATENT] = []  # the base of a flow is called a latent
     _hinted_pieces(draft, plain, hints)
@@ -287,25 +288,14 @@ def _serving(draft: Draft, plain: Found) -> None:
 
 def _draws_nothing(draft: Draft, plain: Found) -> bool:
     """Say whether the release is not generative."""
-    denial = [f for f in draft.said("flag", "not-generative") if not PART.search(f.context)]
-    if plain[AR]:  # an assistant that draws no pictures still writes
-        denial = [f for f in denial if not PICTURES.search(_onward(f))]
-    task = draft.sign("discriminative")
-    some = any(plain.values())
     if draft.aim and not draft.name and draft.aim.weight >= _needed(draft):
         return _nothing(draft, *draft.aim.reasons)
-    if some and draft.sign("makes"):  # "text it cannot generate" is said of a maker of sounds
-        denial = [f for f in denial if not ABILITY.match(_said(f))]
     if draft.name and not draft.name[1]:
         return _nothing(draft, f"it calls itself: {draft.name[0]}")
-    if draft.sign("optimisation") and not task:
-        return False  # "no generative model is trained" is said of a descent as well
-    if not denial and draft.name and "generative" in draft.name[0]:
+    denial, task = _denials(draft, plain), draft.sign("discriminative")
+    if _draws(draft, denial, task):
         return False
-    if not denial and len({f.sentence for f in task}) < 2 and (draft.name or draft.sign("makes")):
-        return False  # what makes pictures may well have a filter
-    if draft.aim and not denial and draft.aim.weight < 0:
-        return False
+    some = any(plain.values())
     off = [f for f in draft.said("flag", "outside-map") if not UNLEARNED.match(f.phrase.lower())]
     makes = draft.sign("makes") or any(MAKES.search(f.context) for f in draft.findings)
     subject = [f for f in draft.sign("draws nothing") if f.sentence < 2]
@@ -316,6 +306,29 @@ def _draws_nothing(draft: Draft, plain: Found) -> bool:
     if (denial and (task or not some)) or (task and not some and not off and not makes):
         return _nothing(draft, *denial, *task)
     return False
+
+
+def _denials(draft: Draft, plain: Found) -> list[Finding]:
+    """Return where the release says that it generates nothing, not only one thing of several."""
+    denial = [f for f in draft.said("flag", "not-generative") if not PART.search(f.context)]
+    if plain[AR]:  # an assistant that draws no pictures still writes
+        denial = [f for f in denial if not PICTURES.search(_onward(f))]
+    if any(plain.values()) and draft.sign("makes"):  # "text it cannot generate": a maker of sounds
+        denial = [f for f in denial if not ABILITY.match(_said(f))]
+    return denial
+
+
+def _draws(draft: Draft, denial: list[Finding], task: list[Finding]) -> bool:
+    """Say whether a release draws samples for all its words of recognition."""
+    if draft.sign("optimisation") and not task:
+        return True  # "no generative model is trained" is said of a descent as well
+    if denial:
+        return False
+    if draft.name and "generative" in draft.name[0]:
+        return True
+    if len({f.sentence for f in task}) < 2 and (draft.name or draft.sign("makes")):
+        return True  # what makes pictures may well have a filter
+    return bool(draft.aim and draft.aim.weight < 0)
 
 
 def _needed(draft: Draft) -> int:

@@ -6,7 +6,8 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 from dataclasses import dataclass, field
 
 from .aim import Balance
-from .findings import VARIANT, Finding, Steps
+from .findings import Finding
+from .steps import VARIANT, Steps
 
 AR, FLOW, LATENT, ADV, SCORE = ORDER = (
     "autoregressive", "flow", "latent-variable", "adversarial", "score-based",

@@ -254,8 +254,8 @@ def _what(text: str, opens: re.Match[str] | None, *, fragment: bool) -> Kind:
     part = fragment and (LISTED.match(text, end) or after.startswith(("trained", ":")))
     if not part and (judges(noun) or PURPOSE.finds.match(after) or _task(noun, after)):
         return noun, False
-    paints = PAINTS.finds.fullmatch(noun) and not WORK.finds.match(noun)
-    paints = paints or (opens and GENERATIVE.match(noun))
+    paints = bool(PAINTS.finds.fullmatch(noun) and not WORK.finds.match(noun))
+    paints = paints or bool(opens and GENERATIVE.match(noun))
     return (noun, True) if paints else None
 
 

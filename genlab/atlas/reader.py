@@ -16,10 +16,11 @@ from .components import components
 from .deduce import likelihood, sampling
 from .doubts import doubts
 from .draft import ORDER, Draft, Reason
-from .findings import Finding, Steps, counts, find, promoted
+from .findings import Finding, find, promoted
 from .kind import named
 from .naming import misleading, name_spans
 from .objectives import objectives
+from .steps import Steps, counts
 from .support import continuous, supported
 from .text import checked, sentences
 from .tradeoffs import trade_offs

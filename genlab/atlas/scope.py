@@ -87,7 +87,7 @@ def _to_means(sentence: str, start: int, reach: tuple[int, int]) -> tuple[int, i
 
 
 def _within(sentence: str, start: int, reach: tuple[int, int]) -> tuple[int, int]:
-    """Keep the reach of a trigger in parentheses inside them, if they have a subject of their own."""
+    """Keep the reach of a trigger inside its parentheses, if they have a subject of their own."""
     for m in PARENTHESES.finditer(sentence):
         if m.start() < start < m.end() and OWN_SUBJECT.match(m.group()):
             return max(reach[0], m.start()), min(reach[1], m.end())

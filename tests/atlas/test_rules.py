@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genlab.atlas.findings import counts, find
+from genlab.atlas.findings import find
 from genlab.atlas.paradigms import LESSONS
 from genlab.atlas.phrases import compiled, number
 from genlab.atlas.role_table import ROLES, WORDS
 from genlab.atlas.roles import generic, loner, mentions
 from genlab.atlas.rules import RULES
 from genlab.atlas.scope import POLARITIES, polarity
+from genlab.atlas.steps import counts
 from genlab.atlas.triggers import TRIGGERS
 
 AXES = {"paradigm", "objective", "sign", "flag", "likelihood"}

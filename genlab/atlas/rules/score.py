@@ -40,8 +40,8 @@ SCORES = (
         "It denoises for 40 steps.",
         unless=(
             "denoising auto ?encoder|image denoising benchmark|speech denoiser|noise "
-            "cancel*|post (training )?denois*|denois* (~ )?after training|dncnn|bm3d|(also|can|even|"
-            "able to|used to|help*|"
+            "cancel*|post (training )?denois*|denois* (~ )?after training|dncnn|bm3d|(also|can|"
+            "even|able to|used to|help*|"
             "serve*|help to) denoises? (?!from|noise|step|in|random)|denoisers? (~ )?(trained on|"
             "(from|in) the literature|benefits?|improves?|performs?)|denois* (~ )?(tasks?|"
             "benchmarks?|"

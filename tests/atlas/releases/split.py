@@ -19,18 +19,19 @@ TWINS = {  # the same public system in the words of both authors of `more`: neve
     "h052": "g072", "h054": "g051", "h058": "g010", "h071": "g022", "h075": "g020", "h081": "g057",
     "h083": "g049", "h090": "g089", "h094": "g086", "h099": "g003",
 }  # fmt: skip
-RETOLD_TWINS = dict(  # the same, among the eight authors of `retold`: the first goes where the second goes
-    pair.split(":")
-    for pair in (
-        "j060:j003 j063:j003 k064:k007 k069:k008 p925:j030 q022:p919 q031:p963 q052:p953 "
-        "q066:j065 q070:p944 s021:k007 s022:k009 s044:k056 s050:q068 s052:k052 s054:n051 "
-        "s060:q048 t001:n050 t002:n057 t003:s043 t004:k052 t005:j033 t010:p959 t014:k053 "
-        "t019:q055 t022:m027 t023:j038 t024:j068 t025:j034 t026:j035 t027:m026 t028:s037 "
-        "t029:p941 t030:n035 t031:k007 t032:p961 t034:p942 t037:p933 t039:m041 t040:n033 "
-        "t041:j056 t048:m016 t050:j065 t052:p921 t053:p902 t055:p924 t057:k004 t059:q048 "
-        "t060:j009 t061:k023 t064:q051 t068:q049 t070:j020 "
-    ).split()
-)
+RETOLD_TWINS = {  # among the eight authors of `retold`: the first goes where the second goes
+    "j060": "j003", "j063": "j003", "k064": "k007", "k069": "k008", "p925": "j030",
+    "q022": "p919", "q031": "p963", "q052": "p953", "q066": "j065", "q070": "p944",
+    "s021": "k007", "s022": "k009", "s044": "k056", "s050": "q068", "s052": "k052",
+    "s054": "n051", "s060": "q048", "t001": "n050", "t002": "n057", "t003": "s043",
+    "t004": "k052", "t005": "j033", "t010": "p959", "t014": "k053", "t019": "q055",
+    "t022": "m027", "t023": "j038", "t024": "j068", "t025": "j034", "t026": "j035",
+    "t027": "m026", "t028": "s037", "t029": "p941", "t030": "n035", "t031": "k007",
+    "t032": "p961", "t034": "p942", "t037": "p933", "t039": "m041", "t040": "n033",
+    "t041": "j056", "t048": "m016", "t050": "j065", "t052": "p921", "t053": "p902",
+    "t055": "p924", "t057": "k004", "t059": "q048", "t060": "j009", "t061": "k023",
+    "t064": "q051", "t068": "q049", "t070": "j020",
+}  # fmt: skip
 FIELDS = ("id", "system", "kind", "traits", "paradigms", "objective", "sampling", "likelihood",
           "flags")  # fmt: skip
 
