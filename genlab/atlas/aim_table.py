@@ -146,7 +146,7 @@ JUDGES_BY = (
         "(generator|source)|(decid|say|tell|predict|estimat|judg|check)\\w* whether|"
         "whether (~ )?(was|were|is) "
         "(~ )?(written|generated|made|produced|synthetic|real|fake)",
-        "It [tells real from fake].",
+        "It tells [real from fake].",
         weight=3,
     ),
     Aim(

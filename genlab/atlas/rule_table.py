@@ -6,6 +6,7 @@ Lesson: notebooks/15_four_paradigm_landscape.ipynb
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .aim_table import AIMS
 from .kind_table import KINDS
 from .role_table import ROLES, WORDS
 from .rules import RULES
@@ -16,7 +17,7 @@ from .triggers import TRIGGERS
 class Row:
     """A rule, for people."""
 
-    kind: str  # finds a phrase, takes its sense away, or says what a sentence does
+    kind: str  # finds a phrase, takes its sense away, says what a sentence does, or weighs it
     says: str  # what follows where the pattern is found
     pattern: str  # in the language of phrases.py; a regular expression for some of the last kind
     example: str
@@ -47,6 +48,9 @@ def _rows() -> Iterator[Row]:
     for role in (*ROLES, *WORDS, *KINDS):
         says = f"{role.name}: {role.says}"
         yield Row("sentence", says, role.pattern, role.example, role.lesson)
+    for aim in AIMS:
+        says = f"{aim.name}: {aim.says}; {aim.weight:+d} for a release that draws nothing"
+        yield Row("weighs", says, aim.pattern, aim.example, aim.lesson)
 
 
 def as_text(rows: tuple[Row, ...]) -> str:

@@ -20,6 +20,10 @@ accuracy, STEPS = MEASURE["accuracy"], MEASURE["STEPS"]
         "papers_open",
         "papers_held_out",
         "more_open",
+        "more_held_out",
+        "retold_open",
+        "retold_practice",
+        "plain_open",
     ],
 )
 def test_each_step_is_right_on_nineteen_of_twenty(half):
@@ -29,13 +33,22 @@ def test_each_step_is_right_on_nineteen_of_twenty(half):
     assert {step: count for step, count in right.items() if count < 0.95 * n} == {}
 
 
+FIRST_LOOK = {  # right in its weakest step when it was first looked at, less one text
+    "retold_held_out": (143, 122),
+    "retold_reserve": (146, 114),
+    "plain_held_out": (69, 55),
+}
+
+
 @pytest.mark.slow
-def test_what_it_reads_of_texts_that_no_rule_was_mended_on():
-    """The aim of nineteen of twenty is missed (docs/measurements.md has every error). The bound is
-    one text below the weakest step at the first look, 88 of 102: it keeps what was measured."""
-    n, right = accuracy("more_held_out")
-    assert n == 102
-    assert {step: count for step, count in right.items() if count < 87} == {}
+@pytest.mark.parametrize("half", FIRST_LOOK)
+def test_what_it_reads_of_texts_that_no_rule_was_mended_on(half):
+    """The aim of nineteen of twenty is missed (docs/reader.md has every error). The bounds are one
+    text below the weakest step at the first look: they keep what was measured."""
+    size, least = FIRST_LOOK[half]
+    n, right = accuracy(half)
+    assert n == size
+    assert {step: count for step, count in right.items() if count < least} == {}
 
 
 def test_an_error_names_release_step_expected_and_found():

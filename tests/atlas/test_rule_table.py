@@ -2,6 +2,7 @@
 
 from typer.testing import CliRunner
 
+from genlab.atlas.aim_table import AIMS
 from genlab.atlas.kind import KINDS
 from genlab.atlas.role_table import ROLES, WORDS
 from genlab.atlas.rule_table import as_text, rule_table
@@ -12,8 +13,9 @@ from genlab.cli import app
 
 def test_every_rule_is_a_row_with_meaning_example_and_lesson():
     rows = rule_table()
-    assert len(rows) == len(RULES) + len(TRIGGERS) + len(ROLES) + len(WORDS) + len(KINDS)
-    assert {row.kind for row in rows} == {"finds", "turns", "sentence"}
+    tables = (RULES, TRIGGERS, ROLES, WORDS, KINDS, AIMS)
+    assert len(rows) == sum(map(len, tables))
+    assert {row.kind for row in rows} == {"finds", "turns", "sentence", "weighs"}
     assert all(row.says and row.example and row.lesson for row in rows)
 
 
