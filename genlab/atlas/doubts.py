@@ -1,7 +1,7 @@
 """Which conclusions a reader of flesh and blood should check: those that hang on one phrase.
 
-Of texts that no rule had seen, the components were wrong in 6 % where each had two phrases that
-differ, in 28 % where one had not (docs/measurements.md).
+Of 289 releases that no rule had seen, the components were right in 88 % where nothing is doubted
+and in 80 % where something is; of 69 plain descriptions, in 95 and 72 % (docs/reader.md).
 
 Lesson: notebooks/15_four_paradigm_landscape.ipynb
 """
