@@ -138,7 +138,6 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
             or (min(words) > 1 and RECIPE.match(sentence.text, m.end()))
             or EACH.match(sentence.text, m.end())
             or HALVED.match(sentence.text, m.end())
-            or ROUNDS.search(m.group()[-7:] + sentence.text[m.end() : m.end() + 1])
             or strongest(around, m.start(), m.end()) not in (ASSERTED, MENTION)
         ):
             continue
@@ -149,8 +148,6 @@ def _counts(text: str, sentence: Sentence) -> list[Steps]:
 
 
 PIECES = compiled("tokens?|words?|bytes?|layers?|heads?|times|twice")
-# "in three rounds: a model draws, two enlarge"
-ROUNDS = re.compile("(?:round|step|stage|pass|phase)e?s:")
 EACH = re.compile(
     r" (?:per|in each|at each|a) (?:(?:noise )?level|step|iteration|token|layer|scale|sigma)"
 )

@@ -42,8 +42,8 @@ def test_a_row_counts_for_two_sentences_at_most():
 
 
 def test_what_others_make_is_not_the_making_of_the_release():
-    assert weight("Most models generate images slowly.") == 0
-    assert weight("It generates images slowly.") < 0
+    assert weight("Most models reach an FID of 9.") == 0
+    assert weight("It reaches an FID of 9.") < 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from genlab.atlas.text import sentences
         ("it is a latent diffusion model.", "latent", True),
         ("the encoder itself serves as a discriminator.", "discriminator", True),
         ("model type: diffusion", "diffusion", True),
-        ("a gan whose generator is a normalizing flow.", "normalizing", True),
+        ("it is a gan whose generator is a normalizing flow.", "normalizing", True),
         ("stable diffusion is a latent diffusion model.", "latent", False),
         ("it is faster than a vae.", "vae", False),
         ("a gan was unstable.", "gan", False),
@@ -25,7 +25,7 @@ def test_the_predicate_of_a_clause_about_the_release(text, word, own):
 
 
 def test_what_a_result_names_counts_where_it_says_what_the_release_is():
-    text = "Ampere, a GAN whose generator is a normalizing flow, reaches 2.9 bits."
+    text = "Ampere is a GAN whose generator is a normalizing flow. It reaches 2.9 bits."
     assert set(read_release(text).paradigms) == {"adversarial", "flow"}
 
 
