@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator
@@ -11,6 +12,7 @@ from genlab.core.moments import slant
 from genlab.systems.stylegan import grey
 from genlab.systems.stylegan_models import Recipe, style_gan
 
+ROUNDING = 1e-5  # some processors add up a batch of three and one of six in another order
 START = {
     "truncation": 1.0, "seed": 1, "other": 2, "crossover": 2, "attribute": "slant", "strength": 0.0,
 }  # fmt: skip
@@ -72,8 +74,8 @@ def test_without_truncated_variety_both_sides_are_alike(explorer):
     explorer.set(**(START | {"truncation": 0.0}))
     explorer.set(seed=33, other=44)
     big, small = (explorer._figure.axes[k].images[0].get_array() for k in (0, 1))
-    assert (big[:, :16] == big[:, 18:34]).all()
-    assert (small[:, :16] == big[:, :16]).all()  # psi = 0 leads the strip
+    assert np.abs(big[:, :16] - big[:, 18:34]).max() < ROUNDING
+    assert np.abs(small[:, :16] - big[:, :16]).max() < ROUNDING  # psi = 0 leads the strip
 
 
 def test_a_push_reaches_the_large_pictures(explorer):
