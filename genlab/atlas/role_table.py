@@ -62,7 +62,6 @@ ROLES = (
         "samplers|generators|decoders|vocoders|simulators) (over [\\w ]+ )?(?!(for|of|in|with|on|"
         "from|by|and|or|at|to)\\b|are \\w+ed\\b)\\w+|"
         "^\\w+ing (~ )?(loses?|forces?|costs?|remains?|suffers?|hurts?) |"
-        "^\\w+ing (~ )?(loses?|forces?|costs?|remains?|suffers?|hurts?) |"
         "^((\\w+ )?diffusion|(\\w+ )?flow matching|adversarial (training|learning)|maximum "
         "likelihood|\\w+( \\w+)? based (\\w+ )?(generation|synthesis|modell?ing|sampling|editing|"
         "decoding|training)|"
