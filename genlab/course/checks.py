@@ -4,9 +4,13 @@ A lesson computes both sides of every equation that it derives, by routes that s
 intermediate result, and hands them to `check`. A number that is exact (closed form, enumeration,
 seeded double precision) is printed plainly; a number that may differ between machines is printed
 with a tilde, `~2.03`, and held in an interval by `check_range` or `check_close_mc`.
+
+A check is worth as much as the mistakes that it can tell apart. `unlike` takes what plausible
+mistakes would have given, computed by the mistaken formula; a check that would let one of them pass
+fails, and its line names the first of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +19,8 @@ from numpy.typing import NDArray
 
 Row: TypeAlias = Sequence[float]
 Values: TypeAlias = "float | int | Row | Sequence[Row] | NDArray[np.generic] | torch.Tensor"
+
+Mistakes: TypeAlias = "Mapping[str, Values] | None"
 
 NAME_WIDTH = 46
 
@@ -65,7 +71,15 @@ def show_number(value: float) -> str:
     return f"{value:.6g}"
 
 
-def check(name: str, left: Values, right: Values, *, rtol: float = 0.0, atol: float = 1e-9) -> None:
+def check(
+    name: str,
+    left: Values,
+    right: Values,
+    *,
+    rtol: float = 0.0,
+    atol: float = 1e-9,
+    unlike: Mistakes = None,
+) -> None:
     r"""Print one line if two routes agree: $|l - r| \le \text{atol} + \text{rtol}\,|r|$ everywhere.
 
     Args:
@@ -74,9 +88,11 @@ def check(name: str, left: Values, right: Values, *, rtol: float = 0.0, atol: fl
         right: the second route; one may be a number where the other is an array of equal numbers.
         rtol: relative tolerance; say in the lesson where it comes from.
         atol: absolute tolerance, by default rounding of double precision.
+        unlike: by the name of a mistake, what it would have given; none of them may agree, too.
 
     Raises:
-        CheckFailed: the two differ, have shapes that do not fit, or one is not a number.
+        CheckFailed: the two differ, have shapes that do not fit, are empty or not numbers, or a
+            mistake would pass as well.
 
     Example:
         >>> check("log of a product", np.log(2 * 3), np.log(2) + np.log(3))
@@ -85,16 +101,57 @@ def check(name: str, left: Values, right: Values, *, rtol: float = 0.0, atol: fl
     a, b = as_array(left), as_array(right)
     if a.shape != b.shape and a.size != 1 and b.size != 1:
         raise CheckFailed(f"{name}: shapes {a.shape} and {b.shape} do not fit together")
-    with np.errstate(invalid="ignore"):
-        fits = np.asarray((a == b) | (np.abs(a - b) <= atol + rtol * np.abs(b)))
+    if a.size == 0 or b.size == 0:
+        raise CheckFailed(f"{name}: there is nothing to compare")
+    fits = _fits(a, b, rtol, atol)
     if not np.all(fits):
         raise CheckFailed(f"{name}: {_first_misfit(a, b, fits)} (atol = {atol:g}, rtol = {rtol:g})")
-    if a.size == b.size == 1:
+
+    def passes(wrong: NDArray[np.float64]) -> bool:
+        return any(
+            (wrong.shape == side.shape or 1 in (wrong.size, side.size))
+            and bool(np.all(_fits(wrong, side, rtol, atol)))
+            for side in (a, b)
+        )
+
+    told_apart = _told_apart(name, unlike, passes)
+    if isinstance(left, bool) and isinstance(right, bool):
+        shown = ""  # "1 vs 1" says no more than the name does
+    elif a.size == b.size == 1:
         shown = f"{_show(left, a)}  vs  {_show(right, b)}"
     else:
         bound = f"{atol:g}" + (f" + {rtol:g} |right|" if rtol else "")
         shown = f"max |difference| <= {bound}  ({max(a.size, b.size)} numbers)"
-    print(f"ok  {name:<{NAME_WIDTH}}  {shown}")
+    print(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}".rstrip())
+
+
+def _fits(
+    a: NDArray[np.float64], b: NDArray[np.float64], rtol: float, atol: float
+) -> NDArray[np.bool_]:
+    with np.errstate(invalid="ignore"):
+        return np.asarray((a == b) | (np.abs(a - b) <= atol + rtol * np.abs(b)))
+
+
+def _told_apart(
+    name: str,
+    unlike: Mistakes,
+    passes: Callable[[NDArray[np.float64]], bool],
+    tilde: str = "",
+) -> str:
+    """Return the end of the line, which names the first mistake; raise if one would pass."""
+    for mistake, value in (unlike or {}).items():
+        wrong = as_array(value)
+        if wrong.size == 0 or np.isnan(wrong).any():
+            raise CheckFailed(f"{name}: {mistake!r} gives no number to compare with")
+        if passes(wrong):
+            raise CheckFailed(
+                f"{name}: {mistake!r} would pass as well, so this check proves nothing"
+            )
+    for mistake, value in (unlike or {}).items():
+        wrong = as_array(value)
+        number = f": {tilde}{_show(value, wrong)}" if wrong.size == 1 else ""
+        return f"  ({mistake}{number})" if number else f"  (not {mistake})"
+    return ""
 
 
 def _show(given: Values, array: NDArray[np.float64]) -> str:
@@ -110,7 +167,15 @@ def _first_misfit(a: NDArray[np.float64], b: NDArray[np.float64], fits: NDArray[
     return f"{a[where]:.9g} is not {b[where]:.9g}{place}{count}"
 
 
-def check_range(name: str, value: Values, low: float, high: float, *, digits: int = 3) -> None:
+def check_range(
+    name: str,
+    value: Values,
+    low: float,
+    high: float,
+    *,
+    digits: int = 3,
+    unlike: Mistakes = None,
+) -> None:
     """Print one line if a number that is only known as a range lies in its interval.
 
     Args:
@@ -119,9 +184,11 @@ def check_range(name: str, value: Values, low: float, high: float, *, digits: in
         low: lower end of the interval, included.
         high: upper end, included.
         digits: decimals to print; the tilde says that they may differ between machines.
+        unlike: by the name of a mistake (or of what the sentence compares with), the number that
+            it gives; none may lie in the interval.
 
     Raises:
-        CheckFailed: the number is outside, or not a number.
+        CheckFailed: the number is outside, not a number, or a mistake lies inside as well.
         ValueError: the interval is empty.
 
     Example:
@@ -133,10 +200,20 @@ def check_range(name: str, value: Values, low: float, high: float, *, digits: in
     number = float(as_array(value).item())
     if not low <= number <= high:
         raise CheckFailed(f"{name}: {number:.6g} is outside [{low:g}, {high:g}]")
-    print(f"ok  {name:<{NAME_WIDTH}}  ~{number:.{digits}f}  in [{low:g}, {high:g}]")
+    told_apart = _told_apart(
+        name, unlike, lambda wrong: bool(np.all((low <= wrong) & (wrong <= high))), "~"
+    )
+    print(f"ok  {name:<{NAME_WIDTH}}  ~{number:.{digits}f}  in [{low:g}, {high:g}]{told_apart}")
 
 
-def check_close_mc(name: str, estimates: Values, truth: float, *, n_sigma: float = 5.0) -> None:
+def check_close_mc(
+    name: str,
+    estimates: Values,
+    truth: float,
+    *,
+    n_sigma: float = 5.0,
+    unlike: Mistakes = None,
+) -> None:
     r"""Print one line if a Monte Carlo mean lies within `n_sigma` standard errors of the truth.
 
     $$|\bar y - \mu| \le n_\sigma\, s / \sqrt n$$
@@ -146,9 +223,11 @@ def check_close_mc(name: str, estimates: Values, truth: float, *, n_sigma: float
         estimates: independent draws `(n,)` whose mean estimates `truth`.
         truth: the exact value, from another route.
         n_sigma: standard errors allowed; at 5 a correct estimate fails about once in 1.7 million.
+        unlike: by the name of a mistake, the wrong truth that it gives (a number), or draws of a
+            wrong estimator (an array); none of them may agree, too.
 
     Raises:
-        CheckFailed: the mean is too far away.
+        CheckFailed: the mean is too far away, or a mistake would pass as well.
         ValueError: fewer than two draws.
 
     Example:
@@ -160,10 +239,23 @@ def check_close_mc(name: str, estimates: Values, truth: float, *, n_sigma: float
     draws = as_array(estimates).reshape(-1)
     if draws.size < 2:
         raise ValueError(f"need at least two draws, got {draws.size}")
-    mean, error = float(draws.mean()), float(draws.std(ddof=1) / np.sqrt(draws.size))
+    mean, error = _mean_and_error(draws)
     if not abs(mean - truth) <= n_sigma * error:
         raise CheckFailed(
             f"{name}: {mean:.6g} is {abs(mean - truth) / max(error, 1e-300):.1f} standard errors "
             f"from {truth:.6g} (n = {draws.size}, at most {n_sigma:g} allowed)"
         )
-    print(f"ok  {name:<{NAME_WIDTH}}  ~{mean:.4f}  vs  {show_number(truth)}  (n = {draws.size})")
+
+    def passes(wrong: NDArray[np.float64]) -> bool:
+        if wrong.size == 1:
+            return abs(mean - wrong.item()) <= n_sigma * error
+        its_mean, its_error = _mean_and_error(wrong.reshape(-1))
+        return abs(its_mean - truth) <= n_sigma * its_error
+
+    told_apart = _told_apart(name, unlike, passes, "~")
+    shown = f"~{mean:.4f}  vs  {show_number(truth)}  (n = {draws.size})"
+    print(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}")
+
+
+def _mean_and_error(draws: NDArray[np.float64]) -> tuple[float, float]:
+    return float(draws.mean()), float(draws.std(ddof=1) / np.sqrt(draws.size))

@@ -24,7 +24,7 @@
 # About 60 minutes to read, about 25 seconds to run. You need conditional probability, the normal distribution and a little PyTorch. No
 # earlier lesson.
 
-# %%
+# %% tags=["keep-output"]
 import math
 
 import matplotlib.pyplot as plt
@@ -302,7 +302,7 @@ check(
 # passes across and knowledge of $p(x)$ upwards. **Question:** set the sampler to "one draw, one pass". Which one clue more leaves only one
 # family? Then choose "encoder + latent denoiser + decoder" from the list: why are two places lit?
 
-# %%
+# %% tags=["keep-output"]
 widgets.paradigm_map()
 
 # %% [markdown]
@@ -532,7 +532,7 @@ draw_first_map(ring, models, rows);
 # The slider shows each sampler's state after the same *share* of its passes. **Question:** after half of the work, which of the five has
 # something that already resembles the data, and which has one coordinate and no idea of the other?
 
-# %%
+# %% tags=["keep-output"]
 widgets.five_samplers(models)
 
 # %% [markdown]
@@ -836,7 +836,7 @@ course.exercise("01.choose", choices)
 # %% [markdown]
 # ## 10. Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(1)
 
 # %% [markdown]

@@ -59,7 +59,7 @@ from genlab.train import cosine, fit, minibatches
 course.begin(lesson=2)
 torch.set_num_threads(1)  # networks this small are slower when threads wait for each other
 
-# %%
+# %% tags=["keep-output"]
 figure = atlas.draw_map(lesson=2)
 
 # %% [markdown]
@@ -315,7 +315,7 @@ check(
 # %% [markdown]
 # Use the widget to answer: with two stacks, how many layers does the last pixel $(7, 7)$ need before the first one $(0, 0)$ can influence it? And which forbidden pixels does the unmasked network read at depth 1?
 
-# %%
+# %% tags=["keep-output"]
 torch.set_default_dtype(torch.float32)
 widgets.receptive_field()
 
@@ -653,7 +653,7 @@ check_close_mc(
 # %% [markdown]
 # In the widget, take the context `the val`. How low must the temperature be before one letter holds 99 %? Which top-p keeps exactly two letters after `Py`? Grey bars with no blue inside have been cut off.
 
-# %%
+# %% tags=["keep-output"]
 torch.set_default_dtype(torch.float32)
 contexts = ["the val", "Py", "If the ", "\n\n", "class "]
 with torch.no_grad():
@@ -995,7 +995,7 @@ course.exercise("02.top-p", top_p_probs)
 # %% [markdown]
 # ## 10 · Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(lesson=2)
 
 # %% [markdown]

@@ -23,7 +23,7 @@
 #
 # About 60 minutes to read, about 20 seconds to run. You need lesson 01, the logarithm, and what an expectation is.
 
-# %%
+# %% tags=["keep-output"]
 import math
 
 import matplotlib.pyplot as plt
@@ -427,7 +427,7 @@ for ax, (name, values) in zip(axes[1:], landscape.items(), strict=True):
 # forward cost paid? (b) Keep the width small and walk from one mode to the other: what happens to the reverse cost in between, and what does that mean for a
 # gradient method that starts on the wrong mode? (c) Can you find a Gaussian that is good in both columns?
 
-# %%
+# %% tags=["keep-output"]
 widgets.kl_fit()
 
 # %% [markdown]
@@ -883,7 +883,7 @@ course.exercise("03.smoothing", smooth)
 # %% [markdown]
 # ## 8 · Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(3)
 
 # %% [markdown]

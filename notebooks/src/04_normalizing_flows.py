@@ -24,7 +24,7 @@
 # About 70 minutes to read, about 35 seconds to run. You need lesson 02 (bits per dimension), lesson 03 (maximum likelihood) and the
 # determinant as the volume of a box.
 
-# %%
+# %% tags=["keep-output"]
 import math
 
 import matplotlib.pyplot as plt
@@ -623,7 +623,7 @@ axes[0].set_ylabel("second coordinate");
 # How does one Gaussian become two moons? **Before you move the slider:** each layer moves only one of the two coordinates. After how many
 # of the four layers will the density have a bend in it? After how many will there be two arms?
 
-# %%
+# %% tags=["keep-output"]
 widgets.flow_warp(spline_flow)
 
 # %%
@@ -1174,7 +1174,7 @@ course.exercise("04.bits", bits_of_image)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(4)
 
 # %% [markdown]

@@ -23,7 +23,7 @@
 #
 # About 75 minutes to read, about 30 seconds to run. You need lesson 03 (the KL divergence) and bits per dimension from lesson 02.
 
-# %%
+# %% tags=["keep-output"]
 import itertools
 import math
 from fractions import Fraction
@@ -237,7 +237,7 @@ ax.legend(loc="lower right", fontsize=8);
 # **A question for the widget.** With the decoder $.2, .8$ move $q(z{=}1)$ to where the *reconstruction* is best. Is the ELBO best there? Is it at
 # least better than for the $q$ that never looked at $x$, $q=\tfrac12$? Decide before you move the slider; the cell after it has the answer.
 
-# %%
+# %% tags=["keep-output"]
 widgets.elbo_gap()
 
 # %%
@@ -365,7 +365,7 @@ right.legend(fontsize=8, loc="lower center", ncols=2);
 # Look at the left picture: the best $q$ is *narrower* than the posterior. The average is taken under $q$, so $q$ avoids places where the posterior
 # is small (the mode-seeking direction of lesson 03). In the widget, turn the latent space until $q$ can be right. How wide does $q$ become?
 
-# %%
+# %% tags=["keep-output"]
 widgets.posterior_ellipse()
 
 # %%
@@ -917,7 +917,7 @@ course.exercise("05.information", information)
 # %% [markdown]
 # ## 9. Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(5)
 
 # %% [markdown]

@@ -23,7 +23,7 @@
 #
 # About 70 minutes to read, about 30 seconds to run. You need lesson 05 (the ELBO and its gap) and bits per dimension from lesson 02.
 
-# %%
+# %% tags=["keep-output"]
 import itertools
 import math
 
@@ -385,7 +385,7 @@ for ax, images, name in zip(axes, (test, rebuilt, means, sampled), names, strict
 # Train the same model with *two* latents and its codes can be drawn. **A question for the widget:** walk from the ones to the zeros in a straight line. Do you pass
 # through digits that exist, and through which? And what stands at $(3,3)$, where hardly a code lies?
 
-# %%
+# %% tags=["keep-output"]
 plane = latent.Recipe(latent_dim=2, depth=2, n_steps=700)
 vae2 = latent.digit_vae(plane)
 last(latent.train_digit_vae(vae2, train, plane))
@@ -862,7 +862,7 @@ course.exercise("06.waste", waste_of)
 # %% [markdown]
 # ## 9. Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(6)
 
 # %% [markdown]

@@ -23,7 +23,7 @@
 #
 # About 75 minutes to read, about 35 seconds to run. You need lesson 03 (KL divergence) and lesson 01 (the map).
 
-# %%
+# %% tags=["keep-output"]
 import math
 from functools import partial
 
@@ -495,7 +495,7 @@ right.set(xlabel="step", ylabel="distance from the equilibrium", title="who arri
 # Choose the step and the rate yourself; a positive `R1 gamma` switches from the bilinear game (here $\frac12 xy$) to the smallest GAN. Is
 # there a rate at which simultaneous steps settle without $\gamma$? Which $\gamma$ settles fastest, and what happens beyond it?
 
-# %%
+# %% tags=["keep-output"]
 widgets.game_orbit()
 
 # %% [markdown]
@@ -686,7 +686,7 @@ check_range("fast energy, VAE means / data", fast_energy(smooth) / fast_energy(b
 # Move the generator's density and watch the best critic answer. At which mean is the minimax slope largest, and what has become of it at
 # 6? What does the other slope do there? Shrink `std` to 0.4: where is the critic now sure, and of what?
 
-# %%
+# %% tags=["keep-output"]
 widgets.gan_game()
 
 # %%
@@ -1008,7 +1008,7 @@ course.exercise("07.mode-kl", mode_kl)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(7)
 
 # %% [markdown]

@@ -25,7 +25,7 @@
 # About 60 minutes to read, about 30 seconds to run. You need lesson 07 (the game, JS, the best critic) and, from analysis, that a
 # function whose slope never exceeds 1 in size never changes by more than the distance walked.
 
-# %%
+# %% tags=["keep-output"]
 import math
 
 import matplotlib.pyplot as plt
@@ -250,7 +250,7 @@ right.legend();
 # Question before you slide: at which shift does JS stop moving when the bumps are twice as wide? Set `width` to 2 and find out; then
 # watch the green area while you go on.
 
-# %%
+# %% tags=["keep-output"]
 widgets.earth_mover()
 
 # %%
@@ -790,7 +790,7 @@ course.exercise("08.lipschitz-of-a-stack", product_bound)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(8)
 
 # %% [markdown]

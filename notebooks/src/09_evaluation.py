@@ -25,7 +25,7 @@
 # About 60 minutes to read, about 20 seconds to run. You need lesson 03 (KL, cross-entropy) and lesson 08 (Wasserstein distance); lessons
 # 02, 05 and 07 supply the kinds of models that are judged here.
 
-# %%
+# %% tags=["keep-output"]
 import itertools
 import math
 
@@ -682,7 +682,7 @@ print(f"\nhonest share of nearest training images: {honest:.3f}")
 # Move one slider at a time and **predict before you move**: which metric notices noise first? Which notices blur and which the missing digits? Can you
 # find a setting in which precision *rises* while the set gets worse? Which single slider moves nothing but the last bar?
 
-# %%
+# %% tags=["keep-output"]
 widgets.metric_room()
 
 
@@ -997,7 +997,7 @@ course.exercise("09.which-metric", decisions)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(9)
 
 # %% [markdown]

@@ -23,7 +23,7 @@
 #
 # About 80 minutes to read, about 30 seconds to run. You need the KL divergence (lesson 03) and importance weights (lesson 05).
 
-# %%
+# %% tags=["keep-output"]
 import math
 
 import matplotlib.pyplot as plt
@@ -427,7 +427,7 @@ right.set(xlabel="step size η", ylabel="share of moves accepted", ylim=(0, 1.05
 # **A question for the widget.** On the two valleys, raise $\eta$ slowly without Metropolis: which goes wrong first, the width of the valleys, or the shares of
 # mass in them? Then switch Metropolis on at the largest $\eta$: is the picture right, and is the *chain* any good?
 
-# %%
+# %% tags=["keep-output"]
 widgets.langevin_bias()
 
 # %%
@@ -1034,7 +1034,7 @@ course.exercise("10.annealed-weights", log_weight)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(10)
 
 # %% [markdown]

@@ -23,7 +23,7 @@
 #
 # About 75 minutes to read, about 30 seconds to run. You need lesson 10 (energies, Langevin) and, from analysis, integration by parts.
 
-# %%
+# %% tags=["keep-output"]
 import math
 
 import matplotlib.pyplot as plt
@@ -708,7 +708,7 @@ axes[0].set_ylabel("$x_2$");
 # stands in the middle, as if the modes were equal. Where does it go as $\sigma$ rises, and at which level is it gone? (Two equal hills would
 # merge at 1.94.) Then choose the single-level network and look where its arrows are wrong.
 
-# %%
+# %% tags=["keep-output"]
 widgets.score_field(islands, {"single level 0.1": lambda x, level: fine.net(x), "ladder": ladder.score})
 
 # %% [markdown]
@@ -1000,7 +1000,7 @@ course.exercise("11.ladder", ladder_and_steps)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(11)
 
 # %% [markdown]

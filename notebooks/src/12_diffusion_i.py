@@ -24,7 +24,7 @@
 # About 80 minutes to read, about 40 seconds to run. You need the ELBO of lesson 05, bits per dimension from lesson 02 and, for one section, the
 # score of lesson 11.
 
-# %%
+# %% tags=["keep-output"]
 import math
 
 import matplotlib.pyplot as plt
@@ -159,7 +159,7 @@ for ax, chosen in zip(axes, (("linear, made for 100"), ("cosine")), strict=True)
 # **Before you move the slider:** at which step does the green curve fall below one half, for the linear schedule and for the cosine? And at which *log SNR*? The
 # observer in the widget knows every training image and applies Bayes' rule exactly; nothing in it is trained.
 
-# %%
+# %% tags=["keep-output"]
 widgets.forward_process()
 
 # %%
@@ -977,7 +977,7 @@ course.exercise("12.sampler", walk_back)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(12)
 
 # %% [markdown]

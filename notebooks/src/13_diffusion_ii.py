@@ -25,7 +25,7 @@
 # About 80 minutes to read, about 35 seconds to run. You need lesson 12 (the forward chain, $\bar\alpha_t$, the noise-prediction loss, the
 # ancestral sampler) and, from lesson 11, that the best noise prediction is the score up to a factor.
 
-# %%
+# %% tags=["keep-output"]
 import copy
 import math
 from itertools import pairwise
@@ -415,7 +415,7 @@ axes[0].set_ylabel("density, 9 passes");
 # Question before you move anything: with three modes and 8 passes, where do DDIM's trajectories leave the exact ones, in the noise or near the
 # data? Then switch the sampler to 2M, and to DDPM.
 
-# %%
+# %% tags=["keep-output"]
 widgets.sampler_steps()
 
 # %% [markdown]
@@ -776,7 +776,7 @@ axes[0].legend(fontsize=8, loc="upper left");
 # Question before you move it: raise $w$ slowly from 1. Which moves first, the samples' mean or their width? Then bring the classes closer
 # together (`gap`), and see which of the two laws reacts.
 
-# %%
+# %% tags=["keep-output"]
 widgets.guidance()
 
 # %% [markdown]
@@ -1032,7 +1032,7 @@ course.exercise("13.guided-network", guided_noise)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(13)
 
 # %% [markdown]

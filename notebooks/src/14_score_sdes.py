@@ -25,7 +25,7 @@
 # About 80 minutes to read, about 30 seconds to run. You need lessons 11 to 13 (scores, DDPM, DDIM) and from lesson 04 the change of
 # variables.
 
-# %%
+# %% tags=["keep-output"]
 import math
 from itertools import pairwise
 
@@ -326,7 +326,7 @@ axes[2].legend(fontsize=8, loc="upper left");
 # Then look at the colours, which say on which side a point *started*: at which amount of noise can you no longer tell, at the end, who came
 # from where?
 
-# %%
+# %% tags=["keep-output"]
 widgets.sde_paths()
 
 # %% [markdown]
@@ -1004,7 +1004,7 @@ course.exercise("14.flow-matching-pair", matching_pair)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(14)
 
 # %% [markdown]

@@ -24,7 +24,7 @@
 #
 # About 75 minutes to read, about 40 seconds to run. It uses every lesson; 02, 09, 12 and 13 most.
 
-# %%
+# %% tags=["keep-output"]
 import itertools
 import math
 from collections import Counter
@@ -184,7 +184,7 @@ for text in SIX:
 # **Now you.** Paste the abstract or the model card of a release of this month. Place it by the four steps *before* you look at the reading.
 # Then delete sentences one by one: which of them did the reader need, and how many could have been left out? (Exercise 15.read has five more.)
 
-# %%
+# %% tags=["keep-output"]
 widgets.release_reader(release)
 
 # %%
@@ -643,7 +643,7 @@ check("and yet among the best by distance", worst.name in wishes["as good as the
 # %% [markdown]
 # Choose two columns. Question: is there a pair in which a single model is unbeaten? And which pairs ring the most models?
 
-# %%
+# %% tags=["keep-output"]
 widgets.league_picture()
 
 # %%
@@ -925,7 +925,7 @@ course.exercise("15.place", placed)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz(15)
 
 # %% [markdown]

@@ -82,3 +82,59 @@ def test_monte_carlo_accepts_the_true_mean_and_refuses_a_wrong_one(generator):
 
 def test_negative_zero_is_printed_as_zero():
     assert show_number(-0.0) == "0.000000"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda unlike: check("gap", 0.5, 0.5, unlike=unlike),
+        lambda unlike: check_range("gap", 0.5, 0.4, 0.6, unlike=unlike),
+        lambda unlike: check_close_mc("gap", [0.0, 1.0] * 50, 0.5, unlike=unlike),
+    ],
+    ids=["check", "range", "monte carlo"],
+)
+def test_a_mistake_that_would_pass_as_well_is_a_failure_and_the_line_names_one_that_does_not(
+    call, capsys
+):
+    with pytest.raises(CheckFailed, match="'forgot the entropy' would pass"):
+        call({"twice": 1.0, "forgot the entropy": 0.5})
+    assert capsys.readouterr().out == ""
+    call({"forgot the entropy": 1.5, "twice": 1.0})
+    line = capsys.readouterr().out
+    assert "forgot the entropy: " in line
+    assert "1.500000" in line
+    assert "twice" not in line
+
+
+def test_a_mistake_may_be_an_array_and_agrees_only_if_all_of_it_does(capsys):
+    check("row", [1.0, 2.0], [1.0, 2.0], unlike={"reversed": [1.0, 2.1]})
+    assert "(not reversed)" in capsys.readouterr().out
+    with pytest.raises(CheckFailed, match="reversed"):
+        check("row", [1.0, 1.0], [1.0, 1.0], unlike={"reversed": np.ones(2)})
+
+
+def test_a_mistake_within_the_tolerance_of_either_side_would_pass():
+    with pytest.raises(CheckFailed, match="off"):
+        check("tolerant", 1.0, 1.09, atol=0.1, unlike={"off": 0.95})
+
+
+def test_a_wrong_estimator_is_judged_by_its_own_error():
+    with pytest.raises(CheckFailed, match="noisy"):
+        check_close_mc("coin", [0.0, 1.0] * 50, 0.5, unlike={"noisy": [-9.0, 9.0] * 50})
+    check_close_mc("coin", [0.0, 1.0] * 50, 0.5, unlike={"biased": [0.9, 1.1] * 50})
+
+
+@pytest.mark.parametrize("value", [float("nan"), []])
+def test_a_mistake_without_a_number_tells_nothing(value):
+    with pytest.raises(CheckFailed, match="no number"):
+        check("root", 1.0, 1.0, unlike={"root of a negative number": value})
+
+
+def test_an_empty_side_agrees_with_nothing():
+    with pytest.raises(CheckFailed, match="nothing to compare"):
+        check("pairs of the plan", torch.empty(0), 1.0)
+
+
+def test_a_statement_that_holds_is_printed_without_numbers(capsys):
+    check("the mask is triangular", True, True)
+    assert capsys.readouterr().out == "ok  the mask is triangular\n"

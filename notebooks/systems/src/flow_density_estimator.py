@@ -24,7 +24,7 @@
 # About 60 minutes to read, about 35 seconds to run. You need lesson 04 (flows) and lesson 03 (maximum likelihood, KL); lesson 09's
 # two-sample tests help.
 
-# %%
+# %% tags=["keep-output"]
 import math
 import time
 
@@ -470,7 +470,7 @@ check("passes for 1,000 different observations", thousand, 1)
 # **Before you move the sliders:** when the infection is slow, $\beta$ near $\gamma$, the epidemic may die out with a handful of cases. Will the posterior then be narrower or
 # wider than for a full wave? And which of the two rates does the register determine better?
 
-# %%
+# %% tags=["keep-output"]
 town, estimate = Epidemic(), load_model("npe_epidemic")
 widgets.epidemic_posterior(estimate, town)
 
@@ -769,7 +769,7 @@ course.exercise("npe.ranks", ranks)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz("flow_density_estimator")
 
 # %% [markdown]

@@ -23,7 +23,7 @@
 #
 # About 60 minutes to read, about 50 seconds to run. You need lessons 12 and 13 (diffusion, guidance); lesson 09 for the judges.
 
-# %%
+# %% tags=["keep-output"]
 import dataclasses
 import math
 
@@ -381,7 +381,7 @@ for kind, chance in (("digit", 0.1), ("colour", 1 / 6), ("slant", 0.36)):
 # %% [markdown]
 # **Before you turn the slider:** at which $w$ do the three pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
 
-# %%
+# %% tags=["keep-output"]
 widgets.caption_painter(glide, judge)
 
 # %% [markdown]
@@ -790,7 +790,7 @@ course.exercise("glide.consistent", consistent)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz("glide")
 
 # %% [markdown]

@@ -24,7 +24,7 @@
 # About 60 minutes to read, about 45 seconds to run. You need lessons 02 (autoregressive models) and 13 (guidance, few-step samplers);
 # the GLIDE-style lab shows a painter with a text encoder of its own.
 
-# %%
+# %% tags=["keep-output"]
 import copy
 import math
 
@@ -403,7 +403,7 @@ for row, beginning in zip(axes, prompts, strict=True):
 # digit, which slant), then by the painter (which handwriting). Now yours. Type a beginning, press Enter, and watch the tokens come; then type one that breaks the
 # grammar, and look at the heights of the grey bars.
 
-# %%
+# %% tags=["keep-output"]
 widgets.write_and_draw(model)
 
 # %% [markdown]
@@ -721,7 +721,7 @@ course.exercise("language_and_image.used", used)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz("language_and_image")
 
 # %% [markdown]

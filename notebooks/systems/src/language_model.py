@@ -23,7 +23,7 @@
 #
 # About 60 minutes to read, about 40 seconds to run. You need lesson 02 (chain rule, attention, decoding); lesson 03 helps.
 
-# %%
+# %% tags=["keep-output"]
 import bz2
 import lzma
 import math
@@ -516,7 +516,7 @@ check_range("bits: usual spelling minus the sum over all", (every.logsumexp(0) -
 # Type a prompt and press Enter. Questions for the widget: at which temperature does the text stop being grammatical? Set top-k to 1 and move `draw`: what changes, and why? Find a prompt after which the
 # next token is nearly certain (`New in version 3`), and one after which it is wide open. Below the bars: how many bits each written token costs under the unchanged model.
 
-# %%
+# %% tags=["keep-output"]
 widgets.prompt_box(model)
 
 # %% [markdown]
@@ -751,7 +751,7 @@ course.exercise("lm.rotate", scores)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz("language_model")
 
 # %% [markdown]

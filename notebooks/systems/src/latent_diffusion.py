@@ -23,7 +23,7 @@
 #
 # About 60 minutes to read, about 45 seconds to run. You need lessons 06 (VAE) and 13 (DDIM, guidance); lesson 09's Frechet distance helps.
 
-# %%
+# %% tags=["keep-output"]
 import math
 import time
 
@@ -516,7 +516,7 @@ check_range("share of the decoder in the work", counted / work[first], 0.0, 0.05
 #
 # **Before you move the sliders:** with two steps, will colour, digit or stroke be the first to be right? And at which guidance do you expect the picture to break?
 
-# %%
+# %% tags=["keep-output"]
 widgets.latent_painter(model, judge)
 
 # %%
@@ -692,7 +692,7 @@ course.exercise("ld.cost", cost)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz("latent_diffusion")
 
 # %% [markdown]

@@ -25,7 +25,7 @@
 # About 55 minutes to read, about 50 seconds to run. You need lesson 07 (the game); lesson 08 (the penalty's place) and lesson 09
 # (precision and recall) help.
 
-# %%
+# %% tags=["keep-output"]
 import copy
 from dataclasses import replace
 from functools import partial
@@ -694,7 +694,7 @@ for (name, band), d in zip(bands.items(), (directions["slant"], shortest), stric
 # to try: find two seeds and a crossover where the digit is the left one's and the slant the right one's; see what $\psi = 1.25$ invents;
 # push the slant until the digit changes.
 
-# %%
+# %% tags=["keep-output"]
 widgets.style_painter(gan, directions)
 
 # %% [markdown]
@@ -756,7 +756,7 @@ course.exercise("style.direction", direction)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz("stylegan")
 
 # %% [markdown]

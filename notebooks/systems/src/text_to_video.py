@@ -24,7 +24,7 @@
 # About 60 minutes to read, about 45 seconds to run. You need lessons 12 and 13 (diffusion, guidance) and lesson 02's attention; the
 # GLIDE lab shows the same text conditions on single pictures.
 
-# %%
+# %% tags=["keep-output"]
 import dataclasses
 import itertools
 import math
@@ -650,7 +650,7 @@ for ax, (name, film) in zip(axes, itertools.product(long_films, (0, 1)), strict=
 # words or seed change (some tenths of a second on one core; a film already made is remembered, so the frames turn at once). Set *frames made* to "each alone" and watch the hand change from frame to frame; which
 # of the three ways keeps it?
 
-# %%
+# %% tags=["keep-output"]
 widgets.film_strip(maker)
 
 # %% [markdown]
@@ -699,7 +699,7 @@ course.exercise("video.tokens", tokens_along_time)
 # %% [markdown]
 # ## Quiz
 
-# %%
+# %% tags=["keep-output"]
 widgets.quiz("text_to_video")
 
 # %% [markdown]

@@ -1,0 +1,93 @@
+"""Every check of a notebook tells a mistake apart, or says why it has none to tell."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.notebooks import bite, kernels
+
+TEXTS = bite.texts()
+LESSONS = [key for key in TEXTS if "solutions" not in key]
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_every_check_tells_a_mistake_apart_or_has_a_reason(key):
+    assert bite.complaints(key, TEXTS[key], bite.reasons().get(key, {})) == []
+
+
+def test_the_ledger_names_only_notebooks_of_the_course():
+    assert set(bite.reasons()) <= set(TEXTS)
+
+
+@pytest.mark.parametrize("key", LESSONS)
+def test_three_mistakes_are_planted_in_every_lesson_and_lab(key):
+    assert len(bite.planted(key)) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.notebook
+@pytest.mark.parametrize("key", LESSONS)
+def test_planted_mistakes_are_caught_by_their_checks(key):
+    command = [sys.executable, bite.__file__, "--plant", key]
+    run = subprocess.run(command, env=kernels.environment(), capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def text(tmp_path, code):
+    source = tmp_path / "src" / "one.py"
+    source.parent.mkdir()
+    source.write_text(f"# %%\n{textwrap.dedent(code)}", encoding="utf-8")
+    return source
+
+
+@pytest.mark.parametrize(
+    "value", ["2.0", "-2", "a + 0.1", "2 * f(x)", "typed", "[1.0, 2]", "a - f(x)"]
+)
+def test_a_mistake_that_is_typed_in_or_made_of_the_sides_is_refused(value, tmp_path):
+    source = text(tmp_path, f"typed = 3.0\ncheck('area', a, f(x), unlike={{'slip': {value}}})\n")
+    assert "'slip' is typed in" in " ".join(bite.complaints("one", source, {}))
+
+
+@pytest.mark.parametrize("value", ["g(x)", "a - entropy", "wrong", "(x / 2).sum()"])
+def test_a_mistake_that_is_computed_is_accepted(value, tmp_path):
+    source = text(tmp_path, f"wrong = g(3)\ncheck('area', a, f(x), unlike={{'slip': {value}}})\n")
+    assert bite.complaints("one", source, {}) == []
+
+
+def test_a_check_without_either_and_a_reason_without_a_check_are_named(tmp_path):
+    source = text(tmp_path, "check_range(f'bits of {name}', a, 0, 1)\n")
+    assert "'bits of {}' has no `unlike`" in bite.complaints("one", source, {})[0]
+    reason = "a trained model, its interval from five seeds"
+    assert bite.complaints("one", source, {"bits of {}": reason}) == []
+    assert "is no check" in " ".join(
+        bite.complaints("one", source, {"bits of {}": reason, "x": reason})
+    )
+
+
+CELLS = """
+from genlab.course import check
+
+def area(r):
+    return 3 * r * r
+
+# %%
+check("area of a disc", area(2), 12, unlike={"radius not squared": 3 * abs(2)})
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("3 * r * r", "3 * r", ""),
+        ("3 * r * r", "3 * r**2", "was not caught"),
+        ("3 * s * s", "3 * s", "stands once in no cell"),
+    ],
+)
+def test_a_planted_mistake_must_make_its_check_fail(old, new, says, tmp_path, monkeypatch):
+    source = text(tmp_path, CELLS)
+    job = {"check": "area of a disc", "name": "radius not squared", "old": old, "new": new}
+    monkeypatch.setattr(bite, "planted", lambda _: [job])
+    found = " ".join(bite.survivors("one", source))
+    assert (says in found) if says else found == ""
