@@ -1,8 +1,11 @@
 """Which mistakes do the checks of a notebook tell apart?  python tests/notebooks/bite.py [NAME ...]
 
 A check either takes `unlike=`, the values that plausible mistakes would give, or stands in
-without_unlike.toml with the reason why it has none. And planted/NAME.toml plants mistakes in the
-notebook's own code, one at a time, and says which check must then fail:
+mistakes/NAME.toml with the reason why it has none. The same file plants mistakes in the notebook's
+own code, one at a time, and says which check must then fail:
+
+    [without_unlike]
+    "label of another check" = "why there is no mistake to tell apart"
 
     [[mistake]]
     check = "label of the check, as it stands in the text"
@@ -29,8 +32,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.notebooks import build
 
 ROOT = Path(__file__).resolve().parents[2]
-LEDGER = Path(__file__).with_name("without_unlike.toml")
-PLANTED = Path(__file__).with_name("planted")
+MISTAKES = Path(__file__).with_name("mistakes")
 CHECKS = {"check", "check_range", "check_close_mc"}
 
 
@@ -140,11 +142,11 @@ def complaints(key, path, reasons):
             if is_made_up(value, found.sides, assigned)
         ]
     bad += [
-        f"{key}: {label!r} has no `unlike` and no reason in {LEDGER.name}"
+        f"{key}: {label!r} has no `unlike` and no reason in mistakes/{key}.toml"
         for label in sorted(bare - set(reasons))
     ]
     bad += [
-        f"{key}: {label!r} in {LEDGER.name} is no check without `unlike`"
+        f"{key}: {label!r} in mistakes/{key}.toml is no check without `unlike`"
         for label in sorted(set(reasons) - bare)
     ]
     return bad + [
@@ -154,15 +156,11 @@ def complaints(key, path, reasons):
     ]
 
 
-def reasons():
-    """Return the reasons of the checks without `unlike`, by notebook and label."""
-    return tomllib.loads(LEDGER.read_text(encoding="utf-8"))
-
-
-def planted(key):
-    """Return the mistakes that are planted in the notebook `key`."""
-    path = PLANTED / f"{Path(key).name}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))["mistake"] if path.exists() else []
+def ledger(key):
+    """Return what mistakes/ says about the notebook `key`: (reasons by label, planted mistakes)."""
+    path = MISTAKES / f"{key}.toml"
+    known = tomllib.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return known.get("without_unlike", {}), known.get("mistake", [])
 
 
 class Session:
@@ -192,7 +190,7 @@ def survivors(key, path):
     """Return a sentence for each planted mistake of the notebook `key` that no check caught."""
     from genlab.course import CheckFailed
 
-    mistakes, cells, found = planted(key), code_cells(path), checks(path)
+    mistakes, cells, found = ledger(key)[1], code_cells(path), checks(path)
     jobs, bad = [], []
     for mistake in mistakes:
         of = [c for c in found if c.label == mistake["check"]]
@@ -245,16 +243,16 @@ def _is_about(message, label):
 
 def main(names):
     """Print what is wrong with the notebooks `names`, or with all; return whether anything is."""
-    why, bad = reasons(), []
+    bad = []
     for key, path in texts().items():
         if not names or key in names or Path(key).name in names:
-            found = checks(path)
+            found, (why, planted) = checks(path), ledger(key)
             print(
                 f"{key}: {len(found)} checks, {sum(bool(c.unlike) for c in found)} with unlike, "
-                f"{len(planted(key))} mistakes planted",
+                f"{len(planted)} mistakes planted",
                 flush=True,
             )
-            bad += complaints(key, path, why.get(key, {}))
+            bad += complaints(key, path, why)
             if "--plant" in sys.argv:
                 bad += survivors(key, path)
     print("\n".join(bad))

@@ -14,16 +14,17 @@ LESSONS = [key for key in TEXTS if "solutions" not in key]
 
 @pytest.mark.parametrize("key", TEXTS)
 def test_every_check_tells_a_mistake_apart_or_has_a_reason(key):
-    assert bite.complaints(key, TEXTS[key], bite.reasons().get(key, {})) == []
+    assert bite.complaints(key, TEXTS[key], bite.ledger(key)[0]) == []
 
 
 def test_the_ledger_names_only_notebooks_of_the_course():
-    assert set(bite.reasons()) <= set(TEXTS)
+    files = bite.MISTAKES.rglob("*.toml")
+    assert {path.relative_to(bite.MISTAKES).as_posix()[:-5] for path in files} <= set(TEXTS)
 
 
 @pytest.mark.parametrize("key", LESSONS)
 def test_three_mistakes_are_planted_in_every_lesson_and_lab(key):
-    assert len(bite.planted(key)) >= 3
+    assert len(bite.ledger(key)[1]) >= 3
 
 
 @pytest.mark.slow
@@ -88,6 +89,6 @@ check("area of a disc", area(2), 12, unlike={"radius not squared": 3 * abs(2)})
 def test_a_planted_mistake_must_make_its_check_fail(old, new, says, tmp_path, monkeypatch):
     source = text(tmp_path, CELLS)
     job = {"check": "area of a disc", "name": "radius not squared", "old": old, "new": new}
-    monkeypatch.setattr(bite, "planted", lambda _: [job])
+    monkeypatch.setattr(bite, "ledger", lambda _: ({}, [job]))
     found = " ".join(bite.survivors("one", source))
     assert (says in found) if says else found == ""
