@@ -6,13 +6,18 @@ the misunderstanding without giving the answer away.
 """
 
 import importlib
+import inspect
+import linecache
 import math
 import pkgutil
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from .checks import as_array
 from .progress import record
@@ -37,12 +42,16 @@ class Exercise:
     mistakes: tuple[Mistake, ...] = ()
     hints: tuple[str, str, str] = ("", "", "")
     judge: Callable[[Any], str] | None = None  # "" when right, else the sentence to say
-    rtol: float = 1e-4
-    atol: float = 1e-6
+    rtol: float | None = None  # None: 1e-4, or three digits where the answer is a number by hand
+    atol: float | None = None
 
 
 class _Untouched(Exception):  # noqa: N818 - a signal, not an error
     """The blank of the exercise is still empty."""
+
+
+class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
+    """The learner's function raised."""
 
 
 def all_exercises() -> Iterator[Exercise]:
@@ -94,12 +103,25 @@ def assess(task: Exercise, answer: Any) -> str:
         answer: function or value, as for `exercise`.
     """
     try:
-        reply = task.judge(_touched(answer)) if task.judge else _compare(task, answer)
+        reply = _judged(task, answer) if task.judge else _compare(task, answer)
     except _Untouched:
         return "not attempted"
+    except _Crashed as crash:
+        reply = str(crash)
     except Exception as error:  # a learner's bug must not stop the notebook
-        return f"not yet: your answer raised {type(error).__name__}: {error}"
+        reply = f"{_shown(answer)} could not be read ({type(error).__name__}: {error})"
     return f"not yet: {reply}" if reply else "right"
+
+
+def _judged(task: Exercise, answer: Any) -> str:
+    assert task.judge is not None
+    try:
+        return task.judge(_touched(answer))
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+        like = (
+            f"an answer like {type(task.right).__name__}" if task.right is not None else "another"
+        )
+        raise _Crashed(f"{answer!r} could not be read; {like} is expected. {task.task}") from error
 
 
 def _touched(value: Any) -> Any:
@@ -108,10 +130,72 @@ def _touched(value: Any) -> Any:
     return value
 
 
+def _copy(value: Any) -> Any:
+    """Copy an argument: an answer may change what it is given. Models and functions stay."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, tuple):
+        return tuple(map(_copy, value))
+    return value.copy() if isinstance(value, np.ndarray | list | dict) else value
+
+
 def _results(answer: Any, task: Exercise) -> list[Any]:
+    """Return the answer for every case: a function may be written for arrays or for tensors."""
     if task.cases is None:
         return [_touched(answer)]
-    return [_touched(answer(*case)) for case in task.cases]
+    try:
+        return [_touched(answer(*_copy(case))) for case in task.cases]
+    except _Untouched:
+        raise
+    except Exception as error:
+        for form in (_as_tensors, _as_arrays):
+            try:
+                return [_touched(answer(*map(form, case))) for case in task.cases]
+            except Exception:
+                continue
+        raise _Crashed(_explain(error, answer, task)) from error
+
+
+def _as_tensors(value: Any) -> Any:
+    numbers = isinstance(value, list) and all(isinstance(v, float) for v in value)
+    return torch.tensor(value) if numbers or isinstance(value, np.ndarray | float) else _copy(value)
+
+
+def _as_arrays(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(v, float) for v in value):
+        return np.array(value)
+    return value.detach().numpy().copy() if isinstance(value, torch.Tensor) else _copy(value)
+
+
+def _explain(error: Exception, answer: Any, task: Exercise) -> str:
+    """Say in a sentence what an exception of the learner's function means, and in which line."""
+    text, cases = str(error), task.cases or ()
+    try:
+        inspect.signature(answer).bind(*cases[0])
+    except TypeError:
+        given = len(inspect.signature(answer).parameters)
+        asked = len(cases[0])
+        return f"your function takes {given} arguments, not {asked}. {task.task}"
+    except ValueError:  # a function in C has no signature
+        pass
+    if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
+        says = f"{text}: import it, or define it in a cell above"
+    elif isinstance(error, ZeroDivisionError):
+        says = "something is divided by zero"
+    elif "math domain error" in text or "expected a positive input" in text:
+        says = "a logarithm or a root is taken of a number that is not positive: a sign, or an |.|?"
+    elif any(sign in text for sign in ("broadcast", "must match the size", "cannot be multiplied")):
+        says = "two shapes do not fit together: print the .shape of what you combine"
+    elif isinstance(error, IndexError):
+        says = "an index lies beyond the end"
+    else:
+        says = "Python could not run it"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = getattr(getattr(answer, "__code__", None), "co_filename", None)
+    line = next((f for f in reversed(frames) if f.filename == own and f.lineno), None)
+    code = linecache.getline(line.filename, line.lineno or 0).strip() if line else ""
+    where = f" in the line `{code}`" if code else ""
+    return f"your function stopped{where}: {says} ({type(error).__name__}: {text})"
 
 
 def _compare(task: Exercise, answer: Any) -> str:
@@ -127,11 +211,23 @@ def _compare(task: Exercise, answer: Any) -> str:
     return _in_general(given, right) or _describe(given, right, task)
 
 
+def _numbers(value: Any) -> NDArray[np.float64]:
+    """Turn what a learner returns into an array: lists of tensors and columns of one, too."""
+    if isinstance(value, list | tuple):
+        return as_array(np.array([_numbers(v) for v in value]))
+    return as_array(value)
+
+
 def _same(given: Any, wanted: Any, task: Exercise) -> bool:
     if isinstance(wanted, str) or isinstance(given, str):
         return str(given).strip().lower() == str(wanted).strip().lower()
-    a, b = as_array(given), as_array(wanted)
-    return a.shape == b.shape and bool(np.allclose(a, b, rtol=task.rtol, atol=task.atol))
+    a, b = _numbers(given), _numbers(wanted)
+    by_hand = task.cases is None and not np.array_equal(b, np.round(b))
+    rtol = task.rtol if task.rtol is not None else 5e-3 if by_hand else 1e-4
+    atol = task.atol if task.atol is not None else 5.1e-4 if by_hand else 1e-6
+    if a.size == b.size == 1:
+        a, b = a.reshape(()), b.reshape(())
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=rtol, atol=atol))
 
 
 _FACTORS = (
@@ -147,12 +243,12 @@ def _in_general(given: list[Any], right: list[Any]) -> str:
     """Name a mistake that any exercise can show; "" when there is none of these."""
     if any(isinstance(value, str) for value in (*given, *right)):
         return ""
-    numbers = [as_array(g) for g in given]
+    numbers = [_numbers(g) for g in given]
     if any(np.isnan(a).any() for a in numbers):
         return "There is a nan: 0 log 0, 0 / 0, or the logarithm or root of a negative number?"
     if any(np.isinf(a).any() for a in numbers):
         return "There is an infinity: a division by 0, log 0, or an exponential of a large number?"
-    wanted = [as_array(r) for r in right]
+    wanted = [_numbers(r) for r in right]
     if [a.shape for a in numbers] != [b.shape for b in wanted]:
         return ""
     a, b = (np.concatenate([part.reshape(-1) for part in side]) for side in (numbers, wanted))
@@ -165,7 +261,7 @@ def _in_general(given: list[Any], right: list[Any]) -> str:
 def _shown(value: Any) -> str:
     text = str(value)
     if not isinstance(value, str):
-        text = " ".join(np.array2string(as_array(value), precision=4, separator=", ").split())
+        text = " ".join(np.array2string(_numbers(value), precision=4, separator=", ").split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -174,8 +270,8 @@ def _describe(given: list[Any], right: list[Any], task: Exercise) -> str:
         if _same(g, r, task):
             continue
         case = f" on input {number + 1} of {len(right)}" if task.cases and len(right) > 1 else ""
-        if not isinstance(r, str) and as_array(g).shape != as_array(r).shape:
-            return f"expected shape {as_array(r).shape}, got {as_array(g).shape}{case}"
+        if not isinstance(r, str) and _numbers(g).shape != _numbers(r).shape:
+            return f"expected shape {_numbers(r).shape}, got {_numbers(g).shape}{case}"
         return f"{_shown(g)} is not it{case}; try hint({task.id!r})"
     return "not it"
 

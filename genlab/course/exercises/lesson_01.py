@@ -62,6 +62,9 @@ _SHORT = {
     "score": "diffusion",
     "flow": "flow",
     "hybrid": "hybrid",
+    "consistency": "one-step",
+    "consistency model": "one-step",
+    "distilled diffusion": "one-step",
 }
 _FIVE = ("AR", "VAE", "GAN", "diffusion", "hybrid")
 
@@ -93,7 +96,7 @@ def _judge_hybrid(answer: Any) -> str:
     if given == {"hybrid"}:
         return "hybrid is the verdict, not the decomposition: name each part."
     if "GAN" in given:
-        return "compressing and decoding is not a game: nothing here is trained against a critic."
+        return "compressing and decoding is not a game: there is no discriminator here."
     if given == {"diffusion"}:
         return "the loop is only the inner stage: which family do encoder and decoder belong to?"
     if given == {"VAE"}:
@@ -111,7 +114,35 @@ def _judge_choice(answer: Any) -> str:
         return "(b): to score a sentence you need an exact probability of every token."
     if not given[2] <= {"diffusion"}:
         return "(c): if a few seconds may be spent, which family trades passes for quality?"
-    return "" if given[0] <= {"GAN", "VAE"} else "(a): which families make an image in one pass?"
+    one_pass = {"GAN", "VAE", "flow", "one-step"}
+    return "" if given[0] <= one_pass else "(a): which families make an image in one pass?"
+
+
+# 01.passes: judged place by place, since mistakes come in combinations
+
+
+def _judge_passes(answer: Any) -> str:
+    given = [float(n) for n in answer]
+    if len(given) != 5:
+        return f"there are five systems, you gave {len(given)} answers."
+    a, b, c, d, e = given
+    if a == 1:
+        return "(a): training sees all pieces in one pass; sampling has to wait for each."
+    if b == 2 or c == 2:
+        return "(b), (c): encoder and discriminator help to train; a sample uses neither."
+    if d == 50 or e in (50, 51, 52):
+        return "Guidance asks the network twice at each step, with and without the condition."
+    if e == 100:
+        return "(e): the code still has to be decoded at the end."
+    if e == 102:
+        return "(e): the encoder is needed to train, not to make a new image."
+    wrong = [k for k, n in zip("abcde", given, strict=True) if n != _PASSES["abcde".index(k)]]
+    return (
+        f"({wrong[0]}): which networks run, and how often, while a sample is made?" if wrong else ""
+    )
+
+
+_PASSES = (256, 1, 1, 100, 101)
 
 
 EXERCISES: tuple[Exercise, ...] = (
@@ -202,25 +233,15 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="01.passes",
         task="Network passes for one output of (a) to (e), as a list of five whole numbers.",
-        right=[256, 1, 1, 100, 101],
+        right=list(_PASSES),
+        judge=_judge_passes,
         mistakes=(
-            Mistake(
-                [256, 1, 1, 50, 51],
-                "Guidance asks the network twice at each step, with and without the condition.",
-            ),
-            Mistake([256, 1, 1, 100, 100], "(e): the code still has to be decoded at the end."),
-            Mistake(
-                [1, 1, 1, 100, 101],
-                "(a): training sees all pieces in one pass; sampling has to wait for each.",
-            ),
-            Mistake(
-                [256, 1, 1, 100, 102],
-                "(e): the encoder is needed to train, not to make a new image.",
-            ),
-            Mistake(
-                [256, 2, 2, 100, 101],
-                "(b), (c): encoder and critic help to train; a sample uses neither.",
-            ),
+            Mistake([256, 1, 1, 50, 51], _judge_passes([256, 1, 1, 50, 101])),
+            Mistake([256, 1, 1, 50, 52], _judge_passes([256, 1, 1, 50, 101])),
+            Mistake([256, 1, 1, 100, 100], _judge_passes([256, 1, 1, 100, 100])),
+            Mistake([1, 1, 1, 100, 101], _judge_passes([1, 1, 1, 100, 101])),
+            Mistake([256, 1, 1, 100, 102], _judge_passes([256, 1, 1, 100, 102])),
+            Mistake([256, 2, 2, 100, 101], _judge_passes([256, 2, 1, 100, 101])),
         ),
         hints=(
             "Ask of each network: is it needed at all when a sample is made?",
@@ -287,7 +308,7 @@ EXERCISES: tuple[Exercise, ...] = (
         hints=(
             "Which column of the map does each need speak about?",
             "(a) speaks about passes, (b) about likelihood, (c) about quality at any cost.",
-            "For (a), two families are right; name either.",
+            "For (a), several families are right; name any of them.",
         ),
     ),
 )

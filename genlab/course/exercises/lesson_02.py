@@ -144,6 +144,10 @@ EXERCISES: tuple[Exercise, ...] = (
                 "upside down: this is the typical probability per token, below 1.",
             ),
             Mistake(
+                lambda nll, n: math.exp(nll) / n,
+                "you divided after the exponential: the mean belongs in the exponent.",
+            ),
+            Mistake(
                 lambda nll, n: nll / n,
                 "this is the mean NLL per token; perplexity counts choices, not nats.",
             ),
@@ -197,7 +201,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ([0.5, 0.3, 0.2], 0.6),
             ([0.1, 0.4, 0.3, 0.2], 0.45),
             ([0.05, 0.9, 0.05], 0.5),
-            ([0.125, 0.5, 0.25, 0.125], 0.8),
+            ([0.1, 0.5, 0.25, 0.15], 0.8),  # no tie at the border, which the task leaves open
         ),
         mistakes=(
             Mistake(
@@ -231,6 +235,10 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 _pairs_cached,
                 "this is the count *with* a cache: one query per token, against all keys so far.",
+            ),
+            Mistake(
+                lambda n: n * (n + 1) * (n + 2) / 6,
+                "you counted the visible pairs only; a hidden pair is computed first, then masked.",
             ),
             Mistake(
                 lambda n: n * n,

@@ -60,6 +60,14 @@ def _variance_returned(weights: Array, means: Array, stds: Array) -> Array:
     return np.array([mean, width**2])
 
 
+def _uncentred(weights: Array, means: Array, stds: Array) -> Array:
+    return np.array([np.sum(weights * means), np.sqrt(np.sum(weights * (stds**2 + means**2)))])
+
+
+def _mean_width(weights: Array, means: Array, stds: Array) -> Array:
+    return np.array([np.sum(weights * means), np.sum(weights * stds)])
+
+
 def _unweighted(weights: Array, means: Array, stds: Array) -> Array:
     return _fit(np.full_like(weights, 1 / len(weights)), means, stds)
 
@@ -163,7 +171,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "Each term is (how often it happens) x log(true probability / believed probability).",
             "The first term is 0.6 log 2, and the last one is negative.",
         ),
-        rtol=1e-3,
     ),
     Exercise(
         id="03.nll-from-counts",
@@ -182,6 +189,10 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 lambda counts, q: float(-np.mean(np.log(as_array(q)))),
                 "You averaged over the outcomes as if each had been seen equally often.",
+            ),
+            Mistake(
+                lambda counts, q: _nll(counts, q) * as_array(counts).sum() / len(as_array(q)),
+                "You divided by the number of outcomes; divide by the number of observations.",
             ),
             Mistake(
                 lambda counts, q: _nll(counts, q) / math.log(2),
@@ -215,6 +226,14 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 _between_only,
                 "Your width counts how far apart the components are and forgets their own width.",
+            ),
+            Mistake(
+                _uncentred, "You took the root of E[x^2]; the square of the mean is still in it."
+            ),
+            Mistake(
+                _mean_width,
+                "You averaged the standard deviations. Variances add up, and so does the spread "
+                "of the means.",
             ),
             Mistake(_variance_returned, "You returned the variance where the width is asked for."),
             Mistake(_unweighted, "You gave every component the same weight."),

@@ -85,7 +85,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "The area is |ad - bc|, and the total probability is still 1.",
             "The area is 6 - 1; a uniform density is 1 over the area that it covers.",
         ),
-        rtol=1e-6,
     ),
     Exercise(
         id="04.stretch",
@@ -170,6 +169,10 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 lambda log_scale: -log_scale.sum(),
                 "You summed over the batch too; every example has a density of its own.",
+            ),
+            Mistake(
+                lambda log_scale: np.exp(-log_scale.sum(1)),
+                "That is the determinant itself; its logarithm was asked for.",
             ),
             Mistake(
                 lambda log_scale: -np.exp(log_scale).sum(1),

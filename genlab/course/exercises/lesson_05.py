@@ -144,6 +144,10 @@ EXERCISES: tuple[Exercise, ...] = (
                 "You added the divergence; a code that departs from the prior is charged for it.",
             ),
             Mistake(
+                _RIGHT_ROW[[0, 1, 3, 2]],
+                "ELBO and gap are exchanged: the gap is what the bound leaves out, and positive.",
+            ),
+            Mistake(
                 _array(*_RIGHT_ROW[:3], _kl(_POST, _Q)),
                 "Your gap is KL(posterior || q), averaged under the wrong distribution.",
             ),
@@ -188,6 +192,14 @@ EXERCISES: tuple[Exercise, ...] = (
         right=_split,
         cases=_CASES_SPLIT,
         mistakes=(
+            Mistake(
+                lambda log_lik, prior, q: float(q @ (log_lik + np.log(prior))),
+                "This is the mean of log p(x, z) under q: the entropy of q is still missing.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: _split(log_lik, prior, q) / len(q),
+                "You took the mean over the values of z; an average under q is a sum weighed by q.",
+            ),
             Mistake(
                 lambda log_lik, prior, q: float(q @ log_lik) + _kl(q, prior),
                 "The sign of the divergence is flipped: you reward codes that leave the prior.",
@@ -355,7 +367,12 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             Mistake(
                 lambda x, q: q.T @ x,
-                "These are weighted sums, not means.",
+                "These are weighted sums: for a mean the weights of one component must add up to 1 "
+                "over the points (the rows of q add up to 1 over the components).",
+            ),
+            Mistake(
+                lambda x, q: _means(x, np.exp(q) / np.exp(q).sum(1, keepdims=True)),
+                "You passed q through a softmax; the responsibilities are probabilities already.",
             ),
             Mistake(
                 lambda x, q: _means(x, q).T,

@@ -71,6 +71,11 @@ def _step_in_sigma(x: float, mu: float, log_var: float, eps: float) -> Any:
     return loss, d_mu, 2 * d_log_var / math.exp(log_var / 2)
 
 
+def _step_without_one(x: float, mu: float, log_var: float, eps: float) -> Any:
+    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
+    return loss + 0.5, d_mu, d_log_var
+
+
 def _step_flipped(x: float, mu: float, log_var: float, eps: float) -> Any:
     loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
     return loss, -d_mu, -d_log_var
@@ -193,6 +198,10 @@ EXERCISES: tuple[Exercise, ...] = (
                 _step_without_constant,
                 "your loss lacks the constant of the normal density, half of log 2 pi; the "
                 "gradients cannot show it, the number in nats does.",
+            ),
+            Mistake(
+                _step_without_one,
+                "your divergence is not zero at mu = 0, log_var = 0: it lacks the constant -1.",
             ),
             Mistake(
                 _step_pushed_away,

@@ -102,6 +102,10 @@ def _only_seen(x: Array, centres: Array) -> float:
     return math.log(int((share > 0).sum())) - _entropy(share)
 
 
+def _lesson_modes(x: Array, centres: Array) -> float:
+    return math.log(8) - _entropy(_counts(x, centres))
+
+
 def _reverse_mode_kl(x: Array, centres: Array) -> float:
     share = np.maximum(_counts(x, centres), 1e-12)
     return float(-np.log(share * len(centres)).mean())
@@ -301,6 +305,10 @@ EXERCISES: tuple[Exercise, ...] = (
                 _up_to_the_last_seen,
                 "Your list of shares ends with the last mode that was seen; a lost mode at its end "
                 "must be counted too.",
+            ),
+            Mistake(
+                _lesson_modes,
+                "You wrote log 8, the ring's number of modes; here the centres are an argument.",
             ),
             Mistake(
                 _only_seen,

@@ -141,7 +141,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "On an outcome that only p has, p / m is a constant. Which?",
             "Each of the four unshared outcomes gives 1/3 log 2 to one of the two divergences.",
         ),
-        rtol=1e-3,
     ),
     Exercise(
         id="08.soft-slope",

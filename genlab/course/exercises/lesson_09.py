@@ -195,6 +195,10 @@ EXTRAPOLATE = Exercise(
             says="You took the largest sample as if it were infinite; its bias is still in it.",
         ),
         Mistake(
+            wrong=lambda sizes, values: values[-1],
+            says="You took the last value of the list; every one of them has a bias in it.",
+        ),
+        Mistake(
             wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values),
             says="These are intercept and slope; only one of them is the answer.",
         ),

@@ -140,7 +140,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "alpha bar = 0.9^5; signal and noise variance add up to one.",
             "Square roots of both shares, times 2 and times 0.3.",
         ),
-        rtol=1e-4,
     ),
     Exercise(
         id="12.bound-weight",
@@ -203,6 +202,10 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 lambda alpha_bar: 1 / (1 - alpha_bar),
                 "this relates the errors of v and of x_0.",
+            ),
+            Mistake(
+                lambda alpha_bar: 1 - alpha_bar,
+                "upside down, and of another pair: this relates the errors of x_0 and of v.",
             ),
             Mistake(
                 lambda alpha_bar: 1 / math.sqrt(alpha_bar),

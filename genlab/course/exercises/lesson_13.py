@@ -81,6 +81,8 @@ EXERCISES: tuple[Exercise, ...] = (
                     "network with and without the condition."),
             Mistake(60, "each step counted twice, but which doubling was it? Both happen, and one "
                     "step is an exception."),
+            Mistake(116, "you took four passes off; the last step saves one slope, and a slope is "
+                    "two passes with guidance, not four."),
             Mistake(120, "the step to zero noise has no second slope: nothing can be divided by "
                     "a noise level of zero."),
             Mistake(295, "the guidance scale is a factor in a formula; no scale, however large, "

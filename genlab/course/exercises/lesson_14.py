@@ -39,13 +39,15 @@ def _log_density(
     step: bool = True,
     backwards: bool = False,
     prior: bool = True,
+    after: bool = False,
 ) -> Array:
     """Right with the defaults; each option is a mistake that people make."""
     x, total = np.array(x0, dtype=np.float64), np.zeros(len(x0))
     for k in range(n):
         t = 1 - k / n if backwards else k / n
-        total = total + divergence(x, t) * (1 / n if step else 1.0)
-        x = x + velocity(x, t) / n
+        moved = x + velocity(x, t) / n
+        total = total + divergence(moved if after else x, t) * (1 / n if step else 1.0)
+        x = moved
     where = np.array(x0) if at_data else x
     return np.asarray((_log_normal(where) if prior else 0.0) + sign * total)
 
@@ -208,6 +210,10 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(
                 lambda v, d, x0, n: _log_density(v, d, x0, n, step=False),
                 "you added up the divergence without the length of the step: an integral needs it.",
+            ),
+            Mistake(
+                lambda v, d, x0, n: _log_density(v, d, x0, n, after=True),
+                "you asked for the divergence after the move; it belongs where the step began.",
             ),
             Mistake(
                 lambda v, d, x0, n: _log_density(v, d, x0, n, prior=False),

@@ -76,7 +76,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "one over the sum of two precisions.",
             "The posterior's variance is 1 / (1 + 1 / 0.25); half the log of a ratio of variances.",
         ),
-        rtol=1e-3,
     ),
     Exercise(
         id="npe.box",

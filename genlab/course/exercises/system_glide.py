@@ -85,7 +85,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "The exponents are factors: precision 2 * 1 + (1 - 2) * 1/4.",
             "(2 * 1 * 2 + (1 - 2) * (1/4) * 0), divided by that precision.",
         ),
-        rtol=1e-3,
     ),
     Exercise(
         id="glide.classifier",

@@ -70,7 +70,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "Digits agree once in 10, colours once in 6. And the slant, when it is said or not?",
             "1/10 x 1/6 x (1/4 + 3/4 x 1/3).",
         ),
-        rtol=1e-3,
     ),
     Exercise(
         id="language_and_image.joint",

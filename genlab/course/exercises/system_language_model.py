@@ -103,7 +103,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "3,500 tokens at 3.6 nats; log 2 nats make a bit; 10,000 bytes share them.",
             "3.6 * 3500 / log(2) / 10000.",
         ),
-        rtol=2e-3,
     ),
     Exercise(
         id="lm.merge",

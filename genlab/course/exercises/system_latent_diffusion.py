@@ -71,7 +71,6 @@ EXERCISES: tuple[Exercise, ...] = (
             "It is multiplied by c^2, and the noise stays. Take the logarithm of the ratio.",
             "The rise is log c^2 with c = 5.5.",
         ),
-        rtol=1e-3,
     ),
     Exercise(
         id="ld.pixel-std",
