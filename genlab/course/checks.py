@@ -136,7 +136,7 @@ def _told_apart(
     name: str,
     unlike: Mistakes,
     passes: Callable[[NDArray[np.float64]], bool],
-    tilde: str = "",
+    digits: int | None = None,
 ) -> str:
     """Return the end of the line, which names the first mistake; raise if one would pass."""
     for mistake, value in (unlike or {}).items():
@@ -149,8 +149,10 @@ def _told_apart(
             )
     for mistake, value in (unlike or {}).items():
         wrong = as_array(value)
-        number = f": {tilde}{_show(value, wrong)}" if wrong.size == 1 else ""
-        return f"  ({mistake}{number})" if number else f"  (not {mistake})"
+        if wrong.size != 1:
+            return f"  (not {mistake})"
+        number = _show(value, wrong) if digits is None else f"~{wrong.item():.{digits}f}"
+        return f"  ({mistake}: {number})"
     return ""
 
 
@@ -201,7 +203,7 @@ def check_range(
     if not low <= number <= high:
         raise CheckFailed(f"{name}: {number:.6g} is outside [{low:g}, {high:g}]")
     told_apart = _told_apart(
-        name, unlike, lambda wrong: bool(np.all((low <= wrong) & (wrong <= high))), "~"
+        name, unlike, lambda wrong: bool(np.all((low <= wrong) & (wrong <= high))), digits
     )
     print(f"ok  {name:<{NAME_WIDTH}}  ~{number:.{digits}f}  in [{low:g}, {high:g}]{told_apart}")
 
@@ -252,7 +254,7 @@ def check_close_mc(
         its_mean, its_error = _mean_and_error(wrong.reshape(-1))
         return abs(its_mean - truth) <= n_sigma * its_error
 
-    told_apart = _told_apart(name, unlike, passes, "~")
+    told_apart = _told_apart(name, unlike, passes, 4)
     shown = f"~{mean:.4f}  vs  {show_number(truth)}  (n = {draws.size})"
     print(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}")
 

@@ -102,7 +102,7 @@ def test_a_mistake_that_would_pass_as_well_is_a_failure_and_the_line_names_one_t
     call({"forgot the entropy": 1.5, "twice": 1.0})
     line = capsys.readouterr().out
     assert "forgot the entropy: " in line
-    assert "1.500000" in line
+    assert "1.500" in line
     assert "twice" not in line
 
 

@@ -39,7 +39,7 @@ from genlab.course import check, check_close_mc, check_range
 from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
 from genlab.metrics.passes import network_passes
 from genlab.metrics.sbc import c2st, chi_square_test, kolmogorov_smirnov_test, rank_band, sbc_ranks
-from genlab.systems import card, load_model
+from genlab.systems import load_model
 from genlab.systems.npe import NeuralPosterior, Rescale, conditional_flow, npe_loss, onto_box
 from genlab.systems.npe_models import calibration_ranks, simulated
 from genlab.train import cosine, fit, minibatches
@@ -97,7 +97,17 @@ left = -(joint * q_table.log()).sum()
 p_x, posterior = joint.sum(0), joint / joint.sum(0)
 kl = (posterior * (posterior / q_table).log()).sum(0)
 entropy = -(posterior * posterior.log()).sum(0)
-check("E[-log q] = E_x[KL + H], by enumeration", left, (p_x * (kl + entropy)).sum(), atol=1e-12)
+reverse_kl = (q_table * (q_table / posterior).log()).sum(0)
+check(
+    "E[-log q] = E_x[KL + H], by enumeration",
+    left,
+    (p_x * (kl + entropy)).sum(),
+    atol=1e-12,
+    unlike={
+        "the other KL": (p_x * (reverse_kl + entropy)).sum(),
+        "every x weighed alike": (kl + entropy).mean(),
+    },
+)
 course.show_source(npe_loss)
 
 # %% [markdown]
@@ -124,11 +134,29 @@ def gaussian_entropy(cov):
 prior_entropy, floor = gaussian_entropy(torch.eye(2)).item(), gaussian_entropy(Sigma).item()
 information = prior_entropy - floor
 from_the_data = gaussian_entropy(A @ A.T + s**2 * torch.eye(3)) - gaussian_entropy(s**2 * torch.eye(3))
-check("the loss starts at H[theta], nats", prior_entropy, 2 * 1.4189385, atol=1e-6)
-check("it can fall by I(theta; x), nats", information, from_the_data, atol=1e-12)
+root_forgotten = gaussian_entropy(A @ A.T + s * torch.eye(3)) - gaussian_entropy(s * torch.eye(3))
+check(
+    "the loss can fall by I(theta; x), nats",
+    information,
+    from_the_data,
+    atol=1e-12,
+    unlike={"s for its square": root_forgotten},
+)
 theta, x = simulated(gaussian, 50_000, torch.Generator().manual_seed(2))
 exact = MultivariateNormal(gaussian.posterior(x)[0], Sigma)
-check_close_mc("the floor, as the loss of the exact posterior", -exact.log_prob(theta), floor)
+prior = MultivariateNormal(torch.zeros(2), torch.eye(2))
+check_close_mc(
+    "the start, as the loss of the prior",
+    -prior.log_prob(theta),
+    prior_entropy,
+    unlike={"one parameter only": gaussian_entropy(torch.eye(1)).item()},
+)
+check_close_mc(
+    "the floor, as the loss of the exact posterior",
+    -exact.log_prob(theta),
+    floor,
+    unlike={"no prior in Sigma": gaussian_entropy(torch.linalg.inv(A.T @ A / s**2)).item()},
+)
 
 # %% [markdown]
 # **Step 4. The simplest estimate is regression.** Take $q(\theta\mid x) = \mathcal N(Wx, S)$. Then $-\log q$ is half a weighted squared
@@ -140,10 +168,30 @@ check_close_mc("the floor, as the loss of the exact posterior", -exact.log_prob(
 # %%
 cov_x = A @ A.T + s**2 * torch.eye(3)
 W = A.T @ torch.linalg.inv(cov_x)
-check("regression = Bayes' rule: the gain", W, Sigma @ A.T / s**2, atol=1e-12)
-check("regression = Bayes' rule: the spread", torch.eye(2) - W @ A, Sigma, atol=1e-12)
+check(
+    "regression = Bayes' rule: the gain",
+    W,
+    Sigma @ A.T / s**2,
+    atol=1e-12,
+    unlike={"Sigma left out": A.T / s**2},
+)
+check(
+    "regression = Bayes' rule: the spread",
+    torch.eye(2) - W @ A,
+    Sigma,
+    atol=1e-12,
+    unlike={"the spread of the fitted values": W @ cov_x @ W.T},
+)
 fitted = torch.linalg.lstsq(x, theta).solution.T
-check_range("fitted to 50,000 pairs, largest error of W", (fitted - W).abs().max(), 0.0, 0.02, digits=4)
+other_way = torch.linalg.lstsq(theta, x).solution  # the data on the parameters: A itself
+check_range(
+    "fitted to 50,000 pairs, largest error of W",
+    (fitted - W).abs().max(),
+    0.0,
+    0.02,
+    digits=4,
+    unlike={"x regressed on theta": (other_way - W).abs().max()},
+)
 
 # %% [markdown]
 # ## 2. The flow: it starts as the prior and stays inside
@@ -187,13 +235,25 @@ bend = flow.Flow(q.flow.base, q.flow.transforms[:-2])
 g = torch.Generator().manual_seed(4)
 z, x_row = torch.randn(8, 2, generator=g), torch.randn(8, 2, generator=g)
 theta = q.flow(z, x_row)[0]
-check("my density = genlab's", my_log_q(bend, z, x_row), q.log_prob(theta, cond=x_row), atol=1e-9)
+with_z = (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1) - bend(z, x_row)[1]
 by_autograd = (-0.5 * z**2 - 0.5 * math.log(2 * math.pi)).sum(1) - flow.dense_log_det(
     lambda z: q.flow(z, x_row)[0], z
 )
-check("my density = base / autograd Jacobian", my_log_q(bend, z, x_row), by_autograd, atol=1e-9)
+check(
+    "my density = base / autograd Jacobian = genlab's",
+    my_log_q(bend, z, x_row).expand(2, -1),
+    torch.stack([by_autograd, q.log_prob(theta, cond=x_row)]),
+    atol=1e-9,
+    unlike={"the slope of the last map forgotten": with_z.expand(2, -1)},
+)
 untrained = conditional_flow(2, 2, onto_box(2, BOX))
-check("untrained, anywhere: log 1/4", untrained.log_prob(theta, cond=x_row), -math.log(4), atol=1e-9)
+check(
+    "untrained, anywhere: log 1/4",
+    untrained.log_prob(theta, cond=x_row),
+    -math.log(4),
+    atol=1e-9,
+    unlike={"a side in place of the area": -math.log(BOX[1] - BOX[0])},
+)
 
 # %% [markdown]
 # **The density integrates to one, for every $x$.** The sum below runs over a lattice in $z$, which is fine where the square's
@@ -209,8 +269,14 @@ for name, masked in (("couplings", False), ("autoregressive", True)):
     for value in (0.0, 2.0):
         with torch.no_grad():
             x_row = torch.full_like(z, value)
-            total = (q.log_prob(2 * normal.cdf(z) - 1, cond=x_row).exp() * area).sum()
-        check(f"integral of q, {name}, x = ({value:.0f}, {value:.0f})", total, 1.0, atol=2e-3)
+            density = q.log_prob(2 * normal.cdf(z) - 1, cond=x_row).exp()
+        check(
+            f"integral of q, {name}, x = ({value:.0f}, {value:.0f})",
+            (density * area).sum(),
+            1.0,
+            atol=2e-3,
+            unlike={"over z instead of theta": density.sum() * (line[1] - line[0]) ** 2},
+        )
 
 # %% [markdown]
 # ## 3. Training: linear Gaussian, watched from start to floor
@@ -248,20 +314,25 @@ log_p = MultivariateNormal(mean, cov).log_prob(held_theta)
 
 
 def gap_to_exact(q):
-    """Mean of log p - log q over new pairs: the KL averaged over data, and its standard error."""
+    """Mean of log p - log q over new pairs: the KL averaged over data."""
     with torch.no_grad():
         gaps = log_p - q.log_prob(held_theta, cond=held_x)
-    return gaps.mean().item(), gaps.std().item() / math.sqrt(len(gaps))
+    return gaps.mean().item()
 
 
 shipped = load_model("npe_linear_gaussian")
 first, last = records[0].loss, np.mean([r.loss for r in records[-50:]])
-check_range("loss at the first step: H[theta] = 2.84", first, 2.5, 3.2)
-check_range("loss at the end: floor 0.85", last, 0.72, 1.0)
-check_range("KL(exact || live), nats", gap_to_exact(live)[0], -0.002, 0.05, digits=4)
-kl, error = gap_to_exact(shipped)
-check_range("KL(exact || shipped), nats", kl, -0.001, 0.01, digits=4)
-check_range("standard error of that", error, 0.0, 0.001, digits=5)
+untrained = gap_to_exact(new_posterior(theta, x, n_splines=1, width=32))
+check_range("loss at the first step, nats", first, 2.5, 3.2, unlike={"the floor": floor})
+check_range("loss at the end, nats", last, 0.72, 1.0, unlike={"the start": prior_entropy})
+check_range(
+    "KL(exact || live), nats", gap_to_exact(live), -0.002, 0.05, digits=4,
+    unlike={"untrained": untrained},
+)
+check_range(
+    "KL(exact || shipped), nats", gap_to_exact(shipped), -0.001, 0.0035, digits=4,
+    unlike={"400 steps": gap_to_exact(live)},
+)
 
 # %% [markdown]
 # The shipped weights are `genlab train npe_linear_gaussian`, some twenty seconds on one core, and are within a thousandth of a nat of
@@ -276,6 +347,7 @@ side = torch.linspace(-2.2, 2.2, 161)
 places = mean + torch.cartesian_prod(side, side)
 cell = (side[1] - side[0]).item() ** 2
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2))
+kl_here = {}
 for ax, (name, q) in zip(
     axes, {"untrained": None, "400 steps": live, "shipped": shipped}.items(), strict=True
 ):
@@ -283,13 +355,15 @@ for ax, (name, q) in zip(
     with torch.no_grad():
         log_q = q.log_prob(places, cond=x_seen.expand(len(places), -1))
     log_exact = law.log_prob(places)
-    kl_here = ((log_exact - log_q) * log_exact.exp()).sum().item() * cell
+    kl_here[name] = ((log_exact - log_q) * log_exact.exp()).sum().item() * cell
     box = (*(mean[0, 0] + side[[0, -1]]).tolist(), *(mean[0, 1] + side[[0, -1]]).tolist())
     ax.imshow(log_q.exp().reshape(161, 161).T, extent=box, origin="lower", cmap="Blues")
     ax.contour(*places.T.reshape(2, 161, 161), log_exact.exp().reshape(161, 161), 4, colors="#D55E00")
-    ax.set(title=f"{name}: KL {kl_here:.2g} nats", xlabel=r"$\theta_1$", ylabel=r"$\theta_2$")
-    if name == "shipped":
-        check_range("KL at this observation, by quadrature", kl_here, -0.0005, 0.01, digits=4)
+    ax.set(title=f"{name}: KL {kl_here[name]:.2g} nats", xlabel=r"$\theta_1$", ylabel=r"$\theta_2$")
+check_range(
+    "KL at this observation, by quadrature", kl_here["shipped"], -0.0005, 0.01, digits=4,
+    unlike={"untrained": kl_here["untrained"]},
+)
 
 # %% [markdown]
 # ## 4. Two moons: where a Gaussian has no chance
@@ -310,17 +384,30 @@ torch.set_default_dtype(torch.float64)
 moons = TwoMoons()
 x_seen = torch.tensor([0.0, 0.3])
 fine = (torch.arange(4000) + 0.5) / 2000 - 1
-total = sum(  # row by row: 16 million points
-    moons.log_likelihood(x_seen.expand(4000, 2), torch.stack([fine, a.expand(4000)], 1)).exp().sum()
-    for a in fine
+total, on_one_side = 0.0, 0.0
+for a in fine:  # row by row: 16 million points
+    row = torch.stack([fine, a.expand(4000)], 1)
+    likelihood = moons.log_likelihood(x_seen.expand(4000, 2), row).exp()
+    total += likelihood.sum()
+    on_one_side += likelihood[row.sum(1) > 0].sum()
+check(
+    "likelihood summed over the square = 4 p(x)",
+    total * (1 / 2000) ** 2,
+    2.0,
+    atol=5e-3,
+    unlike={"one crescent only": on_one_side * (1 / 2000) ** 2},
 )
-check("likelihood summed over the square = 4 p(x)", total * (1 / 2000) ** 2, 2.0, atol=5e-3)
 g = torch.Generator().manual_seed(5)
 r = 0.1 + 0.01 * torch.randn(400_000, generator=g)
 moons_floor = (0.5 * math.log(2 * math.pi * math.e * 1e-4) + math.log(2 * math.pi) + r.log().mean()).item()
 exact_draws = moons.posterior_sample(x_seen, 20_000, generator=g)
 log_posterior = moons.log_likelihood(x_seen.expand_as(exact_draws), exact_draws) - math.log(2)
-check_close_mc("entropy of the two crescents, nats", -log_posterior, round(moons_floor, 4))
+check_close_mc(
+    "entropy of the two crescents, nats",
+    -log_posterior,
+    round(moons_floor, 4),
+    unlike={"no choice between two": moons_floor - math.log(2)},
+)
 
 # %% [markdown]
 # The prior's entropy is $\log 4 = 1.39$ nats, the posterior's $-3.66$: this simulator tells five nats, a factor of 150 in area. Below are
@@ -333,10 +420,18 @@ coupled, masked = load_model("npe_two_moons"), load_model("npe_two_moons_masked"
 theta, x = simulated(moons, 20_000, torch.Generator().manual_seed(6))
 corner = 0.25 - x[:, 0]  # how far the fold has moved the crescent, and how far up
 inner = (corner > 0.15) & (corner.abs() + x[:, 1].abs() < math.sqrt(2) - 0.25)
+ones = torch.ones(int(inner.sum()), 1)
+left_over = theta[inner] - torch.cat([x[inner], ones], 1) @ torch.linalg.lstsq(
+    torch.cat([x[inner], ones], 1), theta[inner]
+).solution
+regression_loss = gaussian_entropy(torch.cov(left_over.T)).item()
 for name, q in (("couplings", coupled), ("autoregressive", masked)):
     with torch.no_grad():
         loss = -q.log_prob(theta[inner], cond=x[inner]).mean().item()
-    check_range(f"KL(exact || {name}), nats", loss - moons_floor, 0.0, 0.12, digits=3)
+    check_range(
+        f"KL(exact || {name}), nats", loss - moons_floor, 0.0, 0.12, digits=3,
+        unlike={"the regression of step 4": regression_loss - moons_floor},
+    )
 
 # %%
 x_seen = torch.tensor([[0.0, 0.3]])
@@ -359,15 +454,26 @@ for ax in axes:
 axes[0].set_ylabel(r"$\theta_2$");
 
 # %% [markdown]
-# Look at the last panel: two threads join the crescents. A flow is continuous both ways, and carries the connected normal onto something
-# connected (lesson 04, failure 3); it makes the threads thin, and cannot cut them. How much mass is in them? Count the draws that no
-# crescent can explain, those whose radius is more than five standard deviations off.
+# Look at the last panel: two threads join the crescents. A flow is continuous in both directions and carries the connected normal onto
+# something connected. The exact posterior is *zero* between the crescents, so no continuous flow can reach it: it makes the threads thin, and
+# cannot cut them. How much mass is in them? Count the draws that no crescent can explain, those whose radius is more than five standard
+# deviations off.
 
 # %%
+
+
+def fraction_outside(draws):
+    """Fraction of draws that lie in no crescent."""
+    return (moons.log_likelihood(x_seen.expand_as(draws), draws) <= -10).double().mean()
+
+
+anywhere = moons.prior(20_000, generator=torch.Generator().manual_seed(8))
 for name, q in (("couplings", coupled), ("autoregressive", masked)):
     draws = q.sample(20_000, cond=x_seen, generator=torch.Generator().manual_seed(8))
-    explained = moons.log_likelihood(x_seen.expand_as(draws), draws) > -10
-    check_range(f"share of draws that are in no crescent, {name}", 1 - explained.double().mean(), 0.0, 0.06)
+    check_range(
+        f"fraction of draws in no crescent, {name}", fraction_outside(draws), 0.005, 0.06,
+        unlike={"draws of the prior": fraction_outside(anywhere)},
+    )
 
 # %% [markdown]
 # **Step 7. The classifier's verdict.** Where exact draws exist, let a classifier try to tell them from the flow's. The best of all
@@ -382,15 +488,56 @@ torch.set_default_dtype(torch.float64)
 delta, t = 1.5, torch.linspace(-9, 10, 20_001)
 densities = [normal.log_prob(t - shift).exp() for shift in (0, delta)]
 variation = 0.5 * torch.trapezoid((densities[0] - densities[1]).abs(), t)
-check("(1 + TV)/2 of two normals = Phi(delta/2)", 0.5 + 0.5 * variation, torch.special.ndtr(torch.tensor(delta / 2)), atol=1e-6)
+check(
+    "(1 + TV)/2 of two normals = Phi(delta/2)",
+    0.5 + 0.5 * variation,
+    torch.special.ndtr(torch.tensor(delta / 2)),
+    atol=1e-6,
+    unlike={"TV without its one half": 0.5 + variation},
+)
 a, b = torch.randn(2, 3000, 1, generator=torch.Generator().manual_seed(9))
 verdict = c2st(a, b + delta, LogisticRegression(), generator=torch.Generator().manual_seed(0))
-check_range("c2st of their samples: 0.773", verdict.value, 0.745, 0.8)
+alike = c2st(a, b, LogisticRegression(), generator=torch.Generator().manual_seed(0))
+check_range(
+    "c2st of their samples: 0.773", verdict.value, 0.745, 0.8, unlike={"no distance": alike.value}
+)
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# Now the flows. A network of two layers (the judge of the published benchmarks) at three observations, and, because a network may fail
-# from laziness, a second judge with other habits: the vote of the 30 nearest neighbours. The error is the binomial one of 2,000 guesses.
+# For the flows, too, both densities are at hand, so we need not guess what the best classifier would do. The total variation at one
+# observation is $\tfrac12\int|p - q|$, summed over a lattice of a million points. A second route needs no lattice: $\mathrm{TV} =
+# \mathbb E_{\theta\sim q}\big[(1 - p(\theta)/q(\theta))_+\big]$, averaged over draws of the flow.
+
+# %%
+lattice = (torch.arange(1000) + 0.5) / 500 - 1
+places = torch.cartesian_prod(lattice, lattice)
+rows = x_seen.expand(len(places), -1)
+p_exact = moons.log_likelihood(rows, places).exp() / 2  # step 6: p(theta | x) = p(x | theta) / 2
+for name, q in (("couplings", coupled), ("autoregressive", masked)):
+    with torch.no_grad():
+        density = torch.cat(
+            [q.log_prob(t, cond=r) for t, r in zip(places.split(100_000), rows.split(100_000))]
+        ).exp()
+        draws = q.sample(20_000, cond=x_seen, generator=torch.Generator().manual_seed(8))
+        seen = x_seen.expand_as(draws)
+        ratio = (moons.log_likelihood(seen, draws) - q.log_prob(draws, cond=seen)).exp() / 2
+    absolute = (p_exact - density).abs().sum().item() * (1 / 500) ** 2
+    tv = 0.5 * absolute
+    check_close_mc(
+        f"total variation, {name}",
+        (1 - ratio).clamp(min=0),
+        tv,
+        unlike={"without the one half": absolute},
+    )
+    check_range(
+        f"the best classifier is right, {name}", 0.5 + 0.5 * tv, 0.53, 0.56,
+        unlike={"equal distributions": 0.5 + 0.25 * (p_exact - p_exact).abs().sum()},
+    )
+
+# %% [markdown]
+# The best possible classifier is right in 54 of 100 cases. How near do real ones come? A network of two layers (the classifier of the published
+# benchmarks) at three observations, and, because a network may fail to learn, a second one of another kind: the vote of the 30 nearest
+# neighbours. The error is the binomial one of 2,000 guesses.
 
 # %%
 observations = simulated(moons, 3, torch.Generator().manual_seed(10))[1]
@@ -408,14 +555,21 @@ for row in observations:
             shown.append(f"~{found.value:.3f} +- ~{found.error:.3f}")
         where = f"(~{row[0]:.2f}, ~{row[1]:.2f})"
         print(f"{where:<18} {judge:<18} {shown[0]:>16} {shown[1]:>16}")
-for judge, values in scores.items():
-    check_range(f"c2st, {judge}, mean of six", np.mean(values), 0.47, 0.56)
-stated = card("npe_two_moons")["metrics"]
-check_range("c2st on the card (five observations)", stated["c2st"], 0.47, 0.56)
+g = torch.Generator().manual_seed(12)
+null = [
+    c2st(*moons.posterior_sample(row, 2000, generator=g).split(1000), KNeighborsClassifier(30), generator=g)
+    for row in observations for _ in range(2)
+]
+check_range("c2st, network, mean of six", np.mean(scores["network"]), 0.49, 0.54, unlike={"of two normals": verdict.value})
+check_range(
+    "c2st, 30 neighbours, mean of six", np.mean(scores["30 neighbours"]), 0.508, 0.54,
+    unlike={"exact against exact draws": np.mean([found.value for found in null])},
+)
 
 # %% [markdown]
-# Near one half, within the errors: on a thousand draws neither judge can tell. That is a statement about the judge's eyes as well, which
-# is why the nats above are the better number where they exist.
+# One mean of six has a standard error of 0.005. The neighbours see the difference, by about four of these errors; the network hardly does; and
+# neither comes near the 0.54 that is there to be had. A two-sample test that "cannot tell" says as much about the classifier and its thousand
+# draws as about the estimate, which is why the nats and the total variation are the better numbers where they exist.
 #
 # ## 5. One pass
 #
@@ -450,12 +604,18 @@ for case, (models, d) in cases.items():
 for case in cases:
     quicker = rate[case, "couplings"] / rate[case, "autoregressive"]
     print(f"{case:<18} samples per second, couplings : autoregressive = ~{quicker:.1f}")
-thousand = network_passes(coupled, lambda: coupled.sample(1000, cond=observations[:1].expand(1000, 2)))
-check("passes for 1,000 different observations", thousand, 1)
+new_data = simulated(moons, 1000, torch.Generator().manual_seed(10))[1]
+one_by_one = sum(network_passes(coupled, lambda x=x: coupled.sample(1, cond=x[None])) for x in new_data[:20])
+check(
+    "passes for 1,000 different observations",
+    network_passes(coupled, lambda: coupled.sample(1000, cond=new_data)),
+    1,
+    unlike={"one by one, the first twenty": one_by_one},
+)
 
 # %% [markdown]
-# In time the factor is smaller than in passes, since a pass of the sequential kind bends one parameter and not all of them. It is
-# the passes that cannot be done in parallel, on any machine.
+# In time the factor is smaller than in passes: each of the sixteen sequential passes transforms one parameter, the single coupling pass all of them.
+# It is the passes that cannot be done in parallel, on any machine.
 #
 # The last line answers question 4: a thousand posteriors cost the same single pass as a thousand draws of one. The estimate is
 # *amortised*: the training was paid once, for every observation that the prior can make. A Markov chain would start anew each time.
@@ -501,8 +661,11 @@ for column, (beta, gamma, name) in enumerate(
     below.set(xlabel=r"$\log\beta$", ylabel=r"$\log\gamma$")
 bands = {"smoulders": ((0.2, 0.5), (0.6, 1.0)), "a wave": ((0.08, 0.25), (0.5, 1.0)), "a storm": ((0.08, 0.25), (0.5, 1.15))}
 for name, widths in spread.items():
-    for rate_name, width, band in zip(("beta", "gamma"), widths, bands[name], strict=True):
-        check_range(f"{name}: spread of log {rate_name}, posterior / prior", width, *band, digits=2)
+    for k, rate_name in enumerate(("beta", "gamma")):
+        check_range(
+            f"{name}: spread of log {rate_name}, posterior / prior", widths[k], *bands[name][k], digits=2,
+            unlike={"the other rate": widths[1 - k]},
+        )
 
 # %% [markdown]
 # The infection rate is what a register speaks of: after a wave, a seventh of its prior's spread is left, while the recovery rate keeps
@@ -537,7 +700,13 @@ def rank_law(c):
     return torch.trapezoid(binomial * normal.log_prob(z).exp(), z, dim=1)
 
 
-check("exact posterior: every rank has 1/(L+1)", rank_law(1.0), torch.full((10,), 0.1), atol=1e-9)
+check(
+    "exact posterior: every rank has 1/(L+1)",
+    rank_law(1.0),
+    torch.full((10,), 0.1),
+    atol=1e-9,
+    unlike={"30 % too narrow": rank_law(0.7)},
+)
 theta, x = simulated(gaussian, 40_000, torch.Generator().manual_seed(12))
 mean, cov = gaussian.posterior(x)
 noise = torch.randn(40_000, L, 2, generator=torch.Generator().manual_seed(13))
@@ -548,8 +717,14 @@ for ax, (c, name) in zip(axes, ((0.7, "30 % too narrow"), (1.0, "exact"), (1.4, 
     ax.bar(range(L + 1), torch.bincount(ranks, minlength=L + 1) / len(ranks), color="#56B4E9")
     ax.plot(range(L + 1), rank_law(c), "o", color="#D55E00", linestyle="", label="predicted")
     ax.set(title=name, xlabel="rank of the truth among 9 draws")
-    check_close_mc(f"{name}: share of rank 0", (ranks == 0).double(), rank_law(c)[0].item())
-axes[0].set_ylabel("share of 40,000")
+    other = 1 / c if c != 1 else 1.4
+    check_close_mc(
+        f"{name}: fraction with rank 0",
+        (ranks == 0).double(),
+        rank_law(c)[0].item(),
+        unlike={f"spread times {other:.2f}": rank_law(other)[0].item()},
+    )
+axes[0].set_ylabel("fraction of 40,000")
 axes[0].legend();
 
 # %% [markdown]
@@ -570,9 +745,54 @@ def calibration(q, simulator, seed=14, n=1000, n_draws=99):
     return ranks, chi, steps
 
 
-ranks, chi, steps = calibration(estimate, town)
-check_range("shipped: chi-square, smaller p-value", chi, 0.005, 1.0)
-check_range("shipped: Kolmogorov-Smirnov, smaller p-value", steps, 0.005, 1.0)
+class Rescaled:
+    """Draws of an estimate, pulled together around their own mean."""
+
+    def __init__(self, q, factor):
+        self.q, self.factor = q, factor
+
+    def sample(self, n, *, cond, generator=None):
+        draws = self.q.sample(n, cond=cond, generator=generator).reshape(-1, 99, 2)
+        mean = draws.mean(1, keepdim=True)
+        return (mean + self.factor * (draws - mean)).reshape(n, 2)
+
+
+ranks, shipped_chi, steps = calibration(estimate, town)
+narrow_ranks, narrow_chi, narrow_steps = calibration(Rescaled(estimate, 0.7), town)
+check_range(
+    "shipped: chi-square, smaller p-value", shipped_chi, 0.005, 1.0, unlike={"30 % narrower": narrow_chi}
+)
+check_range(
+    "shipped: Kolmogorov-Smirnov, smaller p-value", steps, 0.005, 1.0,
+    unlike={"30 % narrower": narrow_steps},
+)
+
+# %% [markdown]
+# A p-value says whether something is wrong, not how much. **Coverage** does: how often does the central 50, 80 or 90 % of the draws hold the truth? Ranks answer that,
+# too, since the central 50 of 100 ranks are those from 25 to 74. Each parameter for itself is not the whole story, because the epidemic's posterior is a ridge. So a
+# third row asks for the *joint* coverage: in what fraction of the towns does the truth lie in the region of highest density that holds 50, 80 or 90 % of the
+# draws? The error is the binomial one of 1,000 towns.
+
+# %%
+g = torch.Generator().manual_seed(14)
+theta, x = simulated(town, 1000, g)
+rows = x.repeat_interleave(99, 0)
+with torch.no_grad():
+    draws = estimate.sample(len(rows), cond=rows, generator=g)
+    of_draws = estimate.log_prob(draws, cond=rows).reshape(1000, 99)
+    of_truth = estimate.log_prob(theta, cond=x)[:, None]
+joint_ranks = (of_draws > of_truth).sum(1)  # 0: no draw lies where the density is higher
+print("coverage             log beta          log gamma             joint")
+for level in (50, 80, 90):
+    low, high = (100 - level) // 2, 100 - (100 - level) // 2
+    inside = [((low <= r) & (r < high)).double() for r in ranks.T] + [(joint_ranks < level).double()]
+    narrow = ((low <= narrow_ranks[:, 0]) & (narrow_ranks[:, 0] < high)).double()
+    shown = [f"~{v.mean():.3f} +- ~{v.std() / math.sqrt(1000):.3f}" for v in inside]
+    print(f"{level} %      {shown[0]:>18} {shown[1]:>18} {shown[2]:>18}")
+    for v, name in zip(inside, ("log beta", "log gamma", "joint"), strict=True):
+        check_close_mc(
+            f"{level} % region, {name}", v, level / 100, n_sigma=4, unlike={"30 % narrower": narrow}
+        )
 
 # %% [markdown]
 # ## 8. It fails
@@ -600,11 +820,27 @@ def epidemic_posterior(theta, x, n_steps, **options):
 
 
 eager = epidemic_posterior(few_theta, few_x, 500, lr=8e-3, batch_size=100)
-check_range("200 simulations, 500 steps: NLL of the 200", nll(eager, few_theta, few_x), -9.0, -2.2, digits=2)
-check_range("NLL of new pairs", nll(eager, held_theta, held_x), -0.9, 60.0, digits=2)
-check_range("shipped, 200,000 simulations: NLL of new pairs", nll(estimate, held_theta, held_x), -1.85, -1.6, digits=2)
-eager_ranks, chi, steps = calibration(eager, town)
-check_range("200 simulations: log10 p of chi-square", math.log10(max(chi, 1e-300)), -300, -6, digits=0)
+eager_nll, shipped_nll = nll(eager, held_theta, held_x), nll(estimate, held_theta, held_x)
+check_range(
+    "200 simulations, 500 steps: NLL of the 200", nll(eager, few_theta, few_x), -9.0, -2.2, digits=2,
+    unlike={"shipped": nll(estimate, few_theta, few_x)},
+)
+check_range("NLL of new pairs", eager_nll, -0.9, 60.0, digits=2, unlike={"shipped": shipped_nll})
+check_range(
+    "shipped, 200,000 simulations: NLL of new pairs", shipped_nll, -1.85, -1.6, digits=2,
+    unlike={"200 simulations": eager_nll},
+)
+eager_ranks, eager_chi, steps = calibration(eager, town)
+
+
+def log10(p):
+    return math.log10(max(p, 1e-300))
+
+
+check_range(
+    "200 simulations: log10 p of chi-square", log10(eager_chi), -300, -15, digits=0,
+    unlike={"shipped": log10(shipped_chi)},
+)
 
 # %% [markdown]
 # The repair is more simulations. If they cannot be had, stop when the held-out loss turns: that takes the worst away, and no more. All three, with
@@ -613,8 +849,14 @@ check_range("200 simulations: log10 p of chi-square", math.log10(max(chi, 1e-300
 # %%
 stopped = epidemic_posterior(few_theta, few_x, 60, lr=4e-3, batch_size=100)
 stopped_ranks, chi, steps = calibration(stopped, town)
-check_range("stopped early: NLL of new pairs", nll(stopped, held_theta, held_x), -1.7, 0.6, digits=2)
-check_range("stopped early: log10 p of chi-square", math.log10(max(chi, 1e-300)), -25, 0, digits=1)
+check_range(
+    "stopped early: NLL of new pairs", nll(stopped, held_theta, held_x), -1.6, -0.5, digits=2,
+    unlike={"500 steps": eager_nll, "shipped": shipped_nll},
+)
+check_range(
+    "stopped early: log10 p of chi-square", log10(chi), -15, 0, digits=1,
+    unlike={"500 steps": log10(eager_chi)},
+)
 figure, axes = plt.subplots(1, 3, figsize=(10, 2.9), sharey=True)
 shown = {
     "shipped": ranks,
@@ -636,9 +878,8 @@ axes[0].legend();
 # The grey band holds 99 % of a fair histogram's bars. The walls in the middle panel are the U that step 9 predicted for a narrow
 # posterior. Stopping early has pulled them down.
 #
-# > **Often stated, but: "flat ranks mean a correct posterior."** They are necessary, not sufficient. Here is an estimate that has never seen
-# > any data: the prior. Its truth is, of course, one more draw from the prior. It passes, and it knows nothing. (Question 3.) Calibration says that the spread is
-# > honest; the loss says how sharp it is. Report both.
+# **Flat ranks are necessary, not sufficient.** Here is an estimate that has never seen any data: the prior. The truth is, of course, one more draw
+# from the prior, so it passes, and it knows nothing. (Question 3.) Calibration says that the spread is honest; the loss says how sharp it is. Report both.
 
 # %%
 class Ignorant:
@@ -649,11 +890,21 @@ class Ignorant:
 
 
 _, chi, steps = calibration(Ignorant(), town)
-check_range("the prior as posterior: chi-square, smaller p", chi, 0.005, 1.0)
+check_range(
+    "the prior as posterior: chi-square, smaller p", chi, 0.005, 1.0, unlike={"30 % narrower": narrow_chi}
+)
 prior_law = torch.distributions.Normal(torch.tensor(town.prior_mean), torch.tensor(town.prior_std))
-ignorance = -prior_law.log_prob(held_theta).sum(1).mean().item()
-check_range("its NLL", ignorance, 0.4, 0.7, digits=2)
-check_range("nats that the register tells, at least", ignorance - nll(estimate, held_theta, held_x), 2.0, 2.6, digits=2)
+ignorance = prior_law.entropy().sum().item()
+check_close_mc(
+    "its NLL is the entropy of the prior",
+    -prior_law.log_prob(held_theta).sum(1),
+    ignorance,
+    unlike={"one rate only": prior_law.entropy()[0].item()},
+)
+check_range(
+    "nats that the register tells, at least", ignorance - shipped_nll, 2.0, 2.6, digits=2,
+    unlike={"by 200 simulations": ignorance - eager_nll},
+)
 
 # %% [markdown]
 # **Failure 2: the prior was another.** The network was trained where $\theta\sim\mathcal N(0, I)$, and you believe $\theta\sim\mathcal N(\mu_1, 0.5^2 I)$. The
@@ -675,9 +926,20 @@ log_ratio = (
 ).sum(1)
 weights = log_ratio.softmax(0)
 unrepaired, repaired = draws.mean(0), (weights[:, None] * draws).sum(0)
-check_range("old prior's mean: error in theta_1", (unrepaired - right)[0], 0.1, 0.6)
-check_range("reweighted: largest error of the mean", (repaired - right).abs().max(), 0.0, 0.03)
-check_range("effective sample size of 20,000", 1 / (weights**2).sum(), 2000, 19_000, digits=0)
+check_range(
+    "old prior's mean: largest error", (unrepaired - right).abs().max(), 0.4, 0.7,
+    unlike={"reweighted": (repaired - right).abs().max()},
+)
+upside_down = ((-log_ratio).softmax(0)[:, None] * draws).sum(0)
+check_range(
+    "reweighted: largest error of the mean", (repaired - right).abs().max(), 0.0, 0.04,
+    unlike={"the ratio upside down": (upside_down - right).abs().max()},
+)
+equal = torch.full_like(weights, 1 / len(weights))
+check_range(
+    "effective sample size of 20,000", 1 / (weights**2).sum(), 2500, 3700, digits=0,
+    unlike={"equal weights": 1 / (equal**2).sum()},
+)
 
 # %% [markdown]
 # **Failure 3: the simulator was another.** The register sees 35 % of the infections, and everybody believes 50 %. Nothing in the network can
@@ -687,9 +949,15 @@ check_range("effective sample size of 20,000", 1 / (weights**2).sum(), 2000, 19_
 # %%
 elsewhere = Epidemic(reported=0.35)
 other_ranks, chi, steps = calibration(estimate, elsewhere)
-check_range("35 % reported: log10 p of chi-square", math.log10(max(chi, 1e-300)), -300, -6, digits=0)
-check_range("mean rank of log beta, of 99 (fair: 49.5)", other_ranks[:, 0].double().mean(), 38, 47, digits=0)
-check_range("mean rank of log gamma, of 99 (fair: 49.5)", other_ranks[:, 1].double().mean(), 10, 25, digits=0)
+check_range(
+    "35 % reported: log10 p of chi-square", log10(chi), -300, -50, digits=0,
+    unlike={"50 % reported": log10(shipped_chi)},
+)
+for k, (rate_name, low, high) in enumerate((("beta", 38, 47), ("gamma", 10, 25))):
+    check_range(
+        f"mean rank of log {rate_name}, of 99 (fair: 49.5)", other_ranks[:, k].double().mean(), low, high,
+        digits=0, unlike={"50 % reported": ranks[:, k].double().mean()},
+    )
 
 # %% [markdown]
 # The truth lies below most of its draws: the estimate explains the missing cases by people who recover too quickly.
@@ -708,23 +976,28 @@ x_corner = moons.simulate(corner, generator=torch.Generator().manual_seed(19))
 
 def leak(q):
     draws = q.sample(20_000, cond=x_corner, generator=torch.Generator().manual_seed(20))
-    return 1 - (draws.abs() <= 1).all(1).double().mean().item()
+    return 1 - (draws.abs() <= 1).all(1).double()
 
 
 side = (torch.arange(500) + 0.5) / 250 - 1
 places = torch.cartesian_prod(side, side)
 with torch.no_grad():
     inside = leaky.log_prob(places, cond=x_corner.expand(len(places), -1)).exp().sum().item() / 250**2
-check_range("leak of the plane's flow, by drawing", leak(leaky), 0.2, 0.7)
-check_range("the same, as 1 - integral over the square", 1 - inside, 0.2, 0.7)
-check("leak of the square's flow, 20,000 draws", leak(coupled), 0.0)
-outside = torch.tensor([[1.01, 0.0]])
-check("its density outside", coupled.log_prob(outside, cond=x_corner).exp(), 0.0)
+check_close_mc(
+    "leak of the plane's flow: draws = 1 - integral", leak(leaky), 1 - inside,
+    unlike={"the integral itself": inside, "the square's flow": leak(coupled)},
+)
+check("leak of the square's flow, 20,000 draws", leak(coupled).mean(), 0.0, unlike={"the plane's": leak(leaky).mean()})
+outside = torch.tensor([[1.01, 0.9]])
+check(
+    "its density outside", coupled.log_prob(outside, cond=x_corner).exp(), 0.0,
+    unlike={"the plane's": leaky.log_prob(outside, cond=x_corner).exp()},
+)
 
 # %% [markdown]
 # ## Exercises
 #
-# Replace `...` and run the cell. A wrong answer is told *which* mistake it looks like; `course.hint("npe.box")` gives three hints, one
+# Replace `...` and run the cell. If your answer is wrong, the checker names the likely mistake; `course.hint("npe.box")` gives three hints, one
 # at a time. Solutions stand in `notebooks/solutions/`.
 #
 # **npe.information** (compute). $\theta\sim\mathcal N(0, 1)$ and $x = \theta + 0.5\,\epsilon$. By how many nats can the loss fall, from the
@@ -778,7 +1051,7 @@ widgets.quiz("flow_density_estimator")
 # 1. A pair from prior and simulator holds one genuine posterior draw: maximum likelihood of $q(\theta\mid x)$ on pairs needs no likelihood.
 # 2. The loss is $\mathbb E_x[\mathrm{KL}(p\,\|\,q) + H]$: it starts at the prior's entropy, ends at the posterior's, and the way between is
 #    the mutual information.
-# 3. Its floor is unknown in earnest: a loss can rank two estimates, it cannot acquit one.
+# 3. On a real problem that floor is unknown: a loss can rank two estimates, but it cannot say that one is right.
 # 4. Regression is the Gaussian case; a conditional spline flow is the general one, with an exact density for every $x$.
 # 5. Fix the last layer to the prior: the flow starts as the prior and cannot leak.
 # 6. Couplings: one pass to sample, one to score. Autoregressive: one to score, $p$ to sample.
