@@ -73,7 +73,7 @@ atlas.draw_map("stylegan");
 # that means something.
 #
 # The rest of the system is lesson 07 with two changes that made it train at a megapixel: a penalty on the critic that is paid only now
-# and then, and a generator whose weights are averaged. It is *not* a Wasserstein game, whatever cheat sheets say: the loss is the
+# and then, and a generator whose weights are averaged. It is not a Wasserstein game: the loss is the
 # non-saturating one, the penalty is $R_1$. (Rates that fall at the end are this lab's own.)
 #
 # ## Predict first
@@ -95,15 +95,22 @@ atlas.draw_map("stylegan");
 # %%
 g = torch.Generator().manual_seed(0)
 z = torch.randn(1000, 32, generator=g)
-check("pixel norm = a point on the sphere", adversarial.pixel_norm(z), 32**0.5 * F.normalize(z, dim=1), atol=1e-6)
-check("length does not matter", adversarial.pixel_norm(7 * z), adversarial.pixel_norm(z), atol=1e-6)
-check_close_mc("before: mean square of a draw, about 1", z.square().mean(1), 1.0)
+check(
+    "pixel norm = a point on the sphere", adversarial.pixel_norm(z), 32**0.5 * F.normalize(z, dim=1), atol=1e-6,
+    unlike={"radius 1": F.normalize(z, dim=1)},
+)
+check_close_mc(
+    "before: mean square of a draw, about 1", z.square().mean(1), 1.0, unlike={"their sum": z.square().sum(1)}
+)
 net = StyleGenerator(32, 64, 3, (8, 8, 8))
 w = net.mapping(z)
-check("the mapping network reads the direction alone", net.mapping(7 * z), w, atol=1e-6)
+check(
+    "the mapping network reads the direction alone", net.mapping(7 * z), w, atol=1e-6,
+    unlike={"reversed draws": net.mapping(-z)},
+)
 
 # %% [markdown]
-# Three dense layers follow, and what comes out is $w$. Why a network between $z$ and $w$ at all? The law of $z$ is fixed: round, the same
+# Dense layers follow (three here, two in the shipped model), and what comes out is $w$. Why a network between $z$ and $w$ at all? The law of $z$ is fixed: round, the same
 # in all directions. The law of the data is not, and if it has a hole (no digit is both bold and round-cornered, say), a generator that
 # reads $z$ must bend the round law around it. The mapping network may do the bending, so that $w$ can be as the *data* need it: with
 # directions along which one thing changes. That is a hope, not a theorem, and section 7 measures it.
@@ -135,14 +142,17 @@ def my_modulated_conv(x, weight, style):
 
 
 mine = my_modulated_conv(x, weight, style)
-check("my layer = genlab's", mine, adversarial.modulated_conv(x, weight, style), atol=1e-6)
+unstyled = F.conv2d(style[:, :, None, None] * x, weight, padding=1)
+by_weights_alone = unstyled / (weight**2).sum((1, 2, 3)).sqrt()[:, None, None]
+wrong = {"the style left out of the division": by_weights_alone}
+check("my layer = genlab's", mine, adversarial.modulated_conv(x, weight, style), atol=1e-6, unlike=wrong)
 own = adversarial.modulated_weight(weight, style)  # (examples, o, i, k, k)
 loop = torch.stack([F.conv2d(x[b], own[b], padding=1) for b in range(4)])
-check("= a loop with weights of its own for each example", mine, loop, atol=1e-6)
+check("= a loop with weights of its own for each example", mine, loop, atol=1e-6, unlike=wrong)
 grouped = F.conv2d(x.reshape(1, 24, 8, 8), own.flatten(0, 1), padding=1, groups=4).reshape(4, 5, 8, 8)
-check("= one convolution in four groups (as published)", mine, grouped, atol=1e-6)
+check("= one convolution in four groups (as published)", mine, grouped, atol=1e-6, unlike=wrong)
 undone = adversarial.modulated_conv(x, weight, style, demodulate=False)
-check("without the division: the style scales the input", undone, F.conv2d(style[:, :, None, None] * x, weight, padding=1))
+check("without the division: the style scales the input", undone, unstyled, unlike={"demodulated": mine})
 
 # %% [markdown]
 # The three forms are one sum in three orders. Graphics cards like the grouped one; a processor likes the first, which is what `genlab`
@@ -156,12 +166,21 @@ check("without the division: the style scales the input", undone, F.conv2d(style
 pixel = lambda x, s: adversarial.modulated_conv(x[None], weight, s[None])[0, :, 4, 4]
 for b in (0, 3):
     jacobian = torch.func.jacrev(pixel)(x[b], style[b])
-    check(f"example {b}: squared Jacobian, summed, for 5 outputs", jacobian.square().sum((1, 2, 3)), torch.ones(5), atol=1e-6)
+    check(
+        f"example {b}: squared Jacobian, summed, for 5 outputs", jacobian.square().sum((1, 2, 3)), torch.ones(5),
+        atol=1e-6, unlike={"not demodulated": (style[b][:, None, None] * weight).square().sum((1, 2, 3))},
+    )
 louder = adversarial.modulated_conv(x, weight, 100 * style)
-check("a style 100 times as large", louder, mine, atol=1e-6)
+not_divided = adversarial.modulated_conv(x, weight, 100 * style, demodulate=False)
+check("a style 100 times as large", louder, mine, atol=1e-6, unlike={"not demodulated": not_divided})
 white = torch.randn(2, 6, 200, 200, generator=g)
-out = adversarial.modulated_conv(white, weight, torch.tensor([[1.0] * 6, [0.01, 1, 1, 50, 1, 1]]))
-check_range("and by sampling, the loud style", out[1, :, 1:-1, 1:-1].var(), 0.97, 1.03)
+loud = torch.tensor([[1.0] * 6, [0.01, 1, 1, 50, 1, 1]])
+out = adversarial.modulated_conv(white, weight, loud)
+shout = adversarial.modulated_conv(white, weight, loud, demodulate=False)
+check_range(
+    "and by sampling, the loud style", out[1, :, 1:-1, 1:-1].var(), 0.97, 1.03,
+    unlike={"not demodulated": shout[1, :, 1:-1, 1:-1].var()},
+)
 course.show_source(adversarial.modulated_conv)
 
 # %% [markdown]
@@ -183,21 +202,34 @@ def painted(styles):
 
 for crossover, name, one in ((6, "A", a), (0, "B", b)):
     mixed = adversarial.mix_styles(a, b, torch.tensor([crossover]), 6)
-    check(f"crossover {crossover}: the picture of {name}", painted(mixed), painted(net.every_layer(one)), atol=1e-12)
+    other = b if crossover else a
+    check(
+        f"crossover {crossover}: the picture of {name}", painted(mixed), painted(net.every_layer(one)), atol=1e-12,
+        unlike={"the other one": painted(net.every_layer(other))},
+    )
 rows = adversarial.mix_styles(a, b, torch.tensor([2]), 6)
-check("crossover 2: rows 0, 1 from A, the others from B", rows[0], torch.cat([a, a, b, b, b, b]))
+check(
+    "crossover 2: rows 0, 1 from A, the others from B", rows[0], torch.cat([a, a, b, b, b, b]),
+    unlike={"row 2 from A as well": torch.cat([a, a, a, b, b, b])},
+)
 
 # %% [markdown]
 # **Step 5. Truncation.** Let $\bar w$ be the mean style. Drawing with $w' = \bar w + \psi\,(w - \bar w)$ keeps the mean and multiplies
-# every standard deviation by $\psi$. At $\psi = 0$ one picture is left. It is a trick of *sampling*: nothing is trained for it, and the
-# law that it samples is another one.
+# every standard deviation by $\psi$. At $\psi = 0$ one picture is left. It is a trick of *sampling*: nothing is trained for it, and it
+# samples another distribution.
 
 # %%
 centre = w.mean(0)
-for psi in (0.0, 0.5, 1.0):
+for psi in (0.0, 0.5):
     short = adversarial.truncate(w, centre, psi)
-    check(f"psi = {psi}: standard deviations", short.std(0), psi * w.std(0), atol=1e-12)
-check("the mean stays", adversarial.truncate(w, centre, 0.3).mean(0), centre, atol=1e-12)
+    towards_zero = psi * w
+    check(
+        f"psi = {psi}: mean and standard deviations",
+        torch.stack([short.mean(0), short.std(0)]),
+        torch.stack([centre, psi * w.std(0)]),
+        atol=1e-12,
+        unlike={"towards 0, not the mean": torch.stack([towards_zero.mean(0), towards_zero.std(0)])},
+    )
 
 # %% [markdown]
 # ## 3. The game: $R_1$, paid lazily
@@ -219,8 +251,14 @@ for gamma in (0.0, 0.3, 1.0):
     found = sorted(torch.linalg.eigvals(jacobian).tolist(), key=lambda v: v.imag)
     root = complex(gamma**2 - 1) ** 0.5
     formula = sorted([(-gamma - root) / 2, (-gamma + root) / 2], key=lambda v: v.imag)
-    check(f"gamma {gamma}: real parts", [v.real for v in found], [v.real for v in formula], atol=1e-7)
-    check(f"gamma {gamma}: imaginary parts", [v.imag for v in found], [v.imag for v in formula], atol=1e-7)
+    doubled = [-gamma - root, -gamma + root]
+    check(
+        f"gamma {gamma}: eigenvalues, real and imaginary parts",
+        [[v.real, v.imag] for v in found],
+        [[v.real, v.imag] for v in formula],
+        atol=1e-7,
+        unlike={"the half forgotten": [[v.real, v.imag] for v in doubled]},
+    )
 
 # %% [markdown]
 # **Step 7. The lazy penalty.** $R_1 = \frac\gamma2\,\mathbb E\lVert\nabla_x l(x)\rVert^2$ costs a second derivative, about as much as
@@ -243,8 +281,15 @@ in_turn = []
 for step in range(8):
     tiny.at_step(step)
     in_turn.append(critic_gradient(tiny))
-check("mean gradient of eight lazy steps = the full one", torch.stack(in_turn).mean(0), critic_gradient(always), atol=1e-9)
-check("seven of them have no penalty at all", torch.stack(in_turn[2:]), in_turn[1].expand(6, -1), atol=1e-12)
+no_penalty = critic_gradient(StyleGAN(tiny.generator_net, tiny.critic, gamma=0.0, interval=1))
+check(
+    "mean gradient of eight lazy steps = the full one", torch.stack(in_turn).mean(0), critic_gradient(always),
+    atol=1e-9, unlike={"weight 1 for weight 8": no_penalty + (in_turn[0] - no_penalty) / 64},
+)
+check(
+    "seven of them have no penalty at all", torch.stack(in_turn[1:]), no_penalty.expand(7, -1), atol=1e-12,
+    unlike={"the penalty in every step": critic_gradient(always).expand(7, -1)},
+)
 course.show_source(adversarial.lazy_weight)
 
 # %% [markdown]
@@ -279,9 +324,13 @@ for rate in (0.2, 0.1, 0.05):
     for _ in range(10_000):
         run = step_matrix @ run @ step_matrix.T + rate**2 * torch.eye(2)
     away.append(solved.trace().item())
-    check(f"rate {rate}: where the players stay", solved, run, atol=1e-9)
-check_range("distance squared at rate 0.2, over that at 0.1", away[0] / away[1], 1.9, 2.4, digits=2)
-check_range("at 0.1, over that at 0.05", away[1] / away[2], 1.95, 2.2, digits=2)
+    linear = torch.linalg.solve(kron, rate * torch.eye(2).flatten()).reshape(2, 2)
+    check(f"rate {rate}: where the players stay", solved, run, atol=1e-9, unlike={"kicks of size 1": linear})
+kept = torch.tensor(away)
+check(
+    "distance squared, rate halved: halved, nearly", kept[:-1] / kept[1:], [2.0, 2.0], atol=0.08,
+    unlike={"quartered": (kept[:-1] / kept[1:]).square()},
+)
 
 # %% [markdown]
 # The square of the distance is proportional to the rate. With a constant rate a game therefore never arrives: it circles, and from one
@@ -290,11 +339,11 @@ check_range("at 0.1, over that at 0.05", away[1] / away[2], 1.95, 2.2, digits=2)
 # what is sampled. And the *rates fall to zero* at the end: that brings the painter itself up to its average, and the average, as it
 # turned out, hardly higher.
 #
-# **Step 9. No likelihood, as a type.** The law of $g(f(z), n)$ exists, and no formula evaluates it. The class therefore has no
+# **Step 9. No likelihood, as a type.** The distribution of $g(f(z), n)$ exists, and no formula evaluates it. The class therefore has no
 # `log_prob`: not one that raises, none. What you may ask is answered by the types, and a careless question gets a sentence.
 
 # %%
-check("has log_prob (0 = no)", int(isinstance(tiny, HasLogProb)), 0)
+print("has log_prob:", isinstance(tiny, HasLogProb))
 print("kind of likelihood:", likelihood_kind(tiny))
 try:
     log_likelihood(tiny, real)
@@ -327,9 +376,8 @@ records = widgets.watch(train_style_gan(live, pictures(), short), total=50, labe
 # %%
 after = distance(live)
 floor = kid(real_features[:300], gradient_histograms(load_captioned("judge", 16).grey[:300])).item()
-check_range("kernel distance, 50 steps over none", after / before, 0.0, 0.7)
-check_range("that of real digits, over none", floor / before, -0.05, 0.05)
-check_range("critic's loss, last 20 steps (log 4 = 1.39)", np.mean([r.losses["critic"] for r in records[-20:]]), 0.2, 2.0)
+check_range("kernel distance, 50 steps over none", after / before, 0.1, 0.7, unlike={"real digits": floor / before})
+check_range("that of real digits, over none", floor / before, -0.05, 0.05, unlike={"50 steps": after / before})
 
 # %% [markdown]
 # The shipped weights are `genlab train stylegan`, the same recipe to its end: 21,000 steps, of which the last 1,500 at falling rates; 28
@@ -360,18 +408,19 @@ for ax, model, title in ((axes[1], gan, "samples, truncation 1"), (axes[2], live
 ceiling = realism(load_captioned("judge", 16).grey[:1000])
 mean_digit = held_out.grey.mean(0, keepdim=True).expand(300, -1, -1)
 noise = torch.rand(300, 16, 16, generator=torch.Generator().manual_seed(4))
-check_range("1,000 other real digits: precision", ceiling.precision, 0.82, 0.90)
-check_range("1,000 other real digits: recall", ceiling.recall, 0.82, 0.90)
-check_range("copies of the mean digit: recall", realism(mean_digit).recall, 0.0, 0.01)
-check_range("noise: precision", realism(noise).precision, 0.0, 0.01)
+of_mean, of_noise = realism(mean_digit), realism(noise)
+for name, value, bad in (
+    ("precision", ceiling.precision, {"noise": of_noise.precision}),
+    ("recall", ceiling.recall, {"copies of the mean digit": of_mean.recall}),
+):
+    check_range(f"1,000 other real digits: {name}", value, 0.82, 0.90, unlike=bad)
 psis = (0.4, 0.7, 1.0, 1.2)
 curve = [realism(drawn_at(gan, psi)) for psi in psis]
-at_one = curve[psis.index(1.0)]
-check_range("shipped, truncation 1: precision", at_one.precision, 0.80, 0.95)
-check_range("shipped, truncation 1: recall", at_one.recall, 0.60, 0.85)
-wide = curve[psis.index(1.2)]
-check_range("truncation 1.2: precision", wide.precision, 0.75, 0.92)
-check_range("truncation 1.2: recall", wide.recall, 0.63, 0.90)
+at_one, wide = curve[psis.index(1.0)], curve[psis.index(1.2)]
+check_range("truncation 1: precision", at_one.precision, 0.86, 0.93, unlike={"psi = 1.2": wide.precision})
+check_range("truncation 1: recall", at_one.recall, 0.60, 0.69, unlike={"real digits": ceiling.recall})
+check_range("truncation 1.2: precision", wide.precision, 0.80, 0.86, unlike={"psi = 1": at_one.precision})
+check_range("truncation 1.2: recall", wide.recall, 0.67, 0.76, unlike={"psi = 1": at_one.recall})
 
 # %% [markdown]
 # Our aim was 0.7 for both. Precision is above it, and above the real digits' own: this painter paints the *usual*. Recall misses the aim
@@ -383,15 +432,25 @@ samples = drawn_at(gan, 1.0)
 features, judge = gradient_histograms(samples), digit_judge()
 radius = knn_radius(features, 3)
 reached = inside_balls(real_features, features, radius).any(1)
-check("the recall again (difference)", reached.double().mean().item() - at_one.recall, 0.0, atol=1e-3)
+check(
+    "the recall again", reached.double().mean().item(), at_one.recall, atol=1e-3,
+    unlike={"precision": inside_balls(features, real_features, knn_radius(real_features, 3)).any(1).double().mean()},
+)
 share = torch.bincount(judge(samples), minlength=10) / 1000
-check_range("rarest class, share of the samples (even: 0.10)", share.min(), 0.04, 0.1, digits=2)
-check_range("radius of a ball, samples over digits", radius.median() / knn_radius(real_features, 3).median(), 0.75, 0.98, digits=2)
+more_real = gradient_histograms(load_captioned("judge", 16).grey[:1000])
+real_radius = knn_radius(real_features, 3).median()
+check_range(
+    "rarest class, fraction of the samples (even: 0.10)", share.min(), 0.04, 0.1, digits=2,
+    unlike={"a lost class": torch.bincount(judge(samples)[judge(samples) != 8], minlength=10).min() / 1000},
+)
+check_range(
+    "radius of a ball, samples over digits", radius.median() / real_radius, 0.75, 0.95, digits=2,
+    unlike={"other real digits": knn_radius(more_real, 3).median() / real_radius},
+)
 order = ink(held_out.grey).argsort()
 fifths = [reached[part].double().mean().item() for part in order.split(200)]
-check_range("recall of the thinnest fifth of the digits", fifths[0], 0.6, 0.95, digits=2)
-check_range("recall of the boldest fifth", fifths[-1], 0.35, 0.8, digits=2)
-check_range("boldest over thinnest", fifths[-1] / fifths[0], 0.4, 0.97, digits=2)
+check_range("recall of the thinnest fifth of the digits", fifths[0], 0.7, 0.95, digits=2, unlike={"boldest": fifths[-1]})
+check_range("recall of the boldest fifth", fifths[-1], 0.35, 0.65, digits=2, unlike={"thinnest": fifths[0]})
 
 # %% [markdown]
 # No class is lost. But samples lie closer to each other than digits do, so their balls are smaller and reach less; and the bold digits,
@@ -409,7 +468,7 @@ figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), width_ratios=[1, 1.25])
 axes[0].plot(psis, precision, color=BLUE, marker="o", linestyle="-", label="precision")
 axes[0].plot(psis, recall, color=RED, marker="s", linestyle="-", label="recall")
 axes[0].axhline(ceiling.precision, color="#999999", linestyle=":", label="real digits")
-axes[0].set(xlabel=r"truncation $\psi$", ylabel="share", ylim=(0, 1))
+axes[0].set(xlabel=r"truncation $\psi$", ylabel="fraction", ylim=(0, 1))
 axes[0].legend()
 g = torch.Generator().manual_seed(5)
 z_styles = gan.styles(10, g)
@@ -418,10 +477,14 @@ with torch.no_grad():
     film = net.synthesis(torch.cat(rows), net.no_noise(40))
 show_images(axes[1], grey(film), title=r"ten styles; from above $\psi$ = 0, 0.3, 0.6, 1")
 by_psi = dict(zip(psis, curve, strict=True))
-check_range("precision gained from psi 1 to 0.7", by_psi[0.7].precision - by_psi[1.0].precision, 0.005, 0.2)
-check_range("precision lost from psi 0.7 to 0.4", by_psi[0.7].precision - by_psi[0.4].precision, 0.0, 0.3)
-check_range("recall lost from psi 1 to 0.7", by_psi[1.0].recall - by_psi[0.7].recall, 0.08, 0.5)
-check("recall falls at every step from 1 to 0.4 (violations)", int((np.diff(recall[:3]) < 0).sum()), 0)
+for name, of, low, high in (
+    ("precision gained from psi 1 to 0.7", lambda c: c[0.7].precision - c[1.0].precision, 0.01, 0.2),
+    ("precision lost from psi 0.7 to 0.4", lambda c: c[0.7].precision - c[0.4].precision, 0.06, 0.3),
+    ("recall lost from psi 1 to 0.7", lambda c: c[1.0].recall - c[0.7].recall, 0.08, 0.5),
+    ("recall lost from psi 0.7 to 0.4", lambda c: c[0.7].recall - c[0.4].recall, 0.08, 0.6),
+):
+    backwards = dict(zip(psis, curve[::-1], strict=True))
+    check_range(name, of(by_psi), low, high, unlike={"the curve read from the other end": of(backwards)})
 
 # %% [markdown]
 # The first row is the mean style: *one* picture, and not the mean of the pictures, which would be a grey cloud. The published curve, for
@@ -434,7 +497,8 @@ check("recall falls at every step from 1 to 0.4 (violations)", int((np.diff(reca
 
 # %%
 passes = network_passes(gan, lambda: gan.sample(100, generator=g))
-check("network passes for 100 samples", passes, 1)
+one_by_one = network_passes(gan, lambda: [gan.sample(1, generator=g) for _ in range(100)])
+check("network passes for 100 samples", passes, 1, unlike={"drawn one by one": one_by_one})
 
 # %% [markdown]
 # ## 6. Whose digit, whose slant? Styles mixed
@@ -463,17 +527,23 @@ for x, d in zip(by_crossover, digits, strict=True):
         alpha, _ = adversarial.followed(measure(x), measure(by_crossover[6]), measure(by_crossover[0]))
         rows[name].append(alpha.item())
 for name in ("slant", "ink"):
-    check(f"{name}: alpha at crossovers 0 and 6", [rows[name][0], rows[name][6]], [0, 1], atol=1e-4)
+    check(
+        f"{name}: alpha at crossovers 0 and 6", [rows[name][0], rows[name][6]], [0, 1], atol=1e-4,
+        unlike={"crossovers 1 and 5": [rows[name][1], rows[name][5]]},
+    )
 
 # %%
-check_range("crossover 3, digit: share of the coarse style", rows["digit"][3], 0.8, 1.0, digits=2)
-check_range("crossover 2, digit", rows["digit"][2], 0.55, 0.95, digits=2)
-check_range("crossover 2, slant: alpha", rows["slant"][2], 0.55, 0.98, digits=2)
-check_range("crossover 2, ink: alpha", rows["ink"][2], 0.25, 0.75, digits=2)
+check_range(
+    "crossover 3, digit: fraction with the coarse style", rows["digit"][3], 0.9, 1.0, digits=2,
+    unlike={"crossover 2": rows["digit"][2]},
+)
+check_range("crossover 2, digit", rows["digit"][2], 0.65, 0.88, digits=2, unlike={"crossover 3": rows["digit"][3]})
+check_range("crossover 2, slant: alpha", rows["slant"][2], 0.7, 0.98, digits=2, unlike={"ink": rows["ink"][2]})
+check_range("crossover 2, ink: alpha", rows["ink"][2], 0.3, 0.68, digits=2, unlike={"slant": rows["slant"][2]})
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[1, 1.1])
 for (name, values), colour, marker in zip(rows.items(), (BLUE, RED, GREEN), "osD", strict=True):
     axes[0].plot(range(7), values, color=colour, marker=marker, linestyle="-", label=name)
-axes[0].set(xlabel="crossover: layers with the coarse style", ylabel="share that follows the coarse style")
+axes[0].set(xlabel="crossover: layers with the coarse style", ylabel="fraction that follows the coarse style")
 axes[0].legend()
 with torch.no_grad():
     a, b = coarse[:5], fine[:6]
@@ -509,16 +579,26 @@ attribute = normal_w @ weights
 cov = root @ root.T
 exact = cov @ weights / (weights @ cov @ weights).sqrt()
 found = adversarial.attribute_direction(normal_w, attribute)
-check("direction = Cov b / sqrt(b' Cov b), normal law", found, exact, atol=0.02)
+check(
+    "direction = Cov b / sqrt(b' Cov b), normal law", found, exact, atol=0.02,
+    unlike={"the predictor's weights": weights / (weights @ cov @ weights).sqrt()},
+)
 slice_of = (attribute - attribute.std()).abs() < 0.05
-check("= mean style in a thin slice", normal_w[slice_of].mean(0), exact, atol=0.08)
+at_the_mean = normal_w[attribute.abs() < 0.05].mean(0)
+check(
+    "= mean style in a thin slice", normal_w[slice_of].mean(0), exact, atol=0.08,
+    unlike={"a slice at the mean": at_the_mean},
+)
 step = (normal_w + found) @ weights - attribute
-check("one step along it: one standard deviation of a", step.mean() / attribute.std(correction=0), 1.0, atol=1e-9)
+check(
+    "one step along it: one standard deviation of a", step.mean() / attribute.std(correction=0), 1.0, atol=1e-9,
+    unlike={"Cov(w, a) not divided": weights @ torch.cov(torch.cat([normal_w, attribute[:, None]], 1).T)[:3, 3] / attribute.std()},
+)
 course.show_source(adversarial.attribute_direction)
 
 # %% [markdown]
 # Now the painter: 3,000 styles, their pictures' slant and ink. How much of an attribute can a *linear* function of $w$ say, and how much
-# one of $z$? This is the hope of section 1, measured: the share of the variance explained on 1,000 styles that were not used for the fit.
+# one of $z$? This is the hope of section 1, measured: the fraction of the variance explained on 1,000 styles that were not used for the fit.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -531,7 +611,7 @@ measured = {"slant": slant(x), "ink": ink(x)}
 
 
 def explained(inputs, a):
-    """Share of the variance of `a` explained by a line, on the last 1,000."""
+    """Fraction of the variance of `a` explained by a line, on the last 1,000."""
     design = torch.cat([inputs, torch.ones(len(inputs), 1)], 1).double()
     line = torch.linalg.lstsq(design[:2000], a[:2000, None].double()).solution
     left = a[2000:].double() - (design[2000:] @ line)[:, 0]
@@ -539,11 +619,10 @@ def explained(inputs, a):
 
 
 sphere = adversarial.pixel_norm(z)
-more = {"slant": (0.05, 0.3), "ink": (0.25, 0.6)}  # by how much w is ahead of z
+more = {"slant": 0.05, "ink": 0.25}  # by how much w is ahead of z, at least
 for name, a in measured.items():
     in_w, in_z = explained(w, a), explained(sphere, a)
-    check_range(f"{name}: explained by a line in w", in_w, 0.55, 0.95, digits=2)
-    check_range(f"{name}: in w more than in z, by", in_w - in_z, *more[name], digits=2)
+    check_range(f"{name}: explained by a line in w", in_w, in_z + more[name], 0.95, digits=2, unlike={"in z": in_z})
 
 # %% [markdown]
 # A line in $w$ says more than a line in $z$, and for ink far more. The mapping network has moved what matters into directions; how
@@ -569,18 +648,26 @@ with torch.no_grad():
             "digit": [(v == digit[2]).double().mean().item() for v in digit],
         }
 for name, values in found.items():
-    check(f"{name}: rises with every push (violations)", int((np.diff(values[name]) <= 0).sum()), 0)
-    check_range(f"{name}: moved by pushes of 1, in its std", values[name][3], 0.3, 1.6, digits=2)
     other = "ink" if name == "slant" else "slant"
-    check_range(f"{name}: the other attribute moved meanwhile", values[other][3], -0.6, 0.6, digits=2)
-    check_range(f"{name}: pushed by 1, the digit is kept", values["digit"][3], 0.4, 1.0, digits=2)
+    check_range(
+        f"{name}: least rise from push to push", np.diff(values[name]).min(), 0.15, 1.5, digits=2,
+        unlike={"along the other direction": np.diff(found[other][name]).min()},
+    )
+    check_range(
+        f"{name}: moved by pushes of 1, in its std", values[name][3], 0.3, 0.95, digits=2,
+        unlike={other: values[other][3], "pushes of 2": values[name][4]},
+    )
+    check_range(
+        f"{name}: pushed by 1, the digit is kept", values["digit"][3], 0.7, 0.97, digits=2,
+        unlike={"not pushed": values["digit"][2]},
+    )
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.2), width_ratios=[1, 1, 1.3])
 for ax, (name, values) in zip(axes[:2], found.items(), strict=True):
     ax.plot(pushes, values["slant"], color=RED, marker="s", linestyle="-", label="slant")
     ax.plot(pushes, values["ink"], color=GREEN, marker="D", linestyle="-", label="ink")
-    ax.plot(pushes, values["digit"], color=BLUE, marker="o", linestyle=":", label="same digit, share")
+    ax.plot(pushes, values["digit"], color=BLUE, marker="o", linestyle=":", label="same digit, fraction")
     ax.set(title=f"pushed along {name}", xlabel="push, standard deviations")
 axes[0].set_ylabel("change, standard deviations")
 axes[0].legend(fontsize=8)
@@ -645,18 +732,26 @@ axes[1].set(xlabel="step", ylabel="kernel distance, average", yscale="log")
 axes[0].legend()
 end = {name: values[-1] for name, values in later.items()}
 half = {name: values[-1] for name, (_, values) in games.items()}
-check_range("slope at 240, without R1 over with", half["without"][1] / half["with"][1], 3.0, 100.0, digits=0)
-check_range("distance at 240, without R1 over with", half["without"][2] / half["with"][2], 0.4, 3.0, digits=1)
-check_range("distance at 340, without R1 over with", end["without"][2] / end["with"][2], 1.2, 20.0, digits=1)
-check_range("with R1, distance at 340 over that at 240", end["with"][2] / half["with"][2], 0.1, 1.1, digits=2)
-check_range("slope at 340, penalty put back over without", end["repaired"][1] / end["without"][1], 0.0, 0.6, digits=2)
-check_range("distance at 340, put back over without", end["repaired"][2] / end["without"][2], 0.1, 1.1, digits=2)
+slopes, far = ({k: v[i] for k, v in half.items()} for i in (1, 2))
+check_range(
+    "slope at 240, without R1 over with", slopes["without"] / slopes["with"], 3.0, 100.0, digits=0,
+    unlike={"distance, without over with": far["without"] / far["with"]},
+)
+check_range(
+    "distance at 340, without R1 over with", end["without"][2] / end["with"][2], 1.2, 20.0, digits=1,
+    unlike={"put back over without": end["repaired"][2] / end["without"][2]},
+)
+check_range(
+    "slope at 340, penalty put back over without", end["repaired"][1] / end["without"][1], 0.0, 0.6, digits=2,
+    unlike={"distance": end["repaired"][2] / end["without"][2]},
+)
 
 # %% [markdown]
 # It does not lose from the beginning: for most of 240 steps the distances are alike (question 5). But the critic's slope is several times
 # as large, and grows. A steep critic changes its mind over a few pixels, its message to the painter is large and different in every step,
 # and the game stops improving or goes back, while its neighbour goes on. Early figures do not show it; the slope does. Put back, the
-# penalty takes the slope down first; the distance follows later. Without it there is no recovery.
+# penalty takes the slope down first; the distance follows later. (One pair of seeds: the slope's factor is large in any run, the distances
+# scatter.)
 #
 # **Failure 2: the wrong direction.** Section 7 chose $\mathrm{Cov}(w,a)/\mathrm{std}(a)$ over the weights $b$ of a regression of $a$ on
 # $w$. Here is the other: $d' = b\,\mathrm{std}(a)/\lVert b\rVert^2$, the *shortest* push for which the line predicts one standard
@@ -669,16 +764,19 @@ a = (measured["slant"] - measured["slant"].mean()).double()
 b = torch.linalg.lstsq(centred, a[:, None]).solution[:, 0]
 shortest = (b * a.std() / b.square().sum()).float()
 spread = torch.linalg.eigh(torch.cov(centred.T) + 1e-6 * torch.eye(w.shape[1], dtype=torch.float64))
-bands = {"mean style, given the slant": (0.5, 2.0), "shortest push of a predictor": (-0.4, 0.4)}
-for (name, band), d in zip(bands.items(), (directions["slant"], shortest), strict=True):
+promise = {}
+for name, d in {"mean style, given the slant": directions["slant"], "shortest push of a predictor": shortest}.items():
     unusual = ((d.double() @ spread.eigenvectors) ** 2 / spread.eigenvalues).sum().sqrt().item()
     with torch.no_grad():
         pushed = grey(net.synthesis(net.every_layer(start + 2 * d), noise))
         before_push = grey(net.synthesis(net.every_layer(start), noise))
     moved = (slant(pushed) - slant(before_push)).mean().item() / slant(before_push).std().item()
     kept = (judge(pushed) == judge(before_push)).double().mean().item()
-    check_range(f"{name}: slant moved, in std", moved, *band, digits=2)
-    print(f"    length ~{d.norm():.2f}; in spreads of w ~{unusual:.2f}; digit kept ~{kept:.2f}")
+    promise[name] = moved
+    print(f"{name}: length ~{d.norm():.2f}; in spreads of w ~{unusual:.2f}; digit kept ~{kept:.2f}")
+right, wrong = promise.values()
+check_range("slant moved by two units of the first, in std", right, 0.6, 2.0, digits=2, unlike={"the second": wrong})
+check_range("slant moved by two units of the second, in std", wrong, -0.4, 0.4, digits=2, unlike={"the first": right})
 
 # %% [markdown]
 # Both promise one standard deviation a unit, by the same line. One keeps its promise in part; the other changes nothing at all. The
@@ -711,7 +809,7 @@ with torch.no_grad():
 # %% [markdown]
 # ## Exercises
 #
-# Replace `...` and run the cell. A wrong answer is told *which* mistake it looks like; `course.hint("style.lazy")` gives three hints, one
+# Replace `...` and run the cell. If your answer is wrong, the checker names the likely mistake; `course.hint("style.lazy")` gives three hints, one
 # at a time. Solutions stand in `notebooks/solutions/`.
 #
 # **style.lazy** (compute). $\gamma = 10$, and the penalty is computed in every 16th step. By what is the mean squared slope multiplied in
