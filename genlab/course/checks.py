@@ -150,7 +150,7 @@ def _told_apart(
     for mistake, value in (unlike or {}).items():
         wrong = as_array(value)
         if wrong.size != 1:
-            return f"  (not {mistake})"
+            return f"  (unlike: {mistake})"
         number = _show(value, wrong) if digits is None else f"~{wrong.item():.{digits}f}"
         return f"  ({mistake}: {number})"
     return ""

@@ -108,7 +108,7 @@ def test_a_mistake_that_would_pass_as_well_is_a_failure_and_the_line_names_one_t
 
 def test_a_mistake_may_be_an_array_and_agrees_only_if_all_of_it_does(capsys):
     check("row", [1.0, 2.0], [1.0, 2.0], unlike={"reversed": [1.0, 2.1]})
-    assert "(not reversed)" in capsys.readouterr().out
+    assert "(unlike: reversed)" in capsys.readouterr().out
     with pytest.raises(CheckFailed, match="reversed"):
         check("row", [1.0, 1.0], [1.0, 1.0], unlike={"reversed": np.ones(2)})
 

@@ -35,7 +35,8 @@ torch.set_default_dtype(torch.float64)
 factor = 16 * 10 / 2
 course.exercise("style.lazy", factor)
 total = sum(10 / 2 * adversarial.lazy_weight(step, 16) for step in range(16))
-check("paid in sixteen steps = paid lazily", total, 16 * 10 / 2)
+always = sum(10 / 2 * adversarial.lazy_weight(step, 1) for step in range(15))
+check("paid in sixteen steps = paid lazily", total, 16 * 10 / 2, unlike={"one step left out": always})
 
 
 # %% [markdown]
@@ -55,8 +56,11 @@ g = torch.Generator().manual_seed(0)
 weight, style = torch.randn(5, 4, 3, 3, generator=g), torch.randn(4, generator=g)
 mine = demodulated(weight.flatten(2).numpy(), style.numpy())
 theirs = adversarial.modulated_weight(weight, style[None])[0].flatten(2)
-check("my weights = genlab's", mine, theirs, atol=1e-7)
-check("variance of each output, for unit inputs", (mine**2).sum((1, 2)), np.ones(5), atol=1e-12)
+unstyled = weight.flatten(2).numpy() / np.sqrt((weight.flatten(2).numpy() ** 2).sum((1, 2), keepdims=True))
+check("my weights = genlab's", mine, theirs, atol=1e-7, unlike={"the style left out": unstyled})
+over_inputs = (mine**2).sum(1)
+check("variance of each output, for unit inputs", (mine**2).sum((1, 2)), np.ones(5), atol=1e-12,
+      unlike={"one place of the kernel": over_inputs[:, 0]})  # fmt: skip
 
 
 # %% [markdown]
@@ -71,9 +75,9 @@ def truncated(w, mean, psi):
 
 course.exercise("style.truncate", truncated)
 w, mean = torch.randn(6, 3, generator=g), torch.randn(3, generator=g)
-check("my truncation = genlab's", truncated(w, mean, 0.7), adversarial.truncate(w, mean, 0.7))
-check("psi = 1 changes nothing", truncated(w, mean, 1.0), w)
-check("psi = 0 leaves the mean", truncated(w, mean, 0.0), mean.expand(6, 3))
+for psi in (0.0, 0.7, 1.0):
+    check(f"my truncation = genlab's, psi = {psi}", truncated(w, mean, psi), adversarial.truncate(w, mean, psi),
+          unlike={"psi and 1 - psi exchanged": truncated(w, mean, 1 - psi)})  # fmt: skip
 
 
 # %% [markdown]
@@ -92,7 +96,10 @@ course.exercise("style.direction", direction)
 w, noise = torch.randn(500, 3, generator=g), torch.randn(500, generator=g)
 a = w @ torch.tensor([1.0, -2.0, 0.5]) + noise
 mine = direction(w.numpy(), a.numpy())
-check("my direction = genlab's", mine, adversarial.attribute_direction(w, a), atol=1e-12)
+predictor = torch.linalg.lstsq(w - w.mean(0), a[:, None] - a.mean()).solution[:, 0]
+wrong = {"weights of a predictor": predictor * a.std(correction=0) / predictor.square().sum()}
+check("my direction = genlab's", mine, adversarial.attribute_direction(w, a), atol=1e-12, unlike=wrong)
 line = torch.stack([a, torch.ones(500)], 1)
 slopes = torch.linalg.lstsq(line, w).solution[0]
-check("= slopes of lines through (a, w_j), times std(a)", mine, slopes * a.std(correction=0), atol=1e-12)
+check("= slopes of lines through (a, w_j), times std(a)", mine, slopes * a.std(correction=0), atol=1e-12,
+      unlike={"the slopes alone": slopes})  # fmt: skip

@@ -607,8 +607,8 @@ for name, (painter, _) in ways.items():
     print(f"{name:<38} {n_parameters:>10,} {work[name]:>14,} {ratio:>6.1f} {f'~{slower:.0f} x':>7}")
 slowdown = {name: seconds[name] / seconds[first] for name in rivals}
 by_name = [slowdown[name] for name in rivals]
-check_range("as many parameters: times slower", by_name[0], 3, 12, digits=0, unlike={"squares": by_name[2]})
-check_range("the same U-Net: times slower", by_name[1], 8, 40, digits=0, unlike={"squares": by_name[2]})
+check_range("as many parameters: times slower", by_name[0], 2, 12, digits=0, unlike={"squares": by_name[2]})
+check_range("the same U-Net: times slower", by_name[1], 5, 40, digits=0, unlike={"squares": by_name[2]})
 every_step = 12 * counted / (work[first] + 11 * counted)
 check_range(
     "fraction of the decoder in the work", counted / work[first], 0.0, 0.05,
