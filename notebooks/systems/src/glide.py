@@ -469,8 +469,8 @@ check_range("all words, mean alone", alone["all"], 0.6, 0.95, digits=2, unlike={
 check_range("digits, cross-attention alone", by_states["digit"], 0.0, 0.3, digits=2, unlike={"mean alone": alone["digit"]})
 
 # %% [markdown]
-# The mean alone keeps most captions whole; cross-attention alone keeps the colour and little else. Training had a road that reaches every block, so it never needed the other one. The mechanism of
-# step 1 is here, but this painter hardly uses it: a caption with six words from short lists fits into one vector. Sentences about several objects do not, and there attention over words has to carry the meaning.
+# The mean alone keeps most captions whole; cross-attention alone keeps the colour and little else, although the states of another caption do disturb a picture. Training had a road that reaches every block, so it hardly
+# needed the other one: a caption of six words from short lists fits into one vector. Sentences about several objects do not, and there attention over words has to carry the meaning.
 
 # %% [markdown]
 # **Before you turn the slider:** at which $w$ do the three pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
