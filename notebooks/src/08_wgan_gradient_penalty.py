@@ -22,7 +22,7 @@
 # - *measure* the Lipschitz constant that clipping, spectral normalisation, $R_1$ and the penalty really achieve;
 # - *say* what the Wasserstein loss repairs, and what it leaves broken.
 #
-# About 60 minutes to read, about 30 seconds to run. You need lesson 07 (the game, JS, the best critic) and, from analysis, that a
+# About 60 minutes to read, about 45 seconds to run. You need lesson 07 (the game, JS, the best critic) and, from analysis, that a
 # function whose slope never exceeds 1 in size never changes by more than the distance walked.
 
 # %% tags=["keep-output"]
@@ -177,8 +177,8 @@ check(
 # any plan $\gamma$. Because its margins are $p$ and $q$,
 # $$\mathbb E_p f - \mathbb E_q f = \sum_{x,y}\gamma(x,y)\,\big(f(x) - f(y)\big) \le \sum_{x,y}\gamma(x,y)\,\lVert x-y\rVert .$$
 # The left side does not know the plan, the right side does not know $f$. So the gap of every 1-Lipschitz $f$ is at most the cost of every
-# plan, in particular of the cheapest. Think of $f$ as a price list: a haulier who charges the price difference can never charge more than the distance, or you
-# would carry it yourself.
+# plan, in particular of the cheapest. Think of $f$ as a price list: a haulier who charges the price difference can never charge more than
+# the distance, or you would carry it yourself.
 #
 # **Step 4. The best prices reach the bound.** Linear-programming duality says that the two optima meet (Kantorovich and Rubinstein):
 # $$W_1(p, q) = \sup_{\lVert f\rVert_L\le 1} \mathbb E_p f - \mathbb E_q f .$$
@@ -368,9 +368,10 @@ for shift in (3.5, 4.0, 5.0):
 # by $\theta$. At the best $f$, moving $\theta$ changes $W_1$ both directly and through $f$; but $f$ is at its optimum, so the second part
 # vanishes to first order (the envelope theorem). What is left is the slope of $-\mathbb E f(x+\theta)$ with $f$ held still:
 # $$\frac{dW_1}{d\theta} = -\,\mathbb E_{x\sim q}\, f'(x), \qquad\text{if}\ f\ \text{is differentiable at almost every}\ x\sim q$$
-# (Arjovsky et al. 2017, theorem 3: "when both terms are well-defined"). A law with a density meets the condition, since $f$ has at most a few
-# kinks. Route one: differences of the area between the distribution functions. Route two: $f' = \operatorname{sign}(F_q - F_p)$ of step 4, held
-# still, averaged over $q$.
+# and if $W_1$ has a derivative at all (Arjovsky et al. 2017, theorem 3: "when both terms are well-defined"). A density meets the first
+# condition, since a Lipschitz function has a slope almost everywhere; the second fails at $q = p$, where $W_1$ itself has a kink. Route one:
+# differences of the area between the distribution functions. Route two: $f' = \operatorname{sign}(F_q - F_p)$ of step 4, held still, averaged
+# over $q$.
 
 # %%
 def w1_shifted(theta):  # p = N(0, 1), q = N(0.8 + theta, 1.5^2)
@@ -655,7 +656,7 @@ for name in measured:
 # much too steep and reports many times the distance. Same algorithm, same data, and a constant of which nobody can say in advance what it
 # does. (That was question 3.) Spectral normalisation keeps its promise, every slope is at most 1, and here it is nearly right: for a
 # shift the best critic is a straight line, which a product of norm-1 layers can draw. It always errs on the low side. The penalty errs on
-# the high side, by the overshoot of step 10, and promises nothing: somewhere on the lattice the slope exceeds 1. $R_1$ sets no constant at
+# the high side here, by the overshoot of step 10, and promises nothing: somewhere on the lattice the slope exceeds 1. $R_1$ sets no constant at
 # all: the slope is what $\gamma$ leaves of that of $\log p-\log q$, which is 3 here, and the gap is no distance. It keeps the critic *smooth at the data*, and
 # that is enough for its game. And with no leash at all, twice the training is several times the gap: there is nothing to converge to.
 
@@ -895,8 +896,8 @@ check_range(
 #   $5/0.1^2 = 500$, so what you see is whatever training has reached so far, and it is still growing after 400 steps. The Wasserstein gradient
 #   stays near $1+W/2\lambda = 1.25$.
 # - The discriminator's loss is near zero here, for fakes at distance 5 as for fakes at distance 50. The critic's loss says how far.
-# - The analysis showed that what must be controlled is the critic's slope. That lesson outlived the loss: today's GANs keep the
-#   non-saturating loss and penalise the slope ($R_1$).
+# - The analysis showed that what must be controlled is the critic's slope. That lesson outlived the loss: the StyleGAN family
+#   keeps the non-saturating loss and penalises the slope ($R_1$).
 # - What does not hold up is that it makes better samples. With equal budgets for tuning, Lucic et al. (2018) found no loss that is
 #   consistently better than the non-saturating one.
 
@@ -941,8 +942,8 @@ print(f"the same, with the penalty at real points only: ~{wrong_place:.0f}")
 
 # %% [markdown]
 # **Clipping through depth.** The gradient that a clipped critic hands to its input passes every layer. We set the weights to their box's
-# corners $\pm c$ (training with clipping pushes many of them there: Gulrajani et al. 2017, figure 1), with signs at random. Then one layer of width $n$ adds up $n$ terms of random sign, of which a
-# leaky ReLU passes one half: the signal is multiplied by about $c\sqrt{n/2}$ at each layer, and vanishes or explodes geometrically with depth. (With signs
+# corners $\pm c$ (training with clipping pushes many of them there: Gulrajani et al. 2017, figure 1), with signs at random. Then one layer
+# of width $n$ adds up $n$ terms of random sign, of which a leaky ReLU passes one half: the signal is multiplied by about $c\sqrt{n/2}$ at each layer, and vanishes or explodes geometrically with depth. (With signs
 # that agree it would be $c\,n$, and the room between too little and too much even smaller.) Measure decades per layer against this prediction.
 
 # %%
@@ -986,10 +987,10 @@ check(
 ax.legend();
 
 # %% [markdown]
-# **Lost modes.** $W_1$ wants all modes, as JS did. Whether the *game* finds them is another question, and the answer of lesson 07 stands. Take its ring of
-# eight Gaussians and its runaway generator (ten times the critic's rate, heavy momentum): a Wasserstein critic that lags is as easily fooled. Then let the critic
-# keep pace: five of its steps for one of the generator, three times the rate, light momentum, and $\lambda=1$. Count as in lesson 07, with three
-# seeds: covered modes, KL of the fractions to uniform, and the fraction of samples within three standard deviations of a mode.
+# **Lost modes.** $W_1$ wants all modes, as JS did. Whether the *game* finds them is another question, and the answer of lesson 07 stands. Take
+# its ring of eight Gaussians and its runaway generator (ten times the critic's rate, heavy momentum): a Wasserstein critic that lags is as
+# easily fooled. Then let the critic keep pace: five of its steps for one of the generator, three times the rate, light momentum, and
+# $\lambda=1$. Count as in lesson 07, with three seeds: covered modes, KL of the fractions to uniform, and the fraction of samples within three standard deviations of a mode.
 
 # %%
 from genlab.data.toys import GaussianRing
