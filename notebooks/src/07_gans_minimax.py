@@ -21,7 +21,7 @@
 # - *predict* when gradient steps settle, circle or leave, and *build* a step that settles;
 # - *produce* mode collapse and a vanishing gradient on purpose, *measure* them, and say which cure worked.
 #
-# About 75 minutes to read, about 35 seconds to run. You need lesson 03 (KL divergence) and lesson 01 (the map).
+# About 75 minutes to read, about 50 seconds to run. You need lesson 03 (KL divergence) and lesson 01 (the map).
 
 # %% tags=["keep-output"]
 import math
@@ -46,9 +46,10 @@ atlas.draw_map(lesson=7);
 
 # %% [markdown]
 # Every model so far was trained by asking how probable the data are under it. This one is never asked. A *generator* turns noise into
-# samples, a *critic* tries to tell them from data, and each is trained against the other. The density of the samples exists, but no
-# formula evaluates it, and none is needed: the critic's mistakes are the only signal. The price is that training is no longer the
-# descent of one number.
+# samples, a *critic* tries to tell them from data, and each is trained against the other: a **generative adversarial network**, or **GAN**.
+# (The literature calls this critic the **discriminator**, hence the letter $D$.) The density of the samples exists, but no formula
+# evaluates it, and none is needed: the critic's mistakes are the only signal. The price is that training is no longer the descent of one
+# number.
 #
 # ## Predict first
 #
@@ -66,11 +67,11 @@ atlas.draw_map(lesson=7);
 # ### Step 1. Two players, one value
 #
 # Let $p$ be the law of the data and $q$ the law of $G(z)$, $z \sim \mathcal N(0, I)$. The critic outputs $D(x) \in (0, 1)$, its probability
-# that $x$ is real. It is scored by the log-probability that it gives to the truth, on real and fake cards alike:
+# that $x$ is real. It is scored by the log-probability that it gives to the truth, on real and fake examples alike:
 # $$\min_G \max_D\ V(D, G), \qquad V(D, G) = \mathbb E_{x\sim p}\log D(x) + \mathbb E_{z}\log\big(1 - D(G(z))\big).$$
 # The critic wants $V$ large, the generator wants it small. In code the critic returns a *logit* $l$ with $D = \mathrm{sigmoid}(l)$, because
 # $-\log D = \mathrm{softplus}(-l)$ stays finite however sure it is. First check: enumerate $V$ over two outcomes with the probability $D$
-# itself, against the package's loss averaged over a deck of cards with those frequencies.
+# itself, against the package's loss averaged over a batch of examples with those frequencies.
 
 # %%
 p, q = np.array([0.5, 0.5]), np.array([0.7, 0.3])
@@ -78,12 +79,17 @@ logit = np.array([-0.2, 0.9])  # some critic, not a good one
 D = 1 / (1 + np.exp(-logit))
 value = (p * np.log(D) + q * np.log(1 - D)).sum()
 
-real_cards = torch.tensor(np.repeat(logit, [5, 5]))  # ten cards, half and half
-fake_cards = torch.tensor(np.repeat(logit, [7, 3]))
+real_batch = torch.tensor(np.repeat(logit, [5, 5]))  # ten real examples, half and half
+fake_batch = torch.tensor(np.repeat(logit, [7, 3]))
 check(
-    "value: enumeration vs deck of cards",
+    "value: enumeration vs a batch",
     value,
-    -adversarial.critic_loss(real_cards, fake_cards).mean(),
+    -adversarial.critic_loss(real_batch, fake_batch).mean(),
+    unlike={
+        "real and fake exchanged": -adversarial.critic_loss(
+            fake_batch, real_batch
+        ).mean()
+    },
 )
 
 # %% [markdown]
@@ -92,7 +98,6 @@ check(
 
 # %%
 gan = adversarial.digit_gan()
-check("a GAN has a log_prob (0 = no)", int(hasattr(gan, "log_prob")), 0)
 try:
     log_likelihood(gan, torch.zeros(1, 1, 8, 8))
 except NoLikelihoodError as error:
@@ -104,22 +109,29 @@ except NoLikelihoodError as error:
 # Hold the generator still. $V$ is a sum over $x$ and the critic may choose $D(x)$ freely at each, so it maximises each term by itself:
 # $p \log D + q \log(1-D)$. The derivative $p/D - q/(1-D)$ vanishes once, and the second derivative is negative:
 # $$D^*(x) = \frac{p(x)}{p(x)+q(x)}, \qquad l^*(x) = \log p(x) - \log q(x).$$
-# It is Bayes' rule with half of the cards real. The second route below knows no calculus: it tries 100,000 values of $D$ for each outcome.
+# It is Bayes' rule with half of the examples real. The second route below knows no calculus: it tries 100,000 values of $D$ for each outcome.
 
 # %%
 examples = [
-    (np.array([0.5, 0.5]), np.array([0.7, 0.3]), [0.4166667, 0.625]),
-    (np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3]), [0.7142857, 0.375, 0.4]),
+    (np.array([0.5, 0.5]), np.array([0.7, 0.3])),
+    (np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])),
 ]
 tries = (np.arange(100_000) + 0.5) / 100_000
-for p, q, by_hand in examples:
+for p, q in examples:
     found = [
         tries[np.argmax(a * np.log(tries) + b * np.log(1 - tries))]
         for a, b in zip(p, q, strict=True)
     ]
-    check(f"D* of {len(p)} outcomes: search vs p / (p + q)", found, p / (p + q), atol=1e-5)
     logits = adversarial.optimal_logits(torch.tensor(p).log(), torch.tensor(q).log())
-    check("    the package vs the numbers by hand", logits.sigmoid(), by_hand, atol=1e-7)
+    check(
+        f"D* of {len(p)} outcomes: search vs sigmoid of l*",
+        found,
+        logits.sigmoid(),
+        atol=1e-5,
+        unlike={"the odds p / q": p / q, "the chance of a fake": q / (p + q)},
+    )
+    print("    D* =", " ".join(f"{d:.4f}" for d in logits.sigmoid()))
+
 
 
 # %% [markdown]
@@ -135,45 +147,19 @@ def entropy(p):
     return -(p * np.log(p)).sum()
 
 
-for p, q, _ in examples:
+for p, q in examples:
     D = p / (p + q)
     played = (p * np.log(D) + q * np.log(1 - D)).sum()
     js = entropy((p + q) / 2) - entropy(p) / 2 - entropy(q) / 2
-    check("V at D*: played vs -log 4 + 2 JS", played, -np.log(4) + 2 * js)
-
-# %% [markdown]
-# The pieces of both examples, for your own pencil: the two KL divergences to $m$, their mean, and the value for the first.
-
-# %%
-numbers = [
-    ([0.6, 0.4], [0.0204110, 0.0216009], 0.0210059),
-    ([0.35, 0.40, 0.25], [0.0474041, 0.0543451], 0.0508746),
-]
-for (p, q, _), (middle, kls, js) in zip(examples, numbers, strict=True):
-    m = (p + q) / 2
-    check("the mixture m", m, middle)
     check(
-        "KL(p || m) and KL(q || m)",
-        [(p * np.log(p / m)).sum(), (q * np.log(q / m)).sum()],
-        kls,
-        atol=1e-7,
+        f"V at D*, {len(p)} outcomes: played vs -log 4 + 2 JS",
+        played,
+        -np.log(4) + 2 * js,
+        unlike={"JS counted once": -np.log(4) + js},
     )
-    check("    JS", adversarial.jensen_shannon(torch.tensor(p), torch.tensor(q)), js, atol=1e-7)
-p, q = (torch.tensor(side) for side in examples[0][:2])
-check("value of the first example at D*", adversarial.best_value(p, q), -1.3442825, atol=1e-7)
-check(
-    "value at the equilibrium, where D = 1/2", adversarial.best_value(p, p), -1.3862944, atol=1e-7
-)
-
-# %% [markdown]
-# > **Often printed, but:** you will meet the second JS as $.0510$, from a first divergence of $.0475$. That is one rounding carried into the next. To four
-# > digits they are $.0509$ and $.0474$.
-
-# %%
-p, q, _ = examples[1]
-m = (p + q) / 2
-first, second = ((side * np.log(side / m)).sum() for side in (p, q))
-check("KL(p || m) and JS to four digits", np.round([first, (first + second) / 2], 4), [0.0474, 0.0509])
+    kl_p, kl_q = (float((side * np.log(2 * side / (p + q))).sum()) for side in (p, q))
+    print(f"    by hand: KL(p || m) {kl_p:.4f}, KL(q || m) {kl_q:.4f}, JS {js:.4f}")
+print(f"equal distributions, D* = 1/2: V = -log 4 = {-math.log(4):.4f}")
 
 # %% [markdown]
 # ### Step 4. A ceiling, and what lies under it
@@ -184,11 +170,13 @@ check("KL(p || m) and JS to four digits", np.round([first, (first + second) / 2]
 # averages $\tfrac12[\log 2D^*]$ over samples of $p$ and $\tfrac12[\log 2(1-D^*)]$ over samples of $q$, as a trained pair would see it.
 
 # %%
+one, other = torch.eye(2)
+both = sum(torch.xlogy(side, 2 * side / (one + other)).sum() for side in (one, other))
 check(
-    "JS of two laws without overlap",
-    adversarial.jensen_shannon(torch.eye(2)[0], torch.eye(2)[1]),
-    0.6931472,
-    atol=1e-7,
+    "JS of two distributions without overlap: log 2",
+    adversarial.jensen_shannon(one, other),
+    math.log(2),
+    unlike={"the sum of both KL, not their mean": both},
 )
 x = torch.linspace(-15, 25, 8001)
 
@@ -204,27 +192,38 @@ for delta in (1.0, 3.0, 8.0):
     log_ratio_real = delta**2 / 2 - delta * noise[:, 0]  # log p - log q at x ~ p
     log_ratio_fake = -(delta**2) / 2 - delta * noise[:, 1]  # and at x ~ q
     pairs = math.log(2) - adversarial.critic_loss(log_ratio_real, log_ratio_fake) / 2
-    check_close_mc(f"JS of two Gaussians, distance {delta:g}", pairs, js)
+    swapped = math.log(2) - adversarial.critic_loss(log_ratio_fake, log_ratio_real) / 2
+    check_close_mc(
+        f"JS of two Gaussians, distance {delta:g}",
+        pairs,
+        js,
+        unlike={"p and q exchanged": swapped},
+    )
 
 # %% [markdown]
-# **Often stated, but wrong: "GANs lose modes because of the Jensen-Shannon divergence".** Let $p$ have eight equal modes and let $q$ cover
-# $k$ of them evenly. Enumerate JS and compare it with the closed form
+# **A common misconception: "GANs lose modes because of the Jensen-Shannon divergence."** It tempts because one divergence can prefer fewer
+# modes than another. Goodfellow (2016, section 3.2.5) argued that the choice of divergence cannot be the main cause, and you can compute
+# it. Let $p$ have eight equal modes and let $q$ cover $k$ of them evenly. Enumerate JS and compare it with the closed form
 # $$\mathrm{JS}(k) = \tfrac12\Big[\tfrac k8\log\tfrac{2k}{k+8} + \big(1-\tfrac k8\big)\log 2 + \log\tfrac{16}{k+8}\Big].$$
-# It falls strictly with every mode gained, and so does what the practical loss of step 7 minimises. At the best critic, only full coverage
-# is optimal. Whatever drops modes, it is not this.
+# It falls strictly with every mode gained, and so does what the practical loss of step 7 minimises. At the best critic, a generator that
+# *can* cover all eight modes evenly loses by dropping one. The divergence alone does not drop modes. (A generator too small to cover them
+# all is another matter: then the divergences differ in what they sacrifice, as in lesson 03.)
 
 # %%
 k = torch.arange(1, 9)
 q = (torch.arange(8) < k[:, None]) / k[:, None]
 p = torch.full((8, 8), 1 / 8)
 closed = 0.5 * (k / 8 * (2 * k / (k + 8)).log() + (1 - k / 8) * math.log(2) + (16 / (k + 8)).log())
-check("JS when k of 8 modes are covered", adversarial.jensen_shannon(p, q), closed)
-practical = adversarial.non_saturating_divergence(p, q)
+without = 0.5 * (k / 8 * (2 * k / (k + 8)).log() + (16 / (k + 8)).log())
 check(
-    "covering one more always lowers both (count)",
-    int(((closed.diff() < 0) & (practical.diff() < 0)).sum()),
-    7,
+    "JS when k of 8 modes are covered",
+    adversarial.jensen_shannon(p, q),
+    closed,
+    unlike={"the modes that q misses forgotten": without},
 )
+practical = adversarial.non_saturating_divergence(p, q)
+both_fall = (closed.diff() < 0) & (practical.diff() < 0)
+check("covering one more mode always lowers both", bool(both_fall.all()), True)
 print("JS for k = 1..8:", " ".join(f"{v:.4f}" for v in closed))
 
 # %% [markdown]
@@ -254,7 +253,14 @@ truth = adversarial.optimal_logits(real.log_prob(grid), fake.log_prob(grid))
 learned = critic(grid).squeeze(1).detach()
 weight = real.log_prob(grid).exp() + fake.log_prob(grid).exp()
 error = (weight * (learned - truth).abs()).sum() / weight.sum()
-check_range("mean |learned logit - (log p - log q)|", error, 0.0, 0.15)
+untrained = (weight * truth.abs()).sum() / weight.sum()
+check_range(
+    "mean |learned logit - (log p - log q)|",
+    error,
+    0.0,
+    0.15,
+    unlike={"a critic that says 0 everywhere": untrained},
+)
 plt.plot(grid, truth, label=r"oracle: $\log p - \log q$")
 plt.plot(grid, learned, label="critic, from samples alone")
 plt.gca().set(xlabel="x", ylabel="logit", title="a trained critic is a density ratio")
@@ -271,27 +277,35 @@ plt.legend();
 
 # %%
 torch.set_default_dtype(torch.float64)
-logit = torch.tensor([math.log(0.01 / 0.99)], requires_grad=True)
+d = torch.tensor([0.01, 0.3, 0.9])
+logit = (d / (1 - d)).log().requires_grad_()
 h = 1e-5
-for loss, by_hand in (
-    (adversarial.minimax_generator_loss, 0.01),
-    (adversarial.non_saturating_generator_loss, 0.99),
+for loss, formula, exchanged in (
+    (adversarial.minimax_generator_loss, -d, d - 1),
+    (adversarial.non_saturating_generator_loss, d - 1, -d),
 ):
     (slope,) = torch.autograd.grad(loss(logit).sum(), logit)
     difference = (loss(logit + h) - loss(logit - h)) / (2 * h)
+    name = loss.__name__.removesuffix("_generator_loss")
     check(
-        f"{loss.__name__.removesuffix('_generator_loss')}: autograd vs difference",
+        f"{name}: autograd vs difference",
         slope,
         difference,
-        atol=1e-9,
+        unlike={"the other loss": exchanged},
     )
-    check("    size by hand, at D = 0.01", slope.abs(), by_hand)
+    in_d = slope / (d * (1 - d))
+    check(
+        f"{name}: vs the formula, D = .01, .3, .9",
+        slope,
+        formula,
+        unlike={"slope in D": in_d},
+    )
 
 # %% [markdown]
-# **Often stated, but wrong: "the non-saturating loss has the same gradient direction".** For one sample it is true: the two gradients
-# differ by the positive factor $(1-D)/D$. For a batch the factors differ from sample to sample, and a sum with other weights is another
-# direction. Two fakes suffice: one recognised ($D = 0.01$) that could improve by moving the generator's parameter $w$ up, one believed
-# ($D = 0.9$) that would have it moved down. The two losses disagree about the *sign*.
+# **For a batch the two losses may disagree.** For one sample their gradients have the same direction: they differ by the positive factor
+# $(1-D)/D$. For a batch the factors differ from sample to sample, and a sum with other weights is another direction. Two fakes suffice.
+# One is recognised ($D = 0.01$), and moving the generator's parameter $w$ up would raise its logit. The other is believed ($D = 0.9$), and moving
+# $w$ down would raise its logit. The two losses then disagree about the *sign* of the step.
 
 # %%
 d = torch.tensor([0.01, 0.9])
@@ -301,13 +315,23 @@ logits = torch.log(d / (1 - d)) + wishes * w
 slopes = []
 for loss in (adversarial.minimax_generator_loss, adversarial.non_saturating_generator_loss):
     slopes.append(torch.autograd.grad(loss(logits).mean(), w, retain_graph=True)[0])
-check("batch slope, minimax: -(0.01 - 0.9) / 2", slopes[0], 0.445)
-check("batch slope, non-saturating: -(0.99 - 0.1) / 2", slopes[1], -0.445)
+by_hand = [-(d * wishes).mean(), -((1 - d) * wishes).mean()]
+check(
+    "batch slope, minimax and non-saturating",
+    torch.stack(slopes),
+    by_hand,
+    unlike={
+        "one factor for the whole batch": [
+            by_hand[0],
+            by_hand[0] * (1 - d.mean()) / d.mean(),
+        ]
+    },
+)
 per_sample = ((1 - d) / d).tolist()
 print(
-    f"factor of each sample: {per_sample[0]:.0f} and {per_sample[1]:.4f}; of the batch: {slopes[1] / slopes[0]:.0f}"
+    f"factor of each sample: {per_sample[0]:.0f} and {per_sample[1]:.4f}; "
+    f"of the batch: {slopes[1] / slopes[0]:.0f}"
 )
-
 
 # %% [markdown]
 # ### Step 7. What does the practical generator descend?
@@ -321,45 +345,57 @@ print(
 # on a grid, critic frozen. Route two: central differences of the bracket, with $\mathrm{KL} = \mu^2/2$ in closed form.
 
 # %%
-def frozen_slope(loss, mu):
-    eps, w = torch.linspace(-9, 9, 4001), on_cells
-    shift = torch.tensor(mu, requires_grad=True)
-    sample = (shift + eps)[:, None]  # moves with the generator; the critic below does not
-    logits = adversarial.optimal_logits(
-        normal_log_prob(sample, 0.0, 1.0), normal_log_prob(sample, mu, 1.0)
-    )
-    return torch.autograd.grad((w * loss(logits)).sum(), shift)[0]
-
-
 eps = torch.linspace(-9, 9, 4001)[:, None]
 on_cells = normal_log_prob(eps, 0.0, 1.0).exp()
 on_cells = on_cells / on_cells.sum()
 
 
-def two_js(mu):
-    return 2 * adversarial.jensen_shannon(on_grid(0.0), on_grid(mu))
+def frozen_slope(loss, mu):
+    shift = torch.tensor(mu, requires_grad=True)
+    sample = shift + eps  # moves with the generator; the critic below does not
+    logits = adversarial.optimal_logits(
+        normal_log_prob(sample, 0.0, 1.0), normal_log_prob(sample, mu, 1.0)
+    )
+    return torch.autograd.grad((on_cells * loss(logits)).sum(), shift)[0]
+
+
+def js_at(mu):
+    return adversarial.jensen_shannon(on_grid(0.0), on_grid(mu))
+
+
+def slope_of(divergence, mu):
+    return (divergence(mu + 1e-4) - divergence(mu - 1e-4)) / 2e-4
 
 
 for mu in (1.0, 4.0):
-    d_js = (two_js(mu + 1e-4) - two_js(mu - 1e-4)) / 2e-4
     check(
         f"minimax slope at mu = {mu:g} vs 2 JS",
         frozen_slope(adversarial.minimax_generator_loss, mu),
-        d_js,
+        slope_of(lambda m: 2 * js_at(m), mu),
         atol=1e-6,
+        unlike={"JS, not twice JS": slope_of(js_at, mu)},
     )
-    slope = frozen_slope(adversarial.non_saturating_generator_loss, mu)
-    check("    non-saturating vs KL(q || p) - 2 JS", slope, mu - d_js, atol=1e-6)
+    check(
+        "    non-saturating vs KL(q || p) - 2 JS",
+        frozen_slope(adversarial.non_saturating_generator_loss, mu),
+        slope_of(lambda m: m**2 / 2 - 2 * js_at(m), mu),
+        atol=1e-6,
+        unlike={
+            "the reverse KL alone": slope_of(lambda m: m**2 / 2, mu),
+            "KL(q || p) - JS": slope_of(lambda m: m**2 / 2 - js_at(m), mu),
+        },
+    )
 
 # %% [markdown]
 # ### Step 8. Any convex function gives a game
 #
-# Jensen-Shannon is one member of a family. For convex $f$ with $f(1) = 0$ let $D_f(p\|q) = \mathbb E_q f(p/q)$. A convex function is the
-# upper envelope of its tangents, $f(u) = \sup_t\,[ut - f^*(t)]$; choosing one $t = T(x)$ for each $x$ instead of the best one can only
-# lose, so
+# Jensen-Shannon is one member of a family. For convex $f$ let $D_f(p\|q) = \mathbb E_q f(p/q)$; it is a divergence, zero for equal
+# distributions, if $f(1) = 0$. With the **convex conjugate** $f^*(t) = \sup_u\,[ut - f(u)]$, a convex function is the upper envelope of its
+# tangents, $f(u) = \sup_t\,[ut - f^*(t)]$. Choosing one $t = T(x)$ for each $x$ instead of the best one can only lose, so
 # $$D_f(p\,\|\,q) \ge \mathbb E_p\,T(x) - \mathbb E_q\,f^*\big(T(x)\big), \qquad \text{equal at}\quad T^*(x) = f'\Big(\frac{p(x)}{q(x)}\Big).$$
-# The right side contains samples only: a GAN for every $f$. The left side for two Gaussians, in closed form where there is one, against
-# the bound at $T^*$ by quadrature; a critic that is wrong by a tenth falls below.
+# The right side contains samples only: a GAN for every $f$. Two things must then hold at $T^*$. The bound equals the divergence (left side
+# in closed form, where there is one, for two Gaussians). And it is *flat* there: change $T^*$ by a small multiple of some function,
+# here $1/(1+u)$ with $u = p/q$, in either direction, and the bound falls, with slope zero at $T^*$.
 
 # %%
 mean, std = 0.5, 0.8
@@ -379,26 +415,77 @@ rows = {
     "JS": (adversarial.JENSEN_SHANNON, entropies[0] - (entropies[1] + entropies[2]) / 2),
     "the game": (adversarial.GAME, adversarial.best_value(P, Q)),
 }
-below = 0
-for name, (row, truth) in rows.items():
-    T = row.slope(u)
-    inside = (P > 1e-300) & (u > 1e-12)  # where both densities are numbers
 
-    def bound(t, row=row, inside=inside):
-        return (P * t - Q * row.conjugate(t))[inside].sum()
-
-    check(f"f-GAN, {name}: bound at T* vs closed form", bound(T), truth, atol=1e-7)
-    below += int(bound(T - 0.1 * T.abs()) < truth)  # another critic
-check("bounds of critics off by a tenth that are below", below, 5)
 
 # %% [markdown]
-# The last row is the game of step 1: with $T = \log D$ its conjugate is $-\log(1 - e^T)$, and the bound *is* $V(D, G)$. In practice a
+# Now the bound, and its slope when $T$ is tilted by $s/(1+u)$:
+
+# %%
+def bound(row, t, conjugate=None):
+    inside = (P > 1e-300) & (u > 1e-12)  # where both densities are numbers
+    return (P * t - Q * (conjugate or row.conjugate)(t))[inside].sum()
+
+
+def tilt(row, conjugate=None):
+    up, down = (
+        bound(row, row.slope(u) + s / (1 + u), conjugate) for s in (1e-3, -1e-3)
+    )
+    return (up - down) / 2e-3
+
+
+# %%
+tight = [bound(row, row.slope(u)) for row, _ in rows.values()]
+swapped = [
+    rows[name][1] for name in ("KL(q || p)", "KL(p || q)", "Pearson", "JS", "the game")
+]
+truths = [float(truth) for _, truth in rows.values()]
+check(
+    "f-GAN: five bounds at T* vs closed forms",
+    tight,
+    truths,
+    atol=1e-7,
+    unlike={"KLs exchanged": swapped},
+)
+check(
+    "f-GAN: slope of the five bounds at T*",
+    [tilt(row) for row, _ in rows.values()],
+    0.0,
+    atol=1e-6,
+    unlike={
+        "Pearson's conjugate without t": tilt(adversarial.PEARSON, lambda t: t**2 / 4)
+    },
+)
+moved = [
+    bound(row, row.slope(u) + s / (1 + u))
+    for row, _ in rows.values()
+    for s in (-0.1, 0.1)
+]
+best = [b for b in tight for _ in range(2)]
+lower = all(b < t for b, t in zip(moved, best, strict=True))
+check("    any of them falls when T* is moved by a tenth", lower, True)
+print(
+    "the five:",
+    " ".join(f"{name} {value:.4f};" for name, value in zip(rows, truths, strict=True)),
+)
+
+# %% [markdown]
+# The last row is the game of step 1: with $T = \log D$ its conjugate is $-\log(1 - e^T)$, and the bound *is* $V(D, G)$. Its $f$ has
+# $f(1) = -\log 4$ instead of 0, so for equal distributions it gives the value of the game at the equilibrium. In practice a
 # network outputs any real number $v$ and an activation $a$ maps it to where $f^*$ is finite; for the game $a(v) = \log\mathrm{sigmoid}(v)$.
 
 # %%
 v_real, v_fake = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
-bound = adversarial.f_gan_bound(adversarial.GAME, v_real, v_fake)
-check("f-GAN with the game's row vs -critic_loss", bound, -adversarial.critic_loss(v_real, v_fake))
+game_bound = adversarial.f_gan_bound(adversarial.GAME, v_real, v_fake)
+check(
+    "f-GAN with the game's row vs -critic_loss",
+    game_bound,
+    -adversarial.critic_loss(v_real, v_fake),
+    unlike={
+        "real and fake exchanged": adversarial.f_gan_bound(
+            adversarial.GAME, v_fake, v_real
+        )
+    },
+)
 
 # %% [markdown]
 # ### Step 9. The game itself: two numbers
@@ -409,10 +496,12 @@ check("f-GAN with the game's row vs -critic_loss", bound, -adversarial.critic_lo
 # $$|z_{k+1}| = \sqrt{1+\eta^2}\;|z_k|$$
 # for every $\eta > 0$: a smaller rate only delays it. Four ways out. *Take turns*: then $x^2+y^2-\eta xy$ is conserved, an ellipse.
 # *Average* that bounded orbit: its mean goes to the equilibrium like $1/n$. *Look ahead* (extragradient: use the direction found one step
-# further): the factor becomes $\sqrt{1-\eta^2+\eta^4} < 1$. *Extrapolate* (optimistic): nearly the same with one gradient a step.
+# further): the factor becomes $\sqrt{1-\eta^2+\eta^4}$, below 1 for $0 < \eta < 1$. *Extrapolate* (optimistic): for small $\eta$ nearly the
+# same factor, with one gradient a step.
 
 # %%
 start, eta, n = torch.tensor([1.0, 0.5]), 0.2, 150
+turn = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
 field = adversarial.bilinear_field
 stepping = {
     "simultaneous": partial(adversarial.simultaneous_step, field=field, lr=eta),
@@ -427,12 +516,28 @@ states = adversarial.play_optimistic(start, field=field, lr=eta, n_steps=n)
 orbits["optimistic"] = torch.stack([start, *states])
 
 growth = {name: orbit[-1].norm() / orbit[0].norm() for name, orbit in orbits.items()}
-check("simultaneous: growth in 150 steps", growth["simultaneous"], (1 + eta**2) ** (n / 2))
-closed = (1 - eta**2 + eta**4) ** (n / 2)
-check("extragradient: growth in 150 steps", growth["extragradient"], closed)
+check(
+    "simultaneous: growth in 150 steps",
+    growth["simultaneous"],
+    (1 + eta**2) ** (n / 2),
+    unlike={
+        "the exact flow, a circle": torch.linalg.matrix_exp(n * eta * turn)[0].norm()
+    },
+)
+check(
+    "extragradient: growth in 150 steps",
+    growth["extragradient"],
+    (1 - eta**2 + eta**4) ** (n / 2),
+    unlike={"eta^4 dropped": (1 - eta**2) ** (n / 2)},
+)
 X, Y = orbits["alternating"].T
 kept = X**2 + Y**2 - eta * X * Y
-check("alternating: x^2 + y^2 - eta x y at all steps", kept, 1.25 - eta * 0.5)
+check(
+    "alternating: x^2 + y^2 - eta x y at all steps",
+    kept,
+    kept[0],
+    unlike={"x^2 + y^2": X**2 + Y**2},
+)
 
 # %% [markdown]
 # The average can be had without adding up. Each alternating step moves $x$ by $-\eta y_k$ and $y$ by $+\eta x_{k+1}$, so the sums telescope:
@@ -446,23 +551,43 @@ check("alternating: x^2 + y^2 - eta x y at all steps", kept, 1.25 - eta * 0.5)
 roots = np.roots([1, -(1 + 2j * eta), 1j * eta])
 radii = orbits["optimistic"].norm(dim=1)
 factor = (radii[-1] / radii[-51]) ** (1 / 50)
-check("optimistic: factor a step vs the larger root", factor, abs(roots).max(), atol=1e-6)
-check("alternating: mean of x, added up", X[1:].mean(), (Y[-1] - Y[0]) / (eta * n))
-check("alternating: mean of y, added up", Y[:-1].mean(), (X[0] - X[-1]) / (eta * n))
+check(
+    "optimistic: factor a step vs the larger root",
+    factor,
+    abs(roots).max(),
+    atol=1e-6,
+    unlike={"the factor of extragradient": math.sqrt(1 - eta**2 + eta**4)},
+)
+added_up = torch.stack([X[1:].mean(), Y[:-1].mean()])
+telescoped = torch.stack([Y[-1] - Y[0], X[0] - X[-1]]) / (eta * n)
+swapped = torch.stack([X[-1] - X[0], Y[0] - Y[-1]]) / (eta * n)
+check(
+    "alternating: means, added up",
+    added_up,
+    telescoped,
+    unlike={"x and y swapped": swapped},
+)
 for name in ("simultaneous", "alternating"):
     far, mean = orbits[name][-1].norm(), last(adversarial.running_mean(orbits[name])).norm()
     print(f"{name}: distance of the last state {far:.3f}, of the average {mean:.3f}")
 
 # %% [markdown]
-# Averaging helps the bounded orbit and not the spiral. Is this toy a caricature? The smallest real GAN says no: data at the point 0, a
-# generator that makes the point $\theta$, a critic $l(x) = \psi x$. Its field near the equilibrium is the same rotation, at half the
-# speed. Now add to the critic's loss a penalty on its slope *at the data*, $R_1 = \frac\gamma2\|\nabla l\|^2 = \frac\gamma2\psi^2$. The
-# linearised field becomes $\begin{pmatrix}0&\frac12\\-\frac12&-\gamma\end{pmatrix}$ with eigenvalues of real part $-\gamma/2$: friction.
+# Averaging helps the bounded orbit and not the spiral. Is this toy a caricature? The smallest real GAN, the **Dirac GAN**, says no: data at
+# the point 0, a generator that makes the point $\theta$, a critic $l(x) = \psi x$. Its field near the equilibrium is the same rotation, at
+# half the speed. Now add to the critic's loss a penalty on its slope *at the data*, $R_1 = \frac\gamma2\|\nabla l\|^2 = \frac\gamma2\psi^2$. The
+# linearised field becomes $\begin{pmatrix}0&\frac12\\-\frac12&-\gamma\end{pmatrix}$ with eigenvalues of real part $-\gamma/2$ as
+# long as $\gamma \le 1$: friction.
 
 # %%
 lr, gamma, steps = 0.01, 0.4, 2000
 J = torch.func.jacrev(partial(adversarial.dirac_field, gamma=gamma))(torch.zeros(2))
-check("smallest GAN: real part of the eigenvalues", torch.linalg.eigvals(J).real, [-gamma / 2] * 2)
+eigenvalues = torch.linalg.eigvals(J)
+check(
+    "smallest GAN: real part of the eigenvalues",
+    eigenvalues.real,
+    -gamma / 2,
+    unlike={"without R1": torch.linalg.eigvals(turn / 2).real},
+)
 rates = {}
 for g in (0.0, gamma):
     step = partial(
@@ -471,8 +596,20 @@ for g in (0.0, gamma):
     path = torch.stack(list(adversarial.play(torch.tensor([1e-3, 0.0]), step, n_steps=steps)))
     rates[g] = torch.log(path[-1].norm() / path[0].norm()) / (lr * steps)
 leaving = math.log(1 + lr**2 / 4) / (2 * lr)  # by Pythagoras, at half the speed
-check("rate without R1 (> 0: leaves)", rates[0.0], leaving, rtol=1e-3)
-check_range("measured rate with R1 (about -gamma / 2)", rates[gamma], -0.23, -0.17)
+check(
+    "rate without R1 (> 0: leaves)",
+    rates[0.0],
+    leaving,
+    rtol=1e-3,
+    unlike={"at full speed": math.log(1 + lr**2) / (2 * lr)},
+)
+check_range(
+    "measured rate with R1 (about -gamma / 2)",
+    rates[gamma],
+    -0.23,
+    -0.17,
+    unlike={"without R1": rates[0.0]},
+)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4))
@@ -500,29 +637,50 @@ widgets.game_orbit()
 
 # %% [markdown]
 # The answers, counted. Near its equilibrium the field is linear, and the slowest of its two directions decides: with friction $\gamma<1$ both die out at
-# rate $\gamma/2$ while they turn; beyond $\gamma=1$ nothing turns any more, one direction dies fast and the other slower and slower, like pushing
-# through honey.
+# rate $\gamma/2$ while they turn; beyond $\gamma=1$ nothing turns any more, one direction dies fast and the other slower and slower. That is an
+# overdamped oscillator.
 
 # %%
 slow_rates = np.arange(0.05, 0.85, 0.05)
 half_speed = partial(adversarial.bilinear_field, strength=0.5)
 shrinking = [
-    adversarial.simultaneous_step(start, field=half_speed, lr=r).norm() < start.norm() for r in slow_rates
+    bool(
+        adversarial.simultaneous_step(start, field=half_speed, lr=r).norm()
+        < start.norm()
+    )
+    for r in slow_rates
 ]
-check("rates at which simultaneous steps settle", int(sum(shrinking)), 0)
+check("no rate lets simultaneous steps settle", any(shrinking), False)
 gammas = np.arange(0.1, 2.05, 0.1)
 slowest = []
 for g in gammas:
     J = torch.func.jacrev(partial(adversarial.dirac_field, gamma=float(g)))(torch.zeros(2))
     slowest.append(torch.linalg.eigvals(J).real.max().item())
-check("the gamma that settles fastest", gammas[np.argmin(slowest)], 1.0)
-check("beyond it: slowest rate at gamma = 2", slowest[-1], -1 + math.sqrt(3) / 2)
+fastest = gammas[np.argmin(slowest)]
+most_friction = gammas[np.argmin([-g / 2 for g in gammas])]
+check(
+    "the gamma that settles fastest",
+    fastest,
+    1.0,
+    unlike={"-gamma/2 for every gamma": most_friction},
+)
+root = (
+    -1 + math.sqrt(3) / 2
+)  # of r^2 + 2 r + 1/4 = 0, the characteristic equation at gamma = 2
+check(
+    "beyond it: slowest rate at gamma = 2",
+    slowest[-1],
+    root,
+    unlike={"-gamma / 2": -gammas[-1] / 2},
+)
 
 
 # %% [markdown]
 # ## 2 · The equation becomes code
 #
-# Three short functions are the whole method. Write them from the formulas; a cell proves them equal to the package's.
+# The formulas are three short functions. Write them yourself; a cell compares them with the package's. What surrounds them is a loop that
+# alternates: one step of the critic on real and generated examples, one step of the generator through the critic
+# (`genlab.train.fit_adversarial`, Goodfellow et al. 2014, algorithm 1).
 
 # %%
 def my_critic_loss(l_real, l_fake):
@@ -538,17 +696,32 @@ def my_r1(critic, x):
     return slope.flatten(1).square().sum(1)
 
 
-check("critic_loss", my_critic_loss(v_real, v_fake), adversarial.critic_loss(v_real, v_fake))
+mine = torch.stack([my_critic_loss(v_real, v_fake), my_generator_loss(v_fake)])
+theirs = torch.stack(
+    [
+        adversarial.critic_loss(v_real, v_fake),
+        adversarial.non_saturating_generator_loss(v_fake),
+    ]
+)
+other = [
+    adversarial.critic_loss(v_fake, v_real),
+    adversarial.minimax_generator_loss(v_fake),
+]
 check(
-    "non_saturating_generator_loss",
-    my_generator_loss(v_fake),
-    adversarial.non_saturating_generator_loss(v_fake),
+    "my two losses = the package's",
+    mine,
+    theirs,
+    unlike={"labels swapped, minimax": torch.stack(other)},
 )
-net, points = (
-    MLP(2, 1, 16, 2),
-    torch.randn(32, 2, generator=torch.Generator().manual_seed(2)).requires_grad_(),
+net = MLP(2, 1, 16, 2)
+points = torch.randn(32, 2, generator=torch.Generator().manual_seed(2)).requires_grad_()
+slopes_there = torch.autograd.grad(net(points).sum(), points)[0].norm(dim=1)
+check(
+    "my R1 = the package's",
+    my_r1(net, points),
+    adversarial.r1_penalty(net(points).squeeze(1), points),
+    unlike={"the slope, not its square": slopes_there},
 )
-check("r1_penalty", my_r1(net, points), adversarial.r1_penalty(net(points).squeeze(1), points))
 course.show_source(adversarial.r1_penalty)
 
 # %% [markdown]
@@ -600,19 +773,39 @@ def with_snapshots(records):
 run = widgets.watch(
     with_snapshots(adversarial.train_digit_gan(gan, train_images)), total=1500, label="loss, nats"
 )
-check_range("Frechet distance to held-out digits", frechet[1500], 0.2, 1.1)
+check_range(
+    "Frechet distance to held-out digits",
+    frechet[1500],
+    0.2,
+    1.1,
+    unlike={"after one step": frechet[1], "after 100 steps": frechet[100]},
+)
 
 # %%
 quality = precision_recall(reference, describe(draw(gan, 400)))
 floor = frechet_distance(reference, describe(train_images[:1000])).item()
 real_quality = precision_recall(reference, describe(train_images[:400]))
 made = classifier.probs(draw(gan, 1000).double()).argmax(1).bincount(minlength=10)
-check_range("the same distance for real training images", floor, 0.05, 0.15)
-check_range("samples over real images", frechet[1500] / floor, 2, 12, digits=1)
-check_range("precision of the samples", quality.precision, 0.5, 0.9)
-check_range("recall of the samples", quality.recall, 0.6, 0.95)
-check_range("precision of real images (not 1, see lesson 09)", real_quality.precision, 0.8, 1.0)
+few = precision_recall(reference, describe(draw(adversarial.digit_gan(), 400)))
+check_range(
+    "the same distance for real training images",
+    floor,
+    0.05,
+    0.15,
+    unlike={"generated images": frechet[1500]},
+)
+check_range(
+    "precision of the samples",
+    quality.precision,
+    0.5,
+    0.85,
+    unlike={"real images": real_quality.precision},
+)
+check_range(
+    "recall of the samples", quality.recall, 0.6, 0.95, unlike={"untrained": few.recall}
+)
 check_range("share of the rarest digit among samples", made.min() / 1000, 0.03, 0.1)
+print(f"precision of real images ~{real_quality.precision:.2f}: not 1, see lesson 09")
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(11, 2.9))
@@ -622,8 +815,8 @@ course.show_images(axes[1], draw(gan, 32, seed=2), n_columns=8, title="generated
 course.show_images(axes[2], held_out[:32], n_columns=8, title="held-out data");
 
 # %% [markdown]
-# Strokes are crisp, all ten digits are there, and some images are of nothing at all: precision says how many. A few seconds of training
-# leave the distance several times above that of real images.
+# Strokes are crisp and all ten digits are there, but some images show no digit, and the precision is well below that of real images. A few
+# seconds of training leave the Fréchet distance several times above that of real images.
 #
 # ### The same game in larger: MNIST
 #
@@ -645,11 +838,32 @@ axes32 = torch.linalg.svd(known.flatten(1) - known.flatten(1).mean(0), full_matr
 project = lambda x: (x.flatten(1) @ axes32.T).double()
 far = frechet_distance(project(unknown), project(made)).item()
 same = frechet_distance(project(unknown), project(known[:1000])).item()
-check_range("MNIST: Frechet distance of the samples", far, 0.5, 3.0)
-check_range("MNIST: of as many training images", same, 0.3, 0.8)
-probe = memorization_probe(*(x[:400].flatten(1) if x is made else x.flatten(1) for x in (made, known, unknown)))
-check_range("share nearest to a training image", probe.share_closer_to_train, 0.8, 0.97)
-check("the same for an honest generator", probe.honest_share, 8 / 9)
+pure_noise = torch.randn(
+    1000, 1, 16, 16, generator=torch.Generator().manual_seed(1)
+).clamp(-1, 1)
+of_noise = frechet_distance(project(unknown), project(pure_noise)).item()
+check_range(
+    "MNIST: Frechet distance of the samples",
+    far,
+    0.7,
+    3.0,
+    unlike={"real images": same, "noise": of_noise},
+)
+
+# %%
+parts = (made, known, unknown)
+probe = memorization_probe(*((x[:400] if x is made else x).flatten(1) for x in parts))
+copies = memorization_probe(
+    *((x[:400] if x is known else x).flatten(1) for x in (known, *parts[1:]))
+)
+check_range(
+    "share nearest to a training image",
+    probe.share_closer_to_train,
+    0.8,
+    0.97,
+    unlike={"copies": copies.share_closer_to_train},
+)
+print(f"the same for an honest generator: {probe.honest_share:.3f}")
 
 pick = made[:24]
 twin = known[torch.cdist(pick.flatten(1), known.flatten(1)).argmin(1)]
@@ -659,9 +873,11 @@ for ax, (images, title) in zip(axes, shown, strict=True):
     course.show_images(ax, images, n_columns=8, title=title)
 
 # %% [markdown]
-# The nearest images are other images, and the share is close to that of an honest generator (lesson 09 derives its $n/(n+m)$). Now compare two *paradigms* on one
-# property. Lesson 06 measured blur as the energy of fast waves; a VAE's mean images lacked a good part of it. A generator that is punished for every
-# look that data do not have cannot afford that:
+# The nearest images are other images, and the share is close to that of an honest generator (lesson 09 derives its $n/(n+m)$). Now compare
+# with the VAE of lesson 06, samples with samples. Lesson 06 measured blur as the energy of fast waves: the VAE's *mean images* lack more than half
+# of it. They are averages, not samples. Its samples have their energy back, and so do the samples of the GAN, so this number does not
+# separate the two. What separates them is where the energy is. The VAE draws its pixels independently given $z$; the GAN's generator
+# draws none. Count the pixels that differ from all four neighbours, in images cut at half grey:
 
 # %%
 wave = torch.fft.fftfreq(16)
@@ -673,12 +889,40 @@ def fast_energy(images):
     return (waves.abs() ** 2)[:, fast].sum(1).mean().item()
 
 
+def specks(images):
+    x = torch.nn.functional.pad(images.reshape(-1, 16, 16), (1, 1, 1, 1))
+    steps = ((0, 1), (0, -1), (1, 0), (-1, 0))
+    differs = torch.stack([x.roll(step, (1, 2)) != x for step in steps]).all(0)
+    return differs[:, 1:-1, 1:-1].sum((1, 2)).float().mean().item()
+
+
+# %%
+vae = load_mnist_vae()
 codes = torch.randn(1000, 16, generator=torch.Generator().manual_seed(2))
 with torch.no_grad():
-    smooth = load_mnist_vae().mean_image(codes)
-check_range("fast energy, GAN samples / data", fast_energy(made) / fast_energy(unknown), 0.85, 1.15)
-black_and_white = binarize(load_mnist("test", size=16).images).float()
-check_range("fast energy, VAE means / data", fast_energy(smooth) / fast_energy(black_and_white), 0.2, 0.75)
+    smooth = vae.mean_image(codes)
+    drawn = vae.sample(1000, generator=torch.Generator().manual_seed(2)).float()
+inked = binarize(load_mnist("test", size=16).images).float()
+of_means = fast_energy(smooth) / fast_energy(inked)
+check_range("fast energy, VAE means / data", of_means, 0.3, 0.6)
+for name, images, data in (("GAN", made, unknown), ("VAE", drawn, inked)):
+    ratio = fast_energy(images) / fast_energy(data)
+    check_range(
+        f"fast energy, {name} samples / data",
+        ratio,
+        0.85,
+        1.2,
+        unlike={"VAE means": of_means},
+    )
+found = {"data": inked, "GAN": (made > 0).float(), "VAE": drawn}
+found = {name: specks(images) for name, images in found.items()}
+check_range(
+    "specks, VAE samples / data",
+    found["VAE"] / found["data"],
+    1.5,
+    4,
+    unlike={"GAN": found["GAN"] / found["data"]},
+)
 
 # %% [markdown]
 # ## 4 · What to look at
@@ -695,7 +939,7 @@ torch.set_default_dtype(torch.float64)
 flat = [frozen_slope(adversarial.minimax_generator_loss, m.item()) for m in mus]
 steep = [frozen_slope(adversarial.non_saturating_generator_loss, m.item()) for m in mus]
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
-left.plot(mus, [two_js(m.item()) / 2 for m in mus])
+left.plot(mus, [js_at(m.item()) for m in mus])
 left.axhline(math.log(2), color="black", linestyle=":", linewidth=1)
 left.set(
     xlabel=r"distance $\mu$ of two unit Gaussians",
@@ -713,18 +957,46 @@ right.set(
 right.legend();
 
 # %% [markdown]
-# The figure answers the first three questions. The last one, with `std` at 0.4 and the mean at 2: the generator is now a narrow peak, and the critic is sure that
-# everything *beside* the peak is real. At the peak itself, where nearly all samples lie, it is nearly as sure of the opposite.
+# The figure answers the first three questions. The last one, with `std` at 0.4 and the mean at 2: the generator is now a narrow peak, and the
+# critic is sure that everything *beside* the peak is real. At the peak itself, where nearly all samples lie, it leans to "fake":
+# $D^* \approx 0.05$.
 
 # %%
-turn = mus[np.argmax(flat)]
-check_range("mean at which the minimax slope is largest", turn, 1.5, 1.8, digits=2)
+turn_at = mus[np.argmax(flat)]
+largest_js = mus[np.argmax([js_at(m.item()) for m in mus])]
+check_range(
+    "mean at which the minimax slope is largest",
+    turn_at,
+    1.5,
+    1.8,
+    digits=2,
+    unlike={"where JS itself is largest": largest_js},
+)
 at_6 = frozen_slope(adversarial.minimax_generator_loss, 6.0).item()
-check_range("its slope at 6 over its largest", at_6 / max(flat).item(), 0.01, 0.06)
-side = torch.tensor([[2.0], [0.0]])  # at the peak, and five of its widths beside it
-sure = adversarial.optimal_logits(normal_log_prob(side, 0.0, 1.0), normal_log_prob(side, 2.0, 0.4)).sigmoid()
-odds = [0.4 * math.exp(-(2.0**2) / 2), 0.4 * math.exp(5.0**2 / 2)]  # p / q at both places, by hand
-check("D* at the peak and beside it", sure, [o / (1 + o) for o in odds])
+other_at_6 = frozen_slope(adversarial.non_saturating_generator_loss, 6.0).item()
+check_range(
+    "its slope at 6 over its largest",
+    at_6 / max(flat).item(),
+    0.02,
+    0.04,
+    unlike={"the other slope": other_at_6 / max(steep).item()},
+)
+side = torch.tensor(
+    [[2.0], [0.0]]
+)  # at the peak, and five standard deviations beside it
+sure = adversarial.optimal_logits(
+    normal_log_prob(side, 0.0, 1.0), normal_log_prob(side, 2.0, 0.4)
+).sigmoid()
+odds = np.array(
+    [0.4 * math.exp(-(2.0**2) / 2), 0.4 * math.exp(5.0**2 / 2)]
+)  # p / q, by hand
+peak = odds / 0.4
+check(
+    "D* at the peak and beside it",
+    sure,
+    odds / (1 + odds),
+    unlike={"peak height forgotten": peak / (1 + peak)},
+)
 
 # %% [markdown]
 # ## 5 · It fails
@@ -736,19 +1008,22 @@ check("D* at the peak and beside it", sure, [o / (1 + o) for o in odds])
 # loss tells the generator.
 
 # %%
-at_8 = frozen_slope(adversarial.minimax_generator_loss, 8.0)
-d_js = (two_js(8.0001) - two_js(7.9999)) / 2e-4
-check("distance 8: minimax slope vs slope of 2 JS", at_8, d_js, atol=1e-6)
-total = at_8 + frozen_slope(adversarial.non_saturating_generator_loss, 8.0)
-check("    both slopes together vs KL(q || p)' = 8", total, 8.0, atol=1e-6)
+at_8 = [
+    frozen_slope(loss, 8.0)
+    for loss in (
+        adversarial.minimax_generator_loss,
+        adversarial.non_saturating_generator_loss,
+    )
+]
+print(f"distance 8, best critic: minimax {at_8[0]:.5f}, non-saturating {at_8[1]:.5f}")
 
 torch.set_default_dtype(torch.float32)
 ring = GaussianRing()
 
 
-def ring_gan(seed, *, width=64, gamma=0.0, batch_aware=False):
+def ring_gan(seed, *, gamma=0.0, batch_aware=False):
     torch.manual_seed(seed)
-    critic = MLP(4 if batch_aware else 2, 1, width, 2)
+    critic = MLP(4 if batch_aware else 2, 1, 64, 2)
     critic = adversarial.BatchAware(critic) if batch_aware else critic
     return adversarial.GAN(MLP(2, 2, 64, 2), critic, latent_dim=2, event_shape=(2,), gamma=gamma)
 
@@ -776,9 +1051,23 @@ for step in range(601):
 print("critic's steps   generator's gradient: minimax   non-saturating")
 for step, (minimax, other) in slopes.items():
     print(f"{step:14}   {'':21} ~{minimax:.4f}            ~{other:.2f}")
-left_over = slopes[600][0] / slopes[50][0]
-check_range("minimax gradient, after 600 over after 50", left_over, 0.0, 0.1)
-check_range("log10 of non-saturating over minimax", math.log10(slopes[600][1] / slopes[600][0]), 2, 9, digits=1)
+minimax, other = (slopes[600][k] / slopes[50][k] for k in (0, 1))
+check_range(
+    "minimax gradient, after 600 over after 50",
+    minimax,
+    0.0,
+    0.2,
+    unlike={"non-saturating": other},
+)
+apart = [math.log10(slopes[step][1] / slopes[step][0]) for step in (600, 50)]
+check_range(
+    "log10 of non-saturating over minimax",
+    apart[0],
+    3,
+    9,
+    digits=1,
+    unlike={"after 50 steps": apart[1]},
+)
 
 
 # %% [markdown]
@@ -787,17 +1076,23 @@ check_range("log10 of non-saturating over minimax", math.log10(slopes[600][1] / 
 # Let the generator run ahead: its learning rate ten times the critic's, and both with heavy momentum (Adam's 0.9, the default of every
 # library). Nothing else is unusual. Before you run the next cell: what is the generator's best reply to a critic that does not move?
 #
-# It is a *single point*, wherever $D$ is largest. A fast generator plays $\max_D\min_G$, and everything that step 3 promised was about
-# $\min_G\max_D$. Measure it: assign each sample to its nearest mode, count the modes that hold at least 1 % of the samples within four
-# standard deviations, and take the KL divergence of the shares to uniform (0 = even, $\log 8 \approx 2.08$ = one mode).
+# It is to put all samples at *one point*, wherever $D$ is largest. A fast generator is pulled towards $\max_D\min_G$, and everything that
+# step 3 promised was about $\min_G\max_D$. Three numbers measure the result. Assign each sample to its nearest mode; **covered** counts the
+# modes that hold at least 1 % of the samples within three standard deviations of their centre. **KL** is that of the fractions
+# to uniform (0 = even, $\log 8 \approx 2.08$ = one mode). **Within 3 std** is the fraction of samples that lie so close to *any* mode. The third
+# one is needed: a single round blob over the whole ring covers the modes, and evenly, yet hits them only by chance.
 
 # %%
-def modes(gan):
-    x = gan.sample(2000, generator=torch.Generator().manual_seed(99))
+def modes(x):
     distance, nearest = torch.cdist(x, ring.means).min(1)
     share = nearest.bincount(minlength=8) / len(x)
-    close = nearest[distance < 4 * ring.std].bincount(minlength=8) / len(x)
-    return int((close >= 0.01).sum()), torch.xlogy(share, 8 * share).sum().item()
+    close = distance < 3 * ring.std
+    covered = int((nearest[close].bincount(minlength=8) / len(x) >= 0.01).sum())
+    return (
+        covered,
+        torch.xlogy(share, 8 * share).sum().item(),
+        close.float().mean().item(),
+    )
 
 
 def play_ring(gan, lr, momentum, seed, n_steps=600, keep=()):
@@ -810,72 +1105,134 @@ def play_ring(gan, lr, momentum, seed, n_steps=600, keep=()):
     return film, np.array(losses)
 
 
-FAST, EVEN = (3e-4, 3e-3), (1e-3, 1e-3)  # rates of critic and generator
-HEAVY, LIGHT = (0.9, 0.99), (0.5, 0.9)  # momentum
-collapsed = ring_gan(3)
-hopping, losses_collapsed = play_ring(collapsed, FAST, HEAVY, seed=3, keep=(300, 400, 500, 600))
-count, kl = modes(collapsed)
-check_range("modes covered, of 8", count, 0, 5, digits=0)
-check_range("KL of the mode shares to uniform, nats", kl, 0.4, 2.08)
+rng = torch.Generator().manual_seed(5)
+data_row, blob_row = (
+    modes(ring.sample(2000, generator=rng)),
+    modes(torch.randn(2000, 2, generator=rng)),
+)
+for name, row in (("the data", data_row), ("a round blob", blob_row)):
+    print(f"{name:<14} covered {row[0]}   KL {row[1]:.3f}   within 3 std {row[2]:.2f}")
+within = 1 - math.exp(-(3.0**2) / 2)  # of a normal in the plane
+check_range(
+    "data: within 3 std, less 1 - exp(-9/2)",
+    data_row[2] - within,
+    -0.01,
+    0.01,
+    unlike={"the blob": blob_row[2] - within},
+)
 
 # %% [markdown]
-# And now the cures, one change at a time, each for 600 steps. Three keep the fast generator and change the critic: $R_1$; *minibatch
-# statistics* (the critic also sees the standard deviation of its batch, so a batch of copies looks wrong although each copy looks right);
-# four times the width. The others change the dynamics: equal rates; equal rates and $R_1$; equal rates and light momentum.
+# And now the disease and the cures, one change at a time, each for 600 steps and with three seeds. Three keep the fast generator: with $R_1$;
+# with *minibatch statistics* (the critic also sees the standard deviation of its batch, so a batch of copies looks wrong although each copy
+# looks right); with light momentum. The others begin with equal rates: alone; with $R_1$; with light momentum.
 
 # %%
-cures = {
+FAST, EVEN = (3e-4, 3e-3), (1e-3, 1e-3)  # rates of critic and generator
+HEAVY, LIGHT = (0.9, 0.99), (0.5, 0.9)  # momentum
+games = {
+    "fast generator": ({}, FAST, HEAVY),
     "fast generator, R1": ({"gamma": 1.0}, FAST, HEAVY),
     "fast generator, minibatch statistics": ({"batch_aware": True}, FAST, HEAVY),
-    "fast generator, critic 4 x wider": ({"width": 256}, FAST, HEAVY),
+    "fast generator, light momentum": ({}, FAST, LIGHT),
     "equal rates": ({}, EVEN, HEAVY),
     "equal rates, R1": ({"gamma": 1.0}, EVEN, HEAVY),
     "equal rates, light momentum": ({}, EVEN, LIGHT),
 }
-found, final = {}, {}
-for name, (change, lr, momentum) in cures.items():
-    final[name] = ring_gan(3, **change)
-    _, losses_cured = play_ring(final[name], lr, momentum, seed=3)
-    found[name] = modes(final[name])
-    print(f"{name:<38} modes ~{found[name][0]}   KL ~{found[name][1]:.3f}")
-check_range("R1 does not save a runaway generator: KL", found["fast generator, R1"][1], 0.25, 2.08)
-for name in ("equal rates, R1", "equal rates, light momentum"):
-    check_range(f"{name}: modes", found[name][0], 8, 8, digits=0)
-    check_range("    KL", found[name][1], 0.0, 0.06)
+found, final, losses = {}, {}, {}
+print(f"{'':<37} covered    KL of three seeds     within 3 std")
+for name, (change, lr, momentum) in games.items():
+    rows = []
+    for seed in (5, 4, 3):
+        player = ring_gan(seed, **change)
+        film, losses[name] = play_ring(
+            player, lr, momentum, seed, keep=(300, 400, 500, 600)
+        )
+        final[name] = film
+        rows.append(
+            modes(player.sample(2000, generator=torch.Generator().manual_seed(99)))
+        )
+    found[name] = np.array(rows)
+    covered, kl, near = found[name].T
+    print(
+        f"{name:<37}",
+        " ".join(f"~{c:.0f}" for c in covered),
+        " ",
+        " ".join(f"~{v:.3f}" for v in kl),
+        " ",
+        " ".join(f"~{v:.2f}" for v in near),
+    )
 
 # %%
-cured = list(cures)[-2:]
-shots = [*hopping.items()]
-shots += [(name, final[name].sample(500, generator=torch.Generator().manual_seed(1))) for name in cured]
+sick = list(games)[:4]
+check_range(
+    "fast generator: most modes in twelve runs",
+    max(found[k][:, 0].max() for k in sick),
+    1,
+    6,
+    digits=0,
+)
+check_range(
+    "    smallest KL",
+    min(found[k][:, 1].min() for k in sick),
+    0.2,
+    2.08,
+    unlike={"a blob": blob_row[1]},
+)
+for name in list(games)[-2:]:
+    covered, kl, near = found[name].T
+    check_range(
+        f"{name}: fewest modes",
+        covered.min(),
+        8,
+        8,
+        digits=0,
+        unlike={"fast": found[sick[0]][:, 0].min()},
+    )
+    check_range(
+        "    largest KL",
+        kl.max(),
+        0.0,
+        0.06,
+        unlike={"fast": found[sick[0]][:, 1].min()},
+    )
+    check_range(
+        "    least within 3 std",
+        near.min(),
+        0.45,
+        0.85,
+        unlike={"a blob": blob_row[2], "data": data_row[2]},
+    )
+
+# %%
+shots = [
+    (f"fast generator,\nstep {step}", x) for step, x in final["fast generator"].items()
+]
+shots += [(name.replace(", ", ",\n"), final[name][600]) for name in list(games)[-2:]]
 figure, axes = plt.subplots(1, 6, figsize=(12, 2.5), sharex=True, sharey=True)
-for ax, (when, sample) in zip(axes, shots, strict=True):
+for ax, (title, sample) in zip(axes, shots, strict=True):
     ax.plot(*sample.T, ".", color="#0072B2", markersize=3, linestyle="none")
     ax.plot(*ring.means.T, "o", color="#E69F00", markersize=7, markerfacecolor="none", linestyle="none")
-    title = f"collapsed,\nstep {when}" if isinstance(when, int) else when.replace(", ", ",\n")
-    ax.set(xlim=(-3.4, 3.4), ylim=(-3.4, 3.4), aspect="equal", xticks=[-2, 0, 2], yticks=[-2, 0, 2])
+    ax.set(
+        xlim=(-4.4, 4.4),
+        ylim=(-4.4, 4.4),
+        aspect="equal",
+        xticks=[-2, 0, 2],
+        yticks=[-2, 0, 2],
+    )
     ax.set_title(title, fontsize=9)
 
 # %% [markdown]
-# The collapsed generator hops: the critic learns to reject where it stands, and it moves on. That is the rotation of step 9, in function
-# space. The game, the divergence, the data and the generator's network are the same in all seven runs; what cured it was a critic that
-# keeps pace, and friction. (The samples between the modes are another matter: a continuous generator cannot tear one cloud of noise into
-# eight, as in lesson 04.) One run is an anecdote; two more seeds, for the disease and for the two cures that held:
-
-# %%
-again = {"fast generator": ({}, FAST, HEAVY)} | {name: cures[name] for name in cured}
-for name, (change, lr, momentum) in again.items():
-    counts = [count if name == "fast generator" else found[name][0]]
-    for seed in (4, 5):
-        gan_again = ring_gan(seed, **change)
-        play_ring(gan_again, lr, momentum, seed=seed)
-        counts.append(modes(gan_again)[0])
-    print(f"{name:<28} modes with three seeds: {' '.join(f'~{c}' for c in counts)}")
-    low, high = (0, 6) if name == "fast generator" else (8, 8)
-    check_range("    fewest", min(counts), low, high, digits=0)
-    check_range("    most", max(counts), low, high, digits=0)
-
-# %% [markdown]
-# The other rows of the table do change from seed to seed: sometimes they hold, sometimes they do not. Try some before you believe a cure.
+# The fast generator is a streak that keeps moving: the critic learns to reject where it stands, and it goes elsewhere. That is the rotation
+# of step 9, in function space. It covers few modes, and most of its samples hit none.
+#
+# What do three seeds allow you to say? With the fast generator, none of the three changes cured it. Equal rates *alone* cover everything
+# with one seed and lose modes with the others. Equal rates with $R_1$, or with light momentum, covered all eight modes evenly every time.
+# So on this ring it took both: a critic that keeps pace, *and* friction or less momentum. The single runs also depend on the
+# processor, since a game amplifies differences in rounding. On another machine the first five rows will differ from those printed here.
+#
+# And "cured" means even coverage, no more: only about 0.6 of the cured samples lie within three standard deviations of a mode, against
+# 0.99 of the data. The others lie on the bridges between modes. A continuous generator would have to stretch its noise enormously between two
+# modes (lesson 04), and 600 steps do not get it there.
 #
 # ### Failure 3. The losses say nothing, so there is no stopping rule
 #
@@ -883,33 +1240,49 @@ for name, (change, lr, momentum) in again.items():
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
-for ax, curves, title in ((axes[0], losses_collapsed, "run A"), (axes[1], losses_cured, "run B")):
+run_a, run_b = losses["fast generator"], losses["equal rates, light momentum"]
+for ax, curves, title in ((axes[0], run_a, "run A"), (axes[1], run_b, "run B")):
     for curve, name in zip(curves.T, ("critic", "generator"), strict=True):
         ax.plot(curve, label=name, linewidth=1)
     for level in (math.log(4), math.log(2)):
         ax.axhline(level, color="black", linestyle=":", linewidth=1)
     ax.set(xlabel="step", ylabel="loss, nats", title=title, ylim=(0.3, 1.8))
 axes[0].legend(fontsize=8, ncols=2, loc="lower right")
-collapsed_last, cured_last = losses_collapsed[300:], losses_cured[300:]
-check_range("run A: critic's mean loss (equilibrium: 1.386)", collapsed_last[:, 0].mean(), 1.36, 1.45)
-gain = collapsed_last[:, 1].mean() - cured_last[:, 1].mean()
-check_range("generator's loss, run A less run B", gain, -0.2, -0.01)
-swing = collapsed_last[:, 0].std() / cured_last[:, 0].std()
-check_range("swings of the critic's loss, A over B", swing, 1.2, 12, digits=1)
+late_a, late_b = run_a[300:], run_b[300:]
+check_range(
+    "run A: critic's mean loss (equilibrium: 1.386)",
+    late_a[:, 0].mean(),
+    1.38,
+    1.45,
+    unlike={"run B": late_b[:, 0].mean()},
+)
+sides = late_a[:, 1].mean(), late_b[:, 1].mean()
+check_range(
+    "run A: generator's mean loss (0.693)",
+    sides[0],
+    0.64,
+    0.7,
+    unlike={"run B": sides[1]},
+)
 
 # %% [markdown]
 # Run A, the collapsed one, sits at the equilibrium's own values $\log 4$ and $\log 2$ (dotted), and its generator has the *lower* loss: it
 # is winning, against a critic that is always one move behind. Its losses do swing more, but a swing has no scale that you could know in
 # advance.
 #
-# Take up the digits again. From step 100 on the critic's loss hardly moved. The samples did.
+# Now look again at the run on the digits. From step 100 on the critic's loss hardly moved. The samples did.
 
 # %%
 critic_curve = np.array([r.losses["critic"] for r in run])
 early, late = critic_curve[100:300].mean(), critic_curve[1300:].mean()
-check_range("critic's loss, steps 100 to 300 (log 4 = 1.386)", early, 1.2, 1.42)
-check_range("change of the critic's loss since then", late - early, -0.1, 0.12)
-check_range("Frechet distance, step 100 over step 1500", frechet[100] / frechet[1500], 2.5, 30, digits=1)
+check_range("change of the critic's loss since step 200", late - early, -0.1, 0.12)
+check_range(
+    "Frechet distance, step 100 over step 1500",
+    frechet[100] / frechet[1500],
+    3,
+    30,
+    digits=1,
+)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
@@ -925,7 +1298,7 @@ right.set(xlabel="step", ylabel="Frechet distance", title="the samples improve (
 
 # %% [markdown]
 # A loss of $\log 4$ means that *this* critic cannot tell, and no more. So one measures samples instead, or builds a critic whose loss is
-# itself a distance (lesson 08).
+# itself an estimate of a distance (lesson 08).
 #
 # **Other remedies, and where they belong.** *Feature matching* replaces the generator's loss by
 # $\|\mathbb E_p\phi - \mathbb E_q\phi\|^2$ for a hidden layer $\phi$ of the critic: a target that does not run away, blind to everything
@@ -941,12 +1314,16 @@ check(
     "feature matching between data and copies",
     adversarial.feature_matching_loss(features, copies).sum(),
     0.0,
+    unlike={"matching each example": (features - copies).square().sum()},
 )
+spread = [adversarial.with_spread(b)[0, 2] for b in (features, copies)]
+first = torch.stack([b[:, 0] for b in (features, copies)])
 check(
     "minibatch statistics of data and of copies",
-    torch.stack([adversarial.with_spread(b)[0, 2] for b in (features, copies)]),
-    [2.0, 0.0],
+    torch.stack(spread),
+    first.std(1, correction=0),
     atol=1e-5,
+    unlike={"the variance": first.var(1, correction=0)},
 )
 
 
@@ -1018,15 +1395,18 @@ widgets.quiz(7)
 # 2. The best critic is $D^* = p/(p+q)$; its logit is the log-ratio of the densities, and a network finds it from samples.
 # 3. Against it the game is worth $-\log 4 + 2\,\mathrm{JS}$, with $\mathrm{JS} \le \log 2$: zero only for equal laws, flat for distant ones.
 # 4. The minimax generator has slope $D$ in the logit, the non-saturating one $1-D$: 0.01 against 0.99 for a recognised fake.
-# 5. They agree for a sample and may disagree for a batch; the second descends $\mathrm{KL}(q\|p) - 2\,\mathrm{JS}$.
-# 6. Every convex $f$ gives a bound that samples can climb; the first game is one row of that table.
+# 5. Their gradients agree in direction for a sample and may disagree for a batch. At the best critic the second descends
+#    $\mathrm{KL}(q\|p) - 2\,\mathrm{JS}$.
+# 6. Every convex $f$ gives a bound that samples can climb; the first game is one row of that table (with $f(1) = -\log 4$, not 0).
 # 7. Simultaneous steps leave an equilibrium they circle; turns, averages, look-ahead and friction ($R_1$) keep or bring them back.
-# 8. Mode collapse is the dynamics: against a critic that lags, the best reply is one point. The divergence wants all modes.
+# 8. Mode collapse comes from the dynamics: against a critic that lags, the best reply is one point. The divergence wants all modes. Count
+#    covered modes *and* the fraction of samples near one, over several seeds.
 # 9. A sure critic starves the minimax loss: produced, measured, and the reason for the other one.
 # 10. Losses of a game are no progress bar. Measure the samples.
 #
 # **Back to your predictions.** 1: $D^* = 0.4167$, far from sure. 2: 99. 3: no, for no rate; the factor is $\sqrt{1+\eta^2}$. 4: the training;
-# the same networks covered all eight. 5: yes, by a factor of several in Frechet distance.
+# the same networks covered all eight with every seed once the rates were equal and there was friction or less momentum. 5: yes, by a factor of several in
+# Fréchet distance.
 #
 # | the cheat sheet's row | objective | sampler | evaluations | $\log p(x)$ | pays with |
 # |---|---|---|---|---|---|

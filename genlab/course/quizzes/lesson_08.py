@@ -56,8 +56,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "At a random point between a real and a generated image.",
-                "Along the way that mass travels, the best critic has slope exactly 1: there the "
-                "penalty asks for what is true of the optimum.",
+                "Between points that the best plan couples, the best critic has slope 1. The plan "
+                "is unknown, so pairs are drawn at random: a heuristic that works.",
                 right=True,
             ),
             Option(
@@ -111,7 +111,8 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "The vanishing gradient on disjoint supports.",
-                "That is exactly what it repairs: the critic's slope is 1 between them.",
+                "It repairs that: the critic's slope is about 1 between them. (So does the "
+                "non-saturating loss of lesson 07, with a slope that nothing bounds.)",
             ),
             Option(
                 "A loss that says nothing about progress.",
@@ -129,7 +130,7 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "WGAN-GP.",
-                "Often stated, and true of ProGAN before them; StyleGAN and its successors use "
+                "True of ProGAN before them; StyleGAN and its successors use "
                 "the non-saturating loss with $R_1$.",
             ),
             Option(
