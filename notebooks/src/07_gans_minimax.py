@@ -572,7 +572,7 @@ for name in ("simultaneous", "alternating"):
     print(f"{name}: distance of the last state {far:.3f}, of the average {mean:.3f}")
 
 # %% [markdown]
-# Averaging helps the bounded orbit and not the spiral. Is this toy a caricature? The smallest real GAN, the **Dirac GAN**, says no: data at
+# The average of the bounded orbit goes to the equilibrium; that of the spiral lies nearer than its last state, but grows with it. Is this toy a caricature? The smallest real GAN, the **Dirac GAN**, says no: data at
 # the point 0, a generator that makes the point $\theta$, a critic $l(x) = \psi x$. Its field near the equilibrium is the same rotation, at
 # half the speed. Now add to the critic's loss a penalty on its slope *at the data*, $R_1 = \frac\gamma2\|\nabla l\|^2 = \frac\gamma2\psi^2$. The
 # linearised field becomes $\begin{pmatrix}0&\frac12\\-\frac12&-\gamma\end{pmatrix}$ with eigenvalues of real part $-\gamma/2$ as
@@ -1270,7 +1270,7 @@ check_range(
 # is winning, against a critic that is always one move behind. Its losses do swing more, but a swing has no scale that you could know in
 # advance.
 #
-# Now look again at the run on the digits. From step 100 on the critic's loss hardly moved. The samples did.
+# Now look again at the run on the digits. From step 200 on the critic's loss hardly moved. The samples did.
 
 # %%
 critic_curve = np.array([r.losses["critic"] for r in run])
@@ -1278,7 +1278,7 @@ early, late = critic_curve[100:300].mean(), critic_curve[1300:].mean()
 check_range("change of the critic's loss since step 200", late - early, -0.1, 0.12)
 check_range(
     "Frechet distance, step 100 over step 1500",
-    frechet[100] / frechet[1500],
+    frechet[200] / frechet[1500],
     3,
     30,
     digits=1,
@@ -1304,7 +1304,7 @@ right.set(xlabel="step", ylabel="Frechet distance", title="the samples improve (
 # $\|\mathbb E_p\phi - \mathbb E_q\phi\|^2$ for a hidden layer $\phi$ of the critic: a target that does not run away, blind to everything
 # but means. *Minibatch discrimination* is the learned form of the statistic you have just seen. *Unrolled GANs* differentiate the generator
 # through a few future critic steps: the look-ahead of step 9, for one player. *Wasserstein* critics (lesson 08) change what is measured.
-# The first two fit in a line each:
+# Feature matching and that statistic fit in a line each:
 
 # %%
 torch.set_default_dtype(torch.float64)

@@ -362,7 +362,7 @@ for shift in (3.5, 4.0, 5.0):
 # **Step 7. The dual as a loss.** Replace the supremum over all 1-Lipschitz functions by a network $f$ that climbs towards it. What it
 # minimises, and what the generator then minimises, are
 # $$L_f = -\big(\mathbb E_{x\sim p} f(x) - \mathbb E_z f(G(z))\big), \qquad L_G = -\,\mathbb E_z f(G(z)).$$
-# The value $f(x)$ is not a probability: there is no sigmoid, and adding a constant to $f$ changes neither loss.
+# The value $f(x)$ is not a probability: there is no sigmoid, and adding a constant to $f$ leaves $L_f$ as it is and shifts $L_G$ by a constant, which no gradient feels.
 #
 # **Step 8. The generator's gradient is that of the distance, if the critic has a slope where the samples are.** Let $q_\theta$ be a law shifted
 # by $\theta$. At the best $f$, moving $\theta$ changes $W_1$ both directly and through $f$; but $f$ is at its optimum, so the second part
@@ -799,7 +799,7 @@ right.set(
     xlabel="generator step",
     yscale="log",
     ylim=(0.1, None),
-    title="the critic's loss falls with the quality",
+    title="minus the critic's loss falls as the samples improve",
 )
 check_range(
     "minus the critic's loss, end over step 75", gaps[-1] / gaps[1], 0.1, 0.8, digits=2
@@ -809,7 +809,7 @@ right.legend();
 
 # %% [markdown]
 # Minus the critic's loss falls while the samples improve, so within one run it is a usable progress bar; the losses of lesson 07 stood still
-# meanwhile. (Six points that fall together prove no more than that.) It is not a stopping rule: it levels off with the critic's own
+# meanwhile. (Seven points, of which the first five fall together, prove no more than that.) It is not a stopping rule: it levels off with the critic's own
 # ability, and two runs with different critics cannot be compared by it.
 #
 # ## 8. It fails: what goes wrong, on purpose
@@ -981,7 +981,7 @@ check(
     atol=0.12,
     unlike={
         "signs that agree": np.log10(sizes * 64),
-        "no ReLU": np.log10(sizes * np.sqrt(64 * 2)),
+        "no ReLU": np.log10(sizes * np.sqrt(64)),
     },
 )
 ax.legend();

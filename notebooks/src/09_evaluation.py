@@ -18,7 +18,7 @@
 # - **compute** likelihoods in bits per dimension, the Inception score, the Fréchet distance, KID, precision and recall, by hand on small
 #   cases and with `genlab` on images;
 # - **derive** the Fréchet distance as the cheapest way to turn one Gaussian into another, and **predict** its bias at finite sample size;
-# - **fool** each of these metrics on purpose, and name the one that is not fooled;
+# - **fool** each of these metrics on purpose, and name for each one that sees through it;
 # - **test** whether two sets of samples differ, whether a generator copies its training images, and how sure a human study is;
 # - **choose** the metric that answers the question you were asked.
 #
@@ -1004,13 +1004,13 @@ print("unspoilt:", honest_text.split("; ")[-1])
 print("copied:  ", room.text.split("; ")[-1])
 
 # %% [markdown]
-# Noise is noticed by precision first, blur and missing digits by recall. Precision *rises* when a set loses digits: fewer kinds, and the ones that are left are
+# Noise is noticed first by the two that ask about samples, density and precision; blur and missing digits by recall. Precision *rises* when a set loses digits: fewer kinds, and the ones that are left are
 # the easier ones. Copying moves the last bar, and nothing else by more than chance.
 #
 # ## It fails: each metric fooled on purpose
 #
 # **The Inception score** prefers ten repeated pictures, and even noise, to real images. It never saw a real image and cannot look inside a class.
-# *Repair*: recall and coverage, which need real data, call both at once.
+# *Repair*: recall and coverage, which need real data, expose both at once.
 
 # %%
 fresh_row, ten, noise = (
@@ -1160,8 +1160,8 @@ check_range(
 # %% [markdown]
 # **Precision** is as high for one picture per class as for real images (every sample *is* real), and **recall** survives a model that mixes good
 # samples with rubbish. Neither is to be quoted alone; quote the pair. **Everything** is fooled by copies: their row is as good as the first
-# in every column but the last two. *Repair*: those two, and a training set that you can look up. **Density** rises when a model only draws where real
-# images are densest, and **coverage** does not mind the rubbish beside them: each of the four counts needs its partner.
+# in every column but the last two. *Repair*: those two, and a training set that you can look up. **Density** is as high for ten pictures as for
+# real images, and **coverage** does not mind the rubbish beside them: each of the four counts needs its partner.
 
 # %%
 half_rubbish = net.features(torch.cat([boxes["fresh real images"], boxes["uniform noise"]]))
@@ -1177,7 +1177,7 @@ check_range(
 )
 print(f"coverage: real plus noise ~{spread.coverage:.2f}, ten pictures ~{ten['coverage']:.2f}")
 check_range(
-    "density of ten pictures (a perfect model: 1)",
+    "density of ten pictures (real images: 1.01)",
     ten["density"],
     0.9,
     1.3,
@@ -1366,7 +1366,7 @@ widgets.quiz(9)
 # %% [markdown]
 # ## Your prediction, again
 #
-# 1. Not the real images: ten repeated pictures and tuned *noise* both beat them in Inception score.
+# 1. The ten repeated pictures. Tuned *noise* comes second; both beat the real images.
 # 2. The copies come out where fresh real images do. Only the probe, which knows the training set, tells them apart.
 # 3. About 0.1 bits per dimension. A leaderboard in likelihood can be led by a model whose samples are noise, and the model with perfect copies
 #    for samples is worse than uniform noise on it.

@@ -148,14 +148,14 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
         ),
         hints=(
-            "Fix one outcome. How often is it real when it turns up, half of all cards being real?",
+            "Fix one outcome. How often is it real when it turns up, half of all examples being real?",
             "Differentiate p log D + q log(1 - D) in D and set the result to zero.",
             "p / D = q / (1 - D): solve for D.",
         ),
     ),
     Exercise(
         id="07.value",
-        task="Write value(p, q): the value of the game against the best critic, in nats.",
+        task="Write value_at_best(p, q): the value of the game against the best critic, in nats.",
         right=_value,
         cases=((_P, _Q), (_R, _S), (_P, _P)),
         mistakes=(
@@ -204,7 +204,7 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         id="07.slopes",
-        task="Write slopes(d): d/dl of log(1 - D) and of -log D, where D = sigmoid(l) = d.",
+        task="Write slopes_at(d): d/dl of log(1 - D) and of -log D, where D = sigmoid(l) = d.",
         right=_slopes,
         cases=((0.01,), (0.3,), (0.9,)),
         mistakes=(
@@ -245,7 +245,7 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         id="07.look-ahead",
-        task="Write step(x, y, lr): one extragradient step of min_x max_y x y; return (x, y).",
+        task="Write look_ahead(x, y, lr): one extragradient step of min_x max_y x y; return (x, y).",
         right=_look_ahead,
         cases=((1.0, 0.5, 0.2), (-2.0, 1.0, 0.7), (0.3, 0.0, 0.1)),
         mistakes=(

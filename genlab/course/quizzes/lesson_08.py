@@ -126,7 +126,7 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "Which loss do the StyleGAN family of face generators use?",
+        "Which loss does the StyleGAN family of face generators use?",
         (
             Option(
                 "WGAN-GP.",

@@ -9,8 +9,8 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "A's samples look better, though only a little.",
-                "Nothing of the kind follows: mixing 99 % noise into B costs about 0.1 bits per "
-                "dimension here, so the difference is compatible with samples that are all noise.",
+                "Nothing of the kind follows: mixing 99 % noise into a model costs only about 0.1 bits per "
+                "dimension here, so A may have the better likelihood and still draw nearly all noise.",
             ),
             Option(
                 "Nothing: it says that A gives held-out images a higher probability.",
@@ -159,7 +159,7 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "No: the answers of one reviewer are not independent; the unit is the reviewer.",
-                "Yes. With correlation $\\rho$ the variance is larger by $1+9\\rho$.",
+                "Yes. With correlation $\\rho$ the variance is larger by the factor $1+9\\rho$.",
                 right=True,
             ),
             Option(
