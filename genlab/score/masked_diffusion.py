@@ -15,6 +15,7 @@ Sahoo et al. 2024 (arXiv:2406.07524), sections 3.2 to 3.5 (the weighted cross-en
 al. 2022 (arXiv:2110.02037), section 3 (any order).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from genlab.core.guards import require_alike, require_finite, require_index, require_rows
 from genlab.core.shapes import PerExample, expand, sum_event
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
@@ -55,6 +57,7 @@ def mask_tokens(x0: Tokens, t: PerExample, u: Tensor, *, mask: int) -> Tokens:
     """
     if bool(((t < 0) | (t > 1)).any()):
         raise ValueError(f"t must lie in [0, 1], got {t.min().item()} to {t.max().item()}")
+    _require_unmasked(x0, mask)
     return torch.where(u < expand(t, u), mask, x0)
 
 
@@ -81,6 +84,7 @@ def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Tensor, *, mask: int) ->
     Source: Hoogeboom et al. 2022 (arXiv:2110.02037), section 3.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
+    _require_unmasked(x0, mask)
     rank = u.flatten(1).argsort(1).argsort(1).reshape(x0.shape)
     return torch.where(rank < expand(count, rank), mask, x0)
 
@@ -119,6 +123,7 @@ def masked_nll(
     """
     if bool(((t <= 0) | (t > 1)).any()):
         raise ValueError(f"t must lie in (0, 1], got {t.min().item()} to {t.max().item()}")
+    require_alike(x0=x0, hidden=hidden, logits=logits.shape[:-1])
     log_p = logits.log_softmax(-1).gather(-1, x0[..., None]).squeeze(-1)
     return sum_event(torch.where(hidden, -log_p, 0)) / t
 
@@ -153,8 +158,9 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
     Source: Hoogeboom et al. 2022 (arXiv:2110.02037), eq. 2 and section 3.1 (several in parallel).
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    if int(turn.min()) < 0:
-        raise ValueError(f"turns count from 0, got {int(turn.min())}")
+    require_rows(x0=x0)
+    require_index(math.prod(x0.shape[1:]), turn=turn)
+    _require_unmasked(x0, mask)
     total = torch.zeros(len(x0), device=x0.device)
     one = torch.ones(len(x0), device=x0.device)
     for k in range(int(turn.max()) + 1):
@@ -204,8 +210,11 @@ def unmask_step(
     """
     if not 0 <= s < t <= 1:
         raise ValueError(f"expected 0 <= s < t <= 1, got t = {t} and s = {s}")
+    if 0 <= mask < logits.shape[-1]:
+        raise ValueError(f"mask is {mask}, expected a number outside 0..{logits.shape[-1] - 1}")
     cumulative = logits.double().softmax(-1).cumsum(-1)
     threshold = u_what[..., None].to(cumulative) * cumulative[..., -1:]
+    require_finite(**{"the softmax of the logits": cumulative[..., -1]})
     drawn = (cumulative <= threshold).sum(-1)
     appears = (x_t == mask) & (u_when < (t - s) / t)
     return torch.where(appears, drawn, x_t)
@@ -249,3 +258,8 @@ def masked_sample(
         )
         x = unmask_step(x, model(x), u_when, u_what, k / n_steps, (k - 1) / n_steps, mask=mask)
         yield x
+
+
+def _require_unmasked(x0: Tensor, mask: int) -> None:
+    if bool((x0 == mask).any()):
+        raise ValueError(f"mask is {mask}, which x0 holds: expected a number that is no token")

@@ -238,7 +238,7 @@ def test_bad_input_is_refused(exact):
         mask_tokens(x, torch.tensor([0.5, 1.5]), u, mask=MASK)
     with pytest.raises(ValueError, match=r"\(0, 1\]"):
         masked_nll(torch.zeros(2, N, V), x, x == 0, torch.tensor([0.0, 0.5]))
-    with pytest.raises(ValueError, match="turns count from 0"):
+    with pytest.raises(ValueError, match="turn holds -1"):
         turns_log_prob(exact, x, x - 1, mask=MASK)
     with pytest.raises(ValueError, match="s < t"):
         unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.5, mask=MASK)
