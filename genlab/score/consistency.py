@@ -65,7 +65,7 @@ def consistency_precondition(
     Source: Song et al. 2023 (arXiv:2303.01469), eq. 5 and appendix C.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    require_positive(sigma=sigma, sigma_data=sigma_data)
+    require_positive(sigma_data=sigma_data)
     require_between(sigma_min * (1 - 1e-6), math.inf, sigma=sigma)
     above, total = (sigma - sigma_min).clamp(min=0), sigma**2 + sigma_data**2
     c_skip = 1 / (1 + (above / sigma_data) ** 2)

@@ -252,10 +252,6 @@ REFUSED = {
             steps(0, 3)[None], torch.full((1, 2, 3), NAN), ROW[None, :2], ROW[None, :2], 1.0, 0.5,
             mask=3),
         "softmax of the logits holds nan"),
-    "turns_log_prob: a turn beyond": (
-        lambda: masked_diffusion.turns_log_prob(
-            wave, steps(0, 1)[None], steps(0, 10**6)[None], mask=3),
-        r"turn holds 1e\+06, expected 0\.\.1"),
     "spline_parameters: bound": (lambda: spline_parameters(torch.zeros(8), -1.0), "bound is -1"),
     "spline_parameters: floor": (
         lambda: spline_parameters(torch.zeros(8), 4.0, floor=-1.0), "floor is -1"),
@@ -281,31 +277,29 @@ def test_a_sentence_names_the_value_and_what_was_expected(name):
 GREY = torch.tensor([[0, 3], [9, 4], [2, 2], [16, 7]])
 
 
-@pytest.mark.parametrize(
-    "of",
-    [
-        lambda x: core.normal_log_prob(x, 7.5, 1.5),
-        lambda x: core.mean_event(x),
-        lambda x: toys.Rings().log_prob(x),
-        lambda x: toys.GaussianRing().log_prob(x),
-        lambda x: memorization.nearest_distance(x, x[:2] + 1),
-        lambda x: precision_recall.knn_radius(x, 2),
-        lambda x: frechet_distance(x, x + 3),
-        lambda x: kid(x, x + 3),
-        lambda x: energy_distance(x, x + 3),
-        lambda x: rbf_kernel(x, x),
-        lambda x: transport.transport_plan(x[:2], ROW[:2] + 0.5, ROW[:2] + 0.5).moved,
-        lambda x: transport.transport_prices(x[:2] * 0 + 1, x[0] * 0 + 1, x[0] * 0 + 1).f,
-        lambda x: dsm_loss(lambda y: -y, x, x, sigma=1.5),
-        lambda x: (
-            inception_score(nn.functional.one_hot(x[:, 0], 17).to(x.dtype))
-            if not x.is_floating_point()
-            else inception_score(nn.functional.one_hot(x[:, 0].long(), 17).to(x.dtype))
-        ),
-    ],
-    ids=str,
-)
-def test_grey_levels_count_as_real_numbers(of):
+OF_GREY = {
+    "normal_log_prob": lambda x: core.normal_log_prob(x, 7.5, 1.5),
+    "mean_event": lambda x: core.mean_event(x),
+    "Rings": lambda x: toys.Rings().log_prob(x),
+    "GaussianRing": lambda x: toys.GaussianRing().log_prob(x),
+    "nearest_distance": lambda x: memorization.nearest_distance(x, x[:2] + 1),
+    "knn_radius": lambda x: precision_recall.knn_radius(x, 2),
+    "frechet_distance": lambda x: frechet_distance(x, x + 3),
+    "kid": lambda x: kid(x, x + 3),
+    "energy_distance": lambda x: energy_distance(x, x + 3),
+    "rbf_kernel": lambda x: rbf_kernel(x, x),
+    "transport_plan": lambda x: transport.transport_plan(x[:2], ROW[:2] + 0.5, ROW[:2] + 0.5).moved,
+    "transport_prices": lambda x: (
+        transport.transport_prices(x[:2] * 0 + 1, x[0] * 0 + 1, x[0] * 0 + 1).f
+    ),
+    "dsm_loss": lambda x: dsm_loss(lambda y: -y, x, x, sigma=1.5),
+    "inception_score": lambda x: inception_score(nn.functional.one_hot(x[:, 0].long()).to(x)),
+}
+
+
+@pytest.mark.parametrize("name", OF_GREY)
+def test_grey_levels_count_as_real_numbers(name):
+    of = OF_GREY[name]
     assert_close(of(GREY), of(GREY.double()), rtol=1e-12, atol=1e-12)
 
 
