@@ -6,6 +6,7 @@ no numbers, passes. A comparison with NaN is false, so NaN never counts as a val
 
 import math
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +41,7 @@ def require_rows(least: int = 1, /, **values: Tensor) -> None:
 
 def require_finite(**values: Tensor | float) -> None:
     """Refuse NaN and infinity."""
-    _require(lambda x: x.isfinite(), "expected finite numbers", values)
+    _require(lambda x: abs(x) < math.inf, "expected finite numbers", values)
 
 
 def require_positive(**values: Tensor | float) -> None:
@@ -61,10 +62,13 @@ def require_index(size: int, /, **values: Tensor) -> None:
 
 
 def _require(
-    fits: Callable[[Tensor], Tensor], expected: str, values: Mapping[str, Tensor | float]
+    fits: Callable[[Any], Any], expected: str, values: Mapping[str, Tensor | float]
 ) -> None:
     for name, value in values.items():
-        x = value.detach() if isinstance(value, Tensor) else torch.tensor(value)
-        if not x.is_meta and not bool((ok := fits(x)).all()):
-            verb = "holds" if x.ndim else "is"
-            raise ValueError(f"{name} {verb} {x[~ok].flatten()[0].item():g}, {expected}")
+        ok = fits(value)
+        if not isinstance(value, Tensor):
+            if not ok:
+                raise ValueError(f"{name} is {value:g}, {expected}")
+        elif not value.is_meta and not bool(ok.all()):
+            verb = "holds" if value.ndim else "is"
+            raise ValueError(f"{name} {verb} {value[~ok].flatten()[0].item():g}, {expected}")

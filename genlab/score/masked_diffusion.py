@@ -166,7 +166,9 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
     _require_unmasked(x0, mask)
     total = torch.zeros(len(x0), device=x0.device)
     one = torch.ones(len(x0), device=x0.device)
-    for k in turn.unique().tolist():  # a turn in which nothing appears has nothing to add
+    for k in sorted(
+        set(turn.flatten().tolist())
+    ):  # a turn in which nothing appears has nothing to add
         logits = model(torch.where(turn < k, x0, mask))
         total = total - masked_nll(logits, x0, turn == k, one)
     return total

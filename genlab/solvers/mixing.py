@@ -192,7 +192,7 @@ def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
     _require_chain(matrix, least=2)  # before eigvals, which may end the process on NaN
     values: Tensor = torch.linalg.eigvals(matrix)
     second = values.abs().sort(descending=True).values[1]
-    return float(-1 / second.clamp(max=1.0).log())
+    return float(1 / second.clamp(max=1.0).log().abs())
 
 
 def _require_chain(matrix: Tensor, least: int = 1) -> None:
