@@ -153,7 +153,7 @@ def f_divergence(row: FDivergence, p: Probs, q: Probs) -> Float[Tensor, " *b"]:
     Source: Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eq. 2.
     Lesson: notebooks/07_gans_minimax.ipynb
     """
-    if bool((q <= 0).any()):
+    if not bool((q > 0).all()):
         raise ValueError(f"q contains {q.min().item()}, expected every outcome to have mass")
     return (q * row.f(p / q)).sum(-1)
 

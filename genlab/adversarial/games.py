@@ -12,12 +12,15 @@ Sources: Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1 a
 section 3; Goodfellow 2016 (arXiv:1701.00160), section 7.2.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from genlab.core.guards import require_between
 
 State: TypeAlias = Float[Tensor, " *b 2"]
 Field: TypeAlias = Callable[[State], State]  # where each player would go, at unit learning rate
@@ -77,7 +80,7 @@ def dirac_field(z: State, *, gamma: float = 0.0) -> State:
     Source: Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1, eq. 9.
     Lesson: notebooks/07_gans_minimax.ipynb
     """
-    if gamma < 0:
+    if not gamma >= 0:
         raise ValueError(f"gamma must not be negative, got {gamma}")
     theta, psi = z.unbind(-1)
     turn = (theta * psi).sigmoid()
@@ -147,6 +150,7 @@ def play(z: State, step: Callable[[State], State], *, n_steps: int) -> Iterator[
     Yields:
         Like `z`.
     """
+    require_between(0, math.inf, n_steps=n_steps)
     for _ in range(n_steps):
         z = step(z)
         yield z

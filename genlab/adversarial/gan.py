@@ -51,7 +51,7 @@ class GAN(nn.Module):
         gamma: float = 1.0,
     ) -> None:
         super().__init__()
-        if gamma < 0:
+        if not gamma >= 0:
             raise ValueError(f"gamma must not be negative, got {gamma}")
         self.generator_net, self.critic = generator_net, critic
         self.latent_dim, self.event_shape, self.gamma = latent_dim, event_shape, gamma

@@ -42,7 +42,7 @@ def clip_weights(parameters: Iterable[nn.Parameter], c: float) -> None:
     Source: Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 7.
     Lesson: notebooks/08_wgan_gradient_penalty.ipynb
     """
-    if c <= 0:
+    if not c > 0:
         raise ValueError(f"clip_weights: c is {c}, expected a positive number")
     for parameter in parameters:
         parameter.clamp_(-c, c)

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from genlab.core.guards import require_alike
 from genlab.core.shapes import PerExample
 from genlab.core.stats import kl_categorical
 
@@ -41,6 +42,7 @@ def critic_loss(logits_real: PerExample, logits_fake: PerExample) -> PerExample:
     Source: Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1.
     Lesson: notebooks/07_gans_minimax.ipynb
     """
+    require_alike(logits_real=logits_real, logits_fake=logits_fake)
     return softplus(-logits_real) + softplus(logits_fake)
 
 
@@ -108,6 +110,7 @@ def optimal_logits(log_p: PerExample, log_q: PerExample) -> PerExample:
     Source: Goodfellow et al. 2014 (arXiv:1406.2661), proposition 1.
     Lesson: notebooks/07_gans_minimax.ipynb
     """
+    require_alike(log_p=log_p, log_q=log_q)
     return log_p - log_q
 
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import require_between
 from genlab.core.shapes import Event, PerExample, expand, sum_event
 
 
@@ -79,8 +80,7 @@ def gradient_penalty(
     Source: Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3 and algorithm 1.
     Lesson: notebooks/08_wgan_gradient_penalty.ipynb
     """
-    if u.numel() and not 0 <= float(u.min()) <= float(u.max()) <= 1:
-        raise ValueError(f"u runs from {u.min():g} to {u.max():g}, expected values in [0, 1]")
+    require_between(0, 1, u=u)
     between = expand(u, real) * real.detach() + (1 - expand(u, real)) * fake.detach()
     between.requires_grad_(True)
     slope = _slope(critic(between), between)

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from genlab.core.guards import require_alike
 from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample
 
@@ -46,6 +47,7 @@ def wgan_critic_loss(f_real: PerExample, f_fake: PerExample) -> PerExample:
     Source: Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), eq. 2.
     Lesson: notebooks/08_wgan_gradient_penalty.ipynb
     """
+    require_alike(f_real=f_real, f_fake=f_fake)
     return f_fake - f_real
 
 
@@ -102,7 +104,7 @@ class WGAN(nn.Module):
         clip: float | None = None,
     ) -> None:
         super().__init__()
-        if penalty < 0:
+        if not penalty >= 0:
             raise ValueError(f"penalty must not be negative, got {penalty}")
         self.generator_net, self.critic = generator_net, critic
         self.latent_dim, self.event_shape = latent_dim, event_shape

@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.guards import require_alike, require_index
+
 
 def token_log_probs(
     logits: Float[Tensor, " b n k"], x: Int[Tensor, " b n"]
@@ -35,7 +37,7 @@ def token_log_probs(
         `(b, n)`, nats, at most 0.
 
     Raises:
-        ValueError: a piece is outside 0..k-1.
+        ValueError: a piece is outside 0..k-1, or there is not one row of logits for each piece.
 
     Example:
         >>> token_log_probs(torch.zeros(1, 2, 4), torch.tensor([[0, 3]]))
@@ -43,9 +45,8 @@ def token_log_probs(
 
     Lesson: notebooks/02_autoregressive.ipynb
     """
-    k = logits.shape[-1]
-    if x.numel() and (int(x.min()) < 0 or int(x.max()) >= k):
-        raise ValueError(f"pieces run from {int(x.min())} to {int(x.max())}, expected 0..{k - 1}")
+    require_alike(x=x, logits=logits.shape[:-1])
+    require_index(logits.shape[-1], x=x)
     return logits.log_softmax(dim=-1).gather(-1, x[..., None]).squeeze(-1)
 
 
@@ -56,8 +57,8 @@ def sequence_log_prob(
 
     $$\log p(x_{1:n}) = \sum_{i=1}^n \log p(x_i \mid x_{<i})$$
 
-    If `logits[:, i]` depends on `x[:, :i]` only, the probabilities of all sequences sum to 1.
-    If it peeks at `x[:, i]` or beyond, they do not, and the number means nothing.
+    If `logits[:, i]` depends on `x[:, :i]` only, the probabilities of all sequences sum to 1. If
+    it also reads `x[:, i]` or later pieces, they need not, and the number is no log-probability.
 
     Args:
         logits: `(b, n, k)`, row i computed from the pieces before i.
@@ -67,7 +68,7 @@ def sequence_log_prob(
         `(b,)`, summed over the pieces, in nats, at most 0.
 
     Raises:
-        ValueError: a piece is outside 0..k-1.
+        ValueError: as for `token_log_probs`.
 
     Example:
         >>> logits = torch.log(torch.tensor([[[0.5, 0.4, 0.1], [0.5, 0.3, 0.2], [0.1, 0.3, 0.6]]]))
@@ -162,9 +163,13 @@ def all_sequences(n_tokens: int, length: int) -> Int[Tensor, " m n"]:
 def total_probability(
     logits_of: Callable[[Tensor], Tensor], n_tokens: int, length: int
 ) -> Float[Tensor, ""]:
-    r"""Sum of the "probabilities" of every sequence: 1 if and only if the model is causal.
+    r"""Sum of the "probabilities" of every sequence: 1 for every causal model.
 
     $$\sum_{x \in \{1..k\}^n} \prod_i p(x_i \mid \text{what the model looked at})$$
+
+    The converse is false. A model that reads only later pieces also sums to 1, and so do some
+    models that are causal in no order. So a total other than 1 proves that a model looks ahead, but
+    a total of 1 does not prove that it is causal: look at what each logit may read.
 
     Args:
         logits_of: maps `(m, n)` sequences to `(m, n, k)` logits.
@@ -172,7 +177,7 @@ def total_probability(
         length: n.
 
     Returns:
-        A scalar; above or below 1 betrays a model that peeks.
+        A scalar; any value other than 1 shows a model that looks ahead.
 
     Example:
         >>> peeking = lambda x: 4.0 * torch.nn.functional.one_hot(x, 2)

@@ -15,12 +15,15 @@ Sources: Fan, Lewis and Dauphin 2018 (arXiv:1805.04833), section 5.1 (top-k);
     Holtzman et al. 2019 (arXiv:1904.09751), section 3.1 (top-p).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
+
+from genlab.core.guards import require_alike, require_between, require_finite
 
 Reshape = Callable[[Tensor], Tensor]  # logits (b, k) to logits (b, k)
 LogitsOf = Callable[[Tensor], Tensor]  # tokens (b, t) to logits (b, t, k) of what follows each
@@ -159,6 +162,10 @@ def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, "
     Returns:
         `(b,)` int64; piece j for a fraction $p_j$ of all u.
 
+    Raises:
+        ValueError: a row of logits holds NaN, plus infinity, or nothing but minus infinity; or
+            there is not one u for each row.
+
     Example:
         >>> draw(torch.zeros(4, 4), torch.tensor([0.1, 0.3, 0.6, 0.9]))
         tensor([0, 1, 2, 3])
@@ -167,6 +174,8 @@ def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, "
     """
     probs = logits.double().softmax(dim=-1)
     cumulative = probs.cumsum(dim=-1)
+    require_alike(u=u, rows=logits.shape[:-1])
+    require_finite(**{"the softmax of the logits": cumulative[..., -1]})
     # Scaling by the last sum (1 up to rounding) keeps u < 1 inside; forbidden pieces have width 0.
     threshold = u.to(cumulative)[..., None] * cumulative[..., -1:]
     return (cumulative <= threshold).sum(dim=-1)
@@ -192,7 +201,7 @@ def generate_naive(
     Args:
         logits_of: a causal model of whole sequences.
         tokens: `(b, t)` the prompts, at least one token each.
-        n_new: how many tokens to add.
+        n_new: how many tokens to add, not negative.
         reshape: changes the logits before each draw; as they are by default.
         generator: source of the uniform numbers, one per new token and sequence.
 
@@ -207,6 +216,7 @@ def generate_naive(
 
     Lesson: notebooks/02_autoregressive.ipynb
     """
+    require_between(0, math.inf, n_new=n_new)
     for _ in range(n_new):
         logits = reshape(logits_of(tokens)[:, -1])
         new = draw(logits, _uniform(tokens, generator))
@@ -245,6 +255,7 @@ def generate_cached(
 
     Lesson: notebooks/02_autoregressive.ipynb
     """
+    require_between(0, math.inf, n_new=n_new)
     unread, cache = tokens, ()
     for _ in range(n_new):
         logits, cache = extend(unread, cache)

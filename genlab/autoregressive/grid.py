@@ -19,6 +19,8 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 
+from genlab.core.guards import require_alike, require_positive
+
 Points = Float[Tensor, " b 2"]
 
 
@@ -48,8 +50,8 @@ def cell_log_density(
     Source: Uria et al. 2016 (arXiv:1605.02226), eq. 1, with bins of width h.
     Lesson: notebooks/01_four_paradigm_map.ipynb
     """
-    if bin_width <= 0:
-        raise ValueError(f"bin_width must be positive, got {bin_width}")
+    require_positive(bin_width=bin_width)
+    require_alike(cell=cell, log_p=log_p.shape[:-1])
     chosen = log_p.gather(2, cell[:, :, None]).squeeze(2)
     return chosen.sum(1) - 2 * math.log(bin_width)
 

@@ -123,7 +123,7 @@ def speedup(rate: float, k: int, draft_cost: float) -> float:
     Source: Leviathan et al. 2023 (arXiv:2211.17192), theorem 3.8.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    if draft_cost < 0:
+    if not draft_cost >= 0:
         raise ValueError(f"draft_cost must not be negative, got {draft_cost}")
     return expected_tokens(rate, k) / (1 + draft_cost * k)
 

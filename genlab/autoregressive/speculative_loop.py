@@ -12,6 +12,7 @@ Sources: Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), algorithm 1; Chen
 (arXiv:2302.01318), algorithm 2.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, final
 
@@ -20,6 +21,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 from torch.nn.functional import pad
 
+from genlab.core.guards import require_between
 from genlab.core.iterate import last
 
 from .decoding import LogitsOf, Reshape, draw, reshape_logits
@@ -168,6 +170,7 @@ def speculative_sample(
     """
     if tokens.shape[1] == 0 or k < 0:
         raise ValueError(f"expected a prompt and k >= 0, got {tokens.shape[1]} tokens and k = {k}")
+    require_between(0, math.inf, n_new=n_new)
     end = tokens.shape[1] + n_new
     length = torch.full((len(tokens),), tokens.shape[1], device=tokens.device)
     while bool((length < end).any()):

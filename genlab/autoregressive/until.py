@@ -12,12 +12,15 @@ Sources: Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3.1 (an i
     states condition a painter); Dong et al. 2023 (arXiv:2309.11499), section 3.1.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
+
+from genlab.core.guards import require_between
 
 from .decoding import Reshape, draw, reshape_logits
 
@@ -97,6 +100,7 @@ def write_until(
     """
     if prompt.shape[1] == 0 or bool((prompt == stop).any()):
         raise ValueError("a prompt needs at least one token, and none that stops")
+    require_between(0, math.inf, n_new=n_new)
     states, cache = read(prompt, ())
     tokens, stopped = prompt, torch.zeros(len(prompt), dtype=torch.bool, device=prompt.device)
     for _ in range(n_new):

@@ -11,10 +11,13 @@ Lesson: notebooks/systems/glide.ipynb
 Source: the moments of Hu 1962, "Visual pattern recognition by moment invariants", eq. 1 to 4.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from .guards import require_between
 from .shapes import PerExample
 
 Grey = Float[Tensor, " b h w"]
@@ -50,7 +53,7 @@ def slant(images: Grey) -> PerExample:
         `(b,)`: 0 upright, positive leaning right; 0 also for a figure without height or ink.
 
     Raises:
-        ValueError: a grey value is negative.
+        ValueError: a grey value is negative or NaN.
 
     Example:
         >>> slant(torch.eye(5).flip(1)[None])  # a stroke from lower left to upper right
@@ -58,8 +61,7 @@ def slant(images: Grey) -> PerExample:
 
     Lesson: notebooks/systems/glide.ipynb
     """
-    if bool((images < 0).any()):
-        raise ValueError(f"grey values must not be negative, smallest is {float(images.min())}")
+    require_between(0, math.inf, images=images)
     i, j = (torch.arange(n, dtype=images.dtype, device=images.device) for n in images.shape[-2:])
     mass = images.sum((-2, -1))
     safe = torch.where(mass > 0, mass, torch.ones_like(mass))

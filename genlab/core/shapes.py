@@ -16,6 +16,8 @@ from typing import TypeAlias
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import as_real
+
 Event: TypeAlias = Float[Tensor, " b *event"]
 PerExample: TypeAlias = Float[Tensor, " b"]
 
@@ -95,6 +97,7 @@ def mean_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
     Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
     """
     _require_examples(x, "mean_event")
+    x = as_real(x)
     return x if x.ndim == 1 else x.flatten(1).mean(1)
 
 

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.guards import as_real, require_alike, require_index, require_positive
 from genlab.core.shapes import Event, PerExample, sum_event
 
 
@@ -57,7 +58,7 @@ def normal_log_prob(x: Event, mean: Tensor | float, std: Tensor | float) -> PerE
         `(b,)`, summed over the event, in nats. It is positive where the density exceeds 1.
 
     Raises:
-        ValueError: a standard deviation is not positive.
+        ValueError: a standard deviation is not positive, or `mean` or `std` is larger than `x`.
 
     Example:
         >>> normal_log_prob(torch.zeros(1, 1), mean=0.0, std=0.1)
@@ -66,10 +67,11 @@ def normal_log_prob(x: Event, mean: Tensor | float, std: Tensor | float) -> PerE
     Source: Bishop, Pattern Recognition and Machine Learning, eq. 1.46.
     Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
     """
+    x = as_real(x)
     mean, std = torch.as_tensor(mean, dtype=x.dtype), torch.as_tensor(std, dtype=x.dtype)
-    if not bool((std > 0).all()):
-        raise ValueError(f"normal_log_prob: smallest std is {std.min().item()}, expected > 0")
+    require_positive(std=std)
     log_prob = -0.5 * ((x - mean) / std) ** 2 - torch.log(std) - 0.5 * math.log(2 * math.pi)
+    require_alike(x=x, log_prob=log_prob)
     return sum_event(log_prob)
 
 
@@ -245,10 +247,7 @@ def dequantize(
     Source: Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1.
     Lesson: notebooks/04_normalizing_flows.ipynb
     """
-    if x.numel() and (int(x.min()) < 0 or int(x.max()) >= levels):
-        raise ValueError(
-            f"dequantize: x runs from {int(x.min())} to {int(x.max())}, expected 0..{levels - 1}"
-        )
+    require_index(levels, x=x)
     dtype = torch.get_default_dtype()
     u = torch.rand(x.shape, dtype=dtype, device=x.device, generator=generator)
     # x + u must not be rounded up to x + 1, which is the next level: keep u a few ulps below 1.

@@ -42,8 +42,8 @@ def save_weights(
         dtype: precision of the real numbers in the file, float32 or float16.
 
     Raises:
-        ValueError: another ending, another precision, a card that leaves something out, or a
-            weight that is not finite in that precision.
+        ValueError: another ending, another precision, a card that leaves something out or holds a
+            number that is not finite, or a weight that is not finite in that precision.
 
     Example:
         >>> import tempfile
@@ -75,7 +75,11 @@ def save_weights(
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-    text = json.dumps(full, indent=2, ensure_ascii=False) + "\n"
+    try:
+        text = json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    except ValueError as error:
+        found = f"metrics are {card['metrics']}"
+        raise ValueError(f"{found}, expected a card of finite numbers: JSON has no NaN") from error
     replace_file(path, data)
     replace_file(path.with_suffix(".json"), text.encode())
 
@@ -96,16 +100,16 @@ def load_weights(
         The same module, in evaluation mode.
 
     Raises:
-        FileNotFoundError: there is no such file.
+        FileNotFoundError: there is no such file, or no card beside it.
         ValueError: the file or its card is damaged, or it holds other names or shapes.
     """
     remake = f"`{recipe or _recipe(path)}` writes it again"
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}; {remake}")
     data = path.read_bytes()
-    digest = read_card(path).get("sha256") if path.with_suffix(".json").is_file() else None
-    if digest and digest != hashlib.sha256(data).hexdigest():
-        why = "it is not the file that its card was written for"
+    digest, actual = read_card(path, recipe=recipe).get("sha256"), hashlib.sha256(data).hexdigest()
+    if digest != actual:
+        why = f"its card was written for a file with sha256 {digest}, this one has {actual}"
         raise ValueError(f"{path.name} is damaged ({why}); {remake}")
     try:
         weights = load(data)
@@ -123,11 +127,12 @@ def load_weights(
     return module.eval()
 
 
-def read_card(path: Path) -> dict[str, Any]:
+def read_card(path: Path, *, recipe: str | None = None) -> dict[str, Any]:
     """Read the card of a file of weights.
 
     Args:
         path: `NAME.safetensors`; the card is `NAME.json` beside it.
+        recipe: the command that remakes both, for the messages; `genlab train NAME` when None.
 
     Returns:
         What `save_weights` wrote.
@@ -137,7 +142,7 @@ def read_card(path: Path) -> dict[str, Any]:
         ValueError: the card is not a JSON object.
     """
     place = path.with_suffix(".json")
-    remake = f"`genlab train {path.stem}` writes it again"
+    remake = f"`{recipe or f'genlab train {path.stem}'}` writes it again"
     if not place.is_file():
         raise FileNotFoundError(f"no card at {place}; {remake}")
     try:

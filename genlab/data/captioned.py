@@ -28,6 +28,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from genlab.core.guards import require_finite
 from genlab.core.moments import ink, slant
 
 from .mnist import load_mnist
@@ -114,6 +115,7 @@ def measure_stroke(grey: Grey, digit: Labels) -> Labels:
         >>> bool((measure_stroke(grey, attributes.digit) == attributes.stroke).all())
         True
     """
+    require_finite(grey=grey)
     edges = stroke_edges().to(grey)[digit]
     return (ink(grey)[:, None] > edges).sum(1)
 
@@ -151,6 +153,7 @@ def measure_colour(images: Float[Tensor, " n 3 h w"]) -> Labels:
         >>> measure_colour(paint(torch.ones(2, 4, 4), torch.tensor([3, 5])))
         tensor([3, 5])
     """
+    require_finite(images=images)
     strength = images.amax(1, keepdim=True)
     total = (strength**2).sum((2, 3)).clamp(min=1e-12)
     mean = (images * strength).sum((2, 3)) / total

@@ -22,6 +22,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.guards import require_finite
+
 from .captioned import COLOURS, DIGITS, PARTS
 from .captions import next_word
 from .mnist import load_mnist
@@ -181,6 +183,7 @@ def measure_motion(films: Films) -> Labels:
         >>> MOTIONS[int(measure_motion(film))]
         'moving up'
     """
+    require_finite(films=films)
     first, last = films[:, 0], films[:, -1]
     moved = _centre(last) - _centre(first)  # (n, 2): right, down
     ways = moved @ torch.tensor(_TOWARDS[:4], dtype=films.dtype).T  # (n, 4): how far each way

@@ -20,6 +20,8 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from genlab.core.guards import as_real
+
 Points = Float[Tensor, " n 2"]
 
 _NODES_PER_STD = 2.5  # quadrature nodes for each standard deviation of curve length
@@ -53,8 +55,9 @@ def blurred_log_prob(
 
     Lesson: notebooks/01_four_paradigm_map.ipynb
     """
-    if std <= 0:
+    if not std > 0:
         raise ValueError(f"std must be positive, got {std}")
+    x = as_real(x)
     centres, log_w = centres.to(x), weights.to(x).log()
 
     def block(y: Tensor) -> Tensor:
@@ -239,8 +242,8 @@ class Rings:
 
     def log_prob(self, x: Points) -> Float[Tensor, " n"]:
         """Exact log-density in nats."""
-        radius = torch.linalg.vector_norm(x, dim=1)[:, None]
-        centre = x.new_tensor(self.radii)
+        radius = torch.linalg.vector_norm(as_real(x), dim=1)[:, None]
+        centre = radius.new_tensor(self.radii)
         around = torch.special.i0e(radius * centre / self.std**2).log()
         per_ring: Tensor = around - (radius - centre) ** 2 / (2 * self.std**2)
         return per_ring.logsumexp(1) - math.log(len(self.radii) * 2 * math.pi * self.std**2)

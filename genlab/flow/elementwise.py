@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genlab.core.guards import require_alike
 from genlab.core.shapes import Event, PerExample, sum_event
 
 
@@ -62,6 +63,7 @@ def affine_forward(
     Source: Dinh, Sohl-Dickstein and Bengio 2016, eq. 5.
     Lesson: notebooks/04_normalizing_flows.ipynb
     """
+    require_alike(z=z, shift=shift, log_scale=log_scale)
     return z * torch.exp(log_scale) + shift, log_scale
 
 
@@ -87,6 +89,7 @@ def affine_inverse(
     Source: Dinh, Sohl-Dickstein and Bengio 2016, eq. 8.
     Lesson: notebooks/04_normalizing_flows.ipynb
     """
+    require_alike(x=x, shift=shift, log_scale=log_scale)
     return (x - shift) * torch.exp(-log_scale), -log_scale
 
 

@@ -60,12 +60,17 @@ def lu_inverse(
     Returns:
         $z$ and log|det dz/dx|, the same for every example, `(b,)`, nats.
 
+    Raises:
+        ValueError: the factors are in half precision.
+
     Example:
         >>> lu_inverse(torch.tensor([[4.0, 2.0]]), torch.eye(2), torch.tensor([[3.0, 1], [0, 2]]))
         (tensor([[1., 1.]]), tensor([-1.7918]))
 
     Lesson: notebooks/04_normalizing_flows.ipynb
     """
+    if torch.finfo(lower.dtype).bits < 32:
+        raise ValueError(f"lu_inverse: factors are {lower.dtype}, expected float32 or float64")
     y = torch.linalg.solve_triangular(lower, x.T, upper=False)
     z = torch.linalg.solve_triangular(upper, y, upper=True).T
     return z, -_log_abs_diagonal(lower, upper).expand(len(x))

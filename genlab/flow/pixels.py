@@ -11,10 +11,13 @@ Sources: Durkan et al. 2019 (arXiv:1906.04032), section 3; Kingma and Dhariwal 2
 (arXiv:1807.03039), section 3.2.
 """
 
+import math
+
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from genlab.core.guards import require_between, require_index
 from genlab.flow.bounded import HistogramMarginals
 from genlab.flow.change_of_variables import Transform
 from genlab.flow.coupling import Coupling, alternating_mask
@@ -48,11 +51,8 @@ def pixel_histograms(
 
     Lesson: notebooks/02_autoregressive.ipynb
     """
-    if x.numel() and (int(x.min()) < 0 or int(x.max()) >= levels):
-        raise ValueError(
-            f"pixel_histograms: levels run from {int(x.min())} to {int(x.max())}, "
-            f"expected 0..{levels - 1}"
-        )
+    require_index(levels, x=x)
+    require_between(0, math.inf, extra=extra)
     counts = nn.functional.one_hot(x, levels).sum(0).to(torch.get_default_dtype()) + extra
     return counts / counts.sum(1, keepdim=True)
 

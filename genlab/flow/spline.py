@@ -20,6 +20,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, softmax, softplus
 
+from genlab.core.guards import require_between, require_positive
+
 
 class Bin(NamedTuple):
     """The piece of the spline that holds one point: left knot, size, mean slope, end slopes."""
@@ -80,7 +82,7 @@ def rq_spline_forward(
     Source: Durkan et al. 2019, eq. 4 and 5.
     Lesson: notebooks/04_normalizing_flows.ipynb
     """
-    inside = z.abs() < widths.sum(-1) / 2
+    inside = ~(z.abs() >= widths.sum(-1) / 2)  # NaN is not outside, where it would vanish
     b = find_bin(torch.where(inside, z, 0.0), widths, heights, slopes, by_height=False)
     xi = (torch.where(inside, z, b.left) - b.left) / b.w
     x = b.bottom + b.h * (b.s * xi**2 + b.d0 * xi * (1 - xi)) / _denominator(b, xi)
@@ -118,7 +120,7 @@ def rq_spline_inverse(
     Source: Durkan et al. 2019, eq. 6 to 8 and appendix A.
     Lesson: notebooks/04_normalizing_flows.ipynb
     """
-    inside = x.abs() < heights.sum(-1) / 2
+    inside = ~(x.abs() >= heights.sum(-1) / 2)
     k = find_bin(torch.where(inside, x, 0.0), widths, heights, slopes, by_height=True)
     rise = torch.where(inside, x, k.bottom) - k.bottom
     eta = rise * (k.d1 + k.d0 - 2 * k.s)
@@ -161,6 +163,8 @@ def spline_parameters(
     n_bins, rest = divmod(raw.shape[-1] + 1, 3)
     if rest or n_bins < 1:
         raise ValueError(f"spline_parameters: {raw.shape[-1]} parameters, expected 3 k - 1")
+    require_positive(bound=bound)
+    require_between(0, 1 / n_bins, floor=floor)
     w, h, d = torch.split(raw, [n_bins, n_bins, n_bins - 1], dim=-1)
     widths, heights = (
         2 * bound * (floor + (1 - floor * n_bins) * softmax(sizes, -1)) for sizes in (w, h)

@@ -20,6 +20,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from genlab.core.guards import require_between, require_finite
+
 Codes = Float[Tensor, " n k"]
 
 
@@ -47,6 +49,8 @@ def active_units(mu: Codes, threshold: float = 0.01) -> Bool[Tensor, " k"]:
     """
     if len(mu) < 2:
         raise ValueError(f"active_units: {len(mu)} examples, expected at least two")
+    require_finite(mu=mu)
+    require_between(0, math.inf, threshold=threshold)
     return mu.var(0) > threshold
 
 
@@ -128,7 +132,7 @@ def free_bits(kl: Codes, floor: float) -> Float[Tensor, ""]:
     Source: Kingma et al. 2016 (arXiv:1606.04934), appendix C.8, eq. 27.
     Lesson: notebooks/06_vae_in_practice.ipynb
     """
-    if floor < 0:
+    if not floor >= 0:
         raise ValueError(f"free_bits: floor is {floor}, expected at least 0 nats")
     return kl.mean(0).clamp_min(floor).sum()
 
@@ -157,4 +161,4 @@ def kl_annealing(n_warm: int, beta: float = 1.0) -> Callable[[int], float]:
     """
     if n_warm < 0:
         raise ValueError(f"kl_annealing: n_warm is {n_warm}, expected at least 0")
-    return lambda step: beta * (min(1.0, step / n_warm) if n_warm else 1.0)
+    return lambda step: beta * (min(1.0, max(0.0, step / n_warm)) if n_warm else 1.0)

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.guards import require_alike, require_index
 from genlab.core.shapes import Event, PerExample, sum_event
 from genlab.core.stats import normal_log_prob
 
@@ -81,11 +82,8 @@ def categorical_log_prob(
     Lesson: notebooks/06_vae_in_practice.ipynb
     """
     levels = logits.shape[-1]
-    if x.numel() and (int(x.min()) < 0 or int(x.max()) >= levels):
-        raise ValueError(
-            f"categorical_log_prob: levels run from {int(x.min())} to {int(x.max())}, "
-            f"expected 0..{levels - 1}"
-        )
+    require_index(levels, x=x)
+    require_alike(x=x, logits=logits.shape[:-1])
     chosen = logits.gather(-1, x.unsqueeze(-1)).squeeze(-1)
     return sum_event(chosen - logits.logsumexp(-1))
 

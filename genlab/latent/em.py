@@ -109,7 +109,7 @@ def categorical_m_step(
     Source: Bishop, Pattern Recognition and Machine Learning, eqs. 9.59 and 9.60, for L levels.
     Lesson: notebooks/05_latent_variables_and_elbo.ipynb
     """
-    if pseudo_count < 0:
+    if not pseudo_count >= 0:
         raise ValueError(f"categorical_m_step: pseudo_count is {pseudo_count}, expected >= 0")
     seen = one_hot_levels(x, n_levels).to(q)
     counts = (q.T @ seen).reshape(q.shape[1], *x.shape[1:], n_levels) + pseudo_count

@@ -22,6 +22,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from genlab.core.guards import require_alike
 from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample, sum_event
 from genlab.core.stats import kl_diag_normal, normal_log_prob
@@ -112,6 +113,7 @@ def code_std(mu: Latent, log_var: Latent) -> Float[Tensor, ""]:
     """
     if len(mu) < 2:
         raise ValueError(f"code_std: {len(mu)} pictures, expected at least two")
+    require_alike(mu=mu, log_var=log_var)
     return (mu.var(correction=0) + log_var.exp().mean()).sqrt()
 
 

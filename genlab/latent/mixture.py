@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
+from genlab.core.guards import require_index
 from genlab.core.shapes import PerExample
 
 from .discrete import LogJoint, discrete_elbo, log_marginal
@@ -39,10 +40,7 @@ def one_hot_levels(x: Int[Tensor, " n *event"], n_levels: int) -> Float[Tensor, 
         >>> one_hot_levels(torch.tensor([[1, 0]]), n_levels=2)
         tensor([[0., 1., 1., 0.]])
     """
-    if x.numel() and (int(x.min()) < 0 or int(x.max()) >= n_levels):
-        raise ValueError(
-            f"levels run from {int(x.min())} to {int(x.max())}, expected 0..{n_levels - 1}"
-        )
+    require_index(n_levels, x=x)
     return F.one_hot(x, n_levels).flatten(1).to(torch.get_default_dtype())
 
 

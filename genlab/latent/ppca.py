@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import require_rows
 from genlab.core.shapes import PerExample
 from genlab.oracles import LinearLatent
 
@@ -90,6 +91,7 @@ def ppca_m_step(
     fitted together with W rather than before it.
     Lesson: notebooks/05_latent_variables_and_elbo.ipynb
     """
+    require_rows(x=x, mu=mu)
     n, d = x.shape
     code = torch.cat([mu, torch.ones_like(mu[:, :1])], 1)
     second = code.T @ code
@@ -133,6 +135,7 @@ def ppca_ml(x: Float[Tensor, " n d"], n_latent: int, *, std: float | None = None
     d = x.shape[1]
     if not 1 <= n_latent <= (d if std else d - 1):
         raise ValueError(f"ppca_ml: n_latent is {n_latent}, expected 1..{d if std else d - 1}")
+    require_rows(x=x)
     mean = x.mean(0)
     values: Tensor
     vectors: Tensor

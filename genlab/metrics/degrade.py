@@ -38,7 +38,7 @@ def blur(images: Images, std: float) -> Images:
 
     Lesson: notebooks/09_evaluation.ipynb
     """
-    if std < 0:
+    if not std >= 0:
         raise ValueError(f"std is {std}, expected >= 0")
     if std == 0:
         return images
@@ -72,7 +72,7 @@ def degrade(
 
     Lesson: notebooks/09_evaluation.ipynb
     """
-    if noise_std < 0:
+    if not noise_std >= 0:
         raise ValueError(f"noise_std is {noise_std}, expected >= 0")
     return (blur(images, blur_std) + noise_std * eps).round().clamp(0, 16)
 

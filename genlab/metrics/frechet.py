@@ -14,9 +14,13 @@ Sources: Dowson and Landau 1982, "The Frechet distance between multivariate norm
 distributions", eq. 4; Heusel et al. 2017 (arXiv:1706.08500), eq. 6.
 """
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from genlab.core.guards import as_real, require_alike, require_between
 
 Features = Float[Tensor, " n d"]
 Covariance = Float[Tensor, " d d"]
@@ -44,7 +48,7 @@ def frechet_1d(
         Like the arguments, in squared units of the data.
 
     Raises:
-        ValueError: a standard deviation is negative.
+        ValueError: a standard deviation is negative, or the shapes differ.
 
     Example:
         >>> one = torch.tensor(1.0)
@@ -54,9 +58,8 @@ def frechet_1d(
     Source: Dowson and Landau 1982, eq. 4 with d = 1.
     Lesson: notebooks/09_evaluation.ipynb
     """
-    smallest = min(float(sigma1.min()), float(sigma2.min()))
-    if smallest < 0:
-        raise ValueError(f"a standard deviation is {smallest}, expected >= 0")
+    require_alike(mu1=mu1, sigma1=sigma1, mu2=mu2, sigma2=sigma2)
+    require_between(0, math.inf, sigma1=sigma1, sigma2=sigma2)
     return (mu1 - mu2) ** 2 + (sigma1 - sigma2) ** 2
 
 
@@ -150,6 +153,7 @@ def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
     """
     if len(x) < 2:
         raise ValueError(f"a covariance needs at least 2 examples, got {len(x)}")
+    x = as_real(x)
     mean = x.mean(0)
     centred = x - mean
     return mean, centred.T @ centred / (len(x) - 1)
@@ -197,6 +201,7 @@ def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
     Raises:
         ValueError: `a` is not symmetric, or has a clearly negative eigenvalue.
     """
+    a = as_real(a)
     scale = float(a.abs().max())
     gap = float((a - a.T).abs().max())
     tolerance = 100 * len(a) * torch.finfo(a.dtype).eps * scale

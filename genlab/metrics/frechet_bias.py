@@ -51,7 +51,7 @@ def frechet_bias(cov: Covariance, n: int, m: int | None = None) -> Float[Tensor,
     if n < 2 or (m is not None and m < 2):
         raise ValueError(f"sample sizes must be at least 2, got n={n}, m={m}")
     lam, _ = eigh_psd(cov)
-    if float(lam.min()) <= 0:
+    if not float(lam.min()) > 0:
         raise ValueError(f"smallest eigenvalue is {float(lam.min())}, expected > 0")
     pairs = lam[:, None] * lam / (lam[:, None] + lam)
     bracket = lam.sum() + 0.5 * (pairs.sum() + pairs.diagonal().sum())

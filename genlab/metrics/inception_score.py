@@ -13,6 +13,7 @@ Sources: Salimans et al. 2016 (arXiv:1606.03498), section 4; Barratt and Sharma 
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import as_real
 from genlab.core.stats import kl_categorical
 
 
@@ -41,6 +42,7 @@ def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
     """
     if len(probs) == 0:
         raise ValueError("inception_kl: no samples, expected at least one row of probabilities")
+    probs = as_real(probs)
     return kl_categorical(probs, probs.mean(0).expand_as(probs))
 
 

@@ -19,6 +19,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import as_real
+
 Features = Float[Tensor, " n d"]
 Kernel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
@@ -42,6 +44,7 @@ def cubic_kernel(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, " n m"]
     Source: Binkowski et al. 2018 (arXiv:1801.01401), section 3.1.
     Lesson: notebooks/09_evaluation.ipynb
     """
+    x, y = as_real(x), as_real(y)
     return (x @ y.T / x.shape[1] + 1) ** 3
 
 
@@ -70,9 +73,9 @@ def rbf_kernel(
     Source: Gretton et al. 2012, section 8.1.
     Lesson: notebooks/09_evaluation.ipynb
     """
-    if bandwidth <= 0:
+    if not bandwidth > 0:
         raise ValueError(f"bandwidth is {bandwidth}, expected > 0")
-    return torch.exp(-(torch.cdist(x, y) ** 2) / (2 * bandwidth**2))
+    return torch.exp(-(torch.cdist(as_real(x), as_real(y)) ** 2) / (2 * bandwidth**2))
 
 
 def median_bandwidth(x: Features, y: Float[Tensor, " m d"]) -> float:
@@ -95,7 +98,7 @@ def median_bandwidth(x: Features, y: Float[Tensor, " m d"]) -> float:
     Source: Gretton et al. 2012, section 8.
     Lesson: notebooks/09_evaluation.ipynb
     """
-    median = float(torch.pdist(torch.cat([x, y])).median())
+    median = float(torch.pdist(as_real(torch.cat([x, y]))).median())
     if median == 0:
         raise ValueError("the median distance is 0: half of all pairs coincide")
     return median

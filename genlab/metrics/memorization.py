@@ -21,6 +21,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import as_real, require_finite
+
 Points = Float[Tensor, " n d"]
 
 
@@ -57,6 +59,7 @@ def nearest_distance(x: Points, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"
     """
     if len(to) == 0:
         raise ValueError("the set to measure the distance to is empty")
+    x, to = as_real(x), as_real(to)
     return torch.cdist(x, to, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
 
 
@@ -89,7 +92,7 @@ def memorization_probe(
         Share, score and their one-sided p-values.
 
     Raises:
-        ValueError: one of the three sets is empty.
+        ValueError: one of the three sets is empty or holds a number that is not finite.
 
     Example:
         >>> train, heldout = torch.arange(0.0, 20, 2)[:, None], torch.arange(1.0, 20, 2)[:, None]
@@ -101,6 +104,8 @@ def memorization_probe(
     """
     if min(len(fake), len(train), len(heldout)) == 0:
         raise ValueError(f"a set is empty: {len(fake)}, {len(train)}, {len(heldout)} rows")
+    require_finite(fake=fake, train=train, heldout=heldout)  # NaN would be far from everything
+    fake, train, heldout = fake.detach(), train.detach(), heldout.detach()
     to_train, to_heldout = nearest_distance(fake, train), nearest_distance(fake, heldout)
     closer = int((to_train < to_heldout).sum()) + 0.5 * int((to_train == to_heldout).sum())
     n, m = len(heldout), len(fake)

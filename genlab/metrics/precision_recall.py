@@ -21,6 +21,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from genlab.core.guards import as_real, require_finite
+
 Features = Float[Tensor, " n d"]
 
 
@@ -185,6 +187,9 @@ def expected_coverage(n: int, m: int, k: int) -> float:
 
 
 def _distances(x: Tensor, y: Tensor) -> Tensor:
+    require_finite(features=x)  # NaN lies in no ball and has none, which looks like a bad sample
+    require_finite(features=y)
+    x, y = as_real(x), as_real(y)
     # exact differences, not ||x||^2 - 2xy + ||y||^2: copies must have distance exactly 0
     return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist")
 

@@ -25,6 +25,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from genlab.core.guards import as_real, require_finite
 from genlab.metrics.two_sample import Classifier
 
 
@@ -61,6 +62,7 @@ def sbc_ranks(theta: Float[Tensor, " n p"], draws: Float[Tensor, " n l p"]) -> I
     Source: Talts et al. 2018 (arXiv:1804.06788), algorithm 1.
     Lesson: notebooks/systems/flow_density_estimator.ipynb
     """
+    require_finite(theta=theta, draws=draws)  # nothing is below NaN: its rank would be 0
     return (draws < theta[:, None]).sum(1)
 
 
@@ -193,6 +195,7 @@ def c2st(
     """
     if len(x) != len(y) or len(x) < n_folds:
         raise ValueError(f"need two sets of one size >= {n_folds}, got {len(x)} and {len(y)} rows")
+    x, y = as_real(x.detach()), as_real(y.detach())
     points = ((torch.cat([x, y]) - x.mean(0)) / x.std(0)).cpu().numpy()
     side = np.repeat([0, 1], len(x))
     seed = int(torch.randint(2**31, (), generator=generator))

@@ -13,13 +13,16 @@ Source: Villani 2003, Topics in Optimal Transportation, theorems 1.3 and 1.14; P
 2019 (arXiv:1803.00567), eq. 2.11 and section 6.1.
 """
 
-from typing import NamedTuple
+import math
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.optimize import linprog
 from torch import Tensor
+
+from genlab.core.guards import as_real, require_between, require_rows
 
 
 class Plan(NamedTuple):
@@ -53,7 +56,7 @@ def transport_plan(
         The cost and one cheapest plan (there may be several).
 
     Raises:
-        ValueError: negative mass, or totals that differ.
+        ValueError: negative mass, totals that differ, no points, or no finite answer.
 
     Example:
         >>> distance = (torch.tensor([[0.0], [2.0]]) - torch.tensor([[1.0, 3.0]])).abs()
@@ -65,6 +68,7 @@ def transport_plan(
     Lesson: notebooks/08_wgan_gradient_penalty.ipynb
     """
     n, m = cost.shape
+    cost, p, q = (as_real(a.detach()) for a in (cost, p, q))
     _require_masses(p, q)
     rows = np.kron(np.eye(n), np.ones((1, m)))
     columns = np.kron(np.ones((1, n)), np.eye(m))
@@ -73,6 +77,7 @@ def transport_plan(
         A_eq=np.vstack([rows, columns]),
         b_eq=torch.cat([p, q]).double().numpy(),
     )
+    _require_solved(solved)
     return Plan(float(solved.fun), torch.from_numpy(solved.x).reshape(n, m).to(cost.dtype))
 
 
@@ -92,7 +97,7 @@ def transport_prices(
         The gap, and one such function, 0 at the first point.
 
     Raises:
-        ValueError: negative mass, or totals that differ.
+        ValueError: a negative distance, or as for `transport_plan`.
 
     Example:
         >>> x = torch.tensor([0.0, 3.0])
@@ -104,6 +109,8 @@ def transport_prices(
     Lesson: notebooks/08_wgan_gradient_penalty.ipynb
     """
     n = len(distance)
+    distance, p, q = (as_real(a.detach()) for a in (distance, p, q))
+    require_between(0, math.inf, distance=distance)
     _require_masses(p, q)
     i, j = np.nonzero(~np.eye(n, dtype=bool))
     differences = np.eye(n)[i] - np.eye(n)[j]
@@ -113,11 +120,17 @@ def transport_prices(
         b_ub=distance.double().numpy()[i, j],
         bounds=[(0, 0)] + [(None, None)] * (n - 1),
     )
+    _require_solved(solved)
     return Prices(float(-solved.fun), torch.from_numpy(solved.x).to(distance.dtype))
 
 
 def _require_masses(p: Tensor, q: Tensor) -> None:
-    if float(p.min()) < 0 or float(q.min()) < 0:
-        raise ValueError(f"mass cannot be negative, got {min(float(p.min()), float(q.min())):g}")
+    require_rows(p=p, q=q)
+    require_between(0, math.inf, p=p, q=q)
     if abs(float(p.sum()) - float(q.sum())) > 1e-6:
         raise ValueError(f"total masses must agree, got {float(p.sum()):g} and {float(q.sum()):g}")
+
+
+def _require_solved(solved: Any) -> None:
+    if solved.status != 0:
+        raise ValueError(f"expected a linear program with a solution, got: {solved.message}")

@@ -80,7 +80,7 @@ def mmd_permutation_test(
     n, m = len(x), len(y)
     if min(n, m) < 2 or n_permutations < 1:
         raise ValueError(f"need 2 examples a side and B >= 1, got {n}, {m}, {n_permutations}")
-    pool = torch.cat([x, y])
+    pool = torch.cat([x, y]).detach()
     gram = kernel(pool, pool)
     gram = gram - gram.diagonal().diag()
     orders = [torch.randperm(n + m, generator=generator) for _ in range(n_permutations)]
@@ -143,8 +143,8 @@ def classifier_two_sample_test(
     order_x, order_y = (torch.randperm(n, generator=generator) for _ in range(2))
     half = n // 2
     side = np.repeat([0, 1], half)
-    train = torch.cat([x[order_x[:half]], y[order_y[:half]]]).cpu().numpy()
-    test = torch.cat([x[order_x[half:]], y[order_y[half:]]]).cpu().numpy()
+    train = torch.cat([x[order_x[:half]], y[order_y[:half]]]).detach().cpu().numpy()
+    test = torch.cat([x[order_x[half:]], y[order_y[half:]]]).detach().cpu().numpy()
     classifier.fit(train, side)
     hits = int((classifier.predict(test) == side).sum())
     return TwoSampleResult(hits / n, float(scipy.stats.binom.sf(hits - 1, n, 0.5)))

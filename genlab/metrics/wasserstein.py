@@ -16,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from genlab.core.guards import as_real
+
 Sample = Float[Tensor, " n"]
 Points = Float[Tensor, " n d"]
 
@@ -173,6 +175,7 @@ def energy_distance(x: Points, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
     """
     if min(len(x), len(y)) == 0:
         raise ValueError(f"need points on both sides, got {len(x)} and {len(y)}")
+    x, y = as_real(x), as_real(y)
     across = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").mean()
     within = 2 * (torch.pdist(x).sum() / len(x) ** 2 + torch.pdist(y).sum() / len(y) ** 2)
     return 2 * across - within

@@ -87,6 +87,7 @@ def attention_weights(
     Source: Vaswani et al. 2017 (arXiv:1706.03762), eq. 1.
     Lesson: notebooks/02_autoregressive.ipynb
     """
+    _require_keys(mask)
     scores = q @ k.mT / math.sqrt(q.shape[-1])
     if mask is not None:
         scores = scores.masked_fill(~mask, -torch.inf)
@@ -171,8 +172,15 @@ def fused_attention(
     n_head, n_group = q.shape[1], k.shape[1]
     if n_head % n_group:
         raise ValueError(f"{n_group} key-value heads do not divide {n_head} query heads")
+    _require_keys(mask)
     k, v = (a.repeat_interleave(n_head // n_group, dim=1) for a in (k, v))
     return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+
+
+def _require_keys(mask: Tensor | None) -> None:
+    if mask is not None and not mask.is_meta and not bool(mask.any(-1).all()):
+        query = int(mask.any(-1).flatten().logical_not().nonzero()[0])
+        raise ValueError(f"the mask leaves query {query} without a key, expected at least one each")
 
 
 def split_heads(x: Float[Tensor, " b t c"], n_head: int) -> Float[Tensor, " b h t d"]:

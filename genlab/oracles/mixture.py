@@ -62,7 +62,7 @@ class GaussianMixture:
                 f"GaussianMixture: weights are {self.weights.tolist()}, expected positive numbers "
                 f"that sum to 1"
             )
-        if bool((self.stds <= 0).any()):
+        if not bool((self.stds > 0).all()):
             raise ValueError(f"GaussianMixture: stds are {self.stds.tolist()}, expected all > 0")
 
     @property

@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from genlab.core.guards import require_alike
 from genlab.core.iterate import last
 from genlab.core.shapes import Event, PerExample
 from genlab.solvers.mcmc import mala
@@ -60,6 +61,7 @@ def annealed_log_prob(
     Source: Neal 2001, eq. 3, with $\beta_j$ counted from q.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_alike(log_base=log_base, energy=energy)
     return (1 - beta) * log_base - beta * energy
 
 
@@ -96,6 +98,7 @@ def ais_log_weight(
     Source: Neal 2001, eq. 9.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_alike(log_w=log_w, log_base=log_base, energy=energy)
     return log_w + (beta_next - beta) * (-energy - log_base)
 
 

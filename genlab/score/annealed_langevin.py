@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from genlab.core.guards import require_between
 from genlab.core.rng import randn
 from genlab.core.shapes import Event
 from genlab.solvers.mcmc import langevin_step
@@ -75,6 +76,9 @@ def ladder_overlap(ratio: float, d: int) -> float:
     Returns:
         A probability.
 
+    Raises:
+        ValueError: `ratio` or `d` is below 1.
+
     Example:
         >>> round(ladder_overlap(1.36, 64), 2), round(ladder_overlap(1.36, 3072), 2)
         (0.5, 0.0)
@@ -82,6 +86,7 @@ def ladder_overlap(ratio: float, d: int) -> float:
     Source: Song and Ermon 2020 (arXiv:2006.09011), technique 2.
     Lesson: notebooks/11_score_matching.ipynb
     """
+    require_between(1, math.inf, ratio=ratio, d=d)
     gap, width = math.sqrt(2 * d) * (ratio - 1), 3 * ratio
     phi = torch.special.ndtr(torch.tensor([gap + width, gap - width], dtype=torch.float64))
     return float(phi[0] - phi[1])
@@ -102,6 +107,9 @@ def rung_variance(ratio: float, rate: float, n_steps: int) -> float:
     Returns:
         The variance over $\sigma_i^2$.
 
+    Raises:
+        ValueError: `rate` outside (0, 2), where chains diverge, or a negative number.
+
     Example:
         >>> rung_variance(2.0, 0.5, 0), round(rung_variance(2.0, 0.5, 50), 4)
         (4.0, 1.3333)
@@ -109,6 +117,9 @@ def rung_variance(ratio: float, rate: float, n_steps: int) -> float:
     Source: Song and Ermon 2020 (arXiv:2006.09011), proposition 3 and technique 4.
     Lesson: notebooks/11_score_matching.ipynb
     """
+    if not 0 < rate < 2:
+        raise ValueError(f"rate must lie in (0, 2), got {rate:g}")
+    require_between(0, math.inf, ratio=ratio, n_steps=n_steps)
     settled = 1 / (1 - rate / 2)
     return (1 - rate) ** (2 * n_steps) * (ratio**2 - settled) + settled
 
@@ -143,7 +154,7 @@ def annealed_langevin(
         States like `x_T`, one network pass each.
 
     Raises:
-        ValueError: `rate` is out of range.
+        ValueError: `rate` or `n_steps` is out of range.
 
     Example:
         >>> run = annealed_langevin(lambda x, s: -x, torch.zeros(3, 2), torch.tensor([2.0, 1.0]),
@@ -157,6 +168,7 @@ def annealed_langevin(
     """
     if not 0 < rate < 2:
         raise ValueError(f"rate must lie in (0, 2), got {rate:g}")
+    require_between(0, math.inf, n_steps=n_steps)
     x, level = x_T, sigmas[-1].expand(len(x_T))
     for sigma in sigmas:
         step_size, level = rate * float(sigma) ** 2, sigma.expand(len(x))

@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from genlab.core.guards import require_between, require_positive
 from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample, expand, mean_event, sum_event
 from genlab.oracles.mixture import GaussianMixture
@@ -64,8 +65,8 @@ def consistency_precondition(
     Source: Song et al. 2023 (arXiv:2303.01469), eq. 5 and appendix C.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    if float(sigma.min()) < sigma_min * (1 - 1e-6):
-        raise ValueError(f"sigma is {float(sigma.min())}, expected at least {sigma_min}")
+    require_positive(sigma_data=sigma_data)
+    require_between(sigma_min * (1 - 1e-6), math.inf, sigma=sigma)
     above, total = (sigma - sigma_min).clamp(min=0), sigma**2 + sigma_data**2
     c_skip = 1 / (1 + (above / sigma_data) ** 2)
     return Preconditioning(
@@ -175,7 +176,7 @@ def huber_distance(a: Event, b: Event) -> PerExample:
     Source: Song and Dhariwal 2023 (arXiv:2310.14189), section 3.3.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    c = 0.00054 * math.sqrt(a[0].numel())
+    c = 0.00054 * math.sqrt(math.prod(a.shape[1:]))
     return (sum_event((a - b) ** 2) + c**2).sqrt() - c
 
 

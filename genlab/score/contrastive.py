@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Int
 from torch import Generator, Tensor, nn
 
+from genlab.core.guards import require_alike
 from genlab.core.iterate import last
 from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample, expand
@@ -91,6 +92,7 @@ def energy_penalty(energy_data: PerExample, energy_model: PerExample) -> PerExam
     Source: Du and Mordatch 2019 (arXiv:1903.08689), algorithm 1 (there with weight alpha).
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_alike(energy_data=energy_data, energy_model=energy_model)
     return energy_data**2 + energy_model**2
 
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from genlab.core.guards import require_index
 from genlab.core.rng import randn
 from genlab.core.shapes import Event
 
@@ -123,6 +124,9 @@ def ddim_sample(
     Yields:
         States like `x_T`, one network pass each.
 
+    Raises:
+        ValueError: a timestep is no index of the schedule.
+
     Example:
         >>> model = lambda x, t: x
         >>> states = ddim_sample(model, torch.ones(2, 3), torch.tensor([1, 0]),
@@ -133,6 +137,7 @@ def ddim_sample(
     Source: Song, Meng and Ermon 2020 (arXiv:2010.02502), section 4.2.
     Lesson: notebooks/13_diffusion_ii.ipynb
     """
+    require_index(len(alphas_bar), timesteps=timesteps)
     x, clean = x_T, alphas_bar.new_ones(())
     for t, s in pairwise([*timesteps.tolist(), -1]):
         with torch.no_grad():
@@ -209,7 +214,7 @@ def ddim_invert(
         States like `x0`, rising in noise; the last one is at `timesteps[0]`.
 
     Raises:
-        ValueError: `n_refine` is negative.
+        ValueError: `n_refine` is negative, or a timestep is no index of the schedule.
 
     Example:
         >>> bar, steps = torch.tensor([0.9, 0.5]), torch.tensor([1, 0])
@@ -222,6 +227,7 @@ def ddim_invert(
     """
     if n_refine < 0:
         raise ValueError(f"n_refine must not be negative, got {n_refine}")
+    require_index(len(alphas_bar), timesteps=timesteps)
     x, a_s = x0, alphas_bar.new_ones(())
     for index in reversed(timesteps.tolist()):
         t, x_t = torch.full((len(x),), index, device=x.device), x

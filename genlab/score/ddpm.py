@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
+from genlab.core.guards import require_alike, require_index
 from genlab.core.iterate import last
 from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample, mean_event
@@ -59,13 +60,12 @@ def ddpm_loss(
     Source: Ho, Jain and Abbeel 2020 (arXiv:2006.11239), eq. 14, divided by D.
     Lesson: notebooks/12_diffusion_i.ipynb
     """
-    if t.numel() and not 0 <= int(t.min()) <= int(t.max()) < len(alphas_bar):
-        raise ValueError(
-            f"t must lie in 0..{len(alphas_bar) - 1}, got {t.min().item()} to {t.max().item()}"
-        )
+    require_index(len(alphas_bar), t=t)
     a = alphas_bar[t]
     x_t = add_noise(x0, a.sqrt(), (1 - a).sqrt(), eps)
-    return mean_event((eps - eps_model(x_t, t)) ** 2)
+    eps_hat = eps_model(x_t, t)
+    require_alike(eps=eps, eps_hat=eps_hat)
+    return mean_event((eps - eps_hat) ** 2)
 
 
 def ddpm_step(
@@ -137,6 +137,7 @@ def ddpm_sample(
     Source: Ho, Jain and Abbeel 2020 (arXiv:2006.11239), algorithm 2.
     Lesson: notebooks/12_diffusion_i.ipynb
     """
+    require_alike(betas=betas, variances=variances)
     x, alphas_bar = x_T, alphas_bar_from_betas(betas)
     for t in range(len(betas) - 1, -1, -1):
         with torch.no_grad():

@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from genlab.core.guards import require_finite
 from genlab.data.digits import EVENT_SHAPE, N_CLASSES, N_LEVELS
 from genlab.nn.ema import EMA
 from genlab.nn.unet import UNet, UNetConfig
@@ -81,6 +82,7 @@ def to_levels(x: Float[Tensor, " n 1 8 8"]) -> Int[Tensor, " n 1 8 8"]:
         ...           .expand(4, 1, 8, 8))[:, 0, 0, 0]
         tensor([ 0,  8, 16,  4])
     """
+    require_finite(x=x)
     return ((x + 1) * ((N_LEVELS - 1) / 2)).round().clamp(0, N_LEVELS - 1).long()
 
 

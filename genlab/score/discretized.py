@@ -54,7 +54,7 @@ def bin_log_prob(x: Event, mean: Event, std: Float[Tensor, ""], bins: Bins) -> P
     Source: Ho, Jain and Abbeel 2020 (arXiv:2006.11239), eq. 13.
     Lesson: notebooks/12_diffusion_i.ipynb
     """
-    if std <= 0 or bins.width <= 0:
+    if not std > 0 or not bins.width > 0:
         raise ValueError(f"std and width must be positive, got {std} and {bins.width}")
     upper = torch.where(
         x > bins.high - bins.width / 2, torch.inf, (x + bins.width / 2 - mean) / std

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.guards import require_finite, require_index, require_positive
 from genlab.core.shapes import Event
 
 from .paths import x0_from_eps
@@ -132,7 +133,7 @@ def log_snr_timesteps(alphas_bar: Table, n_steps: int) -> Int[Tensor, " s"]:
         `(S,)`, decreasing from T-1.
 
     Raises:
-        ValueError: `n_steps` outside 1..T.
+        ValueError: `n_steps` outside 1..T, or a table that does not fall inside (0, 1).
 
     Example:
         >>> log_snr_timesteps(torch.tensor([0.99, 0.9, 0.8, 0.5, 0.2, 0.01]), 3).tolist()
@@ -145,6 +146,8 @@ def log_snr_timesteps(alphas_bar: Table, n_steps: int) -> Int[Tensor, " s"]:
     if not 1 <= n_steps <= n_train:
         raise ValueError(f"n_steps must lie in 1..{n_train}, got {n_steps}")
     lam = half_log_snr(alphas_bar.double())
+    require_finite(log_snr=lam)  # it is not for alphas_bar outside (0, 1)
+    require_positive(fall_of_alphas_bar=-alphas_bar.diff())
     share = torch.linspace(0, 1, n_steps, dtype=torch.float64)
     wanted = lam[-1] + share * (lam[0] - lam[-1])
     nearest = (lam[None] - wanted[:, None]).abs().argmin(1).tolist()
@@ -179,7 +182,7 @@ def dpm_solver_sample(
         States like `x_T`; the last one is the sample.
 
     Raises:
-        ValueError: an order other than 1 or 2.
+        ValueError: an order other than 1 or 2, or a timestep that is no index of the schedule.
 
     Example:
         >>> states = dpm_solver_sample(lambda x, t: x, torch.ones(2, 3), torch.tensor([2, 1, 0]),
@@ -192,6 +195,7 @@ def dpm_solver_sample(
     """
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order}")
+    require_index(len(alphas_bar), timesteps=timesteps)
     x, clean, before = x_T, alphas_bar.new_ones(()), None
     for t, s in pairwise([*timesteps.tolist(), -1]):
         a_t, a_s = alphas_bar[t], alphas_bar[s] if s >= 0 else clean

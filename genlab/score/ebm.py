@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from genlab.core.guards import require_alike
 from genlab.core.iterate import last
 from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample, sum_event
@@ -80,6 +81,7 @@ def contrastive_loss(energy_data: PerExample, energy_model: PerExample) -> PerEx
     Source: Song and Kingma 2021 (arXiv:2101.03288), eqs. 3 and 4.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_alike(energy_data=energy_data, energy_model=energy_model)
     return energy_data - energy_model
 
 

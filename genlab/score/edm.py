@@ -20,6 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
+from genlab.core.guards import require_between
 from genlab.core.rng import randn
 from genlab.core.shapes import Event
 
@@ -56,8 +57,10 @@ def edm_sigmas(
     """
     if n_steps < 2:
         raise ValueError(f"n_steps must be at least 2, got {n_steps}")
-    if not 0 < sigma_min < sigma_max:
+    if not 0 < sigma_min < sigma_max < math.inf:
         raise ValueError(f"expected 0 < sigma_min < sigma_max, got {sigma_min}, {sigma_max}")
+    if not 0 < rho <= 1000:  # beyond, rounding eats the steps; the limit is `noise_ladder`
+        raise ValueError(f"rho must lie in (0, 1000], got {rho}")
     ends = sigma_max ** (1 / rho), sigma_min ** (1 / rho)
     return torch.cat([torch.linspace(*ends, n_steps) ** rho, torch.zeros(1)])
 
@@ -132,7 +135,7 @@ def edm_churn(
     Source: Karras et al. 2022 (arXiv:2206.00364), algorithm 2, lines 5 and 6.
     Lesson: notebooks/13_diffusion_ii.ipynb
     """
-    if gamma < 0:
+    if not gamma >= 0:
         raise ValueError(f"gamma must not be negative, got {gamma}")
     level = (1 + gamma) * sigma
     return x + s_noise * (level**2 - sigma**2).sqrt() * z, level
@@ -171,6 +174,7 @@ def edm_sample(
     Source: Karras et al. 2022 (arXiv:2206.00364), algorithms 1 and 2.
     Lesson: notebooks/13_diffusion_ii.ipynb
     """
+    require_between(0, math.inf, s_churn=s_churn)
     x, share = x_T, min(s_churn / (len(sigmas) - 1), math.sqrt(2) - 1)
     for sigma, sigma_next in pairwise(sigmas.to(x_T)):
         with torch.no_grad():

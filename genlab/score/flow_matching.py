@@ -24,6 +24,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core import Event, PerExample, mean_event
+from genlab.core.guards import require_alike, require_between
 from genlab.solvers.ode import euler
 
 from .paths import add_noise
@@ -63,10 +64,10 @@ def flow_matching_loss(
     Source: Lipman et al. 2023 (arXiv:2210.02747), eq. 23 with sigma_min = 0 and time reversed.
     Lesson: notebooks/14_score_sdes.ipynb
     """
-    if t.numel() and not 0 <= float(t.min()) <= float(t.max()) <= 1:
-        raise ValueError(f"t must lie in [0, 1], got {t.min().item()} to {t.max().item()}")
-    x_t = add_noise(x0, 1 - t, t, eps)
-    return mean_event((velocity(x_t, t) - (eps - x0)) ** 2)
+    require_between(0, 1, t=t)
+    v = velocity(add_noise(x0, 1 - t, t, eps), t)
+    require_alike(velocity=v, x0=x0)
+    return mean_event((v - (eps - x0)) ** 2)
 
 
 def flow_sample(

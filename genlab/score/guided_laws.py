@@ -10,12 +10,14 @@ Lesson: notebooks/13_diffusion_ii.ipynb
 Source: Bradley and Nakkiran 2024 (arXiv:2408.09000), section 3, for the disagreement.
 """
 
+import math
 from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import require_between
 from genlab.core.quadrature import integrate
 from genlab.oracles.gaussian import Gaussian
 
@@ -130,6 +132,7 @@ def guided_gaussian(
     Lesson: notebooks/13_diffusion_ii.ipynb
     """
     _require_class(variance, guidance_scale)
+    require_between(2, math.inf, n_nodes=n_nodes)
     w, v = guidance_scale, variance
     u = torch.linspace(0, 1, n_nodes, dtype=torch.float64)
     share = float(integrate((v + (1 - v) * u**2) ** ((w - 1) / 2), u))
@@ -139,5 +142,5 @@ def guided_gaussian(
 def _require_class(variance: float, guidance_scale: float) -> None:
     if not 0 < variance <= 1:
         raise ValueError(f"variance must lie in (0, 1], got {variance}")
-    if guidance_scale < 0:
+    if not guidance_scale >= 0:
         raise ValueError(f"guidance_scale must be at least 0, got {guidance_scale}")

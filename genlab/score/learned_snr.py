@@ -21,6 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from genlab.core.guards import require_alike
 from genlab.core.shapes import Event, PerExample, sum_event
 
 from .paths import add_noise
@@ -80,6 +81,7 @@ def vdm_term(
     Source: Kingma et al. 2021 (arXiv:2107.00630), eq. 17.
     Lesson: notebooks/12_diffusion_i.ipynb
     """
+    require_alike(gamma=gamma, slope=slope)
     alpha, sigma = scales_from_gamma(gamma)
     eps_hat = eps_model(add_noise(x0, alpha, sigma, eps), gamma)
     return 0.5 * slope * sum_event((eps - eps_hat) ** 2)
@@ -112,6 +114,7 @@ def second_moment(
     Source: Kingma et al. 2021 (arXiv:2107.00630), appendix I.2, with fixed levels.
     Lesson: notebooks/12_diffusion_i.ipynb
     """
+    require_alike(term=term, slope_then=slope_then, slope_now=slope_now)
     return term**2 * slope_now / slope_then
 
 

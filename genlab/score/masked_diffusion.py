@@ -15,6 +15,7 @@ Sahoo et al. 2024 (arXiv:2406.07524), sections 3.2 to 3.5 (the weighted cross-en
 al. 2022 (arXiv:2110.02037), section 3 (any order).
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -22,6 +23,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
+from genlab.core.guards import (
+    require_alike,
+    require_between,
+    require_finite,
+    require_positive,
+)
 from genlab.core.shapes import PerExample, expand, sum_event
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
@@ -53,8 +60,8 @@ def mask_tokens(x0: Tokens, t: PerExample, u: Tensor, *, mask: int) -> Tokens:
     Source: Sahoo et al. 2024 (arXiv:2406.07524), section 3.1, with alpha = 1 - t.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    if bool(((t < 0) | (t > 1)).any()):
-        raise ValueError(f"t must lie in [0, 1], got {t.min().item()} to {t.max().item()}")
+    require_between(0, 1, t=t)
+    _require_unmasked(x0, mask)
     return torch.where(u < expand(t, u), mask, x0)
 
 
@@ -81,6 +88,7 @@ def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Tensor, *, mask: int) ->
     Source: Hoogeboom et al. 2022 (arXiv:2110.02037), section 3.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
+    _require_unmasked(x0, mask)
     rank = u.flatten(1).argsort(1).argsort(1).reshape(x0.shape)
     return torch.where(rank < expand(count, rank), mask, x0)
 
@@ -117,8 +125,9 @@ def masked_nll(
     Source: Sahoo et al. 2024 (arXiv:2406.07524), section 3.5, with alpha = 1 - t.
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    if bool(((t <= 0) | (t > 1)).any()):
-        raise ValueError(f"t must lie in (0, 1], got {t.min().item()} to {t.max().item()}")
+    require_positive(t=t)
+    require_between(0, 1, t=t)
+    require_alike(x0=x0, hidden=hidden, logits=logits.shape[:-1])
     log_p = logits.log_softmax(-1).gather(-1, x0[..., None]).squeeze(-1)
     return sum_event(torch.where(hidden, -log_p, 0)) / t
 
@@ -136,7 +145,7 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
     Args:
         model: tokens with some hidden to logits of all.
         x0: tokens, `(b, *event)`.
-        turn: when each appears, like `x0`, from 0; one pass for each turn.
+        turn: when each appears, like `x0`, from 0; one pass for each turn that occurs.
         mask: the token that means "hidden".
 
     Returns:
@@ -153,11 +162,13 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
     Source: Hoogeboom et al. 2022 (arXiv:2110.02037), eq. 2 and section 3.1 (several in parallel).
     Lesson: notebooks/15_four_paradigm_landscape.ipynb
     """
-    if int(turn.min()) < 0:
-        raise ValueError(f"turns count from 0, got {int(turn.min())}")
+    require_between(0, math.inf, turn=turn)
+    _require_unmasked(x0, mask)
     total = torch.zeros(len(x0), device=x0.device)
     one = torch.ones(len(x0), device=x0.device)
-    for k in range(int(turn.max()) + 1):
+    for k in sorted(
+        set(turn.flatten().tolist())
+    ):  # a turn in which nothing appears has nothing to add
         logits = model(torch.where(turn < k, x0, mask))
         total = total - masked_nll(logits, x0, turn == k, one)
     return total
@@ -204,8 +215,11 @@ def unmask_step(
     """
     if not 0 <= s < t <= 1:
         raise ValueError(f"expected 0 <= s < t <= 1, got t = {t} and s = {s}")
+    if 0 <= mask < logits.shape[-1]:
+        raise ValueError(f"mask is {mask}, expected a number outside 0..{logits.shape[-1] - 1}")
     cumulative = logits.double().softmax(-1).cumsum(-1)
     threshold = u_what[..., None].to(cumulative) * cumulative[..., -1:]
+    require_finite(**{"the softmax of the logits": cumulative[..., -1]})
     drawn = (cumulative <= threshold).sum(-1)
     appears = (x_t == mask) & (u_when < (t - s) / t)
     return torch.where(appears, drawn, x_t)
@@ -249,3 +263,8 @@ def masked_sample(
         )
         x = unmask_step(x, model(x), u_when, u_what, k / n_steps, (k - 1) / n_steps, mask=mask)
         yield x
+
+
+def _require_unmasked(x0: Tensor, mask: int) -> None:
+    if not x0.is_meta and bool((x0 == mask).any()):
+        raise ValueError(f"mask is {mask}, which x0 holds: expected a number that is no token")

@@ -13,6 +13,7 @@ Sources: Hyvarinen 2005, JMLR 6; Vincent 2011, Neural Computation 23; Song, Garg
 2019 (arXiv:1905.07088).
 """
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import as_real, require_alike, require_positive
 from genlab.core.shapes import Event, PerExample, expand, sum_event
 from genlab.solvers.divergence import exact, hutchinson
 
@@ -141,7 +143,9 @@ def dsm_loss(score: Score, x0: Event, eps: Event, *, sigma: Sigma) -> PerExample
     Lesson: notebooks/11_score_matching.ipynb
     """
     level = expand(_positive(sigma, x0), x0)
-    return 0.5 * sum_event((score(x0 + level * eps) + eps / level) ** 2)
+    s = score(x0 + level * eps)
+    require_alike(score=s, eps=eps)
+    return 0.5 * sum_event((s + eps / level) ** 2)
 
 
 def dsm_floor(true_score: Event, *, sigma: Sigma) -> PerExample:
@@ -170,11 +174,10 @@ def dsm_floor(true_score: Event, *, sigma: Sigma) -> PerExample:
     Lesson: notebooks/11_score_matching.ipynb
     """
     level = _positive(sigma, true_score)
-    return true_score[0].numel() / (2 * level**2) - 0.5 * sum_event(true_score**2)
+    return math.prod(true_score.shape[1:]) / (2 * level**2) - 0.5 * sum_event(true_score**2)
 
 
 def _positive(sigma: Sigma, like: Tensor) -> Tensor:
-    level = torch.as_tensor(sigma, dtype=like.dtype, device=like.device)
-    if not bool((level > 0).all()):
-        raise ValueError(f"sigma must be positive, got {float(level.min()):g}")
+    level = torch.as_tensor(sigma, dtype=as_real(like).dtype, device=like.device)
+    require_positive(sigma=level)
     return level

@@ -22,6 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
+from genlab.core.guards import require_finite
 from genlab.core.weights import load_weights, save_weights
 from genlab.data.mnist import N_CLASSES, N_LEVELS, load_mnist
 from genlab.nn.ema import EMA
@@ -78,6 +79,7 @@ def to_levels(x: Float[Tensor, " n 1 s s"]) -> Int[Tensor, " n 1 s s"]:
         >>> to_levels(torch.tensor([-1.2, 1.0]).reshape(2, 1, 1, 1)).flatten()
         tensor([  0, 255])
     """
+    require_finite(x=x)
     return ((x + 1) * ((N_LEVELS - 1) / 2)).round().clamp(0, N_LEVELS - 1).long()
 
 

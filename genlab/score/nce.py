@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.nn.functional import softplus
 
+from genlab.core.guards import require_alike, require_positive
 from genlab.core.shapes import Event, PerExample
 
 
@@ -48,8 +49,8 @@ def nce_logits(
     Source: Gutmann and Hyvarinen 2012, eq. 4 and 5.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
-    if ratio <= 0:
-        raise ValueError(f"nce_logits: ratio is {ratio}, expected > 0")
+    require_positive(ratio=ratio)
+    require_alike(log_model=log_model, log_noise=log_noise)
     return log_model - log_noise - math.log(ratio)
 
 
@@ -74,6 +75,7 @@ def nce_loss(logits_data: PerExample, logits_noise: Float[Tensor, " b nu"]) -> P
     Source: Gutmann and Hyvarinen 2012, eq. 8.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_alike(logits_data=logits_data, rows_of_noise=logits_noise.shape[:-1])
     return softplus(-logits_data) + softplus(logits_noise).sum(1)
 
 

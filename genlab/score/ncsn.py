@@ -18,6 +18,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
+from genlab.core.guards import require_positive
 from genlab.core.iterate import last
 from genlab.core.rng import randn
 from genlab.core.shapes import Event, PerExample, expand
@@ -66,6 +67,7 @@ def ncsn_loss(
         weight is that of Karras et al. 2022 (arXiv:2206.00364), table 1, for a score.
     Lesson: notebooks/11_score_matching.ipynb
     """
+    require_positive(data_std=data_std)
     weight = sigma**2 * (1 + sigma**2 / data_std**2)
     return weight * dsm_loss(lambda x_t: score(x_t, sigma), x0, eps, sigma=sigma)
 

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from genlab.core.guards import require_alike, require_positive
 from genlab.core.shapes import Event, PerExample, expand, mean_event
 
 from .edm import Denoiser
@@ -58,6 +59,7 @@ def edm_precondition(sigma: Float[Tensor, " *b"], *, sigma_data: float) -> Preco
     Source: Karras et al. 2022 (arXiv:2206.00364), table 1, derived in appendix B.6.
     Lesson: notebooks/13_diffusion_ii.ipynb
     """
+    require_positive(sigma=sigma, sigma_data=sigma_data)
     total = sigma**2 + sigma_data**2
     c_skip, c_out = sigma_data**2 / total, sigma * sigma_data / total.sqrt()
     return Preconditioning(c_skip, c_out, 1 / total.sqrt(), sigma.log() / 4)
@@ -120,8 +122,9 @@ def edm_loss(
     Lesson: notebooks/13_diffusion_ii.ipynb
     """
     x = add_noise(x0, torch.ones_like(sigma), sigma, eps)
-    weight = 1 / sigma**2 + 1 / sigma_data**2
-    return weight * mean_event((edm_denoise(net, x, sigma, sigma_data=sigma_data) - x0) ** 2)
+    guess = edm_denoise(net, x, sigma, sigma_data=sigma_data)
+    require_alike(x0=x0, guess=guess)
+    return (1 / sigma**2 + 1 / sigma_data**2) * mean_event((guess - x0) ** 2)
 
 
 def denoiser_from_eps(eps_model: EpsModel, alphas_bar: Table) -> Denoiser:

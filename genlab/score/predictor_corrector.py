@@ -12,6 +12,7 @@ Sources: Song et al. 2021 (arXiv:2011.13456), algorithms 1, 4 and 5; Song and Er
 (arXiv:1907.05600), algorithm 1.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TypeAlias
@@ -21,6 +22,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from genlab.core import Event, last, randn, sum_event
+from genlab.core.guards import require_between
 from genlab.solvers.mcmc import langevin_step
 from genlab.solvers.ode import require_times
 from genlab.solvers.sde import euler_maruyama_step
@@ -58,7 +60,7 @@ def snr_step_size(score: Event, z: Event, *, snr: float) -> float:
     Source: Song et al. 2021 (arXiv:2011.13456), algorithm 4, line 5 ($\epsilon$ there).
     Lesson: notebooks/14_score_sdes.ipynb
     """
-    if snr <= 0:
+    if not snr > 0:
         raise ValueError(f"snr_step_size: snr is {snr}, expected > 0")
     norms = [float(sum_event(v**2).sqrt().mean()) for v in (z, score)]
     return float(2 * (snr * norms[0] / norms[1]) ** 2)
@@ -86,7 +88,7 @@ def level_step_size(sigma: Float[Tensor, ""], *, share: float) -> float:
     Source: Song and Ermon 2019 (arXiv:1907.05600), algorithm 1, line 3.
     Lesson: notebooks/14_score_sdes.ipynb
     """
-    if share <= 0:
+    if not share > 0:
         raise ValueError(f"level_step_size: share is {share}, expected > 0")
     return float(share * sigma**2)
 
@@ -118,6 +120,7 @@ def correct(
     Source: Song et al. 2021 (arXiv:2011.13456), algorithms 4 and 5, lines 6 to 8.
     Lesson: notebooks/14_score_sdes.ipynb
     """
+    require_between(0, math.inf, n_steps=n_steps)
     for _ in range(n_steps):
         z = randn(x.shape, like=x, generator=generator)
         with torch.no_grad():

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from genlab.core import Event, PerExample, last, randn, sum_event
+from genlab.core.guards import require_rows
 from genlab.nn.mlp import MLP
 from genlab.solvers.divergence import rademacher
 from genlab.solvers.ode import euler
@@ -50,6 +51,7 @@ def straightness(states: Float[Tensor, " n b *event"], ts: Float[Tensor, " n"]) 
     Source: Liu, Gong and Liu 2022 (arXiv:2209.03003), eq. 6 and the definition after it.
     Lesson: notebooks/14_score_sdes.ipynb
     """
+    require_rows(2, states=states, ts=ts)
     steps = ts.diff()
     chord = (states[-1] - states[0]) / (ts[-1] - ts[0])
     gaps = [

@@ -89,7 +89,7 @@ def optimal_variances(mean_square: Float[Tensor, " T"], betas: Table) -> Table:
     """
     if mean_square.shape != betas.shape:
         raise ValueError(f"expected {len(betas)} mean squares, got {len(mean_square)}")
-    if bool((mean_square < 0).any()):
+    if not bool((mean_square >= 0).all()):
         raise ValueError(f"mean squares must not be negative, smallest is {mean_square.min()}")
     alphas_bar = alphas_bar_from_betas(betas)
     unknown = betas**2 / ((1 - betas) * (1 - alphas_bar)) * mean_square

@@ -116,6 +116,8 @@ def cosine_betas(n_steps: int, *, offset: float = 0.008, largest: float = 0.999)
     """
     if n_steps < 2:
         raise ValueError(f"n_steps must be at least 2, got {n_steps}")
+    if not offset >= 0 or not 0 < largest < 1:
+        raise ValueError(f"expected offset >= 0 and largest in (0, 1), got {offset} and {largest}")
     u = torch.arange(n_steps + 1, dtype=torch.float64) / n_steps
     level = ((u + offset) / (1 + offset) * math.pi / 2).cos() ** 2
     betas = (1 - level[1:] / level[:-1]).clamp(max=largest)

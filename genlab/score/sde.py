@@ -66,7 +66,7 @@ def reverse_drift(
     Source: Anderson 1982, eq. 5.4; Huang, Lim and Courville 2021 (arXiv:2106.02808), section 4.
     Lesson: notebooks/14_score_sdes.ipynb
     """
-    if noise < 0:
+    if not noise >= 0:
         raise ValueError(f"reverse_drift: noise is {noise}, expected at least 0")
     a, g = expand(sde.rate(t), x), expand(sde.strength(t), x)
     return a * x - (1 + noise**2) / 2 * g**2 * score(x, t)

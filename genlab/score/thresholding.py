@@ -14,6 +14,7 @@ Source: Saharia et al. 2022 (arXiv:2205.11487), section 2.3 and figure A.10.
 
 import torch
 
+from genlab.core.guards import require_rows
 from genlab.core.shapes import Event, expand
 
 
@@ -44,6 +45,7 @@ def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:
     """
     if not 0 < p <= 1:
         raise ValueError(f"p must lie in (0, 1], got {p}")
+    require_rows(guess=guess)
     size = guess.flatten(1).abs()
     s = expand(torch.quantile(size, p, dim=1).clamp(min=1), guess)
     return torch.maximum(torch.minimum(guess, s), -s) / s

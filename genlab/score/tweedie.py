@@ -101,7 +101,7 @@ def posterior_covariance(
     Source: Efron 2011, eq. 2.8, differentiated once more.
     Lesson: notebooks/11_score_matching.ipynb
     """
-    if min(alpha, sigma) <= 0:
+    if not (alpha > 0 and sigma > 0):
         raise ValueError(f"alpha and sigma must be positive, got {alpha:g} and {sigma:g}")
     with torch.enable_grad():
         x = x_t.detach().requires_grad_(True)

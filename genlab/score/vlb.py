@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genlab.core.guards import require_alike, require_index
 from genlab.core.shapes import Event, PerExample, sum_event
 from genlab.core.stats import kl_diag_normal
 
@@ -66,6 +67,7 @@ def ddpm_vlb_term(
     Source: Ho, Jain and Abbeel 2020 (arXiv:2006.11239), eq. 12, with its constant written out.
     Lesson: notebooks/12_diffusion_i.ipynb
     """
+    require_index(len(betas), t=t)
     alphas_bar, v = alphas_bar_from_betas(betas), variances
     a = alphas_bar[t]
     eps_hat = eps_model(add_noise(x0, a.sqrt(), (1 - a).sqrt(), eps), t)
@@ -73,7 +75,9 @@ def ddpm_vlb_term(
     ratio = posterior_variances(betas) / v
     constant = 0.5 * (ratio - 1 - ratio.log())
     constant = torch.cat([0.5 * (2 * math.pi * v[:1]).log(), constant[1:]])
-    return weight[t] * sum_event((eps - eps_hat) ** 2) + x0[0].numel() * constant[t]
+    require_alike(eps=eps, eps_hat=eps_hat)
+    n_dims = math.prod(x0.shape[1:])
+    return weight[t] * sum_event((eps - eps_hat) ** 2) + n_dims * constant[t]
 
 
 def ddpm_vlb_terms(

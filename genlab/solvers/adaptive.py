@@ -102,7 +102,7 @@ def dopri5(
     Source: Hairer, Norsett and Wanner I, eqs. II.4.11 to II.4.13.
     Lesson: notebooks/04_normalizing_flows.ipynb
     """
-    if rtol <= 0 or atol <= 0:
+    if not rtol > 0 or not atol > 0:
         raise ValueError(f"dopri5: rtol is {rtol} and atol is {atol}, expected both > 0")
     require_times(ts)
     return _adaptive_walk(func, y0, ts, rtol, atol, max_steps)

@@ -10,6 +10,7 @@ Lesson: notebooks/10_energy_based_models.ipynb
 Sources: Roberts and Tweedie 1996, Bernoulli 2, eqs. 1 to 4; Welling and Teh 2011, eq. 3.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genlab.core import expand, randn, sum_event
+from genlab.core.guards import require_between, require_finite
 
 Slope: TypeAlias = Callable[[Tensor], Tensor]
 LogDensity: TypeAlias = Callable[[Tensor], Tensor]
@@ -59,7 +61,7 @@ def langevin_step(
     Source: Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
-    if step_size <= 0 or temperature < 0:
+    if not step_size > 0 or not temperature >= 0:
         raise ValueError(
             f"langevin_step: step_size is {step_size} and temperature {temperature}, "
             f"expected > 0 and >= 0"
@@ -85,7 +87,7 @@ def langevin(
         score: $\nabla\log p$, maps `(b, *event)` to the same shape.
         x0: where the chains start, `(b, *event)`.
         step_size: $\eta$, positive.
-        n_steps: number of steps.
+        n_steps: number of steps, not negative.
         temperature: T, the chains aim at $p^{1/T}$.
         generator: source of the noise.
 
@@ -100,6 +102,7 @@ def langevin(
     Source: Welling and Teh 2011, eq. 3 with $\epsilon = 2\eta$.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_between(0, math.inf, n_steps=n_steps)
     x = x0
     for _ in range(n_steps):
         z = randn(x.shape, like=x, generator=generator)
@@ -133,14 +136,17 @@ def mala_step(
         New states, like `x`, and which proposals were accepted, `(b,)`.
 
     Raises:
-        ValueError: `step_size` is not positive.
+        ValueError: `step_size` is not positive, or $\log p$ or its slope at `x` is not a number.
 
     Source: Roberts and Tweedie 1996, eq. 4.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
-    proposal = langevin_step(x, score(x), z, step_size=step_size)
+    slope, level = score(x), log_prob(x)
+    require_finite(score=slope)  # every comparison with NaN is false: all moves would be refused
+    require_between(-math.inf, math.inf, log_prob=level)
+    proposal = langevin_step(x, slope, z, step_size=step_size)
     back = (x - proposal - step_size * score(proposal)) / (2 * step_size) ** 0.5
-    log_ratio = log_prob(proposal) - log_prob(x) - 0.5 * sum_event(back**2 - z**2)
+    log_ratio = log_prob(proposal) - level - 0.5 * sum_event(back**2 - z**2)
     accepted = u.log() < log_ratio
     return torch.where(expand(accepted, x), proposal, x), accepted
 
@@ -172,6 +178,7 @@ def mala(
     Source: Roberts and Tweedie 1996, section 1.4.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_between(0, math.inf, n_steps=n_steps)
     x = x0
     for _ in range(n_steps):
         z = randn(x.shape, like=x, generator=generator)

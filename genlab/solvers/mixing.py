@@ -18,6 +18,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from genlab.core.guards import require_alike, require_positive, require_rows
+
 
 def langevin_variance(
     step_size: float, *, curvature: float = 1.0, temperature: float = 1.0
@@ -47,7 +49,7 @@ def langevin_variance(
     Source: Roberts and Tweedie 1996, section 1.4, with step $h = 2\eta$.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
-    if not 0 < step_size * curvature < 2 or temperature < 0:
+    if not 0 < step_size * curvature < 2 or not temperature >= 0:
         raise ValueError(
             f"langevin_variance: step_size * curvature is {step_size * curvature} and temperature "
             f"{temperature}, expected in (0, 2) and >= 0"
@@ -82,6 +84,7 @@ def langevin_matrix(
     Source: Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_alike(x=x, score=score)
     moved = x[None, :] - x[:, None] - step_size * score[:, None]
     _require_fine_grid(x, step_size)
     return torch.softmax(-(moved**2) / (4 * step_size), dim=1)
@@ -122,6 +125,7 @@ def mala_matrix(
     Source: Roberts and Tweedie 1996, eq. 4.
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    require_alike(x=x, log_prob=log_prob)
     proposal = langevin_matrix(score, x, step_size=step_size)
     forward = log_prob[:, None] + proposal.log()
     ratio = (forward.T - forward).clamp(max=0).exp()
@@ -141,6 +145,9 @@ def stationary(matrix: Float[Tensor, " n n"]) -> Float[Tensor, " n"]:
     Returns:
         `(n,)`, probabilities.
 
+    Raises:
+        ValueError: the matrix is empty, or a row does not sum to 1.
+
     Example:
         >>> stationary(torch.tensor([[0.9, 0.1], [0.3, 0.7]]))
         tensor([0.7500, 0.2500])
@@ -149,6 +156,7 @@ def stationary(matrix: Float[Tensor, " n n"]) -> Float[Tensor, " n"]:
     Lesson: notebooks/10_energy_based_models.ipynb
     """
     n = len(matrix)
+    _require_chain(matrix)
     # pi (P - I) = 0 has one equation too many: replace it by the sum
     system = (matrix - torch.eye(n).to(matrix)).T.clone()
     system[-1] = 1.0
@@ -171,6 +179,9 @@ def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
     Returns:
         A number of steps; infinite when the chain never forgets.
 
+    Raises:
+        ValueError: there are fewer than two states, or a row does not sum to 1.
+
     Example:
         >>> round(relaxation_time(torch.tensor([[0.9, 0.1], [0.3, 0.7]])), 4)
         1.9576
@@ -178,14 +189,22 @@ def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
     Source: Levin and Peres, eq. 12.7 (there 1 / (1 - |lambda_2|), its limit near 1).
     Lesson: notebooks/10_energy_based_models.ipynb
     """
+    _require_chain(matrix, least=2)  # before eigvals, which may end the process on NaN
     values: Tensor = torch.linalg.eigvals(matrix)
     second = values.abs().sort(descending=True).values[1]
-    return float(-1 / second.clamp(max=1.0).log())
+    return float(1 / second.clamp(max=1.0).log().abs())
+
+
+def _require_chain(matrix: Tensor, least: int = 1) -> None:
+    require_rows(least, matrix=matrix)
+    total = matrix.sum(1)
+    worst = float(total[(total - 1).abs().argmax()])  # argmax takes NaN for the largest
+    if not abs(worst - 1) < 1e-3:
+        raise ValueError(f"a row of the matrix sums to {worst:g}, expected 1")
 
 
 def _require_fine_grid(x: Tensor, step_size: float) -> None:
-    if step_size <= 0:
-        raise ValueError(f"step_size is {step_size}, expected > 0")
+    require_positive(step_size=step_size)
     gap, noise = float(x[1] - x[0]), (2 * step_size) ** 0.5
     if gap > noise / 2:
         raise ValueError(

@@ -60,8 +60,10 @@ class Checkpoint:
             Seconds that it had taken; 0 without a file.
 
         Raises:
-            ValueError: the file is damaged, or belongs to a run of another identity.
+            ValueError: the file is damaged, belongs to a run of another identity, or is a folder.
         """
+        if self.path.is_dir():
+            raise ValueError(f"{self.path} is a folder, expected a checkpoint or nothing")
         if not self.path.is_file():
             return 0.0
         digest, data = (file := self.path.read_bytes())[:32], file[32:]

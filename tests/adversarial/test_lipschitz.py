@@ -62,6 +62,19 @@ def test_training_reaches_the_weight_through_the_division():
     assert gradient.abs().sum() > 0
 
 
+def test_a_normalised_critic_trains_for_more_than_one_step(generator):
+    critic = spectral_normalize(MLP(2, 1, 8, 2))
+    optimizer = torch.optim.SGD(critic.parameters(), lr=0.1)
+    x, values = torch.randn(64, 2, generator=generator), []
+    for _ in range(3):  # a step that kept the graph of the one before it would fail here
+        loss = critic(x).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        values.append(loss.item())
+    assert values[2] < values[1] < values[0]
+
+
 def test_a_network_without_linear_layers_is_refused():
     with pytest.raises(ValueError, match="no Linear"):
         spectral_normalize(nn.ReLU())

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from genlab.adversarial import r1_penalty
+from genlab.adversarial.penalties import lazy_weight
 
 
 def test_linear_critic_is_penalised_by_its_squared_weights(generator):
@@ -29,3 +30,10 @@ def test_penalty_trains_the_critic():
 def test_data_without_a_gradient_are_refused():
     with pytest.raises(ValueError, match="requires_grad"):
         r1_penalty(torch.zeros(1), torch.zeros(1, 2))
+
+
+@pytest.mark.parametrize("interval", [1, 3, 16])
+def test_a_lazy_penalty_has_weight_one_on_average(interval):
+    weights = [lazy_weight(step, interval) for step in range(4 * interval)]
+    assert sum(weights) / len(weights) == 1
+    assert sum(weight > 0 for weight in weights) == 4

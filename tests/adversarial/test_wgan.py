@@ -70,7 +70,7 @@ def test_a_flat_critic_has_a_finite_gradient():
 
 def test_a_weight_outside_the_segment_is_refused():
     x = torch.zeros(1, 1)
-    with pytest.raises(ValueError, match=r"expected values in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"expected a value in \[0, 1\]"):
         gradient_penalty(lambda x: x.squeeze(1), x, x, torch.tensor([1.2]))
 
 

@@ -77,7 +77,7 @@ def test_loss_is_the_mean_negative_log_density():
 def test_impossible_models_are_refused():
     with pytest.raises(ValueError, match="got 1 and"):
         GridAutoregressive(nn.Linear(2, 1), n_bins=1, extent=1.0)
-    with pytest.raises(ValueError, match="bin_width must be positive"):
+    with pytest.raises(ValueError, match="bin_width is 0, expected > 0"):
         cell_log_density(torch.zeros(1, 2, 2), torch.zeros(1, 2, dtype=torch.int64), bin_width=0.0)
     with pytest.raises(ValueError, match="cond must be None"):
         model().sample(1, cond=torch.zeros(1))

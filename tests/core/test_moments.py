@@ -58,5 +58,5 @@ def test_a_figure_without_ink_or_height_is_upright():
 
 
 def test_negative_grey_values_are_refused():
-    with pytest.raises(ValueError, match="smallest is -1"):
+    with pytest.raises(ValueError, match="images holds -1"):
         slant(-torch.ones(1, 3, 3))

@@ -44,7 +44,7 @@ def test_a_narrow_density_exceeds_one():
 
 
 def test_normal_log_prob_refuses_a_width_of_zero():
-    with pytest.raises(ValueError, match="smallest std is 0"):
+    with pytest.raises(ValueError, match="std is 0, expected > 0"):
         stats.normal_log_prob(torch.zeros(1, 1), 0.0, 0.0)
 
 

@@ -1,5 +1,6 @@
 """Weights on disk: what a round trip keeps, what a card says, which files are refused."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -184,12 +185,29 @@ def test_a_truncated_file_is_called_damaged(path):
         load_weights(Net(), path)
 
 
-def test_a_truncated_file_without_a_card_is_called_damaged(path):
+def test_weights_without_a_card_are_refused_with_the_command_that_makes_both(path):
     save_weights(Net(), path, CARD)
-    path.write_bytes(path.read_bytes()[:-5])
     path.with_suffix(".json").unlink()
-    with pytest.raises(ValueError, match=r"a\.safetensors is damaged"):
+    with pytest.raises(FileNotFoundError, match=r"no card at .*a\.json; `python -m mine` writes"):
+        load_weights(Net(), path, recipe="python -m mine")
+
+
+@pytest.mark.parametrize("digest", [None, 0, "", "missing"])
+def test_a_card_without_the_digest_of_the_weights_is_refused(path, digest):
+    save_weights(Net(), path, CARD)
+    card = read_card(path) | {"sha256": digest}
+    if digest == "missing":
+        del card["sha256"]
+    path.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(ValueError, match="its card was written for a file with sha256"):
         load_weights(Net(), path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_card_holds_finite_numbers_and_a_refused_one_leaves_no_file(path, value):
+    with pytest.raises(ValueError, match=f"'share': {value}.*expected a card of finite numbers"):
+        save_weights(Net(), path, CARD | {"metrics": {"share": value}})
+    assert list(path.parent.iterdir()) == []
 
 
 def test_one_flipped_bit_is_noticed(path):
@@ -197,7 +215,10 @@ def test_one_flipped_bit_is_noticed(path):
     damaged = bytearray(path.read_bytes())
     damaged[-1] ^= 1
     path.write_bytes(damaged)
-    with pytest.raises(ValueError, match=r"is damaged.*its card was written for"):
+    with pytest.raises(
+        ValueError,
+        match=r"is damaged.*its card was written for a file with sha256 \w{64}, this one",
+    ):
         load_weights(Net(), path)
 
 
@@ -223,8 +244,9 @@ def test_the_weights_of_another_network_are_named(path, change, odd):
     save_weights(Net(), path, CARD)
     weights = load_file(path)
     change(weights)
-    path.with_suffix(".json").unlink()
     save_file(weights, path)
+    card = read_card(path) | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    path.with_suffix(".json").write_text(json.dumps(card))
     with pytest.raises(ValueError, match=rf"is not a Net: {odd} differ.*`genlab train a`"):
         load_weights(Net(), path)
 

@@ -82,11 +82,26 @@ def test_slope_is_continuous_across_a_knot_and_at_the_bound():
 
 
 def test_outside_the_bound_it_is_the_identity():
-    z = torch.tensor([-100.0, -3.0, 3.0, 7.5])
+    z = torch.tensor([-100.0, -3.01, 3.01, 7.5])
     for way in (rq_spline_forward, rq_spline_inverse):
         x, log_deriv = way(z, *spline(3, n=4))
         assert torch.equal(x, z)
         assert torch.equal(log_deriv, torch.zeros(4))
+
+
+def test_at_the_bound_it_meets_the_identity():
+    z = torch.tensor([-3.0, 3.0])  # inside or outside: the bound is a sum, and that rounds
+    for way in (rq_spline_forward, rq_spline_inverse):
+        x, log_deriv = way(z, *spline(3, n=2))
+        assert_close(x, z, rtol=0, atol=1e-13)
+        assert_close(log_deriv, torch.zeros(2), rtol=0, atol=1e-12)  # the slope there is 1
+
+
+@pytest.mark.parametrize("n_bins", [1, 5])
+def test_a_layer_asks_for_a_width_a_height_and_an_inner_slope_of_each_bin(n_bins):
+    raw = torch.zeros(RationalQuadratic(n_bins, 3.0).n_params)
+    found = [len(part) for part in spline_parameters(raw, 3.0)]
+    assert found == [n_bins, n_bins, n_bins + 1]  # the two outer slopes are 1 and not asked for
 
 
 def test_log_slope_is_autograds_in_both_directions():

@@ -59,7 +59,7 @@ def test_two_point_masses_are_their_distance_apart():
 @pytest.mark.parametrize(
     ("p", "q", "message"),
     [
-        ([1.5, -0.5], [0.5, 0.5], "negative"),
+        ([1.5, -0.5], [0.5, 0.5], "p holds -0.5"),
         ([0.5, 0.5], [0.5, 0.6], "must agree"),
     ],
 )

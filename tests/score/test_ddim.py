@@ -81,6 +81,17 @@ def test_noise_keeps_the_variance_of_the_path_for_every_eta(eta, generator):
     assert abs(x_s.var().item() - variance) < 5 * variance * math.sqrt(2 / n)  # Monte Carlo
 
 
+@pytest.mark.parametrize("eta", [0.25, 0.5])
+def test_the_fresh_noise_is_proportional_to_eta(eta, generator):
+    x, guess, z = torch.randn(3, 6, 2, generator=generator)
+
+    def noise(eta):
+        quiet, loud = (ddim_step(x, guess, v, BAR[40], BAR[17], eta=eta) for v in (0 * z, z))
+        return loud - quiet
+
+    torch.testing.assert_close(noise(eta), eta * noise(1.0))
+
+
 def test_gaussian_data_are_recovered_with_first_order_in_the_number_of_steps():
     n_train = 1024
     bar = alphas_bar_from_betas(linear_betas(n_train, first=0.1 / n_train, last=20 / n_train))
@@ -121,6 +132,12 @@ def test_timesteps_start_at_the_top_and_never_repeat():
         assert len(t) == n
         assert (t.diff() < 0).all()
         assert t[-1] >= 0
+
+
+def test_timesteps_are_the_whole_numbers_nearest_to_even_steps():
+    for n_train, n in ((60, 7), (1000, 50), (1000, 64), (400, 399)):
+        even = torch.tensor([(n_train - 1) * (n - i) / n for i in range(n)])
+        assert (ddim_timesteps(n_train, n) - even).abs().max() <= 0.5
 
 
 def test_impossible_steps_are_refused():

@@ -12,6 +12,7 @@ from genlab.core import last
 from genlab.oracles import Gaussian
 from genlab.score import (
     alphas_bar_from_betas,
+    cosine_betas,
     ddim_sample,
     ddim_step,
     ddim_timesteps,
@@ -134,6 +135,14 @@ def test_timesteps_even_in_log_snr_start_at_the_top_and_never_repeat(n_steps):
     assert t[0] == 59
     assert (t.diff() < 0).all()
     assert t[-1] >= 0
+
+
+def test_timesteps_never_repeat_where_the_table_is_coarse():
+    bar = alphas_bar_from_betas(cosine_betas(50))
+    for n_steps in range(1, 51):
+        t = log_snr_timesteps(bar, n_steps)
+        assert (len(t), t[0]) == (n_steps, 49)
+        assert (t.diff() < 0).all()
 
 
 def test_timesteps_are_as_even_in_log_snr_as_the_table_allows():

@@ -134,6 +134,15 @@ def test_samples_have_the_law_that_turns_give(wild, n_steps, generator):
     assert bool(((found.flatten() - p).abs() < 5 * (p / n).sqrt() + 1e-9).all())
 
 
+def test_turns_without_a_token_cost_no_pass(exact):
+    calls, x = [], torch.tensor([[0, 1, 2]])
+    count = lambda tokens: calls.append(1) or exact(tokens)
+    far, near = (turns_log_prob(count, x, torch.tensor([t]), mask=MASK) for t in
+                 ([0, 10**6, 10**6], [0, 1, 1]))  # fmt: skip
+    torch.testing.assert_close(far, near, rtol=0, atol=0)
+    assert len(calls) == 4
+
+
 def test_the_price_of_one_step_is_the_total_correlation(law, exact):
     p, _ = step_law(exact, 1)
     torch.testing.assert_close(kl_categorical(law.joint.flatten(), p), total_correlation(law.joint))
@@ -234,11 +243,11 @@ def test_a_sampler_takes_one_pass_for_a_step_and_keeps_what_it_is_given(exact, g
 
 def test_bad_input_is_refused(exact):
     x, u = torch.zeros(2, N, dtype=torch.long), torch.zeros(2, N)
-    with pytest.raises(ValueError, match="t must lie in"):
+    with pytest.raises(ValueError, match=r"t holds .* \[0, 1\]"):
         mask_tokens(x, torch.tensor([0.5, 1.5]), u, mask=MASK)
-    with pytest.raises(ValueError, match=r"\(0, 1\]"):
+    with pytest.raises(ValueError, match="t holds 0, expected > 0"):
         masked_nll(torch.zeros(2, N, V), x, x == 0, torch.tensor([0.0, 0.5]))
-    with pytest.raises(ValueError, match="turns count from 0"):
+    with pytest.raises(ValueError, match="turn holds -1"):
         turns_log_prob(exact, x, x - 1, mask=MASK)
     with pytest.raises(ValueError, match="s < t"):
         unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.5, mask=MASK)

@@ -108,6 +108,18 @@ def test_steps_shrink_where_the_solution_bends():
     assert abs(y.item() - 1) < 1e-6
 
 
+def test_the_first_slope_is_taken_at_the_start():
+    calls = []
+
+    def func(t, y):
+        calls.append((float(t), float(y)))
+        return -y
+
+    last(dopri5(func, torch.tensor(2.0), torch.tensor([0.25, 0.5, 1.0])))
+    assert calls[0] == (0.25, 2.0)
+    assert max(t for t, _ in calls[:7]) < 0.5  # and the first step is not sent away from it
+
+
 def test_every_time_is_met_and_yields_a_state():
     ts = torch.tensor([0.0, 0.3, 0.31, 2.0])
     states = torch.cat(list(dopri5(lambda t, y: -y, torch.ones(1), ts)))

@@ -95,3 +95,7 @@ def test_a_grid_too_coarse_for_the_step_is_refused():
         langevin_matrix(-GRID, GRID, step_size=1e-4)
     with pytest.raises(ValueError, match="expected > 0"):
         langevin_matrix(-GRID, GRID, step_size=0.0)
+
+
+def test_a_chain_that_stays_where_it_is_never_forgets():
+    assert relaxation_time(torch.eye(2)) == math.inf

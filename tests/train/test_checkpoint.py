@@ -126,6 +126,12 @@ def test_a_file_that_is_no_checkpoint_is_refused(checkpoint, content):
         checkpoint.restore(start()[0])
 
 
+def test_a_folder_in_the_place_of_the_checkpoint_is_refused(checkpoint):
+    checkpoint.path.mkdir()
+    with pytest.raises(ValueError, match="is a folder, expected a checkpoint or nothing"):
+        checkpoint.restore(start()[0])
+
+
 def test_the_checkpoint_of_another_run_is_refused_and_kept(checkpoint):
     run, _ = start()
     checkpoint.write(run, 1.0)
