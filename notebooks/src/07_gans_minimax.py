@@ -1277,7 +1277,7 @@ critic_curve = np.array([r.losses["critic"] for r in run])
 early, late = critic_curve[100:300].mean(), critic_curve[1300:].mean()
 check_range("change of the critic's loss since step 200", late - early, -0.1, 0.12)
 check_range(
-    "Frechet distance, step 100 over step 1500",
+    "Frechet distance, step 200 over step 1500",
     frechet[200] / frechet[1500],
     3,
     30,
