@@ -163,7 +163,10 @@ for low, right, wrong in ((0.0, softplus, log_2cosh), (-1.0, log_2cosh, softplus
     )
 
 spins = lambda *n: 2.0 * torch.randint(0, 2, n, generator=generator) - 1
-patterns, begun = spins(20, 10, 100), spins(20, 100, 100)  # 20 networks, 100 starts each
+patterns, begun = (
+    spins(20, 10, 100),
+    spins(20, 100, 100),
+)  # 20 networks, 100 starts each
 couplings = patterns.mT @ patterns / 100 * (1 - torch.eye(100))  # Hebb's rule
 state = begun.clone()
 for i in list(range(100)) * 15:  # one spin after the other turns to the lower energy
@@ -241,6 +244,7 @@ for d in range(2, 21):
 dims = np.arange(1, 101)
 errors = {f"uniform in [-{a}, {a}]": r_uniform, "N(0, 1)": r_of(1.0), "best normal": r_of(s_best)}
 
+# %%
 figure, (ax, right) = plt.subplots(1, 2, figsize=(9.5, 3.3))
 ax.plot(list(grid_error), np.clip(list(grid_error.values()), 1e-8, None), "o-", label="grid")
 for name, r in errors.items():
@@ -429,7 +433,6 @@ check(
 )
 print(f"lambda with Z as a constant: {ended['Z as a constant'][0]:.3f} after 500 steps")
 
-
 # %% [markdown]
 # Without the negative phase the energy at the data falls and falls, and so does the energy everywhere else: it becomes flat, which is the laziest way of being
 # low at the data. That is what $Z$ is for.
@@ -520,7 +523,11 @@ check(
     unlike={"memory of the variance": [-0.5 / math.log(1 - eta) for eta in etas]},
 )
 options = {"step_size": 2.2, "n_steps": 30, "generator": generator}
-wild = last(solvers.langevin(lambda x: -x, torch.ones(20_000, 1), **options)).square().mean()
+wild = (
+    last(solvers.langevin(lambda x: -x, torch.ones(20_000, 1), **options))
+    .square()
+    .mean()
+)
 predicted = (1.2**2) ** 30 + 4.4 * ((1.2**2) ** 30 - 1) / (1.2**2 - 1)
 print(f"eta = 2.2: mean square after 30 steps ~{wild:.2g}, recursion {predicted:.2g}")
 
@@ -839,6 +846,7 @@ runs = {
 }
 for name, (_, trace) in runs.items():
     print(f"{name:<20} after {len(trace):3d} updates: KL ~{trace[-1, 0]:.3f}, mass in the left valley ~{trace[-1, 1]:.3f}")
+
 # %%
 left_of = {name: trace[-1, 1] for name, (_, trace) in runs.items()}
 check_range(
@@ -1002,7 +1010,6 @@ check(
     unlike={"- 2 forgotten": without_2},
 )
 
-
 # %% [markdown]
 # **Step 12. Annealed importance sampling** (AIS). The other repair for a bad proposal is to approach the target gradually. Join $q$ to the target by levels $f_\beta=q^{1-\beta}e^{-\beta E}$, $0=\beta_0<\beta_1<\dots<\beta_n=1$. Draw $x_0$ from $q$. Then, for $k=1,\dots,n$, multiply the weight by
 # $$\frac{f_{\beta_k}(x_{k-1})}{f_{\beta_{k-1}}(x_{k-1})},\qquad\text{that is}\qquad\log w\leftarrow\log w+(\beta_k-\beta_{k-1})\big(-E(x_{k-1})-\log q(x_{k-1})\big),$$
@@ -1091,7 +1098,9 @@ begin = (line - line[32]).abs().argmin()  # the place x = -1
 options = {"step_size": 0.01, "generator": generator}
 at_minus_1 = torch.full((4000, 1), line[32].item())
 summed = lambda x: energy(x).sum(1)
-stuck = last(solvers.mala(lambda x: -summed(x), slope, at_minus_1, n_steps=300, **options))
+stuck = last(
+    solvers.mala(lambda x: -summed(x), slope, at_minus_1, n_steps=300, **options)
+)
 check_close_mc(
     "after 300 steps: fraction right, against the matrix",
     (stuck > 0).double(),
@@ -1154,7 +1163,9 @@ check(
     unlike={"curvature 1/sigma^2": [chain_variance(eta, 1 / sigma**2) for eta in both]},
 )
 for eta, lam in zip(both, curvatures, strict=True):
-    print(f"eta = {eta}: variance of a white pixel {1 / lam:.4f}, in the data {sigma**2:.4f}")
+    print(
+        f"eta = {eta}: variance of a white pixel {1 / lam:.4f}, in the data {sigma**2:.4f}"
+    )
 
 # %%
 from genlab.score.digit_diffusion import scale
@@ -1199,6 +1210,7 @@ pictures = {
 for ax, (title, x) in zip(axes, pictures.items(), strict=True):
     course.show_images(ax, x.clamp(-1.3, 1.3), n_columns=6, title=title)
 
+# %%
 distance = lambda a, b: frechet_distance(features(a), features(b)).item()
 real, digits_only = noisy(train.images), scale(train.images)
 as_image = lambda x: x.reshape(-1, 1, 8, 8)
