@@ -178,7 +178,7 @@ anywhere = (overlap.abs() == 1).any(2).double().mean()
 check_range(
     "Hopfield: starts that reach the nearest pattern",
     (overlap.gather(2, nearest) == 1).double().mean(),
-    0.1,
+    0.06,
     0.25,
     digits=2,
     unlike={"any pattern, or its negative": anywhere},

@@ -905,6 +905,8 @@ ladder = score.NCSN(
     score.LevelMLP(2, width=64, depth=2), score.noise_ladder(6.0, 0.1, 16),
     event_shape=(2,), data_std=1.5, rate=0.3, n_steps=20,
 )
+
+
 # %%
 def ladder_errors():
     """Relative error of the ladder's score at each of its levels."""
