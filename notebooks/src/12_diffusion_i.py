@@ -482,6 +482,7 @@ def bound_at(x0, variances):
     left = a[-1]
     return -(weight * square + constant).sum(1) - 0.5 * (left * x0[:, 0] ** 2 - left - (1 - left).log())
 
+
 # %%
 draws = score.ddpm_vlb(linear_network, torch.full((20_000, 1), 0.8), torch.randn(10, 20_000, 1, generator=generator),
                        betas=betas, variances=best)  # fmt: skip
