@@ -75,21 +75,34 @@ grid = torch.linspace(-9, 9, 3601)
 dx = 18 / 3600
 by_grid = lambda energy: score.log_partition(energy, math.log(dx)).exp()
 
-for mu in (-2.0, 0.0, 1.7):
-    check(f"Z of (x - {mu:g})^2 / 2", by_grid((grid - mu) ** 2 / 2), math.sqrt(2 * math.pi))
-check("Z of x^4 = 2 Gamma(5/4)", by_grid(grid**4), 2 * math.gamma(5 / 4))
-check("its digits", 2 * math.gamma(5 / 4), 1.8128050, atol=5e-8)
+check(
+    "Z of (x - mu)^2 / 2 for three mu: sqrt(2 pi)",
+    torch.stack([by_grid((grid - mu) ** 2 / 2) for mu in (-2.0, 0.0, 1.7)]),
+    math.sqrt(2 * math.pi),
+    unlike={"E without its half": by_grid(grid**2)},
+)
+check(
+    "Z of x^4 = 2 Gamma(5/4)",
+    by_grid(grid**4),
+    2 * math.gamma(5 / 4),
+    unlike={"x > 0 only": math.gamma(5 / 4)},
+)
 density = (-((grid - 1.7) ** 2) / 2 - by_grid((grid - 1.7) ** 2 / 2).log()).exp()
-check("e^-E / Z is the normal density", density, normal_log_prob(grid, 1.7, 1.0).exp())
-check("E + 5: Z falls by e^-5", by_grid(grid**4 + 5), by_grid(grid**4) * math.exp(-5))
+check(
+    "e^-E / Z is the normal density",
+    density,
+    normal_log_prob(grid, 1.7, 1.0).exp(),
+    unlike={"divided by Z": torch.exp(-((grid - 1.7) ** 2) / 2)},
+)
+
 
 
 # %% [markdown]
 # **Step 2. One sum, four names.** Every way to compute $Z$ in this lesson is a weighted sum over points,
 # $$Z\approx\sum_{i=1}^n w_i\,e^{-E(x_i)} .$$
 # Enumeration has $w=1$. A grid has the volume of its cell. Uniform draws from a region of volume $V$ have $V/n$. Draws from a density $q$ have
-# $1/(n\,q(x_i))$: lesson 05's importance weights. Sums of exponentials overflow, so we add in the log domain. This is the function; write it, and
-# compare it with the package's.
+# $1/(n\,q(x_i))$: lesson 05's importance weights. Sums of exponentials overflow, so we add in the log domain. The check compares our function and
+# the package's with the plain sum, on numbers that do not overflow yet.
 
 # %%
 def my_log_partition(energy, log_weights):
@@ -98,7 +111,13 @@ def my_log_partition(energy, log_weights):
 
 energies = 50 * torch.randn(4, 1000, generator=torch.Generator().manual_seed(10))
 log_w = torch.randn(4, 1000, generator=torch.Generator().manual_seed(11))
-check("mine = genlab's", my_log_partition(energies, log_w), score.log_partition(energies, log_w))
+plain_sum = (log_w.exp() * torch.exp(-energies)).sum(1).log()
+check(
+    "log-sum-exp = log of the plain sum",
+    torch.stack([f(energies, log_w) for f in (my_log_partition, score.log_partition)]),
+    plain_sum.expand(2, 4),
+    unlike={"sign of E": my_log_partition(-energies, log_w).expand(2, 4)},
+)
 course.show_source(score.log_partition)
 
 # %% [markdown]
@@ -114,23 +133,56 @@ check(
     "ring of 12 spins: 4096 states, or 2 eigenvalues",
     score.log_partition(ring_energy, 0.0),
     math.log((2 * math.cosh(J)) ** 12 + (2 * math.sinh(J)) ** 12),
+    unlike={"open chain, no ring": math.log(2 * (2 * math.cosh(J)) ** 11)},
 )
 print(f"an 8 x 8 image of black and white pixels has 2^64 = {2**64:.2g} states")
 
 # %% [markdown]
-# *Three relatives that you will meet by name.* A **Boltzmann machine** is this energy with a free coupling for every pair. A **restricted** one (RBM) has
-# hidden spins coupled to visible ones only; sum the hidden ones out and the energy of a visible $v$ is $-b^\top v-\sum_j\mathrm{softplus}(c_j+W_j^\top v)$,
-# a network with one hidden layer. A **Hopfield network** is the same energy at temperature zero: nothing is drawn, the state only rolls downhill, to
-# the nearest stored pattern. The middle claim is a sum that we can do both ways.
+# *Three relatives that you will meet by name.* A **Boltzmann machine** is this energy with a free coupling for every pair. A **restricted Boltzmann machine** (RBM)
+# couples hidden units to visible ones only: $E(v,h)=-b^\top v-c^\top h-\sum_jh_jW_j^\top v$. Sum each hidden unit out. If it is 0 or 1, it contributes
+# $\log(1+e^{a_j})=\mathrm{softplus}(a_j)$ with $a_j=c_j+W_j^\top v$; if it is a spin $\pm1$, it contributes $\log(e^{-a_j}+e^{a_j})=\log2\cosh a_j$:
+# $$E(v)=-b^\top v-\sum_j\mathrm{softplus}(a_j)\quad\text{(units 0 or 1)},\qquad E(v)=-b^\top v-\sum_j\log2\cosh a_j\quad\text{(spins)} .$$
+# Either way the energy is a network with one hidden layer. A **Hopfield network** is the Boltzmann machine at temperature zero: nothing is drawn, and the state
+# rolls downhill into *a* local minimum. That may be a stored pattern, the negative of one or a mixture of several, and it is often not the pattern nearest to the start. The
+# cell sums the RBM both ways, and stores ten random patterns in 100 spins.
 
 # %%
 generator = torch.Generator().manual_seed(10)
 W, b, c = (torch.randn(*n, generator=generator) for n in ((6, 8), (6,), (8,)))
-bits = lambda n: torch.cartesian_prod(*[torch.tensor([0.0, 1.0])] * n)
-v, h = bits(6), bits(8)
-joint = -(v @ b)[:, None] - h @ c - v @ W @ h.T  # energy of each (visible, hidden) pair
-free_energy = -(v @ b) - torch.nn.functional.softplus(v @ W + c).sum(1)
-check("RBM: hidden units summed out", -torch.logsumexp(-joint, 1), free_energy)
+softplus = torch.nn.functional.softplus
+log_2cosh = lambda a: torch.log(2 * torch.cosh(a))
+for low, right, wrong in ((0.0, softplus, log_2cosh), (-1.0, log_2cosh, softplus)):
+    v, h = (torch.cartesian_prod(*[torch.tensor([low, 1.0])] * n) for n in (6, 8))
+    joint = -(v @ b)[:, None] - h @ c - v @ W @ h.T  # energy of each pair (v, h)
+    a = v @ W + c
+    check(
+        f"RBM, units {low:g} or 1: hidden units summed out",
+        -torch.logsumexp(-joint, 1),
+        -(v @ b) - right(a).sum(1),
+        unlike={"the other kind of unit": -(v @ b) - wrong(a).sum(1)},
+    )
+
+spins = lambda *n: 2.0 * torch.randint(0, 2, n, generator=generator) - 1
+patterns, begun = (
+    spins(20, 10, 100),
+    spins(20, 100, 100),
+)  # 20 networks, 100 starts each
+couplings = patterns.mT @ patterns / 100 * (1 - torch.eye(100))  # Hebb's rule
+state = begun.clone()
+for i in list(range(100)) * 15:  # one spin after the other turns to the lower energy
+    field = (state @ couplings[:, :, i, None])[..., 0]
+    state[..., i] = torch.where(field >= 0, 1.0, -1.0)
+overlap = state @ patterns.mT / 100
+nearest = (begun @ patterns.mT).argmax(2, keepdim=True)
+anywhere = (overlap.abs() == 1).any(2).double().mean()
+check_range(
+    "Hopfield: starts that reach the nearest pattern",
+    (overlap.gather(2, nearest) == 1).double().mean(),
+    0.06,
+    0.25,
+    digits=2,
+    unlike={"any pattern, or its negative": anywhere},
+)
 
 # %% [markdown]
 # ## 2. The wall
@@ -143,8 +195,8 @@ check("RBM: hidden units summed out", -torch.logsumexp(-joint, 1), free_energy)
 #
 # *Uniform draws* from $[-a,a]^d$. One draw $Y=V e^{-E}$ has mean $Z_d$ and relative variance $r^d-1$, where, with $\int e^{-2x^4}dx=2^{-1/4}Z_1$,
 # $$r=\frac{2a\int e^{-2x^4}dx}{Z_1^2}=\frac{2a\,2^{-1/4}}{Z_1}.$$
-# It takes $(r^d-1)/\varepsilon^2$ draws for a relative error $\varepsilon$. *Importance draws* from $\mathcal N(0,s^2I)$ have the same law with another $r$; the best $s$ makes it
-# small, but it is above 1, and $r^d$ grows all the same.
+# It takes $(r^d-1)/\varepsilon^2$ draws for a relative error $\varepsilon$. *Importance draws* from $\mathcal N(0,s^2I)$ obey the same formula with another $r$; the best $s$ makes it
+# small, but it is above 1, and $r^d$ grows all the same. The **effective sample size** of $n$ weights, $(\sum w_i)^2/\sum w_i^2$, is about $n\,r^{-d}$: so many of the draws count.
 
 # %%
 a, Z1 = 2.5, 2 * math.gamma(5 / 4)
@@ -152,7 +204,12 @@ centres = lambda m: (torch.arange(m) + 0.5) * (2 * a / m) - a  # of m equal cell
 cube = torch.cartesian_prod(centres(12), centres(12), centres(12))
 brute = score.log_partition((cube**4).sum(1), 3 * math.log(2 * a / 12))
 one_axis = score.log_partition(centres(12) ** 4, math.log(2 * a / 12))
-check("12^3 grid points = 12-point sum cubed", brute, 3 * one_axis)
+check(
+    "12^3 grid points = 12-point sum cubed",
+    brute,
+    3 * one_axis,
+    unlike={"three sums added": one_axis + math.log(3)},
+)
 
 
 def r_of(s):
@@ -165,9 +222,14 @@ r_uniform = 2 * a * 2**-0.25 / Z1
 s_best = min(np.arange(0.4, 1.2, 0.01), key=r_of)
 draws = 2 * a * (torch.rand(200_000, 3, generator=generator) - 0.5)
 y = (2 * a) ** 3 * torch.exp(-(draws**4).sum(1)) / Z1**3
-check_close_mc("3-D, uniform: mean of Y / Z", y, 1.0)
-check_close_mc("3-D, uniform: its square, against r^3", y**2, r_uniform**3)
-print(f"r: box {r_uniform:.4f}, N(0, 1) {r_of(1.0):.4f}, best normal {r_of(s_best):.4f} (s = {s_best:.2f})")
+check_close_mc(
+    "3-D, uniform: mean square of Y / Z = r^3",
+    y**2,
+    r_uniform**3,
+    unlike={"2^-1/4 forgotten": (2 * a / Z1) ** 3, "r for r^3": r_uniform},
+)
+print(f"r: box {r_uniform:.4f}, N(0, 1) {r_of(1.0):.4f}, ", end="")
+print(f"best normal {r_of(s_best):.4f} (s = {s_best:.2f})")
 
 # %% [markdown]
 # Now the budget: a million evaluations of $E$ for each method, and the relative error that it buys.
@@ -182,6 +244,7 @@ for d in range(2, 21):
 dims = np.arange(1, 101)
 errors = {f"uniform in [-{a}, {a}]": r_uniform, "N(0, 1)": r_of(1.0), "best normal": r_of(s_best)}
 
+# %%
 figure, (ax, right) = plt.subplots(1, 2, figsize=(9.5, 3.3))
 ax.plot(list(grid_error), np.clip(list(grid_error.values()), 1e-8, None), "o-", label="grid")
 for name, r in errors.items():
@@ -190,27 +253,36 @@ ax.axhline(0.01, color="#999999", linewidth=1, linestyle="-")
 ax.set(yscale="log", ylim=(1e-7, 1e7), xlabel="dimensions d", ylabel="relative error of Z")
 ax.set(title="a million evaluations; grey: one per cent")
 ax.legend(fontsize=8)
-print("grid, a million points: error", {d: f"{e:.1g}" for d, e in grid_error.items() if d in (5, 6, 7, 20)})
+shown = {d: f"{grid_error[d]:.1g}" for d in (5, 6, 7, 20)}
+print("grid, a million points: error", shown)
 
 share = {}
 for d in (1, 5, 10, 20, 40, 60):
     x = torch.randn(2000, 4, d, generator=generator)
     weights = -(x**4).sum(2) - normal_log_prob(x.reshape(-1, d), 0.0, 1.0).reshape(2000, 4)
     share[d] = score.effective_sample_size(weights.T).mean().item() / 2000
-right.plot(list(share), list(share.values()), "o-", color="#E69F00", label="measured, 2,000 draws of N(0, 1)")
+measured = "measured, 2,000 draws of N(0, 1)"
+right.plot(*zip(*share.items(), strict=True), "o-", color="#E69F00", label=measured)
 right.plot(dims, r_of(1.0) ** -dims.astype(float), color="#222222", linestyle="--", label="$r^{-d}$")
 right.axhline(1 / 2000, color="#999999", linewidth=1, linestyle="-")
-right.set(yscale="log", ylim=(1e-4, 1.3), xlim=(0, 62), xlabel="dimensions d", ylabel="share of draws that count")
+right.set(yscale="log", ylim=(1e-4, 1.3), xlim=(0, 62), xlabel="dimensions d")
+right.set_ylabel("effective sample size / n")
 right.set(title="in the end one draw carries the sum")
 right.legend(fontsize=8)
-largest_ok = max(d for d, e in grid_error.items() if all(grid_error[k] < 0.01 for k in range(2, d + 1)))
-check("grid: largest d with an error below 1 %", largest_ok, 6)
-check_range("draws that count in 10 dimensions, of 2000", 2000 * share[10], 60, 220, digits=0)
+within = lambda errors: next(d for d in range(1, 101) if errors(d + 1) >= 0.01)
+uniform_error = lambda d: math.sqrt((r_uniform**d - 1) / budget)
+check(
+    "grid: largest d with an error below 1 %",
+    within(grid_error.get),
+    6,
+    unlike={"uniform draws": within(uniform_error)},
+)
+
 
 
 # %% [markdown]
-# So question 1: six. The grid is superb while it has ten points an axis and worthless soon after (10 % off in seven dimensions); at $d=20$ it has one point, the
-# centre, and takes its energy for everybody's. Uniform draws die faster still. A good normal survives for long *here*, because each coordinate looks like a normal; an image does not, and
+# So question 1: six. The grid is superb while it has ten points an axis and worthless soon after (10 % off in seven dimensions); at $d=20$ a single point, the centre, has to
+# stand for the whole cube. Uniform draws are within one per cent up to five dimensions. A good normal lasts for long *here*, because each coordinate looks like a normal; an image does not, and
 # nobody tells you $s$.
 #
 # **A proposal that is too narrow fails silently.** With target $\mathcal N(0,1)$ and draws from $\mathcal N(0,s^2)$, $r=s^2/\sqrt{2s^2-1}$, which is infinite for
@@ -223,16 +295,28 @@ def r_normals(s):
 
 
 log_terms = 2 * normal_log_prob(grid, 0.0, 1.0) - normal_log_prob(grid, 0.0, 0.8)
-check("r of N(0, .8^2) for N(0, 1)", torch.logsumexp(log_terms, 0).exp() * dx, r_normals(0.8), atol=1e-8)
+check(
+    "r of N(0, .8^2) for N(0, 1)",
+    torch.logsumexp(log_terms, 0).exp() * dx,
+    r_normals(0.8),
+    atol=1e-8,
+    unlike={"variance .8": r_normals(math.sqrt(0.8))},
+)
 too_low = {}
 for s in (1.2, 0.4):
     x = s * torch.randn(1000, 1000, generator=generator)
     log_q = normal_log_prob(x.reshape(-1), 0.0, s).reshape(x.shape)
     z_hat = score.log_partition(x**2 / 2, -log_q - math.log(1000)).exp()
     too_low[s] = (z_hat < math.sqrt(2 * math.pi)).double().mean().item()
-    print(f"s = {s}: median of 1000 estimates / Z is ~{(z_hat.median() / math.sqrt(2 * math.pi)).item():.3f}")
-check_range("share of estimates too low, s = 1.2", too_low[1.2], 0.4, 0.6)
-check_range("share of estimates too low, s = 0.4", too_low[0.4], 0.7, 0.95)
+    median = z_hat.median().item() / math.sqrt(2 * math.pi)
+    print(f"s = {s}: median of 1000 estimates / Z is ~{median:.3f}")
+check_range(
+    "fraction of estimates too low, s = 0.4",
+    too_low[0.4],
+    0.74,
+    0.85,
+    unlike={"s = 1.2": too_low[1.2]},
+)
 
 # %% [markdown]
 # Even a sound estimate errs in one direction once you take its logarithm, because the logarithm bends downwards (Jensen, as in lesson 05):
@@ -242,23 +326,32 @@ check_range("share of estimates too low, s = 0.4", too_low[0.4], 0.7, 0.95)
 x = 0.8 * torch.randn(20_000, 20, generator=generator)
 log_w = -normal_log_prob(x, 0.0, 0.8).reshape(2000, 10) - math.log(10)  # 2,000 estimates by 10 draws
 off = score.log_partition((x**4).sum(1).reshape(2000, 10), log_w) - 20 * math.log(Z1)
-check_close_mc("d = 20, ten draws: mean of Z-hat / Z", off.exp(), 1.0)
-check_range("mean of log Z-hat - log Z, nats", off.mean(), -1.4, -0.4)
+check_range(
+    "mean of log Z-hat - log Z, nats",
+    off.mean(),
+    -1.1,
+    -0.8,
+    unlike={"log of the mean": off.exp().mean().log()},
+)
 
 # %% [markdown]
 # ## 3. Two gradients, one with $Z$ and one without
 #
 # **Step 4. In $x$ the constant drops out.** $\log p_\theta(x)=-E_\theta(x)-\log Z_\theta$, and $Z_\theta$ does not contain $x$:
 # $$\nabla_x\log p_\theta(x)=-\nabla_xE_\theta(x).$$
-# This is the *score*. For the Gaussian energy it is $\mu-x$. To test it where the normalised density is known, hide a constant in a mixture's
+# This is the **score**. For the Gaussian energy it is $\mu-x$. To test it where the normalised density is known, hide a constant in a mixture's
 # energy, $E=-\log p+17$, and compare with the mixture's own formula for its score.
 
 # %%
 mixture = GaussianMixture(torch.tensor([0.3, 0.7]), torch.tensor([[-1.0, 0.5], [1.0, 0.0]]), torch.tensor([0.6, 0.9]))
 x = torch.randn(50, 2, generator=generator)
 found = score.score_from_energy(lambda x: -mixture.log_prob(x) + 17.0, x)
-check("-grad E = score, whatever the constant", found, mixture.score(x))
-check("Gaussian energy: the score is mu - x", score.score_from_energy(lambda x: ((x - 1.7) ** 2).sum(1) / 2, x), 1.7 - x)
+check(
+    "-grad E = score, whatever the constant",
+    found,
+    mixture.score(x),
+    unlike={"sign of E": score.score_from_energy(mixture.log_prob, x)},
+)
 
 # %% [markdown]
 # **Step 5. In $\theta$ it does not.** Differentiate $\log Z_\theta=\log\int e^{-E_\theta}$: the logarithm puts $1/Z$ in front, the exponential brings down
@@ -275,33 +368,33 @@ features = torch.stack([grid, grid**2, grid**4])
 log_z = score.log_partition(theta @ features, math.log(dx))
 (by_autograd,) = torch.autograd.grad(log_z, theta)
 p = (-(theta @ features)).softmax(0).detach()
-check("grad log Z = -E_p grad E, three parameters", by_autograd, -(features @ p), atol=1e-10)
-
-mu = torch.tensor(0.4, requires_grad=True)
-log_p = -((1.5 - mu) ** 2) / 2 - score.log_partition((grid - mu) ** 2 / 2, math.log(dx))
-(slope,) = torch.autograd.grad(log_p, mu)
-check("Gaussian: d log p / d mu = x - mu", slope.item(), 1.5 - 0.4, atol=1e-8)
-p = (-((grid - 0.4) ** 2) / 2).softmax(0)
-check("because the negative phase E[mu - x'] is 0", ((0.4 - grid) * p).sum(), 0.0, atol=1e-10)
-
+unnormalised = torch.exp(-(theta @ features)).detach() * dx
+check(
+    "grad log Z = -E_p grad E, three parameters",
+    by_autograd,
+    -(features @ p),
+    atol=1e-10,
+    unlike={"1/Z forgotten": -(features @ unnormalised)},
+)
 
 # %% [markdown]
 # As code it is one subtraction. With the samples $x'$ held still, the gradient of $E_\theta(x)-E_\theta(x')$ is the one above, sign reversed for descent.
 # Its *value* is not a likelihood: it hovers around zero when the model is right, and when it is wrong in a way that its samples do not show.
 
 # %%
-def my_contrastive_loss(energy_data, energy_model):
-    return energy_data - energy_model
-
-
-energies = torch.randn(2, 100, generator=generator)
-check("mine = genlab's", my_contrastive_loss(*energies), score.contrastive_loss(*energies))
 data = torch.tensor([-1.2, 0.4, 0.5, 2.0])
 energy = lambda x: theta @ torch.stack([x, x**2, x**4])
 nll = energy(data).mean() + score.log_partition(energy(grid), math.log(dx))
 weights = (-energy(grid)).softmax(0).detach()
 phases = score.contrastive_loss(energy(data), (weights * energy(grid)).sum().expand(4)).mean()
-check("grad of the loss = grad of the exact NLL", torch.autograd.grad(phases, theta)[0], torch.autograd.grad(nll, theta)[0], atol=1e-10)
+gradient = lambda loss: torch.autograd.grad(loss, theta, retain_graph=True)[0]
+check(
+    "grad of the loss = grad of the exact NLL",
+    gradient(phases),
+    gradient(nll),
+    atol=1e-10,
+    unlike={"no negative phase": gradient(energy(data).mean())},
+)
 course.show_source(score.contrastive_loss)
 
 
@@ -312,7 +405,7 @@ course.show_source(score.contrastive_loss)
 
 # %%
 def descend(positive, negative, n_steps=500, rate=0.1):
-    """Descend on log lambda and mu with the given weights of the two phases; return the true NLLs."""
+    """Descend on log lambda and mu with these weights of the phases; keep the true NLL."""
     log_lam, mu, losses = 0.0, 0.0, []
     for _ in range(n_steps):
         lam, square = math.exp(log_lam), 0.25 + (1 - mu) ** 2  # E_data (x - mu)^2
@@ -330,75 +423,149 @@ best = 0.5 + 0.5 * math.log(2 * math.pi * 0.25)
 ax.axhline(best, color="#999999", linewidth=1, linestyle="-")
 ax.set(xlabel="step", ylabel="true NLL (nats)", xlim=(0, 150), ylim=(0.5, 4), title="one of three learns")
 ax.legend()
-check("both phases: lambda", runs["both phases"][1], 4.0, atol=1e-6)
-check("both phases: NLL = entropy", runs["both phases"][0][-1], best, atol=1e-6)
-check_range("Z as a constant: lambda falls to nothing", runs["Z as a constant"][1], 0.0, 0.2)
-check_range("phases exchanged: NLL after 8 steps", runs["phases exchanged"][0][-1], 3, 30, digits=1)
-
+ended = {name: [lam, losses[-1]] for name, (losses, lam, _) in runs.items()}
+check(
+    "both phases: lambda is 4, the NLL the entropy",
+    ended["both phases"],
+    [4.0, best],
+    atol=1e-6,
+    unlike={name: ended[name] for name in ("Z as a constant", "phases exchanged")},
+)
+print(f"lambda with Z as a constant: {ended['Z as a constant'][0]:.3f} after 500 steps")
 
 # %% [markdown]
-# Without the negative phase the energy of the data falls and falls, and so does everybody else's: the energy becomes flat, which is the laziest way of being
+# Without the negative phase the energy at the data falls and falls, and so does the energy everywhere else: it becomes flat, which is the laziest way of being
 # low at the data. That is what $Z$ is for.
 #
 # ## 4. Sampling with the slope: Langevin
 #
 # **Step 6. Roll downhill, and shake.** The score is all that a sampler needs. Take a step of size $\eta$ down the energy and add noise of variance $2\eta$:
 # $$x\leftarrow x-\eta\,\nabla E(x)+\sqrt{2\eta}\,z,\qquad z\sim\mathcal N(0,I).$$
-# In the limit of small steps $e^{-E}$ is left exactly as it is. For a real step watch one case by hand. On $E=\tfrac12x^2$ the step is
+# *Why this noise?* Start with $x\sim p=e^{-E}/Z$ and ask how the average of any smooth $f$ changes in one step. Expand $f$ to second order and use $\nabla p=-p\,\nabla E$:
+# $$\mathbb E f(x')-\mathbb E f(x)=\eta\,\mathbb E_p\big[-\nabla E\cdot\nabla f+\Delta f\big]+O(\eta^2)
+# =\eta\int\big(\nabla p\cdot\nabla f+p\,\Delta f\big)dx+O(\eta^2)=\eta\int\nabla\cdot(p\,\nabla f)\,dx+O(\eta^2)=O(\eta^2),$$
+# because the last integral is one over a boundary where $p$ vanishes. Drift and noise cancel at first order, and they do so only if the variance is $2\eta$. The error that remains is
+# of order $\eta^2$ a step, and a unit of time takes $1/\eta$ steps, so in the limit of small steps $p$ is left exactly as it is. (In continuous time this is the **Langevin equation**
+# $dx=\nabla\log p\,dt+\sqrt2\,dW$ with $W$ a **Brownian motion**. Its **Fokker-Planck equation** $\partial_tq=-\nabla\cdot(q\,\nabla\log p)+\Delta q$ has a right side of zero at
+# $q=p$; lesson 14 derives it.) The check takes $E=x^4$ and $f=\cos$, for which the average over $z$ is $\mathbb E\cos(m+sz)=e^{-s^2/2}\cos m$: halve $\eta$, and the change
+# must fall to a quarter.
+#
+# For a finite step, work one case by hand. On $E=\tfrac12x^2$ the step is
 # $x'=(1-\eta)x+\sqrt{2\eta}\,z$, so variances obey $v'=(1-\eta)^2v+2\eta$. Set $v'=v$ and divide by $\eta$:
 # $$v=\frac{2\eta}{1-(1-\eta)^2}=\frac1{1-\eta/2}>1 .$$
-# The chain settles, on the wrong law: too wide by about half a step. (Question 2: above.) Three routes: the recursion, a chain written down as a matrix on a grid of places, whose
-# left eigenvector is where it settles, and 20,000 chains.
+# The chain settles on the wrong distribution: its variance is too large by about half a step. (Question 2: above.) Three routes: the recursion, a chain written down as a matrix on a grid
+# of places, whose left eigenvector is where it settles, and 20,000 chains.
+
+# %%
+quartic_law = (-(grid**4)).softmax(0)
+
+
+def change(eta, variance):
+    """Change of E cos x in one step with noise of this variance, from e^(-x^4) / Z."""
+    after = math.exp(-variance / 2) * torch.cos(grid - eta * 4 * grid**3)
+    return (quartic_law * (after - torch.cos(grid))).sum()
+
+
+check(
+    "half the step, a quarter of the change",
+    change(1e-4, 2e-4) / change(5e-5, 1e-4),
+    4.0,
+    rtol=0.01,
+    unlike={"noise of variance eta": change(1e-4, 1e-4) / change(5e-5, 5e-5)},
+)
+
 
 # %%
 def my_langevin_step(x, slope_of_energy, z, eta):
     return x - eta * slope_of_energy + math.sqrt(2 * eta) * z
 
 
-x, z = torch.randn(2, 100, 3, generator=generator)
-check("mine = genlab's", my_langevin_step(x, 4 * x**3, z, 0.1), solvers.langevin_step(x, -4 * x**3, z, step_size=0.1))
-
-places = torch.linspace(-9, 9, 361)
-for eta, digits in ((0.1, 1.0526316), (0.5, 1.3333333)):
+def settled(eta, noise):
+    """Variance after 400 steps that multiply by 1 - eta and add `noise`."""
     v = 1.0
     for _ in range(400):
-        v = (1 - eta) ** 2 * v + 2 * eta
-    check(f"eta = {eta}: settled variance, recursion", v, 1 / (1 - eta / 2), atol=1e-12)
-    check(f"eta = {eta}: its digits", solvers.langevin_variance(eta), digits, atol=5e-8)
-    matrix = solvers.langevin_matrix(-places, places, step_size=eta)
-    check(f"eta = {eta}: eigenvector of the matrix", solvers.stationary(matrix) @ places**2, 1 / (1 - eta / 2), atol=1e-6)
-    x = last(solvers.langevin(lambda x: -x, torch.zeros(20_000, 1), step_size=eta, n_steps=60, generator=generator))
-    check_close_mc(f"eta = {eta}: 20,000 chains, x^2", x**2, 1 / (1 - eta / 2))
+        v = (1 - eta) ** 2 * v + noise
+    return v
+
+
+places = torch.linspace(-9, 9, 361)
+etas = (0.1, 0.5)
+matrices = [solvers.langevin_matrix(-places, places, step_size=eta) for eta in etas]
+by_hand = [1 / (1 - eta / 2) for eta in etas]
+by_matrix = [(solvers.stationary(matrix) @ places**2).item() for matrix in matrices]
+check(
+    "eta = 0.1, 0.5: variance by recursion and by matrix",
+    [[settled(eta, 2 * eta) for eta in etas], by_matrix],
+    [by_hand, by_hand],
+    atol=1e-6,
+    unlike={"noise of variance eta": [[settled(eta, eta) for eta in etas]] * 2},
+)
+x = torch.zeros(20_000, 1)
+for _ in range(60):
+    x = my_langevin_step(x, x, torch.randn(x.shape, generator=generator), 0.5)
+check_close_mc(
+    "eta = 0.5: 20,000 chains, x^2",
+    x**2,
+    by_hand[1],
+    unlike={"noise of variance eta": settled(0.5, 0.5)},
+)
 
 # %% [markdown]
 # **Step 7. Bias against memory.** A smaller step has less bias and a longer memory: $x'=(1-\eta)x+\dots$ keeps the fraction $1-\eta$ of where it was, which is also
 # the matrix's second eigenvalue. Halve the bias and you double the time. And beyond $\eta=2$ the factor exceeds one in size: the chain explodes.
 
 # %%
-for eta in (0.1, 0.5):
-    matrix = solvers.langevin_matrix(-places, places, step_size=eta)
-    check(f"eta = {eta}: steps to forget, matrix", solvers.relaxation_time(matrix), -1 / math.log(1 - eta), atol=1e-5)
-wild = list(solvers.langevin(lambda x: -x, torch.ones(20_000, 1), step_size=2.2, n_steps=30, generator=generator))
-v = (1.2**2) ** 30 * 1.0 + 4.4 * ((1.2**2) ** 30 - 1) / (1.2**2 - 1)
-check_range("eta = 2.2: mean square after 30 steps / predicted", wild[-1].square().mean() / v, 0.9, 1.1)
-print(f"eta = 2.2: predicted mean square after 30 steps {v:.3g}")
+check(
+    "steps to forget, both etas: -1 / log(1 - eta)",
+    [solvers.relaxation_time(matrix) for matrix in matrices],
+    [-1 / math.log(1 - eta) for eta in etas],
+    atol=1e-5,
+    unlike={"memory of the variance": [-0.5 / math.log(1 - eta) for eta in etas]},
+)
+options = {"step_size": 2.2, "n_steps": 30, "generator": generator}
+wild = (
+    last(solvers.langevin(lambda x: -x, torch.ones(20_000, 1), **options))
+    .square()
+    .mean()
+)
+predicted = (1.2**2) ** 30 + 4.4 * ((1.2**2) ** 30 - 1) / (1.2**2 - 1)
+print(f"eta = 2.2: mean square after 30 steps ~{wild:.2g}, recursion {predicted:.2g}")
 
 # %% [markdown]
-# **Step 8. Metropolis removes the bias.** A chain leaves $p$ alone if the traffic between any two places is the same both ways, $p(x)P(x\to x')=p(x')P(x'\to x)$. Langevin's
+# **Step 8. Metropolis removes the bias.** A chain leaves $p$ alone if the traffic between any two places is the same both ways, $p(x)P(x\to x')=p(x')P(x'\to x)$: **detailed balance**. Langevin's
 # proposal $q(x'\mid x)$ does not balance; so accept it with probability
 # $$\alpha=\min\Big(1,\ \frac{e^{-E(x')}\,q(x\mid x')}{e^{-E(x)}\,q(x'\mid x)}\Big),$$
 # and otherwise stay and count the old place again. Then $p(x)\,q(x'\mid x)\,\alpha=\min\big(p(x)q(x'\mid x),\,p(x')q(x\mid x')\big)$, which is symmetric. $Z$ cancels in the
-# ratio. The price: you need the energy itself; a score alone will not do.
+# ratio. The price: you need the energy itself; a score alone will not do. Langevin steps with this test are the **Metropolis-adjusted Langevin algorithm** (MALA).
 
 # %%
-for eta in (0.1, 0.5):
-    matrix = solvers.mala_matrix(-(places**2) / 2, -places, places, step_size=eta)
-    check(f"eta = {eta}: adjusted, variance by eigenvector", solvers.stationary(matrix) @ places**2, 1.0, atol=1e-8)
-    pi = (-(places**2) / 2).softmax(0)
-    check(f"eta = {eta}: traffic is the same both ways", pi[:, None] * matrix, (pi[:, None] * matrix).T, atol=1e-12)
-start = torch.randn(20_000, 1, generator=generator)
-chain = solvers.mala(std_normal_log_prob, lambda x: -x, start, step_size=0.5, n_steps=30, generator=generator)
-check_close_mc("eta = 0.5: 20,000 adjusted chains, x^2", last(chain) ** 2, 1.0)
+pi = (-(places**2) / 2).softmax(0)
+log_p, slope = -(places**2) / 2, -places
+adjusted = [solvers.mala_matrix(log_p, slope, places, step_size=eta) for eta in etas]
+check(
+    "eta = 0.1, 0.5: adjusted, variance by eigenvector",
+    [(solvers.stationary(matrix) @ places**2).item() for matrix in adjusted],
+    [1.0, 1.0],
+    atol=1e-8,
+    unlike={"plain chain": by_matrix},
+)
+imbalance = lambda matrix: pi[:, None] * matrix - (pi[:, None] * matrix).T
+check(
+    "eta = 0.5: the traffic is the same both ways",
+    imbalance(adjusted[1]),
+    torch.zeros(361, 361),
+    atol=1e-12,
+    unlike={"plain chain": imbalance(matrices[1])},
+)
+begin = torch.randn(20_000, 1, generator=generator)
+options = {"step_size": 0.5, "n_steps": 30, "generator": generator}
+chain = solvers.mala(std_normal_log_prob, lambda x: -x, begin, **options)
+check_close_mc(
+    "eta = 0.5: 20,000 adjusted chains, x^2",
+    last(chain) ** 2,
+    1.0,
+    unlike={"plain chain": settled(0.5, 1.0)},
+)
 
 # %%
 etas = np.array([0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.3, 1.6, 1.9])
@@ -448,39 +615,50 @@ for eta in (0.01, 0.02, 0.04):
     share, width = right_valley(solvers.stationary(solvers.langevin_matrix(slope, x, step_size=eta)))
     print(f"plain, eta = {eta:.2f}:  share right {share:.4f}, width {width:.4f}")
 adjusted = right_valley(solvers.stationary(solvers.mala_matrix(-energy, slope, x, step_size=0.04)))
-check("adjusted, eta = 0.04: both are right", adjusted, truth, atol=1e-8)
+check(
+    "adjusted, eta = 0.04: both are right",
+    adjusted,
+    truth,
+    atol=1e-8,
+    unlike={"plain chain": [share, width]},
+)
 
 # %% [markdown]
-# The width goes first, then the shares; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the picture is right at any $\eta$ and any patience, but at the largest nineteen moves in twenty are refused: the
-# chain is correct and asleep.
+# The width goes first, then the shares; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the distribution is right at any $\eta$, given patience. You need a lot of it: at the largest $\eta$ more than nineteen moves in twenty are refused.
 #
-# > **Often done, but:** image models are trained with steps like $x\leftarrow x-10\,\nabla E+0.005\,z$. That noise is not $\sqrt{2\cdot10}$. With temperature $T$ the step is
-# > $x-\eta\nabla E+\sqrt{2\eta T}\,z$, which is *exactly* a Langevin step of size $\eta T$ on the energy $E/T$; so the recipe samples $p^{1/T}$ with $T=0.005^2/20\approx10^{-6}$.
-# > It works, and what it trains is not the density that it is said to be.
+# > **A common misconception:** *the chains of an image model sample its density.* Du and Mordatch (2019) train energies of images with steps like $x\leftarrow x-10\,\nabla E+0.005\,z$. That noise is far below $\sqrt{2\cdot10}$. With temperature $T$ a Langevin step is
+# > $x-\eta\nabla E+\sqrt{2\eta T}\,z$, and this is *exactly* a step of size $\eta T$ on the energy $E/T$. So such chains aim at $p^{1/T}$ with $T=0.005^2/20\approx10^{-6}$: they
+# > look for the bottoms of valleys. It makes good pictures, and it does not fit $p$ to the data.
 
 # %%
 x, z = torch.randn(2, 100, 2, generator=generator)
 cold = solvers.langevin_step(x, -4 * x**3, z, step_size=0.1, temperature=0.05)
-check("eta, T on E = eta T, 1 on E / T", cold, solvers.langevin_step(x, -4 * x**3 / 0.05, z, step_size=0.1 * 0.05), atol=1e-12)
-check("T of step 10 and noise 0.005", 0.005**2 / (2 * 10), 1.25e-6, atol=1e-15)
+check(
+    "eta, T on E = eta T, 1 on E / T",
+    cold,
+    my_langevin_step(x, 4 * x**3 / 0.05, z, 0.1 * 0.05),
+    atol=1e-12,
+    unlike={"step eta on E / T": my_langevin_step(x, 4 * x**3 / 0.05, z, 0.1)},
+)
 
 
 # %% [markdown]
 # **It fails: slow mixing.** Two valleys, $E=b(x^2-1)^2+\tfrac12x$, separated by a barrier of height about $b$. Downhill steps never climb it; noise must, and the wait is exponential
-# in the height. Kramers' formula puts the rate of leaving a valley at $\frac{\sqrt{E''(\text{valley})\,|E''(\text{top})|}}{2\pi}e^{-\Delta E}$; the matrix knows the truth. Metropolis does not help. It corrects
-# *where* the chain settles, not *when*; refusing moves, it even waits a little longer.
+# in the height. Kramers' formula puts the rate of leaving a valley at $\frac{\sqrt{E''(\text{valley})\,|E''(\text{top})|}}{2\pi}e^{-\Delta E}$; both valleys are left, and the two rates add. The matrix knows the truth. Metropolis does not help. It corrects
+# *where* the chain settles, not *when*; because it refuses moves, it even waits longer, by 42 per cent at the highest barrier below.
 
 # %%
 def valleys(b):
     return (lambda x: b * (x**2 - 1) ** 2 + 0.5 * x), (lambda x: -(4 * b * x * (x**2 - 1) + 0.5))
 
 
-def kramers(b, eta):
+def kramers(b, eta, both=True):
+    """Steps to forget by Kramers' rates of both valleys, or of the deep one alone."""
     energy, _ = valleys(b)
     left, top, right = np.sort(np.roots([4 * b, 0, -4 * b, 0.5]).real)
     bend = lambda x: abs(12 * b * x**2 - 4 * b)
-    rates = [math.sqrt(bend(v) * bend(top)) / (2 * math.pi) * math.exp(energy(v) - energy(top)) for v in (left, right)]
-    return 1 / (sum(rates) * eta)
+    rate = lambda v: math.sqrt(bend(v) * bend(top)) * math.exp(energy(v) - energy(top))
+    return 2 * math.pi / (eta * (rate(left) + both * rate(right)))
 
 
 line, waits = torch.linspace(-1.8, 1.8, 145), {}
@@ -489,9 +667,23 @@ for b in (1, 2, 3, 4, 5, 6):
     adjusted = solvers.mala_matrix(-energy(line), slope(line), line, step_size=0.01)
     unadjusted = solvers.langevin_matrix(slope(line), line, step_size=0.01)
     waits[b] = solvers.relaxation_time(unadjusted), solvers.relaxation_time(adjusted)
-    print(f"barrier {b}: steps to forget {waits[b][0]:6.0f}, with Metropolis {waits[b][1]:6.0f}, Kramers {kramers(b, 0.01):6.0f}")
-check_range("barrier 6: wait of the adjusted chain / Kramers", waits[6][1] / kramers(6, 0.01), 0.8, 1.4)
-check("Metropolis never shortens the wait here", [float(w[1] > w[0]) for w in waits.values()], [1.0] * 6)
+    print(f"barrier {b}: steps to forget {waits[b][0]:6.0f}, ", end="")
+    print(f"with Metropolis {waits[b][1]:6.0f}, Kramers {kramers(b, 0.01):6.0f}")
+check_range(
+    "barrier 6: wait of the plain chain / Kramers",
+    waits[6][0] / kramers(6, 0.01),
+    0.9,
+    1.0,
+    unlike={"deep valley's rate alone": waits[6][0] / kramers(6, 0.01, both=False)},
+)
+check_range(
+    "barrier 6: with Metropolis / without",
+    waits[6][1] / waits[6][0],
+    1.4,
+    1.44,
+    digits=2,
+    unlike={"at barrier 1": waits[1][1] / waits[1][0]},
+)
 
 # %% [markdown]
 # ## 5. Training without $Z$: chains for the negative phase
@@ -505,9 +697,14 @@ check("Metropolis never shortens the wait here", [float(w[1] > w[0]) for w in wa
 # %%
 mu, m, eta = 2.0, -1.0, 0.2
 data = m + 0.5 * torch.randn(20_000, 1, generator=generator)
-for k in (1, 5):
-    negatives = score.contrastive_negatives(lambda x: mu - x, data, step_size=eta, n_steps=k, generator=generator)
-    check_close_mc(f"CD-{k}: the gradient for mu", data - negatives, (1 - (1 - eta) ** k) * (m - mu))
+options = {"step_size": eta, "n_steps": 5, "generator": generator}
+negatives = score.contrastive_negatives(lambda x: mu - x, data, **options)
+check_close_mc(
+    "CD-5: the gradient for mu",
+    data - negatives,
+    (1 - (1 - eta) ** 5) * (m - mu),
+    unlike={"exact gradient": m - mu, "CD-1": (1 - (1 - eta)) * (m - mu)},
+)
 
 # %% [markdown]
 # **Step 10. Where CD settles.** A shortened step in the right direction would be harmless. In general CD-$k$ rests where
@@ -521,9 +718,13 @@ phi = torch.stack([x, x**2 / 2], 1)
 normal = (-(x**2) / 2).softmax(0)
 exact_chain = solvers.mala_matrix(-(x**2) / 2, -x, x, step_size=0.5)
 plain_chain = solvers.langevin_matrix(-x, x, step_size=0.5)
-check("CD-1 at the truth, adjusted chain: gradient", normal @ phi - normal @ exact_chain @ phi, [0.0, 0.0], atol=1e-9)
-moved = (1 - (1 - 0.5) ** 2) * (solvers.langevin_variance(0.5) - 1)
-check("CD-1 at the truth, plain chain: d variance", normal @ plain_chain @ x**2 - normal @ x**2, moved, atol=1e-6)
+pull_at_truth = lambda chain: normal @ phi - normal @ chain @ phi
+check(
+    "CD-1 at the truth, adjusted chain: gradient",
+    pull_at_truth(exact_chain),
+    [0.0, 0.0],
+    unlike={"plain chain": pull_at_truth(plain_chain)},
+)
 
 # %% [markdown]
 # Now data that the model *cannot* match: two unequal bumps, against $E=\theta_1x+\theta_2x^2+\theta_3x^4/4$. We solve for the resting place of each by Newton's method.
@@ -561,9 +762,36 @@ fits = {k: resting_place(k) for k in (1, 2, 5, 10, 30, 100, None)}
 kl = {k: (data_law * (data_law / law(theta)).log()).sum().item() for k, theta in fits.items()}
 for k, value in kl.items():
     print(f"{'maximum likelihood' if k is None else f'CD-{k}':<19} KL(data || model) = {value:.6f}")
-check("exact likelihood rests where the moments agree", law(fits[None]) @ phi, data_law @ phi, atol=1e-9)
-check("nothing beats maximum likelihood", min(kl, key=kl.get) is None, True)
-check("and more steps never hurt here", sorted(kl.values(), reverse=True) == list(kl.values()), True)
+check(
+    "exact likelihood rests where the moments agree",
+    law(fits[None]) @ phi,
+    data_law @ phi,
+    unlike={"CD-1": law(fits[1]) @ phi, "CD-100": law(fits[100]) @ phi},
+)
+
+
+# %%
+def by_bump(law):
+    """Mass left of 0, and KL(data || law) within either side."""
+    within = []
+    for side in (x < 0, x >= 0):
+        p, q = data_law[side] / data_law[side].sum(), law[side] / law[side].sum()
+        within.append((p * (p / q).log()).sum().item())
+    return [law[x < 0].sum().item(), *within]
+
+
+bumps_of = {"data": data_law, "CD-1": law(fits[1]), "exact gradient": law(fits[None])}
+bumps_of = {name: by_bump(q) for name, q in bumps_of.items()}
+for name, (mass, left_kl, right_kl) in bumps_of.items():
+    print(f"{name:<15} mass left of 0: {mass:.2f}, KL on either side ", end="")
+    print(f"{left_kl:.2f} and {right_kl:.2f}")
+check_range(
+    "CD-1: mass on the left",
+    bumps_of["CD-1"][0],
+    0.3,
+    0.35,
+    unlike={name: bumps_of[name][0] for name in ("data", "exact gradient")},
+)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3))
@@ -579,7 +807,8 @@ right.set(xscale="log", xlabel="k, steps in each negative phase", ylabel="KL(dat
 right.legend();
 
 # %% [markdown]
-# CD-1 gets each bump's shape right and the masses of the two wrong, because one step from the data never asks how much mass there should be on the other side.
+# Look at the numbers above the figure. Within either side CD-1 fits *better* than the exact gradient (a KL of 0.07 and 0.13 nats against 0.09 and 0.23). What it gets wrong are the masses: it puts 0.32 on the left, where
+# the data have 0.70. One step from the data never asks how much mass there should be on the other side.
 #
 # **It fails: a valley that no chain visits.** This is the same blindness at its worst, and it is question 3. The energy is a flexible one (25 bumps that can be raised or lowered) on top of two equal valleys; all
 # data lie in the right one. Persistent chains (Tieleman 2008) are the repair: keep the chains from one update to the next and never restart them at the data. They began everywhere, so some sit in the left valley, and raise it.
@@ -617,11 +846,26 @@ runs = {
 }
 for name, (_, trace) in runs.items():
     print(f"{name:<20} after {len(trace):3d} updates: KL ~{trace[-1, 0]:.3f}, mass in the left valley ~{trace[-1, 1]:.3f}")
-check("before training: half the mass is left", law(torch.zeros(25))[x < 0].sum(), 0.5, atol=0.01)
-check_range("CD-1: the empty valley after training", runs["CD-1"][1][-1, 1], 0.8, 0.9)
-check_range("persistent chains: the empty valley", runs["persistent, 5 steps"][1][-1, 1], 0.0, 0.01)
-check_range("persistent, rate 10: KL after 100 updates", runs["persistent, rate 10"][1][-1, 0], 1, 10)
-check_range("persistent: KL, against CD-1's", runs["persistent, 5 steps"][1][-1, 0] / runs["CD-1"][1][-1, 0], 0.0, 0.1)
+
+# %%
+left_of = {name: trace[-1, 1] for name, (_, trace) in runs.items()}
+check_range(
+    "CD-1: mass of the empty valley after training",
+    left_of["CD-1"],
+    0.84,
+    0.88,
+    unlike={
+        "before": law(torch.zeros(25))[x < 0].sum(),
+        "persistent chains": left_of["persistent, 5 steps"],
+    },
+)
+check_range(
+    "persistent, rate 10: KL after 100 updates",
+    runs["persistent, rate 10"][1][99, 0],
+    1.5,
+    4,
+    unlike={"rate 1": runs["persistent, 5 steps"][1][99, 0]},
+)
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3))
@@ -637,8 +881,8 @@ right.legend(fontsize=8);
 
 
 # %% [markdown]
-# CD-1 does not merely leave the hole: it *fills* it, from one half to six sevenths of the mass, because raising the energy around the data, where its chains go, makes the left valley the better place. Its loss looks
-# excellent all the while. The pink line is the other named instability: with ten times the learning rate the model runs away from its chains, the pool describes a model of long ago, and the updates oscillate without bound.
+# CD-1 does not merely leave the hole: it *fills* it, from one half to six sevenths of the mass, because raising the energy around the data, where its chains go, makes the left valley the better place. Its own loss
+# cannot show this: no chain goes there. The pink line in the right panel is the other named instability: with ten times the learning rate the model runs away from its chains, the pool describes a model of long ago, and the updates overshoot again and again.
 # The repairs are the ones you would guess: slower updates, more chain steps, some chains begun afresh. We need all three in section 7.
 
 # %% [markdown]
@@ -655,31 +899,56 @@ def my_nce_loss(logits_data, logits_noise):
 
 
 g, g_noise = torch.randn(50, generator=generator), torch.randn(50, 3, generator=generator)
-check("mine = genlab's", my_nce_loss(g, g_noise), score.nce_loss(g, g_noise))
+logits = torch.cat([g[:, None], g_noise], 1)
+labels = torch.tensor([1.0, 0.0, 0.0, 0.0]).expand(50, 4)
+cross_entropy = nn.functional.binary_cross_entropy_with_logits
+each = cross_entropy(logits, labels, reduction="none")
+check(
+    "NCE = cross-entropy of the labels",
+    torch.stack([my_nce_loss(g, g_noise), score.nce_loss(g, g_noise)]),
+    each.sum(1).expand(2, 50),
+    unlike={"mean over the noise": (each[:, 0] + each[:, 1:].mean(1)).expand(2, 50)},
+)
 ratio, p_x, q_x = 3.0, 0.3, 0.2
 odds = score.nce_logits(torch.tensor(p_x).log(), torch.tensor(q_x).log(), ratio=ratio)
-check("the logit is Bayes' rule for the label", odds.sigmoid(), p_x / (p_x + ratio * q_x))
+check(
+    "the logit is Bayes' rule for the label",
+    odds.sigmoid(),
+    p_x / (p_x + ratio * q_x),
+    unlike={"log nu forgotten": p_x / (p_x + q_x)},
+)
 
+# %%
 truth = torch.tensor([0.2, 0.3])  # E = 0.2 x^2 + 0.3 x^4
 log_z = score.log_partition(truth[0] * grid**2 + truth[1] * grid**4, math.log(dx))
 log_data = -truth[0] * grid**2 - truth[1] * grid**4 - log_z
 log_noise = normal_log_prob(grid, 0.0, 1.5)
-guess = torch.tensor([0.5, 0.1, 0.0], requires_grad=True)  # two energies and c
-optimizer = torch.optim.LBFGS([guess], max_iter=300, tolerance_grad=1e-13, tolerance_change=1e-16, line_search_fn="strong_wolfe")
+def nce_minimum(log_noise_in_logit):
+    """Minimise the expected NCE loss over two energies and c, by quadrature."""
+    guess = torch.tensor([0.5, 0.1, 0.0], requires_grad=True)
+    options = {"max_iter": 100, "tolerance_grad": 1e-10, "tolerance_change": 1e-15}
+    optimizer = torch.optim.LBFGS([guess], line_search_fn="strong_wolfe", **options)
+
+    def expected_loss():
+        optimizer.zero_grad()
+        log_model = -guess[0] * grid**2 - guess[1] * grid**4 - guess[2]
+        g = score.nce_logits(log_model, log_noise_in_logit, ratio=1.0)
+        losses = log_data.exp() * softplus(-g) + log_noise.exp() * softplus(g)
+        loss = losses.sum() * dx
+        loss.backward()
+        return loss
+
+    optimizer.step(expected_loss)
+    return guess.detach()
 
 
-def population_loss():
-    optimizer.zero_grad()
-    g = score.nce_logits(-guess[0] * grid**2 - guess[1] * grid**4 - guess[2], log_noise, ratio=1.0)
-    per_place = log_data.exp() * torch.nn.functional.softplus(-g) + log_noise.exp() * torch.nn.functional.softplus(g)
-    loss = per_place.sum() * dx
-    loss.backward()
-    return loss
-
-
-optimizer.step(population_loss)
-check("NCE's minimum: c, against log Z by quadrature", guess[2].item(), log_z, atol=1e-5)
-check("NCE's minimum: the two energies", guess[:2], truth, atol=1e-5)
+check(
+    "NCE's minimum: two energies, and log Z by quadrature",
+    nce_minimum(log_noise),
+    torch.cat([truth, log_z[None]]),
+    atol=1e-5,
+    unlike={"log q left out of the logit": nce_minimum(torch.zeros_like(grid))},
+)
 
 # %% [markdown]
 # That was the loss in expectation. From 20,000 draws it is logistic regression in the plain sense, so scikit-learn can solve it: the features are $x^2$ and $x^4$, and since $\log q$ is a parabola, its intercept and slope are known shifts. The
@@ -692,8 +961,15 @@ noise = 1.5 * torch.randn(20_000, generator=generator)
 both = torch.cat([data, noise])[:, None] ** torch.tensor([2.0, 4.0])
 fit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(both, np.repeat([1, 0], 20_000))
 c_hat = math.log(1.5 * math.sqrt(2 * math.pi)) - fit.intercept_[0]
-check_range("log Z from 20,000 draws, minus the truth", c_hat - log_z.item(), -0.06, 0.06)
-print(f"energies found: ~{1 / (2 * 1.5**2) - fit.coef_[0, 0]:.2f} and ~{-fit.coef_[0, 1]:.2f} (truth 0.2 and 0.3)")
+check_range(
+    "log Z from 20,000 draws, minus the truth",
+    c_hat - log_z.item(),
+    -0.06,
+    0.06,
+    unlike={"the noise's constant forgotten": -fit.intercept_[0] - log_z.item()},
+)
+found = 1 / (2 * 1.5**2) - fit.coef_[0, 0], -fit.coef_[0, 1]
+print(f"energies found: ~{found[0]:.2f} and ~{found[1]:.2f} (truth 0.2 and 0.3)")
 
 
 # %% [markdown]
@@ -703,15 +979,17 @@ print(f"energies found: ~{1 / (2 * 1.5**2) - fit.coef_[0, 0]:.2f} and ~{-fit.coe
 # %%
 def fit_c(log_ratio_data, log_ratio_noise):
     """Solve the NCE equation for c by bisection; rows are independent repetitions."""
-    low, high = torch.full((len(log_ratio_data),), -30.0), torch.full((len(log_ratio_data),), 30.0)
+    low = torch.full((len(log_ratio_data),), -30.0)
+    high = -low
     for _ in range(60):
         c = (low + high) / 2
-        slope = (-(log_ratio_data - c[:, None])).sigmoid().sum(1) - (log_ratio_noise - c[:, None]).sigmoid().sum(1)
+        taken_for_noise = (c[:, None] - log_ratio_data).sigmoid().sum(1)
+        slope = taken_for_noise - (log_ratio_noise - c[:, None]).sigmoid().sum(1)
         low, high = torch.where(slope < 0, c, low), torch.where(slope < 0, high, c)
     return (low + high) / 2
 
 
-n, spread = 200, {}
+n, spread, without_2 = 200, {}, []
 for shift in (0.0, 1.0, 2.0, 3.0):
     x = torch.randn(300, n, generator=generator)  # data N(0, 1) with E = x^2 / 2
     y = shift + 1.2 * torch.randn(300, n, generator=generator)
@@ -720,52 +998,93 @@ for shift in (0.0, 1.0, 2.0, 3.0):
     p, q = normal_log_prob(grid, 0.0, 1.0).exp(), log_q(grid).exp()
     overlap = (p * q / (p + q)).sum() * dx
     spread[shift] = c.std().item(), math.sqrt((1 / overlap - 2) / n)
-    check_range(f"noise at {shift:g}: spread of log Z-hat / formula", spread[shift][0] / spread[shift][1], 0.75, 1.35)
-check_range("noise at 3 against noise at 0: spread", spread[3.0][0] / spread[0.0][0], 4, 15, digits=1)
-
+    without_2.append(math.sqrt(1 / overlap / n))
+    print(f"noise at {shift:g}: spread of log Z-hat ~{spread[shift][0]:.3f}, ", end="")
+    print(f"by the formula {spread[shift][1]:.3f}")
+measured, formula = zip(*spread.values(), strict=True)
+check(
+    "spread of 300 estimates = formula, four noises",
+    measured,
+    formula,
+    rtol=0.25,  # 300 repetitions know a standard deviation to 4 %
+    unlike={"- 2 forgotten": without_2},
+)
 
 # %% [markdown]
-# **Step 12. Annealed importance sampling.** The other repair for a bad proposal is to walk there slowly. Join $q$ to the target by levels $f_\beta=q^{1-\beta}e^{-\beta E}$. Draw $x$ from $q$; then, again and again, raise $\beta$ a little, multiply the weight by
-# $$\frac{f_{\beta'}(x)}{f_\beta(x)},\qquad\text{that is}\qquad\log w\leftarrow\log w+(\beta'-\beta)\big(-E(x)-\log q(x)\big),$$
-# and take a Metropolis-adjusted step that leaves $f_{\beta'}$ alone. Why is $\mathbb E\,w=Z$, even when the step hardly mixes? Compare two laws of one and the same path: our walk, which starts at $q$ and goes up, and the walk that starts at the target and goes down. Because every step balances its level, the chains' probabilities cancel between the
-# two up to factors $f_{\beta}(x)/f_{\beta}(x')$, and what is left of their ratio is $w/Z$. A ratio of two laws has mean 1 under the one in the denominator. No approximation entered.
+# **Step 12. Annealed importance sampling** (AIS). The other repair for a bad proposal is to approach the target gradually. Join $q$ to the target by levels $f_\beta=q^{1-\beta}e^{-\beta E}$, $0=\beta_0<\beta_1<\dots<\beta_n=1$. Draw $x_0$ from $q$. Then, for $k=1,\dots,n$, multiply the weight by
+# $$\frac{f_{\beta_k}(x_{k-1})}{f_{\beta_{k-1}}(x_{k-1})},\qquad\text{that is}\qquad\log w\leftarrow\log w+(\beta_k-\beta_{k-1})\big(-E(x_{k-1})-\log q(x_{k-1})\big),$$
+# and take a Metropolis-adjusted step $T_k$ from $x_{k-1}$ to $x_k$ that leaves $f_{\beta_k}$ alone. Why is $\mathbb E\,w=Z$, even when the step hardly mixes? Compare two distributions of the whole path: our walk up from $q$, and the walk down from the target $f_1/Z$ with the same steps. Detailed balance, $f_{\beta_k}(x_k)\,T_k(x_k\to x_{k-1})=f_{\beta_k}(x_{k-1})\,T_k(x_{k-1}\to x_k)$, turns each step around:
+# $$\frac{\text{down}}{\text{up}}=\frac{\frac1Zf_1(x_n)\prod_kT_k(x_k\to x_{k-1})}{q(x_0)\prod_kT_k(x_{k-1}\to x_k)}=\frac{f_1(x_n)}{Z\,q(x_0)}\prod_{k=1}^n\frac{f_{\beta_k}(x_{k-1})}{f_{\beta_k}(x_k)}=\frac1Z\prod_{k=1}^n\frac{f_{\beta_k}(x_{k-1})}{f_{\beta_{k-1}}(x_{k-1})}=\frac wZ .$$
+# A ratio of two densities has mean 1 under the one in the denominator. No approximation entered, but the order matters: the step must leave the *new* level alone. With the old one the mean is wrong, and the check sees it with 20,000 particles in two dimensions.
 
 # %%
-def my_ais_log_weight(log_w, log_base, energy, beta, beta_next):
-    return log_w + (beta_next - beta) * (-energy - log_base)
-
-
-w0, log_q, e = torch.randn(3, 30, generator=generator)
-check("mine = genlab's", my_ais_log_weight(w0, log_q, e, 0.2, 0.3), score.ais_log_weight(w0, log_q, e, beta=0.2, beta_next=0.3))
-course.show_source(score.ais_log_weight)
-
 quartic = lambda x: (x**4).sum(1)
-x0 = torch.randn(2000, 1, generator=generator)
-walk = score.annealed_importance(std_normal_log_prob, quartic, x0, torch.linspace(0, 1, 11), step_size=0.05, generator=generator)
-weights = last(walk).log_w.exp()
-by_quadrature = score.log_partition(grid**4, math.log(dx)).exp().item()
-check_close_mc("d = 1: AIS's mean weight against quadrature", weights, by_quadrature)
+levels = torch.linspace(0, 1, 6)
+
+
+def my_ais(n, move_at="new"):
+    """Log weights of n particles in the plane, from N(0, I) to e^(-sum x^4) / Z."""
+    x, log_w = torch.randn(n, 2, generator=generator), torch.zeros(n)
+    for old, new in zip(levels[:-1], levels[1:], strict=True):
+        log_w = log_w + (new - old) * (-quartic(x) - std_normal_log_prob(x))
+        at = new if move_at == "new" else old
+        log_f = lambda x, at=at: (1 - at) * std_normal_log_prob(x) - at * quartic(x)
+        slope = lambda x, at=at: -(1 - at) * x - at * 4 * x**3
+        z = torch.randn(n, 2, generator=generator)
+        u = torch.rand(n, generator=generator)
+        x, _ = solvers.mala_step(log_f, slope, x, z, u, step_size=0.1)
+    return log_w
+
+
+x0 = torch.randn(20_000, 2, generator=generator)
+options = {"step_size": 0.1, "generator": generator}
+ais = score.annealed_importance
+package = last(ais(std_normal_log_prob, quartic, x0, levels, **options)).log_w
+old_level = my_ais(20_000, move_at="old").exp()
+for name, log_w in {"mine": my_ais(20_000), "genlab's": package}.items():
+    check_close_mc(
+        f"AIS in the plane, {name}: mean weight = Z",
+        log_w.exp(),
+        Z1**2,
+        unlike={"moves at the old level": old_level},
+    )
 
 # %% [markdown]
 # **A sandwich.** By Jensen the average of $\log w$ lies below $\log Z$. Walk *back*, from exact samples of the target at $\beta=1$ down to $q$, and the weights estimate $1/Z$; so minus their average logarithm lies above. Exact samples are available here, since $|x|^4$ has a Gamma
-# law. Fifty dimensions, where importance sampling from the same $q=\mathcal N(0,I)$ would need $r^{50}\approx10^6$ draws for one that counts:
+# distribution. Fifty dimensions, where importance sampling from the same $q=\mathcal N(0,I)$ would need $r^{50}\approx10^6$ draws for one that counts:
 
 # %%
 d, exact = 50, 50 * math.log(Z1)
 torch.manual_seed(10)
 size = torch.distributions.Gamma(0.25, 1.0).sample((200, d)) ** 0.25
 samples = size * (2.0 * torch.randint(0, 2, (200, d), generator=generator) - 1)
-check_close_mc("exact samples: mean square, against Gammas", samples**2, math.gamma(0.75) / math.gamma(0.25))
+
 sandwich = {}
+options = {"step_size": 0.03, "generator": generator}
+annealed = lambda x, at: last(ais(std_normal_log_prob, quartic, x, at, **options))
 for n_levels in (10, 30, 100, 300):
     levels = torch.linspace(0, 1, n_levels + 1) ** 2  # smaller steps where q and f differ most
-    up = last(score.annealed_importance(std_normal_log_prob, quartic, torch.randn(200, d, generator=generator), levels, step_size=0.03, generator=generator))
-    down = last(score.annealed_importance(std_normal_log_prob, quartic, samples, levels.flip(0), step_size=0.03, generator=generator))
-    sandwich[n_levels] = up.log_w.mean().item(), -down.log_w.mean().item()
-    print(f"{n_levels:3d} levels: ~{sandwich[n_levels][0]:.2f} < {exact:.6f} < ~{sandwich[n_levels][1]:.2f}")
-check("every lower bound is below, every upper above", [lo < exact < hi for lo, hi in sandwich.values()], [True] * 4)
-check_range("300 levels: width of the sandwich, nats", sandwich[300][1] - sandwich[300][0], 0.5, 4.0, digits=2)
-check_range("300 levels: log of the mean weight - log Z", score.log_mean_exp(up.log_w) - exact, -0.8, 0.8, digits=2)
+    up = annealed(torch.randn(200, d, generator=generator), levels)
+    down = annealed(samples, levels.flip(0))
+    low, high = up.log_w.mean().item(), -down.log_w.mean().item()
+    sandwich[n_levels] = high - low
+    print(f"{n_levels:3d} levels: ~{low:.2f} < {exact:.6f} < ~{high:.2f}")
+check_range(
+    "300 levels: width of the sandwich, nats",
+    sandwich[300],
+    1.5,
+    3.5,
+    digits=2,
+    unlike={"100 levels": sandwich[100]},
+)
+check_range(
+    "300 levels: log of the mean weight - log Z",
+    score.log_mean_exp(up.log_w) - exact,
+    -0.6,
+    0.6,
+    digits=2,
+    unlike={"mean of the logs": up.log_w.mean() - exact},
+)
 
 # %% [markdown]
 # **Back to the two valleys.** Annealing also repairs what Metropolis could not. Barrier 6, chains begun in the *left* valley: after 300 steps hardly any have crossed, and the matrix says how many should have. Particles that come down from a wide $q$ fall
@@ -776,14 +1095,33 @@ energy, slope = valleys(6)
 truth = (-energy(line)).softmax(0)[line > 0].sum()
 step = torch.linalg.matrix_power(solvers.mala_matrix(-energy(line), slope(line), line, step_size=0.01), 300)
 begin = (line - line[32]).abs().argmin()  # the place x = -1
-stuck = last(solvers.mala(lambda x: -energy(x).sum(1), slope, torch.full((4000, 1), line[32].item()), step_size=0.01, n_steps=300, generator=generator))
-check_close_mc("after 300 steps: share right, against the matrix", (stuck > 0).double(), step[begin][line > 0].sum().item())
+options = {"step_size": 0.01, "generator": generator}
+at_minus_1 = torch.full((4000, 1), line[32].item())
+summed = lambda x: energy(x).sum(1)
+stuck = last(
+    solvers.mala(lambda x: -summed(x), slope, at_minus_1, n_steps=300, **options)
+)
+check_close_mc(
+    "after 300 steps: fraction right, against the matrix",
+    (stuck > 0).double(),
+    step[begin][line > 0].sum().item(),
+    unlike={"settled": truth},
+)
 wide = lambda x: normal_log_prob(x, 0.0, 1.2)
 x0 = 1.2 * torch.randn(4000, 1, generator=generator)
-end = last(score.annealed_importance(wide, lambda x: energy(x).sum(1), x0, torch.linspace(0, 1, 201), step_size=0.01, generator=generator))
-right_share = (end.log_w.softmax(0) * (end.x[:, 0] > 0)).sum()
-print(f"truth {truth:.4f}; plain chains ~{(stuck > 0).double().mean():.3f}; annealed, weighted ~{right_share:.3f}")
-check_range("annealed and weighted, minus the truth", right_share - truth, -0.04, 0.04)
+levels = torch.linspace(0, 1, 201)
+end = last(ais(wide, summed, x0, levels, **options))
+right = (end.x[:, 0] > 0).double()
+weighted = (end.log_w.softmax(0) * right).sum()
+print(f"truth {truth:.4f}; plain chains ~{(stuck > 0).double().mean():.3f}; ", end="")
+print(f"annealed ~{right.mean():.3f}, and weighted ~{weighted:.3f}")
+check_range(
+    "annealed and weighted, minus the truth",
+    weighted - truth,
+    -0.03,
+    0.03,
+    unlike={"weights forgotten": right.mean() - truth},
+)
 
 
 # %% [markdown]
@@ -800,7 +1138,7 @@ check_range("annealed and weighted, minus the truth", right_share - truth, -0.04
 # | a rate that fades to nothing | the same, at the end |
 # | 5 % of the chains begun afresh | they look for valleys in which no chain is (question 3) |
 #
-# **Which step may the chain take?** The steepest direction is a pixel that is always white: data variance $\sigma^2$. Training matches the *chain's* variance to the data's, so by step 6 the learned curvature $\lambda$ solves $\lambda(1-\eta\lambda/2)=1/\sigma^2$: the bias of the step is learned
+# **Which step may the chain take?** The steepest direction is a pixel that is always white: data variance $\sigma^2$. On $E=\tfrac12\lambda x^2$ the computation of step 6 gives the chain's variance $1/\lambda(1-\eta\lambda/2)$. Training matches it to the data's, so the learned curvature $\lambda$ solves $\lambda(1-\eta\lambda/2)=1/\sigma^2$: the bias of the step is learned
 # into the energy. With $\eta=\sigma^2/2$ the solution is $\lambda=2/\sigma^2$, a model whose white pixels have half the variance that they should; with a longer step, or with less noise, there is no solution and training has nowhere to settle. We take $\eta=0.02$ and lose an eighth of the variance.
 
 # %%
@@ -808,10 +1146,26 @@ def learned_curvature(eta, sigma):
     return (1 - math.sqrt(1 - 2 * eta / sigma**2)) / eta
 
 
-for eta, sigma in ((0.02, 0.3), (0.045, 0.3)):
-    curvature = learned_curvature(eta, sigma)
-    check(f"eta = {eta}: the biased chain matches the data", solvers.langevin_variance(eta, curvature=curvature), sigma**2, atol=1e-8)
-    print(f"eta = {eta}: variance of a white pixel under the model {1 / curvature:.6f}, in the data {sigma**2:.6f}")
+def chain_variance(eta, curvature, n_steps=500):
+    """Where the variance of a chain on E = curvature x^2 / 2 settles."""
+    v = 1.0
+    for _ in range(n_steps):
+        v = (1 - eta * curvature) ** 2 * v + 2 * eta
+    return v
+
+
+sigma, both = 0.3, (0.02, 0.045)
+curvatures = [learned_curvature(eta, sigma) for eta in both]
+check(
+    "eta = .02, .045: the biased chain matches the data",
+    [chain_variance(eta, lam) for eta, lam in zip(both, curvatures, strict=True)],
+    [sigma**2, sigma**2],
+    unlike={"curvature 1/sigma^2": [chain_variance(eta, 1 / sigma**2) for eta in both]},
+)
+for eta, lam in zip(both, curvatures, strict=True):
+    print(
+        f"eta = {eta}: variance of a white pixel {1 / lam:.4f}, in the data {sigma**2:.4f}"
+    )
 
 # %%
 from genlab.score.digit_diffusion import scale
@@ -826,36 +1180,84 @@ judge = load_classifier()
 generator = torch.Generator().manual_seed(10)
 noisy = lambda images: scale(images) + recipe.data_noise * torch.randn(images.shape, generator=generator)
 features = lambda x: judge.features(8 * (x + 1))
-real = features(noisy(train.images))
-floor = frechet_distance(real, features(noisy(test.images))).item()
 pool = ebm.chains.states
-check_range("Frechet distance of the pool, noise on both", frechet_distance(real, features(pool)), 0.05, 0.8, digits=2)
-check_range("the same for 200 real test digits", floor, 0.05, 0.3, digits=2)
-check_range("mean of the last 50 losses: about zero", np.mean([r.loss for r in records[-50:]]), -3, 3, digits=1)
+losses = [r.loss for r in records]
+check_range(
+    "mean of the last 50 losses",
+    np.mean(losses[-50:]),
+    -1.5,
+    1.5,
+    digits=1,
+    unlike={"first 5": np.mean(losses[:5]), "updates 11 to 30": np.mean(losses[10:30])},
+)
 
 # %% [markdown]
-# The live curve is what energy models are notorious for: it says nothing about progress. It starts far below zero while the chains are still noise, and then hovers around zero *because* the two phases balance. Judge the samples.
+# The live curve (energy at the data minus energy at the chains) is what energy models are notorious for: it says nothing about progress. It starts near 20, because the chains begin in noise of small norm where the quadratic is low; it falls to about $-10$ as the network learns to tell noise from digits, and then it hovers around zero *because* the two phases balance. Judge the samples.
 #
-# The model's law is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is the door to lesson 11; there you will derive it.
+# The model's distribution is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is the door to lesson 11; there you will derive it. For comparison we do the same with one normal distribution that has the mean and the covariance of the noisy digits.
 
 # %%
-clean = denoise(ebm, pool[:24], sigma=recipe.data_noise)
+pixels = scale(train.images).flatten(1)
+blurred = torch.cov(pixels.T) + recipe.data_noise**2 * torch.eye(64)
+base = Gaussian(pixels.mean(0), blurred)
+clean = denoise(ebm, pool, sigma=recipe.data_noise)
 figure, axes = plt.subplots(1, 3, figsize=(11, 2.9))
-pictures = (noisy(train.images[:24]), "digits with noise σ = 0.3"), (pool[:24], "states of the chains"), (clean, "the same, denoised by the slope")
-for ax, (x, title) in zip(axes, pictures, strict=True):
+pictures = {
+    "digits with noise σ = 0.3": noisy(train.images[:24]),
+    "states of the chains": pool[:24],
+    "the same, denoised by the slope": clean[:24],
+}
+for ax, (title, x) in zip(axes, pictures.items(), strict=True):
     course.show_images(ax, x.clamp(-1.3, 1.3), n_columns=6, title=title)
-clean_all = denoise(ebm, pool, sigma=recipe.data_noise)
-check_range("Frechet distance, denoised against clean digits", frechet_distance(judge.features(train.images), features(clean_all)), 0.1, 1.0, digits=2)
+
+# %%
+distance = lambda a, b: frechet_distance(features(a), features(b)).item()
+real, digits_only = noisy(train.images), scale(train.images)
+as_image = lambda x: x.reshape(-1, 1, 8, 8)
+of_normal = []
+for _ in range(4):  # a single set of 1,024 draws is off by some hundredths
+    x = base.sample(1024, generator=generator)
+    x_clean = x + recipe.data_noise**2 * base.score(x)
+    x, x_clean = as_image(x), as_image(x_clean)
+    of_normal.append([distance(real, x), distance(digits_only, x_clean)])
+normal_noisy, normal_clean = np.mean(of_normal, 0)
+check_range(
+    "Fréchet distance of the pool, noise on both",
+    distance(real, pool),
+    0.2,
+    0.33,
+    digits=2,
+    unlike={"normal distribution": normal_noisy},
+)
+check_range(
+    "both denoised, against clean digits",
+    distance(digits_only, clean),
+    0.33,
+    0.45,
+    digits=2,
+    unlike={"normal distribution": normal_clean},
+)
+restored = denoise(ebm, noisy(train.images), sigma=recipe.data_noise)
+print(f"real digits, noised and denoised alike: ~{distance(digits_only, restored):.2f}")
 
 # %% [markdown]
-# **What the energy ranks.** A trained energy can be asked about any image: high energy, unlikely. We ask it about test digits, about the same digits upside down, and about the same pixels in a fixed random order, which have the same histogram of ink. The checks give the share of
-# pairs in which the real digit has the lower energy.
+# The chains' digits are closer to the data than one normal distribution is, by a modest margin, and they are far from perfect: real digits that went through the same noise and the same denoiser are at 0.05. (Over three training seeds the pool had 0.26 to 0.31 with the noise and 0.38 to 0.45 without; the normal
+# distribution has about 0.35 and 0.47.)
+
+# %% [markdown]
+# **What the energy ranks.** A trained energy can be asked about any image: high energy, unlikely. We ask it about test digits, about the same digits upside down, and about the same pixels in a fixed random order, which have the same histogram of ink. The checks give the fraction of
+# pairs in which the real digit has the lower energy; against the model's own samples it should be about one half.
 
 # %%
 order = torch.randperm(64, generator=generator)
 shuffled = test.images.flatten(1)[:, order].reshape(test.images.shape)
+asked = {
+    "test digits": test.images,
+    "upside down": test.images.flip(2),
+    "pixels shuffled": shuffled,
+}
 with torch.no_grad():
-    energies = {name: ebm.energy(noisy(x)) for name, x in (("test digits", test.images), ("upside down", test.images.flip(2)), ("pixels shuffled", shuffled))}
+    energies = {name: ebm.energy(noisy(x)) for name, x in asked.items()}
     energies["chains"] = ebm.energy(pool)
 figure, ax = plt.subplots(figsize=(6.5, 3))
 for (name, e), dash in zip(energies.items(), ("-", "--", "-.", ":"), strict=True):
@@ -865,34 +1267,51 @@ ax.set(xlabel="energy minus the mean of test digits (nats; beyond 60 at 60)", yl
 ax.set(title="low energy where the digits are", ylim=(0, 0.09))
 ax.legend(fontsize=8)
 below = lambda other: (energies["test digits"][:, None] < energies[other]).double().mean()
-check_range("pairs ranked right, against shuffled pixels", below("pixels shuffled"), 0.97, 1.0)
-check_range("pairs ranked right, against upside down", below("upside down"), 0.6, 1.0)
-check_range("mean energy, test digits - chains", energies["test digits"].mean() - energies["chains"].mean(), -4, 4, digits=1)
+print(f"pairs ranked right, against shuffled pixels: ~{below('pixels shuffled'):.3f}")
+check_range(
+    "pairs ranked right, against upside down",
+    below("upside down"),
+    0.7,
+    0.85,
+    unlike={"against the chains": below("chains")},
+)
 
 # %% [markdown]
-# **Its likelihood, with its kind.** The type says *unnormalised*, and `log_likelihood` refuses. With $\log Z$ from annealed importance sampling we get an estimate. As $q$ we take the normal law with the mean and covariance of the noisy digits: a good start makes good weights.
+# **Its likelihood, with its kind.** The type says *unnormalised*, and `log_likelihood` refuses. With $\log Z$ from annealed importance sampling we get an estimate. As $q$ we take the normal distribution with the mean and covariance of the noisy digits: a good start makes good weights.
 
 # %%
-pixels = scale(train.images).flatten(1)
-blurred = torch.cov(pixels.T) + recipe.data_noise**2 * torch.eye(64)
-base = Gaussian(pixels.mean(0), blurred)
 log_base = lambda x: base.log_prob(x.flatten(1))
 for parameter in ebm.parameters():
     parameter.requires_grad_(False)
-x0 = base.sample(200, generator=generator).reshape(200, 1, 8, 8)
-end = last(score.annealed_importance(log_base, ebm.energy, x0, torch.linspace(0, 1, 201), step_size=0.03, generator=generator))
-log_z, useful = score.log_mean_exp(end.log_w).item(), score.effective_sample_size(end.log_w).item()
+x0 = as_image(base.sample(200, generator=generator))
+levels, options = torch.linspace(0, 1, 201), {"step_size": 0.03, "generator": generator}
+end = last(score.annealed_importance(log_base, ebm.energy, x0, levels, **options))
+log_z = score.log_mean_exp(end.log_w).item()
 held_out = noisy(test.images)
 estimate = (-ebm.energy(held_out) - log_z).mean().item()
 print(f"kind: {likelihood_kind(ebm)}; log Z-hat ~{log_z:.0f}, average of log w ~{end.log_w.mean():.0f}")
-check_range("particles that count, of 200", useful, 10, 190, digits=0)
-check_range("noisy test digits: estimated nats", estimate, -42.5, -37)
-check_range("minus that of the normal law q", estimate - log_base(held_out).mean(), -0.8, 4)
+print(f"noisy test digits: estimated nats ~{estimate:.1f}")
+plain_weights = -ebm.energy(x0) - log_base(x0)
+check_range(
+    "effective sample size of 200 particles",
+    score.effective_sample_size(end.log_w).item(),
+    45,
+    130,
+    digits=0,
+    unlike={"plain importance weights": score.effective_sample_size(plain_weights)},
+)
+check_range(
+    "estimated nats above the normal distribution q",
+    estimate - log_base(held_out).mean(),
+    0.2,
+    1.6,
+    digits=1,
+)
 
 # %% [markdown]
-# Print such a number with its kind and its direction: *estimated, and if anything too high*. It concerns noisy digits, so it has no place beside the bits per dimension of lessons 02 to 06. And it is sobering: samples that the judge hardly tells from data, and a likelihood a nat or so above that of a single normal law.
+# Print such a number with its kind and its direction: *estimated, and if anything too high*. It concerns noisy digits, so it has no place beside the bits per dimension of lessons 02 to 06. And it is sobering: all this training buys about one nat over a single normal distribution (0.7 to 1.2 over training seeds and noise draws).
 #
-# **It fails, with the stabilisers off.** The first 180 updates again, with the same network and the same rate: without the noise on the data; with one chain step for each update in place of twenty; and without either and without the quadratic.
+# **It fails, with the stabilisers off.** The first updates again (180, or 120 where the runs explode sooner), with the same network and the same rate: without the noise on the data; with one chain step for each update in place of twenty; and without either and without the quadratic.
 
 # %%
 import dataclasses
@@ -908,26 +1327,36 @@ def first_updates(quadratic=True, n=120, **changes):
 
 
 runs = {
-    "all on": ([r.loss for r in records[:180]], ebm),
+    "all on": (losses[:180], ebm),
     "no noise": first_updates(n=180, data_noise=0.0),
     "one chain step": first_updates(chain_steps=1),
     "three off": first_updates(quadratic=False, chain_steps=1, data_noise=0.0),
 }
 figure, ax = plt.subplots(figsize=(6.5, 2.8))
-for (name, (losses, _)), colour, dash in zip(runs.items(), ("#009E73", "#0072B2", "#E69F00", "#D55E00"), ("-", "-.", "--", ":"), strict=True):
-    ax.plot(np.abs(losses), color=colour, linestyle=dash, label=name)
-    wildest = np.log10(np.abs(losses[60:]).max())
-    check_range(f"log10 of |loss|, {name}", wildest, *((0, 1.6) if name == "all on" else (2, 14)), digits=1)
+colours, dashes = ("#009E73", "#0072B2", "#E69F00", "#D55E00"), ("-", "-.", "--", ":")
+wildest = {}
+for (name, (curve, _)), colour, dash in zip(runs.items(), colours, dashes, strict=True):
+    ax.plot(np.abs(curve), color=colour, linestyle=dash, label=name)
+    wildest[name] = np.log10(np.abs(curve[60:]).max())
+    print(f"log10 of the largest |loss| after update 60, {name}: ~{wildest[name]:.1f}")
 ax.set(yscale="log", xlabel="update", ylabel="|phase difference|", title="the same network, the same rate")
 ax.legend(fontsize=8)
+check_range(
+    "log10 of the largest |loss|, all on",
+    wildest.pop("all on"),
+    0,
+    1.6,
+    digits=1,
+    unlike={name: wildest[name] for name in ("no noise", "one chain step")},
+)
 far = runs["three off"][1].chains.states.abs().max()
-check_range("largest |x| of the last run's chains", far, 6, 1e5, digits=0)
+print(f"largest |x| of the last run's chains: ~{far:.0f}")
 
 # %% [markdown]
-# Either of the two alone is ruin, by eight powers of ten. Without noise the energy gets steeper and steeper where the paper is white, until the chain's step is too long for it, just as the curvature equation said; with one step the pool is left behind. (Which of the other stabilisers does this small run survive
+# Removing either one alone sends the loss up by seven orders of magnitude. Without noise the energy gets steeper and steeper where the paper is white, until the chain's step is too long for it, just as the curvature equation said; with one step the pool is left behind. (Which of the other stabilisers does this small run survive
 # without? Try it.)
 #
-# **It fails, more quietly: the pool flatters.** The pool's chains were there while the energy was shaped around them. The honest test are chains that training never saw: from noise, 600 steps. Which digits do they become?
+# **It fails, more quietly: the pool flatters.** The pool's chains were there while the energy was shaped around them. The honest test is chains that training never saw: from noise, 600 steps. Which digits do they become?
 
 # %%
 fresh = fresh_samples(ebm, 500, n_steps=600, generator=torch.Generator().manual_seed(1))
@@ -939,40 +1368,71 @@ shares["data"] = torch.bincount(train.labels, minlength=10) / len(train.labels)
 figure, ax = plt.subplots(figsize=(6.5, 2.6))
 for k, (name, s) in enumerate(shares.items()):
     ax.bar(np.arange(10) + 0.27 * (k - 1), s, width=0.25, label=name)
-ax.set(xlabel="digit, as the judge reads it", ylabel="share", xticks=range(10), title="fresh chains fall into the nearest valleys")
+ax.set(xlabel="digit, as the classifier reads it", ylabel="fraction", xticks=range(10))
+ax.set(title="fresh chains fall into the nearest valleys")
 ax.legend(fontsize=8)
+few = train.labels[torch.randint(len(train.labels), (500,), generator=generator)]
+shares["500 of the data"] = torch.bincount(few, minlength=10) / 500
 off = lambda name: 0.5 * (shares[name] - shares["data"]).abs().sum()
-check_range("pool: total variation of the digits' shares", off("pool"), 0.0, 0.16)
-check_range("fresh chains: the same", off("fresh"), 0.08, 0.6)
-check_range("fresh: energy minus the pool's, nats", ebm.energy(fresh).mean() - energies["chains"].mean(), -6, 6, digits=1)
+check_range(
+    "500 fresh chains: total variation of the digits",
+    off("fresh"),
+    0.14,
+    0.4,
+    unlike={"the pool": off("pool"), "500 of the data": off("500 of the data")},
+)
+start = ebm.base_std * torch.randn(500, 1, 8, 8, generator=generator)
+above = lambda x: ebm.energy(x).mean() - energies["chains"].mean()
+check_range(
+    "fresh: energy minus the pool's, nats",
+    above(fresh),
+    -3,
+    1.5,
+    digits=1,
+    unlike={"the noise they began in": above(start)},
+)
 
 # %% [markdown]
-# These fresh chains end at energies like the pool's: they have *not* found holes. But they end on the digits in the wrong shares. Each slides into the valley nearest to its noise and stays there; 600 steps are nothing against the barriers between a one and an
-# eight. The pool has the shares right because it was steered during training, the fresh chains show what sampling from this energy really costs. Slow mixing is the unsolved problem of this lesson, and the reason for the next: lesson 11 anneals over *noise levels*, as we annealed over $\beta$.
+# These fresh chains end at energies like the pool's: they have *not* found holes. But they end on the digits in the wrong proportions (a total variation of 0.20 to 0.33 over three training seeds, the pool's 0.05 to 0.11). Each slides into the valley nearest to its noise and stays there; 600 steps are nothing against the barriers between a one and an
+# eight. The pool has the proportions right because it was steered during training, the fresh chains show what sampling from this energy really costs. Slow mixing is the unsolved problem of this lesson, and the reason for the next: lesson 11 anneals over *noise levels*, as we annealed over $\beta$.
 #
 # ## 8. Where energy-based models stand
 #
-# > **Often stated, but:** "energy-based models are a fifth paradigm." They have a lesson on this track and no row on its map, and the map is right. They have no sampler of their own: a chain follows their slope, so they stand beside the score models, in `genlab.score`. And every exact density *is* an energy, $E=-\log p$ with $Z=1$: the
-# > autoregressive models and flows of lessons 02 and 04 are the energies whose constant was arranged beforehand. What sets an EBM apart is the *kind* of its likelihood.
+# Energy-based models have a lesson on this track and no row on its map. They have no sampler of their own: a chain follows their slope, so they stand beside the score models, in `genlab.score`. And every exact density *is* an energy, $E=-\log p$ with $Z=1$: the
+# autoregressive models and flows of lessons 02 and 04 are energies whose constant was arranged beforehand. What sets an EBM apart is the *kind* of its likelihood.
 
 # %%
 side = torch.linspace(-7, 7, 281, dtype=torch.float64)
 points = torch.cartesian_prod(side, side)
 as_energy = -mixture.log_prob(points)
-check("an exact density is an energy with Z = 1", score.log_partition(as_energy, 2 * math.log(0.05)).exp(), 1.0)
+check(
+    "an exact density is an energy with Z = 1",
+    score.log_partition(as_energy, 2 * math.log(0.05)).exp(),
+    1.0,
+    unlike={"volume of one axis": score.log_partition(as_energy, math.log(0.05)).exp()},
+)
 noise_model = score.NCE(nn.Linear(1, 1), Gaussian(torch.zeros(1), torch.eye(1)))
 print("kinds:", {type(m).__name__: likelihood_kind(m) for m in (mixture, ebm, noise_model)})
-check("neither energy model pretends to a log_prob", [hasattr(m, "log_prob") for m in (ebm, noise_model)], [False, False])
+print("has log_prob:", [hasattr(m, "log_prob") for m in (mixture, ebm, noise_model)])
 
 # %% [markdown]
 # Two things that this kind buys. *Any architecture*: no triangular Jacobians, no masks, no bottleneck. And *addition*: the sum of two energies is the product of two densities, "this and that", with a constant that nobody needs in order to sample. For normal laws the product is known: precisions add.
 
 # %%
-both = grid**2 / 2 + (grid - 2) ** 2 / 2
-product = (-both).softmax(0)
-mean = (product * grid).sum()
-check("N(0,1) and N(2,1): mean of the product", mean, 1.0)
-check("N(0,1) and N(2,1): variance of the product", (product * (grid - mean) ** 2).sum(), 0.5)
+first, second = grid**2 / 2, (grid - 2) ** 2 / 2
+
+
+def moments(p):
+    mean = (p * grid).sum()
+    return torch.stack([mean, (p * (grid - mean) ** 2).sum()])
+
+
+check(
+    "N(0,1) and N(2,1): moments of the product",
+    moments((-(first + second)).softmax(0)),
+    [1.0, 0.5],
+    unlike={"a mixture": moments(((-first).softmax(0) + (-second).softmax(0)) / 2)},
+)
 
 
 # %% [markdown]
@@ -1041,10 +1501,10 @@ widgets.quiz(10)
 # ## Summary
 #
 # 1. $p=e^{-E}/Z$: any function with a finite integral is a density; low energy is high probability.
-# 2. $Z$ is a sum over everything. Grids end at about six dimensions; draws need $r^d/\varepsilon^2$ evaluations.
+# 2. $Z$ is a sum over everything. A million grid points reach about six dimensions; draws need about $r^d/\varepsilon^2$ evaluations.
 # 3. In $x$ the constant drops out: the score is $-\nabla E$.
 # 4. In $\theta$ it does not: energy down at the data, up at the model's own samples.
-# 5. Langevin steps sample with the score alone and settle a little too wide, $1/(1-\eta/2)$ on the normal.
+# 5. Langevin steps sample with the score alone. In the limit of small steps they leave $p$ alone; on the normal a finite step settles at the variance $1/(1-\eta/2)$.
 # 6. Metropolis' test removes that bias and not the wait between valleys.
 # 7. CD-$k$ starts at the data and cannot see valleys without data; persistent chains can, if the model moves slowly.
 # 8. NCE learns $\log Z$ by classification; it needs noise that overlaps the data.

@@ -82,7 +82,7 @@ QUESTIONS: tuple[Question, ...] = (
     ),
     Question(
         "Two far modes hold 80 % and 20 % of the data. Langevin with the exact score at a tiny "
-        "noise level ends with 50 : 50. Why?",
+        "noise level stands at 50 : 50 after some hundred steps. Why?",
         (
             Option(
                 "The step size is too large.",
@@ -90,9 +90,9 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "Near a mode the weight is a factor of the density, and its gradient is gone; and "
-                "no chain crosses the valley.",
-                "Each chain stays on the side where it starts, so the shares are those of the "
-                "starts.",
+                "in that time hardly a chain crosses the valley.",
+                "Nearly every chain is still on the side where it started. In the lesson it takes "
+                "17,000 steps to forget the side; after 100,000 it is 80 : 20.",
                 right=True,
             ),
             Option(
