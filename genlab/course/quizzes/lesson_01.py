@@ -32,8 +32,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "exact, for every distribution and every order.",
-                "Two orders gave the same table to rounding. The order changes only how hard each "
-                "factor is to learn.",
+                "Pieces drawn in two orders had the frequencies of the table. The order changes "
+                "only how hard each factor is to learn.",
                 right=True,
             ),
             Option(
@@ -67,7 +67,7 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "The samples of a GAN follow no distribution.",
-                "They do: the law of $G(z)$. It just has no formula that one could evaluate.",
+                "They do: that of $G(z)$. It just has no formula that one could evaluate.",
             ),
             Option(
                 "To evaluate $p(x)$ one would need every $z$ with $G(z)=x$, and nobody can find "

@@ -38,7 +38,7 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "Some output can see the pixel that it predicts",
-                r"Then the numbers are no conditionals, their product sums to more than 1 over all "
+                "Then the numbers are no conditionals, their products need not sum to 1 over all "
                 "images, and in sampling the pixel to be copied is not there.",
                 right=True,
             ),

@@ -42,8 +42,15 @@ def p_y_given_x(joint, x):
 course.exercise("01.bayes", p_y_given_x)
 
 joint = np.array([[0.1, 0.3], [0.4, 0.2]])
-by_bayes = (joint[0] / joint.sum(0)) * joint.sum(0) / joint[0].sum()  # p(x | y) p(y) / p(x)
-check("a row rescaled, and Bayes' rule", p_y_given_x(joint, 0), by_bayes)
+by_bayes = (
+    (joint[0] / joint.sum(0)) * joint.sum(0) / joint[0].sum()
+)  # p(x | y) p(y) / p(x)
+check(
+    "a row rescaled, and Bayes' rule",
+    p_y_given_x(joint, 0),
+    by_bayes,
+    unlike={"p(x | y)": joint[0] / joint.sum(0)},
+)
 
 
 # %% [markdown]
@@ -65,12 +72,16 @@ course.exercise("01.marginal", log_marginal)
 
 prior, likelihood = np.array([0.5, 0.5]), np.array([0.2, 0.8])
 average_of_logs = np.sum(prior * np.log(likelihood))
-check("log p(x) for the example", log_marginal(prior, likelihood), math.log(0.5))
-print(f"averaging the logs instead gives {average_of_logs:.6f}: lower, as the logarithm is concave")
+check(
+    "log p(x) for the example",
+    log_marginal(prior, likelihood),
+    math.log(0.5),
+    unlike={"average of the logs": average_of_logs},
+)
 
 
 # %% [markdown]
-# That lower number is not useless. With a better choice of weights than the prior's it becomes the ELBO of lesson 05.
+# Averaging the logs gives a lower number, because the logarithm is concave. It is not useless. With a better choice of weights than the prior's it becomes the ELBO of lesson 05.
 
 # %% [markdown]
 # ## Exercise 3: the score of a normal distribution
@@ -85,8 +96,15 @@ def score(x, mean, std):
 course.exercise("01.score", score)
 
 x = torch.tensor(1.3, dtype=torch.float64, requires_grad=True)
-(slope,) = torch.autograd.grad(torch.distributions.Normal(0.5, 2.0).log_prob(x), x)
-check("by hand, and by autograd", score(1.3, 0.5, 2.0), slope)
+log_p = torch.distributions.Normal(0.5, 2.0).log_prob(x)
+(slope,) = torch.autograd.grad(log_p, x, retain_graph=True)
+(slope_of_p,) = torch.autograd.grad(log_p.exp(), x)
+check(
+    "by hand, and by autograd",
+    score(1.3, 0.5, 2.0),
+    slope,
+    unlike={"the slope of p": slope_of_p},
+)
 
 # %% [markdown]
 # The sign says *uphill*: to the right of the mean the slope is negative and points back. The square in the denominator says that a wide
@@ -112,19 +130,28 @@ course.exercise("01.classify", families)
 course.exercise("01.hybrid", stages_of_e)
 course.exercise("01.passes", passes)
 
-by_rule = [
-    count_passes((AR,), pieces=256),
-    count_passes((VAE,)),
-    count_passes((GAN,)),
-    count_passes((SCORE,), steps=50, guided=True),
-    count_passes((VAE, SCORE), steps=50, guided=True),
-]
-check("passes by hand, and by the rule of the map", passes, by_rule)
+
+def by_rule(guided):
+    return [
+        count_passes((AR,), pieces=256),
+        count_passes((VAE,)),
+        count_passes((GAN,)),
+        count_passes((SCORE,), steps=50, guided=guided),
+        count_passes((VAE, SCORE), steps=50, guided=guided),
+    ]
+
+
+check(
+    "passes by hand, and by the rule of the map",
+    passes,
+    by_rule(guided=True),
+    unlike={"one pass for each guided step": by_rule(guided=False)},
+)
 
 # %% [markdown]
 # ## Exercise 5: choosing
 #
-# - (a) Fifty milliseconds leave time for one or two passes: a GAN or a VAE.
+# - (a) Fifty milliseconds leave time for one or two passes: a GAN, a VAE or a coupling flow.
 # - (b) Ranking sentences by probability needs $\log p(x)$ itself: autoregressive.
 # - (c) Quality first, seconds to spare: diffusion.
 #
