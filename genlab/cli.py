@@ -388,12 +388,14 @@ class _Watch:
 
     def __init__(self, training: "Training", progress: Progress) -> None:
         self.progress, self.stopped, self.step = progress, False, 0
-        self.bar = progress.add_task(training.name, total=None, losses="")
+        self.bar = progress.add_task(training.name, total=None, losses="", visible=False)
 
     def __call__(self, record: "Record", n_steps: int, _: float) -> bool:
         self.step = record.step
         losses = "  ".join(f"{name} {value:.4f}" for name, value in record.losses.items())
-        self.progress.update(self.bar, completed=record.step, total=n_steps, losses=losses)
+        self.progress.update(
+            self.bar, visible=True, completed=record.step, total=n_steps, losses=losses
+        )
         return self.stopped
 
     def stop(self, _: int, __: FrameType | None) -> None:
