@@ -116,7 +116,7 @@ def test_a_fresh_copy_shows_pictures_and_no_printed_number(source, mine):
 
 @pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
 def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(path):
-    copy = nbformat.from_dict(copies.fresh(path))
+    copy = nbformat.reads(copies.as_bytes(copies.fresh(path)).decode(), as_version=4)
     nbformat.validate(copy)
     shown = [o for c in copy.cells if c.cell_type == "code" for o in c.outputs]
     assert {output.output_type for output in shown} <= {"display_data", "execute_result"}
