@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from genlab.core.files import replace_file
+from genlab.core.files import replace_files
 
 REQUIRED = ("recipe", "seed", "data", "metrics", "seconds")  # what every card says
 
@@ -75,6 +75,7 @@ def save_weights(
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "sha256": hashlib.sha256(data).hexdigest(),
     }
+<<<<<<< HEAD
     try:
         text = json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     except ValueError as error:
@@ -82,6 +83,11 @@ def save_weights(
         raise ValueError(f"{found}, expected a card of finite numbers: JSON has no NaN") from error
     replace_file(path, data)
     replace_file(path.with_suffix(".json"), text.encode())
+=======
+    text = json.dumps(full, indent=2, ensure_ascii=False) + "\n"
+    # the card first: a process that is killed between the two leaves no weights without a card
+    replace_files({path.with_suffix(".json"): text.encode(), path: data})
+>>>>>>> w-front
 
 
 def load_weights(
@@ -142,12 +148,16 @@ def read_card(path: Path, *, recipe: str | None = None) -> dict[str, Any]:
         ValueError: the card is not a JSON object.
     """
     place = path.with_suffix(".json")
+<<<<<<< HEAD
     remake = f"`{recipe or f'genlab train {path.stem}'}` writes it again"
+=======
+    remake = f"`genlab train {path.stem} --force --out {path.parent}` writes it again"
+>>>>>>> w-front
     if not place.is_file():
         raise FileNotFoundError(f"no card at {place}; {remake}")
     try:
         card = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{place.name} is damaged ({error}); {remake}") from error
     if not isinstance(card, dict):
         raise ValueError(f"{place.name} is damaged (not a JSON object); {remake}")

@@ -504,6 +504,7 @@ best = min(by_context)
 check_range("512 tokens: bits per byte above the best window", by_context[-1] - best, 0.05, 0.4, digits=2,
             unlike={"64 tokens": by_context[2] - best})  # fmt: skip
 
+
 # %% [markdown]
 # (Question 1.) xz can do one thing, copy, and pays for saying from where. bz2, which sorts by context, comes nearer. The network generalises: "the return value of the" may go on in ways that no paragraph of the training text has. All have read
 # the training text and nothing else, so the comparison is fair; but the weights are 3 MB for a text of 0.34 MB, so this is a better *model*, not a way to send the text.
