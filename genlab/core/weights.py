@@ -75,19 +75,13 @@ def save_weights(
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
         "sha256": hashlib.sha256(data).hexdigest(),
     }
-<<<<<<< HEAD
     try:
         text = json.dumps(full, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     except ValueError as error:
         found = f"metrics are {card['metrics']}"
         raise ValueError(f"{found}, expected a card of finite numbers: JSON has no NaN") from error
-    replace_file(path, data)
-    replace_file(path.with_suffix(".json"), text.encode())
-=======
-    text = json.dumps(full, indent=2, ensure_ascii=False) + "\n"
     # the card first: a process that is killed between the two leaves no weights without a card
     replace_files({path.with_suffix(".json"): text.encode(), path: data})
->>>>>>> w-front
 
 
 def load_weights(
@@ -148,11 +142,8 @@ def read_card(path: Path, *, recipe: str | None = None) -> dict[str, Any]:
         ValueError: the card is not a JSON object.
     """
     place = path.with_suffix(".json")
-<<<<<<< HEAD
-    remake = f"`{recipe or f'genlab train {path.stem}'}` writes it again"
-=======
-    remake = f"`genlab train {path.stem} --force --out {path.parent}` writes it again"
->>>>>>> w-front
+    command = recipe or f"genlab train {path.stem} --force --out {path.parent}"
+    remake = f"`{command}` writes it again"
     if not place.is_file():
         raise FileNotFoundError(f"no card at {place}; {remake}")
     try:

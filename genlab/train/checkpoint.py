@@ -61,18 +61,12 @@ class Checkpoint:
             Seconds that it had taken; 0 without a file.
 
         Raises:
-<<<<<<< HEAD
             ValueError: the file is damaged, belongs to a run of another identity, or is a folder.
+            OSError: it cannot be read.
         """
         if self.path.is_dir():
             raise ValueError(f"{self.path} is a folder, expected a checkpoint or nothing")
-        if not self.path.is_file():
-=======
-            ValueError: the file is damaged, or belongs to a run of another identity.
-            OSError: it cannot be read.
-        """
         if not self.path.exists():
->>>>>>> w-front
             return 0.0
         digest, data = (file := self.path.read_bytes())[:32], file[32:]
         state = _unpack(data) if hashlib.sha256(data).digest() == digest else None

@@ -148,7 +148,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
         ),
         hints=(
-            "Fix one outcome. How often is it real when it turns up, half of all examples being real?",
+            "Fix one outcome. How often is it real when it turns up, if half of all examples are?",
             "Differentiate p log D + q log(1 - D) in D and set the result to zero.",
             "p / D = q / (1 - D): solve for D.",
         ),
@@ -245,7 +245,7 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         id="07.look-ahead",
-        task="Write look_ahead(x, y, lr): one extragradient step of min_x max_y x y; return (x, y).",
+        task="Write look_ahead(x, y, lr): an extragradient step of min_x max_y x y; return (x, y).",
         right=_look_ahead,
         cases=((1.0, 0.5, 0.2), (-2.0, 1.0, 0.7), (0.3, 0.0, 0.1)),
         mistakes=(

@@ -9,8 +9,8 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "A's samples look better, though only a little.",
-                "Nothing of the kind follows: mixing 99 % noise into a model costs only about 0.1 bits per "
-                "dimension here, so A may have the better likelihood and still draw nearly all noise.",
+                "Nothing of the kind follows: mixing 99 % noise into a model costs only about 0.1 "
+                "bits per dimension here, so A may score better and still draw nearly all noise.",
             ),
             Option(
                 "Nothing: it says that A gives held-out images a higher probability.",

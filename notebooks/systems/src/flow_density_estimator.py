@@ -516,7 +516,7 @@ p_exact = moons.log_likelihood(rows, places).exp() / 2  # step 6: p(theta | x) =
 for name, q in (("couplings", coupled), ("autoregressive", masked)):
     with torch.no_grad():
         density = torch.cat(
-            [q.log_prob(t, cond=r) for t, r in zip(places.split(100_000), rows.split(100_000))]
+            [q.log_prob(t, cond=r) for t, r in zip(places.split(100_000), rows.split(100_000), strict=True)]
         ).exp()
         draws = q.sample(20_000, cond=x_seen, generator=torch.Generator().manual_seed(8))
         seen = x_seen.expand_as(draws)

@@ -668,7 +668,7 @@ known = {" ".join(p.split()) for p in unique_paragraphs([kept])}
 pieces = unique_paragraphs([apart])
 inside = sum(len(p) for p in pieces if " ".join(p.split()) in known) / sum(map(len, pieces))
 ours_xz = table["xz, given the training text"]
-shared_text = set(" ".join(p.split()) for p in unique_paragraphs([train_text]))
+shared_text = {" ".join(p.split()) for p in unique_paragraphs([train_text])}
 still = unique_paragraphs([test_text])
 of_ours = sum(len(p) for p in still if " ".join(p.split()) in shared_text) / sum(map(len, still))
 check_range("xz given the other topics, bits per byte", leaky, 0.05, 0.8, digits=2, unlike={"our split": ours_xz})
