@@ -50,11 +50,13 @@ td, th { border: 1px solid #bbb; padding: 0.2em 0.5em; text-align: left; }
 blockquote { border-left: 4px solid #e69f00; margin-left: 0; padding-left: 1em; }
 summary { cursor: pointer; } #found li { margin: 0.5em 0; } input { font: inherit; width: 60%; }
 summary p, summary .formula { display: inline; }
-.formula, pre { background-image: linear-gradient(90deg, var(--ground) 50%, transparent),
-  linear-gradient(270deg, var(--ground) 50%, transparent), linear-gradient(90deg, #8888, transparent),
-  linear-gradient(270deg, #8888, transparent); background-position: -1px, right -1px top, left, right;
-  background-size: 2em 100%, 2em 100%, 0.7em 100%, 0.7em 100%; background-repeat: no-repeat;
-  background-attachment: local, local, scroll, scroll; } /* a shadow where more can be scrolled to */
+.formula, pre {  /* a shadow where more can be scrolled to */
+  background-image: linear-gradient(90deg, var(--ground) 50%, transparent),
+    linear-gradient(270deg, var(--ground) 50%, transparent),
+    linear-gradient(90deg, #8888, transparent), linear-gradient(270deg, #8888, transparent);
+  background-position: -1px, right -1px top, left, right;
+  background-size: 2em 100%, 2em 100%, 0.7em 100%, 0.7em 100%;
+  background-attachment: local, local, scroll, scroll; background-repeat: no-repeat; }
 @media (max-width: 40rem) { p, ul, ol, summary { overflow-x: auto; overflow-y: hidden; } }
 @media (min-width: 70rem) { :is(main, main div) > .formula:not(.tagged) { margin-inline: -7rem; } }
 @media (prefers-color-scheme: dark) {
