@@ -45,7 +45,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 lab: $(VENV)/.lab ## Open your copies of the lessons in JupyterLab, at the start page
 	$(BIN)/genlab start
 	$(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir="$(CURDIR)" \
-	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	  --LabApp.app_settings_dir="$(CURDIR)/docs/lab" \
 	  --LabApp.default_url=/lab/tree/my/START.ipynb $(LAB_ARGS)
 
 .PHONY: demo
