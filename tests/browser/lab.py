@@ -101,6 +101,12 @@ def server(folder):
         yield running
         running.stop_kernels()
     finally:
+        _end(process)
+
+
+def _end(process):
+    """End make and what it started."""
+    if process.poll() is None:
         os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(15)
