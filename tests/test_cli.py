@@ -1,28 +1,34 @@
 """The command line, as a learner uses it: in the same process, killed, and in two processes."""
 
 import functools
+import importlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-import genlab.cli
+import genlab
+from genlab.atlas.league import COLUMNS, cells, load_league
 from genlab.cli import app
+from genlab.core.files import replace_file
 from genlab.core.weights import read_card
 from genlab.course.links import pull_link
-from genlab.systems.zoo import TRAININGS
+from genlab.systems.zoo import TRAININGS, find
 
 
-def run(*arguments):
-    """Call the command line in this process."""
-    return CliRunner().invoke(app, [str(a) for a in arguments])
+def run(*arguments, columns=200):
+    """Call the command line in this process, in a terminal of so many columns."""
+    environment = {"COLUMNS": str(columns)}
+    return CliRunner().invoke(app, [str(a) for a in arguments], env=environment)
 
 
 def said(result):
@@ -36,12 +42,77 @@ def no_figures(monkeypatch):
     monkeypatch.setattr("genlab.systems.training.measured", lambda *_: {"frechet": 0.5})
 
 
-def test_without_a_name_the_trainings_are_listed_with_their_times():
-    result = run("train")
+def rows(result):
+    """The lines that begin with the name of a model, cut into words, by this name."""
+    lines = [line.split() for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert all(len(line) <= 80 for line in result.stdout.splitlines())
+    assert "…" not in result.stdout
+    return {words[0]: words[1:] for words in lines if words and words[0] in NAMES}
+
+
+NAMES = [training.name for training in TRAININGS]
+
+
+def test_without_a_name_the_trainings_are_listed_whole_in_80_columns():
+    result = run("train", columns=80)
     assert result.exit_code == 0
+    assert list(found := rows(result)) == NAMES
     for training in TRAININGS:
-        assert training.name[:12] in result.stdout
+        assert found[training.name][-1] == f"{training.seconds:.0f}"
+        assert all(word in result.stdout.split() for word in training.what.split())
     assert "seconds" in result.stdout
+
+
+def test_the_league_shows_every_name_heading_and_number_in_80_columns():
+    result = run("league", columns=80)
+    assert result.exit_code == 0
+    league = load_league()
+    assert list(rows(result)) == [row.name for row in league]
+    assert all(heading in result.stdout for heading in COLUMNS)
+    for row in league:
+        lines = [line for line in result.stdout.splitlines() if line.startswith(f"{row.name} ")]
+        assert all(any(cell in line for line in lines) for cell in cells(row))
+
+
+def test_the_systems_are_listed_whole_in_80_columns_and_one_with_all_its_figures():
+    result = run("systems", columns=80)
+    assert list(rows(result)) == NAMES
+    assert len(result.stdout.splitlines()) <= 2 * len(NAMES) + 2
+    stated = read_card(find("glide_base").path)["metrics"]
+    assert f"and {len(stated) - 3} more" in said(result)
+    whole = run("systems", "glide_base", columns=80)
+    assert list(rows(whole)) == ["glide_base"]
+    assert all(name in whole.stdout for name in stated)
+
+
+@pytest.mark.parametrize("name", ["train", "league", "systems"])
+def test_a_list_that_is_piped_is_as_whole(name):
+    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
+    piped = subprocess.run(command(name), env=environment, capture_output=True, text=True)
+    assert piped.returncode == 0, piped.stderr
+    expected = [row.name for row in load_league()] if name == "league" else NAMES
+    assert list(rows(piped)) == expected
+
+
+HEAVY = ("torch", "numpy", "matplotlib", "sklearn", "scipy", "genlab.systems", "genlab.course")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--help"], ["--version"]])
+def test_help_waits_for_no_torch(arguments):
+    program = (
+        "import sys; from genlab.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        f"finally: print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, check=True
+    )
+    assert done.stderr.strip() == "[]"
+    assert done.stdout
+
+
+def test_the_version_is_that_of_the_package():
+    assert run("--version").stdout == f"genlab {genlab.__version__}\n"
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -74,18 +145,72 @@ def test_a_learners_file_is_kept_unless_force_is_given(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "status", "sentence"),
     [
-        (["digit_gna"], "no model is named 'digit_gna'; did you mean digit_gan?"),
-        (["digit_gan", "--steps", "0"], "must be >= 1, got 0"),
+        (["digit_gna"], 1, "no model is named 'digit_gna'; did you mean digit_gan?"),
+        (["digit_gan", "--out", "a.pt"], 1, "file that ends in .safetensors, got a.pt"),
+        (["digit_gan", "--out", __file__], 1, "test_cli.py is a file: expected a folder"),
+        (["digit_gan", "--out", "/proc/none"], 1, "No such file or directory: '/proc/none'"),
+        (["digit_gan", "--steps", "0"], 2, "Invalid value for '--steps'"),
+        (["digit_gan", "--every", "-1"], 2, "Invalid value for '--every'"),
     ],
-    ids=["name", "steps"],
+    ids=["name", "ending", "file", "nowhere", "steps", "every"],
 )
-def test_a_mistake_is_answered_in_one_sentence(tmp_path, arguments, sentence):
-    result = run("train", *arguments, "--out", tmp_path)
-    assert result.exit_code == 1
-    assert sentence in said(result)
+def test_a_mistake_is_answered_before_the_first_step(
+    tmp_path, monkeypatch, arguments, status, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("genlab.train.Run.__next__", None)
+    result = run("train", *arguments)
+    assert result.exit_code == status
+    assert sentence.replace("'", "") in said(result).replace("'", "")
     assert "Traceback" not in said(result)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("genlab.systems.training.train", ["train", "digit_gan"]),
+        ("genlab.core.weights.read_card", ["systems"]),
+        ("genlab.atlas.league.load_league", ["league"]),
+        ("genlab.atlas.rule_table.rule_table", ["rules"]),
+        ("genlab.atlas.report.load", ["read", "-"]),
+        ("genlab.course.handout.handout", ["handout", "new"]),
+        ("genlab.course.start.begin", ["start"]),
+        ("genlab.course.copies.reset", ["reset", "1"]),
+        ("genlab.course.demos.write_demos", ["demo"]),
+        ("genlab.course.links.pull_link", ["link", "https://hub.example.org"]),
+        ("genlab.atlas.cheatsheet.cheat_sheet", ["cheatsheet"]),
+    ],
+)
+def test_in_every_command_what_the_system_refuses_is_one_sentence(monkeypatch, call, arguments):
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied", "/a/place")
+
+    module, _, name = call.rpartition(".")
+    monkeypatch.setattr(importlib.import_module(module), name, refuse)
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (1, "genlab: Permission denied: /a/place\n")
+
+
+def full(path, data):
+    """A disk without room for a checkpoint."""
+    if path.suffix == ".checkpoint":
+        raise OSError(28, "No space left on device", str(path))
+    replace_file(path, data)
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_checkpoint_that_cannot_be_written_is_said_and_ends_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("genlab.train.checkpoint.replace_file", full)
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        result = run("train", "digit_gan", "--steps", 2, "--every", 0, "--out", tmp_path)
+    assert result.exit_code == 0, said(result)
+    assert "genlab: no checkpoint of step 1: " in result.stderr
+    assert "checkpoint.py" not in result.stderr
+    assert (tmp_path / "digit_gan.safetensors").exists()
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -114,9 +239,12 @@ def test_figures_that_do_not_come_out_again_are_an_error(monkeypatch, off, statu
         stated = read_card(training.path)["metrics"]
         return {k: v * off if isinstance(v, float) else v for k, v in stated.items()}
 
-    monkeypatch.setattr(genlab.cli, "measured", again)
+    monkeypatch.setattr("genlab.systems.training.measured", again)
+    monkeypatch.setattr("genlab.systems.training.load", lambda training: None)
     result = run("systems", "--verify", "--json")
     assert result.exit_code == status, said(result)
+    shown = said(run("systems", "digit_gan", "--verify", columns=80))
+    assert ("the same" in shown) == (status == 0)
 
 
 def command(*arguments):
@@ -183,6 +311,24 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, 
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")
+def test_a_disk_that_fills_up_ends_no_training_and_a_second_call_finishes_it(tmp_path, whole):
+    """Files may have 100 kB: neither a checkpoint nor the weights can be written."""
+    arguments = ["train", "digit_vae", "--steps", N_STEPS, "--every", 0, "--out", tmp_path]
+    shell = ["/bin/bash", "-c", 'ulimit -f 100; trap "" XFSZ; exec "$@"', "bash"]
+    limited = subprocess.run(
+        [*shell, *command(*arguments)], env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert limited.returncode == 1
+    assert "Traceback" not in limited.stderr
+    assert "File too large" in limited.stderr
+    assert list(tmp_path.iterdir()) == []
+    again = subprocess.run(command(*arguments), env=ENVIRONMENT, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "digit_vae.safetensors").read_bytes() == whole("digit_vae")
+
+
+@pytest.mark.slow
 def test_torchrun_trains_one_model_in_two_processes(tmp_path):
     arguments = ["train", "text_transformer", "--steps", 4, "--out"]
     alone = subprocess.run(
@@ -208,6 +354,10 @@ def test_torchrun_trains_one_model_in_two_processes(tmp_path):
 def test_the_demo_pages_are_written_and_served(tmp_path, monkeypatch):
     served = []
     monkeypatch.setattr("genlab.course.demos.serve", lambda *a, **k: served.append((a, k)) or 3)
+    (tmp_path / "notes.txt").write_text("my work")
+    result = run("demo", tmp_path / "notes.txt")
+    assert (result.exit_code, served) == (1, [])
+    assert "name a new folder" in said(result)
     result = run("demo", tmp_path / "site", "--no-browser", "--port", 99)
     assert result.exit_code == 3
     assert served == [((tmp_path / "site", 99), {"browser": False})]
@@ -216,6 +366,25 @@ def test_the_demo_pages_are_written_and_served(tmp_path, monkeypatch):
     result = run("demo", tmp_path, "--no-serve")
     assert (result.exit_code, len(served)) == (1, 1)
     assert "name a new folder" in said(result)
+
+
+def test_no_link_is_printed_to_what_another_program_serves(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = run("demo", tmp_path / "site", "--no-browser", "--port", port)
+    assert result.exit_code == 1
+    assert f"port {port} cannot be had" in said(result)
+    assert "--port names another" in said(result)
+    assert "http://" not in said(result)
+
+
+def test_the_place_of_the_working_copies_may_not_be_a_file(tmp_path, monkeypatch):
+    (tmp_path / "my").write_text("mine")
+    monkeypatch.setenv("GENLAB_MY", str(tmp_path / "my"))
+    for arguments in (["start"], ["reset", "4"]):
+        result = run(*arguments)
+        assert result.exit_code == 1
+        assert "my is a file: expected a folder" in said(result)
 
 
 def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
@@ -228,6 +397,9 @@ def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
     lesson = next((tmp_path / "my").glob("04_*.ipynb"))
     fresh = lesson.read_bytes()
     lesson.write_text("my answers")
+    result = run("start")
+    assert "1 unreadable" in said(result)
+    assert "no notebook that can be read: 04" in said(result)
     result = run("reset", 4)
     assert (result.exit_code, lesson.read_bytes()) == (0, fresh)
     (kept,) = (tmp_path / "my" / "backups").iterdir()

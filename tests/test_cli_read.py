@@ -44,18 +44,18 @@ def test_a_pipe_is_read_and_printed_as_json():
         (b"Die Bilder werden nicht mit der Methode in einem Schritt erzeugt", "German"),
     ],
 )  # fmt: skip
-def test_a_bad_file_gets_one_sentence_and_status_two(tmp_path, content, message):
+def test_a_bad_file_gets_one_sentence_and_status_one(tmp_path, content, message):
     path = tmp_path / "release"
     path.write_bytes(content)
     for result in (run(path), run("-", text=content)):
-        assert result.exit_code == 2
+        assert result.exit_code == 1
         assert result.stderr.startswith("genlab: ")
         assert any(m in result.stderr for m in message.split("|"))
         assert "Traceback" not in result.stdout + result.stderr
 
 
-def test_a_missing_file_and_a_folder_get_status_two(tmp_path):
+def test_a_missing_file_and_a_folder_get_status_one(tmp_path):
     for place, message in ((tmp_path / "none", "No such file"), (tmp_path, "is a folder")):
         result = run(place)
-        assert result.exit_code == 2
+        assert result.exit_code == 1
         assert message in result.stderr

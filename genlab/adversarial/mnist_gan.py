@@ -172,7 +172,8 @@ def main() -> None:
         "recipe": COMMAND,
         "what": asdict(recipe),
         "seed": recipe.seed,
-        "data": "genlab.data.mnist at 16 x 16, part 'train' (8,000 images), grey levels",
+        "data": "genlab.data.mnist at 16 x 16, part 'train' (8,000 images), grey levels"
+        "; MNIST, CC BY-SA 3.0",
         "metrics": {
             "mean_ink": round(mean, 3),
             "mean_ink_of_the_data": round(real_mean, 3),

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from genlab.core.files import replace_file
+from genlab.core.files import replace_files
 
 REQUIRED = ("recipe", "seed", "data", "metrics", "seconds")  # what every card says
 
@@ -76,8 +76,8 @@ def save_weights(
         "sha256": hashlib.sha256(data).hexdigest(),
     }
     text = json.dumps(full, indent=2, ensure_ascii=False) + "\n"
-    replace_file(path, data)
-    replace_file(path.with_suffix(".json"), text.encode())
+    # the card first: a process that is killed between the two leaves no weights without a card
+    replace_files({path.with_suffix(".json"): text.encode(), path: data})
 
 
 def load_weights(
@@ -137,12 +137,12 @@ def read_card(path: Path) -> dict[str, Any]:
         ValueError: the card is not a JSON object.
     """
     place = path.with_suffix(".json")
-    remake = f"`genlab train {path.stem}` writes it again"
+    remake = f"`genlab train {path.stem} --force --out {path.parent}` writes it again"
     if not place.is_file():
         raise FileNotFoundError(f"no card at {place}; {remake}")
     try:
         card = json.loads(place.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{place.name} is damaged ({error}); {remake}") from error
     if not isinstance(card, dict):
         raise ValueError(f"{place.name} is damaged (not a JSON object); {remake}")

@@ -15,3 +15,4 @@ from .quiz import Question as Question
 from .quiz import questions as questions
 from .source import show_source as show_source
 from .start import progress as progress
+from .start import reset as reset

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -105,7 +106,8 @@ def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Pat
     Raises:
         FileExistsError: the folder holds something that was not written here.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+    used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if used and not (folder / MARK).exists():
         raise FileExistsError(
             f"{folder} holds something already and nothing is replaced: name a new folder"
         )
@@ -160,8 +162,27 @@ def voila_environment(folder: Path) -> dict[str, str]:
     return {**os.environ, "JUPYTER_PATH": path}
 
 
+def require_free(port: int) -> None:
+    """Find out whether a server can listen at a port of this machine.
+
+    Args:
+        port: of 127.0.0.1.
+
+    Raises:
+        OSError: another program listens there, or this user may not.
+    """
+    with socket.socket() as probe:
+        if os.name == "posix":  # a connection that has just ended is in nobody's way
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            why = f"port {port} cannot be had ({error.strerror})"
+            raise OSError(f"{why}: --port names another") from None
+
+
 def serve(folder: Path, port: int, *, browser: bool = True) -> int:
-    """Serve a folder of pages until it is interrupted.
+    """Print where a folder of pages is served, and serve it until it is interrupted.
 
     Args:
         folder: as `write_demos` wrote it.
@@ -173,8 +194,11 @@ def serve(folder: Path, port: int, *, browser: bool = True) -> int:
 
     Raises:
         FileNotFoundError: as `voila_command`.
+        OSError: the port is taken.
     """
     command = voila_command(folder, port, browser=browser)
+    require_free(port)
+    print(f"http://127.0.0.1:{port}/   (Ctrl-C ends it)", flush=True)
     running: list[subprocess.Popen[bytes]] = []
 
     def end(*_: object) -> None:

@@ -1,12 +1,17 @@
-"""Editions of the notebooks to hand out: for students without outputs and solutions, or whole.
+"""Editions of the notebooks to hand out: for students before their first run, or whole.
 
 Lesson: docs/teaching.md
 """
 
+import json
 import shutil
 from pathlib import Path
+from typing import Any
+
+from genlab.core.files import replace_file
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+KEEP = "keep-output"  # tag of a cell whose pictures are shown before it has run
 
 
 def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS) -> list[Path]:
@@ -14,7 +19,7 @@ def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS)
 
     Args:
         target: the folder; it is made, and nothing in it is ever replaced.
-        instructor: with outputs and worked solutions; else with neither.
+        instructor: with outputs and worked solutions; else as `fresh` makes them.
         source: the course's notebooks.
 
     Returns:
@@ -41,18 +46,41 @@ def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS)
         if instructor:
             shutil.copyfile(notebook, copy)
         else:
-            _without_outputs(notebook, copy)
+            replace_file(copy, as_bytes(fresh(notebook)))
         written.append(copy)
     return written
 
 
-def _without_outputs(notebook: Path, copy: Path) -> None:
-    """Write a copy of a notebook as it is before its first run."""
-    import nbformat  # learners without JupyterLab have none
+def fresh(notebook: Path) -> dict[str, Any]:
+    """Return a notebook as it is before its first run.
 
-    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]
-    for cell in content.cells:
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    content.metadata.pop("widgets", None)
-    nbformat.write(content, copy)  # type: ignore[no-untyped-call]
+    Of its outputs only the pictures of cells tagged `keep-output` stay: the opening picture and the
+    first state of each widget. Nothing that a cell prints stays, so no answer is given away.
+
+    Args:
+        notebook: one of the course's.
+    """
+    content: dict[str, Any] = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            kept = KEEP in cell["metadata"].get("tags", ())
+            cell["outputs"] = [output for output in cell["outputs"] if kept and _shows(output)]
+            for asked in (cell, *cell["outputs"]):
+                if "execution_count" in asked:
+                    asked["execution_count"] = None
+    content["metadata"].pop("widgets", None)
+    return content
+
+
+def as_bytes(content: dict[str, Any]) -> bytes:
+    """Return a notebook's file as Jupyter writes it.
+
+    Args:
+        content: the notebook.
+    """
+    return f"{json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)}\n".encode()
+
+
+def _shows(output: dict[str, Any]) -> bool:
+    """Say whether an output is more than text: a picture, or a page that stands for a widget."""
+    return any(kind != "text/plain" for kind in output.get("data", {}))

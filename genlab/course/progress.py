@@ -83,7 +83,7 @@ def answered(place: Path) -> dict[str, Answered]:
     except OSError:
         return found
     for line in lines:
-        with contextlib.suppress(ValueError, TypeError, KeyError):
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
             entry = json.loads(line)
             before = found.get(entry["id"], Answered(False, 0))
             right = before.right or entry["right"] is True

@@ -1,20 +1,21 @@
 """The start page: the map of the course, how far you are, how long the rest takes, what is next.
 
-`make lab` writes it and opens it; its one cell makes the table again from what was answered since.
+`make lab` writes it and opens it; its one code cell shows the table, and makes it again from what
+was answered since.
 Lesson: docs/decisions/010-working-copies.md
 """
 
 import importlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from genlab.core.files import replace_file
 
-from .copies import Prepared, key_of, prepare, shipped
+from . import copies
+from .copies import Prepared, key_of, of_this_kernel, prepare, shipped
 from .demo_table import PAGES
-from .handout import NOTEBOOKS
+from .handout import NOTEBOOKS, as_bytes, fresh
 from .links import binder_link
 from .progress import answered, folder, share
 from .quiz import questions
@@ -101,25 +102,27 @@ def table(rows: list[Standing]) -> str:
     return "\n".join(lines)
 
 
+TITLE = "# genlab: generative models from first principles"
 HELLO = """\
-# genlab: generative models from first principles
-
-{table}
-
-![The map of the course](../docs/images/map.png)
-
-These are your own copies: write in them what you like, no update of the course replaces one that
-you have touched. A fresh one, with the old one kept in `backups/`: `genlab reset 04` in a terminal.
-Right answers are kept on the disk as you give them; the cell below counts them again. Worked
+These are your own copies: write in them what you like, no update of the course replaces one in
+which you have written. To take a fresh one, with the old one kept in `backups/`, type
+`genlab reset 04` in a terminal (*File*, *New*, *Terminal*) or run `course.reset("04")` in a cell.
+Right answers are kept on the disk as you give them; run the cell above to count them again. Worked
 solutions stand in the course's `notebooks/solutions`. This page is made anew at each start, so keep
 your notes elsewhere.
 
 The course without an installation: [on Binder]({binder}), which keeps nothing, or in your folder of
-a JupyterHub: `genlab link https://its.address` prints the link (nbgitpuller)."""
+a JupyterHub: `genlab link https://its.address` prints the link (nbgitpuller).
+
+![The map of the course](../docs/images/map.png)"""
 OUTDATED = """
 
 The course has newer versions of: {names}. Yours are as you left them; `genlab reset` takes the new
 one and keeps yours."""
+UNREADABLE = """
+
+What stands in the place of these copies is no notebook that can be read: {names}. Nothing was
+changed there; `genlab reset` takes a fresh one and keeps what is there."""
 CELL = "from genlab import course\n\ncourse.progress()"
 
 
@@ -134,20 +137,25 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
     Returns:
         The page.
     """
-    text = HELLO.format(table=table(standings(mine, source)), binder=binder_link())
-    if prepared.outdated:
-        text += OUTDATED.format(names=", ".join(f"`{key_of(name)}`" for name in prepared.outdated))
-    kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-    markdown = {"cell_type": "markdown", "id": "start", "metadata": {}, "source": text}
+    head, text = TITLE, HELLO.format(binder=binder_link())
+    for sentence, names in ((OUTDATED, prepared.outdated), (UNREADABLE, prepared.unreadable)):
+        if names:
+            head += sentence.format(names=", ".join(f"`{key_of(name)}`" for name in names))
+    shown = {"text/markdown": table(standings(mine, source)), "text/plain": "the table"}
+    outputs = [{"output_type": "display_data", "data": shown, "metadata": {}}]
     code = {"cell_type": "code", "id": "progress", "metadata": {}, "source": CELL}
-    cells = [markdown, code | {"outputs": [], "execution_count": None}]
+    like = fresh(next(iter(shipped(source).values())))["metadata"]  # kernel and language
     page = {
-        "cells": cells,
-        "metadata": {"kernelspec": kernel},
+        "cells": [
+            {"cell_type": "markdown", "id": "start", "metadata": {}, "source": head},
+            code | {"outputs": outputs, "execution_count": None},
+            {"cell_type": "markdown", "id": "how", "metadata": {}, "source": text},
+        ],
+        "metadata": like,
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    replace_file(mine / PAGE, json.dumps(page, indent=1).encode())
+    replace_file(mine / PAGE, as_bytes(of_this_kernel(page)))
     return mine / PAGE
 
 
@@ -180,3 +188,19 @@ def progress() -> None:
     if mine is None:
         raise FileNotFoundError("progress is kept for working copies: `genlab start` makes them")
     display(Markdown(table(standings(mine))))  # type: ignore[no-untyped-call]
+
+
+def reset(lesson: str | int) -> None:
+    """Take a fresh copy of a lesson or lab, as `genlab reset` does, and say where the old one is.
+
+    Args:
+        lesson: number of a lesson, or name of a lab.
+
+    Raises:
+        ValueError: no lesson or lab of that name.
+        FileNotFoundError: the course's notebooks are not there.
+    """
+    copy, kept = copies.reset(str(lesson), folder() or copies.own_folder())
+    print(f"fresh: {copy} (if it is open: File, Reload Notebook from Disk)")
+    if kept is not None:
+        print(f"kept:  {kept}")

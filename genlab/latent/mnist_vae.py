@@ -199,7 +199,8 @@ def main() -> None:
         "recipe": COMMAND,
         "what": asdict(recipe),
         "seed": recipe.seed,
-        "data": "genlab.data.mnist at 16 x 16, part 'train' (8,000 images), black and white at 128",
+        "data": "genlab.data.mnist at 16 x 16, part 'train' (8,000 images), black and white at 128"
+        "; MNIST, CC BY-SA 3.0",
         "metrics": {f"bound_{s}_nats": round(bound_in_nats(vae, s), 2) for s in ("val", "test")},
         "seconds": round(seconds, 1),
     }

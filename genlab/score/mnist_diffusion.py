@@ -207,7 +207,8 @@ def main() -> None:
         "what": "EDM preconditioning around genlab.nn.unet.UNet, told the digit; averaged weights",
         "settings": asdict(recipe),
         "seed": recipe.seed,
-        "data": f"genlab.data.mnist, part 'train' (8,000 images of {recipe.size} x {recipe.size})",
+        "data": f"genlab.data.mnist, part 'train' (8,000 images of {recipe.size} x {recipe.size})"
+        "; MNIST, CC BY-SA 3.0",
         "metrics": measure(model, recipe.size),
         "seconds": round(seconds, 1),
         "seconds_of": "processor time of the training alone",

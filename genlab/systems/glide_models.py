@@ -144,7 +144,7 @@ def _training(
     return Training(
         name=name, what=what, lesson=13, seconds=seconds, settings=recipe, build=build, start=start,
         measure=measure, data="genlab.data.captioned, part 'painter': 5,000 digits of MNIST, "
-        "coloured and described afresh at every step",
+        "coloured and described afresh at every step; MNIST, CC BY-SA 3.0",
         digest=_digest, dtype=torch.float16,
     )  # fmt: skip
 

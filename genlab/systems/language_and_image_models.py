@@ -191,7 +191,8 @@ TRAININGS: tuple[Training, ...] = (
         build=language_and_image,
         start=_start,
         measure=measure_language_and_image,
-        data="genlab.data.captioned, part 'painter' (5,000 digits of 16 x 16), colours at random",
+        data="genlab.data.captioned, part 'painter' (5,000 digits of 16 x 16), colours at random"
+        "; MNIST, CC BY-SA 3.0",
         digest=painters_digest,
         dtype=torch.float16,
     ),

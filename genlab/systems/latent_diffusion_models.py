@@ -196,7 +196,10 @@ def _start_painter(model: LatentDiffusion, recipe: Recipe) -> Run:
     return train_latent_diffusion(model, recipe)
 
 
-DATA = "genlab.data.captioned, part 'painter' (5,000 digits of 32 x 32, coloured afresh each step)"
+DATA = (
+    "genlab.data.captioned, part 'painter' (5,000 digits of 32 x 32, coloured afresh each step)"
+    "; MNIST, CC BY-SA 3.0"
+)
 VAE = Training(
     name="latent_vae",
     what="VAE of captioned digits: 3 x 32 x 32 pixels to codes of 4 x 8 x 8",

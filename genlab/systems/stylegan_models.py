@@ -194,7 +194,8 @@ TRAININGS: tuple[Training, ...] = (
         build=style_gan,
         start=lambda gan, recipe: train_style_gan(gan, pictures(), recipe),
         measure=_measure,
-        data="genlab.data.captioned, part 'painter': 5,000 digits of 16 x 16, grey",
+        data="genlab.data.captioned, part 'painter': 5,000 digits of 16 x 16, grey"
+        "; MNIST, CC BY-SA 3.0",
         digest=_digest,
         dtype=torch.float16,
     ),

@@ -257,7 +257,8 @@ TRAININGS: tuple[Training, ...] = (
         build=film_maker,
         start=_start,
         measure=measure,
-        data="genlab.data.moving, part 'painter': 5,000 digits, motions and colours drawn afresh",
+        data="genlab.data.moving, part 'painter': 5,000 digits, motions and colours drawn afresh"
+        "; MNIST, CC BY-SA 3.0",
         digest=_digest,
         dtype=torch.float16,
     ),

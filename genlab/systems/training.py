@@ -15,6 +15,7 @@ from typing import Any, final
 import torch
 from torch import nn
 
+from genlab.core.files import require_room
 from genlab.core.memory import keep_freed_memory
 from genlab.core.weights import load_weights, read_card, save_weights
 from genlab.systems.figures import Figures, default_dtype
@@ -105,7 +106,7 @@ def train(
         n_steps: another number of steps than the recipe's.
         force: may replace a file that is there.
         every: seconds between two checkpoints; like the card's, they are the processor's, which
-            other programs on the machine do not lengthen.
+            other programs on the machine do not lengthen. One that cannot be written is a warning.
         watch: called after each step; the training stops there when it returns True, and the next
             call goes on.
 
@@ -113,11 +114,16 @@ def train(
         The card; None when it was stopped, and in every process of a group but the first.
 
     Raises:
-        FileExistsError: there is such a file, and `force` is False.
-        ValueError: the checkpoint is damaged or of another recipe, or `n_steps` is not positive.
+        FileExistsError: there is such a file, and `force` is False. Weights without a card beside
+            an unfinished checkpoint are what a killed process left: they are made again.
+        ValueError: the checkpoint is damaged or of another recipe, or `n_steps` or `every` is out
+            of its range.
+        OSError: the file cannot be written there, which is tried before the first step.
         FloatingPointError: the training diverged.
     """
-    if path.exists() and not force:
+    checkpoint_path, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
+    unfinished = checkpoint_path.exists() and not card_path.exists()
+    if path.exists() and not path.is_dir() and not force and not unfinished:
         raise FileExistsError(f"{path} exists: --force replaces it, --out names another place")
     settings = training.settings
     if n_steps is not None:
@@ -127,8 +133,11 @@ def train(
         model = training.build(settings)
         parallel.agree(model)
         run = training.start(model, settings)
-        checkpoint = Checkpoint(path.with_suffix(".checkpoint"), _identity(training, settings))
+        checkpoint = Checkpoint(checkpoint_path, _identity(training, settings))
         first = parallel.rank() == 0
+        if first:
+            width = torch.finfo(training.dtype).bits // 8
+            require_room(path, width * sum(w.numel() for w in model.state_dict().values()))
         left = resumable(run, checkpoint, every=every, writes=first, clock=time.process_time)
         with closing(left) as steps:
             for record, seconds in steps:
@@ -137,7 +146,11 @@ def train(
                     return None
         if not first:
             return None
-        _write(training, model, path, settings, checkpoint.seconds)
+        try:
+            _write(training, model, path, settings, checkpoint.seconds)
+        except OSError as error:
+            again = "make room there and repeat the command: it goes on from its last checkpoint"
+            raise OSError(f"the weights could not be written ({error}); {again}") from error
         checkpoint.remove()
         return read_card(path)
 

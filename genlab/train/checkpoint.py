@@ -10,6 +10,7 @@ import io
 import json
 import pickle
 import time
+import warnings
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, final
@@ -61,8 +62,9 @@ class Checkpoint:
 
         Raises:
             ValueError: the file is damaged, or belongs to a run of another identity.
+            OSError: it cannot be read.
         """
-        if not self.path.is_file():
+        if not self.path.exists():
             return 0.0
         digest, data = (file := self.path.read_bytes())[:32], file[32:]
         state = _unpack(data) if hashlib.sha256(data).digest() == digest else None
@@ -98,6 +100,9 @@ def resumable(
 ) -> Generator[tuple[Record, float], None, None]:
     """Take a run's remaining steps; write a checkpoint now and then, and when the caller stops.
 
+    The last step is written too, before what follows the run: to measure a model takes a while. A
+    checkpoint that cannot be written does not end a run that could go on: it warns and goes on.
+
     Args:
         run: at its start; it is taken to where the checkpoint says.
         checkpoint: read first; the caller removes it in the end.
@@ -110,8 +115,11 @@ def resumable(
         part one after the other.
 
     Raises:
-        ValueError: as `Checkpoint.restore`.
+        ValueError: as `Checkpoint.restore`, or `every` is negative.
+        OSError: the caller stops, and where it stopped cannot be written.
     """
+    if not every >= 0:
+        raise ValueError(f"every must be at least 0 seconds, got {every}")
     start = clock() - checkpoint.restore(run)
     written = clock()
     for record in run:
@@ -119,10 +127,16 @@ def resumable(
             yield record, clock() - start
         except GeneratorExit:  # between two steps: nothing is half done
             if writes:
-                checkpoint.write(run, clock() - start)
+                try:
+                    checkpoint.write(run, clock() - start)
+                except OSError as error:
+                    raise OSError(f"step {run.step} could not be kept ({error})") from error
             raise
-        if writes and clock() - written >= every:
-            checkpoint.write(run, clock() - start)
+        if writes and (clock() - written >= every or run.step == run.n_steps):
+            try:
+                checkpoint.write(run, clock() - start)
+            except OSError as error:
+                warnings.warn(f"no checkpoint of step {run.step}: {error}", stacklevel=2)
             written = clock()
 
 

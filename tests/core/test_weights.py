@@ -1,6 +1,7 @@
 """Weights on disk: what a round trip keeps, what a card says, which files are refused."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -230,15 +231,15 @@ def test_the_weights_of_another_network_are_named(path, change, odd):
 
 
 def test_a_card_that_is_not_there_is_said_to_be_missing(path):
-    with pytest.raises(FileNotFoundError, match=r"no card at .*a\.json; `genlab train a`"):
+    with pytest.raises(FileNotFoundError, match=r"a\.json; `genlab train a --force --out .+`"):
         read_card(path)
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"], ids=["broken", "a list"])
+@pytest.mark.parametrize("text", ["{", "[1]", "[" * 100_000], ids=["broken", "a list", "deep"])
 def test_a_damaged_card_is_refused(path, text):
     save_weights(Net(), path, CARD)
     path.with_suffix(".json").write_text(text)
-    with pytest.raises(ValueError, match=r"a\.json is damaged.*`genlab train a`"):
+    with pytest.raises(ValueError, match=r"a\.json is damaged.*`genlab train a --force --out .+`"):
         read_card(path)
     with pytest.raises(ValueError, match=r"a\.json is damaged"):
         load_weights(Net(), path)
@@ -249,3 +250,32 @@ def test_the_card_is_text_that_a_person_reads(path):
     text = path.with_suffix(".json").read_text(encoding="utf-8")
     assert text.endswith("}\n")
     assert list(json.loads(text))[:5] == list(CARD)
+
+
+def test_a_disk_that_is_full_leaves_the_earlier_pair(path, monkeypatch):
+    save_weights(Net(), path, CARD)
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir()}
+    written = []
+
+    def full(descriptor):
+        written.append(descriptor)
+        if len(written) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_weights(Net(), path, {**CARD, "seed": 2})
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir()} == before
+
+
+def test_a_kill_between_the_two_files_leaves_no_weights_without_a_card(path, monkeypatch):
+    moved = []
+
+    def killed(self, target):
+        moved.append(target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(Net(), path, CARD)
+    assert moved == [path.with_suffix(".json")]

@@ -1,12 +1,76 @@
 """Working copies: made once, renewed while untouched, and never written over."""
 
+import hashlib
 import json
 
+import nbformat
 import pytest
 
 from genlab.course import copies
-from genlab.course.copies import BACKUPS, prepare, reset
+from genlab.course.copies import BACKUPS, Prepared, prepare, reset, shipped
 from genlab.course.progress import MARK
+
+PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 900x300>"}
+UNTOUCHED = Prepared((), (), ())
+
+
+def notebook(text, *, printed="0.25", version=None):
+    """A notebook as the course ships it: an opening picture, a widget, and a printed number."""
+
+    def code(source, outputs, **metadata):
+        cell = nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=7, **metadata)
+        return cell
+
+    shown = nbformat.v4.new_output("display_data", PICTURE)
+    widget = {**PICTURE, "text/plain": "Explorer(children=(IntSlider(value=3),))"}
+    cells = [
+        nbformat.v4.new_markdown_cell(text),
+        code("draw()", [shown, nbformat.v4.new_output("stream", text=printed)], metadata=TAGGED),
+        code(
+            "widget()",
+            [nbformat.v4.new_output("execute_result", widget, execution_count=7)],
+            metadata=TAGGED,
+        ),
+        code("number", [nbformat.v4.new_output("execute_result", {"text/plain": printed})]),
+        code("plot()", [shown]),
+    ]
+    for k, cell in enumerate(cells):
+        cell["id"] = f"cell-{k}"
+    content = nbformat.v4.new_notebook(cells=cells)
+    info = {"name": "python", **({"version": version} if version else {})}
+    content.metadata = nbformat.from_dict({"language_info": info})
+    return content
+
+
+TAGGED = {"tags": ["keep-output"]}
+
+
+def put(path, content):
+    """Write a notebook as Jupyter does."""
+    nbformat.write(content, path)
+
+
+def get(path):
+    return nbformat.read(path, as_version=4)
+
+
+def write_answer(path, text="my answers"):
+    """Write in a notebook, as a learner does."""
+    content = get(path)
+    content.cells[3].source = text
+    put(path, content)
+
+
+def autosave(path):
+    """Do to a file what JupyterLab does when a notebook was opened, run and saved."""
+    content = get(path)
+    content.metadata["language_info"] = {"name": "python", "version": "3.99.1"}
+    content.metadata["kernelspec"] = {"name": "python3", "display_name": "mine"}
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            cell.metadata["execution"] = {"iopub.status.idle": "now"}
+            cell.execution_count, cell.outputs = 1, [nbformat.v4.new_output("stream", text="ran")]
+    put(path, content)
 
 
 @pytest.fixture
@@ -14,8 +78,8 @@ def source(tmp_path):
     """A small course of two lessons and a lab."""
     folder = tmp_path / "notebooks"
     (folder / "systems").mkdir(parents=True)
-    for name in ("01_first.ipynb", "02_second.ipynb", "systems/glide.ipynb"):
-        (folder / name).write_text(f"{name}, version 1")
+    for name in NAMES:
+        put(folder / name, notebook(f"{name}, version 1"))
     return folder
 
 
@@ -24,45 +88,204 @@ def mine(tmp_path):
     return tmp_path / "my"
 
 
+NAMES = ("01_first.ipynb", "02_second.ipynb", "systems/glide.ipynb")
+
+
+def says(path):
+    """The first cell of a notebook."""
+    return get(path).cells[0].source
+
+
 def test_the_first_time_everything_is_copied(source, mine):
-    made = prepare(mine, source)
-    assert made.new == ("01_first.ipynb", "02_second.ipynb", "systems/glide.ipynb")
-    assert (mine / "systems/glide.ipynb").read_text() == "systems/glide.ipynb, version 1"
-    assert prepare(mine, source) == copies.Prepared((), (), ())
+    assert prepare(mine, source).new == NAMES
+    assert says(mine / "systems/glide.ipynb") == "systems/glide.ipynb, version 1"
+    assert prepare(mine, source) == UNTOUCHED
+
+
+def test_a_fresh_copy_shows_pictures_and_no_printed_number(source, mine):
+    prepare(mine, source)
+    cells = get(mine / NAMES[0]).cells
+    kept = [[output.data for output in cell.get("outputs", ())] for cell in cells]
+    widget = {**PICTURE, "text/plain": "Explorer(children=(IntSlider(value=3),))"}
+    assert kept == [[], [PICTURE], [widget], [], []]
+    assert all(cell.execution_count is None for cell in cells[1:])
+    assert "0.25" not in (mine / NAMES[0]).read_text()
+    assert [c.source for c in cells] == [c.source for c in get(source / NAMES[0]).cells]
+    nbformat.validate(get(mine / NAMES[0]))
+
+
+@pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
+def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(path):
+    copy = nbformat.from_dict(copies.fresh(path))
+    nbformat.validate(copy)
+    shown = [o for c in copy.cells if c.cell_type == "code" for o in c.outputs]
+    assert {output.output_type for output in shown} <= {"display_data", "execute_result"}
+    assert all(output.data.keys() - {"text/plain"} for output in shown)
+    opening = [c for c in copy.cells[:5] if c.cell_type == "code" and c.outputs]
+    assert "image/png" in opening[0].outputs[0].data
+    original = nbformat.read(path, as_version=4)
+    for before, after in zip(original.cells, copy.cells, strict=True):
+        tagged = "keep-output" in after.metadata.get("tags", ())
+        pictures = [o for o in before.get("outputs", ()) if "image/png" in o.get("data", {})]
+        kept = after.get("outputs", [])
+        assert all(p.data in [o.data for o in kept] for p in pictures) if tagged else kept == []
+
+
+def test_a_fresh_copy_says_already_what_jupyterlab_would_add(source, mine):
+    from ipykernel.ipkernel import IPythonKernel
+
+    prepare(mine, source)
+    added = get(mine / NAMES[0]).metadata["language_info"]["version"]
+    assert added == IPythonKernel.language_info["version"]
 
 
 def test_an_update_renews_what_is_untouched_and_leaves_what_was_edited(source, mine):
     prepare(mine, source)
-    (mine / "02_second.ipynb").write_text("my answers")
-    for name in ("01_first.ipynb", "02_second.ipynb"):
-        (source / name).write_text("version 2")
-    assert prepare(mine, source) == copies.Prepared((), ("01_first.ipynb",), ("02_second.ipynb",))
-    assert (mine / "01_first.ipynb").read_text() == "version 2"
-    assert (mine / "02_second.ipynb").read_text() == "my answers"
-    assert prepare(mine, source).outdated == ("02_second.ipynb",)  # it says so until it is reset
+    write_answer(mine / NAMES[1])
+    edited = (mine / NAMES[1]).read_bytes()
+    for name in NAMES[:2]:
+        put(source / name, notebook("version 2"))
+    assert prepare(mine, source) == Prepared((), NAMES[:1], NAMES[1:2])
+    assert says(mine / NAMES[0]) == "version 2"
+    assert (mine / NAMES[1]).read_bytes() == edited
+    assert prepare(mine, source).outdated == NAMES[1:2]  # it says so until it is reset
+
+
+def test_a_copy_that_was_opened_run_and_saved_is_still_renewed(source, mine):
+    prepare(mine, source)
+    autosave(mine / NAMES[0])
+    saved = (mine / NAMES[0]).read_bytes()
+    assert prepare(mine, source) == UNTOUCHED
+    assert (mine / NAMES[0]).read_bytes() == saved  # what it showed stays until there is an update
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source).renewed == NAMES[:1]
+    assert says(mine / NAMES[0]) == "version 2"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda cells: cells.append(nbformat.v4.new_markdown_cell("my note")),
+        lambda cells: cells.pop(),
+        lambda cells: cells.insert(0, cells.pop()),
+        lambda cells: cells[4].update(source="plot() "),
+        lambda cells: cells[0].update(cell_type="raw"),
+    ],
+    ids=["added", "deleted", "moved", "a blank", "another type"],
+)
+def test_whatever_a_learner_changes_in_the_cells_is_kept(source, mine, write):
+    prepare(mine, source)
+    content = get(mine / NAMES[0])
+    write(content.cells)
+    put(mine / NAMES[0], content)
+    written = (mine / NAMES[0]).read_bytes()
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source).outdated == NAMES[:1]
+    assert (mine / NAMES[0]).read_bytes() == written
+
+
+def test_new_outputs_alone_are_no_new_version(source, mine):
+    prepare(mine, source)
+    before = (mine / NAMES[0]).read_bytes()
+    write_answer(mine / NAMES[1])
+    for name in NAMES[:2]:
+        put(source / name, notebook(f"{name}, version 1", printed="0.75"))
+    assert prepare(mine, source) == UNTOUCHED
+    assert (mine / NAMES[0]).read_bytes() == before
+
+
+def copied_before(source, mine):
+    """Make copies as the course once did: whole files, known by the digest of their bytes."""
+    known = {}
+    for name in NAMES:
+        (mine / name).parent.mkdir(parents=True, exist_ok=True)
+        data = (source / name).read_bytes()
+        (mine / name).write_bytes(data)
+        known[name] = hashlib.sha256(data).hexdigest()
+    (mine / MARK).write_text(json.dumps(known))
+
+
+def test_copies_of_an_earlier_course_are_known_as_untouched(source, mine):
+    copied_before(source, mine)
+    content = get(mine / NAMES[0])  # this one was opened: JupyterLab has added the version
+    content.metadata["language_info"]["version"] = "3.99.1"
+    put(mine / NAMES[0], content)
+    write_answer(mine / NAMES[1])
+    for name in NAMES:
+        put(source / name, notebook("version 2"))
+    assert prepare(mine, source) == Prepared((), (NAMES[0], NAMES[2]), NAMES[1:2])
+
+
+def test_an_edited_copy_of_an_earlier_course_is_not_called_outdated(source, mine):
+    copied_before(source, mine)
+    write_answer(mine / NAMES[1])
+    assert prepare(mine, source) == UNTOUCHED
+    assert prepare(mine, source) == UNTOUCHED
 
 
 def test_an_edited_copy_of_the_newest_version_is_not_called_outdated(source, mine):
     prepare(mine, source)
-    (mine / "01_first.ipynb").write_text("my answers")
-    assert prepare(mine, source) == copies.Prepared((), (), ())
-    assert (mine / "01_first.ipynb").read_text() == "my answers"
+    write_answer(mine / NAMES[0])
+    assert prepare(mine, source) == UNTOUCHED
+    assert get(mine / NAMES[0]).cells[3].source == "my answers"
 
 
-@pytest.mark.parametrize("damage", ["", "[]", "{"])
+@pytest.mark.parametrize("damage", ["", "[]", "{", "[" * 100_000])
 def test_without_its_record_nothing_is_replaced(source, mine, damage):
     prepare(mine, source)
-    (mine / "01_first.ipynb").write_text("my answers")
+    write_answer(mine / NAMES[0])
     (mine / MARK).write_text(damage)
-    assert prepare(mine, source).outdated == ("01_first.ipynb",)
-    assert (mine / "01_first.ipynb").read_text() == "my answers"
-    assert "02_second.ipynb" in json.loads((mine / MARK).read_text())
+    assert prepare(mine, source).outdated == NAMES[:1]
+    assert get(mine / NAMES[0]).cells[3].source == "my answers"
+    assert NAMES[1] in json.loads((mine / MARK).read_text())
 
 
 def test_a_copy_that_was_thrown_away_is_made_again(source, mine):
     prepare(mine, source)
-    (mine / "01_first.ipynb").unlink()
-    assert prepare(mine, source).new == ("01_first.ipynb",)
+    (mine / NAMES[0]).unlink()
+    assert prepare(mine, source).new == NAMES[:1]
+
+
+DAMAGES = {
+    "empty": "",
+    "no JSON": "<<<<<<< HEAD",
+    "a list": "[]",
+    "no cells": "{}",
+    "odd cells": '{"cells": [{"cell_type": "code", "source": 3}], "metadata": {}}',
+    "odd metadata": '{"cells": [], "metadata": []}',
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_is_no_notebook_is_named_and_kept(source, mine, damage):
+    prepare(mine, source)
+    (mine / NAMES[0]).write_text(damage)
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source) == Prepared((), (), (), NAMES[:1])
+    assert (mine / NAMES[0]).read_text() == damage
+    _, kept = reset("1", mine, source)
+    assert kept.read_text() == damage
+    assert prepare(mine, source) == UNTOUCHED
+
+
+def test_a_folder_in_the_place_of_a_copy_is_named_and_kept(source, mine):
+    prepare(mine, source)
+    (mine / NAMES[0]).unlink()
+    (mine / NAMES[0]).mkdir()
+    (mine / NAMES[0] / "notes").write_text("my notes")
+    assert prepare(mine, source).unreadable == NAMES[:1]
+    copy, kept = reset("1", mine, source)
+    assert (kept / "notes").read_text() == "my notes"
+    assert copy.is_file()
+
+
+@pytest.mark.parametrize("call", [prepare, lambda mine, source: reset("1", mine, source)])
+def test_a_file_in_the_place_of_the_folder_is_refused(source, mine, call):
+    mine.write_text("mine")
+    with pytest.raises(NotADirectoryError, match="my is a file: expected a folder"):
+        call(mine, source)
+    assert mine.read_text() == "mine"
 
 
 @pytest.mark.parametrize(
@@ -77,13 +300,14 @@ def test_a_copy_that_was_thrown_away_is_made_again(source, mine):
 )
 def test_a_reset_keeps_the_old_copy_with_its_date(source, mine, asked, name):
     prepare(mine, source)
-    (mine / name).write_text("my answers")
+    write_answer(mine / name)
+    written = (mine / name).read_bytes()
     copy, kept = reset(asked, mine, source)
     assert copy == mine / name
-    assert copy.read_text() == f"{name}, version 1"
+    assert says(copy) == f"{name}, version 1"
     assert kept.parent == mine / BACKUPS
-    assert kept.read_text() == "my answers"
-    assert prepare(mine, source) == copies.Prepared((), (), ())
+    assert kept.read_bytes() == written
+    assert prepare(mine, source) == UNTOUCHED
 
 
 def test_two_resets_in_one_second_keep_both(source, mine, monkeypatch):
@@ -91,7 +315,7 @@ def test_two_resets_in_one_second_keep_both(source, mine, monkeypatch):
     kept = []
     for text in ("first", "second", "third"):
         prepare(mine, source)
-        (mine / "01_first.ipynb").write_text(text)
+        (mine / NAMES[0]).write_text(text)
         kept.append(reset("1", mine, source)[1])
     assert [path.read_text() for path in kept] == ["first", "second", "third"]
 
@@ -101,9 +325,10 @@ def test_a_reset_of_what_was_never_copied_makes_it(source, mine):
     assert (copy.exists(), kept) == (True, None)
 
 
-def test_a_lesson_that_does_not_exist_is_answered_with_those_that_do(source, mine):
+@pytest.mark.parametrize("asked", ["7", "99", "../../etc", "", "-1", "²"])
+def test_a_lesson_that_does_not_exist_is_answered_with_those_that_do(source, mine, asked):
     with pytest.raises(ValueError, match="there are: 01, 02, glide"):
-        reset("7", mine, source)
+        reset(asked, mine, source)
     assert not mine.exists()
 
 

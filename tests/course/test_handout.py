@@ -1,9 +1,9 @@
-"""Editions to hand out: students get neither outputs nor solutions, and nothing is replaced."""
+"""Editions to hand out: students get neither results nor solutions, and nothing is replaced."""
 
 import nbformat
 import pytest
 
-from genlab.course.handout import NOTEBOOKS, handout
+from genlab.course.handout import NOTEBOOKS, as_bytes, fresh, handout
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,16 @@ def test_every_lesson_and_lab_is_there_and_no_solution(student):
     assert not list(folder.rglob("*solution*"))
 
 
-def test_students_get_no_outputs_and_every_cell(student):
+def test_students_get_every_cell_and_of_the_outputs_what_a_working_copy_shows(student):
     folder, written = student
     for path in written:
         copy = nbformat.read(path, as_version=4)
         original = nbformat.read(NOTEBOOKS / path.relative_to(folder), as_version=4)
         assert [c.source for c in copy.cells] == [c.source for c in original.cells]
         code = [c for c in copy.cells if c.cell_type == "code"]
-        assert all(c.outputs == [] and c.execution_count is None for c in code)
+        assert all(o.output_type != "stream" for c in code for o in c.outputs)
+        assert all(c.execution_count is None for c in code)
+        assert path.read_bytes() == as_bytes(fresh(NOTEBOOKS / path.relative_to(folder)))
 
 
 def test_instructors_get_everything(tmp_path):

@@ -85,7 +85,7 @@ def test_a_line_that_was_cut_short_costs_that_line_only(mine):
         log.write(b'{"id": "b", "rig\xff')
     record("c", True, mine)
     with (mine / LOG).open("a") as log:
-        log.write('\n[1]\n{"id": 3}\n"x"\n')
+        log.write('\n[1]\n{"id": 3}\n"x"\n' + "[" * 100_000 + "\n")
     assert answered(mine) == {"a": Answered(True, 1), "c": Answered(True, 1)}
 
 

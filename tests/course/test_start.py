@@ -66,27 +66,36 @@ def test_rows_are_marked_as_begun_and_done():
 
 
 def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine):
-    page = write_start(mine, Prepared((), (), ("04_normalizing_flows.ipynb",)))
+    odd = Prepared((), (), ("04_normalizing_flows.ipynb",), ("systems/glide.ipynb",))
+    page = write_start(mine, odd)
     notebook = nbformat.read(page, as_version=4)
     nbformat.validate(notebook)
-    text, code = (cell.source for cell in notebook.cells)
+    head, code, how = notebook.cells
+    shown = code.outputs[0].data["text/markdown"]
+    assert shown == table(standings(mine))
+    text = "\n".join((head.source, shown, how.source))
     links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if link != binder_link()]
     assert text.count(binder_link()) == 1
     assert len(links) == len(shipped()) + 2  # what is next, and the map
     assert all((mine / link).exists() for link in links if not link.startswith("../"))
     assert (ROOT / "my" / "../docs/images/map.png").resolve().exists()
-    assert "newer versions of: `04`" in text
-    assert "course.progress()" in code
+    assert "newer versions of: `04`" in head.source
+    assert "no notebook that can be read: `glide`" in head.source
+    assert "course.progress()" in code.source
+    assert "`genlab reset 04` in a terminal" in how.source
+    assert '`course.reset("04")` in a cell' in how.source
 
 
 def test_to_begin_makes_copies_and_page_and_a_second_time_leaves_what_was_edited(tmp_path):
     page, made = begin(tmp_path / "my")
     assert page == tmp_path / "my" / "START.ipynb"
     assert set(made.new) == set(shipped())
-    (tmp_path / "my" / made.new[0]).write_text("my answers")
+    copy = tmp_path / "my" / made.new[0]
+    written = copy.read_text().replace("# ", "# my ", 1)
+    copy.write_text(written)
     page.unlink()
     assert begin(tmp_path / "my") == (page, Prepared((), (), ()))
-    assert (tmp_path / "my" / made.new[0]).read_text() == "my answers"
+    assert copy.read_text() == written
     assert page.exists()
 
 
@@ -104,3 +113,28 @@ def test_the_cell_shows_the_table_in_a_working_copy_only(mine, monkeypatch, caps
 def test_the_page_holds_nothing_of_this_machine(mine):
     write_start(mine, Prepared((), (), ()))
     assert str(mine.parent) not in json.dumps((mine / "START.ipynb").read_text())
+
+
+def test_the_page_says_already_what_jupyterlab_would_add(mine):
+    from ipykernel.ipkernel import IPythonKernel
+
+    page = nbformat.read(write_start(mine, Prepared((), (), ())), as_version=4)
+    info = page.metadata["language_info"]
+    assert info == {k: IPythonKernel.language_info[k] for k in info}
+    assert "version" in info
+
+
+def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine, monkeypatch, capsys):
+    monkeypatch.chdir(mine / "systems")
+    copy = mine / "04_normalizing_flows.ipynb"
+    fresh = copy.read_bytes()
+    for lesson in ("04", 4):
+        copy.write_text("my answers")
+        course.reset(lesson)
+        assert copy.read_bytes() == fresh
+        first, second = capsys.readouterr().out.splitlines()
+        assert first.startswith(f"fresh: {copy}")
+        kept = Path(second.removeprefix("kept:  "))
+        assert kept.read_text() == "my answers"
+    with pytest.raises(ValueError, match="no lesson or lab '40'"):
+        course.reset("40")

@@ -1,6 +1,7 @@
 """A training with a name: from a seed to a file with its card, in one sitting or in several."""
 
 import dataclasses
+import io
 import os
 import socket
 from functools import partial
@@ -144,6 +145,59 @@ def test_a_training_stopped_after_its_last_step_is_finished_by_the_next_call(pat
     whole = train(LINE, tmp_path / "whole" / "line.safetensors")
     assert train(LINE, path, watch=stop_at(8)) is None
     assert train(LINE, path)["sha256"] == whole["sha256"]
+
+
+def test_weights_whose_card_a_kill_prevented_are_made_again(path, tmp_path):
+    """The checkpoint beside them tells that they are nobody's own."""
+    whole = train(LINE, tmp_path / "whole" / "line.safetensors")
+    assert train(LINE, path, watch=stop_at(8)) is None
+    path.write_bytes(b"half of a pair")
+    assert train(LINE, path)["sha256"] == whole["sha256"]
+    assert sorted(p.suffix for p in path.parent.glob("line.*")) == [".json", ".safetensors"]
+    path.with_suffix(".json").unlink()
+    with pytest.raises(FileExistsError):
+        train(LINE, path)
+
+
+def never(*_):
+    raise AssertionError("a step was taken")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_place_that_cannot_be_written_is_found_before_the_first_step(tmp_path, force):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(NotADirectoryError, match="file is a file"):
+        train(LINE, tmp_path / "file" / "line.safetensors", force=force, watch=never)
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        train(LINE, tmp_path / "folder.safetensors", force=force, watch=never)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_disk_without_room_is_found_before_the_first_step(path, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, data):
+            if len(data) >= 8:  # two weights in single precision
+                raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Full())
+    with pytest.raises(OSError, match="No space left on device"):
+        train(LINE, path, watch=never)
+
+
+def test_a_result_that_cannot_be_written_is_kept_in_the_checkpoint(path, monkeypatch):
+    whole = train(LINE, path.with_name("whole.safetensors"))
+
+    def full(contents):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("genlab.core.weights.replace_files", full)
+        with pytest.raises(OSError, match=r"No space left.*goes on from its last checkpoint"):
+            train(LINE, path)
+    assert not path.exists()
+    assert not path.with_suffix(".json").exists()
+    assert train(LINE, path, watch=never)["sha256"] == whole["sha256"]
 
 
 @pytest.mark.parametrize(

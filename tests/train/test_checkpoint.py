@@ -93,6 +93,47 @@ def test_checkpoints_are_written_by_the_clock(checkpoint):
     assert written == [3, 6]  # the clock is read twice a step
 
 
+def test_the_last_step_is_written_before_the_run_is_finished(checkpoint):
+    """An average takes the weights' place when a run ends: what is written must come before."""
+    finished = []
+    run, _ = start()
+    run._finish = lambda: finished.append(checkpoint.path.exists())
+    list(resumable(run, checkpoint, every=1e9))
+    assert finished == [True]
+    again, _ = start()
+    checkpoint.restore(again)
+    assert again.step == 6
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_checkpoint_that_cannot_be_written_warns_and_ends_nothing(checkpoint, monkeypatch):
+    whole, expected = start()
+    records = list(whole)
+    monkeypatch.setattr("genlab.train.checkpoint.replace_file", full)
+    run, model = start()
+    with pytest.warns(UserWarning, match=r"no checkpoint of step \d: .*No space left") as warned:
+        seen = [record for record, _ in resumable(run, checkpoint, every=0)]
+    assert (seen, len(warned)) == (records, 6)
+    torch.testing.assert_close(model.m, expected.m, rtol=0, atol=0)
+
+
+def test_a_caller_that_stops_is_told_when_that_place_cannot_be_kept(checkpoint, monkeypatch):
+    monkeypatch.setattr("genlab.train.checkpoint.replace_file", full)
+    steps = resumable(start()[0], checkpoint)
+    next(steps), next(steps)
+    with pytest.raises(OSError, match=r"step 2 could not be kept .*No space left"):
+        steps.close()
+
+
+@pytest.mark.parametrize("every", [-1.0, float("nan")])
+def test_a_time_between_checkpoints_that_is_none_is_refused(checkpoint, every):
+    with pytest.raises(ValueError, match=f"at least 0 seconds, got {every}"):
+        next(resumable(start()[0], checkpoint, every=every))
+
+
 def test_the_seconds_of_all_sittings_are_added(checkpoint):
     clock = iter([0.0, 0.0, 100.0, 100.0]).__next__
     with closing(resumable(start()[0], checkpoint, clock=clock)) as steps:

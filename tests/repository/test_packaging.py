@@ -1,0 +1,84 @@
+"""What the package says of itself: rules of current setuptools, and who may do what with it."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.licenses import canonicalize_license_expression
+from packaging.requirements import Requirement
+
+import genlab
+from genlab.course.links import REPOSITORY
+from genlab.systems.zoo import TRAININGS
+
+ROOT = Path(__file__).resolve().parents[2]
+TABLES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = TABLES["project"]
+LICENCES = {
+    "MIT": "LICENSE",
+    "CC-BY-4.0": "LICENSE-TEXT",
+    "CC-BY-SA-3.0": "genlab/data/mnist10k.md",
+}
+MNIST = re.compile(r"mnist|data\.(captioned|moving)", re.IGNORECASE)
+
+
+def test_the_licence_is_an_expression_whose_files_are_there():
+    said = PROJECT["license"]
+    assert said == canonicalize_license_expression(said) == " AND ".join(LICENCES)
+    assert PROJECT["license-files"] == list(LICENCES.values())
+    assert all((ROOT / path).is_file() for path in LICENCES.values())
+    assert not any(c.startswith("License ::") for c in PROJECT["classifiers"])
+
+
+def test_the_build_asks_for_a_setuptools_that_knows_licence_expressions():
+    (tool,) = map(Requirement, TABLES["build-system"]["requires"])
+    assert tool.name == "setuptools"
+    assert not tool.specifier.contains("76.1")
+    assert tool.specifier.contains("77.0.3")
+
+
+def test_the_package_says_whose_it_is_and_where():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert PROJECT["authors"] == cited["authors"]
+    assert PROJECT["keywords"] == cited["keywords"]
+    assert PROJECT["version"] == genlab.__version__ == cited["version"]
+    assert cited["repository-code"] == REPOSITORY
+    assert all(url.startswith(REPOSITORY) for url in PROJECT["urls"].values())
+    assert REPOSITORY.removeprefix("https://github.com/") in (ROOT / "README.md").read_text()
+
+
+def test_the_pythons_that_were_tested_are_named():
+    found = [c.rpartition(" ")[2] for c in PROJECT["classifiers"] if ":: 3." in c]
+    assert PROJECT["requires-python"] == f">={found[0]}"
+    measured = (ROOT / "docs/measurements.md").read_text(encoding="utf-8")
+    assert all(version in measured for version in found[1:])
+
+
+def test_every_notebook_that_shows_mnist_is_named_with_its_licence():
+    said = (ROOT / "LICENSE-TEXT").read_text(encoding="utf-8")
+    assert "CC BY-SA 3.0" in said
+    named = set(re.findall(r"notebooks/\S+\.ipynb", said))
+    sources = [*(ROOT / "notebooks").glob("src/*.py"), *(ROOT / "notebooks").glob("*/src/*.py")]
+    shows = {
+        path.parents[1].joinpath(f"{path.stem}.ipynb").relative_to(ROOT).as_posix()
+        for path in sources
+        if MNIST.search(path.read_text(encoding="utf-8"))
+    }
+    assert named == shows
+
+
+CARDS = sorted((ROOT / "genlab").rglob("weights/*.json"))
+
+
+@pytest.mark.parametrize("path", CARDS, ids=lambda p: p.stem)
+def test_a_model_of_mnist_names_the_licence_on_its_card(path):
+    card = json.loads(path.read_text(encoding="utf-8"))
+    assert bool(MNIST.search(card["data"])) == ("CC BY-SA 3.0" in card["data"])
+
+
+def test_a_card_says_what_the_next_training_would_say():
+    for training in TRAININGS:
+        assert json.loads(training.path.with_suffix(".json").read_text())["data"] == training.data
