@@ -20,6 +20,10 @@ from PIL import Image, ImageDraw, ImageFont
 DPI = 80  # on a reader's screen
 PROJECTOR_DPI = 120
 _dpi = float(DPI)
+# The arrow of a drop-down is black on JupyterLab's dark theme, where nobody sees it.
+STYLE = """<style>body[data-jp-theme-light="false"] { --jp-widgets-dropdown-arrow: url("data:image/\
+svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23ccc' \
+d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E"); }</style>"""
 
 
 def project(dpi: float = PROJECTOR_DPI) -> None:
@@ -100,10 +104,11 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         for control in controls.values():
             control.style.description_width = labels  # no name is cut off, all begin in one line
             control.layout.max_width = control.layout.width or "480px"
-            control.layout.width = "100%"  # in a narrow window the value beside it stays in sight
+            control.layout.width = "auto"  # in a narrow window the value beside it stays in sight
             control.observe(lambda _: self._redraw(), names="value")
         plt.close(figure)  # or the notebook would show it a second time
-        super().__init__([*controls.values(), self._image, self._text])
+        style = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
+        super().__init__([*controls.values(), self._image, self._text, style])
 
     def _redraw(self) -> None:
         said = self._update(**{name: c.value for name, c in self.controls.items()})

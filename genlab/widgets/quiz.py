@@ -101,7 +101,8 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
     def __init__(self, asked: tuple[Question, ...], lesson: str = "") -> None:
         self.asked = asked
         self.cards = [QuizCard(n, q, lesson) for n, q in enumerate(asked, 1)]
-        super().__init__([ipywidgets.HTML(STYLE), *self.cards])
+        style = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
+        super().__init__([*self.cards, style])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add the questions without their answers, for a notebook that is read and not run."""
