@@ -34,7 +34,7 @@ RIGHT_EDGES = """() => [...document.querySelectorAll('.widget-readout, .widget-d
 LETTERS = """() => [...document.querySelectorAll('.genlab-option')].map(row => {
     const centre = e => { const b = e.getBoundingClientRect(); return b.top + b.height / 2; };
     const range = document.createRange();
-    range.selectNodeContents(row.lastElementChild);
+    range.selectNode(document.createTreeWalker(row.lastElementChild, 4).nextNode());  // words
     const line = range.getClientRects()[0];
     return Math.abs(centre(row.querySelector('button')) - (line.top + line.height / 2));
 })"""
