@@ -55,6 +55,7 @@ FAULTS = """() => {
         ...(below > 2 ? [`${at}: ${below} px too low`] : []),
         ...all('img').filter(i => !i.naturalWidth).map(_ => `${at}: no picture`),
         ...all('math').filter(flat).map(_ => `${at}: a formula without a size`),
+        ...all('.formula').filter(f => f.scrollWidth > f.clientWidth).map(_ => `${at}: cut`),
     ];
 }"""
 LOADED = """() => [...Reveal.getCurrentSlide().querySelectorAll('img')].every(i => i.complete)"""

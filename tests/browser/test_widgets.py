@@ -70,9 +70,10 @@ def test_widgets_are_pictures_until_they_run_and_fit_a_narrow_window(browser, se
 
     card = page.locator(".widget-vbox:has(> .genlab-option)").first
     row = card.locator(".genlab-option").nth(1)
-    box = row.bounding_box()
-    page.mouse.click(box["x"] + box["width"] - 5, box["y"] + box["height"] / 2)
-    card.get_by_text("Right.").or_(card.get_by_text("Not this one.")).first.wait_for(timeout=5000)
+    row.scroll_into_view_if_needed()
+    row.click(position={"x": row.bounding_box()["width"] - 5, "y": 8})  # far from its letter
+    reply = card.get_by_text("Right.").or_(card.get_by_text("Not this one."))
+    reply.first.wait_for(timeout=20_000)
 
     page.evaluate(THEME, "JupyterLab Dark")
     page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
