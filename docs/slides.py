@@ -54,7 +54,8 @@ html, body, main { height: 100%; margin: 0; }
 .reveal table { font-size: 18px; } .reveal table th, .reveal table td { padding: 0.15em 0.5em; }
 .reveal blockquote { width: auto; margin: 0 0 0.5em; padding: 0.2em 0.8em; font-style: normal;
   border-left: 5px solid #e69f00; box-shadow: none; background: none; }
-.reveal math { font-size: 1em; } .reveal .formula { margin: 0.3em 0; } .anchor-link { display: none; }
+.reveal math { font-size: 1em; } .reveal .formula { margin: 0.3em 0; }
+.anchor-link { display: none; }
 .reveal summary { cursor: pointer; } .reveal details { margin: 0.2em 0; }
 """
 
