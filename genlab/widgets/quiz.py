@@ -18,7 +18,8 @@ STYLE = """<style>
 .genlab-option { position: relative; border-radius: 3px; }
 .genlab-option:hover { background: rgba(128, 128, 128, 0.15); }
 .genlab-option .widget-toggle-button { position: static; flex: none; }
-.genlab-option .widget-toggle-button::after { content: ""; position: absolute; inset: 0; }
+.genlab-option .widget-toggle-button::after {
+  content: ""; position: absolute; inset: 0; z-index: 1; }
 </style>"""
 
 
