@@ -50,6 +50,7 @@ lab: $(VENV)/.lab ## Open your copies of the lessons in JupyterLab, at the start
 	$(BIN)/genlab start
 	$(IN_ENV) $(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir="$(CURDIR)" \
 	  --ServerApp.terminado_settings="shell_command=['$$SHELL']" \
+	  --LabApp.app_settings_dir="$(CURDIR)/docs/lab" \
 	  --LabApp.default_url=/lab/tree/my/START.ipynb $(LAB_ARGS)
 
 .PHONY: demo

@@ -1,18 +1,20 @@
 """Write the course as pages that need no network and no server: python docs/site.py [FOLDER].
 
 nbconvert turns the notebooks with their stored outputs into HTML; nothing is executed. A formula
-becomes MathML, which browsers draw by themselves; a widget is answered by the figure beside it, a
-quiz by its questions with the explanations folded away. `index.html` lists and searches them all.
+becomes MathML, which browsers draw by themselves in the font that comes with the pages; a widget is
+the picture of its first state, a quiz its questions with the explanations folded away. `index.html`
+lists and searches them all.
 """
 
 import html
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 
 import nbformat
-from latex2mathml.converter import convert
+from math_core import LatexToMathML
 from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
@@ -23,23 +25,44 @@ from genlab.course.demo_table import PAGES
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "https://github.com/genlab-course/genlab/blob/main/"  # followed by nobody who is offline
 DOCUMENTS = ("glossary", "equations", "cheatsheet", "often_stated", "errata", "teaching")
-WIDGET = re.compile(r"^\w+\(children=")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
+FONT = ROOT / "docs/fonts/genlab-math.woff2"
+LATEX = LatexToMathML(fancy_error=False)
+MATH_STYLE = """\
+@font-face { font-family: "Genlab Math"; src: url("genlab-math.woff2"); }
+math { font-family: "Genlab Math", math; font-size: 1.15em; }
+.formula { overflow-x: auto; overflow-y: hidden; margin: 0.6em 0; padding: 0.3em 0;
+  scrollbar-width: thin; }
+.boxed { border: 1.5px solid; padding: 0.4em 0.6em; } .formula mtext { white-space: pre; }
+"""
 STYLE = """\
 body { margin: 0 auto; max-width: 52rem; padding: 1rem; font: 17px/1.55 system-ui, sans-serif;
-  color: #222; background: #fff; }
+  color: #222; background: var(--ground); color-scheme: light dark; --ground: #fff; }
 nav { font-size: 0.9em; } nav ul { columns: 2; } a { color: #00528c; }
-img { max-width: 100%; background: #fff; } math[display=block] { overflow-x: auto; margin: 1em 0; }
-pre { overflow-x: auto; padding: 0.5em 0.8em; background: #f4f4f4; font-size: 0.85em; }
+img { max-width: 100%; background: #fff; border-radius: 6px; }
+pre { --ground: #f4f4f4; overflow-x: auto; padding: 0.5em 0.8em; font-size: 0.85em;
+  background-color: var(--ground); scrollbar-width: thin; }
+.highlight { background: none; }
 .jp-InputPrompt, .jp-OutputPrompt, .prompt, .anchor-link { display: none; }
-.output_subarea pre, .jp-OutputArea pre { background: none; border-left: 3px solid #999; }
+.output_subarea pre, .jp-OutputArea pre { --ground: #fff; border-left: 3px solid #999; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 td, th { border: 1px solid #bbb; padding: 0.2em 0.5em; text-align: left; }
 blockquote { border-left: 4px solid #e69f00; margin-left: 0; padding-left: 1em; }
 summary { cursor: pointer; } #found li { margin: 0.5em 0; } input { font: inherit; width: 60%; }
+summary p, summary .formula { display: inline; }
+.formula, pre {  /* a shadow where more can be scrolled to */
+  background-image: linear-gradient(90deg, var(--ground) 50%, transparent),
+    linear-gradient(270deg, var(--ground) 50%, transparent),
+    linear-gradient(90deg, #8888, transparent), linear-gradient(270deg, #8888, transparent);
+  background-position: -1px, right -1px top, left, right;
+  background-size: 2em 100%, 2em 100%, 0.7em 100%, 0.7em 100%;
+  background-attachment: local, local, scroll, scroll; background-repeat: no-repeat; }
+@media (max-width: 40rem) { p, ul, ol, summary { overflow-x: auto; overflow-y: hidden; } }
+@media (min-width: 70rem) { :is(main, main div) > .formula:not(.tagged) { margin-inline: -7rem; } }
 @media (prefers-color-scheme: dark) {
-  body { color: #eee; background: #161616; } a { color: #7cc0f5; }
-  pre { background: #f4f4f4; color: #222; } .output_subarea pre { background: none; color: #eee; }
+  body { color: #ddd; --ground: #161616; } a { color: #7cc0f5; } pre { --ground: #22262c; }
+  .output_subarea pre, .jp-OutputArea pre { --ground: #161616; }
+  img { filter: brightness(0.86); } td, th { border-color: #555; }
 }
 """
 SEARCH = """\
@@ -59,20 +82,33 @@ box.addEventListener('input', () => {
 """
 
 
+def formula(latex, display=False):
+    """Return a formula as MathML; one on a line of its own can be scrolled where it is too wide."""
+    latex = latex.strip()
+    tagged = r"\tag" in latex
+    if tagged and not latex.startswith(r"\begin"):
+        latex = rf"\begin{{equation}}{latex}\end{{equation}}"
+    drawn = LATEX.convert_with_local_state(latex, displaystyle=display)
+    drawn = drawn.replace('<menclose notation="box">', '<mrow class="boxed">')
+    drawn = drawn.replace("</menclose>", "</mrow>")  # browsers draw a border, and no menclose
+    kind = "formula tagged" if tagged else "formula"
+    return f'<div class="{kind}">{drawn}</div>' if display else drawn
+
+
 class Renderer(IPythonRenderer):
     """Markdown as HTML, formulas as MathML."""
 
     def block_math(self, body):
         """Return a formula on a line of its own."""
-        return convert(body.strip(), display="block")
+        return formula(body, display=True)
 
     def inline_math(self, body):
         """Return a formula in a line."""
-        return convert(body.strip())
+        return formula(body)
 
     def latex_environment(self, name, body):
         """Return an environment such as `align`."""
-        return convert(rf"\begin{{{name}}}{body}\end{{{name}}}", display="block")
+        return formula(rf"\begin{{{name}}}{body}\end{{{name}}}", display=True)
 
 
 def rendered(markdown, leads=None):
@@ -116,20 +152,13 @@ def quiz(key):
     return "\n".join(rendered(p) if p.startswith("**") else p for p in parts)
 
 
-def without_widgets(notebook):
-    """Put what can be read in the place of what needs a kernel."""
+def with_explanations(notebook):
+    """Put each option's explanation into the quiz, which the stored notebook only asks."""
     for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        asked = QUIZ.search(cell.source)
-        for output in cell.outputs:
-            data = output.get("data", {})
-            if set(data) == {"text/plain"} and WIDGET.match(data["text/plain"]):
-                say = (
-                    "<p><em>Here stands a widget in JupyterLab; the figures say the same.</em></p>"
-                )
-                key = asked and (int(asked[1]) if asked[1] else asked[2])
-                output["data"] = nbformat.from_dict({"text/html": quiz(key) if asked else say})
+        asked = cell.cell_type == "code" and QUIZ.search(cell.source)
+        for output in cell.outputs if asked else []:
+            key = int(asked[1]) if asked[1] else asked[2]
+            output["data"] = nbformat.from_dict({"text/html": quiz(key)})
     return notebook
 
 
@@ -159,11 +188,17 @@ def found_notebooks():
         yield f"Solutions: {path.stem.replace('_', ' ')}", f"solution_{path.stem}", path
 
 
+def copy_font(folder):
+    """Put the font of the formulas and its licence beside the pages."""
+    for path in (FONT, FONT.with_name("GUST-FONT-LICENSE.txt")):
+        shutil.copyfile(path, folder / path.name)
+
+
 def write_site(folder, notebooks, documents=DOCUMENTS):
     """Write the pages, the index with its search, and one style sheet; return their number."""
     exporter, pages = Exporter(template_name="basic"), []
     for title, name, path in notebooks:
-        notebook = without_widgets(nbformat.read(path, as_version=4))
+        notebook = with_explanations(nbformat.read(path, as_version=4))
         pages.append((title, name, exporter.from_notebook_node(notebook)[0]))
     for name in documents:
         text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
@@ -178,8 +213,14 @@ def write_site(folder, notebooks, documents=DOCUMENTS):
             + [f'<a href="{other}.html">{sign} {other}</a>' for other, sign in beside]
         )
         (folder / f"{name}.html").write_text(page(title, body, ways), encoding="utf-8")
-    colours = HtmlFormatter(style="friendly").get_style_defs(".highlight")
-    (folder / "site.css").write_text(f"{STYLE}\n{colours}\n", encoding="utf-8")
+    day, night = (
+        HtmlFormatter(style=s, nobackground=True).get_style_defs(".highlight")
+        for s in ("friendly", "github-dark")
+    )
+    night = f"@media (prefers-color-scheme: dark) {{\n{night}\n}}"
+    styles = "\n".join((MATH_STYLE, STYLE, day, night))
+    (folder / "site.css").write_text(styles, encoding="utf-8")
+    copy_font(folder)
     table = [{"title": t, "href": f"{n}.html", "text": plain(b)} for t, n, b in pages]
     (folder / "pages.js").write_text(f"const PAGES = {json.dumps(table)};\n", encoding="utf-8")
     links = "".join(f'<li><a href="{n}.html">{html.escape(t)}</a></li>' for t, n, _ in pages)

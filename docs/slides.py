@@ -54,7 +54,8 @@ html, body, main { height: 100%; margin: 0; }
 .reveal table { font-size: 18px; } .reveal table th, .reveal table td { padding: 0.15em 0.5em; }
 .reveal blockquote { width: auto; margin: 0 0 0.5em; padding: 0.2em 0.8em; font-style: normal;
   border-left: 5px solid #e69f00; box-shadow: none; background: none; }
-.reveal math[display=block] { margin: 0.3em 0; } .anchor-link { display: none; }
+.reveal math { font-size: 1em; } .reveal .formula { margin: 0.3em 0; }
+.anchor-link { display: none; }
 .reveal summary { cursor: pointer; } .reveal details { margin: 0.2em 0; }
 """
 
@@ -146,7 +147,7 @@ def told(notebook, code=False):
                 parts.append(f'<img alt="figure" src="data:image/png;base64,{picture}">')
             elif "text/markdown" in data:
                 parts += blocks(data["text/markdown"])
-            elif "text/html" in data:  # a table, a quiz, or the place of a widget
+            elif "text/html" in data:  # a table or a quiz
                 parts += filter(None, re.split(r"(?=<p><strong>\d+\.)", data["text/html"]))
             elif output.get("name") == "stdout" and output.text.strip():
                 parts += cut(f"```text\n{output.text.rstrip()}\n```")
@@ -183,10 +184,11 @@ def write_slides(folder, notebooks, code=False):
     dist = Path(package) / "_static/revealjs/dist"
     shutil.copytree(dist, folder / "reveal/dist", ignore=leave, dirs_exist_ok=True)
     shutil.copy(dist.parent / "LICENSE", folder / "reveal/LICENSE")
-    (folder / "slides.css").write_text(STYLE, encoding="utf-8")
+    (folder / "slides.css").write_text(site.MATH_STYLE + STYLE, encoding="utf-8")
+    site.copy_font(folder)
     exporter = Exporter(reveal_url_prefix="reveal", reveal_theme="white")
     for title, name, path in notebooks:
-        parts = told(site.without_widgets(nbformat.read(path, as_version=4)), code)
+        parts = told(site.with_explanations(nbformat.read(path, as_version=4)), code)
         deck = nbformat.v4.new_notebook(metadata={"title": title})
         for kind, part in zip(slide_types(parts), parts, strict=True):
             cell = nbformat.v4.new_markdown_cell(part, metadata={"slideshow": {"slide_type": kind}})

@@ -4,7 +4,9 @@ Nothing is captured in an Output widget and no figure is made twice, so a move t
 milliseconds and looks the same in JupyterLab, in Voila and to a test that calls `set`.
 """
 
+import base64
 import io
+import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -12,10 +14,16 @@ import ipywidgets
 import matplotlib.pyplot as plt
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageDraw, ImageFont
 
 DPI = 80  # on a reader's screen
 PROJECTOR_DPI = 120
 _dpi = float(DPI)
+# The arrow of a drop-down is black on JupyterLab's dark theme, where nobody sees it.
+STYLE = """<style>body[data-jp-theme-light="false"] { --jp-widgets-dropdown-arrow: url("data:image/\
+svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23ccc' \
+d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E"); }</style>"""
 
 
 def project(dpi: float = PROJECTOR_DPI) -> None:
@@ -54,6 +62,27 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
     return buffer.getvalue()
 
 
+def still(picture: bytes, words: str) -> bytes:
+    """Write words under a picture, for where its widget does not run.
+
+    Args:
+        picture: PNG bytes.
+        words: wrapped to its width.
+
+    Returns:
+        The bytes of a PNG image.
+    """
+    shown = Image.open(io.BytesIO(picture)).convert("RGB")
+    lines = textwrap.wrap(words, shown.width // 8)
+    sheet = Image.new("RGB", (shown.width, shown.height + 8 + 18 * len(lines)), "white")
+    sheet.paste(shown)
+    font = ImageFont.truetype(findfont("DejaVu Sans"), 13)
+    ImageDraw.Draw(sheet).text((8, shown.height + 4), "\n".join(lines), fill="#555", font=font)
+    buffer = io.BytesIO()
+    sheet.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
 class Explorer(ipywidgets.VBox):  # type: ignore[misc]
     """Controls above a picture above a caption; see `explore`."""
 
@@ -74,10 +103,12 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         labels = f"{0.62 * max(len(c.description) for c in controls.values()) + 1:.1f}em"
         for control in controls.values():
             control.style.description_width = labels  # no name is cut off, all begin in one line
-            control.layout.width = control.layout.width or "480px"
+            control.layout.max_width = control.layout.width or "480px"
+            control.layout.width = "auto"  # in a narrow window the value beside it stays in sight
             control.observe(lambda _: self._redraw(), names="value")
         plt.close(figure)  # or the notebook would show it a second time
-        super().__init__([*controls.values(), self._image, self._text])
+        style = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
+        super().__init__([*controls.values(), self._image, self._text, style])
 
     def _redraw(self) -> None:
         said = self._update(**{name: c.value for name, c in self.controls.items()})
@@ -98,6 +129,14 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
             if name not in self.controls:
                 raise ValueError(f"no control {name!r}; there are: {', '.join(self.controls)}")
             self.controls[name].value = value
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the picture on show, for a notebook that is read and not run."""
+        names = ", ".join(c.description for c in self.controls.values())
+        words = f"Still picture. Run this cell to move: {names}."
+        bundle = super()._repr_mimebundle_(**kwargs)
+        png = base64.b64encode(still(self.picture, words)).decode()
+        return {**bundle, "text/plain": words, "image/png": png}
 
     @property
     def picture(self) -> bytes:

@@ -41,7 +41,6 @@ def five_samplers(models: Mapping[str, Any], *, n_points: int = 800, seed: int =
             titles[name].set_text(f"{done} of {len(frames) - 1} {word}")
 
     slider = ipywidgets.FloatSlider(
-        value=0.0, min=0.0, max=1.0, step=0.02, description="share done", readout_format=".0%",
-        layout=ipywidgets.Layout(width="480px"),
-    )  # fmt: skip
+        value=0.0, min=0.0, max=1.0, step=0.02, description="share done", readout_format=".0%"
+    )
     return explore(figure, update, share=slider)

@@ -127,5 +127,4 @@ def _short(width: int, value: float, _: int) -> str:
 
 
 def _menu(description: str, options: list[str], value: str) -> ipywidgets.Dropdown:
-    layout = ipywidgets.Layout(width="480px")
-    return ipywidgets.Dropdown(options=options, value=value, description=description, layout=layout)
+    return ipywidgets.Dropdown(options=options, value=value, description=description)

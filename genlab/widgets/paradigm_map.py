@@ -113,16 +113,12 @@ def paradigm_map() -> Explorer:
 
 
 def _dropdown(description: str, options: list[str]) -> ipywidgets.Dropdown:
-    layout = ipywidgets.Layout(width="480px")
-    return ipywidgets.Dropdown(options=options, description=description, layout=layout)
+    return ipywidgets.Dropdown(options=options, description=description)
 
 
 def _powers(description: str, value: int) -> ipywidgets.SelectionSlider:
     options = [2**k for k in range(13)]
-    layout = ipywidgets.Layout(width="480px")
-    return ipywidgets.SelectionSlider(
-        options=options, value=value, description=description, layout=layout
-    )
+    return ipywidgets.SelectionSlider(options=options, value=value, description=description)
 
 
 def _range(lit: tuple[str, ...], pieces: int, steps: int) -> str:

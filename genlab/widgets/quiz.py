@@ -2,6 +2,7 @@
 
 import html
 import re
+from typing import Any
 
 import ipywidgets
 
@@ -11,6 +12,15 @@ from ..course.quiz import Question, questions
 MATHS = re.compile(r"(\$[^$]+\$)")
 CHIP = "color:#FFFFFF;background:{};padding:0 0.4em;border-radius:3px"  # readable on any theme
 RIGHT, WRONG = "#00664B", "#A04400"
+LETTERS = "abcdefgh"
+# The button of an option answers for its whole row.
+STYLE = """<style>
+.genlab-option { position: relative; border-radius: 3px; }
+.genlab-option:hover { background: rgba(128, 128, 128, 0.15); }
+.genlab-option .widget-toggle-button { position: static; flex: none; }
+.genlab-option .widget-toggle-button::after {
+  content: ""; position: absolute; inset: 0; z-index: 1; }
+</style>"""
 
 
 def as_html(text: str) -> str:
@@ -38,15 +48,18 @@ class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
         layout = ipywidgets.Layout(width="auto", height="auto", margin="2px 0")
         self.buttons = [
             ipywidgets.ToggleButton(description=letter, layout=ipywidgets.Layout(width="3em"))
-            for letter in "abcdefgh"[: len(question.options)]
+            for letter in LETTERS[: len(question.options)]
         ]
         self.reply = ipywidgets.HTMLMath(value="", layout=layout)
         rows = [
             ipywidgets.HBox(
-                [button, ipywidgets.HTMLMath(value=as_html(option.text), layout=layout)]
+                [button, ipywidgets.HTMLMath(value=as_html(option.text), layout=layout)],
+                layout=ipywidgets.Layout(align_items="baseline"),
             )
             for button, option in zip(self.buttons, question.options, strict=True)
         ]
+        for row in rows:
+            row.add_class("genlab-option")
         for index, button in enumerate(self.buttons):
             button.tooltip = f"choose option {button.description}"
             button.observe(lambda change, i=index: self._chosen(change["new"], i), names="value")
@@ -87,8 +100,35 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
     """All questions of a lesson, one below the other."""
 
     def __init__(self, asked: tuple[Question, ...], lesson: str = "") -> None:
+        self.asked = asked
         self.cards = [QuizCard(n, q, lesson) for n, q in enumerate(asked, 1)]
-        super().__init__(self.cards)
+        style = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
+        super().__init__([*self.cards, style])
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the questions without their answers, for a notebook that is read and not run."""
+        words = "Run this cell to answer."
+        return {
+            **super()._repr_mimebundle_(**kwargs),
+            "text/plain": f"A quiz of {len(self.asked)} questions. {words}",
+            "text/markdown": f"*{words}*\n\n{as_markdown(self.asked)}",
+        }
+
+
+def as_markdown(asked: tuple[Question, ...]) -> str:
+    """Write questions and options as Markdown, with no word about which is right.
+
+    Args:
+        asked: the questions of a quiz.
+    """
+    return "\n\n".join(
+        f"**{number}.** {question.text}\n\n"
+        + "\n".join(
+            f"- **{letter}.** {option.text}"
+            for letter, option in zip(LETTERS, question.options, strict=False)
+        )
+        for number, question in enumerate(asked, 1)
+    )
 
 
 def quiz(lesson: int | str) -> Quiz:

@@ -1,5 +1,7 @@
 """Paste a release, and see where it sits on the map and which phrases put it there."""
 
+from typing import Any
+
 import ipywidgets
 
 from ..atlas.reader import read_release
@@ -38,6 +40,16 @@ class ReleaseReader(ipywidgets.VBox):  # type: ignore[misc]
             self.reading.value = FRAME.format(as_html(read_release(text)))
         except UnreadableError as error:
             self.reading.value = f"<p role='status'>{error}</p>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the reading on show, for a notebook that is read and not run."""
+        words = "Run this cell to read another text."
+        shown = f"<p><em>{words}</em></p>{self.reading.value}"
+        return {
+            **super()._repr_mimebundle_(**kwargs),
+            "text/plain": f"The reading of a release. {words}",
+            "text/html": shown,
+        }
 
     def read(self, text: str) -> None:
         """Type a text, as a hand would.

@@ -1,14 +1,13 @@
-"""Watch a training run: a progress bar, and a curve that grows."""
+"""Watch a training run: a curve that grows, and how long it still takes."""
 
+import time
 from collections.abc import Iterable
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import ipywidgets
 import matplotlib.pyplot as plt
-from IPython.display import display
-from tqdm.auto import tqdm
+from IPython.display import Image, display
 
-from .explorer import DPI, png
+from .explorer import png
 
 
 @runtime_checkable
@@ -28,15 +27,18 @@ R = TypeVar("R", bound=HasLosses)
 
 
 class Curve:
-    """A live plot of every loss against the step, smoothed by a running mean."""
+    """A live plot of every loss against the step, smoothed by a running mean.
 
-    def __init__(self, label: str) -> None:
+    Each drawing replaces the one before it, so that a stored notebook keeps the last.
+    """
+
+    def __init__(self, label: str, total: int) -> None:
         self._figure, self._ax = plt.subplots(figsize=(6.0, 2.4), layout="constrained")
         self._ax.set(xlabel="step", ylabel=label)
         self._lines: dict[str, Any] = {}
-        width = f"{round(self._figure.get_figwidth() * DPI)}px"
-        self.image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(width=width))
+        self._total, self._begun = total, time.perf_counter()
         plt.close(self._figure)
+        self._handle: Any = display(self._picture(), display_id=True)  # type: ignore[no-untyped-call]
 
     def draw(self, records: list[Any]) -> None:
         """Show the records so far.
@@ -53,7 +55,17 @@ class Curve:
             self._ax.legend()
         self._ax.relim()
         self._ax.autoscale_view()
-        self.image.value = png(self._figure)
+        self._ax.set_title(self._progress(len(records)), loc="right", fontsize=9)
+        if self._handle:  # there is none outside a notebook
+            self._handle.update(self._picture())
+
+    def _picture(self) -> Image:
+        return Image(png(self._figure), alt="training curve")  # type: ignore[no-untyped-call]
+
+    def _progress(self, done: int) -> str:
+        """How far, and how long it still takes; the last drawing names no time."""
+        left = (time.perf_counter() - self._begun) / done * (self._total - done)
+        return f"{done} of {self._total}" + (f", {left:.0f} s left" if done < self._total else "")
 
 
 def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
@@ -67,7 +79,7 @@ def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
 def watch(
     records: Iterable[R], total: int, *, label: str = "loss", every: int | None = None
 ) -> list[R]:
-    """Run a training generator to its end with a bar and a live curve.
+    """Run a training generator to its end with a live curve that says how far it is.
 
     Interrupt the kernel and the model keeps what it has learned so far.
 
@@ -80,10 +92,9 @@ def watch(
     Returns:
         All records, for a static figure beside the live one.
     """
-    curve, seen = Curve(label), list[R]()
+    curve, seen = Curve(label, total), list[R]()
     every = every or max(1, total // 20)
-    display(curve.image)  # type: ignore[no-untyped-call]
-    for record in tqdm(records, total=total, desc="training"):
+    for record in records:
         seen.append(record)
         if record.step % every == 0:
             curve.draw(seen)

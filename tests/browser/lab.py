@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -24,8 +25,8 @@ FLAGS = [
     "--disable-sync",
 ]
 SETTINGS = {
-    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},  # every cell in the page
+    "@jupyterlab/docmanager-extension/plugin": {"autosaveInterval": 4},
 }
 LOCAL = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:")
 
@@ -59,9 +60,14 @@ class Server:
 
 @contextmanager
 def server(folder):
-    """Serve a copy of the notebooks (autosaving may change it) from `folder`."""
+    """Run `make lab` in `folder`, with a copy of the notebooks beside the learner's copies."""
     root = folder / "root"
     shutil.copytree(ROOT / "notebooks", root / "notebooks")
+    for name in ("images", "lab"):
+        shutil.copytree(ROOT / "docs" / name, root / "docs" / name)
+    for name in ("pyproject.toml", "constraints.txt"):  # what the target depends on
+        shutil.copy(ROOT / name, root)
+    (root / ".venv").symlink_to(sys.prefix)
     for name, value in SETTINGS.items():
         path = folder / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,34 +79,43 @@ def server(folder):
         "JUPYTERLAB_SETTINGS_DIR": "settings",
         "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
         "IPYTHONDIR": "ipython",
+        "GENLAB_MY": "root/my",
     }
     environment = {**os.environ, **{k: str(folder / v) for k, v in places.items()}}
     environment["PYTHONPATH"] = str(ROOT)
     running = Server(_free_port(), secrets.token_hex(16), root)
-    command = [
-        *(sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root", "--ip=127.0.0.1"),
-        f"--port={running.url.rpartition(':')[2]}",
-        "--ServerApp.port_retries=0",
-        f"--IdentityProvider.token={running.token}",
-        f"--ServerApp.root_dir={root}",
-        "--LabApp.expose_app_in_browser=True",
-    ]
+    arguments = (
+        f"--no-browser --ip=127.0.0.1 --port={running.url.rpartition(':')[2]} "
+        f"--ServerApp.port_retries=0 --IdentityProvider.token={running.token} "
+        "--LabApp.expose_app_in_browser=True"
+    )
+    # The environment is there already: -o says that its stamp is not to be renewed.
+    makefile, stamp = str(ROOT / "Makefile"), ".venv/.lab"
+    command = ["make", "-f", makefile, "-o", stamp, "lab", f"LAB_ARGS={arguments}"]
     with (folder / "server.log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
+        )
     try:
         _wait_until_up(running, process, folder / "server.log")
         yield running
         running.stop_kernels()
     finally:
-        process.terminate()
+        _end(process)
+
+
+def _end(process):
+    """End make and what it started."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(15)
         except subprocess.TimeoutExpired:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
-def _wait_until_up(running, process, log, seconds=60):
+def _wait_until_up(running, process, log, seconds=120):
     """Wait until the server answers; raise with its log when it does not."""
     for _ in range(4 * seconds):
         try:

@@ -1,8 +1,18 @@
-"""Slides and site, read from the disk with no server: every slide fits, the search finds."""
+"""Slides and site, read from the disk with no server: formulas are right, every slide fits, the
+search finds.
+
+`GENLAB_DRAW_FORMULAS=1` writes the reference picture of the formulas again: look at it before you
+commit it.
+"""
 
 import importlib.util
+import io
+import os
 
+import numpy as np
 import pytest
+from matplotlib import pyplot as plt
+from scipy.ndimage import gaussian_filter
 
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
@@ -45,6 +55,7 @@ FAULTS = """() => {
         ...(below > 2 ? [`${at}: ${below} px too low`] : []),
         ...all('img').filter(i => !i.naturalWidth).map(_ => `${at}: no picture`),
         ...all('math').filter(flat).map(_ => `${at}: a formula without a size`),
+        ...all('.formula').filter(f => f.scrollWidth > f.clientWidth).map(_ => `${at}: cut`),
     ];
 }"""
 LOADED = """() => [...Reveal.getCurrentSlide().querySelectorAll('img')].every(i => i.complete)"""
@@ -73,7 +84,7 @@ def test_every_slide_of_a_lesson_fits_with_its_pictures_and_formulas(offline, tm
 
 
 def test_the_site_finds_a_word_and_shows_formulas(offline, tmp_path):
-    pytest.importorskip("latex2mathml", reason="the extra 'site' is not installed")
+    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
     site = module("site")
     rows = [row for row in site.found_notebooks() if row[1][:2] in ("05", "08")]
     site.write_site(tmp_path, rows, ("glossary",))
@@ -94,3 +105,95 @@ def test_the_site_finds_a_word_and_shows_formulas(offline, tmp_path):
     offline.go_back()
     offline.locator("#search").fill("nosuchwordanywhere")
     offline.wait_for_function("() => !document.querySelector('#found a')")
+
+
+TOO_WIDE = """() => [
+    ...(document.documentElement.scrollWidth > innerWidth ? ['the page'] : []),
+    ...[...document.querySelectorAll('.formula')].filter(f => f.scrollWidth > f.clientWidth
+        && getComputedStyle(f).overflowX !== 'auto').map(f => f.innerText),
+    ...[...document.querySelectorAll(innerWidth > 1000 ? '.formula:has(.boxed)' : '.none')]
+        .filter(f => f.scrollWidth > f.clientWidth).map(f => f.innerText)]"""
+
+
+def test_no_page_is_wider_than_its_window_and_a_wide_formula_can_be_scrolled(offline, tmp_path):
+    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
+    site = module("site")
+    rows = [row for row in site.found_notebooks() if row[1][:2] == "12"]
+    site.write_site(tmp_path, rows, ("cheatsheet",))
+    for name in (rows[0][1], "cheatsheet"):
+        for width in (400, 1400):
+            offline.set_viewport_size({"width": width, "height": 800})
+            offline.goto((tmp_path / f"{name}.html").as_uri())
+            assert offline.evaluate(TOO_WIDE) == [], (name, width)
+
+
+FORMULAS = {
+    "indices": r"x_0 + x_{t-1} + q_1 + p_\theta(x_i)",
+    "a bar with an index": r"\bar\alpha_t = \prod_{s \le t} \alpha_s",
+    "limits of a sum": r"\sum_{i=1}^N \log p_\theta(x_i)",
+    "the square of an index": r"\beta_t^2 + \sigma_{ij}^2",
+    "a blackboard letter": r"\mathbb E_{x\sim p}[f(x)] \in \mathbb R^n",
+    "a script letter": r"x \sim \mathcal N(\mu, \sigma^2 I)",
+    "a box": r"\boxed{x_t = \sqrt{\bar\alpha_t}\,x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon}",
+    "a brace below": r"\underbrace{\mathrm{KL}(q\,\|\,p)}_{\text{prior}} \ge 0",
+    "cases": r"f(x) = \begin{cases} x & x > 0 \\ 0 & \text{otherwise} \end{cases}",
+    "hats": r"\hat\theta, \quad \widehat{\mathrm{KL}}, \quad \tilde\mu_t. \tag{1}",
+}
+ROW, WIDTH = 90, 520  # pixels of a formula
+REFERENCE = DOCS.parent / "tests/browser/formulas.png"
+TOLERANCE = 0.15  # of the ink of a formula; E for a blackboard E makes 0.4, a missing box 0.7
+
+
+def drawn(page, folder, spoil=lambda text: text):
+    """Return the formulas as the browser draws them with the site's style, one to a row."""
+    site = module("site")
+    site.write_site(folder, [], ())
+    cells = (site.rendered(f"$${latex}$$") for latex in FORMULAS.values())
+    box = f"height:{ROW}px;width:{WIDTH}px;overflow:hidden"
+    body = "".join(f'<div style="{box}">{cell}</div>' for cell in cells)
+    for path, text in (
+        (folder / "formulas.html", site.page("formulas", body)),
+        (folder / "site.css", (folder / "site.css").read_text(encoding="utf-8")),
+    ):
+        path.write_text(spoil(text), encoding="utf-8")
+    page.goto((folder / "formulas.html").as_uri())
+    page.evaluate("() => document.fonts.ready")
+    return page.locator("main").screenshot()
+
+
+def difference(picture, reference):
+    """Return for each formula by how much its ink differs; a shift of a pixel hardly counts."""
+
+    def ink(png):
+        shown = 1 - plt.imread(io.BytesIO(png), format="png")[: ROW * len(FORMULAS), :WIDTH, :3]
+        rows = shown.mean(-1).reshape(len(FORMULAS), ROW, WIDTH)
+        return gaussian_filter(rows, (0, 1.5, 1.5))
+
+    a, b = ink(picture), ink(reference)
+    change = np.abs(a - b).sum((1, 2)) / b.sum((1, 2))
+    return dict(zip(FORMULAS, change.round(3).tolist(), strict=True))
+
+
+def test_ten_formulas_look_as_they_should(offline, tmp_path):
+    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
+    picture = drawn(offline, tmp_path)
+    if os.environ.get("GENLAB_DRAW_FORMULAS"):
+        REFERENCE.write_bytes(picture)
+    found = difference(picture, REFERENCE.read_bytes())
+    assert {name: d for name, d in found.items() if d > TOLERANCE} == {}
+
+
+SPOILED = {  # what is written instead, and the formulas that must be missed
+    "the font is missing": ('url("genlab-math.woff2")', 'local("none")', {*FORMULAS}),
+    "a plain E": ("𝔼", "E", {"a blackboard letter"}),
+    "a plain N": ("𝒩", "N", {"a script letter"}),
+    "no box": (".boxed { border: 1.5px", ".boxed { border: 0", {"a box"}),
+}
+
+
+def test_the_comparison_sees_a_spoiled_formula(offline, tmp_path):
+    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
+    for fault, (right, wrong, names) in SPOILED.items():
+        picture = drawn(offline, tmp_path, lambda text, r=right, w=wrong: text.replace(r, w))
+        found = difference(picture, REFERENCE.read_bytes())
+        assert {name for name, d in found.items() if d > TOLERANCE} == names, fault

@@ -1,29 +1,71 @@
-"""The start page of `make lab` in a real JupyterLab: lesson 01, as a copy, is one click away."""
+"""The front door: `make lab`, its start page, the copies that it opens, and a terminal."""
 
+import json
 import shutil
 
 import pytest
 
 from genlab.course import copies
-from genlab.course.start import write_start
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("small notebooks")]
 
+CLEAN = "() => window.jupyterapp.shell.currentWidget.context.model.dirty === false"
+SHOWN = "path => window.jupyterapp.shell.currentWidget?.context?.path === path"
+# What stands on the screen of the terminal, its lines joined: a narrow window breaks them.
+SCREEN = """() => {
+    const buffer = window.jupyterapp.shell.currentWidget.content._term.buffer.active;
+    return Array.from({length: buffer.length}, (_, k) => buffer.getLine(k).translateToString(true))
+        .join('');
+}"""
+
 
 def test_the_start_page_leads_to_ones_own_copy_of_lesson_01(page, server):
-    mine = server.root / "my"
-    shutil.copytree(lab.ROOT / "docs/images", server.root / "docs/images", dirs_exist_ok=True)
-    write_start(mine, copies.prepare(mine))
     start = lab.Lesson(page, server, "my/START.ipynb")
     first = page.locator(".jp-RenderedMarkdown a", has_text="01 The four-paradigm map").first
     page.wait_for_function("() => document.querySelector('.jp-RenderedMarkdown img').naturalWidth")
+    page.wait_for_timeout(1000)  # what would pop up or be changed on opening
     save_picture(page, "start")
+    assert page.locator(".Toastify__toast").count() == 0
+    assert page.evaluate(CLEAN), "the start page opens as if it were not saved"
     first.click()
-    page.wait_for_function(
-        "() => window.jupyterapp.shell.currentWidget?.context?.path"
-        " === 'my/01_four_paradigm_map.ipynb'",
-        timeout=30_000,
-    )
+    page.wait_for_function(SHOWN, arg="my/01_four_paradigm_map.ipynb", timeout=30_000)
+    page.wait_for_function(lab.KERNEL_IS_IDLE, timeout=60_000, polling=200)
+    page.wait_for_timeout(1000)
+    assert page.evaluate(CLEAN), "a lesson opens as if it were not saved"
     assert (start.outside, start.errors) == ([], [])
+
+
+def test_a_copy_that_jupyterlab_has_saved_is_renewed_by_the_next_update(page, server, tmp_path):
+    mine, name = server.root / "my", "02_autoregressive.ipynb"
+    lab.Lesson(page, server, f"my/{name}")
+    before = (mine / name).read_bytes()
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:hide-all-cell-code')")
+    for _ in range(100):
+        if (mine / name).read_bytes() != before:
+            break
+        page.wait_for_timeout(200)
+    saved = json.loads((mine / name).read_text(encoding="utf-8"))
+    assert any(cell["metadata"].get("jupyter", {}).get("source_hidden") for cell in saved["cells"])
+
+    update = shutil.copytree(lab.ROOT / "notebooks", tmp_path / "notebooks")
+    newer = json.loads((update / name).read_text(encoding="utf-8"))
+    newer["cells"][0]["source"] = "# A newer version"
+    (update / name).write_text(json.dumps(newer), encoding="utf-8")
+    assert copies.prepare(mine, update).renewed == (name,)
+    assert "# A newer version" in (mine / name).read_text(encoding="utf-8")
+
+
+def test_the_start_pages_command_works_in_a_terminal(page, server):
+    mine = server.root / "my"
+    lab.Lesson(page, server, "my/START.ipynb")
+    assert "`genlab reset 04`" in (mine / "START.ipynb").read_text(encoding="utf-8")
+    page.evaluate("() => window.jupyterapp.commands.execute('terminal:create-new')")
+    page.wait_for_function(f"() => ({SCREEN})().trim().length > 0", timeout=20_000)
+    page.locator(".jp-Terminal .xterm-helper-textarea").focus()
+    page.keyboard.type("genlab reset 04; echo done: $?\n")
+    page.wait_for_function(f"() => /done: \\d/.test(({SCREEN})())", timeout=60_000)
+    assert "done: 0" in page.evaluate(SCREEN), page.evaluate(SCREEN)
+    kept = list((mine / "backups").glob("04_*.ipynb"))
+    assert len(kept) == 1

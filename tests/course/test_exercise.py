@@ -1,6 +1,7 @@
 """Exercises recognise right answers, untouched blanks and the mistakes they name."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -119,6 +120,8 @@ def test_every_exercise_names_at_least_three_mistakes(task):
 def test_every_exercise_has_three_hints_and_starts_untouched(task, capsys):
     assert all(task.hints)
     assert len(set(task.hints)) == 3
+    emphasis = re.compile(r"(?<![\w*)])\*[A-Za-z][\w -]*\*(?![\w*(])")  # a hint is printed as it is
+    assert not any(emphasis.search(hint) for hint in task.hints)
     exercise(task.id, None)
     assert capsys.readouterr().out == f"[{task.id}] not attempted\n"
 

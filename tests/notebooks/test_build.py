@@ -16,14 +16,15 @@ TEXT = """\
 import sys
 import genlab
 import ipywidgets
-from tqdm.auto import tqdm
+from genlab import widgets
+from genlab.train import Record
 
 print(0.5)
 genlab.__file__
 
 # %%
-for i in tqdm(range(2)):
-    print(i, file=sys.stderr)
+widgets.watch((Record(k, {"loss": 1.0 / k}, 0.0) for k in (1, 2)), total=2)
+print(1, file=sys.stderr)
 ipywidgets.IntSlider(3)
 
 # %%

@@ -86,8 +86,8 @@ def test_names_of_controls_have_room_and_begin_in_one_line():
     widths = {c.style.description_width for c in widget.controls.values()}
     assert len(widths) == 1
     assert float(widths.pop().removesuffix("em")) > 0.6 * len("temperature of it")
-    assert wide.layout.width == "600px"
-    assert short.layout.width == "480px"
+    assert (wide.layout.width, wide.layout.max_width) == ("auto", "600px")
+    assert (short.layout.width, short.layout.max_width) == ("auto", "480px")
 
 
 def test_a_projector_gets_larger_pictures_of_the_widgets_that_are_made_after_it(monkeypatch):

@@ -188,7 +188,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         hints=(
             "Row i is the query. Which columns lie in its past?",
-            "The input at position i is the token *before* the one predicted there, so it may be "
+            "The input at position i is the token before the one predicted there, so it may be "
             "read.",
             "numpy can make a lower triangle of ones; decide about its diagonal.",
         ),
@@ -221,7 +221,7 @@ EXERCISES: tuple[Exercise, ...] = (
         ),
         hints=(
             "Sort from likely to unlikely and add up as you go.",
-            "A piece goes only if the pieces *before* it already reach p.",
+            "A piece goes only if the pieces before it already reach p.",
             "Compute the running total without the piece itself, and keep where it is below p; "
             "then put the pieces back in their places and rescale.",
         ),

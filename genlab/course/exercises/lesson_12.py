@@ -136,7 +136,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
         ),
         hints=(
-            "How much of the signal's *variance* is left after one step? After five?",
+            "How much of the signal's variance is left after one step? After five?",
             "alpha bar = 0.9^5; signal and noise variance add up to one.",
             "Square roots of both shares, times 2 and times 0.3.",
         ),

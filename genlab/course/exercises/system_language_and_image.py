@@ -170,7 +170,7 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
         ),
         hints=(
-            "Count, from the left, how many stops have been seen *before* each token.",
+            "Count, from the left, how many stops have been seen before each token.",
             "A cumulative sum counts the token itself; subtract it again.",
             "(tokens == stop).cumsum(1) - (tokens == stop) == 0.",
         ),

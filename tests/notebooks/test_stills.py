@@ -1,0 +1,90 @@
+"""What a stored notebook shows where nothing runs: pictures and questions, and no raw reprs."""
+
+import base64
+import io
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+
+from tests.notebooks import build
+from tests.notebooks.test_build import run_build
+
+TEXT = """\
+# %%
+import ipywidgets
+import matplotlib.pyplot as plt
+from genlab import widgets
+from genlab.train import Record
+
+# %%
+figure, axes = plt.subplots(figsize=(4, 2))
+(line,) = axes.plot([0, 1], [0, 1])
+slope = ipywidgets.FloatSlider(description="slope", value=1, max=2)
+widgets.explore(figure, lambda slope: line.set_ydata([0, slope]), slope=slope)
+
+# %%
+widgets.quiz(3)
+
+# %%
+widgets.release_reader("A normalizing flow.")
+
+# %%
+_ = widgets.watch((Record(k, {"loss": 1.0 / k}, 0.0) for k in range(1, 41)), total=40)
+"""
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    """The outputs of each cell but the first, as stored by the build."""
+    source = tmp_path_factory.mktemp("stills") / "src/small.py"
+    source.parent.mkdir()
+    source.write_text(TEXT)
+    assert run_build(source) == (0, "")
+    _, *cells = nbformat.read(build.notebook_path(source), as_version=4).cells
+    return [cell.outputs for cell in cells]
+
+
+def pixels(data):
+    return plt.imread(io.BytesIO(base64.b64decode(data["image/png"])), format="png")
+
+
+@pytest.mark.slow
+def test_a_figure_with_controls_is_its_picture_and_says_that_it_can_be_run(outputs):
+    (output,) = outputs[0]
+    assert set(output.data) == {"text/plain", "image/png"}
+    assert output.data["text/plain"] == "Still picture. Run this cell to move: slope."
+    height, width, _ = pixels(output.data).shape
+    assert width == 320
+    assert height > 160  # a line of words stands below the figure
+
+
+@pytest.mark.slow
+def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):
+    from genlab.course import questions
+
+    (output,) = outputs[1]
+    assert set(output.data) == {"text/plain", "text/markdown"}
+    text = output.data["text/markdown"]
+    for question in questions(3):
+        assert question.text in text
+        assert all(f" {option.text}" in text for option in question.options)
+        assert not any(option.why in text for option in question.options)
+    assert "Right" not in text
+
+
+@pytest.mark.slow
+def test_the_reader_of_releases_is_its_first_reading(outputs):
+    (output,) = outputs[2]
+    assert set(output.data) == {"text/plain", "text/html"}
+    assert ">normalizing flow</mark>" in output.data["text/html"]
+
+
+@pytest.mark.slow
+def test_a_training_leaves_its_last_curve(outputs):
+    (output,) = outputs[3]
+    assert set(output.data) == {"text/plain", "image/png"}
+    assert "0x" not in output.data["text/plain"]
+    shown = pixels(output.data)
+    assert (shown[..., :3].min(-1) < 0.9).sum() > 800  # axes alone have fewer
+    assert len(base64.b64decode(output.data["image/png"])) < 40_000
