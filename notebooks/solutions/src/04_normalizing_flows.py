@@ -52,7 +52,6 @@ check(
 # Undo the map, last step first: $z = (x - b)/a$. Ask the base at that $z$. Then pay for the stretch, $\log|dx/dz| = \log|a|$, which is
 # subtracted because we went from base to data in writing $dx/dz$. The bars matter for $a < 0$.
 
-
 # %%
 def log_density(x, a, b):
     z = (x - b) / a
@@ -77,7 +76,6 @@ check(
 # $\partial z / \partial x$ is triangular (diagonal, even) with $e^{-s_i}$ on the diagonal. The determinant is the product, its logarithm
 # the sum of $-s_i$: over the coordinates, separately for each example.
 
-
 # %%
 def log_det_inverse(log_scale):
     return -log_scale.sum(axis=1)
@@ -101,7 +99,6 @@ check(
 # evaluation, both ways. MAF reads $x$: complete when you score, built up coordinate by coordinate when you sample. IAF reads $z$: the
 # reverse. The size of the batch plays no part.
 
-
 # %%
 def evaluations_needed(kind, direction, d):
     waits = {("maf", "sample"), ("iaf", "score")}
@@ -116,7 +113,6 @@ course.exercise("04.evaluations", evaluations_needed)
 #
 # $x_A = z_A$, so both networks can be evaluated again. What remains is one linear equation in each coordinate: subtract the shift, which
 # was added last, then undo the stretch.
-
 
 # %%
 def inverse(x_A, x_B, s, t):
@@ -140,7 +136,6 @@ check(
 # The probability of an image is about the density times the volume of its bin, $L^{-D}$. That adds $D \log L$ to the NLL in nats.
 # Dividing by $D$ shares it out and dividing by $\log 2$ turns nats into bits. A density that is 1 everywhere on $[0,1]^D$ gives every
 # image $\log_2 L$ bits per dimension, the price of writing each pixel down with no model at all.
-
 
 # %%
 def bits_of_image(nll_nats, n_dims, levels):
