@@ -565,6 +565,7 @@ check(
     unlike={"widths and heights exchanged": torch.stack([at_z, slopes])},
 )
 
+# %%
 target = torch.linspace(-2.9, 2.9, 50)
 low, high = torch.full((50,), -3.0), torch.full((50,), 3.0)
 for _ in range(60):
@@ -742,6 +743,7 @@ rivals["splines, 4 layers"] = spline_flow
 gaps = {name: gap(rival) for name, rival in rivals.items()}
 for name in rivals:
     print(f"KL(moons || {name}): ~{gaps[name]:.2f} nats")
+# %%
 start = gap(flow.nice(2, n_layers=8))  # untrained: the base itself
 check_range(
     "additive couplings alone",
@@ -980,6 +982,7 @@ list(noise_run)
 learned_bits = bits(learned, test, draws=16)
 averaged = -flow.tightened_bound(-uniform_bits * 64 * math.log(2)) / (64 * math.log(2))
 
+# %%
 check_range(
     "uniform dequantisation, test bits per dim",
     uniform_bits.mean(),
@@ -1119,6 +1122,7 @@ for name, noisy in (("levels as they are", False), ("levels + uniform noise", Tr
         honest[name] = as_bits(
             -naive.log_prob(to_line(test, torch.rand(test.shape, generator=g))).mean()
         )
+# %%
 bare, blurred = (np.mean(curve[-10:]) for curve in curves.values())
 check_range("'bits per dim' trained without noise", bare, 0.5, 1.7, unlike={"with noise": blurred})
 on_bins, on_bins_noisy = honest.values()
@@ -1206,6 +1210,7 @@ ax.set(
     title="rounding depends on precision; a bug does not",
 )
 ax.legend(fontsize=8)
+# %%
 check_range(
     "largest error over eps * exp(|s|)",
     max(over_bound),

@@ -112,6 +112,7 @@ for row in (0, 2):
 # relative mean square of one draw, $\mathbb E\,p(x\mid z)^2/p(x)^2$, is a product over coordinates, $r^k$; so $n$ draws leave a relative error of
 # $\sqrt{(r^k-1)/n}$. The closed form of $r$ (a square of a normal density is a normal density again) is checked by integrating over $z$:
 
+
 # %%
 def normal(x, variance):
     return math.exp(-(x**2) / (2 * variance)) / math.sqrt(2 * math.pi * variance)
@@ -181,6 +182,7 @@ check(
     unlike={"log of the average": log_px[0]},
 )
 
+# %%
 curve = torch.linspace(0.25, 0.7, 200)
 figure, (ax, close) = plt.subplots(1, 2, figsize=(9.5, 3.4))
 for panel in (ax, close):
@@ -238,12 +240,13 @@ check(
     atol=1e-12,
     unlike={"KL(posterior || q)": kl_categorical(posterior, q), "KL(q || prior)": kl_prior},
 )
-print("gaps:", "  ".join(f"{value:.6f}" for value in gap))
+print("gaps:", "  ".join(f"{value:.6f}" for value in gap_as_kl))
 
 
 # %% [markdown]
 # So question 1: 0.03 nats. Let $p$ be the posterior probability of $z=1$. A guess that is off by $\delta$ costs about $\frac{\delta^2}{2p(1-p)}$, a
 # *squared* error: being roughly right is cheap. That is a statement about the curvature of the ELBO at its top, and finite differences can test it.
+
 
 # %%
 def elbo_of(q1, row=0):
@@ -319,6 +322,7 @@ check(
 # %% [markdown]
 # **From equation to code.** The displayed formula is one line. Yours and the package's must agree on every row, and on a guess that excludes a
 # value of $z$, where $0\log 0$ has to be $0$.
+
 
 # %%
 def my_elbo(q, log_joint):
@@ -426,6 +430,7 @@ check(
 # %% [markdown]
 # **The bound depends on a choice that the likelihood cannot see.** Rotate the latent space, $W\to WR$: $WW^\top$, and with it every $p(x)$, stays as
 # it is. The posterior turns, and a mean-field $q$ fits it well or badly. At the principal axes ($W^\top W$ diagonal) the gap is zero.
+
 
 # %%
 def rotated(angle):
@@ -619,10 +624,10 @@ check(
 )
 
 # %% [markdown]
-# **A common misconception.** "EM finds the maximum-likelihood fit." It finds *a* stationary point, and which one depends on the start (Dempster, Laird and Rubin 1977
-# prove no more). Start both components at the same place and nothing can ever tell them apart: after one step their standard deviations fit, and from then on
-# nothing changes, while a better fit is half a nat per point away. For this model the maximum does not even exist. Put one component on a single data point
-# and shrink its standard deviation: the likelihood grows without bound. A good local maximum is what you want, and what EM finds from a good start.
+# > **A common misconception: "EM finds the maximum-likelihood fit."** It finds *a* stationary point, and which one depends on the start (Wu 1983). Start both components
+# > at the same place and nothing can ever tell them apart: after one step their standard deviations fit, and from then on
+# > nothing changes, while a better fit is half a nat per point away. For this model the maximum does not even exist. Put one component on a single data point
+# > and shrink its standard deviation: the likelihood grows without bound. A good local maximum is what you want, and what EM finds from a good start.
 
 # %%
 stuck = climb_mixture(GaussianMixture(equal, points.mean(0).repeat(2, 1), torch.ones(2)))
@@ -665,6 +670,7 @@ check_range(
 #
 # In row 1 the number of ones among $K$ draws is binomial, so the expectation is a sum with $K+1$ terms: *no sampling*, and the claims can be
 # checked to the last digit. For small $K$ a second route lists all $2^K$ outcomes.
+
 
 # %%
 def expected_bound(n_draws, row=0):
@@ -786,6 +792,7 @@ check_range(
 # $$\nabla_\phi\mathcal L_K=\mathbb E\sum_k\tilde w_k^2\,\frac{\partial\log w_k}{\partial z_k}\frac{\partial z_k}{\partial\phi}.$$
 # This is the **doubly reparameterised** gradient (Tucker et al. 2018): the same mean, other noise. Before you run the cell: of the decoder's gradient, the plain one of $q$ and the doubly
 # reparameterised one of $q$, which curve falls?
+
 
 # %%
 def gradients(n_draws, what, n=4000):
@@ -946,6 +953,7 @@ check_range(
     unlike={"validation": gained(20, 40, 1)},
 )
 
+# %%
 counts = torch.nn.functional.one_hot(train.flatten(1), 17).sum(0) + 0.3
 histogram = (counts / counts.sum(-1, keepdim=True)).log()
 nats = -histogram[torch.arange(64), test.flatten(1)].sum(1)
@@ -1152,6 +1160,7 @@ check_range(
 # So the model with the higher ELBO need not be the better model: two bounds with unknown gaps cannot be ranked, and question 2 has no answer. What
 # you may say is that each likelihood is *at least* its ELBO. What helps is to take many draws (step 9) and to watch the gap as $K$ grows.
 
+
 # %%
 def tightened(m, n_draws):
     mean, cov = m.posterior(fresh)
@@ -1171,6 +1180,7 @@ check_range("A's lead with 50 draws", with_draws[50], 0.005, 0.1, unlike={"1 dra
 # decoder draws the two pixels independently given $z$. The *strong* one has a table of all four images for each $z$, so it can hold the whole data
 # distribution in one table and has no need of $z$. Both can reach $\log p(x)=-\log2$. The diagnosis is the mutual information, not the loss.
 
+
 # %%
 def train_tiny(images, n_levels, *, betas=(1.0,), seed=0):
     g = torch.Generator().manual_seed(seed)
@@ -1188,6 +1198,7 @@ def train_tiny(images, n_levels, *, betas=(1.0,), seed=0):
         ).item()
 
 
+# %%
 pixels, tables = torch.tensor([[0, 0], [1, 1]]), torch.tensor([[0], [3]])
 runs = {
     "weak decoder": train_tiny(pixels, 2),
@@ -1308,6 +1319,7 @@ course.exercise("05.other-side", my_row)
 # %% [markdown]
 # **2. Derive.** The ELBO for a latent with $k$ values from `log_lik` ($\log p(x\mid z)$), `prior` and `q`, three arrays of length $k$.
 
+
 # %%
 def split(log_lik, prior, q):
     return ...
@@ -1320,6 +1332,7 @@ course.exercise("05.split", split)
 # **3. Derive.** The posterior is normal with covariance matrix `cov`; $q$ is normal with the same mean and variances `v` that *you may choose*. Return the
 # gap of the best choice.
 
+
 # %%
 def mean_field_gap(cov):
     return ...
@@ -1330,6 +1343,7 @@ course.exercise("05.mean-field", mean_field_gap)
 
 # %% [markdown]
 # **4. Build.** The importance-weighted bound from `log_w`, an array `(K, b)`, one number for each example. Real log-weights are around $-1000$.
+
 
 # %%
 def many_draws(log_w):
@@ -1342,6 +1356,7 @@ course.exercise("05.log-mean-weight", many_draws)
 # %% [markdown]
 # **5. Build.** The M-step of a mixture: from data `x` `(n, d)` and responsibilities `q` `(n, k)` the component means `(k, d)`.
 
+
 # %%
 def component_means(x, q):
     return ...
@@ -1352,6 +1367,7 @@ course.exercise("05.m-step", component_means)
 
 # %% [markdown]
 # **6. Diagnose.** Codes `q` `(n, k)` of $n$ equally frequent images. Return the mutual information $I_q(x;z)$ in nats.
+
 
 # %%
 def information(q):
@@ -1388,7 +1404,7 @@ widgets.quiz(5)
 # autoregressive prior; and, above all, the VAE as the compressor under latent diffusion. Mixtures and pPCA live on as baselines, and as the place where
 # claims like those of section 7 can be proved.
 #
-# **Sources.** Stanford CS236, lecture 5; Berkeley CS294-158, lecture 4. Dempster, Laird, Rubin 1977 (EM); Neal and Hinton 1998, theorem 2 (EM as coordinate
+# **Sources.** Stanford CS236, lecture 5; Berkeley CS294-158, lecture 4. Dempster, Laird, Rubin 1977 and Wu 1983 (EM); Neal and Hinton 1998, theorem 2 (EM as coordinate
 # ascent). Bishop, *PRML*: 9.56-9.60 (mixtures of discrete pixels), 9.70-9.72 (bound and gap), 12.45-12.46 and 12.54-12.57 (pPCA, closed form and EM); Tipping and Bishop 1999.
 # Kingma and Welling 2013 (arXiv:1312.6114), eq. 1-3. Burda, Grosse, Salakhutdinov 2015 (arXiv:1509.00519), eq. 8, theorem 1. Rainforth et al. 2018
 # (arXiv:1802.04537), theorem 1. Tucker et al. 2018 (arXiv:1810.04152). Hoffman and Johnson 2016 (ELBO surgery). Lucas et al. 2019 (arXiv:1911.02469): collapse in linear

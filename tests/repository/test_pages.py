@@ -27,10 +27,12 @@ def test_a_box_is_one_paragraph_without_its_frame(tmp_path):
         "\n# %% [markdown]\n# Before.\n#\n# > **Often stated, but:** one\n# > two.\n#\n# After.\n"
         "\n# %%\nprint('**Often stated, but** code')\n"
         "\n# %% [markdown]\n# **Often stated, but wrong: x.** y\n"
+        "\n# %% [markdown]\n# **A common misconception: x.** y\n"
     )
     assert list(pages.boxes(source)) == [
         "**Often stated, but:** one\ntwo.",
         "**Often stated, but wrong: x.** y",
+        "**A common misconception: x.** y",
     ]
 
 

@@ -54,7 +54,6 @@ print(my_row.round(6))
 # %% [markdown]
 # **2. The split.** Two averages under $q$. Where $q$ is 0 its terms are 0.
 
-
 # %%
 def split(log_lik, prior, q):
     return q @ log_lik - q @ np.log(q / prior)
@@ -76,7 +75,6 @@ check(
 # **3. Mean field.** With equal means the KL of two normals is $\tfrac12\big[\sum_j\Lambda_{jj}v_j-k-\sum_j\log v_j-\log\det\Lambda\big]$, $\Lambda$ being the inverse
 # of `cov`. Its derivative in $v_j$ is $\tfrac12(\Lambda_{jj}-1/v_j)$, zero at $v_j=1/\Lambda_{jj}$. Then each $\Lambda_{jj}v_j$ is 1, their sum cancels $k$, and
 # $\tfrac12\big(\sum_j\log\Lambda_{jj}-\log\det\Lambda\big)$ is left.
-
 
 # %%
 def mean_field_gap(cov):
@@ -101,7 +99,6 @@ print(f"a tenth more or less variance: {worse:.6f} instead of {mean_field_gap(co
 # **4. The log of the mean, safely.** Adding a constant to all log-weights adds it to the result; so take out the largest, and the biggest term of the sum
 # is $e^0=1$.
 
-
 # %%
 def many_draws(log_w):
     top = log_w.max(0)
@@ -121,7 +118,6 @@ check(
 # %% [markdown]
 # **5. The M-step.** $\partial/\partial m_k$ of $-\sum_iq_{ik}\lVert x_i-m_k\rVert^2/2s_k^2$ vanishes where $m_k\sum_iq_{ik}=\sum_iq_{ik}x_i$: a weighted average, and
 # the width does not matter.
-
 
 # %%
 def component_means(x, q):
@@ -146,7 +142,6 @@ check(
 
 # %% [markdown]
 # **6. Information.** How far is each code from the average code? If all are equal the answer is 0, whatever the prior: that is collapse.
-
 
 # %%
 def information(q):
