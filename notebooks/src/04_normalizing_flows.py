@@ -648,7 +648,7 @@ check(
 # needs a backward pass of its own, and no cheaper exact way is known for a general network. Section 5 counted
 # $4 \cdot 8 \cdot 64 = 2{,}048$ backward passes to score one batch.
 #
-# **Hutchinson's estimate** replaces them by one. Take a random vector $\epsilon$ whose coordinates are independent with mean 0 and variance 1, so
+# **Hutchinson's estimate** (Hutchinson 1990) replaces the $d$ backward passes of each evaluation by one. Take a random vector $\epsilon$ whose coordinates are independent with mean 0 and variance 1, so
 # that $\mathbb E[\epsilon_i\epsilon_j]$ is 1 for $i = j$ and 0 otherwise. Then
 # $$\mathbb E\big[\epsilon^\top J\,\epsilon\big] = \sum_{ij} J_{ij}\,\mathbb E[\epsilon_i\epsilon_j] = \mathrm{tr}\,J ,$$
 # and the row $\epsilon^\top J$ is what a single backward pass returns. The estimate is unbiased, and its noise averages out over the batches of a
@@ -1062,9 +1062,9 @@ for ax, images, title in zip(
 
 # %% [markdown]
 # Half a bit per pixel below the histogram, 32 bits per image, all of it dependence between pixels; and well below the mixture, which
-# answers question 4. The samples have strokes, if clumsy ones. Lesson 02's PixelCNN stays ahead (its band is 1.70 to 1.85) and its
-# transformer is about level (1.78 to 2.02): a discrete softmax has no bin to dequantise, no bound to lose and no obligation to be
-# invertible. Mind the kind when you set them side by side: theirs are exact, this is a bound.
+# answers question 4. The samples have strokes, if clumsy ones. Lesson 02's PixelCNN stays ahead (about 1.78) and its
+# transformer is about level (about 1.9): a discrete softmax has no bin to dequantise, loses nothing to a bound, and need not be
+# invertible. Mind the kind when you compare them: theirs are exact, this is a bound.
 #
 # ## 10. It fails
 #

@@ -41,6 +41,7 @@ from genlab.train import fit, minibatches
 course.begin(lesson=6)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
 atlas.draw_map(lesson=6)
+
 # %% [markdown]
 # Lesson 05 had latents that could be enumerated, or models that could be integrated. Now neither is possible: the decoder $p(x\mid z)$ is a network, and so is the
 # guess $q(z\mid x)$, the encoder. This pair is the **variational autoencoder (VAE)**. What remains is the evidence lower bound (ELBO), and the question how to
@@ -99,7 +100,6 @@ for name, (d_mu, d_log_var) in {"reparameterised": by_path, "score function": by
 # which grows like $d^2$. A **baseline** subtracts the mean of the other draws' losses, and leaves growth like $d$. The formula is checked by Gauss-Hermite
 # quadrature in 1 to 4 dimensions, which is exact for polynomials like this one.
 
-
 # %%
 def mean_square(d):
     rest = (d - 1) * (a**2 + 1) / 2
@@ -141,6 +141,7 @@ for d in dims:
     variances["score function"].append(plain.var().item())
     variances["with baseline"].append(lower.var().item())
     variances["reparameterised"].append((eps[..., 0] - a).var().item())
+
 # %%
 at_64 = {name: values[-1] / variances["reparameterised"][-1] for name, values in variances.items()}
 check_range(
@@ -277,7 +278,6 @@ check(
 # %% [markdown]
 # **From equation to code.** The bound for any decoder is four lines. They must agree with the package on random codes; and there, where $\log\sigma^2\ne0$, the pull of the KL on
 # $\log\sigma^2$ shows as well.
-
 
 # %%
 def my_elbo(x, mu, log_var, eps, decoder_log_prob):
@@ -616,7 +616,6 @@ course.show_images(right, faded.view(-1, 8, 8), n_columns=9, title="straight in 
 # information $I_q(x;z)$, the nats that a code tells about which image it belongs to. Its estimate over $n$ images cannot exceed $\log n$. Every run of this section has
 # 360 steps, so "collapsed" means collapsed after 360 steps.
 
-
 # %%
 def diagnose(model, seed=1):
     g = torch.Generator().manual_seed(seed)
@@ -832,6 +831,7 @@ check(
     atol=1e-9,
     unlike={"energy of the mean": fast_energy(strokes.mean(0, keepdim=True)).item()},
 )
+
 # %%
 with torch.no_grad():
     tables = vae.logits(z).softmax(-1).double()  # of the 1,000 prior codes drawn above
@@ -880,7 +880,6 @@ ax.legend()
 #
 # **The amortisation gap.** One network guesses all codes at once. Hold the model, free each test image's own $(\mu,\log\sigma^2)$, and climb the bound. What is gained is the
 # **amortisation gap**, the part that comes from sharing one encoder across all images. What then still separates the bound from the 500-draw bound is at least partly the price of a Gaussian $q$.
-
 
 # %%
 def gap_parts(images, n_draws=20):
@@ -1018,7 +1017,6 @@ course.show_images(right, faded, n_columns=10, title="straight in pixel space")
 #
 # **1. Compute.** The divergence of each row of codes, `mu` and `log_var` of shape `(b, k)` (NumPy arrays), in nats.
 
-
 # %%
 def divergence(mu, log_var):
     return ...
@@ -1029,7 +1027,6 @@ course.exercise("06.kl", divergence)
 
 # %% [markdown]
 # **2. Derive.** One step by hand for any numbers: (loss, $\partial/\partial\mu$, $\partial/\partial\log\sigma^2$) for a decoder $\mathcal N(z,1)$.
-
 
 # %%
 def one_step(x, mu, log_var, eps):
@@ -1043,7 +1040,6 @@ course.exercise("06.step", one_step)
 # **3. Derive.** The score-function estimate of $\partial\,\mathbb Ef/\partial\mu$ from `K` draws `z` of $\mathcal N(\mu,\sigma^2)$ with values `f`, each with the mean of
 # the *others* as its baseline.
 
-
 # %%
 def reinforce(f, z, mu, sigma):
     return ...
@@ -1055,7 +1051,6 @@ course.exercise("06.reinforce", reinforce)
 # %% [markdown]
 # **4. Compute.** Bits per dimension of a model with `nll` nats per image; `is_density` says whether it is a density on data dequantised to $[0,1)$.
 
-
 # %%
 def bits_of(nll, n_dims, levels, is_density):
     return ...
@@ -1066,7 +1061,6 @@ course.exercise("06.bits", bits_of)
 
 # %% [markdown]
 # **5. Build.** How far is the aggregate from the prior? Approximate $q(z)$ by one normal for each latent with the right mean and variance; return its divergence, `(k,)`.
-
 
 # %%
 def waste_of(mu, log_var):
