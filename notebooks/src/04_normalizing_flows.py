@@ -47,7 +47,7 @@ from genlab.train import cosine, fit, minibatches
 
 course.begin(lesson=4)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=4)
+atlas.draw_map(lesson=4);
 
 # %% [markdown]
 # An autoregressive model buys an exact $\log p(x)$ by cutting $x$ into pieces. A flow buys it with another currency: it starts from noise
@@ -91,7 +91,7 @@ for low, colour in ((-0.1, "#E69F00"), (1.2, "#009E73")):
     right.fill_between(x[sliver], p_x[sliver], color=colour, alpha=0.7)
 left.set(title="base density: 5 % of the mass, twice", xlabel="z", ylabel="density")
 middle.set(title="the map: steep spreads, flat piles up", xlabel="z", ylabel="x = f(z)")
-right.set(title="density of x: the same mass", xlabel="x", ylabel="density")
+right.set(title="density of x: the same mass", xlabel="x", ylabel="density");
 
 # %% [markdown]
 # **Step 2. Why the absolute value?** A length is positive even when the map turns the line round. For $x = 1 - 2z$ the derivative is
@@ -589,7 +589,7 @@ right.plot(
     x, torch.exp(-(wide**2) / 2 - log_slope) / math.sqrt(2 * math.pi), label="after the spline"
 )
 right.set(title="what it does to a normal density", xlabel="value", ylabel="density")
-right.legend()
+right.legend();
 
 # %% [markdown]
 # ## 7. Continuous flows: no triangle at all
@@ -807,7 +807,7 @@ for ax, (name, rival) in zip(axes, shown.items(), strict=True):
         image = rival.log_prob(points).exp().reshape(160, 160)
     ax.imshow(image, origin="lower", extent=(-3, 3, -3, 3), vmax=0.75)
     ax.set(title=f"{name}", xlabel="first coordinate")
-axes[0].set_ylabel("second coordinate")
+axes[0].set_ylabel("second coordinate");
 
 # %% [markdown]
 # How does one Gaussian become two moons? **Before you move the slider:** each layer moves only one of the two coordinates. After how many
@@ -830,7 +830,7 @@ for k, (ax, state) in enumerate(zip(axes, states, strict=True)):
         title=f"after layer {k}" if k else "base",
     )
     ax.set_xlabel("first coordinate")
-axes[0].set_ylabel("second coordinate")
+axes[0].set_ylabel("second coordinate");
 
 # %% [markdown]
 # <details><summary>The answer</summary>
@@ -1158,7 +1158,7 @@ ax.set(
     title="without noise the loss only says how narrow the spikes are",
     ylim=(1, 5),
 )
-ax.legend()
+ax.legend();
 
 # %% [markdown]
 # The plain RealNVP without noise sails past every model of this course, and it would go on sinking. Ask the same model for whole
@@ -1208,7 +1208,7 @@ ax.set(
     ylim=(1e-17, 10),
     title="rounding depends on precision; a bug does not",
 )
-ax.legend(fontsize=8)
+ax.legend(fontsize=8);
 
 # %%
 check_range(
@@ -1386,7 +1386,7 @@ for ax, (name, model) in zip(axes, list(candidates.items())[1:], strict=True):
         image = model.log_prob(points).reshape(160, 160) / math.log(10)
     drawn = ax.imshow(image, origin="lower", extent=(-4, 4, -4, 4), vmin=-5, vmax=0)
     ax.set(title=name, xlabel="first coordinate", ylim=(-2.5, 2.5))
-figure.colorbar(drawn, ax=axes, label="log10 density", shrink=0.8)
+figure.colorbar(drawn, ax=axes, label="log10 density", shrink=0.8);
 
 # %% [markdown]
 # **Failure 4: the other Jacobian.** Flip the sign of the log-determinant and train. The loss still falls. It even falls *further*, because

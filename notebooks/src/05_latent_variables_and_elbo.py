@@ -43,7 +43,7 @@ from genlab.train import Record, cosine, fit, minibatches
 
 course.begin(lesson=5)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=5)
+atlas.draw_map(lesson=5);
 
 # %% [markdown]
 # So far you have written the density of $x$ down: token by token, or as a bent Gaussian. Both know $\log p(x)$ exactly. (On our map
@@ -141,7 +141,7 @@ left.set(xlim=(-3.5, 3.5), xlabel="z", ylabel="density", title="most prior draws
 left.legend()
 ks = torch.arange(1, 41)
 right.semilogy(ks, (r**ks - 1) / 0.01)
-right.set(xlabel="number of latents k", ylabel="draws", title="prior draws for 10 % accuracy")
+right.set(xlabel="number of latents k", ylabel="draws", title="prior draws for 10 % accuracy");
 
 # %% [markdown]
 # Forty latents is a small VAE. We need draws that know about $x$.
@@ -202,7 +202,7 @@ close.set(xlim=(0.45, 0.55), ylim=(-0.84, -0.58), title="the same at E w = 1/2, 
 close.annotate(
     "log E w = log p(x)", (0.5, log_px[0]), (0.46, -0.64), arrowprops={"arrowstyle": "-"}
 )
-close.annotate("E log w = ELBO", (0.5, elbo[0]), (0.515, -0.78), arrowprops={"arrowstyle": "-"})
+close.annotate("E log w = ELBO", (0.5, elbo[0]), (0.515, -0.78), arrowprops={"arrowstyle": "-"});
 
 # %% [markdown]
 # **Step 4. Split it into what can be computed.** The joint is $p(x\mid z)\,p(z)$. Put the logarithm of the prior with that of $q$:
@@ -291,7 +291,7 @@ for row, colour, name in ((0, "#0072B2", "decoder .2, .8"), (2, "#E69F00", "deco
         ax.annotate(f"row {i + 1}", (q[i, 1], elbo[i]), (6, -12), textcoords="offset points")
 ax.set(xlabel="guess q(z=1)", ylabel="nats", ylim=(-1.2, -0.45))
 ax.set(title="the ELBO touches log p(x) once, at the posterior")
-ax.legend(loc="lower right", fontsize=8)
+ax.legend(loc="lower right", fontsize=8);
 
 # %% [markdown]
 # **A question for the widget.** With the decoder $.2, .8$ move $q(z{=}1)$ to where the *reconstruction* is best. Is the ELBO best there? Is it at
@@ -492,7 +492,7 @@ right.set(
     title="same model, same data, other ELBO",
 )
 right.set_ylim(-5.125, -4.965)
-right.legend(fontsize=8, loc="lower center", ncols=2)
+right.legend(fontsize=8, loc="lower center", ncols=2);
 
 # %% [markdown]
 # The left picture has a posterior with correlation .9. Each coordinate of the best $q$ has standard deviation $1/\sqrt{\Lambda_{jj}}$, the spread of $z_j$ when
@@ -579,7 +579,7 @@ ax.axhline(
 )
 ax.set(xlabel="iteration (E on whole numbers, M half a step later)", ylabel="nats per example")
 ax.set(title="E closes the gap, M opens it again, higher up", ylim=(-4.9, -4.44))
-ax.legend()
+ax.legend();
 
 # %% [markdown]
 # The same loop with another M-step fits a mixture of Gaussians; its E-step is what clustering books call responsibilities. A mixture has no closed-form
@@ -841,7 +841,7 @@ right.set(
     title="... and the plain gradient of q drowns",
 )
 right.set(xticks=KS, xticklabels=KS)
-right.legend(fontsize=8)
+right.legend(fontsize=8);
 
 # %% [markdown]
 # So question 3 has two answers: better for the decoder, *worse* for $q$ (Rainforth et al. 2018 prove the powers $+\tfrac12$ and $-\tfrac12$), and the
@@ -1275,7 +1275,7 @@ for std, colour in ((3.0, "#009E73"), (6.0, "#E69F00"), (9.0, "#D55E00")):
 ax.set(xlabel="latent direction", ylabel="variance (grey levels squared)", xticks=range(1, 21, 2))
 ax.set(
     title="eigenvalues of the digits: a latent below the line of the noise is dead", ylim=(6, 230)
-)
+);
 
 # %% [markdown]
 # So question 4: yes. The repair here is to *learn* $\sigma$: its optimum is the mean of the left-out eigenvalues (section 4), below every kept one, so all ten live.

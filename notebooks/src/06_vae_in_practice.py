@@ -40,7 +40,7 @@ from genlab.train import fit, minibatches
 
 course.begin(lesson=6)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=6)
+atlas.draw_map(lesson=6);
 
 # %% [markdown]
 # Lesson 05 had latents that could be enumerated, or models that could be integrated. Now neither is possible: the decoder $p(x\mid z)$ is a network, and so is the

@@ -35,7 +35,6 @@ torch.set_default_dtype(torch.float64)
 # Each latent contributes $\tfrac12(\sigma^2+\mu^2-1-\log\sigma^2)$, which vanishes at $\mu=0,\ \log\sigma^2=0$. Independent latents add up, so the
 # last axis is summed; examples are kept apart.
 
-
 # %%
 def divergence(mu, log_var):
     return 0.5 * (mu**2 + np.exp(log_var) - 1 - log_var).sum(-1)
@@ -60,7 +59,6 @@ check(
 #
 # With $\epsilon$ a constant, $\partial z/\partial\mu=1$ and $\partial z/\partial\log\sigma^2=\tfrac12\sigma\epsilon$. The reconstruction sends back
 # $-(x-z)$ through both; the divergence adds $\mu$ and $\tfrac12(\sigma^2-1)$.
-
 
 # %%
 def one_step(x, mu, log_var, eps):
@@ -97,7 +95,6 @@ check(
 # The score in $\mu$ is $(z-\mu)/\sigma^2$. Its mean is zero, so anything that does not depend on the same draw may be taken off $f$. The mean of the
 # others qualifies. The mean of all does not: it would shrink the estimate by $(K-1)/K$.
 
-
 # %%
 def reinforce(f, z, mu, sigma):
     others = (f.sum() - f) / (len(f) - 1)
@@ -123,7 +120,6 @@ check_close_mc(
 # One nat is $1/\log2$ bits. A density has to be turned into a probability first: times the width of a bin, $1/L$, which costs $\log_2L$ bits for each
 # dimension.
 
-
 # %%
 def bits_of(nll, n_dims, levels, is_density):
     return nll / (n_dims * math.log(2)) + (math.log2(levels) if is_density else 0.0)
@@ -139,7 +135,6 @@ course.exercise("06.bits", bits_of)
 # normal with these moments goes into the formula of 06.kl. (The mixture's own divergence is at least this large: for given moments the normal has
 # the largest entropy.)
 
-
 # %%
 def waste_of(mu, log_var):
     mean, var = mu.mean(0), mu.var(0) + np.exp(log_var).mean(0)
@@ -148,7 +143,7 @@ def waste_of(mu, log_var):
 
 course.exercise("06.waste", waste_of)
 m, v = torch.randn(2, 50, 1, generator=torch.Generator().manual_seed(1))
-line = torch.linspace(-12, 12, 20_001)
+line = torch.linspace(-60, 60, 60_001)
 q = Normal(m, (v / 2).exp()).log_prob(line).exp().mean(0)
 mean = torch.trapezoid(q * line, line)
 std = torch.trapezoid(q * (line - mean) ** 2, line).sqrt()
