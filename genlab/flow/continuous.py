@@ -7,7 +7,8 @@ at $t = 0$. A step of length $h$ multiplies volume by $\det(I + h\,\partial v/\p
 $$\log\Big|\det\frac{\partial x_0}{\partial x_1}\Big| = \int_1^0 \nabla\cdot v(x_t, t)\,dt.$$
 
 No triangle is needed: any smooth network is invertible, by running time backwards. The price is
-many evaluations of it, and a likelihood that is exact up to the solver's error.
+many evaluations of it, $d$ backward passes at each for the exact trace (sampling alone needs none),
+and a likelihood that is exact up to the solver's error.
 
 Time runs as in the rest of the course: data at 0, base at 1. Chen et al. and Grathwohl et al. put
 the base at the start; replace $t$ by $1 - t$ and $v$ by $-v$.
@@ -103,13 +104,13 @@ class Continuous(nn.Module):
     def forward(
         self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None
     ) -> tuple[Float[Tensor, " b d"], PerExample]:
-        """Return x and log|det dx/dz|, `(b,)`; 4 n_steps network evaluations."""
+        """Return x and log|det dx/dz|, `(b,)`; 4 n_steps evaluations, d backward passes each."""
         return ride(self.velocity(cond), z, torch.linspace(1, 0, self.n_steps + 1))
 
     def inverse(
         self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None
     ) -> tuple[Float[Tensor, " b d"], PerExample]:
-        """Return z and log|det dz/dx|, `(b,)`; 4 n_steps network evaluations."""
+        """Return z and log|det dz/dx|, `(b,)`; 4 n_steps evaluations, d backward passes each."""
         return ride(self.velocity(cond), x, torch.linspace(0, 1, self.n_steps + 1))
 
 

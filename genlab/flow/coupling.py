@@ -156,7 +156,7 @@ def coupling_flow(
 
 
 def nice(d: int, *, n_layers: int = 6, width: int = 64) -> Flow:
-    """NICE: additive couplings; every layer preserves volume."""
+    """Additive couplings: NICE without its final scaling layer, so that volume is preserved."""
     return coupling_flow(d, Shift(), n_layers=n_layers, width=width)
 
 

@@ -123,7 +123,7 @@ def soft_clamp(a: Float[Tensor, " *n"], limit: float) -> Float[Tensor, " *n"]:
 
 @final
 class Shift:
-    """The family of NICE: x = z + t. Its log-derivative is always 0: it preserves volume."""
+    """Additive couplings (NICE): x = z + t. The log-derivative is 0: volume is preserved."""
 
     n_params = 1
 

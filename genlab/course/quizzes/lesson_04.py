@@ -108,11 +108,13 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "It can become exactly empty with enough layers",
-                "A continuous map carries the connected plane onto something connected.",
+                "A smooth invertible map gives every point of its image a positive density, and "
+                "carries the connected plane onto something connected.",
             ),
             Option(
                 "Some mass always stays there; more layers make it less",
-                "A thin filament joins the islands, and the map must stretch ever harder.",
+                "Every point keeps a positive density. With a largest stretch L the map leaves a "
+                "share of order 1/L there, and depth buys stretch.",
                 right=True,
             ),
             Option(
