@@ -209,6 +209,7 @@ centred = rms_norm(x - x.mean(1, keepdim=True), one, 0.0)
 check("LayerNorm = RMSNorm of the centred vector", centred, layer_norm, atol=1e-12,
       unlike={"not centred": rms_norm(x, one, 0.0)})  # fmt: skip
 
+# %%
 q, k = torch.randn(2, 6, generator=g)
 omega = torch.tensor([10_000.0 ** (-j / 3) for j in range(3)])
 
