@@ -56,7 +56,7 @@ EXERCISES: tuple[Exercise, ...] = (
                 "and 64 such places.",
             ),
             Mistake(
-                5120,
+                3072,
                 "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
             ),
         ),

@@ -17,8 +17,8 @@ QUESTIONS: tuple[Question, ...] = (
                 "One observation alone says nothing of which parameters make which data.",
             ),
             Option(
-                "From parameters drawn from the posterior",
-                "If you had those, you would be finished.",
+                "From many draws of the posterior of one observation",
+                "If you had those, you would be finished. Each pair holds one, of its own x.",
             ),
             Option(
                 "From the gradient of the simulator",

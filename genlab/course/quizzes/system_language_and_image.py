@@ -12,7 +12,7 @@ QUESTIONS: tuple[Question, ...] = (
                 "They are a shadow of the states, and say little of the words that were read.",
             ),
             Option(
-                "The hidden state of each word and of the image token, through cross-attention",
+                "The hidden states of the words and of the image token: by cross-attention, and as a sum",
                 "The states in which the caption was written; no second text encoder reads it.",
                 right=True,
             ),
@@ -138,7 +138,7 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "The picture is drawn, in black",
-                "Nobody starts the painter: there is no picture to be black.",
+                "Nobody starts it: black paper is what is left when nothing is drawn.",
             ),
             Option(
                 "The image token becomes one of many, and may not come before the text is cut",

@@ -89,7 +89,7 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "A cache works, logits are finite, and text comes out, slightly worse than without. "
+        "A cache works, logits are finite, and text comes out, worse than without. "
         "The first thing to look at:",
         (
             Option(

@@ -91,8 +91,8 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "Real digits are encoded and decoded, and 5 of 100 lose a word of their caption. What does "
-        "this number bound?",
+        "Real digits are encoded and decoded, and 3 of 100 lose a word of their caption that they "
+        "had before. What does this number measure?",
         (
             Option(
                 "The words that *guided samples* can keep, from above",
@@ -149,7 +149,7 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "The encoder was not asked",
-                "It never is; but asking it afterwards, is a good test of being at home.",
+                "It never is; but asking it afterwards is a good test of being at home.",
             ),
         ),
     ),

@@ -82,7 +82,7 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "You sample with truncation 0.5 instead of 1. You expect",
+        "You sample with truncation 0.7 instead of 1. You expect",
         (
             Option(
                 "higher precision, lower recall",
@@ -92,9 +92,9 @@ QUESTIONS: tuple[Question, ...] = (
             Option("higher recall, lower precision", "That is the way to larger truncations."),
             Option("both higher", "Nothing was learned by it: one is paid with the other."),
             Option(
-                "a sharper distribution p(x) at temperature 0.5",
-                "There is no p(x) to heat or cool: the styles are drawn together, and what that "
-                "does to pictures must be measured.",
+                "a sharper distribution p(x) at temperature 0.7",
+                "No p(x) can be evaluated, so none is cooled: the styles are drawn together, and "
+                "what that does to pictures must be measured.",
             ),
         ),
     ),

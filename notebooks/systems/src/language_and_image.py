@@ -728,7 +728,7 @@ check_range(
 
 # %% [markdown]
 # **Failure 4: one position off.** Hand on the state that *predicted* each token in place of the one that has *read* it: `h[:, :-1]` where `h[:, 1:]` belongs. No shape
-# complains, and every word but the last has still been read by some state. Before you look: which words does the painter miss?
+# complains, and every word has still been read by some state; only the image token has not. Before you look: which words does the painter miss?
 
 # %%
 def lagging(lag, n=160):

@@ -233,7 +233,7 @@ check_range(
 )
 
 # %% [markdown]
-# The root mean square error comes out near the assumed $s = 0.03$, as it should: of all $s$, the bound is largest where $s^2$ is the mean squared error (lesson 06). The price in
+# The root mean square error comes out near the assumed $s = 0.03$, so that was a good assumption: for given networks the bound is largest where $s^2$ is the mean squared error (lesson 06). The price in
 # bits bounds what a code says about its picture: fewer than 600 bits of the 24,576 that the pixels take.
 #
 # ## 2. Alone it does not paint
@@ -267,7 +267,7 @@ pictures(ax, from_prior[:10], "decoded draws of the prior")
 # $$\mathrm{KL}_c = \sum_j\tfrac12\big[c^2(\mu_j^2+\sigma_j^2) - 1 - \log\sigma_j^2 - 2\log c\big],\qquad
 # \frac{d\,\mathrm{KL}_c}{dc} = 0 \iff c^2 = \frac{1}{\mathrm{mean}(\mu_j^2 + \sigma_j^2)}.$$
 # A divergence that has any say therefore pulls codes to a mean square of 1. Where it has hardly any (the first Stable Diffusion used a weight of
-# $10^{-6}$), the scale is an accident of the training; there it was 5.5, and $1/5.5 = 0.18215$ became a famous constant.
+# $10^{-6}$), the scale is an accident of the training; there it was 5.49, and $1/5.49 = 0.18215$ became a famous constant.
 
 # %%
 large = load_model("latent_diffusion").vae
@@ -466,7 +466,7 @@ check_range("mean loss of the last 20", final, 0.5, 0.85, unlike={"first": first
 # ## 6. What it paints
 #
 # One picture for each of the captions of held-out digits, judged word by word: the digit by a support vector machine that was fitted on digits which neither VAE nor painter has seen, the other words by the measurement that wrote the
-# captions. First the same judgement without any diffusion: **real digits, encoded and decoded**. What is lost there is the decoder's share.
+# captions. First the same judgement without any diffusion: **real digits, encoded and decoded**. What is lost between the first row and the second is the decoder's share.
 
 # %%
 judge, kinds = digit_judge(), ("digit", "colour", "stroke", "slant", "all")
@@ -488,7 +488,7 @@ for name, scores in rows.items():
     print(f"{name:<26}" + "".join(f"{f'~{100 * scores[kind]:.0f} %':>9}" for kind in kinds))
 
 # %% [markdown]
-# Read the table downwards. The judge misreads some real digits. The codec then costs a few words in a hundred, nearly all of them strokes of digits that lie next to the edge between two words: a grey level less, and "thin" is no longer true.
+# Read the table downwards. The judge misreads some real digits. The codec then costs a few words in a hundred, nearly all of them strokes of digits that lie next to the edge between two words: a grey level more, and "thin" is no longer true.
 # Painted pictures at $w = 1$ lose more, for the same reason and because the painter is imperfect. But guidance moves samples *away* from the edges, which real digits cannot do, and so the guided painter keeps *more* words than the reconstructions of real digits, whose decoder it uses: the decoder's
 # share of the error is a fact about pictures like the real ones, not a ceiling for painted ones. (Question 4.) The exact claims, from the card (one picture for each of 1,000 captions, 12 steps, $w = 3$):
 
@@ -643,7 +643,7 @@ for row, n_steps in zip(axes, (2, 4, 12), strict=True):
 # %% [markdown]
 # ## 9. It fails
 #
-# **Failure 1: no scaling.** Take the codes of step 4, the ones that are 5.5 times as large as standard and decode to the same pictures, and diffuse them as they are; and once more codes a tenth as large as they should be. Same network, same steps as in
+# **Failure 1: no scaling.** Give the codes a spread of 5.5, as those of the first Stable Diffusion had, eleven times as large as the painter expects, and diffuse them as they are; and once more codes a tenth as large as they should be. Same network, same steps as in
 # section 5. Step 7 says where the loss starts; the judge says where it ends.
 
 # %%
@@ -674,7 +674,7 @@ for ax, (name, (x, *_)) in zip(axes, outcome.items(), strict=True):
     pictures(ax, x[:10], f"100 steps at spread {name}")
 
 # %% [markdown]
-# Another form of the mistake forgets the scale only *afterwards*, at the decoder. Ours forgives a little, for its codes happen to have a spread near the 0.5 of the painter. The decoder of step 4, the same but for its scale, does not:
+# Another form of the mistake forgets the scale only *afterwards*, at the decoder. Ours forgives a little, for its codes happen to have a spread of 0.8, not far from the 0.5 of the painter. The decoder of step 4, the same but for its scale, does not:
 
 # %%
 with torch.no_grad():
@@ -718,10 +718,10 @@ for s, other, error_band, price_band in ((0.03, 3.0, (0.05, 0.15), (80, 900)), (
 
 
 # %% [markdown]
-# With the heavy weight no direction was worth its price: every posterior is the prior, and the decoder, given no information, paints the mean of all pictures. No painter can put back what the code does not hold. With the light weight even a hundred steps make legible digits.
+# With the heavy weight every posterior is the prior: even the two directions that a linear VAE would keep gain so little (their variance is 12.7, $s^2$ is 9) that this one has not taken them up. The decoder, given no information, paints the mean of all pictures. No painter can put back what the code does not hold. With the light weight even a hundred steps make legible digits.
 #
 # **Failure 3: guidance leaves the decoder's domain.** In pixels a guess can be clipped to $[-1, 1]$. A code has no bounds that anybody knows, and the decoder was trained where real codes are. Ask the encoder whether it recognises what it reads: how far is
-# $\mathrm{encode}(\mathrm{decode}(z))$ from $z$? Small for codes of real digits; it grows with $w$, as the spread does.
+# $\mathrm{encode}(\mathrm{decode}(z))$ from $z$? Small for codes of real digits; from $w = 2$ on it grows, as the spread does.
 
 # %%
 def round_trip(codes):
