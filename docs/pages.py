@@ -20,7 +20,7 @@ from genlab.atlas.paradigms import LESSONS, SYSTEMS
 
 HERE = Path(__file__).parent
 SOURCES = HERE.parent / "notebooks"
-BOX = re.compile(r"\*\*Often (?:stated|printed|done), but")
+BOX = re.compile(r"\*\*(?:Often (?:stated|printed|done), but|A common misconception)")
 
 
 def boxes(source):

@@ -38,7 +38,7 @@ from genlab import atlas, course, widgets
 from genlab.atlas import subjects
 from genlab.atlas.cheatsheet import cheat_sheet
 from genlab.atlas.fingerprint import fingerprint, place
-from genlab.atlas.league import COLUMNS, cells, draws, load_league, measure, quality
+from genlab.atlas.league import COLUMNS, cells, draws, load_league, quality
 from genlab.atlas.reader import read_release
 from genlab.core import integrate, kl_categorical, last, log_likelihood, normal_log_prob
 from genlab.course import check, check_close_mc, check_range
@@ -108,6 +108,7 @@ levels = torch.logspace(-3, 4, 4001)
 fisher = (m / (1 + levels**2)) ** 2 / 2  # half the mean square of the scores' difference, noised alike
 check("KL = sum of Fisher divergences over noise", integrate(2 * levels * fisher, levels), closed, atol=1e-4,
       unlike={"weight 1": integrate(fisher, levels)})
+
 # %% [markdown]
 # The last line is the identity of lesson 11 ($\mathrm{KL}=\int 2\sigma J_{SM}\,d\sigma$), and it is why a regression on noise can compete with
 # maximum likelihood: summed over all levels, it *is* the forward KL.
@@ -172,6 +173,7 @@ for text, expected in SIX.items():
     found = read_release(f"We present a model: {text}.").paradigms
     print(f"{text[:52]} ...  {', '.join(found) or 'none stated'}")
     assert set(found) == set(expected), f"expected {expected}"
+
 # %% [markdown]
 # The sixth answer matters most: a text that names no part gets no place. The reader knows phrases, not meanings, and it fails. Here is a text
 # in the words of a real abstract (MeanFlow, Geng et al. 2025). What was it trained by? Read it, then see what the reader says.
@@ -228,6 +230,7 @@ print("needed:", needed[0][:60], "...")
 # pass and *two* **network evaluations**. This lesson's column counts sequential passes, the latency; multiply by the rows for the work.
 #
 # You can do the counting by hand for one model:
+
 # %%
 pixelcnn, passes = load_model("digit_pixelcnn"), Counter()
 hooks = [layer.register_forward_hook(lambda layer, *_: passes.update([layer])) for layer in pixelcnn.head]
@@ -239,6 +242,7 @@ for hook in hooks:
 check("PixelCNN: passes by hand = by the fingerprint = pixels", [max(passes.values()), seen.passes], [64, 64],
       unlike={"a flow's": [flow_seen.passes, flow_seen.passes]})
 print(f"twice the rows: the passes grow by a factor {seen.growth_with_length:.1f}")
+
 # %% [markdown]
 # Now everything the course has trained. The last column knows nothing but the entries to its left (in exercise 15.place you write the function
 # that fills it), and each row is held against the lessons. Before you run the cell: which two rows will look most like a family they do not
@@ -304,6 +308,7 @@ check("share kept = 1 - total variation", acceptance(p, q), 1 - total_variation(
 off = (1 - acceptance(p, q)) * total_variation(p, residual(p, q))  # refused, times how far p is from the residual
 check("that mistake's total variation from p", total_variation(wrong, p), off, atol=1e-12,
       unlike={"q's": total_variation(q, p)})
+
 # %% [markdown]
 # **Step 7. Whole texts.** A round that keeps one token leaves the second to the next round, so a text is assembled from rounds of random
 # length. Its law is right all the same: whatever happened before, the next token has law $p(\cdot\mid\text{past})$, and the chain rule
@@ -642,7 +647,6 @@ check_range("recall, student (1) minus teacher (32)", student1["recall"] - teach
 one_pass = {name: f.kind for name, f in every.items() if f.passes == 1}
 print("one pass a sample:", ", ".join(f"{name} ({kind})" for name, kind in one_pass.items()))
 
-
 # %% [markdown]
 # ## 6. The league table
 #
@@ -674,6 +678,7 @@ best = {
 for column, row in best.items():
     print(f"best in {column}: {row.name}")
 print("exact on the grey levels themselves:", ", ".join(f"{row.name} ({row.family})" for row in exact_bits))
+
 # %% [markdown]
 # The VAE's fresh draws lie below the table's value by up to three of its error bars: one drawing decided its last place. Three winners in three
 # columns, and since the distances have error bars, a first place may be shared. Call a model *as good as the best* if its
@@ -699,6 +704,7 @@ check("all three: models", len(set.intersection(*wishes.values())), 0,
 # the diffusion model with 100 passes has .85. *No likelihood, sharper samples*: the highest precision of the table belongs to a model with a bound, and the
 # GAN's is lower. Nor does a better likelihood mean better samples, or the reverse: of the two models with exact bits PixelCNN is better in both,
 # and a bound ranks nobody (section 7).
+
 # %% [markdown]
 # Choose two columns. Question: is there a pair in which a single model is unbeaten? And which pairs ring the most models?
 
@@ -760,6 +766,7 @@ tight, table = vae_card["bits_per_dim_500_draws"], {row.name: row.bits_per_dim f
 print(f"VAE <= {table['digit_vae']:.3f}, with 500 draws <= {tight:.3f}; transformer = {table['digit_transformer']:.3f}")
 check_range("transformer minus the VAE's bound, 500 draws", table["digit_transformer"] - tight, 0.01, 0.06,
             unlike={"the table's bound": table["digit_transformer"] - table["digit_vae"]})
+
 # %% [markdown]
 # **A metric read alone.** The distances have error bars of their own. Which neighbours in the table are really apart?
 

@@ -62,8 +62,8 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "$p(x)^{1-w}p(x\\mid c)^w$.",
-                "These level-by-level densities are not the noised versions of that one density, so "
-                "the flow does not arrive there.",
+                "These level-by-level densities are not the noised versions of that one density, "
+                "so the flow does not arrive there.",
             ),
             Option(
                 "another law: for a normal class its variance is $v^w$.",
