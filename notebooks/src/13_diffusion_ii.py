@@ -246,6 +246,7 @@ affine = one_normal.mean + one_normal.cov.sqrt() * torch.special.ndtri(u)[:, Non
 check("DDIM with 4000 steps carries quantiles to quantiles", last(walk), at_level(1.0),
       atol=2e-2, unlike={"the flow of a normal with its moments": affine})  # first order
 
+# %%
 normal_law = Gaussian(torch.tensor([2.0]), torch.tensor([[0.25]]))
 eps_model = score.exact_eps_model(normal_law, bar)
 start = torch.tensor([[-1.0], [0.0], [1.0]])  # the flow of a normal law is affine: three points tell its scale
@@ -530,6 +531,7 @@ def recall(x):
     return precision_recall(real, features.features(to_levels(x))).recall
 
 
+# %%
 def clipped(eps_model):
     """The noise that belongs to the guess of x0, cut to the range [-1, 1] of the data."""
     def model(x, t):
@@ -559,6 +561,7 @@ def sample(sampler, n_steps, *, network=net, guidance_scale=1.0, eta=0.0, interv
     return last(score.ddim_sample(told, noises, steps, alphas_bar=bar32, eta=eta, generator=g))
 
 
+# %%
 check_range("floor: Frechet distance of 200 real test digits", frechet(scale(held_out)), 0.19, 0.22,
             unlike={"of the training digits": frechet(scale(images))})
 shaky = {}
@@ -603,8 +606,8 @@ check_range("32 passes, DDIM: recognised", seen_by["DDIM"][3], 0.78, 0.9,
             unlike={"DDPM": seen_by["DDPM (eta = 1)"][3]})
 
 # %% [markdown]
-# At every budget the noiseless sampler loses by 13 points or more (question 4). It is tempting to conclude that fresh noise is what DDIM lacks. Before you
-# do, look at what each of them is given. The guess of step 4 divides by $\alpha_t$, and at the top of our schedule $\alpha_T = 0.0066$:
+# At every budget the noiseless sampler loses by 13 points or more (question 4). It is tempting to conclude that fresh noise is what DDIM
+# lacks. Before you do, look at what each of them is given. The guess of step 4 divides by $\alpha_t$, and at the top of our schedule $\alpha_T = 0.0066$:
 # whatever error the network makes in $\hat\epsilon$ is multiplied by $\sigma_T/\alpha_T \approx 152$ in $\hat x_0$. Nobody could guess an
 # image from pure noise, but one could at least guess the class's mean image. How does our network's guess compare with that?
 
@@ -642,8 +645,9 @@ low = table("unclipped, lower", {"DDIM from step 76": lambda n: sample("ddim", n
 lost = np.subtract(plain["DDPM (eta = 1)"][0], plain["DDIM"][0])
 still = np.subtract(quality["DDPM (eta = 1)"][0], quality["DDIM"][0])
 lower = np.subtract(plain["DDPM (eta = 1)"][0], low["DDIM from step 76"][0])
-print("share of DDIM's deficit that clipping removes, and a lower start:")
-print((1 - still / lost).round(2), (1 - lower / lost).round(2))
+for name, left_over in (("clipping", still), ("a lower start", lower)):
+    removed = ", ".join(f"~{share:.2f}" for share in 1 - left_over / lost)
+    print(f"share of DDIM's deficit that {name} removes: {removed}")
 gained = {name: quality[name][0][1] - plain[name][0][1] for name in plain}
 check_range("8 passes: what clipping gains for DDIM", gained["DDIM"], 0.05, 0.2, digits=2,
             unlike={"for DDPM": gained["DDPM (eta = 1)"]})
@@ -684,16 +688,18 @@ check_range("DDPM: Frechet at 4 passes / at 32 passes", fall["DDPM (eta = 1)"], 
 # | guess clipped | .029 ± .002 | .051 ± .004 | .060 ± .003 | .075 ± .005 | .062 ± .009 |
 # | from noise/signal 20, unclipped | .051 ± .006 | .069 ± .005 | .075 ± .007 | .076 ± .008 | |
 #
-# **Most of the deficit with few steps, and half of it with many, is the division by $\alpha_T$.** A smaller advantage of fresh noise remains. It grows with the number
-# of steps: in Fréchet distance clipped DDPM is behind by .09 ± .01 at 4 passes, and ahead by .06 ± .01 at 32. The reason is section 5's
-# sum of two errors. Few steps leave the *solver's* error, which order repairs; many steps leave the *network's*, which no solver can repair,
-# and of which fresh noise forgets a part. Clipping also rescues the second-order samplers: unclipped, 2M with 4 passes produces nothing that the judge recognises.
+# **Most of the deficit with few steps, and half of it with many, is the division by $\alpha_T$.** A smaller advantage of fresh noise
+# remains, and it grows with the number of steps, up to 32. In Fréchet distance clipped DDPM is behind by .09 ± .01 at 4 passes, and ahead
+# by .06 ± .01 at 32. Two errors add up: with few steps it is mostly the *solver's*, which order repairs; with many it is the *network's*, which no
+# solver can repair, and of which fresh noise forgets a part. Clipping also rescues the second-order samplers: unclipped, 2M with 4 passes
+# is recognised no more often than a guess would be.
 #
 # > **A common misconception:** "with few steps DDPM degrades and DDIM does not." It is the first lesson that one takes from table 1 of Song,
 # > Meng and Ermon, where 10 steps cost DDPM (FID 41) far more than DDIM (13). That is a fact about their network and data. On our digits both
-# > distances are two to three and a half times larger with 4 passes than with 32, clipped or not. Measure yours, and quote sampler and passes with every step count.
+# > distances are two to three and a half times larger with 4 passes than with 32, clipped or not. Measure yours, and quote sampler and
+# > passes with every step count.
 #
-# **Inversion at work.** Take four real test digits, walk each up to its noise *under its own label*, and walk down again under another label.
+# **Inversion at work.** Take six real test digits, walk each up to its noise *under its own label*, and walk down again under another label.
 # What the label does not decide (slant, thickness) should stay. The measure: how much more the edit resembles its original (correlation
 # of pixels) than fresh samples of the new class do.
 
@@ -773,6 +779,7 @@ check("exact classifier guidance = classifier-free guidance",
       my_cfg(free(x, t), classy(x, t), 3.0), atol=1e-12,
       unlike={"sigma forgotten": free(x, t) - 3 * slope})
 
+# %%
 told_two = score.guided_eps_model(net, torch.tensor([2, 7]), null=NO_CLASS, guidance_scale=4.0)
 told_once = score.guided_eps_model(net, torch.tensor([2, 7]), null=NO_CLASS, guidance_scale=1.0)
 
@@ -1220,8 +1227,8 @@ widgets.quiz(13)
 # 3. Deterministic means invertible: an image has one noise, and can be edited through it.
 # 4. In $\lambda=\log(\alpha/\sigma)$ the flow is exact up to how the guess changes; holding it still is DDIM, order 1.
 # 5. A straight line through two guesses (2M) or two slopes (Heun) give order 2; count passes, not steps.
-# 6. Order repairs the solver's error only. Clip the guess where $\alpha_t$ is tiny: that removes most of DDIM's deficit with few steps and half of it with many. A smaller
-#    advantage of fresh noise remains, and grows with the number of steps.
+# 6. Order repairs the solver's error only. Clip the guess where $\alpha_t$ is tiny: that removes most of DDIM's deficit with few steps and
+#    half of it with many. A smaller advantage of fresh noise remains, and grows with the number of steps.
 # 7. Guidance: $\epsilon_u + w(\epsilon_c-\epsilon_u)$, two passes; an exact classifier gives the same field.
 # 8. It does *not* sample the sharpened posterior: for a normal class the variance is $v^w$, not $v/(w+(1-w)v)$.
 # 9. Too much of it saturates pixels and kills variety while classifiers cheer.

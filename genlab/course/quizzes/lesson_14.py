@@ -136,7 +136,7 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "Nothing yet: remove the division by $\\alpha_1$ and take enough steps first.",
-                "Then a smaller advantage of fresh noise remains, and grows with the steps.",
+                "Then a much smaller advantage of fresh noise remains, and it needs many steps.",
                 right=True,
             ),
             Option(
