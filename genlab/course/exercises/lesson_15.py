@@ -164,15 +164,26 @@ EXERCISES: tuple[Exercise, ...] = (
         right=(161, 131),
         mistakes=(
             Mistake((131, 161), "the other way round: evaluations are the work, passes the wait."),
-            Mistake((131, 131), "guidance needs the noise twice in each step, with the text and "
-                    "without: two evaluations, though one pass."),
-            Mistake((161, 161), "the two rows of a guided step do not wait for each other: in one "
-                    "batch they are one sequential pass."),
+            Mistake(
+                (131, 131),
+                "guidance needs the noise twice in each step, with the text and "
+                "without: two evaluations, though one pass.",
+            ),
+            Mistake(
+                (161, 161),
+                "the two rows of a guided step do not wait for each other: in one "
+                "batch they are one sequential pass.",
+            ),
             Mistake((160, 130), "the decoder is a network too, and it is used once."),
-            Mistake((61, 31), "you counted the denoiser and the decoder only: the language model "
-                    "makes a pass a token."),
-            Mistake((6001, 3001), "the parts work one after the other, so their passes add up; "
-                    "they do not multiply."),
+            Mistake(
+                (61, 31),
+                "you counted the denoiser and the decoder only: the language model "
+                "makes a pass a token.",
+            ),
+            Mistake(
+                (6001, 3001),
+                "the parts work one after the other, so their passes add up; they do not multiply.",
+            ),
         ),
         hints=(
             "Count each part by itself.",
