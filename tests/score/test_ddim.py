@@ -81,6 +81,16 @@ def test_noise_keeps_the_variance_of_the_path_for_every_eta(eta, generator):
     assert abs(x_s.var().item() - variance) < 5 * variance * math.sqrt(2 / n)  # Monte Carlo
 
 
+def test_fresh_noise_is_proportional_to_eta(generator):
+    x, eps, z = torch.randn(3, 5, 1, generator=generator, dtype=torch.float64)
+
+    def fresh(eta):
+        quiet = ddim_step(x, eps, 0 * z, BAR[40], BAR[10], eta=eta)
+        return ddim_step(x, eps, z, BAR[40], BAR[10], eta=eta) - quiet
+
+    torch.testing.assert_close(fresh(0.4), 0.4 * fresh(1.0))
+
+
 def test_gaussian_data_are_recovered_with_first_order_in_the_number_of_steps():
     n_train = 1024
     bar = alphas_bar_from_betas(linear_betas(n_train, first=0.1 / n_train, last=20 / n_train))
