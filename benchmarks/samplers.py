@@ -32,7 +32,7 @@ from genlab.score.digit_diffusion import (
 )
 
 PASSES = (4, 8, 16, 32, 100)
-STEPS = {"plain": (250,), "clipped": (50, 250)}  # of lesson 14
+STEPS = {"plain": (250,), "clipped": (50, 250, 500)}  # of lesson 14
 LOW = 20.0  # noise over signal where lesson 13's low start begins
 UNGUIDED = Recipe(n_steps=450, p_drop=1.0)  # lesson 14's network
 

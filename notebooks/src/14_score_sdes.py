@@ -863,6 +863,7 @@ course.show_images(ax, torch.cat(shown), n_columns=16, title="ODE, SDE; with cli
 # | plain, 250 steps | .69 | .50 | -.19 ± .03 |
 # | clipped, 50 steps | .58 | .72 | +.14 ± .05 |
 # | clipped, 250 steps | .55 | .51 | -.04 ± .03 |
+# | clipped, 500 steps | .55 | .50 | -.05 ± .04 |
 #
 # **Most of the ODE's deficit is the division by $\alpha_1$**: at 250 steps clipping takes four fifths of it away. The advantage of fresh noise
 # that remains is small, and these runs alone do not resolve it; lesson 13's table does (.06 ± .01 at 32 passes). It needs many steps: with 50 the
