@@ -1,17 +1,20 @@
 r"""The fingerprint: what a model is, told from what it does while it samples.
 
-A release note can claim anything; a sampler can be watched. Five things are counted for each
-network that is at work, and none of them looks at its name or its training:
+A release note can claim anything; a sampler can be watched. None of what is noted of each network
+at work looks at its name or its training. Counted are
 
-- *passes*: how often the network is used for one sample;
+- *passes*: how often the network is used, one call after the other, whatever rows a call has
+  (a guided step in one batch is one pass of two rows);
 - *share*: which part of its input is new since the pass before,
   $$\text{share} = \frac{\text{positions that changed}}{\text{positions of the output}},$$
   one position out of n for a model that writes piece by piece, all of them for one that
   repaints the whole at each step;
 - *growth*: by what factor the passes grow when the output is twice as long, and when twice as many
   steps are asked for;
-- *order*: which networks had done their last pass before this one began;
-- the *kind* of likelihood that the object has.
+- *order*: which networks had done their last pass before this one began.
+
+Declared by the object, and believed, are the controls for length and steps, and the *kind* of its
+likelihood. A distilled model sold without its control of steps looks like a GAN.
 
 From these numbers alone `place` says where on the map the network stands. Where two families cannot
 be told apart by watching (an ODE trained by likelihood or by noise prediction), it says both. Of a

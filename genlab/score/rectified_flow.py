@@ -34,7 +34,8 @@ def straightness(states: Float[Tensor, " n b *event"], ts: Float[Tensor, " n"]) 
 
     $$S = \int_0^1 \Big\lVert (x_1 - x_0) - \dot x_t\Big\rVert^2 dt$$
 
-    Zero exactly when one Euler step would do.
+    Zero exactly when the trajectory is a straight line at constant speed: then every Euler step is
+    exact. One exact step proves less, since it asks for the first velocity only.
 
     Args:
         states: a trajectory, `(n, b, *event)`, such as a stack of `flow_sample`.

@@ -45,7 +45,9 @@ from genlab.core import (
 from genlab.course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.data.toys import GaussianRing
-from genlab.flow import continuous
+
+from genlab.metrics.features import load_classifier
+from genlab.metrics.frechet import frechet_distance
 from genlab.metrics.wasserstein import energy_distance
 from genlab.nn.mlp import MLP
 from genlab.oracles import Empirical, Gaussian, GaussianMixture
@@ -65,14 +67,14 @@ atlas.draw_map(lesson=14);
 # Lesson 11 learned scores on a ladder of noise levels and sampled by Langevin. Lesson 12 learned to predict noise and sampled by a chain.
 # Lesson 13 threw the chain's noise away and sampled faster. Three recipes with the same network inside: this lesson finds the one object
 # that they all approximate. Let the number of steps go to infinity, and what is left is a differential equation. It brings two things that
-# no chain has, an exact likelihood and solvers with an order, and it shows why diffusion and flow matching are one method.
+# no chain has, an exact likelihood and solvers with an order, and it shows when diffusion and flow matching are one method.
 #
 # ## Predict first
 #
 # Write your answers down. Each question returns, with a number.
 #
 # 1. You take the drift of the random sampler and leave its noise out. Are the samples' variances right, too large or too small?
-# 2. The likelihood of a perfect model is off by 0.006 nats. You make the solver's steps eight times shorter. How large is the error now?
+# 2. The likelihood of a perfect model is off by 0.007 nats. You make the solver's steps eight times shorter. How large is the error now?
 # 3. A noisy chain and a noiseless ODE use the same trained network. Does the chain's lower bound hold for the ODE's likelihood?
 # 4. Flow matching regresses on straight lines from noise to data. Are the trajectories of the learned flow straight?
 
@@ -89,17 +91,19 @@ atlas.draw_map(lesson=14);
 # %%
 unit = VP(1.0, 1.0)  # beta(t) = 1: dx = -x/2 dt + dW, the equation of the worked numbers
 gaps = [abs((1 - 0.5 / n) ** n - math.exp(-0.5)) for n in (1000, 2000)]
-check("product of 1 - beta h: order in h", math.log2(gaps[0] / gaps[1]), 1.0, atol=1e-3)
+centred = [abs(((1 - 0.25 / n) / (1 + 0.25 / n)) ** n - math.exp(-0.5)) for n in (1000, 2000)]
+order = lambda pair: math.log2(pair[0] / pair[1])
+check("product of 1 - beta h: order in h", order(gaps), 1.0, atol=1e-3,
+      unlike={"a midpoint step's": order(centred)})
 
 quarters = torch.tensor([0.25, 0.5, 0.75])
 sd = unit.sigma(quarters)
-check("signal at t = 0.5", unit.alpha(quarters[1]), 0.7788008, atol=5e-8)
-check("noise variance at t = 0.5", sd[1] ** 2, 0.3934693, atol=5e-8)
-check("noise deviations at 0.25, 0.5, 0.75", sd, [0.4703182, 0.6272713, 0.7263838], atol=6e-8)
-check("scores -eps / sigma for eps = 0.6", -0.6 / sd, [-1.2757320, -0.9565238, -0.8260096], atol=2e-7)
+check("standard deviations at 0.25, 0.5, 0.75", sd, [0.4703182, 0.6272713, 0.7263838], atol=6e-8,
+      unlike={"variances": unit.sigma(quarters).square()})
+check("scores -eps / sigma for eps = 0.6", -0.6 / sd, [-1.2757320, -0.9565238, -0.8260096],
+      atol=2e-7, unlike={"-eps / sigma^2": -0.6 / sd**2})
 
 # %% [markdown]
-# > **Often printed, but:** you will find $0.628$ for the deviation at $t=0.5$. It is $\sqrt{1-e^{-1/2}}=0.62727$, which rounds to $0.627$.
 #
 # **Step 2. Its moments, and back from them.** Let $dx=a(t)\,x\,dt+g(t)\,dW$. One step multiplies the mean by $1+ah$ and turns the variance
 # $v$ into $(1+ah)^2v+g^2h$. Dividing by $h$, for a start at a single point $x_0$ (mean $\alpha_tx_0$, variance $\sigma_t^2$):
@@ -123,22 +127,34 @@ PATHS = {"VP": VP(), "sub-VP": SubVP(), "VE": VE(0.1, 10.0), "straight": Straigh
 
 
 def slopes(sde, t):
-    """Time derivatives of log alpha and of sigma^2, by autograd."""
+    """Time derivatives of log alpha, of alpha and of sigma^2, by autograd."""
     t = t.clone().requires_grad_()
-    log_alpha, variance = sde.alpha(t).log() + 0 * t, sde.sigma(t) ** 2
-    return (torch.autograd.grad(value.sum(), t)[0] for value in (log_alpha, variance))
+    alpha = sde.alpha(t) + 0 * t
+    values = (alpha.log(), alpha, sde.sigma(t) ** 2)
+    return (torch.autograd.grad(v.sum(), t, retain_graph=True)[0] for v in values)
 
 
 t = torch.linspace(0.02, 0.98, 49)
-for name, sde in PATHS.items():
-    rate, growth = slopes(sde, t)
-    check(f"{name}: a = d log alpha / dt", sde.rate(t), rate, atol=1e-10)
-    check(f"{name}: g^2 = d sigma^2 / dt - 2 a sigma^2", sde.strength(t) ** 2,
-          growth - 2 * rate * sde.sigma(t) ** 2, rtol=1e-12, atol=1e-10)  # fmt: skip
+table = {"rate": [], "strength": [], "a": [], "slope": [], "g2": [], "growth": []}
+for sde in PATHS.values():
+    rate, slope, growth = slopes(sde, t)
+    found = (sde.rate(t) + 0 * t, sde.strength(t) ** 2, rate, slope,
+             growth - 2 * rate * sde.sigma(t) ** 2, growth)  # fmt: skip
+    for column, values in zip(table.values(), found, strict=True):
+        column.append(values)
+table = {name: torch.stack(column) for name, column in table.items()}
+check("four paths: a = d log alpha / dt", table["rate"], table["a"], atol=1e-10,
+      unlike={"d alpha / dt": table["slope"]})
+check("    g^2 = d sigma^2 / dt - 2 a sigma^2", table["strength"], table["g2"], rtol=1e-12,
+      atol=1e-10, unlike={"the drift forgotten": table["growth"]})
 
-wide = last(rk4(lambda t, v: 1 - v, torch.tensor(4.0), torch.linspace(0, 2, 201)))
-check("N(0, 4) data: variance 1 + 3 exp(-t) at t = 2", wide, 1 + 3 * math.exp(-2), atol=1e-9)
-check("N(0, 1) data stay N(0, 1) on VP", VP().alpha(t) ** 2 + VP().sigma(t) ** 2, 1.0, atol=1e-14)
+ts = torch.linspace(0, 2, 201)
+wide, half_rate = (last(rk4(lambda t, v, r=r: 1 - r * v, torch.tensor(4.0), ts)) for r in (1, 0.5))
+check("N(0, 4) data: variance 1 + 3 exp(-t) at t = 2", wide, 1 + 3 * math.exp(-2), atol=1e-9,
+      unlike={"the mean's rate for the variance": half_rate})
+variance_of = lambda sde: sde.alpha(t) ** 2 + sde.sigma(t) ** 2
+check("N(0, 1) data stay N(0, 1) on VP", variance_of(VP()), 1.0, atol=1e-14,
+      unlike={"on sub-VP": variance_of(SubVP())})
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.2))
@@ -187,18 +203,21 @@ def second(f, u, h):
     return (16 * (f(u + h) + f(u - h)) - (f(u + 2 * h) + f(u - 2 * h)) - 30 * f(u)) / (12 * h**2)
 
 
-def fokker_planck(sde, t, h=0.01):
+def fokker_planck(sde, t, h=0.01, half=0.5):
     """Both sides on the grid."""
     now = torch.tensor(t)
     a, g2 = sde.rate(now), sde.strength(now) ** 2
     left = first(lambda s: p(sde, s, grid), t, 1e-3)
-    return left, -a * first(lambda x: x * p(sde, t, x), grid, h) + 0.5 * g2 * second(lambda x: p(sde, t, x), grid, h)
+    right = -a * first(lambda x: x * p(sde, t, x), grid, h)
+    return left, right + half * g2 * second(lambda x: p(sde, t, x), grid, h)
 
 
-for name, sde in PATHS.items():
-    check(f"Fokker-Planck, {name}, t = 0.4", *fokker_planck(sde, 0.4), atol=2e-5)
-errors = [float((a - b).abs().max()) for a, b in (fokker_planck(VP(), 0.4, h) for h in (0.16, 0.08))]
-check("its error falls with the order of the differences", math.log2(errors[0] / errors[1]), 4.0, atol=0.3)
+both, without_half = (
+    [torch.stack(side) for side in zip(*sides, strict=True)]
+    for sides in ([fokker_planck(s, 0.4, half=k) for s in PATHS.values()] for k in (0.5, 1.0))
+)
+check("Fokker-Planck on four paths, t = 0.4", *both, atol=2e-5,
+      unlike={"g^2 without the half": without_half[1]})
 
 # %% [markdown]
 # ## 2. Two ways back
@@ -219,19 +238,28 @@ check("its error falls with the order of the differences", math.log2(errors[0] /
 
 # %%
 t0, now = 0.4, torch.tensor(0.4)
-for name, sde in PATHS.items():
+
+
+def backward(sde, lam, weight):
+    """dp/dt of the way back with noise lam, where `weight` times g^2 multiplies the score."""
     a, g2 = sde.rate(now), sde.strength(now) ** 2
-    moved = first(lambda s: p(sde, s, grid), t0, 1e-3)
 
-    def backward(lam):
-        def current(x):
-            slope = law(sde, t0).score(x[:, None])[:, 0]
-            return (a * x - (1 + lam**2) / 2 * g2 * slope) * p(sde, t0, x)
+    def current(x):
+        slope = law(sde, t0).score(x[:, None])[:, 0]
+        return (a * x - weight * g2 * slope) * p(sde, t0, x)
 
-        return -first(current, grid, 0.01) - 0.5 * lam**2 * g2 * second(lambda x: p(sde, t0, x), grid, 0.01)
+    spread = 0.5 * lam**2 * g2 * second(lambda x: p(sde, t0, x), grid, 0.01)
+    return -first(current, grid, 0.01) - spread
 
-    for lam in (0.0, 1.0, 1.5):
-        check(f"{name}: dp/dt of the way back, noise {lam}", moved, backward(lam), atol=3e-5)
+
+cases = [(sde, lam) for sde in PATHS.values() for lam in (0.0, 1.0, 1.5)]
+moved = torch.stack([first(lambda s, sde=sde: p(sde, s, grid), t0, 1e-3) for sde, _ in cases])
+family, all_full = (
+    torch.stack([backward(sde, lam, weight(lam)) for sde, lam in cases])
+    for weight in (lambda lam: (1 + lam**2) / 2, lambda lam: 1.0)
+)
+check("dp/dt of the way back: 4 paths, noise 0, 1, 1.5", moved, family, atol=3e-5,
+      unlike={"the score counted fully for each": all_full})
 
 
 # %% [markdown]
@@ -259,16 +287,15 @@ for sde in PATHS.values():
 
 s = score.score_from_eps_model(lambda x, t: 0.8 + 0 * x, unit.sigma)
 x, half = torch.tensor([[1.2]]), torch.tensor([0.5])
-velocity = score.probability_flow(unit, s, x, half)
-check("score at x = 1.2, t = 0.5", s(x, half), -1.2753651, atol=5e-8)
-check("dx/dt of the flow there", velocity, 0.0376826, atol=5e-8)
-check("after a step of 0.05 towards the data", x - 0.05 * velocity, 1.1981159, atol=5e-8)
+worked, full_score = (
+    torch.cat([s(x, half), v, x - 0.05 * v]).flatten()
+    for v in (f(unit, s, x, half) for f in (score.probability_flow, score.reverse_drift))
+)
+check("score, velocity, and x after a step of 0.05", worked, [-1.2753651, 0.0376826, 1.1981159],
+      atol=5e-8, unlike={"the SDE's drift": full_score})
 course.show_source(score.probability_flow)
 
 # %% [markdown]
-# > **Often printed, but:** this worked example circulates with $dx/dt=0.035$ and $1.198$ after the step. The velocity is
-# > $-0.6+0.6377=0.0377$: a difference of two nearly equal numbers, where rounding each first costs a digit. From $0.035$ the step would end
-# > at $1.1983$.
 #
 # **Step 6. The same marginals, measured.** Now with samples: 20,000 points from the exact $p_1$, brought down by four members of the family
 # with the exact score. The $W_1$ distance to the exact law (its quantiles, from the distribution function) is taken at three times. The
@@ -291,15 +318,19 @@ vp, n_draws = VP(), 20_000
 s = score.exact_score(line, vp)
 far = law(vp, 1.0).sample(n_draws, generator=generator)
 ts = torch.cat([torch.linspace(1, 0.3, 71), torch.linspace(0.3, 0, 61)[1:]])
-films, stops = {}, (40, 70, 130)  # times 0.6, 0.3 and 0
+films, stops, memory = {}, (40, 70, 130), {}  # times 0.6, 0.3 and 0
+worst = lambda film: max(w1_to_law(film[k], law(vp, ts[k])) for k in stops)
 for lam in (0.0, 0.5, 1.0, 1.5):
     films[lam] = list(score.reverse_sde_sample(vp, s, far, ts, noise=lam, generator=generator))
-    worst = max(w1_to_law(films[lam][k], law(vp, ts[k])) for k in stops)
-    memory = torch.stack([far[:, 0], films[lam][-1][:, 0]]).corrcoef()[0, 1]
-    check_range(f"noise {lam}: largest W1 to the exact laws", worst, 0.0, 0.045)
-    check_range(f"noise {lam}: correlation of start and end", memory, *((0.85, 1) if lam == 0 else (-0.05, 0.5)))
-floor = w1_to_law(line.sample(n_draws, generator=generator), line)
-check_range("floor: 20,000 perfect draws", floor, 0.0, 0.03)
+    memory[lam] = torch.stack([far[:, 0], films[lam][-1][:, 0]]).corrcoef()[0, 1]
+    print(f"noise {lam}: largest W1 to the exact laws ~{worst(films[lam]):.3f}, "
+          f"correlation of start and end ~{memory[lam]:.2f}")
+print(f"floor: 20,000 perfect draws ~{w1_to_law(line.sample(n_draws, generator=generator), line):.3f}")
+full = list(euler(lambda t, x: score.reverse_drift(vp, s, x, t.expand(len(x))), far, ts))
+check_range("largest W1 of the four", max(worst(film) for film in films.values()), 0.0, 0.045,
+            unlike={"the SDE's drift without its noise": worst(full)})
+check_range("noise 0: correlation of start and end", memory[0.0], 0.85, 1.0,
+            unlike={"noise 0.5": memory[0.5], "noise 1": memory[1.0]})
 
 # %% [markdown]
 # The laws agree at all times. The *paths* do not: under the ODE the end is a function of the start, under the SDE it has forgotten it.
@@ -325,6 +356,13 @@ axes[2].legend(fontsize=8, loc="upper left");
 # **A question for the widget.** Choose a path and turn the noise up from 0. Which of the two pictures changes, the paths or the histogram?
 # Then look at the colours, which say on which side a point *started*: at which amount of noise can you no longer tell, at the end, who came
 # from where?
+#
+# <details><summary>Answer</summary>
+#
+# Only the paths change. On this section's mixture the correlation of start and end is 0.94 without noise, 0.28 with noise 0.5 and 0.01 with
+# noise 1: from there on the colours are mixed.
+#
+# </details>
 
 # %% tags=["keep-output"]
 widgets.sde_paths()
@@ -354,17 +392,15 @@ def ancestral(n):
     return step
 
 
-def reverse_euler(n):
+def reverse_euler(n, drift=score.reverse_drift):
     """Euler-Maruyama on the reverse SDE, over the same interval."""
     s = score.exact_score(quarter, vp)
 
     def step(k, x, z):
         t = torch.full((len(x),), (k + 1) / n)
-        return x - score.reverse_drift(vp, s, x, t) / n + vp.strength(t)[:, None] * z / n**0.5
+        return x - drift(vp, s, x, t) / n + vp.strength(t)[:, None] * z / n**0.5
 
     return step
-
-
 def final_variance(step, n):
     """Push a variance through an affine sampler: its slope squared, plus its noise squared."""
     variance = float(law(vp, 1.0, quarter).cov)
@@ -375,16 +411,25 @@ def final_variance(step, n):
 
 
 # %%
-one, zero, gaps = torch.ones(1, 1), torch.zeros(1, 1), {"mean": [], "noise variance": []}
-for n in (200, 400):
-    a, b = ancestral(n), reverse_euler(n)
-    gaps["mean"].append(float((a(n // 2, one, zero) - b(n // 2, one, zero)).abs()))
-    gaps["noise variance"].append(float((a(n // 2, zero, one) ** 2 - b(n // 2, zero, one) ** 2).abs()))
-for name, (coarse, fine) in gaps.items():
-    check(f"one step, DDPM against Euler: {name}, order", math.log2(coarse / fine), 2.0, atol=0.1)
-for name, made in (("DDPM", ancestral), ("reverse SDE", reverse_euler)):
-    errors = [abs(final_variance(made(n), n) - 0.25) for n in (200, 400)]
-    check(f"{name}: order of the final variance", math.log2(errors[0] / errors[1]), 1.0, atol=0.15)
+one, zero = torch.ones(1, 1), torch.zeros(1, 1)
+half_score = lambda n: reverse_euler(n, score.probability_flow)
+
+
+def orders_in_h(sampler):
+    """Against DDPM, for one step: order of the difference of means, and of noise variances."""
+    gaps = []
+    for n in (200, 400):
+        a, b = ancestral(n), sampler(n)
+        means = a(n // 2, one, zero) - b(n // 2, one, zero)
+        variances = a(n // 2, zero, one) ** 2 - b(n // 2, zero, one) ** 2
+        gaps.append([float(means.abs()), float(variances.abs())])
+    return [order(pair) for pair in zip(*gaps, strict=True)]
+check("one step, DDPM against Euler: orders of mean, variance", orders_in_h(reverse_euler), 2.0,
+      atol=0.1, unlike={"half of the score": orders_in_h(half_score)})
+final_order = lambda made: order([abs(final_variance(made(n), n) - 0.25) for n in (200, 400)])
+check("final variance: order of DDPM, of the reverse SDE",
+      [final_order(ancestral), final_order(reverse_euler)], 1.0, atol=0.15,
+      unlike={"half of the score": final_order(half_score)})
 
 # %% [markdown]
 # **Step 8. DDIM is the ODE in the right variable.** Divide out the signal: $y=x/\alpha$, and measure time by $\kappa=\sigma/\alpha$, the
@@ -392,8 +437,10 @@ for name, made in (("DDPM", ancestral), ("reverse SDE", reverse_euler)):
 # $\tfrac{d}{dt}\kappa^2=g^2/\alpha^2$ the flow becomes
 # $$\frac{dy}{d\kappa}=\hat\epsilon(x,t).$$
 # One Euler step here from $t$ to $u<t$, multiplied by $\alpha_u$, *is* DDIM. Not nearly: the two differ by rounding. A step of any length
-# is exact while the predicted noise does not change: if the data are a single point, one step from pure noise lands on it. For wide normal
-# data (the figure) the predicted noise changes all the way, and Euler in $t$ happens to do better. Same order, another constant.
+# is exact while the predicted noise does not change: if the data are a single point, one step from pure noise lands on it. For normal data
+# $\mathcal N(0,v)$ the predicted noise changes all the way. Then it depends on $v$ which first-order solver has the smaller error: near
+# $v=1$ it is Euler in $t$, since those data hardly move in $t$. The figure has $v=\tfrac14$ and gives all solvers the same levels, even in
+# log signal-to-noise, from $t=1$ to $t=0.01$.
 
 # %%
 x, t, u = plane.sample(50, generator=generator), torch.tensor(0.6), torch.tensor(0.2)
@@ -402,46 +449,70 @@ at = t.expand(50)
 kappa = lambda t: vp.sigma(t) / vp.alpha(t)
 dy = (score.probability_flow(vp, s, x, at) - vp.rate(t) * x) / vp.alpha(t)
 eps_hat = score.eps_from_score(s(x, at), vp.sigma(at))
-check("dy / d kappa = predicted noise", dy / first(kappa, t, 1e-4), eps_hat, atol=1e-7)
+check("dy / d kappa = predicted noise", dy / first(kappa, t, 1e-4), eps_hat, atol=1e-7,
+      unlike={"dy / dt": dy})
 
 euler_in_kappa = vp.alpha(u) * (x / vp.alpha(t) + (kappa(u) - kappa(t)) * eps_hat)
 ddim = score.ddim_step(x, eps_hat, 0 * x, vp.alpha(t) ** 2, vp.alpha(u) ** 2)
-check("DDIM = Euler step of the ODE in sigma/alpha", ddim, euler_in_kappa, atol=1e-12)
+euler_in_t = x + (u - t) * score.probability_flow(vp, s, x, at)
+check("DDIM = Euler step of the ODE in sigma/alpha", ddim, euler_in_kappa, atol=1e-12,
+      unlike={"Euler step in t": euler_in_t})
 
 # %%
-z = torch.tensor([[-1.5], [0.0], [2.0]])  # the exact flow of N(0, 1/4) carries quantiles
-start, s = law(vp, 1.0, quarter).cov.sqrt() * z, score.exact_score(quarter, vp)
+fine, t_end = torch.linspace(1, 0.01, 20_001), torch.tensor(0.01)
+lam = (vp.alpha(fine) / vp.sigma(fine)).log()
 counts = [8, 16, 32, 64, 128]
 
 
-def final_error(x):
-    return float((x - 0.5 * z).abs().max())
+def relative_errors(variance, n):
+    """Of the standard deviation at t = 0.01, by four solvers of the flow of N(0, variance)."""
+    even = np.interp(np.linspace(float(lam[0]), float(lam[-1]), n + 1), lam.numpy(), fine.numpy())
+    ts = torch.tensor(even)
+    data = Gaussian(torch.zeros(1), variance * torch.eye(1))
+    s, start = score.exact_score(data, vp), law(vp, 1.0, data).cov.sqrt()  # the flow is linear
+    ends = []
+    x = start
+    for t, u in pairwise(ts):
+        eps_hat = score.eps_from_score(s(x, t.expand(1)), vp.sigma(t.expand(1)))
+        x = score.ddim_step(x, eps_hat, 0 * x, vp.alpha(t) ** 2, vp.alpha(u) ** 2)
+    ends.append(x)
+    for method in (euler, heun, rk4):
+        ends.append(last(score.probability_flow_sample(vp, s, start, ts, method=method)))
+    goal = law(vp, t_end, data).cov.sqrt()
+    return [float((x / goal - 1).abs()) for x in ends]
 
 
-def ddim_run(n):
-    bar = vp.alpha(torch.linspace(0, 1, n + 1)[1:]) ** 2
-    model = score.exact_eps_model(quarter, bar)
-    return last(score.ddim_sample(model, start, torch.arange(n - 1, -1, -1), alphas_bar=bar))
-
-
-curves = {"DDIM: Euler in σ/α": ([final_error(ddim_run(n)) for n in counts], 1)}
-for name, method, order in (("Euler in t", euler, 1), ("Heun in t", heun, 2), ("RK4 in t", rk4, 4)):
-    ends = [last(score.probability_flow_sample(vp, s, start, torch.linspace(1, 0, n + 1), method=method)) for n in counts]
-    curves[name] = ([final_error(x) for x in ends], order)
+# %%
+errors = np.array([relative_errors(0.25, n) for n in counts])
 figure, ax = plt.subplots(figsize=(6.2, 3.3))
-for marker, (name, (errors, order)) in zip("osD^", curves.items(), strict=True):
-    ax.loglog(counts, errors, marker=marker, label=name)
-    check(f"{name}: order", math.log2(errors[-2] / errors[-1]), order, atol=0.3)
-ax.set(xlabel="steps", ylabel="largest error", title="one ODE, four solvers")
+for marker, name, values in zip(
+    "osD^", ("DDIM: Euler in σ/α", "Euler in t", "Heun in t", "RK4 in t"), errors.T, strict=True
+):
+    ax.loglog(counts, values, marker=marker, label=name)
+ax.set(xlabel="steps, even in log-SNR", ylabel="relative error", title="one ODE, four solvers: N(0, 1/4)")
 ax.set_xticks(counts, counts)
 ax.minorticks_off()
-ax.legend(fontsize=8);
+ax.legend(fontsize=8)
+orders = np.log2(errors[-2] / errors[-1])
+check("orders of DDIM, Euler, Heun and RK4", orders, [1, 1, 2, 4], atol=0.3,
+      unlike={"Heun and RK4 that use their first slope only": orders[[0, 1, 1, 1]]})
+print("data variance:  error of DDIM over that of Euler in t, 64 steps")
+ratio = {}
+for v in (0.01, 0.25, 25.0):
+    ddim_error, euler_error, *_ = relative_errors(v, 64)
+    ratio[v] = ddim_error / euler_error
+    print(f"{v:>13}  {ratio[v]:.2f}")
+check_range("variance 1/4: DDIM over Euler", ratio[0.25], 2.0, 4.0, digits=1,
+            unlike={"variance 25": ratio[25.0]})
 
 # %%
 dot = Empirical(torch.tensor([[0.7]]))  # data that are one point
 bar, z = vp.alpha(torch.linspace(0, 1, 3)[1:]) ** 2, torch.randn(100, 1, generator=generator)
 eps_hat = score.exact_eps_model(dot, bar)(z, torch.ones(100).long())
-check("data at one point: one DDIM step from pure noise", score.ddim_step(z, eps_hat, 0 * z, bar[1], torch.ones(())), 0.7)
+by_t = z - score.probability_flow(vp, score.exact_score(dot, vp), z, torch.ones(100))
+check("data at one point: one DDIM step from pure noise",
+      score.ddim_step(z, eps_hat, 0 * z, bar[1], torch.ones(())), 0.7,
+      unlike={"one Euler step in t": by_t})
 
 # %% [markdown]
 # **Step 9. Annealed Langevin is VE without its predictor.** A *predictor-corrector* alternates a reverse-time step with Langevin steps at
@@ -450,45 +521,60 @@ check("data at one point: one DDIM step from pure noise", score.ddim_step(z, eps
 #
 # **Step 10. $L_\text{simple}$ is weighted denoising score matching.** Insert $\epsilon_\theta=-\sigma s_\theta$: then
 # $\lVert\epsilon-\epsilon_\theta\rVert^2=\sigma^2\lVert s_\theta+\epsilon/\sigma\rVert^2$, where
-# $J_\text{DSM}=\tfrac12\mathbb E\lVert s_\theta+\epsilon/\sigma\rVert^2$.
+# $J_\text{DSM}=\tfrac12\mathbb E\lVert s_\theta+\epsilon/\sigma\rVert^2$. So $L_\text{simple}=2\sigma^2J_\text{DSM}$, with the *clean* points
+# at $\alpha x_0$; on unscaled data the same noise is $\sigma/\alpha=\sqrt{(1-\bar\alpha)/\bar\alpha}$. The weight $2\sigma^2$ decides which
+# levels a network of finite size cares about.
 
 # %%
 ve = PATHS["VE"]
 times = torch.tensor([1.0, 0.9, 0.7, 0.5, 0.3, 0.1])
 far = ve.sigma(times[0]) * torch.randn(200, 2)
-corrected = score.predictor_corrector_sample(
-    ve, score.exact_score(plane, ve), far, times, n_corrector=4, predict=False,
-    step_size=lambda t, s, z: score.level_step_size(ve.sigma(t), share=0.2),
-    generator=torch.Generator().manual_seed(1),
+corrected, with_predictor = (
+    score.predictor_corrector_sample(
+        ve, score.exact_score(plane, ve), far, times, n_corrector=4, predict=predict,
+        step_size=lambda t, s, z: score.level_step_size(ve.sigma(t), share=0.2),
+        generator=torch.Generator().manual_seed(1),
+    )
+    for predict in (False, True)
 )  # fmt: skip
 annealed = annealed_langevin(
     lambda x, sigma: plane.noised(1.0, float(sigma[0])).score(x), far, ve.sigma(times[1:]),
     rate=0.2, n_steps=4, generator=torch.Generator().manual_seed(1),
 )  # fmt: skip
-check("corrector alone on VE = annealed Langevin", last(corrected), last(annealed), atol=1e-12)
+check("corrector alone on VE = annealed Langevin", last(corrected), last(annealed), atol=1e-12,
+      unlike={"with the predictor": last(with_predictor)})
 
 net = MLP(3, 2, 32, 2)  # any network at all: the identity has nothing to do with training
 eps_net = lambda x, t: net(torch.cat([x, t[:, None]], 1))
 x0, eps = plane.sample(500, generator=generator), torch.randn(500, 2, generator=generator)
+sides = {"simple": [], "weighted": [], "no 2": []}
 for t in (0.1, 0.5, 0.9):
     t = torch.full((500,), t)
     alpha, sigma = vp.alpha(t), vp.sigma(t)
     simple = ((eps - eps_net(score.add_noise(x0, alpha, sigma, eps), t)) ** 2).sum(1)
     dsm = dsm_loss(lambda x: -eps_net(x, t) / sigma[:, None], alpha[:, None] * x0, eps, sigma=sigma)
-    check(f"t = {float(t[0])}: L_simple = 2 sigma^2 J_DSM", simple, 2 * sigma**2 * dsm, atol=1e-12)
-    rescaled = x0 + (sigma / alpha)[:, None] * eps
-    check("the same point on VE: x_t / alpha", score.add_noise(x0, alpha, sigma, eps) / alpha[:, None], rescaled, atol=1e-12)
+    for name, side in zip(sides, (simple, 2 * sigma**2 * dsm, sigma**2 * dsm), strict=True):
+        sides[name].append(side)
+sides = {name: torch.stack(values) for name, values in sides.items()}
+check("L_simple = 2 sigma^2 J_DSM at t = 0.1, 0.5, 0.9", sides["simple"], sides["weighted"],
+      atol=1e-12, unlike={"sigma^2 J_DSM": sides["no 2"]})
 
 # %% [markdown]
-# > **Often stated, but:** "$L_\text{simple}$ is exactly DSM at the noise $\sqrt{1-\bar\alpha}$." It is, up to the weight $2\sigma^2$ and
-# > the scaling of the signal: the clean points are $\alpha x_0$, and the equivalent noise on *unscaled* data is
-# > $\sigma/\alpha=\sqrt{(1-\bar\alpha)/\bar\alpha}$. The weight decides which levels a network of finite size cares about.
+#
+# **How long is a Langevin step?** Song et al. choose it by a signal-to-noise ratio $r$: the push $\eta\,s$ shall have $r$ times the length of
+# the noise $\sqrt{2\eta}\,z$. Solving $\eta\lVert s\rVert=r\sqrt{2\eta}\lVert z\rVert$ gives
+# $\eta=2\,(r\lVert z\rVert/\lVert s\rVert)^2$, with both lengths averaged over the batch.
 #
 # **Does the corrector pay?** At equal numbers of *predictor* steps, clearly. At equal numbers of *score evaluations* it has to earn its
 # keep. Before you run the cell, guess for 24 evaluations.
 
 # %%
 s, far = score.exact_score(line, vp), law(vp, 1.0).sample(n_draws, generator=generator)
+pushes, kicks = s(far, torch.full((n_draws,), 0.5)), torch.randn(far.shape, generator=generator)
+push_to_noise = lambda eta: (eta * pushes).abs().mean() / (math.sqrt(2 * eta) * kicks).abs().mean()
+step = score.snr_step_size(pushes, kicks, snr=0.3)
+check("push over noise of a Langevin step, r = 0.3", push_to_noise(step), 0.3, atol=1e-9,
+      unlike={"without the factor 2": push_to_noise(step / 2)})
 
 
 def pc_error(n_steps, k):
@@ -509,15 +595,18 @@ table = {}
 for budget in (12, 24, 96):
     table[budget] = [pc_error(budget // (1 + k), k) for k in (0, 1, 2)] + [w1_of_heun(budget // 2)]
     print(f"{budget:>11}   " + "   ".join(f"       ~{error:.3f}" for error in table[budget]))
-check_range("4 predictor steps: W1 without corrector", pc_error(4, 0), 0.1, 0.5)
-check_range("4 predictor steps: W1 with 8 correctors", pc_error(4, 8), 0.0, 0.1)
-check_range("24 evaluations: ODE over best PC", table[24][3] / min(table[24][1:3]), 0.0, 0.9, digits=2)
+check_range("4 predictor steps: W1 with 8 correctors", pc_error(4, 8), 0.0, 0.08,
+            unlike={"without corrector": pc_error(4, 0)})
+check_range("12 evaluations: best PC over predictor only", min(table[12][1:3]) / table[12][0], 1.1, 2.5,
+            digits=1, unlike={"24 evaluations": min(table[24][1:3]) / table[24][0]})
+check_range("24 evaluations: ODE over best PC", table[24][3] / min(table[24][1:3]), 0.0, 0.75, digits=2,
+            unlike={"predictor only over best PC": table[24][0] / min(table[24][1:3])})
 
 
 # %% [markdown]
-# With an exact score and few evaluations the corrector does not pay: a finer predictor uses them better, and a good ODE solver better
-# still. It helps where the predictor's steps are too coarse to be repaired by anything else. With a learned score the balance can be
-# another: measure it.
+# With an exact score the corrector does not pay at 12 and at 96 evaluations, where a finer predictor uses them better; at 24 the two are
+# about level. A good ODE solver is ahead of both. The corrector helps where the predictor's steps are so coarse that nothing else repairs
+# them. With a learned score the balance can be another: measure it.
 #
 # ## 4. An exact likelihood
 #
@@ -550,20 +639,25 @@ flow_of = lambda data, sde: lambda x, t: score.probability_flow(sde, score.exact
 x, ts = torch.tensor([[-3.0], [0.0], [5.0]]), torch.linspace(0, 1, 201)
 far, stretch = ride(flow_of(four, unit), x, ts)
 factor = math.sqrt((1 + 3 * math.exp(-1)) / 4)
-check("N(0, 4): where the points arrive", far, factor * x, atol=1e-9)
-check("N(0, 4): integral of the divergence", stretch, math.log(factor), atol=1e-9)
-check("N(0, 4): log p by the ODE", stretch + law(unit, 1.0, four).log_prob(far), four.log_prob(x), atol=1e-9)
+check("N(0, 4): where the points arrive", far, factor * x, atol=1e-9,
+      unlike={"the SDE's drift": last(rk4(lambda t, x: score.reverse_drift(
+          unit, score.exact_score(four, unit), x, t.expand(len(x))), x, ts))})
+arrived = law(unit, 1.0, four).log_prob(far)
+check("N(0, 4): log p by the ODE", arrived + stretch, four.log_prob(x), atol=1e-9,
+      unlike={"the divergence subtracted": arrived - stretch})
 
 x = plane.sample(64, generator=generator)
-for name, sde in list(PATHS.items())[:3]:
-    ours = score.ode_log_prob(flow_of(plane, sde), x, ts, prior_log_prob=law(sde, 1.0, plane).log_prob)
-    check(f"mixture, {name}: log p by the ODE", ours, plane.log_prob(x), atol=1e-6)
+ours, no_moments = [], []
+for sde in list(PATHS.values())[:3]:
+    far, stretch = ride(flow_of(plane, sde), x, ts)
+    ours.append(law(sde, 1.0, plane).log_prob(far) + stretch)
+    no_moments.append(std_normal_log_prob(far) + stretch)
+check("mixture on three paths: log p by the ODE", torch.stack(ours), plane.log_prob(x).expand(3, 64),
+      atol=1e-6, unlike={"prior N(0, I)": torch.stack(no_moments)})
 prior = law(vp, 1.0, plane).log_prob
 mine = my_ode_log_prob(flow_of(plane, vp), x, torch.linspace(0, 1, 41), prior)
 theirs = score.ode_log_prob(flow_of(plane, vp), x, torch.linspace(0, 1, 41), prior_log_prob=prior, method=heun)
 torch.testing.assert_close(mine, theirs)
-as_lesson_04 = continuous.ride(flow_of(plane, vp), x, torch.linspace(0, 1, 41))[1]
-check("integral of the divergence = lesson 04's", ride(flow_of(plane, vp), x, torch.linspace(0, 1, 41))[1], as_lesson_04)
 
 # %% [markdown]
 # **Step 12. The prior gap.** We used the true $p_T$. Sampling starts from $\mathcal N(0,I)$, and so most code puts that in. But
@@ -593,12 +687,16 @@ ax.set_xticks(counts, counts)
 ax.minorticks_off()
 ax.legend()
 usual = errors["N(0, I)"]
-check("usual prior: error at 100 and at 200 steps", usual[2], usual[3], rtol=1e-3)
-check("true law: order of RK4", math.log2(errors["true law"][2] / errors["true law"][3]), 4.0, atol=0.3)
-check("moments: what is left, at 200 steps", errors["moments"][3], 0.0, atol=1e-4)
+order_of = lambda values: math.log2(values[2] / values[3])
+check("usual prior: error at 100 and at 200 steps", usual[2], usual[3], rtol=1e-3,
+      unlike={"the true law's": errors["true law"][3]})
+check("true law: order of RK4", order_of(errors["true law"]), 4.0, atol=0.3,
+      unlike={"usual prior": order_of(usual)})
+check("moments: what is left, at 200 steps", errors["moments"][3], 0.0, atol=1e-4,
+      unlike={"usual prior": usual[-1]})
 
 # %% [markdown]
-# That is question 2: the error stays, a few thousandths of a nat, at any number of steps. It is no numerical error at all: it is the exact
+# That is question 2: the error stays at 0.007 nats, at any number of steps. It is no numerical error at all: it is the exact
 # likelihood of *another model*, the one that starts from $\mathcal N(0,I)$. If that is the model you sample from, the number is right and
 # the model is slightly wrong. Either way `prior_log_prob` must be an argument, and the cure costs nothing: two moments of the data.
 #
@@ -612,9 +710,13 @@ times = torch.linspace(0, 1, 31)
 probes = rademacher((1, 4000, 2), like=point, generator=generator)
 noisy = score.ode_log_prob(flow_of(plane, vp), point, times, prior_log_prob=prior, probes=probes)
 exact = score.ode_log_prob(flow_of(plane, vp), point[:1], times, prior_log_prob=prior).item()
-check_close_mc("Hutchinson: mean of log p", noisy, exact)
-check_range("its scatter (nats)", noisy.std(), 0.05, 2.0)
-check_range("mean of the density over the true one", (noisy - exact).exp().mean(), 1.002, 3.0)
+uniform = 2 * torch.rand((1, 4000, 2), generator=generator) - 1
+too_small = score.ode_log_prob(flow_of(plane, vp), point, times, prior_log_prob=prior, probes=uniform)
+check_close_mc("Hutchinson: mean of log p", noisy, exact,
+               unlike={"probes of variance 1/3": too_small})
+print(f"its scatter: {noisy.std():.2f} nats")
+check_range("mean of the density over the true one", (noisy - exact).exp().mean(), 1.05, 1.3,
+            unlike={"exp of the mean log": (noisy - exact).mean().exp()})
 
 # %% [markdown]
 # **Step 14. One network, two distributions.** `ProbabilityFlow` wraps a score with an ODE. It *has* `log_prob`. DDPM's chain on the same
@@ -633,18 +735,22 @@ average = lambda log_p: float(torch.trapezoid(data_density * log_p, grid_1[:, 0]
 ode = ProbabilityFlow(wrong, unit, score.NormalPrior.standard((1,)), torch.linspace(0, T, 61), (1,))
 var_ode, rate = math.exp((1 - c) * T), 2 * c - 1
 var_sde = 1 / rate + (1 - 1 / rate) * math.exp(-rate * T)
-check("ODE: log_prob = N(0, exp((1 - c) T))", ode.log_prob(grid_1), normal_log_prob(grid_1, 0.0, var_ode**0.5), atol=1e-6)
+check("ODE: log_prob = N(0, exp((1 - c) T))", ode.log_prob(grid_1),
+      normal_log_prob(grid_1, 0.0, var_ode**0.5), atol=1e-6,
+      unlike={"the SDE's distribution": normal_log_prob(grid_1, 0.0, var_sde**0.5)})
 draws = torch.randn(20_000, 1, generator=generator)
 sampled = last(score.reverse_sde_sample(unit, wrong, draws, torch.linspace(T, 0, 301), generator=generator))
-check_range(f"SDE: variance of samples (closed form {var_sde:.3f})", sampled.var(), var_sde - 0.03, var_sde + 0.03)
+check("SDE: variance of samples, closed form", sampled.var(), var_sde, atol=0.03,
+      unlike={"the ODE's": var_ode})
 
 betas = torch.full((300,), -math.expm1(-T / 300))  # the chain: 300 steps of the same noise
 bar = score.alphas_bar_from_betas(betas)
 x0, noise = torch.randn(12_000, 1, generator=generator), torch.randn(300, 12_000, 1, generator=generator)
 elbo = score.ddpm_vlb(lambda x, t: c * (1 - bar[t])[:, None].sqrt() * x, x0, noise, betas=betas, variances=betas)
 entropy = 0.5 * math.log(2 * math.pi * math.e)
-check_close_mc("chain: mean ELBO", elbo, -entropy - 0.5 * (c - 1) ** 2 * T)
 of_ode, of_sde = average(ode.log_prob(grid_1)), average(normal_log_prob(grid_1, 0.0, var_sde**0.5))
+check_close_mc("chain: mean ELBO", elbo, -entropy - 0.5 * (c - 1) ** 2 * T,
+               unlike={"log p of the ODE": of_ode, "log p of the SDE": of_sde})
 print(f"mean log p of the data: SDE {of_sde:.4f} > its ELBO {-entropy - 0.135:.4f} > ODE {of_ode:.4f}, exact")
 print("kinds:", likelihood_kind(ode), "and", likelihood_kind(score.DDPM(net, betas, event_shape=(1,))))
 
@@ -659,7 +765,13 @@ print("kinds:", likelihood_kind(ode), "and", likelihood_kind(score.DDPM(net, bet
 # numbers, so the same network can be asked at any $t$: the score of the VP path.
 
 # %%
-from genlab.score.digit_diffusion import Recipe, digit_diffusion, scale, train_digit_diffusion
+from genlab.score.digit_diffusion import (
+    Recipe,
+    digit_diffusion,
+    scale,
+    to_levels,
+    train_digit_diffusion,
+)  # fmt: skip
 from genlab.score.discretized import Bins
 
 torch.set_default_dtype(torch.float32)
@@ -667,39 +779,95 @@ recipe = Recipe(n_steps=450, p_drop=1.0)  # no class is told: the law of all dig
 digits, test = load_digits("train"), load_digits("test").images[:100]
 ddpm = digit_diffusion(recipe)
 records = widgets.watch(train_digit_diffusion(ddpm, *digits, recipe), total=recipe.n_steps, label="mean square")
-check_range("noise prediction, last 50 steps", np.mean([r.loss for r in records[-50:]]), 0.065, 0.12)
+check_range("noise prediction, last 50 steps", np.mean([r.loss for r in records[-50:]]), 0.065, 0.12,
+            unlike={"the first step": records[0].loss})
 
 # %%
 ddpm.requires_grad_(False)
 vp = VP(recipe.first, recipe.last)
-digit_score = score.score_from_eps_model(lambda x, t: ddpm.eps_net(x, recipe.T * t - 1), vp.sigma)
+noise_at = lambda x, t: ddpm.eps_net(x, recipe.T * t - 1)
+digit_score = score.score_from_eps_model(noise_at, vp.sigma)
 one, t_min = torch.tensor(1.0), 1 / recipe.T  # below its first step the network was never trained
 prior = score.NormalPrior.of_noised(scale(digits.images), vp.alpha(one), vp.sigma(one))
 span = t_min + (1 - t_min) * torch.linspace(0, 1, 11) ** 2
 ode = ProbabilityFlow(digit_score, vp, prior, span, (1, 8, 8), n_probes=1)
 
+# %% [markdown]
+# **It fails.** Sample it with the ODE and with the reverse SDE, from the same 200 starts, with 50 steps.
+
 # %%
-generator = torch.Generator().manual_seed(14)
-noise, ts = prior.sample(80, generator=generator), torch.linspace(1, t_min, 51)
-rows, lost = [], {}
+real = load_classifier().features(digits.images)
 off_scale = lambda x: float((x.abs().amax((1, 2, 3)) > 1.6).float().mean())  # images live in [-1, 1]
-for lam in (0.0, 0.3, 0.6, 1.0):
-    x = last(score.reverse_sde_sample(vp, digit_score, noise, ts, noise=lam, generator=generator))
-    rows.append(x[:16].clamp(-1, 1))
-    lost[lam] = off_scale(x)
-by_rk4 = last(score.probability_flow_sample(vp, digit_score, noise, span.flip(0), method=rk4))
-check_range("noise 0 (the ODE): share of images off the scale", lost[0.0], 0.04, 0.6, digits=2)
-check_range("the same, solved by RK4 instead of Euler", off_scale(by_rk4), 0.04, 0.6, digits=2)
-check_range("noise 0.6", lost[0.6], 0.0, 0.15, digits=2)
-check_range("noise 1 (the reverse SDE)", lost[1.0], 0.0, 0.05, digits=2)
-figure, ax = plt.subplots(figsize=(9, 2.9))
-course.show_images(ax, torch.cat(rows), n_columns=16, title="16 starts; noise 0 (the ODE), 0.3, 0.6 and 1 (the reverse SDE)");
+
+
+def distance(x):
+    """Fréchet distance to the training digits."""
+    return frechet_distance(real, load_classifier().features(to_levels(x))).item()
+
+
+def sample(s, noise, n_steps=50, top=1.0):
+    """200 images by Euler steps from time `top`, where the prior is normal with the right moments."""
+    generator, t = torch.Generator().manual_seed(14), torch.tensor(top)
+    start = score.NormalPrior.of_noised(scale(digits.images), vp.alpha(t), vp.sigma(t))
+    start, ts = start.sample(200, generator=generator), torch.linspace(top, t_min, n_steps + 1)
+    return last(score.reverse_sde_sample(vp, s, start, ts, noise=noise, generator=generator))
+
+
+plain = {name: sample(digit_score, lam) for name, lam in (("ODE", 0.0), ("SDE", 1.0))}
+start = prior.sample(80, generator=torch.Generator().manual_seed(14))
+by_rk4 = last(score.probability_flow_sample(vp, digit_score, start, span.flip(0), method=rk4))
+lost = {1.0: off_scale(plain["ODE"])}
+lost |= {top: off_scale(sample(digit_score, 0.0, 40, top)) for top in (0.8, 0.6)}
+print(f"images off the scale: ODE ~{lost[1.0]:.2f}, solved by RK4 ~{off_scale(by_rk4):.2f}, "
+      f"SDE ~{off_scale(plain['SDE']):.2f}")
+print(f"ODE started at t = 0.8: ~{lost[0.8]:.2f}, at t = 0.6: ~{lost[0.6]:.2f}")
+check_range("ODE, share of images off the scale", lost[1.0], 0.15, 0.6, digits=2,
+            unlike={"SDE": off_scale(plain["SDE"]), "ODE from t = 0.6": lost[0.6]})
+
 
 # %% [markdown]
-# The marginals agree *for the exact score*. This network has seen a few hundred batches, and a good part of the ODE's images are shattered,
-# with pixels far outside $[-1,1]$. The solver is innocent: RK4 finds the same share. An error that the network makes at high noise stays
-# with the point, since the ODE forgets nothing; the SDE replaces its noise all the way down and forgets the error with it. The dial of step
-# 5 is the repair: the more fresh noise, the fewer shards. A better network needs less of it.
+# The marginals agree *for the exact score*. With this network, which has seen a few hundred batches, about three in ten of the ODE's images
+# are shattered, with pixels far outside $[-1,1]$; of the SDE's none. For the ODE this is not the solver: RK4 finds no fewer. Where does the damage
+# happen? Start the same ODE lower and most of it is gone: it is done at the very top. There the guess of the image,
+# $\hat x_0=(x-\sigma\hat\epsilon)/\alpha$, divides by $\alpha_1=0.0066$ (lesson 13, section 6). The ODE keeps what such a guess has done; the SDE
+# replaces its noise all the way down and so replaces much of the error. Before you conclude that an ODE is a bad sampler, remove the cause: **clip the
+# guess** to $[-1,1]$ and compute the score from it.
+
+# %%
+def clipped_score(x, t):
+    """The score that belongs to the guess of the image, clipped to [-1, 1]."""
+    alpha, sigma = vp.alpha(t[0]), vp.sigma(t[0])
+    guess = score.x0_from_eps(x, noise_at(x, t), alpha, sigma).clamp(-1, 1)
+    return -score.eps_from_x0(x, guess, alpha, sigma) / sigma
+
+
+clipped = {name: sample(clipped_score, lam) for name, lam in (("ODE", 0.0), ("SDE", 1.0))}
+far_off = {("plain", name): distance(x) for name, x in plain.items()}
+far_off |= {("clipped", name): distance(x) for name, x in clipped.items()}
+for key, value in far_off.items():
+    print(f"{', '.join(key):<14} Fréchet distance ~{value:.2f}")
+check_range("ODE: clipped over plain", far_off["clipped", "ODE"] / far_off["plain", "ODE"], 0.6, 0.92, digits=2,
+            unlike={"the same of the SDE": far_off["clipped", "SDE"] / far_off["plain", "SDE"]})
+figure, ax = plt.subplots(figsize=(9, 2.9))
+shown = [x[:16].clamp(-1, 1) for x in (*plain.values(), *clipped.values())]
+course.show_images(ax, torch.cat(shown), n_columns=16, title="ODE, SDE; with clipped guesses: ODE, SDE");
+
+# %% [markdown]
+# Clipping helps the ODE and not the SDE, and with 50 steps the two are now level. Do not conclude a tie from that either: 50
+# Euler-Maruyama steps are too few for the SDE, and one set of noises moves its distance by a tenth. Samplers are compared at numbers of steps
+# where they have converged, and over seeds. Three trainings and three sets of starts for each (`benchmarks/samplers.py`; every number
+# in `docs/measurements.md`), mean Fréchet distances, and the difference with its standard error over the trainings:
+#
+# | | ODE | SDE | SDE minus ODE |
+# |---|---|---|---|
+# | plain, 250 steps | .69 | .50 | -.19 ± .03 |
+# | clipped, 50 steps | .58 | .72 | +.14 ± .05 |
+# | clipped, 250 steps | .55 | .51 | -.04 ± .03 |
+# | clipped, 500 steps | .55 | .50 | -.05 ± .04 |
+#
+# **Most of the ODE's deficit is the division by $\alpha_1$**: at 250 steps clipping takes four fifths of it away. The advantage of fresh noise
+# that remains is small, and these runs alone do not resolve it; lesson 13's table does (.06 ± .01 at 32 passes). It needs many steps: with 50 the
+# noise is a *dis*advantage. The dial of step 5 buys it, for the price of more steps.
 #
 # **What is the likelihood of an image of grey levels?** The ODE gives the density of a *real-valued* image at $t_\text{min}$. A test image
 # has $D=64$ pixels of 17 levels, a distance $\delta=\tfrac18$ apart. Three honest ways to a number for $\log P(\text{image})$, all of them
@@ -733,19 +901,23 @@ bounds = {
     "ancestral chain, 100 steps": chain,
 }
 bpd = {name: float(bits_per_dim(-value.mean(), 64)) for name, value in bounds.items()}
-for name, low, high in zip(bpd, (2.1, 2.15, 2.35), (2.6, 2.65, 2.9), strict=True):
-    check_range(f"<= {name}, bits/dim", bpd[name], low, high, digits=2)
-check_range("log p of z, nats (exact; another question)", log_p_z.mean(), 5.0, 35.0, digits=1)
 raw = bits_per_dim(-(ode.log_prob(alpha * x[:40]) + 64 * (alpha / 8).log()).mean(), 64)
-check_range("no dequantisation: not a bound at all", raw, 1.3, 2.15, digits=2)
+for name, value in bpd.items():
+    print(f"<= {name:<28} ~{value:.2f} bits/dim")
+print(f"log p of z, exact, another question  ~{log_p_z.mean():.1f} nats")
+_, _, by_chain = bpd.values()
+check_range("<= ODE, normal dequantisation, bits/dim", bpd["ODE, normal dequantisation"], 2.1, 2.45,
+            digits=2, unlike={"the chain's bound": by_chain, "no dequantisation": raw})
+check_range("no dequantisation: not a bound at all", raw, 1.3, 2.0, digits=2,
+            unlike=bpd)
 
 # %% [markdown]
-# The fourth line is a log-density of noised, real-valued images. It is the only *exact* one (up to solver and trace), and it answers
-# another question: it is positive, it changes if you rescale the pixels, and it cannot stand in a column with the others. The fifth is the
+# The fourth number is a log-density of noised, real-valued images. It is the only *exact* one (up to solver and trace), and it answers
+# another question: it is positive, it changes if you rescale the pixels, and it cannot stand in a column with the others. The number of the last check is the
 # mistake to watch for: the density *at* the grey levels, dressed up as bits per dimension. It looks best, and could be made better without
 # limit by putting narrower spikes on the 17 levels.
 #
-# And the shards? A model that wastes a share $w$ of its mass on them loses $-\log(1-w)$ nats for an image. That is about a hundredth of a
+# And the shattered images? A model that wastes a fraction $w$ of its mass on them loses $-\log(1-w)$ nats for an image. That is about a hundredth of a
 # bit per dimension, and plain to the eye: likelihood and sample quality measure different things (lesson 09).
 #
 # How large are the errors? Halve the steps; exchange the prior; exchange the trace. Each on its own scale.
@@ -757,8 +929,8 @@ usual = ProbabilityFlow(digit_score, vp, score.NormalPrior.standard((1, 8, 8)), 
 some, ours = z[:25], ode.log_prob(z[:25])  # the same probes for all three
 solver_error = bits_per_dim((again.log_prob(some) - ours).mean().abs(), 64)
 prior_error = (usual.log_prob(some) - ours).abs().max()
-check_range("solver: bits/dim, 10 steps against 20", solver_error, 0.0, 0.02, digits=4)
-check_range("prior gap: largest, nats", prior_error, 0.005, 0.4)
+print(f"solver: ~{64 * math.log(2) * solver_error:.2f} nats an image, 10 steps against 20")
+print(f"prior: ~{prior_error:.2f} nats, the largest")
 
 few, span_5 = z[:2], t_min + (1 - t_min) * torch.linspace(0, 1, 6) ** 2
 options = {"prior_log_prob": prior.log_prob, "method": heun}
@@ -767,41 +939,71 @@ many = few.repeat(25, 1, 1, 1)  # 25 times the two images
 signs = rademacher((1, *many.shape), like=many, generator=generator)
 one_probe = score.ode_log_prob(ode.velocity, many, span_5, probes=signs, **options).reshape(25, 2)
 scores = ((one_probe.mean(0) - exact_trace) / (one_probe.std(0) / 5)).abs().max()
-check_range("trace: 25 probes against the exact one, std errors", scores, 0.0, 5.0, digits=1)
-wasted = -math.log(1 - lost[0.0]) / (64 * math.log(2))
-check_range("what the shards cost, bits/dim", wasted, 0.0, 0.03, digits=4)
-check_range("trace: scatter of one probe, nats per image", one_probe.std(0).mean(), 2.0, 16.0, digits=1)
+far, stretch = ride(ode.velocity, few, span_5, method=heun)
+z_scores = lambda truth: ((one_probe.mean(0) - truth) / (one_probe.std(0) / 5)).abs().max()
+check_range("trace: 25 probes against the exact one, std errors", z_scores(exact_trace), 0.0, 4.5,
+            digits=1, unlike={"the divergence subtracted": z_scores(prior.log_prob(far) - stretch)})
+wasted = -math.log(1 - lost[1.0]) / (64 * math.log(2))
+print(f"what the shattered images cost: ~{wasted:.3f} bits/dim")
+check_range("trace: scatter of one probe, nats per image", one_probe.std(0).mean(), 2.0, 16.0, digits=1,
+            unlike={"the prior's error": prior_error, "the solver's": 64 * math.log(2) * solver_error})
 
 # %% [markdown]
 # The trace is by far the noisiest: several nats for one image with one probe, though averaged over 100 images it is about two hundredths of
 # a bit per dimension. The prior gap is the smallest, and the only one that more work would not have reduced.
 #
-# ## 6. Flow matching: the same thing without a score
+# ## 6. Flow matching: regress on the velocity
 #
-# **Step 15. Regress on a velocity.** Take a pair $(x_0,\epsilon)$ and the straight path $x_t=(1-t)x_0+t\epsilon$. Its velocity is
+# **Step 15. A loss without a score.** Take a pair $(x_0,\epsilon)$ and the straight path $x_t=(1-t)x_0+t\epsilon$. Its velocity is
 # $\epsilon-x_0$: no score, no SDE. Train $v_\theta(x_t,t)$ to predict it. As with every square loss, the best answer is the mean,
 # $$v^*(x,t)=\mathbb E[\epsilon-x_0\mid x_t=x].$$
 # Is this the velocity of a flow with the marginals $p_t$? Each pair moves along its line, so
-# $\partial_tp_t=-\nabla\cdot\mathbb E[\dot x_t\mid x_t=x]\,p_t$: a mean of velocities carries a mean of densities. And it is nothing new.
-# By Tweedie's formula $\mathbb E[\epsilon\mid x]=-\sigma s$ and $\mathbb E[x_0\mid x]=(x+\sigma^2s)/\alpha$; insert them, and out comes
-# $a\,x-\tfrac12g^2s$ with the *straight* row of our table. This holds for every row: **what distinguishes diffusion from flow matching is
-# the path, and the weight that each level has in the loss.**
+# $$\partial_tp_t=-\nabla\cdot\big(\mathbb E[\dot x_t\mid x_t=x]\,p_t\big):$$
+# a mean of velocities carries a mean of densities, however $x_0$ and $\epsilon$ are paired. If the noise is normal and **independent** of the
+# data, you know this flow. Then Tweedie's formula holds, $\mathbb E[\epsilon\mid x]=-\sigma s$ and
+# $\mathbb E[x_0\mid x]=(x+\sigma^2s)/\alpha$; insert them, and out comes step 4's $a\,x-\tfrac12g^2s$ with the *straight* row of our table.
+# The same holds for the other rows with $\dot\alpha\,x_0+\dot\sigma\,\epsilon$ as the target: **for independent noise, what distinguishes
+# diffusion from flow matching is the path, and the weight that each level has in the loss.**
+#
+# The identity stops where the noise depends on the data. Take $x_0\sim\mathcal N(0,1)$ and pair it with $\epsilon=x_0$. Nothing moves, $v^*=0$, and
+# that carries $\mathcal N(0,1)$ to $\mathcal N(0,1)$ as it should; but $a\,x-\tfrac12g^2s=-x$. Flow matching is more general than
+# diffusion: it takes any pairing (reflow, below, chooses one), and any source.
 
 # %%
 torch.set_default_dtype(torch.float64)
 x = torch.randn(50, 2, generator=generator, dtype=torch.float64)
-straight = Straight()
-for t in (0.1, 0.5, 0.9):
-    t = torch.full((50,), t)
-    regress = score.exact_velocity(plane)(x, t)  # E[eps | x] - E[x0 | x]
-    flow = score.probability_flow(straight, score.exact_score(plane, straight), x, t)
-    check(f"t = {float(t[0])}: flow matching = probability flow", regress, flow, atol=1e-10)
+straight, rates = Straight(), {"matched": [], "flow": [], "fully": []}
+for sde in PATHS.values():
+    for t in (0.1, 0.5, 0.9):
+        now, times = torch.tensor(t, requires_grad=True), torch.full((50,), t)
+        d_alpha, d_sigma = (
+            torch.autograd.grad(level(now) + 0 * now, now)[0] for level in (sde.alpha, sde.sigma)
+        )
+        alpha, sigma = sde.alpha(times)[0].item(), sde.sigma(times)[0].item()
+        mean_x0 = plane.denoiser(x, alpha, sigma)  # by Bayes' rule over the components
+        rates["matched"].append(d_alpha * mean_x0 + d_sigma * (x - alpha * mean_x0) / sigma)
+        s = score.exact_score(plane, sde)
+        rates["flow"].append(score.probability_flow(sde, s, x, times))
+        rates["fully"].append(score.reverse_drift(sde, s, x, times))
+rates = {name: torch.stack(values) for name, values in rates.items()}
+check("flow matching = probability flow: 4 paths, 3 times", rates["matched"], rates["flow"],
+      atol=1e-9, unlike={"the score counted fully": rates["fully"]})
+half = torch.full((50,), 0.5)
+paired = torch.zeros_like(x)  # noise = data: every velocity is eps - x0 = 0
+not_this = score.probability_flow(straight, lambda x, t: -x, x, half)
+print(f"noise = data, N(0, 1): velocity {paired.abs().max():.0f}, "
+      f"a x - g^2 s / 2 is off by up to {(paired - not_this).abs().max():.2f}")
 values = score.ode_log_prob(score.exact_velocity(plane), x, torch.linspace(0, 1, 101), prior_log_prob=std_normal_log_prob)
-check("log p by the straight flow: no prior gap here", values, plane.log_prob(x), atol=1e-5)
 clock = score.other_way(score.exact_velocity(plane))  # the papers' clock: noise at 0, data at 1
 ours = last(score.flow_sample(score.exact_velocity(plane), x, torch.linspace(1, 0, 51)))
 theirs = last(score.flow_sample(clock, x, torch.linspace(0, 1, 51)))
-check("their clock, our clock: the same samples", theirs, ours, atol=1e-12)
+no_sign = last(score.flow_sample(
+    lambda x, t: score.exact_velocity(plane)(x, 1 - t), x, torch.linspace(0, 1, 51)))
+check("their clock, our clock: the same samples", theirs, ours, atol=1e-12,
+      unlike={"v not turned round": no_sign})
+against_clock = score.ode_log_prob(clock, x, torch.linspace(0, 1, 101), prior_log_prob=std_normal_log_prob)
+check("log p by the straight flow: no prior gap here", values, plane.log_prob(x), atol=1e-5,
+      unlike={"the papers' clock in our formula": against_clock})
 
 # %% [markdown]
 # **Mind the clock.** Lipman et al., Liu et al. and their libraries put noise at 0 and data at 1. Their velocity is ours with $t\to1-t$ and
@@ -823,22 +1025,36 @@ ideal = score.exact_velocity(GaussianMixture(ring.weights, ring.means, ring.stds
 noise, times = torch.randn(8000, 2, generator=generator), torch.linspace(0.02, 0.98, 25)
 floor = np.mean([float(score.flow_matching_loss(ideal, x0, t.expand(8000), noise).mean()) for t in times])
 reached = np.mean([r.loss for r in records[-100:]])
-check_range("floor of the loss, by the exact velocity", floor, 1.3, 1.65)
-check_range("loss over its floor, last 100 steps", reached / floor, 0.97, 1.1)
+print(f"floor of the loss, by the exact velocity: ~{floor:.2f}")
+check_range("loss over its floor, last 100 steps", reached / floor, 0.97, 1.1,
+            unlike={"the first step": records[0].loss / floor})
 held_out = ring.sample(1000, generator=generator)
-lost = (ring.log_prob(held_out) - first_flow.log_prob(held_out).detach()).mean()
-check_range("nats lost to the true density, held out", lost, 0.1, 1.1)
+normal = Gaussian(x0.mean(0), x0.T.cov()).log_prob(held_out)
+exact = ring.log_prob(held_out)
+check_range("nats lost to the true density, held out", (exact - first_flow.log_prob(held_out).detach()).mean(),
+            0.1, 1.1, unlike={"by a normal with the data's moments": (exact - normal).mean()})
 
 # %% [markdown]
 # **Step 16. The lines cross, the flow cannot.** Two lines that meet at one place and time carry two velocities; the network learns their
 # mean. So the trajectories bend, away from the lines they were learned from. *Straightness* is how far a trajectory's velocity is from its
-# chord, $S=\int_0^1\mathbb E\lVert(x_1-x_0)-\dot x_t\rVert^2dt$; a single Euler step is exact for every start if and only if $S=0$.
+# chord, $S=\int_0^1\mathbb E\lVert(x_1-x_0)-\dot x_t\rVert^2dt$. If $S=0$, every Euler step is exact, of any length and from any time. One exact
+# step proves less: the step from $t=1$ asks only for the *first* velocity to be the chord. The velocity $v=c+b'(t)$ with
+# $b=(1-t)^2t$ has $b(0)=b(1)=b'(1)=0$, so one step is exact for every start, although $S=\int b'^2dt=\tfrac2{15}$; two steps miss.
 #
 # **Reflow.** Let the flow itself choose the pairs: each noise with the sample that it becomes. These lines hardly cross: the trajectories
 # that join their ends never do. Train again on them.
 
 # %%
 down = lambda n: torch.linspace(1, 0, n + 1)
+bent = lambda x, t: 0.7 + (1 - 4 * t + 3 * t**2)[:, None] + 0 * x  # c + b'(t)
+start, goal = torch.tensor([[-1.0], [0.0], [2.0]]), torch.tensor([[-1.7], [-0.7], [1.3]])
+one_step, two_steps = (last(score.flow_sample(bent, start, down(n))) for n in (1, 2))
+check("S > 0, and yet one Euler step is exact", one_step, goal, atol=1e-6,
+      unlike={"two Euler steps": two_steps})
+ridden = torch.stack(list(score.flow_sample(bent, start, down(2000))))
+even = torch.stack(list(score.flow_sample(lambda x, t: 0.7 + 0 * x, start, down(2000))))
+check("    its S is 2/15", score.straightness(ridden, down(2000)), 2 / 15, atol=1e-3,
+      unlike={"straight at speed c": score.straightness(even, down(2000))})
 eps = torch.randn(8000, 2, generator=generator)
 ends, eps = score.reflow_pairs(first_flow.velocity, eps, down(30), method=heun)
 second_flow = score.FlowMatching(score.TimedMLP(2, width=96), event_shape=(2,))
@@ -855,11 +1071,11 @@ for name, model in (("flow matching", first_flow), ("after reflow", second_flow)
     samples = (last(score.flow_sample(model.velocity, fresh, down(k))) for k in counts)
     quality[name] = [float(energy_distance(x, real)) for x in samples]
 before, after = quality.values()
-check_range("straightness S before", bend["flow matching"], 0.5, 1.6)
-check_range("straightness S after reflow", bend["after reflow"], 0.0, 0.03)
-check_range("one Euler step before: energy distance", before[0], 0.4, 1.4)
-check_range("one Euler step after reflow", after[0], 0.0, 0.05)
-check_range("50 steps before", before[-1], 0.0, 0.04)
+check_range("straightness S after reflow", bend["after reflow"], 0.0, 0.03,
+            unlike={"before": bend["flow matching"]})
+check_range("one Euler step after reflow: energy distance", after[0], 0.0, 0.05,
+            unlike={"before": before[0]})
+check_range("50 steps before", before[-1], 0.0, 0.04, unlike={"one step": before[0]})
 
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(10.5, 3.3), width_ratios=[1, 1, 1.1])
@@ -895,10 +1111,9 @@ generator = torch.Generator().manual_seed(14)
 normal = lambda x, t: -x
 far, ts = torch.randn(20_000, 1, generator=generator), torch.linspace(3, 0, 301)
 full = last(rk4(lambda t, x: score.reverse_drift(unit, normal, x, t.expand(len(x))), far, ts))
-check("forgotten 1/2: variances' ratio is exp(-T)", full.var() / far.var(), math.exp(-3), rtol=1e-6)
 right_flow = last(score.probability_flow_sample(unit, normal, far, ts))
-check("repaired: nothing moves", right_flow, far, atol=1e-12)
-
+check("forgotten 1/2: variances' ratio is exp(-T)", full.var() / far.var(), math.exp(-3), rtol=1e-6,
+      unlike={"with the half": right_flow.var() / far.var()})
 vp, ts = VP(), torch.linspace(1, 0, 101) ** 2
 exact = score.exact_score(plane, vp)
 eps_model = lambda x, t: score.eps_from_score(exact(x, t), vp.sigma(t))
@@ -911,23 +1126,23 @@ real, ends = plane.sample(1000, generator=generator), {}
 for name, wrong in conversions.items():
     ends[name] = last(score.probability_flow_sample(vp, wrong, torch.randn(1000, 2, generator=generator), ts[:-1]))
     print(f"score = {name:<13} energy distance to the data ~{float(energy_distance(ends[name], real)):.4g}")
-check_range("the right conversion", energy_distance(ends["-eps / sigma"], real), 0.0, 0.05)
-check_range("without 1/sigma", energy_distance(ends["-eps"], real), 0.05, 100)
-check_range("log10 with the sign lost", energy_distance(ends["eps / sigma"], real).log10(), 1.0, 9.0, digits=1)
+off = {name: energy_distance(end, real) for name, end in ends.items()}
+check_range("the right conversion", off["-eps / sigma"], 0.0, 0.02,
+            unlike={"1/sigma forgotten": off["-eps"], "the sign lost": off["eps / sigma"]})
 
 # %% [markdown]
 # **Noise drawn twice.** A strength $g$ that contains its own random draw, multiplied by the solver's, has the right variance: product of
-# two independent standard normals, variance 1. Every check of mean and variance passes. The fourth moment does not: 9 in place of 3. (This
-# stood in a well-known course's lab and in its solution for months.) Our solver asks the strength twice for the same time and refuses.
+# two independent standard normals, variance 1. Every check of mean and variance passes. The fourth moment does not: 9 in place of 3. Our
+# solver asks the strength twice for the same time and refuses.
 #
 # **The sign of the divergence.** Tested on a velocity that does not depend on $x$, a flipped sign goes unnoticed, for the divergence is
 # zero. **Digits lost**: $\sqrt{1-e^{-t}}$ near $t=0$.
 
 # %%
 z, w = torch.randn(2, 200_000, generator=generator)
-check_range("double noise: variance (looks right)", (z * w).var(), 0.95, 1.05)
-check_range("double noise: fourth moment (should be 3)", ((z * w) ** 4).mean(), 8.0, 10.0, digits=2)
-check_close_mc("single noise: fourth moment", z**4, 3.0)
+print(f"double noise: variance ~{(z * w).var():.2f} (looks right)")
+check_range("double noise: fourth moment", ((z * w) ** 4).mean(), 8.0, 10.0, digits=2,
+            unlike={"noise drawn once": (z**4).mean()})
 try:
     euler_maruyama(lambda t, x: -x, lambda t: torch.randn(()), torch.zeros(3), torch.linspace(0, 1, 5))
 except ValueError as error:
@@ -940,18 +1155,19 @@ for name, field in (("v = 2 (blind)", lambda x, t: 2 + 0 * x), ("v = -sinh x", l
     print(f"{name:<14} a flipped sign changes log p by {shift:.4f} nats")
 moved = 2 * torch.atanh(math.exp(-1) * torch.tanh(x / 2))  # the exact solution of x' = -sinh x
 jacobian = moved.sinh() / x.sinh().where(x != 0, math.e * torch.ones_like(x))
-check("v = -sinh x: the integral is log |dx_T / dx_0|", stretch[[0, 1, 3, 4]], jacobian[[0, 1, 3, 4], 0].log(), atol=1e-7)
+some = [0, 1, 3, 4]
+check("v = -sinh x: the integral is log |dx_T / dx_0|", stretch[some], jacobian[some, 0].log(),
+      atol=1e-7, unlike={"the sign flipped": torch.neg(stretch)[some]})
 
 tiny = torch.tensor(1e-12)
-check("expm1: sigma at t = 1e-12 is sqrt(t)", unit.sigma(tiny) / tiny.sqrt(), 1.0, atol=1e-11)
-lost = abs(float((1 - torch.exp(-tiny)).sqrt() / tiny.sqrt()) - 1)
-check("sqrt(1 - exp(-t)): digits lost, error above 1e-5", lost > 1e-5, 1)
+check("expm1: sigma at t = 1e-12 is sqrt(t)", unit.sigma(tiny) / tiny.sqrt(), 1.0, atol=1e-11,
+      unlike={"sqrt(1 - exp(-t))": (1 - torch.exp(-tiny)).sqrt() / tiny.sqrt()})
 
 # %% [markdown]
 # ## Predict first, again
 #
 # 1. Too small: by $e^{-T}$ for normal data. Half of the score does the transport; the other half only pays for the noise (section 7).
-# 2. It stays: a few thousandths of a nat, whatever the steps. The prior was wrong, not the solver (step 12).
+# 2. It stays: 0.007 nats, whatever the steps. The prior was wrong, not the solver (step 12).
 # 3. No. The bound belongs to the chain and may lie above the ODE's exact value (step 14).
 # 4. No. Lines cross and are averaged; one Euler step ends in the middle. Reflow straightens them (step 16).
 #
@@ -1020,7 +1236,10 @@ widgets.quiz(14)
 # 7. A wrong prior leaves a gap that steps do not close; two moments of the data close it.
 # 8. The chain's ELBO and the ODE's likelihood speak of two distributions.
 # 9. On grey levels every ODE number is a bound: the dequantisation decides by how much.
-# 10. Flow matching learns the same ODE on the straight path; reflow makes it straight.
+# 10. With independent normal noise flow matching learns the same ODE on the straight path; with other pairings (reflow) another one, and
+#     straighter.
+# 11. Compare samplers with clipped guesses and at converged steps: most of the ODE's deficit is the division by $\alpha_1$; a smaller
+#     advantage of fresh noise remains (lesson 13 resolves it), and grows with the number of steps.
 #
 # | paradigm | objective | sampler | passes | likelihood | pays |
 # |---|---|---|---|---|---|

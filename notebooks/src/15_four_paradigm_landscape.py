@@ -38,7 +38,7 @@ from genlab import atlas, course, widgets
 from genlab.atlas import subjects
 from genlab.atlas.cheatsheet import cheat_sheet
 from genlab.atlas.fingerprint import fingerprint, place
-from genlab.atlas.league import COLUMNS, cells, draws, load_league, measure, quality
+from genlab.atlas.league import COLUMNS, cells, draws, load_league, quality
 from genlab.atlas.reader import read_release
 from genlab.core import integrate, kl_categorical, last, log_likelihood, normal_log_prob
 from genlab.course import check, check_close_mc, check_range
@@ -91,17 +91,23 @@ log_p, log_q = normal_log_prob(grid, 0.0, 1.0), normal_log_prob(grid, m, 1.0)
 p, q = log_p.exp(), log_q.exp()
 
 closed = kl_gaussian(Gaussian(torch.zeros(1), torch.eye(1)), Gaussian(torch.tensor([m]), torch.eye(1)))
-check("forward KL: average log-ratio, closed form", integrate(p * (log_p - log_q), grid), closed, atol=1e-9)
+reverse = kl_gaussian(Gaussian(torch.tensor([m]), 2 * torch.eye(1)), Gaussian(torch.zeros(1), torch.eye(1)))
+check("forward KL: average log-ratio, closed form", integrate(p * (log_p - log_q), grid), closed, atol=1e-9,
+      unlike={"KL to a q of twice the variance": reverse})
 critic = (log_p - log_q).sigmoid()  # D*, lesson 07
-value = integrate(p * critic.log() + q * (1 - critic).log(), grid)
+value_of = lambda critic: integrate(p * critic.log() + q * (1 - critic).log(), grid)
 middle = ((p + q) / 2).log()
 js = 0.5 * integrate(p * (log_p - middle), grid) + 0.5 * integrate(q * (log_q - middle), grid)
-check("value of the best critic = 2 JS - log 4", value, 2 * js - math.log(4), atol=1e-9)
-w1 = (p.cumsum(0) - q.cumsum(0)).abs().sum() * (grid[1] - grid[0]) ** 2
-check("W1: distribution functions, closed form m", w1, m, atol=1e-4)
+check("value of the best critic = 2 JS - log 4", value_of(critic), 2 * js - math.log(4), atol=1e-9,
+      unlike={"a critic twice as sure": value_of((2 * (log_p - log_q)).sigmoid())})
+step = grid[1] - grid[0]
+w1 = (p.cumsum(0) - q.cumsum(0)).abs().sum() * step**2
+check("W1: distribution functions, closed form m", w1, m, atol=1e-4,
+      unlike={"between the densities": (p - q).abs().sum() * step})
 levels = torch.logspace(-3, 4, 4001)
 fisher = (m / (1 + levels**2)) ** 2 / 2  # half the mean square of the scores' difference, noised alike
-check("KL = sum of Fisher divergences over noise", integrate(2 * levels * fisher, levels), closed, atol=1e-4)
+check("KL = sum of Fisher divergences over noise", integrate(2 * levels * fisher, levels), closed, atol=1e-4,
+      unlike={"weight 1": integrate(fisher, levels)})
 
 # %% [markdown]
 # The last line is the identity of lesson 11 ($\mathrm{KL}=\int 2\sigma J_{SM}\,d\sigma$), and it is why a regression on noise can compete with
@@ -135,9 +141,6 @@ for pays, why in reading.trade_offs:
 for reason in reading.evidence:
     phrase = f'"{" ".join(reason.phrase.split())}"' if reason.phrase else "the map"
     print(f"{reason.conclusion:<34} {reason.polarity:<9} {phrase}")
-kept = {e.conclusion.split(": ")[1] for e in reading.evidence if e.conclusion.startswith("paradigm")}
-check("paradigms with evidence = paradigms concluded", kept == set(reading.paradigms), True)
-check("every phrase stands in the text", all(e.phrase in release for e in reading.evidence if e.phrase), True)
 
 # %% [markdown]
 # The second release of the same house makes a claim that its place does not allow, twice. Which two? (Step 4 is for this.)
@@ -152,7 +155,9 @@ for reason in turbo.evidence:
         print(f'{reason.conclusion:<34} "{reason.phrase}"')
 
 # %% [markdown]
-# Rules, not a network: each rule is a row of a table (`genlab rules` prints it), and each row names the lesson that derives it. Now test the reader where readers fail.
+# Rules, not a network: each rule is a row of a table (`genlab rules` prints it), and each row names the lesson that derives it. What "the
+# map" concludes is not in the text: it is what usually goes with the parts that are. For Tessera it says "bound", because a bound is
+# *possible* for a code model with a decoder (its authors claim none). Here are six more texts.
 # Before you run the cell, place the six yourself.
 
 # %%
@@ -166,13 +171,31 @@ SIX = {
 }
 for text, expected in SIX.items():
     found = read_release(f"We present a model: {text}.").paradigms
-    check(f"{', '.join(expected) or 'nothing stated'}", set(found) == set(expected), True)
+    print(f"{text[:52]} ...  {', '.join(found) or 'none stated'}")
+    assert set(found) == set(expected), f"expected {expected}"
 
 # %% [markdown]
-# The sixth answer matters most. A text that does not say gets "none stated", not a guess. And the reader itself? It knows phrases, not
-# meanings. Of releases retold from real abstracts, cards and blogs that its rules had never met, it placed five in six; before
-# it was mended on a thousand others, four in five (`docs/reader.md` has every error). So it is a second opinion, not a verdict: when it disagrees with you, look at its
-# phrases, and one of you will see why. It also says where it stands on one leg: a component that hangs on a single phrase, it *doubts*.
+# The sixth answer matters most: a text that names no part gets no place. The reader knows phrases, not meanings, and it fails. Here is a text
+# in the words of a real abstract (MeanFlow, Geng et al. 2025). What was it trained by? Read it, then see what the reader says.
+
+# %%
+meanflow = """Our model learns the average velocity of a flow between two times and generates images in one step. It is
+trained from scratch, and requires no pre-training, distillation or curriculum."""
+wrong = read_release(meanflow)
+print("objective:", ", ".join(wrong.objective), "| doubts:", ", ".join(wrong.doubts) or "none")
+for reason in wrong.evidence:
+    if reason.conclusion.startswith("objective"):
+        print(f'{reason.conclusion:<26} "{reason.phrase}"')
+print("the same without the words 'average velocity':",
+      ", ".join(read_release(meanflow.replace("average velocity", "velocity")).objective))
+
+# %% [markdown]
+# The text denies distillation, and the reader concludes it, without a doubt: one of its rules takes "average velocity" for a sign of it. How
+# often does that happen? Of 289 releases retold from real abstracts, cards and blogs that its rules had not met, it placed five in six. But
+# a part of these *systems* is named in the texts on which the rules were mended. The names of 147 of them occur
+# somewhere in those texts; of the other 142 each step is right in 81 to 84 %. So for a system that is new to it, expect each step
+# to be wrong in one text of five (`docs/reader.md` has every error). It is a second opinion, not a verdict: when it disagrees with you, look at
+# its phrases, and one of you will see why. It also says where it stands on one leg: a component that hangs on a single phrase, it *doubts*.
 # Before you run the cell: in which of the six would you want to read on?
 
 # %%
@@ -183,6 +206,7 @@ for text in SIX:
 # %% [markdown]
 # **Now you.** Paste the abstract or the model card of a release of this month. Place it by the four steps *before* you look at the reading.
 # Then delete sentences one by one: which of them did the reader need, and how many could have been left out? (Exercise 15.read has five more.)
+# For Tessera, the next cell does it.
 
 # %% tags=["keep-output"]
 widgets.release_reader(release)
@@ -196,10 +220,16 @@ print("needed:", needed[0][:60], "...")
 # %% [markdown]
 # ## 3. Measuring instead of reading
 #
-# A text can claim anything. A sampler can be watched. Put a counter on every layer and draw: how often is the network used (*passes*), and
-# which *share* of its input is new since the pass before? One position out of $n$, and it writes piece by piece; all of them, and it repaints
-# the whole. Ask for an output twice as long, then for twice the steps: which of the two do the passes follow? And ask which likelihood the
-# object has. You can do the counting by hand for one model:
+# A text can claim anything. A sampler can be watched. Put a counter on every layer and draw. Two numbers are **counted**: how often the network
+# is called, one call after the other (**sequential passes**), and which *share* of its input is new since the pass before. One position out of
+# $n$, and it writes piece by piece; all of them, and it repaints the whole. Two things are **declared** by the object, and believed: which
+# controls it offers (an output twice as long, twice the steps; whether the passes follow is then counted), and which likelihood it has
+# (`log_prob`, `elbo` or neither). A distilled model sold without its dial of steps looks like a GAN, and so does a flow that hides its `log_prob`.
+#
+# Sequential passes are not the cost. A guided step of lesson 13 asks the network twice; put into one batch of two rows that is *one* sequential
+# pass and *two* **network evaluations**. This lesson's column counts sequential passes, the latency; multiply by the rows for the work.
+#
+# You can do the counting by hand for one model:
 
 # %%
 pixelcnn, passes = load_model("digit_pixelcnn"), Counter()
@@ -208,13 +238,51 @@ pixelcnn.sample(2, generator=torch.Generator().manual_seed(0))
 for hook in hooks:
     hook.remove()
 (seen,) = fingerprint(subjects.pixelcnn())
-check("PixelCNN: passes by hand = by the fingerprint = pixels", [max(passes.values()), seen.passes], [64, 64])
-check("twice the rows: the passes double", seen.growth_with_length, 2.0)
+(flow_seen,) = fingerprint(subjects.flow())
+check("PixelCNN: passes by hand = by the fingerprint = pixels", [max(passes.values()), seen.passes], [64, 64],
+      unlike={"a flow's": [flow_seen.passes, flow_seen.passes]})
+print(f"twice the rows: the passes grow by a factor {seen.growth_with_length:.1f}")
 
 # %% [markdown]
-# Now everything the course has trained, by measurement alone. The last column knows nothing but the numbers to its left (in exercise
-# 15.place you write the function that fills it), and the check below each row holds it against the lessons. Before you run the cell: which
-# two rows will look most like a family they do not belong to?
+# And both counts for 8 guided steps of the digit diffusion, once with a call for each of the two predictions, once with both in one batch:
+
+# %%
+from genlab.score import cfg_eps, ddim_sample, ddim_timesteps, guided_eps_model
+
+torch.set_default_dtype(torch.float32)
+diffusion, label = load_model("digit_diffusion"), torch.tensor([3, 8])
+net, no_class = diffusion.eps_net, torch.full((2,), 10)
+
+
+def in_one_batch(x, t):
+    """The guided noise, from one call on twice the rows."""
+    eps = net(torch.cat([x, x]), torch.cat([t, t]), torch.cat([no_class, label]))
+    return cfg_eps(*eps.chunk(2), guidance_scale=2.0)
+
+
+def evaluations_and_passes(eps_model):
+    """Rows for each of the two samples, and calls, counted at the first convolution."""
+    rows = []
+    first = next(m for m in net.modules() if isinstance(m, torch.nn.Conv2d))
+    hook = first.register_forward_hook(lambda layer, given, _: rows.append(len(given[0])))
+    start, steps = torch.randn(2, 1, 8, 8), ddim_timesteps(100, 8)
+    last(ddim_sample(eps_model, start, steps, alphas_bar=diffusion.alphas_bar))
+    hook.remove()
+    return [sum(rows) // 2, len(rows)]
+
+
+in_two_calls = guided_eps_model(net, label, null=10, guidance_scale=2.0)
+counts = {"two calls": evaluations_and_passes(in_two_calls), "one batch": evaluations_and_passes(in_one_batch)}
+for name, (evaluations, calls) in counts.items():
+    print(f"{name}: {evaluations} network evaluations, {calls} sequential passes")
+check("8 guided steps in one batch: evaluations, passes", counts["one batch"], [16, 8],
+      unlike={"in two calls": counts["two calls"]})
+torch.set_default_dtype(torch.float64)
+
+# %% [markdown]
+# Now everything the course has trained. The last column knows nothing but the entries to its left (in exercise 15.place you write the function
+# that fills it), and each row is held against the lessons. Before you run the cell: which two rows will look most like a family they do not
+# belong to?
 
 # %%
 every = {}
@@ -226,7 +294,7 @@ for make, where in (*subjects.LESSONS, *subjects.ODD_CLAIMS):
     length, steps = ("-" if g is None else f"x{g:.1f}" for g in (f.growth_with_length, f.growth_with_steps))
     share = "-" if math.isnan(f.share) else f"{f.share:.3f}"
     print(f"{subject.name:<24}{f.passes:>6}  {share:<8} {length:<10} {steps:<9} {f.kind:<13} {' or '.join(place(f))}")
-    check("    placed as the lessons say", where in place(f), True)
+    assert where in place(f), f"the lessons place it at {where}"
 
 # %% [markdown]
 # Read the two rows at the bottom again. The distilled model makes a digit in one pass and has no likelihood: by these two numbers alone it
@@ -265,13 +333,17 @@ def my_first_token_law(p, q):
 
 
 p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.1, 0.2, 0.7])
-check("law of the token = the target's", my_first_token_law(p, q), p, atol=1e-12)
-check("mine = genlab's residual", (p - q).clamp(min=0) / (p - q).clamp(min=0).sum(), residual(p, q))
-check("share kept = 1 - total variation", acceptance(p, q), 1 - 0.5 * (p - q).abs().sum())
 wrong = torch.minimum(p, q) + (1 - acceptance(p, q)) * p  # a refused token replaced by a draw from p itself
-print("replaced from p instead of the residual:", [round(v, 4) for v in wrong.tolist()], "is not", p.tolist())
-off = (1 - acceptance(p, q)) * 0.5 * (p - residual(p, q)).abs().sum()  # refused, times how far p is from the residual
-check("that mistake's total variation from p", 0.5 * (wrong - p).abs().sum(), off, atol=1e-12)
+check("law of the token = the target's", my_first_token_law(p, q), p, atol=1e-12,
+      unlike={"replaced from p itself": wrong})
+check("mine = genlab's residual", (p - q).clamp(min=0) / (p - q).clamp(min=0).sum(), residual(p, q),
+      unlike={"q over p": residual(q, p)})
+total_variation = lambda a, b: 0.5 * (a - b).abs().sum()
+check("share kept = 1 - total variation", acceptance(p, q), 1 - total_variation(p, q),
+      unlike={"the expected ratio": (p * torch.minimum(p / q, torch.ones(3))).sum()})
+off = (1 - acceptance(p, q)) * total_variation(p, residual(p, q))  # refused, times how far p is from the residual
+check("that mistake's total variation from p", total_variation(wrong, p), off, atol=1e-12,
+      unlike={"q's": total_variation(q, p)})
 
 # %% [markdown]
 # **Step 7. Whole texts.** A round that keeps one token leaves the second to the next round, so a text is assembled from rounds of random
@@ -283,15 +355,18 @@ check("that mistake's total variation from p", 0.5 * (wrong - p).abs().sum(), of
 g = torch.Generator().manual_seed(3)
 p1, q1 = torch.rand(3, generator=g).softmax(0), (2 * torch.rand(3, generator=g)).softmax(0)
 p2, q2 = torch.rand(3, 3, generator=g).softmax(1), (3 * torch.rand(3, 3, generator=g)).softmax(1)  # row: the token before
-law = torch.zeros(3, 3)
+law, no_new_round = torch.zeros(3, 3), torch.zeros(3, 3)
 for x, y in itertools.product(range(3), repeat=2):  # drafted x, then y
     drafted = q1[x] * q2[x, y]
     keep_x, keep_y = min(1.0, float(p1[x] / q1[x])), min(1.0, float(p2[x, y] / q2[x, y]))
     law[x, y] += drafted * keep_x * keep_y  # both kept
     law[x] += drafted * keep_x * (1 - keep_y) * residual(p2[x], q2[x])  # the second replaced
     for z in range(3):  # the first replaced by z; a new round writes what follows
-        law[z] += drafted * (1 - keep_x) * residual(p1, q1)[z] * my_first_token_law(p2[z], q2[z])
-check("law of two tokens, over all rounds = p(x) p(y|x)", law, p1[:, None] * p2, atol=1e-12)
+        replaced = drafted * (1 - keep_x) * residual(p1, q1)[z]
+        law[z] += replaced * my_first_token_law(p2[z], q2[z])
+        no_new_round[z] += replaced * (q2[z] - my_first_token_law(p2[z], q2[z]))
+check("law of two tokens, over all rounds = p(x) p(y|x)", law, p1[:, None] * p2, atol=1e-12,
+      unlike={"after a refusal the draft goes on": law + no_new_round})
 
 # %% [markdown]
 # And by simulation, through the package's own `verify`: 40,000 rounds with two drafted tokens each. The first token must follow $p$, and each
@@ -303,8 +378,10 @@ drafted = torch.multinomial(q, 2 * n, replacement=True, generator=generator).res
 u = torch.rand(n, 3, generator=generator)
 tokens, kept = verify(drafted, q.expand(n, 2, 3), p.expand(n, 3, 3), u[:, :2], u[:, 2])
 for y in range(3):
-    check_close_mc(f"share of rounds that begin with token {y}", (tokens[:, 0] == y).double(), p[y].item())
-check_close_mc("tokens a round", kept.double() + 1, expected_tokens(float(acceptance(p, q)), 2))
+    check_close_mc(f"share of rounds that begin with token {y}", (tokens[:, 0] == y).double(), p[y].item(),
+                   unlike={"the draft's": (drafted[:, 0] == y).double()})
+check_close_mc("tokens a round", kept.double() + 1, expected_tokens(float(acceptance(p, q)), 2),
+               unlike={"kept ones only": kept.double()})
 
 # %% [markdown]
 # On a real text: the target is lesson 02's transformer of Python's manual, the draft a table of counts that costs next to nothing. Two more
@@ -325,26 +402,31 @@ speculating = SpeculativeLM(text_model, draft_from_ngram(counts), k=4)
 rounds = list(speculating.rounds(32, generator=torch.Generator().manual_seed(0)))
 written = float((rounds[-1].length - 1).double().mean())
 kept_share = float(torch.stack([r.kept.double().mean() for r in rounds]).mean()) / 4
-check_range("share of drafted characters that count", kept_share, 0.12, 0.75, digits=2)
-check_range("characters for each pass of the target", written / len(rounds), 1.2, 3.6, digits=1)
+print(f"share of drafted characters that count ~{kept_share:.2f}, "
+      f"characters for each pass of the target ~{written / len(rounds):.1f}")
 
 greedy = lambda logits: reshape_logits(logits, top_k=1)
 start, counted = text_model.begin(4), draft_from_ngram(counts)
 fast = last(speculative_sample(text_model.next_logits, counted, start, 64, k=4, reshape=greedy, generator=torch.Generator().manual_seed(1)))
 slow = last(generate_naive(text_model.next_logits, start, 64, reshape=greedy))
-check("temperature 0: letter for letter the target's text", fast.tokens[:, :65], slow)
+drawn = last(generate_naive(text_model.next_logits, start, 64, generator=torch.Generator().manual_seed(1)))
+check("temperature 0: letter for letter the target's text", fast.tokens[:, :65], slow,
+      unlike={"temperature 1": drawn})
 torch.set_default_dtype(torch.float32)
 own = text_model.sample(300, generator=torch.Generator().manual_seed(5))
 a, b = (text_model.log_prob(x) / 64 for x in (rounds[-1].tokens[:, 1:65], own))
 z = (a.mean() - b.mean()) / (a.var() / len(a) + b.var() / len(b)).sqrt()
-check_range("nats a letter: drafted minus own, standard errors", z, -3.5, 3.5, digits=0)
+by_counts = torch.multinomial(manual.flatten().bincount(minlength=text_model.n_tokens).float(), own.numel(), True)
+c = text_model.log_prob(by_counts.reshape(own.shape)) / 64
+z_draft = (c.mean() - b.mean()) / (c.var() / len(c) + b.var() / len(b)).sqrt()
+check_range("nats a letter: drafted minus own, standard errors", z, -3.5, 3.5, digits=0,
+            unlike={"letters by their frequency": z_draft})
 (seen,) = fingerprint(subjects.whole("with a draft", speculating))
 torch.set_default_dtype(torch.float64)
-check("fingerprint: fewer passes than letters", seen.passes < 64, True)
-check("fingerprint: still autoregressive, still exact", [place(seen) == ("autoregressive",), seen.kind == "exact"], [True, True])
+print(f"fingerprint with a draft: ~{seen.passes} passes for 64 letters, {' or '.join(place(seen))}, {seen.kind}")
 
 # %% [markdown]
-# Some two fifths of the passes saved, by counting letters. What is paid: the draft's passes, and the target's work on tokens that are thrown away.
+# Some two fifths of the target's passes are saved, by counting letters. What is paid: the draft's passes, and the target's work on tokens that are thrown away.
 # On the map this is *not* a new place: likelihood exact, law unchanged, written piece by piece. Only the number of passes has moved.
 #
 # ### Masked diffusion: several pieces at once, and what that costs
@@ -384,15 +466,17 @@ for hide in itertools.product((False, True), repeat=n):
 
 orders = [torch.tensor(order).expand(27, n) for order in itertools.permutations(range(n))]
 each = torch.stack([turns_log_prob(anyhow, x, order, mask=3) for order in orders])
-check("bound: integral over t and masks = mean over orders", bound, -each.mean(0), atol=1e-12)
 law = each.exp().mean(0)
-check("the sampler's law sums to one", law.sum(), 1.0, atol=1e-12)
-check("and the bound holds for every text", (bound >= -law.log()).all(), True)
-check_range("what the orders' disagreement costs, mean nats", (law * (bound + law.log())).sum(), 0.05, 1.5)
+check("bound: integral over t and masks = mean over orders", bound, -each.mean(0), atol=1e-12,
+      unlike={"left to right only": -each[0], "-log of the mean": -law.log()})
+check("the sampler's law sums to one", law.sum(), 1.0, atol=1e-12,
+      unlike={"exp(-bound)": (-bound).exp().sum()})
+print(f"what the orders' disagreement costs: {(law * (bound + law.log())).sum():.2f} nats on average, "
+      f"at least {(bound + law.log()).min():.2f}")
 
 # %% [markdown]
-# > **Often stated, but** misleading: *masked diffusion is a rival of autoregression.* One token a pass, it **is** autoregression, with the
-# > order drawn anew for each text. What is new is that the same network may write several tokens at a pass, and that is not free.
+# So with one token a pass masked diffusion **is** autoregression, with the order drawn anew for each text (Hoogeboom et al. 2022). What is new
+# is that the same network may write several tokens at a pass, and that is not free.
 #
 # **Step 10. The price in nats.** Drawing all at once replaces $p(x_1,\dots,x_n)$ by $\prod_ip(x_i)$. The KL between the two is the *total
 # correlation* $\sum_iH(x_i)-H(x)$. For two copies of one coin it is $\log2$: the pair comes out as (heads, tails) half the time. A perfect
@@ -410,18 +494,22 @@ def ideal(x):
 
 at_once = turns_log_prob(ideal, pairs, torch.zeros_like(pairs), mask=2).exp()
 in_turn = turns_log_prob(ideal, pairs, torch.tensor([[0, 1]]).expand(4, 2), mask=2).exp()
-check("two passes: the law of two copies of a coin", in_turn, [0.5, 0.0, 0.0, 0.5], atol=1e-12)
-check("one pass: independent coins", at_once, [0.25] * 4, atol=1e-12)
-check("the price: log 2 nats", total_correlation(coins.joint), kl_categorical(torch.tensor([0.5, 0, 0, 0.5]), at_once))
-
+check("two passes: the law of two copies of a coin", in_turn, [0.5, 0.0, 0.0, 0.5], atol=1e-12,
+      unlike={"one pass": at_once})
+check("the price: log 2 nats", total_correlation(coins.joint), kl_categorical(torch.tensor([0.5, 0, 0, 0.5]), at_once),
+      unlike={"in two passes": kl_categorical(torch.tensor([0.5, 0, 0, 0.5]), in_turn)})
 words = TokenTable(torch.tensor(np.random.default_rng(15).dirichlet(0.3 * np.ones(27)).reshape(3, 3, 3)))
 states = words.states()
 alone = turns_log_prob(lambda x: words.conditionals(x).log(), states, torch.zeros_like(states), mask=3)
 gap = kl_categorical(words.joint.flatten(), alone.exp())
-check("three tokens at once: KL = total correlation", gap, total_correlation(words.joint))
-for order in ((0, 1, 2), (2, 0, 1)):
-    one_by_one = turns_log_prob(lambda x: words.conditionals(x).log(), states, torch.tensor([order]).expand(27, 3), mask=3)
-    check(f"one at a time, order {order}: exact", one_by_one.exp(), words.joint.flatten(), atol=1e-12)
+check("three tokens at once: KL = total correlation", gap, total_correlation(words.joint),
+      unlike={"the first two's": total_correlation(words.joint.sum(2))})
+turn = lambda order: torch.tensor([order]).expand(27, 3)
+by_turns = lambda order: turns_log_prob(
+    lambda x: words.conditionals(x).log(), states, turn(order), mask=3).exp()
+check("one at a time, in two orders: exact", torch.stack([by_turns((0, 1, 2)), by_turns((2, 0, 1))]),
+      words.joint.flatten().expand(2, 27), atol=1e-12,
+      unlike={"two of them at once": torch.stack([by_turns((0, 0, 1)), by_turns((1, 0, 0))])})
 
 # %% [markdown]
 # So there is a dial between one pass and $n$, and dependence is what turns it into a price. On real digits, 64 pixels of 17 levels, the price
@@ -444,9 +532,12 @@ bits[64], pays[64] = one_by_one.mean().item(), card("digit_masked_diffusion")["m
 torch.set_default_dtype(torch.float64)
 for k in bits:
     print(f"{k:>3} passes for 64 pixels: <= ~{bits[k]:.1f} bits/dim, Fréchet distance ~{pays[k]:.1f}")
-check_range("bits/dim that one pass costs, against 64", bits[1] - bits[64], 0.5, 0.8, digits=2)
-check_range("bits/dim that 16 passes cost", bits[16] - bits[64], 0.0, 0.06, digits=2)
-check_range("Fréchet distance, 1 pass over 64", pays[1] / pays[64], 10.0, 40.0, digits=0)
+check_range("bits/dim that one pass costs, against 64", bits[1] - bits[64], 0.5, 0.8, digits=2,
+            unlike={"4 passes": bits[4] - bits[64]})
+check_range("bits/dim that 16 passes cost", bits[16] - bits[64], 0.0, 0.06, digits=2,
+            unlike={"4 passes": bits[4] - bits[64]})
+check_range("Fréchet distance, 1 pass over 64", pays[1] / pays[64], 10.0, 40.0, digits=0,
+            unlike={"4 passes over 64": pays[4] / pays[64]})
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(8.5, 2.8))
@@ -470,9 +561,10 @@ exact = -values / per_dim
 torch.set_default_dtype(torch.float64)
 difference = (one_by_one - exact).double()
 error = difference.std() / len(difference) ** 0.5
-check_range("masked diffusion (<=) minus PixelCNN (=), bits/dim", difference.mean(), -0.05, 0.03, digits=2)
-check_range("its standard error", error, 0.004, 0.025, digits=3)
-check_range("the difference in standard errors", (difference.mean() / error).abs(), 0.0, 3.0, digits=0)
+print(f"masked diffusion (<=) minus PixelCNN (=): ~{difference.mean():.3f} +- {error:.3f} bits/dim")
+at_4 = bits[4] - exact.double().mean()
+check_range("the difference in standard errors", (difference.mean() / error).abs(), 0.0, 3.0, digits=0,
+            unlike={"with 4 passes": at_4 / error})
 
 # %% [markdown]
 # On 200 digits nobody can tell. And keep apart what belongs to what: the bound is that of the 64-pass sampler; the pictures of the 16-pass
@@ -496,11 +588,13 @@ check_range("the difference in standard errors", (difference.mean() / error).abs
 # %%
 from genlab.score.consistency import consistency_distillation_loss, consistency_function, exact_consistency_1d
 from genlab.score.edm import edm_sample, edm_sigmas
+from genlab.score.preconditioning import edm_denoise
 
 s, xs, sigma = 0.8, torch.tensor([[-3.0], [0.5], [2.0]]), torch.tensor([2.0, 0.7, 5.0])
 one_normal = GaussianMixture(torch.ones(1), torch.zeros(1, 1), torch.tensor([s]))
 by_hand = xs * ((s**2 + 0.1**2) / (s**2 + sigma[:, None] ** 2)).sqrt()
-check("normal data: path by hand, quantile kept", by_hand, exact_consistency_1d(one_normal, xs, sigma, sigma_min=0.1), atol=1e-6)
+check("normal data: path by hand, quantile kept", by_hand, exact_consistency_1d(one_normal, xs, sigma, sigma_min=0.1),
+      atol=1e-6, unlike={"the denoiser": xs * s**2 / (s**2 + sigma[:, None] ** 2)})
 
 law = GaussianMixture(torch.tensor([0.3, 0.7]), torch.tensor([[-1.5], [1.0]]), torch.tensor([0.3, 0.5]))
 sigma_min, sigma_max = 0.002, 20.0
@@ -508,16 +602,26 @@ start = sigma_max * torch.linspace(-1.5, 1.5, 7)[:, None]
 ladder = edm_sigmas(401, sigma_min=sigma_min, sigma_max=sigma_max)[:-1]
 *_, ridden = edm_sample(lambda x, s: law.denoiser(x, 1.0, s), start, ladder)
 jumped = exact_consistency_1d(law, start, torch.full((7,), sigma_max), sigma_min=sigma_min)
-check("one jump = 400 steps of the flow", jumped, ridden, atol=2e-3)
+mean_guess = law.denoiser(start, 1.0, sigma_max)
+check("one jump = 400 steps of the flow", jumped, ridden, atol=2e-3,
+      unlike={"the denoiser's one step": mean_guess})
 halfway = list(edm_sample(lambda x, s: law.denoiser(x, 1.0, s), start, ladder))[199]
 level = ladder[200].expand(7)
-check("the same from halfway: consistency", exact_consistency_1d(law, halfway, level, sigma_min=sigma_min), jumped, atol=2e-3)
+check("the same from halfway: consistency", exact_consistency_1d(law, halfway, level, sigma_min=sigma_min), jumped,
+      atol=2e-3, unlike={"the denoiser from halfway": law.denoiser(halfway, 1.0, float(ladder[200]))})
 x = torch.randn(7, 1, generator=generator)
 bottom = consistency_function(lambda x, c: 100 * torch.sin(9 * x), x, torch.full((7,), sigma_min), sigma_data=0.75, sigma_min=sigma_min)
-check("boundary: any network does nothing at the bottom", bottom, x, atol=1e-12)
+wild = lambda x, c: 100 * torch.sin(9 * x)
+unshifted = edm_denoise(wild, x, torch.full((7,), sigma_min), sigma_data=0.75)
+check("boundary: any network does nothing at the bottom", bottom, x, atol=1e-12,
+      unlike={"lesson 13's scales, unshifted": unshifted})
 nothing = lambda x, s: 0 * x
 loss = consistency_distillation_loss(nothing, nothing, lambda x, s: law.denoiser(x, 1.0, s), x, x, ladder[100:107], ladder[101:108])
-check("without the boundary: f = 0 has loss 0", loss, torch.zeros(7))
+identity = lambda x, s: x
+not_consistent = consistency_distillation_loss(
+    identity, identity, lambda x, s: law.denoiser(x, 1.0, s), x, x, ladder[100:107], ladder[101:108])
+check("without the boundary: f = 0 has loss 0", loss, torch.zeros(7),
+      unlike={"f(x) = x": not_consistent})
 
 # %% [markdown]
 # **Step 12. Distil.** Take a point on level $\sigma$, let the *teacher* take one step down to $\sigma'$, and ask the student to say the same at
@@ -535,8 +639,8 @@ records = widgets.watch(distil_digits(learning, teacher, *load_digits("train"), 
 seed = lambda: torch.Generator().manual_seed(15)
 before, after = (quality(draw(400, seed()), seed())["frechet"] for draw in (draw_teacher(teacher, 1), draw_student(learning, 1)))
 torch.set_default_dtype(torch.float64)
-check_range("one pass, before: Fréchet distance", before, 1.2, 1.8, digits=1)
-check_range("one pass, after 80 steps, over before", after / before, 0.1, 0.5, digits=1)
+print(f"one pass, before: Fréchet distance ~{before:.1f}, after 80 steps ~{after:.1f}")
+check_range("one pass, after 80 steps", after, 0.2, 0.75, digits=1, unlike={"before": before})
 
 # %% [markdown]
 # Watch the loss with suspicion. It compares two answers of the student, and both move: a small value means consistent, not right. The samples
@@ -556,10 +660,10 @@ for ax, (name, x) in zip(axes, images.items(), strict=True):
 for name, found in judged.items():
     print(f"{name:<19} Fréchet distance ~{found['frechet']:.1f}, precision ~{found['precision']:.1f}, recall ~{found['recall']:.1f}")
 student1, teacher32 = judged["student, 1 pass"], judged["teacher, 32 passes"]
-check_range("1 pass: student's distance over the teacher's", student1["frechet"] / judged["teacher, 1 pass"]["frechet"], 0.05, 0.3, digits=1)
-check_range("student's 1 pass over the teacher's 32", student1["frechet"] / teacher32["frechet"], 1.0, 3.0, digits=1)
-check_range("precision, student (1) minus teacher (32)", student1["precision"] - teacher32["precision"], -0.2, -0.02, digits=1)
-check_range("recall, student (1) minus teacher (32)", student1["recall"] - teacher32["recall"], -0.05, 0.15, digits=1)
+check_range("student's 1 pass over the teacher's 32", student1["frechet"] / teacher32["frechet"], 1.0, 3.0, digits=1,
+            unlike={"the teacher's 1 pass": judged["teacher, 1 pass"]["frechet"] / teacher32["frechet"]})
+check_range("recall, student (1) minus teacher (32)", student1["recall"] - teacher32["recall"], -0.05, 0.15, digits=1,
+            unlike={"the teacher's 1 pass": judged["teacher, 1 pass"]["recall"] - teacher32["recall"]})
 
 # %% [markdown]
 # One pass of the teacher is a blur: the mean of everything that the noise could become. (Its precision is nearly 1 and its recall 0: a mean
@@ -569,9 +673,8 @@ check_range("recall, student (1) minus teacher (32)", student1["recall"] - teach
 # - the likelihood: a jump has neither chain nor ODE to read it from;
 # - the last bit of quality: its one pass is not its teacher's thirty-two, and here the loss is of precision.
 #
-# > **Often stated, but** not a law: *distillation costs variety.* Our student's recall is not below its teacher's; what it lost is
-# > sharpness. Which of the two is lost depends on the loss (a distance to the teacher's answers keeps the modes, a discriminator keeps the
-# > sharpness). Measure both.
+# This is one student of one teacher: whether distillation costs sharpness or variety depends on its loss. A distance to the teacher's answers,
+# as here, keeps the modes; a discriminator keeps the sharpness. Measure both.
 #
 # So a one-step claim is *possible*, and the price list is the thing to look for in the text. Five of our models need one pass. The two of
 # them that own a likelihood paid for it too: one with its architecture, one by owning only a bound.
@@ -579,14 +682,15 @@ check_range("recall, student (1) minus teacher (32)", student1["recall"] - teach
 # %%
 one_pass = {name: f.kind for name, f in every.items() if f.passes == 1}
 print("one pass a sample:", ", ".join(f"{name} ({kind})" for name, kind in one_pass.items()))
-check("the student has no likelihood of any kind", hasattr(student, "log_prob") or hasattr(student, "elbo"), False)
 
 # %% [markdown]
 # ## 6. The league table
 #
-# Every family on the same 1,397 training digits, judged on the same 400. `genlab league --remake` measures it again. Read a row before you
-# compare two: is the number exact (=) or a bound ($\le$), of what law, at how many passes, and was the model told the class?
-# (`digit_diffusion` and `digit_consistency` were.)
+# Every family on the same 1,397 training digits, judged on the same 400. `genlab league --remake` measures it again, on the shipped weights. Read
+# a row before you compare two: is the number exact (=) or a bound ($\le$), of which distribution, at how many sequential passes, and was the
+# model told the class? (`digit_diffusion` and `digit_consistency` were.) The figures belong to these *weights*. A recipe is another matter: trained again
+# with the same seed on another processor, the GAN came out at .35 instead of .56, since a game amplifies rounding. And the table's error bars
+# are those of the drawing alone; section 7 trains again.
 
 # %%
 rows = load_league()
@@ -597,21 +701,23 @@ display(HTML(f"<table><tr>{head}</tr>{body}</table>".replace("<=", "&le;").repla
 
 # %%
 row = next(row for row in rows if row.name == "digit_vae")
-again = measure(subjects.vae(), row.family, draws()["digit_vae"])
-check_range("VAE measured again: Fréchet distance over the table's", again.frechet / row.frechet, 0.97, 1.03)
-with_bits = [row for row in rows if row.bits_per_dim is not None]
+draw = draws()["digit_vae"]
+fresh = [quality(draw(1000, torch.Generator().manual_seed(k)), torch.Generator().manual_seed(k))["frechet"] for k in (1, 2, 3)]
+print(f"VAE in the table: {row.frechet:.2f} +- {row.frechet_error:.2f}; three fresh draws: "
+      + ", ".join(f"~{value:.2f}" for value in fresh))
+exact_bits = [row for row in rows if row.kind == "exact" and row.bits_per_dim is not None]
 best = {
-    "bits per dimension": min(with_bits, key=lambda r: r.bits_per_dim),
+    "exact bits per dimension": min(exact_bits, key=lambda r: r.bits_per_dim),
     "Fréchet distance": min(rows, key=lambda r: r.frechet),
     "samples a second": max(rows, key=lambda r: r.samples_per_second),
 }
 for column, row in best.items():
     print(f"best in {column}: {row.name}")
-exact = [row.family for row in rows if row.kind == "exact"]
-check("exact on the grey levels themselves: autoregressive only", [family == "autoregressive" for family in exact], [True] * len(exact))
+print("exact on the grey levels themselves:", ", ".join(f"{row.name} ({row.family})" for row in exact_bits))
 
 # %% [markdown]
-# Three winners in three columns. But the distances have error bars, so a first place may be shared. Call a model *as good as the best* if its
+# The VAE's fresh draws lie below the table's value by up to three of its error bars: one drawing decided its last place. Three winners in three
+# columns, and since the distances have error bars, a first place may be shared. Call a model *as good as the best* if its
 # distance is within two standard errors of the smallest, and grant the three wishes of question 4:
 
 # %%
@@ -623,25 +729,27 @@ wishes = {
 }
 for (a, who), (b, too) in itertools.combinations(wishes.items(), 2):
     print(f"{a} and {b}: {', '.join(sorted(who & too))}")
-pairs_granted = [len(a & b) > 0 for a, b in itertools.combinations(wishes.values(), 2)]
-check("each pair of wishes is granted by some model", pairs_granted, [True] * 3)
-check("all three: models", len(set.intersection(*wishes.values())), 0)
+granted = [len(a & b) for a, b in itertools.combinations(wishes.values(), 2)]
+check("all three: models", len(set.intersection(*wishes.values())), 0,
+      unlike={"the pair that is granted least": min(granted)})
 
 # %% [markdown]
-# Every pair, and never the three. Behind it stand three trade-offs that you have met one by one: **exact likelihood against parallel
-# sampling**, unless every layer is invertible (flows pay with their architecture); **sharp samples against a likelihood**, since the
-# adversarial game never writes down a density; **coverage against few passes**, since one pass has to jump over the gaps between modes.
-#
-# > **Often stated, but** false as stated: *the better the likelihood, the better the samples.* The model with the *worst* bits per dimension
-# > of the table has, within its error, the *best* distance.
-
-# %%
-worst = max(with_bits, key=lambda r: r.bits_per_dim)
-print(f"worst bits per dimension: {worst.name}, {worst.bits_per_dim:.2f}; its distance {worst.frechet:.2f}, the best {first.frechet:.2f}")
-check("and yet among the best by distance", worst.name in wishes["as good as the best"], True)
+# Every pair, and never the three. One trade-off behind it you have derived: **an exact likelihood against parallel sampling**, unless every
+# layer is invertible, and flows pay for that with their architecture. The table does not support the two others that one often reads of
+# (Xiao et al. 2022 call the three a trilemma). *Few passes cost coverage*: three one-pass models (flow, VAE, consistency) reach a recall of .90 to .92 where
+# the diffusion model with 100 passes has .85. *No likelihood, sharper samples*: the highest precision of the table belongs to a model with a bound, and the
+# GAN's is lower. Nor does a better likelihood mean better samples, or the reverse: of the two models with exact bits PixelCNN is better in both,
+# and a bound ranks nobody (section 7).
 
 # %% [markdown]
 # Choose two columns. Question: is there a pair in which a single model is unbeaten? And which pairs ring the most models?
+#
+# <details><summary>Answer</summary>
+#
+# Yes: passes against Fréchet distance (consistency), against samples a second (WGAN) and against training seconds (VAE); and bits against recall
+# (masked diffusion, whose bits are a bound). Most models, six, are unbeaten in training seconds against Fréchet distance.
+#
+# </details>
 
 # %% tags=["keep-output"]
 widgets.league_picture()
@@ -687,7 +795,7 @@ claim = read_release("Oracle is a diffusion model. It denoises in 50 steps and r
 (fact,) = fingerprint(subjects.whole("Oracle", Oracle()))
 print("the text:   ", ", ".join(claim.paradigms), "|", claim.sampling, "|", claim.likelihood)
 print("the sampler:", ", ".join(place(fact)), "|", fact.production, "|", fact.kind)
-check("families on which text and measurement agree", len(set(claim.paradigms) & set(place(fact))), 0)
+assert not set(claim.paradigms) & set(place(fact)), "text and measurement agree on a family"
 
 # %% [markdown]
 # **Numbers of different kinds in one column.** Sort the table by bits per dimension and the flow stands behind PixelCNN, the VAE behind the
@@ -696,32 +804,41 @@ check("families on which text and measurement agree", len(set(claim.paradigms) &
 # more patiently, and that alone is enough to overtake the transformer:
 
 # %%
-gap = card("digit_vae")["metrics"]["bits_per_dim"] - card("digit_vae")["metrics"]["bits_per_dim_500_draws"]
-check_range("the VAE's bound tightens with 500 draws by (bits/dim)", gap, 0.02, 0.08)
-tight = card("digit_vae")["metrics"]["bits_per_dim_500_draws"]
-table = {row.name: row.bits_per_dim for row in rows}
-check("VAE behind the transformer, by the table", table["digit_vae"] > table["digit_transformer"], True)
-check("and before it, with 500 draws", tight < table["digit_transformer"], True)
+vae_card = card("digit_vae")["metrics"]
+tight, table = vae_card["bits_per_dim_500_draws"], {row.name: row.bits_per_dim for row in rows}
+print(f"VAE <= {table['digit_vae']:.3f}, with 500 draws <= {tight:.3f}; transformer = {table['digit_transformer']:.3f}")
+check_range("transformer minus the VAE's bound, 500 draws", table["digit_transformer"] - tight, 0.01, 0.06,
+            unlike={"the table's bound": table["digit_transformer"] - table["digit_vae"]})
 
 # %% [markdown]
-# **A metric read alone.** The distances have error bars of their own. Which neighbours in the table are really apart? Before you run the
-# cell: of the ten steps from rank to rank, how many are larger than two standard errors?
+# **A metric read alone.** The distances have error bars of their own. Which neighbours in the table are really apart?
 
 # %%
 ordered = sorted(rows, key=lambda r: r.frechet)
 for a, b in itertools.pairwise(ordered):
     z = (b.frechet - a.frechet) / math.hypot(a.frechet_error, b.frechet_error)
     print(f"{a.name:<24} {a.frechet:.2f} +- {a.frechet_error:.2f}   next: {b.name:<24} {z:4.1f} standard errors away")
-steps = [(b.frechet - a.frechet) / math.hypot(a.frechet_error, b.frechet_error) for a, b in itertools.pairwise(ordered)]
-check("steps from rank to rank above two standard errors", sum(z > 2 for z in steps), 2)
 
 # %% [markdown]
-# Two of ten. The table has three classes of quality, not eleven ranks.
+# Two steps of ten exceed two standard errors, and it is tempting to read three classes of quality. But these errors are those of drawing 1,000
+# samples from *one* training. Train each recipe again, with its own seed and three or four others, and draw each model three times
+# (`benchmarks/league_seeds.py`):
+#
+# | | diffusion | PixelCNN | GAN | flow | NCSN | WGAN | transformer | EBM | VAE |
+# |---|---|---|---|---|---|---|---|---|---|
+# | table | .17 | .46 | .56 | .53 | .57 | .78 | .75 | .73 | .83 |
+# | mean over trainings | .17 | .44 | .48 | .52 | .58 | .62 | .70 | .72 | .75 |
+# | standard deviation over trainings | .01 | .02 | .04 | .01 | .02 | .09 | .11 | .06 | .01 |
+#
+# One gap survives, that between diffusion and the rest: twelve standard deviations of a difference. Below it is a continuum. Some pairs in it
+# are resolved (PixelCNN before the flow, before NCSN, before the VAE); WGAN, from .53 to .75, and the transformer, from .51 to .78, are not. A ranking
+# of *recipes* needs several trainings of each. (Consistency and masked diffusion were drawn again, .12 to .24, and not trained again.)
 #
 # ## 8. The seven systems, placed with evidence
 #
-# A system is a composition of the parts that you have derived. Each is watched as it samples, stage by stage, and placed by the numbers; the
-# networks are untrained here, since neither passes nor kinds depend on the weights. The last column is what the map says.
+# A system is a composition of the parts that you have derived. Each is watched as it samples, stage by stage, and placed by what is counted and
+# declared. The networks are untrained and the settings small (12 tokens, a few steps), since places do not depend on the weights or the length;
+# so read growth and kind, not the passes themselves. The last column is what the map says.
 
 # %%
 from genlab.atlas.fingerprint import sampling
@@ -737,7 +854,7 @@ for name, stages in systems.items():
         length, steps = ("-" if g is None else f"x{g:.0f}" for g in (f.growth_with_length, f.growth_with_steps))
         print(f"{title + ', ' + f.stage:<38} {f.passes:>6}  {length:<9}  {steps:<8}  {f.kind:<10}  {' or '.join(place(f))}")
     found = sorted({place(f)[0] for f in stages})
-    check("    placed as on the map", found == sorted(p.name for p in parts), True)
+    assert found == sorted(p.name for p in parts), f"the map says {parts}"
 
 # %% [markdown]
 # Text and measurement, a last time. Here is a release of one sentence for each system, as its authors might write it. Does the reader conclude
@@ -756,25 +873,30 @@ TEXTS = {
 for name, text in TEXTS.items():
     told, seen = read_release(text).sampling, sampling(systems[name])
     print(f"{atlas.SYSTEMS[name][0]:<28} told: {told:<12} seen: {seen}")
-    check("    the same", told == seen, True)
+    assert told == seen, "text and sampler disagree"
 
 # %% [markdown]
 # | system | objective | a sample is made | likelihood | it pays with |
 # |---|---|---|---|---|
 # | language model | next-token cross-entropy | a pass a token, with a cache | exact | latency that grows with the text |
-# | latent diffusion | ELBO, then noise prediction on codes | a guided loop, one decoder pass | bound, of codes and decoder | what the decoder has forgotten |
+# | latent diffusion | ELBO, then noise prediction on codes | a guided loop, one decoder pass | none as trained; a bound is possible | what the decoder has forgotten |
 # | GLIDE-style | noise prediction, twice | two loops, small then large | through the ODE, if at all | the most passes |
 # | StyleGAN-style | non-saturating game with R1, *not* WGAN-GP | one pass | none | modes: recall below precision |
 # | text to video | noise prediction on all frames at once | one loop over the whole film | through the ODE, if at all | memory that grows with the film |
 # | language and image | cross-entropy and noise prediction | tokens one by one, then a loop | exact for the words, none for the picture | both bills |
 # | flow density estimator | exact log-likelihood | one pass | exact | only invertible layers |
 #
-# Look at the two hybrids: the map does not need a sixth card for them, only two of its own, and the bill is the sum. The seven labs show
+# Latent diffusion deserves a second look. Its autoencoder has a bound, but the lab's denoiser is trained on the *means* of the codes with weights
+# that belong to no bound, so the whole has no likelihood, and the fingerprint says "none" for it. A bound is *possible* for this architecture,
+# if the prior over codes is trained by one (Vahdat et al. 2021); that is what the reader's "bound" stands for.
+#
+# Look at the hybrids: the map needs no new row for them, only two of its own, and the bill is the sum. The seven labs show
 # what the placing predicts, measured: [language model](systems/language_model.ipynb), [latent diffusion](systems/latent_diffusion.ipynb),
 # [GLIDE-style diffusion](systems/glide.ipynb), [StyleGAN](systems/stylegan.ipynb), [text to video](systems/text_to_video.ipynb),
 # [language and image](systems/language_and_image.ipynb) and the [flow density estimator](systems/flow_density_estimator.ipynb).
 #
-# Now the map of lesson 01, filled: every model of the course and every stage of every system, where its *measurements* put it.
+# Now the map of lesson 01, filled: every model of the course and every stage of every system. Passes are counted, at the settings of this lesson;
+# the kind of likelihood is what the object declares.
 
 # %%
 heights = {"none": 0, "unnormalised": 1, "bound": 2, "exact": 3}
@@ -791,10 +913,10 @@ for count, kind, family, name in sorted(dots):
     ax.annotate(name, (count, y), xytext=(8, -3), textcoords="offset points", fontsize=9, fontweight="bold" if odd else "normal")
 for family, mark in MARK.items():
     ax.plot([], [], mark, color=COLOUR[family], label=family)
-ax.set(xscale="log", xlabel="network passes for one sample", ylabel="what it knows of $p(x)$", ylim=(-0.2, 3.6), xlim=(0.8, 500))
+ax.set(xscale="log", xlabel="sequential passes for one sample", ylabel="what it knows of $p(x)$", ylim=(-0.2, 3.6), xlim=(0.8, 500))
 ax.set_xticks([1, 10, 100], ["1", "10", "100"])
 ax.set_yticks(list(heights.values()), list(heights))
-ax.set_title("the map, filled with measurements (bold: the two odd claims)")
+ax.set_title("the map, filled (bold: the two odd claims; labs at small settings)")
 ax.legend(loc="upper right", bbox_to_anchor=(1.0, 0.52), fontsize=9);
 
 # %% [markdown]
@@ -810,7 +932,6 @@ five = ("digit_pixelcnn", "digit_flow", "digit_vae", "digit_gan", "digit_diffusi
 for name in five:
     f = every[name]
     print(f"{name:<16} passes {f.passes:>3}, likelihood: {f.kind}")
-check("1: passes", [every[name].passes for name in five], [64, 1, 1, 1, 100])
 bound, tighter = (card("digit_vae")["metrics"][k] for k in ("bits_per_dim", "bits_per_dim_500_draws"))
 print(f"3: the VAE says <= {bound:.2f} bits/dim; of that at least {bound - tighter:.2f} are the bound's fault, not the model's")
 
@@ -818,9 +939,9 @@ from genlab.metrics.features import load_classifier
 
 digits = draws()["digit_gan"](1000, torch.Generator().manual_seed(0))
 seen = load_classifier()(digits.double()).argmax(1).bincount(minlength=10) / 1000
-check("4: digits of ten that the GAN draws, at least one in fifty", (seen >= 0.02).sum(), 10)
 gan_row = next(row for row in rows if row.name == "digit_gan")
-check_range("4: and yet the share of real digits that it reaches", gan_row.recall, 0.7, 0.85, digits=2)
+print(f"4: digits of ten that the GAN draws, at least one in fifty: {(seen >= 0.02).sum()}; "
+      f"real digits that it reaches: {gan_row.recall:.2f}")
 
 # %% [markdown]
 # Passes are what they were, with pixels for coordinates (question 1), and so are the kinds of likelihood, the GAN's by absence (question 2).
@@ -835,7 +956,7 @@ check_range("4: and yet the share of real digits that it reaches", gan_row.recal
 
 # %%
 page = cheat_sheet()
-check("lessons with their equations on the page", page.count("\n### "), 14)
+
 Markdown(page)
 
 # %% [markdown]
@@ -855,7 +976,7 @@ Markdown(page)
 #
 # 1. Not at all: $\min(p,q)$ and the residual add up to $p$ exactly (steps 6 and 7). A bad draft costs time.
 # 2. $\log 2\approx0.693$ nats: the total correlation (step 10).
-# 3. With sharpness: precision fell, recall did not (section 5). And with the likelihood and a second training.
+# 3. This student: with sharpness, precision fell, recall did not (section 5). And with the likelihood and a second training.
 # 4. All three pairs are granted; all three wishes, by no model (section 6).
 #
 # ## Exercises
@@ -882,9 +1003,10 @@ families = ...  # for example ["AR", "VAE + flow", "GAN", "flow", "diffusion"]
 course.exercise("15.read", families)
 
 # %%
-passes_for_an_image = ...  # 100 tokens by a language model, then 30 guided DDIM steps on codes, then the decoder
+# 100 tokens by a language model, then 30 guided DDIM steps on codes, then the decoder:
+evaluations_and_passes = ...  # (network evaluations, sequential passes), both rows of guidance in one batch
 
-course.exercise("15.passes", passes_for_an_image)
+course.exercise("15.passes", evaluations_and_passes)
 
 
 # %%
@@ -934,18 +1056,19 @@ widgets.quiz(15)
 # 1. Every objective of the course estimates a divergence from the data's law; summed over noise levels, the Fisher divergence is the forward KL.
 # 2. Read in four steps: objective, sampler, costs, place. What does not fit its place is the news.
 # 3. A phrase counts only in its scope: negated, compared and past mentions place nothing; a text that does not say gets no answer.
-# 4. Watching a sampler needs no text: passes, share of new positions, growth with length and steps, kind of likelihood.
+# 4. Watching a sampler needs no text: passes, share of new positions and growth are counted; the dials and the kind of likelihood are declared.
 # 5. Speculative decoding keeps the law exactly: $\min(p,q)$ plus the residual is $p$. It pays in thrown-away work.
 # 6. Masked diffusion is autoregression averaged over orders; drawing dependent tokens at once costs their total correlation, in nats.
 # 7. A consistency function jumps to the end of the path; the boundary condition is built into its scales. It pays with the likelihood, a second
 #    training, and here with precision.
 # 8. Likelihood, one pass, best samples: each pair is granted by some model, all three by none.
-# 9. An exact value and a bound do not share a column without their signs; a bound below an exact value decides, above it nothing.
+# 9. An exact value and a bound do not share a column without their signs; a bound below an exact value decides, above it nothing. Error bars
+#    of drawing are not those of training.
 # 10. Seven systems, five cards: nothing in them that you have not derived.
 #
 # | paradigm | objective | sampler | passes | likelihood | pays |
 # |---|---|---|---|---|---|
-# | hybrids (this lesson) | one for each part | stages in turn, or a draft and its judge | the sum of the parts | that of the weakest link | for each of its parts |
+# | hybrids (this lesson) | one for each part | stages in turn, or a draft and its verifier | the sum of the parts | that of the weakest link | for each of its parts |
 #
 # **What production systems add.** Tree-shaped drafts and heads that draft for themselves; distillation with a discriminator, which brings
 # paradigm 3 back into 4; guidance distilled into one pass; routers and caches. Each of them is a line that the four questions find.
@@ -960,4 +1083,6 @@ widgets.quiz(15)
 # - Sahoo et al. 2024, "Simple and Effective Masked Diffusion Language Models" (arXiv:2406.07524): sections 3.2 and 3.5.
 # - Watanabe 1960, "Information theoretical analysis of multivariate correlation": eq. 2, the total correlation.
 # - Kingma and Gao 2023, "Understanding Diffusion Objectives as the ELBO with Simple Data Augmentation" (arXiv:2303.00848): section 3.
+# - Vahdat, Kreis and Kautz 2021, "Score-based Generative Modeling in Latent Space" (arXiv:2106.05931): a bound for the whole.
+# - Geng et al. 2025, "Mean Flows for One-step Generative Modeling" (arXiv:2505.13447): abstract.
 # - Xiao, Kreis and Vahdat 2022, "Tackling the Generative Learning Trilemma with Denoising Diffusion GANs" (arXiv:2112.07804): figure 1.

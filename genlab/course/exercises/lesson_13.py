@@ -72,8 +72,8 @@ def _guided_case(seed: int, w: float) -> tuple[Any, ...]:
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="13.passes",
-        task="How many network passes do 30 steps of Heun's method take, the last one to zero "
-        "noise, with guidance scale 5?",
+        task="How many network evaluations do 30 steps of Heun's method take, the last one to "
+        "zero noise, with guidance scale 5?",
         right=118,
         mistakes=(
             Mistake(30, "these are the steps: Heun looks twice in most of them, guidance twice."),

@@ -159,27 +159,36 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="15.passes",
         task="A language model writes 100 text tokens, one pass each; a latent denoiser then takes "
-        "30 DDIM steps with classifier-free guidance; a decoder makes the image. How many network "
-        "passes is that in all?",
-        right=161,
+        "30 DDIM steps with classifier-free guidance, both of its rows in one batch; a decoder "
+        "makes the image. Give the network evaluations (rows) and the sequential passes.",
+        right=(161, 131),
         mistakes=(
-            Mistake(131, "guidance needs the noise twice in each step: with the text and without."),
-            Mistake(160, "the decoder is a network too, and it is used once."),
-            Mistake(130, "two things are missing: guidance's second pass, and the decoder."),
-            Mistake(61, "you counted the painter only: the language model makes a pass a token."),
+            Mistake((131, 161), "the other way round: evaluations are the work, passes the wait."),
             Mistake(
-                3001,
-                "the parts work one after the other, so their passes add up; they do not multiply.",
+                (131, 131),
+                "guidance needs the noise twice in each step, with the text and "
+                "without: two evaluations, though one pass.",
             ),
             Mistake(
-                6001,
+                (161, 161),
+                "the two rows of a guided step do not wait for each other: in one "
+                "batch they are one sequential pass.",
+            ),
+            Mistake((160, 130), "the decoder is a network too, and it is used once."),
+            Mistake(
+                (61, 31),
+                "you counted the denoiser and the decoder only: the language model "
+                "makes a pass a token.",
+            ),
+            Mistake(
+                (6001, 3001),
                 "the parts work one after the other, so their passes add up; they do not multiply.",
             ),
         ),
         hints=(
             "Count each part by itself.",
-            "The writer: one pass a token. The denoiser: steps times passes a step. The decoder?",
-            "100 + 30 times 2 + 1.",
+            "The writer: one pass a token. The denoiser: steps, and rows a step. The decoder?",
+            "100 + 30 times 2 + 1 evaluations; the guided step is one pass.",
         ),
     ),
     Exercise(

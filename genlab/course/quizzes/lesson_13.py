@@ -41,7 +41,7 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "“20 steps” of which sampler cost 40 network passes, without guidance (or 39)?",
+        "“20 steps” of which sampler cost 40 network evaluations, without guidance (or 39)?",
         (
             Option("DDIM.", "One pass a step: 20."),
             Option(
@@ -62,7 +62,7 @@ QUESTIONS: tuple[Question, ...] = (
         (
             Option(
                 "$p(x)^{1-w}p(x\\mid c)^w$.",
-                "Often stated. But these level-by-level laws are not the noisings of that one law, "
+                "These level-by-level densities are not the noised versions of that one density, "
                 "so the flow does not arrive there.",
             ),
             Option(
