@@ -759,7 +759,7 @@ check_range(
     (exact - bound) / (best - bound),
     0.5,
     0.8,
-    unlike={"2,000 draws": (values[:200] - tighter).mean() / (best - tighter.mean())},
+    unlike={"2,000 draws": (values[:200] - tighter).mean() / (ring.log_prob(some[:200]) - tighter).mean()},
 )
 ahead = other - values
 check_range(

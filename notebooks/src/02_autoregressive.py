@@ -379,7 +379,7 @@ check(
 )
 
 # %% [markdown]
-# So one raster stack never sees all of the past, and two stacks do *if they are deep enough*: each layer reaches one row further up and one pixel further left.
+# So at most pixels one raster stack misses a part of the past, however deep it is, and two stacks see all of it *if they are deep enough*: each layer reaches one row further up and one pixel further left.
 #
 # Use the widget to answer: with two stacks, how many layers does the last pixel $(7, 7)$ need before the first one $(0, 0)$ can influence it? And which forbidden pixels does the unmasked network read at depth 1?
 
@@ -402,7 +402,7 @@ widgets.receptive_field()
 # %% [markdown]
 # ## 3 · The equation becomes code
 #
-# Three lines each, written out here and then compared with the package: the chain rule on logits, and attention with a mask.
+# A few lines each, written out here and then compared with the package: the chain rule on logits, and attention with a mask.
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -473,7 +473,7 @@ always = int((white.mean((0, 1)) > 0.95).sum())
 print(f"and {always} of 64 pixels are 0 in over 95 % of the images")
 
 # %% [markdown]
-# The densities lose to a histogram. Half of all grey values are exactly 0, although only few pixels are always 0, and a smooth bump cannot sit tightly in a bin. Discrete data want a discrete model.
+# The densities lose to a histogram. Half of all grey values are exactly 0, more than half of these in pixels that hold ink in at least every twentieth image, and a smooth bump cannot sit tightly in a bin. Discrete data want a discrete model.
 #
 # Now the PixelCNN: two stacks as in step 6, with 4 layers of 32 channels, and a softmax over 17 levels at each pixel; 47,000 weights. Watch the held-out figure, not the training loss.
 
@@ -973,7 +973,7 @@ _ = left.legend()
 # %% [markdown]
 # ## 8 · It fails
 #
-# **Failure 1: the causal leak.** Train the plain convolution of step 5 as if it were a PixelCNN. One missing mask, everything else equal.
+# **Failure 1: the causal leak.** Train two plain 3 x 3 convolutions, like the one of step 5, as if they were a PixelCNN: the same data, the same loss, fewer layers and steps, and no mask.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -1029,7 +1029,7 @@ course.show_images(axes[2], drawn[:15], n_columns=5, title="samples of the maske
 
 # %% [markdown]
 # The held-out figure is no protection, since the leak is there at test time too: the network looks tens of times better than the masked one. In sampling, the pixel to be copied has not been drawn yet, so the network copies the empty page. **Repair and prevention:** the mask, and the Jacobian
-# test of step 5, which costs a second and needs no training: 58 orange squares there, none for the masked network. This answers question 1.
+# test of step 5, which costs a second and needs no training: 58 orange squares for the plain convolution there, none for the masked network. This answers question 1.
 #
 # **Failure 2: errors accumulate.** In training the network only ever saw *true* prefixes. When it writes, it reads its own words. This mismatch is called **exposure bias**. Our speaker of section 5, as it was after 60 steps, puts a small probability $\varepsilon_i$ on words that no sentence can have there. A sentence survives $n$ words if they are
 # a possible prefix. The fraction that survives is therefore the probability that the model gives to all possible prefixes together, and we can compute it without letting the model write, as an average over true sentences:
@@ -1104,7 +1104,7 @@ _ = ax.legend(fontsize=8, loc="lower left")
 
 # %% [markdown]
 # About four per cent per word, a third of the sentences broken, and of ten sentences in a row almost never all ten right. (Question 4, with its round numbers: $1-0.97^{10}=0.26$.) The two curves agree, as the
-# equation says that they must: one was computed on true sentences, the other written freely and counted. What a model does *after* its first error no training example ever showed. Two repairs, both measured: *more training* lowers every $\varepsilon_i$; *top-p* cuts off the improbable tail, where most
+# equation says that they must: one was computed on true sentences, the other written freely and counted. What a model does *after* its first error no training example ever showed. Two repairs, both measured: *more training* lowers the $\varepsilon_i$ on average; *top-p* cuts off the improbable tail, where most
 # impossible words live. It helps at once, but it samples from another distribution, with less diversity. Greedy decoding, the extreme case, ends in repetitions, as the last figure shows.
 #
 # **Failure 3: longer than it has ever read.** The writer of section 5 was trained on windows of 64 characters. Nothing stops you from letting it read 256, and the cache makes that cheap. But the transformer knows positions as angles (rotary embeddings), and those beyond 64 it has never met. Measure the bits per byte by position; then repair it by letting it
@@ -1266,7 +1266,7 @@ widgets.quiz(lesson=2)
 # 6. Causal is not complete: one raster stack has a blind spot at any depth, two stacks have none if they are deep enough. Seven layers would be here; the trained network has four and sees 24 of the 63 pixels before the last.
 # 7. On the digits PixelCNN and transformer need about 1.8 and 1.9 to 2.0 bits per dimension, the best baseline 2.4.
 # 8. Sampling takes one pass per piece. The cache makes each pass small; it does not make them parallel.
-# 9. Temperature, top-k and top-p change the distribution: fewer mistakes, less variety.
+# 9. A low temperature, top-k and top-p change the distribution: fewer mistakes, less variety. A high temperature does the opposite.
 # 10. Errors of a few per cent per piece compound; long outputs drift.
 #
 # | paradigm | objective | sampler | passes per sample | likelihood | pays with |

@@ -505,7 +505,7 @@ widgets.posterior_ellipse()
 # %% [markdown]
 # <details><summary>The answer</summary>
 #
-# At the principal axes the posterior has no correlation, and $q$ *is* the posterior: its two standard deviations are the half axes of the ellipse, as the check says.
+# At the principal axes the posterior has no correlation, and $q$ *is* the posterior: its two standard deviations, .36 and .57, are half of the half axes of the two-sigma ellipse, as the check says.
 # </details>
 
 # %%
@@ -1152,7 +1152,7 @@ check_range(
 
 # %% [markdown]
 # So the model with the higher ELBO need not be the better model: two bounds with unknown gaps cannot be ranked, and question 2 has no answer. What
-# you may say is that each likelihood is *at least* its ELBO. What helps is to take many draws (step 9) and to watch the gap as $K$ grows.
+# you may say is that each likelihood is *at least* its ELBO. What helps is to take many draws (step 9) and to watch how far the bound still rises as $K$ grows.
 
 # %%
 def tightened(m, n_draws):
@@ -1376,7 +1376,7 @@ widgets.quiz(5)
 # 2. Averaging over the prior is unbiased and hopeless: the draws needed grow like $r^k$.
 # 3. Jensen gives $\log p(x)\ge\mathbb E_q\log w$, the ELBO, for any $q$.
 # 4. ELBO = reconstruction $-$ KL to the prior. Gap = KL to the posterior, in that direction.
-# 5. The gap is second order in the error of $q$, and a mean-field $q$ has too small variances.
+# 5. The gap is second order in the error of $q$, and a mean-field $q$ of a correlated posterior has too small variances.
 # 6. EM is coordinate ascent on the ELBO: E closes the gap, M lifts the bound.
 # 7. $K$ draws: log of the mean, not mean of the logs; the gap falls like $1/K$.
 # 8. The plain gradient of $q$ gets relatively noisier as $K$ grows; the doubly reparameterised one gets cleaner.

@@ -48,7 +48,7 @@ def _evaluations(kind: str, direction: str, d: int) -> int:
     return d if (kind, direction) in {("maf", "sample"), ("iaf", "score")} else 1
 
 
-# 04.triangular-log-det: log-determinant of x_i = exp(s_i) z_i + t_i, for a batch
+# 04.log-det: log-determinant of x_i = exp(s_i) z_i + t_i, for a batch
 
 
 def _log_det_inverse(log_scale: Array) -> Array:
@@ -187,7 +187,8 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         id="04.evaluations",
-        task="Write evaluations(kind, direction, d): network evaluations of one layer, one batch.",
+        task="Write evaluations_needed(kind, direction, d): network evaluations of one layer, for "
+        "one batch.",
         right=_evaluations,
         cases=_KINDS,
         mistakes=(
@@ -218,7 +219,8 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         id="04.bits",
-        task="Write bits(nll_nats, n_dims, levels): bits per dimension from a density on [0, 1]^D.",
+        task="Write bits_of_image(nll_nats, n_dims, levels): bits per dimension from a density on "
+        "[0, 1]^D.",
         right=_bits,
         cases=((-96.2, 64, 17), (10.0, 3, 256), (-5.0, 2, 2)),
         mistakes=(

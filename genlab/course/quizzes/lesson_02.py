@@ -135,7 +135,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "the model's distribution, only with less noise",
-                "The distribution itself has changed, and its entropy is lower.",
+                "The distribution itself has changed: each conditional is sharpened, and prefixes "
+                "are weighted differently.",
             ),
         ),
     ),

@@ -84,8 +84,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "infinite, because a mode is missing.",
-                why="Infinite is the other direction: there the data's missing mode is averaged "
-                "over.",
+                why="The average runs over q, which hardly visits the missing mode. The other "
+                "direction is large there, though finite for a Gaussian.",
             ),
             Option(
                 "zero, because on its mode it fits perfectly.",

@@ -91,8 +91,8 @@ QUESTIONS: tuple[Question, ...] = (
                 "Perhaps it is rounding, perhaps a missing factor; loosening hides which.",
             ),
             Option(
-                "run it in double precision: rounding shrinks by a factor near 10^8, a bug does "
-                "not",
+                "run it in double precision: rounding shrinks by a factor of some 10^8, a bug "
+                "does not",
                 "The one experiment that tells the two apart.",
                 right=True,
             ),

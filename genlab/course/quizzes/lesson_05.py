@@ -52,8 +52,8 @@ QUESTIONS: tuple[Question, ...] = (
         options=(
             Option(
                 "A has the higher likelihood",
-                why="Only if its gap is not smaller. In section 7 the order of the likelihoods is "
-                "the opposite one.",
+                why="Only if B's gap exceeds A's by less than A's lead. In section 7 the order of "
+                "the likelihoods is the opposite one.",
             ),
             Option(
                 "A's likelihood is at least A's ELBO, and nothing follows about B's",

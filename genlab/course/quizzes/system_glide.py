@@ -53,8 +53,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "The numbers do not say: it depends on what a wrong word and a lost variety cost",
-                "The curve is the result; a point on it is a decision. This lab draws with the "
-                "smallest w that keeps its promises.",
+                "The curve is the result; a point on it is a decision. This lab draws with a "
+                "w that keeps its promises.",
                 right=True,
             ),
             Option(

@@ -12,7 +12,7 @@ QUESTIONS: tuple[Question, ...] = (
                 "They are a shadow of the states, and say little of the words that were read.",
             ),
             Option(
-                "The hidden states of the words and of the image token: by cross-attention, and as a sum",
+                "The hidden states of words and image token: by cross-attention, and as a sum",
                 "The states in which the caption was written; no second text encoder reads it.",
                 right=True,
             ),
