@@ -21,7 +21,7 @@
 # - *train* a VAE on real digits and print its two bounds as bounds;
 # - *produce*, *diagnose* and *repair* posterior collapse, and *measure* blur and the amortisation gap.
 #
-# About three hours with the exercises, about 40 seconds to run. You need lesson 05 (the ELBO and its gap) and bits per dimension from lesson 02.
+# About 120 minutes to read, about 40 seconds to run. You need lesson 05 (the ELBO and its gap) and bits per dimension from lesson 02.
 
 # %% tags=["keep-output"]
 import itertools

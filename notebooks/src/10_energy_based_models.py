@@ -624,7 +624,7 @@ check(
 )
 
 # %% [markdown]
-# The width goes first, then the shares; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the distribution is right at any $\eta$, given patience. You need a lot of it: at the largest $\eta$ more than nineteen moves in twenty are refused.
+# The width goes first, then the shares; and from $\eta\approx0.06$ the walls, steeper than any parabola, throw the chain out for good. (Far enough out, *no* fixed step is short enough for such walls.) With Metropolis the distribution is right at any $\eta$, given patience. You need a lot of it: at the largest $\eta$ about nineteen moves in twenty are refused.
 #
 # > **A common misconception:** *the chains of an image model sample its density.* Du and Mordatch (2019) train energies of images with steps like $x\leftarrow x-10\,\nabla E+0.005\,z$. That noise is far below $\sqrt{2\cdot10}$. With temperature $T$ a Langevin step is
 # > $x-\eta\nabla E+\sqrt{2\eta T}\,z$, and this is *exactly* a step of size $\eta T$ on the energy $E/T$. So such chains aim at $p^{1/T}$ with $T=0.005^2/20\approx10^{-6}$: they
@@ -1394,11 +1394,11 @@ check_range(
 
 # %% [markdown]
 # These fresh chains end at energies like the pool's: they have *not* found holes. But they end on the digits in the wrong proportions (a total variation of 0.20 to 0.33 over three training seeds, the pool's 0.05 to 0.11). Each slides into the valley nearest to its noise and stays there; 600 steps are nothing against the barriers between a one and an
-# eight. The pool has the proportions right because it was steered during training, the fresh chains show what sampling from this energy really costs. Slow mixing is the unsolved problem of this lesson, and the reason for the next: lesson 11 anneals over *noise levels*, as we annealed over $\beta$.
+# eight. The pool has the proportions right because it was steered during training; the fresh chains show what sampling from this energy really costs. Slow mixing is the unsolved problem of this lesson, and the reason for the next: lesson 11 anneals over *noise levels*, as we annealed over $\beta$.
 #
 # ## 8. Where energy-based models stand
 #
-# Energy-based models have a lesson on this track and no row on its map. They have no sampler of their own: a chain follows their slope, so they stand beside the score models, in `genlab.score`. And every exact density *is* an energy, $E=-\log p$ with $Z=1$: the
+# Energy-based models have a lesson on this track and no card on its map. They have no sampler of their own: a chain follows their slope, so they stand beside the score models, in `genlab.score`. And every exact density *is* an energy, $E=-\log p$ with $Z=1$: the
 # autoregressive models and flows of lessons 02 and 04 are energies whose constant was arranged beforehand. What sets an EBM apart is the *kind* of its likelihood.
 
 # %%
@@ -1438,7 +1438,7 @@ check(
 # %% [markdown]
 # ## Predict first, again
 #
-# 1. Six dimensions; in seven the grid is off by ten per cent, in twenty by a factor of nearly $10^9$ (section 2).
+# 1. Six dimensions; in seven the grid is off by ten per cent, in twenty by a factor of $6\cdot10^8$ (section 2).
 # 2. Above: $1/(1-0.25)=1.333$ (step 6).
 # 3. It does not vanish: CD-1 let it grow from a half to six sevenths of the mass. Persistent chains emptied it (section 5).
 # 4. Too low, by Jensen; so likelihoods come out too high (section 2).
@@ -1513,7 +1513,7 @@ widgets.quiz(10)
 #
 # | model | objective | sampler | passes | likelihood | pays |
 # |---|---|---|---|---|---|
-# | energy-based (beside the score row) | energy at data minus energy at own samples | Langevin chain | hundreds, each forward and backward | unnormalised; estimate with $\hat Z$ | chains in training, slow mixing |
+# | energy-based (beside the score card) | energy at data minus energy at own samples | Langevin chain | hundreds, each forward and backward | unnormalised; estimate with $\hat Z$ | chains in training, slow mixing |
 #
 # **What production systems add.** Convolutional or residual energies, replay buffers of ten thousand states, spectral normalisation, cold chains (the box of section 4), multi-scale sampling; and often not an EBM at all but its offspring: the denoisers of lessons 11 to 14, classifiers read as energies,
 # reward models whose exponential tilts a language model, and force fields in chemistry, where $E$ is the energy.

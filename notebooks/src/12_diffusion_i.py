@@ -177,11 +177,11 @@ widgets.forward_process()
 from genlab.widgets.forward_process import LEVELS, Observer
 
 known = Observer().curve()
-half = LEVELS[(known > 0.5).nonzero()[0, 0]].item()
+half = float(np.interp(0.5, known, LEVELS))  # where the curve crosses one half
 a = score.alphas_bar_from_betas(schedules["linear, made for 100"])
 reached = lambda betas: int(
     (score.log_snr(score.alphas_bar_from_betas(betas)) > half).sum()
-)
+) + 1
 step = {name: reached(betas) for name, betas in schedules.items()}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 2.7), sharey=True)
 for name in ("linear, made for 100", "cosine"):
@@ -204,8 +204,8 @@ check_range(
 
 
 # %% [markdown]
-# The digit is lost around step 30 of 100, at a log SNR near $-0.5$, where noise and signal are about equal *per pixel*. Sixty-four pixels vote, so a
-# picture survives noise that would drown one pixel. The cosine schedule reaches the same level around step 57 and knows exactly as much there.
+# The digit is lost around step 34 of 100, at a log SNR near $-0.8$, where the noise has more than twice the signal's share of the variance. Sixty-four pixels vote, so a
+# picture survives noise that would drown one pixel. The cosine schedule reaches the same level around step 62 and knows exactly as much there.
 #
 # ## 2. One step back
 #
@@ -454,7 +454,7 @@ check(
 # does not quite end in $\mathcal N(0,1)$. Ten steps, no approximation, an equality to twelve digits: the algebra above is right.
 #
 # Now a single $x_0$ instead of an average. For this linear model its likelihood is known, because every step is linear; and the mean of the bound over the noise is known, because
-# $\epsilon-c\,x_t$ is normal. So the gap can be drawn without one random number. It must never be negative.
+# $\epsilon-c\,x_t$ is normal. So the gap can be computed without one random number. It must never be negative.
 
 # %%
 def linear_network(x, t):
@@ -643,7 +643,7 @@ check(
 # %% [markdown]
 # ## 5. The equations become code
 #
-# Both algorithms are three lines. Training: draw a step, draw noise, take a square. Sampling: start from noise, and walk the mean of step 12 with fresh noise of width $v_t$, none at the end.
+# Both algorithms are three lines. Training: draw a step, draw noise, take a square. Sampling: start from noise, and walk the mean of step 12 with fresh noise of variance $v_t$, none at the end.
 
 # %%
 def my_loss(eps_model, x0, t, eps, alphas_bar):
@@ -1274,7 +1274,7 @@ print(f"fraction of pixels whose level it changes: ~{shift.double().mean():.2f}"
 #
 # ## Predict first, again
 #
-# 1. Around step 30 of 100, at a log SNR near $-0.5$ (section 1).
+# 1. Around step 34 of 100, at a log SNR near $-0.8$ (section 1).
 # 2. No. For standard normal data it is $\bar\alpha_t$ (step 18).
 # 3. Nothing: only the ends of the SNR matter (step 19). The variance of its estimate changes a lot (step 20).
 # 4. Too sharp and misplaced: the peaks are too narrow, and some of the mass is stranded between them (section 8).

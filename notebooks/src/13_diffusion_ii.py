@@ -342,7 +342,7 @@ check("the integral of step 6 with a still guess, by quadrature", along(lam.exp(
 # $\tilde\sigma = \sigma/\alpha = e^{-\lambda}$. The signal is never scaled down and the noise level itself is the time:
 # $$\frac{d\tilde x}{d\tilde\sigma} = \frac{\tilde x - D(\tilde x, \tilde\sigma)}{\tilde\sigma},$$
 # where $D$ is the guess of $x_0$. An Euler step here is DDIM yet again. Karras et al. (EDM) take **Heun's** step: go ahead with the slope,
-# look at the slope there, come back and go with the average. Two passes a step, second order.
+# look at the slope there, come back and go with the average. Two evaluations a step, second order.
 
 # %%
 sigma, sigma_next = ((1 - bar[700]) / bar[700]).sqrt(), ((1 - bar[300]) / bar[300]).sqrt()
@@ -454,7 +454,7 @@ axes[0].set_ylabel("density, 9 passes");
 # %% [markdown]
 # Every sampler degrades, and with a perfect network the repair is order: at 49 passes 2M is about ten times nearer than DDIM. Which DDPM
 # you mean matters as much as the step count: with $\tilde\beta$ it is the worst of the first-order samplers, because its noise is right
-# only for a single known $x_0$; with $\beta$ it rivals DDIM here. And Heun's method, which beats DDIM from 49 passes on, is *useless* with
+# only for a single known $x_0$; with $\beta$ it beats DDIM here. And Heun's method, which beats DDIM from 49 passes on, is *useless* with
 # 5 passes from $\tilde\sigma = 80$: three steps over four decades of noise is not the regime in which order means anything.
 #
 # So a step count alone says nothing. It needs the sampler's name, its variance, its network evaluations, and the network: ours comes next.
@@ -503,7 +503,7 @@ check_range("mean loss of the last 50 steps", tail, 0.055, 0.09,
 
 # %% [markdown]
 # **The judges.** An independent classifier (a support vector machine, fitted on real training digits only) says which digit it sees; the
-# Fréchet distance of lesson 09 compares 200 samples with the training digits (200 *real* test digits are not at 0 either: that is the floor);
+# Fréchet distance of lesson 09 compares 200 samples with the training digits (200 *real* test digits are not at 0 either: that is the yardstick (a network trained on these digits may come below it));
 # recall asks how much of the real variety is reached.
 
 # %%
@@ -562,7 +562,7 @@ def sample(sampler, n_steps, *, network=net, guidance_scale=1.0, eta=0.0, interv
 
 
 # %%
-check_range("floor: Frechet distance of 200 real test digits", frechet(scale(held_out)), 0.19, 0.22,
+check_range("Frechet distance of 200 real test digits", frechet(scale(held_out)), 0.19, 0.22,
             unlike={"of the training digits": frechet(scale(images))})
 shaky = {}
 for step, networks in kept.items():
@@ -752,7 +752,7 @@ course.show_images(ax, torch.cat([originals, back, edited, fresh[0]]).clamp(-1.2
 # **Step 11. Without a classifier.** The same rule read backwards gives the classifier's slope as a difference of two scores that one network
 # knows, if it was told the class in some rows of training and not in others:
 # $$\hat\epsilon = \epsilon_u + w\,(\epsilon_c - \epsilon_u).$$
-# $w=0$ is unconditional, $w=1$ plain conditional, $w>1$ exaggerates. Two passes a step.
+# $w=0$ is unconditional, $w=1$ plain conditional, $w>1$ exaggerates. Two evaluations a step.
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -1006,7 +1006,7 @@ check_range("median radius, w = 15 over w = 8", rows[15.0][4] / rows[8.0][4], 1.
             unlike={"w = 4": rows[4.0][4] / rows[8.0][4]})
 
 # %% [markdown]
-# Up to $w=8$ the judge sees every digit that was asked for, while the samples leave the data and resemble each other more and more:
+# From $w=2$ to $w=8$ the judge sees every digit that was asked for, while the samples leave the data and resemble each other more and more:
 # recognition alone is a metric that guidance games, as lesson 09 warned of the inception score. The last row is a warning about recall. At
 # $w=15$ the samples scatter far outside the data: the distance from one to its third neighbour nearly doubles, and balls of that size hold
 # many real digits. Recall *rises* above that of $w=2$, while a sixth of the samples is not recognised and half to two thirds of the pixels
@@ -1156,7 +1156,7 @@ for ax, size in zip(axes, (16, 28), strict=True):
 # 2. By 2 and by 4: the measured orders are 1.01 and 2.01 (section 4).
 # 3. Narrower: standard deviation 0.125 against 0.32, and centred at 1.5 instead of 1.2 (section 8).
 # 4. Of DDPM's, .99 against .83. Most of the difference is the division by the tiny $\alpha_T$: clip the guess and DDIM reaches .94. What
-#    remains is a small advantage of fresh noise over this network's errors (section 6); with a perfect network there is none (section 5).
+#    remains is a small advantage of fresh noise over this network's errors (section 6); with a perfect network the same sampler, $\eta=1$, is behind DDIM at every budget (section 5).
 #
 # ## Exercises
 #
@@ -1228,8 +1228,8 @@ widgets.quiz(13)
 # 4. In $\lambda=\log(\alpha/\sigma)$ the flow is exact up to how the guess changes; holding it still is DDIM, order 1.
 # 5. A straight line through two guesses (2M) or two slopes (Heun) give order 2; count passes, not steps.
 # 6. Order repairs the solver's error only. Clip the guess where $\alpha_t$ is tiny: that removes most of DDIM's deficit with few steps and
-#    half of it with many. A smaller advantage of fresh noise remains, and grows with the number of steps.
-# 7. Guidance: $\epsilon_u + w(\epsilon_c-\epsilon_u)$, two passes; an exact classifier gives the same field.
+#    half of it with many. A smaller advantage of fresh noise remains, and grows with the number of steps, up to 32.
+# 7. Guidance: $\epsilon_u + w(\epsilon_c-\epsilon_u)$, two evaluations; an exact classifier gives the same field.
 # 8. It does *not* sample the sharpened posterior: for a normal class the variance is $v^w$, not $v/(w+(1-w)v)$.
 # 9. Too much of it saturates pixels and kills variety while classifiers cheer.
 # 10. Sample with averaged weights; keep the network's inputs, targets and errors in unit scale.

@@ -359,7 +359,7 @@ axes[2].legend(fontsize=8, loc="upper left");
 #
 # <details><summary>Answer</summary>
 #
-# Only the paths change. On this section's mixture the correlation of start and end is 0.94 without noise, 0.28 with noise 0.5 and 0.01 with
+# Only the paths change. On this section's mixture the correlation of start and end is 0.93 without noise, 0.28 with noise 0.5 and 0.01 with
 # noise 1: from there on the colours are mixed.
 #
 # </details>
@@ -826,9 +826,9 @@ check_range("ODE, share of images off the scale", lost[1.0], 0.15, 0.6, digits=2
 
 
 # %% [markdown]
-# The marginals agree *for the exact score*. With this network, which has seen a few hundred batches, about three in ten of the ODE's images
+# The marginals agree *for the exact score*. With this network, which has seen a few hundred batches, about a quarter of the ODE's images
 # are shattered, with pixels far outside $[-1,1]$; of the SDE's none. For the ODE this is not the solver: RK4 finds no fewer. Where does the damage
-# happen? Start the same ODE lower and most of it is gone: it is done at the very top. There the guess of the image,
+# happen? Start the same ODE lower: from $t=0.8$ less than half of it is left, from $t=0.6$ hardly any. It is done in the upper part of the path. There the guess of the image,
 # $\hat x_0=(x-\sigma\hat\epsilon)/\alpha$, divides by $\alpha_1=0.0066$ (lesson 13, section 6). The ODE keeps what such a guess has done; the SDE
 # replaces its noise all the way down and so replaces much of the error. Before you conclude that an ODE is a bad sampler, remove the cause: **clip the
 # guess** to $[-1,1]$ and compute the score from it.
@@ -866,7 +866,7 @@ course.show_images(ax, torch.cat(shown), n_columns=16, title="ODE, SDE; with cli
 # | clipped, 500 steps | .55 | .50 | -.05 ± .04 |
 #
 # **Most of the ODE's deficit is the division by $\alpha_1$**: at 250 steps clipping takes four fifths of it away. The advantage of fresh noise
-# that remains is small, and these runs alone do not resolve it; lesson 13's table does (.06 ± .01 at 32 passes). It needs many steps: with 50 the
+# that remains is small, and these runs alone do not resolve it; lesson 13's runs do (.06 ± .01 at 32 passes). It needs many steps: with 50 the
 # noise is a *dis*advantage. The dial of step 5 buys it, for the price of more steps.
 #
 # **What is the likelihood of an image of grey levels?** The ODE gives the density of a *real-valued* image at $t_\text{min}$. A test image
@@ -1239,7 +1239,7 @@ widgets.quiz(14)
 # 10. With independent normal noise flow matching learns the same ODE on the straight path; with other pairings (reflow) another one, and
 #     straighter.
 # 11. Compare samplers with clipped guesses and at converged steps: most of the ODE's deficit is the division by $\alpha_1$; a smaller
-#     advantage of fresh noise remains (lesson 13 resolves it), and grows with the number of steps.
+#     advantage of fresh noise remains (lesson 13 resolves it), and takes many steps.
 #
 # | paradigm | objective | sampler | passes | likelihood | pays |
 # |---|---|---|---|---|---|

@@ -2,9 +2,8 @@
 
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from genlab.core.weights import read_card
+from genlab.core.weights import read_card, save_weights
 from genlab.data.digits import load_digits
 from genlab.metrics.features import WEIGHTS, DigitClassifier, load_classifier
 from genlab.systems.digit_features import accuracy, train_digit_classifier
@@ -61,7 +60,9 @@ def test_a_missing_file_says_how_to_make_it(tmp_path):
 
 def test_the_weights_of_another_network_are_named(tmp_path):
     path = tmp_path / "other.safetensors"
-    save_file({"head.weight": torch.zeros(2, 2)}, path)
+    other = torch.nn.ModuleDict({"head": torch.nn.Linear(2, 2, bias=False)})
+    card = dict.fromkeys(("recipe", "seed", "data", "metrics", "seconds"), 0)
+    save_weights(other, path, card)
     with pytest.raises(ValueError, match=r"is not a DigitClassifier.*head\.weight"):
         load_classifier(path)
 

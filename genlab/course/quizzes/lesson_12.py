@@ -90,7 +90,8 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "differ: the slower one is tighter.",
-                "True for a finite number of steps; the difference vanishes as steps are added.",
+                "With finitely many steps they do differ, but neither is the slower one; the "
+                "difference vanishes as steps are added.",
             ),
             Option(
                 "are equal; the variances of their estimates differ.",
@@ -135,9 +136,10 @@ QUESTIONS: tuple[Question, ...] = (
                 right=True,
             ),
             Option(
-                "becomes a huge error of $v$, too.",
-                "The noise that a prediction of $v$ implies has an error of $\\alpha$ times that "
-                "of $v$, and the data an error of $\\sigma$ times: never more than itself.",
+                "is divided by $\\sqrt{\\bar\\alpha_t}$ in $v$ but not in $x_0$.",
+                "In both: for one guess the error of $v$ is $1/\\alpha$ times that of the noise. "
+                "What is never amplified is an error that the network makes *in* $v$: in the data "
+                "it is $\\sigma$ times as large.",
             ),
         ),
     ),

@@ -104,8 +104,8 @@ QUESTIONS: tuple[Question, ...] = (
             Option(
                 "Because $\\hat x_0$ divides by $\\alpha_t$: its error is multiplied by "
                 "$\\sigma_t/\\alpha_t$.",
-                "About 152 at the top of our schedule. EDM's scales, or $v$, keep that factor "
-                "below the data's own width.",
+                "About 152 at the top of our schedule. EDM's scales keep that factor below "
+                "the data's own width, $v$ below 1.",
                 right=True,
             ),
             Option(

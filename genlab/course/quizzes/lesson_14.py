@@ -41,7 +41,7 @@ QUESTIONS: tuple[Question, ...] = (
             ),
             Option(
                 "It is a convention.",
-                "Forget the half and normal data lose the factor $e^{-T}$ of their variance.",
+                "Forget the half and the variance of normal data is multiplied by $e^{-T}$.",
             ),
         ),
     ),
@@ -85,7 +85,7 @@ QUESTIONS: tuple[Question, ...] = (
         ),
     ),
     Question(
-        "A trained chain has an ELBO of -1.55 nats, the ODE on the same network $\\log p=-1.69$. "
+        "A trained chain has an ELBO of -1.55 nats, the ODE on the same network $\\log p=-1.70$. "
         "What follows?",
         (
             Option(

@@ -228,6 +228,7 @@ def my_log_q(bend, z, x):  # bend: the learned layers alone
     log_slope = math.log(BOX[1] - BOX[0]) - 0.5 * u**2 - 0.5 * math.log(2 * math.pi)
     return log_q_u - log_slope.sum(1)
 
+
 # %%
 q = on_square(3)
 bend = flow.Flow(q.flow.base, q.flow.transforms[:-2])

@@ -840,6 +840,7 @@ for ax, (name, (painter, denoiser)) in zip(axes, samplers.items(), strict=True):
     gallery(ax, pictures[:10], 5)
     ax.set_title(name, fontsize=9)
     print(f"{name:<20} outside: ~{outside:.3f}  ink: ~{heavy:.3f}  Fréchet: ~{far:.0f}  all words: ~{results[name][3]:.2f}")
+
 # %%
 outside, heavy, far, right = (
     {name: found[i] for name, found in results.items()} for i in range(4)
