@@ -84,7 +84,7 @@ def show_twice(notebook):
         {
             "output_type": "execute_result",
             "execution_count": 1,
-            "data": {"image/png": "iVBORw0KGgo="},
+            "data": {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480>"},
             "metadata": {},
         }
     ]
