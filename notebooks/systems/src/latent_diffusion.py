@@ -844,7 +844,7 @@ widgets.quiz("latent_diffusion")
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
-# | latent diffusion | ELBO of the codec; then denoising of codes | DDIM on codes, one pass of the decoder | steps x 2 (guided) + 1 | none (a bound of the codec, none of the whole) | two trainings; the codec's errors are final |
+# | latent diffusion | ELBO of the codec; then denoising of codes | DDIM on codes, one pass of the decoder | steps x 2 (guided) + 1 | none as trained (a bound is possible) | two trainings; the codec's errors are final |
 #
 # **What production systems add.** *Perceptual and adversarial losses* in the codec, so that the decoder invents plausible texture instead of a mean; codes of 4 to 16 channels at an eighth of the side. *Vector-quantised* codes as an alternative to the small
 # divergence. *Frozen language models* with hundreds of states to read (CLIP, T5), at every level of the U-Net and not only the lowest, or transformers in its place. *Fewer steps* by distillation. *Control*: codes of a given picture as a start (image to image), masks (inpainting), side
