@@ -153,8 +153,15 @@ def quiz(key):
 
 
 def with_explanations(notebook):
-    """Put each option's explanation into the quiz, which the stored notebook only asks."""
+    """Put each option's explanation into the quiz, which the stored notebook only asks.
+
+    A widget's picture gets the words that say how to move it, for those who cannot see it.
+    """
     for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            words = output.get("data", {}).get("text/plain", "")
+            if words.startswith("Still picture"):
+                output["metadata"]["image/png"] = {"alt": words}
         asked = cell.cell_type == "code" and QUIZ.search(cell.source)
         for output in cell.outputs if asked else []:
             key = int(asked[1]) if asked[1] else asked[2]

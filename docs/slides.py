@@ -55,6 +55,7 @@ html, body, main { height: 100%; margin: 0; }
 .reveal blockquote { width: auto; margin: 0 0 0.5em; padding: 0.2em 0.8em; font-style: normal;
   border-left: 5px solid #e69f00; box-shadow: none; background: none; }
 .reveal math { font-size: 1em; } .reveal .formula { margin: 0.3em 0; }
+.reveal .genlab-reading { font-size: 18px; }
 .anchor-link { display: none; }
 .reveal summary { cursor: pointer; } .reveal details { margin: 0.2em 0; }
 """
@@ -69,6 +70,10 @@ def lines(block):
         )
     if block.startswith("```"):
         return 1 + sum(math.ceil((len(r) or 1) / 130) for r in block.splitlines()[1:-1]) * 0.72
+    if "genlab-reading" in block:  # a release's reading, in smaller type
+        rows = re.split(r"</(?:p|tr|li)>", re.sub(r"<style>.*?</style>", "", block))
+        shown = [site.plain(row) for row in rows]
+        return 1 + 0.75 * sum(math.ceil(len(row) / 128) for row in shown)
     if block.startswith("<table"):
         return 1 + block.count("<tr")
     if block.startswith("<p><strong>"):

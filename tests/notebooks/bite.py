@@ -43,11 +43,13 @@ class Check:
     label: str  # of an f-string, with {} for what varies
     cell: int
     call: ast.Call
+    named: dict  # the dictionaries that its cell gives a name to, by that name
 
     @property
     def unlike(self):
         """Return (name of the mistake, its expression) of each, None where the name varies."""
         given = next((k.value for k in self.call.keywords if k.arg == "unlike"), None)
+        given = self.named.get(given.id, given) if isinstance(given, ast.Name) else given
         if not isinstance(given, ast.Dict):
             return [] if given is None else [(None, given)]
         return [(label_of(k), v) for k, v in zip(given.keys, given.values, strict=True)]
@@ -96,12 +98,22 @@ def tree(source):
 
 def checks(path):
     """Return every check in the text `path`, in order."""
-    return [
-        Check(label_of(node.args[0]), number, node)
-        for number, source in enumerate(code_cells(path))
-        for node in ast.walk(tree(source))
-        if isinstance(node, ast.Call) and name_of(node) in CHECKS and node.args
-    ]
+    found = []
+    for number, source in enumerate(code_cells(path)):
+        nodes = list(ast.walk(tree(source)))
+        named = {
+            node.targets[0].id: node.value
+            for node in nodes
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and isinstance(node.value, ast.Dict)
+        }
+        found += [
+            Check(label_of(node.args[0]), number, node, named)
+            for node in nodes
+            if isinstance(node, ast.Call) and name_of(node) in CHECKS and node.args
+        ]
+    return found
 
 
 def is_made_up(value, sides, assigned, depth=3):

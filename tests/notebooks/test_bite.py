@@ -51,6 +51,11 @@ def test_a_mistake_that_is_typed_in_or_made_of_the_sides_is_refused(value, tmp_p
     assert "'slip' is typed in" in " ".join(bite.complaints("one", source, {}))
 
 
+def test_a_dictionary_that_has_a_name_is_read_as_if_it_stood_in_the_call(tmp_path):
+    code = "slips = {'slip': 2.0}\ncheck('area', a, f(x), unlike=slips)\n"
+    assert "'slip' is typed in" in " ".join(bite.complaints("one", text(tmp_path, code), {}))
+
+
 @pytest.mark.parametrize("value", ["g(x)", "a - entropy", "wrong", "(x / 2).sum()"])
 def test_a_mistake_that_is_computed_is_accepted(value, tmp_path):
     source = text(tmp_path, f"wrong = g(3)\ncheck('area', a, f(x), unlike={{'slip': {value}}})\n")
