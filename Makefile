@@ -72,11 +72,11 @@ test: $(VENV)/.dev lint types unit notebooks browser ## Everything: lint, types,
 
 .PHONY: test-fast
 test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; under 90 s
-	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser"
+	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not planted"
 
 .PHONY: unit
 unit: $(VENV)/.dev
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify"
+	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not browser and not verify and not planted"
 
 .PHONY: verify
 verify: $(VENV)/.dev ## Measure the figures on every system's card again (some minutes)
@@ -97,6 +97,10 @@ demo-check: $(VENV)/.dev ## Only the demo pages of `make browser`; WORKERS=1 whe
 .PHONY: mutants
 mutants: $(VENV)/.dev ## Plant known mistakes one by one and show that a test catches each (MUTANTS=flow for one file)
 	$(PY) tests/mutants/run.py --workers $(WORKERS) --part $(PART) $(MUTANTS)
+
+.PHONY: bite
+bite: $(VENV)/.dev ## Plant mistakes in every lesson and lab and see the check that names each fail
+	$(PYTEST) -n $(WORKERS) -m planted tests/notebooks
 
 ##@ Upkeep
 

@@ -198,10 +198,11 @@ class Session:
             exec(compile(self.shell.transform_cell(source), "<cell>", "exec"), names)
 
 
-def survivors(key, path):
-    """Return a sentence for each planted mistake of the notebook `key` that no check caught."""
-    from genlab.course import CheckFailed
+def planted(key, path):
+    """Return the planted mistakes of a notebook, and a sentence for each that has lost its place.
 
+    A mistake comes as (cell of its check, cell that it changes, its entry in the ledger).
+    """
     mistakes, cells, found = ledger(key)[1], code_cells(path), checks(path)
     jobs, bad = [], []
     for mistake in mistakes:
@@ -214,6 +215,14 @@ def survivors(key, path):
             bad.append(f"{key}: {mistake['old']!r} stands once in no cell up to that check")
             continue
         jobs.append((of[-1].cell, changed[-1], mistake))
+    return jobs, bad
+
+
+def survivors(key, path):
+    """Return a sentence for each planted mistake of the notebook `key` that no check caught."""
+    from genlab.course import CheckFailed
+
+    cells, (jobs, bad) = code_cells(path), planted(key, path)
     session, folder = Session(), os.getcwd()
     os.chdir(path.parent.parent)
     try:
