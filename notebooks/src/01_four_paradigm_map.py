@@ -21,7 +21,7 @@
 # - *decompose* a hybrid into its parts;
 # - *tell* a likelihood from a bound, and a bound from nothing, before you compare two numbers.
 #
-# About 60 minutes to read, about 25 seconds to run. You need conditional probability, the normal distribution and a little PyTorch. No
+# About 60 minutes to read, about 35 seconds to run. You need conditional probability, the normal distribution and a little PyTorch. No
 # earlier lesson.
 
 # %% tags=["keep-output"]

@@ -21,7 +21,7 @@
 # - *decode* with temperature, top-k, top-p and a key-value cache, and say what each changes and what it costs;
 # - *diagnose* a causal leak and accumulating errors by a measurement.
 #
-# About 70 minutes to read, about 35 seconds to run. You need lesson 01, the softmax, and to have seen a convolution and attention once.
+# About 70 minutes to read, about 50 seconds to run. You need lesson 01, the softmax, and to have seen a convolution and attention once.
 
 # %%
 import math

@@ -21,7 +21,7 @@
 # - *put an error bar* on an estimated likelihood, and on an estimated parameter;
 # - *read* over-fitting, infinite losses and leaked data off the numbers, and repair them.
 #
-# About 60 minutes to read, about 20 seconds to run. You need lesson 01, the logarithm, and what an expectation is.
+# About 60 minutes to read, about 15 seconds to run. You need lesson 01, the logarithm, and what an expectation is.
 
 # %% tags=["keep-output"]
 import math

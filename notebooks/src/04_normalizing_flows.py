@@ -21,7 +21,7 @@
 # - *fit* a density to images made of whole numbers, and report bits per dimension that mean something;
 # - *recognise* four ways in which a flow fails, by a measurement and not by a picture.
 #
-# About 120 minutes to read, about 35 seconds to run. You need lesson 02 (bits per dimension), lesson 03 (maximum likelihood) and the
+# About 120 minutes to read, about 40 seconds to run. You need lesson 02 (bits per dimension), lesson 03 (maximum likelihood) and the
 # determinant as the volume of a box.
 
 # %% tags=["keep-output"]

@@ -21,7 +21,7 @@
 # - *tighten* the bound with many draws, and say what that does to its gradient;
 # - *explain* why an ELBO is not a likelihood, and *measure* whether a model uses its latent at all.
 #
-# About 120 minutes to read, about 30 seconds to run. You need lesson 03 (the KL divergence) and bits per dimension from lesson 02.
+# About 120 minutes to read, about 15 seconds to run. You need lesson 03 (the KL divergence) and bits per dimension from lesson 02.
 
 # %% tags=["keep-output"]
 import itertools

@@ -21,7 +21,7 @@
 # - *predict* when gradient steps settle, circle or leave, and *build* a step that settles;
 # - *produce* mode collapse and a vanishing gradient on purpose, *measure* them, and say which cure worked.
 #
-# About 75 minutes to read, about 50 seconds to run. You need lesson 03 (KL divergence) and lesson 01 (the map).
+# About 75 minutes to read, about 40 seconds to run. You need lesson 03 (KL divergence) and lesson 01 (the map).
 
 # %% tags=["keep-output"]
 import math

@@ -22,7 +22,7 @@
 # - *measure* the Lipschitz constant that clipping, spectral normalisation, $R_1$ and the penalty really achieve;
 # - *say* what the Wasserstein loss repairs, and what it leaves broken.
 #
-# About 60 minutes to read, about 45 seconds to run. You need lesson 07 (the game, JS, the best critic) and, from analysis, that a
+# About 60 minutes to read, about 35 seconds to run. You need lesson 07 (the game, JS, the best critic) and, from analysis, that a
 # function whose slope never exceeds 1 in size never changes by more than the distance walked.
 
 # %% tags=["keep-output"]

@@ -22,7 +22,7 @@
 # - **test** whether two sets of samples differ, whether a generator copies its training images, and how sure a human study is;
 # - **choose** the metric that answers the question you were asked.
 #
-# About 60 minutes to read, about 20 seconds to run. You need lesson 03 (KL, cross-entropy) and lesson 08 (Wasserstein distance); lessons
+# About 60 minutes to read, about 15 seconds to run. You need lesson 03 (KL, cross-entropy) and lesson 08 (Wasserstein distance); lessons
 # 02, 05 and 07 supply the kinds of models that are judged here.
 
 # %% tags=["keep-output"]

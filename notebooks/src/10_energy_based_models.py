@@ -21,7 +21,7 @@
 # - *train* by contrastive divergence and by persistent chains, and *measure* what each gets wrong;
 # - *estimate* $\log Z$ after all, by noise-contrastive estimation and by annealed importance sampling.
 #
-# About 80 minutes to read, about 30 seconds to run. You need the KL divergence (lesson 03) and importance weights (lesson 05).
+# About 80 minutes to read, about 25 seconds to run. You need the KL divergence (lesson 03) and importance weights (lesson 05).
 
 # %% tags=["keep-output"]
 import math

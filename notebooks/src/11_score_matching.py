@@ -21,7 +21,7 @@
 # - *explain*, with numbers, the three ways in which a single noise level fails, and how a ladder of levels repairs them;
 # - *build* a noise-conditional score network, train it on digits and sample it by annealed Langevin.
 #
-# About 75 minutes to read, about 30 seconds to run. You need lesson 10 (energies, Langevin) and, from analysis, integration by parts.
+# About 75 minutes to read, about 35 seconds to run. You need lesson 10 (energies, Langevin) and, from analysis, integration by parts.
 
 # %% tags=["keep-output"]
 import math

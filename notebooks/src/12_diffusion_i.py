@@ -21,7 +21,7 @@
 # - *build* the training step and the ancestral sampler, and *test* the sampler with a perfect network;
 # - *learn* the noise schedule, and *produce*, *measure* and *repair* the ways in which a diffusion model fails.
 #
-# About 80 minutes to read, about 40 seconds to run. You need the ELBO of lesson 05, bits per dimension from lesson 02 and, for one section, the
+# About 80 minutes to read, about 35 seconds to run. You need the ELBO of lesson 05, bits per dimension from lesson 02 and, for one section, the
 # score of lesson 11.
 
 # %% tags=["keep-output"]

@@ -22,7 +22,7 @@
 #   sharpened posterior;
 # - *produce*, *measure* and *repair* too few steps, too much guidance, and a network in the wrong scale.
 #
-# About 80 minutes to read, about 35 seconds to run. You need lesson 12 (the forward chain, $\bar\alpha_t$, the noise-prediction loss, the
+# About 80 minutes to read, about 50 seconds to run. You need lesson 12 (the forward chain, $\bar\alpha_t$, the noise-prediction loss, the
 # ancestral sampler) and, from lesson 11, that the best noise prediction is the score up to a factor.
 
 # %% tags=["keep-output"]

@@ -22,7 +22,7 @@
 # - *say* which distribution a number belongs to when one network can be sampled in several ways;
 # - *build* flow matching, *measure* how crooked its trajectories are, and *straighten* them.
 #
-# About 80 minutes to read, about 30 seconds to run. You need lessons 11 to 13 (scores, DDPM, DDIM) and from lesson 04 the change of
+# About 80 minutes to read, about 40 seconds to run. You need lessons 11 to 13 (scores, DDPM, DDIM) and from lesson 04 the change of
 # variables.
 
 # %% tags=["keep-output"]

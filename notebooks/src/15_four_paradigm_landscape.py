@@ -22,7 +22,7 @@
 # - *read* the league table of the whole course without comparing numbers of different kinds;
 # - *place* the seven systems with evidence, and say what the course has left out.
 #
-# About 75 minutes to read, about 40 seconds to run. It uses every lesson; 02, 09, 12 and 13 most.
+# About 75 minutes to read, about 20 seconds to run. It uses every lesson; 02, 09, 12 and 13 most.
 
 # %% tags=["keep-output"]
 import itertools
