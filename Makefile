@@ -71,7 +71,7 @@ slides: $(VENV)/.site ## Write the lessons as slides that need no network: build
 test: $(VENV)/.dev lint types unit notebooks browser ## Everything: lint, types, layers, all tests, all notebooks, the browser
 
 .PHONY: test-fast
-test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; under 90 s
+test-fast: $(VENV)/.dev lint types ## The same without notebooks, browser and slow tests; three minutes
 	$(PYTEST) -n $(WORKERS) -m "not slow and not notebook and not browser and not planted"
 
 .PHONY: unit
