@@ -222,7 +222,7 @@ check(
 )
 
 # %% [markdown]
-# **Step 5. Causality lives in the connections.** The sum in step 1 is a likelihood only if row $i$ of the network's output ignores $x_i$ and everything after:
+# **Step 5. Causality lives in the connections.** The rows of the network's output are the conditionals of step 1 only if row $i$ ignores $x_i$ and everything after:
 # $$J_{ij} = \Big|\frac{\partial a_i}{\partial x_j}\Big| = 0 \qquad\text{for every } j\ge i .$$
 # Small is not enough: it must be *zero*, for all weights, by construction. (Tokens are discrete, so for a text read $x_j$ as the vector that stands for token $j$.) Two constructions are in use.
 #
@@ -1261,7 +1261,7 @@ widgets.quiz(lesson=2)
 # 1. The chain rule writes any distribution as a product of next-piece conditionals, exactly and in any order.
 # 2. So the exact log-likelihood is a sum, and training is next-piece cross-entropy, all positions in one pass.
 # 3. Nats, bits per dimension and perplexity are one number in three units; perplexity depends on the tokeniser.
-# 4. A network is a valid model only if output $i$ has *zero* derivative in pieces $i$ and later: a mask in attention, a mask in the kernel.
+# 4. A network's outputs are the conditionals of the chain rule only if output $i$ has *zero* derivative in pieces $i$ and later: a mask in attention, a mask in the kernel.
 # 5. A network that copies has "probabilities" that sum to far more than 1, looks brilliant on held-out data, and samples empty pages. A sum other than 1 proves a leak; a sum of 1 does not exclude one.
 # 6. Causal is not complete: one raster stack has a blind spot at any depth, two stacks have none if they are deep enough. Seven layers would be here; the trained network has four and sees 24 of the 63 pixels before the last.
 # 7. On the digits PixelCNN and transformer need about 1.8 and 1.9 to 2.0 bits per dimension, the best baseline 2.4.

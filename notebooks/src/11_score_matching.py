@@ -408,7 +408,7 @@ check_close_mc(
 )
 
 # %% [markdown]
-# **A common misconception:** *a well trained network has a denoising loss of zero.* It cannot: $C_\sigma > 0$, because from $\tilde x$ nobody can tell
+# **A common misconception:** *a well trained network has a denoising loss of zero.* It cannot, unless the data are one single point: $C_\sigma > 0$, because from $\tilde x$ nobody can tell
 # which $\epsilon$ was drawn. Look at the first row of the table again: input 2.5, target $-0.5$, loss 0. It looks perfect. Yet the input 2.5
 # comes from many pairs $(x,\epsilon)$, and the best answer to it is $-1.25$. A straight model that reproduces the "perfect" row,
 # $s(x) = -0.2\,x$, has the loss 0.34 and not 0.25. (That was question 1.)
@@ -1403,7 +1403,7 @@ widgets.quiz(11)
 # 2. Explicit matching needs the answer; by parts, it becomes $\mathbb E[\operatorname{tr}\nabla s + \frac12\lVert s\rVert^2]$ plus a constant, if $p\,s$ vanishes at the border.
 # 3. The exact trace costs $D$ backward passes, a slice one; on finite data neither objective has a minimum.
 # 4. Noise replaces the derivative: regress on $-\epsilon/\sigma$, and get the score of the *noised* data.
-# 5. $J_{\mathrm{DSM}} = J_{\mathrm{SM}} + C_\sigma$ with $C_\sigma > 0$: a quarter for $\mathcal N(0,1)$ and $\sigma = 1$, never zero.
+# 5. $J_{\mathrm{DSM}} = J_{\mathrm{SM}} + C_\sigma$ with $C_\sigma > 0$ unless the data are one single point: a quarter for $\mathcal N(0,1)$ and $\sigma = 1$.
 # 6. Tweedie: $\mathbb E[x\mid\tilde x] = \tilde x + \sigma^2 s$. A score is a denoiser, and its Jacobian the denoiser's uncertainty.
 # 7. One level fails: blind to weights, or the wrong law, or wrong where no data are.
 # 8. All levels together know the KL: $\int 2\sigma^2J_{\mathrm{SM}}\,d\log\sigma$. In $\log\sigma$ the weight is proportional to $\sigma^2$; overlapping shells ask for a geometric ladder.

@@ -1338,7 +1338,7 @@ widgets.quiz(12)
 # 3. Without $x_0$ it is normal only in the limit of small steps; hence the many passes.
 # 4. A diffusion model is a deep latent model whose guess at the posterior is fixed; its ELBO is a prior term, $T-1$ divergences and a last step.
 # 5. Each divergence is a weighted square of the noise error; $L_{\text{simple}}$ drops the weights.
-# 6. The best width of a step is the posterior's plus the network's ignorance, between $\tilde\beta_t$ and $\beta_t$.
+# 6. The best width of a step is the posterior's plus the network's ignorance: $\tilde\beta_t$ if the data are a single point, $\beta_t$ if they are standard normal; digits lie between.
 # 7. A discrete image gets a valid number from bins at the last step, or from dequantisation, and both are bounds.
 # 8. Noise, data, $v$ and score are the same prediction under different weights.
 # 9. In the limit only the ends of the SNR matter for the bound; the schedule decides the variance.

@@ -481,7 +481,7 @@ print(f"what the orders' disagreement costs: {(law * (bound + law.log())).sum():
 # is that the same network may write several tokens at a pass, and that is not free.
 #
 # **Step 10. The price in nats.** Drawing all at once replaces $p(x_1,\dots,x_n)$ by $\prod_ip(x_i)$. The KL between the two is the *total
-# correlation* $\sum_iH(x_i)-H(x)$. For two copies of one coin it is $\log2$: the pair comes out as (heads, tails) half the time. A perfect
+# correlation* $\sum_iH(x_i)-H(x)$. For two copies of one coin it is $\log2$: half the time the two come out different, which copies of one coin never do. A perfect
 # network cannot help, and neither can training.
 
 # %%

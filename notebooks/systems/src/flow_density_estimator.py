@@ -669,7 +669,7 @@ for name, widths in spread.items():
 
 # %% [markdown]
 # The infection rate is what a register speaks of: after a wave, a seventh of its prior's spread is left, while the recovery rate keeps
-# most of its own. A few cases a week tell less of both, and the two rates then trade against each other along a ridge: more infection and
+# most of its own. A few cases a week tell less of both than the wave does (of the recovery rate a storm tells least), and the two rates then trade against each other along a ridge: more infection and
 # quicker recovery smoulder alike.
 #
 # The blue band is the *posterior predictive*: draw rates from the estimate, run the town again, and see where 90 % of the new registers

@@ -284,7 +284,7 @@ check("weights, counted by hand", by_hand, sum(p.numel() for p in net.parameters
 
 # %% [markdown]
 # **Step 8. The same class reads foreign weights.** Llama's layout is this one under other names. GPT-2 differs in four places: learned positions, LayerNorm, a
-# GELU MLP of two matrices, and biases; its files also store every matrix transposed, with queries, keys and values side by side. `load_pretrained`
+# GELU MLP of two matrices, and biases; its files also store every matrix of a block transposed, with queries, keys and values side by side. `load_pretrained`
 # renames, transposes and cuts, and refuses by name what the class cannot do. The folders below were written by `transformers`, two tiny random models
 # of its own classes with the logits that *it* computes; with that library installed, the tests repeat the comparison on models built on the spot.
 
@@ -660,7 +660,7 @@ check_range("said six times before, over said never", costs[2] / costs[0], 0.6, 
             unlike={"a counter that has read it six times": by_copying / costs[0]})  # fmt: skip
 
 # %% [markdown]
-# It hardly gets cheaper: this model has *not* learned to copy. Nothing taught it to, since repeated paragraphs were dropped from its text, and ten minutes are short. (The circuit that copies, the "induction head", is what large models learn early, and it makes their loops
+# Said once before it is two bits cheaper, after six repetitions it is dearer: this model has *not* learned to copy. Nothing taught it to, since repeated paragraphs were dropped from its text, and ten minutes are short. (The circuit that copies, the "induction head", is what large models learn early, and it makes their loops
 # perfect.) The repair is the same for both: draw. In the figure the manual lies between the model as it is and
 # temperature 1.3: pages that people wrote surprise the model more than pages of its own, for it is surer than it is right. Top-p 0.9 and temperature 0.7 are surer still: fewer slips, less variety, and no loop yet.
 #
