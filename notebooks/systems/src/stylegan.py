@@ -754,7 +754,7 @@ check_range(
 #
 # **Failure 2: the wrong direction.** Section 7 chose $\mathrm{Cov}(w,a)/\mathrm{std}(a)$ over the weights $b$ of a regression of $a$ on
 # $w$. Here is the other: $d' = b\,\mathrm{std}(a)/\lVert b\rVert^2$, the *shortest* push for which the line predicts one standard
-# deviation. Both promise the same. Push 200 styles by two units along each, and measure how far the slant went, how often the digit
+# deviation. By that line a unit of the first promises the explained fraction of a standard deviation, a unit of the second a whole one. Push 200 styles by two units along each, and measure how far the slant went, how often the digit
 # stayed, and how unusual the push is (its length in units of the spread of styles, direction by direction).
 
 # %%
@@ -778,7 +778,7 @@ check_range("slant moved by two units of the first, in std", right, 0.6, 2.0, di
 check_range("slant moved by two units of the second, in std", wrong, -0.4, 0.4, digits=2, unlike={"the first": right})
 
 # %% [markdown]
-# Both promise one standard deviation a unit, by the same line. One keeps its promise in part; the other changes nothing at all. The
+# By the same line, the first promises about 0.8 of a standard deviation a unit, the second a whole one. One keeps its promise in part; the other changes nothing at all. The
 # predictor's weights are largest along directions in which styles hardly vary: there a small number explains what little variation there
 # is. Pushed by two units along them, a style is many spreads away from every style that the painter was trained on, and the line, fitted
 # where styles are, has nothing to say there. *A direction in which an attribute can be read is not one in which it can be written.*
