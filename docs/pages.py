@@ -15,8 +15,8 @@ import tomllib
 from pathlib import Path
 
 import genlab
-from genlab.atlas.cheatsheet import cheat_sheet, equation, title
-from genlab.atlas.paradigms import LESSONS, SYSTEMS
+from genlab.map import LESSONS, SYSTEMS
+from genlab_course.cheatsheet import cheat_sheet, equation, title
 
 HERE = Path(__file__).parent
 SOURCES = HERE.parent / "notebooks"

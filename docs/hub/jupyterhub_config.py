@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from genlab.course.start import PAGE, begin
+from genlab_course.learner import PAGE, begin
 
 COURSE = Path(__file__).resolve().parents[2]
 STATE = Path(os.environ.get("GENLAB_HUB", ".")).expanduser().resolve()

@@ -6,7 +6,7 @@ import matplotlib as mpl
 
 mpl.use("agg")
 
-from genlab import atlas, course
+import genlab_course as course
 
 HERE = Path(__file__).parent
 
@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 def main():
     """Write each picture beside this file, with no version or date in it."""
     course.begin(lesson=1)
-    figure = atlas.draw_map(lesson=1)
+    figure = course.draw_map(lesson=1)
     figure.savefig(HERE / "map.png", dpi=110, metadata={"Software": None})
 
 

@@ -4,7 +4,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from genlab.course.links import BRANCH, FIRST, REPOSITORY, binder_link, pull_link
+from genlab_course.links import BRANCH, FIRST, REPOSITORY, binder_link, pull_link
 
 
 def asked(link):

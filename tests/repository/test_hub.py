@@ -18,8 +18,8 @@ import yaml
 from packaging.requirements import Requirement
 from traitlets.config import PyFileConfigLoader
 
-from genlab.course.copies import shipped
-from genlab.course.links import FIRST, binder_link, pull_link
+from genlab_course.learner import shipped
+from genlab_course.links import FIRST, binder_link, pull_link
 
 ROOT = Path(__file__).resolve().parents[2]
 HUB = ROOT / "docs" / "hub"

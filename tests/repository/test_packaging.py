@@ -11,8 +11,8 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.requirements import Requirement
 
 import genlab
-from genlab.course.links import REPOSITORY
-from genlab.systems.zoo import TRAININGS
+from genlab.zoo.registry import TRAININGS
+from genlab_course.links import REPOSITORY
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))

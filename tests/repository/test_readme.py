@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from genlab.atlas import LESSONS
+from genlab.map import LESSONS
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

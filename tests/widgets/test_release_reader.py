@@ -2,8 +2,8 @@
 
 import ipywidgets
 
-from genlab.widgets import release_reader
-from genlab.widgets.release_reader import EXAMPLE
+from genlab_course.widgets import release_reader
+from genlab_course.widgets.release_reader import EXAMPLE
 
 
 def test_it_opens_with_an_example_that_is_read():
