@@ -1,5 +1,9 @@
 """What a notebook needs: checks, exercises, quiz questions, source and figure style."""
 
+from genlab_course.quiz import Option as Option
+from genlab_course.quiz import Question as Question
+from genlab_course.quiz import questions as questions
+
 from .checks import CheckFailed as CheckFailed
 from .checks import check as check
 from .checks import check_close_mc as check_close_mc
@@ -10,9 +14,6 @@ from .exercise import exercise as exercise
 from .exercise import hint as hint
 from .figures import begin as begin
 from .figures import show_images as show_images
-from .quiz import Option as Option
-from .quiz import Question as Question
-from .quiz import questions as questions
 from .source import show_source as show_source
 from .start import progress as progress
 from .start import reset as reset

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from genlab.core.files import replace_file
+from genlab_course.quiz import questions
 
 from . import copies
 from .copies import Prepared, key_of, of_this_kernel, prepare, shipped
@@ -18,7 +19,6 @@ from .demo_table import PAGES
 from .handout import NOTEBOOKS, as_bytes, fresh
 from .links import binder_link
 from .progress import answered, folder, share
-from .quiz import questions
 
 PAGE = "START.ipynb"
 HEAD = re.compile(r"About (\d+) minutes to read, about (\d+) seconds to run")

@@ -6,8 +6,9 @@ from typing import Any
 
 import ipywidgets
 
+from genlab_course.quiz import Question, questions
+
 from ..course.progress import record
-from ..course.quiz import Question, questions
 
 MATHS = re.compile(r"(\$[^$]+\$)")
 CHIP = "color:#FFFFFF;background:{};padding:0 0.4em;border-radius:3px"  # readable on any theme
