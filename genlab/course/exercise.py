@@ -5,6 +5,7 @@ answers compute. An attempt is compared with both, on several inputs, so that th
 the misunderstanding without giving the answer away.
 """
 
+import contextlib
 import importlib.util
 import inspect
 import linecache
@@ -268,7 +269,8 @@ def _in_general(given: list[Any], right: list[Any]) -> str:
 def _shown(value: Any) -> str:
     text = str(value)
     if not isinstance(value, str):
-        text = " ".join(np.array2string(_numbers(value), precision=4, separator=", ").split())
+        with contextlib.suppress(TypeError, ValueError):  # what holds no numbers stays as it is
+            text = " ".join(np.array2string(_numbers(value), precision=4, separator=", ").split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -222,6 +222,11 @@ def test_an_exception_of_the_answer_is_explained(answer, says):
     assert says in assess(NLL, answer)
 
 
+@pytest.mark.parametrize("answer", [{"a": 1}, shapes, object(), ["many", 1.0]])
+def test_an_answer_that_is_no_number_is_shown_and_nothing_is_raised(answer):
+    assert "could not be read" in assess(find_exercise("03.kl-value"), answer)
+
+
 def test_an_answer_that_changes_its_argument_spoils_nothing():
     def greedy(p):
         return -sum(math.log(p.pop()) for _ in range(len(p)))
