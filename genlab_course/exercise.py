@@ -8,6 +8,7 @@ Lesson: docs/decisions/010-working-copies.md
 
 import contextlib
 import importlib
+import importlib.util
 import inspect
 import json
 import linecache
@@ -128,6 +129,12 @@ class Mistake:
     wrong: Any  # what such a learner would write: a function, or a value
     says: str  # names the mistake; never the answer
 
+    @classmethod
+    def pairs(cls, *wrong_and_says: Any) -> tuple["Mistake", ...]:
+        """Several mistakes, each a wrong answer and then its sentence."""
+        pairs = zip(wrong_and_says[::2], wrong_and_says[1::2], strict=True)
+        return tuple(cls(wrong, says) for wrong, says in pairs)
+
 
 @dataclass(frozen=True)
 class Exercise:
@@ -152,40 +159,46 @@ class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
     """The learner's function raised."""
 
 
+_BANKS = f"{__package__}.exercises"
+_LABS = {  # whose exercises begin with a shorter word
+    "ld": "latent_diffusion",
+    "lm": "language_model",
+    "npe": "flow_density_estimator",
+    "style": "stylegan",
+    "video": "text_to_video",
+}
+
+
 def all_exercises() -> Iterator[Exercise]:
     """Yield every exercise of the course, lesson by lesson."""
-    from genlab_course import exercises
+    banks = importlib.import_module(_BANKS)
+    for module in sorted(m.name for m in pkgutil.iter_modules(banks.__path__)):
+        yield from importlib.import_module(f"{_BANKS}.{module}").EXERCISES
 
-    for module in sorted(m.name for m in pkgutil.iter_modules(exercises.__path__)):
-        yield from importlib.import_module(f"{exercises.__name__}.{module}").EXERCISES
+
+def _bank(lesson: str) -> tuple[Exercise, ...]:
+    """The exercises whose ids begin with `lesson`; without such a bank, all there are."""
+    name = f"lesson_{lesson}" if lesson.isdigit() else f"system_{_LABS.get(lesson, lesson)}"
+    if importlib.util.find_spec(f"{_BANKS}.{name}") is None:
+        return tuple(all_exercises())
+    found: tuple[Exercise, ...] = importlib.import_module(f"{_BANKS}.{name}").EXERCISES
+    return found
 
 
 def find_exercise(id: str) -> Exercise:
-    """Look an exercise up by its id, such as "02.sequence-nll".
-
-    Raises:
-        ValueError: no such exercise; the message lists those of the same lesson.
-    """
-    bank = {e.id: e for e in all_exercises()}
+    """The exercise of an id, such as "02.sequence-nll"; ValueError lists those of its lesson."""
+    bank = {e.id: e for e in _bank(id.partition(".")[0])}
     if id not in bank:
-        lesson = id.partition(".")[0]
-        near = [known for known in bank if known.partition(".")[0] == lesson] or list(bank)
-        raise ValueError(f"no exercise {id!r}; there are: {', '.join(near)}")
+        raise ValueError(f"no exercise {id!r}; there are: {', '.join(bank)}")
     return bank[id]
 
 
 def exercise(id: str, answer: Any) -> None:
-    """Say whether an answer is right and, when wrong, which mistake it shows.
+    """Say whether an answer, a function or a value, is right, or else which mistake it shows.
 
-    Never raises because of the answer, so that an unfinished notebook still runs to its end. In a
-    working copy the answer is also kept: see `progress`.
-
-    Args:
-        id: the exercise, such as "02.sequence-nll".
-        answer: your function or value; `None`, `...` or a function returning them is untouched.
-
-    Raises:
-        ValueError: no exercise has this id.
+    An answer of `None`, `...` or a function returning them is untouched. Never raises because of
+    the answer, so that an unfinished notebook still runs to its end; ValueError for an unknown id.
+    In a working copy the answer is also kept: see `progress`.
     """
     reply = assess(find_exercise(id), answer)
     if reply != "not attempted":
@@ -194,12 +207,7 @@ def exercise(id: str, answer: Any) -> None:
 
 
 def assess(task: Exercise, answer: Any) -> str:
-    """Return the reply to an answer: "not attempted", "right", or "not yet: ...".
-
-    Args:
-        task: the exercise.
-        answer: function or value, as for `exercise`.
-    """
+    """The reply to an answer, as for `exercise`: "not attempted", "right", or "not yet: ..."."""
     try:
         reply = _judged(task, answer) if task.judge else _compare(task, answer)
     except _Untouched:
@@ -359,7 +367,8 @@ def _in_general(given: list[Any], right: list[Any]) -> str:
 def _shown(value: Any) -> str:
     text = str(value)
     if not isinstance(value, str):
-        text = " ".join(np.array2string(_numbers(value), precision=4, separator=", ").split())
+        with contextlib.suppress(TypeError, ValueError):  # what holds no numbers stays as it is
+            text = " ".join(np.array2string(_numbers(value), precision=4, separator=", ").split())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

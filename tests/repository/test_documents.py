@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("genlab", "tests", "notebooks", "docs", "binder", ".ci", ".github")
+OURS = ("genlab", "genlab_course", "tests", "notebooks", "docs", "binder", ".ci", ".github")
 TEXT = {
     ".py",
     ".md",
