@@ -21,7 +21,6 @@ from genlab.atlas.league import COLUMNS, cells, load_league
 from genlab.cli import app
 from genlab.core.files import replace_file
 from genlab.core.weights import read_card
-from genlab.course.links import pull_link
 from genlab.systems.zoo import TRAININGS, find
 
 
@@ -180,7 +179,6 @@ def test_a_mistake_is_answered_before_the_first_step(
         ("genlab.course.start.begin", ["start"]),
         ("genlab.course.copies.reset", ["reset", "1"]),
         ("genlab.course.demos.write_demos", ["demo"]),
-        ("genlab.course.links.pull_link", ["link", "https://hub.example.org"]),
         ("genlab.atlas.cheatsheet.cheat_sheet", ["cheatsheet"]),
     ],
 )
@@ -409,12 +407,3 @@ def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
     result = run("reset", "40")
     assert result.exit_code == 1
     assert "no lesson or lab" in said(result)
-
-
-def test_a_link_for_a_hub_is_printed_in_one_line():
-    result = run("link", "https://hub.example.org", "--branch", "2027", "--page", "01.ipynb")
-    assert result.exit_code == 0
-    assert result.stdout == pull_link("https://hub.example.org", "01.ipynb", branch="2027") + "\n"
-    result = run("link", "my hub")
-    assert result.exit_code == 1
-    assert "address of a JupyterHub" in said(result)

@@ -16,11 +16,11 @@ from . import copies
 from .copies import Prepared, key_of, of_this_kernel, prepare, shipped
 from .demo_table import PAGES
 from .handout import NOTEBOOKS, as_bytes, fresh
-from .links import binder_link
 from .progress import answered, folder, share
 from .quiz import questions
 
 PAGE = "START.ipynb"
+BINDER = "https://mybinder.org/v2/gh/genlab-course/genlab/main?urlpath=lab/tree/my/START.ipynb"
 HEAD = re.compile(r"About (\d+) minutes to read, about (\d+) seconds to run")
 
 
@@ -111,8 +111,7 @@ Right answers are kept on the disk as you give them; run the cell above to count
 solutions stand in the course's `notebooks/solutions`. This page is made anew at each start, so keep
 your notes elsewhere.
 
-The course without an installation: [on Binder]({binder}), which keeps nothing, or in your folder of
-a JupyterHub: `genlab link https://its.address` prints the link (nbgitpuller).
+The course without an installation: [on Binder]({binder}), which keeps nothing.
 
 ![The map of the course](../docs/images/map.png)"""
 OUTDATED = """
@@ -137,7 +136,7 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
     Returns:
         The page.
     """
-    head, text = TITLE, HELLO.format(binder=binder_link())
+    head, text = TITLE, HELLO.format(binder=BINDER)
     for sentence, names in ((OUTDATED, prepared.outdated), (UNREADABLE, prepared.unreadable)):
         if names:
             head += sentence.format(names=", ".join(f"`{key_of(name)}`" for name in names))

@@ -10,9 +10,8 @@ import pytest
 from genlab import course
 from genlab.course.copies import Prepared, prepare, shipped
 from genlab.course.exercise import all_exercises
-from genlab.course.links import binder_link
 from genlab.course.progress import record
-from genlab.course.start import Standing, begin, standings, table, write_start
+from genlab.course.start import BINDER, Standing, begin, standings, table, write_start
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,8 +73,8 @@ def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine):
     shown = code.outputs[0].data["text/markdown"]
     assert shown == table(standings(mine))
     text = "\n".join((head.source, shown, how.source))
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if link != binder_link()]
-    assert text.count(binder_link()) == 1
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if link != BINDER]
+    assert text.count(BINDER) == 1
     assert len(links) == len(shipped()) + 2  # what is next, and the map
     assert all((mine / link).exists() for link in links if not link.startswith("../"))
     assert (ROOT / "my" / "../docs/images/map.png").resolve().exists()

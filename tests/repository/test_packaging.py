@@ -11,10 +11,10 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.requirements import Requirement
 
 import genlab
-from genlab.course.links import REPOSITORY
 from genlab.systems.zoo import TRAININGS
 
 ROOT = Path(__file__).resolve().parents[2]
+REPOSITORY = "https://github.com/genlab-course/genlab"
 TABLES = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = TABLES["project"]
 LICENCES = {

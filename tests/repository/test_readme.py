@@ -20,7 +20,6 @@ ROWS = {
 DOCUMENTS = [
     "README.md",
     "CONTRIBUTING.md",
-    "docs/hub/README.md",
     *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md")),
 ]
 
