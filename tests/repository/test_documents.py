@@ -15,23 +15,6 @@ TEXT = {
     "", ".cff", ".cfg", ".css", ".html", ".ipynb", ".js", ".json", ".md", ".py", ".toml", ".txt",
     ".yaml", ".yml",
 }  # fmt: skip
-    "",
-    *[
-        ".py",
-        ".md",
-        ".toml",
-        ".yml",
-        ".yaml",
-        ".cfg",
-        ".ipynb",
-        ".txt",
-        ".json",
-        ".cff",
-        ".css",
-        ".html",
-        ".js",
-    ],
-}
 # Paths of one machine, and addresses of package registries: pip and conda are told those by their
 # owner. jovyan lives in every image that repo2docker builds, not on a machine.
 FORBIDDEN = re.compile(
