@@ -23,6 +23,8 @@ from genlab.core.files import replace_file
 from genlab.core.weights import read_card
 from genlab.systems.zoo import TRAININGS, find
 
+KILL = getattr(signal, "SIGKILL", None)  # Windows has none
+
 
 def run(*arguments, columns=200):
     """Call the command line in this process, in a terminal of so many columns."""
@@ -285,8 +287,8 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "number"),
     [
-        ("digit_vae", signal.SIGKILL),
-        ("digit_gan", signal.SIGKILL),
+        ("digit_vae", KILL),
+        ("digit_gan", KILL),
         ("digit_vae", signal.SIGINT),
         ("digit_vae", signal.SIGTERM),
     ],
@@ -300,8 +302,8 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, 
     wait_for(path.with_suffix(".checkpoint"), killed)
     killed.send_signal(number)
     _, complaint = killed.communicate(timeout=60)
-    assert killed.returncode == (-signal.SIGKILL if number == signal.SIGKILL else 130)
-    assert number == signal.SIGKILL or "the same command goes on from there" in complaint
+    assert killed.returncode == (-KILL if number == KILL else 130)
+    assert number == KILL or "the same command goes on from there" in complaint
     assert not path.exists()
     again = subprocess.run(arguments, env=ENVIRONMENT, capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
