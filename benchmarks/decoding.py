@@ -12,8 +12,8 @@ import time
 
 import torch
 
-from genlab.autoregressive.kv_cache import multiplications
-from genlab.systems import load_model
+from genlab.autoregressive.decoding import multiplications
+from genlab.zoo.registry import load_model
 
 NEAR, FAR, ROUNDS = 64, 448, 200
 

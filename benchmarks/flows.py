@@ -13,7 +13,7 @@ import torch
 from genlab import flow
 from genlab.core import last
 from genlab.data.toys import Moons, plane
-from genlab.oracles.mixture import GaussianMixture
+from genlab.oracles.continuous import GaussianMixture
 from genlab.train import cosine, fit, minibatches
 
 SEEDS = (4, 5, 6)

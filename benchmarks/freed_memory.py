@@ -17,9 +17,9 @@ def milliseconds(how):
     """Return the median ms of processor time of a step in this process."""
     import torch
 
-    from genlab.core.memory import keep_freed_memory
     from genlab.data.digits import load_digits
-    from genlab.score.digit_diffusion import digit_diffusion, train_digit_diffusion
+    from genlab.train.fit import keep_freed_memory
+    from genlab.zoo.digit_diffusion import digit_diffusion, train_digit_diffusion
 
     torch.set_num_threads(1)
     if how == "kept":

@@ -14,13 +14,12 @@ import time
 
 import torch
 
-from genlab.data.captioned import load_captioned
-from genlab.data.captions import WORDS, write
-from genlab.metrics.work import multiply_adds
-from genlab.nn.text_encoder import TextEncoder
+from genlab.data.captions import WORDS, load_captioned, write
+from genlab.metrics.cost import multiply_adds
+from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
-from genlab.systems import load_model
-from genlab.systems.captioned_painter import CaptionedPainter
+from genlab.systems.text_diffusion import CaptionedPainter
+from genlab.zoo.registry import load_model
 
 BATCH, STEPS, W, REPETITIONS = 16, 12, 2.0, 7
 

@@ -14,9 +14,9 @@ import unittest.mock
 
 import torch
 
-from genlab.atlas import league
-from genlab.systems.figures import default_dtype
-from genlab.systems.zoo import find
+from genlab.zoo.cards import default_dtype
+from genlab.zoo.registry import find
+from genlab_course import league
 
 NAMES = ("diffusion", "pixelcnn", "gan", "flow", "ncsn", "wgan", "transformer", "ebm", "vae")
 

@@ -9,10 +9,10 @@ what four see. The last two have the same depth and number of parameters; only t
 
 import torch
 
-from genlab.autoregressive.causality import seen_pixels
-from genlab.autoregressive.digit_pixelcnn import Recipe, digit_pixelcnn, train_digit_pixelcnn
+from genlab.autoregressive.likelihood import seen_pixels
 from genlab.core import bits_per_dim, last
 from genlab.data.digits import load_digits
+from genlab.zoo.digit_pixelcnn import Recipe, digit_pixelcnn, train_digit_pixelcnn
 
 
 def close(layers, first):

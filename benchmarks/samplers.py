@@ -20,9 +20,9 @@ from sklearn.svm import SVC
 from genlab import score
 from genlab.core import last
 from genlab.data.digits import load_digits
+from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
-from genlab.metrics.frechet import frechet_distance
-from genlab.score.digit_diffusion import (
+from genlab.zoo.digit_diffusion import (
     NO_CLASS,
     Recipe,
     digit_diffusion,

@@ -15,8 +15,9 @@ import matplotlib
 
 matplotlib.use("agg")
 
-from genlab import course, widgets
-from genlab.widgets.explorer import Explorer, png
+import genlab_course as course
+from genlab_course import widgets
+from genlab_course.widgets.explorer import Explorer, png
 
 MOVES = 15
 

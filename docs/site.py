@@ -19,8 +19,8 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
-from genlab.course import questions
-from genlab.course.demo_table import PAGES
+from genlab_course import questions
+from genlab_course.demos import PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "https://github.com/genlab-course/genlab/blob/main/"  # followed by nobody who is offline

@@ -18,7 +18,7 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_sessionstart():
-    from genlab.core.memory import keep_freed_memory  # not before its annotations are watched
+    from genlab.train.fit import keep_freed_memory  # not before its annotations are watched
 
     keep_freed_memory()
 

@@ -11,9 +11,9 @@ import torch
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
-from genlab.atlas.paradigms import PARADIGMS
-from genlab.atlas.picture import COLOURS
-from genlab.systems import load_model
+from genlab.map import PARADIGMS
+from genlab.zoo import load_model
+from genlab_course.figures import COLOURS
 
 MODELS = ("digit_pixelcnn", "digit_flow", "digit_vae", "digit_gan", "digit_diffusion")
 N_DIGITS = 4

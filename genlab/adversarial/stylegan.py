@@ -13,10 +13,19 @@ Sources: Karras, Laine and Aila 2019 (arXiv:1812.04948), section 2 and appendix 
     2020 (arXiv:1912.04958), section 2.2 (modulated weights).
 """
 
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import final
+
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
+
+from genlab.adversarial.gan import append_spread
+from genlab.core.tensors import PerExample, randn
 
 Styles = Float[Tensor, " b layers d"]
 Images = Float[Tensor, " b c h w"]
@@ -194,3 +203,266 @@ def add_noise(h: Images, noise: Float[Tensor, " b 1 h w"], strength: Float[Tenso
     Lesson: notebooks/systems/stylegan.ipynb
     """
     return h + strength * noise
+
+
+GAIN = math.sqrt(2)  # of a layer with a leaky ReLU: keeps unit variance
+SPREAD = 3.0  # of styles at the start; with the paper's 1 a short training keeps fewer kinds
+Noise = Sequence[Tensor]
+
+
+def bend(h: Tensor) -> Tensor:
+    r"""Leaky ReLU of slope 0.2 times $\sqrt2$.
+
+    Example:
+        >>> bend(torch.tensor([-1.0, 1.0]))
+        tensor([-0.2828,  1.4142])
+    """
+    return F.leaky_relu(h, 0.2) * GAIN
+
+
+@final
+class Dense(nn.Module):
+    r"""A linear layer with weights stored at unit variance: $y = \tfrac{r}{\sqrt d} W x + r b$.
+
+    Args:
+        d_in: numbers in.
+        d_out: numbers out.
+        rate: $r$: a layer learns r times as fast, and starts the same.
+        bias: value of b at the start.
+    """
+
+    def __init__(self, d_in: int, d_out: int, *, rate: float = 1.0, bias: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(d_out, d_in) / rate)
+        self.bias = nn.Parameter(torch.full((d_out,), bias / rate))
+        self.scale, self.rate = rate / math.sqrt(d_in), rate
+
+    def forward(self, x: Float[Tensor, " b i"]) -> Float[Tensor, " b o"]:
+        """`(b, d_in)` to `(b, d_out)`."""
+        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+
+
+@final
+class Conv(nn.Module):
+    """A convolution whose weights are stored at unit variance, with a leaky ReLU behind it.
+
+    Args:
+        c_in: channels in.
+        c_out: channels out.
+        stride: 2 halves the picture.
+    """
+
+    def __init__(self, c_in: int, c_out: int, *, stride: int = 1) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.scale, self.stride = 1 / math.sqrt(9 * c_in), stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`(b, c_in, h, w)` to `(b, c_out, h / stride, w / stride)`."""
+        return bend(F.conv2d(x, self.weight * self.scale, self.bias, self.stride, padding=1))
+
+
+@final
+class StyledLayer(nn.Module):
+    """Modulated convolution, noise, bias, leaky ReLU; the last layer has the convolution alone.
+
+    Args:
+        c_in: channels in.
+        c_out: channels out.
+        d_style: numbers in a style.
+        kernel: 3, or 1 in the layer that paints.
+        up: whether the picture is doubled first.
+        last: paints: no demodulation, no noise, no bend.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, d_style: int, *, kernel: int = 3, up: bool = False,
+        last: bool = False,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.affine = Dense(d_style, c_in, bias=1.0)
+        nn.init.normal_(self.affine.weight, std=SPREAD)
+        self.weight = nn.Parameter(torch.randn(c_out, c_in, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(c_out))
+        self.strength = nn.Parameter(torch.zeros(()), requires_grad=not last)
+        self.scale = 1 / math.sqrt(c_in * kernel**2)
+        self.up, self.last = up, last
+
+    def forward(self, h: Tensor, w: Float[Tensor, " b d"], noise: Tensor) -> Tensor:
+        """`(b, c_in, h, w)` to `(b, c_out, ...)`, twice as large with `up`."""
+        if self.up:
+            h = F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False)
+        style = self.affine(w)
+        bias = self.bias[:, None, None]
+        if self.last:
+            return modulated_conv(h, self.weight * self.scale, style, demodulate=False) + bias
+        h = modulated_conv(h, self.weight, style)
+        return bend(add_noise(h, noise, self.strength) + bias)
+
+
+@final
+class StyleGenerator(nn.Module):
+    r"""Mapping network and synthesis network.
+
+    Args:
+        d_latent: numbers in a latent draw.
+        d_style: numbers in a style.
+        n_mapping: layers of the mapping network.
+        channels: at 4 x 4, 8 x 8 and 16 x 16.
+        mapping_rate: how much slower the mapping network learns.
+
+    Example:
+        >>> net = StyleGenerator(8, 8, 2, (4, 4, 4))
+        >>> w = net.mapping(torch.randn(2, 8))
+        >>> net.synthesis(net.every_layer(w), net.no_noise(2)).shape, net.n_layers
+        (torch.Size([2, 1, 16, 16]), 6)
+    """
+
+    def __init__(
+        self,
+        d_latent: int,
+        d_style: int,
+        n_mapping: int,
+        channels: tuple[int, int, int],
+        *,
+        mapping_rate: float = 0.01,
+    ) -> None:
+        super().__init__()
+        sizes = [d_latent] + [d_style] * n_mapping
+        self.map = nn.ModuleList(Dense(i, o, rate=mapping_rate) for i, o in pairwise(sizes))
+        c4, c8, c16 = channels
+        self.constant = nn.Parameter(torch.randn(1, c4, 4, 4))
+        self.layers = nn.ModuleList(
+            [
+                StyledLayer(c4, c4, d_style),
+                StyledLayer(c4, c8, d_style, up=True),
+                StyledLayer(c8, c8, d_style),
+                StyledLayer(c8, c16, d_style, up=True),
+                StyledLayer(c16, c16, d_style),
+                StyledLayer(c16, 1, d_style, kernel=1, last=True),
+            ]
+        )
+        self.sides = (4, 8, 8, 16, 16, 16)  # of each layer's output
+        self.n_layers, self.d_latent = len(self.sides), d_latent
+        self.mean_style: Tensor
+        self.register_buffer("mean_style", torch.zeros(d_style))
+
+    def mapping(self, z: Float[Tensor, " b d"]) -> Float[Tensor, " b d_w"]:
+        """Style of each latent draw."""
+        h = pixel_norm(z)
+        for layer in self.map:
+            h = bend(layer(h))
+        return h
+
+    def every_layer(self, w: Float[Tensor, " b d"]) -> Styles:
+        """Give all layers the same style."""
+        return w[:, None].expand(-1, self.n_layers, -1)
+
+    def draw_noise(self, n: int, generator: Generator | None = None) -> list[Tensor]:
+        """Draw a picture of noise for each example and layer."""
+        shapes = [(n, 1, side, side) for side in self.sides]
+        return [randn(shape, like=self.constant, generator=generator) for shape in shapes]
+
+    def no_noise(self, n: int) -> list[Tensor]:
+        """Return pictures of zeros in place of noise."""
+        return [self.constant.new_zeros(n, 1, side, side) for side in self.sides]
+
+    def synthesis(self, styles: Styles, noise: Noise) -> Float[Tensor, " b 1 16 16"]:
+        """Paint: a style and a picture of noise for each layer."""
+        h = self.constant.expand(len(styles), -1, -1, -1)
+        for layer, w, n in zip(self.layers, styles.unbind(1), noise, strict=True):
+            h = layer(h, w, n)
+        return h
+
+
+@final
+class StyleCritic(nn.Module):
+    """Strided convolutions, the batch's spread at 4 x 4, two dense layers.
+
+    Args:
+        channels: at 16 x 16, 8 x 8 and 4 x 4.
+        width: units of the hidden dense layer.
+
+    Example:
+        >>> StyleCritic((4, 4, 4), 8)(torch.zeros(2, 1, 16, 16)).shape
+        torch.Size([2, 1])
+    """
+
+    def __init__(self, channels: tuple[int, int, int], width: int) -> None:
+        super().__init__()
+        c16, c8, c4 = channels
+        self.body = nn.Sequential(
+            Conv(1, c16), Conv(c16, c8, stride=2), Conv(c8, c4, stride=2)
+        )  # fmt: skip
+        self.join = Conv(c4 + 1, c4)
+        self.hidden, self.head = Dense(16 * c4, width), Dense(width, 1)
+
+    def forward(
+        self, x: Float[Tensor, " b 1 16 16"], *, hold: bool = False
+    ) -> Float[Tensor, " b 1"]:
+        """Logits of a batch that is all real or all fake; `hold` stops gradients at the spread."""
+        h = self.join(append_spread(self.body(x), hold=hold))
+        out: Tensor = self.head(bend(self.hidden(h.flatten(1))))
+        return out
+
+
+def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor, " d"]:
+    r"""How the mean style moves when an attribute rises by one standard deviation.
+
+    $$d = \frac{\mathrm{Cov}(w, a)}{\mathrm{std}(a)}$$
+
+    For jointly normal w and a it is $\mathbb E[w \mid \bar a + \mathrm{std}(a)] - \bar w$, exactly.
+    It is not the normal $\mathrm{Cov}(w)^{-1}\mathrm{Cov}(w, a)$ of a regression of a on w, which
+    may leave the region where styles are: a predictor's weights are no likely change.
+
+    Args:
+        w: styles.
+        a: the attribute, measured on the picture of each.
+
+    Returns:
+        `(d,)`, in the unit of w.
+
+    Raises:
+        ValueError: the attribute is the same everywhere.
+
+    Example:
+        >>> w = torch.tensor([[-1.0, 5.0], [1.0, 5.0]])
+        >>> attribute_direction(w, torch.tensor([10.0, 30.0]))
+        tensor([1., 0.])
+
+    Source: Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a mean in place of a normal.
+    Lesson: notebooks/systems/stylegan.ipynb
+    """
+    centred = a - a.mean()
+    std = centred.square().mean().sqrt()
+    if not bool(std > 0):
+        raise ValueError(f"the attribute is {float(a[0]):g} everywhere: no direction changes it")
+    return (w - w.mean(0)).T @ centred / (len(a) * std)
+
+
+def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[Tensor, " 2"]:
+    r"""Whose attribute a mixture has: both weights of a regression.
+
+    $$\min_{\alpha, \beta, c}\ \sum_i
+    \big(a_i^{\text{mixed}} - \alpha\,a_i^{\text{coarse}} - \beta\,a_i^{\text{fine}} - c\big)^2$$
+
+    Args:
+        mixed: the attribute of each mixture.
+        coarse: that of the picture with the coarse style in all layers.
+        fine: that of the picture with the fine style in all layers.
+
+    Returns:
+        $(\alpha, \beta)$: (1, 0) for an attribute that the coarse layers decide alone.
+
+    Example:
+        >>> a, b = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([3.0, 0.0, 1.0])
+        >>> followed(0.75 * a + 0.25 * b + 7, a, b)
+        tensor([0.7500, 0.2500])
+
+    Source: our own measure of Karras, Laine and Aila 2019 (arXiv:1812.04948), figure 3.
+    Lesson: notebooks/systems/stylegan.ipynb
+    """
+    sources = torch.stack([coarse - coarse.mean(), fine - fine.mean()], 1)
+    weights: Tensor = torch.linalg.lstsq(sources, (mixed - mixed.mean())[:, None]).solution
+    return weights[:, 0]

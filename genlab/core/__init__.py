@@ -1,7 +1,6 @@
 """What every layer shares: capabilities, shapes, a few formulas, seeded noise, iteration."""
 
-from genlab.core.iterate import every, last
-from genlab.core.protocols import (
+from genlab.core.capabilities import (
     Adversarial,
     HasElbo,
     HasEnergy,
@@ -14,18 +13,28 @@ from genlab.core.protocols import (
     likelihood_kind,
     log_likelihood,
 )
-from genlab.core.quadrature import integrate, kl_on_grid
-from genlab.core.rng import make_generator, randn
-from genlab.core.shapes import Event, PerExample, expand, mean_event, sum_event
 from genlab.core.stats import (
     bits_per_dim,
     cross_entropy,
     dequantize,
     entropy,
+    integrate,
     kl_categorical,
     kl_diag_normal,
+    kl_on_grid,
     normal_log_prob,
     std_normal_log_prob,
+)
+from genlab.core.tensors import (
+    Event,
+    PerExample,
+    every,
+    expand,
+    last,
+    make_generator,
+    mean_event,
+    randn,
+    sum_event,
 )
 
 __all__ = [

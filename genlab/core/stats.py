@@ -18,8 +18,16 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genlab.core.guards import as_real, require_alike, require_index, require_positive
-from genlab.core.shapes import Event, PerExample, sum_event
+from genlab.core.tensors import (
+    Event,
+    PerExample,
+    as_real,
+    require_alike,
+    require_between,
+    require_index,
+    require_positive,
+    sum_event,
+)
 
 
 def std_normal_log_prob(x: Event) -> PerExample:
@@ -261,3 +269,112 @@ def _require_distribution(p: Tensor, name: str) -> None:
     if not bool(((total - 1).abs() < 1e-4).all()):
         worst = total.flatten()[(total - 1).abs().flatten().argmax()].item()
         raise ValueError(f"{name} sums to {worst}, expected 1")
+
+
+def integrate(values: Float[Tensor, " *b n"], x: Float[Tensor, " n"]) -> Float[Tensor, " *b"]:
+    r"""Integral of a function given on a grid.
+
+    $$\int f(x)\,dx$$
+
+    Args:
+        values: f at the grid points, `(*b, n)`.
+        x: the grid, `(n,)`, rising.
+
+    Returns:
+        `(*b,)`.
+
+    Example:
+        >>> x = torch.linspace(0, 1, 101)
+        >>> integrate(x, x)
+        tensor(0.5000)
+
+    Source: Trefethen and Weideman 2014, eq. 5.1.
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    return torch.trapezoid(values, x)
+
+
+def kl_on_grid(
+    log_p: Float[Tensor, " *b n"], log_q: Float[Tensor, " *b n"], x: Float[Tensor, " n"]
+) -> Float[Tensor, " *b"]:
+    r"""Divergence between two densities on a line, by quadrature.
+
+    $$\mathrm{KL}(p\,\|\,q) = \int p(x) \log\frac{p(x)}{q(x)}\,dx$$
+
+    Args:
+        log_p: log-density that the average is taken under, `(*b, n)`; may be minus infinity.
+        log_q: the other one, `(*b, n)`.
+        x: the grid, `(n,)`, rising, wide and fine enough for `log_p`.
+
+    Returns:
+        `(*b,)`, in nats.
+
+    Raises:
+        ValueError: p does not integrate to 1 on this grid (within 1e-3).
+
+    Example:
+        >>> x = torch.linspace(-8, 8, 201)
+        >>> kl_on_grid(-x**2 / 2 - 0.9189385, -(x - 1)**2 / 2 - 0.9189385, x)
+        tensor(0.5000)
+
+    Source: Cover and Thomas, Elements of Information Theory, 2nd ed., eq. 8.46.
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    p = log_p.exp()
+    mass = integrate(p, x)
+    if not bool(((mass - 1).abs() < 1e-3).all()):
+        worst = float(mass.flatten()[(mass - 1).abs().argmax()])
+        raise ValueError(f"kl_on_grid: p integrates to {worst:.4g} on this grid, expected 1")
+    return integrate(torch.where(p > 0, p * (log_p - log_q), 0.0), x)
+
+
+Grey = Float[Tensor, " b h w"]
+
+
+def ink(images: Grey) -> PerExample:
+    r"""Share of the paper that is covered, $\frac1{hw}\sum_{ij} x_{ij}$.
+
+    Args:
+        images: grey values, 0 = paper and 1 = full ink.
+
+    Returns:
+        `(b,)`, in [0, 1] for such images; the same at any size of the same picture.
+
+    Example:
+        >>> ink(torch.eye(4)[None])
+        tensor([0.2500])
+
+    Lesson: notebooks/systems/glide.ipynb
+    """
+    return images.mean((-2, -1))
+
+
+def slant(images: Grey) -> PerExample:
+    r"""Columns that a figure leans to the right for each row upwards.
+
+    $$-\frac{\sum x_{ij}\,(i-\bar i)(j-\bar j)}{\sum x_{ij}\,(i-\bar i)^2}$$
+
+    Args:
+        images: grey values, not negative.
+
+    Returns:
+        `(b,)`: 0 upright, positive leaning right; 0 also for a figure without height or ink.
+
+    Raises:
+        ValueError: a grey value is negative or NaN.
+
+    Example:
+        >>> slant(torch.eye(5).flip(1)[None])  # a stroke from lower left to upper right
+        tensor([1.])
+
+    Lesson: notebooks/systems/glide.ipynb
+    """
+    require_between(0, math.inf, images=images)
+    i, j = (torch.arange(n, dtype=images.dtype, device=images.device) for n in images.shape[-2:])
+    mass = images.sum((-2, -1))
+    safe = torch.where(mass > 0, mass, torch.ones_like(mass))
+    d_i = i - (images.sum(-1) @ i / safe)[:, None]
+    d_j = j - (images.sum(-2) @ j / safe)[:, None]
+    across = torch.einsum("bij,bi,bj->b", images, d_i, d_j)
+    height = torch.einsum("bij,bi->b", images, d_i**2)
+    return torch.where(height > 0, -across / height.clamp(min=1e-12), torch.zeros_like(height))

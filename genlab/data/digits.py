@@ -15,11 +15,14 @@ Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", U
 """
 
 from functools import cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
+from torch.nn.functional import avg_pool2d, pad
 
 Split = Literal["train", "val", "test"]
 
@@ -93,3 +96,61 @@ def load_digits(split: str = "train") -> Digits:
     index = split_indices(split)
     images, labels = _all_digits()
     return Digits(images[index], labels[index])
+
+
+FILE = Path(__file__).parent / "mnist10k.npz"
+MNIST_LEVELS = 256
+MNIST_SIZES: dict[str, int] = {"train": 8000, "val": 1000, "test": 1000}
+_MNIST_SEED = 20241
+
+
+@cache
+def _all_images() -> Digits:
+    """Every image and label in the file's order (read once)."""
+    with np.load(FILE) as arrays:
+        images, labels = arrays["images"], arrays["labels"]
+    return Digits(
+        torch.from_numpy(images).to(torch.int64).unsqueeze(1),
+        torch.from_numpy(labels).to(torch.int64),
+    )
+
+
+def _halve(images: Tensor) -> Tensor:
+    """Pad 28 x 28 to 32 x 32 and average blocks of 2 x 2, rounded half to even."""
+    return avg_pool2d(pad(images.double(), (2, 2, 2, 2)), 2).round().to(torch.int64)
+
+
+def load_mnist(split: str = "train", size: int = 28) -> Digits:
+    r"""Images and labels of one part of the fixed split.
+
+    Args:
+        split: "train" (8,000 images), "val" (1,000) or "test" (1,000).
+        size: 28 for the images as they are, 16 for the averaged ones.
+
+    Returns:
+        `Digits(images, labels)`: images `(n, 1, size, size)` int64 in 0..255 (0 = paper, 255 = full
+        ink), labels `(n,)` int64 in 0..9. Fresh tensors: changing them changes nothing here.
+
+    Raises:
+        ValueError: the split is none of the three, or the size none of the two.
+
+    Example:
+        >>> images, labels = load_mnist("test", size=16)
+        >>> images.shape, int(images.min()), labels.dtype
+        (torch.Size([1000, 1, 16, 16]), 0, torch.int64)
+
+    Lesson: notebooks/06_vae_in_practice.ipynb
+    """
+    if split not in MNIST_SIZES:
+        raise ValueError(f"split must be one of {sorted(SIZES)}, got {split!r}")
+    if size not in (16, 28):
+        raise ValueError(f"size must be 16 or 28, got {size}")
+    order = torch.randperm(
+        sum(MNIST_SIZES.values()), generator=torch.Generator().manual_seed(_MNIST_SEED)
+    )
+    index = dict(zip(MNIST_SIZES, torch.split(order, list(MNIST_SIZES.values())), strict=True))[
+        split
+    ]
+    images, labels = _all_images()
+    chosen = images[index]
+    return Digits(chosen if size == 28 else _halve(chosen), labels[index])

@@ -22,11 +22,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genlab.core.guards import require_finite
-
-from .captioned import COLOURS, DIGITS, PARTS
-from .captions import next_word
-from .mnist import load_mnist
+from genlab.core.tensors import require_finite
+from genlab.data.captions import COLOURS, DIGITS, PARTS, next_word
+from genlab.data.digits import load_mnist
 
 MOTIONS = ("moving left", "moving right", "moving up", "moving down", "turning")
 N_FRAMES = 8
@@ -119,7 +117,7 @@ def load_moving(part: str = "painter", *, seed: int = 0) -> MovingDigits:
 
     Args:
         part: "painter" (5,000 films), "judge" (4,000) or "test" (1,000), the same digits as in
-            `genlab.data.captioned`.
+            `genlab.data.captions`.
         seed: of motions and colours.
 
     Returns:

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from genlab.core.guards import as_real
+from genlab.core.tensors import as_real
 
 Points = Float[Tensor, " n 2"]
 

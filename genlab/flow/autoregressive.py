@@ -22,14 +22,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genlab.core.iterate import last
-from genlab.core.shapes import PerExample, sum_event
-from genlab.flow.change_of_variables import Transform
+from genlab.core.tensors import PerExample, last, sum_event
 from genlab.flow.coupling import start_at_zero
-from genlab.flow.elementwise import Affine, Elementwise
-from genlab.flow.linear import Permutation
 from genlab.flow.model import Flow, StandardNormal
-from genlab.nn.masked import MaskedMLP
+from genlab.flow.transforms import Affine, Elementwise, Permutation, Transform
+from genlab.nn.layers import MaskedMLP
 
 
 def one_pass(

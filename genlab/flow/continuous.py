@@ -25,13 +25,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genlab.core.iterate import last
-from genlab.core.shapes import PerExample
+from genlab.core.tensors import PerExample, last
 from genlab.flow.coupling import start_at_zero
 from genlab.flow.model import Flow, StandardNormal
-from genlab.nn.mlp import MLP
-from genlab.solvers.divergence import exact
-from genlab.solvers.ode import rk4
+from genlab.nn.layers import MLP
+from genlab.solvers.ode import exact_divergence, rk4
 
 Velocity = Callable[[Tensor, Tensor], Tensor]
 
@@ -64,7 +62,7 @@ def ride(
     """
 
     def slope(t: Tensor, state: Tensor) -> Tensor:
-        v, div = exact(lambda x: velocity(x, t.expand(len(x))), state[:, :-1])
+        v, div = exact_divergence(lambda x: velocity(x, t.expand(len(x))), state[:, :-1])
         return torch.cat([v, div[:, None]], 1)
 
     state = last(rk4(slope, torch.cat([a, torch.zeros_like(a[:, :1])], 1), ts.to(a)))

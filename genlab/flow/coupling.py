@@ -19,11 +19,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from genlab.core.shapes import PerExample, sum_event
-from genlab.flow.change_of_variables import Transform
-from genlab.flow.elementwise import Affine, Elementwise, Shift
+from genlab.core.tensors import PerExample, sum_event
 from genlab.flow.model import Flow, StandardNormal
-from genlab.nn.mlp import MLP
+from genlab.flow.transforms import Affine, Elementwise, Shift, Transform
+from genlab.nn.layers import MLP
 
 
 def couple(

@@ -16,11 +16,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genlab.core.iterate import last
-from genlab.core.rng import randn
-from genlab.core.shapes import Event, PerExample
 from genlab.core.stats import std_normal_log_prob
-from genlab.flow.change_of_variables import Transform, flow_log_prob, pull_back, push_forward
+from genlab.core.tensors import Event, PerExample, last, randn
+from genlab.flow.transforms import Transform, flow_log_prob, pull_back, push_forward
 
 
 @runtime_checkable

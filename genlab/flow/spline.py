@@ -20,7 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import pad, softmax, softplus
 
-from genlab.core.guards import require_between, require_positive
+from genlab.core.tensors import require_between, require_positive
 
 
 class Bin(NamedTuple):

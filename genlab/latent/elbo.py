@@ -1,28 +1,182 @@
-r"""A bound on the log-likelihood of a latent-variable model, one value for each example.
+r"""A draw from the encoder's Gaussian, written so that gradients can pass through it.
 
-The marginal $p(x) = \int p(x\mid z)\,p(z)\,dz$ has no closed form, but any distribution
-$q(z\mid x)$ that we can draw from gives a lower bound on its logarithm:
+$$z = \mu + \sigma \odot \epsilon, \qquad \epsilon \sim \mathcal N(0, I)$$
 
-$$\log p(x) \;\ge\; \mathbb E_{q(z|x)}\log p(x\mid z) - \mathrm{KL}\big(q(z\mid x)\,\|\,p(z)\big)
-\qquad (\text{gap} = \mathrm{KL}(q(z\mid x)\,\|\,p(z\mid x))).$$
+The randomness is in $\epsilon$, which has no parameters; $z$ is then an ordinary differentiable
+function of $\mu$ and $\log\sigma^2$.
 
-Lesson: notebooks/05_latent_variables_and_elbo.ipynb
-Sources: Kingma and Welling 2013 (arXiv:1312.6114), eq. 3 and 10; Burda, Grosse and Salakhutdinov
-2015 (arXiv:1509.00519), eq. 8.
+Lesson: notebooks/06_vae_in_practice.ipynb
+Sources: Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
 """
 
-from collections.abc import Callable
-from typing import TypeAlias
+import math
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float, Shaped
-from torch import Tensor
+from torch import Generator, Tensor
 
-from genlab.core.shapes import PerExample
-from genlab.core.stats import kl_diag_normal, normal_log_prob, std_normal_log_prob
+from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, std_normal_log_prob
+from genlab.core.tensors import PerExample, randn
 
-from .importance import log_mean_weight
-from .reparameterize import Latent, reparameterize
+Latent = Float[Tensor, " b *latent"]
+
+
+def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
+    r"""Turn standard normal noise into a draw from $\mathcal N(\mu, \sigma^2)$.
+
+    $$z = \mu + e^{\frac12\log\sigma^2} \odot \epsilon$$
+
+    Mean $\mu$ and standard deviation $\sigma$, whatever the parameters;
+    $\partial z/\partial\mu = 1$ and $\partial z/\partial\log\sigma^2 = \tfrac12\sigma\epsilon$.
+
+    Args:
+        mu: means, `(b, *latent)`.
+        log_var: $\log\sigma^2$, like `mu`; any real number.
+        eps: standard normal noise, like `mu`.
+
+    Returns:
+        Like `mu`.
+
+    Example:
+        >>> import torch
+        >>> mu, eps = torch.tensor([[0.5]]), torch.tensor([[-0.3]])
+        >>> reparameterize(mu, torch.zeros(1, 1), eps)
+        tensor([[0.2000]])
+
+    Source: Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
+    Lesson: notebooks/06_vae_in_practice.ipynb
+    """
+    return mu + (0.5 * log_var).exp() * eps
+
+
+def log_mean_weight(log_w: Float[Tensor, " k b"]) -> PerExample:
+    r"""Importance-weighted bound from the log-weights of K draws.
+
+    $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
+
+    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$.
+    It is the logarithm of the mean; the mean of the logarithms is the ELBO again.
+
+    Args:
+        log_w: $\log w_k$, one row for each draw, `(k, b)`.
+
+    Returns:
+        `(b,)` nats.
+
+    Raises:
+        ValueError: no draws.
+
+    Example:
+        >>> import torch
+        >>> log_mean_weight(torch.tensor([[0.1], [0.4]]).log()).exp()
+        tensor([0.2500])
+
+    Source: Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8.
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    _require_draws(log_w, "log_mean_weight")
+    return log_w.logsumexp(0) - math.log(len(log_w))
+
+
+def effective_sample_size(log_w: Float[Tensor, " k b"]) -> PerExample:
+    r"""How many of the K draws really count.
+
+    $$\mathrm{ESS} = \frac{\big(\sum_k w_k\big)^2}{\sum_k w_k^2}$$
+
+    K when all weights are equal (q is the posterior), 1 when one draw carries everything.
+
+    Args:
+        log_w: $\log w_k$, `(k, b)`.
+
+    Returns:
+        `(b,)`, a number of draws between 1 and K.
+
+    Raises:
+        ValueError: no draws.
+
+    Example:
+        >>> import torch
+        >>> effective_sample_size(torch.tensor([[1.0], [1.0], [1e-9]]).log())
+        tensor([2.])
+
+    Source: Kong 1992, "A note on importance sampling using standardized weights", in the form
+    1 / (sum of squared normalised weights).
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    _require_draws(log_w, "effective_sample_size")
+    return 1 / (log_w.softmax(0) ** 2).sum(0)
+
+
+def doubly_reparameterized(log_w: Float[Tensor, " k b"]) -> PerExample:
+    r"""A quantity whose *gradient* estimates that of the bound, with a noise that falls with K.
+
+    $$\nabla_\phi \mathbb E\,\mathcal L_K = \mathbb E\sum_{k=1}^K \tilde w_k^2\,
+      \frac{\partial \log w_k}{\partial z_k}\,\frac{\partial z_k}{\partial \phi},
+      \qquad \tilde w_k = \frac{w_k}{\sum_j w_j}$$
+
+    Its value means nothing, and its gradient is right for the parameters of q only: compute
+    `log_w` with `log_weight(..., through_z_only=True)`, and train the decoder on
+    `log_mean_weight`.
+
+    Args:
+        log_w: $\log w_k$, differentiable in $\phi$ through $z_k$ alone, `(k, b)`.
+
+    Returns:
+        `(b,)`, no unit.
+
+    Raises:
+        ValueError: no draws.
+
+    Example:
+        >>> import torch
+        >>> log_w = torch.zeros(4, 1, requires_grad=True)
+        >>> doubly_reparameterized(log_w).sum().backward()
+        >>> log_w.grad.flatten()
+        tensor([0.0625, 0.0625, 0.0625, 0.0625])
+
+    Source: Tucker et al. 2018 (arXiv:1810.04152), the estimator named IWAE-DReG.
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    _require_draws(log_w, "doubly_reparameterized")
+    return (log_w.detach().softmax(0) ** 2 * log_w).sum(0)
+
+
+def signal_to_noise(gradients: Float[Tensor, " n *p"]) -> Float[Tensor, " *p"]:
+    r"""How far the mean of a gradient estimator stands above its own scatter.
+
+    $$\mathrm{SNR} = \frac{|\mathbb E\,\Delta|}{\sqrt{\operatorname{Var}\Delta}}$$
+
+    For K weighted draws it grows like $\sqrt K$ for the decoder, and *falls* like $1/\sqrt K$ for
+    the plain gradient of the parameters of q.
+
+    Args:
+        gradients: n independent estimates of the same gradient, `(n, *p)`.
+
+    Returns:
+        `(*p,)`, one ratio for each parameter, no unit.
+
+    Raises:
+        ValueError: fewer than two estimates.
+
+    Example:
+        >>> import torch
+        >>> signal_to_noise(torch.tensor([1.0, 3.0]))
+        tensor(1.4142)
+
+    Source: Rainforth et al. 2018 (arXiv:1802.04537), theorem 1.
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    if len(gradients) < 2:
+        raise ValueError(f"signal_to_noise: {len(gradients)} estimates, expected at least two")
+    return gradients.mean(0).abs() / gradients.std(0)
+
+
+def _require_draws(log_w: Tensor, name: str) -> None:
+    if len(log_w) < 1:
+        raise ValueError(f"{name}: log_w holds no draws, expected at least one")
+
 
 Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
 DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -146,3 +300,259 @@ def importance_bound(
         raise ValueError("importance_bound: eps holds no draws, expected at least one")
     log_w = [log_weight(x, mu, log_var, e, decoder_log_prob=decoder_log_prob) for e in eps]
     return log_mean_weight(torch.stack(log_w))
+
+
+Draws = Float[Tensor, " k *b"]
+
+
+def score_function(log_q: Draws, value: Draws, baseline: Tensor | float = 0.0) -> Draws:
+    r"""A quantity whose *gradient* is the score-function estimator, one for each draw.
+
+    $$\big(f(z) - b\big)\,\log q_\phi(z), \qquad f, b \text{ and } z \text{ held fixed}$$
+
+    Its gradient has the mean $\nabla_\phi\,\mathbb E f$ for every $b$ that does not depend on the
+    same draw. Its value means nothing. Descend along it when $f$ is a loss.
+
+    Args:
+        log_q: $\log q_\phi(z)$ of each draw, differentiable in $\phi$ with z held fixed, `(k, *b)`.
+        value: $f(z)$, like `log_q`; no gradient is taken through it.
+        baseline: $b$, a number or broadcastable to `value`.
+
+    Returns:
+        Like `log_q`, no unit.
+
+    Example:
+        >>> import torch
+        >>> log_q = torch.zeros(2, requires_grad=True)
+        >>> score_function(log_q, torch.tensor([3.0, 1.0]), baseline=2.0).sum().backward()
+        >>> log_q.grad
+        tensor([ 1., -1.])
+
+    Source: Mohamed et al. 2020 (arXiv:1906.10652), eqs. 13 and 14.
+    Lesson: notebooks/06_vae_in_practice.ipynb
+    """
+    if isinstance(baseline, Tensor):
+        baseline = baseline.detach()
+    return (value.detach() - baseline) * log_q
+
+
+def leave_one_out(value: Draws) -> Draws:
+    r"""A baseline for each draw that does not depend on it: the mean of the others.
+
+    $$b_k = \frac{1}{K - 1}\sum_{j\ne k} f(z_j)$$
+
+    Independent of $z_k$, so the estimator stays unbiased; the mean of *all* draws does not.
+
+    Args:
+        value: $f(z_k)$ of K independent draws, `(k, *b)`.
+
+    Returns:
+        Like `value`.
+
+    Raises:
+        ValueError: fewer than two draws.
+
+    Example:
+        >>> import torch
+        >>> leave_one_out(torch.tensor([1.0, 2.0, 6.0]))
+        tensor([4.0000, 3.5000, 1.5000])
+
+    Source: Kool, van Hoof and Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free",
+    eq. 8.
+    Lesson: notebooks/06_vae_in_practice.ipynb
+    """
+    if len(value) < 2:
+        raise ValueError(f"leave_one_out: {len(value)} draws, expected at least two")
+    return (value.sum(0) - value) / (len(value) - 1)
+
+
+class Proposal(NamedTuple):
+    """A Gaussian for each example, and the bound it had before the step."""
+
+    mu: Latent
+    log_var: Latent
+    elbo: PerExample  # nats
+
+
+def refine(
+    x: Data,
+    mu: Latent,
+    log_var: Latent,
+    *,
+    decoder_log_prob: DecoderLogProb,
+    n_steps: int,
+    lr: float = 0.05,
+    n_draws: int = 2,
+    generator: Generator | None = None,
+) -> Iterator[Proposal]:
+    r"""Climb the bound of each example by itself, the model held fixed.
+
+    $$(\mu, \log\sigma^2) \leftarrow \text{Adam step along }
+      \nabla_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$
+
+    Args:
+        x: data, `(b, *event)`.
+        mu: where to start, `(b, k)`; the encoder's answer or anything else.
+        log_var: like `mu`.
+        decoder_log_prob: $(x, z)\mapsto\log p(x\mid z)$ in nats, `(b,)`.
+        n_steps: steps; 1 or more.
+        lr: Adam's rate, falling linearly to zero.
+        n_draws: fresh draws for each example and step.
+        generator: source of those draws.
+
+    Yields:
+        `Proposal`, detached, after each step.
+
+    Raises:
+        ValueError: `n_steps` is not positive.
+
+    Source: Cremer, Li and Duvenaud 2018 (arXiv:1801.03558), section 5.1.
+    Lesson: notebooks/06_vae_in_practice.ipynb
+    """
+    if n_steps < 1:
+        raise ValueError(f"refine: n_steps is {n_steps}, expected at least 1")
+    mu, log_var = (a.detach().clone().requires_grad_(True) for a in (mu, log_var))
+    many = x.repeat(n_draws, *[1] * (x.ndim - 1))
+    adam = torch.optim.Adam([mu, log_var], lr=lr)
+    for step in range(n_steps):
+        adam.param_groups[0]["lr"] = lr * (1 - step / n_steps)
+        eps = randn((len(many), *mu.shape[1:]), like=mu, generator=generator)
+        wide = mu.repeat(n_draws, 1), log_var.repeat(n_draws, 1)
+        bound = elbo(many, *wide, eps, decoder_log_prob=decoder_log_prob)
+        mu.grad, log_var.grad = torch.autograd.grad(-bound.sum() / n_draws, (mu, log_var))
+        adam.step()
+        value: Tensor = bound.detach().view(n_draws, -1).mean(0)
+        yield Proposal(mu.detach().clone(), log_var.detach().clone(), value)
+
+
+LogJoint = Float[Tensor, " b k"]
+
+
+def log_marginal(log_joint: LogJoint) -> PerExample:
+    r"""Exact log-likelihood by enumeration of the latent.
+
+    $$\log p(x) = \log \sum_z p(x, z)$$
+
+    Args:
+        log_joint: $\log p(x, z)$, one column for each value of z, `(b, k)`.
+
+    Returns:
+        `(b,)` nats.
+
+    Example:
+        >>> log_marginal(torch.tensor([[0.1, 0.4]]).log())
+        tensor([-0.6931])
+
+    Source: Bishop, Pattern Recognition and Machine Learning, eq. 9.12.
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    return log_joint.logsumexp(-1)
+
+
+def discrete_posterior(log_joint: LogJoint) -> LogJoint:
+    r"""Posterior of the latent, by Bayes' rule; the E-step of EM.
+
+    $$p(z\mid x) = \frac{p(x, z)}{\sum_{z'} p(x, z')}$$
+
+    It is the one q whose bound equals $\log p(x)$.
+
+    Args:
+        log_joint: $\log p(x, z)$, `(b, k)`.
+
+    Returns:
+        `(b, k)` probabilities, rows sum to 1.
+
+    Example:
+        >>> discrete_posterior(torch.tensor([[0.1, 0.4]]).log())
+        tensor([[0.2000, 0.8000]])
+
+    Source: Bishop, Pattern Recognition and Machine Learning, eq. 9.13.
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    return log_joint.softmax(-1)
+
+
+def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
+    r"""The bound of any guess q, with the expectation as a sum over every value of z.
+
+    $$\mathrm{ELBO} = \sum_z q(z\mid x)\,\big[\log p(x, z) - \log q(z\mid x)\big],
+      \qquad 0\log 0 = 0$$
+
+    Short of $\log p(x)$ by exactly $\mathrm{KL}(q(z\mid x)\,\|\,p(z\mid x))$.
+
+    Args:
+        q: probabilities $q(z\mid x)$, `(b, k)`, rows sum to 1.
+        log_joint: $\log p(x, z)$, `(b, k)`.
+
+    Returns:
+        `(b,)` nats.
+
+    Raises:
+        ValueError: a row of `q` is not a distribution.
+
+    Example:
+        >>> discrete_elbo(torch.tensor([[0.3, 0.7]]), torch.tensor([[0.1, 0.4]]).log())
+        tensor([-0.7213])
+
+    Source: Bishop, Pattern Recognition and Machine Learning, eq. 9.71.
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    _require_rows(q, "discrete_elbo")
+    return (q * log_joint - torch.xlogy(q, q)).sum(-1)
+
+
+def aggregated_posterior(q: LogJoint) -> Float[Tensor, " k"]:
+    r"""How the codes of a whole data set are spread: $q(z) = \tfrac1n\sum_i q(z\mid x_i)$.
+
+    Args:
+        q: $q(z\mid x_i)$ of each example, `(n, k)`, rows sum to 1.
+
+    Returns:
+        `(k,)` probabilities; equal to the prior when model, data and posterior agree.
+
+    Raises:
+        ValueError: a row of `q` is not a distribution.
+
+    Example:
+        >>> aggregated_posterior(torch.eye(2))
+        tensor([0.5000, 0.5000])
+
+    Source: Hoffman and Johnson 2016, "ELBO surgery".
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    _require_rows(q, "aggregated_posterior")
+    return q.mean(0)
+
+
+def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
+    r"""How much the code says about which example it came from; 0 is posterior collapse.
+
+    $$I_q(x; z) = \frac1n \sum_{i=1}^n \mathrm{KL}\big(q(z\mid x_i)\,\|\,q(z)\big)$$
+
+    Args:
+        q: $q(z\mid x_i)$ of each of n equally likely examples, `(n, k)`, rows sum to 1.
+
+    Returns:
+        One number in nats, between 0 and $\log \min(n, k)$.
+
+    Raises:
+        ValueError: a row of `q` is not a distribution.
+
+    Example:
+        >>> mutual_information(torch.eye(2)), mutual_information(torch.full((2, 2), 0.5))
+        (tensor(0.6931), tensor(0.))
+
+    Source: Hoffman and Johnson 2016, "ELBO surgery", the term called index-code mutual
+    information.
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+    return kl_categorical(q, aggregated_posterior(q).expand_as(q)).mean()
+
+
+def _require_rows(q: Tensor, name: str) -> None:
+    worst = float((q.detach().sum(-1) - 1).abs().max()) if q.numel() else 0.0
+    if worst > 1e-4 or bool((q < 0).any()):
+        raise ValueError(
+            f"{name}: a row of q is off 1 by {worst:.3g} or holds a negative number, expected "
+            f"probabilities that sum to 1"
+        )

@@ -13,12 +13,16 @@ Sources: Clopper and Pearson 1934, "The use of confidence or fiducial limits"; W
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import numpy as np
 import scipy  # its parts load when they are used
 import torch
-from jaxtyping import Bool, Float
-from torch import Tensor
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from genlab.core.tensors import as_real, require_finite
+from genlab.metrics.distances import Features, Kernel
 
 
 class Interval(NamedTuple):
@@ -227,3 +231,321 @@ def expected_calibration_error(
 def _require_counts(k: int, n: int, level: float) -> None:
     if not 0 <= k <= n or n < 1 or not 0 < level < 1:
         raise ValueError(f"expected 0 <= k <= n, n >= 1, 0 < level < 1, got {k}, {n}, {level}")
+
+
+class TwoSampleResult(NamedTuple):
+    """A statistic and how surprising it is if nothing is going on."""
+
+    statistic: float
+    p_value: float  # share of draws under the null hypothesis that are at least as large
+
+
+@runtime_checkable
+class Classifier(Protocol):
+    """What a scikit-learn classifier offers."""
+
+    def fit(self, X: Any, y: Any) -> Any:
+        """Learn from examples and labels."""
+
+    def predict(self, X: Any) -> Any:
+        """Labels of new examples."""
+
+
+def mmd_permutation_test(
+    x: Features,
+    y: Float[Tensor, " m d"],
+    kernel: Kernel,
+    *,
+    n_permutations: int = 200,
+    generator: torch.Generator | None = None,
+) -> TwoSampleResult:
+    r"""Is the discrepancy larger than chance? Shuffle who belongs to which side and look.
+
+    $$p = \frac{1 + \#\{b : \mathrm{MMD}^2_{\pi_b} \ge \mathrm{MMD}^2\}}{1 + B}$$
+
+    If both sides come from one law, every split of the pool is equally likely, and the p-value
+    is valid at every sample size: $P(p \le \alpha) \le \alpha$.
+
+    Args:
+        x: `(n, d)`.
+        y: `(m, d)`.
+        kernel: must not depend on which side a point is on (fix its bandwidth on the pool).
+        n_permutations: $B$; the smallest possible p-value is $1/(B+1)$.
+        generator: source of randomness.
+
+    Returns:
+        The discrepancy of the actual split, and its p-value.
+
+    Raises:
+        ValueError: fewer than two rows on a side, or no permutations.
+
+    Example:
+        >>> from genlab.metrics.distances import rbf_kernel
+        >>> x = torch.arange(8.0)[:, None]
+        >>> mmd_permutation_test(x, x + 20, rbf_kernel, n_permutations=99).p_value
+        0.01
+
+    Source: Gretton et al. 2012, section 3; the two ones: Phipson and Smyth 2010, eq. 2.
+    Lesson: notebooks/09_evaluation.ipynb
+    """
+    n, m = len(x), len(y)
+    if min(n, m) < 2 or n_permutations < 1:
+        raise ValueError(f"need 2 examples a side and B >= 1, got {n}, {m}, {n_permutations}")
+    pool = torch.cat([x, y]).detach()
+    gram = kernel(pool, pool)
+    gram = gram - gram.diagonal().diag()
+    orders = [torch.randperm(n + m, generator=generator) for _ in range(n_permutations)]
+    sides = torch.zeros(n_permutations + 1, n + m, dtype=gram.dtype)
+    sides[0, :n] = 1
+    for row, order in zip(sides[1:], orders, strict=True):
+        row[order[:n]] = 1
+    first, second = sides @ gram, (1 - sides) @ gram
+    values = (
+        (first * sides).sum(1) / (n * (n - 1))
+        + (second * (1 - sides)).sum(1) / (m * (m - 1))
+        - 2 * (first * (1 - sides)).sum(1) / (n * m)
+    )
+    # a shuffle that only exchanges equal points repeats the value up to rounding: count it
+    slack = 1e-12 * float(gram.abs().max())
+    reached = int((values[1:] >= values[0] - slack).sum())
+    return TwoSampleResult(float(values[0]), (1 + reached) / (1 + n_permutations))
+
+
+def classifier_two_sample_test(
+    x: Features,
+    y: Float[Tensor, " m d"],
+    classifier: Classifier,
+    *,
+    generator: torch.Generator | None = None,
+) -> TwoSampleResult:
+    r"""Train a classifier on half of the pool; count how often it is right on the other half.
+
+    $$\text{accuracy} = \frac hn, \qquad
+    p = P\big(\mathrm{Binomial}(n, \tfrac12) \ge h\big)$$
+
+    Half of *each* set is held out, so that guessing is right half of the time. The examples
+    must be independent: copies on both sides of the split are recognised, not classified.
+
+    Args:
+        x: `(n, d)`, an even number of rows.
+        y: as many rows.
+        classifier: has `fit` and `predict` (scikit-learn); fitted in place.
+        generator: decides the split.
+
+    Returns:
+        The accuracy on the n held-out examples (1/2 = cannot tell), and its p-value.
+
+    Raises:
+        ValueError: sets of different size, fewer than 4 rows, or an odd number of rows.
+
+    Example:
+        >>> from sklearn.neighbors import KNeighborsClassifier
+        >>> x = torch.arange(20.0)[:, None]
+        >>> classifier_two_sample_test(x, x + 100, KNeighborsClassifier(3)).statistic
+        1.0
+
+    Source: Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3, with the exact binomial
+        law in place of its normal approximation.
+    Lesson: notebooks/09_evaluation.ipynb
+    """
+    n = len(x)
+    if len(y) != n or n < 4 or n % 2:
+        raise ValueError(f"need two sets of one even size >= 4, got {n} and {len(y)} rows")
+    order_x, order_y = (torch.randperm(n, generator=generator) for _ in range(2))
+    half = n // 2
+    side = np.repeat([0, 1], half)
+    train = torch.cat([x[order_x[:half]], y[order_y[:half]]]).detach().cpu().numpy()
+    test = torch.cat([x[order_x[half:]], y[order_y[half:]]]).detach().cpu().numpy()
+    classifier.fit(train, side)
+    hits = int((classifier.predict(test) == side).sum())
+    return TwoSampleResult(hits / n, float(scipy.stats.binom.sf(hits - 1, n, 0.5)))
+
+
+class Uniformity(NamedTuple):
+    """A statistic, and how surprising it is if the ranks are uniform."""
+
+    statistic: float
+    p_value: float
+
+
+class Accuracy(NamedTuple):
+    """Share of right guesses on examples that were held out, and its standard error."""
+
+    value: float
+    error: float
+
+
+def sbc_ranks(theta: Float[Tensor, " n p"], draws: Float[Tensor, " n l p"]) -> Int[Tensor, " n p"]:
+    r"""Where the parameter that made the data stands among draws from its posterior.
+
+    $$r_{ij} = \#\{l : \theta_{ilj} < \theta^*_{ij}\}$$
+
+    Args:
+        theta: $\theta^*$, drawn from the prior, one row for each simulated data set.
+        draws: L draws from the estimated posterior of each data set.
+
+    Returns:
+        `(n, p)`, whole numbers 0..L; uniform for each parameter if the estimate is exact.
+
+    Example:
+        >>> sbc_ranks(torch.tensor([[0.5]]), torch.tensor([[[0.1], [0.2], [0.9]]]))
+        tensor([[2]])
+
+    Source: Talts et al. 2018 (arXiv:1804.06788), algorithm 1.
+    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    """
+    require_finite(theta=theta, draws=draws)  # nothing is below NaN: its rank would be 0
+    return (draws < theta[:, None]).sum(1)
+
+
+def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20) -> Uniformity:
+    r"""Are the ranks of one parameter uniform? Count them in bins and add up the surprises.
+
+    $$\chi^2 = \sum_b \frac{(n_b - n/B)^2}{n/B} \;\sim\; \chi^2_{B-1} \text{ if uniform}$$
+
+    Args:
+        ranks: 0..L.
+        n_draws: L; L + 1 must be a multiple of the number of bins, or some bins hold more ranks.
+        n_bins: B, at least 2; n / B of 5 or more keeps the law of the statistic close.
+
+    Returns:
+        Statistic and p-value; a small p-value says that the estimate is not calibrated.
+
+    Raises:
+        ValueError: a rank outside 0..L, bins that cannot be equal, or fewer than 5 ranks a bin.
+
+    Example:
+        >>> chi_square_test(torch.arange(20).repeat(10), 19, n_bins=4).statistic
+        0.0
+
+    Source: Talts et al. 2018 (arXiv:1804.06788), section 4; Pearson 1900.
+    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    """
+    _require_ranks(ranks, n_draws)
+    if n_bins < 2 or (n_draws + 1) % n_bins or len(ranks) < 5 * n_bins:
+        raise ValueError(
+            f"{len(ranks)} ranks of 0..{n_draws} in {n_bins} bins: expected L + 1 to be a multiple "
+            "of the bins, at least 2, and 5 ranks or more for each"
+        )
+    counts = torch.bincount(ranks * n_bins // (n_draws + 1), minlength=n_bins)
+    return Uniformity(*map(float, scipy.stats.chisquare(counts.numpy())))
+
+
+def kolmogorov_smirnov_test(
+    ranks: Int[Tensor, " n"], n_draws: int, *, generator: Generator | None = None
+) -> Uniformity:
+    r"""The same question without bins: the largest distance between two distribution functions.
+
+    $$D = \sup_u |\hat F(u) - u|, \qquad u_i = \frac{r_i + v_i}{L+1},\ v_i \sim U(0,1)$$
+
+    The noise $v$ turns uniform whole numbers into exactly uniform real ones.
+
+    Args:
+        ranks: 0..L.
+        n_draws: L.
+        generator: source of $v$.
+
+    Returns:
+        Statistic and p-value, exact at every n.
+
+    Raises:
+        ValueError: a rank outside 0..L.
+
+    Example:
+        >>> low = torch.zeros(50, dtype=torch.int64)
+        >>> kolmogorov_smirnov_test(low, 99).p_value < 1e-9
+        True
+
+    Source: Kolmogorov 1933, by `scipy.stats.kstest`.
+    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    """
+    _require_ranks(ranks, n_draws)
+    v = torch.rand(len(ranks), generator=generator, dtype=torch.float64)
+    found = scipy.stats.kstest(((ranks + v) / (n_draws + 1)).numpy(), "uniform")
+    return Uniformity(float(found.statistic), float(found.pvalue))
+
+
+def rank_band(n: int, n_bins: int, *, level: float = 0.99) -> tuple[float, float]:
+    r"""Between which counts one bar of the histogram stays if the ranks are uniform.
+
+    $$n_b \sim \mathrm{Binomial}(n, 1/B)$$
+
+    Args:
+        n: ranks.
+        n_bins: B.
+        level: probability of staying within.
+
+    Returns:
+        Lowest and highest count, both included.
+
+    Example:
+        >>> rank_band(1000, 20)
+        (33.0, 69.0)
+
+    Source: Talts et al. 2018 (arXiv:1804.06788), section 4.1.
+    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    """
+    low, high = scipy.stats.binom.interval(level, n, 1 / n_bins)
+    return float(low), float(high)
+
+
+def c2st(
+    x: Float[Tensor, " n d"],
+    y: Float[Tensor, " m d"],
+    classifier: Classifier | None = None,
+    *,
+    n_folds: int = 5,
+    generator: Generator | None = None,
+) -> Accuracy:
+    r"""Classifier two-sample test: how often can a network tell x from y, on points held out?
+
+    $$\text{accuracy} \to \tfrac12\big(1 + \mathrm{TV}(p_x, p_y)\big)
+    \text{ for the best classifier of all}$$
+
+    Args:
+        x: samples.
+        y: as many.
+        classifier: has `fit` and `predict`; by default a network of two layers of 10 d units.
+        n_folds: parts; each is guessed by a classifier that was trained on the others.
+        generator: decides the parts.
+
+    Returns:
+        Accuracy, 1/2 if the two cannot be told apart, and its binomial standard error.
+
+    Raises:
+        ValueError: sets of different size, or fewer than `n_folds` rows.
+
+    Example:
+        >>> from sklearn.neighbors import KNeighborsClassifier
+        >>> x = torch.arange(20.0)[:, None]
+        >>> c2st(x, x + 100, KNeighborsClassifier(3)).value
+        1.0
+
+    Source: Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3; the network and the folds as in
+        Lueckmann et al. 2021 (arXiv:2101.04653), appendix.
+    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    """
+    if len(x) != len(y) or len(x) < n_folds:
+        raise ValueError(f"need two sets of one size >= {n_folds}, got {len(x)} and {len(y)} rows")
+    x, y = as_real(x.detach()), as_real(y.detach())
+    points = ((torch.cat([x, y]) - x.mean(0)) / x.std(0)).cpu().numpy()
+    side = np.repeat([0, 1], len(x))
+    seed = int(torch.randint(2**31, (), generator=generator))
+    units = 10 * x.shape[1]
+    from sklearn.model_selection import StratifiedKFold  # here: it takes a second to import
+    from sklearn.neural_network import MLPClassifier
+
+    judge = classifier or MLPClassifier((units, units), max_iter=1000, random_state=seed)
+    hits = 0
+    for train, test in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(
+        points, side
+    ):
+        judge.fit(points[train], side[train])
+        hits += int((judge.predict(points[test]) == side[test]).sum())
+    value = hits / len(side)
+    return Accuracy(value, float(np.sqrt(value * (1 - value) / len(side))))
+
+
+def _require_ranks(ranks: Int[Tensor, " n"], n_draws: int) -> None:
+    if not len(ranks) or int(ranks.min()) < 0 or int(ranks.max()) > n_draws:
+        raise ValueError(f"expected ranks in 0..{n_draws}, got {ranks.tolist()[:8]}")

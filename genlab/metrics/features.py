@@ -11,16 +11,21 @@ Lesson: notebooks/09_evaluation.ipynb
 Source: Heusel et al. 2017 (arXiv:1706.08500), section 2, with our network for Inception v3.
 """
 
+import math
 from pathlib import Path
 from typing import final
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
 
+from genlab.core.stats import slant
 from genlab.core.weights import load_weights
 
-WEIGHTS = Path(__file__).parent / "weights" / "digit_classifier.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights" / "digit_classifier.safetensors"
 RECIPE = "genlab train digit_classifier"  # the command that makes them
 
 Images = Float[Tensor, " n 1 8 8"] | Int[Tensor, " n 1 8 8"]
@@ -146,3 +151,298 @@ def load_classifier(path: Path = WEIGHTS, *, dtype: torch.dtype = torch.float64)
     """
     net = load_weights(DigitClassifier(), path, dtype=dtype, recipe=RECIPE)
     return net.requires_grad_(False)
+
+
+Grey = Float[Tensor, " n s s"]
+
+
+def haar_details(grey: Grey) -> Float[Tensor, " n 3 t t"]:
+    r"""The finest details: orthonormal differences within each block of 2 x 2 pixels.
+
+    $$\tfrac12(a + b - c - d),\quad \tfrac12(a - b + c - d),\quad \tfrac12(a - b - c + d)
+    \qquad\text{of}\quad \begin{pmatrix} a & b \\ c & d\end{pmatrix}$$
+
+    Args:
+        grey: `(n, s, s)`, s even.
+
+    Returns:
+        `(n, 3, s / 2, s / 2)`: down, across, diagonal.
+
+    Example:
+        >>> haar_details(torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])).flatten()
+        tensor([0., 1., 0.])
+
+    Source: Mallat 1989, section III, for Haar's filter.
+    """
+    a, b = grey[:, ::2, ::2], grey[:, ::2, 1::2]
+    c, d = grey[:, 1::2, ::2], grey[:, 1::2, 1::2]
+    return torch.stack([a + b - c - d, a - b + c - d, a - b - c + d], 1) / 2
+
+
+@final
+class WaveletFeatures:
+    """Describe grey pictures by `n_axes` numbers, whitened on the real pictures of the fit.
+
+    Args:
+        real: pictures to fit on, `(n, s, s)` in [0, 1], s a multiple of 8.
+        n_axes: main axes to keep, fewer than pictures and than the 112 numbers.
+
+    Raises:
+        ValueError: another number of axes.
+
+    Example:
+        >>> g = torch.Generator().manual_seed(0)
+        >>> real = torch.rand(200, 16, 16, generator=g)
+        >>> found = WaveletFeatures(real, 4)(real)
+        >>> found.shape, float(found.var(0).sub(1).abs().max()) < 1e-9
+        (torch.Size([200, 4]), True)
+    """
+
+    def __init__(self, real: Grey, n_axes: int = 32) -> None:
+        numbers = self._numbers(real)
+        if not 1 <= n_axes < min(numbers.shape):
+            raise ValueError(f"n_axes must lie in 1..{min(numbers.shape) - 1}, got {n_axes}")
+        self.mean = numbers.mean(0)
+        _, lengths, axes = torch.linalg.svd(numbers - self.mean, full_matrices=False)
+        self.axes = axes[:n_axes].T / (lengths[:n_axes] / (len(real) - 1) ** 0.5)
+
+    @staticmethod
+    def _numbers(grey: Grey) -> Float[Tensor, " n 112"]:
+        """Cell means of the picture, 64, and of the size of its details, 3 x 16."""
+        x = grey.double().clamp(0, 1)
+        where = adaptive_avg_pool2d(x[:, None], 8).flatten(1)
+        sharp = adaptive_avg_pool2d(haar_details(x).abs(), 4).flatten(1)
+        return torch.cat([where, sharp], 1)
+
+    def __call__(self, grey: Grey) -> Float[Tensor, " n d"]:
+        """Describe pictures.
+
+        Args:
+            grey: of the size of the fit; values outside [0, 1] are clipped.
+
+        Returns:
+            `(n, n_axes)` in double precision; of unit variance over the pictures of the fit.
+        """
+        found: Tensor = (self._numbers(grey) - self.mean) @ self.axes
+        return found
+
+
+SIZE = 16
+N_DIRECTIONS = 8
+
+Grey_judge = Float[Tensor, " n h w"]
+
+
+def upright(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n s s"]:
+    """Shear each picture until its slant is zero, and move its centre of mass to the middle.
+
+    Args:
+        grey: in [0, 1].
+
+    Returns:
+        Like `grey`, by bilinear interpolation.
+
+    Example:
+        >>> upright(torch.eye(9).flip(1)[None])[0, :, 4].sum() > 6
+        tensor(True)
+    """
+    n, size = len(grey), grey.shape[-1]
+    place = torch.arange(size, dtype=grey.dtype) - (size - 1) / 2
+    mass = grey.sum((1, 2)).clamp(min=1e-12)
+    right, down = grey.sum(1) @ place / mass, grey.sum(2) @ place / mass
+    lean = slant(grey)
+    one, zero = torch.ones(n, dtype=grey.dtype), torch.zeros(n, dtype=grey.dtype)
+    half = 2 / size
+    rows = [
+        torch.stack([one, -lean, right * half], 1),
+        torch.stack([zero, one, down * half], 1),
+    ]
+    grid = F.affine_grid(torch.stack(rows, 1), [n, 1, size, size], align_corners=False)
+    return F.grid_sample(grey[:, None], grid, align_corners=False)[:, 0]
+
+
+def gradient_histograms(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n f"]:
+    """Strength of the gradient by direction, summed over cells of 2 x 2 and of 4 x 4 pixels.
+
+    Args:
+        grey: `(n, s, s)`, s a multiple of 4.
+
+    Returns:
+        `(n, 8 (s^2 / 4 + s^2 / 16))`: eight directions, shared linearly between neighbours.
+
+    Example:
+        >>> gradient_histograms(torch.zeros(2, 16, 16)).shape
+        torch.Size([2, 640])
+    """
+    d_down, d_right = torch.gradient(grey, dim=(1, 2))
+    strength = torch.hypot(d_down, d_right)
+    turn = torch.atan2(d_down, d_right).remainder(2 * math.pi) * (N_DIRECTIONS / (2 * math.pi))
+    low, share = turn.floor().long() % N_DIRECTIONS, turn - turn.floor()
+    one_hot = F.one_hot(torch.stack([low, (low + 1) % N_DIRECTIONS]), N_DIRECTIONS)
+    weight = torch.stack([strength * (1 - share), strength * share])
+    maps = (one_hot * weight[..., None]).sum(0).permute(0, 3, 1, 2)
+    return torch.cat([F.avg_pool2d(maps, k).flatten(1) * k**2 for k in (2, 4)], 1)
+
+
+@final
+class DigitJudge:
+    """Read digits; fitted once, then asked.
+
+    Args:
+        grey: `(n, 16, 16)` or `(n, 32, 32)` in [0, 1].
+        labels: `(n,)` 0..9.
+
+    Raises:
+        ValueError: another size of picture, or labels of another number.
+    """
+
+    def __init__(self, grey: Grey_judge, labels: Int[Tensor, " m"]) -> None:
+        if len(grey) != len(labels):
+            raise ValueError(f"{len(grey)} pictures have {len(labels)} labels")
+        features = self._features(grey)
+        self._scale = features.std(0) + 0.05
+        from sklearn.svm import SVC  # here: it takes a second to import
+
+        self._machine = SVC(C=10.0, gamma="scale").fit(features / self._scale, labels.numpy())
+
+    @staticmethod
+    def _features(grey: Grey_judge) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+        """Pixels of the upright picture and its gradient histograms."""
+        size = tuple(grey.shape[1:])
+        if size not in ((SIZE, SIZE), (2 * SIZE, 2 * SIZE)):
+            raise ValueError(f"expected pictures of 16 x 16 or 32 x 32, got {size[0]} x {size[-1]}")
+        small = grey.double().clamp(0, 1)
+        if size[0] != SIZE:
+            small = F.avg_pool2d(small[:, None], 2)[:, 0]
+        parts = [upright(part) for part in torch.split(small, 500)]  # their tables are large
+        both = torch.cat([torch.cat([p.flatten(1), gradient_histograms(p)], 1) for p in parts])
+        found: np.ndarray[tuple[int, int], np.dtype[np.float64]] = both.numpy()
+        return found
+
+    def __call__(self, grey: Grey_judge) -> Int[Tensor, " n"]:
+        """Say which digit each picture shows.
+
+        Args:
+            grey: `(n, 16, 16)` or `(n, 32, 32)`; values outside [0, 1] are clipped.
+
+        Returns:
+            `(n,)` 0..9.
+        """
+        return torch.from_numpy(self._machine.predict(self._features(grey) / self._scale)).long()
+
+
+Images_degrade = Float[Tensor, " n 1 h w"]
+
+
+def blur(images: Images_degrade, std: float) -> Images_degrade:
+    r"""Gaussian blur with a 5 x 5 kernel; the border is continued by its last pixels.
+
+    $$(G_s * x)_{ij} = \sum_{|a|,|b|\le 2} g_a g_b\, x_{i+a,j+b}, \qquad
+    g_a \propto e^{-a^2/2s^2}$$
+
+    Args:
+        images: `(n, 1, h, w)`.
+        std: width $s$ in pixels; 0 leaves the images alone.
+
+    Returns:
+        Like `images`; a constant image stays as it is.
+
+    Raises:
+        ValueError: a negative width.
+
+    Example:
+        >>> round(float(blur(torch.ones(1, 1, 4, 4), 1.0).sum()), 4)
+        16.0
+
+    Lesson: notebooks/09_evaluation.ipynb
+    """
+    if not std >= 0:
+        raise ValueError(f"std is {std}, expected >= 0")
+    if std == 0:
+        return images
+    offsets = torch.arange(-2, 3, dtype=images.dtype)
+    weights = torch.exp(-(offsets**2) / (2 * std**2))
+    kernel = torch.outer(weights, weights) / weights.sum() ** 2
+    padded = nn.functional.pad(images, (2, 2, 2, 2), mode="replicate")
+    return nn.functional.conv2d(padded, kernel[None, None])
+
+
+def degrade(
+    images: Images_degrade, eps: Images_degrade, *, blur_std: float = 0.0, noise_std: float = 0.0
+) -> Images_degrade:
+    r"""Blur, add noise, and return to grey levels 0..16.
+
+    Args:
+        images: grey levels 0..16.
+        eps: standard normal noise, like `images`.
+        blur_std: width of the blur in pixels.
+        noise_std: standard deviation of the noise in grey levels.
+
+    Returns:
+        Like `images`, integers 0..16 as floats.
+
+    Raises:
+        ValueError: a negative width.
+
+    Example:
+        >>> degrade(torch.full((1, 1, 1, 1), 16.0), torch.ones(1, 1, 1, 1), noise_std=3.0).item()
+        16.0
+
+    Lesson: notebooks/09_evaluation.ipynb
+    """
+    if not noise_std >= 0:
+        raise ValueError(f"noise_std is {noise_std}, expected >= 0")
+    return (blur(images, blur_std) + noise_std * eps).round().clamp(0, 16)
+
+
+def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
+    """Rows that show only the first few classes: the others are replaced, the number stays.
+
+    Args:
+        labels: 0, 1, 2, ...
+        n_kept: classes 0..n_kept-1 stay, at least 1.
+
+    Returns:
+        `(n,)` row numbers: i where its class is kept, else the next kept row in turn.
+
+    Raises:
+        ValueError: no row has a kept class.
+
+    Example:
+        >>> only_classes(torch.tensor([0, 1, 2, 0]), n_kept=2)
+        tensor([0, 1, 0, 3])
+
+    Lesson: notebooks/09_evaluation.ipynb
+    """
+    kept = labels < n_kept
+    rows = kept.nonzero()[:, 0]
+    if len(rows) == 0:
+        raise ValueError(f"no row has one of the classes below {n_kept}")
+    out = torch.arange(len(labels))
+    missing = len(labels) - len(rows)
+    out[~kept] = rows[torch.arange(missing) % len(rows)]
+    return out
+
+
+def repeat_few(n: int, n_distinct: int) -> Int[Tensor, " n"]:
+    """Rows that repeat the first few images in turn: a generator with that many outputs.
+
+    Args:
+        n: rows to return.
+        n_distinct: different rows among them, 1..n.
+
+    Returns:
+        `(n,)` row numbers 0, 1, ..., n_distinct - 1, 0, 1, ...
+
+    Raises:
+        ValueError: `n_distinct` outside 1..n.
+
+    Example:
+        >>> repeat_few(5, n_distinct=2)
+        tensor([0, 1, 0, 1, 0])
+
+    Lesson: notebooks/09_evaluation.ipynb
+    """
+    if not 1 <= n_distinct <= n:
+        raise ValueError(f"n_distinct must be in 1..{n}, got {n_distinct}")
+    return torch.arange(n) % n_distinct

@@ -21,11 +21,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genlab.core.guards import require_alike
-from genlab.core.shapes import Event, PerExample, sum_event
-
-from .paths import add_noise
-from .vlb import EpsModel
+from genlab.core.tensors import Event, PerExample, require_alike, sum_event
+from genlab.score.diffusion import EpsModel, add_noise
 
 
 def scales_from_gamma(gamma: Float[Tensor, " *b"]) -> tuple[Tensor, Tensor]:

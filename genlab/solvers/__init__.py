@@ -1,20 +1,20 @@
 """Numerics that know no model: differential equations, Langevin chains, divergences."""
 
-from genlab.solvers import divergence
-from genlab.solvers.adaptive import dopri5
-from genlab.solvers.mcmc import langevin, langevin_step, mala, mala_step
-from genlab.solvers.mixing import (
+from genlab.solvers.mcmc import (
+    langevin,
     langevin_matrix,
+    langevin_step,
     langevin_variance,
+    mala,
     mala_matrix,
+    mala_step,
     relaxation_time,
     stationary,
 )
-from genlab.solvers.ode import euler, heun, rk4
+from genlab.solvers.ode import dopri5, euler, heun, rk4
 from genlab.solvers.sde import euler_maruyama, euler_maruyama_step
 
 __all__ = [
-    "divergence",
     "dopri5",
     "euler",
     "euler_maruyama",

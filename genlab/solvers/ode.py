@@ -11,11 +11,14 @@ Source: Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, 2
 sections II.1 (fixed steps), II.4 (step control) and II.5 (Dormand and Prince).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from genlab.core import Event, PerExample, sum_event
 
 Field: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 Step: TypeAlias = Callable[[Field, Tensor, Tensor, Tensor], Tensor]
@@ -145,3 +148,263 @@ def _walk(step: Step, func: Field, y: Tensor, ts: Tensor) -> Iterator[Tensor]:
     for i in range(len(ts) - 1):
         y = step(func, ts[i], ts[i + 1], y)
         yield y
+
+
+NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0)
+STAGES = (
+    (),
+    (1 / 5,),
+    (3 / 40, 9 / 40),
+    (44 / 45, -56 / 15, 32 / 9),
+    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+    (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
+)
+WEIGHTS = (*STAGES[-1], 0.0)
+EMBEDDED = (5179 / 57600, 0.0, 7571 / 16695, 393 / 640, -92097 / 339200, 187 / 2100, 1 / 40)
+GAPS = tuple(b - e for b, e in zip(WEIGHTS, EMBEDDED, strict=True))
+
+
+def dopri5_step(
+    func: Field, t: Tensor, h: Tensor, y: Tensor, k1: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""One step of size `h`: fifth-order answer, error estimate, slope at the end.
+
+    $$k_i = f\Big(t + c_i h,\; y + h \sum_{j<i} a_{ij} k_j\Big)$$
+
+    Args:
+        func: $f(t, y)$.
+        t: time at the start, `()`.
+        h: signed step, `()`.
+        y: state at the start.
+        k1: slope at the start, $f(t, y)$.
+
+    Returns:
+        State at t + h, the estimated error of its fourth-order companion, and f(t + h, state).
+
+    Source: Dormand and Prince 1980, table 2.
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    slopes = [k1]
+    state = y
+    for node, row in zip(NODES[1:], STAGES[1:], strict=True):
+        state = y + h * combine(row, slopes)
+        slopes.append(func(t + node * h, state))
+    return state, h * combine(GAPS, slopes), slopes[-1]  # the last stage sits at the answer
+
+
+def dopri5(
+    func: Field,
+    y0: Tensor,
+    ts: Float[Tensor, " n"],
+    *,
+    rtol: float = 1e-7,
+    atol: float = 1e-9,
+    max_steps: int = 10_000,
+) -> Iterator[Tensor]:
+    r"""Adaptive Dormand-Prince along `ts`; the steps are cut so that every time is met exactly.
+
+    $$\lVert \text{err} \rVert = \max_b \sqrt{\operatorname{mean}_j \Big(
+    \frac{\text{err}_{bj}}{\text{atol} + \text{rtol}\,|y_{bj}|}\Big)^2} \le 1$$
+
+    The norm takes the worst example of the batch, so a hard example is not averaged away.
+
+    Args:
+        func: $f(t, y)$; receives a number and a state, returns a slope like `y`.
+        y0: state at `ts[0]`, `(b, *event)` or a single number.
+        ts: times, `(n,)`, rising or falling, n >= 1.
+        rtol: error allowed per step, relative to the state, positive.
+        atol: error allowed per step, absolute, positive.
+        max_steps: attempts allowed in each interval.
+
+    Yields:
+        The state at each of the n times, `y0` first.
+
+    Raises:
+        ValueError: a tolerance is not positive; `ts` is empty or turns back.
+        RuntimeError: `max_steps` attempts were not enough, or an error estimate is not finite.
+
+    Example:
+        >>> ts = torch.tensor([0.0, 1.0])
+        >>> list(dopri5(lambda t, y: -y, torch.ones(1), ts, rtol=1e-5, atol=1e-6))[-1]
+        tensor([0.3679])
+
+    Source: Hairer, Norsett and Wanner I, eqs. II.4.11 to II.4.13.
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    if not rtol > 0 or not atol > 0:
+        raise ValueError(f"dopri5: rtol is {rtol} and atol is {atol}, expected both > 0")
+    require_times(ts)
+    return _adaptive_walk(func, y0, ts, rtol, atol, max_steps)
+
+
+def _adaptive_walk(
+    func: Field, y: Tensor, ts: Tensor, rtol: float, atol: float, max_steps: int
+) -> Iterator[Tensor]:
+    yield y
+    if len(ts) == 1:
+        return
+    slope = func(ts[0], y)
+    size = _first_step(y, slope, rtol, atol)
+    for i in range(len(ts) - 1):
+        t, end = ts[i], ts[i + 1]
+        for _ in range(max_steps):
+            remaining = float((end - t).detach().abs())
+            final = size >= remaining
+            h = end - t if final else torch.sign(end - t) * size
+            candidate, error, end_slope = dopri5_step(func, t, h, y, slope)
+            ratio = _norm(error, torch.maximum(y.abs(), candidate.abs()), rtol, atol)
+            size = float(h.detach().abs()) * min(10.0, max(0.2, 0.9 * (ratio + 1e-12) ** -0.2))
+            if ratio <= 1:
+                t, y, slope = end if final else t + h, candidate, end_slope
+                if final:
+                    break
+        else:
+            raise RuntimeError(f"dopri5: {max_steps} steps did not reach t = {float(end)}")
+        yield y
+
+
+def _first_step(y: Tensor, slope: Tensor, rtol: float, atol: float) -> float:
+    r"""A hundredth of the time in which the state would change by its own size."""
+    speed = _norm(slope, y.abs(), rtol, atol)
+    return 0.01 * max(_norm(y, y.abs(), rtol, atol), 1e-3) / max(speed, 1e-9)
+
+
+def _norm(error: Tensor, magnitude: Tensor, rtol: float, atol: float) -> float:
+    scaled = (error / (atol + rtol * magnitude)).detach()
+    rows = scaled.reshape(max(1, scaled.shape[0]) if scaled.ndim > 1 else 1, -1)
+    value = float((rows**2).mean(1).max().sqrt())
+    if value != value or value == float("inf"):
+        raise RuntimeError(f"dopri5: the error estimate is {value}, expected a finite number")
+    return value
+
+
+def combine(weights: tuple[float, ...], slopes: list[Tensor]) -> Tensor:
+    r"""The weighted sum $\sum_i w_i k_i$, skipping zero weights."""
+    terms = [w * k for w, k in zip(weights, slopes, strict=True) if w != 0]
+    return torch.stack(terms).sum(0)
+
+
+VectorField: TypeAlias = Callable[[Tensor], Tensor]
+
+
+def exact_divergence(func: VectorField, x: Event) -> tuple[Event, PerExample]:
+    r"""Field and exact divergence, by D backward passes.
+
+    $$\nabla\cdot f(x_i) = \sum_{j=1}^D \frac{\partial f_j(x_i)}{\partial x_{ij}}$$
+
+    Each row of f(x) must depend on the same row of x only (no batch normalisation).
+
+    Args:
+        func: $f$, maps `(b, *event)` to the same shape.
+        x: where to ask, `(b, *event)`.
+
+    Returns:
+        $f(x)$, like `x`, and the divergence, `(b,)`, summed over the event. Both carry
+        gradients when gradients are enabled.
+
+    Raises:
+        ValueError: f(x) has another shape than x.
+
+    Example:
+        >>> f, div = exact_divergence(lambda x: x * torch.tensor([1.0, 3.0]), torch.ones(2, 2))
+        >>> div
+        tensor([4., 4.])
+
+    Source: Chen et al. 2018 (arXiv:1806.07366), eq. 8 (the trace).
+    Lesson: notebooks/04_normalizing_flows.ipynb
+    """
+    keep = torch.is_grad_enabled()
+    with torch.enable_grad():
+        x, value = _evaluate(func, x)
+        columns = value.flatten(1)
+        trace = torch.zeros(len(x), dtype=x.dtype, device=x.device)
+        for j in range(columns.shape[1]):
+            slope = _backward(columns[:, j].sum(), x, keep)
+            trace = trace + slope.flatten(1)[:, j]
+    return (value, trace) if keep else (value.detach(), trace.detach())
+
+
+def hutchinson_divergence(
+    func: VectorField, x: Event, probes: Float[Tensor, " k b *event"]
+) -> tuple[Event, PerExample]:
+    r"""Field and an unbiased estimate of its divergence, by one backward pass for each probe.
+
+    $$\nabla\cdot f(x_i) \approx \frac1k \sum_{m=1}^k v_m^\top J_f(x_i)\, v_m$$
+
+    With Rademacher probes the diagonal of J enters without error; the variance comes from the
+    off-diagonal part alone. Keep the probes fixed along one ODE solution.
+
+    Args:
+        func: $f$, maps `(b, *event)` to the same shape.
+        x: where to ask, `(b, *event)`.
+        probes: v, `(k, b, *event)`, independent with mean 0 and variance 1: see `rademacher`.
+
+    Returns:
+        $f(x)$, like `x`, and the estimate, `(b,)`. Both carry gradients when enabled.
+
+    Raises:
+        ValueError: `probes` or f(x) has a shape that does not fit x.
+
+    Example:
+        >>> x = torch.ones(2, 2)
+        >>> f, div = hutchinson_divergence(lambda x: 2 * x, x, torch.ones(1, 2, 2))
+        >>> div
+        tensor([4., 4.])
+
+    Source: Grathwohl et al. 2019 (arXiv:1810.01367), eq. 7.
+    Lesson: notebooks/14_score_sdes.ipynb
+    """
+    if probes.shape[1:] != x.shape or len(probes) == 0:
+        raise ValueError(
+            f"hutchinson: probes have shape {tuple(probes.shape)}, expected "
+            f"{('k', *x.shape)} with k >= 1"
+        )
+    keep = torch.is_grad_enabled()
+    with torch.enable_grad():
+        x, value = _evaluate(func, x)
+        slopes = [_backward((value * v).sum(), x, keep) for v in probes]
+        products = [sum_event(slope * v) for slope, v in zip(slopes, probes, strict=True)]
+        trace = torch.stack(products).mean(0)
+    return (value, trace) if keep else (value.detach(), trace.detach())
+
+
+def rademacher(
+    shape: Sequence[int], *, like: Tensor, generator: torch.Generator | None = None
+) -> Tensor:
+    r"""Probes whose entries are +1 or -1 with equal odds: $\mathbb E[vv^\top] = I$.
+
+    Args:
+        shape: `(k, b, *event)`.
+        like: takes dtype and device from this tensor.
+        generator: source of randomness.
+
+    Returns:
+        A tensor of signs.
+
+    Example:
+        >>> rademacher((1, 2, 3), like=torch.zeros(1)).abs().sum()
+        tensor(6.)
+
+    Source: Hutchinson 1990, proposition 1.
+    Lesson: notebooks/14_score_sdes.ipynb
+    """
+    bits = torch.randint(0, 2, tuple(shape), generator=generator, device=like.device)
+    return 2 * bits.to(like.dtype) - 1
+
+
+def _evaluate(func: VectorField, x: Tensor) -> tuple[Tensor, Tensor]:
+    x = x if x.requires_grad else x.detach().requires_grad_(True)
+    value = func(x)
+    if value.shape != x.shape:
+        raise ValueError(f"func(x) has shape {tuple(value.shape)}, expected {tuple(x.shape)}")
+    return x, value
+
+
+def _backward(scalar: Tensor, x: Tensor, keep: bool) -> Tensor:
+    if not scalar.requires_grad:  # a constant field
+        return torch.zeros_like(x)
+    (slope,) = torch.autograd.grad(
+        scalar, x, create_graph=keep, retain_graph=True, allow_unused=True
+    )
+    return torch.zeros_like(x) if slope is None else slope

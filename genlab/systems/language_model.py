@@ -23,11 +23,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.autoregressive.bpe import BPE, N_BYTES, Pair
-from genlab.autoregressive.chain_rule import bits_per_byte
 from genlab.autoregressive.decoding import Reshape, reshape_logits
-from genlab.autoregressive.transformer_lm import TransformerLM
-from genlab.autoregressive.windows import windowed_log_probs
+from genlab.autoregressive.likelihood import bits_per_byte
+from genlab.autoregressive.lm import TransformerLM
+from genlab.autoregressive.tokens import BPE, N_BYTES, Pair, windowed_log_probs
 from genlab.nn.transformer import TransformerConfig
 
 

@@ -5,8 +5,8 @@ $$x \xrightarrow{\text{encode}} z \xrightarrow{\;\tilde z = \sigma_d (z - m)/\si
 \text{noise} \xrightarrow{\text{guided DDIM}} \tilde z_0 \xrightarrow{\;z = m + \sigma_z \tilde
 z_0/\sigma_d\;} z \xrightarrow{\text{decode}} x$$
 
-The composition is all there is: the VAE of `genlab.latent.image_vae`, trained first and then left
-alone; the painter of `genlab.systems.captioned_painter`, which paints arrays of any shape and does
+The composition is all there is: the VAE of `genlab.latent.vae`, trained first and then left
+alone; the painter of `genlab.systems.text_diffusion`, which paints arrays of any shape and does
 not know that these are codes; and between them a shift and a scale. The encoder is needed for
 training only, the decoder once for each picture.
 
@@ -21,10 +21,9 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from genlab.core.iterate import last
-from genlab.core.shapes import Event
-from genlab.latent.image_vae import ImageVAE
-from genlab.systems.captioned_painter import CaptionedPainter, Captions
+from genlab.core.tensors import Event, last
+from genlab.latent.vae import ImageVAE
+from genlab.systems.text_diffusion import CaptionedPainter, Captions
 
 Images = Float[Tensor, " b c h w"]
 Codes = Float[Tensor, " b k i j"]

@@ -28,7 +28,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Generator, Tensor, nn
 
-from genlab.core.shapes import PerExample, sum_event
+from genlab.core.tensors import PerExample, sum_event
 from genlab.flow import (
     MAF,
     Affine,

@@ -19,12 +19,10 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from genlab.adversarial.objectives import critic_loss, non_saturating_generator_loss
-from genlab.adversarial.penalties import lazy_weight, r1_penalty
-from genlab.adversarial.stylegan import Styles, mix_styles, truncate
-from genlab.adversarial.stylegan_nets import StyleCritic, StyleGenerator
-from genlab.core.rng import randn
-from genlab.core.shapes import Event, PerExample
+from genlab.adversarial.games import critic_loss, non_saturating_generator_loss
+from genlab.adversarial.gan import lazy_weight, r1_penalty
+from genlab.adversarial.stylegan import StyleCritic, StyleGenerator, Styles, mix_styles, truncate
+from genlab.core.tensors import Event, PerExample, randn
 
 EVENT_SHAPE = (1, 16, 16)
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards

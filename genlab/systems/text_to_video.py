@@ -1,21 +1,18 @@
-r"""A film maker that is told: an image diffusion model whose network also looks along time.
+r"""Noise for the frames of a film: one's own, everybody's, or a blend of both.
 
-$$\ell = \frac{w(\sigma)}D\,
-\lVert \hat\epsilon(x_0 + \sigma\epsilon, \sigma, c) - \epsilon \rVert^2, \qquad
-\hat\epsilon = \frac{x - D(x, \sigma, c)}{\sigma}, \qquad x_0 \in \mathbb R^{3 \times F \times hw}$$
+$$\epsilon_f = \sqrt a\,\epsilon_{\text{common}} + \sqrt{1-a}\,\epsilon_f^{\text{own}},
+\qquad \mathrm{Cov}(\epsilon_f, \epsilon_g) = a \quad (f \ne g)$$
 
-One noise level and one caption for the whole film, and the noise-prediction error of lesson 12 over
-all of its pixels: nothing but the network knows that there is time. What the network answers is the
-clean film D itself. It is an image model first (`stills` looks at one frame of each film);
-then on films, in a share of which the frames do not see each other, so that the network without its
-temporal layers stays a model of single frames.
+Each frame's noise is standard normal whatever the share $a$; only what neighbours have in common
+changes. And for films that are Gaussian, with correlation $\rho$ between any two frames, everything
+that the course asks of a film has a closed form.
 
 Lesson: notebooks/systems/text_to_video.ipynb
-Sources: Ho et al. 2022 (arXiv:2204.03458), sections 3 and 3.2; Karras et al. 2022
-    (arXiv:2206.00364), table 1; Ho and Salimans 2022 (arXiv:2207.12598), algorithms 1 and 2;
-    Kynkaanniemi et al. 2024 (arXiv:2404.07724), eq. 5 (guidance in an interval).
+Source: Ge et al. 2023 (arXiv:2305.10474), the mixed noise model (their $\alpha^2/(1+\alpha^2)$
+    is our $a$).
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import final
 
@@ -23,24 +20,122 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.iterate import last
-from genlab.core.rng import randn
-from genlab.core.shapes import PerExample, expand, mean_event
+from genlab.core.tensors import PerExample, expand, last, mean_event, randn
 from genlab.data.captions import encode
-from genlab.nn.text_encoder import NoCaption, Text, TextEncoder
-from genlab.nn.video_unet import VideoUNet
-from genlab.score.dpm_solver import dpm_solver_sample
-from genlab.score.edm import Denoiser, edm_sigmas
+from genlab.nn.transformer import NoCaption, Text, TextEncoder
+from genlab.nn.unet import VideoUNet
+from genlab.score.edm import Denoiser, edm_precondition, edm_sigmas
 from genlab.score.guidance import cfg_eps
-from genlab.score.preconditioning import edm_precondition
+from genlab.score.samplers import dpm_solver_sample
+
+Films = Float[Tensor, " n c f *hw"]
+
+
+def mixed_noise(common: Float[Tensor, " n c 1 *hw"], own: Films, *, share: float) -> Films:
+    r"""Blend one noise for all frames with one noise for each.
+
+    $$\epsilon_f = \sqrt a\,\epsilon_{\text{common}} + \sqrt{1-a}\,\epsilon_f^{\text{own}}$$
+
+    Args:
+        common: standard normal, one frame.
+        own: standard normal, all frames.
+        share: a, in [0, 1]: 0 independent frames, 1 equal frames.
+
+    Returns:
+        Like `own`; unit variance, correlation `share` between frames.
+
+    Raises:
+        ValueError: `share` outside [0, 1].
+
+    Example:
+        >>> import torch
+        >>> mixed_noise(torch.ones(1, 1, 1), torch.zeros(1, 1, 3), share=0.25)
+        tensor([[[0.5000, 0.5000, 0.5000]]])
+
+    Source: Ge et al. 2023 (arXiv:2305.10474), the mixed noise model.
+    Lesson: notebooks/systems/text_to_video.ipynb
+    """
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must lie in [0, 1], got {share}")
+    return math.sqrt(share) * common + math.sqrt(1 - share) * own
+
+
+def total_correlation(rho: float, n_frames: int) -> float:
+    r"""What is lost when normal frames with equal correlations are drawn independently, in nats.
+
+    $$\mathrm{KL}\Big(p(x_{1:F})\,\Big\|\,\prod_f p(x_f)\Big) =
+    -\tfrac12\big[(F-1)\log(1-\rho) + \log(1 + (F-1)\rho)\big]$$
+
+    For two frames it is their mutual information, $-\tfrac12\log(1-\rho^2)$; no choice of
+    independent frames loses less.
+
+    Args:
+        rho: correlation of any two frames, in (-1/(F-1), 1).
+        n_frames: F, at least 1.
+
+    Returns:
+        Nats per pixel; 0 for uncorrelated frames, infinite in the limit of equal ones.
+
+    Raises:
+        ValueError: no such frames exist.
+
+    Example:
+        >>> round(total_correlation(0.9, 2), 4), total_correlation(0.0, 8)
+        (0.8304, 0.0)
+
+    Source: Watanabe 1960, "Information theoretical analysis of multivariate correlation".
+    Lesson: notebooks/systems/text_to_video.ipynb
+    """
+    if n_frames < 1 or not rho < 1 or (n_frames - 1) * rho <= -1:
+        raise ValueError(f"no {n_frames} frames have the correlation {rho}")
+    own, joint = math.log1p(-rho), math.log1p((n_frames - 1) * rho)
+    return -0.5 * ((n_frames - 1) * own + joint) + 0.0
+
+
+def frame_error(rho: float, sigma: float, n_frames: int) -> float:
+    r"""Mean square error of the best denoiser of normal frames that sees all of them.
+
+    $$\frac1F\Big[\frac{\sigma^2\lambda_1}{\lambda_1+\sigma^2} +
+    (F-1)\frac{\sigma^2\lambda_2}{\lambda_2+\sigma^2}\Big], \qquad
+    \lambda_1 = 1 + (F-1)\rho,\quad \lambda_2 = 1-\rho$$
+
+    With one frame, or $\rho = 0$, it is the error of frames denoised alone,
+    $\sigma^2/(1+\sigma^2)$. Equal frames, $\rho = 1$, at noise $\sigma\sqrt F$ are as clear as one
+    frame at $\sigma$: films need more noise, in training and sampling, by the factor $\sqrt F$ at
+    most.
+
+    Args:
+        rho: correlation of any two frames, in [0, 1].
+        sigma: noise level, positive.
+        n_frames: F.
+
+    Returns:
+        Error per pixel, below $\sigma^2$ and below 1.
+
+    Raises:
+        ValueError: a correlation outside [0, 1], no frame, or no noise.
+
+    Example:
+        >>> frame_error(1.0, 2.0, 4), frame_error(1.0, 1.0, 1)
+        (0.5, 0.5)
+
+    Source: the eigenvalues of a matrix of equal correlations; compare the shift of Hoogeboom et al.
+        2023 (arXiv:2301.11093) for the pixels of larger images.
+    Lesson: notebooks/systems/text_to_video.ipynb
+    """
+    if not 0 <= rho <= 1 or n_frames < 1 or not sigma > 0:
+        raise ValueError(f"no {n_frames} frames with correlation {rho} and noise {sigma}")
+    variances = [1 + (n_frames - 1) * rho] + (n_frames - 1) * [1 - rho]
+    return sum(sigma**2 * v / (v + sigma**2) for v in variances) / n_frames
+
 
 SIGMA_DATA = 0.5  # of the scaled pixels, as the painters of single pictures have it
-Films = Float[Tensor, " n 3 f h w"]
+Films_text_to_video = Float[Tensor, " n 3 f h w"]
 Rows = Int[Tensor, " n s"]
 Captions = Sequence[str] | Rows
 
 
-def scale(films: Films) -> Films:
+def scale(films: Films_text_to_video) -> Films_text_to_video:
     """Colours in [0, 1] to [-1, 1].
 
     Example:
@@ -50,7 +145,7 @@ def scale(films: Films) -> Films:
     return 2 * films - 1
 
 
-def to_colours(x: Films) -> Films:
+def to_colours(x: Films_text_to_video) -> Films_text_to_video:
     """Undo `scale`, and cut off what lies outside [0, 1].
 
     Example:
@@ -76,7 +171,7 @@ class FilmMaker(nn.Module):
 
     Example:
         >>> from genlab.nn.unet import UNetConfig
-        >>> from genlab.nn.video_unet import VideoUNetConfig
+        >>> from genlab.nn.unet import VideoUNetConfig
         >>> image = UNetConfig(c_in=12, c_out=12, width=8, d_context=8, d_pooled=8)
         >>> reader = TextEncoder(28, d=8, n_layer=1, n_head=2)
         >>> maker = FilmMaker(VideoUNet(VideoUNetConfig(image, patch=2)), reader)
@@ -121,12 +216,12 @@ class FilmMaker(nn.Module):
 
     def clean(
         self,
-        x: Films,
+        x: Films_text_to_video,
         sigma: PerExample,
         text: Text,
         joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " *b f"] | None = None,
-    ) -> Films:
+    ) -> Films_text_to_video:
         r"""The network's guess of the clean films, $D(x, \sigma, c)$, its input scaled as EDM's.
 
         Args:
@@ -138,11 +233,11 @@ class FilmMaker(nn.Module):
         """
         c = edm_precondition(sigma, sigma_data=SIGMA_DATA)
         x = expand(c.c_in, x) * x
-        guess: Films = self.net(x, c.c_noise, *text, joined=joined, times=times)
+        guess: Films_text_to_video = self.net(x, c.c_noise, *text, joined=joined, times=times)
         return guess
 
     def loss(
-        self, x: Films, *, cond: Captions, generator: Generator | None = None
+        self, x: Films_text_to_video, *, cond: Captions, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
         """Weighted noise-prediction error, mean over the batch; not nats."""
         n, (mean, std), times = len(x), self.log_sigma, None
@@ -181,11 +276,11 @@ class FilmMaker(nn.Module):
         told = self.read(captions)
         free = self.no_caption(told, torch.ones(len(told.pooled), dtype=torch.bool))
 
-        def plain(text: Text, x: Films, sigma: PerExample) -> Films:
+        def plain(text: Text, x: Films_text_to_video, sigma: PerExample) -> Films_text_to_video:
             links = None if joined else torch.zeros(len(x), dtype=torch.bool)
             return self.clean(x, sigma, text, links, times)
 
-        def guess(x: Films, sigma: PerExample) -> Films:
+        def guess(x: Films_text_to_video, sigma: PerExample) -> Films_text_to_video:
             if guidance_scale == 0:
                 return plain(free, x, sigma)
             if guidance_scale == 1 or float(sigma[0]) < self.GUIDED_ABOVE:
@@ -197,8 +292,8 @@ class FilmMaker(nn.Module):
         return guess
 
     def sample_states(
-        self, denoiser: Denoiser, x_T: Films, *, n_steps: int = 10, order: int = 2
-    ) -> Iterator[Films]:
+        self, denoiser: Denoiser, x_T: Films_text_to_video, *, n_steps: int = 10, order: int = 2
+    ) -> Iterator[Films_text_to_video]:
         """All frames at once, from noise; yields the (variance-preserving) state of each step.
 
         Args:
@@ -210,7 +305,7 @@ class FilmMaker(nn.Module):
         levels = edm_sigmas(n_steps, sigma_min=self.SIGMA_MIN, sigma_max=self.SIGMA_MAX)
         sigmas = levels[:-1].flip(0).to(x_T)
 
-        def eps_hat(x_t: Films, t: Int[Tensor, " b"]) -> Films:
+        def eps_hat(x_t: Films_text_to_video, t: Int[Tensor, " b"]) -> Films_text_to_video:
             sigma = sigmas[t]
             x = expand((1 + sigma**2).sqrt(), x_t) * x_t
             guess = scale(to_colours(denoiser(x, sigma)))
@@ -228,10 +323,10 @@ class FilmMaker(nn.Module):
         joined: bool = True,
         n_steps: int = 10,
         order: int = 2,
-        noise: Films | None = None,
+        noise: Films_text_to_video | None = None,
         times: Float[Tensor, " f"] | None = None,
         generator: Generator | None = None,
-    ) -> Films:
+    ) -> Films_text_to_video:
         """Draw one film for each caption.
 
         Args:

@@ -4,19 +4,22 @@
 at any step, stored, and taken up again with the same result. Lesson: every lesson from 01 on.
 """
 
-from genlab.train.batches import Minibatches, minibatches
-from genlab.train.checkpoint import Checkpoint, resumable
-from genlab.train.loops import fit, fit_adversarial
-from genlab.train.rates import cosine, hold_then_cosine
-from genlab.train.records import (
+from genlab.train.fit import (
     AdversarialModule,
     Batch,
+    Minibatches,
     Rate,
     Record,
+    Run,
     Stateful,
     TrainableModule,
+    cosine,
+    fit,
+    fit_adversarial,
+    hold_then_cosine,
+    minibatches,
 )
-from genlab.train.run import Run
+from genlab.train.resume import Checkpoint, resumable
 
 __all__ = [
     "AdversarialModule",

@@ -32,20 +32,21 @@ import numpy as np
 import torch
 from torch.distributions import Normal
 
-from genlab import atlas, course, widgets
+import genlab_course as course
+from genlab_course import widgets
 from genlab.core import NoLikelihoodError, last, log_likelihood, make_generator
-from genlab.course import check, check_close_mc, check_range, first_map, show_source
-from genlab.course.first_picture import COLOURS, draw_first_map
+from genlab_course import check, check_close_mc, check_range, lesson_01, show_source
+from genlab_course.lesson_01 import COLOURS, draw_first_map
 from genlab.data.toys import GaussianRing, plane
-from genlab.metrics.passes import network_passes
-from genlab.metrics.wasserstein import energy_distance
+from genlab.metrics.cost import network_passes
+from genlab.metrics.distances import energy_distance
 from genlab.oracles import GaussianMixture
 
 course.begin(lesson=1)
 torch.set_default_dtype(
     torch.float64
 )  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=1);
+course.draw_map(lesson=1);
 
 # %% [markdown]
 # The map has five entries: four paradigms, and flows, a second likelihood family beside the autoregressive one. By the end of this lesson
@@ -544,9 +545,9 @@ show_source(ddpm_loss)
 # ## 6. One distribution, learned five ways
 #
 # Now the data: 10,000 points of the ring for training, and fresh ones to measure with. Every model gets networks of two or three hidden layers
-# of 64 to 128 units and a few seconds. `first_map.learn` makes a model and the run that trains it. The five share the data, the seed and the
+# of 64 to 128 units and a few seconds. `lesson_01.learn` makes a model and the run that trains it. The five share the data, the seed and the
 # machine. They differ in their objective, and also in what was tuned by hand for each: networks, number of steps, batch size, learning rate,
-# and for the GAN a penalty and other settings of the optimiser. The table that the cell prints comes from `first_map.RECIPES`.
+# and for the GAN a penalty and other settings of the optimiser. The table that the cell prints comes from `lesson_01.RECIPES`.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -559,13 +560,13 @@ models, records = {}, {}
 
 def train(name):
     """Train one of the five, with a bar and a live curve."""
-    models[name], run = first_map.learn(name, data)
-    recipe = first_map.RECIPES[name]
+    models[name], run = lesson_01.learn(name, data)
+    recipe = lesson_01.RECIPES[name]
     label, often = f"loss / {recipe.unit}", recipe.n_steps // 10
     records[name] = widgets.watch(run, recipe.n_steps, label=label, every=often)
 
 
-for recipe in first_map.RECIPES.values():
+for recipe in lesson_01.RECIPES.values():
     sizes = f"{recipe.n_steps:5d} steps of {recipe.batch_size} points, rate {recipe.lr}"
     print(f"{recipe.title:22s} {sizes}")
 
@@ -614,7 +615,7 @@ train("diffusion")
 
 # %%
 rows = {
-    name: first_map.measure(model, held_out, reference, generator=g)
+    name: lesson_01.measure(model, held_out, reference, generator=g)
     for name, model in models.items()
 }
 noise_floor = energy_distance(ring.sample(4_000, generator=g), reference).item()
@@ -622,7 +623,7 @@ noise_floor = energy_distance(ring.sample(4_000, generator=g), reference).item()
 print(f"{'model':24s} {'passes':>6s}   {'log-likelihood / nats':24s} distance")
 for name, row in rows.items():
     print(
-        f"{first_map.RECIPES[name].title:24s} {row.passes:6d}   {row.likelihood_text:24s} ~{row.distance:.4f}"
+        f"{lesson_01.RECIPES[name].title:24s} {row.passes:6d}   {row.likelihood_text:24s} ~{row.distance:.4f}"
     )
 print(
     f"{'the data itself':24s} {'':6s}   {-entropy:.2f} {'(ceiling)':18s} ~{noise_floor:.4f}"
@@ -703,7 +704,7 @@ widgets.five_samplers(models)
 # before. We count for a small (untrained) transformer:
 
 # %%
-from genlab.autoregressive.transformer_lm import TransformerLM
+from genlab.autoregressive.lm import TransformerLM
 from genlab.nn.transformer import TransformerConfig
 
 torch.manual_seed(0)
@@ -797,7 +798,7 @@ def coverage(x):
 
 def play(momentum, seed, n_steps=600):
     torch.manual_seed(seed)
-    gan, noise = first_map.gan(gamma=0.0), make_generator(seed)
+    gan, noise = lesson_01.gan(gamma=0.0), make_generator(seed)
     batches, betas = minibatches(data, 250, generator=noise), (momentum, 0.99)
     last(
         fit_adversarial(

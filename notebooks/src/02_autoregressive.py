@@ -31,28 +31,24 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from genlab import atlas, course, widgets
-from genlab.autoregressive import chain_rule, decoding, kv_cache
-from genlab.autoregressive.causality import dependence, peeks, seen_pixels
-from genlab.autoregressive.digit_pixelcnn import digit_pixelcnn, train_digit_pixelcnn
-from genlab.autoregressive.digit_transformer import digit_transformer, train_digit_transformer
-from genlab.autoregressive.ngram import NGram
-from genlab.autoregressive.pixelcnn import PixelCNN, RasterStack, TwoStacks
-from genlab.autoregressive.text_transformer import (
-    ALPHABET,
-    text_transformer,
-    train_text_transformer,
-    windows,
-)
-from genlab.autoregressive.tokenizer import CharTokenizer
-from genlab.autoregressive.transformer_lm import TransformerLM
+import genlab_course as course
+from genlab_course import widgets
+from genlab.autoregressive import likelihood, decoding
+from genlab.autoregressive.likelihood import dependence, peeks, seen_pixels
+from genlab.zoo.digit_pixelcnn import digit_pixelcnn, train_digit_pixelcnn
+from genlab.zoo.digit_transformer import digit_transformer, train_digit_transformer
+from genlab.autoregressive.tokens import NGram
+from genlab.autoregressive.images import PixelCNN, RasterStack, TwoStacks
+from genlab.zoo.text_transformer import ALPHABET, text_transformer, train_text_transformer, windows
+from genlab.autoregressive.tokens import CharTokenizer
+from genlab.autoregressive.lm import TransformerLM
 from genlab.core import bits_per_dim, entropy, last, make_generator
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
-from genlab.data.grammar import Grammar
+from genlab.data.text import Grammar
 from genlab.data.text import load_text
-from genlab.metrics import baselines
-from genlab.nn.attention import attention, causal_mask
+from genlab.metrics import coverage
+from genlab.nn.transformer import attention, causal_mask
 from genlab.nn.transformer import Transformer, TransformerBody, TransformerConfig
 from genlab.train import cosine, fit, minibatches
 
@@ -60,7 +56,7 @@ course.begin(lesson=2)
 torch.set_num_threads(1)  # networks this small are slower when threads wait for each other
 
 # %% tags=["keep-output"]
-figure = atlas.draw_map(lesson=2)
+figure = course.draw_map(lesson=2)
 
 # %% [markdown]
 # ## 1 · Predict first
@@ -108,7 +104,7 @@ def abc_logits(x):
 
 bac = torch.tensor([[B, A, C]])
 joint = torch.einsum("a,ab,abc->abc", p1, p2, p3)
-log_prob = chain_rule.sequence_log_prob(abc_logits(bac), bac)
+log_prob = likelihood.sequence_log_prob(abc_logits(bac), bac)
 alone = [joint.sum((1, 2)), joint.sum((0, 2)), joint.sum((0, 1))]  # each piece by itself
 check(
     "p(BAC): chain rule, joint table",
@@ -177,15 +173,15 @@ check(
 # %%
 check(
     "perplexity of BAC: formula, 0.12^(-1/3)",
-    chain_rule.perplexity(log_prob, 3),
+    likelihood.perplexity(log_prob, 3),
     0.12 ** (-1 / 3),
-    unlike={"not divided by n": chain_rule.perplexity(log_prob, 1)},
+    unlike={"not divided by n": likelihood.perplexity(log_prob, 1)},
 )
 
 
 def uniform(n, k):
     """Log-probability of n tokens, each one of k equally likely ones."""
-    return chain_rule.sequence_log_prob(torch.zeros(1, n, k), torch.zeros(1, n).long())
+    return likelihood.sequence_log_prob(torch.zeros(1, n, k), torch.zeros(1, n).long())
 
 
 check(
@@ -196,9 +192,9 @@ check(
 )
 check(
     "... but the perplexity is squared",
-    chain_rule.perplexity(uniform(32, 17**2), 32),
+    likelihood.perplexity(uniform(32, 17**2), 32),
     17**2,
-    unlike={"as before": chain_rule.perplexity(uniform(64, 17), 64)},
+    unlike={"as before": likelihood.perplexity(uniform(64, 17), 64)},
 )
 
 # %% [markdown]
@@ -210,7 +206,7 @@ check(
 # %%
 logits = torch.randn(1, 5, 4, generator=make_generator(1), requires_grad=True)
 x = torch.tensor([[2, 0, 3, 3, 1]])
-(by_autograd,) = torch.autograd.grad(-chain_rule.sequence_log_prob(logits, x).sum(), logits)
+(by_autograd,) = torch.autograd.grad(-likelihood.sequence_log_prob(logits, x).sum(), logits)
 by_hand = logits.detach().exp() / logits.detach().exp().sum(-1, keepdim=True)
 by_hand[0, torch.arange(5), x[0]] -= 1
 check(
@@ -309,12 +305,12 @@ tiny = TransformerLM(3, 4, config)
 f = math.exp(3) / (math.exp(3) + 2)
 check(
     "causal transformer: sum over 81 sequences",
-    chain_rule.total_probability(tiny.logits, 3, 4),
+    likelihood.total_probability(tiny.logits, 3, 4),
     1.0,
-    unlike={"without its shift": chain_rule.total_probability(tiny.next_logits, 3, 4)},
+    unlike={"without its shift": likelihood.total_probability(tiny.next_logits, 3, 4)},
 )
 copying = [
-    chain_rule.total_probability(lambda x, a=a: a * torch.nn.functional.one_hot(x, 3), 3, 4)
+    likelihood.total_probability(lambda x, a=a: a * torch.nn.functional.one_hot(x, 3), 3, 4)
     for a in (3.0, -3.0)
 ]
 less = math.exp(-3) / (math.exp(-3) + 2)
@@ -335,9 +331,9 @@ def circle(x, turned=True):
 
 check(
     "x1 and x2 read each other: sum over 8 sequences",
-    chain_rule.total_probability(circle, 2, 3),
+    likelihood.total_probability(circle, 2, 3),
     1.0,
-    unlike={"x3 ignored": chain_rule.total_probability(lambda x: circle(x, False), 2, 3)},
+    unlike={"x3 ignored": likelihood.total_probability(lambda x: circle(x, False), 2, 3)},
 )
 
 # %% [markdown]
@@ -395,7 +391,7 @@ widgets.receptive_field()
 # </details>
 #
 # **Where the classics stand.** The first models of this family had pixels as pieces and no convolutions. *FVSBN* gives each pixel its own logistic regression on the pixels before it. *NADE* shares one hidden layer among all of them.
-# *MADE* takes an ordinary multi-layer perceptron and sets weights to zero: number the variables in any order, give each hidden unit a number too, and let a hidden unit read only those with smaller or equal numbers, an output only those with smaller ones (`genlab.nn.masked`). *WaveNet*
+# *MADE* takes an ordinary multi-layer perceptron and sets weights to zero: number the variables in any order, give each hidden unit a number too, and let a hidden unit read only those with smaller or equal numbers, an output only those with smaller ones (`genlab.nn.layers`). *WaveNet*
 # does for sound what PixelCNN does for pictures: convolutions over time, shifted so that they end one sample before the predicted one, with gaps between the taps that double from layer to layer, so that $L$ layers see $2^L$ samples.
 # "Autoregressive" names the factorisation; the transformer is only its most successful network.
 
@@ -430,7 +426,7 @@ logits, x = (
 check(
     "my chain rule = genlab's",
     my_sequence_log_prob(logits, x),
-    chain_rule.sequence_log_prob(logits, x),
+    likelihood.sequence_log_prob(logits, x),
     atol=1e-12,
     unlike={"the bare logits": logits.gather(2, x[..., None]).sum((1, 2))},
 )
@@ -442,7 +438,7 @@ check(
     atol=1e-12,
     unlike={"attention without mask": attention(q, k, v)},
 )
-course.show_source(chain_rule.token_log_probs)
+course.show_source(likelihood.token_log_probs)
 
 # %% [markdown]
 # ## 4 · Train on the digits
@@ -459,9 +455,9 @@ course.show_source(chain_rule.token_log_probs)
 torch.set_default_dtype(torch.float32)
 train, val, test = (load_digits(part).images for part in ("train", "val", "test"))
 rows = [
-    baselines.pixel_histogram(train, val, test),
-    baselines.kernel_density(train, val, test, generator=make_generator(0)),
-    baselines.gaussian_mixture(train, val, test, generator=make_generator(0)),
+    coverage.pixel_histogram(train, val, test),
+    coverage.kernel_density(train, val, test, generator=make_generator(0)),
+    coverage.gaussian_mixture(train, val, test, generator=make_generator(0)),
 ]
 nothing = bits_per_dim(-uniform(64, 17), 64)
 for row, (low, high) in zip(rows, ((2.38, 2.45), (3.0, 3.4), (2.45, 2.7)), strict=True):
@@ -576,7 +572,7 @@ check(
     [64, 32],
     unlike={"half an image as a whole one": [whole, whole]},
 )
-levels = baselines.histogram_log_probs(train, 17, 0.1).exp()
+levels = coverage.histogram_log_probs(train, 17, 0.1).exp()
 independent = torch.multinomial(
     levels, 20, replacement=True, generator=make_generator(7)
 ).T.reshape(20, 1, 8, 8)
@@ -693,10 +689,10 @@ records_text = widgets.watch(
 )
 with torch.no_grad():
     log_probs = writer.log_prob(windows(load_text("test"), 64))
-    writer_bits = float(chain_rule.bits_per_byte(log_probs, 64).mean())
+    writer_bits = float(likelihood.bits_per_byte(log_probs, 64).mean())
 orders = [
     float(
-        chain_rule.bits_per_byte(
+        likelihood.bits_per_byte(
             NGram(book, tokenizer.n_tokens, k).token_log_probs(page).sum(), len(page)
         )
     )
@@ -943,7 +939,7 @@ check(
 
 # %%
 without, with_cache = (
-    np.array(cost(small, 50, 3, 500)) for cost in (kv_cache.naive_cost, kv_cache.cached_cost)
+    np.array(cost(small, 50, 3, 500)) for cost in (decoding.naive_cost, decoding.cached_cost)
 )
 positions, pairs = (by_hand(500, **{part: 0}) for part in ("pair", "position"))
 check_range(
@@ -1065,7 +1061,7 @@ def impossible_mass(model, x, truth):
 more = grammar.sample(3000, generator=make_generator(15))
 truth = grammar.next_probs(more)
 with torch.no_grad():
-    log_q = chain_rule.token_log_probs(beginner.logits(more), more)
+    log_q = likelihood.token_log_probs(beginner.logits(more), more)
 ratios = (log_q - truth.gather(2, more[..., None])[..., 0].log()).cumsum(1).exp()
 wrong, predicted = impossible_mass(beginner, more, truth), ratios.mean(0)
 
@@ -1118,7 +1114,7 @@ short_windows = page.unfold(0, 64, 1)[::32]
 @torch.no_grad()
 def bits_at(windows, start, stop):
     return float(
-        -chain_rule.token_log_probs(writer.logits(windows), windows)[:, start:stop].mean()
+        -likelihood.token_log_probs(writer.logits(windows), windows)[:, start:stop].mean()
         / math.log(2)
     )
 

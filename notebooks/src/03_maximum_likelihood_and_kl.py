@@ -31,15 +31,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from genlab import atlas, core, course, oracles, widgets
-from genlab.course import check, check_close_mc, check_range
+import genlab_course as course
+from genlab import core, oracles
+from genlab_course import widgets
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
-from genlab.metrics.baselines import histogram_log_probs
+from genlab.metrics.coverage import histogram_log_probs
 from genlab.train import fit, minibatches
 
 course.begin(lesson=3)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=3);
+course.draw_map(lesson=3);
 
 # %% [markdown]
 # Lesson 02 trained a network by making $-\log p_\theta(x)$ small, and you may have taken that loss for granted. Why the logarithm? Why not

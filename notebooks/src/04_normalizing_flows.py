@@ -33,21 +33,23 @@ import numpy as np
 import torch
 from torch.distributions import Normal
 
-from genlab import atlas, course, flow, widgets
+import genlab_course as course
+from genlab import flow
+from genlab_course import widgets
 from genlab.core import bits_per_dim, last
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.data.toys import Moons, plane
-from genlab.flow.digit_flow import digit_flow, train_digit_flow
-from genlab.metrics import baselines
-from genlab.oracles.mixture import GaussianMixture
-from genlab.solvers import divergence
+from genlab.zoo.digit_flow import digit_flow, train_digit_flow
+from genlab.metrics import coverage
+from genlab.oracles.continuous import GaussianMixture
+from genlab.solvers.ode import exact_divergence
 from genlab.solvers.ode import rk4
 from genlab.train import cosine, fit, minibatches
 
 course.begin(lesson=4)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=4);
+course.draw_map(lesson=4);
 
 # %% [markdown]
 # An autoregressive model buys an exact $\log p(x)$ by cutting $x$ into pieces. A flow buys it with another currency: it starts from noise
@@ -629,7 +631,7 @@ check(
 layer = stirred(flow.Continuous(2, width=16), seed=17, spread=0.6)
 velocity = layer.velocity()
 ride = lambda z: flow.ride(velocity, z, torch.linspace(1, 0, 97))
-at_start = divergence.exact(lambda x: velocity(x, torch.ones(len(x))), z)[1]
+at_start = exact_divergence(lambda x: velocity(x, torch.ones(len(x))), z)[1]
 check(
     "integrated trace = slogdet of the whole ride",
     ride(z)[1],
@@ -939,7 +941,7 @@ def bits(model, x, draws=8, seed=0):
 
 
 model = digit_flow(train)
-histogram = baselines.pixel_histogram(train, val, test)
+histogram = coverage.pixel_histogram(train, val, test)
 with torch.no_grad():  # one image, by hand: its density on [0, 1]^64, then the constant
     nll = -model.flow.log_prob((test[:1] + 0.5) / 17).item()
 by_hand = (nll + 64 * math.log(17)) / (64 * math.log(2))
@@ -1015,18 +1017,18 @@ check_range(
 g = torch.Generator().manual_seed(4)
 rows = [
     histogram,
-    baselines.kernel_density(train, val, test, generator=g),
-    baselines.gaussian_mixture(
+    coverage.kernel_density(train, val, test, generator=g),
+    coverage.gaussian_mixture(
         train, val, test, shapes=(("diag", 40), ("diag", 80)), floors=(1e-4,), generator=g
     ),
-    baselines.Baseline(
+    coverage.Baseline(
         "spline flow, uniform noise",
         "",
         "bound",
         bits(model, val).mean().item(),
         uniform_bits.mean().item(),
     ),
-    baselines.Baseline(
+    coverage.Baseline(
         "spline flow, learned noise",
         "",
         "bound",

@@ -33,17 +33,19 @@ import torch
 from matplotlib.patches import Ellipse
 from torch import nn
 
-from genlab import atlas, course, latent, widgets
+import genlab_course as course
+from genlab import latent
+from genlab_course import widgets
 from genlab.core import bits_per_dim, entropy, kl_categorical, last, log_likelihood, normal_log_prob
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.oracles import Gaussian, GaussianMixture, LinearLatent
-from genlab.oracles.gaussian import kl_gaussian
+from genlab.oracles.continuous import kl_gaussian
 from genlab.train import Record, cosine, fit, minibatches
 
 course.begin(lesson=5)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=5);
+course.draw_map(lesson=5);
 
 # %% [markdown]
 # So far you have written the density of $x$ down: token by token, or as a bent Gaussian. Both know $\log p(x)$ exactly. (On our map

@@ -31,16 +31,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from genlab import atlas, course, latent, widgets
+import genlab_course as course
+from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
+from genlab import latent
+from genlab_course import widgets
 from genlab.core import bits_per_dim, dequantize, kl_diag_normal, last, likelihood_kind, randn
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
-from genlab.nn.mlp import MLP
+from genlab.nn.layers import MLP
 from genlab.train import fit, minibatches
 
 course.begin(lesson=6)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=6);
+course.draw_map(lesson=6);
 
 # %% [markdown]
 # Lesson 05 had latents that could be enumerated, or models that could be integrated. Now neither is possible: the decoder $p(x\mid z)$ is a network, and so is the
@@ -449,12 +452,12 @@ check_range(
 # answers with 8 means and 8 log-variances; the decoder turns 8 numbers into 64 tables.
 
 # %%
-recipe = latent.Recipe()
-vae = latent.digit_vae(recipe)
+recipe = Recipe()
+vae = digit_vae(recipe)
 with torch.no_grad():
     untrained = bits_per_dim(-vae.elbo(test, generator=torch.Generator().manual_seed(6)), 64).mean()
 records = widgets.watch(
-    latent.train_digit_vae(vae, train, recipe), total=recipe.n_steps, label="loss (nats)"
+    train_digit_vae(vae, train, recipe), total=recipe.n_steps, label="loss (nats)"
 )
 g = torch.Generator().manual_seed(6)
 with torch.no_grad():
@@ -509,9 +512,9 @@ for ax, images, name in zip(axes, (test, rebuilt, means, sampled), names, strict
 # through digits that exist, and through which? And what stands at $(3,3)$, where hardly a code lies?
 
 # %% tags=["keep-output"]
-plane = latent.Recipe(latent_dim=2, depth=2, n_steps=700)
-vae2 = latent.digit_vae(plane)
-last(latent.train_digit_vae(vae2, train, plane))
+plane = Recipe(latent_dim=2, depth=2, n_steps=700)
+vae2 = digit_vae(plane)
+last(train_digit_vae(vae2, train, plane))
 widgets.latent_plane(vae2)
 
 # %%
@@ -630,9 +633,9 @@ def diagnose(model, seed=1):
 
 
 def trained(**changes):
-    recipe = latent.Recipe(n_steps=360, **changes)
-    model = latent.digit_vae(recipe)
-    last(latent.train_digit_vae(model, train, recipe))
+    recipe = Recipe(n_steps=360, **changes)
+    model = digit_vae(recipe)
+    last(train_digit_vae(model, train, recipe))
     return diagnose(model)
 
 
@@ -917,13 +920,13 @@ for name, images in (("held-out", test[:100]), ("training", train[:100])):
 #
 # The $8\times8$ digits are for numbers; for pictures take MNIST at $16\times16$, in black and white (ink where a grey level of 0 to 255 is 128 or more). Two
 # levels a pixel make the decoder *Bernoulli*: 256 logits. Convolutions and a few minutes of training give better pictures than this page can wait for, so
-# the weights ship with the recipe that remakes them, `python -m genlab.latent.mnist_vae`. First the likelihood. Nobody may compare these bits with those of
+# the weights ship with the recipe that remakes them, `python -m genlab.zoo.mnist_vae`. First the likelihood. Nobody may compare these bits with those of
 # the 17-level digits: other images, other levels, and a coin for every pixel costs exactly one bit.
 
 # %%
 from genlab.core.weights import read_card
-from genlab.data.mnist import load_mnist
-from genlab.latent.mnist_vae import WEIGHTS, binarize, load_mnist_vae
+from genlab.data.digits import load_mnist
+from genlab.zoo.mnist_vae import WEIGHTS, binarize, load_mnist_vae
 
 mnist, card = load_mnist_vae(), read_card(WEIGHTS)
 print(f"{card['parameters']:,} weights, {card['what']['n_steps']:,} steps")

@@ -31,18 +31,21 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from genlab import adversarial, atlas, course, widgets
+import genlab_course as course
+from genlab.zoo.digit_gan import digit_gan, to_grey, train_digit_gan
+from genlab import adversarial
+from genlab_course import widgets
 from genlab.core import NoLikelihoodError, last, log_likelihood, normal_log_prob
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.data.toys import GaussianRing
-from genlab.nn.mlp import MLP
+from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture, kl_gaussian
 from genlab.train import fit_adversarial, minibatches
 
 course.begin(lesson=7)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=7);
+course.draw_map(lesson=7);
 
 # %% [markdown]
 # Every model so far was trained by asking how probable the data are under it. This one is never asked. A *generator* turns noise into
@@ -97,7 +100,7 @@ check(
 # that says what to do instead.
 
 # %%
-gan = adversarial.digit_gan()
+gan = digit_gan()
 try:
     log_likelihood(gan, torch.zeros(1, 1, 8, 8))
 except NoLikelihoodError as error:
@@ -734,8 +737,8 @@ course.show_source(adversarial.r1_penalty)
 
 # %%
 from genlab.metrics.features import load_classifier
-from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.precision_recall import precision_recall
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.coverage import precision_recall
 
 torch.set_default_dtype(torch.float32)
 train_images = load_digits("train").images
@@ -751,14 +754,14 @@ reference = describe(held_out)
 
 
 def draw(gan, n, seed=1):
-    return adversarial.to_grey(gan.sample(n, generator=torch.Generator().manual_seed(seed)))
+    return to_grey(gan.sample(n, generator=torch.Generator().manual_seed(seed)))
 
 
 def distance(gan):
     return frechet_distance(reference, describe(draw(gan, 1000))).item()
 
 
-gan = adversarial.digit_gan()
+gan = digit_gan()
 frechet, film = {}, {}
 
 
@@ -771,7 +774,7 @@ def with_snapshots(records):
 
 # %%
 run = widgets.watch(
-    with_snapshots(adversarial.train_digit_gan(gan, train_images)), total=1500, label="loss, nats"
+    with_snapshots(train_digit_gan(gan, train_images)), total=1500, label="loss, nats"
 )
 check_range(
     "Frechet distance to held-out digits",
@@ -786,7 +789,7 @@ quality = precision_recall(reference, describe(draw(gan, 400)))
 floor = frechet_distance(reference, describe(train_images[:1000])).item()
 real_quality = precision_recall(reference, describe(train_images[:400]))
 made = classifier.probs(draw(gan, 1000).double()).argmax(1).bincount(minlength=10)
-few = precision_recall(reference, describe(draw(adversarial.digit_gan(), 400)))
+few = precision_recall(reference, describe(draw(digit_gan(), 400)))
 check_range(
     "the same distance for real training images",
     floor,
@@ -821,15 +824,15 @@ course.show_images(axes[2], held_out[:32], n_columns=8, title="held-out data");
 # ### The same game in larger: MNIST
 #
 # For pictures, MNIST at $16\times16$. Convolutions know which pixels are neighbours; the loss, $R_1$ and its weight are those of above. Some minutes of
-# training, so the weights ship with their recipe: `python -m genlab.adversarial.mnist_gan`. There is no feature network for MNIST here, so the Fréchet
+# training, so the weights ship with their recipe: `python -m genlab.zoo.mnist_gan`. There is no feature network for MNIST here, so the Fréchet
 # distance is taken between the first 32 principal components of the pixels, fitted to the training images. And a question that crisp samples always
 # raise: did the generator just store them? Beside each sample stands its nearest training image.
 
 # %%
-from genlab.adversarial.mnist_gan import load_mnist_gan, to_unit
-from genlab.data.mnist import load_mnist
-from genlab.latent.mnist_vae import binarize, load_mnist_vae
-from genlab.metrics.memorization import memorization_probe
+from genlab.zoo.mnist_gan import load_mnist_gan, to_unit
+from genlab.data.digits import load_mnist
+from genlab.zoo.mnist_vae import binarize, load_mnist_vae
+from genlab.metrics.coverage import memorization_probe
 
 big = load_mnist_gan()
 known, unknown = (to_unit(load_mnist(part, size=16).images) for part in ("train", "test"))

@@ -34,22 +34,25 @@ import numpy as np
 import torch
 from torch import nn
 
-from genlab import adversarial, atlas, course, widgets
-from genlab.adversarial.digit_wgan import Recipe, digit_wgan, train_digit_wgan
+import genlab_course as course
+from genlab.zoo.digit_gan import to_unit
+from genlab import adversarial
+from genlab_course import widgets
+from genlab.zoo.digit_wgan import Recipe, digit_wgan, train_digit_wgan
 from genlab.core import last
 from genlab.core.stats import entropy, kl_categorical
-from genlab.course import check, check_range
+from genlab_course import check, check_range
 from genlab.data.digits import load_digits
 from genlab.metrics.features import load_classifier
-from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.transport import transport_plan, transport_prices
-from genlab.metrics.wasserstein import w1_by_cdf, wasserstein_1d
-from genlab.nn.mlp import MLP
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.distances import transport_plan, transport_prices
+from genlab.metrics.distances import w1_by_cdf, wasserstein_1d
+from genlab.nn.layers import MLP
 from genlab.train import fit_adversarial, minibatches
 
 course.begin(lesson=8)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=8);
+course.draw_map(lesson=8);
 
 
 # %% [markdown]
@@ -749,7 +752,7 @@ ax.legend();
 
 # %%
 train, test = load_digits("train").images, load_digits("test").images
-data = adversarial.to_unit(train)
+data = to_unit(train)
 wgan = digit_wgan()
 game = train_digit_wgan(wgan, train)
 
@@ -1067,8 +1070,8 @@ check_range(
 # %%
 import time
 
-from genlab.core.protocols import NoLikelihoodError, likelihood_kind, log_likelihood
-from genlab.metrics.passes import network_passes
+from genlab.core.capabilities import NoLikelihoodError, likelihood_kind, log_likelihood
+from genlab.metrics.cost import network_passes
 
 print(
     "likelihood kind of a WGAN:",

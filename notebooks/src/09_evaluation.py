@@ -34,28 +34,18 @@ import numpy as np
 import torch
 from scipy import stats
 
-from genlab import atlas, course, widgets
+import genlab_course as course
+from genlab_course import widgets
 from genlab.core.stats import bits_per_dim, entropy
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
-from genlab.metrics import (
-    baselines,
-    calibration,
-    degrade,
-    features,
-    frechet,
-    frechet_bias,
-    kernel,
-    memorization,
-    precision_recall,
-    two_sample,
-)
-from genlab.metrics import inception_score as inception
+from genlab.metrics import coverage, calibration, features, distances
+from genlab.metrics import coverage as inception
 
 course.begin(lesson=9)
 torch.set_default_dtype(torch.float64)  # metrics are small sums: do them in double precision
 torch.set_num_threads(1)  # and on one thread: two would mostly wait for each other
-atlas.draw_map(lesson=9);
+course.draw_map(lesson=9);
 
 # %% [markdown]
 # ## Predict first
@@ -128,7 +118,7 @@ order = torch.randperm(len(images), generator=torch.Generator().manual_seed(9))
 train, train_labels, fresh = images[order[400:]], labels[order[400:]], images[order[:400]]
 held_out = torch.cat([load_digits("val").images, load_digits("test").images])
 
-log_p = baselines.histogram_log_probs(train, 17, 0.1)  # (64, 17)
+log_p = coverage.histogram_log_probs(train, 17, 0.1)  # (64, 17)
 pixels = held_out.flatten(1)
 nll_p = -log_p.gather(1, pixels.T).sum(0)  # nats, one number per held-out image
 nll_noise = torch.full_like(nll_p, 64 * math.log(17))
@@ -265,7 +255,7 @@ check(
 # %%
 cases = [(0, 1), (1, 1), (1, 1.5), (2, 1), (0, 2), (2, 2)]
 mu, sigma = torch.tensor(cases, dtype=torch.float64).T
-formula = frechet.frechet_1d(torch.zeros(6), torch.ones(6), mu, sigma)
+formula = distances.frechet_1d(torch.zeros(6), torch.ones(6), mu, sigma)
 u = (np.arange(200_000) + 0.5) / 200_000
 quantiles = [np.mean((stats.norm.ppf(u) - stats.norm.ppf(u, m, s)) ** 2) for m, s in cases]
 print("distances:", formula.tolist())
@@ -307,11 +297,11 @@ check(
 g = torch.Generator().manual_seed(1)
 a, b = (torch.randn(5, 8, generator=g) for _ in range(2))
 cov_a, cov_b, zero = a @ a.T / 8, b @ b.T / 8, torch.zeros(5)
-ours = frechet.frechet_gaussian(zero, cov_a, zero, cov_b)
+ours = distances.frechet_gaussian(zero, cov_a, zero, cov_b)
 plain = np.linalg.eigvals((cov_a @ cov_b).numpy())
 traces, (root_a, root_b) = (
     cov_a.trace() + cov_b.trace(),
-    map(frechet.sqrt_psd, (cov_a, cov_b)),
+    map(distances.sqrt_psd, (cov_a, cov_b)),
 )
 U, _, Vh = torch.linalg.svd(root_b @ root_a)
 
@@ -370,7 +360,7 @@ x, w = np.polynomial.hermite_e.hermegauss(80)  # nodes and weights for expectati
 w = w / w.sum()
 coin = np.array([-1.0, 1.0])
 one = torch.ones(1, 1)
-coin_frechet = lambda variance: frechet.frechet_gaussian(
+coin_frechet = lambda variance: distances.frechet_gaussian(
     zero[:1], one, zero[:1], one * variance
 )
 check(
@@ -408,7 +398,7 @@ sizes, truth = (100, 150, 250, 500), (torch.zeros(16), torch.eye(16))
 values = torch.tensor(
     [
         [
-            frechet.frechet_gaussian(*truth, *frechet.mean_and_cov(torch.randn(n, 16, generator=g)))
+            distances.frechet_gaussian(*truth, *distances.mean_and_cov(torch.randn(n, 16, generator=g)))
             for _ in range(60)
         ]
         for n in sizes
@@ -416,8 +406,8 @@ values = torch.tensor(
 )
 more = torch.stack(
     [
-        frechet.frechet_gaussian(
-            *truth, *frechet.mean_and_cov(torch.randn(500, 16, generator=g))
+        distances.frechet_gaussian(
+            *truth, *distances.mean_and_cov(torch.randn(500, 16, generator=g))
         )
         for _ in range(400)
     ]
@@ -432,7 +422,7 @@ check_close_mc(
         "the mean's error forgotten": d * (d + 1) / 4,
     },
 )
-at_infinity, slope = frechet_bias.extrapolate(sizes, values.mean(1))
+at_infinity, slope = distances.extrapolate(sizes, values.mean(1))
 check_range(
     "extrapolated to infinite n (truth: 0)",
     at_infinity,
@@ -478,7 +468,7 @@ every_p, every_q = (
     torch.cartesian_prod(torch.arange(3), torch.arange(3)),
     torch.cartesian_prod(torch.arange(2), torch.arange(2)),
 )
-estimates = torch.stack([kernel.kid(p[i], q[j]) for i in every_p for j in every_q])
+estimates = torch.stack([distances.kid(p[i], q[j]) for i in every_p for j in every_q])
 moment_gaps = [((p**r).mean() - (q**r).mean()).item() for r in range(4)]
 # the kernel, multiplied out
 population = sum(math.comb(3, r) * moment_gaps[r] ** 2 for r in range(4))
@@ -552,30 +542,30 @@ fake = torch.tensor([[0.5], [0.6], [5.0], [30.0]])
 # real balls (k = 1): [-1, 1], [0, 2], [1, 3], [2, 18]; sample balls: [0.4, 0.6], [0.5, 0.7], [0.6, 9.4], [5, 55]
 check(
     "precision, recall: 3 of 4 and 3 of 4",
-    precision_recall.precision_recall(real, fake, k=1),
+    coverage.precision_recall(real, fake, k=1),
     [3 / 4, 3 / 4],
-    unlike={"the second neighbour": precision_recall.precision_recall(real, fake, k=2)},
+    unlike={"the second neighbour": coverage.precision_recall(real, fake, k=2)},
 )
 check(
     "density, coverage: 5 hits, 3 of 4 balls",
-    precision_recall.density_coverage(real, fake, k=1),
+    coverage.density_coverage(real, fake, k=1),
     [5 / 4, 3 / 4],
     unlike={
-        "real and fake exchanged": precision_recall.density_coverage(fake, real, k=1)
+        "real and fake exchanged": coverage.density_coverage(fake, real, k=1)
     },
 )
 g, n_drawn = torch.Generator().manual_seed(8), 20
 drawn = [torch.randn(2, n_drawn, 2, generator=g) for _ in range(3000)]
-coverages = [precision_recall.density_coverage(*sets, k=3).coverage for sets in drawn]
+coverages = [coverage.density_coverage(*sets, k=3).coverage for sets in drawn]
 check_close_mc(
     "coverage of a perfect model, n = m = 20, k = 3",
     coverages,
     1 - math.comb(19, 3) / math.comb(39, 3),
     unlike={
-        "infinitely many samples": precision_recall.expected_coverage(10**6, 10**6, k=3)
+        "infinitely many samples": coverage.expected_coverage(10**6, 10**6, k=3)
     },
 )
-expected = precision_recall.expected_coverage(400, 400, k=5)
+expected = coverage.expected_coverage(400, 400, k=5)
 print(f"expected at n = m = 400, k = 5: {expected:.3f}")
 
 # %% [markdown]
@@ -593,7 +583,7 @@ pool = torch.cat([left, right])
 splits = [list(s) for s in itertools.combinations(range(6), 3)]
 rest = [[i for i in range(6) if i not in s] for s in splits]
 every = torch.stack(
-    [kernel.mmd2(pool[s], pool[r], kernel.rbf_kernel) for s, r in zip(splits, rest, strict=True)]
+    [distances.mmd2(pool[s], pool[r], distances.rbf_kernel) for s, r in zip(splits, rest, strict=True)]
 )
 extreme = (every >= every[0] - 1e-12).double()
 check(
@@ -602,8 +592,8 @@ check(
     2 / 20,
     unlike={"the observed split left out": extreme[1:].mean()},
 )
-shuffled = two_sample.mmd_permutation_test(
-    left, right, kernel.rbf_kernel, n_permutations=5000, generator=torch.Generator().manual_seed(0)
+shuffled = calibration.mmd_permutation_test(
+    left, right, distances.rbf_kernel, n_permutations=5000, generator=torch.Generator().manual_seed(0)
 )
 check_range(
     "the same from 5,000 random shuffles",
@@ -634,12 +624,12 @@ shares, copied = [], []
 for _ in range(150):  # an honest generator in five dimensions
     points = torch.randn(120, 5, generator=g)
     shares.append(
-        memorization.memorization_probe(
+        coverage.memorization_probe(
             points[:30], points[30:90], points[90:]
         ).share_closer_to_train
     )
     copied.append(
-        memorization.memorization_probe(
+        coverage.memorization_probe(
             points[30:60], points[30:90], points[90:]
         ).share_closer_to_train
     )
@@ -745,18 +735,18 @@ over_n = [(x.mean(0), torch.cov(x.T, correction=0)) for x in (s, t)]
 check(
     "my Frechet distance = genlab's",
     my_frechet(s, t),
-    frechet.frechet_distance(s, t),
+    distances.frechet_distance(s, t),
     atol=1e-9,
-    unlike={"covariances over n": frechet.frechet_gaussian(*over_n[0], *over_n[1])},
+    unlike={"covariances over n": distances.frechet_gaussian(*over_n[0], *over_n[1])},
 )
-theirs = precision_recall.precision_recall(s, t, 3)
+theirs = coverage.precision_recall(s, t, 3)
 check(
     "my precision = genlab's",
     my_precision(s, t, 3),
     theirs.precision,
     unlike={"recall": theirs.recall},
 )
-course.show_source(frechet.frechet_gaussian)
+course.show_source(distances.frechet_gaussian)
 
 # %% [markdown]
 # ## Training: a feature network of our own
@@ -765,7 +755,7 @@ course.show_source(frechet.frechet_gaussian)
 # train a small classifier and use the 32 numbers under its last layer. Watch one learn; the accuracy on the test images must end above 93 %.
 
 # %%
-from genlab.systems.digit_features import accuracy, new_digit_classifier
+from genlab.zoo.digit_features import accuracy, new_digit_classifier
 from genlab.train import cosine, fit, minibatches
 
 mine = new_digit_classifier(seed=5)
@@ -846,9 +836,9 @@ boxes = {
     "copies of training images": train[:n].double(),
     "Gaussian mixture": from_mixture,
     "per-pixel histogram": from_histogram.reshape(n, 1, 8, 8).double(),
-    "blurred": degrade.degrade(fresh.double(), eps, blur_std=0.8),
-    "noise of 2 grey levels": degrade.degrade(fresh.double(), eps, noise_std=2.0),
-    "digits 0 to 4 only": fresh[degrade.only_classes(labels[order[:400]], 5)].double(),
+    "blurred": features.degrade(fresh.double(), eps, blur_std=0.8),
+    "noise of 2 grey levels": features.degrade(fresh.double(), eps, noise_std=2.0),
+    "digits 0 to 4 only": fresh[features.only_classes(labels[order[:400]], 5)].double(),
     "one image per class": one_per_class.repeat(40, 1, 1, 1).double(),
     "uniform noise": torch.randint(0, 17, (n, 1, 8, 8), generator=g).double(),
     "noise tuned to the classifier": tuned.detach().round().clamp(0, 16),
@@ -877,15 +867,15 @@ reference = net.features(held_out)
 
 def judge(box):
     f = net.features(box)
-    quality = precision_recall.precision_recall(reference, f)
-    spread = precision_recall.density_coverage(reference, f)
-    probe = memorization.memorization_probe(
+    quality = coverage.precision_recall(reference, f)
+    spread = coverage.density_coverage(reference, f)
+    probe = coverage.memorization_probe(
         box.flatten(1), train.flatten(1).double(), held_out.flatten(1).double()
     )
     return {
         "IS": inception.inception_score(net.probs(box)).item(),
-        "Frechet": frechet.frechet_distance(reference, f).item(),
-        "KID": kernel.kid(reference, f).item(),
+        "Frechet": distances.frechet_distance(reference, f).item(),
+        "KID": distances.kid(reference, f).item(),
         **quality._asdict(), **spread._asdict(),
         "near train": probe.share_closer_to_train, "z copy": probe.z_copy,
     }  # fmt: skip
@@ -925,28 +915,28 @@ def curve(spoil, amounts):
     rows = []
     for amount in amounts:
         f = net.features(spoil(amount))
-        quality = precision_recall.precision_recall(reference, f)
-        cover = precision_recall.density_coverage(reference, f).coverage
-        rows.append((frechet.frechet_distance(reference, f).item(), *quality, cover))
+        quality = coverage.precision_recall(reference, f)
+        cover = coverage.density_coverage(reference, f).coverage
+        rows.append((distances.frechet_distance(reference, f).item(), *quality, cover))
     return np.array(rows)
 
 
 ways = {
     "noise (grey levels)": (
         (0, 1, 2, 3, 4, 6),
-        lambda v: degrade.degrade(fresh.double(), eps, noise_std=v),
+        lambda v: features.degrade(fresh.double(), eps, noise_std=v),
     ),
     "blur (pixels)": (
         (0, 0.4, 0.5, 0.6, 0.8, 1.2),
-        lambda v: degrade.degrade(fresh.double(), eps, blur_std=v),
+        lambda v: features.degrade(fresh.double(), eps, blur_std=v),
     ),
     "classes kept": (
         (10, 8, 6, 4, 2, 1),
-        lambda v: fresh[degrade.only_classes(labels[order[:400]], v)].double(),
+        lambda v: fresh[features.only_classes(labels[order[:400]], v)].double(),
     ),
     "distinct images": (
         (400, 200, 100, 50, 20, 10),
-        lambda v: fresh[degrade.repeat_few(400, v)].double(),
+        lambda v: fresh[features.repeat_few(400, v)].double(),
     ),
 }
 
@@ -1054,23 +1044,23 @@ check_range(
 # through its own scatter either; precision does.
 
 # %%
-mean, cov = frechet.mean_and_cov(net.features(train))
-chance = kernel.kid_blocks(reference, net.features(fresh), size=200, n_blocks=20, generator=torch.Generator().manual_seed(5)).std()
+mean, cov = distances.mean_and_cov(net.features(train))
+chance = distances.kid_blocks(reference, net.features(fresh), size=200, n_blocks=20, generator=torch.Generator().manual_seed(5)).std()
 g = torch.Generator().manual_seed(4)
-invented = mean + torch.randn(400, 32, generator=g) @ frechet.sqrt_psd(cov)
+invented = mean + torch.randn(400, 32, generator=g) @ distances.sqrt_psd(cov)
 check_range(
     "Frechet distance of invented features",
-    frechet.frechet_distance(reference, invented),
+    distances.frechet_distance(reference, invented),
     0.1,
     0.5,
     unlike={"tuned noise": noise["Frechet"]},
 )
 tuned_kid = (
-    kernel.kid(reference, net.features(boxes["noise tuned to the classifier"])) / chance
+    distances.kid(reference, net.features(boxes["noise tuned to the classifier"])) / chance
 )
 check_range(
     "their KID, in units of its own scatter",
-    kernel.kid(reference, invented) / chance,
+    distances.kid(reference, invented) / chance,
     -3,
     3,
     digits=1,
@@ -1078,7 +1068,7 @@ check_range(
 )
 check_range(
     "their precision (real images: about 0.9)",
-    precision_recall.precision_recall(reference, invented).precision,
+    coverage.precision_recall(reference, invented).precision,
     0.05,
     0.3,
     unlike={"real images": fresh_row["precision"]},
@@ -1108,7 +1098,7 @@ sides = held_out.flatten(1).double() / 16, boxes["noise of 2 grey levels"].flatt
 hits = []
 for judge_by in (LogisticRegression(max_iter=300), KNeighborsClassifier(5)):
     g = torch.Generator().manual_seed(0)
-    hit_rate, p_value = two_sample.classifier_two_sample_test(
+    hit_rate, p_value = calibration.classifier_two_sample_test(
         *sides, judge_by, generator=g
     )
     hits.append(hit_rate)
@@ -1122,12 +1112,12 @@ check_range(
 )
 
 # %%
-width = kernel.median_bandwidth(*sides)  # of the pool: it must not know who is who
+width = distances.median_bandwidth(*sides)  # of the pool: it must not know who is who
 p_values = []
 for other in (sides[1], fresh.flatten(1).double() / 16):
     g = torch.Generator().manual_seed(0)
-    test = two_sample.mmd_permutation_test(
-        sides[0], other, lambda s, t: kernel.rbf_kernel(s, t, width), generator=g
+    test = calibration.mmd_permutation_test(
+        sides[0], other, lambda s, t: distances.rbf_kernel(s, t, width), generator=g
     )
     p_values.append(test.p_value)
 check_range(
@@ -1144,7 +1134,7 @@ check_range(
 
 # %%
 def by_yours(box):
-    return frechet.frechet_distance(mine.features(held_out), mine.features(box)).item()
+    return distances.frechet_distance(mine.features(held_out), mine.features(box)).item()
 
 
 same_box = by_yours(boxes["blurred"]) / scores["blurred"]["Frechet"]
@@ -1165,8 +1155,8 @@ check_range(
 
 # %%
 half_rubbish = net.features(torch.cat([boxes["fresh real images"], boxes["uniform noise"]]))
-rubbish = precision_recall.precision_recall(reference, half_rubbish)
-spread = precision_recall.density_coverage(reference, half_rubbish)
+rubbish = coverage.precision_recall(reference, half_rubbish)
+spread = coverage.density_coverage(reference, half_rubbish)
 half = scores["digits 0 to 4 only"]
 check_range(
     "recall of real images plus as much noise",
@@ -1227,12 +1217,12 @@ def shifted(box, dx, dy):
 
 
 def probe_of(*sets):
-    return memorization.memorization_probe(*(x.flatten(1).double() for x in sets))
+    return coverage.memorization_probe(*(x.flatten(1).double() for x in sets))
 
 
 moves = [(dx, dy) for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
 stolen = train[:n].double()
-hidden = {"shifted": shifted(stolen, 1, 0), "noisy": degrade.degrade(stolen, eps, noise_std=3.0)}
+hidden = {"shifted": shifted(stolen, 1, 0), "noisy": features.degrade(stolen, eps, noise_std=3.0)}
 probes = {name: probe_of(box, train, held_out) for name, box in hidden.items()}
 near = {name: probe.share_closer_to_train for name, probe in probes.items()}
 z = {name: probe.z_copy for name, probe in probes.items()}
@@ -1250,7 +1240,7 @@ check_range(
 def undone(box, to):
     """Distance of each image to the nearest one, over nine shifts of the image."""
     flat = to.flatten(1).double()
-    return torch.stack([memorization.nearest_distance(shifted(box, *m).flatten(1), flat) for m in moves]).amin(0)
+    return torch.stack([coverage.nearest_distance(shifted(box, *m).flatten(1), flat) for m in moves]).amin(0)
 
 
 caught = (undone(hidden["shifted"], train) < undone(hidden["shifted"], held_out)).double().mean()
@@ -1269,9 +1259,9 @@ check_range(
 g = torch.Generator().manual_seed(6)
 halves = net.features(images[order[:698]]), net.features(images[order[698:1396]])
 sizes = (100, 200, 349, 698)
-by_size = frechet_bias.frechet_by_size(*halves, sizes, n_repeats=10, generator=g).mean(1)
+by_size = distances.frechet_by_size(*halves, sizes, n_repeats=10, generator=g).mean(1)
 print("n:", sizes, "  distance:", " ".join(f"~{v:.3f}" for v in by_size))
-at_infinity = frechet_bias.extrapolate(sizes, by_size)[0]
+at_infinity = distances.extrapolate(sizes, by_size)[0]
 check_range(
     "extrapolated to infinite n",
     at_infinity,

@@ -32,17 +32,19 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from genlab import atlas, course, score, solvers, widgets
+import genlab_course as course
+from genlab import score, solvers
+from genlab_course import widgets
 from genlab.core import last, likelihood_kind, normal_log_prob, std_normal_log_prob
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.metrics.features import load_classifier
-from genlab.metrics.frechet import frechet_distance
+from genlab.metrics.distances import frechet_distance
 from genlab.oracles import Gaussian, GaussianMixture
 
 course.begin(lesson=10)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=10);
+course.draw_map(lesson=10);
 
 # %% [markdown]
 # Every density so far was built so that it sums to one: a product of softmaxes, a bent Gaussian, an average over latents. That demand shaped
@@ -1168,8 +1170,8 @@ for eta, lam in zip(both, curvatures, strict=True):
     )
 
 # %%
-from genlab.score.digit_diffusion import scale
-from genlab.score.digit_ebm import Recipe, denoise, digit_ebm, fresh_samples, train_digit_ebm
+from genlab.zoo.digit_diffusion import scale
+from genlab.zoo.digit_ebm import Recipe, denoise, digit_ebm, fresh_samples, train_digit_ebm
 
 torch.set_default_dtype(torch.float32)
 train, test = load_digits("train"), load_digits("test")

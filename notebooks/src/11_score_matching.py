@@ -32,22 +32,25 @@ import torch
 from scipy.optimize import brentq
 from torch import nn
 
-from genlab import atlas, course, score, widgets
+import genlab_course as course
+from genlab.zoo.digit_ncsn import digit_ncsn, train_digit_ncsn
+from genlab import score
+from genlab_course import widgets
 from genlab.core import integrate, kl_on_grid, last, std_normal_log_prob
-from genlab.core.protocols import NoLikelihoodError, likelihood_kind, log_likelihood
-from genlab.course import check, check_close_mc, check_range
+from genlab.core.capabilities import NoLikelihoodError, likelihood_kind, log_likelihood
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.metrics.features import load_classifier
-from genlab.metrics.frechet import frechet_distance
-from genlab.nn.mlp import MLP
+from genlab.metrics.distances import frechet_distance
+from genlab.nn.layers import MLP
 from genlab.oracles import Empirical, Gaussian, GaussianMixture
-from genlab.score.digit_ncsn import Recipe, to_grey, to_unit
+from genlab.zoo.digit_ncsn import Recipe, to_grey, to_unit
 from genlab.solvers import langevin, langevin_matrix, relaxation_time
 from genlab.train import cosine, fit, minibatches
 
 course.begin(lesson=11)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=11);
+course.draw_map(lesson=11);
 
 # %% [markdown]
 # Lesson 10 wrote $p = e^{-E}/Z$ and spent its effort on $Z$. Every remedy there had a price: chains inside the training loop, or a bias.
@@ -1040,8 +1043,8 @@ check_range(
 train, held_out = load_digits("train").images, load_digits("test").images
 flat = to_unit(train).flatten(1)
 print(f"largest distance between two digits: {torch.cdist(flat, flat).max():.2f}")
-digits = score.digit_ncsn()
-records = widgets.watch(score.train_digit_ncsn(digits, train), total=1500)
+digits = digit_ncsn()
+records = widgets.watch(train_digit_ncsn(digits, train), total=1500)
 n_weights = sum(p.numel() for p in digits.parameters())
 n_passes = len(digits.sigmas) * digits.n_steps + 1
 print(
@@ -1207,7 +1210,7 @@ class Classic(nn.Module):
 
 def error_at_the_top(classic):
     """Error of the guess at sigma = 10 after a short training, over that of the linear guess."""
-    model = score.digit_ncsn(Recipe(width=128, depth=2))
+    model = digit_ncsn(Recipe(width=128, depth=2))
     generator = torch.Generator().manual_seed(11)
     batches = minibatches(to_unit(train), 128, generator=generator)
     for _ in fit(Classic(model) if classic else model, batches, n_steps=400, lr=cosine(4e-3, 400), generator=generator):

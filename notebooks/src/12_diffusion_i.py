@@ -32,16 +32,18 @@ import numpy as np
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from genlab import atlas, course, score, widgets
+import genlab_course as course
+from genlab import score
+from genlab_course import widgets
 from genlab.core import bits_per_dim, dequantize, last, likelihood_kind, log_likelihood
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.score import digit_diffusion as digits
+from genlab.zoo import digit_diffusion as digits
 
 course.begin(lesson=12)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=12);
+course.draw_map(lesson=12);
 
 # %% [markdown]
 # Lessons 05 and 06 had one layer of latents, and a network that had to guess their posterior. Suppose instead that the latents are the data itself
@@ -174,7 +176,7 @@ for ax, chosen in zip(axes, (("linear, made for 100"), ("cosine")), strict=True)
 widgets.forward_process()
 
 # %%
-from genlab.widgets.forward_process import LEVELS, Observer
+from genlab_course.widgets.score import LEVELS, Observer
 
 known = Observer().curve()
 half = float(np.interp(0.5, known, LEVELS))  # where the curve crosses one half
@@ -758,7 +760,7 @@ check_range(
 # ## 6. Real digits
 #
 # One U-Net of 128,000 weights is told the step and the digit to draw; in a tenth of the rows the digit is withheld, so the same network also knows the law of all digits together. Its weights jitter, because each loss is a random step and a
-# random noise; for sampling we use their running average (`genlab.nn.ema`). 600 steps, a quarter of a minute or so.
+# random noise; for sampling we use their running average (`genlab.train.fit`). 600 steps, a quarter of a minute or so.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -1134,7 +1136,7 @@ check_range(
 # %%
 torch.set_default_dtype(torch.float32)
 from genlab.metrics.features import load_classifier
-from genlab.metrics.frechet import frechet_distance
+from genlab.metrics.distances import frechet_distance
 
 features = load_classifier().features
 real_features = features(images).double()

@@ -35,19 +35,21 @@ import numpy as np
 import torch
 from sklearn.svm import SVC
 
-from genlab import atlas, course, score, widgets
+import genlab_course as course
+from genlab import score
+from genlab_course import widgets
 from genlab.core import last
-from genlab.core.quadrature import integrate
-from genlab.course import check, check_close_mc, check_range
+from genlab.core.stats import integrate
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.metrics.features import load_classifier
-from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.passes import network_passes
-from genlab.metrics.precision_recall import knn_radius, precision_recall
-from genlab.nn.ema import EMA
-from genlab.nn.mlp import MLP
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.cost import network_passes
+from genlab.metrics.coverage import knn_radius, precision_recall
+from genlab.train.fit import EMA
+from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.score.digit_diffusion import (
+from genlab.zoo.digit_diffusion import (
     NO_CLASS,
     Recipe,
     digit_diffusion,
@@ -55,12 +57,12 @@ from genlab.score.digit_diffusion import (
     to_levels,
     train_digit_diffusion,
 )
-from genlab.score.mnist_diffusion import load_mnist_diffusion
+from genlab.zoo.mnist_diffusion import load_mnist_diffusion
 from genlab.solvers.mcmc import langevin_step
 
 course.begin(lesson=13)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=13);
+course.draw_map(lesson=13);
 
 
 # %% [markdown]
@@ -1134,7 +1136,7 @@ check_range("σ = 50: predict the noise / EDM", over["predict the noise"][-1], 2
 # %% [markdown]
 # ## 11. Pictures
 #
-# Two networks with EDM's scales, trained once on 8,000 MNIST digits by `python -m genlab.score.mnist_diffusion` (about ten minutes each) and
+# Two networks with EDM's scales, trained once on 8,000 MNIST digits by `python -m genlab.zoo.mnist_diffusion` (about ten minutes each) and
 # shipped with their cards. Guidance 2, Heun's method with 10 steps: 38 network evaluations for each image.
 
 # %%

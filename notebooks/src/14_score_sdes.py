@@ -33,7 +33,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from genlab import atlas, course, score, widgets
+import genlab_course as course
+from genlab import score
+from genlab_course import widgets
 from genlab.core import (
     bits_per_dim,
     last,
@@ -42,26 +44,26 @@ from genlab.core import (
     std_normal_log_prob,
     sum_event,
 )  # fmt: skip
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.data.toys import GaussianRing
 
 from genlab.metrics.features import load_classifier
-from genlab.metrics.frechet import frechet_distance
-from genlab.metrics.wasserstein import energy_distance
-from genlab.nn.mlp import MLP
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.distances import energy_distance
+from genlab.nn.layers import MLP
 from genlab.oracles import Empirical, Gaussian, GaussianMixture
 from genlab.score import VE, VP, ProbabilityFlow, Straight, SubVP
-from genlab.score.annealed_langevin import annealed_langevin
+from genlab.score.matching import annealed_langevin
 from genlab.score.matching import dsm_loss
-from genlab.score.ode_likelihood import ride
+from genlab.score.sde import ride
 from genlab.solvers import euler, euler_maruyama, heun, rk4
-from genlab.solvers.divergence import rademacher
+from genlab.solvers.ode import rademacher
 from genlab.train import cosine, fit, minibatches
 
 course.begin(lesson=14)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
-atlas.draw_map(lesson=14);
+course.draw_map(lesson=14);
 
 # %% [markdown]
 # Lesson 11 learned scores on a ladder of noise levels and sampled by Langevin. Lesson 12 learned to predict noise and sampled by a chain.
@@ -765,14 +767,14 @@ print("kinds:", likelihood_kind(ode), "and", likelihood_kind(score.DDPM(net, bet
 # numbers, so the same network can be asked at any $t$: the score of the VP path.
 
 # %%
-from genlab.score.digit_diffusion import (
+from genlab.zoo.digit_diffusion import (
     Recipe,
     digit_diffusion,
     scale,
     to_levels,
     train_digit_diffusion,
 )  # fmt: skip
-from genlab.score.discretized import Bins
+from genlab.score.diffusion import Bins
 
 torch.set_default_dtype(torch.float32)
 recipe = Recipe(n_steps=450, p_drop=1.0)  # no class is told: the law of all digits together

@@ -34,24 +34,26 @@ import numpy as np
 import torch
 from IPython.display import HTML, Markdown, display
 
-from genlab import atlas, course, widgets
-from genlab.atlas import subjects
-from genlab.atlas.cheatsheet import cheat_sheet
-from genlab.atlas.fingerprint import fingerprint, place
-from genlab.atlas.league import COLUMNS, cells, draws, load_league, quality
+import genlab_course as course
+from genlab.map import SYSTEMS
+from genlab_course import fingerprint as subjects, widgets
+from genlab_course.cheatsheet import cheat_sheet
+from genlab_course.fingerprint import fingerprint, place
+from genlab_course.league import COLUMNS, cells, draws, load_league, quality
 from genlab.atlas.reader import read_release
 from genlab.core import integrate, kl_categorical, last, log_likelihood, normal_log_prob
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.oracles.gaussian import kl_gaussian
-from genlab.oracles.tokens import TokenTable, total_correlation
-from genlab.systems import card, load_model
-from genlab.systems.odd_claims_models import draw_masked, draw_student, draw_teacher
+from genlab.oracles.continuous import kl_gaussian
+from genlab.oracles.discrete import TokenTable, total_correlation
+from genlab.zoo.registry import card
+from genlab.zoo.registry import load_model
+from genlab.zoo.odd_claims_models import draw_masked, draw_student, draw_teacher
 
 course.begin(lesson=15)
 torch.set_default_dtype(torch.float64)  # exact numbers first; drawing will switch to float32
-atlas.draw_map(lesson=15);
+course.draw_map(lesson=15);
 
 # %% [markdown]
 # Lesson 01 drew a map of four paradigms and a family beside them, and asked you to believe it. Since then you have derived, built, broken and
@@ -390,9 +392,9 @@ check_close_mc("tokens a round", kept.double() + 1, expected_tokens(float(accept
 
 # %%
 from genlab.autoregressive.decoding import generate_naive, reshape_logits
-from genlab.autoregressive.ngram import NGram
-from genlab.autoregressive.speculative_loop import SpeculativeLM, draft_from_ngram, speculative_sample
-from genlab.autoregressive.text_transformer import windows
+from genlab.autoregressive.tokens import NGram
+from genlab.autoregressive.speculative import SpeculativeLM, draft_from_ngram, speculative_sample
+from genlab.zoo.text_transformer import windows
 from genlab.data.text import load_text
 
 text_model = load_model("text_transformer")
@@ -444,7 +446,7 @@ print(f"fingerprint with a draft: ~{seen.passes} passes for 64 letters, {' or '.
 # guesses are random numbers and fit no joint law at all: on one side an integral over $t$ and all masks, on the other all orders.
 
 # %%
-from genlab.score.masked_diffusion import masked_nll, turns_log_prob
+from genlab.score.masked import masked_nll, turns_log_prob
 
 v, n = 3, 3  # tokens 0, 1, 2; the number 3 means hidden
 guesses = torch.randn(4**n, n, v, generator=torch.Generator().manual_seed(9))
@@ -588,9 +590,13 @@ check_range("the difference in standard errors", (difference.mean() / error).abs
 # small steps, and compare.
 
 # %%
-from genlab.score.consistency import consistency_distillation_loss, consistency_function, exact_consistency_1d
+from genlab.score.consistency import (
+    consistency_distillation_loss,
+    consistency_function,
+    exact_consistency_1d,
+)
 from genlab.score.edm import edm_sample, edm_sigmas
-from genlab.score.preconditioning import edm_denoise
+from genlab.score.edm import edm_denoise
 
 s, xs, sigma = 0.8, torch.tensor([[-3.0], [0.5], [2.0]]), torch.tensor([2.0, 0.7, 5.0])
 one_normal = GaussianMixture(torch.ones(1), torch.zeros(1, 1), torch.tensor([s]))
@@ -632,7 +638,7 @@ check("without the boundary: f = 0 has loss 0", loss, torch.zeros(7),
 # of its teacher, which has never been asked to jump. Eighty steps of it, here and now (the one that ships had 1,200):
 
 # %%
-from genlab.score.digit_consistency import Recipe, digit_consistency, distil_digits
+from genlab.zoo.digit_consistency import Recipe, digit_consistency, distil_digits
 
 torch.set_default_dtype(torch.float32)
 teacher, short = load_model("digit_edm"), Recipe(n_steps=80)
@@ -757,7 +763,7 @@ check("all three: models", len(set.intersection(*wishes.values())), 0,
 widgets.league_picture()
 
 # %%
-from genlab.widgets.league_picture import COLOUR, MARK
+from genlab_course.widgets.landscape import COLOUR, MARK
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.0), sharey=True)
 for ax, (field, label) in zip(axes, (("passes", "network passes a sample"), ("samples_per_second", "samples a second")), strict=True):
@@ -843,15 +849,15 @@ for a, b in itertools.pairwise(ordered):
 # so read growth and kind, not the passes themselves. The last column is what the map says.
 
 # %%
-from genlab.atlas.fingerprint import sampling
-from genlab.atlas.system_subjects import SUBJECTS
+from genlab_course.fingerprint import sampling
+from genlab_course.fingerprint import SUBJECTS
 
 torch.set_default_dtype(torch.float32)
 systems = {name: fingerprint(make()) for name, make in SUBJECTS.items()}
 torch.set_default_dtype(torch.float64)
 print(f"{'system, stage':<38} passes  x2 length  x2 steps  likelihood  placed")
 for name, stages in systems.items():
-    title, parts = atlas.SYSTEMS[name]
+    title, parts = SYSTEMS[name]
     for f in stages:
         length, steps = ("-" if g is None else f"x{g:.0f}" for g in (f.growth_with_length, f.growth_with_steps))
         print(f"{title + ', ' + f.stage:<38} {f.passes:>6}  {length:<9}  {steps:<8}  {f.kind:<10}  {' or '.join(place(f))}")
@@ -874,7 +880,7 @@ TEXTS = {
 }
 for name, text in TEXTS.items():
     told, seen = read_release(text).sampling, sampling(systems[name])
-    print(f"{atlas.SYSTEMS[name][0]:<28} told: {told:<12} seen: {seen}")
+    print(f"{SYSTEMS[name][0]:<28} told: {told:<12} seen: {seen}")
     assert told == seen, "text and sampler disagree"
 
 # %% [markdown]

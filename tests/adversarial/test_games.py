@@ -6,21 +6,35 @@ from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from genlab.adversarial import (
+    GAME,
+    JENSEN_SHANNON,
+    KL,
+    PEARSON,
+    REVERSE_KL,
     alternating_step,
+    best_value,
     bilinear_field,
     critic_loss,
     dirac_field,
     extragradient_step,
+    f_divergence,
+    f_gan_bound,
+    jensen_shannon,
     minimax_generator_loss,
+    non_saturating_divergence,
+    non_saturating_generator_loss,
+    optimal_logits,
     optimistic_step,
     play,
     play_optimistic,
     running_mean,
     simultaneous_step,
 )
-from genlab.core import last
+from genlab.core import kl_categorical, last, normal_log_prob
 
 RATES = [0.05, 0.3, 0.8]
 START = [1.0, 0.5]
@@ -135,3 +149,202 @@ def test_without_a_penalty_the_smallest_gan_turns_for_ever(generator):
 def test_a_negative_penalty_is_refused():
     with pytest.raises(ValueError, match="must not be negative, got -1"):
         dirac_field(torch.tensor(START), gamma=-1.0)
+
+
+PAIRS = [([0.5, 0.5], [0.7, 0.3]), ([0.5, 0.3, 0.2], [0.2, 0.5, 0.3])]
+each_pair = pytest.mark.parametrize(("p", "q"), PAIRS)
+
+
+def value(logits, p, q):
+    """The game by enumeration, with the probability D itself instead of softplus."""
+    d = torch.sigmoid(logits)
+    return (p * d.log() + q * (1 - d).log()).sum()
+
+
+def test_best_critic_of_the_worked_examples():
+    d = [optimal_logits(torch.tensor(p).log(), torch.tensor(q).log()).sigmoid() for p, q in PAIRS]
+    torch.testing.assert_close(d[0], torch.tensor([0.4166667, 0.625]), rtol=0, atol=1e-7)
+    torch.testing.assert_close(d[1], torch.tensor([0.7142857, 0.375, 0.4]), rtol=0, atol=1e-7)
+
+
+def test_divergences_of_the_worked_examples():
+    values = [jensen_shannon(torch.tensor(p), torch.tensor(q)).item() for p, q in PAIRS]
+    assert abs(values[0] - 0.0210059) < 1e-7
+    assert abs(values[1] - 0.0508746) < 1e-7
+
+
+@each_pair
+def test_critic_loss_at_the_best_critic_is_log_4_minus_twice_the_divergence(p, q):
+    p, q = torch.tensor(p), torch.tensor(q)
+    logits = optimal_logits(p.log(), q.log())
+    # Expectation by enumeration: softplus(-l) under p plus softplus(l) under q.
+    zero = torch.full_like(logits, -1e9)
+    expected = (p * critic_loss(logits, zero)).sum() + (q * critic_loss(-zero, logits)).sum()
+    torch.testing.assert_close(expected, math.log(4) - 2 * jensen_shannon(p, q))
+    torch.testing.assert_close(expected, -value(logits, p, q))
+
+
+@each_pair
+def test_no_other_critic_does_better(p, q, generator):
+    p, q = torch.tensor(p), torch.tensor(q)
+    best = optimal_logits(p.log(), q.log())
+    for _ in range(20):
+        other = best + 0.3 * torch.randn(best.shape, generator=generator)
+        assert value(other, p, q) < value(best, p, q)
+
+
+def test_divergence_lies_between_zero_and_log_2_and_is_symmetric(generator):
+    p = torch.rand(50, 4, generator=generator).softmax(1)
+    q = (5 * torch.rand(50, 4, generator=generator)).softmax(1)
+    js = jensen_shannon(p, q)
+    assert (js > 0).all()
+    assert (js < math.log(2)).all()
+    torch.testing.assert_close(js, jensen_shannon(q, p))
+    assert jensen_shannon(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])).item() == (
+        pytest.approx(math.log(2), abs=1e-12)
+    )
+
+
+def test_slopes_of_the_two_generator_losses_against_a_sure_critic():
+    logits = torch.tensor([math.log(0.01 / 0.99)], requires_grad=True)  # D = 0.01
+    (saturating,) = torch.autograd.grad(minimax_generator_loss(logits).sum(), logits)
+    (other,) = torch.autograd.grad(non_saturating_generator_loss(logits).sum(), logits)
+    assert abs(saturating.item() + 0.01) < 1e-12
+    assert abs(other.item() + 0.99) < 1e-12
+
+
+def test_losses_are_those_of_the_probability_itself(generator):
+    logits = torch.randn(20, generator=generator)
+    d = torch.sigmoid(logits)
+    torch.testing.assert_close(minimax_generator_loss(logits), (1 - d).log())
+    torch.testing.assert_close(non_saturating_generator_loss(logits), -d.log())
+    torch.testing.assert_close(critic_loss(logits, 2 * logits),
+                               -d.log() - (1 - torch.sigmoid(2 * logits)).log())  # fmt: skip
+
+
+def test_losses_stay_finite_for_a_very_sure_critic():
+    sure = torch.tensor([-1000.0])
+    assert non_saturating_generator_loss(sure).item() == 1000
+    assert critic_loss(sure, -sure).isfinite().all()
+
+
+ROWS = {"kl": KL, "reverse": REVERSE_KL, "pearson": PEARSON, "js": JENSEN_SHANNON, "game": GAME}
+each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
+logits = st.lists(st.floats(-3, 3), min_size=3, max_size=3)
+
+
+def cells(mean, std):
+    """A normal on the line as probabilities of 4,001 cells: sums become integrals."""
+    x = torch.linspace(-12, 12, 4001)
+    p = normal_log_prob(x[:, None], mean, std).exp()
+    return p / p.sum()
+
+
+def test_value_at_the_best_critic_of_the_worked_example():
+    assert abs(best_value(*map(torch.tensor, PAIRS[0])).item() + 1.3442825) < 1e-7
+
+
+@settings(deadline=None, max_examples=30)
+@given(logits, logits)
+def test_value_at_the_best_critic_is_twice_the_divergence_above_minus_log_4(a, b):
+    p, q = torch.tensor(a).softmax(0), torch.tensor(b).softmax(0)
+    js = jensen_shannon(p, q)
+    torch.testing.assert_close(best_value(p, q), 2 * js - math.log(4), rtol=0, atol=1e-12)
+
+
+def test_value_at_the_best_critic_ends_at_minus_log_4_and_at_zero():
+    same, other = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    assert abs(best_value(same, same).item() + math.log(4)) < 1e-12
+    assert best_value(same, other).item() == 0
+
+
+@pytest.mark.parametrize(("p", "q"), PAIRS)
+def test_non_saturating_slope_at_the_best_critic_is_that_of_its_divergence(p, q):
+    p = torch.tensor(p)
+    theta = torch.tensor(q).log().requires_grad_()
+    q = theta.softmax(0)
+    critic = (p / (p + q)).detach()  # held still, as in training
+    (played,) = torch.autograd.grad((q * -critic.log()).sum(), theta, retain_graph=True)
+    (claimed,) = torch.autograd.grad(non_saturating_divergence(p, q), theta)
+    torch.testing.assert_close(played, claimed)
+
+
+def test_non_saturating_divergence_of_gaussians_by_quadrature():
+    p, q = cells(0.0, 1.0), cells(1.5, 1.0)
+    expected = 1.5**2 / 2 - 2 * jensen_shannon(p, q)
+    torch.testing.assert_close(non_saturating_divergence(p, q), expected, rtol=0, atol=1e-9)
+
+
+@each_row
+def test_conjugate_is_the_supremum_by_brute_force(row):
+    u = torch.logspace(-5, 3, 400_001)
+    for v in (-1.5, -0.3, 0.0, 0.4, 1.2):
+        t = row.activation(torch.tensor(v))
+        brute = (u * t - row.f(u)).max()
+        torch.testing.assert_close(row.conjugate(t), brute, rtol=0, atol=1e-4)  # grid in u
+
+
+@each_row
+def test_slope_is_the_derivative_of_the_generator_function(row):
+    u = torch.linspace(0.2, 4, 20, requires_grad=True)
+    (slope,) = torch.autograd.grad(row.f(u).sum(), u)
+    torch.testing.assert_close(row.slope(u), slope)
+
+
+@each_row
+def test_generator_function_is_convex_and_activation_increases(row):
+    u = torch.linspace(0.05, 5, 200)
+    assert (row.slope(u).diff() > 0).all()
+    v = torch.linspace(-3, 3, 50)
+    assert (row.activation(v).diff() > 0).all()
+
+
+def test_divergences_of_gaussians_are_the_closed_forms():
+    p, q = cells(0.5, 1.0), cells(0.0, 1.0)  # with equal widths everything depends on m = 0.5
+    close = {"rtol": 0, "atol": 1e-9}  # quadrature of a smooth function that vanishes at the ends
+    torch.testing.assert_close(f_divergence(KL, p, q), torch.tensor(0.125), **close)
+    torch.testing.assert_close(f_divergence(REVERSE_KL, p, q), torch.tensor(0.125), **close)
+    chi2 = torch.tensor(math.exp(0.25) - 1)
+    torch.testing.assert_close(f_divergence(PEARSON, p, q), chi2, **close)
+
+
+@pytest.mark.parametrize(("p", "q"), PAIRS)
+def test_rows_agree_with_the_divergences_of_the_package(p, q):
+    p, q = torch.tensor(p), torch.tensor(q)
+    torch.testing.assert_close(f_divergence(KL, p, q), kl_categorical(p, q))
+    torch.testing.assert_close(f_divergence(REVERSE_KL, p, q), kl_categorical(q, p))
+    torch.testing.assert_close(f_divergence(JENSEN_SHANNON, p, q), jensen_shannon(p, q))
+    torch.testing.assert_close(f_divergence(GAME, p, q), best_value(p, q))
+
+
+def expected_bound(row, v, p, q):
+    """Both expectations by enumeration, from the per-pair kernel: real and fake separate."""
+    zero = torch.zeros_like(v)
+    at_zero = f_gan_bound(row, zero, zero)[0]
+    real, fake = f_gan_bound(row, v, zero) - at_zero, f_gan_bound(row, zero, v) - at_zero
+    return (p * real).sum() + (q * fake).sum() + at_zero
+
+
+@each_row
+def test_bound_is_tight_at_the_best_critic_and_below_it_elsewhere(row, generator):
+    p, q = torch.tensor(PAIRS[1][0]), torch.tensor(PAIRS[1][1])
+    best = {
+        id(KL): lambda u: 1 + u.log(),
+        id(PEARSON): lambda u: 2 * (u - 1),
+    }.get(id(row), torch.log)(p / q)  # for the other rows the raw output is log p/q itself
+    truth = f_divergence(row, p, q)
+    torch.testing.assert_close(row.activation(best), row.slope(p / q))
+    torch.testing.assert_close(expected_bound(row, best, p, q), truth)
+    for _ in range(20):
+        other = best + 0.3 * torch.randn(3, generator=generator)
+        assert expected_bound(row, other, p, q) < truth
+
+
+def test_the_first_game_is_one_of_the_rows(generator):
+    real, fake = torch.randn(2, 50, generator=generator)
+    torch.testing.assert_close(f_gan_bound(GAME, real, fake), -critic_loss(real, fake))
+
+
+def test_a_ratio_without_a_denominator_is_refused():
+    with pytest.raises(ValueError, match="expected every outcome to have mass"):
+        f_divergence(KL, torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]))

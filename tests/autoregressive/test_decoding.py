@@ -1,22 +1,92 @@
-"""Decoding: reshaping the distribution, drawing from it, and the two loops."""
+"""The cost of decoding, counted: against PyTorch's own counter, and the shape of the loops."""
+
+import dataclasses
+from itertools import pairwise
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils.flop_counter import FlopCounterMode
 
 from genlab.autoregressive.decoding import (
     apply_temperature,
+    cache_numbers,
+    cached_cost,
     draw,
     generate_cached,
     generate_naive,
     keep_top_k,
     keep_top_p,
+    multiplications,
+    naive_cost,
     reshape_logits,
+    used,
+    write_until,
 )
 from genlab.core import last
 from genlab.nn.transformer import Transformer, TransformerConfig
-from genlab.oracles.markov import MarkovChain
+from genlab.oracles.discrete import MarkovChain
+
+CONFIG = TransformerConfig(d_model=16, n_layer=3, n_head=4, n_kv_head=2, d_hidden=24)
+
+
+def counted(run):
+    """Multiplications of all matrix products in `run`: PyTorch counts two operations for each."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() // 2
+
+
+GPT2 = dataclasses.replace(CONFIG, n_kv_head=4, gelu=True, layer_norm=True, n_positions=9)
+
+
+@pytest.mark.parametrize("config", [CONFIG, GPT2], ids=["llama", "gpt2"])
+@pytest.mark.parametrize(("n_past", "n_new"), [(0, 1), (0, 7), (5, 1), (5, 3)])
+def test_the_formula_counts_what_pytorch_counts(config, n_past, n_new):
+    net = Transformer(11, config)
+    x = torch.zeros(1, n_past + n_new, dtype=torch.int64)
+    cache = net.extend(x[:, :n_past])[1] if n_past else ()
+    got = counted(lambda: net.extend(x[:, n_past:], cache))
+    assert got == multiplications(config, 11, n_new, n_past)
+
+
+def test_the_totals_are_those_of_the_loops():
+    net, prompt = Transformer(11, CONFIG), torch.zeros(1, 4, dtype=torch.int64)
+    naive = counted(lambda: last(generate_naive(net, prompt, 6)))
+    cached = counted(lambda: last(generate_cached(net.extend, prompt, 6)))
+    assert naive == sum(naive_cost(CONFIG, 11, 4, 6))
+    assert cached == sum(cached_cost(CONFIG, 11, 4, 6))
+
+
+def test_the_first_token_costs_the_same_with_and_without_a_cache():
+    assert cached_cost(CONFIG, 11, 9, 1) == naive_cost(CONFIG, 11, 9, 1)
+
+
+def test_with_a_cache_each_token_adds_the_same_small_amount():
+    cost = cached_cost(CONFIG, 11, 1, 50)
+    steps = {b - a for a, b in pairwise(cost[1:])}
+    assert steps == {2 * CONFIG.n_layer * CONFIG.d_model}  # one more pair per layer
+
+
+def test_without_a_cache_the_total_grows_with_the_cube():
+    def total(n):
+        return sum(naive_cost(CONFIG, 11, 1, n))
+
+    # pairs dominate for long texts: doubling the length multiplies the total by nearly 8
+    assert 7.5 < total(16_000) / total(8_000) < 8
+
+
+def test_the_cache_holds_what_the_formula_says():
+    net = Transformer(11, CONFIG)
+    _, cache = net.extend(torch.zeros(1, 9, dtype=torch.int64))
+    assert sum(kv.k.numel() + kv.v.numel() for kv in cache) == cache_numbers(CONFIG, 9)
+
+
+def test_negative_positions_are_refused():
+    with pytest.raises(ValueError, match="n_new=-1"):
+        multiplications(CONFIG, 11, -1)
+
 
 PROBS = torch.tensor([[0.1, 0.4, 0.3, 0.2]], dtype=torch.float64)
 
@@ -184,3 +254,100 @@ def test_settings_out_of_range_are_refused():
     for p in (0.0, 1.5):
         with pytest.raises(ValueError, match="top_p"):
             keep_top_p(PROBS, p)
+
+
+STOP, PAD = 4, 0
+
+
+@pytest.fixture
+def net():
+    net = Transformer(6, TransformerConfig(d_model=16, n_layer=2, n_head=4, n_kv_head=2))
+    for p in net.parameters():
+        p.data += 0.2 * torch.randn_like(p)  # so that words matter
+    return net.eval()
+
+
+def reader(net):
+    return lambda tokens, cache: net.body(net.embedding(tokens), cache)
+
+
+def written(net, prompt, n_new, **options):
+    return list(write_until(reader(net), net.head, prompt, n_new, stop=STOP, **options))
+
+
+def test_until_it_stops_it_draws_what_the_plain_loop_draws(net):
+    prompt = torch.tensor([[1, 2], [3, 5], [2, 2]])
+    plain = last(generate_naive(net, prompt, 8, generator=torch.Generator().manual_seed(1)))
+    found = written(net, prompt, 8, generator=torch.Generator().manual_seed(1))[-1]
+    kept = used(plain, STOP)[:, : found.tokens.shape[1]]
+    assert torch.equal(found.tokens, plain[:, : kept.shape[1]].masked_fill(~kept, PAD))
+
+
+def test_the_states_are_those_of_one_pass_over_the_finished_text(net, generator):
+    prompt = torch.tensor([[1, 2], [3, 5], [2, 2], [5, 1]])
+    found = written(net, prompt, 8, generator=generator)[-1]
+    whole = net.hidden(found.tokens)
+    mine = used(found.tokens, STOP)
+    assert not bool(mine.all())  # some text has ended early
+    torch.testing.assert_close(found.states[mine], whole[mine])
+    assert bool((found.states[~mine] == 0).all())
+
+
+def test_the_stop_token_has_been_read_when_the_text_ends():
+    """The network of one-hot states tells which token each state has read."""
+    one_hot = torch.nn.functional.one_hot
+    ends = write_until(
+        lambda x, cache: (one_hot(x, 6).double(), ()),
+        lambda h: 99.0 * h.roll(1, -1),  # after k comes k + 1
+        torch.tensor([[2]]), 9, stop=STOP,
+    )  # fmt: skip
+    found = last(ends)
+    assert found.tokens.tolist() == [[2, 3, 4]]
+    assert found.states.argmax(-1).tolist() == [[2, 3, 4]]
+
+
+def test_each_step_adds_one_token_and_its_state(net, generator):
+    for k, step in enumerate(written(net, torch.tensor([[1], [2]]), 5, generator=generator)):
+        assert step.tokens.shape == (2, 2 + k)
+        assert step.states.shape == (2, 2 + k, 16)
+
+
+def test_a_text_that_never_stops_is_cut(net, generator):
+    forbid = lambda logits: logits.index_fill(-1, torch.tensor([STOP]), -torch.inf)
+    steps = written(net, torch.tensor([[1]]), 5, reshape=forbid, generator=generator)
+    assert len(steps) == 5
+    assert not bool(steps[-1].stopped.any())
+
+
+def test_it_ends_when_the_last_text_has_ended(net):
+    always = lambda logits: logits.index_fill(-1, torch.tensor([STOP]), 1e4)
+    steps = written(net, torch.tensor([[1], [2]]), 5, reshape=always)
+    assert len(steps) == 1
+    assert bool(steps[-1].stopped.all())
+
+
+def test_a_text_does_not_depend_on_when_its_neighbours_end(net):
+    pair = torch.tensor([[1, 2], [3, 5]])
+    forced = torch.tensor([[1, 2], [1, 2]])
+
+    def texts(prompt):
+        g = torch.Generator().manual_seed(3)
+        return written(net, prompt, 6, generator=g)[-1].tokens
+
+    n = min(texts(pair).shape[1], texts(forced).shape[1])
+    assert torch.equal(texts(pair)[0, :n], texts(forced)[0, :n])
+
+
+def test_logits_are_reshaped_before_the_draw(net):
+    prompt = torch.tensor([[1, 2]])
+    greedy = written(net, prompt, 6, reshape=lambda x: keep_top_k(x, 1))[-1].tokens
+    tokens = prompt
+    while tokens.shape[1] < greedy.shape[1]:
+        tokens = torch.cat([tokens, net(tokens)[:, -1:].argmax(-1)], 1)
+    assert torch.equal(greedy, tokens)
+
+
+@pytest.mark.parametrize("prompt", [torch.zeros(2, 0, dtype=torch.long), torch.tensor([[1, STOP]])])
+def test_a_prompt_must_be_a_beginning(net, prompt):
+    with pytest.raises(ValueError, match="a prompt needs at least one token"):
+        written(net, prompt, 3)

@@ -3,11 +3,9 @@
 import pytest
 import torch
 
-from genlab.autoregressive.chain_rule import all_sequences
-from genlab.autoregressive.image_transformer import ImageTransformer
-from genlab.autoregressive.made import MADE
-from genlab.autoregressive.pixelcnn import PixelCNN, RasterStack, TwoStacks
-from genlab.autoregressive.transformer_lm import TransformerLM
+from genlab.autoregressive.images import MADE, ImageTransformer, PixelCNN, RasterStack, TwoStacks
+from genlab.autoregressive.likelihood import all_sequences
+from genlab.autoregressive.lm import TransformerLM
 from genlab.core import HasLogProb, Sampleable, Trainable, likelihood_kind
 from genlab.nn.transformer import TransformerConfig
 

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from genlab.course import demos
+from genlab_course import demos
 from tests.browser import lab
 from tests.browser.test_lessons import press, save_picture
 

@@ -29,7 +29,7 @@ GOOD = """\
 # %%
 import ipywidgets
 import matplotlib.pyplot as plt
-from genlab import widgets
+from genlab_course import widgets
 
 # %%
 figure, axes = plt.subplots(figsize=(4, 2))
@@ -49,7 +49,7 @@ HTML("<img src='http://192.0.2.1/picture.png'>")
 # %%
 import ipywidgets
 import matplotlib.pyplot as plt
-from genlab import widgets
+from genlab_course import widgets
 
 # %%
 figure, axes = plt.subplots(figsize=(4, 2))

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from genlab.course import copies
+from genlab_course import learner
 from tests.browser import lab
 from tests.browser.test_lessons import save_picture
 
@@ -53,7 +53,7 @@ def test_a_copy_that_jupyterlab_has_saved_is_renewed_by_the_next_update(page, se
     newer = json.loads((update / name).read_text(encoding="utf-8"))
     newer["cells"][0]["source"] = "# A newer version"
     (update / name).write_text(json.dumps(newer), encoding="utf-8")
-    assert copies.prepare(mine, update).renewed == (name,)
+    assert learner.prepare(mine, update).renewed == (name,)
     assert "# A newer version" in (mine / name).read_text(encoding="utf-8")
 
 

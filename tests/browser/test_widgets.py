@@ -14,7 +14,7 @@ TEXT = """\
 # %%
 import ipywidgets
 import matplotlib.pyplot as plt
-from genlab import widgets
+from genlab_course import widgets
 from genlab.train import Record
 
 # %%

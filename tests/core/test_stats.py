@@ -1,11 +1,15 @@
+"""Ink and slant, against plain loops and against pictures whose answer is known."""
+
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genlab.core import stats
+from genlab.core.stats import ink, integrate, kl_on_grid, slant
 
 
 def simplex(k):
@@ -203,3 +207,104 @@ def test_levels_out_of_range_are_refused(bad):
 def test_bits_per_dim_refuses_an_empty_count(arguments):
     with pytest.raises(ValueError, match="expected at least 1"):
         stats.bits_per_dim(torch.zeros(1), **arguments)
+
+
+X = torch.linspace(-14, 14, 1401, dtype=torch.float64)
+
+
+def log_normal(mean, std):
+    return torch.distributions.Normal(mean, std).log_prob(X)
+
+
+def test_a_straight_line_is_integrated_exactly_on_an_uneven_grid():
+    x = torch.tensor([0.0, 0.1, 0.7, 2.0])
+    torch.testing.assert_close(integrate(3 * x + 1, x), torch.tensor(8.0))
+
+
+def test_rows_are_integrated_one_by_one():
+    torch.testing.assert_close(
+        integrate(torch.stack([torch.ones(1401), X**2]), X),
+        torch.tensor([28.0, 2 * 14**3 / 3]),
+        rtol=1e-5,  # the trapezoidal rule on x^2: error h^2 (b - a) / 6
+        atol=0,
+    )
+
+
+@given(mean=st.floats(-2, 2), std=st.floats(0.3, 1.5), m=st.floats(-2, 2), s=st.floats(0.3, 1.5))
+@settings(deadline=None)
+def test_kl_of_two_normals_is_the_closed_form(mean, std, m, s):
+    expected = math.log(s / std) + (std**2 + (mean - m) ** 2) / (2 * s**2) - 0.5
+    ours = kl_on_grid(log_normal(mean, std), log_normal(m, s), X)
+    assert math.isclose(ours.item(), expected, rel_tol=1e-9, abs_tol=1e-9)
+
+
+def test_where_p_is_zero_nothing_is_paid():
+    x = torch.linspace(0, 2, 2001)
+    log_p = torch.where(x <= 1, 0.0, -math.inf)  # uniform on [0, 1]
+    log_q = torch.full_like(x, -math.log(2))  # uniform on [0, 2]
+    # the jump costs the trapezoidal rule half a cell: 5e-4
+    assert abs(kl_on_grid(log_p, log_q, x).item() - math.log(2)) < 1e-3
+
+
+def test_where_q_is_zero_and_p_is_not_the_price_is_infinite():
+    x = torch.linspace(0, 2, 2001)
+    log_q = torch.where(x <= 1, 0.0, -math.inf)
+    assert kl_on_grid(torch.full_like(x, -math.log(2)), log_q, x).item() == math.inf
+
+
+def test_a_grid_that_misses_mass_is_refused():
+    with pytest.raises(ValueError, match=r"integrates to 0\.5"):
+        kl_on_grid(log_normal(14.0, 1.0), log_normal(0.0, 1.0), X)
+
+
+def test_ink_of_a_chessboard_is_one_half():
+    board = (torch.arange(8)[:, None] + torch.arange(8)) % 2
+    torch.testing.assert_close(ink(board[None].double()), torch.tensor([0.5]))
+
+
+def test_ink_does_not_change_when_blocks_are_averaged():
+    images = torch.rand(3, 8, 8)
+    small = images.reshape(3, 4, 2, 4, 2).mean((2, 4))
+    torch.testing.assert_close(ink(small), ink(images))
+
+
+@pytest.mark.parametrize("lean", [-0.6, 0.0, 0.35])
+def test_slant_of_a_sheared_bar_is_its_shear(lean):
+    # A bar of points, one to a row, at column 20 + lean * rows upwards; columns hold the share of
+    # each point by linear interpolation, so its first moment is exact.
+    image = torch.zeros(1, 21, 41)
+    for i in range(21):
+        j = 20 + lean * (10 - i)
+        low = int(np.floor(j))
+        image[0, i, low] += 1 - (j - low)
+        image[0, i, low + 1] += j - low
+    torch.testing.assert_close(slant(image), torch.tensor([lean]))
+
+
+def test_slant_is_a_regression_of_column_on_row():
+    image = torch.rand(1, 6, 9)
+    i, j = np.mgrid[:6, :9]
+    weights = image[0].numpy().ravel()
+    steps = np.polyfit(i.ravel(), j.ravel(), 1, w=np.sqrt(weights))[0]
+    torch.testing.assert_close(slant(image), torch.tensor([-steps]))
+
+
+@given(st.integers(0, 10**6))
+@settings(deadline=None, max_examples=20)
+def test_slant_changes_its_sign_in_a_mirror_and_ignores_place_and_strength(seed):
+    image = torch.rand(1, 5, 7, generator=torch.Generator().manual_seed(seed))
+    torch.testing.assert_close(slant(image.flip(2)), -slant(image))
+    torch.testing.assert_close(slant(0.3 * image), slant(image))
+    moved = torch.nn.functional.pad(image, (3, 0, 0, 2))
+    torch.testing.assert_close(slant(moved), slant(image))
+
+
+def test_a_figure_without_ink_or_height_is_upright():
+    flat = torch.zeros(2, 5, 5)
+    flat[1, 2] = 1.0
+    torch.testing.assert_close(slant(flat), torch.zeros(2))
+
+
+def test_negative_grey_values_are_refused():
+    with pytest.raises(ValueError, match="images holds -1"):
+        slant(-torch.ones(1, 3, 3))

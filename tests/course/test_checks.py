@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from genlab.course import CheckFailed, check, check_close_mc, check_range
-from genlab.course.checks import show_number
+from genlab_course import CheckFailed, check, check_close_mc, check_range
+from genlab_course.checks import show_number
 
 
 def test_agreement_prints_one_line_with_both_numbers(capsys):

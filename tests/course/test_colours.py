@@ -7,8 +7,8 @@ from pathlib import Path
 import colours
 import pytest
 
-from genlab.course import figures
-from genlab.course.figures import OKABE_ITO, STYLE
+from genlab_course import figures
+from genlab_course.figures import OKABE_ITO, STYLE
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("BLUE", "ORANGE", "GREEN", "RED", "PINK", "SKY", "BLACK")

@@ -1,5 +1,6 @@
-"""The demo pages come from one table: none is missing, every way leads on, nothing is replaced."""
+"""Every page of the table runs, and each of its widgets is one that moves."""
 
+import ast
 import json
 import re
 import signal
@@ -9,12 +10,41 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
+from genlab_course.widgets.release_reader import ReleaseReader
 
-from genlab.atlas import LESSONS
-from genlab.atlas.paradigms import SYSTEMS
-from genlab.course import demos
-from genlab.course.demo_table import PAGES, Demo, Page
-from genlab.systems.zoo import TRAININGS
+from genlab.map import LESSONS, SYSTEMS
+from genlab.zoo.registry import TRAININGS
+from genlab_course import demos
+from genlab_course.demos import PAGES, Demo, Page
+from genlab_course.widgets import explorer
+from genlab_course.widgets.explorer import Explorer, Later
+
+TRAIN = {"04", "06"}  # some seconds each: tests/widgets makes the same two
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_question_asks_and_the_last_line_is_a_widget(page):
+    for demo in page.demos:
+        assert "?" in demo.question
+        assert isinstance(ast.parse(demo.code).body[-1], ast.Expr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "page", [p for p in demos.ready() if p.name not in TRAIN], ids=lambda page: page.name
+)
+def test_a_page_runs_from_its_own_cells_alone(page, monkeypatch):
+    monkeypatch.setattr(explorer, "_dpi", explorer._dpi)  # put back afterwards
+    names = {}
+    exec(demos.BEGIN.format(key=page.key), names)
+    torch.set_default_dtype(torch.float32)
+    for demo in page.demos:
+        *before, last = ast.parse(demo.code).body
+        exec(compile(ast.Module(before, []), page.name, "exec"), names)
+        widget = eval(compile(ast.Expression(last.value), page.name, "eval"), names)
+        assert isinstance(widget, Explorer | Later | ReleaseReader)
+
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 

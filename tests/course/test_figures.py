@@ -4,8 +4,8 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from genlab import course
-from genlab.course import figures
+import genlab_course as course
+from genlab_course import figures
 
 
 def test_a_lesson_number_out_of_range_is_refused():

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 import colours
 import pytest
 
-from genlab.course import Option, Question, questions, quizzes
-from genlab.widgets import quiz
-from genlab.widgets.quiz import RIGHT, WRONG, as_html
+from genlab_course import Option, Question, questions, quizzes
+from genlab_course.widgets import quiz
+from genlab_course.widgets.quiz import RIGHT, WRONG, as_html
 
 MODULES = sorted(m.name for m in pkgutil.iter_modules(quizzes.__path__))
 LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.removeprefix("system_") for n in MODULES]
@@ -56,7 +56,7 @@ def test_every_option_can_be_chosen_and_replies(lesson):
 
 def test_a_quiz_is_the_one_of_its_own_module():
     for lesson, name in zip(LESSONS, MODULES, strict=True):
-        module = importlib.import_module(f"genlab.course.quizzes.{name}")
+        module = importlib.import_module(f"genlab_course.quizzes.{name}")
         assert questions(lesson) is module.QUESTIONS
 
 

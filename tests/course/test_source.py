@@ -1,7 +1,7 @@
 """`show_source` shows the equation of a function and its body, and nothing else."""
 
-from genlab.course.source import source_parts
 from genlab.train import cosine
+from genlab_course.source import source_parts
 
 
 def test_the_equation_is_lifted_out_of_the_docstring():

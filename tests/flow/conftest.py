@@ -4,11 +4,17 @@ import pytest
 import torch
 
 from genlab.flow.autoregressive import IAF, MAF
-from genlab.flow.bounded import HistogramMarginals, Sigmoid
 from genlab.flow.coupling import Coupling, alternating_mask, real_nvp
-from genlab.flow.elementwise import Affine, ElementwiseLayer, Shift
-from genlab.flow.linear import Linear, Permutation
 from genlab.flow.spline import RationalQuadratic
+from genlab.flow.transforms import (
+    Affine,
+    ElementwiseLayer,
+    HistogramMarginals,
+    Linear,
+    Permutation,
+    Shift,
+    Sigmoid,
+)
 
 D = 5
 

@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from genlab.core import last
 from genlab.flow.autoregressive import IAF, MAF, masked_flow, one_pass, sequential
-from genlab.flow.elementwise import Affine
+from genlab.flow.transforms import Affine
 
 D = 4
 

@@ -8,8 +8,8 @@ import torch
 from torch.testing import assert_close
 
 from genlab.core import last
-from genlab.flow.change_of_variables import dense_log_det
 from genlab.flow.continuous import Continuous, continuous_flow, ride
+from genlab.flow.transforms import dense_log_det
 from genlab.solvers.ode import rk4
 
 

@@ -5,8 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from genlab.flow.coupling import Coupling, alternating_mask, couple, coupling_flow, nice
-from genlab.flow.elementwise import Affine, Shift
 from genlab.flow.spline import RationalQuadratic
+from genlab.flow.transforms import Affine, Shift
 
 
 @pytest.fixture

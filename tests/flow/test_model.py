@@ -9,7 +9,7 @@ from genlab.flow.autoregressive import IAF, MAF, masked_flow
 from genlab.flow.coupling import coupling_flow, nice, real_nvp
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic
-from genlab.oracles.mixture import GaussianMixture
+from genlab.oracles.continuous import GaussianMixture
 
 FLOWS = {
     "nice": lambda: nice(2, n_layers=3, width=8),

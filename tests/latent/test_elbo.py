@@ -1,13 +1,61 @@
-"""The bound against models whose marginal likelihood and posterior are known."""
+"""The reparameterised draw: its law and its gradients."""
 
+import itertools
 import math
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import MultivariateNormal, Normal
 
-from genlab.latent import elbo, importance_bound, log_weight
+from genlab.core import kl_categorical, last
+from genlab.latent import (
+    aggregated_posterior,
+    discrete_elbo,
+    discrete_posterior,
+    doubly_reparameterized,
+    effective_sample_size,
+    elbo,
+    importance_bound,
+    leave_one_out,
+    log_marginal,
+    log_mean_weight,
+    log_weight,
+    mutual_information,
+    refine,
+    reparameterize,
+    score_function,
+    signal_to_noise,
+)
+from genlab.oracles import LinearLatent
+
+
+def test_worked_step_of_the_course():
+    z = reparameterize(torch.tensor([[0.5]]), torch.zeros(1, 1), torch.tensor([[-0.3]]))
+    torch.testing.assert_close(z, torch.tensor([[0.2]]))
+
+
+def test_draws_have_the_mean_and_variance_asked_for(generator):
+    n, mu, log_var = 200_000, -1.3, math.log(0.49)
+    eps = torch.randn(n, 1, generator=generator)
+    z = reparameterize(torch.full((n, 1), mu), torch.full((n, 1), log_var), eps)
+    # Monte Carlo: five standard errors of a mean and of a variance of n normal draws.
+    assert abs(z.mean().item() - mu) < 5 * 0.7 / math.sqrt(n)
+    assert abs(z.var().item() - 0.49) < 5 * 0.49 * math.sqrt(2 / n)
+
+
+def test_gradients_are_those_of_the_closed_form():
+    mu = torch.tensor([[0.7]], requires_grad=True)
+    log_var = torch.tensor([[0.4]], requires_grad=True)
+    eps = torch.tensor([[1.5]])
+    reparameterize(mu, log_var, eps).sum().backward()
+    assert mu.grad is not None
+    assert log_var.grad is not None
+    assert mu.grad.item() == 1
+    assert abs(log_var.grad.item() - 0.5 * math.exp(0.2) * 1.5) < 1e-12  # rounding
+
 
 W = torch.tensor([[1.0, 0.2], [-0.4, 0.8], [0.3, -1.1]], dtype=torch.float64)
 B = torch.tensor([0.5, -0.2, 0.1], dtype=torch.float64)
@@ -28,7 +76,7 @@ def scalar_decoder(x: Tensor, z: Tensor) -> Tensor:
     return Normal(z, 1.0).log_prob(x).sum(1)
 
 
-def test_worked_step_of_the_course():
+def test_worked_step_of_the_course_elbo():
     x, mu, eps = (torch.tensor([[v]]) for v in (1.2, 0.5, -0.3))
     value = elbo(x, mu, torch.zeros(1, 1), eps, decoder_log_prob=scalar_decoder)
     by_hand = -0.5 * math.log(2 * math.pi) - 0.5 * (1.2 - 0.2) ** 2 - 0.5 * 0.5**2
@@ -144,3 +192,325 @@ def test_no_draws_are_refused():
     zero = torch.zeros(1, 1)
     with pytest.raises(ValueError, match="no draws"):
         importance_bound(zero, zero, zero, torch.zeros(0, 1, 1), decoder_log_prob=scalar_decoder)
+
+
+Q = (0.3, 0.7)  # a guess for two values of z
+W_IMPORTANCE = (0.1 / 0.3, 0.4 / 0.7)  # its weights p(x, z) / q(z); their mean is p(x) = 0.5
+
+
+def expected_bound(k: int) -> float:
+    """Enumerate all 2^k sequences of draws."""
+    total = 0.0
+    for zs in itertools.product((0, 1), repeat=k):
+        log_w = torch.tensor([[math.log(W_IMPORTANCE[z])] for z in zs])
+        total += math.prod(Q[z] for z in zs) * log_mean_weight(log_w).item()
+    return total
+
+
+def test_one_draw_gives_the_elbo():
+    assert abs(expected_bound(1) + 0.721315) < 5e-7  # the printed digits
+
+
+def test_expected_bound_never_falls_with_the_number_of_draws():
+    values = [expected_bound(k) for k in range(1, 11)]
+    assert all(a < b for a, b in itertools.pairwise(values))
+    assert values[-1] < math.log(0.5)
+
+
+def test_gap_times_draws_tends_to_half_the_relative_variance_of_the_weight():
+    variance = Q[0] * Q[1] * (W_IMPORTANCE[1] - W_IMPORTANCE[0]) ** 2
+    limit = variance / (2 * 0.5**2)
+    # delta method: the next term is of relative order 1/k
+    assert abs(12 * (math.log(0.5) - expected_bound(12)) / limit - 1) < 0.1
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=9), st.floats(-300, 300))
+def test_a_constant_factor_moves_the_bound_by_its_logarithm(log_w, shift):
+    column = torch.tensor(log_w)[:, None]
+    moved, still = log_mean_weight(column + shift), log_mean_weight(column)
+    torch.testing.assert_close(moved, still + shift, atol=1e-10, rtol=1e-10)  # rounding
+
+
+@given(st.lists(st.floats(-20, 20), min_size=1, max_size=9))
+def test_bound_lies_between_the_mean_logarithm_and_the_largest(log_w):
+    column = torch.tensor(log_w)[:, None]
+    value = log_mean_weight(column).item()
+    assert column.mean().item() - 1e-9 <= value <= column.max().item() + 1e-9  # rounding
+
+
+@given(st.lists(st.floats(-20, 20), min_size=1, max_size=9))
+def test_effective_sample_size_lies_between_one_and_all(log_w):
+    ess = effective_sample_size(torch.tensor(log_w)[:, None]).item()
+    assert 1 - 1e-9 <= ess <= len(log_w) + 1e-9  # rounding
+
+
+def test_equal_weights_all_count():
+    torch.testing.assert_close(
+        effective_sample_size(torch.full((5, 2), 3.0)), torch.full((2,), 5.0)
+    )
+
+
+def test_effective_sample_size_of_two_unequal_draws():
+    # (1 + 3)^2 / (1 + 9)
+    value = effective_sample_size(torch.tensor([[1.0], [3.0]]).log()).item()
+    assert abs(value - 1.6) < 1e-12
+
+
+def _log_weights(mu, log_var, eps, *, through_z_only):
+    """Weights of x = 1 under z ~ N(0, 1), x | z ~ N(z, 1): the marginal is N(0, 2)."""
+    k, n = eps.shape[:2]
+    flat = (mu.expand(k, n, 1), log_var.expand(k, n, 1), eps)
+    rows = [t.reshape(k * n, 1) for t in flat]
+    log_w = log_weight(
+        torch.ones(k * n, 1),
+        *rows,
+        decoder_log_prob=lambda x, z: Normal(z, 1.0).log_prob(x).sum(1),
+        through_z_only=through_z_only,
+    )
+    return log_w.reshape(k, n)
+
+
+def _gradients(k, n, generator, *, doubly, mu=0.2, log_var=-0.3):
+    """n independent estimates of the gradient of the bound in (mu, log_var)."""
+    m = torch.full((n, 1), mu, requires_grad=True)
+    v = torch.full((n, 1), log_var, requires_grad=True)
+    eps = torch.randn(k, n, 1, generator=generator)
+    log_w = _log_weights(m, v, eps, through_z_only=doubly)
+    value = doubly_reparameterized(log_w) if doubly else log_mean_weight(log_w)
+    return torch.cat(torch.autograd.grad(value.sum(), (m, v)), 1)
+
+
+def test_holding_q_fixed_leaves_the_value_of_the_weight_alone(generator):
+    eps = torch.randn(3, 4, 1, generator=generator)
+    mu, log_var = torch.full((4, 1), 0.2), torch.full((4, 1), -0.3)
+    torch.testing.assert_close(
+        _log_weights(mu, log_var, eps, through_z_only=True),
+        _log_weights(mu, log_var, eps, through_z_only=False),
+    )
+
+
+@pytest.mark.parametrize("k", [1, 2, 8])
+def test_both_gradients_estimate_the_same_quantity(generator, k):
+    n = 60_000
+    plain = _gradients(k, n, generator, doubly=False)
+    doubly = _gradients(k, n, generator, doubly=True)
+    error = ((plain.var(0) + doubly.var(0)) / n).sqrt()
+    assert ((plain.mean(0) - doubly.mean(0)).abs() < 5 * error).all()  # Monte Carlo
+
+
+def test_with_one_draw_the_gradient_is_that_of_the_closed_form_elbo(generator):
+    mu, log_var = torch.tensor(0.2, requires_grad=True), torch.tensor(-0.3, requires_grad=True)
+    variance = log_var.exp()
+    closed = -0.5 * ((1 - mu) ** 2 + variance) - 0.5 * (mu**2 + variance - 1 - log_var)
+    truth = torch.stack(torch.autograd.grad(closed, (mu, log_var)))
+    draws = _gradients(1, 60_000, generator, doubly=True)
+    error = draws.std(0) / math.sqrt(len(draws))
+    assert ((draws.mean(0) - truth).abs() < 5 * error).all()  # Monte Carlo
+
+
+def test_at_the_posterior_the_doubly_reparameterised_gradient_has_no_noise(generator):
+    # Posterior of x = 1: N(1/2, 1/2). The weight is constant there.
+    exact = _gradients(4, 50, generator, doubly=True, mu=0.5, log_var=math.log(0.5))
+    assert exact.abs().max().item() < 1e-12  # rounding
+    plain = _gradients(4, 50, generator, doubly=False, mu=0.5, log_var=math.log(0.5))
+    assert plain.std(0).min().item() > 0.1
+
+
+def test_signal_to_noise_falls_with_draws_for_the_plain_gradient_and_rises_for_the_other(generator):
+    plain = [signal_to_noise(_gradients(k, 20_000, generator, doubly=False)) for k in (4, 64)]
+    doubly = [signal_to_noise(_gradients(k, 20_000, generator, doubly=True)) for k in (4, 64)]
+    assert (plain[1] < 0.5 * plain[0]).all()  # theory: a quarter
+    assert (doubly[1] > 2 * doubly[0]).all()  # theory: four times
+
+
+def test_signal_to_noise_by_hand():
+    rows = torch.tensor([[1.0, -1.0], [3.0, -5.0]])
+    expected = torch.tensor([2 / math.sqrt(2), 3 / math.sqrt(8)])
+    torch.testing.assert_close(signal_to_noise(rows), expected)
+
+
+@pytest.mark.parametrize(
+    "function", [log_mean_weight, effective_sample_size, doubly_reparameterized]
+)
+def test_no_draws_are_refused_importance(function):
+    with pytest.raises(ValueError, match="no draws"):
+        function(torch.zeros(0, 3))
+
+
+def test_a_single_gradient_has_no_noise_to_compare_with():
+    with pytest.raises(ValueError, match="at least two"):
+        signal_to_noise(torch.zeros(1, 2))
+
+
+def estimates(f, generator, *, mu=0.4, log_std=-0.3, n=100_000, baseline=0.0):
+    """Gradients in the mean and in the log of the standard deviation, one for each draw."""
+    m = torch.full((n,), mu, requires_grad=True)
+    s = torch.full((n,), log_std, requires_grad=True)
+    z = (m + s.exp() * torch.randn(n, generator=generator)).detach()
+    log_q = torch.distributions.Normal(m, s.exp()).log_prob(z)
+    return torch.autograd.grad(score_function(log_q, f(z), baseline).sum(), (m, s))
+
+
+def near(samples, truth):
+    # Monte Carlo: five standard errors of the mean.
+    return abs(samples.mean().item() - truth) < 5 * samples.std().item() / math.sqrt(len(samples))
+
+
+def test_gradient_of_a_square_is_the_closed_form(generator):
+    d_mu, d_log_std = estimates(lambda z: z**2, generator)
+    assert near(d_mu, 2 * 0.4)  # E z^2 = mu^2 + s^2
+    assert near(d_log_std, 2 * math.exp(-0.6))
+
+
+def test_a_step_has_a_gradient_although_it_has_no_derivative(generator):
+    d_mu, _ = estimates(lambda z: (z > 0).double(), generator)
+    normal = torch.distributions.Normal(0.4, math.exp(-0.3))
+    assert near(d_mu, normal.log_prob(torch.tensor(0.0)).exp().item())
+
+
+def test_a_baseline_moves_no_mean_and_lowers_the_variance(generator):
+    plain, _ = estimates(lambda z: 10 + z**2, generator)
+    lower, _ = estimates(lambda z: 10 + z**2, generator, baseline=torch.tensor(10.5))
+    assert near(plain, 0.8)
+    assert near(lower, 0.8)
+    assert lower.var() < plain.var() / 20
+
+
+def test_no_gradient_flows_through_the_value_or_the_baseline():
+    log_q = torch.zeros(3, requires_grad=True)
+    value = torch.ones(3, requires_grad=True)
+    base = torch.full((3,), 0.25, requires_grad=True)
+    score_function(log_q, 2 * value, base).sum().backward()
+    assert value.grad is None
+    assert base.grad is None
+    torch.testing.assert_close(log_q.grad, torch.full((3,), 1.75))
+
+
+def test_leaving_one_out_ignores_the_draw_itself(generator):
+    value = torch.randn(6, 2, generator=generator)
+    changed = value.clone()
+    changed[3] += 100
+    torch.testing.assert_close(leave_one_out(changed)[3], leave_one_out(value)[3])
+    torch.testing.assert_close(leave_one_out(value)[0], value[1:].mean(0))
+
+
+def test_leave_one_out_leaves_the_estimate_unbiased(generator):
+    z = 0.4 + torch.randn(2, 100_000, generator=generator)
+    gradients = (z**2 - leave_one_out(z**2)) * (z - 0.4)
+    assert near(gradients.mean(0), 0.8)
+
+
+def test_one_draw_has_no_others():
+    with pytest.raises(ValueError, match="1 draws, expected at least two"):
+        leave_one_out(torch.ones(1))
+
+
+DOUBLE = {"dtype": torch.float64}
+MODEL = LinearLatent(torch.tensor([[1.0], [0.5]], **DOUBLE), torch.zeros(2, **DOUBLE), std=0.7)
+
+
+def climb(x, n_steps=400):
+    start = torch.zeros(len(x), 1), torch.zeros(len(x), 1)
+    return last(
+        refine(
+            x, *start, decoder_log_prob=MODEL.cond_log_prob, n_steps=n_steps, n_draws=8,
+            generator=torch.Generator().manual_seed(1),
+        )
+    )  # fmt: skip
+
+
+def test_with_one_latent_it_finds_the_posterior_of_the_linear_model(generator):
+    x = MODEL.sample(20, generator=generator)
+    found = climb(x)
+    mean, cov = MODEL.posterior(x)
+    # The last steps are short, and each still sees the noise of 8 draws.
+    torch.testing.assert_close(found.mu, mean, atol=0.06, rtol=0)
+    torch.testing.assert_close(found.log_var, cov.log().expand(20, 1), atol=0.1, rtol=0)
+
+
+def test_nothing_that_was_passed_in_is_changed(generator):
+    x = MODEL.sample(3, generator=generator)
+    mu, log_var = torch.zeros(3, 1, requires_grad=True), torch.zeros(3, 1)
+    found = last(refine(x, mu, log_var, decoder_log_prob=MODEL.cond_log_prob, n_steps=3))
+    assert torch.equal(mu, torch.zeros(3, 1))
+    assert mu.grad is None
+    assert not found.mu.requires_grad
+    assert found.elbo.shape == (3,)
+
+
+def test_no_steps_are_refused():
+    with pytest.raises(ValueError, match="n_steps is 0"):
+        last(refine(*torch.zeros(3, 1, 1), decoder_log_prob=MODEL.cond_log_prob, n_steps=0))
+
+
+TABLE = [  # p(1|0), p(1|1), q(1), log p, posterior, elbo, gap
+    (0.2, 0.8, 0.7, -0.693147, 0.8, -0.721315, 0.028168),
+    (0.2, 0.8, 0.8, -0.693147, 0.8, -0.693147, 0.0),
+    (0.3, 0.9, 0.6, -0.510826, 0.75, -0.564941, 0.054115),
+    (0.3, 0.9, 0.75, -0.510826, 0.75, -0.510826, 0.0),
+]
+
+
+@pytest.mark.parametrize(("p0", "p1", "q1", "log_p", "posterior", "bound", "gap"), TABLE)
+def test_every_row_of_the_worked_table(p0, p1, q1, log_p, posterior, bound, gap):
+    joint = torch.tensor([[0.5 * p0, 0.5 * p1]]).log()
+    q = torch.tensor([[1 - q1, q1]])
+    value = discrete_elbo(q, joint).item()
+    printed = 6e-7  # the digits of the table
+    assert abs(log_marginal(joint).item() - log_p) < printed
+    assert abs(discrete_posterior(joint)[0, 1].item() - posterior) < 1e-12
+    assert abs(value - bound) < printed
+    assert abs(log_p - value - gap) < 2 * printed
+
+
+tables = st.lists(st.floats(-6, 0), min_size=3, max_size=3)
+
+
+@given(tables, st.lists(st.floats(0.01, 1), min_size=3, max_size=3))
+def test_what_the_bound_misses_is_the_divergence_from_the_posterior(log_joint, q):
+    joint = torch.tensor([log_joint])
+    guess = torch.tensor([q]) / sum(q)
+    gap = log_marginal(joint) - discrete_elbo(guess, joint)
+    torch.testing.assert_close(
+        gap, kl_categorical(guess, discrete_posterior(joint)), atol=1e-10, rtol=0.0
+    )  # rounding
+
+
+def test_a_guess_may_exclude_a_value():
+    joint = torch.tensor([[0.1, 0.4]]).log()
+    value = discrete_elbo(torch.tensor([[0.0, 1.0]]), joint).item()
+    assert abs(value - math.log(0.4)) < 1e-12
+
+
+def test_mean_divergence_to_the_prior_splits_into_information_and_mismatch(generator):
+    q = torch.rand(20, 4, generator=generator)
+    q = q / q.sum(1, keepdim=True)
+    prior = torch.tensor([0.4, 0.3, 0.2, 0.1])
+    whole = kl_categorical(q, prior.expand(20, 4)).mean()
+    parts = mutual_information(q) + kl_categorical(aggregated_posterior(q), prior)
+    torch.testing.assert_close(whole, parts)
+
+
+def test_information_is_zero_for_equal_codes_and_log_k_for_distinct_ones():
+    assert mutual_information(torch.full((6, 3), 1 / 3)).abs().item() < 1e-12
+    assert abs(mutual_information(torch.eye(3)).item() - math.log(3)) < 1e-12
+
+
+def test_information_equals_that_of_the_joint_table(generator):
+    q = torch.rand(5, 3, generator=generator)
+    q = q / q.sum(1, keepdim=True)
+    joint = q / 5
+    independent = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
+    by_table = (joint * (joint / independent).log()).sum()
+    torch.testing.assert_close(mutual_information(q), by_table)
+
+
+@pytest.mark.parametrize("function", [aggregated_posterior, mutual_information])
+def test_rows_that_are_no_distribution_are_refused(function):
+    with pytest.raises(ValueError, match="sum to 1"):
+        function(torch.full((2, 2), 0.7))
+
+
+def test_a_guess_that_is_no_distribution_is_refused():
+    with pytest.raises(ValueError, match="sum to 1"):
+        discrete_elbo(torch.tensor([[0.7, 0.7]]), torch.zeros(1, 2))

@@ -1,12 +1,25 @@
 """EM climbs the bound in each half of each step, and ends where independent routes end."""
 
 import itertools
+import math
 
 import pytest
 import torch
+from torch import nn
+from torch.distributions import MultivariateNormal, kl_divergence
 
-from genlab.core import last
+from genlab.core import (
+    HasElbo,
+    HasLogProb,
+    Sampleable,
+    Trainable,
+    kl_categorical,
+    last,
+    likelihood_kind,
+)
 from genlab.latent import (
+    AmortizedMixture,
+    CategoricalMixture,
     categorical_m_step,
     discrete_elbo,
     discrete_posterior,
@@ -16,7 +29,9 @@ from genlab.latent import (
     ppca_m_step,
     ppca_ml,
 )
+from genlab.latent.em import one_hot_levels
 from genlab.oracles import GaussianMixture, LinearLatent
+from genlab.train import fit
 
 TRUE = GaussianMixture(
     torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64),
@@ -166,3 +181,199 @@ def test_a_climb_without_steps_is_refused():
 def test_a_negative_pseudo_count_is_refused():
     with pytest.raises(ValueError, match="pseudo_count is -1"):
         categorical_m_step(torch.zeros(2, 1).long(), torch.ones(2, 1), n_levels=2, pseudo_count=-1)
+
+
+@pytest.fixture
+def mixture(generator):
+    weights = torch.randn(3, generator=generator)
+    return CategoricalMixture(weights, torch.randn(3, 2, 2, 4, generator=generator))
+
+
+@pytest.fixture
+def amortized(mixture, generator):
+    encoder = nn.Linear(16, 3)
+    with torch.no_grad():
+        encoder.weight.copy_(torch.randn(3, 16, generator=generator))
+    return AmortizedMixture(mixture, encoder)
+
+
+def everything() -> torch.Tensor:
+    return torch.tensor(list(itertools.product(range(4), repeat=4))).reshape(-1, 2, 2)
+
+
+def test_probabilities_of_all_images_sum_to_one(mixture):
+    assert abs(mixture.log_prob(everything()).exp().sum().item() - 1) < 1e-12
+
+
+def test_log_prob_is_the_sum_over_components_of_products_over_pixels(mixture):
+    x = torch.tensor([[[0, 3], [2, 1]]])
+    weights, table = mixture.log_weights.softmax(0), mixture.log_probs.softmax(-1)
+    total = sum(
+        weights[k] * table[k, 0, 0, 0] * table[k, 0, 1, 3] * table[k, 1, 0, 2] * table[k, 1, 1, 1]
+        for k in range(3)
+    )
+    assert abs(mixture.log_prob(x).item() - math.log(total.item())) < 1e-12
+
+
+def test_samples_are_as_frequent_as_their_probability(mixture, generator):
+    n = 20_000
+    x = mixture.sample(n, generator=generator)
+    top = everything()[mixture.log_prob(everything()).argmax()]
+    share = (x == top).flatten(1).all(1).double().mean().item()
+    p = mixture.log_prob(top[None]).exp().item()
+    assert abs(share - p) < 5 * math.sqrt(p * (1 - p) / n)  # Monte Carlo
+
+
+def test_a_component_may_be_chosen(mixture, generator):
+    sharp = CategoricalMixture(torch.zeros(2), torch.tensor([[[0.0, 99.0]], [[99.0, 0.0]]]))
+    x = sharp.sample(4, cond=torch.tensor([0, 1, 1, 0]), generator=generator)
+    assert x.flatten().tolist() == [1, 0, 0, 1]
+
+
+def test_level_of_probability_zero_is_harmless_where_it_does_not_occur():
+    model = CategoricalMixture(torch.zeros(1), torch.tensor([[[0.5, 0.5, 0.0]]]).log())
+    assert abs(model.log_prob(torch.tensor([[1]])).item() - math.log(0.5)) < 1e-12
+    assert model.log_prob(torch.tensor([[2]])).item() < -1000
+
+
+def test_the_bound_misses_the_likelihood_by_the_divergence_of_the_guess(amortized):
+    x = everything()
+    gap = amortized.mixture.log_prob(x) - amortized.elbo(x)
+    posterior = discrete_posterior(amortized.mixture.log_joint(x))
+    torch.testing.assert_close(gap, kl_categorical(amortized.encode(x), posterior))
+
+
+def test_loss_with_beta_one_is_minus_the_bound(amortized):
+    torch.testing.assert_close(amortized.loss(everything()), -amortized.elbo(everything()).mean())
+
+
+def test_beta_weighs_the_divergence_from_the_prior(amortized):
+    x, prior = everything(), amortized.mixture.log_prior().exp()
+    kl = kl_categorical(amortized.encode(x), prior.expand(len(x), 3)).mean()
+    whole = amortized.loss(x)
+    amortized.beta = 0.25
+    torch.testing.assert_close(whole - amortized.loss(x), 0.75 * kl)
+
+
+def test_the_two_views_have_different_kinds_of_likelihood(mixture, amortized):
+    assert likelihood_kind(mixture) == "exact"
+    assert likelihood_kind(amortized) == "bound"
+    _: HasLogProb = mixture
+    __: HasElbo = amortized
+    for model in (mixture, amortized):
+        assert isinstance(model, Sampleable)
+        assert isinstance(model, Trainable)
+
+
+def test_training_through_the_guess_closes_the_gap(amortized, generator):
+    x = everything()[torch.randint(0, 256, (64,), generator=generator)]
+    before = (amortized.mixture.log_prob(x) - amortized.elbo(x)).mean().item()
+    list(fit(amortized, itertools.repeat(x), n_steps=200, lr=0.05))
+    after = (amortized.mixture.log_prob(x) - amortized.elbo(x)).mean().item()
+    assert after < 0.1 * before
+
+
+def test_one_hot_rows_hold_one_per_pixel():
+    rows = one_hot_levels(torch.tensor([[2, 0, 1]]), 3)
+    assert rows.tolist() == [[0, 0, 1, 1, 0, 0, 0, 1, 0]]
+
+
+def test_levels_out_of_range_are_refused():
+    with pytest.raises(ValueError, match=r"expected 0\.\.2"):
+        one_hot_levels(torch.tensor([[3]]), 3)
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="expected"):
+        CategoricalMixture(torch.zeros(2), torch.zeros(3, 4, 5))
+
+
+@pytest.mark.parametrize("method", ["loss", "sample"])
+def test_conditions_are_refused_by_the_loss(mixture, amortized, method):
+    if method == "loss":
+        for model in (mixture, amortized):
+            with pytest.raises(ValueError, match="unconditional"):
+                model.loss(everything(), cond=torch.zeros(256))
+
+
+W = torch.tensor([[1.0, 0.2], [-0.4, 0.8], [0.3, -1.1]], dtype=torch.float64)
+MODEL = LinearLatent(W, torch.tensor([0.5, -0.2, 0.1], dtype=torch.float64), std=0.7)
+
+
+@pytest.fixture
+def x(generator):
+    return MODEL.sample(40, generator=generator)
+
+
+def test_with_the_exact_posterior_the_bound_is_the_marginal(x):
+    gap = MODEL.log_prob(x) - ppca_elbo(MODEL, x, *MODEL.posterior(x))
+    assert gap.abs().max().item() < 1e-12  # rounding
+
+
+def test_what_the_bound_misses_is_the_divergence_from_the_posterior(x, generator):
+    mu = torch.randn(40, 2, generator=generator)
+    cov = torch.tensor([[0.5, 0.2], [0.2, 0.4]])
+    mean, exact = MODEL.posterior(x)
+    gap = kl_divergence(MultivariateNormal(mu, cov), MultivariateNormal(mean, exact))
+    torch.testing.assert_close(MODEL.log_prob(x) - ppca_elbo(MODEL, x, mu, cov), gap)
+
+
+def test_a_diagonal_guess_gives_the_bound_of_the_oracle(x, generator):
+    mu, log_var = torch.randn(40, 2, generator=generator), torch.tensor([-0.5, 0.3])
+    torch.testing.assert_close(
+        ppca_elbo(MODEL, x, mu, log_var.exp().diag()),
+        MODEL.elbo_of(x, mu, log_var.expand(40, 2)),
+    )
+
+
+def test_no_small_change_of_the_model_improves_on_the_m_step(x, generator):
+    mu, cov = torch.randn(40, 2, generator=generator), torch.tensor([[0.5, 0.2], [0.2, 0.4]])
+    best = ppca_m_step(x, mu, cov)
+    weight, mean = best.weight.clone().requires_grad_(), best.mean.clone().requires_grad_()
+    value = ppca_elbo(LinearLatent(weight, mean, best.std), x, mu, cov).mean()
+    for slope in torch.autograd.grad(value, (weight, mean)):
+        assert slope.abs().max().item() < 1e-12  # rounding
+    for factor in (0.99, 1.01):
+        other = LinearLatent(best.weight, best.mean, factor * best.std)
+        assert ppca_elbo(other, x, mu, cov).mean() < value
+
+
+def test_m_step_can_hold_the_noise(x):
+    model = ppca_m_step(x, *MODEL.posterior(x), std=0.3)
+    assert model.std == 0.3
+
+
+def test_maximum_likelihood_beats_every_model_nearby(x, generator):
+    best = ppca_ml(x, 2)
+    top = best.log_prob(x).mean()
+    for _ in range(20):
+        nudge = 0.05 * torch.randn(3, 2, generator=generator)
+        assert LinearLatent(best.weight + nudge, best.mean, best.std).log_prob(x).mean() < top
+    for factor in (0.98, 1.02):
+        assert LinearLatent(best.weight, best.mean, factor * best.std).log_prob(x).mean() < top
+
+
+def test_all_but_one_direction_reproduce_the_sample_covariance(x):
+    # d - 1 latents and a noise: as many free directions as a full covariance.
+    covariance = (x - x.mean(0)).T @ (x - x.mean(0)) / len(x)
+    torch.testing.assert_close(ppca_ml(x, 2).marginal().cov, covariance)
+
+
+def test_columns_are_orthogonal_and_fall_in_length(x):
+    gram = ppca_ml(x, 2).weight.T @ ppca_ml(x, 2).weight
+    assert abs(gram[0, 1].item()) < 1e-12  # rounding
+    assert gram[0, 0] > gram[1, 1]
+
+
+def test_too_much_noise_collapses_a_latent(x):
+    values = torch.linalg.eigvalsh((x - x.mean(0)).T @ (x - x.mean(0)) / len(x))
+    between = math.sqrt((values[1] + values[2]).item() / 2)
+    lengths = (ppca_ml(x, 2, std=between).weight ** 2).sum(0)
+    assert lengths[0] > 0
+    assert lengths[1] == 0
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_a_number_of_latents_out_of_range_is_refused(x, k):
+    with pytest.raises(ValueError, match=f"n_latent is {k}"):
+        ppca_ml(x, k)

@@ -3,7 +3,19 @@
 import pytest
 import torch
 
-from genlab.nn.unet import UNet, UNetConfig, modulate
+from genlab.nn.layers import rope_angles, rotate
+from genlab.nn.transformer import attention, join_heads, split_heads
+from genlab.nn.unet import (
+    GAIN,
+    ROPE_BASE,
+    TemporalAttention,
+    UNet,
+    UNetConfig,
+    VideoUNet,
+    VideoUNetConfig,
+    attention_pairs,
+    modulate,
+)
 
 
 def started(config):
@@ -93,3 +105,190 @@ def test_what_the_network_was_not_built_for_is_refused():
         net(torch.zeros(1, 1, 7, 8), t)
     with pytest.raises(ValueError, match="12"):
         UNet(UNetConfig(width=12))
+
+
+IMAGE = UNetConfig(c_in=8, c_out=8, width=8, mults=(1, 2), n_head=2, d_context=4, d_pooled=4)
+
+
+def fresh(*, moved=True, positions=True, image=IMAGE, patch=2, side=4):
+    """A network, with its zero-started layers moved off zero unless told otherwise."""
+    torch.manual_seed(0)
+    net = VideoUNet(VideoUNetConfig(image, patch, positions, side)).eval()
+    with torch.no_grad():
+        for name, p in net.named_parameters():
+            if moved or name.startswith("image."):
+                p.add_(0.1 * torch.randn_like(p))
+    return net
+
+
+def films(n=2, f=3, c=2, size=8):
+    x = torch.randn(n, c, f, size, size)
+    return x, torch.rand(n), torch.randn(n, 5, 4), torch.randn(n, 4)
+
+
+def frame_by_frame(net, x, t, context, pooled):
+    """The image network on every frame of every film, in a loop, blocks of pixels as channels."""
+    out = torch.zeros_like(x)
+    for i in range(len(x)):
+        for f in range(x.shape[2]):
+            frame = torch.nn.functional.pixel_unshuffle(x[i : i + 1, :, f], net.config.patch)
+            seen = net.image(
+                frame, t[i : i + 1], context=context[i : i + 1], pooled=pooled[i : i + 1]
+            )
+            out[i, :, f] = torch.nn.functional.pixel_shuffle(seen, net.config.patch)[0]
+    return out
+
+
+def test_a_fresh_film_network_is_the_image_network_on_every_frame():
+    net, batch = fresh(moved=False), films()
+    torch.testing.assert_close(net(*batch), frame_by_frame(net, *batch))
+
+
+def test_frames_that_are_not_joined_are_predicted_one_by_one():
+    net, (x, t, context, pooled) = fresh(), films(n=2, f=3)
+    alone = torch.zeros(2, dtype=torch.bool)
+    out = net(x, t, context, pooled, joined=alone)
+    for f in range(3):
+        one = net(x[:, :, [f]], t, context, pooled, joined=alone, times=torch.tensor([float(f)]))
+        torch.testing.assert_close(out[:, :, [f]], one)
+
+
+def test_frames_that_are_not_joined_may_be_numbered_film_by_film():
+    net, (x, t, context, pooled) = fresh(), films(n=2, f=2)
+    alone, times = torch.zeros(2, dtype=torch.bool), torch.tensor([[3.0, 0.0], [1.0, 5.0]])
+    out = net(x, t, context, pooled, joined=alone, times=times)
+    for k in range(2):
+        one = net(x[[k]], t[[k]], context[[k]], pooled[[k]], joined=alone[[k]], times=times[k])
+        torch.testing.assert_close(out[[k]], one)
+    with pytest.raises(ValueError, match="numbered alike"):
+        net(x, t, context, pooled, times=times)
+
+
+def test_what_a_frame_is_told_is_a_product_of_its_number_and_the_films_words():
+    net, (_, t, _, pooled) = fresh(), films(n=2)
+    bare = net.image.embedding(t, None, pooled)
+    told = net.embedding(t, torch.tensor([0.0, 7.0]), pooled).reshape(2, 2, -1) - bare[:, None]
+    told = (told - net.clock.bias) @ torch.linalg.inv(net.clock.weight).T
+    words, numbers = net.film_told(bare), told / net.film_told(bare)[:, None]
+    torch.testing.assert_close(numbers[0], numbers[1])  # of the frames, whatever the words
+    torch.testing.assert_close(told[:, 0], words * numbers[0, 0])
+    assert (numbers[0, 0] - numbers[0, 1]).abs().min() > 1e-4
+
+
+def test_a_film_alone_does_not_depend_on_its_neighbours_in_the_batch_being_joined():
+    net, batch = fresh(), films(n=2)
+    mixed = net(*batch, joined=torch.tensor([True, False]))
+    torch.testing.assert_close(mixed[0], net(*batch)[0])
+    alone = net(*batch, joined=torch.tensor([False, False]))
+    torch.testing.assert_close(mixed[1], alone[1])
+
+
+def test_joined_frames_see_each_other():
+    net, (x, t, context, pooled) = fresh(), films(f=3)
+    other = x.clone()
+    other[:, :, 2] += 1
+    changed = (net(x, t, context, pooled) - net(other, t, context, pooled)).abs()
+    assert bool((changed.amax((0, 1, 3, 4)) > 1e-6).all())
+
+
+def test_what_places_know_of_themselves_is_added_behind_the_first_layer():
+    net, batch = fresh(side=4), films()
+    told = net(*batch)
+    with torch.no_grad():
+        net.image.stem.bias += 0.3
+        net.where -= 0.3 / GAIN
+    torch.testing.assert_close(net(*batch), told)
+
+
+def test_films_of_a_batch_do_not_mix():
+    net, batch = fresh(), films(n=3)
+    second = [part[1:2] for part in batch]
+    torch.testing.assert_close(net(*batch)[1:2], net(*second))
+
+
+def test_without_positions_a_film_backwards_gives_the_answer_backwards():
+    x, *rest = films(f=4)
+    net = fresh(positions=False)
+    torch.testing.assert_close(net(x.flip(2), *rest), net(x, *rest).flip(2))
+    order = torch.tensor([2, 0, 3, 1])
+    torch.testing.assert_close(net(x[:, :, order], *rest), net(x, *rest)[:, :, order])
+
+
+def test_with_positions_it_does_not():
+    x, *rest = films(f=4)
+    net = fresh()
+    assert not torch.allclose(net(x.flip(2), *rest), net(x, *rest).flip(2), atol=1e-3)
+
+
+def test_frames_may_be_named_in_any_order():
+    x, *rest = films(f=4)
+    net, order = fresh(), torch.tensor([2, 0, 3, 1])
+    shuffled = net(x[:, :, order], *rest, times=order.double())
+    torch.testing.assert_close(shuffled, net(x, *rest)[:, :, order])
+
+
+@pytest.mark.parametrize("patch", [1, 2])
+@pytest.mark.parametrize("frames", [1, 5])
+def test_the_output_has_the_shape_of_the_input(patch, frames):
+    image = UNetConfig(c_in=3 * patch**2, c_out=3 * patch**2, width=8, n_block=2)
+    net = fresh(image=image, patch=patch, side=8 // patch)
+    x = torch.randn(2, 3, frames, 8, 8)
+    assert net(x, torch.zeros(2)).shape == x.shape
+
+
+def test_every_parameter_is_used_video_unet():
+    net = fresh()
+    net(*films()).square().sum().backward()
+    assert [name for name, p in net.named_parameters() if p.grad is None] == []
+
+
+def test_channels_that_are_not_blocks_of_pixels_are_refused():
+    with pytest.raises(ValueError, match="c_in is 3"):
+        VideoUNet(VideoUNetConfig(UNetConfig(c_in=3, c_out=3, width=8), patch=2))
+
+
+def test_temporal_attention_is_attention_over_the_frames_of_each_place():
+    layer = TemporalAttention(8, n_head=2)
+    torch.nn.init.normal_(layer.to_out.weight)
+    x, times = torch.randn(2 * 3, 8, 2, 2), torch.arange(3.0)
+    out = layer(x, times, None)
+    h, angles = layer.norm(x), rope_angles(times.long(), 4, x, base=ROPE_BASE)
+    for film in range(2):
+        for i in range(2):
+            for j in range(2):
+                place = h[3 * film : 3 * film + 3, :, i, j][None]
+                q, k, v = (split_heads(a, 2) for a in layer.to_qkv(place).chunk(3, dim=-1))
+                seen = attention(rotate(q, angles), rotate(k, angles), v)
+                wanted = x[3 * film : 3 * film + 3, :, i, j] + layer.to_out(join_heads(seen))[0]
+                torch.testing.assert_close(out[3 * film : 3 * film + 3, :, i, j], wanted)
+
+
+def test_only_differences_of_times_matter_to_the_attention():
+    layer = TemporalAttention(8, n_head=2)
+    torch.nn.init.normal_(layer.to_out.weight)
+    x, times = torch.randn(3, 8, 2, 2), torch.arange(3.0)
+    torch.testing.assert_close(layer(x, times, None), layer(x, times + 5, None))
+    assert not torch.allclose(layer(x, times, None), layer(x, 2 * times, None))
+
+
+def test_one_frame_alone_attends_to_itself():
+    layer = TemporalAttention(8, n_head=2)
+    torch.nn.init.normal_(layer.to_out.weight)
+    x = torch.randn(1, 8, 1, 2)
+    v = layer.to_qkv(layer.norm(x)[0, :, 0].mT).chunk(3, dim=-1)[2]
+    out = layer(x, torch.zeros(1), None)
+    torch.testing.assert_close(out[0, :, 0], x[0, :, 0] + layer.to_out(v).mT)
+
+
+def test_frames_that_do_not_fill_films_are_refused():
+    with pytest.raises(ValueError, match="5 frames are not films of 3"):
+        TemporalAttention(8, 2)(torch.zeros(5, 8, 2, 2), torch.arange(3.0), None)
+
+
+@pytest.mark.parametrize(("f", "n"), [(1, 4), (8, 64), (3, 5)])
+def test_pairs_are_counted_one_by_one(f, n):
+    tokens = [(frame, place) for frame in range(f) for place in range(n)]
+    space = sum(a[0] == b[0] for a in tokens for b in tokens)
+    time = sum(a[1] == b[1] for a in tokens for b in tokens)
+    assert attention_pairs(f, n, factorised=True) == space + time
+    assert attention_pairs(f, n, factorised=False) == len(tokens) ** 2

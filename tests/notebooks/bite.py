@@ -220,7 +220,7 @@ def planted(key, path):
 
 def survivors(key, path):
     """Return a sentence for each planted mistake of the notebook `key` that no check caught."""
-    from genlab.course import CheckFailed
+    from genlab_course import CheckFailed
 
     cells, (jobs, bad) = code_cells(path), planted(key, path)
     session, folder = Session(), os.getcwd()

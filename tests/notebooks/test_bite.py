@@ -74,7 +74,7 @@ def test_a_check_without_either_and_a_reason_without_a_check_are_named(tmp_path)
 
 
 CELLS = """
-from genlab.course import check
+from genlab_course import check
 
 def area(r):
     return 3 * r * r

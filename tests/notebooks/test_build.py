@@ -16,7 +16,7 @@ TEXT = """\
 import sys
 import genlab
 import ipywidgets
-from genlab import widgets
+from genlab_course import widgets
 from genlab.train import Record
 
 print(0.5)

@@ -14,7 +14,7 @@ TEXT = """\
 # %%
 import ipywidgets
 import matplotlib.pyplot as plt
-from genlab import widgets
+from genlab_course import widgets
 from genlab.train import Record
 
 # %%
@@ -61,7 +61,7 @@ def test_a_figure_with_controls_is_its_picture_and_says_that_it_can_be_run(outpu
 
 @pytest.mark.slow
 def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):
-    from genlab.course import questions
+    from genlab_course import questions
 
     (output,) = outputs[1]
     assert set(output.data) == {"text/plain", "text/markdown"}

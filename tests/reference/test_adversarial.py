@@ -17,8 +17,8 @@ from genlab.adversarial import (
     r1_penalty,
     spectral_normalize,
 )
-from genlab.adversarial.penalties import gradient_penalty
-from genlab.nn.mlp import MLP
+from genlab.adversarial.gan import gradient_penalty
+from genlab.nn.layers import MLP
 
 pytestmark = pytest.mark.reference
 

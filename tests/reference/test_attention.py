@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from genlab.nn.attention import attention, causal_mask
+from genlab.nn.transformer import attention, causal_mask
 
 pytestmark = pytest.mark.reference
 

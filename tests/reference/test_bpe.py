@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from genlab.autoregressive.bpe import BPE, train_bpe, words
+from genlab.autoregressive.tokens import BPE, train_bpe, words
 from genlab.data.text import load_text
 
 pytestmark = pytest.mark.reference

@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from genlab.core import last
-from genlab.nn.ema import EMA
 from genlab.score import (
     add_noise,
     alphas_bar_from_betas,
@@ -20,6 +19,7 @@ from genlab.score import (
     posterior_variances,
     v_from_eps,
 )
+from genlab.train.fit import EMA
 
 diffusers = pytest.importorskip("diffusers")
 pytestmark = pytest.mark.reference

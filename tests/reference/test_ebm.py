@@ -8,8 +8,7 @@ import torch
 from scipy.integrate import nquad, quad
 from sklearn.linear_model import LogisticRegression
 
-from genlab.score.nce import nce_logits, nce_loss
-from genlab.score.partition import log_partition
+from genlab.score.energy import log_partition, nce_logits, nce_loss
 
 pytestmark = pytest.mark.reference
 

@@ -7,9 +7,8 @@ from torch.testing import assert_close
 from genlab.flow.autoregressive import one_pass, sequential
 from genlab.flow.continuous import Continuous
 from genlab.flow.coupling import couple
-from genlab.flow.elementwise import Affine, affine_forward, affine_inverse
-from genlab.flow.linear import lu_forward
 from genlab.flow.spline import rq_spline_forward, rq_spline_inverse, spline_parameters
+from genlab.flow.transforms import Affine, affine_forward, affine_inverse, lu_forward
 
 pytestmark = pytest.mark.reference
 zuko = pytest.importorskip("zuko")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from genlab.data.captioned import load_captioned
-from genlab.metrics.wavelet_features import WaveletFeatures
-from genlab.score.thresholding import dynamic_threshold
+from genlab.data.captions import load_captioned
+from genlab.metrics.features import WaveletFeatures
+from genlab.score.guidance import dynamic_threshold
 from genlab.systems.glide import sharpen
 
 pytestmark = [

@@ -8,26 +8,41 @@ import torch
 
 from genlab.metrics.calibration import (
     binomial_interval,
+    classifier_two_sample_test,
     expected_calibration_error,
+    mmd_permutation_test,
     reliability,
     reviewer_interval,
     wilson_interval,
 )
-from genlab.metrics.degrade import blur
-from genlab.metrics.frechet import frechet_1d, frechet_distance, frechet_gaussian, sqrt_psd
-from genlab.metrics.inception_score import inception_kl, inception_score
-from genlab.metrics.kernel import cubic_kernel, kid, median_bandwidth, mmd2, rbf_kernel
-from genlab.metrics.memorization import memorization_probe, nearest_distance
-from genlab.metrics.precision_recall import density_coverage, knn_radius, precision_recall
-from genlab.metrics.transport import transport_plan, transport_prices
-from genlab.metrics.two_sample import classifier_two_sample_test, mmd_permutation_test
-from genlab.metrics.wasserstein import (
+from genlab.metrics.coverage import (
+    density_coverage,
+    inception_kl,
+    inception_score,
+    knn_radius,
+    memorization_probe,
+    nearest_distance,
+    precision_recall,
+)
+from genlab.metrics.distances import (
+    cubic_kernel,
     energy_distance,
+    frechet_1d,
+    frechet_distance,
+    frechet_gaussian,
+    kid,
+    median_bandwidth,
+    mmd2,
     random_directions,
+    rbf_kernel,
     sliced_wasserstein,
+    sqrt_psd,
+    transport_plan,
+    transport_prices,
     w1_by_cdf,
     wasserstein_1d,
 )
+from genlab.metrics.features import blur
 
 pytestmark = pytest.mark.reference
 

@@ -7,7 +7,7 @@ from torch.testing import assert_close
 
 from genlab.data.simulators import LinearGaussian
 from genlab.flow import Coupling, RationalQuadratic, spline_parameters
-from genlab.metrics.sbc import chi_square_test, kolmogorov_smirnov_test, sbc_ranks
+from genlab.metrics.calibration import chi_square_test, kolmogorov_smirnov_test, sbc_ranks
 from genlab.systems.npe import NeuralPosterior, Rescale, conditional_flow
 
 pytestmark = pytest.mark.reference

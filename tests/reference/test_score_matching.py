@@ -9,9 +9,13 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KernelDensity
 
 from genlab.oracles import Empirical
-from genlab.score.annealed_langevin import annealed_langevin, noise_ladder
-from genlab.score.matching import dsm_loss, hyvarinen_loss
-from genlab.score.tweedie import score_from_x0
+from genlab.score.matching import (
+    annealed_langevin,
+    dsm_loss,
+    hyvarinen_loss,
+    noise_ladder,
+    score_from_x0,
+)
 
 pytestmark = pytest.mark.reference
 

@@ -5,12 +5,18 @@ import torch
 
 from genlab.core import last
 from genlab.oracles import GaussianMixture
-from genlab.score.exact_fields import exact_score, exact_velocity
-from genlab.score.ode_likelihood import ode_log_prob, ride
-from genlab.score.sde import probability_flow, probability_flow_sample
-from genlab.score.sde_paths import VE, VP, SubVP
+from genlab.score.exact import exact_score, exact_velocity
+from genlab.score.sde import (
+    VE,
+    VP,
+    SubVP,
+    ode_log_prob,
+    probability_flow,
+    probability_flow_sample,
+    ride,
+)
 from genlab.solvers import dopri5, rk4
-from genlab.solvers.divergence import exact
+from genlab.solvers.ode import exact_divergence
 
 pytestmark = pytest.mark.reference
 SDES = [VP(), SubVP(), VE(0.1, 10.0)]
@@ -52,7 +58,7 @@ def test_likelihood_agrees_with_dopri5_of_torchdiffeq(sde, generator):
 
     def slope(t, state):
         x, _ = state
-        return exact(lambda y: velocity(y, t.expand(len(y))), x)
+        return exact_divergence(lambda y: velocity(y, t.expand(len(y))), x)
 
     with torch.no_grad():
         end, log_det = torchdiffeq.odeint(

@@ -2,8 +2,7 @@ import pytest
 import torch
 
 from genlab.core import last
-from genlab.solvers.adaptive import dopri5
-from genlab.solvers.ode import euler, heun, rk4
+from genlab.solvers.ode import dopri5, euler, heun, rk4
 
 pytestmark = pytest.mark.reference
 

@@ -7,10 +7,9 @@ import torch
 
 from genlab.autoregressive.decoding import generate_cached, reshape_logits
 from genlab.core import last
-from genlab.nn.attention import attention, causal_mask, join_heads, split_heads
-from genlab.nn.embedding import rope_angles, rotate
+from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.pretrained import from_gpt2, from_llama, load_pretrained
-from genlab.nn.transformer import TransformerConfig
+from genlab.nn.transformer import TransformerConfig, attention, causal_mask, join_heads, split_heads
 
 pytestmark = pytest.mark.reference
 transformers = pytest.importorskip("transformers")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from genlab.course.start import BINDER
+from genlab_course.learner import BINDER
 
 ROOT = Path(__file__).resolve().parents[2]
 repo2docker = pytest.importorskip("repo2docker.app", reason="jupyter-repo2docker is not installed")

@@ -10,8 +10,8 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from genlab.cli import app
-from genlab.course.start import HELLO
+from genlab_course.cli import app
+from genlab_course.learner import HELLO
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

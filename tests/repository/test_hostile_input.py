@@ -14,53 +14,50 @@ from torch.testing import assert_close
 
 from genlab import adversarial, core
 from genlab.adversarial.games import play
-from genlab.adversarial.wgan import wgan_critic_loss
-from genlab.autoregressive.chain_rule import sequence_log_prob, token_log_probs
-from genlab.autoregressive.decoding import draw, generate_cached, generate_naive
-from genlab.autoregressive.grid import cell_log_density
-from genlab.autoregressive.until import write_until
+from genlab.adversarial.gan import wgan_critic_loss
+from genlab.autoregressive.decoding import draw, generate_cached, generate_naive, write_until
+from genlab.autoregressive.images import cell_log_density
+from genlab.autoregressive.likelihood import sequence_log_prob, token_log_probs
 from genlab.core import last
 from genlab.data import toys
-from genlab.data.captioned import measure_colour, measure_slant, measure_stroke
+from genlab.data.captions import measure_colour, measure_slant, measure_stroke
 from genlab.data.moving import measure_motion
-from genlab.flow.elementwise import affine_forward, affine_inverse
-from genlab.flow.pixels import pixel_histograms
+from genlab.flow.dequantization import pixel_histograms
 from genlab.flow.spline import rq_spline_forward, rq_spline_inverse, spline_parameters
-from genlab.latent.collapse import active_units, kl_annealing
-from genlab.latent.image_vae import code_std
-from genlab.latent.ppca import ppca_m_step, ppca_ml
-from genlab.metrics import memorization, precision_recall, sbc, transport
-from genlab.metrics.frechet import frechet_1d, frechet_distance
-from genlab.metrics.inception_score import inception_score
-from genlab.metrics.kernel import kid, rbf_kernel
-from genlab.metrics.wasserstein import energy_distance
-from genlab.nn import attention
-from genlab.score import (
-    digit_diffusion,
-    learned_snr,
-    masked_diffusion,
-    mnist_diffusion,
-    preconditioning,
-)
-from genlab.score.annealed_importance import ais_log_weight, annealed_importance, annealed_log_prob
-from genlab.score.annealed_langevin import annealed_langevin, ladder_overlap, rung_variance
+from genlab.flow.transforms import affine_forward, affine_inverse
+from genlab.latent.em import ppca_m_step, ppca_ml
+from genlab.latent.vae import active_units, code_std, kl_annealing
+from genlab.metrics import calibration, coverage, distances
+from genlab.metrics.coverage import inception_score
+from genlab.metrics.distances import energy_distance, frechet_1d, frechet_distance, kid, rbf_kernel
+from genlab.nn import transformer
+from genlab.score import edm, learned_snr, masked
 from genlab.score.consistency import consistency_precondition, huber_distance
-from genlab.score.contrastive import energy_penalty
-from genlab.score.ddim import ddim_invert, ddim_sample
-from genlab.score.ddpm import ddpm_loss, ddpm_sample
-from genlab.score.dpm_solver import dpm_solver_sample, log_snr_timesteps
-from genlab.score.ebm import contrastive_loss
+from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_sample, ddpm_vlb, ddpm_vlb_term
 from genlab.score.edm import edm_sample, edm_sigmas
-from genlab.score.guided_laws import guided_gaussian
-from genlab.score.matching import dsm_floor, dsm_loss
-from genlab.score.nce import nce_logits, nce_loss
-from genlab.score.ncsn import ncsn_loss
-from genlab.score.predictor_corrector import correct
-from genlab.score.rectified_flow import straightness
-from genlab.score.schedules import cosine_betas
-from genlab.score.thresholding import dynamic_threshold
-from genlab.score.vlb import ddpm_vlb, ddpm_vlb_term
-from genlab.solvers import mcmc, mixing
+from genlab.score.energy import (
+    ais_log_weight,
+    annealed_importance,
+    annealed_log_prob,
+    contrastive_loss,
+    energy_penalty,
+    nce_logits,
+    nce_loss,
+)
+from genlab.score.flow_matching import straightness
+from genlab.score.guidance import dynamic_threshold, guided_gaussian
+from genlab.score.matching import (
+    annealed_langevin,
+    dsm_floor,
+    dsm_loss,
+    ladder_overlap,
+    ncsn_loss,
+    rung_variance,
+)
+from genlab.score.samplers import ddim_invert, ddim_sample, dpm_solver_sample, log_snr_timesteps
+from genlab.score.sde import correct
+from genlab.solvers import mcmc
+from genlab.zoo import digit_diffusion, mnist_diffusion
 
 pytestmark = pytest.mark.usefixtures("as_a_user")
 
@@ -93,28 +90,28 @@ def steps(*indices):
 
 REFUSED = {
     "relaxation_time: NaN": (
-        lambda: mixing.relaxation_time(spoiled(torch.eye(3))), "sums to nan, expected 1"),
-    "relaxation_time: rows": (lambda: mixing.relaxation_time(torch.eye(2) * 3), "sums to 3"),
-    "relaxation_time: one state": (lambda: mixing.relaxation_time(torch.ones(1, 1)), "2 rows or"),
-    "stationary: rows": (lambda: mixing.stationary(torch.eye(2) * 3), "sums to 3"),
-    "stationary: empty": (lambda: mixing.stationary(torch.zeros(0, 0)), r"\(0, 0\)"),
+        lambda: mcmc.relaxation_time(spoiled(torch.eye(3))), "sums to nan, expected 1"),
+    "relaxation_time: rows": (lambda: mcmc.relaxation_time(torch.eye(2) * 3), "sums to 3"),
+    "relaxation_time: one state": (lambda: mcmc.relaxation_time(torch.ones(1, 1)), "2 rows or"),
+    "stationary: rows": (lambda: mcmc.stationary(torch.eye(2) * 3), "sums to 3"),
+    "stationary: empty": (lambda: mcmc.stationary(torch.zeros(0, 0)), r"\(0, 0\)"),
     "langevin_matrix: one slope": (
-        lambda: mixing.langevin_matrix(torch.ones(1), X[:, 0], step_size=9.0), r"score \(1,\)"),
+        lambda: mcmc.langevin_matrix(torch.ones(1), X[:, 0], step_size=9.0), r"score \(1,\)"),
     "normal_log_prob: (b, 1) and (b,)": (
         lambda: core.normal_log_prob(COLUMN, ROW, 1.0), r"\(3, 1\).*\(3, 3\)"),
     "memorization_probe: NaN rows": (
-        lambda: memorization.memorization_probe(spoiled(X), X, X + 1), "fake holds nan"),
+        lambda: coverage.memorization_probe(spoiled(X), X, X + 1), "fake holds nan"),
     "memorization_probe: NaN column": (
-        lambda: memorization.memorization_probe(X, spoiled(X), X + 1), "train holds nan"),
+        lambda: coverage.memorization_probe(X, spoiled(X), X + 1), "train holds nan"),
     "precision_recall: NaN": (
-        lambda: precision_recall.precision_recall(X, spoiled(X), k=1), "features holds nan"),
+        lambda: coverage.precision_recall(X, spoiled(X), k=1), "features holds nan"),
     "density_coverage: NaN": (
-        lambda: precision_recall.density_coverage(X, spoiled(X), k=1), "features holds nan"),
-    "sbc_ranks: NaN": (lambda: sbc.sbc_ranks(spoiled(X), X[:, None]), "theta holds nan"),
+        lambda: coverage.density_coverage(X, spoiled(X), k=1), "features holds nan"),
+    "sbc_ranks: NaN": (lambda: calibration.sbc_ranks(spoiled(X), X[:, None]), "theta holds nan"),
     "transport_plan: empty": (
-        lambda: transport.transport_plan(torch.zeros(0, 0), ROW[:0], ROW[:0]), "1 rows or more"),
+        lambda: distances.transport_plan(torch.zeros(0, 0), ROW[:0], ROW[:0]), "1 rows or more"),
     "transport_prices: distance below 0": (
-        lambda: transport.transport_prices(-torch.ones(3, 3), ROW + 1, ROW + 1),
+        lambda: distances.transport_prices(-torch.ones(3, 3), ROW + 1, ROW + 1),
         "distance holds -1"),
     "frechet_1d: (b, 1) and (b,)": (
         lambda: frechet_1d(ROW, ROW, COLUMN, ROW), r"mu2 \(3, 1\)"),
@@ -192,15 +189,15 @@ REFUSED = {
         lambda: cell_log_density(torch.zeros(4, 2, 3), torch.zeros(3, 2).long(), bin_width=0.1),
         r"log_p \(4, 2\)"),
     "attention: a query without a key": (
-        lambda: attention.attention(Q, Q, Q, MASKED), "query 1 without a key"),
+        lambda: transformer.attention(Q, Q, Q, MASKED), "query 1 without a key"),
     "fused_attention: a query without a key": (
-        lambda: attention.fused_attention(Q, Q, Q, MASKED), "query 1 without a key"),
+        lambda: transformer.fused_attention(Q, Q, Q, MASKED), "query 1 without a key"),
     "edm_precondition: sigma_data": (
-        lambda: preconditioning.edm_precondition(ROW + 1, sigma_data=-1.0), "sigma_data is -1"),
+        lambda: edm.edm_precondition(ROW + 1, sigma_data=-1.0), "sigma_data is -1"),
     "edm_denoise: sigma": (
-        lambda: preconditioning.edm_denoise(half, X, ROW - 1, sigma_data=0.5), "sigma holds -1"),
+        lambda: edm.edm_denoise(half, X, ROW - 1, sigma_data=0.5), "sigma holds -1"),
     "edm_loss: sigma_data": (
-        lambda: preconditioning.edm_loss(half, X, ROW + 1, X, sigma_data=0.0), "is 0"),
+        lambda: edm.edm_loss(half, X, ROW + 1, X, sigma_data=0.0), "is 0"),
     "consistency_precondition: sigma_data": (
         lambda: consistency_precondition(ROW + 1, sigma_data=0.0), "sigma_data is 0"),
     "ncsn_loss: data_std": (
@@ -237,18 +234,18 @@ REFUSED = {
                                  torch.zeros(1, 1).long(), -1, stop=2)),
         "n_new is -1"),
     "mask_tokens: the mask is a token": (
-        lambda: masked_diffusion.mask_tokens(steps(0, 1)[None], ROW[:1], ROW[None, :2], mask=1),
+        lambda: masked.mask_tokens(steps(0, 1)[None], ROW[:1], ROW[None, :2], mask=1),
         "mask is 1, which x0 holds"),
     "mask_count: the mask is a token": (
-        lambda: masked_diffusion.mask_count(steps(0, 1)[None], steps(1), ROW[None, :2], mask=1),
+        lambda: masked.mask_count(steps(0, 1)[None], steps(1), ROW[None, :2], mask=1),
         "mask is 1, which x0 holds"),
     "unmask_step: the mask is a token": (
-        lambda: masked_diffusion.unmask_step(
+        lambda: masked.unmask_step(
             steps(0, 1)[None], torch.zeros(1, 2, 3), ROW[None, :2], ROW[None, :2], 1.0, 0.5,
             mask=2),
         r"mask is 2, expected a number outside 0\.\.2"),
     "unmask_step: NaN": (
-        lambda: masked_diffusion.unmask_step(
+        lambda: masked.unmask_step(
             steps(0, 3)[None], torch.full((1, 2, 3), NAN), ROW[None, :2], ROW[None, :2], 1.0, 0.5,
             mask=3),
         "softmax of the logits holds nan"),
@@ -282,15 +279,15 @@ OF_GREY = {
     "mean_event": lambda x: core.mean_event(x),
     "Rings": lambda x: toys.Rings().log_prob(x),
     "GaussianRing": lambda x: toys.GaussianRing().log_prob(x),
-    "nearest_distance": lambda x: memorization.nearest_distance(x, x[:2] + 1),
-    "knn_radius": lambda x: precision_recall.knn_radius(x, 2),
+    "nearest_distance": lambda x: coverage.nearest_distance(x, x[:2] + 1),
+    "knn_radius": lambda x: coverage.knn_radius(x, 2),
     "frechet_distance": lambda x: frechet_distance(x, x + 3),
     "kid": lambda x: kid(x, x + 3),
     "energy_distance": lambda x: energy_distance(x, x + 3),
     "rbf_kernel": lambda x: rbf_kernel(x, x),
-    "transport_plan": lambda x: transport.transport_plan(x[:2], ROW[:2] + 0.5, ROW[:2] + 0.5).moved,
+    "transport_plan": lambda x: distances.transport_plan(x[:2], ROW[:2] + 0.5, ROW[:2] + 0.5).moved,
     "transport_prices": lambda x: (
-        transport.transport_prices(x[:2] * 0 + 1, x[0] * 0 + 1, x[0] * 0 + 1).f
+        distances.transport_prices(x[:2] * 0 + 1, x[0] * 0 + 1, x[0] * 0 + 1).f
     ),
     "dsm_loss": lambda x: dsm_loss(lambda y: -y, x, x, sigma=1.5),
     "inception_score": lambda x: inception_score(nn.functional.one_hot(x[:, 0].long()).to(x)),
@@ -311,7 +308,7 @@ def test_half_precision_is_computed_in_single(measure):
 
 def test_a_plan_of_whole_costs_moves_all_the_mass():
     p = torch.tensor([0.25, 0.75])
-    assert_close(transport.transport_plan(GREY[:2], p, p).moved.sum(1), p)
+    assert_close(distances.transport_plan(GREY[:2], p, p).moved.sum(1), p)
 
 
 def test_a_spline_with_a_nan_parameter_is_nan_and_not_the_identity():
@@ -338,8 +335,8 @@ def test_an_empty_batch_has_an_empty_answer():
 def test_tensors_with_a_gradient_are_measured_as_they_are():
     x, y = X.clone().requires_grad_(), (X + 1).requires_grad_()
     third = torch.full((3,), 1 / 3, requires_grad=True)
-    probe, cost = memorization.memorization_probe, (x @ y.T - 5).abs()
+    probe, cost = coverage.memorization_probe, (x @ y.T - 5).abs()
     assert probe(x, y, x + 2) == probe(x.detach(), y.detach(), x.detach() + 2)
-    assert transport.transport_plan(cost, third, third).cost > 0
-    assert transport.transport_prices((x[:, 0] - x[:, :1]).abs(), third, third).value == 0
-    assert sbc.c2st(x, y, KNeighborsClassifier(1), n_folds=2).value >= 0
+    assert distances.transport_plan(cost, third, third).cost > 0
+    assert distances.transport_prices((x[:, 0] - x[:, :1]).abs(), third, third).value == 0
+    assert calibration.c2st(x, y, KNeighborsClassifier(1), n_folds=2).value >= 0

@@ -49,6 +49,7 @@ def test_the_package_keeps_its_layers(copy):
     ("file", "imports"),
     [
         ("core/stats.py", "genlab.nn"),  # up
+        ("zoo/train.py", "genlab_course"),  # the library knows no course
         ("flow/coupling.py", "genlab.score"),  # sideways, between paradigms
         ("solvers/ode.py", "genlab.data"),  # sideways, between tools
     ],

@@ -11,7 +11,7 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.requirements import Requirement
 
 import genlab
-from genlab.systems.zoo import TRAININGS
+from genlab.zoo.registry import TRAININGS
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/genlab-course/genlab"
@@ -22,7 +22,7 @@ LICENCES = {
     "CC-BY-4.0": "LICENSE-TEXT",
     "CC-BY-SA-3.0": "genlab/data/mnist10k.md",
 }
-MNIST = re.compile(r"mnist|data\.(captioned|moving)", re.IGNORECASE)
+MNIST = re.compile(r"mnist|data\.(captioned|captions|moving)", re.IGNORECASE)
 
 
 def test_the_licence_is_an_expression_whose_files_are_there():

@@ -7,8 +7,8 @@ import torch
 from scipy.stats import kstest
 
 from genlab.core import last
-from genlab.metrics.kernel import median_bandwidth, rbf_kernel
-from genlab.metrics.two_sample import mmd_permutation_test
+from genlab.metrics.calibration import mmd_permutation_test
+from genlab.metrics.distances import median_bandwidth, rbf_kernel
 from genlab.oracles import GaussianMixture
 from genlab.score import (
     ddim_sample,

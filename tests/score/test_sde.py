@@ -1,26 +1,131 @@
-"""Reverse SDE and probability-flow ODE: worked numbers, closed forms, laws, orders."""
+"""Noising paths: worked numbers, the equation derived from the path, and the limits of each."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.testing import assert_close
 
-from genlab.core import expand, last
-from genlab.metrics.kernel import median_bandwidth, rbf_kernel
-from genlab.metrics.two_sample import mmd_permutation_test
+from genlab.core import HasLogProb, Sampleable, expand, last, likelihood_kind, std_normal_log_prob
+from genlab.metrics.calibration import mmd_permutation_test
+from genlab.metrics.distances import median_bandwidth, rbf_kernel
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.score.exact_fields import exact_score
+from genlab.score.exact import exact_score
 from genlab.score.sde import (
+    VE,
+    VP,
+    NormalPrior,
+    Prior,
+    ProbabilityFlow,
+    Straight,
+    SubVP,
+    correct,
+    level_step_size,
+    ode_log_prob,
+    predictor_corrector_sample,
     probability_flow,
     probability_flow_sample,
     reverse_drift,
     reverse_sde_sample,
+    ride,
     score_from_eps_model,
+    snr_step_size,
 )
-from genlab.score.sde_paths import VE, VP, Straight, SubVP
-from genlab.solvers import euler, heun, rk4
+from genlab.solvers import euler, heun, langevin, rk4
+from genlab.solvers.ode import rademacher
+
+PATHS = [VP(), VP(1.0, 1.0), SubVP(), SubVP(0.5, 3.0), VE(), VE(0.1, 5.0), Straight()]
+times = st.floats(0.01, 0.98)
+
+
+def name(path):
+    return repr(path)
+
+
+def test_worked_numbers_of_the_course():
+    """dx = -x/2 dt + dW: signal exp(-t/2), and the score of the sample that left with eps."""
+    path = VP(1.0, 1.0)
+    t = torch.tensor([0.25, 0.5, 0.75])
+    sigma = path.sigma(t)
+    printed = torch.tensor([0.4703182, 0.6272713, 0.7263838])
+    torch.testing.assert_close(sigma, printed, rtol=0, atol=6e-8)  # the printed digits
+    assert abs(path.alpha(t[1]).item() - 0.7788008) < 6e-8
+    assert abs(sigma[1].item() ** 2 - 0.3934693) < 6e-8
+    scores = torch.tensor([-1.2757320, -0.9565238, -0.8260096])
+    torch.testing.assert_close(-0.6 / sigma, scores, rtol=0, atol=2e-7)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name)
+@given(t=times)
+def test_drift_rate_is_the_slope_of_log_alpha(path, t):
+    t = torch.tensor(t, requires_grad=True)
+    log_alpha = path.alpha(t).log()
+    slope = torch.zeros(())
+    if log_alpha.requires_grad:
+        (slope,) = torch.autograd.grad(log_alpha, t)
+    torch.testing.assert_close(path.rate(t).detach(), slope)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name)
+@given(t=times)
+def test_noise_strength_balances_the_growth_of_the_variance(path, t):
+    """d sigma^2 / dt = 2 a sigma^2 + g^2, the left side by autograd."""
+    t = torch.tensor(t, requires_grad=True)
+    (growth,) = torch.autograd.grad(path.sigma(t) ** 2, t)
+    t = t.detach()
+    budget = 2 * path.rate(t) * path.sigma(t) ** 2 + path.strength(t) ** 2
+    torch.testing.assert_close(growth, budget)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name)
+def test_every_path_starts_at_the_data(path):
+    zero = torch.tensor(0.0)
+    assert path.alpha(zero).item() == 1.0
+    assert path.sigma(zero).item() == 0.0
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name)
+def test_noise_to_signal_only_grows(path):
+    t = torch.linspace(0, 0.99, 100)
+    assert bool(((path.sigma(t) / path.alpha(t)).diff() > 0).all())
+
+
+def test_variance_is_preserved_by_vp_and_undercut_by_sub_vp():
+    t = torch.linspace(0, 1, 50)
+    torch.testing.assert_close(VP().alpha(t) ** 2 + VP().sigma(t) ** 2, torch.ones(50))
+    torch.testing.assert_close(SubVP().sigma(t), VP().sigma(t) ** 2)
+    assert bool((SubVP().strength(t) <= VP().strength(t)).all())
+
+
+def test_small_times_keep_their_digits():
+    """sqrt(1 - exp(-t)) loses half of them at t = 1e-12; the series is sqrt(t) (1 - t / 4)."""
+    t = torch.tensor(1e-12)
+    torch.testing.assert_close(VP(1.0, 1.0).sigma(t), t.sqrt(), rtol=1e-11, atol=0)
+    torch.testing.assert_close(SubVP(1.0, 1.0).sigma(t), t, rtol=1e-11, atol=0)
+    ve = VE(0.1, 10.0)
+    expected = 0.1 * (2 * math.log(100) * t).sqrt()
+    torch.testing.assert_close(ve.sigma(t), expected, rtol=1e-10, atol=0)
+
+
+def test_default_vp_is_ddpm_with_many_small_steps():
+    """The product of 1 - beta over T steps tends to exp(-B): error of order 1 / T."""
+    gaps = []
+    for n in (1000, 2000):
+        betas = VP().beta((torch.arange(n) + 0.5) / n) / n
+        gaps.append(abs((1 - betas).log().sum().item() + VP().noise_so_far(torch.tensor(1.0))))
+    assert gaps[0] < 0.1
+    assert float(gaps[0] / gaps[1]) == pytest.approx(2.0, abs=0.02)
+
+
+def test_straight_path_reaches_pure_noise():
+    one = torch.tensor(1.0)
+    assert Straight().alpha(one).item() == 0.0
+    assert Straight().sigma(one).item() == 1.0
+    assert VP().alpha(one).item() == pytest.approx(math.exp(-0.25 * 20.1))  # 0.0066, and not 0
+
 
 UNIT = VP(1.0, 1.0)  # the equation of the course's worked numbers: dx = -x/2 dt + dW
 SDES = [VP(), SubVP(), VE(0.1, 10.0)]
@@ -237,3 +342,344 @@ def test_impossible_requests_are_refused():
     x = torch.zeros(2, 1)
     with pytest.raises(ValueError, match="noise is -1"):
         reverse_drift(VP(), lambda x, t: x, x, torch.tensor([0.1, 0.2]), noise=-1.0)
+
+
+def test_standard_prior_is_the_standard_normal():
+    x = torch.randn(5, 1, 2, 2)
+    prior = NormalPrior.standard((1, 2, 2))
+    assert_close(prior.log_prob(x), std_normal_log_prob(x))
+    assert isinstance(prior, Prior)
+
+
+def test_noised_prior_has_the_moments_of_noised_data(generator):
+    x0 = 2 + 3 * torch.rand(20_000, 2, generator=generator)
+    alpha, sigma = torch.tensor(0.6), torch.tensor(0.8)
+    prior = NormalPrior.of_noised(x0, alpha, sigma)
+    x_T = alpha * x0 + sigma * torch.randn(x0.shape, generator=generator)
+    error = prior.std / math.sqrt(len(x0))  # of a mean, and about that of a deviation
+    assert bool(((x_T.mean(0) - prior.mean).abs() < 5 * error).all())
+    assert bool(((x_T.std(0) - prior.std).abs() < 5 * error).all())
+
+
+def test_samples_have_the_stated_moments(generator):
+    prior = NormalPrior(torch.tensor([1.0, -2.0]), torch.tensor([0.5, 2.0]))
+    x = prior.sample(20_000, generator=generator)
+    error = prior.std / math.sqrt(len(x))
+    assert bool(((x.mean(0) - prior.mean).abs() < 5 * error).all())
+    assert bool(((x.std(0) - prior.std).abs() < 5 * error).all())
+
+
+def law_at_end(data, sde, t=1.0):
+    t = torch.tensor(t)
+    return data.noised(float(sde.alpha(t)), float(sde.sigma(t)))
+
+
+def flow_of(data, sde):
+    score = exact_score(data, sde)
+    return lambda x, t: probability_flow(sde, score, x, t)
+
+
+def log_prob(data, sde, x, n, prior_log_prob, **options):
+    ts = torch.linspace(0, 1, n + 1)
+    return ode_log_prob(flow_of(data, sde), x, ts, prior_log_prob=prior_log_prob, **options)
+
+
+def test_density_of_wide_normal_data_is_recovered():
+    """N(0, 4) data under dx = -x/2 dt + dW have variance 1 + 3 exp(-t): everything is known."""
+    data = Gaussian(torch.zeros(1), 4 * torch.eye(1))
+    x = torch.tensor([[-3.0], [0.0], [1.0], [5.0]])
+    x_T, log_det = ride(flow_of(data, UNIT), x, torch.linspace(0, 1, 101))
+    shrink = math.sqrt((1 + 3 * math.exp(-1)) / 4)
+    assert_close(x_T, shrink * x, rtol=0, atol=1e-9)  # RK4 with 100 steps
+    assert_close(log_det, torch.full((4,), math.log(shrink)), rtol=0, atol=1e-9)
+    ours = log_prob(data, UNIT, x, 100, law_at_end(data, UNIT).log_prob)
+    assert_close(ours, data.log_prob(x), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("sde", [VP(), SubVP(), VE(0.1, 10.0)], ids=repr)
+def test_density_of_a_mixture_is_recovered_to_a_millionth(sde, generator):
+    data = mixture()
+    x = data.sample(16, generator=generator)
+    ours = log_prob(data, sde, x, 160, law_at_end(data, sde).log_prob)
+    assert_close(ours, data.log_prob(x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_error_falls_with_the_order_of_the_solver(generator):
+    data, sde = mixture(), VP()
+    x = data.sample(16, generator=generator)
+    prior = law_at_end(data, sde).log_prob
+    for method, order, counts in ((heun, 2, (80, 160)), (None, 4, (80, 160))):
+        options = {"method": method} if method else {}
+        errors = [
+            (log_prob(data, sde, x, n, prior, **options) - data.log_prob(x)).abs().max().item()
+            for n in counts
+        ]
+        assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.35)
+
+
+def test_a_standard_normal_prior_leaves_a_gap_that_finer_steps_do_not_remove(generator):
+    data, sde = mixture(), VP()
+    x = data.sample(16, generator=generator)
+    gaps = [
+        (log_prob(data, sde, x, n, std_normal_log_prob) - data.log_prob(x)).abs().max().item()
+        for n in (40, 80)
+    ]
+    assert 1e-3 < gaps[1] < 3e-2
+    assert gaps[0] == pytest.approx(gaps[1], rel=0.05)
+
+
+def test_prior_with_the_moments_of_the_noised_data_closes_the_gap(generator):
+    data, sde, one = mixture(), VP(), torch.tensor(1.0)
+    x = data.sample(16, generator=generator)
+    prior = NormalPrior.of_noised(
+        data.sample(200_000, generator=generator), sde.alpha(one), sde.sigma(one)
+    )
+    gap = (log_prob(data, sde, x, 80, prior.log_prob) - data.log_prob(x)).abs().max().item()
+    # what is left: alpha^2 = 4e-5 times the correlation, and the mean's Monte Carlo error
+    assert gap < 1e-4
+
+
+def test_the_divergence_enters_with_its_sign():
+    """A field whose divergence depends on x: p_0 is known for dx/dt = -sinh(x), x_T = N(0, 1)."""
+    x = torch.linspace(-1.5, 1.5, 7)[:, None]
+    ts = torch.linspace(0, 1, 101)
+    ours = ode_log_prob(lambda x, t: -torch.sinh(x), x, ts, prior_log_prob=std_normal_log_prob)
+    k = math.exp(-1)  # tanh(x_T / 2) = exp(-T) tanh(x_0 / 2)
+    end = 2 * torch.atanh(k * torch.tanh(x / 2))
+    stretch = k * (1 - torch.tanh(x / 2) ** 2) / (1 - torch.tanh(end / 2) ** 2)
+    assert_close(ours, std_normal_log_prob(end) + stretch[:, 0].log(), rtol=0, atol=1e-7)
+
+
+def test_density_integrates_to_one():
+    side = torch.linspace(-6, 6, 49)
+    x = torch.cartesian_prod(side, side)
+    data, sde = mixture(), VP(0.5, 3.0)
+    p = log_prob(data, sde, x, 20, std_normal_log_prob).exp()
+    assert float(p.sum()) * 0.25**2 == pytest.approx(1.0, abs=1e-3)  # whatever the prior is
+
+
+def test_stochastic_trace_is_right_on_average(generator):
+    """One probe for each of many copies of a point; the mean against the exact trace."""
+    data, sde, n = mixture(), VP(0.5, 3.0), 4000
+    x = torch.tensor([[0.2, 0.4]])
+    prior = law_at_end(data, sde).log_prob
+    exact = log_prob(data, sde, x, 12, prior)
+    copies = x.expand(n, 2)
+    probes = rademacher((1, n, 2), like=x, generator=generator)
+    noisy = log_prob(data, sde, copies, 12, prior, probes=probes)
+    assert float(noisy.std()) > 1e-3
+    assert abs(float(noisy.mean() - exact)) < 5 * float(noisy.std()) / math.sqrt(n)
+
+
+def test_more_probes_scatter_less(generator):
+    data, sde, n = mixture(), VP(0.5, 3.0), 2000
+    x, prior = torch.tensor([[0.2, 0.4]]).expand(n, 2), law_at_end(data, sde).log_prob
+    scatter = [
+        float(
+            log_prob(
+                data, sde, x, 8, prior,
+                probes=rademacher((k, n, 2), like=x, generator=generator),
+            ).var()
+        )
+        for k in (1, 4)
+    ]  # fmt: skip
+    assert scatter[0] / scatter[1] == pytest.approx(4.0, rel=0.3)
+
+
+def test_images_keep_their_shape(generator):
+    x = torch.randn(3, 1, 2, 2, generator=generator)
+    x_T, log_det = ride(lambda x, t: -x, x, torch.linspace(0, 1, 41))
+    assert_close(x_T, math.exp(-1) * x, rtol=0, atol=1e-7)
+    assert_close(log_det, torch.full((3,), -4.0))
+
+
+def test_model_has_an_exact_likelihood_and_samples_it(generator):
+    data, sde = Gaussian(torch.tensor([1.0, -1.0]), torch.diag(torch.tensor([0.3, 0.1]))), VP()
+    model = ProbabilityFlow(
+        exact_score(data, sde), sde, law_at_end(data, sde), torch.linspace(0, 1, 81) ** 2, (2,)
+    )
+    assert likelihood_kind(model) == "exact"
+    assert isinstance(model, Sampleable)
+    _: HasLogProb = model
+    x = model.sample(2000, generator=generator)
+    spread = data.cov.diagonal().sqrt()
+    assert bool(((x.mean(0) - data.mean).abs() < 5 * spread / math.sqrt(2000)).all())
+    assert_close(model.log_prob(x[:9]), data.log_prob(x[:9]), rtol=0, atol=1e-4)
+
+
+def test_model_with_probes_gives_the_same_number_twice(generator):
+    data, sde = mixture(), VP()
+    model = ProbabilityFlow(
+        exact_score(data, sde), sde, NormalPrior.standard((2,)), torch.linspace(0, 1, 9), (2,), 2
+    )
+    x = data.sample(5, generator=generator)
+    assert_close(model.log_prob(x), model.log_prob(x), rtol=0, atol=0)
+    assert not torch.equal(
+        model.log_prob(x), ProbabilityFlow(
+            model.score, sde, model.prior, model.ts, (2,)
+        ).log_prob(x)
+    )  # fmt: skip
+
+
+def test_wrong_score_gives_chain_and_flow_different_variances():
+    """With score -c x for N(0, 1) data the two disagree, each in closed form: two distributions.
+
+    Backwards over a time T under dx = -x/2 dt + dW, the flow multiplies the variance by
+    exp((1 - c) T), the reverse SDE moves it towards 1 / (2 c - 1) at the rate 2 c - 1.
+    """
+    c, T = 1.3, 3.0
+    ts = torch.linspace(0, T, 61)
+    model = ProbabilityFlow(lambda x, t: -c * x, UNIT, NormalPrior.standard((1,)), ts, (1,))
+    x = torch.tensor([[0.7]])
+    variance = math.exp((1 - c) * T)
+    expected = torch.distributions.Normal(0.0, math.sqrt(variance)).log_prob(x)[:, 0]
+    assert_close(model.log_prob(x), expected, rtol=0, atol=1e-6)
+    rate = 2 * c - 1
+    chain = 1 / rate + (1 - 1 / rate) * math.exp(-rate * T)
+    g = torch.Generator().manual_seed(0)
+    start = torch.randn(20_000, 1, generator=g)
+    down = torch.linspace(T, 0, 301)
+    sampled = last(reverse_sde_sample(UNIT, model.score, start, down, generator=g)).var().item()
+    assert abs(sampled - chain) < 5 * chain * math.sqrt(2 / 20_000) + 0.01  # Euler: step of 0.01
+    assert abs(chain - variance) > 0.1
+
+
+def test_solver_errors_of_the_model_shrink_on_refinement(generator):
+    data, sde = mixture(), VP()
+    x = data.sample(4, generator=generator)
+    values = [
+        ProbabilityFlow(
+            exact_score(data, sde), sde, law_at_end(data, sde), torch.linspace(0, 1, n), (2,)
+        ).log_prob(x)
+        for n in (11, 21, 41)
+    ]
+    gaps = [(v - data.log_prob(x)).abs().max().item() for v in values]
+    assert all(b < a for a, b in pairwise(gaps))
+
+
+def test_impossible_requests_are_refused_ode_likelihood():
+    falling = torch.linspace(1, 0, 3)
+    with pytest.raises(ValueError, match="rising times, data first"):
+        ode_log_prob(lambda x, t: x, torch.zeros(1, 1), falling, prior_log_prob=std_normal_log_prob)
+    model = ProbabilityFlow(
+        lambda x, t: -x, VP(), NormalPrior.standard((1,)), falling.flip(0), (1,)
+    )
+    with pytest.raises(ValueError, match="unconditional"):
+        model.sample(1, cond=torch.zeros(1))
+
+
+def seeded(seed=3):
+    return torch.Generator().manual_seed(seed)
+
+
+def test_push_is_the_stated_share_of_the_noise(generator):
+    score, z = 30 * torch.randn(2, 50, 4, 2, generator=generator)
+    eta = snr_step_size(score, z, snr=0.3)
+    push = (eta * score).flatten(1).norm(dim=1).mean()
+    noise = (math.sqrt(2 * eta) * z).flatten(1).norm(dim=1).mean()
+    assert float(push / noise) == pytest.approx(0.3)
+
+
+def test_step_follows_the_level_of_the_noise(generator):
+    """Scores at noise sigma have size 1 / sigma: both rules then give steps like sigma^2."""
+    eps, z = torch.randn(2, 50, 2, generator=generator)
+    for rule in (
+        lambda sigma: snr_step_size(-eps / sigma, z, snr=0.16),
+        lambda sigma: level_step_size(torch.tensor(sigma), share=0.1),
+    ):
+        assert rule(0.5) / rule(0.1) == pytest.approx(25.0)
+
+
+def test_without_corrector_it_is_the_reverse_equation():
+    score = exact_score(Gaussian(torch.ones(2), 0.3 * torch.eye(2)), VP())
+    x_T, ts = torch.randn(5, 2), torch.linspace(1, 0, 7)
+    ours = predictor_corrector_sample(VP(), score, x_T, ts, n_corrector=0, generator=seeded())
+    plain = reverse_sde_sample(VP(), score, x_T, ts, generator=seeded())
+    for a, b in zip(ours, plain, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_without_predictor_it_is_langevin_on_a_ladder_of_levels():
+    """Annealed Langevin written with the plain solver, level by level, on the same noise."""
+    data, sde = Gaussian(torch.ones(2), 0.3 * torch.eye(2)), VE(0.1, 5.0)
+    score, x, ts = exact_score(data, sde), torch.randn(5, 2), torch.tensor([1.0, 0.6, 0.2, 0.05])
+    share = lambda t, s, z: level_step_size(sde.sigma(t), share=0.2)
+    ours = predictor_corrector_sample(
+        sde, score, x, ts, n_corrector=3, step_size=share, predict=False, generator=seeded()
+    )
+    generator, expected = seeded(), [x]
+    for t in ts[1:]:
+        law = data.noised(1.0, float(sde.sigma(t)))
+        eta = 0.2 * float(sde.sigma(t)) ** 2
+        chain = langevin(law.score, expected[-1], step_size=eta, n_steps=3, generator=generator)
+        expected.append(last(chain))
+    for a, b in zip(ours, expected, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_corrector_settles_at_the_law_of_its_level(generator):
+    data, sde, n = Gaussian(torch.tensor([2.0]), torch.tensor([[0.09]])), VP(0.5, 3.0), 4000
+    t = torch.tensor(0.5)
+    law = data.noised(float(sde.alpha(t)), float(sde.sigma(t)))
+    variance = float(law.cov)
+    eta = 0.1 * variance
+    x = last(
+        correct(
+            exact_score(data, sde), torch.zeros(n, 1), t,
+            n_steps=80, step_size=lambda t, s, z: eta, generator=generator,
+        )
+    )  # fmt: skip
+    # 80 steps forget the start up to 0.9^80 = 2e-4; the step biases the variance by 1/(1 - 0.05)
+    settled = variance / (1 - 0.05)
+    assert abs(x.mean().item() - float(law.mean)) < 5 * math.sqrt(variance / n) + 1e-3
+    assert abs(x.var().item() - settled) < 5 * settled * math.sqrt(2 / n) + 1e-3
+
+
+def test_corrector_mends_what_few_predictor_steps_break():
+    """Ten coarse steps leave a Gaussian too wide; with Langevin at each level it is closer."""
+    data, sde, n = Gaussian(torch.zeros(1), 0.04 * torch.eye(1)), VP(), 4000
+    score, ts = exact_score(data, sde), torch.linspace(1, 0, 11) ** 2
+    x_T = torch.randn(n, 1, generator=seeded(1))
+    share = lambda t, s, z: level_step_size(
+        (sde.alpha(t) ** 2 * 0.04 + sde.sigma(t) ** 2).sqrt(), share=0.2
+    )
+    gaps = []
+    for k in (0, 4):
+        x = last(
+            predictor_corrector_sample(
+                sde, score, x_T, ts, n_corrector=k, step_size=share, generator=seeded(2)
+            )
+        )
+        gaps.append(abs(x.std().item() - 0.2))
+    assert gaps[1] < 0.5 * gaps[0]
+
+
+@pytest.mark.slow
+def test_law_of_a_mixture_is_recovered_predictor_corrector(generator):
+    data = GaussianMixture(
+        torch.tensor([0.3, 0.7]), torch.tensor([[-1.5, 0.0], [1.0, 0.5]]), torch.tensor([0.4, 0.6])
+    )
+    sde, n = VP(), 2000
+    ts = torch.linspace(1, 0, 151) ** 2
+    one = torch.tensor(1.0)
+    x_T = data.noised(float(sde.alpha(one)), float(sde.sigma(one))).sample(n, generator=generator)
+    x = last(predictor_corrector_sample(sde, exact_score(data, sde), x_T, ts, generator=generator))
+    match = data.moment_match()
+    spread = match.cov.diagonal().sqrt()
+    assert bool(((x.mean(0) - match.mean).abs() < 5 * spread / math.sqrt(n) + 0.02).all())
+    assert bool(((x.T.cov() - match.cov).abs() < 5 * spread**2 * math.sqrt(2 / n) + 0.03).all())
+    real = data.sample(500, generator=generator)
+    width = median_bandwidth(x[:500], real)
+    kernel = lambda a, b: rbf_kernel(a, b, bandwidth=width)
+    assert mmd_permutation_test(x[:500], real, kernel, generator=generator).p_value > 0.01
+
+
+def test_impossible_requests_are_refused_predictor_corrector():
+    x, ts = torch.zeros(2, 1), torch.linspace(1, 0, 3)
+    with pytest.raises(ValueError, match="snr is 0"):
+        snr_step_size(x, x, snr=0.0)
+    with pytest.raises(ValueError, match="share is -1"):
+        level_step_size(torch.tensor(1.0), share=-1.0)
+    with pytest.raises(ValueError, match="n_corrector is -1"):
+        predictor_corrector_sample(VP(), lambda x, t: -x, x, ts, n_corrector=-1)

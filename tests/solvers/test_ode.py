@@ -1,10 +1,32 @@
+"""Tests."""
+
+import itertools
 import math
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
 
 from genlab.core import last
-from genlab.solvers.ode import euler, euler_step, heun, heun_step, rk4, rk4_step
+from genlab.solvers.ode import (
+    EMBEDDED,
+    NODES,
+    STAGES,
+    WEIGHTS,
+    dopri5,
+    dopri5_step,
+    euler,
+    euler_step,
+    exact_divergence,
+    heun,
+    heun_step,
+    hutchinson_divergence,
+    rademacher,
+    rk4,
+    rk4_step,
+)
 
 METHODS = [(euler, 1), (heun, 2), (rk4, 4)]
 IDS = ["euler", "heun", "rk4"]
@@ -79,3 +101,283 @@ def test_gradients_flow_through_the_solution():
 def test_times_that_turn_back_are_refused_at_once(ts):
     with pytest.raises(ValueError, match="only rise or only fall"):
         euler(lambda t, y: y, torch.zeros(1), torch.tensor(ts))
+
+
+def counted(func):
+    def wrapped(t, y):
+        wrapped.calls += 1
+        return func(t, y)
+
+    wrapped.calls = 0
+    return wrapped
+
+
+# --- the tableau: order conditions are mathematics that the code does not contain ---------------
+
+
+def test_nodes_are_the_row_sums_of_the_stages():
+    for node, row in zip(NODES, STAGES, strict=True):
+        assert math.isclose(sum(row), node, abs_tol=1e-14)
+
+
+@pytest.mark.parametrize(("weights", "order"), [(WEIGHTS, 5), (EMBEDDED, 4)])
+def test_quadrature_conditions_hold_up_to_the_order_and_no_further(weights, order):
+    for power in range(order):
+        total = sum(b * c**power for b, c in zip(weights, NODES, strict=True))
+        assert math.isclose(total, 1 / (power + 1), abs_tol=1e-14)
+    total = sum(b * c**order for b, c in zip(weights, NODES, strict=True))
+    assert abs(total - 1 / (order + 1)) > 1e-5
+
+
+def test_third_order_tree_condition_holds():
+    # sum_i b_i sum_j a_ij c_j = 1/6: the first condition that involves the stages
+    inner = [sum(a * c for a, c in zip(row, NODES, strict=False)) for row in STAGES]
+    assert math.isclose(sum(b * v for b, v in zip(WEIGHTS, inner, strict=True)), 1 / 6)
+
+
+def decay_step(h):
+    return dopri5_step(
+        lambda t, y: -y, torch.zeros(()), torch.tensor(h), torch.ones(1), -torch.ones(1)
+    )
+
+
+def test_a_step_has_local_order_six():
+    def error(h):
+        return abs(decay_step(h)[0].item() - math.exp(-h))
+
+    assert abs(math.log2(error(0.2) / error(0.1)) - 6) < 0.3  # order in the limit h -> 0
+
+
+def test_error_estimate_has_local_order_five():
+    def estimate(h):
+        return decay_step(h)[1].abs().item()
+
+    assert abs(math.log2(estimate(0.1) / estimate(0.05)) - 5) < 0.3  # order in the limit h -> 0
+
+
+def test_global_error_falls_with_order_five_on_a_field_that_depends_on_time():
+    def field(t, y):
+        return torch.cos(3 * t) * y + t**2
+
+    def end(n):
+        y, t, h = torch.ones(1), torch.zeros(()), torch.tensor(2.0 / n)
+        for _ in range(n):
+            y, _, _ = dopri5_step(field, t, h, y, field(t, y))
+            t = t + h
+        return y.item()
+
+    truth = end(400)
+    assert abs(math.log2(abs(end(20) - truth) / abs(end(40) - truth)) - 5) < 0.5
+
+
+# --- the controller ------------------------------------------------------------------------------
+
+
+@given(rtol=st.sampled_from([1e-4, 1e-6, 1e-8, 1e-10]))
+@settings(deadline=None)
+def test_global_error_follows_the_tolerance(rtol):
+    ts = torch.tensor([0.0, 2.0])
+    y = last(dopri5(lambda t, y: -y, torch.ones(1), ts, rtol=rtol, atol=rtol * 1e-2))
+    assert abs(y.item() - math.exp(-2)) < 20 * rtol  # a handful of steps, each within rtol
+
+
+def test_tighter_tolerances_cost_more_evaluations():
+    ts = torch.tensor([0.0, 10.0])
+    costs = []
+    for rtol in (1e-3, 1e-6, 1e-9):
+        f = counted(lambda t, y: torch.stack([y[1], -y[0]]))
+        last(dopri5(f, torch.tensor([1.0, 0.0]), ts, rtol=rtol, atol=rtol))
+        costs.append(f.calls)
+    assert costs == sorted(costs)
+    assert costs[0] < costs[2] / 3
+
+
+def test_steps_shrink_where_the_solution_bends():
+    # a bump of width 0.02 at t = 5 on an otherwise flat field: fixed steps of 0.5 would miss it
+    def bump(t, y):
+        return torch.exp(-0.5 * ((t - 5) / 0.02) ** 2) / (0.02 * math.sqrt(2 * math.pi)) + 0 * y
+
+    ts = torch.tensor([0.0, 4.9, 10.0])
+    y = last(dopri5(bump, torch.zeros(1), ts, rtol=1e-8, atol=1e-8))
+    assert abs(y.item() - 1) < 1e-6
+
+
+def test_the_first_slope_is_taken_at_the_start():
+    calls = []
+
+    def func(t, y):
+        calls.append((float(t), float(y)))
+        return -y
+
+    last(dopri5(func, torch.tensor(2.0), torch.tensor([0.25, 0.5, 1.0])))
+    assert calls[0] == (0.25, 2.0)
+    assert max(t for t, _ in calls[:7]) < 0.5  # and the first step is not sent away from it
+
+
+def test_every_time_is_met_and_yields_a_state():
+    ts = torch.tensor([0.0, 0.3, 0.31, 2.0])
+    states = torch.cat(list(dopri5(lambda t, y: -y, torch.ones(1), ts)))
+    torch.testing.assert_close(states, torch.exp(-ts), rtol=1e-6, atol=0)
+
+
+def test_running_back_in_time_returns_to_the_start_adaptive():
+    y0 = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    ts = torch.tensor([0.0, 3.0])
+
+    def turn(t, y):
+        return torch.stack([y[:, 1], -y[:, 0]], 1)
+
+    end = last(dopri5(turn, y0, ts))
+    torch.testing.assert_close(last(dopri5(turn, end, ts.flip(0))), y0, rtol=1e-5, atol=1e-6)
+
+
+def test_a_hard_example_is_not_averaged_away():
+    # one fast oscillator among a thousand resting ones keeps its own accuracy
+    y0 = torch.zeros(1000, 2)
+    y0[0, 0] = 1.0
+
+    def turn(t, y):
+        return 5 * torch.stack([y[:, 1], -y[:, 0]], 1)
+
+    y = last(dopri5(turn, y0, torch.tensor([0.0, 4.0]), rtol=1e-8, atol=1e-8))
+    assert abs(y[0, 0].item() - math.cos(20)) < 1e-6
+
+
+def test_gradients_flow_through_the_solution_adaptive():
+    rate = torch.tensor(0.7, requires_grad=True)
+    y = last(dopri5(lambda t, y: -rate * y, torch.ones(1), torch.tensor([0.0, 1.0])))
+    y.sum().backward()
+    torch.testing.assert_close(rate.grad, -torch.exp(-rate.detach()), rtol=1e-6, atol=0)
+
+
+def test_an_explosion_is_reported_and_not_returned():
+    with pytest.raises(RuntimeError, match="dopri5"):
+        # y' = y^2 from 1 blows up at t = 1
+        last(dopri5(lambda t, y: y**2, torch.ones(1), torch.tensor([0.0, 2.0]), max_steps=500))
+
+
+def test_tolerances_must_be_positive():
+    with pytest.raises(ValueError, match="rtol is 0"):
+        dopri5(lambda t, y: y, torch.ones(1), torch.tensor([0.0, 1.0]), rtol=0.0)
+
+
+def test_a_single_time_yields_the_start():
+    assert len(list(dopri5(lambda t, y: y, torch.ones(1), torch.tensor([0.0])))) == 1
+
+
+def field(x):  # depends on x, couples the coordinates, and is not symmetric
+    a, b, c = x.unbind(1)
+    return torch.stack([a**2 * b, torch.sin(c) + b * a, torch.exp(c) - a * b], 1)
+
+
+def field_divergence(x):
+    a, b, c = x.unbind(1)
+    return 2 * a * b + a + torch.exp(c)
+
+
+def every_probe(b, d):
+    signs = torch.tensor(list(itertools.product([-1.0, 1.0], repeat=d)))
+    return signs[:, None, :].expand(-1, b, -1)
+
+
+def test_exact_divergence_agrees_with_the_closed_form():
+    x = torch.randn(5, 3)
+    value, div = exact_divergence(field, x)
+    torch.testing.assert_close(value, field(x))
+    torch.testing.assert_close(div, field_divergence(x))
+
+
+def test_exact_divergence_is_the_trace_of_the_jacobian_for_images():
+    weight = torch.randn(8, 8)
+
+    def blur(x):
+        return torch.tanh(x.flatten(1) @ weight).reshape(x.shape)
+
+    x = torch.randn(3, 2, 2, 2)
+    _, div = exact_divergence(blur, x)
+    for i in range(3):
+        jacobian = torch.autograd.functional.jacobian(lambda row: blur(row[None])[0], x[i])
+        torch.testing.assert_close(div[i], jacobian.reshape(8, 8).trace())
+
+
+def test_mean_over_every_sign_vector_is_the_exact_trace():
+    x = torch.randn(4, 3)
+    _, div = hutchinson_divergence(field, x, every_probe(4, 3))
+    torch.testing.assert_close(div, field_divergence(x))
+
+
+@given(seed=st.integers(0, 100))
+@settings(deadline=None)
+def test_a_single_sign_vector_is_exact_when_the_coordinates_do_not_interact(seed):
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(4, 3, generator=g)
+    probes = rademacher((1, 4, 3), like=x, generator=g)
+    _, div = hutchinson_divergence(lambda x: x**3, x, probes)
+    torch.testing.assert_close(div, (3 * x**2).sum(1))
+
+
+def test_variance_of_the_estimate_comes_from_the_off_diagonal_part():
+    matrix = torch.randn(3, 3)
+    x = torch.randn(1, 3)
+    estimates = torch.cat(
+        [hutchinson_divergence(lambda x: x @ matrix.T, x, v[None])[1] for v in every_probe(1, 3)]
+    )
+    symmetric = (matrix + matrix.T) / 2
+    off = symmetric - symmetric.diag().diag()
+    torch.testing.assert_close(estimates.var(unbiased=False), 2 * (off**2).sum())
+
+
+def test_more_probes_average():
+    x = torch.randn(2, 3)
+    probes = rademacher((4, 2, 3), like=x)
+    _, together = hutchinson_divergence(field, x, probes)
+    apart = torch.stack([hutchinson_divergence(field, x, v[None])[1] for v in probes]).mean(0)
+    torch.testing.assert_close(together, apart)
+
+
+def test_signs_are_fair_and_independent(generator):
+    v = rademacher((50_000, 2), like=torch.zeros(1), generator=generator)
+    assert set(v.unique().tolist()) == {-1.0, 1.0}
+    # Monte Carlo: each product of signs has variance 1
+    assert bool((v.mean(0).abs() < 5 / 50_000**0.5).all())
+    assert abs((v[:, 0] * v[:, 1]).mean()) < 5 / 50_000**0.5
+
+
+@pytest.mark.parametrize("method", ["exact", "hutchinson"])
+def test_gradients_reach_the_parameters_of_the_field(method):
+    rate = torch.tensor(2.0, requires_grad=True)
+    x = torch.randn(3, 2)
+
+    def f(x):
+        return rate**2 * x
+
+    if method == "exact":
+        _, div = exact_divergence(f, x)
+    else:
+        _, div = hutchinson_divergence(f, x, every_probe(3, 2))
+    div.sum().backward()
+    torch.testing.assert_close(rate.grad, torch.tensor(3 * 2 * 2 * 2.0))  # b d 2 rate
+
+
+def test_without_gradients_nothing_is_recorded():
+    rate = torch.tensor(2.0, requires_grad=True)
+    with torch.no_grad():
+        value, div = exact_divergence(lambda x: rate * x, torch.randn(3, 2))
+        _, guess = hutchinson_divergence(lambda x: rate * x, torch.randn(3, 2), every_probe(3, 2))
+    assert not any(result.requires_grad for result in (value, div, guess))
+
+
+def test_a_constant_field_has_no_divergence():
+    x = torch.randn(3, 2)
+    assert exact_divergence(lambda x: torch.ones(3, 2), x)[1].abs().max() == 0
+    assert (
+        hutchinson_divergence(lambda x: torch.ones(3, 2), x, every_probe(3, 2))[1].abs().max() == 0
+    )
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    x = torch.randn(3, 2)
+    with pytest.raises(ValueError, match=r"func\(x\) has shape"):
+        exact_divergence(lambda x: x[:, :1], x)
+    with pytest.raises((ValueError, TypeCheckError)):
+        hutchinson_divergence(lambda x: x, x, torch.ones(1, 2, 2))

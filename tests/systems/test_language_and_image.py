@@ -1,20 +1,294 @@
-"""One model that writes, draws and reads: its loss, its gradients, what the painter may know."""
+"""The language model that writes captions and reads pictures: exact, causal, cached."""
 
+import itertools
 import math
 
 import pytest
 import torch
 
 from genlab.autoregressive.decoding import keep_top_k
-from genlab.core import likelihood_kind
-from genlab.data.captions import encode
+from genlab.core import HasLogProb, last, likelihood_kind
+from genlab.data.captions import WORDS, encode
+from genlab.nn.transformer import CrossAttention, TransformerConfig
 from genlab.score.edm import edm_sigmas
-from genlab.systems.caption_lm import END, IMAGE, rows_of
-from genlab.systems.language_and_image import FINEST, GREY, on_paper
-from genlab.systems.language_and_image_models import Recipe, language_and_image
-from genlab.systems.told import context, only_last
+from genlab.systems.language_and_image import (
+    END,
+    FILL,
+    FINEST,
+    GREY,
+    IMAGE,
+    LENGTH,
+    VOCABULARY,
+    CaptionLM,
+    context,
+    on_paper,
+    only_last,
+    rows_of,
+    waves,
+    words_of,
+)
+from genlab.zoo.language_and_image_models import Recipe, language_and_image
 
 CAPTIONS = ["a red one", "a thin blue seven leaning left", "a bold cyan two"]
+
+
+@pytest.fixture
+def lm():
+    model = CaptionLM(TransformerConfig(d_model=16, n_layer=2, n_head=4, n_kv_head=2))
+    for p in model.parameters():
+        p.data += 0.2 * torch.randn_like(p)
+    return model.eval().requires_grad_(False)
+
+
+@pytest.fixture
+def images(generator):
+    return torch.rand(3, 3, 16, 16, generator=generator) * 2 - 1
+
+
+# Rows and patches
+
+
+def test_rows_hold_the_words_the_end_and_padding():
+    assert words_of(rows_of(CAPTIONS, END)) == [c + " <end>" for c in CAPTIONS]
+    assert rows_of(["a red one"])[0].tolist() == [
+        WORDS.index("a"), WORDS.index("red"), WORDS.index("one"), IMAGE, FILL, FILL, FILL,
+    ]  # fmt: skip
+
+
+def test_rows_of_numbers_are_rows_of_their_words():
+    assert torch.equal(rows_of(encode(CAPTIONS)), rows_of(CAPTIONS))
+
+
+def test_the_eye_looks_row_by_row(lm, images):
+    """A change in the upper right corner moves vector 3 and not vector 12, the lower left one."""
+    other = images.clone()
+    other[:, :, 0, 15] += 1.0
+    moved = (lm.see(other) - lm.see(images)).abs().sum((0, 2)) > 0
+    assert bool(moved[3])
+    assert not bool(moved[12])
+
+
+# Writing: an exact law
+
+
+def test_the_probability_is_the_product_of_next_word_probabilities(lm):
+    rows = rows_of(CAPTIONS)
+    for row, log_p in zip(rows, lm.log_prob(rows), strict=True):
+        n = int((row == IMAGE).nonzero()) + 1
+        total = 0.0
+        for i in range(n):
+            read = torch.cat([torch.tensor([lm.begin]), row[:i]])[None]
+            total += lm.head(lm.read(read)[0][:, -1]).log_softmax(-1)[0, row[i]].item()
+        assert log_p.item() == pytest.approx(total)
+
+
+def test_all_texts_of_two_tokens_and_those_that_ended_before_have_probability_one(lm):
+    n = len(VOCABULARY)
+    ended = torch.tensor([[IMAGE, FILL]])
+    others = [pair for pair in itertools.product(range(n), range(n)) if pair[0] != IMAGE]
+    rows = torch.cat([ended, torch.tensor(others)])
+    assert lm.log_prob(rows).exp().sum().item() == pytest.approx(1.0)
+
+
+def test_padding_costs_nothing(lm):
+    short, long = rows_of(["a red one"])[:, :4], rows_of(["a red one"])
+    torch.testing.assert_close(lm.log_prob(short), lm.log_prob(long))
+
+
+def test_it_has_an_exact_likelihood(lm):
+    assert isinstance(lm, HasLogProb)
+
+
+# States
+
+
+def test_states_have_read_their_word_and_nothing_after(lm):
+    rows = rows_of(["a thin blue seven leaning left", "a thin blue nine upright"])
+    states = lm.states(rows)
+    torch.testing.assert_close(states[0, :3], states[1, :3])
+    assert not torch.allclose(states[0, 3], states[1, 3])
+
+
+def test_states_are_zero_at_the_padding_and_only_there(lm):
+    norm = lm.states(rows_of(CAPTIONS)).norm(dim=-1)
+    assert ((norm > 0).sum(1)).tolist() == [4, 7, 5]
+
+
+def test_one_pass_gives_states_and_probabilities(lm):
+    rows = rows_of(CAPTIONS)
+    states, log_p = lm.states_and_log_probs(rows)
+    torch.testing.assert_close(states, lm.states(rows))
+    torch.testing.assert_close(log_p.sum(1), lm.log_prob(rows))
+    assert (log_p < 0).sum(1).tolist() == [4, 7, 5]
+
+
+def test_the_states_of_writing_are_those_of_reading_the_finished_text(lm, generator):
+    written = last(lm.write(["a red"] * 6, generator=generator))
+    assert written.tokens[:, :2].tolist() == [[WORDS.index("a"), WORDS.index("red")]] * 6
+    whole = lm.states(written.tokens)
+    torch.testing.assert_close(written.states, whole)
+
+
+def test_no_prompt_is_a_prompt(lm, generator):
+    written = last(lm.write(["", ""], generator=generator))
+    assert written.tokens.shape[1] == written.states.shape[1] <= 7
+
+
+def test_prompts_of_different_lengths_are_refused(lm):
+    with pytest.raises(ValueError, match=r"equally many words, got \[1, 2\]"):
+        next(lm.write(["a", "a red"]))
+
+
+# Reading pictures
+
+
+def test_the_probability_of_a_description_sees_the_picture_and_the_words_before(lm, images):
+    rows = rows_of(CAPTIONS, END)
+    log_p = lm.log_prob_given(images, rows)
+    seen, _ = lm.look(images)
+    by_hand = lm.head(seen[:, -1]).log_softmax(-1)[torch.arange(3), rows[:, 0]]
+    one_word = lm.log_prob_given(images, rows[:, :1])
+    torch.testing.assert_close(one_word, by_hand)
+    assert not torch.allclose(log_p, lm.log_prob_given(images.flip(0), rows))
+
+
+def test_reading_is_exact_too(lm, images):
+    n = len(VOCABULARY)
+    ended = torch.tensor([[END, FILL]])
+    others = [pair for pair in itertools.product(range(n), range(n)) if pair[0] != END]
+    rows = torch.cat([ended, torch.tensor(others)])
+    picture = images[:1].expand(len(rows), -1, -1, -1)
+    assert lm.log_prob_given(picture, rows).exp().sum().item() == pytest.approx(1.0)
+
+
+def test_greedy_descriptions_take_the_likeliest_word_each_time(lm, images):
+    found = lm.describe(images, reshape=lambda logits: keep_top_k(logits, 1))
+    for picture, row in zip(images, found, strict=True):
+        for i, token in enumerate(row.tolist()):
+            if token == FILL and i and END in row[:i].tolist():
+                break
+            seen, cache = lm.look(picture[None])
+            after = lm.read(row[None, :i], cache)[0][:, -1] if i else seen[:, -1]
+            assert token == lm.head(after).argmax().item()
+
+
+def test_every_corner_matters(lm, images):
+    rows = rows_of(CAPTIONS, END)
+    before = lm.log_prob_given(images, rows)
+    for corner in ((0, 0), (15, 15)):
+        other = images.clone()
+        other[:, :, corner[0], corner[1]] += 1.0
+        assert bool((lm.log_prob_given(other, rows) != before).all())
+
+
+def test_a_picture_that_has_moved_is_another_picture(lm, images):
+    moved = images.roll(4, 3)
+    assert not torch.allclose(lm.look(images)[0][:, -1], lm.look(moved)[0][:, -1])
+
+
+ROWS = rows_of(CAPTIONS)  # with the image token: 4, 7 and 5 tokens
+N_TOKENS = (4, 7, 5)
+
+
+@pytest.fixture
+def states():
+    return torch.randn(3, 7, 16) * (ROWS != 0)[:, :, None]
+
+
+def test_states_go_through_unchanged_and_their_sum_is_scaled_by_the_root_of_their_number(states):
+    text = context(states)
+    assert torch.equal(text.states, states)
+    for row, n in enumerate(N_TOKENS):
+        by_hand = sum(states[row, j] for j in range(n)) / math.sqrt(n)
+        torch.testing.assert_close(text.pooled[row], by_hand)
+
+
+def test_the_sum_of_independent_states_varies_as_much_as_one_whatever_their_number():
+    states = torch.randn(4000, 7, 8)
+    for n in (1, 3, 7):
+        pooled = context(states[:, :n]).pooled
+        assert pooled.var().item() == pytest.approx(1.0, abs=0.05)
+
+
+def test_without_any_state_the_sum_is_zero_and_no_number_is_missing():
+    text = context(torch.zeros(2, 7, 16))
+    assert torch.equal(text.pooled, torch.zeros(2, 16))
+    assert torch.equal(text.states, torch.zeros(2, 7, 16))
+
+
+def test_shorter_texts_are_filled_up_with_zeros_to_the_length_of_the_training(states):
+    text = context(states[:1, :4])
+    assert text.states.shape == (1, LENGTH, 16)
+    assert torch.equal(text.states[:, :4], states[:1, :4])
+    assert bool((text.states[:, 4:] == 0).all())
+    torch.testing.assert_close(text.pooled, context(states[:1]).pooled)
+
+
+def test_cross_attention_alone_is_a_sum_of_zero_beside_all_states(states):
+    text = context(states, pooled=False)
+    assert torch.equal(text.states, states)
+    assert torch.equal(text.pooled, torch.zeros(3, 16))
+
+
+@pytest.mark.parametrize("n_zero", [1, 5])
+def test_zero_states_take_the_share_of_attention_that_the_docstring_says(states, n_zero):
+    """One head, by hand: the words' values, times Z / (Z + n0)."""
+    layer = CrossAttention(8, 16, n_head=1)
+    x, words = torch.randn(1, 3, 8), states[:1, :4]
+    scores = layer.w_q(x)[0] @ layer.w_k(words)[0].T / math.sqrt(8)
+    z = scores.exp()
+    wanted = layer.w_o(z @ layer.w_v(words)[0] / (z.sum(1, keepdim=True) + n_zero))
+    found = layer(x, context(words, 4 + n_zero).states)[0]
+    torch.testing.assert_close(found, wanted)
+
+
+def test_the_gradient_reaches_every_state(states):
+    leaf = states.clone().requires_grad_(True)
+    (context(leaf).pooled ** 2).sum().backward()
+    assert bool((leaf.grad != 0).any(-1)[ROWS != 0].all())
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_precision_is_kept(states, dtype):
+    text = context(states.to(dtype))
+    assert text.states.dtype == text.pooled.dtype == dtype
+
+
+def test_more_states_than_the_painter_knows_are_refused():
+    with pytest.raises(ValueError, match="8 states, but the painter was trained with 7"):
+        context(torch.zeros(1, 8, 16))
+
+
+def test_only_the_image_tokens_state_is_kept(states):
+    kept = only_last(states, ROWS)
+    for row, n in enumerate(N_TOKENS):
+        assert torch.equal(kept[row, n - 1], states[row, n - 1])
+        assert bool((kept[row, : n - 1] == 0).all())
+        assert bool((kept[row, n:] == 0).all())
+
+
+def test_a_text_without_an_image_token_keeps_nothing(states):
+    assert bool((only_last(states, torch.ones_like(ROWS)) == 0).all())
+
+
+def test_no_two_pixels_are_told_the_same():
+    assert waves(16, 2).flatten(1).unique(dim=1).shape[1] == 256
+
+
+@pytest.mark.parametrize(("size", "n"), [(16, 2), (8, 3), (2, 1)])
+def test_waves_are_sines_and_cosines_of_the_middle_of_each_pixel(size, n):
+    found = waves(size, n)
+    assert found.shape == (4 * n, size, size)
+    for k in range(1, n + 1):
+        for i in range(size):
+            angle = math.pi * k / 2 * ((2 * i + 1) / size - 1)
+            across = found[:, 0, i], found[:, size - 1, i]  # the same in every row
+            for column in across:
+                assert column[k - 1].item() == pytest.approx(math.sin(angle), abs=1e-12)
+                assert column[n + k - 1].item() == pytest.approx(math.cos(angle), abs=1e-12)
+    torch.testing.assert_close(found[2 * n :], found[: 2 * n].mT)  # down: across, turned
+
+
 SMALL = Recipe(d_model=16, n_layer=1, width=8, mults=(1, 1), p_alone=0.0, p_cross=0.0, p_drop=0.0)
 
 

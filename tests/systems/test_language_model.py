@@ -6,10 +6,10 @@ from functools import partial
 import pytest
 import torch
 
-from genlab.autoregressive.bpe import train_bpe
 from genlab.autoregressive.decoding import generate_naive, reshape_logits
+from genlab.autoregressive.tokens import train_bpe
 from genlab.core import last
-from genlab.core.protocols import likelihood_kind
+from genlab.core.capabilities import likelihood_kind
 from genlab.nn.transformer import TransformerConfig
 from genlab.systems.language_model import LanguageModel
 

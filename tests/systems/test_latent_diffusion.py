@@ -7,14 +7,14 @@ import torch
 from torch import nn
 
 from genlab.core import Sampleable, likelihood_kind
-from genlab.core.iterate import last
+from genlab.core.tensors import last
 from genlab.data.captions import WORDS, encode
-from genlab.latent.image_vae import ImageVAE, ImageVAEConfig
-from genlab.metrics.passes import network_passes
-from genlab.nn.text_encoder import TextEncoder
+from genlab.latent.vae import ImageVAE, ImageVAEConfig
+from genlab.metrics.cost import network_passes
+from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
-from genlab.systems.captioned_painter import CaptionedPainter
 from genlab.systems.latent_diffusion import LatentDiffusion
+from genlab.systems.text_diffusion import CaptionedPainter
 
 CAPTIONS = ["a red one", "a bold blue two upright", "a thin cyan nine"]
 

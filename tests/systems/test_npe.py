@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from genlab.core.protocols import HasLogProb
+from genlab.core.capabilities import HasLogProb
 from genlab.data.simulators import LinearGaussian
 from genlab.flow import dense_log_det
-from genlab.metrics.passes import network_passes
+from genlab.metrics.cost import network_passes
 from genlab.systems.npe import NeuralPosterior, Rescale, conditional_flow, npe_loss, onto_box
 from genlab.train import cosine, fit, minibatches
 

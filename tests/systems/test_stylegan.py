@@ -6,9 +6,9 @@ import math
 import pytest
 import torch
 
-from genlab.adversarial.penalties import r1_penalty
-from genlab.adversarial.stylegan_nets import StyleCritic, StyleGenerator
-from genlab.core.protocols import (
+from genlab.adversarial.gan import r1_penalty
+from genlab.adversarial.stylegan import StyleCritic, StyleGenerator
+from genlab.core.capabilities import (
     Adversarial,
     HasElbo,
     HasEnergy,

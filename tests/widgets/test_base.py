@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from genlab.train import Record
-from genlab.widgets import explore, explorer, project, watch
+from genlab_course.widgets import explore, explorer, project, watch
 
 
 def make(update=None):

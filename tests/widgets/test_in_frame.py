@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from matplotlib.patches import Ellipse, Rectangle
 
-from genlab.widgets import earth_mover, elbo_gap, gan_game, metric_room, posterior_ellipse
-from genlab.widgets.explorer import Explorer
+from genlab_course.widgets import earth_mover, elbo_gap, gan_game, metric_room, posterior_ellipse
+from genlab_course.widgets.explorer import Explorer
 
 
 def corners(widget: Explorer):

@@ -21,10 +21,10 @@ import math
 import numpy as np
 import torch
 
-from genlab import course
-from genlab.course import check
-from genlab.course.placing import AR, GAN, SCORE, VAE
-from genlab.course.placing import passes as count_passes
+import genlab_course as course
+from genlab_course import check
+from genlab.map import AR, GAN, SCORE_PLACING as SCORE, VAE
+from genlab.map import passes as count_passes
 
 course.begin(lesson=1)
 

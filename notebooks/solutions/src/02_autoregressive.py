@@ -20,8 +20,8 @@ import math
 
 import numpy as np
 
-from genlab import course
-from genlab.course import check
+import genlab_course as course
+from genlab_course import check
 
 course.begin(lesson=2)
 

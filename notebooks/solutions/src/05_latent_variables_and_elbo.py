@@ -19,11 +19,12 @@
 import numpy as np
 import torch
 
-from genlab import course, latent
+from genlab import latent
+import genlab_course as course
 from genlab.core import kl_categorical
-from genlab.course import check
+from genlab_course import check
 from genlab.oracles import Gaussian
-from genlab.oracles.gaussian import kl_gaussian
+from genlab.oracles.continuous import kl_gaussian
 
 course.begin(lesson=5)
 torch.set_default_dtype(torch.float64)

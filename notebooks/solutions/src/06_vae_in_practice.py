@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from genlab import course
-from genlab.course import check, check_close_mc
+import genlab_course as course
+from genlab_course import check, check_close_mc
 
 course.begin(lesson=6)
 torch.set_default_dtype(torch.float64)

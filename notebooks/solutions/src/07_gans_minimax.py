@@ -21,8 +21,9 @@ import math
 import numpy as np
 import torch
 
-from genlab import adversarial, course
-from genlab.course import check
+from genlab import adversarial
+import genlab_course as course
+from genlab_course import check
 
 course.begin(lesson=7)
 torch.set_default_dtype(torch.float64)

@@ -21,7 +21,7 @@ import math
 import numpy as np
 import torch
 
-from genlab import course
+import genlab_course as course
 
 course.begin(lesson=8)
 

@@ -18,9 +18,9 @@
 # %%
 import torch
 
-from genlab import course
-from genlab.course import check
-from genlab.metrics.frechet import frechet_gaussian
+import genlab_course as course
+from genlab_course import check
+from genlab.metrics.distances import frechet_gaussian
 
 course.begin(lesson=9)
 torch.set_default_dtype(torch.float64)

@@ -20,7 +20,7 @@ import math
 
 import numpy as np
 
-from genlab import course
+import genlab_course as course
 
 course.begin(lesson=10)
 

@@ -18,7 +18,7 @@
 # %%
 import numpy as np
 
-from genlab import course
+import genlab_course as course
 
 course.begin(lesson=11)
 

@@ -20,7 +20,7 @@ import math
 
 import torch
 
-from genlab import course
+import genlab_course as course
 
 course.begin(lesson=12)
 

@@ -21,9 +21,10 @@ import math
 import numpy as np
 import torch
 
-from genlab import course, score
+from genlab import score
+import genlab_course as course
 from genlab.core import std_normal_log_prob
-from genlab.course import check
+from genlab_course import check
 from genlab.solvers import euler
 
 course.begin(lesson=14)

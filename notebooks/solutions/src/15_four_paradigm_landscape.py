@@ -19,12 +19,12 @@
 import numpy as np
 import torch
 
-from genlab import course
-from genlab.atlas.fingerprint import fingerprint
-from genlab.atlas.subjects import masked_diffusion, pixelcnn, vae
+import genlab_course as course
+from genlab_course.fingerprint import fingerprint
+from genlab_course.fingerprint import masked_diffusion, pixelcnn, vae
 from genlab.autoregressive.speculative import expected_tokens, residual
-from genlab.course import check
-from genlab.oracles.tokens import total_correlation
+from genlab_course import check
+from genlab.oracles.discrete import total_correlation
 
 course.begin(lesson=15)
 torch.set_default_dtype(torch.float64)

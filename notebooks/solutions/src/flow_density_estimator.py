@@ -21,9 +21,9 @@ import math
 import numpy as np
 import torch
 
-from genlab import course
-from genlab.course import check, check_close_mc
-from genlab.metrics.sbc import sbc_ranks
+import genlab_course as course
+from genlab_course import check, check_close_mc
+from genlab.metrics.calibration import sbc_ranks
 from genlab.systems.npe import onto_box
 
 course.begin("flow_density_estimator")

@@ -19,11 +19,11 @@
 import numpy as np
 import torch
 
-from genlab import course
-from genlab.course import check
-from genlab.nn.text_encoder import NoCaption, Text
+import genlab_course as course
+from genlab_course import check
+from genlab.nn.transformer import NoCaption, Text
 from genlab.systems.glide import shrink
-from genlab.systems.glide_classifier import NoisyReader, classifier_guided
+from genlab.systems.glide import NoisyReader, classifier_guided
 
 course.begin("glide")
 torch.set_default_dtype(torch.float64)

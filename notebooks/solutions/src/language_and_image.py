@@ -20,10 +20,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from genlab import course
-from genlab.autoregressive.until import used as genlab_used
-from genlab.course import check, check_close_mc
-from genlab.nn.attention import attention_weights
+import genlab_course as course
+from genlab.autoregressive.decoding import used as genlab_used
+from genlab_course import check, check_close_mc
+from genlab.nn.transformer import attention_weights
 
 course.begin("language_and_image")
 torch.set_default_dtype(torch.float64)

@@ -21,12 +21,12 @@ import math
 import numpy as np
 import torch
 
-from genlab import course
-from genlab.autoregressive import chain_rule
-from genlab.autoregressive.bpe import merge as genlab_merge
-from genlab.course import check
-from genlab.nn.attention import attention_weights
-from genlab.nn.embedding import rope_angles, rotate
+import genlab_course as course
+from genlab.autoregressive import likelihood
+from genlab.autoregressive.tokens import merge as genlab_merge
+from genlab_course import check
+from genlab.nn.transformer import attention_weights
+from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.transformer import Transformer, TransformerConfig
 
 course.begin("language_model")
@@ -41,8 +41,8 @@ torch.set_default_dtype(torch.float64)
 bits_per_byte = 3500 * 3.6 / math.log(2) / 10_000
 course.exercise("lm.bits", bits_per_byte)
 log_prob = torch.tensor(-3.6 * 3500)
-check("by genlab", bits_per_byte, chain_rule.bits_per_byte(log_prob, 10_000),
-      unlike={"bits per token": chain_rule.bits_per_byte(log_prob, 3500)})  # fmt: skip
+check("by genlab", bits_per_byte, likelihood.bits_per_byte(log_prob, 10_000),
+      unlike={"bits per token": likelihood.bits_per_byte(log_prob, 3500)})  # fmt: skip
 
 
 # %% [markdown]

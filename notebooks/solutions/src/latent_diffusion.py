@@ -20,11 +20,11 @@ import math
 
 import torch
 
-from genlab import course
-from genlab.course import check, check_close_mc
-from genlab.latent.image_vae import weighted_error
-from genlab.metrics.work import multiply_adds
-from genlab.systems import load_model
+import genlab_course as course
+from genlab_course import check, check_close_mc
+from genlab.latent.vae import weighted_error
+from genlab.metrics.cost import multiply_adds
+from genlab.zoo.registry import load_model
 
 course.begin("latent_diffusion")
 torch.set_default_dtype(torch.float64)

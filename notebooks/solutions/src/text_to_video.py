@@ -22,10 +22,10 @@ import numpy as np
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from genlab import course
-from genlab.course import check
-from genlab.nn.video_unet import TemporalAttention, attention_pairs
-from genlab.score.clip_noise import mixed_noise
+import genlab_course as course
+from genlab_course import check
+from genlab.nn.unet import TemporalAttention, attention_pairs
+from genlab.systems.text_to_video import mixed_noise
 
 course.begin("text_to_video")
 torch.set_default_dtype(torch.float64)

@@ -34,19 +34,27 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from torch.distributions import MultivariateNormal
 
-from genlab import atlas, course, flow, widgets
-from genlab.course import check, check_close_mc, check_range
+import genlab_course as course
+from genlab import flow
+from genlab_course import widgets
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
-from genlab.metrics.passes import network_passes
-from genlab.metrics.sbc import c2st, chi_square_test, kolmogorov_smirnov_test, rank_band, sbc_ranks
-from genlab.systems import load_model
+from genlab.metrics.cost import network_passes
+from genlab.metrics.calibration import (
+    c2st,
+    chi_square_test,
+    kolmogorov_smirnov_test,
+    rank_band,
+    sbc_ranks,
+)
+from genlab.zoo.registry import load_model
 from genlab.systems.npe import NeuralPosterior, Rescale, conditional_flow, npe_loss, onto_box
-from genlab.systems.npe_models import calibration_ranks, simulated
+from genlab.zoo.npe_models import calibration_ranks, simulated
 from genlab.train import cosine, fit, minibatches
 
 course.begin("flow_density_estimator")
 torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-atlas.draw_map("flow_density_estimator");
+course.draw_map("flow_density_estimator");
 
 # %% [markdown]
 # Much of science is a program that runs forwards: give it the parameters $\theta$ and it makes data $x$, with all the noise of the world

@@ -31,34 +31,37 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from genlab import atlas, course, score, widgets
-from genlab.core.iterate import last
-from genlab.core.protocols import likelihood_kind
-from genlab.course import check, check_close_mc, check_range
-from genlab.data.captioned import grey_of, load_captioned, paint
+import genlab_course as course
+from genlab import score
+from genlab_course import widgets
+from genlab.core.tensors import last
+from genlab.core.capabilities import likelihood_kind
+from genlab_course import check, check_close_mc, check_range
+from genlab.data.captions import grey_of, load_captioned, paint
 from genlab.data.captions import WORDS, encode, read
-from genlab.metrics.wavelet_features import haar_details
-from genlab.nn.attention import CrossAttention
-from genlab.nn.text_encoder import NoCaption, Text, TextEncoder
+from genlab.metrics.features import haar_details
+from genlab.nn.transformer import CrossAttention
+from genlab.nn.transformer import NoCaption, Text, TextEncoder
 from genlab.score.edm import edm_sample, edm_sigmas
-from genlab.score.thresholding import dynamic_threshold
-from genlab.systems import card, load_model
-from genlab.systems.captioned_painter import CaptionedPainter
+from genlab.score.guidance import dynamic_threshold
+from genlab.zoo.registry import card
+from genlab.zoo.registry import load_model
+from genlab.systems.text_diffusion import CaptionedPainter
 from genlab.systems.glide import Glide, bicubic, enlarge, sharpen, shrink
-from genlab.systems.glide_classifier import classifier_guided
-from genlab.systems.glide_judging import (
+from genlab.systems.glide import classifier_guided
+from genlab.zoo.glide_judging import (
     best_sharpening,
     enlarged,
     held_out_captions,
     likeness,
     small_pictures,
 )
-from genlab.systems.glide_recipes import BASE, glide_base, train_glide
-from genlab.systems.judging import digit_judge, word_scores
+from genlab.zoo.glide_recipes import BASE, glide_base, train_glide
+from genlab.systems.evaluation import digit_judge, word_scores
 
 course.begin("glide")
 torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-atlas.draw_map("glide");
+course.draw_map("glide");
 
 
 # %% [markdown]

@@ -32,19 +32,21 @@ import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
 
-from genlab import atlas, course, widgets
+import genlab_course as course
+from genlab_course import widgets
 from genlab.autoregressive.decoding import apply_temperature, draw, keep_top_k
-from genlab.autoregressive.kv_cache import cached_cost, naive_cost
+from genlab.autoregressive.decoding import cached_cost, naive_cost
 from genlab.core import last, likelihood_kind
-from genlab.course import check, check_close_mc, check_range
-from genlab.data.caption_law import END, chance, next_word_law
-from genlab.data.captioned import load_captioned
+from genlab_course import check, check_close_mc, check_range
+from genlab.data.captions import END, chance, next_word_law
+from genlab.data.captions import load_captioned
 from genlab.data.captions import encode, read
-from genlab.systems import card, load_model
-from genlab.systems.caption_lm import IMAGE, LENGTH, VOCABULARY, rows_of, words_of
-from genlab.systems.captioned_batches import captioned_batch
+from genlab.zoo.registry import card
+from genlab.zoo.registry import load_model
+from genlab.systems.language_and_image import IMAGE, LENGTH, VOCABULARY, rows_of, words_of
+from genlab.systems.text_diffusion import captioned_batch
 from genlab.systems.language_and_image import LanguageAndImage
-from genlab.systems.language_and_image_figures import (
+from genlab.zoo.language_and_image_figures import (
     claims_of,
     held_out,
     painters_law,
@@ -52,13 +54,13 @@ from genlab.systems.language_and_image_figures import (
     text_gap,
     told_and_drawn,
 )
-from genlab.systems.language_and_image_models import Recipe, language_and_image
-from genlab.systems.told import context, only_last
+from genlab.zoo.language_and_image_models import Recipe, language_and_image
+from genlab.systems.language_and_image import context, only_last
 from genlab.train import cosine, fit, minibatches
 
 course.begin("language_and_image")
 torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-atlas.draw_map("language_and_image");
+course.draw_map("language_and_image");
 
 # %% [markdown]
 # A chat model that draws is two models with one boundary between them. A language model writes: text, and now and then a special token that

@@ -41,20 +41,22 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
-from genlab import atlas, course, widgets
-from genlab.autoregressive import chain_rule, decoding, kv_cache
-from genlab.autoregressive.bpe import BPE, train_bpe, words
-from genlab.autoregressive.ngram import NGram
-from genlab.autoregressive.windows import windowed_log_probs
+import genlab_course as course
+from genlab_course import widgets
+from genlab.autoregressive import likelihood, decoding
+from genlab.autoregressive.tokens import BPE, train_bpe, words
+from genlab.autoregressive.tokens import NGram
+from genlab.autoregressive.tokens import windowed_log_probs
 from genlab.core import last
-from genlab.course import check, check_range
+from genlab_course import check, check_range
 from genlab.data.text import load_text, unique_paragraphs
-from genlab.nn.attention import attention, causal_mask, join_heads, split_heads
-from genlab.nn.embedding import rope_angles, rotate
+from genlab.nn.transformer import attention, causal_mask, join_heads, split_heads
+from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.pretrained import EXAMPLES, load_pretrained
 from genlab.nn.transformer import rms_norm
-from genlab.systems import card, load_model
-from genlab.systems.language_model_models import Recipe, SpelledWindows, language_model
+from genlab.zoo.registry import card
+from genlab.zoo.registry import load_model
+from genlab.zoo.language_model_models import Recipe, SpelledWindows, language_model
 from genlab.train import cosine, fit
 from genlab.train.muon import Muon, orthogonalize
 
@@ -62,7 +64,7 @@ course.begin("language_model")
 torch.set_default_dtype(torch.float64)  # exact numbers first; the shipped model is in float32
 train_text, test_text = load_text("train"), load_text("test")
 test_bytes = test_text.encode()
-atlas.draw_map("language_model");
+course.draw_map("language_model");
 
 
 # %% [markdown]
@@ -162,7 +164,7 @@ for k in (256, 512, 1024):
     nats, n = frequency_nats(BPE(merges[: k - 256]))
     per_token.append(nats)
     bits.append(nats / math.log(2) * n / len(test_bytes))
-    by_genlab.append(chain_rule.bits_per_byte(torch.tensor(-nats * n), len(test_bytes)))
+    by_genlab.append(likelihood.bits_per_byte(torch.tensor(-nats * n), len(test_bytes)))
 check(
     "bits per byte, by hand and by genlab", bits, torch.stack(by_genlab),
     unlike={"bits per token": [nats / math.log(2) for nats in per_token]},
@@ -402,22 +404,22 @@ other = last(decoding.generate_cached(model.lm.extend, prompt, generator=torch.G
 check("cached = naive, 100 tokens", cached, naive, unlike={"other random numbers": other})
 _, cache = net.extend(naive[:, :-1])
 check("numbers in the cache of the text so far", sum(kv.k.numel() + kv.v.numel() for kv in cache),
-      kv_cache.cache_numbers(config, naive.shape[1] - 1),
+      decoding.cache_numbers(config, naive.shape[1] - 1),
       unlike={"as many key-value heads as query heads": 2 * L * config.d_model * (naive.shape[1] - 1)})  # fmt: skip
 for block in net.body.blocks:
     block.attention.fused = False  # PyTorch's counter knows plain products only
 with FlopCounterMode(display=False) as counter, torch.no_grad():
     net.extend(naive[:, -1:], cache)
 check("multiplications of one more token", counter.get_total_flops() // 2,
-      kv_cache.multiplications(config, 1025, 1, naive.shape[1] - 1),
-      unlike={"without a cache": kv_cache.multiplications(config, 1025, naive.shape[1])})  # fmt: skip
+      decoding.multiplications(config, 1025, 1, naive.shape[1] - 1),
+      unlike={"without a cache": decoding.multiplications(config, 1025, naive.shape[1])})  # fmt: skip
 for block in net.body.blocks:
     block.attention.fused = True
 
 # %%
 positions = np.arange(1, 513)
-with_cache = np.array([kv_cache.multiplications(config, 1025, 1, int(n) - 1) for n in positions])
-without = np.array([kv_cache.multiplications(config, 1025, int(n)) for n in positions])
+with_cache = np.array([decoding.multiplications(config, 1025, 1, int(n) - 1) for n in positions])
+without = np.array([decoding.multiplications(config, 1025, int(n)) for n in positions])
 ratio = with_cache[447] / with_cache[63]
 d, pair = config.d_model, 2 * L * config.d_model
 once = L * (2 * d * d + 2 * d * d_kv + 3 * d * d_h) + d * 1025
@@ -505,7 +507,7 @@ for c in lengths:
     with torch.no_grad():
         rows = torch.cat([model.lm.begin(len(rows)), rows], 1).split(8)
         h = torch.cat([net.hidden(part)[:, -16:] for part in rows])
-        nats = -chain_rule.token_log_probs(net.head(h)[..., :1024], targets).sum()
+        nats = -likelihood.token_log_probs(net.head(h)[..., :1024], targets).sum()
     by_context.append(nats.item() / math.log(2) / n_bytes)
 right.semilogx(lengths, by_context, marker="o", base=2)
 right.set(xlabel="window (tokens)", ylabel="bits per byte", xticks=lengths, xticklabels=lengths);
@@ -583,7 +585,7 @@ def repeated(rows, n=4):
 @torch.no_grad()
 def surprise(rows):
     """Bits per token after the prompt."""
-    return float(-chain_rule.token_log_probs(model.lm.logits(rows), rows)[:, 24:].mean() / math.log(2))
+    return float(-likelihood.token_log_probs(model.lm.logits(rows), rows)[:, 24:].mean() / math.log(2))
 
 
 def write(seed=6, **settings):
@@ -648,7 +650,7 @@ def cost_after(times):
     """Bits of the sentence when it has been said before."""
     said = model.tokenizer.encode(sentence * (times + 1))
     n_new = len(said) - len(model.tokenizer.encode(sentence * times))
-    nats = -chain_rule.token_log_probs(model.lm.logits(said[None]), said[None])[0, -n_new:].sum()
+    nats = -likelihood.token_log_probs(model.lm.logits(said[None]), said[None])[0, -n_new:].sum()
     return nats.item() / math.log(2)
 
 
@@ -694,7 +696,7 @@ check_range("held-out characters that stand in training", inside, 0.5, 1.0, digi
 both = torch.cat([held, model.tokenizer.encode(load_text("val"))])
 long = both[: len(both) // 1024 * 1024].reshape(-1, 1024)
 with torch.no_grad():
-    whole = [chain_rule.token_log_probs(model.lm.logits(row[None]), row[None])[0] for row in long]
+    whole = [likelihood.token_log_probs(model.lm.logits(row[None]), row[None])[0] for row in long]
 per_token = -torch.stack(whole) / math.log(2)
 slid = -torch.stack([windowed_log_probs(model.lm.logits, row, 512, 256) for row in long]) / math.log(2)
 by_position = per_token.mean(0).reshape(16, 64).mean(1)
@@ -758,7 +760,7 @@ with torch.no_grad():
         for costs, parts in zip((cut_before, cut_behind, repaired), ways, strict=True):
             ids = torch.cat([model.tokenizer.encode(part) for part in parts])[None]
             n = len(model.tokenizer.encode(prompt))
-            costs.append(-chain_rule.token_log_probs(model.lm.logits(ids), ids)[0, n:].sum().item() / math.log(2))
+            costs.append(-likelihood.token_log_probs(model.lm.logits(ids), ids)[0, n:].sum().item() / math.log(2))
 lost = np.array(cut_behind) - np.array(cut_before)
 print(f"bits for ' word' when the prompt ends in a letter: ~{np.mean(cut_before):.1f}")
 check_range("bits lost when the prompt ends in a space", lost.mean(), 2.0, 20.0, digits=1,

@@ -32,28 +32,30 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Normal, kl_divergence
 
-from genlab import atlas, course, widgets
+import genlab_course as course
+from genlab_course import widgets
 from genlab.core import last
-from genlab.course import check, check_close_mc, check_range
-from genlab.data.captioned import load_captioned, paint
+from genlab_course import check, check_close_mc, check_range
+from genlab.data.captions import load_captioned, paint
 from genlab.data.captions import read, write
-from genlab.latent.image_vae import ImageVAE, ImageVAEConfig, code_std, weighted_error
-from genlab.metrics.passes import network_passes
-from genlab.metrics.work import multiply_adds
-from genlab.nn.text_encoder import Text, TextEncoder
+from genlab.latent.vae import ImageVAE, ImageVAEConfig, code_std, weighted_error
+from genlab.metrics.cost import network_passes
+from genlab.metrics.cost import multiply_adds
+from genlab.nn.transformer import Text, TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import edm_sigmas
-from genlab.score.preconditioning import edm_loss
-from genlab.systems import card, load_model
-from genlab.systems.captioned_painter import CaptionedPainter
-from genlab.systems.judging import digit_judge, word_scores
-from genlab.systems.latent_diffusion_figures import shape_distance
-from genlab.systems.latent_diffusion_models import Recipe, latent_diffusion, train_latent_diffusion
+from genlab.score.edm import edm_loss
+from genlab.zoo.registry import card
+from genlab.zoo.registry import load_model
+from genlab.systems.text_diffusion import CaptionedPainter
+from genlab.systems.evaluation import digit_judge, word_scores
+from genlab.zoo.latent_diffusion_figures import shape_distance
+from genlab.zoo.latent_diffusion_models import Recipe, latent_diffusion, train_latent_diffusion
 from genlab.train import fit, minibatches
 
 course.begin("latent_diffusion")
 torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-atlas.draw_map("latent_diffusion");
+course.draw_map("latent_diffusion");
 
 # %% [markdown]
 # A picture of 32 x 32 in colour is 3,072 numbers, and a diffusion model looks at all of them in every pass, tens of passes for each

@@ -35,22 +35,24 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from genlab import adversarial, atlas, course, widgets
-from genlab.adversarial.stylegan_nets import StyleGenerator
-from genlab.core.moments import ink, slant
-from genlab.core.protocols import HasLogProb, NoLikelihoodError, likelihood_kind, log_likelihood
-from genlab.course import check, check_close_mc, check_range
-from genlab.course.figures import BLUE, GREEN, RED, show_images
-from genlab.data.captioned import load_captioned
-from genlab.metrics.judge import gradient_histograms
-from genlab.metrics.kernel import kid
-from genlab.metrics.passes import network_passes
-from genlab.metrics.precision_recall import inside_balls, knn_radius
-from genlab.nn.ema import EMA
-from genlab.systems import load_model
-from genlab.systems.judging import digit_judge
+import genlab_course as course
+from genlab import adversarial
+from genlab_course import widgets
+from genlab.adversarial.stylegan import StyleGenerator
+from genlab.core.stats import ink, slant
+from genlab.core.capabilities import HasLogProb, NoLikelihoodError, likelihood_kind, log_likelihood
+from genlab_course import check, check_close_mc, check_range
+from genlab_course.figures import BLUE, GREEN, RED, show_images
+from genlab.data.captions import load_captioned
+from genlab.metrics.features import gradient_histograms
+from genlab.metrics.distances import kid
+from genlab.metrics.cost import network_passes
+from genlab.metrics.coverage import inside_balls, knn_radius
+from genlab.train.fit import EMA
+from genlab.zoo.registry import load_model
+from genlab.systems.evaluation import digit_judge
 from genlab.systems.stylegan import StyleGAN, grey
-from genlab.systems.stylegan_models import (
+from genlab.zoo.stylegan_models import (
     Recipe,
     drawn_at,
     pictures,
@@ -62,7 +64,7 @@ from genlab.train import fit_adversarial, minibatches
 
 course.begin("stylegan")
 torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-atlas.draw_map("stylegan");
+course.draw_map("stylegan");
 
 # %% [markdown]
 # An ordinary generator is handed its latent draw once, at the bottom, and whatever the upper layers need to know must be carried through

@@ -36,34 +36,44 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from genlab import atlas, course, widgets
+import genlab_course as course
+from genlab_course import widgets
 from genlab.core import last
-from genlab.course import check, check_close_mc, check_range
+from genlab_course import check, check_close_mc, check_range
 from genlab.data.captions import WORDS
-from genlab.data.moving import MOTIONS, frames_in_colour, load_moving, measure_motion, small_digits, write_moving
-from genlab.nn import attention as attention_module
-from genlab.nn.attention import join_heads, split_heads
-from genlab.nn.embedding import frequencies, rotate, time_embedding
-from genlab.nn.text_encoder import TextEncoder
-from genlab.nn.unet import UNetConfig
-from genlab.nn.video_unet import TemporalAttention, VideoUNet, VideoUNetConfig, attention_pairs
-from genlab.score import alphas_bar_from_betas, ddim_sample, ddim_timesteps, linear_betas
-from genlab.score.clip_noise import frame_error, mixed_noise, total_correlation
-from genlab.systems import card, load_model
-from genlab.systems.film_judging import (
-    film_judge,
-    film_scores,
-    motion_residual,
-    read_frames,
-    wanted,
+from genlab.data.moving import (
+    MOTIONS,
+    frames_in_colour,
+    load_moving,
+    measure_motion,
+    small_digits,
+    write_moving,
 )
+from genlab.nn import transformer as attention_module
+from genlab.nn.transformer import join_heads, split_heads
+from genlab.nn.layers import frequencies, rotate, time_embedding
+from genlab.nn.transformer import TextEncoder
+from genlab.nn.unet import UNetConfig
+from genlab.nn.unet import TemporalAttention, VideoUNet, VideoUNetConfig, attention_pairs
+from genlab.score import alphas_bar_from_betas, ddim_sample, ddim_timesteps, linear_betas
+from genlab.systems.text_to_video import frame_error, mixed_noise, total_correlation
+from genlab.zoo.registry import card
+from genlab.zoo.registry import load_model
+from genlab.systems.evaluation import film_judge, film_scores, motion_residual, read_frames, wanted
 from genlab.systems.text_to_video import FilmMaker, scale
-from genlab.systems.text_to_video_models import Recipe, film_batch, film_maker, inflate, shot, train_film_maker
-from genlab.widgets.film_strip import canvas
+from genlab.zoo.text_to_video_models import (
+    Recipe,
+    film_batch,
+    film_maker,
+    inflate,
+    shot,
+    train_film_maker,
+)
+from genlab_course.widgets.systems import canvas
 
 course.begin("text_to_video")
 torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
-atlas.draw_map("text_to_video");
+course.draw_map("text_to_video");
 
 # %% [markdown]
 # A film is a tensor with one more axis. Eight frames of 16 x 16 pixels in three colours: 6,144 numbers, and a caption such as "a red

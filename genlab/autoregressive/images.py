@@ -1,0 +1,507 @@
+r"""The smallest autoregressive model: a point of the plane, one coordinate after the other.
+
+$$p(x_1, x_2) = p(x_1)\,p(x_2\mid x_1) = \frac{P(i)}{h}\cdot\frac{P(j\mid i)}{h}$$
+
+Each axis is cut into K bins of width $h$; a coordinate is a piece, a bin is its value, and one
+network with a softmax over the bins speaks both times. The density is constant inside a cell, so
+its likelihood is exact; what is lost is only what a histogram loses.
+
+Lesson: notebooks/01_four_paradigm_map.ipynb
+Sources: Uria et al. 2016 (arXiv:1605.02226), eq. 1; van den Oord et al. 2016 (arXiv:1601.06759),
+section 3 (softmax over discretised values).
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+from torch.nn.functional import pad
+
+from genlab.autoregressive.decoding import Reshape, draw, generate_cached, reshape_logits
+from genlab.autoregressive.likelihood import sequence_log_prob
+from genlab.core import last
+from genlab.core.tensors import require_alike, require_positive
+from genlab.nn.layers import MaskedConv2d, MaskedMLP, raster_mask, rows_mask
+from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights
+
+Points = Float[Tensor, " b 2"]
+
+
+def cell_log_density(
+    log_p: Float[Tensor, " b 2 k"], cell: Int[Tensor, " b 2"], *, bin_width: float
+) -> Float[Tensor, " b"]:
+    r"""Log-density of a point from the log-probabilities of its two bins.
+
+    $$\log p(x_1, x_2) = \log P(i) + \log P(j\mid i) - 2\log h$$
+
+    Args:
+        log_p: log-probabilities of the bins, first of $x_1$, then of $x_2$ given $x_1$.
+        cell: the bins $(i, j)$ of the points, integers in 0..k-1.
+        bin_width: $h$, positive.
+
+    Returns:
+        `(b,)` nats; positive where the density exceeds 1.
+
+    Raises:
+        ValueError: the width is not positive.
+
+    Example:
+        >>> even = torch.full((1, 2, 4), 0.25).log()
+        >>> cell_log_density(even, torch.tensor([[0, 3]]), bin_width=0.25)  # uniform on a square
+        tensor([0.])
+
+    Source: Uria et al. 2016 (arXiv:1605.02226), eq. 1, with bins of width h.
+    Lesson: notebooks/01_four_paradigm_map.ipynb
+    """
+    require_positive(bin_width=bin_width)
+    require_alike(cell=cell, log_p=log_p.shape[:-1])
+    chosen = log_p.gather(2, cell[:, :, None]).squeeze(2)
+    return chosen.sum(1) - 2 * math.log(bin_width)
+
+
+@final
+class GridAutoregressive(nn.Module):
+    r"""Softmax over bins for each coordinate in turn; two network passes make a point.
+
+    Args:
+        net: `(b, 1 + k) -> (b, k)` logits, from a start flag and the smoothed bin of $x_1$.
+        n_bins: K, bins along each axis.
+        extent: the model lives on $[-a, a]^2$; outside its density is zero.
+        blur: how many bins wide the network sees the bin of $x_1$, so that neighbours look alike.
+
+    Example:
+        >>> model = GridAutoregressive(nn.Linear(9, 8), n_bins=8, extent=2.0)
+        >>> model.log_prob(torch.zeros(3, 2)).shape, model.sample(5).shape
+        (torch.Size([3]), torch.Size([5, 2]))
+    """
+
+    smooth: Tensor
+
+    def __init__(self, net: nn.Module, *, n_bins: int, extent: float, blur: float = 1.5) -> None:
+        super().__init__()
+        if n_bins < 2 or extent <= 0:
+            raise ValueError(f"expected n_bins >= 2 and extent > 0, got {n_bins} and {extent}")
+        self.net, self.n_bins, self.extent = net, n_bins, extent
+        self.event_shape = (2,)
+        away = (torch.arange(n_bins)[:, None] - torch.arange(n_bins)) / blur
+        self.register_buffer("smooth", (-0.5 * away**2).exp().to(torch.get_default_dtype()))
+
+    @property
+    def bin_width(self) -> float:
+        """Side of a cell, h."""
+        return 2 * self.extent / self.n_bins
+
+    def cells(self, x: Points) -> Int[Tensor, " b 2"]:
+        """Bins of the two coordinates; a point outside is given the nearest bin."""
+        index = ((x + self.extent) / self.bin_width).floor().long()
+        return index.clamp(0, self.n_bins - 1)
+
+    def log_p_first(self, n: int) -> Float[Tensor, " n k"]:
+        """Log-probabilities of the first coordinate's bins, the same for every example."""
+        start = pad(self.smooth.new_zeros(n, self.n_bins), (1, 0), value=1.0)
+        logits: Tensor = self.net(start)
+        return logits.log_softmax(1)
+
+    def log_p_second(self, first: Int[Tensor, " b"]) -> Float[Tensor, " b k"]:
+        """Log-probabilities of the second coordinate's bins, given the bin of the first."""
+        logits: Tensor = self.net(pad(self.smooth[first], (1, 0), value=0.0))
+        return logits.log_softmax(1)
+
+    def log_prob(self, x: Points) -> Float[Tensor, " b"]:
+        """Exact log-density in nats; minus infinity outside the square."""
+        cell = self.cells(x)
+        first = self.log_p_first(1).expand(len(x), -1)
+        log_p = torch.stack([first, self.log_p_second(cell[:, 0])], 1)
+        inside = (x.abs() <= self.extent).all(1)
+        density = cell_log_density(log_p, cell, bin_width=self.bin_width)
+        return torch.where(inside, density, -math.inf)
+
+    def loss(
+        self, x: Points, *, cond: Tensor | None = None, generator: Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """Negative log-likelihood, mean over the batch, nats. `cond` must be None."""
+        _refuse(cond)
+        return -self.log_prob(x).mean()
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
+    ) -> Points:
+        """Draw `n` points: the bin of the first coordinate, then of the second, then a place."""
+        _refuse(cond)
+        first = torch.multinomial(self.log_p_first(n).exp(), 1, generator=generator)[:, 0]
+        second = torch.multinomial(self.log_p_second(first).exp(), 1, generator=generator)[:, 0]
+        cell = torch.stack([first, second], 1)
+        inside = torch.rand(cell.shape, generator=generator, dtype=self.smooth.dtype)
+        return -self.extent + self.bin_width * (cell + inside)
+
+
+def _refuse(cond: Tensor | None) -> None:
+    if cond is not None:
+        raise ValueError("this model is unconditional: cond must be None")
+
+
+@final
+class MADE(nn.Module):
+    """Exact model of `d` discrete variables with `n_levels` ordered values each.
+
+    Args:
+        d: number of variables.
+        n_levels: values of each variable, at least 2.
+        order: `order[i]` is the rank at which variable i is visited; None: left to right.
+        width: units of each hidden layer.
+        depth: number of hidden layers.
+
+    Example:
+        >>> model = MADE(4, 2, order=[3, 2, 1, 0])
+        >>> model.log_prob(torch.zeros(5, 4, dtype=torch.int64)).shape, model.sample(6).shape
+        (torch.Size([5]), torch.Size([6, 4]))
+
+    Source: Germain et al. 2015 (arXiv:1502.03509), section 4, with a softmax over the levels in
+        place of a single logit.
+    Lesson: notebooks/02_autoregressive.ipynb
+    """
+
+    def __init__(
+        self,
+        d: int,
+        n_levels: int,
+        *,
+        order: Sequence[int] | None = None,
+        width: int = 128,
+        depth: int = 1,
+    ) -> None:
+        super().__init__()
+        self.n_levels, self.event_shape = n_levels, (d,)
+        self.order = list(range(d)) if order is None else list(order)
+        self.net = MaskedMLP(d, n_levels, order=self.order, width=width, depth=depth)
+
+    def logits(self, x: Int[Tensor, " b d"]) -> Float[Tensor, " b d k"]:
+        """Logits of every variable, each computed from those visited before it."""
+        dtype = next(self.net.parameters()).dtype
+        out: Tensor = self.net(x.to(dtype) * (2 / (self.n_levels - 1)) - 1)
+        return out
+
+    def log_prob(self, x: Int[Tensor, " b d"]) -> Float[Tensor, " b"]:
+        """Exact log-probability, `(b,)`, in nats."""
+        return sequence_log_prob(self.logits(x), x)
+
+    def loss(
+        self,
+        x: Int[Tensor, " b d"],
+        *,
+        cond: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Mean negative log-probability per variable, nats."""
+        if cond is not None:
+            raise ValueError("MADE.loss: cond is given, expected None")
+        return -self.log_prob(x).mean() / x.shape[1]
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
+    ) -> Int[Tensor, " n d"]:
+        """Draw `n` examples, one variable and one pass at a time."""
+        if cond is not None:
+            raise ValueError("MADE.sample: cond is given, expected None")
+        x = torch.zeros(n, *self.event_shape, dtype=torch.int64)
+        for i in sorted(range(len(self.order)), key=self.order.__getitem__):
+            u = torch.rand(n, dtype=torch.float64, generator=generator)
+            x[:, i] = draw(self.logits(x)[:, i], u)
+        return x
+
+
+@final
+class RasterStack(nn.Module):
+    """Residual masked convolutions in raster order: causal, with a blind spot.
+
+    Args:
+        c_in: input channels.
+        width: channels of the features.
+        n_layer: number of 3 x 3 layers, the first of type A, the others of type B.
+
+    Example:
+        >>> RasterStack(1, 8, n_layer=2)(torch.zeros(1, 1, 8, 8)).shape
+        torch.Size([1, 8, 8, 8])
+    """
+
+    def __init__(self, c_in: int, width: int, n_layer: int) -> None:
+        super().__init__()
+        self.first = MaskedConv2d(c_in, width, raster_mask(3, 3, sees_itself=False))
+        self.rest = nn.ModuleList(
+            MaskedConv2d(width, width, raster_mask(3, 3, sees_itself=True))
+            for _ in range(n_layer - 1)
+        )
+
+    def forward(self, x: Float[Tensor, " b c h w"]) -> Float[Tensor, " b f h w"]:
+        """Features of every pixel, from pixels before it."""
+        h: Tensor = self.first(x)
+        for layer in self.rest:
+            h = h + layer(F.silu(h))
+        return h
+
+
+@final
+class TwoStacks(nn.Module):
+    r"""A vertical stack (rows above) that feeds a horizontal one (left of this row).
+
+    $$v \leftarrow v + V(\phi(v)), \qquad u \leftarrow u + U(\phi(u)) + P(\phi(v))$$
+
+    $V$ sees rows up to its own, but $v$ was built from rows *above* from the start; $U$ sees the
+    left of the row; $P$ is a 1 x 1 convolution. So $u_{rc}$ depends on all that came before.
+
+    Args:
+        c_in: input channels.
+        width: channels of the features.
+        n_layer: number of layers, the first included.
+        dropout: on what each layer adds.
+
+    Example:
+        >>> TwoStacks(1, 8, n_layer=2)(torch.zeros(1, 1, 8, 8)).shape
+        torch.Size([1, 8, 8, 8])
+
+    Source: van den Oord et al. 2016 (arXiv:1606.05328), section 2.2, with SiLU for the gates.
+    """
+
+    def __init__(self, c_in: int, width: int, n_layer: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first_v = MaskedConv2d(c_in, width, rows_mask(3, 3, sees_its_row=False))
+        self.first_u = MaskedConv2d(c_in, width, raster_mask(1, 3, sees_itself=False))
+        vertical, horizontal, across = [], [], []
+        for _ in range(n_layer - 1):
+            vertical.append(MaskedConv2d(width, width, rows_mask(3, 3, sees_its_row=True)))
+            horizontal.append(MaskedConv2d(width, width, raster_mask(1, 3, sees_itself=True)))
+            across.append(nn.Conv2d(width, width, 1))
+        self.vertical, self.horizontal = nn.ModuleList(vertical), nn.ModuleList(horizontal)
+        self.across = nn.ModuleList(across)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Float[Tensor, " b c h w"]) -> Float[Tensor, " b f h w"]:
+        """Features of every pixel, from all pixels before it."""
+        v: Tensor = self.first_v(x)
+        u: Tensor = self.first_u(x) + v
+        for vertical, horizontal, across in zip(
+            self.vertical, self.horizontal, self.across, strict=True
+        ):
+            v = v + self.dropout(vertical(F.silu(v)))
+            u = u + self.dropout(horizontal(F.silu(u)) + across(F.silu(v)))
+        return u
+
+
+@final
+class PixelCNN(nn.Module):
+    r"""An exact discrete image model on one-channel images.
+
+    $$-\log p(x) = -\sum_{r,c} \log \mathrm{softmax}\big(a_{rc}\big)_{x_{rc}}$$
+
+    Args:
+        stack: a causal stack of convolutions, one scaled channel in, `width` features out.
+        width: channels of the stack's features.
+        n_levels: grey levels, 17 for the digits.
+        event_shape: `(1, h, w)`.
+
+    Example:
+        >>> model = PixelCNN(TwoStacks(1, 8, n_layer=2), 8)
+        >>> x = torch.zeros(2, 1, 8, 8, dtype=torch.int64)
+        >>> model.logits(x).shape, model.log_prob(x).shape
+        (torch.Size([2, 64, 17]), torch.Size([2]))
+
+    Source: van den Oord, Kalchbrenner and Kavukcuoglu 2016 (arXiv:1601.06759), eq. 1. A learned
+        offset per pixel and level is added, since digits stand in the middle of the frame.
+    Lesson: notebooks/02_autoregressive.ipynb
+    """
+
+    def __init__(
+        self,
+        stack: nn.Module,
+        width: int,
+        *,
+        n_levels: int = 17,
+        event_shape: tuple[int, int, int] = (1, 8, 8),
+    ) -> None:
+        super().__init__()
+        self.stack, self.n_levels, self.event_shape = stack, n_levels, event_shape
+        self.place = nn.Parameter(torch.zeros(width, *event_shape[1:]))
+        self.head = nn.Sequential(
+            nn.SiLU(),
+            nn.Conv2d(width, 2 * width, 1),
+            nn.SiLU(),
+            nn.Conv2d(2 * width, n_levels, 1),
+        )
+        self.offset = nn.Parameter(torch.zeros(n_levels, *event_shape[1:]))
+
+    def logits(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b n k"]:
+        """Logits of every pixel in raster order; row i is computed from pixels before i only."""
+        scaled = x.to(self.place.dtype) * (2 / (self.n_levels - 1)) - 1
+        a: Tensor = self.head(self.stack(scaled) + self.place) + self.offset
+        return a.flatten(2).mT
+
+    def log_prob(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b"]:
+        """Exact log-probability of whole images, `(b,)`, in nats."""
+        return sequence_log_prob(self.logits(x), x.flatten(1))
+
+    def loss(
+        self,
+        x: Int[Tensor, " b 1 h w"],
+        *,
+        cond: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Mean negative log-probability per pixel, nats; nothing random, nothing conditional."""
+        if cond is not None:
+            raise ValueError("PixelCNN.loss: cond is given, expected None")
+        return -self.log_prob(x).mean() / (self.event_shape[1] * self.event_shape[2])
+
+    @torch.no_grad()
+    def steps(
+        self,
+        x: Int[Tensor, " b 1 h w"],
+        start: int = 0,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> Iterator[Tensor]:
+        """Draw pixels `start`, `start + 1`, ... in place of those of `x`; yields after each one.
+
+        Args:
+            x: images whose first `start` pixels are kept (what follows is never looked at).
+            start: first pixel to draw, in raster order.
+            generator: source of one uniform number per pixel and image.
+
+        Yields:
+            Images like `x`, one network pass each.
+        """
+        flat = x.flatten(1).clone()
+        for i in range(start, flat.shape[1]):
+            u = torch.rand(len(x), dtype=torch.float64, device=x.device, generator=generator)
+            flat[:, i] = draw(self.logits(flat.reshape(x.shape))[:, i], u)
+            yield flat.reshape(x.shape).clone()
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Int[Tensor, " n 1 h w"]:
+        """Draw `n` images, pixel by pixel: as many passes as pixels."""
+        if cond is not None:
+            raise ValueError("PixelCNN.sample: cond is given, expected None")
+        blank = torch.zeros(n, *self.event_shape, dtype=torch.int64, device=self.place.device)
+        return last(self.steps(blank, generator=generator))
+
+
+@final
+class ImageTransformer(nn.Module):
+    r"""Exact discrete image model on one-channel images.
+
+    At turn $i$ the network reads the grey level seen last, as a table entry plus a multiple of one
+    learned vector (levels are ordered, and 17 separate entries would have to learn that), and a
+    learned vector for the pixel that is to be predicted.
+
+    Args:
+        n_levels: grey levels, 17 for the digits; level `n_levels` means "begin".
+        event_shape: `(1, h, w)`.
+        config: sizes of the transformer.
+        order: the pixel visited at each turn; None: raster order.
+
+    Raises:
+        ValueError: `order` is not a permutation of the pixels.
+
+    Example:
+        >>> config = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=2)
+        >>> model = ImageTransformer(17, (1, 4, 4), config)
+        >>> model.log_prob(torch.zeros(2, 1, 4, 4, dtype=torch.int64)).shape, model.sample(3).shape
+        (torch.Size([2]), torch.Size([3, 1, 4, 4]))
+
+    Source: Chen et al. 2020 ("Generative pretraining from pixels", ICML), section 3.
+    Lesson: notebooks/02_autoregressive.ipynb
+    """
+
+    order: Tensor
+
+    def __init__(
+        self,
+        n_levels: int,
+        event_shape: tuple[int, int, int],
+        config: TransformerConfig,
+        order: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        n = event_shape[1] * event_shape[2]
+        order = list(range(n)) if order is None else list(order)
+        if sorted(order) != list(range(n)):
+            raise ValueError(f"order must be a permutation of 0..{n - 1}, got {order}")
+        self.n_levels, self.event_shape = n_levels, event_shape
+        self.register_buffer("order", torch.tensor(order))
+        self.embedding = nn.Embedding(n_levels + 1, config.d_model)
+        self.body = TransformerBody(config)
+        self.head = nn.Linear(config.d_model, n_levels)
+        self.apply(init_weights)
+        self.brightness = nn.Parameter(0.2 * torch.randn(config.d_model))
+        self.place = nn.Parameter(0.2 * torch.randn(n, config.d_model))
+        self.offset = nn.Parameter(torch.zeros(n, n_levels))
+
+    def sequence(self, x: Int[Tensor, " b 1 h w"]) -> Int[Tensor, " b n"]:
+        """The pixels in the order in which they are visited."""
+        return x.flatten(1)[:, self.order]
+
+    def image(self, tokens: Int[Tensor, " b n"]) -> Int[Tensor, " b 1 h w"]:
+        """The inverse of `sequence`."""
+        flat = torch.empty_like(tokens)
+        flat[:, self.order] = tokens
+        return flat.reshape(-1, *self.event_shape)
+
+    def begin(self, n: int) -> Int[Tensor, " n 1"]:
+        """`n` sequences that hold nothing but the begin token."""
+        return torch.full((n, 1), self.n_levels, device=self.order.device)
+
+    def extend(self, tokens: Int[Tensor, " b t"], cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """Logits after each new token (the first of all is "begin"), given the cache; new cache."""
+        n_past = cache[0].k.shape[2] if cache else 0
+        turns = self.order[n_past : n_past + tokens.shape[1]]
+        level = (tokens.to(self.place.dtype) * (2 / (self.n_levels - 1)) - 1)[..., None]
+        h = self.embedding(tokens) + level * self.brightness + self.place[turns]
+        h, cache = self.body(h, cache)
+        return self.head(h) + self.offset[turns], cache
+
+    def next_logits(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t k"]:
+        """Logits after each token, the whole sequence read at once."""
+        return self.extend(tokens)[0]
+
+    def logits(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b n k"]:
+        """Logits of the pixel visited at each turn; row i is computed from earlier turns only."""
+        tokens = torch.cat([self.begin(len(x)), self.sequence(x)[:, :-1]], dim=1)
+        return self.next_logits(tokens)
+
+    def log_prob(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b"]:
+        """Exact log-probability of whole images, `(b,)`, in nats."""
+        return sequence_log_prob(self.logits(x), self.sequence(x))
+
+    def loss(
+        self,
+        x: Int[Tensor, " b 1 h w"],
+        *,
+        cond: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Mean negative log-probability per pixel, nats."""
+        if cond is not None:
+            raise ValueError("ImageTransformer.loss: cond is given, expected None")
+        return -self.log_prob(x).mean() / len(self.order)
+
+    def steps(
+        self, n: int, *, reshape: Reshape = reshape_logits, generator: Generator | None = None
+    ) -> Iterator[Tensor]:
+        """Draw `n` images pixel by pixel, cached; yields the tokens so far, "begin" first."""
+        yield from generate_cached(
+            self.extend, self.begin(n), len(self.order), reshape=reshape, generator=generator
+        )
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
+    ) -> Int[Tensor, " n 1 h w"]:
+        """Draw `n` images from the model as it is."""
+        if cond is not None:
+            raise ValueError("ImageTransformer.sample: cond is given, expected None")
+        return self.image(last(self.steps(n, generator=generator))[:, 1:])

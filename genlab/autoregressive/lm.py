@@ -1,0 +1,108 @@
+r"""The causal transformer as a model of text: next-token cross-entropy.
+
+$$p(x_{1:n}) = \prod_{i=1}^n
+\mathrm{softmax}\big(f_\theta(\text{begin}, x_1, \dots, x_{i-1})\big)_{x_i}$$
+
+A begin token is put in front and the last token is left off: that shift by one is what makes
+row $i$ of the output the distribution of piece $i$ *given the pieces before it*. Forget it, and
+the network copies its input. Training computes all rows in one pass; sampling uses the cache.
+
+Lesson: notebooks/02_autoregressive.ipynb
+Sources: Vaswani et al. 2017 (arXiv:1706.03762), section 3; Radford et al. 2018 ("Improving
+    language understanding by generative pre-training"), section 3.1.
+"""
+
+from collections.abc import Iterator
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor, nn
+
+from genlab.autoregressive.decoding import Reshape, generate_cached, reshape_logits
+from genlab.autoregressive.likelihood import sequence_log_prob
+from genlab.core import last
+from genlab.nn.transformer import Cache, Transformer, TransformerConfig
+
+
+@final
+class TransformerLM(nn.Module):
+    r"""Exact model of sequences of `length` tokens, each in 0..n_tokens-1.
+
+    Args:
+        n_tokens: size of the vocabulary; the begin token is number `n_tokens`, never predicted.
+        length: tokens in one sequence, what `sample` draws; `log_prob` takes any length.
+        config: sizes of the transformer.
+
+    Example:
+        >>> model = TransformerLM(5, 8, TransformerConfig(d_model=8, n_head=2, n_kv_head=1))
+        >>> x = torch.zeros(2, 8, dtype=torch.int64)
+        >>> model.log_prob(x).shape, model.sample(3).shape
+        (torch.Size([2]), torch.Size([3, 8]))
+
+    Source: Radford et al. 2018, section 3.1, eq. 1.
+    Lesson: notebooks/02_autoregressive.ipynb
+    """
+
+    def __init__(self, n_tokens: int, length: int, config: TransformerConfig) -> None:
+        super().__init__()
+        self.n_tokens, self.event_shape = n_tokens, (length,)
+        self.net = Transformer(n_tokens + 1, config)
+
+    def begin(self, n: int) -> Int[Tensor, " n 1"]:
+        """`n` sequences that hold nothing but the begin token."""
+        return torch.full((n, 1), self.n_tokens, device=self.net.embedding.weight.device)
+
+    def logits(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n k"]:
+        """Logits of every token of `x`; row i is computed from the tokens before i only."""
+        return self.next_logits(torch.cat([self.begin(len(x)), x[:, :-1]], dim=1))
+
+    def next_logits(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t k"]:
+        """Logits of the token *after* each of `tokens` (which may start with the begin token)."""
+        out: Tensor = self.net(tokens)[..., : self.n_tokens]
+        return out
+
+    def extend(self, tokens: Int[Tensor, " b t"], cache: Cache = ()) -> tuple[Tensor, Cache]:
+        """`next_logits` of new tokens, given the cache of those before; and the new cache."""
+        out, cache = self.net.extend(tokens, cache)
+        return out[..., : self.n_tokens], cache
+
+    def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
+        """Exact log-probability of whole sequences, `(b,)`, in nats."""
+        return sequence_log_prob(self.logits(x), x)
+
+    def loss(
+        self,
+        x: Int[Tensor, " b n"],
+        *,
+        cond: Tensor | None = None,
+        generator: Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Next-token cross-entropy: mean negative log-probability per token, nats."""
+        if cond is not None:
+            raise ValueError("TransformerLM.loss: cond is given, expected None")
+        return -self.log_prob(x).mean() / x.shape[1]
+
+    def continue_text(
+        self,
+        prompt: Int[Tensor, " b t"],
+        n_new: int,
+        *,
+        reshape: Reshape = reshape_logits,
+        generator: Generator | None = None,
+    ) -> Iterator[Tensor]:
+        """Add tokens to prompts one at a time, with the cache; yields `(b, t + 1)` and longer."""
+        tokens = torch.cat([self.begin(len(prompt)), prompt], dim=1)
+        for grown in generate_cached(
+            self.extend, tokens, n_new, reshape=reshape, generator=generator
+        ):
+            yield grown[:, 1:]
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
+    ) -> Int[Tensor, " n length"]:
+        """Draw `n` sequences from the model as it is, with the cache."""
+        if cond is not None:
+            raise ValueError("TransformerLM.sample: cond is given, expected None")
+        empty = self.begin(n)[:, :0]
+        return last(self.continue_text(empty, self.event_shape[0], generator=generator))

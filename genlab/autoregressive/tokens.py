@@ -1,0 +1,410 @@
+r"""Text as integers: one number per character, or one per byte.
+
+A tokenizer is a pair of inverse maps, `decode(encode(text)) == text`. Bytes need no table and can
+spell any text; characters make shorter sequences of a larger alphabet.
+
+Lesson: notebooks/02_autoregressive.ipynb
+"""
+
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Generator, Tensor
+
+from genlab.autoregressive.likelihood import token_log_probs
+
+
+@final
+@dataclass(frozen=True)
+class ByteTokenizer:
+    """UTF-8 bytes: 256 tokens, every text can be spelled.
+
+    Example:
+        >>> tokenizer = ByteTokenizer()
+        >>> tokenizer.encode("né").tolist(), tokenizer.decode(tokenizer.encode("né"))
+        ([110, 195, 169], 'né')
+    """
+
+    n_tokens: int = 256
+
+    def encode(self, text: str) -> Int[Tensor, " n"]:
+        """One number 0..255 per byte of the text."""
+        return torch.tensor(list(text.encode()), dtype=torch.int64)
+
+    def decode(self, tokens: Iterable[int] | Tensor) -> str:
+        """The text again; bytes that are no valid UTF-8 become replacement marks."""
+        return bytes(int(t) for t in tokens).decode(errors="replace")
+
+
+@final
+@dataclass(frozen=True)
+class CharTokenizer:
+    """One token per character of a fixed alphabet, sorted by code point.
+
+    Example:
+        >>> tokenizer = CharTokenizer.of("banana")
+        >>> tokenizer.alphabet, tokenizer.encode("nab").tolist()
+        ('abn', [2, 0, 1])
+    """
+
+    alphabet: str
+
+    def __post_init__(self) -> None:
+        if not self.alphabet or len(set(self.alphabet)) != len(self.alphabet):
+            raise ValueError(f"the alphabet must hold distinct characters, got {self.alphabet!r}")
+
+    @classmethod
+    def of(cls, text: str) -> "CharTokenizer":
+        """The tokenizer whose alphabet is the characters of `text`."""
+        return cls("".join(sorted(set(text))))
+
+    @property
+    def n_tokens(self) -> int:
+        """Size of the vocabulary."""
+        return len(self.alphabet)
+
+    def encode(self, text: str) -> Int[Tensor, " n"]:
+        """One number per character.
+
+        Raises:
+            ValueError: a character is not in the alphabet.
+        """
+        number = {c: i for i, c in enumerate(self.alphabet)}
+        strangers = sorted(set(text) - set(number))
+        if strangers:
+            raise ValueError(f"characters outside the alphabet: {''.join(strangers)!r}")
+        return torch.tensor([number[c] for c in text], dtype=torch.int64)
+
+    def decode(self, tokens: Iterable[int] | Tensor) -> str:
+        """The text again."""
+        return "".join(self.alphabet[int(t)] for t in tokens)
+
+
+N_BYTES = 256
+Pair = tuple[int, int]
+WORD = re.compile(
+    r"'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+"
+)  # GPT-2's, in the classes of Python's re
+
+
+def words(text: str) -> list[str]:
+    r"""Cut a text into words that merges must not cross; joined, they are the text again.
+
+    Args:
+        text: any.
+
+    Returns:
+        Runs of letters, of digits, of other marks, each with one space before it if there is one;
+        and the rest of the white space.
+
+    Example:
+        >>> words("It's  4 %s;\n")
+        ['It', "'s", ' ', ' 4', ' %', 's', ';', '\n']
+
+    Source: Radford et al. 2019, section 2.2, in the pattern of its code.
+    """
+    return WORD.findall(text)
+
+
+def merge(tokens: Sequence[int], pair: Pair, new: int) -> list[int]:
+    r"""Replace a pair by one token, from left to right, wherever it occurs.
+
+    Args:
+        tokens: of one word.
+        pair: $(a, b)$.
+        new: the number of the merged token.
+
+    Returns:
+        A list, shorter by the number of replacements.
+
+    Example:
+        >>> merge([1, 1, 1, 2], (1, 1), 9)
+        [9, 1, 2]
+    """
+    out: list[int] = []
+    i = 0
+    while i < len(tokens):
+        found = tuple(tokens[i : i + 2]) == pair
+        out.append(new if found else tokens[i])
+        i += 2 if found else 1
+    return out
+
+
+def train_bpe(text: str, n_tokens: int) -> tuple[Pair, ...]:
+    r"""Learn merges: at each turn the pair that occurs most often becomes a token.
+
+    $$\mathrm{count}(a, b) = \sum_{w} \#w\ \#\{i : w_i = a,\ w_{i+1} = b\}$$
+
+    Only words that hold the merged pair are counted again. Among equals the smallest pair is taken,
+    so the result does not depend on the order of a dictionary.
+
+    Args:
+        text: what to learn from: the training part alone, for held-out bits must know nothing of
+            what they are measured on.
+        n_tokens: size of the vocabulary, at least 256.
+
+    Returns:
+        `n_tokens - 256` pairs, or fewer when every word has become one token.
+
+    Raises:
+        ValueError: a vocabulary of fewer than 256 tokens.
+
+    Example:
+        >>> train_bpe("aaabdaaabac", 259)  # Wikipedia's: Z = aa, Y = ab, X = ZY
+        ((97, 97), (97, 98), (256, 257))
+
+    Source: Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), algorithm 1.
+    Lesson: notebooks/systems/language_model.ipynb
+    """
+    if n_tokens < N_BYTES:
+        raise ValueError(f"n_tokens must be at least {N_BYTES}, the bytes, got {n_tokens}")
+    spelled = [(list(w.encode()), n) for w, n in Counter(words(text)).items()]
+    counts: Counter[Pair] = Counter()
+    where: defaultdict[Pair, set[int]] = defaultdict(set)  # words that may hold a pair
+
+    def count(i: int, sign: int) -> None:
+        tokens, n = spelled[i]
+        for pair in pairwise(tokens):
+            counts[pair] += sign * n
+            where[pair].add(i)
+
+    for i in range(len(spelled)):
+        count(i, +1)
+    merges: list[Pair] = []
+    while len(merges) < n_tokens - N_BYTES:
+        best = max(counts, key=lambda pair: (counts[pair], -pair[0], -pair[1]), default=(0, 0))
+        if counts[best] < 1:
+            break
+        for i in where.pop(best):
+            count(i, -1)
+            spelled[i] = (merge(spelled[i][0], best, N_BYTES + len(merges)), spelled[i][1])
+            count(i, +1)
+        del counts[best]
+        merges.append(best)
+    return tuple(merges)
+
+
+@final
+class BPE:
+    r"""Byte-level tokenizer given by its merges.
+
+    Args:
+        merges: pair k becomes token 256 + k; both of its parts must exist by then.
+
+    Raises:
+        ValueError: a merge of tokens that do not exist yet.
+
+    Example:
+        >>> tokenizer = BPE(train_bpe("low low lower lowest", 260))
+        >>> tokenizer.encode("lowest").tolist(), tokenizer.decode([108, 257])
+        ([257, 101, 115, 116], 'llow')
+
+    Source: Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), section 3.2.
+    Lesson: notebooks/systems/language_model.ipynb
+    """
+
+    def __init__(self, merges: Iterable[Pair]) -> None:
+        self.merges = tuple(merges)
+        self.rank = {pair: k for k, pair in enumerate(self.merges)}
+        self.pieces = [bytes([b]) for b in range(N_BYTES)]  # what every token stands for
+        for a, b in self.merges:
+            if not 0 <= min(a, b) <= max(a, b) < len(self.pieces):
+                raise ValueError(f"merge ({a}, {b}) names a token that does not exist yet")
+            self.pieces.append(self.pieces[a] + self.pieces[b])
+        self.n_tokens = len(self.pieces)
+        self._known: dict[str, list[int]] = {}
+
+    def spell(
+        self, word: str, *, drop: float = 0.0, noise: random.Random | None = None
+    ) -> list[int]:
+        r"""Tokens of one word: of all merges that apply, the earliest learned comes first.
+
+        Args:
+            word: without borders inside.
+            drop: probability to overlook a merge where it applies; 0 gives the usual spelling, 1
+                the bytes. A word then has many spellings, and a model that is trained on them has
+                seen its parts.
+            noise: decides which are overlooked; needed if `drop` is positive.
+        """
+        tokens = list(word.encode())
+        while len(tokens) > 1:
+            open_ = [
+                (self.rank[pair], i)
+                for i, pair in enumerate(pairwise(tokens))
+                if pair in self.rank and (noise is None or noise.random() >= drop)
+            ]
+            if not open_:
+                break
+            k, i = min(open_)
+            tokens[i : i + 2] = [N_BYTES + k]
+        return tokens
+
+    def encode(
+        self, text: str, *, drop: float = 0.0, generator: Generator | None = None
+    ) -> Int[Tensor, " n"]:
+        """Spell a text, word by word.
+
+        Args:
+            text: any.
+            drop: probability to overlook a merge where it applies, in [0, 1].
+            generator: seeds what is overlooked.
+
+        Returns:
+            Tokens 0..n_tokens-1.
+
+        Raises:
+            ValueError: `drop` is no probability.
+        """
+        if not 0 <= drop <= 1:
+            raise ValueError(f"drop must lie in [0, 1], got {drop}")
+        tokens: list[int] = []
+        if drop > 0:
+            seed = int(torch.randint(2**62, (), generator=generator))
+            noise = random.Random(seed)
+            for word in words(text):
+                tokens += self.spell(word, drop=drop, noise=noise)
+        else:
+            for word in words(text):
+                if word not in self._known:
+                    self._known[word] = self.spell(word)
+                tokens += self._known[word]
+        return torch.tensor(tokens, dtype=torch.int64)
+
+    def decode(self, tokens: Iterable[int] | Tensor) -> str:
+        """The text again; bytes that are no valid UTF-8 become replacement marks."""
+        return b"".join(self.pieces[int(t)] for t in tokens).decode(errors="replace")
+
+
+def _lookup(table: Tensor, values: Tensor, keys: Tensor) -> Tensor:
+    """Values of `keys` in a sorted table, 0 where a key is missing."""
+    place = torch.searchsorted(table, keys).clamp(max=len(table) - 1)
+    return torch.where(table[place] == keys, values[place], torch.zeros_like(values[place]))
+
+
+@final
+class NGram:
+    r"""Counts of a token stream, for all context lengths up to `order`.
+
+    Args:
+        tokens: `(n,)` training stream, longer than `order`.
+        n_tokens: size of the vocabulary $V$.
+        order: longest context, 0 for a model of single tokens.
+
+    Raises:
+        ValueError: `order` is negative, the stream too short, or a context needs over 63 bits.
+
+    Example:
+        >>> model = NGram(torch.tensor([0, 1, 0, 1, 0, 1, 0]), n_tokens=2, order=1)
+        >>> model.token_log_probs(torch.tensor([0, 1]))[1].exp()
+        tensor(0.8611, dtype=torch.float64)
+
+    Source: Chen and Goodman 1996 (arXiv:cmp-lg/9606011), section 2.
+    """
+
+    def __init__(self, tokens: Int[Tensor, " n"], n_tokens: int, order: int) -> None:
+        if order < 0 or len(tokens) <= order:
+            raise ValueError(f"order must be in 0..{len(tokens) - 1}, got {order}")
+        if n_tokens ** (order + 1) >= 2**63:
+            raise ValueError(f"{n_tokens} ** {order + 1} contexts do not fit in 63 bits")
+        self.n_tokens, self.order = n_tokens, order
+        self.tables = [self._count(tokens, k) for k in range(order + 1)]
+
+    def _keys(self, tokens: Tensor, k: int) -> Tensor:
+        """Every run of k + 1 tokens as one number, the last token as its lowest digit."""
+        runs = tokens.unfold(0, k + 1, 1)
+        return (runs * self.n_tokens ** torch.arange(k, -1, -1)).sum(-1)
+
+    def _count(self, tokens: Tensor, k: int) -> tuple[Tensor, ...]:
+        runs, n_runs = torch.unique(self._keys(tokens, k), return_counts=True)
+        contexts, first = torch.unique(runs // self.n_tokens, return_inverse=True)
+        kinds = torch.bincount(first)
+        n_contexts = torch.zeros_like(kinds).index_add(0, first, n_runs)
+        return runs, n_runs, contexts, n_contexts, kinds
+
+    def token_log_probs(self, tokens: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """Log-probability of every token of a stream given those before it, nats.
+
+        The first tokens have shorter contexts. Summed, this is the exact log-probability.
+        """
+        probs = torch.full(tokens.shape, 1 / self.n_tokens, dtype=torch.float64)
+        for k, (runs, n_runs, contexts, n_contexts, kinds) in enumerate(self.tables):
+            if len(tokens) <= k:
+                break
+            keys = self._keys(tokens, k)
+            seen = _lookup(contexts, n_contexts, keys // self.n_tokens)
+            novel = _lookup(contexts, kinds, keys // self.n_tokens)
+            mixed = (_lookup(runs, n_runs, keys) + novel * probs[k:]) / (seen + novel).clamp(min=1)
+            probs[k:] = torch.where(seen > 0, mixed, probs[k:])
+        return probs.log()
+
+
+LogitsOf = Callable[[Tensor], Tensor]  # tokens (b, t) to logits (b, t, k) *of* those tokens
+
+
+def overlapping_windows(n: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    r"""Where windows begin and end, and which of their tokens are new.
+
+    Args:
+        n: tokens of the text, at least 1.
+        context: tokens of a window, $c$.
+        stride: new tokens in each window after the first, 1..c.
+
+    Yields:
+        (begin, first new, end): the window is `begin:end`, and `first:end` is to be scored.
+
+    Raises:
+        ValueError: a stride outside 1..context, or an empty text.
+
+    Example:
+        >>> list(overlapping_windows(10, 6, 3))
+        [(0, 0, 6), (3, 6, 9), (4, 9, 10)]
+    """
+    if not 1 <= stride <= context or n < 1:
+        raise ValueError(f"need 1 <= stride <= context and a text, got {stride}, {context}, n={n}")
+    end = min(context, n)
+    yield 0, 0, end
+    while end < n:
+        first, end = end, min(end + stride, n)
+        yield end - context, first, end
+
+
+@torch.no_grad()
+def windowed_log_probs(
+    logits_of: LogitsOf, x: Int[Tensor, " n"], context: int, stride: int
+) -> Float[Tensor, " n"]:
+    r"""Log-probability of each token of a long text, each scored once.
+
+    $$\ell_i = \log p\big(x_i \mid x_{s(i)}, \dots, x_{i-1}\big)$$
+
+    Args:
+        logits_of: a causal model; row i of its answer is computed from the tokens before i.
+        x: one text.
+        context: longest window that the model can read.
+        stride: new tokens for each window after the first.
+
+    Returns:
+        `(n,)`, nats, at most 0; their sum is the log-probability of the text.
+
+    Raises:
+        ValueError: as `overlapping_windows`.
+
+    Example:
+        >>> uniform = lambda x: torch.zeros(*x.shape, 4)
+        >>> windowed_log_probs(uniform, torch.arange(4), 2, 1).sum().exp() * 4**4
+        tensor(1.)
+
+    Source: Baevski and Auli 2019 (arXiv:1809.10853), section 4.4.
+    Lesson: notebooks/systems/language_model.ipynb
+    """
+    parts = []
+    for begin, first, end in overlapping_windows(len(x), context, stride):
+        window = x[None, begin:end]
+        parts.append(token_log_probs(logits_of(window), window)[0, first - begin :])
+    return torch.cat(parts)

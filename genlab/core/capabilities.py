@@ -1,0 +1,193 @@
+r"""Capabilities as types: what a model can do, and what it cannot.
+
+A model of this course inherits from nothing. It *has* a capability when it has the method,
+and "has no likelihood" is the absence of `log_prob`, never a method that raises. The question
+that every comparison starts with is answered by one function:
+
+$$\texttt{likelihood\_kind}: \text{model} \to
+\{\text{exact},\ \text{bound},\ \text{unnormalised},\ \text{none}\}.$$
+
+A runtime protocol only looks at names; the signatures are held by the static type checker,
+with one line for each model in its test (`_: HasLogProb = model`).
+
+Lesson: notebooks/01_four_paradigm_map.ipynb
+"""
+
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from genlab.core.tensors import PerExample
+
+Kind: TypeAlias = Literal["exact", "bound", "unnormalised", "none"]
+
+
+@runtime_checkable
+class Sampleable(Protocol):
+    """Draws finished samples, without gradients, in the model's dtype and on its device."""
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        ...
+
+    def sample(
+        self,
+        n: int,
+        *,
+        cond: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Draw `n` examples, `(n, *event_shape)`."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Protocol):
+    """Has one loss to minimise. Its unit is not promised: compare likelihoods, not losses."""
+
+    def loss(
+        self,
+        x: Tensor,
+        *,
+        cond: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Float[Tensor, ""]:
+        """Mean over the batch, differentiable in the parameters."""
+        ...
+
+
+@runtime_checkable
+class Adversarial(Protocol):
+    """Two losses that pull against each other: a game, hence not `Trainable`."""
+
+    def critic_loss(
+        self, x: Tensor, *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """What the critic minimises."""
+        ...
+
+    def generator_loss(
+        self, x: Tensor, *, generator: torch.Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """What the generator network minimises."""
+        ...
+
+
+@runtime_checkable
+class HasLogProb(Protocol):
+    """Knows the exact log-density (or log-probability) of what it samples."""
+
+    def log_prob(self, x: Tensor) -> PerExample:
+        """Log-likelihood of each example, in nats."""
+        ...
+
+
+@runtime_checkable
+class HasElbo(Protocol):
+    """Knows a lower bound on the log-likelihood, possibly a random one."""
+
+    def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> PerExample:
+        """Bound for each example, in nats; its expectation is at most log p(x)."""
+        ...
+
+
+@runtime_checkable
+class HasEnergy(Protocol):
+    """Knows -log p(x) up to a constant that nobody has computed."""
+
+    def energy(self, x: Tensor) -> PerExample:
+        """Energy of each example; only differences between examples mean anything."""
+        ...
+
+
+@runtime_checkable
+class HasScore(Protocol):
+    """Knows the slope of the log-density, at each noise level."""
+
+    def score(self, x: Tensor, t: Tensor) -> Tensor:
+        """Gradient of log p_t at `x`, like `x`."""
+        ...
+
+
+class NoLikelihoodError(TypeError):
+    """Asked for the likelihood of a model that does not define one, and says what to do."""
+
+
+def likelihood_kind(model: object) -> Kind:
+    r"""Which likelihood a model has: the question to ask before comparing two numbers.
+
+    $$\log p(x), \qquad \mathrm{ELBO}(x) \le \log p(x), \qquad -E(x) = \log p(x) + \log Z,
+    \qquad \text{nothing}$$
+
+    Args:
+        model: any object; what counts are the methods it has.
+
+    Returns:
+        `"exact"` with `log_prob`, else `"bound"` with `elbo`, else `"unnormalised"` with
+        `energy`, else `"none"`.
+
+    Example:
+        >>> class Coin:
+        ...     def log_prob(self, x): return torch.full(x.shape[:1], 0.5).log()
+        >>> likelihood_kind(Coin()), likelihood_kind(object())
+        ('exact', 'none')
+
+    Lesson: notebooks/01_four_paradigm_map.ipynb
+    """
+    if isinstance(model, HasLogProb):
+        return "exact"
+    if isinstance(model, HasElbo):
+        return "bound"
+    return "unnormalised" if isinstance(model, HasEnergy) else "none"
+
+
+def log_likelihood(
+    model: object, x: Tensor, *, generator: torch.Generator | None = None
+) -> tuple[Kind, PerExample]:
+    r"""Log-likelihood of each example, together with its kind.
+
+    The kind travels with the values so that a bound can never be printed as a likelihood.
+
+    Args:
+        model: a model with `log_prob` or `elbo`.
+        x: examples, `(b, *event)`.
+        generator: source of randomness of a stochastic bound.
+
+    Returns:
+        `("exact", log p(x))` or `("bound", ELBO(x))`; the values have shape `(b,)`, in nats.
+
+    Raises:
+        NoLikelihoodError: the model has only an energy, or no density at all.
+
+    Example:
+        >>> try:
+        ...     log_likelihood(object(), torch.zeros(1))
+        ... except NoLikelihoodError as error:
+        ...     print(str(error).partition(":")[0])
+        object has no likelihood
+
+    Lesson: notebooks/01_four_paradigm_map.ipynb
+    """
+    kind = likelihood_kind(model)
+    if isinstance(model, HasLogProb):
+        return kind, model.log_prob(x)
+    if isinstance(model, HasElbo):
+        return kind, model.elbo(x, generator=generator)
+    raise NoLikelihoodError(f"{type(model).__name__} {_REASONS[kind]}")
+
+
+_REASONS: dict[Kind, str] = {
+    "none": (
+        "has no likelihood: it defines p(x) only through the samples it draws, and no formula "
+        "says how likely a given x is. Compare its samples with the data instead "
+        "(genlab.metrics)."
+    ),
+    "unnormalised": (
+        "has an energy, which is -log p(x) only up to an unknown constant log Z. Differences "
+        "of energies between two x mean something, one value does not: estimate log Z first, "
+        "or compare samples (genlab.metrics)."
+    ),
+}

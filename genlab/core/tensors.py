@@ -1,0 +1,277 @@
+"""Guards at a function's entry: a ValueError that names the value and says what was expected.
+
+Values come by keyword, so that the message can name them; a tensor on the meta device, which holds
+no numbers, passes. A comparison with NaN is false, so NaN never counts as a value in a range.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeVar
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def as_real(x: Tensor) -> Tensor:
+    """Grey levels and counts in torch's default precision, half precision in single.
+
+    Example:
+        >>> as_real(torch.tensor([3, 4])) / 2
+        tensor([1.5000, 2.0000])
+    """
+    if x.is_floating_point():
+        return x.to(torch.promote_types(x.dtype, torch.float32))
+    return x.to(torch.get_default_dtype())
+
+
+def require_alike(**values: Tensor | torch.Size) -> None:
+    """Refuse unequal shapes: `(b, 1)` with `(b,)` would broadcast to a `(b, b)` matrix."""
+    shapes = {name: tuple(v.shape if isinstance(v, Tensor) else v) for name, v in values.items()}
+    if len(set(shapes.values())) > 1:
+        found = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"shapes are {found}, expected one and the same")
+
+
+def require_rows(least: int = 1, /, **values: Tensor) -> None:
+    """Refuse a batch with fewer than `least` rows."""
+    for name, x in values.items():
+        if x.ndim == 0 or len(x) < least:
+            raise ValueError(f"{name} has shape {tuple(x.shape)}, expected {least} rows or more")
+
+
+def require_finite(**values: Tensor | float) -> None:
+    """Refuse NaN and infinity."""
+    _require(lambda x: abs(x) < math.inf, "expected finite numbers", values)
+
+
+def require_positive(**values: Tensor | float) -> None:
+    """Refuse whatever is not above 0; infinity passes."""
+    _require(lambda x: x > 0, "expected > 0", values)
+
+
+def require_between(low: float, high: float, /, **values: Tensor | float) -> None:
+    """Refuse what lies outside [low, high]."""
+    expected = f"at least {low:g}" if high == math.inf else f"a value in [{low:g}, {high:g}]"
+    expected = "a number" if low == -math.inf else expected
+    _require(lambda x: (x >= low) & (x <= high), f"expected {expected}", values)
+
+
+def require_index(size: int, /, **values: Tensor) -> None:
+    """Refuse what is no index of a table with `size` entries: -1 would mean the last one."""
+    _require(lambda x: (x >= 0) & (x < size), f"expected 0..{size - 1}", values)
+
+
+def _require(
+    fits: Callable[[Any], Any], expected: str, values: Mapping[str, Tensor | float]
+) -> None:
+    for name, value in values.items():
+        ok = fits(value)
+        if not isinstance(value, Tensor):
+            if not ok:
+                raise ValueError(f"{name} is {value:g}, {expected}")
+        elif not value.is_meta and not bool(ok.all()):
+            verb = "holds" if value.ndim else "is"
+            raise ValueError(f"{name} {verb} {value[~ok].flatten()[0].item():g}, {expected}")
+
+
+Event: TypeAlias = Float[Tensor, " b *event"]
+PerExample: TypeAlias = Float[Tensor, " b"]
+
+
+def expand(a: Tensor, x: Tensor) -> Tensor:
+    r"""Give a per-example quantity the trailing ones it needs to multiply `x`.
+
+    $$a_i \cdot x_{i\,j\,k\dots} \quad\text{becomes}\quad \texttt{expand(a, x) * x}.$$
+
+    Args:
+        a: one number per example, `(b,)`, or a single number, `()`.
+        x: the tensor to multiply, `(b, *event)`.
+
+    Returns:
+        A view of `a` with shape `(b, 1, ..., 1)` and as many axes as `x`.
+
+    Raises:
+        ValueError: `a` has more than one axis, or a length other than `b` or 1.
+
+    Example:
+        >>> import torch
+        >>> expand(torch.ones(3), torch.zeros(3, 8, 8)).shape
+        torch.Size([3, 1, 1])
+
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    if a.ndim == 0:
+        return a
+    if a.ndim != 1 or x.ndim == 0 or a.shape[0] not in (1, x.shape[0]):
+        raise ValueError(
+            f"expand: a has shape {tuple(a.shape)}, expected () or one number for each of the "
+            f"examples of x, whose shape is {tuple(x.shape)}"
+        )
+    return a.reshape(a.shape[0], *([1] * (x.ndim - 1)))
+
+
+def sum_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
+    r"""Sum over everything but the examples: $\sum_j x_{ij}$, as log-probabilities need.
+
+    Args:
+        x: `(b, *event)`.
+
+    Returns:
+        `(b,)`, in the unit of `x`: a sum of nats over D dimensions is in nats.
+
+    Raises:
+        ValueError: `x` has no axis of examples.
+
+    Example:
+        >>> import torch
+        >>> sum_event(torch.ones(2, 3, 4))
+        tensor([12., 12.])
+
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    _require_examples(x, "sum_event")
+    return x if x.ndim == 1 else x.flatten(1).sum(1)
+
+
+def mean_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
+    r"""Average over everything but the examples: $\tfrac1D\sum_j x_{ij}$.
+
+    Args:
+        x: `(b, *event)`.
+
+    Returns:
+        `(b,)`, the unit of `x` per dimension: never nats of the whole example.
+
+    Raises:
+        ValueError: `x` has no axis of examples.
+
+    Example:
+        >>> import torch
+        >>> mean_event(torch.ones(2, 3, 4))
+        tensor([1., 1.])
+
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    _require_examples(x, "mean_event")
+    x = as_real(x)
+    return x if x.ndim == 1 else x.flatten(1).mean(1)
+
+
+def _require_examples(x: Tensor, name: str) -> None:
+    if x.ndim == 0:
+        raise ValueError(f"{name}: x is a single number, expected examples on the first axis")
+
+
+def make_generator(seed: int, device: str | torch.device = "cpu") -> torch.Generator:
+    r"""A random-number generator that starts from `seed`.
+
+    Args:
+        seed: any integer; equal seeds give equal draws on one device.
+        device: where the draws are made.
+
+    Returns:
+        A seeded `torch.Generator`.
+
+    Example:
+        >>> a, b = make_generator(3), make_generator(3)
+        >>> torch.equal(randn((4,), generator=a), randn((4,), generator=b))
+        True
+
+    Lesson: notebooks/01_four_paradigm_map.ipynb
+    """
+    return torch.Generator(device=device).manual_seed(seed)
+
+
+def randn(
+    shape: Sequence[int],
+    like: Tensor | None = None,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    r"""Standard normal noise $\epsilon \sim \mathcal N(0, I)$ of a given shape.
+
+    The draw is made where the generator lives and then moved, so the same seed gives the same
+    noise whatever device the model is on.
+
+    Args:
+        shape: shape of the noise.
+        like: takes dtype and device from this tensor; the defaults of torch otherwise.
+        generator: source of randomness; torch's global one when absent.
+
+    Returns:
+        A tensor of shape `shape`.
+
+    Example:
+        >>> randn((2, 3), like=torch.zeros(1, dtype=torch.float64)).dtype
+        torch.float64
+
+    Lesson: notebooks/01_four_paradigm_map.ipynb
+    """
+    dtype = torch.get_default_dtype() if like is None else like.dtype
+    target = torch.device("cpu") if like is None else like.device
+    source = target if generator is None else generator.device
+    if like is None and generator is not None:
+        target = source
+    return torch.randn(tuple(shape), dtype=dtype, device=source, generator=generator).to(target)
+
+
+T = TypeVar("T")
+
+
+def last(iterable: Iterable[T]) -> T:
+    r"""The final item: what a sampler samples.
+
+    Args:
+        iterable: any iterable with at least one item.
+
+    Returns:
+        Its last item.
+
+    Raises:
+        ValueError: the iterable is empty.
+
+    Example:
+        >>> last(x * x for x in range(4))
+        9
+
+    Lesson: notebooks/01_four_paradigm_map.ipynb
+    """
+    empty = True
+    for item in iterable:
+        empty, result = False, item
+    if empty:
+        raise ValueError("last: the iterable is empty, expected at least one item")
+    return result
+
+
+def every(k: int, iterable: Iterable[T]) -> Iterator[T]:
+    r"""Items number 0, k, 2k, ... and always the final one: the frames of a film.
+
+    Args:
+        k: distance between two frames, at least 1.
+        iterable: what to thin out.
+
+    Yields:
+        The chosen items, each once, in order.
+
+    Raises:
+        ValueError: `k` is less than 1.
+
+    Example:
+        >>> list(every(3, range(8)))
+        [0, 3, 6, 7]
+
+    Lesson: notebooks/01_four_paradigm_map.ipynb
+    """
+    if k < 1:
+        raise ValueError(f"every: k is {k}, expected at least 1")
+    return _every(k, iterable)
+
+
+def _every(k: int, iterable: Iterable[T]) -> Iterator[T]:
+    pending: list[T] = []
+    for index, item in enumerate(iterable):
+        pending = [] if index % k == 0 else [item]
+        if index % k == 0:
+            yield item
+    yield from pending

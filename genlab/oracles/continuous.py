@@ -1,0 +1,506 @@
+r"""The normal distribution: every question a lesson asks about it has a closed answer.
+
+$$\log \mathcal N(x; \mu, \Sigma) = -\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)
+- \tfrac12 \log\det \Sigma - \tfrac d2 \log 2\pi$$
+
+An oracle is a distribution whose density, score, samples, noised version and denoiser are all
+known exactly. Put one where a trained network would stand, and whatever is then wrong is the
+fault of the method around it.
+
+Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+Sources: Bishop, Pattern Recognition and Machine Learning, section 2.3; Dowson and Landau 1982
+(distance between normals); Efron 2011, eq. 2.8 (Tweedie's formula).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from genlab.core import expand, kl_diag_normal, mean_event, normal_log_prob, randn, sum_event
+
+
+@final
+@dataclass(frozen=True)
+class Gaussian:
+    r"""Normal distribution $\mathcal N(\mu, \Sigma)$ with a full covariance matrix.
+
+    Args:
+        mean: $\mu$, `(d,)`.
+        cov: $\Sigma$, `(d, d)`, symmetric and positive definite.
+
+    Raises:
+        ValueError: the shapes do not fit, or `cov` is not symmetric positive definite.
+
+    Example:
+        >>> p = Gaussian(torch.zeros(2), torch.eye(2))
+        >>> p.log_prob(torch.zeros(1, 2))
+        tensor([-1.8379])
+
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+
+    mean: Float[Tensor, " d"]
+    cov: Float[Tensor, " d d"]
+
+    def __post_init__(self) -> None:
+        d = self.mean.numel()
+        if self.mean.shape != (d,) or self.cov.shape != (d, d):
+            raise ValueError(
+                f"Gaussian: mean has shape {tuple(self.mean.shape)} and cov "
+                f"{tuple(self.cov.shape)}, expected (d,) and (d, d)"
+            )
+        scale = float(self.cov.detach().abs().max())
+        if float((self.cov - self.cov.T).detach().abs().max()) > 1e-5 * scale:
+            raise ValueError(f"Gaussian: cov is {self.cov.tolist()}, expected a symmetric matrix")
+        if not float(torch.linalg.eigvalsh(self.cov.detach()).min()) > 0:
+            raise ValueError(
+                f"Gaussian: cov has the eigenvalue "
+                f"{float(torch.linalg.eigvalsh(self.cov.detach()).min())}, expected all > 0"
+            )
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example: `(d,)`."""
+        return (self.mean.numel(),)
+
+    def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
+        r"""Log-density, `(b,)`, in nats: the displayed equation at the top of this file."""
+        root: Tensor = torch.linalg.cholesky(self.cov)
+        white: Tensor = torch.linalg.solve_triangular(root, (x - self.mean).T, upper=False)
+        log_det = 2 * root.diagonal().log().sum()
+        return -0.5 * ((white**2).sum(0) + log_det + self.mean.numel() * math.log(2 * math.pi))
+
+    def score(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
+        r"""Slope of the log-density: $\nabla_x \log p(x) = -\Sigma^{-1}(x - \mu)$."""
+        pull: Tensor = torch.linalg.solve(self.cov, (x - self.mean).T)
+        return -pull.T
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Float[Tensor, " n d"]:
+        r"""Draw $x = \mu + L\epsilon$ with $LL^\top = \Sigma$; there is nothing to condition on."""
+        if cond is not None:
+            raise ValueError("Gaussian.sample: cond is given, expected None")
+        eps = randn((n, self.mean.numel()), like=self.mean, generator=generator)
+        root: Tensor = torch.linalg.cholesky(self.cov)
+        return self.mean + eps @ root.T
+
+    def entropy(self) -> Float[Tensor, ""]:
+        r"""Differential entropy $\tfrac12 \log\det(2\pi e \Sigma)$, nats; it can be negative."""
+        d = self.mean.numel()
+        return 0.5 * (torch.logdet(self.cov) + d * math.log(2 * math.pi * math.e))
+
+    def noised(self, alpha: float, sigma: float) -> "Gaussian":
+        r"""Distribution of $x_t = \alpha x_0 + \sigma\epsilon$.
+
+        $$x_t \sim \mathcal N(\alpha\mu,\; \alpha^2\Sigma + \sigma^2 I)$$
+        """
+        eye = torch.eye(self.mean.numel(), dtype=self.cov.dtype, device=self.cov.device)
+        return Gaussian(alpha * self.mean, alpha**2 * self.cov + sigma**2 * eye)
+
+    def denoiser(
+        self, x_t: Float[Tensor, " b d"], alpha: Tensor | float, sigma: Tensor | float
+    ) -> Float[Tensor, " b d"]:
+        r"""Best guess of the clean example from the noisy one.
+
+        $$\mathbb E[x_0 \mid x_t] = \mu + \alpha\,\Sigma\,(\alpha^2\Sigma + \sigma^2 I)^{-1}
+        (x_t - \alpha\mu)$$
+
+        Args:
+            x_t: noisy examples, `(b, d)`.
+            alpha: signal scale, one number or `(b,)`.
+            sigma: noise scale, one number or `(b,)`.
+
+        Returns:
+            Posterior means, `(b, d)`.
+        """
+        alpha = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t)
+        sigma = expand(torch.as_tensor(sigma, dtype=x_t.dtype), x_t)
+        variances: Tensor
+        variances, axes = torch.linalg.eigh(self.cov)
+        gain = alpha * variances / (alpha**2 * variances + sigma**2)
+        guess: Tensor = self.mean + (gain * ((x_t - alpha * self.mean) @ axes)) @ axes.T
+        return guess
+
+
+def kl_gaussian(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
+    r"""Divergence between two normal distributions.
+
+    $$\mathrm{KL}(p\|q) = \tfrac12\Big[\operatorname{tr}(\Sigma_q^{-1}\Sigma_p)
+    + (\mu_q-\mu_p)^\top \Sigma_q^{-1} (\mu_q-\mu_p) - d
+    + \log\frac{\det\Sigma_q}{\det\Sigma_p}\Big]$$
+
+    Args:
+        p: the distribution that the average is taken under.
+        q: the other one, of the same dimension.
+
+    Returns:
+        One number, in nats, never negative.
+
+    Raises:
+        ValueError: the dimensions differ.
+
+    Example:
+        >>> a, b = Gaussian(torch.zeros(1), torch.eye(1)), Gaussian(torch.ones(1), torch.eye(1))
+        >>> kl_gaussian(a, b)
+        tensor(0.5000)
+
+    Source: Kullback, Information Theory and Statistics, 1959, ch. 9, eq. 1.2.
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+    _require_same_space(p, q, "kl_gaussian")
+    shift = q.mean - p.mean
+    trace: Tensor = torch.linalg.solve(q.cov, p.cov).trace()
+    quadratic: Tensor = shift @ torch.linalg.solve(q.cov, shift)
+    return 0.5 * (trace + quadratic - len(shift) + torch.logdet(q.cov) - torch.logdet(p.cov))
+
+
+def wasserstein2(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
+    r"""Distance between two normal distributions, in the unit of the data.
+
+    $$W_2^2 = \lVert\mu_p-\mu_q\rVert^2 + \operatorname{tr}\big(\Sigma_p + \Sigma_q
+    - 2(\Sigma_p^{1/2}\Sigma_q\Sigma_p^{1/2})^{1/2}\big)$$
+
+    The Frechet distance of two sets of features is $W_2^2$ of the normals fitted to them.
+
+    Args:
+        p: one distribution.
+        q: another one, of the same dimension.
+
+    Returns:
+        $W_2$ itself, not its square; symmetric, zero exactly when the two are equal.
+
+    Raises:
+        ValueError: the dimensions differ.
+
+    Example:
+        >>> a, b = Gaussian(torch.zeros(1), torch.eye(1)), Gaussian(torch.ones(1), torch.eye(1))
+        >>> wasserstein2(a, b)
+        tensor(1.)
+
+    Source: Dowson and Landau 1982, J. Multivariate Analysis 12, eq. 6.
+    Lesson: notebooks/09_evaluation.ipynb
+    """
+    _require_same_space(p, q, "wasserstein2")
+    root = _psd_root(p.cov)
+    overlap = _psd_root(root @ q.cov @ root)
+    squared = ((p.mean - q.mean) ** 2).sum() + (p.cov + q.cov - 2 * overlap).trace()
+    return squared.clamp_min(0).sqrt()
+
+
+def _psd_root(matrix: Float[Tensor, " d d"]) -> Float[Tensor, " d d"]:
+    values: Tensor
+    vectors: Tensor
+    values, vectors = torch.linalg.eigh(matrix)
+    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
+
+
+def _require_same_space(p: Gaussian, q: Gaussian, name: str) -> None:
+    if p.event_shape != q.event_shape:
+        raise ValueError(f"{name}: dimensions are {p.event_shape[0]} and {q.event_shape[0]}")
+
+
+@final
+@dataclass(frozen=True)
+class GaussianMixture:
+    r"""Mixture of normals with isotropic components.
+
+    Args:
+        weights: $\pi$, `(k,)`, positive, sums to 1.
+        means: $m$, `(k, d)`.
+        stds: $s$, `(k,)`, positive.
+
+    Raises:
+        ValueError: the shapes do not fit, or a weight or a width is out of range.
+
+    Example:
+        >>> weights, means = torch.tensor([0.5, 0.5]), torch.tensor([[-3.0], [3.0]])
+        >>> p = GaussianMixture(weights, means, stds=torch.ones(2))
+        >>> p.log_prob(torch.tensor([[3.0]]))
+        tensor([-1.6121])
+
+    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    """
+
+    weights: Float[Tensor, " k"]
+    means: Float[Tensor, " k d"]
+    stds: Float[Tensor, " k"]
+
+    def __post_init__(self) -> None:
+        k = self.weights.numel()
+        if self.weights.shape != (k,) or self.stds.shape != (k,) or self.means.shape[:-1] != (k,):
+            raise ValueError(
+                f"GaussianMixture: weights, means, stds have shapes {tuple(self.weights.shape)}, "
+                f"{tuple(self.means.shape)}, {tuple(self.stds.shape)}, expected (k,), (k, d), (k,)"
+            )
+        if bool((self.weights <= 0).any()) or abs(float(self.weights.detach().sum()) - 1) > 1e-4:
+            raise ValueError(
+                f"GaussianMixture: weights are {self.weights.tolist()}, expected positive numbers "
+                f"that sum to 1"
+            )
+        if not bool((self.stds > 0).all()):
+            raise ValueError(f"GaussianMixture: stds are {self.stds.tolist()}, expected all > 0")
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example: `(d,)`."""
+        return (self.means.shape[1],)
+
+    def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
+        r"""Log-density, `(b,)`, in nats: logsumexp over the components."""
+        return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).logsumexp(-1)
+
+    def responsibilities(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b k"]:
+        r"""Which component made `x`: $p(k \mid x)$, rows sum to 1."""
+        return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).softmax(-1)
+
+    def score(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
+        r"""Slope of the log-density: $\sum_k p(k \mid x)\,(m_k - x) / s_k^2$."""
+        pulls = (self.means - x[:, None, :]) / self.stds[:, None] ** 2
+        return (self.responsibilities(x)[..., None] * pulls).sum(1)
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Float[Tensor, " n d"]:
+        r"""Choose a component by its weight (or take `cond`, `(n,)`, as the choice), then draw."""
+        k = self._choose(n, generator) if cond is None else cond
+        eps = randn((n, self.means.shape[1]), like=self.means, generator=generator)
+        return self.means[k] + self.stds[k, None] * eps
+
+    def noised(self, alpha: float, sigma: float) -> "GaussianMixture":
+        r"""Distribution of $x_t = \alpha x_0 + \sigma\epsilon$: again a mixture."""
+        stds = (alpha**2 * self.stds**2 + sigma**2).sqrt()
+        return GaussianMixture(self.weights, alpha * self.means, stds)
+
+    def denoiser(
+        self, x_t: Float[Tensor, " b d"], alpha: Tensor | float, sigma: Tensor | float
+    ) -> Float[Tensor, " b d"]:
+        r"""Best guess of the clean example from the noisy one.
+
+        $$\mathbb E[x_0\mid x_t] = \sum_k p_t(k\mid x_t)\Big[m_k +
+        \frac{\alpha s_k^2}{\alpha^2 s_k^2 + \sigma^2}(x_t - \alpha m_k)\Big]$$
+
+        Args:
+            x_t: noisy examples, `(b, d)`.
+            alpha: signal scale, one number or `(b,)`.
+            sigma: noise scale, one number or `(b,)`.
+
+        Returns:
+            Posterior means, `(b, d)`.
+        """
+        a = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t).expand(len(x_t), 1)
+        s = expand(torch.as_tensor(sigma, dtype=x_t.dtype), x_t).expand(len(x_t), 1)
+        means, variances = a[..., None] * self.means, a**2 * self.stds**2 + s**2
+        which = self._joint_log_prob(x_t, means, variances.sqrt()).softmax(-1)
+        gain = (a * self.stds**2 / variances)[..., None]
+        return (which[..., None] * (self.means + gain * (x_t[:, None] - means))).sum(1)
+
+    def moment_match(self) -> Gaussian:
+        r"""The one normal with the same mean and covariance.
+
+        $$\mu = \sum_k \pi_k m_k, \qquad
+        \Sigma = \sum_k \pi_k \big(s_k^2 I + (m_k-\mu)(m_k-\mu)^\top\big)$$
+
+        Among all normals q it is the one that minimises KL(p || q).
+        """
+        mean = self.weights @ self.means
+        spread = self.means - mean
+        between = (self.weights[:, None] * spread).T @ spread
+        within = (self.weights @ self.stds**2) * torch.eye(len(mean)).to(mean)
+        return Gaussian(mean, between + within)
+
+    def _joint_log_prob(
+        self, x: Float[Tensor, " b d"], means: Tensor, stds: Float[Tensor, " b k"]
+    ) -> Float[Tensor, " b k"]:
+        d = self.means.shape[1]
+        squared = ((x[:, None, :] - means) ** 2).sum(-1) / stds**2
+        return self.weights.log() - 0.5 * squared - d * (stds.log() + 0.5 * math.log(2 * math.pi))
+
+    def _choose(self, n: int, generator: torch.Generator | None) -> Int[Tensor, " n"]:
+        return torch.multinomial(self.weights, n, replacement=True, generator=generator)
+
+
+@final
+@dataclass(frozen=True)
+class Empirical:
+    r"""Equal point masses on a finite set of examples.
+
+    Args:
+        points: the examples, `(n, *event)`, at least one.
+
+    Raises:
+        ValueError: there are no points.
+
+    Example:
+        >>> data = Empirical(torch.tensor([[-1.0], [1.0]]))
+        >>> data.denoiser(torch.tensor([[0.0]]), alpha=1.0, sigma=0.5)
+        tensor([[0.]])
+
+    Lesson: notebooks/12_diffusion_i.ipynb
+    """
+
+    points: Float[Tensor, " n *event"]
+
+    def __post_init__(self) -> None:
+        if self.points.ndim < 1 or len(self.points) == 0:
+            raise ValueError(
+                f"Empirical: points have shape {tuple(self.points.shape)}, expected at least one"
+            )
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example."""
+        return tuple(self.points.shape[1:])
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Float[Tensor, " n *event"]:
+        """Draw points with replacement (or take `cond`, `(n,)`, as their indices)."""
+        if cond is None:
+            cond = torch.randint(len(self.points), (n,), generator=generator)
+        return self.points[cond]
+
+    def noised(self, alpha: float, sigma: float) -> GaussianMixture:
+        r"""Distribution of $x_t = \alpha x_0 + \sigma\epsilon$, over flattened examples.
+
+        It is the kernel density estimate of the scaled points with bandwidth $\sigma$.
+        """
+        flat = self.points.flatten(1)
+        n = len(flat)
+        ones = torch.ones(n, dtype=flat.dtype, device=flat.device)
+        return GaussianMixture(ones / n, alpha * flat, sigma * ones)
+
+    def denoiser(
+        self, x_t: Float[Tensor, " b *event"], alpha: Tensor | float, sigma: Tensor | float
+    ) -> Float[Tensor, " b *event"]:
+        r"""Weighted average of the points: the displayed equation at the top of this file.
+
+        Args:
+            x_t: noisy examples, `(b, *event)`.
+            alpha: signal scale, one number or `(b,)`.
+            sigma: noise scale, one number or `(b,)`, positive.
+
+        Returns:
+            Posterior means, `(b, *event)`, inside the convex hull of the points.
+        """
+        alpha = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t)
+        sigma = torch.as_tensor(sigma, dtype=x_t.dtype).reshape(-1, 1)
+        gaps = [sum_event((x_t - alpha * point) ** 2) for point in self.points]
+        weights = (-torch.stack(gaps, 1) / (2 * sigma**2)).softmax(1)
+        return (weights @ self.points.flatten(1)).reshape(x_t.shape)
+
+    def nearest(self, x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
+        """Root mean square distance to the closest point, `(b,)`: zero for a copy."""
+        gaps = torch.stack([mean_event((x - point) ** 2) for point in self.points], 1)
+        return gaps.min(1).values.sqrt()
+
+
+@final
+@dataclass(frozen=True)
+class LinearLatent:
+    r"""Linear latent-variable model with normal noise.
+
+    Args:
+        weight: $W$, `(d, k)`.
+        mean: $\mu$, `(d,)`.
+        std: $\sigma$, positive.
+
+    Raises:
+        ValueError: the shapes do not fit, or `std` is not positive.
+
+    Example:
+        >>> model = LinearLatent(torch.ones(2, 1), torch.zeros(2), std=1.0)
+        >>> model.marginal().cov
+        tensor([[2., 1.],
+                [1., 2.]])
+
+    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    """
+
+    weight: Float[Tensor, " d k"]
+    mean: Float[Tensor, " d"]
+    std: float
+
+    def __post_init__(self) -> None:
+        if self.weight.ndim != 2 or self.mean.shape != self.weight.shape[:1]:
+            raise ValueError(
+                f"LinearLatent: weight has shape {tuple(self.weight.shape)} and mean "
+                f"{tuple(self.mean.shape)}, expected (d, k) and (d,)"
+            )
+        if not self.std > 0:
+            raise ValueError(f"LinearLatent: std is {self.std}, expected > 0")
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """Shape of one example: `(d,)`."""
+        return (self.mean.numel(),)
+
+    def decode(self, z: Float[Tensor, " b k"]) -> Float[Tensor, " b d"]:
+        r"""Mean of the conditional: $Wz + \mu$."""
+        return z @ self.weight.T + self.mean
+
+    def cond_log_prob(
+        self, x: Float[Tensor, " b d"], z: Float[Tensor, " b k"]
+    ) -> Float[Tensor, " b"]:
+        r"""$\log p(x \mid z)$, `(b,)`, in nats."""
+        return normal_log_prob(x, self.decode(z), self.std)
+
+    def marginal(self) -> Gaussian:
+        r"""Distribution of `x` with the latent integrated out."""
+        eye = torch.eye(len(self.mean), dtype=self.mean.dtype, device=self.mean.device)
+        return Gaussian(self.mean, self.weight @ self.weight.T + self.std**2 * eye)
+
+    def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
+        r"""Exact $\log p(x)$, `(b,)`, in nats."""
+        return self.marginal().log_prob(x)
+
+    def posterior(
+        self, x: Float[Tensor, " b d"]
+    ) -> tuple[Float[Tensor, " b k"], Float[Tensor, " k k"]]:
+        r"""Mean and covariance of $p(z \mid x)$.
+
+        $$\Sigma = (I + \sigma^{-2} W^\top W)^{-1}, \qquad
+        m = \sigma^{-2}\, \Sigma\, W^\top (x - \mu)$$
+
+        Args:
+            x: examples, `(b, d)`.
+
+        Returns:
+            Means `(b, k)`, and the covariance `(k, k)`, which does not depend on `x`.
+        """
+        k = self.weight.shape[1]
+        eye = torch.eye(k, dtype=self.weight.dtype, device=self.weight.device)
+        cov = torch.linalg.inv(eye + self.weight.T @ self.weight / self.std**2)
+        return (x - self.mean) @ self.weight @ cov / self.std**2, cov
+
+    def elbo_of(
+        self, x: Float[Tensor, " b d"], mu: Float[Tensor, " b k"], log_var: Float[Tensor, " b k"]
+    ) -> Float[Tensor, " b"]:
+        r"""The bound for $q(z) = \mathcal N(\mu_q, \operatorname{diag} \sigma_q^2)$, no sampling.
+
+        $$\log \mathcal N(x; W\mu_q + \mu, \sigma^2 I) - \frac{1}{2\sigma^2}
+        \sum_j \sigma_{q,j}^2 \lVert W_{\cdot j}\rVert^2 - \mathrm{KL}(q \,\|\, \mathcal N(0, I))$$
+
+        Args:
+            x: examples, `(b, d)`.
+            mu: mean of q for each example, `(b, k)`.
+            log_var: logarithm of its variances, `(b, k)`.
+
+        Returns:
+            `(b,)`, in nats; short of $\log p(x)$ by exactly KL(q || posterior).
+        """
+        spread = (log_var.exp() * (self.weight**2).sum(0)).sum(1) / (2 * self.std**2)
+        return self.cond_log_prob(x, mu) - spread - kl_diag_normal(mu, log_var)
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Float[Tensor, " n d"]:
+        r"""Draw `z` (or take `cond`, `(n, k)`, as the latent), then `x` given `z`."""
+        z = cond
+        if z is None:
+            z = randn((n, self.weight.shape[1]), like=self.weight, generator=generator)
+        return self.decode(z) + self.std * randn((n, len(self.mean)), self.mean, generator)

@@ -1,0 +1,314 @@
+"""Exercises of lesson 01: the four-paradigm map."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genlab_course.exercise import Exercise, Mistake
+
+Array = NDArray[np.float64]
+
+
+# 01.bayes: p(y | x) from a joint table with rows x and columns y
+
+
+def _bayes(joint: Array, x: int) -> Array:
+    return np.asarray(joint[x] / joint[x].sum())
+
+
+_JOINTS = (
+    np.array([[0.1, 0.3], [0.4, 0.2]]),
+    np.array([[0.05, 0.15, 0.1], [0.2, 0.1, 0.4]]),
+)
+
+
+# 01.marginal: log p(x) of a latent-variable model with finitely many z
+
+
+def _log_marginal(prior: Array, likelihood: Array) -> float:
+    return math.log(float(np.sum(prior * likelihood)))
+
+
+_MIXES = (
+    (np.array([0.5, 0.5]), np.array([0.2, 0.8])),
+    (np.array([0.1, 0.6, 0.3]), np.array([0.9, 0.05, 0.4])),
+)
+
+
+# 01.score: slope of log p for a one-dimensional normal
+
+
+def _score(x: float, mean: float, std: float) -> float:
+    return -(x - mean) / std**2
+
+
+def _density(x: float, mean: float, std: float) -> float:
+    return math.exp(-0.5 * ((x - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi))
+
+
+# 01.classify and 01.hybrid: names of families, judged one by one
+
+_SHORT = {
+    "ar": "AR",
+    "autoregressive": "AR",
+    "vae": "VAE",
+    "latent-variable": "VAE",
+    "gan": "GAN",
+    "adversarial": "GAN",
+    "diffusion": "diffusion",
+    "score": "diffusion",
+    "flow": "flow",
+    "hybrid": "hybrid",
+    "consistency": "one-step",
+    "consistency model": "one-step",
+    "distilled diffusion": "one-step",
+}
+_FIVE = ("AR", "VAE", "GAN", "diffusion", "hybrid")
+
+
+def _names(answer: Iterable[Any]) -> list[str]:
+    return [_SHORT.get(str(word).strip().lower(), str(word)) for word in answer]
+
+
+def _judge_five(answer: Any) -> str:
+    given = _names(answer)
+    if len(given) != 5:
+        return f"there are five descriptions, you gave {len(given)} answers."
+    if unknown := [g for g in given if g not in set(_SHORT.values())]:
+        return f"{unknown[0]!r} is none of AR, VAE, GAN, diffusion, flow, hybrid."
+    for place, says in (
+        (1, "(b): look at the objective again. Which family is trained on reconstruction plus KL?"),
+        (2, "(c): one pass from a short vector is shared by three families; what trains this one?"),
+        (4, "(e): two stages with two objectives do not fit into one family."),
+        (0, "(a): each sample waits for those before it. Which family is sequential by nature?"),
+        (3, "(d): the sampler is a loop over noise levels. Which family has such a loop?"),
+    ):
+        if given[place] != _FIVE[place]:
+            return says
+    return ""
+
+
+def _judge_hybrid(answer: Any) -> str:
+    given = set(_names(answer))
+    if given == {"hybrid"}:
+        return "hybrid is the verdict, not the decomposition: name each part."
+    if "GAN" in given:
+        return "compressing and decoding is not a game: there is no discriminator here."
+    if given == {"diffusion"}:
+        return "the loop is only the inner stage: which family do encoder and decoder belong to?"
+    if given == {"VAE"}:
+        return "encoder and decoder are only the outer stage: what makes the code in between?"
+    return "" if given == {"VAE", "diffusion"} else "name exactly the two families of its stages."
+
+
+def _judge_choice(answer: Any) -> str:
+    given = [set(_names(str(a).split("/"))) for a in answer]
+    if len(given) != 3:
+        return f"there are three needs, you gave {len(given)} answers."
+    if "diffusion" in given[0] or "AR" in given[0]:
+        return "(a): fifty milliseconds leave time for one or two passes, not for a loop of them."
+    if not given[1] <= {"AR"}:
+        return "(b): to score a sentence you need an exact probability of every token."
+    if not given[2] <= {"diffusion"}:
+        return "(c): if a few seconds may be spent, which family trades passes for quality?"
+    one_pass = {"GAN", "VAE", "flow", "one-step"}
+    return "" if given[0] <= one_pass else "(a): which families make an image in one pass?"
+
+
+# 01.passes: judged place by place, since mistakes come in combinations
+
+
+def _judge_passes(answer: Any) -> str:
+    given = [float(n) for n in answer]
+    if len(given) != 5:
+        return f"there are five systems, you gave {len(given)} answers."
+    a, b, c, d, e = given
+    if a == 1:
+        return "(a): training sees all pieces in one pass; sampling has to wait for each."
+    if b == 2 or c == 2:
+        return "(b), (c): encoder and discriminator help to train; a sample uses neither."
+    if d == 50 or e in (50, 51, 52):
+        return "Guidance asks the network twice at each step, with and without the condition."
+    if e == 100:
+        return "(e): the code still has to be decoded at the end."
+    if e == 102:
+        return "(e): the encoder is needed to train, not to make a new image."
+    wrong = [k for k, n in zip("abcde", given, strict=True) if n != _PASSES["abcde".index(k)]]
+    return (
+        f"({wrong[0]}): which networks run, and how often, while a sample is made?" if wrong else ""
+    )
+
+
+_PASSES = (256, 1, 1, 100, 101)
+
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        id="01.bayes",
+        task="Write p_y_given_x(joint, x): the row of p(y | x) from a table whose rows are x.",
+        right=_bayes,
+        cases=tuple((joint, x) for joint in _JOINTS for x in (0, 1)),
+        mistakes=(
+            Mistake(
+                lambda joint, x: joint[x],
+                "That row is p(x, y), the joint: as a distribution over y it does not sum to 1.",
+            ),
+            Mistake(
+                lambda joint, x: joint[x] / joint.sum(0),
+                "You divided by p(y): that is p(x | y), the answer to the opposite question.",
+            ),
+            Mistake(
+                lambda joint, x: joint.sum(0),
+                "That is the marginal p(y), the same for every x: it has not looked at x yet.",
+            ),
+        ),
+        hints=(
+            "A conditional distribution is the joint, restricted to what you know, rescaled.",
+            "You know x. Which entries of the table are still possible?",
+            "Take row x, and divide it by whatever makes it sum to 1.",
+        ),
+    ),
+    Exercise(
+        id="01.marginal",
+        task="Write log_marginal(prior, likelihood): log p(x) when z has finitely many values.",
+        right=_log_marginal,
+        cases=_MIXES,
+        mistakes=(
+            Mistake(
+                lambda prior, likelihood: float(np.sum(prior * np.log(likelihood))),
+                "You averaged the logs: that is a lower bound (lesson 05), not log p(x).",
+            ),
+            Mistake(
+                lambda prior, likelihood: float(np.log(np.sum(likelihood))),
+                "You added p(x | z) with equal weight: each z counts as often as the prior says.",
+            ),
+            Mistake(
+                lambda prior, likelihood: float(np.log(np.max(prior * likelihood))),
+                "You kept only the best z: the others could have made x as well.",
+            ),
+            Mistake(
+                lambda prior, likelihood: float(np.sum(prior * likelihood)),
+                "That is p(x): the logarithm is still missing.",
+            ),
+        ),
+        hints=(
+            "How can x come about? List the ways, and the probability of each.",
+            "Way z has probability p(z) p(x | z), and the ways exclude one another.",
+            "Multiply elementwise, sum, and only then take the logarithm.",
+        ),
+    ),
+    Exercise(
+        id="01.score",
+        task="Write score(x, mean, std): the slope of log N(x; mean, std^2) in x.",
+        right=_score,
+        cases=((1.3, 0.5, 2.0), (-0.4, 1.0, 0.5)),
+        mistakes=(
+            Mistake(
+                lambda x, mean, std: (x - mean) / std**2,
+                "The sign: the score points uphill, towards the mean.",
+            ),
+            Mistake(
+                lambda x, mean, std: -(x - mean) / std,
+                "The scale: you divided by the standard deviation once; the exponent has its "
+                "square.",
+            ),
+            Mistake(
+                lambda x, mean, std: -(x - mean) / std**2 * _density(x, mean, std),
+                "That is the slope of p, not of log p.",
+            ),
+            Mistake(
+                lambda x, mean, std: -((x - mean) ** 2) / (2 * std**2),
+                "That is the exponent itself: now differentiate it in x.",
+            ),
+        ),
+        hints=(
+            "Write log N first. Which terms contain x?",
+            "Only -(x - mean)^2 / (2 std^2) contains x: the constant has slope zero.",
+            "Differentiate that square; the 2 cancels, the sign stays.",
+        ),
+    ),
+    Exercise(
+        id="01.passes",
+        task="Network passes for one output of (a) to (e), as a list of five whole numbers.",
+        right=list(_PASSES),
+        judge=_judge_passes,
+        mistakes=(
+            Mistake([256, 1, 1, 50, 51], _judge_passes([256, 1, 1, 50, 101])),
+            Mistake([256, 1, 1, 50, 52], _judge_passes([256, 1, 1, 50, 101])),
+            Mistake([256, 1, 1, 100, 100], _judge_passes([256, 1, 1, 100, 100])),
+            Mistake([1, 1, 1, 100, 101], _judge_passes([1, 1, 1, 100, 101])),
+            Mistake([256, 1, 1, 100, 102], _judge_passes([256, 1, 1, 100, 102])),
+            Mistake([256, 2, 2, 100, 101], _judge_passes([256, 2, 1, 100, 101])),
+        ),
+        hints=(
+            "Ask of each network: is it needed at all when a sample is made?",
+            "One pass for each piece; one pass for each step; twice that with guidance.",
+            "(e) is (d) inside the code, and one more network at the very end.",
+        ),
+    ),
+    Exercise(
+        id="01.classify",
+        task="Name the family of the five descriptions: AR, VAE, GAN, diffusion, flow or hybrid.",
+        right=_FIVE,
+        judge=_judge_five,
+        mistakes=(
+            Mistake(
+                ("AR", "GAN", "GAN", "diffusion", "hybrid"),
+                _judge_five(("AR", "GAN") * 2 + ("AR",)),
+            ),
+            Mistake(
+                ("AR", "VAE", "VAE", "diffusion", "hybrid"),
+                _judge_five(("AR", "VAE", "VAE", "AR", "AR")),
+            ),
+            Mistake(
+                ("AR", "VAE", "GAN", "diffusion", "diffusion"),
+                _judge_five(("AR", "VAE", "GAN", "AR", "AR")),
+            ),
+            Mistake(
+                ("AR", "VAE", "GAN", "AR", "hybrid"),
+                _judge_five(("AR", "VAE", "GAN", "AR", "hybrid")),
+            ),
+        ),
+        hints=(
+            "Underline the objective in each description, then the sampler.",
+            "Cross-entropy, ELBO, a discriminator, predicted noise: one cue decides each.",
+            "(e) has two stages; say so.",
+        ),
+    ),
+    Exercise(
+        id="01.hybrid",
+        task="Decompose system (e): the families of its stages, as a set of names.",
+        right={"VAE", "diffusion"},
+        judge=_judge_hybrid,
+        mistakes=(
+            Mistake({"hybrid"}, _judge_hybrid({"hybrid"})),
+            Mistake({"diffusion"}, _judge_hybrid({"diffusion"})),
+            Mistake({"VAE"}, _judge_hybrid({"VAE"})),
+            Mistake({"GAN", "diffusion"}, _judge_hybrid({"GAN"})),
+        ),
+        hints=(
+            "Name each network, and what trains it.",
+            "The encoder and the decoder were trained together, before the rest.",
+            "One family compresses, the other fills the compressed space.",
+        ),
+    ),
+    Exercise(
+        id="01.choose",
+        task="Choose a family for each of the three needs, as a list of three names.",
+        right=["GAN", "AR", "diffusion"],
+        judge=_judge_choice,
+        mistakes=(
+            Mistake(["diffusion", "AR", "diffusion"], _judge_choice(["diffusion", "AR", "GAN"])),
+            Mistake(["GAN", "VAE", "diffusion"], _judge_choice(["GAN", "VAE", "GAN"])),
+            Mistake(["VAE", "AR", "GAN"], _judge_choice(["VAE", "AR", "GAN"])),
+        ),
+        hints=(
+            "Which column of the map does each need speak about?",
+            "(a) speaks about passes, (b) about likelihood, (c) about quality at any cost.",
+            "For (a), several families are right; name any of them.",
+        ),
+    ),
+)

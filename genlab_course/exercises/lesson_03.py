@@ -1,0 +1,338 @@
+"""Exercises of lesson 03: maximum likelihood and the KL view."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genlab_course.checks import as_array
+from genlab_course.exercise import Exercise, Mistake
+
+Array = NDArray[np.float64]
+
+# 03.kl-value: p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4)
+
+_P, _Q = np.array([0.6, 0.3, 0.1]), np.array([0.3, 0.3, 0.4])
+_KL = float(np.sum(_P * np.log(_P / _Q)))
+_CROSS = float(-np.sum(_P * np.log(_Q)))
+
+
+# 03.nll-from-counts: mean NLL of a data set given as counts
+
+
+def _nll(counts: Any, q: Any) -> float:
+    n = as_array(counts)
+    return float(-np.sum(n * np.log(as_array(q))) / n.sum())
+
+
+def _entropy_of_counts(counts: Any, q: Any) -> float:
+    p = as_array(counts) / as_array(counts).sum()
+    return float(-np.sum(p * np.log(p)))
+
+
+_COUNTS = (
+    (np.array([4.0, 4.0, 2.0]), np.array([0.5, 0.3, 0.2])),
+    (np.array([1.0, 7.0, 3.0, 9.0]), np.array([0.1, 0.2, 0.3, 0.4])),
+)
+
+
+# 03.forward-fit: the Gaussian that minimises the forward KL to a mixture
+
+
+def _fit(weights: Array, means: Array, stds: Array) -> Array:
+    mean = np.sum(weights * means)
+    variance = np.sum(weights * (stds**2 + (means - mean) ** 2))
+    return np.array([mean, np.sqrt(variance)])
+
+
+def _within_only(weights: Array, means: Array, stds: Array) -> Array:
+    return np.array([np.sum(weights * means), np.sqrt(np.sum(weights * stds**2))])
+
+
+def _between_only(weights: Array, means: Array, stds: Array) -> Array:
+    mean = np.sum(weights * means)
+    return np.array([mean, np.sqrt(np.sum(weights * (means - mean) ** 2))])
+
+
+def _variance_returned(weights: Array, means: Array, stds: Array) -> Array:
+    mean, width = _fit(weights, means, stds)
+    return np.array([mean, width**2])
+
+
+def _uncentred(weights: Array, means: Array, stds: Array) -> Array:
+    return np.array([np.sum(weights * means), np.sqrt(np.sum(weights * (stds**2 + means**2)))])
+
+
+def _mean_width(weights: Array, means: Array, stds: Array) -> Array:
+    return np.array([np.sum(weights * means), np.sum(weights * stds)])
+
+
+def _unweighted(weights: Array, means: Array, stds: Array) -> Array:
+    return _fit(np.full_like(weights, 1 / len(weights)), means, stds)
+
+
+def _mode(weights: Array, means: Array, stds: Array) -> Array:
+    k = int(np.argmax(weights))
+    return np.array([means[k], stds[k]])
+
+
+_MIXTURES = (
+    (np.array([0.6, 0.4]), np.array([-2.0, 2.0]), np.array([0.6, 0.8])),
+    (np.array([0.2, 0.5, 0.3]), np.array([0.0, 1.0, 4.0]), np.array([0.5, 1.0, 0.3])),
+)
+
+
+# 03.error-bar: mean bits per dimension and its standard error
+
+
+def _report(log_probs: Any, n_dims: int) -> Array:
+    bits = -as_array(log_probs) / (n_dims * math.log(2))
+    return np.array([bits.mean(), bits.std(ddof=1) / math.sqrt(len(bits))])
+
+
+def _spread(log_probs: Any, n_dims: int) -> Array:
+    bits = -as_array(log_probs) / (n_dims * math.log(2))
+    return np.array([bits.mean(), bits.std(ddof=1)])
+
+
+def _over_n(log_probs: Any, n_dims: int) -> Array:
+    mean, spread = _spread(log_probs, n_dims)
+    return np.array([mean, spread / len(log_probs)])
+
+
+def _bar_in_nats(log_probs: Any, n_dims: int) -> Array:
+    mean, error = _report(log_probs, n_dims)
+    return np.array([mean, error * n_dims * math.log(2)])
+
+
+# About a thousand draws, so that dividing by N or by N - 1 makes no difference here.
+_SCORES = tuple(
+    (np.random.default_rng(seed).normal(-90.0, 12.0, size=1000), n_dims)
+    for seed, n_dims in ((0, 64), (1, 100))
+)
+
+
+# 03.smoothing: additive smoothing of a table of counts
+
+
+def _smooth(counts: Any, alpha: float) -> Array:
+    c = as_array(counts) + alpha
+    return np.asarray(c / c.sum(1, keepdims=True))
+
+
+def _not_normalised(counts: Any, alpha: float) -> Array:
+    c = as_array(counts)
+    return np.asarray((c + alpha) / c.sum(1, keepdims=True))
+
+
+def _one_alpha_below(counts: Any, alpha: float) -> Array:
+    c = as_array(counts)
+    return np.asarray((c + alpha) / (c.sum(1, keepdims=True) + alpha))
+
+
+def _only_zeros(counts: Any, alpha: float) -> Array:
+    c = as_array(counts)
+    c = np.where(c == 0, alpha, c)
+    return np.asarray(c / c.sum(1, keepdims=True))
+
+
+def _over_the_table(counts: Any, alpha: float) -> Array:
+    c = as_array(counts) + alpha
+    return np.asarray(c / c.sum())
+
+
+_TABLES = (
+    (np.array([[3.0, 0.0, 1.0], [0.0, 5.0, 5.0]]), 0.5),
+    (np.array([[0.0, 0.0, 2.0, 7.0]]), 1.0),
+    (np.array([[1.0, 2.0], [4.0, 0.0], [6.0, 6.0]]), 0.1),
+)
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        id="03.kl-value",
+        task="Compute KL(p || q) in nats for p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4).",
+        right=_KL,
+        mistakes=(
+            Mistake(
+                float(np.sum(_Q * np.log(_Q / _P))),
+                "You averaged under q; the average runs under the first argument.",
+            ),
+            Mistake(_CROSS, "That is the cross-entropy; it still contains the entropy of p."),
+            Mistake(_KL / math.log(2), "That is in bits; you took the logarithm to base 2, not e."),
+            Mistake(-_KL, "The sign is off: no divergence is negative. Which ratio is in the log?"),
+            Mistake(
+                float(np.sum(np.log(_P / _Q))),
+                "You added the log-ratios without weighing them by how often they happen.",
+            ),
+        ),
+        hints=(
+            "Three terms, one for each outcome; one of them is zero.",
+            "Each term is (how often it happens) x log(true probability / believed probability).",
+            "The first term is 0.6 log 2, and the last one is negative.",
+        ),
+    ),
+    Exercise(
+        id="03.nll-from-counts",
+        task="Write the mean NLL, in nats per observation, of data given as counts.",
+        right=_nll,
+        cases=_COUNTS,
+        mistakes=(
+            Mistake(
+                lambda counts, q: _nll(counts, q) * as_array(counts).sum(),
+                "You summed over the observations; the mean was asked for.",
+            ),
+            Mistake(
+                lambda counts, q: -_nll(counts, q),
+                "That is the log-likelihood; a *negative* log-likelihood was asked for.",
+            ),
+            Mistake(
+                lambda counts, q: float(-np.mean(np.log(as_array(q)))),
+                "You averaged over the outcomes as if each had been seen equally often.",
+            ),
+            Mistake(
+                lambda counts, q: _nll(counts, q) * as_array(counts).sum() / len(as_array(q)),
+                "You divided by the number of outcomes; divide by the number of observations.",
+            ),
+            Mistake(
+                lambda counts, q: _nll(counts, q) / math.log(2),
+                "That is in bits; nats were asked for.",
+            ),
+            Mistake(
+                _entropy_of_counts,
+                "That is the entropy of the counts: the model q does not occur in it.",
+            ),
+            Mistake(
+                lambda counts, q: _nll(counts, q) - _entropy_of_counts(counts, q),
+                "That is the KL from the counts; you subtracted their entropy.",
+            ),
+        ),
+        hints=(
+            "An outcome that was seen seven times contributes seven equal terms.",
+            "Weigh -log q by the counts, then divide by the number of observations.",
+            "-(counts * log(q)).sum() / (something): how many observations are there?",
+        ),
+    ),
+    Exercise(
+        id="03.forward-fit",
+        task="Return mean and width of the Gaussian with the smallest KL(mixture || Gaussian).",
+        right=_fit,
+        cases=_MIXTURES,
+        mistakes=(
+            Mistake(
+                _within_only,
+                "Your width averages those of the components and forgets how far apart they are.",
+            ),
+            Mistake(
+                _between_only,
+                "Your width counts how far apart the components are and forgets their own width.",
+            ),
+            Mistake(
+                _uncentred, "You took the root of E[x^2]; the square of the mean is still in it."
+            ),
+            Mistake(
+                _mean_width,
+                "You averaged the standard deviations. Variances add up, and so does the spread "
+                "of the means.",
+            ),
+            Mistake(_variance_returned, "You returned the variance where the width is asked for."),
+            Mistake(_unweighted, "You gave every component the same weight."),
+            Mistake(
+                _mode, "That sits on one mode: what the other direction of the divergence does."
+            ),
+        ),
+        hints=(
+            "Step 8: two moments of the mixture decide everything.",
+            "The variance of a mixture has two parts: inside the components and between them.",
+            "E[x^2] is the weighted mean of (std^2 + mean^2); subtract the square of E[x].",
+        ),
+    ),
+    Exercise(
+        id="03.fisher-poisson",
+        task="Return the Fisher information of a Poisson distribution about its rate.",
+        right=lambda rate: 1 / rate,
+        cases=((0.5,), (2.0,), (7.0,)),
+        mistakes=(
+            Mistake(
+                lambda rate: rate,
+                "That is the variance of n itself, or of the best estimate: not the information.",
+            ),
+            Mistake(
+                lambda rate: 1 / rate**2,
+                "That is the information of waiting times; you left E[n] out of the average.",
+            ),
+            Mistake(
+                lambda rate: -1 / rate,
+                "The sign is off: information is minus the mean second derivative of log p.",
+            ),
+            Mistake(
+                lambda rate: 1 / math.sqrt(rate),
+                "That is a square root too many: the information is not a standard deviation.",
+            ),
+        ),
+        hints=(
+            "Write log p as a function of the rate; only two of its terms depend on it.",
+            "The slope is n / rate - 1. Square it and average, or differentiate once more.",
+            "Var[n] = E[n] = rate: what is the mean of (n - rate)^2 / rate^2?",
+        ),
+    ),
+    Exercise(
+        id="03.error-bar",
+        task="Return the mean bits per dimension of N log-probabilities and its standard error.",
+        right=_report,
+        cases=_SCORES,
+        mistakes=(
+            Mistake(
+                _spread,
+                "Your second number is the spread of single images, not the error of their mean.",
+            ),
+            Mistake(_over_n, "You divided the spread by N; averaging helps only with its root."),
+            Mistake(_bar_in_nats, "The error bar is still in nats per image: convert it too."),
+            Mistake(
+                lambda log_probs, n_dims: _report(log_probs, n_dims) * math.log(2),
+                "You left out log 2: that is nats per dimension.",
+            ),
+            Mistake(
+                lambda log_probs, n_dims: _report(log_probs, n_dims) * n_dims,
+                "You did not share the bits out over the dimensions.",
+            ),
+            Mistake(
+                lambda log_probs, n_dims: _report(log_probs, n_dims) * np.array([-1.0, 1.0]),
+                "The sign is off: a loss is minus the log-probability.",
+            ),
+        ),
+        hints=(
+            "First turn every log-probability into bits per dimension, then take statistics.",
+            "The standard error of a mean is smaller than the spread; equation (7) says how much.",
+            "bits = -log_probs / (n_dims * log 2); return its mean, and its std over sqrt(N).",
+        ),
+        rtol=1e-3,  # N or N - 1 in the spread: both are fine here
+    ),
+    Exercise(
+        id="03.smoothing",
+        task="Smooth a table of counts (d, k) with pseudo-count alpha; each row sums to 1.",
+        right=_smooth,
+        cases=_TABLES,
+        mistakes=(
+            Mistake(_not_normalised, "The rows sum to more than 1: the added counts are counts."),
+            Mistake(
+                _one_alpha_below,
+                "You added alpha once to the denominator, but it was added to every outcome.",
+            ),
+            Mistake(
+                _only_zeros,
+                "You gave pseudo-counts only to the zeros: every outcome gets the same.",
+            ),
+            Mistake(_over_the_table, "You divided by the sum of the whole table, not of each row."),
+            Mistake(
+                lambda counts, alpha: np.log(_smooth(counts, alpha)),
+                "Those are log-probabilities; probabilities were asked for.",
+            ),
+        ),
+        hints=(
+            "Pretend that every outcome of every row was seen alpha times more.",
+            "Add first, then divide each row by its own new sum.",
+            "The new sum of a row is its old sum plus k alpha.",
+        ),
+    ),
+)

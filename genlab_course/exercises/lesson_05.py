@@ -1,0 +1,445 @@
+"""Exercises of lesson 05: latent variables and the ELBO."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genlab_course.exercise import Exercise, Mistake
+
+Array = NDArray[np.float64]
+
+
+def _array(*values: float) -> Array:
+    return np.array(values)
+
+
+# 05.other-side: decoder .3, .9, prior 1/2, q(1) = .6, and x = 0
+
+
+def _kl(p: Array, q: Array) -> float:
+    return float((p * np.log(p / q)).sum())
+
+
+_LIK, _PRIOR, _Q = _array(0.7, 0.1), _array(0.5, 0.5), _array(0.4, 0.6)
+_POST = _LIK * _PRIOR / (_LIK * _PRIOR).sum()
+_LOG_P = float(np.log((_LIK * _PRIOR).sum()))
+
+
+def _row(lik: Array, q: Array) -> Array:
+    log_p, recon, kl = np.log((lik * _PRIOR).sum()), float(q @ np.log(lik)), _kl(q, _PRIOR)
+    return _array(recon, kl, recon - kl, float(log_p) - recon + kl)
+
+
+_RIGHT_ROW = _row(_LIK, _Q)
+
+
+def _row_from(recon: float, log_p: float) -> Array:
+    """A row with another reconstruction, or another log p(x); the divergence is right."""
+    kl = float(_RIGHT_ROW[1])
+    return _array(recon, kl, recon - kl, log_p - recon + kl)
+
+
+# 05.split: reconstruction minus KL to the prior
+
+
+def _split(log_lik: Array, prior: Array, q: Array) -> float:
+    return float(q @ log_lik) - _kl(q, prior)
+
+
+def _gap_to_posterior(log_lik: Array, prior: Array, q: Array) -> float:
+    joint = np.exp(log_lik) * prior
+    return float(q @ log_lik) - _kl(q, joint / joint.sum())
+
+
+_CASES_SPLIT = (
+    (np.log(_array(0.2, 0.8)), _array(0.5, 0.5), _array(0.3, 0.7)),
+    (np.log(_array(0.1, 0.6, 0.3)), _array(0.2, 0.5, 0.3), _array(0.25, 0.6, 0.15)),
+)
+
+
+# 05.mean-field: the best product of normals for a normal posterior
+
+
+def _mean_field(cov: Array) -> float:
+    precision = np.linalg.inv(cov)
+    return 0.5 * float(np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])
+
+
+def _matched_variances(cov: Array) -> float:
+    precision, v = np.linalg.inv(cov), np.diag(cov)
+    trace, log_det = float((np.diag(precision) * v).sum()), float(np.linalg.slogdet(cov)[1])
+    return 0.5 * (trace - len(cov) + log_det - float(np.log(v).sum()))
+
+
+def _reverse_direction(cov: Array) -> float:
+    return 0.5 * float(np.log(np.diag(cov)).sum() - np.linalg.slogdet(cov)[1])
+
+
+_CASES_FIELD = (
+    (np.array([[0.5, 0.2], [0.2, 0.4]]),),
+    (np.array([[1.0, 0.6, 0.1], [0.6, 0.9, 0.2], [0.1, 0.2, 0.3]]),),
+)
+
+
+# 05.log-mean-weight: log of the mean, safely
+
+
+def _log_mean(log_w: Array) -> Array:
+    top = log_w.max(0)
+    return np.asarray(top + np.log(np.exp(log_w - top).mean(0)))
+
+
+def _naive(log_w: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.exp(log_w).mean(0)))
+
+
+_NEAR = np.array([[-1.0, 0.3], [-2.0, 0.1], [0.5, -0.7]])
+_APART = _NEAR - np.array([1000.0, 0.0])  # one example whose weights are far below the other's
+_CASES_WEIGHT = ((_NEAR,), (_NEAR - 1000.0,), (_APART,))
+
+
+def _one_shift(log_w: Array) -> Array:
+    with np.errstate(divide="ignore"):
+        return np.asarray(log_w.max() + np.log(np.exp(log_w - log_w.max()).mean(0)))
+
+
+# 05.m-step: means from responsibilities
+
+
+def _means(x: Array, q: Array) -> Array:
+    return np.asarray(q.T @ x / q.sum(0)[:, None])
+
+
+def _hard(x: Array, q: Array) -> Array:
+    return _means(x, np.eye(q.shape[1])[q.argmax(1)])
+
+
+_X = np.array([[0.0, 1.0], [1.0, 2.0], [4.0, 0.0], [5.0, 3.0], [3.0, 3.0]])
+_R = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8], [0.1, 0.9], [0.4, 0.6]])
+
+
+# 05.information: does the code say which image it came from?
+
+
+def _information(q: Array) -> float:
+    return float((q * np.log(q / q.mean(0))).sum(1).mean())
+
+
+_CODES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.25, 0.25]])
+
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        id="05.other-side",
+        task="Give (reconstruction, KL to the prior, ELBO, gap) of the third row's q when x = 0.",
+        right=_RIGHT_ROW,
+        mistakes=(
+            Mistake(
+                _row(_array(0.3, 0.9), _Q),
+                "These are the numbers for x = 1; the decoder's probabilities are those of x = 1.",
+            ),
+            Mistake(
+                _array(_RIGHT_ROW[0], _RIGHT_ROW[1], _RIGHT_ROW[0] + _RIGHT_ROW[1], 0.0)
+                + _array(0, 0, 0, _LOG_P - _RIGHT_ROW[0] - _RIGHT_ROW[1]),
+                "You added the divergence; a code that departs from the prior is charged for it.",
+            ),
+            Mistake(
+                _RIGHT_ROW[[0, 1, 3, 2]],
+                "ELBO and gap are exchanged: the gap is what the bound leaves out, and positive.",
+            ),
+            Mistake(
+                _array(*_RIGHT_ROW[:3], _kl(_POST, _Q)),
+                "Your gap is KL(posterior || q), averaged under the wrong distribution.",
+            ),
+            Mistake(
+                _array(*_RIGHT_ROW[:3], -_RIGHT_ROW[3]),
+                "Your gap is negative: it says that a lower bound lies above what it bounds.",
+            ),
+            Mistake(
+                _row_from(float(_Q[::-1] @ np.log(_LIK)), _LOG_P),
+                "In the reconstruction the weights of z = 0 and z = 1 are exchanged.",
+            ),
+            Mistake(
+                _row_from(float(_RIGHT_ROW[0]), float(np.log(_LIK.sum()))),
+                "Your log p(x) adds up the decoder's probabilities without the prior's weights.",
+            ),
+            Mistake(
+                _row_from(float(np.log(_Q @ _LIK)), _LOG_P),
+                "Your reconstruction is the log of an average; it is the average of a log.",
+            ),
+            Mistake(
+                _row_from(float(_Q @ _LIK), _LOG_P),
+                "You averaged the probabilities themselves; their logarithms are averaged.",
+            ),
+            Mistake(
+                _array(*_RIGHT_ROW[:3], _RIGHT_ROW[1]),
+                "Your gap is the price, a divergence from the prior; it is one from the posterior.",
+            ),
+            Mistake(
+                _RIGHT_ROW / np.log(2),
+                "These are bits; the lesson counts in nats, with natural logarithms.",
+            ),
+        ),
+        hints=(
+            "Only the decoder's row changes: what does each z say about x = 0?",
+            "p(x=0|z) is 1 - p(x=1|z); the KL to the prior does not look at x at all.",
+            "log p(x=0) = log(.5 * .7 + .5 * .1); subtract the ELBO from it to get the gap.",
+        ),
+    ),
+    Exercise(
+        id="05.split",
+        task="Return the ELBO of a discrete latent from log p(x|z), the prior and q.",
+        right=_split,
+        cases=_CASES_SPLIT,
+        mistakes=(
+            Mistake(
+                lambda log_lik, prior, q: float(q @ (log_lik + np.log(prior))),
+                "This is the mean of log p(x, z) under q: the entropy of q is still missing.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: _split(log_lik, prior, q) / len(q),
+                "You took the mean over the values of z; an average under q is a sum weighed by q.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik) + _kl(q, prior),
+                "The sign of the divergence is flipped: you reward codes that leave the prior.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik) - _kl(prior, q),
+                "Your divergence is KL(prior || q): the average must be taken under q.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(prior @ log_lik) - _kl(q, prior),
+                "You average the reconstruction under the prior, but the codes come from q.",
+            ),
+            Mistake(
+                _gap_to_posterior,
+                "You subtract the divergence from the posterior. That is the gap, not the price.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: _kl(q, prior) - float(q @ log_lik),
+                "This is the loss, minus the ELBO; a bound on log p(x) was asked for.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ np.exp(log_lik)) - _kl(q, prior),
+                "Your first term averages probabilities: log_lik was a logarithm already.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik),
+                "This is the reconstruction alone; the code has a price.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik) - float((q * np.log(q)).sum()),
+                "Your second term does not contain the prior: it is the entropy of q alone.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik) - _kl(q, prior) / len(q),
+                "You took the mean over the values of z; the divergence is a sum weighed by q.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(q @ log_lik) - _kl(q, prior) / float(np.log(2)),
+                "Your divergence is in bits and your reconstruction in nats.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(np.log(prior @ np.exp(log_lik))),
+                "This is log p(x) itself, which does not depend on q; its bound does.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: q * (log_lik - np.log(q / prior)),
+                "One term for each value of z: they still have to be added up.",
+            ),
+            Mistake(
+                lambda log_lik, prior, q: float(np.log(q @ np.exp(log_lik))) - _kl(q, prior),
+                "Your first term is the log of an average; the bound has the average of a log.",
+            ),
+        ),
+        hints=(
+            "Two terms: how well do q's codes explain x, and what do they cost?",
+            "Both terms are averages under q, and the second is subtracted.",
+            "sum of q * log_lik, minus sum of q * log(q / prior).",
+        ),
+    ),
+    Exercise(
+        id="05.mean-field",
+        task="Return the smallest KL(q || posterior) over normal q with independent coordinates.",
+        right=_mean_field,
+        cases=_CASES_FIELD,
+        mistakes=(
+            Mistake(
+                lambda cov: 2 * _mean_field(cov),
+                "The factor 1/2 of the Gaussian KL is missing.",
+            ),
+            Mistake(
+                lambda cov: -_mean_field(cov),
+                "The sign is flipped: a divergence is never negative.",
+            ),
+            Mistake(
+                _matched_variances,
+                "You gave q the posterior's own variances; a narrower q loses less.",
+            ),
+            Mistake(
+                lambda cov: -_reverse_direction(cov),
+                "You inverted the diagonal of cov; what is needed is the diagonal of its inverse.",
+            ),
+            Mistake(
+                lambda cov: (
+                    0.5 * float(np.log(np.diag(np.linalg.inv(cov))).sum())
+                    - 0.5 * float(np.linalg.slogdet(cov)[1])
+                ),
+                "The log-determinant has the wrong sign: those of a matrix and its inverse differ.",
+            ),
+            Mistake(
+                lambda cov: 1 / np.diag(np.linalg.inv(cov)),
+                "These are the best variances of q; asked for is what they still lose, one number.",
+            ),
+            Mistake(
+                _reverse_direction,
+                "This is the best value of KL(posterior || q), the other direction.",
+            ),
+        ),
+        hints=(
+            "Write the KL of two normals with equal means and differentiate in one variance.",
+            "The best variance is the inverse of a diagonal entry of a matrix. Which matrix?",
+            "With L the inverse of cov and v_j = 1/L_jj the trace cancels the dimension; what is "
+            "left is half of (sum of log L_jj, minus log det L).",
+        ),
+    ),
+    Exercise(
+        id="05.log-mean-weight",
+        task="Return the importance-weighted bound of each example from log-weights (K, b).",
+        right=_log_mean,
+        cases=_CASES_WEIGHT,
+        mistakes=(
+            Mistake(
+                lambda log_w: log_w.mean(0),
+                "You took the mean of the logs. It is a bound too, but K draws gain it nothing.",
+            ),
+            Mistake(
+                lambda log_w: _log_mean(log_w) + np.log(len(log_w)),
+                "You took the log of the sum; your 'bound' grows without end with K.",
+            ),
+            Mistake(
+                _naive,
+                "Right on paper, but weights near exp(-1000) are 0 in floating point, so you "
+                "return minus infinity.",
+            ),
+            Mistake(
+                _one_shift,
+                "You took one and the same number out of all columns; an example whose weights are "
+                "far smaller than another's still underflows.",
+            ),
+            Mistake(
+                lambda log_w: _log_mean(log_w) - log_w.max(0),
+                "You took the largest weight out and did not put it back.",
+            ),
+            Mistake(
+                lambda log_w: _log_mean(log_w.T),
+                "You averaged over the examples; each example has its own K weights.",
+            ),
+            Mistake(
+                lambda log_w: _log_mean(log_w).mean(),
+                "You averaged over the batch; one number for each example was asked for.",
+            ),
+            Mistake(
+                lambda log_w: log_w.max(0),
+                "You kept the largest weight; the bound averages all K.",
+            ),
+        ),
+        hints=(
+            "Which comes first, the average or the logarithm? Jensen tells which is larger.",
+            "Average the weights themselves. To stay in range, take the largest out first.",
+            "m = largest log-weight of the column; m + log of the mean of exp(log_w - m).",
+        ),
+    ),
+    Exercise(
+        id="05.m-step",
+        task="Return the component means (k, d) that maximise the bound for responsibilities q.",
+        right=_means,
+        cases=((_X, _R),),
+        mistakes=(
+            Mistake(
+                lambda x, q: q.T @ x / len(x),
+                "You divided by the number of all points; a component owns only a share of them.",
+            ),
+            Mistake(
+                _hard,
+                "You gave each point wholly to its likeliest component. That is k-means, not EM.",
+            ),
+            Mistake(
+                lambda x, q: q.T @ x,
+                "These are weighted sums: for a mean the weights of one component must add up to 1 "
+                "over the points (the rows of q add up to 1 over the components).",
+            ),
+            Mistake(
+                lambda x, q: _means(x, np.exp(q) / np.exp(q).sum(1, keepdims=True)),
+                "You passed q through a softmax; the responsibilities are probabilities already.",
+            ),
+            Mistake(
+                lambda x, q: _means(x, q).T,
+                "Your rows are coordinates and your columns components; turn the matrix round.",
+            ),
+            Mistake(
+                lambda x, q: _means(x, q**2),
+                "You weighed by the square of the responsibilities.",
+            ),
+            Mistake(
+                lambda x, q: np.repeat(x.mean(0, keepdims=True), q.shape[1], 0),
+                "All components got the mean of all data: the responsibilities were not used.",
+            ),
+        ),
+        hints=(
+            "Set the derivative of sum_i q_ik log N(x_i; m_k, s^2) in m_k to zero.",
+            "Each mean is a weighted average; its weights must sum to 1.",
+            "q.T @ x, each row divided by the sum of its column of q.",
+        ),
+    ),
+    Exercise(
+        id="05.information",
+        task="Return the mutual information between image and code, in nats.",
+        right=_information,
+        cases=((_CODES,),),
+        mistakes=(
+            Mistake(
+                lambda q: float((q * np.log(q * q.shape[1])).sum(1).mean()),
+                "You measured against a uniform prior; compare with the codes' own average.",
+            ),
+            Mistake(
+                lambda q: len(q) * _information(q),
+                "You summed over the images; each is one of n equally likely ones.",
+            ),
+            Mistake(
+                lambda q: _information(q) / np.log(2),
+                "These are bits, not nats.",
+            ),
+            Mistake(
+                lambda q: float(-(q * np.log(q)).sum(1).mean()),
+                "This is the mean entropy of the codes: large when they say little.",
+            ),
+            Mistake(
+                lambda q: float(-(q.mean(0) * np.log(q.mean(0))).sum()),
+                "This is the entropy of the average code; an uncertain code says less.",
+            ),
+            Mistake(
+                lambda q: (q * np.log(q / q.mean(0))).sum(1),
+                "One number for each image: what it says. Asked for is the average.",
+            ),
+            Mistake(
+                lambda q: float((q * np.log(q / q.mean(0))).mean()),
+                "You averaged over the values of z too; there the terms are summed.",
+            ),
+            Mistake(
+                lambda q: float((q.mean(0) * np.log(q.mean(0) / q)).sum(1).mean()),
+                "Your divergence is KL(q(z) || q(z|x)); average under the image's own code.",
+            ),
+            Mistake(
+                lambda q: -_information(q),
+                "The sign is flipped: information is never negative.",
+            ),
+        ),
+        hints=(
+            "If all rows of q are equal the answer must be 0, whatever the prior is.",
+            "Average the rows to get q(z); how far is each row from it?",
+            "The mean over rows of the sum of q * log(q / q.mean(0)).",
+        ),
+    ),
+)

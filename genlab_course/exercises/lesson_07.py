@@ -1,0 +1,340 @@
+"""Exercises of lesson 07: GANs, the minimax game."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genlab_course.exercise import Exercise, Mistake
+
+Array = NDArray[np.float64]
+Point = tuple[float, float]
+
+# 07.best-critic: D* from the two probabilities
+
+_P, _Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
+_R, _S = np.array([0.5, 0.5]), np.array([0.7, 0.3])
+
+
+def _best_critic(p: Array, q: Array) -> Array:
+    return np.asarray(p / (p + q))
+
+
+# 07.value: V(D*, G), from the divergence
+
+
+def _kl(p: Array, q: Array) -> float:
+    return float((p * np.log(p / q)).sum())
+
+
+def _js(p: Array, q: Array) -> float:
+    return (_kl(p, (p + q) / 2) + _kl(q, (p + q) / 2)) / 2
+
+
+def _value(p: Array, q: Array) -> float:
+    return 2 * _js(p, q) - math.log(4)
+
+
+# 07.slopes: of both generator losses in the critic's logit
+
+
+def _slopes(d: float) -> tuple[float, float]:
+    return -d, -(1 - d)
+
+
+# 07.look-ahead: one extragradient step of min_x max_y x y
+
+
+def _look_ahead(x: float, y: float, lr: float) -> Point:
+    x_ahead, y_ahead = x - lr * y, y + lr * x
+    return x - lr * y_ahead, y + lr * x_ahead
+
+
+def _two_steps(x: float, y: float, lr: float) -> Point:
+    x, y = x - lr * y, y + lr * x
+    return x - lr * y, y + lr * x
+
+
+def _alternating(x: float, y: float, lr: float) -> Point:
+    x = x - lr * y
+    return x, y + lr * x
+
+
+def _from_ahead(x: float, y: float, lr: float) -> Point:
+    x_ahead, y_ahead = x - lr * y, y + lr * x
+    return x_ahead - lr * y_ahead, y_ahead + lr * x_ahead
+
+
+def _both_down(x: float, y: float, lr: float) -> Point:
+    x_ahead, y_ahead = x - lr * y, y - lr * x
+    return x - lr * y_ahead, y - lr * x_ahead
+
+
+# 07.mode-kl: how uneven the modes of a set of samples are
+
+_CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
+_LUMPS = np.repeat(_CENTRES, (5, 3, 1, 1), axis=0) + 0.1
+_ONE_LOST = np.repeat(_CENTRES, (2, 2, 0, 4), axis=0) - 0.2
+_LAST_LOST = np.repeat(_CENTRES, (3, 1, 2, 0), axis=0) + 0.3
+
+
+def _counts(x: Array, centres: Array) -> Array:
+    nearest = ((x[:, None] - centres) ** 2).sum(-1).argmin(1)
+    return np.bincount(nearest, minlength=len(centres)) / len(x)
+
+
+def _entropy(share: Array) -> float:
+    seen = share[share > 0]
+    return float(-(seen * np.log(seen)).sum())
+
+
+def _mode_kl(x: Array, centres: Array) -> float:
+    return math.log(len(centres)) - _entropy(_counts(x, centres))
+
+
+def _up_to_the_last_seen(x: Array, centres: Array) -> float:
+    share = _counts(x, centres)
+    return math.log(int(share.nonzero()[0].max()) + 1) - _entropy(share)
+
+
+def _only_seen(x: Array, centres: Array) -> float:
+    share = _counts(x, centres)
+    return math.log(int((share > 0).sum())) - _entropy(share)
+
+
+def _lesson_modes(x: Array, centres: Array) -> float:
+    return math.log(8) - _entropy(_counts(x, centres))
+
+
+def _reverse_mode_kl(x: Array, centres: Array) -> float:
+    share = np.maximum(_counts(x, centres), 1e-12)
+    return float(-np.log(share * len(centres)).mean())
+
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        id="07.best-critic",
+        task="Write best_critic(p, q): the best D for each outcome, as an array.",
+        right=_best_critic,
+        cases=((_P, _Q), (_R, _S)),
+        mistakes=(
+            Mistake(
+                lambda p, q: q / (p + q),
+                "You gave the probability of fake; D is the probability of real.",
+            ),
+            Mistake(
+                lambda p, q: p / q,
+                "You gave the odds of real against fake; a probability lies between 0 and 1.",
+            ),
+            Mistake(
+                lambda p, q: np.log(p / q),
+                "You gave the best logit; one function still turns it into a probability.",
+            ),
+            Mistake(
+                lambda p, q: 1 / (1 + np.exp(q - p)),
+                "You squashed the difference of the probabilities; take that of their logs.",
+            ),
+            Mistake(
+                lambda p, q: 2 * p / (p + q),
+                "You divided by the mixture (p + q) / 2: your numbers exceed 1.",
+            ),
+            Mistake(
+                lambda p, q: (p > q).astype(float),
+                "You made the critic certain; where both laws have mass that costs infinitely.",
+            ),
+            Mistake(
+                lambda p, q: p / (p + q).sum(),
+                "You divided by the sum over all outcomes; each outcome is decided by itself.",
+            ),
+        ),
+        hints=(
+            "Fix one outcome. How often is it real when it turns up, if half of all examples are?",
+            "Differentiate p log D + q log(1 - D) in D and set the result to zero.",
+            "p / D = q / (1 - D): solve for D.",
+        ),
+    ),
+    Exercise(
+        id="07.value",
+        task="Write value_at_best(p, q): the value of the game against the best critic, in nats.",
+        right=_value,
+        cases=((_P, _Q), (_R, _S), (_P, _P)),
+        mistakes=(
+            Mistake(
+                lambda p, q: 2 * _js(p, q),
+                "You left out the constant: equal laws do not give a game of value zero.",
+            ),
+            Mistake(
+                lambda p, q: _js(p, q) - math.log(4),
+                "You counted the divergence once; both expectations contribute to it.",
+            ),
+            Mistake(
+                lambda p, q: math.log(4) - 2 * _js(p, q),
+                "You gave the critic's loss; the value is what it maximises.",
+            ),
+            Mistake(
+                lambda p, q: -2 * _js(p, q) - math.log(4),
+                "The divergence has the wrong sign: unequal laws are easier for the critic.",
+            ),
+            Mistake(
+                _js,
+                "This is the divergence; the value of the game is twice that, with a constant.",
+            ),
+            Mistake(
+                lambda p, q: _kl(p, q) + _kl(q, p) - math.log(4),
+                "You compared the two laws with each other; D* compares each with their mixture.",
+            ),
+            Mistake(
+                lambda p, q: p * np.log(p / (p + q)) + q * np.log(q / (p + q)),
+                "One term for each outcome: they still have to be added up.",
+            ),
+            Mistake(
+                lambda p, q: 2 * _js(p, q) - math.log(2),
+                "You pulled the factor 1/2 out of one logarithm only; there are two expectations.",
+            ),
+            Mistake(
+                lambda p, q: (2 * _js(p, q) - math.log(4)) / math.log(2),
+                "You answered in bits; this course takes natural logarithms.",
+            ),
+        ),
+        hints=(
+            "Put the best critic into both expectations and look for the mixture m = (p + q) / 2.",
+            "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.",
+            "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
+        ),
+    ),
+    Exercise(
+        id="07.slopes",
+        task="Write slopes_at(d): d/dl of log(1 - D) and of -log D, where D = sigmoid(l) = d.",
+        right=_slopes,
+        cases=((0.01,), (0.3,), (0.9,)),
+        mistakes=(
+            Mistake(
+                lambda d: (-(1 - d), -d),
+                "You exchanged the two losses: which one is flat against a critic that is sure?",
+            ),
+            Mistake(
+                lambda d: (d, 1 - d),
+                "The sizes fit and the signs do not: a more believable sample lowers both losses.",
+            ),
+            Mistake(
+                lambda d: (-1 / (1 - d), -1 / d),
+                "You differentiated in D; the critic's output is the logit, so the chain goes on.",
+            ),
+            Mistake(
+                lambda d: (-d, 1 - d),
+                "The second loss has a minus in front: a larger logit lowers it.",
+            ),
+            Mistake(
+                lambda d: (d, -(1 - d)),
+                "log(1 - D) falls when the logit grows; your first slope has the wrong sign.",
+            ),
+            Mistake(
+                lambda d: (1 - d) / d,
+                "This is the ratio of the two slopes; give the pair.",
+            ),
+            Mistake(
+                lambda d: (-d * (1 - d), -d * (1 - d)),
+                "You differentiated D itself and forgot the logarithm in front of it.",
+            ),
+        ),
+        hints=(
+            "First the slope of the sigmoid in its logit, written with D alone.",
+            "dD/dl = D (1 - D). Multiply it by the slope of each logarithm in D.",
+            "d log(1 - D) / dD = -1 / (1 - D), and d(-log D) / dD = -1 / D.",
+        ),
+    ),
+    Exercise(
+        id="07.look-ahead",
+        task="Write look_ahead(x, y, lr): an extragradient step of min_x max_y x y; return (x, y).",
+        right=_look_ahead,
+        cases=((1.0, 0.5, 0.2), (-2.0, 1.0, 0.7), (0.3, 0.0, 0.1)),
+        mistakes=(
+            Mistake(
+                lambda x, y, lr: (x - lr * y, y + lr * x),
+                "You took the plain simultaneous step: you never used the direction found ahead.",
+            ),
+            Mistake(_alternating, "You let the players take turns; nobody looked ahead."),
+            Mistake(
+                lambda x, y, lr: (x - lr * (y + lr * x), y + lr * x),
+                "Only one of the players used the other's place ahead.",
+            ),
+            Mistake(
+                lambda x, y, lr: (x - lr * (y + lr * x), y - lr * (x - lr * y)),
+                "You looked ahead, and then let y fall; y wants the value to rise.",
+            ),
+            Mistake(
+                lambda x, y, lr: (x + lr * (y + lr * x), y - lr * (x - lr * y)),
+                "You exchanged the players: x minimises, y maximises.",
+            ),
+            Mistake(
+                lambda x, y, lr: (x - lr * (y + lr * x / 2), y + lr * (x - lr * y / 2)),
+                "You looked half a step ahead; extragradient looks one whole step ahead.",
+            ),
+            Mistake(
+                _from_ahead,
+                "You went on from the place you only looked at: these are two plain steps.",
+            ),
+            Mistake(_both_down, "You let both players minimise; y wants the value to rise."),
+        ),
+        hints=(
+            "Two evaluations of the gradients, and one step that counts.",
+            "Take a trial step with both players; keep the gradients there, forget the place.",
+            "x_ahead = x - lr y and y_ahead = y + lr x; then step from (x, y) with those two.",
+        ),
+    ),
+    Exercise(
+        id="07.mode-kl",
+        task="Write mode_kl(x, centres): KL from the share of each nearest mode to uniform, nats.",
+        right=_mode_kl,
+        cases=(
+            (_LUMPS, _CENTRES),
+            (_ONE_LOST, _CENTRES),
+            (_LAST_LOST, _CENTRES),
+            (_CENTRES, _CENTRES),
+        ),
+        mistakes=(
+            Mistake(
+                lambda x, centres: _entropy(_counts(x, centres)),
+                "You returned the entropy of the shares; evenly used modes must give zero.",
+            ),
+            Mistake(
+                _reverse_mode_kl,
+                "You averaged under the uniform law: one lost mode then costs without bound.",
+            ),
+            Mistake(
+                _up_to_the_last_seen,
+                "Your list of shares ends with the last mode that was seen; a lost mode at its end "
+                "must be counted too.",
+            ),
+            Mistake(
+                _lesson_modes,
+                "You wrote log 8, the ring's number of modes; here the centres are an argument.",
+            ),
+            Mistake(
+                _only_seen,
+                "Your uniform law covers the modes that were seen: losing one costs nothing.",
+            ),
+            Mistake(
+                lambda x, centres: -_entropy(_counts(x, centres)),
+                "The uniform law is missing: evenly used modes must give zero.",
+            ),
+            Mistake(
+                lambda x, centres: _mode_kl(x, centres) / len(centres),
+                "You averaged over the modes; the terms are weighed by the shares and summed.",
+            ),
+            Mistake(
+                lambda x, centres: _mode_kl(x, centres) / math.log(2),
+                "You answered in bits; nats were asked for.",
+            ),
+            Mistake(
+                lambda x, centres: _mode_kl(x, centres) * len(x),
+                "You used counts where shares belong: the answer grows with the sample size.",
+            ),
+        ),
+        hints=(
+            "Which centre is nearest to each point, and what share of the points has each centre?",
+            "KL(s, u) = sum of s log(s / u) with u = 1 / k; a mode without points adds zero.",
+            "log k minus the entropy of the shares.",
+        ),
+    ),
+)

@@ -1,0 +1,435 @@
+"""Exercises of lesson 09: compute, derive, build, judge."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genlab.metrics.coverage import inception_score, precision_recall
+from genlab.metrics.distances import extrapolate
+from genlab_course.exercise import Exercise, Mistake
+
+
+def _kl(p: Tensor, q: Tensor) -> Tensor:
+    return (p * (p / q).log()).sum(-1)
+
+
+_ANIMALS = torch.tensor(
+    [[0.90, 0.05, 0.05], [0.05, 0.90, 0.05], [0.05, 0.05, 0.90], [0.90, 0.05, 0.05]],
+    dtype=torch.float64,
+)
+_TILTED = torch.tensor([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]], dtype=torch.float64)
+
+INCEPTION = Exercise(
+    id="09.inception-score",
+    task="From class probabilities (n, k), return the Inception score.",
+    right=inception_score,
+    cases=((_ANIMALS,), (_TILTED,)),
+    mistakes=(
+        Mistake(
+            wrong=lambda p: _kl(p, p.mean(0)).exp(),
+            says="One number for each sample. The divergences are averaged first, and the score is "
+            "one number for the set.",
+        ),
+        Mistake(
+            wrong=lambda p: _kl(p, p.mean(0)).sum().exp(),
+            says="You added up the divergences of all samples; their mean is wanted, or the score "
+            "grows with the number of samples.",
+        ),
+        Mistake(
+            wrong=lambda p: (p * (p / p.mean(0)).log()).mean().exp(),
+            says="You averaged over the classes too: over classes the terms are summed, over "
+            "samples they are averaged.",
+        ),
+        Mistake(
+            wrong=lambda p: (-(p.mean(0) * p.mean(0).log()).sum()).exp(),
+            says="This is the exponential of the entropy of the average: it measures variety and "
+            "does not ask whether the samples are certain.",
+        ),
+        Mistake(
+            wrong=lambda p: (-(p * p.log()).sum(-1)).mean().exp(),
+            says="This is the exponential of the samples' own uncertainty: it does not ask for "
+            "variety, and smaller would be better.",
+        ),
+        Mistake(
+            wrong=lambda p: (_kl(p, p.mean(0)).mean() / math.log(2)).exp(),
+            says="Your divergence is in bits but you raised e to it; the base must match the "
+            "logarithm.",
+        ),
+        Mistake(
+            wrong=lambda p: _kl(p.mean(0), p).mean().exp(),
+            says="You took the divergence the other way round: the average class distribution is "
+            "in the first place. The expectation belongs under each sample's own probabilities.",
+        ),
+        Mistake(
+            wrong=lambda p: _kl(p, p.mean(0)).mean(),
+            says="You stopped at the mean divergence, which is in nats; the score is its "
+            "exponential, a number of classes.",
+        ),
+        Mistake(
+            wrong=lambda p: _kl(p, p.mean(0)).exp().mean(),
+            says="You averaged after the exponential. By Jensen's inequality that is too large; "
+            "the average comes first.",
+        ),
+        Mistake(
+            wrong=lambda p: _kl(p, torch.full_like(p, 1 / p.shape[1])).mean().exp(),
+            says="You compared with the uniform distribution. The reference is the average of the "
+            "samples' own class probabilities, whatever it is.",
+        ),
+        Mistake(
+            wrong=lambda p: 2 ** _kl(p, p.mean(0)).mean(),
+            says="Your divergence is in nats but you raised 2 to it; the base must match the "
+            "logarithm.",
+        ),
+    ),
+    hints=(
+        "Two distributions are compared: the classes of one sample, and the classes of all.",
+        "p.mean(0) is the average over the samples; sum over the classes, then average over the "
+        "samples.",
+        "sum over k of p[i, k] * log(p[i, k] / average[k]); mean over i; then exp.",
+    ),
+)
+
+
+def _diagonal(m1: Tensor, v1: Tensor, m2: Tensor, v2: Tensor) -> Tensor:
+    return ((m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2).sum()
+
+
+_M1, _V1 = torch.tensor([0.0, 1.0, 2.0]).double(), torch.tensor([1.0, 4.0, 0.25]).double()
+_M2, _V2 = torch.tensor([1.0, -1.0, 2.5]).double(), torch.tensor([2.25, 1.0, 0.04]).double()
+
+DIAGONAL = Exercise(
+    id="09.frechet-diagonal",
+    task="Return the Frechet distance of two Gaussians with diagonal covariances, given means and "
+    "variances.",
+    right=_diagonal,
+    cases=((_M1, _V1, _M2, _V2), (_M2, _V2, _M1, 4 * _V1)),
+    mistakes=(
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1 - v2) ** 2).sum(),
+            says="You compared variances. The distance is between standard deviations: the "
+            "arguments are variances, so a root is missing.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2).mean(),
+            says="You averaged over the dimensions; both the squared distance of the means and the "
+            "trace are sums.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: _diagonal(m1, v1, m2, v2).sqrt(),
+            says="You took the root at the end. That is the distance in the unit of the features; "
+            "the number reported as FID is its square.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - (v1 * v2).sqrt()).sum(),
+            says="The cross term of the trace has a factor that you left out: with equal "
+            "distributions your answer is not zero.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2).sum(),
+            says="You compared the means only; widths differ too.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
+            says="You compared the widths only; the means differ too.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2).sum(),
+            says="You left out the cross term of the trace: with equal distributions your answer "
+            "is not zero.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - 2 * v1 * v2).sum(),
+            says="In the cross term the root of the product is missing.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: (m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2,
+            says="One number for each coordinate: they still have to be added up.",
+        ),
+        Mistake(
+            wrong=lambda m1, v1, m2, v2: (m1 - m2).norm() + ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
+            says="You used the length of the difference of the means; the formula has its square.",
+        ),
+    ),
+    hints=(
+        "With diagonal covariances the coordinates are independent problems on the line.",
+        "On the line: (difference of means)^2 + (difference of standard deviations)^2.",
+        "Take sqrt of both variances, square both differences, and sum over the coordinates.",
+    ),
+)
+
+
+def _infinity(sizes: Any, values: Tensor) -> Tensor:
+    return extrapolate(sizes, values)[0]
+
+
+def _line(x: Tensor, values: Tensor) -> Tensor:
+    x = x.to(values)
+    slope = ((x - x.mean()) * (values - values.mean())).sum() / ((x - x.mean()) ** 2).sum()
+    return torch.stack([values.mean() - slope * x.mean(), slope])
+
+
+EXTRAPOLATE = Exercise(
+    id="09.infinite-samples",
+    task="Given sizes n and the Frechet distance at each, return the distance at infinite n.",
+    right=_infinity,
+    cases=(
+        ([500, 1000], torch.tensor([30.0, 20.0]).double()),
+        ([100, 200, 400, 800], torch.tensor([9.1, 6.4, 5.3, 4.6]).double()),
+        ([300, 200, 100], torch.tensor([2.7, 3.4, 5.3]).double()),  # in any order
+    ),
+    mistakes=(
+        Mistake(
+            wrong=lambda sizes, values: _line(torch.tensor(sizes), values)[0],
+            says="You fitted a line in n. The distance is a straight line in 1/n; in n your "
+            "intercept is the value at no samples at all.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values)[1],
+            says="That is the slope, the constant of the bias. Infinite n is where 1/n is zero.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: values[sizes.index(max(sizes))],
+            says="You took the largest sample as if it were infinite; its bias is still in it.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: values[-1],
+            says="You took the last value of the list; every one of them has a bias in it.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values),
+            says="These are intercept and slope; only one of them is the answer.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double() ** 2, values)[0],
+            says="You fitted a line in 1 / n^2; the leading term of the bias falls like 1/n.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: 2 * values[-1] - values[-2],
+            says="You used the last two sizes only, as if one were twice the other. All points "
+            "belong in a least-squares line.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: values.mean(),
+            says="You averaged values that all have a bias, each a different one.",
+        ),
+        Mistake(
+            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double().sqrt(), values)[0],
+            says="You fitted a line in 1 / sqrt(n), the law of a standard error. This is a bias, "
+            "not noise: it falls like 1/n.",
+        ),
+    ),
+    hints=(
+        "Against which function of n is the distance a straight line?",
+        "Fit a + b / n by least squares; at infinite n one of the two terms is left.",
+        "x = 1 / n; b = cov(x, values) / var(x); a = mean(values) - b * mean(x); return a.",
+    ),
+)
+
+
+def _radii(x: Tensor, k: int) -> Tensor:
+    return torch.cdist(x, x).sort(1).values[:, k]
+
+
+def _inside(query: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
+    return (torch.cdist(query, centres) <= radii).any(1).double().mean()
+
+
+def _right_pair(real: Tensor, fake: Tensor, k: int) -> Tensor:
+    return torch.tensor(list(precision_recall(real, fake, k)))
+
+
+_REAL = torch.tensor([[0.0, 0.0], [1.0, 0.3], [2.2, 0.0], [0.4, 1.5], [6.0, 6.0], [7.1, 6.3]])
+_FAKE = torch.tensor([[0.2, 0.1], [0.9, 0.4], [0.5, 0.9], [0.1, 0.4], [3.5, 3.0], [12.0, 1.0]])
+# No point lies on a ball's surface, or rounding would decide whether it is inside.
+_REAL, _FAKE = _REAL.double(), _FAKE.double()
+
+PRECISION = Exercise(
+    id="09.precision-recall",
+    task="Return (precision, recall) of samples `fake` against `real`, with k-th neighbour balls.",
+    right=_right_pair,
+    cases=((_REAL, _FAKE, 1), (_REAL, _FAKE, 2), (_FAKE[:5], _REAL, 2)),
+    mistakes=(
+        Mistake(
+            wrong=lambda real, fake, k: _right_pair(real, fake, k).flip(0),
+            says="Your two numbers are in the wrong order: precision is about the samples, recall "
+            "about the real points.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
+                    _inside(fake, real, _radii(real, k - 1)),
+                    _inside(real, fake, _radii(fake, k - 1)),
+                ]
+            ),
+            says="Each point was counted as its own nearest neighbour, so your balls are one "
+            "neighbour too small.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
+                    _inside(fake, real, _radii(real, k)),
+                    (torch.cdist(fake, real) <= _radii(real, k)).any(0).double().mean(),
+                ]
+            ),
+            says="For the second number you used the real points' balls: that is coverage. Recall "
+            "asks whether a real point lies in a ball of the samples.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
+                    (torch.cdist(fake, real) <= _radii(fake, k)[:, None]).any(1).double().mean(),
+                    (torch.cdist(real, fake) <= _radii(real, k)[:, None]).any(1).double().mean(),
+                ]
+            ),
+            says="Each point was asked with its *own* ball. The balls belong to the set that "
+            "stands for the region.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
+                    _inside(fake, real, _radii(real, k)) * len(fake),
+                    _inside(real, fake, _radii(fake, k)) * len(real),
+                ]
+            ),
+            says="These are counts; shares were asked for.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
+                    (torch.cdist(fake, real) <= _radii(real, k)).all(1).double().mean(),
+                    (torch.cdist(real, fake) <= _radii(fake, k)).all(1).double().mean(),
+                ]
+            ),
+            says="You asked for points inside *every* ball; one ball is enough.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: _inside(fake, real, _radii(real, k)),
+            says="That is precision; recall is asked for as well.",
+        ),
+        Mistake(
+            wrong=lambda real, fake, k: torch.stack(
+                [
+                    (torch.cdist(fake, real) <= _radii(real, k)).double().sum(1).mean() / k,
+                    (torch.cdist(real, fake) <= _radii(fake, k)).double().sum(1).mean() / k,
+                ]
+            ),
+            says="You counted balls (that is density). Precision and recall ask only whether there "
+            "is at least one.",
+        ),
+    ),
+    hints=(
+        "Which set draws the balls, and which set is asked whether it is inside?",
+        "torch.cdist(x, x) sorted along its rows has the distance to itself in column 0.",
+        "precision: (cdist(fake, real) <= radius of real).any(1).mean(); recall: swap the roles.",
+    ),
+)
+
+_OPTIONS = frozenset(
+    ("bits", "inception", "frechet", "kid", "precision", "recall", "two-sample", "memorisation")
+)
+_REASONS: dict[str, dict[str, str]] = {
+    "a": {
+        "frechet": "(a) Text has exact probabilities here; no sample needs to be drawn, and no "
+        "feature network trusted.",
+        "": "(a) Both models give exact probabilities to the same held-out tokens: compare these.",
+    },
+    "b": {
+        "precision": "(b) A copy of a real image is as realistic as can be: this metric cannot see "
+        "copying, it rewards it.",
+        "frechet": "(b) A copied training set has the right mean and covariance; this metric calls "
+        "it nearly perfect.",
+        "bits": "(b) The gap between training and held-out likelihood would tell, but a generator "
+        "may have no likelihood; its samples can always be compared.",
+        "recall": "(b) A copied training set reaches everything: this metric rewards copying.",
+        "two-sample": "(b) Copies of real images are a sample of real images; a test for any "
+        "difference has nothing to find.",
+        "": "(b) Only a comparison with the training set against data held out from it can tell.",
+    },
+    "c": {
+        "recall": "(c) That one asks what is missing; the question is whether what is there is "
+        "believable.",
+        "frechet": "(c) One number mixes realism with variety; the question separates them.",
+        "inception": "(c) A classifier may be sure of noise: this one never looks at real data.",
+        "": "(c) The question is about each sample's realism alone, whatever the variety.",
+    },
+    "d": {
+        "precision": "(d) Samples of one perfect class would pass this one; the question is about "
+        "what is not made.",
+        "inception": "(d) This one never looks at real data, and cannot see what is missing "
+        "inside a class.",
+        "frechet": "(d) A lost kind shows in it, and so does everything else: one number cannot "
+        "say what is missing.",
+        "memorisation": "(d) That one asks what was copied, not what is never made.",
+        "": "(d) Ask of the *real* examples whether the generator reaches them.",
+    },
+    "e": {
+        "frechet": "(e) A distance without its distribution under equality is not evidence; "
+        "it is positive even for two halves of one set.",
+        "kid": "(e) Its expectation is zero under equality, but one value alone says nothing about "
+        "chance; something must supply the null distribution.",
+        "": "(e) The answer asked for is a p-value.",
+    },
+    "f": {
+        "bits": "(f) A GAN has no likelihood: there is nothing to compare.",
+        "inception": "(f) This one never looks at real data; a picture per class wins.",
+        "kid": "(f) It would do. But each of the seven questions has an answer of its own, and one "
+        "of them needs this one more: with 50,000 samples the bias of the usual number is small.",
+        "precision": "(f) This is half of the truth: it does not see what is missing.",
+        "recall": "(f) This is half of the truth: it does not see what is rubbish.",
+        "two-sample": "(f) With 50,000 samples every imperfect model differs significantly; a "
+        "p-value does not rank.",
+        "": "(f) Across paradigms only sample-based metrics are left, and with 50,000 samples the "
+        "bias of the usual one is small and equal.",
+    },
+    "g": {
+        "frechet": "(g) With 300 samples its bias is larger than many differences between models, "
+        "and depends on the model.",
+        "bits": "(g) A GAN has no likelihood: there is nothing to compare.",
+        "two-sample": "(g) A p-value says whether there is a difference, not who is nearer.",
+        "inception": "(g) This one never looks at real data; a picture per class wins.",
+        "": "(g) With few samples, take the estimate whose expectation does not depend on n.",
+    },
+}
+_RIGHT = {
+    "a": "bits", "b": "memorisation", "c": "precision", "d": "recall", "e": "two-sample",
+    "f": "frechet", "g": "kid",
+}  # fmt: skip
+
+
+def _judge(answer: Any) -> str:
+    if not isinstance(answer, dict) or set(answer) != set(_RIGHT):
+        return "Give a dictionary with one choice for each of the questions a, b, c, d, e, f, g."
+    for question, right in _RIGHT.items():
+        choice = str(answer[question]).strip().lower().replace("memoriz", "memoris")
+        if choice not in _OPTIONS:
+            return f"({question}) {choice!r} is not one of: {', '.join(sorted(_OPTIONS))}."
+        if choice != right:
+            return _REASONS[question].get(choice, _REASONS[question][""])
+    return ""
+
+
+DECIDE = Exercise(
+    id="09.which-metric",
+    task="For each of seven questions, name the metric that answers it.",
+    right=_RIGHT,
+    judge=_judge,
+    mistakes=(
+        Mistake(wrong={**_RIGHT, "b": "precision"}, says=_REASONS["b"]["precision"]),
+        Mistake(wrong={**_RIGHT, "d": "inception"}, says=_REASONS["d"]["inception"]),
+        Mistake(wrong={**_RIGHT, "e": "frechet"}, says=_REASONS["e"]["frechet"]),
+        Mistake(wrong={**_RIGHT, "f": "bits"}, says=_REASONS["f"]["bits"]),
+        Mistake(wrong={**_RIGHT, "g": "frechet"}, says=_REASONS["g"]["frechet"]),
+    ),
+    hints=(
+        "First ask whether the model has a likelihood; then what the question is about: realism, "
+        "variety, copying, or evidence.",
+        "Each of the seven questions has a different answer; one of the eight metrics is never "
+        "the right one here.",
+        "The Inception score is the one that stays unused. The p-value belongs to a test; few "
+        "samples call for an unbiased estimate.",
+    ),
+)
+
+EXERCISES: tuple[Exercise, ...] = (INCEPTION, DIAGONAL, EXTRAPOLATE, PRECISION, DECIDE)

@@ -1,0 +1,178 @@
+"""Exercises of the language-and-image lab: one model writes, its states tell a painter."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genlab_course.exercise import Exercise, Mistake
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+# language_and_image.joint: words exactly, the picture by a bound
+
+
+def _joint(log_p: Array, mine: Array, bound: Array) -> Array:
+    return np.asarray((log_p * mine).sum(1) + bound)
+
+
+_LOG_P = np.array([[-0.1, -2.0, -1.5, -0.3], [-0.2, -0.7, -3.0, -4.0]])
+_MINE = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
+_BOUND = np.array([-900.0, -1100.5])
+
+# language_and_image.share: what zero states take from the words
+
+
+def _share(scores: Array, n_zero: int) -> float:
+    z = float(np.exp(scores).sum())
+    return z / (z + n_zero)
+
+
+_SCORES = np.array([2.0, -1.0, 0.5])
+
+# language_and_image.used: which tokens belong to the text
+
+
+def _used(tokens: Rows, stop: int) -> NDArray[np.bool_]:
+    is_stop = tokens == stop
+    return np.asarray(is_stop.cumsum(1) - is_stop == 0)
+
+
+_TOKENS = np.array([[5, 9, 0, 9], [1, 2, 3, 4], [9, 0, 0, 0], [2, 2, 7, 9]])
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        id="language_and_image.chance",
+        task="Ten digits and six colours, all equally likely and always said; three slants, "
+        "equally likely and said three times in four. The states are shuffled: how often are all "
+        "the words right?",
+        right=1 / 120,
+        mistakes=(
+            Mistake(
+                1 / 180,
+                "You asked every caption for its slant; one in four says none, and cannot be wrong "
+                "about it.",
+            ),
+            Mistake(
+                1 / 240,
+                "You counted captions without a slant as failures: a word that was not said is "
+                "kept by every picture.",
+            ),
+            Mistake(1 / 60, "You left the slant out; three captions in four do say one."),
+            Mistake(
+                1 / 10 + 1 / 6 + 1 / 2,
+                "You added the chances; all words together is a product of independent ones.",
+            ),
+            Mistake(0.0, "A shuffled caption is wrong, but its picture may agree by chance."),
+        ),
+        hints=(
+            "The picture is drawn well, of somebody else's caption: two independent draws.",
+            "Digits agree once in 10, colours once in 6. And the slant, when it is said or not?",
+            "1/10 x 1/6 x (1/4 + 3/4 x 1/3).",
+        ),
+    ),
+    Exercise(
+        id="language_and_image.joint",
+        task="Write log_joint(log_p, mine, bound): bound in nats on log p(words, picture) of each "
+        "row, from log-probabilities of tokens, a mask of 0 and 1, and bounds of the pictures.",
+        right=_joint,
+        cases=((_LOG_P, _MINE, _BOUND), (_LOG_P[:1], _MINE[:1], _BOUND[:1])),
+        mistakes=(
+            Mistake(
+                lambda log_p, mine, bound: log_p.sum(1) + bound,
+                "You counted the padding: what stands after the image token is no part of the "
+                "text.",
+            ),
+            Mistake(
+                lambda log_p, mine, bound: (log_p * mine).sum(1) / mine.sum(1) + bound,
+                "You took a mean over the tokens; the chain rule is a sum, in the picture's unit.",
+            ),
+            Mistake(
+                lambda log_p, mine, bound: (log_p * mine).sum(1) - bound,
+                "You subtracted the picture's part: it is a log-probability too.",
+            ),
+            Mistake(
+                lambda log_p, mine, bound: float(((log_p * mine).sum(1) + bound).sum()),
+                "You summed over the rows; each pair of a caption and a picture has its own.",
+            ),
+            Mistake(
+                lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
+                "You mixed a probability with a logarithm.",
+            ),
+        ),
+        hints=(
+            "The chain rule twice: over the words of the text, then from the text to the picture.",
+            "Logarithms add: the tokens that belong to the text, and the bound of the picture.",
+            "(log_p * mine).sum(1) + bound.",
+        ),
+    ),
+    Exercise(
+        id="language_and_image.share",
+        task="Write share(scores, n_zero): the part of the attention that falls on the words, when "
+        "n_zero zero states stand beside them; scores are those of the words.",
+        right=_share,
+        cases=((_SCORES, 4), (_SCORES, 0), (np.array([-3.0, 0.0]), 11)),
+        mistakes=(
+            Mistake(
+                lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
+                "You counted positions; attention weighs them by the exponentials of their scores.",
+            ),
+            Mistake(
+                lambda scores, n_zero: (
+                    float(np.exp(scores - scores.max()).sum())
+                    / (float(np.exp(scores - scores.max()).sum()) + n_zero)
+                ),
+                "You shifted the words' scores by their maximum and not the zeros': then their "
+                "score is -max too.",
+            ),
+            Mistake(
+                lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),
+                "You forgot the exponential: a softmax weighs by exp of the score.",
+            ),
+            Mistake(
+                lambda scores, n_zero: 1.0,
+                "You let the zeros out of the softmax; without a mask they take part in it.",
+            ),
+            Mistake(
+                lambda scores, n_zero: n_zero / (float(np.exp(scores).sum()) + n_zero),
+                "You gave the part that falls on the zeros.",
+            ),
+        ),
+        hints=(
+            "What is the score of a key that is zero, whatever the query?",
+            "Each zero adds exp(0) = 1 to the softmax's denominator.",
+            "Z / (Z + n_zero) with Z the sum of exp(scores).",
+        ),
+    ),
+    Exercise(
+        id="language_and_image.used",
+        task="Write used(tokens, stop): True for the tokens of each row up to its first `stop`, "
+        "that one included.",
+        right=_used,
+        cases=((_TOKENS, 9), (_TOKENS[:2], 2)),
+        mistakes=(
+            Mistake(
+                lambda tokens, stop: (tokens == stop).cumsum(1) == 0,
+                "You left the stop itself out: its state has read the whole text, and its "
+                "probability belongs to it.",
+            ),
+            Mistake(
+                lambda tokens, stop: (tokens == stop)[:, ::-1].cumsum(1)[:, ::-1] > 0,
+                "You went up to the *last* stop, and dropped texts that have none.",
+            ),
+            Mistake(
+                lambda tokens, stop: tokens != stop,
+                "You removed every stop and kept what comes after the first.",
+            ),
+            Mistake(
+                lambda tokens, stop: (tokens == stop).cumsum(1) <= 1,
+                "You kept what follows the first stop, up to the second.",
+            ),
+        ),
+        hints=(
+            "Count, from the left, how many stops have been seen before each token.",
+            "A cumulative sum counts the token itself; subtract it again.",
+            "(tokens == stop).cumsum(1) - (tokens == stop) == 0.",
+        ),
+    ),
+)

@@ -1,0 +1,199 @@
+"""Exercises of the language model's lab: tokens, bits, the cache, positions."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from genlab_course.exercise import Exercise, Mistake
+
+Array = NDArray[np.float64]
+
+# lm.bits: nats per token and a tokenizer to bits per byte
+
+
+def _bits(nats: float, n_tokens: int, n_bytes: int) -> float:
+    return nats * n_tokens / (n_bytes * math.log(2))
+
+
+# lm.merge: replace a pair, left to right
+
+
+def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    out: list[int] = []
+    i = 0
+    while i < len(tokens):
+        found = tuple(tokens[i : i + 2]) == tuple(pair)
+        out.append(new if found else tokens[i])
+        i += 2 if found else 1
+    return out
+
+
+def _merge_from_the_right(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    return _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1]
+
+
+def _merge_once(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    for i in range(len(tokens) - 1):
+        if (tokens[i], tokens[i + 1]) == tuple(pair):
+            return [*tokens[:i], new, *tokens[i + 2 :]]
+    return list(tokens)
+
+
+def _merge_and_keep(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    out: list[int] = []
+    for i, token in enumerate(tokens):
+        found = tuple(tokens[i : i + 2]) == tuple(pair)
+        out.append(new if found else token)
+    return out
+
+
+def _merge_either_way(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+    out: list[int] = []
+    i = 0
+    while i < len(tokens):
+        found = len(tokens) > i + 1 and set(tokens[i : i + 2]) == set(pair)
+        out.append(new if found else tokens[i])
+        i += 2 if found else 1
+    return out
+
+
+_MERGES = (
+    ([1, 1, 1, 2, 1, 1], (1, 1), 9),
+    ([3, 4, 5, 3, 4, 4, 3], (3, 4), 9),
+    ([5, 4, 3], (3, 4), 9),
+)
+
+# lm.rotate: scores of a new query against cached keys, as complex numbers
+
+
+def _turned(q: Array, keys: Array, angles: object) -> Array:
+    product = (q[0] + 1j * q[1]) * (keys[:, 0] - 1j * keys[:, 1]) * np.exp(1j * np.asarray(angles))
+    return np.asarray(product.real / math.sqrt(2))
+
+
+def _scores(q: Array, keys: Array, position: int, omega: float) -> Array:
+    return _turned(q, keys, omega * (position - np.arange(len(keys))))
+
+
+_Q = np.array([0.7, -1.1])
+_KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
+
+EXERCISES: tuple[Exercise, ...] = (
+    Exercise(
+        id="lm.bits",
+        task="A text of 10,000 bytes is 3,500 tokens; the model's loss on it is 3.6 nats per "
+        "token. How many bits per byte?",
+        right=_bits(3.6, 3500, 10_000),
+        mistakes=(
+            Mistake(3.6 * 0.35, "You stayed in nats; a compressor counts in bits."),
+            Mistake(3.6 / math.log(2), "You gave bits per token; a token here is nearly 3 bytes."),
+            Mistake(
+                3.6 / math.log(2) / 0.35,
+                "You turned the ratio round: a text has fewer tokens than bytes.",
+            ),
+            Mistake(
+                3.6 * 0.35 * math.log(2),
+                "You multiplied by log 2: a bit is 0.69 nats, so there are more bits than nats.",
+            ),
+            Mistake(math.exp(3.6), "You gave the perplexity, which depends on the tokenizer."),
+        ),
+        hints=(
+            "First the whole text in nats, then in bits, then by byte.",
+            "3,500 tokens at 3.6 nats; log 2 nats make a bit; 10,000 bytes share them.",
+            "3.6 * 3500 / log(2) / 10000.",
+        ),
+    ),
+    Exercise(
+        id="lm.merge",
+        task="Write merge(tokens, pair, new): replace the pair by the token `new`, from left to "
+        "right, wherever it occurs.",
+        right=_merge,
+        cases=_MERGES,
+        mistakes=(
+            Mistake(
+                _merge_from_the_right,
+                "You went from right to left: in 1 1 1 the first two are to be joined.",
+            ),
+            Mistake(_merge_once, "You replaced the first occurrence only."),
+            Mistake(
+                _merge_and_keep,
+                "You kept the second half of the pair: after a replacement go on two further.",
+            ),
+            Mistake(
+                _merge_either_way,
+                "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
+            ),
+        ),
+        hints=(
+            "Walk through the list with an index; look at two tokens at a time.",
+            "If the two are the pair, append `new` and go on by 2; else append one and go on by 1.",
+            "while i < len(tokens): compare tuple(tokens[i:i + 2]) with pair.",
+        ),
+    ),
+    Exercise(
+        id="lm.cache",
+        task="A model has 6 layers, width 160, 5 query heads, 1 key-value head. How many bytes "
+        "does the cache of 512 positions hold, 4 bytes a number?",
+        right=2 * 6 * 32 * 512 * 4,
+        mistakes=(
+            Mistake(
+                2 * 6 * 160 * 512 * 4,
+                "You kept keys for every query head; five of them share one here.",
+            ),
+            Mistake(6 * 32 * 512 * 4, "You kept the keys and forgot the values, or the reverse."),
+            Mistake(2 * 32 * 512 * 4, "You counted one layer; each keeps its own."),
+            Mistake(2 * 6 * 32 * 512, "You counted numbers; asked are bytes."),
+            Mistake(2 * 6 * 32 * 512 * 512 * 4, "You kept a table of pairs; only rows are kept."),
+        ),
+        hints=(
+            "For each position and layer: one key and one value for every key-value head.",
+            "A head is 160 / 5 = 32 wide.",
+            "2 (key, value) x 6 layers x 32 x 512 positions x 4 bytes.",
+        ),
+        rtol=1e-9,
+    ),
+    Exercise(
+        id="lm.rotate",
+        task="Write scores(q, keys, position, omega): scaled scores of a query (2 numbers) at "
+        "`position` against unrotated keys (n rows of 2) at positions 0..n-1, with rotary "
+        "positions of frequency omega.",
+        right=_scores,
+        cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
+        mistakes=(
+            Mistake(
+                lambda q, keys, position, omega: _scores(q, keys, 0, omega),
+                "You left the query at position 0: with a cache, the new token stands after all "
+                "of the old ones.",
+            ),
+            Mistake(
+                lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
+                "Your query stands one too far: positions count from 0.",
+            ),
+            Mistake(
+                lambda q, keys, position, omega: _turned(q, keys, 0.0),
+                "You rotated nothing: these scores do not know where anything stands.",
+            ),
+            Mistake(
+                lambda q, keys, position, omega: _turned(q, keys, omega * position),
+                "You rotated the query and left the keys where they were: every key at 0.",
+            ),
+            Mistake(
+                lambda q, keys, position, omega: _turned(
+                    q, keys, omega * (np.arange(len(keys)) - position)
+                ),
+                "You turned the wrong way round: the angle grows with the position.",
+            ),
+            Mistake(
+                lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
+                "You forgot to divide by the root of the head's width, 2 here.",
+            ),
+        ),
+        hints=(
+            "Only the distance position - m enters: turn the query through omega times that.",
+            "(cos, -sin; sin, cos) with the angle omega * (position - m), applied to q, then the "
+            "inner product with key m.",
+            "Divide by sqrt(2): the width of this head is 2.",
+        ),
+    ),
+)

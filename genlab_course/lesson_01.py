@@ -1,0 +1,332 @@
+r"""The first map of the course: one distribution on the plane, learned in five ways.
+
+Each paradigm gets a network of about the same size, its own objective and a few seconds. What is
+then measured is the same for all: passes for a sample, the kind of likelihood and its value, and a
+distance to the truth by samples.
+
+$$\text{data} \to \{\text{objective}_k\} \to \text{sampler}_k \to
+(\text{passes},\ \text{likelihood},\ \text{distance})$$
+
+Lesson: notebooks/01_four_paradigm_map.ipynb
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import matplotlib.pyplot as plt
+import torch
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Generator, Tensor, nn
+
+from genlab.adversarial import GAN
+from genlab.autoregressive.images import GridAutoregressive
+from genlab.core import (
+    Kind,
+    NoLikelihoodError,
+    last,
+    likelihood_kind,
+    log_likelihood,
+    make_generator,
+)
+from genlab.data.toys import GaussianRing, plane
+from genlab.flow.coupling import coupling_flow
+from genlab.flow.spline import RationalQuadratic
+from genlab.latent import VAE
+from genlab.metrics.cost import network_passes
+from genlab.metrics.distances import energy_distance
+from genlab.nn.layers import MLP, time_embedding
+from genlab.score import DDPM, linear_betas, score_from_eps
+from genlab.train import Record, cosine, fit, fit_adversarial, minibatches
+from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY, begin
+
+EXTENT = 2.6  # every point of the data lies in [-EXTENT, EXTENT]^2
+Points = Float[Tensor, " n 2"]
+
+
+@final
+class NoiseNet(nn.Module):
+    """Predicts the noise in a point of the plane: waves of the point and of the step, an MLP."""
+
+    turns: Tensor
+
+    def __init__(
+        self, width: int = 128, depth: int = 3, n_waves: int = 3, d_time: int = 16
+    ) -> None:
+        super().__init__()
+        self.register_buffer("turns", torch.arange(1, n_waves + 1).to(torch.get_default_dtype()))
+        self.d_time = d_time
+        self.mlp = MLP(2 + 4 * n_waves + d_time, 2, width, depth)
+
+    def forward(self, x: Points, t: Int[Tensor, " n"]) -> Points:
+        """Predicted noise, like `x`."""
+        angles = (x[:, :, None] * self.turns).flatten(1)
+        time = time_embedding(t, self.d_time, max_period=1000.0).to(x.dtype)
+        out: Tensor = self.mlp(torch.cat([x, angles.sin(), angles.cos(), time], 1))
+        return out
+
+
+def autoregressive(n_bins: int = 64) -> nn.Module:
+    """Two pieces, the coordinates; a softmax over bins for each."""
+    net = MLP(1 + n_bins, n_bins, width=128, depth=2)
+    return GridAutoregressive(net, n_bins=n_bins, extent=EXTENT)
+
+
+def flow() -> nn.Module:
+    """Four couplings with rational-quadratic splines."""
+    return coupling_flow(2, RationalQuadratic(n_bins=8, bound=3.0), n_layers=4, width=64)
+
+
+def vae() -> nn.Module:
+    """Two latent numbers, Gaussian encoder and decoder."""
+    encoder, decoder = (MLP(2, d, width=64, depth=2, activation=nn.Tanh) for d in (4, 2))
+    return VAE(encoder, decoder, latent_dim=2, event_shape=(2,), log_scale=-1.5)
+
+
+def gan(gamma: float = 0.2) -> nn.Module:
+    """Four latent numbers; non-saturating game with an R1 penalty."""
+    generator_net = MLP(4, 2, width=128, depth=2, activation=nn.ReLU)
+    critic = MLP(2, 1, width=128, depth=2, activation=nn.ReLU)
+    return GAN(generator_net, critic, latent_dim=4, event_shape=(2,), gamma=gamma)
+
+
+def diffusion(n_steps: int = 100) -> nn.Module:
+    """A noise predictor for a hundred levels of noise."""
+    betas = linear_betas(n_steps, first=0.2 / n_steps, last=12 / n_steps)
+    return DDPM(NoiseNet(), betas, event_shape=(2,))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one paradigm is trained here."""
+
+    title: str  # as the figures name it
+    build: Callable[[], nn.Module]
+    n_steps: int  # gradient steps (of the generator, in a game)
+    batch_size: int
+    lr: float  # highest learning rate
+    unit: str  # what its loss is measured in
+    game: bool = False  # two losses instead of one
+
+
+RECIPES: dict[str, Recipe] = {
+    "autoregressive": Recipe("autoregressive", autoregressive, 300, 400, 8e-3, "nats"),
+    "flow": Recipe("flow", flow, 450, 250, 6e-3, "nats"),
+    "vae": Recipe("latent-variable (VAE)", vae, 1500, 250, 1e-2, "nats, a bound"),
+    "gan": Recipe("adversarial (GAN)", gan, 1000, 250, 1e-3, "nats, of a game", game=True),
+    "diffusion": Recipe("diffusion", diffusion, 1500, 500, 4e-3, "mean square"),
+}
+
+
+def learn(
+    name: str, data: Points, *, seed: int = 0, model: nn.Module | None = None
+) -> tuple[Any, Iterator[Record]]:
+    """Make a paradigm's model and the run that trains it; consume the records to train.
+
+    Args:
+        name: a key of `RECIPES`.
+        data: training points, inside the square of half side `EXTENT`.
+        seed: decides the first weights, the minibatches and the noise.
+        model: another model of the same kind, to train by the same recipe.
+
+    Returns:
+        The model, and the records of its training.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"no recipe {name!r}; there are: {', '.join(RECIPES)}")
+    recipe, generator = RECIPES[name], make_generator(seed)
+    torch.manual_seed(seed)  # the first weights
+    trained: Any = recipe.build() if model is None else model
+    batches = minibatches(data, recipe.batch_size, generator=generator)
+    n = recipe.n_steps
+    if recipe.game:
+        run = fit_adversarial(
+            trained, batches, n_steps=n, lr=recipe.lr, betas=(0.0, 0.99), generator=generator
+        )
+    else:
+        rate = cosine(recipe.lr, n)
+        run = fit(trained, batches, n_steps=n, lr=rate, clip=10.0, generator=generator)
+    return trained, run
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was measured of one model."""
+
+    passes: int  # network passes for one batch of samples
+    kind: Kind  # of likelihood
+    log_likelihood: float | None  # mean over held-out points, nats; None where there is none
+    distance: float  # energy distance between its samples and fresh data
+
+    @property
+    def likelihood_text(self) -> str:
+        """The likelihood as a table shows it: a dash for none, a sign for a bound."""
+        if self.log_likelihood is None:
+            return "-"
+        sign = {"exact": "", "bound": ">= "}[self.kind]
+        return f"{sign}~{self.log_likelihood:.2f} ({self.kind})"
+
+
+def measure(
+    model: Any,
+    held_out: Points,
+    reference: Float[Tensor, " m 2"],
+    *,
+    generator: Generator | None = None,
+) -> Row:
+    """Measure a model without knowing which it is.
+
+    Args:
+        model: anything that samples.
+        held_out: points for the likelihood.
+        reference: fresh data that the samples are compared with.
+        generator: source of randomness.
+
+    Returns:
+        Passes, likelihood with its kind, and distance.
+    """
+    passes = network_passes(model, lambda: model.sample(8, generator=generator))
+    samples = model.sample(len(reference), generator=generator)
+    distance = energy_distance(samples, reference).item()
+    try:
+        with torch.no_grad():
+            kind, values = log_likelihood(model, held_out, generator=generator)
+    except NoLikelihoodError:
+        return Row(passes, "none", None, distance)
+    return Row(passes, kind, values.mean().item(), distance)
+
+
+INK = "#333333"
+COLOURS = {"autoregressive": BLUE, "flow": SKY, "vae": ORANGE, "gan": RED, "diffusion": GREEN}
+_SIDE = 120  # pixels along a density's axis
+_LEVEL = 12  # noise level at which the slope is drawn, 0..T-1
+
+
+def density_image(log_prob: Any) -> Tensor:
+    """Values of a density on a square lattice, as an image with the origin at the lower left.
+
+    Args:
+        log_prob: points to log-densities in nats.
+
+    Returns:
+        `(n, n)`.
+    """
+    points, _ = plane(EXTENT, _SIDE)
+    with torch.no_grad():
+        values: Tensor = log_prob(points)
+    return values.exp().reshape(_SIDE, _SIDE)
+
+
+def draw_first_map(
+    truth: Any, models: Mapping[str, Any], rows: Mapping[str, Row], *, n_points: int = 2500
+) -> Figure:
+    """Draw what five models learned of one distribution, with what it costs to use them.
+
+    Args:
+        truth: the toy, with `sample` and `log_prob`.
+        models: trained models by the names of `RECIPES`.
+        rows: what `measure` said of each.
+        n_points: samples in each panel.
+
+    Returns:
+        The figure: samples above, density (or its absence) in the middle, numbers below.
+    """
+    figure, axes = plt.subplots(2, 6, figsize=(13.2, 5.5), layout="none")
+    figure.subplots_adjust(0.008, 0.185, 0.992, 0.925, wspace=0.05, hspace=0.05)
+    generator = make_generator(0)
+    _points(axes[0, 0], truth.sample(n_points, generator=generator), INK)
+    _image(axes[1, 0], density_image(truth.log_prob))
+    axes[0, 0].set_title("the data", color=INK, weight="bold")
+    _caption(axes[1, 0], ["passes for a sample", "log-likelihood / nats", "distance to the data"])
+    for column, (name, model) in enumerate(models.items(), 1):
+        top, bottom = axes[:, column]
+        _points(top, model.sample(n_points, generator=generator), COLOURS[name])
+        top.set_title(RECIPES[name].title, color=COLOURS[name], weight="bold")
+        _knowledge(bottom, model)
+        row = rows[name]
+        said = row.likelihood_text.replace(">= ", "≥ ").replace("-", "−").replace("~", "")
+        numbers = [str(row.passes), "—" if row.log_likelihood is None else said,
+                   f"{row.distance:.4f}"]  # fmt: skip
+        _caption(bottom, numbers, colour=COLOURS[name])
+    for ax in axes.flat:
+        ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
+        for spine in ax.spines.values():
+            spine.set(visible=True, color="#CCCCCC", linewidth=0.8)
+    return figure
+
+
+def save_first_map(path: str, *, dpi: int = 140) -> None:
+    """Train the five models as lesson 01 does, and save the picture: the one in the README.
+
+    Args:
+        path: where to, with the ending of an image format.
+        dpi: resolution, dots for each inch of a figure 13 inches wide.
+    """
+    begin(lesson=1)
+    ring, g, models = GaussianRing(), make_generator(1), dict[str, Any]()
+    data, held_out, reference = (ring.sample(n, generator=g) for n in (10_000, 2_000, 4_000))
+    for name in RECIPES:
+        models[name], run = learn(name, data)
+        last(run)
+    rows = {name: measure(m, held_out, reference, generator=g) for name, m in models.items()}
+    figure = draw_first_map(ring, models, rows)
+    figure.savefig(path, dpi=dpi)
+    plt.close(figure)
+
+
+def _points(ax: Axes, x: Tensor, colour: str) -> None:
+    ax.scatter(x[:, 0], x[:, 1], s=2.2, color=colour, alpha=0.45, linewidths=0, rasterized=True)
+
+
+def _image(ax: Axes, values: Tensor) -> None:
+    ax.imshow(values.numpy(), origin="lower", extent=(-EXTENT, EXTENT, -EXTENT, EXTENT),
+              cmap="magma", vmin=0, vmax=0.9, interpolation="bilinear")  # fmt: skip
+
+
+def _label(ax: Axes, text: str, colour: str) -> None:
+    ax.text(0, 2.3, text, ha="center", va="center", fontsize=9, color=colour)
+
+
+def _knowledge(ax: Axes, model: Any) -> None:
+    """Density, bound, slope or nothing: whatever the model can say about a point."""
+    kind = likelihood_kind(model)
+    if kind == "none":
+        ax.set_facecolor("#F2F2F2")
+        ax.text(0, 0, "no density", ha="center", va="center", fontsize=13, color="#888888")
+    elif isinstance(model, DDPM):
+        _slope(ax, model)
+    elif kind == "exact":
+        _image(ax, density_image(model.log_prob))
+        _label(ax, "density, exact", "white")
+    else:
+        g = make_generator(0)
+
+        def bound(x: Tensor) -> Tensor:
+            return torch.stack([model.elbo(x, generator=g) for _ in range(16)]).mean(0)
+
+        _image(ax, density_image(bound))
+        _label(ax, "exp of the bound", "white")
+
+
+def _slope(ax: Axes, model: DDPM) -> None:
+    points, _ = plane(EXTENT * 0.8, 18)
+    t = torch.full((len(points),), _LEVEL)
+    sigma = (1 - model.alphas_bar[_LEVEL]).sqrt()
+    with torch.no_grad():
+        slope = score_from_eps(model.eps_net(points, t), sigma)
+    length = torch.linalg.vector_norm(slope, dim=1, keepdim=True)
+    arrows = slope / length * length.clamp(max=6) ** 0.5
+    ax.quiver(points[:, 0], points[:, 1], arrows[:, 0], arrows[:, 1], length[:, 0].sqrt(),
+              cmap="viridis_r", scale=42, width=0.007, pivot="mid")  # fmt: skip
+    _label(ax, "slope of log p, and a bound", INK)
+
+
+def _caption(ax: Axes, lines: list[str], colour: str = INK) -> None:
+    for number, text in enumerate(lines):
+        ax.text(0.5, -0.115 - 0.125 * number, text, transform=ax.transAxes, ha="center",
+                va="center", fontsize=11, color=colour)  # fmt: skip

@@ -1,0 +1,208 @@
+"""A button for what takes long to make: pressed, it gives way to the thing itself."""
+
+import base64
+import io
+import textwrap
+from collections.abc import Callable
+from typing import Any
+
+import ipywidgets
+import matplotlib.pyplot as plt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
+from PIL import Image, ImageDraw, ImageFont
+
+
+class Later(ipywidgets.VBox):  # type: ignore[misc]
+    """The button, then what it made, or the sentence that says why not."""
+
+    def __init__(self, label: str, make: Callable[[], ipywidgets.Widget]) -> None:
+        self._make = make
+        self.button = ipywidgets.Button(
+            description=label, layout=ipywidgets.Layout(width="auto", align_self="flex-start")
+        )
+        self.button.on_click(lambda _: self.press())
+        super().__init__([self.button])
+
+    def press(self) -> None:
+        """Make the thing, as a click does; an error is shown, and the button stays."""
+        label, self.button.disabled = self.button.description, True
+        self.button.description = "working ..."
+        try:
+            self.children = [self._make()]
+        except Exception as error:  # in a callback nobody would see it
+            self.button.description, self.button.disabled = label, False
+            self.children = [self.button, ipywidgets.Label(f"{type(error).__name__}: {error}")]
+
+
+def later(label: str, make: Callable[[], ipywidgets.Widget]) -> Later:
+    """Put off a widget that takes long to make until a button is pressed.
+
+    Args:
+        label: on the button.
+        make: returns the widget.
+
+    Returns:
+        The button; `press()` does what a click does.
+    """
+    return Later(label, make)
+
+
+DPI = 80  # on a reader's screen
+PROJECTOR_DPI = 120
+_dpi = float(DPI)
+# The arrow of a drop-down is black on JupyterLab's dark theme, where nobody sees it.
+STYLE = """<style>body[data-jp-theme-light="false"] { --jp-widgets-dropdown-arrow: url("data:image/\
+svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E%3Cpath fill='%23ccc' \
+d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E"); }</style>"""
+
+
+def project(dpi: float = PROJECTOR_DPI) -> None:
+    """Draw every widget that is made from now on larger, for a projector.
+
+    Args:
+        dpi: dots to an inch of the figure; 80 is the size for a reader.
+
+    Raises:
+        ValueError: not positive.
+    """
+    global _dpi
+    if dpi <= 0:
+        raise ValueError(f"dpi must be positive, got {dpi}")
+    _dpi = dpi
+
+
+def png(figure: Figure, dpi: float | None = None) -> bytes:
+    """Render a figure at the course's screen resolution, which becomes its own.
+
+    Args:
+        figure: any matplotlib figure.
+        dpi: dots to an inch; that of a reader's screen, or of `project`, when None.
+
+    Returns:
+        The bytes of a PNG image.
+    """
+    buffer, dpi = io.BytesIO(), dpi or _dpi
+    if figure.dpi != dpi:
+        figure.dpi = dpi
+    # Not savefig: it draws twice where there was a layout engine, and forgets the sizes of words.
+    canvas = figure.canvas
+    if not isinstance(canvas, FigureCanvasAgg):
+        canvas = FigureCanvasAgg(figure)
+    canvas.print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
+    return buffer.getvalue()
+
+
+def still(picture: bytes, words: str) -> bytes:
+    """Write words under a picture, for where its widget does not run.
+
+    Args:
+        picture: PNG bytes.
+        words: wrapped to its width.
+
+    Returns:
+        The bytes of a PNG image.
+    """
+    shown = Image.open(io.BytesIO(picture)).convert("RGB")
+    lines = textwrap.wrap(words, shown.width // 8)
+    sheet = Image.new("RGB", (shown.width, shown.height + 8 + 18 * len(lines)), "white")
+    sheet.paste(shown)
+    font = ImageFont.truetype(findfont("DejaVu Sans"), 13)
+    ImageDraw.Draw(sheet).text((8, shown.height + 4), "\n".join(lines), fill="#555", font=font)
+    buffer = io.BytesIO()
+    sheet.quantize(128, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+    """Controls above a picture above a caption; see `explore`."""
+
+    def __init__(
+        self,
+        figure: Figure,
+        update: Callable[..., str | None],
+        controls: dict[str, ipywidgets.Widget],
+        caption: str,
+    ) -> None:
+        self._figure, self._update, self.controls = figure, update, controls
+        self._dpi = _dpi
+        width = f"{round(figure.get_figwidth() * self._dpi)}px"
+        self._image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(width=width))
+        self._text = ipywidgets.HTMLMath(value=caption)
+        self._redraw()
+        figure.set_layout_engine("none")  # keep the first layout: half of the drawing time
+        labels = f"{0.62 * max(len(c.description) for c in controls.values()) + 1:.1f}em"
+        for control in controls.values():
+            control.style.description_width = labels  # no name is cut off, all begin in one line
+            control.layout.max_width = control.layout.width or "480px"
+            control.layout.width = "auto"  # in a narrow window the value beside it stays in sight
+            control.observe(lambda _: self._redraw(), names="value")
+        plt.close(figure)  # or the notebook would show it a second time
+        style = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
+        super().__init__([*controls.values(), self._image, self._text, style])
+
+    def _redraw(self) -> None:
+        said = self._update(**{name: c.value for name, c in self.controls.items()})
+        if said is not None:
+            self._text.value = said
+        self._image.value = png(self._figure, self._dpi)
+
+    def set(self, **values: Any) -> None:
+        """Move controls by name, as a hand would.
+
+        Args:
+            values: a value for any of the controls.
+
+        Raises:
+            ValueError: there is no control of that name.
+        """
+        for name, value in values.items():
+            if name not in self.controls:
+                raise ValueError(f"no control {name!r}; there are: {', '.join(self.controls)}")
+            self.controls[name].value = value
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the picture on show, for a notebook that is read and not run."""
+        names = ", ".join(c.description for c in self.controls.values())
+        words = f"Still picture. Run this cell to move: {names}."
+        bundle = super()._repr_mimebundle_(**kwargs)
+        png = base64.b64encode(still(self.picture, words)).decode()
+        return {**bundle, "text/plain": words, "image/png": png}
+
+    @property
+    def picture(self) -> bytes:
+        """The picture on show, as PNG bytes."""
+        return bytes(self._image.value)
+
+    @property
+    def text(self) -> str:
+        """The caption on show."""
+        return str(self._text.value)
+
+
+def explore(
+    figure: Figure,
+    update: Callable[..., str | None],
+    *,
+    caption: str = "",
+    **controls: ipywidgets.Widget,
+) -> Explorer:
+    """Tie controls to a figure: every change calls `update` and shows the figure again.
+
+    Args:
+        figure: built once, with its artists; it is closed, so that it does not show twice.
+        update: called with the value of every control by name; moves the artists; may return
+            a caption (HTML, maths between dollar signs). Its errors are not swallowed.
+        caption: first caption, where `update` returns none.
+        controls: ipywidgets with a `value`, in the order in which they appear.
+
+    Returns:
+        The widget; `set(name=value)` drives it without a browser.
+
+    Raises:
+        ValueError: no control was given.
+    """
+    if not controls:
+        raise ValueError("explore needs at least one control, such as x=FloatSlider(...)")
+    return Explorer(figure, update, controls, caption)

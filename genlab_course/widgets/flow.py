@@ -1,0 +1,302 @@
+"""Fit a Gaussian to two modes by hand, and watch both divergences and where they are paid."""
+
+import math
+from dataclasses import dataclass
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.collections import LineCollection
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genlab.core.stats import kl_on_grid
+from genlab.data.simulators import Epidemic
+from genlab.data.toys import Moons, plane
+from genlab.flow.coupling import coupling_flow
+from genlab.flow.model import Flow
+from genlab.flow.spline import RationalQuadratic
+from genlab.flow.transforms import push_forward
+from genlab.oracles import Gaussian, GaussianMixture
+from genlab.systems.npe import NeuralPosterior
+from genlab.train import fit, minibatches
+from genlab_course.figures import BLACK, BLUE, ORANGE, RED
+from genlab_course.widgets.explorer import Explorer, explore
+
+X = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)
+TOP = 0.9  # of the densities' axis
+
+
+def two_modes() -> GaussianMixture:
+    """The target of the lesson: two modes, the left one heavier."""
+    return GaussianMixture(
+        weights=torch.tensor([0.6, 0.4], dtype=torch.float64),
+        means=torch.tensor([[-2.0], [2.0]], dtype=torch.float64),
+        stds=torch.tensor([0.6, 0.6], dtype=torch.float64),
+    )
+
+
+def both_kl(p: GaussianMixture, mean: float, std: float) -> tuple[float, float, Tensor, Tensor]:
+    """Forward and reverse divergence of one normal from `p`, and its log-density on the grid.
+
+    Args:
+        p: the target, on a line.
+        mean: of the normal.
+        std: of the normal, positive.
+
+    Returns:
+        KL(p || q), KL(q || p), then log p and log q on the grid `X`.
+    """
+    q = Gaussian(torch.tensor([mean]).to(X), torch.tensor([[std**2]]).to(X))
+    log_p, log_q = p.log_prob(X[:, None]), q.log_prob(X[:, None])
+    forward, reverse = kl_on_grid(log_p, log_q, X), kl_on_grid(log_q, log_p, X)
+    return float(forward), float(reverse), log_p, log_q
+
+
+def kl_fit(p: GaussianMixture | None = None) -> Explorer:
+    """Slide the mean and the width of a Gaussian under a density with two modes.
+
+    Args:
+        p: the target, on a line; the lesson's two modes when None.
+    """
+    target = two_modes() if p is None else p
+    _, _, log_p, log_q = both_kl(target, 0.0, 1.0)
+    figure, (top, bottom) = plt.subplots(
+        2, 1, figsize=(7.0, 4.4), sharex=True, height_ratios=(3, 2), layout="constrained"
+    )
+    grid = X.numpy()
+    top.plot(grid, log_p.exp(), color=BLACK, linestyle="-", label="data $p$")
+    (model,) = top.plot(grid, log_q.exp(), color=BLUE, linestyle="--", label="model $q$")
+    top.set(xlim=(-6, 6), ylim=(0, TOP), ylabel="density")
+    top.legend(loc="upper right")
+    (paid_forward,) = bottom.plot(
+        grid, 0 * grid, color=ORANGE, linestyle="-", label=r"$p\,\log(p/q)$: forward"
+    )
+    (paid_reverse,) = bottom.plot(
+        grid, 0 * grid, color=BLUE, linestyle="--", label=r"$q\,\log(q/p)$: reverse"
+    )
+    bottom.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="-")
+    bottom.set(ylim=(-0.6, 2.5), xlabel="$x$", ylabel="nats per unit $x$")
+    bottom.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    bottom.yaxis.set_major_formatter("{x:4.0f}")  # as wide at 1 as at 10: the layout is kept
+    bottom.legend(loc="upper right", ncols=2)
+
+    def update(mean: float, width: float) -> str:
+        forward, reverse, log_p, log_q = both_kl(target, mean, width)
+        model.set_ydata(log_q.exp())
+        costs = log_p.exp() * (log_p - log_q), log_q.exp() * (log_q - log_p)
+        paid_forward.set_ydata(costs[0])
+        paid_reverse.set_ydata(costs[1])
+        bottom.set_ylim(-0.6, max(2.5, 1.25 * float(torch.maximum(*costs).max())))
+        return (
+            f"mean {mean:.2f}, width {width:.2f}: forward KL(p || q) = <b>{forward:.3f}</b> nats, "
+            f"reverse KL(q || p) = <b>{reverse:.3f}</b> nats."
+        )
+
+    return explore(
+        figure,
+        update,
+        mean=ipywidgets.FloatSlider(value=0.0, min=-4.0, max=4.0, step=0.05, description="mean"),
+        width=ipywidgets.FloatSlider(value=1.0, min=0.3, max=3.0, step=0.05, description="width"),
+    )
+
+
+EXTENT, N_SIDE, N_LINES, N_TICKS = 3.0, 90, 15, 61
+
+
+@dataclass(frozen=True)
+class Journey:
+    """Everything that the slider shows, computed once: K layers give K + 1 states."""
+
+    lines: NDArray[np.float64]  # (K + 1, lines, points, 2)
+    samples: NDArray[np.float64]  # (K + 1, n, 2)
+    images: list[NDArray[np.float64]]  # K + 1 densities on a lattice
+    entropies: list[float]  # of the states, nats
+
+
+def _grid() -> Tensor:
+    """Lines along both axes of the base, `(lines, points, 2)`."""
+    at = torch.linspace(-EXTENT, EXTENT, N_LINES)
+    along = torch.linspace(-EXTENT, EXTENT, N_TICKS)
+    upright = torch.stack(torch.meshgrid(at, along, indexing="ij"), -1)
+    return torch.cat([upright, upright.flip(-1)])
+
+
+@torch.no_grad()
+def journey(flow: Flow, *, n_samples: int = 400, seed: int = 0) -> Journey:
+    """Push a grid and samples through a flow on the plane and keep every state.
+
+    Args:
+        flow: a flow on two coordinates.
+        n_samples: points to follow.
+        seed: of the points.
+
+    Returns:
+        The states, and the density after each layer.
+
+    Raises:
+        ValueError: the flow is not on the plane.
+    """
+    if flow.event_shape != (2,):
+        raise ValueError(f"flow_warp: event_shape is {flow.event_shape}, expected (2,)")
+    grid = _grid()
+    z = flow.base.sample(n_samples, generator=torch.Generator().manual_seed(seed))
+    states = list(push_forward(flow.transforms, torch.cat([grid.flatten(0, 1), z])))
+    points = torch.stack([state for state, _ in states]).double().numpy()
+    n_grid = grid.shape[0] * grid.shape[1]
+    lattice, _ = plane(EXTENT, N_SIDE)
+    parts = [Flow(flow.base, flow.transforms[:k]) for k in range(len(states))]
+    images = [p.log_prob(lattice).exp().reshape(N_SIDE, N_SIDE).double().numpy() for p in parts]
+    start = -float(flow.base.log_prob(z).mean())
+    return Journey(
+        lines=points[:, :n_grid].reshape(len(states), *grid.shape),
+        samples=points[:, n_grid:],
+        images=images,
+        entropies=[start + float(log_det[n_grid:].mean()) for _, log_det in states],
+    )
+
+
+def _trained() -> Flow:
+    """A spline flow on the two moons, trained on the spot in a second or two."""
+    generator = torch.Generator().manual_seed(0)
+    flow = coupling_flow(2, RationalQuadratic(8, 3.0), n_layers=4, width=32)
+    x = Moons().sample(4000, generator=generator)
+    for _ in fit(flow, minibatches(x, 256, generator=generator), n_steps=200, lr=5e-3, clip=10.0):
+        pass
+    return flow
+
+
+def flow_warp(flow: Flow | None = None) -> Explorer:
+    """Slide from the base to the data through the layers of a flow.
+
+    Args:
+        flow: a trained flow on the plane; one on the two moons is trained when None.
+    """
+    states = journey(_trained() if flow is None else flow)
+    n_layers = len(states.images) - 1
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.0), layout="none")
+    figure.subplots_adjust(left=0.08, right=0.98, top=0.91, bottom=0.13, wspace=0.2)
+    for ax, name in ((left, "the base's grid, and samples"), (right, "density")):
+        ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), aspect="equal", title=name)
+        ax.set(xlabel="first coordinate", ylabel="second coordinate")
+    mesh = LineCollection(list(states.lines[0]), colors=BLACK, linewidths=0.6, alpha=0.55)
+    left.add_collection(mesh)
+    side = np.where(states.samples[0, :, 0] < 0, BLUE, ORANGE)  # where in the base it began
+    dots = left.scatter(*states.samples[0].T, s=7, c=side.tolist(), zorder=3)
+    box = (-EXTENT, EXTENT, -EXTENT, EXTENT)
+    image = right.imshow(states.images[0], extent=box, origin="lower")
+
+    def update(layers: float) -> str:
+        k = min(int(layers), n_layers - 1)
+        part = layers - k
+        mesh.set_segments(list((1 - part) * states.lines[k] + part * states.lines[k + 1]))
+        dots.set_offsets((1 - part) * states.samples[k] + part * states.samples[k + 1])
+        done = int(layers + 0.5)
+        image.set_data(states.images[done])
+        image.set_clim(0, float(np.quantile(states.images[done], 0.998)))
+        right.set_title(f"density after {done} of {n_layers} layers")
+        return (
+            f"After {layers:.1f} of {n_layers} layers. Entropy after {done}: "
+            f"{states.entropies[done]:.2f} nats = entropy of the base + mean log|det|."
+        )
+
+    slider = ipywidgets.FloatSlider(
+        value=float(n_layers), min=0.0, max=float(n_layers), step=0.1, description="layers"
+    )
+    return explore(figure, update, layers=slider)
+
+
+SIDE, N_DRAWS = 41, 200
+
+
+def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Explorer:
+    """Show a simulated epidemic beside the posterior of its two rates.
+
+    Args:
+        q: estimate of the posterior of (log beta, log gamma) given weekly counts.
+        town: the simulator; the standard one when None.
+
+    Returns:
+        The widget; controls `beta` and `gamma` (rates per day) and `run` (which repetition).
+    """
+    town = town or Epidemic()
+    mean, std = torch.tensor(town.prior_mean), torch.tensor(town.prior_std)
+    low, high = mean - 3 * std, mean + 3 * std
+    axes = [torch.linspace(float(a), float(b), SIDE) for a, b in zip(low, high, strict=True)]
+    places = torch.cartesian_prod(*axes).to(q.x_mean)
+    cell = math.prod(float(axis[1] - axis[0]) for axis in axes)
+    weeks = np.arange(1, town.weeks + 1)
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.6), layout="constrained")
+    bars = left.bar(weeks, 0 * weeks, color="#BBBBBB", label="the register")
+    (inner,) = left.plot(weeks, 0 * weeks, color=BLUE, linestyle="-", label="posterior predictive")
+    edges = [left.plot(weeks, 0 * weeks, color=BLUE, linestyle=":")[0] for _ in range(2)]
+    left.set(xlabel="week", ylabel="reported infections", title="what is seen")
+    left.legend(loc="upper right", fontsize=8)
+    extent = [float(v) for v in (low[0], high[0], low[1], high[1])]
+    picture = right.imshow(
+        np.zeros((SIDE, SIDE)),
+        extent=extent,
+        origin="lower",
+        aspect="auto",
+        cmap="Blues",
+        interpolation="bilinear",
+    )
+    circle = torch.linspace(0, 2 * math.pi, 100)
+    for radius in (1.177, 2.146):  # half and nine tenths of a normal prior
+        ring = mean + std * radius * torch.stack([circle.cos(), circle.sin()], 1)
+        right.plot(*ring.T.numpy(), color=ORANGE, linestyle="--", linewidth=1)
+    (truth,) = right.plot([0], [0], "*", color=RED, markersize=13, linestyle="", label="truth")
+    (cloud,) = right.plot([0], [0], ".", color=BLACK, markersize=2, alpha=0.4, linestyle="")
+    right.plot([], [], color=ORANGE, linestyle="--", label="prior, 50 % and 90 %")
+    right.set(
+        xlabel=r"$\log\beta$ (infection)", ylabel=r"$\log\gamma$ (recovery)",
+        title="what it says", xlim=extent[:2], ylim=extent[2:],
+    )  # fmt: skip
+    right.legend(loc="lower right", fontsize=8)
+    for ax in (left, right):
+        ax.locator_params(nbins=5)  # fewer numbers: they are most of the drawing
+
+    def update(beta: float, gamma: float, run: int) -> str:
+        generator = torch.Generator().manual_seed(run)
+        theta = torch.tensor([[math.log(beta), math.log(gamma)]]).to(q.x_mean)
+        x = town.simulate(theta, generator=generator)
+        with torch.no_grad():
+            density = q.log_prob(places, cond=x.expand(len(places), -1)).exp()
+        draws = q.sample(N_DRAWS, cond=x, generator=generator)
+        again = town.simulate(draws, generator=generator)
+        for bar, height in zip(bars, x[0].tolist(), strict=True):
+            bar.set_height(height)
+        lines = torch.quantile(again, torch.tensor([0.05, 0.5, 0.95]).to(x), dim=0).numpy()
+        for line, values in zip((edges[0], inner, edges[1]), lines, strict=True):
+            line.set_ydata(values)
+        left.set_ylim(0, 1.15 * max(10.0, float(x.max()), float(lines.max())))
+        picture.set_data(density.reshape(SIDE, SIDE).T.numpy())
+        picture.set_clim(0, float(density.max()))
+        truth.set_data(*theta.T.numpy())
+        cloud.set_data(*draws.T.numpy())
+        ratio = (draws[:, 0] - draws[:, 1]).exp()
+        a, b = torch.quantile(ratio, torch.tensor([0.05, 0.95]).to(x)).tolist()
+        mass = float(density.sum()) * cell
+        return (
+            f"reproduction number β/γ: truth {beta / gamma:.2f}, posterior 90 % interval "
+            f"{a:.2f} to {b:.2f}; mass of q in this window {mass:.3f}"
+        )
+
+    style = {"description_width": "8em"}
+    return explore(
+        figure,
+        update,
+        beta=ipywidgets.FloatSlider(
+            value=0.4, min=0.12, max=1.2, step=0.02, description="infection β", style=style
+        ),
+        gamma=ipywidgets.FloatSlider(
+            value=0.125, min=0.075, max=0.2, step=0.005, description="recovery γ",
+            style=style, readout_format=".3f",
+        ),
+        run=ipywidgets.IntSlider(
+            value=1, min=1, max=20, description="same town again", style=style
+        ),
+    )  # fmt: skip

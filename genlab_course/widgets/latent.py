@@ -1,0 +1,216 @@
+"""What a bound loses, in two pictures: a binary latent, and a normal posterior and its q."""
+
+import math
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.patches import Ellipse
+
+from genlab.core import kl_categorical
+from genlab.core.tensors import last
+from genlab.data.digits import load_digits
+from genlab.latent import CategoricalVAE, discrete_elbo, discrete_posterior, log_marginal
+from genlab.oracles import LinearLatent
+from genlab.oracles.continuous import Gaussian, kl_gaussian
+from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
+from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY
+from genlab_course.widgets.explorer import Explorer, explore
+
+GUESSES = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
+
+
+def _slider(name: str, value: float, low: float, high: float, step: float) -> ipywidgets.Widget:
+    return ipywidgets.FloatSlider(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        description=name,
+        style={"description_width": "9em"},
+        layout=ipywidgets.Layout(width="420px"),
+    )
+
+
+def elbo_gap() -> Explorer:
+    """Move the guess and the decoder of a binary latent; see log p, the bound, its gap, its split.
+
+    The prior is one half each and x = 1 was seen.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.4), layout="constrained")
+    (curve,) = left.plot(GUESSES, GUESSES, color=BLUE, linestyle="-", label="ELBO")
+    level = left.axhline(0.0, color=RED, linestyle=":", label="log p(x)")
+    top = left.axvline(0.5, color=GREEN, linestyle="--", label="posterior")
+    (gap_line,) = left.plot([0, 0], [0, 0], color=RED, linestyle="-", linewidth=4, label="gap")
+    (dot,) = left.plot([0], [0], "o", color=BLUE)
+    left.set(xlim=(0, 1), ylim=(-2.6, 0.05), xlabel="guess q(z=1)", ylabel="nats")
+    left.legend(fontsize=8, loc="lower center", ncols=2)
+    names = ["reconstruction", "- KL to prior", "ELBO", "log p(x)"]
+    bars = right.barh(names, [0.0] * 4, color=[SKY, ORANGE, BLUE, RED])
+    right.invert_yaxis()
+    right.set(xlim=(-2.6, 0), xlabel="nats")
+
+    def update(q: float, p0: float, p1: float) -> str:
+        log_lik = torch.tensor([[p0, p1]], dtype=torch.float64).log()
+        joint = log_lik + math.log(0.5)
+        grid = torch.stack([1 - GUESSES, GUESSES], 1)
+        guess = torch.tensor([[1 - q, q]], dtype=torch.float64)
+        log_px, bound = log_marginal(joint).item(), discrete_elbo(guess, joint).item()
+        posterior = discrete_posterior(joint)[0, 1].item()
+        recon = (guess * log_lik).sum().item()
+        kl = kl_categorical(guess, torch.full_like(guess, 0.5)).item()
+        curve.set_ydata(discrete_elbo(grid, joint.expand(len(grid), 2)).numpy())
+        level.set_ydata([log_px, log_px])
+        left.set_ylim(min(log_px - 0.9, bound - 0.1), log_px + 0.1)
+        right.set_xlim(min(-2.6, 1.05 * min(recon, bound, log_px)), 0)
+        top.set_xdata([posterior, posterior])
+        gap_line.set_data([q, q], [bound, log_px])
+        dot.set_data([q], [bound])
+        for bar, value in zip(bars, (recon, -kl, bound, log_px), strict=True):
+            bar.set_width(value)
+        return (
+            f"log p(x) = {log_px:.4f}, ELBO = {recon:.4f} - {kl:.4f} = {bound:.4f}, "
+            f"gap = {max(log_px - bound, 0.0):.4f} nats; posterior of z=1: {posterior:.3f}"
+        )
+
+    return explore(
+        figure,
+        update,
+        q=_slider("q(z=1)", 0.7, 0.01, 0.99, 0.01),
+        p0=_slider("p(x=1 | z=0)", 0.2, 0.01, 0.99, 0.01),
+        p1=_slider("p(x=1 | z=1)", 0.8, 0.01, 0.99, 0.01),
+    )
+
+
+def _axes(cov: torch.Tensor) -> tuple[float, float, float]:
+    """Width, height and angle of the two-sigma ellipse of a covariance."""
+    values, vectors = torch.linalg.eigh(cov)
+    long, short = vectors[:, 1], 4 * values.sqrt()
+    return (
+        float(short[1]),
+        float(short[0]),
+        math.degrees(math.atan2(float(long[1]), float(long[0]))),
+    )
+
+
+def posterior_ellipse() -> Explorer:
+    """Turn the latent space of a linear model and scale a mean-field q; see the gap in nats."""
+    weight = torch.tensor([[1.0, 0.7], [0.9, -0.3], [0.4, 0.8]], dtype=torch.float64)
+    zero3 = torch.zeros(3, dtype=torch.float64)
+    zero2 = torch.zeros(2, dtype=torch.float64)
+    turns = np.linspace(0, math.pi, 31)
+
+    def precision(angle: float) -> torch.Tensor:
+        c, s = math.cos(angle), math.sin(angle)
+        turn = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
+        _, cov = LinearLatent(weight @ turn, zero3, 0.6).posterior(zero3[None])
+        inverse: torch.Tensor = torch.linalg.inv(cov)
+        return inverse
+
+    def gap(exact: torch.Tensor, width: float) -> float:
+        guess = Gaussian(zero2, width**2 * (1 / exact.diagonal()).diag())
+        return float(kl_gaussian(guess, Gaussian(zero2, torch.linalg.inv(exact))))
+
+    precisions = [precision(angle) for angle in turns]
+    curves: dict[float, list[float]] = {}  # one curve for each width that was looked at
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
+    exact_patch = Ellipse((0, 0), 1, 1, fill=False, color=BLUE, linewidth=2.5, label="posterior")
+    guess_patch = Ellipse(
+        (0, 0), 1, 1, fill=False, color=ORANGE, linestyle="--", linewidth=2.5, label="mean-field q"
+    )
+    for patch in (exact_patch, guess_patch):
+        left.add_patch(patch)
+    left.set(xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal", title="two-sigma ellipses")
+    left.set(xlabel="$z_1$", ylabel="$z_2$")
+    left.legend(fontsize=8, loc="upper left")
+    (curve,) = right.plot(turns, turns, color=BLUE, linestyle="-")
+    (dot,) = right.plot([0], [0], "o", color=RED)
+    right.set(xlabel="rotation (radians)", ylabel="gap in nats", ylim=(0, 0.8))
+
+    def update(angle: float, width: float) -> str:
+        exact = precision(angle)
+        for patch, cov in (
+            (exact_patch, torch.linalg.inv(exact)),
+            (guess_patch, width**2 * (1 / exact.diagonal()).diag()),
+        ):
+            patch.width, patch.height, patch.angle = _axes(cov)
+        if width not in curves:
+            curves[width] = [gap(at, width) for at in precisions]
+        curve.set_ydata(curves[width])
+        here = gap(exact, width)
+        right.set_ylim(0, max(0.8, 1.1 * max(curves[width])))
+        dot.set_data([angle], [here])
+        return (
+            f"gap = KL(q || posterior) = {here:.4f} nats, the same for every x; "
+            f"log p(x) does not depend on either slider"
+        )
+
+    return explore(
+        figure,
+        update,
+        angle=_slider("rotation", 0.0, 0.0, 3.14, 0.02),
+        width=_slider("width of q / best", 1.0, 0.5, 2.0, 0.02),
+    )
+
+
+REACH = 3.0  # the sliders' range, in standard deviations of the prior
+PLANE = Recipe(latent_dim=2, depth=2, n_steps=700)
+
+
+def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
+    """Move a code with two sliders: the digit decoded there, beside the codes of the test digits.
+
+    Args:
+        vae: with two latents; None trains one (some seconds).
+
+    Returns:
+        The widget; controls `z1` and `z2`, in standard deviations of the prior.
+
+    Raises:
+        ValueError: the model's codes are not points of a plane.
+    """
+    if vae is None:
+        vae = digit_vae(PLANE)
+        last(train_digit_vae(vae, load_digits("train").images, PLANE))
+    if vae.latent_dim != 2:
+        raise ValueError(f"latent_plane: the VAE has {vae.latent_dim} latents, expected 2")
+    images, labels = load_digits("test")
+    with torch.no_grad():
+        mu, _ = vae.encode(images)
+    figure, (plane, picture) = plt.subplots(
+        1, 2, figsize=(8.4, 3.9), width_ratios=[1.35, 1], layout="constrained"
+    )
+    codes, colours = mu.numpy(), plt.get_cmap("tab10")
+    for digit in range(10):
+        mine = codes[labels.numpy() == digit]
+        plane.scatter(*mine.T, marker=f"${digit}$", s=34, color=colours(digit), linewidth=0.3)
+    (here,) = plane.plot([0], [0], "P", color="black", markersize=11, markerfacecolor="none")
+    edge = 1.1 * REACH  # so that the cross is whole in the corners too
+    plane.set(xlim=(-edge, edge), ylim=(-edge, edge), xlabel="$z_1$", ylabel="$z_2$",
+              title="codes of 200 test digits", aspect="equal")  # fmt: skip
+    shown = picture.imshow(
+        images[0, 0].numpy(), cmap="gray", vmin=0, vmax=16, interpolation="nearest"
+    )
+    picture.set(xticks=[], yticks=[], title="mean image decoded at the cross")
+
+    def update(z1: float, z2: float) -> str:
+        z = torch.tensor([[z1, z2]], dtype=mu.dtype)
+        with torch.no_grad():
+            mean = vae.mean_image(z)[0, 0]
+        here.set_data([z1], [z2])
+        shown.set_data(mean.numpy())
+        away = (mu - z).norm(dim=1)
+        nearest = int(away.argmin())
+        return (
+            f"z = ({z1:.1f}, {z2:.1f}): the nearest test code, {away[nearest]:.2f} away, "
+            f"belongs to a {int(labels[nearest])}"
+        )
+
+    return explore(
+        figure,
+        update,
+        z1=ipywidgets.FloatSlider(value=0.0, min=-REACH, max=REACH, step=0.1, description="z1"),
+        z2=ipywidgets.FloatSlider(value=0.0, min=-REACH, max=REACH, step=0.1, description="z2"),
+    )

@@ -1,0 +1,146 @@
+"""The quiz of a lesson: plain ipywidgets, works offline, every option explains itself."""
+
+import html
+import re
+from typing import Any
+
+import ipywidgets
+
+from genlab_course.exercise import record
+from genlab_course.quiz import Question, questions
+
+MATHS = re.compile(r"(\$[^$]+\$)")
+CHIP = "color:#FFFFFF;background:{};padding:0 0.4em;border-radius:3px"  # readable on any theme
+RIGHT, WRONG = "#00664B", "#A04400"
+LETTERS = "abcdefgh"
+# The button of an option answers for its whole row.
+STYLE = """<style>
+.genlab-option { position: relative; border-radius: 3px; }
+.genlab-option:hover { background: rgba(128, 128, 128, 0.15); }
+.genlab-option .widget-toggle-button { position: static; flex: none; }
+.genlab-option .widget-toggle-button::after {
+  content: ""; position: absolute; inset: 0; z-index: 1; }
+</style>"""
+
+
+def as_html(text: str) -> str:
+    """Write the text of a question as HTML: `<` is no tag, `code` and *emphasis* are shown.
+
+    Args:
+        text: with maths between dollar signs.
+
+    Example:
+        >>> as_html("is `q` *all* of $x_{<i}$?")
+        'is <code>q</code> <em>all</em> of $x_{&lt;i}$?'
+    """
+    parts = MATHS.split(html.escape(text, quote=False))
+    for k in range(0, len(parts), 2):  # between the maths
+        parts[k] = re.sub(r"`([^`]+)`", r"<code>\1</code>", parts[k])
+        parts[k] = re.sub(r"(?<!\w)\*([^*]+)\*(?!\w)", r"<em>\1</em>", parts[k])
+    return "".join(parts)
+
+
+class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
+    """One question with its options and the explanation of the chosen one."""
+
+    def __init__(self, number: int, question: Question, lesson: str = "") -> None:
+        self.question, self.id = question, f"{lesson}.quiz.{number}"
+        layout = ipywidgets.Layout(width="auto", height="auto", margin="2px 0")
+        self.buttons = [
+            ipywidgets.ToggleButton(description=letter, layout=ipywidgets.Layout(width="3em"))
+            for letter in LETTERS[: len(question.options)]
+        ]
+        self.reply = ipywidgets.HTMLMath(value="", layout=layout)
+        rows = [
+            ipywidgets.HBox(
+                [button, ipywidgets.HTMLMath(value=as_html(option.text), layout=layout)],
+                layout=ipywidgets.Layout(align_items="baseline"),
+            )
+            for button, option in zip(self.buttons, question.options, strict=True)
+        ]
+        for row in rows:
+            row.add_class("genlab-option")
+        for index, button in enumerate(self.buttons):
+            button.tooltip = f"choose option {button.description}"
+            button.observe(lambda change, i=index: self._chosen(change["new"], i), names="value")
+        head = ipywidgets.HTMLMath(
+            value=f"<b>{number}.</b> {as_html(question.text)}", layout=layout
+        )
+        super().__init__([head, *rows, self.reply])
+
+    def _chosen(self, pressed: bool, index: int) -> None:
+        if pressed:
+            self._answer(index)
+
+    def choose(self, index: int) -> None:
+        """Choose an option, as a click does.
+
+        Args:
+            index: 0 for option a.
+
+        Raises:
+            ValueError: no such option.
+        """
+        if not 0 <= index < len(self.buttons):
+            raise ValueError(f"option must be in 0..{len(self.buttons) - 1}, got {index}")
+        self.buttons[index].value = False  # a second time is an answer, too
+        self.buttons[index].value = True
+
+    def _answer(self, index: int) -> None:
+        for other, button in enumerate(self.buttons):
+            button.value = other == index
+        option = self.question.options[index]
+        record(self.id, option.right)
+        verdict = "Right." if option.right else "Not this one."
+        style = CHIP.format(RIGHT if option.right else WRONG)
+        self.reply.value = f"<b style='{style}'>{verdict}</b> {as_html(option.why)}"
+
+
+class Quiz(ipywidgets.VBox):  # type: ignore[misc]
+    """All questions of a lesson, one below the other."""
+
+    def __init__(self, asked: tuple[Question, ...], lesson: str = "") -> None:
+        self.asked = asked
+        self.cards = [QuizCard(n, q, lesson) for n, q in enumerate(asked, 1)]
+        style = ipywidgets.HTML(STYLE, layout=ipywidgets.Layout(display="none"))
+        super().__init__([*self.cards, style])
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the questions without their answers, for a notebook that is read and not run."""
+        words = "Run this cell to answer."
+        return {
+            **super()._repr_mimebundle_(**kwargs),
+            "text/plain": f"A quiz of {len(self.asked)} questions. {words}",
+            "text/markdown": f"*{words}*\n\n{as_markdown(self.asked)}",
+        }
+
+
+def as_markdown(asked: tuple[Question, ...]) -> str:
+    """Write questions and options as Markdown, with no word about which is right.
+
+    Args:
+        asked: the questions of a quiz.
+    """
+    return "\n\n".join(
+        f"**{number}.** {question.text}\n\n"
+        + "\n".join(
+            f"- **{letter}.** {option.text}"
+            for letter, option in zip(LETTERS, question.options, strict=False)
+        )
+        for number, question in enumerate(asked, 1)
+    )
+
+
+def quiz(lesson: int | str) -> Quiz:
+    """Make the quiz of a lesson.
+
+    Args:
+        lesson: its number, 1..15, or the name of a system's lab.
+
+    Returns:
+        The widget; `cards[k].choose(i)` answers question k without a browser.
+
+    Raises:
+        ValueError: the lesson has no quiz.
+    """
+    return Quiz(questions(lesson), lesson if isinstance(lesson, str) else f"{lesson:02d}")

@@ -1,0 +1,342 @@
+"""Write a caption, turn up the guidance, and see small pictures, large ones and their verdict."""
+
+import html
+from functools import lru_cache
+
+import ipywidgets
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from jaxtyping import Float
+from matplotlib.patches import Rectangle
+from torch import Generator, Tensor
+
+from genlab.autoregressive.decoding import apply_temperature
+from genlab.core import last
+from genlab.data.captions import read, write
+from genlab.data.moving import MOTIONS, measure_motion, read_moving
+from genlab.systems.evaluation import Judge, kept_words, measure, motion_residual
+from genlab.systems.glide import Glide
+from genlab.systems.language_and_image import (
+    FILL,
+    IMAGE,
+    IMAGE_TOKEN,
+    LENGTH,
+    VOCABULARY,
+    LanguageAndImage,
+    words_of,
+)
+from genlab.systems.latent_diffusion import LatentDiffusion
+from genlab.systems.text_to_video import FilmMaker
+from genlab_course.figures import BLACK, BLUE, ORANGE, RED
+from genlab_course.widgets.explorer import Explorer, explore
+
+N, STEPS, STEPS_UP = 3, 8, 2  # few, to be quick; with 6 and w = 6 the ink is gone
+KINDS = ("digit", "colour", "stroke", "slant")
+
+
+def caption_painter(
+    glide: Glide, judge: Judge, prompt: str = "a thin red seven leaning right"
+) -> Explorer:
+    """Draw three pictures of a caption in both stages, and say which words they keep.
+
+    Args:
+        glide: both stages, in single precision.
+        judge: reads the digits.
+        prompt: what stands in the box at first.
+
+    Returns:
+        The widget; controls `prompt` (read when you press Enter), `w` (guidance of the small
+        pictures), `s` (noise on them, for the second stage) and `seed`. Eight steps below and two
+        above, instead of twelve and six, so that it follows your hand.
+    """
+    figure, axes = plt.subplots(2, N, figsize=(5.6, 3.9), layout="constrained")
+    sides = glide.base.event_shape[-1], glide.upsampler.painter.event_shape[-1]
+    shown = [[ax.imshow(np.zeros((side, side, 3))) for ax in row]
+             for row, side in zip(axes, sides, strict=True)]  # fmt: skip
+    for ax in axes.flat:
+        ax.set(xticks=[], yticks=[])
+    for row, side in zip(axes, sides, strict=True):
+        row[0].set_ylabel(f"{side} x {side}")
+    last: dict[tuple[str, float, int], Tensor] = {}
+
+    @torch.inference_mode()
+    def small_pictures(caption: str, w: float, seed: int) -> Tensor:
+        """Drawn anew only when one of its own controls has moved."""
+        if (caption, w, seed) not in last:
+            last.clear()
+            last[caption, w, seed] = glide.base.sample(
+                [caption] * N, guidance_scale=w, interval=glide.interval, n_steps=STEPS,
+                generator=torch.Generator().manual_seed(seed),
+            )  # fmt: skip
+        return last[caption, w, seed]
+
+    @torch.inference_mode()
+    def update(prompt: str, w: float, s: float, seed: int) -> str:
+        try:
+            claims = read(prompt)
+        except ValueError as error:
+            return f"<b>Not drawn.</b> {html.escape(str(error))}"
+        caption = " ".join(prompt.lower().strip().rstrip(".").split())
+        small = small_pictures(caption, w, seed)
+        large = glide.upsampler.sample(
+            [caption] * N, small, s=s, n_steps=STEPS_UP,
+            generator=torch.Generator().manual_seed(seed),
+        )  # fmt: skip
+        images = ((large + 1) / 2).clamp(0, 1)
+        kept = kept_words(images, [claims] * N, judge)
+        for row, pictures in zip(shown, (((small + 1) / 2).clamp(0, 1), images), strict=True):
+            for artist, picture in zip(row, pictures, strict=True):
+                artist.set_data(picture.permute(1, 2, 0).numpy())
+        for k, ax in enumerate(axes[1]):
+            broken = [kind for kind in KINDS if kept[kind][k] == 0]
+            said = f"not its {', '.join(broken)}" if broken else "every word kept"
+            ax.set_xlabel(said, color=RED if broken else BLACK, fontsize=8)
+        return (
+            f"{int(kept['all'].sum())} of {N} keep every word; spread of the pixels between the "
+            f"three {float(images.std(0).mean()):.3f}"
+        )
+
+    return explore(
+        figure,
+        update,
+        prompt=ipywidgets.Text(value=prompt, description="prompt", continuous_update=False),
+        w=ipywidgets.FloatSlider(value=3.0, min=0, max=10, step=0.5, description="guidance w"),
+        s=ipywidgets.FloatSlider(
+            value=0.1, min=0, max=0.5, step=0.05, description="noise for stage two"
+        ),
+        seed=ipywidgets.IntSlider(value=1, min=1, max=30, description="seed"),
+    )
+
+
+def latent_painter(model: LatentDiffusion, judge: Judge) -> Explorer:
+    """Paint one caption by a few steps of DDIM on codes; show channels, picture and verdict.
+
+    Args:
+        model: VAE and painter.
+        judge: reads the digit of the picture.
+
+    Returns:
+        The widget; controls `prompt`, `w` (guidance), `steps` and `noise` (the seed).
+    """
+    k = model.vae.latent_shape[0]
+    small, large = [1.0] * k, 2.2
+    figure, axes = plt.subplots(
+        1, k + 1, figsize=(8.4, 2.6), layout="constrained", width_ratios=[*small, large]
+    )
+    channels = []
+    for number, ax in enumerate(axes[:k]):
+        channels.append(
+            ax.imshow(np.zeros(model.vae.latent_shape[1:]), cmap="PuOr", vmin=-1.5, vmax=1.5)
+        )
+        ax.set_title(f"channel {number + 1}", fontsize=9)
+    picture = axes[k].imshow(np.zeros((*model.event_shape[1:], 3)))
+    axes[k].set_title("decoded", fontsize=9)
+    for ax in axes:
+        ax.set_axis_off()
+
+    def update(prompt: str, w: float, steps: int, noise: int) -> str:
+        try:
+            claims = read(prompt)
+        except ValueError as error:
+            return f"not painted: {error}"
+        words = " ".join(prompt.lower().strip().rstrip(".").split())
+        generator = torch.Generator().manual_seed(noise)
+        with torch.no_grad():
+            *_, code = model.codes([words], 1, guidance_scale=w, n_steps=steps, generator=generator)
+            image = model.decode(code)
+        for shown, values in zip(channels, code[0], strict=True):
+            shown.set_data(values.numpy())
+        picture.set_data(image[0].permute(1, 2, 0).numpy())
+        found = measure(image, torch.tensor([claims.digit]), judge)
+        kept = kept_words(image, [claims], judge)
+        broken = [kind for kind in ("digit", "colour", "stroke", "slant") if kept[kind][0] == 0]
+        verdict = f"broken: {', '.join(broken)}" if broken else "every claim kept"
+        passes = steps if w in (0, 1) else 2 * steps
+        cost = f"{passes} passes of the U-Net, one of the decoder"
+        return f"judged: {write(found)[0]}; {verdict}; {cost}"
+
+    return explore(
+        figure,
+        update,
+        prompt=ipywidgets.Text(
+            value="a thin red seven leaning right", description="prompt", continuous_update=False
+        ),
+        w=ipywidgets.FloatSlider(value=2.0, min=0, max=10, step=0.5, description="guidance w"),
+        steps=ipywidgets.IntSlider(value=6, min=2, max=12, description="steps"),
+        noise=ipywidgets.IntSlider(value=1, min=1, max=20, description="noise"),
+    )
+
+
+TOGETHER, ALONE, SHARED = "together", "each alone", "each alone, same noise"
+N_STEPS, GUIDANCE, GAP = 3, 3.0, 1  # few, to be quick; no motion is lost
+
+
+def canvas(film: Float[Tensor, " 3 f h w"]) -> Float[Tensor, " h wide 3"]:
+    """Lay the frames of a film side by side, with a white line between neighbours.
+
+    Args:
+        film: in [0, 1].
+
+    Returns:
+        One picture.
+
+    Example:
+        >>> canvas(torch.zeros(3, 8, 16, 16)).shape
+        torch.Size([16, 135, 3])
+    """
+    wide = torch.nn.functional.pad(film, (0, GAP), value=1.0)
+    return wide.permute(2, 1, 3, 0).flatten(1, 2)[:, :-GAP]
+
+
+def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Explorer:
+    """Make a film of a caption live, show its frames, and one of them large.
+
+    A new film takes a few passes of the network (some tenths of a second); films already made are
+    remembered, so that paging through the frames is immediate.
+
+    Args:
+        maker: a trained film maker.
+        prompt: what stands in the box at first.
+
+    Returns:
+        The widget; controls `frame`, `seed`, `how` (all frames together, each alone, or each alone
+        from the same noise) and `prompt` (read when you press Enter).
+    """
+    n_frames, side, _ = maker.event_shape[1:]
+    pitch = side + GAP
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(9.2, 1.9), width_ratios=[1, 5.6], layout="constrained"
+    )
+    blank = torch.zeros(3, n_frames, side, side)
+    large = left.imshow(blank[:, 0].permute(1, 2, 0).numpy(), vmin=0, vmax=1)
+    strip = right.imshow(canvas(blank).numpy(), vmin=0, vmax=1)
+    corner = (-0.5, -0.5)
+    mark = right.add_patch(Rectangle(corner, side, side, fill=False, ec=ORANGE, lw=2.5))
+    left.set_axis_off()
+    right.set(yticks=[], xlabel="frame", xticks=[pitch * f + side / 2 for f in range(n_frames)])
+    right.set_xticklabels([str(f) for f in range(n_frames)])
+
+    @lru_cache(maxsize=64)
+    def film(prompt: str, seed: int, how: str) -> Tensor:
+        like = maker.no_caption.state
+        shape = (1, *maker.event_shape)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
+        noise = noise[:, :, :1].expand(shape) if how == SHARED else noise
+        made: Tensor = maker.sample(
+            [prompt.lower().strip().rstrip(".")], guidance_scale=GUIDANCE, n_steps=N_STEPS,
+            joined=how == TOGETHER, noise=noise,
+        )[0]  # fmt: skip
+        return made
+
+    def update(frame: int, seed: int, how: str, prompt: str) -> str:
+        try:
+            read_moving(prompt)
+        except ValueError as error:
+            return f"This network knows another language: {html.escape(str(error))}"
+        made = film(prompt, seed, how)
+        large.set_data(made[:, frame].permute(1, 2, 0).numpy())
+        strip.set_data(canvas(made).numpy())
+        mark.set_x(pitch * frame - 0.5)
+        grey = made.amax(0)[None]
+        motion = int(measure_motion(grey))
+        seen = "nothing moves" if motion < 0 else MOTIONS[motion]
+        return (
+            f"Measured: {seen}. The best of seven motions leaves "
+            f"{100 * float(motion_residual(grey)):.0f} % of the next frame unexplained."
+        )
+
+    return explore(
+        figure,
+        update,
+        frame=ipywidgets.IntSlider(value=0, min=0, max=n_frames - 1, description="frame"),
+        seed=ipywidgets.IntSlider(value=1, min=1, max=30, description="seed"),
+        how=ipywidgets.Dropdown(
+            options=(TOGETHER, ALONE, SHARED), value=TOGETHER, description="frames made"
+        ),
+        prompt=ipywidgets.Text(value=prompt, description="prompt", continuous_update=False),
+    )
+
+
+STEPS_WRITE_AND_DRAW = 7  # of the painter: two passes each when guided
+GREY = "#BBBBBB"  # bars of words that the prompt gave
+
+
+def write_and_draw(model: LanguageAndImage) -> Explorer:
+    """Complete a prompt and draw it: the model's probability of each word, and the picture.
+
+    Args:
+        model: writes and draws.
+
+    Returns:
+        The widget; controls `prompt`, `temperature`, `guidance` and `seed`.
+    """
+    figure, (left, right) = plt.subplots(
+        1, 2, figsize=(8.8, 3.2), layout="constrained", width_ratios=(2.4, 1)
+    )
+    bars = left.bar(range(LENGTH), [0.0] * LENGTH, width=0.7)
+    shares = [left.text(k, 0.0, "", ha="center", va="bottom", fontsize=8) for k in range(LENGTH)]
+    left.set_xticks(range(LENGTH), [IMAGE_TOKEN] * LENGTH, fontfamily="monospace", rotation=20)
+    left.set(ylabel="probability at its turn", ylim=(0, 1.12), title="what is written")
+    for colour, label in ((GREY, "given"), (BLUE, "drawn"), (ORANGE, "image token")):
+        left.bar([0], [0], color=colour, label=label)
+    left.legend(loc="upper left", fontsize=8, ncols=3)
+    picture = right.imshow(np.zeros((16, 16, 3)))
+    right.set(xticks=[], yticks=[], title="what is drawn")
+    absent = right.text(7.5, 7.5, "", color="white", ha="center", va="center")
+
+    def show_words(tokens: torch.Tensor, n_given: int) -> None:
+        row = tokens[0].tolist()
+        p = model.lm.states_and_log_probs(tokens)[1][0].exp().tolist()
+        names = [VOCABULARY[k] for k in row] + [""] * (LENGTH - len(row))
+        for k, (bar, share) in enumerate(zip(bars, shares, strict=True)):
+            height = p[k] if k < len(row) else 0.0
+            given, image = k < n_given, k < len(row) and row[k] == IMAGE
+            bar.set_height(height)
+            bar.set_color(ORANGE if image else GREY if given else BLUE)
+            share.set_y(height)
+            share.set_text(f"{height:.2g}" if k < len(row) else "")
+            share.set_color(BLACK)
+        left.set_xticklabels(names)
+
+    @torch.no_grad()
+    def update(prompt: str, temperature: float, guidance: float, seed: int) -> str:
+        generator = Generator().manual_seed(seed)
+        words = prompt.lower().split()[: LENGTH - 1]
+        try:
+            steps = model.lm.write(
+                [" ".join(words)],
+                reshape=lambda logits: apply_temperature(logits, temperature),
+                generator=generator,
+            )
+            written = last(steps)
+        except ValueError as error:
+            return f"{error}".split("; known")[0] + "; nothing is written"
+        show_words(written.tokens, len(words))
+        text = words_of(written.tokens.masked_fill(written.tokens == IMAGE, FILL))[0]
+        if not bool(written.stopped):
+            picture.set_data(np.zeros((16, 16, 3)))
+            absent.set_text("no image token:\nnobody draws")
+            return f"written: “{text}”; seven words and no image token"
+        absent.set_text("")
+        image = model.paint(
+            written.states,
+            guidance_scale=guidance,
+            n_steps=STEPS_WRITE_AND_DRAW,
+            generator=generator,
+        )
+        picture.set_data(((image[0] + 1) / 2).clamp(0, 1).permute(1, 2, 0).double().numpy())
+        return f"written: “{text}”; drawn from {len(text.split()) + 1} states"
+
+    return explore(
+        figure,
+        update,
+        prompt=ipywidgets.Text(value="a thin red", description="prompt", continuous_update=False),
+        guidance=ipywidgets.FloatSlider(
+            value=3.0, min=0, max=6, step=0.5, description="guidance w"
+        ),
+        seed=ipywidgets.IntSlider(value=1, min=0, max=30, description="seed"),
+        temperature=ipywidgets.FloatLogSlider(
+            value=1.0, base=10, min=-1, max=1, step=0.1, description="temperature"
+        ),
+    )

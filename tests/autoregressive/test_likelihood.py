@@ -1,0 +1,161 @@
+"""The chain rule: worked numbers, enumeration, units."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genlab.autoregressive.likelihood import (
+    all_sequences,
+    bits_per_byte,
+    dependence,
+    peeks,
+    perplexity,
+    seen_pixels,
+    sequence_log_prob,
+    token_log_probs,
+    total_probability,
+)
+from genlab.nn.transformer import TransformerBody, TransformerConfig
+from genlab.oracles.discrete import MarkovChain
+
+
+def logits_of(*chosen):
+    """Three-letter logits in which the given probabilities belong to letter 0."""
+    rows = [[p, (1 - p) * 0.7, (1 - p) * 0.3] for p in chosen]
+    return torch.tensor([rows]).log()
+
+
+@pytest.mark.parametrize(
+    ("probs", "joint", "nll", "terms", "ppl"),
+    [
+        ((0.4, 0.5, 0.6), 0.12, 2.120264, (0.916291, 0.693147, 0.510826), 2.027401),
+        ((0.3, 0.5, 0.4), 0.06, 2.813411, (1.203973, 0.693147, 0.916291), 2.554365),
+    ],
+)
+def test_worked_sequences(probs, joint, nll, terms, ppl):
+    x = torch.zeros(1, 3, dtype=torch.int64)
+    logits = logits_of(*probs)
+    log_prob = sequence_log_prob(logits, x)
+    # six printed decimals
+    assert log_prob.exp().item() == pytest.approx(joint, abs=1e-12)
+    assert -log_prob.item() == pytest.approx(nll, abs=5e-7)
+    assert (-token_log_probs(logits, x))[0].tolist() == pytest.approx(terms, abs=5e-7)
+    assert perplexity(log_prob, 3).item() == pytest.approx(ppl, abs=5e-7)
+
+
+@settings(deadline=None, max_examples=15)
+@given(seed=st.integers(0, 999), k=st.integers(1, 4), n=st.integers(1, 4))
+def test_any_causal_conditionals_sum_to_one(seed, k, n):
+    torch.set_default_dtype(torch.float64)
+    weights = torch.randn(n, n, k, generator=torch.Generator().manual_seed(seed))
+
+    def causal(x):
+        before = torch.ones(n, n).tril(-1)
+        return torch.einsum("bj,ijk,ij->bik", x.double() + 1, weights, before) + weights[:, 0]
+
+    assert total_probability(causal, k, n).item() == pytest.approx(1, abs=1e-12)
+
+
+def test_a_model_that_peeks_does_not_sum_to_one():
+    def peeking(x):
+        return 3.0 * torch.nn.functional.one_hot(x, 3)
+
+    # each factor is e^3 / (e^3 + 2) whatever the sequence, so the total is (3 f)^2, not 1
+    f = math.exp(3) / (math.exp(3) + 2)
+    assert total_probability(peeking, 3, 2).item() == pytest.approx((3 * f) ** 2, abs=1e-12)
+
+
+def test_a_total_of_one_does_not_prove_that_a_model_is_causal():
+    def from_behind(x):  # each piece is told the piece behind it, the last one nothing
+        return 2.0 * torch.nn.functional.one_hot(x.roll(-1, 1), 2) * torch.tensor([[1.0], [1], [0]])
+
+    def in_no_order(x):  # pieces 0 and 1 read each other; piece 2 turns the sign of one of them
+        agree = torch.stack([x[:, 1], torch.where(x[:, 2] == 1, x[:, 0], 1 - x[:, 0])], 1)
+        told = 2.0 * torch.nn.functional.one_hot(agree, 2)
+        return torch.cat([told, torch.zeros(len(x), 1, 2)], 1)
+
+    for model in (from_behind, in_no_order):
+        assert total_probability(model, 2, 3).item() == pytest.approx(1, abs=1e-12)
+
+
+def test_a_markov_chain_is_scored_by_its_own_conditionals():
+    chain = MarkovChain(torch.tensor([0.2, 0.8]), torch.tensor([[0.9, 0.1], [0.5, 0.5]]), 4)
+    x = all_sequences(2, 4)
+    torch.testing.assert_close(
+        sequence_log_prob(chain.next_probs(x).log(), x), chain.log_prob(x), atol=1e-12, rtol=0
+    )
+
+
+def test_shifting_all_logits_of_a_row_changes_nothing():
+    logits, x = torch.randn(2, 3, 5), torch.randint(5, (2, 3))
+    torch.testing.assert_close(
+        token_log_probs(logits + torch.randn(2, 3, 1), x), token_log_probs(logits, x)
+    )
+
+
+def test_a_uniform_model_has_as_much_perplexity_as_choices():
+    log_prob = sequence_log_prob(torch.zeros(1, 6, 17), torch.zeros(1, 6, dtype=torch.int64))
+    assert perplexity(log_prob, 6).item() == pytest.approx(17)
+
+
+def test_two_bits_per_byte_is_a_quarter_of_the_file():
+    assert bits_per_byte(torch.tensor(-2 * math.log(2) * 100), 100).item() == pytest.approx(2)
+
+
+def test_every_sequence_is_listed_once():
+    x = all_sequences(3, 4)
+    assert len(torch.unique(x, dim=0)) == len(x) == 81
+
+
+@pytest.mark.parametrize("bad", [-1, 3])
+def test_a_piece_outside_the_vocabulary_is_named(bad):
+    with pytest.raises(ValueError, match=str(bad)):
+        token_log_probs(torch.zeros(1, 1, 3), torch.tensor([[bad]]))
+
+
+def test_impossible_sizes_are_refused():
+    with pytest.raises(ValueError, match="10 \\*\\* 7"):
+        all_sequences(10, 7)
+    with pytest.raises(ValueError, match="n_tokens"):
+        perplexity(torch.tensor(-1.0), 0)
+    with pytest.raises(ValueError, match="n_bytes"):
+        bits_per_byte(torch.tensor(-1.0), 0)
+
+
+def test_a_linear_map_depends_as_its_matrix_says():
+    matrix = torch.tensor([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, -3.0, 0.0]])
+    x = torch.randn(3, 1)
+    torch.testing.assert_close(dependence(lambda a: matrix @ a, x), matrix.abs())
+
+
+def test_contributions_of_opposite_sign_do_not_cancel():
+    # the sum of the outputs does not depend on x at all, yet each output does
+    j = dependence(lambda x: torch.cat([x, -x], dim=1), torch.randn(2, 1))
+    torch.testing.assert_close(j, 2 * torch.eye(2))
+
+
+def test_a_causal_body_is_triangular_and_an_encoder_is_full():
+    def measured(causal):
+        torch.manual_seed(0)
+        config = TransformerConfig(
+            d_model=8, n_layer=2, n_head=2, n_kv_head=2, d_hidden=8, causal=causal
+        )
+        body = TransformerBody(config)
+        shift = torch.eye(5).roll(1, 0).tril()  # row i of the output reads the rows before i
+        return dependence(lambda x: body((shift @ x)[None])[0][0], torch.randn(5, 8))
+
+    assert peeks(measured(causal=True)) == 0
+    assert peeks(measured(causal=False)) == 10  # all 15 but the 5 of the piece shifted out
+
+
+def test_the_diagonal_counts_as_peeking():
+    assert peeks(torch.eye(3)) == 3
+
+
+def test_a_plain_convolution_sees_its_neighbourhood():
+    torch.manual_seed(0)
+    seen = seen_pixels(torch.nn.Conv2d(1, 2, 3, padding=1), 0, 7)
+    assert seen.nonzero().tolist() == [[0, 6], [0, 7], [1, 6], [1, 7]]

@@ -1,0 +1,265 @@
+"""Text as integers and back."""
+
+import math
+import random
+from collections import Counter
+from itertools import pairwise, product
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genlab.autoregressive.likelihood import sequence_log_prob
+from genlab.autoregressive.tokens import (
+    BPE,
+    ByteTokenizer,
+    CharTokenizer,
+    NGram,
+    merge,
+    overlapping_windows,
+    train_bpe,
+    windowed_log_probs,
+    words,
+)
+from genlab.data.text import load_text
+from genlab.oracles.discrete import MarkovChain
+
+
+@given(st.text(max_size=40))
+def test_bytes_spell_any_text(text):
+    tokens = ByteTokenizer().encode(text)
+    assert ByteTokenizer().decode(tokens) == text
+    assert len(tokens) == len(text.encode())
+
+
+@given(st.text(min_size=1, max_size=40))
+def test_characters_spell_any_text_of_their_alphabet(text):
+    tokenizer = CharTokenizer.of(text)
+    assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.n_tokens == len(set(text))
+
+
+def test_half_a_character_becomes_a_mark():
+    assert ByteTokenizer().decode(torch.tensor([195])) == "�"
+
+
+def test_a_stranger_is_named():
+    with pytest.raises(ValueError, match="'z'"):
+        CharTokenizer("abc").encode("az")
+
+
+@pytest.mark.parametrize("alphabet", ["", "aba"])
+def test_an_alphabet_must_be_distinct_characters(alphabet):
+    with pytest.raises(ValueError, match="distinct"):
+        CharTokenizer(alphabet)
+
+
+PROSE = load_text("val")[:4000]
+MERGES = train_bpe(PROSE, 330)
+TOKENIZER = BPE(MERGES)
+
+
+def test_the_example_of_wikipedia_becomes_xdxac():
+    merges = train_bpe("aaabdaaabac", 259)
+    assert merges == ((97, 97), (97, 98), (256, 257))
+    x, d, a, c = 258, ord("d"), ord("a"), ord("c")
+    assert BPE(merges).encode("aaabdaaabac").tolist() == [x, d, x, a, c]
+
+
+def test_the_words_of_sennrich_give_his_first_merges():
+    """low x 5, lower x 2, newest x 6, widest x 3: es, est, then lo (9 times ...), as published."""
+    text = " ".join(["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3)
+    tokenizer = BPE(train_bpe(text, 260))
+    pieces = [piece.decode().strip() for piece in tokenizer.pieces[256:]]
+    assert {"es", "est"} <= set(pieces)
+    assert "lo" in pieces or "low" in pieces
+
+
+def test_every_merge_was_the_most_frequent_pair_when_it_was_made():
+    """Recount everything from scratch before each merge: no bookkeeping to go wrong."""
+    spelled = [list(w.encode()) for w in words(PROSE)]
+    for k, best in enumerate(MERGES):
+        counts = Counter(pair for word in spelled for pair in pairwise(word))
+        top = max(counts.values())
+        assert counts[best] == top
+        assert best == min(pair for pair, n in counts.items() if n == top)
+        spelled = [merge(word, best, 256 + k) for word in spelled]
+    assert [t for word in spelled for t in word] == TOKENIZER.encode(PROSE).tolist()
+
+
+@given(st.text(max_size=40))
+def test_every_text_comes_back(text):
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
+
+
+@given(st.text(max_size=40))
+def test_words_joined_are_the_text(text):
+    assert "".join(words(text)) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "cut"),
+    [
+        ("Hello world", ["Hello", " world"]),
+        ("don't", ["don", "'t"]),
+        ("a1 22", ["a", "1", " 22"]),
+        ("x = y_1;", ["x", " =", " y", "_", "1", ";"]),
+        ("one\n\n   two", ["one", "\n\n  ", " two"]),
+        ("end  ", ["end", "  "]),
+    ],
+)
+def test_words_are_cut_as_gpt2_cuts_them(text, cut):
+    assert words(text) == cut
+
+
+def test_no_merge_crosses_a_border():
+    tokenizer = BPE(train_bpe("ab ab ab ab", 300))
+    assert all(b" " not in piece[1:] for piece in tokenizer.pieces)
+
+
+@given(st.text(alphabet="abc \n'x", max_size=30), st.integers(0, 50))
+def test_dropout_spells_the_same_text_in_smaller_pieces(text, seed):
+    g = torch.Generator().manual_seed(seed)
+    tokens = TOKENIZER.encode(text, drop=0.5, generator=g)
+    assert TOKENIZER.decode(tokens) == text
+    assert len(tokens) >= len(TOKENIZER.encode(text)) - 1  # greed is not always shortest
+
+
+def test_dropout_of_one_gives_the_bytes_and_of_almost_nothing_the_usual_spelling():
+    assert TOKENIZER.encode("the text", drop=1.0).tolist() == list(b"the text")
+    usual = TOKENIZER.encode(PROSE)
+    assert torch.equal(TOKENIZER.encode(PROSE, drop=1e-12), usual)
+
+
+def test_dropout_overlooks_the_stated_share():
+    """A word of two bytes and one merge stays apart with probability `drop`."""
+    tokenizer = BPE(((97, 98),))
+    noise = random.Random(0)
+    n = 4000
+    apart = sum(len(tokenizer.spell("ab", drop=0.3, noise=noise)) == 2 for _ in range(n))
+    assert abs(apart / n - 0.3) < 5 * (0.21 / n) ** 0.5
+
+
+def test_dropout_repeats_with_its_generator_and_differs_between_draws(generator):
+    state = generator.get_state()
+    first = TOKENIZER.encode(PROSE, drop=0.2, generator=generator)
+    second = TOKENIZER.encode(PROSE, drop=0.2, generator=generator)
+    generator.set_state(state)
+    assert torch.equal(first, TOKENIZER.encode(PROSE, drop=0.2, generator=generator))
+    assert first.shape != second.shape or not torch.equal(first, second)
+
+
+def test_earlier_merges_come_first():
+    tokenizer = BPE(((98, 99), (97, 98)))  # bc was learned before ab
+    assert tokenizer.encode("abc").tolist() == [97, 256]
+
+
+def test_learning_stops_when_every_word_is_one_token():
+    assert train_bpe("ab", 300) == ((97, 98),)
+    assert train_bpe("", 300) == ()
+
+
+def test_too_small_a_vocabulary_and_odd_merges_are_refused():
+    with pytest.raises(ValueError, match="255"):
+        train_bpe("a", 255)
+    with pytest.raises(ValueError, match="257"):
+        BPE(((97, 257),))
+    with pytest.raises(ValueError, match=r"1\.5"):
+        TOKENIZER.encode("a", drop=1.5)
+
+
+def test_half_a_character_becomes_a_mark_bpe():
+    assert TOKENIZER.decode([195]) == "�"
+
+
+CHAIN = MarkovChain(torch.tensor([0.5, 0.5]), torch.tensor([[0.9, 0.1], [0.3, 0.7]]), 4000)
+
+
+@pytest.mark.parametrize("order", [0, 1, 2, 3])
+def test_probabilities_of_all_texts_sum_to_one(order, generator):
+    stream = torch.randint(3, (60,), generator=generator)
+    model = NGram(stream, n_tokens=4, order=order)  # token 3 was never seen
+    total = sum(
+        math.exp(model.token_log_probs(torch.tensor(x)).sum()) for x in product(range(4), repeat=4)
+    )
+    assert total == pytest.approx(1, abs=1e-12)
+
+
+def test_an_unseen_context_uses_the_shorter_one():
+    stream = torch.tensor([0, 1, 0, 1, 0, 2])
+    long, short = NGram(stream, 4, 2), NGram(stream, 4, 0)
+    text = torch.tensor([3, 3, 0])  # neither (3, 3) nor (3,) was ever seen
+    assert long.token_log_probs(text)[2].item() == pytest.approx(
+        short.token_log_probs(text)[2].item()
+    )
+
+
+def test_worked_example():
+    # after 0: three times 1, nothing else, so N = 3, T = 1; unigram (3 + 2 / 2) / (7 + 2) = 4 / 9
+    model = NGram(torch.tensor([0, 1, 0, 1, 0, 1, 0]), n_tokens=2, order=1)
+    p = model.token_log_probs(torch.tensor([0, 1]))[1].exp().item()
+    assert p == pytest.approx((3 + 1 * 4 / 9) / (3 + 1), abs=1e-14)
+
+
+def test_order_one_reaches_the_entropy_rate_of_a_chain(generator):
+    train = CHAIN.sample(1, generator=generator)[0]
+    test = CHAIN.sample(1, generator=generator)[0]
+    nll = -NGram(train, 2, 1).token_log_probs(test)
+    # Monte Carlo: 5 standard errors (successive surprises are correlated, hence the factor 2),
+    # plus the cost of estimating two parameters from 4,000 tokens, of order 5e-4
+    rate = CHAIN.entropy_rate()
+    assert (nll.mean() - rate).abs() < 2 * 5 * nll.std() / 4000**0.5 + 3e-3
+
+
+def test_order_zero_is_blind_to_order(generator):
+    model = NGram(CHAIN.sample(1, generator=generator)[0], 2, 0)
+    a, b = torch.tensor([0, 0, 1]), torch.tensor([1, 0, 0])
+    assert model.token_log_probs(a).sum() == pytest.approx(model.token_log_probs(b).sum())
+
+
+def test_impossible_orders_are_refused():
+    with pytest.raises(ValueError, match="order must be"):
+        NGram(torch.tensor([0, 1]), 2, 2)
+    with pytest.raises(ValueError, match="63 bits"):
+        NGram(torch.zeros(50, dtype=torch.int64), 256, 9)
+
+
+sizes = st.tuples(st.integers(1, 40), st.integers(1, 12)).flatmap(
+    lambda s: st.tuples(st.just(s[0]), st.just(s[1]), st.integers(1, s[1]))
+)
+
+
+@given(sizes)
+def test_each_token_is_scored_once_in_a_window_that_fits(size):
+    n, context, stride = size
+    scored = []
+    for begin, first, end in overlapping_windows(n, context, stride):
+        assert 0 <= begin <= first < end <= n
+        assert end - begin <= context
+        scored += range(first, end)
+        assert first == 0 or first - begin >= context - stride  # what each has seen before it
+    assert scored == list(range(n))
+
+
+def markov(x):
+    """Logits of each token given the one before; uniform for the first of a window."""
+    table = torch.randn(5, 5, generator=torch.Generator().manual_seed(3))
+    logits = torch.zeros(*x.shape, 5)
+    logits[:, 1:] = table[x[:, :-1]]
+    return logits
+
+
+def test_a_model_with_a_memory_of_one_needs_an_overlap_of_one(generator):
+    x = torch.randint(5, (28,), generator=generator)
+    whole = sequence_log_prob(markov(x[None]), x[None])[0]
+    for context, stride in ((2, 1), (7, 6), (7, 3), (28, 28), (50, 10)):
+        torch.testing.assert_close(windowed_log_probs(markov, x, context, stride).sum(), whole)
+    blocks = windowed_log_probs(markov, x, 7, 7)  # the first of every block sees nothing
+    torch.testing.assert_close(blocks[::7], torch.full((4,), -math.log(5)))
+
+
+@pytest.mark.parametrize(("n", "context", "stride"), [(5, 4, 0), (5, 4, 5), (0, 4, 2)])
+def test_odd_sizes_are_refused(n, context, stride):
+    with pytest.raises(ValueError, match="stride"):
+        list(overlapping_windows(n, context, stride))

@@ -1,0 +1,137 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from genlab.core.capabilities import (
+    Adversarial,
+    HasElbo,
+    HasEnergy,
+    HasLogProb,
+    HasScore,
+    NoLikelihoodError,
+    Sampleable,
+    Trainable,
+    likelihood_kind,
+    log_likelihood,
+)
+from genlab.core.stats import std_normal_log_prob
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Normal:
+    event_shape: tuple[int, ...] = (2,)
+
+    def sample(
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        return torch.randn(n, 2, generator=generator)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return std_normal_log_prob(x)
+
+    def loss(
+        self, x: Tensor, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+    ) -> Tensor:
+        return -self.log_prob(x).mean()
+
+    def score(self, x: Tensor, t: Tensor) -> Tensor:
+        return -x
+
+
+class Bound:
+    def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        return std_normal_log_prob(x) - torch.rand(len(x), generator=generator)
+
+
+class Energy:
+    def energy(self, x: Tensor) -> Tensor:
+        return 0.5 * x.flatten(1).square().sum(1)
+
+
+class Game:
+    def critic_loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        return x.mean()
+
+    def generator_loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+        return -x.mean()
+
+
+# One line for each protocol: the static type checker holds the signatures.
+_sampleable: Sampleable = Normal()
+_trainable: Trainable = Normal()
+_has_log_prob: HasLogProb = Normal()
+_has_score: HasScore = Normal()
+_has_elbo: HasElbo = Bound()
+_has_energy: HasEnergy = Energy()
+_adversarial: Adversarial = Game()
+
+
+@pytest.mark.parametrize(
+    ("model", "kind"),
+    [(Normal(), "exact"), (Bound(), "bound"), (Energy(), "unnormalised"), (Game(), "none")],
+)
+def test_the_kind_of_likelihood_is_read_from_the_methods(model, kind):
+    assert likelihood_kind(model) == kind
+
+
+def test_an_exact_likelihood_outranks_a_bound():
+    class Both(Normal, Bound):
+        pass
+
+    assert likelihood_kind(Both()) == "exact"
+
+
+def test_the_kind_travels_with_the_value():
+    x = torch.zeros(3, 2)
+    kind, values = log_likelihood(Normal(), x)
+    assert kind == "exact"
+    torch.testing.assert_close(values, std_normal_log_prob(x))
+
+
+def test_a_stochastic_bound_receives_the_generator():
+    x = torch.zeros(3, 2)
+    draws = [
+        log_likelihood(Bound(), x, generator=torch.Generator().manual_seed(1)) for _ in range(2)
+    ]
+    assert draws[0][0] == "bound"
+    torch.testing.assert_close(draws[0][1], draws[1][1], rtol=0, atol=0)
+
+
+def test_a_game_has_no_likelihood_and_the_error_says_what_to_do_instead():
+    assert not hasattr(Game(), "log_prob")
+    with pytest.raises(NoLikelihoodError, match=r"Game has no likelihood.*genlab\.metrics"):
+        log_likelihood(Game(), torch.zeros(1, 2))
+
+
+def test_an_energy_is_not_a_likelihood_and_the_error_names_the_constant():
+    with pytest.raises(NoLikelihoodError, match="unknown constant log Z"):
+        log_likelihood(Energy(), torch.zeros(1, 2))
+
+
+@pytest.mark.slow
+def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path):
+    pytest.importorskip("mypy")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from torch import Tensor\n"
+        "from genlab.core.capabilities import HasLogProb\n"
+        "class Game:\n"
+        "    def critic_loss(self, x: Tensor) -> Tensor: return x\n"
+        "def score_with(model: HasLogProb) -> None: ...\n"
+        "score_with(Game())\n"
+        "Game().log_prob\n"
+    )
+    settings = ROOT / "pyproject.toml"  # those of `make types`, so that its cache serves here too
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", f"--config-file={settings}", program],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert 'expected "HasLogProb"' in run.stdout
+    assert '"Game" has no attribute "log_prob"' in run.stdout

@@ -1,0 +1,190 @@
+"""Guards name the value and what was expected, and let everything else through."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jaxtyping import TypeCheckError
+
+from genlab.core import tensors
+from genlab.core.tensors import every, expand, last, make_generator, mean_event, randn, sum_event
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: tensors.require_alike(a=torch.ones(3), b=torch.ones(3, 1)),
+         "shapes are a (3,), b (3, 1), expected one and the same"),
+        (lambda: tensors.require_alike(a=torch.ones(3), b=torch.Size([2])),
+         "shapes are a (3,), b (2,), expected one and the same"),
+        (lambda: tensors.require_rows(2, x=torch.ones(1, 4)),
+         "x has shape (1, 4), expected 2 rows or more"),
+        (lambda: tensors.require_rows(x=torch.ones(())), "x has shape (), expected 1 rows or more"),
+        (lambda: tensors.require_finite(x=torch.tensor([1.0, math.inf, math.nan])),
+         "x holds inf, expected finite numbers"),
+        (lambda: tensors.require_positive(eta=0.0), "eta is 0, expected > 0"),
+        (lambda: tensors.require_positive(eta=math.nan), "eta is nan, expected > 0"),
+        (lambda: tensors.require_between(0, 1, u=torch.tensor([0.5, 1.25])),
+         "u holds 1.25, expected a value in [0, 1]"),
+        (lambda: tensors.require_between(0, math.inf, n=-1), "n is -1, expected at least 0"),
+        (lambda: tensors.require_between(-math.inf, math.inf, n=math.nan),
+         "n is nan, expected a number"),
+        (lambda: tensors.require_index(10, t=torch.tensor([0, -1])), "t holds -1, expected 0..9"),
+        (lambda: tensors.require_index(10, t=torch.tensor(10)), "t is 10, expected 0..9"),
+    ],
+)  # fmt: skip
+def test_the_sentence_names_the_value_and_what_was_expected(call, message):
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is compared
+        call()
+    assert str(caught.value) == message
+
+
+def test_what_is_right_passes():
+    x = torch.rand(3, 2)
+    tensors.require_alike(a=x, b=x.shape)
+    tensors.require_rows(3, x=x)
+    tensors.require_finite(x=x, n=3, grey=torch.tensor([0, 16]))
+    tensors.require_positive(data_std=math.inf)
+    tensors.require_between(0, 1, x=x, low=0.0, high=1)
+    tensors.require_index(3, t=torch.tensor([0, 2]))
+    none = x[:0]
+    tensors.require_finite(x=none)
+    tensors.require_index(3, t=none.long())
+
+
+def test_whole_numbers_and_half_precision_become_real_and_the_rest_stays():
+    dtypes = {torch.int64: torch.float64, torch.uint8: torch.float64, torch.bool: torch.float64,
+              torch.float16: torch.float32, torch.bfloat16: torch.float32,
+              torch.float32: torch.float32, torch.float64: torch.float64}  # fmt: skip
+    assert {d: tensors.as_real(torch.ones(1).to(d)).dtype for d in dtypes} == dtypes
+
+
+def test_the_meta_device_holds_no_numbers_to_refuse():
+    x = torch.full((3,), math.nan, device="meta")
+    tensors.require_finite(x=x)
+    tensors.require_index(3, x=x)
+
+
+event_shapes = st.lists(st.integers(1, 4), max_size=3).map(tuple)
+
+
+@given(b=st.integers(1, 4), event=event_shapes)
+@settings(deadline=None, max_examples=25)
+def test_expand_multiplies_each_example_by_its_own_number(b, event):
+    x = torch.ones(b, *event)
+    a = torch.arange(1.0, b + 1)
+    product = expand(a, x) * x
+    assert product.shape == x.shape
+    for i in range(b):
+        assert bool((product[i] == i + 1).all())
+
+
+def test_expand_lets_a_single_number_through():
+    assert expand(torch.tensor(2.0), torch.ones(3, 4)).ndim == 0
+
+
+@pytest.mark.parametrize("bad", [torch.ones(2), torch.ones(3, 1)])
+def test_expand_refuses_a_length_that_is_not_the_number_of_examples(bad):
+    with pytest.raises(ValueError, match="expand: a has shape"):
+        expand(bad, torch.ones(3, 4))
+
+
+@given(b=st.integers(1, 4), event=event_shapes)
+@settings(deadline=None, max_examples=25)
+def test_sum_is_mean_times_the_number_of_dimensions(b, event):
+    x = torch.rand(b, *event)
+    n_dims = x[0].numel()
+    assert sum_event(x).shape == (b,)
+    torch.testing.assert_close(sum_event(x), n_dims * mean_event(x))
+
+
+def test_reductions_never_mix_examples():
+    x = torch.tensor([[[1.0, 2.0], [3.0, 4.0]], [[10.0, 20.0], [30.0, 40.0]]])
+    torch.testing.assert_close(sum_event(x), torch.tensor([10.0, 100.0]))
+    torch.testing.assert_close(mean_event(x), torch.tensor([2.5, 25.0]))
+
+
+@pytest.mark.parametrize("reduce", [sum_event, mean_event])
+def test_reductions_refuse_a_number_without_examples(reduce):
+    # the run-time type check of the tests may speak first
+    with pytest.raises((ValueError, TypeCheckError)):
+        reduce(torch.tensor(1.0))
+
+
+def test_equal_seeds_give_equal_noise():
+    a = randn((5,), generator=make_generator(1))
+    b = randn((5,), generator=make_generator(1))
+    torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_different_seeds_give_different_noise():
+    assert not torch.equal(
+        randn((5,), generator=make_generator(1)), randn((5,), generator=make_generator(2))
+    )
+
+
+def test_noise_takes_the_dtype_of_like():
+    assert randn((2,), like=torch.zeros(1, dtype=torch.float32)).dtype == torch.float32
+
+
+def test_a_passed_generator_leaves_the_global_one_alone():
+    before = torch.random.get_rng_state()
+    randn((100,), generator=make_generator(0))
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_noise_is_standard_normal_up_to_its_fourth_moment(generator):
+    z = randn((200_000,), generator=generator)
+    # Monte Carlo, 5 standard errors: std of z, z^2, z^4 are 1, sqrt(2), sqrt(96).
+    assert abs(z.mean()) < 5 / 200_000**0.5
+    assert abs((z**2).mean() - 1) < 5 * 2**0.5 / 200_000**0.5
+    assert abs((z**4).mean() - 3) < 5 * 96**0.5 / 200_000**0.5
+
+
+def test_last_returns_the_final_item():
+    assert last(iter("abc")) == "c"
+
+
+def test_last_accepts_a_final_item_that_is_none():
+    assert last([1, None]) is None
+
+
+def test_last_refuses_an_empty_iterable():
+    with pytest.raises(ValueError, match="empty"):
+        last([])
+
+
+def test_last_runs_a_no_grad_generator_without_touching_grad_mode():
+    @torch.no_grad()
+    def states():
+        for i in range(3):
+            yield torch.full((1,), float(i), requires_grad=False)
+
+    assert torch.is_grad_enabled()
+    assert last(states()).item() == 2
+    assert torch.is_grad_enabled()
+
+
+@given(k=st.integers(1, 7), n=st.integers(0, 20))
+@settings(deadline=None, max_examples=40)
+def test_every_keeps_multiples_of_k_and_the_final_item_once(k, n):
+    kept = list(every(k, range(n)))
+    assert kept == sorted(set(range(0, n, k)) | ({n - 1} if n else set()))
+
+
+def test_every_is_lazy():
+    def endless():
+        i = 0
+        while True:
+            yield i
+            i += 1
+
+    frames = every(10, endless())
+    assert [next(frames), next(frames)] == [0, 10]
+
+
+def test_every_refuses_a_distance_below_one_at_once():
+    with pytest.raises(ValueError, match="k is 0"):
+        every(0, [1])

@@ -1,0 +1,415 @@
+"""Hooks count passes, see what is new and which network begins when, and leave no trace."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from genlab.flow.autoregressive import MAF, masked_flow
+from genlab.flow.coupling import real_nvp
+from genlab.map import SYSTEMS
+from genlab.zoo.registry import TRAININGS, load_model
+from genlab_course import fingerprint as eye
+from genlab_course.fingerprint import (
+    LESSONS,
+    ODD_CLAIMS,
+    SUBJECTS,
+    WEIGHTS,
+    Fingerprint,
+    Stage,
+    Subject,
+    families,
+    fingerprint,
+    latent_diffusion,
+    likelihood,
+    pixelcnn,
+    place,
+    sampling,
+    text,
+    trained,
+    watch,
+    whole,
+)
+
+
+class Press(nn.Module):
+    """Prints in one pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.plate = nn.Linear(3, 16)
+
+    def sample(self, n, *, generator=None):
+        return self.plate(torch.randn(n, 3, generator=generator))
+
+
+def pressed(press, times):
+    def draw(n, generator):
+        for _ in range(times):
+            press.sample(n, generator=generator)
+
+    return draw
+
+
+def test_watching_changes_nothing():
+    subject = pixelcnn()
+    hooks = lambda: sum(len(m._forward_pre_hooks) for m in subject.stages[0].network.modules())
+    before = hooks()
+    a, b = fingerprint(subject), fingerprint(subject)
+    assert a == b
+    assert hooks() == before == 0
+
+
+def test_hooks_are_removed_when_drawing_fails():
+    model = Press()
+
+    def fail(n, generator):
+        raise RuntimeError("out of ink")
+
+    with pytest.raises(RuntimeError, match="out of ink"):
+        fingerprint(Subject("press", (Stage("all", model, (16,), model),), fail))
+    assert not any(m._forward_pre_hooks for m in model.modules())
+
+
+def test_a_stage_that_is_never_used_and_one_without_layers_are_refused():
+    press, idle = Press(), nn.GRU(4, 8)
+    stages = (Stage("idle", idle, (12,), idle),)
+    with pytest.raises(ValueError, match="'idle' was never used"):
+        fingerprint(Subject("x", stages, lambda n, g: press.sample(n, generator=g)))
+    with pytest.raises(ValueError, match="no layer with parameters"):
+        fingerprint(Subject("x", (Stage("empty", nn.Tanh(), (1,), None),), lambda n, g: None))
+
+
+def test_the_clock_is_one_for_all_stages():
+    first, then = Press(), Press()
+    stages = (Stage("then", then, (16,), then), Stage("first", first, (16,), first))
+
+    def draw(n, generator):
+        pressed(first, 2)(n, generator)
+        pressed(then, 3)(n, generator)
+
+    late, early = watch(Subject("two", stages, draw), 2, 0)
+    assert (early.passes, late.passes) == (2, 3)
+    assert early.begins < early.ends < late.begins < late.ends
+
+
+def test_condition_and_time_are_not_taken_for_the_output():
+    assert eye.read_positions(torch.zeros(2, dtype=torch.long), (1, 8, 8)) is None  # labels
+    assert eye.read_positions(torch.zeros(2, 32), (1, 8, 8)) is None  # an embedded time
+    assert eye.read_positions(torch.zeros(2, 16, 4, 4), (1, 8, 8)) is None  # a lower level
+    assert eye.read_positions(torch.zeros(2, 3, 8, 16, 16), (3, 8, 16, 16)).shape == (2, 6144)
+
+
+@pytest.mark.parametrize(
+    ("make", "where"), LESSONS, ids=[where + str(k) for k, (_, where) in enumerate(LESSONS)]
+)
+def test_every_model_of_the_lessons_is_placed_right(make, where):
+    assert where in families(fingerprint(make()))[0]
+
+
+@pytest.mark.parametrize("make", [make for make, where in LESSONS if where == "autoregressive"])
+def test_a_model_that_writes_piece_by_piece_is_seen_to_write_one_piece_a_pass(make):
+    subject = make()
+    (seen,) = fingerprint(subject)
+    n = math.prod(subject.stages[0].event_shape)
+    assert seen.passes == n
+    assert 0.5 / n < seen.share <= 1 / n  # a pixel drawn as it stood, blank, is not seen to change
+    assert seen.growth_with_length == 2
+
+
+def test_a_masked_flow_writes_number_by_number_and_a_coupling_flow_all_at_once():
+    (slow,) = fingerprint(whole("maf", masked_flow(MAF, 6, n_layers=1, width=16)))
+    assert place(slow) == ("autoregressive",)
+    (fast,) = fingerprint(whole("real nvp", real_nvp(6)))
+    assert place(fast) == ("flow",)
+
+
+# --- three black boxes: no method but `sample`, names that mislead, and one that claims
+
+
+class Scribe(nn.Module):
+    """Calls itself a diffusion model; writes one token after another, with the past in a cache."""
+
+    event_shape = (12,)
+
+    def __init__(self):
+        super().__init__()
+        self.denoiser = nn.ModuleList([nn.Embedding(7, 4), nn.GRUCell(4, 8), nn.Linear(8, 7)])
+
+    def sample(self, n, *, generator=None):
+        embed, cell, head = self.denoiser
+        token, state, out = torch.zeros(n, 1, dtype=torch.long), torch.zeros(n, 8), []
+        for _ in range(self.event_shape[0]):
+            state = cell(embed(token)[:, 0], state)
+            token = head(state).softmax(1).multinomial(1, generator=generator)
+            out.append(token)
+        return torch.cat(out, 1)
+
+
+class Sculptor(nn.Module):
+    """Calls itself a GAN; repaints the whole image in every pass."""
+
+    event_shape = (1, 4, 4)
+
+    def __init__(self, n_steps=5):
+        super().__init__()
+        self.generator, self.n_steps = nn.Conv2d(1, 1, 3, padding=1), n_steps
+
+    def sample(self, n, *, generator=None):
+        x = torch.randn(n, 1, 4, 4, generator=generator)
+        for _ in range(self.n_steps):
+            x = x - 0.1 * self.generator(x)
+        return x
+
+
+class OwnPress(nn.Module):
+    """Calls itself autoregressive; prints the image in one pass."""
+
+    event_shape = (16,)
+
+    def __init__(self):
+        super().__init__()
+        self.next_token = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 16))
+
+    def sample(self, n, *, generator=None):
+        return self.next_token(torch.randn(n, 3, generator=generator))
+
+
+class Typist(nn.Module):
+    """Writes token after token into one and the same tensor, and reads it whole each time."""
+
+    event_shape = (8,)
+
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(5, 4), nn.Linear(4, 4)
+
+    def sample(self, n, *, generator=None):
+        page = torch.zeros(n, 8, dtype=torch.long)
+        for i in range(8):
+            law = self.head(self.embed(page).mean(1)).softmax(1)
+            page[:, i] = 1 + law.multinomial(1, generator=generator)[:, 0]
+        return page
+
+
+def test_a_sampler_that_writes_in_place_is_seen_to_write():
+    (typist,) = fingerprint(whole("typist", Typist()))
+    assert typist.share == pytest.approx(1 / 8)
+    assert place(typist) == ("autoregressive",)
+
+
+def test_three_black_boxes_are_placed_by_what_they_do():
+    (scribe,) = fingerprint(whole("diffusion", Scribe()))
+    assert (scribe.passes, scribe.share) == (12, pytest.approx(1 / 12))
+    assert place(scribe) == ("autoregressive",)
+    (sculptor,) = fingerprint(
+        whole("gan", Sculptor(), more_steps=lambda: whole("gan", Sculptor(10)))
+    )
+    assert (sculptor.passes, sculptor.share, sculptor.growth_with_steps) == (5, 1.0, 2.0)
+    assert place(sculptor) == ("score / diffusion",)
+    (press,) = fingerprint(whole("autoregressive", OwnPress()))
+    assert press.production == "one pass"
+    assert place(press) == ("adversarial",)
+
+
+def in_turn(*models):
+    """Models that work one after the other; watched in the reverse order, which must not matter."""
+
+    def draw(n, generator):
+        for model in models:
+            model.sample(n, generator=generator)
+
+    stages = (Stage(type(m).__name__, m, m.event_shape, m) for m in reversed(models))
+    return Subject("both", tuple(stages), draw)
+
+
+def test_a_hybrid_is_placed_stage_by_stage():
+    seen = fingerprint(in_turn(Scribe(), Sculptor()))
+    assert [f.stage for f in seen] == ["Sculptor", "Scribe"]
+    assert families(seen) == (("score / diffusion",), ("autoregressive",))
+
+
+def test_the_order_of_the_stages_is_seen_and_makes_two_stages_of_them():
+    painter, writer = fingerprint(in_turn(Scribe(), Sculptor()))
+    assert (painter.after, writer.after) == (("Scribe",), ())
+    assert sampling((painter, writer)) == "two-stage"
+    assert sampling((painter,)) == "two-stage"  # alone, it still came after another
+    assert sampling(fingerprint(in_turn(OwnPress(), Sculptor()))) == "two-stage"
+    assert (
+        sampling(fingerprint(in_turn(OwnPress(), OwnPress()))) == "one-pass"
+    )  # a pipe, not a loop
+
+
+class Guide(nn.Module):
+    """Asked at every step of a painter, as a classifier is that guides it."""
+
+    event_shape = (1, 4, 4)
+
+    def __init__(self):
+        super().__init__()
+        self.painter, self.read = Sculptor(), nn.Linear(16, 1)
+
+    def sample(self, n, *, generator=None):
+        x = torch.randn(n, 1, 4, 4, generator=generator)
+        for _ in range(3):
+            x = (
+                x
+                - 0.1 * self.painter.generator(x)
+                + 0.01 * self.read(x.flatten(1))[..., None, None]
+            )
+        return x
+
+
+def test_networks_that_take_turns_are_one_stage():
+    guide = Guide()
+    stages = (
+        Stage("painter", guide.painter, guide.event_shape, guide),
+        Stage("classifier", guide.read, guide.event_shape, guide),
+    )
+    seen = fingerprint(Subject("guided", stages, lambda n, g: guide.sample(n, generator=g)))
+    assert [f.after for f in seen] == [(), ()]
+    assert sampling(seen) == "multi-step"
+
+
+@pytest.mark.parametrize(
+    ("production", "way"),
+    [
+        ((1, math.nan, 1.0), "one-pass"),
+        ((1, math.nan, 2.0), "one-pass"),  # a distilled model asked for one step
+        ((64, 1 / 64, None), "sequential"),
+        ((8, 0.12, 2.0), "parallel-refinement"),  # several tokens a pass, as many as one likes
+        ((50, 1.0, 2.0), "multi-step"),
+    ],
+)
+def test_the_table_of_samplers(production, way):
+    passes, share, growth = production
+    assert sampling((Fingerprint("net", passes, share, None, growth, "none"),)) == way
+
+
+@pytest.mark.parametrize(
+    ("kinds", "whole"),
+    [
+        (("exact",), "exact"),
+        (("exact", "bound"), "bound"),
+        (("bound", "unnormalised"), "unnormalised"),
+        (("none", "exact"), "none"),
+    ],
+)
+def test_the_weakest_stage_sets_the_likelihood(kinds, whole):
+    seen = tuple(Fingerprint("net", 1, math.nan, None, None, kind) for kind in kinds)
+    assert likelihood(seen) == whole
+
+
+@pytest.mark.parametrize(("make", "where"), [*LESSONS, *ODD_CLAIMS])
+def test_the_sampler_of_every_model_of_the_lessons_is_named(make, where):
+    ways = {
+        "autoregressive": {"sequential"},
+        "score / diffusion": {"multi-step", "one-pass", "parallel-refinement"},
+    }
+    assert sampling(fingerprint(make())) in ways.get(where, {"one-pass"})
+
+
+@pytest.mark.parametrize(
+    ("seen", "where"),
+    [
+        (("net", 1, math.nan, None, None, "exact"), ("flow",)),
+        (("net", 1, math.nan, None, None, "bound"), ("latent-variable",)),
+        (("net", 1, math.nan, 1.0, None, "none"), ("adversarial",)),
+        (("net", 1, math.nan, None, 2.0, "none"), ("score / diffusion",)),
+        (("net", 1, math.nan, None, 1.0, "none"), ("adversarial",)),
+        (("net", 24, 0.1, 1.5, None, "exact"), ("autoregressive",)),  # several tokens a pass
+        (("net", 8, 0.12, 1.0, 2.0, "bound"), ("score / diffusion",)),  # masked diffusion
+        (("net", 50, 1.0, 1.0, 2.0, "bound"), ("score / diffusion",)),
+        (("net", 50, 1.0, None, None, "exact"), ("flow", "score / diffusion")),
+        (("net", 20, 1.0, None, 2.0, "unnormalised"), ("score / diffusion",)),
+    ],
+)
+def test_the_table_of_places(seen, where):
+    assert place(Fingerprint(*seen)) == where
+
+
+def test_the_text_may_be_any_length_and_its_passes_follow():
+    (seen,) = fingerprint(text())
+    assert seen.passes * 2 == text().longer().stages[0].event_shape[0]
+
+
+SHIPPED = {training.name for training in TRAININGS}
+
+
+@pytest.fixture(autouse=True)
+def single_precision():
+    torch.set_default_dtype(torch.float32)
+    yield
+    torch.set_default_dtype(torch.float64)
+
+
+def test_every_system_of_the_map_can_be_watched():
+    assert list(SUBJECTS) == list(SYSTEMS)
+    assert all(make().name == name for name, make in SUBJECTS.items())
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_a_system_is_placed_where_the_map_puts_it(name):
+    placed = [where for (where,) in families(fingerprint(SUBJECTS[name]()))]
+    assert sorted(placed) == sorted(part.name for part in SYSTEMS[name][1])
+
+
+@pytest.mark.parametrize(
+    ("name", "way", "kind"),
+    [
+        ("language_model", "sequential", "exact"),
+        ("latent_diffusion", "two-stage", "none"),
+        ("glide", "two-stage", "none"),
+        ("stylegan", "one-pass", "none"),
+        ("text_to_video", "multi-step", "none"),
+        ("language_and_image", "two-stage", "none"),
+        ("flow_density_estimator", "one-pass", "exact"),
+    ],
+)
+def test_the_sampler_and_the_likelihood_of_the_whole_are_seen(name, way, kind):
+    seen = fingerprint(SUBJECTS[name]())
+    assert (sampling(seen), likelihood(seen)) == (way, kind)
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "then"),
+    [
+        ("latent_diffusion", "painter of codes", "decoder"),
+        ("glide", "painter", "enlarger"),
+        ("language_and_image", "writer", "painter"),
+    ],
+)
+def test_a_hybrid_is_seen_to_work_in_this_order(name, first, then):
+    after = {f.stage: f.after for f in fingerprint(SUBJECTS[name]())}
+    assert after == {first: (), then: (first,)}
+
+
+@pytest.mark.parametrize("name", [n for n, parts in WEIGHTS.items() if SHIPPED.issuperset(parts)])
+def test_training_changes_no_fingerprint(name):
+    assert list(WEIGHTS) == list(SUBJECTS)
+    bare, full = fingerprint(SUBJECTS[name]()), fingerprint(trained(name))
+    for a, b in zip(bare, full, strict=True):
+        assert (a.production, a.kind, a.after) == (b.production, b.kind, b.after)
+        assert (a.passes, a.growth_with_length, a.growth_with_steps) == (
+            (b.passes, b.growth_with_length, b.growth_with_steps)
+        )
+
+
+def test_the_decoder_of_codes_is_used_once_whatever_the_steps():
+    decoder, painter = fingerprint(latent_diffusion(n_steps=4))
+    assert (decoder.passes, decoder.growth_with_steps, decoder.kind) == (1, 1.0, "bound")
+    assert (painter.passes, painter.growth_with_steps, painter.kind) == (4, 2.0, "none")
+
+
+def test_a_writer_follows_the_length_and_a_painter_behind_it_the_steps():
+    (alone,) = fingerprint(SUBJECTS["language_model"]())
+    assert (alone.growth_with_length, alone.kind) == (2.0, "exact")
+    writer, painter = fingerprint(SUBJECTS["language_and_image"]())
+    assert (writer.growth_with_steps, painter.growth_with_steps) == (1.0, 2.0)
+    assert (writer.kind, painter.kind) == ("exact", "none")
+
+
+def test_a_trained_system_has_the_shipped_weights():
+    found = next(trained("stylegan").stages[0].network.parameters())
+    torch.testing.assert_close(found, next(load_model("stylegan").parameters()))

@@ -1,0 +1,540 @@
+"""Working copies: made once, renewed while untouched, and never written over."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+import genlab_course as course
+from genlab_course import learner
+from genlab_course.exercise import MARK, all_exercises, record
+from genlab_course.learner import (
+    BACKUPS,
+    BINDER,
+    NOTEBOOKS,
+    Prepared,
+    Standing,
+    as_bytes,
+    begin,
+    fresh,
+    handout,
+    prepare,
+    shipped,
+    standings,
+    table,
+    write_start,
+)
+from genlab_course.learner import reset_copy as reset
+
+PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 900x300>"}
+UNTOUCHED = Prepared((), (), ())
+
+
+def notebook(text, *, printed="0.25", version=None):
+    """A notebook as the course ships it: an opening picture, a widget, and a printed number."""
+
+    def code(source, outputs, **metadata):
+        cell = nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=7, **metadata)
+        return cell
+
+    shown = nbformat.v4.new_output("display_data", PICTURE)
+    widget = {**PICTURE, "text/plain": "Explorer(children=(IntSlider(value=3),))"}
+    cells = [
+        nbformat.v4.new_markdown_cell(text),
+        code("draw()", [shown, nbformat.v4.new_output("stream", text=printed)], metadata=TAGGED),
+        code(
+            "widget()",
+            [nbformat.v4.new_output("execute_result", widget, execution_count=7)],
+            metadata=TAGGED,
+        ),
+        code("number", [nbformat.v4.new_output("execute_result", {"text/plain": printed})]),
+        code("plot()", [shown]),
+    ]
+    for k, cell in enumerate(cells):
+        cell["id"] = f"cell-{k}"
+    content = nbformat.v4.new_notebook(cells=cells)
+    info = {"name": "python", **({"version": version} if version else {})}
+    content.metadata = nbformat.from_dict({"language_info": info})
+    return content
+
+
+TAGGED = {"tags": ["keep-output"]}
+
+
+def put(path, content):
+    """Write a notebook as Jupyter does."""
+    nbformat.write(content, path)
+
+
+def get(path):
+    return nbformat.read(path, as_version=4)
+
+
+def write_answer(path, text="my answers"):
+    """Write in a notebook, as a learner does."""
+    content = get(path)
+    content.cells[3].source = text
+    put(path, content)
+
+
+def autosave(path):
+    """Do to a file what JupyterLab does when a notebook was opened, run and saved."""
+    content = get(path)
+    content.metadata["language_info"] = {"name": "python", "version": "3.99.1"}
+    content.metadata["kernelspec"] = {"name": "python3", "display_name": "mine"}
+    for cell in content.cells:
+        if cell.cell_type == "code":
+            cell.metadata["execution"] = {"iopub.status.idle": "now"}
+            cell.execution_count, cell.outputs = 1, [nbformat.v4.new_output("stream", text="ran")]
+    put(path, content)
+
+
+@pytest.fixture
+def source(tmp_path):
+    """A small course of two lessons and a lab."""
+    folder = tmp_path / "notebooks"
+    (folder / "systems").mkdir(parents=True)
+    for name in NAMES:
+        put(folder / name, notebook(f"{name}, version 1"))
+    return folder
+
+
+@pytest.fixture
+def mine(tmp_path):
+    return tmp_path / "my"
+
+
+NAMES = ("01_first.ipynb", "02_second.ipynb", "systems/glide.ipynb")
+
+
+def says(path):
+    """The first cell of a notebook."""
+    return get(path).cells[0].source
+
+
+def test_the_first_time_everything_is_copied(source, mine):
+    assert prepare(mine, source).new == NAMES
+    assert says(mine / "systems/glide.ipynb") == "systems/glide.ipynb, version 1"
+    assert prepare(mine, source) == UNTOUCHED
+
+
+def test_a_fresh_copy_shows_pictures_and_no_printed_number(source, mine):
+    prepare(mine, source)
+    cells = get(mine / NAMES[0]).cells
+    kept = [[output.data for output in cell.get("outputs", ())] for cell in cells]
+    widget = {**PICTURE, "text/plain": "Explorer(children=(IntSlider(value=3),))"}
+    assert kept == [[], [PICTURE], [widget], [], []]
+    assert all(cell.execution_count is None for cell in cells[1:])
+    assert "0.25" not in (mine / NAMES[0]).read_text()
+    assert [c.source for c in cells] == [c.source for c in get(source / NAMES[0]).cells]
+    nbformat.validate(get(mine / NAMES[0]))
+
+
+@pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
+def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(path):
+    copy = nbformat.reads(learner.as_bytes(learner.fresh(path)).decode(), as_version=4)
+    nbformat.validate(copy)
+    shown = [o for c in copy.cells if c.cell_type == "code" for o in c.outputs]
+    assert {output.output_type for output in shown} <= {"display_data", "execute_result"}
+    assert all(output.data.keys() - {"text/plain"} for output in shown)
+    opening = [c for c in copy.cells[:5] if c.cell_type == "code" and c.outputs]
+    assert "image/png" in opening[0].outputs[0].data
+    original = nbformat.read(path, as_version=4)
+    for before, after in zip(original.cells, copy.cells, strict=True):
+        tagged = "keep-output" in after.metadata.get("tags", ())
+        pictures = [o for o in before.get("outputs", ()) if "image/png" in o.get("data", {})]
+        kept = after.get("outputs", [])
+        assert all(p.data in [o.data for o in kept] for p in pictures) if tagged else kept == []
+
+
+def test_a_fresh_copy_says_already_what_jupyterlab_would_add(source, mine):
+    from ipykernel.ipkernel import IPythonKernel
+
+    prepare(mine, source)
+    added = get(mine / NAMES[0]).metadata["language_info"]["version"]
+    assert added == IPythonKernel.language_info["version"]
+
+
+def test_an_update_renews_what_is_untouched_and_leaves_what_was_edited(source, mine):
+    prepare(mine, source)
+    write_answer(mine / NAMES[1])
+    edited = (mine / NAMES[1]).read_bytes()
+    for name in NAMES[:2]:
+        put(source / name, notebook("version 2"))
+    assert prepare(mine, source) == Prepared((), NAMES[:1], NAMES[1:2])
+    assert says(mine / NAMES[0]) == "version 2"
+    assert (mine / NAMES[1]).read_bytes() == edited
+    assert prepare(mine, source).outdated == NAMES[1:2]  # it says so until it is reset
+
+
+def test_a_copy_that_was_opened_run_and_saved_is_still_renewed(source, mine):
+    prepare(mine, source)
+    autosave(mine / NAMES[0])
+    saved = (mine / NAMES[0]).read_bytes()
+    assert prepare(mine, source) == UNTOUCHED
+    assert (mine / NAMES[0]).read_bytes() == saved  # what it showed stays until there is an update
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source).renewed == NAMES[:1]
+    assert says(mine / NAMES[0]) == "version 2"
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda cells: cells.append(nbformat.v4.new_markdown_cell("my note")),
+        lambda cells: cells.pop(),
+        lambda cells: cells.insert(0, cells.pop()),
+        lambda cells: cells[4].update(source="plot() "),
+        lambda cells: cells[0].update(cell_type="raw"),
+    ],
+    ids=["added", "deleted", "moved", "a blank", "another type"],
+)
+def test_whatever_a_learner_changes_in_the_cells_is_kept(source, mine, write):
+    prepare(mine, source)
+    content = get(mine / NAMES[0])
+    write(content.cells)
+    put(mine / NAMES[0], content)
+    written = (mine / NAMES[0]).read_bytes()
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source).outdated == NAMES[:1]
+    assert (mine / NAMES[0]).read_bytes() == written
+
+
+def test_new_outputs_alone_are_no_new_version(source, mine):
+    prepare(mine, source)
+    before = (mine / NAMES[0]).read_bytes()
+    write_answer(mine / NAMES[1])
+    for name in NAMES[:2]:
+        put(source / name, notebook(f"{name}, version 1", printed="0.75"))
+    assert prepare(mine, source) == UNTOUCHED
+    assert (mine / NAMES[0]).read_bytes() == before
+
+
+def copied_before(source, mine):
+    """Make copies as the course once did: whole files, known by the digest of their bytes."""
+    known = {}
+    for name in NAMES:
+        (mine / name).parent.mkdir(parents=True, exist_ok=True)
+        data = (source / name).read_bytes()
+        (mine / name).write_bytes(data)
+        known[name] = hashlib.sha256(data).hexdigest()
+    (mine / MARK).write_text(json.dumps(known))
+
+
+def test_copies_of_an_earlier_course_are_known_as_untouched(source, mine):
+    copied_before(source, mine)
+    content = get(mine / NAMES[0])  # this one was opened: JupyterLab has added the version
+    content.metadata["language_info"]["version"] = "3.99.1"
+    put(mine / NAMES[0], content)
+    write_answer(mine / NAMES[1])
+    for name in NAMES:
+        put(source / name, notebook("version 2"))
+    assert prepare(mine, source) == Prepared((), (NAMES[0], NAMES[2]), NAMES[1:2])
+
+
+def test_an_edited_copy_of_an_earlier_course_is_not_called_outdated(source, mine):
+    copied_before(source, mine)
+    write_answer(mine / NAMES[1])
+    assert prepare(mine, source) == UNTOUCHED
+    assert prepare(mine, source) == UNTOUCHED
+
+
+def test_an_edited_copy_of_the_newest_version_is_not_called_outdated(source, mine):
+    prepare(mine, source)
+    write_answer(mine / NAMES[0])
+    assert prepare(mine, source) == UNTOUCHED
+    assert get(mine / NAMES[0]).cells[3].source == "my answers"
+
+
+@pytest.mark.parametrize("damage", ["", "[]", "{", "[" * 100_000])
+def test_without_its_record_nothing_is_replaced(source, mine, damage):
+    prepare(mine, source)
+    write_answer(mine / NAMES[0])
+    (mine / MARK).write_text(damage)
+    assert prepare(mine, source).outdated == NAMES[:1]
+    assert get(mine / NAMES[0]).cells[3].source == "my answers"
+    assert NAMES[1] in json.loads((mine / MARK).read_text())
+
+
+def test_a_copy_that_was_thrown_away_is_made_again(source, mine):
+    prepare(mine, source)
+    (mine / NAMES[0]).unlink()
+    assert prepare(mine, source).new == NAMES[:1]
+
+
+DAMAGES = {
+    "empty": "",
+    "no JSON": "<<<<<<< HEAD",
+    "a list": "[]",
+    "no cells": "{}",
+    "odd cells": '{"cells": [{"cell_type": "code", "source": 3}], "metadata": {}}',
+    "odd metadata": '{"cells": [], "metadata": []}',
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_what_is_no_notebook_is_named_and_kept(source, mine, damage):
+    prepare(mine, source)
+    (mine / NAMES[0]).write_text(damage)
+    put(source / NAMES[0], notebook("version 2"))
+    assert prepare(mine, source) == Prepared((), (), (), NAMES[:1])
+    assert (mine / NAMES[0]).read_text() == damage
+    _, kept = reset("1", mine, source)
+    assert kept.read_text() == damage
+    assert prepare(mine, source) == UNTOUCHED
+
+
+def test_a_folder_in_the_place_of_a_copy_is_named_and_kept(source, mine):
+    prepare(mine, source)
+    (mine / NAMES[0]).unlink()
+    (mine / NAMES[0]).mkdir()
+    (mine / NAMES[0] / "notes").write_text("my notes")
+    assert prepare(mine, source).unreadable == NAMES[:1]
+    copy, kept = reset("1", mine, source)
+    assert (kept / "notes").read_text() == "my notes"
+    assert copy.is_file()
+
+
+@pytest.mark.parametrize("call", [prepare, lambda mine, source: reset("1", mine, source)])
+def test_a_file_in_the_place_of_the_folder_is_refused(source, mine, call):
+    mine.write_text("mine")
+    with pytest.raises(NotADirectoryError, match="my is a file: expected a folder"):
+        call(mine, source)
+    assert mine.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("1", "01_first.ipynb"),
+        ("01", "01_first.ipynb"),
+        ("01_first", "01_first.ipynb"),
+        ("01_first.ipynb", "01_first.ipynb"),
+        ("glide", "systems/glide.ipynb"),
+    ],
+)
+def test_a_reset_keeps_the_old_copy_with_its_date(source, mine, asked, name):
+    prepare(mine, source)
+    write_answer(mine / name)
+    written = (mine / name).read_bytes()
+    copy, kept = reset(asked, mine, source)
+    assert copy == mine / name
+    assert says(copy) == f"{name}, version 1"
+    assert kept.parent == mine / BACKUPS
+    assert kept.read_bytes() == written
+    assert prepare(mine, source) == UNTOUCHED
+
+
+def test_two_resets_in_one_second_keep_both(source, mine, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda _: "now")
+    kept = []
+    for text in ("first", "second", "third"):
+        prepare(mine, source)
+        (mine / NAMES[0]).write_text(text)
+        kept.append(reset("1", mine, source)[1])
+    assert [path.read_text() for path in kept] == ["first", "second", "third"]
+
+
+def test_a_reset_of_what_was_never_copied_makes_it(source, mine):
+    copy, kept = reset("2", mine, source)
+    assert (copy.exists(), kept) == (True, None)
+
+
+@pytest.mark.parametrize("asked", ["7", "99", "../../etc", "", "-1", "²"])
+def test_a_lesson_that_does_not_exist_is_answered_with_those_that_do(source, mine, asked):
+    with pytest.raises(ValueError, match="there are: 01, 02, glide"):
+        reset(asked, mine, source)
+    assert not mine.exists()
+
+
+def test_without_the_notebooks_it_says_so(tmp_path, mine):
+    with pytest.raises(FileNotFoundError, match="from a clone"):
+        prepare(mine, tmp_path / "elsewhere")
+
+
+def test_the_folder_can_be_named(monkeypatch, tmp_path):
+    monkeypatch.delenv("GENLAB_MY", raising=False)
+    assert learner.own_folder() == learner.NOTEBOOKS.parent / "my"
+    monkeypatch.setenv("GENLAB_MY", str(tmp_path))
+    assert learner.own_folder() == tmp_path
+
+
+@pytest.fixture(scope="module")
+def student(tmp_path_factory):
+    """The students' edition of the course."""
+    folder = tmp_path_factory.mktemp("class") / "course"
+    return folder, handout(folder)
+
+
+def test_every_lesson_and_lab_is_there_and_no_solution(student):
+    folder, written = student
+    lessons = {p.relative_to(NOTEBOOKS) for p in NOTEBOOKS.glob("*.ipynb")}
+    labs = {p.relative_to(NOTEBOOKS) for p in NOTEBOOKS.glob("systems/*.ipynb")}
+    assert {p.relative_to(folder) for p in written} == lessons | labs
+    assert sorted(folder.rglob("*.ipynb")) == sorted(written)
+    assert not list(folder.rglob("*solution*"))
+
+
+def test_students_get_every_cell_and_of_the_outputs_what_a_working_copy_shows(student):
+    folder, written = student
+    for path in written:
+        copy = nbformat.read(path, as_version=4)
+        original = nbformat.read(NOTEBOOKS / path.relative_to(folder), as_version=4)
+        assert [c.source for c in copy.cells] == [c.source for c in original.cells]
+        code = [c for c in copy.cells if c.cell_type == "code"]
+        assert all(o.output_type != "stream" for c in code for o in c.outputs)
+        assert all(c.execution_count is None for c in code)
+        assert path.read_bytes() == as_bytes(fresh(NOTEBOOKS / path.relative_to(folder)))
+
+
+def test_instructors_get_everything(tmp_path):
+    written = handout(tmp_path / "mine", instructor=True)
+    solutions = [p for p in written if "solutions" in p.parts]
+    assert len(solutions) == len(list(NOTEBOOKS.glob("solutions/*.ipynb")))
+    lesson = next(p for p in written if p.name.startswith("01_"))
+    assert lesson.read_bytes() == (NOTEBOOKS / lesson.name).read_bytes()
+
+
+def test_nothing_is_replaced(tmp_path):
+    mine = tmp_path / "mine.ipynb"
+    mine.write_text("my work")
+    with pytest.raises(FileExistsError, match="name a new folder"):
+        handout(tmp_path)
+    with pytest.raises(FileExistsError, match="name a new folder"):
+        handout(mine)
+    assert mine.read_text() == "my work"
+
+
+def test_without_the_notebooks_it_says_what_to_do(tmp_path):
+    with pytest.raises(FileNotFoundError, match="from a clone"):
+        handout(tmp_path / "new", source=tmp_path)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def mine_start(tmp_path):
+    prepare(tmp_path / "my")
+    return tmp_path / "my"
+
+
+def row(name, right, minutes=60):
+    return Standing(name.upper(), f"{name}.ipynb", minutes, (right, 2), (0, 0))
+
+
+def test_every_lesson_and_lab_has_its_row_with_time_and_counts(mine_start):
+    rows = standings(mine_start)
+    assert {r.name for r in rows} == set(shipped())
+    assert rows[0].name.startswith("01_")
+    assert all(30 <= r.minutes <= 120 for r in rows)
+    assert all(r.exercises[0] == r.quiz[0] == 0 and r.quiz[1] >= 5 for r in rows)
+    of_lessons = [e for e in all_exercises() if e.id[:2].isdigit()]
+    assert sum(r.exercises[1] for r in rows if r.name[:2].isdigit()) == len(of_lessons)
+
+
+def test_what_was_right_is_counted_and_what_was_wrong_is_not(mine_start):
+    first, second = [e.id for e in all_exercises() if e.id.startswith("02.")][:2]
+    for id, right in ((first, True), (second, False), ("02.quiz.1", True), ("02.quiz.99", True)):
+        record(id, right, mine_start)
+    found = {r.name[:2]: r for r in standings(mine_start)}
+    assert (found["02"].exercises[0], found["02"].quiz[0]) == (1, 1)
+    assert (found["02"].begun, found["02"].done, found["03"].begun) == (True, False, False)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([row("a", 0), row("b", 0)], "**Next: [A](a.ipynb)** (60 minutes to read; about 2 hours"),
+        ([row("a", 2), row("b", 0)], "**Next: [B](b.ipynb)**"),
+        ([row("a", 2), row("b", 1)], "**Go on with: [B](b.ipynb)**"),
+        ([row("a", 2), row("b", 2)], "Everything is answered."),
+    ],
+)
+def test_the_first_line_says_what_is_next(rows, says):
+    assert table(rows).startswith(says)
+
+
+def test_rows_are_marked_as_begun_and_done():
+    lines = table([row("a", 2), row("b", 1), row("c", 0)]).splitlines()[-3:]
+    assert [line[:5].strip("| ") for line in lines] == ["✓", "…", ""]
+    assert lines[1].endswith("| 60 | 1 of 2 | 0 of 0 |")
+
+
+def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
+    odd = Prepared((), (), ("04_normalizing_flows.ipynb",), ("systems/glide.ipynb",))
+    page = write_start(mine_start, odd)
+    notebook = nbformat.read(page, as_version=4)
+    nbformat.validate(notebook)
+    head, code, how = notebook.cells
+    shown = code.outputs[0].data["text/markdown"]
+    assert shown == table(standings(mine_start))
+    text = "\n".join((head.source, shown, how.source))
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if link != BINDER]
+    assert text.count(BINDER) == 1
+    assert len(links) == len(shipped()) + 2  # what is next, and the map
+    assert all((mine_start / link).exists() for link in links if not link.startswith("../"))
+    assert (ROOT / "my" / "../docs/images/map.png").resolve().exists()
+    assert "newer versions of: `04`" in head.source
+    assert "no notebook that can be read: `glide`" in head.source
+    assert "course.progress()" in code.source
+    assert "`genlab reset 04` in a terminal" in how.source
+    assert '`course.reset("04")` in a cell' in how.source
+
+
+def test_to_begin_makes_copies_and_page_and_a_second_time_leaves_what_was_edited(tmp_path):
+    page, made = begin(tmp_path / "my")
+    assert page == tmp_path / "my" / "START.ipynb"
+    assert set(made.new) == set(shipped())
+    copy = tmp_path / "my" / made.new[0]
+    written = copy.read_text().replace("# ", "# my ", 1)
+    copy.write_text(written)
+    page.unlink()
+    assert begin(tmp_path / "my") == (page, Prepared((), (), ()))
+    assert copy.read_text() == written
+    assert page.exists()
+
+
+def test_the_cell_shows_the_table_in_a_working_copy_only(mine_start, monkeypatch, capsys):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.chdir(mine_start)
+    course.progress()
+    assert shown[0].data == table(standings(mine_start))
+    monkeypatch.chdir(mine_start.parent)
+    with pytest.raises(FileNotFoundError, match="genlab start"):
+        course.progress()
+
+
+def test_the_page_holds_nothing_of_this_machine(mine_start):
+    write_start(mine_start, Prepared((), (), ()))
+    assert str(mine_start.parent) not in json.dumps((mine_start / "START.ipynb").read_text())
+
+
+def test_the_page_says_already_what_jupyterlab_would_add(mine_start):
+    from ipykernel.ipkernel import IPythonKernel
+
+    page = nbformat.read(write_start(mine_start, Prepared((), (), ())), as_version=4)
+    info = page.metadata["language_info"]
+    assert info == {k: IPythonKernel.language_info[k] for k in info}
+    assert "version" in info
+
+
+def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine_start, monkeypatch, capsys):
+    monkeypatch.chdir(mine_start / "systems")
+    copy = mine_start / "04_normalizing_flows.ipynb"
+    fresh = copy.read_bytes()
+    for lesson in ("04", 4):
+        copy.write_text("my answers")
+        course.reset(lesson)
+        assert copy.read_bytes() == fresh
+        first, second = capsys.readouterr().out.splitlines()
+        assert first.startswith(f"fresh: {copy}")
+        kept = Path(second.removeprefix("kept:  "))
+        assert kept.read_text() == "my answers"
+    with pytest.raises(ValueError, match="no lesson or lab '40'"):
+        course.reset("40")

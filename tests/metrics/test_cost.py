@@ -1,0 +1,104 @@
+"""Passes are counted, whatever the network is made of and however large the batch."""
+
+import pytest
+import torch
+from torch import nn
+
+from genlab.metrics.cost import multiply_adds, network_passes
+from genlab.nn.transformer import attention
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2))
+
+
+@pytest.mark.parametrize("times", [0, 1, 7])
+def test_a_network_used_k_times_counts_k(times):
+    net = network()
+    assert network_passes(net, lambda: [net(torch.zeros(5, 2)) for _ in range(times)]) == times
+
+
+def test_the_size_of_the_batch_does_not_matter():
+    net = network()
+    assert network_passes(net, lambda: net(torch.zeros(1, 2))) == 1
+    assert network_passes(net, lambda: net(torch.zeros(999, 2))) == 1
+
+
+def test_a_chain_of_different_networks_is_one_pass():
+    net = nn.ModuleList([network(), network()])
+    assert network_passes(net, lambda: net[1](net[0](torch.zeros(1, 2)))) == 1
+
+
+def test_the_busiest_network_decides():
+    net = nn.ModuleList([network(), network()])
+
+    def run():
+        net[0](torch.zeros(1, 2))
+        for _ in range(3):
+            net[1](torch.zeros(1, 2))
+
+    assert network_passes(net, run) == 3
+
+
+def test_blocks_whose_weights_are_used_indirectly_are_counted():
+    class Twice(nn.Module):  # uses a weight without calling the layer that holds it
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(2, 2)
+
+        def forward(self, x):
+            return x @ (2 * self.linear.weight)
+
+    net = nn.Sequential(Twice())
+    assert network_passes(net, lambda: net(net(torch.zeros(1, 2)))) == 2
+
+
+def test_hooks_are_gone_afterwards_even_after_an_error():
+    net = network()
+    with pytest.raises(RuntimeError):
+        network_passes(net, lambda: net(torch.zeros(1, 3)))
+    assert not any(m._forward_hooks for m in net.modules())
+
+
+def test_a_model_without_parameters_is_refused():
+    with pytest.raises(ValueError, match="Tanh has no layer"):
+        network_passes(nn.Tanh(), lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape", "count"),
+    [
+        (nn.Linear(5, 7), (3, 5), 3 * 5 * 7),
+        (nn.Linear(5, 7, bias=False), (3, 5), 3 * 5 * 7),
+        (nn.Conv2d(2, 4, 3, padding=1), (1, 2, 6, 6), 36 * 2 * 4 * 9),
+        (nn.Conv2d(2, 4, 4, stride=2, padding=1), (1, 2, 6, 6), 9 * 2 * 4 * 16),
+        (nn.Conv2d(2, 4, 1), (5, 2, 6, 6), 5 * 36 * 2 * 4),
+        (nn.SiLU(), (3, 5), 0),
+    ],
+)
+def test_a_layer_costs_what_its_formula_says(layer, shape, count):
+    assert multiply_adds(lambda: layer(torch.zeros(shape, dtype=torch.float32))) == count
+
+
+def test_attention_costs_two_products_of_all_pairs():
+    q, k, v = torch.zeros(1, 2, 5, 4), torch.zeros(1, 2, 6, 4), torch.zeros(1, 2, 6, 3)
+    assert multiply_adds(lambda: attention(q, k, v)) == 2 * 5 * 6 * (4 + 3)
+
+
+def test_a_loop_costs_its_passes():
+    net = nn.Linear(4, 4)
+    once = multiply_adds(lambda: net(torch.zeros(2, 4)))
+    assert multiply_adds(lambda: [net(torch.zeros(2, 4)) for _ in range(7)]) == 7 * once
+
+
+def test_four_times_the_places_cost_four_times_the_convolution():
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.SiLU(), nn.Conv2d(8, 3, 3, padding=1))
+    small, large = (multiply_adds(lambda s=s: net(torch.zeros(1, 3, s, s))) for s in (8, 16))
+    assert large == 4 * small
+
+
+def test_a_count_leaves_the_result_alone():
+    net, seen = nn.Linear(3, 2), []
+    x = torch.ones(1, 3)
+    multiply_adds(lambda: seen.append(net(x)))
+    torch.testing.assert_close(seen[0], net(x))

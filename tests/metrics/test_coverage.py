@@ -1,0 +1,305 @@
+"""Precision, recall, density, coverage: counts by hand and expectations under equality."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from genlab.core.stats import entropy
+from genlab.metrics.coverage import (
+    density_coverage,
+    expected_coverage,
+    gaussian_mixture,
+    histogram_log_probs,
+    inception_kl,
+    inception_score,
+    inside_balls,
+    kernel_density,
+    knn_radius,
+    memorization_probe,
+    nearest_distance,
+    pixel_histogram,
+    precision_recall,
+)
+
+LINE = torch.tensor([[0.0], [1.0], [2.0], [10.0]], dtype=torch.float64)
+
+
+def test_radii_on_a_line_by_hand():
+    assert knn_radius(LINE, k=1).tolist() == [1.0, 1.0, 1.0, 8.0]
+    assert knn_radius(LINE, k=2).tolist() == [2.0, 1.0, 2.0, 9.0]
+
+
+def test_a_point_is_not_its_own_neighbour_but_a_copy_is():
+    assert knn_radius(torch.tensor([[0.0], [0.0], [5.0]]), k=1).tolist() == [0.0, 0.0, 5.0]
+
+
+def test_more_neighbours_than_points_are_refused():
+    with pytest.raises(ValueError, match=r"k must be in 1\.\.3"):
+        knn_radius(LINE, k=4)
+
+
+def test_the_surface_belongs_to_the_ball():
+    one = torch.ones(1)
+    assert inside_balls(torch.tensor([[1.0]]), torch.zeros(1, 1), one).item()
+
+
+def test_counts_on_a_line_by_hand():
+    fake = torch.tensor([[0.5], [0.6], [5.0], [30.0]])
+    # real balls reach [-1, 1], [0, 2], [1, 3] and [2, 18]: 0.5, 0.6, 5 are inside; 30 is not
+    # sample balls reach [0.4, 0.7], [0.6, 9.4] and [5, 55]: 1, 2 and 10 are inside; 0 is not
+    quality = precision_recall(LINE, fake, k=1)
+    assert quality == (0.75, 0.75)
+    # 0.5 and 0.6 are in the balls of 0 and 1; 5 in that of 10: 5 hits, 3 of 4 balls hold one
+    assert density_coverage(LINE, fake, k=1) == (5 / 4, 0.75)
+
+
+def test_dropping_a_mode_costs_recall_and_not_precision(generator):
+    centres = torch.tensor([[0.0, 0.0], [20.0, 0.0]])
+    real = torch.randn(200, 2, generator=generator) + centres.repeat(100, 1)
+    fake = torch.randn(200, 2, generator=generator) + centres[0]
+    quality = precision_recall(real, fake)
+    assert quality.precision > 0.85
+    assert quality.recall < 0.55
+
+
+def test_far_samples_cost_precision_and_not_recall(generator):
+    real = torch.randn(200, 2, generator=generator)
+    fake = torch.cat([torch.randn(200, 2, generator=generator), torch.full((200, 2), 50.0)])
+    quality = precision_recall(real, fake)
+    assert quality.precision < 0.55
+    assert quality.recall > 0.85
+
+
+def test_precision_of_one_direction_is_recall_of_the_other(generator):
+    x, y = torch.randn(40, 2, generator=generator), torch.randn(50, 2, generator=generator) + 1
+    there, back = precision_recall(x, y), precision_recall(y, x)
+    assert (there.precision, there.recall) == (back.recall, back.precision)
+
+
+def test_copies_have_perfect_precision_recall_and_coverage(generator):
+    x = torch.randn(40, 3, generator=generator)
+    assert precision_recall(x, x) == (1.0, 1.0)
+    assert density_coverage(x, x).coverage == 1.0
+
+
+def test_one_outlier_makes_precision_generous_and_density_does_not_follow(generator):
+    real = torch.randn(200, 2, generator=generator)
+    fake = torch.randn(200, 2, generator=generator) + 8
+    lonely = torch.cat([real, torch.full((1, 2), 16.0)])
+    assert precision_recall(real, fake).precision == 0.0
+    assert precision_recall(lonely, fake).precision == 1.0
+    assert density_coverage(lonely, fake).density < 0.25
+
+
+@pytest.mark.parametrize("d", [1, 6])
+def test_equal_laws_have_the_expected_density_and_coverage(d, generator):
+    n, m, k, runs = 40, 30, 3, 300
+    pairs = [
+        density_coverage(
+            torch.randn(n, d, generator=generator), torch.randn(m, d, generator=generator), k
+        )
+        for _ in range(runs)
+    ]
+    values = torch.tensor(pairs)
+    error = 5 * values.std(0) / runs**0.5  # Monte Carlo, five standard errors
+    assert abs(values[:, 0].mean() - 1) < error[0]
+    assert abs(values[:, 1].mean() - expected_coverage(n, m, k)) < error[1]
+
+
+def test_expected_coverage_tends_to_one_minus_a_half_to_the_k():
+    assert abs(expected_coverage(10**6, 10**6, 5) - (1 - 2**-5)) < 1e-5
+
+
+def test_expected_coverage_refuses_k_beyond_the_points():
+    with pytest.raises(ValueError, match="k=5"):
+        expected_coverage(5, 5, 5)
+
+
+def sets(generator, n_train=120, n_heldout=40, d=3):
+    draws = torch.randn(n_train + n_heldout, d, generator=generator)
+    return draws[:n_train], draws[n_train:]
+
+
+def test_nearest_distances_by_hand():
+    x, to = torch.tensor([[0.0, 0.0], [3.0, 4.0]]), torch.tensor([[0.0, 1.0], [3.0, 4.0]])
+    assert nearest_distance(x, to).tolist() == [1.0, 0.0]
+
+
+@given(st.integers(0, 1000))
+def test_a_copy_is_at_distance_exactly_zero(seed):
+    # the expanded square would leave 1e-7 here, and a copy would no longer look like one
+    x = 100 + torch.randn(30, 8, generator=torch.Generator().manual_seed(seed))
+    assert nearest_distance(x, x).max() == 0
+
+
+def test_nothing_is_near_to_an_empty_set():
+    with pytest.raises(ValueError, match="empty"):
+        nearest_distance(torch.zeros(1, 2), torch.zeros(0, 2))
+
+
+def test_copies_of_the_training_set_are_found(generator):
+    train, heldout = sets(generator)
+    probe = memorization_probe(train[:50], train, heldout)
+    assert probe.share_closer_to_train == 1.0
+    assert probe.honest_share == 0.75
+    assert probe.p_share < 1e-5
+    assert probe.z_copy < -5
+    assert probe.p_copy < 1e-5
+
+
+def test_an_honest_generator_has_the_honest_share(generator):
+    shares = []
+    for _ in range(200):
+        train, heldout = sets(generator, 60, 20)
+        fake = torch.randn(30, 3, generator=generator)
+        shares.append(memorization_probe(fake, train, heldout).share_closer_to_train)
+    values = torch.tensor(shares)
+    assert abs(values.mean() - 0.75) < 5 * values.std() / 200**0.5  # five standard errors
+
+
+def test_an_honest_generator_has_a_score_around_zero(generator):
+    scores = []
+    for _ in range(200):
+        train, heldout = sets(generator, 60, 20)
+        fake = torch.randn(30, 3, generator=generator)
+        scores.append(memorization_probe(fake, train, heldout).z_copy)
+    values = torch.tensor(scores)
+    assert abs(values.mean()) < 5 * values.std() / 200**0.5  # five standard errors
+
+
+def test_noise_hides_copies_from_the_score_and_not_from_the_share(generator):
+    train, heldout = sets(generator, 400, 400, d=10)
+    fake = train + 1.2 * torch.randn(400, 10, generator=generator)
+    probe = memorization_probe(fake, train, heldout)
+    assert probe.z_copy > 0
+    assert probe.p_share < 1e-3
+
+
+def test_the_p_value_of_the_share_includes_the_result():
+    train, heldout = torch.tensor([[0.0], [10.0]]), torch.tensor([[5.0]])
+    fake = torch.tensor([[0.1], [9.0], [5.2]])  # two of three are nearer to the training set
+    probe = memorization_probe(fake, train, heldout)
+    assert probe.share_closer_to_train == 2 / 3
+    assert abs(probe.p_share - binom.pmf([2, 3], 3, 2 / 3).sum()) < 1e-12
+
+
+def test_an_empty_set_is_refused():
+    with pytest.raises(ValueError, match="a set is empty: 0, 2, 1"):
+        memorization_probe(torch.zeros(0, 1), torch.zeros(2, 1), torch.zeros(1, 1))
+
+
+PEAK, LOW = 0.9, 0.05
+
+
+def certain(*classes):
+    return torch.tensor([[PEAK if k == c else LOW for k in range(3)] for c in classes])
+
+
+def test_the_worked_example_of_four_animals():
+    probs = certain(0, 1, 2, 0)
+    expected = torch.tensor([0.4093492, 0.9134533, 0.9134533, 0.4093492])
+    torch.testing.assert_close(inception_kl(probs), expected, rtol=0, atol=5e-8)  # 7 printed digits
+    assert abs(inception_score(probs).item() - 1.937505) < 5e-7
+
+
+def test_one_of_each_animal_scores_a_little_more():
+    assert abs(inception_score(certain(0, 1, 2)).item() - 2.0222578) < 5e-8
+
+
+def test_identical_samples_score_one():
+    torch.testing.assert_close(inception_score(certain(0, 0, 0, 0)), torch.tensor(1.0))
+
+
+def test_certain_and_balanced_samples_reach_the_number_of_classes():
+    torch.testing.assert_close(inception_score(torch.eye(3).repeat(4, 1)), torch.tensor(3.0))
+
+
+probabilities = st.lists(
+    st.lists(st.floats(0.01, 1), min_size=4, max_size=4), min_size=1, max_size=6
+)
+
+
+@given(probabilities)
+def test_its_logarithm_is_a_difference_of_entropies(rows):
+    p = torch.tensor(rows)
+    p = p / p.sum(1, keepdim=True)
+    information = entropy(p.mean(0)) - entropy(p).mean()
+    torch.testing.assert_close(inception_score(p).log(), information)
+
+
+@given(probabilities)
+def test_it_lies_between_one_and_the_number_of_classes(rows):
+    p = torch.tensor(rows)
+    score = inception_score(p / p.sum(1, keepdim=True)).item()
+    assert 1 - 1e-12 <= score <= 4 + 1e-12  # rounding
+
+
+def test_no_samples_have_no_score():
+    with pytest.raises(ValueError, match="no samples"):
+        inception_score(torch.zeros(0, 3))
+
+
+def parts(generator, n=400, d=2, levels=17):
+    """Uniform grey levels: every model's best answer is log2(17) = 4.087 bits."""
+    return [torch.randint(levels, (m, 1, 1, d), generator=generator) for m in (n, 100, 100)]
+
+
+def test_histogram_rows_are_distributions():
+    rows = histogram_log_probs(torch.randint(5, (30, 1, 2, 2)), 5, 0.5).exp().sum(-1)
+    torch.testing.assert_close(rows, torch.ones(4))
+
+
+def test_smoothing_is_the_rule_of_succession():
+    p = histogram_log_probs(torch.tensor([[0], [0], [1]]), 3, 1.0).exp()
+    torch.testing.assert_close(p, torch.tensor([[3, 2, 1]]) / 6)
+
+
+def test_uniform_grey_levels_cost_log_of_their_number(generator):
+    row = pixel_histogram(*parts(generator))
+    assert row.kind == "exact"
+    # 400 images estimate 16 frequencies per pixel: about 16 / (2 * 400 * log 2) = 0.03 bits extra
+    assert row.test == pytest.approx(math.log2(17), abs=0.15)
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        lambda *p, generator: kernel_density(*p, bandwidths=(0.1, 0.2), generator=generator),
+        lambda *p, generator: gaussian_mixture(
+            *p, shapes=(("diag", 5), ("full", 5)), generator=generator
+        ),
+    ],
+    ids=["kernel density", "mixture"],
+)
+def test_densities_carry_the_constant_of_dequantisation(fit, generator):
+    # The uniform density has log p(y) = 0, so all of the 4.087 bits come from the constant; smooth
+    # kernels leak over the edges of [0, 1], which costs up to half a bit.
+    row = fit(*parts(generator), generator=generator)
+    assert row.kind == "bound"
+    assert math.log2(17) - 0.1 < row.test < math.log2(17) + 0.6
+
+
+def test_a_density_follows_a_constant_pixel_down_to_zero_bits(generator):
+    # A pixel that is always 0 is uniform on [0, 1/17] after dequantisation: a perfect density gives
+    # log 17 nats back, so 0 bits; a single Gaussian of the same variance pays
+    # log2(sqrt(2 pi e / 12)) = 0.2546 bits for its shape.
+    zeros = [torch.zeros(m, 1, 1, 1, dtype=torch.int64) for m in (20_000, 4000, 4000)]
+    row = gaussian_mixture(*zeros, shapes=(("diag", 1),), floors=(1e-8,), generator=generator)
+    assert row.test == pytest.approx(0.5 * math.log2(2 * math.pi * math.e / 12), abs=0.01)
+
+
+def test_the_validation_part_chooses(generator):
+    # repeated points: the narrow bandwidth is right for the test part, the wide one for validation
+    train = torch.full((50, 1, 1, 1), 8)
+    far = torch.randint(17, (50, 1, 1, 1), generator=generator)
+    row = kernel_density(train, far, train, bandwidths=(0.02, 0.3), generator=generator)
+    assert row.setting == "bandwidth 0.3"
+
+
+def test_a_pseudo_count_must_be_positive():
+    with pytest.raises(ValueError, match="pseudo_count"):
+        histogram_log_probs(torch.tensor([[0]]), 2, 0.0)

@@ -1,0 +1,255 @@
+"""Masked diffusion in a world of three tokens, where bound, law and price can be enumerated."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from genlab.core.stats import entropy, kl_categorical
+from genlab.oracles.discrete import TokenTable, total_correlation
+from genlab.score.masked import (
+    mask_count,
+    mask_tokens,
+    masked_nll,
+    masked_sample,
+    turns_log_prob,
+    unmask_step,
+)
+
+N, V = 3, 3  # tokens, and values of each; the value V means hidden
+MASK = V
+ORDERS = list(itertools.permutations(range(N)))
+SUBSETS = [torch.tensor(s, dtype=torch.bool) for s in itertools.product([False, True], repeat=N)]
+
+
+@pytest.fixture
+def law():
+    p = torch.rand((V,) * N, generator=torch.Generator().manual_seed(3)) ** 3
+    return TokenTable(p / p.sum())
+
+
+@pytest.fixture
+def exact(law):
+    """The ideal network: conditionals of one joint law."""
+    return lambda x: law.conditionals(x).log()
+
+
+@pytest.fixture
+def wild():
+    """A network whose guesses are the conditionals of no joint law."""
+    table = torch.randn((V + 1,) * N + (N, V), generator=torch.Generator().manual_seed(4))
+    return lambda x: table[tuple(x.T)]
+
+
+def states():
+    return torch.cartesian_prod(*[torch.arange(V)] * N)
+
+
+def turns(values):
+    return torch.tensor(values).expand(V**N, N)
+
+
+def order_log_probs(model):
+    """Log-probability of every state in each of the six orders."""
+    return torch.stack([turns_log_prob(model, states(), turns(o), mask=MASK) for o in ORDERS])
+
+
+def step_law(model, n_steps):
+    """Law of the sampler of K steps: every way to give three tokens their turns."""
+    ways = list(itertools.product(range(n_steps), repeat=N))
+    logs = torch.stack([turns_log_prob(model, states(), turns(w), mask=MASK) for w in ways])
+    return logs.exp().mean(0), logs.mean(0)
+
+
+def integrated_bound(model):
+    """The bound, with the integral over t and the expectation over masks carried out."""
+    nodes, weights = np.polynomial.legendre.leggauss(5)  # exact for polynomials of degree 9
+    x, total = states(), torch.zeros(V**N)
+    for node, weight in zip((nodes + 1) / 2, weights / 2, strict=True):
+        for hidden in SUBSETS:
+            m = int(hidden.sum())
+            where = hidden.expand(V**N, N)
+            chance = node**m * (1 - node) ** (N - m)
+            t = torch.full((V**N,), node)
+            term = masked_nll(model(torch.where(where, MASK, x)), x, where, t)
+            total = total + weight * chance * term
+    return total
+
+
+@pytest.mark.parametrize("which", ["exact", "wild"])
+def test_the_bound_is_the_average_over_orders_of_an_autoregressive_model(which, request):
+    model = request.getfixturevalue(which)
+    torch.testing.assert_close(integrated_bound(model), -order_log_probs(model).mean(0))
+
+
+def test_with_the_conditionals_of_one_law_the_bound_is_tight(law, exact):
+    torch.testing.assert_close(integrated_bound(exact), -law.log_prob(states()))
+
+
+def test_otherwise_it_lies_above_the_negative_log_likelihood(wild):
+    log_p = order_log_probs(wild).exp().mean(0).log()  # the law of one token at a time
+    torch.testing.assert_close(log_p.exp().sum(), torch.tensor(1.0))
+    assert bool((integrated_bound(wild) > -log_p).all())
+
+
+@pytest.mark.parametrize("which", ["exact", "wild"])
+def test_hiding_a_random_count_has_the_same_bound_as_hiding_for_a_random_time(which, request):
+    model = request.getfixturevalue(which)
+    x, terms = states(), []
+    for order in ORDERS:
+        u = (torch.tensor(order) / N).expand(V**N, N)
+        for m in range(1, N + 1):
+            x_t = mask_count(x, torch.full((V**N,), m), u, mask=MASK)
+            t = torch.full((V**N,), m / N)
+            terms.append(masked_nll(model(x_t), x, x_t == MASK, t))
+    torch.testing.assert_close(torch.stack(terms).mean(0), integrated_bound(model))
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 3])
+def test_the_bound_of_few_steps_weighs_by_the_share_that_appears(wild, n_steps):
+    # Austin et al.: KL of one step back = (t - s) / t times the cross-entropy of what is hidden
+    x, total = states(), torch.zeros(V**N)
+    for k in range(n_steps, 0, -1):
+        t, s = k / n_steps, (k - 1) / n_steps
+        for hidden in SUBSETS:
+            m, where = int(hidden.sum()), hidden.expand(V**N, N)
+            chance = t**m * (1 - t) ** (N - m)
+            ones = torch.ones(V**N)
+            nll = masked_nll(wild(torch.where(where, MASK, x)), x, where, ones)
+            total = total + chance * (t - s) / t * nll
+    p, elbo = step_law(wild, n_steps)
+    torch.testing.assert_close(total, -elbo)
+    assert bool((elbo <= p.log() + 1e-12).all())
+
+
+@pytest.mark.parametrize("n_steps", [1, 2, 5])
+def test_samples_have_the_law_that_turns_give(wild, n_steps, generator):
+    n = 60_000
+    *_, x = masked_sample(wild, torch.full((n, N), MASK), n_steps, mask=MASK, generator=generator)
+    found = torch.zeros((V,) * N).index_put_(tuple(x.T), torch.ones(()), accumulate=True) / n
+    p, _ = step_law(wild, n_steps)
+    torch.testing.assert_close(p.sum(), torch.tensor(1.0))
+    assert bool(((found.flatten() - p).abs() < 5 * (p / n).sqrt() + 1e-9).all())
+
+
+def test_turns_without_a_token_cost_no_pass(exact):
+    calls, x = [], torch.tensor([[0, 1, 2]])
+    count = lambda tokens: calls.append(1) or exact(tokens)
+    far, near = (turns_log_prob(count, x, torch.tensor([t]), mask=MASK) for t in
+                 ([0, 10**6, 10**6], [0, 1, 1]))  # fmt: skip
+    torch.testing.assert_close(far, near, rtol=0, atol=0)
+    assert len(calls) == 4
+
+
+def test_the_price_of_one_step_is_the_total_correlation(law, exact):
+    p, _ = step_law(exact, 1)
+    torch.testing.assert_close(kl_categorical(law.joint.flatten(), p), total_correlation(law.joint))
+
+
+def test_the_price_of_two_at_once_is_their_dependence_given_the_third(law, exact):
+    first_alone = turns_log_prob(exact, states(), turns((0, 1, 1)), mask=MASK).exp()
+    margin = law.joint.sum((1, 2))
+    expected = sum(
+        float(margin[v]) * total_correlation(law.given(torch.tensor([v, MASK, MASK])))
+        for v in range(V)
+    )
+    torch.testing.assert_close(kl_categorical(law.joint.flatten(), first_alone), expected)
+
+
+def test_the_price_falls_with_the_steps_and_ends_at_nothing(law, exact):
+    p = law.joint.flatten()
+    laws = {k: step_law(exact, k) for k in (1, 2, 3, 6)}
+    price = [float(kl_categorical(p, law_k)) for law_k, _ in laws.values()]
+    paid = [float(-(p * elbo).sum() - entropy(p)) for _, elbo in laws.values()]  # on average
+    assert price == sorted(price, reverse=True)
+    assert paid == sorted(paid, reverse=True)
+    assert all(a <= b + 1e-12 for a, b in zip(price, paid, strict=True))  # convexity
+    assert price[-1] < 0.15 * price[0]
+    one_by_one = order_log_probs(exact).exp().mean(0)
+    torch.testing.assert_close(one_by_one, p)
+
+
+def test_time_hides_more_and_more(generator):
+    x0 = torch.randint(V, (20_000, 4), generator=generator)
+    u = torch.rand(x0.shape, generator=generator)
+    hidden = [
+        mask_tokens(x0, torch.full((20_000,), t), u, mask=MASK) == MASK
+        for t in (0.0, 0.3, 0.7, 1.0)
+    ]
+    assert not bool(hidden[0].any())
+    assert bool(hidden[3].all())
+    assert bool((hidden[1] <= hidden[2]).all())  # nested
+    for share, where in zip((0.3, 0.7), hidden[1:3], strict=True):
+        assert abs(float(where.double().mean()) - share) < 5 * math.sqrt(0.25 / x0.numel())
+
+
+def test_each_row_has_a_time_of_its_own(generator):
+    x0 = torch.zeros(2, 50, dtype=torch.long)
+    u = torch.rand(x0.shape, generator=generator)
+    x_t = mask_tokens(x0, torch.tensor([0.0, 1.0]), u, mask=MASK)
+    assert x_t.unique(dim=1).flatten().tolist() == [0, MASK]
+
+
+def test_what_is_in_sight_is_left_alone(generator):
+    x0 = torch.randint(V, (50, 7), generator=generator)
+    u = torch.rand(x0.shape, generator=generator)
+    for x_t in (
+        mask_tokens(x0, torch.full((50,), 0.5), u, mask=MASK),
+        mask_count(x0, torch.full((50,), 3), u, mask=MASK),
+    ):
+        assert torch.equal(x_t[x_t != MASK], x0[x_t != MASK])
+        x_s = unmask_step(x_t, torch.randn(50, 7, V), u, u.flip(1), 0.5, 0.25, mask=MASK)
+        assert torch.equal(x_s[x_t != MASK], x0[x_t != MASK])
+
+
+def test_a_count_hides_exactly_that_many(generator):
+    u = torch.rand(4, 1, 2, 3, generator=generator)
+    x_t = mask_count(torch.zeros(u.shape, dtype=torch.long), torch.arange(4), u, mask=MASK)
+    assert (x_t == MASK).flatten(1).sum(1).tolist() == [0, 1, 2, 3]
+
+
+def test_the_share_that_appears_is_that_of_the_step(generator):
+    n = 40_000
+    u = torch.rand(2, n, 1, generator=generator)
+    x = torch.full((n, 1), MASK)
+    x_s = unmask_step(x, torch.zeros(n, 1, V), u[0], u[1], 0.8, 0.6, mask=MASK)
+    share = float((x_s != MASK).double().mean())
+    assert abs(share - 0.25) < 5 * math.sqrt(0.19 / n)
+    assert not bool(
+        (unmask_step(x, torch.zeros(n, 1, V), u[0], u[1], 0.8, 0.0, mask=MASK) == MASK).any()
+    )
+
+
+def test_tokens_in_sight_cost_nothing_and_small_times_count_more():
+    x0, hidden = torch.tensor([[0, 1, 2]]), torch.tensor([[True, False, False]])
+    logits = torch.zeros(1, 3, 4)
+    torch.testing.assert_close(
+        masked_nll(logits, x0, hidden, torch.tensor([0.25])), torch.tensor([4 * math.log(4)])
+    )
+
+
+def test_a_sampler_takes_one_pass_for_a_step_and_keeps_what_it_is_given(exact, generator):
+    passes = []
+    start = torch.tensor([[1, MASK, MASK], [MASK, MASK, 2]])
+    model = lambda x: passes.append(1) or exact(x)
+    films = list(masked_sample(model, start, 4, mask=MASK, generator=generator))
+    assert len(films) == len(passes) == 4
+    assert films[-1][0, 0] == 1
+    assert films[-1][1, 2] == 2
+    assert not bool((films[-1] == MASK).any())
+
+
+def test_bad_input_is_refused(exact):
+    x, u = torch.zeros(2, N, dtype=torch.long), torch.zeros(2, N)
+    with pytest.raises(ValueError, match=r"t holds .* \[0, 1\]"):
+        mask_tokens(x, torch.tensor([0.5, 1.5]), u, mask=MASK)
+    with pytest.raises(ValueError, match="t holds 0, expected > 0"):
+        masked_nll(torch.zeros(2, N, V), x, x == 0, torch.tensor([0.0, 0.5]))
+    with pytest.raises(ValueError, match="turn holds -1"):
+        turns_log_prob(exact, x, x - 1, mask=MASK)
+    with pytest.raises(ValueError, match="s < t"):
+        unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.5, mask=MASK)
+    with pytest.raises(ValueError, match="n_steps"):
+        next(masked_sample(exact, x, 0, mask=MASK))

@@ -1,0 +1,525 @@
+"""Freed memory stays with the process."""
+
+import io
+import math
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from genlab.train import Run, cosine, fit, fit_adversarial, hold_then_cosine, minibatches
+from genlab.train.fit import EMA, ema_decay
+
+PAGES = """\
+import resource, sys, torch
+from genlab.train.fit import keep_freed_memory
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    [torch.ones(500_000) for _ in range(10)]  # 20 MB, freed at once
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def pages_asked_for(how):
+    """How many pages the system gives to a process that uses the same 20 MB ten times."""
+    run = [sys.executable, "-c", PAGES, how]
+    return int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc knows how")
+def test_what_is_freed_is_used_again():
+    assert pages_asked_for("keep") < 10_000  # once: 20 MB are some 5,000 pages
+
+
+def test_another_c_library_is_left_alone(monkeypatch):
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
+    monkeypatch.setattr(fit.ctypes, "CDLL", None)  # not even opened
+    assert fit.keep_freed_memory() is False
+
+
+@pytest.mark.parametrize("size", [0, 9])
+def test_a_batch_that_the_data_cannot_fill_is_refused(size):
+    with pytest.raises(ValueError, match=f"got {size}"):
+        minibatches(torch.zeros(8, 2), size)
+
+
+def test_an_epoch_shows_every_example_once(generator):
+    batches = minibatches(torch.arange(12), 4, generator=generator)
+    for _ in range(3):
+        epoch = torch.cat([next(batches) for _ in range(3)])
+        assert sorted(epoch.tolist()) == list(range(12))
+
+
+def test_examples_keep_their_conditions(generator):
+    x = torch.arange(12)
+    batches = minibatches(x, 4, cond=10 * x, generator=generator)
+    for _ in range(5):
+        batch, cond = next(batches)
+        assert torch.equal(cond, 10 * batch)
+
+
+def test_a_change_is_made_to_every_batch(generator):
+    batches = minibatches(torch.arange(4), 2, generator=generator, change=lambda x: 10 * x)
+    epoch = torch.cat([next(batches) for _ in range(2)])
+    assert sorted(epoch.tolist()) == [0, 10, 20, 30]
+
+
+def test_a_change_gets_examples_and_conditions(generator):
+    x = torch.arange(4)
+    batches = minibatches(
+        x, 2, cond=-x, generator=generator, change=lambda pair: (pair[1], pair[0])
+    )
+    cond, batch = next(batches)
+    assert torch.equal(cond, -batch)
+
+
+@pytest.mark.parametrize("taken", range(6))
+def test_a_stream_goes_on_from_where_it_was(taken):
+    def stream():
+        noise = torch.Generator().manual_seed(3)
+        add = lambda x: x + torch.rand(len(x), generator=noise)
+        return minibatches(torch.arange(5), 2, generator=noise, change=add)
+
+    whole = stream()
+    expected = [next(whole) for _ in range(9)]
+    first, second = stream(), stream()
+    for _ in range(taken):
+        next(first)
+    second.load_state_dict(first.state_dict())
+    for batch in expected[taken:]:
+        assert torch.equal(next(second), batch)
+
+
+def test_a_stored_place_does_not_move_with_the_stream(generator):
+    batches = minibatches(torch.arange(6), 2, generator=generator)
+    next(batches)
+    state = batches.state_dict()
+    expected = [next(batches) for _ in range(4)]
+    batches.load_state_dict(state)
+    assert all(torch.equal(next(batches), batch) for batch in expected)
+
+
+def test_a_place_in_other_data_is_refused(generator):
+    batches = minibatches(torch.arange(6), 2, generator=generator)
+    next(batches)
+    with pytest.raises(ValueError, match="of 6 examples, not of 7"):
+        minibatches(torch.arange(7), 2).load_state_dict(batches.state_dict())
+
+
+def test_the_cosine_ends_at_zero_and_starts_at_its_peak():
+    rate = cosine(0.5, 100)
+    assert rate(0) == 0.5
+    assert rate(50) == pytest.approx(0.25)
+    assert rate(100) == pytest.approx(0.0)
+    assert cosine(1.0, 100, warmup=10)(0) == pytest.approx(0.1)
+
+
+def test_the_rate_is_held_and_then_falls_to_zero():
+    rate = hold_then_cosine(0.5, 20, 100)
+    assert [rate(step) for step in (0, 19, 20)] == [0.5, 0.5, 0.5]
+    assert rate(70) == pytest.approx(0.25)  # half of the fall
+    assert rate(21) < 0.5
+    assert rate(120) == rate(500) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("wrong", [(-1, 10), (5, 0)])
+def test_a_fall_of_no_steps_is_refused(wrong):
+    with pytest.raises(ValueError, match="n_fall >= 1"):
+        hold_then_cosine(0.5, *wrong)
+
+
+def number(value):
+    """A module with one weight."""
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(net.weight, value)
+    return net
+
+
+def test_average_is_the_geometrically_weighted_sum_of_the_past():
+    decay, values = 0.8, [1.0, -2.0, 0.5, 3.0, 7.0, -1.0]
+    ema = EMA(number(4.0), decay)
+    for value in values:
+        ema.update(number(value))
+    # Unroll the recursion: each value's weight is (1 - d_k) times the later shares kept.
+    keeps = [min(decay, (1 + k) / (10 + k)) for k in range(len(values))]
+    expected = 4.0 * math.prod(keeps)
+    for k, value in enumerate(values):
+        expected += (1 - keeps[k]) * math.prod(keeps[k + 1 :]) * value
+    assert abs(ema.average.weight.item() - expected) < 1e-12
+
+
+def test_average_of_a_constant_is_that_constant():
+    ema = EMA(number(2.5), 0.99)
+    for _ in range(20):
+        ema.update(number(2.5))
+    assert abs(ema.average.weight.item() - 2.5) < 1e-12
+
+
+def test_the_random_start_is_forgotten_early():
+    with_warm_up, without = EMA(number(100.0), 0.999), 100.0
+    for _ in range(100):
+        with_warm_up.update(number(0.0))
+        without *= 0.999
+    assert with_warm_up.average.weight.item() < 1e-6 < 90 < without
+
+
+def test_averaging_shrinks_the_jitter_by_the_known_factor(generator):
+    decay, n = 0.9, 20_000
+    ema, shaky, seen = EMA(number(0.0), decay), number(0.0), []
+    for value in torch.randn(n, generator=generator):
+        nn.init.constant_(shaky.weight, value.item())
+        ema.update(shaky)
+        seen.append(ema.average.weight.item())
+    variance = torch.tensor(seen[200:]).var().item()
+    # Independent values of variance 1: the average has variance (1 - d) / (1 + d); its estimate
+    # from n correlated values is good to about 5 sqrt(2 (1 + d) / (1 - d) / n) of itself.
+    expected = (1 - decay) / (1 + decay)
+    assert abs(variance / expected - 1) < 5 * math.sqrt(2 * (1 + decay) / (1 - decay) / n)
+
+
+def test_the_average_is_ready_to_sample_and_the_original_keeps_training():
+    net = nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.5)).train()
+    ema = EMA(net, 0.9)
+    assert not ema.average.training
+    assert net.training
+    assert not any(p.requires_grad for p in ema.average.parameters())
+    assert all(p.requires_grad for p in net.parameters())
+
+
+def test_whole_number_buffers_are_copied():
+    net = nn.BatchNorm1d(2)
+    ema = EMA(net, 0.9)
+    net.train()(torch.randn(4, 2))
+    ema.update(net)
+    assert ema.average.num_batches_tracked.item() == 1
+
+
+def test_copying_back_gives_the_module_the_average():
+    ema, net = EMA(number(1.0), 0.5), number(0.0)
+    ema.update(net)
+    ema.copy_to(net)
+    torch.testing.assert_close(net.weight, torch.tensor([[0.1]]))
+    assert net.weight.requires_grad
+
+
+def test_impossible_decays_are_refused():
+    with pytest.raises(ValueError, match=r"decay must lie in \[0, 1\), got 1"):
+        EMA(number(0.0), 1.0)
+    with pytest.raises(ValueError, match="step must be at least 0, got -1"):
+        ema_decay(-1, 0.9)
+
+
+def test_an_average_goes_on_from_where_it_was_stored():
+    whole, first, second = (EMA(number(4.0), 0.9) for _ in range(3))
+    values = [1.0, -2.0, 0.5, 3.0]
+    for k, value in enumerate(values):
+        whole.update(number(value))
+        if k == 2:
+            second.load_state_dict(first.state_dict())
+        (first if k < 2 else second).update(number(value))
+    torch.testing.assert_close(second.average.weight, whole.average.weight, rtol=0, atol=0)
+    assert second.n_updates == 4
+
+
+def test_a_tied_weight_is_averaged_once():
+    """Its two names in the state are one tensor: moving it twice would forget twice as fast."""
+    pair = nn.ModuleList([number(0.0), number(0.0)])
+    pair[1].weight = pair[0].weight
+    ema = EMA(pair, 0.5)
+    nn.init.ones_(pair[0].weight)
+    ema.update(pair)
+    assert abs(ema.average[1].weight.item() - 0.9) < 1e-12  # the first update keeps a tenth
+
+
+class Mean(nn.Module):
+    """Learns the mean of its data: the loss has its minimum there."""
+
+    def __init__(self):
+        super().__init__()
+        self.m = nn.Parameter(torch.zeros(2))
+
+    def loss(self, x, *, cond=None, generator=None):
+        return (x - self.m if cond is None else x - cond - self.m).square().sum(1).mean()
+
+
+class Bilinear(nn.Module):
+    """Critic w, generator v, value w * v: a game whose only solution is (0, 0)."""
+
+    def __init__(self):
+        super().__init__()
+        self.w, self.v = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+
+    def critic_loss(self, x, *, generator=None):
+        return (-self.w * self.v.detach()).sum()
+
+    def generator_loss(self, x, *, generator=None):
+        return (self.w.detach() * self.v).sum()
+
+    def critic_parameters(self):
+        return [self.w]
+
+    def generator_parameters(self):
+        return [self.v]
+
+
+def test_fit_reaches_the_minimum(generator):
+    x = torch.randn(256, 2, generator=generator) + torch.tensor([1.0, -2.0])
+    model = Mean()
+    batches = minibatches(x, 256, generator=generator)
+    records = list(fit(model, batches, n_steps=500, lr=cosine(0.1, 500)))
+    torch.testing.assert_close(model.m.data, x.mean(0), atol=1e-3, rtol=0)  # Adam near its optimum
+    assert records[-1].loss < records[0].loss
+    assert [r.step for r in records] == list(range(1, 501))
+
+
+def test_conditions_reach_the_loss(generator):
+    x, cond = torch.zeros(64, 2), torch.ones(64, 2)
+    model = Mean()
+    batches = minibatches(x, 64, cond=cond, generator=generator)
+    for _ in fit(model, batches, n_steps=400, lr=cosine(0.1, 400)):
+        pass
+    torch.testing.assert_close(model.m.data, -torch.ones(2), atol=1e-2, rtol=0)
+
+
+def test_stopping_early_keeps_what_was_learned(generator):
+    model = Mean()
+    run = fit(model, minibatches(torch.ones(8, 2), 8, generator=generator), n_steps=100, lr=0.1)
+    next(run)
+    assert model.m.abs().sum() > 0
+
+
+def test_the_gradient_norm_is_recorded_before_clipping(generator):
+    model = Mean()
+    batches = minibatches(torch.full((8, 2), 100.0), 8, generator=generator)
+    record = next(fit(model, batches, n_steps=1, clip=1.0))
+    expected = 200 * 2**0.5  # gradient of |100 - m|^2 at m = 0, two coordinates
+    assert record.grad_norm == pytest.approx(expected)
+
+
+def test_an_exploding_loss_stops_with_advice(generator):
+    model = Mean()
+    batches = minibatches(torch.full((8, 2), float("inf")), 8, generator=generator)
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        list(fit(model, batches, n_steps=1))
+
+
+@pytest.mark.parametrize(
+    ("lr", "w", "v"),
+    [((0.1, 0.0), 1.1, 1.0), ((0.0, 0.1), 1.0, 0.9)],  # Adam's first step is the learning rate
+    ids=["critic", "generator"],
+)
+def test_each_player_moves_only_its_own_parameters(lr, w, v, generator):
+    model = Bilinear()
+    batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
+    record = next(fit_adversarial(model, batches, n_steps=1, lr=lr))
+    assert (model.w.item(), model.v.item()) == pytest.approx((w, v))
+    assert set(record.losses) == {"critic", "generator"}
+
+
+class Attached(Bilinear):
+    """The same game, with both players in both losses."""
+
+    def critic_loss(self, x, *, generator=None):
+        return (-self.w * self.v).sum()
+
+    def generator_loss(self, x, *, generator=None):
+        return (3 * self.w * self.v).sum()
+
+
+def test_no_work_is_done_for_gradients_of_the_player_that_stands_still(generator):
+    """The generator's step comes last: its gradient in w would be 3, on top of the critic's -1."""
+    model = Attached()
+    batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
+    next(fit_adversarial(model, batches, n_steps=1, lr=0.0))
+    assert (model.w.grad.item(), model.v.grad.item()) == (-1, 3)
+
+
+def test_the_critic_takes_its_extra_steps(generator):
+    model = Bilinear()
+    batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
+    list(fit_adversarial(model, batches, n_steps=1, n_critic=3, lr=(0.1, 0.0)))
+    assert model.w.item() == pytest.approx(1.3, abs=1e-6)  # constant gradient: Adam steps by lr
+
+
+def test_each_player_may_have_a_rate_that_changes(generator):
+    """Constant gradient: the steps of the critic's Adam are its rates, 0.3 and then 0.1."""
+    model = Bilinear()
+    batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
+    rates = (lambda step: 0.3 - 0.2 * step, lambda step: 0.0)
+    list(fit_adversarial(model, batches, n_steps=2, lr=rates))
+    assert (model.w.item(), model.v.item()) == pytest.approx((1.4, 1.0), abs=1e-6)
+
+
+def test_players_that_share_parameters_are_refused():
+    model = Bilinear()
+    model.v = model.w
+    with pytest.raises(ValueError, match="share parameters"):
+        fit_adversarial(model, [], n_steps=1)
+
+
+N_STEPS = 7
+
+
+class Noisy(nn.Module):
+    """Draws from both kinds of noise: its own generator's, and torch's global one (dropout)."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(5)
+            self.net = nn.Sequential(nn.Linear(3, 8), nn.Dropout(0.4), nn.Linear(8, 3))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+
+    def loss(self, x, *, generator=None):
+        self.seen += len(x)
+        noise = torch.randn(x.shape, generator=generator)
+        return (self.net(x + noise) - x).square().sum(1).mean()
+
+
+class Game(nn.Module):
+    """A critic and a generator of one layer each."""
+
+    def __init__(self):
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(6)
+            self.critic = nn.Sequential(nn.Linear(3, 4), nn.Dropout(0.2), nn.Linear(4, 1))
+            self.painter = nn.Linear(2, 3)
+
+    def _fake(self, n, generator):
+        return self.painter(torch.randn(n, 2, generator=generator))
+
+    def critic_loss(self, x, *, generator=None):
+        return (self.critic(self._fake(len(x), generator).detach()) - self.critic(x)).mean()
+
+    def generator_loss(self, x, *, generator=None):
+        return -self.critic(self._fake(len(x), generator)).mean()
+
+    def critic_parameters(self):
+        return self.critic.parameters()
+
+    def generator_parameters(self):
+        return self.painter.parameters()
+
+
+class Average:
+    """An average of the weights, kept beside them."""
+
+    def __init__(self, model):
+        self.model, self.weights = model, [p.detach().clone() for p in model.parameters()]
+
+    def update(self, _):
+        for mean, p in zip(self.weights, self.model.parameters(), strict=True):
+            mean.lerp_(p.detach(), 0.5)
+
+    def state_dict(self):
+        return dict(enumerate(self.weights))
+
+    def load_state_dict(self, state_dict):
+        self.weights = [w.clone() for w in state_dict.values()]
+
+
+def start(kind):
+    """A new run of one kind, and the tensors that it changes."""
+    torch.manual_seed(1)
+    noise, order = torch.Generator().manual_seed(2), torch.Generator().manual_seed(4)
+    x = torch.randn(10, 3, generator=torch.Generator().manual_seed(3))
+    batches = minibatches(x, 4, generator=order)
+    if kind == "game":
+        model = Game()
+        run = fit_adversarial(model, batches, n_steps=N_STEPS, n_critic=2, generator=noise)
+        return run, lambda: model.state_dict()
+    model = Noisy()
+    average = Average(model)
+    run = fit(
+        model, batches, n_steps=N_STEPS, lr=cosine(0.1, N_STEPS), generator=noise, clip=1.0,
+        weight_decay=0.1, after=average.update, keep={"average": average},
+    )  # fmt: skip
+    return run, lambda: {
+        **model.state_dict(),
+        "average": torch.cat([*map(torch.flatten, average.weights)]),
+    }
+
+
+def on_disk(state):
+    """The state after a way through a file."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    buffer.seek(0)
+    return torch.load(buffer, weights_only=True)
+
+
+@pytest.mark.parametrize("kind", ["loss", "game"])
+@given(stop=st.integers(0, N_STEPS))
+def test_a_run_taken_up_again_ends_where_an_uninterrupted_one_ends(kind, stop):
+    whole, weights = start(kind)
+    expected_records, expected = list(whole), weights()
+    first, _ = start(kind)
+    records = [next(first) for _ in range(stop)]
+    state = on_disk(first.state_dict())
+    second, weights = start(kind)
+    torch.manual_seed(99)  # another process has other noise
+    second.load_state_dict(state)
+    records += list(second)
+    assert records == expected_records
+    for name, weight in weights().items():
+        torch.testing.assert_close(weight, expected[name], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("kind", ["loss", "game"])
+def test_what_is_stored_does_not_move_with_the_run(kind):
+    run, _ = start(kind)
+    next(run), next(run)
+    state = run.state_dict()
+    expected = list(run)
+    run.load_state_dict(state)
+    assert list(run) == expected
+
+
+def test_the_hooks_see_every_step_and_the_end_once():
+    seen = []
+    run = fit(
+        Noisy(), minibatches(torch.zeros(4, 3), 4), n_steps=2,
+        before=lambda k: seen.append(("before", k)), after=lambda k: seen.append(("after", k)),
+        finish=lambda: seen.append("end"),
+    )  # fmt: skip
+    assert seen == []  # nothing happens until the records are consumed
+    assert len(list(run)) == 2
+    assert list(run) == []
+    assert seen == [("before", 0), ("after", 1), ("before", 1), ("after", 2), "end"]
+
+
+def test_a_run_ends_with_its_batches():
+    ended = []
+    run = fit(Noisy(), [torch.zeros(4, 3)] * 3, n_steps=9, finish=lambda: ended.append(1))
+    assert len(list(run)) == 3
+    assert ended == [1]
+
+
+def test_batches_without_a_place_are_refused_when_it_is_asked_for():
+    run = fit(Noisy(), (torch.zeros(4, 3) for _ in range(3)), n_steps=3)
+    with pytest.raises(ValueError, match="batches cannot be taken up again"):
+        run.state_dict()
+
+
+def test_the_state_of_another_kind_of_run_is_refused():
+    game, _ = start("game")
+    run, _ = start("loss")
+    with pytest.raises(ValueError, match="not this run's"):
+        run.load_state_dict(game.state_dict())
+
+
+def test_a_run_knows_how_far_it_is():
+    run, _ = start("loss")
+    assert isinstance(run, Run)
+    assert (run.step, run.n_steps) == (0, N_STEPS)
+    next(run)
+    assert run.step == 1

@@ -1,0 +1,177 @@
+"""The widgets of the game show what the formulas say, at every place of their controls."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator
+
+from genlab.adversarial import best_value, non_saturating_divergence
+from genlab.core.stats import slant
+from genlab.systems.stylegan import grey
+from genlab.zoo.stylegan_models import Recipe, style_gan
+from genlab_course import widgets
+from genlab_course.widgets.adversarial import cells, duel, earth_mover, game_orbit, gan_game, orbit
+
+
+def gaussian(mean, std):
+    p = torch.exp(-0.5 * ((cells() - mean) / std) ** 2)
+    return p / p.sum()
+
+
+@pytest.mark.parametrize(("mean", "std"), [(2.0, 1.0), (-1.0, 0.6), (3.0, 1.6)])
+def test_slopes_are_those_of_the_divergences_by_finite_differences(mean, std):
+    now, h = duel(mean, std), 1e-4
+
+    def slope(measure):
+        ahead, behind = (measure(gaussian(0, 1), gaussian(mean + s * h, std)) for s in (1, -1))
+        return float(ahead - behind) / (2 * h)
+
+    assert abs(now.saturating - slope(best_value)) < 1e-6  # differences of order h^2
+    assert abs(now.non_saturating - slope(non_saturating_divergence)) < 1e-6
+
+
+def test_equal_laws_leave_the_critic_undecided():
+    now = duel(0.0, 1.0)
+    torch.testing.assert_close(now.d, torch.full_like(now.d, 0.5))
+    assert abs(now.js) < 1e-12
+
+
+def test_far_away_one_slope_has_vanished_and_the_other_has_not():
+    now = duel(6.0, 1.0)
+    assert abs(now.saturating) < 0.05
+    assert now.non_saturating > 5
+    assert abs(now.js - math.log(2)) < 0.01
+
+
+def test_orbit_leaves_settles_or_turns_by_its_method():
+    end = {m: orbit(m, 0.4, 0.0, 300)[-1].norm() for m in ("simultaneous", "extragradient")}
+    assert end["simultaneous"] > 10
+    assert end["extragradient"] < 0.1
+    assert orbit("optimistic", 0.4, 0.0, 300)[-1].norm() < 0.1
+    assert 0.5 < orbit("alternating", 0.4, 0.0, 300)[-1].norm() < 2
+    assert orbit("simultaneous", 0.4, 0.5, 300)[-1].norm() < 0.1
+
+
+@pytest.mark.parametrize(
+    ("make", "places"),
+    [
+        (gan_game, [{"mean": -6.0, "std": 0.4}, {"mean": 6.0, "std": 2.0}, {"mean": 0.0}]),
+        (game_orbit, [{"lr": 0.8, "gamma": 1.0}, {"method": "optimistic"}, {"gamma": 0.0}]),
+    ],
+)
+def test_every_move_changes_the_picture(make, places):
+    widget = make()
+    for place in places:
+        before = widget.picture
+        widget.set(**place)
+        assert widget.picture != before
+        assert widget.text
+
+
+def readings(text):
+    js, w1 = re.search(r"JS = ([\d.]+) nats, \$W_1\$ = ([\d.]+)", text).groups()
+    return float(js), float(w1)
+
+
+def test_every_corner_of_the_controls_gives_a_picture():
+    widget = earth_mover()
+    seen = set()
+    for shift in (0.0, 2.5, 5.0):
+        for width in (0.3, 1.0, 2.0):
+            widget.set(shift=shift, width=width)
+            seen.add(widget.picture)
+    assert len(seen) == 9
+
+
+def test_apart_js_stands_at_log_two_while_w1_is_the_shift():
+    widget = earth_mover()
+    for shift in (2.5, 4.0):
+        widget.set(shift=shift)
+        js, w1 = readings(widget.text)
+        assert js == pytest.approx(np.log(2), abs=1e-3)  # a lattice of 0.01
+        assert w1 == pytest.approx(shift, abs=5e-3)
+        assert "nothing is shared" in widget.text
+
+
+def test_on_top_of_each_other_both_are_zero():
+    widget = earth_mover()
+    widget.set(shift=0.0)
+    assert readings(widget.text) == (0.0, 0.0)
+
+
+ROUNDING = 1e-5  # some processors add up a batch of three and one of six in another order
+START = {
+    "truncation": 1.0, "seed": 1, "other": 2, "crossover": 2, "attribute": "slant", "strength": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def gan():
+    gan = style_gan(Recipe(channels=(8, 8, 8)))
+    gan.set_mean_style(Generator().manual_seed(1))
+    return gan
+
+
+@pytest.fixture
+def explorer(gan):
+    g = Generator().manual_seed(0)
+    return widgets.style_painter(
+        gan, {"slant": torch.randn(64, generator=g), "ink": torch.ones(64)}
+    )
+
+
+@pytest.mark.parametrize(
+    "moved", [{"truncation": 0.5}, {"seed": 7}, {"other": 9}, {"crossover": 3}, {"strength": 2.0}]
+)
+def test_each_control_changes_the_picture(explorer, moved):
+    explorer.set(**START)
+    before = explorer.picture
+    explorer.set(**moved)
+    assert explorer.picture != before
+
+
+def test_the_attribute_decides_where_a_push_goes(explorer):
+    explorer.set(**(START | {"strength": 2.0}))
+    before = explorer.picture
+    explorer.set(attribute="ink")
+    assert explorer.picture != before
+
+
+@pytest.mark.parametrize(("crossover", "other"), [(0, "seed"), (6, "other")])
+def test_at_the_ends_of_the_crossover_one_seed_decides_nothing(explorer, crossover, other):
+    """The caption measures the mixture, in which that seed has no layer."""
+    explorer.set(**(START | {"crossover": crossover}))
+    before = explorer.text
+    explorer.set(**{other: 50})
+    assert explorer.text == before
+
+
+def test_the_caption_measures_what_is_painted(explorer, gan):
+    explorer.set(**(START | {"crossover": 6}))
+    net = gan.generator_net
+    noise = [n[:1] for n in net.draw_noise(3, Generator().manual_seed(0))]
+    w = gan.styles(1, Generator().manual_seed(1))
+    with torch.no_grad():
+        lean = slant(grey(net.synthesis(net.every_layer(w), noise))).item()
+    stated = float(re.search(r"slant ([+-]\d\.\d+)", explorer.text)[1])
+    assert stated == pytest.approx(lean, abs=0.006)
+
+
+def test_without_truncated_variety_both_sides_are_alike(explorer):
+    explorer.set(**(START | {"truncation": 0.0}))
+    explorer.set(seed=33, other=44)
+    big, small = (explorer._figure.axes[k].images[0].get_array() for k in (0, 1))
+    assert np.abs(big[:, :16] - big[:, 18:34]).max() < ROUNDING
+    assert np.abs(small[:, :16] - big[:, :16]).max() < ROUNDING  # psi = 0 leads the strip
+
+
+def test_a_push_reaches_the_large_pictures(explorer):
+    """The strip below would change without them."""
+    explorer.set(**START)
+    large = explorer._figure.axes[0].images[0]
+    before = large.get_array().copy()
+    explorer.set(strength=2.0)
+    assert (large.get_array() != before).any()

@@ -1,0 +1,105 @@
+"""The widgets of lesson 05 show the numbers of the worked table and of the closed-form gap."""
+
+import re
+
+import pytest
+import torch
+
+from genlab.core import last
+from genlab.data.digits import load_digits
+from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
+from genlab_course.widgets import elbo_gap, posterior_ellipse
+from genlab_course.widgets.latent import latent_plane
+
+
+def numbers(text: str) -> list[float]:
+    return [float(n) for n in re.findall(r"-?\d+\.\d+", text)]
+
+
+@pytest.mark.parametrize(
+    ("q", "p0", "p1", "shown"),
+    [
+        (0.7, 0.2, 0.8, ["-0.6931", "-0.6390", "0.0823", "-0.7213", "0.0282", "0.800"]),
+        (0.6, 0.3, 0.9, ["-0.5108", "-0.5448", "0.0201", "-0.5649", "0.0541", "0.750"]),
+        (0.75, 0.3, 0.9, ["-0.5108", "-0.3800", "0.1308", "-0.5108", "0.0000", "0.750"]),
+    ],
+)
+def test_caption_shows_the_rows_of_the_table(q, p0, p1, shown):
+    widget = elbo_gap()
+    widget.set(q=q, p0=p0, p1=p1)
+    for number in shown:
+        assert number in widget.text
+
+
+@pytest.mark.parametrize("make", [elbo_gap, posterior_ellipse])
+def test_every_control_moves_the_picture_at_both_ends(make):
+    widget = make()
+    for name, control in widget.controls.items():
+        middle = widget.picture
+        for value in (control.min, control.max):
+            widget.set(**{name: value})
+            assert widget.picture.startswith(b"\x89PNG")
+            assert widget.picture != middle or value == control.value
+
+
+def test_the_gap_never_falls_below_zero_and_vanishes_at_the_posterior():
+    widget = elbo_gap()
+    widget.set(q=0.8)
+    assert "gap = 0.0000" in widget.text
+
+
+def test_the_best_width_of_q_is_one():
+    widget = posterior_ellipse()
+    widget.set(angle=1.0, width=1.0)
+    best = numbers(widget.text)[0]
+    for width in (0.9, 1.1):
+        widget.set(width=width)
+        assert numbers(widget.text)[0] > best
+
+
+def test_some_rotation_makes_the_gap_vanish():
+    widget = posterior_ellipse()
+    gaps = []
+    for angle in (0.0, 0.54, 0.56, 1.34, 2.12):
+        widget.set(angle=angle)
+        gaps.append(numbers(widget.text)[0])
+    assert min(gaps) < 0.001
+    assert max(gaps) > 0.1
+
+
+@pytest.fixture(scope="module")
+def plane():
+    torch.set_default_dtype(torch.float32)
+    recipe = Recipe(latent_dim=2, n_steps=60)
+    vae = digit_vae(recipe)
+    last(train_digit_vae(vae, load_digits("train").images, recipe))
+    return vae
+
+
+def test_every_corner_of_the_plane_gives_its_own_picture(plane):
+    widget = latent_plane(plane)
+    seen = set()
+    for z1 in (-3.0, 0.0, 3.0):
+        for z2 in (-3.0, 0.0, 3.0):
+            widget.set(z1=z1, z2=z2)
+            seen.add(widget.picture)
+    assert len(seen) == 9
+
+
+def test_at_the_code_of_a_test_digit_the_nearest_code_is_its_own(plane):
+    images, labels = load_digits("test")
+    with torch.no_grad():
+        mu, _ = plane.encode(images)
+    i = int(mu.norm(dim=1).argmin())
+    widget = latent_plane(plane)
+    widget.set(z1=round(mu[i, 0].item(), 1), z2=round(mu[i, 1].item(), 1))
+    away, digit = re.search(r"([\d.]+) away, belongs to a (\d)", widget.text).groups()
+    at = torch.tensor([widget.controls["z1"].value, widget.controls["z2"].value])
+    nearest = (mu - at).norm(dim=1)
+    assert float(away) == pytest.approx(nearest.min().item(), abs=6e-3)  # two printed digits
+    assert int(digit) == int(labels[nearest.argmin()])
+
+
+def test_codes_that_are_no_points_of_a_plane_are_refused():
+    with pytest.raises(ValueError, match="3 latents, expected 2"):
+        latent_plane(digit_vae(Recipe(latent_dim=3)))

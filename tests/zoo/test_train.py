@@ -1,0 +1,275 @@
+"""A training with a name: from a seed to a file with its card, in one sitting or in several."""
+
+import dataclasses
+import io
+import os
+import socket
+from functools import partial
+
+import processes
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from genlab.core.weights import read_card
+from genlab.train import fit, minibatches
+from genlab.zoo.registry import TRAININGS, find
+from genlab.zoo.train import Training, load, train
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    n_steps: int = 8
+    seed: int = 3
+
+
+class Line(nn.Module):
+    """Learns a mean from noisy data."""
+
+    def __init__(self):
+        super().__init__()
+        self.m = nn.Parameter(torch.zeros(2))
+
+    def loss(self, x, *, generator=None):
+        noise = torch.randn(x.shape, dtype=self.m.dtype, generator=generator)
+        kept = nn.functional.dropout(x + noise, 0.3)
+        return (kept - self.m).square().sum(1).mean()
+
+
+def start(model, recipe):
+    noise = torch.Generator().manual_seed(recipe.seed)
+    batches = minibatches(torch.arange(20).reshape(10, 2), 4, generator=noise)
+    return fit(model, batches, n_steps=recipe.n_steps, lr=0.1, generator=noise)
+
+
+LINE = Training(
+    name="line",
+    what="a mean",
+    lesson=1,
+    seconds=1,
+    settings=Recipe(),
+    build=lambda recipe: Line(),
+    start=start,
+    measure=lambda model: {"m": float(model.m[0]), "dtype": str(model.m.dtype)},
+    data="ten points",
+    digest=lambda: "0123",
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "line.safetensors"
+
+
+def stop_at(step):
+    return lambda record, n_steps, seconds: record.step == step
+
+
+def test_the_card_says_all_that_a_reader_must_know(path):
+    card = train(LINE, path)
+    assert card == read_card(path)
+    assert card["recipe"] == "genlab train line"
+    assert card["settings"] == {"n_steps": 8, "seed": 3}
+    assert (card["seed"], card["data"], card["data_sha256"]) == (3, "ten points", "0123")
+    assert card["processes"] == 1
+    assert card["seconds"] >= 0
+
+
+def test_another_number_of_steps_stands_in_the_recipe(path):
+    assert train(LINE, path, n_steps=2)["recipe"] == "genlab train line --steps 2"
+
+
+def test_the_figures_are_those_of_the_file_in_double_precision(path):
+    card = train(LINE, path)
+    in_file = load_file(path)["m"]
+    assert in_file.dtype == torch.float32
+    assert card["metrics"] == {"m": float(in_file[0]), "dtype": "torch.float64"}
+
+
+def test_a_file_in_half_precision_says_what_the_rounding_costs(path):
+    half = dataclasses.replace(LINE, dtype=torch.float16)
+    card = train(half, path)
+    in_file = load_file(path)["m"]
+    assert in_file.dtype == torch.float16
+    assert card["metrics"]["m"] == float(in_file[0])
+    assert card["metrics_in_float32"]["m"] == pytest.approx(card["metrics"]["m"], rel=2**-11)
+    assert card["metrics_in_float32"]["m"] != card["metrics"]["m"]
+
+
+def test_what_was_written_can_be_loaded(path):
+    card = train(LINE, path)
+    model = load(LINE, path)
+    assert float(model.m[0].detach()) == card["metrics"]["m"]
+    assert not model.training
+    assert not model.m.requires_grad
+
+
+def test_a_loaded_model_has_the_precision_that_was_asked_for(path):
+    train(LINE, path)
+    assert load(LINE, path).m.dtype == torch.float64  # the tests' default
+    assert load(LINE, path, dtype=torch.float32).m.dtype == torch.float32
+    assert torch.get_default_dtype() == torch.float64
+
+
+def test_a_missing_file_says_which_command_makes_it_there(path):
+    with pytest.raises(FileNotFoundError, match=r"`genlab train line --force --out .*` writes it"):
+        load(LINE, path)
+
+
+def test_a_file_that_is_there_is_never_replaced_unasked(path):
+    path.write_text("mine")
+    with pytest.raises(FileExistsError, match="--force replaces it, --out names another place"):
+        train(LINE, path)
+    assert path.read_text() == "mine"
+    train(LINE, path, force=True)
+    assert load(LINE, path).m.shape == (2,)
+
+
+def test_nothing_but_weights_and_card_is_left(path):
+    train(LINE, path, every=0)
+    assert sorted(p.name for p in path.parent.iterdir()) == ["line.json", "line.safetensors"]
+
+
+def test_a_stopped_training_writes_no_weights_and_goes_on_where_it_was(path, tmp_path):
+    whole = train(LINE, tmp_path / "whole" / "line.safetensors")
+    assert train(LINE, path, watch=stop_at(3)) is None
+    assert not path.exists()
+    seen = []
+    card = train(LINE, path, watch=lambda record, n, seconds: seen.append((record.step, n)))
+    assert seen == [(step, 8) for step in range(4, 9)]
+    assert card["sha256"] == whole["sha256"]
+
+
+def test_a_training_stopped_after_its_last_step_is_finished_by_the_next_call(path, tmp_path):
+    whole = train(LINE, tmp_path / "whole" / "line.safetensors")
+    assert train(LINE, path, watch=stop_at(8)) is None
+    assert train(LINE, path)["sha256"] == whole["sha256"]
+
+
+def test_weights_whose_card_a_kill_prevented_are_made_again(path, tmp_path):
+    """The checkpoint beside them tells that they are nobody's own."""
+    whole = train(LINE, tmp_path / "whole" / "line.safetensors")
+    assert train(LINE, path, watch=stop_at(8)) is None
+    path.write_bytes(b"half of a pair")
+    assert train(LINE, path)["sha256"] == whole["sha256"]
+    assert sorted(p.suffix for p in path.parent.glob("line.*")) == [".json", ".safetensors"]
+    path.with_suffix(".json").unlink()
+    with pytest.raises(FileExistsError):
+        train(LINE, path)
+
+
+def never(*_):
+    raise AssertionError("a step was taken")
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_place_that_cannot_be_written_is_found_before_the_first_step(tmp_path, force):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(NotADirectoryError, match="file is a file"):
+        train(LINE, tmp_path / "file" / "line.safetensors", force=force, watch=never)
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        train(LINE, tmp_path / "folder.safetensors", force=force, watch=never)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_disk_without_room_is_found_before_the_first_step(path, monkeypatch):
+    class Full(io.BytesIO):
+        def write(self, data):
+            if len(data) >= 8:  # two weights in single precision
+                raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda dir: Full())
+    with pytest.raises(OSError, match="No space left on device"):
+        train(LINE, path, watch=never)
+
+
+def test_a_result_that_cannot_be_written_is_kept_in_the_checkpoint(path, monkeypatch):
+    whole = train(LINE, path.with_name("whole.safetensors"))
+
+    def full(contents):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("genlab.core.weights.replace_files", full)
+        with pytest.raises(OSError, match=r"No space left.*goes on from its last checkpoint"):
+            train(LINE, path)
+    assert not path.exists()
+    assert not path.with_suffix(".json").exists()
+    assert train(LINE, path, watch=never)["sha256"] == whole["sha256"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dataclasses.replace(LINE, settings=Recipe(seed=4)),
+        dataclasses.replace(LINE, digest=lambda: "4567"),
+    ],
+    ids=["seed", "data"],
+)
+def test_a_checkpoint_of_another_recipe_is_refused(path, other):
+    train(LINE, path, watch=stop_at(3))
+    with pytest.raises(ValueError, match="belongs to another run"):
+        train(other, path)
+
+
+def test_the_number_of_threads_is_put_back(path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        train(LINE, path, n_steps=1)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_global_noise_neither_matters_nor_changes(path, tmp_path):
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = train(LINE, path)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(2)
+    second = train(LINE, tmp_path / "b.safetensors")
+    assert first["sha256"] == second["sha256"]
+
+
+def quick(name):
+    """A training of the zoo whose figures cost nothing."""
+    return dataclasses.replace(find(name), measure=lambda model: {}, dtype=torch.float32)
+
+
+@pytest.mark.parametrize("name", [training.name for training in TRAININGS])
+def test_every_training_ends_alike_in_one_sitting_and_in_three(tmp_path, name):
+    torch.set_default_dtype(torch.float32)  # as `genlab train` runs, and twice as fast
+    whole = train(quick(name), tmp_path / "whole.safetensors", n_steps=4)
+    path = tmp_path / "pieces.safetensors"
+    assert train(quick(name), path, n_steps=4, watch=stop_at(1)) is None
+    torch.manual_seed(99)
+    assert train(quick(name), path, n_steps=4, watch=stop_at(3)) is None
+    assert train(quick(name), path, n_steps=4)["sha256"] == whole["sha256"]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("name", ["digit_pixelcnn", "digit_wgan"])
+def test_two_processes_write_one_file(tmp_path, name):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    path = tmp_path / "two.safetensors"
+
+    def one(rank):
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        os.environ.update(address, RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank))
+        card = train(quick(name), path, n_steps=3, every=0)
+        assert (card is None) == (rank == 1)
+
+    children = [processes.start(partial(one, rank)) for rank in (0, 1)]
+    assert [processes.wait(child) for child in children] == [0, 0]
+    assert read_card(path)["processes"] == 2
+    train(quick(name), tmp_path / "one.safetensors", n_steps=3)
+    if name == "digit_pixelcnn":  # nothing random in its loss: the same steps up to rounding
+        one_alone = load_file(tmp_path / "one.safetensors")
+        for key, weight in load_file(path).items():
+            # trained in double precision, summed in another order, stored in single
+            torch.testing.assert_close(weight, one_alone[key], rtol=1e-5, atol=1e-6)
