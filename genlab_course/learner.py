@@ -18,7 +18,6 @@ from typing import Any
 from genlab.core.weights import replace_file
 from genlab_course.demos import PAGES
 from genlab_course.exercise import MARK, answered, folder, share
-from genlab_course.links import binder_link
 from genlab_course.quiz import questions
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -294,6 +293,7 @@ def _known(mine: Path) -> dict[str, str]:
 
 
 PAGE = "START.ipynb"
+BINDER = "https://mybinder.org/v2/gh/genlab-course/genlab/main?urlpath=lab/tree/my/START.ipynb"
 HEAD = re.compile(r"About (\d+) minutes to read, about (\d+) seconds to run")
 
 
@@ -384,8 +384,7 @@ Right answers are kept on the disk as you give them; run the cell above to count
 solutions stand in the course's `notebooks/solutions`. This page is made anew at each start, so keep
 your notes elsewhere.
 
-The course without an installation: [on Binder]({binder}), which keeps nothing, or in your folder of
-a JupyterHub: `genlab link https://its.address` prints the link (nbgitpuller).
+The course without an installation: [on Binder]({binder}), which keeps nothing.
 
 ![The map of the course](../docs/images/map.png)"""
 OUTDATED = """
@@ -410,7 +409,7 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
     Returns:
         The page.
     """
-    head, text = TITLE, HELLO.format(binder=binder_link())
+    head, text = TITLE, HELLO.format(binder=BINDER)
     for sentence, names in ((OUTDATED, prepared.outdated), (UNREADABLE, prepared.unreadable)):
         if names:
             head += sentence.format(names=", ".join(f"`{key_of(name)}`" for name in names))
