@@ -1,16 +1,14 @@
 r"""Capabilities as types: what a model can do, and what it cannot.
 
-A model of this course inherits from nothing. It *has* a capability when it has the method,
-and "has no likelihood" is the absence of `log_prob`, never a method that raises. The question
-that every comparison starts with is answered by one function:
+A model of this course inherits from nothing. It *has* a capability when it has the method, and "has
+no likelihood" is the absence of `log_prob`, never a method that raises. The question that every
+comparison starts with is answered by one function:
 
 $$\texttt{likelihood\_kind}: \text{model} \to
 \{\text{exact},\ \text{bound},\ \text{unnormalised},\ \text{none}\}.$$
 
-A runtime protocol only looks at names; the signatures are held by the static type checker,
-with one line for each model in its test (`_: HasLogProb = model`).
-
-Lesson: notebooks/01_four_paradigm_map.ipynb
+A runtime protocol only looks at names; the signatures are held by the static type checker, with one
+line for each model in its test (`_: HasLogProb = model`).
 """
 
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
@@ -34,11 +32,7 @@ class Sampleable(Protocol):
         ...
 
     def sample(
-        self,
-        n: int,
-        *,
-        cond: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Tensor:
         """Draw `n` examples, `(n, *event_shape)`."""
         ...
@@ -49,11 +43,7 @@ class Trainable(Protocol):
     """Has one loss to minimise. Its unit is not promised: compare likelihoods, not losses."""
 
     def loss(
-        self,
-        x: Tensor,
-        *,
-        cond: Tensor | None = None,
-        generator: torch.Generator | None = None,
+        self, x: Tensor, *, cond: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Float[Tensor, ""]:
         """Mean over the batch, differentiable in the parameters."""
         ...
@@ -121,21 +111,6 @@ def likelihood_kind(model: object) -> Kind:
 
     $$\log p(x), \qquad \mathrm{ELBO}(x) \le \log p(x), \qquad -E(x) = \log p(x) + \log Z,
     \qquad \text{nothing}$$
-
-    Args:
-        model: any object; what counts are the methods it has.
-
-    Returns:
-        `"exact"` with `log_prob`, else `"bound"` with `elbo`, else `"unnormalised"` with
-        `energy`, else `"none"`.
-
-    Example:
-        >>> class Coin:
-        ...     def log_prob(self, x): return torch.full(x.shape[:1], 0.5).log()
-        >>> likelihood_kind(Coin()), likelihood_kind(object())
-        ('exact', 'none')
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
     """
     if isinstance(model, HasLogProb):
         return "exact"
@@ -151,25 +126,8 @@ def log_likelihood(
 
     The kind travels with the values so that a bound can never be printed as a likelihood.
 
-    Args:
-        model: a model with `log_prob` or `elbo`.
-        x: examples, `(b, *event)`.
-        generator: source of randomness of a stochastic bound.
-
-    Returns:
-        `("exact", log p(x))` or `("bound", ELBO(x))`; the values have shape `(b,)`, in nats.
-
-    Raises:
-        NoLikelihoodError: the model has only an energy, or no density at all.
-
-    Example:
-        >>> try:
-        ...     log_likelihood(object(), torch.zeros(1))
-        ... except NoLikelihoodError as error:
-        ...     print(str(error).partition(":")[0])
-        object has no likelihood
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    `("exact", log p(x))` or `("bound", ELBO(x))`; the values have shape `(b,)`, in nats.
+    NoLikelihoodError: the model has only an energy, or no density at all.
     """
     kind = likelihood_kind(model)
     if isinstance(model, HasLogProb):

@@ -3,17 +3,15 @@ r"""A joint law of a few tokens as a table: every conditional, entropy and depen
 $$p(x_1, \dots, x_n), \qquad
 p(x_i \mid x_O) = \frac{\sum_{x_j,\ j \notin O \cup \{i\}} p(x)}{\sum_{x_j,\ j \notin O} p(x)}$$
 
-The ideal network of models that fill in what is hidden. Its one limit is that the table has
-$v^n$ entries.
+The ideal network of models that fill in what is hidden. Its one limit is that the table has $v^n$
+entries.
 
-Lesson: notebooks/15_four_paradigm_landscape.ipynb
-Sources: Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2; Watanabe 1960
-("Information theoretical analysis of multivariate correlation"), for the total correlation.
+Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2; Watanabe 1960 ("Information
+theoretical analysis of multivariate correlation"), for the total correlation.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
 
 import torch
 from jaxtyping import Float, Int
@@ -31,21 +29,8 @@ def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
 
     For two variables it is their mutual information.
 
-    Args:
-        joint: probabilities, one axis for each variable; they sum to 1.
-
-    Returns:
-        A scalar in nats, 0 exactly when the variables are independent.
-
-    Raises:
-        ValueError: probabilities that are negative or do not sum to 1.
-
-    Example:
-        >>> total_correlation(torch.eye(2) / 2)  # two copies of a fair coin: log 2
-        tensor(0.6931)
-
-    Source: Watanabe 1960, eq. 2.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    A scalar in nats, 0 exactly when the variables are independent. Watanabe 1960, eq. 2.
+    ValueError: probabilities that are negative or do not sum to 1.
     """
     axes = range(joint.ndim)
     margins = [joint.sum([a for a in axes if a != i]) if joint.ndim > 1 else joint for i in axes]
@@ -53,22 +38,11 @@ def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
     return apart - entropy(joint.flatten())
 
 
-@final
 @dataclass(frozen=True)
 class TokenTable:
     r"""The law of n tokens of v values each; the value v stands for "hidden".
 
-    Args:
-        joint: probabilities, n axes of length v.
-
-    Raises:
-        ValueError: axes of different lengths, or probabilities that do not sum to 1.
-
-    Example:
-        >>> law = TokenTable(torch.eye(2) / 2)
-        >>> law.conditionals(torch.tensor([[0, 2]]))
-        tensor([[[1., 0.],
-                 [1., 0.]]])
+    ValueError: axes of different lengths, or probabilities that do not sum to 1.
     """
 
     joint: Tensor
@@ -108,27 +82,13 @@ class TokenTable:
         return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
 
     def given(self, x: Int[Tensor, " n"]) -> Tensor:
-        """Joint law of the hidden tokens of one sequence, given the others.
-
-        Args:
-            x: tokens, `n_tokens` where hidden.
-
-        Returns:
-            Probabilities, one axis for each hidden token.
-        """
+        """Joint law of the hidden tokens of one sequence, given the others."""
         seen = tuple(slice(None) if v == self.n_tokens else v for v in x.tolist())
         part: Tensor = self.joint[seen]
         return part / part.sum()
 
     def conditionals(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n v"]:
-        """Law of every token given those that are not hidden: one-hot for the latter.
-
-        Args:
-            x: tokens, `n_tokens` where hidden.
-
-        Returns:
-            Probabilities; rows sum to 1.
-        """
+        """Law of every token given those that are not hidden: one-hot for the latter."""
         states, p = self.states(), self.joint.flatten()
         fits = ((x[:, None] == states) | (x[:, None] == self.n_tokens)).all(-1)
         weight = fits * p
@@ -137,25 +97,11 @@ class TokenTable:
         return torch.einsum("bs,snv->bnv", weight, one_hot)
 
 
-@final
 @dataclass(frozen=True)
 class MarkovChain:
     r"""Sequences of a fixed length in which each token depends on the one before.
 
-    Args:
-        initial: $\pi$, distribution of the first token, `(k,)`, sums to 1.
-        transition: $A$, `(k, k)`; row a is the distribution of what follows token a.
-        length: n, tokens in one sequence, at least 1.
-
-    Raises:
-        ValueError: the shapes do not fit, a row is no distribution, or `length` is below 1.
-
-    Example:
-        >>> chain = MarkovChain(torch.tensor([0.5, 0.5]), torch.tensor([[0.9, 0.1], [0.5, 0.5]]), 3)
-        >>> chain.log_prob(torch.tensor([[0, 0, 1]])).exp()
-        tensor([0.0450])
-
-    Lesson: notebooks/02_autoregressive.ipynb
+    ValueError: the shapes do not fit, a row is no distribution, or `length` is below 1.
     """
 
     initial: Float[Tensor, " k"]

@@ -45,12 +45,7 @@ def test_unadjusted_chain_has_the_known_bias(step_size, generator):
 def test_temperature_scales_the_variance(temperature, generator):
     x0 = torch.zeros(N, 1)
     chain = langevin(
-        normal_score,
-        x0,
-        step_size=0.1,
-        n_steps=60,
-        temperature=temperature,
-        generator=generator,
+        normal_score, x0, step_size=0.1, n_steps=60, temperature=temperature, generator=generator
     )
     assert abs(last(chain).var() * (1 - 0.05) / temperature - 1) < 5 * (2 / N) ** 0.5
 
