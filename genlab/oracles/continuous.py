@@ -64,12 +64,8 @@ class Gaussian:
         pull: Tensor = torch.linalg.solve(self.cov, (x - self.mean).T)
         return -pull.T
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Float[Tensor, " n d"]:
-        r"""Draw $x = \mu + L\epsilon$ with $LL^\top = \Sigma$; there is nothing to condition on."""
-        if cond is not None:
-            raise ValueError("Gaussian.sample: cond is given, expected None")
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Float[Tensor, " n d"]:
+        r"""Draw $x = \mu + L\epsilon$ with $LL^\top = \Sigma$."""
         eps = randn((n, self.mean.numel()), like=self.mean, generator=generator)
         root: Tensor = torch.linalg.cholesky(self.cov)
         return self.mean + eps @ root.T
@@ -113,40 +109,12 @@ def kl_gaussian(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
     One number, in nats, never negative. Kullback, Information Theory and Statistics, 1959, ch. 9,
     eq. 1.2. ValueError: the dimensions differ.
     """
-    _require_same_space(p, q, "kl_gaussian")
+    if p.event_shape != q.event_shape:
+        raise ValueError(f"kl_gaussian: dimensions are {p.event_shape[0]} and {q.event_shape[0]}")
     shift = q.mean - p.mean
     trace: Tensor = torch.linalg.solve(q.cov, p.cov).trace()
     quadratic: Tensor = shift @ torch.linalg.solve(q.cov, shift)
     return 0.5 * (trace + quadratic - len(shift) + torch.logdet(q.cov) - torch.logdet(p.cov))
-
-
-def wasserstein2(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
-    r"""Distance between two normal distributions, in the unit of the data.
-
-    $$W_2^2 = \lVert\mu_p-\mu_q\rVert^2 + \operatorname{tr}\big(\Sigma_p + \Sigma_q
-    - 2(\Sigma_p^{1/2}\Sigma_q\Sigma_p^{1/2})^{1/2}\big)$$
-
-    The Frechet distance of two sets of features is $W_2^2$ of the normals fitted to them.
-
-    Dowson and Landau 1982, J. Multivariate Analysis 12, eq. 6. ValueError: the dimensions differ.
-    """
-    _require_same_space(p, q, "wasserstein2")
-    root = _psd_root(p.cov)
-    overlap = _psd_root(root @ q.cov @ root)
-    squared = ((p.mean - q.mean) ** 2).sum() + (p.cov + q.cov - 2 * overlap).trace()
-    return squared.clamp_min(0).sqrt()
-
-
-def _psd_root(matrix: Float[Tensor, " d d"]) -> Float[Tensor, " d d"]:
-    values: Tensor
-    vectors: Tensor
-    values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
-
-
-def _require_same_space(p: Gaussian, q: Gaussian, name: str) -> None:
-    if p.event_shape != q.event_shape:
-        raise ValueError(f"{name}: dimensions are {p.event_shape[0]} and {q.event_shape[0]}")
 
 
 @dataclass(frozen=True)

@@ -131,27 +131,6 @@ def mala(
         yield x
 
 
-def langevin_variance(
-    step_size: float, *, curvature: float = 1.0, temperature: float = 1.0
-) -> float:
-    r"""Where the variance of unadjusted Langevin settles on a quadratic energy.
-
-    $$E(x) = \tfrac12 c x^2: \qquad v = (1-\eta c)^2 v + 2\eta T
-    \;\Rightarrow\; v = \frac{T}{c\,(1 - \eta c/2)}$$
-
-    The right answer is T / c; the excess is $\eta c / 2$ of it, to first order.
-
-    Roberts and Tweedie 1996, section 1.4, with step $h = 2\eta$. ValueError: $\eta c$ is outside
-    (0, 2), where the chain settles nowhere; or T < 0.
-    """
-    if not 0 < step_size * curvature < 2 or not temperature >= 0:
-        raise ValueError(
-            f"langevin_variance: step_size * curvature is {step_size * curvature} and temperature "
-            f"{temperature}, expected in (0, 2) and >= 0"
-        )
-    return temperature / (curvature * (1 - step_size * curvature / 2))
-
-
 def langevin_matrix(
     score: Float[Tensor, " n"], x: Float[Tensor, " n"], *, step_size: float
 ) -> Float[Tensor, " n n"]:

@@ -5,10 +5,10 @@ from html.parser import HTMLParser
 
 import colours
 import pytest
-from genlab_course.widgets import quiz
-from genlab_course.widgets.quiz import RIGHT, WRONG, as_html
 
 from genlab_course.quiz import QUIZZES, Option, Question, questions, read_quiz
+from genlab_course.widgets import quiz
+from genlab_course.widgets.quiz import RIGHT, WRONG, as_html
 
 FILES = sorted(file.stem for file in QUIZZES.glob("*.md"))
 LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.removeprefix("system_") for n in FILES]
