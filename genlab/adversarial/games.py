@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from genlab.core.stats import kl_categorical
-from genlab.core.tensors import PerExample, require_alike, require_between
+from genlab.core.tensors import PerExample, require_between
 
 State: TypeAlias = Float[Tensor, " *b 2"]
 Field: TypeAlias = Callable[[State], State]  # where each player would go, at unit learning rate
@@ -44,8 +44,8 @@ def bilinear_field(z: State, *, strength: float = 1.0) -> State:
 def dirac_field(z: State, *, gamma: float = 0.0) -> State:
     r"""Both players' directions in the smallest GAN there is, with an $R_1$ penalty.
 
-    The data are one point at 0, the generator makes one point at $\theta$, the critic's logit is
-    $l(x) = \psi x$; with the minimax loss and the penalty $\tfrac\gamma2\psi^2$
+    The data are one point at 0, the generator makes one point at $\theta$, the discriminator's
+    logit is $l(x) = \psi x$; with the minimax loss and the penalty $\tfrac\gamma2\psi^2$
 
     $$v(\theta, \psi) = \big(\psi\,\sigma(\psi\theta),\; -\theta\,\sigma(\psi\theta)
       - \gamma\,\psi\big)$$
@@ -137,52 +137,6 @@ def play_optimistic(z: State, *, field: Field, lr: float, n_steps: int) -> Itera
         yield z
 
 
-def critic_loss(logits_real: PerExample, logits_fake: PerExample) -> PerExample:
-    r"""What the critic minimises: the negative value of the game, nats, positive.
-
-    $$-\log D(x) - \log\big(1 - D(G(z))\big)
-      = \mathrm{softplus}(-l_x) + \mathrm{softplus}(l_{G(z)})$$
-
-    At the best critic its expectation is $\log 4 - 2\,\mathrm{JS}(p\,\|\,q)$.
-
-    Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1.
-    """
-    require_alike(logits_real=logits_real, logits_fake=logits_fake)
-    return softplus(-logits_real) + softplus(logits_fake)
-
-
-def minimax_generator_loss(logits_fake: PerExample) -> PerExample:
-    r"""What the generator minimises in the game as first stated; saturates against a sure critic.
-
-    $$\log\big(1 - D(G(z))\big) = -\mathrm{softplus}(l), \qquad \frac{d}{dl} = -D$$
-
-    Nats, negative; the slope vanishes where the critic is sure ($D\to0$). Goodfellow et al. 2014
-    (arXiv:1406.2661), eq. 1.
-    """
-    return -softplus(logits_fake)
-
-
-def non_saturating_generator_loss(logits_fake: PerExample) -> PerExample:
-    r"""What the generator minimises in practice: it keeps its slope where it is losing.
-
-    $$-\log D(G(z)) = \mathrm{softplus}(-l), \qquad \frac{d}{dl} = -(1 - D)$$
-
-    Nats, positive. Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
-    """
-    return softplus(-logits_fake)
-
-
-def optimal_logits(log_p: PerExample, log_q: PerExample) -> PerExample:
-    r"""The best critic against a fixed generator is the log-ratio of the two densities.
-
-    $$l^*(x) = \log p(x) - \log q(x), \qquad D^* = \mathrm{sigmoid}(l^*) = \frac{p}{p+q}$$
-
-    Goodfellow et al. 2014 (arXiv:1406.2661), proposition 1.
-    """
-    require_alike(log_p=log_p, log_q=log_q)
-    return log_p - log_q
-
-
 def jensen_shannon(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
     r"""Jensen-Shannon divergence between distributions over k outcomes, nats, in $[0, \log 2]$.
 
@@ -203,7 +157,7 @@ Curve: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""Value of the game against the best critic, over k outcomes.
+    r"""Value of the game against the best discriminator, over k outcomes.
 
     $$V(D^*, G) = \sum_i p_i \log\frac{p_i}{p_i+q_i} + q_i \log\frac{q_i}{p_i+q_i}
       = -\log 4 + 2\,\mathrm{JS}(p\,\|\,q)$$
@@ -217,7 +171,7 @@ def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
 
 
 def non_saturating_divergence(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""What the non-saturating generator descends when the critic is at its best.
+    r"""What the non-saturating generator descends when the discriminator is at its best.
 
     $$\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)$$
 
@@ -236,7 +190,7 @@ class FDivergence:
     """One row of the f-GAN table; all four members act elementwise."""
 
     f: Curve  # convex on u > 0, with f(1) = 0 for a divergence
-    slope: Curve  # f'(u): the best critic, as a function of u = p / q
+    slope: Curve  # f'(u): the best discriminator, as a function of u = p / q
     conjugate: Curve  # f*(t) = sup over u of (u t - f(u))
     activation: Curve  # maps any real number into the domain of f*
 
@@ -290,13 +244,13 @@ def f_divergence(row: FDivergence, p: Probs, q: Probs) -> Float[Tensor, " *b"]:
 
 
 def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> PerExample:
-    r"""One pair's contribution to the lower bound that a critic $T = a(v)$ gives.
+    r"""One pair's contribution to the lower bound that a discriminator $T = a(v)$ gives.
 
     $$a(v_x) - f^*\big(a(v_{G(z)})\big), \qquad
       \mathbb E_p\, T - \mathbb E_q\, f^*(T) \le D_f(p\,\|\,q)$$
 
-    Equal to the divergence, in expectation, exactly at $T^* = f'(p/q)$. The critic maximises it,
-    the generator minimises it.
+    Equal to the divergence, in expectation, exactly at $T^* = f'(p/q)$. The discriminator
+    maximises it, the generator minimises it.
 
     Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eqs. 4 to 6.
     """

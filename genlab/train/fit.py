@@ -70,13 +70,13 @@ class TrainableModule(Protocol):
 class AdversarialModule(Protocol):
     """Two players, each with a loss and parameters of its own."""
 
-    def critic_loss(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
+    def discriminator_loss(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
         """The critic's loss."""
 
     def generator_loss(self, x: Tensor, *, generator: Generator | None = None) -> Tensor:
         """The generator's loss."""
 
-    def critic_parameters(self) -> Iterable[nn.Parameter]:
+    def discriminator_parameters(self) -> Iterable[nn.Parameter]:
         """What the critic's step changes."""
 
     def generator_parameters(self) -> Iterable[nn.Parameter]:
@@ -528,7 +528,7 @@ def fit_adversarial(
     """
     if n_steps < 1 or n_critic < 1:
         raise ValueError(f"n_steps and n_critic must be >= 1, got {n_steps} and {n_critic}")
-    critic, generating = list(model.critic_parameters()), list(model.generator_parameters())
+    critic, generating = list(model.discriminator_parameters()), list(model.generator_parameters())
     if {id(p) for p in critic} & {id(p) for p in generating}:
         raise ValueError("critic and generator share parameters: each step would move both")
     rate_critic, rate_generator = map(_rate, lr if isinstance(lr, tuple) else (lr, lr))
@@ -539,7 +539,7 @@ def fit_adversarial(
     def advance(step: int) -> Record:
         for _ in range(n_critic):
             x = parallel.share(next(stream))
-            loss_critic = model.critic_loss(x, generator=parallel.own_noise(noise))
+            loss_critic = model.discriminator_loss(x, generator=parallel.own_noise(noise))
             _step(adam_critic, loss_critic, critic, rate_critic(step), None)
         loss_generator = model.generator_loss(x, generator=parallel.own_noise(noise))
         norm = _step(adam_generator, loss_generator, generating, rate_generator(step), None)
