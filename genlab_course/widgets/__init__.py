@@ -23,6 +23,7 @@ from genlab_course.widgets.latent import latent_plane as latent_plane
 from genlab_course.widgets.latent import posterior_ellipse as posterior_ellipse
 from genlab_course.widgets.metrics import metric_room as metric_room
 from genlab_course.widgets.quiz import quiz as quiz
+from genlab_course.widgets.release_reader import release_reader as release_reader
 from genlab_course.widgets.score import forward_process as forward_process
 from genlab_course.widgets.score import guidance as guidance
 from genlab_course.widgets.score import langevin_bias as langevin_bias

@@ -15,22 +15,9 @@ from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-from genlab.map import (
-    AR,
-    FAMILIES,
-    LIKELIHOODS,
-    OBJECTIVES,
-    PARADIGMS,
-    SAMPLERS,
-    passes,
-    place,
-)
-from genlab.map import (
-    SCORE_PLACING as SCORE,
-)
-from genlab.map import (
-    SYSTEMS_PLACING as SYSTEMS,
-)
+from genlab.map import AR, FAMILIES, LIKELIHOODS, OBJECTIVES, PARADIGMS, SAMPLERS, passes, place
+from genlab.map import SCORE_PLACING as SCORE
+from genlab.map import SYSTEMS_PLACING as SYSTEMS
 from genlab_course.figures import COLOURS, film
 from genlab_course.league import Row, load_league
 from genlab_course.lesson_01 import COLOURS as COLOURS_FIVE_SAMPLERS

@@ -32,12 +32,7 @@ from genlab.score import (
     log_snr_timesteps,
     tilted_density,
 )
-from genlab.score.diffusion import (
-    add_noise,
-    cosine_betas,
-    linear_rate_betas,
-    log_snr,
-)
+from genlab.score.diffusion import add_noise, cosine_betas, linear_rate_betas, log_snr
 from genlab.score.exact import exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
@@ -575,12 +570,7 @@ def watershed(axis: torch.Tensor, slope: torch.Tensor) -> float:
 
 
 N_POINTS, N_SHOWN, N_STEPS_SDE_PATHS, EXTENT_SDE_PATHS = 1000, 30, 100, 3.2
-PATHS: dict[str, SDE] = {
-    "VP": VP(),
-    "sub-VP": SubVP(),
-    "VE": VE(0.1, 10.0),
-    "straight": Straight(),
-}
+PATHS: dict[str, SDE] = {"VP": VP(), "sub-VP": SubVP(), "VE": VE(0.1, 10.0), "straight": Straight()}
 NOISE = (0.0, 0.25, 0.5, 1.0, 1.5)
 
 
