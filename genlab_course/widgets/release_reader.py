@@ -17,14 +17,16 @@ STYLE = "<style>.genlab-reading mark { color: #222222; }</style>"
 
 def _row(field: str, answer: Answer) -> str:
     value = answer.value if isinstance(answer.value, str) else ", ".join(answer.value) or "none"
-    return f"<tr><td>{field}</td><td><b>{html.escape(value)}</b></td><td>{answer.confidence:.0%}</td></tr>"
+    cells = (field, f"<b>{html.escape(value)}</b>", f"{answer.confidence:.0%}")
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def as_html(text: str) -> str:
     """The four answers with their confidence, above the text with its evidence marked."""
     reading = read(text)
     rows = "".join(_row(field, getattr(reading, field)) for field in FIELDS)
-    return f"{STYLE}<div class='genlab-reading'><table>{rows}</table><p>{highlight(text, reading)}</p></div>"
+    shown = f"<table>{rows}</table><p>{highlight(text, reading)}</p>"
+    return f"{STYLE}<div class='genlab-reading'>{shown}</div>"
 
 
 class ReleaseReader(ipywidgets.VBox):  # type: ignore[misc]
