@@ -9,21 +9,14 @@ end that teaches the whole way. Equations are those of Song et al. 2023 (arXiv:2
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import (
-    Event,
-    PerExample,
-    expand,
-    last,
-    mean_event,
-    randn,
-    require_between,
-    sum_event,
-)
+from genlab.core import Event, PerExample, expand, last, mean_event, randn, sum_event
+from genlab.core.tensors import require_between
 from genlab.oracles.continuous import GaussianMixture
 from genlab.score.diffusion import add_noise
 from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition
@@ -186,10 +179,8 @@ class ConsistencyModel(nn.Module):
 
     def function(self, cond: Int[Tensor, " b"] | None = None) -> Denoiser:
         r"""The consistency function, $(x, \sigma) \mapsto$ clean, for given labels."""
-        net, scales = self.edm.raw(cond), {"sigma_data": self.edm.sigma_data}
-        return lambda x, sigma: consistency_function(
-            net, x, sigma, sigma_min=self.sigma_min, **scales
-        )
+        raw, sigma_data = self.edm.raw(cond), self.edm.sigma_data
+        return partial(consistency_function, raw, sigma_data=sigma_data, sigma_min=self.sigma_min)
 
     def sample(
         self,

@@ -14,15 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from genlab.core.tensors import (
-    PerExample,
-    expand,
-    require_alike,
-    require_between,
-    require_finite,
-    require_positive,
-    sum_event,
-)
+from genlab.core import PerExample, expand, sum_event
+from genlab.core.tensors import require_alike, require_between, require_finite, require_positive
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
 Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (b, *event, v)

@@ -61,12 +61,10 @@ class SDE(Protocol):
 
 @dataclass(frozen=True)
 class VP:
-    r"""Variance preserving: DDPM in continuous time. Unit-variance data keep unit variance.
+    r"""Variance preserving (eq. 32): DDPM in continuous time. Unit-variance data keep theirs.
 
     $$dx = -\tfrac12\beta(t)\,x\,dt + \sqrt{\beta(t)}\,dW, \qquad
     \alpha_t = e^{-B/2}, \quad \sigma_t = \sqrt{1 - e^{-B}}, \quad B(t) = \int_0^t\beta$$
-
-    (eq. 32 and 33)
     """
 
     beta_min: float = 0.1  # beta(0)
