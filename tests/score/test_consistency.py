@@ -90,14 +90,6 @@ def test_the_exact_function_of_a_normal_is_its_flow_map():
     torch.testing.assert_close(got, normal_end(x, sigma), atol=1e-7, rtol=0)
 
 
-def test_the_exact_function_of_a_mixture_is_its_quantile_map():
-    u = torch.linspace(0.01, 0.99, 31)
-    ends = exact_flow_1d(LAW, u, 1.0, 0.02)
-    for sigma in (0.1, 1.0, 10.0):
-        x = exact_flow_1d(LAW, u, 1.0, sigma)
-        torch.testing.assert_close(END(x, torch.full((31,), sigma)), ends, atol=1e-6, rtol=0)
-
-
 def test_the_exact_function_is_where_a_long_walk_of_the_teacher_ends():
     x, n = torch.tensor([[-20.0], [-3.0], [0.5], [9.0]]), 400
     sigmas = torch.logspace(1, math.log10(0.02), n + 1)
@@ -179,14 +171,6 @@ def test_distances_by_hand():
     torch.testing.assert_close(squared_distance(a, b), torch.tensor([25 / 4, 0.0]))
     c = 0.00054 * 2
     torch.testing.assert_close(huber_distance(a, b), torch.tensor([math.sqrt(25 + c**2) - c, 0.0]))
-
-
-def test_one_level_is_one_evaluation_of_the_function():
-    calls = []
-    f = lambda x, s: calls.append(s) or x / 2
-    (x,) = consistency_sample(f, torch.ones(2, 1), (8.0,), sigma_min=0.02)
-    torch.testing.assert_close(x, torch.full((2, 1), 0.5))
-    assert [s.tolist() for s in calls] == [[8.0, 8.0]]
 
 
 def test_further_levels_are_reached_by_fresh_noise(generator):
@@ -366,21 +350,6 @@ def test_a_small_network_learns_the_quantile_map(data):
     error = lambda a: float((a - end).square().mean().sqrt())
     assert error(got) < 0.15  # W2 to the data: the map on the line is the optimal one
     assert error(got) < 0.2 * error(mean)
-
-
-@pytest.mark.slow
-def test_an_interrupted_distillation_resumes_to_the_same_weights():
-    teacher = digit_edm(SMALL)
-    digits = load_digits("train")
-    whole, parts = digit_consistency(SMALL), digit_consistency(SMALL)
-    last(distil_digits(whole, teacher, *digits, FEW))
-    first = distil_digits(digit_consistency(SMALL), teacher, *digits, FEW)
-    next(first)
-    second = distil_digits(parts, teacher, *digits, FEW)
-    second.load_state_dict(first.state_dict())
-    last(second)
-    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
-        assert torch.equal(a, b)
 
 
 def test_both_averages_follow_the_student_in_a_distillation():
