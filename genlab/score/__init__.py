@@ -1,12 +1,5 @@
 """Paradigm 4: learn to remove noise, which is to learn the slope of log p, and sample by steps."""
 
-from genlab.score.consistency import ConsistencyModel as ConsistencyModel
-from genlab.score.consistency import Distillation as Distillation
-from genlab.score.consistency import consistency_distillation_loss as consistency_distillation_loss
-from genlab.score.consistency import consistency_function as consistency_function
-from genlab.score.consistency import consistency_precondition as consistency_precondition
-from genlab.score.consistency import consistency_sample as consistency_sample
-from genlab.score.consistency import exact_consistency_1d as exact_consistency_1d
 from genlab.score.diffusion import DDPM as DDPM
 from genlab.score.diffusion import Bins as Bins
 from genlab.score.diffusion import add_noise as add_noise
@@ -59,35 +52,28 @@ from genlab.score.energy import log_partition as log_partition
 from genlab.score.energy import nce_logits as nce_logits
 from genlab.score.energy import nce_loss as nce_loss
 from genlab.score.energy import score_from_energy as score_from_energy
-from genlab.score.exact import exact_eps_model as exact_eps_model
-from genlab.score.exact import exact_flow_1d as exact_flow_1d
-from genlab.score.exact import exact_score as exact_score
-from genlab.score.exact import exact_velocity as exact_velocity
-from genlab.score.flow_matching import FlowMatching as FlowMatching
-from genlab.score.flow_matching import TimedMLP as TimedMLP
-from genlab.score.flow_matching import flow_matching_loss as flow_matching_loss
-from genlab.score.flow_matching import flow_sample as flow_sample
-from genlab.score.flow_matching import other_way as other_way
-from genlab.score.flow_matching import reflow_pairs as reflow_pairs
-from genlab.score.flow_matching import straightness as straightness
-from genlab.score.guidance import cfg_eps as cfg_eps
-from genlab.score.guidance import classifier_guided_eps as classifier_guided_eps
-from genlab.score.guidance import drop_condition as drop_condition
-from genlab.score.guidance import guided_eps_model as guided_eps_model
-from genlab.score.guidance import guided_gaussian as guided_gaussian
-from genlab.score.guidance import rescale_guided as rescale_guided
-from genlab.score.guidance import tilted_density as tilted_density
-from genlab.score.guidance import tilted_gaussian as tilted_gaussian
+from genlab.score.exact import exact_eps_model, exact_flow_1d, exact_score, exact_velocity
+from genlab.score.flow_matching import (
+    FlowMatching,
+    TimedMLP,
+    flow_matching_loss,
+    flow_sample,
+    reflow_pairs,
+    straightness,
+)
+from genlab.score.guidance import (
+    cfg_eps,
+    classifier_guided_eps,
+    drop_condition,
+    guided_eps_model,
+    guided_gaussian,
+    tilted_density,
+    tilted_gaussian,
+)
 from genlab.score.learned_snr import LevelHistogram as LevelHistogram
 from genlab.score.learned_snr import scales_from_gamma as scales_from_gamma
 from genlab.score.learned_snr import second_moment as second_moment
 from genlab.score.learned_snr import vdm_term as vdm_term
-from genlab.score.masked import mask_count as mask_count
-from genlab.score.masked import mask_tokens as mask_tokens
-from genlab.score.masked import masked_nll as masked_nll
-from genlab.score.masked import masked_sample as masked_sample
-from genlab.score.masked import turns_log_prob as turns_log_prob
-from genlab.score.masked import unmask_step as unmask_step
 from genlab.score.matching import NCSN as NCSN
 from genlab.score.matching import LevelMLP as LevelMLP
 from genlab.score.matching import annealed_langevin as annealed_langevin
@@ -113,20 +99,19 @@ from genlab.score.samplers import dpm_solver_sample as dpm_solver_sample
 from genlab.score.samplers import dpm_solver_step as dpm_solver_step
 from genlab.score.samplers import half_log_snr as half_log_snr
 from genlab.score.samplers import log_snr_timesteps as log_snr_timesteps
-from genlab.score.sde import SDE as SDE
-from genlab.score.sde import VE as VE
-from genlab.score.sde import VP as VP
-from genlab.score.sde import NormalPrior as NormalPrior
-from genlab.score.sde import ProbabilityFlow as ProbabilityFlow
-from genlab.score.sde import Straight as Straight
-from genlab.score.sde import SubVP as SubVP
-from genlab.score.sde import correct as correct
-from genlab.score.sde import level_step_size as level_step_size
-from genlab.score.sde import ode_log_prob as ode_log_prob
-from genlab.score.sde import predictor_corrector_sample as predictor_corrector_sample
-from genlab.score.sde import probability_flow as probability_flow
-from genlab.score.sde import probability_flow_sample as probability_flow_sample
-from genlab.score.sde import reverse_drift as reverse_drift
-from genlab.score.sde import reverse_sde_sample as reverse_sde_sample
-from genlab.score.sde import score_from_eps_model as score_from_eps_model
-from genlab.score.sde import snr_step_size as snr_step_size
+from genlab.score.sde import (
+    VE,
+    VP,
+    NormalPrior,
+    ProbabilityFlow,
+    Straight,
+    SubVP,
+    ode_log_prob,
+    predictor_corrector_sample,
+    probability_flow,
+    probability_flow_sample,
+    reverse_drift,
+    reverse_sde_sample,
+    score_from_eps_model,
+    snr_step_size,
+)

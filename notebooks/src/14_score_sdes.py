@@ -140,7 +140,7 @@ t = torch.linspace(0.02, 0.98, 49)
 table = {"rate": [], "strength": [], "a": [], "slope": [], "g2": [], "growth": []}
 for sde in PATHS.values():
     rate, slope, growth = slopes(sde, t)
-    found = (sde.rate(t) + 0 * t, sde.strength(t) ** 2, rate, slope,
+    found = (sde.rate(t) + 0 * t, sde.diffusion(t) ** 2, rate, slope,
              growth - 2 * rate * sde.sigma(t) ** 2, growth)  # fmt: skip
     for column, values in zip(table.values(), found, strict=True):
         column.append(values)
@@ -208,7 +208,7 @@ def second(f, u, h):
 def fokker_planck(sde, t, h=0.01, half=0.5):
     """Both sides on the grid."""
     now = torch.tensor(t)
-    a, g2 = sde.rate(now), sde.strength(now) ** 2
+    a, g2 = sde.rate(now), sde.diffusion(now) ** 2
     left = first(lambda s: p(sde, s, grid), t, 1e-3)
     right = -a * first(lambda x: x * p(sde, t, x), grid, h)
     return left, right + half * g2 * second(lambda x: p(sde, t, x), grid, h)
@@ -244,7 +244,7 @@ t0, now = 0.4, torch.tensor(0.4)
 
 def backward(sde, lam, weight):
     """dp/dt of the way back with noise lam, where `weight` times g^2 multiplies the score."""
-    a, g2 = sde.rate(now), sde.strength(now) ** 2
+    a, g2 = sde.rate(now), sde.diffusion(now) ** 2
 
     def current(x):
         slope = law(sde, t0).score(x[:, None])[:, 0]
@@ -271,11 +271,11 @@ check("dp/dt of the way back: 4 paths, noise 0, 1, 1.5", moved, family, atol=3e-
 
 # %%
 def my_velocity(sde, s, x, t):
-    return sde.rate(t)[:, None] * x - 0.5 * sde.strength(t)[:, None] ** 2 * s(x, t)
+    return sde.rate(t)[:, None] * x - 0.5 * sde.diffusion(t)[:, None] ** 2 * s(x, t)
 
 
 def my_reverse_drift(sde, s, x, t):
-    return sde.rate(t)[:, None] * x - sde.strength(t)[:, None] ** 2 * s(x, t)
+    return sde.rate(t)[:, None] * x - sde.diffusion(t)[:, None] ** 2 * s(x, t)
 
 
 plane = GaussianMixture(
@@ -400,7 +400,7 @@ def reverse_euler(n, drift=score.reverse_drift):
 
     def step(k, x, z):
         t = torch.full((len(x),), (k + 1) / n)
-        return x - drift(vp, s, x, t) / n + vp.strength(t)[:, None] * z / n**0.5
+        return x - drift(vp, s, x, t) / n + vp.diffusion(t)[:, None] * z / n**0.5
 
     return step
 def final_variance(step, n):
@@ -534,7 +534,7 @@ far = ve.sigma(times[0]) * torch.randn(200, 2)
 corrected, with_predictor = (
     score.predictor_corrector_sample(
         ve, score.exact_score(plane, ve), far, times, n_corrector=4, predict=predict,
-        step_size=lambda t, s, z: score.level_step_size(ve.sigma(t), share=0.2),
+        step_size=lambda t, s, z: float(0.2 * ve.sigma(t) ** 2),
         generator=torch.Generator().manual_seed(1),
     )
     for predict in (False, True)
@@ -996,7 +996,7 @@ not_this = score.probability_flow(straight, lambda x, t: -x, x, half)
 print(f"noise = data, N(0, 1): velocity {paired.abs().max():.0f}, "
       f"a x - g^2 s / 2 is off by up to {(paired - not_this).abs().max():.2f}")
 values = score.ode_log_prob(score.exact_velocity(plane), x, torch.linspace(0, 1, 101), prior_log_prob=std_normal_log_prob)
-clock = score.other_way(score.exact_velocity(plane))  # the papers' clock: noise at 0, data at 1
+clock = lambda x, s: -score.exact_velocity(plane)(x, 1 - s)  # the papers' clock: noise at 0, data at 1
 ours = last(score.flow_sample(score.exact_velocity(plane), x, torch.linspace(1, 0, 51)))
 theirs = last(score.flow_sample(clock, x, torch.linspace(0, 1, 51)))
 no_sign = last(score.flow_sample(

@@ -55,7 +55,6 @@ from genlab.score.matching import (
     rung_variance,
 )
 from genlab.score.samplers import ddim_invert, ddim_sample, dpm_solver_sample, log_snr_timesteps
-from genlab.score.sde import correct
 from genlab.solvers import mcmc
 from genlab.zoo import digit_diffusion, mnist_diffusion
 
@@ -220,9 +219,6 @@ REFUSED = {
     "annealed_langevin: n_steps": (
         lambda: list(annealed_langevin(half, X, ROW + 1, rate=0.1, n_steps=-1)),
         "n_steps is -1"),
-    "correct: n_steps": (
-        lambda: list(correct(half, X, torch.tensor(0.5), n_steps=-1, step_size=lambda *a: 0.1)),
-        "n_steps is -1"),
     "play: n_steps": (lambda: list(play(X, lambda z: z, n_steps=-1)), "n_steps is -1"),
     "generate_naive": (
         lambda: list(generate_naive(wave, torch.zeros(1, 1).long(), -1)), "n_new is -1"),
@@ -233,9 +229,6 @@ REFUSED = {
         lambda: list(write_until(lambda x, c: (wave(x), c), lambda h: h,
                                  torch.zeros(1, 1).long(), -1, stop=2)),
         "n_new is -1"),
-    "mask_tokens: the mask is a token": (
-        lambda: masked.mask_tokens(steps(0, 1)[None], ROW[:1], ROW[None, :2], mask=1),
-        "mask is 1, which x0 holds"),
     "mask_count: the mask is a token": (
         lambda: masked.mask_count(steps(0, 1)[None], steps(1), ROW[None, :2], mask=1),
         "mask is 1, which x0 holds"),
