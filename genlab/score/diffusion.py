@@ -65,11 +65,7 @@ def linear_rate_betas(n_steps: int, *, first: float = 0.1, last: float = 20.0) -
 
 
 def cosine_betas(n_steps: int, *, offset: float = 0.008, largest: float = 0.999) -> Table:
-    r"""Noise variances whose $\bar\alpha$ falls like $\cos^2$ (iDDPM, eq. 17).
-
-    $$\bar\alpha(u) = \cos^2\!\Big(\frac{u+o}{1+o}\,\frac\pi2\Big), \qquad
-      \beta_t = \min\Big(1 - \frac{\bar\alpha((t+1)/T)}{\bar\alpha(t/T)},\; \beta_{\max}\Big)$$
-    """
+    r"""Noise variances with $\bar\alpha(u) = \cos^2(\frac{u+o}{1+o}\frac\pi2)$ (iDDPM, eq. 17)."""
     require_between(2, math.inf, n_steps=n_steps)
     if not offset >= 0 or not 0 < largest < 1:
         raise ValueError(f"expected offset >= 0 and largest in (0, 1), got {offset} and {largest}")

@@ -3,9 +3,8 @@ r"""Energy-based models: a density up to its constant, learned by contrast, esti
 $$p(x) = \frac{e^{-E(x)}}{Z}, \qquad
 \nabla_\theta \log p(x) = -\nabla_\theta E(x) + \mathbb E_{x'\sim p}\,\nabla_\theta E(x')$$
 
-The *negative phase*, the second term, needs samples of the model: Markov chains that start at the
-data and run k steps (CD-k: cheap, and biased because k steps do not forget where they began) or
-that are never restarted (persistent). Noise-contrastive estimation needs none.
+The second term, the *negative phase*, needs samples of the model: chains of k steps from the data
+(CD-k: cheap, and biased, since they do not forget where they began) or chains that never restart.
 """
 
 import math
@@ -55,11 +54,7 @@ def log_partition(
 
 
 def log_mean_exp(log_w: Float[Tensor, " *k n"]) -> Float[Tensor, " *k"]:
-    r"""Log of the average weight, $\log\frac1n\sum_i w_i$: estimates $\log Z$ (Neal 2001, eq. 10).
-
-    >>> log_mean_exp(torch.tensor([1.0, 3.0]).log()).exp()
-    tensor(2.)
-    """
+    r"""Log of the average weight, $\log\frac1n\sum_i w_i$: estimates $\log Z$ (Neal 2001, eq. 10)."""
     return torch.logsumexp(log_w, dim=-1) - math.log(log_w.shape[-1])
 
 
@@ -100,9 +95,6 @@ def contrastive_negatives(
     score: Score, x: Event, *, step_size: float, n_steps: int, generator: Generator | None = None
 ) -> Event:
     r"""Negative samples of CD-k, detached: k Langevin steps that start at the data.
-
-    $$x^{(0)} = x, \qquad
-    x^{(j+1)} = x^{(j)} + \eta\,\nabla\log p_\theta(x^{(j)}) + \sqrt{2\eta}\,z$$
 
     For $E = \tfrac12(x-\mu)^2$ CD-k sees the fraction $1-(1-\eta)^k$ of the true gradient in $\mu$
     (Hinton 2002, eq. 5, with Langevin steps for Gibbs sweeps).

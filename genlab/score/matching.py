@@ -4,9 +4,10 @@ $$J_{\mathrm{ESM}} = \tfrac12\,\mathbb E_p\lVert s - \nabla\log p\rVert^2
   = \mathbb E_p\big[\operatorname{tr}\nabla s + \tfrac12\lVert s\rVert^2\big] + c, \qquad
 J_{\mathrm{DSM}} = \tfrac12\,\mathbb E\,\lVert s(x_0+\sigma\epsilon) + \epsilon/\sigma\rVert^2$$
 
-The explicit objective needs the answer. Integrating by parts removes it, at the price of a trace;
-random slices make the trace cheap; added noise makes it superfluous, and then what is learned is
-the score of the *noised* data. NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020
+Integrating by parts removes the true score, at the price of a trace; random slices make the trace
+cheap; added noise makes it superfluous, and then the score of the *noised* data is learned.
+
+NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020
 (arXiv:2006.09011), EDM = Karras et al. 2022 (arXiv:2206.00364).
 """
 
@@ -170,9 +171,8 @@ def ladder_overlap(ratio: float, d: int) -> float:
 
     $$\Phi\big(\sqrt{2D}(\gamma-1) + 3\gamma\big) - \Phi\big(\sqrt{2D}(\gamma-1) - 3\gamma\big)$$
 
-    Noise in D dimensions is a thin shell, of radius $\sigma\sqrt D$ and standard deviation
-    $\sigma/\sqrt2$. This much of it lies within three standard deviations of the shell above, whose
-    level is $\gamma$ times as high (improved NCSN, technique 2).
+    Noise is a thin shell, of radius $\sigma\sqrt D$ and standard deviation $\sigma/\sqrt2$; this much
+    is within three of them of the shell at $\gamma\sigma$ (improved NCSN, technique 2).
     """
     require_between(1, math.inf, ratio=ratio, d=d)
     gap, width = math.sqrt(2 * d) * (ratio - 1), 3 * ratio

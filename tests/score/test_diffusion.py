@@ -12,7 +12,6 @@ from torch.distributions import Normal, kl_divergence
 from torch.testing import assert_close
 
 from genlab.core import HasElbo, Sampleable, Trainable, last, likelihood_kind
-from genlab.oracles import GaussianMixture
 from genlab.score.diffusion import (
     DDPM,
     Bins,
@@ -52,12 +51,6 @@ S = 0.5  # standard deviation of the data, where one is meant
 GREY = Bins(1 / 8, -1.0, 1.0)
 
 
-def mixture():
-    return GaussianMixture(
-        torch.tensor([0.3, 0.7]), torch.tensor([[-1.0, 0.0], [1.0, 0.5]]), torch.tensor([0.4, 0.6])
-    )
-
-
 def gaussian_eps(bar, std=S, mean=0.0):
     """The exact noise prediction for N(mean, std^2) data, by regression of eps on x_t."""
 
@@ -79,9 +72,9 @@ def within(values, expected, sigmas=5.0):
 @pytest.mark.parametrize(
     ("beta", "t", "expected"),  # alpha bar, signal and noise, as printed in the course
     [
-        (0.1, 1, (0.9, 0.9486833, 0.3162278)),
+        (0.1, 5, (0.59049, 0.7684335, 0.6399297)),
         (0.1, 10, (0.3486784, 0.5904900, 0.8070450)),
-        (0.01, 5, (0.9509900, 0.9751872, 0.2213819)),
+        (0.01, 10, (0.9043821, 0.9509900, 0.3092215)),
     ],
 )
 def test_worked_schedules_of_the_course(beta, t, expected):
@@ -102,11 +95,6 @@ def test_linear_rate_schedule_has_the_area_under_the_rate_as_its_exponent(n_step
     area = torch.cumulative_trapezoid(0.3 + 11.7 * u, u)[99::100]  # exact for a straight line
     bar = alphas_bar_from_betas(linear_rate_betas(n_steps, first=0.3, last=12.0))
     assert_close(-bar.log(), area)
-
-
-def test_linear_rate_schedule_is_the_linear_one_when_there_are_many_steps():
-    a, b = (alphas_bar_from_betas(f(1000)) for f in (linear_rate_betas, linear_betas))
-    assert (a - b).abs().max() < 1e-3  # each beta differs by beta^2 / 2
 
 
 def test_cosine_schedule_leaves_half_of_the_signal_half_way_and_is_cut():
@@ -145,8 +133,8 @@ def test_impossible_schedules_are_refused(make):
 @given(st.floats(0.01, 1.5), st.integers(0, 10**6))
 def test_every_target_gives_the_others_back(angle, seed):
     x0, eps = torch.randn(2, 4, 3, 2, generator=torch.Generator().manual_seed(seed))
-    a = torch.full((4,), angle)
-    alpha, sigma = a.cos(), a.sin()  # the variance-preserving path
+    a = torch.linspace(angle, 0.7, 4)
+    alpha, sigma = a.cos(), a.sin()  # the variance-preserving path, a level for each example
     x_t = add_noise(x0, alpha, sigma, eps)
     v = v_from_eps(x_t, eps, alpha, sigma)
     # Rounding is amplified by 1 / alpha and 1 / sigma, at most about 100.
@@ -169,13 +157,6 @@ def test_score_of_noised_normal_data_is_the_expected_noise_over_sigma():
     assert_close(score_from_eps(expected_eps, sigma), slope)
 
 
-def test_noise_levels_belong_to_examples():
-    x_t = add_noise(
-        torch.ones(2, 3), torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 5 * torch.ones(2, 3)
-    )
-    assert_close(x_t, torch.tensor([[1.0] * 3, [5.0] * 3]))
-
-
 # The chain
 
 
@@ -196,9 +177,6 @@ def test_running_the_chain_agrees_with_the_jump(generator):
         # Monte Carlo: five standard errors of the mean and of the variance of normal draws.
         assert (x.mean(0) - a.sqrt() * x0[0]).abs().max() < 5 * std / math.sqrt(n)
         assert (x.var(0) - std**2).abs().max() < 5 * std**2 * math.sqrt(2 / n)
-    standard = (x - BAR[-1].sqrt() * x0) / std
-    assert stats.kstest(standard[:, 0].numpy(), "norm").pvalue > 1e-4
-    assert abs(torch.corrcoef(standard.T)[0, 1]) < 5 / math.sqrt(n)
 
 
 def test_one_step_adds_fresh_noise_once(generator):
@@ -232,31 +210,7 @@ def test_the_first_reverse_step_returns_the_example(generator):
     assert posterior_variances(BETAS)[0].item() == 0
 
 
-@pytest.mark.parametrize("t", [0, 3, 11])
-def test_posterior_mean_is_the_ancestral_step_with_the_true_noise(t, generator):
-    x0, eps = torch.randn(2, 4, 3, generator=generator)
-    x_t = BAR[t].sqrt() * x0 + (1 - BAR[t]).sqrt() * eps
-    options = {"beta": BETAS[t], "alpha_bar": BAR[t]}
-    step = ddpm_step(x_t, eps, 0 * eps, variance=torch.tensor(1.0), **options)
-    assert_close(posterior_mean(x0, x_t, alpha_bar_before=BEFORE[t], **options), step)
-
-
 # The loss
-
-
-def test_exact_noise_prediction_of_a_mixture_minimises_the_loss(generator):
-    n, k = 20_000, 25
-    sigma = (1 - BAR[k]).sqrt()
-    noised = mixture().noised(BAR[k].sqrt().item(), sigma.item())
-    x0 = mixture().sample(n, generator=generator)
-    eps, t = torch.randn(n, 2, generator=generator), torch.full((n,), k)
-
-    def loss(scale):
-        model = lambda x, t: scale * eps_from_score(noised.score(x), sigma)
-        return ddpm_loss(model, x0, t, eps, alphas_bar=BAR).mean()
-
-    assert loss(1.0) < loss(0.9)
-    assert loss(1.0) < loss(1.1)
 
 
 def test_loss_has_a_positive_floor_even_for_the_best_network(generator):
@@ -492,23 +446,6 @@ def test_best_variance_for_normal_data_is_that_of_the_previous_state(s):
     assert_close(optimal_variances(error, BETAS), expected)
     assert_close(optimal_variances(BAR, BETAS), BETAS)
     assert_close(optimal_variances(0 * BAR, BETAS), posterior_variances(BETAS))
-
-
-def test_no_other_variance_has_a_smaller_term(generator):
-    n, t = 20_000, 25
-    x0, eps = mixture().sample(n, generator=generator), torch.randn(n, 2, generator=generator)
-    alpha, sigma = BAR[t].sqrt(), (1 - BAR[t]).sqrt()
-    noised = mixture().noised(alpha.item(), sigma.item())
-    model = lambda x, t: 0.9 * eps_from_score(noised.score(x), sigma)  # not even the best mean
-    error = ((eps - model(alpha * x0 + sigma * eps, t)) ** 2).mean()
-    best = optimal_variances(error.expand(T), BETAS)
-
-    def term(v):
-        steps = torch.full((n,), t)
-        return ddpm_vlb_term(model, x0, steps, eps, betas=BETAS, variances=v).mean()
-
-    others = (1.02 * best, best / 1.02, BETAS, posterior_variances(BETAS).clamp(min=1e-6))
-    assert all(term(best) < term(v) for v in others)
 
 
 def test_errors_of_the_best_network_on_normal_data_are_known(generator):

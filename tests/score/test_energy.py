@@ -4,8 +4,6 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 from torch.distributions import Gamma, Normal
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
@@ -69,13 +67,6 @@ def test_a_grid_finds_the_known_constants(energy, z):
     assert log_z.exp().item() == pytest.approx(z, abs=3e-4)
 
 
-def test_enumeration_is_the_same_sum():
-    states = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0])] * 4)
-    coupling = 0.5 * (states[:, :-1] * states[:, 1:]).sum(1)  # an open chain of spins
-    exact = 2 * (2 * math.cosh(0.5)) ** 3
-    assert log_partition(-coupling, 0.0).exp().item() == pytest.approx(exact)
-
-
 def test_draws_estimate_the_constant_without_bias(generator):
     n, repeats = 50, 4000
     x = 2 * torch.randn(repeats, n, generator=generator)
@@ -84,13 +75,6 @@ def test_draws_estimate_the_constant_without_bias(generator):
     assert within(z_hat, Z_QUARTIC)
     assert z_hat.log().mean() < math.log(Z_QUARTIC)  # Jensen: too low on average
     assert_close(log_mean_exp(-(x**4) - log_q), z_hat.log())
-
-
-@given(shift=st.floats(-50, 50))
-def test_a_constant_in_the_energy_goes_into_the_constant(shift):
-    plain = log_partition(GRID**2 / 2, math.log(DX))
-    moved = log_partition(GRID**2 / 2 + shift, math.log(DX))
-    assert moved.item() == pytest.approx(plain.item() - shift, abs=1e-10)
 
 
 def test_huge_energies_do_not_overflow_and_no_points_are_refused():
@@ -242,13 +226,6 @@ def test_the_loss_moves_the_chains_and_holds_the_negatives_still():
     assert_close(ebm.chains.states[rows], negatives)
 
 
-def test_chains_go_on_from_where_they_were():
-    ebm = tiny()
-    ebm.chains.put(torch.arange(8), torch.full((8, 2), 50.0))
-    ebm.loss(torch.zeros(8, 2), generator=seeded())
-    assert ebm.chains.states.min() > 40  # three steps of 0.1 do not bring them to the data
-
-
 class Quadratic(nn.Module):
     """E = c/2 (x - m)^2: maximum likelihood has a closed form."""
 
@@ -336,7 +313,11 @@ def test_the_model_is_unnormalised_and_uses_fresh_noise_at_the_ratio(generator):
     model = NCE(Quartic(), noise, ratio=3)
     assert isinstance(model, Trainable)
     assert likelihood_kind(model) == "unnormalised"
+    model.log_z.data.fill_(0.3)
     x = torch.randn(5, 1, generator=generator)
+    log_q = Normal(0.0, 1.0).log_prob(x)
+    log_odds = -(0.5 * x**2 + 0.1 * x**4) - 0.3 - log_q - math.log(3)
+    assert_close(model.logits(x), log_odds.squeeze(1))
     drawn = noise.sample(15, generator=seeded(4))
     want = nce_loss(model.logits(x), model.logits(drawn).reshape(5, 3)).mean()
     assert_close(model.loss(x, generator=seeded(4)), want)
@@ -347,19 +328,6 @@ def test_ratios_that_mean_nothing_are_refused():
         nce_logits(torch.zeros(1), torch.zeros(1), ratio=-1.0)
     with pytest.raises(ValueError, match="ratio is 0"):
         NCE(Quartic(), Gaussian(torch.zeros(1), torch.eye(1)), ratio=0)
-
-
-@pytest.mark.slow
-def test_training_recovers_log_z():
-    g = seeded()
-    data = 0.8 * torch.randn(20_000, 1, generator=g)  # E = x^2 / 1.28, Z = .8 sqrt(2 pi)
-    model = NCE(Quartic(0.4, 0.01), Gaussian(torch.zeros(1), 2.0 * torch.eye(1)), ratio=2)
-    lr = lambda k: 0.03 * (1 - k / 600)
-    last(fit(model, minibatches(data, 1000, generator=g), n_steps=600, lr=lr, generator=g))
-    x = torch.linspace(-2, 2, 9)[:, None]
-    log_p = (-model.energy(x) - model.log_z).detach()
-    # 20,000 examples fix a log-density to a few hundredths in the bulk
-    assert (log_p - Normal(0.0, 0.8).log_prob(x).squeeze(1)).abs().max() < 0.1
 
 
 # Annealed importance sampling
@@ -402,22 +370,6 @@ def test_one_jump_is_plain_importance_sampling(generator):
     x0 = torch.randn(50, 3, generator=generator)
     end = annealed(x0, torch.tensor([0.0, 1.0]), step_size=0.1)
     assert_close(end.log_w, -quartic(x0) - wide(x0))
-
-
-def test_weights_are_equal_when_the_base_is_the_target(generator):
-    x0 = torch.randn(50, 3, generator=generator)
-    energy = lambda x: -wide(x) + 4.0
-    end = annealed(x0, torch.linspace(0, 1, 7), energy, step_size=0.3, generator=generator)
-    assert_close(end.log_w, torch.full((50,), -4.0))
-
-
-def test_more_levels_bring_the_bound_up(generator):
-    def bound(k):
-        x0 = torch.randn(400, 20, generator=generator)
-        end = annealed(x0, torch.linspace(0, 1, k), step_size=0.03, generator=generator)
-        return end.log_w.mean().item()
-
-    assert bound(2) < bound(10) < bound(60) < 20 * math.log(Z_QUARTIC) + 0.1
 
 
 def test_particles_end_at_the_target(generator):

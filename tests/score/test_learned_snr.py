@@ -1,7 +1,6 @@
 """The learned schedule: ends that decide the bound, and a histogram that lowers the variance."""
 
 import math
-from itertools import pairwise
 
 import pytest
 import torch
@@ -71,28 +70,6 @@ def test_time_and_level_are_inverse_and_the_slope_is_the_derivative():
     (derivative,) = torch.autograd.grad(gamma.sum(), t)
     assert_close(schedule.slope(gamma), derivative)
     assert_close(schedule(torch.tensor([0.0, 1.0])), torch.tensor([-6.0, 5.0]))
-
-
-def test_uniform_times_visit_the_bins_with_their_probabilities(generator):
-    schedule, n = lopsided(), 50_000
-    gamma = schedule(torch.rand(n, generator=generator))
-    counts = torch.bincount(schedule.bin(gamma), minlength=5) / n
-    p = schedule.logits.softmax(0).detach()
-    assert (counts - p).abs().max() < 5 * math.sqrt(0.25 / n)  # Monte Carlo
-
-
-def test_many_steps_of_the_chain_approach_the_integral():
-    # The discrete chain with posterior variances, same ends, exact noise prediction: no sampling
-    # of eps is needed, since the mean square error is known at each level.
-    gaps = []
-    for n_steps in (8, 16, 32, 64):
-        gamma = torch.linspace(-6.0, 5.0, n_steps + 1)
-        error = 1 / (1 + gamma[1:].exp() / S**2)
-        total = 0.5 * (torch.expm1(gamma.diff()) * error).sum().item()
-        gaps.append(total - bound_by_integral(-6.0, 5.0))
-    assert all(g > 0 for g in gaps)  # deeper is tighter
-    for coarse, fine in pairwise(gaps[1:]):
-        assert 1.8 < coarse / fine < 2.6  # first order in the number of steps
 
 
 def test_a_term_of_the_chain_is_half_the_growth_of_the_ratio_and_vdm_its_limit(generator):

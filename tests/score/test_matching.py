@@ -13,8 +13,7 @@ from genlab.core import integrate, last, std_normal_log_prob
 from genlab.core.capabilities import HasScore, Sampleable, Trainable, likelihood_kind
 from genlab.metrics.calibration import mmd_permutation_test
 from genlab.nn.layers import MLP
-from genlab.oracles import Empirical, Gaussian, GaussianMixture
-from genlab.score import eps_from_score, x0_from_eps
+from genlab.oracles import Gaussian, GaussianMixture
 from genlab.score.matching import (
     NCSN,
     LevelMLP,
@@ -31,7 +30,6 @@ from genlab.score.matching import (
     sliced_loss,
     x0_from_score,
 )
-from genlab.solvers.mcmc import langevin
 from genlab.solvers.ode import rademacher
 from genlab.train import cosine, fit, minibatches
 
@@ -96,12 +94,6 @@ def test_explicit_and_hyvarinen_differ_by_a_constant_of_the_data(model):
     assert_close(mean_on_grid(p, gap), constant, atol=1e-8, rtol=0)
 
 
-def test_hyvarinen_loss_at_the_true_score_is_minus_half_the_fisher_information(generator):
-    p = plane()
-    x = p.sample(200_000, generator=generator)
-    assert within(hyvarinen_loss(p.score, x) + 0.5 * (p.score(x) ** 2).sum(1), 0)
-
-
 @pytest.mark.parametrize("reduced", [True, False])
 def test_sliced_loss_averaged_over_all_signs_is_the_exact_trace(reduced):
     x = torch.randn(5, 3)
@@ -156,6 +148,14 @@ def test_floor_of_normal_data_is_known(s, sigma, d):
     assert floor.item() == pytest.approx(d * s**2 / (2 * sigma**2 * v))
 
 
+def test_the_row_that_looks_perfect_is_not_the_best_answer(generator):
+    """For N(0, 1) data and unit noise the best output at 2.5 is -1.25, not that row's -0.5."""
+    x0, eps = torch.randn(2, 100_000, 1, generator=generator)
+    near = (x0 + eps - 2.5).abs()[:, 0] < 0.05
+    # 2.5 standard errors of about 1100 rows with spread 0.7, plus the width of the bin
+    assert abs((-eps[near]).mean() + 1.25) < 0.08
+
+
 def test_a_level_may_differ_from_row_to_row_and_losses_sum_over_the_event():
     x0, eps, sigma = *torch.randn(2, 3, 2, 2), torch.tensor([0.1, 1.0, 4.0])
     rows = [
@@ -188,14 +188,6 @@ OBJECTIVES = {  # and the noise whose score they learn
     "sliced": (sliced, 0.0),
     "denoising": (denoising, 0.5),
 }
-
-
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_every_objective_has_its_gradient_in_the_parameters(name, generator):
-    net = MLP(2, 2, 8, 1)
-    OBJECTIVES[name][0](net, torch.randn(4, 2), generator).mean().backward()
-    # the last bias moves no slope, but it moves the output: its gradient is that of |s|^2 / 2
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
 class Fitted(torch.nn.Module):
@@ -239,36 +231,11 @@ def test_denoiser_of_a_mixture_from_its_noised_score_and_back(alpha, sigma):
     assert_close(score_from_x0(x, found, a, s), score)
 
 
-def test_score_of_a_point_cloud_is_the_slope_of_its_kernel_estimate():
-    cloud = Empirical(torch.randn(20, 3))
-    x, sigma = torch.randn(7, 3).requires_grad_(), 0.6
-    guess = cloud.denoiser(x.detach(), 1.0, sigma)
-    found = score_from_x0(x.detach(), guess, torch.tensor(1.0), torch.tensor(sigma))
-    (slope,) = torch.autograd.grad(cloud.noised(1.0, sigma).log_prob(x).sum(), x)
-    assert_close(found, slope)
-
-
-def test_it_is_the_same_guess_as_by_the_noise():
-    x, score = torch.randn(2, 5, 1, 4, 4)
-    a, s = torch.rand(2, 5) + 0.1
-    by_noise = x0_from_eps(x, eps_from_score(score, s), a, s)
-    assert_close(x0_from_score(x, score, a, s), by_noise)
-
-
 def test_covariance_of_normal_data_does_not_depend_on_where_it_is_asked():
     p, x, alpha, sigma = correlated(), torch.randn(4, 2), 0.6, 0.7
     precision = torch.linalg.inv(p.cov) + alpha**2 / sigma**2 * torch.eye(2)
     found = posterior_covariance(p.noised(alpha, sigma).score, x, alpha=alpha, sigma=sigma)
     assert_close(found, torch.linalg.inv(precision).expand(4, -1, -1))
-
-
-def test_covariance_of_a_point_cloud_by_its_responsibilities():
-    cloud = Empirical(torch.randn(20, 3))
-    x, sigma = torch.randn(2, 3), 0.9
-    found = posterior_covariance(cloud.noised(1.0, sigma).score, x, alpha=1.0, sigma=sigma)
-    weights = (-((x[:, None] - cloud.points) ** 2).sum(2) / (2 * sigma**2)).softmax(1)
-    off = cloud.points - (weights @ cloud.points)[:, None]
-    assert_close(found, torch.einsum("bn,bni,bnj->bij", weights, off, off))
 
 
 def test_covariance_takes_images_flat_and_needs_signal_and_noise():
@@ -279,15 +246,6 @@ def test_covariance_takes_images_flat_and_needs_signal_and_noise():
         posterior_covariance(torch.cos, images, alpha=0.0, sigma=1.0)
     with pytest.raises(ValueError, match="sigma is -1"):
         posterior_covariance(torch.cos, images, alpha=1.0, sigma=-1.0)
-
-
-def test_mean_of_the_covariance_explains_the_floor_of_denoising_score_matching(generator):
-    sigma = 0.8
-    noised = plane().noised(1.0, sigma)
-    x = noised.sample(20_000, generator=generator)
-    covariance = posterior_covariance(noised.score, x, alpha=1.0, sigma=sigma)
-    by_trace = covariance.diagonal(dim1=1, dim2=2).sum(1) / (2 * sigma**4)
-    assert within(by_trace - dsm_floor(noised.score(x), sigma=sigma), 0)
 
 
 # The ladder and annealed Langevin
@@ -374,13 +332,6 @@ def test_annealing_recovers_the_modes_their_weights_and_their_moments(generator)
     truth = p.sample(500, generator=generator)
     kernel = lambda a, b: torch.exp(-(torch.cdist(a, b) ** 2) / 2)
     assert mmd_permutation_test(samples[:500], truth, kernel, generator=generator).p_value > 0.01
-
-
-def test_one_small_level_leaves_the_weights_to_the_start(generator):
-    start = 6.0 * torch.randn(2000, 2, generator=generator)
-    x = last(langevin(islands().score, start, step_size=0.02, n_steps=600, generator=generator))
-    left = (x[:, 0] < 0).double().mean().item()
-    assert 0.4 < left < 0.6  # half of the starts lie on either side; the truth is 0.8
 
 
 # The noise-conditional score network

@@ -151,14 +151,6 @@ def test_ddim_recovers_normal_data_with_first_order_in_the_number_of_steps():
     falls_with_order(errors, 1, 0.15)
 
 
-def test_sampler_without_noise_depends_on_its_start_alone():
-    x, steps = torch.ones(2, 1), ddim_timesteps(60, 7)
-    g, h = (torch.Generator().manual_seed(seed) for seed in (0, 1))
-    a = last(ddim_sample(tanh, x, steps, alphas_bar=BAR, generator=g))
-    b = last(ddim_sample(tanh, x, steps, alphas_bar=BAR, generator=h))
-    assert_close(a, b, rtol=0, atol=0)
-
-
 def round_trip(x0, bar, n_steps, n_refine):
     model = lambda x, t: 0.9 * torch.tanh(x) + 0.1 * torch.sin(3 * x)  # neither constant nor linear
     steps = ddim_timesteps(len(bar), n_steps)
@@ -213,15 +205,6 @@ def test_sampler_of_order_one_is_the_ddim_sampler_and_both_end_at_the_guess(gene
     assert_close(list(dpm_solver_sample(tanh, x, steps, alphas_bar=BAR, order=1)), ddim)
     states, a = list(dpm_solver_sample(tanh, x, steps, alphas_bar=BAR)), BAR[steps[-1]]
     assert_close(states[-1], x0_from_eps(states[-2], states[-2].tanh(), a.sqrt(), (1 - a).sqrt()))
-
-
-def test_one_data_point_is_hit_exactly_whatever_the_steps(generator):
-    # For a single point the guess of x0 is constant, so nothing is left to approximate.
-    point = torch.tensor([[2.0, -1.0]])
-    model = lambda x, t: (x - BAR[t].sqrt()[:, None] * point) / (1 - BAR[t]).sqrt()[:, None]
-    x = torch.randn(4, 2, generator=generator)
-    final = last(dpm_solver_sample(model, x, torch.tensor([59, 30, 11]), alphas_bar=BAR))
-    assert_close(final, point.expand(4, 2))
 
 
 def test_second_order_step_follows_a_guess_that_is_linear_in_log_snr(generator):
