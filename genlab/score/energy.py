@@ -54,7 +54,7 @@ def log_partition(
 
 
 def log_mean_exp(log_w: Float[Tensor, " *k n"]) -> Float[Tensor, " *k"]:
-    r"""Log of the average weight, $\log\frac1n\sum_i w_i$: estimates $\log Z$ (Neal 2001, eq. 10)."""
+    r"""Log of the mean weight, $\log\frac1n\sum_i w_i$: estimates $\log Z$ (Neal 2001, eq. 10)."""
     return torch.logsumexp(log_w, dim=-1) - math.log(log_w.shape[-1])
 
 

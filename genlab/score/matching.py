@@ -171,8 +171,8 @@ def ladder_overlap(ratio: float, d: int) -> float:
 
     $$\Phi\big(\sqrt{2D}(\gamma-1) + 3\gamma\big) - \Phi\big(\sqrt{2D}(\gamma-1) - 3\gamma\big)$$
 
-    Noise is a thin shell, of radius $\sigma\sqrt D$ and standard deviation $\sigma/\sqrt2$; this much
-    is within three of them of the shell at $\gamma\sigma$ (improved NCSN, technique 2).
+    Noise is a thin shell, of radius $\sigma\sqrt D$ and standard deviation $\sigma/\sqrt2$; this
+    much is within three of them of the shell at $\gamma\sigma$ (improved NCSN, technique 2).
     """
     require_between(1, math.inf, ratio=ratio, d=d)
     gap, width = math.sqrt(2 * d) * (ratio - 1), 3 * ratio
