@@ -35,25 +35,10 @@ from genlab.score import edm, learned_snr, masked
 from genlab.score.consistency import consistency_precondition, huber_distance
 from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_sample, ddpm_vlb, ddpm_vlb_term
 from genlab.score.edm import edm_sample, edm_sigmas
-from genlab.score.energy import (
-    ais_log_weight,
-    annealed_importance,
-    annealed_log_prob,
-    contrastive_loss,
-    energy_penalty,
-    nce_logits,
-    nce_loss,
-)
+from genlab.score.energy import annealed_importance, contrastive_loss, nce_logits, nce_loss
 from genlab.score.flow_matching import straightness
 from genlab.score.guidance import dynamic_threshold, guided_gaussian
-from genlab.score.matching import (
-    annealed_langevin,
-    dsm_floor,
-    dsm_loss,
-    ladder_overlap,
-    ncsn_loss,
-    rung_variance,
-)
+from genlab.score.matching import annealed_langevin, dsm_floor, dsm_loss, ladder_overlap, ncsn_loss
 from genlab.score.samplers import ddim_invert, ddim_sample, dpm_solver_sample, log_snr_timesteps
 from genlab.solvers import mcmc
 from genlab.zoo import digit_diffusion, mnist_diffusion
@@ -121,13 +106,13 @@ REFUSED = {
     "discriminator_loss": (lambda: adversarial.discriminator_loss(COLUMN, ROW), r"logits_real \(3, 1\)"),
     "wgan_critic_loss": (lambda: wgan_critic_loss(COLUMN, ROW), r"f_real \(3, 1\)"),
     "optimal_logits": (lambda: adversarial.optimal_logits(COLUMN, ROW), r"log_p \(3, 1\)"),
-    "energy_penalty": (lambda: energy_penalty(COLUMN, ROW), r"energy_data \(3, 1\)"),
     "contrastive_loss": (lambda: contrastive_loss(COLUMN, ROW), r"energy_data \(3, 1\)"),
     "nce_logits": (lambda: nce_logits(COLUMN, ROW, ratio=1.0), r"log_model \(3, 1\)"),
     "nce_loss": (lambda: nce_loss(COLUMN, X), r"logits_data \(3, 1\)"),
-    "ais_log_weight": (
-        lambda: ais_log_weight(ROW, COLUMN, ROW, beta=0.0, beta_next=1.0), r"log_base \(3, 1\)"),
-    "annealed_log_prob": (lambda: annealed_log_prob(COLUMN, ROW, beta=0.5), r"\(3, 1\)"),
+    "annealed_importance": (
+        lambda: last(annealed_importance(
+            lambda x: x[:, :1], lambda x: x[:, 0], X, ROW[:2], step_size=0.1)),
+        r"log_base \(3, 1\)"),
     "vdm_term": (lambda: learned_snr.vdm_term(half, X, X, ROW, COLUMN), r"slope \(3, 1\)"),
     "second_moment": (lambda: learned_snr.second_moment(COLUMN, ROW, ROW), r"term \(3, 1\)"),
     "affine_forward": (lambda: affine_forward(COLUMN, ROW, ROW), r"z \(3, 1\)"),
@@ -201,8 +186,6 @@ REFUSED = {
         lambda: consistency_precondition(ROW + 1, sigma_data=0.0), "sigma_data is 0"),
     "ncsn_loss: data_std": (
         lambda: ncsn_loss(half, X, X, sigma=ROW + 1, data_std=-1.0), "data_std is -1"),
-    "rung_variance: rate": (lambda: rung_variance(2.0, -1.0, 3), "rate must lie"),
-    "rung_variance: n_steps": (lambda: rung_variance(2.0, 0.5, -1), "n_steps is -1"),
     "ladder_overlap: ratio": (lambda: ladder_overlap(-1.0, 8), "ratio is -1"),
     "active_units: NaN": (lambda: active_units(spoiled(X)), "mu holds nan"),
     "active_units: threshold": (lambda: active_units(X, NAN), "threshold is nan"),
