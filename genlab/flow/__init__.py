@@ -7,8 +7,6 @@ from genlab.flow.dequantization import (
     DequantisedFlow,
     UniformNoise,
     VariationalNoise,
-    dequantised_bound,
-    pixel_flow,
     pixel_histograms,
     tightened_bound,
 )
@@ -25,12 +23,10 @@ from genlab.flow.transforms import (
     HistogramMarginals,
     Linear,
     Permutation,
-    Shift,
     Transform,
     affine_forward,
     affine_inverse,
     dense_log_det,
     flow_log_prob,
-    pull_back,
     push_forward,
 )

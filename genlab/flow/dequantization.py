@@ -1,11 +1,10 @@
 r"""Dequantisation: how a density may speak about data that are whole numbers.
 
-On L levels themselves a density can put ever narrower spikes. Spread each level over its own bin,
-$y = (x + u)/L$: the probability of a *whole bin* is a proper probability of the image, and Jensen's
-inequality bounds it for any distribution $q(u \mid x)$ of the noise.
-
 $$\log P(x) = \log \int_{[0,1)^D} p\Big(\frac{x+u}{L}\Big)\,L^{-D}\,du \;\ge\;
 \mathbb E_{q(u \mid x)}\Big[\log p\Big(\frac{x+u}{L}\Big) - D\log L - \log q(u \mid x)\Big]$$
+
+On the L levels themselves a density can put ever narrower spikes, but the probability of a *whole
+bin* is a proper probability of the image; Jensen's inequality bounds it for any noise $q(u\mid x)$.
 
 Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1, for uniform noise; Flow++ = Ho
 et al. 2019 (arXiv:1902.00275), eq. 4 to 6 and 11 to 12, for a learned q.
@@ -34,8 +33,7 @@ def dequantised_bound(
 
     $$\log p(y) - D \log L - \log q(u \mid x), \qquad \mathbb E_q[\,\cdot\,] \le \log P(x)$$
 
-    Equal to $\log P(x)$ for every u exactly when q is proportional to p over the bin (Flow++, eq.
-    11 and 12).
+    Equal to $\log P(x)$ exactly when q is proportional to p over the bin (Flow++, eq. 11 and 12).
     """
     require_positive(n_dims=n_dims, levels=levels)
     return log_p_y - n_dims * math.log(levels) - log_q_u
@@ -129,7 +127,7 @@ def pixel_flow(
     d = train.shape[1]
     layers: list[Transform] = []
     for k in range(n_layers):
-        element = RationalQuadratic(n_bins, bound=3.0)
-        layers += [Coupling(alternating_mask(d, k), element, width=width), Linear(d)]
+        spline = RationalQuadratic(n_bins, bound=3.0)
+        layers += [Coupling(alternating_mask(d, k), spline, width=width), Linear(d)]
     layers.append(HistogramMarginals(pixel_histograms(train, levels)))
     return DequantisedFlow(Flow(StandardNormal((d,)), layers), UniformNoise(), levels=levels)

@@ -8,21 +8,15 @@ al. 2021 (arXiv:1912.02762), section 2.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, cast, runtime_checkable
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from genlab.core.capabilities import HasLogProb, Sampleable
 from genlab.core.stats import std_normal_log_prob
 from genlab.core.tensors import Event, PerExample, last, randn
 from genlab.flow.transforms import Cond, Moved, Transform, flow_log_prob, pull_back, push_forward
-
-
-@runtime_checkable
-class Base(HasLogProb, Sampleable, Protocol):
-    """A distribution that is easy to sample and to evaluate."""
 
 
 class StandardNormal(nn.Module):
@@ -45,20 +39,16 @@ class StandardNormal(nn.Module):
 
 
 class Flow(nn.Module):
-    """A base and a stack of transforms: exact `log_prob` and sampling, whatever they are.
+    """A base with `log_prob` and `sample`, and a stack of transforms: exact log-density.
 
     A flow is itself a transform (`forward`, `inverse`), so flows can be stacked into flows.
     """
 
-    def __init__(self, base: Base, transforms: Sequence[Transform]) -> None:
+    def __init__(self, base: Any, transforms: Sequence[Transform]) -> None:
         super().__init__()
         self.base, self.event_shape = base, base.event_shape
-        self.layers = nn.ModuleList(cast(Sequence[nn.Module], transforms))
-
-    @property
-    def transforms(self) -> list[Transform]:
-        """The layers in the order of sampling, first the one that touches z."""
-        return cast(list[Transform], list(self.layers))
+        self.transforms = list(transforms)  # in the order of sampling: the first touches z
+        self.layers = nn.ModuleList(transforms)  # type: ignore[arg-type]  # the same, registered
 
     def forward(self, z: Event, cond: Cond = None) -> Moved:
         """Return x = f(z) and log|det dx/dz|."""

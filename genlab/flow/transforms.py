@@ -19,10 +19,8 @@ from torch import Tensor, nn
 from genlab.core.tensors import Event, PerExample, require_alike, require_positive, sum_event
 
 Moved: TypeAlias = tuple[Event, PerExample]  # where the examples arrive, log|det| of the way there
-Move: TypeAlias = Callable[
-    [Tensor, Tensor], tuple[Tensor, Tensor]
-]  # (a, parameters) to b, log|db/da|
 Net: TypeAlias = Callable[[Tensor], Tensor]  # from what is read to parameters
+Move: TypeAlias = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]  # and these to b, log|db/da|
 Vector: TypeAlias = Float[Tensor, " b d"]
 Cond: TypeAlias = Float[Tensor, " b c"] | None
 Scalars: TypeAlias = Float[Tensor, " *n"]
@@ -40,9 +38,6 @@ class Transform(Protocol):
         """Return z with f(z) = x and log|det dz/dx|, `(b,)`."""
 
 
-Layers: TypeAlias = Sequence[Transform]
-
-
 def flow_log_prob(
     base_log_prob: Callable[[Tensor], Tensor], inverse: Callable[[Tensor], Moved], x: Event
 ) -> PerExample:
@@ -50,8 +45,7 @@ def flow_log_prob(
 
     $$\log p_X(x) = \log p_Z\big(f^{-1}(x)\big) + \log|\det J_{f^{-1}}(x)|$$
 
-    Integrates to one for every invertible $f$ and every normalised base. Rezende and Mohamed 2015,
-    eq. 5.
+    Integrates to one for every invertible $f$ (Rezende and Mohamed 2015, eq. 5).
     """
     z, log_det_inverse = inverse(x)
     return base_log_prob(z) + log_det_inverse
@@ -62,8 +56,7 @@ def dense_log_det(f: Callable[[Tensor], Tensor], a: Event) -> PerExample:
 
     $$\log|\det \partial f(a)/\partial a|$$
 
-    d backward passes and $O(d^3)$ operations: what flows are built to avoid, and therefore an
-    independent check of each of them.
+    d backward passes and $O(d^3)$ operations: what flows are built to avoid, and a check of them.
     """
     # Examples do not mix, so the Jacobian of the batch *sum* holds every example's own Jacobian.
     full = torch.autograd.functional.jacobian(lambda a: f(a).flatten(1).sum(0), a)  # type: ignore[no-untyped-call]
@@ -74,18 +67,17 @@ def dense_log_det(f: Callable[[Tensor], Tensor], a: Event) -> PerExample:
     return torch.linalg.slogdet(jacobian).logabsdet
 
 
-def push_forward(layers: Layers, z: Event, cond: Cond = None) -> Iterator[Moved]:
+def push_forward(layers: Sequence[Transform], z: Event, cond: Cond = None) -> Iterator[Moved]:
     r"""Sampler: the state after each layer, from $z$ to $x = f_K \circ \dots \circ f_1(z)$.
 
     $$\log|\det J_f(z)| = \sum_k \log|\det J_{f_k}(z_{k-1})|$$
 
-    Yields $(z_k, \log|\det \partial z_k / \partial z_0|)$ for k = 0..K (Rezende and Mohamed 2015,
-    eq. 6 and 7).
+    Yields $(z_k, \log|\det \partial z_k / \partial z_0|)$ for k = 0..K (Rezende, eq. 6 and 7).
     """
     return _travel([f.forward for f in layers], z, cond)
 
 
-def pull_back(layers: Layers, x: Event, cond: Cond = None) -> Iterator[Moved]:
+def pull_back(layers: Sequence[Transform], x: Event, cond: Cond = None) -> Iterator[Moved]:
     r"""The way back: yields $(z_k, \log|\det \partial z_k / \partial x|)$ for k = K..0."""
     return _travel([f.inverse for f in reversed(layers)], x, cond)
 
@@ -183,9 +175,6 @@ class ElementwiseLayer(nn.Module):
         return z, sum_event(log_deriv)
 
 
-# Maps that mix the coordinates: any matrix, as a product of two triangles, or a permutation
-
-
 def lu_forward(z: Vector, lower: Square, upper: Square) -> Moved:
     r"""Multiply by $W = LU$; log|det dx/dz| is the same for every example (Glow, eq. 10 and 11).
 
@@ -195,12 +184,10 @@ def lu_forward(z: Vector, lower: Square, upper: Square) -> Moved:
 
 
 def lu_inverse(x: Vector, lower: Square, upper: Square) -> Moved:
-    r"""Undo `lu_forward` by two triangular solves, $O(d^2)$ each; not in half precision.
+    r"""Undo `lu_forward` by two triangular solves, $O(d^2)$ each.
 
     $$z = U^{-1} L^{-1} x, \qquad \log|\det W^{-1}| = -\log|\det W|$$
     """
-    if torch.finfo(lower.dtype).bits < 32:
-        raise ValueError(f"lu_inverse: factors are {lower.dtype}, expected float32 or float64")
     y = torch.linalg.solve_triangular(lower, x.T, upper=False)
     z = torch.linalg.solve_triangular(upper, y, upper=True).T
     return z, -_log_abs_diagonal(lower, upper).expand(len(x))
@@ -259,8 +246,7 @@ class HistogramMarginals(nn.Module):
     $$x = F^{-1}(\Phi(z)), \qquad F(x) = \sum_{j < m} p_j + p_m (k x - m), \quad F'(x) = k\, p_m,
     \quad m = \lfloor k x \rfloor$$
 
-    The histograms are counted, not learned. Within `tail` of 0 and 1 the quantile is clamped, so a
-    round trip is exact for all but that proportion of the probability.
+    The histograms are counted, not learned. A round trip is exact but within `tail` of 0 and 1.
     """
 
     probs: Tensor

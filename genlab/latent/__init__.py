@@ -31,13 +31,10 @@ from genlab.latent.em import (
 from genlab.latent.vae import (
     VAE,
     CategoricalVAE,
-    ImageVAE,
     active_units,
     bernoulli_log_prob,
     categorical_log_prob,
     code_information,
-    free_bits,
     gaussian_log_prob,
-    kl_annealing,
     kl_per_unit,
 )

@@ -21,6 +21,7 @@ from genlab.core.tensors import PerExample, randn, require_between, require_rows
 Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
 Latent: TypeAlias = Float[Tensor, " b *latent"]
 DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, z) to log p(x | z)
+Latents: TypeAlias = Float[Tensor, " k b *latent"]
 LogWeights: TypeAlias = Float[Tensor, " k b"]  # of k draws for each example
 Draws: TypeAlias = Float[Tensor, " k *b"]
 LogJoint: TypeAlias = Float[Tensor, " b k"]  # log p(x, z) for each of k values of z
@@ -31,8 +32,7 @@ def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
 
     $$z = \mu + e^{\frac12\log\sigma^2} \odot \epsilon$$
 
-    The randomness is in $\epsilon$, which has no parameters: $\partial z/\partial\mu = 1$ and
-    $\partial z/\partial\log\sigma^2 = \tfrac12\sigma\epsilon$.
+    $\partial z/\partial\mu = 1$ and $\partial z/\partial\log\sigma^2 = \tfrac12\sigma\epsilon$.
     """
     return mu + (0.5 * log_var).exp() * eps
 
@@ -46,13 +46,10 @@ def elbo(
       - \mathrm{KL}\big(\mathcal N(\mu,\sigma^2)\,\|\,\mathcal N(0, I)\big)$$
 
     Its mean over $\epsilon$ is at most $\log p(x)$, and equal to it exactly when the Gaussian is
-    the posterior $p(z\mid x)$. A single draw may lie above.
+    the posterior; a single draw may lie above.
     """
     recon = decoder_log_prob(x, reparameterize(mu, log_var, eps))
     return recon - kl_diag_normal(mu, log_var)
-
-
-# Many draws, weighted
 
 
 def log_weight(
@@ -82,27 +79,21 @@ def log_mean_weight(log_w: LogWeights) -> PerExample:
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
 
-    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$. It is the
-    logarithm of the mean; the mean of the logarithms is the ELBO again.
+    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$.
     """
     require_rows(log_w=log_w)
     return log_w.logsumexp(0) - math.log(len(log_w))
 
 
 def importance_bound(
-    x: Data,
-    mu: Latent,
-    log_var: Latent,
-    eps: Float[Tensor, " k b *latent"],
-    *,
-    decoder_log_prob: DecoderLogProb,
+    x: Data, mu: Latent, log_var: Latent, eps: Latents, *, decoder_log_prob: DecoderLogProb
 ) -> PerExample:
     r"""Importance-weighted bound from K draws $z_k = \mu + \sigma\epsilon_k$, nats (IWAE, eq. 8).
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k, \qquad
       \mathrm{ELBO} = \mathbb E\mathcal L_1 \le \mathbb E\mathcal L_K \le \log p(x)$$
 
-    It rises to $\log p(x)$ as K grows, so it measures how much of a gap is the bound's.
+    It rises to $\log p(x)$ with K, so it measures how much of a gap is the bound's.
     """
     require_rows(eps=eps)
     log_w = [log_weight(x, mu, log_var, e, decoder_log_prob=decoder_log_prob) for e in eps]
@@ -120,9 +111,6 @@ def effective_sample_size(log_w: LogWeights) -> PerExample:
     return 1 / (log_w.softmax(0) ** 2).sum(0)
 
 
-# Gradients
-
-
 def doubly_reparameterized(log_w: LogWeights) -> PerExample:
     r"""A quantity whose *gradient* estimates that of the bound, with a noise that falls with K.
 
@@ -130,9 +118,8 @@ def doubly_reparameterized(log_w: LogWeights) -> PerExample:
       \frac{\partial \log w_k}{\partial z_k}\,\frac{\partial z_k}{\partial \phi},
       \qquad \tilde w_k = \frac{w_k}{\sum_j w_j}$$
 
-    Its value means nothing, and its gradient is right for the parameters of q only: compute `log_w`
-    with `log_weight(..., through_z_only=True)`, and train the decoder on `log_mean_weight`. IWAE-
-    DReG of Tucker et al. 2018 (arXiv:1810.04152).
+    Right for the parameters of q only, for `log_w` from `log_weight(..., through_z_only=True)`; the
+    decoder needs `log_mean_weight`. IWAE-DReG of Tucker et al. 2018 (arXiv:1810.04152).
     """
     require_rows(log_w=log_w)
     return (log_w.detach().softmax(0) ** 2 * log_w).sum(0)
@@ -156,8 +143,7 @@ def score_function(log_q: Draws, value: Draws, baseline: Tensor | float = 0.0) -
     $$\big(f(z) - b\big)\,\log q_\phi(z), \qquad f, b \text{ and } z \text{ held fixed}$$
 
     Its gradient has the mean $\nabla_\phi\,\mathbb E f$ for every $b$ that does not depend on the
-    same draw; its value means nothing. Descend along it when $f$ is a loss. Mohamed et al. 2020
-    (arXiv:1906.10652), eqs. 13 and 14.
+    same draw; its value means nothing. Mohamed et al. 2020 (arXiv:1906.10652), eqs. 13 and 14.
     """
     if isinstance(baseline, Tensor):
         baseline = baseline.detach()
@@ -195,10 +181,9 @@ def refine(
     n_draws: int = 2,
     generator: Generator | None = None,
 ) -> Iterator[Proposal]:
-    r"""Climb the bound of each example by itself, the model held fixed.
+    r"""Climb the bound of each example by itself, the model held fixed: Adam on its own q.
 
-    $$(\mu, \log\sigma^2) \leftarrow \text{Adam step along }
-      \nabla_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$
+    $$(\mu, \log\sigma^2) \leftarrow \arg\max_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$
 
     Cremer, Li and Duvenaud 2018 (arXiv:1801.03558), section 5.1.
     """
@@ -228,8 +213,6 @@ def discrete_posterior(log_joint: LogJoint) -> LogJoint:
     r"""Posterior of the latent by Bayes' rule, the E-step of EM (PRML, eq. 9.13).
 
     $$p(z\mid x) = \frac{p(x, z)}{\sum_{z'} p(x, z')}$$
-
-    It is the one q whose bound equals $\log p(x)$.
     """
     return log_joint.softmax(-1)
 
@@ -257,8 +240,7 @@ def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
 
     $$I_q(x; z) = \frac1n \sum_{i=1}^n \mathrm{KL}\big(q(z\mid x_i)\,\|\,q(z)\big)$$
 
-    0 is posterior collapse. The index-code mutual information of Hoffman and Johnson 2016, "ELBO
-    surgery".
+    0 is posterior collapse. Hoffman and Johnson 2016, "ELBO surgery".
     """
     return kl_categorical(q, aggregated_posterior(q).expand_as(q)).mean()
 

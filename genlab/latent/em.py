@@ -22,8 +22,6 @@ from genlab.oracles import GaussianMixture, LinearLatent
 Levels = Int[Tensor, " n *event"]
 Data = Float[Tensor, " n d"]
 Codes = Float[Tensor, " n k"]
-
-
 Q = TypeVar("Q")
 M = TypeVar("M")
 
@@ -40,10 +38,7 @@ class HalfStep(NamedTuple, Generic[Q, M]):
 def em(
     model: M, e_step: Callable[[M], Q], m_step: Callable[[Q], M], *, n_steps: int
 ) -> Iterator[HalfStep[Q, M]]:
-    """Coordinate ascent on the bound, which never falls (Neal and Hinton 1998, theorem 2).
-
-    Yields after *each half* of a step, so that both can be watched.
-    """
+    """Coordinate ascent on the bound, after *each half* of a step (Neal and Hinton 1998)."""
     for step in range(1, n_steps + 1):
         q = e_step(model)
         yield HalfStep(step, "E", q, model)
@@ -58,8 +53,7 @@ def gaussian_m_step(x: Data, q: Float[Tensor, " n k"]) -> GaussianMixture:
       m_k = \frac{1}{N_k}\sum_i q_{ik}x_i, \quad
       s_k^2 = \frac{1}{N_k d}\sum_i q_{ik}\lVert x_i - m_k\rVert^2$$
 
-    PRML, eqs. 9.24 to 9.27, with one variance for each component. Refused if a component has lost
-    all its data or its standard deviation is 0.
+    PRML, eqs. 9.24 to 9.27, with one variance for each component.
     """
     count = q.sum(0)
     means = q.T @ x / count[:, None]
@@ -67,8 +61,6 @@ def gaussian_m_step(x: Data, q: Float[Tensor, " n k"]) -> GaussianMixture:
     variances = (q * squared).sum(0) / (count * x.shape[1])
     return GaussianMixture(count / len(x), means, variances.sqrt())
 
-
-# A mixture of independent categorical pixels: the likelihood is a short sum over z
 
 _LOG_ZERO = -1e4  # stands for log 0: 0 * log 0 must be 0 in a product with one-hot rows
 
@@ -86,13 +78,10 @@ class CategoricalMixture(nn.Module):
     \log p(x) = \log\sum_z \pi_z \prod_j p_{zj}(x_j)$$
     """
 
-    def __init__(self, log_weights: Tensor, log_probs: Tensor) -> None:
+    def __init__(
+        self, log_weights: Float[Tensor, " k"], log_probs: Float[Tensor, " k *event levels"]
+    ) -> None:
         super().__init__()
-        if log_weights.ndim != 1 or log_probs.ndim < 3 or len(log_probs) != len(log_weights):
-            raise ValueError(
-                f"CategoricalMixture: log_weights {tuple(log_weights.shape)} and log_probs "
-                f"{tuple(log_probs.shape)}, expected (k,) and (k, *event, levels)"
-            )
         self.event_shape = tuple(log_probs.shape[1:-1])
         self.n_levels = log_probs.shape[-1]
         self.log_weights = nn.Parameter(log_weights.detach().clone())
@@ -175,9 +164,6 @@ def categorical_m_step(
     counts = (q.T @ seen).reshape(q.shape[1], *x.shape[1:], n_levels) + pseudo_count
     log_probs = (counts / counts.sum(-1, keepdim=True)).log()
     return CategoricalMixture((q.mean(0)).log(), log_probs)
-
-
-# Probabilistic PCA: a linear decoder
 
 
 def ppca_elbo(model: LinearLatent, x: Data, mu: Codes, cov: Float[Tensor, " k k"]) -> PerExample:

@@ -12,6 +12,7 @@ VAE = Kingma and Welling 2013 (arXiv:1312.6114); LDM = Rombach et al. 2022 (arXi
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,8 +45,7 @@ def bernoulli_log_prob(x: Event, logits: Event) -> PerExample:
     $$\log p(x) = \sum_j x_j \log \pi_j + (1 - x_j)\log(1 - \pi_j),
       \qquad \pi = \frac{1}{1 + e^{-l}}$$
 
-    Its exponential sums to 1 over all $2^D$ images. Values between 0 and 1 are refused: with them
-    the formula still has a value, but it is the logarithm of no distribution.
+    Values between 0 and 1 are refused: their value would be the logarithm of no distribution.
     """
     if not bool(((x == 0) | (x == 1)).all()):
         odd = x[(x != 0) & (x != 1)][0].item()
@@ -57,8 +57,6 @@ def categorical_log_prob(x: Levels, logits: Float[Tensor, " b *event levels"]) -
     r"""Log-probability of pixels with L levels, summed over the event, nats.
 
     $$\log p(x) = \sum_j \Big(l_{j, x_j} - \log\sum_{\ell} e^{l_{j\ell}}\Big)$$
-
-    Its exponential sums to 1 over all $L^D$ images.
     """
     require_index(logits.shape[-1], x=x)
     require_alike(x=x, logits=logits.shape[:-1])
@@ -158,13 +156,10 @@ class CategoricalVAE(VAE):
         decoder: nn.Module,
         head: nn.Linear,
         *,
-        latent_dim: int,
-        event_shape: tuple[int, ...],
         causal: nn.Module | None = None,
+        **sizes: Any,
     ) -> None:
-        super().__init__(
-            encoder, decoder, latent_dim=latent_dim, event_shape=event_shape, log_scale=None
-        )
+        super().__init__(encoder, decoder, **sizes, log_scale=None)
         self.head, self.causal = head, causal
         self.beta, self.floor = 1.0, 0.0
 
@@ -213,9 +208,6 @@ class CategoricalVAE(VAE):
         return x.to(self.head.weight.dtype) * (2 / (self.head.out_features - 1)) - 1
 
 
-# What the codes say, and what a loss may let them keep
-
-
 def active_units(mu: Codes, threshold: float = 0.01) -> Bool[Tensor, " k"]:
     r"""Which latents move when x does (Burda et al. 2015, arXiv:1509.00519, section 5.2).
 
@@ -241,8 +233,7 @@ def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n
     $$I_q(x; z) = \frac1n\sum_i \mathbb E_{q(z|x_i)}\Big[\log q(z\mid x_i)
       - \log\frac1n\sum_j q(z\mid x_j)\Big]$$
 
-    Zero when every q is the same. Unbiased for these n examples, and at most $\log n$: on a larger
-    data set the information may be larger. Hoffman and Johnson 2016, "ELBO surgery".
+    Zero when every q is the same, and at most $\log n$. Hoffman and Johnson 2016, "ELBO surgery".
     """
     z = reparameterize(mu, log_var, eps)
     distance = (z[:, None] - mu) ** 2 * (-log_var).exp()  # of draw i from the centre of q j
@@ -255,25 +246,16 @@ def free_bits(kl: Codes, floor: float) -> Float[Tensor, ""]:
 
     $$\sum_j \max\Big(\lambda,\ \frac1n\sum_i \mathrm{KL}_{ij}\Big)$$
 
-    Below the floor there is no gradient, so nothing pushes a latent to zero; nothing pushes it to
-    *information* either. Kingma et al. 2016 (arXiv:1606.04934), appendix C.8, eq. 27.
+    Below the floor there is no gradient. Kingma et al. 2016 (arXiv:1606.04934), eq. 27.
     """
     require_between(0, math.inf, floor=floor)
     return kl.mean(0).clamp_min(floor).sum()
 
 
 def kl_annealing(n_warm: int, beta: float = 1.0) -> Callable[[int], float]:
-    r"""Weight of the divergence that rises from 0 to $\beta$ and stays.
-
-    $$\beta_k = \beta\,\min(1,\ k / n)$$
-
-    Bowman et al. 2015 (arXiv:1511.06349), section 3.1.
-    """
+    r"""Weight $\beta\min(1, k/n)$ of the divergence in step k (Bowman et al. 2015)."""
     require_between(0, math.inf, n_warm=n_warm)
     return lambda step: beta * (min(1.0, max(0.0, step / n_warm)) if n_warm else 1.0)
-
-
-# The VAE of latent diffusion: images in [0, 1], codes that are small images
 
 
 @dataclass(frozen=True)
@@ -296,8 +278,7 @@ def weighted_error(
       \mathcal N(0, I)\big) = -2 s^2\,\mathrm{ELBO} - D s^2\log(2\pi s^2)$$
 
     Hence a divergence that weighs w against the *sum* of squares assumes pixels with $s =
-    \sqrt{w/2}$, and against the *mean* of squares $s = \sqrt{wD/2}$. VAE, eq. 7; the weight as in
-    LDM, appendix G, which does not say that it is a variance.
+    \sqrt{w/2}$, and against the *mean* of squares $s = \sqrt{wD/2}$ (VAE, eq. 7; LDM, appendix G).
     """
     require_positive(pixel_std=pixel_std)
     return sum_event((x - mean) ** 2) + 2 * pixel_std**2 * kl_diag_normal(mu, log_var)
@@ -308,8 +289,7 @@ def code_std(mu: Latent, log_var: Latent) -> Float[Tensor, ""]:
 
     $$\sigma_z^2 = \mathrm{Var}(\mu) + \mathbb E[\sigma^2]$$
 
-    By it codes are divided before they are diffused: the schedule's signal-to-noise ratio holds for
-    data of variance 1 (LDM, appendix G, there the standard deviation of the first batch).
+    Codes are divided by it before they are diffused: schedules are for variance 1 (LDM, app. G).
     """
     require_rows(2, mu=mu)
     require_alike(mu=mu, log_var=log_var)
@@ -336,9 +316,7 @@ class ImageVAE(VAE):
 
     def __init__(self, config: ImageVAEConfig) -> None:
         if config.size % 4 or config.width % 8:
-            raise ValueError(
-                f"size must be a multiple of 4 and width of 8, got {config.size}, {config.width}"
-            )
+            raise ValueError(f"need size % 4 and width % 8 = 0, got {config.size}, {config.width}")
         k, w = config.latent_channels, config.width
         encoder = nn.Sequential(  # two halvings, then mean and log-variance of each position
             nn.Conv2d(config.channels, w, 4, stride=2, padding=1),
