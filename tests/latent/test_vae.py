@@ -10,19 +10,22 @@ from torch import nn
 
 from genlab.core import HasElbo, Sampleable, Trainable, kl_diag_normal, likelihood_kind
 from genlab.core.stats import normal_log_prob
-from genlab.latent import (
+from genlab.latent.vae import (
     VAE,
     CategoricalVAE,
+    ImageVAE,
+    ImageVAEConfig,
     active_units,
     bernoulli_log_prob,
     categorical_log_prob,
     code_information,
+    code_std,
     free_bits,
     gaussian_log_prob,
     kl_annealing,
     kl_per_unit,
+    weighted_error,
 )
-from genlab.latent.vae import ImageVAE, ImageVAEConfig, code_std, weighted_error
 from genlab.train import fit, minibatches
 from genlab.zoo.digit_vae import Recipe, digit_vae
 
