@@ -79,10 +79,6 @@ def test_sampling_keeps_no_gradients_and_no_modes(flow):
     assert flow.training
 
 
-def test_samples_take_the_dtype_of_the_model(flow):
-    assert flow.float().sample(3).dtype == torch.float32
-
-
 def test_any_base_will_do(generator):
     base = GaussianMixture(
         torch.tensor([0.5, 0.5]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.ones(2)

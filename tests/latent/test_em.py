@@ -294,12 +294,6 @@ def test_maximum_likelihood_beats_every_model_nearby(x, generator):
         assert LinearLatent(best.weight, best.mean, factor * best.std).log_prob(x).mean() < top
 
 
-def test_all_but_one_direction_reproduce_the_sample_covariance(x):
-    # d - 1 latents and a noise: as many free directions as a full covariance.
-    covariance = (x - x.mean(0)).T @ (x - x.mean(0)) / len(x)
-    torch.testing.assert_close(ppca_ml(x, 2).marginal().cov, covariance)
-
-
 def test_too_much_noise_collapses_a_latent(x):
     values = torch.linalg.eigvalsh((x - x.mean(0)).T @ (x - x.mean(0)) / len(x))
     between = math.sqrt((values[1] + values[2]).item() / 2)
