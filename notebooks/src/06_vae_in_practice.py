@@ -494,7 +494,7 @@ with torch.no_grad():
     mu, log_var = vae.encode(test)
     rebuilt = vae.mean_image(mu)
     z = randn((1000, 8), generator=torch.Generator().manual_seed(7))
-    means, sampled = vae.mean_image(z), vae.decode(z, generator=torch.Generator().manual_seed(8))
+    means, sampled = vae.mean_image(z), vae.draw(z, generator=torch.Generator().manual_seed(8))
 figure, axes = plt.subplots(1, 4, figsize=(10.5, 2.9))
 names = (
     "held-out digits",
@@ -960,7 +960,7 @@ check_range(
 with torch.no_grad():
     code = mnist.encode(kept)[0]
     rebuilt, z = mnist.mean_image(code), torch.randn(1000, 16, generator=g)
-    means, drawn = mnist.mean_image(z), mnist.decode(z, generator=g)
+    means, drawn = mnist.mean_image(z), mnist.draw(z, generator=g)
 figure, axes = plt.subplots(1, 4, figsize=(10.5, 2.9))
 for ax, images, name in zip(axes, (kept, rebuilt, means, drawn), names, strict=True):
     course.show_images(ax, images[:20], n_columns=5, title=name)
