@@ -38,7 +38,7 @@ def multiplications(config: TransformerConfig, n_tokens: int, n_new: int, n_past
         raise ValueError(f"positions must not be negative, got n_new={n_new}, n_past={n_past}")
     d = config.d_model
     d_kv = d // config.n_head * config.n_kv_head
-    n_mlp = 2 if config.gelu else 3
+    n_mlp = 2 if config.gpt2 else 3
     per_position = 2 * d * d + 2 * d * d_kv + n_mlp * d * config.d_hidden
     pairs = n_new * (n_past + n_new)
     return config.n_layer * (n_new * per_position + 2 * d * pairs) + n_new * d * n_tokens
