@@ -24,6 +24,7 @@ from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
 
 Points = Float[Tensor, " b 2"]
+Grey = Int[Tensor, " b 1 h w"]  # levels 0..n_levels-1
 
 
 def cell_log_density(
@@ -176,25 +177,23 @@ class PixelCNN(nn.Module):
         )
         self.offset = nn.Parameter(torch.zeros(n_levels, *event_shape[1:]))
 
-    def logits(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Grey) -> Float[Tensor, " b n k"]:
         """Logits of every pixel in raster order; row i is computed from pixels before i only."""
         scaled = x.to(self.place.dtype) * (2 / (self.n_levels - 1)) - 1
         a: Tensor = self.head(self.stack(scaled) + self.place) + self.offset
         return a.flatten(2).mT
 
-    def log_prob(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
         """Exact log-probability of whole images, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), x.flatten(1))
 
-    def loss(
-        self, x: Int[Tensor, " b 1 h w"], *, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Grey, *, generator: Generator | None = None) -> Float[Tensor, ""]:
         """Mean negative log-probability per pixel, nats."""
         return -self.log_prob(x).mean() / (self.event_shape[1] * self.event_shape[2])
 
     @torch.no_grad()
     def steps(
-        self, x: Int[Tensor, " b 1 h w"], start: int = 0, *, generator: Generator | None = None
+        self, x: Grey, start: int = 0, *, generator: Generator | None = None
     ) -> Iterator[Tensor]:
         """Draw pixels `start`, `start + 1`, ... in place of those of `x`; yields after each one."""
         flat = x.flatten(1).clone()
@@ -203,7 +202,7 @@ class PixelCNN(nn.Module):
             flat[:, i] = draw(self.logits(flat.reshape(x.shape))[:, i], u)
             yield flat.reshape(x.shape).clone()
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n 1 h w"]:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Grey:
         """Draw `n` images, pixel by pixel: as many passes as pixels."""
         blank = torch.zeros(n, *self.event_shape, dtype=torch.int64, device=self.place.device)
         return last(self.steps(blank, generator=generator))
@@ -242,11 +241,11 @@ class ImageTransformer(nn.Module):
         self.place = nn.Parameter(0.2 * torch.randn(n, config.d_model))
         self.offset = nn.Parameter(torch.zeros(n, n_levels))
 
-    def sequence(self, x: Int[Tensor, " b 1 h w"]) -> Int[Tensor, " b n"]:
+    def sequence(self, x: Grey) -> Int[Tensor, " b n"]:
         """The pixels in the order in which they are visited."""
         return x.flatten(1)[:, self.order]
 
-    def image(self, tokens: Int[Tensor, " b n"]) -> Int[Tensor, " b 1 h w"]:
+    def image(self, tokens: Int[Tensor, " b n"]) -> Grey:
         """The inverse of `sequence`."""
         flat = torch.empty_like(tokens)
         flat[:, self.order] = tokens
@@ -265,22 +264,16 @@ class ImageTransformer(nn.Module):
         h, cache = self.body(h, cache)
         return self.head(h) + self.offset[turns], cache
 
-    def next_logits(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t k"]:
-        """Logits after each token, the whole sequence read at once."""
-        return self.extend(tokens)[0]
-
-    def logits(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Grey) -> Float[Tensor, " b n k"]:
         """Logits of the pixel visited at each turn; row i is computed from earlier turns only."""
         tokens = torch.cat([self.begin(len(x)), self.sequence(x)[:, :-1]], dim=1)
-        return self.next_logits(tokens)
+        return self.extend(tokens)[0]
 
-    def log_prob(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
         """Exact log-probability of whole images, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), self.sequence(x))
 
-    def loss(
-        self, x: Int[Tensor, " b 1 h w"], *, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Grey, *, generator: Generator | None = None) -> Float[Tensor, ""]:
         """Mean negative log-probability per pixel, nats."""
         return -self.log_prob(x).mean() / len(self.order)
 
@@ -288,10 +281,9 @@ class ImageTransformer(nn.Module):
         self, n: int, *, reshape: Reshape = reshape_logits, generator: Generator | None = None
     ) -> Iterator[Tensor]:
         """Draw `n` images pixel by pixel, cached; yields the tokens so far, "begin" first."""
-        yield from generate_cached(
-            self.extend, self.begin(n), len(self.order), reshape=reshape, generator=generator
-        )
+        begun, n_new = self.begin(n), len(self.order)
+        return generate_cached(self.extend, begun, n_new, reshape=reshape, generator=generator)
 
-    def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n 1 h w"]:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Grey:
         """Draw `n` images from the model as it is."""
         return self.image(last(self.steps(n, generator=generator))[:, 1:])

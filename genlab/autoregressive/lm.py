@@ -20,6 +20,8 @@ from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
 from genlab.nn.transformer import Cache, Transformer, TransformerConfig
 
+Sequences = Int[Tensor, " b n"]
+
 
 class TransformerLM(nn.Module):
     """Exact model of sequences of `length` tokens, each in 0..n_tokens-1.
@@ -36,7 +38,7 @@ class TransformerLM(nn.Module):
         """`n` sequences that hold nothing but the begin token."""
         return torch.full((n, 1), self.n_tokens, device=self.net.embedding.weight.device)
 
-    def logits(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Sequences) -> Float[Tensor, " b n k"]:
         """Logits of every token of `x`; row i is computed from the tokens before i only."""
         return self.next_logits(torch.cat([self.begin(len(x)), x[:, :-1]], dim=1))
 
@@ -49,13 +51,11 @@ class TransformerLM(nn.Module):
         out, cache = self.net.extend(tokens, cache)
         return out[..., : self.n_tokens], cache
 
-    def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Sequences) -> Float[Tensor, " b"]:
         """Exact log-probability of whole sequences, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), x)
 
-    def loss(
-        self, x: Int[Tensor, " b n"], *, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Sequences, *, generator: Generator | None = None) -> Float[Tensor, ""]:
         """Next-token cross-entropy: mean negative log-probability per token, nats."""
         return -self.log_prob(x).mean() / x.shape[1]
 

@@ -181,8 +181,7 @@ class SpeculativeLM(nn.Module):
 
     def __init__(self, target: TransformerLM, draft: Draft, k: int = 4) -> None:
         super().__init__()
-        self.target, self.k, self.event_shape = target, k, target.event_shape
-        self.draft = draft
+        self.target, self.draft, self.k, self.event_shape = target, draft, k, target.event_shape
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
         """Exact log-probability in nats: the target's."""

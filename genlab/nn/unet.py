@@ -160,8 +160,7 @@ class UNet(nn.Module):
         return self.conv_out(F.silu(self.norm_out(h)))
 
 
-ROPE_BASE = 100.0  # the slowest pair of features turns once in about 600 frames
-MAX_PERIOD = 100.0  # likewise for the waves that embed a frame's number
+ROPE_BASE = MAX_PERIOD = 100.0  # the slowest wave of a frame's number: once in about 600 frames
 GAIN = 8.0  # of the learned map of places: it starts at zero, and should not stay there long
 
 
