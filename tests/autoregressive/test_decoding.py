@@ -1,7 +1,6 @@
 """Cached = uncached, token for token; reshaped draws; texts that stop; costs, counted."""
 
 import dataclasses
-from itertools import pairwise
 
 import pytest
 import torch
@@ -191,20 +190,6 @@ def test_the_totals_are_those_of_the_loops():
     assert cached == sum(cached_cost(CONFIG, 11, 4, 6))
 
 
-def test_with_a_cache_each_token_adds_the_same_small_amount():
-    cost = cached_cost(CONFIG, 11, 1, 50)
-    steps = {b - a for a, b in pairwise(cost[1:])}
-    assert steps == {2 * CONFIG.n_layer * CONFIG.d_model}  # one more pair per layer
-
-
-def test_without_a_cache_the_total_grows_with_the_cube():
-    def total(n):
-        return sum(naive_cost(CONFIG, 11, 1, n))
-
-    # pairs dominate for long texts: doubling the length multiplies the total by nearly 8
-    assert 7.5 < total(16_000) / total(8_000) < 8
-
-
 def test_the_cache_holds_what_the_formula_says():
     net = Transformer(11, CONFIG)
     _, cache = net.extend(torch.zeros(1, 9, dtype=torch.int64))
@@ -248,19 +233,6 @@ def test_the_states_are_those_of_one_pass_over_the_finished_text(net, generator)
     assert bool((found.states[~mine] == 0).all())
 
 
-def test_the_stop_token_has_been_read_when_the_text_ends():
-    """The network of one-hot states tells which token each state has read."""
-    one_hot = torch.nn.functional.one_hot
-    ends = write_until(
-        lambda x, cache: (one_hot(x, 6).double(), ()),
-        lambda h: 99.0 * h.roll(1, -1),  # after k comes k + 1
-        torch.tensor([[2]]), 9, stop=STOP,
-    )  # fmt: skip
-    found = last(ends)
-    assert found.tokens.tolist() == [[2, 3, 4]]
-    assert found.states.argmax(-1).tolist() == [[2, 3, 4]]
-
-
 @pytest.mark.parametrize(("logit", "n_steps"), [(-torch.inf, 5), (1e4, 1)])
 def test_a_text_that_never_stops_is_cut_and_all_end_with_the_last(net, generator, logit, n_steps):
     force = lambda logits: logits.index_fill(-1, torch.tensor([STOP]), logit)
@@ -281,15 +253,6 @@ def test_a_text_does_not_depend_on_when_its_neighbours_end(net):
 
     n = min(texts(pair).shape[1], texts(forced).shape[1])
     assert torch.equal(texts(pair)[0, :n], texts(forced)[0, :n])
-
-
-def test_logits_are_reshaped_before_the_draw(net):
-    prompt = torch.tensor([[1, 2]])
-    greedy = written(net, prompt, 6, reshape=lambda x: keep_top_k(x, 1))[-1].tokens
-    tokens = prompt
-    while tokens.shape[1] < greedy.shape[1]:
-        tokens = torch.cat([tokens, net(tokens)[:, -1:].argmax(-1)], 1)
-    assert torch.equal(greedy, tokens)
 
 
 @pytest.mark.parametrize("prompt", [torch.zeros(2, 0, dtype=torch.long), torch.tensor([[1, STOP]])])

@@ -129,14 +129,6 @@ def test_the_reach_grows_by_one_pixel_a_layer(n_layer):
     assert rows == list(range(7 - n_layer, 8))
 
 
-def test_dropout_acts_in_training_only():
-    stack = TwoStacks(1, 8, 3, dropout=0.5)
-    x = torch.randn(1, 1, 8, 8)
-    assert not torch.equal(stack(x), stack(x))
-    stack.eval()
-    assert torch.equal(stack(x), stack(x))
-
-
 def test_completion_keeps_the_given_pixels_and_ignores_the_rest(generator):
     torch.manual_seed(0)
     model = PixelCNN(TwoStacks(1, 8, 3), 8)

@@ -55,15 +55,6 @@ def test_the_example_of_wikipedia_becomes_xdxac():
     assert BPE(merges).encode("aaabdaaabac").tolist() == [x, d, x, a, c]
 
 
-def test_the_words_of_sennrich_give_his_first_merges():
-    """low x 5, lower x 2, newest x 6, widest x 3: es, est, then lo (9 times ...), as published."""
-    text = " ".join(["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3)
-    tokenizer = BPE(train_bpe(text, 260))
-    pieces = [piece.decode().strip() for piece in tokenizer.pieces[256:]]
-    assert {"es", "est"} <= set(pieces)
-    assert "lo" in pieces or "low" in pieces
-
-
 def test_every_merge_was_the_most_frequent_pair_when_it_was_made():
     """Recount everything from scratch before each merge: no bookkeeping to go wrong."""
     spelled = [list(w.encode()) for w in words(PROSE)]
@@ -112,6 +103,8 @@ def test_dropout_spells_the_same_text_in_smaller_pieces(text, seed):
     tokens = TOKENIZER.encode(text, drop=0.5, generator=g)
     assert TOKENIZER.decode(tokens) == text
     assert len(tokens) >= len(TOKENIZER.encode(text)) - 1  # greed is not always shortest
+    g.manual_seed(seed)
+    assert torch.equal(tokens, TOKENIZER.encode(text, drop=0.5, generator=g))
 
 
 def test_dropout_of_one_gives_the_bytes_and_of_almost_nothing_the_usual_spelling():
@@ -127,15 +120,6 @@ def test_dropout_overlooks_the_stated_proportion():
     n = 4000
     apart = sum(len(tokenizer.spell("ab", drop=0.3, noise=noise)) == 2 for _ in range(n))
     assert abs(apart / n - 0.3) < 5 * (0.21 / n) ** 0.5
-
-
-def test_dropout_repeats_with_its_generator_and_differs_between_draws(generator):
-    state = generator.get_state()
-    first = TOKENIZER.encode(PROSE, drop=0.2, generator=generator)
-    second = TOKENIZER.encode(PROSE, drop=0.2, generator=generator)
-    generator.set_state(state)
-    assert torch.equal(first, TOKENIZER.encode(PROSE, drop=0.2, generator=generator))
-    assert first.shape != second.shape or not torch.equal(first, second)
 
 
 def test_earlier_merges_come_first():
