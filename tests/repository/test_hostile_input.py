@@ -174,8 +174,8 @@ REFUSED = {
         r"log_p \(4, 2\)"),
     "attention: a query without a key": (
         lambda: transformer.attention(Q, Q, Q, MASKED), "query 1 without a key"),
-    "fused_attention: a query without a key": (
-        lambda: transformer.fused_attention(Q, Q, Q, MASKED), "query 1 without a key"),
+    "attention, fused: a query without a key": (
+        lambda: transformer.attention(Q, Q, Q, MASKED, fused=True), "query 1 without a key"),
     "edm_precondition: sigma_data": (
         lambda: edm.edm_precondition(ROW + 1, sigma_data=-1.0), "sigma_data is -1"),
     "edm_denoise: sigma": (

@@ -123,9 +123,5 @@ def test_more_tokens_than_the_context_holds_are_refused(model):
         next(model.complete("a", 12))
 
 
-def test_its_likelihood_is_exact_and_a_condition_is_refused(model):
+def test_its_likelihood_is_exact(model):
     assert likelihood_kind(model) == "exact"
-    with pytest.raises(ValueError, match="cond"):
-        model.loss(torch.zeros(1, 12, dtype=torch.int64), cond=torch.zeros(1))
-    with pytest.raises(ValueError, match="cond"):
-        model.sample(1, cond=torch.zeros(1))
