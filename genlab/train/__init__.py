@@ -2,16 +2,5 @@
 
 from genlab.train.fit import EMA, Record, Run, cosine, fit, fit_adversarial, minibatches
 from genlab.train.fit import hold_then_cosine as hold_then_cosine  # until the labs are rows
-from genlab.train.resume import Checkpoint, resumable
 
-__all__ = [
-    "EMA",
-    "Checkpoint",
-    "Record",
-    "Run",
-    "cosine",
-    "fit",
-    "fit_adversarial",
-    "minibatches",
-    "resumable",
-]
+__all__ = ["EMA", "Record", "Run", "cosine", "fit", "fit_adversarial", "minibatches"]

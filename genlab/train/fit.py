@@ -1,7 +1,6 @@
-"""Minibatches, learning rates, averaged weights, and two loops: `fit` and `fit_adversarial`.
+"""Minibatches, learning rates, averaged weights, and the loops `fit` and `fit_adversarial`.
 
-Both loops return a `Run`: an iterator that takes one step when it is asked for the next record, so
-that a bar or a curve can watch it, and whose `state_dict` lets another process continue it.
+A loop is an iterator: a bar or a curve can watch it, and another process can continue it.
 """
 
 import copy
@@ -31,17 +30,30 @@ class Record(NamedTuple):
         return value
 
 
-class Minibatches(Iterator[Any]):
-    """An endless stream of shuffled minibatches: see `minibatches`."""
+class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
+    """Shuffled minibatches for ever, epoch after epoch; a last short batch is left out.
+
+    With `cond`, pairs `(x, cond)`. `change` maps each batch (adds noise, drops labels, ...); if it
+    draws from `generator`, then a resumed stream repeats its draws too.
+
+    >>> batches = minibatches(torch.arange(6), 2, generator=torch.Generator().manual_seed(0))
+    >>> sorted(torch.cat([next(batches) for _ in range(3)]).tolist())
+    [0, 1, 2, 3, 4, 5]
+    """
 
     def __init__(
         self,
         x: Tensor,
         batch_size: int,
-        cond: Tensor | None,
-        generator: Generator | None,
-        change: Callable[[Any], Any] | None,
+        *,
+        cond: Tensor | None = None,
+        generator: Generator | None = None,
+        change: Callable[[Any], Any] = lambda batch: batch,
     ) -> None:
+        if not 1 <= batch_size <= len(x):
+            raise ValueError(f"batch_size must be in 1..{len(x)} (the data), got {batch_size}")
+        if cond is not None and len(cond) != len(x):
+            raise ValueError(f"{len(x)} examples but {len(cond)} conditions")
         self._x, self._batch_size, self._cond = x, batch_size, cond
         self._generator, self._change = generator, change
         self._order, self._start = torch.empty(0, dtype=torch.int64), 0
@@ -51,10 +63,8 @@ class Minibatches(Iterator[Any]):
             self._order, self._start = torch.randperm(len(self._x), generator=self._generator), 0
         rows = self._order[self._start : self._start + self._batch_size]
         self._start += self._batch_size
-        batch: Any = self._x[rows]
-        if self._cond is not None:
-            batch = (batch, self._cond[rows])
-        return batch if self._change is None else self._change(batch)
+        x = self._x[rows]
+        return self._change(x if self._cond is None else (x, self._cond[rows]))
 
     def state_dict(self) -> dict[str, Any]:
         """This epoch's order, the place in it, and the generator's state."""
@@ -62,37 +72,13 @@ class Minibatches(Iterator[Any]):
         return {"order": self._order.clone(), "start": self._start, "generator": noise}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue where `state_dict` was called on a stream over data of the same size."""
+        """Continue there, on data of the same size."""
         order = state_dict["order"]
         if len(order) not in (0, len(self._x)):
             raise ValueError(f"the stored order is of {len(order)} examples, not of {len(self._x)}")
         self._order, self._start = order.clone(), state_dict["start"]
         if self._generator is not None:
             self._generator.set_state(state_dict["generator"])
-
-
-def minibatches(
-    x: Tensor,
-    batch_size: int,
-    *,
-    cond: Tensor | None = None,
-    generator: Generator | None = None,
-    change: Callable[[Any], Any] | None = None,
-) -> Minibatches:
-    """Yield shuffled minibatches for ever, epoch after epoch; a last short batch is left out.
-
-    With `cond`, pairs `(x, cond)`. `change` maps each batch (adds noise, drops labels, ...); if it
-    draws from `generator`, then a resumed stream repeats its draws too.
-
-    >>> batches = minibatches(torch.arange(6), 2, generator=torch.Generator().manual_seed(0))
-    >>> sorted(torch.cat([next(batches) for _ in range(3)]).tolist())
-    [0, 1, 2, 3, 4, 5]
-    """
-    if not 1 <= batch_size <= len(x):
-        raise ValueError(f"batch_size must be in 1..{len(x)} (the data's size), got {batch_size}")
-    if cond is not None and len(cond) != len(x):
-        raise ValueError(f"{len(x)} examples but {len(cond)} conditions")
-    return Minibatches(x, batch_size, cond, generator, change)
 
 
 def cosine(lr: float, n_steps: int, *, warmup: int = 0, hold: int = 0) -> Callable[[int], float]:
@@ -121,14 +107,6 @@ class EMA:
 
     Ho, Jain and Abbeel 2020 (arXiv:2006.11239), appendix B; the warm-up of diffusers' `EMAModel`.
     Floating-point tensors (weights and buffers) are averaged, integer buffers copied.
-
-    >>> net = torch.nn.Linear(1, 1, bias=False)
-    >>> _ = torch.nn.init.zeros_(net.weight)
-    >>> ema = EMA(net, decay=0.5)
-    >>> _ = torch.nn.init.ones_(net.weight)
-    >>> ema.update(net)  # the first update keeps a tenth of the start
-    >>> round(ema.average.weight.item(), 6)
-    0.9
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -158,9 +136,11 @@ class EMA:
         module.load_state_dict(self.average.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
+        """The average and the number of updates."""
         return {"average": self.average.state_dict(), "n_updates": self.n_updates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue there."""
         self.average.load_state_dict(state_dict["average"])
         self.n_updates = state_dict["n_updates"]
 
@@ -350,8 +330,8 @@ def _step(
 def keep_freed_memory() -> bool:
     """Ask glibc to keep up to 512 MiB of freed memory, in blocks of up to 32 MiB; True if it will.
 
-    A step of training frees the tensors that the next step allocates. By default large blocks go
-    back to the system, which clears every page again: a sixth of the time of a small network's step.
+    A step frees the tensors that the next one allocates. By default large blocks go back to the
+    system, which clears every page again: a sixth of the time of a small network's step.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
@@ -362,5 +342,5 @@ def keep_freed_memory() -> bool:
 
 
 # until the labs are rows
-def hold_then_cosine(lr: float, n_hold: int, n_fall: int) -> Callable[[int], float]:
+def hold_then_cosine(lr: float, n_hold: int, n_fall: int) -> Callable[[int], float]:  # noqa: D103
     return cosine(lr, n_fall, hold=n_hold)

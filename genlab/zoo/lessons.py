@@ -160,9 +160,7 @@ def _causal_features(rank: int, channels: int = 24) -> nn.Module:
     return nn.Sequential(first, nn.SiLU(), second, nn.SiLU(), last)
 
 
-def annealed(
-    vae: Any, x: Tensor, *, beta: float, floor: float, n_warm: int, **options: Any
-) -> Run:
+def annealed(vae: Any, x: Tensor, *, beta: float, floor: float, n_warm: int, **options: Any) -> Run:
     """Train with `floor` free nats a latent; the divergence's weight rises to `beta`."""
     weight = kl_annealing(n_warm, beta)
     vae.floor = floor
@@ -216,9 +214,7 @@ def mnist_vae(latent_dim: int, width: int, dropout: float) -> CategoricalVAE:
         nn.SiLU(),
         _PixelsLast(),
     )
-    return CategoricalVAE(
-        encoder, decoder, nn.Linear(8, 2), latent_dim=k, event_shape=(1, 16, 16)
-    )
+    return CategoricalVAE(encoder, decoder, nn.Linear(8, 2), latent_dim=k, event_shape=(1, 16, 16))
 
 
 def bound_in_nats(vae: CategoricalVAE, split: str, n_draws: int = 10) -> float:
@@ -297,9 +293,7 @@ def mnist_gan(latent_dim: int, width: int, gamma: float) -> GAN:
 
 
 def _measure_game(model: Any) -> Figures:
-    return digit_distance(
-        lambda n, generator: from_unit(drawn(model, n, generator), whole=False)
-    )
+    return digit_distance(lambda n, generator: from_unit(drawn(model, n, generator), whole=False))
 
 
 def _measure_ink(gan: GAN) -> Figures:

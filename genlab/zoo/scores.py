@@ -1,6 +1,5 @@
 """The models of lessons 10 to 15, a row each: energy, score, diffusion, consistency, masking."""
 
-import copy
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -162,9 +161,7 @@ def _measure_levels(model: Any) -> Figures:
 # Diffusion: a U-Net for all classes and for none
 
 
-def digit_diffusion(
-    T: int, first: float, last: float, width: int, mults: tuple[int, ...]
-) -> DDPM:
+def digit_diffusion(T: int, first: float, last: float, width: int, mults: tuple[int, ...]) -> DDPM:
     """Noise prediction at integer steps 0..T-1 of a linear schedule; the network is told the class.
 
     Ho, Jain and Abbeel 2020 (arXiv:2006.11239), appendix B.
@@ -221,9 +218,7 @@ SIGMA_MIN, SIGMA_MAX = 0.02, 20.0  # a grey level is 0.125 wide; the digits' dev
 LEVELS = {1: (SIGMA_MAX,), 2: (SIGMA_MAX, 0.4), 4: (SIGMA_MAX, 1.0, 0.4, 0.2)}
 
 
-def edm(
-    size: int, width: int, mults: tuple[int, ...], sigma_data: float, p_drop: float
-) -> EDM:
+def edm(size: int, width: int, mults: tuple[int, ...], sigma_data: float, p_drop: float) -> EDM:
     """A class-conditional U-Net in EDM's preconditioning.
 
     Karras et al. 2022 (arXiv:2206.00364), table 1.
@@ -426,9 +421,7 @@ class MaskedDiffusion(nn.Module):
         """Draw `n` examples in `n_steps` passes."""
         hidden = torch.full((n, *self.event_shape), self.n_tokens)
         n_steps = n_steps or self.n_steps
-        steps = masked_sample(
-            self.filler, hidden, n_steps, mask=self.n_tokens, generator=generator
-        )
+        steps = masked_sample(self.filler, hidden, n_steps, mask=self.n_tokens, generator=generator)
         return last(steps)
 
 

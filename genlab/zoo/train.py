@@ -5,8 +5,9 @@ A row names a builder, training data, a loop and a measure, with every number th
 
 import copy
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from genlab.core.weights import load_weights, read_card, require_room, save_weights
-from genlab.train import Checkpoint, Record, Run, cosine, fit, fit_adversarial, resumable
-from genlab.train.fit import keep_freed_memory, minibatches
+from genlab.train import Record, Run, cosine, fit, fit_adversarial, minibatches
+from genlab.train.fit import keep_freed_memory
+from genlab.train.resume import restore, store
 from genlab.zoo.cards import Figures, default_dtype
 
 SHIPPED = Path(__file__).parent / "weights"
@@ -143,29 +145,46 @@ def train(
     next call continues. A file that is there is replaced with `force` only, or if a killed process
     left it without its card. That the file can be written is tried before the first step.
     """
-    checkpoint_path, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
-    unfinished = checkpoint_path.exists() and not card_path.exists()
+    stand, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
+    unfinished = stand.exists() and not card_path.exists()
     if path.exists() and not path.is_dir() and not force and not unfinished:
         raise FileExistsError(f"{path} exists: --force replaces it, --out names another place")
+    if not every >= 0:
+        raise ValueError(f"every must be at least 0 seconds, got {every}")
     used = row if n_steps is None else row.but(n_steps=n_steps)
     identity = {"name": row.name, **used.settings, "data": row.digest(), "torch": torch.__version__}
     with _one_thread(), seeded(row.seed):  # dropout draws from torch's global noise
         model = used.untrained()
-        run, checkpoint = used.train(model), Checkpoint(checkpoint_path, identity)
+        run = used.train(model)
         width = torch.finfo(row.dtype).bits // 8
         require_room(path, width * sum(w.numel() for w in model.state_dict().values()))
-        with closing(resumable(run, checkpoint, every=every, clock=time.process_time)) as steps:
-            for record, seconds in steps:
-                checkpoint.seconds = seconds
-                if watch(record, run.n_steps, seconds) is True:
-                    return None
+        seconds, start = restore(run, stand, identity), time.process_time()
+        written, start = start, start - seconds
+        for record in run:
+            seconds = (now := time.process_time()) - start
+            stopped = watch(record, run.n_steps, seconds) is True
+            if stopped or now - written >= every or run.step == run.n_steps:
+                _keep(run, stand, identity, seconds, stopped)
+                written = time.process_time()
+            if stopped:
+                return None
         try:
-            save_weights(model, path, _card(used, row, model, checkpoint.seconds), dtype=row.dtype)
+            save_weights(model, path, _card(used, row, model, seconds), dtype=row.dtype)
         except OSError as error:
             again = "make room there and repeat the command: it goes on from its last checkpoint"
             raise OSError(f"the weights could not be written ({error}); {again}") from error
-        checkpoint.remove()
+        stand.unlink(missing_ok=True)
         return read_card(path)
+
+
+def _keep(run: Run, path: Path, identity: dict[str, Any], seconds: float, stopped: bool) -> None:
+    """Store a run; a run that could go on without does not end for it."""
+    try:
+        store(run, path, identity, seconds)
+    except OSError as error:
+        if stopped:
+            raise OSError(f"step {run.step} could not be kept ({error})") from error
+        warnings.warn(f"no checkpoint of step {run.step}: {error}", stacklevel=2)
 
 
 def _card(used: Model, row: Model, model: nn.Module, seconds: float) -> dict[str, Any]:
@@ -200,7 +219,9 @@ def _one_thread() -> Iterator[None]:
 
 
 # until the labs are rows
-def Training(name, what, lesson, seconds, settings, build, start, measure, data, digest, dtype=torch.float32):  # type: ignore  # noqa
+def Training(
+    name, what, lesson, seconds, settings, build, start, measure, data, digest, dtype=torch.float32
+):  # type: ignore  # noqa
     import dataclasses
 
     plain = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
