@@ -37,7 +37,6 @@ from genlab.score.diffusion import x0_from_eps as x0_from_eps
 from genlab.score.diffusion import x0_from_v as x0_from_v
 from genlab.score.edm import EDM as EDM
 from genlab.score.edm import denoiser_from_eps as denoiser_from_eps
-from genlab.score.edm import edm_churn as edm_churn
 from genlab.score.edm import edm_denoise as edm_denoise
 from genlab.score.edm import edm_loss as edm_loss
 from genlab.score.edm import edm_precondition as edm_precondition

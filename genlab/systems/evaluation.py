@@ -13,7 +13,8 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
+from torch.nn.functional import avg_pool2d
 
 from genlab.data.captions import (
     Attributes,
@@ -23,9 +24,14 @@ from genlab.data.captions import (
     measure_colour,
     measure_slant,
     measure_stroke,
+    paint,
+    read,
+    write,
 )
 from genlab.data.moving import MOTIONS, N_FRAMES, SHIFT, TURN, draw, measure_motion, small_digits
-from genlab.metrics.features import DigitJudge
+from genlab.metrics.coverage import PrecisionRecall, precision_recall
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.features import DigitJudge, WaveletFeatures, gradient_histograms
 
 Pictures = Float[Tensor, " n 3 s s"]
 Videos = Float[Tensor, " n 3 f h w"]
@@ -86,9 +92,119 @@ def kept_words(
 def word_scores(
     images: Pictures, claims: Sequence[Claims], classifier: Classifier | None = None
 ) -> dict[str, float]:
-    """Fraction of the claimed words that pictures keep, by kind and for "all"."""
+    """Proportion of the claimed words that pictures keep, by kind and for "all"."""
     kept = kept_words(images, claims, classifier or digit_evaluator())
     return {kind: float(v.nanmean()) for kind, v in kept.items()}
+
+
+def claims_of(caption: str) -> Claims | None:
+    """What a text claims, or None when it is not of the language of captions."""
+    try:
+        return read(caption)
+    except ValueError:
+        return None
+
+
+def drawn_scores(
+    captions: Sequence[str], images: Pictures, classifier: Classifier | None = None
+) -> dict[str, float]:
+    """`word_scores` of pictures in [0, 1] by their captions; a text that is none keeps no word."""
+    claims = {k: claim for k, text in enumerate(captions) if (claim := claims_of(text))}
+    scores = word_scores(images[list(claims)], list(claims.values()), classifier)
+    return scores | {"all": scores["all"] * len(claims) / len(captions)}
+
+
+def read_scores(texts: Sequence[str], truth: Attributes) -> dict[str, float]:
+    """Proportion of the words in descriptions that are true of the pictures, by kind.
+
+    "all": every word said is true; a text, less `<end>`, that is no caption counts as wrong.
+    """
+    right: dict[str, list[bool]] = {kind: [] for kind in (*KINDS, "all")}
+    for text, row in zip(texts, torch.stack(truth, 1).tolist(), strict=True):
+        said = claims_of(text.removesuffix("<end>"))
+        pairs = {} if said is None else dict(zip(KINDS, zip(said, row, strict=True), strict=True))
+        found = {kind: a == b for kind, (a, b) in pairs.items() if a is not None}
+        for kind, value in found.items():
+            right[kind].append(value)
+        right["all"].append(said is not None and all(found.values()))
+    return {kind: sum(values) / max(1, len(values)) for kind, values in right.items()}
+
+
+def held_out_pictures(size: int = 16) -> tuple[Pictures, Attributes]:
+    """The 1,000 digits that no training saw, coloured, in [0, 1], and what is true of them."""
+    grey, attributes = load_captioned("test", size)
+    return paint(grey, attributes.colour), attributes
+
+
+def held_out_captions(n: int = 1000) -> list[str]:
+    """Captions of the first held-out digits, with every word that is true of them."""
+    return write(load_captioned("test", 32).attributes)[:n]
+
+
+def free_captions(n: int, generator: Generator) -> list[str]:
+    """Captions whose four words are drawn independently, also where such digits are rare."""
+    words = [torch.randint(k, (n,), generator=generator) for k in (10, 6, 2, 3)]
+    return write(Attributes(words[0], words[1], 2 * words[2], words[3]))
+
+
+class Likeness(NamedTuple):
+    """How like real pictures a set is, in wavelet features."""
+
+    frechet: float  # squared distance, in units of the real pictures' variance
+    precision: float  # fraction of the set that looks real
+    recall: float  # fraction of real pictures that the set reaches
+
+
+@cache
+def _wavelets(size: int) -> WaveletFeatures:
+    return WaveletFeatures(load_captioned("judge", size).grey)
+
+
+@cache
+def _real_wavelets(size: int, n: int) -> Tensor:
+    return _wavelets(size)(load_captioned("judge", size).grey[-n:])
+
+
+def likeness(pictures: Pictures) -> Likeness:
+    """Compare pictures in [0, 1] with as many real ones; colours do not count."""
+    size, n = pictures.shape[-1], len(pictures)
+    fake, real = _wavelets(size)(grey_of(pictures)), _real_wavelets(size, n)
+    both = precision_recall(real, fake)
+    return Likeness(frechet_distance(real, fake).item(), both.precision, both.recall)
+
+
+@cache
+def _real_shapes() -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, and 32 whitened main axes, of gradient histograms of 4,000 digits."""
+    parts = torch.split(load_captioned("judge", 16).grey.double(), 500)  # their table is large
+    seen = torch.cat([gradient_histograms(part) for part in parts])
+    mean = seen.mean(0)
+    _, lengths, axes = torch.linalg.svd(seen - mean, full_matrices=False)
+    axes = axes[:32].T * (len(seen) - 1) ** 0.5 / lengths[:32]
+    return mean, axes, (seen - mean) @ axes
+
+
+def shape_distance(images: Float[Tensor, " n 3 32 32"]) -> float:
+    """Frechet distance of pictures in [0, 1] to 4,000 real digits, in gradient histograms.
+
+    Squared, in units of the real digits' variance. Pictures are halved first, colour is ignored.
+    """
+    mean, axes, real = _real_shapes()
+    small = avg_pool2d(grey_of(images.double().clamp(0, 1))[:, None], 2)[:, 0]
+    return frechet_distance(real, (gradient_histograms(small) - mean) @ axes).item()
+
+
+@cache
+def _held_out_shapes() -> Float[Tensor, " 1000 f"]:
+    return gradient_histograms(load_captioned("test", 16).grey.float())
+
+
+def realism(grey: Float[Tensor, " n 16 16"]) -> PrecisionRecall:
+    """Precision and recall of grey digits in [0, 1] against the 1,000 held out, by histograms.
+
+    Two sets of 1,000 real digits have about 0.86 and 0.85: the ceiling.
+    """
+    return precision_recall(_held_out_shapes(), gradient_histograms(grey.float()), 3)
 
 
 def proportion(right: Tensor) -> float:

@@ -58,6 +58,11 @@ def sharpen(large: Large, amount: float) -> Large:
     return (large + amount * (large - blurred)).clamp(-1, 1)
 
 
+def enlarged(small: Small, amount: float) -> Large:
+    """Double pictures in [0, 1] without a network: bicubic, then sharpened."""
+    return (sharpen(bicubic(2 * small - 1), amount) + 1) / 2
+
+
 @final
 class Upsampler(nn.Module):
     r"""$p(x_{32}\mid x_{16}, c)$: the small picture is concatenated with the large one.

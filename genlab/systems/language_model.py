@@ -11,7 +11,7 @@ al. 2019, section 2; Touvron et al. 2023 (arXiv:2302.13971), section 2.
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float, Int
@@ -111,3 +111,53 @@ class LanguageModel(nn.Module):
         prompt = self.prompt(text, n_new)
         for grown in self.lm.continue_text(prompt, n_new, reshape=reshape, generator=generator):
             yield text + self.tokenizer.decode(grown[0, prompt.shape[1] :])
+
+
+@final
+class SpelledWindows(Iterator[Tensor]):
+    """Endless batches of windows of a text that is spelled anew at every reading (BPE dropout).
+
+    Merges are overlooked with probability `drop` (Provilkov et al. 2020, arXiv:1910.13267); the
+    first window begins anywhere, windows come in random order, and the stream can be resumed.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        tokenizer: BPE,
+        context: int,
+        batch_size: int,
+        drop: float,
+        generator: Generator,
+    ) -> None:
+        self.text, self.tokenizer, self.context = text, tokenizer, context
+        self.batch_size, self.drop, self.generator = batch_size, drop, generator
+        self._start = generator.get_state()  # where the noise stood before this reading
+        self._rows, self._next = torch.empty(0, context, dtype=torch.int64), 0
+
+    def __next__(self) -> Int[Tensor, " b n"]:
+        if self._next + self.batch_size > len(self._rows):
+            self._start = self.generator.get_state()
+            self._rows, self._next = self._read(), 0
+        batch = self._rows[self._next : self._next + self.batch_size]
+        self._next += self.batch_size
+        return batch
+
+    def _read(self) -> Int[Tensor, " m n"]:
+        """Spell the text and cut it into windows, in a random order; the ends are left out."""
+        n, g = self.context, self.generator
+        tokens = self.tokenizer.encode(self.text, drop=self.drop, generator=g)
+        tokens = tokens[int(torch.randint(n, (), generator=g)) :]
+        rows = tokens[: len(tokens) // n * n].reshape(-1, n)
+        return rows[torch.randperm(len(rows), generator=g)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the noise stood before this reading, and the place in it."""
+        return {"start": self._start, "next": self._next, "begun": len(self._rows) > 0}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue there, on the same text."""
+        self.generator.set_state(state_dict["start"])
+        self._start, self._next = state_dict["start"], state_dict["next"]
+        if state_dict["begun"]:
+            self._rows = self._read()

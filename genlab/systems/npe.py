@@ -17,10 +17,11 @@ from collections.abc import Callable, Sequence
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import PerExample, sum_event
+from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
 from genlab.flow import (
     MAF,
     Affine,
@@ -35,10 +36,18 @@ from genlab.flow import (
     affine_inverse,
     alternating_mask,
 )
+from genlab.metrics.calibration import sbc_ranks
 
 Theta = Float[Tensor, " b p"]
 Data = Float[Tensor, " b d"]
 Box = tuple[float, float]  # the same interval for every parameter
+Simulator = LinearGaussian | TwoMoons | Epidemic
+
+
+def simulated(simulator: Simulator, n: int, generator: Generator) -> tuple[Theta, Data]:
+    """Draw n parameters from the prior, and data from the parameters."""
+    theta = simulator.prior(n, generator=generator)
+    return theta, simulator.simulate(theta, generator=generator)
 
 
 def npe_loss(log_q: Callable[[Tensor, Tensor], Tensor], theta: Theta, x: Data) -> PerExample:
@@ -172,3 +181,14 @@ class NeuralPosterior(nn.Module):
     ) -> Float[Tensor, " n p"]:
         """Draw n parameters: one for each of n rows of data, or all for a single row."""
         return self.flow.sample(n, cond=self.standardise(cond).expand(n, -1), generator=generator)
+
+
+@torch.no_grad()
+def calibration_ranks(
+    model: NeuralPosterior, simulator: Simulator, n: int, n_draws: int, generator: Generator
+) -> Int[Tensor, " n p"]:
+    """Ranks 0..n_draws of the truth among draws, for n new pairs (Talts et al. 2018, alg. 1)."""
+    theta, x = simulated(simulator, n, generator)
+    rows = x.repeat_interleave(n_draws, 0)
+    draws = model.sample(len(rows), cond=rows, generator=generator)
+    return sbc_ranks(theta, draws.reshape(n, n_draws, -1))

@@ -10,6 +10,7 @@ large ones, latent codes) is a matter of the network and of a few numbers. Sourc
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import final
 
 import torch
@@ -212,8 +213,8 @@ class TextDiffusion(nn.Module):
 
     def no_text(self, n: int) -> Text:
         """The null condition for n rows."""
-        state, pooled = self.no_caption.state, self.no_caption.pooled
-        return Text(state.expand(n, 1, -1), pooled.expand(n, -1))
+        state = self.no_caption.state
+        return self.drop(Text(state.expand(n, 1, -1), state.expand(n, -1)))
 
     def sample_states(
         self,
@@ -256,27 +257,23 @@ class TextDiffusion(nn.Module):
 
 
 def captioned_batch(
-    p_stroke: float, p_slant: float, generator: Generator
-) -> Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]:
-    """Fresh colours and fresh captions for a minibatch: the `change` of `minibatches`.
+    batch: tuple[Tensor, Tensor], generator: Generator, *, p_stroke: float, p_slant: float
+) -> tuple[Tensor, Tensor]:
+    """Fresh colours and fresh captions for grey digits and their attributes, in columns.
 
-    From (grey digits `(b, s, s)`, attributes as columns `(b, 4)`) to (pictures in [-1, 1], rows of
-    word numbers). A stroke that has a word, and the slant, are said with these probabilities.
+    Pictures in [-1, 1] and rows of word numbers; a stroke that has a word, and the slant, are said
+    with these probabilities.
     """
-    table = _caption_table()
-
-    def change(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        grey, columns = batch
-        digit, _, stroke, slant = columns.unbind(1)
-        colour = torch.randint(6, (len(grey),), generator=generator)
-        u = torch.rand(2, len(grey), generator=generator)
-        stroke = torch.where(u[0] < p_stroke, stroke, 1)  # the middle third has no word
-        slant = torch.where(u[1] < p_slant, slant, 3)
-        return 2 * paint(grey, colour) - 1, table[digit, colour, stroke, slant]
-
-    return change
+    grey, columns = batch
+    digit, _, stroke, slant = columns.unbind(1)
+    colour = torch.randint(6, (len(grey),), generator=generator)
+    u = torch.rand(2, len(grey), generator=generator)
+    stroke = torch.where(u[0] < p_stroke, stroke, 1)  # the middle third has no word
+    slant = torch.where(u[1] < p_slant, slant, 3)
+    return 2 * paint(grey, colour) - 1, _caption_table()[digit, colour, stroke, slant]
 
 
+@cache
 def _caption_table() -> Int[Tensor, " 10 6 3 4 6"]:
     """Rows of all captions by digit, colour, stroke and slant, where slant 3 is "unsaid"."""
     parts = torch.cartesian_prod(*(torch.arange(n) for n in (10, 6, 3, 4))).unbind(1)

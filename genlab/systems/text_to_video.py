@@ -8,7 +8,7 @@ has a closed form. Sources: Ho et al. 2022 (arXiv:2204.03458); Ge et al. 2023 (a
 """
 
 import math
-from collections.abc import Callable
+from functools import cache
 from typing import final
 
 import torch
@@ -222,6 +222,7 @@ def inflate(model: TextToVideo, pretrained: TextDiffusion) -> None:
     model.no_caption.load_state_dict(pretrained.no_caption.state_dict())
 
 
+@cache
 def caption_table() -> Int[Tensor, " 10 6 5 6"]:
     """Rows of word numbers of all 300 captions, by digit, colour and motion."""
     sizes = (len(DIGITS), len(COLOURS), len(MOTIONS))
@@ -229,20 +230,13 @@ def caption_table() -> Int[Tensor, " 10 6 5 6"]:
     return encode(write_moving(*parts)).reshape(*sizes, MAX_WORDS)
 
 
-def video_batch(
-    generator: Generator, most: Callable[[], int | None] = lambda: None
-) -> Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]:
-    """Fresh motions and colours for a minibatch: the `change` of `minibatches`.
+def video_batch(batch: tuple[Tensor, Tensor], generator: Generator) -> tuple[Videos, Tensor]:
+    """Fresh motions and colours for grey digits `(b, 14, 14)` and their labels.
 
-    From (grey digits `(b, 14, 14)`, labels) to (scaled videos, rows of word numbers). `most` says
-    how many digits of the minibatch are used now; all when None.
+    Scaled videos and rows of word numbers.
     """
-    table = caption_table()
-
-    def change(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        grey, digit = (part[: most()] for part in batch)
-        colour = torch.randint(len(COLOURS), digit.shape, generator=generator)
-        motion = torch.randint(len(MOTIONS), digit.shape, generator=generator)
-        return scale(frames_in_colour(animate(grey, motion), colour)), table[digit, colour, motion]
-
-    return change
+    grey, digit = batch
+    colour = torch.randint(len(COLOURS), digit.shape, generator=generator)
+    motion = torch.randint(len(MOTIONS), digit.shape, generator=generator)
+    videos = frames_in_colour(animate(grey, motion), colour)
+    return scale(videos), caption_table()[digit, colour, motion]

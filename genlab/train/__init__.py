@@ -1,6 +1,5 @@
 """Training as an iterator of records: `fit` minimises a loss, `fit_adversarial` plays a game."""
 
 from genlab.train.fit import EMA, Record, Run, cosine, fit, fit_adversarial, minibatches
-from genlab.train.fit import hold_then_cosine as hold_then_cosine  # until the labs are rows
 
 __all__ = ["EMA", "Record", "Run", "cosine", "fit", "fit_adversarial", "minibatches"]

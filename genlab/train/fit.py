@@ -339,8 +339,3 @@ def keep_freed_memory() -> bool:
     c = ctypes.CDLL(None)
     settings = ((m_mmap_threshold, 32 * 2**20), (m_trim_threshold, 512 * 2**20))
     return all(c.mallopt(name, value) == 1 for name, value in settings)
-
-
-# until the labs are rows
-def hold_then_cosine(lr: float, n_hold: int, n_fall: int) -> Callable[[int], float]:  # noqa: D103
-    return cosine(lr, n_fall, hold=n_hold)

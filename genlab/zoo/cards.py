@@ -90,6 +90,15 @@ def digit_distance(draw: Draw) -> Figures:
     return {"frechet": frechet_distance(_held_out_features(), features).item()}
 
 
+def named(template: str, figures: Figures) -> Figures:
+    """The same figures under longer names.
+
+    >>> named("kept_{}", {"digit": 0.9})
+    {'kept_digit': 0.9}
+    """
+    return {template.format(name): value for name, value in figures.items()}
+
+
 def agree(stated: Figures, found: Figures) -> bool:
     """Whether the figures of a card come out again: numbers to one part in a hundred."""
     if stated.keys() != found.keys():

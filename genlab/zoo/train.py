@@ -216,22 +216,3 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-# until the labs are rows
-def Training(
-    name, what, lesson, seconds, settings, build, start, measure, data, digest, dtype=torch.float32
-):  # type: ignore  # noqa
-    import dataclasses
-
-    plain = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    seed = plain.pop("seed")
-    return Model(
-        name, what, lesson, seconds, seed, build=lambda: build(settings), sizes={},
-        data=lambda: (), source=data, digest=digest, fit=plain, measure=measure, dtype=dtype,
-        loop=lambda model, seed, **fit: start(model, replace(settings, seed=seed, **fit)),
-    )  # fmt: skip
-
-
-def load(row, path=None, *, dtype=None):  # type: ignore  # noqa
-    return row.load(path, dtype=dtype)
