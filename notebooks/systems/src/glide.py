@@ -46,7 +46,7 @@ from genlab.score.edm import edm_sample, edm_sigmas
 from genlab.score.guidance import dynamic_threshold
 from genlab.zoo.registry import card
 from genlab.zoo.registry import load_model
-from genlab.systems.text_diffusion import CaptionedPainter
+from genlab.systems.text_diffusion import TextDiffusion
 from genlab.systems.glide import Glide, bicubic, enlarge, sharpen, shrink
 from genlab.systems.glide import classifier_guided
 from genlab.zoo.glide_judging import (
@@ -57,7 +57,7 @@ from genlab.zoo.glide_judging import (
     small_pictures,
 )
 from genlab.zoo.glide_recipes import BASE, glide_base, train_glide
-from genlab.systems.evaluation import digit_judge, word_scores
+from genlab.systems.evaluation import digit_evaluator, word_scores
 
 course.begin("glide")
 torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
@@ -259,7 +259,7 @@ torch.set_default_dtype(torch.float32)
 base, up, reader = (load_model(f"glide_{part}") for part in ("base", "upsampler", "reader"))
 glide = Glide(base, up)
 two = ["a thin red seven leaning right", "a bold cyan zero"]
-exact = CaptionedPainter(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
+exact = TextDiffusion(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
                          patch=base.patch, skip=base.skip, sigma_max=base.sigma_max, limit=None).eval()  # fmt: skip
 exact.no_caption = base.no_caption
 ours = exact.sample(two, guidance_scale=2.0, n_steps=5, order=1, generator=torch.Generator().manual_seed(3))
@@ -271,7 +271,7 @@ check(
     "DDIM of the shell = Euler of EDM", ours.detach(), euler.detach(), atol=2e-3,
     unlike={"a start of another size": unscaled.detach()},
 )
-course.show_source(CaptionedPainter._eps_model)
+course.show_source(TextDiffusion._eps_model)
 
 # %% [markdown]
 # ## 3. Training, live
@@ -379,7 +379,7 @@ levels = edm_sigmas(12, sigma_min=base.SIGMA_MIN, sigma_max=base.sigma_max)[:-1]
 inside = int(((levels >= WHERE[0]) & (levels <= WHERE[1])).sum())
 print(f"passes for one small picture: {2 * 12} guided everywhere, {12 + inside} guided in the interval")
 captions = held_out_captions(150)
-claims, judge = [read(c) for c in captions], digit_judge()
+claims, judge = [read(c) for c in captions], digit_evaluator()
 thin = torch.tensor([c.stroke == 0 for c in claims])
 ink = {"real": grey_of(small_pictures(150))[thin].mean().item()}
 pictures = draw(captions, 3.0, interval=WHERE)
@@ -880,7 +880,7 @@ for p_drop in (0.0, 0.5):
 check(
     "no caption hidden: gradient of the null state", gradient[0.0], 0.0, unlike={"half of them hidden": gradient[0.5]}
 )
-never = CaptionedPainter(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
+never = TextDiffusion(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
                          patch=base.patch, skip=base.skip, sigma_max=base.sigma_max).eval()  # fmt: skip
 torch.manual_seed(0)
 for start in (never.no_caption.state, never.no_caption.pooled):

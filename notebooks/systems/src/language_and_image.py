@@ -49,10 +49,10 @@ from genlab.systems.language_and_image import LanguageAndImage
 from genlab.zoo.language_and_image_figures import (
     claims_of,
     held_out,
-    painters_law,
+    caption_distribution,
     read_scores,
     text_gap,
-    told_and_drawn,
+    drawn_scores,
 )
 from genlab.zoo.language_and_image_models import Recipe, language_and_image
 from genlab.systems.language_and_image import context, only_last
@@ -166,7 +166,7 @@ course.show_source(LanguageAndImage.loss)
 # the next word, one for each of the beginnings (lesson 02's chain rule for entropies).
 
 # %%
-law = painters_law()
+law = caption_distribution()
 entropy = -(law.p * law.p.log()).sum()
 beginnings = {}
 for caption, weight in zip(law.captions, law.p.tolist(), strict=True):
@@ -412,7 +412,7 @@ N, W, STEPS = 240, 3.0, 10
 g = torch.Generator().manual_seed(8)
 result = model.complete([""] * N, guidance_scale=W, n_steps=STEPS, generator=g)
 texts, rows, states = result.captions, result.written.tokens, result.written.states
-kept = told_and_drawn(texts, result.images)
+kept = drawn_scores(texts, result.images)
 print(f"right, {N} captions of its own:", *(f"{kind} ~{kept[kind]:.2f}" for kind in kept))
 
 
@@ -421,7 +421,7 @@ def painted(told, n=N, w=W, seed=9):
     told = told if isinstance(told, tuple) else context(told)
     told = type(told)(*(part[:n] for part in told))
     images = model.paint(told, guidance_scale=w, n_steps=STEPS, generator=torch.Generator().manual_seed(seed))
-    return told_and_drawn(texts[:n], images), images
+    return drawn_scores(texts[:n], images), images
 
 
 at_random = chance(law, [text for text in texts if claims_of(text)])
@@ -707,7 +707,7 @@ check_range("temperature 100", shares[-1], 0.14, 0.29, digits=2, unlike={"temper
 def padded(n_positions):
     wide = F.pad(states[:100], (0, 0, 0, n_positions - LENGTH))
     images = model.paint(context(wide, n_positions), guidance_scale=W, n_steps=STEPS, generator=torch.Generator().manual_seed(15))
-    return told_and_drawn(texts[:100], images)["all"]
+    return drawn_scores(texts[:100], images)["all"]
 
 
 with torch.no_grad():

@@ -47,8 +47,8 @@ from genlab.score.edm import edm_sigmas
 from genlab.score.edm import edm_loss
 from genlab.zoo.registry import card
 from genlab.zoo.registry import load_model
-from genlab.systems.text_diffusion import CaptionedPainter
-from genlab.systems.evaluation import digit_judge, word_scores
+from genlab.systems.text_diffusion import TextDiffusion
+from genlab.systems.evaluation import digit_evaluator, word_scores
 from genlab.zoo.latent_diffusion_figures import shape_distance
 from genlab.zoo.latent_diffusion_models import Recipe, latent_diffusion, train_latent_diffusion
 from genlab.train import fit, minibatches
@@ -471,7 +471,7 @@ check_range("mean loss of the last 20", final, 0.5, 0.85, unlike={"first": first
 # captions. First the same judgement without any diffusion: **real digits, encoded and decoded**. What is lost between the first row and the second is the decoder's share.
 
 # %%
-judge, kinds = digit_judge(), ("digit", "colour", "stroke", "slant", "all")
+judge, kinds = digit_evaluator(), ("digit", "colour", "stroke", "slant", "all")
 N = 250
 rows = {
     "real, as they are": word_scores(held[:N], claims[:N], judge),
@@ -580,7 +580,7 @@ def pixel_painter(width, mults, patch=1):
     d, c = model.painter.net.config.d_context, 3 * patch**2
     sizes = UNetConfig(c_in=c, c_out=c, width=width, mults=mults, time_scale=250.0, d_context=d, d_pooled=d)
     net, words = UNet(sizes), TextEncoder(28, d=d, n_layer=1)
-    return CaptionedPainter(net, words, event_shape=(3, 32, 32), sigma_data=0.5, patch=patch).eval()
+    return TextDiffusion(net, words, event_shape=(3, 32, 32), sigma_data=0.5, patch=patch).eval()
 
 
 # %%

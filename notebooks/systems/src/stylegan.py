@@ -50,7 +50,7 @@ from genlab.metrics.cost import network_passes
 from genlab.metrics.coverage import inside_balls, knn_radius
 from genlab.train.fit import EMA
 from genlab.zoo.registry import load_model
-from genlab.systems.evaluation import digit_judge
+from genlab.systems.evaluation import digit_evaluator
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab.zoo.stylegan_models import (
     Recipe,
@@ -430,7 +430,7 @@ check_range("truncation 1.2: recall", wide.recall, 0.67, 0.76, unlike={"psi = 1"
 
 # %%
 samples = drawn_at(gan, 1.0)
-features, judge = gradient_histograms(samples), digit_judge()
+features, judge = gradient_histograms(samples), digit_evaluator()
 radius = knn_radius(features, 3)
 reached = inside_balls(real_features, features, radius).any(1)
 check(
