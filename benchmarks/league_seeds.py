@@ -15,7 +15,7 @@ import unittest.mock
 import torch
 
 from genlab.zoo.cards import default_dtype
-from genlab.zoo.registry import find
+from genlab.zoo import find
 from genlab_course import league
 
 NAMES = ("diffusion", "pixelcnn", "gan", "flow", "ncsn", "wgan", "transformer", "ebm", "vae")

@@ -47,8 +47,7 @@ from genlab.data.digits import load_digits
 from genlab.oracles import Gaussian, GaussianMixture
 from genlab.oracles.continuous import kl_gaussian
 from genlab.oracles.discrete import TokenTable, total_correlation
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
+from genlab.zoo import card, load_model
 from genlab.zoo.odd_claims_models import draw_masked, draw_student, draw_teacher
 
 course.begin(lesson=15)

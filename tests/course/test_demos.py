@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from genlab.map import LESSONS, SYSTEMS
-from genlab.zoo.registry import TRAININGS
+from genlab.zoo import TRAININGS
 from genlab_course import demos
 from genlab_course.demos import PAGES, Demo, Page
 from genlab_course.widgets import explorer

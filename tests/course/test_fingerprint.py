@@ -9,7 +9,7 @@ from torch import nn
 from genlab.flow.autoregressive import MAF, masked_flow
 from genlab.flow.coupling import real_nvp
 from genlab.map import SYSTEMS
-from genlab.zoo.registry import TRAININGS, load_model
+from genlab.zoo import TRAININGS, load_model
 from genlab_course import fingerprint as eye
 from genlab_course.fingerprint import (
     LESSONS,

@@ -11,7 +11,7 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.requirements import Requirement
 
 import genlab
-from genlab.zoo.registry import TRAININGS
+from genlab.zoo import TRAININGS
 from genlab_course.links import REPOSITORY
 
 ROOT = Path(__file__).resolve().parents[2]

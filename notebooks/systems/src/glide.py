@@ -44,8 +44,7 @@ from genlab.nn.transformer import CrossAttention
 from genlab.nn.transformer import NoCaption, Text, TextEncoder
 from genlab.score.edm import edm_sample, edm_sigmas
 from genlab.score.guidance import dynamic_threshold
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
+from genlab.zoo import card, load_model
 from genlab.systems.text_diffusion import CaptionedPainter
 from genlab.systems.glide import Glide, bicubic, enlarge, sharpen, shrink
 from genlab.systems.glide import classifier_guided

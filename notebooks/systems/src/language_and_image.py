@@ -41,8 +41,7 @@ from genlab_course import check, check_close_mc, check_range
 from genlab.data.captions import END, chance, next_word_law
 from genlab.data.captions import load_captioned
 from genlab.data.captions import encode, read
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
+from genlab.zoo import card, load_model
 from genlab.systems.language_and_image import IMAGE, LENGTH, VOCABULARY, rows_of, words_of
 from genlab.systems.text_diffusion import captioned_batch
 from genlab.systems.language_and_image import LanguageAndImage

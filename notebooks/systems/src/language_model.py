@@ -54,8 +54,7 @@ from genlab.nn.transformer import attention, causal_mask, join_heads, split_head
 from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.pretrained import EXAMPLES, load_pretrained
 from genlab.nn.transformer import rms_norm
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
+from genlab.zoo import card, load_model
 from genlab.zoo.language_model_models import Recipe, SpelledWindows, language_model
 from genlab.train import cosine, fit
 from genlab.train.muon import Muon, orthogonalize

@@ -45,8 +45,7 @@ from genlab.nn.transformer import Text, TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import edm_sigmas
 from genlab.score.edm import edm_loss
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
+from genlab.zoo import card, load_model
 from genlab.systems.text_diffusion import CaptionedPainter
 from genlab.systems.evaluation import digit_judge, word_scores
 from genlab.zoo.latent_diffusion_figures import shape_distance

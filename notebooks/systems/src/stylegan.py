@@ -49,7 +49,7 @@ from genlab.metrics.distances import kid
 from genlab.metrics.cost import network_passes
 from genlab.metrics.coverage import inside_balls, knn_radius
 from genlab.train.fit import EMA
-from genlab.zoo.registry import load_model
+from genlab.zoo import load_model
 from genlab.systems.evaluation import digit_judge
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab.zoo.stylegan_models import (

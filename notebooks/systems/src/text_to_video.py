@@ -57,8 +57,7 @@ from genlab.nn.unet import UNetConfig
 from genlab.nn.unet import TemporalAttention, VideoUNet, VideoUNetConfig, attention_pairs
 from genlab.score import alphas_bar_from_betas, ddim_sample, ddim_timesteps, linear_betas
 from genlab.systems.text_to_video import frame_error, mixed_noise, total_correlation
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
+from genlab.zoo import card, load_model
 from genlab.systems.evaluation import film_judge, film_scores, motion_residual, read_frames, wanted
 from genlab.systems.text_to_video import FilmMaker, scale
 from genlab.zoo.text_to_video_models import (
