@@ -1,8 +1,8 @@
 """The league table: every family on the same digits, in the same units, and what each pays.
 
 One split (1,397 images to train on, 400 held out), one feature network, one thread. An empty cell
-says something: a GAN has no bits per dimension. The kind of bits stands with them: = exact, <= bound.
-No row is best in every column.
+says something: a GAN has no bits per dimension. The kind of bits stands with them: = exact,
+<= bound. No row is best in every column.
 """
 
 import json
@@ -80,8 +80,8 @@ def quality(
 ) -> dict[str, float]:
     """Compare samples in grey levels 0..16 with the held-out digits.
 
-    `frechet` and its `frechet_error` by resampling, `precision` and `recall` (k = 3; as many samples
-    as held-out images, since both depend on the sizes).
+    `frechet` and its `frechet_error` by resampling, `precision` and `recall` (k = 3; as many
+    samples as held-out images, since both depend on the sizes).
     """
     net = load_classifier()
     held_out = torch.cat([load_digits(part).images for part in ("val", "test")])
@@ -131,7 +131,7 @@ def remake(watch: Callable[[Row], object] = lambda row: None) -> list[Row]:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row as it is printed, one text for each of `COLUMNS`, the kind of its bits in front of them.
+    """A row as it is printed, one text for each of `COLUMNS`.
 
     >>> vae = next(row for row in load_league() if row.name == "digit_vae")
     >>> cells(vae)[2][:2], cells(vae)[7]

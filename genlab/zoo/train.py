@@ -223,19 +223,22 @@ def _one_thread() -> Iterator[None]:
 
 
 # until the labs are rows
-def Training(
-    name, what, lesson, seconds, settings, build, start, measure, data, digest, dtype=torch.float32
-):  # type: ignore  # noqa
-    import dataclasses
+class Training(Model):  # noqa: D101
+    def __init__(  # type: ignore
+        self, name, what, lesson, seconds, settings, build, start, measure, data, digest,
+        dtype=torch.float32,
+    ):  # fmt: skip
+        plain = {k: getattr(settings, k) for k in settings.__dataclass_fields__}
+        seed = plain.pop("seed")
+        super().__init__(
+            name, what, lesson, seconds, seed, build=lambda: build(settings), sizes={},
+            data=lambda: (), source=data if isinstance(data, str) else data["source"], digest=digest, fit=plain, measure=measure, dtype=dtype,
+            loop=lambda model, seed, **fit: start(model, replace(settings, seed=seed, **fit)),
+        )  # fmt: skip
 
-    plain = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
-    seed = plain.pop("seed")
-    return Model(
-        name, what, lesson, seconds, seed, build=lambda: build(settings), sizes={},
-        data=lambda: (), source=data, digest=digest, fit=plain, measure=measure, dtype=dtype,
-        loop=lambda model, seed, **fit: start(model, replace(settings, seed=seed, **fit)),
-    )  # fmt: skip
+    def but(self, **changes):  # type: ignore  # noqa: D102
+        return Model.but(Model(**{k: getattr(self, k) for k in Model.__dataclass_fields__}), **changes)
 
 
-def load(row, path=None, *, dtype=None):  # type: ignore  # noqa
+def load(row, path=None, *, dtype=None):  # type: ignore  # noqa: D103
     return row.load(path, dtype=dtype)
