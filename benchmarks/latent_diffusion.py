@@ -19,7 +19,7 @@ from genlab.metrics.cost import multiply_adds
 from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.systems.text_diffusion import CaptionedPainter
-from genlab.zoo.registry import load_model
+from genlab.zoo import load_model
 
 BATCH, STEPS, W, REPETITIONS = 16, 12, 2.0, 7
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.weights import replace_file
-from genlab.zoo.registry import TRAININGS
+from genlab.zoo import MODELS
 
 LOAD = "from genlab.systems import load_model\n"
 JUDGE = f"{LOAD}from genlab.systems.evaluation import digit_judge\n"
@@ -62,7 +62,7 @@ widgets.later("Train the five models now: half a minute", five)"""
 
 DECODING = """\
 from genlab.autoregressive.tokens import CharTokenizer
-from genlab.zoo.text_transformer import ALPHABET
+from genlab.zoo.lessons import ALPHABET
 from genlab.systems import load_model
 writer, tokenizer = load_model("text_transformer"), CharTokenizer(ALPHABET)
 contexts = ["the val", "Py", "If the ", "class "]
@@ -206,7 +206,7 @@ def ready(pages: tuple[Page, ...] = PAGES) -> tuple[Page, ...]:
     Args:
         pages: to choose from.
     """
-    shipped = {t.name for t in TRAININGS if t.path.exists()}
+    shipped = {t.name for t in MODELS if t.path.exists()}
     return tuple(p for p in pages if shipped.issuperset(p.needs))
 
 

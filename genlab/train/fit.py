@@ -48,7 +48,7 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
         *,
         cond: Tensor | None = None,
         generator: Generator | None = None,
-        change: Callable[[Any], Any] = lambda batch: batch,
+        change: Callable[[Any], Any] | None = None,
     ) -> None:
         if not 1 <= batch_size <= len(x):
             raise ValueError(f"batch_size must be in 1..{len(x)} (the data), got {batch_size}")
@@ -63,8 +63,10 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
             self._order, self._start = torch.randperm(len(self._x), generator=self._generator), 0
         rows = self._order[self._start : self._start + self._batch_size]
         self._start += self._batch_size
-        x = self._x[rows]
-        return self._change(x if self._cond is None else (x, self._cond[rows]))
+        batch: Any = self._x[rows]
+        if self._cond is not None:
+            batch = (batch, self._cond[rows])
+        return batch if self._change is None else self._change(batch)
 
     def state_dict(self) -> dict[str, Any]:
         """This epoch's order, the place in it, and the generator's state."""

@@ -99,16 +99,22 @@ def named(template: str, figures: Figures) -> Figures:
     return {template.format(name): value for name, value in figures.items()}
 
 
-def agree(stated: Figures, found: Figures) -> bool:
-    """Whether the figures of a card come out again: numbers to one part in a hundred."""
-    if stated.keys() != found.keys():
-        return False
-    return all(
-        math.isclose(value, found[name], rel_tol=0.01)
-        if isinstance(value, float)
-        else value == found[name]
-        for name, value in stated.items()
-    )
+def differing(stated: Figures, found: Figures) -> Figures:
+    """What was found where it is not what a card states: numbers to one part in a hundred.
+
+    >>> differing({"kind": "exact", "bits": 1.0}, {"kind": "bound", "bits": 1.001})
+    {'kind': 'bound'}
+    """
+    return {
+        name: found.get(name, "gone")
+        for name in stated | found
+        if not _close(stated.get(name), found.get(name))
+    }
+
+
+def _close(a: Any, b: Any) -> bool:
+    reals = isinstance(a, float) and isinstance(b, float)
+    return math.isclose(a, b, rel_tol=0.01) if reals else a == b
 
 
 @cache

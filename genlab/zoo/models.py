@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 
-from genlab.core.weights import read_card
 from genlab.zoo.lessons import LESSONS
 from genlab.zoo.scores import SCORES
 from genlab.zoo.systems import SYSTEMS
@@ -40,4 +39,4 @@ def card(name: str) -> dict[str, Any]:
     >>> card("digit_vae")["metrics"]["kind"]
     'bound'
     """
-    return read_card(find(name).path)
+    return find(name).card()

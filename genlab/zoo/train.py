@@ -122,6 +122,10 @@ class Model:
             model = load_weights(self.untrained(), path, dtype=dtype, recipe=recipe)
         return model.requires_grad_(False)
 
+    def card(self) -> dict[str, Any]:
+        """What was written beside the shipped weights."""
+        return read_card(self.path)
+
     def figures(self, model: nn.Module, dtype: torch.dtype | None = None) -> Figures:
         """Its held-out figures, in double precision, once its weights are rounded to `dtype`."""
         with default_dtype(torch.float64):

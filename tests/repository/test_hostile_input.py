@@ -21,6 +21,7 @@ from genlab.autoregressive.likelihood import sequence_log_prob, token_log_probs
 from genlab.core import last
 from genlab.data import toys
 from genlab.data.captions import measure_colour, measure_slant, measure_stroke
+from genlab.data.digits import from_unit
 from genlab.data.moving import measure_motion
 from genlab.flow.dequantization import pixel_histograms
 from genlab.flow.spline import rq_spline_forward, rq_spline_inverse, spline_parameters
@@ -57,7 +58,6 @@ from genlab.score.matching import (
 from genlab.score.samplers import ddim_invert, ddim_sample, dpm_solver_sample, log_snr_timesteps
 from genlab.score.sde import correct
 from genlab.solvers import mcmc
-from genlab.zoo import digit_diffusion, mnist_diffusion
 
 pytestmark = pytest.mark.usefixtures("as_a_user")
 
@@ -207,8 +207,7 @@ REFUSED = {
     "ladder_overlap: ratio": (lambda: ladder_overlap(-1.0, 8), "ratio is -1"),
     "active_units: NaN": (lambda: active_units(spoiled(X)), "mu holds nan"),
     "active_units: threshold": (lambda: active_units(X, NAN), "threshold is nan"),
-    "to_levels": (lambda: digit_diffusion.to_levels(spoiled(X)), "x holds nan"),
-    "to_levels, mnist": (lambda: mnist_diffusion.to_levels(spoiled(X)), "x holds nan"),
+    "from_unit": (lambda: from_unit(spoiled(X)), "x holds nan"),
     "measure_colour": (
         lambda: measure_colour(spoiled(torch.rand(1, 3, 4, 4))), "images holds nan"),
     "measure_stroke": (

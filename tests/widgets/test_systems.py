@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from genlab.systems.glide import Glide
+from genlab.zoo import load_model
 from genlab.zoo.glide_recipes import BASE, UPSAMPLER, glide_base, glide_upsampler
 from genlab.zoo.language_and_image_models import Recipe as Recipe_write_and_draw
 from genlab.zoo.language_and_image_models import language_and_image
 from genlab.zoo.latent_diffusion_models import Recipe, VAERecipe, latent_diffusion, latent_vae
-from genlab.zoo.registry import load_model
 from genlab.zoo.text_to_video_models import Recipe as Recipe_film_strip
 from genlab.zoo.text_to_video_models import film_maker
 from genlab_course import widgets

@@ -5,9 +5,6 @@ import math
 
 import pytest
 import torch
-
-from genlab.core import HasElbo, Sampleable, Trainable, last
-from genlab.data.digits import load_digits
 from genlab.zoo.digit_diffusion import (
     NO_CLASS,
     Recipe,
@@ -17,6 +14,9 @@ from genlab.zoo.digit_diffusion import (
     to_levels,
     train_digit_diffusion,
 )
+
+from genlab.core import HasElbo, Sampleable, Trainable, last
+from genlab.data.digits import load_digits
 
 SMALL = dataclasses.replace(Recipe(), T=10, width=8, n_steps=5)
 

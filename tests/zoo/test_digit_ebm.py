@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+from genlab.zoo.digit_diffusion import scale
+from genlab.zoo.digit_ebm import Recipe, denoise, digit_ebm, fading, fresh_samples, train_digit_ebm
 
 from genlab.core import last
 from genlab.data.digits import load_digits
-from genlab.zoo.digit_diffusion import scale
-from genlab.zoo.digit_ebm import Recipe, denoise, digit_ebm, fading, fresh_samples, train_digit_ebm
 
 SMALL = dataclasses.replace(Recipe(), width=32, n_chains=256, n_steps=3, chain_steps=3)
 

@@ -1,11 +1,11 @@
 """The digits' flow: it begins as the histogram of each pixel, and learns from there."""
 
 import torch
+from genlab.zoo.digit_flow import Recipe, digit_flow, train_digit_flow
 
 from genlab.core import last
 from genlab.data.digits import load_digits
 from genlab.flow.dequantization import pixel_histograms
-from genlab.zoo.digit_flow import Recipe, digit_flow, train_digit_flow
 
 SMALL = Recipe(n_layers=2, width=16, n_steps=60)
 

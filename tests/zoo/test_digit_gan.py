@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 import torch
+from genlab.zoo.digit_gan import Recipe, digit_gan, to_grey, to_unit, train_digit_gan
 
 from genlab.core import last
 from genlab.data.digits import load_digits
-from genlab.zoo.digit_gan import Recipe, digit_gan, to_grey, to_unit, train_digit_gan
 
 SMALL = dataclasses.replace(Recipe(), width=32, n_steps=120)
 

@@ -4,13 +4,6 @@ import math
 
 import pytest
 import torch
-from torch import nn
-
-from genlab.core import last
-from genlab.core.capabilities import HasElbo, Sampleable, Trainable, likelihood_kind
-from genlab.data.digits import load_digits
-from genlab.metrics.cost import network_passes
-from genlab.oracles.discrete import TokenTable
 from genlab.zoo.digit_masked import (
     HIDDEN,
     MaskedDiffusion,
@@ -18,6 +11,13 @@ from genlab.zoo.digit_masked import (
     digit_masked,
     train_digit_masked,
 )
+from torch import nn
+
+from genlab.core import last
+from genlab.core.capabilities import HasElbo, Sampleable, Trainable, likelihood_kind
+from genlab.data.digits import load_digits
+from genlab.metrics.cost import network_passes
+from genlab.oracles.discrete import TokenTable
 
 SMALL = Recipe(width=8, n_steps=3, batch_size=8)
 

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
+from genlab.zoo.digit_ncsn import Recipe, digit_ncsn, to_grey, to_unit, train_digit_ncsn
 
 from genlab.data.digits import load_digits
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 from genlab.oracles import Gaussian
 from genlab.score.matching import ladder_overlap, x0_from_score
-from genlab.zoo.digit_ncsn import Recipe, digit_ncsn, to_grey, to_unit, train_digit_ncsn
 
 
 def test_grey_levels_survive_the_round_trip():

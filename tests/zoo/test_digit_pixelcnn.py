@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
+from genlab.zoo.digit_pixelcnn import Recipe, digit_pixelcnn, train_digit_pixelcnn
 
 from genlab.core import last
 from genlab.data.digits import load_digits
-from genlab.zoo.digit_pixelcnn import Recipe, digit_pixelcnn, train_digit_pixelcnn
 
 SMALL = Recipe(width=8, n_layer=2, n_steps=60)
 

@@ -3,10 +3,10 @@
 import math
 
 import torch
+from genlab.zoo.digit_transformer import Recipe, digit_transformer, train_digit_transformer
 
 from genlab.core import last
 from genlab.data.digits import load_digits
-from genlab.zoo.digit_transformer import Recipe, digit_transformer, train_digit_transformer
 
 SMALL = Recipe(d_model=16, n_layer=1, n_steps=60)
 

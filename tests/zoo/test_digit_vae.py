@@ -3,10 +3,10 @@
 import math
 
 import torch
+from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
 
 from genlab.core import last
 from genlab.data.digits import load_digits
-from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
 
 
 def test_same_recipe_same_weights_and_no_trace_in_the_global_seed():

@@ -4,11 +4,11 @@ import dataclasses
 
 import pytest
 import torch
+from genlab.zoo.digit_gan import to_unit
+from genlab.zoo.digit_wgan import Recipe, digit_wgan, train_digit_wgan
 
 from genlab.core import last
 from genlab.data.digits import load_digits
-from genlab.zoo.digit_gan import to_unit
-from genlab.zoo.digit_wgan import Recipe, digit_wgan, train_digit_wgan
 
 SMALL = dataclasses.replace(Recipe(), width=32, n_steps=150, lr_generator=3e-3)
 

@@ -2,10 +2,6 @@
 
 import pytest
 import torch
-
-from genlab.core.weights import read_card
-from genlab.data.digits import load_mnist
-from genlab.train.fit import EMA
 from genlab.zoo.mnist_diffusion import (
     NO_CLASS,
     RECIPES,
@@ -17,6 +13,10 @@ from genlab.zoo.mnist_diffusion import (
     train_mnist_diffusion,
     weights_path,
 )
+
+from genlab.core.weights import read_card
+from genlab.data.digits import load_mnist
+from genlab.train.fit import EMA
 
 
 def test_scaling_is_undone_exactly():

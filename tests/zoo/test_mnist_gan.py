@@ -4,11 +4,6 @@ import dataclasses
 
 import pytest
 import torch
-
-from genlab.core import last, likelihood_kind
-from genlab.core.weights import read_card
-from genlab.data.digits import load_mnist
-from genlab.metrics.distances import frechet_distance
 from genlab.zoo.mnist_gan import (
     WEIGHTS,
     MnistRecipe,
@@ -18,6 +13,11 @@ from genlab.zoo.mnist_gan import (
     to_unit,
     train_mnist_gan,
 )
+
+from genlab.core import last, likelihood_kind
+from genlab.core.weights import read_card
+from genlab.data.digits import load_mnist
+from genlab.metrics.distances import frechet_distance
 
 SMALL = dataclasses.replace(MnistRecipe(), width=4, n_steps=3, batch_size=16)
 

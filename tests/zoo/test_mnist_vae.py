@@ -5,11 +5,6 @@ import math
 
 import pytest
 import torch
-
-from genlab.core import likelihood_kind
-from genlab.core.weights import read_card
-from genlab.data.digits import load_mnist
-from genlab.latent import bernoulli_log_prob
 from genlab.zoo.mnist_vae import (
     WEIGHTS,
     MnistRecipe,
@@ -19,6 +14,11 @@ from genlab.zoo.mnist_vae import (
     mnist_vae,
     train_mnist_vae,
 )
+
+from genlab.core import likelihood_kind
+from genlab.core.weights import read_card
+from genlab.data.digits import load_mnist
+from genlab.latent import bernoulli_log_prob
 
 SMALL = dataclasses.replace(MnistRecipe(), width=4, n_steps=60, batch_size=16, lr=0.01)
 

@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from genlab.zoo.digit_consistency import EDMRecipe, digit_consistency, digit_edm
+from genlab.zoo.digit_masked import Recipe, digit_masked
 
 from genlab.data.digits import load_digits
 from genlab.metrics.cost import network_passes
 from genlab.zoo import odd_claims_models as odd
-from genlab.zoo.digit_consistency import EDMRecipe, digit_consistency, digit_edm
-from genlab.zoo.digit_masked import Recipe, digit_masked
 from genlab.zoo.train import load
 
 EDM = EDMRecipe(width=8)

@@ -10,9 +10,8 @@ from genlab.core.capabilities import likelihood_kind
 from genlab.core.tensors import make_generator
 from genlab.core.weights import read_card
 from genlab.systems.glide import Glide
-from genlab.zoo import npe_models, score_models
+from genlab.zoo import TRAININGS, card, find, load_model, npe_models, score_models
 from genlab.zoo.lessons import LESSONS, text_digest
-from genlab.zoo.registry import TRAININGS, card, find, load_model
 from genlab.zoo.train import SHIPPED, load, measured
 
 NAMES = [training.name for training in TRAININGS]

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
-
-from genlab.data.digits import load_digits
-from genlab.metrics.features import load_classifier
 from genlab.zoo.digit_diffusion import Recipe, digit_diffusion
 from genlab.zoo.digit_ebm import Recipe as EBMRecipe
 from genlab.zoo.digit_ebm import digit_ebm
 from genlab.zoo.score_models import draw_clean, draw_told, told_bits
+
+from genlab.data.digits import load_digits
+from genlab.metrics.features import load_classifier
 
 
 class Table:

@@ -4,10 +4,6 @@ import math
 
 import pytest
 import torch
-
-from genlab.autoregressive.tokens import CharTokenizer
-from genlab.core import last
-from genlab.data.text import load_text
 from genlab.zoo.text_transformer import (
     ALPHABET,
     Recipe,
@@ -15,6 +11,10 @@ from genlab.zoo.text_transformer import (
     train_text_transformer,
     windows,
 )
+
+from genlab.autoregressive.tokens import CharTokenizer
+from genlab.core import last
+from genlab.data.text import load_text
 
 SMALL = Recipe(length=16, d_model=16, d_hidden=16, n_steps=60)
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from genlab.core.weights import read_card
 from genlab.train import fit, minibatches
-from genlab.zoo.registry import TRAININGS, find
+from genlab.zoo import TRAININGS, find
 from genlab.zoo.train import Training, load, train
 
 

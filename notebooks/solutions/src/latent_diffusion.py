@@ -24,7 +24,7 @@ import genlab_course as course
 from genlab_course import check, check_close_mc
 from genlab.latent.vae import weighted_error
 from genlab.metrics.cost import multiply_adds
-from genlab.zoo.registry import load_model
+from genlab.zoo import load_model
 
 course.begin("latent_diffusion")
 torch.set_default_dtype(torch.float64)
