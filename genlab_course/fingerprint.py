@@ -535,7 +535,7 @@ def latent_diffusion(n_steps: int = 6, models: Models = ()) -> Subject:
     (model,) = models or (find("latent_diffusion").untrained(),)
 
     def draw(k: int, generator: Generator) -> object:
-        return model.paint([CAPTION] * k, n_steps=n_steps, generator=generator)
+        return model.draw([CAPTION] * k, n_steps=n_steps, generator=generator)
 
     painter = model.painter
     stages = (
@@ -588,7 +588,7 @@ def language_and_image(n_steps: int = 5, models: Models = ()) -> Subject:
 
     def draw(k: int, generator: Generator) -> object:
         written = last(model.lm.write(["a"] * k, reshape=_never_done, generator=generator))
-        return model.paint(written.states, n_steps=n_steps, generator=generator)
+        return model.draw(written.states, n_steps=n_steps, generator=generator)
 
     painter = model.painter
     stages = (
