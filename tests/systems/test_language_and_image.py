@@ -27,7 +27,7 @@ from genlab.systems.language_and_image import (
     waves,
     words_of,
 )
-from genlab.zoo.language_and_image_models import Recipe, language_and_image
+from genlab.zoo import find
 
 CAPTIONS = ["a red one", "a thin blue seven leaning left", "a bold cyan two"]
 
@@ -59,7 +59,7 @@ def test_rows_of_numbers_are_rows_of_their_words():
     assert torch.equal(rows_of(encode(CAPTIONS)), rows_of(CAPTIONS))
 
 
-def test_the_eye_looks_row_by_row(lm, images):
+def test_a_picture_is_encoded_row_by_row(lm, images):
     """A change in the upper right corner moves vector 3 and not vector 12, the lower left one."""
     other = images.clone()
     other[:, :, 0, 15] += 1.0
@@ -68,7 +68,7 @@ def test_the_eye_looks_row_by_row(lm, images):
     assert not bool(moved[12])
 
 
-# Writing: an exact law
+# Writing: exact
 
 
 def test_the_probability_is_the_product_of_next_word_probabilities(lm):
@@ -145,7 +145,7 @@ def test_prompts_of_different_lengths_are_refused(lm):
 def test_the_probability_of_a_description_sees_the_picture_and_the_words_before(lm, images):
     rows = rows_of(CAPTIONS, END)
     log_p = lm.log_prob_given(images, rows)
-    seen, _ = lm.look(images)
+    seen, _ = lm.encode_images(images)
     by_hand = lm.head(seen[:, -1]).log_softmax(-1)[torch.arange(3), rows[:, 0]]
     one_word = lm.log_prob_given(images, rows[:, :1])
     torch.testing.assert_close(one_word, by_hand)
@@ -167,7 +167,7 @@ def test_greedy_descriptions_take_the_likeliest_word_each_time(lm, images):
         for i, token in enumerate(row.tolist()):
             if token == FILL and i and END in row[:i].tolist():
                 break
-            seen, cache = lm.look(picture[None])
+            seen, cache = lm.encode_images(picture[None])
             after = lm.read(row[None, :i], cache)[0][:, -1] if i else seen[:, -1]
             assert token == lm.head(after).argmax().item()
 
@@ -183,7 +183,7 @@ def test_every_corner_matters(lm, images):
 
 def test_a_picture_that_has_moved_is_another_picture(lm, images):
     moved = images.roll(4, 3)
-    assert not torch.allclose(lm.look(images)[0][:, -1], lm.look(moved)[0][:, -1])
+    assert not torch.allclose(lm.encode_images(images)[0][:, -1], lm.encode_images(moved)[0][:, -1])
 
 
 ROWS = rows_of(CAPTIONS)  # with the image token: 4, 7 and 5 tokens
@@ -254,8 +254,8 @@ def test_precision_is_kept(states, dtype):
     assert text.states.dtype == text.pooled.dtype == dtype
 
 
-def test_more_states_than_the_painter_knows_are_refused():
-    with pytest.raises(ValueError, match="8 states, but the painter was trained with 7"):
+def test_more_states_than_the_denoiser_knows_are_refused():
+    with pytest.raises(ValueError, match="8 states, but the denoiser was trained with 7"):
         context(torch.zeros(1, 8, 16))
 
 
@@ -271,7 +271,7 @@ def test_a_text_without_an_image_token_keeps_nothing(states):
     assert bool((only_last(states, torch.ones_like(ROWS)) == 0).all())
 
 
-def test_no_two_pixels_are_told_the_same():
+def test_no_two_pixels_have_the_same_coordinates():
     assert waves(16, 2).flatten(1).unique(dim=1).shape[1] == 256
 
 
@@ -289,12 +289,14 @@ def test_waves_are_sines_and_cosines_of_the_middle_of_each_pixel(size, n):
     torch.testing.assert_close(found[2 * n :], found[: 2 * n].mT)  # down: across, turned
 
 
-SMALL = Recipe(d_model=16, n_layer=1, width=8, mults=(1, 1), p_alone=0.0, p_cross=0.0, p_drop=0.0)
+SMALL = find("language_and_image").but(
+    d_model=16, n_layer=1, width=8, mults=(1, 1), p_alone=0.0, p_cross=0.0, p_drop=0.0
+)
 
 
 @pytest.fixture
 def model():
-    model = language_and_image(SMALL)
+    model = SMALL.untrained()
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))  # the zero-started layers, too
@@ -318,8 +320,10 @@ def test_the_loss_is_the_sum_of_its_three_parts(model, x):
     rows = rows_of(CAPTIONS)
     text = -model.lm.log_prob(rows).mean()
     read = -model.lm.log_prob_given(x[:2], rows_of(CAPTIONS[:2], END)).mean()  # of half the rows
-    told = context(model.lm.states(rows))
-    picture = model.painter.loss(x, cond=told, beside=model.beside(3), generator=seeded())
+    text = context(model.lm.states(rows))
+    picture = model.painter.loss(
+        x, cond=text, concatenated=model.coordinates(3), generator=seeded()
+    )
     found = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
     torch.testing.assert_close(found, text + read + 3.0 * picture)
 
@@ -331,24 +335,26 @@ def gradients(model, x, joint):
     return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
 
 
-def test_the_painters_gradient_reaches_the_language_model_through_its_states_only(model, x):
-    """Joint minus frozen = the painter's slope at each state, carried back by the chain rule."""
+def test_the_denoisers_gradient_reaches_the_language_model_through_its_states_only(model, x):
+    """Joint minus frozen = the denoiser's slope at each state, carried back by the chain rule."""
     joint, frozen = gradients(model, x, True), gradients(model, x, False)
     states = model.lm.states(rows_of(CAPTIONS))
     leaf = states.detach().requires_grad_(True)
-    told = context(leaf)
-    model.painter.loss(x, cond=told, beside=model.beside(3), generator=seeded()).backward()
+    text = context(leaf)
+    model.painter.loss(
+        x, cond=text, concatenated=model.coordinates(3), generator=seeded()
+    ).backward()
     model.zero_grad()
     (states * leaf.grad).sum().backward()
     moved = 0.0
     for name, p in model.lm.named_parameters(prefix="lm"):
-        carried = SMALL.weight * (torch.zeros_like(p) if p.grad is None else p.grad)
+        carried = SMALL.settings["weight"] * (torch.zeros_like(p) if p.grad is None else p.grad)
         torch.testing.assert_close(joint[name] - frozen[name], carried, msg=name)
         moved += carried.abs().sum().item()
     assert moved > 1e-3
 
 
-def test_frozen_or_not_the_painter_learns_the_same(model, x):
+def test_frozen_or_not_the_denoiser_learns_the_same(model, x):
     joint, frozen = gradients(model, x, True), gradients(model, x, False)
     for name in joint:
         if name.startswith("painter"):
@@ -356,44 +362,44 @@ def test_frozen_or_not_the_painter_learns_the_same(model, x):
 
 
 @pytest.mark.parametrize(("alone", "cross"), [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
-def test_in_training_some_rows_are_told_less(model, x, alone, cross):
+def test_in_training_some_rows_show_less(model, x, alone, cross):
     """The last state only, or nothing beside cross-attention, or both at once."""
     model.train()
     model.p_alone, model.p_cross = alone, cross
     rows = rows_of(CAPTIONS)
     states = model.lm.states(rows)
-    told = context(only_last(states, rows) if alone else states, pooled=not cross)
+    text = context(only_last(states, rows) if alone else states, pooled=not cross)
     g = seeded()
     torch.rand(2, 3, 1, generator=g)
-    picture = model.painter.loss(x, cond=told, beside=model.beside(3), generator=g)
+    picture = model.painter.loss(x, cond=text, concatenated=model.coordinates(3), generator=g)
     read = model.lm.log_prob_given(x[:2], rows_of(CAPTIONS[:2], END))
     words = model.lm.log_prob(rows).mean() + read.mean()
     found = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
-    torch.testing.assert_close(found, SMALL.weight * picture - words)
+    torch.testing.assert_close(found, SMALL.settings["weight"] * picture - words)
 
 
-def test_in_evaluation_nobody_is_told_less(model, x):
+def test_in_evaluation_no_row_shows_less(model, x):
     model.p_alone = model.p_cross = 1.0
     alone = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
     model.p_alone = model.p_cross = 0.0
     torch.testing.assert_close(alone, model.loss(x, cond=encode(CAPTIONS), generator=seeded()))
 
 
-# What the painter reads
+# What the denoiser reads
 
 
-def test_each_way_in_alone_tells_the_painter_something(model):
+def test_each_way_in_alone_tells_the_denoiser_something(model):
     states = model.lm.states(rows_of(["a red one", "a blue two"]))
 
     def picture(text):
-        return model.paint(text, n_steps=2, guidance_scale=1.0, generator=seeded())
+        return model.draw(text, n_steps=2, guidance_scale=1.0, generator=seeded())
 
-    for told in (
+    for text in (
         context(states, pooled=False),
         context(states)._replace(states=torch.zeros(2, 7, 16)),
     ):
-        swapped = type(told)(told.states.flip(0), told.pooled.flip(0))
-        assert not torch.allclose(picture(told), picture(swapped))
+        swapped = type(text)(text.states.flip(0), text.pooled.flip(0))
+        assert not torch.allclose(picture(text), picture(swapped))
 
 
 def test_zero_states_take_a_share_of_the_attention_that_has_a_closed_form(model):
@@ -413,9 +419,9 @@ def test_zero_states_take_a_share_of_the_attention_that_has_a_closed_form(model)
 
 def test_a_picture_does_not_depend_on_its_neighbours_captions(model):
     rows = rows_of(CAPTIONS)
-    both = model.paint(model.lm.states(rows), n_steps=2, generator=seeded())
+    both = model.draw(model.lm.states(rows), n_steps=2, generator=seeded())
     cut = model.lm.states(rows[:1, :4])  # as long as the caption itself
-    alone = model.paint(cut, n_steps=2, generator=seeded())
+    alone = model.draw(cut, n_steps=2, generator=seeded())
     torch.testing.assert_close(alone[0], both[0])
 
 
@@ -423,10 +429,14 @@ def test_guidance_acts_above_a_level_of_noise_only(model):
     states = model.lm.states(rows_of(CAPTIONS))
 
     def picture(**options):
-        return model.paint(states, n_steps=4, generator=seeded(), **options)
+        return model.draw(states, n_steps=4, generator=seeded(), **options)
 
     everywhere = model.painter.sample(
-        context(states), guidance_scale=3.0, n_steps=4, beside=model.beside(3), generator=seeded()
+        context(states),
+        guidance_scale=3.0,
+        n_steps=4,
+        concatenated=model.coordinates(3),
+        generator=seeded(),
     )
     everywhere = on_paper(everywhere)
     torch.testing.assert_close(picture(guidance_scale=3.0, guided_above=0.0), everywhere)
@@ -457,7 +467,7 @@ def test_what_is_completed_is_drawn_from_the_states_that_wrote_it(model):
     torch.testing.assert_close(drawn.written.states, states[:, :4])
     g = seeded()
     torch.rand(2, 8, dtype=torch.float64, generator=g)  # two tokens were drawn for each text
-    torch.testing.assert_close(drawn.images, model.paint(states, n_steps=2, generator=g))
+    torch.testing.assert_close(drawn.images, model.draw(states, n_steps=2, generator=g))
 
 
 def to_image_after(model, n):
@@ -496,7 +506,7 @@ def test_samples_are_of_captions_of_its_own_or_of_those_that_were_asked_for(mode
     assert torch.equal(own, model.complete([""] * 2, generator=seeded()).images)
     asked = model.sample(3, cond=encode(CAPTIONS), generator=seeded())
     states = model.lm.states(rows_of(CAPTIONS))
-    assert torch.equal(asked, model.paint(states, generator=seeded()))
+    assert torch.equal(asked, model.draw(states, generator=seeded()))
     assert asked.shape[1:] == model.event_shape
 
 
@@ -515,7 +525,7 @@ def test_the_bound_of_both_is_the_sum(model, x):
     torch.testing.assert_close(found, model.lm.log_prob(rows_of(CAPTIONS)) + picture)
 
 
-def test_a_painter_that_knows_the_picture_pays_for_the_last_step_only(model, monkeypatch):
+def test_a_denoiser_that_knows_the_picture_pays_for_the_last_step_only(model, monkeypatch):
     """Every divergence is zero; log P is that of a normal step's bin around the right level."""
     levels = torch.randint(1, 1020, (2, 3, 16, 16))
     x = levels / 510 - 1  # no level at the ends, whose bins are half-lines

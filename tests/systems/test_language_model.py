@@ -2,16 +2,18 @@
 
 import math
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
 
 from genlab.autoregressive.decoding import generate_naive, reshape_logits
-from genlab.autoregressive.tokens import train_bpe
+from genlab.autoregressive.tokens import BPE, train_bpe
 from genlab.core import last
 from genlab.core.capabilities import likelihood_kind
+from genlab.data.text import load_text
 from genlab.nn.transformer import TransformerConfig
-from genlab.systems.language_model import LanguageModel
+from genlab.systems.language_model import LanguageModel, SpelledWindows
 
 TEXT = "the cat sat on the mat; the cat sat on the hat. "
 CONFIG = TransformerConfig(d_model=16, n_layer=2, n_head=4, n_kv_head=2, d_hidden=24, tied=True)
@@ -129,3 +131,74 @@ def test_its_likelihood_is_exact_and_a_condition_is_refused(model):
         model.loss(torch.zeros(1, 12, dtype=torch.int64), cond=torch.zeros(1))
     with pytest.raises(ValueError, match="cond"):
         model.sample(1, cond=torch.zeros(1))
+
+
+# Windows of a text that is spelled anew
+
+MANUAL = load_text("val")[:6000]
+SPELLER = BPE(train_bpe(MANUAL, 300))
+
+
+def stream(seed=0, batch_size=4, drop=0.1):
+    g = torch.Generator().manual_seed(seed)
+    return SpelledWindows(MANUAL, SPELLER, 32, batch_size, drop, g)
+
+
+def test_windows_are_pieces_of_the_text():
+    batches = stream()
+    for _ in range(3):
+        batch = next(batches)
+        assert batch.shape == (4, 32)
+        assert all(SPELLER.decode(row) in MANUAL for row in batch)
+
+
+def test_a_reading_shows_nearly_all_of_the_text_once_and_the_next_is_spelled_anew():
+    batches, n = stream(batch_size=1), len(SPELLER.encode(MANUAL)) // 32
+
+    def reading():
+        return sorted(SPELLER.decode(next(batches)[0]) for _ in range(n - 2))
+
+    first, second = reading(), reading()
+    assert len(set(first)) == n - 2
+    assert sum(len(piece) for piece in first) > 0.8 * len(MANUAL)
+    assert first != second
+
+
+def test_dropout_of_merges_spells_in_smaller_pieces():
+    batches = stream(drop=0.5, batch_size=1)
+    usual = len(MANUAL) / len(SPELLER.encode(MANUAL))
+    spelled = sum(len(SPELLER.decode(next(batches)[0])) for _ in range(20)) / (20 * 32)
+    assert spelled < 0.9 * usual
+
+
+def test_windows_come_in_a_random_order():
+    batches = stream(batch_size=1)
+    pieces = [SPELLER.decode(next(batches)[0]) for _ in range(12)]
+    assert sum(a + b in MANUAL for a, b in pairwise(pieces)) <= 3  # in order, all eleven go on
+
+
+def test_without_dropout_of_merges_the_spelling_is_the_usual_one():
+    usual = " ".join(map(str, SPELLER.encode(MANUAL).tolist()))
+    for row in next(stream(drop=0.0)):
+        assert " ".join(map(str, row.tolist())) in usual
+
+
+@pytest.mark.parametrize("n_before", [0, 3, 60])
+def test_the_stream_is_resumed_where_it_was_left(n_before):
+    left, taken = stream(), stream(seed=99)
+    for _ in range(n_before):
+        next(left)
+    taken.load_state_dict(left.state_dict())
+    for _ in range(60):  # across the end of a reading
+        assert torch.equal(next(left), next(taken))
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_the_training_part_holds_no_held_out_paragraph(split):
+    """None as a whole; one in a hundred characters may stand inside a longer paragraph."""
+    flat = lambda text: " ".join(text.split())
+    train, held_out = load_text("train"), load_text(split)
+    paragraphs = [flat(p) for p in held_out.split("\n\n")]
+    assert not {flat(p) for p in train.split("\n\n")} & set(paragraphs)
+    inside = [p for p in paragraphs if len(p) > 40 and p in flat(train)]
+    assert sum(map(len, inside)) < 0.01 * len(held_out)

@@ -7,10 +7,19 @@ import torch
 from torch.distributions import MultivariateNormal
 
 from genlab.core.capabilities import HasLogProb
-from genlab.data.simulators import LinearGaussian
+from genlab.data.simulators import LinearGaussian, TwoMoons
 from genlab.flow import dense_log_det
+from genlab.metrics.calibration import chi_square_test
 from genlab.metrics.cost import network_passes
-from genlab.systems.npe import NeuralPosterior, Rescale, conditional_flow, npe_loss, onto_box
+from genlab.systems.npe import (
+    NeuralPosterior,
+    Rescale,
+    calibration_ranks,
+    conditional_flow,
+    npe_loss,
+    onto_box,
+    simulated,
+)
 from genlab.train import cosine, fit, minibatches
 
 KINDS = pytest.mark.parametrize("autoregressive", [False, True], ids=["coupling", "autoregressive"])
@@ -131,8 +140,8 @@ def test_the_density_on_the_plane_integrates_to_one(autoregressive):
 def test_the_density_is_the_bases_over_the_autograd_jacobian(autoregressive, x, generator):
     q = stirred(on_the_line(autoregressive=autoregressive))
     z = torch.randn(6, 2, generator=generator)
-    theta, _ = q.flow(z, q.read(x))
-    log_det = dense_log_det(lambda z: q.flow(z, q.read(x))[0], z)
+    theta, _ = q.flow(z, q.standardise(x))
+    log_det = dense_log_det(lambda z: q.flow(z, q.standardise(x))[0], z)
     wanted = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1) - log_det
     torch.testing.assert_close(q.log_prob(theta, cond=x), wanted)
 
@@ -193,7 +202,7 @@ def test_data_are_standardised_before_the_networks_read_them(x, generator):
 
 def test_counts_are_rooted_first():
     q = on_the_line(counts=True, x_mean=torch.ones(3))
-    assert q.read(torch.tensor([[0.0, 4.0, 100.0]])).tolist() == [[-1.0, 1.0, 9.0]]
+    assert q.standardise(torch.tensor([[0.0, 4.0, 100.0]])).tolist() == [[-1.0, 1.0, 9.0]]
 
 
 @KINDS
@@ -211,6 +220,38 @@ def test_one_row_of_data_serves_all_draws_and_many_rows_one_each(x):
     mixed = q.sample(6, cond=x, generator=torch.Generator().manual_seed(3))
     torch.testing.assert_close(mixed[2], once[2])
     assert not torch.allclose(mixed[0], once[0])
+
+
+# Simulation-based calibration
+
+
+class Exact:
+    """The posterior of the linear Gaussian simulator, wider or narrower if asked."""
+
+    def __init__(self, width=1.0):
+        self.width = width
+
+    def sample(self, n, *, cond, generator):
+        mean, cov = LinearGaussian().posterior(cond)
+        noise = torch.randn(n, 2, generator=generator)
+        return mean + self.width * noise @ torch.linalg.cholesky(cov).T
+
+
+def test_pairs_are_rows_of_one_draw(generator):
+    """Two moons: the likelihood of each row's data under its own parameters is not zero."""
+    model = TwoMoons()
+    theta, x = simulated(model, 500, generator)
+    assert bool(model.log_likelihood(x, theta).isfinite().all())
+    assert not bool(model.log_likelihood(x.flip(0), theta).isfinite().all())
+
+
+@pytest.mark.parametrize(("width", "low", "high"), [(1.0, 1e-3, 1), (0.7, 0, 1e-4), (1.4, 0, 1e-4)])
+def test_exact_draws_have_uniform_ranks_and_draws_of_another_width_have_not(
+    width, low, high, generator, as_a_user
+):
+    ranks = calibration_ranks(Exact(width), LinearGaussian(), 1000, 99, generator)
+    assert ranks.shape == (1000, 2)
+    assert all(low <= chi_square_test(column, 99).p_value <= high for column in ranks.T)
 
 
 # Cost, contract, learning

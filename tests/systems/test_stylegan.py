@@ -119,7 +119,7 @@ def test_the_generators_loss_is_large_where_the_critic_is_sure_of_a_fake(gan, x,
     torch.testing.assert_close(gan.generator_loss(x, generator=seeded()), expected)
 
 
-def test_truncation_zero_paints_the_mean_style_alone(gan):
+def test_truncation_zero_draws_the_mean_style_alone(gan):
     gan.set_mean_style(seeded())
     pictures = gan.sample(4, generator=seeded(), truncation=0.0)  # noise is switched off at first
     torch.testing.assert_close(pictures, pictures[:1].expand(4, -1, -1, -1))
@@ -141,7 +141,7 @@ def test_truncation_one_is_the_model_itself(gan):
 
 
 def styles_of_training(gan, mixing, n=200):
-    """What `_fake` hands to the painter."""
+    """What `_fake` hands to the synthesis."""
     gan, seen = copy.deepcopy(gan), []
     gan.mixing = mixing
     synthesis = gan.generator_net.synthesis
@@ -157,7 +157,7 @@ def test_without_mixing_every_picture_has_one_style(gan):
     torch.testing.assert_close(styles, styles[:, :1].expand_as(styles))
 
 
-def test_with_mixing_a_share_of_pictures_has_two(gan):
+def test_with_mixing_a_fraction_of_pictures_has_two(gan):
     for mixing, n in ((1.0, 300), (0.5, 300)):
         styles = styles_of_training(gan, mixing, n)
         changes = (styles[:, 1:] - styles[:, :-1]).abs().amax(2) > 1e-12
@@ -174,11 +174,6 @@ def test_wrong_settings_are_refused(gan, wrong):
         StyleGAN(gan.generator_net, gan.critic, **wrong)
 
 
-def test_a_condition_is_refused(gan):
-    with pytest.raises(ValueError, match="unconditional"):
-        gan.sample(2, cond=torch.zeros(2))
-
-
-def test_grey_values_are_what_judges_read():
+def test_grey_values_are_what_classifiers_read():
     x = torch.tensor([-1.0, -0.5, 1.0, 7.0]).reshape(4, 1, 1, 1)
     assert grey(x).flatten().tolist() == [0.0, 0.25, 1.0, 1.0]
