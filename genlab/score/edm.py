@@ -50,8 +50,6 @@ def edm_precondition(sigma: Float[Tensor, " *b"], *, sigma_data: float) -> Preco
       c_{\text{out}} = \frac{\sigma\,\sigma_d}{\sqrt{\sigma^2+\sigma_d^2}},\quad
       c_{\text{in}} = \frac1{\sqrt{\sigma^2+\sigma_d^2}},\quad
       c_{\text{noise}} = \tfrac14\log\sigma$$
-
-    Of all skips this one amplifies the network's errors least.
     """
     require_positive(sigma=sigma, sigma_data=sigma_data)
     total = sigma**2 + sigma_data**2
@@ -135,9 +133,6 @@ def edm_sigmas(
 
     $$\sigma_i = \Big(\sigma_{\max}^{1/\rho} + \tfrac{i}{n-1}
       (\sigma_{\min}^{1/\rho} - \sigma_{\max}^{1/\rho})\Big)^{\rho}, \qquad \sigma_n = 0$$
-
-    >>> edm_sigmas(3, sigma_min=1.0, sigma_max=9.0, rho=2.0)
-    tensor([9., 4., 1., 0.])
     """
     require_between(2, math.inf, n_steps=n_steps)
     if not 0 < sigma_min < sigma_max < math.inf:
@@ -249,10 +244,6 @@ class EDM(nn.Module):
             partial(edm_denoise, self.raw(c), sigma_data=self.sigma_data) for c in (None, cond)
         )
         return guided_denoiser(free, given, guidance_scale=guidance_scale)
-
-    def score(self, x: Event, t: PerExample) -> Event:
-        """Slope of the log-density of data with noise of standard deviation `t` added."""
-        return (self.denoiser()(x, t) - x) / expand(t, x) ** 2
 
     def loss(
         self, x: Event, *, cond: Tensor | None = None, generator: Generator | None = None

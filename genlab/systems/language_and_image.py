@@ -228,8 +228,8 @@ class Drawn(NamedTuple):
 def on_paper(x: Float[Tensor, " b 3 h w"]) -> Float[Tensor, " b 3 h w"]:
     """Cut to [-1, 1], and make paper of pixels whose strongest channel is under 5 % of full.
 
-    A denoiser leaves a residue of a percent or two. The strongest of three channels of residue is
-    never negative, and over a whole picture it adds up to a tenth of the ink of a digit.
+    A denoiser leaves a residue of a percent or two; over a whole picture its strongest channels
+    add up to a tenth of the ink of a digit.
     """
     faint = x.amax(1, keepdim=True) < 2 * FAINT - 1
     return x.clamp(-1, 1).masked_fill(faint, -1.0)

@@ -20,7 +20,6 @@ from genlab.adversarial.gan import lazy_weight, r1_penalty
 from genlab.adversarial.stylegan import StyleCritic, StyleGenerator, Styles, mix_styles, truncate
 from genlab.core.tensors import Event, PerExample, randn
 
-EVENT_SHAPE = (1, 16, 16)
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
 
 
@@ -46,7 +45,7 @@ class StyleGAN(nn.Module):
             raise ValueError(f"expected gamma >= 0 and mixing in [0, 1], got {gamma} and {mixing}")
         self.generator_net, self.critic = generator_net, discriminator  # its name in the weights
         self.gamma, self.interval, self.mixing = gamma, interval, mixing
-        self.event_shape = EVENT_SHAPE
+        self.event_shape = (1, 16, 16)
         self.at_step(0)
 
     def at_step(self, step: int) -> None:

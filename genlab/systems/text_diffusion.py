@@ -106,17 +106,11 @@ def multistep_sample(
 class TextDiffusion(nn.Module):
     r"""$p(x \mid \text{caption})$ by diffusion, with classifier-free guidance.
 
-    Args:
-        net: reads texts of one width (`d_context` = `d_pooled`), and `c_in - c_out` channels that
-            are concatenated with the picture, if any; sizes are those after `patch`.
-        text_encoder: rows of word numbers to `Text`; None when every caption comes encoded.
-        p_drop: fraction of captions dropped in training.
-        p_mean: mean of log sigma in training: larger where words are decided in much noise.
-        patch: side of the squares of pixels that are one position of the network.
-        skip: whether the guess copies the noisy picture through EDM's skip; without it the network
-            answers the picture itself, which leaves a flat background flat.
-        sigma_max: noise level at which sampling starts.
-        limit: guesses are clipped to [-limit, limit] while sampling; None: not.
+    `net` reads texts of one width (`d_context` = `d_pooled`) and `c_in - c_out` concatenated
+    channels, squares of `patch` pixels being one position. Without `text_encoder` every caption
+    comes encoded. Training drops a fraction `p_drop` of them, at log-normal noise levels around
+    `p_mean`. Without EDM's `skip` the network answers the picture itself, which leaves a flat
+    background flat. Sampling starts at `sigma_max` and clips guesses to [-limit, limit].
     """
 
     P_STD, SIGMA_MIN = 1.2, 0.01  # of log sigma in training; smallest in sampling

@@ -72,7 +72,7 @@ def frame_error(rho: float, sigma: float, n_frames: int) -> float:
 
     With $\rho = 0$ it is the error of frames denoised alone, $\sigma^2/(1+\sigma^2)$. Equal frames
     at noise $\sigma\sqrt F$ are as clear as one frame at $\sigma$: videos need more noise, by the
-    factor $\sqrt F$ at most. (Compare Hoogeboom et al. 2023, arXiv:2301.11093, for large images.)
+    factor $\sqrt F$ at most.
     """
     if not 0 <= rho <= 1 or n_frames < 1 or not sigma > 0:
         raise ValueError(f"no {n_frames} frames with correlation {rho} and noise {sigma}")

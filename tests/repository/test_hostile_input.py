@@ -35,7 +35,7 @@ from genlab.nn import transformer
 from genlab.score import edm, learned_snr, masked
 from genlab.score.consistency import consistency_precondition, huber_distance
 from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_sample, ddpm_vlb, ddpm_vlb_term
-from genlab.score.edm import edm_sample, edm_sigmas
+from genlab.score.edm import edm_sigmas
 from genlab.score.energy import (
     ais_log_weight,
     annealed_importance,
@@ -170,10 +170,6 @@ REFUSED = {
     "edm_sigmas: rho -1": (lambda: edm_sigmas(5, rho=-1.0), r"rho must lie in .*, got -1\.0"),
     "edm_sigmas: rho 1e6": (lambda: edm_sigmas(5, rho=1e6), "rho must lie in"),
     "edm_sigmas: sigma_max": (lambda: edm_sigmas(5, sigma_max=math.inf), "sigma_max, got"),
-    "edm_sample: s_churn -1": (
-        lambda: last(edm_sample(half, X, edm_sigmas(3), s_churn=-1.0)), "s_churn is -1"),
-    "edm_sample: s_churn NaN": (
-        lambda: last(edm_sample(half, X, edm_sigmas(3), s_churn=NAN)), "s_churn is nan"),
     "ddpm_sample: lengths": (
         lambda: last(ddpm_sample(half, X, betas=BETAS[1:], variances=BETAS)), r"betas \(9,\)"),
     "ddpm_loss: a model of other shape": (

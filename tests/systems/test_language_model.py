@@ -10,7 +10,6 @@ import torch
 from genlab.autoregressive.decoding import generate_naive, reshape_logits
 from genlab.autoregressive.tokens import BPE, train_bpe
 from genlab.core import last
-from genlab.core.capabilities import likelihood_kind
 from genlab.data.text import load_text
 from genlab.nn.transformer import TransformerConfig
 from genlab.systems.language_model import LanguageModel, SpelledWindows
@@ -28,12 +27,6 @@ def model():
         for p in model.parameters():
             p.mul_(6 if p.ndim > 1 else 1)
     return model.eval()
-
-
-def test_the_merges_travel_with_the_weights(model):
-    other = LanguageModel(264, 12, CONFIG)
-    other.load_state_dict(model.state_dict())
-    assert other.tokenizer.merges == model.tokenizer.merges == train_bpe(TEXT, 264)
 
 
 def test_a_uniform_model_costs_log_k_for_each_token(model):
@@ -123,14 +116,6 @@ def test_a_long_prompt_loses_its_beginning_and_keeps_its_end(model):
 def test_more_tokens_than_the_context_holds_are_refused(model):
     with pytest.raises(ValueError, match="below the context of 12, got 12"):
         next(model.complete("a", 12))
-
-
-def test_its_likelihood_is_exact_and_a_condition_is_refused(model):
-    assert likelihood_kind(model) == "exact"
-    with pytest.raises(ValueError, match="cond"):
-        model.loss(torch.zeros(1, 12, dtype=torch.int64), cond=torch.zeros(1))
-    with pytest.raises(ValueError, match="cond"):
-        model.sample(1, cond=torch.zeros(1))
 
 
 # Windows of a text that is spelled anew

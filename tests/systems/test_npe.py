@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.distributions import MultivariateNormal
 
-from genlab.core.capabilities import HasLogProb
 from genlab.data.simulators import LinearGaussian, TwoMoons
 from genlab.flow import dense_log_det
 from genlab.metrics.calibration import chi_square_test
@@ -74,20 +73,9 @@ def test_the_loss_exceeds_the_posteriors_entropy_by_the_kl(generator):
     assert abs(values.mean() - (entropy + kl)) < 5 * values.std() / math.sqrt(n)
 
 
-def test_the_loss_is_one_number_a_pair():
-    values = npe_loss(lambda theta, x: theta[:, 0] + x[:, 0], torch.eye(3), torch.ones(3, 1))
-    assert values.tolist() == [-2.0, -1.0, -1.0]
-
-
 def test_parameters_and_data_that_are_no_pairs_are_refused(as_a_user):
     with pytest.raises(ValueError, match="3 parameters but 2 data"):
         npe_loss(lambda theta, x: theta[:, 0], torch.zeros(3, 1), torch.zeros(2, 1))
-
-
-def test_the_models_loss_is_the_mean_of_the_objective(x, generator):
-    q, theta = stirred(on_the_line()), torch.randn(6, 2, generator=generator)
-    by_hand = -sum(q.log_prob(theta[i : i + 1], cond=x[i : i + 1]).item() for i in range(6)) / 6
-    assert q.loss(theta, cond=x).item() == pytest.approx(by_hand)
 
 
 # It starts as the prior
@@ -263,10 +251,6 @@ def test_couplings_sample_in_one_pass_and_masked_layers_in_one_a_parameter(autor
     assert network_passes(q, lambda: q.sample(50, cond=torch.zeros(1, 3))) == passes
     theta = torch.zeros(50, 4)
     assert network_passes(q, lambda: q.log_prob(theta, cond=torch.zeros(50, 3))) == 1
-
-
-def test_it_has_an_exact_likelihood():
-    assert isinstance(on_box(), HasLogProb)
 
 
 @pytest.mark.slow

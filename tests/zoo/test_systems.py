@@ -76,13 +76,6 @@ def test_a_run_that_is_resumed_ends_the_same_and_in_evaluation_mode(name):
     assert not whole.training or name == "stylegan"
 
 
-@EVERY
-def test_data_are_named_by_their_content(name):
-    if name != "language_model":  # every Python has another manual
-        assert find(name).digest() == find(name).digest()
-        assert len(find(name).digest()) == 16
-
-
 def test_rows_name_as_many_data_as_there_are():
     assert len({row.digest() for row in SYSTEMS if row.name != "language_model"}) == 7
 
@@ -354,13 +347,6 @@ def test_no_generator_has_seen_the_classifiers_digits_nor_the_held_out():
     assert (x.min(), x.max()) == (-1, pytest.approx(1, abs=0.02))
 
 
-def test_samples_at_truncation_zero_are_one_picture():
-    gan = tiny("stylegan").untrained()  # its noise is switched off, its mean style is zero
-    x = systems.drawn_at(gan, 0.0, 3)
-    assert x.dtype == torch.float32
-    torch.testing.assert_close(x, x[:1].expand(3, -1, -1))
-
-
 def test_a_card_states_the_ceiling_and_the_figures(monkeypatch):
     monkeypatch.setattr(systems, "drawn_at", partial(systems.drawn_at, n=50))
     found = systems._measure_style_gan(tiny("stylegan").untrained())
@@ -492,18 +478,3 @@ def test_it_starts_from_the_shipped_image_model(monkeypatch):
     model = row.untrained()
     row.train(model)
     assert seen == [(model.painter, "glide_base")]
-
-
-def test_the_shipped_image_model_has_the_sizes_of_this_one():
-    torch.set_default_dtype(torch.float32)
-    denoiser, base = find("language_and_image").untrained().painter, GLIDE_BASE.untrained()
-    systems.start_from(denoiser, base)
-    assert denoiser.sigma_max == base.sigma_max
-    assert torch.equal(denoiser.net.conv_out.weight, base.net.conv_out.weight)
-
-
-def test_every_number_of_the_row_reaches_the_model():
-    model = tiny("language_and_image", p_drop=0.3, p_alone=0.2, p_cross=0.1).untrained()
-    assert (model.painter.p_drop, model.p_alone, model.p_cross) == (0.3, 0.2, 0.1)
-    assert (model.painter.sigma_max, model.painter.skip) == (20.0, False)
-    assert model.lm.net.config.d_model == model.painter.net.config.d_context == 16
