@@ -227,14 +227,14 @@ def seeded():
 def test_the_loss_is_the_sum_of_its_three_parts(model, x):
     model.weight = 3.0
     rows = rows_of(CAPTIONS)
-    text = -model.lm.log_prob(rows).mean()
+    words = -model.lm.log_prob(rows).mean()
     read = -model.lm.log_prob_given(x[:2], rows_of(CAPTIONS[:2], END)).mean()  # of half the rows
     text = context(model.lm.states(rows))
     picture = model.painter.loss(
         x, cond=text, concatenated=model.coordinates(3), generator=seeded()
     )
     found = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
-    torch.testing.assert_close(found, text + read + 3.0 * picture)
+    torch.testing.assert_close(found, words + read + 3.0 * picture)
 
 
 def gradients(model, x, joint):
