@@ -229,6 +229,7 @@ class Training(Model):  # noqa: D101
         dtype=torch.float32,
     ):  # fmt: skip
         plain = {k: getattr(settings, k) for k in settings.__dataclass_fields__}
+        plain = {k: v for k, v in plain.items() if not hasattr(v, "__dataclass_fields__")}
         seed = plain.pop("seed")
         super().__init__(
             name, what, lesson, seconds, seed, build=lambda: build(settings), sizes={},
