@@ -169,13 +169,6 @@ def test_strangers_leave_much_unexplained(real):
     assert float(motion_residual(strangers).mean()) > 0.5 > float(motion_residual(videos).mean())
 
 
-def test_claims_are_balanced():
-    claims = balanced_claims(500)
-    pairs = claims.digit * 5 + claims.motion
-    assert pairs.bincount().tolist() == [10] * 50
-    assert int(claims.colour.bincount(minlength=6).min()) > 50
-
-
 def test_a_claim_for_each_video():
     with pytest.raises(ValueError, match="2 videos have 3 captions"):
         video_scores(torch.zeros(2, 3, 8, 16, 16), balanced_claims(3), knows(torch.zeros(2)))

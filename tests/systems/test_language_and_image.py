@@ -16,7 +16,6 @@ from genlab.systems.language_and_image import (
     FINEST,
     GREY,
     IMAGE,
-    LENGTH,
     VOCABULARY,
     CaptionLM,
     context,
@@ -95,11 +94,6 @@ def test_states_have_read_their_word_and_nothing_after(lm):
     assert not torch.allclose(states[0, 3], states[1, 3])
 
 
-def test_states_are_zero_at_the_padding_and_only_there(lm):
-    norm = lm.states(rows_of(CAPTIONS)).norm(dim=-1)
-    assert ((norm > 0).sum(1)).tolist() == [4, 7, 5]
-
-
 def test_the_states_of_writing_are_those_of_reading_the_finished_text(lm, generator):
     written = last(lm.write(["a red"] * 6, generator=generator))
     assert written.tokens[:, :2].tolist() == [[WORDS.index("a"), WORDS.index("red")]] * 6
@@ -149,14 +143,6 @@ def test_states_go_through_unchanged_and_their_sum_is_scaled_by_the_root_of_thei
     for row, n in enumerate(N_TOKENS):
         by_hand = sum(states[row, j] for j in range(n)) / math.sqrt(n)
         torch.testing.assert_close(text.pooled[row], by_hand)
-
-
-def test_shorter_texts_are_filled_up_with_zeros_to_the_length_of_the_training(states):
-    text = context(states[:1, :4])
-    assert text.states.shape == (1, LENGTH, 16)
-    assert torch.equal(text.states[:, :4], states[:1, :4])
-    assert bool((text.states[:, 4:] == 0).all())
-    torch.testing.assert_close(text.pooled, context(states[:1]).pooled)
 
 
 @pytest.mark.parametrize("n_zero", [1, 5])

@@ -51,13 +51,6 @@ def test_without_captions_it_is_unconditional():
     torch.testing.assert_close(free, model.denoiser(CAPTIONS, guidance_scale=0)(x, sigma))
 
 
-def test_strings_rows_and_texts_are_the_same_caption():
-    model, (x, sigma) = small(), noisy()
-    guess = model.denoiser(CAPTIONS)(x, sigma)
-    torch.testing.assert_close(guess, model.denoiser(encode(CAPTIONS))(x, sigma))
-    torch.testing.assert_close(guess, model.denoiser(model.encode(CAPTIONS))(x, sigma))
-
-
 def test_first_order_is_ddim_which_is_eulers_method_in_edms_terms():
     model = small(limit=None)
     found = model.sample(
