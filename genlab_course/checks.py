@@ -170,13 +170,7 @@ def _first_misfit(a: NDArray[np.float64], b: NDArray[np.float64], fits: NDArray[
 
 
 def check_range(
-    name: str,
-    value: Values,
-    low: float,
-    high: float,
-    *,
-    digits: int = 3,
-    unlike: Mistakes = None,
+    name: str, value: Values, low: float, high: float, *, digits: int = 3, unlike: Mistakes = None
 ) -> None:
     """Print one line if a number that is only known as a range lies in its interval.
 
@@ -209,12 +203,7 @@ def check_range(
 
 
 def check_close_mc(
-    name: str,
-    estimates: Values,
-    truth: float,
-    *,
-    n_sigma: float = 5.0,
-    unlike: Mistakes = None,
+    name: str, estimates: Values, truth: float, *, n_sigma: float = 5.0, unlike: Mistakes = None
 ) -> None:
     r"""Print one line if a Monte Carlo mean lies within `n_sigma` standard errors of the truth.
 

@@ -31,15 +31,8 @@ from genlab.score import NCSN
 from genlab.score.diffusion import DDPM
 from genlab.score.samplers import ddim_sample, ddim_timesteps
 from genlab.systems.language_and_image import IMAGE, LENGTH
-from genlab.zoo.digit_consistency import student_levels
-from genlab.zoo.glide_recipes import BASE, UPSAMPLER, glide_base, glide_upsampler
-from genlab.zoo.language_and_image_models import language_and_image as both
-from genlab.zoo.language_model_models import language_model as writer
-from genlab.zoo.latent_diffusion_models import latent_diffusion as latent
-from genlab.zoo.npe_models import MOONS, posterior_estimator
-from genlab.zoo.registry import load_model
-from genlab.zoo.stylegan_models import style_gan
-from genlab.zoo.text_to_video_models import film_maker
+from genlab.zoo import find, load_model
+from genlab.zoo.scores import student_levels
 
 Draw = Callable[[int, Generator], object]
 
@@ -527,7 +520,7 @@ def _never_done(logits: Tensor) -> Tensor:
 
 def language_model(n: int = 12, models: Models = ()) -> Subject:
     """A token a pass, with the cache; the length is a dial."""
-    (model,) = copy.deepcopy(models) or (writer(),)
+    (model,) = copy.deepcopy(models) or (find("language_model").untrained(),)
     model.lm.event_shape = (n,)
 
     def draw(k: int, generator: Generator) -> object:
@@ -539,10 +532,10 @@ def language_model(n: int = 12, models: Models = ()) -> Subject:
 
 def latent_diffusion(n_steps: int = 6, models: Models = ()) -> Subject:
     """A loop over codes, then one pass of the decoder."""
-    (model,) = models or (latent(),)
+    (model,) = models or (find("latent_diffusion").untrained(),)
 
     def draw(k: int, generator: Generator) -> object:
-        return model.paint([CAPTION] * k, n_steps=n_steps, generator=generator)
+        return model.draw([CAPTION] * k, n_steps=n_steps, generator=generator)
 
     painter = model.painter
     stages = (
@@ -556,7 +549,7 @@ def latent_diffusion(n_steps: int = 6, models: Models = ()) -> Subject:
 
 def glide(n_steps: int = 6, models: Models = ()) -> Subject:
     """Two loops, one after the other: small pictures, then large ones beside them."""
-    base, up = models or (glide_base(BASE), glide_upsampler(UPSAMPLER))
+    base, up = models or tuple(find(name).untrained() for name in WEIGHTS["glide"])
 
     def draw(k: int, generator: Generator) -> object:
         captions = [CAPTION] * k
@@ -572,13 +565,13 @@ def glide(n_steps: int = 6, models: Models = ()) -> Subject:
 
 def stylegan(models: Models = ()) -> Subject:
     """Noise, style, generator: one pass."""
-    (model,) = models or (style_gan(),)
+    (model,) = models or (find("stylegan").untrained(),)
     return whole("stylegan", model)
 
 
 def text_to_video(n_steps: int = 4, models: Models = ()) -> Subject:
     """All frames at once, again and again."""
-    (model,) = models or (film_maker(),)
+    (model,) = models or (find("text_to_video").untrained(),)
 
     def draw(k: int, generator: Generator) -> object:
         return model.sample([f"{CAPTION} moving left"] * k, n_steps=n_steps, generator=generator)
@@ -591,11 +584,11 @@ def text_to_video(n_steps: int = 4, models: Models = ()) -> Subject:
 
 def language_and_image(n_steps: int = 5, models: Models = ()) -> Subject:
     """A language model writes a caption; a denoiser paints what its hidden states say."""
-    (model,) = models or (both(),)
+    (model,) = models or (find("language_and_image").untrained(),)
 
     def draw(k: int, generator: Generator) -> object:
         written = last(model.lm.write(["a"] * k, reshape=_never_done, generator=generator))
-        return model.paint(written.states, n_steps=n_steps, generator=generator)
+        return model.draw(written.states, n_steps=n_steps, generator=generator)
 
     painter = model.painter
     stages = (
@@ -612,7 +605,7 @@ def language_and_image(n_steps: int = 5, models: Models = ()) -> Subject:
 
 def flow_density_estimator(models: Models = ()) -> Subject:
     """Given data, one pass through couplings for a draw from the posterior."""
-    (model,) = models or (posterior_estimator(MOONS),)
+    (model,) = models or (find("npe_two_moons").untrained(),)
     seen = torch.zeros(1, 2)
 
     def draw(k: int, generator: Generator) -> object:

@@ -31,7 +31,6 @@ from genlab.score.diffusion import (
 from genlab.score.edm import (
     EDM,
     denoiser_from_eps,
-    edm_churn,
     edm_denoise,
     edm_loss,
     edm_precondition,
@@ -71,8 +70,8 @@ from genlab.score.guidance import (
 )
 from genlab.score.learned_snr import LevelHistogram, second_moment, vdm_term
 from genlab.score.matching import (
-    LevelMLP,
     NCSN,
+    LevelMLP,
     annealed_langevin,
     dsm_floor,
     dsm_loss,
@@ -98,12 +97,12 @@ from genlab.score.samplers import (
     log_snr_timesteps,
 )
 from genlab.score.sde import (
+    VE,
+    VP,
     NormalPrior,
     ProbabilityFlow,
     Straight,
     SubVP,
-    VE,
-    VP,
     ode_log_prob,
     predictor_corrector_sample,
     probability_flow,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from genlab.core.stats import integrate
 from genlab.core.tensors import last, make_generator, randn
-from genlab.data.digits import N_CLASSES, load_digits
+from genlab.data.digits import N_CLASSES, load_digits, to_unit
 from genlab.metrics.distances import wasserstein_1d
 from genlab.oracles import Empirical, Gaussian, GaussianMixture
 from genlab.score import (
@@ -36,7 +36,6 @@ from genlab.score.diffusion import add_noise, cosine_betas, linear_rate_betas, l
 from genlab.score.exact import exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
-from genlab.zoo.digit_diffusion import scale
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
 from genlab_course.widgets.explorer import Explorer, explore
 
@@ -61,9 +60,9 @@ class Observer:
 
     def __init__(self) -> None:
         images, self.labels = load_digits("train")
-        self.data = Empirical(scale(images).double())
+        self.data = Empirical(to_unit(images).double())
         shown, labels = load_digits("test")
-        candidates = scale(shown).double()
+        candidates = to_unit(shown).double()
         gaps = self.data.nearest(candidates)
         rows = [int(gaps.masked_fill(labels != c, torch.inf).argmin()) for c in range(N_CLASSES)]
         self.shown = candidates[rows]  # of each digit, the one most like a training image

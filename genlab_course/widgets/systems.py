@@ -15,7 +15,7 @@ from genlab.autoregressive.decoding import apply_temperature
 from genlab.core import last
 from genlab.data.captions import read, write
 from genlab.data.moving import MOTIONS, measure_motion, read_moving
-from genlab.systems.evaluation import Judge, kept_words, measure, motion_residual
+from genlab.systems.evaluation import Classifier, kept_words, measure, motion_residual
 from genlab.systems.glide import Glide
 from genlab.systems.language_and_image import (
     FILL,
@@ -27,7 +27,7 @@ from genlab.systems.language_and_image import (
     words_of,
 )
 from genlab.systems.latent_diffusion import LatentDiffusion
-from genlab.systems.text_to_video import FilmMaker
+from genlab.systems.text_to_video import TextToVideo
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
 from genlab_course.widgets.explorer import Explorer, explore
 
@@ -36,7 +36,7 @@ KINDS = ("digit", "colour", "stroke", "slant")
 
 
 def caption_painter(
-    glide: Glide, judge: Judge, prompt: str = "a thin red seven leaning right"
+    glide: Glide, judge: Classifier, prompt: str = "a thin red seven leaning right"
 ) -> Explorer:
     """Draw three pictures of a caption in both stages, and say which words they keep.
 
@@ -109,7 +109,7 @@ def caption_painter(
     )
 
 
-def latent_painter(model: LatentDiffusion, judge: Judge) -> Explorer:
+def latent_painter(model: LatentDiffusion, judge: Classifier) -> Explorer:
     """Paint one caption by a few steps of DDIM on codes; show channels, picture and verdict.
 
     Args:
@@ -189,7 +189,7 @@ def canvas(film: Float[Tensor, " 3 f h w"]) -> Float[Tensor, " h wide 3"]:
     return wide.permute(2, 1, 3, 0).flatten(1, 2)[:, :-GAP]
 
 
-def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Explorer:
+def film_strip(maker: TextToVideo, prompt: str = "a red seven moving left") -> Explorer:
     """Make a film of a caption live, show its frames, and one of them large.
 
     A new film takes a few passes of the network (some tenths of a second); films already made are
@@ -319,7 +319,7 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
             absent.set_text("no image token:\nnobody draws")
             return f"written: “{text}”; seven words and no image token"
         absent.set_text("")
-        image = model.paint(
+        image = model.draw(
             written.states,
             guidance_scale=guidance,
             n_steps=STEPS_WRITE_AND_DRAW,

@@ -32,12 +32,12 @@ import numpy as np
 import torch
 
 import genlab_course as course
-from genlab.zoo.digit_gan import digit_gan, to_grey, train_digit_gan
+from genlab.zoo import find, load_model
 from genlab import adversarial
 from genlab_course import widgets
 from genlab.core import NoLikelihoodError, last, log_likelihood, normal_log_prob
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.digits import load_digits
+from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.data.toys import GaussianRing
 from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture, kl_gaussian
@@ -100,7 +100,7 @@ check(
 # that says what to do instead.
 
 # %%
-gan = digit_gan()
+gan = find("digit_gan").untrained()
 try:
     log_likelihood(gan, torch.zeros(1, 1, 8, 8))
 except NoLikelihoodError as error:
@@ -730,7 +730,7 @@ course.show_source(adversarial.r1_penalty)
 # %% [markdown]
 # ## 3 · Train on the digits
 #
-# Two small perceptrons, the non-saturating loss, $R_1$ with $\gamma = 1$, 1,500 steps of each player (`adversarial.Recipe` has every number).
+# Two small perceptrons, the non-saturating loss, $R_1$ with $\gamma = 1$, 1,500 steps of each player (`find("digit_gan").settings` has every number).
 # No likelihood will tell us how good the result is, and the two losses will not either, so measure the *samples*: the Frechet distance
 # between features of generated and of held-out images (lesson 09 takes it apart; the features are those of a small digit classifier), and
 # precision and recall: what share of samples looks like data, and what share of the data the samples reach.
@@ -754,14 +754,14 @@ reference = describe(held_out)
 
 
 def draw(gan, n, seed=1):
-    return to_grey(gan.sample(n, generator=torch.Generator().manual_seed(seed)))
+    return from_unit(gan.sample(n, generator=torch.Generator().manual_seed(seed)), whole=False)
 
 
 def distance(gan):
     return frechet_distance(reference, describe(draw(gan, 1000))).item()
 
 
-gan = digit_gan()
+gan = find("digit_gan").untrained()
 frechet, film = {}, {}
 
 
@@ -774,7 +774,7 @@ def with_snapshots(records):
 
 # %%
 run = widgets.watch(
-    with_snapshots(train_digit_gan(gan, train_images)), total=1500, label="loss, nats"
+    with_snapshots(find("digit_gan").train(gan, to_unit(train_images))), total=1500, label="loss, nats"
 )
 check_range(
     "Frechet distance to held-out digits",
@@ -789,7 +789,7 @@ quality = precision_recall(reference, describe(draw(gan, 400)))
 floor = frechet_distance(reference, describe(train_images[:1000])).item()
 real_quality = precision_recall(reference, describe(train_images[:400]))
 made = classifier.probs(draw(gan, 1000).double()).argmax(1).bincount(minlength=10)
-few = precision_recall(reference, describe(draw(digit_gan(), 400)))
+few = precision_recall(reference, describe(draw(find("digit_gan").untrained(), 400)))
 check_range(
     "the same distance for real training images",
     floor,
@@ -824,18 +824,17 @@ course.show_images(axes[2], held_out[:32], n_columns=8, title="held-out data");
 # ### The same game in larger: MNIST
 #
 # For pictures, MNIST at $16\times16$. Convolutions know which pixels are neighbours; the loss, $R_1$ and its weight are those of above. Some minutes of
-# training, so the weights ship with their recipe: `python -m genlab.zoo.mnist_gan`. There is no feature network for MNIST here, so the Fréchet
+# training, so the weights ship with their recipe: `genlab train mnist_gan`. There is no feature network for MNIST here, so the Fréchet
 # distance is taken between the first 32 principal components of the pixels, fitted to the training images. And a question that crisp samples always
 # raise: did the generator just store them? Beside each sample stands its nearest training image.
 
 # %%
-from genlab.zoo.mnist_gan import load_mnist_gan, to_unit
 from genlab.data.digits import load_mnist
-from genlab.zoo.mnist_vae import binarize, load_mnist_vae
+from genlab.zoo.lessons import binarize
 from genlab.metrics.coverage import memorization_probe
 
-big = load_mnist_gan()
-known, unknown = (to_unit(load_mnist(part, size=16).images) for part in ("train", "test"))
+big = load_model("mnist_gan")
+known, unknown = (to_unit(load_mnist(part, size=16).images, 255) for part in ("train", "test"))
 made = big.sample(1000, generator=torch.Generator().manual_seed(1))
 axes32 = torch.linalg.svd(known.flatten(1) - known.flatten(1).mean(0), full_matrices=False).Vh[:32]
 project = lambda x: (x.flatten(1) @ axes32.T).double()
@@ -900,7 +899,7 @@ def specks(images):
 
 
 # %%
-vae = load_mnist_vae()
+vae = load_model("mnist_vae")
 codes = torch.randn(1000, 16, generator=torch.Generator().manual_seed(2))
 with torch.no_grad():
     smooth = vae.mean_image(codes)

@@ -35,14 +35,13 @@ import torch
 from torch import nn
 
 import genlab_course as course
-from genlab.zoo.digit_gan import to_unit
 from genlab import adversarial
 from genlab_course import widgets
-from genlab.zoo.digit_wgan import Recipe, digit_wgan, train_digit_wgan
+from genlab.zoo import find
 from genlab.core import last
 from genlab.core.stats import entropy, kl_categorical
 from genlab_course import check, check_range
-from genlab.data.digits import load_digits
+from genlab.data.digits import load_digits, to_unit
 from genlab.metrics.features import load_classifier
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.distances import transport_plan, transport_prices
@@ -753,8 +752,9 @@ ax.legend();
 # %%
 train, test = load_digits("train").images, load_digits("test").images
 data = to_unit(train)
-wgan = digit_wgan()
-game = train_digit_wgan(wgan, train)
+recipe = find("digit_wgan")
+wgan = recipe.untrained()
+game = recipe.train(wgan, data)
 
 judge = load_classifier()
 real_features = judge.features(train)
@@ -1092,8 +1092,8 @@ def seconds(model, n=30):
     return (time.perf_counter() - start) / n
 
 
-plain = digit_wgan(Recipe(penalty=0.0))
-penalised = digit_wgan(Recipe(penalty=10.0))
+plain = recipe.but(penalty=0.0).untrained()
+penalised = recipe.but(penalty=10.0).untrained()
 passes = [network_passes(m.critic, lambda m=m: m.critic_loss(data[:64])) for m in (plain, penalised)]
 check(
     "forward passes of the critic in one of its steps",

@@ -767,30 +767,25 @@ print("kinds:", likelihood_kind(ode), "and", likelihood_kind(score.DDPM(net, bet
 # numbers, so the same network can be asked at any $t$: the score of the VP path.
 
 # %%
-from genlab.zoo.digit_diffusion import (
-    Recipe,
-    digit_diffusion,
-    scale,
-    to_levels,
-    train_digit_diffusion,
-)  # fmt: skip
+from genlab.data.digits import from_unit, to_unit
+from genlab.zoo import find
 from genlab.score.diffusion import Bins
 
 torch.set_default_dtype(torch.float32)
-recipe = Recipe(n_steps=450, p_drop=1.0)  # no class is told: the law of all digits together
+recipe = find("digit_diffusion").but(n_steps=450, p_drop=1.0)  # no class is told: the law of all digits together
 digits, test = load_digits("train"), load_digits("test").images[:100]
-ddpm = digit_diffusion(recipe)
-records = widgets.watch(train_digit_diffusion(ddpm, *digits, recipe), total=recipe.n_steps, label="mean square")
+ddpm = recipe.untrained()
+records = widgets.watch(recipe.train(ddpm, to_unit(digits.images), digits.labels), total=450, label="mean square")
 check_range("noise prediction, last 50 steps", np.mean([r.loss for r in records[-50:]]), 0.065, 0.12,
             unlike={"the first step": records[0].loss})
 
 # %%
 ddpm.requires_grad_(False)
-vp = VP(recipe.first, recipe.last)
-noise_at = lambda x, t: ddpm.eps_net(x, recipe.T * t - 1)
+vp = VP(recipe.settings["first"], recipe.settings["last"])
+noise_at = lambda x, t: ddpm.eps_net(x, 100 * t - 1)
 digit_score = score.score_from_eps_model(noise_at, vp.sigma)
-one, t_min = torch.tensor(1.0), 1 / recipe.T  # below its first step the network was never trained
-prior = score.NormalPrior.of_noised(scale(digits.images), vp.alpha(one), vp.sigma(one))
+one, t_min = torch.tensor(1.0), 1 / 100  # below its first step the network was never trained
+prior = score.NormalPrior.of_noised(to_unit(digits.images), vp.alpha(one), vp.sigma(one))
 span = t_min + (1 - t_min) * torch.linspace(0, 1, 11) ** 2
 ode = ProbabilityFlow(digit_score, vp, prior, span, (1, 8, 8), n_probes=1)
 
@@ -804,13 +799,13 @@ off_scale = lambda x: float((x.abs().amax((1, 2, 3)) > 1.6).float().mean())  # i
 
 def distance(x):
     """Fréchet distance to the training digits."""
-    return frechet_distance(real, load_classifier().features(to_levels(x))).item()
+    return frechet_distance(real, load_classifier().features(from_unit(x))).item()
 
 
 def sample(s, noise, n_steps=50, top=1.0):
     """200 images by Euler steps from time `top`, where the prior is normal with the right moments."""
     generator, t = torch.Generator().manual_seed(14), torch.tensor(top)
-    start = score.NormalPrior.of_noised(scale(digits.images), vp.alpha(t), vp.sigma(t))
+    start = score.NormalPrior.of_noised(to_unit(digits.images), vp.alpha(t), vp.sigma(t))
     start, ts = start.sample(200, generator=generator), torch.linspace(top, t_min, n_steps + 1)
     return last(score.reverse_sde_sample(vp, s, start, ts, noise=noise, generator=generator))
 
@@ -884,7 +879,7 @@ course.show_images(ax, torch.cat(shown), n_columns=16, title="ODE, SDE; with cli
 # - **The chain's ELBO** (lesson 12), with its last step cut into bins.
 
 # %%
-x = scale(test)
+x = to_unit(test)
 t = torch.tensor(t_min)
 alpha, sigma = vp.alpha(t), vp.sigma(t)
 eps = torch.randn(x.shape, generator=generator)
@@ -895,7 +890,7 @@ fits = -((z[..., None] - alpha * torch.linspace(-1, 1, 17)) ** 2) / (2 * sigma**
 log_choice = sum_event(fits.log_softmax(-1).gather(-1, test[..., None]).squeeze(-1))
 u = (torch.rand(x.shape, generator=generator) - 0.5) / 8
 log_p_u = ode.log_prob(alpha * (x + u)) + 64 * alpha.log()  # density of x + u itself
-eps_chain = torch.randn(recipe.T, *x.shape, generator=generator)
+eps_chain = torch.randn(100, *x.shape, generator=generator)
 chain = score.ddpm_vlb(ddpm.eps_net, x, eps_chain, betas=ddpm.betas, variances=ddpm.betas, bins=Bins(1 / 8, -1.0, 1.0))
 bounds = {
     "ODE, normal dequantisation": log_choice + log_p_z - log_q,

@@ -47,9 +47,8 @@ from genlab.data.digits import load_digits
 from genlab.oracles import Gaussian, GaussianMixture
 from genlab.oracles.continuous import kl_gaussian
 from genlab.oracles.discrete import TokenTable, total_correlation
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
-from genlab.zoo.odd_claims_models import draw_masked, draw_student, draw_teacher
+from genlab.zoo import card, load_model
+from genlab.zoo.scores import draw_masked, draw_student, draw_teacher
 
 course.begin(lesson=15)
 torch.set_default_dtype(torch.float64)  # exact numbers first; drawing will switch to float32
@@ -382,7 +381,7 @@ check_close_mc("tokens a round", kept.double() + 1, expected_tokens(float(accept
 from genlab.autoregressive.decoding import generate_naive, reshape_logits
 from genlab.autoregressive.tokens import NGram
 from genlab.autoregressive.speculative import SpeculativeLM, draft_from_ngram, speculative_sample
-from genlab.zoo.text_transformer import windows
+from genlab.zoo.lessons import windows
 from genlab.data.text import load_text
 
 text_model = load_model("text_transformer")
@@ -626,12 +625,12 @@ check("without the boundary: f = 0 has loss 0", loss, torch.zeros(7),
 # of its teacher, which has never been asked to jump. Eighty steps of it, here and now (the one that ships had 1,200):
 
 # %%
-from genlab.zoo.digit_consistency import Recipe, digit_consistency, distil_digits
+from genlab.zoo import find
 
 torch.set_default_dtype(torch.float32)
-teacher, short = load_model("digit_edm"), Recipe(n_steps=80)
-learning = digit_consistency()
-records = widgets.watch(distil_digits(learning, teacher, *load_digits("train"), short), 80, label="distance of two answers")
+teacher, short = load_model("digit_edm"), find("digit_consistency").but(n_steps=80)
+learning = short.untrained()
+records = widgets.watch(short.train(learning), 80, label="distance of two answers")
 seed = lambda: torch.Generator().manual_seed(15)
 before, after = (quality(draw(400, seed()), seed())["frechet"] for draw in (draw_teacher(teacher, 1), draw_student(learning, 1)))
 torch.set_default_dtype(torch.float64)

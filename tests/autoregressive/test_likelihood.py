@@ -6,7 +6,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markov import MarkovChain
 
 from genlab.autoregressive.likelihood import (
     all_sequences,

@@ -27,8 +27,8 @@ from genlab.core.capabilities import HasLogProb, Sampleable, likelihood_kind
 from genlab.data.text import load_text
 from genlab.metrics.cost import network_passes
 from genlab.nn.transformer import TransformerConfig
-from genlab.zoo.registry import load_model
-from genlab.zoo.text_transformer import ALPHABET, windows
+from genlab.zoo import load_model
+from genlab.zoo.lessons import ALPHABET, windows
 
 DISTRIBUTIONS = st.lists(st.floats(0.01, 1.0), min_size=3, max_size=3).map(
     lambda w: torch.tensor(w) / sum(w)

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import genlab
 from genlab.core.weights import read_card, replace_file
-from genlab.zoo.registry import TRAININGS, find
+from genlab.zoo import TRAININGS, find
 from genlab_course.cli import app
 from genlab_course.league import COLUMNS, cells, load_league
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
-from genlab_course.widgets.release_reader import ReleaseReader
 
 from genlab.map import LESSONS, SYSTEMS
-from genlab.zoo.registry import TRAININGS
+from genlab.zoo import MODELS
 from genlab_course import demos
 from genlab_course.demos import PAGES, Demo, Page
 from genlab_course.widgets import explorer
 from genlab_course.widgets.explorer import Explorer, Later
+from genlab_course.widgets.release_reader import ReleaseReader
 
 TRAIN = {"04", "06"}  # some seconds each: tests/widgets makes the same two
 
@@ -62,7 +62,7 @@ def test_every_lab_that_is_written_can_be_shown():
 
 def test_a_page_waits_until_its_models_ship():
     known, unknown = (
-        Page("glide", "Glide", (), (name,)) for name in (TRAININGS[0].name, "no such model")
+        Page("glide", "Glide", (), (name,)) for name in (MODELS[0].name, "no such model")
     )
     assert demos.ready((known, unknown)) == (known,)
 

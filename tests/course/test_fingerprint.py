@@ -9,7 +9,7 @@ from torch import nn
 from genlab.flow.autoregressive import MAF, masked_flow
 from genlab.flow.coupling import real_nvp
 from genlab.map import SYSTEMS
-from genlab.zoo.registry import TRAININGS, load_model
+from genlab.zoo import MODELS, load_model
 from genlab_course import fingerprint as eye
 from genlab_course.fingerprint import (
     LESSONS,
@@ -334,7 +334,7 @@ def test_the_text_may_be_any_length_and_its_passes_follow():
     assert seen.passes * 2 == text().longer().stages[0].event_shape[0]
 
 
-SHIPPED = {training.name for training in TRAININGS}
+SHIPPED = {training.name for training in MODELS}
 
 
 @pytest.fixture(autouse=True)

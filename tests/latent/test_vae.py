@@ -27,7 +27,7 @@ from genlab.latent.vae import (
     weighted_error,
 )
 from genlab.train import fit, minibatches
-from genlab.zoo.digit_vae import Recipe, digit_vae
+from genlab.zoo import find
 
 
 def test_bernoulli_probabilities_of_all_images_add_up_to_one(generator):
@@ -204,7 +204,7 @@ def test_mean_image_is_the_mean_of_its_draws(generator):
 
 
 def test_a_causal_decoder_reads_earlier_pixels_only(generator):
-    vae = digit_vae(Recipe(causal=True, width=16))
+    vae = find("digit_vae").but(causal=True, width=16).untrained()
     x = torch.randint(0, 17, (1, 1, 8, 8), generator=generator)
     y = x.clone()
     y[0, 0, 4, 3] = (y[0, 0, 4, 3] + 5) % 17
@@ -216,7 +216,7 @@ def test_a_causal_decoder_reads_earlier_pixels_only(generator):
 
 
 def test_a_causal_decoder_samples_and_asks_for_its_pixels(generator):
-    vae = digit_vae(Recipe(causal=True, width=16))
+    vae = find("digit_vae").but(causal=True, width=16).untrained()
     assert vae.sample(2, generator=generator).shape == (2, 1, 8, 8)
     with pytest.raises(ValueError, match="sees earlier pixels"):
         vae.logits(torch.zeros(1, 8))

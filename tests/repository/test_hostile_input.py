@@ -21,6 +21,7 @@ from genlab.autoregressive.likelihood import sequence_log_prob, token_log_probs
 from genlab.core import last
 from genlab.data import toys
 from genlab.data.captions import measure_colour, measure_slant, measure_stroke
+from genlab.data.digits import from_unit
 from genlab.data.moving import measure_motion
 from genlab.flow.dequantization import pixel_histograms
 from genlab.flow.spline import rq_spline_forward, rq_spline_inverse, spline_parameters
@@ -34,14 +35,13 @@ from genlab.nn import transformer
 from genlab.score import edm, learned_snr, masked
 from genlab.score.consistency import consistency_precondition, huber_distance
 from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_sample, ddpm_vlb, ddpm_vlb_term
-from genlab.score.edm import edm_sample, edm_sigmas
+from genlab.score.edm import edm_sigmas
 from genlab.score.energy import annealed_importance, contrastive_loss, nce_logits, nce_loss
 from genlab.score.flow_matching import straightness
 from genlab.score.guidance import dynamic_threshold, guided_gaussian
 from genlab.score.matching import annealed_langevin, dsm_floor, dsm_loss, ladder_overlap, ncsn_loss
 from genlab.score.samplers import ddim_invert, ddim_sample, dpm_solver_sample, log_snr_timesteps
 from genlab.solvers import mcmc
-from genlab.zoo import digit_diffusion, mnist_diffusion
 
 pytestmark = pytest.mark.usefixtures("as_a_user")
 
@@ -154,10 +154,6 @@ REFUSED = {
     "edm_sigmas: rho -1": (lambda: edm_sigmas(5, rho=-1.0), r"rho must lie in .*, got -1\.0"),
     "edm_sigmas: rho 1e6": (lambda: edm_sigmas(5, rho=1e6), "rho must lie in"),
     "edm_sigmas: sigma_max": (lambda: edm_sigmas(5, sigma_max=math.inf), "sigma_max, got"),
-    "edm_sample: s_churn -1": (
-        lambda: last(edm_sample(half, X, edm_sigmas(3), s_churn=-1.0)), "s_churn is -1"),
-    "edm_sample: s_churn NaN": (
-        lambda: last(edm_sample(half, X, edm_sigmas(3), s_churn=NAN)), "s_churn is nan"),
     "ddpm_sample: lengths": (
         lambda: last(ddpm_sample(half, X, betas=BETAS[1:], variances=BETAS)), r"betas \(9,\)"),
     "ddpm_loss: a model of other shape": (
@@ -189,8 +185,7 @@ REFUSED = {
     "ladder_overlap: ratio": (lambda: ladder_overlap(-1.0, 8), "ratio is -1"),
     "active_units: NaN": (lambda: active_units(spoiled(X)), "mu holds nan"),
     "active_units: threshold": (lambda: active_units(X, NAN), "threshold is nan"),
-    "to_levels": (lambda: digit_diffusion.to_levels(spoiled(X)), "x holds nan"),
-    "to_levels, mnist": (lambda: mnist_diffusion.to_levels(spoiled(X)), "x holds nan"),
+    "from_unit": (lambda: from_unit(spoiled(X)), "x holds nan"),
     "measure_colour": (
         lambda: measure_colour(spoiled(torch.rand(1, 3, 4, 4))), "images holds nan"),
     "measure_stroke": (

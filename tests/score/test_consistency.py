@@ -11,7 +11,6 @@ from torch import nn
 
 from genlab.core import last
 from genlab.core.capabilities import Sampleable, likelihood_kind
-from genlab.data.digits import load_digits
 from genlab.metrics.cost import network_passes
 from genlab.nn.layers import MLP
 from genlab.oracles import GaussianMixture
@@ -29,14 +28,8 @@ from genlab.score.consistency import (
     squared_distance,
 )
 from genlab.train import cosine, fit, minibatches
-from genlab.zoo.digit_consistency import (
-    EDMRecipe,
-    Recipe,
-    digit_consistency,
-    digit_edm,
-    distil_digits,
-    train_digit_edm,
-)
+from genlab.zoo import find
+from genlab.zoo.scores import SIGMA_MAX, SIGMA_MIN, distil, student_of
 
 LAW = GaussianMixture(
     *(torch.tensor(a, dtype=torch.float64) for a in ([0.3, 0.7], [[-1.0], [0.8]], [0.3, 0.2]))
@@ -222,8 +215,17 @@ def test_bad_input_is_refused(call, message):
         call()
 
 
-SMALL = EDMRecipe(width=8, n_steps=3, batch_size=8)
-FEW = Recipe(n_steps=3, batch_size=8)
+SMALL = find("digit_edm").but(width=8, n_steps=3, batch_size=8)
+FEW = find("digit_consistency").but(n_steps=3, batch_size=8)
+
+
+def student(row=SMALL):
+    return student_of(row.untrained())
+
+
+def distilled(student, teacher):
+    """The run that distils a small teacher into a student of its size."""
+    return distil(student, *FEW.data(), teacher, seed=FEW.seed, **FEW.fit)
 
 
 @pytest.fixture
@@ -250,7 +252,7 @@ def perfect(data):
 
 
 def test_it_samples_and_has_no_likelihood():
-    model = digit_consistency(SMALL)
+    model = student()
     _: Sampleable = model
     assert likelihood_kind(model) == "none"
     assert model.event_shape == (1, 8, 8)
@@ -258,14 +260,14 @@ def test_it_samples_and_has_no_likelihood():
 
 @pytest.mark.parametrize("levels", [(20.0,), (20.0, 1.0), (20.0, 3.0, 0.5)])
 def test_one_evaluation_for_each_level(levels, generator):
-    model = digit_consistency(SMALL)
+    model = student()
     draw = lambda: model.sample(2, generator=generator, levels=levels)
     assert network_passes(model.edm.net, draw) == len(levels)
 
 
 def test_it_reads_the_label_and_begins_at_the_first_level():
-    model = digit_consistency(SMALL)
-    last(train_digit_edm(model.edm, *load_digits("train"), SMALL))
+    model = student()
+    last(SMALL.train(model.edm))
     one = lambda **more: model.sample(2, generator=torch.Generator().manual_seed(0), **more)
     assert not torch.equal(one(cond=torch.tensor([1, 2])), one(cond=torch.tensor([1, 3])))
     assert torch.equal(one(), one(cond=torch.tensor([10, 10])))  # no class
@@ -275,17 +277,17 @@ def test_it_reads_the_label_and_begins_at_the_first_level():
 
 
 def test_a_student_starts_as_its_teacher_and_leaves_it_alone():
-    teacher, student = digit_edm(SMALL), digit_consistency(EDMRecipe(width=8, seed=99))
-    last(train_digit_edm(teacher, *load_digits("train"), SMALL))
-    run = distil_digits(student, teacher, *load_digits("train"), FEW)
+    teacher, pupil = SMALL.untrained(), student(SMALL.but(seed=99))
+    last(SMALL.train(teacher))
+    run = distilled(pupil, teacher)
     before = {k: v.clone() for k, v in teacher.state_dict().items()}
-    for name, weight in student.edm.state_dict().items():
+    for name, weight in pupil.edm.state_dict().items():
         assert torch.equal(weight, before[name])
     assert len(list(run)) == 3
     for name, weight in teacher.state_dict().items():
         assert torch.equal(weight, before[name])
-    assert not all(torch.equal(w, before[name]) for name, w in student.edm.state_dict().items())
-    assert not student.training
+    assert not all(torch.equal(w, before[name]) for name, w in pupil.edm.state_dict().items())
+    assert not pupil.training
 
 
 def pair(data, **more):
@@ -353,7 +355,15 @@ def test_a_small_network_learns_the_quantile_map(data):
 
 
 def test_both_averages_follow_the_student_in_a_distillation():
-    run = distil_digits(digit_consistency(SMALL), digit_edm(SMALL), *load_digits("train"), FEW)
+    run = distilled(student(), SMALL.untrained())
     last(run)
     parts = run.state_dict()["parts"]
-    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.n_steps
+    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.fit["n_steps"]
+
+
+def test_the_recipes_levels_span_the_stated_range():
+    run = distilled(student(), SMALL.untrained())
+    sigmas = run.state_dict()["parts"]["model"]["sigmas"]
+    assert len(sigmas) == FEW.fit["n_levels"]
+    assert math.isclose(float(sigmas[0]), SIGMA_MAX, rel_tol=1e-6)
+    assert math.isclose(float(sigmas[-1]), SIGMA_MIN, rel_tol=1e-6)

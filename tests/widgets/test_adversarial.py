@@ -11,7 +11,7 @@ from torch import Generator
 from genlab.adversarial import best_value, non_saturating_divergence
 from genlab.core.stats import slant
 from genlab.systems.stylegan import grey
-from genlab.zoo.stylegan_models import Recipe, style_gan
+from genlab.zoo import find
 from genlab_course import widgets
 from genlab_course.widgets.adversarial import cells, duel, earth_mover, game_orbit, gan_game, orbit
 
@@ -110,7 +110,7 @@ START = {
 
 @pytest.fixture
 def gan():
-    gan = style_gan(Recipe(channels=(8, 8, 8)))
+    gan = find("stylegan").but(channels=(8, 8, 8)).untrained()
     gan.set_mean_style(Generator().manual_seed(1))
     return gan
 

@@ -27,7 +27,6 @@
 
 # %% tags=["keep-output"]
 import copy
-from dataclasses import replace
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -49,17 +48,10 @@ from genlab.metrics.distances import kid
 from genlab.metrics.cost import network_passes
 from genlab.metrics.coverage import inside_balls, knn_radius
 from genlab.train.fit import EMA
-from genlab.zoo.registry import load_model
-from genlab.systems.evaluation import digit_judge
+from genlab.zoo import find, load_model
+from genlab.systems.evaluation import digit_evaluator, realism
 from genlab.systems.stylegan import StyleGAN, grey
-from genlab.zoo.stylegan_models import (
-    Recipe,
-    drawn_at,
-    pictures,
-    realism,
-    style_gan,
-    train_style_gan,
-)
+from genlab.zoo.systems import drawn_at, grey_digits
 from genlab.train import fit_adversarial, minibatches
 
 course.begin("stylegan")
@@ -370,10 +362,10 @@ def distance(gan):
     return kid(real_features[:300], gradient_histograms(samples)).item()
 
 
-short = Recipe(n_steps=50, n_fall=1, decay=0.9)
-live = style_gan(short)
+short = find("stylegan").but(n_steps=50, n_fall=1, average=0.9)
+live = short.untrained()
 before = distance(live)
-records = widgets.watch(train_style_gan(live, pictures(), short), total=50, label="loss (nats)")
+records = widgets.watch(short.train(live), total=50, label="loss (nats)")
 
 # %%
 after = distance(live)
@@ -389,7 +381,7 @@ check_range("that of real digits, over none", floor / before, -0.05, 0.05, unlik
 gan = load_model("stylegan")
 net = gan.generator_net
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.4))
-show_images(axes[0], pictures("test")[:50], title="held-out digits")
+show_images(axes[0], grey_digits("test")[:50], title="held-out digits")
 for ax, model, title in ((axes[1], gan, "samples, truncation 1"), (axes[2], live, "live, 50 steps")):
     show_images(ax, grey(model.sample(50, generator=torch.Generator().manual_seed(1))), title=title)
 
@@ -430,7 +422,7 @@ check_range("truncation 1.2: recall", wide.recall, 0.67, 0.76, unlike={"psi = 1"
 
 # %%
 samples = drawn_at(gan, 1.0)
-features, judge = gradient_histograms(samples), digit_judge()
+features, judge = gradient_histograms(samples), digit_evaluator()
 radius = knn_radius(features, 3)
 reached = inside_balls(real_features, features, radius).any(1)
 check(
@@ -690,8 +682,10 @@ show_images(axes[2], grey(torch.stack(film, 1).flatten(0, 1)), n_columns=5, titl
 # averaged painter. Before you run it: will the game without penalty lose from the beginning?
 
 # %%
-small = replace(Recipe(), channels=(32, 16, 8), critic_channels=(8, 16, 32), critic_width=32, batch_size=24)
-held = pictures("test")[:300]
+small = find("stylegan").but(
+    channels=(32, 16, 8), discriminator_channels=(8, 16, 32), discriminator_width=32
+)
+held = grey_digits("test")[:300]
 
 
 def play(start, gamma, n_steps, seed):
@@ -701,7 +695,7 @@ def play(start, gamma, n_steps, seed):
     shown, average = copy.deepcopy(game), EMA(game.generator_net, 0.98)
     g = torch.Generator().manual_seed(seed)
     run = fit_adversarial(
-        game, minibatches(pictures(), 24, generator=g), n_steps=n_steps, lr=small.lr, betas=(0.0, 0.99),
+        game, minibatches(grey_digits(), 24, generator=g), n_steps=n_steps, lr=small.settings["lr"], betas=(0.0, 0.99),
         generator=g, before=game.at_step, after=lambda _: average.update(game.generator_net),
     )  # fmt: skip
     seen = []
@@ -712,7 +706,7 @@ def play(start, gamma, n_steps, seed):
     return game, np.array(seen)
 
 
-fresh = style_gan(small)
+fresh = small.untrained()
 games = {name: play(fresh, gamma, 240, seed=1) for name, gamma in (("with", 0.5), ("without", 0.0))}
 later = {
     "with": play(games["with"][0], 0.5, 100, seed=2)[1],

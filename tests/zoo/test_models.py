@@ -1,6 +1,5 @@
 """What ships: every file loads, and its card tells the truth."""
 
-import dataclasses
 import json
 
 import pytest
@@ -8,40 +7,43 @@ import torch
 
 from genlab.core.capabilities import likelihood_kind
 from genlab.core.tensors import make_generator
-from genlab.core.weights import read_card
 from genlab.systems.glide import Glide
-from genlab.zoo import npe_models, score_models
+from genlab.zoo import MODELS, card, find, load_model
 from genlab.zoo.lessons import LESSONS, text_digest
-from genlab.zoo.registry import TRAININGS, card, find, load_model
-from genlab.zoo.train import SHIPPED, load, measured
+from genlab.zoo.train import SHIPPED
 
-NAMES = [training.name for training in TRAININGS]
+NAMES = [row.name for row in MODELS]
 EVERY = pytest.mark.parametrize("name", NAMES)
 
 
-QUICK = (*LESSONS, *score_models.TRAININGS, *npe_models.TRAININGS)  # measured in some seconds
+QUICK = (  # measured in some seconds
+    *(row.name for row in LESSONS),
+    *(name for name in NAMES if name.startswith("npe_")),
+    *("digit_ebm", "digit_ncsn"),
+)
 
 
 def cost(name):
     """The marks of a test of this model's figures: 500 pictures of a system take a minute."""
     slow = ("digit_pixelcnn", "digit_transformer", "digit_flow", "digit_vae", "digit_ncsn")
-    if name == "digit_diffusion" or find(name) not in QUICK:
+    if name not in QUICK:
         return [pytest.mark.verify, pytest.mark.slow]
     return [pytest.mark.slow] if name in slow else []
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=cost(name)) for name in NAMES])
 def test_the_held_out_figures_are_those_of_the_card(name):
-    training, stated = find(name), card(name)
+    row, stated = find(name), card(name)
     of_text = name in ("text_transformer", "language_model")
     if of_text and stated["data_sha256"] != text_digest():
         pytest.skip("this Python has another manual")
-    found = measured(training, load(training), training.dtype)
+    found = row.figures(row.load())
     assert found.keys() == stated["metrics"].keys()
     for figure, value in stated["metrics"].items():
         # likelihoods: rounding in double precision; samples: one rounding may turn one pixel
         # and the network that judges (c2st) ends its training elsewhere
         tolerance = {"frechet": 0.01, "c2st": 0.03, "c2st_worst": 0.03}.get(figure, 1e-6)
+        tolerance = 0.01 if name.startswith("mnist") else tolerance  # stated in three digits
         tolerance = 0.01 if figure.startswith(("kept", "frechet", "teacher_frechet")) else tolerance
         assert found[figure] == (
             pytest.approx(value, rel=tolerance) if isinstance(value, float) else value
@@ -50,11 +52,10 @@ def test_the_held_out_figures_are_those_of_the_card(name):
 
 @EVERY
 def test_a_card_names_its_command_and_its_settings(name):
-    training, stated = find(name), card(name)
+    row, stated = find(name), card(name)
     assert stated["recipe"] == f"genlab train {name}"
-    assert stated["settings"] == json.loads(json.dumps(dataclasses.asdict(training.settings)))
-    assert stated["bytes"] == training.path.stat().st_size
-    assert stated["processes"] == 1
+    assert stated["settings"] == json.loads(json.dumps(row.settings))
+    assert stated["bytes"] == row.path.stat().st_size
 
 
 @EVERY
@@ -63,10 +64,10 @@ def test_the_kind_of_likelihood_on_the_card_is_the_models(name):
     assert card(name)["metrics"].get("kind", "none") == kind
 
 
-@pytest.mark.parametrize("name", [t.name for t in TRAININGS if t.dtype == torch.float16])
+@pytest.mark.parametrize("name", [row.name for row in MODELS if row.dtype == torch.float16])
 def test_half_precision_costs_nothing_that_can_be_measured(name):
     stated = card(name)
-    for figure, value in stated["metrics_in_float32"].items():
+    for figure, value in stated.get("metrics_in_float32", {}).items():
         if figure.startswith("bits"):
             assert abs(stated["metrics"][figure] - value) < 1e-4  # bits; the lessons print 2 digits
         elif figure == "frechet":
@@ -82,6 +83,8 @@ def test_the_figures_stay_within_what_the_lesson_states(name):
         "language_model": ("bits_per_byte", 1.6, 1.8),
         "digit_flow": ("bits_per_dim", 1.88, 1.97),
         "digit_vae": ("bits_per_dim", 1.92, 2.05),
+        "mnist_vae": ("bound_test_nats", -33, -29),
+        "mnist_gan": ("mean_ink", -0.82, -0.76),
         "digit_gan": ("frechet", 0.2, 1.1),
         "digit_wgan": ("frechet", 0.25, 1.6),
         "digit_classifier": ("accuracy_test", 0.97, 1.0),
@@ -94,6 +97,8 @@ def test_the_figures_stay_within_what_the_lesson_states(name):
         "glide_upsampler": ("frechet_ours_drawn", 2.0, 7.0),
         "glide_upsampler_plain": ("frechet_ours_drawn", 2.0, 9.0),
         "glide_reader": ("digit_sigma0.5", 0.8, 1.0),
+        "mnist16_diffusion": ("recognised_w2", 0.95, 1.0),
+        "mnist28_diffusion": ("recognised_w2", 0.95, 1.0),
         "digit_edm": ("frechet_32_passes", 0.05, 0.3),
         "digit_consistency": ("frechet_1_pass", 0.08, 0.4),
         "digit_masked_diffusion": ("bits_per_dim", 1.7, 1.95),
@@ -148,19 +153,17 @@ def test_the_film_maker_draws_a_caption():
     assert films[0, 0].mean() > 10 * films[0, 1:].mean()  # red, on black
 
 
-def test_loading_leaves_the_global_noise_alone():
-    before = torch.get_rng_state()
-    load_model("digit_vae")
-    assert torch.equal(before, torch.get_rng_state())
-
-
 def test_the_weights_of_the_lessons_are_small_together():
-    assert sum(find(training.name).path.stat().st_size for training in LESSONS) < 3e6
+    assert sum(row.path.stat().st_size for row in LESSONS) < 4e6
 
 
-def test_every_shipped_file_has_a_card():
-    for path in SHIPPED.glob("*.safetensors"):
-        assert read_card(path)["bytes"] == path.stat().st_size
+def test_every_shipped_file_has_a_row_and_a_card_and_every_row_a_file():
+    assert {row.path for row in MODELS} == set(SHIPPED.glob("*.safetensors"))
+    assert {path.stem for path in SHIPPED.glob("*.json")} == set(NAMES)
+
+
+def test_no_setting_is_of_the_builder_and_of_the_loop():
+    assert not [row.name for row in MODELS if row.sizes.keys() & row.fit.keys()]
 
 
 @pytest.mark.parametrize(
