@@ -5,7 +5,6 @@
 #   PIP_ARGS   passed to every `pip install`, for example an index of CPU builds of torch
 #   LAB_ARGS   passed to JupyterLab, for example "--no-browser --port=8899"
 #   DEMO_ARGS  passed to `genlab demo`, for example "--no-browser --port 9000"
-#   SLIDES     passed to docs/slides.py: --code shows the code
 #   MUTANTS    with `make mutants`: only tests/mutants/NAME.toml
 #   PART       with `make mutants`: only one part of them, as in 2/4
 #   WORKERS    how many tests run at a time (2)
@@ -22,7 +21,6 @@ PYTHON ?=
 PIP_ARGS ?=
 LAB_ARGS ?=
 DEMO_ARGS ?=
-SLIDES ?=
 MUTANTS ?=
 PART ?= 1/1
 WORKERS ?= 2
@@ -60,10 +58,6 @@ demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a lesson and
 .PHONY: site
 site: $(VENV)/.site ## Write the course as pages that need no network: build/site/index.html
 	$(PY) docs/site.py build/site
-
-.PHONY: slides
-slides: $(VENV)/.site ## Write the lessons as slides that need no network: build/slides/index.html (SLIDES=--code)
-	$(PY) docs/slides.py build/slides $(SLIDES)
 
 ##@ Tests
 

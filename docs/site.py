@@ -24,7 +24,7 @@ from genlab_course.demos import PAGES
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "https://github.com/genlab-course/genlab/blob/main/"  # followed by nobody who is offline
-DOCUMENTS = ("glossary", "equations", "cheatsheet", "often_stated", "errata", "teaching")
+DOCUMENTS = ("glossary", "cheatsheet", "errata", "teaching")
 QUIZ = re.compile(r"widgets\.quiz\((?:lesson=)?(?:(\d+)|\"(\w+)\")\)")
 FONT = ROOT / "docs/fonts/genlab-math.woff2"
 LATEX = LatexToMathML(fancy_error=False)

@@ -259,29 +259,6 @@ def demo_command(
         raise typer.Exit(demos.serve(folder, port, browser=browser))
 
 
-@app.command("link", help="Print the nbgitpuller link that brings the course into a JupyterHub.")
-def link_command(
-    hub: Annotated[str, typer.Argument(help="address of the hub")],
-    repository: Annotated[
-        str | None, typer.Option(help="any that git clones; the course's own when none is given")
-    ] = None,
-    branch: Annotated[str | None, typer.Option(help="of the repository")] = None,
-    page: Annotated[str | None, typer.Option(help="to open, relative to it")] = None,
-) -> None:
-    """Run `genlab link`.
-
-    Args:
-        hub: address of the hub.
-        repository: what is pulled.
-        branch: of the repository.
-        page: what is opened.
-    """
-    from genlab_course import links
-
-    given = {"page": page, "repository": repository, "branch": branch}
-    typer.echo(links.pull_link(hub, **{k: v for k, v in given.items() if v is not None}))
-
-
 @app.command("cheatsheet", help="Print the course on one page, as Markdown.")
 def cheatsheet_command() -> None:
     """Run `genlab cheatsheet`."""

@@ -329,14 +329,17 @@ def _known(mine: Path) -> dict[str, str]:
 
 
 PAGE = "START.ipynb"
+BINDER = "https://mybinder.org/v2/gh/genlab-course/genlab/main?urlpath=lab/tree/my/START.ipynb"
 HEAD = re.compile(r"About (\d+) minutes to read, about (\d+) seconds to run")
-HELLO = """\
+HELLO = f"""\
 These are your own copies: write in them what you like, no update of the course replaces one in
 which you have written. To take a fresh one, with the old one kept in `backups/`, type
 `genlab reset 04` in a terminal (*File*, *New*, *Terminal*) or run `course.reset("04")` in a cell.
 Right answers are kept on the disk as you give them; run the cell above to count them again. Worked
 solutions stand in the course's `notebooks/solutions`. This page is made anew at each start, so keep
 your notes elsewhere.
+
+The course without an installation: [on Binder]({BINDER}), which keeps nothing.
 
 ![The map of the course](../docs/images/map.png)"""
 SAYS = {  # what was done with some copies: the sentence about them

@@ -1,7 +1,16 @@
-"""Quiz questions as data: every wrong option explains itself."""
+"""Quiz questions: every option explains itself. They are written as Markdown, in `quizzes/`.
 
-import importlib
+`## question`, then its options, `- [x]` the right one and `- [ ]` each other; under each option
+`> why`, shown when it is chosen.
+"""
+
+import re
 from dataclasses import dataclass
+from pathlib import Path
+
+QUIZZES = Path(__file__).with_name("quizzes")
+_QUESTION, _OPTION, _WHY = map(re.compile, (r"## +(\S.*)", r"- \[([ x])\] +(\S.*)", r" *> +(\S.*)"))
+_EXPECTED = "expected `> why` below the option", "expected `## question` or `- [ ] option`"
 
 
 @dataclass(frozen=True)
@@ -26,18 +35,44 @@ class Question:
 
 
 def questions(lesson: int | str) -> tuple[Question, ...]:
-    """Return the quiz of a lesson.
+    """The quiz of a lesson, 1 to 15, or of a system's lab, by its name; ValueError without one."""
+    name = f"system_{lesson}" if isinstance(lesson, str) else f"lesson_{lesson:02d}"
+    file = QUIZZES / f"{name}.md"
+    if not file.is_file():
+        raise ValueError(f"no quiz for lesson {lesson!r}; lessons are numbered 1 to 15")
+    return read_quiz(file)
 
-    Args:
-        lesson: 1..15, or the name of a system's lab.
 
-    Raises:
-        ValueError: the lesson has no quiz.
-    """
-    module = f"system_{lesson}" if isinstance(lesson, str) else f"lesson_{lesson:02d}"
-    name = f"{__package__}.quizzes.{module}"
+def read_quiz(file: Path) -> tuple[Question, ...]:
+    """The questions of a Markdown file; ValueError names the file and the line that is wrong."""
+    asked: list[tuple[int, str, list[Option]]] = []
+    option: re.Match[str] | None = None  # the one whose `> why` comes next
+    number = 0
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        if not line.strip() or (line.startswith("# ") and not asked):
+            continue
+        form = _WHY if option else _OPTION if asked and line[0] == "-" else _QUESTION
+        found = form.fullmatch(line)
+        if found is None:
+            raise _wrong(file, number, f"{_EXPECTED[option is None]}, got {line!r}")
+        if option:
+            asked[-1][2].append(Option(option[2], found[1], option[1] == "x"))
+            option = None
+        elif line[0] == "-":
+            option = found
+        else:
+            asked.append((number, found[1], []))
+    if option:
+        raise _wrong(file, number, f"{_EXPECTED[False]}, got the end")
+    return tuple(_question(file, *parts) for parts in asked)
+
+
+def _question(file: Path, line: int, text: str, options: list[Option]) -> Question:
     try:
-        found: tuple[Question, ...] = importlib.import_module(name).QUESTIONS
-    except ModuleNotFoundError as error:
-        raise ValueError(f"no quiz for lesson {lesson!r}; lessons are numbered 1 to 15") from error
-    return found
+        return Question(text, tuple(options))
+    except ValueError as error:
+        raise _wrong(file, line, error) from None
+
+
+def _wrong(file: Path, line: int, says: object) -> ValueError:
+    return ValueError(f"{file.name}, line {line}: {says}")

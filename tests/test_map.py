@@ -2,26 +2,10 @@
 
 import pytest
 
-from genlab.map import (
-    AR,
-    FAMILIES,
-    GAN,
-    LIKELIHOODS,
-    OBJECTIVES,
-    SAMPLERS,
-    VAE,
-    passes,
-    place,
-)
-from genlab.map import (
-    FLOW_PLACING as FLOW,
-)
-from genlab.map import (
-    SCORE_PLACING as SCORE,
-)
-from genlab.map import (
-    SYSTEMS_PLACING as SYSTEMS,
-)
+from genlab.map import AR, FAMILIES, GAN, LIKELIHOODS, OBJECTIVES, SAMPLERS, VAE, passes, place
+from genlab.map import FLOW_PLACING as FLOW
+from genlab.map import SCORE_PLACING as SCORE
+from genlab.map import SYSTEMS_PLACING as SYSTEMS
 
 
 def test_without_clues_everything_is_possible():

@@ -6,13 +6,11 @@ $$R_1 = \frac\gamma2\, \mathbb E_{x\sim p}\lVert\nabla_x l(x)\rVert^2, \qquad
 $R_1$ looks at real examples and wants a flat critic; the gradient penalty looks between real and
 generated examples and wants slope 1.
 
-Lesson: notebooks/08_wgan_gradient_penalty.ipynb
-Sources: Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9; Gulrajani et al. 2017
+Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9; Gulrajani et al. 2017
 (arXiv:1704.00028), eq. 3.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -38,23 +36,8 @@ def r1_penalty(logits: PerExample, x: Event) -> PerExample:
 
     A linear critic $l = w\cdot x$ gives $\lVert w\rVert^2$ everywhere.
 
-    Args:
-        logits: $l(x)$, `(b,)`, computed from `x` and example by example.
-        x: real examples, `(b, *event)`, with `requires_grad` set.
-
-    Returns:
-        `(b,)`, sum over the event; itself differentiable in the critic's parameters.
-
-    Raises:
-        ValueError: `x` does not require a gradient.
-
-    Example:
-        >>> x = torch.zeros(1, 2, requires_grad=True)
-        >>> r1_penalty(x @ torch.tensor([3.0, 4.0]), x)
-        tensor([25.])
-
-    Source: Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9.
-    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9. ValueError: `x` does not require a
+    gradient.
     """
     return sum_event(_slope(logits, x) ** 2)
 
@@ -67,28 +50,11 @@ def gradient_penalty(
     $$\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2, \qquad \hat x = u\,x + (1-u)\,\tilde x$$
 
     The norm is taken over the whole event, then squared, example by example: averaging over the
-    batch before the square would let steep and flat points cancel. A linear critic
-    $f = w\cdot x$ gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$.
+    batch before the square would let steep and flat points cancel. A linear critic $f = w\cdot x$
+    gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$.
 
-    Args:
-        critic: $f$, example by example, `(b, *event) -> (b,)`.
-        real: $x$, `(b, *event)`.
-        fake: $\tilde x$, as many generated examples; no gradient reaches the generator.
-        u: one uniform number in [0, 1] for each pair, `(b,)`.
-
-    Returns:
-        `(b,)`; itself differentiable in the critic's parameters.
-
-    Raises:
-        ValueError: a weight outside [0, 1].
-
-    Example:
-        >>> steep = lambda x: x @ torch.tensor([3.0, 4.0])
-        >>> gradient_penalty(steep, torch.zeros(1, 2), torch.ones(1, 2), torch.tensor([0.5]))
-        tensor([16.])
-
-    Source: Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3 and algorithm 1.
-    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3 and algorithm 1. ValueError: a weight outside
+    [0, 1].
     """
     require_between(0, 1, u=u)
     between = expand(u, real) * real.detach() + (1 - expand(u, real)) * fake.detach()
@@ -105,22 +71,8 @@ def lazy_weight(step: int, interval: int) -> float:
 
     Averaged over K steps, the gradient is that of the regulariser at every step; its cost is 1/K.
 
-    Args:
-        step: 0, 1, ...
-        interval: $K$; 1 for every step.
-
-    Returns:
-        K or 0.
-
-    Raises:
-        ValueError: an interval below 1.
-
-    Example:
-        >>> [lazy_weight(step, 4) for step in range(5)]
-        [4.0, 0.0, 0.0, 0.0, 4.0]
-
-    Source: Karras et al. 2020 (arXiv:1912.04958), section 3.1 and appendix B.
-    Lesson: notebooks/systems/stylegan.ipynb
+    Karras et al. 2020 (arXiv:1912.04958), section 3.1 and appendix B. ValueError: an interval below
+    1.
     """
     if interval < 1:
         raise ValueError(f"interval must be at least 1, got {interval}")
@@ -134,22 +86,8 @@ def _slope(logits: PerExample, x: Event) -> Float[Tensor, " b *event"]:
     return slope
 
 
-@final
 class GAN(nn.Module):
-    r"""Non-saturating game with an $R_1$ penalty on the critic.
-
-    Args:
-        generator_net: `(b, latent_dim) -> (b, *event)`.
-        critic: `(b, *event) -> (b, 1)` logits, positive for "real".
-        latent_dim: numbers in a latent draw.
-        event_shape: shape of one example.
-        gamma: weight of the penalty, which enters the loss as $\gamma/2$; 0 turns it off.
-
-    Example:
-        >>> gan = GAN(nn.Linear(3, 2), nn.Linear(2, 1), latent_dim=3, event_shape=(2,))
-        >>> gan.sample(4).shape, hasattr(gan, "log_prob")
-        (torch.Size([4, 2]), False)
-    """
+    r"""Non-saturating game with an $R_1$ penalty on the critic."""
 
     def __init__(
         self,
@@ -219,21 +157,8 @@ def clip_weights(parameters: Iterable[nn.Parameter], c: float) -> None:
 
     The bound on the weights bounds the slope, but at a value that nobody chose.
 
-    Args:
-        parameters: the critic's.
-        c: half-width of the box, positive.
-
-    Raises:
-        ValueError: `c` is not positive.
-
-    Example:
-        >>> w = nn.Parameter(torch.tensor([-3.0, 0.2]))
-        >>> clip_weights([w], 0.5)
-        >>> w.data
-        tensor([-0.5000,  0.2000])
-
-    Source: Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 7.
-    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 7. ValueError: `c` is
+    not positive.
     """
     if not c > 0:
         raise ValueError(f"clip_weights: c is {c}, expected a positive number")
@@ -252,21 +177,7 @@ def power_iteration(
     Each step shrinks the error of $v$ by $(\sigma_2/\sigma_1)^2$, and that of $\hat\sigma$, which
     never exceeds $\sigma_1$, by the square of it.
 
-    Args:
-        w: the matrix, `(m, n)`.
-        v: a start, `(n,)`, not orthogonal to the first right singular vector.
-
-    Yields:
-        `(sigma, v)` after each step, for ever.
-
-    Example:
-        >>> from itertools import islice
-        >>> w = torch.tensor([[3.0, 0.0], [0.0, 1.0]])
-        >>> [round(float(s), 4) for s, _ in islice(power_iteration(w, torch.ones(2)), 3)]
-        [2.8636, 2.9982, 3.0]
-
-    Source: Miyato et al. 2018 (arXiv:1802.05957), appendix A, algorithm 1.
-    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    Miyato et al. 2018 (arXiv:1802.05957), appendix A, algorithm 1.
     """
     while True:
         u = nn.functional.normalize(w @ v, dim=0)
@@ -290,8 +201,7 @@ class _DivideByNorm(nn.Module):
             _, v = next(power_iteration(flat.detach(), self.v))
             self.v = v
         u = nn.functional.normalize(flat.detach() @ self.v, dim=0)
-        normed: Tensor = weight / (u @ flat @ self.v)
-        return normed
+        return weight / (u @ flat @ self.v)
 
 
 def spectral_normalize(critic: nn.Module) -> nn.Module:
@@ -300,25 +210,10 @@ def spectral_normalize(critic: nn.Module) -> nn.Module:
     $$\bar W = W / \sigma_1(W) \;\Rightarrow\; \lVert f\rVert_L \le
     \prod_\ell \lVert \bar W_\ell\rVert \cdot \lVert a_\ell\rVert_L \le 1$$
 
-    holds for activations that are 1-Lipschitz (ReLU, leaky ReLU, tanh), and for convolutions
-    only up to a constant, since the matrix is the kernel flattened.
+    holds for activations that are 1-Lipschitz (ReLU, leaky ReLU, tanh), and for convolutions only
+    up to a constant, since the matrix is the kernel flattened.
 
-    Args:
-        critic: its `Linear` and `Conv2d` layers are changed.
-
-    Returns:
-        The same module.
-
-    Raises:
-        ValueError: it has no such layer.
-
-    Example:
-        >>> net = spectral_normalize(nn.Linear(3, 3))
-        >>> round(float(torch.linalg.matrix_norm(net.weight.detach(), 2)), 4)
-        1.0
-
-    Source: Miyato et al. 2018 (arXiv:1802.05957), eq. 7 and 8.
-    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    Miyato et al. 2018 (arXiv:1802.05957), eq. 7 and 8. ValueError: it has no such layer.
     """
     layers = [m for m in critic.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     if not layers:
@@ -333,19 +228,7 @@ def slopes(f: Callable[[Tensor], PerExample], x: Float[Tensor, " b *event"]) -> 
 
     $$\lVert\nabla f(x_i)\rVert$$
 
-    Args:
-        f: example by example, `(b, *event) -> (b,)`.
-        x: where to look, `(b, *event)`.
-
-    Returns:
-        `(b,)`, in units of `f` per unit of `x`; its maximum bounds the constant from below.
-
-    Example:
-        >>> slopes(lambda x: x @ torch.tensor([3.0, 4.0]), torch.zeros(2, 2))
-        tensor([5., 5.])
-
-    Source: Gulrajani et al. 2017 (arXiv:1704.00028), section 3.
-    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    Gulrajani et al. 2017 (arXiv:1704.00028), section 3.
     """
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
@@ -360,19 +243,7 @@ def wgan_critic_loss(f_real: PerExample, f_fake: PerExample) -> PerExample:
 
     Over 1-Lipschitz critics its smallest expectation is $-W_1(p, q)$.
 
-    Args:
-        f_real: critic on real examples, `(b,)`; a number without unit of probability.
-        f_fake: critic on as many generated ones, `(b,)`.
-
-    Returns:
-        `(b,)`, in the unit of the data when the critic is 1-Lipschitz.
-
-    Example:
-        >>> wgan_critic_loss(torch.tensor([3.0]), torch.tensor([0.0]))
-        tensor([-3.])
-
-    Source: Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), eq. 2.
-    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), eq. 2.
     """
     require_alike(f_real=f_real, f_fake=f_fake)
     return f_fake - f_real
@@ -383,41 +254,15 @@ def wgan_generator_loss(f_fake: PerExample) -> PerExample:
 
     $$-f(G(z))$$
 
-    Args:
-        f_fake: critic on generated examples, `(b,)`.
-
-    Returns:
-        `(b,)`; only its differences mean anything.
-
-    Example:
-        >>> wgan_generator_loss(torch.tensor([2.0]))
-        tensor([-2.])
-
-    Source: Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 10.
-    Lesson: notebooks/08_wgan_gradient_penalty.ipynb
+    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 10.
     """
     return -f_fake
 
 
-@final
 class WGAN(nn.Module):
     r"""A generator and a Lipschitz critic, held by a penalty, by clipping, or by its own layers.
 
-    Args:
-        generator_net: `(b, latent_dim) -> (b, *event)`.
-        critic: `(b, *event) -> (b, 1)`; no batch normalisation, which would tie examples.
-        latent_dim: numbers in a latent draw.
-        event_shape: shape of one example.
-        penalty: $\lambda$ of the gradient penalty; 0 turns it off.
-        clip: half-width of the weight box, applied before each critic loss; None turns it off.
-
-    Raises:
-        ValueError: a negative penalty.
-
-    Example:
-        >>> wgan = WGAN(nn.Linear(3, 2), nn.Linear(2, 1), latent_dim=3, event_shape=(2,))
-        >>> wgan.sample(4).shape, hasattr(wgan, "log_prob")
-        (torch.Size([4, 2]), False)
+    ValueError: a negative penalty.
     """
 
     def __init__(
@@ -445,8 +290,7 @@ class WGAN(nn.Module):
     def _fake(self, n: int, generator: Generator | None) -> Event:
         like = next(self.generator_net.parameters())
         z = randn((n, self.latent_dim), like=like, generator=generator)
-        out: Tensor = self.generator_net(z)
-        return out
+        return self.generator_net(z)
 
     def critic_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
         """Minus the estimated distance plus the penalty, mean over the batch."""
@@ -492,19 +336,7 @@ def feature_matching_loss(
     A statistic of whole batches: it has no value for a single example. Zero when the means agree,
     whatever else differs.
 
-    Args:
-        real: features of real examples.
-        fake: features of generated ones.
-
-    Returns:
-        `(d,)`; sum it for the loss of the paper.
-
-    Example:
-        >>> feature_matching_loss(torch.tensor([[1.0], [3.0]]), torch.tensor([[5.0]]))
-        tensor([9.])
-
-    Source: Salimans et al. 2016 (arXiv:1606.03498), section 3.1.
-    Lesson: notebooks/07_gans_minimax.ipynb
+    Salimans et al. 2016 (arXiv:1606.03498), section 3.1.
     """
     return (real.mean(0) - fake.mean(0)) ** 2
 
@@ -514,19 +346,7 @@ def with_spread(x: Float[Tensor, " b d"]) -> Float[Tensor, " b two_d"]:
 
     $$x_i \mapsto (x_i, s), \qquad s_j^2 = \tfrac1b\sum_i (x_{ij} - \bar x_j)^2$$
 
-    Args:
-        x: a batch that is all real or all fake, never mixed.
-
-    Returns:
-        `(b, 2 d)`; every row ends with the same d numbers.
-
-    Example:
-        >>> with_spread(torch.tensor([[0.0], [2.0]]))
-        tensor([[0., 1.],
-                [2., 1.]])
-
-    Source: Karras et al. 2018 (arXiv:1710.10196), section 3, before its average over features.
-    Lesson: notebooks/07_gans_minimax.ipynb
+    Karras et al. 2018 (arXiv:1710.10196), section 3, before its average over features.
     """
     spread = x.var(0, correction=0, keepdim=True).clamp_min(1e-12).sqrt()
     return torch.cat([x, spread.expand_as(x)], 1)
@@ -541,34 +361,17 @@ def append_spread(
 
     A batch of copies has $s = 0$, and a critic that reads it sees the copies.
 
-    Args:
-        h: features of a batch that is all real or all fake.
-        hold: whether gradients stop at s, so that each example's logit depends on itself alone.
-
-    Returns:
-        `(b, c + 1, h, w)`; the last channel is s everywhere.
-
-    Example:
-        >>> append_spread(torch.tensor([0.0, 2.0]).reshape(2, 1, 1, 1)).flatten(1)
-        tensor([[0., 1.],
-                [2., 1.]])
-
-    Source: Karras et al. 2018 (arXiv:1710.10196), section 3.
-    Lesson: notebooks/systems/stylegan.ipynb
+    Karras et al. 2018 (arXiv:1710.10196), section 3.
     """
     source = h.detach() if hold else h
     s = source.var(0, correction=0).clamp_min(1e-8).sqrt().mean()
     return torch.cat([h, s.expand(len(h), 1, *h.shape[2:])], 1)
 
 
-@final
 class BatchAware(nn.Module):
     """A critic that sees each example together with the spread of its batch.
 
     Its logits are not a function of one example, so the $R_1$ penalty does not apply to it.
-
-    Args:
-        critic: `(b, 2 d) -> (b, 1)`.
     """
 
     def __init__(self, critic: nn.Module) -> None:
@@ -577,5 +380,4 @@ class BatchAware(nn.Module):
 
     def forward(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b 1"]:
         """Logits of a batch that is all real or all fake."""
-        out: Tensor = self.critic(with_spread(x))
-        return out
+        return self.critic(with_spread(x))

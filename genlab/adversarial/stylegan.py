@@ -4,19 +4,16 @@ $$z \;\mapsto\; w = f(z), \qquad
 \text{layer}_l:\; h \;\mapsto\; \phi\Big(\mathrm{conv}_{\,\tilde W_l(w)}\,h + a_l\,n_l\Big)$$
 
 A latent draw z is first turned into a *style* w. The style does not enter at the bottom: it scales
-the input channels of every convolution, whose outputs are then brought back to unit size, and
-fresh noise n is added beside it. So layers can be given different styles, and styles can be
-averaged.
+the input channels of every convolution, whose outputs are then brought back to unit size, and fresh
+noise n is added beside it. So layers can be given different styles, and styles can be averaged.
 
-Lesson: notebooks/systems/stylegan.ipynb
-Sources: Karras, Laine and Aila 2019 (arXiv:1812.04948), section 2 and appendix B; Karras et al.
-    2020 (arXiv:1912.04958), section 2.2 (modulated weights).
+Karras, Laine and Aila 2019 (arXiv:1812.04948), section 2 and appendix B; Karras et al. 2020
+(arXiv:1912.04958), section 2.2 (modulated weights).
 """
 
 import math
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -38,18 +35,7 @@ def pixel_norm(z: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
 
     $$z_j \Big/ \sqrt{\tfrac1d \textstyle\sum_k z_k^2}$$
 
-    Args:
-        z: vectors; a normal draw already has mean square about 1.
-
-    Returns:
-        `(b, d)`, on the sphere of radius $\sqrt d$; zero stays zero.
-
-    Example:
-        >>> pixel_norm(torch.tensor([[3.0, 4.0]])).square().mean()
-        tensor(1.)
-
-    Source: Karras et al. 2018 (arXiv:1710.10196), section 4.2.
-    Lesson: notebooks/systems/stylegan.ipynb
+    Karras et al. 2018 (arXiv:1710.10196), section 4.2.
     """
     return z * (z.square().mean(1, keepdim=True) + EPS).rsqrt()
 
@@ -65,21 +51,7 @@ def modulated_weight(
     If the inputs are uncorrelated with unit variance, so are the outputs of W'' (unit variance,
     exactly), whatever the style: a style decides *ratios* between channels, not loudness.
 
-    Args:
-        weight: $W$, shared by all examples.
-        style: $s$, one scale for each input channel of each example.
-        demodulate: whether to divide.
-
-    Returns:
-        One set of weights for each example.
-
-    Example:
-        >>> style = torch.tensor([[0.5, 20.0]])
-        >>> round(modulated_weight(torch.ones(1, 2, 1, 1), style).square().sum().item(), 6)
-        1.0
-
-    Source: Karras et al. 2020 (arXiv:1912.04958), eq. 1 and 3.
-    Lesson: notebooks/systems/stylegan.ipynb
+    Karras et al. 2020 (arXiv:1912.04958), eq. 1 and 3.
     """
     scaled = weight * style[:, None, :, None, None]
     if not demodulate:
@@ -98,22 +70,7 @@ def modulated_conv(
     The style scales the input, one convolution is shared by the batch, and the output is divided:
     on a processor several times faster than a convolution for each example, and equal to it.
 
-    Args:
-        x: `(b, i, h, w)`.
-        weight: odd kernels; the border is filled with zeros.
-        style: one scale for each input channel of each example.
-        demodulate: whether to divide.
-
-    Returns:
-        `(b, o, h, w)`.
-
-    Example:
-        >>> x, weight = torch.ones(1, 2, 1, 1), torch.ones(1, 2, 1, 1)
-        >>> modulated_conv(x, weight, torch.tensor([[3.0, 4.0]])).flatten()  # 7 / 5
-        tensor([1.4000])
-
-    Source: Karras et al. 2020 (arXiv:1912.04958), section 2.2.
-    Lesson: notebooks/systems/stylegan.ipynb
+    Karras et al. 2020 (arXiv:1912.04958), section 2.2.
     """
     out = conv2d(x * style[:, :, None, None], weight, padding=weight.shape[-1] // 2)
     if not demodulate:
@@ -132,24 +89,8 @@ def mix_styles(
 
     $$w_l = \begin{cases} w_{\text{coarse}} & l < c \\ w_{\text{fine}} & l \ge c \end{cases}$$
 
-    Args:
-        coarse: style of the layers below the crossover, which come first.
-        fine: style of the others.
-        crossover: $c$ for each example: 0 gives all layers `fine`, `n_layers` all `coarse`.
-        n_layers: how many layers have a style.
-
-    Returns:
-        One style for each layer of each example.
-
-    Raises:
-        ValueError: a crossover outside 0..n_layers.
-
-    Example:
-        >>> mix_styles(torch.ones(1, 1), torch.zeros(1, 1), torch.tensor([2]), 3).flatten()
-        tensor([1., 1., 0.])
-
-    Source: Karras, Laine and Aila 2019 (arXiv:1812.04948), section 3.1.
-    Lesson: notebooks/systems/stylegan.ipynb
+    Karras, Laine and Aila 2019 (arXiv:1812.04948), section 3.1. ValueError: a crossover outside
+    0..n_layers.
     """
     if bool((crossover < 0).any() | (crossover > n_layers).any()):
         raise ValueError(f"crossover must lie in 0..{n_layers}, got {crossover.tolist()}")
@@ -165,20 +106,7 @@ def truncate(
 
     $$w' = \bar w + \psi\,(w - \bar w)$$
 
-    Args:
-        w: styles.
-        mean: $\bar w = \mathbb E f(z)$.
-        psi: 1 changes nothing, 0 leaves the mean alone.
-
-    Returns:
-        Like `w`; deviations from the mean, hence standard deviations, are $\psi$ times as large.
-
-    Example:
-        >>> truncate(torch.tensor([[2.0, 0.0]]), torch.tensor([1.0, 1.0]), 0.5)
-        tensor([[1.5000, 0.5000]])
-
-    Source: Karras, Laine and Aila 2019 (arXiv:1812.04948), appendix B.
-    Lesson: notebooks/systems/stylegan.ipynb
+    Karras, Laine and Aila 2019 (arXiv:1812.04948), appendix B.
     """
     return mean + psi * (w - mean)
 
@@ -186,21 +114,8 @@ def truncate(
 def add_noise(h: Images, noise: Float[Tensor, " b 1 h w"], strength: Float[Tensor, ""]) -> Images:
     r"""Add one picture of noise to every channel: $h + a\,n$.
 
-    Args:
-        h: `(b, c, h, w)`.
-        noise: standard normal, the same for all channels of an example.
-        strength: $a$, learned, one number for a layer.
-
-    Returns:
-        Like `h`.
-
-    Example:
-        >>> add_noise(torch.zeros(1, 1, 1, 2), torch.ones(1, 1, 1, 2), torch.tensor(0.5)).flatten()
-        tensor([0.5000, 0.5000])
-
-    Source: Karras, Laine and Aila 2019 (arXiv:1812.04948), section 2 and figure 1b (there one
-        strength for each channel; the later version, arXiv:1912.04958, has one for the layer).
-    Lesson: notebooks/systems/stylegan.ipynb
+    Karras, Laine and Aila 2019 (arXiv:1812.04948), section 2 and figure 1b (there one strength for
+    each channel; the later version, arXiv:1912.04958, has one for the layer).
     """
     return h + strength * noise
 
@@ -211,25 +126,12 @@ Noise = Sequence[Tensor]
 
 
 def bend(h: Tensor) -> Tensor:
-    r"""Leaky ReLU of slope 0.2 times $\sqrt2$.
-
-    Example:
-        >>> bend(torch.tensor([-1.0, 1.0]))
-        tensor([-0.2828,  1.4142])
-    """
+    r"""Leaky ReLU of slope 0.2 times $\sqrt2$."""
     return F.leaky_relu(h, 0.2) * GAIN
 
 
-@final
 class Dense(nn.Module):
-    r"""A linear layer with weights stored at unit variance: $y = \tfrac{r}{\sqrt d} W x + r b$.
-
-    Args:
-        d_in: numbers in.
-        d_out: numbers out.
-        rate: $r$: a layer learns r times as fast, and starts the same.
-        bias: value of b at the start.
-    """
+    r"""A linear layer with weights stored at unit variance: $y = \tfrac{r}{\sqrt d} W x + r b$."""
 
     def __init__(self, d_in: int, d_out: int, *, rate: float = 1.0, bias: float = 0.0) -> None:
         super().__init__()
@@ -242,15 +144,8 @@ class Dense(nn.Module):
         return F.linear(x, self.weight * self.scale, self.bias * self.rate)
 
 
-@final
 class Conv(nn.Module):
-    """A convolution whose weights are stored at unit variance, with a leaky ReLU behind it.
-
-    Args:
-        c_in: channels in.
-        c_out: channels out.
-        stride: 2 halves the picture.
-    """
+    """A convolution whose weights are stored at unit variance, with a leaky ReLU behind it."""
 
     def __init__(self, c_in: int, c_out: int, *, stride: int = 1) -> None:
         super().__init__()
@@ -263,18 +158,8 @@ class Conv(nn.Module):
         return bend(F.conv2d(x, self.weight * self.scale, self.bias, self.stride, padding=1))
 
 
-@final
 class StyledLayer(nn.Module):
-    """Modulated convolution, noise, bias, leaky ReLU; the last layer has the convolution alone.
-
-    Args:
-        c_in: channels in.
-        c_out: channels out.
-        d_style: numbers in a style.
-        kernel: 3, or 1 in the layer that paints.
-        up: whether the picture is doubled first.
-        last: paints: no demodulation, no noise, no bend.
-    """
+    """Modulated convolution, noise, bias, leaky ReLU; the last layer has the convolution alone."""
 
     def __init__(
         self, c_in: int, c_out: int, d_style: int, *, kernel: int = 3, up: bool = False,
@@ -301,23 +186,8 @@ class StyledLayer(nn.Module):
         return bend(add_noise(h, noise, self.strength) + bias)
 
 
-@final
 class StyleGenerator(nn.Module):
-    r"""Mapping network and synthesis network.
-
-    Args:
-        d_latent: numbers in a latent draw.
-        d_style: numbers in a style.
-        n_mapping: layers of the mapping network.
-        channels: at 4 x 4, 8 x 8 and 16 x 16.
-        mapping_rate: how much slower the mapping network learns.
-
-    Example:
-        >>> net = StyleGenerator(8, 8, 2, (4, 4, 4))
-        >>> w = net.mapping(torch.randn(2, 8))
-        >>> net.synthesis(net.every_layer(w), net.no_noise(2)).shape, net.n_layers
-        (torch.Size([2, 1, 16, 16]), 6)
-    """
+    r"""Mapping network and synthesis network."""
 
     def __init__(
         self,
@@ -376,18 +246,8 @@ class StyleGenerator(nn.Module):
         return h
 
 
-@final
 class StyleCritic(nn.Module):
-    """Strided convolutions, the batch's spread at 4 x 4, two dense layers.
-
-    Args:
-        channels: at 16 x 16, 8 x 8 and 4 x 4.
-        width: units of the hidden dense layer.
-
-    Example:
-        >>> StyleCritic((4, 4, 4), 8)(torch.zeros(2, 1, 16, 16)).shape
-        torch.Size([2, 1])
-    """
+    """Strided convolutions, the batch's spread at 4 x 4, two dense layers."""
 
     def __init__(self, channels: tuple[int, int, int], width: int) -> None:
         super().__init__()
@@ -403,8 +263,7 @@ class StyleCritic(nn.Module):
     ) -> Float[Tensor, " b 1"]:
         """Logits of a batch that is all real or all fake; `hold` stops gradients at the spread."""
         h = self.join(append_spread(self.body(x), hold=hold))
-        out: Tensor = self.head(bend(self.hidden(h.flatten(1))))
-        return out
+        return self.head(bend(self.hidden(h.flatten(1))))
 
 
 def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor, " d"]:
@@ -416,23 +275,8 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
     It is not the normal $\mathrm{Cov}(w)^{-1}\mathrm{Cov}(w, a)$ of a regression of a on w, which
     may leave the region where styles are: a predictor's weights are no likely change.
 
-    Args:
-        w: styles.
-        a: the attribute, measured on the picture of each.
-
-    Returns:
-        `(d,)`, in the unit of w.
-
-    Raises:
-        ValueError: the attribute is the same everywhere.
-
-    Example:
-        >>> w = torch.tensor([[-1.0, 5.0], [1.0, 5.0]])
-        >>> attribute_direction(w, torch.tensor([10.0, 30.0]))
-        tensor([1., 0.])
-
-    Source: Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a mean in place of a normal.
-    Lesson: notebooks/systems/stylegan.ipynb
+    Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a mean in place of a normal. ValueError:
+    the attribute is the same everywhere.
     """
     centred = a - a.mean()
     std = centred.square().mean().sqrt()
@@ -447,21 +291,7 @@ def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[T
     $$\min_{\alpha, \beta, c}\ \sum_i
     \big(a_i^{\text{mixed}} - \alpha\,a_i^{\text{coarse}} - \beta\,a_i^{\text{fine}} - c\big)^2$$
 
-    Args:
-        mixed: the attribute of each mixture.
-        coarse: that of the picture with the coarse style in all layers.
-        fine: that of the picture with the fine style in all layers.
-
-    Returns:
-        $(\alpha, \beta)$: (1, 0) for an attribute that the coarse layers decide alone.
-
-    Example:
-        >>> a, b = torch.tensor([1.0, 2.0, 4.0]), torch.tensor([3.0, 0.0, 1.0])
-        >>> followed(0.75 * a + 0.25 * b + 7, a, b)
-        tensor([0.7500, 0.2500])
-
-    Source: our own measure of Karras, Laine and Aila 2019 (arXiv:1812.04948), figure 3.
-    Lesson: notebooks/systems/stylegan.ipynb
+    our own measure of Karras, Laine and Aila 2019 (arXiv:1812.04948), figure 3.
     """
     sources = torch.stack([coarse - coarse.mean(), fine - fine.mean()], 1)
     weights: Tensor = torch.linalg.lstsq(sources, (mixed - mixed.mean())[:, None]).solution

@@ -6,14 +6,12 @@ Each axis is cut into K bins of width $h$; a coordinate is a piece, a bin is its
 network with a softmax over the bins speaks both times. The density is constant inside a cell, so
 its likelihood is exact; what is lost is only what a histogram loses.
 
-Lesson: notebooks/01_four_paradigm_map.ipynb
-Sources: Uria et al. 2016 (arXiv:1605.02226), eq. 1; van den Oord et al. 2016 (arXiv:1601.06759),
-section 3 (softmax over discretised values).
+Uria et al. 2016 (arXiv:1605.02226), eq. 1; van den Oord et al. 2016 (arXiv:1601.06759), section 3
+(softmax over discretised values).
 """
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -34,28 +32,12 @@ Points = Float[Tensor, " b 2"]
 def cell_log_density(
     log_p: Float[Tensor, " b 2 k"], cell: Int[Tensor, " b 2"], *, bin_width: float
 ) -> Float[Tensor, " b"]:
-    r"""Log-density of a point from the log-probabilities of its two bins.
+    r"""Log-density of a point from the log-probabilities of its two bins, nats.
 
     $$\log p(x_1, x_2) = \log P(i) + \log P(j\mid i) - 2\log h$$
 
-    Args:
-        log_p: log-probabilities of the bins, first of $x_1$, then of $x_2$ given $x_1$.
-        cell: the bins $(i, j)$ of the points, integers in 0..k-1.
-        bin_width: $h$, positive.
-
-    Returns:
-        `(b,)` nats; positive where the density exceeds 1.
-
-    Raises:
-        ValueError: the width is not positive.
-
-    Example:
-        >>> even = torch.full((1, 2, 4), 0.25).log()
-        >>> cell_log_density(even, torch.tensor([[0, 3]]), bin_width=0.25)  # uniform on a square
-        tensor([0.])
-
-    Source: Uria et al. 2016 (arXiv:1605.02226), eq. 1, with bins of width h.
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    Uria et al. 2016 (arXiv:1605.02226), eq. 1, with bins of width h. ValueError: the width is not
+    positive.
     """
     require_positive(bin_width=bin_width)
     require_alike(cell=cell, log_p=log_p.shape[:-1])
@@ -63,21 +45,8 @@ def cell_log_density(
     return chosen.sum(1) - 2 * math.log(bin_width)
 
 
-@final
 class GridAutoregressive(nn.Module):
-    r"""Softmax over bins for each coordinate in turn; two network passes make a point.
-
-    Args:
-        net: `(b, 1 + k) -> (b, k)` logits, from a start flag and the smoothed bin of $x_1$.
-        n_bins: K, bins along each axis.
-        extent: the model lives on $[-a, a]^2$; outside its density is zero.
-        blur: how many bins wide the network sees the bin of $x_1$, so that neighbours look alike.
-
-    Example:
-        >>> model = GridAutoregressive(nn.Linear(9, 8), n_bins=8, extent=2.0)
-        >>> model.log_prob(torch.zeros(3, 2)).shape, model.sample(5).shape
-        (torch.Size([3]), torch.Size([5, 2]))
-    """
+    r"""Softmax over bins for each coordinate in turn; two network passes make a point."""
 
     smooth: Tensor
 
@@ -145,25 +114,11 @@ def _refuse(cond: Tensor | None) -> None:
         raise ValueError("this model is unconditional: cond must be None")
 
 
-@final
 class MADE(nn.Module):
     """Exact model of `d` discrete variables with `n_levels` ordered values each.
 
-    Args:
-        d: number of variables.
-        n_levels: values of each variable, at least 2.
-        order: `order[i]` is the rank at which variable i is visited; None: left to right.
-        width: units of each hidden layer.
-        depth: number of hidden layers.
-
-    Example:
-        >>> model = MADE(4, 2, order=[3, 2, 1, 0])
-        >>> model.log_prob(torch.zeros(5, 4, dtype=torch.int64)).shape, model.sample(6).shape
-        (torch.Size([5]), torch.Size([6, 4]))
-
-    Source: Germain et al. 2015 (arXiv:1502.03509), section 4, with a softmax over the levels in
-        place of a single logit.
-    Lesson: notebooks/02_autoregressive.ipynb
+    Germain et al. 2015 (arXiv:1502.03509), section 4, with a softmax over the levels in place of a
+    single logit.
     """
 
     def __init__(
@@ -183,8 +138,7 @@ class MADE(nn.Module):
     def logits(self, x: Int[Tensor, " b d"]) -> Float[Tensor, " b d k"]:
         """Logits of every variable, each computed from those visited before it."""
         dtype = next(self.net.parameters()).dtype
-        out: Tensor = self.net(x.to(dtype) * (2 / (self.n_levels - 1)) - 1)
-        return out
+        return self.net(x.to(dtype) * (2 / (self.n_levels - 1)) - 1)
 
     def log_prob(self, x: Int[Tensor, " b d"]) -> Float[Tensor, " b"]:
         """Exact log-probability, `(b,)`, in nats."""
@@ -216,19 +170,8 @@ class MADE(nn.Module):
         return x
 
 
-@final
 class RasterStack(nn.Module):
-    """Residual masked convolutions in raster order: causal, with a blind spot.
-
-    Args:
-        c_in: input channels.
-        width: channels of the features.
-        n_layer: number of 3 x 3 layers, the first of type A, the others of type B.
-
-    Example:
-        >>> RasterStack(1, 8, n_layer=2)(torch.zeros(1, 1, 8, 8)).shape
-        torch.Size([1, 8, 8, 8])
-    """
+    """Residual masked convolutions in raster order: causal, with a blind spot."""
 
     def __init__(self, c_in: int, width: int, n_layer: int) -> None:
         super().__init__()
@@ -246,7 +189,6 @@ class RasterStack(nn.Module):
         return h
 
 
-@final
 class TwoStacks(nn.Module):
     r"""A vertical stack (rows above) that feeds a horizontal one (left of this row).
 
@@ -255,17 +197,7 @@ class TwoStacks(nn.Module):
     $V$ sees rows up to its own, but $v$ was built from rows *above* from the start; $U$ sees the
     left of the row; $P$ is a 1 x 1 convolution. So $u_{rc}$ depends on all that came before.
 
-    Args:
-        c_in: input channels.
-        width: channels of the features.
-        n_layer: number of layers, the first included.
-        dropout: on what each layer adds.
-
-    Example:
-        >>> TwoStacks(1, 8, n_layer=2)(torch.zeros(1, 1, 8, 8)).shape
-        torch.Size([1, 8, 8, 8])
-
-    Source: van den Oord et al. 2016 (arXiv:1606.05328), section 2.2, with SiLU for the gates.
+    van den Oord et al. 2016 (arXiv:1606.05328), section 2.2, with SiLU for the gates.
     """
 
     def __init__(self, c_in: int, width: int, n_layer: int, dropout: float = 0.0) -> None:
@@ -293,27 +225,13 @@ class TwoStacks(nn.Module):
         return u
 
 
-@final
 class PixelCNN(nn.Module):
     r"""An exact discrete image model on one-channel images.
 
     $$-\log p(x) = -\sum_{r,c} \log \mathrm{softmax}\big(a_{rc}\big)_{x_{rc}}$$
 
-    Args:
-        stack: a causal stack of convolutions, one scaled channel in, `width` features out.
-        width: channels of the stack's features.
-        n_levels: grey levels, 17 for the digits.
-        event_shape: `(1, h, w)`.
-
-    Example:
-        >>> model = PixelCNN(TwoStacks(1, 8, n_layer=2), 8)
-        >>> x = torch.zeros(2, 1, 8, 8, dtype=torch.int64)
-        >>> model.logits(x).shape, model.log_prob(x).shape
-        (torch.Size([2, 64, 17]), torch.Size([2]))
-
-    Source: van den Oord, Kalchbrenner and Kavukcuoglu 2016 (arXiv:1601.06759), eq. 1. A learned
-        offset per pixel and level is added, since digits stand in the middle of the frame.
-    Lesson: notebooks/02_autoregressive.ipynb
+    van den Oord, Kalchbrenner and Kavukcuoglu 2016 (arXiv:1601.06759), eq. 1. A learned offset per
+    pixel and level is added, since digits stand in the middle of the frame.
     """
 
     def __init__(
@@ -328,10 +246,7 @@ class PixelCNN(nn.Module):
         self.stack, self.n_levels, self.event_shape = stack, n_levels, event_shape
         self.place = nn.Parameter(torch.zeros(width, *event_shape[1:]))
         self.head = nn.Sequential(
-            nn.SiLU(),
-            nn.Conv2d(width, 2 * width, 1),
-            nn.SiLU(),
-            nn.Conv2d(2 * width, n_levels, 1),
+            nn.SiLU(), nn.Conv2d(width, 2 * width, 1), nn.SiLU(), nn.Conv2d(2 * width, n_levels, 1)
         )
         self.offset = nn.Parameter(torch.zeros(n_levels, *event_shape[1:]))
 
@@ -365,16 +280,7 @@ class PixelCNN(nn.Module):
         *,
         generator: torch.Generator | None = None,
     ) -> Iterator[Tensor]:
-        """Draw pixels `start`, `start + 1`, ... in place of those of `x`; yields after each one.
-
-        Args:
-            x: images whose first `start` pixels are kept (what follows is never looked at).
-            start: first pixel to draw, in raster order.
-            generator: source of one uniform number per pixel and image.
-
-        Yields:
-            Images like `x`, one network pass each.
-        """
+        """Draw pixels `start`, `start + 1`, ... in place of those of `x`; yields after each one."""
         flat = x.flatten(1).clone()
         for i in range(start, flat.shape[1]):
             u = torch.rand(len(x), dtype=torch.float64, device=x.device, generator=generator)
@@ -391,7 +297,6 @@ class PixelCNN(nn.Module):
         return last(self.steps(blank, generator=generator))
 
 
-@final
 class ImageTransformer(nn.Module):
     r"""Exact discrete image model on one-channel images.
 
@@ -399,23 +304,8 @@ class ImageTransformer(nn.Module):
     learned vector (levels are ordered, and 17 separate entries would have to learn that), and a
     learned vector for the pixel that is to be predicted.
 
-    Args:
-        n_levels: grey levels, 17 for the digits; level `n_levels` means "begin".
-        event_shape: `(1, h, w)`.
-        config: sizes of the transformer.
-        order: the pixel visited at each turn; None: raster order.
-
-    Raises:
-        ValueError: `order` is not a permutation of the pixels.
-
-    Example:
-        >>> config = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=2)
-        >>> model = ImageTransformer(17, (1, 4, 4), config)
-        >>> model.log_prob(torch.zeros(2, 1, 4, 4, dtype=torch.int64)).shape, model.sample(3).shape
-        (torch.Size([2]), torch.Size([3, 1, 4, 4]))
-
-    Source: Chen et al. 2020 ("Generative pretraining from pixels", ICML), section 3.
-    Lesson: notebooks/02_autoregressive.ipynb
+    Chen et al. 2020 ("Generative pretraining from pixels", ICML), section 3. ValueError: `order` is
+    not a permutation of the pixels.
     """
 
     order: Tensor

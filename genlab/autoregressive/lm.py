@@ -3,17 +3,15 @@ r"""The causal transformer as a model of text: next-token cross-entropy.
 $$p(x_{1:n}) = \prod_{i=1}^n
 \mathrm{softmax}\big(f_\theta(\text{begin}, x_1, \dots, x_{i-1})\big)_{x_i}$$
 
-A begin token is put in front and the last token is left off: that shift by one is what makes
-row $i$ of the output the distribution of piece $i$ *given the pieces before it*. Forget it, and
-the network copies its input. Training computes all rows in one pass; sampling uses the cache.
+A begin token is put in front and the last token is left off: that shift by one is what makes row
+$i$ of the output the distribution of piece $i$ *given the pieces before it*. Forget it, and the
+network copies its input. Training computes all rows in one pass; sampling uses the cache.
 
-Lesson: notebooks/02_autoregressive.ipynb
-Sources: Vaswani et al. 2017 (arXiv:1706.03762), section 3; Radford et al. 2018 ("Improving
-    language understanding by generative pre-training"), section 3.1.
+Vaswani et al. 2017 (arXiv:1706.03762), section 3; Radford et al. 2018 ("Improving language
+understanding by generative pre-training"), section 3.1.
 """
 
 from collections.abc import Iterator
-from typing import final
 
 import torch
 from jaxtyping import Float, Int
@@ -25,23 +23,10 @@ from genlab.core import last
 from genlab.nn.transformer import Cache, Transformer, TransformerConfig
 
 
-@final
 class TransformerLM(nn.Module):
     r"""Exact model of sequences of `length` tokens, each in 0..n_tokens-1.
 
-    Args:
-        n_tokens: size of the vocabulary; the begin token is number `n_tokens`, never predicted.
-        length: tokens in one sequence, what `sample` draws; `log_prob` takes any length.
-        config: sizes of the transformer.
-
-    Example:
-        >>> model = TransformerLM(5, 8, TransformerConfig(d_model=8, n_head=2, n_kv_head=1))
-        >>> x = torch.zeros(2, 8, dtype=torch.int64)
-        >>> model.log_prob(x).shape, model.sample(3).shape
-        (torch.Size([2]), torch.Size([3, 8]))
-
-    Source: Radford et al. 2018, section 3.1, eq. 1.
-    Lesson: notebooks/02_autoregressive.ipynb
+    Radford et al. 2018, section 3.1, eq. 1.
     """
 
     def __init__(self, n_tokens: int, length: int, config: TransformerConfig) -> None:
@@ -59,8 +44,7 @@ class TransformerLM(nn.Module):
 
     def next_logits(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t k"]:
         """Logits of the token *after* each of `tokens` (which may start with the begin token)."""
-        out: Tensor = self.net(tokens)[..., : self.n_tokens]
-        return out
+        return self.net(tokens)[..., : self.n_tokens]
 
     def extend(self, tokens: Int[Tensor, " b t"], cache: Cache = ()) -> tuple[Tensor, Cache]:
         """`next_logits` of new tokens, given the cache of those before; and the new cache."""

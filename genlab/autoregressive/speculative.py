@@ -8,15 +8,14 @@ is kept or not; the first that is not is replaced by a draw from what q gave too
 rest is thrown away. If all are kept, the same pass pays for one more token. What comes out is
 distributed as p, whatever q is: a bad draft costs time, never quality.
 
-Lesson: notebooks/15_four_paradigm_landscape.ipynb
-Sources: Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), algorithm 1, eq. 1, theorems 3.5 and
-3.8, appendix A.1; Chen et al. 2023 (arXiv:2302.01318), algorithm 2 and theorem 1.
+Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), algorithm 1, eq. 1, theorems 3.5 and 3.8,
+appendix A.1; Chen et al. 2023 (arXiv:2302.01318), algorithm 2 and theorem 1.
 """
 
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -37,19 +36,7 @@ def acceptance(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
     $$\beta = \sum_x q(x) \min\Big(1, \frac{p(x)}{q(x)}\Big) = \sum_x \min\big(p(x), q(x)\big)
       = 1 - \mathrm{TV}(p, q)$$
 
-    Args:
-        p: the target's law of the next token, rows sum to 1.
-        q: the draft's, like `p`.
-
-    Returns:
-        In [0, 1]; 1 exactly when the laws are equal.
-
-    Example:
-        >>> acceptance(torch.tensor([0.5, 0.5]), torch.tensor([0.9, 0.1]))
-        tensor(0.6000)
-
-    Source: Leviathan et al. 2023 (arXiv:2211.17192), definition 3.1 and theorem 3.5.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    Leviathan et al. 2023 (arXiv:2211.17192), definition 3.1 and theorem 3.5.
     """
     return torch.minimum(p, q).sum(-1)
 
@@ -62,20 +49,8 @@ def residual(p: Probs, q: Probs) -> Probs:
     The kept tokens carry $\min(p, q)$; p' carries, in all, exactly the rest of p. A draw from p
     itself would count twice what the draft already offered.
 
-    Args:
-        p: the target's law, rows sum to 1.
-        q: the draft's, like `p`.
-
-    Returns:
-        Like `p`, rows sum to 1; p itself where the laws are equal, and nothing is ever replaced.
-
-    Example:
-        >>> residual(torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.9, 0.1, 0.0]))
-        tensor([0.0000, 0.5000, 0.5000])
-
-    Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1; Chen et al. 2023
-        (arXiv:2302.01318), eq. 2.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1; Chen et al. 2023 (arXiv:2302.01318), eq.
+    2.
     """
     left = (p - q).clamp(min=0)
     mass = left.sum(-1, keepdim=True)
@@ -87,22 +62,8 @@ def expected_tokens(rate: float, k: int) -> float:
 
     $$\mathbb E[n] = 1 + a + a^2 + \dots + a^k = \frac{1 - a^{k+1}}{1 - a}$$
 
-    Args:
-        rate: a, chance that a drafted token is kept, independent of the others.
-        k: drafted tokens in a round; 0 is ordinary decoding.
-
-    Returns:
-        Between 1 (nothing is kept) and k + 1 (everything is).
-
-    Raises:
-        ValueError: a chance outside [0, 1], or a negative k.
-
-    Example:
-        >>> expected_tokens(0.5, 2), expected_tokens(1.0, 4)
-        (1.75, 5.0)
-
-    Source: Leviathan et al. 2023 (arXiv:2211.17192), eq. 1.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    Leviathan et al. 2023 (arXiv:2211.17192), eq. 1. ValueError: a chance outside [0, 1], or a
+    negative k.
     """
     if not 0 <= rate <= 1 or k < 0:
         raise ValueError(f"expected 0 <= rate <= 1 and k >= 0, got {rate} and {k}")
@@ -114,23 +75,8 @@ def speedup(rate: float, k: int, draft_cost: float) -> float:
 
     $$\frac{1 - a^{k+1}}{(1 - a)\,(1 + c\,k)}$$
 
-    Args:
-        rate: a, chance that a drafted token is kept.
-        k: drafted tokens in a round.
-        draft_cost: c, time of a draft's pass in units of a target's.
-
-    Returns:
-        Below 1 where speculation does not pay.
-
-    Raises:
-        ValueError: a negative cost, or as `expected_tokens`.
-
-    Example:
-        >>> round(speedup(0.8, 4, 0.05), 2)
-        2.8
-
-    Source: Leviathan et al. 2023 (arXiv:2211.17192), theorem 3.8.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    Leviathan et al. 2023 (arXiv:2211.17192), theorem 3.8. ValueError: a negative cost, or as
+    `expected_tokens`.
     """
     if not draft_cost >= 0:
         raise ValueError(f"draft_cost must not be negative, got {draft_cost}")
@@ -149,30 +95,8 @@ def verify(
     $$n = \min\Big\{i : u_i \ge \frac{p_i(x_i)}{q_i(x_i)}\Big\}, \qquad
       x_n \sim \begin{cases} \mathrm{residual}(p_n, q_n) & n < k\\ p_k & n = k\end{cases}$$
 
-    Args:
-        drafted: k tokens $x_0, \dots, x_{k-1}$, each drawn from its `q`.
-        q: the laws that they were drawn from.
-        p: the target's laws at the same places, and at the one after: n = k + 1 of them.
-        u_keep: uniform in [0, 1), one for each drafted token.
-        u_draw: uniform in [0, 1), for the added token.
-
-    Returns:
-        `(b, k + 1)` tokens and `(b,)` how many of them were drafted, 0..k. The next one is the
-        added token; what stands behind it is padding.
-
-    Raises:
-        ValueError: not one law more than drafted tokens.
-
-    Example:
-        >>> p = torch.tensor([[[0.5, 0.5], [0.0, 1.0]]])
-        >>> q, x = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[0]])
-        >>> verify(x, q, p, torch.tensor([[0.4]]), torch.tensor([0.9]))  # kept, and one more
-        (tensor([[0, 1]]), tensor([1]))
-        >>> verify(x, q, p, torch.tensor([[0.6]]), torch.tensor([0.9]))  # replaced
-        (tensor([[1, 0]]), tensor([0]))
-
-    Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1. ValueError: not one law more than drafted
+    tokens.
     """
     b, k = drafted.shape
     if p.shape[1] != k + 1:
@@ -196,22 +120,7 @@ NextLaw = Callable[[Text], Tensor]  # a text to the law (v,) of its next token
 def round_outcomes(p_of: NextLaw, q_of: NextLaw, k: int, start: Text = ()) -> dict[Text, float]:
     """Every text that one round can add, and how probable it is.
 
-    Args:
-        p_of: the target.
-        q_of: the draft.
-        k: tokens to draft.
-        start: the text so far.
-
-    Returns:
-        New tokens, 1 to k + 1 of them, to probabilities that sum to 1.
-
-    Example:
-        >>> p, q = torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0])
-        >>> round_outcomes(lambda text: p, lambda text: q, 1)
-        {(1,): 0.5, (0, 0): 0.25, (0, 1): 0.25}
-
-    Source: Leviathan et al. 2023 (arXiv:2211.17192), appendix A.1.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    Leviathan et al. 2023 (arXiv:2211.17192), appendix A.1.
     """
     p = p_of(start)
     if k == 0:
@@ -230,16 +139,7 @@ def round_outcomes(p_of: NextLaw, q_of: NextLaw, k: int, start: Text = ()) -> di
 
 
 def completed_law(outcomes: Mapping[Text, float], p_of: NextLaw, n: int) -> Tensor:
-    """Law of the first n tokens, when what a round left open is filled up by the target.
-
-    Args:
-        outcomes: of `round_outcomes` from an empty text.
-        p_of: the target.
-        n: at least as many tokens as the longest outcome has.
-
-    Returns:
-        Probabilities, n axes.
-    """
+    """Law of the first n tokens, when what a round left open is filled up by the target."""
     v = len(p_of(()))
     law = torch.zeros((v,) * n, dtype=torch.float64)
     for text, chance in outcomes.items():
@@ -268,15 +168,7 @@ class Round(NamedTuple):
 
 
 def draft_from(logits_of: LogitsOf, *, reshape: Reshape = reshape_logits) -> Draft:
-    """Let a smaller causal model draft.
-
-    Args:
-        logits_of: tokens to logits of what follows each.
-        reshape: changes the logits before each draw.
-
-    Returns:
-        A draft that reads the whole text for each token.
-    """
+    """Let a smaller causal model draft."""
 
     def draft(tokens: Tensor, length: Tensor) -> Tensor:
         rows = torch.arange(len(tokens), device=tokens.device)
@@ -286,20 +178,7 @@ def draft_from(logits_of: LogitsOf, *, reshape: Reshape = reshape_logits) -> Dra
 
 
 def draft_from_ngram(model: NGram) -> Draft:
-    """Let counts draft: next to nothing for a token.
-
-    Args:
-        model: of the same vocabulary; tokens outside it (a begin token) count as token 0, and a
-            text shorter than its context is filled up with its first token.
-
-    Returns:
-        A draft that reads the last `model.order` tokens.
-
-    Example:
-        >>> draft = draft_from_ngram(NGram(torch.tensor([0, 1, 0, 1, 0, 1, 0]), 2, order=1))
-        >>> draft(torch.tensor([[1, 0, 0]]), torch.tensor([2]))
-        tensor([[0.1389, 0.8611]], dtype=torch.float64)
-    """
+    """Let counts draft: next to nothing for a token."""
     n, v = model.order, model.n_tokens
 
     def draft(tokens: Tensor, length: Tensor) -> Tensor:
@@ -324,20 +203,7 @@ def speculative_round(
     reshape: Reshape = reshape_logits,
     generator: Generator | None = None,
 ) -> Round:
-    """Draft k tokens one by one, read them in one pass of the target, keep what may be kept.
-
-    Args:
-        logits_of: the target, causal: padding behind a text changes nothing in it.
-        draft: proposes.
-        tokens: texts, padded to the right.
-        length: tokens of each, at least 1.
-        k: tokens to draft, at least 0.
-        reshape: changes the target's logits; the law that comes out is the reshaped one.
-        generator: source of the uniform numbers.
-
-    Returns:
-        Texts that are 1 to k + 1 tokens longer; padded as far as the longest could be.
-    """
+    """Draft k tokens one by one, read them in one pass of the target, keep what may be kept."""
     b, device = len(tokens), tokens.device
     u = torch.rand((b, 2 * k + 1), dtype=torch.float64, generator=generator).to(device)
     rows, longer = torch.arange(b, device=device), pad(tokens, (0, k + 1))
@@ -369,31 +235,8 @@ def speculative_sample(
 
     Texts advance by different amounts; one that is done waits for the others.
 
-    Args:
-        logits_of: the target, a causal model of whole sequences.
-        draft: proposes, such as `draft_from(smaller)`.
-        tokens: `(b, t)` the prompts, at least one token each.
-        n_new: tokens to add.
-        k: tokens to draft in a round.
-        reshape: changes the target's logits.
-        generator: source of the uniform numbers.
-
-    Yields:
-        The texts after each round; in the last one each begins with a prompt and `n_new` tokens
-        that are distributed as those of `generate_naive`. A text that was done before keeps its
-        length, at most t + n_new, and has `kept` 0 in rounds that it sat out.
-
-    Raises:
-        ValueError: no prompt, or a negative k.
-
-    Example:
-        >>> after = lambda x: 99.0 * torch.nn.functional.one_hot((x + 1) % 5, 5)
-        >>> rounds = list(speculative_sample(after, draft_from(after), torch.tensor([[3]]), 4, k=3))
-        >>> len(rounds), rounds[-1].tokens[:, :5]
-        (1, tensor([[3, 4, 0, 1, 2]]))
-
-    Source: Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1, repeated.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    Leviathan et al. 2023 (arXiv:2211.17192), algorithm 1, repeated. ValueError: no prompt, or a
+    negative k.
     """
     if tokens.shape[1] == 0 or k < 0:
         raise ValueError(f"expected a prompt and k >= 0, got {tokens.shape[1]} tokens and k = {k}")
@@ -411,22 +254,8 @@ def speculative_sample(
         yield Round(tokens, length, kept)
 
 
-@final
 class SpeculativeLM(nn.Module):
-    """A language model with somebody to draft for it: the same law, fewer passes.
-
-    Args:
-        target: whose law it is, and whose likelihood.
-        draft: proposes.
-        k: tokens to draft in a round.
-
-    Example:
-        >>> from genlab.nn.transformer import TransformerConfig
-        >>> target = TransformerLM(5, 8, TransformerConfig(d_model=8, n_head=2, n_kv_head=1))
-        >>> model = SpeculativeLM(target, draft_from(target.next_logits), k=3)
-        >>> model.sample(2).shape
-        torch.Size([2, 8])
-    """
+    """A language model with somebody to draft for it: the same law, fewer passes."""
 
     def __init__(self, target: TransformerLM, draft: Draft, k: int = 4) -> None:
         super().__init__()
@@ -477,27 +306,7 @@ def measure_speculation(
 ) -> Speculation:
     """Continue texts, and count.
 
-    Args:
-        logits_of: the target.
-        draft: proposes.
-        tokens: the prompts.
-        n_new: tokens to add to each.
-        k: tokens to draft in a round, at least 1.
-        generator: source of the uniform numbers.
-
-    Returns:
-        Shares over all rounds of all texts; a round is one pass of the target for one text.
-
-    Raises:
-        ValueError: nothing is drafted.
-
-    Example:
-        >>> from genlab.autoregressive.speculative import draft_from
-        >>> after = lambda x: 99.0 * torch.nn.functional.one_hot((x + 1) % 5, 5)
-        >>> measure_speculation(after, draft_from(after), torch.tensor([[3]]), 8, k=3)
-        Speculation(first_kept=1.0, tokens_per_pass=4.0, predicted=4.0)
-
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    ValueError: nothing is drafted.
     """
     if k < 1:
         raise ValueError(f"k must be at least 1, got {k}")

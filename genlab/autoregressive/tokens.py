@@ -2,8 +2,6 @@ r"""Text as integers: one number per character, or one per byte.
 
 A tokenizer is a pair of inverse maps, `decode(encode(text)) == text`. Bytes need no table and can
 spell any text; characters make shorter sequences of a larger alphabet.
-
-Lesson: notebooks/02_autoregressive.ipynb
 """
 
 import random
@@ -12,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import final
 
 import torch
 from jaxtyping import Float, Int
@@ -21,16 +18,9 @@ from torch import Generator, Tensor
 from genlab.autoregressive.likelihood import token_log_probs
 
 
-@final
 @dataclass(frozen=True)
 class ByteTokenizer:
-    """UTF-8 bytes: 256 tokens, every text can be spelled.
-
-    Example:
-        >>> tokenizer = ByteTokenizer()
-        >>> tokenizer.encode("né").tolist(), tokenizer.decode(tokenizer.encode("né"))
-        ([110, 195, 169], 'né')
-    """
+    """UTF-8 bytes: 256 tokens, every text can be spelled."""
 
     n_tokens: int = 256
 
@@ -43,16 +33,9 @@ class ByteTokenizer:
         return bytes(int(t) for t in tokens).decode(errors="replace")
 
 
-@final
 @dataclass(frozen=True)
 class CharTokenizer:
-    """One token per character of a fixed alphabet, sorted by code point.
-
-    Example:
-        >>> tokenizer = CharTokenizer.of("banana")
-        >>> tokenizer.alphabet, tokenizer.encode("nab").tolist()
-        ('abn', [2, 0, 1])
-    """
+    """One token per character of a fixed alphabet, sorted by code point."""
 
     alphabet: str
 
@@ -73,8 +56,7 @@ class CharTokenizer:
     def encode(self, text: str) -> Int[Tensor, " n"]:
         """One number per character.
 
-        Raises:
-            ValueError: a character is not in the alphabet.
+        ValueError: a character is not in the alphabet.
         """
         number = {c: i for i, c in enumerate(self.alphabet)}
         strangers = sorted(set(text) - set(number))
@@ -97,37 +79,13 @@ WORD = re.compile(
 def words(text: str) -> list[str]:
     r"""Cut a text into words that merges must not cross; joined, they are the text again.
 
-    Args:
-        text: any.
-
-    Returns:
-        Runs of letters, of digits, of other marks, each with one space before it if there is one;
-        and the rest of the white space.
-
-    Example:
-        >>> words("It's  4 %s;\n")
-        ['It', "'s", ' ', ' 4', ' %', 's', ';', '\n']
-
-    Source: Radford et al. 2019, section 2.2, in the pattern of its code.
+    Radford et al. 2019, section 2.2, in the pattern of its code.
     """
     return WORD.findall(text)
 
 
 def merge(tokens: Sequence[int], pair: Pair, new: int) -> list[int]:
-    r"""Replace a pair by one token, from left to right, wherever it occurs.
-
-    Args:
-        tokens: of one word.
-        pair: $(a, b)$.
-        new: the number of the merged token.
-
-    Returns:
-        A list, shorter by the number of replacements.
-
-    Example:
-        >>> merge([1, 1, 1, 2], (1, 1), 9)
-        [9, 1, 2]
-    """
+    r"""Replace a pair by one token, from left to right, wherever it occurs."""
     out: list[int] = []
     i = 0
     while i < len(tokens):
@@ -145,23 +103,8 @@ def train_bpe(text: str, n_tokens: int) -> tuple[Pair, ...]:
     Only words that hold the merged pair are counted again. Among equals the smallest pair is taken,
     so the result does not depend on the order of a dictionary.
 
-    Args:
-        text: what to learn from: the training part alone, for held-out bits must know nothing of
-            what they are measured on.
-        n_tokens: size of the vocabulary, at least 256.
-
-    Returns:
-        `n_tokens - 256` pairs, or fewer when every word has become one token.
-
-    Raises:
-        ValueError: a vocabulary of fewer than 256 tokens.
-
-    Example:
-        >>> train_bpe("aaabdaaabac", 259)  # Wikipedia's: Z = aa, Y = ab, X = ZY
-        ((97, 97), (97, 98), (256, 257))
-
-    Source: Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), algorithm 1.
-    Lesson: notebooks/systems/language_model.ipynb
+    Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), algorithm 1. ValueError: a vocabulary of
+    fewer than 256 tokens.
     """
     if n_tokens < N_BYTES:
         raise ValueError(f"n_tokens must be at least {N_BYTES}, the bytes, got {n_tokens}")
@@ -191,23 +134,11 @@ def train_bpe(text: str, n_tokens: int) -> tuple[Pair, ...]:
     return tuple(merges)
 
 
-@final
 class BPE:
     r"""Byte-level tokenizer given by its merges.
 
-    Args:
-        merges: pair k becomes token 256 + k; both of its parts must exist by then.
-
-    Raises:
-        ValueError: a merge of tokens that do not exist yet.
-
-    Example:
-        >>> tokenizer = BPE(train_bpe("low low lower lowest", 260))
-        >>> tokenizer.encode("lowest").tolist(), tokenizer.decode([108, 257])
-        ([257, 101, 115, 116], 'llow')
-
-    Source: Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), section 3.2.
-    Lesson: notebooks/systems/language_model.ipynb
+    Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), section 3.2. ValueError: a merge of tokens
+    that do not exist yet.
     """
 
     def __init__(self, merges: Iterable[Pair]) -> None:
@@ -224,15 +155,7 @@ class BPE:
     def spell(
         self, word: str, *, drop: float = 0.0, noise: random.Random | None = None
     ) -> list[int]:
-        r"""Tokens of one word: of all merges that apply, the earliest learned comes first.
-
-        Args:
-            word: without borders inside.
-            drop: probability to overlook a merge where it applies; 0 gives the usual spelling, 1
-                the bytes. A word then has many spellings, and a model that is trained on them has
-                seen its parts.
-            noise: decides which are overlooked; needed if `drop` is positive.
-        """
+        r"""Tokens of one word: of all merges that apply, the earliest learned comes first."""
         tokens = list(word.encode())
         while len(tokens) > 1:
             open_ = [
@@ -251,16 +174,7 @@ class BPE:
     ) -> Int[Tensor, " n"]:
         """Spell a text, word by word.
 
-        Args:
-            text: any.
-            drop: probability to overlook a merge where it applies, in [0, 1].
-            generator: seeds what is overlooked.
-
-        Returns:
-            Tokens 0..n_tokens-1.
-
-        Raises:
-            ValueError: `drop` is no probability.
+        ValueError: `drop` is no probability.
         """
         if not 0 <= drop <= 1:
             raise ValueError(f"drop must lie in [0, 1], got {drop}")
@@ -288,24 +202,11 @@ def _lookup(table: Tensor, values: Tensor, keys: Tensor) -> Tensor:
     return torch.where(table[place] == keys, values[place], torch.zeros_like(values[place]))
 
 
-@final
 class NGram:
     r"""Counts of a token stream, for all context lengths up to `order`.
 
-    Args:
-        tokens: `(n,)` training stream, longer than `order`.
-        n_tokens: size of the vocabulary $V$.
-        order: longest context, 0 for a model of single tokens.
-
-    Raises:
-        ValueError: `order` is negative, the stream too short, or a context needs over 63 bits.
-
-    Example:
-        >>> model = NGram(torch.tensor([0, 1, 0, 1, 0, 1, 0]), n_tokens=2, order=1)
-        >>> model.token_log_probs(torch.tensor([0, 1]))[1].exp()
-        tensor(0.8611, dtype=torch.float64)
-
-    Source: Chen and Goodman 1996 (arXiv:cmp-lg/9606011), section 2.
+    Chen and Goodman 1996 (arXiv:cmp-lg/9606011), section 2. ValueError: `order` is negative, the
+    stream too short, or a context needs over 63 bits.
     """
 
     def __init__(self, tokens: Int[Tensor, " n"], n_tokens: int, order: int) -> None:
@@ -351,20 +252,7 @@ LogitsOf = Callable[[Tensor], Tensor]  # tokens (b, t) to logits (b, t, k) *of* 
 def overlapping_windows(n: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
     r"""Where windows begin and end, and which of their tokens are new.
 
-    Args:
-        n: tokens of the text, at least 1.
-        context: tokens of a window, $c$.
-        stride: new tokens in each window after the first, 1..c.
-
-    Yields:
-        (begin, first new, end): the window is `begin:end`, and `first:end` is to be scored.
-
-    Raises:
-        ValueError: a stride outside 1..context, or an empty text.
-
-    Example:
-        >>> list(overlapping_windows(10, 6, 3))
-        [(0, 0, 6), (3, 6, 9), (4, 9, 10)]
+    ValueError: a stride outside 1..context, or an empty text.
     """
     if not 1 <= stride <= context or n < 1:
         raise ValueError(f"need 1 <= stride <= context and a text, got {stride}, {context}, n={n}")
@@ -379,29 +267,11 @@ def overlapping_windows(n: int, context: int, stride: int) -> Iterator[tuple[int
 def windowed_log_probs(
     logits_of: LogitsOf, x: Int[Tensor, " n"], context: int, stride: int
 ) -> Float[Tensor, " n"]:
-    r"""Log-probability of each token of a long text, each scored once.
+    r"""Log-probability of each token of a long text, each scored once, nats, at most 0.
 
     $$\ell_i = \log p\big(x_i \mid x_{s(i)}, \dots, x_{i-1}\big)$$
 
-    Args:
-        logits_of: a causal model; row i of its answer is computed from the tokens before i.
-        x: one text.
-        context: longest window that the model can read.
-        stride: new tokens for each window after the first.
-
-    Returns:
-        `(n,)`, nats, at most 0; their sum is the log-probability of the text.
-
-    Raises:
-        ValueError: as `overlapping_windows`.
-
-    Example:
-        >>> uniform = lambda x: torch.zeros(*x.shape, 4)
-        >>> windowed_log_probs(uniform, torch.arange(4), 2, 1).sum().exp() * 4**4
-        tensor(1.)
-
-    Source: Baevski and Auli 2019 (arXiv:1809.10853), section 4.4.
-    Lesson: notebooks/systems/language_model.ipynb
+    Baevski and Auli 2019 (arXiv:1809.10853), section 4.4. ValueError: as `overlapping_windows`.
     """
     parts = []
     for begin, first, end in overlapping_windows(len(x), context, stride):

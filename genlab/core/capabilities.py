@@ -1,16 +1,10 @@
 r"""Capabilities as types: what a model can do, and what it cannot.
 
-A model of this course inherits from nothing. It *has* a capability when it has the method,
-and "has no likelihood" is the absence of `log_prob`, never a method that raises. The question
-that every comparison starts with is answered by one function:
+A model of this course inherits from nothing. It *has* a capability when it has the method, and "has
+no likelihood" is the absence of `log_prob`, never a method that raises.
 
 $$\texttt{likelihood\_kind}: \text{model} \to
-\{\text{exact},\ \text{bound},\ \text{unnormalised},\ \text{none}\}.$$
-
-A runtime protocol only looks at names; the signatures are held by the static type checker,
-with one line for each model in its test (`_: HasLogProb = model`).
-
-Lesson: notebooks/01_four_paradigm_map.ipynb
+\{\text{exact},\ \text{bound},\ \text{unnormalised},\ \text{none}\}$$
 """
 
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
@@ -29,87 +23,57 @@ class Sampleable(Protocol):
     """Draws finished samples, without gradients, in the model's dtype and on its device."""
 
     @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
-        ...
+    def event_shape(self) -> tuple[int, ...]: ...  # of one example
 
-    def sample(
-        self,
-        n: int,
-        *,
-        cond: Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """Draw `n` examples, `(n, *event_shape)`."""
-        ...
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor: ...
 
 
 @runtime_checkable
 class Trainable(Protocol):
-    """Has one loss to minimise. Its unit is not promised: compare likelihoods, not losses."""
+    """Has one loss to minimise, a mean over the batch. Its unit is not promised."""
 
-    def loss(
-        self,
-        x: Tensor,
-        *,
-        cond: Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, ""]:
-        """Mean over the batch, differentiable in the parameters."""
-        ...
+    def loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> Float[Tensor, ""]: ...
 
 
 @runtime_checkable
 class Adversarial(Protocol):
     """Two losses that pull against each other: a game, hence not `Trainable`."""
 
-    def critic_loss(
+    def discriminator_loss(
         self, x: Tensor, *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, ""]:
-        """What the critic minimises."""
-        ...
+    ) -> Float[Tensor, ""]: ...
 
     def generator_loss(
         self, x: Tensor, *, generator: torch.Generator | None = None
-    ) -> Float[Tensor, ""]:
-        """What the generator network minimises."""
-        ...
+    ) -> Float[Tensor, ""]: ...
 
 
 @runtime_checkable
 class HasLogProb(Protocol):
-    """Knows the exact log-density (or log-probability) of what it samples."""
+    """Knows the exact log-density (or log-probability) of what it samples, in nats."""
 
-    def log_prob(self, x: Tensor) -> PerExample:
-        """Log-likelihood of each example, in nats."""
-        ...
+    def log_prob(self, x: Tensor) -> PerExample: ...
 
 
 @runtime_checkable
 class HasElbo(Protocol):
-    """Knows a lower bound on the log-likelihood, possibly a random one."""
+    """Knows a lower bound on the log-likelihood, in nats: E[elbo(x)] <= log p(x)."""
 
-    def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> PerExample:
-        """Bound for each example, in nats; its expectation is at most log p(x)."""
-        ...
+    def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> PerExample: ...
 
 
 @runtime_checkable
 class HasEnergy(Protocol):
-    """Knows -log p(x) up to a constant that nobody has computed."""
+    """Knows -log p(x) up to a constant that nobody has computed: only differences mean anything."""
 
-    def energy(self, x: Tensor) -> PerExample:
-        """Energy of each example; only differences between examples mean anything."""
-        ...
+    def energy(self, x: Tensor) -> PerExample: ...
 
 
 @runtime_checkable
 class HasScore(Protocol):
-    """Knows the slope of the log-density, at each noise level."""
+    """Knows the slope of the log-density at each noise level."""
 
-    def score(self, x: Tensor, t: Tensor) -> Tensor:
-        """Gradient of log p_t at `x`, like `x`."""
-        ...
+    def score(self, x: Tensor, t: Tensor) -> Tensor: ...
 
 
 class NoLikelihoodError(TypeError):
@@ -121,21 +85,6 @@ def likelihood_kind(model: object) -> Kind:
 
     $$\log p(x), \qquad \mathrm{ELBO}(x) \le \log p(x), \qquad -E(x) = \log p(x) + \log Z,
     \qquad \text{nothing}$$
-
-    Args:
-        model: any object; what counts are the methods it has.
-
-    Returns:
-        `"exact"` with `log_prob`, else `"bound"` with `elbo`, else `"unnormalised"` with
-        `energy`, else `"none"`.
-
-    Example:
-        >>> class Coin:
-        ...     def log_prob(self, x): return torch.full(x.shape[:1], 0.5).log()
-        >>> likelihood_kind(Coin()), likelihood_kind(object())
-        ('exact', 'none')
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
     """
     if isinstance(model, HasLogProb):
         return "exact"
@@ -147,29 +96,10 @@ def likelihood_kind(model: object) -> Kind:
 def log_likelihood(
     model: object, x: Tensor, *, generator: torch.Generator | None = None
 ) -> tuple[Kind, PerExample]:
-    r"""Log-likelihood of each example, together with its kind.
+    """Log-likelihood of each example in nats, or a bound on it, together with its kind.
 
     The kind travels with the values so that a bound can never be printed as a likelihood.
-
-    Args:
-        model: a model with `log_prob` or `elbo`.
-        x: examples, `(b, *event)`.
-        generator: source of randomness of a stochastic bound.
-
-    Returns:
-        `("exact", log p(x))` or `("bound", ELBO(x))`; the values have shape `(b,)`, in nats.
-
-    Raises:
-        NoLikelihoodError: the model has only an energy, or no density at all.
-
-    Example:
-        >>> try:
-        ...     log_likelihood(object(), torch.zeros(1))
-        ... except NoLikelihoodError as error:
-        ...     print(str(error).partition(":")[0])
-        object has no likelihood
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    NoLikelihoodError: the model has only an energy, or no density at all.
     """
     kind = likelihood_kind(model)
     if isinstance(model, HasLogProb):
@@ -180,14 +110,9 @@ def log_likelihood(
 
 
 _REASONS: dict[Kind, str] = {
-    "none": (
-        "has no likelihood: it defines p(x) only through the samples it draws, and no formula "
-        "says how likely a given x is. Compare its samples with the data instead "
-        "(genlab.metrics)."
-    ),
-    "unnormalised": (
-        "has an energy, which is -log p(x) only up to an unknown constant log Z. Differences "
-        "of energies between two x mean something, one value does not: estimate log Z first, "
-        "or compare samples (genlab.metrics)."
-    ),
+    "none": "has no likelihood: it defines p(x) only through the samples it draws, and no formula "
+    "says how likely a given x is. Compare its samples with the data instead (genlab.metrics).",
+    "unnormalised": "has an energy, which is -log p(x) only up to an unknown constant log Z. "
+    "Differences of energies between two x mean something, one value does not: estimate log Z "
+    "first, or compare samples (genlab.metrics).",
 }

@@ -1,15 +1,14 @@
 r"""The few formulas that every lesson uses: normal densities, divergences, units.
 
 All logarithms are natural, so log-probabilities, entropies and divergences are in **nats**;
-`bits_per_dim` is the one place where the unit changes. Densities are summed over the event
-and never averaged over the batch.
+`bits_per_dim` is the one place where the unit changes. Densities are summed over the event and
+never averaged over the batch.
 
 $$\mathrm{KL}(p\,\|\,q) = H(p, q) - H(p) \ge 0.$$
 
-Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
-Sources: Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2 (eqs. 2.1, 2.26);
-Kingma and Welling 2013 (arXiv:1312.6114), appendix B; Theis, van den Oord and Bethge 2015
-(arXiv:1511.01844), section 3.1.
+Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2 (eqs. 2.1, 2.26); Kingma and
+Welling 2013 (arXiv:1312.6114), appendix B; Theis, van den Oord and Bethge 2015 (arXiv:1511.01844),
+section 3.1.
 """
 
 import math
@@ -31,22 +30,11 @@ from genlab.core.tensors import (
 
 
 def std_normal_log_prob(x: Event) -> PerExample:
-    r"""Log-density of the standard normal distribution.
+    r"""Log-density of the standard normal distribution, summed over the event, in nats.
 
     $$\log \mathcal N(x; 0, I) = -\tfrac12 \lVert x \rVert^2 - \tfrac D2 \log 2\pi$$
 
-    Args:
-        x: `(b, *event)` with D numbers in each example.
-
-    Returns:
-        `(b,)`, summed over the event, in nats.
-
-    Example:
-        >>> std_normal_log_prob(torch.zeros(1, 2))
-        tensor([-1.8379])
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eq. 2.43.
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    Bishop, Pattern Recognition and Machine Learning, eq. 2.43.
     """
     return sum_event(-0.5 * x**2 - 0.5 * math.log(2 * math.pi))
 
@@ -57,23 +45,9 @@ def normal_log_prob(x: Event, mean: Tensor | float, std: Tensor | float) -> PerE
     $$\log \mathcal N(x; \mu, \sigma^2 I) = \sum_j -\tfrac12 \Big(\frac{x_j-\mu_j}{\sigma_j}\Big)^2
     - \log \sigma_j - \tfrac12 \log 2\pi$$
 
-    Args:
-        x: `(b, *event)`.
-        mean: broadcastable to `x`.
-        std: broadcastable to `x`, positive.
-
-    Returns:
-        `(b,)`, summed over the event, in nats. It is positive where the density exceeds 1.
-
-    Raises:
-        ValueError: a standard deviation is not positive, or `mean` or `std` is larger than `x`.
-
-    Example:
-        >>> normal_log_prob(torch.zeros(1, 1), mean=0.0, std=0.1)
-        tensor([1.3836])
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eq. 1.46.
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    Summed over the event, in nats. It is positive where the density exceeds 1. Bishop, Pattern
+    Recognition and Machine Learning, eq. 1.46. ValueError: a standard deviation is not positive, or
+    `mean` or `std` is larger than `x`.
     """
     x = as_real(x)
     mean, std = torch.as_tensor(mean, dtype=x.dtype), torch.as_tensor(std, dtype=x.dtype)
@@ -91,69 +65,30 @@ def kl_diag_normal(mu: Event, log_var: Event) -> PerExample:
 
     Zero exactly when $\mu = 0$ and $\sigma = 1$.
 
-    Args:
-        mu: means, `(b, *event)`.
-        log_var: $\log \sigma^2$, like `mu`.
-
-    Returns:
-        `(b,)`, summed over the event, in nats, never negative.
-
-    Example:
-        >>> kl_diag_normal(torch.ones(1, 2), torch.zeros(1, 2))
-        tensor([1.])
-
-    Source: Kingma and Welling 2013 (arXiv:1312.6114), appendix B.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Summed over the event, in nats, never negative. Kingma and Welling 2013 (arXiv:1312.6114),
+    appendix B.
     """
     return sum_event(0.5 * (mu**2 + torch.expm1(log_var) - log_var))
 
 
 def entropy(p: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
-    r"""Entropy of a distribution over k outcomes.
+    r"""Entropy of a distribution over k outcomes, in nats, between 0 and $\log k$.
 
     $$H(p) = -\sum_i p_i \log p_i, \qquad 0 \log 0 = 0$$
 
-    Args:
-        p: probabilities, `(*b, k)`, each row sums to 1.
-
-    Returns:
-        `(*b,)`, in nats, between 0 and $\log k$.
-
-    Raises:
-        ValueError: a probability is negative or a row does not sum to 1.
-
-    Example:
-        >>> entropy(torch.tensor([0.4, 0.4, 0.2]))
-        tensor(1.0549)
-
-    Source: Cover and Thomas, eq. 2.1.
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    Cover and Thomas, eq. 2.1. ValueError: a probability is negative or a row does not sum to 1.
     """
     _require_distribution(p, "p")
     return -torch.xlogy(p, p).sum(-1)
 
 
 def cross_entropy(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
-    r"""Average surprise when outcomes come from `p` and we expected `q`.
+    r"""Average surprise when outcomes come from `p` and we expected `q`, in nats.
 
     $$H(p, q) = -\sum_i p_i \log q_i = H(p) + \mathrm{KL}(p\,\|\,q)$$
 
-    Args:
-        p: true probabilities, `(*b, k)`, each row sums to 1.
-        q: model probabilities, `(*b, k)`, each row sums to 1.
-
-    Returns:
-        `(*b,)`, in nats; infinite where `p` puts mass on an outcome that `q` excludes.
-
-    Raises:
-        ValueError: a probability is negative or a row does not sum to 1.
-
-    Example:
-        >>> cross_entropy(torch.tensor([0.4, 0.4, 0.2]), torch.tensor([0.5, 0.3, 0.2]))
-        tensor(1.0807)
-
-    Source: Goodfellow, Bengio and Courville, Deep Learning, eq. 3.51.
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    Goodfellow, Bengio and Courville, Deep Learning, eq. 3.51. ValueError: a probability is negative
+    or a row does not sum to 1.
     """
     _require_distribution(p, "p")
     _require_distribution(q, "q")
@@ -167,22 +102,8 @@ def kl_categorical(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Floa
 
     Zero exactly when the two are equal; not symmetric, hence not a distance.
 
-    Args:
-        p: the distribution that the average is taken under, `(*b, k)`.
-        q: the other one, `(*b, k)`.
-
-    Returns:
-        `(*b,)`, in nats, never negative; infinite where `p > 0` and `q = 0`.
-
-    Raises:
-        ValueError: a probability is negative or a row does not sum to 1.
-
-    Example:
-        >>> kl_categorical(torch.tensor([0.5, 0.5]), torch.tensor([0.7, 0.3]))
-        tensor(0.0872)
-
-    Source: Cover and Thomas, eq. 2.26.
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    In nats, never negative; infinite where `p > 0` and `q = 0`. Cover and Thomas, eq. 2.26.
+    ValueError: a probability is negative or a row does not sum to 1.
     """
     _require_distribution(p, "p")
     _require_distribution(q, "q")
@@ -196,28 +117,12 @@ def bits_per_dim(
 
     $$\frac{\mathrm{NLL}}{D \log 2} \;+\; \log_2 L$$
 
-    The second term appears only when `levels` is given: the model is then a density on data
-    with L levels scaled to [0, 1], and the bin of one level has width $1/L$, which costs
-    $\log L$ nats in each dimension. Without it the numbers of a density and of a discrete
-    model do not share a unit.
+    The second term appears only when `levels` is given: the model is then a density on data with L
+    levels scaled to [0, 1], and the bin of one level has width $1/L$, which costs $\log L$ nats in
+    each dimension. Without it the numbers of a density and of a discrete model do not share a unit.
 
-    Args:
-        nll_nats: $-\log p(x)$ of whole examples, in nats.
-        n_dims: D, numbers in one example.
-        levels: L, grey levels, for a density on data scaled to [0, 1]; None for a discrete model.
-
-    Returns:
-        Like `nll_nats`, in bits per dimension.
-
-    Raises:
-        ValueError: `n_dims` or `levels` is less than 1.
-
-    Example:
-        >>> bits_per_dim(torch.tensor(64 * math.log(17)), n_dims=64)
-        tensor(4.0875)
-
-    Source: Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1.
-    Lesson: notebooks/02_autoregressive.ipynb
+    Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1. ValueError: `n_dims` or
+    `levels` is less than 1.
     """
     if n_dims < 1:
         raise ValueError(f"bits_per_dim: n_dims is {n_dims}, expected at least 1")
@@ -233,27 +138,11 @@ def dequantize(
 
     $$y = \frac{x + u}{L}, \qquad u \sim \mathcal U[0, 1)$$
 
-    A density fitted to `y` gives a *bound* on the discrete model: by Jensen's inequality
-    $\mathbb E_u \log p(y) - D \log L \le \log P(x)$.
+    A density fitted to `y` gives a *bound* on the discrete model: by Jensen's inequality $\mathbb
+    E_u \log p(y) - D \log L \le \log P(x)$.
 
-    Args:
-        x: integers in 0..L-1.
-        levels: L.
-        generator: source of randomness.
-
-    Returns:
-        Like `x`, torch's default dtype, in [0, 1); `floor(y * levels)` gives `x` back.
-
-    Raises:
-        ValueError: a level is outside 0..L-1.
-
-    Example:
-        >>> y = dequantize(torch.tensor([[0, 16]]), levels=17)
-        >>> (y * 17).floor()
-        tensor([[ 0., 16.]])
-
-    Source: Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1. ValueError: a level is
+    outside 0..L-1.
     """
     require_index(levels, x=x)
     dtype = torch.get_default_dtype()
@@ -272,24 +161,9 @@ def _require_distribution(p: Tensor, name: str) -> None:
 
 
 def integrate(values: Float[Tensor, " *b n"], x: Float[Tensor, " n"]) -> Float[Tensor, " *b"]:
-    r"""Integral of a function given on a grid.
+    r"""Integral of a function given on a grid (Trefethen and Weideman 2014, eq. 5.1).
 
     $$\int f(x)\,dx$$
-
-    Args:
-        values: f at the grid points, `(*b, n)`.
-        x: the grid, `(n,)`, rising.
-
-    Returns:
-        `(*b,)`.
-
-    Example:
-        >>> x = torch.linspace(0, 1, 101)
-        >>> integrate(x, x)
-        tensor(0.5000)
-
-    Source: Trefethen and Weideman 2014, eq. 5.1.
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
     """
     return torch.trapezoid(values, x)
 
@@ -297,28 +171,12 @@ def integrate(values: Float[Tensor, " *b n"], x: Float[Tensor, " n"]) -> Float[T
 def kl_on_grid(
     log_p: Float[Tensor, " *b n"], log_q: Float[Tensor, " *b n"], x: Float[Tensor, " n"]
 ) -> Float[Tensor, " *b"]:
-    r"""Divergence between two densities on a line, by quadrature.
+    r"""Divergence between two densities on a line, by quadrature, in nats.
 
     $$\mathrm{KL}(p\,\|\,q) = \int p(x) \log\frac{p(x)}{q(x)}\,dx$$
 
-    Args:
-        log_p: log-density that the average is taken under, `(*b, n)`; may be minus infinity.
-        log_q: the other one, `(*b, n)`.
-        x: the grid, `(n,)`, rising, wide and fine enough for `log_p`.
-
-    Returns:
-        `(*b,)`, in nats.
-
-    Raises:
-        ValueError: p does not integrate to 1 on this grid (within 1e-3).
-
-    Example:
-        >>> x = torch.linspace(-8, 8, 201)
-        >>> kl_on_grid(-x**2 / 2 - 0.9189385, -(x - 1)**2 / 2 - 0.9189385, x)
-        tensor(0.5000)
-
-    Source: Cover and Thomas, Elements of Information Theory, 2nd ed., eq. 8.46.
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    Cover and Thomas, Elements of Information Theory, 2nd ed., eq. 8.46. ValueError: p does not
+    integrate to 1 on this grid (within 1e-3).
     """
     p = log_p.exp()
     mass = integrate(p, x)
@@ -332,20 +190,7 @@ Grey = Float[Tensor, " b h w"]
 
 
 def ink(images: Grey) -> PerExample:
-    r"""Share of the paper that is covered, $\frac1{hw}\sum_{ij} x_{ij}$.
-
-    Args:
-        images: grey values, 0 = paper and 1 = full ink.
-
-    Returns:
-        `(b,)`, in [0, 1] for such images; the same at any size of the same picture.
-
-    Example:
-        >>> ink(torch.eye(4)[None])
-        tensor([0.2500])
-
-    Lesson: notebooks/systems/glide.ipynb
-    """
+    r"""Share of the paper that is covered, $\frac1{hw}\sum_{ij} x_{ij}$."""
     return images.mean((-2, -1))
 
 
@@ -354,20 +199,7 @@ def slant(images: Grey) -> PerExample:
 
     $$-\frac{\sum x_{ij}\,(i-\bar i)(j-\bar j)}{\sum x_{ij}\,(i-\bar i)^2}$$
 
-    Args:
-        images: grey values, not negative.
-
-    Returns:
-        `(b,)`: 0 upright, positive leaning right; 0 also for a figure without height or ink.
-
-    Raises:
-        ValueError: a grey value is negative or NaN.
-
-    Example:
-        >>> slant(torch.eye(5).flip(1)[None])  # a stroke from lower left to upper right
-        tensor([1.])
-
-    Lesson: notebooks/systems/glide.ipynb
+    ValueError: a grey value is negative or NaN.
     """
     require_between(0, math.inf, images=images)
     i, j = (torch.arange(n, dtype=images.dtype, device=images.device) for n in images.shape[-2:])

@@ -14,12 +14,7 @@ from torch import Tensor
 
 
 def as_real(x: Tensor) -> Tensor:
-    """Grey levels and counts in torch's default precision, half precision in single.
-
-    Example:
-        >>> as_real(torch.tensor([3, 4])) / 2
-        tensor([1.5000, 2.0000])
-    """
+    """Grey levels and counts in torch's default precision, half precision in single."""
     if x.is_floating_point():
         return x.to(torch.promote_types(x.dtype, torch.float32))
     return x.to(torch.get_default_dtype())
@@ -84,22 +79,7 @@ def expand(a: Tensor, x: Tensor) -> Tensor:
 
     $$a_i \cdot x_{i\,j\,k\dots} \quad\text{becomes}\quad \texttt{expand(a, x) * x}.$$
 
-    Args:
-        a: one number per example, `(b,)`, or a single number, `()`.
-        x: the tensor to multiply, `(b, *event)`.
-
-    Returns:
-        A view of `a` with shape `(b, 1, ..., 1)` and as many axes as `x`.
-
-    Raises:
-        ValueError: `a` has more than one axis, or a length other than `b` or 1.
-
-    Example:
-        >>> import torch
-        >>> expand(torch.ones(3), torch.zeros(3, 8, 8)).shape
-        torch.Size([3, 1, 1])
-
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    ValueError: `a` has more than one axis, or a length other than `b` or 1.
     """
     if a.ndim == 0:
         return a
@@ -114,21 +94,8 @@ def expand(a: Tensor, x: Tensor) -> Tensor:
 def sum_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
     r"""Sum over everything but the examples: $\sum_j x_{ij}$, as log-probabilities need.
 
-    Args:
-        x: `(b, *event)`.
-
-    Returns:
-        `(b,)`, in the unit of `x`: a sum of nats over D dimensions is in nats.
-
-    Raises:
-        ValueError: `x` has no axis of examples.
-
-    Example:
-        >>> import torch
-        >>> sum_event(torch.ones(2, 3, 4))
-        tensor([12., 12.])
-
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    In the unit of `x`: a sum of nats over D dimensions is in nats. ValueError: `x` has no axis of
+    examples.
     """
     _require_examples(x, "sum_event")
     return x if x.ndim == 1 else x.flatten(1).sum(1)
@@ -137,21 +104,8 @@ def sum_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
 def mean_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
     r"""Average over everything but the examples: $\tfrac1D\sum_j x_{ij}$.
 
-    Args:
-        x: `(b, *event)`.
-
-    Returns:
-        `(b,)`, the unit of `x` per dimension: never nats of the whole example.
-
-    Raises:
-        ValueError: `x` has no axis of examples.
-
-    Example:
-        >>> import torch
-        >>> mean_event(torch.ones(2, 3, 4))
-        tensor([1., 1.])
-
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    The unit of `x` per dimension: never nats of the whole example. ValueError: `x` has no axis of
+    examples.
     """
     _require_examples(x, "mean_event")
     x = as_real(x)
@@ -164,48 +118,17 @@ def _require_examples(x: Tensor, name: str) -> None:
 
 
 def make_generator(seed: int, device: str | torch.device = "cpu") -> torch.Generator:
-    r"""A random-number generator that starts from `seed`.
-
-    Args:
-        seed: any integer; equal seeds give equal draws on one device.
-        device: where the draws are made.
-
-    Returns:
-        A seeded `torch.Generator`.
-
-    Example:
-        >>> a, b = make_generator(3), make_generator(3)
-        >>> torch.equal(randn((4,), generator=a), randn((4,), generator=b))
-        True
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
-    """
+    r"""A random-number generator that starts from `seed`."""
     return torch.Generator(device=device).manual_seed(seed)
 
 
 def randn(
-    shape: Sequence[int],
-    like: Tensor | None = None,
-    generator: torch.Generator | None = None,
+    shape: Sequence[int], like: Tensor | None = None, generator: torch.Generator | None = None
 ) -> Tensor:
     r"""Standard normal noise $\epsilon \sim \mathcal N(0, I)$ of a given shape.
 
-    The draw is made where the generator lives and then moved, so the same seed gives the same
-    noise whatever device the model is on.
-
-    Args:
-        shape: shape of the noise.
-        like: takes dtype and device from this tensor; the defaults of torch otherwise.
-        generator: source of randomness; torch's global one when absent.
-
-    Returns:
-        A tensor of shape `shape`.
-
-    Example:
-        >>> randn((2, 3), like=torch.zeros(1, dtype=torch.float64)).dtype
-        torch.float64
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    The draw is made where the generator lives and then moved, so the same seed gives the same noise
+    whatever device the model is on.
     """
     dtype = torch.get_default_dtype() if like is None else like.dtype
     target = torch.device("cpu") if like is None else like.device
@@ -221,20 +144,7 @@ T = TypeVar("T")
 def last(iterable: Iterable[T]) -> T:
     r"""The final item: what a sampler samples.
 
-    Args:
-        iterable: any iterable with at least one item.
-
-    Returns:
-        Its last item.
-
-    Raises:
-        ValueError: the iterable is empty.
-
-    Example:
-        >>> last(x * x for x in range(4))
-        9
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    ValueError: the iterable is empty.
     """
     empty = True
     for item in iterable:
@@ -247,21 +157,7 @@ def last(iterable: Iterable[T]) -> T:
 def every(k: int, iterable: Iterable[T]) -> Iterator[T]:
     r"""Items number 0, k, 2k, ... and always the final one: the frames of a film.
 
-    Args:
-        k: distance between two frames, at least 1.
-        iterable: what to thin out.
-
-    Yields:
-        The chosen items, each once, in order.
-
-    Raises:
-        ValueError: `k` is less than 1.
-
-    Example:
-        >>> list(every(3, range(8)))
-        [0, 3, 6, 7]
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    ValueError: `k` is less than 1.
     """
     if k < 1:
         raise ValueError(f"every: k is {k}, expected at least 1")

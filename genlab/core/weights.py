@@ -1,7 +1,4 @@
-"""Files that are either the old one or the new one, never half of a new one.
-
-Lesson: `genlab train` writes its checkpoints and weights through here.
-"""
+"""Files that are either the old one or the new one, never half of a new one."""
 
 import contextlib
 import hashlib
@@ -23,10 +20,6 @@ def replace_file(path: Path, data: bytes) -> None:
     """Write a file beside its place, then move it there in one step.
 
     A process that is killed, or a disk that fills up, leaves the earlier file as it was.
-
-    Args:
-        path: where the file belongs; its folder is made when it is missing.
-        data: all of its bytes.
     """
     replace_files({path: data})
 
@@ -35,9 +28,6 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
     """Write files that belong together: all are on the disk before the first is moved into place.
 
     What killed processes left beside them is removed.
-
-    Args:
-        contents: the bytes of each file, in the order in which they are moved.
     """
     written: dict[Path, Path] = {}
     try:
@@ -61,12 +51,7 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
 def require_room(path: Path, n_bytes: int) -> None:
     """Find out now, and not after an hour, whether a file of some size can be written.
 
-    Args:
-        path: where it will be; its folder is made when it is missing.
-        n_bytes: its size.
-
-    Raises:
-        OSError: it cannot: a folder of that name, no right to write, no room left.
+    OSError: it cannot: a folder of that name, no right to write, no room left.
     """
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: expected the name of a file")
@@ -110,35 +95,9 @@ M = TypeVar("M", bound=nn.Module)
 
 
 def save_weights(
-    module: nn.Module,
-    path: Path,
-    card: Mapping[str, Any],
-    *,
-    dtype: torch.dtype = torch.float32,
+    module: nn.Module, path: Path, card: Mapping[str, Any], *, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a module's weights and buffers, and their card beside them.
-
-    Args:
-        module: the trained module; a weight with two names is written once.
-        path: `NAME.safetensors`; the card becomes `NAME.json`.
-        card: what a reader must know, at least `recipe` (the command that remakes the file),
-            `seed`, `data`, `metrics` and `seconds`; values that JSON can hold. Added to it:
-            `parameters` (numbers in the file), `bytes`, `dtype`, `versions`, `sha256`.
-        dtype: precision of the real numbers in the file, float32 or float16.
-
-    Raises:
-        ValueError: another ending, another precision, a card that leaves something out or holds a
-            number that is not finite, or a weight that is not finite in that precision.
-
-    Example:
-        >>> import tempfile
-        >>> card = dict(recipe="genlab train line", seed=0, data="none", metrics={}, seconds=0.0)
-        >>> with tempfile.TemporaryDirectory() as folder:
-        ...     path = Path(folder, "line.safetensors")
-        ...     save_weights(nn.Linear(2, 1), path, card)
-        ...     read_card(path)["parameters"], load_weights(nn.Linear(2, 1), path).training
-        (3, False)
-    """
+    """Write a module's weights and buffers, and their card beside them."""
     if path.suffix != ".safetensors":
         raise ValueError(f"expected a path that ends in .safetensors, got {path.name}")
     if dtype not in (torch.float32, torch.float16):
@@ -174,19 +133,8 @@ def load_weights(
 ) -> M:
     """Put a file's weights into a module, which is then ready to evaluate.
 
-    Args:
-        module: built as the module that was saved; it stays as it was when the file is refused.
-        path: `NAME.safetensors`, by `save_weights`.
-        dtype: precision of the module afterwards; its own when None.
-        recipe: the command that remakes the file, for the messages; by default the card's, or
-            `genlab train NAME`.
-
-    Returns:
-        The same module, in evaluation mode.
-
-    Raises:
-        FileNotFoundError: there is no such file, or no card beside it.
-        ValueError: the file or its card is damaged, or it holds other names or shapes.
+    FileNotFoundError: there is no such file, or no card beside it. ValueError: the file or its card
+    is damaged, or it holds other names or shapes.
     """
     remake = f"`{recipe or _recipe(path)}` writes it again"
     if not path.is_file():
@@ -215,16 +163,7 @@ def load_weights(
 def read_card(path: Path, *, recipe: str | None = None) -> dict[str, Any]:
     """Read the card of a file of weights.
 
-    Args:
-        path: `NAME.safetensors`; the card is `NAME.json` beside it.
-        recipe: the command that remakes both, for the messages; `genlab train NAME` when None.
-
-    Returns:
-        What `save_weights` wrote.
-
-    Raises:
-        FileNotFoundError: there is no card.
-        ValueError: the card is not a JSON object.
+    FileNotFoundError: there is no card. ValueError: the card is not a JSON object.
     """
     place = path.with_suffix(".json")
     command = recipe or f"genlab train {path.stem} --force --out {path.parent}"

@@ -10,14 +10,13 @@ says what can be measured on the picture afterwards:
 - the *slant*: "leaning left" below 0, "leaning right" above 0.25, else "upright" (about a third of
   the digits each).
 
-"a thin red seven leaning right" is then a claim that a generated picture keeps or breaks: the
-digit by a classifier that no generator has seen, the other words by the same measurement.
+"a thin red seven leaning right" is then a claim that a generated picture keeps or breaks: the digit
+by a classifier that no generator has seen, the other words by the same measurement.
 
 The 10,000 images are split into 5,000 for generators ("painter"), 4,000 for classifiers that judge
 them ("judge") and 1,000 held out from both ("test").
 
-Lesson: notebooks/systems/glide.ipynb
-Source: MNIST (see `genlab.data.digits`); captions in the manner of our own.
+MNIST (see `genlab.data.digits`); captions in the manner of our own.
 """
 
 from collections.abc import Sequence
@@ -77,16 +76,7 @@ def _all_grey() -> tuple[Tensor, Tensor]:
 
 @cache
 def stroke_edges() -> Float[Tensor, " 10 2"]:
-    """Ink below which each digit counts as thin, and above which as bold: thirds of the painter's.
-
-    Returns:
-        `(10, 2)` float64, in units of `ink` of a 32 x 32 picture.
-
-    Example:
-        >>> edges = stroke_edges()
-        >>> bool((edges[:, 0] < edges[:, 1]).all()), int(edges[:, 1].argmin())
-        (True, 1)
-    """
+    """Ink below which each digit counts as thin, above which as bold: thirds of the pool.s."""
     images, labels = _all_grey()
     images, labels = images[PARTS["painter"]], labels[PARTS["painter"]]
     share = ink(_resize(images.double() / 255, 32))
@@ -101,38 +91,14 @@ def _resize(grey: Float[Tensor, " n 28 28"], size: int) -> Float[Tensor, " n s s
 
 
 def measure_stroke(grey: Grey, digit: Labels) -> Labels:
-    """Stroke of each picture, given which digit it shows: 0 thin, 1 neither, 2 bold.
-
-    Args:
-        grey: in [0, 1], a digit with the border of the 32 x 32 pictures, at any size.
-        digit: `(n,)`, 0..9.
-
-    Returns:
-        `(n,)`, indices into `STROKES`.
-
-    Example:
-        >>> grey, attributes = load_captioned("test", size=32)
-        >>> bool((measure_stroke(grey, attributes.digit) == attributes.stroke).all())
-        True
-    """
+    """Stroke of each picture, given which digit it shows: 0 thin, 1 neither, 2 bold."""
     require_finite(grey=grey)
     edges = stroke_edges().to(grey)[digit]
     return (ink(grey)[:, None] > edges).sum(1)
 
 
 def measure_slant(grey: Grey) -> Labels:
-    """Slant of each picture: 0 leaning left, 1 upright, 2 leaning right.
-
-    Args:
-        grey: in [0, 1].
-
-    Returns:
-        `(n,)`, indices into `SLANTS`.
-
-    Example:
-        >>> measure_slant(torch.eye(8).flip(1)[None])
-        tensor([2])
-    """
+    """Slant of each picture: 0 leaning left, 1 upright, 2 leaning right."""
     edges = torch.tensor(SLANT_EDGES, dtype=grey.dtype, device=grey.device)
     return (slant(grey)[:, None] > edges).sum(1)
 
@@ -142,16 +108,6 @@ def measure_colour(images: Float[Tensor, " n 3 h w"]) -> Labels:
 
     $$\arg\min_k \Big\lVert \frac{\sum_{ij} x_{ij}\,m_{ij}}{\sum_{ij} m_{ij}^2} - c_k \Big\rVert,
     \qquad m_{ij} = \max_c x_{cij}$$
-
-    Args:
-        images: red, green and blue, in [0, 1].
-
-    Returns:
-        `(n,)`, 0..5; meaningless for a picture without ink.
-
-    Example:
-        >>> measure_colour(paint(torch.ones(2, 4, 4), torch.tensor([3, 5])))
-        tensor([3, 5])
     """
     require_finite(images=images)
     strength = images.amax(1, keepdim=True)
@@ -165,35 +121,12 @@ def _palette(like: Tensor) -> Float[Tensor, " 6 3"]:
 
 
 def paint(grey: Grey, colour: Labels) -> Float[Tensor, " n 3 h w"]:
-    r"""Colour grey digits on black paper: $x = g\,c$.
-
-    Args:
-        grey: in [0, 1].
-        colour: `(n,)`, 0..5.
-
-    Returns:
-        `(n, 3, h, w)` in [0, 1]; `grey_of` gives the digits back exactly.
-
-    Example:
-        >>> paint(torch.full((1, 1, 1), 0.5), torch.tensor([3])).flatten()
-        tensor([0.5000, 0.5000, 0.0000])
-    """
+    r"""Colour grey digits on black paper: $x = g\,c$."""
     return grey[:, None] * _palette(grey)[colour][:, :, None, None]
 
 
 def grey_of(images: Float[Tensor, " n 3 h w"]) -> Grey:
-    """Grey digit under the colour: the largest of the three channels.
-
-    Args:
-        images: in [0, 1].
-
-    Returns:
-        `(n, h, w)`.
-
-    Example:
-        >>> grey_of(paint(torch.full((1, 2, 2), 0.5), torch.tensor([1]))).unique()
-        tensor([0.5000])
-    """
+    """Grey digit under the colour: the largest of the three channels."""
     return images.amax(1)
 
 
@@ -202,24 +135,7 @@ def load_captioned(part: str = "painter", size: int = 32, *, seed: int = 0) -> C
 
     A training loop may draw fresh colours at every step: `paint` and `write` take any.
 
-    Args:
-        part: "painter" (5,000 digits), "judge" (4,000) or "test" (1,000).
-        size: 32, or 16 for means of 2 x 2 blocks.
-        seed: of the colours.
-
-    Returns:
-        `CaptionedDigits(grey, attributes)`: grey `(n, size, size)` in torch's default dtype, in
-        [0, 1].
-
-    Raises:
-        ValueError: the part is none of the three, or the size none of the two.
-
-    Example:
-        >>> grey, attributes = load_captioned("test", size=16)
-        >>> grey.shape, len(attributes.digit)
-        (torch.Size([1000, 16, 16]), 1000)
-
-    Lesson: notebooks/systems/glide.ipynb
+    ValueError: the part is none of the three, or the size none of the two.
     """
     if part not in PARTS:
         raise ValueError(f"part must be one of {sorted(PARTS)}, got {part!r}")
@@ -261,23 +177,7 @@ def write(
     say_stroke: Bool[Tensor, " n"] | None = None,
     say_slant: Bool[Tensor, " n"] | None = None,
 ) -> list[str]:
-    """Describe images in words.
-
-    Args:
-        attributes: what is true of each image.
-        say_stroke: whether to say a word about the stroke, where there is one; all when None.
-        say_slant: whether to say a word about the slant; all when None.
-
-    Returns:
-        One caption for each image.
-
-    Example:
-        >>> one = torch.tensor([7]), torch.tensor([0]), torch.tensor([0]), torch.tensor([2])
-        >>> write(Attributes(*one))
-        ['a thin red seven leaning right']
-        >>> write(Attributes(*one), say_slant=torch.tensor([False]))
-        ['a thin red seven']
-    """
+    """Describe images in words."""
     n = len(attributes.digit)
     stroke_said = [True] * n if say_stroke is None else say_stroke.tolist()
     slant_said = [True] * n if say_slant is None else say_slant.tolist()
@@ -292,21 +192,8 @@ def write(
 def read(caption: str) -> Claims:
     """Say what a caption claims.
 
-    Args:
-        caption: such as "a bold blue two upright"; capital letters and a full stop are allowed.
-
-    Returns:
-        The claims, as indices into the tables of `genlab.data.captions`.
-
-    Raises:
-        ValueError: the caption is not of the language; the message names the word and what could
-            stand there.
-
-    Example:
-        >>> read("a bold blue two upright")
-        Claims(digit=2, colour=2, stroke=2, slant=1)
-        >>> read("a blue two")
-        Claims(digit=2, colour=2, stroke=None, slant=None)
+    ValueError: the caption is not of the language; the message names the word and what could stand
+    there.
     """
     left = caption.lower().strip().rstrip(".").split()
     next_word(caption, left, ("a",))
@@ -325,20 +212,7 @@ def read(caption: str) -> Claims:
 def next_word(caption: str, left: list[str], options: tuple[str, ...]) -> str:
     """Remove the next word of a caption and return it, if it is one of the options.
 
-    Args:
-        caption: the whole caption, for the message.
-        left: the words that have not been read; the first one is removed.
-        options: what may stand there.
-
-    Returns:
-        The word.
-
-    Raises:
-        ValueError: another word, or none, stands there.
-
-    Example:
-        >>> next_word("a red one", ["red", "one"], ("red", "blue"))
-        'red'
+    ValueError: another word, or none, stands there.
     """
     found = left.pop(0) if left else "nothing"
     if found not in options:
@@ -352,18 +226,7 @@ def next_word(caption: str, left: list[str], options: tuple[str, ...]) -> str:
 def encode(captions: Sequence[str]) -> Int[Tensor, " n 6"]:
     """Turn captions into rows of word numbers, filled up with the padding piece.
 
-    Args:
-        captions: of the words in `WORDS`.
-
-    Returns:
-        `(n, 6)` int64, indices into `WORDS`; the padding piece is 0.
-
-    Raises:
-        ValueError: a word is unknown, or a caption has more than six words.
-
-    Example:
-        >>> encode(["a red one", "a thin red seven leaning right"]).shape
-        torch.Size([2, 6])
+    ValueError: a word is unknown, or a caption has more than six words.
     """
     rows = torch.zeros(len(captions), MAX_WORDS, dtype=torch.int64)
     for row, caption in zip(rows, captions, strict=True):
@@ -378,18 +241,7 @@ def encode(captions: Sequence[str]) -> Int[Tensor, " n 6"]:
 
 
 def decode(rows: Int[Tensor, " n w"]) -> list[str]:
-    """Turn rows of word numbers back into captions; padding is left out.
-
-    Args:
-        rows: indices into `WORDS`.
-
-    Returns:
-        One caption for each row.
-
-    Example:
-        >>> decode(encode(["a red one"]))
-        ['a red one']
-    """
+    """Turn rows of word numbers back into captions; padding is left out."""
     return [" ".join(WORDS[k] for k in row if k) for row in rows.tolist()]
 
 
@@ -410,22 +262,7 @@ def caption_law(
 ) -> CaptionLaw:
     """Enumerate the captions that can be written of some digits, in random colours.
 
-    Args:
-        attributes: of the digits; their colours are ignored: each is equally likely.
-        say_stroke: probability that a stroke which has a word is mentioned.
-        say_slant: probability that the slant is mentioned.
-
-    Returns:
-        The captions in alphabetical order, their exact probabilities, and those of the attributes.
-
-    Raises:
-        ValueError: a probability outside [0, 1].
-
-    Example:
-        >>> one = Attributes(*(torch.tensor([k]) for k in (7, 0, 0, 2)))
-        >>> law = caption_law(one, say_stroke=0.5, say_slant=1.0)
-        >>> len(law.captions), law.p[law.captions.index("a thin red seven leaning right")].item()
-        (12, 0.08333333333333333)
+    ValueError: a probability outside [0, 1].
     """
     for name, p in (("say_stroke", say_stroke), ("say_slant", say_slant)):
         if not 0 <= p <= 1:
@@ -459,19 +296,6 @@ def next_word_law(law: CaptionLaw, prompt: str) -> dict[str, float]:
     $$p(w \mid \text{prompt}) =
     \frac{\sum p(\text{captions that begin with prompt}, w)}
     {\sum p(\text{captions that begin with prompt})}$$
-
-    Args:
-        law: from `caption_law`.
-        prompt: whole words; may be empty.
-
-    Returns:
-        Probabilities by word; `END` stands for "the caption is complete". Empty when no caption
-        begins so.
-
-    Example:
-        >>> one = Attributes(*(torch.tensor([k]) for k in (7, 0, 0, 2)))
-        >>> next_word_law(caption_law(one, say_slant=0.25), "a thin red seven")
-        {'': 0.75, 'leaning': 0.25}
     """
     start = prompt.split()
     follow: dict[str, float] = {}
@@ -491,20 +315,6 @@ def chance(law: CaptionLaw, captions: Sequence[str] | None = None) -> dict[str, 
 
     Every word is drawn well, of another picture: what is left is the agreement of two independent
     draws, a sum over 720 captions and 540 attributes.
-
-    Args:
-        law: from `caption_law`.
-        captions: which captions are judged, equally often; all, by their probability, when None.
-
-    Returns:
-        Shares for "digit", "colour", "slant" and "all" (every claimed word). "stroke" is missing
-        on its own: a stroke is thin or bold for its own digit only, so that kind of agreement
-        depends on more than words.
-
-    Example:
-        >>> one = Attributes(*(torch.tensor([k]) for k in (7, 0, 0, 2)))
-        >>> round(chance(caption_law(one))["all"], 4)  # one digit: only the colour can be wrong
-        0.1667
     """
     p_digit, p_colour, p_slant = (law.attributes.sum([k for k in range(4) if k != d])
                                   for d in (0, 1, 3))  # fmt: skip

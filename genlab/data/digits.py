@@ -1,17 +1,15 @@
 r"""The running data set: 1,797 handwritten digits of 8 x 8 pixels and 17 grey levels.
 
-Every family of models in the course is trained on these images, so that their figures can stand
-in one table. The images are *discrete*: each pixel is one of the integers 0..16. A discrete model
-gives them a probability directly; a density must first be made to fit (uniform dequantisation,
-see `genlab.core.stats`).
+Every family of models in the course is trained on these images, so that their figures can stand in
+one table. The images are *discrete*: each pixel is one of the integers 0..16. A discrete model
+gives them a probability directly; a density must first be made to fit (uniform dequantisation, see
+`genlab.core.stats`).
 
-The split is fixed once and for all by a seeded permutation: 1,397 images to train on, 200 to
-choose hyperparameters with, 200 to report on. The images come with scikit-learn, so nothing is
-downloaded.
+The split is fixed once and for all by a seeded permutation: 1,397 images to train on, 200 to choose
+hyperparameters with, 200 to report on. The images come with scikit-learn, so nothing is downloaded.
 
-Lesson: notebooks/02_autoregressive.ipynb (and every lesson after it)
-Source: Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository,
-    as shipped in `sklearn.datasets.load_digits`.
+Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository, as shipped in
+`sklearn.datasets.load_digits`.
 """
 
 from functools import cache
@@ -43,18 +41,7 @@ class Digits(NamedTuple):
 def split_indices(split: str) -> Int[Tensor, " n"]:
     """Row numbers, in scikit-learn's order, of the images of one part of the fixed split.
 
-    Args:
-        split: "train", "val" or "test".
-
-    Returns:
-        `(n,)` int64, without repetition; the three parts are disjoint and cover all 1,797 rows.
-
-    Raises:
-        ValueError: the name is none of the three.
-
-    Example:
-        >>> len(split_indices("train")), len(split_indices("val")), len(split_indices("test"))
-        (1397, 200, 200)
+    ValueError: the name is none of the three.
     """
     if split not in SIZES:
         raise ValueError(f"split must be one of {sorted(SIZES)}, got {split!r}")
@@ -76,22 +63,7 @@ def _all_digits() -> Digits:
 def load_digits(split: str = "train") -> Digits:
     """Images and labels of one part of the fixed split.
 
-    Args:
-        split: "train" (1,397 images), "val" (200, for choosing hyperparameters) or "test" (200).
-
-    Returns:
-        `Digits(images, labels)`: images `(n, 1, 8, 8)` int64 in 0..16 (0 = paper, 16 = full ink),
-        labels `(n,)` int64 in 0..9. Fresh tensors: changing them changes nothing here.
-
-    Raises:
-        ValueError: the name is none of the three.
-
-    Example:
-        >>> images, labels = load_digits("test")
-        >>> images.shape, int(images.min()), int(images.max())
-        (torch.Size([200, 1, 8, 8]), 0, 16)
-
-    Lesson: notebooks/02_autoregressive.ipynb
+    ValueError: the name is none of the three.
     """
     index = split_indices(split)
     images, labels = _all_digits()
@@ -123,23 +95,7 @@ def _halve(images: Tensor) -> Tensor:
 def load_mnist(split: str = "train", size: int = 28) -> Digits:
     r"""Images and labels of one part of the fixed split.
 
-    Args:
-        split: "train" (8,000 images), "val" (1,000) or "test" (1,000).
-        size: 28 for the images as they are, 16 for the averaged ones.
-
-    Returns:
-        `Digits(images, labels)`: images `(n, 1, size, size)` int64 in 0..255 (0 = paper, 255 = full
-        ink), labels `(n,)` int64 in 0..9. Fresh tensors: changing them changes nothing here.
-
-    Raises:
-        ValueError: the split is none of the three, or the size none of the two.
-
-    Example:
-        >>> images, labels = load_mnist("test", size=16)
-        >>> images.shape, int(images.min()), labels.dtype
-        (torch.Size([1000, 1, 16, 16]), 0, torch.int64)
-
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    ValueError: the split is none of the three, or the size none of the two.
     """
     if split not in MNIST_SIZES:
         raise ValueError(f"split must be one of {sorted(SIZES)}, got {split!r}")

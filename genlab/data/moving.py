@@ -5,12 +5,11 @@ A MNIST digit is shrunk to 14 x 14 and drawn eight times, frame f at the place o
 $$\delta_f = \Big(\frac{2f}{7} - 1\Big)\,\delta, \qquad f = 0, \dots, 7,$$
 
 with $\delta$ = 2.5 pixels for "moving left", "right", "up" and "down", and 35 degrees, clockwise,
-for "turning". "a red seven moving left" can be checked on a generated film: the motion by the
-path of its centre of mass and, where that rests, by the angle that carries the first frame onto
-the last.
+for "turning". "a red seven moving left" can be checked on a generated film: the motion by the path
+of its centre of mass and, where that rests, by the angle that carries the first frame onto the
+last.
 
-Lesson: notebooks/systems/text_to_video.ipynb
-Source: in the manner of Srivastava et al. 2015 (arXiv:1502.04681), section 3.1, moving MNIST.
+in the manner of Srivastava et al. 2015 (arXiv:1502.04681), section 3.1, moving MNIST.
 """
 
 import math
@@ -58,22 +57,6 @@ def draw(
     $$y(q) = x\big(R(-\theta)\,(q - \delta)\big),$$
 
     with both pictures centred at the origin.
-
-    Args:
-        grey: pictures, at most as large as the paper.
-        right: pixels to the right.
-        down: pixels downwards.
-        clockwise: degrees.
-        size: side of the paper.
-
-    Returns:
-        `(n, size, size)`.
-
-    Example:
-        >>> dot = torch.zeros(1, 3, 3); dot[0, 1, 1] = 1
-        >>> right, zero = torch.ones(1), torch.zeros(1)
-        >>> draw(dot, right, zero, zero, size=3)[0, 1]
-        tensor([0., 0., 1.])
     """
     angle = clockwise * (math.pi / 180)
     cos, sin = angle.cos(), angle.sin()
@@ -90,19 +73,7 @@ def draw(
 def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Films:
     """Let each digit carry out its motion.
 
-    Args:
-        grey: in [0, 1].
-        motion: `(n,)`, 0..4.
-
-    Returns:
-        `(n, 8, 16, 16)` in [0, 1].
-
-    Raises:
-        ValueError: a motion outside 0..4.
-
-    Example:
-        >>> animate(torch.ones(2, 14, 14), torch.tensor([0, 4])).shape
-        torch.Size([2, 8, 16, 16])
+    ValueError: a motion outside 0..4.
     """
     if motion.numel() and not 0 <= int(motion.min()) <= int(motion.max()) < len(MOTIONS):
         raise ValueError(f"motions must lie in 0..{len(MOTIONS) - 1}, got {motion.tolist()}")
@@ -115,22 +86,7 @@ def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Films:
 def load_moving(part: str = "painter", *, seed: int = 0) -> MovingDigits:
     """Films of every digit of one part; motions and colours are drawn from the seed.
 
-    Args:
-        part: "painter" (5,000 films), "judge" (4,000) or "test" (1,000), the same digits as in
-            `genlab.data.captions`.
-        seed: of motions and colours.
-
-    Returns:
-        `MovingDigits(films, digit, colour, motion)`, films in torch's default dtype.
-
-    Raises:
-        ValueError: the part is none of the three.
-
-    Example:
-        >>> load_moving("test").films.shape
-        torch.Size([1000, 8, 16, 16])
-
-    Lesson: notebooks/systems/text_to_video.ipynb
+    ValueError: the part is none of the three.
     """
     grey, digit = small_digits(part)
     generator = torch.Generator().manual_seed(seed)
@@ -142,18 +98,7 @@ def load_moving(part: str = "painter", *, seed: int = 0) -> MovingDigits:
 def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Labels]:
     """Digits of one part as means of 2 x 2 blocks, for `animate`, and their labels.
 
-    Args:
-        part: "painter", "judge" or "test".
-
-    Returns:
-        Grey values in [0, 1] in torch's default dtype, and labels 0..9.
-
-    Raises:
-        ValueError: the part is none of the three.
-
-    Example:
-        >>> small_digits("judge")[0].shape
-        torch.Size([4000, 14, 14])
+    ValueError: the part is none of the three.
     """
     if part not in PARTS:
         raise ValueError(f"part must be one of {sorted(PARTS)}, got {part!r}")
@@ -166,20 +111,9 @@ def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Labe
 def measure_motion(films: Films) -> Labels:
     """Motion of each film: the way of its centre, or else whether it turned.
 
-    The centre of mass has moved when the last frame's differs from the first's by 2 pixels or
-    more; the larger component decides the direction. Else the first frame is turned by every
-    fifth degree until it resembles the last one most; 15 degrees or more clockwise is turning.
-
-    Args:
-        films: grey, in [0, 1].
-
-    Returns:
-        `(n,)`, an index into `MOTIONS`, or -1 where nothing moved (or it turned the other way).
-
-    Example:
-        >>> film = animate(torch.ones(1, 14, 14), torch.tensor([2]))
-        >>> MOTIONS[int(measure_motion(film))]
-        'moving up'
+    The centre of mass has moved when the last frame's differs from the first's by 2 pixels or more;
+    the larger component decides the direction. Else the first frame is turned by every fifth degree
+    until it resembles the last one most; 15 degrees or more clockwise is turning.
     """
     require_finite(films=films)
     first, last = films[:, 0], films[:, -1]
@@ -219,20 +153,7 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
 
 
 def write_moving(digit: Labels, colour: Labels, motion: Labels) -> list[str]:
-    """Describe films in words.
-
-    Args:
-        digit: `(n,)`.
-        colour: `(n,)`.
-        motion: `(n,)`.
-
-    Returns:
-        One caption for each film.
-
-    Example:
-        >>> write_moving(torch.tensor([7]), torch.tensor([0]), torch.tensor([0]))
-        ['a red seven moving left']
-    """
+    """Describe films in words."""
     colours = list(COLOURS)
     rows = zip(digit.tolist(), colour.tolist(), motion.tolist(), strict=True)
     return [f"a {colours[c]} {DIGITS[d]} {MOTIONS[m]}" for d, c, m in rows]
@@ -241,18 +162,7 @@ def write_moving(digit: Labels, colour: Labels, motion: Labels) -> list[str]:
 def read_moving(caption: str) -> tuple[int, int, int]:
     """Say what the caption of a film claims: digit, colour, motion.
 
-    Args:
-        caption: such as "a red seven moving left".
-
-    Returns:
-        Three indices.
-
-    Raises:
-        ValueError: the caption is not of the language; the message names the word.
-
-    Example:
-        >>> read_moving("a red seven turning")
-        (7, 0, 4)
+    ValueError: the caption is not of the language; the message names the word.
     """
     left = caption.lower().strip().rstrip(".").split()
     next_word(caption, left, ("a",))
@@ -265,19 +175,7 @@ def read_moving(caption: str) -> tuple[int, int, int]:
 
 
 def frames_in_colour(films: Films, colour: Labels) -> Float[Tensor, " n 3 f h w"]:
-    """Paint each film in its colour, channels before frames as networks for video expect.
-
-    Args:
-        films: grey, in [0, 1].
-        colour: `(n,)`, 0..5.
-
-    Returns:
-        `(n, 3, f, h, w)` in [0, 1].
-
-    Example:
-        >>> frames_in_colour(torch.ones(1, 8, 2, 2), torch.tensor([0])).shape
-        torch.Size([1, 3, 8, 2, 2])
-    """
+    """Paint each film in its colour, channels before frames as networks for video expect."""
     palette: Sequence[tuple[float, float, float]] = list(COLOURS.values())
     rgb = torch.tensor(palette, dtype=films.dtype)[colour]
     return films[:, None] * rgb[:, :, None, None, None]

@@ -1,22 +1,20 @@
 r"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
 
-Each draws parameters from its prior, $\theta \sim p(\theta)$, and data given parameters,
-$x \sim p(x \mid \theta)$. Inference asks for the posterior $p(\theta \mid x)$.
+Each draws parameters from its prior, $\theta \sim p(\theta)$, and data given parameters, $x \sim
+p(x \mid \theta)$. Inference asks for the posterior $p(\theta \mid x)$.
 
 - `LinearGaussian`: everything is normal, so the posterior is a formula.
 - `TwoMoons`: the posterior is two crescents, and exact draws of it can be made.
 - `Epidemic`: infections and recoveries at random, day by day; nobody can write down its
   likelihood, only simulate.
 
-Lesson: notebooks/systems/flow_density_estimator.ipynb
-Sources: Lueckmann et al. 2021 (arXiv:2101.04653), appendix T (linear Gaussian, two moons);
-    Greenberg et al. 2019 (arXiv:1905.07488), appendix A (two moons); Abbey 1952 and Bailey 1975
-    (chain-binomial epidemics).
+Lueckmann et al. 2021 (arXiv:2101.04653), appendix T (linear Gaussian, two moons); Greenberg et al.
+2019 (arXiv:1905.07488), appendix A (two moons); Abbey 1952 and Bailey 1975 (chain-binomial
+epidemics).
 """
 
 import math
 from dataclasses import dataclass
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -26,7 +24,6 @@ Theta = Float[Tensor, " n p"]
 Data = Float[Tensor, " n d"]
 
 
-@final
 @dataclass(frozen=True)
 class LinearGaussian:
     r"""Parameters seen through a fixed matrix and noise.
@@ -34,12 +31,6 @@ class LinearGaussian:
     $$\theta \sim \mathcal N(0, I_p), \qquad x = A\theta + s\,\epsilon, \qquad
     \theta \mid x \sim \mathcal N\big(\Sigma A^\top x / s^2,\ \Sigma\big),\quad
     \Sigma = (I + A^\top A / s^2)^{-1}$$
-
-    Example:
-        >>> model = LinearGaussian()
-        >>> theta = model.prior(4, generator=torch.Generator().manual_seed(0))
-        >>> model.simulate(theta).shape
-        torch.Size([4, 3])
     """
 
     matrix: tuple[tuple[float, ...], ...] = ((1.0, 0.5), (-0.5, 1.0), (0.3, -0.8))
@@ -65,7 +56,6 @@ class LinearGaussian:
         return x @ a @ cov / self.noise**2, cov
 
 
-@final
 @dataclass(frozen=True)
 class TwoMoons:
     r"""A crescent, moved by an amount that two different parameters share.
@@ -76,11 +66,6 @@ class TwoMoons:
 
     The absolute value makes the posterior two crescents. The shift is a rotation of the parameters
     followed by that fold, so exact posterior draws are crescents carried back through it.
-
-    Example:
-        >>> model, g = TwoMoons(), torch.Generator().manual_seed(0)
-        >>> model.posterior_sample(torch.zeros(2), 5, generator=g).shape
-        torch.Size([5, 2])
     """
 
     radius: float = 0.1
@@ -104,15 +89,7 @@ class TwoMoons:
     def log_likelihood(
         self, x: Float[Tensor, " n 2"], theta: Float[Tensor, " n 2"]
     ) -> Float[Tensor, " n"]:
-        r"""$\log p(x\mid\theta)$ in nats: the crescent's density where the shift leaves $x$.
-
-        Args:
-            x: data.
-            theta: parameters, one row for each row of data.
-
-        Returns:
-            `(n,)`; minus infinity where the crescent cannot reach.
-        """
+        r"""$\log p(x\mid\theta)$ in nats: the crescent's density where the shift leaves $x$."""
         first, second = theta.T / math.sqrt(2)
         across = x[:, 0] - 0.25 + (first + second).abs()
         up = x[:, 1] - (second - first)
@@ -130,16 +107,7 @@ class TwoMoons:
         A crescent point p explains the data by the shift x - p, if its first part is not positive
         and one of the two parameters behind it, taken by the toss of a coin, lies on the square.
 
-        Args:
-            x: one observation, `(2,)`.
-            n: number of draws.
-            generator: source of the noise.
-
-        Returns:
-            `(n, 2)`.
-
-        Raises:
-            ValueError: no parameter of the square explains the observation.
+        ValueError: no parameter of the square explains the observation.
         """
         kept: list[Tensor] = []
         for _ in range(1000):
@@ -153,7 +121,6 @@ class TwoMoons:
         raise ValueError(f"no parameters in the square explain the observation {x.tolist()}")
 
 
-@final
 @dataclass(frozen=True)
 class Epidemic:
     r"""An epidemic in a town: susceptible, infected, recovered (SIR), a chain of binomial draws.
@@ -164,11 +131,6 @@ class Epidemic:
     Each day $\Delta_t$ are infected and $R_t$ recover. What is observed are the new infections of
     each week, of which the register sees a fixed share. Parameters are $(\log\beta, \log\gamma)$,
     rates per day, with a normal prior around 0.4 and 0.125.
-
-    Example:
-        >>> town, g = Epidemic(), torch.Generator().manual_seed(0)
-        >>> town.simulate(town.prior(3, generator=g), generator=g).shape
-        torch.Size([3, 8])
     """
 
     population: int = 1000
@@ -184,15 +146,7 @@ class Epidemic:
         return torch.tensor(self.prior_mean) + torch.tensor(self.prior_std) * noise
 
     def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
-        """Draw the reported infections of each week, `(n, weeks)`, whole numbers as floats.
-
-        Args:
-            theta: log rates.
-            generator: source of the noise.
-
-        Returns:
-            Counts between 0 and the population.
-        """
+        """Draw the reported infections of each week, `(n, weeks)`, whole numbers as floats."""
         beta, gamma = theta.exp().T
         ill = torch.full_like(beta, self.infected)
         well = self.population - ill

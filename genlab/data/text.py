@@ -5,8 +5,6 @@ repeated paragraphs are dropped *before* the text is split: otherwise the held-o
 known by heart from training. The manual grows from one Python version to the next, so every figure
 computed from it is a range, never an exact number; and a paragraph's part depends on its first
 words alone, so that what a model learned with one version is not held out with another.
-
-Lesson: notebooks/02_autoregressive.ipynb
 """
 
 import math
@@ -17,7 +15,6 @@ from functools import cache
 from hashlib import sha256
 from itertools import accumulate
 from pydoc_data.topics import topics  # type: ignore[import-not-found,unused-ignore]
-from typing import final
 
 import torch
 from jaxtyping import Float, Int
@@ -27,18 +24,7 @@ SPLITS = ("train", "val", "test")
 
 
 def unique_paragraphs(texts: list[str]) -> list[str]:
-    r"""Paragraphs in order of first appearance, each once; spacing does not make a difference.
-
-    Args:
-        texts: documents; a blank line ends a paragraph.
-
-    Returns:
-        The paragraphs, without surrounding blank space, none empty.
-
-    Example:
-        >>> unique_paragraphs(["One.\n\nTwo.", "Two.\n\nThree."])
-        ['One.', 'Two.', 'Three.']
-    """
+    r"""Paragraphs in order of first appearance, each once; spacing does not make a difference."""
     seen: dict[str, str] = {}
     for text in texts:
         for paragraph in re.split(r"\n\s*\n", text):
@@ -62,16 +48,6 @@ def part_of(paragraph: str) -> str:
 
     A paragraph that was edited behind its eighth word, or that begins as another one does, goes
     where that one goes: near repetitions would leak as well.
-
-    Args:
-        paragraph: any.
-
-    Returns:
-        "val" or "test" for one in twenty each, by a hash of the first eight words, else "train".
-
-    Example:
-        >>> part_of("one two three four five six seven eight, nine")
-        'train'
     """
     first = " ".join(paragraph.split()[:8])
     number = int.from_bytes(sha256(first.encode()).digest()[:4], "big")
@@ -83,20 +59,7 @@ def load_text(split: str = "train") -> str:
 
     About one paragraph in twenty goes to each of val and test (`part_of`).
 
-    Args:
-        split: "train" (90 %), "val" (5 %, for choosing) or "test" (5 %).
-
-    Returns:
-        The text; about 340,000 characters for "train".
-
-    Raises:
-        ValueError: the name is none of the three.
-
-    Example:
-        >>> 0.03 < len(load_text("test")) / len(load_text("train")) < 0.09
-        True
-
-    Lesson: notebooks/02_autoregressive.ipynb
+    ValueError: the name is none of the three.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
@@ -112,19 +75,7 @@ END = "."
 def agreement_rules(depth: int) -> dict[str, tuple[Rule, ...]]:
     """The rules of the course's grammar.
 
-    Args:
-        depth: how many relative clauses may stand inside one another, 0 or more.
-
-    Returns:
-        Rules by symbol; the sentence is `S`. A symbol ends in `.s` (singular) or `.p` (plural),
-        then in the number of relative clauses it may still nest.
-
-    Raises:
-        ValueError: `depth` is negative.
-
-    Example:
-        >>> agreement_rules(0)["NP.s0"]
-        ((1.0, ('Det.s', 'N.s')),)
+    ValueError: `depth` is negative.
     """
     if depth < 0:
         raise ValueError(f"depth must not be negative, got {depth}")
@@ -149,25 +100,11 @@ def agreement_rules(depth: int) -> dict[str, tuple[Rule, ...]]:
     return rules
 
 
-@final
 @dataclass(frozen=True)
 class Grammar:
     r"""A probabilistic grammar in which the next word always tells which rule was used.
 
-    Args:
-        rules: for every symbol its rules; probabilities of a symbol sum to 1. What is no symbol is
-            a word. No recursion, and sentences end with ".".
-        start: the symbol of a sentence.
-
-    Raises:
-        ValueError: the probabilities of a symbol do not sum to 1.
-
-    Example:
-        >>> grammar = Grammar({"S": ((0.5, ("yes", ".")), (0.5, ("no", ".")))})
-        >>> grammar.log_prob(grammar.encode(["no ."])).exp(), round(grammar.entropy(), 4)
-        (tensor([0.5000]), 0.6931)
-
-    Lesson: notebooks/02_autoregressive.ipynb
+    ValueError: the probabilities of a symbol do not sum to 1.
     """
 
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=lambda: agreement_rules(1))

@@ -7,13 +7,10 @@ $$x = c(u) + s\,\epsilon, \qquad p(x) = \mathbb E_u\,\mathcal N\big(x;\, c(u),\,
 Sampling is exact. The density is exact where the expectation is a finite sum (`GaussianRing`,
 `GaussianGrid`) or has a closed form (`Rings`), and is a Gauss-Legendre quadrature over the curve,
 accurate to rounding, where it is not (`Moons`, `Pinwheel`). All log-densities are in nats.
-
-Lesson: notebooks/01_four_paradigm_map.ipynb and every lesson that draws in two dimensions.
 """
 
 import math
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 import torch
@@ -31,29 +28,12 @@ _BLOCK = 8192  # points whose densities are computed at once, to bound the memor
 def blurred_log_prob(
     x: Points, centres: Float[Tensor, " m 2"], weights: Float[Tensor, " m"], *, std: float
 ) -> Float[Tensor, " n"]:
-    r"""Log-density of weighted points blurred by isotropic Gaussian noise.
+    r"""Log-density of weighted points blurred by isotropic Gaussian noise, nats.
 
     $$\log p(x) = \log \sum_m w_m \exp\!\Big(-\tfrac{\lVert x-c_m\rVert^2}{2s^2}\Big)
       - \log(2\pi s^2)$$
 
-    Args:
-        x: where to evaluate.
-        centres: the points $c_m$, or the nodes of a quadrature rule along a curve.
-        weights: positive, summing to one.
-        std: the blur $s$, positive.
-
-    Returns:
-        `(n,)` nats.
-
-    Raises:
-        ValueError: `std` is not positive.
-
-    Example:
-        >>> origin = torch.zeros(1, 2)
-        >>> blurred_log_prob(origin, origin, torch.ones(1), std=1.0)  # -log(2 pi)
-        tensor([-1.8379])
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    ValueError: `std` is not positive.
     """
     if not std > 0:
         raise ValueError(f"std must be positive, got {std}")
@@ -73,21 +53,6 @@ def plane(extent: float, n_side: int) -> tuple[Points, float]:
     $$\int f(x)\,dx \approx h^2 \sum_{ij} f(x_{ij}), \qquad h = 2a / n$$
 
     For a smooth density that vanishes at the border the error falls faster than any power of $h$.
-
-    Args:
-        extent: half the side of the square, $a$.
-        n_side: lattice points along each axis.
-
-    Returns:
-        points `(n_side * n_side, 2)`, the second coordinate varying slowest (so that
-        `values.reshape(n_side, n_side)` is an image for `imshow(origin="lower")`), and $h^2$.
-
-    Example:
-        >>> points, area = plane(1.0, 2)
-        >>> points.tolist(), area
-        ([[-0.5, -0.5], [0.5, -0.5], [-0.5, 0.5], [0.5, 0.5]], 1.0)
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
     """
     h = 2 * extent / n_side
     ticks = -extent + h * (torch.arange(n_side, dtype=torch.float64) + 0.5)
@@ -123,7 +88,6 @@ def _polar(radius: Tensor | float, angle: Tensor) -> Tensor:
     return torch.stack([radius * angle.cos(), radius * angle.sin()], -1)
 
 
-@final
 @dataclass(frozen=True)
 class GaussianRing:
     """Equal Gaussians evenly spaced on a circle: the classic test for lost modes."""
@@ -157,7 +121,6 @@ class GaussianRing:
         return blurred_log_prob(x, self.means, self.weights, std=self.std)
 
 
-@final
 @dataclass(frozen=True)
 class GaussianGrid:
     """Equal Gaussians on a square lattice centred at the origin."""
@@ -192,7 +155,6 @@ class GaussianGrid:
         return blurred_log_prob(x, self.means, self.weights, std=self.std)
 
 
-@final
 @dataclass(frozen=True)
 class Moons:
     r"""Two interleaved half circles, symmetric about the origin, blurred by Gaussian noise.
@@ -219,7 +181,6 @@ class Moons:
         return blurred_log_prob(x, torch.cat([c, -c]), torch.cat([w, w]) / 2, std=self.std)
 
 
-@final
 @dataclass(frozen=True)
 class Rings:
     r"""Concentric circles blurred by Gaussian noise; the angle integrates to a Bessel function.
@@ -249,7 +210,6 @@ class Rings:
         return per_ring.logsumexp(1) - math.log(len(self.radii) * 2 * math.pi * self.std**2)
 
 
-@final
 @dataclass(frozen=True)
 class Pinwheel:
     r"""Curved arms that turn as they leave the centre, blurred by Gaussian noise.

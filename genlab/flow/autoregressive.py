@@ -10,13 +10,11 @@ With all of $x$ given, MAF has every parameter after one network evaluation: one
 passes to sample. IAF reads $z$: one pass to sample, d passes to score somebody else's x. Two
 kernels say it all, `one_pass` and `sequential`; each flow uses one of them in each direction.
 
-Lesson: notebooks/04_normalizing_flows.ipynb
-Sources: Papamakarios, Pavlakou and Murray 2017 (MAF, arXiv:1705.07057), eq. 3 to 5; Kingma et al.
-2016 (IAF, arXiv:1606.04934), eq. 10; Germain et al. 2015 (MADE, arXiv:1502.03509).
+Papamakarios, Pavlakou and Murray 2017 (MAF, arXiv:1705.07057), eq. 3 to 5; Kingma et al. 2016 (IAF,
+arXiv:1606.04934), eq. 10; Germain et al. 2015 (MADE, arXiv:1502.03509).
 """
 
 from collections.abc import Callable, Iterator
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -39,21 +37,8 @@ def one_pass(
     $$b_i = \tau(a_i; \theta_i(a_{<i})), \qquad
     \log|\det \partial b/\partial a| = \sum_i \log|\partial \tau/\partial a_i|$$
 
-    Args:
-        move: elementwise map, $(a, \text{params}) \mapsto (b, \log|\partial b/\partial a|)$.
-        conditioner: $\theta$, `(b, d)` to `(b, d, n_params)`, row i blind to coordinates >= i.
-        a: input, `(b, d)`.
-
-    Returns:
-        $b$ and log|det db/da|, `(b,)`, nats; one evaluation of `conditioner`.
-
-    Example:
-        >>> before = lambda a: (a.cumsum(1) - a)[..., None]
-        >>> one_pass(lambda a, p: (a + p[..., 0], torch.zeros_like(a)), before, torch.ones(1, 3))
-        (tensor([[1., 2., 3.]]), tensor([0.]))
-
-    Source: Papamakarios et al. 2017, eq. 4 and 5; Kingma et al. 2016, eq. 10.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $b$ and log|det db/da|, `(b,)`, nats; one evaluation of `conditioner`. Papamakarios et al. 2017,
+    eq. 4 and 5; Kingma et al. 2016, eq. 10.
     """
     b, log_deriv = move(a, conditioner(a))
     return b, sum_event(log_deriv)
@@ -68,23 +53,8 @@ def sequential(
 
     $$b_i = \tau(a_i; \theta_i(b_{<i})), \qquad i = 1, \dots, d$$
 
-    Args:
-        move: elementwise map, $(a, \text{params}) \mapsto (b, \log|\partial b/\partial a|)$.
-        conditioner: $\theta$, `(b, d)` to `(b, d, n_params)`, row i blind to coordinates >= i.
-        a: input, `(b, d)`.
-
-    Yields:
-        After each of the d evaluations of `conditioner`: $b$, filled in up to coordinate i, and
-        log|det db/da| so far, `(b,)`, nats.
-
-    Example:
-        >>> before = lambda b: (b.cumsum(1) - b)[..., None]
-        >>> add = lambda a, p: (a - p[..., 0], torch.zeros_like(a))
-        >>> last(sequential(add, before, torch.tensor([[1.0, 2.0, 3.0]])))
-        (tensor([[1., 1., 1.]]), tensor([0.]))
-
-    Source: Papamakarios et al. 2017, eq. 3.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    After each of the d evaluations of `conditioner`: $b$, filled in up to coordinate i, and log|det
+    db/da| so far, `(b,)`, nats. Papamakarios et al. 2017, eq. 3.
     """
     b, log_det = torch.zeros_like(a), a.new_zeros(a.shape[0])
     for i in range(a.shape[1]):
@@ -94,17 +64,8 @@ def sequential(
         yield b, log_det
 
 
-@final
 class MAF(nn.Module):
-    """Parameters read x: one network evaluation to score, d to sample.
-
-    Args:
-        d: number of coordinates.
-        element: the elementwise family that moves them.
-        width: width of the masked network that sets the parameters.
-        depth: its number of hidden layers.
-        d_cond: width of `cond`, 0 without conditioning.
-    """
+    """Parameters read x: one network evaluation to score, d to sample."""
 
     def __init__(
         self, d: int, element: Elementwise, *, width: int = 64, depth: int = 2, d_cond: int = 0
@@ -126,7 +87,6 @@ class MAF(nn.Module):
         return one_pass(self.element.inverse, lambda x: self.conditioner(x, cond), x)
 
 
-@final
 class IAF(nn.Module):
     """Parameters read z: one network evaluation to sample, d to score. Arguments as for `MAF`."""
 

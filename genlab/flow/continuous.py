@@ -1,8 +1,8 @@
 r"""Continuous flows: infinitely many infinitely small layers.
 
 Let a velocity carry the points, $\frac{dx_t}{dt} = v(x_t, t)$, from the base at $t = 1$ to the data
-at $t = 0$. A step of length $h$ multiplies volume by $\det(I + h\,\partial v/\partial x) \approx
-1 + h\,\nabla\cdot v$, so along a path the log-determinant is an integral of a trace:
+at $t = 0$. A step of length $h$ multiplies volume by $\det(I + h\,\partial v/\partial x) \approx 1
++ h\,\nabla\cdot v$, so along a path the log-determinant is an integral of a trace:
 
 $$\log\Big|\det\frac{\partial x_0}{\partial x_1}\Big| = \int_1^0 \nabla\cdot v(x_t, t)\,dt.$$
 
@@ -13,13 +13,11 @@ and a likelihood that is exact up to the solver's error.
 Time runs as in the rest of the course: data at 0, base at 1. Chen et al. and Grathwohl et al. put
 the base at the start; replace $t$ by $1 - t$ and $v$ by $-v$.
 
-Lesson: notebooks/04_normalizing_flows.ipynb
-Sources: Chen, Rubanova, Bettencourt and Duvenaud 2018 (arXiv:1806.07366), eq. 8; Grathwohl et al.
-2019 (FFJORD, arXiv:1810.01367), eq. 3 and 4.
+Chen, Rubanova, Bettencourt and Duvenaud 2018 (arXiv:1806.07366), eq. 8; Grathwohl et al. 2019
+(FFJORD, arXiv:1810.01367), eq. 3 and 4.
 """
 
 from collections.abc import Callable
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -43,22 +41,8 @@ def ride(
     \begin{pmatrix} v(x_t, t) \\ \nabla\cdot v(x_t, t) \end{pmatrix}, \qquad
     \ell = 0 \text{ at the start}$$
 
-    Args:
-        velocity: $v(x, t)$, from `(b, d)` and a time `(b,)` to `(b, d)`; smooth.
-        a: where the points start, `(b, d)`.
-        ts: times from start to end, rising or falling.
-
-    Returns:
-        Where they arrive, $b$, and log|det db/da|, `(b,)`, nats; error $O(h^4)$ in the step.
-
-    Example:
-        >>> ts = torch.linspace(1, 0, 9)
-        >>> with torch.no_grad():
-        ...     ride(lambda x, t: -x, torch.ones(1, 2), ts)   # x_0 = e x_1
-        (tensor([[2.7183, 2.7183]]), tensor([2.]))
-
-    Source: Grathwohl et al. 2019, eq. 4.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    Where they arrive, $b$, and log|det db/da|, `(b,)`, nats; error $O(h^4)$ in the step. Grathwohl
+    et al. 2019, eq. 4.
     """
 
     def slope(t: Tensor, state: Tensor) -> Tensor:
@@ -69,17 +53,8 @@ def ride(
     return state[:, :-1], state[:, -1]
 
 
-@final
 class Continuous(nn.Module):
-    """A continuous layer: an MLP for the velocity, `n_steps` of RK4 from t = 1 to t = 0.
-
-    Args:
-        d: number of coordinates.
-        width: width of the velocity network.
-        depth: its number of hidden layers.
-        n_steps: RK4 steps, of 4 evaluations each.
-        d_cond: width of `cond`, 0 without conditioning.
-    """
+    """A continuous layer: an MLP for the velocity, `n_steps` of RK4 from t = 1 to t = 0."""
 
     def __init__(
         self, d: int, *, width: int = 64, depth: int = 2, n_steps: int = 8, d_cond: int = 0
@@ -94,8 +69,7 @@ class Continuous(nn.Module):
         more = [] if cond is None else [cond]
 
         def v(x: Tensor, t: Tensor) -> Tensor:
-            out: Tensor = self.net(torch.cat([x, t[:, None], *more], 1))
-            return out
+            return self.net(torch.cat([x, t[:, None], *more], 1))
 
         return v
 

@@ -7,13 +7,11 @@ The block marked * holds the derivatives of the network $\theta$. It never enter
 and the network is never inverted: $z_A = x_A$ is there to recompute $\theta$ on the way back. So
 $\theta$ may be any network, and both directions cost one evaluation of it.
 
-Lesson: notebooks/04_normalizing_flows.ipynb
-Sources: Dinh, Krueger and Bengio 2014 (NICE, arXiv:1410.8516), eq. 5 to 7; Dinh, Sohl-Dickstein and
-Bengio 2016 (RealNVP, arXiv:1605.08803), eq. 4 to 8.
+Dinh, Krueger and Bengio 2014 (NICE, arXiv:1410.8516), eq. 5 to 7; Dinh, Sohl-Dickstein and Bengio
+2016 (RealNVP, arXiv:1605.08803), eq. 4 to 8.
 """
 
 from collections.abc import Callable
-from typing import final
 
 import torch
 from jaxtyping import Bool, Float
@@ -37,24 +35,8 @@ def couple(
     $$b_A = a_A, \quad b_B = \tau(a_B; \theta(a_A)), \qquad
     \log|\det \partial b/\partial a| = \sum_{i \in B} \log|\tau'_i|$$
 
-    Args:
-        move: $(a_B, \text{params}) \mapsto (b_B, \log|\partial b_B/\partial a_B|)$, elementwise.
-        conditioner: $\theta$, from $a_A$ (and `cond` beside it) to `(b, |B| * n_params)`.
-        a: input, `(b, d)`.
-        stays: true for the coordinates A that stay.
-        cond: what the layer is conditioned on, `(b, c)`.
-
-    Returns:
-        $b$ and log|det db/da|, summed over B, `(b,)`, nats.
-
-    Example:
-        >>> double = lambda a, params: (2 * a, torch.full_like(a, 2.0).log())
-        >>> stays = torch.tensor([True, False])
-        >>> couple(double, lambda a: a, torch.tensor([[1.0, 3.0]]), stays)
-        (tensor([[1., 6.]]), tensor([0.6931]))
-
-    Source: Dinh, Sohl-Dickstein and Bengio 2016, eq. 4 to 8.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $b$ and log|det db/da|, summed over B, `(b,)`, nats. Dinh, Sohl-Dickstein and Bengio 2016, eq. 4
+    to 8.
     """
     a_A, a_B = a[:, stays], a[:, ~stays]
     read = a_A if cond is None else torch.cat([a_A, cond], dim=1)
@@ -67,40 +49,17 @@ def couple(
 def alternating_mask(d: int, parity: int = 0) -> Bool[Tensor, " d"]:
     r"""Every other coordinate stays; the next layer, of other parity, moves those.
 
-    Args:
-        d: number of coordinates, at least 2.
-        parity: 0 keeps the even coordinates, 1 the odd ones.
-
-    Returns:
-        `(d,)`, true for the coordinates that stay.
-
-    Raises:
-        ValueError: fewer than two coordinates, so that one half would be empty.
-
-    Example:
-        >>> alternating_mask(4, parity=1)
-        tensor([False,  True, False,  True])
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    ValueError: fewer than two coordinates, so that one half would be empty.
     """
     if d < 2:
         raise ValueError(f"alternating_mask: d is {d}, expected at least 2 (two halves)")
     return torch.arange(d) % 2 == parity % 2
 
 
-@final
 class Coupling(nn.Module):
     """A coupling layer of any elementwise family; starts out with all its parameters at zero.
 
-    Args:
-        stays: `(d,)`, true for the coordinates that stay.
-        element: the elementwise family that moves the others.
-        width: width of the network that sets the parameters.
-        depth: its number of hidden layers.
-        d_cond: width of `cond`, 0 without conditioning.
-
-    Raises:
-        ValueError: nothing stays, or nothing moves.
+    ValueError: nothing stays, or nothing moves.
     """
 
     stays: Tensor

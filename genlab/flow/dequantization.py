@@ -1,23 +1,20 @@
 r"""Dequantisation: how a density may speak about data that are whole numbers.
 
 A pixel takes L levels. A density fitted to the levels themselves can put ever narrower spikes on
-them, and its log-likelihood has no upper limit. Spread each level over its own bin first,
-$y = (x + u)/L$ with $u \in [0, 1)^D$. The probability that a density gives to a *whole bin* is then
-a proper probability of the image, and Jensen's inequality bounds it for any law $q(u \mid x)$ of
-the noise:
+them, and its log-likelihood has no upper limit. Spread each level over its own bin first, $y = (x +
+u)/L$ with $u \in [0, 1)^D$. The probability that a density gives to a *whole bin* is then a proper
+probability of the image, and Jensen's inequality bounds it for any law $q(u \mid x)$ of the noise:
 
 $$\log P(x) = \log \int_{[0,1)^D} p\Big(\frac{x+u}{L}\Big)\,L^{-D}\,du \;\ge\;
 \mathbb E_{q(u \mid x)}\Big[\log p\Big(\frac{x+u}{L}\Big) - D\log L - \log q(u \mid x)\Big].$$
 
 Uniform dequantisation takes q = 1; variational dequantisation learns q, as a flow conditioned on x.
 
-Lesson: notebooks/04_normalizing_flows.ipynb
-Sources: Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1; Ho, Chen, Srinivas,
-Duan and Abbeel 2019 (Flow++, arXiv:1902.00275), eq. 4 to 6 and 11 to 12.
+Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1; Ho, Chen, Srinivas, Duan and
+Abbeel 2019 (Flow++, arXiv:1902.00275), eq. 4 to 6 and 11 to 12.
 """
 
 import math
-from typing import final
 
 import torch
 from jaxtyping import Float, Int
@@ -36,30 +33,13 @@ Noise = Float[Tensor, " b d"]
 def dequantised_bound(
     log_p_y: PerExample, log_q_u: PerExample | float, *, n_dims: int, levels: int
 ) -> PerExample:
-    r"""Bound on the log-probability of an image, from one draw of the dequantising noise.
+    r"""Bound on the log-probability of an image, from one draw of the dequantising noise, nats.
 
     $$\log p(y) - D \log L - \log q(u \mid x), \qquad \mathbb E_q[\,\cdot\,] \le \log P(x)$$
 
     Equal to $\log P(x)$ for every u exactly when q is proportional to p over the bin.
 
-    Args:
-        log_p_y: the density's $\log p(y)$ at $y = (x + u)/L$, `(b,)`, nats.
-        log_q_u: $\log q(u \mid x)$, `(b,)`, nats; 0 for uniform noise.
-        n_dims: $D$.
-        levels: $L$.
-
-    Returns:
-        `(b,)`, nats; one draw of a lower bound on $\log P(x)$.
-
-    Raises:
-        ValueError: fewer than one level or dimension.
-
-    Example:
-        >>> dequantised_bound(torch.zeros(1), 0.0, n_dims=2, levels=17)   # p uniform on [0, 1]^2
-        tensor([-5.6664])
-
-    Source: Ho et al. 2019, eq. 11 and 12.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    Ho et al. 2019, eq. 11 and 12. ValueError: fewer than one level or dimension.
     """
     if levels < 1 or n_dims < 1:
         raise ValueError(
@@ -73,23 +53,12 @@ def tightened_bound(bounds: Float[Tensor, " k b"]) -> PerExample:
 
     $$\log \frac1K \sum_{k=1}^K \frac{p(y_k)\,L^{-D}}{q(u_k \mid x)} \;\nearrow\; \log P(x)$$
 
-    Args:
-        bounds: K draws of `dequantised_bound`, `(k, b)`, nats.
-
-    Returns:
-        `(b,)`, nats; a lower bound in expectation that rises with K to $\log P(x)$.
-
-    Example:
-        >>> tightened_bound(torch.tensor([[0.1], [0.3]]).log()).exp()
-        tensor([0.2000])
-
-    Source: Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    Nats; a lower bound in expectation that rises with K to $\log P(x)$. Burda, Grosse and
+    Salakhutdinov 2015 (arXiv:1509.00519), eq. 8.
     """
     return torch.logsumexp(bounds, 0) - math.log(len(bounds))
 
 
-@final
 class UniformNoise(nn.Module):
     """Uniform dequantisation: u is uniform on [0, 1)^d, log q = 0, whatever the image."""
 
@@ -101,18 +70,10 @@ class UniformNoise(nn.Module):
         return u, u.new_zeros(len(x))
 
 
-@final
 class VariationalNoise(nn.Module):
     """Variational dequantisation: u = Phi(f(eps; x)), a flow conditioned on the image.
 
     Untrained, f is the identity and u is uniform: learning starts from uniform dequantisation.
-
-    Args:
-        d: pixels in an image.
-        levels: grey levels, to scale the image that the flow reads.
-        element: the elementwise family of its coupling layers.
-        n_layers: how many of them.
-        width: width of their networks.
     """
 
     def __init__(
@@ -132,16 +93,10 @@ class VariationalNoise(nn.Module):
         return self.flow.sample_with_log_prob(eps, cond=2 * x.to(eps) / (self.levels - 1) - 1)
 
 
-@final
 class DequantisedFlow(nn.Module):
     """A discrete model of pixels made of a density on [0, 1]^d and a law for the noise in a bin.
 
     It has an `elbo` and no `log_prob`: the integral over a bin is what it cannot do exactly.
-
-    Args:
-        flow: the density, on [0, 1]^d.
-        noise: `UniformNoise`, `VariationalNoise`, or any module that returns u and log q(u | x).
-        levels: grey levels of the data.
     """
 
     def __init__(self, flow: Flow, noise: nn.Module, *, levels: int) -> None:
@@ -183,22 +138,7 @@ def pixel_histograms(
 
     $$p_{jk} = \frac{n_{jk} + a}{n + a L}$$
 
-    Args:
-        x: levels 0..L-1, `(n, d)`.
-        levels: L.
-        extra: $a > 0$, the count that is added.
-
-    Returns:
-        `(d, levels)`, each row sums to 1.
-
-    Raises:
-        ValueError: a level outside 0..L-1.
-
-    Example:
-        >>> pixel_histograms(torch.tensor([[0], [1], [1]]), levels=2, extra=1.0)
-        tensor([[0.4000, 0.6000]])
-
-    Lesson: notebooks/02_autoregressive.ipynb
+    ValueError: a level outside 0..L-1.
     """
     require_index(levels, x=x)
     require_between(0, math.inf, extra=extra)
@@ -217,16 +157,7 @@ def pixel_flow(
 ) -> DequantisedFlow:
     """A spline flow on the levels of images, its last layer set from the training images.
 
-    Args:
-        train: images as rows of levels, `(n, d)`; only their histograms are used here.
-        levels: grey levels.
-        n_layers: couplings, each followed by a learned linear map.
-        width: width of the networks in the couplings.
-        n_bins: bins of their splines.
-        noise: the dequantising noise; uniform by default.
-
-    Returns:
-        An untrained model with an `elbo` in nats.
+    An untrained model with an `elbo` in nats.
     """
     d = train.shape[1]
     layers: list[Transform] = []

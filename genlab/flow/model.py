@@ -5,12 +5,11 @@ $$z \sim p_Z, \qquad x = f_K(\dots f_1(z)), \qquad
 
 The class is thin on purpose: every equation is a kernel in the files beside it.
 
-Lesson: notebooks/04_normalizing_flows.ipynb
-Source: Papamakarios et al. 2021 (arXiv:1912.02762), section 2.
+Papamakarios et al. 2021 (arXiv:1912.02762), section 2.
 """
 
 from collections.abc import Sequence
-from typing import Protocol, cast, final, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -39,7 +38,6 @@ class Base(Protocol):
         ...
 
 
-@final
 class StandardNormal(nn.Module):
     """The usual base, N(0, I) on `event_shape`; follows `.to(...)` in dtype and device."""
 
@@ -59,7 +57,6 @@ class StandardNormal(nn.Module):
         return randn((n, *self.event_shape), like=self.origin, generator=generator)
 
 
-@final
 class Flow(nn.Module):
     """A base and a stack of transforms: exact `log_prob` and sampling, whatever they are.
 

@@ -9,11 +9,10 @@ $$x = x^k + \frac{h^k\,[s\,\xi^2 + \delta^k\,\xi(1-\xi)]}
 It is increasing whenever every width, height and slope is positive. Outside $[-B, B]$ the map is
 the identity, and the slopes at $\pm B$ are 1, so the two join without a kink.
 
-Lesson: notebooks/04_normalizing_flows.ipynb
-Source: Durkan, Bekasov, Murray and Papamakarios 2019 (arXiv:1906.04032), eq. 4 to 8.
+Durkan, Bekasov, Murray and Papamakarios 2019 (arXiv:1906.04032), eq. 4 to 8.
 """
 
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -60,27 +59,12 @@ def rq_spline_forward(
     heights: Float[Tensor, " *n k"],
     slopes: Float[Tensor, " *n k_plus_1"],
 ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
-    r"""The spline, and the logarithm of its slope.
+    r"""The spline, and the logarithm of its slope (Durkan et al. 2019, eq. 4 and 5).
 
     $$\frac{dx}{dz} = \frac{s^2\,[\delta^{k+1}\xi^2 + 2 s\,\xi(1-\xi) + \delta^k(1-\xi)^2]}
     {(s + [\delta^{k+1} + \delta^k - 2 s]\,\xi(1-\xi))^2}$$
 
-    Args:
-        z: any shape.
-        widths: of the k bins along z, positive, summing to 2B.
-        heights: of the k bins along x, positive, summing to 2B.
-        slopes: at the k + 1 knots, positive; 1 at both ends joins the tails smoothly.
-
-    Returns:
-        $x$ and log|dx/dz|, both like `z`, not summed. Identity outside [-B, B].
-
-    Example:
-        >>> sizes, slopes = torch.ones(1, 4), torch.ones(1, 5)
-        >>> rq_spline_forward(torch.tensor([0.3]), sizes, sizes, slopes)
-        (tensor([0.3000]), tensor([0.]))
-
-    Source: Durkan et al. 2019, eq. 4 and 5.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $x$ and log|dx/dz|, both like `z`, not summed. Identity outside [-B, B].
     """
     inside = ~(z.abs() >= widths.sum(-1) / 2)  # NaN is not outside, where it would vanish
     b = find_bin(torch.where(inside, z, 0.0), widths, heights, slopes, by_height=False)
@@ -102,23 +86,7 @@ def rq_spline_inverse(
 
     with $\eta = (x - x^k)(\delta^{k+1} + \delta^k - 2s)$.
 
-    Args:
-        x: any shape.
-        widths: of the k bins along z, positive, summing to 2B.
-        heights: of the k bins along x, positive, summing to 2B.
-        slopes: at the k + 1 knots, positive.
-
-    Returns:
-        $z$ and log|dz/dx|, both like `x`, not summed.
-
-    Example:
-        >>> widths, slopes = torch.tensor([[1.0, 3.0]]), torch.ones(1, 3)
-        >>> x, _ = rq_spline_forward(torch.tensor([0.3]), widths, widths.flip(1), slopes)
-        >>> rq_spline_inverse(x, widths, widths.flip(1), slopes)[0]
-        tensor([0.3000])
-
-    Source: Durkan et al. 2019, eq. 6 to 8 and appendix A.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $z$ and log|dz/dx|, both like `x`, not summed. Durkan et al. 2019, eq. 6 to 8 and appendix A.
     """
     inside = ~(x.abs() >= heights.sum(-1) / 2)
     k = find_bin(torch.where(inside, x, 0.0), widths, heights, slopes, by_height=True)
@@ -143,22 +111,7 @@ def spline_parameters(
 ) -> tuple[Float[Tensor, " *n k"], Float[Tensor, " *n k"], Float[Tensor, " *n k_plus_1"]]:
     r"""Unconstrained numbers to widths, heights and slopes; zeros give the identity.
 
-    Args:
-        raw: 3k - 1 numbers on the last axis: k widths, k heights, k - 1 inner slopes.
-        bound: $B$, the spline lives on [-B, B].
-        floor: smallest share of 2B for a bin, and smallest slope, against numerical trouble.
-
-    Returns:
-        Widths and heights, positive and summing to 2B, and slopes, positive and 1 at the ends.
-
-    Raises:
-        ValueError: the number of parameters is not 3k - 1 for some k.
-
-    Example:
-        >>> [t.shape[-1] for t in spline_parameters(torch.zeros(5, 23), bound=3.0)]
-        [8, 8, 9]
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    ValueError: the number of parameters is not 3k - 1 for some k.
     """
     n_bins, rest = divmod(raw.shape[-1] + 1, 3)
     if rest or n_bins < 1:
@@ -174,7 +127,6 @@ def spline_parameters(
     return widths, heights, slopes
 
 
-@final
 class RationalQuadratic:
     """The elementwise family of neural spline flows, for `Coupling` and the masked flows."""
 

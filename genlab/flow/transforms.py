@@ -10,14 +10,13 @@ has just travelled.** `forward(z)` returns $x$ and $\log|\det \partial x/\partia
 returns $z$ and $\log|\det \partial z/\partial x|$. At matching points the two are negatives of each
 other.
 
-Lesson: notebooks/04_normalizing_flows.ipynb
-Sources: Rezende and Mohamed 2015 (arXiv:1505.05770), eq. 5 to 7; Papamakarios et al. 2021
+Rezende and Mohamed 2015 (arXiv:1505.05770), eq. 5 to 7; Papamakarios et al. 2021
 (arXiv:1912.02762), section 2.1.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol, final, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
@@ -45,56 +44,27 @@ def flow_log_prob(
     inverse: Callable[[Tensor], tuple[Tensor, Tensor]],
     x: Event,
 ) -> PerExample:
-    r"""Log-density of $x = f(z)$, exact.
+    r"""Log-density of $x = f(z)$, exact, nats per example (the sum over dimensions, not the mean).
 
     $$\log p_X(x) = \log p_Z\big(f^{-1}(x)\big) + \log|\det J_{f^{-1}}(x)|$$
 
     Integrates to one over $x$ for every invertible $f$ and every normalised base.
 
-    Args:
-        base_log_prob: $z \mapsto \log p_Z(z)$ in nats, `(b,)`.
-        inverse: $x \mapsto (f^{-1}(x), \log|\det J_{f^{-1}}(x)|)$.
-        x: data, `(b, *event)`, inside the range of $f$.
-
-    Returns:
-        `(b,)`, nats per example (the sum over dimensions, not the mean). May be positive.
-
-    Example:
-        >>> base = lambda z: torch.zeros(len(z))                      # uniform on [0, 1]
-        >>> halve = lambda x: ((x - 1) / 3, torch.full((len(x),), 1 / 3).log())
-        >>> flow_log_prob(base, halve, torch.tensor([[2.5]])).exp()   # x = 3 z + 1
-        tensor([0.3333])
-
-    Source: Rezende and Mohamed 2015, eq. 5.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    Rezende and Mohamed 2015, eq. 5.
     """
     z, log_det_inverse = inverse(x)
     return base_log_prob(z) + log_det_inverse
 
 
 def dense_log_det(f: Callable[[Tensor], Tensor], a: Event) -> PerExample:
-    r"""Log-determinant of any smooth map from its full autograd Jacobian.
+    r"""Log-determinant of any smooth map from its full autograd Jacobian, nats.
 
     $$\log|\det \partial f(a)/\partial a|$$
 
     d backward passes and $O(d^3)$ operations: what flows are built to avoid, and therefore an
     independent check of each of them.
 
-    Args:
-        f: map that treats the examples of a batch one by one and keeps the number of dimensions.
-        a: where to differentiate, `(b, *event)`.
-
-    Returns:
-        `(b,)`, nats; -inf where the map is singular.
-
-    Raises:
-        ValueError: the output has another number of dimensions than the input.
-
-    Example:
-        >>> dense_log_det(lambda z: z @ torch.tensor([[3.0, 0.0], [1.0, 2.0]]), torch.zeros(1, 2))
-        tensor([1.7918])
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    ValueError: the output has another number of dimensions than the input.
     """
 
     # Examples do not mix, so the Jacobian of the batch *sum* holds every example's own Jacobian.
@@ -108,8 +78,7 @@ def dense_log_det(f: Callable[[Tensor], Tensor], a: Event) -> PerExample:
             f"dense_log_det: the map has {jacobian.shape[1]} outputs, "
             f"expected as many as inputs, {jacobian.shape[2]}"
         )
-    log_det: Tensor = torch.linalg.slogdet(jacobian).logabsdet
-    return log_det
+    return torch.linalg.slogdet(jacobian).logabsdet
 
 
 def push_forward(
@@ -119,20 +88,8 @@ def push_forward(
 
     $$\log|\det J_f(z)| = \sum_k \log|\det J_{f_k}(z_{k-1})|$$
 
-    Args:
-        transforms: $f_1, \dots, f_K$ in the order of sampling.
-        z: draw from the base, `(b, *event)`.
-        cond: what the flow is conditioned on, `(b, ...)`.
-
-    Yields:
-        $(z_k, \log|\det \partial z_k / \partial z_0|)$ for k = 0..K; log-determinants `(b,)`, nats.
-
-    Example:
-        >>> [tuple(z_k.shape) for z_k, _ in push_forward([], torch.zeros(4, 2))]
-        [(4, 2)]
-
-    Source: Rezende and Mohamed 2015, eq. 6 and 7.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $(z_k, \log|\det \partial z_k / \partial z_0|)$ for k = 0..K; log-determinants `(b,)`, nats.
+    Rezende and Mohamed 2015, eq. 6 and 7.
     """
     return _travel([f.forward for f in transforms], z, cond)
 
@@ -144,19 +101,7 @@ def pull_back(
 
     $$\log|\det J_{f^{-1}}(x)| = \sum_k \log|\det J_{f_k^{-1}}(z_k)|$$
 
-    Args:
-        transforms: $f_1, \dots, f_K$ in the order of sampling (not reversed).
-        x: data, `(b, *event)`.
-        cond: what the flow is conditioned on, `(b, ...)`.
-
-    Yields:
-        $(z_k, \log|\det \partial z_k / \partial x|)$ for k = K..0; log-determinants `(b,)` in nats.
-
-    Example:
-        >>> len(list(pull_back([], torch.zeros(4, 2))))
-        1
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $(z_k, \log|\det \partial z_k / \partial x|)$ for k = K..0; log-determinants `(b,)` in nats.
     """
     return _travel([f.inverse for f in reversed(transforms)], x, cond)
 
@@ -190,25 +135,11 @@ class Elementwise(Protocol):
 def affine_forward(
     z: Float[Tensor, " *n"], shift: Float[Tensor, " *n"], log_scale: Float[Tensor, " *n"]
 ) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
-    r"""Stretch, then shift.
+    r"""Stretch, then shift (Dinh, Sohl-Dickstein and Bengio 2016, eq. 5).
 
     $$x = e^{s} z + t, \qquad \log|\partial x/\partial z| = s$$
 
-    Args:
-        z: any shape.
-        shift: $t$, like `z`.
-        log_scale: $s$, like `z`; the scale is positive by construction, hence invertible.
-
-    Returns:
-        $x$ and log|dx/dz|, both like `z`, not summed.
-
-    Example:
-        >>> x, log_deriv = affine_forward(torch.ones(1), torch.ones(1), torch.tensor([3.0]).log())
-        >>> x, log_deriv
-        (tensor([4.]), tensor([1.0986]))
-
-    Source: Dinh, Sohl-Dickstein and Bengio 2016, eq. 5.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $x$ and log|dx/dz|, both like `z`, not summed.
     """
     require_alike(z=z, shift=shift, log_scale=log_scale)
     return z * torch.exp(log_scale) + shift, log_scale
@@ -221,20 +152,7 @@ def affine_inverse(
 
     $$z = e^{-s} (x - t), \qquad \log|\partial z/\partial x| = -s$$
 
-    Args:
-        x: any shape.
-        shift: $t$, like `x`.
-        log_scale: $s$, like `x`.
-
-    Returns:
-        $z$ and log|dz/dx|, both like `x`, not summed.
-
-    Example:
-        >>> affine_inverse(torch.tensor([5.0]), torch.ones(1), torch.tensor([2.0]).log())
-        (tensor([2.]), tensor([-0.6931]))
-
-    Source: Dinh, Sohl-Dickstein and Bengio 2016, eq. 8.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $z$ and log|dz/dx|, both like `x`, not summed. Dinh, Sohl-Dickstein and Bengio 2016, eq. 8.
     """
     require_alike(x=x, shift=shift, log_scale=log_scale)
     return (x - shift) * torch.exp(-log_scale), -log_scale
@@ -247,28 +165,13 @@ def soft_clamp(a: Float[Tensor, " *n"], limit: float) -> Float[Tensor, " *n"]:
 
     A scale of $e^{40}$ has an inverse on paper and none in floating point.
 
-    Args:
-        a: any shape.
-        limit: $c > 0$; infinity switches the clamp off.
-
-    Returns:
-        Like `a`.
-
-    Raises:
-        ValueError: the limit is not positive.
-
-    Example:
-        >>> soft_clamp(torch.tensor([0.0, 0.1, 100.0]), limit=2.0)
-        tensor([0.0000, 0.0999, 2.0000])
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    ValueError: the limit is not positive.
     """
     if not limit > 0:
         raise ValueError(f"soft_clamp: limit is {limit}, expected > 0")
     return a if math.isinf(limit) else limit * torch.tanh(a / limit)
 
 
-@final
 class Shift:
     """Additive couplings (NICE): x = z + t. The log-derivative is 0: volume is preserved."""
 
@@ -283,7 +186,6 @@ class Shift:
         return affine_inverse(x, params[..., 0], torch.zeros_like(x))
 
 
-@final
 class Affine:
     """The family of RealNVP and MAF: x = exp(s) z + t, with the log-scale softly clamped."""
 
@@ -301,7 +203,6 @@ class Affine:
         return affine_inverse(x, params[..., 0], soft_clamp(params[..., 1], self.limit))
 
 
-@final
 class ElementwiseLayer(nn.Module):
     """A whole layer of one elementwise family, its parameters learned and the same for every x."""
 
@@ -324,24 +225,11 @@ class ElementwiseLayer(nn.Module):
 def lu_forward(
     z: Float[Tensor, " b d"], lower: Float[Tensor, " d d"], upper: Float[Tensor, " d d"]
 ) -> tuple[Float[Tensor, " b d"], PerExample]:
-    r"""Multiply by $W = LU$.
+    r"""Multiply by $W = LU$ (Kingma and Dhariwal 2018, eq. 10 and 11).
 
     $$x = L U z, \qquad \log|\det W| = \sum_i \log |L_{ii}| + \log|U_{ii}|$$
 
-    Args:
-        z: `(b, d)`.
-        lower: $L$, lower triangular with a nonzero diagonal.
-        upper: $U$, upper triangular with a nonzero diagonal.
-
-    Returns:
-        $x$ and log|det dx/dz|, the same for every example, `(b,)`, nats.
-
-    Example:
-        >>> lu_forward(torch.ones(1, 2), torch.eye(2), torch.tensor([[3.0, 1.0], [0.0, 2.0]]))
-        (tensor([[4., 2.]]), tensor([1.7918]))
-
-    Source: Kingma and Dhariwal 2018, eq. 10 and 11.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $x$ and log|det dx/dz|, the same for every example, `(b,)`, nats.
     """
     return z @ upper.T @ lower.T, _log_abs_diagonal(lower, upper).expand(len(z))
 
@@ -353,22 +241,8 @@ def lu_inverse(
 
     $$z = U^{-1} L^{-1} x, \qquad \log|\det W^{-1}| = -\log|\det W|$$
 
-    Args:
-        x: `(b, d)`.
-        lower: $L$, lower triangular with a nonzero diagonal.
-        upper: $U$, upper triangular with a nonzero diagonal.
-
-    Returns:
-        $z$ and log|det dz/dx|, the same for every example, `(b,)`, nats.
-
-    Raises:
-        ValueError: the factors are in half precision.
-
-    Example:
-        >>> lu_inverse(torch.tensor([[4.0, 2.0]]), torch.eye(2), torch.tensor([[3.0, 1], [0, 2]]))
-        (tensor([[1., 1.]]), tensor([-1.7918]))
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $z$ and log|det dz/dx|, the same for every example, `(b,)`, nats. ValueError: the factors are in
+    half precision.
     """
     if torch.finfo(lower.dtype).bits < 32:
         raise ValueError(f"lu_inverse: factors are {lower.dtype}, expected float32 or float64")
@@ -381,7 +255,6 @@ def _log_abs_diagonal(lower: Tensor, upper: Tensor) -> Tensor:
     return (lower.diagonal().abs().log() + upper.diagonal().abs().log()).sum()
 
 
-@final
 class Linear(nn.Module):
     """A learned x = L U z + t; L has ones on its diagonal, U has exp(s). Starts as the identity."""
 
@@ -411,15 +284,10 @@ class Linear(nn.Module):
         return lu_inverse(x - self.shift, *self.factors())
 
 
-@final
 class Permutation(nn.Module):
     """Reorders the coordinates: x_i = z_{order(i)}; log-determinant 0.
 
-    Args:
-        order: each of 0..d-1 once.
-
-    Raises:
-        ValueError: `order` is not a permutation.
+    ValueError: `order` is not a permutation.
     """
 
     order: Tensor
@@ -453,18 +321,8 @@ def sigmoid_forward(z: Float[Tensor, " *n"]) -> tuple[Float[Tensor, " *n"], Floa
 
     $$x = \frac{1}{1 + e^{-z}}, \qquad \log \frac{\partial x}{\partial z} = \log x + \log(1 - x)$$
 
-    Args:
-        z: any shape.
-
-    Returns:
-        $x$ in (0, 1) and log|dx/dz|, both like `z`, not summed; the latter computed from `z`, so
-        that it stays finite where $1 - x$ rounds to zero.
-
-    Example:
-        >>> sigmoid_forward(torch.zeros(1))
-        (tensor([0.5000]), tensor([-1.3863]))
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $x$ in (0, 1) and log|dx/dz|, both like `z`, not summed; the latter computed from `z`, so that
+    it stays finite where $1 - x$ rounds to zero.
     """
     return torch.sigmoid(z), -softplus(z) - softplus(-z)
 
@@ -474,20 +332,7 @@ def sigmoid_inverse(x: Float[Tensor, " *n"]) -> tuple[Float[Tensor, " *n"], Floa
 
     $$z = \log\frac{x}{1-x}, \qquad \log \frac{\partial z}{\partial x} = -\log x - \log(1 - x)$$
 
-    Args:
-        x: any shape, strictly between 0 and 1.
-
-    Returns:
-        $z$ and log|dz/dx|, both like `x`, not summed.
-
-    Raises:
-        ValueError: a value is outside (0, 1).
-
-    Example:
-        >>> sigmoid_inverse(torch.tensor([0.5]))
-        (tensor([0.]), tensor([1.3863]))
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $z$ and log|dz/dx|, both like `x`, not summed. ValueError: a value is outside (0, 1).
     """
     if not bool(((x > 0) & (x < 1)).all()):
         raise ValueError(
@@ -506,18 +351,7 @@ def histogram_cdf(
     $$F(x) = \sum_{j < m} p_j + p_m (k x - m), \qquad F'(x) = k\, p_m, \qquad
     m = \lfloor k x \rfloor$$
 
-    Args:
-        x: in [0, 1], `(b, d)`.
-        probs: bin probabilities, positive, each row sums to 1.
-
-    Returns:
-        $u = F(x)$ in [0, 1] and log|du/dx|, like `x`, not summed.
-
-    Example:
-        >>> histogram_cdf(torch.tensor([[0.75]]), torch.tensor([[0.2, 0.8]]))
-        (tensor([[0.6000]]), tensor([[0.4700]]))
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $u = F(x)$ in [0, 1] and log|du/dx|, like `x`, not summed.
     """
     k = probs.shape[1]
     m = (x * k).long().clamp(0, k - 1)
@@ -533,18 +367,7 @@ def histogram_quantile(
 
     $$F^{-1}(u) = \frac1k \Big(m + \frac{u - \sum_{j<m} p_j}{p_m}\Big)$$
 
-    Args:
-        u: in [0, 1], `(b, d)`.
-        probs: bin probabilities, positive, each row sums to 1.
-
-    Returns:
-        $x$ in [0, 1] and log|dx/du|, like `u`, not summed.
-
-    Example:
-        >>> histogram_quantile(torch.tensor([[0.6]]), torch.tensor([[0.2, 0.8]]))
-        (tensor([[0.7500]]), tensor([[-0.4700]]))
-
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $x$ in [0, 1] and log|dx/du|, like `u`, not summed.
     """
     k = probs.shape[1]
     edges = torch.cumsum(probs, 1)
@@ -554,7 +377,6 @@ def histogram_quantile(
     return (m + (u - below) / p) / k, -torch.log(k * p)
 
 
-@final
 class Sigmoid(nn.Module):
     """Carries the line onto (0, 1) in every coordinate; nothing to learn."""
 
@@ -569,7 +391,6 @@ class Sigmoid(nn.Module):
         return z, sum_event(log_deriv)
 
 
-@final
 class HistogramMarginals(nn.Module):
     """Carries N(0, I) onto the data's per-coordinate histograms, which it counts, not learns.
 

@@ -5,8 +5,7 @@ $$z = \mu + \sigma \odot \epsilon, \qquad \epsilon \sim \mathcal N(0, I)$$
 The randomness is in $\epsilon$, which has no parameters; $z$ is then an ordinary differentiable
 function of $\mu$ and $\log\sigma^2$.
 
-Lesson: notebooks/06_vae_in_practice.ipynb
-Sources: Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
+Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
 """
 
 import math
@@ -28,53 +27,23 @@ def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
 
     $$z = \mu + e^{\frac12\log\sigma^2} \odot \epsilon$$
 
-    Mean $\mu$ and standard deviation $\sigma$, whatever the parameters;
-    $\partial z/\partial\mu = 1$ and $\partial z/\partial\log\sigma^2 = \tfrac12\sigma\epsilon$.
+    Mean $\mu$ and standard deviation $\sigma$, whatever the parameters; $\partial z/\partial\mu =
+    1$ and $\partial z/\partial\log\sigma^2 = \tfrac12\sigma\epsilon$.
 
-    Args:
-        mu: means, `(b, *latent)`.
-        log_var: $\log\sigma^2$, like `mu`; any real number.
-        eps: standard normal noise, like `mu`.
-
-    Returns:
-        Like `mu`.
-
-    Example:
-        >>> import torch
-        >>> mu, eps = torch.tensor([[0.5]]), torch.tensor([[-0.3]])
-        >>> reparameterize(mu, torch.zeros(1, 1), eps)
-        tensor([[0.2000]])
-
-    Source: Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
     """
     return mu + (0.5 * log_var).exp() * eps
 
 
 def log_mean_weight(log_w: Float[Tensor, " k b"]) -> PerExample:
-    r"""Importance-weighted bound from the log-weights of K draws.
+    r"""Importance-weighted bound from the log-weights of K draws, nats.
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
 
-    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$.
-    It is the logarithm of the mean; the mean of the logarithms is the ELBO again.
+    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$. It is the
+    logarithm of the mean; the mean of the logarithms is the ELBO again.
 
-    Args:
-        log_w: $\log w_k$, one row for each draw, `(k, b)`.
-
-    Returns:
-        `(b,)` nats.
-
-    Raises:
-        ValueError: no draws.
-
-    Example:
-        >>> import torch
-        >>> log_mean_weight(torch.tensor([[0.1], [0.4]]).log()).exp()
-        tensor([0.2500])
-
-    Source: Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8. ValueError: no draws.
     """
     _require_draws(log_w, "log_mean_weight")
     return log_w.logsumexp(0) - math.log(len(log_w))
@@ -87,23 +56,8 @@ def effective_sample_size(log_w: Float[Tensor, " k b"]) -> PerExample:
 
     K when all weights are equal (q is the posterior), 1 when one draw carries everything.
 
-    Args:
-        log_w: $\log w_k$, `(k, b)`.
-
-    Returns:
-        `(b,)`, a number of draws between 1 and K.
-
-    Raises:
-        ValueError: no draws.
-
-    Example:
-        >>> import torch
-        >>> effective_sample_size(torch.tensor([[1.0], [1.0], [1e-9]]).log())
-        tensor([2.])
-
-    Source: Kong 1992, "A note on importance sampling using standardized weights", in the form
-    1 / (sum of squared normalised weights).
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Kong 1992, "A note on importance sampling using standardized weights", in the form 1 / (sum of
+    squared normalised weights). ValueError: no draws.
     """
     _require_draws(log_w, "effective_sample_size")
     return 1 / (log_w.softmax(0) ** 2).sum(0)
@@ -116,28 +70,10 @@ def doubly_reparameterized(log_w: Float[Tensor, " k b"]) -> PerExample:
       \frac{\partial \log w_k}{\partial z_k}\,\frac{\partial z_k}{\partial \phi},
       \qquad \tilde w_k = \frac{w_k}{\sum_j w_j}$$
 
-    Its value means nothing, and its gradient is right for the parameters of q only: compute
-    `log_w` with `log_weight(..., through_z_only=True)`, and train the decoder on
-    `log_mean_weight`.
+    Its value means nothing, and its gradient is right for the parameters of q only: compute `log_w`
+    with `log_weight(..., through_z_only=True)`, and train the decoder on `log_mean_weight`.
 
-    Args:
-        log_w: $\log w_k$, differentiable in $\phi$ through $z_k$ alone, `(k, b)`.
-
-    Returns:
-        `(b,)`, no unit.
-
-    Raises:
-        ValueError: no draws.
-
-    Example:
-        >>> import torch
-        >>> log_w = torch.zeros(4, 1, requires_grad=True)
-        >>> doubly_reparameterized(log_w).sum().backward()
-        >>> log_w.grad.flatten()
-        tensor([0.0625, 0.0625, 0.0625, 0.0625])
-
-    Source: Tucker et al. 2018 (arXiv:1810.04152), the estimator named IWAE-DReG.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Tucker et al. 2018 (arXiv:1810.04152), the estimator named IWAE-DReG. ValueError: no draws.
     """
     _require_draws(log_w, "doubly_reparameterized")
     return (log_w.detach().softmax(0) ** 2 * log_w).sum(0)
@@ -151,22 +87,7 @@ def signal_to_noise(gradients: Float[Tensor, " n *p"]) -> Float[Tensor, " *p"]:
     For K weighted draws it grows like $\sqrt K$ for the decoder, and *falls* like $1/\sqrt K$ for
     the plain gradient of the parameters of q.
 
-    Args:
-        gradients: n independent estimates of the same gradient, `(n, *p)`.
-
-    Returns:
-        `(*p,)`, one ratio for each parameter, no unit.
-
-    Raises:
-        ValueError: fewer than two estimates.
-
-    Example:
-        >>> import torch
-        >>> signal_to_noise(torch.tensor([1.0, 3.0]))
-        tensor(1.4142)
-
-    Source: Rainforth et al. 2018 (arXiv:1802.04537), theorem 1.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Rainforth et al. 2018 (arXiv:1802.04537), theorem 1. ValueError: fewer than two estimates.
     """
     if len(gradients) < 2:
         raise ValueError(f"signal_to_noise: {len(gradients)} estimates, expected at least two")
@@ -185,7 +106,7 @@ DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 def elbo(
     x: Data, mu: Latent, log_var: Latent, eps: Latent, *, decoder_log_prob: DecoderLogProb
 ) -> PerExample:
-    r"""One-draw estimate of the ELBO with the divergence in closed form.
+    r"""One-draw estimate of the ELBO with the divergence in closed form, nats.
 
     $$\log p(x\mid \mu + \sigma\epsilon)
       - \mathrm{KL}\big(\mathcal N(\mu,\sigma^2)\,\|\,\mathcal N(0, I)\big)$$
@@ -193,24 +114,7 @@ def elbo(
     Its mean over $\epsilon$ is at most $\log p(x)$, and equal to it exactly when the Gaussian is
     the posterior $p(z\mid x)$. A single draw may lie above.
 
-    Args:
-        x: data, `(b, *event)`.
-        mu: means of $q(z\mid x)$, `(b, *latent)`.
-        log_var: its $\log\sigma^2$, like `mu`.
-        eps: standard normal noise, like `mu`.
-        decoder_log_prob: $(x, z) \mapsto \log p(x\mid z)$, summed over the event, nats, `(b,)`.
-
-    Returns:
-        `(b,)` nats.
-
-    Example:
-        >>> x, mu, eps = torch.tensor([[1.2]]), torch.tensor([[0.5]]), torch.tensor([[-0.3]])
-        >>> decoder = lambda x, z: normal_log_prob(x, z, 1.0)
-        >>> elbo(x, mu, torch.zeros(1, 1), eps, decoder_log_prob=decoder)
-        tensor([-1.5439])
-
-    Source: Kingma and Welling 2013 (arXiv:1312.6114), eq. 7 and 10 with L = 1.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Kingma and Welling 2013 (arXiv:1312.6114), eq. 7 and 10 with L = 1.
     """
     recon = decoder_log_prob(x, reparameterize(mu, log_var, eps))
     return recon - kl_diag_normal(mu, log_var)
@@ -225,32 +129,13 @@ def log_weight(
     decoder_log_prob: DecoderLogProb,
     through_z_only: bool = False,
 ) -> PerExample:
-    r"""Log of the importance weight of one draw.
+    r"""Log of the importance weight of one draw, nats.
 
     $$\log w = \log p(x\mid z) + \log p(z) - \log q(z\mid x), \qquad z = \mu + \sigma\epsilon$$
 
     $\mathbb E_q\, w = p(x)$ exactly, and $\mathbb E_q \log w$ is the ELBO.
 
-    Args:
-        x: data, `(b, *event)`.
-        mu: means of $q(z\mid x)$, `(b, *latent)`.
-        log_var: its $\log\sigma^2$, like `mu`.
-        eps: standard normal noise, like `mu`.
-        decoder_log_prob: $(x, z) \mapsto \log p(x\mid z)$ in nats, `(b,)`.
-        through_z_only: hold `mu` and `log_var` fixed inside $\log q$, so that their gradient
-            passes through $z$ alone; the value is the same (see `doubly_reparameterized`).
-
-    Returns:
-        `(b,)` nats.
-
-    Example:
-        >>> zero = torch.zeros(1, 1)
-        >>> decoder = lambda x, z: normal_log_prob(x, z, 1.0)
-        >>> log_weight(zero, zero, zero, zero, decoder_log_prob=decoder)
-        tensor([-0.9189])
-
-    Source: Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 7.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 7.
     """
     z = reparameterize(mu, log_var, eps)
     if through_z_only:
@@ -267,34 +152,14 @@ def importance_bound(
     *,
     decoder_log_prob: DecoderLogProb,
 ) -> PerExample:
-    r"""Importance-weighted bound: the log of the *mean* weight of K draws.
+    r"""Importance-weighted bound: the log of the *mean* weight of K draws, nats.
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k, \qquad
       \mathrm{ELBO} = \mathbb E\mathcal L_1 \le \mathbb E\mathcal L_K \le \log p(x)$$
 
     It rises to $\log p(x)$ as K grows, so it measures how much of a gap is the bound's.
 
-    Args:
-        x: data, `(b, *event)`.
-        mu: means of $q(z\mid x)$, `(b, *latent)`.
-        log_var: its $\log\sigma^2$, like `mu`.
-        eps: K draws of standard normal noise, `(k, b, *latent)`.
-        decoder_log_prob: $(x, z) \mapsto \log p(x\mid z)$ in nats, `(b,)`.
-
-    Returns:
-        `(b,)` nats.
-
-    Raises:
-        ValueError: no draws.
-
-    Example:
-        >>> zero = torch.zeros(1, 1)
-        >>> decoder = lambda x, z: normal_log_prob(x, z, 1.0)
-        >>> importance_bound(zero, zero, zero, torch.zeros(3, 1, 1), decoder_log_prob=decoder)
-        tensor([-0.9189])
-
-    Source: Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8. ValueError: no draws.
     """
     if len(eps) < 1:
         raise ValueError("importance_bound: eps holds no draws, expected at least one")
@@ -313,23 +178,7 @@ def score_function(log_q: Draws, value: Draws, baseline: Tensor | float = 0.0) -
     Its gradient has the mean $\nabla_\phi\,\mathbb E f$ for every $b$ that does not depend on the
     same draw. Its value means nothing. Descend along it when $f$ is a loss.
 
-    Args:
-        log_q: $\log q_\phi(z)$ of each draw, differentiable in $\phi$ with z held fixed, `(k, *b)`.
-        value: $f(z)$, like `log_q`; no gradient is taken through it.
-        baseline: $b$, a number or broadcastable to `value`.
-
-    Returns:
-        Like `log_q`, no unit.
-
-    Example:
-        >>> import torch
-        >>> log_q = torch.zeros(2, requires_grad=True)
-        >>> score_function(log_q, torch.tensor([3.0, 1.0]), baseline=2.0).sum().backward()
-        >>> log_q.grad
-        tensor([ 1., -1.])
-
-    Source: Mohamed et al. 2020 (arXiv:1906.10652), eqs. 13 and 14.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Mohamed et al. 2020 (arXiv:1906.10652), eqs. 13 and 14.
     """
     if isinstance(baseline, Tensor):
         baseline = baseline.detach()
@@ -343,23 +192,8 @@ def leave_one_out(value: Draws) -> Draws:
 
     Independent of $z_k$, so the estimator stays unbiased; the mean of *all* draws does not.
 
-    Args:
-        value: $f(z_k)$ of K independent draws, `(k, *b)`.
-
-    Returns:
-        Like `value`.
-
-    Raises:
-        ValueError: fewer than two draws.
-
-    Example:
-        >>> import torch
-        >>> leave_one_out(torch.tensor([1.0, 2.0, 6.0]))
-        tensor([4.0000, 3.5000, 1.5000])
-
-    Source: Kool, van Hoof and Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free",
-    eq. 8.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Kool, van Hoof and Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free", eq. 8.
+    ValueError: fewer than two draws.
     """
     if len(value) < 2:
         raise ValueError(f"leave_one_out: {len(value)} draws, expected at least two")
@@ -390,24 +224,8 @@ def refine(
     $$(\mu, \log\sigma^2) \leftarrow \text{Adam step along }
       \nabla_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$
 
-    Args:
-        x: data, `(b, *event)`.
-        mu: where to start, `(b, k)`; the encoder's answer or anything else.
-        log_var: like `mu`.
-        decoder_log_prob: $(x, z)\mapsto\log p(x\mid z)$ in nats, `(b,)`.
-        n_steps: steps; 1 or more.
-        lr: Adam's rate, falling linearly to zero.
-        n_draws: fresh draws for each example and step.
-        generator: source of those draws.
-
-    Yields:
-        `Proposal`, detached, after each step.
-
-    Raises:
-        ValueError: `n_steps` is not positive.
-
-    Source: Cremer, Li and Duvenaud 2018 (arXiv:1801.03558), section 5.1.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Cremer, Li and Duvenaud 2018 (arXiv:1801.03558), section 5.1. ValueError: `n_steps` is not
+    positive.
     """
     if n_steps < 1:
         raise ValueError(f"refine: n_steps is {n_steps}, expected at least 1")
@@ -429,22 +247,11 @@ LogJoint = Float[Tensor, " b k"]
 
 
 def log_marginal(log_joint: LogJoint) -> PerExample:
-    r"""Exact log-likelihood by enumeration of the latent.
+    r"""Exact log-likelihood by enumeration of the latent, nats.
 
     $$\log p(x) = \log \sum_z p(x, z)$$
 
-    Args:
-        log_joint: $\log p(x, z)$, one column for each value of z, `(b, k)`.
-
-    Returns:
-        `(b,)` nats.
-
-    Example:
-        >>> log_marginal(torch.tensor([[0.1, 0.4]]).log())
-        tensor([-0.6931])
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eq. 9.12.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Bishop, Pattern Recognition and Machine Learning, eq. 9.12.
     """
     return log_joint.logsumexp(-1)
 
@@ -456,46 +263,21 @@ def discrete_posterior(log_joint: LogJoint) -> LogJoint:
 
     It is the one q whose bound equals $\log p(x)$.
 
-    Args:
-        log_joint: $\log p(x, z)$, `(b, k)`.
-
-    Returns:
-        `(b, k)` probabilities, rows sum to 1.
-
-    Example:
-        >>> discrete_posterior(torch.tensor([[0.1, 0.4]]).log())
-        tensor([[0.2000, 0.8000]])
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eq. 9.13.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Bishop, Pattern Recognition and Machine Learning, eq. 9.13.
     """
     return log_joint.softmax(-1)
 
 
 def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
-    r"""The bound of any guess q, with the expectation as a sum over every value of z.
+    r"""The bound of any guess q, with the expectation as a sum over every value of z, nats.
 
     $$\mathrm{ELBO} = \sum_z q(z\mid x)\,\big[\log p(x, z) - \log q(z\mid x)\big],
       \qquad 0\log 0 = 0$$
 
     Short of $\log p(x)$ by exactly $\mathrm{KL}(q(z\mid x)\,\|\,p(z\mid x))$.
 
-    Args:
-        q: probabilities $q(z\mid x)$, `(b, k)`, rows sum to 1.
-        log_joint: $\log p(x, z)$, `(b, k)`.
-
-    Returns:
-        `(b,)` nats.
-
-    Raises:
-        ValueError: a row of `q` is not a distribution.
-
-    Example:
-        >>> discrete_elbo(torch.tensor([[0.3, 0.7]]), torch.tensor([[0.1, 0.4]]).log())
-        tensor([-0.7213])
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eq. 9.71.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Bishop, Pattern Recognition and Machine Learning, eq. 9.71. ValueError: a row of `q` is not a
+    distribution.
     """
     _require_rows(q, "discrete_elbo")
     return (q * log_joint - torch.xlogy(q, q)).sum(-1)
@@ -504,21 +286,7 @@ def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
 def aggregated_posterior(q: LogJoint) -> Float[Tensor, " k"]:
     r"""How the codes of a whole data set are spread: $q(z) = \tfrac1n\sum_i q(z\mid x_i)$.
 
-    Args:
-        q: $q(z\mid x_i)$ of each example, `(n, k)`, rows sum to 1.
-
-    Returns:
-        `(k,)` probabilities; equal to the prior when model, data and posterior agree.
-
-    Raises:
-        ValueError: a row of `q` is not a distribution.
-
-    Example:
-        >>> aggregated_posterior(torch.eye(2))
-        tensor([0.5000, 0.5000])
-
-    Source: Hoffman and Johnson 2016, "ELBO surgery".
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Hoffman and Johnson 2016, "ELBO surgery". ValueError: a row of `q` is not a distribution.
     """
     _require_rows(q, "aggregated_posterior")
     return q.mean(0)
@@ -529,22 +297,8 @@ def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
 
     $$I_q(x; z) = \frac1n \sum_{i=1}^n \mathrm{KL}\big(q(z\mid x_i)\,\|\,q(z)\big)$$
 
-    Args:
-        q: $q(z\mid x_i)$ of each of n equally likely examples, `(n, k)`, rows sum to 1.
-
-    Returns:
-        One number in nats, between 0 and $\log \min(n, k)$.
-
-    Raises:
-        ValueError: a row of `q` is not a distribution.
-
-    Example:
-        >>> mutual_information(torch.eye(2)), mutual_information(torch.full((2, 2), 0.5))
-        (tensor(0.6931), tensor(0.))
-
-    Source: Hoffman and Johnson 2016, "ELBO surgery", the term called index-code mutual
-    information.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    One number in nats, between 0 and $\log \min(n, k)$. Hoffman and Johnson 2016, "ELBO surgery",
+    the term called index-code mutual information. ValueError: a row of `q` is not a distribution.
     """
     return kl_categorical(q, aggregated_posterior(q).expand_as(q)).mean()
 

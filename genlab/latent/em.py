@@ -6,12 +6,11 @@ $$z \sim \pi, \qquad x_j \mid z \sim \mathrm{Categorical}(p_{zj}) \ \text{indepe
 The same model is here twice. `CategoricalMixture` sums over z and knows $\log p(x)$.
 `AmortizedMixture` refuses the sum and lets a network guess z, as a VAE has to: it knows a bound.
 
-Lesson: notebooks/05_latent_variables_and_elbo.ipynb
-Source: Bishop, Pattern Recognition and Machine Learning, section 9.3.3 (for two levels).
+Bishop, Pattern Recognition and Machine Learning, section 9.3.3 (for two levels).
 """
 
 from collections.abc import Callable, Iterator
-from typing import Generic, Literal, NamedTuple, TypeVar, final
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -26,41 +25,16 @@ from genlab.oracles import GaussianMixture, LinearLatent
 def one_hot_levels(x: Int[Tensor, " n *event"], n_levels: int) -> Float[Tensor, " n dl"]:
     """Write each pixel as L numbers, 1 for its level and 0 elsewhere, all in one row an example.
 
-    Args:
-        x: integers in 0..L-1, `(n, *event)`.
-        n_levels: L.
-
-    Returns:
-        `(n, D * L)`, torch's default dtype.
-
-    Raises:
-        ValueError: a level is outside 0..L-1.
-
-    Example:
-        >>> one_hot_levels(torch.tensor([[1, 0]]), n_levels=2)
-        tensor([[0., 1., 1., 0.]])
+    ValueError: a level is outside 0..L-1.
     """
     require_index(n_levels, x=x)
     return F.one_hot(x, n_levels).flatten(1).to(torch.get_default_dtype())
 
 
-@final
 class CategoricalMixture(nn.Module):
     r"""K components, each a table of pixel probabilities; the likelihood by enumeration.
 
-    Args:
-        log_weights: $\log\pi_k$ up to a constant, `(k,)`.
-        log_probs: $\log p_{kj\ell}$ up to a constant for each pixel, `(k, *event, levels)`.
-
-    Raises:
-        ValueError: the shapes do not fit.
-
-    Example:
-        >>> mixture = CategoricalMixture(torch.zeros(3), torch.zeros(3, 2, 5))
-        >>> mixture.log_prob(torch.zeros(1, 2, dtype=torch.long)).exp()
-        tensor([0.0400], grad_fn=<ExpBackward0>)
-
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    ValueError: the shapes do not fit.
     """
 
     def __init__(self, log_weights: Tensor, log_probs: Tensor) -> None:
@@ -111,19 +85,11 @@ class CategoricalMixture(nn.Module):
         return torch.multinomial(probs, 1, generator=generator).reshape(n, *self.event_shape)
 
 
-@final
 class AmortizedMixture(nn.Module):
     r"""The same mixture seen through a network that guesses z: a bound instead of a likelihood.
 
     $$\mathrm{ELBO}_\beta = \mathbb E_{q(z|x)}\log p(x\mid z)
       - \beta\,\mathrm{KL}\big(q(z\mid x)\,\|\,\pi\big)$$
-
-    Args:
-        mixture: the model.
-        encoder: one-hot pixels `(n, D * L)` to `(n, k)` logits of $q(z\mid x)$.
-        beta: weight of the divergence in `loss`; 1 for the bound. `elbo` always uses 1.
-
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
     """
 
     def __init__(self, mixture: CategoricalMixture, encoder: nn.Module, beta: float = 1.0) -> None:
@@ -184,26 +150,8 @@ def gaussian_m_step(x: Float[Tensor, " n d"], q: Float[Tensor, " n k"]) -> Gauss
       m_k = \frac{1}{N_k}\sum_i q_{ik}x_i, \quad
       s_k^2 = \frac{1}{N_k d}\sum_i q_{ik}\lVert x_i - m_k\rVert^2$$
 
-    Args:
-        x: the data, `(n, d)`.
-        q: responsibilities $q(z{=}k\mid x_i)$, `(n, k)`, rows sum to 1.
-
-    Returns:
-        The mixture. A component whose points coincide has no width: its likelihood has no maximum.
-
-    Raises:
-        ValueError: a component lost all its data, or its width is 0.
-
-    Example:
-        >>> import torch
-        >>> x = torch.tensor([[-3.0], [-1.0], [2.0], [4.0]])
-        >>> q = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
-        >>> gaussian_m_step(x, q).means.flatten()
-        tensor([-2.,  3.])
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eqs. 9.24 to 9.27, one variance for
-    each component.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Bishop, Pattern Recognition and Machine Learning, eqs. 9.24 to 9.27, one variance for each
+    component. ValueError: a component lost all its data, or its width is 0.
     """
     count = q.sum(0)
     means = q.T @ x / count[:, None]
@@ -228,26 +176,8 @@ def categorical_m_step(
     component never showed has probability 0 unless $a > 0$; then what the step maximises is the
     bound plus $a\sum_{kj\ell}\log p_{kj\ell}$.
 
-    Args:
-        x: integers in 0..L-1, `(n, *event)`.
-        q: responsibilities, `(n, k)`, rows sum to 1.
-        n_levels: L.
-        pseudo_count: a, imaginary sightings of each level in each pixel of each component.
-
-    Returns:
-        The mixture.
-
-    Raises:
-        ValueError: a level is outside 0..L-1, or the pseudo-count is negative.
-
-    Example:
-        >>> import torch
-        >>> x, q = torch.tensor([[0], [0], [1], [1]]), torch.full((4, 1), 1.0)
-        >>> categorical_m_step(x, q, n_levels=2).log_prob(x).exp()
-        tensor([0.5000, 0.5000, 0.5000, 0.5000], grad_fn=<ExpBackward0>)
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eqs. 9.59 and 9.60, for L levels.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Bishop, Pattern Recognition and Machine Learning, eqs. 9.59 and 9.60, for L levels. ValueError:
+    a level is outside 0..L-1, or the pseudo-count is negative.
     """
     if not pseudo_count >= 0:
         raise ValueError(f"categorical_m_step: pseudo_count is {pseudo_count}, expected >= 0")
@@ -258,33 +188,11 @@ def categorical_m_step(
 
 
 def em(
-    model: M,
-    e_step: Callable[[M], Q],
-    m_step: Callable[[Q], M],
-    *,
-    n_steps: int,
+    model: M, e_step: Callable[[M], Q], m_step: Callable[[Q], M], *, n_steps: int
 ) -> Iterator[HalfStep[Q, M]]:
     """Coordinate ascent on the bound; yields after *each half*, so that both can be watched.
 
-    Args:
-        model: where to start; EM only finds the top of the hill that it starts on.
-        e_step: the best guess for a model, usually its exact posterior given the data.
-        m_step: the best model for a guess.
-        n_steps: iterations, each an E-step and an M-step.
-
-    Yields:
-        `HalfStep`, twice an iteration. After "E" the bound is tight; after "M" it has a gap again.
-
-    Raises:
-        ValueError: `n_steps` is not positive.
-
-    Example:
-        >>> halves = em(1.0, lambda m: m / 2, lambda q: q + 1, n_steps=2)
-        >>> [(h.half, h.q, h.model) for h in halves]
-        [('E', 0.5, 1.0), ('M', 0.5, 1.5), ('E', 0.75, 1.5), ('M', 0.75, 1.75)]
-
-    Source: Neal and Hinton 1998, theorem 2.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Neal and Hinton 1998, theorem 2. ValueError: `n_steps` is not positive.
     """
     if n_steps < 1:
         raise ValueError(f"em: n_steps is {n_steps}, expected at least 1")
@@ -313,23 +221,7 @@ def ppca_elbo(
 
     Equal to $\log p(x)$ when $(\mu_i, S)$ is `model.posterior(x)`.
 
-    Args:
-        model: probabilistic PCA.
-        x: examples, `(b, d)`.
-        mu: means of q, `(b, k)`.
-        cov: covariance S of q, shared by the examples, `(k, k)`, positive definite.
-
-    Returns:
-        `(b,)` nats.
-
-    Example:
-        >>> model = LinearLatent(torch.ones(2, 1), torch.zeros(2), std=1.0)
-        >>> x = torch.zeros(1, 2)
-        >>> ppca_elbo(model, x, *model.posterior(x)) - model.log_prob(x)
-        tensor([0.])
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eq. 12.53, plus the entropy of q.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Nats. Bishop, Pattern Recognition and Machine Learning, eq. 12.53, plus the entropy of q.
     """
     spread = (model.weight @ cov @ model.weight.T).trace() / (2 * model.std**2)
     kl = 0.5 * ((mu**2).sum(1) + cov.trace() - len(cov) - torch.logdet(cov))
@@ -352,23 +244,8 @@ def ppca_m_step(
 
     A least-squares fit of x to a code that is only known up to its uncertainty S.
 
-    Args:
-        x: the data, `(n, d)`.
-        mu: means of $q(z\mid x_i)$, `(n, k)`.
-        cov: their common covariance S, `(k, k)`.
-        std: hold the noise at this value instead of fitting it.
-
-    Returns:
-        The new model; the mean bound is never lower than before.
-
-    Example:
-        >>> z = torch.tensor([[-1.0], [1.0]])
-        >>> ppca_m_step(torch.cat([2 * z, z], 1), z, 1e-6 * torch.eye(1)).weight.flatten()
-        tensor([2.0000, 1.0000])
-
-    Source: Bishop, Pattern Recognition and Machine Learning, eqs. 12.56 and 12.57, with the mean
-    fitted together with W rather than before it.
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Bishop, Pattern Recognition and Machine Learning, eqs. 12.56 and 12.57, with the mean fitted
+    together with W rather than before it.
     """
     require_rows(x=x, mu=mu)
     n, d = x.shape
@@ -387,29 +264,11 @@ def ppca_ml(x: Float[Tensor, " n d"], n_latent: int, *, std: float | None = None
     $$W = U_k(\Lambda_k - \sigma^2 I)_+^{1/2}, \qquad
       \sigma^2 = \frac{1}{d-k}\sum_{j>k}\lambda_j \ \text{ unless given}$$
 
-    With the noise given, a direction with $\lambda_j \le \sigma^2$ gets a zero column: its
-    latent is ignored, although the likelihood is at its maximum.
+    With the noise given, a direction with $\lambda_j \le \sigma^2$ gets a zero column: its latent
+    is ignored, although the likelihood is at its maximum.
 
-    Args:
-        x: the data, `(n, d)`.
-        n_latent: k, from 1 to d (to d - 1 when the noise is to be fitted).
-        std: hold the noise at this value.
-
-    Returns:
-        The best model; W is unique up to a rotation of the latent, here with orthogonal columns.
-
-    Raises:
-        ValueError: `n_latent` out of range, or the data have no variance left for the noise.
-
-    Example:
-        >>> x = torch.tensor([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-        >>> model = ppca_ml(x, 1)
-        >>> round(model.std**2, 4), model.marginal().cov
-        (0.5, tensor([[2.0000, 0.0000],
-                [0.0000, 0.5000]]))
-
-    Source: Tipping and Bishop 1999, eqs. 7 and 8; PRML eqs. 12.45 and 12.46 (with R = I).
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    Tipping and Bishop 1999, eqs. 7 and 8; PRML eqs. 12.45 and 12.46 (with R = I). ValueError:
+    `n_latent` out of range, or the data have no variance left for the noise.
     """
     d = x.shape[1]
     if not 1 <= n_latent <= (d if std else d - 1):

@@ -4,18 +4,16 @@ $$\text{two levels: Bernoulli},\qquad \text{L levels: categorical},\qquad
 \text{real numbers: Gaussian}.$$
 
 The first two are probabilities of discrete data, and their nats become bits per dimension by a
-division. The third is a density. For grey levels it needs dequantised data, a bin width
-($\log L$ nats a pixel, `bits_per_dim(..., levels=L)`), and is then a bound once more.
+division. The third is a density. For grey levels it needs dequantised data, a bin width ($\log L$
+nats a pixel, `bits_per_dim(..., levels=L)`), and is then a bound once more.
 
-Lesson: notebooks/06_vae_in_practice.ipynb
-Sources: Kingma and Welling 2013 (arXiv:1312.6114), appendix C; Theis, van den Oord and Bethge
-2015 (arXiv:1511.01844), section 3.1.
+Kingma and Welling 2013 (arXiv:1312.6114), appendix C; Theis, van den Oord and Bethge 2015
+(arXiv:1511.01844), section 3.1.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -37,31 +35,15 @@ from genlab.latent.elbo import Latent, elbo, importance_bound, reparameterize
 
 
 def bernoulli_log_prob(x: Event, logits: Event) -> PerExample:
-    r"""Log-probability of black-and-white pixels.
+    r"""Log-probability of black-and-white pixels, summed over the event, nats, never positive.
 
     $$\log p(x) = \sum_j x_j \log \pi_j + (1 - x_j)\log(1 - \pi_j),
       \qquad \pi = \frac{1}{1 + e^{-l}}$$
 
-    Its exponential sums to 1 over all $2^D$ images. Values between 0 and 1 are refused: with
-    them the formula still has a value, but it is the logarithm of no distribution.
+    Its exponential sums to 1 over all $2^D$ images. Values between 0 and 1 are refused: with them
+    the formula still has a value, but it is the logarithm of no distribution.
 
-    Args:
-        x: 0 or 1, `(b, *event)`.
-        logits: $l$, like `x`, any real number.
-
-    Returns:
-        `(b,)`, summed over the event, nats, never positive.
-
-    Raises:
-        ValueError: a pixel is neither 0 nor 1.
-
-    Example:
-        >>> import torch
-        >>> bernoulli_log_prob(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2)).exp()
-        tensor([0.2500])
-
-    Source: Kingma and Welling 2013 (arXiv:1312.6114), eq. 11.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Kingma and Welling 2013 (arXiv:1312.6114), eq. 11. ValueError: a pixel is neither 0 nor 1.
     """
     if not bool(((x == 0) | (x == 1)).all()):
         odd = x[(x != 0) & (x != 1)][0].item()
@@ -78,23 +60,8 @@ def categorical_log_prob(
 
     Its exponential sums to 1 over all $L^D$ images.
 
-    Args:
-        x: integers in 0..L-1, `(b, *event)`.
-        logits: `(b, *event, L)`.
-
-    Returns:
-        `(b,)`, summed over the event, nats, never positive.
-
-    Raises:
-        ValueError: a level is outside 0..L-1.
-
-    Example:
-        >>> import torch
-        >>> categorical_log_prob(torch.tensor([[3, 0]]), torch.zeros(1, 2, 17)).exp()
-        tensor([0.0035])
-
-    Source: Salimans et al. 2017 (arXiv:1701.05517), section 2.1, on the softmax over levels.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Summed over the event, nats, never positive. Salimans et al. 2017 (arXiv:1701.05517), section
+    2.1, on the softmax over levels. ValueError: a level is outside 0..L-1.
     """
     levels = logits.shape[-1]
     require_index(levels, x=x)
@@ -108,45 +75,18 @@ def gaussian_log_prob(x: Event, mean: Event, log_scale: Tensor) -> PerExample:
 
     $$\log p(x) = -\frac{\lVert x - m\rVert^2}{2 s^2} - D\log s - \tfrac D2\log 2\pi$$
 
-    The best $s^2$ is the mean square error. With $s = 1$ held fixed only half the squared error
-    is left, and the reconstruction weighs far too little against the divergence.
+    The best $s^2$ is the mean square error. With $s = 1$ held fixed only half the squared error is
+    left, and the reconstruction weighs far too little against the divergence.
 
-    Args:
-        x: `(b, *event)`.
-        mean: $m$, like `x`.
-        log_scale: $\log s$, a number, or broadcastable to `x`.
-
-    Returns:
-        `(b,)`, summed over the event, nats; positive where the density exceeds 1.
-
-    Example:
-        >>> import torch
-        >>> gaussian_log_prob(torch.tensor([[1.2]]), torch.tensor([[0.2]]), torch.tensor(0.0))
-        tensor([-1.4189])
-
-    Source: Kingma and Welling 2013 (arXiv:1312.6114), eq. 12; Rybkin, Daniilidis and Levine 2021
-    (arXiv:2006.13202), section 3, on the learned scale.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Summed over the event, nats; positive where the density exceeds 1. Kingma and Welling 2013
+    (arXiv:1312.6114), eq. 12; Rybkin, Daniilidis and Levine 2021 (arXiv:2006.13202), section 3, on
+    the learned scale.
     """
     return normal_log_prob(x, mean, log_scale.exp())
 
 
-@final
 class VAE(nn.Module):
-    r"""Gaussian encoder and Gaussian decoder with one learned scale $s$.
-
-    Args:
-        encoder: `(b, *event) -> (b, 2 * latent_dim)`, means first, then $\log\sigma^2$.
-        decoder: `(b, latent_dim) -> (b, *event)`, the mean of $x$.
-        latent_dim: numbers in a code.
-        event_shape: shape of one example.
-        log_scale: where $\log s$ starts.
-
-    Example:
-        >>> vae = VAE(nn.Linear(2, 6), nn.Linear(3, 2), latent_dim=3, event_shape=(2,))
-        >>> vae.elbo(torch.zeros(5, 2)).shape, vae.sample(4).shape
-        (torch.Size([5]), torch.Size([4, 2]))
-    """
+    r"""Gaussian encoder and Gaussian decoder with one learned scale $s$."""
 
     def __init__(
         self,
@@ -214,26 +154,11 @@ Codes = Float[Tensor, " n k"]
 
 
 def active_units(mu: Codes, threshold: float = 0.01) -> Bool[Tensor, " k"]:
-    r"""Which latents move when x does.
+    r"""Which latents move when x does (Burda et al. 2015 (arXiv:1509.00519), section 5.2).
 
     $$\operatorname{Var}_x\big(\mathbb E_{q(z|x)}\,z_j\big) > \delta$$
 
-    Args:
-        mu: means of $q(z\mid x)$ for n examples, `(n, k)`.
-        threshold: $\delta$, in units of the prior's variance.
-
-    Returns:
-        `(k,)`, true = active.
-
-    Raises:
-        ValueError: fewer than two examples.
-
-    Example:
-        >>> active_units(torch.tensor([[-1.0, 3.0], [1.0, 3.0]]))
-        tensor([ True, False])
-
-    Source: Burda et al. 2015 (arXiv:1509.00519), section 5.2.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    ValueError: fewer than two examples.
     """
     if len(mu) < 2:
         raise ValueError(f"active_units: {len(mu)} examples, expected at least two")
@@ -243,23 +168,11 @@ def active_units(mu: Codes, threshold: float = 0.01) -> Bool[Tensor, " k"]:
 
 
 def kl_per_unit(mu: Codes, log_var: Codes) -> Codes:
-    r"""Price of each latent by itself, not summed.
+    r"""Price of each latent by itself, not summed, nats.
 
     $$\tfrac12\big(\mu_j^2 + \sigma_j^2 - 1 - \log\sigma_j^2\big)$$
 
-    Args:
-        mu: means of $q(z\mid x)$, `(n, k)`.
-        log_var: its $\log\sigma^2$, like `mu`.
-
-    Returns:
-        `(n, k)` nats; its row sums are `kl_diag_normal(mu, log_var)`.
-
-    Example:
-        >>> kl_per_unit(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2))
-        tensor([[0.5000, 0.0000]])
-
-    Source: Kingma and Welling 2013 (arXiv:1312.6114), appendix B.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Kingma and Welling 2013 (arXiv:1312.6114), appendix B.
     """
     return 0.5 * (mu**2 + torch.expm1(log_var) - log_var)
 
@@ -270,24 +183,11 @@ def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n
     $$I_q(x; z) = \frac1n\sum_i \mathbb E_{q(z|x_i)}\Big[\log q(z\mid x_i)
       - \log\frac1n\sum_j q(z\mid x_j)\Big]$$
 
-    Zero when every q is the same. The mean is unbiased for these n examples, and at most
-    $\log n$: on a larger data set the information may be larger.
+    Zero when every q is the same. The mean is unbiased for these n examples, and at most $\log n$:
+    on a larger data set the information may be larger.
 
-    Args:
-        mu: means of $q(z\mid x_i)$, `(n, k)`.
-        log_var: its $\log\sigma^2$, like `mu`.
-        eps: standard normal noise, like `mu`: one draw for each example.
-
-    Returns:
-        `(n,)` nats, one term for each example.
-
-    Example:
-        >>> mu, zero = torch.tensor([[-50.0], [50.0]]), torch.zeros(2, 1)
-        >>> code_information(mu, zero, zero)
-        tensor([0.6931, 0.6931])
-
-    Source: Hoffman and Johnson 2016, "ELBO surgery", the index-code mutual information.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Nats, one term for each example. Hoffman and Johnson 2016, "ELBO surgery", the index-code mutual
+    information.
     """
     z = mu + (0.5 * log_var).exp() * eps
     distance = (z[:, None] - mu) ** 2 * (-log_var).exp()  # of draw i from the centre of q j
@@ -303,22 +203,7 @@ def free_bits(kl: Codes, floor: float) -> Float[Tensor, ""]:
     At $\lambda = 0$ it is the mean divergence. Below the floor there is no gradient, so nothing
     pushes a latent to zero; nothing pushes it to *information* either.
 
-    Args:
-        kl: divergence of each example and latent, `(n, k)`, nats, from `kl_per_unit`.
-        floor: $\lambda$, nats for each latent, not negative.
-
-    Returns:
-        One number, nats: summed over latents, the mean over the batch taken inside.
-
-    Raises:
-        ValueError: a negative floor.
-
-    Example:
-        >>> free_bits(torch.tensor([[0.1, 2.0], [0.1, 4.0]]), floor=0.5)
-        tensor(3.5000)
-
-    Source: Kingma et al. 2016 (arXiv:1606.04934), appendix C.8, eq. 27.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Kingma et al. 2016 (arXiv:1606.04934), appendix C.8, eq. 27. ValueError: a negative floor.
     """
     if not floor >= 0:
         raise ValueError(f"free_bits: floor is {floor}, expected at least 0 nats")
@@ -330,49 +215,15 @@ def kl_annealing(n_warm: int, beta: float = 1.0) -> Callable[[int], float]:
 
     $$\beta_k = \beta\,\min(1,\ k / n)$$
 
-    Args:
-        n_warm: n, steps of linear rise; 0 for none.
-        beta: the final weight; 1 for the bound.
-
-    Returns:
-        A function of the step index 0, 1, ...
-
-    Raises:
-        ValueError: a negative number of steps.
-
-    Example:
-        >>> [kl_annealing(4)(k) for k in (0, 1, 4, 9)]
-        [0.0, 0.25, 1.0, 1.0]
-
-    Source: Bowman et al. 2015 (arXiv:1511.06349), section 3.1.
-    Lesson: notebooks/06_vae_in_practice.ipynb
+    Bowman et al. 2015 (arXiv:1511.06349), section 3.1. ValueError: a negative number of steps.
     """
     if n_warm < 0:
         raise ValueError(f"kl_annealing: n_warm is {n_warm}, expected at least 0")
     return lambda step: beta * (min(1.0, max(0.0, step / n_warm)) if n_warm else 1.0)
 
 
-@final
 class CategoricalVAE(nn.Module):
-    r"""Gaussian codes, categorical pixels; its bounds are in nats of the *discrete* data.
-
-    Args:
-        encoder: images scaled to [-1, 1], `(b, *event) -> (b, 2 * latent_dim)`, means first, then
-            $\log\sigma^2$.
-        decoder: `(b, latent_dim) -> (b, D, r)`, r features of each pixel.
-        head: `(b, D, r) -> (b, D, levels)`, the same for every pixel.
-        latent_dim: numbers in a code.
-        event_shape: shape of one image, D pixels.
-        causal: images scaled likewise, `(b, *event) -> (b, r, ...)`, r features of each pixel
-            from the pixels *before* it; None for a decoder that sees z alone.
-
-    Example:
-        >>> parts = nn.Linear(2, 6), nn.Linear(3, 4), nn.Linear(2, 5)
-        >>> decoder = nn.Sequential(parts[1], nn.Unflatten(1, (2, 2)))
-        >>> vae = CategoricalVAE(parts[0], decoder, parts[2], latent_dim=3, event_shape=(2,))
-        >>> vae.elbo(torch.zeros(5, 2, dtype=torch.long)).shape, vae.sample(4).shape
-        (torch.Size([5]), torch.Size([4, 2]))
-    """
+    r"""Gaussian codes, categorical pixels; its bounds are in nats of the *discrete* data."""
 
     def __init__(
         self,
@@ -477,7 +328,6 @@ Images = Float[Tensor, " b c h w"]
 Codes_image_vae = Float[Tensor, " b k i j"]
 
 
-@final
 @dataclass(frozen=True)
 class ImageVAEConfig:
     """Sizes of the VAE, and how well a pixel is known."""
@@ -497,30 +347,12 @@ def weighted_error(
     $$\lVert x - m\rVert^2 + 2 s^2\,\mathrm{KL}\big(\mathcal N(\mu, \sigma^2)\,\|\,
       \mathcal N(0, I)\big) = -2 s^2\,\mathrm{ELBO} - D s^2\log(2\pi s^2)$$
 
-    Hence a divergence that weighs w beside the *sum* of squares assumes pixels with
-    $s = \sqrt{w/2}$, and beside the *mean* of squares $s = \sqrt{wD/2}$.
+    Hence a divergence that weighs w beside the *sum* of squares assumes pixels with $s =
+    \sqrt{w/2}$, and beside the *mean* of squares $s = \sqrt{wD/2}$.
 
-    Args:
-        x: pictures, `(b, *event)`.
-        mean: $m$, the decoder's, like `x`.
-        mu: means of $q(z\mid x)$, `(b, *latent)`.
-        log_var: its $\log\sigma^2$, like `mu`.
-        pixel_std: $s$, positive; what a VAE with a Gaussian decoder would hold fixed.
-
-    Returns:
-        `(b,)`, summed over event and latent; squared units of a pixel, **not** nats.
-
-    Raises:
-        ValueError: `pixel_std` is not positive.
-
-    Example:
-        >>> x, zero = torch.ones(1, 3), torch.zeros(1, 2)
-        >>> weighted_error(x, 0 * x, zero + 2, zero, pixel_std=0.5)
-        tensor([5.])
-
-    Source: Kingma and Welling 2013 (arXiv:1312.6114), eq. 7; the weight as in Rombach et al. 2022
-        (arXiv:2112.10752), appendix G, which does not say that it is a variance.
-    Lesson: notebooks/systems/latent_diffusion.ipynb
+    Summed over event and latent; squared units of a pixel, **not** nats. Kingma and Welling 2013
+    (arXiv:1312.6114), eq. 7; the weight as in Rombach et al. 2022 (arXiv:2112.10752), appendix G,
+    which does not say that it is a variance. ValueError: `pixel_std` is not positive.
     """
     if not pixel_std > 0:
         raise ValueError(f"pixel_std must be positive, got {pixel_std}")
@@ -535,24 +367,8 @@ def code_std(mu: Latent, log_var: Latent) -> Float[Tensor, ""]:
     By this number codes are divided before they are diffused: the schedule's signal-to-noise ratio
     holds for data of variance 1, and would be $\sigma_z^2$ times too high otherwise.
 
-    Args:
-        mu: means of $q(z\mid x)$ of many pictures, `(n, *latent)`.
-        log_var: its $\log\sigma^2$, like `mu`.
-
-    Returns:
-        One number, that of the draws $\mu + \sigma\epsilon$ about their common mean.
-
-    Raises:
-        ValueError: fewer than two pictures.
-
-    Example:
-        >>> mu = torch.tensor([[-3.0], [3.0]])
-        >>> code_std(mu, torch.full_like(mu, 16.0).log())
-        tensor(5.)
-
-    Source: Rombach et al. 2022 (arXiv:2112.10752), appendix G, there the standard deviation of the
-        first batch.
-    Lesson: notebooks/systems/latent_diffusion.ipynb
+    Rombach et al. 2022 (arXiv:2112.10752), appendix G, there the standard deviation of the first
+    batch. ValueError: fewer than two pictures.
     """
     if len(mu) < 2:
         raise ValueError(f"code_std: {len(mu)} pictures, expected at least two")
@@ -560,7 +376,6 @@ def code_std(mu: Latent, log_var: Latent) -> Float[Tensor, ""]:
     return (mu.var(correction=0) + log_var.exp().mean()).sqrt()
 
 
-@final
 class Residual(nn.Module):
     """Two convolutions beside a shortcut; the second starts at zero."""
 
@@ -573,8 +388,7 @@ class Residual(nn.Module):
     def forward(self, x: Images) -> Images:
         """Features of the same shape."""
         h = self.conv_1(F.silu(self.norm_1(x)))
-        out: Tensor = x + self.conv_2(F.silu(self.norm_2(h)))
-        return out
+        return x + self.conv_2(F.silu(self.norm_2(h)))
 
 
 def _encoder(config: ImageVAEConfig) -> nn.Module:
@@ -608,24 +422,11 @@ def _decoder(config: ImageVAEConfig) -> nn.Module:
     )
 
 
-@final
 class ImageVAE(nn.Module):
     r"""Encoder, decoder, and a Gaussian likelihood of fixed scale $s$ on pixels in [0, 1].
 
-    Args:
-        config: sizes and $s$.
-
-    Raises:
-        ValueError: a size that is no multiple of 4, or a width that is none of 8.
-
-    Example:
-        >>> vae = ImageVAE(ImageVAEConfig(width=8))
-        >>> mu, log_var = vae.encode(torch.zeros(2, 3, 32, 32))
-        >>> mu.shape, vae.decode(mu).shape
-        (torch.Size([2, 4, 8, 8]), torch.Size([2, 3, 32, 32]))
-
-    Source: Rombach et al. 2022 (arXiv:2112.10752), section 3.1, without the perceptual and the
-        adversarial term.
+    Rombach et al. 2022 (arXiv:2112.10752), section 3.1, without the perceptual and the adversarial
+    term. ValueError: a size that is no multiple of 4, or a width that is none of 8.
     """
 
     def __init__(self, config: ImageVAEConfig) -> None:
@@ -646,8 +447,7 @@ class ImageVAE(nn.Module):
 
     def decode(self, z: Codes_image_vae) -> Images:
         """Mean of the picture given its code, every pixel in (0, 1)."""
-        mean: Tensor = self.decoder(z)
-        return mean
+        return self.decoder(z)
 
     def elbo(self, x: Images, *, generator: Generator | None = None) -> PerExample:
         """One-draw bound on the log-density of a picture, nats."""
@@ -683,10 +483,5 @@ class ImageVAE(nn.Module):
 
 
 def loss_constant(d: int, pixel_std: float) -> float:
-    r"""What `weighted_error` and the bound differ by: $-D s^2\log(2\pi s^2)$.
-
-    Example:
-        >>> loss_constant(2, (2 * math.pi) ** -0.5)
-        0.0
-    """
+    r"""What `weighted_error` and the bound differ by: $-D s^2\log(2\pi s^2)$."""
     return -d * pixel_std**2 * math.log(2 * math.pi * pixel_std**2) + 0.0

@@ -3,13 +3,12 @@ r"""Counting people and probabilities: how sure is a share, and does 80 % mean 8
 $$\text{real or fake? } k \text{ of } n \text{ right}
 \;\Rightarrow\; \text{an interval for the rate, not a point}$$
 
-A human test is a measurement with two errors: too few answers (the binomial interval) and too
-few *people* (answers of one reviewer resemble each other, and n answers are worth fewer).
+A human test is a measurement with two errors: too few answers (the binomial interval) and too few
+*people* (answers of one reviewer resemble each other, and n answers are worth fewer).
 
-Lesson: notebooks/09_evaluation.ipynb
-Sources: Clopper and Pearson 1934, "The use of confidence or fiducial limits"; Wilson 1927,
-"Probable inference", eq. 4; Kish 1965, Survey Sampling, eq. 5.4.1; Naeini et al. 2015,
-"Obtaining well calibrated probabilities using Bayesian binning", section 2.
+Clopper and Pearson 1934, "The use of confidence or fiducial limits"; Wilson 1927, "Probable
+inference", eq. 4; Kish 1965, Survey Sampling, eq. 5.4.1; Naeini et al. 2015, "Obtaining well
+calibrated probabilities using Bayesian binning", section 2.
 """
 
 import math
@@ -48,23 +47,8 @@ def binomial_interval(k: int, n: int, level: float = 0.95) -> Interval:
 
     Covers the true rate at least as often as `level` says, at every n.
 
-    Args:
-        k: successes, 0..n.
-        n: trials, at least 1.
-        level: coverage, in (0, 1).
-
-    Returns:
-        Limits and k/n.
-
-    Raises:
-        ValueError: k, n or level out of range.
-
-    Example:
-        >>> [round(value, 4) for value in binomial_interval(60, 100)]
-        [0.4972, 0.6, 0.6967]
-
-    Source: Clopper and Pearson 1934, by quantiles of the beta distribution.
-    Lesson: notebooks/09_evaluation.ipynb
+    Clopper and Pearson 1934, by quantiles of the beta distribution. ValueError: k, n or level out
+    of range.
     """
     _require_counts(k, n, level)
     tail = (1 - level) / 2
@@ -74,29 +58,13 @@ def binomial_interval(k: int, n: int, level: float = 0.95) -> Interval:
 
 
 def wilson_interval(k: int, n: int, level: float = 0.95) -> Interval:
-    r"""Interval for a rate from the normal approximation, solved for the rate.
+    r"""Interval for a rate from the normal approximation, solved for the rate (Wilson 1927, eq. 4).
 
     $$\lvert k/n - p\rvert = z\sqrt{p(1-p)/n} \text{ at both limits}$$
 
     Shorter than the exact one and right on average; never leaves [0, 1].
 
-    Args:
-        k: successes, 0..n.
-        n: trials, at least 1.
-        level: coverage, in (0, 1).
-
-    Returns:
-        Limits and k/n.
-
-    Raises:
-        ValueError: k, n or level out of range.
-
-    Example:
-        >>> [round(value, 4) for value in wilson_interval(60, 100)]
-        [0.502, 0.6, 0.6906]
-
-    Source: Wilson 1927, eq. 4.
-    Lesson: notebooks/09_evaluation.ipynb
+    ValueError: k, n or level out of range.
     """
     _require_counts(k, n, level)
     z2 = float(scipy.stats.norm.ppf((1 + level) / 2)) ** 2
@@ -110,22 +78,7 @@ def design_effect(answers_each: int, correlation: float) -> float:
 
     $$1 + (m-1)\,\rho$$
 
-    Args:
-        answers_each: $m$, answers of one reviewer, at least 1.
-        correlation: $\rho$ between two answers of one reviewer, in [0, 1].
-
-    Returns:
-        A factor >= 1; divide the number of answers by it for the effective number.
-
-    Raises:
-        ValueError: no answers, or a correlation outside [0, 1].
-
-    Example:
-        >>> design_effect(20, 0.1)
-        2.9000000000000004
-
-    Source: Kish 1965, eq. 5.4.1.
-    Lesson: notebooks/09_evaluation.ipynb
+    Kish 1965, eq. 5.4.1. ValueError: no answers, or a correlation outside [0, 1].
     """
     if answers_each < 1 or not 0 <= correlation <= 1:
         raise ValueError(f"expected m >= 1 and rho in [0, 1], got {answers_each}, {correlation}")
@@ -138,23 +91,8 @@ def reviewer_interval(right: Bool[Tensor, " r m"], level: float = 0.95) -> Inter
     $$\bar a \pm t_{r-1}\,\frac{s}{\sqrt r}, \qquad
     a_i = \text{share of right answers of reviewer } i$$
 
-    Args:
-        right: one row a reviewer, one column a question: was the answer right?
-        level: coverage, in (0, 1).
-
-    Returns:
-        Limits and the mean rate. Valid however strongly the answers of one reviewer resemble
-        each other, as long as the reviewers are independent.
-
-    Raises:
-        ValueError: fewer than two reviewers, or level out of range.
-
-    Example:
-        >>> reviewer_interval(torch.tensor([[True, True], [True, False]])).estimate
-        0.75
-
-    Source: Kish 1965, section 5.4 (ultimate clusters), with Student's t.
-    Lesson: notebooks/09_evaluation.ipynb
+    Kish 1965, section 5.4 (ultimate clusters), with Student's t. ValueError: fewer than two
+    reviewers, or level out of range.
     """
     if len(right) < 2 or not 0 < level < 1:
         raise ValueError(f"need 2 reviewers and level in (0, 1), got {len(right)}, {level}")
@@ -171,23 +109,7 @@ def reliability(
 ) -> Reliability:
     r"""Group predictions by stated confidence; compare with how often they were right.
 
-    Args:
-        confidence: stated probability of being right, in [0, 1].
-        right: whether it was.
-        n_bins: bins of equal width over [0, 1]; a bin includes its upper edge.
-
-    Returns:
-        Mean confidence, accuracy and number of predictions of every bin that is not empty.
-
-    Raises:
-        ValueError: no predictions, or a confidence outside [0, 1].
-
-    Example:
-        >>> reliability(torch.tensor([0.9, 0.9]), torch.tensor([True, False])).accuracy
-        tensor([0.5000])
-
-    Source: Naeini et al. 2015, section 2.
-    Lesson: notebooks/09_evaluation.ipynb
+    Naeini et al. 2015, section 2. ValueError: no predictions, or a confidence outside [0, 1].
     """
     if len(confidence) == 0 or float(confidence.min()) < 0 or float(confidence.max()) > 1:
         raise ValueError("expected at least one confidence, all of them in [0, 1]")
@@ -206,23 +128,7 @@ def expected_calibration_error(
 
     $$\mathrm{ECE} = \sum_b \frac{n_b}{n}\,\lvert \text{accuracy}_b-\text{confidence}_b\rvert$$
 
-    Args:
-        confidence: stated probability of being right, in [0, 1].
-        right: whether it was.
-        n_bins: bins of equal width over [0, 1].
-
-    Returns:
-        A scalar in [0, 1]; biased upwards when bins hold few predictions.
-
-    Raises:
-        ValueError: as for `reliability`.
-
-    Example:
-        >>> expected_calibration_error(torch.tensor([0.75, 0.75]), torch.tensor([True, False]))
-        tensor(0.2500)
-
-    Source: Naeini et al. 2015, section 2.
-    Lesson: notebooks/09_evaluation.ipynb
+    Naeini et al. 2015, section 2. ValueError: as for `reliability`.
     """
     table = reliability(confidence, right, n_bins)
     return (table.n_predictions * (table.accuracy - table.confidence).abs()).sum() / len(confidence)
@@ -263,30 +169,11 @@ def mmd_permutation_test(
 
     $$p = \frac{1 + \#\{b : \mathrm{MMD}^2_{\pi_b} \ge \mathrm{MMD}^2\}}{1 + B}$$
 
-    If both sides come from one law, every split of the pool is equally likely, and the p-value
-    is valid at every sample size: $P(p \le \alpha) \le \alpha$.
+    If both sides come from one law, every split of the pool is equally likely, and the p-value is
+    valid at every sample size: $P(p \le \alpha) \le \alpha$.
 
-    Args:
-        x: `(n, d)`.
-        y: `(m, d)`.
-        kernel: must not depend on which side a point is on (fix its bandwidth on the pool).
-        n_permutations: $B$; the smallest possible p-value is $1/(B+1)$.
-        generator: source of randomness.
-
-    Returns:
-        The discrepancy of the actual split, and its p-value.
-
-    Raises:
-        ValueError: fewer than two rows on a side, or no permutations.
-
-    Example:
-        >>> from genlab.metrics.distances import rbf_kernel
-        >>> x = torch.arange(8.0)[:, None]
-        >>> mmd_permutation_test(x, x + 20, rbf_kernel, n_permutations=99).p_value
-        0.01
-
-    Source: Gretton et al. 2012, section 3; the two ones: Phipson and Smyth 2010, eq. 2.
-    Lesson: notebooks/09_evaluation.ipynb
+    Gretton et al. 2012, section 3; the two ones: Phipson and Smyth 2010, eq. 2. ValueError: fewer
+    than two rows on a side, or no permutations.
     """
     n, m = len(x), len(y)
     if min(n, m) < 2 or n_permutations < 1:
@@ -323,30 +210,12 @@ def classifier_two_sample_test(
     $$\text{accuracy} = \frac hn, \qquad
     p = P\big(\mathrm{Binomial}(n, \tfrac12) \ge h\big)$$
 
-    Half of *each* set is held out, so that guessing is right half of the time. The examples
-    must be independent: copies on both sides of the split are recognised, not classified.
+    Half of *each* set is held out, so that guessing is right half of the time. The examples must be
+    independent: copies on both sides of the split are recognised, not classified.
 
-    Args:
-        x: `(n, d)`, an even number of rows.
-        y: as many rows.
-        classifier: has `fit` and `predict` (scikit-learn); fitted in place.
-        generator: decides the split.
-
-    Returns:
-        The accuracy on the n held-out examples (1/2 = cannot tell), and its p-value.
-
-    Raises:
-        ValueError: sets of different size, fewer than 4 rows, or an odd number of rows.
-
-    Example:
-        >>> from sklearn.neighbors import KNeighborsClassifier
-        >>> x = torch.arange(20.0)[:, None]
-        >>> classifier_two_sample_test(x, x + 100, KNeighborsClassifier(3)).statistic
-        1.0
-
-    Source: Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3, with the exact binomial
-        law in place of its normal approximation.
-    Lesson: notebooks/09_evaluation.ipynb
+    Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3, with the exact binomial law in place of
+    its normal approximation. ValueError: sets of different size, fewer than 4 rows, or an odd
+    number of rows.
     """
     n = len(x)
     if len(y) != n or n < 4 or n % 2:
@@ -380,19 +249,7 @@ def sbc_ranks(theta: Float[Tensor, " n p"], draws: Float[Tensor, " n l p"]) -> I
 
     $$r_{ij} = \#\{l : \theta_{ilj} < \theta^*_{ij}\}$$
 
-    Args:
-        theta: $\theta^*$, drawn from the prior, one row for each simulated data set.
-        draws: L draws from the estimated posterior of each data set.
-
-    Returns:
-        `(n, p)`, whole numbers 0..L; uniform for each parameter if the estimate is exact.
-
-    Example:
-        >>> sbc_ranks(torch.tensor([[0.5]]), torch.tensor([[[0.1], [0.2], [0.9]]]))
-        tensor([[2]])
-
-    Source: Talts et al. 2018 (arXiv:1804.06788), algorithm 1.
-    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    Talts et al. 2018 (arXiv:1804.06788), algorithm 1.
     """
     require_finite(theta=theta, draws=draws)  # nothing is below NaN: its rank would be 0
     return (draws < theta[:, None]).sum(1)
@@ -403,23 +260,8 @@ def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20)
 
     $$\chi^2 = \sum_b \frac{(n_b - n/B)^2}{n/B} \;\sim\; \chi^2_{B-1} \text{ if uniform}$$
 
-    Args:
-        ranks: 0..L.
-        n_draws: L; L + 1 must be a multiple of the number of bins, or some bins hold more ranks.
-        n_bins: B, at least 2; n / B of 5 or more keeps the law of the statistic close.
-
-    Returns:
-        Statistic and p-value; a small p-value says that the estimate is not calibrated.
-
-    Raises:
-        ValueError: a rank outside 0..L, bins that cannot be equal, or fewer than 5 ranks a bin.
-
-    Example:
-        >>> chi_square_test(torch.arange(20).repeat(10), 19, n_bins=4).statistic
-        0.0
-
-    Source: Talts et al. 2018 (arXiv:1804.06788), section 4; Pearson 1900.
-    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    Talts et al. 2018 (arXiv:1804.06788), section 4; Pearson 1900. ValueError: a rank outside 0..L,
+    bins that cannot be equal, or fewer than 5 ranks a bin.
     """
     _require_ranks(ranks, n_draws)
     if n_bins < 2 or (n_draws + 1) % n_bins or len(ranks) < 5 * n_bins:
@@ -440,24 +282,7 @@ def kolmogorov_smirnov_test(
 
     The noise $v$ turns uniform whole numbers into exactly uniform real ones.
 
-    Args:
-        ranks: 0..L.
-        n_draws: L.
-        generator: source of $v$.
-
-    Returns:
-        Statistic and p-value, exact at every n.
-
-    Raises:
-        ValueError: a rank outside 0..L.
-
-    Example:
-        >>> low = torch.zeros(50, dtype=torch.int64)
-        >>> kolmogorov_smirnov_test(low, 99).p_value < 1e-9
-        True
-
-    Source: Kolmogorov 1933, by `scipy.stats.kstest`.
-    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    Kolmogorov 1933, by `scipy.stats.kstest`. ValueError: a rank outside 0..L.
     """
     _require_ranks(ranks, n_draws)
     v = torch.rand(len(ranks), generator=generator, dtype=torch.float64)
@@ -470,20 +295,7 @@ def rank_band(n: int, n_bins: int, *, level: float = 0.99) -> tuple[float, float
 
     $$n_b \sim \mathrm{Binomial}(n, 1/B)$$
 
-    Args:
-        n: ranks.
-        n_bins: B.
-        level: probability of staying within.
-
-    Returns:
-        Lowest and highest count, both included.
-
-    Example:
-        >>> rank_band(1000, 20)
-        (33.0, 69.0)
-
-    Source: Talts et al. 2018 (arXiv:1804.06788), section 4.1.
-    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    Talts et al. 2018 (arXiv:1804.06788), section 4.1.
     """
     low, high = scipy.stats.binom.interval(level, n, 1 / n_bins)
     return float(low), float(high)
@@ -502,28 +314,9 @@ def c2st(
     $$\text{accuracy} \to \tfrac12\big(1 + \mathrm{TV}(p_x, p_y)\big)
     \text{ for the best classifier of all}$$
 
-    Args:
-        x: samples.
-        y: as many.
-        classifier: has `fit` and `predict`; by default a network of two layers of 10 d units.
-        n_folds: parts; each is guessed by a classifier that was trained on the others.
-        generator: decides the parts.
-
-    Returns:
-        Accuracy, 1/2 if the two cannot be told apart, and its binomial standard error.
-
-    Raises:
-        ValueError: sets of different size, or fewer than `n_folds` rows.
-
-    Example:
-        >>> from sklearn.neighbors import KNeighborsClassifier
-        >>> x = torch.arange(20.0)[:, None]
-        >>> c2st(x, x + 100, KNeighborsClassifier(3)).value
-        1.0
-
-    Source: Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3; the network and the folds as in
-        Lueckmann et al. 2021 (arXiv:2101.04653), appendix.
-    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3; the network and the folds as in
+    Lueckmann et al. 2021 (arXiv:2101.04653), appendix. ValueError: sets of different size, or fewer
+    than `n_folds` rows.
     """
     if len(x) != len(y) or len(x) < n_folds:
         raise ValueError(f"need two sets of one size >= {n_folds}, got {len(x)} and {len(y)} rows")

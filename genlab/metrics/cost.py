@@ -3,10 +3,8 @@ r"""How many network passes does a sample cost? Counted while it is made, never 
 $$\text{passes} = \max_{\text{layer}}\ \#\{\text{times the layer is used}\}$$
 
 A network that is applied once uses each of its layers once, however many it has. A sampler that
-applies it T times uses each T times. The busiest layer therefore counts the passes, for one
-network as for a chain of them, and the count does not depend on how many samples are made at once.
-
-Lesson: notebooks/01_four_paradigm_map.ipynb
+applies it T times uses each T times. The busiest layer therefore counts the passes, for one network
+as for a chain of them, and the count does not depend on how many samples are made at once.
 """
 
 from collections import Counter
@@ -19,24 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 def network_passes(model: nn.Module, run: Callable[[], object]) -> int:
     r"""Count the passes through `model` that `run()` makes.
 
-    Args:
-        model: whose layers are watched, blocks of layers included; those without parameters, and
-            the model itself, do not count.
-        run: draws samples, or does anything else with the model.
-
-    Returns:
-        Uses of the busiest layer; 0 when none was used.
-
-    Raises:
-        ValueError: the model has no layer with parameters.
-
-    Example:
-        >>> import torch
-        >>> net = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, 2))
-        >>> network_passes(net, lambda: net(net(torch.zeros(100, 2))))
-        2
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    ValueError: the model has no layer with parameters.
     """
     layers = [m for m in model.modules() if list(m.parameters()) and m is not model]
     if not layers:
@@ -60,20 +41,6 @@ def multiply_adds(run: Callable[[], object]) -> int:
 
     Sums, norms, nonlinearities and everything else that grows only with the number of activations
     are left out, as in published counts.
-
-    Args:
-        run: does anything with tensors.
-
-    Returns:
-        A whole number; half of the "floating point operations" that PyTorch counts.
-
-    Example:
-        >>> import torch
-        >>> net = torch.nn.Conv2d(2, 3, 3, padding=1)
-        >>> multiply_adds(lambda: net(torch.zeros(5, 2, 8, 8)))  # 5 * 64 * 2 * 3 * 9
-        17280
-
-    Lesson: notebooks/systems/latent_diffusion.ipynb
     """
     with FlopCounterMode(display=False) as counter:
         run()

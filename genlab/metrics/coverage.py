@@ -1,17 +1,16 @@
 r"""Precision, recall, density and coverage: quality and variety as two numbers instead of one.
 
-Around every point of a set draw the ball that just reaches its k-th nearest neighbour in the
-same set. The union of the balls stands for the region that the set occupies:
+Around every point of a set draw the ball that just reaches its k-th nearest neighbour in the same
+set. The union of the balls stands for the region that the set occupies:
 
 $$\text{precision} = P(\text{sample} \in \text{real region}), \qquad
 \text{recall} = P(\text{real} \in \text{sample region}).$$
 
-One real outlier has a huge ball and makes precision generous; density counts *how many* balls
-a sample is in, coverage how many real balls hold a sample, and both keep to the real balls.
+One real outlier has a huge ball and makes precision generous; density counts *how many* balls a
+sample is in, coverage how many real balls hold a sample, and both keep to the real balls.
 
-Lesson: notebooks/09_evaluation.ipynb
-Sources: Kynkaanniemi et al. 2019 (arXiv:1904.06991), eqs. 1-3; Naeem et al. 2020
-(arXiv:2002.09797), eqs. 3-5 and appendix C.
+Kynkaanniemi et al. 2019 (arXiv:1904.06991), eqs. 1-3; Naeem et al. 2020 (arXiv:2002.09797), eqs.
+3-5 and appendix C.
 """
 
 import math
@@ -54,22 +53,7 @@ def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
 
     $$r_k(x_i) = \lVert x_i - \mathrm{NN}_k(x_i) \rVert, \qquad \text{itself not counted}$$
 
-    Args:
-        x: `(n, d)`.
-        k: 1 for the nearest other point, at most n - 1.
-
-    Returns:
-        `(n,)`, in the unit of the features.
-
-    Raises:
-        ValueError: k is outside 1..n-1.
-
-    Example:
-        >>> knn_radius(torch.tensor([[0.0], [1.0], [3.0]]), k=1)
-        tensor([1., 1., 2.])
-
-    Source: Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1.
-    Lesson: notebooks/09_evaluation.ipynb
+    Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1. ValueError: k is outside 1..n-1.
     """
     if not 1 <= k < len(x):
         raise ValueError(f"k must be in 1..{len(x) - 1} (one less than the points), got {k}")
@@ -83,50 +67,19 @@ def inside_balls(
 ) -> Bool[Tensor, " m n"]:
     r"""Which query lies in which ball, the surface included: $\lVert q_i-c_j\rVert \le r_j$.
 
-    Args:
-        query: `(m, d)`.
-        centres: `(n, d)`.
-        radii: `(n,)`.
-
-    Returns:
-        `(m, n)`.
-
-    Example:
-        >>> one = torch.ones(1, 1)
-        >>> inside_balls(one, torch.tensor([[0.0], [0.5]]), torch.tensor([0.9, 0.9]))
-        tensor([[False,  True]])
-
-    Source: Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1.
-    Lesson: notebooks/09_evaluation.ipynb
+    Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1.
     """
     return _distances(query, centres) <= radii
 
 
 def precision_recall(real: Features, fake: Float[Tensor, " m d"], k: int = 3) -> PrecisionRecall:
-    r"""Improved precision and recall.
+    r"""Improved precision and recall (Kynkaanniemi et al. 2019 (arXiv:1904.06991), eqs. 2 and 3).
 
     $$\text{precision} = \tfrac1m\sum_j \mathbb 1\Big[y_j \in \bigcup_i
     B\big(x_i, r_k(x_i)\big)\Big], \quad
     \text{recall} = \tfrac1n\sum_i \mathbb 1\Big[x_i \in \bigcup_j B\big(y_j, r_k(y_j)\big)\Big]$$
 
-    Args:
-        real: features of real examples, $x$.
-        fake: features of samples, $y$.
-        k: neighbours that set the radius.
-
-    Returns:
-        Two shares. Neither is 1 for two sets from one law: the region is built from points.
-
-    Raises:
-        ValueError: k does not fit one of the sets.
-
-    Example:
-        >>> real, fake = torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([[0.1], [0.2], [0.3]])
-        >>> precision_recall(real, fake, k=1)  # every sample looks real; only 0.0 is reached
-        PrecisionRecall(precision=1.0, recall=0.3333333333333333)
-
-    Source: Kynkaanniemi et al. 2019 (arXiv:1904.06991), eqs. 2 and 3.
-    Lesson: notebooks/09_evaluation.ipynb
+    ValueError: k does not fit one of the sets.
     """
     looks_real = inside_balls(fake, real, knn_radius(real, k)).any(1)
     reached = inside_balls(real, fake, knn_radius(fake, k)).any(1)
@@ -139,25 +92,7 @@ def density_coverage(real: Features, fake: Float[Tensor, " m d"], k: int = 5) ->
     $$\text{density} = \tfrac1{km}\sum_{ij}\mathbb 1\big[y_j\in B(x_i,r_k(x_i))\big],\quad
     \text{coverage} = \tfrac1n\sum_i \mathbb 1\big[\exists j: y_j\in B(x_i,r_k(x_i))\big]$$
 
-    Args:
-        real: features of real examples, $x$.
-        fake: features of samples, $y$.
-        k: neighbours that set the radius.
-
-    Returns:
-        The two numbers; for two sets from one law the expected density is 1, and the expected
-        coverage is `expected_coverage(n, m, k)`.
-
-    Raises:
-        ValueError: k does not fit the real set.
-
-    Example:
-        >>> real, fake = torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([[0.1], [0.2], [0.3]])
-        >>> density_coverage(real, fake, k=1)
-        DensityCoverage(density=2.0, coverage=0.6666666666666666)
-
-    Source: Naeem et al. 2020 (arXiv:2002.09797), eqs. 4 and 5.
-    Lesson: notebooks/09_evaluation.ipynb
+    Naeem et al. 2020 (arXiv:2002.09797), eqs. 4 and 5. ValueError: k does not fit the real set.
     """
     inside = inside_balls(fake, real, knn_radius(real, k))
     return DensityCoverage(float(inside.double().sum(1).mean()) / k, _share(inside.any(0)))
@@ -169,26 +104,11 @@ def expected_coverage(n: int, m: int, k: int) -> float:
     $$\mathbb E\,\text{coverage} = 1 - \prod_{j=1}^{k} \frac{n-j}{n+m-j}
     \quad\longrightarrow\quad 1 - 2^{-k} \text{ for } n = m \to \infty$$
 
-    The ball of $x_i$ holds no sample exactly when the k nearest of the other n + m - 1 points
-    are all real; whatever the law and the dimension, that is a draw without replacement.
+    The ball of $x_i$ holds no sample exactly when the k nearest of the other n + m - 1 points are
+    all real; whatever the law and the dimension, that is a draw without replacement.
 
-    Args:
-        n: real examples.
-        m: samples.
-        k: neighbours that set the radius, at most n - 1.
-
-    Returns:
-        A share.
-
-    Raises:
-        ValueError: k is outside 1..n-1, or there is no sample.
-
-    Example:
-        >>> round(expected_coverage(400, 400, 5), 4)
-        0.9693
-
-    Source: Naeem et al. 2020 (arXiv:2002.09797), lemma 2.
-    Lesson: notebooks/09_evaluation.ipynb
+    Naeem et al. 2020 (arXiv:2002.09797), lemma 2. ValueError: k is outside 1..n-1, or there is no
+    sample.
     """
     if not 1 <= k < n or m < 1:
         raise ValueError(f"expected 1 <= k < n and m >= 1, got n={n}, m={m}, k={k}")
@@ -225,21 +145,7 @@ def nearest_distance(x: Points, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"
 
     $$d(x_i, S) = \min_{s\in S}\lVert x_i - s\rVert$$
 
-    Args:
-        x: `(n, d)`.
-        to: the set S, `(m, d)`; a copy has distance exactly 0.
-
-    Returns:
-        `(n,)`, in the unit of the data.
-
-    Raises:
-        ValueError: the set is empty.
-
-    Example:
-        >>> nearest_distance(torch.tensor([[0.0], [5.0]]), torch.tensor([[1.0], [5.0]]))
-        tensor([1., 0.])
-
-    Lesson: notebooks/09_evaluation.ipynb
+    ValueError: the set is empty.
     """
     if len(to) == 0:
         raise ValueError("the set to measure the distance to is empty")
@@ -248,9 +154,7 @@ def nearest_distance(x: Points, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"
 
 
 def memorization_probe(
-    fake: Float[Tensor, " m d"],
-    train: Points,
-    heldout: Float[Tensor, " k d"],
+    fake: Float[Tensor, " m d"], train: Points, heldout: Float[Tensor, " k d"]
 ) -> CopyProbe:
     r"""Compare the samples' distance to the training set with two honest distances.
 
@@ -258,33 +162,16 @@ def memorization_probe(
     d(y_j,\text{held-out})\big], \qquad
     U = \#\{(j,i): d(y_j,\text{train}) > d(h_i,\text{train})\}$$
 
-    The share asks which set holds a sample's nearest neighbour; if training and held-out set
-    are alike to the generator, each of the n + m examples is equally likely to be the nearest.
-    Its p-value takes the samples for independent; blurred samples share a few neighbours, and
-    then the share scatters more than the binomial law says.
-    Ties count half. The second comparison
-    asks whether samples are nearer to the training set than held-out *images* are, by the
-    Mann-Whitney statistic. Blur or noise moves a copy away from both sets at once: the share
-    still sees it, the second comparison no longer does.
+    The share asks which set holds a sample's nearest neighbour; if training and held-out set are
+    alike to the generator, each of the n + m examples is equally likely to be the nearest. Its
+    p-value takes the samples for independent; blurred samples share a few neighbours, and then the
+    share scatters more than the binomial law says. Ties count half. The second comparison asks
+    whether samples are nearer to the training set than held-out *images* are, by the Mann-Whitney
+    statistic. Blur or noise moves a copy away from both sets at once: the share still sees it, the
+    second comparison no longer does.
 
-    Args:
-        fake: samples, or features of samples.
-        train: what the generator was trained on.
-        heldout: real examples that it was not trained on.
-
-    Returns:
-        Share, score and their one-sided p-values.
-
-    Raises:
-        ValueError: one of the three sets is empty or holds a number that is not finite.
-
-    Example:
-        >>> train, heldout = torch.arange(0.0, 20, 2)[:, None], torch.arange(1.0, 20, 2)[:, None]
-        >>> memorization_probe(train.clone(), train, heldout)[:2]
-        (1.0, 0.5)
-
-    Source: Meehan, Chaudhuri and Dasgupta 2020 (arXiv:2004.05675), eq. 2, without its cells.
-    Lesson: notebooks/09_evaluation.ipynb
+    Meehan, Chaudhuri and Dasgupta 2020 (arXiv:2004.05675), eq. 2, without its cells. ValueError:
+    one of the three sets is empty or holds a number that is not finite.
     """
     if min(len(fake), len(train), len(heldout)) == 0:
         raise ValueError(f"a set is empty: {len(fake)}, {len(train)}, {len(heldout)} rows")
@@ -314,22 +201,8 @@ def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
     $$\mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big), \qquad
     \hat p(y) = \tfrac1n\sum_i p(y\mid x_i)$$
 
-    Args:
-        probs: class probabilities of a classifier, each row sums to 1.
-
-    Returns:
-        `(n,)`, in nats, between 0 and $\log k$ on average.
-
-    Raises:
-        ValueError: no rows, or rows that are not distributions.
-
-    Example:
-        >>> import torch
-        >>> inception_kl(torch.eye(2))
-        tensor([0.6931, 0.6931])
-
-    Source: Salimans et al. 2016 (arXiv:1606.03498), section 4.
-    Lesson: notebooks/09_evaluation.ipynb
+    In nats, between 0 and $\log k$ on average. Salimans et al. 2016 (arXiv:1606.03498), section 4.
+    ValueError: no rows, or rows that are not distributions.
     """
     if len(probs) == 0:
         raise ValueError("inception_kl: no samples, expected at least one row of probabilities")
@@ -343,25 +216,11 @@ def inception_score(probs: Float[Tensor, " n k"]) -> Float[Tensor, ""]:
     $$\mathrm{IS} = \exp\Big(\tfrac1n\sum_i
     \mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big)\Big) \in [1, k]$$
 
-    1 when every sample gets the same probabilities; k when each is certain and all k classes
-    are equally frequent. From few samples it is biased downwards.
+    1 when every sample gets the same probabilities; k when each is certain and all k classes are
+    equally frequent. From few samples it is biased downwards.
 
-    Args:
-        probs: class probabilities of a classifier, each row sums to 1.
-
-    Returns:
-        A scalar without unit: an effective number of classes.
-
-    Raises:
-        ValueError: no rows, or rows that are not distributions.
-
-    Example:
-        >>> import torch
-        >>> round(float(inception_score(torch.eye(3))), 4)
-        3.0
-
-    Source: Salimans et al. 2016 (arXiv:1606.03498), section 4.
-    Lesson: notebooks/09_evaluation.ipynb
+    Salimans et al. 2016 (arXiv:1606.03498), section 4. ValueError: no rows, or rows that are not
+    distributions.
     """
     return inception_kl(probs).mean().exp()
 
@@ -383,20 +242,8 @@ def histogram_log_probs(
 
     $$\log p_j(v) = \log \frac{N_{jv} + \alpha}{n + \alpha L}$$
 
-    Args:
-        x: training images, integers in 0..n_levels-1.
-        n_levels: $L$.
-        pseudo_count: $\alpha > 0$, imagined sightings of every level.
-
-    Returns:
-        `(d, n_levels)`, each row the log of a distribution, nats.
-
-    Raises:
-        ValueError: the pseudo-count is not positive (an unseen level would cost infinitely much).
-
-    Example:
-        >>> histogram_log_probs(torch.tensor([[0], [0], [1]]), 2, 1.0).exp()
-        tensor([[0.6000, 0.4000]])
+    Each row the log of a distribution, nats. ValueError: the pseudo-count is not positive (an
+    unseen level would cost infinitely much).
     """
     if not pseudo_count > 0:
         raise ValueError(f"pseudo_count must be positive, got {pseudo_count}")
@@ -412,18 +259,7 @@ def pixel_histogram(
     n_levels: int = 17,
     pseudo_counts: Sequence[float] = (0.03, 0.1, 0.3, 1.0),
 ) -> Baseline:
-    """Independent pixels, each with the frequencies of its grey levels.
-
-    Args:
-        train: images to count, integers in 0..n_levels-1.
-        val: images that choose the pseudo-count.
-        test: images to report on.
-        n_levels: grey levels.
-        pseudo_counts: what to try.
-
-    Returns:
-        The row of the best pseudo-count; exact.
-    """
+    """Independent pixels, each with the frequencies of its grey levels."""
     pixel = torch.arange(train[0].numel())
 
     def bits(log_p: Tensor, x: Tensor) -> float:
@@ -471,16 +307,7 @@ def kernel_density(
 ) -> Baseline:
     r"""scikit-learn's `KernelDensity`: a small Gaussian around every training image.
 
-    Args:
-        train: integers in 0..n_levels-1; dequantised like the other two parts.
-        val: chooses the bandwidth.
-        test: reported on.
-        n_levels: grey levels $L$; $\log_2 L$ is added.
-        bandwidths: standard deviations to try, in the unit of images scaled to [0, 1].
-        generator: source of the dequantisation noise.
-
-    Returns:
-        The row of the best bandwidth; an upper bound on bits.
+    The row of the best bandwidth; an upper bound on bits.
     """
     models = [(f"bandwidth {h:g}", KernelDensity(bandwidth=h)) for h in bandwidths]
     return _best_density("kernel density", models, (train, val, test), n_levels, generator)
@@ -498,17 +325,7 @@ def gaussian_mixture(
 ) -> Baseline:
     r"""scikit-learn's `GaussianMixture`, fitted by expectation maximisation.
 
-    Args:
-        train: integers in 0..n_levels-1; dequantised like the other two parts.
-        val: chooses covariance type, number of components and floor.
-        test: reported on.
-        n_levels: grey levels $L$; $\log_2 L$ is added.
-        shapes: (covariance type, number of components) to try.
-        floors: what to add to every variance.
-        generator: source of the dequantisation noise.
-
-    Returns:
-        The row of the best setting; an upper bound on bits.
+    The row of the best setting; an upper bound on bits.
     """
     models = [
         (

@@ -3,17 +3,14 @@ r"""The feature network of the course: a small classifier of the 8 x 8 digits.
 $$x \;\mapsto\; \phi(x) \in \mathbb R^{32} \;\mapsto\; \text{logits} \in \mathbb R^{10}$$
 
 FID, KID, precision and recall compare $\phi$, not pixels, so every such number belongs to its
-network. Ours is 22,000 weights trained on the digits' training part; the shipped file comes
-with a card (recipe, seed, data, accuracy), and `genlab train digit_classifier` makes both
-again.
+network. Ours is 22,000 weights trained on the digits' training part; the shipped file comes with a
+card (recipe, seed, data, accuracy), and `genlab train digit_classifier` makes both again.
 
-Lesson: notebooks/09_evaluation.ipynb
-Source: Heusel et al. 2017 (arXiv:1706.08500), section 2, with our network for Inception v3.
+Heusel et al. 2017 (arXiv:1706.08500), section 2, with our network for Inception v3.
 """
 
 import math
 from pathlib import Path
-from typing import final
 
 import numpy as np
 import torch
@@ -31,21 +28,12 @@ RECIPE = "genlab train digit_classifier"  # the command that makes them
 Images = Float[Tensor, " n 1 8 8"] | Int[Tensor, " n 1 8 8"]
 
 
-@final
 class DigitClassifier(nn.Module):
     r"""Two convolutions and a layer of 32 features below the ten logits.
 
     $$\mathcal L = -\log p(y \mid x + 0.2\,\epsilon), \qquad \epsilon\sim\mathcal N(0, I)$$
 
     Pixels are scaled to [0, 1]; the noise of the loss keeps the features smooth.
-
-    Args:
-        dtype: of the weights; torch's default when None.
-
-    Example:
-        >>> net = DigitClassifier()
-        >>> net.features(torch.zeros(3, 1, 8, 8)).shape, net(torch.zeros(3, 1, 8, 8)).shape
-        (torch.Size([3, 32]), torch.Size([3, 10]))
     """
 
     N_FEATURES = 32
@@ -68,39 +56,24 @@ class DigitClassifier(nn.Module):
         self.register_buffer("scale", torch.ones((), dtype=dtype))
 
     def features(self, images: Images) -> Float[Tensor, " n 32"]:
-        """Describe images by 32 numbers each.
-
-        Args:
-            images: grey levels 0..16, integers or not (a generator's output before rounding).
-
-        Returns:
-            `(n, 32)` in the network's dtype; no unit, mean square 1 over the images that
-            `set_scale` saw.
-        """
+        """Describe images by 32 numbers each."""
         return self._hidden(images) * self.scale
 
     def set_scale(self, images: Images) -> None:
-        """Scale the features so that their mean square over `images` is 1.
-
-        Args:
-            images: the training images, grey levels 0..16.
-        """
+        """Scale the features so that their mean square over `images` is 1."""
         with torch.no_grad():
             self.scale.fill_(float(self._hidden(images).square().mean()) ** -0.5)
 
     def forward(self, images: Images) -> Float[Tensor, " n 10"]:
         """Logits of the ten digits, `(n, 10)`, for grey levels 0..16."""
-        logits: Tensor = self.head(self._hidden(images))
-        return logits
+        return self.head(self._hidden(images))
 
     def probs(self, images: Images) -> Float[Tensor, " n 10"]:
         """Class probabilities, `(n, 10)`, for grey levels 0..16."""
-        probs: Tensor = self(images).softmax(1)
-        return probs
+        return self(images).softmax(1)
 
     def _hidden(self, images: Tensor) -> Tensor:
-        hidden: Tensor = self.body(images.to(self.head.weight.dtype) / 16)
-        return hidden
+        return self.body(images.to(self.head.weight.dtype) / 16)
 
     def loss(
         self,
@@ -111,16 +84,7 @@ class DigitClassifier(nn.Module):
     ) -> Float[Tensor, ""]:
         """Cross-entropy of noisy images, mean over the batch, in nats.
 
-        Args:
-            x: grey levels 0..16.
-            cond: labels 0..9.
-            generator: source of the noise.
-
-        Returns:
-            A scalar.
-
-        Raises:
-            ValueError: no labels.
+        ValueError: no labels.
         """
         if cond is None:
             raise ValueError("a classifier's loss needs labels: pass cond=labels")
@@ -132,22 +96,8 @@ class DigitClassifier(nn.Module):
 def load_classifier(path: Path = WEIGHTS, *, dtype: torch.dtype = torch.float64) -> DigitClassifier:
     """Load the network, ready to evaluate: no dropout, no gradients of its weights.
 
-    Args:
-        path: a file written by `save_weights`; by default the one that ships.
-        dtype: double by default, so that a metric's digits do not depend on the machine.
-
-    Returns:
-        The network in evaluation mode.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds another network.
-
-    Example:
-        >>> load_classifier().head.weight.dtype
-        torch.float64
-
-    Lesson: notebooks/09_evaluation.ipynb
+    FileNotFoundError: there is no such file. ValueError: the file is damaged, or holds another
+    network.
     """
     net = load_weights(DigitClassifier(), path, dtype=dtype, recipe=RECIPE)
     return net.requires_grad_(False)
@@ -162,40 +112,17 @@ def haar_details(grey: Grey) -> Float[Tensor, " n 3 t t"]:
     $$\tfrac12(a + b - c - d),\quad \tfrac12(a - b + c - d),\quad \tfrac12(a - b - c + d)
     \qquad\text{of}\quad \begin{pmatrix} a & b \\ c & d\end{pmatrix}$$
 
-    Args:
-        grey: `(n, s, s)`, s even.
-
-    Returns:
-        `(n, 3, s / 2, s / 2)`: down, across, diagonal.
-
-    Example:
-        >>> haar_details(torch.tensor([[[1.0, 0.0], [1.0, 0.0]]])).flatten()
-        tensor([0., 1., 0.])
-
-    Source: Mallat 1989, section III, for Haar's filter.
+    Mallat 1989, section III, for Haar's filter.
     """
     a, b = grey[:, ::2, ::2], grey[:, ::2, 1::2]
     c, d = grey[:, 1::2, ::2], grey[:, 1::2, 1::2]
     return torch.stack([a + b - c - d, a - b + c - d, a - b - c + d], 1) / 2
 
 
-@final
 class WaveletFeatures:
     """Describe grey pictures by `n_axes` numbers, whitened on the real pictures of the fit.
 
-    Args:
-        real: pictures to fit on, `(n, s, s)` in [0, 1], s a multiple of 8.
-        n_axes: main axes to keep, fewer than pictures and than the 112 numbers.
-
-    Raises:
-        ValueError: another number of axes.
-
-    Example:
-        >>> g = torch.Generator().manual_seed(0)
-        >>> real = torch.rand(200, 16, 16, generator=g)
-        >>> found = WaveletFeatures(real, 4)(real)
-        >>> found.shape, float(found.var(0).sub(1).abs().max()) < 1e-9
-        (torch.Size([200, 4]), True)
+    ValueError: another number of axes.
     """
 
     def __init__(self, real: Grey, n_axes: int = 32) -> None:
@@ -215,16 +142,8 @@ class WaveletFeatures:
         return torch.cat([where, sharp], 1)
 
     def __call__(self, grey: Grey) -> Float[Tensor, " n d"]:
-        """Describe pictures.
-
-        Args:
-            grey: of the size of the fit; values outside [0, 1] are clipped.
-
-        Returns:
-            `(n, n_axes)` in double precision; of unit variance over the pictures of the fit.
-        """
-        found: Tensor = (self._numbers(grey) - self.mean) @ self.axes
-        return found
+        """Describe pictures."""
+        return (self._numbers(grey) - self.mean) @ self.axes
 
 
 SIZE = 16
@@ -234,18 +153,7 @@ Grey_judge = Float[Tensor, " n h w"]
 
 
 def upright(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n s s"]:
-    """Shear each picture until its slant is zero, and move its centre of mass to the middle.
-
-    Args:
-        grey: in [0, 1].
-
-    Returns:
-        Like `grey`, by bilinear interpolation.
-
-    Example:
-        >>> upright(torch.eye(9).flip(1)[None])[0, :, 4].sum() > 6
-        tensor(True)
-    """
+    """Shear each picture until its slant is zero, and move its centre of mass to the middle."""
     n, size = len(grey), grey.shape[-1]
     place = torch.arange(size, dtype=grey.dtype) - (size - 1) / 2
     mass = grey.sum((1, 2)).clamp(min=1e-12)
@@ -253,27 +161,13 @@ def upright(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n s s"]:
     lean = slant(grey)
     one, zero = torch.ones(n, dtype=grey.dtype), torch.zeros(n, dtype=grey.dtype)
     half = 2 / size
-    rows = [
-        torch.stack([one, -lean, right * half], 1),
-        torch.stack([zero, one, down * half], 1),
-    ]
+    rows = [torch.stack([one, -lean, right * half], 1), torch.stack([zero, one, down * half], 1)]
     grid = F.affine_grid(torch.stack(rows, 1), [n, 1, size, size], align_corners=False)
     return F.grid_sample(grey[:, None], grid, align_corners=False)[:, 0]
 
 
 def gradient_histograms(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n f"]:
-    """Strength of the gradient by direction, summed over cells of 2 x 2 and of 4 x 4 pixels.
-
-    Args:
-        grey: `(n, s, s)`, s a multiple of 4.
-
-    Returns:
-        `(n, 8 (s^2 / 4 + s^2 / 16))`: eight directions, shared linearly between neighbours.
-
-    Example:
-        >>> gradient_histograms(torch.zeros(2, 16, 16)).shape
-        torch.Size([2, 640])
-    """
+    """Strength of the gradient by direction, summed over cells of 2 x 2 and of 4 x 4 pixels."""
     d_down, d_right = torch.gradient(grey, dim=(1, 2))
     strength = torch.hypot(d_down, d_right)
     turn = torch.atan2(d_down, d_right).remainder(2 * math.pi) * (N_DIRECTIONS / (2 * math.pi))
@@ -284,16 +178,10 @@ def gradient_histograms(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n f"]:
     return torch.cat([F.avg_pool2d(maps, k).flatten(1) * k**2 for k in (2, 4)], 1)
 
 
-@final
 class DigitJudge:
     """Read digits; fitted once, then asked.
 
-    Args:
-        grey: `(n, 16, 16)` or `(n, 32, 32)` in [0, 1].
-        labels: `(n,)` 0..9.
-
-    Raises:
-        ValueError: another size of picture, or labels of another number.
+    ValueError: another size of picture, or labels of another number.
     """
 
     def __init__(self, grey: Grey_judge, labels: Int[Tensor, " m"]) -> None:
@@ -316,18 +204,10 @@ class DigitJudge:
             small = F.avg_pool2d(small[:, None], 2)[:, 0]
         parts = [upright(part) for part in torch.split(small, 500)]  # their tables are large
         both = torch.cat([torch.cat([p.flatten(1), gradient_histograms(p)], 1) for p in parts])
-        found: np.ndarray[tuple[int, int], np.dtype[np.float64]] = both.numpy()
-        return found
+        return both.numpy()
 
     def __call__(self, grey: Grey_judge) -> Int[Tensor, " n"]:
-        """Say which digit each picture shows.
-
-        Args:
-            grey: `(n, 16, 16)` or `(n, 32, 32)`; values outside [0, 1] are clipped.
-
-        Returns:
-            `(n,)` 0..9.
-        """
+        """Say which digit each picture shows."""
         return torch.from_numpy(self._machine.predict(self._features(grey) / self._scale)).long()
 
 
@@ -340,21 +220,7 @@ def blur(images: Images_degrade, std: float) -> Images_degrade:
     $$(G_s * x)_{ij} = \sum_{|a|,|b|\le 2} g_a g_b\, x_{i+a,j+b}, \qquad
     g_a \propto e^{-a^2/2s^2}$$
 
-    Args:
-        images: `(n, 1, h, w)`.
-        std: width $s$ in pixels; 0 leaves the images alone.
-
-    Returns:
-        Like `images`; a constant image stays as it is.
-
-    Raises:
-        ValueError: a negative width.
-
-    Example:
-        >>> round(float(blur(torch.ones(1, 1, 4, 4), 1.0).sum()), 4)
-        16.0
-
-    Lesson: notebooks/09_evaluation.ipynb
+    ValueError: a negative width.
     """
     if not std >= 0:
         raise ValueError(f"std is {std}, expected >= 0")
@@ -372,23 +238,7 @@ def degrade(
 ) -> Images_degrade:
     r"""Blur, add noise, and return to grey levels 0..16.
 
-    Args:
-        images: grey levels 0..16.
-        eps: standard normal noise, like `images`.
-        blur_std: width of the blur in pixels.
-        noise_std: standard deviation of the noise in grey levels.
-
-    Returns:
-        Like `images`, integers 0..16 as floats.
-
-    Raises:
-        ValueError: a negative width.
-
-    Example:
-        >>> degrade(torch.full((1, 1, 1, 1), 16.0), torch.ones(1, 1, 1, 1), noise_std=3.0).item()
-        16.0
-
-    Lesson: notebooks/09_evaluation.ipynb
+    ValueError: a negative width.
     """
     if not noise_std >= 0:
         raise ValueError(f"noise_std is {noise_std}, expected >= 0")
@@ -398,21 +248,7 @@ def degrade(
 def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
     """Rows that show only the first few classes: the others are replaced, the number stays.
 
-    Args:
-        labels: 0, 1, 2, ...
-        n_kept: classes 0..n_kept-1 stay, at least 1.
-
-    Returns:
-        `(n,)` row numbers: i where its class is kept, else the next kept row in turn.
-
-    Raises:
-        ValueError: no row has a kept class.
-
-    Example:
-        >>> only_classes(torch.tensor([0, 1, 2, 0]), n_kept=2)
-        tensor([0, 1, 0, 3])
-
-    Lesson: notebooks/09_evaluation.ipynb
+    ValueError: no row has a kept class.
     """
     kept = labels < n_kept
     rows = kept.nonzero()[:, 0]
@@ -427,21 +263,7 @@ def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
 def repeat_few(n: int, n_distinct: int) -> Int[Tensor, " n"]:
     """Rows that repeat the first few images in turn: a generator with that many outputs.
 
-    Args:
-        n: rows to return.
-        n_distinct: different rows among them, 1..n.
-
-    Returns:
-        `(n,)` row numbers 0, 1, ..., n_distinct - 1, 0, 1, ...
-
-    Raises:
-        ValueError: `n_distinct` outside 1..n.
-
-    Example:
-        >>> repeat_few(5, n_distinct=2)
-        tensor([0, 1, 0, 1, 0])
-
-    Lesson: notebooks/09_evaluation.ipynb
+    ValueError: `n_distinct` outside 1..n.
     """
     if not 1 <= n_distinct <= n:
         raise ValueError(f"n_distinct must be in 1..{n}, got {n_distinct}")

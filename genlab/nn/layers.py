@@ -3,14 +3,11 @@ r"""The multi-layer perceptron: affine maps with a pointwise nonlinearity in bet
 $$h_0 = x, \qquad h_k = \phi(W_k h_{k-1} + b_k), \qquad y = W_{K+1} h_K + b_{K+1}$$
 
 It knows no objective: lessons use it as a density-ratio, a velocity, a conditioner, a decoder.
-
-Lesson: notebooks/01_four_paradigm_map.ipynb
 """
 
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -18,25 +15,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
 
-@final
 class MLP(nn.Module):
     r"""`depth` hidden layers of `width` units, linear output.
 
-    Args:
-        d_in: number of input features (the last axis).
-        d_out: number of output features.
-        width: units of each hidden layer.
-        depth: number of hidden layers; 0 gives one affine map.
-        activation: makes the nonlinearity $\phi$ (a class such as `nn.SiLU`).
-
-    Raises:
-        ValueError: a size below 1, or a negative depth.
-
-    Example:
-        >>> import torch
-        >>> net = MLP(2, 3, width=16, depth=2)
-        >>> net(torch.zeros(5, 2)).shape
-        torch.Size([5, 3])
+    ValueError: a size below 1, or a negative depth.
     """
 
     def __init__(
@@ -61,31 +43,13 @@ class MLP(nn.Module):
 
     def forward(self, x: Float[Tensor, " *b d_in"]) -> Float[Tensor, " *b d_out"]:
         """Map the last axis from `d_in` to `d_out` features; leading axes are a batch."""
-        out: Tensor = self.net(x)
-        return out
+        return self.net(x)
 
 
 def raster_mask(n_rows: int, n_cols: int, *, sees_itself: bool) -> Bool[Tensor, " r c"]:
     """Which taps of a kernel look back in raster order: the rows above, and the left of this row.
 
-    Args:
-        n_rows: odd height of the kernel.
-        n_cols: odd width of the kernel.
-        sees_itself: False = type A (first layer), True = type B (later layers).
-
-    Returns:
-        `(n_rows, n_cols)`, true = kept; the centre stands at the middle.
-
-    Raises:
-        ValueError: an even size.
-
-    Example:
-        >>> raster_mask(3, 3, sees_itself=False).int()
-        tensor([[1, 1, 1],
-                [1, 0, 0],
-                [0, 0, 0]], dtype=torch.int32)
-
-    Source: van den Oord et al. 2016 (arXiv:1601.06759), section 3.4.
+    van den Oord et al. 2016 (arXiv:1601.06759), section 3.4. ValueError: an even size.
     """
     if n_rows % 2 == 0 or n_cols % 2 == 0:
         raise ValueError(f"a centred kernel needs odd sizes, got {n_rows} x {n_cols}")
@@ -97,25 +61,7 @@ def raster_mask(n_rows: int, n_cols: int, *, sees_itself: bool) -> Bool[Tensor, 
 def rows_mask(n_rows: int, n_cols: int, *, sees_its_row: bool) -> Bool[Tensor, " r c"]:
     """Which taps lie in the rows above (and, if wanted, in this row): the vertical stack.
 
-    Args:
-        n_rows: odd height of the kernel.
-        n_cols: odd width of the kernel.
-        sees_its_row: False for the first layer (it reads pixels), True for later layers (they
-            read features that depend on rows above only).
-
-    Returns:
-        `(n_rows, n_cols)`, true = kept.
-
-    Raises:
-        ValueError: an even size.
-
-    Example:
-        >>> rows_mask(3, 3, sees_its_row=True).int()
-        tensor([[1, 1, 1],
-                [1, 1, 1],
-                [0, 0, 0]], dtype=torch.int32)
-
-    Source: van den Oord et al. 2016 (arXiv:1606.05328), section 2.2.
+    van den Oord et al. 2016 (arXiv:1606.05328), section 2.2. ValueError: an even size.
     """
     if n_rows % 2 == 0 or n_cols % 2 == 0:
         raise ValueError(f"a centred kernel needs odd sizes, got {n_rows} x {n_cols}")
@@ -126,41 +72,18 @@ def rows_mask(n_rows: int, n_cols: int, *, sees_its_row: bool) -> Bool[Tensor, "
 def connect(
     from_degree: Int[Tensor, " i"], to_degree: Int[Tensor, " o"], *, strict: bool
 ) -> Bool[Tensor, " o i"]:
-    r"""The MADE rule: who may read whom.
+    r"""The MADE rule: who may read whom (Germain et al. 2015 (arXiv:1502.03509), eqs. 8 and 9).
 
     $$M_{oi} = [\,d_o \ge d_i\,] \ \text{(into hidden units)}, \qquad
     M_{oi} = [\,d_o > d_i\,] \ \text{(into outputs, strict)}$$
-
-    Args:
-        from_degree: degrees of the units that are read.
-        to_degree: degrees of the units that read.
-        strict: True for the output layer.
-
-    Returns:
-        `(o, i)`, true = connected.
-
-    Example:
-        >>> connect(torch.tensor([1, 2]), torch.tensor([1, 2]), strict=True).int()
-        tensor([[0, 0],
-                [1, 0]], dtype=torch.int32)
-
-    Source: Germain et al. 2015 (arXiv:1502.03509), eqs. 8 and 9.
-    Lesson: notebooks/02_autoregressive.ipynb
     """
     if strict:
         return to_degree[:, None] > from_degree[None, :]
     return to_degree[:, None] >= from_degree[None, :]
 
 
-@final
 class MaskedLinear(nn.Module):
-    r"""$y = (M \odot W) x + b$ with a fixed mask $M$ of shape `(d_out, d_in)`.
-
-    Example:
-        >>> layer = MaskedLinear(torch.tensor([[True, False]]))
-        >>> bool(layer(torch.tensor([1.0, 5.0])) == layer(torch.tensor([1.0, -5.0])))
-        True
-    """
+    r"""$y = (M \odot W) x + b$ with a fixed mask $M$ of shape `(d_out, d_in)`."""
 
     mask: Tensor
 
@@ -175,20 +98,8 @@ class MaskedLinear(nn.Module):
         return F.linear(x, self.linear.weight * self.mask, self.linear.bias)
 
 
-@final
 class MaskedConv2d(nn.Module):
-    """A convolution that keeps the size of the image and sees only the taps its mask allows.
-
-    Args:
-        c_in: input channels.
-        c_out: output channels.
-        mask: `(n_rows, n_cols)` odd sizes, from `raster_mask` or `rows_mask`.
-
-    Example:
-        >>> conv = MaskedConv2d(1, 4, raster_mask(3, 3, sees_itself=False))
-        >>> conv(torch.zeros(2, 1, 8, 8)).shape
-        torch.Size([2, 4, 8, 8])
-    """
+    """A convolution that keeps the size of the image and sees only the taps its mask allows."""
 
     mask: Tensor
 
@@ -207,29 +118,12 @@ class MaskedConv2d(nn.Module):
         return F.conv2d(x, weight, self.conv.bias, padding=self.conv.padding)
 
 
-@final
 class MaskedMLP(nn.Module):
     r"""MADE: `d` inputs, `n_out` numbers for each; those of $i$ depend on what precedes $i$ only.
 
-    Args:
-        d: number of variables.
-        n_out: numbers per variable (2 for a mean and a scale, 17 for the logits of a grey level).
-        order: `order[i]` is the rank 0..d-1 at which variable i is visited; None: left to right.
-        width: units of each hidden layer.
-        depth: number of hidden layers, at least 1.
-        d_context: extra inputs that every output may read.
-
-    Raises:
-        ValueError: `order` is not a permutation of 0..d-1, or `depth` is below 1.
-
-    Example:
-        >>> net = MaskedMLP(3, 2, order=[2, 0, 1])
-        >>> net(torch.zeros(5, 3)).shape
-        torch.Size([5, 3, 2])
-
-    Source: Germain et al. 2015 (arXiv:1502.03509), section 4. Hidden degrees are spread evenly
-        instead of drawn at random, so that the network is the same every time.
-    Lesson: notebooks/02_autoregressive.ipynb, notebooks/04_normalizing_flows.ipynb
+    Germain et al. 2015 (arXiv:1502.03509), section 4. Hidden degrees are spread evenly instead of
+    drawn at random, so that the network is the same every time. ValueError: `order` is not a
+    permutation of 0..d-1, or `depth` is below 1.
     """
 
     def __init__(
@@ -270,8 +164,7 @@ class MaskedMLP(nn.Module):
             if context is None:
                 raise ValueError(f"context of {self.d_context} features is missing")
             x = torch.cat([context, x], dim=-1)
-        out: Tensor = self.net(x).unflatten(-1, (-1, self.n_out))
-        return out
+        return self.net(x).unflatten(-1, (-1, self.n_out))
 
 
 def frequencies(n: int, max_period: float, like: Tensor) -> Float[Tensor, " n"]:
@@ -288,25 +181,8 @@ def time_embedding(
     $$e(t) = \big(\cos(\omega_k s t)\big)_k \,\Vert\, \big(\sin(\omega_k s t)\big)_k,
     \qquad k = 0, \dots, \tfrac{\text{dim}}{2} - 1$$
 
-    Args:
-        t: `(b,)` integers 0..T-1 (leave `scale` at 1) or reals in [0, 1] (use `scale=1000`).
-        dim: even number of features.
-        max_period: the slowest wave turns once in about `max_period` steps of `scale * t`.
-        scale: what `t` is multiplied by first.
-
-    Returns:
-        `(b, dim)` in [-1, 1], cosines first; floating like `t`, or the default dtype.
-
-    Raises:
-        ValueError: `dim` is odd or below 2.
-
-    Example:
-        >>> time_embedding(torch.tensor([0.0]), 4)
-        tensor([[1., 1., 0., 0.]])
-
-    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, with the cosines first, as in
-        DDPM code, instead of alternating.
-    Lesson: notebooks/12_diffusion_i.ipynb
+    Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, with the cosines first, as in DDPM code,
+    instead of alternating. ValueError: `dim` is odd or below 2.
     """
     if dim < 2 or dim % 2:
         raise ValueError(f"dim must be an even number of at least 2, got {dim}")
@@ -320,22 +196,7 @@ def rope_angles(
 ) -> Float[Tensor, " t half"]:
     r"""Angle $m\,\omega_k$ of every position $m$ and frequency $k = 0..\text{head\_dim}/2 - 1$.
 
-    Args:
-        positions: `(t,)` absolute positions; with a cache they do not start at 0.
-        head_dim: even size of one attention head.
-        like: a tensor with the dtype and device wanted.
-        base: the longest period, in units of $2\pi$ positions.
-
-    Returns:
-        `(t, head_dim // 2)` in radians.
-
-    Raises:
-        ValueError: `head_dim` is odd.
-
-    Example:
-        >>> rope_angles(torch.tensor([0, 3]), 4, torch.zeros(1), base=100.0)
-        tensor([[0.0000, 0.0000],
-                [3.0000, 0.3000]])
+    ValueError: `head_dim` is odd.
     """
     if head_dim % 2:
         raise ValueError(f"head_dim must be even for rotary positions, got {head_dim}")
@@ -352,21 +213,8 @@ def rotate(x: Float[Tensor, " *b t d"], angles: Float[Tensor, " t half"]) -> Ten
     A rotation: lengths are kept, and the inner product of two rotated vectors depends on the
     difference of their positions only.
 
-    Args:
-        x: `(..., t, d)` queries or keys.
-        angles: `(t, d // 2)` from `rope_angles`.
-
-    Returns:
-        Like `x`.
-
-    Example:
-        >>> x = torch.tensor([[1.0, 0.0]])
-        >>> rotate(x, torch.tensor([[torch.pi / 2]])).round(decimals=6).abs()
-        tensor([[0., 1.]])
-
-    Source: Su et al. 2021 (arXiv:2104.09864), eq. 34, pairing the two *halves* of a vector, as
-        Llama does, instead of its neighbours: the same map after a permutation of coordinates.
-    Lesson: notebooks/02_autoregressive.ipynb
+    Su et al. 2021 (arXiv:2104.09864), eq. 34, pairing the two *halves* of a vector, as Llama does,
+    instead of its neighbours: the same map after a permutation of coordinates.
     """
     first, second = x.chunk(2, dim=-1)
     cos, sin = angles.cos(), angles.sin()

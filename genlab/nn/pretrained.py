@@ -5,9 +5,8 @@ ours, under other names; GPT-2 also stores its matrices transposed, $y = xW + b$
 queries, keys and values side by side in one. Nothing is imported from that library: two
 dictionaries come in, one model goes out, and what our class cannot do is refused by name.
 
-Lesson: notebooks/systems/language_model.ipynb
-Sources: Touvron et al. 2023 (arXiv:2302.13971), section 2.2; Radford et al. 2019 ("Language models
-    are unsupervised multitask learners"), section 2.3.
+Touvron et al. 2023 (arXiv:2302.13971), section 2.2; Radford et al. 2019 ("Language models are
+unsupervised multitask learners"), section 2.3.
 """
 
 import json
@@ -58,18 +57,8 @@ GPT2_NAMES = {
 def from_llama(config: Config, weights: Weights) -> Transformer:
     """Build our transformer from a model in the format of Llama.
 
-    Args:
-        config: what its `config.json` holds.
-        weights: its `state_dict`, or the content of its `model.safetensors`.
-
-    Returns:
-        The model in the precision of the weights, in evaluation mode.
-
-    Raises:
-        ValueError: it needs something that our class has not, or a weight is missing or odd.
-
-    Source: Touvron et al. 2023 (arXiv:2302.13971), section 2.2.
-    Lesson: notebooks/systems/language_model.ipynb
+    Touvron et al. 2023 (arXiv:2302.13971), section 2.2. ValueError: it needs something that our
+    class has not, or a weight is missing or odd.
     """
     n_head, d = config["num_attention_heads"], config["hidden_size"]
     rope = {"rope_type": "default", **(config.get("rope_parameters") or {})}
@@ -100,19 +89,8 @@ def from_llama(config: Config, weights: Weights) -> Transformer:
 def from_gpt2(config: Config, weights: Weights) -> Transformer:
     """Build our transformer from a model in the format of GPT-2.
 
-    Args:
-        config: what its `config.json` holds.
-        weights: its `state_dict`, or the content of its `model.safetensors`.
-
-    Returns:
-        The model in the precision of the weights, in evaluation mode.
-
-    Raises:
-        ValueError: it needs something that our class has not, or a weight is missing or odd.
-
-    Source: Radford et al. 2019 ("Language models are unsupervised multitask learners"), section
-        2.3.
-    Lesson: notebooks/systems/language_model.ipynb
+    Radford et al. 2019 ("Language models are unsupervised multitask learners"), section 2.3.
+    ValueError: it needs something that our class has not, or a weight is missing or odd.
     """
     _refuse(
         config,
@@ -155,23 +133,8 @@ def load_pretrained(folder: Path) -> Transformer:
 
     `EXAMPLES` holds two such folders, tiny and random, with the logits that the library computes.
 
-    Args:
-        folder: where the two files are.
-
-    Returns:
-        The model, in evaluation mode.
-
-    Raises:
-        FileNotFoundError: one of the files is missing.
-        ValueError: neither Llama's format nor GPT-2's, or it needs what our class has not.
-
-    Example:
-        >>> theirs = load_file(EXAMPLES / "gpt2" / "logits.safetensors")
-        >>> ours = load_pretrained(EXAMPLES / "gpt2")(theirs["tokens"])
-        >>> bool((ours - theirs["logits"]).abs().max() < 1e-4)
-        True
-
-    Lesson: notebooks/systems/language_model.ipynb
+    FileNotFoundError: one of the files is missing. ValueError: neither Llama's format nor GPT-2's,
+    or it needs what our class has not.
     """
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():

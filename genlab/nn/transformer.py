@@ -8,14 +8,13 @@ The mask $M$ says who may look at whom. With $M_{ij} = [j \le i]$ the layer is *
 $i$ cannot see the future, however the weights are trained. Since $w_{ij} v_j$ needs only the keys
 and values of the past, those can be kept: that is the whole of the key-value cache.
 
-Lesson: notebooks/02_autoregressive.ipynb
-Sources: Vaswani et al. 2017 (arXiv:1706.03762), eq. 1; Ainslie et al. 2023 (arXiv:2305.13245),
-    grouped queries.
+Vaswani et al. 2017 (arXiv:1706.03762), eq. 1; Ainslie et al. 2023 (arXiv:2305.13245), grouped
+queries.
 """
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -40,21 +39,7 @@ def causal_mask(
     The queries are the *last* `n_query` of the `n_key` positions, so query $i$ stands at position
     $n_{key} - n_{query} + i$ and sees the keys up to and including its own.
 
-    Args:
-        n_query: number of new positions, at least 1.
-        n_key: number of positions in all, at least `n_query`.
-        device: where the mask is made.
-
-    Returns:
-        Boolean, true = visible.
-
-    Raises:
-        ValueError: more queries than keys.
-
-    Example:
-        >>> causal_mask(2, 3).int()
-        tensor([[1, 1, 0],
-                [1, 1, 1]], dtype=torch.int32)
+    ValueError: more queries than keys.
     """
     if n_query > n_key:
         raise ValueError(f"n_query must be at most n_key, got {n_query} queries and {n_key} keys")
@@ -67,26 +52,9 @@ def attention_weights(
     k: Float[Tensor, " b h s d"],
     mask: Bool[Tensor, " t s"] | None = None,
 ) -> Float[Tensor, " b h t s"]:
-    r"""How much every query looks at every key.
+    r"""How much every query looks at every key (Vaswani et al. 2017 (arXiv:1706.03762), eq. 1).
 
     $$w_{ij} = \mathrm{softmax}_j\Big(\frac{q_i^\top k_j}{\sqrt d} + \log M_{ij}\Big)$$
-
-    Args:
-        q: queries.
-        k: keys.
-        mask: true where key $j$ is visible to query $i$; every row needs one. None: all visible.
-
-    Returns:
-        Non-negative, sums to 1 over the keys; exactly 0 where the mask is false.
-
-    Example:
-        >>> q = k = torch.zeros(1, 1, 2, 4)
-        >>> attention_weights(q, k, causal_mask(2, 2))[0, 0]
-        tensor([[1.0000, 0.0000],
-                [0.5000, 0.5000]])
-
-    Source: Vaswani et al. 2017 (arXiv:1706.03762), eq. 1.
-    Lesson: notebooks/02_autoregressive.ipynb
     """
     _require_keys(mask)
     scores = q @ k.mT / math.sqrt(q.shape[-1])
@@ -108,26 +76,8 @@ def attention(
     With `g` < `h` key-value heads, `h / g` query heads in a row share one of them: the cache
     shrinks by that factor.
 
-    Args:
-        q: `(b, h, t, d)` queries.
-        k: `(b, g, s, d)` keys; `g` divides `h`.
-        v: `(b, g, s, e)` values.
-        mask: `(t, s)`, true where key $j$ is visible to query $i$. None: all visible.
-
-    Returns:
-        `(b, h, t, e)`.
-
-    Raises:
-        ValueError: `g` does not divide `h`.
-
-    Example:
-        >>> v = torch.arange(3.0).reshape(1, 1, 3, 1)
-        >>> attention(torch.zeros_like(v), torch.zeros_like(v), v, causal_mask(3, 3)).flatten()
-        tensor([0.0000, 0.5000, 1.0000])
-
-    Source: Vaswani et al. 2017 (arXiv:1706.03762), eq. 1; Ainslie et al. 2023
-        (arXiv:2305.13245), section 2.2.
-    Lesson: notebooks/02_autoregressive.ipynb
+    Vaswani et al. 2017 (arXiv:1706.03762), eq. 1; Ainslie et al. 2023 (arXiv:2305.13245), section
+    2.2. ValueError: `g` does not divide `h`.
     """
     n_head, n_group = q.shape[1], k.shape[1]
     if n_head % n_group:
@@ -150,25 +100,7 @@ def fused_attention(
     Keys are read block by block with a running maximum and two running sums, so the table of
     weights never stands in memory; gradients compute it again.
 
-    Args:
-        q: `(b, h, t, d)` queries.
-        k: `(b, g, s, d)` keys; `g` divides `h`.
-        v: `(b, g, s, e)` values.
-        mask: `(t, s)`, true where key $j$ is visible to query $i$. None: all visible.
-
-    Returns:
-        `(b, h, t, e)`, equal to `attention` up to rounding.
-
-    Raises:
-        ValueError: `g` does not divide `h`.
-
-    Example:
-        >>> v = torch.arange(3.0).reshape(1, 1, 3, 1)
-        >>> fused_attention(0 * v, 0 * v, v, causal_mask(3, 3)).flatten()
-        tensor([0.0000, 0.5000, 1.0000])
-
-    Source: Dao et al. 2022 (arXiv:2205.14135), algorithm 1.
-    Lesson: notebooks/systems/language_model.ipynb
+    Dao et al. 2022 (arXiv:2205.14135), algorithm 1. ValueError: `g` does not divide `h`.
     """
     n_head, n_group = q.shape[1], k.shape[1]
     if n_head % n_group:
@@ -195,30 +127,13 @@ def join_heads(x: Float[Tensor, " b h t d"]) -> Float[Tensor, " b t c"]:
     return x.transpose(1, 2).flatten(-2)
 
 
-@final
 class SelfAttention(nn.Module):
     r"""Multi-head self-attention with rotary positions, grouped queries and an explicit cache.
 
     $$\mathrm{out} = \big[\mathrm{head}_1; \dots; \mathrm{head}_h\big] W_o, \qquad
     \mathrm{head}_a = \mathrm{attention}(R\,x W_q^{(a)},\; R\,x W_k^{(a)},\; x W_v^{(a)})$$
 
-    Args:
-        d_model: width of the residual stream.
-        n_head: number of query heads; divides `d_model`.
-        n_kv_head: number of key-value heads; divides `n_head`.
-        bias: whether the four maps have biases (GPT-2's have, Llama's have not).
-        fused: whether torch's fused kernel does the averaging; the values are the same.
-
-    Raises:
-        ValueError: the sizes do not divide.
-
-    Example:
-        >>> layer = SelfAttention(8, n_head=2, n_kv_head=1)
-        >>> out, seen = layer(torch.zeros(1, 3, 8), torch.zeros(3, 2), causal_mask(3, 3))
-        >>> out.shape, seen.k.shape
-        (torch.Size([1, 3, 8]), torch.Size([1, 1, 3, 4]))
-
-    Source: Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2.
+    Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2. ValueError: the sizes do not divide.
     """
 
     def __init__(
@@ -244,18 +159,7 @@ class SelfAttention(nn.Module):
         mask: Bool[Tensor, " t s"] | None,
         past: KeyValue | None = None,
     ) -> tuple[Tensor, KeyValue]:
-        """Attend from the new positions to the past ones and to themselves.
-
-        Args:
-            x: `(b, t, d_model)` the new positions only.
-            angles: rotary angles of the new positions (absolute, so they continue the past's);
-                None: positions are in `x` already.
-            mask: `(t, s)` with s = past + new positions.
-            past: keys (already rotated) and values of the positions before; None: there are none.
-
-        Returns:
-            The output at the new positions, and the keys and values of all positions so far.
-        """
+        """Attend from the new positions to the past ones and to themselves."""
         q, k = split_heads(self.w_q(x), self.n_head), split_heads(self.w_k(x), self.n_kv_head)
         if angles is not None:
             q, k = rotate(q, angles), rotate(k, angles)
@@ -267,22 +171,10 @@ class SelfAttention(nn.Module):
         return out, KeyValue(k, v)
 
 
-@final
 class CrossAttention(nn.Module):
     r"""Queries from one sequence, keys and values from another: how an image reads a text.
 
-    Args:
-        d_model: width of the sequence that asks.
-        d_context: width of the sequence that answers.
-        n_head: number of heads; divides `d_model`.
-
-    Raises:
-        ValueError: `n_head` does not divide `d_model`.
-
-    Example:
-        >>> layer = CrossAttention(8, 5, n_head=2)
-        >>> layer(torch.zeros(1, 3, 8), torch.zeros(1, 4, 5)).shape
-        torch.Size([1, 3, 8])
+    ValueError: `n_head` does not divide `d_model`.
     """
 
     def __init__(self, d_model: int, d_context: int, n_head: int) -> None:
@@ -300,8 +192,7 @@ class CrossAttention(nn.Module):
         q = split_heads(self.w_q(x), self.n_head)
         k = split_heads(self.w_k(context), self.n_head)
         v = split_heads(self.w_v(context), self.n_head)
-        out: Tensor = self.w_o(join_heads(attention(q, k, v)))
-        return out
+        return self.w_o(join_heads(attention(q, k, v)))
 
 
 Cache = tuple[KeyValue, ...]  # one entry per layer; () means nothing seen yet
@@ -333,24 +224,11 @@ def rms_norm(x: Float[Tensor, " *b d"], weight: Float[Tensor, " d"], eps: float)
 
     $$y_i = \frac{x_i}{\sqrt{\tfrac1d \sum_j x_j^2 + \epsilon}}\; g_i$$
 
-    Args:
-        x: any batch of vectors.
-        weight: the gains $g$.
-        eps: small and positive.
-
-    Returns:
-        Like `x`; its mean square is 1 before the gains (up to `eps`).
-
-    Example:
-        >>> rms_norm(torch.tensor([3.0, 4.0]), torch.ones(2), 0.0).square().mean()
-        tensor(1.)
-
-    Source: Zhang and Sennrich 2019 (arXiv:1910.07467), eq. 4.
+    Zhang and Sennrich 2019 (arXiv:1910.07467), eq. 4.
     """
     return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + eps) * weight
 
 
-@final
 class RMSNorm(nn.Module):
     """`rms_norm` with learned gains, started at 1."""
 
@@ -363,11 +241,10 @@ class RMSNorm(nn.Module):
         return rms_norm(x, self.weight, self.eps)
 
 
-@final
 class SwiGLU(nn.Module):
     r"""Gated MLP: $W_2\,(\mathrm{SiLU}(W_1 x) \odot W_3 x)$, without biases.
 
-    Source: Shazeer 2020 (arXiv:2002.05202), eq. 6.
+    Shazeer 2020 (arXiv:2002.05202), eq. 6.
     """
 
     def __init__(self, d_model: int, d_hidden: int) -> None:
@@ -378,18 +255,16 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: Float[Tensor, " *b d"]) -> Tensor:
         """Map the last axis to itself."""
-        out: Tensor = self.w_2(F.silu(self.w_1(x)) * self.w_3(x))
-        return out
+        return self.w_2(F.silu(self.w_1(x)) * self.w_3(x))
 
 
-@final
 class GELUMLP(nn.Module):
     r"""Plain MLP of GPT-2: $W_2\,\mathrm{GELU}(W_1 x + b_1) + b_2$, GELU by its tanh formula.
 
     $$\mathrm{GELU}(a) \approx \tfrac{a}{2}\Big(1 +
     \tanh\big(\sqrt{2/\pi}\,(a + 0.044715\,a^3)\big)\Big)$$
 
-    Source: Hendrycks and Gimpel 2016 (arXiv:1606.08415), section 2.
+    Hendrycks and Gimpel 2016 (arXiv:1606.08415), section 2.
     """
 
     def __init__(self, d_model: int, d_hidden: int, *, bias: bool = True) -> None:
@@ -399,8 +274,7 @@ class GELUMLP(nn.Module):
 
     def forward(self, x: Float[Tensor, " *b d"]) -> Tensor:
         """Map the last axis to itself."""
-        out: Tensor = self.w_2(F.gelu(self.w_1(x), approximate="tanh"))
-        return out
+        return self.w_2(F.gelu(self.w_1(x), approximate="tanh"))
 
 
 def _norm(config: TransformerConfig) -> nn.Module:
@@ -408,7 +282,6 @@ def _norm(config: TransformerConfig) -> nn.Module:
     return kind(config.d_model, config.norm_eps)
 
 
-@final
 class Block(nn.Module):
     """One pre-norm block: attention, then the MLP, each added to the stream."""
 
@@ -438,23 +311,12 @@ class Block(nn.Module):
         return h + self.dropout(self.mlp(self.norm_2(h))), seen
 
 
-@final
 class TransformerBody(nn.Module):
     """The blocks and the last norm: vectors in, vectors out.
 
     Image transformers and text encoders put their own embedding before it.
 
-    Args:
-        config: the sizes.
-
-    Raises:
-        ValueError: a cache is given to a body that is not causal.
-
-    Example:
-        >>> body = TransformerBody(TransformerConfig(d_model=8, n_head=2, n_kv_head=2))
-        >>> h, cache = body(torch.zeros(1, 5, 8))
-        >>> h.shape, len(cache), cache[0].k.shape
-        (torch.Size([1, 5, 8]), 2, torch.Size([1, 2, 5, 4]))
+    ValueError: a cache is given to a body that is not causal.
     """
 
     def __init__(self, config: TransformerConfig) -> None:
@@ -464,15 +326,7 @@ class TransformerBody(nn.Module):
         self.norm = _norm(config)
 
     def forward(self, h: Float[Tensor, " b t c"], cache: Cache = ()) -> tuple[Tensor, Cache]:
-        """Run the blocks on new positions.
-
-        Args:
-            h: `(b, t, d_model)` the new positions.
-            cache: what the positions before left behind; () when these are the first.
-
-        Returns:
-            The normed stream at the new positions, and the cache of all positions so far.
-        """
+        """Run the blocks on new positions."""
         if cache and not self.config.causal:
             raise ValueError("a cache needs a causal body: without the mask, old keys would change")
         n_past, n_new, angles = n_seen(cache), h.shape[1], None
@@ -493,30 +347,12 @@ def n_seen(cache: Cache) -> int:
     return cache[0].k.shape[2] if cache else 0
 
 
-@final
 class Transformer(nn.Module):
-    r"""Tokens in, next-token logits out.
+    r"""Tokens in, next-token logits out (Touvron et al. 2023 (arXiv:2302.13971), section 2.2).
 
     `logits[:, i]` parameterises $p(x_{i+1} \mid x_{\le i})$: it sees token $i$ and those before.
 
-    Args:
-        n_tokens: size of the vocabulary.
-        config: the other sizes.
-
-    Raises:
-        ValueError: a text is longer than the table of learned positions, if there is one.
-
-    Example:
-        >>> net = Transformer(11, TransformerConfig(d_model=8, n_head=2, n_kv_head=1))
-        >>> tokens = torch.tensor([[1, 2, 3]])
-        >>> full = net(tokens)
-        >>> first, cache = net.extend(tokens[:, :2])
-        >>> last, cache = net.extend(tokens[:, 2:], cache)
-        >>> torch.allclose(full, torch.cat([first, last], dim=1), atol=1e-6)
-        True
-
-    Source: Touvron et al. 2023 (arXiv:2302.13971), section 2.2.
-    Lesson: notebooks/02_autoregressive.ipynb
+    ValueError: a text is longer than the table of learned positions, if there is one.
     """
 
     def __init__(self, n_tokens: int, config: TransformerConfig) -> None:
@@ -542,13 +378,11 @@ class Transformer(nn.Module):
 
     def hidden(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t c"]:
         """The normed residual stream after the last block (what other networks may read)."""
-        h: Tensor = self.body(self.embed(tokens))[0]
-        return h
+        return self.body(self.embed(tokens))[0]
 
     def forward(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t v"]:
         """Logits of the token after each position, all positions in one pass."""
-        logits: Tensor = self.head(self.hidden(tokens))
-        return logits
+        return self.head(self.hidden(tokens))
 
     def extend(self, tokens: Int[Tensor, " b t"], cache: Cache = ()) -> tuple[Tensor, Cache]:
         """Logits after each *new* token, given the cache of those before; and the new cache."""
@@ -574,24 +408,10 @@ class Text(NamedTuple):
     pooled: Float[Tensor, " b d"]  # one for the whole, to be added to the time's embedding
 
 
-@final
 class TextEncoder(nn.Module):
     """Rows of word numbers to states and a pooled vector.
 
-    Args:
-        n_words: size of the table of words, with the padding piece 0 in front.
-        d: width of the states.
-        n_layer: blocks of the transformer.
-        n_head: heads; divides `d`, with an even quotient.
-
-    Example:
-        >>> encoder = TextEncoder(11, d=8, n_layer=1, n_head=2)
-        >>> text = encoder(torch.tensor([[1, 4, 0], [1, 2, 3]]))
-        >>> text.states.shape, text.pooled.shape
-        (torch.Size([2, 3, 8]), torch.Size([2, 8]))
-
-    Source: Nichol et al. 2021 (arXiv:2112.10741), section 4, with a mean over the words for its
-        last state.
+    Nichol et al. 2021 (arXiv:2112.10741), section 4, with a mean over the words for its last state.
     """
 
     def __init__(self, n_words: int, *, d: int = 64, n_layer: int = 2, n_head: int = 4) -> None:
@@ -607,33 +427,16 @@ class TextEncoder(nn.Module):
         nn.init.normal_(self.embedding.weight)
 
     def forward(self, rows: Int[Tensor, " b s"]) -> Text:
-        """Read captions.
-
-        Args:
-            rows: `(b, s)`, indices into the table; 0 fills up.
-
-        Returns:
-            States `(b, s, d)` and pooled `(b, d)`.
-        """
+        """Read captions."""
         states: Tensor = self.body(self.embedding(rows))[0]
         word = (rows != PADDING).to(states)[:, :, None]
         return Text(states, (word * states).sum(1) / word.sum(1).clamp(min=1))
 
 
-@final
 class NoCaption(nn.Module):
     """One learned state that stands for "told nothing": what dropped captions are replaced by.
 
-    Args:
-        d: width of the states and of the pooled vector.
-
-    Example:
-        >>> text = Text(torch.ones(2, 3, 4), torch.ones(2, 4))
-        >>> hidden = NoCaption(4)(text, torch.tensor([True, False]))
-        >>> hidden.states[:, 0, 0].tolist(), hidden.pooled[:, 0].tolist()
-        ([0.0, 1.0], [0.0, 1.0])
-
-    Source: Ho and Salimans 2022 (arXiv:2207.12598), algorithm 1, line 3.
+    Ho and Salimans 2022 (arXiv:2207.12598), algorithm 1, line 3.
     """
 
     def __init__(self, d: int) -> None:
@@ -642,15 +445,7 @@ class NoCaption(nn.Module):
         self.pooled = nn.Parameter(torch.zeros(d))
 
     def forward(self, text: Text, hidden: Bool[Tensor, " b"]) -> Text:
-        """Hide the captions of some rows.
-
-        Args:
-            text: of all rows.
-            hidden: which rows are told nothing.
-
-        Returns:
-            Like `text`. Attention over equal states returns that state, however many there are.
-        """
+        """Hide the captions of some rows."""
         return Text(
             torch.where(hidden[:, None, None], self.state, text.states),
             torch.where(hidden[:, None], self.pooled, text.pooled),

@@ -1,8 +1,8 @@
 r"""A small U-Net: an image in, an image of the same size out, told the time (and what to draw).
 
 Going down, the image shrinks and gains channels; going up, each level is joined with the one it
-came from, so detail need not squeeze through the bottom. Every residual block is told the time by
-a shift and a scale of its normalised features,
+came from, so detail need not squeeze through the bottom. Every residual block is told the time by a
+shift and a scale of its normalised features,
 
 $$a = \mathrm{norm}\big(\mathrm{conv}\,\phi(\mathrm{norm}\,h)\big), \qquad
 h \leftarrow h + \mathrm{conv}\,\phi\big((1 + s(e))\,a + b(e)\big),$$
@@ -10,13 +10,11 @@ h \leftarrow h + \mathrm{conv}\,\phi\big((1 + s(e))\,a + b(e)\big),$$
 where $e$ embeds the time and the class. Self-attention at the bottom lets distant parts agree;
 cross-attention there reads a text. Made for images of 8 x 8 to 32 x 32.
 
-Lesson: notebooks/12_diffusion_i.ipynb (used from there on)
-Sources: Ronneberger et al. 2015 (arXiv:1505.04597); Ho et al. 2020 (arXiv:2006.11239),
-    appendix B; Dhariwal and Nichol 2021 (arXiv:2105.05233), section 3.1.
+Ronneberger et al. 2015 (arXiv:1505.04597); Ho et al. 2020 (arXiv:2006.11239), appendix B; Dhariwal
+and Nichol 2021 (arXiv:2105.05233), section 3.1.
 """
 
 from dataclasses import dataclass
-from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -47,16 +45,10 @@ class UNetConfig:
 def modulate(
     h: Float[Tensor, " b c h w"], shift: Float[Tensor, " b c"], scale: Float[Tensor, " b c"]
 ) -> Tensor:
-    r"""Shift and scale whole channels: $(1 + s)\,h + b$.
-
-    Example:
-        >>> modulate(torch.ones(1, 2, 1, 1), torch.tensor([[0.0, 1.0]]), torch.ones(1, 2)).flatten()
-        tensor([2., 3.])
-    """
+    r"""Shift and scale whole channels: $(1 + s)\,h + b$."""
     return (1 + scale[:, :, None, None]) * h + shift[:, :, None, None]
 
 
-@final
 class ResBlock(nn.Module):
     """Two convolutions around a modulation by the embedding, added to the (projected) input.
 
@@ -79,11 +71,9 @@ class ResBlock(nn.Module):
         h = self.conv_1(F.silu(self.norm_1(x)))
         shift, scale = self.to_shift_scale(emb).chunk(2, dim=-1)
         h = F.silu(modulate(self.norm_2(h), shift, scale))
-        out: Tensor = self.shortcut(x) + self.conv_2(self.dropout(h))
-        return out
+        return self.shortcut(x) + self.conv_2(self.dropout(h))
 
 
-@final
 class SpatialAttention(nn.Module):
     """Every place of the image looks at every other, and at the text if there is one."""
 
@@ -107,29 +97,14 @@ class SpatialAttention(nn.Module):
         tokens = tokens + self.to_out(join_heads(heads))
         if self.read_text is not None and self.norm_text is not None and context is not None:
             tokens = tokens + self.read_text(self.norm_text(tokens), context)
-        out: Tensor = tokens.mT.reshape(x.shape)
-        return out
+        return tokens.mT.reshape(x.shape)
 
 
-@final
 class UNet(nn.Module):
     r"""$(x, t) \mapsto$ an image like $x$, optionally told a class and a text.
 
-    Args:
-        config: the sizes.
-
-    Raises:
-        ValueError: `width` is not a multiple of 8; the image does not halve often enough; a class,
-            a text or a pooled vector is given to a network that was not built for one.
-
-    Example:
-        >>> net = UNet(UNetConfig(width=8, n_classes=10))
-        >>> x, t = torch.zeros(2, 1, 8, 8), torch.tensor([0, 5])
-        >>> net(x, t).shape, net(x, t, label=torch.tensor([3, 10])).shape
-        (torch.Size([2, 1, 8, 8]), torch.Size([2, 1, 8, 8]))
-
-    Source: Ho et al. 2020 (arXiv:2006.11239), appendix B; shift and scale as in Dhariwal and
-        Nichol 2021 (arXiv:2105.05233), section 3.1; attention at the lowest level only.
+    Ho et al. 2020 (arXiv:2006.11239), appendix B; shift and scale as in Dhariwal and Nichol 2021
+    (arXiv:2105.05233), section 3.1; attention at the lowest level only.
     """
 
     def __init__(self, config: UNetConfig) -> None:
@@ -191,15 +166,7 @@ class UNet(nn.Module):
         context: Float[Tensor, " b s e"] | None = None,
         pooled: Float[Tensor, " b p"] | None = None,
     ) -> Float[Tensor, " b o h w"]:
-        """Predict an image like `x`.
-
-        Args:
-            x: the (noisy) image; height and width divisible by `2 ** (len(mults) - 1)`.
-            t: `(b,)` the time of each image, in the unit that `time_scale` was chosen for.
-            label: `(b,)` class 0..n_classes-1, or n_classes for "no class"; None: all "no class".
-            context: `(b, s, d_context)` states of a text; None: nothing is read.
-            pooled: `(b, d_pooled)` what every block is told beside the time; None: nothing.
-        """
+        """Predict an image like `x`."""
         self._check(x, label, context, pooled)
         n, emb = self.config.n_block, self.embedding(t, label, pooled)
         h, skips = self.stem(x), []
@@ -211,8 +178,7 @@ class UNet(nn.Module):
         for i, block in enumerate(self.up):
             h = F.interpolate(h, scale_factor=2.0, mode="nearest") if i and i % n == 0 else h
             h = block(torch.cat([h, skips.pop()], dim=1), emb)
-        out: Tensor = self.conv_out(F.silu(self.norm_out(h)))
-        return out
+        return self.conv_out(F.silu(self.norm_out(h)))
 
     def _check(
         self, x: Tensor, label: Tensor | None, context: Tensor | None, pooled: Tensor | None
@@ -249,26 +215,12 @@ def attention_pairs(n_frames: int, n_places: int, *, factorised: bool) -> int:
 
     $$\text{full: } (FN)^2, \qquad \text{factorised: } FN^2 + NF^2$$
 
-    Args:
-        n_frames: F.
-        n_places: N, of one frame.
-        factorised: space then time, or everything with everything.
-
-    Returns:
-        The number of pairs.
-
-    Example:
-        >>> attention_pairs(8, 64, factorised=False), attention_pairs(8, 64, factorised=True)
-        (262144, 36864)
-
-    Source: Ho et al. 2022 (arXiv:2204.03458), section 3.
-    Lesson: notebooks/systems/text_to_video.ipynb
+    Ho et al. 2022 (arXiv:2204.03458), section 3.
     """
     f, n = n_frames, n_places
     return f * n**2 + n * f**2 if factorised else (f * n) ** 2
 
 
-@final
 class TemporalAttention(nn.Module):
     r"""Every place looks at itself in all frames; added to its input, and zero at the start.
 
@@ -279,18 +231,8 @@ class TemporalAttention(nn.Module):
     The rotations $R$ make a weight depend on $f - g$; without them the layer commutes with every
     permutation of the frames, reversal included.
 
-    Args:
-        channels: of the features; a multiple of 8.
-        n_head: heads; divides `channels`, with an even quotient.
-
-    Example:
-        >>> layer = TemporalAttention(8, n_head=2)
-        >>> x = torch.randn(2 * 3, 8, 4, 4)  # two films of three frames
-        >>> torch.equal(layer(x, torch.arange(3.0), None), x)
-        True
-
-    Source: Ho et al. 2022 (arXiv:2204.03458), section 3, with rotary positions for its relative
-        position embeddings.
+    Ho et al. 2022 (arXiv:2204.03458), section 3, with rotary positions for its relative position
+    embeddings.
     """
 
     def __init__(self, channels: int, n_head: int) -> None:
@@ -309,14 +251,7 @@ class TemporalAttention(nn.Module):
         joined: Bool[Tensor, " b"] | None,
         n_frames: int | None = None,
     ) -> Tensor:
-        """Features of the same shape.
-
-        Args:
-            x: frames of all films, film after film.
-            times: number of each frame; None: frames have no positions.
-            joined: films whose frames see each other; None: all.
-            n_frames: F, needed where `times` is None.
-        """
+        """Features of the same shape."""
         f = len(times) if times is not None else n_frames
         if not f or len(x) % f:
             raise ValueError(f"{len(x)} frames are not films of {f} frames")
@@ -330,28 +265,14 @@ class TemporalAttention(nn.Module):
         out = out.reshape(bf // f, h * w, f, c).permute(0, 2, 3, 1)
         if joined is not None:
             out = out * joined.to(out)[:, None, None, None]
-        joint: Tensor = x + out.reshape(x.shape)
-        return joint
+        return x + out.reshape(x.shape)
 
 
-@final
 class VideoUNet(nn.Module):
     r"""$(x, t) \mapsto$ a film like $x$, $x$ of shape `(b, c, f, h, w)`, optionally told a text.
 
-    Args:
-        config: the sizes.
-
-    Raises:
-        ValueError: the image network's channels are not those of a block of pixels.
-
-    Example:
-        >>> net = VideoUNet(VideoUNetConfig(UNetConfig(c_in=3, c_out=3, width=8)))
-        >>> film, t = torch.randn(2, 3, 5, 8, 8), torch.tensor([0, 5])
-        >>> net(film, t).shape
-        torch.Size([2, 3, 5, 8, 8])
-
-    Source: Ho et al. 2022 (arXiv:2204.03458), section 3.
-    Lesson: notebooks/systems/text_to_video.ipynb
+    Ho et al. 2022 (arXiv:2204.03458), section 3. ValueError: the image network's channels are not
+    those of a block of pixels.
     """
 
     def __init__(self, config: VideoUNetConfig) -> None:
@@ -389,8 +310,8 @@ class VideoUNet(nn.Module):
         """What the blocks of every frame are told: noise level and text, and its own number.
 
         "Left" shifts frame 0 to the right and frame 7 to the left: on average over the frames a
-        word says nothing of the place, and on average over the words a number says nothing. So
-        what a film is told and what a frame is told enter as a product.
+        word says nothing of the place, and on average over the words a number says nothing. So what
+        a film is told and what a frame is told enter as a product.
         """
         emb = self.image.embedding(t, None, pooled).repeat_interleave(times.shape[-1], 0)
         if not self.config.positions:
@@ -412,18 +333,7 @@ class VideoUNet(nn.Module):
     ) -> Float[Tensor, " b c f h w"]:
         """Predict a film like `x`.
 
-        Args:
-            x: the (noisy) film.
-            t: `(b,)` the noise level of each film: one for all of its frames.
-            context: `(b, s, d_context)` states of a text; None: nothing is read.
-            pooled: `(b, d_pooled)` the text as one vector; None: nothing.
-            joined: films whose frames see each other; None: all. Elsewhere each frame is predicted
-                from itself, its number and the text.
-            times: number of each frame; None: 0, 1, ..., f - 1. `(b, f)` where films differ, which
-                only frames that do not see each other may.
-
-        Raises:
-            ValueError: films with numbers of their own whose frames see each other.
+        ValueError: films with numbers of their own whose frames see each other.
         """
         net, n_block, n_frames = self.image, self.config.image.n_block, x.shape[2]
         times = torch.arange(n_frames).to(x) if times is None else times
@@ -435,8 +345,7 @@ class VideoUNet(nn.Module):
         seen = times if self.config.positions else None
 
         def talk(layer: nn.Module, h: Tensor) -> Tensor:
-            out: Tensor = h if alone else layer(h, seen, joined, n_frames)
-            return out
+            return h if alone else layer(h, seen, joined, n_frames)
 
         frames = F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), self.config.patch)
         h, skips = net.stem(frames), []
@@ -451,5 +360,4 @@ class VideoUNet(nn.Module):
             h = F.interpolate(h, scale_factor=2.0, mode="nearest") if i and i % n_block == 0 else h
             h = talk(layer, block(torch.cat([h, skips.pop()], dim=1), emb))
         out = F.pixel_shuffle(net.conv_out(F.silu(net.norm_out(h))), self.config.patch)
-        film: Tensor = out.reshape(len(x), n_frames, *out.shape[1:]).transpose(1, 2)
-        return film
+        return out.reshape(len(x), n_frames, *out.shape[1:]).transpose(1, 2)

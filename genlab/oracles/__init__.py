@@ -6,18 +6,5 @@ from genlab.oracles.continuous import (
     GaussianMixture,
     LinearLatent,
     kl_gaussian,
-    wasserstein2,
 )
-from genlab.oracles.discrete import MarkovChain, TokenTable, total_correlation
-
-__all__ = [
-    "Empirical",
-    "Gaussian",
-    "GaussianMixture",
-    "LinearLatent",
-    "MarkovChain",
-    "TokenTable",
-    "kl_gaussian",
-    "total_correlation",
-    "wasserstein2",
-]
+from genlab.oracles.discrete import TokenTable, total_correlation

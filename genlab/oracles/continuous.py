@@ -3,18 +3,16 @@ r"""The normal distribution: every question a lesson asks about it has a closed 
 $$\log \mathcal N(x; \mu, \Sigma) = -\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)
 - \tfrac12 \log\det \Sigma - \tfrac d2 \log 2\pi$$
 
-An oracle is a distribution whose density, score, samples, noised version and denoiser are all
-known exactly. Put one where a trained network would stand, and whatever is then wrong is the
-fault of the method around it.
+An oracle is a distribution whose density, score, samples, noised version and denoiser are all known
+exactly. Put one where a trained network would stand, and whatever is then wrong is the fault of the
+method around it.
 
-Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
-Sources: Bishop, Pattern Recognition and Machine Learning, section 2.3; Dowson and Landau 1982
-(distance between normals); Efron 2011, eq. 2.8 (Tweedie's formula).
+Bishop, Pattern Recognition and Machine Learning, section 2.3; Dowson and Landau 1982 (distance
+between normals); Efron 2011, eq. 2.8 (Tweedie's formula).
 """
 
 import math
 from dataclasses import dataclass
-from typing import final
 
 import torch
 from jaxtyping import Float, Int
@@ -23,24 +21,11 @@ from torch import Tensor
 from genlab.core import expand, kl_diag_normal, mean_event, normal_log_prob, randn, sum_event
 
 
-@final
 @dataclass(frozen=True)
 class Gaussian:
     r"""Normal distribution $\mathcal N(\mu, \Sigma)$ with a full covariance matrix.
 
-    Args:
-        mean: $\mu$, `(d,)`.
-        cov: $\Sigma$, `(d, d)`, symmetric and positive definite.
-
-    Raises:
-        ValueError: the shapes do not fit, or `cov` is not symmetric positive definite.
-
-    Example:
-        >>> p = Gaussian(torch.zeros(2), torch.eye(2))
-        >>> p.log_prob(torch.zeros(1, 2))
-        tensor([-1.8379])
-
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    ValueError: the shapes do not fit, or `cov` is not symmetric positive definite.
     """
 
     mean: Float[Tensor, " d"]
@@ -79,12 +64,8 @@ class Gaussian:
         pull: Tensor = torch.linalg.solve(self.cov, (x - self.mean).T)
         return -pull.T
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Float[Tensor, " n d"]:
-        r"""Draw $x = \mu + L\epsilon$ with $LL^\top = \Sigma$; there is nothing to condition on."""
-        if cond is not None:
-            raise ValueError("Gaussian.sample: cond is given, expected None")
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Float[Tensor, " n d"]:
+        r"""Draw $x = \mu + L\epsilon$ with $LL^\top = \Sigma$."""
         eps = randn((n, self.mean.numel()), like=self.mean, generator=generator)
         root: Tensor = torch.linalg.cholesky(self.cov)
         return self.mean + eps @ root.T
@@ -109,22 +90,13 @@ class Gaussian:
 
         $$\mathbb E[x_0 \mid x_t] = \mu + \alpha\,\Sigma\,(\alpha^2\Sigma + \sigma^2 I)^{-1}
         (x_t - \alpha\mu)$$
-
-        Args:
-            x_t: noisy examples, `(b, d)`.
-            alpha: signal scale, one number or `(b,)`.
-            sigma: noise scale, one number or `(b,)`.
-
-        Returns:
-            Posterior means, `(b, d)`.
         """
         alpha = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t)
         sigma = expand(torch.as_tensor(sigma, dtype=x_t.dtype), x_t)
         variances: Tensor
         variances, axes = torch.linalg.eigh(self.cov)
         gain = alpha * variances / (alpha**2 * variances + sigma**2)
-        guess: Tensor = self.mean + (gain * ((x_t - alpha * self.mean) @ axes)) @ axes.T
-        return guess
+        return self.mean + (gain * ((x_t - alpha * self.mean) @ axes)) @ axes.T
 
 
 def kl_gaussian(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
@@ -134,96 +106,22 @@ def kl_gaussian(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
     + (\mu_q-\mu_p)^\top \Sigma_q^{-1} (\mu_q-\mu_p) - d
     + \log\frac{\det\Sigma_q}{\det\Sigma_p}\Big]$$
 
-    Args:
-        p: the distribution that the average is taken under.
-        q: the other one, of the same dimension.
-
-    Returns:
-        One number, in nats, never negative.
-
-    Raises:
-        ValueError: the dimensions differ.
-
-    Example:
-        >>> a, b = Gaussian(torch.zeros(1), torch.eye(1)), Gaussian(torch.ones(1), torch.eye(1))
-        >>> kl_gaussian(a, b)
-        tensor(0.5000)
-
-    Source: Kullback, Information Theory and Statistics, 1959, ch. 9, eq. 1.2.
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    One number, in nats, never negative. Kullback, Information Theory and Statistics, 1959, ch. 9,
+    eq. 1.2. ValueError: the dimensions differ.
     """
-    _require_same_space(p, q, "kl_gaussian")
+    if p.event_shape != q.event_shape:
+        raise ValueError(f"kl_gaussian: dimensions are {p.event_shape[0]} and {q.event_shape[0]}")
     shift = q.mean - p.mean
     trace: Tensor = torch.linalg.solve(q.cov, p.cov).trace()
     quadratic: Tensor = shift @ torch.linalg.solve(q.cov, shift)
     return 0.5 * (trace + quadratic - len(shift) + torch.logdet(q.cov) - torch.logdet(p.cov))
 
 
-def wasserstein2(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
-    r"""Distance between two normal distributions, in the unit of the data.
-
-    $$W_2^2 = \lVert\mu_p-\mu_q\rVert^2 + \operatorname{tr}\big(\Sigma_p + \Sigma_q
-    - 2(\Sigma_p^{1/2}\Sigma_q\Sigma_p^{1/2})^{1/2}\big)$$
-
-    The Frechet distance of two sets of features is $W_2^2$ of the normals fitted to them.
-
-    Args:
-        p: one distribution.
-        q: another one, of the same dimension.
-
-    Returns:
-        $W_2$ itself, not its square; symmetric, zero exactly when the two are equal.
-
-    Raises:
-        ValueError: the dimensions differ.
-
-    Example:
-        >>> a, b = Gaussian(torch.zeros(1), torch.eye(1)), Gaussian(torch.ones(1), torch.eye(1))
-        >>> wasserstein2(a, b)
-        tensor(1.)
-
-    Source: Dowson and Landau 1982, J. Multivariate Analysis 12, eq. 6.
-    Lesson: notebooks/09_evaluation.ipynb
-    """
-    _require_same_space(p, q, "wasserstein2")
-    root = _psd_root(p.cov)
-    overlap = _psd_root(root @ q.cov @ root)
-    squared = ((p.mean - q.mean) ** 2).sum() + (p.cov + q.cov - 2 * overlap).trace()
-    return squared.clamp_min(0).sqrt()
-
-
-def _psd_root(matrix: Float[Tensor, " d d"]) -> Float[Tensor, " d d"]:
-    values: Tensor
-    vectors: Tensor
-    values, vectors = torch.linalg.eigh(matrix)
-    return (vectors * values.clamp_min(0).sqrt()) @ vectors.T
-
-
-def _require_same_space(p: Gaussian, q: Gaussian, name: str) -> None:
-    if p.event_shape != q.event_shape:
-        raise ValueError(f"{name}: dimensions are {p.event_shape[0]} and {q.event_shape[0]}")
-
-
-@final
 @dataclass(frozen=True)
 class GaussianMixture:
     r"""Mixture of normals with isotropic components.
 
-    Args:
-        weights: $\pi$, `(k,)`, positive, sums to 1.
-        means: $m$, `(k, d)`.
-        stds: $s$, `(k,)`, positive.
-
-    Raises:
-        ValueError: the shapes do not fit, or a weight or a width is out of range.
-
-    Example:
-        >>> weights, means = torch.tensor([0.5, 0.5]), torch.tensor([[-3.0], [3.0]])
-        >>> p = GaussianMixture(weights, means, stds=torch.ones(2))
-        >>> p.log_prob(torch.tensor([[3.0]]))
-        tensor([-1.6121])
-
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    ValueError: the shapes do not fit, or a weight or a width is out of range.
     """
 
     weights: Float[Tensor, " k"]
@@ -283,14 +181,6 @@ class GaussianMixture:
 
         $$\mathbb E[x_0\mid x_t] = \sum_k p_t(k\mid x_t)\Big[m_k +
         \frac{\alpha s_k^2}{\alpha^2 s_k^2 + \sigma^2}(x_t - \alpha m_k)\Big]$$
-
-        Args:
-            x_t: noisy examples, `(b, d)`.
-            alpha: signal scale, one number or `(b,)`.
-            sigma: noise scale, one number or `(b,)`.
-
-        Returns:
-            Posterior means, `(b, d)`.
         """
         a = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t).expand(len(x_t), 1)
         s = expand(torch.as_tensor(sigma, dtype=x_t.dtype), x_t).expand(len(x_t), 1)
@@ -324,23 +214,11 @@ class GaussianMixture:
         return torch.multinomial(self.weights, n, replacement=True, generator=generator)
 
 
-@final
 @dataclass(frozen=True)
 class Empirical:
     r"""Equal point masses on a finite set of examples.
 
-    Args:
-        points: the examples, `(n, *event)`, at least one.
-
-    Raises:
-        ValueError: there are no points.
-
-    Example:
-        >>> data = Empirical(torch.tensor([[-1.0], [1.0]]))
-        >>> data.denoiser(torch.tensor([[0.0]]), alpha=1.0, sigma=0.5)
-        tensor([[0.]])
-
-    Lesson: notebooks/12_diffusion_i.ipynb
+    ValueError: there are no points.
     """
 
     points: Float[Tensor, " n *event"]
@@ -377,16 +255,7 @@ class Empirical:
     def denoiser(
         self, x_t: Float[Tensor, " b *event"], alpha: Tensor | float, sigma: Tensor | float
     ) -> Float[Tensor, " b *event"]:
-        r"""Weighted average of the points: the displayed equation at the top of this file.
-
-        Args:
-            x_t: noisy examples, `(b, *event)`.
-            alpha: signal scale, one number or `(b,)`.
-            sigma: noise scale, one number or `(b,)`, positive.
-
-        Returns:
-            Posterior means, `(b, *event)`, inside the convex hull of the points.
-        """
+        r"""Weighted average of the points: the displayed equation at the top of this file."""
         alpha = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t)
         sigma = torch.as_tensor(sigma, dtype=x_t.dtype).reshape(-1, 1)
         gaps = [sum_event((x_t - alpha * point) ** 2) for point in self.points]
@@ -399,26 +268,11 @@ class Empirical:
         return gaps.min(1).values.sqrt()
 
 
-@final
 @dataclass(frozen=True)
 class LinearLatent:
     r"""Linear latent-variable model with normal noise.
 
-    Args:
-        weight: $W$, `(d, k)`.
-        mean: $\mu$, `(d,)`.
-        std: $\sigma$, positive.
-
-    Raises:
-        ValueError: the shapes do not fit, or `std` is not positive.
-
-    Example:
-        >>> model = LinearLatent(torch.ones(2, 1), torch.zeros(2), std=1.0)
-        >>> model.marginal().cov
-        tensor([[2., 1.],
-                [1., 2.]])
-
-    Lesson: notebooks/05_latent_variables_and_elbo.ipynb
+    ValueError: the shapes do not fit, or `std` is not positive.
     """
 
     weight: Float[Tensor, " d k"]
@@ -465,12 +319,6 @@ class LinearLatent:
 
         $$\Sigma = (I + \sigma^{-2} W^\top W)^{-1}, \qquad
         m = \sigma^{-2}\, \Sigma\, W^\top (x - \mu)$$
-
-        Args:
-            x: examples, `(b, d)`.
-
-        Returns:
-            Means `(b, k)`, and the covariance `(k, k)`, which does not depend on `x`.
         """
         k = self.weight.shape[1]
         eye = torch.eye(k, dtype=self.weight.dtype, device=self.weight.device)
@@ -485,13 +333,7 @@ class LinearLatent:
         $$\log \mathcal N(x; W\mu_q + \mu, \sigma^2 I) - \frac{1}{2\sigma^2}
         \sum_j \sigma_{q,j}^2 \lVert W_{\cdot j}\rVert^2 - \mathrm{KL}(q \,\|\, \mathcal N(0, I))$$
 
-        Args:
-            x: examples, `(b, d)`.
-            mu: mean of q for each example, `(b, k)`.
-            log_var: logarithm of its variances, `(b, k)`.
-
-        Returns:
-            `(b,)`, in nats; short of $\log p(x)$ by exactly KL(q || posterior).
+        In nats; short of $\log p(x)$ by exactly KL(q || posterior).
         """
         spread = (log_var.exp() * (self.weight**2).sum(0)).sum(1) / (2 * self.std**2)
         return self.cond_log_prob(x, mu) - spread - kl_diag_normal(mu, log_var)

@@ -3,23 +3,19 @@ r"""A joint law of a few tokens as a table: every conditional, entropy and depen
 $$p(x_1, \dots, x_n), \qquad
 p(x_i \mid x_O) = \frac{\sum_{x_j,\ j \notin O \cup \{i\}} p(x)}{\sum_{x_j,\ j \notin O} p(x)}$$
 
-The ideal network of models that fill in what is hidden. Its one limit is that the table has
-$v^n$ entries.
+The ideal network of models that fill in what is hidden. Its one limit is that the table has $v^n$
+entries.
 
-Lesson: notebooks/15_four_paradigm_landscape.ipynb
-Sources: Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2; Watanabe 1960
-("Information theoretical analysis of multivariate correlation"), for the total correlation.
+Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2; Watanabe 1960 ("Information
+theoretical analysis of multivariate correlation"), for the total correlation.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genlab.core import last
 from genlab.core.stats import entropy
 
 
@@ -31,21 +27,8 @@ def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
 
     For two variables it is their mutual information.
 
-    Args:
-        joint: probabilities, one axis for each variable; they sum to 1.
-
-    Returns:
-        A scalar in nats, 0 exactly when the variables are independent.
-
-    Raises:
-        ValueError: probabilities that are negative or do not sum to 1.
-
-    Example:
-        >>> total_correlation(torch.eye(2) / 2)  # two copies of a fair coin: log 2
-        tensor(0.6931)
-
-    Source: Watanabe 1960, eq. 2.
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
+    A scalar in nats, 0 exactly when the variables are independent. Watanabe 1960, eq. 2.
+    ValueError: probabilities that are negative or do not sum to 1.
     """
     axes = range(joint.ndim)
     margins = [joint.sum([a for a in axes if a != i]) if joint.ndim > 1 else joint for i in axes]
@@ -53,22 +36,11 @@ def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
     return apart - entropy(joint.flatten())
 
 
-@final
 @dataclass(frozen=True)
 class TokenTable:
     r"""The law of n tokens of v values each; the value v stands for "hidden".
 
-    Args:
-        joint: probabilities, n axes of length v.
-
-    Raises:
-        ValueError: axes of different lengths, or probabilities that do not sum to 1.
-
-    Example:
-        >>> law = TokenTable(torch.eye(2) / 2)
-        >>> law.conditionals(torch.tensor([[0, 2]]))
-        tensor([[[1., 0.],
-                 [1., 0.]]])
+    ValueError: axes of different lengths, or probabilities that do not sum to 1.
     """
 
     joint: Tensor
@@ -98,133 +70,22 @@ class TokenTable:
         """Log-probability of each sequence, nats."""
         return self.joint[tuple(x.T)].log()
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Int[Tensor, " n k"]:
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Int[Tensor, " n k"]:
         """Draw `n` sequences."""
-        if cond is not None:
-            raise ValueError("TokenTable.sample: cond is given, expected None")
         p = self.joint.flatten()
         return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
 
     def given(self, x: Int[Tensor, " n"]) -> Tensor:
-        """Joint law of the hidden tokens of one sequence, given the others.
-
-        Args:
-            x: tokens, `n_tokens` where hidden.
-
-        Returns:
-            Probabilities, one axis for each hidden token.
-        """
+        """Joint law of the hidden tokens of one sequence, given the others."""
         seen = tuple(slice(None) if v == self.n_tokens else v for v in x.tolist())
         part: Tensor = self.joint[seen]
         return part / part.sum()
 
     def conditionals(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n v"]:
-        """Law of every token given those that are not hidden: one-hot for the latter.
-
-        Args:
-            x: tokens, `n_tokens` where hidden.
-
-        Returns:
-            Probabilities; rows sum to 1.
-        """
+        """Law of every token given those that are not hidden: one-hot for the latter."""
         states, p = self.states(), self.joint.flatten()
         fits = ((x[:, None] == states) | (x[:, None] == self.n_tokens)).all(-1)
         weight = fits * p
         weight = weight / weight.sum(1, keepdim=True)
         one_hot = torch.nn.functional.one_hot(states, self.n_tokens).to(p)
         return torch.einsum("bs,snv->bnv", weight, one_hot)
-
-
-@final
-@dataclass(frozen=True)
-class MarkovChain:
-    r"""Sequences of a fixed length in which each token depends on the one before.
-
-    Args:
-        initial: $\pi$, distribution of the first token, `(k,)`, sums to 1.
-        transition: $A$, `(k, k)`; row a is the distribution of what follows token a.
-        length: n, tokens in one sequence, at least 1.
-
-    Raises:
-        ValueError: the shapes do not fit, a row is no distribution, or `length` is below 1.
-
-    Example:
-        >>> chain = MarkovChain(torch.tensor([0.5, 0.5]), torch.tensor([[0.9, 0.1], [0.5, 0.5]]), 3)
-        >>> chain.log_prob(torch.tensor([[0, 0, 1]])).exp()
-        tensor([0.0450])
-
-    Lesson: notebooks/02_autoregressive.ipynb
-    """
-
-    initial: Float[Tensor, " k"]
-    transition: Float[Tensor, " k k"]
-    length: int
-
-    def __post_init__(self) -> None:
-        k = self.initial.numel()
-        if self.initial.shape != (k,) or self.transition.shape != (k, k):
-            raise ValueError(
-                f"MarkovChain: initial has shape {tuple(self.initial.shape)} and transition "
-                f"{tuple(self.transition.shape)}, expected (k,) and (k, k)"
-            )
-        if self.length < 1:
-            raise ValueError(f"MarkovChain: length is {self.length}, expected at least 1")
-        entropy(self.initial)  # refuses what is not a distribution
-        entropy(self.transition)
-
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example: `(length,)`."""
-        return (self.length,)
-
-    def next_probs(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n k"]:
-        r"""$P(x_i \mid x_{<i})$ for every position: what a perfect causal model outputs."""
-        first = self.initial.expand(len(x), 1, -1)
-        return torch.cat([first, self.transition[x[:, :-1]]], dim=1)
-
-    def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
-        r"""Log-probability of whole sequences, `(b,)`, summed over the tokens, in nats."""
-        chosen = self.next_probs(x).gather(2, x[..., None]).squeeze(2)
-        return chosen.log().sum(1)
-
-    def steps(self, n: int, *, generator: torch.Generator | None = None) -> Iterator[Tensor]:
-        """Grow `n` sequences token by token: yields `(n, 1)`, `(n, 2)`, ... `(n, length)`."""
-        probs = self.initial.expand(n, -1)
-        x = torch.empty(n, 0, dtype=torch.long, device=self.initial.device)
-        for _ in range(self.length):
-            token = torch.multinomial(probs, 1, generator=generator)
-            x = torch.cat([x, token], dim=1)
-            probs = self.transition[token.squeeze(1)]
-            yield x
-
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Int[Tensor, " n length"]:
-        """Draw `n` sequences; there is nothing to condition on."""
-        if cond is not None:
-            raise ValueError("MarkovChain.sample: cond is given, expected None")
-        return last(self.steps(n, generator=generator))
-
-    def stationary(self) -> Float[Tensor, " k"]:
-        r"""What one step leaves unchanged: $\rho A = \rho$, $\sum_a \rho_a = 1$."""
-        k = len(self.initial)
-        eye = torch.eye(k, dtype=self.transition.dtype, device=self.transition.device)
-        ones = torch.ones(1, k, dtype=self.transition.dtype, device=self.transition.device)
-        system = torch.cat([self.transition.T - eye, ones])
-        target = torch.cat([torch.zeros(k).to(ones), torch.ones(1).to(ones)])
-        solution: Tensor = torch.linalg.lstsq(system, target[:, None]).solution
-        return solution.squeeze(1)
-
-    def entropy_rate(self) -> Float[Tensor, ""]:
-        r"""Nats per token of a long sequence: $\sum_a \rho_a H(A_{a\cdot})$."""
-        return (self.stationary() * entropy(self.transition)).sum()
-
-    def entropy(self) -> Float[Tensor, ""]:
-        r"""Entropy of a whole sequence of this length, in nats, started from `initial`."""
-        total, marginal = entropy(self.initial), self.initial
-        for _ in range(self.length - 1):
-            total = total + marginal @ entropy(self.transition)
-            marginal = marginal @ self.transition
-        return total

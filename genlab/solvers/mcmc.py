@@ -2,12 +2,11 @@ r"""Langevin dynamics: sampling from a density of which only the slope is known.
 
 $$x \leftarrow x + \eta\, \nabla\log p(x) + \sqrt{2\eta}\; z, \qquad z \sim \mathcal N(0, I)$$
 
-The unadjusted chain is biased by its step: on $\mathcal N(0, 1)$ it settles at the variance
-$1 / (1 - \eta/2)$. A Metropolis test removes the bias, at the price of needing $\log p$ up to
-a constant: an energy is enough, a score alone is not.
+The unadjusted chain is biased by its step: on $\mathcal N(0, 1)$ it settles at the variance $1 / (1
+- \eta/2)$. A Metropolis test removes the bias, at the price of needing $\log p$ up to a constant:
+an energy is enough, a score alone is not.
 
-Lesson: notebooks/10_energy_based_models.ipynb
-Sources: Roberts and Tweedie 1996, Bernoulli 2, eqs. 1 to 4; Welling and Teh 2011, eq. 3.
+Roberts and Tweedie 1996, Bernoulli 2, eqs. 1 to 4; Welling and Teh 2011, eq. 3.
 """
 
 import math
@@ -43,29 +42,11 @@ def langevin_step(
 
     $$x' = x + \eta\,\nabla\log p(x) + \sqrt{2\eta T}\; z$$
 
-    Leaves $p^{1/T}$ unchanged in the limit $\eta \to 0$; for $p = \mathcal N(0,1)$ and $T = 1$
-    the stationary variance is $1/(1 - \eta/2)$.
+    Leaves $p^{1/T}$ unchanged in the limit $\eta \to 0$; for $p = \mathcal N(0,1)$ and $T = 1$ the
+    stationary variance is $1/(1 - \eta/2)$.
 
-    Args:
-        x: states, `(b, *event)`.
-        score: $\nabla\log p(x)$, like `x`.
-        z: standard normal noise, like `x`.
-        step_size: $\eta$, positive.
-        temperature: T; 0 climbs without noise.
-
-    Returns:
-        New states, like `x`.
-
-    Raises:
-        ValueError: `step_size` is not positive or `temperature` is negative.
-
-    Example:
-        >>> x = torch.ones(1, 1)
-        >>> langevin_step(x, -x, z=x, step_size=0.5)
-        tensor([[1.5000]])
-
-    Source: Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$.
-    Lesson: notebooks/10_energy_based_models.ipynb
+    Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$. ValueError: `step_size` is not positive
+    or `temperature` is negative.
     """
     if not step_size > 0 or not temperature >= 0:
         raise ValueError(
@@ -89,24 +70,7 @@ def langevin(
 
     $$x_{k+1} = x_k + \eta\,\nabla\log p(x_k) + \sqrt{2\eta T}\; z_k$$
 
-    Args:
-        score: $\nabla\log p$, maps `(b, *event)` to the same shape.
-        x0: where the chains start, `(b, *event)`.
-        step_size: $\eta$, positive.
-        n_steps: number of steps, not negative.
-        temperature: T, the chains aim at $p^{1/T}$.
-        generator: source of the noise.
-
-    Yields:
-        The states after each of the `n_steps` steps.
-
-    Example:
-        >>> from genlab.core import last
-        >>> last(langevin(lambda x: -x, torch.zeros(4, 2), step_size=0.1, n_steps=3)).shape
-        torch.Size([4, 2])
-
-    Source: Welling and Teh 2011, eq. 3 with $\epsilon = 2\eta$.
-    Lesson: notebooks/10_energy_based_models.ipynb
+    Welling and Teh 2011, eq. 3 with $\epsilon = 2\eta$.
     """
     require_between(0, math.inf, n_steps=n_steps)
     x = x0
@@ -130,22 +94,8 @@ def mala_step(
     $$a = \min\Big(1,\ \frac{p(x')\, q(x \mid x')}{p(x)\, q(x' \mid x)}\Big), \qquad
     q(x' \mid x) = \mathcal N(x';\, x + \eta\nabla\log p(x),\, 2\eta I)$$
 
-    Args:
-        log_prob: $\log p$ up to a constant, `(b, *event)` to `(b,)`.
-        score: $\nabla\log p$, maps `(b, *event)` to the same shape.
-        x: states, `(b, *event)`.
-        z: standard normal noise, like `x`.
-        u: uniform numbers in [0, 1), `(b,)`.
-        step_size: $\eta$, positive.
-
-    Returns:
-        New states, like `x`, and which proposals were accepted, `(b,)`.
-
-    Raises:
-        ValueError: `step_size` is not positive, or $\log p$ or its slope at `x` is not a number.
-
-    Source: Roberts and Tweedie 1996, eq. 4.
-    Lesson: notebooks/10_energy_based_models.ipynb
+    Roberts and Tweedie 1996, eq. 4. ValueError: `step_size` is not positive, or $\log p$ or its
+    slope at `x` is not a number.
     """
     slope, level = score(x), log_prob(x)
     require_finite(score=slope)  # every comparison with NaN is false: all moves would be refused
@@ -170,19 +120,7 @@ def mala(
 
     $$x_{k+1} = x' \text{ with probability } a, \text{ else } x_k$$
 
-    Args:
-        log_prob: $\log p$ up to a constant, `(b, *event)` to `(b,)`.
-        score: $\nabla\log p$, maps `(b, *event)` to the same shape.
-        x0: where the chains start, `(b, *event)`.
-        step_size: $\eta$, positive.
-        n_steps: number of steps.
-        generator: source of the noise.
-
-    Yields:
-        The states after each of the `n_steps` steps; a row that did not move was refused.
-
-    Source: Roberts and Tweedie 1996, section 1.4.
-    Lesson: notebooks/10_energy_based_models.ipynb
+    Roberts and Tweedie 1996, section 1.4.
     """
     require_between(0, math.inf, n_steps=n_steps)
     x = x0
@@ -193,42 +131,6 @@ def mala(
         yield x
 
 
-def langevin_variance(
-    step_size: float, *, curvature: float = 1.0, temperature: float = 1.0
-) -> float:
-    r"""Where the variance of unadjusted Langevin settles on a quadratic energy.
-
-    $$E(x) = \tfrac12 c x^2: \qquad v = (1-\eta c)^2 v + 2\eta T
-    \;\Rightarrow\; v = \frac{T}{c\,(1 - \eta c/2)}$$
-
-    The right answer is T / c; the excess is $\eta c / 2$ of it, to first order.
-
-    Args:
-        step_size: $\eta$, with $0 < \eta c < 2$.
-        curvature: c, positive.
-        temperature: T, not negative.
-
-    Returns:
-        The stationary variance, in squared units of x.
-
-    Raises:
-        ValueError: $\eta c$ is outside (0, 2), where the chain settles nowhere; or T < 0.
-
-    Example:
-        >>> round(langevin_variance(0.5), 7)
-        1.3333333
-
-    Source: Roberts and Tweedie 1996, section 1.4, with step $h = 2\eta$.
-    Lesson: notebooks/10_energy_based_models.ipynb
-    """
-    if not 0 < step_size * curvature < 2 or not temperature >= 0:
-        raise ValueError(
-            f"langevin_variance: step_size * curvature is {step_size * curvature} and temperature "
-            f"{temperature}, expected in (0, 2) and >= 0"
-        )
-    return temperature / (curvature * (1 - step_size * curvature / 2))
-
-
 def langevin_matrix(
     score: Float[Tensor, " n"], x: Float[Tensor, " n"], *, step_size: float
 ) -> Float[Tensor, " n n"]:
@@ -236,25 +138,8 @@ def langevin_matrix(
 
     $$P_{ij} \propto \exp\Big(-\frac{(x_j - x_i - \eta\,\nabla\log p(x_i))^2}{4\eta}\Big)$$
 
-    Args:
-        score: $\nabla\log p$ at the places, `(n,)`.
-        x: the places, `(n,)`, evenly spaced, rising, at most $\sqrt{2\eta}/2$ apart.
-        step_size: $\eta$, positive.
-
-    Returns:
-        Row i holds the law of the next state from $x_i$; rows sum to 1.
-
-    Raises:
-        ValueError: the step is not positive, or too short for this grid.
-
-    Example:
-        >>> x = torch.linspace(-6, 6, 241)
-        >>> pi = stationary(langevin_matrix(-x, x, step_size=0.5))
-        >>> round(float(pi @ x**2), 3)
-        1.333
-
-    Source: Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$.
-    Lesson: notebooks/10_energy_based_models.ipynb
+    Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$. ValueError: the step is not positive, or
+    too short for this grid.
     """
     require_alike(x=x, score=score)
     moved = x[None, :] - x[:, None] - step_size * score[:, None]
@@ -276,26 +161,7 @@ def mala_matrix(
 
     $\pi_i \propto p(x_i)$ is stationary without error: $\pi_i P_{ij}$ is symmetric.
 
-    Args:
-        log_prob: $\log p$ at the places up to a constant, `(n,)`.
-        score: $\nabla\log p$ at the places, `(n,)`.
-        x: the places, `(n,)`, as for `langevin_matrix`.
-        step_size: $\eta$, positive.
-
-    Returns:
-        `(n, n)`, rows sum to 1.
-
-    Raises:
-        ValueError: as for `langevin_matrix`.
-
-    Example:
-        >>> x = torch.linspace(-6, 6, 241)
-        >>> pi = stationary(mala_matrix(-x**2 / 2, -x, x, step_size=0.5))
-        >>> round(float(pi @ x**2), 3)
-        1.0
-
-    Source: Roberts and Tweedie 1996, eq. 4.
-    Lesson: notebooks/10_energy_based_models.ipynb
+    Roberts and Tweedie 1996, eq. 4. ValueError: as for `langevin_matrix`.
     """
     require_alike(x=x, log_prob=log_prob)
     proposal = langevin_matrix(score, x, step_size=step_size)
@@ -311,21 +177,7 @@ def stationary(matrix: Float[Tensor, " n n"]) -> Float[Tensor, " n"]:
 
     $$\pi P = \pi, \qquad \sum_i \pi_i = 1$$
 
-    Args:
-        matrix: P, rows sum to 1.
-
-    Returns:
-        `(n,)`, probabilities.
-
-    Raises:
-        ValueError: the matrix is empty, or a row does not sum to 1.
-
-    Example:
-        >>> stationary(torch.tensor([[0.9, 0.1], [0.3, 0.7]]))
-        tensor([0.7500, 0.2500])
-
-    Source: Levin and Peres, section 1.5.
-    Lesson: notebooks/10_energy_based_models.ipynb
+    Levin and Peres, section 1.5. ValueError: the matrix is empty, or a row does not sum to 1.
     """
     n = len(matrix)
     _require_chain(matrix)
@@ -334,8 +186,7 @@ def stationary(matrix: Float[Tensor, " n n"]) -> Float[Tensor, " n"]:
     system[-1] = 1.0
     right = torch.zeros(n).to(matrix)
     right[-1] = 1.0
-    solution: Tensor = torch.linalg.solve(system, right)
-    return solution
+    return torch.linalg.solve(system, right)
 
 
 def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
@@ -345,21 +196,8 @@ def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
 
     On $\mathcal N(0,1)$ unadjusted Langevin has $\lambda_2 = 1-\eta$.
 
-    Args:
-        matrix: P, rows sum to 1.
-
-    Returns:
-        A number of steps; infinite when the chain never forgets.
-
-    Raises:
-        ValueError: there are fewer than two states, or a row does not sum to 1.
-
-    Example:
-        >>> round(relaxation_time(torch.tensor([[0.9, 0.1], [0.3, 0.7]])), 4)
-        1.9576
-
-    Source: Levin and Peres, eq. 12.7 (there 1 / (1 - |lambda_2|), its limit near 1).
-    Lesson: notebooks/10_energy_based_models.ipynb
+    Levin and Peres, eq. 12.7 (there 1 / (1 - |lambda_2|), its limit near 1). ValueError: there are
+    fewer than two states, or a row does not sum to 1.
     """
     _require_chain(matrix, least=2)  # before eigvals, which may end the process on NaN
     values: Tensor = torch.linalg.eigvals(matrix)

@@ -3,12 +3,11 @@ r"""Ordinary differential equations, from the simplest step to one that watches 
 $$\frac{dy}{dt} = f(t, y), \qquad y(t_0) = y_0$$
 
 Each method is one pure step; the generator around it yields the state at every time asked for.
-Halving the step divides the final error by $2$ (Euler), $4$ (Heun), $16$ (RK4): their order.
-Time may run either way, and gradients flow through every step.
+Halving the step divides the final error by $2$ (Euler), $4$ (Heun), $16$ (RK4): their order. Time
+may run either way, and gradients flow through every step.
 
-Lesson: notebooks/04_normalizing_flows.ipynb
-Source: Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, 2nd ed.,
-sections II.1 (fixed steps), II.4 (step control) and II.5 (Dormand and Prince).
+Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, 2nd ed., sections II.1 (fixed
+steps), II.4 (step control) and II.5 (Dormand and Prince).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -56,25 +55,7 @@ def rk4_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
 def euler(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
     r"""Euler's method along the times `ts`: 1 evaluation a step, error $O(h)$.
 
-    Args:
-        func: $f(t, y)$; receives a number and a state, returns a slope like `y`.
-        y0: state at `ts[0]`.
-        ts: times, `(n,)`, rising or falling, n >= 1.
-
-    Yields:
-        The state at each of the n times, `y0` first; `last(...)` is the solution at the end.
-
-    Raises:
-        ValueError: `ts` is empty or turns back.
-
-    Example:
-        >>> import torch
-        >>> ts = torch.linspace(0, 1, 3)
-        >>> [round(float(y), 4) for y in euler(lambda t, y: -y, torch.tensor(1.0), ts)]
-        [1.0, 0.5, 0.25]
-
-    Source: Hairer, Norsett and Wanner I, eq. I.7.3.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    Hairer, Norsett and Wanner I, eq. I.7.3. ValueError: `ts` is empty or turns back.
     """
     return _integrate(euler_step, func, y0, ts)
 
@@ -82,25 +63,7 @@ def euler(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
 def heun(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
     r"""Heun's method along the times `ts`: 2 evaluations a step, error $O(h^2)$.
 
-    Args:
-        func: $f(t, y)$; receives a number and a state, returns a slope like `y`.
-        y0: state at `ts[0]`.
-        ts: times, `(n,)`, rising or falling, n >= 1.
-
-    Yields:
-        The state at each of the n times, `y0` first.
-
-    Raises:
-        ValueError: `ts` is empty or turns back.
-
-    Example:
-        >>> import torch
-        >>> ts = torch.linspace(0, 1, 3)
-        >>> [round(float(y), 4) for y in heun(lambda t, y: -y, torch.tensor(1.0), ts)]
-        [1.0, 0.625, 0.3906]
-
-    Source: Hairer, Norsett and Wanner I, section II.1.
-    Lesson: notebooks/12_diffusion_i.ipynb
+    Hairer, Norsett and Wanner I, section II.1. ValueError: `ts` is empty or turns back.
     """
     return _integrate(heun_step, func, y0, ts)
 
@@ -108,25 +71,7 @@ def heun(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
 def rk4(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
     r"""The classical Runge-Kutta method along `ts`: 4 evaluations a step, error $O(h^4)$.
 
-    Args:
-        func: $f(t, y)$; receives a number and a state, returns a slope like `y`.
-        y0: state at `ts[0]`.
-        ts: times, `(n,)`, rising or falling, n >= 1.
-
-    Yields:
-        The state at each of the n times, `y0` first.
-
-    Raises:
-        ValueError: `ts` is empty or turns back.
-
-    Example:
-        >>> import torch
-        >>> ts = torch.linspace(0, 1, 3)
-        >>> [round(float(y), 4) for y in rk4(lambda t, y: -y, torch.tensor(1.0), ts)]
-        [1.0, 0.6068, 0.3682]
-
-    Source: Hairer, Norsett and Wanner I, table II.1.2.
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    Hairer, Norsett and Wanner I, table II.1.2. ValueError: `ts` is empty or turns back.
     """
     return _integrate(rk4_step, func, y0, ts)
 
@@ -150,141 +95,6 @@ def _walk(step: Step, func: Field, y: Tensor, ts: Tensor) -> Iterator[Tensor]:
         yield y
 
 
-NODES = (0.0, 1 / 5, 3 / 10, 4 / 5, 8 / 9, 1.0, 1.0)
-STAGES = (
-    (),
-    (1 / 5,),
-    (3 / 40, 9 / 40),
-    (44 / 45, -56 / 15, 32 / 9),
-    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
-    (35 / 384, 0.0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
-)
-WEIGHTS = (*STAGES[-1], 0.0)
-EMBEDDED = (5179 / 57600, 0.0, 7571 / 16695, 393 / 640, -92097 / 339200, 187 / 2100, 1 / 40)
-GAPS = tuple(b - e for b, e in zip(WEIGHTS, EMBEDDED, strict=True))
-
-
-def dopri5_step(
-    func: Field, t: Tensor, h: Tensor, y: Tensor, k1: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    r"""One step of size `h`: fifth-order answer, error estimate, slope at the end.
-
-    $$k_i = f\Big(t + c_i h,\; y + h \sum_{j<i} a_{ij} k_j\Big)$$
-
-    Args:
-        func: $f(t, y)$.
-        t: time at the start, `()`.
-        h: signed step, `()`.
-        y: state at the start.
-        k1: slope at the start, $f(t, y)$.
-
-    Returns:
-        State at t + h, the estimated error of its fourth-order companion, and f(t + h, state).
-
-    Source: Dormand and Prince 1980, table 2.
-    Lesson: notebooks/04_normalizing_flows.ipynb
-    """
-    slopes = [k1]
-    state = y
-    for node, row in zip(NODES[1:], STAGES[1:], strict=True):
-        state = y + h * combine(row, slopes)
-        slopes.append(func(t + node * h, state))
-    return state, h * combine(GAPS, slopes), slopes[-1]  # the last stage sits at the answer
-
-
-def dopri5(
-    func: Field,
-    y0: Tensor,
-    ts: Float[Tensor, " n"],
-    *,
-    rtol: float = 1e-7,
-    atol: float = 1e-9,
-    max_steps: int = 10_000,
-) -> Iterator[Tensor]:
-    r"""Adaptive Dormand-Prince along `ts`; the steps are cut so that every time is met exactly.
-
-    $$\lVert \text{err} \rVert = \max_b \sqrt{\operatorname{mean}_j \Big(
-    \frac{\text{err}_{bj}}{\text{atol} + \text{rtol}\,|y_{bj}|}\Big)^2} \le 1$$
-
-    The norm takes the worst example of the batch, so a hard example is not averaged away.
-
-    Args:
-        func: $f(t, y)$; receives a number and a state, returns a slope like `y`.
-        y0: state at `ts[0]`, `(b, *event)` or a single number.
-        ts: times, `(n,)`, rising or falling, n >= 1.
-        rtol: error allowed per step, relative to the state, positive.
-        atol: error allowed per step, absolute, positive.
-        max_steps: attempts allowed in each interval.
-
-    Yields:
-        The state at each of the n times, `y0` first.
-
-    Raises:
-        ValueError: a tolerance is not positive; `ts` is empty or turns back.
-        RuntimeError: `max_steps` attempts were not enough, or an error estimate is not finite.
-
-    Example:
-        >>> ts = torch.tensor([0.0, 1.0])
-        >>> list(dopri5(lambda t, y: -y, torch.ones(1), ts, rtol=1e-5, atol=1e-6))[-1]
-        tensor([0.3679])
-
-    Source: Hairer, Norsett and Wanner I, eqs. II.4.11 to II.4.13.
-    Lesson: notebooks/04_normalizing_flows.ipynb
-    """
-    if not rtol > 0 or not atol > 0:
-        raise ValueError(f"dopri5: rtol is {rtol} and atol is {atol}, expected both > 0")
-    require_times(ts)
-    return _adaptive_walk(func, y0, ts, rtol, atol, max_steps)
-
-
-def _adaptive_walk(
-    func: Field, y: Tensor, ts: Tensor, rtol: float, atol: float, max_steps: int
-) -> Iterator[Tensor]:
-    yield y
-    if len(ts) == 1:
-        return
-    slope = func(ts[0], y)
-    size = _first_step(y, slope, rtol, atol)
-    for i in range(len(ts) - 1):
-        t, end = ts[i], ts[i + 1]
-        for _ in range(max_steps):
-            remaining = float((end - t).detach().abs())
-            final = size >= remaining
-            h = end - t if final else torch.sign(end - t) * size
-            candidate, error, end_slope = dopri5_step(func, t, h, y, slope)
-            ratio = _norm(error, torch.maximum(y.abs(), candidate.abs()), rtol, atol)
-            size = float(h.detach().abs()) * min(10.0, max(0.2, 0.9 * (ratio + 1e-12) ** -0.2))
-            if ratio <= 1:
-                t, y, slope = end if final else t + h, candidate, end_slope
-                if final:
-                    break
-        else:
-            raise RuntimeError(f"dopri5: {max_steps} steps did not reach t = {float(end)}")
-        yield y
-
-
-def _first_step(y: Tensor, slope: Tensor, rtol: float, atol: float) -> float:
-    r"""A hundredth of the time in which the state would change by its own size."""
-    speed = _norm(slope, y.abs(), rtol, atol)
-    return 0.01 * max(_norm(y, y.abs(), rtol, atol), 1e-3) / max(speed, 1e-9)
-
-
-def _norm(error: Tensor, magnitude: Tensor, rtol: float, atol: float) -> float:
-    scaled = (error / (atol + rtol * magnitude)).detach()
-    rows = scaled.reshape(max(1, scaled.shape[0]) if scaled.ndim > 1 else 1, -1)
-    value = float((rows**2).mean(1).max().sqrt())
-    if value != value or value == float("inf"):
-        raise RuntimeError(f"dopri5: the error estimate is {value}, expected a finite number")
-    return value
-
-
-def combine(weights: tuple[float, ...], slopes: list[Tensor]) -> Tensor:
-    r"""The weighted sum $\sum_i w_i k_i$, skipping zero weights."""
-    terms = [w * k for w, k in zip(weights, slopes, strict=True) if w != 0]
-    return torch.stack(terms).sum(0)
-
-
 VectorField: TypeAlias = Callable[[Tensor], Tensor]
 
 
@@ -295,24 +105,9 @@ def exact_divergence(func: VectorField, x: Event) -> tuple[Event, PerExample]:
 
     Each row of f(x) must depend on the same row of x only (no batch normalisation).
 
-    Args:
-        func: $f$, maps `(b, *event)` to the same shape.
-        x: where to ask, `(b, *event)`.
-
-    Returns:
-        $f(x)$, like `x`, and the divergence, `(b,)`, summed over the event. Both carry
-        gradients when gradients are enabled.
-
-    Raises:
-        ValueError: f(x) has another shape than x.
-
-    Example:
-        >>> f, div = exact_divergence(lambda x: x * torch.tensor([1.0, 3.0]), torch.ones(2, 2))
-        >>> div
-        tensor([4., 4.])
-
-    Source: Chen et al. 2018 (arXiv:1806.07366), eq. 8 (the trace).
-    Lesson: notebooks/04_normalizing_flows.ipynb
+    $f(x)$, like `x`, and the divergence, `(b,)`, summed over the event. Both carry gradients when
+    gradients are enabled. Chen et al. 2018 (arXiv:1806.07366), eq. 8 (the trace). ValueError: f(x)
+    has another shape than x.
     """
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
@@ -335,25 +130,8 @@ def hutchinson_divergence(
     With Rademacher probes the diagonal of J enters without error; the variance comes from the
     off-diagonal part alone. Keep the probes fixed along one ODE solution.
 
-    Args:
-        func: $f$, maps `(b, *event)` to the same shape.
-        x: where to ask, `(b, *event)`.
-        probes: v, `(k, b, *event)`, independent with mean 0 and variance 1: see `rademacher`.
-
-    Returns:
-        $f(x)$, like `x`, and the estimate, `(b,)`. Both carry gradients when enabled.
-
-    Raises:
-        ValueError: `probes` or f(x) has a shape that does not fit x.
-
-    Example:
-        >>> x = torch.ones(2, 2)
-        >>> f, div = hutchinson_divergence(lambda x: 2 * x, x, torch.ones(1, 2, 2))
-        >>> div
-        tensor([4., 4.])
-
-    Source: Grathwohl et al. 2019 (arXiv:1810.01367), eq. 7.
-    Lesson: notebooks/14_score_sdes.ipynb
+    Grathwohl et al. 2019 (arXiv:1810.01367), eq. 7. ValueError: `probes` or f(x) has a shape that
+    does not fit x.
     """
     if probes.shape[1:] != x.shape or len(probes) == 0:
         raise ValueError(
@@ -374,20 +152,7 @@ def rademacher(
 ) -> Tensor:
     r"""Probes whose entries are +1 or -1 with equal odds: $\mathbb E[vv^\top] = I$.
 
-    Args:
-        shape: `(k, b, *event)`.
-        like: takes dtype and device from this tensor.
-        generator: source of randomness.
-
-    Returns:
-        A tensor of signs.
-
-    Example:
-        >>> rademacher((1, 2, 3), like=torch.zeros(1)).abs().sum()
-        tensor(6.)
-
-    Source: Hutchinson 1990, proposition 1.
-    Lesson: notebooks/14_score_sdes.ipynb
+    Hutchinson 1990, proposition 1.
     """
     bits = torch.randint(0, 2, tuple(shape), generator=generator, device=like.device)
     return 2 * bits.to(like.dtype) - 1

@@ -3,12 +3,11 @@ r"""Stochastic differential equations with a noise strength that depends on time
 $$dx = f(t, x)\,dt + g(t)\,dW \quad\approx\quad
 x_s = x_t + h f(t, x_t) + g(t) \sqrt{|h|}\; z, \qquad z \sim \mathcal N(0, I),\ h = s - t$$
 
-The noise is drawn by the solver and by nobody else. A coefficient g that contains a second
-draw gives increments of the right variance with kurtosis 9 instead of 3; it is refused.
-Time may run backwards, as in the reverse-time equation of a diffusion model.
+The noise is drawn by the solver and by nobody else. A coefficient g that contains a second draw
+gives increments of the right variance with kurtosis 9 instead of 3; it is refused. Time may run
+backwards, as in the reverse-time equation of a diffusion model.
 
-Lesson: notebooks/14_score_sdes.ipynb
-Source: Kloeden and Platen, Numerical Solution of Stochastic Differential Equations, eq. 10.2.4.
+Kloeden and Platen, Numerical Solution of Stochastic Differential Equations, eq. 10.2.4.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,24 +31,7 @@ def euler_maruyama_step(
 
     $$x_s = x_t + h f(t, x_t) + g(t)\sqrt{|h|}\; z, \qquad h = s - t$$
 
-    Args:
-        drift: $f(t, x)$, like `x`.
-        diffusion: $g(t)$, a number or broadcastable to `x`; no randomness inside.
-        t: time at the start, `()`.
-        s: time at the end, `()`.
-        x: state at time t, `(b, *event)`.
-        z: standard normal noise, like `x`.
-
-    Returns:
-        State at time s, like `x`.
-
-    Example:
-        >>> one, zero = torch.ones(1), torch.zeros(())
-        >>> euler_maruyama_step(lambda t, x: -x, lambda t: 2.0, zero, zero + 0.25, one, one)
-        tensor([1.7500])
-
-    Source: Kloeden and Platen, eq. 10.2.4.
-    Lesson: notebooks/14_score_sdes.ipynb
+    Kloeden and Platen, eq. 10.2.4.
     """
     h = s - t
     return x + h * drift(t, x) + diffusion(t) * h.abs().sqrt() * z
@@ -67,26 +49,8 @@ def euler_maruyama(
 
     $$dx = f(t, x)\,dt + g(t)\,dW$$
 
-    Args:
-        drift: $f(t, x)$, like `x`.
-        diffusion: $g(t)$, a number or broadcastable to `x`; the same each time it is asked.
-        x0: states at `ts[0]`, `(b, *event)`.
-        ts: times, `(n,)`, rising or falling, n >= 1.
-        generator: source of the noise.
-
-    Yields:
-        The states at each of the n times, `x0` first.
-
-    Raises:
-        ValueError: `ts` is empty or turns back; `diffusion` answers the same time in two ways.
-
-    Example:
-        >>> ts = torch.linspace(0, 1, 5)
-        >>> len(list(euler_maruyama(lambda t, x: -x, lambda t: 1.0, torch.zeros(3), ts)))
-        5
-
-    Source: Kloeden and Platen, eq. 10.2.4.
-    Lesson: notebooks/14_score_sdes.ipynb
+    Kloeden and Platen, eq. 10.2.4. ValueError: `ts` is empty or turns back; `diffusion` answers the
+    same time in two ways.
     """
     require_times(ts)
     first, second = (torch.as_tensor(diffusion(ts[0])) for _ in range(2))
@@ -100,11 +64,7 @@ def euler_maruyama(
 
 
 def _walk(
-    drift: Drift,
-    diffusion: Strength,
-    x: Tensor,
-    ts: Tensor,
-    generator: torch.Generator | None,
+    drift: Drift, diffusion: Strength, x: Tensor, ts: Tensor, generator: torch.Generator | None
 ) -> Iterator[Tensor]:
     yield x
     for i in range(len(ts) - 1):

@@ -5,20 +5,10 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from genlab_course.exercise import Exercise, Mistake
 
-Array = NDArray[np.float64]
-
-
 # 01.bayes: p(y | x) from a joint table with rows x and columns y
-
-
-def _bayes(joint: Array, x: int) -> Array:
-    return np.asarray(joint[x] / joint[x].sum())
-
-
 _JOINTS = (
     np.array([[0.1, 0.3], [0.4, 0.2]]),
     np.array([[0.05, 0.15, 0.1], [0.2, 0.1, 0.4]]),
@@ -26,12 +16,6 @@ _JOINTS = (
 
 
 # 01.marginal: log p(x) of a latent-variable model with finitely many z
-
-
-def _log_marginal(prior: Array, likelihood: Array) -> float:
-    return math.log(float(np.sum(prior * likelihood)))
-
-
 _MIXES = (
     (np.array([0.5, 0.5]), np.array([0.2, 0.8])),
     (np.array([0.1, 0.6, 0.3]), np.array([0.9, 0.05, 0.4])),
@@ -39,18 +23,11 @@ _MIXES = (
 
 
 # 01.score: slope of log p for a one-dimensional normal
-
-
-def _score(x: float, mean: float, std: float) -> float:
-    return -(x - mean) / std**2
-
-
 def _density(x: float, mean: float, std: float) -> float:
     return math.exp(-0.5 * ((x - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi))
 
 
 # 01.classify and 01.hybrid: names of families, judged one by one
-
 _SHORT = {
     "ar": "AR",
     "autoregressive": "AR",
@@ -119,8 +96,6 @@ def _judge_choice(answer: Any) -> str:
 
 
 # 01.passes: judged place by place, since mistakes come in combinations
-
-
 def _judge_passes(answer: Any) -> str:
     given = [float(n) for n in answer]
     if len(given) != 5:
@@ -149,21 +124,15 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="01.bayes",
         task="Write p_y_given_x(joint, x): the row of p(y | x) from a table whose rows are x.",
-        right=_bayes,
+        right=lambda joint, x: joint[x] / joint[x].sum(),
         cases=tuple((joint, x) for joint in _JOINTS for x in (0, 1)),
-        mistakes=(
-            Mistake(
-                lambda joint, x: joint[x],
-                "That row is p(x, y), the joint: as a distribution over y it does not sum to 1.",
-            ),
-            Mistake(
-                lambda joint, x: joint[x] / joint.sum(0),
-                "You divided by p(y): that is p(x | y), the answer to the opposite question.",
-            ),
-            Mistake(
-                lambda joint, x: joint.sum(0),
-                "That is the marginal p(y), the same for every x: it has not looked at x yet.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda joint, x: joint[x],
+            "That row is p(x, y), the joint: as a distribution over y it does not sum to 1.",
+            lambda joint, x: joint[x] / joint.sum(0),
+            "You divided by p(y): that is p(x | y), the answer to the opposite question.",
+            lambda joint, x: joint.sum(0),
+            "That is the marginal p(y), the same for every x: it has not looked at x yet.",
         ),
         hints=(
             "A conditional distribution is the joint, restricted to what you know, rescaled.",
@@ -174,25 +143,17 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="01.marginal",
         task="Write log_marginal(prior, likelihood): log p(x) when z has finitely many values.",
-        right=_log_marginal,
+        right=lambda prior, likelihood: math.log(float(np.sum(prior * likelihood))),
         cases=_MIXES,
-        mistakes=(
-            Mistake(
-                lambda prior, likelihood: float(np.sum(prior * np.log(likelihood))),
-                "You averaged the logs: that is a lower bound (lesson 05), not log p(x).",
-            ),
-            Mistake(
-                lambda prior, likelihood: float(np.log(np.sum(likelihood))),
-                "You added p(x | z) with equal weight: each z counts as often as the prior says.",
-            ),
-            Mistake(
-                lambda prior, likelihood: float(np.log(np.max(prior * likelihood))),
-                "You kept only the best z: the others could have made x as well.",
-            ),
-            Mistake(
-                lambda prior, likelihood: float(np.sum(prior * likelihood)),
-                "That is p(x): the logarithm is still missing.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda prior, likelihood: float(np.sum(prior * np.log(likelihood))),
+            "You averaged the logs: that is a lower bound (lesson 05), not log p(x).",
+            lambda prior, likelihood: float(np.log(np.sum(likelihood))),
+            "You added p(x | z) with equal weight: each z counts as often as the prior says.",
+            lambda prior, likelihood: float(np.log(np.max(prior * likelihood))),
+            "You kept only the best z: the others could have made x as well.",
+            lambda prior, likelihood: float(np.sum(prior * likelihood)),
+            "That is p(x): the logarithm is still missing.",
         ),
         hints=(
             "How can x come about? List the ways, and the probability of each.",
@@ -203,26 +164,17 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="01.score",
         task="Write score(x, mean, std): the slope of log N(x; mean, std^2) in x.",
-        right=_score,
+        right=lambda x, mean, std: -(x - mean) / std**2,
         cases=((1.3, 0.5, 2.0), (-0.4, 1.0, 0.5)),
-        mistakes=(
-            Mistake(
-                lambda x, mean, std: (x - mean) / std**2,
-                "The sign: the score points uphill, towards the mean.",
-            ),
-            Mistake(
-                lambda x, mean, std: -(x - mean) / std,
-                "The scale: you divided by the standard deviation once; the exponent has its "
-                "square.",
-            ),
-            Mistake(
-                lambda x, mean, std: -(x - mean) / std**2 * _density(x, mean, std),
-                "That is the slope of p, not of log p.",
-            ),
-            Mistake(
-                lambda x, mean, std: -((x - mean) ** 2) / (2 * std**2),
-                "That is the exponent itself: now differentiate it in x.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda x, mean, std: (x - mean) / std**2,
+            "The sign: the score points uphill, towards the mean.",
+            lambda x, mean, std: -(x - mean) / std,
+            "The scale: you divided by the standard deviation once; the exponent has its square.",
+            lambda x, mean, std: -(x - mean) / std**2 * _density(x, mean, std),
+            "That is the slope of p, not of log p.",
+            lambda x, mean, std: -((x - mean) ** 2) / (2 * std**2),
+            "That is the exponent itself: now differentiate it in x.",
         ),
         hints=(
             "Write log N first. Which terms contain x?",
@@ -254,23 +206,15 @@ EXERCISES: tuple[Exercise, ...] = (
         task="Name the family of the five descriptions: AR, VAE, GAN, diffusion, flow or hybrid.",
         right=_FIVE,
         judge=_judge_five,
-        mistakes=(
-            Mistake(
-                ("AR", "GAN", "GAN", "diffusion", "hybrid"),
-                _judge_five(("AR", "GAN") * 2 + ("AR",)),
-            ),
-            Mistake(
-                ("AR", "VAE", "VAE", "diffusion", "hybrid"),
-                _judge_five(("AR", "VAE", "VAE", "AR", "AR")),
-            ),
-            Mistake(
-                ("AR", "VAE", "GAN", "diffusion", "diffusion"),
-                _judge_five(("AR", "VAE", "GAN", "AR", "AR")),
-            ),
-            Mistake(
-                ("AR", "VAE", "GAN", "AR", "hybrid"),
-                _judge_five(("AR", "VAE", "GAN", "AR", "hybrid")),
-            ),
+        mistakes=Mistake.pairs(
+            ("AR", "GAN", "GAN", "diffusion", "hybrid"),
+            _judge_five(("AR", "GAN") * 2 + ("AR",)),
+            ("AR", "VAE", "VAE", "diffusion", "hybrid"),
+            _judge_five(("AR", "VAE", "VAE", "AR", "AR")),
+            ("AR", "VAE", "GAN", "diffusion", "diffusion"),
+            _judge_five(("AR", "VAE", "GAN", "AR", "AR")),
+            ("AR", "VAE", "GAN", "AR", "hybrid"),
+            _judge_five(("AR", "VAE", "GAN", "AR", "hybrid")),
         ),
         hints=(
             "Underline the objective in each description, then the sampler.",

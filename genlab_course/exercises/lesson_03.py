@@ -12,15 +12,12 @@ from genlab_course.exercise import Exercise, Mistake
 Array = NDArray[np.float64]
 
 # 03.kl-value: p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4)
-
 _P, _Q = np.array([0.6, 0.3, 0.1]), np.array([0.3, 0.3, 0.4])
 _KL = float(np.sum(_P * np.log(_P / _Q)))
 _CROSS = float(-np.sum(_P * np.log(_Q)))
 
 
 # 03.nll-from-counts: mean NLL of a data set given as counts
-
-
 def _nll(counts: Any, q: Any) -> float:
     n = as_array(counts)
     return float(-np.sum(n * np.log(as_array(q))) / n.sum())
@@ -38,16 +35,10 @@ _COUNTS = (
 
 
 # 03.forward-fit: the Gaussian that minimises the forward KL to a mixture
-
-
 def _fit(weights: Array, means: Array, stds: Array) -> Array:
     mean = np.sum(weights * means)
     variance = np.sum(weights * (stds**2 + (means - mean) ** 2))
     return np.array([mean, np.sqrt(variance)])
-
-
-def _within_only(weights: Array, means: Array, stds: Array) -> Array:
-    return np.array([np.sum(weights * means), np.sqrt(np.sum(weights * stds**2))])
 
 
 def _between_only(weights: Array, means: Array, stds: Array) -> Array:
@@ -58,18 +49,6 @@ def _between_only(weights: Array, means: Array, stds: Array) -> Array:
 def _variance_returned(weights: Array, means: Array, stds: Array) -> Array:
     mean, width = _fit(weights, means, stds)
     return np.array([mean, width**2])
-
-
-def _uncentred(weights: Array, means: Array, stds: Array) -> Array:
-    return np.array([np.sum(weights * means), np.sqrt(np.sum(weights * (stds**2 + means**2)))])
-
-
-def _mean_width(weights: Array, means: Array, stds: Array) -> Array:
-    return np.array([np.sum(weights * means), np.sum(weights * stds)])
-
-
-def _unweighted(weights: Array, means: Array, stds: Array) -> Array:
-    return _fit(np.full_like(weights, 1 / len(weights)), means, stds)
 
 
 def _mode(weights: Array, means: Array, stds: Array) -> Array:
@@ -84,8 +63,6 @@ _MIXTURES = (
 
 
 # 03.error-bar: mean bits per dimension and its standard error
-
-
 def _report(log_probs: Any, n_dims: int) -> Array:
     bits = -as_array(log_probs) / (n_dims * math.log(2))
     return np.array([bits.mean(), bits.std(ddof=1) / math.sqrt(len(bits))])
@@ -114,8 +91,6 @@ _SCORES = tuple(
 
 
 # 03.smoothing: additive smoothing of a table of counts
-
-
 def _smooth(counts: Any, alpha: float) -> Array:
     c = as_array(counts) + alpha
     return np.asarray(c / c.sum(1, keepdims=True))
@@ -153,18 +128,17 @@ EXERCISES: tuple[Exercise, ...] = (
         id="03.kl-value",
         task="Compute KL(p || q) in nats for p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4).",
         right=_KL,
-        mistakes=(
-            Mistake(
-                float(np.sum(_Q * np.log(_Q / _P))),
-                "You averaged under q; the average runs under the first argument.",
-            ),
-            Mistake(_CROSS, "That is the cross-entropy; it still contains the entropy of p."),
-            Mistake(_KL / math.log(2), "That is in bits; you took the logarithm to base 2, not e."),
-            Mistake(-_KL, "The sign is off: no divergence is negative. Which ratio is in the log?"),
-            Mistake(
-                float(np.sum(np.log(_P / _Q))),
-                "You added the log-ratios without weighing them by how often they happen.",
-            ),
+        mistakes=Mistake.pairs(
+            float(np.sum(_Q * np.log(_Q / _P))),
+            "You averaged under q; the average runs under the first argument.",
+            _CROSS,
+            "That is the cross-entropy; it still contains the entropy of p.",
+            _KL / math.log(2),
+            "That is in bits; you took the logarithm to base 2, not e.",
+            -_KL,
+            "The sign is off: no divergence is negative. Which ratio is in the log?",
+            float(np.sum(np.log(_P / _Q))),
+            "You added the log-ratios without weighing them by how often they happen.",
         ),
         hints=(
             "Three terms, one for each outcome; one of them is zero.",
@@ -177,35 +151,21 @@ EXERCISES: tuple[Exercise, ...] = (
         task="Write the mean NLL, in nats per observation, of data given as counts.",
         right=_nll,
         cases=_COUNTS,
-        mistakes=(
-            Mistake(
-                lambda counts, q: _nll(counts, q) * as_array(counts).sum(),
-                "You summed over the observations; the mean was asked for.",
-            ),
-            Mistake(
-                lambda counts, q: -_nll(counts, q),
-                "That is the log-likelihood; a *negative* log-likelihood was asked for.",
-            ),
-            Mistake(
-                lambda counts, q: float(-np.mean(np.log(as_array(q)))),
-                "You averaged over the outcomes as if each had been seen equally often.",
-            ),
-            Mistake(
-                lambda counts, q: _nll(counts, q) * as_array(counts).sum() / len(as_array(q)),
-                "You divided by the number of outcomes; divide by the number of observations.",
-            ),
-            Mistake(
-                lambda counts, q: _nll(counts, q) / math.log(2),
-                "That is in bits; nats were asked for.",
-            ),
-            Mistake(
-                _entropy_of_counts,
-                "That is the entropy of the counts: the model q does not occur in it.",
-            ),
-            Mistake(
-                lambda counts, q: _nll(counts, q) - _entropy_of_counts(counts, q),
-                "That is the KL from the counts; you subtracted their entropy.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda counts, q: _nll(counts, q) * as_array(counts).sum(),
+            "You summed over the observations; the mean was asked for.",
+            lambda counts, q: -_nll(counts, q),
+            "That is the log-likelihood; a *negative* log-likelihood was asked for.",
+            lambda counts, q: float(-np.mean(np.log(as_array(q)))),
+            "You averaged over the outcomes as if each had been seen equally often.",
+            lambda counts, q: _nll(counts, q) * as_array(counts).sum() / len(as_array(q)),
+            "You divided by the number of outcomes; divide by the number of observations.",
+            lambda counts, q: _nll(counts, q) / math.log(2),
+            "That is in bits; nats were asked for.",
+            _entropy_of_counts,
+            "That is the entropy of the counts: the model q does not occur in it.",
+            lambda counts, q: _nll(counts, q) - _entropy_of_counts(counts, q),
+            "That is the KL from the counts; you subtracted their entropy.",
         ),
         hints=(
             "An outcome that was seen seven times contributes seven equal terms.",
@@ -218,28 +178,28 @@ EXERCISES: tuple[Exercise, ...] = (
         task="Return mean and width of the Gaussian with the smallest KL(mixture || Gaussian).",
         right=_fit,
         cases=_MIXTURES,
-        mistakes=(
-            Mistake(
-                _within_only,
-                "Your width averages those of the components and forgets how far apart they are.",
+        mistakes=Mistake.pairs(
+            lambda weights, means, stds: np.array(
+                [np.sum(weights * means), np.sqrt(np.sum(weights * stds**2))]
             ),
-            Mistake(
-                _between_only,
-                "Your width counts how far apart the components are and forgets their own width.",
+            "Your width averages those of the components and forgets how far apart they are.",
+            _between_only,
+            "Your width counts how far apart the components are and forgets their own width.",
+            lambda weights, means, stds: np.array(
+                [np.sum(weights * means), np.sqrt(np.sum(weights * (stds**2 + means**2)))]
             ),
-            Mistake(
-                _uncentred, "You took the root of E[x^2]; the square of the mean is still in it."
+            "You took the root of E[x^2]; the square of the mean is still in it.",
+            lambda weights, means, stds: np.array(
+                [np.sum(weights * means), np.sum(weights * stds)]
             ),
-            Mistake(
-                _mean_width,
-                "You averaged the standard deviations. Variances add up, and so does the spread "
-                "of the means.",
-            ),
-            Mistake(_variance_returned, "You returned the variance where the width is asked for."),
-            Mistake(_unweighted, "You gave every component the same weight."),
-            Mistake(
-                _mode, "That sits on one mode: what the other direction of the divergence does."
-            ),
+            "You averaged the standard deviations. Variances add up, and so does the spread "
+            "of the means.",
+            _variance_returned,
+            "You returned the variance where the width is asked for.",
+            lambda weights, means, stds: _fit(np.full_like(weights, 1 / len(weights)), means, stds),
+            "You gave every component the same weight.",
+            _mode,
+            "That sits on one mode: what the other direction of the divergence does.",
         ),
         hints=(
             "Step 8: two moments of the mixture decide everything.",
@@ -252,23 +212,15 @@ EXERCISES: tuple[Exercise, ...] = (
         task="Return the Fisher information of a Poisson distribution about its rate.",
         right=lambda rate: 1 / rate,
         cases=((0.5,), (2.0,), (7.0,)),
-        mistakes=(
-            Mistake(
-                lambda rate: rate,
-                "That is the variance of n itself, or of the best estimate: not the information.",
-            ),
-            Mistake(
-                lambda rate: 1 / rate**2,
-                "That is the information of waiting times; you left E[n] out of the average.",
-            ),
-            Mistake(
-                lambda rate: -1 / rate,
-                "The sign is off: information is minus the mean second derivative of log p.",
-            ),
-            Mistake(
-                lambda rate: 1 / math.sqrt(rate),
-                "That is a square root too many: the information is not a standard deviation.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda rate: rate,
+            "That is the variance of n itself, or of the best estimate: not the information.",
+            lambda rate: 1 / rate**2,
+            "That is the information of waiting times; you left E[n] out of the average.",
+            lambda rate: -1 / rate,
+            "The sign is off: information is minus the mean second derivative of log p.",
+            lambda rate: 1 / math.sqrt(rate),
+            "That is a square root too many: the information is not a standard deviation.",
         ),
         hints=(
             "Write log p as a function of the rate; only two of its terms depend on it.",
@@ -281,25 +233,19 @@ EXERCISES: tuple[Exercise, ...] = (
         task="Return the mean bits per dimension of N log-probabilities and its standard error.",
         right=_report,
         cases=_SCORES,
-        mistakes=(
-            Mistake(
-                _spread,
-                "Your second number is the spread of single images, not the error of their mean.",
-            ),
-            Mistake(_over_n, "You divided the spread by N; averaging helps only with its root."),
-            Mistake(_bar_in_nats, "The error bar is still in nats per image: convert it too."),
-            Mistake(
-                lambda log_probs, n_dims: _report(log_probs, n_dims) * math.log(2),
-                "You left out log 2: that is nats per dimension.",
-            ),
-            Mistake(
-                lambda log_probs, n_dims: _report(log_probs, n_dims) * n_dims,
-                "You did not share the bits out over the dimensions.",
-            ),
-            Mistake(
-                lambda log_probs, n_dims: _report(log_probs, n_dims) * np.array([-1.0, 1.0]),
-                "The sign is off: a loss is minus the log-probability.",
-            ),
+        mistakes=Mistake.pairs(
+            _spread,
+            "Your second number is the spread of single images, not the error of their mean.",
+            _over_n,
+            "You divided the spread by N; averaging helps only with its root.",
+            _bar_in_nats,
+            "The error bar is still in nats per image: convert it too.",
+            lambda log_probs, n_dims: _report(log_probs, n_dims) * math.log(2),
+            "You left out log 2: that is nats per dimension.",
+            lambda log_probs, n_dims: _report(log_probs, n_dims) * n_dims,
+            "You did not share the bits out over the dimensions.",
+            lambda log_probs, n_dims: _report(log_probs, n_dims) * np.array([-1.0, 1.0]),
+            "The sign is off: a loss is minus the log-probability.",
         ),
         hints=(
             "First turn every log-probability into bits per dimension, then take statistics.",
@@ -313,21 +259,17 @@ EXERCISES: tuple[Exercise, ...] = (
         task="Smooth a table of counts (d, k) with pseudo-count alpha; each row sums to 1.",
         right=_smooth,
         cases=_TABLES,
-        mistakes=(
-            Mistake(_not_normalised, "The rows sum to more than 1: the added counts are counts."),
-            Mistake(
-                _one_alpha_below,
-                "You added alpha once to the denominator, but it was added to every outcome.",
-            ),
-            Mistake(
-                _only_zeros,
-                "You gave pseudo-counts only to the zeros: every outcome gets the same.",
-            ),
-            Mistake(_over_the_table, "You divided by the sum of the whole table, not of each row."),
-            Mistake(
-                lambda counts, alpha: np.log(_smooth(counts, alpha)),
-                "Those are log-probabilities; probabilities were asked for.",
-            ),
+        mistakes=Mistake.pairs(
+            _not_normalised,
+            "The rows sum to more than 1: the added counts are counts.",
+            _one_alpha_below,
+            "You added alpha once to the denominator, but it was added to every outcome.",
+            _only_zeros,
+            "You gave pseudo-counts only to the zeros: every outcome gets the same.",
+            _over_the_table,
+            "You divided by the sum of the whole table, not of each row.",
+            lambda counts, alpha: np.log(_smooth(counts, alpha)),
+            "Those are log-probabilities; probabilities were asked for.",
         ),
         hints=(
             "Pretend that every outcome of every row was seen alpha times more.",

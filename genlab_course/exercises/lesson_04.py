@@ -1,7 +1,6 @@
 """Exercises of lesson 04: normalizing flows."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,27 +8,14 @@ from numpy.typing import NDArray
 from genlab_course.exercise import Exercise, Mistake
 
 Array = NDArray[np.float64]
-Net = Callable[[Array], Array]
 
 
 # 04.stretch: log-density of x = a z + b, z standard normal
-
-
 def _log_phi(z: float) -> float:
     return -0.5 * z * z - 0.5 * math.log(2 * math.pi)
 
 
-def _stretch(x: float, a: float, b: float) -> float:
-    return _log_phi((x - b) / a) - math.log(abs(a))
-
-
 # 04.coupling-inverse: undo x_B = exp(s(z_A)) z_B + t(z_A)
-
-
-def _coupling_inverse(x_A: Array, x_B: Array, s: Net, t: Net) -> Array:
-    return np.asarray((x_B - t(x_A)) * np.exp(-s(x_A)))
-
-
 _X_A, _X_B = np.array([0.3, -1.2]), np.array([1.5, 0.4])
 
 
@@ -42,26 +28,6 @@ def _t(a: Array) -> Array:
 
 
 # 04.evaluations: network evaluations along the longest chain
-
-
-def _evaluations(kind: str, direction: str, d: int) -> int:
-    return d if (kind, direction) in {("maf", "sample"), ("iaf", "score")} else 1
-
-
-# 04.log-det: log-determinant of x_i = exp(s_i) z_i + t_i, for a batch
-
-
-def _log_det_inverse(log_scale: Array) -> Array:
-    return np.asarray(-log_scale.sum(1))
-
-
-# 04.bits: from nats of a density on [0, 1]^D to bits per dimension of an image with L levels
-
-
-def _bits(nll_nats: float, n_dims: int, levels: int) -> float:
-    return (nll_nats + n_dims * math.log(levels)) / (n_dims * math.log(2))
-
-
 _KINDS = tuple(
     (kind, direction, d)
     for kind in ("coupling", "maf", "iaf")
@@ -89,29 +55,19 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="04.stretch",
         task="Write log_density(x, a, b): the log-density of x = a z + b, z standard normal.",
-        right=_stretch,
+        right=lambda x, a, b: _log_phi((x - b) / a) - math.log(abs(a)),
         cases=((0.7, 2.0, 1.0), (-1.0, -0.5, 0.3), (4.0, 3.0, -2.0), (0.2, 0.1, 0.2)),
-        mistakes=(
-            Mistake(
-                lambda x, a, b: _log_phi((x - b) / a) + math.log(abs(a)),
-                "You multiplied by the stretch where mass is spread thinner: the sign is wrong.",
-            ),
-            Mistake(
-                lambda x, a, b: _log_phi((x - b) / a),
-                "You forgot the Jacobian: this does not integrate to 1 over x.",
-            ),
-            Mistake(
-                lambda x, a, b: _log_phi(x) - math.log(abs(a)),
-                "You asked the base for its density at x; ask it at the z that x came from.",
-            ),
-            Mistake(
-                lambda x, a, b: _log_phi(x / a - b) - math.log(abs(a)),
-                "You undid the scale before the shift; the last thing done is undone first.",
-            ),
-            Mistake(
-                lambda x, a, b: _log_phi((x - b) / a) - abs(a),
-                "You subtracted the stretch itself, not its logarithm.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda x, a, b: _log_phi((x - b) / a) + math.log(abs(a)),
+            "You multiplied by the stretch where mass is spread thinner: the sign is wrong.",
+            lambda x, a, b: _log_phi((x - b) / a),
+            "You forgot the Jacobian: this does not integrate to 1 over x.",
+            lambda x, a, b: _log_phi(x) - math.log(abs(a)),
+            "You asked the base for its density at x; ask it at the z that x came from.",
+            lambda x, a, b: _log_phi(x / a - b) - math.log(abs(a)),
+            "You undid the scale before the shift; the last thing done is undone first.",
+            lambda x, a, b: _log_phi((x - b) / a) - abs(a),
+            "You subtracted the stretch itself, not its logarithm.",
         ),
         hints=(
             "Two questions: which z made this x, and how much was the line stretched there?",
@@ -122,25 +78,17 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="04.coupling-inverse",
         task="Write inverse(x_A, x_B, s, t): z_B of the coupling x_B = exp(s(z_A)) z_B + t(z_A).",
-        right=_coupling_inverse,
+        right=lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(-s(x_A)),
         cases=((_X_A, _X_B, _s, _t), (_X_B, _X_A, _t, _s)),
-        mistakes=(
-            Mistake(
-                lambda x_A, x_B, s, t: x_B - t(x_A),
-                "You undid the shift and left the scaling in; no rounding error is that large.",
-            ),
-            Mistake(
-                lambda x_A, x_B, s, t: x_B * np.exp(-s(x_A)) - t(x_A),
-                "You undid the scaling first; the shift came last and must go first.",
-            ),
-            Mistake(
-                lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(s(x_A)),
-                "You scaled once more where the scaling must be undone: a sign is missing.",
-            ),
-            Mistake(
-                lambda x_A, x_B, s, t: (x_B - t(x_B)) * np.exp(-s(x_B)),
-                "You let the networks read the half that moved; on the way in they read the other.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda x_A, x_B, s, t: x_B - t(x_A),
+            "You undid the shift and left the scaling in; no rounding error is that large.",
+            lambda x_A, x_B, s, t: x_B * np.exp(-s(x_A)) - t(x_A),
+            "You undid the scaling first; the shift came last and must go first.",
+            lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(s(x_A)),
+            "You scaled once more where the scaling must be undone: a sign is missing.",
+            lambda x_A, x_B, s, t: (x_B - t(x_B)) * np.exp(-s(x_B)),
+            "You let the networks read the half that moved; on the way in they read the other.",
         ),
         hints=(
             "Which half do the networks read, and do you still have it?",
@@ -151,33 +99,21 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="04.log-det",
         task="Write log_det_inverse(log_scale): log|det dz/dx| of x_i = exp(s_i) z_i + t_i.",
-        right=_log_det_inverse,
+        right=lambda log_scale: -log_scale.sum(1),
         cases=((np.array([[0.5, -1.0, 2.0], [0.1, 0.2, 0.3]]),), (np.array([[3.0], [-2.0]]),)),
-        mistakes=(
-            Mistake(
-                lambda log_scale: log_scale.sum(1),
-                "You gave the log-determinant of the other direction, from z to x.",
-            ),
-            Mistake(
-                lambda log_scale: -log_scale.mean(1),
-                "You averaged over the coordinates; a determinant is a product, its log a sum.",
-            ),
-            Mistake(
-                lambda log_scale: -log_scale,
-                "You stopped before the product of the diagonal: one number for each example.",
-            ),
-            Mistake(
-                lambda log_scale: -log_scale.sum(),
-                "You summed over the batch too; every example has a density of its own.",
-            ),
-            Mistake(
-                lambda log_scale: np.exp(-log_scale.sum(1)),
-                "That is the determinant itself; its logarithm was asked for.",
-            ),
-            Mistake(
-                lambda log_scale: -np.exp(log_scale).sum(1),
-                "You summed the scales; it is their logarithms that add up.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda log_scale: log_scale.sum(1),
+            "You gave the log-determinant of the other direction, from z to x.",
+            lambda log_scale: -log_scale.mean(1),
+            "You averaged over the coordinates; a determinant is a product, its log a sum.",
+            lambda log_scale: -log_scale,
+            "You stopped before the product of the diagonal: one number for each example.",
+            lambda log_scale: -log_scale.sum(),
+            "You summed over the batch too; every example has a density of its own.",
+            lambda log_scale: np.exp(-log_scale.sum(1)),
+            "That is the determinant itself; its logarithm was asked for.",
+            lambda log_scale: -np.exp(log_scale).sum(1),
+            "You summed the scales; it is their logarithms that add up.",
         ),
         hints=(
             "The Jacobian is triangular: only its diagonal counts. What stands there for dz/dx?",
@@ -189,27 +125,21 @@ EXERCISES: tuple[Exercise, ...] = (
         id="04.evaluations",
         task="Write evaluations_needed(kind, direction, d): network evaluations of one layer, for "
         "one batch.",
-        right=_evaluations,
+        right=lambda kind, direction, d: (
+            d if (kind, direction) in {("maf", "sample"), ("iaf", "score")} else 1
+        ),
         cases=_KINDS,
-        mistakes=(
-            Mistake(
-                lambda kind, direction, d: 1,
-                "You believed that every flow samples in one pass; one of the three does not.",
+        mistakes=Mistake.pairs(
+            lambda kind, direction, d: 1,
+            "You believed that every flow samples in one pass; one of the three does not.",
+            lambda kind, direction, d: (
+                d if (kind, direction) in {("iaf", "sample"), ("maf", "score")} else 1
             ),
-            Mistake(
-                lambda kind, direction, d: (
-                    d if (kind, direction) in {("iaf", "sample"), ("maf", "score")} else 1
-                ),
-                "You exchanged MAF and IAF: ask which of z and x the parameters read.",
-            ),
-            Mistake(
-                lambda kind, direction, d: 1 if kind == "coupling" else d,
-                "You made the autoregressive flows slow in both directions; one of them is not.",
-            ),
-            Mistake(
-                lambda kind, direction, d: d if direction == "sample" else 1,
-                "You made every flow slow to sample; look at what a coupling layer keeps.",
-            ),
+            "You exchanged MAF and IAF: ask which of z and x the parameters read.",
+            lambda kind, direction, d: 1 if kind == "coupling" else d,
+            "You made the autoregressive flows slow in both directions; one of them is not.",
+            lambda kind, direction, d: d if direction == "sample" else 1,
+            "You made every flow slow to sample; look at what a coupling layer keeps.",
         ),
         hints=(
             "For each flow: do the parameters read z or x? And which of the two do you have?",
@@ -221,29 +151,21 @@ EXERCISES: tuple[Exercise, ...] = (
         id="04.bits",
         task="Write bits_of_image(nll_nats, n_dims, levels): bits per dimension from a density on "
         "[0, 1]^D.",
-        right=_bits,
+        right=lambda nll_nats, n_dims, levels: (
+            (nll_nats + n_dims * math.log(levels)) / (n_dims * math.log(2))
+        ),
         cases=((-96.2, 64, 17), (10.0, 3, 256), (-5.0, 2, 2)),
-        mistakes=(
-            Mistake(
-                lambda nll, n, levels: nll / (n * math.log(2)),
-                "You left out the width of the bins: a density on [0, 1] is not a probability yet.",
-            ),
-            Mistake(
-                lambda nll, n, levels: (nll + n * math.log(levels)) / n,
-                "You divided by the dimensions and stayed in nats.",
-            ),
-            Mistake(
-                lambda nll, n, levels: (nll + math.log(levels)) / (n * math.log(2)),
-                "You counted the width of one bin; the bin has a width in every dimension.",
-            ),
-            Mistake(
-                lambda nll, n, levels: (nll - n * math.log(levels)) / (n * math.log(2)),
-                "You made the bins wider than the interval: the sign of the constant is wrong.",
-            ),
-            Mistake(
-                lambda nll, n, levels: (nll + n * math.log(levels)) / math.log(2),
-                "You gave the bits of the whole image; share them out over its dimensions.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda nll, n, levels: nll / (n * math.log(2)),
+            "You left out the width of the bins: a density on [0, 1] is not a probability yet.",
+            lambda nll, n, levels: (nll + n * math.log(levels)) / n,
+            "You divided by the dimensions and stayed in nats.",
+            lambda nll, n, levels: (nll + math.log(levels)) / (n * math.log(2)),
+            "You counted the width of one bin; the bin has a width in every dimension.",
+            lambda nll, n, levels: (nll - n * math.log(levels)) / (n * math.log(2)),
+            "You made the bins wider than the interval: the sign of the constant is wrong.",
+            lambda nll, n, levels: (nll + n * math.log(levels)) / math.log(2),
+            "You gave the bits of the whole image; share them out over its dimensions.",
         ),
         hints=(
             "A probability is a density times a volume. What is the volume of one bin?",

@@ -11,18 +11,11 @@ Array = NDArray[np.float64]
 Point = tuple[float, float]
 
 # 07.best-critic: D* from the two probabilities
-
 _P, _Q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
 _R, _S = np.array([0.5, 0.5]), np.array([0.7, 0.3])
 
 
-def _best_critic(p: Array, q: Array) -> Array:
-    return np.asarray(p / (p + q))
-
-
 # 07.value: V(D*, G), from the divergence
-
-
 def _kl(p: Array, q: Array) -> float:
     return float((p * np.log(p / q)).sum())
 
@@ -31,28 +24,10 @@ def _js(p: Array, q: Array) -> float:
     return (_kl(p, (p + q) / 2) + _kl(q, (p + q) / 2)) / 2
 
 
-def _value(p: Array, q: Array) -> float:
-    return 2 * _js(p, q) - math.log(4)
-
-
-# 07.slopes: of both generator losses in the critic's logit
-
-
-def _slopes(d: float) -> tuple[float, float]:
-    return -d, -(1 - d)
-
-
 # 07.look-ahead: one extragradient step of min_x max_y x y
-
-
 def _look_ahead(x: float, y: float, lr: float) -> Point:
     x_ahead, y_ahead = x - lr * y, y + lr * x
     return x - lr * y_ahead, y + lr * x_ahead
-
-
-def _two_steps(x: float, y: float, lr: float) -> Point:
-    x, y = x - lr * y, y + lr * x
-    return x - lr * y, y + lr * x
 
 
 def _alternating(x: float, y: float, lr: float) -> Point:
@@ -71,7 +46,6 @@ def _both_down(x: float, y: float, lr: float) -> Point:
 
 
 # 07.mode-kl: how uneven the modes of a set of samples are
-
 _CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
 _LUMPS = np.repeat(_CENTRES, (5, 3, 1, 1), axis=0) + 0.1
 _ONE_LOST = np.repeat(_CENTRES, (2, 2, 0, 4), axis=0) - 0.2
@@ -102,10 +76,6 @@ def _only_seen(x: Array, centres: Array) -> float:
     return math.log(int((share > 0).sum())) - _entropy(share)
 
 
-def _lesson_modes(x: Array, centres: Array) -> float:
-    return math.log(8) - _entropy(_counts(x, centres))
-
-
 def _reverse_mode_kl(x: Array, centres: Array) -> float:
     share = np.maximum(_counts(x, centres), 1e-12)
     return float(-np.log(share * len(centres)).mean())
@@ -115,37 +85,23 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="07.best-critic",
         task="Write best_critic(p, q): the best D for each outcome, as an array.",
-        right=_best_critic,
+        right=lambda p, q: p / (p + q),
         cases=((_P, _Q), (_R, _S)),
-        mistakes=(
-            Mistake(
-                lambda p, q: q / (p + q),
-                "You gave the probability of fake; D is the probability of real.",
-            ),
-            Mistake(
-                lambda p, q: p / q,
-                "You gave the odds of real against fake; a probability lies between 0 and 1.",
-            ),
-            Mistake(
-                lambda p, q: np.log(p / q),
-                "You gave the best logit; one function still turns it into a probability.",
-            ),
-            Mistake(
-                lambda p, q: 1 / (1 + np.exp(q - p)),
-                "You squashed the difference of the probabilities; take that of their logs.",
-            ),
-            Mistake(
-                lambda p, q: 2 * p / (p + q),
-                "You divided by the mixture (p + q) / 2: your numbers exceed 1.",
-            ),
-            Mistake(
-                lambda p, q: (p > q).astype(float),
-                "You made the critic certain; where both laws have mass that costs infinitely.",
-            ),
-            Mistake(
-                lambda p, q: p / (p + q).sum(),
-                "You divided by the sum over all outcomes; each outcome is decided by itself.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda p, q: q / (p + q),
+            "You gave the probability of fake; D is the probability of real.",
+            lambda p, q: p / q,
+            "You gave the odds of real against fake; a probability lies between 0 and 1.",
+            lambda p, q: np.log(p / q),
+            "You gave the best logit; one function still turns it into a probability.",
+            lambda p, q: 1 / (1 + np.exp(q - p)),
+            "You squashed the difference of the probabilities; take that of their logs.",
+            lambda p, q: 2 * p / (p + q),
+            "You divided by the mixture (p + q) / 2: your numbers exceed 1.",
+            lambda p, q: (p > q).astype(float),
+            "You made the critic certain; where both laws have mass that costs infinitely.",
+            lambda p, q: p / (p + q).sum(),
+            "You divided by the sum over all outcomes; each outcome is decided by itself.",
         ),
         hints=(
             "Fix one outcome. How often is it real when it turns up, if half of all examples are?",
@@ -156,45 +112,27 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="07.value",
         task="Write value_at_best(p, q): the value of the game against the best critic, in nats.",
-        right=_value,
+        right=lambda p, q: 2 * _js(p, q) - math.log(4),
         cases=((_P, _Q), (_R, _S), (_P, _P)),
-        mistakes=(
-            Mistake(
-                lambda p, q: 2 * _js(p, q),
-                "You left out the constant: equal laws do not give a game of value zero.",
-            ),
-            Mistake(
-                lambda p, q: _js(p, q) - math.log(4),
-                "You counted the divergence once; both expectations contribute to it.",
-            ),
-            Mistake(
-                lambda p, q: math.log(4) - 2 * _js(p, q),
-                "You gave the critic's loss; the value is what it maximises.",
-            ),
-            Mistake(
-                lambda p, q: -2 * _js(p, q) - math.log(4),
-                "The divergence has the wrong sign: unequal laws are easier for the critic.",
-            ),
-            Mistake(
-                _js,
-                "This is the divergence; the value of the game is twice that, with a constant.",
-            ),
-            Mistake(
-                lambda p, q: _kl(p, q) + _kl(q, p) - math.log(4),
-                "You compared the two laws with each other; D* compares each with their mixture.",
-            ),
-            Mistake(
-                lambda p, q: p * np.log(p / (p + q)) + q * np.log(q / (p + q)),
-                "One term for each outcome: they still have to be added up.",
-            ),
-            Mistake(
-                lambda p, q: 2 * _js(p, q) - math.log(2),
-                "You pulled the factor 1/2 out of one logarithm only; there are two expectations.",
-            ),
-            Mistake(
-                lambda p, q: (2 * _js(p, q) - math.log(4)) / math.log(2),
-                "You answered in bits; this course takes natural logarithms.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda p, q: 2 * _js(p, q),
+            "You left out the constant: equal laws do not give a game of value zero.",
+            lambda p, q: _js(p, q) - math.log(4),
+            "You counted the divergence once; both expectations contribute to it.",
+            lambda p, q: math.log(4) - 2 * _js(p, q),
+            "You gave the critic's loss; the value is what it maximises.",
+            lambda p, q: -2 * _js(p, q) - math.log(4),
+            "The divergence has the wrong sign: unequal laws are easier for the critic.",
+            _js,
+            "This is the divergence; the value of the game is twice that, with a constant.",
+            lambda p, q: _kl(p, q) + _kl(q, p) - math.log(4),
+            "You compared the two laws with each other; D* compares each with their mixture.",
+            lambda p, q: p * np.log(p / (p + q)) + q * np.log(q / (p + q)),
+            "One term for each outcome: they still have to be added up.",
+            lambda p, q: 2 * _js(p, q) - math.log(2),
+            "You pulled the factor 1/2 out of one logarithm only; there are two expectations.",
+            lambda p, q: (2 * _js(p, q) - math.log(4)) / math.log(2),
+            "You answered in bits; this course takes natural logarithms.",
         ),
         hints=(
             "Put the best critic into both expectations and look for the mixture m = (p + q) / 2.",
@@ -205,37 +143,23 @@ EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="07.slopes",
         task="Write slopes_at(d): d/dl of log(1 - D) and of -log D, where D = sigmoid(l) = d.",
-        right=_slopes,
+        right=lambda d: (-d, -(1 - d)),
         cases=((0.01,), (0.3,), (0.9,)),
-        mistakes=(
-            Mistake(
-                lambda d: (-(1 - d), -d),
-                "You exchanged the two losses: which one is flat against a critic that is sure?",
-            ),
-            Mistake(
-                lambda d: (d, 1 - d),
-                "The sizes fit and the signs do not: a more believable sample lowers both losses.",
-            ),
-            Mistake(
-                lambda d: (-1 / (1 - d), -1 / d),
-                "You differentiated in D; the critic's output is the logit, so the chain goes on.",
-            ),
-            Mistake(
-                lambda d: (-d, 1 - d),
-                "The second loss has a minus in front: a larger logit lowers it.",
-            ),
-            Mistake(
-                lambda d: (d, -(1 - d)),
-                "log(1 - D) falls when the logit grows; your first slope has the wrong sign.",
-            ),
-            Mistake(
-                lambda d: (1 - d) / d,
-                "This is the ratio of the two slopes; give the pair.",
-            ),
-            Mistake(
-                lambda d: (-d * (1 - d), -d * (1 - d)),
-                "You differentiated D itself and forgot the logarithm in front of it.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda d: (-(1 - d), -d),
+            "You exchanged the two losses: which one is flat against a critic that is sure?",
+            lambda d: (d, 1 - d),
+            "The sizes fit and the signs do not: a more believable sample lowers both losses.",
+            lambda d: (-1 / (1 - d), -1 / d),
+            "You differentiated in D; the critic's output is the logit, so the chain goes on.",
+            lambda d: (-d, 1 - d),
+            "The second loss has a minus in front: a larger logit lowers it.",
+            lambda d: (d, -(1 - d)),
+            "log(1 - D) falls when the logit grows; your first slope has the wrong sign.",
+            lambda d: (1 - d) / d,
+            "This is the ratio of the two slopes; give the pair.",
+            lambda d: (-d * (1 - d), -d * (1 - d)),
+            "You differentiated D itself and forgot the logarithm in front of it.",
         ),
         hints=(
             "First the slope of the sigmoid in its logit, written with D alone.",
@@ -248,33 +172,23 @@ EXERCISES: tuple[Exercise, ...] = (
         task="Write look_ahead(x, y, lr): an extragradient step of min_x max_y x y; return (x, y).",
         right=_look_ahead,
         cases=((1.0, 0.5, 0.2), (-2.0, 1.0, 0.7), (0.3, 0.0, 0.1)),
-        mistakes=(
-            Mistake(
-                lambda x, y, lr: (x - lr * y, y + lr * x),
-                "You took the plain simultaneous step: you never used the direction found ahead.",
-            ),
-            Mistake(_alternating, "You let the players take turns; nobody looked ahead."),
-            Mistake(
-                lambda x, y, lr: (x - lr * (y + lr * x), y + lr * x),
-                "Only one of the players used the other's place ahead.",
-            ),
-            Mistake(
-                lambda x, y, lr: (x - lr * (y + lr * x), y - lr * (x - lr * y)),
-                "You looked ahead, and then let y fall; y wants the value to rise.",
-            ),
-            Mistake(
-                lambda x, y, lr: (x + lr * (y + lr * x), y - lr * (x - lr * y)),
-                "You exchanged the players: x minimises, y maximises.",
-            ),
-            Mistake(
-                lambda x, y, lr: (x - lr * (y + lr * x / 2), y + lr * (x - lr * y / 2)),
-                "You looked half a step ahead; extragradient looks one whole step ahead.",
-            ),
-            Mistake(
-                _from_ahead,
-                "You went on from the place you only looked at: these are two plain steps.",
-            ),
-            Mistake(_both_down, "You let both players minimise; y wants the value to rise."),
+        mistakes=Mistake.pairs(
+            lambda x, y, lr: (x - lr * y, y + lr * x),
+            "You took the plain simultaneous step: you never used the direction found ahead.",
+            _alternating,
+            "You let the players take turns; nobody looked ahead.",
+            lambda x, y, lr: (x - lr * (y + lr * x), y + lr * x),
+            "Only one of the players used the other's place ahead.",
+            lambda x, y, lr: (x - lr * (y + lr * x), y - lr * (x - lr * y)),
+            "You looked ahead, and then let y fall; y wants the value to rise.",
+            lambda x, y, lr: (x + lr * (y + lr * x), y - lr * (x - lr * y)),
+            "You exchanged the players: x minimises, y maximises.",
+            lambda x, y, lr: (x - lr * (y + lr * x / 2), y + lr * (x - lr * y / 2)),
+            "You looked half a step ahead; extragradient looks one whole step ahead.",
+            _from_ahead,
+            "You went on from the place you only looked at: these are two plain steps.",
+            _both_down,
+            "You let both players minimise; y wants the value to rise.",
         ),
         hints=(
             "Two evaluations of the gradients, and one step that counts.",
@@ -292,44 +206,26 @@ EXERCISES: tuple[Exercise, ...] = (
             (_LAST_LOST, _CENTRES),
             (_CENTRES, _CENTRES),
         ),
-        mistakes=(
-            Mistake(
-                lambda x, centres: _entropy(_counts(x, centres)),
-                "You returned the entropy of the shares; evenly used modes must give zero.",
-            ),
-            Mistake(
-                _reverse_mode_kl,
-                "You averaged under the uniform law: one lost mode then costs without bound.",
-            ),
-            Mistake(
-                _up_to_the_last_seen,
-                "Your list of shares ends with the last mode that was seen; a lost mode at its end "
-                "must be counted too.",
-            ),
-            Mistake(
-                _lesson_modes,
-                "You wrote log 8, the ring's number of modes; here the centres are an argument.",
-            ),
-            Mistake(
-                _only_seen,
-                "Your uniform law covers the modes that were seen: losing one costs nothing.",
-            ),
-            Mistake(
-                lambda x, centres: -_entropy(_counts(x, centres)),
-                "The uniform law is missing: evenly used modes must give zero.",
-            ),
-            Mistake(
-                lambda x, centres: _mode_kl(x, centres) / len(centres),
-                "You averaged over the modes; the terms are weighed by the shares and summed.",
-            ),
-            Mistake(
-                lambda x, centres: _mode_kl(x, centres) / math.log(2),
-                "You answered in bits; nats were asked for.",
-            ),
-            Mistake(
-                lambda x, centres: _mode_kl(x, centres) * len(x),
-                "You used counts where shares belong: the answer grows with the sample size.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda x, centres: _entropy(_counts(x, centres)),
+            "You returned the entropy of the shares; evenly used modes must give zero.",
+            _reverse_mode_kl,
+            "You averaged under the uniform law: one lost mode then costs without bound.",
+            _up_to_the_last_seen,
+            "Your list of shares ends with the last mode that was seen; a lost mode at its end "
+            "must be counted too.",
+            lambda x, centres: math.log(8) - _entropy(_counts(x, centres)),
+            "You wrote log 8, the ring's number of modes; here the centres are an argument.",
+            _only_seen,
+            "Your uniform law covers the modes that were seen: losing one costs nothing.",
+            lambda x, centres: -_entropy(_counts(x, centres)),
+            "The uniform law is missing: evenly used modes must give zero.",
+            lambda x, centres: _mode_kl(x, centres) / len(centres),
+            "You averaged over the modes; the terms are weighed by the shares and summed.",
+            lambda x, centres: _mode_kl(x, centres) / math.log(2),
+            "You answered in bits; nats were asked for.",
+            lambda x, centres: _mode_kl(x, centres) * len(x),
+            "You used counts where shares belong: the answer grows with the sample size.",
         ),
         hints=(
             "Which centre is nearest to each point, and what share of the points has each centre?",

@@ -26,62 +26,38 @@ INCEPTION = Exercise(
     task="From class probabilities (n, k), return the Inception score.",
     right=inception_score,
     cases=((_ANIMALS,), (_TILTED,)),
-    mistakes=(
-        Mistake(
-            wrong=lambda p: _kl(p, p.mean(0)).exp(),
-            says="One number for each sample. The divergences are averaged first, and the score is "
-            "one number for the set.",
-        ),
-        Mistake(
-            wrong=lambda p: _kl(p, p.mean(0)).sum().exp(),
-            says="You added up the divergences of all samples; their mean is wanted, or the score "
-            "grows with the number of samples.",
-        ),
-        Mistake(
-            wrong=lambda p: (p * (p / p.mean(0)).log()).mean().exp(),
-            says="You averaged over the classes too: over classes the terms are summed, over "
-            "samples they are averaged.",
-        ),
-        Mistake(
-            wrong=lambda p: (-(p.mean(0) * p.mean(0).log()).sum()).exp(),
-            says="This is the exponential of the entropy of the average: it measures variety and "
-            "does not ask whether the samples are certain.",
-        ),
-        Mistake(
-            wrong=lambda p: (-(p * p.log()).sum(-1)).mean().exp(),
-            says="This is the exponential of the samples' own uncertainty: it does not ask for "
-            "variety, and smaller would be better.",
-        ),
-        Mistake(
-            wrong=lambda p: (_kl(p, p.mean(0)).mean() / math.log(2)).exp(),
-            says="Your divergence is in bits but you raised e to it; the base must match the "
-            "logarithm.",
-        ),
-        Mistake(
-            wrong=lambda p: _kl(p.mean(0), p).mean().exp(),
-            says="You took the divergence the other way round: the average class distribution is "
-            "in the first place. The expectation belongs under each sample's own probabilities.",
-        ),
-        Mistake(
-            wrong=lambda p: _kl(p, p.mean(0)).mean(),
-            says="You stopped at the mean divergence, which is in nats; the score is its "
-            "exponential, a number of classes.",
-        ),
-        Mistake(
-            wrong=lambda p: _kl(p, p.mean(0)).exp().mean(),
-            says="You averaged after the exponential. By Jensen's inequality that is too large; "
-            "the average comes first.",
-        ),
-        Mistake(
-            wrong=lambda p: _kl(p, torch.full_like(p, 1 / p.shape[1])).mean().exp(),
-            says="You compared with the uniform distribution. The reference is the average of the "
-            "samples' own class probabilities, whatever it is.",
-        ),
-        Mistake(
-            wrong=lambda p: 2 ** _kl(p, p.mean(0)).mean(),
-            says="Your divergence is in nats but you raised 2 to it; the base must match the "
-            "logarithm.",
-        ),
+    mistakes=Mistake.pairs(
+        lambda p: _kl(p, p.mean(0)).exp(),
+        "One number for each sample. The divergences are averaged first, and the score is "
+        "one number for the set.",
+        lambda p: _kl(p, p.mean(0)).sum().exp(),
+        "You added up the divergences of all samples; their mean is wanted, or the score "
+        "grows with the number of samples.",
+        lambda p: (p * (p / p.mean(0)).log()).mean().exp(),
+        "You averaged over the classes too: over classes the terms are summed, over "
+        "samples they are averaged.",
+        lambda p: (-(p.mean(0) * p.mean(0).log()).sum()).exp(),
+        "This is the exponential of the entropy of the average: it measures variety and "
+        "does not ask whether the samples are certain.",
+        lambda p: (-(p * p.log()).sum(-1)).mean().exp(),
+        "This is the exponential of the samples' own uncertainty: it does not ask for "
+        "variety, and smaller would be better.",
+        lambda p: (_kl(p, p.mean(0)).mean() / math.log(2)).exp(),
+        "Your divergence is in bits but you raised e to it; the base must match the logarithm.",
+        lambda p: _kl(p.mean(0), p).mean().exp(),
+        "You took the divergence the other way round: the average class distribution is "
+        "in the first place. The expectation belongs under each sample's own probabilities.",
+        lambda p: _kl(p, p.mean(0)).mean(),
+        "You stopped at the mean divergence, which is in nats; the score is its "
+        "exponential, a number of classes.",
+        lambda p: _kl(p, p.mean(0)).exp().mean(),
+        "You averaged after the exponential. By Jensen's inequality that is too large; "
+        "the average comes first.",
+        lambda p: _kl(p, torch.full_like(p, 1 / p.shape[1])).mean().exp(),
+        "You compared with the uniform distribution. The reference is the average of the "
+        "samples' own class probabilities, whatever it is.",
+        lambda p: 2 ** _kl(p, p.mean(0)).mean(),
+        "Your divergence is in nats but you raised 2 to it; the base must match the logarithm.",
     ),
     hints=(
         "Two distributions are compared: the classes of one sample, and the classes of all.",
@@ -105,52 +81,32 @@ DIAGONAL = Exercise(
     "variances.",
     right=_diagonal,
     cases=((_M1, _V1, _M2, _V2), (_M2, _V2, _M1, 4 * _V1)),
-    mistakes=(
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1 - v2) ** 2).sum(),
-            says="You compared variances. The distance is between standard deviations: the "
-            "arguments are variances, so a root is missing.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2).mean(),
-            says="You averaged over the dimensions; both the squared distance of the means and the "
-            "trace are sums.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: _diagonal(m1, v1, m2, v2).sqrt(),
-            says="You took the root at the end. That is the distance in the unit of the features; "
-            "the number reported as FID is its square.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - (v1 * v2).sqrt()).sum(),
-            says="The cross term of the trace has a factor that you left out: with equal "
-            "distributions your answer is not zero.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2).sum(),
-            says="You compared the means only; widths differ too.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
-            says="You compared the widths only; the means differ too.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2).sum(),
-            says="You left out the cross term of the trace: with equal distributions your answer "
-            "is not zero.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - 2 * v1 * v2).sum(),
-            says="In the cross term the root of the product is missing.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: (m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2,
-            says="One number for each coordinate: they still have to be added up.",
-        ),
-        Mistake(
-            wrong=lambda m1, v1, m2, v2: (m1 - m2).norm() + ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
-            says="You used the length of the difference of the means; the formula has its square.",
-        ),
+    mistakes=Mistake.pairs(
+        lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1 - v2) ** 2).sum(),
+        "You compared variances. The distance is between standard deviations: the "
+        "arguments are variances, so a root is missing.",
+        lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2).mean(),
+        "You averaged over the dimensions; both the squared distance of the means and the "
+        "trace are sums.",
+        lambda m1, v1, m2, v2: _diagonal(m1, v1, m2, v2).sqrt(),
+        "You took the root at the end. That is the distance in the unit of the features; "
+        "the number reported as FID is its square.",
+        lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - (v1 * v2).sqrt()).sum(),
+        "The cross term of the trace has a factor that you left out: with equal "
+        "distributions your answer is not zero.",
+        lambda m1, v1, m2, v2: ((m1 - m2) ** 2).sum(),
+        "You compared the means only; widths differ too.",
+        lambda m1, v1, m2, v2: ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
+        "You compared the widths only; the means differ too.",
+        lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2).sum(),
+        "You left out the cross term of the trace: with equal distributions your answer "
+        "is not zero.",
+        lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - 2 * v1 * v2).sum(),
+        "In the cross term the root of the product is missing.",
+        lambda m1, v1, m2, v2: (m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2,
+        "One number for each coordinate: they still have to be added up.",
+        lambda m1, v1, m2, v2: (m1 - m2).norm() + ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
+        "You used the length of the difference of the means; the formula has its square.",
     ),
     hints=(
         "With diagonal covariances the coordinates are independent problems on the line.",
@@ -158,10 +114,6 @@ DIAGONAL = Exercise(
         "Take sqrt of both variances, square both differences, and sum over the coordinates.",
     ),
 )
-
-
-def _infinity(sizes: Any, values: Tensor) -> Tensor:
-    return extrapolate(sizes, values)[0]
 
 
 def _line(x: Tensor, values: Tensor) -> Tensor:
@@ -173,52 +125,34 @@ def _line(x: Tensor, values: Tensor) -> Tensor:
 EXTRAPOLATE = Exercise(
     id="09.infinite-samples",
     task="Given sizes n and the Frechet distance at each, return the distance at infinite n.",
-    right=_infinity,
+    right=lambda sizes, values: extrapolate(sizes, values)[0],
     cases=(
         ([500, 1000], torch.tensor([30.0, 20.0]).double()),
         ([100, 200, 400, 800], torch.tensor([9.1, 6.4, 5.3, 4.6]).double()),
         ([300, 200, 100], torch.tensor([2.7, 3.4, 5.3]).double()),  # in any order
     ),
-    mistakes=(
-        Mistake(
-            wrong=lambda sizes, values: _line(torch.tensor(sizes), values)[0],
-            says="You fitted a line in n. The distance is a straight line in 1/n; in n your "
-            "intercept is the value at no samples at all.",
-        ),
-        Mistake(
-            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values)[1],
-            says="That is the slope, the constant of the bias. Infinite n is where 1/n is zero.",
-        ),
-        Mistake(
-            wrong=lambda sizes, values: values[sizes.index(max(sizes))],
-            says="You took the largest sample as if it were infinite; its bias is still in it.",
-        ),
-        Mistake(
-            wrong=lambda sizes, values: values[-1],
-            says="You took the last value of the list; every one of them has a bias in it.",
-        ),
-        Mistake(
-            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values),
-            says="These are intercept and slope; only one of them is the answer.",
-        ),
-        Mistake(
-            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double() ** 2, values)[0],
-            says="You fitted a line in 1 / n^2; the leading term of the bias falls like 1/n.",
-        ),
-        Mistake(
-            wrong=lambda sizes, values: 2 * values[-1] - values[-2],
-            says="You used the last two sizes only, as if one were twice the other. All points "
-            "belong in a least-squares line.",
-        ),
-        Mistake(
-            wrong=lambda sizes, values: values.mean(),
-            says="You averaged values that all have a bias, each a different one.",
-        ),
-        Mistake(
-            wrong=lambda sizes, values: _line(1 / torch.tensor(sizes).double().sqrt(), values)[0],
-            says="You fitted a line in 1 / sqrt(n), the law of a standard error. This is a bias, "
-            "not noise: it falls like 1/n.",
-        ),
+    mistakes=Mistake.pairs(
+        lambda sizes, values: _line(torch.tensor(sizes), values)[0],
+        "You fitted a line in n. The distance is a straight line in 1/n; in n your "
+        "intercept is the value at no samples at all.",
+        lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values)[1],
+        "That is the slope, the constant of the bias. Infinite n is where 1/n is zero.",
+        lambda sizes, values: values[sizes.index(max(sizes))],
+        "You took the largest sample as if it were infinite; its bias is still in it.",
+        lambda sizes, values: values[-1],
+        "You took the last value of the list; every one of them has a bias in it.",
+        lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values),
+        "These are intercept and slope; only one of them is the answer.",
+        lambda sizes, values: _line(1 / torch.tensor(sizes).double() ** 2, values)[0],
+        "You fitted a line in 1 / n^2; the leading term of the bias falls like 1/n.",
+        lambda sizes, values: 2 * values[-1] - values[-2],
+        "You used the last two sizes only, as if one were twice the other. All points "
+        "belong in a least-squares line.",
+        lambda sizes, values: values.mean(),
+        "You averaged values that all have a bias, each a different one.",
+        lambda sizes, values: _line(1 / torch.tensor(sizes).double().sqrt(), values)[0],
+        "You fitted a line in 1 / sqrt(n), the law of a standard error. This is a bias, "
+        "not noise: it falls like 1/n.",
     ),
     hints=(
         "Against which function of n is the distance a straight line?",
@@ -250,74 +184,58 @@ PRECISION = Exercise(
     task="Return (precision, recall) of samples `fake` against `real`, with k-th neighbour balls.",
     right=_right_pair,
     cases=((_REAL, _FAKE, 1), (_REAL, _FAKE, 2), (_FAKE[:5], _REAL, 2)),
-    mistakes=(
-        Mistake(
-            wrong=lambda real, fake, k: _right_pair(real, fake, k).flip(0),
-            says="Your two numbers are in the wrong order: precision is about the samples, recall "
-            "about the real points.",
+    mistakes=Mistake.pairs(
+        lambda real, fake, k: _right_pair(real, fake, k).flip(0),
+        "Your two numbers are in the wrong order: precision is about the samples, recall "
+        "about the real points.",
+        lambda real, fake, k: torch.stack(
+            [
+                _inside(fake, real, _radii(real, k - 1)),
+                _inside(real, fake, _radii(fake, k - 1)),
+            ]
         ),
-        Mistake(
-            wrong=lambda real, fake, k: torch.stack(
-                [
-                    _inside(fake, real, _radii(real, k - 1)),
-                    _inside(real, fake, _radii(fake, k - 1)),
-                ]
-            ),
-            says="Each point was counted as its own nearest neighbour, so your balls are one "
-            "neighbour too small.",
+        "Each point was counted as its own nearest neighbour, so your balls are one "
+        "neighbour too small.",
+        lambda real, fake, k: torch.stack(
+            [
+                _inside(fake, real, _radii(real, k)),
+                (torch.cdist(fake, real) <= _radii(real, k)).any(0).double().mean(),
+            ]
         ),
-        Mistake(
-            wrong=lambda real, fake, k: torch.stack(
-                [
-                    _inside(fake, real, _radii(real, k)),
-                    (torch.cdist(fake, real) <= _radii(real, k)).any(0).double().mean(),
-                ]
-            ),
-            says="For the second number you used the real points' balls: that is coverage. Recall "
-            "asks whether a real point lies in a ball of the samples.",
+        "For the second number you used the real points' balls: that is coverage. Recall "
+        "asks whether a real point lies in a ball of the samples.",
+        lambda real, fake, k: torch.stack(
+            [
+                (torch.cdist(fake, real) <= _radii(fake, k)[:, None]).any(1).double().mean(),
+                (torch.cdist(real, fake) <= _radii(real, k)[:, None]).any(1).double().mean(),
+            ]
         ),
-        Mistake(
-            wrong=lambda real, fake, k: torch.stack(
-                [
-                    (torch.cdist(fake, real) <= _radii(fake, k)[:, None]).any(1).double().mean(),
-                    (torch.cdist(real, fake) <= _radii(real, k)[:, None]).any(1).double().mean(),
-                ]
-            ),
-            says="Each point was asked with its *own* ball. The balls belong to the set that "
-            "stands for the region.",
+        "Each point was asked with its *own* ball. The balls belong to the set that "
+        "stands for the region.",
+        lambda real, fake, k: torch.stack(
+            [
+                _inside(fake, real, _radii(real, k)) * len(fake),
+                _inside(real, fake, _radii(fake, k)) * len(real),
+            ]
         ),
-        Mistake(
-            wrong=lambda real, fake, k: torch.stack(
-                [
-                    _inside(fake, real, _radii(real, k)) * len(fake),
-                    _inside(real, fake, _radii(fake, k)) * len(real),
-                ]
-            ),
-            says="These are counts; shares were asked for.",
+        "These are counts; shares were asked for.",
+        lambda real, fake, k: torch.stack(
+            [
+                (torch.cdist(fake, real) <= _radii(real, k)).all(1).double().mean(),
+                (torch.cdist(real, fake) <= _radii(fake, k)).all(1).double().mean(),
+            ]
         ),
-        Mistake(
-            wrong=lambda real, fake, k: torch.stack(
-                [
-                    (torch.cdist(fake, real) <= _radii(real, k)).all(1).double().mean(),
-                    (torch.cdist(real, fake) <= _radii(fake, k)).all(1).double().mean(),
-                ]
-            ),
-            says="You asked for points inside *every* ball; one ball is enough.",
+        "You asked for points inside *every* ball; one ball is enough.",
+        lambda real, fake, k: _inside(fake, real, _radii(real, k)),
+        "That is precision; recall is asked for as well.",
+        lambda real, fake, k: torch.stack(
+            [
+                (torch.cdist(fake, real) <= _radii(real, k)).double().sum(1).mean() / k,
+                (torch.cdist(real, fake) <= _radii(fake, k)).double().sum(1).mean() / k,
+            ]
         ),
-        Mistake(
-            wrong=lambda real, fake, k: _inside(fake, real, _radii(real, k)),
-            says="That is precision; recall is asked for as well.",
-        ),
-        Mistake(
-            wrong=lambda real, fake, k: torch.stack(
-                [
-                    (torch.cdist(fake, real) <= _radii(real, k)).double().sum(1).mean() / k,
-                    (torch.cdist(real, fake) <= _radii(fake, k)).double().sum(1).mean() / k,
-                ]
-            ),
-            says="You counted balls (that is density). Precision and recall ask only whether there "
-            "is at least one.",
-        ),
+        "You counted balls (that is density). Precision and recall ask only whether there "
+        "is at least one.",
     ),
     hints=(
         "Which set draws the balls, and which set is asked whether it is inside?",
@@ -392,10 +310,8 @@ _REASONS: dict[str, dict[str, str]] = {
         "": "(g) With few samples, take the estimate whose expectation does not depend on n.",
     },
 }
-_RIGHT = {
-    "a": "bits", "b": "memorisation", "c": "precision", "d": "recall", "e": "two-sample",
-    "f": "frechet", "g": "kid",
-}  # fmt: skip
+_IN_ORDER = ("bits", "memorisation", "precision", "recall", "two-sample", "frechet", "kid")
+_RIGHT = dict(zip("abcdefg", _IN_ORDER, strict=True))
 
 
 def _judge(answer: Any) -> str:

@@ -9,16 +9,8 @@ from torch import Tensor
 from genlab.score.samplers import ddim_step
 from genlab_course.exercise import Exercise, Mistake
 
-Numbers = tuple[float, ...]
-
 
 # 13.ddim-step: build it
-
-
-def _step(x_t: Tensor, eps_hat: Tensor, a_t: Tensor, a_s: Tensor) -> Tensor:
-    return ddim_step(x_t, eps_hat, 0 * x_t, a_t, a_s)
-
-
 def _guess(x_t: Tensor, eps_hat: Tensor, a_t: Tensor) -> Tensor:
     return (x_t - (1 - a_t).sqrt() * eps_hat) / a_t.sqrt()
 
@@ -30,29 +22,11 @@ def _step_case(seed: int, a_t: float, a_s: float) -> tuple[Any, ...]:
 
 
 # 13.markov-sigma: the fresh noise with which the sampler is DDPM's
-
-
 def _sigma(a_t: float, a_s: float) -> float:
     return math.sqrt((1 - a_s) / (1 - a_t) * (1 - a_t / a_s))
 
 
-# 13.two-m: the guess that the second-order step uses
-
-
-def _line(now: float, before: float, lam_r: float, lam_t: float, lam_s: float) -> float:
-    return now + (lam_s - lam_t) / (2 * (lam_t - lam_r)) * (now - before)
-
-
-# 13.guided-variance: of guided samples of a class N(m, v) of N(0, 1) data
-
-
-def _tilted_variance(v: float, w: float) -> float:
-    return v / (w + (1 - w) * v)
-
-
 # 13.guided-network: build classifier-free guidance around a network
-
-
 def _net(x: Tensor, t: Tensor, label: Tensor) -> Tensor:
     return torch.sin(x) + 0.1 * t[:, None] + label[:, None]
 
@@ -75,18 +49,24 @@ EXERCISES: tuple[Exercise, ...] = (
         task="How many network evaluations do 30 steps of Heun's method take, the last one to "
         "zero noise, with guidance scale 5?",
         right=118,
-        mistakes=(
-            Mistake(30, "these are the steps: Heun looks twice in most of them, guidance twice."),
-            Mistake(59, "you counted Heun's slopes and forgot that each guided slope asks the "
-                    "network with and without the condition."),
-            Mistake(60, "each step counted twice, but which doubling was it? Both happen, and one "
-                    "step is an exception."),
-            Mistake(116, "you took four passes off; the last step saves one slope, and a slope is "
-                    "two passes with guidance, not four."),
-            Mistake(120, "the step to zero noise has no second slope: nothing can be divided by "
-                    "a noise level of zero."),
-            Mistake(295, "the guidance scale is a factor in a formula; no scale, however large, "
-                    "asks the network more often."),
+        mistakes=Mistake.pairs(
+            30,
+            "these are the steps: Heun looks twice in most of them, guidance twice.",
+            59,
+            "you counted Heun's slopes and forgot that each guided slope asks the "
+            "network with and without the condition.",
+            60,
+            "each step counted twice, but which doubling was it? Both happen, and one "
+            "step is an exception.",
+            116,
+            "you took four passes off; the last step saves one slope, and a slope is "
+            "two passes with guidance, not four.",
+            120,
+            "the step to zero noise has no second slope: nothing can be divided by "
+            "a noise level of zero.",
+            295,
+            "the guidance scale is a factor in a formula; no scale, however large, "
+            "asks the network more often.",
         ),
         hints=(
             "How many slopes does one step look at? Is that true of the last one?",
@@ -98,30 +78,20 @@ EXERCISES: tuple[Exercise, ...] = (
         id="13.ddim-step",
         task="Return the noiseless DDIM step of x_t (b, d) from alpha-bar a_t to a_s (tensors), "
         "given the predicted noise.",
-        right=_step,
+        right=lambda x_t, eps_hat, a_t, a_s: ddim_step(x_t, eps_hat, 0 * x_t, a_t, a_s),
         cases=(_step_case(0, 0.1, 0.5), _step_case(1, 0.4, 1.0)),
-        mistakes=(
-            Mistake(
-                lambda x, e, a_t, a_s: a_s * (x - (1 - a_t) * e) / a_t + (1 - a_s) * e,
-                "you used alpha-bar itself for the scales: it is a variance, and signals are "
-                "scaled by its root.",
-            ),
-            Mistake(
-                lambda x, e, a_t, a_s: a_t.sqrt() * _guess(x, e, a_t) + (1 - a_s).sqrt() * e,
-                "the guess was put back at the level you come from, not at the one you go to.",
-            ),
-            Mistake(
-                lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t),
-                "you took the noise out and put none back: only the step to a_s = 1 ends without.",
-            ),
-            Mistake(
-                lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t) + (1 - a_t).sqrt() * e,
-                "you put back as much noise as there was; the new level has less.",
-            ),
-            Mistake(
-                lambda x, e, a_t, a_s: _guess(x, e, a_t),
-                "this is the guess of the clean data, which is where the step begins.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda x, e, a_t, a_s: a_s * (x - (1 - a_t) * e) / a_t + (1 - a_s) * e,
+            "you used alpha-bar itself for the scales: it is a variance, and signals are "
+            "scaled by its root.",
+            lambda x, e, a_t, a_s: a_t.sqrt() * _guess(x, e, a_t) + (1 - a_s).sqrt() * e,
+            "the guess was put back at the level you come from, not at the one you go to.",
+            lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t),
+            "you took the noise out and put none back: only the step to a_s = 1 ends without.",
+            lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t) + (1 - a_t).sqrt() * e,
+            "you put back as much noise as there was; the new level has less.",
+            lambda x, e, a_t, a_s: _guess(x, e, a_t),
+            "this is the guess of the clean data, which is where the step begins.",
         ),
         hints=(
             "Two lines: the guess of x0, then the noise again at the new level.",
@@ -135,24 +105,16 @@ EXERCISES: tuple[Exercise, ...] = (
         "a_t to a_s (numbers, a_s > a_t) DDPM's.",
         right=_sigma,
         cases=((0.2, 0.5), (0.5, 0.9), (0.05, 0.06)),
-        mistakes=(
-            Mistake(
-                lambda a_t, a_s: _sigma(a_t, a_s) ** 2,
-                "this is the variance; the noise is multiplied by its root.",
-            ),
-            Mistake(
-                lambda a_t, a_s: math.sqrt(1 - a_t / a_s),
-                "this is sqrt(beta) of the step: the noise that the *forward* step adds. Knowing "
-                "x0 as well, less is open.",
-            ),
-            Mistake(
-                lambda a_t, a_s: math.sqrt((1 - a_t) / (1 - a_s) * (1 - a_t / a_s)),
-                "one ratio is upside down: the result must vanish when the new level is clean.",
-            ),
-            Mistake(
-                lambda a_t, a_s: math.sqrt(1 - a_s),
-                "with this much fresh noise nothing of the old noise is kept; DDPM keeps some.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda a_t, a_s: _sigma(a_t, a_s) ** 2,
+            "this is the variance; the noise is multiplied by its root.",
+            lambda a_t, a_s: math.sqrt(1 - a_t / a_s),
+            "this is sqrt(beta) of the step: the noise that the *forward* step adds. Knowing "
+            "x0 as well, less is open.",
+            lambda a_t, a_s: math.sqrt((1 - a_t) / (1 - a_s) * (1 - a_t / a_s)),
+            "one ratio is upside down: the result must vanish when the new level is clean.",
+            lambda a_t, a_s: math.sqrt(1 - a_s),
+            "with this much fresh noise nothing of the old noise is kept; DDPM keeps some.",
         ),
         hints=(
             "It is the posterior variance of lesson 12, written for levels that need not touch.",
@@ -164,31 +126,23 @@ EXERCISES: tuple[Exercise, ...] = (
         id="13.two-m",
         task="Return the guess that DPM-Solver++ (2M) uses for the step from lam_t to lam_s, from "
         "the guess now, the guess before (at lam_r) and the three half log-SNRs.",
-        right=_line,
+        right=lambda now, before, lam_r, lam_t, lam_s: (
+            now + (lam_s - lam_t) / (2 * (lam_t - lam_r)) * (now - before)
+        ),
         cases=((1.0, 0.6, -2.0, -1.0, 0.5), (0.3, 0.9, 0.0, 0.4, 0.6)),
-        mistakes=(
-            Mistake(
-                lambda n, b, r, t, s: n + (s - t) / (t - r) * (n - b),
-                "this is the line's value at the *end* of the step; on average over the step it "
-                "is lower.",
-            ),
-            Mistake(
-                lambda n, b, r, t, s: n - (s - t) / (2 * (t - r)) * (n - b),
-                "the line was continued backwards, towards the older guess.",
-            ),
-            Mistake(
-                lambda n, b, r, t, s: n + (t - r) / (2 * (s - t)) * (n - b),
-                "the ratio of the two steps is upside down: a longer new step needs more "
-                "extrapolation.",
-            ),
-            Mistake(
-                lambda n, b, r, t, s: 1.5 * n - 0.5 * b,
-                "this is right only if the new step is as long as the old one.",
-            ),
-            Mistake(
-                lambda n, b, r, t, s: (n + b) / 2,
-                "this is the middle of the step that is already over.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda n, b, r, t, s: n + (s - t) / (t - r) * (n - b),
+            "this is the line's value at the *end* of the step; on average over the step it "
+            "is lower.",
+            lambda n, b, r, t, s: n - (s - t) / (2 * (t - r)) * (n - b),
+            "the line was continued backwards, towards the older guess.",
+            lambda n, b, r, t, s: n + (t - r) / (2 * (s - t)) * (n - b),
+            "the ratio of the two steps is upside down: a longer new step needs more "
+            "extrapolation.",
+            lambda n, b, r, t, s: 1.5 * n - 0.5 * b,
+            "this is right only if the new step is as long as the old one.",
+            lambda n, b, r, t, s: (n + b) / 2,
+            "this is the middle of the step that is already over.",
         ),
         hints=(
             "Draw the two guesses over lambda and a straight line through them.",
@@ -202,22 +156,18 @@ EXERCISES: tuple[Exercise, ...] = (
         "scale w.",
         right=lambda v, w: v**w,
         cases=((0.25, 3.0), (0.5, 2.0), (0.8, 5.0)),
-        mistakes=(
-            Mistake(
-                _tilted_variance,
-                "this is the variance of the sharpened law p^(1-w) p_c^w, which guidance does "
-                "not sample.",
-            ),
-            Mistake(
-                lambda v, w: v ** (w / 2),
-                "this is how the flow scales a length; a variance scales by its square.",
-            ),
-            Mistake(lambda v, w: v / w, "no: see what w = 1 and then w = 2 do in step 12."),
-            Mistake(
-                lambda v, w: v ** (2 * w),
-                "one square too many: v itself is a variance, not a width.",
-            ),
-            Mistake(lambda v, w: v, "this is the class itself: right for w = 1 only."),
+        mistakes=Mistake.pairs(
+            lambda v, w: v / (w + (1 - w) * v),
+            "this is the variance of the sharpened law p^(1-w) p_c^w, which guidance does "
+            "not sample.",
+            lambda v, w: v ** (w / 2),
+            "this is how the flow scales a length; a variance scales by its square.",
+            lambda v, w: v / w,
+            "no: see what w = 1 and then w = 2 do in step 12.",
+            lambda v, w: v ** (2 * w),
+            "one square too many: v itself is a variance, not a width.",
+            lambda v, w: v,
+            "this is the class itself: right for w = 1 only.",
         ),
         hints=(
             "Step 12: without m the flow is x proportional to a function of the noise level.",
@@ -231,29 +181,18 @@ EXERCISES: tuple[Exercise, ...] = (
         "conditional); `null` is the label for no class; arguments net, x, t, label, null, w.",
         right=_guided,
         cases=(_guided_case(0, 3.0), _guided_case(1, 0.5)),
-        mistakes=(
-            Mistake(
-                lambda net, x, t, c, null, w: _guided(net, x, t, c, null, w + 1),
-                "your scale is off by one: this is the paper's w', whose zero is plain "
-                "conditional.",
-            ),
-            Mistake(
-                lambda net, x, t, c, null, w: _guided(net, x, t, c, null, 1 - w),
-                "the two predictions changed places: you lean away from the class.",
-            ),
-            Mistake(
-                lambda net, x, t, c, null, w: _guided(net, x, t, c, 0, w),
-                "you gave label 0 for 'no class': that is the digit zero.",
-            ),
-            Mistake(
-                lambda net, x, t, c, null, w: w * net(x, t, c),
-                "you multiplied the prediction itself; only the difference that the class makes "
-                "is exaggerated.",
-            ),
-            Mistake(
-                lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
-                "every row was told the first row's class.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda net, x, t, c, null, w: _guided(net, x, t, c, null, w + 1),
+            "your scale is off by one: this is the paper's w', whose zero is plain conditional.",
+            lambda net, x, t, c, null, w: _guided(net, x, t, c, null, 1 - w),
+            "the two predictions changed places: you lean away from the class.",
+            lambda net, x, t, c, null, w: _guided(net, x, t, c, 0, w),
+            "you gave label 0 for 'no class': that is the digit zero.",
+            lambda net, x, t, c, null, w: w * net(x, t, c),
+            "you multiplied the prediction itself; only the difference that the class makes "
+            "is exaggerated.",
+            lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
+            "every row was told the first row's class.",
         ),
         hints=(
             "Ask the network twice.",
@@ -261,4 +200,4 @@ EXERCISES: tuple[Exercise, ...] = (
             "eps_u + w (eps_c - eps_u).",
         ),
     ),
-)  # fmt: skip
+)

@@ -10,7 +10,6 @@ from genlab_course.exercise import Exercise, Mistake
 Array = NDArray[np.float64]
 
 # 15.read: families of five releases, judged one by one
-
 _SHORT = {
     "autoregressive": "ar",
     "latent-variable": "vae",
@@ -47,15 +46,9 @@ def _judge_reading(answer: Sequence[str]) -> str:
 
 
 # 15.residual
-
-
 def _residual(p: Array, q: Array) -> Array:
     left = np.maximum(np.asarray(p) - np.asarray(q), 0.0)
     return np.asarray(left / left.sum())
-
-
-def _reversed(p: Array, q: Array) -> Array:
-    return _residual(q, p)
 
 
 _LAWS: tuple[tuple[Array, Array], ...] = (
@@ -66,8 +59,6 @@ _LAWS: tuple[tuple[Array, Array], ...] = (
 
 
 # 15.price-of-parallel
-
-
 def _entropy(p: Array) -> float:
     p = np.asarray(p).ravel()
     p = p[p > 0]
@@ -97,8 +88,6 @@ _JOINTS: tuple[tuple[Array], ...] = (
 
 
 # 15.place
-
-
 def _place(passes: int, share: float, follows_steps: bool, kind: str, *, dial: bool = True) -> str:
     """Right with the default; without `dial` nobody asked what the passes follow."""
     if passes > 1 and share > 0.5:
@@ -162,28 +151,22 @@ EXERCISES: tuple[Exercise, ...] = (
         "30 DDIM steps with classifier-free guidance, both of its rows in one batch; a decoder "
         "makes the image. Give the network evaluations (rows) and the sequential passes.",
         right=(161, 131),
-        mistakes=(
-            Mistake((131, 161), "the other way round: evaluations are the work, passes the wait."),
-            Mistake(
-                (131, 131),
-                "guidance needs the noise twice in each step, with the text and "
-                "without: two evaluations, though one pass.",
-            ),
-            Mistake(
-                (161, 161),
-                "the two rows of a guided step do not wait for each other: in one "
-                "batch they are one sequential pass.",
-            ),
-            Mistake((160, 130), "the decoder is a network too, and it is used once."),
-            Mistake(
-                (61, 31),
-                "you counted the denoiser and the decoder only: the language model "
-                "makes a pass a token.",
-            ),
-            Mistake(
-                (6001, 3001),
-                "the parts work one after the other, so their passes add up; they do not multiply.",
-            ),
+        mistakes=Mistake.pairs(
+            (131, 161),
+            "the other way round: evaluations are the work, passes the wait.",
+            (131, 131),
+            "guidance needs the noise twice in each step, with the text and "
+            "without: two evaluations, though one pass.",
+            (161, 161),
+            "the two rows of a guided step do not wait for each other: in one "
+            "batch they are one sequential pass.",
+            (160, 130),
+            "the decoder is a network too, and it is used once.",
+            (61, 31),
+            "you counted the denoiser and the decoder only: the language model "
+            "makes a pass a token.",
+            (6001, 3001),
+            "the parts work one after the other, so their passes add up; they do not multiply.",
         ),
         hints=(
             "Count each part by itself.",
@@ -196,31 +179,20 @@ EXERCISES: tuple[Exercise, ...] = (
         task="Return the law of the token that replaces a refused one in speculative decoding.",
         right=_residual,
         cases=_LAWS,
-        mistakes=(
-            Mistake(
-                lambda p, q: np.asarray(p),
-                "a draw from p gives again what the draft already had its chance to give: tokens "
-                "that q likes come out too often.",
+        mistakes=Mistake.pairs(
+            lambda p, q: np.asarray(p),
+            "a draw from p gives again what the draft already had its chance to give: tokens "
+            "that q likes come out too often.",
+            lambda p, q: np.maximum(np.asarray(p) - np.asarray(q), 0.0),
+            "this is what is missing, but it does not sum to 1: a law has to be normalised.",
+            lambda p, q: _residual(q, p),
+            "this is what q gives too *much*; the replacement adds what it gives too little.",
+            lambda p, q: np.minimum(p, q) / np.minimum(p, q).sum(),
+            "this is the law of the tokens that were *kept*.",
+            lambda p, q: (
+                np.abs(np.asarray(p) - np.asarray(q)) / np.abs(np.asarray(p) - np.asarray(q)).sum()
             ),
-            Mistake(
-                lambda p, q: np.maximum(np.asarray(p) - np.asarray(q), 0.0),
-                "this is what is missing, but it does not sum to 1: a law has to be normalised.",
-            ),
-            Mistake(
-                _reversed,
-                "this is what q gives too *much*; the replacement adds what it gives too little.",
-            ),
-            Mistake(
-                lambda p, q: np.minimum(p, q) / np.minimum(p, q).sum(),
-                "this is the law of the tokens that were *kept*.",
-            ),
-            Mistake(
-                lambda p, q: (
-                    np.abs(np.asarray(p) - np.asarray(q))
-                    / np.abs(np.asarray(p) - np.asarray(q)).sum()
-                ),
-                "where q gives too much nothing is to be added: cut negative differences at 0.",
-            ),
+            "where q gives too much nothing is to be added: cut negative differences at 0.",
         ),
         hints=(
             "What do the kept tokens already carry, token by token?",
@@ -234,30 +206,20 @@ EXERCISES: tuple[Exercise, ...] = (
         "first refusal. Return the expected number of tokens that one pass of the target yields.",
         right=lambda kept, k: sum(kept**i for i in range(k + 1)),
         cases=((0.5, 2), (0.8, 4), (0.3, 1), (0.9, 7)),
-        mistakes=(
-            Mistake(
-                lambda kept, k: kept * k,
-                "after a refusal the rest of the draft is thrown away, kept or not; and one token "
-                "always comes on top.",
-            ),
-            Mistake(
-                lambda kept, k: 1 + kept * k,
-                "after a refusal the rest of the draft is thrown away: the second can only count "
-                "if the first was kept.",
-            ),
-            Mistake(
-                lambda kept, k: sum(kept**i for i in range(1, k + 1)),
-                "these are the kept tokens. The pass also pays for one more: the replacement, or "
-                "the token after the last.",
-            ),
-            Mistake(
-                lambda kept, k: sum(kept**i for i in range(k)),
-                "if all are kept the target's last answer is a token too: k + 1 are possible.",
-            ),
-            Mistake(
-                lambda kept, k: 1 / (1 - kept),
-                "this is the answer for a draft that never ends.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda kept, k: kept * k,
+            "after a refusal the rest of the draft is thrown away, kept or not; and one token "
+            "always comes on top.",
+            lambda kept, k: 1 + kept * k,
+            "after a refusal the rest of the draft is thrown away: the second can only count "
+            "if the first was kept.",
+            lambda kept, k: sum(kept**i for i in range(1, k + 1)),
+            "these are the kept tokens. The pass also pays for one more: the replacement, or "
+            "the token after the last.",
+            lambda kept, k: sum(kept**i for i in range(k)),
+            "if all are kept the target's last answer is a token too: k + 1 are possible.",
+            lambda kept, k: 1 / (1 - kept),
+            "this is the answer for a draft that never ends.",
         ),
         hints=(
             "The i-th drafted token counts only if all before it, and it itself, were kept.",
@@ -271,33 +233,21 @@ EXERCISES: tuple[Exercise, ...] = (
         "in a single parallel pass.",
         right=_price,
         cases=_JOINTS,
-        mistakes=(
-            Mistake(
-                lambda joint: _price(joint) / np.log(2),
-                "this is in bits; the exercise asks for nats.",
-            ),
-            Mistake(
-                lambda joint: sum(_entropy(m) for m in _margins(joint)),
-                "this is the entropy of what is drawn; what did the joint law have?",
-            ),
-            Mistake(
-                _entropy,
-                "this is the entropy of the joint law. Compare it with that of independent "
-                "draws from its marginals.",
-            ),
-            Mistake(
-                lambda joint: -_price(joint),
-                "a KL divergence is never negative: the marginals' entropies come first.",
-            ),
-            Mistake(
-                lambda joint: joint.size and np.log(joint.size) - _entropy(joint),
-                "this is the distance from the even law; one pass does know the marginals.",
-            ),
-            Mistake(
-                _first_two,
-                "this is the mutual information of the first two variables: all of them depend on "
-                "one another.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda joint: _price(joint) / np.log(2),
+            "this is in bits; the exercise asks for nats.",
+            lambda joint: sum(_entropy(m) for m in _margins(joint)),
+            "this is the entropy of what is drawn; what did the joint law have?",
+            _entropy,
+            "this is the entropy of the joint law. Compare it with that of independent "
+            "draws from its marginals.",
+            lambda joint: -_price(joint),
+            "a KL divergence is never negative: the marginals' entropies come first.",
+            lambda joint: joint.size and np.log(joint.size) - _entropy(joint),
+            "this is the distance from the even law; one pass does know the marginals.",
+            _first_two,
+            "this is the mutual information of the first two variables: all of them depend on "
+            "one another.",
         ),
         hints=(
             "What is drawn: each variable from its own marginal, independently.",
@@ -313,21 +263,15 @@ EXERCISES: tuple[Exercise, ...] = (
         '"adversarial" or "score".',
         right=_place,
         cases=_SEEN,
-        mistakes=(
-            Mistake(
-                lambda *seen: _place(*seen, dial=False),
-                "you did not ask what the passes follow: a distilled model makes one pass and "
-                "takes more when told to, and masked diffusion writes pieces without being "
-                "autoregressive.",
-            ),
-            Mistake(
-                _by_passes,
-                "many passes can write piece by piece or repaint the whole: the share tells.",
-            ),
-            Mistake(
-                _by_kind,
-                "without a likelihood it need not be adversarial: look at how it samples first.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda *seen: _place(*seen, dial=False),
+            "you did not ask what the passes follow: a distilled model makes one pass and "
+            "takes more when told to, and masked diffusion writes pieces without being "
+            "autoregressive.",
+            _by_passes,
+            "many passes can write piece by piece or repaint the whole: the share tells.",
+            _by_kind,
+            "without a likelihood it need not be adversarial: look at how it samples first.",
         ),
         hints=(
             "Begin with how the output comes into being; ask for the likelihood last.",

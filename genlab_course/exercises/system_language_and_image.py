@@ -10,19 +10,12 @@ Rows = NDArray[np.int64]
 
 
 # language_and_image.joint: words exactly, the picture by a bound
-
-
-def _joint(log_p: Array, mine: Array, bound: Array) -> Array:
-    return np.asarray((log_p * mine).sum(1) + bound)
-
-
 _LOG_P = np.array([[-0.1, -2.0, -1.5, -0.3], [-0.2, -0.7, -3.0, -4.0]])
 _MINE = np.array([[1.0, 1.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
 _BOUND = np.array([-900.0, -1100.5])
 
+
 # language_and_image.share: what zero states take from the words
-
-
 def _share(scores: Array, n_zero: int) -> float:
     z = float(np.exp(scores).sum())
     return z / (z + n_zero)
@@ -30,9 +23,8 @@ def _share(scores: Array, n_zero: int) -> float:
 
 _SCORES = np.array([2.0, -1.0, 0.5])
 
+
 # language_and_image.used: which tokens belong to the text
-
-
 def _used(tokens: Rows, stop: int) -> NDArray[np.bool_]:
     is_stop = tokens == stop
     return np.asarray(is_stop.cumsum(1) - is_stop == 0)
@@ -47,23 +39,19 @@ EXERCISES: tuple[Exercise, ...] = (
         "equally likely and said three times in four. The states are shuffled: how often are all "
         "the words right?",
         right=1 / 120,
-        mistakes=(
-            Mistake(
-                1 / 180,
-                "You asked every caption for its slant; one in four says none, and cannot be wrong "
-                "about it.",
-            ),
-            Mistake(
-                1 / 240,
-                "You counted captions without a slant as failures: a word that was not said is "
-                "kept by every picture.",
-            ),
-            Mistake(1 / 60, "You left the slant out; three captions in four do say one."),
-            Mistake(
-                1 / 10 + 1 / 6 + 1 / 2,
-                "You added the chances; all words together is a product of independent ones.",
-            ),
-            Mistake(0.0, "A shuffled caption is wrong, but its picture may agree by chance."),
+        mistakes=Mistake.pairs(
+            1 / 180,
+            "You asked every caption for its slant; one in four says none, and cannot be wrong "
+            "about it.",
+            1 / 240,
+            "You counted captions without a slant as failures: a word that was not said is "
+            "kept by every picture.",
+            1 / 60,
+            "You left the slant out; three captions in four do say one.",
+            1 / 10 + 1 / 6 + 1 / 2,
+            "You added the chances; all words together is a product of independent ones.",
+            0.0,
+            "A shuffled caption is wrong, but its picture may agree by chance.",
         ),
         hints=(
             "The picture is drawn well, of somebody else's caption: two independent draws.",
@@ -75,30 +63,19 @@ EXERCISES: tuple[Exercise, ...] = (
         id="language_and_image.joint",
         task="Write log_joint(log_p, mine, bound): bound in nats on log p(words, picture) of each "
         "row, from log-probabilities of tokens, a mask of 0 and 1, and bounds of the pictures.",
-        right=_joint,
+        right=lambda log_p, mine, bound: (log_p * mine).sum(1) + bound,
         cases=((_LOG_P, _MINE, _BOUND), (_LOG_P[:1], _MINE[:1], _BOUND[:1])),
-        mistakes=(
-            Mistake(
-                lambda log_p, mine, bound: log_p.sum(1) + bound,
-                "You counted the padding: what stands after the image token is no part of the "
-                "text.",
-            ),
-            Mistake(
-                lambda log_p, mine, bound: (log_p * mine).sum(1) / mine.sum(1) + bound,
-                "You took a mean over the tokens; the chain rule is a sum, in the picture's unit.",
-            ),
-            Mistake(
-                lambda log_p, mine, bound: (log_p * mine).sum(1) - bound,
-                "You subtracted the picture's part: it is a log-probability too.",
-            ),
-            Mistake(
-                lambda log_p, mine, bound: float(((log_p * mine).sum(1) + bound).sum()),
-                "You summed over the rows; each pair of a caption and a picture has its own.",
-            ),
-            Mistake(
-                lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
-                "You mixed a probability with a logarithm.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda log_p, mine, bound: log_p.sum(1) + bound,
+            "You counted the padding: what stands after the image token is no part of the text.",
+            lambda log_p, mine, bound: (log_p * mine).sum(1) / mine.sum(1) + bound,
+            "You took a mean over the tokens; the chain rule is a sum, in the picture's unit.",
+            lambda log_p, mine, bound: (log_p * mine).sum(1) - bound,
+            "You subtracted the picture's part: it is a log-probability too.",
+            lambda log_p, mine, bound: float(((log_p * mine).sum(1) + bound).sum()),
+            "You summed over the rows; each pair of a caption and a picture has its own.",
+            lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
+            "You mixed a probability with a logarithm.",
         ),
         hints=(
             "The chain rule twice: over the words of the text, then from the text to the picture.",
@@ -112,31 +89,21 @@ EXERCISES: tuple[Exercise, ...] = (
         "n_zero zero states stand beside them; scores are those of the words.",
         right=_share,
         cases=((_SCORES, 4), (_SCORES, 0), (np.array([-3.0, 0.0]), 11)),
-        mistakes=(
-            Mistake(
-                lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
-                "You counted positions; attention weighs them by the exponentials of their scores.",
+        mistakes=Mistake.pairs(
+            lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
+            "You counted positions; attention weighs them by the exponentials of their scores.",
+            lambda scores, n_zero: (
+                float(np.exp(scores - scores.max()).sum())
+                / (float(np.exp(scores - scores.max()).sum()) + n_zero)
             ),
-            Mistake(
-                lambda scores, n_zero: (
-                    float(np.exp(scores - scores.max()).sum())
-                    / (float(np.exp(scores - scores.max()).sum()) + n_zero)
-                ),
-                "You shifted the words' scores by their maximum and not the zeros': then their "
-                "score is -max too.",
-            ),
-            Mistake(
-                lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),
-                "You forgot the exponential: a softmax weighs by exp of the score.",
-            ),
-            Mistake(
-                lambda scores, n_zero: 1.0,
-                "You let the zeros out of the softmax; without a mask they take part in it.",
-            ),
-            Mistake(
-                lambda scores, n_zero: n_zero / (float(np.exp(scores).sum()) + n_zero),
-                "You gave the part that falls on the zeros.",
-            ),
+            "You shifted the words' scores by their maximum and not the zeros': then their "
+            "score is -max too.",
+            lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),
+            "You forgot the exponential: a softmax weighs by exp of the score.",
+            lambda scores, n_zero: 1.0,
+            "You let the zeros out of the softmax; without a mask they take part in it.",
+            lambda scores, n_zero: n_zero / (float(np.exp(scores).sum()) + n_zero),
+            "You gave the part that falls on the zeros.",
         ),
         hints=(
             "What is the score of a key that is zero, whatever the query?",
@@ -150,24 +117,16 @@ EXERCISES: tuple[Exercise, ...] = (
         "that one included.",
         right=_used,
         cases=((_TOKENS, 9), (_TOKENS[:2], 2)),
-        mistakes=(
-            Mistake(
-                lambda tokens, stop: (tokens == stop).cumsum(1) == 0,
-                "You left the stop itself out: its state has read the whole text, and its "
-                "probability belongs to it.",
-            ),
-            Mistake(
-                lambda tokens, stop: (tokens == stop)[:, ::-1].cumsum(1)[:, ::-1] > 0,
-                "You went up to the *last* stop, and dropped texts that have none.",
-            ),
-            Mistake(
-                lambda tokens, stop: tokens != stop,
-                "You removed every stop and kept what comes after the first.",
-            ),
-            Mistake(
-                lambda tokens, stop: (tokens == stop).cumsum(1) <= 1,
-                "You kept what follows the first stop, up to the second.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda tokens, stop: (tokens == stop).cumsum(1) == 0,
+            "You left the stop itself out: its state has read the whole text, and its "
+            "probability belongs to it.",
+            lambda tokens, stop: (tokens == stop)[:, ::-1].cumsum(1)[:, ::-1] > 0,
+            "You went up to the *last* stop, and dropped texts that have none.",
+            lambda tokens, stop: tokens != stop,
+            "You removed every stop and kept what comes after the first.",
+            lambda tokens, stop: (tokens == stop).cumsum(1) <= 1,
+            "You kept what follows the first stop, up to the second.",
         ),
         hints=(
             "Count, from the left, how many stops have been seen before each token.",

@@ -9,16 +9,13 @@ from genlab_course.exercise import Exercise, Mistake
 
 Array = NDArray[np.float64]
 
+
 # lm.bits: nats per token and a tokenizer to bits per byte
-
-
 def _bits(nats: float, n_tokens: int, n_bytes: int) -> float:
     return nats * n_tokens / (n_bytes * math.log(2))
 
 
 # lm.merge: replace a pair, left to right
-
-
 def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
     out: list[int] = []
     i = 0
@@ -27,10 +24,6 @@ def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
         out.append(new if found else tokens[i])
         i += 2 if found else 1
     return out
-
-
-def _merge_from_the_right(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    return _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1]
 
 
 def _merge_once(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
@@ -64,9 +57,8 @@ _MERGES = (
     ([5, 4, 3], (3, 4), 9),
 )
 
+
 # lm.rotate: scores of a new query against cached keys, as complex numbers
-
-
 def _turned(q: Array, keys: Array, angles: object) -> Array:
     product = (q[0] + 1j * q[1]) * (keys[:, 0] - 1j * keys[:, 1]) * np.exp(1j * np.asarray(angles))
     return np.asarray(product.real / math.sqrt(2))
@@ -85,18 +77,17 @@ EXERCISES: tuple[Exercise, ...] = (
         task="A text of 10,000 bytes is 3,500 tokens; the model's loss on it is 3.6 nats per "
         "token. How many bits per byte?",
         right=_bits(3.6, 3500, 10_000),
-        mistakes=(
-            Mistake(3.6 * 0.35, "You stayed in nats; a compressor counts in bits."),
-            Mistake(3.6 / math.log(2), "You gave bits per token; a token here is nearly 3 bytes."),
-            Mistake(
-                3.6 / math.log(2) / 0.35,
-                "You turned the ratio round: a text has fewer tokens than bytes.",
-            ),
-            Mistake(
-                3.6 * 0.35 * math.log(2),
-                "You multiplied by log 2: a bit is 0.69 nats, so there are more bits than nats.",
-            ),
-            Mistake(math.exp(3.6), "You gave the perplexity, which depends on the tokenizer."),
+        mistakes=Mistake.pairs(
+            3.6 * 0.35,
+            "You stayed in nats; a compressor counts in bits.",
+            3.6 / math.log(2),
+            "You gave bits per token; a token here is nearly 3 bytes.",
+            3.6 / math.log(2) / 0.35,
+            "You turned the ratio round: a text has fewer tokens than bytes.",
+            3.6 * 0.35 * math.log(2),
+            "You multiplied by log 2: a bit is 0.69 nats, so there are more bits than nats.",
+            math.exp(3.6),
+            "You gave the perplexity, which depends on the tokenizer.",
         ),
         hints=(
             "First the whole text in nats, then in bits, then by byte.",
@@ -110,20 +101,15 @@ EXERCISES: tuple[Exercise, ...] = (
         "right, wherever it occurs.",
         right=_merge,
         cases=_MERGES,
-        mistakes=(
-            Mistake(
-                _merge_from_the_right,
-                "You went from right to left: in 1 1 1 the first two are to be joined.",
-            ),
-            Mistake(_merge_once, "You replaced the first occurrence only."),
-            Mistake(
-                _merge_and_keep,
-                "You kept the second half of the pair: after a replacement go on two further.",
-            ),
-            Mistake(
-                _merge_either_way,
-                "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda tokens, pair, new: _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1],
+            "You went from right to left: in 1 1 1 the first two are to be joined.",
+            _merge_once,
+            "You replaced the first occurrence only.",
+            _merge_and_keep,
+            "You kept the second half of the pair: after a replacement go on two further.",
+            _merge_either_way,
+            "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
         ),
         hints=(
             "Walk through the list with an index; look at two tokens at a time.",
@@ -160,34 +146,22 @@ EXERCISES: tuple[Exercise, ...] = (
         "positions of frequency omega.",
         right=_scores,
         cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
-        mistakes=(
-            Mistake(
-                lambda q, keys, position, omega: _scores(q, keys, 0, omega),
-                "You left the query at position 0: with a cache, the new token stands after all "
-                "of the old ones.",
+        mistakes=Mistake.pairs(
+            lambda q, keys, position, omega: _scores(q, keys, 0, omega),
+            "You left the query at position 0: with a cache, the new token stands after all "
+            "of the old ones.",
+            lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
+            "Your query stands one too far: positions count from 0.",
+            lambda q, keys, position, omega: _turned(q, keys, 0.0),
+            "You rotated nothing: these scores do not know where anything stands.",
+            lambda q, keys, position, omega: _turned(q, keys, omega * position),
+            "You rotated the query and left the keys where they were: every key at 0.",
+            lambda q, keys, position, omega: _turned(
+                q, keys, omega * (np.arange(len(keys)) - position)
             ),
-            Mistake(
-                lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
-                "Your query stands one too far: positions count from 0.",
-            ),
-            Mistake(
-                lambda q, keys, position, omega: _turned(q, keys, 0.0),
-                "You rotated nothing: these scores do not know where anything stands.",
-            ),
-            Mistake(
-                lambda q, keys, position, omega: _turned(q, keys, omega * position),
-                "You rotated the query and left the keys where they were: every key at 0.",
-            ),
-            Mistake(
-                lambda q, keys, position, omega: _turned(
-                    q, keys, omega * (np.arange(len(keys)) - position)
-                ),
-                "You turned the wrong way round: the angle grows with the position.",
-            ),
-            Mistake(
-                lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
-                "You forgot to divide by the root of the head's width, 2 here.",
-            ),
+            "You turned the wrong way round: the angle grows with the position.",
+            lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
+            "You forgot to divide by the root of the head's width, 2 here.",
         ),
         hints=(
             "Only the distance position - m enters: turn the query through omega times that.",

@@ -7,9 +7,8 @@ from genlab_course.exercise import Exercise, Mistake
 
 Array = NDArray[np.float64]
 
+
 # style.demodulate: weights (o, i, k) and a style (i,)
-
-
 def _demodulated(weight: Array, style: Array) -> Array:
     scaled = weight * style[None, :, None]
     return np.asarray(scaled / np.sqrt((scaled**2).sum((1, 2), keepdims=True)))
@@ -25,8 +24,6 @@ def _norm(x: Array, axes: tuple[int, ...] | None) -> Array:
 
 
 # style.direction: styles (n, d) and an attribute (n,)
-
-
 def _direction(w: Array, a: Array) -> Array:
     return np.asarray((w - w.mean(0)).T @ (a - a.mean()) / (len(a) * a.std()))
 
@@ -43,18 +40,17 @@ EXERCISES: tuple[Exercise, ...] = (
         task="gamma = 10, and the penalty is computed in every 16th step: by what is the mean "
         "squared slope multiplied in such a step?",
         right=80.0,
-        mistakes=(
-            Mistake(160.0, "You forgot the half: R1 enters the loss as gamma / 2."),
-            Mistake(5.0, "That is its weight if it were computed in every step."),
-            Mistake(10.0, "You used gamma as it stands: both the half and the interval are gone."),
-            Mistake(
-                5.0 / 16,
-                "You divided by the interval: a penalty that comes seldom must count for more.",
-            ),
-            Mistake(
-                5.0 * 15,
-                "You counted the steps without it; the one that pays is one of the sixteen.",
-            ),
+        mistakes=Mistake.pairs(
+            160.0,
+            "You forgot the half: R1 enters the loss as gamma / 2.",
+            5.0,
+            "That is its weight if it were computed in every step.",
+            10.0,
+            "You used gamma as it stands: both the half and the interval are gone.",
+            5.0 / 16,
+            "You divided by the interval: a penalty that comes seldom must count for more.",
+            5.0 * 15,
+            "You counted the steps without it; the one that pays is one of the sixteen.",
         ),
         hints=(
             "Over sixteen steps the penalty must do what it would have done in each of them.",
@@ -68,42 +64,27 @@ EXERCISES: tuple[Exercise, ...] = (
         "style of shape (i,) and demodulation.",
         right=_demodulated,
         cases=tuple((_WEIGHT, style) for style in _STYLES),
-        mistakes=(
-            Mistake(
-                lambda weight, style: weight * style[None, :, None],
-                "You modulated and stopped: a loud style still makes a loud output.",
+        mistakes=Mistake.pairs(
+            lambda weight, style: weight * style[None, :, None],
+            "You modulated and stopped: a loud style still makes a loud output.",
+            lambda weight, style: (
+                weight * style[None, :, None] / _norm(weight * style[None, :, None], None)
             ),
-            Mistake(
-                lambda weight, style: (
-                    weight * style[None, :, None] / _norm(weight * style[None, :, None], None)
-                ),
-                "You divided by one norm for all outputs; each output channel has its own.",
+            "You divided by one norm for all outputs; each output channel has its own.",
+            lambda weight, style: (
+                weight * style[None, :, None] / _norm(weight * style[None, :, None], (1,))
             ),
-            Mistake(
-                lambda weight, style: (
-                    weight * style[None, :, None] / _norm(weight * style[None, :, None], (1,))
-                ),
-                "You summed over the inputs and left out the kernel: every pixel of it adds "
-                "variance.",
+            "You summed over the inputs and left out the kernel: every pixel of it adds variance.",
+            lambda weight, style: (
+                weight * style[None, :, None] / _norm(weight * style[None, :, None], (0, 2))
             ),
-            Mistake(
-                lambda weight, style: (
-                    weight * style[None, :, None] / _norm(weight * style[None, :, None], (0, 2))
-                ),
-                "You normalised each input channel: that takes the style out again.",
+            "You normalised each input channel: that takes the style out again.",
+            lambda weight, style: weight * style[None, :, None] / _norm(weight, (1, 2)),
+            "You divided by the norm of the weights before the style had scaled them.",
+            lambda weight, style: (
+                weight * style[None, :, None] / _norm(weight * style[None, :, None], (1, 2)) ** 2
             ),
-            Mistake(
-                lambda weight, style: weight * style[None, :, None] / _norm(weight, (1, 2)),
-                "You divided by the norm of the weights before the style had scaled them.",
-            ),
-            Mistake(
-                lambda weight, style: (
-                    weight
-                    * style[None, :, None]
-                    / _norm(weight * style[None, :, None], (1, 2)) ** 2
-                ),
-                "You divided by the variance; what is divided is a size, so by its root.",
-            ),
+            "You divided by the variance; what is divided is a size, so by its root.",
         ),
         hints=(
             "First scale the columns that read each input channel, then look at one output.",
@@ -120,27 +101,17 @@ EXERCISES: tuple[Exercise, ...] = (
             (np.array([[2.0, 0.0], [4.0, -2.0]]), np.array([1.0, 1.0]), 0.7),
             (np.array([[2.0, 0.5]]), np.array([-1.0, 3.0]), 0.0),
         ),
-        mistakes=(
-            Mistake(
-                lambda w, mean, psi: psi * w,
-                "You drew towards zero: the mean style is another one, and zero may never occur.",
-            ),
-            Mistake(
-                lambda w, mean, psi: w + psi * (mean - w),
-                "You exchanged the ends: psi = 1 must change nothing, psi = 0 give the mean.",
-            ),
-            Mistake(
-                lambda w, mean, psi: np.clip(w, mean - psi, mean + psi),
-                "You cut off what is far; this trick shrinks every style, near or far.",
-            ),
-            Mistake(
-                lambda w, mean, psi: psi * (w - mean),
-                "You shrank the deviations and forgot to put the mean back.",
-            ),
-            Mistake(
-                lambda w, mean, psi: w.mean(0) + psi * (w - w.mean(0)),
-                "You took the mean of this batch; it is that of the law, known beforehand.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda w, mean, psi: psi * w,
+            "You drew towards zero: the mean style is another one, and zero may never occur.",
+            lambda w, mean, psi: w + psi * (mean - w),
+            "You exchanged the ends: psi = 1 must change nothing, psi = 0 give the mean.",
+            lambda w, mean, psi: np.clip(w, mean - psi, mean + psi),
+            "You cut off what is far; this trick shrinks every style, near or far.",
+            lambda w, mean, psi: psi * (w - mean),
+            "You shrank the deviations and forgot to put the mean back.",
+            lambda w, mean, psi: w.mean(0) + psi * (w - w.mean(0)),
+            "You took the mean of this batch; it is that of the law, known beforehand.",
         ),
         hints=(
             "A point on the line between the mean and the style.",
@@ -156,32 +127,20 @@ EXERCISES: tuple[Exercise, ...] = (
         cases=(_many(1), _many(2)),
         rtol=5e-3,  # n or n - 1, as you like
         atol=2e-3,
-        mistakes=(
-            Mistake(
-                lambda w, a: np.linalg.lstsq(w - w.mean(0), a - a.mean(), rcond=None)[0],
-                "You regressed the attribute on the style: those are a predictor's weights, large "
-                "where styles hardly vary. Asked is the style, given the attribute.",
-            ),
-            Mistake(
-                lambda w, a: _direction(w, a) / a.std(),
-                "You divided by the variance: that is the move for one unit of the attribute.",
-            ),
-            Mistake(
-                lambda w, a: _direction(w, a) * a.std(),
-                "You gave the covariance: it grows with the unit of the attribute.",
-            ),
-            Mistake(
-                lambda w, a: w.T @ a / (len(a) * a.std()),
-                "You did not take out the means: this is mostly the mean style itself.",
-            ),
-            Mistake(
-                lambda w, a: _direction(w, a) / np.linalg.norm(_direction(w, a)),
-                "You made it a unit vector: how far to go for one standard deviation is lost.",
-            ),
-            Mistake(
-                lambda w, a: w[a > a.mean()].mean(0) - w[a <= a.mean()].mean(0),
-                "You subtracted the means of two halves: near, but 1.6 standard deviations apart.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda w, a: np.linalg.lstsq(w - w.mean(0), a - a.mean(), rcond=None)[0],
+            "You regressed the attribute on the style: those are a predictor's weights, large "
+            "where styles hardly vary. Asked is the style, given the attribute.",
+            lambda w, a: _direction(w, a) / a.std(),
+            "You divided by the variance: that is the move for one unit of the attribute.",
+            lambda w, a: _direction(w, a) * a.std(),
+            "You gave the covariance: it grows with the unit of the attribute.",
+            lambda w, a: w.T @ a / (len(a) * a.std()),
+            "You did not take out the means: this is mostly the mean style itself.",
+            lambda w, a: _direction(w, a) / np.linalg.norm(_direction(w, a)),
+            "You made it a unit vector: how far to go for one standard deviation is lost.",
+            lambda w, a: w[a > a.mean()].mean(0) - w[a <= a.mean()].mean(0),
+            "You subtracted the means of two halves: near, but 1.6 standard deviations apart.",
         ),
         hints=(
             "Among styles whose attribute is one standard deviation high, what is the mean style?",

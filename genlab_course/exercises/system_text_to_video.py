@@ -9,26 +9,18 @@ from genlab_course.exercise import Exercise, Mistake
 
 Array = NDArray[np.float64]
 
+
 # video.information: what independent frames lose
-
-
 def _information(rho: float, n_frames: int) -> float:
     return -0.5 * ((n_frames - 1) * math.log(1 - rho) + math.log(1 + (n_frames - 1) * rho))
 
 
 # video.noise: one noise for all frames, blended with one for each
-
-
-def _mixed(common: Array, own: Array, share: float) -> Array:
-    return np.asarray(math.sqrt(share) * common + math.sqrt(1 - share) * own)
-
-
 _COMMON = np.array([[0.5], [-1.0]])
 _OWN = np.array([[1.0, 0.0, -2.0], [0.3, 0.7, 0.1]])
 
+
 # video.tokens: from the frames of films to the sequences that temporal attention reads
-
-
 def _tokens(x: Array, n_frames: int) -> Array:
     frames, places, width = x.shape
     films = x.reshape(frames // n_frames, n_frames, places, width)
@@ -43,22 +35,18 @@ EXERCISES: tuple[Exercise, ...] = (
         task="16 frames of 8 x 8 places: how many pairs do a layer of spatial and a layer of "
         "temporal attention weigh together (one head)?",
         right=81920,
-        mistakes=(
-            Mistake(
-                1048576,
-                "You let every place of every frame look at all others: that is full attention.",
-            ),
-            Mistake(65536, "You counted space only: each place also looks along time."),
-            Mistake(16384, "You counted time only: each frame is also attended to by itself."),
-            Mistake(
-                4352,
-                "You counted one frame's places and one place's frames: there are 16 such frames "
-                "and 64 such places.",
-            ),
-            Mistake(
-                3072,
-                "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
-            ),
+        mistakes=Mistake.pairs(
+            1048576,
+            "You let every place of every frame look at all others: that is full attention.",
+            65536,
+            "You counted space only: each place also looks along time.",
+            16384,
+            "You counted time only: each frame is also attended to by itself.",
+            4352,
+            "You counted one frame's places and one place's frames: there are 16 such frames "
+            "and 64 such places.",
+            3072,
+            "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
         ),
         hints=(
             "In space, one frame at a time; in time, one place at a time.",
@@ -72,30 +60,20 @@ EXERCISES: tuple[Exercise, ...] = (
         "two with correlation rho, are drawn independently.",
         right=_information,
         cases=((0.5, 2), (0.9, 8), (0.2, 3)),
-        mistakes=(
-            Mistake(
-                lambda rho, n_frames: -0.5 * (n_frames - 1) * math.log(1 - rho**2),
-                "You counted the mutual information of neighbours, as for a Markov chain; here "
-                "every frame knows of all others.",
+        mistakes=Mistake.pairs(
+            lambda rho, n_frames: -0.5 * (n_frames - 1) * math.log(1 - rho**2),
+            "You counted the mutual information of neighbours, as for a Markov chain; here "
+            "every frame knows of all others.",
+            lambda rho, n_frames: -0.5 * math.log(1 - rho**2),
+            "You counted two frames only.",
+            lambda rho, n_frames: (
+                0.5 * ((n_frames - 1) * math.log(1 - rho) + math.log(1 + (n_frames - 1) * rho))
             ),
-            Mistake(
-                lambda rho, n_frames: -0.5 * math.log(1 - rho**2),
-                "You counted two frames only.",
-            ),
-            Mistake(
-                lambda rho, n_frames: (
-                    0.5 * ((n_frames - 1) * math.log(1 - rho) + math.log(1 + (n_frames - 1) * rho))
-                ),
-                "You gave the log-determinant with its own sign; a divergence is not negative.",
-            ),
-            Mistake(
-                lambda rho, n_frames: -0.5 * n_frames * math.log(1 - rho),
-                "You gave every direction the variance 1 - rho; the mean of the frames has more.",
-            ),
-            Mistake(
-                lambda rho, n_frames: _information(rho, n_frames) / n_frames,
-                "You divided by the number of frames; asked is the loss of the whole film.",
-            ),
+            "You gave the log-determinant with its own sign; a divergence is not negative.",
+            lambda rho, n_frames: -0.5 * n_frames * math.log(1 - rho),
+            "You gave every direction the variance 1 - rho; the mean of the frames has more.",
+            lambda rho, n_frames: _information(rho, n_frames) / n_frames,
+            "You divided by the number of frames; asked is the loss of the whole film.",
         ),
         hints=(
             "For normal laws the KL divergence from the product of the marginals is a determinant.",
@@ -107,25 +85,17 @@ EXERCISES: tuple[Exercise, ...] = (
         id="video.noise",
         task="Write mixed(common, own, share): standard normal noise of F frames, correlation "
         "`share` between any two, from common noise (n, 1) and own noise (n, F).",
-        right=_mixed,
+        right=lambda common, own, share: math.sqrt(share) * common + math.sqrt(1 - share) * own,
         cases=((_COMMON, _OWN, 0.25), (_COMMON, _OWN, 0.8)),
-        mistakes=(
-            Mistake(
-                lambda common, own, share: share * common + (1 - share) * own,
-                "You blended the noises, not their variances: the result is too small.",
-            ),
-            Mistake(
-                lambda common, own, share: math.sqrt(1 - share) * common + math.sqrt(share) * own,
-                "You exchanged the two: a share of 0 should leave the frames independent.",
-            ),
-            Mistake(
-                lambda common, own, share: share * common + math.sqrt(1 - share**2) * own,
-                "You gave the correlation with the common noise; two frames then have its square.",
-            ),
-            Mistake(
-                lambda common, own, share: math.sqrt(share) * common + own,
-                "You added without making room: the variance is above 1.",
-            ),
+        mistakes=Mistake.pairs(
+            lambda common, own, share: share * common + (1 - share) * own,
+            "You blended the noises, not their variances: the result is too small.",
+            lambda common, own, share: math.sqrt(1 - share) * common + math.sqrt(share) * own,
+            "You exchanged the two: a share of 0 should leave the frames independent.",
+            lambda common, own, share: share * common + math.sqrt(1 - share**2) * own,
+            "You gave the correlation with the common noise; two frames then have its square.",
+            lambda common, own, share: math.sqrt(share) * common + own,
+            "You added without making room: the variance is above 1.",
         ),
         hints=(
             "Variances of independent noises add; weights enter squared.",
@@ -139,32 +109,24 @@ EXERCISES: tuple[Exercise, ...] = (
         "sequences along time, place after place of each film, (b N, F, c).",
         right=_tokens,
         cases=((_FRAMES, 3), (_FRAMES, 2)),
-        mistakes=(
-            Mistake(
-                lambda x, n_frames: x.reshape(-1, n_frames, x.shape[2]),
-                "You reshaped without moving an axis: your sequences run over places.",
+        mistakes=Mistake.pairs(
+            lambda x, n_frames: x.reshape(-1, n_frames, x.shape[2]),
+            "You reshaped without moving an axis: your sequences run over places.",
+            lambda x, n_frames: x.transpose(1, 0, 2).reshape(-1, n_frames, x.shape[2]),
+            "You moved places in front of the films: the sequences are right, but those of "
+            "different films stand between each other.",
+            lambda x, n_frames: (
+                x.reshape(n_frames, -1, *x.shape[1:])
+                .transpose(1, 2, 0, 3)
+                .reshape(-1, n_frames, x.shape[2])
             ),
-            Mistake(
-                lambda x, n_frames: x.transpose(1, 0, 2).reshape(-1, n_frames, x.shape[2]),
-                "You moved places in front of the films: the sequences are right, but those of "
-                "different films stand between each other.",
+            "You took the frames as the outer axis: your films are stirred together.",
+            lambda x, n_frames: (
+                x.reshape(-1, n_frames, *x.shape[1:])
+                .transpose(0, 2, 1, 3)[:, :, ::-1]
+                .reshape(-1, n_frames, x.shape[2])
             ),
-            Mistake(
-                lambda x, n_frames: (
-                    x.reshape(n_frames, -1, *x.shape[1:])
-                    .transpose(1, 2, 0, 3)
-                    .reshape(-1, n_frames, x.shape[2])
-                ),
-                "You took the frames as the outer axis: your films are stirred together.",
-            ),
-            Mistake(
-                lambda x, n_frames: (
-                    x.reshape(-1, n_frames, *x.shape[1:])
-                    .transpose(0, 2, 1, 3)[:, :, ::-1]
-                    .reshape(-1, n_frames, x.shape[2])
-                ),
-                "Your time runs backwards.",
-            ),
+            "Your time runs backwards.",
         ),
         hints=(
             "First give films and frames an axis each, then ask which axis time should be next to.",

@@ -328,10 +328,9 @@ def expected_bound(row, v, p, q):
 @each_row
 def test_bound_is_tight_at_the_best_critic_and_below_it_elsewhere(row, generator):
     p, q = torch.tensor(PAIRS[1][0]), torch.tensor(PAIRS[1][1])
-    best = {
-        id(KL): lambda u: 1 + u.log(),
-        id(PEARSON): lambda u: 2 * (u - 1),
-    }.get(id(row), torch.log)(p / q)  # for the other rows the raw output is log p/q itself
+    best = {id(KL): lambda u: 1 + u.log(), id(PEARSON): lambda u: 2 * (u - 1)}.get(
+        id(row), torch.log
+    )(p / q)  # for the other rows the raw output is log p/q itself
     truth = f_divergence(row, p, q)
     torch.testing.assert_close(row.activation(best), row.slope(p / q))
     torch.testing.assert_close(expected_bound(row, best, p, q), truth)

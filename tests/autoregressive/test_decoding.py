@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markov import MarkovChain
 from torch.utils.flop_counter import FlopCounterMode
 
 from genlab.autoregressive.decoding import (
@@ -26,7 +27,6 @@ from genlab.autoregressive.decoding import (
 )
 from genlab.core import last
 from genlab.nn.transformer import Transformer, TransformerConfig
-from genlab.oracles.discrete import MarkovChain
 
 CONFIG = TransformerConfig(d_model=16, n_layer=3, n_head=4, n_kv_head=2, d_hidden=24)
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markov import MarkovChain
 
 from genlab.autoregressive.likelihood import (
     all_sequences,
@@ -19,7 +20,6 @@ from genlab.autoregressive.likelihood import (
     total_probability,
 )
 from genlab.nn.transformer import TransformerBody, TransformerConfig
-from genlab.oracles.discrete import MarkovChain
 
 
 def logits_of(*chosen):

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from markov import MarkovChain
 
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.autoregressive.tokens import (
@@ -23,7 +24,6 @@ from genlab.autoregressive.tokens import (
     words,
 )
 from genlab.data.text import load_text
-from genlab.oracles.discrete import MarkovChain
 
 
 @given(st.text(max_size=40))

@@ -1,5 +1,4 @@
-"""Slides and site, read from the disk with no server: formulas are right, every slide fits, the
-search finds.
+"""The site, read from the disk with no server: formulas are right and the search finds.
 
 `GENLAB_DRAW_FORMULAS=1` writes the reference picture of the formulas again: look at it before you
 commit it.
@@ -21,9 +20,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("sm
 DOCS = lab.ROOT / "docs"
 
 
-def module(name):
-    """A script of docs/, as a module."""
-    spec = importlib.util.spec_from_file_location(f"{name}_of_docs", DOCS / f"{name}.py")
+@pytest.fixture(scope="module")
+def site():
+    """docs/site.py, as a module."""
+    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
+    spec = importlib.util.spec_from_file_location("site_of_docs", DOCS / "site.py")
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
@@ -43,49 +44,7 @@ def offline(browser):
     assert (asked, errors) == ([], [])
 
 
-# Of the slide on show: what sticks out below, pictures that are missing, formulas without a size.
-FAULTS = """() => {
-    const slide = Reveal.getCurrentSlide(), at = JSON.stringify(Reveal.getIndices());
-    const bottoms = [...slide.children].map(child => child.getBoundingClientRect().bottom);
-    const below = Math.round(Math.max(0, ...bottoms) - window.innerHeight);
-    const all = selector => [...slide.querySelectorAll(selector)];
-    const folded = m => m.closest('details:not([open])') && !m.closest('summary');
-    const flat = m => !folded(m) && !m.getBoundingClientRect().width;
-    return [
-        ...(below > 2 ? [`${at}: ${below} px too low`] : []),
-        ...all('img').filter(i => !i.naturalWidth).map(_ => `${at}: no picture`),
-        ...all('math').filter(flat).map(_ => `${at}: a formula without a size`),
-        ...all('.formula').filter(f => f.scrollWidth > f.clientWidth).map(_ => `${at}: cut`),
-    ];
-}"""
-LOADED = """() => [...Reveal.getCurrentSlide().querySelectorAll('img')].every(i => i.complete)"""
-
-
-def test_every_slide_of_a_lesson_fits_with_its_pictures_and_formulas(offline, tmp_path):
-    pytest.importorskip("sphinx_revealjs", reason="the extra 'site' is not installed")
-    slides = module("slides")
-    rows = [row for row in slides.lessons() if row[1][:2] == "05"]
-    slides.write_slides(tmp_path, rows)
-    offline.goto((tmp_path / f"{rows[0][1]}.html").as_uri())
-    offline.wait_for_function("() => window.Reveal?.isReady()")
-    n_slides, faults, seen = offline.evaluate("() => Reveal.getTotalSlides()"), [], 0
-    assert n_slides > 40
-    while True:
-        offline.wait_for_function(LOADED, timeout=10_000)
-        faults += offline.evaluate(FAULTS)
-        seen += 1
-        if seen in (1, 12):
-            save_picture(offline, f"slide_{seen}")
-        if offline.evaluate("() => Reveal.isLastSlide()"):
-            break
-        offline.keyboard.press("Space")
-    assert faults == []
-    assert seen == n_slides
-
-
-def test_the_site_finds_a_word_and_shows_formulas(offline, tmp_path):
-    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
-    site = module("site")
+def test_the_site_finds_a_word_and_shows_formulas(site, offline, tmp_path):
     rows = [row for row in site.found_notebooks() if row[1][:2] in ("05", "08")]
     site.write_site(tmp_path, rows, ("glossary",))
     offline.goto((tmp_path / "index.html").as_uri())
@@ -115,9 +74,9 @@ TOO_WIDE = """() => [
         .filter(f => f.scrollWidth > f.clientWidth).map(f => f.innerText)]"""
 
 
-def test_no_page_is_wider_than_its_window_and_a_wide_formula_can_be_scrolled(offline, tmp_path):
-    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
-    site = module("site")
+def test_no_page_is_wider_than_its_window_and_a_wide_formula_can_be_scrolled(
+    site, offline, tmp_path
+):
     rows = [row for row in site.found_notebooks() if row[1][:2] == "12"]
     site.write_site(tmp_path, rows, ("cheatsheet",))
     for name in (rows[0][1], "cheatsheet"):
@@ -144,9 +103,8 @@ REFERENCE = DOCS.parent / "tests/browser/formulas.png"
 TOLERANCE = 0.15  # of the ink of a formula; E for a blackboard E makes 0.4, a missing box 0.7
 
 
-def drawn(page, folder, spoil=lambda text: text):
+def drawn(site, page, folder, spoil=lambda text: text):
     """Return the formulas as the browser draws them with the site's style, one to a row."""
-    site = module("site")
     site.write_site(folder, [], ())
     cells = (site.rendered(f"$${latex}$$") for latex in FORMULAS.values())
     box = f"height:{ROW}px;width:{WIDTH}px;overflow:hidden"
@@ -174,9 +132,8 @@ def difference(picture, reference):
     return dict(zip(FORMULAS, change.round(3).tolist(), strict=True))
 
 
-def test_ten_formulas_look_as_they_should(offline, tmp_path):
-    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
-    picture = drawn(offline, tmp_path)
+def test_ten_formulas_look_as_they_should(site, offline, tmp_path):
+    picture = drawn(site, offline, tmp_path)
     if os.environ.get("GENLAB_DRAW_FORMULAS"):
         REFERENCE.write_bytes(picture)
     found = difference(picture, REFERENCE.read_bytes())
@@ -191,9 +148,8 @@ SPOILED = {  # what is written instead, and the formulas that must be missed
 }
 
 
-def test_the_comparison_sees_a_spoiled_formula(offline, tmp_path):
-    pytest.importorskip("math_core", reason="the extra 'site' is not installed")
+def test_the_comparison_sees_a_spoiled_formula(site, offline, tmp_path):
     for fault, (right, wrong, names) in SPOILED.items():
-        picture = drawn(offline, tmp_path, lambda text, r=right, w=wrong: text.replace(r, w))
+        picture = drawn(site, offline, tmp_path, lambda text, r=right, w=wrong: text.replace(r, w))
         found = difference(picture, REFERENCE.read_bytes())
         assert {name for name, d in found.items() if d > TOLERANCE} == names, fault

@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+from genlab_course.widgets.release_reader import ReleaseReader
 
 from genlab.map import LESSONS, SYSTEMS
 from genlab.zoo.registry import TRAININGS
@@ -18,7 +19,6 @@ from genlab_course import demos
 from genlab_course.demos import PAGES, Demo, Page
 from genlab_course.widgets import explorer
 from genlab_course.widgets.explorer import Explorer, Later
-from genlab_course.widgets.release_reader import ReleaseReader
 
 TRAIN = {"04", "06"}  # some seconds each: tests/widgets makes the same two
 

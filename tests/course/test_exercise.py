@@ -218,8 +218,26 @@ def test_a_judge_decides_where_the_answer_is_not_unique():
 
 
 def test_an_unknown_id_lists_its_neighbours():
-    with pytest.raises(ValueError, match="no exercise"):
+    with pytest.raises(ValueError, match=r"no exercise '02.nothing'; there are: 02.sequence-nll"):
+        find_exercise("02.nothing")
+    with pytest.raises(ValueError, match=r"no exercise '99.nothing'; there are: 01.bayes, .*video"):
         find_exercise("99.nothing")
+
+
+@pytest.mark.parametrize("id", ["02.top-p", "npe.box", "glide.hide"])
+def test_an_exercise_is_found_without_the_banks_of_other_lessons(id):
+    code = (
+        "import sys; from genlab_course.exercise import find_exercise;"
+        f"assert find_exercise({id!r}).id == {id!r};"
+        "assert sum('.exercises.' in name for name in sys.modules) == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_wrong_answer_without_its_sentence_is_refused():
+    assert Mistake.pairs(1, "one", 2, "two") == (Mistake(1, "one"), Mistake(2, "two"))
+    with pytest.raises(ValueError, match="zip"):
+        Mistake.pairs(1, "one", 2)
 
 
 BANK = list(all_exercises())
@@ -227,6 +245,7 @@ BANK = list(all_exercises())
 
 def test_ids_are_unique():
     assert len({e.id for e in BANK}) == len(BANK)
+    assert all(find_exercise(e.id) is e for e in BANK)
 
 
 @pytest.mark.parametrize("task", BANK, ids=lambda e: e.id)
@@ -324,6 +343,11 @@ def shapes(p):
 )
 def test_an_exception_of_the_answer_is_explained(answer, says):
     assert says in assess(NLL, answer)
+
+
+@pytest.mark.parametrize("answer", [{"a": 1}, shapes, object(), ["many", 1.0]])
+def test_an_answer_that_is_no_number_is_shown_and_nothing_is_raised(answer):
+    assert "could not be read" in assess(find_exercise("03.kl-value"), answer)
 
 
 def test_an_answer_that_changes_its_argument_spoils_nothing():

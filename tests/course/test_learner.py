@@ -13,6 +13,7 @@ from genlab_course import learner
 from genlab_course.exercise import MARK, all_exercises, record
 from genlab_course.learner import (
     BACKUPS,
+    BINDER,
     NOTEBOOKS,
     Prepared,
     Standing,
@@ -27,7 +28,6 @@ from genlab_course.learner import (
     write_start,
 )
 from genlab_course.learner import reset_copy as reset
-from genlab_course.links import binder_link
 
 PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 900x300>"}
 UNTOUCHED = Prepared((), (), ())
@@ -474,8 +474,8 @@ def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
     shown = code.outputs[0].data["text/markdown"]
     assert shown == table(standings(mine_start))
     text = "\n".join((head.source, shown, how.source))
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if link != binder_link()]
-    assert text.count(binder_link()) == 1
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if link != BINDER]
+    assert text.count(BINDER) == 1
     assert len(links) == len(shipped()) + 2  # what is next, and the map
     assert all((mine_start / link).exists() for link in links if not link.startswith("../"))
     assert (ROOT / "my" / "../docs/images/map.png").resolve().exists()

@@ -1,19 +1,17 @@
 """Quizzes: one right option a question, and every option explains itself."""
 
-import importlib
-import pkgutil
 import re
 from html.parser import HTMLParser
 
 import colours
 import pytest
 
-from genlab_course import Option, Question, questions, quizzes
+from genlab_course.quiz import QUIZZES, Option, Question, questions, read_quiz
 from genlab_course.widgets import quiz
 from genlab_course.widgets.quiz import RIGHT, WRONG, as_html
 
-MODULES = sorted(m.name for m in pkgutil.iter_modules(quizzes.__path__))
-LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.removeprefix("system_") for n in MODULES]
+FILES = sorted(file.stem for file in QUIZZES.glob("*.md"))
+LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.removeprefix("system_") for n in FILES]
 
 
 def test_two_right_options_are_refused():
@@ -54,10 +52,41 @@ def test_every_option_can_be_chosen_and_replies(lesson):
             assert [b.value for b in card.buttons].count(True) == 1
 
 
-def test_a_quiz_is_the_one_of_its_own_module():
-    for lesson, name in zip(LESSONS, MODULES, strict=True):
-        module = importlib.import_module(f"genlab_course.quizzes.{name}")
-        assert questions(lesson) is module.QUESTIONS
+WRITTEN = """# Quiz of a lesson
+
+## Is $x_{<i}$ all of $x$?
+- [ ] Yes.
+  > Only the part before $i$.
+- [x] No: `x[:i]`.
+  > Right.
+"""
+
+
+def test_a_quiz_is_read_from_markdown(tmp_path):
+    file = tmp_path / "lesson_00.md"
+    file.write_text(WRITTEN, encoding="utf-8")
+    options = Option("Yes.", "Only the part before $i$."), Option("No: `x[:i]`.", "Right.", True)
+    assert read_quiz(file) == (Question("Is $x_{<i}$ all of $x$?", options),)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("- [ ] Yes.", "- [x] Yes.", "line 3: exactly one option must be right in 'Is"),
+        ("- [x] No", "- [ ] No", "line 3: exactly one option must be right in 'Is"),
+        ("  > Only the part before $i$.\n", "", "line 5: expected `> why` below the option"),
+        ("  > Right.\n", "", "line 6: expected `> why` below the option, got the end"),
+        ("the part", "the\npart", "line 6: expected `## question` or `- \\[ ] option`, got 'part"),
+        ("## Is", "Is", "line 3: expected `## question`"),
+        ("- [ ] Yes", "- [] Yes", "line 4: expected `## question`"),
+        ("## Is $x_{<i}$ all of $x$?\n", "", "line 3: expected `## question`"),
+    ],
+)
+def test_a_quiz_that_cannot_be_read_names_file_and_line(tmp_path, old, new, says):
+    file = tmp_path / "lesson_00.md"
+    file.write_text(WRITTEN.replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=f"lesson_00.md, {says}"):
+        read_quiz(file)
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

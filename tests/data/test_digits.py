@@ -17,11 +17,7 @@ from genlab.data.digits import (
 )
 from genlab.data.digits import MNIST_SIZES as SIZES_MNIST
 
-PINNED = {
-    "train": "40cab67c7801",
-    "val": "af64ddc23c56",
-    "test": "63498f83cc39",
-}
+PINNED = {"train": "40cab67c7801", "val": "af64ddc23c56", "test": "63498f83cc39"}
 
 
 @pytest.mark.parametrize("split", SIZES)

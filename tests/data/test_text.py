@@ -70,10 +70,7 @@ def test_an_unknown_part_is_named():
         load_text("dev")
 
 
-COIN = {
-    "S": ((0.25, ("A", ".")), (0.75, ("A", "A", "."))),
-    "A": ((0.9, ("x",)), (0.1, ("y",))),
-}
+COIN = {"S": ((0.25, ("A", ".")), (0.75, ("A", "A", "."))), "A": ((0.9, ("x",)), (0.1, ("y",)))}
 
 
 def every_sentence(grammar, symbol):

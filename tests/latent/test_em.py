@@ -321,8 +321,7 @@ def test_what_the_bound_misses_is_the_divergence_from_the_posterior(x, generator
 def test_a_diagonal_guess_gives_the_bound_of_the_oracle(x, generator):
     mu, log_var = torch.randn(40, 2, generator=generator), torch.tensor([-0.5, 0.3])
     torch.testing.assert_close(
-        ppca_elbo(MODEL, x, mu, log_var.exp().diag()),
-        MODEL.elbo_of(x, mu, log_var.expand(40, 2)),
+        ppca_elbo(MODEL, x, mu, log_var.exp().diag()), MODEL.elbo_of(x, mu, log_var.expand(40, 2))
     )
 
 

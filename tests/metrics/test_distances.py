@@ -426,10 +426,7 @@ def test_two_point_masses_are_their_distance_apart():
 
 @pytest.mark.parametrize(
     ("p", "q", "message"),
-    [
-        ([1.5, -0.5], [0.5, 0.5], "p holds -0.5"),
-        ([0.5, 0.5], [0.5, 0.6], "must agree"),
-    ],
+    [([1.5, -0.5], [0.5, 0.5], "p holds -0.5"), ([0.5, 0.5], [0.5, 0.6], "must agree")],
 )
 def test_masses_that_cannot_be_moved_are_refused(p, q, message):
     with pytest.raises(ValueError, match=message):

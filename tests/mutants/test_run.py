@@ -75,6 +75,7 @@ def tree(tmp_path):
     files = {
         "pyproject.toml": '[tool.pytest.ini_options]\naddopts = ["--import-mode=importlib"]\n',
         "genlab/__init__.py": "",
+        "genlab_course/__init__.py": "",
         "genlab/small.py": PACKAGE,
         "tests/test_small.py": TESTS,
         "tests/test_blind.py": BLIND,

@@ -106,12 +106,7 @@ def test_ancestral_step_is_theirs(choice, generator):
         expected = theirs.step(eps, t, x, generator=g).prev_sample
         z = torch.randn(x.shape, generator=torch.Generator().manual_seed(t)) if t else 0 * x
         got = ddpm_step(
-            x,
-            eps,
-            z,
-            beta=betas[t],
-            alpha_bar=theirs.alphas_cumprod[t],
-            variance=variances[t],
+            x, eps, z, beta=betas[t], alpha_bar=theirs.alphas_cumprod[t], variance=variances[t]
         )
         torch.testing.assert_close(got, expected, **STEPS)
 

@@ -4,9 +4,13 @@ No Docker and no network are used, so this proves detection and wiring only. It 
 the conda environment solves or that the image builds."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from genlab_course.learner import BINDER
 
 ROOT = Path(__file__).resolve().parents[2]
 repo2docker = pytest.importorskip("repo2docker.app", reason="jupyter-repo2docker is not installed")
@@ -29,30 +33,16 @@ def rendered():
     pytest.fail("no build pack takes this repository")
 
 
-def test_the_conda_pack_is_chosen(rendered):
-    pack, _ = rendered
-    assert type(pack).__name__ == "CondaBuildPack"
-
-
-def test_the_environment_file_is_the_one_in_binder(rendered):
+def test_the_dockerfile_installs_our_environment_then_the_course_and_starts_through_our_script(
+    rendered,
+):
     pack, dockerfile = rendered
-    assert Path(pack.environment_yaml_path).as_posix() == "binder/environment.yml"
-    assert "binder/environment.yml" in dockerfile
-
-
-def test_python_is_3_11(rendered):
-    pack, _ = rendered
+    assert type(pack).__name__ == "CondaBuildPack"
     assert pack.python_version == "3.11"
-
-
-def test_genlab_is_installed_after_the_repository_is_copied(rendered):
-    _, dockerfile = rendered
+    assert Path(pack.environment_yaml_path).as_posix() == "binder/environment.yml"
     copied = dockerfile.index("COPY --chown=1000:1000 src/ ${REPO_DIR}/")
+    assert dockerfile.index("binder/environment.yml") < copied
     assert copied < dockerfile.index("RUN ./binder/postBuild")
-
-
-def test_the_server_starts_through_our_script(rendered):
-    _, dockerfile = rendered
     assert 'ENV R2D_ENTRYPOINT="${REPO_DIR}/binder/start"' in dockerfile
 
 
@@ -70,6 +60,18 @@ def test_the_scripts_can_be_run_and_do_their_part(name, line):
     assert line in path.read_text().splitlines()
 
 
-def test_only_one_folder_holds_the_configuration():
-    # repo2docker refuses a repository with both.
-    assert not (ROOT / ".binder").exists()
+@pytest.mark.slow
+def test_the_server_starts_with_working_copies_or_else_without(tmp_path):
+    (tmp_path / "blocked").write_text("a file where the folder should be")
+    for name in ("my", "blocked"):
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "GENLAB_MY": str(tmp_path / name), "PATH": path}
+        command = [ROOT / "binder" / "start", "echo", "the server"]
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert run.stdout.splitlines()[-1] == "the server"
+    assert (tmp_path / "my" / "START.ipynb").exists()
+
+
+def test_the_badge_of_the_readme_opens_the_start_page():
+    badge = f"(https://mybinder.org/badge_logo.svg)]({BINDER})"
+    assert badge in (ROOT / "README.md").read_text(encoding="utf-8")

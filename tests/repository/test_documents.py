@@ -1,5 +1,6 @@
-"""The documents keep their form, and nothing in the repository speaks of somebody's machine."""
+"""What the documents point at exists: links and their anchors, commands, tests, licences."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -8,22 +9,12 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("genlab", "tests", "notebooks", "docs", "binder", ".ci", ".github")
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")]
+OURS = ("genlab", "genlab_course", "tests", "notebooks", "docs", "binder", ".ci", ".github")
 TEXT = {
-    ".py",
-    ".md",
-    ".toml",
-    ".yml",
-    ".yaml",
-    ".cfg",
-    ".ipynb",
-    ".txt",
-    ".json",
-    ".cff",
-    ".css",
-    ".html",
-    "",
-}
+    "", ".cff", ".cfg", ".css", ".html", ".ipynb", ".js", ".json", ".md", ".py", ".toml", ".txt",
+    ".yaml", ".yml",
+}  # fmt: skip
 # Paths of one machine, and addresses of package registries: pip and conda are told those by their
 # owner. jovyan lives in every image that repo2docker builds, not on a machine.
 FORBIDDEN = re.compile(
@@ -31,110 +22,98 @@ FORBIDDEN = re.compile(
 )
 
 
-def text_files():
-    """Yield the text files of the repository."""
-    top = [p for p in ROOT.iterdir() if p.is_file()]
-    below = [p for folder in OURS for p in (ROOT / folder).rglob("*") if p.is_file()]
-    for path in top + below:
-        hidden = {"__pycache__", ".ipynb_checkpoints"} & set(path.parts)
-        if path.suffix in TEXT and not hidden and path != Path(__file__):
-            yield path
+def read(path):
+    """The text of a file, given from the root."""
+    return (ROOT / path).read_text(encoding="utf-8")
 
 
 def test_no_file_names_a_machine_or_a_registry():
+    below = [p for folder in OURS for p in (ROOT / folder).rglob("*")]
     found = [
         f"{path.relative_to(ROOT)}: {match.group()}"
-        for path in text_files()
+        for path in [*ROOT.iterdir(), *below]
+        if path.is_file() and path.suffix in TEXT and path.name not in {".git", Path(__file__).name}
+        if not {"__pycache__", ".ipynb_checkpoints"} & set(path.parts)
         if (match := FORBIDDEN.search(path.read_text(encoding="utf-8", errors="replace")))
     ]
     assert found == []
 
 
-def test_the_changelog_has_an_entry_and_a_heading_for_numbers():
-    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    newest = text.split("\n## ")[1]
-    assert newest.startswith("[")
-    assert re.search(r"^- \S", newest, re.MULTILINE)
-    assert "### Numerical changes" in newest
-
-
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("LICENSE", "MIT License"),
-        ("LICENSE-TEXT", "CC BY 4.0"),
-        ("genlab/data/mnist10k.md", "CC BY-SA 3.0"),
-    ],
-)
-def test_the_licences_are_there_and_named_in_the_readme(name, says):
-    assert says in (ROOT / name).read_text(encoding="utf-8")
-    assert f"({name})" in (ROOT / "README.md").read_text(encoding="utf-8")
-
-
-def makefile_targets():
-    """Return {target: its one-line help, or None} of the targets that a person calls."""
-    text = (ROOT / "Makefile").read_text()
-    phony = re.findall(r"^\.PHONY: (\S+)$", text, re.MULTILINE)
-    helps = dict(re.findall(r"^([a-z-]+):.*?## (.+)$", text, re.MULTILINE))
-    return {name: helps.get(name) for name in phony}
-
-
-def test_every_target_that_a_person_calls_says_what_it_does():
-    hidden = {"unit"}  # parts of `make test`
-    assert [
-        name for name, text in makefile_targets().items() if not text and name not in hidden
-    ] == []
-
-
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/measurements.md"])
-def test_every_make_command_in_the_documents_exists(document):
-    text = (ROOT / document).read_text(encoding="utf-8")
-    named = set(re.findall(r"(?:^|`)make ([a-z][a-z-]*)", text, re.MULTILINE))
-    assert named <= set(makefile_targets())
-
-
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "docs/decisions").glob("*.md")), ids=lambda p: p.stem
-)
-def test_a_decision_is_short_and_gives_its_reason(path):
+def anchors(path):
+    """The parts of an address after # that Jupyter or GitHub make of a file's headings."""
     text = path.read_text(encoding="utf-8")
-    assert re.match(rf"# {int(path.stem[:3])}\. \S", text)
-    assert "**Decision.**" in text
-    assert "**Why.**" in text
-    assert len(text.splitlines()) <= 20
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        text = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    headings = re.findall(r"^#{1,6} (.+?)\s*$", text, re.MULTILINE)
+    if path.suffix == ".md":
+        return {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+    strange = str.maketrans({"$": "", "(": "%28", ")": "%29"})
+    return {re.sub(r"\s+", "-", h.translate(strange)) for h in headings}
 
 
-def test_the_citation_names_this_version_and_licence():
-    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert cited["version"] == project["version"]
-    assert cited["license"] == project["license"].split(" AND ")[0]  # of the code
-    assert {"cff-version", "message", "title", "authors"} <= set(cited)
-    assert cited["repository-code"] in (ROOT / "README.md").read_text().replace(
-        "mybinder.org/v2/gh/", "github.com/"
-    )
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_every_local_link_leads_to_a_file_and_a_heading_in_it(page):
+    gone = []
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if re.match(r"https?://", target):
+            continue
+        name, _, heading = target.partition("#")
+        path = page.parent / name if name else page
+        if not path.exists() or (heading and heading not in anchors(path)):
+            gone.append(target)
+    assert gone == []
 
 
-FORMS = sorted(p for p in (ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml") if p.stem != "config")
+def test_every_make_command_in_the_documents_exists_and_says_what_it_does():
+    makefile = read("Makefile")
+    helps = dict(re.findall(r"^([a-z-]+):.*?## (.+)$", makefile, re.MULTILINE))
+    phony = set(re.findall(r"^\.PHONY: (\S+)$", makefile, re.MULTILINE))
+    assert phony - set(helps) == {"unit"}  # a part of `make test`
+    for page in PAGES:
+        named = re.findall(r"(?:^|`)make ([a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.M)
+        if page.name != "CHANGELOG.md":  # it may speak of what has gone
+            assert set(named) <= phony, page
 
 
-@pytest.mark.parametrize("path", FORMS, ids=lambda p: p.stem)
-def test_a_form_for_issues_is_one_that_github_accepts(path):
-    form = yaml.safe_load(path.read_text(encoding="utf-8"))
-    assert {"name", "description", "body"} <= set(form)
-    ids = [field["id"] for field in form["body"]]
+def test_every_test_that_the_errata_name_exists():
+    tests = [p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py")]
+    found = {name for text in tests for name in re.findall(r"^def (test_\w+)", text, re.M)}
+    named = set(re.findall(r"`(test_\w+)`", read("docs/errata.md")))
+    assert len(named) > 20
+    assert named <= found
+
+
+@pytest.mark.parametrize("path", ["LICENSE", "LICENSE-TEXT", "genlab/data/mnist10k.md"])
+def test_the_readme_links_every_licence(path):
+    assert f"({path})" in read("README.md")
+
+
+def test_the_changelog_has_the_headings_of_keep_a_changelog():
+    known = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Numerical changes"}
+    text = read("CHANGELOG.md")
+    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= known
+    version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
+    assert {"[Unreleased]", f"[{version}]"} & set(re.findall(r"^## (\[[^]]+\])", text, re.M))
+
+
+def test_a_decision_is_short_has_its_number_and_gives_its_reason():
+    paths = sorted((ROOT / "docs/decisions").glob("*.md"))
+    for number, path in enumerate(paths, 1):
+        text = path.read_text(encoding="utf-8")
+        assert path.stem.startswith(f"{number:03d}-")
+        assert text.startswith(f"# {number}. ")
+        assert "**Decision.**" in text
+        assert "**Why.**" in text
+        assert len(text.splitlines()) <= 20, path
+
+
+@pytest.mark.parametrize("form", ["equation", "idea", "notebook"])
+def test_a_form_for_issues_is_one_that_github_accepts(form):
+    given = yaml.safe_load(read(f".github/ISSUE_TEMPLATE/{form}.yml"))
+    assert {"name", "description", "body"} <= set(given)
+    ids = [field["id"] for field in given["body"]]
     assert len(set(ids)) == len(ids)
-    for field in form["body"]:
+    for field in given["body"]:
         assert field["type"] in {"input", "textarea", "dropdown", "checkboxes"}
         assert field["attributes"]["label"]
-        if field["type"] == "dropdown":
-            assert all(isinstance(option, str) for option in field["attributes"]["options"])
-
-
-def test_there_are_forms_for_equations_notebooks_and_ideas():
-    assert [path.stem for path in FORMS] == ["equation", "idea", "notebook"]
-
-
-def test_the_decisions_are_numbered_without_a_gap():
-    numbers = [int(path.stem[:3]) for path in sorted((ROOT / "docs/decisions").glob("*.md"))]
-    assert numbers == list(range(1, len(numbers) + 1))

@@ -18,13 +18,13 @@ NAMES = {name for _, name, _ in site.found_notebooks()} | set(site.DOCUMENTS) | 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A site of one lesson, one lab and three documents."""
+    """A site of one lesson, one lab and two documents."""
     folder = tmp_path_factory.mktemp("site")
     some = [
         row for row in site.found_notebooks() if row[1][:2] == "05" or row[1].startswith("flow_")
     ]
     assert len(some) == 2
-    assert site.write_site(folder, some, ("glossary", "errata", "often_stated")) == 5
+    assert site.write_site(folder, some, ("glossary", "errata")) == 4
     return folder
 
 
@@ -66,7 +66,7 @@ def test_formulas_are_drawn_by_the_browser_and_none_is_left_over(folder):
         tags = Page(folder / f"{name}.html").tags
         assert tags.count("math") >= least
         assert "merror" not in tags
-    text = site.plain((folder / "often_stated.html").read_text(encoding="utf-8"))
+    text = site.plain((folder / "errata.html").read_text(encoding="utf-8"))
     assert "$" not in text
 
 
@@ -84,7 +84,7 @@ def test_links_lead_to_pages_of_the_site_or_to_the_repository(folder):
 def test_links_are_moved_by_what_they_lead_to():
     assert site.moved("../notebooks/04_normalizing_flows.ipynb") == "04_normalizing_flows.html"
     assert site.moved("solutions/04_x.ipynb") == "solution_04_x.html"
-    assert site.moved("equations.md") == "equations.html"
+    assert site.moved("errata.md") == "errata.html"
     assert site.moved("https://arxiv.org/abs/1312.6114") == "https://arxiv.org/abs/1312.6114"
     assert site.moved("../tests/core/test_stats.py") == f"{site.SOURCE}tests/core/test_stats.py"
 

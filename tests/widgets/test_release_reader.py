@@ -1,9 +1,9 @@
 """The box and its reading: every text changes it, a bad one says why."""
 
 import ipywidgets
+from genlab_course.widgets.release_reader import EXAMPLE
 
 from genlab_course.widgets import release_reader
-from genlab_course.widgets.release_reader import EXAMPLE
 
 
 def test_it_opens_with_an_example_that_is_read():

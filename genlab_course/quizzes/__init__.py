@@ -1,1 +1,0 @@
-"""The quizzes of the course, one module a lesson."""
