@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from genlab_course.checks import as_array
 from genlab_course.learner import record
 
+
 @dataclass(frozen=True)
 class Mistake:
     """A wrong answer that people really give, and the sentence that names it."""

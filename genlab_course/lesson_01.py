@@ -19,7 +19,7 @@ from torch import Generator, Tensor, nn
 from genlab.adversarial import GAN
 from genlab.autoregressive.images import GridAutoregressive
 from genlab.core.capabilities import Kind, NoLikelihoodError, likelihood_kind, log_likelihood
-from genlab.core.tensors import last, make_generator, randn
+from genlab.core.tensors import make_generator, randn
 from genlab.data.toys import plane
 from genlab.flow.coupling import coupling_flow
 from genlab.flow.model import Flow

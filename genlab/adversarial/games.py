@@ -14,14 +14,14 @@ Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1 and sectio
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from genlab.core.stats import kl_categorical
+from genlab.core.stats import kl_categorical, normal_log_prob
 from genlab.core.tensors import PerExample, require_alike, require_between
 
 State: TypeAlias = Float[Tensor, " *b 2"]
@@ -301,3 +301,32 @@ def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> Per
     Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eqs. 4 to 6.
     """
     return row.activation(v_real) - row.conjugate(row.activation(v_fake))
+
+
+class Duel(NamedTuple):
+    """What the best discriminator knows about one generator, and which way it pushes."""
+
+    p: Tensor  # density of the data on the cells
+    q: Tensor  # density of the generator on the cells
+    d: Tensor  # best discriminator's probability of "real" on the cells
+    js: float  # nats
+    saturating: float  # slope of the minimax loss in the generator's mean, discriminator held still
+    non_saturating: float  # slope of the non-saturating loss, likewise
+
+
+def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
+    """N(0, 1) against the generator N(mean, std^2) and the best discriminator, by sums over cells.
+
+    The slopes move $x = m + s z$ with the mean while the discriminator stays where it is.
+    """
+    log_p, log_q = (normal_log_prob(cells[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
+    weights = log_q.exp() / log_q.exp().sum()
+    shift = torch.zeros((), dtype=cells.dtype, requires_grad=True)
+    moved = (cells + shift)[:, None]
+    logits = optimal_logits(normal_log_prob(moved, 0.0, 1.0), normal_log_prob(moved, mean, std))
+    slopes = [
+        float(torch.autograd.grad(weights @ loss(logits), shift, retain_graph=True)[0])
+        for loss in (minimax_generator_loss, non_saturating_generator_loss)
+    ]
+    js = float(jensen_shannon(log_p.exp() / log_p.exp().sum(), weights))
+    return Duel(log_p.exp(), log_q.exp(), optimal_logits(log_p, log_q).sigmoid(), js, *slopes)

@@ -18,6 +18,7 @@ from torch import Generator, Tensor
 
 from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, std_normal_log_prob
 from genlab.core.tensors import PerExample, randn
+from genlab.oracles.continuous import Gaussian, kl_gaussian
 
 Latent = Float[Tensor, " b *latent"]
 
@@ -310,3 +311,16 @@ def _require_rows(q: Tensor, name: str) -> None:
             f"{name}: a row of q is off 1 by {worst:.3g} or holds a negative number, expected "
             f"probabilities that sum to 1"
         )
+
+
+def mean_field_gap(precision: Float[Tensor, " d d"], scale: float = 1.0) -> Float[Tensor, ""]:
+    r"""KL divergence, in nats, of a normal with independent entries from N(0, precision^-1).
+
+    $$\mathrm{KL}\big(\mathcal N(0, s^2\,\mathrm{diag}(1/\Lambda_{ii})) \,\|\,
+    \mathcal N(0, \Lambda^{-1})\big)$$
+
+    Least at scale 1 (Bishop 2006, section 10.1.2), and 0 there when the precision is diagonal.
+    """
+    zero = torch.zeros_like(precision[0])
+    guess = Gaussian(zero, scale**2 * (1 / precision.diagonal()).diag())
+    return kl_gaussian(guess, Gaussian(zero, torch.linalg.inv(precision)))

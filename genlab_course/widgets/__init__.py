@@ -24,7 +24,7 @@ FIGURES = {  # figure: its module
     }.items()
     for name in names
 }  # fmt: skip
-__all__ = [*FIGURES, "Explorer", "explore", "later", "project", "quiz"]  # noqa: PLE0604
+__all__ = [*FIGURES, "Explorer", "explore", "later", "project", "quiz"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Noise a digit step by step and ask a perfect observer what is left of it."""
+"""Noise, scores and samplers: what is lost on the way to noise, and how one comes back from it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from torch import Tensor
 
 from genlab.core.stats import integrate
 from genlab.core.tensors import last, make_generator, randn
-from genlab.data.digits import N_CLASSES, load_digits
+from genlab.data.digits import N_CLASSES
 from genlab.metrics.distances import wasserstein_1d
-from genlab.oracles import Empirical, Gaussian, GaussianMixture
+from genlab.oracles import Gaussian, GaussianMixture
 from genlab.score import (
     alphas_bar_from_betas,
     cfg_eps,
@@ -32,18 +32,12 @@ from genlab.score import (
     log_snr_timesteps,
     tilted_density,
 )
-from genlab.score.diffusion import (
-    add_noise,
-    cosine_betas,
-    linear_rate_betas,
-    log_snr,
-)
-from genlab.score.exact import exact_score
+from genlab.score.diffusion import cosine_betas, linear_rate_betas, log_snr
+from genlab.score.exact import LEVELS, DigitObserver, exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
-from genlab.zoo.digit_diffusion import scale
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import Explorer, explore
+from genlab_course.widgets.explorer import Explorer, explore, log_slider, menu, slider, stops
 
 T = 100
 SCHEDULES: dict[str, Callable[[int], Tensor]] = {
@@ -51,61 +45,11 @@ SCHEDULES: dict[str, Callable[[int], Tensor]] = {
     "cosine": cosine_betas,
     "linear, made for 1000 steps": linear_betas,
 }
-LEVELS = torch.linspace(-14.0, 8.0, 45, dtype=torch.float64)  # log SNR of the curve's points
-
-
-class Guess(NamedTuple):
-    """What an observer who knows every training image believes about one noised digit."""
-
-    mean: Tensor  # E[x0 | x_t], (8, 8)
-    classes: Tensor  # probability of each digit, (10,)
-
-
-class Observer:
-    """Bayes' rule over the training images; test images are what it is shown."""
-
-    def __init__(self) -> None:
-        images, self.labels = load_digits("train")
-        self.data = Empirical(scale(images).double())
-        shown, labels = load_digits("test")
-        candidates = scale(shown).double()
-        gaps = self.data.nearest(candidates)
-        rows = [int(gaps.masked_fill(labels != c, torch.inf).argmin()) for c in range(N_CLASSES)]
-        self.shown = candidates[rows]  # of each digit, the one most like a training image
-        generator = torch.Generator().manual_seed(12)
-        self.eps = torch.randn(self.shown.shape, dtype=torch.float64, generator=generator)
-
-    def noised(self, digits: Tensor, ratio: float) -> Tensor:
-        """The digits' images at a log SNR, each with its own fixed noise."""
-        alpha, sigma = (torch.tensor(r).sigmoid().sqrt() for r in (ratio, -ratio))
-        return add_noise(self.shown[digits], alpha, sigma, self.eps[digits])
-
-    def guess(self, x_t: Tensor, ratio: float) -> list[Guess]:
-        """Its belief about each noised image at a log SNR."""
-        alpha, sigma = (float(torch.tensor(r).sigmoid().sqrt()) for r in (ratio, -ratio))
-        weights = self.data.noised(alpha, sigma).responsibilities(x_t.flatten(1))
-        classes = torch.zeros(len(x_t), N_CLASSES, dtype=weights.dtype)
-        classes.index_add_(1, self.labels, weights)
-        means = (weights @ self.data.points.flatten(1)).reshape(-1, 8, 8)
-        return [Guess(m, c) for m, c in zip(means, classes, strict=True)]
-
-    def curve(self) -> Tensor:
-        """Probability of the right digit at each of LEVELS, averaged over the ten shown."""
-        digits = torch.arange(N_CLASSES)
-        right = []
-        for ratio in LEVELS.tolist():
-            guesses = self.guess(self.noised(digits, ratio), ratio)
-            right.append(torch.stack([g.classes[c] for c, g in enumerate(guesses)]).mean())
-        return torch.stack(right)
 
 
 def forward_process() -> Explorer:
-    """Choose a digit, a schedule and a step; see the noised image and what is still known.
-
-    Returns:
-        The widget; controls `step` (1 to 100), `schedule` (a name) and `digit` (0 to 9).
-    """
-    observer = Observer()
+    """Choose a digit, a schedule and a step; see the noised image and what is still known."""
+    observer = DigitObserver()
     ratios = {name: log_snr(alphas_bar_from_betas(make(T))).double()
               for name, make in SCHEDULES.items()}  # fmt: skip
     curve = observer.curve().numpy()
@@ -128,26 +72,26 @@ def forward_process() -> Explorer:
     def update(step: int, schedule: str, digit: int) -> str:
         ratio = float(ratios[schedule][step - 1])
         x_t = observer.noised(torch.tensor([digit]), ratio)
-        (guess,) = observer.guess(x_t, ratio)
+        (mean,), (classes,) = observer.guess(x_t, ratio)
         noisy.set_data(x_t[0, 0].numpy())
-        best.set_data(guess.mean.numpy())
+        best.set_data(mean.numpy())
         for c, bar in enumerate(bars):
-            bar.set_height(float(guess.classes[c]))
+            bar.set_height(float(classes[c]))
             bar.set_color(ORANGE if c == digit else BLUE)
         known = np.interp(ratios[schedule].numpy(), LEVELS.numpy(), curve)
         line.set_ydata(known)
         dot.set_data([step], [known[step - 1]])
         return (
             f"step {step}: log SNR = {ratio:.2f}, this digit is recognised with probability "
-            f"{guess.classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
+            f"{classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
         )
 
     return explore(
         figure,
         update,
-        step=ipywidgets.IntSlider(value=25, min=1, max=T, description="step"),
-        schedule=ipywidgets.Dropdown(options=list(SCHEDULES), description="schedule"),
-        digit=ipywidgets.IntSlider(value=3, min=0, max=9, description="digit"),
+        step=slider("step", 25, 1, T, 1),
+        schedule=menu("schedule", SCHEDULES),
+        digit=slider("digit", 3, 0, 9, 1),
     )
 
 
@@ -156,29 +100,20 @@ EDGES = np.linspace(-4.0, 4.0, 65)
 PLACES = np.linspace(-4.0, 4.0, 401)
 
 
-def _normal(x: torch.Tensor) -> torch.Tensor:
-    return (x**2 / 2).sum(1)
-
-
-def _normal_score(x: torch.Tensor) -> torch.Tensor:
-    return -x
-
-
-def _valleys(x: torch.Tensor) -> torch.Tensor:
-    return (2 * (x**2 - 1) ** 2 + 0.5 * x).sum(1)
-
-
-def _valleys_score(x: torch.Tensor) -> torch.Tensor:
-    return -(8 * x * (x**2 - 1) + 0.5)
-
-
-TARGETS = {"one hill, N(0, 1)": (_normal, _normal_score), "two valleys": (_valleys, _valleys_score)}
+TARGETS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    # energy, score
+    "one hill, N(0, 1)": (lambda x: (x**2 / 2).sum(1), lambda x: -x),
+    "two valleys": (
+        lambda x: (2 * (x**2 - 1) ** 2 + 0.5 * x).sum(1),
+        lambda x: -(8 * x * (x**2 - 1) + 0.5),
+    ),
+}
 
 
 def _run(
-    target: str, step_size: float, adjusted: bool, noise: torch.Tensor, uniform: torch.Tensor
+    target: str, step_size: float, adjusted: bool, noise: Tensor, uniform: Tensor
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Chains started at 0: all states of the last step, one chain's path, share accepted."""
+    """Chains started at 0: all states of the last step, one path, proportion accepted."""
     energy, score = TARGETS[target]
     x = torch.zeros_like(noise[0])
     path, kept = [0.0], 0.0
@@ -193,11 +128,7 @@ def _run(
 
 
 def langevin_bias() -> Explorer:
-    """Slide the step size, choose the target, switch Metropolis' test on and off.
-
-    Returns:
-        The widget; controls `step_size` (0.01 to 2.2), `target` and `metropolis`.
-    """
+    """Slide the step size, choose the target, switch Metropolis' test on and off."""
     generator = make_generator(10)
     noise = randn(
         (N_STEPS, N_CHAINS, 1), like=torch.zeros(1, dtype=torch.float32), generator=generator
@@ -239,15 +170,13 @@ def langevin_bias() -> Explorer:
     return explore(
         figure,
         update,
-        step_size=ipywidgets.FloatLogSlider(
-            value=0.1, base=10, min=-2, max=0.35, step=0.05, description="step η"
-        ),
-        target=ipywidgets.Dropdown(options=list(TARGETS), description="target"),
+        step_size=log_slider("step η", 0.1, -2, 0.35, 0.05),
+        target=menu("target", TARGETS),
         metropolis=ipywidgets.Checkbox(value=False, description="Metropolis' test"),
     )
 
 
-N, LEVELS_GUIDANCE = 300, 60
+N, N_LEVELS = 300, 60
 GRID = torch.linspace(-7, 11, 1801, dtype=torch.float64)
 STD = 0.7  # of both classes
 SCALES = (0.0, 1.0, 2.0, 4.0, 7.0, 10.0)  # where the curves of the right panel are computed
@@ -255,7 +184,7 @@ GAPS = (0.5, 1.0, 2.0, 3.0, 4.0)  # between the means of the classes
 
 
 class Guided(NamedTuple):
-    """The two laws at one guidance scale."""
+    """The two distributions at one guidance scale."""
 
     samples: Tensor  # of guided DDIM, even quantiles, (n,)
     density: Tensor  # of the sharpened law, on GRID
@@ -263,40 +192,24 @@ class Guided(NamedTuple):
 
 
 def laws(gap: float) -> tuple[GaussianMixture, Gaussian]:
-    """Two classes a distance `gap` apart, and the right-hand one alone.
-
-    Args:
-        gap: between the means, in units of the data.
-
-    Returns:
-        The law of all data, and that of the class.
-    """
-    half = torch.tensor([0.5, 0.5], dtype=torch.float64)
+    """All data, two classes a distance `gap` apart, and the right-hand class alone."""
+    half = torch.full((2,), 0.5, dtype=torch.float64)
     means = torch.tensor([[-gap / 2], [gap / 2]], dtype=torch.float64)
     law = GaussianMixture(half, means, torch.full((2,), STD, dtype=torch.float64))
     return law, Gaussian(means[1], STD**2 * torch.eye(1, dtype=torch.float64))
 
 
 def guided(w: float, gap: float, n: int = N) -> Guided:
-    """Guided DDIM with perfect networks, and the sharpened law by quadrature.
-
-    Args:
-        w: guidance scale.
-        gap: distance of the classes.
-        n: samples.
-
-    Returns:
-        Samples, density and distance.
-    """
+    """Guided DDIM with perfect networks, and the sharpened distribution by quadrature."""
     law, of_class = laws(gap)
-    bar = torch.sigmoid(torch.linspace(9.0, -9.0, LEVELS_GUIDANCE, dtype=torch.float64))
+    bar = torch.sigmoid(torch.linspace(9.0, -9.0, N_LEVELS, dtype=torch.float64))
     free, told = exact_eps_model(law, bar), exact_eps_model(of_class, bar)
     start = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)[:, None]
     samples = last(
         ddim_sample(
             lambda x, t: cfg_eps(free(x, t), told(x, t), guidance_scale=w),
             start,
-            torch.arange(LEVELS_GUIDANCE - 1, -1, -1),
+            torch.arange(N_LEVELS - 1, -1, -1),
             alphas_bar=bar,
         )
     ).squeeze(1)
@@ -307,11 +220,7 @@ def guided(w: float, gap: float, n: int = N) -> Guided:
 
 
 def guidance() -> Explorer:
-    """Move the guidance scale and the distance of the classes: guided samples, sharpened law.
-
-    Returns:
-        Controls `w` and `gap`.
-    """
+    """Move the guidance scale and the distance of the classes."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.4), layout="constrained")
     grid = GRID.numpy()
     (everything,) = left.plot(grid, grid, color=SKY, ls=":", label="all data")
@@ -358,20 +267,11 @@ def guidance() -> Explorer:
             f"W1 between them {now.distance:.2f}"
         )
 
-    return explore(
-        figure,
-        update,
-        w=ipywidgets.FloatSlider(value=3.0, min=0, max=10, step=0.5, description="w"),
-        gap=ipywidgets.SelectionSlider(options=GAPS, value=2.0, description="gap"),
-    )
+    return explore(figure, update, w=slider("w", 3.0, 0, 10, 0.5), gap=stops("gap", GAPS, 2.0))
 
 
 SAMPLERS = ("DDIM", "DPM-Solver++ (2M)", "DDPM (eta = 1)", "Heun (EDM)")
-SHOWN, N_SAMPLER_STEPS, END = (
-    15,
-    600,
-    5.2,
-)  # trajectories drawn, samples, and where "clean" is drawn
+SHOWN, N_PATHS, END = 15, 600, 5.2  # trajectories drawn, samples, where "clean" is drawn
 LAW = GaussianMixture(
     torch.tensor([0.25, 0.35, 0.4], dtype=torch.float64),
     torch.tensor([[-2.0], [0.2], [1.6]], dtype=torch.float64),
@@ -381,16 +281,12 @@ BAR = alphas_bar_from_betas(linear_betas(1000).double())
 
 
 def trajectories(sampler: str, n_passes: int) -> tuple[Tensor, Tensor, int]:
-    """Run one sampler with the perfect network from even quantiles of noise.
+    """Run a sampler with the perfect network from even quantiles of noise.
 
-    Args:
-        sampler: one of `SAMPLERS`.
-        n_passes: network passes to spend, at least 3; Heun spends an odd number.
-
-    Returns:
-        Half log-SNR of each state `(k,)`, the states `(k, n)`, and the passes really spent.
+    Half the log-SNR of each state `(k,)`, the states `(k, n)`, and the evaluations really spent: at
+    least 3, for Heun an odd number.
     """
-    u = (torch.arange(N_SAMPLER_STEPS, dtype=torch.float64) + 0.5) / N_SAMPLER_STEPS
+    u = (torch.arange(N_PATHS, dtype=torch.float64) + 0.5) / N_PATHS
     start = torch.special.ndtri(u)[:, None]
     if sampler == "Heun (EDM)":
         sigmas = edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
@@ -416,16 +312,12 @@ def _with_end(lam: Tensor) -> Tensor:
 
 
 def sampler_steps() -> Explorer:
-    """Choose a sampler and its network passes: its paths over the exact flow, and its samples.
-
-    Returns:
-        Controls `sampler` and `passes`.
-    """
+    """Choose a sampler and its evaluations: its paths over the exact flow, and its samples."""
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(9.2, 3.6), width_ratios=[1.7, 1], layout="constrained"
     )
-    u = (torch.arange(N_SAMPLER_STEPS, dtype=torch.float64) + 0.5) / N_SAMPLER_STEPS
-    some = slice(N_SAMPLER_STEPS // SHOWN // 2, None, N_SAMPLER_STEPS // SHOWN)
+    u = (torch.arange(N_PATHS, dtype=torch.float64) + 0.5) / N_PATHS
+    some = slice(N_PATHS // SHOWN // 2, None, N_PATHS // SHOWN)
     lams = torch.linspace(-5.2, END, 60, dtype=torch.float64)
     a = torch.sigmoid(2 * lams)
     exact = torch.stack(
@@ -450,7 +342,7 @@ def sampler_steps() -> Explorer:
         lam, path, spent = trajectories(sampler, passes)
         for line, y in zip(paths, path[:, some].T, strict=True):
             line.set_data(lam.numpy(), y.numpy())
-        counts = torch.histc(path[-1], 51, -3.4, 3.4) / N_SAMPLER_STEPS / float(edges[1] - edges[0])
+        counts = torch.histc(path[-1], 51, -3.4, 3.4) / N_PATHS / float(edges[1] - edges[0])
         bars.set_data(counts.numpy())
         distance = float(wasserstein_1d(path[-1], target))
         return (
@@ -459,23 +351,16 @@ def sampler_steps() -> Explorer:
         )
 
     return explore(
-        figure,
-        update,
-        sampler=ipywidgets.Dropdown(options=SAMPLERS, value="DDIM", description="sampler"),
-        passes=ipywidgets.IntSlider(value=8, min=3, max=40, description="passes"),
+        figure, update, sampler=menu("sampler", SAMPLERS), passes=slider("passes", 8, 3, 40, 1)
     )
 
 
-LevelScore: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+LevelScore: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 EXTENT, SIDE, LINE = 4.5, 19, 361
 
 
 def islands() -> GaussianMixture:
-    """Two round modes at (-2, 0) and (2, 0), four to one: the example of lesson 11.
-
-    Returns:
-        The mixture, in torch's default dtype.
-    """
+    """Two round modes at (-2, 0) and (2, 0), four to one: the example of lesson 11."""
     return GaussianMixture(
         torch.tensor([0.8, 0.2]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.tensor([0.5, 0.5])
     )
@@ -484,14 +369,9 @@ def islands() -> GaussianMixture:
 def score_field(
     law: GaussianMixture | None = None, learned: Mapping[str, LevelScore] | None = None
 ) -> Explorer:
-    """Show the score field of a noised mixture at a level that you choose.
+    """The score field of a noised mixture in the plane, its modes on the horizontal axis.
 
-    Args:
-        law: a mixture in the plane, its modes on the horizontal axis; `islands()` when None.
-        learned: scores to hold against the exact one, by name: functions of x and sigma `(b,)`.
-
-    Returns:
-        The widget; controls `sigma` (0.05 to 6, logarithmic) and `arrows` (a name, or "exact").
+    `learned` scores, functions of x and sigma `(b,)` by name, are held against the exact one.
     """
     law, learned = law or islands(), dict(learned or {})
     side = torch.linspace(-EXTENT, EXTENT, SIDE)
@@ -549,23 +429,13 @@ def score_field(
     return explore(
         figure,
         update,
-        sigma=ipywidgets.FloatLogSlider(
-            value=0.3, base=10, min=-1.3, max=0.78, step=0.02, description="noise σ"
-        ),
-        arrows=ipywidgets.Dropdown(options=names, value=names[-1], description="arrows"),
+        sigma=log_slider("noise σ", 0.3, -1.3, 0.78, 0.02),
+        arrows=menu("arrows", names, names[-1]),
     )
 
 
-def watershed(axis: torch.Tensor, slope: torch.Tensor) -> float:
-    """Where the slope of log p turns from downhill-left to downhill-right: a valley.
-
-    Args:
-        axis: places, rising.
-        slope: the score's component along them.
-
-    Returns:
-        The first crossing from negative to positive, by linear interpolation; nan if none.
-    """
+def watershed(axis: Tensor, slope: Tensor) -> float:
+    """Where a slope of log p along a rising axis first turns from negative to positive; or nan."""
     rising = ((slope[:-1] < 0) & (slope[1:] >= 0)).nonzero()
     if len(rising) == 0:
         return float("nan")
@@ -574,18 +444,13 @@ def watershed(axis: torch.Tensor, slope: torch.Tensor) -> float:
     return float(axis[i] + share * (axis[i + 1] - axis[i]))
 
 
-N_POINTS, N_SHOWN, N_STEPS_SDE_PATHS, EXTENT_SDE_PATHS = 1000, 30, 100, 3.2
-PATHS: dict[str, SDE] = {
-    "VP": VP(),
-    "sub-VP": SubVP(),
-    "VE": VE(0.1, 10.0),
-    "straight": Straight(),
-}
+N_POINTS, N_SHOWN, N_DESCENT, TOP = 1000, 30, 100, 3.2
+PATHS: dict[str, SDE] = {"VP": VP(), "sub-VP": SubVP(), "VE": VE(0.1, 10.0), "straight": Straight()}
 NOISE = (0.0, 0.25, 0.5, 1.0, 1.5)
 
 
 def two_hills() -> GaussianMixture:
-    """The data of the widget: two hills of different size on a line, double precision."""
+    """Two hills of different size on a line, double precision."""
     weights, means = torch.tensor([0.35, 0.65]), torch.tensor([[-1.2], [1.4]])
     return GaussianMixture(
         weights.double(), means.double(), torch.tensor([0.3, 0.5], dtype=torch.float64)
@@ -616,23 +481,14 @@ def scale_at(sde: SDE, t: Tensor) -> Tensor:
 
 
 def descend(path: str, noise: float, *, data: GaussianMixture | None = None) -> Descent:
-    """Bring points from noise to data with the exact score.
+    """Bring points from noise to data with the exact score, with a part of the fresh noise.
 
-    Args:
-        path: one of `PATHS`.
-        noise: share of the fresh noise; 0 is the ODE, 1 the reverse SDE.
-        data: on a line; `two_hills` when None.
-
-    Returns:
-        The trajectories; starts and noise are the same for every call.
-
-    Raises:
-        ValueError: there is no such path.
+    0 is the ODE, 1 the reverse SDE; starts and noise are the same for every call.
     """
     if path not in PATHS:
         raise ValueError(f"sde_paths: path is {path!r}, expected one of {', '.join(PATHS)}")
     sde, law, g = PATHS[path], data or two_hills(), torch.Generator().manual_seed(14)
-    u = torch.linspace(torch.pi, 0, N_STEPS_SDE_PATHS + 1, dtype=torch.float64)
+    u = torch.linspace(torch.pi, 0, N_DESCENT + 1, dtype=torch.float64)
     ts = 0.98 * (1 - u.cos()) / 2  # steps shrink towards both ends
     top = law.noised(float(sde.alpha(ts[0])), float(sde.sigma(ts[0])))
     x_T = top.sample(N_POINTS, generator=g)
@@ -651,14 +507,7 @@ def descend(path: str, noise: float, *, data: GaussianMixture | None = None) -> 
 
 
 def shade(path: str, ts: Tensor, grid: Tensor, *, data: GaussianMixture | None = None) -> Tensor:
-    """Exact densities of the scaled heights, one column a time, `(grid, times)`.
-
-    Args:
-        path: one of `PATHS`.
-        ts: times.
-        grid: heights.
-        data: on a line; `two_hills` when None.
-    """
+    """Exact densities of the scaled heights, one column a time, `(grid, times)`."""
     sde, law = PATHS[path], data or two_hills()
     columns = []
     for t in ts:
@@ -671,26 +520,22 @@ def shade(path: str, ts: Tensor, grid: Tensor, *, data: GaussianMixture | None =
 def sde_paths() -> Explorer:
     """Choose a path and the amount of fresh noise; follow the points, and their histogram."""
     times = torch.linspace(0, 0.98, 80, dtype=torch.float64)
-    grid = torch.linspace(-EXTENT_SDE_PATHS, EXTENT_SDE_PATHS, 120, dtype=torch.float64)
+    grid = torch.linspace(-TOP, TOP, 120, dtype=torch.float64)
     backgrounds = {name: shade(name, times, grid).numpy() for name in PATHS}
     known = {(path, noise): descend(path, noise) for path in PATHS for noise in NOISE}
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(8.4, 3.8), layout="none", width_ratios=[2.4, 1], sharey=True
     )
     figure.subplots_adjust(left=0.08, right=0.98, top=0.9, bottom=0.14, wspace=0.06)
-    box = (0.0, 0.98, -EXTENT_SDE_PATHS, EXTENT_SDE_PATHS)
+    box = (0.0, 0.98, -TOP, TOP)
     image = left.imshow(
         backgrounds["VP"], extent=box, origin="lower", aspect="auto", cmap="Greys", vmax=0.9
     )
     lines = LineCollection([], linewidths=0.9)
     left.add_collection(lines)
-    left.set(
-        xlim=(0.98, 0),
-        ylim=(-EXTENT_SDE_PATHS, EXTENT_SDE_PATHS),
-        xlabel="time t: noise left, data right",
-    )
+    left.set(xlim=(0.98, 0), ylim=(-TOP, TOP), xlabel="time t: noise left, data right")
     left.set_ylabel("height, scaled")
-    edges = np.linspace(-EXTENT_SDE_PATHS, EXTENT_SDE_PATHS, 41)
+    edges = np.linspace(-TOP, TOP, 41)
     (exact,) = right.plot(backgrounds["VP"][:, 0], grid.numpy(), color=BLACK, linestyle="--")
     low = right.barh(edges[:-1], np.zeros(40), np.diff(edges), align="edge", color=BLUE)
     high = right.barh(edges[:-1], np.zeros(40), np.diff(edges), align="edge", color=ORANGE)
@@ -719,6 +564,4 @@ def sde_paths() -> Explorer:
             f"Correlation of start and end: {d.memory:.2f}."
         )
 
-    choice = ipywidgets.Dropdown(options=list(PATHS), value="VP", description="path")
-    slider = ipywidgets.SelectionSlider(options=NOISE, value=0.0, description="noise")
-    return explore(figure, update, path=choice, noise=slider)
+    return explore(figure, update, path=menu("path", PATHS), noise=stops("noise", NOISE, 0.0))
