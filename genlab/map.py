@@ -81,7 +81,7 @@ PARADIGMS: tuple[Paradigm, ...] = (
         SCORE, r"\nabla_x\log p_t(x)",
         ("denoising", "flow matching", "masked prediction", "energy", "distillation"),
         ("multi-step", "parallel-refinement"), "denoise step by step", "one a step",
-        ("indirect", "bound", "unnormalised"), "many evaluations a sample", (10, 11, 12, 13, 14),
+        ("indirect", "bound", "unnormalised"), "many evaluations", (10, 11, 12, 13, 14),
     ),
 )  # fmt: skip
 

@@ -2,7 +2,7 @@ r"""Checks: one line that says two independent routes agree, or an error that sa
 
 An exact number is printed plainly; one that may differ between machines with a tilde, `~2.03`, and
 held in an interval. A check is worth as much as the mistakes that it can tell apart: `unlike` takes
-what plausible mistakes would have given, by name, and a check that would let one of them pass fails.
+what plausible mistakes would have given, by name; a check that lets one of them pass fails.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -160,7 +160,7 @@ def check_close_mc(
     $$|\bar y - \mu| \le n_\sigma\, s / \sqrt n$$
 
     At 5 standard errors a correct estimate fails about once in 1.7 million. In `unlike`, a number
-    is a wrong truth and an array the draws of a wrong estimator. ValueError for fewer than two draws.
+    is a wrong truth, an array the draws of a wrong estimator. ValueError for fewer than two draws.
 
     >>> check_close_mc("mean of a coin", np.array([0.0, 1.0] * 50), 0.5)
     ok  mean of a coin                                  ~0.5000  vs  0.500000  (n = 100)

@@ -93,7 +93,8 @@ widgets.caption_painter(glide, digit_judge())"""
 
 PAGES: tuple[Page, ...] = (
     Page(1, (
-        Demo('Set the sampler to "one-pass". Which *one* clue more leaves one family?', "widgets.paradigm_map()"),
+        Demo('Set the sampler to "one-pass". Which *one* clue more leaves one family?',
+             "widgets.paradigm_map()"),
         Demo("After half of its work, which of the five already resembles the data, and which "
              "has one coordinate and no idea of the other?", FIVE),
     )),

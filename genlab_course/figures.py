@@ -45,7 +45,7 @@ def begin(lesson: int | str, *, threads: int | None = None) -> None:
     """Start a lesson or lab: the figures' style, seeds of its own, memory that stays, one thread.
 
     The networks are so small that several threads mostly wait for each other, ten times longer than
-    they work when the machine is shared; the environment variable GENLAB_THREADS names another number.
+    they work when the machine is shared; the environment variable GENLAB_THREADS asks for more.
     """
     seed = zlib.crc32(lesson.encode()) if isinstance(lesson, str) else lesson
     if isinstance(lesson, int) and not 1 <= lesson <= 15:

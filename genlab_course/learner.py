@@ -1,9 +1,9 @@
 """A learner's folder: working copies, what was answered in them, and the start page.
 
 `genlab start` copies the lessons once, renews copies in which nobody has written, and never writes
-over one that holds answers. Where the course has moved on so far that the imports of such a copy are
-gone, it is kept with its date and its answers are carried over into a fresh one. Each answer is one
-line of `progress.jsonl`, forced to the disk: a kernel that is killed loses nothing.
+over one that holds answers. Where the imports of such a copy are gone it is kept, with its date, and
+its answers are carried over into a fresh one. Each answer is a line of `progress.jsonl`, forced to
+the disk: a kernel that is killed loses nothing.
 """
 
 import ast
@@ -29,7 +29,7 @@ from genlab_course.quiz import questions
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 LOG = "progress.jsonl"
-MARK = ".genlab-copies.json"  # stands in a folder of working copies: which version each is made from
+MARK = ".genlab-copies.json"  # of a folder of working copies: which version each is made from
 BACKUPS = "backups"
 KEEP = "keep-output"  # tag of a cell whose pictures are shown before it has run
 
@@ -137,7 +137,7 @@ def as_bytes(content: Notebook) -> bytes:
 
 
 def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS) -> list[Path]:
-    """Copy lessons and labs into a new folder: fresh, or for instructors with outputs and solutions.
+    """Copy lessons and labs into a new folder, fresh; for instructors with outputs and solutions.
 
     Nothing is ever replaced: FileExistsError where the folder holds something already.
     """
@@ -219,7 +219,7 @@ def imports_gone(content: Notebook) -> bool:
 
 
 def carry_over(old: Notebook, new: Notebook) -> list[str]:
-    """Put the cells of an old copy that hold answers in the place of the same exercises in a new one.
+    """Put the cells of an old copy that hold answers in the place of a new one's same exercises.
 
     Returns the ids of these exercises. Cells are matched by the ids that they ask for; a cell with
     as many blanks as the new one holds no answer.
@@ -264,7 +264,7 @@ def _blanks(source: str | list[str]) -> int:
 
 
 def reset_copy(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
-    """Take a fresh copy of a lesson ("4", "04") or lab ("glide"); also where the old one is kept."""
+    """Take a fresh copy of a lesson ("4", "04") or lab ("glide"), and say where the old one is."""
     from_course = shipped(source)
     by_key = {key_of(name): name for name in from_course}
     key = f"{int(lesson):02d}" if lesson.isdecimal() else Path(lesson).stem
@@ -344,7 +344,7 @@ The course without an installation: [on Binder]({BINDER}), which keeps nothing.
 ![The map of the course](../docs/images/map.png)"""
 SAYS = {  # what was done with some copies: the sentence about them
     "carried": "The course has moved, and the imports of these copies were gone: {names}. Your "
-    "answers were carried over into fresh ones; the old copies are kept beside them, with the date.",
+    "answers were carried over into fresh ones; the old ones are kept beside them, with the date.",
     "outdated": "The course has newer versions of: {names}. Yours are as you left them; `genlab "
     "reset` takes the new one and keeps yours.",
     "unreadable": "What stands in the place of these copies is no notebook that can be read: "
@@ -458,7 +458,7 @@ def progress() -> None:
 
 
 def reset(lesson: str | int) -> None:
-    """Take a fresh copy of a lesson or lab, as `genlab reset` does, and say where the old one is."""
+    """Take a fresh copy of a lesson or lab, as `genlab reset` does, and print where it went."""
     copy, kept = reset_copy(str(lesson), folder() or own_folder())
     print(f"fresh: {copy} (if it is open: File, Reload Notebook from Disk)")
     if kept is not None:

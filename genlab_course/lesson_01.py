@@ -1,8 +1,7 @@
 """Lesson 01: one distribution on the plane, learned in five ways, and the picture of it.
 
-Each paradigm gets a network of about the same size, its own objective and a few seconds; what is
-then measured is the same for all: network passes for a sample, the kind and value of the likelihood,
-and a distance to the data.
+Each paradigm gets a network of about the same size, its own objective and a few seconds. The same is
+measured of all: network passes for a sample, kind and value of the likelihood, and a distance.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -22,7 +22,8 @@ N_DIGITS = 4
 def main():
     """Write map.png beside this file, with no version or date in it."""
     figure = plt.figure(figsize=(8, 4.4), dpi=120)
-    for row, (paradigm, colour, name) in enumerate(zip(PARADIGMS, COLOURS.values(), MODELS, strict=True)):
+    for row, (paradigm, name) in enumerate(zip(PARADIGMS, MODELS, strict=True)):
+        colour = COLOURS[paradigm.name]
         y = 1 - (row + 0.5) / len(PARADIGMS)
         draw = {"va": "center", "fontsize": 16}
         style = {"color": colour, "weight": "bold"}

@@ -47,10 +47,7 @@ def test_right_once_is_right_for_good_and_tries_are_counted(mine):
     for right in (False, True, False):
         record("02.sequence-nll", right, mine)
     record("02.quiz.1", False, mine)
-    assert answered(mine) == {
-        "02.sequence-nll": Answered(True, 3),
-        "02.quiz.1": Answered(False, 1),
-    }
+    assert answered(mine) == {"02.sequence-nll": Answered(True, 3), "02.quiz.1": Answered(False, 1)}
 
 
 def test_nothing_is_written_outside_of_working_copies(tmp_path, monkeypatch):
