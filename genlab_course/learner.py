@@ -1,9 +1,9 @@
 """A learner's folder: working copies, what was answered in them, and the start page.
 
-`genlab start` copies the lessons once, renews copies in which nobody has written, and never writes
-over one that holds answers. Where the imports of such a copy are gone it is kept, with its date, and
-its answers are carried over into a fresh one. Each answer is a line of `progress.jsonl`, forced to
-the disk: a kernel that is killed loses nothing.
+`genlab start` copies the lessons once, renews copies in which nobody has written, and never
+writes over one that holds answers. Where the imports of such a copy are gone it is kept, with its
+date, and its answers are carried over into a fresh one. Each answer is a line of `progress.jsonl`,
+forced to the disk: a kernel that is killed loses nothing.
 """
 
 import ast
@@ -252,13 +252,14 @@ def _parsed(source: str | list[str]) -> ast.Module:
 
 
 def _blanks(source: str | list[str]) -> int:
-    """Count the answers of a cell that are still empty: `x = None`, `def f(): return ...`."""
+    """Count empty answers: `x = None`, `def f(): return ...`, `course.exercise(id, ...)`."""
 
     def empty(node: ast.stmt) -> bool:
         if isinstance(node, ast.FunctionDef):
             return all(map(empty, node.body[ast.get_docstring(node) is not None :]))
         value = getattr(node, "value", None)
-        return isinstance(value, ast.Constant) and value.value in (None, ...)
+        given = value.args if isinstance(value, ast.Call) else [value]
+        return any(isinstance(v, ast.Constant) and v.value in (None, ...) for v in given)
 
     return sum(map(empty, _parsed(source).body))
 

@@ -1,7 +1,7 @@
 """Lesson 01: one distribution on the plane, learned in five ways, and the picture of it.
 
-Each paradigm gets a network of about the same size, its own objective and a few seconds. The same is
-measured of all: network passes for a sample, kind and value of the likelihood, and a distance.
+Each paradigm gets a network of about the same size, its own objective and a few seconds. The same
+is measured of all: network passes for a sample, kind and value of the likelihood, a distance.
 """
 
 from collections.abc import Callable, Iterator, Mapping

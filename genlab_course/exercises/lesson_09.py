@@ -189,10 +189,7 @@ PRECISION = Exercise(
         "Your two numbers are in the wrong order: precision is about the samples, recall "
         "about the real points.",
         lambda real, fake, k: torch.stack(
-            [
-                _inside(fake, real, _radii(real, k - 1)),
-                _inside(real, fake, _radii(fake, k - 1)),
-            ]
+            [_inside(fake, real, _radii(real, k - 1)), _inside(real, fake, _radii(fake, k - 1))]
         ),
         "Each point was counted as its own nearest neighbour, so your balls are one "
         "neighbour too small.",

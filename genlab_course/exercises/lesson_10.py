@@ -45,11 +45,7 @@ _ACROSS = (-0.5, 0.9, _quartic, _cube, 0.5)
 
 
 # 10.annealed-weights: log of the AIS weight from the values along the path
-_PATH = (
-    np.array([0.0, 0.2, 0.5, 1.0]),
-    np.array([-1.0, -1.2, -2.0]),
-    np.array([3.0, 2.0, 0.5]),
-)
+_PATH = (np.array([0.0, 0.2, 0.5, 1.0]), np.array([-1.0, -1.2, -2.0]), np.array([3.0, 2.0, 0.5]))
 _SHORT = (np.array([0.0, 1.0]), np.array([-0.9]), np.array([0.4]))
 
 

@@ -23,9 +23,7 @@ def _noise_loss(eps_model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Ten
     return ddpm_loss(eps_model, x0, t, eps, alphas_bar=alphas_bar_from_betas(betas))
 
 
-def _loss_with(
-    scales: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-) -> Callable[..., Tensor]:
+def _loss_with(scales: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
     """A training step whose signal and noise scale come from `scales(betas, t)`."""
 
     def loss(eps_model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Tensor) -> Tensor:

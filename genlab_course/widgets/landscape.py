@@ -127,7 +127,8 @@ def paradigm_map() -> Explorer:
         return _verdict(lit, {evaluations((one,), tokens=tokens, steps=steps) for one in lit})
 
     def clue(name: str, words: Mapping[str, str]) -> Any:
-        return menu(name, [OPEN, *((f"{word}: {says}", word) for word, says in words.items())])
+        said = [(f"{word}: {says}", word) for word, says in words.items()]
+        return menu(name, [(OPEN, OPEN), *said])
 
     powers = [2**k for k in range(13)]
     explorer = explore(

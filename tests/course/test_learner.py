@@ -1,27 +1,39 @@
 """Working copies: made once, renewed while untouched, and never written over."""
 
-import hashlib
 import json
+import multiprocessing
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import genlab_course as course
-from genlab_course import learner
-from genlab_course.exercise import MARK, all_exercises, record
+from genlab_course import learner, widgets
+from genlab_course.exercise import all_exercises, find_exercise
 from genlab_course.learner import (
     BACKUPS,
     BINDER,
+    LOG,
+    MARK,
     NOTEBOOKS,
+    Answered,
     Prepared,
     Standing,
+    answered,
     as_bytes,
     begin,
+    folder,
     fresh,
     handout,
+    imports_gone,
+    notices,
     prepare,
+    record,
     shipped,
     standings,
     table,
@@ -30,7 +42,7 @@ from genlab_course.learner import (
 from genlab_course.learner import reset_copy as reset
 
 PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 900x300>"}
-UNTOUCHED = Prepared((), (), ())
+UNTOUCHED = Prepared()
 
 
 def notebook(text, *, printed="0.25", version=None):
@@ -164,7 +176,7 @@ def test_an_update_renews_what_is_untouched_and_leaves_what_was_edited(source, m
     edited = (mine / NAMES[1]).read_bytes()
     for name in NAMES[:2]:
         put(source / name, notebook("version 2"))
-    assert prepare(mine, source) == Prepared((), NAMES[:1], NAMES[1:2])
+    assert prepare(mine, source) == Prepared(renewed=NAMES[:1], outdated=NAMES[1:2])
     assert says(mine / NAMES[0]) == "version 2"
     assert (mine / NAMES[1]).read_bytes() == edited
     assert prepare(mine, source).outdated == NAMES[1:2]  # it says so until it is reset
@@ -213,35 +225,6 @@ def test_new_outputs_alone_are_no_new_version(source, mine):
     assert (mine / NAMES[0]).read_bytes() == before
 
 
-def copied_before(source, mine):
-    """Make copies as the course once did: whole files, known by the digest of their bytes."""
-    known = {}
-    for name in NAMES:
-        (mine / name).parent.mkdir(parents=True, exist_ok=True)
-        data = (source / name).read_bytes()
-        (mine / name).write_bytes(data)
-        known[name] = hashlib.sha256(data).hexdigest()
-    (mine / MARK).write_text(json.dumps(known))
-
-
-def test_copies_of_an_earlier_course_are_known_as_untouched(source, mine):
-    copied_before(source, mine)
-    content = get(mine / NAMES[0])  # this one was opened: JupyterLab has added the version
-    content.metadata["language_info"]["version"] = "3.99.1"
-    put(mine / NAMES[0], content)
-    write_answer(mine / NAMES[1])
-    for name in NAMES:
-        put(source / name, notebook("version 2"))
-    assert prepare(mine, source) == Prepared((), (NAMES[0], NAMES[2]), NAMES[1:2])
-
-
-def test_an_edited_copy_of_an_earlier_course_is_not_called_outdated(source, mine):
-    copied_before(source, mine)
-    write_answer(mine / NAMES[1])
-    assert prepare(mine, source) == UNTOUCHED
-    assert prepare(mine, source) == UNTOUCHED
-
-
 def test_an_edited_copy_of_the_newest_version_is_not_called_outdated(source, mine):
     prepare(mine, source)
     write_answer(mine / NAMES[0])
@@ -281,7 +264,7 @@ def test_what_is_no_notebook_is_named_and_kept(source, mine, damage):
     prepare(mine, source)
     (mine / NAMES[0]).write_text(damage)
     put(source / NAMES[0], notebook("version 2"))
-    assert prepare(mine, source) == Prepared((), (), (), NAMES[:1])
+    assert prepare(mine, source) == Prepared(unreadable=NAMES[:1])
     assert (mine / NAMES[0]).read_text() == damage
     _, kept = reset("1", mine, source)
     assert kept.read_text() == damage
@@ -361,6 +344,95 @@ def test_the_folder_can_be_named(monkeypatch, tmp_path):
     assert learner.own_folder() == learner.NOTEBOOKS.parent / "my"
     monkeypatch.setenv("GENLAB_MY", str(tmp_path))
     assert learner.own_folder() == tmp_path
+
+
+OLD = json.loads((Path(__file__).parent / "old_copy.json").read_text())  # one lesson, three answers
+LESSON = "01_four_paradigm_map.ipynb"
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A folder as commit bf6bd26 left it: its imports are gone, and one answer is half written."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for name, content in OLD.items():
+        (folder / name).write_text(json.dumps(content))
+    record("01.bayes", True, folder)
+    record("01.retired", True, folder)
+    return folder
+
+
+@pytest.fixture
+def newer(tmp_path):
+    """That lesson, in a version that can run."""
+    content = get(NOTEBOOKS / LESSON)
+    content.cells[0].source = "# A newer version"
+    content.cells = [
+        c for c in content.cells if "import " not in c.source or "exercise" in c.source
+    ]
+    (tmp_path / "newer").mkdir()
+    put(tmp_path / "newer" / LESSON, content)
+    return tmp_path / "newer"
+
+
+def cell_of(content, id):
+    """The code that hands in an exercise."""
+    texts = ("".join(cell["source"]) for cell in content["cells"])
+    return next(text for text in texts if f'course.exercise("{id}"' in text)
+
+
+def test_the_answers_of_a_copy_that_cannot_run_any_more_are_carried_into_a_fresh_one(old, newer):
+    written = (old / LESSON).read_bytes()
+    assert prepare(old, newer) == Prepared(carried=(LESSON,))
+    (kept,) = old.glob("01_four_paradigm_map.2*.ipynb")
+    assert kept.read_bytes() == written
+    before, after, untouched = OLD[LESSON], get(old / LESSON), fresh(newer / LESSON)
+    for id in ("01.bayes", "01.marginal", "01.choose"):
+        assert cell_of(after, id) == cell_of(before, id) != cell_of(untouched, id)
+    texts = [["".join(c["source"]) for c in some["cells"]] for some in (after, untouched)]
+    assert sum(a != b for a, b in zip(*texts, strict=True)) == 3  # the others are new
+    assert prepare(old, newer) == UNTOUCHED
+    assert get(old / LESSON) == after
+
+
+def test_the_page_says_which_copies_were_rescued_and_retired_answers_stay(old, newer):
+    page, done = begin(old, newer)
+    assert "imports of these copies were gone: `01`" in get(page).cells[0].source
+    assert notices(done)[0] in get(page).cells[0].source
+    known = answered(old)
+    assert known["01.retired"] == known["01.bayes"] == Answered(True, 1)
+    assert standings(old, newer)[0].exercises[0] == 1
+
+
+def test_an_old_copy_in_which_nobody_has_written_is_simply_renewed(old, newer):
+    content = json.loads((old / LESSON).read_text())
+    (old / MARK).write_text(json.dumps({LESSON: learner._digest(content)}))
+    assert prepare(old, newer) == Prepared(renewed=(LESSON,))
+    assert not list(old.glob("01_four_paradigm_map.2*.ipynb"))
+
+
+@pytest.mark.parametrize(
+    ("code", "gone"),
+    [
+        ("from genlab import course", True),
+        ("import genlab.atlas.paradigms as p", True),
+        ("from genlab.map import place, no_such_name", True),
+        ("%matplotlib inline\nfrom genlab import course", True),
+        ("from genlab import map\nfrom genlab.map import place", False),
+        ("import genlab_course as course\nimport not_ours", False),
+        ("from genlab import (", False),  # half written: not a reason to take a fresh one
+    ],
+)
+def test_imports_that_are_gone_are_found(code, gone):
+    assert imports_gone({"cells": [{"cell_type": "code", "source": code}]}) == gone
+
+
+@pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
+def test_every_exercise_of_the_course_starts_with_a_blank(path):
+    """By which an answer is known when a copy is rescued."""
+    cells = [c for c in learner._code(fresh(path)) if learner._asks(c)]
+    assert cells
+    assert all(learner._blanks(c["source"]) for c in cells)
 
 
 @pytest.fixture(scope="module")
@@ -466,7 +538,7 @@ def test_rows_are_marked_as_begun_and_done():
 
 
 def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
-    odd = Prepared((), (), ("04_normalizing_flows.ipynb",), ("systems/glide.ipynb",))
+    odd = Prepared(outdated=("04_normalizing_flows.ipynb",), unreadable=("systems/glide.ipynb",))
     page = write_start(mine_start, odd)
     notebook = nbformat.read(page, as_version=4)
     nbformat.validate(notebook)
@@ -494,14 +566,14 @@ def test_to_begin_makes_copies_and_page_and_a_second_time_leaves_what_was_edited
     written = copy.read_text().replace("# ", "# my ", 1)
     copy.write_text(written)
     page.unlink()
-    assert begin(tmp_path / "my") == (page, Prepared((), (), ()))
+    assert begin(tmp_path / "my") == (page, UNTOUCHED)
     assert copy.read_text() == written
     assert page.exists()
 
 
 def test_the_cell_shows_the_table_in_a_working_copy_only(mine_start, monkeypatch, capsys):
     shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr(learner, "display", shown.append)
     monkeypatch.chdir(mine_start)
     course.progress()
     assert shown[0].data == table(standings(mine_start))
@@ -511,14 +583,14 @@ def test_the_cell_shows_the_table_in_a_working_copy_only(mine_start, monkeypatch
 
 
 def test_the_page_holds_nothing_of_this_machine(mine_start):
-    write_start(mine_start, Prepared((), (), ()))
+    write_start(mine_start, UNTOUCHED)
     assert str(mine_start.parent) not in json.dumps((mine_start / "START.ipynb").read_text())
 
 
 def test_the_page_says_already_what_jupyterlab_would_add(mine_start):
     from ipykernel.ipkernel import IPythonKernel
 
-    page = nbformat.read(write_start(mine_start, Prepared((), (), ())), as_version=4)
+    page = nbformat.read(write_start(mine_start, UNTOUCHED), as_version=4)
     info = page.metadata["language_info"]
     assert info == {k: IPythonKernel.language_info[k] for k in info}
     assert "version" in info
@@ -538,3 +610,107 @@ def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine_start, monkey
         assert kept.read_text() == "my answers"
     with pytest.raises(ValueError, match="no lesson or lab '40'"):
         course.reset("40")
+
+
+@pytest.fixture
+def copies(tmp_path):
+    """A folder of working copies."""
+    (tmp_path / "my" / "systems").mkdir(parents=True)
+    (tmp_path / "my" / MARK).write_text("{}")
+    return tmp_path / "my"
+
+
+def test_a_place_lies_in_the_nearest_folder_of_copies(copies):
+    assert folder(copies) == folder(copies / "systems") == copies
+    assert folder(copies.parent) is None
+
+
+def test_right_once_is_right_for_good_and_tries_are_counted(copies):
+    for right in (False, True, False):
+        record("02.sequence-nll", right, copies)
+    record("02.quiz.1", False, copies)
+    assert answered(copies) == {
+        "02.sequence-nll": Answered(True, 3),
+        "02.quiz.1": Answered(False, 1),
+    }
+
+
+def test_nothing_is_written_outside_of_working_copies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record("02.sequence-nll", True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_exercise_keeps_right_and_wrong_answers_and_prints_what_it_always_did(
+    copies, monkeypatch, capsys
+):
+    task = find_exercise("02.sequence-nll")
+    course.exercise(task.id, None)
+    course.exercise(task.id, task.right)
+    before = capsys.readouterr()
+    monkeypatch.chdir(copies / "systems")
+    course.exercise(task.id, None)
+    assert answered(copies) == {}
+    course.exercise(task.id, task.right)
+    after = capsys.readouterr()
+    assert (after.out, after.err) == (before.out, before.err)
+    assert answered(copies) == {task.id: Answered(True, 1)}
+
+
+def test_a_quiz_keeps_the_options_that_were_chosen(copies, monkeypatch):
+    monkeypatch.chdir(copies)
+    for lesson, name in ((3, "03"), ("language_model", "language_model")):
+        card = widgets.quiz(lesson).cards[1]
+        rights = [option.right for option in card.question.options]
+        card.choose(rights.index(False))
+        assert answered(copies)[f"{name}.quiz.2"] == Answered(False, 1)
+        card.buttons[rights.index(True)].value = True
+        assert answered(copies)[f"{name}.quiz.2"].right
+
+
+def test_a_kernel_that_is_killed_loses_nothing(copies):
+    program = (
+        "import os, signal; from genlab_course.learner import record\n"
+        "record('a', True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=copies, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert answered(copies) == {"a": Answered(True, 1)}
+
+
+def test_a_line_that_was_cut_short_costs_that_line_only(copies):
+    record("a", True, copies)
+    with (copies / LOG).open("ab") as log:
+        log.write(b'{"id": "b", "rig\xff')
+    record("c", True, copies)
+    with (copies / LOG).open("a") as log:
+        log.write('\n[1]\n{"id": 3}\n"x"\n' + "[" * 100_000 + "\n")
+    assert answered(copies) == {"a": Answered(True, 1), "c": Answered(True, 1)}
+
+
+def many(copies, name):
+    for k in range(50):
+        record(f"{name}.{k}", True, copies)
+
+
+def test_two_kernels_at_once_mix_no_lines(copies):
+    context = multiprocessing.get_context("fork")
+    both = [context.Process(target=many, args=(copies, name)) for name in "ab"]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert len(answered(copies)) == 100
+
+
+def test_a_disk_that_cannot_be_written_stops_no_lesson(copies, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    record("a", True, copies)
+    (copies / LOG).unlink()
+    (copies / LOG).mkdir()
+    record("a", True, copies)
+    assert answered(copies) == {}
+    assert capsys.readouterr() == ("", "")

@@ -31,7 +31,7 @@ from genlab_course.widgets.score import (
     two_hills,
     watershed,
 )
-from genlab_course.widgets.score import N_SAMPLER_STEPS as N
+from genlab_course.widgets.score import N_PATHS as N
 
 
 @pytest.fixture(scope="module")
