@@ -216,11 +216,13 @@ def fingerprint(subject: Subject, *, n: int = 2, seed: int = 0) -> tuple[Fingerp
     more = watch(subject.more_steps(), n, seed) if subject.more_steps else None
     found = []
     for k, (stage, seen) in enumerate(zip(subject.stages, usual, strict=True)):
-        growth = [other and other[k].passes / seen.passes for other in (longer, more)]
+        length, steps = (
+            None if other is None else other[k].passes / seen.passes for other in (longer, more)
+        )
         others = zip(subject.stages, usual, strict=True)
         after = tuple(s.name for s, other in others if other.ends < seen.begins)
         kind = likelihood_kind(stage.model)
-        found.append(Fingerprint(stage.name, seen.passes, seen.share, *growth, kind, after))
+        found.append(Fingerprint(stage.name, seen.passes, seen.share, length, steps, kind, after))
     return tuple(found)
 
 

@@ -264,7 +264,7 @@ def _blanks(source: str | list[str]) -> int:
     return sum(map(empty, _parsed(source).body))
 
 
-def reset_copy(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
+def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
     """Take a fresh copy of a lesson ("4", "04") or lab ("glide"), and say where the old one is."""
     from_course = shipped(source)
     by_key = {key_of(name): name for name in from_course}
@@ -380,7 +380,8 @@ def standings(mine: Path, source: Path = NOTEBOOKS) -> list[Standing]:
     known, notebooks = answered(mine), {key_of(name): name for name in shipped(source)}
     titles = {key: title for key, (title, _) in SYSTEMS.items()}
     rows = []
-    for key in (*LESSONS, *SYSTEMS):
+    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS)
+    for key in keys:
         short = key if isinstance(key, str) else f"{key:02d}"
         if name := notebooks.get(short):
             head = HEAD.search((source / name).read_text(encoding="utf-8"))
@@ -458,9 +459,9 @@ def progress() -> None:
     display(Markdown(table(standings(mine))))
 
 
-def reset(lesson: str | int) -> None:
+def reset_here(lesson: str | int) -> None:
     """Take a fresh copy of a lesson or lab, as `genlab reset` does, and print where it went."""
-    copy, kept = reset_copy(str(lesson), folder() or own_folder())
+    copy, kept = reset(str(lesson), folder() or own_folder())
     print(f"fresh: {copy} (if it is open: File, Reload Notebook from Disk)")
     if kept is not None:
         print(f"kept:  {kept}")

@@ -18,10 +18,9 @@ def source_parts(obj: Callable[..., Any]) -> tuple[str, str]:
     node = ast.parse(code).body[0]
     doc = ""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        doc = ast.get_docstring(node, clean=True) or ""
-    if doc:
+        doc, first = ast.get_docstring(node, clean=True) or "", node.body[0]
         lines = code.splitlines()
-        del lines[node.body[0].lineno - 1 : node.body[0].end_lineno]
+        del lines[first.lineno - 1 : first.end_lineno if doc else first.lineno - 1]
         code = "\n".join(lines)
     return "\n\n".join(_DISPLAYED.findall(doc)), code.rstrip()
 

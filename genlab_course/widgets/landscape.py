@@ -266,7 +266,7 @@ class Curve:
         self._lines: dict[str, Any] = {}
         self._total, self._begun = total, time.perf_counter()
         plt.close(self._figure)
-        self._handle: Any = display(self._picture(), display_id=True)  # type: ignore[no-untyped-call]
+        self._handle: Any = display(self._picture(), display_id=True)
 
     def draw(self, records: list[Any]) -> None:
         """Show the records so far, at least one."""
@@ -284,7 +284,7 @@ class Curve:
             self._handle.update(self._picture())
 
     def _picture(self) -> Image:
-        return Image(png(self._figure), alt="training curve")  # type: ignore[no-untyped-call]
+        return Image(png(self._figure), alt="training curve")
 
     def _progress(self, done: int) -> str:
         """How far, and how long it still takes; the last drawing names no time."""

@@ -34,12 +34,12 @@ from genlab_course.learner import (
     notices,
     prepare,
     record,
+    reset,
     shipped,
     standings,
     table,
     write_start,
 )
-from genlab_course.learner import reset_copy as reset
 
 PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 900x300>"}
 UNTOUCHED = Prepared()
