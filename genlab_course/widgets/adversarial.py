@@ -4,29 +4,18 @@ from collections.abc import Callable
 from functools import partial
 
 import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Generator, Tensor
 
-from genlab.adversarial import (
-    alternating_step,
-    bilinear_field,
-    dirac_field,
-    extragradient_step,
-    jensen_shannon,
-    play,
-    play_optimistic,
-    simultaneous_step,
-)
-from genlab.adversarial.games import Duel, gaussian_duel
+from genlab.adversarial import games
 from genlab.adversarial.stylegan import mix_styles, truncate
 from genlab.core.stats import ink, slant
 from genlab.metrics.distances import wasserstein_1d
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, explore, menu, slider
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, slider
 
 CELLS = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)  # that integrals are summed over
 PLACES = torch.linspace(-6, 6, 97, dtype=torch.float64)  # of the generator's mean
@@ -35,7 +24,7 @@ RADIUS = 3.0  # shown of the players' plane
 
 def gan_game() -> Explorer:
     """Move the generator of N(0, 1): the best discriminator, JS and both slopes follow."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.2), layout="constrained")
+    figure, (left, right) = panels(9.0, 3.2)
     x = CELLS.numpy()
     (real,) = left.plot(x, x, color=BLUE, ls="-", label="data p")
     (fake,) = left.plot(x, x, color=ORANGE, ls="--", label="generator q")
@@ -49,12 +38,12 @@ def gan_game() -> Explorer:
     dots = [right.plot([], [], "o", color=c.get_color())[0] for c in curves]
     right.set(xlabel="generator's mean", ylabel="slope of its loss", xlim=(-6, 6), ylim=(-7, 7))
     right.legend(loc="upper left", fontsize=8)
-    known: dict[float, list[Duel]] = {}
+    known: dict[float, list[games.Duel]] = {}
 
     def update(mean: float, std: float) -> str:
         if std not in known:
-            known[std] = [gaussian_duel(float(m), std, CELLS) for m in PLACES[::4]]
-        now = gaussian_duel(mean, std, CELLS)
+            known[std] = [games.gaussian_duel(float(m), std, CELLS) for m in PLACES[::4]]
+        now = games.gaussian_duel(mean, std, CELLS)
         for line, y in ((real, now.p), (fake, now.q), (critic, now.d)):
             line.set_ydata(y.numpy())
         here = (now.saturating, now.non_saturating)
@@ -72,26 +61,28 @@ def gan_game() -> Explorer:
 
 
 STEPS: dict[str, Callable[..., Tensor]] = {
-    "simultaneous": simultaneous_step,
-    "alternating": alternating_step,
-    "extragradient": extragradient_step,
+    "simultaneous": games.simultaneous_step,
+    "alternating": games.alternating_step,
+    "extragradient": games.extragradient_step,
 }
 
 
 def orbit(method: str, lr: float, gamma: float, n_steps: int) -> Tensor:
-    """Play from a fixed start, `(n_steps + 1, 2)`: the game $xy/2$, or the smallest GAN with R1."""
+    """Play from a fixed start, `(n_steps + 1, 2)`: the game xy/2, or the smallest GAN with R1."""
     start = torch.tensor([1.0, 0.5], dtype=torch.float64)
-    field = partial(dirac_field, gamma=gamma) if gamma else partial(bilinear_field, strength=0.5)
+    field = partial(games.bilinear_field, strength=0.5)
+    if gamma:
+        field = partial(games.dirac_field, gamma=gamma)
     if method == "optimistic":
-        states = play_optimistic(start, field=field, lr=lr, n_steps=n_steps)
+        states = games.play_optimistic(start, field=field, lr=lr, n_steps=n_steps)
     else:
-        states = play(start, partial(STEPS[method], field=field, lr=lr), n_steps=n_steps)
+        states = games.play(start, partial(STEPS[method], field=field, lr=lr), n_steps=n_steps)
     return torch.stack([start, *states])
 
 
 def game_orbit() -> Explorer:
     """Choose a step, a learning rate and a penalty: does the game settle?"""
-    figure, (plane, radius) = plt.subplots(1, 2, figsize=(8.0, 3.4), layout="constrained")
+    figure, (plane, radius) = panels(8.0, 3.4)
     n_steps = 150
     (path,) = plane.plot([], [], color=BLUE, ls="-", lw=1)
     (end,) = plane.plot([], [], "o", color=RED)
@@ -131,7 +122,7 @@ def _density(centre: float, width: float) -> np.ndarray:
 
 
 def _distances(p: np.ndarray, q: np.ndarray) -> tuple[float, float]:
-    js = float(jensen_shannon(*(torch.from_numpy(d * STEP) for d in (p, q))))
+    js = float(games.jensen_shannon(*(torch.from_numpy(d * STEP) for d in (p, q))))
     levels = (np.arange(400) + 0.5) / 400  # quantiles of both, then the distance of the two samples
     at = [torch.from_numpy(np.interp(levels, np.cumsum(d) * STEP, GRID)) for d in (p, q)]
     return js, float(wasserstein_1d(at[0], at[1]))
@@ -139,7 +130,7 @@ def _distances(p: np.ndarray, q: np.ndarray) -> tuple[float, float]:
 
 def earth_mover() -> Explorer:
     """Slide one density away from another and watch JS stop while W1 goes on."""
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10.0, 2.9), layout="constrained")
+    figure, (left, middle, right) = panels(10.0, 2.9, 1, 3)
     p0 = _density(0.0, 1.0)
     (line_p,) = left.plot(GRID, p0, color=BLUE, label="data p")
     (line_q,) = left.plot(GRID, p0, color=ORANGE, linestyle="--", label="model q")
@@ -202,9 +193,7 @@ def style_painter(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
     noise = [n[:1].expand(3, -1, -1, -1) for n in noise]
     strip_noise = [n[:1].expand(len(PSIS), -1, -1, -1) for n in noise]
 
-    figure, (above, below) = plt.subplots(
-        2, 1, figsize=(7.0, 4.6), height_ratios=[2, 1], layout="constrained"
-    )
+    figure, (above, below) = panels(7.0, 4.6, 2, 1, height_ratios=[2, 1])
     large = above.imshow(np.zeros((16, 52)), cmap="gray", vmin=0, vmax=1)
     small = below.imshow(np.zeros((16, 18 * len(PSIS) - 2)), cmap="gray", vmin=0, vmax=1)
     above.set(xticks=[7.5, 25.5, 43.5], yticks=[])

@@ -19,7 +19,15 @@ from genlab.autoregressive.likelihood import seen_pixels
 from genlab.core import entropy, last
 from genlab.systems.language_model import LanguageModel
 from genlab_course.figures import BLUE, ORANGE
-from genlab_course.widgets.explorer import Explorer, entry, explore, log_slider, menu, slider
+from genlab_course.widgets.explorer import (
+    Explorer,
+    entry,
+    explore,
+    log_slider,
+    menu,
+    panels,
+    slider,
+)
 
 N_SHOWN = 24
 
@@ -146,7 +154,7 @@ def prompt_box(
     much each token that was written surprises the model, in bits.
     """
     tokenizer = model.tokenizer
-    figure, (above, below) = plt.subplots(2, 1, figsize=(8.6, 4.6), layout="constrained")
+    figure, (above, below) = panels(8.6, 4.6, 2, 1)
     model_bars = above.bar(range(N_BARS), [0.0] * N_BARS, width=0.8, color="#BBBBBB")
     used_bars = above.bar(range(N_BARS), [0.0] * N_BARS, width=0.45, color=BLUE)
     above.legend([model_bars, used_bars], ["the model", "drawn from"], loc="upper right")

@@ -45,6 +45,11 @@ def later(label: str, make: Callable[[], ipywidgets.Widget]) -> Later:
     return Later(label, make)
 
 
+def panels(width: float, height: float, rows: int = 1, columns: int = 2, **more: Any) -> Any:
+    """A figure of some inches and its axes, laid out by matplotlib."""
+    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **more)
+
+
 def slider(name: str, value: float, low: float, high: float, step: float, **more: Any) -> Any:
     """A slider of whole numbers where `value` is an int, else of real numbers."""
     kind = ipywidgets.IntSlider if isinstance(value, int) else ipywidgets.FloatSlider

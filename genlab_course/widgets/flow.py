@@ -22,7 +22,7 @@ from genlab.oracles import Gaussian, GaussianMixture
 from genlab.systems.npe import NeuralPosterior
 from genlab.train import fit, minibatches
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, explore, slider
+from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 X = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)
 TOP = 0.9  # of the densities' axis
@@ -49,9 +49,7 @@ def kl_fit(p: GaussianMixture | None = None) -> Explorer:
     """Slide the mean and the width of a Gaussian under a density, the lesson's two modes."""
     target = two_modes() if p is None else p
     _, _, log_p, log_q = both_kl(target, 0.0, 1.0)
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(7.0, 4.4), sharex=True, height_ratios=(3, 2), layout="constrained"
-    )
+    figure, (top, bottom) = panels(7.0, 4.4, 2, 1, sharex=True, height_ratios=(3, 2))
     grid = X.numpy()
     top.plot(grid, log_p.exp(), color=BLACK, linestyle="-", label="data $p$")
     (model,) = top.plot(grid, log_q.exp(), color=BLUE, linestyle="--", label="model $q$")
@@ -189,7 +187,7 @@ def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Expl
     cell = math.prod(float(axis[1] - axis[0]) for axis in axes)
     weeks = np.arange(1, town.weeks + 1)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.6), layout="constrained")
+    figure, (left, right) = panels(9.2, 3.6)
     bars = left.bar(weeks, 0 * weeks, color="#BBBBBB", label="the register")
     (inner,) = left.plot(weeks, 0 * weeks, color=BLUE, linestyle="-", label="posterior predictive")
     edges = [left.plot(weeks, 0 * weeks, color=BLUE, linestyle=":")[0] for _ in range(2)]

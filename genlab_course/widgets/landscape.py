@@ -28,7 +28,7 @@ from genlab_course.figures import COLOURS
 from genlab_course.league import Row, load_league
 from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
 from genlab_course.lesson_01 import EXTENT, RECIPES, film
-from genlab_course.widgets.explorer import Explorer, explore, menu, png, slider, stops
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, png, slider, stops
 
 OPEN = "not known"
 OWN = "my own clues (below)"
@@ -322,7 +322,7 @@ def watch(
 def five_samplers(models: Mapping[str, Any], *, n_points: int = 800, seed: int = 0) -> Explorer:
     """How far each sampler of the models of lesson 01 has come after a part of its own passes."""
     films = {name: film(model, n_points, seed=seed) for name, model in models.items()}
-    figure, axes = plt.subplots(1, len(films), figsize=(9.4, 2.3), layout="constrained")
+    figure, axes = panels(9.4, 2.3, 1, len(films))
     clouds, titles = {}, {}
     for ax, name in zip(axes, films, strict=True):
         (clouds[name],) = ax.plot(

@@ -15,7 +15,7 @@ from genlab.latent.elbo import mean_field_gap
 from genlab.oracles import LinearLatent
 from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
 from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import Explorer, explore, slider
+from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 GUESSES = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
 
@@ -25,7 +25,7 @@ def elbo_gap() -> Explorer:
 
     The prior is one half each and x = 1 was seen.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.4), layout="constrained")
+    figure, (left, right) = panels(8.6, 3.4)
     (curve,) = left.plot(GUESSES, GUESSES, color=BLUE, linestyle="-", label="ELBO")
     level = left.axhline(0.0, color=RED, linestyle=":", label="log p(x)")
     top = left.axvline(0.5, color=GREEN, linestyle="--", label="posterior")
@@ -96,7 +96,7 @@ def posterior_ellipse() -> Explorer:
     precisions = [precision(angle) for angle in turns]
     curves: dict[float, list[float]] = {}  # one curve for each width that was looked at
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
+    figure, (left, right) = panels(8.6, 3.6)
     exact_patch = Ellipse((0, 0), 1, 1, fill=False, color=BLUE, linewidth=2.5, label="posterior")
     guess_patch = Ellipse(
         (0, 0), 1, 1, fill=False, color=ORANGE, linestyle="--", linewidth=2.5, label="mean-field q"
@@ -153,9 +153,7 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
     images, labels = load_digits("test")
     with torch.no_grad():
         mu, _ = vae.encode(images)
-    figure, (plane, picture) = plt.subplots(
-        1, 2, figsize=(8.4, 3.9), width_ratios=[1.35, 1], layout="constrained"
-    )
+    figure, (plane, picture) = panels(8.4, 3.9, width_ratios=[1.35, 1])
     codes, colours = mu.numpy(), plt.get_cmap("tab10")
     for digit in range(10):
         mine = codes[labels.numpy() == digit]

@@ -2,7 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
 import torch
 from torch import Tensor
 
@@ -11,7 +10,7 @@ from genlab.metrics.coverage import density_coverage, nearest_distance, precisio
 from genlab.metrics.distances import frechet_distance, kid
 from genlab.metrics.features import degrade, load_classifier, only_classes, repeat_few
 from genlab_course.figures import BLUE, GREEN, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, explore, slider
+from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 N = 300  # samples, and images of the reference: enough to see, few enough to follow a slider
 NAMES = ("precision", "recall", "density", "coverage", "nearest is a training image")
@@ -67,9 +66,7 @@ def metric_room() -> Explorer:
         )
 
     honest = score(spoil(0.0, 0.0, 10, N, 0.0))
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(7.6, 2.8), width_ratios=(1, 1.6), layout="constrained"
-    )
+    figure, (left, right) = panels(7.6, 2.8, width_ratios=(1, 1.6))
     picture = left.imshow(_grid(torch.zeros(15, 1, 8, 8)).numpy(), cmap="gray", vmin=0, vmax=16)
     left.set_axis_off()
     left.set_title("samples")

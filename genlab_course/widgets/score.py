@@ -1,7 +1,6 @@
 """Noise, scores and samplers: what is lost on the way to noise, and how one comes back from it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import ipywidgets
@@ -12,49 +11,42 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genlab import score
 from genlab.core.stats import integrate
-from genlab.core.tensors import last, make_generator, randn
+from genlab.core.tensors import last, make_generator
 from genlab.data.digits import N_CLASSES
 from genlab.metrics.distances import wasserstein_1d
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.score import (
-    alphas_bar_from_betas,
-    cfg_eps,
-    ddim_sample,
-    ddim_timesteps,
-    dpm_solver_sample,
-    edm_sample,
-    edm_sigmas,
-    exact_eps_model,
-    exact_flow_1d,
-    half_log_snr,
-    linear_betas,
-    log_snr_timesteps,
-    tilted_density,
-)
 from genlab.score.diffusion import cosine_betas, linear_rate_betas, log_snr
 from genlab.score.exact import LEVELS, DigitObserver, exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import Explorer, explore, log_slider, menu, slider, stops
+from genlab_course.widgets.explorer import (
+    Explorer,
+    explore,
+    log_slider,
+    menu,
+    panels,
+    slider,
+    stops,
+)
 
 T = 100
 SCHEDULES: dict[str, Callable[[int], Tensor]] = {
     "linear, made for 100 steps": linear_rate_betas,
     "cosine": cosine_betas,
-    "linear, made for 1000 steps": linear_betas,
+    "linear, made for 1000 steps": score.linear_betas,
 }
 
 
 def forward_process() -> Explorer:
     """Choose a digit, a schedule and a step; see the noised image and what is still known."""
     observer = DigitObserver()
-    ratios = {name: log_snr(alphas_bar_from_betas(make(T))).double()
+    ratios = {name: log_snr(score.alphas_bar_from_betas(make(T))).double()
               for name, make in SCHEDULES.items()}  # fmt: skip
     curve = observer.curve().numpy()
-    figure, axes = plt.subplots(1, 4, figsize=(10.0, 2.7), layout="constrained",
-                                width_ratios=[1, 1, 1.2, 1.6])  # fmt: skip
+    figure, axes = panels(10.0, 2.7, 1, 4, width_ratios=[1, 1, 1.2, 1.6])  # fmt: skip
     blank = np.zeros((8, 8))
     noisy = axes[0].imshow(blank, cmap="gray", vmin=-2, vmax=2)
     best = axes[1].imshow(blank, cmap="gray", vmin=-1, vmax=1)
@@ -96,10 +88,7 @@ def forward_process() -> Explorer:
 
 
 N_CHAINS, N_STEPS = 1500, 80
-EDGES = np.linspace(-4.0, 4.0, 65)
-PLACES = np.linspace(-4.0, 4.0, 401)
-
-
+EDGES, PLACES = np.linspace(-4.0, 4.0, 65), np.linspace(-4.0, 4.0, 401)
 TARGETS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
     # energy, score
     "one hill, N(0, 1)": (lambda x: (x**2 / 2).sum(1), lambda x: -x),
@@ -114,15 +103,15 @@ def _run(
     target: str, step_size: float, adjusted: bool, noise: Tensor, uniform: Tensor
 ) -> tuple[np.ndarray, np.ndarray, float]:
     """Chains started at 0: all states of the last step, one path, proportion accepted."""
-    energy, score = TARGETS[target]
+    energy, slope = TARGETS[target]
     x = torch.zeros_like(noise[0])
     path, kept = [0.0], 0.0
     for z, u in zip(noise, uniform, strict=True):
         if adjusted:
-            x, yes = mala_step(lambda v: -energy(v), score, x, z, u, step_size=step_size)
+            x, yes = mala_step(lambda v: -energy(v), slope, x, z, u, step_size=step_size)
             kept += float(yes.float().mean()) / N_STEPS
         else:
-            x = langevin_step(x, score(x), z, step_size=step_size).clamp(-1e6, 1e6)
+            x = langevin_step(x, slope(x), z, step_size=step_size).clamp(-1e6, 1e6)
         path.append(float(x[0]))
     return x[:, 0].numpy(), np.array(path), kept if adjusted else 1.0
 
@@ -130,13 +119,9 @@ def _run(
 def langevin_bias() -> Explorer:
     """Slide the step size, choose the target, switch Metropolis' test on and off."""
     generator = make_generator(10)
-    noise = randn(
-        (N_STEPS, N_CHAINS, 1), like=torch.zeros(1, dtype=torch.float32), generator=generator
-    )
+    noise = torch.randn(N_STEPS, N_CHAINS, 1, dtype=torch.float32, generator=generator)
     uniform = torch.rand(N_STEPS, N_CHAINS, dtype=torch.float32, generator=generator)
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9.0, 3.0), width_ratios=[1.2, 1], layout="constrained"
-    )
+    figure, (left, right) = panels(9.0, 3.0, width_ratios=[1.2, 1])
     (truth,) = left.plot(PLACES, PLACES, color=BLACK, linestyle="-", label="the law we want")
     bars = left.stairs(np.zeros(len(EDGES) - 1), EDGES, fill=True, color=RED, alpha=0.5,
                        label=f"{N_CHAINS} chains after {N_STEPS} steps")  # fmt: skip
@@ -203,17 +188,17 @@ def guided(w: float, gap: float, n: int = N) -> Guided:
     """Guided DDIM with perfect networks, and the sharpened distribution by quadrature."""
     law, of_class = laws(gap)
     bar = torch.sigmoid(torch.linspace(9.0, -9.0, N_LEVELS, dtype=torch.float64))
-    free, told = exact_eps_model(law, bar), exact_eps_model(of_class, bar)
+    free, told = score.exact_eps_model(law, bar), score.exact_eps_model(of_class, bar)
     start = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)[:, None]
     samples = last(
-        ddim_sample(
-            lambda x, t: cfg_eps(free(x, t), told(x, t), guidance_scale=w),
+        score.ddim_sample(
+            lambda x, t: score.cfg_eps(free(x, t), told(x, t), guidance_scale=w),
             start,
             torch.arange(N_LEVELS - 1, -1, -1),
             alphas_bar=bar,
         )
     ).squeeze(1)
-    density = tilted_density(law, of_class, GRID, guidance_scale=w)
+    density = score.tilted_density(law, of_class, GRID, guidance_scale=w)
     picks = torch.multinomial(density, 4 * N, replacement=True,
                               generator=torch.Generator().manual_seed(0))  # fmt: skip
     return Guided(samples, density, float(wasserstein_1d(samples, GRID[picks])))
@@ -221,7 +206,7 @@ def guided(w: float, gap: float, n: int = N) -> Guided:
 
 def guidance() -> Explorer:
     """Move the guidance scale and the distance of the classes."""
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.4), layout="constrained")
+    figure, (left, right) = panels(9.2, 3.4)
     grid = GRID.numpy()
     (everything,) = left.plot(grid, grid, color=SKY, ls=":", label="all data")
     (sharp,) = left.plot(grid, grid, color=BLACK, ls="-", label="sharpened law (exact)")
@@ -230,14 +215,11 @@ def guidance() -> Explorer:
                        alpha=0.8, label="guided samples")  # fmt: skip
     left.set(xlabel="x", ylabel="density", xlim=(-4, 6), ylim=(0, 1.5))
     left.legend(loc="upper left", fontsize=8)
-    curves = {
-        "mean, guided": right.plot([], [], color=ORANGE, ls="-", marker="o")[0],
-        "mean, sharpened": right.plot([], [], color=BLACK, ls="-", marker="s")[0],
-        "sd, guided": right.plot([], [], color=ORANGE, ls="--", marker="o")[0],
-        "sd, sharpened": right.plot([], [], color=BLACK, ls="--", marker="s")[0],
-    }
-    for name, curve in curves.items():
-        curve.set_label(name)
+    curves = [
+        right.plot([], [], color=colour, ls=ls, marker=mark, label=f"{what}, {whose}")[0]
+        for what, ls in (("mean", "-"), ("sd", "--"))
+        for whose, colour, mark in (("guided", ORANGE, "o"), ("sharpened", BLACK, "s"))
+    ]
     here = right.axvline(1.0, color=RED, lw=1, ls="-")
     right.set(xlabel="guidance scale w", ylabel="unit of the data", xlim=(0, 10), ylim=(-0.4, 5.2))
     right.legend(loc="upper left", fontsize=8, ncols=2)
@@ -254,7 +236,7 @@ def guidance() -> Explorer:
 
     def update(w: float, gap: float) -> str:
         everything.set_ydata(laws(gap)[0].log_prob(GRID[:, None]).exp().numpy())
-        for curve, values in zip(curves.values(), zip(*known[gap], strict=True), strict=True):
+        for curve, values in zip(curves, zip(*known[gap], strict=True), strict=True):
             curve.set_data(SCALES, values)
         now = guided(w, gap)
         sharp.set_ydata(now.density.numpy())
@@ -277,7 +259,7 @@ LAW = GaussianMixture(
     torch.tensor([[-2.0], [0.2], [1.6]], dtype=torch.float64),
     torch.tensor([0.25, 0.2, 0.35], dtype=torch.float64),
 )
-BAR = alphas_bar_from_betas(linear_betas(1000).double())
+BAR = score.alphas_bar_from_betas(score.linear_betas(1000).double())
 
 
 def trajectories(sampler: str, n_passes: int) -> tuple[Tensor, Tensor, int]:
@@ -289,22 +271,22 @@ def trajectories(sampler: str, n_passes: int) -> tuple[Tensor, Tensor, int]:
     u = (torch.arange(N_PATHS, dtype=torch.float64) + 0.5) / N_PATHS
     start = torch.special.ndtri(u)[:, None]
     if sampler == "Heun (EDM)":
-        sigmas = edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
-        states = edm_sample(lambda x, s: LAW.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
+        sigmas = score.edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
+        states = score.edm_sample(lambda x, s: LAW.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
         lam, scales = -sigmas[:-1].log(), (1 + sigmas**2).sqrt()
         path = torch.stack([sigmas[0] * start, *states]).squeeze(2) / scales[:, None]
         return _with_end(lam), path, 2 * (len(sigmas) - 1) - 1
-    model = exact_eps_model(LAW, BAR)
-    steps = ddim_timesteps(1000, n_passes)
+    model = score.exact_eps_model(LAW, BAR)
+    steps = score.ddim_timesteps(1000, n_passes)
     if sampler == "DPM-Solver++ (2M)":
-        steps = log_snr_timesteps(BAR, n_passes)
-        states = dpm_solver_sample(model, start, steps, alphas_bar=BAR)
+        steps = score.log_snr_timesteps(BAR, n_passes)
+        states = score.dpm_solver_sample(model, start, steps, alphas_bar=BAR)
     else:
         eta = 1.0 if sampler.startswith("DDPM") else 0.0
         noise = torch.Generator().manual_seed(0)
-        states = ddim_sample(model, start, steps, alphas_bar=BAR, eta=eta, generator=noise)
+        states = score.ddim_sample(model, start, steps, alphas_bar=BAR, eta=eta, generator=noise)
     path = torch.stack([start, *states]).squeeze(2)
-    return _with_end(half_log_snr(BAR[steps])), path, n_passes
+    return _with_end(score.half_log_snr(BAR[steps])), path, n_passes
 
 
 def _with_end(lam: Tensor) -> Tensor:
@@ -313,15 +295,13 @@ def _with_end(lam: Tensor) -> Tensor:
 
 def sampler_steps() -> Explorer:
     """Choose a sampler and its evaluations: its paths over the exact flow, and its samples."""
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9.2, 3.6), width_ratios=[1.7, 1], layout="constrained"
-    )
+    figure, (left, right) = panels(9.2, 3.6, width_ratios=[1.7, 1])
     u = (torch.arange(N_PATHS, dtype=torch.float64) + 0.5) / N_PATHS
     some = slice(N_PATHS // SHOWN // 2, None, N_PATHS // SHOWN)
     lams = torch.linspace(-5.2, END, 60, dtype=torch.float64)
     a = torch.sigmoid(2 * lams)
     exact = torch.stack(
-        [exact_flow_1d(LAW, u[some], float(k) ** 0.5, (1 - float(k)) ** 0.5)[:, 0] for k in a]
+        [score.exact_flow_1d(LAW, u[some], float(k) ** 0.5, (1 - float(k)) ** 0.5)[:, 0] for k in a]
     )
     left.plot(lams, exact, color=SKY, lw=1, ls="-")
     paths = left.plot(
@@ -336,7 +316,7 @@ def sampler_steps() -> Explorer:
     bars = right.stairs(torch.zeros(51).numpy(), edges.numpy(), orientation="horizontal",
                         fill=True, color=BLUE, alpha=0.5)  # fmt: skip
     right.set(xlabel="density", ylim=(-3.4, 3.4), xlim=(0, 0.9), title="samples and data")
-    target = exact_flow_1d(LAW, u, 1.0, 0.0).squeeze(1)
+    target = score.exact_flow_1d(LAW, u, 1.0, 0.0).squeeze(1)
 
     def update(sampler: str, passes: int) -> str:
         lam, path, spent = trajectories(sampler, passes)
@@ -381,7 +361,7 @@ def score_field(
     fine = torch.linspace(-EXTENT, EXTENT, 81)
     pixels = torch.stack(torch.meshgrid(fine, fine, indexing="xy"), -1).reshape(-1, 2)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.8), layout="constrained")
+    figure, (left, right) = panels(9.2, 3.8)
     box = (-EXTENT, EXTENT, -EXTENT, EXTENT)
     picture = left.imshow(np.zeros((81, 81)), extent=box, origin="lower", cmap="Greys", vmax=1.6)
     at, x1 = places.numpy(), axis.numpy()
@@ -457,8 +437,7 @@ def two_hills() -> GaussianMixture:
     )
 
 
-@dataclass(frozen=True)
-class Descent:
+class Descent(NamedTuple):
     """All trajectories for one path and one amount of noise, heights scaled to about one."""
 
     ts: NDArray[np.float64]  # (n,), falling
@@ -469,25 +448,18 @@ class Descent:
 
 
 def scale_at(sde: SDE, t: Tensor) -> Tensor:
-    r"""What heights are divided by, $\sqrt{\alpha_t^2 + \sigma_t^2}$: 1 on the way of `VP`.
-
-    Args:
-        sde: the path.
-        t: times.
-
-    Lesson: notebooks/14_score_sdes.ipynb
-    """
+    """What heights are divided by: 1 on the way of `VP`."""
     return (sde.alpha(t) ** 2 + sde.sigma(t) ** 2).sqrt()
 
 
-def descend(path: str, noise: float, *, data: GaussianMixture | None = None) -> Descent:
+def descend(path: str, noise: float) -> Descent:
     """Bring points from noise to data with the exact score, with a part of the fresh noise.
 
     0 is the ODE, 1 the reverse SDE; starts and noise are the same for every call.
     """
     if path not in PATHS:
         raise ValueError(f"sde_paths: path is {path!r}, expected one of {', '.join(PATHS)}")
-    sde, law, g = PATHS[path], data or two_hills(), torch.Generator().manual_seed(14)
+    sde, law, g = PATHS[path], two_hills(), torch.Generator().manual_seed(14)
     u = torch.linspace(torch.pi, 0, N_DESCENT + 1, dtype=torch.float64)
     ts = 0.98 * (1 - u.cos()) / 2  # steps shrink towards both ends
     top = law.noised(float(sde.alpha(ts[0])), float(sde.sigma(ts[0])))
@@ -496,19 +468,18 @@ def descend(path: str, noise: float, *, data: GaussianMixture | None = None) -> 
     states = torch.stack(
         list(reverse_sde_sample(sde, exact_score(law, sde), x_T, ts, noise=noise, generator=g))
     )[..., 0]
-    memory = float(torch.stack([states[0], states[-1]]).corrcoef()[0, 1])
     return Descent(
-        ts=ts.numpy(),
-        heights=(states / scale_at(sde, ts)[:, None]).numpy(),
-        started_high=(states[0] > states[0].median()).numpy(),
-        distance=float(wasserstein_1d(states[-1], fresh)),
-        memory=memory,
+        ts.numpy(),
+        (states / scale_at(sde, ts)[:, None]).numpy(),
+        (states[0] > states[0].median()).numpy(),
+        float(wasserstein_1d(states[-1], fresh)),
+        float(torch.stack([states[0], states[-1]]).corrcoef()[0, 1]),
     )
 
 
-def shade(path: str, ts: Tensor, grid: Tensor, *, data: GaussianMixture | None = None) -> Tensor:
+def shade(path: str, ts: Tensor, grid: Tensor) -> Tensor:
     """Exact densities of the scaled heights, one column a time, `(grid, times)`."""
-    sde, law = PATHS[path], data or two_hills()
+    sde, law = PATHS[path], two_hills()
     columns = []
     for t in ts:
         scale = scale_at(sde, t)

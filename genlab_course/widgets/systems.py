@@ -3,7 +3,6 @@
 import html
 from functools import lru_cache
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -28,7 +27,15 @@ from genlab.systems.language_and_image import (
 from genlab.systems.latent_diffusion import LatentDiffusion
 from genlab.systems.text_to_video import FilmMaker
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, entry, explore, log_slider, menu, slider
+from genlab_course.widgets.explorer import (
+    Explorer,
+    entry,
+    explore,
+    log_slider,
+    menu,
+    panels,
+    slider,
+)
 
 N, STEPS, STEPS_UP = 3, 8, 2  # few, to be quick; with 6 and w = 6 the ink is gone
 KINDS = ("digit", "colour", "stroke", "slant")
@@ -42,7 +49,7 @@ def caption_painter(
     `w` is the guidance of the small pictures, `s` the noise on them for the second stage. Eight
     steps below and two above, instead of twelve and six, so that it follows your hand.
     """
-    figure, axes = plt.subplots(2, N, figsize=(5.6, 3.9), layout="constrained")
+    figure, axes = panels(5.6, 3.9, 2, N)
     sides = glide.base.event_shape[-1], glide.upsampler.painter.event_shape[-1]
     shown = [[ax.imshow(np.zeros((side, side, 3))) for ax in row]
              for row, side in zip(axes, sides, strict=True)]  # fmt: skip
@@ -103,9 +110,7 @@ def latent_painter(model: LatentDiffusion, judge: Judge) -> Explorer:
     """Draw a caption by a few steps of DDIM on codes; show channels, picture and verdict."""
     k = model.vae.latent_shape[0]
     small, large = [1.0] * k, 2.2
-    figure, axes = plt.subplots(
-        1, k + 1, figsize=(8.4, 2.6), layout="constrained", width_ratios=[*small, large]
-    )
+    figure, axes = panels(8.4, 2.6, 1, k + 1, width_ratios=[*small, large])
     channels = []
     for number, ax in enumerate(axes[:k]):
         channels.append(
@@ -165,9 +170,7 @@ def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Exp
     """
     n_frames, side, _ = maker.event_shape[1:]
     pitch = side + GAP
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9.2, 1.9), width_ratios=[1, 5.6], layout="constrained"
-    )
+    figure, (left, right) = panels(9.2, 1.9, width_ratios=[1, 5.6])
     blank = torch.zeros(3, n_frames, side, side)
     large = left.imshow(blank[:, 0].permute(1, 2, 0).numpy(), vmin=0, vmax=1)
     strip = right.imshow(canvas(blank).numpy(), vmin=0, vmax=1)
@@ -222,9 +225,7 @@ GREY = "#BBBBBB"  # bars of words that the prompt gave
 
 def write_and_draw(model: LanguageAndImage) -> Explorer:
     """Complete a prompt and draw it: the probability of each word, and the picture."""
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(8.8, 3.2), layout="constrained", width_ratios=(2.4, 1)
-    )
+    figure, (left, right) = panels(8.8, 3.2, width_ratios=(2.4, 1))
     bars = left.bar(range(LENGTH), [0.0] * LENGTH, width=0.7)
     shares = [left.text(k, 0.0, "", ha="center", va="bottom", fontsize=8) for k in range(LENGTH)]
     left.set_xticks(range(LENGTH), [IMAGE_TOKEN] * LENGTH, fontfamily="monospace", rotation=20)
