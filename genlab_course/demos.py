@@ -84,12 +84,12 @@ with torch.no_grad():
     w = net.mapping(torch.randn(2000, net.d_latent, generator=g))
     x = grey(net.synthesis(net.every_layer(w), net.draw_noise(2000, g)))
 styles = {name: attribute_direction(w, f(x)) for name, f in (("slant", slant), ("ink", ink))}
-widgets.style_painter(gan, styles)"""
+widgets.style_mixer(gan, styles)"""
 
 GLIDE = f"""\
 {JUDGE}from genlab.systems.glide import Glide
 glide = Glide(load_model("glide_base"), load_model("glide_upsampler"))
-widgets.caption_painter(glide, digit_judge())"""
+widgets.caption_sampler(glide, digit_judge())"""
 
 PAGES: tuple[Page, ...] = (
     Page(1, (
@@ -168,7 +168,7 @@ PAGES: tuple[Page, ...] = (
     ), ("language_model",)),
     Page("latent_diffusion", (
         Demo("With two steps, will colour, digit or stroke be the first to be right?",
-             JUDGE + 'widgets.latent_painter(load_model("latent_diffusion"), digit_judge())'),
+             JUDGE + 'widgets.latent_sampler(load_model("latent_diffusion"), digit_judge())'),
     ), ("latent_diffusion",)),
     Page("glide", (
         Demo("At which guidance do the three pictures begin to look like one?", GLIDE),
@@ -178,7 +178,7 @@ PAGES: tuple[Page, ...] = (
     ), ("stylegan",)),
     Page("text_to_video", (
         Demo("Make the frames each alone. What is lost, though every frame is right?",
-             LOAD + 'widgets.film_strip(load_model("text_to_video"))'),
+             LOAD + 'widgets.video_frames(load_model("text_to_video"))'),
     ), ("text_to_video",)),
     Page("language_and_image", (
         Demo("Type a beginning. What does the prompt fix, and what is drawn anew each time?",

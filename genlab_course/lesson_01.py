@@ -75,8 +75,8 @@ def vae() -> nn.Module:
 def gan(gamma: float = 0.2) -> nn.Module:
     """Four latent numbers; non-saturating game with an R1 penalty."""
     generator_net = MLP(4, 2, width=128, depth=2, activation=nn.ReLU)
-    critic = MLP(2, 1, width=128, depth=2, activation=nn.ReLU)
-    return GAN(generator_net, critic, latent_dim=4, event_shape=(2,), gamma=gamma)
+    discriminator = MLP(2, 1, width=128, depth=2, activation=nn.ReLU)
+    return GAN(generator_net, discriminator, latent_dim=4, event_shape=(2,), gamma=gamma)
 
 
 def diffusion(n_steps: int = 100) -> nn.Module:

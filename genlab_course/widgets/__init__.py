@@ -12,7 +12,7 @@ from genlab_course.widgets.quiz import quiz
 FIGURES = {  # figure: its module
     name: module
     for module, names in {
-        "adversarial": ("earth_mover", "game_orbit", "gan_game", "style_painter"),
+        "adversarial": ("earth_mover", "game_orbit", "gan_game", "style_mixer"),
         "autoregressive": ("decoding", "prompt_box", "receptive_field"),
         "flow": ("epidemic_posterior", "flow_warp", "kl_fit"),
         "landscape": ("five_samplers", "league_picture", "paradigm_map", "watch"),
@@ -20,7 +20,7 @@ FIGURES = {  # figure: its module
         "metrics": ("metric_room",),
         "score": ("forward_process", "guidance", "langevin_bias", "sampler_steps", "score_field",
                   "sde_paths"),
-        "systems": ("caption_painter", "film_strip", "latent_painter", "write_and_draw"),
+        "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),
     }.items()
     for name in names
 }  # fmt: skip

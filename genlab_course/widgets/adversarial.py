@@ -28,7 +28,7 @@ def gan_game() -> Explorer:
     x = CELLS.numpy()
     (real,) = left.plot(x, x, color=BLUE, ls="-", label="data p")
     (fake,) = left.plot(x, x, color=ORANGE, ls="--", label="generator q")
-    (critic,) = left.plot(x, x, color=BLACK, ls=":", label="best critic D*")
+    (best,) = left.plot(x, x, color=BLACK, ls=":", label="best discriminator D*")
     left.set(xlabel="x", ylabel="density, or probability", xlim=(-7, 7), ylim=(0, 1.6))
     left.legend(loc="upper left", fontsize=8)
     curves = [
@@ -44,7 +44,7 @@ def gan_game() -> Explorer:
         if std not in known:
             known[std] = [games.gaussian_duel(float(m), std, CELLS) for m in PLACES[::4]]
         now = games.gaussian_duel(mean, std, CELLS)
-        for line, y in ((real, now.p), (fake, now.q), (critic, now.d)):
+        for line, y in ((real, now.p), (fake, now.q), (best, now.d)):
             line.set_ydata(y.numpy())
         here = (now.saturating, now.non_saturating)
         for index, (curve, dot) in enumerate(zip(curves, dots, strict=True)):
@@ -88,7 +88,7 @@ def game_orbit() -> Explorer:
     (end,) = plane.plot([], [], "o", color=RED)
     plane.plot([0], [0], "+", color=BLACK, ms=10)
     plane.set(xlim=(-RADIUS, RADIUS), ylim=(-RADIUS, RADIUS), aspect="equal")
-    plane.set(xlabel="generator's number", ylabel="critic's number")
+    plane.set(xlabel="generator's number", ylabel="discriminator's number")
     (fall,) = radius.semilogy(range(n_steps + 1), [1.0] * (n_steps + 1), color=BLUE, ls="-")
     radius.set(xlabel="step", ylabel="distance from equilibrium", ylim=(1e-4, 1e2))
 
@@ -134,7 +134,7 @@ def earth_mover() -> Explorer:
     p0 = _density(0.0, 1.0)
     (line_p,) = left.plot(GRID, p0, color=BLUE, label="data p")
     (line_q,) = left.plot(GRID, p0, color=ORANGE, linestyle="--", label="model q")
-    left.set(xlim=(-2.2, 7.2), ylim=(0, 2.0), xlabel="x", ylabel="density", title="two laws")
+    left.set(xlim=(-2.2, 7.2), ylim=(0, 2.0), xlabel="x", ylabel="density", title="two densities")
     left.legend()
     (cdf_p,) = middle.plot(GRID, p0, color=BLUE)
     (cdf_q,) = middle.plot(GRID, p0, color=ORANGE, linestyle="--")
@@ -181,7 +181,7 @@ def earth_mover() -> Explorer:
 PSIS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)  # of the lower strip
 
 
-def style_painter(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
+def style_mixer(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
     """What two styles draw, and their mixture, with the same noise at every position.
 
     `directions` of attributes, each `(d,)`, are for one standard deviation. Coarse layers take the
@@ -217,9 +217,9 @@ def style_painter(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
         styles = mix_styles(a.expand(3, -1), b.expand(3, -1), cuts, layers)
         three = grey(net.synthesis(truncate(styles, net.mean_style, truncation) + push, noise))
         rows = [truncate(styles[1:2], net.mean_style, psi) + push for psi in PSIS]
-        film = grey(net.synthesis(torch.cat(rows), strip_noise))
+        strip = grey(net.synthesis(torch.cat(rows), strip_noise))
         large.set_data(_side_by_side(three))
-        small.set_data(_side_by_side(film))
+        small.set_data(_side_by_side(strip))
         mark.set_xdata([7.5 + 18 * truncation / (PSIS[1] - PSIS[0])])
         return (
             f"mixture: slant {float(slant(three)[1]):+.2f} columns a row, "

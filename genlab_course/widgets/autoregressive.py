@@ -47,7 +47,7 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
     figure, ax = plt.subplots(figsize=(8.0, 3.0), layout="constrained")
     model_bars = ax.bar(range(n), [0.0] * n, width=0.8, color="#BBBBBB", label="the model")
     used_bars = ax.bar(range(n), [0.0] * n, width=0.45, color=BLUE, label="drawn from")
-    ax.set(xlabel="next piece, likeliest first", ylabel="probability", ylim=(0, 1))
+    ax.set(xlabel="next token, likeliest first", ylabel="probability", ylim=(0, 1))
     ax.set_xticks(range(n), [""] * n, fontfamily="monospace")
     ax.legend()
     names = list(contexts)
@@ -64,7 +64,7 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
         ax.set_ylim(0, 1.1 * float(torch.maximum(p, q).max()))
         kept = q > 0
         return (
-            f"{int(kept.sum())} of {len(pieces)} pieces can be drawn; the model gave them "
+            f"{int(kept.sum())} of {len(pieces)} tokens can be drawn; the model gave them "
             f"{float(p[kept].sum()):.3f}. Entropy {float(entropy(p)):.2f} nats before, "
             f"{float(entropy(q)):.2f} after."
         )

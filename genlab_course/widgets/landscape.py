@@ -95,9 +95,9 @@ def paradigm_map() -> Explorer:
         names[family] = ax.annotate(family, at, xytext=(0, 15), va="bottom", ha="center",
                                     textcoords="offset points", fontsize=10)  # fmt: skip
     ax.set(xscale="log", xlim=(0.3, 2.5 * MOST), ylim=(0.45, 3.75))
-    ax.set_xlabel("network passes for one sample")
-    ax.set_yticks([1, 2, 3], ["nothing", "a bound,\nor indirect", "exactly"])
-    ax.set_ylabel("what it says about p(x)")
+    ax.set_xlabel("network evaluations (NFE) for one sample")
+    ax.set_yticks([1, 2, 3], ["none", "bound, or\nindirect", "exact"])
+    ax.set_ylabel("likelihood")
     ax.grid(axis="y", color="#EEEEEE")
 
     def light(lit: tuple[str, ...], **sizes: Any) -> None:
@@ -340,5 +340,5 @@ def five_samplers(models: Mapping[str, Any], *, n_points: int = 800, seed: int =
             word = "pass" if len(frames) == 2 else "passes"
             titles[name].set_text(f"{done} of {len(frames) - 1} {word}")
 
-    done = slider("share done", 0.0, 0.0, 1.0, 0.02, readout_format=".0%")
+    done = slider("done", 0.0, 0.0, 1.0, 0.02, readout_format=".0%")
     return explore(figure, update, share=done)

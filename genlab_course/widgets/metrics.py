@@ -75,7 +75,7 @@ def metric_room() -> Explorer:
     for bar, value in zip(bars, marks, strict=True):
         y = bar.get_y()
         right.plot([value, value], [y, y + bar.get_height()], color=GREEN, lw=3, ls="-")
-    right.set(xlim=(0, 1.6), xlabel="share (density may exceed 1)")
+    right.set(xlim=(0, 1.6), xlabel="proportion (density may exceed 1)")
     right.invert_yaxis()
 
     def update(**sliders: Any) -> str:
@@ -99,5 +99,5 @@ def metric_room() -> Explorer:
         blur=slider("blur (pixels)", 0.0, 0, 2, 0.1),
         classes=slider("digits 0 to n - 1", 10, 1, 10, 1),
         distinct=slider("distinct images", N, 5, N, 5),
-        copied=slider("copied share", 0.0, 0, 1, 0.1),
+        copied=slider("proportion copied", 0.0, 0, 1, 0.1),
     )

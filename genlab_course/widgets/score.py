@@ -122,7 +122,7 @@ def langevin_bias() -> Explorer:
     noise = torch.randn(N_STEPS, N_CHAINS, 1, dtype=torch.float32, generator=generator)
     uniform = torch.rand(N_STEPS, N_CHAINS, dtype=torch.float32, generator=generator)
     figure, (left, right) = panels(9.0, 3.0, width_ratios=[1.2, 1])
-    (truth,) = left.plot(PLACES, PLACES, color=BLACK, linestyle="-", label="the law we want")
+    (truth,) = left.plot(PLACES, PLACES, color=BLACK, linestyle="-", label="target")
     bars = left.stairs(np.zeros(len(EDGES) - 1), EDGES, fill=True, color=RED, alpha=0.5,
                        label=f"{N_CHAINS} chains after {N_STEPS} steps")  # fmt: skip
     left.set(xlim=(-4, 4), ylim=(0, 1.2), xlabel="x", ylabel="density")
@@ -172,33 +172,33 @@ class Guided(NamedTuple):
     """The two distributions at one guidance scale."""
 
     samples: Tensor  # of guided DDIM, even quantiles, (n,)
-    density: Tensor  # of the sharpened law, on GRID
+    density: Tensor  # of the sharpened distribution, on GRID
     distance: float  # W1 between them
 
 
-def laws(gap: float) -> tuple[GaussianMixture, Gaussian]:
+def two_classes(gap: float) -> tuple[GaussianMixture, Gaussian]:
     """All data, two classes a distance `gap` apart, and the right-hand class alone."""
     half = torch.full((2,), 0.5, dtype=torch.float64)
     means = torch.tensor([[-gap / 2], [gap / 2]], dtype=torch.float64)
-    law = GaussianMixture(half, means, torch.full((2,), STD, dtype=torch.float64))
-    return law, Gaussian(means[1], STD**2 * torch.eye(1, dtype=torch.float64))
+    data = GaussianMixture(half, means, torch.full((2,), STD, dtype=torch.float64))
+    return data, Gaussian(means[1], STD**2 * torch.eye(1, dtype=torch.float64))
 
 
 def guided(w: float, gap: float, n: int = N) -> Guided:
     """Guided DDIM with perfect networks, and the sharpened distribution by quadrature."""
-    law, of_class = laws(gap)
+    data, of_class = two_classes(gap)
     bar = torch.sigmoid(torch.linspace(9.0, -9.0, N_LEVELS, dtype=torch.float64))
-    free, told = score.exact_eps_model(law, bar), score.exact_eps_model(of_class, bar)
+    free, conditional = score.exact_eps_model(data, bar), score.exact_eps_model(of_class, bar)
     start = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)[:, None]
     samples = last(
         score.ddim_sample(
-            lambda x, t: score.cfg_eps(free(x, t), told(x, t), guidance_scale=w),
+            lambda x, t: score.cfg_eps(free(x, t), conditional(x, t), guidance_scale=w),
             start,
             torch.arange(N_LEVELS - 1, -1, -1),
             alphas_bar=bar,
         )
     ).squeeze(1)
-    density = score.tilted_density(law, of_class, GRID, guidance_scale=w)
+    density = score.tilted_density(data, of_class, GRID, guidance_scale=w)
     picks = torch.multinomial(density, 4 * N, replacement=True,
                               generator=torch.Generator().manual_seed(0))  # fmt: skip
     return Guided(samples, density, float(wasserstein_1d(samples, GRID[picks])))
@@ -209,7 +209,7 @@ def guidance() -> Explorer:
     figure, (left, right) = panels(9.2, 3.4)
     grid = GRID.numpy()
     (everything,) = left.plot(grid, grid, color=SKY, ls=":", label="all data")
-    (sharp,) = left.plot(grid, grid, color=BLACK, ls="-", label="sharpened law (exact)")
+    (sharp,) = left.plot(grid, grid, color=BLACK, ls="-", label="sharpened (exact)")
     edges = torch.linspace(-4, 7, 89, dtype=torch.float64)
     bars = left.stairs(torch.zeros(88).numpy(), edges.numpy(), fill=True, color=ORANGE,
                        alpha=0.8, label="guided samples")  # fmt: skip
@@ -235,7 +235,7 @@ def guidance() -> Explorer:
     known = {gap: [moments(guided(k, gap, 60)) for k in SCALES] for gap in GAPS}
 
     def update(w: float, gap: float) -> str:
-        everything.set_ydata(laws(gap)[0].log_prob(GRID[:, None]).exp().numpy())
+        everything.set_ydata(two_classes(gap)[0].log_prob(GRID[:, None]).exp().numpy())
         for curve, values in zip(curves, zip(*known[gap], strict=True), strict=True):
             curve.set_data(SCALES, values)
         now = guided(w, gap)
@@ -254,7 +254,7 @@ def guidance() -> Explorer:
 
 SAMPLERS = ("DDIM", "DPM-Solver++ (2M)", "DDPM (eta = 1)", "Heun (EDM)")
 SHOWN, N_PATHS, END = 15, 600, 5.2  # trajectories drawn, samples, where "clean" is drawn
-LAW = GaussianMixture(
+DATA = GaussianMixture(
     torch.tensor([0.25, 0.35, 0.4], dtype=torch.float64),
     torch.tensor([[-2.0], [0.2], [1.6]], dtype=torch.float64),
     torch.tensor([0.25, 0.2, 0.35], dtype=torch.float64),
@@ -272,11 +272,11 @@ def trajectories(sampler: str, n_passes: int) -> tuple[Tensor, Tensor, int]:
     start = torch.special.ndtri(u)[:, None]
     if sampler == "Heun (EDM)":
         sigmas = score.edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
-        states = score.edm_sample(lambda x, s: LAW.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
+        states = score.edm_sample(lambda x, s: DATA.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
         lam, scales = -sigmas[:-1].log(), (1 + sigmas**2).sqrt()
         path = torch.stack([sigmas[0] * start, *states]).squeeze(2) / scales[:, None]
         return _with_end(lam), path, 2 * (len(sigmas) - 1) - 1
-    model = score.exact_eps_model(LAW, BAR)
+    model = score.exact_eps_model(DATA, BAR)
     steps = score.ddim_timesteps(1000, n_passes)
     if sampler == "DPM-Solver++ (2M)":
         steps = score.log_snr_timesteps(BAR, n_passes)
@@ -301,7 +301,10 @@ def sampler_steps() -> Explorer:
     lams = torch.linspace(-5.2, END, 60, dtype=torch.float64)
     a = torch.sigmoid(2 * lams)
     exact = torch.stack(
-        [score.exact_flow_1d(LAW, u[some], float(k) ** 0.5, (1 - float(k)) ** 0.5)[:, 0] for k in a]
+        [
+            score.exact_flow_1d(DATA, u[some], float(k) ** 0.5, (1 - float(k)) ** 0.5)[:, 0]
+            for k in a
+        ]
     )
     left.plot(lams, exact, color=SKY, lw=1, ls="-")
     paths = left.plot(
@@ -311,12 +314,12 @@ def sampler_steps() -> Explorer:
     left.set_xlabel("half log-SNR: noise on the left, data on the right")
     left.set_title("exact flow (blue) and the sampler (orange)")
     grid = torch.linspace(-3.4, 3.4, 300, dtype=torch.float64)
-    right.plot(LAW.log_prob(grid[:, None]).exp(), grid, color=BLACK, ls="-")
+    right.plot(DATA.log_prob(grid[:, None]).exp(), grid, color=BLACK, ls="-")
     edges = torch.linspace(-3.4, 3.4, 52, dtype=torch.float64)
     bars = right.stairs(torch.zeros(51).numpy(), edges.numpy(), orientation="horizontal",
                         fill=True, color=BLUE, alpha=0.5)  # fmt: skip
     right.set(xlabel="density", ylim=(-3.4, 3.4), xlim=(0, 0.9), title="samples and data")
-    target = score.exact_flow_1d(LAW, u, 1.0, 0.0).squeeze(1)
+    target = score.exact_flow_1d(DATA, u, 1.0, 0.0).squeeze(1)
 
     def update(sampler: str, passes: int) -> str:
         lam, path, spent = trajectories(sampler, passes)
@@ -326,12 +329,12 @@ def sampler_steps() -> Explorer:
         bars.set_data(counts.numpy())
         distance = float(wasserstein_1d(path[-1], target))
         return (
-            f"{sampler}: {len(lam) - 1} steps, {spent} network passes, "
+            f"{sampler}: {len(lam) - 1} steps, {spent} network evaluations, "
             f"W1 to the data {distance:.3f}"
         )
 
     return explore(
-        figure, update, sampler=menu("sampler", SAMPLERS), passes=slider("passes", 8, 3, 40, 1)
+        figure, update, sampler=menu("sampler", SAMPLERS), passes=slider("evaluations", 8, 3, 40, 1)
     )
 
 
@@ -347,13 +350,13 @@ def islands() -> GaussianMixture:
 
 
 def score_field(
-    law: GaussianMixture | None = None, learned: Mapping[str, LevelScore] | None = None
+    data: GaussianMixture | None = None, learned: Mapping[str, LevelScore] | None = None
 ) -> Explorer:
     """The score field of a noised mixture in the plane, its modes on the horizontal axis.
 
     `learned` scores, functions of x and sigma `(b,)` by name, are held against the exact one.
     """
-    law, learned = law or islands(), dict(learned or {})
+    data, learned = data or islands(), dict(learned or {})
     side = torch.linspace(-EXTENT, EXTENT, SIDE)
     places = torch.cartesian_prod(side, side)
     axis = torch.linspace(-EXTENT, EXTENT, LINE)
@@ -378,7 +381,7 @@ def score_field(
     right.legend(loc="upper right")
 
     def update(sigma: float, arrows: str) -> str:
-        noised = law.noised(1.0, sigma)
+        noised = data.noised(1.0, sigma)
         exact = sigma * noised.score(places)
         shown, slope = exact, sigma * noised.score(line)[:, 0]
         other = torch.full_like(axis, float("nan"))
@@ -459,14 +462,14 @@ def descend(path: str, noise: float) -> Descent:
     """
     if path not in PATHS:
         raise ValueError(f"sde_paths: path is {path!r}, expected one of {', '.join(PATHS)}")
-    sde, law, g = PATHS[path], two_hills(), torch.Generator().manual_seed(14)
+    sde, data, g = PATHS[path], two_hills(), torch.Generator().manual_seed(14)
     u = torch.linspace(torch.pi, 0, N_DESCENT + 1, dtype=torch.float64)
     ts = 0.98 * (1 - u.cos()) / 2  # steps shrink towards both ends
-    top = law.noised(float(sde.alpha(ts[0])), float(sde.sigma(ts[0])))
+    top = data.noised(float(sde.alpha(ts[0])), float(sde.sigma(ts[0])))
     x_T = top.sample(N_POINTS, generator=g)
-    fresh = law.sample(N_POINTS, generator=g)[:, 0]
+    fresh = data.sample(N_POINTS, generator=g)[:, 0]
     states = torch.stack(
-        list(reverse_sde_sample(sde, exact_score(law, sde), x_T, ts, noise=noise, generator=g))
+        list(reverse_sde_sample(sde, exact_score(data, sde), x_T, ts, noise=noise, generator=g))
     )[..., 0]
     return Descent(
         ts.numpy(),
@@ -479,11 +482,11 @@ def descend(path: str, noise: float) -> Descent:
 
 def shade(path: str, ts: Tensor, grid: Tensor) -> Tensor:
     """Exact densities of the scaled heights, one column a time, `(grid, times)`."""
-    sde, law = PATHS[path], two_hills()
+    sde, data = PATHS[path], two_hills()
     columns = []
     for t in ts:
         scale = scale_at(sde, t)
-        noised = law.noised(float(sde.alpha(t)), float(sde.sigma(t)))
+        noised = data.noised(float(sde.alpha(t)), float(sde.sigma(t)))
         columns.append(noised.log_prob((grid * scale)[:, None]).exp() * scale)
     return torch.stack(columns, 1)
 

@@ -41,7 +41,7 @@ N, STEPS, STEPS_UP = 3, 8, 2  # few, to be quick; with 6 and w = 6 the ink is go
 KINDS = ("digit", "colour", "stroke", "slant")
 
 
-def caption_painter(
+def caption_sampler(
     glide: Glide, judge: Judge, prompt: str = "a thin red seven leaning right"
 ) -> Explorer:
     """Draw three pictures of a caption in both stages of GLIDE, and say which words they keep.
@@ -106,7 +106,7 @@ def caption_painter(
     )
 
 
-def latent_painter(model: LatentDiffusion, judge: Judge) -> Explorer:
+def latent_sampler(model: LatentDiffusion, judge: Judge) -> Explorer:
     """Draw a caption by a few steps of DDIM on codes; show channels, picture and verdict."""
     k = model.vae.latent_shape[0]
     small, large = [1.0] * k, 2.2
@@ -157,13 +157,13 @@ TOGETHER, ALONE, SHARED = "together", "each alone", "each alone, same noise"
 N_STEPS, GUIDANCE, GAP = 3, 3.0, 1  # few, to be quick; no motion is lost
 
 
-def canvas(film: Float[Tensor, " 3 f h w"]) -> Float[Tensor, " h wide 3"]:
+def canvas(video: Float[Tensor, " 3 f h w"]) -> Float[Tensor, " h wide 3"]:
     """The frames of a video in [0, 1] side by side, with a white line between neighbours."""
-    wide = torch.nn.functional.pad(film, (0, GAP), value=1.0)
+    wide = torch.nn.functional.pad(video, (0, GAP), value=1.0)
     return wide.permute(2, 1, 3, 0).flatten(1, 2)[:, :-GAP]
 
 
-def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Explorer:
+def video_frames(maker: FilmMaker, prompt: str = "a red seven moving left") -> Explorer:
     """Make a video of a caption live, show its frames, and one of them large.
 
     A new video takes a few evaluations of the network; those already made are remembered.
@@ -181,7 +181,7 @@ def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Exp
     right.set_xticklabels([str(f) for f in range(n_frames)])
 
     @lru_cache(maxsize=64)
-    def film(prompt: str, seed: int, how: str) -> Tensor:
+    def video(prompt: str, seed: int, how: str) -> Tensor:
         like = maker.no_caption.state
         shape = (1, *maker.event_shape)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
@@ -197,7 +197,7 @@ def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Exp
             read_moving(prompt)
         except ValueError as error:
             return f"This network knows another language: {html.escape(str(error))}"
-        made = film(prompt, seed, how)
+        made = video(prompt, seed, how)
         large.set_data(made[:, frame].permute(1, 2, 0).numpy())
         strip.set_data(canvas(made).numpy())
         mark.set_x(pitch * frame - 0.5)
@@ -219,7 +219,7 @@ def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Exp
     )
 
 
-STEPS_WRITE_AND_DRAW = 7  # of the painter: two passes each when guided
+STEPS_WRITE_AND_DRAW = 7  # two evaluations each when guided
 GREY = "#BBBBBB"  # bars of words that the prompt gave
 
 
@@ -227,7 +227,7 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
     """Complete a prompt and draw it: the probability of each word, and the picture."""
     figure, (left, right) = panels(8.8, 3.2, width_ratios=(2.4, 1))
     bars = left.bar(range(LENGTH), [0.0] * LENGTH, width=0.7)
-    shares = [left.text(k, 0.0, "", ha="center", va="bottom", fontsize=8) for k in range(LENGTH)]
+    said = [left.text(k, 0.0, "", ha="center", va="bottom", fontsize=8) for k in range(LENGTH)]
     left.set_xticks(range(LENGTH), [IMAGE_TOKEN] * LENGTH, fontfamily="monospace", rotation=20)
     left.set(ylabel="probability at its turn", ylim=(0, 1.12), title="what is written")
     for colour, label in ((GREY, "given"), (BLUE, "drawn"), (ORANGE, "image token")):
@@ -241,14 +241,14 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
         row = tokens[0].tolist()
         p = model.lm.states_and_log_probs(tokens)[1][0].exp().tolist()
         names = [VOCABULARY[k] for k in row] + [""] * (LENGTH - len(row))
-        for k, (bar, share) in enumerate(zip(bars, shares, strict=True)):
+        for k, (bar, label) in enumerate(zip(bars, said, strict=True)):
             height = p[k] if k < len(row) else 0.0
             given, image = k < n_given, k < len(row) and row[k] == IMAGE
             bar.set_height(height)
             bar.set_color(ORANGE if image else GREY if given else BLUE)
-            share.set_y(height)
-            share.set_text(f"{height:.2g}" if k < len(row) else "")
-            share.set_color(BLACK)
+            label.set_y(height)
+            label.set_text(f"{height:.2g}" if k < len(row) else "")
+            label.set_color(BLACK)
         left.set_xticklabels(names)
 
     @torch.no_grad()

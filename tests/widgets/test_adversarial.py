@@ -123,9 +123,7 @@ def gan():
 @pytest.fixture
 def explorer(gan):
     g = Generator().manual_seed(0)
-    return widgets.style_painter(
-        gan, {"slant": torch.randn(64, generator=g), "ink": torch.ones(64)}
-    )
+    return widgets.style_mixer(gan, {"slant": torch.randn(64, generator=g), "ink": torch.ones(64)})
 
 
 @pytest.mark.parametrize(

@@ -794,7 +794,7 @@ check_range("slant moved by two units of the second, in std", wrong, -0.4, 0.4, 
 # push the slant until the digit changes.
 
 # %% tags=["keep-output"]
-widgets.style_painter(gan, directions)
+widgets.style_mixer(gan, directions)
 
 # %% [markdown]
 # For readers without a kernel, its picture at four positions of the crossover, three styles each:
