@@ -1,19 +1,14 @@
-"""What a notebook needs: checks, exercises, quiz questions, source and figure style."""
+"""What a notebook and a class need: checks, exercises, quiz questions, source and figure style."""
 
-from genlab_course.checks import CheckFailed as CheckFailed
-from genlab_course.checks import check as check
-from genlab_course.checks import check_close_mc as check_close_mc
-from genlab_course.checks import check_range as check_range
-from genlab_course.exercise import Exercise as Exercise
-from genlab_course.exercise import Mistake as Mistake
-from genlab_course.exercise import exercise as exercise
-from genlab_course.exercise import hint as hint
-from genlab_course.figures import begin as begin
-from genlab_course.figures import draw_map as draw_map
-from genlab_course.figures import show_images as show_images
-from genlab_course.learner import progress as progress
-from genlab_course.learner import reset as reset
-from genlab_course.quiz import Option as Option
-from genlab_course.quiz import Question as Question
-from genlab_course.quiz import questions as questions
-from genlab_course.source import show_source as show_source
+from genlab_course.checks import CheckFailed, check, check_close_mc, check_range
+from genlab_course.exercise import exercise, hint
+from genlab_course.figures import begin, draw_map, show_images
+from genlab_course.learner import progress
+from genlab_course.learner import reset_here as reset
+from genlab_course.quiz import questions
+from genlab_course.source import show_source
+
+__all__ = [
+    *("CheckFailed", "begin", "check", "check_close_mc", "check_range", "draw_map", "exercise"),
+    *("hint", "progress", "questions", "reset", "show_images", "show_source"),
+]

@@ -124,7 +124,7 @@ def to_unit(levels: Tensor, top: int = N_LEVELS - 1) -> Tensor:
 
 
 def from_unit(x: Tensor, top: int = N_LEVELS - 1, *, whole: bool = True) -> Tensor:
-    r"""Undo `to_unit`: the nearest level, cut off at both ends; $\text{top}\,(x + 1)/2$ if not whole.
+    r"""Undo `to_unit`: the nearest level, cut off at both ends; the number itself if not `whole`.
 
     >>> from_unit(torch.tensor([-1.2, 0.3])), from_unit(torch.tensor([-1.2, 0.5]), whole=False)
     (tensor([ 0, 10]), tensor([-1.6000, 12.0000]))

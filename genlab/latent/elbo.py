@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, std_normal_log_prob
 from genlab.core.tensors import PerExample, randn, require_between, require_rows
+from genlab.oracles.continuous import Gaussian, kl_gaussian
 
 Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
 Latent: TypeAlias = Float[Tensor, " b *latent"]
@@ -249,3 +250,16 @@ def _require_distributions(q: Tensor) -> None:
     require_between(0, math.inf, q=q)
     if not bool(((q.sum(-1) - 1).abs() < 1e-4).all()):
         raise ValueError(f"rows of q sum to {q.sum(-1).tolist()[:3]}, ..., expected 1 each")
+
+
+def mean_field_gap(precision: Float[Tensor, " d d"], scale: float = 1.0) -> Float[Tensor, ""]:
+    r"""KL divergence, in nats, of a normal with independent entries from N(0, precision^-1).
+
+    $$\mathrm{KL}\big(\mathcal N(0, s^2\,\mathrm{diag}(1/\Lambda_{ii})) \,\|\,
+    \mathcal N(0, \Lambda^{-1})\big)$$
+
+    Least at scale 1 (Bishop 2006, section 10.1.2), and 0 there when the precision is diagonal.
+    """
+    zero = torch.zeros_like(precision[0])
+    guess = Gaussian(zero, scale**2 * (1 / precision.diagonal()).diag())
+    return kl_gaussian(guess, Gaussian(zero, torch.linalg.inv(precision)))

@@ -15,9 +15,19 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from genlab.adversarial.games import critic_loss, non_saturating_generator_loss
-from genlab.adversarial.gan import lazy_weight, r1_penalty
-from genlab.adversarial.stylegan import StyleCritic, StyleGenerator, Styles, mix_styles, truncate
+from genlab.adversarial.gan import (
+    discriminator_loss,
+    lazy_weight,
+    non_saturating_generator_loss,
+    r1_penalty,
+)
+from genlab.adversarial.stylegan import (
+    StyleDiscriminator,
+    StyleGenerator,
+    Styles,
+    mix_styles,
+    truncate,
+)
 from genlab.core.tensors import Event, PerExample, randn
 
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
@@ -34,7 +44,7 @@ class StyleGAN(nn.Module):
     def __init__(
         self,
         generator_net: StyleGenerator,
-        discriminator: StyleCritic,
+        discriminator: StyleDiscriminator,
         *,
         gamma: float = 1.0,
         interval: int = 8,
@@ -43,7 +53,7 @@ class StyleGAN(nn.Module):
         super().__init__()
         if gamma < 0 or not 0 <= mixing <= 1:
             raise ValueError(f"expected gamma >= 0 and mixing in [0, 1], got {gamma} and {mixing}")
-        self.generator_net, self.critic = generator_net, discriminator  # its name in the weights
+        self.generator_net, self.discriminator = generator_net, discriminator
         self.gamma, self.interval, self.mixing = gamma, interval, mixing
         self.event_shape = (1, 16, 16)
         self.at_step(0)
@@ -54,7 +64,7 @@ class StyleGAN(nn.Module):
 
     def logits(self, x: Event, *, hold: bool = False) -> PerExample:
         """Logit of "this example is real"; `hold` keeps the batch's spread out of the gradient."""
-        return self.critic(x, hold=hold).squeeze(1)
+        return self.discriminator(x, hold=hold).squeeze(1)
 
     def styles(self, n: int, generator: Generator | None = None) -> Float[Tensor, " n d"]:
         """Draw n styles: $w = f(z)$, z normal."""
@@ -82,11 +92,13 @@ class StyleGAN(nn.Module):
         with torch.enable_grad():
             return r1_penalty(self.logits(x, hold=True), x)
 
-    def critic_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+    def discriminator_loss(
+        self, x: Event, *, generator: Generator | None = None
+    ) -> Float[Tensor, ""]:
         """Loss of the discriminator, mean over the batch, with the penalty where it is due."""
         with torch.no_grad():
             fake = self._fake(len(x), generator)
-        loss = critic_loss(self.logits(x), self.logits(fake))
+        loss = discriminator_loss(self.logits(x), self.logits(fake))
         if self.gamma > 0 and self.lazy > 0:
             loss = loss + 0.5 * self.gamma * self.lazy * self.penalty(x)
         return loss.mean()
@@ -95,9 +107,9 @@ class StyleGAN(nn.Module):
         """Loss of the generator, mean over as many fresh draws as `x` has examples."""
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
-    def critic_parameters(self) -> Iterator[nn.Parameter]:
+    def discriminator_parameters(self) -> Iterator[nn.Parameter]:
         """What the discriminator's step changes."""
-        return self.critic.parameters()
+        return self.discriminator.parameters()
 
     def generator_parameters(self) -> Iterator[nn.Parameter]:
         """What the generator's step changes."""

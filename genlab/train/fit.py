@@ -273,33 +273,33 @@ def fit_adversarial(
     generator: Generator | None = None,
     **hooks: Any,
 ) -> Run:
-    """Minimise `model.discriminator_loss` `n_critic` times, then `model.generator_loss` once, by Adam.
+    """Minimise `discriminator_loss` `n_critic` times, then `generator_loss` once, by Adam.
 
-    `lr` is one rate, or (critic's, generator's). The record has the losses "critic" and
-    "generator", and the generator's gradient norm. `average` is of `model.generator_net`; other
+    `lr` is one rate, or (discriminator's, generator's). The record has the losses "discriminator"
+    and "generator", and the generator's gradient norm. `average` is of `model.generator_net`; other
     hooks: `Run`. Goodfellow et al. 2014 (arXiv:1406.2661), algorithm 1.
     """
     if n_steps < 1 or n_critic < 1:
         raise ValueError(f"n_steps and n_critic must be >= 1, got {n_steps} and {n_critic}")
-    critic, generating = list(model.discriminator_parameters()), list(model.generator_parameters())
-    if {id(p) for p in critic} & {id(p) for p in generating}:
-        raise ValueError("critic and generator share parameters: each step would move both")
-    rate_critic, rate_generator = map(_rate, lr if isinstance(lr, tuple) else (lr, lr))
-    adam_critic = torch.optim.Adam(critic, betas=betas)
+    playing, generating = list(model.discriminator_parameters()), list(model.generator_parameters())
+    if {id(p) for p in playing} & {id(p) for p in generating}:
+        raise ValueError("discriminator and generator share parameters: each step would move both")
+    rate_d, rate_generator = map(_rate, lr if isinstance(lr, tuple) else (lr, lr))
+    adam_d = torch.optim.Adam(playing, betas=betas)
     adam_generator = torch.optim.Adam(generating, betas=betas)
     stream = iter(batches)
 
     def advance(step: int) -> Record:
         for _ in range(n_critic):
             x = next(stream)
-            loss_critic = model.discriminator_loss(x, generator=generator)
-            _step(adam_critic, loss_critic, critic, rate_critic(step), None)
+            loss_d = model.discriminator_loss(x, generator=generator)
+            _step(adam_d, loss_d, playing, rate_d(step), None)
         loss_generator = model.generator_loss(x, generator=generator)
         norm = _step(adam_generator, loss_generator, generating, rate_generator(step), None)
-        losses = {"critic": loss_critic.item(), "generator": loss_generator.item()}
+        losses = {"discriminator": loss_d.item(), "generator": loss_generator.item()}
         return Record(step + 1, losses, norm)
 
-    parts = {"model": model, "critic's Adam": adam_critic, "generator's Adam": adam_generator}
+    parts = {"model": model, "discriminator's Adam": adam_d, "generator's Adam": adam_generator}
     parts["batches"] = stream
     return Run(advance, n_steps, parts, generator, getattr(model, "generator_net", None), **hooks)
 

@@ -255,10 +255,10 @@ def digit_wgan(latent_dim: int, width: int, penalty: float) -> WGAN:
 
     Gulrajani et al. 2017 (arXiv:1704.00028), algorithm 1.
     """
-    generator, critic = MLP(latent_dim, N_PIXELS, width, 2), MLP(N_PIXELS, 1, width, 2)
+    generator, discriminator = MLP(latent_dim, N_PIXELS, width, 2), MLP(N_PIXELS, 1, width, 2)
     return WGAN(
         nn.Sequential(generator, nn.Tanh(), nn.Unflatten(1, EVENT_SHAPE)),
-        nn.Sequential(nn.Flatten(), critic),
+        nn.Sequential(nn.Flatten(), discriminator),
         latent_dim=latent_dim,
         event_shape=EVENT_SHAPE,
         penalty=penalty,

@@ -370,8 +370,8 @@ class MaskedDiffusion(nn.Module):
     """Diffusion of tokens by hiding them: trains on random counts, samples in parallel steps.
 
     `filler` maps tokens, some hidden (the value `n_tokens`), to logits `(b, *event, n_tokens)`. The
-    bound, averaged over `n_draws` masks, is that of infinitely many steps; `sample` takes `n_steps`,
-    a different distribution for each number, nearer to the bound's the more there are.
+    bound, averaged over `n_draws` masks, is that of infinitely many steps; `sample` takes
+    `n_steps`, a different distribution for each number, nearer to the bound's the more there are.
     Sahoo et al. 2024 (arXiv:2406.07524), section 3.5.
 
     >>> even = nn.Module()

@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Generator, Tensor, nn
 from torch.distributions import MultivariateNormal
 
-from genlab.adversarial.stylegan import StyleCritic, StyleGenerator
+from genlab.adversarial.stylegan import StyleDiscriminator, StyleGenerator
 from genlab.autoregressive.decoding import keep_top_k
 from genlab.autoregressive.tokens import train_bpe
 from genlab.core.stats import kl_diag_normal
@@ -527,7 +527,7 @@ def style_gan(
     generator_net = StyleGenerator(
         d_latent, d_style, n_mapping, channels, mapping_rate=mapping_rate
     )
-    discriminator = StyleCritic(discriminator_channels, discriminator_width)
+    discriminator = StyleDiscriminator(discriminator_channels, discriminator_width)
     return StyleGAN(generator_net, discriminator, **numbers)
 
 

@@ -773,7 +773,7 @@ def observed(records, every=75):
     """Pass the records on, and note the judge's verdict now and then."""
     for record in records:
         if record.step % every == 0 or record.step == 10:
-            history.append((record.step, -record.losses["critic"], frechet(wgan)))
+            history.append((record.step, -record.losses["discriminator"], frechet(wgan)))
         yield record
 
 
@@ -844,7 +844,7 @@ def three_gradients(seed, n_steps=(50, 350)):
             loss = adversarial.wgan_critic_loss(f(near), f(far))
             loss = loss + 10 * adversarial.gradient_penalty(f, near, far, u)
             optimizer.zero_grad()
-            (loss + adversarial.critic_loss(D(near), D(far))).mean().backward()
+            (loss + adversarial.discriminator_loss(D(near), D(far))).mean().backward()
             optimizer.step()
         losses = (
             (adversarial.minimax_generator_loss, nets[0]),
@@ -1088,13 +1088,13 @@ except NoLikelihoodError as error:
 def seconds(model, n=30):
     start = time.perf_counter()
     for _ in range(n):
-        model.critic_loss(data[:64]).backward()
+        model.discriminator_loss(data[:64]).backward()
     return (time.perf_counter() - start) / n
 
 
 plain = recipe.but(penalty=0.0).untrained()
 penalised = recipe.but(penalty=10.0).untrained()
-passes = [network_passes(m.critic, lambda m=m: m.critic_loss(data[:64])) for m in (plain, penalised)]
+passes = [network_passes(m.critic, lambda m=m: m.discriminator_loss(data[:64])) for m in (plain, penalised)]
 check(
     "forward passes of the critic in one of its steps",
     passes,

@@ -177,9 +177,9 @@ for ax, chosen in zip(axes, (("linear, made for 100"), ("cosine")), strict=True)
 widgets.forward_process()
 
 # %%
-from genlab_course.widgets.score import LEVELS, Observer
+from genlab.score.exact import LEVELS, DigitObserver
 
-known = Observer().curve()
+known = DigitObserver().curve()
 half = float(np.interp(0.5, known, LEVELS))  # where the curve crosses one half
 a = score.alphas_bar_from_betas(schedules["linear, made for 100"])
 reached = lambda betas: int(

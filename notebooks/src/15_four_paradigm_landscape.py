@@ -38,7 +38,7 @@ import genlab_course as course
 from genlab.map import SYSTEMS
 from genlab_course import fingerprint as subjects, widgets
 from genlab_course.cheatsheet import cheat_sheet
-from genlab_course.fingerprint import fingerprint, place
+from genlab_course.fingerprint import fingerprint
 from genlab_course.league import COLUMNS, cells, draws, load_league, quality
 from genlab_course.reader import read
 from genlab.core import integrate, kl_categorical, last, log_likelihood, normal_log_prob
@@ -80,11 +80,11 @@ course.draw_map(lesson=15);
 # |---|---|---|
 # | autoregressive, flow | forward KL, exactly | 03 |
 # | latent-variable | forward KL, from above | 05 |
-# | adversarial | Jensen-Shannon or Wasserstein, from below, by a critic | 07, 08 |
+# | adversarial | Jensen-Shannon or Wasserstein, from below, by a discriminator or critic | 07, 08 |
 # | score | Fisher divergence at every noise level | 11 |
 #
 # One pair of laws, $p=\mathcal N(0,1)$ and $q=\mathcal N(m, 1)$, and all four at once. On one side a closed form, on the other what the
-# paradigm really computes: an average log-ratio, the value of the best critic, a distance of distribution functions, a mean square of scores.
+# paradigm really computes: an average log-ratio, the value of the best discriminator, a distance of distribution functions, a mean square of scores.
 
 # %%
 m, grid = 0.7, torch.linspace(-12, 12, 24_001)
@@ -95,12 +95,12 @@ closed = kl_gaussian(Gaussian(torch.zeros(1), torch.eye(1)), Gaussian(torch.tens
 too_wide = kl_gaussian(Gaussian(torch.zeros(1), torch.eye(1)), Gaussian(torch.tensor([m]), 2 * torch.eye(1)))
 check("forward KL: average log-ratio, closed form", integrate(p * (log_p - log_q), grid), closed, atol=1e-9,
       unlike={"KL to a q of twice the variance": too_wide})
-critic = (log_p - log_q).sigmoid()  # D*, lesson 07
-value_of = lambda critic: integrate(p * critic.log() + q * (1 - critic).log(), grid)
+discriminator = (log_p - log_q).sigmoid()  # D*, lesson 07
+value_of = lambda discriminator: integrate(p * discriminator.log() + q * (1 - discriminator).log(), grid)
 middle = ((p + q) / 2).log()
 js = 0.5 * integrate(p * (log_p - middle), grid) + 0.5 * integrate(q * (log_q - middle), grid)
-check("value of the best critic = 2 JS - log 4", value_of(critic), 2 * js - math.log(4), atol=1e-9,
-      unlike={"a critic twice as sure": value_of((2 * (log_p - log_q)).sigmoid())})
+check("value of the best discriminator = 2 JS - log 4", value_of(discriminator), 2 * js - math.log(4), atol=1e-9,
+      unlike={"a discriminator twice as sure": value_of((2 * (log_p - log_q)).sigmoid())})
 step = grid[1] - grid[0]
 w1 = (p.cumsum(0) - q.cumsum(0)).abs().sum() * step**2
 check("W1: distribution functions, closed form m", w1, m, atol=1e-4,
@@ -282,8 +282,8 @@ for make, where in (*subjects.LESSONS, *subjects.ODD_CLAIMS):
     every[subject.name] = f
     length, steps = ("-" if g is None else f"x{g:.1f}" for g in (f.growth_with_length, f.growth_with_steps))
     share = "-" if math.isnan(f.share) else f"{f.share:.3f}"
-    print(f"{subject.name:<24}{f.passes:>6}  {share:<8} {length:<10} {steps:<9} {f.kind:<13} {' or '.join(place(f))}")
-    assert where in place(f), f"the lessons place it at {where}"
+    print(f"{subject.name:<24}{f.passes:>6}  {share:<8} {length:<10} {steps:<9} {f.kind:<13} {' or '.join(f.families)}")
+    assert where in f.families, f"the lessons place it at {where}"
 
 # %% [markdown]
 # Read the two rows at the bottom again. The distilled model makes a digit in one pass and has no likelihood: by these two numbers alone it
@@ -414,7 +414,7 @@ check_range("nats a letter: drafted minus own, standard errors", z, -3.5, 3.5, d
             unlike={"letters by their frequency": z_draft})
 (seen,) = fingerprint(subjects.whole("with a draft", speculating))
 torch.set_default_dtype(torch.float64)
-print(f"fingerprint with a draft: ~{seen.passes} passes for 64 letters, {' or '.join(place(seen))}, {seen.kind}")
+print(f"fingerprint with a draft: ~{seen.passes} passes for 64 letters, {' or '.join(seen.families)}, {seen.kind}")
 
 # %% [markdown]
 # Some three fifths of the target's passes are saved, text by text, by counting letters. (A batch waits for its slowest text: there it is two fifths.) What is paid: the draft's passes, and the target's work on tokens that are thrown away.
@@ -750,7 +750,8 @@ check("all three: models", len(set.intersection(*wishes.values())), 0,
 widgets.league_picture()
 
 # %%
-from genlab_course.widgets.landscape import COLOUR, MARK
+from genlab_course.figures import COLOURS as COLOUR
+from genlab_course.widgets.landscape import MARK
 
 figure, axes = plt.subplots(1, 2, figsize=(11, 4.0), sharey=True)
 for ax, (field, label) in zip(axes, (("passes", "network passes a sample"), ("samples_per_second", "samples a second")), strict=True):
@@ -789,8 +790,8 @@ class Oracle(torch.nn.Module):
 claim = read("Oracle is a diffusion model. It denoises in 50 steps and reports an exact likelihood through the probability flow ODE.")
 (fact,) = fingerprint(subjects.whole("Oracle", Oracle()))
 print("the text:   ", ", ".join(claim.paradigms.value), "|", claim.sampling.value, "|", claim.likelihood.value)
-print("the sampler:", ", ".join(place(fact)), "|", fact.production, "|", fact.kind)
-assert not set(claim.paradigms.value) & set(place(fact)), "text and measurement agree on a family"
+print("the sampler:", ", ".join(fact.families), "|", fact.production, "|", fact.kind)
+assert not set(claim.paradigms.value) & set(fact.families), "text and measurement agree on a family"
 
 # %% [markdown]
 # **Numbers of different kinds in one column.** Sort the table by bits per dimension and the flow stands behind PixelCNN, the VAE behind the
@@ -847,9 +848,9 @@ for name, stages in systems.items():
     title, parts = SYSTEMS[name]
     for f in stages:
         length, steps = ("-" if g is None else f"x{g:.0f}" for g in (f.growth_with_length, f.growth_with_steps))
-        print(f"{title + ', ' + f.stage:<38} {f.passes:>6}  {length:<9}  {steps:<8}  {f.kind:<10}  {' or '.join(place(f))}")
-    found = sorted({place(f)[0] for f in stages})
-    assert found == sorted(p.name for p in parts), f"the map says {parts}"
+        print(f"{title + ', ' + f.stage:<38} {f.passes:>6}  {length:<9}  {steps:<8}  {f.kind:<10}  {' or '.join(f.families)}")
+    found = sorted({f.families[0] for f in stages})
+    assert found == sorted(parts), f"the map says {parts}"
 
 # %% [markdown]
 # Text and measurement, a last time. Here is a release of one sentence for each system, as its authors might write it. Does the reader conclude
@@ -895,8 +896,8 @@ for name, text in TEXTS.items():
 
 # %%
 heights = {"none": 0, "unnormalised": 1, "bound": 2, "exact": 3}
-dots = [(f.passes, f.kind, place(f)[-1], name.removeprefix("digit_")) for name, f in every.items()]
-dots += [(f.passes, f.kind, place(f)[-1], f"{n.replace('_', ' ')}: {f.stage}") for n, stages in systems.items() for f in stages]
+dots = [(f.passes, f.kind, f.families[-1], name.removeprefix("digit_")) for name, f in every.items()]
+dots += [(f.passes, f.kind, f.families[-1], f"{n.replace('_', ' ')}: {f.stage}") for n, stages in systems.items() for f in stages]
 figure, ax = plt.subplots(figsize=(10.5, 6.4))
 free = {}  # where on a line the next label may begin
 for count, kind, family, name in sorted(dots):

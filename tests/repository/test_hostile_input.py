@@ -103,7 +103,9 @@ REFUSED = {
     "draw: all forbidden": (lambda: draw(X - torch.inf, ROW), "softmax of the logits holds nan"),
     "draw: +inf": (lambda: draw(spoiled(X, math.inf), ROW), "softmax of the logits holds nan"),
     "draw: (b, 1) numbers": (lambda: draw(X, COLUMN), r"u \(3, 1\)"),
-    "discriminator_loss": (lambda: adversarial.discriminator_loss(COLUMN, ROW), r"logits_real \(3, 1\)"),
+    "discriminator_loss": (
+        lambda: adversarial.discriminator_loss(COLUMN, ROW), r"logits_real \(3, 1\)",
+    ),
     "wgan_critic_loss": (lambda: wgan_critic_loss(COLUMN, ROW), r"f_real \(3, 1\)"),
     "optimal_logits": (lambda: adversarial.optimal_logits(COLUMN, ROW), r"log_p \(3, 1\)"),
     "contrastive_loss": (lambda: contrastive_loss(COLUMN, ROW), r"energy_data \(3, 1\)"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genlab.adversarial.gan import r1_penalty
-from genlab.adversarial.stylegan import StyleCritic, StyleGenerator
+from genlab.adversarial.stylegan import StyleDiscriminator, StyleGenerator
 from genlab.core.capabilities import (
     Adversarial,
     HasElbo,
@@ -24,7 +24,9 @@ from genlab.systems.stylegan import StyleGAN
 
 @pytest.fixture
 def gan():
-    return StyleGAN(StyleGenerator(6, 5, 2, (4, 3, 2)), StyleCritic((2, 3, 4), 6), interval=4)
+    return StyleGAN(
+        StyleGenerator(6, 5, 2, (4, 3, 2)), StyleDiscriminator((2, 3, 4), 6), interval=4
+    )
 
 
 @pytest.fixture
@@ -49,9 +51,9 @@ def test_it_plays_a_game_and_has_no_likelihood_to_call(gan, x):
 
 def test_the_critic_pays_every_fourth_step_four_times_the_penalty(gan, x):
     gan.at_step(1)
-    without = gan.critic_loss(x, generator=seeded())
+    without = gan.discriminator_loss(x, generator=seeded())
     gan.at_step(4)
-    due = gan.critic_loss(x, generator=seeded()) - without
+    due = gan.discriminator_loss(x, generator=seeded()) - without
     torch.testing.assert_close(due, 4 * 0.5 * gan.gamma * gan.penalty(x).mean())
 
 
@@ -60,7 +62,7 @@ def test_the_mean_gradient_over_an_interval_is_that_of_the_full_penalty(gan, x):
     every = StyleGAN(gan.generator_net, gan.critic, gamma=gan.gamma, interval=1)
 
     def gradient(model):
-        loss = model.critic_loss(x, generator=seeded())
+        loss = model.discriminator_loss(x, generator=seeded())
         return torch.autograd.grad(loss, list(model.critic.parameters()))
 
     total = None
@@ -87,9 +89,9 @@ def test_the_penalty_is_the_slope_at_real_pictures_with_the_batch_held(gan, x):
 
 
 def test_each_player_moves_its_own_weights(gan, x):
-    gan.critic_loss(x, generator=seeded()).backward()
+    gan.discriminator_loss(x, generator=seeded()).backward()
     assert all(p.grad is None for p in gan.generator_net.parameters())
-    assert all(p.grad is not None for p in gan.critic_parameters())
+    assert all(p.grad is not None for p in gan.discriminator_parameters())
     gan.zero_grad()
     gan.generator_loss(x, generator=seeded()).backward()
     assert all(p.grad is not None for p in gan.generator_parameters())

@@ -191,13 +191,13 @@ class Bilinear(nn.Module):
         super().__init__()
         self.w, self.v = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
 
-    def critic_loss(self, x, *, generator=None):
+    def discriminator_loss(self, x, *, generator=None):
         return (-self.w * self.v.detach()).sum()
 
     def generator_loss(self, x, *, generator=None):
         return (self.w.detach() * self.v).sum()
 
-    def critic_parameters(self):
+    def discriminator_parameters(self):
         return [self.w]
 
     def generator_parameters(self):
@@ -241,20 +241,20 @@ def test_an_exploding_loss_stops_with_advice(generator):
 @pytest.mark.parametrize(
     ("lr", "w", "v"),
     [((0.1, 0.0), 1.1, 1.0), ((0.0, 0.1), 1.0, 0.9)],  # Adam's first step is the learning rate
-    ids=["critic", "generator"],
+    ids=["discriminator", "generator"],
 )
 def test_each_player_moves_only_its_own_parameters(lr, w, v, generator):
     model = Bilinear()
     batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
     record = next(fit_adversarial(model, batches, n_steps=1, lr=lr))
     assert (model.w.item(), model.v.item()) == pytest.approx((w, v))
-    assert set(record.losses) == {"critic", "generator"}
+    assert set(record.losses) == {"discriminator", "generator"}
 
 
 class Attached(Bilinear):
     """The same game, with both players in both losses."""
 
-    def critic_loss(self, x, *, generator=None):
+    def discriminator_loss(self, x, *, generator=None):
         return (-self.w * self.v).sum()
 
     def generator_loss(self, x, *, generator=None):
@@ -324,13 +324,13 @@ class Game(nn.Module):
     def _fake(self, n, generator):
         return self.generator_net(torch.randn(n, 2, generator=generator))
 
-    def critic_loss(self, x, *, generator=None):
+    def discriminator_loss(self, x, *, generator=None):
         return (self.critic(self._fake(len(x), generator).detach()) - self.critic(x)).mean()
 
     def generator_loss(self, x, *, generator=None):
         return -self.critic(self._fake(len(x), generator)).mean()
 
-    def critic_parameters(self):
+    def discriminator_parameters(self):
         return self.critic.parameters()
 
     def generator_parameters(self):

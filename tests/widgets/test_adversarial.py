@@ -9,15 +9,20 @@ import torch
 from torch import Generator
 
 from genlab.adversarial import best_value, non_saturating_divergence
+from genlab.adversarial.games import gaussian_duel
 from genlab.core.stats import slant
 from genlab.systems.stylegan import grey
 from genlab.zoo import find
 from genlab_course import widgets
-from genlab_course.widgets.adversarial import cells, duel, earth_mover, game_orbit, gan_game, orbit
+from genlab_course.widgets.adversarial import CELLS, earth_mover, game_orbit, gan_game, orbit
+
+
+def duel(mean, std):
+    return gaussian_duel(mean, std, CELLS)
 
 
 def gaussian(mean, std):
-    p = torch.exp(-0.5 * ((cells() - mean) / std) ** 2)
+    p = torch.exp(-0.5 * ((CELLS - mean) / std) ** 2)
     return p / p.sum()
 
 
@@ -118,9 +123,7 @@ def gan():
 @pytest.fixture
 def explorer(gan):
     g = Generator().manual_seed(0)
-    return widgets.style_painter(
-        gan, {"slant": torch.randn(64, generator=g), "ink": torch.ones(64)}
-    )
+    return widgets.style_mixer(gan, {"slant": torch.randn(64, generator=g), "ink": torch.ones(64)})
 
 
 @pytest.mark.parametrize(

@@ -21,15 +21,15 @@ def make():
 
 def test_the_caption_counts_what_can_be_drawn():
     widget = make()
-    assert widget.text.startswith("4 of 4 pieces")
+    assert widget.text.startswith("4 of 4 tokens")
     widget.set(top_k=2)
-    assert widget.text.startswith("2 of 4 pieces can be drawn; the model gave them 0.800")
+    assert widget.text.startswith("2 of 4 tokens can be drawn; the model gave them 0.800")
 
 
 def test_top_p_keeps_the_crossing_piece():
     widget = make()
     widget.set(top_p=0.6)
-    assert widget.text.startswith("2 of 4 pieces")
+    assert widget.text.startswith("2 of 4 tokens")
 
 
 def test_a_low_temperature_lowers_the_entropy():

@@ -10,8 +10,8 @@ import torch
 from genlab.core.stats import integrate
 from genlab.oracles import GaussianMixture
 from genlab_course.widgets.score import (
+    DATA,
     GRID,
-    LAW,
     NOISE,
     PATHS,
     SAMPLERS,
@@ -31,7 +31,7 @@ from genlab_course.widgets.score import (
     two_hills,
     watershed,
 )
-from genlab_course.widgets.score import N_SAMPLER_STEPS as N
+from genlab_course.widgets.score import N_PATHS as N
 
 
 @pytest.fixture(scope="module")
@@ -178,7 +178,7 @@ def test_path_has_a_level_for_every_state(sampler, n_passes):
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_many_passes_reach_the_data(sampler):
     _, path, _ = trajectories(sampler, 400)
-    exact = LAW.moment_match()
+    exact = DATA.moment_match()
     assert abs(path[-1].mean() - exact.mean.item()) < 0.05
     assert abs(path[-1].std() - exact.cov.item() ** 0.5) < 0.05
 
@@ -194,13 +194,13 @@ def test_every_move_changes_the_picture_sampler_steps():
         before = widget.picture
         widget.set(**place)
         assert widget.picture != before
-        assert "network passes" in widget.text
+        assert "network evaluations" in widget.text
 
 
 def test_caption_counts_heuns_passes_and_not_its_steps():
     widget = sampler_steps()
     widget.set(sampler="Heun (EDM)", passes=20)
-    assert "10 steps, 19 network passes" in widget.text
+    assert "10 steps, 19 network evaluations" in widget.text
 
 
 def test_more_passes_bring_the_samples_nearer():

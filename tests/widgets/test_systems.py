@@ -21,7 +21,7 @@ def explorer():
     for stage in stages:
         for p in stage.parameters():  # untrained networks predict zero: move them
             p.data.add_(0.2 * torch.randn_like(p))
-    return widgets.caption_painter(Glide(*stages), lambda grey: torch.full((len(grey),), 7))
+    return widgets.caption_sampler(Glide(*stages), lambda grey: torch.full((len(grey),), 7))
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_the_text_counts_what_the_judge_reads(explorer):
 @pytest.mark.slow
 def test_guidance_does_not_take_the_ink_away():
     glide = Glide(load_model("glide_base"), load_model("glide_upsampler"))
-    shipped = widgets.caption_painter(glide, lambda grey: torch.full((len(grey),), 7))
+    shipped = widgets.caption_sampler(glide, lambda grey: torch.full((len(grey),), 7))
 
     def ink(w):
         shipped.set(w=w)
@@ -97,7 +97,7 @@ def explorer_latent_painter():
     generator = torch.Generator().manual_seed(0)
     for p in model.parameters():
         p.data = 0.2 * torch.randn(p.shape, generator=generator)
-    return widgets.latent_painter(model, Reader())
+    return widgets.latent_sampler(model, Reader())
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def explorer_film_strip():
     maker = find("text_to_video").but(width=8, d_text=8).untrained().eval()
     for p in maker.parameters():
         p.data += 0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()))
-    return widgets.film_strip(maker)
+    return widgets.video_frames(maker)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_frames_stand_side_by_side():
 def test_so_few_steps_lose_no_motion(motion):
     """The shipped model, three seeds: what is measured in the film is what the caption says."""
     torch.set_default_dtype(torch.float32)
-    shipped = widgets.film_strip(load_model("text_to_video"), f"a red seven moving {motion}")
+    shipped = widgets.video_frames(load_model("text_to_video"), f"a red seven moving {motion}")
     for seed in (1, 2, 3):
         shipped.set(seed=seed)
         assert f"Measured: moving {motion}." in shipped.text

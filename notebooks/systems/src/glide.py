@@ -469,7 +469,7 @@ check_range("digits, cross-attention alone", by_states["digit"], 0.0, 0.3, digit
 # **Before you turn the slider:** at which $w$ do the three pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
 
 # %% tags=["keep-output"]
-widgets.caption_painter(glide, judge)
+widgets.caption_sampler(glide, judge)
 
 # %% [markdown]
 # ## 5. The older way: a classifier's slope

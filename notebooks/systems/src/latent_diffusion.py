@@ -620,7 +620,7 @@ check_range(
 # **Before you move the sliders:** with two steps, will colour, digit or stroke be the first to be right? And at which guidance do you expect the picture to break?
 
 # %% tags=["keep-output"]
-widgets.latent_painter(model, judge)
+widgets.latent_sampler(model, judge)
 
 # %%
 figure, axes = plt.subplots(3, 5, figsize=(8.5, 4.6))

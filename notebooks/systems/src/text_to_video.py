@@ -716,7 +716,7 @@ for ax, (name, film) in zip(axes, itertools.product(long_films, (0, 1)), strict=
 # of the three ways keeps it?
 
 # %% tags=["keep-output"]
-widgets.film_strip(maker)
+widgets.video_frames(maker)
 
 # %% [markdown]
 # ## Exercises
