@@ -442,7 +442,8 @@ def test_images_keep_their_shape(generator):
 
 
 def test_model_has_an_exact_likelihood_and_samples_it(generator):
-    data, sde = Gaussian(torch.tensor([1.0, -1.0]), torch.diag(torch.tensor([0.3, 0.1]))), VP()
+    cov = torch.tensor([[0.3, 0.1], [0.1, 0.2]])  # not diagonal: one probe would not do
+    data, sde = Gaussian(torch.tensor([1.0, -1.0]), cov), VP()
     model = ProbabilityFlow(
         exact_score(data, sde), sde, noised_at(data, sde), torch.linspace(0, 1, 81) ** 2, (2,)
     )
