@@ -51,24 +51,18 @@ class LanguageModel(nn.Module):
         return _tokenizer(tuple((a, b) for a, b in self.merges.tolist()))
 
     def loss(
-        self,
-        x: Int[Tensor, " b n"],
-        *,
-        cond: Tensor | None = None,
-        generator: Generator | None = None,
+        self, x: Int[Tensor, " b n"], *, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
         """Next-token cross-entropy, nats per token; each piece begins with the begin token."""
-        return self.lm.loss(x.reshape(-1, self.train_length), cond=cond)
+        return self.lm.loss(x.reshape(-1, self.train_length))
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
         """Exact log-probability of token sequences, each from its beginning, nats."""
         return self.lm.log_prob(x)
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Int[Tensor, " n length"]:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
         """Draw `n` windows of `context` tokens, with the cache."""
-        return self.lm.sample(n, cond=cond, generator=generator)
+        return self.lm.sample(n, generator=generator)
 
     def token_nats(self, text: str, *, stride: int | None = None) -> Float[Tensor, " n"]:
         """Surprise of every token of a text of any length, nats; windows advance by `stride`.
