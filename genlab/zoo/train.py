@@ -238,7 +238,9 @@ class Training(Model):  # noqa: D101
         )  # fmt: skip
 
     def but(self, **changes):  # type: ignore  # noqa: D102
-        return Model.but(Model(**{k: getattr(self, k) for k in Model.__dataclass_fields__}), **changes)
+        return Model.but(
+            Model(**{k: getattr(self, k) for k in Model.__dataclass_fields__}), **changes
+        )
 
 
 def load(row, path=None, *, dtype=None):  # type: ignore  # noqa: D103
