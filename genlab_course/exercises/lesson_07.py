@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 Array = NDArray[np.float64]
 Point = tuple[float, float]
@@ -111,7 +111,7 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         id="07.value",
-        task="Write value_at_best(p, q): the value of the game against the best discriminator, in nats.",
+        task="Write value_at_best(p, q): the game's value against the best discriminator, nats.",
         right=lambda p, q: 2 * _js(p, q) - math.log(4),
         cases=((_P, _Q), (_R, _S), (_P, _P)),
         mistakes=Mistake.pairs(
@@ -135,7 +135,7 @@ EXERCISES: tuple[Exercise, ...] = (
             "You answered in bits; this course takes natural logarithms.",
         ),
         hints=(
-            "Put the best discriminator into both expectations and look for the mixture m = (p + q) / 2.",
+            "Put the best discriminator into both expectations; look for the mixture m = (p + q) / 2.",
             "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.",
             "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
         ),
@@ -151,7 +151,7 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda d: (d, 1 - d),
             "The sizes fit and the signs do not: a more believable sample lowers both losses.",
             lambda d: (-1 / (1 - d), -1 / d),
-            "You differentiated in D; the discriminator's output is the logit, so the chain goes on.",
+            "You differentiated in D; the network's output is the logit, so the chain goes on.",
             lambda d: (-d, 1 - d),
             "The second loss has a minus in front: a larger logit lowers it.",
             lambda d: (d, -(1 - d)),

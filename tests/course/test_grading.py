@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from genlab_course.exercise import Exercise, Mistake, all_exercises, assess, exercise, find_exercise
+from genlab_course.grading import Exercise, Mistake, all_exercises, assess, exercise, find_exercise
 
 NLL = Exercise(
     id="00.nll",
@@ -104,7 +104,7 @@ def test_an_unknown_id_lists_its_neighbours():
 @pytest.mark.parametrize("id", ["02.top-p", "npe.box", "glide.hide"])
 def test_an_exercise_is_found_without_the_banks_of_other_lessons(id):
     code = (
-        "import sys; from genlab_course.exercise import find_exercise;"
+        "import sys; from genlab_course.grading import find_exercise;"
         f"assert find_exercise({id!r}).id == {id!r};"
         "assert sum('.exercises.' in name for name in sys.modules) == 1"
     )
