@@ -1,14 +1,25 @@
-"""What a notebook and a class need: checks, exercises, quiz questions, source and figure style."""
+"""What a notebook and a class need, each loaded when it is first asked for.
 
-from genlab_course.checks import CheckFailed, check, check_close_mc, check_range
-from genlab_course.exercise import exercise, hint
-from genlab_course.figures import begin, draw_map, show_images
-from genlab_course.learner import progress
-from genlab_course.learner import reset_here as reset
-from genlab_course.quiz import questions
-from genlab_course.source import show_source
+So `genlab --help` and the commands with it wait for no torch.
+"""
 
-__all__ = [
-    *("CheckFailed", "begin", "check", "check_close_mc", "check_range", "draw_map", "exercise"),
-    *("hint", "progress", "questions", "reset", "show_images", "show_source"),
-]
+import importlib
+from typing import Any
+
+OFFERS = {  # module: what notebooks take from it
+    "checks": ("CheckFailed", "check", "check_close_mc", "check_range"),
+    "grading": ("exercise", "hint"),
+    "figures": ("begin", "draw_map", "show_images"),
+    "learner": ("progress", "reset"),
+    "quiz": ("questions",),
+    "source": ("show_source",),
+}
+__all__ = [name for names in OFFERS.values() for name in names]
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in OFFERS.items():
+        if name in names:
+            here = importlib.import_module(f"{__name__}.{module}")
+            return getattr(here, "reset_here" if name == "reset" else name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -15,10 +15,10 @@ from typing import Any
 
 from genlab.core.weights import replace_file
 from genlab.map import LESSONS, SYSTEMS
-from genlab.zoo.registry import TRAININGS
+from genlab.zoo import MODELS
 
 LOAD = "from genlab.systems import load_model\n"
-JUDGE = f"{LOAD}from genlab.systems.evaluation import digit_judge\n"
+JUDGE = f"{LOAD}from genlab.systems.evaluation import digit_evaluator\n"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ widgets.later("Train the five models now: half a minute", five)"""
 
 DECODING = """\
 from genlab.autoregressive.tokens import CharTokenizer
-from genlab.zoo.text_transformer import ALPHABET
+from genlab.zoo.lessons import ALPHABET
 from genlab.systems import load_model
 writer, tokenizer = load_model("text_transformer"), CharTokenizer(ALPHABET)
 contexts = ["the val", "Py", "If the ", "class "]
@@ -89,7 +89,7 @@ widgets.style_mixer(gan, styles)"""
 GLIDE = f"""\
 {JUDGE}from genlab.systems.glide import Glide
 glide = Glide(load_model("glide_base"), load_model("glide_upsampler"))
-widgets.caption_sampler(glide, digit_judge())"""
+widgets.caption_sampler(glide, digit_evaluator())"""
 
 PAGES: tuple[Page, ...] = (
     Page(1, (
@@ -168,7 +168,7 @@ PAGES: tuple[Page, ...] = (
     ), ("language_model",)),
     Page("latent_diffusion", (
         Demo("With two steps, will colour, digit or stroke be the first to be right?",
-             JUDGE + 'widgets.latent_sampler(load_model("latent_diffusion"), digit_judge())'),
+             JUDGE + 'widgets.latent_sampler(load_model("latent_diffusion"), digit_evaluator())'),
     ), ("latent_diffusion",)),
     Page("glide", (
         Demo("At which guidance do the three pictures begin to look like one?", GLIDE),
@@ -203,7 +203,7 @@ BEGIN = (
 
 def ready(pages: tuple[Page, ...] = PAGES) -> tuple[Page, ...]:
     """Those of some pages whose models ship."""
-    shipped = {t.name for t in TRAININGS if t.path.exists()}
+    shipped = {t.name for t in MODELS if t.path.exists()}
     return tuple(p for p in pages if shipped.issuperset(p.needs))
 
 

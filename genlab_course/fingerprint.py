@@ -24,15 +24,8 @@ from genlab.nn.transformer import TransformerConfig
 from genlab.score.diffusion import DDPM
 from genlab.score.samplers import ddim_sample, ddim_timesteps
 from genlab.systems.language_and_image import IMAGE, LENGTH
-from genlab.zoo.digit_consistency import student_levels
-from genlab.zoo.glide_recipes import BASE, UPSAMPLER, glide_base, glide_upsampler
-from genlab.zoo.language_and_image_models import language_and_image as both
-from genlab.zoo.language_model_models import language_model as writer
-from genlab.zoo.latent_diffusion_models import latent_diffusion as latent
-from genlab.zoo.npe_models import MOONS, posterior_estimator
-from genlab.zoo.registry import load_model
-from genlab.zoo.stylegan_models import style_gan
-from genlab.zoo.text_to_video_models import film_maker
+from genlab.zoo import find, load_model
+from genlab.zoo.scores import student_levels
 
 Draw = Callable[[int, Generator], object]
 
@@ -375,7 +368,7 @@ def _never_done(logits: Tensor) -> Tensor:
 
 def language_model(n: int = 12) -> Subject:
     """A token a pass, with the cache; the length is a dial."""
-    model = writer()
+    model = find("language_model").untrained()
     model.lm.event_shape = (n,)
     stage = Stage("writer", model.lm, (n,), model)
     return Subject(
@@ -388,23 +381,24 @@ def language_model(n: int = 12) -> Subject:
 
 def latent_diffusion(n_steps: int = 6) -> Subject:
     """A loop over codes, then one pass of the decoder."""
-    model = latent()
-    painter = model.painter
+    model = find("latent_diffusion").untrained()
+
+    def draw(k: int, generator: Generator) -> object:
+        return model.draw([CAPTION] * k, n_steps=n_steps, generator=generator)
+
+    image_model = model.painter
     stages = (
         Stage("decoder", model.vae, model.vae.event_shape, model.vae),
-        Stage("denoiser of codes", painter.net, painter.event_shape, painter),
+        Stage("denoiser of codes", image_model.net, image_model.event_shape, image_model),
     )
     return Subject(
-        "latent_diffusion",
-        stages,
-        lambda k, g: model.paint([CAPTION] * k, n_steps=n_steps, generator=g),
-        more_steps=lambda: latent_diffusion(2 * n_steps),
+        "latent_diffusion", stages, draw, more_steps=lambda: latent_diffusion(2 * n_steps)
     )
 
 
 def glide(n_steps: int = 6) -> Subject:
     """Two loops, one after the other: small pictures, then large ones beside them."""
-    base, up = glide_base(BASE), glide_upsampler(UPSAMPLER)
+    base, up = (find(name).untrained() for name in ("glide_base", "glide_upsampler"))
 
     def draw(k: int, generator: Generator) -> object:
         captions = [CAPTION] * k
@@ -420,29 +414,27 @@ def glide(n_steps: int = 6) -> Subject:
 
 def stylegan() -> Subject:
     """Noise, style, generator: one pass."""
-    return whole("stylegan", style_gan())
+    return whole("stylegan", find("stylegan").untrained())
 
 
 def text_to_video(n_steps: int = 4) -> Subject:
     """All frames at once, again and again."""
-    model = film_maker()
-    caption = f"{CAPTION} moving left"
+    model = find("text_to_video").untrained()
+
+    def draw(k: int, generator: Generator) -> object:
+        return model.sample([f"{CAPTION} moving left"] * k, n_steps=n_steps, generator=generator)
+
     stage = Stage("video denoiser", model.net, model.event_shape, model)
-    return Subject(
-        "text_to_video",
-        (stage,),
-        lambda k, g: model.sample([caption] * k, n_steps=n_steps, generator=g),
-        more_steps=lambda: text_to_video(2 * n_steps),
-    )
+    return Subject("text_to_video", (stage,), draw, more_steps=lambda: text_to_video(2 * n_steps))
 
 
 def language_and_image(n_steps: int = 5) -> Subject:
     """A language model writes a caption; a denoiser paints what its hidden states say."""
-    model = both()
+    model = find("language_and_image").untrained()
 
     def draw(k: int, generator: Generator) -> object:
         written = last(model.lm.write(["a"] * k, reshape=_never_done, generator=generator))
-        return model.paint(written.states, n_steps=n_steps, generator=generator)
+        return model.draw(written.states, n_steps=n_steps, generator=generator)
 
     painter = model.painter
     stages = (
@@ -456,13 +448,14 @@ def language_and_image(n_steps: int = 5) -> Subject:
 
 def flow_density_estimator() -> Subject:
     """Given data, one pass through couplings for a draw from the posterior."""
-    model = posterior_estimator(MOONS)
+    model = find("npe_two_moons").untrained()
+    seen = torch.zeros(1, 2)
+
+    def draw(k: int, generator: Generator) -> object:
+        return model.sample(k, cond=seen, generator=generator)
+
     stage = Stage("posterior", model, model.event_shape, model)
-    return Subject(
-        "flow_density_estimator",
-        (stage,),
-        lambda k, g: model.sample(k, cond=torch.zeros(1, 2), generator=g),
-    )
+    return Subject("flow_density_estimator", (stage,), draw)
 
 
 SUBJECTS: Mapping[str, Callable[..., Subject]] = {  # by the name of the lab

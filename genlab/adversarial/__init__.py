@@ -1,51 +1,57 @@
-"""Paradigm 3: a generator and a critic play a game, and no density is ever written down."""
+"""Paradigm 3: two networks play a game, and no density is ever written down."""
 
-from genlab.adversarial.games import GAME as GAME
-from genlab.adversarial.games import JENSEN_SHANNON as JENSEN_SHANNON
-from genlab.adversarial.games import KL as KL
-from genlab.adversarial.games import PEARSON as PEARSON
-from genlab.adversarial.games import REVERSE_KL as REVERSE_KL
-from genlab.adversarial.games import FDivergence as FDivergence
-from genlab.adversarial.games import alternating_step as alternating_step
-from genlab.adversarial.games import best_value as best_value
-from genlab.adversarial.games import bilinear_field as bilinear_field
-from genlab.adversarial.games import critic_loss as critic_loss
-from genlab.adversarial.games import dirac_field as dirac_field
-from genlab.adversarial.games import extragradient_step as extragradient_step
-from genlab.adversarial.games import f_divergence as f_divergence
-from genlab.adversarial.games import f_gan_bound as f_gan_bound
-from genlab.adversarial.games import jensen_shannon as jensen_shannon
-from genlab.adversarial.games import minimax_generator_loss as minimax_generator_loss
-from genlab.adversarial.games import non_saturating_divergence as non_saturating_divergence
-from genlab.adversarial.games import non_saturating_generator_loss as non_saturating_generator_loss
-from genlab.adversarial.games import optimal_logits as optimal_logits
-from genlab.adversarial.games import optimistic_step as optimistic_step
-from genlab.adversarial.games import play as play
-from genlab.adversarial.games import play_optimistic as play_optimistic
-from genlab.adversarial.games import running_mean as running_mean
-from genlab.adversarial.games import simultaneous_step as simultaneous_step
-from genlab.adversarial.gan import GAN as GAN
-from genlab.adversarial.gan import WGAN as WGAN
-from genlab.adversarial.gan import BatchAware as BatchAware
-from genlab.adversarial.gan import append_spread as append_spread
-from genlab.adversarial.gan import clip_weights as clip_weights
-from genlab.adversarial.gan import feature_matching_loss as feature_matching_loss
-from genlab.adversarial.gan import gradient_penalty as gradient_penalty
-from genlab.adversarial.gan import lazy_weight as lazy_weight
-from genlab.adversarial.gan import power_iteration as power_iteration
-from genlab.adversarial.gan import r1_penalty as r1_penalty
-from genlab.adversarial.gan import slopes as slopes
-from genlab.adversarial.gan import spectral_normalize as spectral_normalize
-from genlab.adversarial.gan import wgan_critic_loss as wgan_critic_loss
-from genlab.adversarial.gan import wgan_generator_loss as wgan_generator_loss
-from genlab.adversarial.gan import with_spread as with_spread
-from genlab.adversarial.stylegan import StyleCritic as StyleCritic
-from genlab.adversarial.stylegan import StyleGenerator as StyleGenerator
-from genlab.adversarial.stylegan import add_noise as add_noise
-from genlab.adversarial.stylegan import attribute_direction as attribute_direction
-from genlab.adversarial.stylegan import followed as followed
-from genlab.adversarial.stylegan import mix_styles as mix_styles
-from genlab.adversarial.stylegan import modulated_conv as modulated_conv
-from genlab.adversarial.stylegan import modulated_weight as modulated_weight
-from genlab.adversarial.stylegan import pixel_norm as pixel_norm
-from genlab.adversarial.stylegan import truncate as truncate
+from genlab.adversarial.games import (
+    GAME,
+    JENSEN_SHANNON,
+    KL,
+    PEARSON,
+    REVERSE_KL,
+    FDivergence,
+    alternating_step,
+    best_value,
+    bilinear_field,
+    dirac_field,
+    extragradient_step,
+    f_divergence,
+    f_gan_bound,
+    jensen_shannon,
+    non_saturating_divergence,
+    optimistic_step,
+    play,
+    play_optimistic,
+    running_mean,
+    simultaneous_step,
+)
+from genlab.adversarial.gan import (
+    GAN,
+    WGAN,
+    BatchAware,
+    append_spread,
+    clip_weights,
+    discriminator_loss,
+    feature_matching_loss,
+    gradient_penalty,
+    lazy_weight,
+    minimax_generator_loss,
+    non_saturating_generator_loss,
+    optimal_logits,
+    power_iteration,
+    r1_penalty,
+    slopes,
+    spectral_normalize,
+    wgan_critic_loss,
+    wgan_generator_loss,
+    with_spread,
+)
+from genlab.adversarial.stylegan import (
+    StyleDiscriminator,
+    StyleGenerator,
+    add_noise,
+    attribute_direction,
+    followed,
+    mix_styles,
+    modulated_conv,
+    modulated_weight,
+    pixel_norm,
+    truncate,
+)

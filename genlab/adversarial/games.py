@@ -14,15 +14,15 @@ Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1 and sectio
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from genlab.core.stats import kl_categorical, normal_log_prob
-from genlab.core.tensors import PerExample, require_alike, require_between
+from genlab.core.stats import kl_categorical
+from genlab.core.tensors import PerExample, require_between
 
 State: TypeAlias = Float[Tensor, " *b 2"]
 Field: TypeAlias = Callable[[State], State]  # where each player would go, at unit learning rate
@@ -44,8 +44,8 @@ def bilinear_field(z: State, *, strength: float = 1.0) -> State:
 def dirac_field(z: State, *, gamma: float = 0.0) -> State:
     r"""Both players' directions in the smallest GAN there is, with an $R_1$ penalty.
 
-    The data are one point at 0, the generator makes one point at $\theta$, the critic's logit is
-    $l(x) = \psi x$; with the minimax loss and the penalty $\tfrac\gamma2\psi^2$
+    The data are one point at 0, the generator makes one point at $\theta$, the discriminator's
+    logit is $l(x) = \psi x$; with the minimax loss and the penalty $\tfrac\gamma2\psi^2$
 
     $$v(\theta, \psi) = \big(\psi\,\sigma(\psi\theta),\; -\theta\,\sigma(\psi\theta)
       - \gamma\,\psi\big)$$
@@ -137,52 +137,6 @@ def play_optimistic(z: State, *, field: Field, lr: float, n_steps: int) -> Itera
         yield z
 
 
-def critic_loss(logits_real: PerExample, logits_fake: PerExample) -> PerExample:
-    r"""What the critic minimises: the negative value of the game, nats, positive.
-
-    $$-\log D(x) - \log\big(1 - D(G(z))\big)
-      = \mathrm{softplus}(-l_x) + \mathrm{softplus}(l_{G(z)})$$
-
-    At the best critic its expectation is $\log 4 - 2\,\mathrm{JS}(p\,\|\,q)$.
-
-    Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1.
-    """
-    require_alike(logits_real=logits_real, logits_fake=logits_fake)
-    return softplus(-logits_real) + softplus(logits_fake)
-
-
-def minimax_generator_loss(logits_fake: PerExample) -> PerExample:
-    r"""What the generator minimises in the game as first stated; saturates against a sure critic.
-
-    $$\log\big(1 - D(G(z))\big) = -\mathrm{softplus}(l), \qquad \frac{d}{dl} = -D$$
-
-    Nats, negative; the slope vanishes where the critic is sure ($D\to0$). Goodfellow et al. 2014
-    (arXiv:1406.2661), eq. 1.
-    """
-    return -softplus(logits_fake)
-
-
-def non_saturating_generator_loss(logits_fake: PerExample) -> PerExample:
-    r"""What the generator minimises in practice: it keeps its slope where it is losing.
-
-    $$-\log D(G(z)) = \mathrm{softplus}(-l), \qquad \frac{d}{dl} = -(1 - D)$$
-
-    Nats, positive. Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
-    """
-    return softplus(-logits_fake)
-
-
-def optimal_logits(log_p: PerExample, log_q: PerExample) -> PerExample:
-    r"""The best critic against a fixed generator is the log-ratio of the two densities.
-
-    $$l^*(x) = \log p(x) - \log q(x), \qquad D^* = \mathrm{sigmoid}(l^*) = \frac{p}{p+q}$$
-
-    Goodfellow et al. 2014 (arXiv:1406.2661), proposition 1.
-    """
-    require_alike(log_p=log_p, log_q=log_q)
-    return log_p - log_q
-
-
 def jensen_shannon(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
     r"""Jensen-Shannon divergence between distributions over k outcomes, nats, in $[0, \log 2]$.
 
@@ -203,7 +157,7 @@ Curve: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""Value of the game against the best critic, over k outcomes.
+    r"""Value of the game against the best discriminator, over k outcomes.
 
     $$V(D^*, G) = \sum_i p_i \log\frac{p_i}{p_i+q_i} + q_i \log\frac{q_i}{p_i+q_i}
       = -\log 4 + 2\,\mathrm{JS}(p\,\|\,q)$$
@@ -217,7 +171,7 @@ def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
 
 
 def non_saturating_divergence(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""What the non-saturating generator descends when the critic is at its best.
+    r"""What the non-saturating generator descends when the discriminator is at its best.
 
     $$\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)$$
 
@@ -236,7 +190,7 @@ class FDivergence:
     """One row of the f-GAN table; all four members act elementwise."""
 
     f: Curve  # convex on u > 0, with f(1) = 0 for a divergence
-    slope: Curve  # f'(u): the best critic, as a function of u = p / q
+    slope: Curve  # f'(u): the best discriminator, as a function of u = p / q
     conjugate: Curve  # f*(t) = sup over u of (u t - f(u))
     activation: Curve  # maps any real number into the domain of f*
 
@@ -290,43 +244,14 @@ def f_divergence(row: FDivergence, p: Probs, q: Probs) -> Float[Tensor, " *b"]:
 
 
 def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> PerExample:
-    r"""One pair's contribution to the lower bound that a critic $T = a(v)$ gives.
+    r"""One pair's contribution to the lower bound that a discriminator $T = a(v)$ gives.
 
     $$a(v_x) - f^*\big(a(v_{G(z)})\big), \qquad
       \mathbb E_p\, T - \mathbb E_q\, f^*(T) \le D_f(p\,\|\,q)$$
 
-    Equal to the divergence, in expectation, exactly at $T^* = f'(p/q)$. The critic maximises it,
-    the generator minimises it.
+    Equal to the divergence, in expectation, exactly at $T^* = f'(p/q)$. The discriminator
+    maximises it, the generator minimises it.
 
     Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eqs. 4 to 6.
     """
     return row.activation(v_real) - row.conjugate(row.activation(v_fake))
-
-
-class Duel(NamedTuple):
-    """What the best discriminator knows about one generator, and which way it pushes."""
-
-    p: Tensor  # density of the data on the cells
-    q: Tensor  # density of the generator on the cells
-    d: Tensor  # best discriminator's probability of "real" on the cells
-    js: float  # nats
-    saturating: float  # slope of the minimax loss in the generator's mean, discriminator held still
-    non_saturating: float  # slope of the non-saturating loss, likewise
-
-
-def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
-    """N(0, 1) against the generator N(mean, std^2) and the best discriminator, by sums over cells.
-
-    The slopes move $x = m + s z$ with the mean while the discriminator stays where it is.
-    """
-    log_p, log_q = (normal_log_prob(cells[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
-    weights = log_q.exp() / log_q.exp().sum()
-    shift = torch.zeros((), dtype=cells.dtype, requires_grad=True)
-    moved = (cells + shift)[:, None]
-    logits = optimal_logits(normal_log_prob(moved, 0.0, 1.0), normal_log_prob(moved, mean, std))
-    slopes = [
-        float(torch.autograd.grad(weights @ loss(logits), shift, retain_graph=True)[0])
-        for loss in (minimax_generator_loss, non_saturating_generator_loss)
-    ]
-    js = float(jensen_shannon(log_p.exp() / log_p.exp().sum(), weights))
-    return Duel(log_p.exp(), log_q.exp(), optimal_logits(log_p, log_q).sigmoid(), js, *slopes)

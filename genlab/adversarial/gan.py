@@ -1,23 +1,30 @@
-r"""Penalties that keep a critic smooth, without which the game rarely settles.
+r"""Two networks play: the losses of both, the penalties that settle the game, GAN and WGAN.
 
-$$R_1 = \frac\gamma2\, \mathbb E_{x\sim p}\lVert\nabla_x l(x)\rVert^2, \qquad
+$$\min_G \max_D\; \mathbb E_p \log D(x) + \mathbb E_z \log\big(1 - D(G(z))\big), \qquad
+R_1 = \frac\gamma2\, \mathbb E_p\lVert\nabla_x l(x)\rVert^2, \qquad
 \mathrm{GP} = \lambda\, \mathbb E_{\hat x}\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2$$
 
-$R_1$ looks at real examples and wants a flat critic; the gradient penalty looks between real and
-generated examples and wants slope 1.
+A discriminator says how likely an example is real, $D = \mathrm{sigmoid}(l)$. WGAN's second network
+prices an example instead of classifying it, which is why its authors call it a *critic*. $R_1$
+wants a flat discriminator at real examples, the gradient penalty a critic of slope 1 between real
+and generated ones.
 
-Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9; Gulrajani et al. 2017
-(arXiv:1704.00028), eq. 3.
+Goodfellow et al. 2014 (arXiv:1406.2661); Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq.
+9; Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875); Gulrajani et al. 2017 (arXiv:1704.00028).
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
+from torch.nn.functional import softplus
 from torch.nn.utils import parametrize
 
-from genlab.adversarial.games import critic_loss, non_saturating_generator_loss
+from genlab.adversarial.games import jensen_shannon
+from genlab.core.stats import normal_log_prob
 from genlab.core.tensors import (
     Event,
     PerExample,
@@ -29,38 +36,63 @@ from genlab.core.tensors import (
 )
 
 
+def discriminator_loss(logits_real: PerExample, logits_fake: PerExample) -> PerExample:
+    r"""What the discriminator minimises: the negative value of the game, nats, positive.
+
+    $$-\log D(x) - \log\big(1 - D(G(z))\big)
+      = \mathrm{softplus}(-l_x) + \mathrm{softplus}(l_{G(z)})$$
+
+    At the best discriminator its expectation is $\log 4 - 2\,\mathrm{JS}(p\,\|\,q)$.
+
+    Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1.
+    """
+    require_alike(logits_real=logits_real, logits_fake=logits_fake)
+    return softplus(-logits_real) + softplus(logits_fake)
+
+
+def minimax_generator_loss(logits_fake: PerExample) -> PerExample:
+    r"""What the generator minimises in the game as first stated, which saturates.
+
+    $$\log\big(1 - D(G(z))\big) = -\mathrm{softplus}(l), \qquad \frac{d}{dl} = -D$$
+
+    Nats, negative; the slope vanishes where the discriminator is sure ($D\to0$). Goodfellow et al.
+    2014 (arXiv:1406.2661), eq. 1.
+    """
+    return -softplus(logits_fake)
+
+
+def non_saturating_generator_loss(logits_fake: PerExample) -> PerExample:
+    r"""What the generator minimises in practice: it keeps its slope where it is losing.
+
+    $$-\log D(G(z)) = \mathrm{softplus}(-l), \qquad \frac{d}{dl} = -(1 - D)$$
+
+    Nats, positive. Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
+    """
+    return softplus(-logits_fake)
+
+
+def optimal_logits(log_p: PerExample, log_q: PerExample) -> PerExample:
+    r"""The best discriminator against a fixed generator is the log-ratio of the two densities.
+
+    $$l^*(x) = \log p(x) - \log q(x), \qquad D^* = \mathrm{sigmoid}(l^*) = \frac{p}{p+q}$$
+
+    Goodfellow et al. 2014 (arXiv:1406.2661), proposition 1.
+    """
+    require_alike(log_p=log_p, log_q=log_q)
+    return log_p - log_q
+
+
 def r1_penalty(logits: PerExample, x: Event) -> PerExample:
-    r"""Squared slope of the critic at each **real** example, without the factor $\gamma/2$.
+    r"""Squared slope of the discriminator at each **real** example, without the factor $\gamma/2$.
 
     $$\lVert \nabla_x\, l(x) \rVert^2$$
 
-    A linear critic $l = w\cdot x$ gives $\lVert w\rVert^2$ everywhere.
+    A linear discriminator $l = w\cdot x$ gives $\lVert w\rVert^2$ everywhere.
 
     Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9. ValueError: `x` does not require a
     gradient.
     """
     return sum_event(_slope(logits, x) ** 2)
-
-
-def gradient_penalty(
-    critic: Callable[[Tensor], PerExample], real: Event, fake: Event, u: PerExample
-) -> PerExample:
-    r"""How far the critic's slope is from 1 at a random point between each pair.
-
-    $$\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2, \qquad \hat x = u\,x + (1-u)\,\tilde x$$
-
-    The norm is taken over the whole event, then squared, example by example: averaging over the
-    batch before the square would let steep and flat points cancel. A linear critic $f = w\cdot x$
-    gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$.
-
-    Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3 and algorithm 1. ValueError: a weight outside
-    [0, 1].
-    """
-    require_between(0, 1, u=u)
-    between = expand(u, real) * real.detach() + (1 - expand(u, real)) * fake.detach()
-    between.requires_grad_(True)
-    slope = _slope(critic(between), between)
-    return (sum_event(slope**2).clamp(min=1e-24).sqrt() - 1) ** 2
 
 
 def lazy_weight(step: int, interval: int) -> float:
@@ -86,43 +118,62 @@ def _slope(logits: PerExample, x: Event) -> Float[Tensor, " b *event"]:
     return slope
 
 
-class GAN(nn.Module):
-    r"""Non-saturating game with an $R_1$ penalty on the critic."""
+class _TwoPlayers(nn.Module):
+    """What GAN and WGAN share: a generator that turns a latent draw into an example."""
+
+    def __init__(
+        self, generator_net: nn.Module, *, latent_dim: int, event_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.generator_net, self.latent_dim, self.event_shape = (
+            generator_net,
+            latent_dim,
+            event_shape,
+        )
+
+    def _fake(self, n: int, generator: Generator | None) -> Event:
+        like = next(self.generator_net.parameters())
+        return self.generator_net(randn((n, self.latent_dim), like=like, generator=generator))
+
+    def generator_parameters(self) -> Iterator[nn.Parameter]:
+        """What the generator's step changes."""
+        return self.generator_net.parameters()
+
+    @torch.no_grad()
+    def sample(self, n: int, *, generator: Generator | None = None) -> Event:
+        """Draw `n` examples: one latent draw, one network evaluation."""
+        return self._fake(n, generator)
+
+
+class GAN(_TwoPlayers):
+    """Non-saturating game with an $R_1$ penalty on the discriminator."""
 
     def __init__(
         self,
         generator_net: nn.Module,
-        critic: nn.Module,
+        discriminator: nn.Module,
         *,
         latent_dim: int,
         event_shape: tuple[int, ...],
         gamma: float = 1.0,
     ) -> None:
-        super().__init__()
-        if not gamma >= 0:
-            raise ValueError(f"gamma must not be negative, got {gamma}")
-        self.generator_net, self.critic = generator_net, critic
-        self.latent_dim, self.event_shape, self.gamma = latent_dim, event_shape, gamma
+        super().__init__(generator_net, latent_dim=latent_dim, event_shape=event_shape)
+        require_between(0, math.inf, gamma=gamma)
+        self.discriminator, self.gamma = discriminator, gamma
 
     def logits(self, x: Event) -> PerExample:
-        """Critic's logit of "this example is real", `(b,)`."""
-        out: Tensor = self.critic(x)
-        return out.squeeze(1)
+        """The discriminator's logit of "this example is real"."""
+        return self.discriminator(x).squeeze(1)
 
-    def _fake(self, n: int, generator: Generator | None) -> Event:
-        like = next(self.generator_net.parameters())
-        out: Tensor = self.generator_net(
-            randn((n, self.latent_dim), like=like, generator=generator)
-        )
-        return out
-
-    def critic_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Loss of the critic, mean over the batch; moves no parameter of the generator."""
+    def discriminator_loss(
+        self, x: Event, *, generator: Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """Loss of the discriminator, mean over the batch; moves no parameter of the generator."""
         with torch.no_grad():
             fake = self._fake(len(x), generator)
         x = x.detach().requires_grad_(self.gamma > 0)
         real = self.logits(x)
-        loss = critic_loss(real, self.logits(fake))
+        loss = discriminator_loss(real, self.logits(fake))
         if self.gamma > 0:
             loss = loss + 0.5 * self.gamma * r1_penalty(real, x)
         return loss.mean()
@@ -131,22 +182,53 @@ class GAN(nn.Module):
         """Loss of the generator, mean over as many fresh draws as `x` has examples."""
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
-    def critic_parameters(self) -> Iterator[nn.Parameter]:
-        """What the critic's step changes."""
-        return self.critic.parameters()
+    def discriminator_parameters(self) -> Iterator[nn.Parameter]:
+        """What the discriminator's step changes."""
+        return self.discriminator.parameters()
 
-    def generator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the generator's step changes."""
-        return self.generator_net.parameters()
 
-    @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Event:
-        """Draw `n` examples: one latent draw, one generator pass. `cond` must be None."""
-        if cond is not None:
-            raise ValueError("this GAN is unconditional: cond must be None")
-        return self._fake(n, generator)
+def wgan_critic_loss(f_real: PerExample, f_fake: PerExample) -> PerExample:
+    r"""What the critic minimises: minus the gap between its means.
+
+    $$-\big(f(x) - f(\tilde x)\big)$$
+
+    Over 1-Lipschitz critics its smallest expectation is $-W_1(p, q)$.
+
+    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), eq. 2.
+    """
+    require_alike(f_real=f_real, f_fake=f_fake)
+    return f_fake - f_real
+
+
+def wgan_generator_loss(f_fake: PerExample) -> PerExample:
+    r"""What the generator minimises: minus the critic on its own samples.
+
+    $$-f(G(z))$$
+
+    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 10.
+    """
+    return -f_fake
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], PerExample], real: Event, fake: Event, u: PerExample
+) -> PerExample:
+    r"""How far the critic's slope is from 1 at a random point between each pair.
+
+    $$\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2, \qquad \hat x = u\,x + (1-u)\,\tilde x$$
+
+    The norm is taken over the whole event, then squared, example by example: averaging over the
+    batch before the square would let steep and flat points cancel. A linear critic $f = w\cdot x$
+    gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$.
+
+    Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3 and algorithm 1. ValueError: a weight outside
+    [0, 1].
+    """
+    require_between(0, 1, u=u)
+    between = expand(u, real) * real.detach() + (1 - expand(u, real)) * fake.detach()
+    between.requires_grad_(True)
+    slope = _slope(critic(between), between)
+    return (sum_event(slope**2).clamp(min=1e-24).sqrt() - 1) ** 2
 
 
 @torch.no_grad()
@@ -164,6 +246,50 @@ def clip_weights(parameters: Iterable[nn.Parameter], c: float) -> None:
         raise ValueError(f"clip_weights: c is {c}, expected a positive number")
     for parameter in parameters:
         parameter.clamp_(-c, c)
+
+
+class WGAN(_TwoPlayers):
+    """A generator and a Lipschitz critic, held by a penalty, by clipping, or by its own layers."""
+
+    def __init__(
+        self,
+        generator_net: nn.Module,
+        critic: nn.Module,
+        *,
+        latent_dim: int,
+        event_shape: tuple[int, ...],
+        penalty: float = 10.0,
+        clip: float | None = None,
+    ) -> None:
+        super().__init__(generator_net, latent_dim=latent_dim, event_shape=event_shape)
+        require_between(0, math.inf, penalty=penalty)
+        self.critic, self.penalty, self.clip = critic, penalty, clip
+
+    def f(self, x: Event) -> PerExample:
+        """The critic's value of each example; only differences mean anything."""
+        return self.critic(x).squeeze(1)
+
+    def discriminator_loss(
+        self, x: Event, *, generator: Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """Minus the critic's estimate of the distance plus the penalty, mean over the batch."""
+        if self.clip is not None:
+            clip_weights(self.critic.parameters(), self.clip)
+        with torch.no_grad():
+            fake = self._fake(len(x), generator)
+        loss = wgan_critic_loss(self.f(x), self.f(fake))
+        if self.penalty > 0:
+            u = torch.rand(len(x), generator=generator).to(x)
+            loss = loss + self.penalty * gradient_penalty(self.f, x, fake, u)
+        return loss.mean()
+
+    def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+        """Minus the critic's mean over as many fresh draws as `x` has examples."""
+        return wgan_generator_loss(self.f(self._fake(len(x), generator))).mean()
+
+    def discriminator_parameters(self) -> Iterator[nn.Parameter]:
+        """What the critic's step changes."""
+        return self.critic.parameters()
 
 
 def power_iteration(
@@ -236,96 +362,6 @@ def slopes(f: Callable[[Tensor], PerExample], x: Float[Tensor, " b *event"]) -> 
     return sum_event(gradient**2).sqrt()
 
 
-def wgan_critic_loss(f_real: PerExample, f_fake: PerExample) -> PerExample:
-    r"""What the critic minimises: minus the gap between its means.
-
-    $$-\big(f(x) - f(\tilde x)\big)$$
-
-    Over 1-Lipschitz critics its smallest expectation is $-W_1(p, q)$.
-
-    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), eq. 2.
-    """
-    require_alike(f_real=f_real, f_fake=f_fake)
-    return f_fake - f_real
-
-
-def wgan_generator_loss(f_fake: PerExample) -> PerExample:
-    r"""What the generator minimises: minus the critic on its own samples.
-
-    $$-f(G(z))$$
-
-    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 10.
-    """
-    return -f_fake
-
-
-class WGAN(nn.Module):
-    r"""A generator and a Lipschitz critic, held by a penalty, by clipping, or by its own layers.
-
-    ValueError: a negative penalty.
-    """
-
-    def __init__(
-        self,
-        generator_net: nn.Module,
-        critic: nn.Module,
-        *,
-        latent_dim: int,
-        event_shape: tuple[int, ...],
-        penalty: float = 10.0,
-        clip: float | None = None,
-    ) -> None:
-        super().__init__()
-        if not penalty >= 0:
-            raise ValueError(f"penalty must not be negative, got {penalty}")
-        self.generator_net, self.critic = generator_net, critic
-        self.latent_dim, self.event_shape = latent_dim, event_shape
-        self.penalty, self.clip = penalty, clip
-
-    def f(self, x: Event) -> PerExample:
-        """The critic's value of each example, `(b,)`; only differences mean anything."""
-        out: Tensor = self.critic(x)
-        return out.squeeze(1)
-
-    def _fake(self, n: int, generator: Generator | None) -> Event:
-        like = next(self.generator_net.parameters())
-        z = randn((n, self.latent_dim), like=like, generator=generator)
-        return self.generator_net(z)
-
-    def critic_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Minus the estimated distance plus the penalty, mean over the batch."""
-        if self.clip is not None:
-            clip_weights(self.critic.parameters(), self.clip)
-        with torch.no_grad():
-            fake = self._fake(len(x), generator)
-        loss = wgan_critic_loss(self.f(x), self.f(fake))
-        if self.penalty > 0:
-            u = torch.rand(len(x), generator=generator).to(x)
-            loss = loss + self.penalty * gradient_penalty(self.f, x, fake, u)
-        return loss.mean()
-
-    def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Minus the critic's mean over as many fresh draws as `x` has examples."""
-        return wgan_generator_loss(self.f(self._fake(len(x), generator))).mean()
-
-    def critic_parameters(self) -> Iterator[nn.Parameter]:
-        """What the critic's step changes."""
-        return self.critic.parameters()
-
-    def generator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the generator's step changes."""
-        return self.generator_net.parameters()
-
-    @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Event:
-        """Draw `n` examples: one latent draw, one generator pass. `cond` must be None."""
-        if cond is not None:
-            raise ValueError("this WGAN is unconditional: cond must be None")
-        return self._fake(n, generator)
-
-
 def feature_matching_loss(
     real: Float[Tensor, " n d"], fake: Float[Tensor, " m d"]
 ) -> Float[Tensor, " d"]:
@@ -359,7 +395,7 @@ def append_spread(
 
     $$s = \frac{1}{chw}\sum_{jyx} \sqrt{\tfrac1b\textstyle\sum_i (h_{ijyx} - \bar h_{jyx})^2}$$
 
-    A batch of copies has $s = 0$, and a critic that reads it sees the copies.
+    A batch of copies has $s = 0$, and a discriminator that reads it sees the copies.
 
     Karras et al. 2018 (arXiv:1710.10196), section 3.
     """
@@ -369,15 +405,44 @@ def append_spread(
 
 
 class BatchAware(nn.Module):
-    """A critic that sees each example together with the spread of its batch.
+    """A discriminator that sees each example together with the spread of its batch.
 
     Its logits are not a function of one example, so the $R_1$ penalty does not apply to it.
     """
 
-    def __init__(self, critic: nn.Module) -> None:
+    def __init__(self, discriminator: nn.Module) -> None:
         super().__init__()
-        self.critic = critic
+        self.discriminator = discriminator
 
     def forward(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b 1"]:
         """Logits of a batch that is all real or all fake."""
-        return self.critic(with_spread(x))
+        return self.discriminator(with_spread(x))
+
+
+class Duel(NamedTuple):
+    """What the best discriminator knows about one generator, and which way it pushes."""
+
+    p: Tensor  # density of the data on the cells
+    q: Tensor  # density of the generator on the cells
+    d: Tensor  # best discriminator's probability of "real" on the cells
+    js: float  # nats
+    saturating: float  # slope of the minimax loss in the generator's mean, discriminator held still
+    non_saturating: float  # slope of the non-saturating loss, likewise
+
+
+def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
+    """N(0, 1) against the generator N(mean, std^2) and the best discriminator, by sums over cells.
+
+    The slopes move $x = m + s z$ with the mean while the discriminator stays where it is.
+    """
+    log_p, log_q = (normal_log_prob(cells[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
+    weights = log_q.exp() / log_q.exp().sum()
+    shift = torch.zeros((), dtype=cells.dtype, requires_grad=True)
+    moved = (cells + shift)[:, None]
+    logits = optimal_logits(normal_log_prob(moved, 0.0, 1.0), normal_log_prob(moved, mean, std))
+    slopes = [
+        float(torch.autograd.grad(weights @ loss(logits), shift, retain_graph=True)[0])
+        for loss in (minimax_generator_loss, non_saturating_generator_loss)
+    ]
+    js = float(jensen_shannon(log_p.exp() / log_p.exp().sum(), weights))
+    return Duel(log_p.exp(), log_q.exp(), optimal_logits(log_p, log_q).sigmoid(), js, *slopes)

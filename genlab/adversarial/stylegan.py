@@ -246,7 +246,7 @@ class StyleGenerator(nn.Module):
         return h
 
 
-class StyleCritic(nn.Module):
+class StyleDiscriminator(nn.Module):
     """Strided convolutions, the batch's spread at 4 x 4, two dense layers."""
 
     def __init__(self, channels: tuple[int, int, int], width: int) -> None:

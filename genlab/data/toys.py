@@ -4,9 +4,9 @@ Every toy is a curve, or a handful of points, blurred by Gaussian noise of stand
 
 $$x = c(u) + s\,\epsilon, \qquad p(x) = \mathbb E_u\,\mathcal N\big(x;\, c(u),\, s^2 I\big).$$
 
-Sampling is exact. The density is exact where the expectation is a finite sum (`GaussianRing`,
-`GaussianGrid`) or has a closed form (`Rings`), and is a Gauss-Legendre quadrature over the curve,
-accurate to rounding, where it is not (`Moons`, `Pinwheel`). All log-densities are in nats.
+Sampling is exact. The density is exact where the expectation is a finite sum (`GaussianRing`), and
+a Gauss-Legendre quadrature over the curve, accurate to rounding, where it is not (`Moons`). All
+log-densities are in nats.
 """
 
 import math
@@ -122,40 +122,6 @@ class GaussianRing:
 
 
 @dataclass(frozen=True)
-class GaussianGrid:
-    """Equal Gaussians on a square lattice centred at the origin."""
-
-    n_side: int = 5  # Gaussians along each axis
-    spacing: float = 0.7  # between neighbours
-    std: float = 0.08  # of each Gaussian, in both coordinates
-
-    @property
-    def means(self) -> Float[Tensor, " k 2"]:
-        """The centres, row by row."""
-        ticks = self.spacing * (torch.arange(self.n_side) - (self.n_side - 1) / 2)
-        return torch.cartesian_prod(ticks, ticks)
-
-    @property
-    def weights(self) -> Float[Tensor, " k"]:
-        """The mixture weights, all equal."""
-        return torch.full((self.n_side**2,), 1 / self.n_side**2)
-
-    @property
-    def stds(self) -> Float[Tensor, " k"]:
-        """The standard deviations, all equal: with `weights` and `means`, an oracle's arguments."""
-        return torch.full((self.n_side**2,), self.std)
-
-    def sample(self, n: int, *, generator: Generator | None = None) -> Points:
-        """Draw `n` points."""
-        label = _choice(self.n_side**2, n, generator)
-        return _blur(self.means.to(label.device)[label], self.std, generator)
-
-    def log_prob(self, x: Points) -> Float[Tensor, " n"]:
-        """Exact log-density in nats."""
-        return blurred_log_prob(x, self.means, self.weights, std=self.std)
-
-
-@dataclass(frozen=True)
 class Moons:
     r"""Two interleaved half circles, symmetric about the origin, blurred by Gaussian noise.
 
@@ -179,65 +145,3 @@ class Moons:
         u, w = _nodes(0, math.pi, math.pi * self.radius, self.std)
         c = self._curve(u)
         return blurred_log_prob(x, torch.cat([c, -c]), torch.cat([w, w]) / 2, std=self.std)
-
-
-@dataclass(frozen=True)
-class Rings:
-    r"""Concentric circles blurred by Gaussian noise; the angle integrates to a Bessel function.
-
-    $$p(x) = \frac1K\sum_k \frac{1}{2\pi s^2}
-      \exp\!\Big(-\frac{\lVert x\rVert^2+r_k^2}{2s^2}\Big)\,
-      I_0\!\Big(\frac{\lVert x\rVert r_k}{s^2}\Big)$$
-
-    The scaled function $e^{-z}I_0(z)$ keeps it finite however large $z$ is.
-    """
-
-    radii: tuple[float, ...] = (0.6, 1.2, 1.8)  # of the circles, each with the same mass
-    std: float = 0.08  # of the blur
-
-    def sample(self, n: int, *, generator: Generator | None = None) -> Points:
-        """Draw `n` points."""
-        angle = 2 * math.pi * _uniform(n, generator)
-        radius = angle.new_tensor(self.radii)[_choice(len(self.radii), n, generator)]
-        return _blur(_polar(radius, angle), self.std, generator)
-
-    def log_prob(self, x: Points) -> Float[Tensor, " n"]:
-        """Exact log-density in nats."""
-        radius = torch.linalg.vector_norm(as_real(x), dim=1)[:, None]
-        centre = radius.new_tensor(self.radii)
-        around = torch.special.i0e(radius * centre / self.std**2).log()
-        per_ring: Tensor = around - (radius - centre) ** 2 / (2 * self.std**2)
-        return per_ring.logsumexp(1) - math.log(len(self.radii) * 2 * math.pi * self.std**2)
-
-
-@dataclass(frozen=True)
-class Pinwheel:
-    r"""Curved arms that turn as they leave the centre, blurred by Gaussian noise.
-
-    $$c_k(u) = u\,\big(\cos(\tfrac{2\pi k}{K} + \tau u),\ \sin(\tfrac{2\pi k}{K} + \tau u)\big),
-      \qquad u\sim U(u_0, u_1)$$
-    """
-
-    n_arms: int = 5  # K
-    twist: float = 0.8  # tau, radians of turn for each unit of radius
-    inner: float = 0.4  # u_0, where an arm begins
-    outer: float = 2.2  # u_1, where it ends
-    std: float = 0.1  # of the blur
-
-    def _curve(self, u: Tensor, arm: Tensor) -> Tensor:
-        return _polar(u, 2 * math.pi * arm / self.n_arms + self.twist * u)
-
-    def sample(self, n: int, *, generator: Generator | None = None) -> Points:
-        """Draw `n` points."""
-        arm = _choice(self.n_arms, n, generator)
-        u = self.inner + (self.outer - self.inner) * _uniform(n, generator)
-        return _blur(self._curve(u, arm), self.std, generator)
-
-    def log_prob(self, x: Points) -> Float[Tensor, " n"]:
-        """Log-density in nats, by quadrature along the arms."""
-        span = self.outer - self.inner
-        length = span * math.hypot(1, self.twist * self.outer)  # no arm is longer
-        u, w = _nodes(self.inner, self.outer, length, self.std)
-        arms = torch.arange(self.n_arms, dtype=u.dtype)[:, None]
-        centres = self._curve(u.expand(self.n_arms, -1), arms).flatten(0, 1)
-        return blurred_log_prob(x, centres, w.repeat(self.n_arms) / self.n_arms, std=self.std)

@@ -57,22 +57,6 @@ def binomial_interval(k: int, n: int, level: float = 0.95) -> Interval:
     return Interval(low, k / n, high)
 
 
-def wilson_interval(k: int, n: int, level: float = 0.95) -> Interval:
-    r"""Interval for a rate from the normal approximation, solved for the rate (Wilson 1927, eq. 4).
-
-    $$\lvert k/n - p\rvert = z\sqrt{p(1-p)/n} \text{ at both limits}$$
-
-    Shorter than the exact one and right on average; never leaves [0, 1].
-
-    ValueError: k, n or level out of range.
-    """
-    _require_counts(k, n, level)
-    z2 = float(scipy.stats.norm.ppf((1 + level) / 2)) ** 2
-    centre = (k + z2 / 2) / (n + z2)
-    half = math.sqrt(z2 * (k * (n - k) / n + z2 / 4)) / (n + z2)
-    return Interval(max(0.0, centre - half), k / n, min(1.0, centre + half))
-
-
 def design_effect(answers_each: int, correlation: float) -> float:
     r"""By what factor the variance grows when each reviewer gives several answers.
 
@@ -328,13 +312,13 @@ def c2st(
     from sklearn.model_selection import StratifiedKFold  # here: it takes a second to import
     from sklearn.neural_network import MLPClassifier
 
-    judge = classifier or MLPClassifier((units, units), max_iter=1000, random_state=seed)
+    model = classifier or MLPClassifier((units, units), max_iter=1000, random_state=seed)
     hits = 0
     for train, test in StratifiedKFold(n_folds, shuffle=True, random_state=seed).split(
         points, side
     ):
-        judge.fit(points[train], side[train])
-        hits += int((judge.predict(points[test]) == side[test]).sum())
+        model.fit(points[train], side[train])
+        hits += int((model.predict(points[test]) == side[test]).sum())
     value = hits / len(side)
     return Accuracy(value, float(np.sqrt(value * (1 - value) / len(side))))
 

@@ -127,9 +127,6 @@ def _share(flags: Tensor) -> float:
     return float(flags.double().mean())
 
 
-Points = Float[Tensor, " n d"]
-
-
 class CopyProbe(NamedTuple):
     """What the two comparisons of distances say."""
 
@@ -140,7 +137,7 @@ class CopyProbe(NamedTuple):
     p_copy: float  # P(a score this low | nothing is copied)
 
 
-def nearest_distance(x: Points, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"]:
+def nearest_distance(x: Features, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"]:
     r"""Distance of each point to the nearest point of another set.
 
     $$d(x_i, S) = \min_{s\in S}\lVert x_i - s\rVert$$
@@ -154,7 +151,7 @@ def nearest_distance(x: Points, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"
 
 
 def memorization_probe(
-    fake: Float[Tensor, " m d"], train: Points, heldout: Float[Tensor, " k d"]
+    fake: Float[Tensor, " m d"], train: Features, heldout: Float[Tensor, " k d"]
 ) -> CopyProbe:
     r"""Compare the samples' distance to the training set with two honest distances.
 

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.optimize import linprog
-from torch import Tensor, nn
+from torch import Tensor
 
 from genlab.core.tensors import as_real, require_alike, require_between, require_rows
 
@@ -107,7 +107,7 @@ def frechet_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]
     $$\widehat d^2 = d^2\big(\mathcal N(\hat\mu_x,\hat\Sigma_x),
     \mathcal N(\hat\mu_y,\hat\Sigma_y)\big)$$
 
-    Biased upwards, see `frechet_bias.py`: two sets from one law have a positive distance. Compare
+    Biased upwards, see `frechet_bias`: two sets from one law have a positive distance. Compare
     only values with the same feature network *and* the same two sample sizes.
 
     Heusel et al. 2017 (arXiv:1706.08500), eq. 6. ValueError: fewer than two rows on a side.
@@ -193,25 +193,6 @@ def extrapolate(sizes: Sequence[int], values: Float[Tensor, " s"]) -> Float[Tens
     inverse = 1 / torch.tensor(sizes, dtype=values.dtype)
     design = torch.stack([torch.ones_like(inverse), inverse], 1)
     return torch.linalg.lstsq(design, values[:, None]).solution[:, 0]
-
-
-def frechet_infinity(
-    x: Features,
-    y: Float[Tensor, " m d"],
-    sizes: Sequence[int],
-    *,
-    n_repeats: int = 10,
-    generator: torch.Generator | None = None,
-) -> Float[Tensor, ""]:
-    r"""Distance extrapolated to infinitely many samples on both sides.
-
-    $$\widehat d^2_\infty = \text{intercept of } \widehat d^2_n \text{ against } 1/n$$
-
-    Chong and Forsyth 2020 (arXiv:1911.07023), section 3 (there the reference is fixed). ValueError:
-    as for `frechet_by_size` and `extrapolate`.
-    """
-    values = frechet_by_size(x, y, sizes, n_repeats=n_repeats, generator=generator).mean(1)
-    return extrapolate(sizes, values)[0]
 
 
 Kernel: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -308,7 +289,6 @@ def kid_blocks(
 
 
 Sample = Float[Tensor, " n"]
-Points = Float[Tensor, " n d"]
 
 
 def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[Tensor, ""]:
@@ -345,33 +325,7 @@ def w1_by_cdf(x: Sample, y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
     return ((f - g).abs() * t.diff()).sum()
 
 
-def sliced_wasserstein(
-    x: Points, y: Float[Tensor, " m d"], directions: Float[Tensor, " l d"], p: float = 2.0
-) -> Float[Tensor, ""]:
-    r"""Mean of the line's distance over given directions (Bonneel et al. 2015, definition 1).
-
-    $$\mathrm{SW}_p^p = \frac1L\sum_\ell W_p^p\big(\theta_\ell^\top x, \theta_\ell^\top y\big)$$
-
-    Never more than $W_p^p$; for two points it is $\lVert x-y\rVert^2/d$ at p = 2 on average.
-
-    ValueError: a direction is not of length 1, or as for `wasserstein_1d`.
-    """
-    worst = float((directions.norm(dim=1) - 1).abs().max())
-    if worst > 1e-4:
-        raise ValueError(f"a direction's length is off by {worst:.3g}, expected unit vectors")
-    lines = [wasserstein_1d(x @ theta, y @ theta, p) for theta in directions]
-    return torch.stack(lines).mean()
-
-
-def random_directions(
-    n_directions: int, d: int, *, generator: torch.Generator | None = None
-) -> Float[Tensor, " l d"]:
-    """Unit vectors, uniform on the sphere."""
-    draws = torch.randn(n_directions, d, generator=generator)
-    return nn.functional.normalize(draws, dim=1)
-
-
-def energy_distance(x: Points, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
+def energy_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
     r"""Energy distance (squared) between two samples (Szekely and Rizzo 2013, eq. 5).
 
     $$\mathcal E = 2\,\mathbb E\lVert x-y\rVert - \mathbb E\lVert x-x'\rVert

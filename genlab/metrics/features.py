@@ -149,8 +149,6 @@ class WaveletFeatures:
 SIZE = 16
 N_DIRECTIONS = 8
 
-Grey_judge = Float[Tensor, " n h w"]
-
 
 def upright(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n s s"]:
     """Shear each picture until its slant is zero, and move its centre of mass to the middle."""
@@ -184,7 +182,7 @@ class DigitJudge:
     ValueError: another size of picture, or labels of another number.
     """
 
-    def __init__(self, grey: Grey_judge, labels: Int[Tensor, " m"]) -> None:
+    def __init__(self, grey: Grey, labels: Int[Tensor, " m"]) -> None:
         if len(grey) != len(labels):
             raise ValueError(f"{len(grey)} pictures have {len(labels)} labels")
         features = self._features(grey)
@@ -194,7 +192,7 @@ class DigitJudge:
         self._machine = SVC(C=10.0, gamma="scale").fit(features / self._scale, labels.numpy())
 
     @staticmethod
-    def _features(grey: Grey_judge) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    def _features(grey: Grey) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
         """Pixels of the upright picture and its gradient histograms."""
         size = tuple(grey.shape[1:])
         if size not in ((SIZE, SIZE), (2 * SIZE, 2 * SIZE)):
@@ -206,15 +204,15 @@ class DigitJudge:
         both = torch.cat([torch.cat([p.flatten(1), gradient_histograms(p)], 1) for p in parts])
         return both.numpy()
 
-    def __call__(self, grey: Grey_judge) -> Int[Tensor, " n"]:
+    def __call__(self, grey: Grey) -> Int[Tensor, " n"]:
         """Say which digit each picture shows."""
         return torch.from_numpy(self._machine.predict(self._features(grey) / self._scale)).long()
 
 
-Images_degrade = Float[Tensor, " n 1 h w"]
+Pictures = Float[Tensor, " n 1 h w"]
 
 
-def blur(images: Images_degrade, std: float) -> Images_degrade:
+def blur(images: Pictures, std: float) -> Pictures:
     r"""Gaussian blur with a 5 x 5 kernel; the border is continued by its last pixels.
 
     $$(G_s * x)_{ij} = \sum_{|a|,|b|\le 2} g_a g_b\, x_{i+a,j+b}, \qquad
@@ -234,8 +232,8 @@ def blur(images: Images_degrade, std: float) -> Images_degrade:
 
 
 def degrade(
-    images: Images_degrade, eps: Images_degrade, *, blur_std: float = 0.0, noise_std: float = 0.0
-) -> Images_degrade:
+    images: Pictures, eps: Pictures, *, blur_std: float = 0.0, noise_std: float = 0.0
+) -> Pictures:
     r"""Blur, add noise, and return to grey levels 0..16.
 
     ValueError: a negative width.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from genlab.metrics.coverage import inception_score, precision_recall
 from genlab.metrics.distances import extrapolate
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 
 def _kl(p: Tensor, q: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 # 10.gradient-in-c: of log p for E = c/2 x^2
 _POINTS = np.array([-1.5, 0.0, 0.3, 2.0])

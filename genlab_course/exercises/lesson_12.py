@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genlab.score.diffusion import alphas_bar_from_betas, ddpm_loss
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 Model = Callable[[Tensor, Tensor], Tensor]
 

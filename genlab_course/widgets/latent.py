@@ -13,7 +13,7 @@ from genlab.data.digits import load_digits
 from genlab.latent import CategoricalVAE, discrete_elbo, discrete_posterior, log_marginal
 from genlab.latent.elbo import mean_field_gap
 from genlab.oracles import LinearLatent
-from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
+from genlab.zoo import find
 from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY
 from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
@@ -137,7 +137,7 @@ def posterior_ellipse() -> Explorer:
 
 
 REACH = 3.0  # the sliders' range, in standard deviations of the prior
-PLANE = Recipe(latent_dim=2, depth=2, n_steps=700)
+PLANE = find("digit_vae").but(latent_dim=2, depth=2, n_steps=700)
 
 
 def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
@@ -146,8 +146,8 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
     Without a VAE of two latents one is trained, which takes some seconds.
     """
     if vae is None:
-        vae = digit_vae(PLANE)
-        last(train_digit_vae(vae, load_digits("train").images, PLANE))
+        vae = PLANE.untrained()
+        last(PLANE.train(vae))
     if vae.latent_dim != 2:
         raise ValueError(f"latent_plane: the VAE has {vae.latent_dim} latents, expected 2")
     images, labels = load_digits("test")

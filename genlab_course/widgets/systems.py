@@ -13,7 +13,7 @@ from genlab.autoregressive.decoding import apply_temperature
 from genlab.core import last
 from genlab.data.captions import read, write
 from genlab.data.moving import MOTIONS, measure_motion, read_moving
-from genlab.systems.evaluation import Judge, kept_words, measure, motion_residual
+from genlab.systems.evaluation import Classifier, kept_words, measure, motion_residual
 from genlab.systems.glide import Glide
 from genlab.systems.language_and_image import (
     FILL,
@@ -25,7 +25,7 @@ from genlab.systems.language_and_image import (
     words_of,
 )
 from genlab.systems.latent_diffusion import LatentDiffusion
-from genlab.systems.text_to_video import FilmMaker
+from genlab.systems.text_to_video import TextToVideo
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
 from genlab_course.widgets.explorer import (
     Explorer,
@@ -42,7 +42,7 @@ KINDS = ("digit", "colour", "stroke", "slant")
 
 
 def caption_sampler(
-    glide: Glide, judge: Judge, prompt: str = "a thin red seven leaning right"
+    glide: Glide, judge: Classifier, prompt: str = "a thin red seven leaning right"
 ) -> Explorer:
     """Draw three pictures of a caption in both stages of GLIDE, and say which words they keep.
 
@@ -106,7 +106,7 @@ def caption_sampler(
     )
 
 
-def latent_sampler(model: LatentDiffusion, judge: Judge) -> Explorer:
+def latent_sampler(model: LatentDiffusion, judge: Classifier) -> Explorer:
     """Draw a caption by a few steps of DDIM on codes; show channels, picture and verdict."""
     k = model.vae.latent_shape[0]
     small, large = [1.0] * k, 2.2
@@ -163,7 +163,7 @@ def canvas(video: Float[Tensor, " 3 f h w"]) -> Float[Tensor, " h wide 3"]:
     return wide.permute(2, 1, 3, 0).flatten(1, 2)[:, :-GAP]
 
 
-def video_frames(maker: FilmMaker, prompt: str = "a red seven moving left") -> Explorer:
+def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") -> Explorer:
     """Make a video of a caption live, show its frames, and one of them large.
 
     A new video takes a few evaluations of the network; those already made are remembered.
@@ -271,7 +271,7 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
             absent.set_text("no image token:\nnobody draws")
             return f"written: “{text}”; seven words and no image token"
         absent.set_text("")
-        image = model.paint(
+        image = model.draw(
             written.states,
             guidance_scale=guidance,
             n_steps=STEPS_WRITE_AND_DRAW,

@@ -389,7 +389,7 @@ widgets.paradigm_map()
 # | score | $\nabla_x\log p(x)$ | `score` | slope of the log-density |
 # | latent variable | $z$ | `z`, `mu`, `log_var` | prior $p(z)$, encoder $q(z\mid x)$, decoder $p(x\mid z)$ |
 # | invertible map | $f$ | `log_det` | logarithm of $\lvert\det J\rvert$ |
-# | generator and discriminator | $G,\ D$ | `generator_net`, `critic` | $D=\mathrm{sigmoid}(\text{logit})$ |
+# | generator and discriminator | $G,\ D$ | `generator_net`, `discriminator` | $D=\mathrm{sigmoid}(\text{logit})$ |
 # | likelihood | $\log p(x)$ | `log_prob` | nats per example; `elbo` for a bound |
 # | divergence | $\mathrm{KL}(p\,\Vert\,q)$ | `kl_...` | nats, never negative |
 # | guidance | $w$ | `guidance_scale` | $w=1$ is plainly conditional |

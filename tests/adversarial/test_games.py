@@ -18,8 +18,8 @@ from genlab.adversarial import (
     alternating_step,
     best_value,
     bilinear_field,
-    critic_loss,
     dirac_field,
+    discriminator_loss,
     extragradient_step,
     f_divergence,
     f_gan_bound,
@@ -58,8 +58,8 @@ def test_dirac_field_is_the_gradient_of_the_losses_of_the_package(generator):
     theta, psi = torch.randn(2, 20, generator=generator).requires_grad_()
     generating = minimax_generator_loss(psi * theta).sum()
     (d_theta,) = torch.autograd.grad(generating, theta, retain_graph=True)
-    critic = (critic_loss(psi * 0, psi * theta) + 0.5 * 0.3 * psi**2).sum()
-    (d_psi,) = torch.autograd.grad(critic, psi)
+    discriminator = (discriminator_loss(psi * 0, psi * theta) + 0.5 * 0.3 * psi**2).sum()
+    (d_psi,) = torch.autograd.grad(discriminator, psi)
     z = torch.stack([theta, psi], 1).detach()
     torch.testing.assert_close(dirac_field(z, gamma=0.3), torch.stack([-d_theta, -d_psi], 1))
 
@@ -161,7 +161,7 @@ def value(logits, p, q):
     return (p * d.log() + q * (1 - d).log()).sum()
 
 
-def test_best_critic_of_the_worked_examples():
+def test_best_discriminator_of_the_worked_examples():
     d = [optimal_logits(torch.tensor(p).log(), torch.tensor(q).log()).sigmoid() for p, q in PAIRS]
     torch.testing.assert_close(d[0], torch.tensor([0.4166667, 0.625]), rtol=0, atol=1e-7)
     torch.testing.assert_close(d[1], torch.tensor([0.7142857, 0.375, 0.4]), rtol=0, atol=1e-7)
@@ -174,18 +174,20 @@ def test_divergences_of_the_worked_examples():
 
 
 @each_pair
-def test_critic_loss_at_the_best_critic_is_log_4_minus_twice_the_divergence(p, q):
+def test_discriminator_loss_at_the_best_discriminator_is_log_4_minus_twice_the_divergence(p, q):
     p, q = torch.tensor(p), torch.tensor(q)
     logits = optimal_logits(p.log(), q.log())
     # Expectation by enumeration: softplus(-l) under p plus softplus(l) under q.
     zero = torch.full_like(logits, -1e9)
-    expected = (p * critic_loss(logits, zero)).sum() + (q * critic_loss(-zero, logits)).sum()
+    expected = (p * discriminator_loss(logits, zero)).sum() + (
+        q * discriminator_loss(-zero, logits)
+    ).sum()
     torch.testing.assert_close(expected, math.log(4) - 2 * jensen_shannon(p, q))
     torch.testing.assert_close(expected, -value(logits, p, q))
 
 
 @each_pair
-def test_no_other_critic_does_better(p, q, generator):
+def test_no_other_discriminator_does_better(p, q, generator):
     p, q = torch.tensor(p), torch.tensor(q)
     best = optimal_logits(p.log(), q.log())
     for _ in range(20):
@@ -218,14 +220,14 @@ def test_losses_are_those_of_the_probability_itself(generator):
     d = torch.sigmoid(logits)
     torch.testing.assert_close(minimax_generator_loss(logits), (1 - d).log())
     torch.testing.assert_close(non_saturating_generator_loss(logits), -d.log())
-    torch.testing.assert_close(critic_loss(logits, 2 * logits),
+    torch.testing.assert_close(discriminator_loss(logits, 2 * logits),
                                -d.log() - (1 - torch.sigmoid(2 * logits)).log())  # fmt: skip
 
 
 def test_losses_stay_finite_for_a_very_sure_critic():
     sure = torch.tensor([-1000.0])
     assert non_saturating_generator_loss(sure).item() == 1000
-    assert critic_loss(sure, -sure).isfinite().all()
+    assert discriminator_loss(sure, -sure).isfinite().all()
 
 
 ROWS = {"kl": KL, "reverse": REVERSE_KL, "pearson": PEARSON, "js": JENSEN_SHANNON, "game": GAME}
@@ -240,31 +242,31 @@ def cells(mean, std):
     return p / p.sum()
 
 
-def test_value_at_the_best_critic_of_the_worked_example():
+def test_value_at_the_best_discriminator_of_the_worked_example():
     assert abs(best_value(*map(torch.tensor, PAIRS[0])).item() + 1.3442825) < 1e-7
 
 
 @settings(deadline=None, max_examples=30)
 @given(logits, logits)
-def test_value_at_the_best_critic_is_twice_the_divergence_above_minus_log_4(a, b):
+def test_value_at_the_best_discriminator_is_twice_the_divergence_above_minus_log_4(a, b):
     p, q = torch.tensor(a).softmax(0), torch.tensor(b).softmax(0)
     js = jensen_shannon(p, q)
     torch.testing.assert_close(best_value(p, q), 2 * js - math.log(4), rtol=0, atol=1e-12)
 
 
-def test_value_at_the_best_critic_ends_at_minus_log_4_and_at_zero():
+def test_value_at_the_best_discriminator_ends_at_minus_log_4_and_at_zero():
     same, other = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
     assert abs(best_value(same, same).item() + math.log(4)) < 1e-12
     assert best_value(same, other).item() == 0
 
 
 @pytest.mark.parametrize(("p", "q"), PAIRS)
-def test_non_saturating_slope_at_the_best_critic_is_that_of_its_divergence(p, q):
+def test_non_saturating_slope_at_the_best_discriminator_is_that_of_its_divergence(p, q):
     p = torch.tensor(p)
     theta = torch.tensor(q).log().requires_grad_()
     q = theta.softmax(0)
-    critic = (p / (p + q)).detach()  # held still, as in training
-    (played,) = torch.autograd.grad((q * -critic.log()).sum(), theta, retain_graph=True)
+    discriminator = (p / (p + q)).detach()  # held still, as in training
+    (played,) = torch.autograd.grad((q * -discriminator.log()).sum(), theta, retain_graph=True)
     (claimed,) = torch.autograd.grad(non_saturating_divergence(p, q), theta)
     torch.testing.assert_close(played, claimed)
 
@@ -326,7 +328,7 @@ def expected_bound(row, v, p, q):
 
 
 @each_row
-def test_bound_is_tight_at_the_best_critic_and_below_it_elsewhere(row, generator):
+def test_bound_is_tight_at_the_best_discriminator_and_below_it_elsewhere(row, generator):
     p, q = torch.tensor(PAIRS[1][0]), torch.tensor(PAIRS[1][1])
     best = {id(KL): lambda u: 1 + u.log(), id(PEARSON): lambda u: 2 * (u - 1)}.get(
         id(row), torch.log
@@ -341,7 +343,7 @@ def test_bound_is_tight_at_the_best_critic_and_below_it_elsewhere(row, generator
 
 def test_the_first_game_is_one_of_the_rows(generator):
     real, fake = torch.randn(2, 50, generator=generator)
-    torch.testing.assert_close(f_gan_bound(GAME, real, fake), -critic_loss(real, fake))
+    torch.testing.assert_close(f_gan_bound(GAME, real, fake), -discriminator_loss(real, fake))
 
 
 def test_a_ratio_without_a_denominator_is_refused():

@@ -13,7 +13,7 @@ from genlab.adversarial.gan import append_spread, lazy_weight, r1_penalty
 from genlab.adversarial.stylegan import (
     Conv,
     Dense,
-    StyleCritic,
+    StyleDiscriminator,
     StyledLayer,
     StyleGenerator,
     add_noise,
@@ -310,19 +310,19 @@ def test_noise_pictures_have_the_size_of_each_layers_output(net, generator):
     assert tuple(seen) == net.sides
 
 
-def test_the_critic_sees_a_batch_of_copies(generator):
+def test_the_discriminator_sees_a_batch_of_copies(generator):
     """The same picture has another logit among copies than among others."""
-    critic = StyleCritic((4, 4, 4), 8)
+    discriminator = StyleDiscriminator((4, 4, 4), 8)
     x = torch.randn(4, 1, 16, 16, generator=generator)
-    among_others, among_copies = critic(x)[0], critic(x[:1].expand(4, -1, -1, -1))[0]
+    among_others, among_copies = discriminator(x)[0], discriminator(x[:1].expand(4, -1, -1, -1))[0]
     assert (among_others - among_copies).abs() > 1e-3
 
 
 @pytest.mark.parametrize(("hold", "reaches"), [(False, True), (True, False)])
 def test_a_held_spread_makes_each_logit_a_function_of_its_own_example(hold, reaches, generator):
-    critic = StyleCritic((4, 4, 4), 8)
+    discriminator = StyleDiscriminator((4, 4, 4), 8)
     x = torch.randn(3, 1, 16, 16, generator=generator).requires_grad_(True)
-    (slope,) = torch.autograd.grad(critic(x, hold=hold)[0, 0], x)
+    (slope,) = torch.autograd.grad(discriminator(x, hold=hold)[0, 0], x)
     assert bool(slope[1:].abs().max() > 0) is reaches
 
 

@@ -54,7 +54,7 @@ class Energy:
 
 
 class Game:
-    def critic_loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
+    def discriminator_loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         return x.mean()
 
     def generator_loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
@@ -121,7 +121,7 @@ def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path):
         "from torch import Tensor\n"
         "from genlab.core.capabilities import HasLogProb\n"
         "class Game:\n"
-        "    def critic_loss(self, x: Tensor) -> Tensor: return x\n"
+        "    def discriminator_loss(self, x: Tensor) -> Tensor: return x\n"
         "def score_with(model: HasLogProb) -> None: ...\n"
         "score_with(Game())\n"
         "Game().log_prob\n"

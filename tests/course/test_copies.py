@@ -9,7 +9,7 @@ import pytest
 
 import genlab_course as course
 from genlab_course import learner
-from genlab_course.exercise import all_exercises
+from genlab_course.grading import all_exercises
 from genlab_course.learner import (
     BINDER,
     NOTEBOOKS,

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from genlab.map import LESSONS, SYSTEMS
-from genlab.zoo.registry import TRAININGS
+from genlab.zoo import MODELS
 from genlab_course import demos
 from genlab_course.demos import PAGES, Demo, Page
 from genlab_course.widgets import explorer
@@ -61,7 +61,7 @@ def test_every_lab_that_is_written_can_be_shown():
 
 
 def test_a_page_waits_until_its_models_ship():
-    known, unknown = (Page("glide", (), (name,)) for name in (TRAININGS[0].name, "no such model"))
+    known, unknown = (Page("glide", (), (name,)) for name in (MODELS[0].name, "no such model"))
     assert demos.ready((known, unknown)) == (known,)
 
 

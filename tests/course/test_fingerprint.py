@@ -9,6 +9,7 @@ from torch import nn
 from genlab.flow.autoregressive import MAF, masked_flow
 from genlab.flow.coupling import real_nvp
 from genlab.map import SYSTEMS
+from genlab.zoo import MODELS
 from genlab_course import fingerprint as eye
 from genlab_course.fingerprint import (
     LESSONS,
@@ -312,6 +313,9 @@ def test_the_table_of_places(seen, where):
 def test_the_text_may_be_any_length_and_its_passes_follow():
     (seen,) = fingerprint(text())
     assert seen.passes * 2 == text().longer().stages[0].event_shape[0]
+
+
+SHIPPED = {training.name for training in MODELS}
 
 
 @pytest.fixture(autouse=True)

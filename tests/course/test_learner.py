@@ -13,7 +13,7 @@ import pytest
 
 import genlab_course as course
 from genlab_course import learner, widgets
-from genlab_course.exercise import find_exercise
+from genlab_course.grading import find_exercise
 from genlab_course.learner import (
     BACKUPS,
     LOG,

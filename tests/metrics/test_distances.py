@@ -18,15 +18,12 @@ from genlab.metrics.distances import (
     frechet_by_size,
     frechet_distance,
     frechet_gaussian,
-    frechet_infinity,
     kid,
     kid_blocks,
     mean_and_cov,
     median_bandwidth,
     mmd2,
-    random_directions,
     rbf_kernel,
-    sliced_wasserstein,
     sqrt_psd,
     transport_plan,
     transport_prices,
@@ -213,16 +210,6 @@ def test_a_size_beyond_the_data_is_refused():
         frechet_by_size(torch.zeros(5, 2), torch.zeros(9, 2), (6,))
 
 
-def test_extrapolation_is_nearer_to_the_truth_than_the_plain_distance(generator):
-    d, n = 8, 400
-    x = torch.randn(n, d, generator=generator)
-    y = torch.randn(n, d, generator=generator) + 0.25
-    truth = d * 0.25**2
-    plain = frechet_distance(x, y).item()
-    ours = frechet_infinity(x, y, (100, 150, 200, 300), n_repeats=20, generator=generator).item()
-    assert abs(ours - truth) < 0.5 * abs(plain - truth)
-
-
 def test_the_cubic_kernel_by_hand():
     x, y = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, -1.0]])
     assert cubic_kernel(x, y).item() == (1 / 2 + 1) ** 3
@@ -337,24 +324,6 @@ def test_empty_samples_and_powers_below_one_are_refused():
         wasserstein_1d(numbers(1), numbers(1), p=0.5)
     with pytest.raises(ValueError, match="values on both sides"):
         w1_by_cdf(numbers(1), torch.zeros(0))
-
-
-def test_two_points_have_a_sliced_distance_of_their_square_over_d(generator):
-    d = 4
-    x, y = torch.zeros(1, d), torch.tensor([[3.0, 0.0, 4.0, 0.0]])
-    directions = random_directions(4000, d, generator=generator)
-    costs = torch.stack([sliced_wasserstein(x, y, theta[None]) for theta in directions])
-    assert abs(costs.mean() - 25 / d) < 5 * costs.std() / 4000**0.5  # five standard errors
-
-
-def test_directions_have_unit_length(generator):
-    lengths = random_directions(10, 7, generator=generator).norm(dim=1)
-    torch.testing.assert_close(lengths, torch.ones(10))
-
-
-def test_a_direction_that_is_no_unit_vector_is_refused():
-    with pytest.raises(ValueError, match="off by 1"):
-        sliced_wasserstein(torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[2.0, 0.0]]))
 
 
 @given(values, values)

@@ -10,7 +10,7 @@ from torch.nn.utils import parametrizations
 from genlab.adversarial import (
     KL,
     REVERSE_KL,
-    critic_loss,
+    discriminator_loss,
     f_divergence,
     jensen_shannon,
     non_saturating_generator_loss,
@@ -48,7 +48,7 @@ def test_losses_are_binary_cross_entropies(generator):
     def bce(logits, target):
         return binary_cross_entropy_with_logits(logits, target, reduction="none")
 
-    torch.testing.assert_close(critic_loss(real, fake), bce(real, ones) + bce(fake, zeros))
+    torch.testing.assert_close(discriminator_loss(real, fake), bce(real, ones) + bce(fake, zeros))
     torch.testing.assert_close(non_saturating_generator_loss(fake), bce(fake, ones))
 
 

@@ -91,10 +91,7 @@ def test_links_are_moved_by_what_they_lead_to():
 
 @pytest.mark.parametrize(
     ("latex", "letters"),
-    [
-        (r"\mathbb E_q \log \mathcal N(x; 0, 1)", "𝔼𝒩"),
-        (r"\mathbb{1}[x > 0] \in \mathbb R", "𝟙ℝ"),
-    ],
+    [(r"\mathbb E_q \log \mathcal N(x; 0, 1)", "𝔼𝒩"), (r"\mathbb{1}[x > 0] \in \mathbb R", "𝟙ℝ")],
 )
 def test_letters_are_the_real_ones(latex, letters):
     drawn = site.formula(latex)

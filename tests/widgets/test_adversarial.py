@@ -12,7 +12,7 @@ from genlab.adversarial import best_value, non_saturating_divergence
 from genlab.adversarial.games import gaussian_duel
 from genlab.core.stats import slant
 from genlab.systems.stylegan import grey
-from genlab.zoo.stylegan_models import Recipe, style_gan
+from genlab.zoo import find
 from genlab_course import widgets
 from genlab_course.widgets.adversarial import CELLS, earth_mover, orbit
 
@@ -89,7 +89,7 @@ START = {
 
 @pytest.fixture
 def gan():
-    gan = style_gan(Recipe(channels=(8, 8, 8)))
+    gan = find("stylegan").but(channels=(8, 8, 8)).untrained()
     gan.set_mean_style(Generator().manual_seed(1))
     return gan
 

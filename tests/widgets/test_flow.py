@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genlab.flow.coupling import nice, real_nvp
-from genlab.zoo.npe_models import EPIDEMIC, posterior_estimator
+from genlab.zoo import find
 from genlab_course import widgets
 from genlab_course.widgets.flow import both_kl, flow_warp, journey, kl_fit, two_modes
 
@@ -120,7 +120,7 @@ def test_without_a_flow_it_trains_one():
 
 @pytest.fixture
 def explorer():
-    return widgets.epidemic_posterior(posterior_estimator(EPIDEMIC))
+    return widgets.epidemic_posterior(find("npe_epidemic").untrained())
 
 
 def interval(explorer):

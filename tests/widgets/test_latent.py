@@ -7,7 +7,7 @@ import torch
 
 from genlab.core import last
 from genlab.data.digits import load_digits
-from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
+from genlab.zoo import find
 from genlab_course.widgets import elbo_gap, posterior_ellipse
 from genlab_course.widgets.latent import latent_plane
 
@@ -59,9 +59,9 @@ def test_some_rotation_makes_the_gap_vanish():
 @pytest.fixture(scope="module")
 def plane():
     torch.set_default_dtype(torch.float32)
-    recipe = Recipe(latent_dim=2, n_steps=60)
-    vae = digit_vae(recipe)
-    last(train_digit_vae(vae, load_digits("train").images, recipe))
+    recipe = find("digit_vae").but(latent_dim=2, n_steps=60)
+    vae = recipe.untrained()
+    last(recipe.train(vae))
     return vae
 
 
@@ -91,4 +91,4 @@ def test_at_the_code_of_a_test_digit_the_nearest_code_is_its_own(plane):
 
 def test_codes_that_are_no_points_of_a_plane_are_refused():
     with pytest.raises(ValueError, match="3 latents, expected 2"):
-        latent_plane(digit_vae(Recipe(latent_dim=3)))
+        latent_plane(find("digit_vae").but(latent_dim=3).untrained())
