@@ -135,7 +135,7 @@ EXERCISES: tuple[Exercise, ...] = (
             "You answered in bits; this course takes natural logarithms.",
         ),
         hints=(
-            "Put the best discriminator into both expectations; look for the mixture m = (p + q) / 2.",
+            "Put the best D into both expectations and look for the mixture m = (p + q) / 2.",
             "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.",
             "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
         ),

@@ -80,17 +80,6 @@ def test_samples_are_integers_of_the_right_shape_that_follow_their_seed(model):
     assert not torch.equal(a, c)
 
 
-def test_training_lowers_the_loss(model):
-    x = examples(model, 8)
-    before = model.loss(x)
-    before.backward()
-    with torch.no_grad():
-        for p in model.parameters():
-            if p.grad is not None:
-                p -= 1e-3 * p.grad
-    assert model.loss(x) < before
-
-
 def test_every_parameter_is_trained(model):
     model.loss(examples(model, 8)).backward()
     # the row of the begin token in the output is cut off, nothing else may be idle

@@ -24,11 +24,8 @@ from genlab.autoregressive.speculative import (
 from genlab.autoregressive.tokens import NGram
 from genlab.core import last
 from genlab.core.capabilities import HasLogProb, Sampleable, likelihood_kind
-from genlab.data.text import load_text
 from genlab.metrics.cost import network_passes
 from genlab.nn.transformer import TransformerConfig
-from genlab.zoo import load_model
-from genlab.zoo.lessons import ALPHABET, windows
 
 DISTRIBUTIONS = st.lists(st.floats(0.01, 1.0), min_size=3, max_size=3).map(
     lambda w: torch.tensor(w) / sum(w)
@@ -223,26 +220,6 @@ def test_a_transformer_drafted_for_samples_what_it_would_sample_alone(lm, genera
     for i in range(6):
         found = [torch.bincount(x[:, i], minlength=4) / 300 for x in (text, alone)]
         assert float((found[0] - found[1]).abs().max()) < bound
-
-
-@pytest.mark.slow
-def test_text_drafted_by_counts_is_as_probable_as_text_sampled_alone():
-    torch.set_default_dtype(torch.float32)
-    lm = load_model("text_transformer")
-    draft = draft_from_ngram(NGram(windows(load_text("train"), 1).flatten(), len(ALPHABET), 2))
-    prompts = torch.cat([lm.begin(64), windows(load_text("test"), 24)[:64]], 1)
-    n, surprise, n_rounds = prompts.shape[1], [], []
-    for k in (0, 4):
-        g = torch.Generator().manual_seed(k)
-        rounds = list(speculative_sample(lm.next_logits, draft, prompts, 40, k=k, generator=g))
-        text = rounds[-1].tokens[:, 1 : n + 40]
-        log_p = lm.logits(text).log_softmax(-1).gather(-1, text[..., None])[..., 0]
-        surprise.append(-log_p[:, n - 1 :].mean(1))  # nats a character, one number a text
-        n_rounds.append(len(rounds))
-    alone, drafted = surprise
-    error = ((alone.var() + drafted.var()) / len(alone)).sqrt()
-    assert abs(float(alone.mean() - drafted.mean())) < 4 * float(error)
-    assert n_rounds[0] == 40 > 1.4 * n_rounds[1]  # the slowest of 64 texts
 
 
 def test_bad_input_is_refused(lm):
