@@ -50,6 +50,11 @@ def test_categorical_is_a_sum_over_the_pixels_of_each_example():
     torch.testing.assert_close(value, torch.full((2,), -64 * math.log(17)))
 
 
+def test_bernoulli_refuses_grey():
+    with pytest.raises(ValueError, match="a pixel is 0.5"):
+        bernoulli_log_prob(torch.tensor([[0.0, 0.5]]), torch.zeros(1, 2))
+
+
 def test_categorical_with_two_levels_is_bernoulli(generator):
     logits = torch.randn(6, 4, generator=generator)
     x = (torch.rand(6, 4, generator=generator) < 0.5).double()

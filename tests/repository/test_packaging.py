@@ -76,4 +76,4 @@ def test_a_model_of_mnist_names_the_licence_on_its_card(path):
 
 def test_a_card_says_what_the_next_training_would_say():
     for training in MODELS:
-        assert json.loads(training.path.with_suffix(".json").read_text())["data"] == training.data
+        assert json.loads(training.path.with_suffix(".json").read_text())["data"] == training.source
