@@ -51,7 +51,7 @@ def test_categorical_is_a_sum_over_the_pixels_of_each_example():
 
 
 def test_bernoulli_refuses_grey():
-    with pytest.raises(ValueError, match="a pixel is 0.5"):
+    with pytest.raises(ValueError, match=r"a pixel is 0\.5"):
         bernoulli_log_prob(torch.tensor([[0.0, 0.5]]), torch.zeros(1, 2))
 
 
