@@ -1,4 +1,4 @@
-"""The course: what a notebook calls stands in `genlab_course.notebook`, loaded when first asked for.
+"""The course: what a notebook calls stands in `genlab_course.notebook`, loaded when asked for.
 
 So `genlab --help` and the commands with it wait for no torch.
 """
