@@ -48,10 +48,11 @@ def complain(sentence: str) -> None:
     err.print(sentence, soft_wrap=True, markup=False, highlight=False)
 
 
-def _print_version(asked: bool) -> None:
+def _print_version(asked: bool) -> bool:
     if asked:
         typer.echo(f"genlab {__version__}")
         raise typer.Exit
+    return asked
 
 
 @app.callback(help="Generative models from first principles: train, list, and learn.")

@@ -299,7 +299,7 @@ def _measure_game(model: Any) -> Figures:
 def _measure_ink(gan: GAN) -> Figures:
     """Mean ink of samples and of data in [-1, 1], and its deviation over the images."""
     samples = drawn(gan, 1000, Generator().manual_seed(SEED))
-    found = {}
+    found: Figures = {}
     for name, x in (("", samples), ("_of_the_data", to_unit(load_mnist("train", 16).images, 255))):
         ink = x.flatten(1).mean(1)
         found |= {f"mean_ink{name}": ink.mean().item(), f"std_ink{name}": ink.std().item()}

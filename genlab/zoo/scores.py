@@ -324,7 +324,10 @@ def _measure_mnist(model: EDM) -> Figures:
 
     images, labels = load_mnist("train", model.event_shape[-1])
     held_out, digits = load_mnist("test", model.event_shape[-1])
-    ink = lambda x: x.flatten(1).numpy() / 255  # noqa: E731
+
+    def ink(x: Tensor) -> Any:
+        return x.flatten(1).numpy() / 255
+
     classifier = SVC(C=10.0).fit(ink(images), labels.numpy())
     with torch.no_grad(), default_dtype(torch.float32):
         generator = Generator().manual_seed(SEED)
@@ -370,8 +373,8 @@ class MaskedDiffusion(nn.Module):
     """Diffusion of tokens by hiding them: trains on random counts, samples in parallel steps.
 
     `filler` maps tokens, some hidden (the value `n_tokens`), to logits `(b, *event, n_tokens)`. The
-    bound, averaged over `n_draws` masks, is that of infinitely many steps; `sample` takes `n_steps`,
-    a different distribution for each number, nearer to the bound's the more there are.
+    bound, averaged over `n_draws` masks, is that of infinitely many steps; the distribution
+    of `sample` is nearer to the bound's the more `n_steps` it takes.
     Sahoo et al. 2024 (arXiv:2406.07524), section 3.5.
 
     >>> even = nn.Module()
