@@ -1,7 +1,4 @@
-"""Minibatches, learning rates, averaged weights, and the loops `fit` and `fit_adversarial`.
-
-A loop is an iterator: a bar or a curve can watch it, and another process can continue it.
-"""
+"""Minibatches, learning rates, averaged weights, and the loops `fit` and `fit_adversarial`."""
 
 import copy
 import ctypes
@@ -248,14 +245,14 @@ def fit(
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
     parameters = [p for p in model.parameters() if p.requires_grad]
     chosen = optimizer or torch.optim.AdamW(parameters, lr=1.0, weight_decay=weight_decay)
-    rate, stream = _rate(lr), iter(batches)
+    stream = iter(batches)
 
     def advance(step: int) -> Record:
         batch, extra = next(stream), {}
         if isinstance(batch, tuple):
             batch, extra["cond"] = batch
         loss = model.loss(batch, **extra, generator=generator)
-        norm = _step(chosen, loss, parameters, rate(step), clip)
+        norm = _step(chosen, loss, parameters, lr, step, clip)
         return Record(step + 1, {"loss": loss.item()}, norm)
 
     parts = {"model": model, "optimizer": chosen, "batches": stream}
@@ -284,7 +281,7 @@ def fit_adversarial(
     playing, generating = list(model.discriminator_parameters()), list(model.generator_parameters())
     if {id(p) for p in playing} & {id(p) for p in generating}:
         raise ValueError("discriminator and generator share parameters: each step would move both")
-    rate_d, rate_generator = map(_rate, lr if isinstance(lr, tuple) else (lr, lr))
+    lr_d, lr_generator = lr if isinstance(lr, tuple) else (lr, lr)
     adam_d = torch.optim.Adam(playing, betas=betas)
     adam_generator = torch.optim.Adam(generating, betas=betas)
     stream = iter(batches)
@@ -293,9 +290,9 @@ def fit_adversarial(
         for _ in range(n_critic):
             x = next(stream)
             loss_d = model.discriminator_loss(x, generator=generator)
-            _step(adam_d, loss_d, playing, rate_d(step), None)
+            _step(adam_d, loss_d, playing, lr_d, step)
         loss_generator = model.generator_loss(x, generator=generator)
-        norm = _step(adam_generator, loss_generator, generating, rate_generator(step), None)
+        norm = _step(adam_generator, loss_generator, generating, lr_generator, step)
         losses = {"discriminator": loss_d.item(), "generator": loss_generator.item()}
         return Record(step + 1, losses, norm)
 
@@ -304,20 +301,17 @@ def fit_adversarial(
     return Run(advance, n_steps, parts, generator, getattr(model, "generator_net", None), **hooks)
 
 
-def _rate(lr: Rate) -> Callable[[int], float]:
-    return lr if callable(lr) else lambda _: lr
-
-
 def _step(
     optimizer: torch.optim.Optimizer,
     loss: Tensor,
     parameters: list[nn.Parameter],
-    rate: float,
-    clip: float | None,
+    lr: Rate,
+    step: int,
+    clip: float | None = None,
 ) -> float:
     """Move the parameters down the loss; return the gradient's norm."""
     for group in optimizer.param_groups:
-        group["lr"] = rate
+        group["lr"] = lr(step) if callable(lr) else lr
     optimizer.zero_grad(set_to_none=True)
     loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]  # the other player's: unneeded
     norm = float(nn.utils.clip_grad_norm_(parameters, math.inf if clip is None else clip))

@@ -284,11 +284,6 @@ LANGUAGE_MODEL = Model(
 # Latent diffusion: first the VAE, then a text-conditional diffusion model of its codes
 
 
-def latent_vae(**sizes: Any) -> ImageVAE:
-    """A VAE of pictures `(3, 32, 32)` in [0, 1]."""
-    return ImageVAE(ImageVAEConfig(**sizes))
-
-
 def _coloured(grey: Tensor, generator: Generator) -> Tensor:
     return paint(grey, torch.randint(6, (len(grey),), generator=generator))
 
@@ -353,7 +348,8 @@ AT_32: Any = {
 LATENT_VAE = Model(
     "latent_vae", "VAE of captioned digits: 3 x 32 x 32 pixels to codes of 4 x 8 x 8",
     lesson=6, seconds=60, seed=20,
-    build=latent_vae, sizes={"latent_channels": 4, "width": 24, "pixel_std": 0.03},
+    build=lambda **sizes: ImageVAE(ImageVAEConfig(**sizes)),
+    sizes={"latent_channels": 4, "width": 24, "pixel_std": 0.03},
     data=lambda: (load_captioned("painter").grey,), **AT_32,
     fit={"n_steps": 1000, "batch_size": 32, "lr": 3e-3, "warmup": 100, "clip": 5.0},
     loop=partial(by_loss, change=_coloured), measure=_measure_vae,

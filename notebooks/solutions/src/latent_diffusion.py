@@ -96,13 +96,13 @@ def cost(steps, w, unet, decoder):
 course.exercise("ld.cost", cost)
 caption = ["a red one"]
 total = {n: multiply_adds(lambda n=n: model.draw(caption, guidance_scale=2.0, n_steps=n)) for n in (4, 8)}
-text = model.painter.read(caption)
+text = model.painter.encode(caption)
 unet = multiply_adds(
     lambda: model.painter.net(torch.zeros(1, 4, 8, 8), torch.zeros(1), context=text.states, pooled=text.pooled)
 )
 decoder = multiply_adds(lambda: model.decode(codes[:1]))
 check("four more guided steps, multiply-adds", total[8] - total[4], cost(4, 2.0, unet, 0),
       unlike={"one pass a step": cost(4, 1.0, unet, 0)})  # fmt: skip
-reading = multiply_adds(lambda: model.painter.read(caption))
+reading = multiply_adds(lambda: model.painter.encode(caption))
 check("8 guided steps in all", total[8], cost(8, 2.0, unet, decoder) + reading,
       unlike={"a decoded picture in every step": 8 * cost(1, 2.0, unet, decoder) + reading})  # fmt: skip

@@ -581,7 +581,7 @@ rivals = {
     "pixels: the same U-Net": pixel_painter(shape.width, shape.mults),
     "pixels: the same, on squares of 4 x 4": pixel_painter(shape.width, shape.mults, patch=4),
 }
-ways = {"latent: U-Net on 8 x 8, then decoder": (model.painter, model.paint)}
+ways = {"latent: U-Net on 8 x 8, then decoder": (model.painter, model.draw)}
 ways |= {name: (painter, painter.sample) for name, painter in rivals.items()}
 work, seconds = {}, {}
 for name, (_, paint_it) in ways.items():
