@@ -114,14 +114,9 @@ class PersistentChains(nn.Module):
     states: Tensor
 
     def __init__(
-        self,
-        n_chains: int,
-        event_shape: tuple[int, ...],
-        *,
-        start_std: float = 1.0,
-        p_restart: float = 0.0,
-        generator: Generator | None = None,
-    ) -> None:
+        self, n_chains: int, event_shape: tuple[int, ...], *, start_std: float = 1.0,
+        p_restart: float = 0.0, generator: Generator | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         require_between(1, math.inf, n_chains=n_chains)
         require_between(0, 1, p_restart=p_restart)
@@ -268,15 +263,9 @@ class Annealed(NamedTuple):
 
 
 def annealed_importance(
-    log_base: PerRow,
-    energy: PerRow,
-    x0: Event,
-    betas: Float[Tensor, " k"],
-    *,
-    step_size: float,
-    n_mcmc: int = 1,
-    generator: Generator | None = None,
-) -> Iterator[Annealed]:
+    log_base: PerRow, energy: PerRow, x0: Event, betas: Float[Tensor, " k"], *, step_size: float,
+    n_mcmc: int = 1, generator: Generator | None = None,
+) -> Iterator[Annealed]:  # fmt: skip
     r"""Walk particles along $\log f_\beta = (1-\beta)\log q - \beta E$; yield them at each level.
 
     $$\log w \leftarrow \log w + (\beta'-\beta)\,\big(-E(x) - \log q(x)\big)$$

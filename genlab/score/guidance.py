@@ -101,12 +101,9 @@ def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:
 
 
 def tilted_density(
-    p: Gaussian | GaussianMixture,
-    p_c: Gaussian | GaussianMixture,
-    x: Float[Tensor, " n"],
-    *,
+    p: Gaussian | GaussianMixture, p_c: Gaussian | GaussianMixture, x: Float[Tensor, " n"], *,
     guidance_scale: float,
-) -> Float[Tensor, " n"]:
+) -> Float[Tensor, " n"]:  # fmt: skip
     r"""Density $p(x)^{1-w}\,p(x\mid c)^w$ on a rising grid of the line, normalised by quadrature.
 
     ValueError if the grid cuts off part of its mass.

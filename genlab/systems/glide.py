@@ -95,15 +95,9 @@ class Upsampler(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self,
-        captions: Captions,
-        small: Small,
-        *,
-        s: float = 0.0,
-        guidance_scale: float = 1.0,
-        n_steps: int = 6,
-        generator: Generator | None = None,
-    ) -> Large:
+        self, captions: Captions, small: Small, *, s: float = 0.0, guidance_scale: float = 1.0,
+        n_steps: int = 6, generator: Generator | None = None,
+    ) -> Large:  # fmt: skip
         """Draw one large picture in [-1, 1] for each small one, noise of strength s put on it."""
         require_between(0, self.s_max, s=s)
         small = small.to(self.painter.no_caption.state)
@@ -129,15 +123,9 @@ class Glide:
     interval: tuple[float, float] | None = (0.4, 5.0)  # noise levels of the base that are guided
 
     def draw(
-        self,
-        captions: Captions,
-        *,
-        guidance_scale: float = 3.0,
-        n_steps: int = 12,
-        n_steps_up: int = 6,
-        s: float = 0.0,
-        generator: Generator | None = None,
-    ) -> tuple[Small, Large]:
+        self, captions: Captions, *, guidance_scale: float = 3.0, n_steps: int = 12,
+        n_steps_up: int = 6, s: float = 0.0, generator: Generator | None = None,
+    ) -> tuple[Small, Large]:  # fmt: skip
         """Draw a small and a large picture in [0, 1] for each caption."""
         small = self.base.sample(
             captions, guidance_scale=guidance_scale, interval=self.interval, n_steps=n_steps,
@@ -191,12 +179,9 @@ class NoisyClassifier(nn.Module):
         return total
 
     def loss(
-        self,
-        x: Float[Tensor, " b 3 16 16"],
-        *,
-        cond: Int[Tensor, " b 4"],
+        self, x: Float[Tensor, " b 3 16 16"], *, cond: Int[Tensor, " b 4"],
         generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:
+    ) -> Float[Tensor, ""]:  # fmt: skip
         """Cross-entropy of pictures at log-normal noise levels, summed over kinds, in nats."""
         sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
@@ -204,12 +189,9 @@ class NoisyClassifier(nn.Module):
 
 
 def classifier_guided(
-    denoiser: Denoiser,
-    classifier: NoisyClassifier,
-    words: Int[Tensor, " b 4"],
-    *,
+    denoiser: Denoiser, classifier: NoisyClassifier, words: Int[Tensor, " b 4"], *,
     guidance_scale: float,
-) -> Denoiser:
+) -> Denoiser:  # fmt: skip
     r"""An unconditional guess of the data, pulled up the slope of a classifier.
 
     $$D_w(x,\sigma) = D(x,\sigma) + w\,\sigma^2\,\nabla_x \log p_\phi(c\mid x,\sigma)$$

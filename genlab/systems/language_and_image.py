@@ -131,12 +131,9 @@ class CaptionLM(nn.Module):
         return (token_log_probs(self.head(after), rows) * used(rows, END)).sum(1)
 
     def write(
-        self,
-        prompts: Sequence[str],
-        *,
-        reshape: Reshape = reshape_logits,
+        self, prompts: Sequence[str], *, reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Iterator[Written]:
+    ) -> Iterator[Written]:  # fmt: skip
         """Complete prompts of equally many words; a text ends with `<image>`, or at seven tokens.
 
         Yields the texts after each new token; the begin token and its state are left out.
@@ -154,12 +151,9 @@ class CaptionLM(nn.Module):
 
     @torch.no_grad()
     def describe(
-        self,
-        images: Pictures,
-        *,
-        reshape: Reshape = reshape_logits,
+        self, images: Pictures, *, reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Int[Tensor, " b t"]:
+    ) -> Int[Tensor, " b t"]:  # fmt: skip
         """Say what pictures show: texts drawn from the model, or greedy ones with top_k = 1."""
         seen, cache = self.encode_images(images)
 
@@ -245,16 +239,9 @@ class LanguageAndImage(nn.Module):
     """
 
     def __init__(
-        self,
-        lm: CaptionLM,
-        denoiser: TextDiffusion,
-        *,
-        weight: float = 1.0,
-        p_alone: float = 0.1,
-        p_cross: float = 0.25,
-        joint: bool = True,
-        n_waves: int = 2,
-    ) -> None:
+        self, lm: CaptionLM, denoiser: TextDiffusion, *, weight: float = 1.0, p_alone: float = 0.1,
+        p_cross: float = 0.25, joint: bool = True, n_waves: int = 2,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.lm, self.painter, self.event_shape = lm, denoiser, denoiser.event_shape
         self.weight, self.joint = weight, joint
@@ -291,14 +278,9 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self,
-        states: States | Text,
-        *,
-        guidance_scale: float = 3.0,
-        guided_above: float = GUIDED_ABOVE,
-        n_steps: int = 10,
-        generator: Generator | None = None,
-    ) -> Pictures:
+        self, states: States | Text, *, guidance_scale: float = 3.0,
+        guided_above: float = GUIDED_ABOVE, n_steps: int = 10, generator: Generator | None = None,
+    ) -> Pictures:  # fmt: skip
         r"""Draw one picture in [-1, 1] for each row of states, on clean paper (`on_paper`).
 
         Guided down to the noise level `guided_above`: what is drawn is decided in much noise, and
@@ -315,14 +297,9 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def complete(
-        self,
-        prompts: Sequence[str],
-        *,
-        reshape: Reshape = reshape_logits,
-        guidance_scale: float = 3.0,
-        n_steps: int = 10,
-        generator: Generator | None = None,
-    ) -> Drawn:
+        self, prompts: Sequence[str], *, reshape: Reshape = reshape_logits,
+        guidance_scale: float = 3.0, n_steps: int = 10, generator: Generator | None = None,
+    ) -> Drawn:  # fmt: skip
         """Complete equally long prompts, and draw where the image token comes; paper elsewhere."""
         written = last(self.lm.write(prompts, reshape=reshape, generator=generator))
         images = -torch.ones(len(prompts), *self.painter.event_shape).to(written.states)
@@ -345,13 +322,9 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def picture_bound(
-        self,
-        x: Pictures,
-        states: States | None,
-        *,
-        n_levels: int = 100,
+        self, x: Pictures, states: States | None, *, n_levels: int = 100,
         generator: Generator | None = None,
-    ) -> Float[Tensor, " b"]:
+    ) -> Float[Tensor, " b"]:  # fmt: skip
         r"""Bound on $\log P(x\mid h)$ of the pictures' 1,021 grey levels, in nats.
 
         The ancestral chain of `n_levels` steps is bounded; unconditional when `states` is None.

@@ -78,14 +78,9 @@ class LatentDiffusion(nn.Module):
         return self.painter.loss(x, cond=cond, generator=generator)
 
     def codes(
-        self,
-        captions: Captions | None,
-        n: int,
-        *,
-        guidance_scale: float = 1.0,
-        n_steps: int = 12,
+        self, captions: Captions | None, n: int, *, guidance_scale: float = 1.0, n_steps: int = 12,
         generator: Generator | None = None,
-    ) -> Iterator[Codes]:
+    ) -> Iterator[Codes]:  # fmt: skip
         """DDIM on n codes: yields the state of each step, the last one a finished scaled code."""
         denoiser = self.painter.denoiser(captions, guidance_scale=guidance_scale)
         return self.painter.sample_states(
@@ -94,13 +89,9 @@ class LatentDiffusion(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self,
-        captions: Captions,
-        *,
-        guidance_scale: float = 1.0,
-        n_steps: int = 12,
+        self, captions: Captions, *, guidance_scale: float = 1.0, n_steps: int = 12,
         generator: Generator | None = None,
-    ) -> Images:
+    ) -> Images:  # fmt: skip
         """Draw one picture for each caption, `(n, 3, h, w)` in (0, 1)."""
         text = self.painter.encode(captions)
         states = self.codes(

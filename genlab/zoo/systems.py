@@ -98,16 +98,9 @@ def by_captions(
 
 
 def text_diffusion(
-    shape: tuple[int, ...],
-    width: int,
-    mults: tuple[int, ...],
-    d_text: int,
-    n_layer: int,
-    *,
-    patch: int = 1,
-    concatenated: int = 0,
-    **numbers: Any,
-) -> TextDiffusion:
+    shape: tuple[int, ...], width: int, mults: tuple[int, ...], d_text: int, n_layer: int, *,
+    patch: int = 1, concatenated: int = 0, **numbers: Any,
+) -> TextDiffusion:  # fmt: skip
     """A U-Net that reads texts; no text encoder with 0 layers; `concatenated` channels are seen."""
     c, d, positions = shape[0], d_text, patch**2
     config = UNetConfig(

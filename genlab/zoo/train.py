@@ -33,18 +33,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def by_loss(
-    model: Any,
-    x: Tensor,
-    cond: Tensor | None = None,
-    *,
-    n_steps: int,
-    batch_size: int,
-    lr: float | Callable[[int], float],
-    seed: int,
-    warmup: int = 0,
-    change: Callable[[Any, Generator], Any] | None = None,
-    **options: Any,
-) -> Run:
+    model: Any, x: Tensor, cond: Tensor | None = None, *, n_steps: int, batch_size: int,
+    lr: float | Callable[[int], float], seed: int, warmup: int = 0,
+    change: Callable[[Any, Generator], Any] | None = None, **options: Any,
+) -> Run:  # fmt: skip
     """Run `fit` on minibatches, `lr` falling along a cosine; the model ends in evaluation mode.
 
     One generator, from `seed`, draws the order, then what `change(batch, generator)` draws, then
@@ -134,14 +126,9 @@ class Model:
 
 
 def train(
-    row: Model,
-    path: Path,
-    *,
-    n_steps: int | None = None,
-    force: bool = False,
-    every: float = 10.0,
+    row: Model, path: Path, *, n_steps: int | None = None, force: bool = False, every: float = 10.0,
     watch: Callable[[Record, int, float], object] = lambda *_: None,
-) -> dict[str, Any] | None:
+) -> dict[str, Any] | None:  # fmt: skip
     """Train from where the last attempt stood, and write weights and card; return the card.
 
     `NAME.checkpoint` lies beside `path` until it is finished, written every `every` processor
