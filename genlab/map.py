@@ -86,22 +86,13 @@ PARADIGMS: tuple[Paradigm, ...] = (
 )  # fmt: skip
 
 LESSONS: dict[int, str] = {
-    1: "The four-paradigm map",
-    2: "Autoregressive models",
-    3: "Maximum likelihood and KL",
-    4: "Normalizing flows",
-    5: "Latent variables and the ELBO",
-    6: "VAE in practice",
-    7: "GANs: the minimax game",
-    8: "WGAN and the gradient penalty",
-    9: "Evaluation",
-    10: "Energy-based models",
-    11: "Score matching",
-    12: "Diffusion I: forward and reverse",
-    13: "Diffusion II: training and sampling",
-    14: "Score-based SDEs",
+    1: "The four-paradigm map", 2: "Autoregressive models", 3: "Maximum likelihood and KL",
+    4: "Normalizing flows", 5: "Latent variables and the ELBO", 6: "VAE in practice",
+    7: "GANs: the minimax game", 8: "WGAN and the gradient penalty", 9: "Evaluation",
+    10: "Energy-based models", 11: "Score matching", 12: "Diffusion I: forward and reverse",
+    13: "Diffusion II: training and sampling", 14: "Score-based SDEs",
     15: "The four-paradigm landscape",
-}
+}  # fmt: skip
 
 SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {  # lab: title, the families it is made of
     "language_model": ("Language model", (AUTOREGRESSIVE,)),

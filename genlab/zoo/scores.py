@@ -68,21 +68,14 @@ def digit_ebm(
     Tieleman 2008, ICML, section 3; Nijkamp et al. 2020 (arXiv:1903.12370), section 4.
     """
     chains = PersistentChains(
-        n_chains,
-        EVENT_SHAPE,
-        start_std=base_std,
-        p_restart=p_restart,
+        n_chains, EVENT_SHAPE, start_std=base_std, p_restart=p_restart,
         generator=Generator().manual_seed(torch.initial_seed()),
-    )
+    )  # fmt: skip
     return EBM(
-        nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)),
-        event_shape=EVENT_SHAPE,
-        step_size=step_size,
-        n_steps=chain_steps,
-        chains=chains,
-        base_std=base_std,
+        nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)), event_shape=EVENT_SHAPE,
+        step_size=step_size, n_steps=chain_steps, chains=chains, base_std=base_std,
         data_noise=data_noise,
-    )
+    )  # fmt: skip
 
 
 def fading(model: EBM, x: Tensor, *, n_steps: int, lr: float, **options: Any) -> Run:

@@ -182,16 +182,10 @@ def _card(used: Model, row: Model, model: nn.Module, seconds: float) -> dict[str
     """What the card says, less what `save_weights` adds."""
     steps = "" if used.settings == row.settings else f" --steps {used.fit['n_steps']}"
     card = {
-        "name": row.name,
-        "what": row.what,
-        "recipe": f"genlab train {row.name}{steps}",
-        "settings": used.settings,
-        "seed": row.seed,
-        "data": row.source,
-        "data_sha256": row.digest(),
-        "metrics": row.figures(model),
-        "seconds": round(seconds, 1),
-    }
+        "name": row.name, "what": row.what, "recipe": f"genlab train {row.name}{steps}",
+        "settings": used.settings, "seed": row.seed, "data": row.source,
+        "data_sha256": row.digest(), "metrics": row.figures(model), "seconds": round(seconds, 1),
+    }  # fmt: skip
     if row.dtype == torch.float16:  # what the rounding costs
         card["metrics_in_float32"] = row.figures(model, torch.float32)
     return card
