@@ -5,8 +5,7 @@ $$p(x_{1:n}) = \prod_{i=1}^n
 
 A begin token is put in front and the last token is left off: that shift by one makes row $i$ of the
 output the distribution of token $i$ *given the tokens before it*. Forget it, and the network copies
-its input. Training computes all rows in one pass; `continue_text` draws with the key-value cache,
-which grows in `genlab.nn.transformer.SelfAttention`.
+its input. Training computes all rows in one pass; `continue_text` draws with the key-value cache.
 """
 
 from collections.abc import Iterator

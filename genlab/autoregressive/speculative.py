@@ -1,13 +1,8 @@
-r"""Speculative decoding: several tokens for one pass of the large model, distributed as its own.
+"""Speculative decoding: several tokens for one pass of the large model, distributed as its own.
 
-$$\Pr(\text{keep } x) = \min\Big(1, \frac{p(x)}{q(x)}\Big), \qquad
-\text{else } x' \sim \frac{\max(p - q, 0)}{\sum \max(p - q, 0)}$$
-
-A cheap draft q proposes k tokens; the target p reads them all in *one* pass, as in training. Each
-is kept or not; the first that is not is replaced by a draw from what q gave too little, and the
-rest is thrown away. If all are kept, the same pass pays for one more token. What comes out is
-distributed as p, whatever q is: a bad draft costs time, never quality.
-
+A cheap draft q proposes k tokens; the target p reads them all in *one* pass. The first that is not
+kept is replaced by a draw from what q gave too little, and the rest is thrown away; if all are,
+the pass pays for one more. What comes out is distributed as p: a bad draft costs time, not quality.
 Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), algorithm 1 and appendix A.1; Chen et al. 2023
 (arXiv:2302.01318), algorithm 2 and theorem 1.
 """

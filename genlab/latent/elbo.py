@@ -1,8 +1,5 @@
 r"""Bounds on log p(x) by a guess $q(z\mid x)$, and estimators of their gradients.
 
-$$\log p(x) \ge \mathbb E_q\big[\log p(x\mid z) + \log p(z) - \log q(z\mid x)\big] = \mathrm{ELBO},
-\qquad z = \mu + \sigma\odot\epsilon,\ \epsilon\sim\mathcal N(0, I)$$
-
 VAE = Kingma and Welling 2013 (arXiv:1312.6114); IWAE = Burda, Grosse and Salakhutdinov 2015
 (arXiv:1509.00519); PRML = Bishop 2006, Pattern Recognition and Machine Learning.
 """

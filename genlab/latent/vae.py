@@ -1,11 +1,7 @@
 r"""Variational autoencoders: what the decoder's output means, the models, what their codes say.
 
-$$\text{two levels: Bernoulli},\qquad \text{L levels: categorical},\qquad
-\text{real numbers: Gaussian}$$
-
-The nats of the first two are of discrete data, and become bits per dimension by a division. The
-third is a density: for grey levels it needs dequantised data, and is then a bound once more.
-
+Bernoulli and categorical pixels give nats of discrete data, and bits per dimension by a division.
+Gaussian ones are a density: grey levels must be dequantised, and then it is a bound once more.
 VAE = Kingma and Welling 2013 (arXiv:1312.6114); LDM = Rombach et al. 2022 (arXiv:2112.10752).
 """
 

@@ -19,7 +19,7 @@ from genlab.core import Event, PerExample, expand, last, mean_event, randn, sum_
 from genlab.core.tensors import require_between
 from genlab.oracles.continuous import GaussianMixture
 from genlab.score.diffusion import add_noise
-from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition
+from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition, edm_step
 from genlab.score.exact import exact_flow_1d
 from genlab.score.guidance import drop_condition
 from genlab.train.fit import EMA
@@ -57,29 +57,6 @@ def consistency_function(
     return expand(c.c_skip, x) * x + expand(c.c_out, x) * raw
 
 
-def path_step(
-    denoiser: Denoiser, x: Event, sigma: PerExample, sigma_next: PerExample, *, order: int = 2
-) -> Event:
-    r"""`edm_step` with levels of each example's own: along the teacher's path to a lower level.
-
-    $$\hat x_{\sigma'} = x + (\sigma'-\sigma)\,\tfrac12(d + d'), \qquad
-      d = \frac{x - D(x,\sigma)}{\sigma}$$
-
-    Order 2 is Heun's method (two evaluations), 1 Euler's, which is DDIM.
-    """
-    if order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, got {order}")
-    if not bool(((sigma_next > 0) & (sigma_next < sigma)).all()):
-        raise ValueError("a step must lower the noise, to a level above 0")
-    step = expand(sigma_next - sigma, x)
-    slope = (x - denoiser(x, sigma)) / expand(sigma, x)
-    ahead = x + step * slope
-    if order == 1:
-        return ahead
-    slope_ahead = (ahead - denoiser(ahead, sigma_next)) / expand(sigma_next, x)
-    return x + step * (slope + slope_ahead) / 2
-
-
 def squared_distance(a: Event, b: Event) -> PerExample:
     r"""Mean square of the difference, $\tfrac1D\lVert a-b\rVert^2$."""
     return mean_event((a - b) ** 2)
@@ -111,7 +88,7 @@ def consistency_distillation_loss(
     """
     x = add_noise(x0, torch.ones_like(sigma), sigma, eps)
     with torch.no_grad():
-        goal = target(path_step(teacher, x, sigma, sigma_next, order=order), sigma_next)
+        goal = target(edm_step(teacher, x, sigma, sigma_next, order=order), sigma_next)
     return distance(student(x, sigma), goal)
 
 

@@ -6,9 +6,8 @@ J_{\mathrm{DSM}} = \tfrac12\,\mathbb E\,\lVert s(x_0+\sigma\epsilon) + \epsilon/
 
 Integrating by parts removes the true score, at the price of a trace; random slices make the trace
 cheap; added noise makes it superfluous, and then the score of the *noised* data is learned.
-
-NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020
-(arXiv:2006.09011), EDM = Karras et al. 2022 (arXiv:2206.00364).
+NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020 (arXiv:2006.09011), EDM =
+Karras et al. 2022 (arXiv:2206.00364).
 """
 
 import math

@@ -1,9 +1,6 @@
 r"""Fast samplers for a noise predictor: DDIM, its inversion, and DPM-Solver++.
 
-$$x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1-\bar\alpha_s}\,\hat\epsilon, \qquad s < t$$
-
 Estimate the clean example, then add the *predicted* noise back at a lower level.
-
 DDIM = Song, Meng and Ermon 2020 (arXiv:2010.02502), DPM++ = Lu et al. 2022 (arXiv:2211.01095).
 """
 

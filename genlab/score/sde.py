@@ -79,7 +79,6 @@ class VP:
         return t * self.beta_min + t**2 * (self.beta_max - self.beta_min) / 2
 
     def alpha(self, t: Time) -> Time:
-        """Signal scale."""
         return torch.exp(-0.5 * self.noise_so_far(t))
 
     def sigma(self, t: Time) -> Time:
@@ -87,11 +86,9 @@ class VP:
         return (-torch.expm1(-self.noise_so_far(t))).sqrt()
 
     def rate(self, t: Time) -> Time:
-        """Drift rate."""
         return -0.5 * self.beta(t)
 
     def diffusion(self, t: Time) -> Time:
-        """Diffusion coefficient."""
         return self.beta(t).sqrt()
 
 
@@ -102,7 +99,6 @@ class SubVP(VP):
     """
 
     def sigma(self, t: Time) -> Time:
-        """Noise scale."""
         return -torch.expm1(-self.noise_so_far(t))
 
     def diffusion(self, t: Time) -> Time:
@@ -124,23 +120,18 @@ class VE:
 
     @property
     def log_ratio(self) -> float:
-        """Logarithm of r."""
         return math.log(self.sigma_max / self.sigma_min)
 
     def alpha(self, t: Time) -> Time:
-        """Signal scale: always 1."""
         return torch.ones_like(t)
 
     def sigma(self, t: Time) -> Time:
-        """Noise scale."""
         return self.sigma_min * torch.expm1(2 * self.log_ratio * t).sqrt()
 
     def rate(self, t: Time) -> Time:
-        """Drift rate: 0."""
         return torch.zeros_like(t)
 
     def diffusion(self, t: Time) -> Time:
-        """Diffusion coefficient."""
         return self.sigma_min * math.sqrt(2 * self.log_ratio) * torch.exp(self.log_ratio * t)
 
 
@@ -158,15 +149,12 @@ class Straight:
         return 1 - t
 
     def sigma(self, t: Time) -> Time:
-        """Noise scale."""
         return t
 
     def rate(self, t: Time) -> Time:
-        """Drift rate."""
         return -1 / (1 - t)
 
     def diffusion(self, t: Time) -> Time:
-        """Diffusion coefficient."""
         return (2 * t / (1 - t)).sqrt()
 
 

@@ -3,15 +3,13 @@ r"""GLIDE: text to picture in pixel space, a small picture first and then a larg
 $$p(x_{32}\mid c) = p(x_{16}\mid c)\;p(x_{32}\mid x_{16}, c), \qquad x_{16} = \text{means of }
 2\times2\text{ blocks of } x_{32}$$
 
-Both factors are text-conditional diffusion models. The second is trained on real small pictures and
-used on drawn ones; noise on its small picture, of a strength that it is conditioned on, hides the
-difference (conditioning augmentation): $y = \mathrm{enlarge}(x_{16} + s\,\epsilon)$, with
-$s\sim U[0, s_{\max}]$ in training. Sources: Nichol et al. 2021 (arXiv:2112.10741), section 4;
-Ho et al. 2021 (arXiv:2106.15282), section 4.2.
+Both factors are text-conditional diffusion models. Noise on the second one's small picture, of a
+strength $s\sim U[0, s_{\max}]$ that it is conditioned on, hides that it was trained on real ones:
+$y = \mathrm{enlarge}(x_{16} + s\,\epsilon)$ (conditioning augmentation). Nichol et al. 2021
+(arXiv:2112.10741), section 4; Ho et al. 2021 (arXiv:2106.15282), section 4.2.
 """
 
 from dataclasses import dataclass
-from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -63,7 +61,6 @@ def enlarged(small: Small, amount: float) -> Large:
     return (sharpen(bicubic(2 * small - 1), amount) + 1) / 2
 
 
-@final
 class Upsampler(nn.Module):
     r"""$p(x_{32}\mid x_{16}, c)$: the small picture is concatenated with the large one.
 
@@ -109,7 +106,6 @@ class Upsampler(nn.Module):
         )  # fmt: skip
 
 
-@final
 @dataclass(frozen=True)
 class Glide:
     """The whole: captions in, pictures of 32 x 32 in [0, 1] out.
@@ -139,7 +135,6 @@ KINDS = (10, 6, 3, 3)  # digits, colours, strokes, slants
 UNSAID = -1
 
 
-@final
 class NoisyClassifier(nn.Module):
     r"""$p(c_k \mid x, \sigma)$ of every kind of word, for pictures with any amount of noise.
 

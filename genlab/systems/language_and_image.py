@@ -12,7 +12,7 @@ sixteen vectors, then words and `<end>`. The same blocks serve both. Sources: Do
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +57,6 @@ def words_of(rows: Rows) -> list[str]:
     return [" ".join(VOCABULARY[k] for k in row if k != FILL) for row in rows.tolist()]
 
 
-@final
 class ImageEncoder(nn.Module):
     """A picture in [-1, 1] as sixteen vectors, row by row: convolutions, halved in between.
 
@@ -77,7 +76,6 @@ class ImageEncoder(nn.Module):
         return self.net(images).flatten(2).mT
 
 
-@final
 class CaptionLM(nn.Module):
     """The language model: exact probabilities of texts, and of texts about pictures."""
 
@@ -229,7 +227,6 @@ def on_paper(x: Float[Tensor, " b 3 h w"]) -> Float[Tensor, " b 3 h w"]:
     return x.clamp(-1, 1).masked_fill(faint, -1.0)
 
 
-@final
 class LanguageAndImage(nn.Module):
     """A language model, a diffusion model that reads its states, and one loss.
 

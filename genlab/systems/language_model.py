@@ -4,14 +4,13 @@ $$\text{text} \xrightarrow{\text{BPE}} x_{1:n} \xrightarrow{\text{transformer}}
 p(x_{i+1} \mid x_{\le i}) \xrightarrow{\text{reshape, draw}} x_{n+1} \to \dots
 \xrightarrow{\text{BPE}^{-1}} \text{text}$$
 
-It is measured in bits per byte: nats summed over tokens, divided by log 2 and by the *bytes* of the
-text, so that two tokenizers, or a model and a file compressor, can be compared. Sources: Radford et
-al. 2019, section 2; Touvron et al. 2023 (arXiv:2302.13971), section 2.
+Measured in bits per *byte*, so that two tokenizers, or a model and a file compressor, can be
+compared. Radford et al. 2019, section 2; Touvron et al. 2023 (arXiv:2302.13971), section 2.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, final
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -29,7 +28,6 @@ def _tokenizer(merges: tuple[Pair, ...]) -> BPE:
     return BPE(merges)
 
 
-@final
 class LanguageModel(nn.Module):
     r"""A byte-level tokenizer, whose merges travel with the weights, and a causal transformer.
 
@@ -103,7 +101,6 @@ class LanguageModel(nn.Module):
             yield text + self.tokenizer.decode(grown[0, prompt.shape[1] :])
 
 
-@final
 class SpelledWindows(Iterator[Tensor]):
     """Endless batches of windows of a text that is spelled anew at every reading (BPE dropout).
 

@@ -6,12 +6,10 @@ $$x \xrightarrow{\text{encode}} z \xrightarrow{\;\tilde z = \sigma_d (z - m)/\si
 z_0/\sigma_d\;} z \xrightarrow{\text{decode}} x$$
 
 The VAE of `genlab.latent.vae` is trained first and then left alone; the diffusion model does not
-know that these are codes. The encoder is needed for training only, the decoder once for each
-picture. Source: Rombach et al. 2022 (arXiv:2112.10752), section 3 and appendix G.
+know that these are codes. Rombach et al. 2022 (arXiv:2112.10752), section 3 and appendix G.
 """
 
 from collections.abc import Iterator
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -25,7 +23,6 @@ Images = Float[Tensor, " b c h w"]
 Codes = Float[Tensor, " b k i j"]
 
 
-@final
 class LatentDiffusion(nn.Module):
     r"""$p(x\mid\text{caption})$: codes by guided diffusion, then one pass of the decoder.
 

@@ -1,20 +1,16 @@
 r"""Neural posterior estimation: a conditional flow that learns to invert a simulator.
 
-Nobody can write down the simulator's likelihood, yet every run of it yields a pair of parameters
-and data, drawn from the joint distribution. A flow trained to make the pairs likely becomes the
-posterior, for every observation at once (*amortised*):
+Every run of the simulator is a draw of parameters and data from their joint distribution. A flow
+trained to make the pairs likely becomes the posterior, for every observation at once (*amortised*):
 
 $$\mathbb E_{p(\theta)\,p(x\mid\theta)}\big[-\log q(\theta\mid x)\big]
 = \mathbb E_{p(x)}\Big[\mathrm{KL}\big(p(\theta\mid x)\,\|\,q(\theta\mid x)\big)
 + H\big[p(\theta\mid x)\big]\Big].$$
 
-First layer to last: a normal base, splines that bend, affine layers that place (all of them read
-the data), a fixed map onto the prior's support. Sources: Papamakarios and Murray 2016
-(arXiv:1605.06376); Greenberg et al. 2019 (arXiv:1905.07488); Durkan et al. 2019 (arXiv:1906.04032).
+Papamakarios and Murray 2016 (arXiv:1605.06376); Greenberg et al. 2019 (arXiv:1905.07488).
 """
 
 from collections.abc import Callable, Sequence
-from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -56,15 +52,13 @@ def npe_loss(log_q: Callable[[Tensor, Tensor], Tensor], theta: Theta, x: Data) -
     $$\ell = -\log q(\theta\mid x), \qquad \theta \sim p(\theta),\ x \sim p(x\mid\theta)$$
 
     Least, in expectation, for the posterior: its entropy, averaged over data; the excess is
-    $\mathbb E_x\,\mathrm{KL}(p(\theta\mid x)\,\|\,q(\theta\mid x))$. `theta` must come from the
-    *prior*. ValueError for another number of parameters than of data.
+    $\mathbb E_x\,\mathrm{KL}(p(\theta\mid x)\,\|\,q(\theta\mid x))$. `theta` is of the *prior*.
     """
     if len(theta) != len(x):
         raise ValueError(f"npe_loss: {len(theta)} parameters but {len(x)} data, expected pairs")
     return -log_q(theta, x)
 
 
-@final
 class Rescale(nn.Module):
     """A fixed x = shift + scale z: it puts the units on, and has nothing to learn."""
 
@@ -118,7 +112,6 @@ def conditional_flow(
     return Flow(StandardNormal((p,)), [*layers, *support])
 
 
-@final
 class NeuralPosterior(nn.Module):
     """An estimate of p(theta | x) for every x: exact density, exact draws.
 

@@ -1,8 +1,5 @@
 r"""Text-conditional diffusion: text encoder, U-Net and guided sampler in one thin shell.
 
-$$D_w(x,\sigma,c) = D(x,\sigma,\varnothing) + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big),
-\qquad \hat\epsilon = \frac{x - D_w}{\sigma}$$
-
 Trained as in `genlab.score.edm`, a tenth of the captions dropped; sampled in variance-preserving
 coordinates, where $\hat\epsilon$ drives DDIM and DPM-Solver++ alike. What is drawn (small pictures,
 large ones, latent codes) is a matter of the network and of a few numbers. Sources: Nichol et al.
@@ -11,7 +8,6 @@ large ones, latent codes) is a matter of the network and of a few numbers. Sourc
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -92,7 +88,6 @@ def multistep_sample(
     return dpm_solver_sample(eps_model, x_T, steps, alphas_bar=1 / (1 + sigmas**2), order=order)
 
 
-@final
 class TextDiffusion(nn.Module):
     r"""$p(x \mid \text{caption})$ by diffusion, with classifier-free guidance.
 

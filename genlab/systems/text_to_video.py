@@ -1,15 +1,11 @@
 r"""Text to video: noise for frames, what independent frames lose, and a model that joins them.
 
-$$\epsilon_f = \sqrt a\,\epsilon_{\text{common}} + \sqrt{1-a}\,\epsilon_f^{\text{own}},
-\qquad \mathrm{Cov}(\epsilon_f, \epsilon_g) = a \quad (f \ne g)$$
-
 For Gaussian videos with one correlation $\rho$ between any two frames, everything that the lab asks
 has a closed form. Sources: Ho et al. 2022 (arXiv:2204.03458); Ge et al. 2023 (arXiv:2305.10474).
 """
 
 import math
 from functools import cache
-from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -90,7 +86,6 @@ def to_colours(x: Videos) -> Videos:
     return ((x + 1) / 2).clamp(0, 1)
 
 
-@final
 class TextToVideo(nn.Module):
     r"""$p(\text{video} \mid \text{caption})$ by diffusion, with classifier-free guidance.
 

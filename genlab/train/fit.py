@@ -35,10 +35,6 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
 
     With `cond`, pairs `(x, cond)`. `change` maps each batch (adds noise, drops labels, ...); if it
     draws from `generator`, then a resumed stream repeats its draws too.
-
-    >>> batches = minibatches(torch.arange(6), 2, generator=torch.Generator().manual_seed(0))
-    >>> sorted(torch.cat([next(batches) for _ in range(3)]).tolist())
-    [0, 1, 2, 3, 4, 5]
     """
 
     def __init__(

@@ -40,11 +40,7 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 def digest(*tensors: Tensor) -> str:
-    """Name whole numbers by their content: 16 hexadecimal digits of a SHA-256.
-
-    >>> digest(torch.arange(3)) == digest(torch.arange(3)), len(digest(torch.arange(3)))
-    (True, 16)
-    """
+    """Name whole numbers by their content: 16 hexadecimal digits of a SHA-256."""
     state = hashlib.sha256()
     for tensor in tensors:
         state.update(str(tuple(tensor.shape)).encode())
@@ -75,8 +71,7 @@ def single(model: Any) -> Any:
 def drawn(model: Any, n: int, generator: Generator, **options: Any) -> Tensor:
     """Samples of a model of any precision, drawn in single precision."""
     with default_dtype(torch.float32):
-        samples: Tensor = single(model).sample(n, generator=generator, **options)
-    return samples
+        return single(model).sample(n, generator=generator, **options)
 
 
 @torch.no_grad()
@@ -91,11 +86,7 @@ def digit_distance(draw: Draw) -> Figures:
 
 
 def named(template: str, figures: Figures) -> Figures:
-    """The same figures under longer names.
-
-    >>> named("kept_{}", {"digit": 0.9})
-    {'kept_digit': 0.9}
-    """
+    """The same figures under longer names: `named("kept_{}", {"digit": 0.9})["kept_digit"]`."""
     return {template.format(name): value for name, value in figures.items()}
 
 

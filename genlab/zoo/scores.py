@@ -350,12 +350,6 @@ class MaskedDiffusion(nn.Module):
     bound, averaged over `n_draws` masks, is that of infinitely many steps; the distribution
     of `sample` is nearer to the bound's the more `n_steps` it takes.
     Sahoo et al. 2024 (arXiv:2406.07524), section 3.5.
-
-    >>> even = nn.Module()
-    >>> even.forward = lambda x: torch.zeros(*x.shape, 4)
-    >>> model = MaskedDiffusion(even, event_shape=(6,), n_tokens=4, n_steps=3)
-    >>> model.sample(2).shape, model.elbo(torch.zeros(1, 6, dtype=torch.long)) / 6
-    (torch.Size([2, 6]), tensor([-1.3863]))
     """
 
     def __init__(
