@@ -126,7 +126,6 @@ class TwoStacks(nn.Module):
 
     $V$ sees rows up to its own, but $v$ was built from rows *above* from the start; $U$ sees the
     left of the row; $P$ is a 1 x 1 convolution. So $u_{rc}$ depends on all that came before.
-
     van den Oord et al. 2016 (arXiv:1606.05328), section 2.2, with SiLU for the gates.
     """
 
@@ -208,9 +207,8 @@ class ImageTransformer(nn.Module):
     """One-channel images by a causal transformer over their pixels, in any order.
 
     At turn i the network reads the grey level seen last, as a table entry plus a multiple of one
-    learned vector (levels are ordered, and 17 separate entries would have to learn that), and a
-    learned vector for the pixel that is to be predicted. Chen et al. 2020 ("Generative pretraining
-    from pixels", ICML), section 3.
+    learned vector (levels are ordered), and a learned vector for the pixel that is to be predicted.
+    Chen et al. 2020 ("Generative pretraining from pixels", ICML), section 3.
     """
 
     order: Tensor

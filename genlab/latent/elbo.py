@@ -71,8 +71,6 @@ def log_mean_weight(log_w: LogWeights) -> PerExample:
     r"""Importance-weighted bound from the log-weights of K draws, nats (IWAE, eq. 8).
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
-
-    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$.
     """
     require_rows(log_w=log_w)
     return log_w.logsumexp(0) - math.log(len(log_w))
@@ -85,8 +83,6 @@ def importance_bound(
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k, \qquad
       \mathrm{ELBO} = \mathbb E\mathcal L_1 \le \mathbb E\mathcal L_K \le \log p(x)$$
-
-    It rises to $\log p(x)$ with K, so it measures how much of a gap is the bound's.
     """
     require_rows(eps=eps)
     log_w = [log_weight(x, mu, log_var, e, decoder_log_prob=decoder_log_prob) for e in eps]
@@ -97,8 +93,6 @@ def effective_sample_size(log_w: LogWeights) -> PerExample:
     r"""How many of the K draws really count, between 1 and K (Kong 1992).
 
     $$\mathrm{ESS} = \frac{\big(\sum_k w_k\big)^2}{\sum_k w_k^2}$$
-
-    K when all weights are equal (q is the posterior), 1 when one draw carries everything.
     """
     require_rows(log_w=log_w)
     return 1 / (log_w.softmax(0) ** 2).sum(0)

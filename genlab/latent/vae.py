@@ -40,8 +40,6 @@ def bernoulli_log_prob(x: Event, logits: Event) -> PerExample:
 
     $$\log p(x) = \sum_j x_j \log \pi_j + (1 - x_j)\log(1 - \pi_j),
       \qquad \pi = \frac{1}{1 + e^{-l}}$$
-
-    Values between 0 and 1 are refused: their value would be the logarithm of no distribution.
     """
     if not bool(((x == 0) | (x == 1)).all()):
         odd = x[(x != 0) & (x != 1)][0].item()

@@ -42,9 +42,6 @@ def second_moment(term: PerExample, slope_then: PerExample, slope_now: PerExampl
 
     $$\mathbb E_{\text{now}}L^2
       = \mathbb E_{\text{then}}\Big[L^2\,\frac{\gamma'_{\text{now}}}{\gamma'_{\text{then}}}\Big]$$
-
-    The mean of L (`vdm_term`) does not depend on the schedule, so minimising this minimises the
-    variance; the best density of levels is proportional to $\sqrt{\mathbb E\lVert\cdot\rVert^4}$.
     """
     require_alike(term=term, slope_then=slope_then, slope_now=slope_now)
     return term**2 * slope_now / slope_then

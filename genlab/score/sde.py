@@ -189,9 +189,6 @@ def probability_flow(sde: SDE, score: ScoreModel, x: Event, t: Float[Tensor, " b
     r"""Velocity of the ODE whose solutions have the marginals of the SDE (eq. 13).
 
     $$\dot x = a(t)\,x - \tfrac12\, g(t)^2\,\nabla\log p_t(x)$$
-
-    For t growing: follow it with decreasing t to sample. Standard normal data under a
-    variance-preserving equation do not move at all.
     """
     a, g = expand(sde.rate(t), x), expand(sde.diffusion(t), x)
     return a * x - 0.5 * g**2 * score(x, t)

@@ -110,8 +110,7 @@ class Upsampler(nn.Module):
 class Glide:
     """The whole: captions in, pictures of 32 x 32 in [0, 1] out.
 
-    Guidance is limited to the noise levels at which words are decided: in less noise it would only
-    add contrast, and with it ink.
+    Guided at the noise levels where words are decided: in less noise it would only add contrast.
     """
 
     base: TextDiffusion

@@ -169,9 +169,8 @@ class CaptionLM(nn.Module):
 def waves(size: int, n: int) -> Float[Tensor, " c h w"]:
     r"""Pictures of where a pixel is: $\sin$ and $\cos$ of $\pi k u / 2$, $\pi k v / 2$, k = 1..n.
 
-    A convolution does the same everywhere: of itself the denoiser can turn "seven" into a colour or
-    a contrast, and hardly into a shape. Concatenated with these `4 n` pictures of coordinates
-    $u, v \in (-1, 1)$ it learns what digits look like in a third of the time (Liu et al. 2018,
+    A convolution does the same everywhere; concatenated with these `4 n` pictures of coordinates
+    $u, v \in (-1, 1)$ the denoiser learns shapes in a third of the time (Liu et al. 2018,
     arXiv:1807.03247, section 3).
     """
     u = (torch.arange(size) + 0.5) * (2 / size) - 1
@@ -186,9 +185,8 @@ def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Tex
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
 
-    A zero state has score 0 and value 0: each of the $n_0$ that fill up to `length` takes a part of
-    the attention and says nothing. So `length` must be that of the training; ValueError above it.
-    The sum is divided by the root of the number of states, so that its variance is that of one.
+    Each of the $n_0$ zero states that fill up to `length` takes a part of the attention: `length`
+    must be that of the training. The sum is divided by the root of the number of states.
     """
     if states.shape[1] > length:
         raise ValueError(f"{states.shape[1]} states, but the denoiser was trained with {length}")
@@ -218,11 +216,7 @@ class Drawn(NamedTuple):
 
 
 def on_paper(x: Float[Tensor, " b 3 h w"]) -> Float[Tensor, " b 3 h w"]:
-    """Cut to [-1, 1], and make paper of pixels whose strongest channel is under 5 % of full.
-
-    A denoiser leaves a residue of a percent or two; over a whole picture its strongest channels
-    add up to a tenth of the ink of a digit.
-    """
+    """Cut to [-1, 1], and make paper of pixels whose strongest channel is under 5 % of full."""
     faint = x.amax(1, keepdim=True) < 2 * FAINT - 1
     return x.clamp(-1, 1).masked_fill(faint, -1.0)
 
@@ -280,8 +274,7 @@ class LanguageAndImage(nn.Module):
     ) -> Pictures:  # fmt: skip
         r"""Draw one picture in [-1, 1] for each row of states, on clean paper (`on_paper`).
 
-        Guided down to the noise level `guided_above`: what is drawn is decided in much noise, and
-        guidance in little noise only adds contrast, hence ink, and turns thin strokes into bold.
+        Guided down to the noise level `guided_above`: below, guidance only adds contrast and ink.
         """
         text = states if isinstance(states, Text) else context(states)
         n = len(text.pooled)

@@ -24,11 +24,7 @@ Codes = Float[Tensor, " b k i j"]
 
 
 class LatentDiffusion(nn.Module):
-    r"""$p(x\mid\text{caption})$: codes by guided diffusion, then one pass of the decoder.
-
-    The VAE is trained and stays as it is; `sigma_data` of the denoiser is the standard deviation of
-    scaled codes. ValueError for a denoiser of another shape than the codes'.
-    """
+    r"""$p(x\mid\text{caption})$: codes by guided diffusion, then one pass of the decoder."""
 
     shift: Tensor  # m, one number for each channel of a code
     spread: Tensor  # sigma_z, one number

@@ -97,9 +97,8 @@ def conditional_flow(
 ) -> Flow:  # fmt: skip
     """A neural spline flow of `p` parameters (2 or more) that reads data of width `d_cond`.
 
-    Splines with `n_bins` bins bend within [-bound, bound]; `support` are fixed last layers, from
-    the line to where the prior lives. Untrained it is `support` of a standard normal, whatever the
-    data. Autoregressive (masked) layers sample in p passes, couplings in one.
+    Splines bend within [-bound, bound], affine layers place, `support` are fixed last layers onto
+    where the prior lives. Autoregressive (masked) layers sample in p passes, couplings in one.
     """
     layers: list[Transform] = []
     for k in range(n_splines + n_affine):

@@ -50,8 +50,7 @@ def total_correlation(rho: float, n_frames: int) -> float:
     $$\mathrm{KL}\Big(p(x_{1:F})\,\Big\|\,\prod_f p(x_f)\Big) =
     -\tfrac12\big[(F-1)\log(1-\rho) + \log(1 + (F-1)\rho)\big]$$
 
-    For two frames it is their mutual information, $-\tfrac12\log(1-\rho^2)$; no choice of
-    independent frames loses less (Watanabe 1960).
+    No choice of independent frames loses less (Watanabe 1960).
     """
     if n_frames < 1 or not rho < 1 or (n_frames - 1) * rho <= -1:
         raise ValueError(f"no {n_frames} frames have the correlation {rho}")
@@ -66,9 +65,7 @@ def frame_error(rho: float, sigma: float, n_frames: int) -> float:
     (F-1)\frac{\sigma^2\lambda_2}{\lambda_2+\sigma^2}\Big], \qquad
     \lambda_1 = 1 + (F-1)\rho,\quad \lambda_2 = 1-\rho$$
 
-    With $\rho = 0$ it is the error of frames denoised alone, $\sigma^2/(1+\sigma^2)$. Equal frames
-    at noise $\sigma\sqrt F$ are as clear as one frame at $\sigma$: videos need more noise, by the
-    factor $\sqrt F$ at most.
+    Equal frames at noise $\sigma\sqrt F$ are as clear as one frame at $\sigma$: videos need more.
     """
     if not 0 <= rho <= 1 or n_frames < 1 or not sigma > 0:
         raise ValueError(f"no {n_frames} frames with correlation {rho} and noise {sigma}")

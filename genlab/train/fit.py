@@ -300,8 +300,7 @@ def _step(
 def keep_freed_memory() -> bool:
     """Ask glibc to keep up to 512 MiB of freed memory, in blocks of up to 32 MiB; True if it will.
 
-    A step frees the tensors that the next one allocates. By default large blocks go back to the
-    system, which clears every page again: a sixth of the time of a small network's step.
+    By default large blocks go back to the system: a sixth of the time of a small network's step.
     """
     if platform.libc_ver()[0] != "glibc":
         return False

@@ -16,8 +16,7 @@ def orthogonalize(g: Float[Tensor, " m n"], n_steps: int = 5) -> Float[Tensor, "
     X \leftarrow a X + b\,(XX^\top) X + c\,(XX^\top)^2 X, \qquad
     s \leftarrow a s + b s^3 + c s^5$$
 
-    The polynomial acts on each singular value alone. These coefficients trade exactness for speed:
-    small values grow 3.4 times a step, and large ones end between 0.68 and 1.13, not at 1.
+    These coefficients trade exactness for speed: large values end between 0.68 and 1.13, not at 1.
     Jordan et al. 2024 ("Muon: an optimizer for hidden layers"), Newton-Schulz iteration.
     """
     a, b, c = 3.4445, -4.7750, 2.0315  # steep at 0, and near 1 where it settles

@@ -63,8 +63,7 @@ def digit_ebm(
 
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}, \qquad x = g/8 - 1 + \sigma\epsilon$$
 
-    Five numbers keep it stable: the noise (no sharp edges), the quadratic (a finite Z), slow
-    updates that fade to nothing, many chain steps for each, and a few chains begun afresh.
+    Stable by the noise, the quadratic, slow updates that fade, many chain steps, and restarts.
     Tieleman 2008, ICML, section 3; Nijkamp et al. 2020 (arXiv:1903.12370), section 4.
     """
     chains = PersistentChains(
@@ -129,11 +128,10 @@ def digit_ncsn(
 
     Song and Ermon 2019 (arXiv:1907.05600), algorithm 1; 2020 (arXiv:2006.09011), techniques 1, 2.
     """
-    net = LevelMLP(64, width=width, depth=depth)
-    sigmas = noise_ladder(sigma_max, sigma_min, n_levels)
     return NCSN(
-        net, sigmas, event_shape=EVENT_SHAPE, data_std=data_std, rate=rate, n_steps=langevin_steps
-    )
+        LevelMLP(64, width=width, depth=depth), noise_ladder(sigma_max, sigma_min, n_levels),
+        event_shape=EVENT_SHAPE, data_std=data_std, rate=rate, n_steps=langevin_steps,
+    )  # fmt: skip
 
 
 def _measure_levels(model: Any) -> Figures:

@@ -277,11 +277,6 @@ LANGUAGE_MODEL = Model(
 # Latent diffusion: first the VAE, then a text-conditional diffusion model of its codes
 
 
-def latent_vae(**sizes: Any) -> ImageVAE:
-    """A VAE of pictures `(3, 32, 32)` in [0, 1]."""
-    return ImageVAE(ImageVAEConfig(**sizes))
-
-
 def _coloured(grey: Tensor, generator: Generator) -> Tensor:
     return paint(grey, torch.randint(6, (len(grey),), generator=generator))
 
@@ -346,7 +341,8 @@ AT_32: Any = {
 LATENT_VAE = Model(
     "latent_vae", "VAE of captioned digits: 3 x 32 x 32 pixels to codes of 4 x 8 x 8",
     lesson=6, seconds=60, seed=20,
-    build=latent_vae, sizes={"latent_channels": 4, "width": 24, "pixel_std": 0.03},
+    build=lambda **sizes: ImageVAE(ImageVAEConfig(**sizes)),
+    sizes={"latent_channels": 4, "width": 24, "pixel_std": 0.03},
     data=lambda: (load_captioned("painter").grey,), **AT_32,
     fit={"n_steps": 1000, "batch_size": 32, "lr": 3e-3, "warmup": 100, "clip": 5.0},
     loop=partial(by_loss, change=_coloured), measure=_measure_vae,
@@ -701,8 +697,6 @@ def language_and_image(
 @torch.no_grad()
 def start_from(denoiser: TextDiffusion, pretrained: TextDiffusion) -> None:
     r"""Copy a trained image model into one of the same sizes that sees more channels.
-
-    $$W_{\text{in}} = [\,W_{\text{in}}^{\text{pretrained}},\ 0\,]$$
 
     For the same text both then answer the same, whatever is concatenated; the zeros can learn.
     Zhang et al. 2023 (arXiv:2302.05543), section 3.1 (new inputs begin at zero).
