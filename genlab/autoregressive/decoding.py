@@ -32,7 +32,7 @@ def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tens
 
     $$p_\tau(k) \propto p(k)^{1/\tau}, \qquad \text{that is } a_k \leftarrow a_k / \tau$$
 
-    At each step it does *not* give the joint $p(x)^{1/\tau}$. Ackley, Hinton and Sejnowski 1985, eq. 3.
+    At each step it does *not* give the joint $p(x)^{1/\tau}$ (Ackley et al. 1985, eq. 3).
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}; greedy is top_k = 1")

@@ -156,30 +156,24 @@ class ConsistencyModel(nn.Module):
         levels, f = self.levels if levels is None else levels, self.function(cond)
         like = next(self.edm.net.parameters())
         x_T = levels[0] * randn((n, *self.event_shape), like=like, generator=generator)
-        return last(
-            consistency_sample(f, x_T, levels, sigma_min=self.sigma_min, generator=generator)
-        )
+        jumps = consistency_sample(f, x_T, levels, sigma_min=self.sigma_min, generator=generator)
+        return last(jumps)
 
 
 class Distillation(nn.Module):
     """What `fit` minimises to distil a teacher: `loss`, at levels that fall to the student's least.
 
-    Whoever trains it calls `target.update(student)` after each step.
+    `teacher` maps labels to a denoiser and takes steps of `order`; `target`, an average of decay
+    `target_decay`, sets the goal: call `target.update(student)` after each step.
     """
 
     sigmas: Tensor
 
     def __init__(
-        self,
-        student: ConsistencyModel,
-        teacher: Callable[[Tensor | None], Denoiser],  # of labels, such as `EDM.denoiser`
-        sigmas: Float[Tensor, " n"],
-        *,
-        order: int = 2,  # of the teacher's step
-        target_decay: float = 0.95,  # of the average that sets the goal
-        p_drop: float = 0.1,  # proportion of labels withheld
-        distance: Distance = huber_distance,
-    ) -> None:
+        self, student: ConsistencyModel, teacher: Callable[[Tensor | None], Denoiser],
+        sigmas: Float[Tensor, " n"], *, order: int = 2, target_decay: float = 0.95,
+        p_drop: float = 0.1, distance: Distance = huber_distance,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.student, self.teacher = student, teacher
         self.target = EMA(student, target_decay)  # no submodule: nothing trains it

@@ -146,20 +146,14 @@ class EBM(nn.Module):
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}$$
 
     The quadratic, with s = `base_std`, makes Z finite whenever f grows at most linearly. With
-    `data_noise` the model learns the noised data. No batch normalisation in the network.
+    `data_noise` the model learns the noised data. `energy_net` maps to `(b, 1)`, rows apart.
     """
 
     def __init__(
-        self,
-        energy_net: nn.Module,  # (b, *event) to (b, 1)
-        *,
-        event_shape: tuple[int, ...],
-        step_size: float,
-        n_steps: int,
-        chains: PersistentChains,
-        base_std: float | None = None,
+        self, energy_net: nn.Module, *, event_shape: tuple[int, ...], step_size: float,
+        n_steps: int, chains: PersistentChains, base_std: float | None = None,
         data_noise: float = 0.0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.energy_net, self.event_shape, self.chains = energy_net, event_shape, chains
         self.step_size, self.n_steps = step_size, n_steps

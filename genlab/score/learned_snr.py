@@ -57,9 +57,7 @@ class LevelHistogram(nn.Module):
     def __init__(self, gamma_0: float, gamma_1: float, n_bins: int) -> None:
         super().__init__()
         if not gamma_0 < gamma_1 or n_bins < 1:
-            raise ValueError(
-                f"expected rising ends and bins, got {gamma_0=}, {gamma_1=}, {n_bins=}"
-            )
+            raise ValueError(f"expected rising ends, got {gamma_0} and {gamma_1}, {n_bins=}")
         self.ends, self.width = (gamma_0, gamma_1), (gamma_1 - gamma_0) / n_bins
         self.logits = nn.Parameter(torch.zeros(n_bins))
 

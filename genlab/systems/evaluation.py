@@ -60,10 +60,8 @@ def measure(images: Pictures, digit: Labels, classifier: Classifier) -> Attribut
     `digit` is what each picture should show: its stroke is compared with that class.
     """
     images = images.clamp(0, 1)
-    grey = grey_of(images)
-    return Attributes(
-        classifier(grey), measure_colour(images), measure_stroke(grey, digit), measure_slant(grey)
-    )
+    grey, colour = grey_of(images), measure_colour(images)
+    return Attributes(classifier(grey), colour, measure_stroke(grey, digit), measure_slant(grey))
 
 
 def kept_words(

@@ -148,9 +148,8 @@ class NoisyClassifier(nn.Module):
         self.width = width
         self.embed = nn.Sequential(nn.Linear(width, d), nn.SiLU())
         self.stem = nn.Conv2d(12, width, 3, padding=1)
-        self.blocks = nn.ModuleList(
-            [ResBlock(width, width, d), ResBlock(width, 2 * width, d), ResBlock(2 * width, 32, d)]
-        )
+        sizes = ((width, width), (width, 2 * width), (2 * width, 32))
+        self.blocks = nn.ModuleList(ResBlock(a, b, d) for a, b in sizes)
         self.heads = nn.ModuleList(nn.Linear(32 * 16, n) for n in KINDS)
 
     def forward(self, x: Float[Tensor, " b 3 16 16"], sigma: PerExample) -> list[Tensor]:

@@ -7,7 +7,7 @@ large ones, latent codes) is a matter of the network and of a few numbers. Sourc
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -201,10 +201,8 @@ class TextDiffusion(nn.Module):
         denoiser = self.denoiser(
             text, guidance_scale=guidance_scale, interval=interval, concatenated=concatenated
         )
-        n = len(text.pooled)
-        return last(
-            self.sample_states(denoiser, n, n_steps=n_steps, order=order, generator=generator)
-        )
+        draw = partial(self.sample_states, n_steps=n_steps, order=order, generator=generator)
+        return last(draw(denoiser, len(text.pooled)))
 
 
 def captioned_batch(

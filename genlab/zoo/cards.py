@@ -86,7 +86,7 @@ def digit_distance(draw: Draw) -> Figures:
 
 
 def named(template: str, figures: Figures) -> Figures:
-    """The same figures under longer names: `named("kept_{}", {"digit": 0.9})["kept_digit"]`."""
+    """The same figures under longer names: with the template "kept_{}" `digit` is `kept_digit`."""
     return {template.format(name): value for name, value in figures.items()}
 
 

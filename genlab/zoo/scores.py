@@ -204,9 +204,8 @@ def edm(size: int, width: int, mults: tuple[int, ...], sigma_data: float, p_drop
     Karras et al. 2022 (arXiv:2206.00364), table 1.
     """
     net = UNet(UNetConfig(width=width, mults=mults, n_classes=N_CLASSES, time_scale=250.0))
-    return EDM(
-        net, event_shape=(1, size, size), sigma_data=sigma_data, null=NO_CLASS, p_drop=p_drop
-    )
+    shape = (1, size, size)
+    return EDM(net, event_shape=shape, sigma_data=sigma_data, null=NO_CLASS, p_drop=p_drop)
 
 
 def student_of(teacher: EDM) -> ConsistencyModel:
