@@ -96,16 +96,13 @@ def differing(stated: Figures, found: Figures) -> Figures:
     >>> differing({"kind": "exact", "bits": 1.0}, {"kind": "bound", "bits": 1.001})
     {'kind': 'bound'}
     """
-    return {
-        name: found.get(name, "gone")
-        for name in stated | found
-        if not _close(stated.get(name), found.get(name))
-    }
 
+    def close(a: Any, b: Any) -> bool:
+        reals = isinstance(a, float) and isinstance(b, float)
+        return math.isclose(a, b, rel_tol=0.01) if reals else a == b
 
-def _close(a: Any, b: Any) -> bool:
-    reals = isinstance(a, float) and isinstance(b, float)
-    return math.isclose(a, b, rel_tol=0.01) if reals else a == b
+    both = {name: (stated.get(name), found.get(name, "gone")) for name in stated | found}
+    return {name: b for name, (a, b) in both.items() if not close(a, b)}
 
 
 @cache

@@ -113,10 +113,6 @@ def draw_clean(ebm: EBM) -> Draw:
     return draw
 
 
-def _measure_energy(ebm: EBM) -> Figures:
-    return {"kind": "unnormalised", **digit_distance(draw_clean(ebm))}
-
-
 # A score at fourteen noise levels
 
 
@@ -427,7 +423,8 @@ SCORES: tuple[Model, ...] = (
                "chain_steps": 20, "n_chains": 1024, "p_restart": 0.05},
         data=lambda: _scaled()[:1], **DIGITS,
         fit={"n_steps": 450, "batch_size": 128, "lr": 7e-3},
-        loop=fading, measure=_measure_energy, dtype=torch.float32,
+        loop=fading, dtype=torch.float32,
+        measure=lambda ebm: {"kind": "unnormalised", **digit_distance(draw_clean(ebm))},
     ),
     Model(
         "digit_ncsn", "score of the digits at 14 noise levels, drawn by annealed Langevin",
