@@ -65,12 +65,7 @@ def _main(
     pass
 
 
-TRAIN = """Train a model of the course from its row, and write its weights with a card.
-
-Killed and repeated, it goes on where it was and ends with the same bits."""
-
-
-@app.command(help=TRAIN)
+@app.command()
 def train(
     name: Annotated[str | None, typer.Argument(help="which; without it they are listed")] = None,
     place: Annotated[
@@ -80,7 +75,10 @@ def train(
     force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
     every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 10.0,
 ) -> None:
-    """Train one model, or list all."""
+    """Train a model of the course from its row, and write its weights with a card.
+
+    Killed and repeated, it goes on where it was and ends with the same bits.
+    """
     from genlab.zoo import MODELS, find
     from genlab.zoo import train as zoo
 

@@ -1,8 +1,6 @@
 """The map of the course: one table of the paradigms, one vocabulary, and what follows from them.
 
-Pure data at the bottom of the package. The lessons' cards, the instrument of lesson 01, the
-fingerprint, the cheat sheet and the reader of releases all read it, so that a family, an objective,
-a way of sampling and a kind of likelihood have one name each.
+All that speaks of a family, an objective, a way of sampling or a likelihood reads it here.
 """
 
 from dataclasses import dataclass
@@ -29,9 +27,8 @@ SAMPLERS = {  # word: how a sample is made
     "parallel-refinement": "a loop over a canvas of tokens",
     "two-stage": "parts that work in turn, at least one of them a loop",
 }
-# The words of `core.capabilities.likelihood_kind`, which asks an object, and "indirect", which only
-# a family or a text has: what a score network knows of log p(x) at extra cost, exactly through the
-# probability-flow ODE or as the bound of its chain. An object that computes either says which.
+# The words of `core.capabilities.likelihood_kind`, and "indirect" for what a score network knows of
+# log p(x): exactly, through the probability-flow ODE, or as the bound of its chain.
 LIKELIHOODS = {  # the strongest first
     "exact": "log p(x)",
     "indirect": "through an ODE, or a bound, at extra cost",
@@ -86,22 +83,13 @@ PARADIGMS: tuple[Paradigm, ...] = (
 )  # fmt: skip
 
 LESSONS: dict[int, str] = {
-    1: "The four-paradigm map",
-    2: "Autoregressive models",
-    3: "Maximum likelihood and KL",
-    4: "Normalizing flows",
-    5: "Latent variables and the ELBO",
-    6: "VAE in practice",
-    7: "GANs: the minimax game",
-    8: "WGAN and the gradient penalty",
-    9: "Evaluation",
-    10: "Energy-based models",
-    11: "Score matching",
-    12: "Diffusion I: forward and reverse",
-    13: "Diffusion II: training and sampling",
-    14: "Score-based SDEs",
+    1: "The four-paradigm map", 2: "Autoregressive models", 3: "Maximum likelihood and KL",
+    4: "Normalizing flows", 5: "Latent variables and the ELBO", 6: "VAE in practice",
+    7: "GANs: the minimax game", 8: "WGAN and the gradient penalty", 9: "Evaluation",
+    10: "Energy-based models", 11: "Score matching", 12: "Diffusion I: forward and reverse",
+    13: "Diffusion II: training and sampling", 14: "Score-based SDEs",
     15: "The four-paradigm landscape",
-}
+}  # fmt: skip
 
 SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {  # lab: title, the families it is made of
     "language_model": ("Language model", (AUTOREGRESSIVE,)),

@@ -32,8 +32,7 @@ def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tens
 
     $$p_\tau(k) \propto p(k)^{1/\tau}, \qquad \text{that is } a_k \leftarrow a_k / \tau$$
 
-    Applied at every step it does *not* give the joint distribution $p(x)^{1/\tau}$: each step is
-    renormalised on its own. Ackley, Hinton and Sejnowski 1985 (Cognitive Science 9), eq. 3.
+    At each step it does *not* give the joint $p(x)^{1/\tau}$ (Ackley et al. 1985, eq. 3).
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}; greedy is top_k = 1")
@@ -69,12 +68,9 @@ def keep_top_p(logits: Float[Tensor, " b k"], top_p: float) -> Tensor:
 
 
 def reshape_logits(
-    logits: Float[Tensor, " b k"],
-    *,
-    temperature: float = 1.0,
-    top_k: int | None = None,
+    logits: Float[Tensor, " b k"], *, temperature: float = 1.0, top_k: int | None = None,
     top_p: float = 1.0,
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Temperature first, then top-k, then top-p: the usual order."""
     logits = apply_temperature(logits, temperature)
     logits = logits if top_k is None else keep_top_k(logits, top_k)
@@ -103,13 +99,9 @@ def _uniform(tokens: Tensor, generator: Generator | None) -> Tensor:
 
 @torch.no_grad()
 def generate_naive(
-    logits_of: LogitsOf,
-    tokens: Int[Tensor, " b t"],
-    n_new: int,
-    *,
-    reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
-) -> Iterator[Tensor]:
+    logits_of: LogitsOf, tokens: Int[Tensor, " b t"], n_new: int, *,
+    reshape: Reshape = reshape_logits, generator: Generator | None = None,
+) -> Iterator[Tensor]:  # fmt: skip
     r"""Draw $x_{t+1} \sim p(\cdot \mid x_{\le t})$ in turn, reading the whole text for each."""
     require_between(0, math.inf, n_new=n_new)
     for _ in range(n_new):
@@ -121,13 +113,9 @@ def generate_naive(
 
 @torch.no_grad()
 def generate_cached(
-    extend: Extend,
-    tokens: Int[Tensor, " b t"],
-    n_new: int,
-    *,
-    reshape: Reshape = reshape_logits,
+    extend: Extend, tokens: Int[Tensor, " b t"], n_new: int, *, reshape: Reshape = reshape_logits,
     generator: Generator | None = None,
-) -> Iterator[Tensor]:
+) -> Iterator[Tensor]:  # fmt: skip
     """The same draws, reading each token once: only what is new goes through the network."""
     require_between(0, math.inf, n_new=n_new)
     unread, cache = tokens, ()
@@ -155,16 +143,9 @@ def used(tokens: Int[Tensor, " b t"], stop: int) -> Bool[Tensor, " b t"]:
 
 @torch.no_grad()
 def write_until(
-    read: Extend,
-    head: Callable[[Tensor], Tensor],
-    prompt: Int[Tensor, " b t"],
-    n_new: int,
-    *,
-    stop: int,
-    pad: int = 0,
-    reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
-) -> Iterator[Written]:
+    read: Extend, head: Callable[[Tensor], Tensor], prompt: Int[Tensor, " b t"], n_new: int, *,
+    stop: int, pad: int = 0, reshape: Reshape = reshape_logits, generator: Generator | None = None,
+) -> Iterator[Written]:  # fmt: skip
     """Continue texts until each has drawn `stop` (then `pad` follows), or has `n_new` more tokens.
 
     `read` turns new tokens into states, `head` a state into logits: with the cache, as above.

@@ -126,7 +126,6 @@ class TwoStacks(nn.Module):
 
     $V$ sees rows up to its own, but $v$ was built from rows *above* from the start; $U$ sees the
     left of the row; $P$ is a 1 x 1 convolution. So $u_{rc}$ depends on all that came before.
-
     van den Oord et al. 2016 (arXiv:1606.05328), section 2.2, with SiLU for the gates.
     """
 
@@ -162,13 +161,9 @@ class PixelCNN(nn.Module):
     """
 
     def __init__(
-        self,
-        stack: nn.Module,
-        width: int,
-        *,
-        n_levels: int = 17,
+        self, stack: nn.Module, width: int, *, n_levels: int = 17,
         event_shape: tuple[int, int, int] = (1, 8, 8),
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.stack, self.n_levels, self.event_shape = stack, n_levels, event_shape
         self.place = nn.Parameter(torch.zeros(width, *event_shape[1:]))
@@ -212,20 +207,16 @@ class ImageTransformer(nn.Module):
     """One-channel images by a causal transformer over their pixels, in any order.
 
     At turn i the network reads the grey level seen last, as a table entry plus a multiple of one
-    learned vector (levels are ordered, and 17 separate entries would have to learn that), and a
-    learned vector for the pixel that is to be predicted. Chen et al. 2020 ("Generative pretraining
-    from pixels", ICML), section 3.
+    learned vector (levels are ordered), and a learned vector for the pixel that is to be predicted.
+    Chen et al. 2020 ("Generative pretraining from pixels", ICML), section 3.
     """
 
     order: Tensor
 
     def __init__(
-        self,
-        n_levels: int,
-        event_shape: tuple[int, int, int],
-        config: TransformerConfig,
+        self, n_levels: int, event_shape: tuple[int, int, int], config: TransformerConfig,
         order: Sequence[int] | None = None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         n = event_shape[1] * event_shape[2]
         order = list(range(n)) if order is None else list(order)

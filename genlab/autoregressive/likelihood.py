@@ -77,8 +77,7 @@ def total_probability(
 
     $$\sum_{x \in \{1..k\}^n} \prod_i p(x_i \mid \text{what the model looked at})$$
 
-    A total other than 1 proves that a model looks ahead. A total of 1 proves nothing: a model that
-    reads later tokens only has it too, and so do some that are causal in no order.
+    Another total proves that a model looks ahead; 1 does not prove that it looks back.
     """
     x = all_sequences(n_tokens, length)
     return sequence_log_prob(logits_of(x), x).exp().sum()

@@ -5,8 +5,7 @@ $$p(x_{1:n}) = \prod_{i=1}^n
 
 A begin token is put in front and the last token is left off: that shift by one makes row $i$ of the
 output the distribution of token $i$ *given the tokens before it*. Forget it, and the network copies
-its input. Training computes all rows in one pass; `continue_text` draws with the key-value cache,
-which grows in `genlab.nn.transformer.SelfAttention`.
+its input. Training computes all rows in one pass; `continue_text` draws with the key-value cache.
 """
 
 from collections.abc import Iterator
@@ -60,13 +59,9 @@ class TransformerLM(nn.Module):
         return -self.log_prob(x).mean() / x.shape[1]
 
     def continue_text(
-        self,
-        prompt: Int[Tensor, " b t"],
-        n_new: int,
-        *,
-        reshape: Reshape = reshape_logits,
+        self, prompt: Int[Tensor, " b t"], n_new: int, *, reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Iterator[Tensor]:
+    ) -> Iterator[Tensor]:  # fmt: skip
         """Add tokens to prompts one at a time, with the cache; yields `(b, t + 1)` and longer."""
         tokens = torch.cat([self.begin(len(prompt)), prompt], dim=1)
         grown = generate_cached(self.extend, tokens, n_new, reshape=reshape, generator=generator)

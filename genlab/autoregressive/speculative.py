@@ -1,13 +1,8 @@
-r"""Speculative decoding: several tokens for one pass of the large model, distributed as its own.
+"""Speculative decoding: several tokens for one pass of the large model, distributed as its own.
 
-$$\Pr(\text{keep } x) = \min\Big(1, \frac{p(x)}{q(x)}\Big), \qquad
-\text{else } x' \sim \frac{\max(p - q, 0)}{\sum \max(p - q, 0)}$$
-
-A cheap draft q proposes k tokens; the target p reads them all in *one* pass, as in training. Each
-is kept or not; the first that is not is replaced by a draw from what q gave too little, and the
-rest is thrown away. If all are kept, the same pass pays for one more token. What comes out is
-distributed as p, whatever q is: a bad draft costs time, never quality.
-
+A cheap draft q proposes k tokens; the target p reads them all in *one* pass. The first that is not
+kept is replaced by a draw from what q gave too little, and the rest is thrown away; if all are,
+the pass pays for one more. What comes out is distributed as p: a bad draft costs time, not quality.
 Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), algorithm 1 and appendix A.1; Chen et al. 2023
 (arXiv:2302.01318), algorithm 2 and theorem 1.
 """
@@ -65,12 +60,9 @@ def expected_tokens(rate: float, k: int) -> float:
 
 
 def verify(
-    drafted: Int[Tensor, " b k"],
-    q: Float[Tensor, " b k v"],
-    p: Float[Tensor, " b n v"],
-    u_keep: Float[Tensor, " b k"],
-    u_draw: Float[Tensor, " b"],
-) -> tuple[Int[Tensor, " b n"], Int[Tensor, " b"]]:
+    drafted: Int[Tensor, " b k"], q: Float[Tensor, " b k v"], p: Float[Tensor, " b n v"],
+    u_keep: Float[Tensor, " b k"], u_draw: Float[Tensor, " b"],
+) -> tuple[Int[Tensor, " b n"], Int[Tensor, " b"]]:  # fmt: skip
     r"""Keep a beginning of the draft and add one token: the whole of the method.
 
     $$n = \min\Big\{i : u_i \ge \frac{p_i(x_i)}{q_i(x_i)}\Big\}, \qquad
@@ -119,15 +111,9 @@ class Round(NamedTuple):
 
 @torch.no_grad()
 def speculative_round(
-    logits_of: LogitsOf,
-    draft: Draft,
-    tokens: Int[Tensor, " b t"],
-    length: Int[Tensor, " b"],
-    k: int,
-    *,
-    reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
-) -> Round:
+    logits_of: LogitsOf, draft: Draft, tokens: Int[Tensor, " b t"], length: Int[Tensor, " b"],
+    k: int, *, reshape: Reshape = reshape_logits, generator: Generator | None = None,
+) -> Round:  # fmt: skip
     """Draft k tokens one by one, read them in one pass of the target, keep what may be kept."""
     b, device = len(tokens), tokens.device
     u = torch.rand((b, 2 * k + 1), dtype=torch.float64, generator=generator).to(device)
@@ -147,15 +133,9 @@ def speculative_round(
 
 
 def speculative_sample(
-    logits_of: LogitsOf,
-    draft: Draft,
-    tokens: Int[Tensor, " b t"],
-    n_new: int,
-    *,
-    k: int,
-    reshape: Reshape = reshape_logits,
-    generator: Generator | None = None,
-) -> Iterator[Round]:
+    logits_of: LogitsOf, draft: Draft, tokens: Int[Tensor, " b t"], n_new: int, *, k: int,
+    reshape: Reshape = reshape_logits, generator: Generator | None = None,
+) -> Iterator[Round]:  # fmt: skip
     """Continue texts by rounds, one pass of the target each, until each has `n_new` more tokens.
 
     Texts advance by different amounts; one that is done waits for the others.

@@ -1,8 +1,5 @@
 r"""Masked autoregressive flows: each number moved by the numbers before it.
 
-$$\text{MAF:}\quad x_i = \tau\big(z_i;\, \theta_i(x_{<i})\big), \qquad\qquad
-\text{IAF:}\quad x_i = \tau\big(z_i;\, \theta_i(z_{<i})\big)$$
-
 The Jacobian is triangular, so its determinant is the product of its diagonal. What the parameters
 read decides what is fast: MAF scores in one network evaluation and samples in d, IAF the reverse.
 

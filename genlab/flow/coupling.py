@@ -1,11 +1,7 @@
 r"""Coupling layers: half of the numbers stay, and tell the other half how to move.
 
-$$x_A = z_A, \qquad x_B = \tau\big(z_B;\, \theta(z_A)\big), \qquad
-\frac{\partial x}{\partial z} = \begin{pmatrix} I & 0 \\ * & \mathrm{diag}\, \tau' \end{pmatrix}$$
-
-The block marked *, the derivatives of $\theta$, never enters the determinant, and $z_A = x_A$ is
+The derivatives of $\theta$ stand off the diagonal of a triangular Jacobian, and $z_A = x_A$ is
 there to recompute $\theta$ on the way back: any network will do, one evaluation in each direction.
-
 NICE = Dinh, Krueger and Bengio 2014 (arXiv:1410.8516), eq. 5 to 7; RealNVP = Dinh, Sohl-Dickstein
 and Bengio 2016 (arXiv:1605.08803), eq. 4 to 8.
 """

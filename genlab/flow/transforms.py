@@ -228,9 +228,7 @@ class Permutation(nn.Module):
     def __init__(self, order: Int[Tensor, " d"]) -> None:
         super().__init__()
         if not torch.equal(order.sort().values, torch.arange(len(order))):
-            raise ValueError(
-                f"order is {order.tolist()}, expected each of 0..{len(order) - 1} once"
-            )
+            raise ValueError(f"order is {order.tolist()}, expected 0..{len(order) - 1}, each once")
         self.register_buffer("order", order)
 
     def forward(self, z: Vector, cond: Cond = None) -> Moved:

@@ -1,40 +1,17 @@
 """Paradigm 2: a latent variable explains the data, and training raises a bound on log p(x)."""
 
+# fmt: off
+# ruff: noqa: I001
 from genlab.latent.elbo import (
-    aggregated_posterior,
-    discrete_elbo,
-    discrete_posterior,
-    doubly_reparameterized,
-    effective_sample_size,
-    elbo,
-    importance_bound,
-    leave_one_out,
-    log_marginal,
-    log_mean_weight,
-    log_weight,
-    mutual_information,
-    refine,
-    reparameterize,
-    score_function,
-    signal_to_noise,
+    aggregated_posterior, discrete_elbo, discrete_posterior, doubly_reparameterized,
+    effective_sample_size, elbo, importance_bound, leave_one_out, log_marginal, log_mean_weight,
+    log_weight, mutual_information, refine, reparameterize, score_function, signal_to_noise
 )
 from genlab.latent.em import (
-    AmortizedMixture,
-    CategoricalMixture,
-    categorical_m_step,
-    em,
-    gaussian_m_step,
-    ppca_elbo,
-    ppca_m_step,
-    ppca_ml,
+    AmortizedMixture, CategoricalMixture, categorical_m_step, em, gaussian_m_step, ppca_elbo,
+    ppca_m_step, ppca_ml
 )
 from genlab.latent.vae import (
-    VAE,
-    CategoricalVAE,
-    active_units,
-    bernoulli_log_prob,
-    categorical_log_prob,
-    code_information,
-    gaussian_log_prob,
-    kl_per_unit,
+    VAE, CategoricalVAE, active_units, bernoulli_log_prob, categorical_log_prob, code_information,
+    gaussian_log_prob, kl_per_unit
 )

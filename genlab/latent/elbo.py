@@ -1,8 +1,5 @@
 r"""Bounds on log p(x) by a guess $q(z\mid x)$, and estimators of their gradients.
 
-$$\log p(x) \ge \mathbb E_q\big[\log p(x\mid z) + \log p(z) - \log q(z\mid x)\big] = \mathrm{ELBO},
-\qquad z = \mu + \sigma\odot\epsilon,\ \epsilon\sim\mathcal N(0, I)$$
-
 VAE = Kingma and Welling 2013 (arXiv:1312.6114); IWAE = Burda, Grosse and Salakhutdinov 2015
 (arXiv:1509.00519); PRML = Bishop 2006, Pattern Recognition and Machine Learning.
 """
@@ -54,14 +51,9 @@ def elbo(
 
 
 def log_weight(
-    x: Data,
-    mu: Latent,
-    log_var: Latent,
-    eps: Latent,
-    *,
-    decoder_log_prob: DecoderLogProb,
+    x: Data, mu: Latent, log_var: Latent, eps: Latent, *, decoder_log_prob: DecoderLogProb,
     through_z_only: bool = False,
-) -> PerExample:
+) -> PerExample:  # fmt: skip
     r"""Log of the importance weight of one draw, nats (IWAE, eq. 7).
 
     $$\log w = \log p(x\mid z) + \log p(z) - \log q(z\mid x), \qquad z = \mu + \sigma\epsilon$$
@@ -79,8 +71,6 @@ def log_mean_weight(log_w: LogWeights) -> PerExample:
     r"""Importance-weighted bound from the log-weights of K draws, nats (IWAE, eq. 8).
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
-
-    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$.
     """
     require_rows(log_w=log_w)
     return log_w.logsumexp(0) - math.log(len(log_w))
@@ -93,8 +83,6 @@ def importance_bound(
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k, \qquad
       \mathrm{ELBO} = \mathbb E\mathcal L_1 \le \mathbb E\mathcal L_K \le \log p(x)$$
-
-    It rises to $\log p(x)$ with K, so it measures how much of a gap is the bound's.
     """
     require_rows(eps=eps)
     log_w = [log_weight(x, mu, log_var, e, decoder_log_prob=decoder_log_prob) for e in eps]
@@ -105,8 +93,6 @@ def effective_sample_size(log_w: LogWeights) -> PerExample:
     r"""How many of the K draws really count, between 1 and K (Kong 1992).
 
     $$\mathrm{ESS} = \frac{\big(\sum_k w_k\big)^2}{\sum_k w_k^2}$$
-
-    K when all weights are equal (q is the posterior), 1 when one draw carries everything.
     """
     require_rows(log_w=log_w)
     return 1 / (log_w.softmax(0) ** 2).sum(0)
@@ -172,16 +158,9 @@ class Proposal(NamedTuple):
 
 
 def refine(
-    x: Data,
-    mu: Latent,
-    log_var: Latent,
-    *,
-    decoder_log_prob: DecoderLogProb,
-    n_steps: int,
-    lr: float = 0.05,
-    n_draws: int = 2,
-    generator: Generator | None = None,
-) -> Iterator[Proposal]:
+    x: Data, mu: Latent, log_var: Latent, *, decoder_log_prob: DecoderLogProb, n_steps: int,
+    lr: float = 0.05, n_draws: int = 2, generator: Generator | None = None,
+) -> Iterator[Proposal]:  # fmt: skip
     r"""Climb the bound of each example by itself, the model held fixed: Adam on its own q.
 
     $$(\mu, \log\sigma^2) \leftarrow \arg\max_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$

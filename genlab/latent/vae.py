@@ -1,11 +1,7 @@
 r"""Variational autoencoders: what the decoder's output means, the models, what their codes say.
 
-$$\text{two levels: Bernoulli},\qquad \text{L levels: categorical},\qquad
-\text{real numbers: Gaussian}$$
-
-The nats of the first two are of discrete data, and become bits per dimension by a division. The
-third is a density: for grey levels it needs dequantised data, and is then a bound once more.
-
+Bernoulli and categorical pixels give nats of discrete data, and bits per dimension by a division.
+Gaussian ones are a density: grey levels must be dequantised, and then it is a bound once more.
 VAE = Kingma and Welling 2013 (arXiv:1312.6114); LDM = Rombach et al. 2022 (arXiv:2112.10752).
 """
 
@@ -44,8 +40,6 @@ def bernoulli_log_prob(x: Event, logits: Event) -> PerExample:
 
     $$\log p(x) = \sum_j x_j \log \pi_j + (1 - x_j)\log(1 - \pi_j),
       \qquad \pi = \frac{1}{1 + e^{-l}}$$
-
-    Values between 0 and 1 are refused: their value would be the logarithm of no distribution.
     """
     if not bool(((x == 0) | (x == 1)).all()):
         odd = x[(x != 0) & (x != 1)][0].item()
@@ -83,14 +77,9 @@ class VAE(nn.Module):
     """
 
     def __init__(
-        self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        *,
-        latent_dim: int,
-        event_shape: tuple[int, ...],
-        log_scale: float | None = 0.0,
-    ) -> None:
+        self, encoder: nn.Module, decoder: nn.Module, *, latent_dim: int,
+        event_shape: tuple[int, ...], log_scale: float | None = 0.0,
+    ) -> None:  # fmt: skip
         super().__init__()
         require_positive(latent_dim=latent_dim)
         self.encoder, self.decoder = encoder, decoder
@@ -151,14 +140,9 @@ class CategoricalVAE(VAE):
     """
 
     def __init__(
-        self,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        head: nn.Linear,
-        *,
-        causal: nn.Module | None = None,
-        **sizes: Any,
-    ) -> None:
+        self, encoder: nn.Module, decoder: nn.Module, head: nn.Linear, *,
+        causal: nn.Module | None = None, **sizes: Any,
+    ) -> None:  # fmt: skip
         super().__init__(encoder, decoder, **sizes, log_scale=None)
         self.head, self.causal = head, causal
         self.beta, self.floor = 1.0, 0.0
@@ -319,26 +303,16 @@ class ImageVAE(VAE):
             raise ValueError(f"need size % 4 and width % 8 = 0, got {config.size}, {config.width}")
         k, w = config.latent_channels, config.width
         encoder = nn.Sequential(  # two halvings, then mean and log-variance of each position
-            nn.Conv2d(config.channels, w, 4, stride=2, padding=1),
-            nn.SiLU(),
-            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
-            Residual(2 * w),
-            nn.GroupNorm(8, 2 * w),
-            nn.SiLU(),
-            nn.Conv2d(2 * w, 2 * k, 1),
-        )
+            nn.Conv2d(config.channels, w, 4, stride=2, padding=1), nn.SiLU(),
+            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), Residual(2 * w),
+            nn.GroupNorm(8, 2 * w), nn.SiLU(), nn.Conv2d(2 * w, 2 * k, 1),
+        )  # fmt: skip
         decoder = nn.Sequential(  # two doublings, each turning four channels into a 2 x 2 block
-            nn.Conv2d(k, 2 * w, 3, padding=1),
-            Residual(2 * w),
-            nn.Conv2d(2 * w, 4 * w, 3, padding=1),
-            nn.PixelShuffle(2),
-            Residual(w),
-            nn.GroupNorm(8, w),
-            nn.SiLU(),
-            nn.Conv2d(w, 4 * config.channels, 3, padding=1),
-            nn.PixelShuffle(2),
-            nn.Sigmoid(),
-        )
+            nn.Conv2d(k, 2 * w, 3, padding=1), Residual(2 * w),
+            nn.Conv2d(2 * w, 4 * w, 3, padding=1), nn.PixelShuffle(2), Residual(w),
+            nn.GroupNorm(8, w), nn.SiLU(), nn.Conv2d(w, 4 * config.channels, 3, padding=1),
+            nn.PixelShuffle(2), nn.Sigmoid(),
+        )  # fmt: skip
         shape = (config.channels, config.size, config.size)
         super().__init__(encoder, decoder, latent_dim=k, event_shape=shape, log_scale=None)
         self.config, self.latent_shape = config, (k, config.size // 4, config.size // 4)

@@ -20,13 +20,9 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self,
-        d_in: int,
-        d_out: int,
-        width: int = 64,
-        depth: int = 2,
+        self, d_in: int, d_out: int, width: int = 64, depth: int = 2,
         activation: Callable[[], nn.Module] = nn.SiLU,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         if min(d_in, d_out, width) < 1 or depth < 0:
             raise ValueError(f"sizes must be at least 1, got {d_in=}, {d_out=}, {width=}, {depth=}")
@@ -104,15 +100,9 @@ class MaskedMLP(nn.Module):
     """
 
     def __init__(
-        self,
-        d: int,
-        n_out: int,
-        *,
-        order: Sequence[int] | None = None,
-        width: int = 64,
-        depth: int = 2,
-        d_context: int = 0,
-    ) -> None:
+        self, d: int, n_out: int, *, order: Sequence[int] | None = None, width: int = 64,
+        depth: int = 2, d_context: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         order = list(range(d)) if order is None else list(order)
         if sorted(order) != list(range(d)):

@@ -23,31 +23,17 @@ Config = Mapping[str, Any]  # what config.json holds
 EXAMPLES = Path(__file__).parent / "formats"  # gpt2/ and llama/, see the README there
 
 LLAMA_NAMES = {
-    "model.embed_tokens": "embedding",
-    "model.layers": "body.blocks",
-    "input_layernorm": "norm_1",
-    "post_attention_layernorm": "norm_2",
-    "self_attn.q_proj": "attention.w_q",
-    "self_attn.k_proj": "attention.w_k",
-    "self_attn.v_proj": "attention.w_v",
-    "self_attn.o_proj": "attention.w_o",
-    "mlp.gate_proj": "mlp.w_1",
-    "mlp.down_proj": "mlp.w_2",
-    "mlp.up_proj": "mlp.w_3",
-    "model.norm": "body.norm",
-    "lm_head": "head",
-}
+    "model.embed_tokens": "embedding", "model.layers": "body.blocks", "input_layernorm": "norm_1",
+    "post_attention_layernorm": "norm_2", "self_attn.q_proj": "attention.w_q",
+    "self_attn.k_proj": "attention.w_k", "self_attn.v_proj": "attention.w_v",
+    "self_attn.o_proj": "attention.w_o", "mlp.gate_proj": "mlp.w_1", "mlp.down_proj": "mlp.w_2",
+    "mlp.up_proj": "mlp.w_3", "model.norm": "body.norm", "lm_head": "head",
+}  # fmt: skip
 GPT2_NAMES = {
-    "wte": "embedding",
-    "wpe": "positions",
-    "ln_1": "norm_1",
-    "ln_2": "norm_2",
-    "attn.c_proj": "attention.w_o",
-    "mlp.c_fc": "mlp.w_1",
-    "mlp.c_proj": "mlp.w_2",
-    "ln_f": "body.norm",
-    "lm_head": "head",
-}
+    "wte": "embedding", "wpe": "positions", "ln_1": "norm_1", "ln_2": "norm_2",
+    "attn.c_proj": "attention.w_o", "mlp.c_fc": "mlp.w_1", "mlp.c_proj": "mlp.w_2",
+    "ln_f": "body.norm", "lm_head": "head",
+}  # fmt: skip
 
 
 def from_llama(config: Config, weights: Weights) -> Transformer:
@@ -58,15 +44,11 @@ def from_llama(config: Config, weights: Weights) -> Transformer:
     _only(config, attention_bias=False, mlp_bias=False)
     _only(rope, rope_type="default")
     ours = TransformerConfig(
-        d_model=d,
-        n_layer=config["num_hidden_layers"],
-        n_head=n_head,
-        n_kv_head=config.get("num_key_value_heads") or n_head,
-        d_hidden=config["intermediate_size"],
+        d_model=d, n_layer=config["num_hidden_layers"], n_head=n_head,
+        n_kv_head=config.get("num_key_value_heads") or n_head, d_hidden=config["intermediate_size"],
         rope_base=rope.get("rope_theta") or config.get("rope_theta") or 10_000.0,
-        norm_eps=config["rms_norm_eps"],
-        tied=bool(config.get("tie_word_embeddings")),
-    )
+        norm_eps=config["rms_norm_eps"], tied=bool(config.get("tie_word_embeddings")),
+    )  # fmt: skip
     renamed = {_renamed(name, LLAMA_NAMES): w for name, w in weights.items()}
     return _filled(config["vocab_size"], ours, renamed)
 
@@ -79,16 +61,11 @@ def from_gpt2(config: Config, weights: Weights) -> Transformer:
     _only(config, model_type="gpt2", scale_attn_weights=True)
     _only(config, scale_attn_by_inverse_layer_idx=False)
     ours = TransformerConfig(
-        d_model=d,
-        n_layer=config["n_layer"],
-        n_head=config["n_head"],
-        n_kv_head=config["n_head"],
-        d_hidden=config.get("n_inner") or 4 * d,
-        norm_eps=config["layer_norm_epsilon"],
-        tied=config.get("tie_word_embeddings") is not False,
-        n_positions=config["n_positions"],
+        d_model=d, n_layer=config["n_layer"], n_head=config["n_head"], n_kv_head=config["n_head"],
+        d_hidden=config.get("n_inner") or 4 * d, norm_eps=config["layer_norm_epsilon"],
+        tied=config.get("tie_word_embeddings") is not False, n_positions=config["n_positions"],
         gpt2=True,
-    )
+    )  # fmt: skip
     renamed: dict[str, Tensor] = {}
     for name, w in weights.items():
         name = re.sub(r"^h\.", "body.blocks.", name.removeprefix("transformer."))

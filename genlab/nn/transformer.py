@@ -56,10 +56,9 @@ def attention(
 
     $$o_i = \sum_j w_{ij}\, v_j$$
 
-    With `g` < `h` key-value heads, `h / g` query heads in a row share one: the cache shrinks by
-    that factor (Ainslie et al. 2023 (arXiv:2305.13245), section 2.2). `fused` is torch's kernel:
-    equal values, and the table of weights never stands in memory (Dao et al. 2022
-    (arXiv:2205.14135), algorithm 1).
+    With `g` < `h` key-value heads, `h / g` query heads in a row share one (Ainslie et al. 2023
+    (arXiv:2305.13245), section 2.2). `fused` is torch's kernel: equal values, and the table of
+    weights never stands in memory (Dao et al. 2022 (arXiv:2205.14135), algorithm 1).
     """
     n_head, n_group = q.shape[1], k.shape[1]
     if n_head % n_group:

@@ -1,8 +1,7 @@
 r"""A small U-Net: an image (or a video) and a time in, a prediction of the same size out.
 
 Going down, the image shrinks and gains channels; going up, each level is joined with the one it
-came from, so detail need not squeeze through the bottom. Attention at the bottom lets distant parts
-agree, and reads a text. Made for images of 8 x 8 to 32 x 32.
+came from. Attention at the bottom lets distant parts agree, and reads a text.
 """
 
 from collections.abc import Callable
@@ -190,9 +189,8 @@ class TemporalAttention(nn.Module):
     w_{fg} = \mathrm{softmax}_g\Big(\tfrac{1}{\sqrt d}\,
     \langle R_f W_q\,\mathrm{norm}(h)_f,\ R_g W_k\,\mathrm{norm}(h)_g\rangle\Big)$$
 
-    The rotations $R$ make a weight depend on $f - g$; without them the layer commutes with every
-    permutation of the frames, reversal included. Ho et al. 2022 (arXiv:2204.03458), section 3,
-    with rotary positions for its relative ones.
+    The rotations $R$ make a weight depend on $f - g$; without them time has no direction. Ho et al.
+    2022 (arXiv:2204.03458), section 3, with rotary positions for its relative ones.
     """
 
     def __init__(self, channels: int, n_head: int) -> None:
@@ -205,12 +203,9 @@ class TemporalAttention(nn.Module):
         nn.init.zeros_(self.to_out.bias)
 
     def forward(
-        self,
-        x: Image,
-        times: Float[Tensor, " f"] | None,
-        joined: Bool[Tensor, " n"] | None,
+        self, x: Image, times: Float[Tensor, " f"] | None, joined: Bool[Tensor, " n"] | None,
         n_frames: int = 1,
-    ) -> Tensor:
+    ) -> Tensor:  # fmt: skip
         """Features of the same shape; videos that are not `joined` are left alone."""
         (_, c, h, w), f = x.shape, n_frames if times is None else len(times)
         tokens = self.norm(x).reshape(-1, f, c, h * w).permute(0, 3, 1, 2).flatten(0, 1)
@@ -264,15 +259,9 @@ class VideoUNet(nn.Module):
         return emb + self.clock(self.film_told(emb) * self.frame_told(waves))
 
     def forward(
-        self,
-        x: Video,
-        t: Time,
-        context: States = None,
-        pooled: Pooled = None,
-        *,
-        joined: Bool[Tensor, " b"] | None = None,
-        times: Float[Tensor, " *b f"] | None = None,
-    ) -> Video:
+        self, x: Video, t: Time, context: States = None, pooled: Pooled = None, *,
+        joined: Bool[Tensor, " b"] | None = None, times: Float[Tensor, " *b f"] | None = None,
+    ) -> Video:  # fmt: skip
         """Predict a video like `x`; the frames of one that is not `joined` are images alone."""
         n_frames, patch = x.shape[2], self.config.patch
         times = torch.arange(n_frames).to(x) if times is None else times

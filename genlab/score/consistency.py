@@ -19,7 +19,7 @@ from genlab.core import Event, PerExample, expand, last, mean_event, randn, sum_
 from genlab.core.tensors import require_between
 from genlab.oracles.continuous import GaussianMixture
 from genlab.score.diffusion import add_noise
-from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition
+from genlab.score.edm import EDM, Denoiser, Preconditioning, edm_precondition, edm_step
 from genlab.score.exact import exact_flow_1d
 from genlab.score.guidance import drop_condition
 from genlab.train.fit import EMA
@@ -57,29 +57,6 @@ def consistency_function(
     return expand(c.c_skip, x) * x + expand(c.c_out, x) * raw
 
 
-def path_step(
-    denoiser: Denoiser, x: Event, sigma: PerExample, sigma_next: PerExample, *, order: int = 2
-) -> Event:
-    r"""`edm_step` with levels of each example's own: along the teacher's path to a lower level.
-
-    $$\hat x_{\sigma'} = x + (\sigma'-\sigma)\,\tfrac12(d + d'), \qquad
-      d = \frac{x - D(x,\sigma)}{\sigma}$$
-
-    Order 2 is Heun's method (two evaluations), 1 Euler's, which is DDIM.
-    """
-    if order not in (1, 2):
-        raise ValueError(f"order must be 1 or 2, got {order}")
-    if not bool(((sigma_next > 0) & (sigma_next < sigma)).all()):
-        raise ValueError("a step must lower the noise, to a level above 0")
-    step = expand(sigma_next - sigma, x)
-    slope = (x - denoiser(x, sigma)) / expand(sigma, x)
-    ahead = x + step * slope
-    if order == 1:
-        return ahead
-    slope_ahead = (ahead - denoiser(ahead, sigma_next)) / expand(sigma_next, x)
-    return x + step * (slope + slope_ahead) / 2
-
-
 def squared_distance(a: Event, b: Event) -> PerExample:
     r"""Mean square of the difference, $\tfrac1D\lVert a-b\rVert^2$."""
     return mean_event((a - b) ** 2)
@@ -97,17 +74,10 @@ def huber_distance(a: Event, b: Event) -> PerExample:
 
 
 def consistency_distillation_loss(
-    student: Denoiser,
-    target: Denoiser,
-    teacher: Denoiser,
-    x0: Event,
-    eps: Event,
-    sigma: PerExample,
-    sigma_next: PerExample,
-    *,
-    order: int = 2,
+    student: Denoiser, target: Denoiser, teacher: Denoiser, x0: Event, eps: Event,
+    sigma: PerExample, sigma_next: PerExample, *, order: int = 2,
     distance: Distance = squared_distance,
-) -> PerExample:
+) -> PerExample:  # fmt: skip
     r"""Distance of the student at one level from the target one step of the teacher below (eq. 7).
 
     $$\ell = d\big(f_\theta(x_\sigma, \sigma),\ f_{\bar\theta}(\hat x_{\sigma'}, \sigma')\big),
@@ -118,18 +88,14 @@ def consistency_distillation_loss(
     """
     x = add_noise(x0, torch.ones_like(sigma), sigma, eps)
     with torch.no_grad():
-        goal = target(path_step(teacher, x, sigma, sigma_next, order=order), sigma_next)
+        goal = target(edm_step(teacher, x, sigma, sigma_next, order=order), sigma_next)
     return distance(student(x, sigma), goal)
 
 
 def consistency_sample(
-    function: Denoiser,
-    x_T: Event,
-    levels: Sequence[float],
-    *,
-    sigma_min: float,
+    function: Denoiser, x_T: Event, levels: Sequence[float], *, sigma_min: float,
     generator: Generator | None = None,
-) -> Iterator[Event]:
+) -> Iterator[Event]:  # fmt: skip
     r"""Sampler: jump to the end of the path; noise that up again, and jump once more.
 
     $$x \leftarrow f\Big(x + \sqrt{\sigma_i^2 - \sigma_{\min}^2}\;z,\ \sigma_i\Big)$$
@@ -183,41 +149,31 @@ class ConsistencyModel(nn.Module):
         return partial(consistency_function, raw, sigma_data=sigma_data, sigma_min=self.sigma_min)
 
     def sample(
-        self,
-        n: int,
-        *,
-        cond: Int[Tensor, " n"] | None = None,
-        generator: Generator | None = None,
+        self, n: int, *, cond: Int[Tensor, " n"] | None = None, generator: Generator | None = None,
         levels: Sequence[float] | None = None,
-    ) -> Event:
+    ) -> Event:  # fmt: skip
         """Draw `n` examples: one evaluation for each level."""
         levels, f = self.levels if levels is None else levels, self.function(cond)
         like = next(self.edm.net.parameters())
         x_T = levels[0] * randn((n, *self.event_shape), like=like, generator=generator)
-        return last(
-            consistency_sample(f, x_T, levels, sigma_min=self.sigma_min, generator=generator)
-        )
+        jumps = consistency_sample(f, x_T, levels, sigma_min=self.sigma_min, generator=generator)
+        return last(jumps)
 
 
 class Distillation(nn.Module):
     """What `fit` minimises to distil a teacher: `loss`, at levels that fall to the student's least.
 
-    Whoever trains it calls `target.update(student)` after each step.
+    `teacher` maps labels to a denoiser and takes steps of `order`; `target`, an average of decay
+    `target_decay`, sets the goal: call `target.update(student)` after each step.
     """
 
     sigmas: Tensor
 
     def __init__(
-        self,
-        student: ConsistencyModel,
-        teacher: Callable[[Tensor | None], Denoiser],  # of labels, such as `EDM.denoiser`
-        sigmas: Float[Tensor, " n"],
-        *,
-        order: int = 2,  # of the teacher's step
-        target_decay: float = 0.95,  # of the average that sets the goal
-        p_drop: float = 0.1,  # proportion of labels withheld
-        distance: Distance = huber_distance,
-    ) -> None:
+        self, student: ConsistencyModel, teacher: Callable[[Tensor | None], Denoiser],
+        sigmas: Float[Tensor, " n"], *, order: int = 2, target_decay: float = 0.95,
+        p_drop: float = 0.1, distance: Distance = huber_distance,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.student, self.teacher = student, teacher
         self.target = EMA(student, target_decay)  # no submodule: nothing trains it

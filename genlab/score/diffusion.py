@@ -215,13 +215,9 @@ def ddpm_step(
 
 
 def ddpm_sample(
-    eps_model: EpsModel,
-    x_T: Event,
-    *,
-    betas: Table,
-    variances: Table,
+    eps_model: EpsModel, x_T: Event, *, betas: Table, variances: Table,
     generator: Generator | None = None,
-) -> Iterator[Event]:
+) -> Iterator[Event]:  # fmt: skip
     """Ancestral sampler: yield the state after each of T steps (DDPM, algorithm 2)."""
     require_alike(betas=betas, variances=variances)
     x, alphas_bar = x_T, alphas_bar_from_betas(betas)
@@ -289,14 +285,9 @@ def ddpm_vlb_term(
 
 
 def ddpm_vlb_terms(
-    eps_model: EpsModel,
-    x0: Event,
-    eps: Draws,
-    *,
-    betas: Table,
-    variances: Table,
+    eps_model: EpsModel, x0: Event, eps: Draws, *, betas: Table, variances: Table,
     bins: Bins | None = None,
-) -> Float[Tensor, " terms b"]:
+) -> Float[Tensor, " terms b"]:  # fmt: skip
     r"""Terms $L_0, \dots, L_{T-1}$ of the bound and the prior's, `(T + 1, b)`, nats (DDPM, eq. 5).
 
     With `bins`, $L_0$ is the negative log-probability of a grey level; without, it belongs to a
@@ -320,14 +311,9 @@ def ddpm_vlb_terms(
 
 
 def ddpm_vlb(
-    eps_model: EpsModel,
-    x0: Event,
-    eps: Draws,
-    *,
-    betas: Table,
-    variances: Table,
+    eps_model: EpsModel, x0: Event, eps: Draws, *, betas: Table, variances: Table,
     bins: Bins | None = None,
-) -> PerExample:
+) -> PerExample:  # fmt: skip
     r"""Bound on $\log p(x_0)$ of the *ancestral* chain in nats, minus the sum of `ddpm_vlb_terms`.
 
     Its mean over `eps` never exceeds $\log p(x_0)$; with `bins`, the log-probability of the levels.
@@ -376,15 +362,9 @@ class DDPM(nn.Module):
     variances: Tensor
 
     def __init__(
-        self,
-        eps_net: nn.Module,
-        betas: Table,
-        *,
-        event_shape: tuple[int, ...],
-        conditional: bool = False,
-        variances: Table | None = None,
-        bins: Bins | None = None,
-    ) -> None:
+        self, eps_net: nn.Module, betas: Table, *, event_shape: tuple[int, ...],
+        conditional: bool = False, variances: Table | None = None, bins: Bins | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.eps_net, self.event_shape = eps_net, event_shape
         self.conditional, self.bins = conditional, bins

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
-from typing import NamedTuple, TypeAlias, final
+from typing import NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float, Int, Shaped
@@ -27,7 +27,7 @@ from genlab.core.tensors import (
     require_between,
     require_positive,
 )
-from genlab.score.diffusion import EpsModel, Table, add_noise
+from genlab.score.diffusion import EpsModel, Level, Table, add_noise
 from genlab.score.guidance import cfg_eps, drop_condition
 
 Denoiser: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, sigma of each row) to a guess of x0
@@ -72,15 +72,9 @@ def edm_denoise(
 
 
 def edm_loss(
-    net: Denoiser,
-    x0: Event,
-    sigma: PerExample,
-    eps: Event,
-    *,
-    sigma_data: float,
-    skip: bool = True,
-    floor: float = 0.0,
-) -> PerExample:
+    net: Denoiser, x0: Event, sigma: PerExample, eps: Event, *, sigma_data: float,
+    skip: bool = True, floor: float = 0.0,
+) -> PerExample:  # fmt: skip
     r"""Denoising loss (eq. 8), a mean over the event, not nats.
 
     $$\ell = \frac1D\,\frac{\sigma^2+\sigma_d^2}{(\sigma\,\sigma_d)^2}\,
@@ -96,13 +90,10 @@ def edm_loss(
 
 
 def guided_denoiser(
-    free: Denoiser,
-    given: Denoiser,
-    *,
-    guidance_scale: float,
+    free: Denoiser, given: Denoiser, *, guidance_scale: float,
     interval: tuple[float, float] | None = None,
     both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
-) -> Denoiser:
+) -> Denoiser:  # fmt: skip
     r"""Classifier-free guidance of the guess of the data (Ho and Salimans 2022, eq. 6).
 
     $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
@@ -144,7 +135,7 @@ def edm_sigmas(
 
 
 def edm_step(
-    denoiser: Denoiser, x: Event, sigma: Scalar, sigma_next: Scalar, *, order: int = 2
+    denoiser: Denoiser, x: Event, sigma: Level, sigma_next: Level, *, order: int = 2
 ) -> Event:
     r"""Heun's step down: average the slopes at both ends; a plain Euler step to 0 (algorithm 1).
 
@@ -152,18 +143,20 @@ def edm_step(
       d' = \frac{x' - D(x',\sigma')}{\sigma'},\quad
       x + (\sigma'-\sigma)\,\tfrac12(d + d')$$
 
-    Order 1 stops at $x'$: in variance-preserving coordinates that is DDIM.
+    Order 1 stops at $x'$: in variance-preserving coordinates that is DDIM. Levels are one for all
+    examples, or each example's own.
     """
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order}")
-    if not 0 <= sigma_next < sigma:
+    if not bool(((sigma_next >= 0) & (sigma_next < sigma)).all()):
         raise ValueError(f"a step must lower the noise: from {sigma} to {sigma_next}")
-    slope = (x - denoiser(x, sigma.expand(len(x)))) / sigma
-    ahead = x + (sigma_next - sigma) * slope
-    if order == 1 or sigma_next == 0:
+    sigma, sigma_next = sigma.expand(len(x)), sigma_next.expand(len(x))
+    step, slope = expand(sigma_next - sigma, x), (x - denoiser(x, sigma)) / expand(sigma, x)
+    ahead = x + step * slope
+    if order == 1 or not bool(sigma_next.any()):
         return ahead
-    slope_ahead = (ahead - denoiser(ahead, sigma_next.expand(len(x)))) / sigma_next
-    return x + (sigma_next - sigma) * (slope + slope_ahead) / 2
+    slope_ahead = (ahead - denoiser(ahead, sigma_next)) / expand(sigma_next, x)
+    return x + step * (slope + slope_ahead) / 2
 
 
 def edm_sample(
@@ -201,7 +194,6 @@ def denoiser_from_eps(eps_model: EpsModel, alphas_bar: Table) -> Denoiser:
     return denoiser
 
 
-@final
 class EDM(nn.Module):
     r"""A diffusion model in EDM's terms: trains on log-normal levels, samples by Heun's method.
 
@@ -212,15 +204,9 @@ class EDM(nn.Module):
     P_MEAN, P_STD = -1.2, 1.2  # of log sigma in training
 
     def __init__(
-        self,
-        net: nn.Module,
-        *,
-        event_shape: tuple[int, ...],
-        sigma_data: float,
-        null: int | None = None,
-        p_drop: float = 0.1,
-        n_steps: int = 18,
-    ) -> None:
+        self, net: nn.Module, *, event_shape: tuple[int, ...], sigma_data: float,
+        null: int | None = None, p_drop: float = 0.1, n_steps: int = 18,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.net, self.event_shape, self.sigma_data = net, event_shape, sigma_data
         self.null, self.p_drop, self.n_steps = null, p_drop, n_steps
@@ -258,13 +244,9 @@ class EDM(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self,
-        n: int,
-        *,
-        cond: Int[Tensor, " n"] | None = None,
-        generator: Generator | None = None,
+        self, n: int, *, cond: Int[Tensor, " n"] | None = None, generator: Generator | None = None,
         guidance_scale: float = 1.0,
-    ) -> Event:
+    ) -> Event:  # fmt: skip
         """Draw `n` examples by Heun's method: 2 n_steps - 1 evaluations, twice that if guided."""
         sigmas = edm_sigmas(self.n_steps)
         like = next(self.net.parameters())

@@ -114,14 +114,9 @@ class PersistentChains(nn.Module):
     states: Tensor
 
     def __init__(
-        self,
-        n_chains: int,
-        event_shape: tuple[int, ...],
-        *,
-        start_std: float = 1.0,
-        p_restart: float = 0.0,
-        generator: Generator | None = None,
-    ) -> None:
+        self, n_chains: int, event_shape: tuple[int, ...], *, start_std: float = 1.0,
+        p_restart: float = 0.0, generator: Generator | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         require_between(1, math.inf, n_chains=n_chains)
         require_between(0, 1, p_restart=p_restart)
@@ -151,20 +146,14 @@ class EBM(nn.Module):
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}$$
 
     The quadratic, with s = `base_std`, makes Z finite whenever f grows at most linearly. With
-    `data_noise` the model learns the noised data. No batch normalisation in the network.
+    `data_noise` the model learns the noised data. `energy_net` maps to `(b, 1)`, rows apart.
     """
 
     def __init__(
-        self,
-        energy_net: nn.Module,  # (b, *event) to (b, 1)
-        *,
-        event_shape: tuple[int, ...],
-        step_size: float,
-        n_steps: int,
-        chains: PersistentChains,
-        base_std: float | None = None,
+        self, energy_net: nn.Module, *, event_shape: tuple[int, ...], step_size: float,
+        n_steps: int, chains: PersistentChains, base_std: float | None = None,
         data_noise: float = 0.0,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.energy_net, self.event_shape, self.chains = energy_net, event_shape, chains
         self.step_size, self.n_steps = step_size, n_steps
@@ -268,15 +257,9 @@ class Annealed(NamedTuple):
 
 
 def annealed_importance(
-    log_base: PerRow,
-    energy: PerRow,
-    x0: Event,
-    betas: Float[Tensor, " k"],
-    *,
-    step_size: float,
-    n_mcmc: int = 1,
-    generator: Generator | None = None,
-) -> Iterator[Annealed]:
+    log_base: PerRow, energy: PerRow, x0: Event, betas: Float[Tensor, " k"], *, step_size: float,
+    n_mcmc: int = 1, generator: Generator | None = None,
+) -> Iterator[Annealed]:  # fmt: skip
     r"""Walk particles along $\log f_\beta = (1-\beta)\log q - \beta E$; yield them at each level.
 
     $$\log w \leftarrow \log w + (\beta'-\beta)\,\big(-E(x) - \log q(x)\big)$$

@@ -93,17 +93,14 @@ class TimedMLP(nn.Module):
 class FlowMatching(nn.Module):
     r"""A velocity learned by flow matching: samples by Euler steps, and knows its log-density.
 
-    The path ends at $\mathcal N(0, I)$ *exactly*, so this prior leaves no gap.
+    The path ends at $\mathcal N(0, I)$ *exactly*, so the prior leaves no gap. `n_steps` are Euler's
+    to sample, RK4's for the density; `n_probes` are of its trace, 0 for the exact one.
     """
 
     def __init__(
-        self,
-        velocity_net: nn.Module,
-        *,
-        event_shape: tuple[int, ...],
-        n_steps: int = 50,  # Euler steps of the sampler; steps of RK4 for the density
-        n_probes: int = 0,  # for the trace; 0 computes it exactly
-    ) -> None:
+        self, velocity_net: nn.Module, *, event_shape: tuple[int, ...], n_steps: int = 50,
+        n_probes: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.velocity_net, self.event_shape = velocity_net, event_shape
         self.n_steps, self.n_probes = n_steps, n_probes

@@ -42,9 +42,6 @@ def second_moment(term: PerExample, slope_then: PerExample, slope_now: PerExampl
 
     $$\mathbb E_{\text{now}}L^2
       = \mathbb E_{\text{then}}\Big[L^2\,\frac{\gamma'_{\text{now}}}{\gamma'_{\text{then}}}\Big]$$
-
-    The mean of L (`vdm_term`) does not depend on the schedule, so minimising this minimises the
-    variance; the best density of levels is proportional to $\sqrt{\mathbb E\lVert\cdot\rVert^4}$.
     """
     require_alike(term=term, slope_then=slope_then, slope_now=slope_now)
     return term**2 * slope_now / slope_then
@@ -59,10 +56,8 @@ class LevelHistogram(nn.Module):
 
     def __init__(self, gamma_0: float, gamma_1: float, n_bins: int) -> None:
         super().__init__()
-        if not gamma_0 < gamma_1:
-            raise ValueError(f"gamma_0 must be below gamma_1, got {gamma_0} and {gamma_1}")
-        if n_bins < 1:
-            raise ValueError(f"n_bins must be at least 1, got {n_bins}")
+        if not gamma_0 < gamma_1 or n_bins < 1:
+            raise ValueError(f"expected rising ends, got {gamma_0} and {gamma_1}, {n_bins=}")
         self.ends, self.width = (gamma_0, gamma_1), (gamma_1 - gamma_0) / n_bins
         self.logits = nn.Parameter(torch.zeros(n_bins))
 

@@ -6,9 +6,8 @@ J_{\mathrm{DSM}} = \tfrac12\,\mathbb E\,\lVert s(x_0+\sigma\epsilon) + \epsilon/
 
 Integrating by parts removes the true score, at the price of a trace; random slices make the trace
 cheap; added noise makes it superfluous, and then the score of the *noised* data is learned.
-
-NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020
-(arXiv:2006.09011), EDM = Karras et al. 2022 (arXiv:2206.00364).
+NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020 (arXiv:2006.09011), EDM =
+Karras et al. 2022 (arXiv:2206.00364).
 """
 
 import math
@@ -181,15 +180,9 @@ def ladder_overlap(ratio: float, d: int) -> float:
 
 
 def annealed_langevin(
-    score: LevelScore,
-    x_T: Event,
-    sigmas: Ladder,
-    *,
-    rate: float,
-    n_steps: int,
-    denoise: bool = False,
-    generator: Generator | None = None,
-) -> Iterator[Event]:
+    score: LevelScore, x_T: Event, sigmas: Ladder, *, rate: float, n_steps: int,
+    denoise: bool = False, generator: Generator | None = None,
+) -> Iterator[Event]:  # fmt: skip
     r"""Langevin chains at each level in turn: yield every state (NCSN 2019, algorithm 1).
 
     $$x \leftarrow x + r\sigma_i^2\, s(x, \sigma_i) + \sigma_i\sqrt{2r}\; z$$
@@ -270,15 +263,9 @@ class NCSN(nn.Module):
     sigmas: Tensor
 
     def __init__(
-        self,
-        net: nn.Module,
-        sigmas: Ladder,
-        *,
-        event_shape: tuple[int, ...],
-        data_std: float = 1.0,
-        rate: float = 0.1,
-        n_steps: int = 10,
-    ) -> None:
+        self, net: nn.Module, sigmas: Ladder, *, event_shape: tuple[int, ...],
+        data_std: float = 1.0, rate: float = 0.1, n_steps: int = 10,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.net, self.event_shape, self.data_std = net, event_shape, data_std
         self.rate, self.n_steps = rate, n_steps

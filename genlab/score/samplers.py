@@ -1,9 +1,6 @@
 r"""Fast samplers for a noise predictor: DDIM, its inversion, and DPM-Solver++.
 
-$$x_s = \sqrt{\bar\alpha_s}\,\hat x_0 + \sqrt{1-\bar\alpha_s}\,\hat\epsilon, \qquad s < t$$
-
 Estimate the clean example, then add the *predicted* noise back at a lower level.
-
 DDIM = Song, Meng and Ermon 2020 (arXiv:2010.02502), DPM++ = Lu et al. 2022 (arXiv:2211.01095).
 """
 
@@ -63,14 +60,9 @@ def ddim_timesteps(n_train: int, n_steps: int) -> Steps:
 
 
 def ddim_sample(
-    eps_model: EpsModel,
-    x_T: Event,
-    timesteps: Steps,
-    *,
-    alphas_bar: Table,
-    eta: float = 0.0,
+    eps_model: EpsModel, x_T: Event, timesteps: Steps, *, alphas_bar: Table, eta: float = 0.0,
     generator: Generator | None = None,
-) -> Iterator[Event]:
+) -> Iterator[Event]:  # fmt: skip
     r"""Sampler: yield the state after each step; the last, at $\bar\alpha = 1$, is the sample."""
     require_index(len(alphas_bar), timesteps=timesteps)
     x, clean = x_T, alphas_bar.new_ones(())

@@ -79,7 +79,6 @@ class VP:
         return t * self.beta_min + t**2 * (self.beta_max - self.beta_min) / 2
 
     def alpha(self, t: Time) -> Time:
-        """Signal scale."""
         return torch.exp(-0.5 * self.noise_so_far(t))
 
     def sigma(self, t: Time) -> Time:
@@ -87,11 +86,9 @@ class VP:
         return (-torch.expm1(-self.noise_so_far(t))).sqrt()
 
     def rate(self, t: Time) -> Time:
-        """Drift rate."""
         return -0.5 * self.beta(t)
 
     def diffusion(self, t: Time) -> Time:
-        """Diffusion coefficient."""
         return self.beta(t).sqrt()
 
 
@@ -102,7 +99,6 @@ class SubVP(VP):
     """
 
     def sigma(self, t: Time) -> Time:
-        """Noise scale."""
         return -torch.expm1(-self.noise_so_far(t))
 
     def diffusion(self, t: Time) -> Time:
@@ -124,23 +120,18 @@ class VE:
 
     @property
     def log_ratio(self) -> float:
-        """Logarithm of r."""
         return math.log(self.sigma_max / self.sigma_min)
 
     def alpha(self, t: Time) -> Time:
-        """Signal scale: always 1."""
         return torch.ones_like(t)
 
     def sigma(self, t: Time) -> Time:
-        """Noise scale."""
         return self.sigma_min * torch.expm1(2 * self.log_ratio * t).sqrt()
 
     def rate(self, t: Time) -> Time:
-        """Drift rate: 0."""
         return torch.zeros_like(t)
 
     def diffusion(self, t: Time) -> Time:
-        """Diffusion coefficient."""
         return self.sigma_min * math.sqrt(2 * self.log_ratio) * torch.exp(self.log_ratio * t)
 
 
@@ -158,15 +149,12 @@ class Straight:
         return 1 - t
 
     def sigma(self, t: Time) -> Time:
-        """Noise scale."""
         return t
 
     def rate(self, t: Time) -> Time:
-        """Drift rate."""
         return -1 / (1 - t)
 
     def diffusion(self, t: Time) -> Time:
-        """Diffusion coefficient."""
         return (2 * t / (1 - t)).sqrt()
 
 
@@ -201,9 +189,6 @@ def probability_flow(sde: SDE, score: ScoreModel, x: Event, t: Float[Tensor, " b
     r"""Velocity of the ODE whose solutions have the marginals of the SDE (eq. 13).
 
     $$\dot x = a(t)\,x - \tfrac12\, g(t)^2\,\nabla\log p_t(x)$$
-
-    For t growing: follow it with decreasing t to sample. Standard normal data under a
-    variance-preserving equation do not move at all.
     """
     a, g = expand(sde.rate(t), x), expand(sde.diffusion(t), x)
     return a * x - 0.5 * g**2 * score(x, t)
@@ -220,14 +205,9 @@ def as_field(function: Velocity) -> Field:
 
 
 def reverse_sde_sample(
-    sde: SDE,
-    score: ScoreModel,
-    x_T: Event,
-    ts: Float[Tensor, " n"],
-    *,
-    noise: float = 1.0,
+    sde: SDE, score: ScoreModel, x_T: Event, ts: Float[Tensor, " n"], *, noise: float = 1.0,
     generator: Generator | None = None,
-) -> Iterator[Event]:
+) -> Iterator[Event]:  # fmt: skip
     r"""Sampler: yield the states of Euler-Maruyama at each of the falling times, `x_T` first.
 
     $$x_s = x_t + (s-t)\Big[a\,x_t - \tfrac{1+\lambda^2}2 g^2 s_\theta(x_t, t)\Big]
@@ -262,16 +242,10 @@ def snr_step_size(score: Event, z: Event, *, snr: float) -> float:
 
 
 def predictor_corrector_sample(
-    sde: SDE,
-    score: ScoreModel,
-    x_T: Event,
-    ts: Float[Tensor, " n"],
-    *,
-    n_corrector: int = 1,
-    step_size: StepRule = lambda t, s, z: snr_step_size(s, z, snr=0.16),
-    predict: bool = True,
+    sde: SDE, score: ScoreModel, x_T: Event, ts: Float[Tensor, " n"], *, n_corrector: int = 1,
+    step_size: StepRule = lambda t, s, z: snr_step_size(s, z, snr=0.16), predict: bool = True,
     generator: Generator | None = None,
-) -> Iterator[Event]:
+) -> Iterator[Event]:  # fmt: skip
     r"""Sampler: a reverse-time step to each next time, then k Langevin steps at that time.
 
     $$x_s = x_t + (s-t)\big[a\,x_t - g^2 s_\theta(x_t, t)\big] + g\sqrt{t-s}\,z, \quad
@@ -300,13 +274,9 @@ def predictor_corrector_sample(
 
 @torch.no_grad()  # the divergence switches gradients on where it needs them
 def ride(
-    velocity: Velocity,
-    x0: Event,
-    ts: Float[Tensor, " n"],
-    *,
-    probes: Float[Tensor, " k b *event"] | None = None,
-    method: Solver = rk4,
-) -> tuple[Event, PerExample]:
+    velocity: Velocity, x0: Event, ts: Float[Tensor, " n"], *,
+    probes: Float[Tensor, " k b *event"] | None = None, method: Solver = rk4,
+) -> tuple[Event, PerExample]:  # fmt: skip
     r"""Carry points along a velocity; return where they arrive, and log|det| of the way in nats.
 
     $$\frac{d}{dt}\begin{pmatrix} x_t \\ \ell_t\end{pmatrix} =
@@ -328,14 +298,10 @@ def ride(
 
 
 def ode_log_prob(
-    velocity: Velocity,
-    x0: Event,
-    ts: Float[Tensor, " n"],
-    *,
-    prior_log_prob: Callable[[Tensor], Tensor],
-    probes: Float[Tensor, " k b *event"] | None = None,
+    velocity: Velocity, x0: Event, ts: Float[Tensor, " n"], *,
+    prior_log_prob: Callable[[Tensor], Tensor], probes: Float[Tensor, " k b *event"] | None = None,
     method: Solver = rk4,
-) -> PerExample:
+) -> PerExample:  # fmt: skip
     r"""Log-density in nats of the distribution that an ODE transports to (eq. 39).
 
     $$\log p_0(x_0) = \log p_T(x_T) + \int_0^T \nabla\cdot v(x_t, t)\,dt$$

@@ -1,7 +1,4 @@
-r"""How many words of a caption does a picture, or a video, keep?
-
-$$\text{score of a kind} = \frac{\#\{\text{pictures whose measured word is the claimed one}\}}
-{\#\{\text{captions that claim a word of that kind}\}}$$
+"""The proportion of the words of captions that pictures, or videos, keep, kind by kind.
 
 The digit is classified by a support vector machine fitted on images that no generator saw; colour,
 stroke, slant and motion are measured as they were on the real data.
@@ -63,10 +60,8 @@ def measure(images: Pictures, digit: Labels, classifier: Classifier) -> Attribut
     `digit` is what each picture should show: its stroke is compared with that class.
     """
     images = images.clamp(0, 1)
-    grey = grey_of(images)
-    return Attributes(
-        classifier(grey), measure_colour(images), measure_stroke(grey, digit), measure_slant(grey)
-    )
+    grey, colour = grey_of(images), measure_colour(images)
+    return Attributes(classifier(grey), colour, measure_stroke(grey, digit), measure_slant(grey))
 
 
 def kept_words(

@@ -3,15 +3,13 @@ r"""GLIDE: text to picture in pixel space, a small picture first and then a larg
 $$p(x_{32}\mid c) = p(x_{16}\mid c)\;p(x_{32}\mid x_{16}, c), \qquad x_{16} = \text{means of }
 2\times2\text{ blocks of } x_{32}$$
 
-Both factors are text-conditional diffusion models. The second is trained on real small pictures and
-used on drawn ones; noise on its small picture, of a strength that it is conditioned on, hides the
-difference (conditioning augmentation): $y = \mathrm{enlarge}(x_{16} + s\,\epsilon)$, with
-$s\sim U[0, s_{\max}]$ in training. Sources: Nichol et al. 2021 (arXiv:2112.10741), section 4;
-Ho et al. 2021 (arXiv:2106.15282), section 4.2.
+Both factors are text-conditional diffusion models. Noise on the second one's small picture, of a
+strength $s\sim U[0, s_{\max}]$ that it is conditioned on, hides that it was trained on real ones:
+$y = \mathrm{enlarge}(x_{16} + s\,\epsilon)$ (conditioning augmentation). Nichol et al. 2021
+(arXiv:2112.10741), section 4; Ho et al. 2021 (arXiv:2106.15282), section 4.2.
 """
 
 from dataclasses import dataclass
-from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -63,7 +61,6 @@ def enlarged(small: Small, amount: float) -> Large:
     return (sharpen(bicubic(2 * small - 1), amount) + 1) / 2
 
 
-@final
 class Upsampler(nn.Module):
     r"""$p(x_{32}\mid x_{16}, c)$: the small picture is concatenated with the large one.
 
@@ -95,15 +92,9 @@ class Upsampler(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self,
-        captions: Captions,
-        small: Small,
-        *,
-        s: float = 0.0,
-        guidance_scale: float = 1.0,
-        n_steps: int = 6,
-        generator: Generator | None = None,
-    ) -> Large:
+        self, captions: Captions, small: Small, *, s: float = 0.0, guidance_scale: float = 1.0,
+        n_steps: int = 6, generator: Generator | None = None,
+    ) -> Large:  # fmt: skip
         """Draw one large picture in [-1, 1] for each small one, noise of strength s put on it."""
         require_between(0, self.s_max, s=s)
         small = small.to(self.painter.no_caption.state)
@@ -115,13 +106,11 @@ class Upsampler(nn.Module):
         )  # fmt: skip
 
 
-@final
 @dataclass(frozen=True)
 class Glide:
     """The whole: captions in, pictures of 32 x 32 in [0, 1] out.
 
-    Guidance is limited to the noise levels at which words are decided: in less noise it would only
-    add contrast, and with it ink.
+    Guided at the noise levels where words are decided: in less noise it would only add contrast.
     """
 
     base: TextDiffusion
@@ -129,15 +118,9 @@ class Glide:
     interval: tuple[float, float] | None = (0.4, 5.0)  # noise levels of the base that are guided
 
     def draw(
-        self,
-        captions: Captions,
-        *,
-        guidance_scale: float = 3.0,
-        n_steps: int = 12,
-        n_steps_up: int = 6,
-        s: float = 0.0,
-        generator: Generator | None = None,
-    ) -> tuple[Small, Large]:
+        self, captions: Captions, *, guidance_scale: float = 3.0, n_steps: int = 12,
+        n_steps_up: int = 6, s: float = 0.0, generator: Generator | None = None,
+    ) -> tuple[Small, Large]:  # fmt: skip
         """Draw a small and a large picture in [0, 1] for each caption."""
         small = self.base.sample(
             captions, guidance_scale=guidance_scale, interval=self.interval, n_steps=n_steps,
@@ -151,7 +134,6 @@ KINDS = (10, 6, 3, 3)  # digits, colours, strokes, slants
 UNSAID = -1
 
 
-@final
 class NoisyClassifier(nn.Module):
     r"""$p(c_k \mid x, \sigma)$ of every kind of word, for pictures with any amount of noise.
 
@@ -166,9 +148,8 @@ class NoisyClassifier(nn.Module):
         self.width = width
         self.embed = nn.Sequential(nn.Linear(width, d), nn.SiLU())
         self.stem = nn.Conv2d(12, width, 3, padding=1)
-        self.blocks = nn.ModuleList(
-            [ResBlock(width, width, d), ResBlock(width, 2 * width, d), ResBlock(2 * width, 32, d)]
-        )
+        sizes = ((width, width), (width, 2 * width), (2 * width, 32))
+        self.blocks = nn.ModuleList(ResBlock(a, b, d) for a, b in sizes)
         self.heads = nn.ModuleList(nn.Linear(32 * 16, n) for n in KINDS)
 
     def forward(self, x: Float[Tensor, " b 3 16 16"], sigma: PerExample) -> list[Tensor]:
@@ -191,12 +172,9 @@ class NoisyClassifier(nn.Module):
         return total
 
     def loss(
-        self,
-        x: Float[Tensor, " b 3 16 16"],
-        *,
-        cond: Int[Tensor, " b 4"],
+        self, x: Float[Tensor, " b 3 16 16"], *, cond: Int[Tensor, " b 4"],
         generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:
+    ) -> Float[Tensor, ""]:  # fmt: skip
         """Cross-entropy of pictures at log-normal noise levels, summed over kinds, in nats."""
         sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
@@ -204,12 +182,9 @@ class NoisyClassifier(nn.Module):
 
 
 def classifier_guided(
-    denoiser: Denoiser,
-    classifier: NoisyClassifier,
-    words: Int[Tensor, " b 4"],
-    *,
+    denoiser: Denoiser, classifier: NoisyClassifier, words: Int[Tensor, " b 4"], *,
     guidance_scale: float,
-) -> Denoiser:
+) -> Denoiser:  # fmt: skip
     r"""An unconditional guess of the data, pulled up the slope of a classifier.
 
     $$D_w(x,\sigma) = D(x,\sigma) + w\,\sigma^2\,\nabla_x \log p_\phi(c\mid x,\sigma)$$

@@ -12,7 +12,7 @@ sixteen vectors, then words and `<end>`. The same blocks serve both. Sources: Do
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, final
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -57,7 +57,6 @@ def words_of(rows: Rows) -> list[str]:
     return [" ".join(VOCABULARY[k] for k in row if k != FILL) for row in rows.tolist()]
 
 
-@final
 class ImageEncoder(nn.Module):
     """A picture in [-1, 1] as sixteen vectors, row by row: convolutions, halved in between.
 
@@ -77,7 +76,6 @@ class ImageEncoder(nn.Module):
         return self.net(images).flatten(2).mT
 
 
-@final
 class CaptionLM(nn.Module):
     """The language model: exact probabilities of texts, and of texts about pictures."""
 
@@ -131,12 +129,9 @@ class CaptionLM(nn.Module):
         return (token_log_probs(self.head(after), rows) * used(rows, END)).sum(1)
 
     def write(
-        self,
-        prompts: Sequence[str],
-        *,
-        reshape: Reshape = reshape_logits,
+        self, prompts: Sequence[str], *, reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Iterator[Written]:
+    ) -> Iterator[Written]:  # fmt: skip
         """Complete prompts of equally many words; a text ends with `<image>`, or at seven tokens.
 
         Yields the texts after each new token; the begin token and its state are left out.
@@ -154,12 +149,9 @@ class CaptionLM(nn.Module):
 
     @torch.no_grad()
     def describe(
-        self,
-        images: Pictures,
-        *,
-        reshape: Reshape = reshape_logits,
+        self, images: Pictures, *, reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Int[Tensor, " b t"]:
+    ) -> Int[Tensor, " b t"]:  # fmt: skip
         """Say what pictures show: texts drawn from the model, or greedy ones with top_k = 1."""
         seen, cache = self.encode_images(images)
 
@@ -177,9 +169,8 @@ class CaptionLM(nn.Module):
 def waves(size: int, n: int) -> Float[Tensor, " c h w"]:
     r"""Pictures of where a pixel is: $\sin$ and $\cos$ of $\pi k u / 2$, $\pi k v / 2$, k = 1..n.
 
-    A convolution does the same everywhere: of itself the denoiser can turn "seven" into a colour or
-    a contrast, and hardly into a shape. Concatenated with these `4 n` pictures of coordinates
-    $u, v \in (-1, 1)$ it learns what digits look like in a third of the time (Liu et al. 2018,
+    A convolution does the same everywhere; concatenated with these `4 n` pictures of coordinates
+    $u, v \in (-1, 1)$ the denoiser learns shapes in a third of the time (Liu et al. 2018,
     arXiv:1807.03247, section 3).
     """
     u = (torch.arange(size) + 0.5) * (2 / size) - 1
@@ -194,9 +185,8 @@ def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Tex
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
 
-    A zero state has score 0 and value 0: each of the $n_0$ that fill up to `length` takes a part of
-    the attention and says nothing. So `length` must be that of the training; ValueError above it.
-    The sum is divided by the root of the number of states, so that its variance is that of one.
+    Each of the $n_0$ zero states that fill up to `length` takes a part of the attention: `length`
+    must be that of the training. The sum is divided by the root of the number of states.
     """
     if states.shape[1] > length:
         raise ValueError(f"{states.shape[1]} states, but the denoiser was trained with {length}")
@@ -226,16 +216,11 @@ class Drawn(NamedTuple):
 
 
 def on_paper(x: Float[Tensor, " b 3 h w"]) -> Float[Tensor, " b 3 h w"]:
-    """Cut to [-1, 1], and make paper of pixels whose strongest channel is under 5 % of full.
-
-    A denoiser leaves a residue of a percent or two; over a whole picture its strongest channels
-    add up to a tenth of the ink of a digit.
-    """
+    """Cut to [-1, 1], and make paper of pixels whose strongest channel is under 5 % of full."""
     faint = x.amax(1, keepdim=True) < 2 * FAINT - 1
     return x.clamp(-1, 1).masked_fill(faint, -1.0)
 
 
-@final
 class LanguageAndImage(nn.Module):
     """A language model, a diffusion model that reads its states, and one loss.
 
@@ -245,16 +230,9 @@ class LanguageAndImage(nn.Module):
     """
 
     def __init__(
-        self,
-        lm: CaptionLM,
-        denoiser: TextDiffusion,
-        *,
-        weight: float = 1.0,
-        p_alone: float = 0.1,
-        p_cross: float = 0.25,
-        joint: bool = True,
-        n_waves: int = 2,
-    ) -> None:
+        self, lm: CaptionLM, denoiser: TextDiffusion, *, weight: float = 1.0, p_alone: float = 0.1,
+        p_cross: float = 0.25, joint: bool = True, n_waves: int = 2,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.lm, self.painter, self.event_shape = lm, denoiser, denoiser.event_shape
         self.weight, self.joint = weight, joint
@@ -291,18 +269,12 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self,
-        states: States | Text,
-        *,
-        guidance_scale: float = 3.0,
-        guided_above: float = GUIDED_ABOVE,
-        n_steps: int = 10,
-        generator: Generator | None = None,
-    ) -> Pictures:
+        self, states: States | Text, *, guidance_scale: float = 3.0,
+        guided_above: float = GUIDED_ABOVE, n_steps: int = 10, generator: Generator | None = None,
+    ) -> Pictures:  # fmt: skip
         r"""Draw one picture in [-1, 1] for each row of states, on clean paper (`on_paper`).
 
-        Guided down to the noise level `guided_above`: what is drawn is decided in much noise, and
-        guidance in little noise only adds contrast, hence ink, and turns thin strokes into bold.
+        Guided down to the noise level `guided_above`: below, guidance only adds contrast and ink.
         """
         text = states if isinstance(states, Text) else context(states)
         n = len(text.pooled)
@@ -315,14 +287,9 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def complete(
-        self,
-        prompts: Sequence[str],
-        *,
-        reshape: Reshape = reshape_logits,
-        guidance_scale: float = 3.0,
-        n_steps: int = 10,
-        generator: Generator | None = None,
-    ) -> Drawn:
+        self, prompts: Sequence[str], *, reshape: Reshape = reshape_logits,
+        guidance_scale: float = 3.0, n_steps: int = 10, generator: Generator | None = None,
+    ) -> Drawn:  # fmt: skip
         """Complete equally long prompts, and draw where the image token comes; paper elsewhere."""
         written = last(self.lm.write(prompts, reshape=reshape, generator=generator))
         images = -torch.ones(len(prompts), *self.painter.event_shape).to(written.states)
@@ -345,13 +312,9 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def picture_bound(
-        self,
-        x: Pictures,
-        states: States | None,
-        *,
-        n_levels: int = 100,
+        self, x: Pictures, states: States | None, *, n_levels: int = 100,
         generator: Generator | None = None,
-    ) -> Float[Tensor, " b"]:
+    ) -> Float[Tensor, " b"]:  # fmt: skip
         r"""Bound on $\log P(x\mid h)$ of the pictures' 1,021 grey levels, in nats.
 
         The ancestral chain of `n_levels` steps is bounded; unconditional when `states` is None.

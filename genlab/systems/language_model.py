@@ -4,14 +4,13 @@ $$\text{text} \xrightarrow{\text{BPE}} x_{1:n} \xrightarrow{\text{transformer}}
 p(x_{i+1} \mid x_{\le i}) \xrightarrow{\text{reshape, draw}} x_{n+1} \to \dots
 \xrightarrow{\text{BPE}^{-1}} \text{text}$$
 
-It is measured in bits per byte: nats summed over tokens, divided by log 2 and by the *bytes* of the
-text, so that two tokenizers, or a model and a file compressor, can be compared. Sources: Radford et
-al. 2019, section 2; Touvron et al. 2023 (arXiv:2302.13971), section 2.
+Measured in bits per *byte*, so that two tokenizers, or a model and a file compressor, can be
+compared. Radford et al. 2019, section 2; Touvron et al. 2023 (arXiv:2302.13971), section 2.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Any, final
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -29,7 +28,6 @@ def _tokenizer(merges: tuple[Pair, ...]) -> BPE:
     return BPE(merges)
 
 
-@final
 class LanguageModel(nn.Module):
     r"""A byte-level tokenizer, whose merges travel with the weights, and a causal transformer.
 
@@ -89,13 +87,9 @@ class LanguageModel(nn.Module):
         return self.lm.next_logits(tokens)[0, -1]
 
     def complete(
-        self,
-        text: str,
-        n_new: int,
-        *,
-        reshape: Reshape = reshape_logits,
+        self, text: str, n_new: int, *, reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Iterator[str]:
+    ) -> Iterator[str]:  # fmt: skip
         """Go on with a text by `n_new` tokens, with the cache: yields it with one more, two, ...
 
         ValueError for as many new tokens as the context holds, or more.
@@ -107,7 +101,6 @@ class LanguageModel(nn.Module):
             yield text + self.tokenizer.decode(grown[0, prompt.shape[1] :])
 
 
-@final
 class SpelledWindows(Iterator[Tensor]):
     """Endless batches of windows of a text that is spelled anew at every reading (BPE dropout).
 
@@ -116,14 +109,9 @@ class SpelledWindows(Iterator[Tensor]):
     """
 
     def __init__(
-        self,
-        text: str,
-        tokenizer: BPE,
-        context: int,
-        batch_size: int,
-        drop: float,
+        self, text: str, tokenizer: BPE, context: int, batch_size: int, drop: float,
         generator: Generator,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.text, self.tokenizer, self.context = text, tokenizer, context
         self.batch_size, self.drop, self.generator = batch_size, drop, generator
         self._start = generator.get_state()  # where the noise stood before this reading

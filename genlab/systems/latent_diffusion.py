@@ -6,12 +6,10 @@ $$x \xrightarrow{\text{encode}} z \xrightarrow{\;\tilde z = \sigma_d (z - m)/\si
 z_0/\sigma_d\;} z \xrightarrow{\text{decode}} x$$
 
 The VAE of `genlab.latent.vae` is trained first and then left alone; the diffusion model does not
-know that these are codes. The encoder is needed for training only, the decoder once for each
-picture. Source: Rombach et al. 2022 (arXiv:2112.10752), section 3 and appendix G.
+know that these are codes. Rombach et al. 2022 (arXiv:2112.10752), section 3 and appendix G.
 """
 
 from collections.abc import Iterator
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -25,13 +23,8 @@ Images = Float[Tensor, " b c h w"]
 Codes = Float[Tensor, " b k i j"]
 
 
-@final
 class LatentDiffusion(nn.Module):
-    r"""$p(x\mid\text{caption})$: codes by guided diffusion, then one pass of the decoder.
-
-    The VAE is trained and stays as it is; `sigma_data` of the denoiser is the standard deviation of
-    scaled codes. ValueError for a denoiser of another shape than the codes'.
-    """
+    r"""$p(x\mid\text{caption})$: codes by guided diffusion, then one pass of the decoder."""
 
     shift: Tensor  # m, one number for each channel of a code
     spread: Tensor  # sigma_z, one number
@@ -78,14 +71,9 @@ class LatentDiffusion(nn.Module):
         return self.painter.loss(x, cond=cond, generator=generator)
 
     def codes(
-        self,
-        captions: Captions | None,
-        n: int,
-        *,
-        guidance_scale: float = 1.0,
-        n_steps: int = 12,
+        self, captions: Captions | None, n: int, *, guidance_scale: float = 1.0, n_steps: int = 12,
         generator: Generator | None = None,
-    ) -> Iterator[Codes]:
+    ) -> Iterator[Codes]:  # fmt: skip
         """DDIM on n codes: yields the state of each step, the last one a finished scaled code."""
         denoiser = self.painter.denoiser(captions, guidance_scale=guidance_scale)
         return self.painter.sample_states(
@@ -94,13 +82,9 @@ class LatentDiffusion(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self,
-        captions: Captions,
-        *,
-        guidance_scale: float = 1.0,
-        n_steps: int = 12,
+        self, captions: Captions, *, guidance_scale: float = 1.0, n_steps: int = 12,
         generator: Generator | None = None,
-    ) -> Images:
+    ) -> Images:  # fmt: skip
         """Draw one picture for each caption, `(n, 3, h, w)` in (0, 1)."""
         text = self.painter.encode(captions)
         states = self.codes(

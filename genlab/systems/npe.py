@@ -1,20 +1,16 @@
 r"""Neural posterior estimation: a conditional flow that learns to invert a simulator.
 
-Nobody can write down the simulator's likelihood, yet every run of it yields a pair of parameters
-and data, drawn from the joint distribution. A flow trained to make the pairs likely becomes the
-posterior, for every observation at once (*amortised*):
+Every run of the simulator is a draw of parameters and data from their joint distribution. A flow
+trained to make the pairs likely becomes the posterior, for every observation at once (*amortised*):
 
 $$\mathbb E_{p(\theta)\,p(x\mid\theta)}\big[-\log q(\theta\mid x)\big]
 = \mathbb E_{p(x)}\Big[\mathrm{KL}\big(p(\theta\mid x)\,\|\,q(\theta\mid x)\big)
 + H\big[p(\theta\mid x)\big]\Big].$$
 
-First layer to last: a normal base, splines that bend, affine layers that place (all of them read
-the data), a fixed map onto the prior's support. Sources: Papamakarios and Murray 2016
-(arXiv:1605.06376); Greenberg et al. 2019 (arXiv:1905.07488); Durkan et al. 2019 (arXiv:1906.04032).
+Papamakarios and Murray 2016 (arXiv:1605.06376); Greenberg et al. 2019 (arXiv:1905.07488).
 """
 
 from collections.abc import Callable, Sequence
-from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -56,15 +52,13 @@ def npe_loss(log_q: Callable[[Tensor, Tensor], Tensor], theta: Theta, x: Data) -
     $$\ell = -\log q(\theta\mid x), \qquad \theta \sim p(\theta),\ x \sim p(x\mid\theta)$$
 
     Least, in expectation, for the posterior: its entropy, averaged over data; the excess is
-    $\mathbb E_x\,\mathrm{KL}(p(\theta\mid x)\,\|\,q(\theta\mid x))$. `theta` must come from the
-    *prior*. ValueError for another number of parameters than of data.
+    $\mathbb E_x\,\mathrm{KL}(p(\theta\mid x)\,\|\,q(\theta\mid x))$. `theta` is of the *prior*.
     """
     if len(theta) != len(x):
         raise ValueError(f"npe_loss: {len(theta)} parameters but {len(x)} data, expected pairs")
     return -log_q(theta, x)
 
 
-@final
 class Rescale(nn.Module):
     """A fixed x = shift + scale z: it puts the units on, and has nothing to learn."""
 
@@ -98,22 +92,13 @@ def onto_box(p: int, box: Box) -> list[Transform]:
 
 
 def conditional_flow(
-    p: int,
-    d_cond: int,
-    support: Sequence[Transform],
-    *,
-    autoregressive: bool = False,
-    n_splines: int = 4,
-    n_affine: int = 2,
-    n_bins: int = 8,
-    bound: float = 4.0,
-    width: int = 64,
-) -> Flow:
+    p: int, d_cond: int, support: Sequence[Transform], *, autoregressive: bool = False,
+    n_splines: int = 4, n_affine: int = 2, n_bins: int = 8, bound: float = 4.0, width: int = 64,
+) -> Flow:  # fmt: skip
     """A neural spline flow of `p` parameters (2 or more) that reads data of width `d_cond`.
 
-    Splines with `n_bins` bins bend within [-bound, bound]; `support` are fixed last layers, from
-    the line to where the prior lives. Untrained it is `support` of a standard normal, whatever the
-    data. Autoregressive (masked) layers sample in p passes, couplings in one.
+    Splines bend within [-bound, bound], affine layers place, `support` are fixed last layers onto
+    where the prior lives. Autoregressive (masked) layers sample in p passes, couplings in one.
     """
     layers: list[Transform] = []
     for k in range(n_splines + n_affine):
@@ -126,7 +111,6 @@ def conditional_flow(
     return Flow(StandardNormal((p,)), [*layers, *support])
 
 
-@final
 class NeuralPosterior(nn.Module):
     """An estimate of p(theta | x) for every x: exact density, exact draws.
 
@@ -138,14 +122,9 @@ class NeuralPosterior(nn.Module):
     x_std: Tensor
 
     def __init__(
-        self,
-        flow: Flow,
-        x_mean: Float[Tensor, " d"],
-        x_std: Float[Tensor, " d"],
-        *,
-        counts: bool = False,
-        box: Box | None = None,
-    ) -> None:
+        self, flow: Flow, x_mean: Float[Tensor, " d"], x_std: Float[Tensor, " d"], *,
+        counts: bool = False, box: Box | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.flow, self.counts, self.box = flow, counts, box
         self.event_shape = flow.event_shape

@@ -1,15 +1,10 @@
-r"""StyleGAN in miniature: styles, noise, and a non-saturating game with a lazy penalty.
-
-$$\min_l\; \mathbb E\big[\mathrm{softplus}(-l(x)) + \mathrm{softplus}(l(\tilde x))\big]
-  + \tfrac\gamma2\,\mathbb E\lVert\nabla_x l(x)\rVert^2, \qquad
-\min_g\; \mathbb E\,\mathrm{softplus}(-l(\tilde x)), \qquad \tilde x = g(f(z), n)$$
+"""StyleGAN in miniature: styles, noise, and a non-saturating game with a lazy penalty.
 
 A composition of the networks, the game and the penalty of `genlab.adversarial`. Sources: Karras et
 al. 2019 (arXiv:1812.04948), 2020 (arXiv:1912.04958); Mescheder et al. 2018 (arXiv:1801.04406).
 """
 
 from collections.abc import Iterator
-from typing import final
 
 import torch
 from jaxtyping import Float
@@ -33,7 +28,6 @@ from genlab.core.tensors import Event, PerExample, randn
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
 
 
-@final
 class StyleGAN(nn.Module):
     r"""A style-based generator and its discriminator.
 
@@ -42,14 +36,9 @@ class StyleGAN(nn.Module):
     """
 
     def __init__(
-        self,
-        generator_net: StyleGenerator,
-        discriminator: StyleDiscriminator,
-        *,
-        gamma: float = 1.0,
-        interval: int = 8,
-        mixing: float = 0.5,
-    ) -> None:
+        self, generator_net: StyleGenerator, discriminator: StyleDiscriminator, *,
+        gamma: float = 1.0, interval: int = 8, mixing: float = 0.5,
+    ) -> None:  # fmt: skip
         super().__init__()
         if gamma < 0 or not 0 <= mixing <= 1:
             raise ValueError(f"expected gamma >= 0 and mixing in [0, 1], got {gamma} and {mixing}")

@@ -1,8 +1,5 @@
 r"""Text-conditional diffusion: text encoder, U-Net and guided sampler in one thin shell.
 
-$$D_w(x,\sigma,c) = D(x,\sigma,\varnothing) + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big),
-\qquad \hat\epsilon = \frac{x - D_w}{\sigma}$$
-
 Trained as in `genlab.score.edm`, a tenth of the captions dropped; sampled in variance-preserving
 coordinates, where $\hat\epsilon$ drives DDIM and DPM-Solver++ alike. What is drawn (small pictures,
 large ones, latent codes) is a matter of the network and of a few numbers. Sources: Nichol et al.
@@ -10,8 +7,7 @@ large ones, latent codes) is a matter of the network and of a few numbers. Sourc
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
-from typing import final
+from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
@@ -43,13 +39,9 @@ def encode_captions(captions: Captions, encoder: TextEncoding | None, like: Tens
 
 
 def text_guided_denoiser(
-    denoise: Callable[[Tensor, Tensor, Text], Tensor],
-    free: Text,
-    text: Text,
-    *,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-) -> Denoiser:
+    denoise: Callable[[Tensor, Tensor, Text], Tensor], free: Text, text: Text, *,
+    guidance_scale: float, interval: tuple[float, float] | None = None,
+) -> Denoiser:  # fmt: skip
     r"""`guided_denoiser` of $D(x, \sigma, \text{text})$, both evaluations in one batch."""
     pair = Text(*(torch.cat(parts) for parts in zip(free, text, strict=True)))
 
@@ -82,15 +74,9 @@ def eps_from_denoiser(
 
 
 def multistep_sample(
-    denoiser: Denoiser,
-    x_T: Event,
-    *,
-    sigma_min: float,
-    sigma_max: float,
-    n_steps: int,
-    order: int = 2,
-    clip: Callable[[Tensor], Tensor] = lambda x: x,
-) -> Iterator[Event]:
+    denoiser: Denoiser, x_T: Event, *, sigma_min: float, sigma_max: float, n_steps: int,
+    order: int = 2, clip: Callable[[Tensor], Tensor] = lambda x: x,
+) -> Iterator[Event]:  # fmt: skip
     """Sampler: DPM-Solver++ 2M (order 2) or DDIM (order 1) on EDM's levels, one evaluation a step.
 
     Yields the variance-preserving state after each step; `x_T` is standard normal noise.
@@ -102,7 +88,6 @@ def multistep_sample(
     return dpm_solver_sample(eps_model, x_T, steps, alphas_bar=1 / (1 + sigmas**2), order=order)
 
 
-@final
 class TextDiffusion(nn.Module):
     r"""$p(x \mid \text{caption})$ by diffusion, with classifier-free guidance.
 
@@ -117,19 +102,10 @@ class TextDiffusion(nn.Module):
     FLOOR = 0.14  # noise below which the loss of a network without skip weighs no more
 
     def __init__(
-        self,
-        net: UNet,
-        text_encoder: TextEncoding | None,
-        *,
-        event_shape: tuple[int, ...],
-        sigma_data: float,
-        p_drop: float = 0.1,
-        p_mean: float = -1.2,
-        patch: int = 1,
-        skip: bool = True,
-        sigma_max: float = 40.0,
-        limit: float | None = 1.0,
-    ) -> None:
+        self, net: UNet, text_encoder: TextEncoding | None, *, event_shape: tuple[int, ...],
+        sigma_data: float, p_drop: float = 0.1, p_mean: float = -1.2, patch: int = 1,
+        skip: bool = True, sigma_max: float = 40.0, limit: float | None = 1.0,
+    ) -> None:  # fmt: skip
         super().__init__()
         d = net.config.d_context
         if not d or d != net.config.d_pooled:
@@ -162,13 +138,9 @@ class TextDiffusion(nn.Module):
         return net
 
     def loss(
-        self,
-        x: Event,
-        *,
-        cond: Captions,
-        concatenated: Concatenated | None = None,
+        self, x: Event, *, cond: Captions, concatenated: Concatenated | None = None,
         generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:
+    ) -> Float[Tensor, ""]:  # fmt: skip
         """Weighted denoising loss, mean over the batch; not nats. Drops captions in training."""
         sigma = (self.p_mean + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
@@ -182,13 +154,9 @@ class TextDiffusion(nn.Module):
         ).mean()  # fmt: skip
 
     def denoiser(
-        self,
-        captions: Captions | None,
-        *,
-        guidance_scale: float = 1.0,
-        interval: tuple[float, float] | None = None,
-        concatenated: Concatenated | None = None,
-    ) -> Denoiser:
+        self, captions: Captions | None, *, guidance_scale: float = 1.0,
+        interval: tuple[float, float] | None = None, concatenated: Concatenated | None = None,
+    ) -> Denoiser:  # fmt: skip
         r"""Guess of the data, $(x, \sigma) \mapsto \hat x_0$; unconditional without captions.
 
         `guidance_scale` w acts within the `interval` of noise levels; outside, w = 1.
@@ -211,14 +179,9 @@ class TextDiffusion(nn.Module):
         return self.drop(Text(state.expand(n, 1, -1), state.expand(n, -1)))
 
     def sample_states(
-        self,
-        denoiser: Denoiser,
-        n: int,
-        *,
-        n_steps: int = 12,
-        order: int = 2,
+        self, denoiser: Denoiser, n: int, *, n_steps: int = 12, order: int = 2,
         generator: Generator | None = None,
-    ) -> Iterator[Event]:
+    ) -> Iterator[Event]:  # fmt: skip
         """Draw `n` examples with any guess of the data: `multistep_sample` from seeded noise."""
         x_T = randn((n, *self.event_shape), like=self.no_caption.state, generator=generator)
         limit = float("inf") if self.limit is None else self.limit
@@ -229,25 +192,17 @@ class TextDiffusion(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self,
-        captions: Captions,
-        *,
-        guidance_scale: float = 1.0,
-        interval: tuple[float, float] | None = None,
-        n_steps: int = 12,
-        order: int = 2,
-        concatenated: Concatenated | None = None,
-        generator: Generator | None = None,
-    ) -> Event:
+        self, captions: Captions, *, guidance_scale: float = 1.0,
+        interval: tuple[float, float] | None = None, n_steps: int = 12, order: int = 2,
+        concatenated: Concatenated | None = None, generator: Generator | None = None,
+    ) -> Event:  # fmt: skip
         """Draw one example for each caption; w other than 0 and 1 doubles the cost of a step."""
         text = self.encode(captions)
         denoiser = self.denoiser(
             text, guidance_scale=guidance_scale, interval=interval, concatenated=concatenated
         )
-        n = len(text.pooled)
-        return last(
-            self.sample_states(denoiser, n, n_steps=n_steps, order=order, generator=generator)
-        )
+        draw = partial(self.sample_states, n_steps=n_steps, order=order, generator=generator)
+        return last(draw(denoiser, len(text.pooled)))
 
 
 def captioned_batch(

@@ -1,15 +1,11 @@
 r"""Text to video: noise for frames, what independent frames lose, and a model that joins them.
 
-$$\epsilon_f = \sqrt a\,\epsilon_{\text{common}} + \sqrt{1-a}\,\epsilon_f^{\text{own}},
-\qquad \mathrm{Cov}(\epsilon_f, \epsilon_g) = a \quad (f \ne g)$$
-
 For Gaussian videos with one correlation $\rho$ between any two frames, everything that the lab asks
 has a closed form. Sources: Ho et al. 2022 (arXiv:2204.03458); Ge et al. 2023 (arXiv:2305.10474).
 """
 
 import math
 from functools import cache
-from typing import final
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -54,8 +50,7 @@ def total_correlation(rho: float, n_frames: int) -> float:
     $$\mathrm{KL}\Big(p(x_{1:F})\,\Big\|\,\prod_f p(x_f)\Big) =
     -\tfrac12\big[(F-1)\log(1-\rho) + \log(1 + (F-1)\rho)\big]$$
 
-    For two frames it is their mutual information, $-\tfrac12\log(1-\rho^2)$; no choice of
-    independent frames loses less (Watanabe 1960).
+    No choice of independent frames loses less (Watanabe 1960).
     """
     if n_frames < 1 or not rho < 1 or (n_frames - 1) * rho <= -1:
         raise ValueError(f"no {n_frames} frames have the correlation {rho}")
@@ -70,9 +65,7 @@ def frame_error(rho: float, sigma: float, n_frames: int) -> float:
     (F-1)\frac{\sigma^2\lambda_2}{\lambda_2+\sigma^2}\Big], \qquad
     \lambda_1 = 1 + (F-1)\rho,\quad \lambda_2 = 1-\rho$$
 
-    With $\rho = 0$ it is the error of frames denoised alone, $\sigma^2/(1+\sigma^2)$. Equal frames
-    at noise $\sigma\sqrt F$ are as clear as one frame at $\sigma$: videos need more noise, by the
-    factor $\sqrt F$ at most.
+    Equal frames at noise $\sigma\sqrt F$ are as clear as one frame at $\sigma$: videos need more.
     """
     if not 0 <= rho <= 1 or n_frames < 1 or not sigma > 0:
         raise ValueError(f"no {n_frames} frames with correlation {rho} and noise {sigma}")
@@ -90,7 +83,6 @@ def to_colours(x: Videos) -> Videos:
     return ((x + 1) / 2).clamp(0, 1)
 
 
-@final
 class TextToVideo(nn.Module):
     r"""$p(\text{video} \mid \text{caption})$ by diffusion, with classifier-free guidance.
 
@@ -105,16 +97,10 @@ class TextToVideo(nn.Module):
     FLOOR = 0.14  # noise level below which the loss weighs the video's error no more
 
     def __init__(
-        self,
-        net: VideoUNet,
-        text_encoder: TextEncoder,
-        *,
-        size: tuple[int, int, int] = (8, 16, 16),
-        log_sigma: tuple[float, float] = (-0.5, 1.3),
-        shift: float = 0.6,
-        p_drop: float = 0.1,
-        p_alone: float = 0.15,
-    ) -> None:
+        self, net: VideoUNet, text_encoder: TextEncoder, *,
+        size: tuple[int, int, int] = (8, 16, 16), log_sigma: tuple[float, float] = (-0.5, 1.3),
+        shift: float = 0.6, p_drop: float = 0.1, p_alone: float = 0.15,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.net, self.reader, self.no_caption = net, text_encoder, NoCaption(text_encoder.d)
         self.event_shape, self.log_sigma, self.shift = (3, *size), log_sigma, shift
@@ -126,11 +112,9 @@ class TextToVideo(nn.Module):
         return encode_captions(captions, self.reader, self.no_caption.state)
 
     def raw(
-        self,
-        text: Text,
-        joined: Bool[Tensor, " b"] | None = None,
+        self, text: Text, joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " *b f"] | None = None,
-    ) -> Denoiser:
+    ) -> Denoiser:  # fmt: skip
         """The network for a text: `joined` videos (None: all) see all their frames."""
         return lambda x, c_noise: self.net(x, c_noise, *text, joined=joined, times=times)
 
@@ -156,13 +140,9 @@ class TextToVideo(nn.Module):
         ).mean()
 
     def denoiser(
-        self,
-        captions: Captions,
-        *,
-        guidance_scale: float = 1.0,
-        joined: bool = True,
+        self, captions: Captions, *, guidance_scale: float = 1.0, joined: bool = True,
         times: Float[Tensor, " f"] | None = None,
-    ) -> Denoiser:
+    ) -> Denoiser:  # fmt: skip
         r"""Guess of the clean video, $(x, \sigma) \mapsto \hat x_0$; guided in much noise only.
 
         `joined` False is the model of single frames; `times` are the frames' numbers, 0, 1, ...
@@ -180,17 +160,10 @@ class TextToVideo(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self,
-        captions: Captions,
-        *,
-        guidance_scale: float = 1.0,
-        joined: bool = True,
-        n_steps: int = 10,
-        order: int = 2,
-        noise: Videos | None = None,
-        times: Float[Tensor, " f"] | None = None,
-        generator: Generator | None = None,
-    ) -> Videos:
+        self, captions: Captions, *, guidance_scale: float = 1.0, joined: bool = True,
+        n_steps: int = 10, order: int = 2, noise: Videos | None = None,
+        times: Float[Tensor, " f"] | None = None, generator: Generator | None = None,
+    ) -> Videos:  # fmt: skip
         """Draw one video in [0, 1] for each caption, all frames at once.
 
         Given `noise` may have more frames than those trained on; DPM-Solver++ 2M, DDIM at order 1.

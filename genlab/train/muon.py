@@ -16,8 +16,7 @@ def orthogonalize(g: Float[Tensor, " m n"], n_steps: int = 5) -> Float[Tensor, "
     X \leftarrow a X + b\,(XX^\top) X + c\,(XX^\top)^2 X, \qquad
     s \leftarrow a s + b s^3 + c s^5$$
 
-    The polynomial acts on each singular value alone. These coefficients trade exactness for speed:
-    small values grow 3.4 times a step, and large ones end between 0.68 and 1.13, not at 1.
+    These coefficients trade exactness for speed: large values end between 0.68 and 1.13, not at 1.
     Jordan et al. 2024 ("Muon: an optimizer for hidden layers"), Newton-Schulz iteration.
     """
     a, b, c = 3.4445, -4.7750, 2.0315  # steep at 0, and near 1 where it settles
@@ -43,14 +42,10 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self,
-        matrices: Iterable[nn.Parameter],
-        others: Iterable[nn.Parameter],
-        *,
-        weight_decay: float = 0.0,
-        momentum: float = 0.95,
+        self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], *,
+        weight_decay: float = 0.0, momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.999),
-    ) -> None:
+    ) -> None:  # fmt: skip
         groups = [{"params": list(p), "muon": m} for p, m in ((matrices, True), (others, False))]
         defaults = {"lr": 1.0, "weight_decay": weight_decay, "momentum": momentum, "betas": betas}
         super().__init__([g for g in groups if g["params"]], defaults)

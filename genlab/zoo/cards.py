@@ -40,11 +40,7 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 def digest(*tensors: Tensor) -> str:
-    """Name whole numbers by their content: 16 hexadecimal digits of a SHA-256.
-
-    >>> digest(torch.arange(3)) == digest(torch.arange(3)), len(digest(torch.arange(3)))
-    (True, 16)
-    """
+    """Name whole numbers by their content: 16 hexadecimal digits of a SHA-256."""
     state = hashlib.sha256()
     for tensor in tensors:
         state.update(str(tuple(tensor.shape)).encode())
@@ -75,8 +71,7 @@ def single(model: Any) -> Any:
 def drawn(model: Any, n: int, generator: Generator, **options: Any) -> Tensor:
     """Samples of a model of any precision, drawn in single precision."""
     with default_dtype(torch.float32):
-        samples: Tensor = single(model).sample(n, generator=generator, **options)
-    return samples
+        return single(model).sample(n, generator=generator, **options)
 
 
 @torch.no_grad()
@@ -91,11 +86,7 @@ def digit_distance(draw: Draw) -> Figures:
 
 
 def named(template: str, figures: Figures) -> Figures:
-    """The same figures under longer names.
-
-    >>> named("kept_{}", {"digit": 0.9})
-    {'kept_digit': 0.9}
-    """
+    """The same figures under longer names: with the template "kept_{}" `digit` is `kept_digit`."""
     return {template.format(name): value for name, value in figures.items()}
 
 
@@ -105,16 +96,13 @@ def differing(stated: Figures, found: Figures) -> Figures:
     >>> differing({"kind": "exact", "bits": 1.0}, {"kind": "bound", "bits": 1.001})
     {'kind': 'bound'}
     """
-    return {
-        name: found.get(name, "gone")
-        for name in stated | found
-        if not _close(stated.get(name), found.get(name))
-    }
 
+    def close(a: Any, b: Any) -> bool:
+        reals = isinstance(a, float) and isinstance(b, float)
+        return math.isclose(a, b, rel_tol=0.01) if reals else a == b
 
-def _close(a: Any, b: Any) -> bool:
-    reals = isinstance(a, float) and isinstance(b, float)
-    return math.isclose(a, b, rel_tol=0.01) if reals else a == b
+    both = {name: (stated.get(name), found.get(name, "gone")) for name in stated | found}
+    return {name: b for name, (a, b) in both.items() if not close(a, b)}
 
 
 @cache

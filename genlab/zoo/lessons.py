@@ -3,6 +3,7 @@
 Each is the model that its lesson trains in some seconds, and the league of lesson 15 compares.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -40,11 +41,7 @@ ALPHABET = "\n" + "".join(map(chr, range(32, 127)))  # newline and printable ASC
 
 
 def windows(text: str, length: int = 64) -> Int[Tensor, " n length"]:
-    """Cut a text into windows of equal length, as tokens; what is left over is dropped.
-
-    >>> windows("one two", 3).shape
-    torch.Size([2, 3])
-    """
+    """Cut a text into windows of equal length, as tokens; what is left over is dropped."""
     tokens = CharTokenizer(ALPHABET).encode(text)
     return tokens[: len(tokens) // length * length].reshape(-1, length)
 
@@ -93,10 +90,8 @@ def pixelcnn(width: int, n_layer: int) -> PixelCNN:
     return PixelCNN(TwoStacks(1, width, n_layer=n_layer), width)
 
 
-def _config(d_model: int, n_layer: int, n_head: int, d_hidden: int) -> TransformerConfig:
-    return TransformerConfig(
-        d_model=d_model, n_layer=n_layer, n_head=n_head, n_kv_head=n_head, d_hidden=d_hidden
-    )
+def _config(n_head: int, **sizes: Any) -> TransformerConfig:
+    return TransformerConfig(n_head=n_head, n_kv_head=n_head, **sizes)
 
 
 def image_transformer(**sizes: int) -> ImageTransformer:
@@ -108,7 +103,7 @@ def image_transformer(**sizes: int) -> ImageTransformer:
 
 
 def text_transformer(length: int, **sizes: int) -> TransformerLM:
-    """A language model of characters, which are bytes here: bits per character, per byte."""
+    """A language model of characters, which are bytes here."""
     return TransformerLM(len(ALPHABET), length, _config(**sizes))
 
 
@@ -144,12 +139,9 @@ def digit_vae(
     head = nn.Linear(rank, N_LEVELS)
     return CategoricalVAE(
         nn.Sequential(nn.Flatten(), nn.Dropout(dropout), encoder),
-        nn.Sequential(decoder, nn.Unflatten(1, (N_PIXELS, rank))),
-        head,
-        latent_dim=latent_dim,
-        event_shape=EVENT_SHAPE,
-        causal=_causal_features(rank) if causal else None,
-    )
+        nn.Sequential(decoder, nn.Unflatten(1, (N_PIXELS, rank))), head, latent_dim=latent_dim,
+        event_shape=EVENT_SHAPE, causal=_causal_features(rank) if causal else None,
+    )  # fmt: skip
 
 
 def _causal_features(rank: int, channels: int = 24) -> nn.Module:
@@ -192,77 +184,53 @@ def mnist_vae(latent_dim: int, width: int, dropout: float) -> CategoricalVAE:
     """Convolutions to 4 x 4 and back, of images of 16 x 16 in black and white."""
     k, w = latent_dim, width
     encoder = nn.Sequential(
-        nn.Dropout(dropout),
-        nn.Conv2d(1, w, 4, stride=2, padding=1),
-        nn.SiLU(),
-        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
-        nn.SiLU(),
-        nn.Flatten(),
-        nn.Linear(2 * w * 16, 128),
-        nn.SiLU(),
-        nn.Linear(128, 2 * k),
-    )
+        nn.Dropout(dropout), nn.Conv2d(1, w, 4, stride=2, padding=1), nn.SiLU(),
+        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), nn.SiLU(), nn.Flatten(),
+        nn.Linear(2 * w * 16, 128), nn.SiLU(), nn.Linear(128, 2 * k),
+    )  # fmt: skip
     decoder = nn.Sequential(
-        nn.Linear(k, 128),
-        nn.SiLU(),
-        nn.Linear(128, 2 * w * 16),
-        nn.SiLU(),
-        nn.Unflatten(1, (2 * w, 4, 4)),
-        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
-        nn.SiLU(),
-        nn.ConvTranspose2d(w, 8, 4, stride=2, padding=1),
-        nn.SiLU(),
-        _PixelsLast(),
-    )
+        nn.Linear(k, 128), nn.SiLU(), nn.Linear(128, 2 * w * 16), nn.SiLU(),
+        nn.Unflatten(1, (2 * w, 4, 4)), nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
+        nn.SiLU(), nn.ConvTranspose2d(w, 8, 4, stride=2, padding=1), nn.SiLU(), _PixelsLast(),
+    )  # fmt: skip
     return CategoricalVAE(encoder, decoder, nn.Linear(8, 2), latent_dim=k, event_shape=(1, 16, 16))
 
 
-def bound_in_nats(vae: CategoricalVAE, split: str, n_draws: int = 10) -> float:
-    """Mean one-draw bound on one part of MNIST, in nats an image."""
-    images, generator = binarize(load_mnist(split, size=16).images), Generator().manual_seed(SEED)
-    with torch.no_grad(), default_dtype(torch.float32):
-        model = single(vae)
-        draws = [model.elbo(images, generator=generator).mean() for _ in range(n_draws)]
-    return float(torch.stack(draws).mean())
-
-
 def _measure_mnist_vae(vae: CategoricalVAE) -> Figures:
-    return {"kind": "bound"} | {f"bound_{s}_nats": bound_in_nats(vae, s) for s in ("val", "test")}
+    """Mean one-draw bound on each held-out part of MNIST, in nats an image."""
+    found: Figures = {"kind": "bound"}
+    for split in ("val", "test"):
+        images = binarize(load_mnist(split, size=16).images)
+        generator = Generator().manual_seed(SEED)
+        with torch.no_grad(), default_dtype(torch.float32):
+            model = single(vae)
+            draws = [model.elbo(images, generator=generator).mean() for _ in range(10)]
+        found[f"bound_{split}_nats"] = float(torch.stack(draws).mean())
+    return found
 
 
 # Games
 
 
-def _leaky() -> nn.Module:
-    return nn.LeakyReLU(0.2)
+def _perceptrons(
+    latent_dim: int, width: int, activation: Callable[[], nn.Module] = nn.SiLU
+) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of images in [-1, 1]."""
+    generator = MLP(latent_dim, N_PIXELS, width, 2, activation)
+    discriminator = nn.Sequential(nn.Flatten(), MLP(N_PIXELS, 1, width, 2, activation))
+    return nn.Sequential(generator, nn.Tanh(), nn.Unflatten(1, EVENT_SHAPE)), discriminator
 
 
 def digit_gan(latent_dim: int, width: int, gamma: float) -> GAN:
     """Two perceptrons; images in [-1, 1]."""
-    generator = MLP(latent_dim, N_PIXELS, width, 2, _leaky)
-    discriminator = MLP(N_PIXELS, 1, width, 2, _leaky)
-    return GAN(
-        nn.Sequential(generator, nn.Tanh(), nn.Unflatten(1, EVENT_SHAPE)),
-        nn.Sequential(nn.Flatten(), discriminator),
-        latent_dim=latent_dim,
-        event_shape=EVENT_SHAPE,
-        gamma=gamma,
-    )
+    nets = _perceptrons(latent_dim, width, partial(nn.LeakyReLU, 0.2))
+    return GAN(*nets, latent_dim=latent_dim, event_shape=EVENT_SHAPE, gamma=gamma)
 
 
 def digit_wgan(latent_dim: int, width: int, penalty: float) -> WGAN:
-    """Two perceptrons, the gradient penalty between pairs; images in [-1, 1].
-
-    Gulrajani et al. 2017 (arXiv:1704.00028), algorithm 1.
-    """
-    generator, discriminator = MLP(latent_dim, N_PIXELS, width, 2), MLP(N_PIXELS, 1, width, 2)
-    return WGAN(
-        nn.Sequential(generator, nn.Tanh(), nn.Unflatten(1, EVENT_SHAPE)),
-        nn.Sequential(nn.Flatten(), discriminator),
-        latent_dim=latent_dim,
-        event_shape=EVENT_SHAPE,
-        penalty=penalty,
-    )
+    """Two perceptrons; gradient penalty: Gulrajani et al. 2017 (arXiv:1704.00028), algorithm 1."""
+    nets = _perceptrons(latent_dim, width)
+    return WGAN(*nets, latent_dim=latent_dim, event_shape=EVENT_SHAPE, penalty=penalty)
 
 
 def mnist_gan(latent_dim: int, width: int, gamma: float) -> GAN:
@@ -273,22 +241,15 @@ def mnist_gan(latent_dim: int, width: int, gamma: float) -> GAN:
     """
     k, w = latent_dim, width
     generator = nn.Sequential(
-        nn.Linear(k, 2 * w * 16),
-        nn.LeakyReLU(0.2),
-        nn.Unflatten(1, (2 * w, 4, 4)),
-        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.ConvTranspose2d(w, 1, 4, stride=2, padding=1),
-        nn.Tanh(),
-    )
+        nn.Linear(k, 2 * w * 16), nn.LeakyReLU(0.2), nn.Unflatten(1, (2 * w, 4, 4)),
+        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1), nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(w, 1, 4, stride=2, padding=1), nn.Tanh(),
+    )  # fmt: skip
     discriminator = nn.Sequential(
-        nn.Conv2d(1, w, 4, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
-        nn.LeakyReLU(0.2),
-        nn.Flatten(),
+        nn.Conv2d(1, w, 4, stride=2, padding=1), nn.LeakyReLU(0.2),
+        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Flatten(),
         nn.Linear(2 * w * 16, 1),
-    )
+    )  # fmt: skip
     return GAN(generator, discriminator, latent_dim=k, event_shape=(1, 16, 16), gamma=gamma)
 
 

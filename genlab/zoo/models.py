@@ -15,11 +15,7 @@ MODELS: tuple[Model, ...] = (*LESSONS, *SCORES, *SYSTEMS)
 
 
 def find(name: str) -> Model:
-    """The row of a name; ValueError with the nearest name if there is none.
-
-    >>> find("digit_vae").lesson
-    6
-    """
+    """The row of a name; ValueError with the nearest name if there is none."""
     by_name = {row.name: row for row in MODELS}
     if name not in by_name:
         near = difflib.get_close_matches(name, by_name, n=1)
@@ -34,9 +30,5 @@ def load_model(name: str, path: Path | None = None, *, dtype: torch.dtype | None
 
 
 def card(name: str) -> dict[str, Any]:
-    """What `genlab train NAME` wrote beside the shipped weights.
-
-    >>> card("digit_vae")["metrics"]["kind"]
-    'bound'
-    """
+    """What `genlab train NAME` wrote beside the shipped weights."""
     return find(name).card()

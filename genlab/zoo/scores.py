@@ -56,38 +56,25 @@ def _scaled(split: str = "train") -> tuple[Tensor, Tensor]:
 
 
 def digit_ebm(
-    width: int,
-    data_noise: float,
-    base_std: float,
-    step_size: float,
-    chain_steps: int,
-    n_chains: int,
-    p_restart: float,
-) -> EBM:
+    width: int, data_noise: float, base_std: float, step_size: float, chain_steps: int,
+    n_chains: int, p_restart: float,
+) -> EBM:  # fmt: skip
     r"""Energy of digits with noise $\sigma$ on them, with persistent chains that begin in noise.
 
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}, \qquad x = g/8 - 1 + \sigma\epsilon$$
 
-    Five numbers keep it stable: the noise (no sharp edges), the quadratic (a finite Z), slow
-    updates that fade to nothing, many chain steps for each, and a few chains begun afresh.
+    Stable by the noise, the quadratic, slow updates that fade, many chain steps, and restarts.
     Tieleman 2008, ICML, section 3; Nijkamp et al. 2020 (arXiv:1903.12370), section 4.
     """
     chains = PersistentChains(
-        n_chains,
-        EVENT_SHAPE,
-        start_std=base_std,
-        p_restart=p_restart,
+        n_chains, EVENT_SHAPE, start_std=base_std, p_restart=p_restart,
         generator=Generator().manual_seed(torch.initial_seed()),
-    )
+    )  # fmt: skip
     return EBM(
-        nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)),
-        event_shape=EVENT_SHAPE,
-        step_size=step_size,
-        n_steps=chain_steps,
-        chains=chains,
-        base_std=base_std,
+        nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)), event_shape=EVENT_SHAPE,
+        step_size=step_size, n_steps=chain_steps, chains=chains, base_std=base_std,
         data_noise=data_noise,
-    )
+    )  # fmt: skip
 
 
 def fading(model: EBM, x: Tensor, *, n_steps: int, lr: float, **options: Any) -> Run:
@@ -126,32 +113,21 @@ def draw_clean(ebm: EBM) -> Draw:
     return draw
 
 
-def _measure_energy(ebm: EBM) -> Figures:
-    return {"kind": "unnormalised", **digit_distance(draw_clean(ebm))}
-
-
 # A score at fourteen noise levels
 
 
 def digit_ncsn(
-    sigma_max: float,
-    sigma_min: float,
-    n_levels: int,
-    data_std: float,
-    width: int,
-    depth: int,
-    rate: float,
-    langevin_steps: int,
-) -> NCSN:
+    sigma_max: float, sigma_min: float, n_levels: int, data_std: float, width: int, depth: int,
+    rate: float, langevin_steps: int,
+) -> NCSN:  # fmt: skip
     """Annealed Langevin from the largest distance of two digits to one and a half grey levels.
 
     Song and Ermon 2019 (arXiv:1907.05600), algorithm 1; 2020 (arXiv:2006.09011), techniques 1, 2.
     """
-    net = LevelMLP(64, width=width, depth=depth)
-    sigmas = noise_ladder(sigma_max, sigma_min, n_levels)
     return NCSN(
-        net, sigmas, event_shape=EVENT_SHAPE, data_std=data_std, rate=rate, n_steps=langevin_steps
-    )
+        LevelMLP(64, width=width, depth=depth), noise_ladder(sigma_max, sigma_min, n_levels),
+        event_shape=EVENT_SHAPE, data_std=data_std, rate=rate, n_steps=langevin_steps,
+    )  # fmt: skip
 
 
 def _measure_levels(model: Any) -> Figures:
@@ -224,9 +200,8 @@ def edm(size: int, width: int, mults: tuple[int, ...], sigma_data: float, p_drop
     Karras et al. 2022 (arXiv:2206.00364), table 1.
     """
     net = UNet(UNetConfig(width=width, mults=mults, n_classes=N_CLASSES, time_scale=250.0))
-    return EDM(
-        net, event_shape=(1, size, size), sigma_data=sigma_data, null=NO_CLASS, p_drop=p_drop
-    )
+    shape = (1, size, size)
+    return EDM(net, event_shape=shape, sigma_data=sigma_data, null=NO_CLASS, p_drop=p_drop)
 
 
 def student_of(teacher: EDM) -> ConsistencyModel:
@@ -235,17 +210,9 @@ def student_of(teacher: EDM) -> ConsistencyModel:
 
 
 def distil(
-    student: ConsistencyModel,
-    x: Tensor,
-    cond: Tensor,
-    teacher: EDM | None = None,
-    *,
-    n_levels: int,
-    order: int,
-    target_decay: float,
-    p_drop: float,
-    **options: Any,
-) -> Run:
+    student: ConsistencyModel, x: Tensor, cond: Tensor, teacher: EDM | None = None, *,
+    n_levels: int, order: int, target_decay: float, p_drop: float, **options: Any,
+) -> Run:  # fmt: skip
     """Distil a teacher (the shipped `digit_edm`) into a student that starts as its copy.
 
     Song et al. 2023 (arXiv:2303.01469), algorithm 2.
@@ -376,23 +343,12 @@ class MaskedDiffusion(nn.Module):
     bound, averaged over `n_draws` masks, is that of infinitely many steps; the distribution
     of `sample` is nearer to the bound's the more `n_steps` it takes.
     Sahoo et al. 2024 (arXiv:2406.07524), section 3.5.
-
-    >>> even = nn.Module()
-    >>> even.forward = lambda x: torch.zeros(*x.shape, 4)
-    >>> model = MaskedDiffusion(even, event_shape=(6,), n_tokens=4, n_steps=3)
-    >>> model.sample(2).shape, model.elbo(torch.zeros(1, 6, dtype=torch.long)) / 6
-    (torch.Size([2, 6]), tensor([-1.3863]))
     """
 
     def __init__(
-        self,
-        filler: nn.Module,
-        *,
-        event_shape: tuple[int, ...],
-        n_tokens: int,
-        n_steps: int = 16,
+        self, filler: nn.Module, *, event_shape: tuple[int, ...], n_tokens: int, n_steps: int = 16,
         n_draws: int = 4,
-    ) -> None:
+    ) -> None:  # fmt: skip
         super().__init__()
         self.filler, self.event_shape, self.n_tokens = filler, event_shape, n_tokens
         self.n_steps, self.n_draws = n_steps, n_draws
@@ -467,7 +423,8 @@ SCORES: tuple[Model, ...] = (
                "chain_steps": 20, "n_chains": 1024, "p_restart": 0.05},
         data=lambda: _scaled()[:1], **DIGITS,
         fit={"n_steps": 450, "batch_size": 128, "lr": 7e-3},
-        loop=fading, measure=_measure_energy, dtype=torch.float32,
+        loop=fading, dtype=torch.float32,
+        measure=lambda ebm: {"kind": "unnormalised", **digit_distance(draw_clean(ebm))},
     ),
     Model(
         "digit_ncsn", "score of the digits at 14 noise levels, drawn by annealed Langevin",

@@ -98,16 +98,9 @@ def by_captions(
 
 
 def text_diffusion(
-    shape: tuple[int, ...],
-    width: int,
-    mults: tuple[int, ...],
-    d_text: int,
-    n_layer: int,
-    *,
-    patch: int = 1,
-    concatenated: int = 0,
-    **numbers: Any,
-) -> TextDiffusion:
+    shape: tuple[int, ...], width: int, mults: tuple[int, ...], d_text: int, n_layer: int, *,
+    patch: int = 1, concatenated: int = 0, **numbers: Any,
+) -> TextDiffusion:  # fmt: skip
     """A U-Net that reads texts; no text encoder with 0 layers; `concatenated` channels are seen."""
     c, d, positions = shape[0], d_text, patch**2
     config = UNetConfig(
@@ -704,8 +697,6 @@ def language_and_image(
 @torch.no_grad()
 def start_from(denoiser: TextDiffusion, pretrained: TextDiffusion) -> None:
     r"""Copy a trained image model into one of the same sizes that sees more channels.
-
-    $$W_{\text{in}} = [\,W_{\text{in}}^{\text{pretrained}},\ 0\,]$$
 
     For the same text both then answer the same, whatever is concatenated; the zeros can learn.
     Zhang et al. 2023 (arXiv:2302.05543), section 3.1 (new inputs begin at zero).

@@ -33,18 +33,10 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def by_loss(
-    model: Any,
-    x: Tensor,
-    cond: Tensor | None = None,
-    *,
-    n_steps: int,
-    batch_size: int,
-    lr: float | Callable[[int], float],
-    seed: int,
-    warmup: int = 0,
-    change: Callable[[Any, Generator], Any] | None = None,
-    **options: Any,
-) -> Run:
+    model: Any, x: Tensor, cond: Tensor | None = None, *, n_steps: int, batch_size: int,
+    lr: float | Callable[[int], float], seed: int, warmup: int = 0,
+    change: Callable[[Any, Generator], Any] | None = None, **options: Any,
+) -> Run:  # fmt: skip
     """Run `fit` on minibatches, `lr` falling along a cosine; the model ends in evaluation mode.
 
     One generator, from `seed`, draws the order, then what `change(batch, generator)` draws, then
@@ -134,14 +126,9 @@ class Model:
 
 
 def train(
-    row: Model,
-    path: Path,
-    *,
-    n_steps: int | None = None,
-    force: bool = False,
-    every: float = 10.0,
+    row: Model, path: Path, *, n_steps: int | None = None, force: bool = False, every: float = 10.0,
     watch: Callable[[Record, int, float], object] = lambda *_: None,
-) -> dict[str, Any] | None:
+) -> dict[str, Any] | None:  # fmt: skip
     """Train from where the last attempt stood, and write weights and card; return the card.
 
     `NAME.checkpoint` lies beside `path` until it is finished, written every `every` processor
@@ -195,16 +182,10 @@ def _card(used: Model, row: Model, model: nn.Module, seconds: float) -> dict[str
     """What the card says, less what `save_weights` adds."""
     steps = "" if used.settings == row.settings else f" --steps {used.fit['n_steps']}"
     card = {
-        "name": row.name,
-        "what": row.what,
-        "recipe": f"genlab train {row.name}{steps}",
-        "settings": used.settings,
-        "seed": row.seed,
-        "data": row.source,
-        "data_sha256": row.digest(),
-        "metrics": row.figures(model),
-        "seconds": round(seconds, 1),
-    }
+        "name": row.name, "what": row.what, "recipe": f"genlab train {row.name}{steps}",
+        "settings": used.settings, "seed": row.seed, "data": row.source,
+        "data_sha256": row.digest(), "metrics": row.figures(model), "seconds": round(seconds, 1),
+    }  # fmt: skip
     if row.dtype == torch.float16:  # what the rounding costs
         card["metrics_in_float32"] = row.figures(model, torch.float32)
     return card

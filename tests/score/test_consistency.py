@@ -24,7 +24,6 @@ from genlab.score.consistency import (
     consistency_sample,
     exact_consistency_1d,
     huber_distance,
-    path_step,
     squared_distance,
 )
 from genlab.train import cosine, fit, minibatches
@@ -94,7 +93,7 @@ def test_the_exact_function_is_where_a_long_walk_of_the_teacher_ends():
 def test_a_step_with_own_levels_is_edms_step(order, generator):
     x = torch.randn(6, 1, generator=generator)
     high, low = torch.tensor([2.0, 1.0, 0.5] * 2), torch.tensor([1.5, 0.2, 0.4] * 2)
-    got = path_step(TEACHER, x, high, low, order=order)
+    got = edm_step(TEACHER, x, high, low, order=order)
     for i in range(6):
         one = edm_step(TEACHER, x[i : i + 1], high[i], low[i], order=order)
         torch.testing.assert_close(got[i : i + 1], one)
@@ -198,11 +197,11 @@ PLANE = GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1))
     ("call", "message"),
     [
         (lambda: consistency_precondition(TWO / 99, sigma_data=0.5, sigma_min=0.02), "at least"),
-        (lambda: path_step(TEACHER, TWO[:, None], TWO, TWO / 2, order=3), "order"),
+        (lambda: edm_step(TEACHER, TWO[:, None], TWO, TWO / 2, order=3), "order"),
         (lambda: exact_consistency_1d(PLANE, TWO[:1, None], TWO[:1], sigma_min=0.02), r"\(2,\)"),
         *(
-            (lambda low=low: path_step(TEACHER, TWO[:, None], TWO, low * TWO), "lower the noise")
-            for low in (0.0, 1.0, 2.0)
+            (lambda low=low: edm_step(TEACHER, TWO[:, None], TWO, low * TWO), "lower the noise")
+            for low in (-0.1, 1.0, 2.0)
         ),
         *(
             (lambda k=k: next(consistency_sample(END, TWO[:, None], k, sigma_min=0.02)), "levels")
