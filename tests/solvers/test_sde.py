@@ -69,9 +69,7 @@ def test_strong_error_halves_with_the_step_when_the_noise_is_additive(generator)
         ts = torch.linspace(0, 1, n + 1)
         x = torch.ones(paths, 1)
         for i in range(n):
-            x = euler_maruyama_step(
-                lambda t, x: torch.sin(x), lambda t: 1.0 + t, ts[i], ts[i + 1], x, noise[i]
-            )
+            x = euler_maruyama_step(drift, lambda t: 1.0 + t, ts[i], ts[i + 1], x, noise[i])
         return x
 
     truth = end(n_fine)
