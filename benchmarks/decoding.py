@@ -13,7 +13,7 @@ import time
 import torch
 
 from genlab.autoregressive.decoding import multiplications
-from genlab.zoo.registry import load_model
+from genlab.zoo import load_model
 
 NEAR, FAR, ROUNDS = 64, 448, 200
 

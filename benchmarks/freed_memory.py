@@ -17,15 +17,14 @@ def milliseconds(how):
     """Return the median ms of processor time of a step in this process."""
     import torch
 
-    from genlab.data.digits import load_digits
     from genlab.train.fit import keep_freed_memory
-    from genlab.zoo.digit_diffusion import digit_diffusion, train_digit_diffusion
+    from genlab.zoo import find
 
     torch.set_num_threads(1)
     if how == "kept":
         keep_freed_memory()
-    digits = load_digits("train")
-    run = iter(train_digit_diffusion(digit_diffusion(), digits.images, digits.labels))
+    row = find("digit_diffusion")
+    run = row.train(row.untrained())
     taken = []
     for _ in range(N_STEPS):
         start = time.process_time()

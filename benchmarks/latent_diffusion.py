@@ -3,7 +3,7 @@
     python benchmarks/latent_diffusion.py
 
 All ways are measured in one run: the shipped latent diffusion from caption to picture (text
-encoder, U-Net on 4 x 8 x 8, decoder); a pixel-space painter of the same family with as many
+encoder, U-Net on 4 x 8 x 8, decoder); a pixel-space model of the same family with as many
 parameters, three levels and untrained weights, which cost what trained ones do; the latent U-Net's
 own configuration on pixels; and, where it is shipped, the two-stage pixel system of the GLIDE lab
 (16 x 16, then 32 x 32). Times are medians of interleaved repetitions; counts are exact.
@@ -18,19 +18,19 @@ from genlab.data.captions import WORDS, load_captioned, write
 from genlab.metrics.cost import multiply_adds
 from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
-from genlab.systems.text_diffusion import CaptionedPainter
-from genlab.zoo.registry import load_model
+from genlab.systems.text_diffusion import TextDiffusion
+from genlab.zoo import load_model
 
 BATCH, STEPS, W, REPETITIONS = 16, 12, 2.0, 7
 
 
-def pixel_painter(width, mults, d):
-    """A painter of 3 x 32 x 32 pictures, untrained."""
+def pixel_model(width, mults, d):
+    """A denoiser of 3 x 32 x 32 pictures, untrained."""
     config = UNetConfig(
         c_in=3, c_out=3, width=width, mults=mults, time_scale=250.0, d_context=d, d_pooled=d
     )
     reader = TextEncoder(len(WORDS), d=d, n_layer=1)
-    return CaptionedPainter(
+    return TextDiffusion(
         UNet(config), reader, event_shape=(3, 32, 32), sigma_data=0.5
     ).eval()  # fmt: skip
 
@@ -50,12 +50,12 @@ def ways():
     latent = load_model("latent_diffusion")
     config = latent.painter.net.config
     d = config.d_context
-    found = {"latent: U-Net on 4 x 8 x 8, decoder once": latent.paint}
+    found = {"latent: U-Net on 4 x 8 x 8, decoder once": latent.draw}
     for name, width, mults in (
         ("pixels: as many parameters, three levels", 16, (1, 2, 4)),
         ("pixels: the latent U-Net's configuration", config.width, config.mults),
     ):
-        found[name] = pixel_painter(width, mults, d).sample
+        found[name] = pixel_model(width, mults, d).sample
     if (glide := two_stages()) is not None:
         found["pixels: two stages of the GLIDE lab"] = lambda captions, **_: glide.draw(captions)
     return found

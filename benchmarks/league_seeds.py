@@ -8,26 +8,25 @@ trainings' means.
 """
 
 import argparse
-import dataclasses
 import statistics
 import unittest.mock
 
 import torch
 
+from genlab.zoo import find
 from genlab.zoo.cards import default_dtype
-from genlab.zoo.registry import find
 from genlab_course import league
 
 NAMES = ("diffusion", "pixelcnn", "gan", "flow", "ncsn", "wgan", "transformer", "ebm", "vae")
 
 
-def trained(training, seed):
+def trained(row, seed):
     """The recipe's model from another seed, in the precision in which the table draws."""
-    settings = dataclasses.replace(training.settings, seed=seed)
+    row = row.but(seed=seed)
     with default_dtype(torch.float32):
         torch.manual_seed(seed)
-        model = training.build(settings)
-        for _ in training.start(model, settings):
+        model = row.untrained()
+        for _ in row.train(model):
             pass
     return model.eval().requires_grad_(False)
 
@@ -40,7 +39,7 @@ def main():
     options = parser.parse_args()
     for name in options.names:
         means = []
-        for seed in (find(name).settings.seed, *options.others):
+        for seed in (find(name).seed, *options.others):
             model = trained(find(name), seed)
             with unittest.mock.patch.object(league, "load_model", return_value=model):
                 draw = league.draws()[name]

@@ -12,7 +12,7 @@ import torch
 from genlab.autoregressive.likelihood import seen_pixels
 from genlab.core import bits_per_dim, last
 from genlab.data.digits import load_digits
-from genlab.zoo.digit_pixelcnn import Recipe, digit_pixelcnn, train_digit_pixelcnn
+from genlab.zoo import find
 
 
 def close(layers, first):
@@ -30,14 +30,14 @@ def main():
     train, test = (load_digits(part).images for part in ("train", "test"))
     for seed in (2, 3, 4):
         for name, n_layer, n_open in (("4", 4, 4), ("7, upper 3 closed", 7, 4), ("7", 7, 7)):
-            recipe = Recipe(n_layer=n_layer, seed=seed)
-            model = digit_pixelcnn(recipe)
+            recipe = find("digit_pixelcnn").but(n_layer=n_layer, seed=seed)
+            model = recipe.untrained()
             for layers in (model.stack.vertical, model.stack.horizontal):
                 close(layers, n_open - 1)  # the first layer is not in these lists
             links = sum(
                 int(seen_pixels(model.stack, r, c).sum()) for r in range(8) for c in range(8)
             )
-            last(train_digit_pixelcnn(model, train, recipe))
+            last(recipe.train(model, train))
             with torch.no_grad():
                 bits = bits_per_dim(-model.log_prob(test), 64).mean()
             print(

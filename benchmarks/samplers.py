@@ -12,29 +12,23 @@ steps on the probability-flow ODE and on the reverse SDE.
 import argparse
 import math
 from collections import defaultdict
-from dataclasses import replace
 
 import torch
 from sklearn.svm import SVC
 
 from genlab import score
 from genlab.core import last
-from genlab.data.digits import load_digits
+from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
-from genlab.zoo.digit_diffusion import (
-    NO_CLASS,
-    Recipe,
-    digit_diffusion,
-    scale,
-    to_levels,
-    train_digit_diffusion,
-)
+from genlab.zoo import find
+from genlab.zoo.scores import NO_CLASS
 
 PASSES = (4, 8, 16, 32, 100)
 STEPS = {"plain": (250,), "clipped": (50, 250, 500)}  # of lesson 14
 LOW = 20.0  # noise over signal where lesson 13's low start begins
-UNGUIDED = Recipe(n_steps=450, p_drop=1.0)  # lesson 14's network
+GUIDED = find("digit_diffusion")
+UNGUIDED = GUIDED.but(n_steps=450, p_drop=1.0)  # lesson 14's network
 
 
 def clipped(eps_model, levels):
@@ -48,10 +42,10 @@ def clipped(eps_model, levels):
     return model
 
 
-def trained(recipe, images, labels):
+def trained(recipe):
     """A network of the recipe, on its averaged weights."""
-    model = digit_diffusion(recipe)
-    for _ in train_digit_diffusion(model, images, labels, recipe):
+    model = recipe.untrained()
+    for _ in recipe.train(model):
         pass
     return model.requires_grad_(False)
 
@@ -84,7 +78,7 @@ def lesson_14(model, seed, judged, images):
 
     clip = clipped(plain, lambda t: (vp.alpha(t), vp.sigma(t)))
     t = torch.tensor(1.0)
-    prior = score.NormalPrior.of_noised(scale(images), vp.alpha(t), vp.sigma(t))
+    prior = score.NormalPrior.of_noised(to_unit(images), vp.alpha(t), vp.sigma(t))
     noises = prior.sample(200, generator=torch.Generator().manual_seed(1000 + seed))
     for way, net in (("plain", plain), ("clipped", clip)):
         slope = score.score_from_eps_model(net, vp.sigma)
@@ -112,7 +106,7 @@ def main():
     real = features.features(images)
 
     def judged(x, wanted):
-        seen = to_levels(x)
+        seen = from_unit(x)
         distance = frechet_distance(real, features.features(seen)).item()
         if wanted is None:
             return math.nan, distance
@@ -121,8 +115,8 @@ def main():
     for lesson in options.lessons:
         found = defaultdict(dict)  # (way, n, sampler) -> by training seed, a list of pairs
         for seed in options.training_seeds:
-            recipe = replace(Recipe() if lesson == 13 else UNGUIDED, seed=seed)
-            model = trained(recipe, images, labels)
+            recipe = GUIDED if lesson == 13 else UNGUIDED
+            model = trained(recipe.but(seed=seed))
             for draw in options.sampling_seeds:
                 runs = (
                     lesson_13(model, draw, judged)

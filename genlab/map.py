@@ -1,76 +1,89 @@
-"""The map as data: what each paradigm minimises, how it samples, which likelihood it has."""
+"""The map of the course: one table of the paradigms, one vocabulary, and what follows from them.
+
+Pure data at the bottom of the package. The lessons' cards, the instrument of lesson 01, the
+fingerprint, the cheat sheet and the reader of releases all read it, so that a family, an objective,
+a way of sampling and a kind of likelihood have one name each.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
 
-Kind = Literal["exact", "lower bound", "none", "indirect"]
+AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE = FAMILIES = (
+    "autoregressive", "flow", "latent-variable", "adversarial", "score / diffusion",
+)  # fmt: skip
+
+OBJECTIVES = {  # word: what is minimised
+    "cross-entropy": "of the next token",
+    "change of variables": "negative log-likelihood of an invertible map",
+    "ELBO": "reconstruction error plus KL divergence",
+    "minimax game": "against a discriminator",
+    "denoising": "mean square error of predicted noise, data or score",
+    "flow matching": "mean square error of a predicted velocity",
+    "masked prediction": "tokens from a corrupted canvas",
+    "energy": "contrast of data with own samples or noise",
+    "distillation": "agreement with a teacher, or with one's own larger steps",
+}
+SAMPLERS = {  # word: how a sample is made
+    "sequential": "one token after another",
+    "one-pass": "one draw, one network evaluation",
+    "multi-step": "a loop from noise to data",
+    "parallel-refinement": "a loop over a canvas of tokens",
+    "two-stage": "parts that work in turn, at least one of them a loop",
+}
+# The words of `core.capabilities.likelihood_kind`, which asks an object, and "indirect", which only
+# a family or a text has: what a score network knows of log p(x) at extra cost, exactly through the
+# probability-flow ODE or as the bound of its chain. An object that computes either says which.
+LIKELIHOODS = {  # the strongest first
+    "exact": "log p(x)",
+    "indirect": "through an ODE, or a bound, at extra cost",
+    "bound": "at most log p(x)",
+    "unnormalised": "log p(x) up to a constant",
+    "none": "samples only",
+}
 
 
 @dataclass(frozen=True)
 class Paradigm:
-    """One region of the map."""
+    """One region of the map; of several words the first is the usual one."""
 
     name: str
     equation: str  # how p(x) is written, as TeX
-    objective: str  # what training minimises
-    sampler: str  # how a sample is made
-    passes: str  # network passes for one sample
-    likelihood: Kind
-    pays: str  # the trade-off
+    objectives: tuple[str, ...]
+    samplers: tuple[str, ...]
+    draws: str  # how a sample is made, on a card
+    evaluations: str  # network evaluations (NFE) for one sample
+    likelihoods: tuple[str, ...]
+    pays: str  # the trade-off, on a card
     lessons: tuple[int, ...]
 
 
-AUTOREGRESSIVE = Paradigm(
-    "autoregressive",
-    r"p(x)=\prod_i\, p(x_i\mid x_{<i})",
-    "next-piece cross-entropy",
-    "one piece after another",
-    "one a piece",
-    "exact",
-    "latency grows with length",
-    (2, 3),
-)
-FLOW = Paradigm(
-    "flow",
-    r"p(x)=p_z(f^{-1}(x))\,|\det J_{f^{-1}}|",
-    "negative log-likelihood",
-    "base draw, then f",
-    "one (coupling)",
-    "exact",
-    "only invertible layers",
-    (3, 4),
-)
-LATENT = Paradigm(
-    "latent-variable",
-    r"p(x)=\int p(x\mid z)\,p(z)\,dz",
-    "ELBO",
-    "prior draw, then decoder",
-    "one",
-    "lower bound",
-    "only a bound, blur",
-    (5, 6),
-)
-ADVERSARIAL = Paradigm(
-    "adversarial",
-    r"x=G(z)",
-    "minimax game",
-    "noise, then generator",
-    "one",
-    "none",
-    "modes may go missing",
-    (7, 8),
-)
-SCORE = Paradigm(
-    "score / diffusion",
-    r"\nabla_x\log p_t(x)",
-    "noise-prediction error",
-    "denoise step by step",
-    "one a step",
-    "indirect",
-    "many passes a sample",
-    (10, 11, 12, 13, 14),
-)
-PARADIGMS: tuple[Paradigm, ...] = (AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE)
+PARADIGMS: tuple[Paradigm, ...] = (
+    Paradigm(
+        AUTOREGRESSIVE, r"p(x)=\prod_i\, p(x_i\mid x_{<i})", ("cross-entropy",),
+        ("sequential",), "token after token", "one a token",
+        ("exact",), "latency grows with length", (2, 3),
+    ),
+    Paradigm(
+        FLOW, r"p(x)=p_z(f^{-1}(x))\,|\det J_{f^{-1}}|", ("change of variables",),
+        ("one-pass",), "base draw, then f", "one (coupling)",
+        ("exact",), "only invertible layers", (3, 4),
+    ),
+    Paradigm(
+        LATENT, r"p(x)=\int p(x\mid z)\,p(z)\,dz", ("ELBO",),
+        ("one-pass",), "prior draw, then decoder", "one",
+        ("bound",), "only a bound, blur", (5, 6),
+    ),
+    Paradigm(
+        ADVERSARIAL, r"x=G(z)", ("minimax game",),
+        ("one-pass",), "noise, then generator", "one",
+        ("none",), "modes may go missing", (7, 8),
+    ),
+    Paradigm(
+        SCORE, r"\nabla_x\log p_t(x)",
+        ("denoising", "flow matching", "masked prediction", "energy", "distillation"),
+        ("multi-step", "parallel-refinement"), "denoise step by step", "one a step",
+        ("indirect", "bound", "unnormalised"), "many evaluations", (10, 11, 12, 13, 14),
+    ),
+)  # fmt: skip
 
 LESSONS: dict[int, str] = {
     1: "The four-paradigm map",
@@ -90,7 +103,7 @@ LESSONS: dict[int, str] = {
     15: "The four-paradigm landscape",
 }
 
-SYSTEMS: dict[str, tuple[str, tuple[Paradigm, ...]]] = {  # lab: title, the paradigms it is made of
+SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {  # lab: title, the families it is made of
     "language_model": ("Language model", (AUTOREGRESSIVE,)),
     "latent_diffusion": ("Latent diffusion", (LATENT, SCORE)),
     "glide": ("GLIDE-style diffusion", (SCORE,)),
@@ -101,20 +114,11 @@ SYSTEMS: dict[str, tuple[str, tuple[Paradigm, ...]]] = {  # lab: title, the para
 }
 
 
-def lit(lesson: int | str) -> tuple[Paradigm, ...]:
-    """Return the paradigms that a lesson is about; all of them for lessons 1, 9 and 15.
+def lit(lesson: int | str) -> tuple[str, ...]:
+    """Families that a lesson, 1..15, or a system's lab is about; all for lessons 1, 9 and 15.
 
-    Args:
-        lesson: its number, 1..15, or the name of a system's lab.
-
-    Raises:
-        ValueError: there is no such lesson or lab.
-
-    Example:
-        >>> [p.name for p in lit(4)]
-        ['flow']
-        >>> [p.name for p in lit("latent_diffusion")]
-        ['latent-variable', 'score / diffusion']
+    >>> lit(4), lit("latent_diffusion")
+    (('flow',), ('latent-variable', 'score / diffusion'))
     """
     if isinstance(lesson, str):
         if lesson not in SYSTEMS:
@@ -122,206 +126,95 @@ def lit(lesson: int | str) -> tuple[Paradigm, ...]:
         return SYSTEMS[lesson][1]
     if lesson not in LESSONS:
         raise ValueError(f"lessons are numbered 1 to 15, got {lesson}")
-    if lesson == 3:
-        return (AUTOREGRESSIVE, FLOW)
-    found = tuple(p for p in PARADIGMS if lesson in p.lessons)
-    return found or PARADIGMS
-
-
-PAYS = (  # component, sampling or flag: what is paid, and why
-    ("autoregressive", "latency grows with the length of the output",
-     "one pass a piece, each waiting for the last (lesson 02)"),
-    ("parallel-autoregression",
-     "more arithmetic for each accepted piece, or blocks drawn as if independent",
-     "pieces in one pass are guessed before they are known; guesses are verified, or their "
-     "dependence is lost"),
-    ("flow", "every layer must be invertible, and the code is as large as the data",
-     "the change of variables needs a map with a tractable determinant (lesson 04)"),
-    ("many-pass-flow", "many passes in one direction",
-     "only coupling layers are cheap both ways (lesson 04)"),
-    ("latent-variable", "only a bound on the likelihood, and detail that the code drops is lost",
-     "the integral over codes is bounded, and the decoder averages what it is not told "
-     "(lessons 05, 06)"),
-    ("adversarial", "no likelihood; modes may go missing; training needs care",
-     "the game rewards samples that pass, not coverage of the data (lessons 07, 08)"),
-    ("score-based", "passes for every denoising step",
-     "the sampler follows the score through the noise levels (lessons 12, 13)"),
-    ("few-step-diffusion",
-     "no likelihood of the teacher's kind, some quality or variety, and a second training",
-     "large steps leave the path of the ODE; a student is trained to jump (lesson 14)"),
-    ("discrete-diffusion", "only a bound, and pieces filled in one pass ignore one another",
-     "positions that are filled together are drawn as if independent"),
-    ("adversarial-diffusion", "variety, and the likelihood",
-     "the denoiser now also has to win a game (lessons 07, 08)"),
-    ("two-stage", "the parts add their costs, and the weakest link sets the likelihood",
-     "hybrids inherit from every component (lesson 15)"),
-    ("optimisation", "minutes or hours for each sample, and little variety",
-     "a descent is run anew for every sample"),
-    ("free-lunch", "something that the text does not mention",
-     "no place on the map has every advantage; ask which of the costs above was measured"),
-    ("likelihood-overclaim", "the exact likelihood that is claimed",
-     "no component of this kind has one; ask which number was computed"),
-    ("outside-map", "what the map cannot predict",
-     "an element of it has no card on the map; look for how it is measured"),
-)  # fmt: skip
-
-
-def trade_offs(
-    paradigms: set[str], sampling: str, likelihood: str, flags: set[str]
-) -> tuple[tuple[str, str], ...]:
-    """Predict what a release pays.
-
-    Args:
-        paradigms: its components.
-        sampling: how a sample is made.
-        likelihood: its kind.
-        flags: what is odd about it.
-
-    Returns:
-        Pairs of what is paid and why.
-
-    Example:
-        >>> trade_offs({"flow"}, "one-pass", "exact", set())[0][0]
-        'every layer must be invertible, and the code is as large as the data'
-    """
-    present = paradigms | flags | {sampling}
-    if "few-step-diffusion" in flags:
-        present = present - {"score-based"}  # its usual price is what the few steps save
-    found = [(pays, why) for name, pays, why in PAYS if name in present]
-    if not paradigms and "not-generative" not in flags and "outside-map" not in flags:
-        found.append(("cannot tell", "the text names no component, and a price belongs to one"))
-    return tuple(found)
-
-
-AR, FLOW_PLACING, VAE, GAN, SCORE_PLACING = (
-    "autoregressive", "flow", "latent-variable", "adversarial", "score / diffusion",
-)  # fmt: skip
-FAMILIES = (AR, FLOW_PLACING, VAE, GAN, SCORE_PLACING)
-
-OBJECTIVES = {
-    "next-piece cross-entropy": AR,
-    "exact negative log-likelihood of an invertible map": FLOW_PLACING,
-    "reconstruction + KL (ELBO)": VAE,
-    "fool a critic (minimax)": GAN,
-    "predict the noise (mean square)": SCORE_PLACING,
-}
-SAMPLERS = {
-    "one piece after another": {AR},
-    "one draw, one pass": {FLOW_PLACING, VAE, GAN},
-    "a loop from noise to data": {SCORE_PLACING},
-}
-LIKELIHOODS = {
-    "exact": {AR, FLOW_PLACING},
-    "a lower bound, or indirect": {VAE, SCORE_PLACING},
-    "none": {GAN},
-}
-
-
-@dataclass(frozen=True)
-class System:
-    """A system as a release note would describe it."""
-
-    description: str
-    families: tuple[str, ...]  # what it is made of, the outer stage first
-    pieces: int = 1  # pieces in one output, for the autoregressive part
-    steps: int = 1  # denoising steps
-    guided: bool = False  # two passes for each step
-
-
-SYSTEMS_PLACING: dict[str, System] = {
-    "raw audio, one sample after another": System(
-        "predicts each of 16,000 samples of a second of audio from those before it",
-        (AR,), pieces=16_000,
-    ),
-    "image codec, 64 numbers": System(
-        "squeezes a 256 x 256 image to 64 numbers; trained on reconstruction plus a KL term", (VAE,)
-    ),
-    "faces from 512 numbers": System(
-        "maps 512 numbers to a 1024 x 1024 face; trained against a discriminator", (GAN,)
-    ),
-    "50-step denoiser": System(
-        "starts from noise and removes it in 50 steps; trained to predict the noise",
-        (SCORE_PLACING,), steps=50,
-    ),
-    "encoder + latent denoiser + decoder": System(
-        "compresses with an encoder, denoises the code in 50 guided steps, and decodes it",
-        (VAE, SCORE_PLACING), steps=50, guided=True,
-    ),
-    "chat model, 500 tokens": System(
-        "a causal transformer trained on next-token cross-entropy", (AR,), pieces=500
-    ),
-    "posterior for a physics simulator": System(
-        "an invertible network with a tractable Jacobian, trained by exact likelihood",
-        (FLOW_PLACING,),
-    ),
-    "chat model that paints": System(
-        "a language model of 100 tokens whose states condition a 50-step diffusion painter",
-        (AR, SCORE_PLACING), pieces=100, steps=50,
-    ),
-}  # fmt: skip
+    return tuple(p.name for p in PARADIGMS if lesson in p.lessons) or FAMILIES
 
 
 def place(
     objective: str | None = None, sampler: str | None = None, likelihood: str | None = None
 ) -> tuple[str, ...]:
-    """Families that agree with everything that is known; all of them when nothing is.
+    """Families that agree with all that is known, in the order of the map; None is not known.
 
-    Args:
-        objective: a key of `OBJECTIVES`, or None when unknown.
-        sampler: a key of `SAMPLERS`, or None.
-        likelihood: a key of `LIKELIHOODS`, or None.
+    Empty where the clues contradict one another: the system is a hybrid, or a claim deserves a
+    second look. ValueError for a word that is not in `OBJECTIVES`, `SAMPLERS` or `LIKELIHOODS`.
 
-    Returns:
-        Families in the order of the map; empty when the clues contradict one another, which
-        says that the system is a hybrid, or that a claim deserves a second look.
-
-    Raises:
-        ValueError: an unknown clue.
-
-    Example:
-        >>> place(sampler="one draw, one pass", likelihood="exact")
-        ('flow',)
+    >>> place(sampler="one-pass", likelihood="exact")
+    ('flow',)
     """
-    left = set(FAMILIES)
-    for clue, table in (
-        (objective, {name: {family} for name, family in OBJECTIVES.items()}),
-        (sampler, SAMPLERS),
-        (likelihood, LIKELIHOODS),
+    left = PARADIGMS
+    for clue, field, words in (
+        (objective, "objectives", OBJECTIVES),
+        (sampler, "samplers", SAMPLERS),
+        (likelihood, "likelihoods", LIKELIHOODS),
     ):
-        if clue is not None and clue not in table:
-            raise ValueError(f"unknown clue {clue!r}; expected one of {', '.join(table)}")
-        left &= table[clue] if clue is not None else left
-    return tuple(family for family in FAMILIES if family in left)
+        if clue is not None and clue not in words:
+            raise ValueError(f"unknown clue {clue!r}; expected one of {', '.join(words)}")
+        left = tuple(p for p in left if clue is None or clue in getattr(p, field))
+    return tuple(p.name for p in left)
 
 
-def passes(
-    families: tuple[str, ...], *, pieces: int = 1, steps: int = 1, guided: bool = False
+def evaluations(
+    families: tuple[str, ...], *, tokens: int = 1, steps: int = 1, guided: bool = False
 ) -> int:
-    r"""Network passes for one sample of a system, stage by stage.
+    r"""Network evaluations (NFE) for one sample, stage by stage; guidance asks twice a step.
 
-    $$\text{passes} = [\text{AR}]\,n + [\text{diffusion}]\,S\,(1+g) + [\text{one-pass stages}]$$
+    $$\text{NFE} = [\text{autoregressive}]\,n + [\text{score}]\,S\,(1+g) + [\text{others}]$$
 
-    Args:
-        families: what the system is made of.
-        pieces: n, pieces of the autoregressive part.
-        steps: S, denoising steps.
-        guided: g, whether each step needs a second pass without the condition.
-
-    Returns:
-        Passes of all stages together.
-
-    Raises:
-        ValueError: an unknown family, or fewer than one piece or step.
-
-    Example:
-        >>> passes((VAE, SCORE), steps=50, guided=True)
-        101
-
-    Lesson: notebooks/01_four_paradigm_map.ipynb
+    >>> evaluations((LATENT, SCORE), steps=50, guided=True)
+    101
     """
     if unknown := set(families) - set(FAMILIES):
         raise ValueError(f"unknown families {sorted(unknown)}; expected some of {FAMILIES}")
-    if pieces < 1 or steps < 1:
-        raise ValueError(f"pieces and steps must be at least 1, got {pieces} and {steps}")
-    each = {AR: pieces, SCORE_PLACING: steps * (2 if guided else 1)}
+    if tokens < 1 or steps < 1:
+        raise ValueError(f"tokens and steps must be at least 1, got {tokens} and {steps}")
+    each = {AUTOREGRESSIVE: tokens, SCORE: steps * (2 if guided else 1)}
     return sum(each.get(family, 1) for family in families)
+
+
+PAYS = {  # family, or way of sampling: what is paid, and why
+    AUTOREGRESSIVE: (
+        "latency grows with the length of the output",
+        "one evaluation a token, each waiting for the last (lesson 02)",
+    ),
+    FLOW: (
+        "every layer must be invertible, and the code is as large as the data",
+        "the change of variables needs a map with a tractable determinant (lesson 04)",
+    ),
+    LATENT: (
+        "only a bound on the likelihood, and detail that the code drops is lost",
+        "the integral over codes is bounded, and the decoder averages over the rest "
+        "(lessons 05, 06)",
+    ),
+    ADVERSARIAL: (
+        "no likelihood; modes may go missing; training needs care",
+        "the game rewards samples that pass, not coverage of the data (lessons 07, 08)",
+    ),
+    SCORE: (
+        "an evaluation for every denoising step",
+        "the sampler follows the score through the noise levels (lessons 12, 13)",
+    ),
+    "few-step": (
+        "no likelihood of the teacher's kind, some quality or variety, and a second training",
+        "large steps leave the path of the ODE; a student is trained to jump (lesson 14)",
+    ),
+    "parallel-refinement": (
+        "only a bound, and tokens filled in one step ignore one another",
+        "positions that are filled together are drawn as if independent (lesson 15)",
+    ),
+    "two-stage": (
+        "the parts add their costs, and the weakest link sets the likelihood",
+        "hybrids inherit from every component (lesson 15)",
+    ),
+}  # fmt: skip
+
+
+def pays(families: tuple[str, ...], sampler: str | None = None) -> tuple[tuple[str, str], ...]:
+    """What a system pays, and why: a pair for each family, and for its way of sampling.
+
+    A score model that is drawn in one pass pays for its few steps instead of for many.
+
+    >>> pays((FLOW,))[0][0]
+    'every layer must be invertible, and the code is as large as the data'
+    """
+    few = SCORE in families and sampler == "one-pass"
+    keys = ["few-step" if few and family == SCORE else family for family in families]
+    return tuple(PAYS[key] for key in (*keys, sampler) if key in PAYS)

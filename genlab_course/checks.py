@@ -1,13 +1,8 @@
 r"""Checks: one line that says two independent routes agree, or an error that says how far apart.
 
-A lesson computes both sides of every equation that it derives, by routes that share no
-intermediate result, and hands them to `check`. A number that is exact (closed form, enumeration,
-seeded double precision) is printed plainly; a number that may differ between machines is printed
-with a tilde, `~2.03`, and held in an interval by `check_range` or `check_close_mc`.
-
-A check is worth as much as the mistakes that it can tell apart. `unlike` takes what plausible
-mistakes would have given, computed by the mistaken formula; a check that would let one of them pass
-fails, and its line names the first of them.
+An exact number is printed plainly; one that may differ between machines with a tilde, `~2.03`, and
+held in an interval. A check is worth as much as the mistakes that it can tell apart: `unlike` takes
+what plausible mistakes would have given, by name; a check that lets one of them pass fails.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +14,7 @@ from numpy.typing import NDArray
 
 Row: TypeAlias = Sequence[float]
 Values: TypeAlias = "float | int | Row | Sequence[Row] | NDArray[np.generic] | torch.Tensor"
-
+Array: TypeAlias = NDArray[np.float64]
 Mistakes: TypeAlias = "Mapping[str, Values] | None"
 
 NAME_WIDTH = 46
@@ -29,18 +24,8 @@ class CheckFailed(AssertionError):  # noqa: N818 - read as a sentence in a trace
     """Two routes to one number disagree, or a number left its interval."""
 
 
-def as_array(value: Values) -> NDArray[np.float64]:
-    """Turn a number, sequence, array or tensor into a double precision array.
-
-    Args:
-        value: anything numeric; a tensor may live on any device and carry a gradient.
-
-    Returns:
-        A new `float64` array of the same shape.
-
-    Raises:
-        TypeError: `value` is not numeric (None, text, ...).
-    """
+def as_array(value: Values) -> Array:
+    """A number, sequence, array or tensor (any device) as float64; TypeError for anything else."""
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     try:
@@ -50,21 +35,12 @@ def as_array(value: Values) -> NDArray[np.float64]:
 
 
 def show_number(value: float) -> str:
-    """Write a number with six decimals, or six significant digits where that would hide it.
+    """Six decimals, or six significant digits where decimals would hide the number.
 
-    Args:
-        value: any float; -0.0 is written as 0.000000.
-
-    Returns:
-        The text, without padding.
-
-    Example:
-        >>> show_number(0.0281684), show_number(12), show_number(4.0358e-5)
-        ('0.028168', '12', '4.0358e-05')
+    >>> show_number(0.0281684), show_number(12), show_number(4.0358e-5)
+    ('0.028168', '12', '4.0358e-05')
     """
-    if isinstance(value, int):
-        return str(value)
-    if not np.isfinite(value):
+    if isinstance(value, int) or not np.isfinite(value):
         return str(value)
     if value == 0 or 1e-3 <= abs(value) < 1e6 or abs(value) < 1e-12:
         return f"{value + 0.0:.6f}".replace("-0.000000", "0.000000")
@@ -82,21 +58,11 @@ def check(
 ) -> None:
     r"""Print one line if two routes agree: $|l - r| \le \text{atol} + \text{rtol}\,|r|$ everywhere.
 
-    Args:
-        name: what is being checked, as the line should read.
-        left: the first route, a number or an array.
-        right: the second route; one may be a number where the other is an array of equal numbers.
-        rtol: relative tolerance; say in the lesson where it comes from.
-        atol: absolute tolerance, by default rounding of double precision.
-        unlike: by the name of a mistake, what it would have given; none of them may agree, too.
+    Either may be a number where the other is an array of equal numbers. CheckFailed if they differ,
+    have shapes that do not fit, are empty or not numbers, or if a mistake in `unlike` would pass.
 
-    Raises:
-        CheckFailed: the two differ, have shapes that do not fit, are empty or not numbers, or a
-            mistake would pass as well.
-
-    Example:
-        >>> check("log of a product", np.log(2 * 3), np.log(2) + np.log(3))
-        ok  log of a product                                1.791759  vs  1.791759
+    >>> check("log of a product", np.log(2 * 3), np.log(2) + np.log(3))
+    ok  log of a product                                1.791759  vs  1.791759
     """
     a, b = as_array(left), as_array(right)
     if a.shape != b.shape and a.size != 1 and b.size != 1:
@@ -107,7 +73,7 @@ def check(
     if not np.all(fits):
         raise CheckFailed(f"{name}: {_first_misfit(a, b, fits)} (atol = {atol:g}, rtol = {rtol:g})")
 
-    def passes(wrong: NDArray[np.float64]) -> bool:
+    def passes(wrong: Array) -> bool:
         return any(
             (wrong.shape == side.shape or 1 in (wrong.size, side.size))
             and bool(np.all(_fits(wrong, side, rtol, atol)))
@@ -125,18 +91,13 @@ def check(
     print(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}".rstrip())
 
 
-def _fits(
-    a: NDArray[np.float64], b: NDArray[np.float64], rtol: float, atol: float
-) -> NDArray[np.bool_]:
+def _fits(a: Array, b: Array, rtol: float, atol: float) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         return np.asarray((a == b) | (np.abs(a - b) <= atol + rtol * np.abs(b)))
 
 
 def _told_apart(
-    name: str,
-    unlike: Mistakes,
-    passes: Callable[[NDArray[np.float64]], bool],
-    digits: int | None = None,
+    name: str, unlike: Mistakes, passes: Callable[[Array], bool], digits: int | None = None
 ) -> str:
     """Return the end of the line, which names the first mistake; raise if one would pass."""
     for mistake, value in (unlike or {}).items():
@@ -156,12 +117,12 @@ def _told_apart(
     return ""
 
 
-def _show(given: Values, array: NDArray[np.float64]) -> str:
+def _show(given: Values, array: Array) -> str:
     number = array.item()
     return show_number(int(number) if isinstance(given, int) else number)
 
 
-def _first_misfit(a: NDArray[np.float64], b: NDArray[np.float64], fits: NDArray[np.bool_]) -> str:
+def _first_misfit(a: Array, b: Array, fits: NDArray[np.bool_]) -> str:
     a, b = np.broadcast_arrays(a, b)
     where = tuple(int(i) for i in np.argwhere(~fits)[0])
     place = f" at {where}" if where else ""
@@ -170,32 +131,15 @@ def _first_misfit(a: NDArray[np.float64], b: NDArray[np.float64], fits: NDArray[
 
 
 def check_range(
-    name: str,
-    value: Values,
-    low: float,
-    high: float,
-    *,
-    digits: int = 3,
-    unlike: Mistakes = None,
+    name: str, value: Values, low: float, high: float, *, digits: int = 3, unlike: Mistakes = None
 ) -> None:
-    """Print one line if a number that is only known as a range lies in its interval.
+    """Print one line if a number that is only known as a range lies in `[low, high]`.
 
-    Args:
-        name: what was measured, with its unit.
-        value: the measured number.
-        low: lower end of the interval, included.
-        high: upper end, included.
-        digits: decimals to print; the tilde says that they may differ between machines.
-        unlike: by the name of a mistake (or of what the sentence compares with), the number that
-            it gives; none may lie in the interval.
+    The tilde says that its `digits` may differ between machines. CheckFailed outside of the
+    interval, or if a mistake in `unlike` lies inside as well.
 
-    Raises:
-        CheckFailed: the number is outside, not a number, or a mistake lies inside as well.
-        ValueError: the interval is empty.
-
-    Example:
-        >>> check_range("held-out bits per dimension", 2.0314, 1.9, 2.2)
-        ok  held-out bits per dimension                     ~2.031  in [1.9, 2.2]
+    >>> check_range("held-out bits per dimension", 2.0314, 1.9, 2.2)
+    ok  held-out bits per dimension                     ~2.031  in [1.9, 2.2]
     """
     if not low <= high:
         raise ValueError(f"low must not exceed high, got [{low}, {high}]")
@@ -209,34 +153,17 @@ def check_range(
 
 
 def check_close_mc(
-    name: str,
-    estimates: Values,
-    truth: float,
-    *,
-    n_sigma: float = 5.0,
-    unlike: Mistakes = None,
+    name: str, estimates: Values, truth: float, *, n_sigma: float = 5.0, unlike: Mistakes = None
 ) -> None:
-    r"""Print one line if a Monte Carlo mean lies within `n_sigma` standard errors of the truth.
+    r"""Print one line if a mean of independent draws lies near the exact value.
 
     $$|\bar y - \mu| \le n_\sigma\, s / \sqrt n$$
 
-    Args:
-        name: what was estimated.
-        estimates: independent draws `(n,)` whose mean estimates `truth`.
-        truth: the exact value, from another route.
-        n_sigma: standard errors allowed; at 5 a correct estimate fails about once in 1.7 million.
-        unlike: by the name of a mistake, the wrong truth that it gives (a number), or draws of a
-            wrong estimator (an array); none of them may agree, too.
+    At 5 standard errors a correct estimate fails about once in 1.7 million. In `unlike`, a number
+    is a wrong truth, an array the draws of a wrong estimator. ValueError for fewer than two draws.
 
-    Raises:
-        CheckFailed: the mean is too far away, or a mistake would pass as well.
-        ValueError: fewer than two draws.
-
-    Example:
-        >>> check_close_mc("mean of a coin", np.array([0.0, 1.0] * 50), 0.5)
-        ok  mean of a coin                                  ~0.5000  vs  0.500000  (n = 100)
-
-    Lesson: notebooks/03_maximum_likelihood_and_kl.ipynb
+    >>> check_close_mc("mean of a coin", np.array([0.0, 1.0] * 50), 0.5)
+    ok  mean of a coin                                  ~0.5000  vs  0.500000  (n = 100)
     """
     draws = as_array(estimates).reshape(-1)
     if draws.size < 2:
@@ -248,7 +175,7 @@ def check_close_mc(
             f"from {truth:.6g} (n = {draws.size}, at most {n_sigma:g} allowed)"
         )
 
-    def passes(wrong: NDArray[np.float64]) -> bool:
+    def passes(wrong: Array) -> bool:
         if wrong.size == 1:
             return abs(mean - wrong.item()) <= n_sigma * error
         its_mean, its_error = _mean_and_error(wrong.reshape(-1))
@@ -259,5 +186,5 @@ def check_close_mc(
     print(f"ok  {name:<{NAME_WIDTH}}  {shown}{told_apart}")
 
 
-def _mean_and_error(draws: NDArray[np.float64]) -> tuple[float, float]:
+def _mean_and_error(draws: Array) -> tuple[float, float]:
     return float(draws.mean()), float(draws.std(ddof=1) / np.sqrt(draws.size))

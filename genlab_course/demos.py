@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from genlab.core.weights import replace_file
-from genlab.zoo.registry import TRAININGS
+from genlab.map import LESSONS, SYSTEMS
+from genlab.zoo import MODELS
 
 LOAD = "from genlab.systems import load_model\n"
-JUDGE = f"{LOAD}from genlab.systems.evaluation import digit_judge\n"
+JUDGE = f"{LOAD}from genlab.systems.evaluation import digit_evaluator\n"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,6 @@ class Page:
     """The page of a lesson or a lab."""
 
     key: int | str  # number of a lesson, or name of a lab
-    topic: str  # as on the map
     demos: tuple[Demo, ...]
     needs: tuple[str, ...] = ()  # models that must have been shipped
 
@@ -44,8 +44,9 @@ class Page:
 
     @property
     def title(self) -> str:
-        """With its number: "04 Normalizing flows", "Language model"."""
-        return self.topic if isinstance(self.key, str) else f"{self.name} {self.topic}"
+        """As on the map: "04 Normalizing flows", "Language model"."""
+        key = self.key
+        return SYSTEMS[key][0] if isinstance(key, str) else f"{self.name} {LESSONS[key]}"
 
 
 FIVE = """\
@@ -62,7 +63,7 @@ widgets.later("Train the five models now: half a minute", five)"""
 
 DECODING = """\
 from genlab.autoregressive.tokens import CharTokenizer
-from genlab.zoo.text_transformer import ALPHABET
+from genlab.zoo.lessons import ALPHABET
 from genlab.systems import load_model
 writer, tokenizer = load_model("text_transformer"), CharTokenizer(ALPHABET)
 contexts = ["the val", "Py", "If the ", "class "]
@@ -83,107 +84,107 @@ with torch.no_grad():
     w = net.mapping(torch.randn(2000, net.d_latent, generator=g))
     x = grey(net.synthesis(net.every_layer(w), net.draw_noise(2000, g)))
 styles = {name: attribute_direction(w, f(x)) for name, f in (("slant", slant), ("ink", ink))}
-widgets.style_painter(gan, styles)"""
+widgets.style_mixer(gan, styles)"""
 
 GLIDE = f"""\
 {JUDGE}from genlab.systems.glide import Glide
 glide = Glide(load_model("glide_base"), load_model("glide_upsampler"))
-widgets.caption_painter(glide, digit_judge())"""
+widgets.caption_sampler(glide, digit_evaluator())"""
 
 PAGES: tuple[Page, ...] = (
-    Page(1, "The four-paradigm map", (
-        Demo('Set the sampler to "one draw, one pass". Which *one* clue more leaves one '
-             "family?", "widgets.paradigm_map()"),
+    Page(1, (
+        Demo('Set the sampler to "one-pass". Which *one* clue more leaves one family?',
+             "widgets.paradigm_map()"),
         Demo("After half of its work, which of the five already resembles the data, and which "
              "has one coordinate and no idea of the other?", FIVE),
     )),
-    Page(2, "Autoregressive models", (
+    Page(2, (
         Demo("How many layers of two stacks does the last pixel need before the first one can "
              "influence it?", "widgets.receptive_field()"),
         Demo("How low must the temperature be before one letter holds 99 %?", DECODING),
     )),
-    Page(3, "Maximum likelihood and KL", (
+    Page(3, (
         Demo("Keep the width small and walk from one mode to the other: what does the reverse "
              "divergence do in between?", "widgets.kl_fit()"),
     )),
-    Page(4, "Normalizing flows", (
+    Page(4, (
         Demo("Each layer moves one coordinate. After how many of four will there be two arms?",
              "widgets.flow_warp()"),
     )),
-    Page(5, "Latent variables and the ELBO", (
+    Page(5, (
         Demo("Move $q(z{=}1)$ to where the *reconstruction* is best. Is the ELBO best there?",
              "widgets.elbo_gap()"),
         Demo("Turn the latent space until $q$ can be right. How wide does $q$ become?",
              "widgets.posterior_ellipse()"),
     )),
-    Page(6, "VAE in practice", (
+    Page(6, (
         Demo("Walk from the ones to the zeros. Through which digits do you pass?",
              "widgets.latent_plane()"),
     )),
-    Page(7, "GANs: the minimax game", (
+    Page(7, (
         Demo("Is there a rate at which simultaneous steps settle without $\\gamma$?",
              "widgets.game_orbit()"),
         Demo("At which mean is the minimax slope largest, and what has become of it at 6?",
              "widgets.gan_game()"),
     )),
-    Page(8, "WGAN and the gradient penalty", (
+    Page(8, (
         Demo("At which shift does JS stop moving when the bumps are twice as wide?",
              "widgets.earth_mover()"),
     )),
-    Page(9, "Evaluation", (
+    Page(9, (
         Demo("Which metric notices noise first, and which notices the missing digits?",
              "widgets.metric_room()"),
     )),
-    Page(10, "Energy-based models", (
+    Page(10, (
         Demo("Raise the step without Metropolis: which goes wrong first, the width of the "
              "valleys or their shares of mass?", "widgets.langevin_bias()"),
     )),
-    Page(11, "Score matching", (
+    Page(11, (
         Demo("The red line is the watershed. Where does it go as $\\sigma$ rises?",
              "widgets.score_field()"),
     )),
-    Page(12, "Diffusion I: forward and reverse", (
+    Page(12, (
         Demo("At which step does the observer cease to know the digit, for both schedules? And"
              " at which log SNR?", "widgets.forward_process()"),
     )),
-    Page(13, "Diffusion II: training and sampling", (
+    Page(13, (
         Demo("With 8 passes, where do DDIM's trajectories leave the exact ones: in the noise, "
              "or near the data?", "widgets.sampler_steps()"),
         Demo("Raise $w$ from 1. Which moves first, the samples' mean or their width?",
              "widgets.guidance()"),
     )),
-    Page(14, "Score-based SDEs", (
+    Page(14, (
         Demo("Turn the noise up from 0. Which of the two pictures changes?", "widgets.sde_paths()"),
     )),
-    Page(15, "The four-paradigm landscape", (
+    Page(15, (
         Demo("Place a release of this week: which phrase decides?",
              "widgets.release_reader()"),
         Demo("Is there a pair of columns in which a single model is unbeaten?", "league_picture()"),
     )),
-    Page("language_model", "Language model", (
+    Page("language_model", (
         Demo("At which temperature does the text stop being grammatical? With top-k 1, what "
              "does `draw` change?",
              LOAD + 'widgets.prompt_box(load_model("language_model", dtype=torch.float32))'),
     ), ("language_model",)),
-    Page("latent_diffusion", "Latent diffusion", (
+    Page("latent_diffusion", (
         Demo("With two steps, will colour, digit or stroke be the first to be right?",
-             JUDGE + 'widgets.latent_painter(load_model("latent_diffusion"), digit_judge())'),
+             JUDGE + 'widgets.latent_sampler(load_model("latent_diffusion"), digit_evaluator())'),
     ), ("latent_diffusion",)),
-    Page("glide", "GLIDE-style diffusion", (
+    Page("glide", (
         Demo("At which guidance do the three pictures begin to look like one?", GLIDE),
     ), ("glide_base", "glide_upsampler",)),
-    Page("stylegan", "StyleGAN-style generator", (
+    Page("stylegan", (
         Demo("Lower the truncation: what is gained, and what is lost?", STYLES),
     ), ("stylegan",)),
-    Page("text_to_video", "Text to video", (
+    Page("text_to_video", (
         Demo("Make the frames each alone. What is lost, though every frame is right?",
-             LOAD + 'widgets.film_strip(load_model("text_to_video"))'),
+             LOAD + 'widgets.video_frames(load_model("text_to_video"))'),
     ), ("text_to_video",)),
-    Page("language_and_image", "Language and image", (
+    Page("language_and_image", (
         Demo("Type a beginning. What does the prompt fix, and what is drawn anew each time?",
              LOAD + 'widgets.write_and_draw(load_model("language_and_image"))'),
     ), ("language_and_image",)),
-    Page("flow_density_estimator", "Flow density estimator", (
+    Page("flow_density_estimator", (
         Demo("An epidemic that dies out: is its posterior narrower or wider than that of a "
              "full wave?", LOAD + 'widgets.epidemic_posterior(load_model("npe_epidemic"))'),
     ), ("npe_epidemic",)),
@@ -201,25 +202,15 @@ BEGIN = (
 
 
 def ready(pages: tuple[Page, ...] = PAGES) -> tuple[Page, ...]:
-    """Return the pages whose models ship.
-
-    Args:
-        pages: to choose from.
-    """
-    shipped = {t.name for t in TRAININGS if t.path.exists()}
+    """Those of some pages whose models ship."""
+    shipped = {t.name for t in MODELS if t.path.exists()}
     return tuple(p for p in pages if shipped.issuperset(p.needs))
 
 
 def notebook(page: Page, before: str = "", after: str = "") -> dict[str, Any]:
-    """Make the notebook that Voila turns into a page.
+    """The notebook that Voila turns into a page: title, ways on, then question and widget in turn.
 
-    Args:
-        page: a row of the table.
-        before: name of the page before it, "" when it is the first.
-        after: name of the page after it.
-
-    Returns:
-        As JSON has it: title and ways on, one cell of preparation, question and widget in turn.
+    `before` and `after` are the names of its neighbours, "" where there is none.
     """
     ways = [
         *([f"[← {before}]({before}.ipynb)"] if before else []),
@@ -247,11 +238,7 @@ def notebook(page: Page, before: str = "", after: str = "") -> dict[str, Any]:
 
 
 def index(pages: tuple[Page, ...]) -> str:
-    """Return the list of pages as HTML, lessons before labs.
-
-    Args:
-        pages: to list.
-    """
+    """The list of pages as HTML, lessons before labs."""
     parts = []
     for heading, kind in (("Lessons", int), ("Labs", str)):
         rows = [
@@ -264,17 +251,9 @@ def index(pages: tuple[Page, ...]) -> str:
 
 
 def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Path]:
-    """Write the pages, and the template that shows them, into a folder.
+    """Write pages (those that are `ready`) and their template into a folder; return the notebooks.
 
-    Args:
-        folder: a new one, or one that was written here before: its pages are replaced.
-        pages: those that are `ready` when None.
-
-    Returns:
-        The notebooks that were written.
-
-    Raises:
-        FileExistsError: the folder holds something that was not written here.
+    Its own folder is made anew; FileExistsError for one that holds something else.
     """
     used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if used and not (folder / MARK).exists():
@@ -298,15 +277,9 @@ def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Pat
 
 
 def voila_command(folder: Path, port: int, *, browser: bool = False) -> list[str]:
-    """Return the command that serves a folder of pages on this machine.
+    """The command that serves a folder of pages on this machine, at this port and no other.
 
-    Args:
-        folder: as `write_demos` wrote it.
-        port: to listen at; another one is never tried.
-        browser: whether to open the index in one.
-
-    Raises:
-        FileNotFoundError: Voila is not installed, or the folder holds no pages.
+    FileNotFoundError where Voila is not installed, or the folder holds no pages.
     """
     if importlib.util.find_spec("voila") is None:
         raise FileNotFoundError("the demo pages need Voila: pip install 'genlab[demo]'")
@@ -322,25 +295,14 @@ def voila_command(folder: Path, port: int, *, browser: bool = False) -> list[str
 
 
 def voila_environment(folder: Path) -> dict[str, str]:
-    """Return the environment in which Voila finds the template.
-
-    Args:
-        folder: as `write_demos` wrote it.
-    """
+    """The environment in which Voila finds the template of a folder of pages."""
     own = str((folder / "jupyter").resolve())
     path = os.pathsep.join(filter(None, [own, os.environ.get("JUPYTER_PATH")]))
     return {**os.environ, "JUPYTER_PATH": path}
 
 
 def require_free(port: int) -> None:
-    """Find out whether a server can listen at a port of this machine.
-
-    Args:
-        port: of 127.0.0.1.
-
-    Raises:
-        OSError: another program listens there, or this user may not.
-    """
+    """OSError where another program listens at a port of this machine."""
     with socket.socket() as probe:
         if os.name == "posix":  # a connection that has just ended is in nobody's way
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -352,20 +314,7 @@ def require_free(port: int) -> None:
 
 
 def serve(folder: Path, port: int, *, browser: bool = True) -> int:
-    """Print where a folder of pages is served, and serve it until it is interrupted.
-
-    Args:
-        folder: as `write_demos` wrote it.
-        port: to listen at.
-        browser: whether to open the index.
-
-    Returns:
-        Voila's exit status; 0 when it was interrupted.
-
-    Raises:
-        FileNotFoundError: as `voila_command`.
-        OSError: the port is taken.
-    """
+    """Serve a folder of pages until it is interrupted; return the exit status."""
     command = voila_command(folder, port, browser=browser)
     require_free(port)
     print(f"http://127.0.0.1:{port}/   (Ctrl-C ends it)", flush=True)

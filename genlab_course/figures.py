@@ -2,7 +2,6 @@
 
 import os
 import zlib
-from functools import singledispatch
 from typing import Any
 
 import matplotlib as mpl
@@ -13,15 +12,8 @@ from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from torch import Tensor
 
-from genlab.adversarial import GAN
-from genlab.autoregressive.images import GridAutoregressive
-from genlab.core import make_generator, randn
-from genlab.flow.model import Flow
-from genlab.latent import VAE
-from genlab.map import LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
-from genlab.score import DDPM, ddpm_sample
+from genlab.map import FAMILIES, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 from genlab.train.fit import keep_freed_memory
 
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = (
@@ -50,16 +42,10 @@ STYLE: dict[str, Any] = {
 
 
 def begin(lesson: int | str, *, threads: int | None = None) -> None:
-    """Start a lesson: the figures' style, seeds for global noise, one thread, memory that stays.
+    """Start a lesson or lab: the figures' style, seeds of its own, memory that stays, one thread.
 
-    Args:
-        lesson: its number, or the name of a system's lab; each has seeds of its own.
-        threads: for torch; the environment variable GENLAB_THREADS, else 1, when None. The
-            networks of a lesson are so small that several threads mostly wait for each other,
-            ten times longer than they work when the machine is shared.
-
-    Raises:
-        ValueError: the number is not a lesson, or no thread is left.
+    The networks are so small that several threads mostly wait for each other, ten times longer than
+    they work when the machine is shared; the environment variable GENLAB_THREADS asks for more.
     """
     seed = zlib.crc32(lesson.encode()) if isinstance(lesson, str) else lesson
     if isinstance(lesson, int) and not 1 <= lesson <= 15:
@@ -78,14 +64,7 @@ def begin(lesson: int | str, *, threads: int | None = None) -> None:
 
 
 def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: str = "") -> None:
-    """Draw a batch of one-channel images as one grid, light ink on dark ground.
-
-    Args:
-        ax: where to draw.
-        images: `(n, 1, h, w)` or `(n, h, w)`, any range.
-        n_columns: images in a row.
-        title: shown above the grid.
-    """
+    """Draw one-channel images `(n, 1, h, w)` as one grid, light ink on dark ground."""
     x = images.detach().cpu().float().reshape(len(images), *images.shape[-2:])
     n_rows = -(-len(x) // n_columns)
     h, w = x.shape[1:]
@@ -98,87 +77,17 @@ def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: s
     ax.set_title(title)
 
 
-@singledispatch
-def frames(model: Any, n: int, generator: torch.Generator) -> list[Tensor]:
-    """States `(n, 2)` before the first pass and after each: one more than there are passes."""
-    raise ValueError(f"no film for {type(model).__name__}")
-
-
-@frames.register
-def _autoregressive(model: GridAutoregressive, n: int, generator: torch.Generator) -> list[Tensor]:
-    state = int(generator.initial_seed())
-    noise = model.extent * (2 * torch.rand(n, 2, generator=make_generator(state)) - 1)
-    done = model.sample(n, generator=generator)
-    return [noise, torch.stack([done[:, 0], noise[:, 1]], 1), done]
-
-
-@frames.register
-def _flow(model: Flow, n: int, generator: torch.Generator) -> list[Tensor]:
-    z = model.base.sample(n, generator=generator)
-    return [z, model(z)[0]]
-
-
-@frames.register
-def _vae(model: VAE, n: int, generator: torch.Generator) -> list[Tensor]:
-    z = randn((n, 2), generator=generator)
-    mean = model.decoder(z)
-    return [z, mean + model.log_scale.exp() * randn((n, 2), generator=generator)]
-
-
-@frames.register
-def _gan(model: GAN, n: int, generator: torch.Generator) -> list[Tensor]:
-    z = randn((n, model.latent_dim), generator=generator)
-    return [z[:, :2], model.generator_net(z)]
-
-
-@frames.register
-def _diffusion(model: DDPM, n: int, generator: torch.Generator) -> list[Tensor]:
-    x_T = randn((n, 2), generator=generator)
-    steps = ddpm_sample(
-        model.eps_net, x_T, betas=model.betas, variances=model.betas, generator=generator
-    )
-    return [x_T, *steps]
-
-
-@torch.no_grad()
-def film(model: Any, n: int, *, seed: int = 0) -> list[Tensor]:
-    """Record a sampler at work.
-
-    Args:
-        model: one of the five of the first map, on points of the plane.
-        n: how many points.
-        seed: of all its noise.
-
-    Returns:
-        States `(n, 2)`: the noise, then the state after each network pass.
-
-    Raises:
-        ValueError: a model of another kind.
-    """
-    return frames(model, n, make_generator(seed))
-
-
-COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#D55E00", "#009E73")
+COLOURS = dict(zip(FAMILIES, (BLUE, SKY, ORANGE, RED, GREEN), strict=True))
 WIDTH, GAP = 2.5, 0.14
 
 
 def draw_map(lesson: int | str) -> Figure:
-    """Draw the map of the course: one card a paradigm, the lesson's own in colour.
-
-    Args:
-        lesson: 1..15, or the name of a system's lab.
-
-    Returns:
-        The figure; end the cell with a semicolon.
-
-    Raises:
-        ValueError: there is no such lesson or lab.
-    """
+    """Draw the map of the course: one card a paradigm, the lesson's or lab's own in colour."""
     bright = lit(lesson)
     figure, ax = plt.subplots(figsize=(11.0, 2.75), layout="none")
     figure.subplots_adjust(0.005, 0.01, 0.995, 0.99)
-    for column, (paradigm, colour) in enumerate(zip(PARADIGMS, COLOURS, strict=True)):
-        _card(ax, column * (WIDTH + GAP), paradigm, colour, paradigm in bright)
+    for column, (paradigm, colour) in enumerate(zip(PARADIGMS, COLOURS.values(), strict=True)):
+        _card(ax, column * (WIDTH + GAP), paradigm, colour, paradigm.name in bright)
     right = len(PARADIGMS) * (WIDTH + GAP) - GAP
     ax.text(0, 3.34, _title(lesson), fontsize=13, weight="bold")
     ax.text(
@@ -210,10 +119,10 @@ def _card(ax: Axes, x: float, paradigm: Paradigm, colour: str, bright: bool) -> 
             color=colour if bright else "#8A8A8A")  # fmt: skip
     ax.text(middle, 2.27, f"${paradigm.equation}$", ha="center", fontsize=9.5, color=ink)
     rows = [
-        ("learn", paradigm.objective),
-        ("sample", paradigm.sampler),
-        ("passes", paradigm.passes),
-        ("log p(x)", paradigm.likelihood),
+        ("learn", paradigm.objectives[0]),
+        ("sample", paradigm.draws),
+        ("NFE", paradigm.evaluations),
+        ("log p(x)", paradigm.likelihoods[0]),
         ("pays", paradigm.pays),
     ]
     for row, (label, value) in enumerate(rows):

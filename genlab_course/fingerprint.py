@@ -1,11 +1,7 @@
 r"""Watch networks at work: how often each is used, what it reads, and which begins when.
 
-$$\text{share} = \frac{\text{positions that changed}}{\text{positions of the output}}$$
-
-Hooks count the uses of every layer and copy what looks like the output; nothing else of a network
-is looked at, and the hooks are removed again.
-
-Lesson: notebooks/15_four_paradigm_landscape.ipynb
+Hooks count the uses of every layer, one after the other (sequential passes), and copy what looks
+like the output; nothing else of a network is looked at, and the hooks are removed again.
 """
 
 import copy
@@ -13,7 +9,6 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
@@ -22,24 +17,15 @@ import torch
 from torch import Generator, Tensor, nn
 
 from genlab.autoregressive.images import ImageTransformer, PixelCNN, TwoStacks
-from genlab.autoregressive.lm import TransformerLM
 from genlab.core.capabilities import Kind, likelihood_kind
 from genlab.core.tensors import last
-from genlab.map import ADVERSARIAL, AUTOREGRESSIVE, FLOW, LATENT, SCORE
+from genlab.map import ADVERSARIAL, AUTOREGRESSIVE, FLOW, LATENT, SCORE, place
 from genlab.nn.transformer import TransformerConfig
-from genlab.score import NCSN
 from genlab.score.diffusion import DDPM
 from genlab.score.samplers import ddim_sample, ddim_timesteps
 from genlab.systems.language_and_image import IMAGE, LENGTH
-from genlab.zoo.digit_consistency import student_levels
-from genlab.zoo.glide_recipes import BASE, UPSAMPLER, glide_base, glide_upsampler
-from genlab.zoo.language_and_image_models import language_and_image as both
-from genlab.zoo.language_model_models import language_model as writer
-from genlab.zoo.latent_diffusion_models import latent_diffusion as latent
-from genlab.zoo.npe_models import MOONS, posterior_estimator
-from genlab.zoo.registry import load_model
-from genlab.zoo.stylegan_models import style_gan
-from genlab.zoo.text_to_video_models import film_maker
+from genlab.zoo import find, load_model
+from genlab.zoo.scores import student_levels
 
 Draw = Callable[[int, Generator], object]
 
@@ -75,32 +61,22 @@ class Seen(NamedTuple):
 
 
 def watch(subject: Subject, n: int, seed: int) -> list[Seen]:
-    """Draw once, and say what each stage did.
+    """Draw `n` samples once, and say what each stage did; the subject is left as it was.
 
-    Args:
-        subject: what to watch; it is left as it was.
-        n: samples drawn at a time.
-        seed: of their noise.
-
-    Raises:
-        ValueError: a stage's network has no layer with parameters, or was never used.
+    ValueError for a stage whose network has no layer with parameters, or was never used.
     """
-    with contextmanager(_recorded)(subject.stages) as logs, torch.no_grad():
-        subject.draw(n, Generator().manual_seed(seed))
+    clock = itertools.count()
+    logs = [_Log(stage, clock) for stage in subject.stages]
+    try:
+        with torch.no_grad():
+            subject.draw(n, Generator().manual_seed(seed))
+    finally:
+        for log in logs:
+            log.remove()
     for stage, log in zip(subject.stages, logs, strict=True):
         if not log.uses:
             raise ValueError(f"{subject.name}: the stage {stage.name!r} was never used")
     return [log.result() for log in logs]
-
-
-def _recorded(stages: tuple[Stage, ...]) -> Iterator[list["_Log"]]:
-    clock = itertools.count()
-    logs = [_Log(stage, clock) for stage in stages]
-    try:
-        yield logs
-    finally:
-        for log in logs:
-            log.remove()
 
 
 class _Log:
@@ -143,21 +119,10 @@ class _Log:
 
 
 def read_positions(x: object, event_shape: tuple[int, ...]) -> Tensor | None:
-    """Read a layer's input as positions of the output, if it can be that.
+    """Read a layer's input as positions `(b, p)` of the output, or None if it cannot be that.
 
-    Args:
-        x: input of a layer.
-        event_shape: `(n,)` for tokens or numbers, `(c, h, w)` for images, `(c, f, h, w)` for films.
-
-    Returns:
-        `(b, positions)` or None: tokens are taken as they are, images of the same height and width
-        pixel by pixel, and numbers when there are as many as the output has.
-
-    Example:
-        >>> read_positions(torch.zeros(2, 5, 8, 8), (1, 8, 8)).shape
-        torch.Size([2, 320])
-        >>> read_positions(torch.zeros(2, 128), (1, 8, 8)) is None
-        True
+    Tokens are taken as they are, images of the same height and width pixel by pixel, and numbers
+    when there are as many as the output has; `event_shape` is (n,), (c, h, w) or (c, f, h, w).
     """
     if not isinstance(x, Tensor) or x.ndim < 2:
         return None
@@ -171,34 +136,18 @@ def read_positions(x: object, event_shape: tuple[int, ...]) -> Tensor | None:
 
 
 def new_positions(before: Tensor, now: Tensor) -> float:
-    """Count the positions that a pass reads and the one before it did not.
+    """Positions that a pass reads and the one before it did not, a mean over the batch.
 
-    Args:
-        before: input of the pass before, `(b, p)`.
-        now: input of this pass, `(b, q)`: longer when it was appended to, short when what came
-            before is kept in a cache.
+    The input may have grown, `(b, p)` to `(b, q)`; short, what came before is in a cache.
 
-    Returns:
-        A mean over the batch.
-
-    Example:
-        >>> new_positions(torch.tensor([[1, 2]]), torch.tensor([[1, 2, 7]]))
-        1.0
-        >>> new_positions(torch.tensor([[1]]), torch.tensor([[1]]))  # one token, the rest cached
-        1.0
-        >>> new_positions(torch.zeros(1, 4), torch.ones(1, 4))
-        4.0
+    >>> new_positions(torch.tensor([[1, 2]]), torch.tensor([[1, 2, 7]]))
+    1.0
     """
     p, q = before.shape[1], now.shape[1]
     if before.shape[0] != now.shape[0] or q < p or q == 1:
         return float(q)
     changed = (before != now[:, :p]).double().sum(1).mean()
     return float(changed) + q - p
-
-
-Production = Literal["one pass", "piece by piece", "whole, again and again"]
-Sampling = Literal["one-pass", "sequential", "parallel-refinement", "multi-step", "two-stage"]
-WEAKER: tuple[Kind, ...] = ("exact", "bound", "unnormalised", "none")
 
 
 @dataclass(frozen=True)
@@ -219,159 +168,73 @@ class Fingerprint:
         return self.growth_with_steps is not None and self.growth_with_steps > 1.5
 
     @property
-    def production(self) -> Production:
+    def production(self) -> Literal["one pass", "token by token", "whole, again and again"]:
         """How the output comes into being."""
         if self.passes <= 1:
             return "one pass"
-        return "piece by piece" if self.share < 0.5 else "whole, again and again"
+        return "token by token" if self.share < 0.5 else "whole, again and again"
+
+    @property
+    def sampler(self) -> str:
+        """The word of the map for it."""
+        ways = {"one pass": "one-pass", "whole, again and again": "multi-step"}
+        sequential = "parallel-refinement" if self.follows_steps else "sequential"
+        return ways.get(self.production, sequential)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        r"""The families of the map that agree with it; two where they look alike.
+
+        | production | likelihood | family |
+        |---|---|---|
+        | one pass | exact, bound, none | flow, latent-variable, adversarial |
+        | token by token | any | autoregressive; score if the passes follow a dial of steps |
+        | whole, again and again | exact | score, or a continuous flow: watching cannot tell |
+        | whole, again and again | other | score |
+
+        One pass of something that has a dial of steps is a score model, distilled. A masked
+        autoregressive flow that is sampled is autoregressive by these numbers, and it is.
+        """
+        if self.production == "whole, again and again":
+            return (FLOW, SCORE) if self.kind == "exact" else (SCORE,)
+        if self.follows_steps or self.kind == "unnormalised":
+            return (SCORE,)
+        return place(None, self.sampler, self.kind if self.production == "one pass" else None)
 
 
 def fingerprint(subject: Subject, *, n: int = 2, seed: int = 0) -> tuple[Fingerprint, ...]:
-    """Watch a subject sample, at its usual length and steps and at twice of each that it offers.
-
-    Args:
-        subject: what to watch; it is left as it was.
-        n: samples drawn at a time.
-        seed: of their noise.
-
-    Returns:
-        One fingerprint for each stage.
-
-    Raises:
-        ValueError: a stage's network has no layer with parameters, or was never used.
-
-    Lesson: notebooks/15_four_paradigm_landscape.ipynb
-    """
+    """Watch a subject sample, at its usual length and steps and at twice of each that it offers."""
     usual = watch(subject, n, seed)
     longer = watch(subject.longer(), n, seed) if subject.longer else None
     more = watch(subject.more_steps(), n, seed) if subject.more_steps else None
     found = []
     for k, (stage, seen) in enumerate(zip(subject.stages, usual, strict=True)):
-        growth = _growth(k, seen, longer), _growth(k, seen, more)
-        after = [s.name for s, other in zip(subject.stages, usual, strict=True)
-                 if other.ends < seen.begins]  # fmt: skip
-        kind = likelihood_kind(stage.model)
-        found.append(
-            Fingerprint(
-                stage.name, seen.passes, seen.share, growth[0], growth[1], kind, tuple(after)
-            )
+        length, steps = (
+            None if other is None else other[k].passes / seen.passes for other in (longer, more)
         )
+        others = zip(subject.stages, usual, strict=True)
+        after = tuple(s.name for s, other in others if other.ends < seen.begins)
+        kind = likelihood_kind(stage.model)
+        found.append(Fingerprint(stage.name, seen.passes, seen.share, length, steps, kind, after))
     return tuple(found)
 
 
-def _growth(k: int, usual: Seen, other: list[Seen] | None) -> float | None:
-    """By what factor the passes of stage k have grown; None without a dial."""
-    return None if other is None else other[k].passes / usual.passes
-
-
-def place(seen: Fingerprint) -> tuple[str, ...]:
-    r"""Say which families of the map agree with a fingerprint.
-
-    | production | likelihood | family |
-    |---|---|---|
-    | one pass | exact | flow |
-    | one pass | bound | latent-variable |
-    | one pass | none | adversarial; but score if the passes follow a dial of steps |
-    | piece by piece | any | autoregressive; but score if the passes follow a dial of steps |
-    | whole, again and again | exact | score, or a continuous flow: watching cannot tell |
-    | whole, again and again | other | score |
-
-    A masked autoregressive flow that is sampled is autoregressive by these numbers, and it is.
-
-    Args:
-        seen: from `fingerprint`.
-
-    Returns:
-        Names of families; two where they look alike.
-
-    Example:
-        >>> place(Fingerprint("net", 64, 1 / 64, 2.0, None, "exact"))
-        ('autoregressive',)
-        >>> place(Fingerprint("net", 1, float("nan"), 1.0, None, "none"))
-        ('adversarial',)
-        >>> place(Fingerprint("distilled", 1, float("nan"), None, 2.0, "none"))
-        ('score / diffusion',)
-    """
-    if seen.production == "whole, again and again":
-        return (FLOW.name, SCORE.name) if seen.kind == "exact" else (SCORE.name,)
-    if seen.follows_steps or seen.kind == "unnormalised":
-        return (SCORE.name,)
-    if seen.production == "piece by piece":
-        return (AUTOREGRESSIVE.name,)
-    return ({"exact": FLOW, "bound": LATENT, "none": ADVERSARIAL}[seen.kind].name,)
-
-
-def families(seen: tuple[Fingerprint, ...]) -> tuple[tuple[str, ...], ...]:
-    """Place every stage of a subject.
-
-    Args:
-        seen: from `fingerprint`.
-
-    Returns:
-        The families that agree with each stage, without repetition, in the order of the stages.
-    """
-    return tuple(dict.fromkeys(place(stage) for stage in seen))
-
-
-def sampling(seen: tuple[Fingerprint, ...]) -> Sampling:
-    """Say how the whole is drawn, in the words of the release reader.
+def sampling(seen: tuple[Fingerprint, ...]) -> str:
+    """How the whole is drawn, in a word of the map.
 
     Two stages are seen, not told: one network begins when another, one of the two a loop, has done
-    its last pass. Networks that take turns (a painter and the classifier that guides it) are one
+    its last pass. Networks that take turns (a denoiser and the classifier that guides it) are one
     stage, and the busiest of them speaks.
-
-    Args:
-        seen: from `fingerprint`.
-
-    Example:
-        >>> painter = Fingerprint("painter", 10, 1.0, None, 2.0, "none")
-        >>> once = (1, float("nan"), None, 1.0)
-        >>> decoder = Fingerprint("decoder", *once, "bound", after=("painter",))
-        >>> sampling((painter,)), sampling((painter, decoder))
-        ('multi-step', 'two-stage')
     """
     if any(stage.after for stage in seen) and any(stage.passes > 1 for stage in seen):
         return "two-stage"
-    one = max(seen, key=lambda stage: stage.passes)
-    if one.production == "one pass":
-        return "one-pass"
-    if one.production == "whole, again and again":
-        return "multi-step"
-    return "parallel-refinement" if one.follows_steps else "sequential"
-
-
-def likelihood(seen: tuple[Fingerprint, ...]) -> Kind:
-    """Say which likelihood the whole has: the weakest of its stages', for they multiply.
-
-    Args:
-        seen: from `fingerprint`.
-
-    Example:
-        >>> writer = Fingerprint("writer", 8, 1 / 8, 2.0, 1.0, "exact")
-        >>> painter = Fingerprint("painter", 10, 1.0, None, 2.0, "none", after=("writer",))
-        >>> likelihood((writer,)), likelihood((writer, painter))
-        ('exact', 'none')
-    """
-    return max((stage.kind for stage in seen), key=WEAKER.index)
+    return max(seen, key=lambda stage: stage.passes).sampler
 
 
 def whole(name: str, model: Any, **dials: Callable[[], Subject]) -> Subject:
-    """Watch a model that is one network, or that may be watched as one.
-
-    Args:
-        name: what to call it.
-        model: with `sample` and `event_shape`.
-        dials: `longer` and `more_steps`, if it offers them.
-
-    Returns:
-        The subject.
-    """
-
-    def draw(n: int, generator: Generator) -> Tensor:
-        return model.sample(n, generator=generator)  # type: ignore[no-any-return]
-
+    """Watch a model, with `sample` and `event_shape`, as one network, with its dials."""
     stage = Stage("model", model, tuple(model.event_shape), model)
-    return Subject(name, (stage,), draw, **dials)
+    return Subject(name, (stage,), lambda n, g: model.sample(n, generator=g), **dials)
 
 
 def pixelcnn() -> Subject:
@@ -393,18 +256,12 @@ def transformer() -> Subject:
     return whole("digit_transformer", load_model("digit_transformer"), longer=taller)
 
 
-def text() -> Subject:
+def text(n: int | None = None) -> Subject:
     """A character is a token, and the length of the text is a dial."""
-    model = load_model("text_transformer")
-
-    def of_length(n: int) -> Subject:
-        other: TransformerLM = copy.deepcopy(model)
-        other.event_shape = (n,)
-        return whole("text_transformer", other)
-
-    n = model.event_shape[0] // 2
-    short = of_length(n)
-    return Subject(short.name, short.stages, short.draw, longer=lambda: of_length(2 * n))
+    model = copy.deepcopy(load_model("text_transformer"))
+    n = n or model.event_shape[0] // 2
+    model.event_shape = (n,)
+    return whole("text_transformer", model, longer=lambda: text(2 * n))
 
 
 def flow() -> Subject:
@@ -423,30 +280,20 @@ def gan(name: str = "digit_gan") -> Subject:
     return whole(name, load_model(name))
 
 
+def _chains(name: str, n_steps: int | None = None) -> Subject:
+    model = copy.deepcopy(load_model(name))
+    model.n_steps = n = n_steps or model.n_steps
+    return whole(name, model, more_steps=lambda: _chains(name, 2 * n))
+
+
 def ebm() -> Subject:
     """Langevin steps of the stored chains; how many is a dial."""
-    model = load_model("digit_ebm")
-
-    def with_steps(n_steps: int) -> Subject:
-        other = copy.deepcopy(model)
-        other.n_steps = n_steps
-        return whole("digit_ebm", other)
-
-    one = with_steps(model.n_steps)
-    return Subject(one.name, one.stages, one.draw, more_steps=lambda: with_steps(2 * model.n_steps))
+    return _chains("digit_ebm")
 
 
 def ncsn() -> Subject:
     """Annealed Langevin dynamics down a ladder; the steps at each rung are a dial."""
-    model = load_model("digit_ncsn")
-
-    def with_steps(n_steps: int) -> Subject:
-        other: NCSN = copy.deepcopy(model)
-        other.n_steps = n_steps
-        return whole("digit_ncsn", other)
-
-    one = with_steps(model.n_steps)
-    return Subject(one.name, one.stages, one.draw, more_steps=lambda: with_steps(2 * model.n_steps))
+    return _chains("digit_ncsn")
 
 
 def diffusion() -> Subject:
@@ -476,48 +323,42 @@ def ddim(n_steps: int = 8) -> Subject:
 
 def consistency(n_passes: int = 1) -> Subject:
     """One pass, distilled from a diffusion model; how many jumps it takes is a dial."""
-    model = load_model("digit_consistency")
-    student = copy.deepcopy(model)
+    student = copy.deepcopy(load_model("digit_consistency"))
     student.levels = student_levels(n_passes)
-    one = whole("digit_consistency", student)
-    return Subject(one.name, one.stages, one.draw, more_steps=lambda: consistency(2 * n_passes))
+    return whole("digit_consistency", student, more_steps=lambda: consistency(2 * n_passes))
 
 
 def masked_diffusion(n_steps: int = 16) -> Subject:
     """Pixels appear several at a time; in how many passes is a dial."""
     model = load_model("digit_masked_diffusion")
-
-    def draw(n: int, generator: Generator) -> Tensor:
-        x: Tensor = model.sample(n, generator=generator, n_steps=n_steps)
-        return x
-
     stage = Stage("pixel filler", model, tuple(model.event_shape), model)
-    return Subject("digit_masked_diffusion", (stage,), draw,
-                   more_steps=lambda: masked_diffusion(2 * n_steps))  # fmt: skip
+    return Subject(
+        "digit_masked_diffusion",
+        (stage,),
+        lambda n, g: model.sample(n, generator=g, n_steps=n_steps),
+        more_steps=lambda: masked_diffusion(2 * n_steps),
+    )
 
 
 LESSONS: Sequence[tuple[Callable[[], Subject], str]] = (  # subject, where it belongs on the map
-    (pixelcnn, "autoregressive"),
-    (transformer, "autoregressive"),
-    (text, "autoregressive"),
-    (flow, "flow"),
-    (vae, "latent-variable"),
-    (gan, "adversarial"),
-    (lambda: gan("digit_wgan"), "adversarial"),
-    (ebm, "score / diffusion"),
-    (ncsn, "score / diffusion"),
-    (diffusion, "score / diffusion"),
-    (ddim, "score / diffusion"),
+    (pixelcnn, AUTOREGRESSIVE),
+    (transformer, AUTOREGRESSIVE),
+    (text, AUTOREGRESSIVE),
+    (flow, FLOW),
+    (vae, LATENT),
+    (gan, ADVERSARIAL),
+    (lambda: gan("digit_wgan"), ADVERSARIAL),
+    (ebm, SCORE),
+    (ncsn, SCORE),
+    (diffusion, SCORE),
+    (ddim, SCORE),
 )
-
 ODD_CLAIMS: Sequence[tuple[Callable[[], Subject], str]] = (  # one pass, and parallel tokens
-    (consistency, "score / diffusion"),
-    (masked_diffusion, "score / diffusion"),
+    (consistency, SCORE),
+    (masked_diffusion, SCORE),
 )
-
 
 CAPTION = "a red seven"
-Models = tuple[Any, ...]  # trained networks in place of the recipes', in the order of `WEIGHTS`
 
 
 def _never_done(logits: Tensor) -> Tensor:
@@ -525,38 +366,39 @@ def _never_done(logits: Tensor) -> Tensor:
     return logits.index_fill(-1, torch.tensor([IMAGE]), -torch.inf)
 
 
-def language_model(n: int = 12, models: Models = ()) -> Subject:
+def language_model(n: int = 12) -> Subject:
     """A token a pass, with the cache; the length is a dial."""
-    (model,) = copy.deepcopy(models) or (writer(),)
+    model = find("language_model").untrained()
     model.lm.event_shape = (n,)
-
-    def draw(k: int, generator: Generator) -> object:
-        return model.sample(k, generator=generator)
-
     stage = Stage("writer", model.lm, (n,), model)
-    return Subject("language_model", (stage,), draw, longer=lambda: language_model(2 * n, models))
+    return Subject(
+        "language_model",
+        (stage,),
+        lambda k, g: model.sample(k, generator=g),
+        longer=lambda: language_model(2 * n),
+    )
 
 
-def latent_diffusion(n_steps: int = 6, models: Models = ()) -> Subject:
+def latent_diffusion(n_steps: int = 6) -> Subject:
     """A loop over codes, then one pass of the decoder."""
-    (model,) = models or (latent(),)
+    model = find("latent_diffusion").untrained()
 
     def draw(k: int, generator: Generator) -> object:
-        return model.paint([CAPTION] * k, n_steps=n_steps, generator=generator)
+        return model.draw([CAPTION] * k, n_steps=n_steps, generator=generator)
 
-    painter = model.painter
+    image_model = model.painter
     stages = (
         Stage("decoder", model.vae, model.vae.event_shape, model.vae),
-        Stage("painter of codes", painter.net, painter.event_shape, painter),
+        Stage("denoiser of codes", image_model.net, image_model.event_shape, image_model),
     )
     return Subject(
-        "latent_diffusion", stages, draw, more_steps=lambda: latent_diffusion(2 * n_steps, models)
+        "latent_diffusion", stages, draw, more_steps=lambda: latent_diffusion(2 * n_steps)
     )
 
 
-def glide(n_steps: int = 6, models: Models = ()) -> Subject:
+def glide(n_steps: int = 6) -> Subject:
     """Two loops, one after the other: small pictures, then large ones beside them."""
-    base, up = models or (glide_base(BASE), glide_upsampler(UPSAMPLER))
+    base, up = (find(name).untrained() for name in ("glide_base", "glide_upsampler"))
 
     def draw(k: int, generator: Generator) -> object:
         captions = [CAPTION] * k
@@ -564,55 +406,49 @@ def glide(n_steps: int = 6, models: Models = ()) -> Subject:
         return up.sample(captions, small, n_steps=n_steps, generator=generator)
 
     stages = (
-        Stage("painter", base.net, base.event_shape, base),
-        Stage("enlarger", up.painter.net, up.painter.event_shape, up.painter),
+        Stage("base", base.net, base.event_shape, base),
+        Stage("upsampler", up.painter.net, up.painter.event_shape, up.painter),
     )
-    return Subject("glide", stages, draw, more_steps=lambda: glide(2 * n_steps, models))
+    return Subject("glide", stages, draw, more_steps=lambda: glide(2 * n_steps))
 
 
-def stylegan(models: Models = ()) -> Subject:
+def stylegan() -> Subject:
     """Noise, style, generator: one pass."""
-    (model,) = models or (style_gan(),)
-    return whole("stylegan", model)
+    return whole("stylegan", find("stylegan").untrained())
 
 
-def text_to_video(n_steps: int = 4, models: Models = ()) -> Subject:
+def text_to_video(n_steps: int = 4) -> Subject:
     """All frames at once, again and again."""
-    (model,) = models or (film_maker(),)
+    model = find("text_to_video").untrained()
 
     def draw(k: int, generator: Generator) -> object:
         return model.sample([f"{CAPTION} moving left"] * k, n_steps=n_steps, generator=generator)
 
-    stage = Stage("film maker", model.net, model.event_shape, model)
-    return Subject(
-        "text_to_video", (stage,), draw, more_steps=lambda: text_to_video(2 * n_steps, models)
-    )
+    stage = Stage("video denoiser", model.net, model.event_shape, model)
+    return Subject("text_to_video", (stage,), draw, more_steps=lambda: text_to_video(2 * n_steps))
 
 
-def language_and_image(n_steps: int = 5, models: Models = ()) -> Subject:
+def language_and_image(n_steps: int = 5) -> Subject:
     """A language model writes a caption; a denoiser paints what its hidden states say."""
-    (model,) = models or (both(),)
+    model = find("language_and_image").untrained()
 
     def draw(k: int, generator: Generator) -> object:
         written = last(model.lm.write(["a"] * k, reshape=_never_done, generator=generator))
-        return model.paint(written.states, n_steps=n_steps, generator=generator)
+        return model.draw(written.states, n_steps=n_steps, generator=generator)
 
     painter = model.painter
     stages = (
         Stage("writer", model.lm, (LENGTH,), model.lm),
-        Stage("painter", painter.net, painter.event_shape, painter),
+        Stage("denoiser", painter.net, painter.event_shape, painter),
     )
     return Subject(
-        "language_and_image",
-        stages,
-        draw,
-        more_steps=lambda: language_and_image(2 * n_steps, models),
+        "language_and_image", stages, draw, more_steps=lambda: language_and_image(2 * n_steps)
     )
 
 
-def flow_density_estimator(models: Models = ()) -> Subject:
+def flow_density_estimator() -> Subject:
     """Given data, one pass through couplings for a draw from the posterior."""
-    (model,) = models or (posterior_estimator(MOONS),)
+    model = find("npe_two_moons").untrained()
     seen = torch.zeros(1, 2)
 
     def draw(k: int, generator: Generator) -> object:
@@ -623,39 +459,9 @@ def flow_density_estimator(models: Models = ()) -> Subject:
 
 
 SUBJECTS: Mapping[str, Callable[..., Subject]] = {  # by the name of the lab
-    "language_model": language_model,
-    "latent_diffusion": latent_diffusion,
-    "glide": glide,
-    "stylegan": stylegan,
-    "text_to_video": text_to_video,
-    "language_and_image": language_and_image,
-    "flow_density_estimator": flow_density_estimator,
+    make.__name__: make
+    for make in (
+        *(language_model, latent_diffusion, glide, stylegan, text_to_video, language_and_image),
+        flow_density_estimator,
+    )
 }
-
-WEIGHTS: Mapping[str, tuple[str, ...]] = {  # by the name of the lab: what `load_model` calls them
-    "language_model": ("language_model",),
-    "latent_diffusion": ("latent_diffusion",),
-    "glide": ("glide_base", "glide_upsampler"),
-    "stylegan": ("stylegan",),
-    "text_to_video": ("text_to_video",),
-    "language_and_image": ("language_and_image",),
-    "flow_density_estimator": ("npe_two_moons",),
-}
-
-
-def trained(name: str) -> Subject:
-    """Take a system with its shipped weights.
-
-    Args:
-        name: of its lab, a key of `SUBJECTS`.
-
-    Raises:
-        FileNotFoundError: its weights are not there.
-        ValueError: no recipe of that name ships.
-
-    Example:
-        >>> from genlab_course.fingerprint import fingerprint
-        >>> [f.passes for f in fingerprint(trained("stylegan"))]
-        [1]
-    """
-    return SUBJECTS[name](models=tuple(load_model(part) for part in WEIGHTS[name]))

@@ -1,8 +1,13 @@
-"""Editions of the notebooks to hand out: for students before their first run, or whole.
+"""A learner's folder: working copies, what was answered in them, and the start page.
 
-Lesson: docs/teaching.md
+`genlab start` copies the lessons once, renews copies in which nobody has written, and never
+writes over one that holds answers. Where the imports of such a copy are gone it is kept, with its
+date, and its answers are carried over into a fresh one. Each answer is a line of `progress.jsonl`,
+forced to the disk: a kernel that is killed loses nothing.
 """
 
+import ast
+import contextlib
 import hashlib
 import importlib
 import json
@@ -11,46 +16,138 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from IPython.display import Markdown, display
+
 from genlab.core.weights import replace_file
-from genlab_course.demos import PAGES
-from genlab_course.exercise import MARK, answered, folder, share
+from genlab.map import LESSONS, SYSTEMS
 from genlab_course.quiz import questions
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+LOG = "progress.jsonl"
+MARK = ".genlab-copies.json"  # of a folder of working copies: which version each is made from
+BACKUPS = "backups"
 KEEP = "keep-output"  # tag of a cell whose pictures are shown before it has run
 
+Notebook = dict[str, Any]
 
-def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS) -> list[Path]:
-    """Copy the lessons and the labs into a new folder.
 
-    Args:
-        target: the folder; it is made, and nothing in it is ever replaced.
-        instructor: with outputs and worked solutions; else as `fresh` makes them.
-        source: the course's notebooks.
+@dataclass(frozen=True)
+class Answered:
+    """What is known of one exercise or question."""
 
-    Returns:
-        What was written.
+    right: bool  # it has been right once
+    tries: int
 
-    Raises:
-        FileExistsError: the folder holds something already.
-        FileNotFoundError: the course's notebooks are not there: the package alone has none.
-    """
-    if not list(source.glob("[0-9][0-9]_*.ipynb")):
+
+def folder(start: Path | None = None) -> Path | None:
+    """The folder of working copies that a place, or the working directory, lies in; or None."""
+    with contextlib.suppress(OSError):  # the directory may be gone
+        place = (start or Path.cwd()).resolve()
+        for candidate in (place, *place.parents):
+            if (candidate / MARK).is_file():
+                return candidate
+    return None
+
+
+def record(id: str, right: bool, place: Path | None = None) -> None:
+    """Keep an answer to an exercise or question ("02.quiz.3"); a full disk stops no lesson."""
+    with contextlib.suppress(OSError):
+        place = folder() if place is None else place
+        if place is not None:
+            _append(place / LOG, {"id": id, "right": right, "at": round(time.time())})
+
+
+def _append(path: Path, entry: dict[str, object]) -> None:
+    """Add one line in one write: two kernels never mix theirs."""
+    line = f"\n{json.dumps(entry)}\n"  # the first break ends a line that was cut short
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(file, line.encode())
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def answered(place: Path) -> dict[str, Answered]:
+    """All that was answered, by id, retired ids too; lines that cannot be read are skipped."""
+    found: dict[str, Answered] = {}
+    try:
+        lines = (place / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
+            entry = json.loads(line)
+            before = found.get(entry["id"], Answered(False, 0))
+            right = before.right or entry["right"] is True
+            found[entry["id"]] = Answered(right, before.tries + 1)
+    return found
+
+
+def own_folder() -> Path:
+    """The folder of working copies: my/ beside notebooks/, or what GENLAB_MY names."""
+    named = os.environ.get("GENLAB_MY")
+    return Path(named).expanduser() if named else NOTEBOOKS.parent / "my"
+
+
+def shipped(source: Path = NOTEBOOKS) -> dict[str, Path]:
+    """The lessons and labs by their path in the course; FileNotFoundError outside of a clone."""
+    lessons = sorted(source.glob("[0-9][0-9]_*.ipynb"))
+    if not lessons:
         raise FileNotFoundError(
             f"no lessons in {source}: run this from a clone of the course, installed with "
             "`make setup` or `pip install -e .`"
         )
+    found = [*lessons, *sorted((source / "systems").glob("*.ipynb"))]
+    return {path.relative_to(source).as_posix(): path for path in found}
+
+
+def key_of(name: str) -> str:
+    """What a lesson or lab is called by: "04", "glide"."""
+    stem = Path(name).stem
+    return stem[:2] if stem[:2].isdigit() else stem
+
+
+def fresh(notebook: Path) -> Notebook:
+    """A notebook before its first run: only the pictures of cells tagged `keep-output` stay.
+
+    Nothing that a cell prints stays, so no answer is given away.
+    """
+    content: Notebook = json.loads(notebook.read_text(encoding="utf-8"))
+    for cell in content["cells"]:
+        if cell["cell_type"] == "code":
+            kept = KEEP in cell["metadata"].get("tags", ())
+            shown = [o for o in cell["outputs"] if o.get("data", {}).keys() - {"text/plain"}]
+            cell["outputs"] = shown if kept else []  # pictures, or a page that stands for a widget
+            for asked in (cell, *cell["outputs"]):
+                if "execution_count" in asked:
+                    asked["execution_count"] = None
+    content["metadata"].pop("widgets", None)
+    return content
+
+
+def as_bytes(content: Notebook) -> bytes:
+    """A notebook's file as Jupyter writes it."""
+    return f"{json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)}\n".encode()
+
+
+def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS) -> list[Path]:
+    """Copy lessons and labs into a new folder, fresh; for instructors with outputs and solutions.
+
+    Nothing is ever replaced: FileExistsError where the folder holds something already.
+    """
+    notebooks = list(shipped(source).values())
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise FileExistsError(
             f"{target} holds something already and nothing is replaced: name a new folder"
         )
-    folders = [source, source / "systems", *([source / "solutions"] if instructor else [])]
     written = []
-    for notebook in (path for each in folders for path in sorted(each.glob("*.ipynb"))):
+    for notebook in [*notebooks, *(sorted(source.glob("solutions/*.ipynb")) if instructor else [])]:
         copy = target / notebook.relative_to(source)
         copy.parent.mkdir(parents=True, exist_ok=True)
         if instructor:
@@ -61,230 +158,170 @@ def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS)
     return written
 
 
-def fresh(notebook: Path) -> dict[str, Any]:
-    """Return a notebook as it is before its first run.
-
-    Of its outputs only the pictures of cells tagged `keep-output` stay: the opening picture and the
-    first state of each widget. Nothing that a cell prints stays, so no answer is given away.
-
-    Args:
-        notebook: one of the course's.
-    """
-    content: dict[str, Any] = json.loads(notebook.read_text(encoding="utf-8"))
-    for cell in content["cells"]:
-        if cell["cell_type"] == "code":
-            kept = KEEP in cell["metadata"].get("tags", ())
-            cell["outputs"] = [output for output in cell["outputs"] if kept and _shows(output)]
-            for asked in (cell, *cell["outputs"]):
-                if "execution_count" in asked:
-                    asked["execution_count"] = None
-    content["metadata"].pop("widgets", None)
-    return content
-
-
-def as_bytes(content: dict[str, Any]) -> bytes:
-    """Return a notebook's file as Jupyter writes it.
-
-    Args:
-        content: the notebook.
-    """
-    return f"{json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)}\n".encode()
-
-
-def _shows(output: dict[str, Any]) -> bool:
-    """Say whether an output is more than text: a picture, or a page that stands for a widget."""
-    return any(kind != "text/plain" for kind in output.get("data", {}))
-
-
-BACKUPS = "backups"
-
-
 @dataclass(frozen=True)
 class Prepared:
     """What `prepare` did, as paths relative to the folder of copies."""
 
-    new: tuple[str, ...]
-    renewed: tuple[str, ...]  # nobody had written in them
-    outdated: tuple[str, ...]  # written in, and the course has a newer version
+    new: tuple[str, ...] = ()
+    renewed: tuple[str, ...] = ()  # nobody had written in them
+    carried: tuple[str, ...] = ()  # written in, and their imports were gone: answers carried over
+    outdated: tuple[str, ...] = ()  # written in, and the course has a newer version
     unreadable: tuple[str, ...] = ()  # no notebook stands in the copy's place
 
 
-def own_folder() -> Path:
-    """Return the folder of working copies: my/ beside notebooks/, or what GENLAB_MY names."""
-    named = os.environ.get("GENLAB_MY")
-    return Path(named).expanduser() if named else NOTEBOOKS.parent / "my"
-
-
-def shipped(source: Path = NOTEBOOKS) -> dict[str, Path]:
-    """Return the lessons and labs by their path relative to the course's notebooks.
-
-    Args:
-        source: the course's notebooks.
-
-    Raises:
-        FileNotFoundError: there are none: the package alone has no notebooks.
-    """
-    lessons = sorted(source.glob("[0-9][0-9]_*.ipynb"))
-    if not lessons:
-        raise FileNotFoundError(f"no lessons in {source}: run this from a clone of the course")
-    found = [*lessons, *sorted((source / "systems").glob("*.ipynb"))]
-    return {path.relative_to(source).as_posix(): path for path in found}
-
-
 def prepare(mine: Path, source: Path = NOTEBOOKS) -> Prepared:
-    """Make the copies that are missing, and renew those in which nobody has written.
-
-    Args:
-        mine: folder of working copies; made when it is missing.
-        source: the course's notebooks.
-
-    Raises:
-        FileNotFoundError: the course's notebooks are not there.
-        NotADirectoryError: `mine` is a file.
-    """
-    _require_folder(mine)
+    """Make the copies that are missing, renew the untouched, and rescue those that cannot run."""
     known = _known(mine)
-    new, renewed, outdated, unreadable = [], [], [], []
+    done: dict[str, list[str]] = {what: [] for what in vars(Prepared())}
     for name, path in shipped(source).items():
         copy, content = mine / name, fresh(path)
         want, made_from = _digest(content), known.get(name)
         if not os.path.lexists(copy):
-            new.append(name)
+            what = "new"
         elif (have := _read(copy)) is None:
-            unreadable.append(name)
-            continue
+            what = "unreadable"
         elif _digest(have) == want:
             known[name] = want
             continue
-        elif made_from in (want, _digest_of_bytes(path.read_bytes())):
+        elif made_from == want:
             continue  # written in, and made from this version
-        elif made_from in (_digest(have), *_digests_before(have)):
-            renewed.append(name)
+        elif made_from == _digest(have):
+            what = "renewed"
+        elif imports_gone(have):
+            what = "carried"
+            replace_file(_dated(copy, copy.parent), copy.read_bytes())
+            carry_over(have, content)
         else:
-            outdated.append(name)
-            continue
-        _write(copy, content)
-        known[name] = want
+            what = "outdated"
+        done[what].append(name)
+        if what not in ("outdated", "unreadable"):
+            _write(copy, content)
+            known[name] = want
     replace_file(mine / MARK, json.dumps(known, indent=1).encode())
-    return Prepared(tuple(new), tuple(renewed), tuple(outdated), tuple(unreadable))
+    return Prepared(**{what: tuple(names) for what, names in done.items()})
 
 
-def reset_copy(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
-    """Take a fresh copy of one lesson, and keep the old one with its date.
+def imports_gone(content: Notebook) -> bool:
+    """Whether a notebook imports from the course what the course no longer has."""
+    for node in (node for cell in _code(content) for node in ast.walk(_parsed(cell["source"]))):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            continue
+        for alias in node.names:
+            module = alias.name if isinstance(node, ast.Import) else node.module or ""
+            if module.partition(".")[0] in ("genlab", "genlab_course"):
+                try:
+                    found = importlib.import_module(module)
+                    if isinstance(node, ast.ImportFrom) and not hasattr(found, alias.name):
+                        importlib.import_module(f"{module}.{alias.name}")
+                except ImportError:
+                    return True
+    return False
 
-    Args:
-        lesson: its number, "4" or "04", or a lab: "glide".
-        mine: folder of working copies.
-        source: the course's notebooks.
 
-    Returns:
-        The fresh copy, and where the old one is kept (None when there was none).
+def carry_over(old: Notebook, new: Notebook) -> list[str]:
+    """Put the cells of an old copy that hold answers in the place of a new one's same exercises.
 
-    Raises:
-        ValueError: no lesson or lab of that name.
-        FileNotFoundError: the course's notebooks are not there.
-        NotADirectoryError: `mine` is a file.
+    Returns the ids of these exercises. Cells are matched by the ids that they ask for; a cell with
+    as many blanks as the new one holds no answer.
     """
-    _require_folder(mine)
+    answers = {id: cell for cell in _code(old) for id in _asks(cell)}
+    carried = []
+    for cell in _code(new):
+        mine = next((answers[id] for id in _asks(cell) if id in answers), None)
+        if mine is not None and _blanks(mine["source"]) < _blanks(cell["source"]):
+            cell["source"] = mine["source"]
+            carried += _asks(cell)
+    return carried
+
+
+def _code(content: Notebook) -> Iterator[dict[str, Any]]:
+    return (cell for cell in content["cells"] if cell["cell_type"] == "code")
+
+
+def _asks(cell: dict[str, Any]) -> list[str]:
+    """The ids of the exercises that a cell hands in."""
+    return re.findall(r"\bcourse\.exercise\(\s*[\"']([\w.-]+)[\"']", "".join(cell["source"]))
+
+
+def _parsed(source: str | list[str]) -> ast.Module:
+    lines = "".join(source).splitlines()
+    try:
+        return ast.parse("\n".join(line for line in lines if line[:1] not in ("%", "!")))
+    except SyntaxError:  # half written
+        return ast.Module([], [])
+
+
+def _blanks(source: str | list[str]) -> int:
+    """Count empty answers: `x = None`, `def f(): return ...`, `course.exercise(id, ...)`."""
+
+    def empty(node: ast.stmt) -> bool:
+        if isinstance(node, ast.FunctionDef):
+            return all(map(empty, node.body[ast.get_docstring(node) is not None :]))
+        value = getattr(node, "value", None)
+        given = value.args if isinstance(value, ast.Call) else [value]
+        return any(isinstance(v, ast.Constant) and v.value in (None, ...) for v in given)
+
+    return sum(map(empty, _parsed(source).body))
+
+
+def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
+    """Take a fresh copy of a lesson ("4", "04") or lab ("glide"), and say where the old one is."""
     from_course = shipped(source)
     by_key = {key_of(name): name for name in from_course}
     key = f"{int(lesson):02d}" if lesson.isdecimal() else Path(lesson).stem
     name = by_key.get(key) or by_key.get(key[:2])
     if name is None:
         raise ValueError(f"no lesson or lab {lesson!r}; there are: {', '.join(by_key)}")
+    known = _known(mine)
     copy, kept = mine / name, None
     if os.path.lexists(copy):
-        kept = _free(mine / BACKUPS / f"{copy.stem}.{time.strftime('%Y-%m-%dT%H-%M-%S')}.ipynb")
+        kept = _dated(copy, mine / BACKUPS)
         if copy.is_file():
             replace_file(kept, copy.read_bytes())  # on the disk before anything is replaced
         else:
             kept.parent.mkdir(parents=True, exist_ok=True)
             copy.rename(kept)
-    content, known = fresh(from_course[name]), _known(mine)
+    content = fresh(from_course[name])
     _write(copy, content)
     known[name] = _digest(content)
     replace_file(mine / MARK, json.dumps(known, indent=1).encode())
     return copy, kept
 
 
-def key_of(name: str) -> str:
-    """Return the key of a notebook's path.
-
-    Args:
-        name: relative to the course's notebooks.
-
-    Example:
-        >>> key_of("04_normalizing_flows.ipynb"), key_of("systems/glide.ipynb")
-        ('04', 'glide')
-    """
-    stem = Path(name).stem
-    return stem[:2] if stem[:2].isdigit() else stem
+def _dated(copy: Path, place: Path) -> Path:
+    """A name for an old copy that does not exist yet: two resets may fall into one second."""
+    stem = f"{copy.stem}.{time.strftime('%Y-%m-%dT%H-%M-%S')}"
+    tries = (place / f"{stem}{end}.ipynb" for end in ("", *(f"-{k}" for k in range(2, 1000))))
+    return next(path for path in tries if not path.exists())
 
 
-def of_this_kernel(content: dict[str, Any]) -> dict[str, Any]:
-    """Add what JupyterLab would write on opening, so that a notebook does not open unsaved.
-
-    Args:
-        content: a notebook of the course; it is changed in place.
-
-    Returns:
-        The same notebook.
-    """
+def _write(copy: Path, content: Notebook) -> None:
+    """Write a copy with what JupyterLab would add on opening, so that it does not open unsaved."""
     version = sys.version.split()[0]  # as the kernel of this environment gives it
     content["metadata"].setdefault("language_info", {})["version"] = version
-    return content
+    replace_file(copy, as_bytes(content))
 
 
-def _require_folder(mine: Path) -> None:
-    """Refuse a file in the place of the folder."""
-    if mine.exists() and not mine.is_dir():
-        raise NotADirectoryError(f"{mine} is a file: expected a folder for the working copies")
-
-
-def _free(path: Path) -> Path:
-    """Return a path that does not exist yet: two resets may fall into one second."""
-    tries = (path, *(path.with_name(f"{path.stem}-{k}{path.suffix}") for k in range(2, 1000)))
-    return next(candidate for candidate in tries if not candidate.exists())
-
-
-def _write(copy: Path, content: dict[str, Any]) -> None:
-    """Write a working copy."""
-    replace_file(copy, as_bytes(of_this_kernel(content)))
-
-
-def _read(copy: Path) -> dict[str, Any] | None:
+def _read(copy: Path) -> Notebook | None:
     """Return the notebook that stands in a copy's place, or None when there is none to read."""
     try:
-        content: dict[str, Any] = json.loads(copy.read_text(encoding="utf-8"))
-        _digest(content), _digests_before(content)
+        content: Notebook = json.loads(copy.read_text(encoding="utf-8"))
+        content["metadata"].get("language_info"), _digest(content)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return content
 
 
-def _digest(content: dict[str, Any]) -> str:
+def _digest(content: Notebook) -> str:
     """Return a digest of what was written: the type and the source of each cell."""
     cells = [(cell["cell_type"], "".join(cell["source"])) for cell in content["cells"]]
-    return _digest_of_bytes(json.dumps(cells).encode())
-
-
-def _digests_before(content: dict[str, Any]) -> tuple[str, str]:
-    """Return what the course once kept of an untouched copy: a digest of its whole file.
-
-    The second is that of a copy which JupyterLab has saved since: it adds the kernel's version.
-    """
-    as_saved = _digest_of_bytes(as_bytes(content))
-    info = {k: v for k, v in content["metadata"].get("language_info", {}).items() if k != "version"}
-    metadata = {**content["metadata"], "language_info": info}
-    return as_saved, _digest_of_bytes(as_bytes({**content, "metadata": metadata}))
-
-
-def _digest_of_bytes(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
 def _known(mine: Path) -> dict[str, str]:
     """Return which version each copy was made from; nothing when that cannot be read."""
+    if mine.exists() and not mine.is_dir():
+        raise NotADirectoryError(f"{mine} is a file: expected a folder for the working copies")
     try:
         read = json.loads((mine / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -295,6 +332,26 @@ def _known(mine: Path) -> dict[str, str]:
 PAGE = "START.ipynb"
 BINDER = "https://mybinder.org/v2/gh/genlab-course/genlab/main?urlpath=lab/tree/my/START.ipynb"
 HEAD = re.compile(r"About (\d+) minutes to read, about (\d+) seconds to run")
+HELLO = f"""\
+These are your own copies: write in them what you like, no update of the course replaces one in
+which you have written. To take a fresh one, with the old one kept in `backups/`, type
+`genlab reset 04` in a terminal (*File*, *New*, *Terminal*) or run `course.reset("04")` in a cell.
+Right answers are kept on the disk as you give them; run the cell above to count them again. Worked
+solutions stand in the course's `notebooks/solutions`. This page is made anew at each start, so keep
+your notes elsewhere.
+
+The course without an installation: [on Binder]({BINDER}), which keeps nothing.
+
+![The map of the course](../docs/images/map.png)"""
+SAYS = {  # what was done with some copies: the sentence about them
+    "carried": "The course has moved, and the imports of these copies were gone: {names}. Your "
+    "answers were carried over into fresh ones; the old ones are kept beside them, with the date.",
+    "outdated": "The course has newer versions of: {names}. Yours are as you left them; `genlab "
+    "reset` takes the new one and keeps yours.",
+    "unreadable": "What stands in the place of these copies is no notebook that can be read: "
+    "{names}. Nothing was changed there; `genlab reset` takes a fresh one and keeps what is there.",
+}
+CELL = "import genlab_course as course\n\ncourse.progress()"
 
 
 @dataclass(frozen=True)
@@ -319,47 +376,31 @@ class Standing:
 
 
 def standings(mine: Path, source: Path = NOTEBOOKS) -> list[Standing]:
-    """Return how far a learner is, lesson by lesson, then lab by lab.
-
-    Args:
-        mine: folder of working copies.
-        source: the course's notebooks.
-
-    Raises:
-        FileNotFoundError: the course's notebooks are not there.
-    """
+    """How far a learner is, lesson by lesson, then lab by lab."""
     known, notebooks = answered(mine), {key_of(name): name for name in shipped(source)}
+    titles = {key: title for key, (title, _) in SYSTEMS.items()}
     rows = []
-    for page in PAGES:
-        if page.name in notebooks:
-            name = notebooks[page.name]
+    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS)
+    for key in keys:
+        short = key if isinstance(key, str) else f"{key:02d}"
+        if name := notebooks.get(short):
             head = HEAD.search((source / name).read_text(encoding="utf-8"))
-            asked = [f"{page.name}.quiz.{n}" for n, _ in enumerate(questions(page.key), 1)]
-            rows.append(
-                Standing(
-                    page.title,
-                    name,
-                    int(head[1]) if head else 0,
-                    share(_exercises(page.key), known),
-                    share(asked, known),
-                )
-            )
+            module = f"system_{key}" if isinstance(key, str) else f"lesson_{short}"
+            bank = importlib.import_module(f"{__package__}.exercises.{module}").EXERCISES
+            asked = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
+            title = titles[key] if isinstance(key, str) else f"{short} {LESSONS[key]}"
+            counts = _counts([e.id for e in bank], known), _counts(asked, known)
+            rows.append(Standing(title, name, int(head[1]) if head else 0, *counts))
     return rows
 
 
-def _exercises(key: int | str) -> list[str]:
-    """Return the ids of a lesson's exercises."""
-    module = f"system_{key}" if isinstance(key, str) else f"lesson_{key:02d}"
-    bank = importlib.import_module(f"{__package__}.exercises.{module}").EXERCISES
-    return [exercise.id for exercise in bank]
+def _counts(ids: Sequence[str], known: dict[str, Answered]) -> tuple[int, int]:
+    """How many of some ids have been right, and how many there are."""
+    return sum(id in known and known[id].right for id in ids), len(ids)
 
 
 def table(rows: list[Standing]) -> str:
-    """Write the standings as Markdown: what is next, then the lessons and the labs.
-
-    Args:
-        rows: what `standings` returned.
-    """
+    """Write the standings as Markdown: what is next, then the lessons and the labs."""
     following = next((row for row in rows if not row.done), None)
     minutes = sum(row.minutes for row in rows if not row.done)
     say = "Everything is answered. What would you build now?"
@@ -375,104 +416,52 @@ def table(rows: list[Standing]) -> str:
     return "\n".join(lines)
 
 
-TITLE = "# genlab: generative models from first principles"
-HELLO = """\
-These are your own copies: write in them what you like, no update of the course replaces one in
-which you have written. To take a fresh one, with the old one kept in `backups/`, type
-`genlab reset 04` in a terminal (*File*, *New*, *Terminal*) or run `course.reset("04")` in a cell.
-Right answers are kept on the disk as you give them; run the cell above to count them again. Worked
-solutions stand in the course's `notebooks/solutions`. This page is made anew at each start, so keep
-your notes elsewhere.
-
-The course without an installation: [on Binder]({binder}), which keeps nothing.
-
-![The map of the course](../docs/images/map.png)"""
-OUTDATED = """
-
-The course has newer versions of: {names}. Yours are as you left them; `genlab reset` takes the new
-one and keeps yours."""
-UNREADABLE = """
-
-What stands in the place of these copies is no notebook that can be read: {names}. Nothing was
-changed there; `genlab reset` takes a fresh one and keeps what is there."""
-CELL = "import genlab_course as course\n\ncourse.progress()"
+def notices(prepared: Prepared) -> list[str]:
+    """What a learner should know about the copies, a sentence or two each."""
+    return [
+        sentence.format(names=", ".join(f"`{key_of(name)}`" for name in names))
+        for what, sentence in SAYS.items()
+        if (names := getattr(prepared, what))
+    ]
 
 
 def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Path:
-    """Write the start page into a folder of working copies.
-
-    Args:
-        mine: the folder.
-        prepared: what `prepare` said.
-        source: the course's notebooks.
-
-    Returns:
-        The page.
-    """
-    head, text = TITLE, HELLO.format(binder=BINDER)
-    for sentence, names in ((OUTDATED, prepared.outdated), (UNREADABLE, prepared.unreadable)):
-        if names:
-            head += sentence.format(names=", ".join(f"`{key_of(name)}`" for name in names))
+    """Write the start page into a folder of working copies."""
+    head = "\n\n".join(["# genlab: generative models from first principles", *notices(prepared)])
     shown = {"text/markdown": table(standings(mine, source)), "text/plain": "the table"}
     outputs = [{"output_type": "display_data", "data": shown, "metadata": {}}]
     code = {"cell_type": "code", "id": "progress", "metadata": {}, "source": CELL}
-    like = fresh(next(iter(shipped(source).values())))["metadata"]  # kernel and language
     page = {
         "cells": [
             {"cell_type": "markdown", "id": "start", "metadata": {}, "source": head},
             code | {"outputs": outputs, "execution_count": None},
-            {"cell_type": "markdown", "id": "how", "metadata": {}, "source": text},
+            {"cell_type": "markdown", "id": "how", "metadata": {}, "source": HELLO},
         ],
-        "metadata": like,
+        "metadata": fresh(next(iter(shipped(source).values())))["metadata"],  # kernel, language
         "nbformat": 4,
         "nbformat_minor": 5,
     }
-    replace_file(mine / PAGE, as_bytes(of_this_kernel(page)))
+    _write(mine / PAGE, page)
     return mine / PAGE
 
 
 def begin(mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Prepared]:
-    """Make or renew the working copies, then the start page that lists them.
-
-    Args:
-        mine: folder of working copies.
-        source: the course's notebooks.
-
-    Returns:
-        The page, and what was done.
-
-    Raises:
-        FileNotFoundError: the course's notebooks are not there.
-    """
+    """Make or renew the working copies, then the start page that lists them."""
     prepared = prepare(mine, source)
     return write_start(mine, prepared, source), prepared
 
 
 def progress() -> None:
-    """Show how far you are, in a notebook of the working copies.
-
-    Raises:
-        FileNotFoundError: this notebook is not one of them.
-    """
-    from IPython.display import Markdown, display
-
+    """Show how far you are, in a notebook of the working copies; FileNotFoundError elsewhere."""
     mine = folder()
     if mine is None:
         raise FileNotFoundError("progress is kept for working copies: `genlab start` makes them")
-    display(Markdown(table(standings(mine))))  # type: ignore[no-untyped-call]
+    display(Markdown(table(standings(mine))))
 
 
-def reset(lesson: str | int) -> None:
-    """Take a fresh copy of a lesson or lab, as `genlab reset` does, and say where the old one is.
-
-    Args:
-        lesson: number of a lesson, or name of a lab.
-
-    Raises:
-        ValueError: no lesson or lab of that name.
-        FileNotFoundError: the course's notebooks are not there.
-    """
-    copy, kept = reset_copy(str(lesson), folder() or own_folder())
+def reset_here(lesson: str | int) -> None:
+    """Take a fresh copy of a lesson or lab, as `genlab reset` does, and print where it went."""
+    copy, kept = reset(str(lesson), folder() or own_folder())
     print(f"fresh: {copy} (if it is open: File, Reload Notebook from Disk)")
     if kept is not None:
         print(f"kept:  {kept}")

@@ -1,18 +1,12 @@
-r"""The first map of the course: one distribution on the plane, learned in five ways.
+"""Lesson 01: one distribution on the plane, learned in five ways, and the picture of it.
 
-Each paradigm gets a network of about the same size, its own objective and a few seconds. What is
-then measured is the same for all: passes for a sample, the kind of likelihood and its value, and a
-distance to the truth by samples.
-
-$$\text{data} \to \{\text{objective}_k\} \to \text{sampler}_k \to
-(\text{passes},\ \text{likelihood},\ \text{distance})$$
-
-Lesson: notebooks/01_four_paradigm_map.ipynb
+Each paradigm gets a network of about the same size, its own objective and a few seconds. The same
+is measured of all: network passes for a sample, kind and value of the likelihood, a distance.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import matplotlib.pyplot as plt
 import torch
@@ -23,32 +17,26 @@ from torch import Generator, Tensor, nn
 
 from genlab.adversarial import GAN
 from genlab.autoregressive.images import GridAutoregressive
-from genlab.core import (
-    Kind,
-    NoLikelihoodError,
-    last,
-    likelihood_kind,
-    log_likelihood,
-    make_generator,
-)
-from genlab.data.toys import GaussianRing, plane
+from genlab.core.capabilities import Kind, NoLikelihoodError, likelihood_kind, log_likelihood
+from genlab.core.tensors import make_generator, randn
+from genlab.data.toys import plane
 from genlab.flow.coupling import coupling_flow
+from genlab.flow.model import Flow
 from genlab.flow.spline import RationalQuadratic
 from genlab.latent import VAE
 from genlab.metrics.cost import network_passes
 from genlab.metrics.distances import energy_distance
 from genlab.nn.layers import MLP, time_embedding
-from genlab.score import DDPM, linear_betas, score_from_eps
+from genlab.score import DDPM, ddpm_sample, linear_betas, score_from_eps
 from genlab.train import Record, cosine, fit, fit_adversarial, minibatches
-from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY, begin
+from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY
 
 EXTENT = 2.6  # every point of the data lies in [-EXTENT, EXTENT]^2
 Points = Float[Tensor, " n 2"]
 
 
-@final
 class NoiseNet(nn.Module):
-    """Predicts the noise in a point of the plane: waves of the point and of the step, an MLP."""
+    """Predicts the noise in points of the plane from waves of the point and of the step."""
 
     turns: Tensor
 
@@ -64,12 +52,11 @@ class NoiseNet(nn.Module):
         """Predicted noise, like `x`."""
         angles = (x[:, :, None] * self.turns).flatten(1)
         time = time_embedding(t, self.d_time, max_period=1000.0).to(x.dtype)
-        out: Tensor = self.mlp(torch.cat([x, angles.sin(), angles.cos(), time], 1))
-        return out
+        return self.mlp(torch.cat([x, angles.sin(), angles.cos(), time], 1))
 
 
 def autoregressive(n_bins: int = 64) -> nn.Module:
-    """Two pieces, the coordinates; a softmax over bins for each."""
+    """Two tokens, the coordinates; a softmax over bins for each."""
     net = MLP(1 + n_bins, n_bins, width=128, depth=2)
     return GridAutoregressive(net, n_bins=n_bins, extent=EXTENT)
 
@@ -88,8 +75,8 @@ def vae() -> nn.Module:
 def gan(gamma: float = 0.2) -> nn.Module:
     """Four latent numbers; non-saturating game with an R1 penalty."""
     generator_net = MLP(4, 2, width=128, depth=2, activation=nn.ReLU)
-    critic = MLP(2, 1, width=128, depth=2, activation=nn.ReLU)
-    return GAN(generator_net, critic, latent_dim=4, event_shape=(2,), gamma=gamma)
+    discriminator = MLP(2, 1, width=128, depth=2, activation=nn.ReLU)
+    return GAN(generator_net, discriminator, latent_dim=4, event_shape=(2,), gamma=gamma)
 
 
 def diffusion(n_steps: int = 100) -> nn.Module:
@@ -123,19 +110,10 @@ RECIPES: dict[str, Recipe] = {
 def learn(
     name: str, data: Points, *, seed: int = 0, model: nn.Module | None = None
 ) -> tuple[Any, Iterator[Record]]:
-    """Make a paradigm's model and the run that trains it; consume the records to train.
+    """A paradigm's model and the run that trains it by `RECIPES`; consume the records to train.
 
-    Args:
-        name: a key of `RECIPES`.
-        data: training points, inside the square of half side `EXTENT`.
-        seed: decides the first weights, the minibatches and the noise.
-        model: another model of the same kind, to train by the same recipe.
-
-    Returns:
-        The model, and the records of its training.
-
-    Raises:
-        ValueError: an unknown name.
+    The seed decides the first weights, the minibatches and the noise; `model` is another one of the
+    same kind to train instead.
     """
     if name not in RECIPES:
         raise ValueError(f"no recipe {name!r}; there are: {', '.join(RECIPES)}")
@@ -179,17 +157,7 @@ def measure(
     *,
     generator: Generator | None = None,
 ) -> Row:
-    """Measure a model without knowing which it is.
-
-    Args:
-        model: anything that samples.
-        held_out: points for the likelihood.
-        reference: fresh data that the samples are compared with.
-        generator: source of randomness.
-
-    Returns:
-        Passes, likelihood with its kind, and distance.
-    """
+    """Passes, likelihood with its kind, and distance of anything that samples."""
     passes = network_passes(model, lambda: model.sample(8, generator=generator))
     samples = model.sample(len(reference), generator=generator)
     distance = energy_distance(samples, reference).item()
@@ -201,6 +169,31 @@ def measure(
     return Row(passes, kind, values.mean().item(), distance)
 
 
+@torch.no_grad()
+def film(model: Any, n: int, *, seed: int = 0) -> list[Tensor]:
+    """States `(n, 2)` of a sampler at work: the noise, then the state after each network pass."""
+    generator = make_generator(seed)
+    if isinstance(model, GridAutoregressive):
+        noise = model.extent * (2 * torch.rand(n, 2, generator=make_generator(seed)) - 1)
+        done = model.sample(n, generator=generator)
+        return [noise, torch.stack([done[:, 0], noise[:, 1]], 1), done]
+    if isinstance(model, Flow):
+        z = model.base.sample(n, generator=generator)
+        return [z, model(z)[0]]
+    if isinstance(model, VAE):
+        z = randn((n, 2), generator=generator)
+        mean = model.decoder(z)
+        return [z, mean + model.log_scale.exp() * randn((n, 2), generator=generator)]
+    if isinstance(model, GAN):
+        z = randn((n, model.latent_dim), generator=generator)
+        return [z[:, :2], model.generator_net(z)]
+    if not isinstance(model, DDPM):
+        raise ValueError(f"no film for {type(model).__name__}")
+    x_T = randn((n, 2), generator=generator)
+    fixed = {"betas": model.betas, "variances": model.betas}
+    return [x_T, *ddpm_sample(model.eps_net, x_T, **fixed, generator=generator)]
+
+
 INK = "#333333"
 COLOURS = {"autoregressive": BLUE, "flow": SKY, "vae": ORANGE, "gan": RED, "diffusion": GREEN}
 _SIDE = 120  # pixels along a density's axis
@@ -208,14 +201,7 @@ _LEVEL = 12  # noise level at which the slope is drawn, 0..T-1
 
 
 def density_image(log_prob: Any) -> Tensor:
-    """Values of a density on a square lattice, as an image with the origin at the lower left.
-
-    Args:
-        log_prob: points to log-densities in nats.
-
-    Returns:
-        `(n, n)`.
-    """
+    """A density `(n, n)` on a square lattice, from points to log-densities in nats."""
     points, _ = plane(EXTENT, _SIDE)
     with torch.no_grad():
         values: Tensor = log_prob(points)
@@ -225,17 +211,7 @@ def density_image(log_prob: Any) -> Tensor:
 def draw_first_map(
     truth: Any, models: Mapping[str, Any], rows: Mapping[str, Row], *, n_points: int = 2500
 ) -> Figure:
-    """Draw what five models learned of one distribution, with what it costs to use them.
-
-    Args:
-        truth: the toy, with `sample` and `log_prob`.
-        models: trained models by the names of `RECIPES`.
-        rows: what `measure` said of each.
-        n_points: samples in each panel.
-
-    Returns:
-        The figure: samples above, density (or its absence) in the middle, numbers below.
-    """
+    """Draw samples above, density (or its absence) in the middle, numbers below."""
     figure, axes = plt.subplots(2, 6, figsize=(13.2, 5.5), layout="none")
     figure.subplots_adjust(0.008, 0.185, 0.992, 0.925, wspace=0.05, hspace=0.05)
     generator = make_generator(0)
@@ -258,25 +234,6 @@ def draw_first_map(
         for spine in ax.spines.values():
             spine.set(visible=True, color="#CCCCCC", linewidth=0.8)
     return figure
-
-
-def save_first_map(path: str, *, dpi: int = 140) -> None:
-    """Train the five models as lesson 01 does, and save the picture: the one in the README.
-
-    Args:
-        path: where to, with the ending of an image format.
-        dpi: resolution, dots for each inch of a figure 13 inches wide.
-    """
-    begin(lesson=1)
-    ring, g, models = GaussianRing(), make_generator(1), dict[str, Any]()
-    data, held_out, reference = (ring.sample(n, generator=g) for n in (10_000, 2_000, 4_000))
-    for name in RECIPES:
-        models[name], run = learn(name, data)
-        last(run)
-    rows = {name: measure(m, held_out, reference, generator=g) for name, m in models.items()}
-    figure = draw_first_map(ring, models, rows)
-    figure.savefig(path, dpi=dpi)
-    plt.close(figure)
 
 
 def _points(ax: Axes, x: Tensor, colour: str) -> None:

@@ -402,12 +402,7 @@ def releases(split: str) -> tuple[dict, ...]:
 
 def labels(row: dict) -> tuple:
     """(paradigms, objective, sampling, likelihood) of a labelled text."""
-    return (
-        tuple(row["paradigms"]),
-        tuple(row["objective"]),
-        row["sampling"],
-        row["likelihood"],
-    )
+    return (tuple(row["paradigms"]), tuple(row["objective"]), row["sampling"], row["likelihood"])
 
 
 def real(row: dict) -> bool:

@@ -13,37 +13,20 @@ _DISPLAYED = re.compile(r"\$\$.+?\$\$", re.DOTALL)
 
 
 def source_parts(obj: Callable[..., Any]) -> tuple[str, str]:
-    """Split a function or class into its displayed equations and its code without docstring.
-
-    Args:
-        obj: a function, method or class of the package.
-
-    Returns:
-        `(equations, code)`: the displayed formulae of the docstring, and the dedented source.
-
-    Raises:
-        TypeError: the object has no Python source.
-    """
+    """The displayed equations of a docstring, and the source code without the docstring."""
     code = textwrap.dedent(inspect.getsource(obj))
     node = ast.parse(code).body[0]
-    doc = ast.get_docstring(node, clean=True) or "" if isinstance(node, _Documented) else ""
-    if doc and isinstance(node, _Documented):
-        first = node.body[0]
+    doc = ""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        doc, first = ast.get_docstring(node, clean=True) or "", node.body[0]
         lines = code.splitlines()
-        del lines[first.lineno - 1 : first.end_lineno]
+        del lines[first.lineno - 1 : first.end_lineno if doc else first.lineno - 1]
         code = "\n".join(lines)
     return "\n\n".join(_DISPLAYED.findall(doc)), code.rstrip()
 
 
-_Documented = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
 def show_source(obj: Callable[..., Any]) -> None:
-    """Display a function of genlab: its equation, where it lives, and its body.
-
-    Args:
-        obj: the function or class.
-    """
+    """Display a function or class of genlab: where it lives, its equation, and its body."""
     equations, code = source_parts(obj)
     place = f"`{obj.__module__}.{obj.__qualname__}`"
-    display(Markdown("\n\n".join(filter(None, [place, equations, f"```python\n{code}\n```"]))))  # type: ignore[no-untyped-call]
+    display(Markdown("\n\n".join(filter(None, [place, equations, f"```python\n{code}\n```"]))))

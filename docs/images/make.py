@@ -22,14 +22,15 @@ N_DIGITS = 4
 def main():
     """Write map.png beside this file, with no version or date in it."""
     figure = plt.figure(figsize=(8, 4.4), dpi=120)
-    for row, (paradigm, colour, name) in enumerate(zip(PARADIGMS, COLOURS, MODELS, strict=True)):
+    for row, (paradigm, name) in enumerate(zip(PARADIGMS, MODELS, strict=True)):
+        colour = COLOURS[paradigm.name]
         y = 1 - (row + 0.5) / len(PARADIGMS)
         draw = {"va": "center", "fontsize": 16}
         style = {"color": colour, "weight": "bold"}
         figure.text(0.02, y + 0.04, paradigm.name, **draw | style)
-        said = f"log p(x): {paradigm.likelihood}"
+        said = f"log p(x): {paradigm.likelihoods[0]}"
         figure.text(0.66, y + 0.04, said, ha="right", **draw | {"fontsize": 14})
-        line = f"{paradigm.objective} → {paradigm.sampler}"
+        line = f"{paradigm.objectives[0]} → {paradigm.draws}"
         figure.text(0.02, y - 0.045, line, color="#444444", **draw | {"fontsize": 12.5})
         images = load_model(name).sample(N_DIGITS, generator=torch.Generator().manual_seed(1))
         for k, image in enumerate(images):

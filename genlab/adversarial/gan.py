@@ -15,6 +15,7 @@ Goodfellow et al. 2014 (arXiv:1406.2661); Mescheder, Geiger and Nowozin 2018 (ar
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,8 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import softplus
 from torch.nn.utils import parametrize
 
+from genlab.adversarial.games import jensen_shannon
+from genlab.core.stats import normal_log_prob
 from genlab.core.tensors import (
     Event,
     PerExample,
@@ -414,3 +417,32 @@ class BatchAware(nn.Module):
     def forward(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b 1"]:
         """Logits of a batch that is all real or all fake."""
         return self.discriminator(with_spread(x))
+
+
+class Duel(NamedTuple):
+    """What the best discriminator knows about one generator, and which way it pushes."""
+
+    p: Tensor  # density of the data on the cells
+    q: Tensor  # density of the generator on the cells
+    d: Tensor  # best discriminator's probability of "real" on the cells
+    js: float  # nats
+    saturating: float  # slope of the minimax loss in the generator's mean, discriminator held still
+    non_saturating: float  # slope of the non-saturating loss, likewise
+
+
+def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
+    """N(0, 1) against the generator N(mean, std^2) and the best discriminator, by sums over cells.
+
+    The slopes move $x = m + s z$ with the mean while the discriminator stays where it is.
+    """
+    log_p, log_q = (normal_log_prob(cells[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
+    weights = log_q.exp() / log_q.exp().sum()
+    shift = torch.zeros((), dtype=cells.dtype, requires_grad=True)
+    moved = (cells + shift)[:, None]
+    logits = optimal_logits(normal_log_prob(moved, 0.0, 1.0), normal_log_prob(moved, mean, std))
+    slopes = [
+        float(torch.autograd.grad(weights @ loss(logits), shift, retain_graph=True)[0])
+        for loss in (minimax_generator_loss, non_saturating_generator_loss)
+    ]
+    js = float(jensen_shannon(log_p.exp() / log_p.exp().sum(), weights))
+    return Duel(log_p.exp(), log_q.exp(), optimal_logits(log_p, log_q).sigmoid(), js, *slopes)

@@ -1,1 +1,1 @@
-"""autoregressive."""
+"""Autoregressive models: one distribution for each token, given those before it."""

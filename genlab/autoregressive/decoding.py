@@ -1,15 +1,14 @@
-r"""What the key-value cache saves, counted in multiplications instead of seconds.
+r"""Decoding: logits reshaped and drawn from, token by token, with a key-value cache and without.
 
-One pass of a decoder over $n$ new positions, $m$ of them already cached, multiplies
+Without a cache token $t$ reads the whole text again; with it, only what is new. What that saves is
+counted in multiplications: $n$ new positions, $m$ of them cached before, take
 
 $$C(n, m) = \underbrace{L\,n\,(2 d^2 + 2 d\, d_{kv} + 3 d\, d_h) + n\,d\,V}_{\text{per position}}
 + \underbrace{2 L\, d\, n\,(m + n)}_{\text{pairs: scores and averages}} .$$
 
-Without a cache, token $t$ costs $C(t, 0)$: a text of $T$ tokens costs $O(T^2)$ positions and
-$O(T^3)$ pairs. With it, token $t$ costs $C(1, t - 1)$: $O(T)$ positions, $O(T^2)$ pairs. The price
-is memory: $2 L\, d_{kv}$ numbers for each position kept.
-
-Shazeer 2019 (arXiv:1911.02150), section 2; Pope et al. 2022 (arXiv:2211.05102), section 2.
+A text of $T$ tokens costs $O(T^2)$ positions and $O(T^3)$ pairs without the cache, $O(T)$ and
+$O(T^2)$ with it, and $2 L\, d_{kv}$ numbers of memory for each position (Shazeer 2019
+(arXiv:1911.02150), section 2; Pope et al. 2022 (arXiv:2211.05102), section 2).
 """
 
 import math
@@ -23,48 +22,9 @@ from torch import Generator, Tensor
 from genlab.core.tensors import require_alike, require_between, require_finite
 from genlab.nn.transformer import TransformerConfig
 
-
-def multiplications(config: TransformerConfig, n_tokens: int, n_new: int, n_past: int = 0) -> int:
-    r"""Multiplications in the matrix products of one pass, for one sequence.
-
-    $$C(n, m) = L\,n\,(2 d^2 + 2 d\, d_{kv} + 3 d\, d_h) + n\,d\,V + 2 L\,d\,n\,(m + n)$$
-
-    Pairs that the mask hides are counted, since a plain implementation computes them too. A GELU
-    MLP has two matrices where the gated one has three: $2\,d\,d_h$ instead of $3\,d\,d_h$.
-
-    ValueError: a negative number of positions.
-    """
-    if n_new < 0 or n_past < 0:
-        raise ValueError(f"positions must not be negative, got n_new={n_new}, n_past={n_past}")
-    d = config.d_model
-    d_kv = d // config.n_head * config.n_kv_head
-    n_mlp = 2 if config.gelu else 3
-    per_position = 2 * d * d + 2 * d * d_kv + n_mlp * d * config.d_hidden
-    pairs = n_new * (n_past + n_new)
-    return config.n_layer * (n_new * per_position + 2 * d * pairs) + n_new * d * n_tokens
-
-
-def naive_cost(config: TransformerConfig, n_tokens: int, n_prompt: int, n_new: int) -> list[int]:
-    r"""Cost of each new token when the whole text is read again: $C(t, 0)$, growing with $t$."""
-    return [multiplications(config, n_tokens, n_prompt + j) for j in range(n_new)]
-
-
-def cached_cost(config: TransformerConfig, n_tokens: int, n_prompt: int, n_new: int) -> list[int]:
-    r"""Cost of each new token with a cache: the prompt once, then $C(1, t - 1)$."""
-    first = multiplications(config, n_tokens, n_prompt)
-    rest = [multiplications(config, n_tokens, 1, n_prompt + j - 1) for j in range(1, n_new)]
-    return [first, *rest][:n_new]
-
-
-def cache_numbers(config: TransformerConfig, n_positions: int) -> int:
-    r"""Numbers that the cache holds for one sequence: $2 L\, d_{kv}$ per position."""
-    d_kv = config.d_model // config.n_head * config.n_kv_head
-    return 2 * config.n_layer * d_kv * n_positions
-
-
 Reshape = Callable[[Tensor], Tensor]  # logits (b, k) to logits (b, k)
 LogitsOf = Callable[[Tensor], Tensor]  # tokens (b, t) to logits (b, t, k) of what follows each
-Extend = Callable[[Tensor, Any], tuple[Tensor, Any]]  # new tokens and cache to the same, grown
+Extend = Callable[[Tensor, Any], tuple[Tensor, Any]]  # new tokens, cache: what follows, new cache
 
 
 def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tensor:
@@ -72,12 +32,8 @@ def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tens
 
     $$p_\tau(k) \propto p(k)^{1/\tau}, \qquad \text{that is } a_k \leftarrow a_k / \tau$$
 
-    At 1 nothing changes; towards 0 the most likely piece takes all, towards infinity all are equal.
     Applied at every step it does *not* give the joint distribution $p(x)^{1/\tau}$: each step is
-    renormalised on its own.
-
-    Ackley, Hinton and Sejnowski 1985 (Cognitive Science 9), eq. 3. ValueError: the temperature is
-    not positive (for greedy decoding use `keep_top_k(_, 1)`).
+    renormalised on its own. Ackley, Hinton and Sejnowski 1985 (Cognitive Science 9), eq. 3.
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}; greedy is top_k = 1")
@@ -85,11 +41,9 @@ def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tens
 
 
 def keep_top_k(logits: Float[Tensor, " b k"], top_k: int) -> Tensor:
-    r"""Keep the k most likely pieces and forbid the others.
+    """Keep the k most likely tokens and forbid the others; 1 is greedy decoding.
 
-    $$a_j \leftarrow -\infty \quad \text{unless } a_j \text{ is among the } k \text{ largest}$$
-
-    Fan, Lewis and Dauphin 2018 (arXiv:1805.04833), section 5.1. ValueError: `top_k` is below 1.
+    Fan, Lewis and Dauphin 2018 (arXiv:1805.04833), section 5.1.
     """
     if top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
@@ -98,14 +52,12 @@ def keep_top_k(logits: Float[Tensor, " b k"], top_k: int) -> Tensor:
 
 
 def keep_top_p(logits: Float[Tensor, " b k"], top_p: float) -> Tensor:
-    r"""Keep the smallest set of most likely pieces whose probability reaches p (the nucleus).
+    r"""Keep the smallest set of most likely tokens whose probability reaches p (the nucleus).
 
     $$V = \{(1), \dots, (m)\}, \qquad m = \min\Big\{m : \sum_{j \le m} p_{(j)} \ge p\Big\}$$
 
-    The piece that crosses the threshold belongs to the set: a piece is dropped only if those before
-    it already reach p. So the most likely piece always stays.
-
-    Holtzman et al. 2019 (arXiv:1904.09751), eqs. 2 and 3. ValueError: `top_p` is outside (0, 1].
+    The token that crosses the threshold belongs to the set, so the most likely one always stays.
+    Holtzman et al. 2019 (arXiv:1904.09751), eqs. 2 and 3.
     """
     if not 0 < top_p <= 1:
         raise ValueError(f"top_p must be in (0, 1], got {top_p}")
@@ -130,18 +82,17 @@ def reshape_logits(
 
 
 def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
-    r"""Draw one piece per row by inverting the cumulative distribution: the randomness comes in.
+    r"""Draw one token per row by inverting the cumulative distribution: the randomness comes in.
 
     $$x = \min\{j : p_0 + \dots + p_j > u\}$$
 
-    ValueError: a row of logits holds NaN, plus infinity, or nothing but minus infinity; or there is
-    not one u for each row.
+    ValueError: a row of logits holds NaN, plus infinity, or nothing but minus infinity.
     """
     probs = logits.double().softmax(dim=-1)
     cumulative = probs.cumsum(dim=-1)
     require_alike(u=u, rows=logits.shape[:-1])
     require_finite(**{"the softmax of the logits": cumulative[..., -1]})
-    # Scaling by the last sum (1 up to rounding) keeps u < 1 inside; forbidden pieces have width 0.
+    # Scaling by the last sum (1 up to rounding) keeps u < 1 inside; forbidden tokens have width 0.
     threshold = u.to(cumulative)[..., None] * cumulative[..., -1:]
     return (cumulative <= threshold).sum(dim=-1)
 
@@ -159,10 +110,7 @@ def generate_naive(
     reshape: Reshape = reshape_logits,
     generator: Generator | None = None,
 ) -> Iterator[Tensor]:
-    r"""Draw tokens one at a time, reading the whole text again for each.
-
-    $$x_{t+1} \sim p(\cdot \mid x_{\le t})$$
-    """
+    r"""Draw $x_{t+1} \sim p(\cdot \mid x_{\le t})$ in turn, reading the whole text for each."""
     require_between(0, math.inf, n_new=n_new)
     for _ in range(n_new):
         logits = reshape(logits_of(tokens)[:, -1])
@@ -180,10 +128,7 @@ def generate_cached(
     reshape: Reshape = reshape_logits,
     generator: Generator | None = None,
 ) -> Iterator[Tensor]:
-    r"""The same draws, reading each token once: only what is new goes through the network.
-
-    $$(k_t, v_t) \text{ are functions of } x_{\le t}, \text{ so they never change once computed}$$
-    """
+    """The same draws, reading each token once: only what is new goes through the network."""
     require_between(0, math.inf, n_new=n_new)
     unread, cache = tokens, ()
     for _ in range(n_new):
@@ -194,16 +139,12 @@ def generate_cached(
         yield tokens
 
 
-Read = Callable[[Tensor, Any], tuple[Tensor, Any]]  # new tokens and cache to states and cache
-Head = Callable[[Tensor], Tensor]  # states (b, c) to logits (b, k)
-
-
 class Written(NamedTuple):
     """Texts on their way: what has been read so far, and where each text has ended."""
 
     tokens: Int[Tensor, " b t"]  # with padding after the token that stopped
     states: Float[Tensor, " b t c"]  # zero at the padding
-    stopped: Bool[Tensor, " b"]  # whose last word has been said
+    stopped: Bool[Tensor, " b"]  # who have drawn the stop token
 
 
 def used(tokens: Int[Tensor, " b t"], stop: int) -> Bool[Tensor, " b t"]:
@@ -214,8 +155,8 @@ def used(tokens: Int[Tensor, " b t"], stop: int) -> Bool[Tensor, " b t"]:
 
 @torch.no_grad()
 def write_until(
-    read: Read,
-    head: Head,
+    read: Extend,
+    head: Callable[[Tensor], Tensor],
     prompt: Int[Tensor, " b t"],
     n_new: int,
     *,
@@ -224,12 +165,9 @@ def write_until(
     reshape: Reshape = reshape_logits,
     generator: Generator | None = None,
 ) -> Iterator[Written]:
-    r"""Continue texts until each has drawn `stop`, or has `n_new` more tokens.
+    """Continue texts until each has drawn `stop` (then `pad` follows), or has `n_new` more tokens.
 
-    $$x_{t+1} \sim p(\cdot \mid x_{\le t}) \text{ if } x_t \ne \text{stop},
-    \qquad x_{t+1} = \text{pad} \text{ afterwards}$$
-
-    ValueError: no prompt, or one that has ended already.
+    `read` turns new tokens into states, `head` a state into logits: with the cache, as above.
     """
     if prompt.shape[1] == 0 or bool((prompt == stop).any()):
         raise ValueError("a prompt needs at least one token, and none that stops")
@@ -246,3 +184,35 @@ def write_until(
         yield Written(tokens, states, stopped)
         if bool(stopped.all()):
             return
+
+
+def multiplications(config: TransformerConfig, n_tokens: int, n_new: int, n_past: int = 0) -> int:
+    r"""Multiplications $C(n, m)$ of one pass for one sequence, pairs that the mask hides included.
+
+    GPT-2's MLP has two matrices where the gated one has three: $2\,d\,d_h$ for $3\,d\,d_h$.
+    """
+    require_between(0, math.inf, n_new=n_new, n_past=n_past)
+    d = config.d_model
+    d_kv = d // config.n_head * config.n_kv_head
+    n_mlp = 2 if config.gpt2 else 3
+    per_position = 2 * d * d + 2 * d * d_kv + n_mlp * d * config.d_hidden
+    pairs = n_new * (n_past + n_new)
+    return config.n_layer * (n_new * per_position + 2 * d * pairs) + n_new * d * n_tokens
+
+
+def naive_cost(config: TransformerConfig, n_tokens: int, n_prompt: int, n_new: int) -> list[int]:
+    """Cost of each new token when the whole text is read again: C(t, 0), growing with t."""
+    return [multiplications(config, n_tokens, n_prompt + j) for j in range(n_new)]
+
+
+def cached_cost(config: TransformerConfig, n_tokens: int, n_prompt: int, n_new: int) -> list[int]:
+    """Cost of each new token with a cache: the prompt once, then C(1, t - 1)."""
+    first = multiplications(config, n_tokens, n_prompt)
+    rest = [multiplications(config, n_tokens, 1, n_prompt + j - 1) for j in range(1, n_new)]
+    return [first, *rest][:n_new]
+
+
+def cache_numbers(config: TransformerConfig, n_positions: int) -> int:
+    r"""Numbers that the cache holds for one sequence: $2 L\, d_{kv}$ per position."""
+    d_kv = config.d_model // config.n_head * config.n_kv_head
+    return 2 * config.n_layer * d_kv * n_positions

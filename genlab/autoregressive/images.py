@@ -1,13 +1,10 @@
-r"""The smallest autoregressive model: a point of the plane, one coordinate after the other.
+r"""Images, and points of the plane, one value after the other: exact discrete models.
 
-$$p(x_1, x_2) = p(x_1)\,p(x_2\mid x_1) = \frac{P(i)}{h}\cdot\frac{P(j\mid i)}{h}$$
+$$-\log p(x) = -\sum_i \log \mathrm{softmax}\big(a_i(x_{<i})\big)_{x_i}$$
 
-Each axis is cut into K bins of width $h$; a coordinate is a piece, a bin is its value, and one
-network with a softmax over the bins speaks both times. The density is constant inside a cell, so
-its likelihood is exact; what is lost is only what a histogram loses.
-
-Uria et al. 2016 (arXiv:1605.02226), eq. 1; van den Oord et al. 2016 (arXiv:1601.06759), section 3
-(softmax over discretised values).
+A point is two bins, an image is its pixels in some order. Masked convolutions (PixelCNN) or a
+causal transformer compute all $a_i$ in one pass; a sample takes one pass for each value. van den
+Oord, Kalchbrenner and Kavukcuoglu 2016 (arXiv:1601.06759), eq. 1 and section 3.
 """
 
 import math
@@ -23,21 +20,19 @@ from genlab.autoregressive.decoding import Reshape, draw, generate_cached, resha
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
 from genlab.core.tensors import require_alike, require_positive
-from genlab.nn.layers import MaskedConv2d, MaskedMLP, raster_mask, rows_mask
-from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights
+from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
+from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
 
 Points = Float[Tensor, " b 2"]
+Grey = Int[Tensor, " b 1 h w"]  # levels 0..n_levels-1
 
 
 def cell_log_density(
     log_p: Float[Tensor, " b 2 k"], cell: Int[Tensor, " b 2"], *, bin_width: float
 ) -> Float[Tensor, " b"]:
-    r"""Log-density of a point from the log-probabilities of its two bins, nats.
+    r"""Log-density of a point from the log-probabilities of its two bins of width h, nats.
 
     $$\log p(x_1, x_2) = \log P(i) + \log P(j\mid i) - 2\log h$$
-
-    Uria et al. 2016 (arXiv:1605.02226), eq. 1, with bins of width h. ValueError: the width is not
-    positive.
     """
     require_positive(bin_width=bin_width)
     require_alike(cell=cell, log_p=log_p.shape[:-1])
@@ -46,7 +41,11 @@ def cell_log_density(
 
 
 class GridAutoregressive(nn.Module):
-    r"""Softmax over bins for each coordinate in turn; two network passes make a point."""
+    """The smallest of all: a softmax over bins for each coordinate in turn, by one network.
+
+    The density is constant inside a cell, so its likelihood is exact; what is lost is what a
+    histogram loses. Uria et al. 2016 (arXiv:1605.02226), eq. 1.
+    """
 
     smooth: Tensor
 
@@ -72,13 +71,11 @@ class GridAutoregressive(nn.Module):
     def log_p_first(self, n: int) -> Float[Tensor, " n k"]:
         """Log-probabilities of the first coordinate's bins, the same for every example."""
         start = pad(self.smooth.new_zeros(n, self.n_bins), (1, 0), value=1.0)
-        logits: Tensor = self.net(start)
-        return logits.log_softmax(1)
+        return self.net(start).log_softmax(1)
 
     def log_p_second(self, first: Int[Tensor, " b"]) -> Float[Tensor, " b k"]:
         """Log-probabilities of the second coordinate's bins, given the bin of the first."""
-        logits: Tensor = self.net(pad(self.smooth[first], (1, 0), value=0.0))
-        return logits.log_softmax(1)
+        return self.net(pad(self.smooth[first], (1, 0), value=0.0)).log_softmax(1)
 
     def log_prob(self, x: Points) -> Float[Tensor, " b"]:
         """Exact log-density in nats; minus infinity outside the square."""
@@ -89,85 +86,18 @@ class GridAutoregressive(nn.Module):
         density = cell_log_density(log_p, cell, bin_width=self.bin_width)
         return torch.where(inside, density, -math.inf)
 
-    def loss(
-        self, x: Points, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
-        """Negative log-likelihood, mean over the batch, nats. `cond` must be None."""
-        _refuse(cond)
+    def loss(self, x: Points, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+        """Negative log-likelihood in nats, a mean over the batch."""
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Points:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Points:
         """Draw `n` points: the bin of the first coordinate, then of the second, then a place."""
-        _refuse(cond)
         first = torch.multinomial(self.log_p_first(n).exp(), 1, generator=generator)[:, 0]
         second = torch.multinomial(self.log_p_second(first).exp(), 1, generator=generator)[:, 0]
         cell = torch.stack([first, second], 1)
         inside = torch.rand(cell.shape, generator=generator, dtype=self.smooth.dtype)
         return -self.extent + self.bin_width * (cell + inside)
-
-
-def _refuse(cond: Tensor | None) -> None:
-    if cond is not None:
-        raise ValueError("this model is unconditional: cond must be None")
-
-
-class MADE(nn.Module):
-    """Exact model of `d` discrete variables with `n_levels` ordered values each.
-
-    Germain et al. 2015 (arXiv:1502.03509), section 4, with a softmax over the levels in place of a
-    single logit.
-    """
-
-    def __init__(
-        self,
-        d: int,
-        n_levels: int,
-        *,
-        order: Sequence[int] | None = None,
-        width: int = 128,
-        depth: int = 1,
-    ) -> None:
-        super().__init__()
-        self.n_levels, self.event_shape = n_levels, (d,)
-        self.order = list(range(d)) if order is None else list(order)
-        self.net = MaskedMLP(d, n_levels, order=self.order, width=width, depth=depth)
-
-    def logits(self, x: Int[Tensor, " b d"]) -> Float[Tensor, " b d k"]:
-        """Logits of every variable, each computed from those visited before it."""
-        dtype = next(self.net.parameters()).dtype
-        return self.net(x.to(dtype) * (2 / (self.n_levels - 1)) - 1)
-
-    def log_prob(self, x: Int[Tensor, " b d"]) -> Float[Tensor, " b"]:
-        """Exact log-probability, `(b,)`, in nats."""
-        return sequence_log_prob(self.logits(x), x)
-
-    def loss(
-        self,
-        x: Int[Tensor, " b d"],
-        *,
-        cond: Tensor | None = None,
-        generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:
-        """Mean negative log-probability per variable, nats."""
-        if cond is not None:
-            raise ValueError("MADE.loss: cond is given, expected None")
-        return -self.log_prob(x).mean() / x.shape[1]
-
-    @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Int[Tensor, " n d"]:
-        """Draw `n` examples, one variable and one pass at a time."""
-        if cond is not None:
-            raise ValueError("MADE.sample: cond is given, expected None")
-        x = torch.zeros(n, *self.event_shape, dtype=torch.int64)
-        for i in sorted(range(len(self.order)), key=self.order.__getitem__):
-            u = torch.rand(n, dtype=torch.float64, generator=generator)
-            x[:, i] = draw(self.logits(x)[:, i], u)
-        return x
 
 
 class RasterStack(nn.Module):
@@ -226,12 +156,9 @@ class TwoStacks(nn.Module):
 
 
 class PixelCNN(nn.Module):
-    r"""An exact discrete image model on one-channel images.
+    """One-channel images by a stack of masked convolutions, pixel by pixel in raster order.
 
-    $$-\log p(x) = -\sum_{r,c} \log \mathrm{softmax}\big(a_{rc}\big)_{x_{rc}}$$
-
-    van den Oord, Kalchbrenner and Kavukcuoglu 2016 (arXiv:1601.06759), eq. 1. A learned offset per
-    pixel and level is added, since digits stand in the middle of the frame.
+    A learned offset per pixel and level is added, since digits stand in the middle of the frame.
     """
 
     def __init__(
@@ -250,35 +177,23 @@ class PixelCNN(nn.Module):
         )
         self.offset = nn.Parameter(torch.zeros(n_levels, *event_shape[1:]))
 
-    def logits(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Grey) -> Float[Tensor, " b n k"]:
         """Logits of every pixel in raster order; row i is computed from pixels before i only."""
         scaled = x.to(self.place.dtype) * (2 / (self.n_levels - 1)) - 1
         a: Tensor = self.head(self.stack(scaled) + self.place) + self.offset
         return a.flatten(2).mT
 
-    def log_prob(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
         """Exact log-probability of whole images, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), x.flatten(1))
 
-    def loss(
-        self,
-        x: Int[Tensor, " b 1 h w"],
-        *,
-        cond: Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Float[Tensor, ""]:
-        """Mean negative log-probability per pixel, nats; nothing random, nothing conditional."""
-        if cond is not None:
-            raise ValueError("PixelCNN.loss: cond is given, expected None")
+    def loss(self, x: Grey, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+        """Mean negative log-probability per pixel, nats."""
         return -self.log_prob(x).mean() / (self.event_shape[1] * self.event_shape[2])
 
     @torch.no_grad()
     def steps(
-        self,
-        x: Int[Tensor, " b 1 h w"],
-        start: int = 0,
-        *,
-        generator: torch.Generator | None = None,
+        self, x: Grey, start: int = 0, *, generator: Generator | None = None
     ) -> Iterator[Tensor]:
         """Draw pixels `start`, `start + 1`, ... in place of those of `x`; yields after each one."""
         flat = x.flatten(1).clone()
@@ -287,25 +202,19 @@ class PixelCNN(nn.Module):
             flat[:, i] = draw(self.logits(flat.reshape(x.shape))[:, i], u)
             yield flat.reshape(x.shape).clone()
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Int[Tensor, " n 1 h w"]:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Grey:
         """Draw `n` images, pixel by pixel: as many passes as pixels."""
-        if cond is not None:
-            raise ValueError("PixelCNN.sample: cond is given, expected None")
         blank = torch.zeros(n, *self.event_shape, dtype=torch.int64, device=self.place.device)
         return last(self.steps(blank, generator=generator))
 
 
 class ImageTransformer(nn.Module):
-    r"""Exact discrete image model on one-channel images.
+    """One-channel images by a causal transformer over their pixels, in any order.
 
-    At turn $i$ the network reads the grey level seen last, as a table entry plus a multiple of one
+    At turn i the network reads the grey level seen last, as a table entry plus a multiple of one
     learned vector (levels are ordered, and 17 separate entries would have to learn that), and a
-    learned vector for the pixel that is to be predicted.
-
-    Chen et al. 2020 ("Generative pretraining from pixels", ICML), section 3. ValueError: `order` is
-    not a permutation of the pixels.
+    learned vector for the pixel that is to be predicted. Chen et al. 2020 ("Generative pretraining
+    from pixels", ICML), section 3.
     """
 
     order: Tensor
@@ -332,11 +241,11 @@ class ImageTransformer(nn.Module):
         self.place = nn.Parameter(0.2 * torch.randn(n, config.d_model))
         self.offset = nn.Parameter(torch.zeros(n, n_levels))
 
-    def sequence(self, x: Int[Tensor, " b 1 h w"]) -> Int[Tensor, " b n"]:
+    def sequence(self, x: Grey) -> Int[Tensor, " b n"]:
         """The pixels in the order in which they are visited."""
         return x.flatten(1)[:, self.order]
 
-    def image(self, tokens: Int[Tensor, " b n"]) -> Int[Tensor, " b 1 h w"]:
+    def image(self, tokens: Int[Tensor, " b n"]) -> Grey:
         """The inverse of `sequence`."""
         flat = torch.empty_like(tokens)
         flat[:, self.order] = tokens
@@ -348,50 +257,33 @@ class ImageTransformer(nn.Module):
 
     def extend(self, tokens: Int[Tensor, " b t"], cache: Cache = ()) -> tuple[Tensor, Cache]:
         """Logits after each new token (the first of all is "begin"), given the cache; new cache."""
-        n_past = cache[0].k.shape[2] if cache else 0
+        n_past = n_seen(cache)
         turns = self.order[n_past : n_past + tokens.shape[1]]
         level = (tokens.to(self.place.dtype) * (2 / (self.n_levels - 1)) - 1)[..., None]
         h = self.embedding(tokens) + level * self.brightness + self.place[turns]
         h, cache = self.body(h, cache)
         return self.head(h) + self.offset[turns], cache
 
-    def next_logits(self, tokens: Int[Tensor, " b t"]) -> Float[Tensor, " b t k"]:
-        """Logits after each token, the whole sequence read at once."""
-        return self.extend(tokens)[0]
-
-    def logits(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Grey) -> Float[Tensor, " b n k"]:
         """Logits of the pixel visited at each turn; row i is computed from earlier turns only."""
         tokens = torch.cat([self.begin(len(x)), self.sequence(x)[:, :-1]], dim=1)
-        return self.next_logits(tokens)
+        return self.extend(tokens)[0]
 
-    def log_prob(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
         """Exact log-probability of whole images, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), self.sequence(x))
 
-    def loss(
-        self,
-        x: Int[Tensor, " b 1 h w"],
-        *,
-        cond: Tensor | None = None,
-        generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Grey, *, generator: Generator | None = None) -> Float[Tensor, ""]:
         """Mean negative log-probability per pixel, nats."""
-        if cond is not None:
-            raise ValueError("ImageTransformer.loss: cond is given, expected None")
         return -self.log_prob(x).mean() / len(self.order)
 
     def steps(
         self, n: int, *, reshape: Reshape = reshape_logits, generator: Generator | None = None
     ) -> Iterator[Tensor]:
         """Draw `n` images pixel by pixel, cached; yields the tokens so far, "begin" first."""
-        yield from generate_cached(
-            self.extend, self.begin(n), len(self.order), reshape=reshape, generator=generator
-        )
+        begun, n_new = self.begin(n), len(self.order)
+        return generate_cached(self.extend, begun, n_new, reshape=reshape, generator=generator)
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Int[Tensor, " n 1 h w"]:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Grey:
         """Draw `n` images from the model as it is."""
-        if cond is not None:
-            raise ValueError("ImageTransformer.sample: cond is given, expected None")
         return self.image(last(self.steps(n, generator=generator))[:, 1:])

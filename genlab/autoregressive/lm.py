@@ -3,12 +3,10 @@ r"""The causal transformer as a model of text: next-token cross-entropy.
 $$p(x_{1:n}) = \prod_{i=1}^n
 \mathrm{softmax}\big(f_\theta(\text{begin}, x_1, \dots, x_{i-1})\big)_{x_i}$$
 
-A begin token is put in front and the last token is left off: that shift by one is what makes row
-$i$ of the output the distribution of piece $i$ *given the pieces before it*. Forget it, and the
-network copies its input. Training computes all rows in one pass; sampling uses the cache.
-
-Vaswani et al. 2017 (arXiv:1706.03762), section 3; Radford et al. 2018 ("Improving language
-understanding by generative pre-training"), section 3.1.
+A begin token is put in front and the last token is left off: that shift by one makes row $i$ of the
+output the distribution of token $i$ *given the tokens before it*. Forget it, and the network copies
+its input. Training computes all rows in one pass; `continue_text` draws with the key-value cache,
+which grows in `genlab.nn.transformer.SelfAttention`.
 """
 
 from collections.abc import Iterator
@@ -22,11 +20,13 @@ from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
 from genlab.nn.transformer import Cache, Transformer, TransformerConfig
 
+Sequences = Int[Tensor, " b n"]
+
 
 class TransformerLM(nn.Module):
-    r"""Exact model of sequences of `length` tokens, each in 0..n_tokens-1.
+    """Exact model of sequences of `length` tokens, each in 0..n_tokens-1.
 
-    Radford et al. 2018, section 3.1, eq. 1.
+    Radford et al. 2018 ("Improving language understanding by generative pre-training"), eq. 1.
     """
 
     def __init__(self, n_tokens: int, length: int, config: TransformerConfig) -> None:
@@ -38,7 +38,7 @@ class TransformerLM(nn.Module):
         """`n` sequences that hold nothing but the begin token."""
         return torch.full((n, 1), self.n_tokens, device=self.net.embedding.weight.device)
 
-    def logits(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n k"]:
+    def logits(self, x: Sequences) -> Float[Tensor, " b n k"]:
         """Logits of every token of `x`; row i is computed from the tokens before i only."""
         return self.next_logits(torch.cat([self.begin(len(x)), x[:, :-1]], dim=1))
 
@@ -51,20 +51,12 @@ class TransformerLM(nn.Module):
         out, cache = self.net.extend(tokens, cache)
         return out[..., : self.n_tokens], cache
 
-    def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
+    def log_prob(self, x: Sequences) -> Float[Tensor, " b"]:
         """Exact log-probability of whole sequences, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), x)
 
-    def loss(
-        self,
-        x: Int[Tensor, " b n"],
-        *,
-        cond: Tensor | None = None,
-        generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Sequences, *, generator: Generator | None = None) -> Float[Tensor, ""]:
         """Next-token cross-entropy: mean negative log-probability per token, nats."""
-        if cond is not None:
-            raise ValueError("TransformerLM.loss: cond is given, expected None")
         return -self.log_prob(x).mean() / x.shape[1]
 
     def continue_text(
@@ -77,16 +69,10 @@ class TransformerLM(nn.Module):
     ) -> Iterator[Tensor]:
         """Add tokens to prompts one at a time, with the cache; yields `(b, t + 1)` and longer."""
         tokens = torch.cat([self.begin(len(prompt)), prompt], dim=1)
-        for grown in generate_cached(
-            self.extend, tokens, n_new, reshape=reshape, generator=generator
-        ):
-            yield grown[:, 1:]
+        grown = generate_cached(self.extend, tokens, n_new, reshape=reshape, generator=generator)
+        yield from (text[:, 1:] for text in grown)
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Int[Tensor, " n length"]:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
         """Draw `n` sequences from the model as it is, with the cache."""
-        if cond is not None:
-            raise ValueError("TransformerLM.sample: cond is given, expected None")
         empty = self.begin(n)[:, :0]
         return last(self.continue_text(empty, self.event_shape[0], generator=generator))

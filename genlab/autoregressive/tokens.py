@@ -1,13 +1,13 @@
-r"""Text as integers: one number per character, or one per byte.
+r"""Text as integers, one for each character or for each byte pair, and counts of such integers.
 
-A tokenizer is a pair of inverse maps, `decode(encode(text)) == text`. Bytes need no table and can
-spell any text; characters make shorter sequences of a larger alphabet.
+A tokenizer is a pair of inverse maps, `decode(encode(text)) == text`. Characters make long
+sequences over a small alphabet; byte pairs can spell any text in fewer tokens.
 """
 
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -16,21 +16,7 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor
 
 from genlab.autoregressive.likelihood import token_log_probs
-
-
-@dataclass(frozen=True)
-class ByteTokenizer:
-    """UTF-8 bytes: 256 tokens, every text can be spelled."""
-
-    n_tokens: int = 256
-
-    def encode(self, text: str) -> Int[Tensor, " n"]:
-        """One number 0..255 per byte of the text."""
-        return torch.tensor(list(text.encode()), dtype=torch.int64)
-
-    def decode(self, tokens: Iterable[int] | Tensor) -> str:
-        """The text again; bytes that are no valid UTF-8 become replacement marks."""
-        return bytes(int(t) for t in tokens).decode(errors="replace")
+from genlab.core.tensors import require_between
 
 
 @dataclass(frozen=True)
@@ -54,10 +40,7 @@ class CharTokenizer:
         return len(self.alphabet)
 
     def encode(self, text: str) -> Int[Tensor, " n"]:
-        """One number per character.
-
-        ValueError: a character is not in the alphabet.
-        """
+        """One number per character; a ValueError names those that are not in the alphabet."""
         number = {c: i for i, c in enumerate(self.alphabet)}
         strangers = sorted(set(text) - set(number))
         if strangers:
@@ -71,21 +54,17 @@ class CharTokenizer:
 
 N_BYTES = 256
 Pair = tuple[int, int]
-WORD = re.compile(
-    r"'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+"
-)  # GPT-2's, in the classes of Python's re
+# GPT-2's, in the classes of Python's re
+WORD = re.compile(r"'(?:[sdmt]|ll|ve|re)| ?[^\W\d_]+| ?\d+| ?(?:[^\s\w]|_)+|\s+(?!\S)|\s+")
 
 
 def words(text: str) -> list[str]:
-    r"""Cut a text into words that merges must not cross; joined, they are the text again.
-
-    Radford et al. 2019, section 2.2, in the pattern of its code.
-    """
+    """Cut a text into words as GPT-2 does: merges do not cross them; joined, they are the text."""
     return WORD.findall(text)
 
 
 def merge(tokens: Sequence[int], pair: Pair, new: int) -> list[int]:
-    r"""Replace a pair by one token, from left to right, wherever it occurs."""
+    """Replace a pair by one token, from left to right, wherever it occurs."""
     out: list[int] = []
     i = 0
     while i < len(tokens):
@@ -100,11 +79,8 @@ def train_bpe(text: str, n_tokens: int) -> tuple[Pair, ...]:
 
     $$\mathrm{count}(a, b) = \sum_{w} \#w\ \#\{i : w_i = a,\ w_{i+1} = b\}$$
 
-    Only words that hold the merged pair are counted again. Among equals the smallest pair is taken,
-    so the result does not depend on the order of a dictionary.
-
-    Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), algorithm 1. ValueError: a vocabulary of
-    fewer than 256 tokens.
+    Only words that hold the merged pair are counted again; among equals the smallest pair is taken.
+    Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), algorithm 1.
     """
     if n_tokens < N_BYTES:
         raise ValueError(f"n_tokens must be at least {N_BYTES}, the bytes, got {n_tokens}")
@@ -135,11 +111,7 @@ def train_bpe(text: str, n_tokens: int) -> tuple[Pair, ...]:
 
 
 class BPE:
-    r"""Byte-level tokenizer given by its merges.
-
-    Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), section 3.2. ValueError: a merge of tokens
-    that do not exist yet.
-    """
+    """Byte-level tokenizer given by its merges: Sennrich et al. 2016, section 3.2."""
 
     def __init__(self, merges: Iterable[Pair]) -> None:
         self.merges = tuple(merges)
@@ -155,7 +127,7 @@ class BPE:
     def spell(
         self, word: str, *, drop: float = 0.0, noise: random.Random | None = None
     ) -> list[int]:
-        r"""Tokens of one word: of all merges that apply, the earliest learned comes first."""
+        """Tokens of one word: of all merges that apply, the earliest learned comes first."""
         tokens = list(word.encode())
         while len(tokens) > 1:
             open_ = [
@@ -172,23 +144,14 @@ class BPE:
     def encode(
         self, text: str, *, drop: float = 0.0, generator: Generator | None = None
     ) -> Int[Tensor, " n"]:
-        """Spell a text, word by word.
-
-        ValueError: `drop` is no probability.
-        """
-        if not 0 <= drop <= 1:
-            raise ValueError(f"drop must lie in [0, 1], got {drop}")
+        """Spell a text word by word, each merge overlooked with probability `drop`."""
+        require_between(0, 1, drop=drop)
         tokens: list[int] = []
-        if drop > 0:
-            seed = int(torch.randint(2**62, (), generator=generator))
-            noise = random.Random(seed)
-            for word in words(text):
-                tokens += self.spell(word, drop=drop, noise=noise)
-        else:
-            for word in words(text):
-                if word not in self._known:
-                    self._known[word] = self.spell(word)
-                tokens += self._known[word]
+        noise = random.Random(int(torch.randint(2**62, (), generator=generator))) if drop else None
+        for word in words(text):
+            if noise is None and word not in self._known:
+                self._known[word] = self.spell(word)
+            tokens += self.spell(word, drop=drop, noise=noise) if noise else self._known[word]
         return torch.tensor(tokens, dtype=torch.int64)
 
     def decode(self, tokens: Iterable[int] | Tensor) -> str:
@@ -203,10 +166,12 @@ def _lookup(table: Tensor, values: Tensor, keys: Tensor) -> Tensor:
 
 
 class NGram:
-    r"""Counts of a token stream, for all context lengths up to `order`.
+    r"""Counts of a token stream for all context lengths up to `order`, mixed by Witten and Bell.
 
-    Chen and Goodman 1996 (arXiv:cmp-lg/9606011), section 2. ValueError: `order` is negative, the
-    stream too short, or a context needs over 63 bits.
+    $$p(x \mid c_{1:k}) = \frac{n(c_{1:k}\,x) + T\,p(x \mid c_{2:k})}{n(c_{1:k}) + T}$$
+
+    $T$ counts the distinct tokens seen after $c_{1:k}$. Chen and Goodman 1996
+    (arXiv:cmp-lg/9606011), section 2.
     """
 
     def __init__(self, tokens: Int[Tensor, " n"], n_tokens: int, order: int) -> None:
@@ -230,10 +195,7 @@ class NGram:
         return runs, n_runs, contexts, n_contexts, kinds
 
     def token_log_probs(self, tokens: Int[Tensor, " n"]) -> Float[Tensor, " n"]:
-        """Log-probability of every token of a stream given those before it, nats.
-
-        The first tokens have shorter contexts. Summed, this is the exact log-probability.
-        """
+        """Log-probability of every token of a stream given those before it, nats."""
         probs = torch.full(tokens.shape, 1 / self.n_tokens, dtype=torch.float64)
         for k, (runs, n_runs, contexts, n_contexts, kinds) in enumerate(self.tables):
             if len(tokens) <= k:
@@ -249,32 +211,20 @@ class NGram:
 LogitsOf = Callable[[Tensor], Tensor]  # tokens (b, t) to logits (b, t, k) *of* those tokens
 
 
-def overlapping_windows(n: int, context: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    r"""Where windows begin and end, and which of their tokens are new.
-
-    ValueError: a stride outside 1..context, or an empty text.
-    """
-    if not 1 <= stride <= context or n < 1:
-        raise ValueError(f"need 1 <= stride <= context and a text, got {stride}, {context}, n={n}")
-    end = min(context, n)
-    yield 0, 0, end
-    while end < n:
-        first, end = end, min(end + stride, n)
-        yield end - context, first, end
-
-
 @torch.no_grad()
 def windowed_log_probs(
     logits_of: LogitsOf, x: Int[Tensor, " n"], context: int, stride: int
 ) -> Float[Tensor, " n"]:
-    r"""Log-probability of each token of a long text, each scored once, nats, at most 0.
+    """Log-probability of each token of a long text, each scored once, nats.
 
-    $$\ell_i = \log p\big(x_i \mid x_{s(i)}, \dots, x_{i-1}\big)$$
-
-    Baevski and Auli 2019 (arXiv:1809.10853), section 4.4. ValueError: as `overlapping_windows`.
+    The first window scores all of its tokens, each later one its last `stride`, so these have at
+    least `context - stride` tokens before them. Baevski and Auli 2019 (arXiv:1809.10853), 4.4.
     """
-    parts = []
-    for begin, first, end in overlapping_windows(len(x), context, stride):
-        window = x[None, begin:end]
-        parts.append(token_log_probs(logits_of(window), window)[0, first - begin :])
+    if not 1 <= stride <= context or len(x) < 1:
+        raise ValueError(f"expected 1 <= {stride=} <= {context=} and a text, got {len(x)} tokens")
+    parts, first, end = [], 0, min(context, len(x))
+    while first < len(x):
+        window = x[None, max(0, end - context) : end]
+        parts.append(token_log_probs(logits_of(window), window)[0, first - end :])
+        first, end = end, min(end + stride, len(x))
     return torch.cat(parts)

@@ -22,6 +22,8 @@ from jaxtyping import Int
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
+from genlab.core.tensors import require_finite
+
 Split = Literal["train", "val", "test"]
 
 EVENT_SHAPE = (1, 8, 8)
@@ -110,3 +112,25 @@ def load_mnist(split: str = "train", size: int = 28) -> Digits:
     images, labels = _all_images()
     chosen = images[index]
     return Digits(chosen if size == 28 else _halve(chosen), labels[index])
+
+
+def to_unit(levels: Tensor, top: int = N_LEVELS - 1) -> Tensor:
+    r"""Scale grey levels 0..`top` to [-1, 1], in torch's default dtype: $x = 2g/\text{top} - 1$.
+
+    >>> to_unit(torch.tensor([0, 8, 16]))
+    tensor([-1.,  0.,  1.])
+    """
+    return levels.to(torch.get_default_dtype()) / (top / 2) - 1
+
+
+def from_unit(x: Tensor, top: int = N_LEVELS - 1, *, whole: bool = True) -> Tensor:
+    r"""Undo `to_unit`: the nearest level, cut off at both ends; the number itself if not `whole`.
+
+    >>> from_unit(torch.tensor([-1.2, 0.3])), from_unit(torch.tensor([-1.2, 0.5]), whole=False)
+    (tensor([ 0, 10]), tensor([-1.6000, 12.0000]))
+    """
+    grey = (x + 1) * (top / 2)
+    if not whole:
+        return grey
+    require_finite(x=x)
+    return grey.round().clamp(0, top).long()

@@ -3,40 +3,32 @@ r"""Coupling layers: half of the numbers stay, and tell the other half how to mo
 $$x_A = z_A, \qquad x_B = \tau\big(z_B;\, \theta(z_A)\big), \qquad
 \frac{\partial x}{\partial z} = \begin{pmatrix} I & 0 \\ * & \mathrm{diag}\, \tau' \end{pmatrix}$$
 
-The block marked * holds the derivatives of the network $\theta$. It never enters the determinant,
-and the network is never inverted: $z_A = x_A$ is there to recompute $\theta$ on the way back. So
-$\theta$ may be any network, and both directions cost one evaluation of it.
+The block marked *, the derivatives of $\theta$, never enters the determinant, and $z_A = x_A$ is
+there to recompute $\theta$ on the way back: any network will do, one evaluation in each direction.
 
-Dinh, Krueger and Bengio 2014 (NICE, arXiv:1410.8516), eq. 5 to 7; Dinh, Sohl-Dickstein and Bengio
-2016 (RealNVP, arXiv:1605.08803), eq. 4 to 8.
+NICE = Dinh, Krueger and Bengio 2014 (arXiv:1410.8516), eq. 5 to 7; RealNVP = Dinh, Sohl-Dickstein
+and Bengio 2016 (arXiv:1605.08803), eq. 4 to 8.
 """
 
-from collections.abc import Callable
-
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor, nn
 
-from genlab.core.tensors import PerExample, sum_event
+from genlab.core.tensors import sum_event
 from genlab.flow.model import Flow, StandardNormal
-from genlab.flow.transforms import Affine, Elementwise, Shift, Transform
+from genlab.flow.transforms import Affine, Cond, Elementwise, Move, Moved, Net, Shift, Vector
 from genlab.nn.layers import MLP
 
 
 def couple(
-    move: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-    conditioner: Callable[[Tensor], Tensor],
-    a: Float[Tensor, " b d"],
-    stays: Bool[Tensor, " d"],
-    cond: Float[Tensor, " b c"] | None = None,
-) -> tuple[Float[Tensor, " b d"], PerExample]:
+    move: Move, conditioner: Net, a: Vector, stays: Bool[Tensor, " d"], cond: Cond = None
+) -> Moved:
     r"""One coupling layer, in either direction: `move` is $\tau$ to sample, $\tau^{-1}$ to score.
 
     $$b_A = a_A, \quad b_B = \tau(a_B; \theta(a_A)), \qquad
     \log|\det \partial b/\partial a| = \sum_{i \in B} \log|\tau'_i|$$
 
-    $b$ and log|det db/da|, summed over B, `(b,)`, nats. Dinh, Sohl-Dickstein and Bengio 2016, eq. 4
-    to 8.
+    Returns $b$ and log|det db/da|, nats (RealNVP, eq. 4 to 8).
     """
     a_A, a_B = a[:, stays], a[:, ~stays]
     read = a_A if cond is None else torch.cat([a_A, cond], dim=1)
@@ -47,31 +39,17 @@ def couple(
 
 
 def alternating_mask(d: int, parity: int = 0) -> Bool[Tensor, " d"]:
-    r"""Every other coordinate stays; the next layer, of other parity, moves those.
-
-    ValueError: fewer than two coordinates, so that one half would be empty.
-    """
-    if d < 2:
-        raise ValueError(f"alternating_mask: d is {d}, expected at least 2 (two halves)")
+    """Every other coordinate stays; the next layer, of other parity, moves those."""
     return torch.arange(d) % 2 == parity % 2
 
 
 class Coupling(nn.Module):
-    """A coupling layer of any elementwise family; starts out with all its parameters at zero.
-
-    ValueError: nothing stays, or nothing moves.
-    """
+    """A coupling layer of any elementwise family; starts out with all its parameters at zero."""
 
     stays: Tensor
 
     def __init__(
-        self,
-        stays: Bool[Tensor, " d"],
-        element: Elementwise,
-        *,
-        width: int = 64,
-        depth: int = 2,
-        d_cond: int = 0,
+        self, stays: Bool[Tensor, " d"], element: Elementwise, *, width: int = 64, d_cond: int = 0
     ) -> None:
         super().__init__()
         n_stay, n_move = int(stays.sum()), int((~stays).sum())
@@ -79,19 +57,13 @@ class Coupling(nn.Module):
             raise ValueError(f"Coupling: {n_stay} stay and {n_move} move, expected at least 1 each")
         self.register_buffer("stays", stays)
         self.element = element
-        self.conditioner = MLP(n_stay + d_cond, n_move * element.n_params, width, depth)
+        self.conditioner = MLP(n_stay + d_cond, n_move * element.n_params, width, 2)
         start_at_zero(self.conditioner)
 
-    def forward(
-        self, z: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None
-    ) -> tuple[Float[Tensor, " b d"], PerExample]:
-        """Return x and log|det dx/dz|, `(b,)`; one network evaluation."""
+    def forward(self, z: Vector, cond: Cond = None) -> Moved:
         return couple(self.element.forward, self.conditioner, z, self.stays, cond)
 
-    def inverse(
-        self, x: Float[Tensor, " b d"], cond: Float[Tensor, " b c"] | None = None
-    ) -> tuple[Float[Tensor, " b d"], PerExample]:
-        """Return z and log|det dz/dx|, `(b,)`; one network evaluation."""
+    def inverse(self, x: Vector, cond: Cond = None) -> Moved:
         return couple(self.element.inverse, self.conditioner, x, self.stays, cond)
 
 
@@ -106,10 +78,8 @@ def coupling_flow(
     d: int, element: Elementwise, *, n_layers: int = 6, width: int = 64, d_cond: int = 0
 ) -> Flow:
     """A standard normal pushed through `n_layers` couplings of one family, halves alternating."""
-    layers: list[Transform] = [
-        Coupling(alternating_mask(d, k), element, width=width, d_cond=d_cond)
-        for k in range(n_layers)
-    ]
+    masks = [alternating_mask(d, k) for k in range(n_layers)]
+    layers = [Coupling(stays, element, width=width, d_cond=d_cond) for stays in masks]
     return Flow(StandardNormal((d,)), layers)
 
 
@@ -118,6 +88,6 @@ def nice(d: int, *, n_layers: int = 6, width: int = 64) -> Flow:
     return coupling_flow(d, Shift(), n_layers=n_layers, width=width)
 
 
-def real_nvp(d: int, *, n_layers: int = 6, width: int = 64, d_cond: int = 0) -> Flow:
+def real_nvp(d: int, *, n_layers: int = 6, width: int = 64) -> Flow:
     """RealNVP on vectors: affine couplings."""
-    return coupling_flow(d, Affine(), n_layers=n_layers, width=width, d_cond=d_cond)
+    return coupling_flow(d, Affine(), n_layers=n_layers, width=width)

@@ -6,13 +6,14 @@ run from 0 to 1 across the bin of width $w^k$ and height $h^k$. Then
 $$x = x^k + \frac{h^k\,[s\,\xi^2 + \delta^k\,\xi(1-\xi)]}
 {s + [\delta^{k+1} + \delta^k - 2s]\,\xi(1-\xi)}, \qquad s = h^k / w^k.$$
 
-It is increasing whenever every width, height and slope is positive. Outside $[-B, B]$ the map is
-the identity, and the slopes at $\pm B$ are 1, so the two join without a kink.
+It increases whenever every width, height and slope is positive. Outside $[-B, B]$, where the slope
+reaches 1, the map is the identity.
 
-Durkan, Bekasov, Murray and Papamakarios 2019 (arXiv:1906.04032), eq. 4 to 8.
+Durkan, Bekasov, Murray and Papamakarios 2019 (arXiv:1906.04032), eq. 4 to 8 and appendix A.
 """
 
-from typing import NamedTuple
+from collections import namedtuple
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -20,51 +21,41 @@ from torch import Tensor
 from torch.nn.functional import pad, softmax, softplus
 
 from genlab.core.tensors import require_between, require_positive
+from genlab.flow.transforms import Scalars
+
+Sizes: TypeAlias = Float[Tensor, " *n k"]  # of the bins of each number's own spline
+Slopes: TypeAlias = Float[Tensor, " *n k_plus_1"]  # at its knots
 
 
-class Bin(NamedTuple):
-    """The piece of the spline that holds one point: left knot, size, mean slope, end slopes."""
-
-    left: Tensor
-    bottom: Tensor
-    w: Tensor
-    h: Tensor
-    s: Tensor
-    d0: Tensor
-    d1: Tensor
+# The piece of the spline that holds one point: its left knot, size, mean slope and end slopes
+Bin = namedtuple("Bin", "left bottom w h s d0 d1")
 
 
-def find_bin(
-    a: Float[Tensor, " *n"],
-    widths: Float[Tensor, " *n k"],
-    heights: Float[Tensor, " *n k"],
-    slopes: Float[Tensor, " *n k_plus_1"],
-    *,
-    by_height: bool,
-) -> Bin:
-    """Look up the piece that holds `a`, counted along x (or along y, `by_height`) from -B."""
+def find_bin(a: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes, *, by_height: bool) -> Bin:
+    """Look up the piece that holds `a`, counted along z (or along x, `by_height`) from -B."""
     bound = widths.sum(-1, keepdim=True) / 2
-    x_right, y_right = (torch.cumsum(sizes, -1) - bound for sizes in (widths, heights))
-    right = y_right if by_height else x_right
+    z_right, x_right = (torch.cumsum(sizes, -1) - bound for sizes in (widths, heights))
+    right = x_right if by_height else z_right
     k = (a[..., None] >= right[..., :-1]).sum(-1, keepdim=True)
-    w, h, d0 = (t.gather(-1, k)[..., 0] for t in (widths, heights, slopes[..., :-1]))
-    d1 = slopes[..., 1:].gather(-1, k)[..., 0]
-    left, bottom = (t.gather(-1, k)[..., 0] for t in (x_right - widths, y_right - heights))
+    parts = (
+        z_right - widths,
+        x_right - heights,
+        widths,
+        heights,
+        slopes[..., :-1],
+        slopes[..., 1:],
+    )
+    left, bottom, w, h, d0, d1 = (t.gather(-1, k)[..., 0] for t in parts)
     return Bin(left, bottom, w, h, h / w, d0, d1)
 
 
 def rq_spline_forward(
-    z: Float[Tensor, " *n"],
-    widths: Float[Tensor, " *n k"],
-    heights: Float[Tensor, " *n k"],
-    slopes: Float[Tensor, " *n k_plus_1"],
-) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
-    r"""The spline, and the logarithm of its slope (Durkan et al. 2019, eq. 4 and 5).
+    z: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes
+) -> tuple[Scalars, Scalars]:
+    r"""The spline $x$ and log|dx/dz|, not summed; the identity outside [-B, B] (eq. 4 and 5).
 
     $$\frac{dx}{dz} = \frac{s^2\,[\delta^{k+1}\xi^2 + 2 s\,\xi(1-\xi) + \delta^k(1-\xi)^2]}
     {(s + [\delta^{k+1} + \delta^k - 2 s]\,\xi(1-\xi))^2}$$
-
-    $x$ and log|dx/dz|, both like `z`, not summed. Identity outside [-B, B].
     """
     inside = ~(z.abs() >= widths.sum(-1) / 2)  # NaN is not outside, where it would vanish
     b = find_bin(torch.where(inside, z, 0.0), widths, heights, slopes, by_height=False)
@@ -74,19 +65,14 @@ def rq_spline_forward(
 
 
 def rq_spline_inverse(
-    x: Float[Tensor, " *n"],
-    widths: Float[Tensor, " *n k"],
-    heights: Float[Tensor, " *n k"],
-    slopes: Float[Tensor, " *n k_plus_1"],
-) -> tuple[Float[Tensor, " *n"], Float[Tensor, " *n"]]:
-    r"""The root in [0, 1] of a quadratic, in the form that does not cancel.
+    x: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes
+) -> tuple[Scalars, Scalars]:
+    r"""The root $\xi$ in [0, 1] of a quadratic, in the form that does not cancel (eq. 6 to 8).
 
     $$\xi = \frac{2c}{-b - \sqrt{b^2 - 4ac}}, \quad a = h(s - \delta^k) + \eta, \quad
     b = h\delta^k - \eta, \quad c = -s\,(x - x^k)$$
 
-    with $\eta = (x - x^k)(\delta^{k+1} + \delta^k - 2s)$.
-
-    $z$ and log|dz/dx|, both like `x`, not summed. Durkan et al. 2019, eq. 6 to 8 and appendix A.
+    with $\eta = (x - x^k)(\delta^{k+1} + \delta^k - 2s)$. Returns $z$ and log|dz/dx|, not summed.
     """
     inside = ~(x.abs() >= heights.sum(-1) / 2)
     k = find_bin(torch.where(inside, x, 0.0), widths, heights, slopes, by_height=True)
@@ -108,11 +94,8 @@ def _log_slope(b: Bin, xi: Tensor) -> Tensor:
 
 def spline_parameters(
     raw: Float[Tensor, " *n p"], bound: float, *, floor: float = 1e-3
-) -> tuple[Float[Tensor, " *n k"], Float[Tensor, " *n k"], Float[Tensor, " *n k_plus_1"]]:
-    r"""Unconstrained numbers to widths, heights and slopes; zeros give the identity.
-
-    ValueError: the number of parameters is not 3k - 1 for some k.
-    """
+) -> tuple[Sizes, Sizes, Slopes]:
+    """Unconstrained numbers, 3 k - 1, to widths, heights and slopes; zeros give the identity."""
     n_bins, rest = divmod(raw.shape[-1] + 1, 3)
     if rest or n_bins < 1:
         raise ValueError(f"spline_parameters: {raw.shape[-1]} parameters, expected 3 k - 1")
@@ -123,21 +106,17 @@ def spline_parameters(
         2 * bound * (floor + (1 - floor * n_bins) * softmax(sizes, -1)) for sizes in (w, h)
     )
     at_one = torch.log(torch.expm1(torch.tensor(1 - floor, dtype=raw.dtype)))
-    slopes = pad(floor + softplus(d + at_one), (1, 1), value=1.0)
-    return widths, heights, slopes
+    return widths, heights, pad(floor + softplus(d + at_one), (1, 1), value=1.0)
 
 
 class RationalQuadratic:
     """The elementwise family of neural spline flows, for `Coupling` and the masked flows."""
 
     def __init__(self, n_bins: int = 8, bound: float = 4.0) -> None:
-        self.n_params = 3 * n_bins - 1
-        self.bound = bound
+        self.n_params, self.bound = 3 * n_bins - 1, bound
 
     def forward(self, z: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return x and log|dx/dz|, like `z`."""
         return rq_spline_forward(z, *spline_parameters(params, self.bound))
 
     def inverse(self, x: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-        """Return z and log|dz/dx|, like `x`."""
         return rq_spline_inverse(x, *spline_parameters(params, self.bound))

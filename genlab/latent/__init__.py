@@ -1,38 +1,40 @@
 """Paradigm 2: a latent variable explains the data, and training raises a bound on log p(x)."""
 
-from genlab.latent.elbo import Proposal as Proposal
-from genlab.latent.elbo import aggregated_posterior as aggregated_posterior
-from genlab.latent.elbo import discrete_elbo as discrete_elbo
-from genlab.latent.elbo import discrete_posterior as discrete_posterior
-from genlab.latent.elbo import doubly_reparameterized as doubly_reparameterized
-from genlab.latent.elbo import effective_sample_size as effective_sample_size
-from genlab.latent.elbo import elbo as elbo
-from genlab.latent.elbo import importance_bound as importance_bound
-from genlab.latent.elbo import leave_one_out as leave_one_out
-from genlab.latent.elbo import log_marginal as log_marginal
-from genlab.latent.elbo import log_mean_weight as log_mean_weight
-from genlab.latent.elbo import log_weight as log_weight
-from genlab.latent.elbo import mutual_information as mutual_information
-from genlab.latent.elbo import refine as refine
-from genlab.latent.elbo import reparameterize as reparameterize
-from genlab.latent.elbo import score_function as score_function
-from genlab.latent.elbo import signal_to_noise as signal_to_noise
-from genlab.latent.em import AmortizedMixture as AmortizedMixture
-from genlab.latent.em import CategoricalMixture as CategoricalMixture
-from genlab.latent.em import HalfStep as HalfStep
-from genlab.latent.em import categorical_m_step as categorical_m_step
-from genlab.latent.em import em as em
-from genlab.latent.em import gaussian_m_step as gaussian_m_step
-from genlab.latent.em import ppca_elbo as ppca_elbo
-from genlab.latent.em import ppca_m_step as ppca_m_step
-from genlab.latent.em import ppca_ml as ppca_ml
-from genlab.latent.vae import VAE as VAE
-from genlab.latent.vae import CategoricalVAE as CategoricalVAE
-from genlab.latent.vae import active_units as active_units
-from genlab.latent.vae import bernoulli_log_prob as bernoulli_log_prob
-from genlab.latent.vae import categorical_log_prob as categorical_log_prob
-from genlab.latent.vae import code_information as code_information
-from genlab.latent.vae import free_bits as free_bits
-from genlab.latent.vae import gaussian_log_prob as gaussian_log_prob
-from genlab.latent.vae import kl_annealing as kl_annealing
-from genlab.latent.vae import kl_per_unit as kl_per_unit
+from genlab.latent.elbo import (
+    aggregated_posterior,
+    discrete_elbo,
+    discrete_posterior,
+    doubly_reparameterized,
+    effective_sample_size,
+    elbo,
+    importance_bound,
+    leave_one_out,
+    log_marginal,
+    log_mean_weight,
+    log_weight,
+    mutual_information,
+    refine,
+    reparameterize,
+    score_function,
+    signal_to_noise,
+)
+from genlab.latent.em import (
+    AmortizedMixture,
+    CategoricalMixture,
+    categorical_m_step,
+    em,
+    gaussian_m_step,
+    ppca_elbo,
+    ppca_m_step,
+    ppca_ml,
+)
+from genlab.latent.vae import (
+    VAE,
+    CategoricalVAE,
+    active_units,
+    bernoulli_log_prob,
+    categorical_log_prob,
+    code_information,
+    gaussian_log_prob,
+    kl_per_unit,
+)

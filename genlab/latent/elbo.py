@@ -1,11 +1,10 @@
-r"""A draw from the encoder's Gaussian, written so that gradients can pass through it.
+r"""Bounds on log p(x) by a guess $q(z\mid x)$, and estimators of their gradients.
 
-$$z = \mu + \sigma \odot \epsilon, \qquad \epsilon \sim \mathcal N(0, I)$$
+$$\log p(x) \ge \mathbb E_q\big[\log p(x\mid z) + \log p(z) - \log q(z\mid x)\big] = \mathrm{ELBO},
+\qquad z = \mu + \sigma\odot\epsilon,\ \epsilon\sim\mathcal N(0, I)$$
 
-The randomness is in $\epsilon$, which has no parameters; $z$ is then an ordinary differentiable
-function of $\mu$ and $\log\sigma^2$.
-
-Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
+VAE = Kingma and Welling 2013 (arXiv:1312.6114); IWAE = Burda, Grosse and Salakhutdinov 2015
+(arXiv:1509.00519); PRML = Bishop 2006, Pattern Recognition and Machine Learning.
 """
 
 import math
@@ -17,104 +16,38 @@ from jaxtyping import Float, Shaped
 from torch import Generator, Tensor
 
 from genlab.core.stats import kl_categorical, kl_diag_normal, normal_log_prob, std_normal_log_prob
-from genlab.core.tensors import PerExample, randn
+from genlab.core.tensors import PerExample, randn, require_between, require_rows
+from genlab.oracles.continuous import Gaussian, kl_gaussian
 
-Latent = Float[Tensor, " b *latent"]
+Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
+Latent: TypeAlias = Float[Tensor, " b *latent"]
+DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, z) to log p(x | z)
+Latents: TypeAlias = Float[Tensor, " k b *latent"]
+LogWeights: TypeAlias = Float[Tensor, " k b"]  # of k draws for each example
+Draws: TypeAlias = Float[Tensor, " k *b"]
+LogJoint: TypeAlias = Float[Tensor, " b k"]  # log p(x, z) for each of k values of z
 
 
 def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
-    r"""Turn standard normal noise into a draw from $\mathcal N(\mu, \sigma^2)$.
+    r"""A draw from $\mathcal N(\mu, \sigma^2)$ that gradients pass through (VAE, section 2.4).
 
     $$z = \mu + e^{\frac12\log\sigma^2} \odot \epsilon$$
 
-    Mean $\mu$ and standard deviation $\sigma$, whatever the parameters; $\partial z/\partial\mu =
-    1$ and $\partial z/\partial\log\sigma^2 = \tfrac12\sigma\epsilon$.
-
-    Kingma and Welling 2013 (arXiv:1312.6114), section 2.4.
+    $\partial z/\partial\mu = 1$ and $\partial z/\partial\log\sigma^2 = \tfrac12\sigma\epsilon$.
     """
     return mu + (0.5 * log_var).exp() * eps
-
-
-def log_mean_weight(log_w: Float[Tensor, " k b"]) -> PerExample:
-    r"""Importance-weighted bound from the log-weights of K draws, nats.
-
-    $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
-
-    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$. It is the
-    logarithm of the mean; the mean of the logarithms is the ELBO again.
-
-    Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8. ValueError: no draws.
-    """
-    _require_draws(log_w, "log_mean_weight")
-    return log_w.logsumexp(0) - math.log(len(log_w))
-
-
-def effective_sample_size(log_w: Float[Tensor, " k b"]) -> PerExample:
-    r"""How many of the K draws really count.
-
-    $$\mathrm{ESS} = \frac{\big(\sum_k w_k\big)^2}{\sum_k w_k^2}$$
-
-    K when all weights are equal (q is the posterior), 1 when one draw carries everything.
-
-    Kong 1992, "A note on importance sampling using standardized weights", in the form 1 / (sum of
-    squared normalised weights). ValueError: no draws.
-    """
-    _require_draws(log_w, "effective_sample_size")
-    return 1 / (log_w.softmax(0) ** 2).sum(0)
-
-
-def doubly_reparameterized(log_w: Float[Tensor, " k b"]) -> PerExample:
-    r"""A quantity whose *gradient* estimates that of the bound, with a noise that falls with K.
-
-    $$\nabla_\phi \mathbb E\,\mathcal L_K = \mathbb E\sum_{k=1}^K \tilde w_k^2\,
-      \frac{\partial \log w_k}{\partial z_k}\,\frac{\partial z_k}{\partial \phi},
-      \qquad \tilde w_k = \frac{w_k}{\sum_j w_j}$$
-
-    Its value means nothing, and its gradient is right for the parameters of q only: compute `log_w`
-    with `log_weight(..., through_z_only=True)`, and train the decoder on `log_mean_weight`.
-
-    Tucker et al. 2018 (arXiv:1810.04152), the estimator named IWAE-DReG. ValueError: no draws.
-    """
-    _require_draws(log_w, "doubly_reparameterized")
-    return (log_w.detach().softmax(0) ** 2 * log_w).sum(0)
-
-
-def signal_to_noise(gradients: Float[Tensor, " n *p"]) -> Float[Tensor, " *p"]:
-    r"""How far the mean of a gradient estimator stands above its own scatter.
-
-    $$\mathrm{SNR} = \frac{|\mathbb E\,\Delta|}{\sqrt{\operatorname{Var}\Delta}}$$
-
-    For K weighted draws it grows like $\sqrt K$ for the decoder, and *falls* like $1/\sqrt K$ for
-    the plain gradient of the parameters of q.
-
-    Rainforth et al. 2018 (arXiv:1802.04537), theorem 1. ValueError: fewer than two estimates.
-    """
-    if len(gradients) < 2:
-        raise ValueError(f"signal_to_noise: {len(gradients)} estimates, expected at least two")
-    return gradients.mean(0).abs() / gradients.std(0)
-
-
-def _require_draws(log_w: Tensor, name: str) -> None:
-    if len(log_w) < 1:
-        raise ValueError(f"{name}: log_w holds no draws, expected at least one")
-
-
-Data: TypeAlias = Shaped[Tensor, " b *event"]  # real pixels, or whole grey levels
-DecoderLogProb: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 def elbo(
     x: Data, mu: Latent, log_var: Latent, eps: Latent, *, decoder_log_prob: DecoderLogProb
 ) -> PerExample:
-    r"""One-draw estimate of the ELBO with the divergence in closed form, nats.
+    r"""One-draw estimate of the ELBO with the divergence in closed form, nats (VAE, eq. 7 and 10).
 
     $$\log p(x\mid \mu + \sigma\epsilon)
       - \mathrm{KL}\big(\mathcal N(\mu,\sigma^2)\,\|\,\mathcal N(0, I)\big)$$
 
     Its mean over $\epsilon$ is at most $\log p(x)$, and equal to it exactly when the Gaussian is
-    the posterior $p(z\mid x)$. A single draw may lie above.
-
-    Kingma and Welling 2013 (arXiv:1312.6114), eq. 7 and 10 with L = 1.
+    the posterior; a single draw may lie above.
     """
     recon = decoder_log_prob(x, reparameterize(mu, log_var, eps))
     return recon - kl_diag_normal(mu, log_var)
@@ -129,13 +62,11 @@ def log_weight(
     decoder_log_prob: DecoderLogProb,
     through_z_only: bool = False,
 ) -> PerExample:
-    r"""Log of the importance weight of one draw, nats.
+    r"""Log of the importance weight of one draw, nats (IWAE, eq. 7).
 
     $$\log w = \log p(x\mid z) + \log p(z) - \log q(z\mid x), \qquad z = \mu + \sigma\epsilon$$
 
     $\mathbb E_q\, w = p(x)$ exactly, and $\mathbb E_q \log w$ is the ELBO.
-
-    Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 7.
     """
     z = reparameterize(mu, log_var, eps)
     if through_z_only:
@@ -144,30 +75,67 @@ def log_weight(
     return decoder_log_prob(x, z) + std_normal_log_prob(z) - log_q
 
 
+def log_mean_weight(log_w: LogWeights) -> PerExample:
+    r"""Importance-weighted bound from the log-weights of K draws, nats (IWAE, eq. 8).
+
+    $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k$$
+
+    In expectation it is the ELBO at K = 1, never falls with K, and tends to $\log p(x)$.
+    """
+    require_rows(log_w=log_w)
+    return log_w.logsumexp(0) - math.log(len(log_w))
+
+
 def importance_bound(
-    x: Data,
-    mu: Latent,
-    log_var: Latent,
-    eps: Float[Tensor, " k b *latent"],
-    *,
-    decoder_log_prob: DecoderLogProb,
+    x: Data, mu: Latent, log_var: Latent, eps: Latents, *, decoder_log_prob: DecoderLogProb
 ) -> PerExample:
-    r"""Importance-weighted bound: the log of the *mean* weight of K draws, nats.
+    r"""Importance-weighted bound from K draws $z_k = \mu + \sigma\epsilon_k$, nats (IWAE, eq. 8).
 
     $$\mathcal L_K = \log \frac1K \sum_{k=1}^K w_k, \qquad
       \mathrm{ELBO} = \mathbb E\mathcal L_1 \le \mathbb E\mathcal L_K \le \log p(x)$$
 
-    It rises to $\log p(x)$ as K grows, so it measures how much of a gap is the bound's.
-
-    Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8. ValueError: no draws.
+    It rises to $\log p(x)$ with K, so it measures how much of a gap is the bound's.
     """
-    if len(eps) < 1:
-        raise ValueError("importance_bound: eps holds no draws, expected at least one")
+    require_rows(eps=eps)
     log_w = [log_weight(x, mu, log_var, e, decoder_log_prob=decoder_log_prob) for e in eps]
     return log_mean_weight(torch.stack(log_w))
 
 
-Draws = Float[Tensor, " k *b"]
+def effective_sample_size(log_w: LogWeights) -> PerExample:
+    r"""How many of the K draws really count, between 1 and K (Kong 1992).
+
+    $$\mathrm{ESS} = \frac{\big(\sum_k w_k\big)^2}{\sum_k w_k^2}$$
+
+    K when all weights are equal (q is the posterior), 1 when one draw carries everything.
+    """
+    require_rows(log_w=log_w)
+    return 1 / (log_w.softmax(0) ** 2).sum(0)
+
+
+def doubly_reparameterized(log_w: LogWeights) -> PerExample:
+    r"""A quantity whose *gradient* estimates that of the bound, with a noise that falls with K.
+
+    $$\nabla_\phi \mathbb E\,\mathcal L_K = \mathbb E\sum_{k=1}^K \tilde w_k^2\,
+      \frac{\partial \log w_k}{\partial z_k}\,\frac{\partial z_k}{\partial \phi},
+      \qquad \tilde w_k = \frac{w_k}{\sum_j w_j}$$
+
+    Right for the parameters of q only, for `log_w` from `log_weight(..., through_z_only=True)`; the
+    decoder needs `log_mean_weight`. IWAE-DReG of Tucker et al. 2018 (arXiv:1810.04152).
+    """
+    require_rows(log_w=log_w)
+    return (log_w.detach().softmax(0) ** 2 * log_w).sum(0)
+
+
+def signal_to_noise(gradients: Float[Tensor, " n *p"]) -> Float[Tensor, " *p"]:
+    r"""Mean of n estimates of a gradient over their standard deviation.
+
+    $$\mathrm{SNR} = \frac{|\mathbb E\,\Delta|}{\sqrt{\operatorname{Var}\Delta}}$$
+
+    For K weighted draws it grows like $\sqrt K$ for the decoder, and *falls* like $1/\sqrt K$ for
+    the plain gradient of the parameters of q (Rainforth et al. 2018, arXiv:1802.04537, theorem 1).
+    """
+    require_rows(2, gradients=gradients)
+    return gradients.mean(0).abs() / gradients.std(0)
 
 
 def score_function(log_q: Draws, value: Draws, baseline: Tensor | float = 0.0) -> Draws:
@@ -176,9 +144,7 @@ def score_function(log_q: Draws, value: Draws, baseline: Tensor | float = 0.0) -
     $$\big(f(z) - b\big)\,\log q_\phi(z), \qquad f, b \text{ and } z \text{ held fixed}$$
 
     Its gradient has the mean $\nabla_\phi\,\mathbb E f$ for every $b$ that does not depend on the
-    same draw. Its value means nothing. Descend along it when $f$ is a loss.
-
-    Mohamed et al. 2020 (arXiv:1906.10652), eqs. 13 and 14.
+    same draw; its value means nothing. Mohamed et al. 2020 (arXiv:1906.10652), eqs. 13 and 14.
     """
     if isinstance(baseline, Tensor):
         baseline = baseline.detach()
@@ -190,13 +156,10 @@ def leave_one_out(value: Draws) -> Draws:
 
     $$b_k = \frac{1}{K - 1}\sum_{j\ne k} f(z_j)$$
 
-    Independent of $z_k$, so the estimator stays unbiased; the mean of *all* draws does not.
-
-    Kool, van Hoof and Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free", eq. 8.
-    ValueError: fewer than two draws.
+    So the estimator stays unbiased; with the mean of *all* draws it does not. Kool, van Hoof and
+    Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free", eq. 8.
     """
-    if len(value) < 2:
-        raise ValueError(f"leave_one_out: {len(value)} draws, expected at least two")
+    require_rows(2, value=value)
     return (value.sum(0) - value) / (len(value) - 1)
 
 
@@ -219,16 +182,12 @@ def refine(
     n_draws: int = 2,
     generator: Generator | None = None,
 ) -> Iterator[Proposal]:
-    r"""Climb the bound of each example by itself, the model held fixed.
+    r"""Climb the bound of each example by itself, the model held fixed: Adam on its own q.
 
-    $$(\mu, \log\sigma^2) \leftarrow \text{Adam step along }
-      \nabla_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$
+    $$(\mu, \log\sigma^2) \leftarrow \arg\max_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$
 
-    Cremer, Li and Duvenaud 2018 (arXiv:1801.03558), section 5.1. ValueError: `n_steps` is not
-    positive.
+    Cremer, Li and Duvenaud 2018 (arXiv:1801.03558), section 5.1.
     """
-    if n_steps < 1:
-        raise ValueError(f"refine: n_steps is {n_steps}, expected at least 1")
     mu, log_var = (a.detach().clone().requires_grad_(True) for a in (mu, log_var))
     many = x.repeat(n_draws, *[1] * (x.ndim - 1))
     adam = torch.optim.Adam([mu, log_var], lr=lr)
@@ -239,74 +198,68 @@ def refine(
         bound = elbo(many, *wide, eps, decoder_log_prob=decoder_log_prob)
         mu.grad, log_var.grad = torch.autograd.grad(-bound.sum() / n_draws, (mu, log_var))
         adam.step()
-        value: Tensor = bound.detach().view(n_draws, -1).mean(0)
+        value = bound.detach().view(n_draws, -1).mean(0)
         yield Proposal(mu.detach().clone(), log_var.detach().clone(), value)
 
 
-LogJoint = Float[Tensor, " b k"]
+# A latent with few values: every expectation is a short sum
 
 
 def log_marginal(log_joint: LogJoint) -> PerExample:
-    r"""Exact log-likelihood by enumeration of the latent, nats.
-
-    $$\log p(x) = \log \sum_z p(x, z)$$
-
-    Bishop, Pattern Recognition and Machine Learning, eq. 9.12.
-    """
+    r"""Exact log-likelihood, $\log \sum_z p(x, z)$, nats (PRML, eq. 9.12)."""
     return log_joint.logsumexp(-1)
 
 
 def discrete_posterior(log_joint: LogJoint) -> LogJoint:
-    r"""Posterior of the latent, by Bayes' rule; the E-step of EM.
+    r"""Posterior of the latent by Bayes' rule, the E-step of EM (PRML, eq. 9.13).
 
     $$p(z\mid x) = \frac{p(x, z)}{\sum_{z'} p(x, z')}$$
-
-    It is the one q whose bound equals $\log p(x)$.
-
-    Bishop, Pattern Recognition and Machine Learning, eq. 9.13.
     """
     return log_joint.softmax(-1)
 
 
 def discrete_elbo(q: LogJoint, log_joint: LogJoint) -> PerExample:
-    r"""The bound of any guess q, with the expectation as a sum over every value of z, nats.
+    r"""The bound of any guess q, with the expectation as a sum over z, nats (PRML, eq. 9.71).
 
     $$\mathrm{ELBO} = \sum_z q(z\mid x)\,\big[\log p(x, z) - \log q(z\mid x)\big],
       \qquad 0\log 0 = 0$$
 
     Short of $\log p(x)$ by exactly $\mathrm{KL}(q(z\mid x)\,\|\,p(z\mid x))$.
-
-    Bishop, Pattern Recognition and Machine Learning, eq. 9.71. ValueError: a row of `q` is not a
-    distribution.
     """
-    _require_rows(q, "discrete_elbo")
+    _require_distributions(q)
     return (q * log_joint - torch.xlogy(q, q)).sum(-1)
 
 
 def aggregated_posterior(q: LogJoint) -> Float[Tensor, " k"]:
-    r"""How the codes of a whole data set are spread: $q(z) = \tfrac1n\sum_i q(z\mid x_i)$.
-
-    Hoffman and Johnson 2016, "ELBO surgery". ValueError: a row of `q` is not a distribution.
-    """
-    _require_rows(q, "aggregated_posterior")
+    r"""How the codes of a data set are spread: $q(z) = \tfrac1n\sum_i q(z\mid x_i)$."""
+    _require_distributions(q)
     return q.mean(0)
 
 
 def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
-    r"""How much the code says about which example it came from; 0 is posterior collapse.
+    r"""How much the code says about which example it came from, nats, 0 to $\log\min(n, k)$.
 
     $$I_q(x; z) = \frac1n \sum_{i=1}^n \mathrm{KL}\big(q(z\mid x_i)\,\|\,q(z)\big)$$
 
-    One number in nats, between 0 and $\log \min(n, k)$. Hoffman and Johnson 2016, "ELBO surgery",
-    the term called index-code mutual information. ValueError: a row of `q` is not a distribution.
+    0 is posterior collapse. Hoffman and Johnson 2016, "ELBO surgery".
     """
     return kl_categorical(q, aggregated_posterior(q).expand_as(q)).mean()
 
 
-def _require_rows(q: Tensor, name: str) -> None:
-    worst = float((q.detach().sum(-1) - 1).abs().max()) if q.numel() else 0.0
-    if worst > 1e-4 or bool((q < 0).any()):
-        raise ValueError(
-            f"{name}: a row of q is off 1 by {worst:.3g} or holds a negative number, expected "
-            f"probabilities that sum to 1"
-        )
+def _require_distributions(q: Tensor) -> None:
+    require_between(0, math.inf, q=q)
+    if not bool(((q.sum(-1) - 1).abs() < 1e-4).all()):
+        raise ValueError(f"rows of q sum to {q.sum(-1).tolist()[:3]}, ..., expected 1 each")
+
+
+def mean_field_gap(precision: Float[Tensor, " d d"], scale: float = 1.0) -> Float[Tensor, ""]:
+    r"""KL divergence, in nats, of a normal with independent entries from N(0, precision^-1).
+
+    $$\mathrm{KL}\big(\mathcal N(0, s^2\,\mathrm{diag}(1/\Lambda_{ii})) \,\|\,
+    \mathcal N(0, \Lambda^{-1})\big)$$
+
+    Least at scale 1 (Bishop 2006, section 10.1.2), and 0 there when the precision is diagonal.
+    """
+    zero = torch.zeros_like(precision[0])
+    guess = Gaussian(zero, scale**2 * (1 / precision.diagonal()).diag())
+    return kl_gaussian(guess, Gaussian(zero, torch.linalg.inv(precision)))

@@ -1,14 +1,12 @@
-r"""A mixture of categorical pixels: a latent with K values, so the likelihood is a short sum.
+r"""Models whose bound is exact: mixtures and probabilistic PCA, and EM, which climbs it.
 
-$$z \sim \pi, \qquad x_j \mid z \sim \mathrm{Categorical}(p_{zj}) \ \text{independently}, \qquad
-\log p(x) = \log\sum_z \pi_z \prod_j p_{zj}(x_j)$$
+$$\text{E: } q \leftarrow p(z\mid x), \qquad
+\text{M: } \theta \leftarrow \arg\max_\theta\ \mathbb E_q \log p_\theta(x, z)$$
 
-The same model is here twice. `CategoricalMixture` sums over z and knows $\log p(x)$.
-`AmortizedMixture` refuses the sum and lets a network guess z, as a VAE has to: it knows a bound.
-
-Bishop, Pattern Recognition and Machine Learning, section 9.3.3 (for two levels).
+PRML = Bishop 2006, Pattern Recognition and Machine Learning, chapters 9 and 12.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Generic, Literal, NamedTuple, TypeVar
 
@@ -17,16 +15,58 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import PerExample, require_index, require_rows
+from genlab.core.tensors import PerExample, require_between, require_index, require_rows
 from genlab.latent.elbo import LogJoint, discrete_elbo, log_marginal
 from genlab.oracles import GaussianMixture, LinearLatent
 
+Levels = Int[Tensor, " n *event"]
+Data = Float[Tensor, " n d"]
+Codes = Float[Tensor, " n k"]
+Q = TypeVar("Q")
+M = TypeVar("M")
 
-def one_hot_levels(x: Int[Tensor, " n *event"], n_levels: int) -> Float[Tensor, " n dl"]:
-    """Write each pixel as L numbers, 1 for its level and 0 elsewhere, all in one row an example.
 
-    ValueError: a level is outside 0..L-1.
+class HalfStep(NamedTuple, Generic[Q, M]):
+    """Where the climb stands after one half of a step."""
+
+    step: int  # 1, 2, ...; each has two halves
+    half: Literal["E", "M"]  # which of the two was just improved
+    q: Q  # the guess
+    model: M  # the model
+
+
+def em(
+    model: M, e_step: Callable[[M], Q], m_step: Callable[[Q], M], *, n_steps: int
+) -> Iterator[HalfStep[Q, M]]:
+    """Coordinate ascent on the bound, after *each half* of a step (Neal and Hinton 1998)."""
+    for step in range(1, n_steps + 1):
+        q = e_step(model)
+        yield HalfStep(step, "E", q, model)
+        model = m_step(q)
+        yield HalfStep(step, "M", q, model)
+
+
+def gaussian_m_step(x: Data, q: Float[Tensor, " n k"]) -> GaussianMixture:
+    r"""Best round Gaussian mixture for given responsibilities.
+
+    $$N_k = \sum_i q_{ik}, \quad \pi_k = \frac{N_k}{n}, \quad
+      m_k = \frac{1}{N_k}\sum_i q_{ik}x_i, \quad
+      s_k^2 = \frac{1}{N_k d}\sum_i q_{ik}\lVert x_i - m_k\rVert^2$$
+
+    PRML, eqs. 9.24 to 9.27, with one variance for each component.
     """
+    count = q.sum(0)
+    means = q.T @ x / count[:, None]
+    squared = ((x[:, None] - means) ** 2).sum(-1)
+    variances = (q * squared).sum(0) / (count * x.shape[1])
+    return GaussianMixture(count / len(x), means, variances.sqrt())
+
+
+_LOG_ZERO = -1e4  # stands for log 0: 0 * log 0 must be 0 in a product with one-hot rows
+
+
+def one_hot_levels(x: Levels, n_levels: int) -> Float[Tensor, " n dl"]:
+    """Write each pixel as L numbers, 1 for its level and 0 elsewhere, one row an example."""
     require_index(n_levels, x=x)
     return F.one_hot(x, n_levels).flatten(1).to(torch.get_default_dtype())
 
@@ -34,53 +74,44 @@ def one_hot_levels(x: Int[Tensor, " n *event"], n_levels: int) -> Float[Tensor, 
 class CategoricalMixture(nn.Module):
     r"""K components, each a table of pixel probabilities; the likelihood by enumeration.
 
-    ValueError: the shapes do not fit.
+    $$z \sim \pi, \quad x_j \mid z \sim \mathrm{Categorical}(p_{zj}), \qquad
+    \log p(x) = \log\sum_z \pi_z \prod_j p_{zj}(x_j)$$
     """
 
-    def __init__(self, log_weights: Tensor, log_probs: Tensor) -> None:
+    def __init__(
+        self, log_weights: Float[Tensor, " k"], log_probs: Float[Tensor, " k *event levels"]
+    ) -> None:
         super().__init__()
-        if log_weights.ndim != 1 or log_probs.ndim < 3 or len(log_probs) != len(log_weights):
-            raise ValueError(
-                f"CategoricalMixture: log_weights {tuple(log_weights.shape)} and log_probs "
-                f"{tuple(log_probs.shape)}, expected (k,) and (k, *event, levels)"
-            )
-        self.event_shape: tuple[int, ...] = tuple(log_probs.shape[1:-1])
+        self.event_shape = tuple(log_probs.shape[1:-1])
         self.n_levels = log_probs.shape[-1]
         self.log_weights = nn.Parameter(log_weights.detach().clone())
         self.log_probs = nn.Parameter(log_probs.detach().clone())
 
     def log_prior(self) -> Float[Tensor, " k"]:
-        r"""Log-probability of each component, $\log\pi$, in nats."""
+        r"""Log-probability of each component, $\log\pi$, nats."""
         return self.log_weights.log_softmax(0)
 
-    def cond_log_prob(self, x: Int[Tensor, " n *event"]) -> LogJoint:
-        r"""$\log p(x\mid z)$ for every z, `(n, k)`, summed over the pixels, in nats."""
+    def cond_log_prob(self, x: Levels) -> LogJoint:
+        r"""$\log p(x\mid z)$ for every z, summed over the pixels, nats."""
         table = self.log_probs.log_softmax(-1).clamp_min(_LOG_ZERO).flatten(1)
         return one_hot_levels(x, self.n_levels).to(table) @ table.T
 
-    def log_joint(self, x: Int[Tensor, " n *event"]) -> LogJoint:
-        r"""$\log p(x, z)$ for every z, `(n, k)`, in nats."""
+    def log_joint(self, x: Levels) -> LogJoint:
+        r"""$\log p(x, z)$ for every z, nats."""
         return self.cond_log_prob(x) + self.log_prior()
 
-    def log_prob(self, x: Int[Tensor, " n *event"]) -> PerExample:
-        r"""Exact $\log p(x)$, `(n,)`, in nats."""
+    def log_prob(self, x: Levels) -> PerExample:
+        r"""Exact $\log p(x)$, nats."""
         return log_marginal(self.log_joint(x))
 
-    def loss(
-        self, x: Tensor, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
-        """Negative log-likelihood, mean over the batch, nats. `cond` must be None."""
-        _refuse(cond)
+    def loss(self, x: Levels, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+        """Negative log-likelihood, mean over the batch, nats."""
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Int[Tensor, " n *event"]:
-        """Draw a component (or take `cond`, `(n,)`, as the choice), then each pixel by itself."""
-        z = cond
-        if z is None:
-            z = torch.multinomial(self.log_prior().exp(), n, True, generator=generator)
+    def sample(self, n: int, *, generator: Generator | None = None) -> Levels:
+        """Draw a component, then each pixel by itself."""
+        z = torch.multinomial(self.log_prior().exp(), n, True, generator=generator)
         probs = self.log_probs.softmax(-1)[z].flatten(0, -2)
         return torch.multinomial(probs, 1, generator=generator).reshape(n, *self.event_shape)
 
@@ -97,131 +128,52 @@ class AmortizedMixture(nn.Module):
         self.mixture, self.encoder, self.beta = mixture, encoder, beta
         self.event_shape = mixture.event_shape
 
-    def encode(self, x: Int[Tensor, " n *event"]) -> LogJoint:
+    def encode(self, x: Levels) -> LogJoint:
         r"""Guess $q(z\mid x)$: probabilities, `(n, k)`."""
-        logits: Tensor = self.encoder(one_hot_levels(x, self.mixture.n_levels))
-        return logits.softmax(-1)
+        return self.encoder(one_hot_levels(x, self.mixture.n_levels)).softmax(-1)
 
-    def elbo(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
-        """Bound on log p(x), `(n,)`, nats; the expectation over z is a sum, so nothing is drawn."""
+    def elbo(self, x: Levels, *, generator: Generator | None = None) -> PerExample:
+        """Bound on log p(x), nats; the expectation over z is a sum, so nothing is drawn."""
         return discrete_elbo(self.encode(x), self.mixture.log_joint(x))
 
-    def loss(
-        self, x: Tensor, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Float[Tensor, ""]:
+    def loss(self, x: Levels, *, generator: Generator | None = None) -> Float[Tensor, ""]:
         """Negative bound with the divergence weighted by beta, mean over the batch, nats."""
-        _refuse(cond)
         q = self.encode(x)
         recon = (q * self.mixture.cond_log_prob(x)).sum(-1)
         return (self.beta * (recon - discrete_elbo(q, self.mixture.log_joint(x))) - recon).mean()
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Int[Tensor, " n *event"]:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Levels:
         """Draw from the mixture: the encoder plays no part in sampling."""
-        return self.mixture.sample(n, cond=cond, generator=generator)
-
-
-_LOG_ZERO = -1e4  # stands for log 0: 0 * log 0 must be 0 in a product with one-hot rows
-
-
-def _refuse(cond: Tensor | None) -> None:
-    if cond is not None:
-        raise ValueError("the mixture is unconditional: cond must be None")
-
-
-Q = TypeVar("Q")
-M = TypeVar("M")
-
-
-class HalfStep(NamedTuple, Generic[Q, M]):
-    """Where the climb stands after one half of an iteration."""
-
-    step: int  # 1, 2, ...: the iteration that this half belongs to
-    half: Literal["E", "M"]  # which of the two was just improved
-    q: Q  # the guess
-    model: M  # the model
-
-
-def gaussian_m_step(x: Float[Tensor, " n d"], q: Float[Tensor, " n k"]) -> GaussianMixture:
-    r"""Best round Gaussian mixture for given responsibilities.
-
-    $$N_k = \sum_i q_{ik}, \quad \pi_k = \frac{N_k}{n}, \quad
-      m_k = \frac{1}{N_k}\sum_i q_{ik}x_i, \quad
-      s_k^2 = \frac{1}{N_k d}\sum_i q_{ik}\lVert x_i - m_k\rVert^2$$
-
-    Bishop, Pattern Recognition and Machine Learning, eqs. 9.24 to 9.27, one variance for each
-    component. ValueError: a component lost all its data, or its width is 0.
-    """
-    count = q.sum(0)
-    means = q.T @ x / count[:, None]
-    squared = ((x[:, None] - means) ** 2).sum(-1)
-    variances = (q * squared).sum(0) / (count * x.shape[1])
-    return GaussianMixture(count / len(x), means, variances.sqrt())
+        return self.mixture.sample(n, generator=generator)
 
 
 def categorical_m_step(
-    x: Int[Tensor, " n *event"],
-    q: Float[Tensor, " n k"],
-    *,
-    n_levels: int,
-    pseudo_count: float = 0.0,
+    x: Levels, q: Float[Tensor, " n k"], *, n_levels: int, pseudo_count: float = 0.0
 ) -> CategoricalMixture:
     r"""Best mixture of independent categorical pixels for given responsibilities.
 
     $$\pi_k = \frac{N_k}{n}, \qquad
       p_{kj\ell} = \frac{a + \sum_i q_{ik}\,[x_{ij} = \ell]}{La + N_k}$$
 
-    Counting, with each example shared out among the components. A grey level that a pixel of a
-    component never showed has probability 0 unless $a > 0$; then what the step maximises is the
-    bound plus $a\sum_{kj\ell}\log p_{kj\ell}$.
-
-    Bishop, Pattern Recognition and Machine Learning, eqs. 9.59 and 9.60, for L levels. ValueError:
-    a level is outside 0..L-1, or the pseudo-count is negative.
+    A grey level that a pixel of a component never showed has probability 0 unless $a > 0$; then
+    what the step maximises is the bound plus $a\sum_{kj\ell}\log p_{kj\ell}$ (PRML, eqs. 9.59 and
+    9.60, for L levels).
     """
-    if not pseudo_count >= 0:
-        raise ValueError(f"categorical_m_step: pseudo_count is {pseudo_count}, expected >= 0")
+    require_between(0, math.inf, pseudo_count=pseudo_count)
     seen = one_hot_levels(x, n_levels).to(q)
     counts = (q.T @ seen).reshape(q.shape[1], *x.shape[1:], n_levels) + pseudo_count
     log_probs = (counts / counts.sum(-1, keepdim=True)).log()
     return CategoricalMixture((q.mean(0)).log(), log_probs)
 
 
-def em(
-    model: M, e_step: Callable[[M], Q], m_step: Callable[[Q], M], *, n_steps: int
-) -> Iterator[HalfStep[Q, M]]:
-    """Coordinate ascent on the bound; yields after *each half*, so that both can be watched.
-
-    Neal and Hinton 1998, theorem 2. ValueError: `n_steps` is not positive.
-    """
-    if n_steps < 1:
-        raise ValueError(f"em: n_steps is {n_steps}, expected at least 1")
-
-    def halves() -> Iterator[HalfStep[Q, M]]:
-        current = model
-        for step in range(1, n_steps + 1):
-            q = e_step(current)
-            yield HalfStep(step, "E", q, current)
-            current = m_step(q)
-            yield HalfStep(step, "M", q, current)
-
-    return halves()
-
-
-def ppca_elbo(
-    model: LinearLatent,
-    x: Float[Tensor, " b d"],
-    mu: Float[Tensor, " b k"],
-    cov: Float[Tensor, " k k"],
-) -> PerExample:
+def ppca_elbo(model: LinearLatent, x: Data, mu: Codes, cov: Float[Tensor, " k k"]) -> PerExample:
     r"""The bound for $q(z\mid x_i) = \mathcal N(\mu_i, S)$ with a full covariance, no sampling.
 
     $$\log\mathcal N(x; W\mu_i + \mu, \sigma^2 I) - \frac{\operatorname{tr}(WSW^\top)}{2\sigma^2}
       - \mathrm{KL}\big(\mathcal N(\mu_i, S)\,\|\,\mathcal N(0, I)\big)$$
 
-    Equal to $\log p(x)$ when $(\mu_i, S)$ is `model.posterior(x)`.
-
-    Nats. Bishop, Pattern Recognition and Machine Learning, eq. 12.53, plus the entropy of q.
+    Nats; equal to $\log p(x)$ when $(\mu_i, S)$ is `model.posterior(x)` (PRML, eq. 12.53, plus the
+    entropy of q).
     """
     spread = (model.weight @ cov @ model.weight.T).trace() / (2 * model.std**2)
     kl = 0.5 * ((mu**2).sum(1) + cov.trace() - len(cov) - torch.logdet(cov))
@@ -229,11 +181,7 @@ def ppca_elbo(
 
 
 def ppca_m_step(
-    x: Float[Tensor, " n d"],
-    mu: Float[Tensor, " n k"],
-    cov: Float[Tensor, " k k"],
-    *,
-    std: float | None = None,
+    x: Data, mu: Codes, cov: Float[Tensor, " k k"], *, std: float | None = None
 ) -> LinearLatent:
     r"""The model that maximises the mean bound while q is held fixed.
 
@@ -242,41 +190,34 @@ def ppca_m_step(
       \sigma^2 = \frac{1}{nd}\sum_i\mathbb E\,\lVert x_i - Wz_i - \mu\rVert^2,
       \qquad \tilde z = (z, 1)$$
 
-    A least-squares fit of x to a code that is only known up to its uncertainty S.
-
-    Bishop, Pattern Recognition and Machine Learning, eqs. 12.56 and 12.57, with the mean fitted
-    together with W rather than before it.
+    A least-squares fit of x to a code that is only known up to its uncertainty S (PRML, eqs. 12.56
+    and 12.57, with the mean fitted together with W).
     """
     require_rows(x=x, mu=mu)
     n, d = x.shape
     code = torch.cat([mu, torch.ones_like(mu[:, :1])], 1)
     second = code.T @ code
     second[:-1, :-1] += n * cov
-    fit: Tensor = torch.linalg.solve(second, code.T @ x)
+    fit = torch.linalg.solve(second, code.T @ x)
     weight, mean = fit[:-1].T, fit[-1]
     squares = ((x - code @ fit) ** 2).sum() + n * (weight @ cov @ weight.T).trace()
     return LinearLatent(weight, mean, float((squares / (n * d)).sqrt()) if std is None else std)
 
 
-def ppca_ml(x: Float[Tensor, " n d"], n_latent: int, *, std: float | None = None) -> LinearLatent:
+def ppca_ml(x: Data, n_latent: int, *, std: float | None = None) -> LinearLatent:
     r"""Maximum-likelihood model in one step, from the eigenvalues of the covariance.
 
     $$W = U_k(\Lambda_k - \sigma^2 I)_+^{1/2}, \qquad
       \sigma^2 = \frac{1}{d-k}\sum_{j>k}\lambda_j \ \text{ unless given}$$
 
     With the noise given, a direction with $\lambda_j \le \sigma^2$ gets a zero column: its latent
-    is ignored, although the likelihood is at its maximum.
-
-    Tipping and Bishop 1999, eqs. 7 and 8; PRML eqs. 12.45 and 12.46 (with R = I). ValueError:
-    `n_latent` out of range, or the data have no variance left for the noise.
+    is ignored, although the likelihood is at its maximum (PRML, eqs. 12.45 and 12.46 with R = I).
     """
     d = x.shape[1]
     if not 1 <= n_latent <= (d if std else d - 1):
         raise ValueError(f"ppca_ml: n_latent is {n_latent}, expected 1..{d if std else d - 1}")
     require_rows(x=x)
     mean = x.mean(0)
-    values: Tensor
-    vectors: Tensor
     values, vectors = torch.linalg.eigh((x - mean).T @ (x - mean) / len(x))
     noise = std**2 if std else float(values[: d - n_latent].mean())
     lengths = (values[d - n_latent :] - noise).clamp_min(0).sqrt()

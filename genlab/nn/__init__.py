@@ -1,1 +1,1 @@
-"""nn."""
+"""Networks that know no objective."""

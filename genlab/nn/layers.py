@@ -1,8 +1,6 @@
-r"""The multi-layer perceptron: affine maps with a pointwise nonlinearity in between.
+r"""Layers that every paradigm shares: the MLP, masked layers, and waves that embed a position.
 
-$$h_0 = x, \qquad h_k = \phi(W_k h_{k-1} + b_k), \qquad y = W_{K+1} h_K + b_{K+1}$$
-
-It knows no objective: lessons use it as a density-ratio, a velocity, a conditioner, a decoder.
+They know no objective: lessons use them as a density ratio, a velocity, a conditioner, a decoder.
 """
 
 import math
@@ -16,9 +14,9 @@ from torch import Tensor, nn
 
 
 class MLP(nn.Module):
-    r"""`depth` hidden layers of `width` units, linear output.
+    r"""The multi-layer perceptron: `depth` hidden layers of `width` units, linear output.
 
-    ValueError: a size below 1, or a negative depth.
+    $$h_0 = x, \qquad h_k = \phi(W_k h_{k-1} + b_k), \qquad y = W_{K+1} h_K + b_{K+1}$$
     """
 
     def __init__(
@@ -31,10 +29,7 @@ class MLP(nn.Module):
     ) -> None:
         super().__init__()
         if min(d_in, d_out, width) < 1 or depth < 0:
-            raise ValueError(
-                "d_in, d_out and width must be at least 1 and depth at least 0, "
-                f"got d_in={d_in}, d_out={d_out}, width={width}, depth={depth}"
-            )
+            raise ValueError(f"sizes must be at least 1, got {d_in=}, {d_out=}, {width=}, {depth=}")
         sizes = [d_in] + [width] * depth
         layers: list[nn.Module] = []
         for a, b in pairwise(sizes):
@@ -42,60 +37,26 @@ class MLP(nn.Module):
         self.net = nn.Sequential(*layers, nn.Linear(sizes[-1], d_out))
 
     def forward(self, x: Float[Tensor, " *b d_in"]) -> Float[Tensor, " *b d_out"]:
-        """Map the last axis from `d_in` to `d_out` features; leading axes are a batch."""
         return self.net(x)
 
 
 def raster_mask(n_rows: int, n_cols: int, *, sees_itself: bool) -> Bool[Tensor, " r c"]:
-    """Which taps of a kernel look back in raster order: the rows above, and the left of this row.
+    """Taps of a kernel that look back in raster order: the rows above, and the left of this row.
 
-    van den Oord et al. 2016 (arXiv:1601.06759), section 3.4. ValueError: an even size.
+    Mask A of van den Oord et al. 2016 (arXiv:1601.06759), section 3.4; mask B with `sees_itself`.
     """
-    if n_rows % 2 == 0 or n_cols % 2 == 0:
-        raise ValueError(f"a centred kernel needs odd sizes, got {n_rows} x {n_cols}")
     taps = torch.arange(n_rows * n_cols).reshape(n_rows, n_cols)
     centre = (n_rows * n_cols) // 2
     return taps <= centre if sees_itself else taps < centre
 
 
 def rows_mask(n_rows: int, n_cols: int, *, sees_its_row: bool) -> Bool[Tensor, " r c"]:
-    """Which taps lie in the rows above (and, if wanted, in this row): the vertical stack.
+    """Taps in the rows above, and in this row if wanted: the vertical stack.
 
-    van den Oord et al. 2016 (arXiv:1606.05328), section 2.2. ValueError: an even size.
+    van den Oord et al. 2016 (arXiv:1606.05328), section 2.2.
     """
-    if n_rows % 2 == 0 or n_cols % 2 == 0:
-        raise ValueError(f"a centred kernel needs odd sizes, got {n_rows} x {n_cols}")
     row = torch.arange(n_rows)[:, None].expand(n_rows, n_cols)
     return row <= n_rows // 2 if sees_its_row else row < n_rows // 2
-
-
-def connect(
-    from_degree: Int[Tensor, " i"], to_degree: Int[Tensor, " o"], *, strict: bool
-) -> Bool[Tensor, " o i"]:
-    r"""The MADE rule: who may read whom (Germain et al. 2015 (arXiv:1502.03509), eqs. 8 and 9).
-
-    $$M_{oi} = [\,d_o \ge d_i\,] \ \text{(into hidden units)}, \qquad
-    M_{oi} = [\,d_o > d_i\,] \ \text{(into outputs, strict)}$$
-    """
-    if strict:
-        return to_degree[:, None] > from_degree[None, :]
-    return to_degree[:, None] >= from_degree[None, :]
-
-
-class MaskedLinear(nn.Module):
-    r"""$y = (M \odot W) x + b$ with a fixed mask $M$ of shape `(d_out, d_in)`."""
-
-    mask: Tensor
-
-    def __init__(self, mask: Bool[Tensor, " o i"]) -> None:
-        super().__init__()
-        d_out, d_in = mask.shape
-        self.linear = nn.Linear(d_in, d_out)
-        self.register_buffer("mask", mask)
-
-    def forward(self, x: Float[Tensor, " *b i"]) -> Float[Tensor, " *b o"]:
-        """Apply the masked map to the last axis."""
-        return F.linear(x, self.linear.weight * self.mask, self.linear.bias)
 
 
 class MaskedConv2d(nn.Module):
@@ -113,17 +74,33 @@ class MaskedConv2d(nn.Module):
             self.conv.weight.mul_((mask.numel() / max(int(mask.sum()), 1)) ** 0.5)
 
     def forward(self, x: Float[Tensor, " b i h w"]) -> Float[Tensor, " b o h w"]:
-        """Convolve with the masked kernel."""
         weight = self.conv.weight * self.mask
         return F.conv2d(x, weight, self.conv.bias, padding=self.conv.padding)
+
+
+class MaskedLinear(nn.Module):
+    r"""$y = (M \odot W) x + b$ with a fixed mask $M$ of shape `(d_out, d_in)`."""
+
+    mask: Tensor
+
+    def __init__(self, mask: Bool[Tensor, " o i"]) -> None:
+        super().__init__()
+        d_out, d_in = mask.shape
+        self.linear = nn.Linear(d_in, d_out)
+        self.register_buffer("mask", mask)
+
+    def forward(self, x: Float[Tensor, " *b i"]) -> Float[Tensor, " *b o"]:
+        return F.linear(x, self.linear.weight * self.mask, self.linear.bias)
 
 
 class MaskedMLP(nn.Module):
     r"""MADE: `d` inputs, `n_out` numbers for each; those of $i$ depend on what precedes $i$ only.
 
-    Germain et al. 2015 (arXiv:1502.03509), section 4. Hidden degrees are spread evenly instead of
-    drawn at random, so that the network is the same every time. ValueError: `order` is not a
-    permutation of 0..d-1, or `depth` is below 1.
+    $$M_{oi} = [\,d_o \ge d_i\,] \ \text{(into hidden units)}, \qquad
+    M_{oi} = [\,d_o > d_i\,] \ \text{(into outputs)}$$
+
+    A variable's degree $d$ is its place in the order. Germain et al. 2015 (arXiv:1502.03509),
+    eqs. 8 and 9, with hidden degrees spread evenly instead of drawn at random.
     """
 
     def __init__(
@@ -140,30 +117,23 @@ class MaskedMLP(nn.Module):
         order = list(range(d)) if order is None else list(order)
         if sorted(order) != list(range(d)):
             raise ValueError(f"order must be a permutation of 0..{d - 1}, got {order}")
-        if depth < 1:
-            raise ValueError(f"depth must be at least 1, got {depth}")
-        self.n_out, self.d_context = n_out, d_context
+        self.n_out = n_out
         variables = torch.tensor(order) + 1  # degrees 1..d
         lowest = 0 if d_context or d == 1 else 1
         hidden = lowest + torch.arange(width) % max(d - lowest, 1)
         degrees = torch.cat([torch.zeros(d_context, dtype=torch.int64), variables])
         layers: list[nn.Module] = []
         for _ in range(depth):
-            layers += [MaskedLinear(connect(degrees, hidden, strict=False)), nn.SiLU()]
+            layers += [MaskedLinear(hidden[:, None] >= degrees), nn.SiLU()]
             degrees = hidden
-        layers.append(
-            MaskedLinear(connect(degrees, variables.repeat_interleave(n_out), strict=True))
-        )
+        layers.append(MaskedLinear(variables.repeat_interleave(n_out)[:, None] > degrees))
         self.net = nn.Sequential(*layers)
 
     def forward(
         self, x: Float[Tensor, " *b d"], context: Float[Tensor, " *b e"] | None = None
     ) -> Float[Tensor, " *b d n_out"]:
-        """The numbers of every variable, in one pass. `context` is needed if `d_context` > 0."""
-        if self.d_context:
-            if context is None:
-                raise ValueError(f"context of {self.d_context} features is missing")
-            x = torch.cat([context, x], dim=-1)
+        """The numbers of every variable, in one pass; `context` is read by all of them."""
+        x = x if context is None else torch.cat([context, x], dim=-1)
         return self.net(x).unflatten(-1, (-1, self.n_out))
 
 
@@ -181,8 +151,7 @@ def time_embedding(
     $$e(t) = \big(\cos(\omega_k s t)\big)_k \,\Vert\, \big(\sin(\omega_k s t)\big)_k,
     \qquad k = 0, \dots, \tfrac{\text{dim}}{2} - 1$$
 
-    Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, with the cosines first, as in DDPM code,
-    instead of alternating. ValueError: `dim` is odd or below 2.
+    Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, with all cosines first, as in DDPM's code.
     """
     if dim < 2 or dim % 2:
         raise ValueError(f"dim must be an even number of at least 2, got {dim}")
@@ -194,12 +163,7 @@ def time_embedding(
 def rope_angles(
     positions: Int[Tensor, " t"], head_dim: int, like: Tensor, *, base: float = 10_000.0
 ) -> Float[Tensor, " t half"]:
-    r"""Angle $m\,\omega_k$ of every position $m$ and frequency $k = 0..\text{head\_dim}/2 - 1$.
-
-    ValueError: `head_dim` is odd.
-    """
-    if head_dim % 2:
-        raise ValueError(f"head_dim must be even for rotary positions, got {head_dim}")
+    r"""Angle $m\,\omega_k$ of every position $m$ and frequency $k = 0..\text{head\_dim}/2 - 1$."""
     return positions.to(like.dtype)[:, None] * frequencies(head_dim // 2, base, like)
 
 
@@ -210,11 +174,8 @@ def rotate(x: Float[Tensor, " *b t d"], angles: Float[Tensor, " t half"]) -> Ten
     \begin{pmatrix} \cos\theta_k & -\sin\theta_k \\ \sin\theta_k & \cos\theta_k \end{pmatrix}
     \begin{pmatrix} x_k \\ x_{k+d/2} \end{pmatrix}$$
 
-    A rotation: lengths are kept, and the inner product of two rotated vectors depends on the
-    difference of their positions only.
-
-    Su et al. 2021 (arXiv:2104.09864), eq. 34, pairing the two *halves* of a vector, as Llama does,
-    instead of its neighbours: the same map after a permutation of coordinates.
+    Lengths are kept, and inner products depend on differences of positions only. Su et al. 2021
+    (arXiv:2104.09864), eq. 34, pairing the two halves of a vector, as Llama does.
     """
     first, second = x.chunk(2, dim=-1)
     cos, sin = angles.cos(), angles.sin()

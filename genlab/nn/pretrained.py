@@ -1,12 +1,8 @@
 r"""Weights in the formats of Llama and of GPT-2, read into `Transformer`.
 
-A folder of `transformers` holds `config.json` and `model.safetensors`. The numbers are the same as
-ours, under other names; GPT-2 also stores its matrices transposed, $y = xW + b$, with those of
-queries, keys and values side by side in one. Nothing is imported from that library: two
-dictionaries come in, one model goes out, and what our class cannot do is refused by name.
-
-Touvron et al. 2023 (arXiv:2302.13971), section 2.2; Radford et al. 2019 ("Language models are
-unsupervised multitask learners"), section 2.3.
+A folder of `transformers` holds `config.json` and `model.safetensors`: the same numbers as ours
+under other names. GPT-2 also stores its matrices transposed, $y = xW + b$, with those of queries,
+keys and values in one. What our class cannot do is refused by name.
 """
 
 import json
@@ -55,23 +51,12 @@ GPT2_NAMES = {
 
 
 def from_llama(config: Config, weights: Weights) -> Transformer:
-    """Build our transformer from a model in the format of Llama.
-
-    Touvron et al. 2023 (arXiv:2302.13971), section 2.2. ValueError: it needs something that our
-    class has not, or a weight is missing or odd.
-    """
+    """A model in the format of Llama: Touvron et al. 2023 (arXiv:2302.13971), section 2.2."""
     n_head, d = config["num_attention_heads"], config["hidden_size"]
-    rope = {"rope_type": "default", **(config.get("rope_parameters") or {})}
-    rope |= config.get("rope_scaling") or {}
-    _refuse(
-        config,
-        model_type=("llama",),
-        hidden_act=("silu",),
-        attention_bias=(False, None),
-        mlp_bias=(False, None),
-        head_dim=(d // n_head, None),
-    )
-    _refuse(rope, rope_type=("default",))
+    rope = (config.get("rope_parameters") or {}) | (config.get("rope_scaling") or {})
+    _only(config, model_type="llama", hidden_act="silu", head_dim=d // n_head)
+    _only(config, attention_bias=False, mlp_bias=False)
+    _only(rope, rope_type="default")
     ours = TransformerConfig(
         d_model=d,
         n_layer=config["num_hidden_layers"],
@@ -87,19 +72,12 @@ def from_llama(config: Config, weights: Weights) -> Transformer:
 
 
 def from_gpt2(config: Config, weights: Weights) -> Transformer:
-    """Build our transformer from a model in the format of GPT-2.
-
-    Radford et al. 2019 ("Language models are unsupervised multitask learners"), section 2.3.
-    ValueError: it needs something that our class has not, or a weight is missing or odd.
-    """
-    _refuse(
-        config,
-        model_type=("gpt2",),
-        activation_function=("gelu_new", "gelu_pytorch_tanh"),
-        scale_attn_weights=(True, None),
-        scale_attn_by_inverse_layer_idx=(False, None),
-    )
-    d = config["n_embd"]
+    """A model in the format of GPT-2: Radford et al. 2019, section 2.3."""
+    d, gelu = config["n_embd"], config.get("activation_function")
+    if gelu != "gelu_pytorch_tanh":  # another name of the same function
+        _only(config, activation_function="gelu_new")
+    _only(config, model_type="gpt2", scale_attn_weights=True)
+    _only(config, scale_attn_by_inverse_layer_idx=False)
     ours = TransformerConfig(
         d_model=d,
         n_layer=config["n_layer"],
@@ -109,9 +87,7 @@ def from_gpt2(config: Config, weights: Weights) -> Transformer:
         norm_eps=config["layer_norm_epsilon"],
         tied=config.get("tie_word_embeddings") is not False,
         n_positions=config["n_positions"],
-        layer_norm=True,
-        gelu=True,
-        bias=True,
+        gpt2=True,
     )
     renamed: dict[str, Tensor] = {}
     for name, w in weights.items():
@@ -132,26 +108,20 @@ def load_pretrained(folder: Path) -> Transformer:
     """Read a model that `transformers` saved: `config.json` and `model.safetensors`.
 
     `EXAMPLES` holds two such folders, tiny and random, with the logits that the library computes.
-
-    FileNotFoundError: one of the files is missing. ValueError: neither Llama's format nor GPT-2's,
-    or it needs what our class has not.
     """
-    for name in ("config.json", "model.safetensors"):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} holds no {name}: expected a saved transformers model"
-            )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = load_file(folder / "model.safetensors")
-    _refuse(config, model_type=("llama", "gpt2"))
-    return (from_llama if config["model_type"] == "llama" else from_gpt2)(config, weights)
+    read = {"llama": from_llama, "gpt2": from_gpt2}.get(config["model_type"])
+    if read is None:
+        raise ValueError(f"model_type is {config['model_type']!r}, expected 'llama' or 'gpt2'")
+    return read(config, weights)
 
 
-def _refuse(config: Config, **allowed: tuple[Any, ...]) -> None:
-    """Raise where a setting has none of the values that our class can do."""
-    for name, values in allowed.items():
-        if config.get(name) not in values and (name in config or None not in values):
-            raise ValueError(f"{name} is {config.get(name)!r}, but only {values[0]!r} is supported")
+def _only(config: Config, **supported: Any) -> None:
+    """Refuse a setting that is there and is not what our class can do."""
+    for name, value in supported.items():
+        if config.get(name) not in (None, value):
+            raise ValueError(f"{name} is {config[name]!r}, but only {value!r} is supported")
 
 
 def _renamed(name: str, names: Mapping[str, str]) -> str:
@@ -160,11 +130,10 @@ def _renamed(name: str, names: Mapping[str, str]) -> str:
     return name
 
 
-def _filled(n_tokens: int, config: TransformerConfig, weights: Weights) -> Transformer:
-    """Build the model, and put every weight in its place; none may be missing or left over."""
+def _filled(n_tokens: int, config: TransformerConfig, weights: dict[str, Tensor]) -> Transformer:
+    """The model with every weight in its place; none may be missing or left over."""
     with torch.random.fork_rng(devices=[]):
         net = Transformer(n_tokens, config)
-    weights = dict(weights)
     if config.tied:
         weights.setdefault("head.weight", weights["embedding.weight"])
     found = {name: tuple(w.shape) for name, w in weights.items()}

@@ -1,132 +1,114 @@
 """Paradigm 4: learn to remove noise, which is to learn the slope of log p, and sample by steps."""
 
-from genlab.score.consistency import ConsistencyModel as ConsistencyModel
-from genlab.score.consistency import Distillation as Distillation
-from genlab.score.consistency import consistency_distillation_loss as consistency_distillation_loss
-from genlab.score.consistency import consistency_function as consistency_function
-from genlab.score.consistency import consistency_precondition as consistency_precondition
-from genlab.score.consistency import consistency_sample as consistency_sample
-from genlab.score.consistency import exact_consistency_1d as exact_consistency_1d
-from genlab.score.diffusion import DDPM as DDPM
-from genlab.score.diffusion import Bins as Bins
-from genlab.score.diffusion import add_noise as add_noise
-from genlab.score.diffusion import alphas_bar_from_betas as alphas_bar_from_betas
-from genlab.score.diffusion import bin_log_prob as bin_log_prob
-from genlab.score.diffusion import cosine_betas as cosine_betas
-from genlab.score.diffusion import ddpm_loss as ddpm_loss
-from genlab.score.diffusion import ddpm_sample as ddpm_sample
-from genlab.score.diffusion import ddpm_step as ddpm_step
-from genlab.score.diffusion import ddpm_vlb as ddpm_vlb
-from genlab.score.diffusion import ddpm_vlb_term as ddpm_vlb_term
-from genlab.score.diffusion import ddpm_vlb_terms as ddpm_vlb_terms
-from genlab.score.diffusion import eps_from_score as eps_from_score
-from genlab.score.diffusion import eps_from_v as eps_from_v
-from genlab.score.diffusion import eps_from_x0 as eps_from_x0
-from genlab.score.diffusion import linear_betas as linear_betas
-from genlab.score.diffusion import linear_rate_betas as linear_rate_betas
-from genlab.score.diffusion import log_snr as log_snr
-from genlab.score.diffusion import noise_errors as noise_errors
-from genlab.score.diffusion import noising_chain as noising_chain
-from genlab.score.diffusion import noising_step as noising_step
-from genlab.score.diffusion import optimal_variances as optimal_variances
-from genlab.score.diffusion import posterior_mean as posterior_mean
-from genlab.score.diffusion import posterior_variances as posterior_variances
-from genlab.score.diffusion import score_from_eps as score_from_eps
-from genlab.score.diffusion import v_from_eps as v_from_eps
-from genlab.score.diffusion import x0_from_eps as x0_from_eps
-from genlab.score.diffusion import x0_from_v as x0_from_v
-from genlab.score.edm import EDM as EDM
-from genlab.score.edm import denoiser_from_eps as denoiser_from_eps
-from genlab.score.edm import edm_churn as edm_churn
-from genlab.score.edm import edm_denoise as edm_denoise
-from genlab.score.edm import edm_loss as edm_loss
-from genlab.score.edm import edm_precondition as edm_precondition
-from genlab.score.edm import edm_sample as edm_sample
-from genlab.score.edm import edm_sigmas as edm_sigmas
-from genlab.score.edm import edm_step as edm_step
-from genlab.score.energy import EBM as EBM
-from genlab.score.energy import NCE as NCE
-from genlab.score.energy import PersistentChains as PersistentChains
-from genlab.score.energy import ais_log_weight as ais_log_weight
-from genlab.score.energy import annealed_importance as annealed_importance
-from genlab.score.energy import annealed_log_prob as annealed_log_prob
-from genlab.score.energy import contrastive_loss as contrastive_loss
-from genlab.score.energy import contrastive_negatives as contrastive_negatives
-from genlab.score.energy import effective_sample_size as effective_sample_size
-from genlab.score.energy import energy_penalty as energy_penalty
-from genlab.score.energy import log_mean_exp as log_mean_exp
-from genlab.score.energy import log_partition as log_partition
-from genlab.score.energy import nce_logits as nce_logits
-from genlab.score.energy import nce_loss as nce_loss
-from genlab.score.energy import score_from_energy as score_from_energy
-from genlab.score.exact import exact_eps_model as exact_eps_model
-from genlab.score.exact import exact_flow_1d as exact_flow_1d
-from genlab.score.exact import exact_score as exact_score
-from genlab.score.exact import exact_velocity as exact_velocity
-from genlab.score.flow_matching import FlowMatching as FlowMatching
-from genlab.score.flow_matching import TimedMLP as TimedMLP
-from genlab.score.flow_matching import flow_matching_loss as flow_matching_loss
-from genlab.score.flow_matching import flow_sample as flow_sample
-from genlab.score.flow_matching import other_way as other_way
-from genlab.score.flow_matching import reflow_pairs as reflow_pairs
-from genlab.score.flow_matching import straightness as straightness
-from genlab.score.guidance import cfg_eps as cfg_eps
-from genlab.score.guidance import classifier_guided_eps as classifier_guided_eps
-from genlab.score.guidance import drop_condition as drop_condition
-from genlab.score.guidance import guided_eps_model as guided_eps_model
-from genlab.score.guidance import guided_gaussian as guided_gaussian
-from genlab.score.guidance import rescale_guided as rescale_guided
-from genlab.score.guidance import tilted_density as tilted_density
-from genlab.score.guidance import tilted_gaussian as tilted_gaussian
-from genlab.score.learned_snr import LevelHistogram as LevelHistogram
-from genlab.score.learned_snr import scales_from_gamma as scales_from_gamma
-from genlab.score.learned_snr import second_moment as second_moment
-from genlab.score.learned_snr import vdm_term as vdm_term
-from genlab.score.masked import mask_count as mask_count
-from genlab.score.masked import mask_tokens as mask_tokens
-from genlab.score.masked import masked_nll as masked_nll
-from genlab.score.masked import masked_sample as masked_sample
-from genlab.score.masked import turns_log_prob as turns_log_prob
-from genlab.score.masked import unmask_step as unmask_step
-from genlab.score.matching import NCSN as NCSN
-from genlab.score.matching import LevelMLP as LevelMLP
-from genlab.score.matching import annealed_langevin as annealed_langevin
-from genlab.score.matching import dsm_floor as dsm_floor
-from genlab.score.matching import dsm_loss as dsm_loss
-from genlab.score.matching import esm_loss as esm_loss
-from genlab.score.matching import hyvarinen_loss as hyvarinen_loss
-from genlab.score.matching import ladder_overlap as ladder_overlap
-from genlab.score.matching import ncsn_loss as ncsn_loss
-from genlab.score.matching import noise_ladder as noise_ladder
-from genlab.score.matching import posterior_covariance as posterior_covariance
-from genlab.score.matching import rung_variance as rung_variance
-from genlab.score.matching import score_from_x0 as score_from_x0
-from genlab.score.matching import sliced_loss as sliced_loss
-from genlab.score.matching import x0_from_score as x0_from_score
-from genlab.score.samplers import ddim_invert as ddim_invert
-from genlab.score.samplers import ddim_invert_step as ddim_invert_step
-from genlab.score.samplers import ddim_sample as ddim_sample
-from genlab.score.samplers import ddim_step as ddim_step
-from genlab.score.samplers import ddim_timesteps as ddim_timesteps
-from genlab.score.samplers import dpm_solver_2m_step as dpm_solver_2m_step
-from genlab.score.samplers import dpm_solver_sample as dpm_solver_sample
-from genlab.score.samplers import dpm_solver_step as dpm_solver_step
-from genlab.score.samplers import half_log_snr as half_log_snr
-from genlab.score.samplers import log_snr_timesteps as log_snr_timesteps
-from genlab.score.sde import SDE as SDE
-from genlab.score.sde import VE as VE
-from genlab.score.sde import VP as VP
-from genlab.score.sde import NormalPrior as NormalPrior
-from genlab.score.sde import ProbabilityFlow as ProbabilityFlow
-from genlab.score.sde import Straight as Straight
-from genlab.score.sde import SubVP as SubVP
-from genlab.score.sde import correct as correct
-from genlab.score.sde import level_step_size as level_step_size
-from genlab.score.sde import ode_log_prob as ode_log_prob
-from genlab.score.sde import predictor_corrector_sample as predictor_corrector_sample
-from genlab.score.sde import probability_flow as probability_flow
-from genlab.score.sde import probability_flow_sample as probability_flow_sample
-from genlab.score.sde import reverse_drift as reverse_drift
-from genlab.score.sde import reverse_sde_sample as reverse_sde_sample
-from genlab.score.sde import score_from_eps_model as score_from_eps_model
-from genlab.score.sde import snr_step_size as snr_step_size
+from genlab.score.diffusion import (
+    DDPM,
+    add_noise,
+    alphas_bar_from_betas,
+    bin_log_prob,
+    cosine_betas,
+    ddpm_loss,
+    ddpm_sample,
+    ddpm_step,
+    ddpm_vlb,
+    ddpm_vlb_term,
+    ddpm_vlb_terms,
+    eps_from_score,
+    eps_from_v,
+    eps_from_x0,
+    linear_betas,
+    linear_rate_betas,
+    log_snr,
+    noise_errors,
+    noising_chain,
+    optimal_variances,
+    posterior_mean,
+    posterior_variances,
+    score_from_eps,
+    v_from_eps,
+    x0_from_eps,
+    x0_from_v,
+)
+from genlab.score.edm import (
+    EDM,
+    denoiser_from_eps,
+    edm_denoise,
+    edm_loss,
+    edm_precondition,
+    edm_sample,
+    edm_sigmas,
+    edm_step,
+)
+from genlab.score.energy import (
+    NCE,
+    annealed_importance,
+    contrastive_loss,
+    contrastive_negatives,
+    effective_sample_size,
+    log_mean_exp,
+    log_partition,
+    nce_logits,
+    nce_loss,
+    score_from_energy,
+)
+from genlab.score.exact import exact_eps_model, exact_flow_1d, exact_score, exact_velocity
+from genlab.score.flow_matching import (
+    FlowMatching,
+    TimedMLP,
+    flow_matching_loss,
+    flow_sample,
+    reflow_pairs,
+    straightness,
+)
+from genlab.score.guidance import (
+    cfg_eps,
+    classifier_guided_eps,
+    drop_condition,
+    guided_eps_model,
+    guided_gaussian,
+    tilted_density,
+    tilted_gaussian,
+)
+from genlab.score.learned_snr import LevelHistogram, second_moment, vdm_term
+from genlab.score.matching import (
+    NCSN,
+    LevelMLP,
+    annealed_langevin,
+    dsm_floor,
+    dsm_loss,
+    esm_loss,
+    hyvarinen_loss,
+    ladder_overlap,
+    ncsn_loss,
+    noise_ladder,
+    posterior_covariance,
+    score_from_x0,
+    sliced_loss,
+    x0_from_score,
+)
+from genlab.score.samplers import (
+    ddim_invert,
+    ddim_sample,
+    ddim_step,
+    ddim_timesteps,
+    dpm_solver_2m_step,
+    dpm_solver_sample,
+    dpm_solver_step,
+    half_log_snr,
+    log_snr_timesteps,
+)
+from genlab.score.sde import (
+    VE,
+    VP,
+    NormalPrior,
+    ProbabilityFlow,
+    Straight,
+    SubVP,
+    ode_log_prob,
+    predictor_corrector_sample,
+    probability_flow,
+    probability_flow_sample,
+    reverse_drift,
+    reverse_sde_sample,
+    score_from_eps_model,
+    snr_step_size,
+)

@@ -1,1 +1,1 @@
-"""Systems: the place where parts of the package meet, and the recipes of the shipped weights."""
+"""Systems: one chapter each, where parts of the library meet."""

@@ -1,12 +1,10 @@
-r"""How many words of a caption does a picture keep?
+r"""How many words of a caption does a picture, or a video, keep?
 
 $$\text{score of a kind} = \frac{\#\{\text{pictures whose measured word is the claimed one}\}}
 {\#\{\text{captions that claim a word of that kind}\}}$$
 
-The digit is read by a judge fitted on images that no generator saw; colour, stroke and slant are
-measured as they were on the real pictures.
-
-Lesson: notebooks/systems/glide.ipynb
+The digit is classified by a support vector machine fitted on images that no generator saw; colour,
+stroke, slant and motion are measured as they were on the real data.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +13,8 @@ from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Generator, Tensor
+from torch.nn.functional import avg_pool2d
 
 from genlab.data.captions import (
     Attributes,
@@ -25,66 +24,63 @@ from genlab.data.captions import (
     measure_colour,
     measure_slant,
     measure_stroke,
+    paint,
+    read,
+    write,
 )
 from genlab.data.moving import MOTIONS, N_FRAMES, SHIFT, TURN, draw, measure_motion, small_digits
-from genlab.metrics.features import DigitJudge
+from genlab.metrics.coverage import PrecisionRecall, precision_recall
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.features import DigitJudge, WaveletFeatures, gradient_histograms
 
-Judge = Callable[[Tensor], Tensor]  # grey pictures to digits
+Pictures = Float[Tensor, " n 3 s s"]
+Videos = Float[Tensor, " n 3 f h w"]
+Grey = Float[Tensor, " n f h w"]
+Labels = Int[Tensor, " n"]
+Classifier = Callable[[Tensor], Tensor]  # grey pictures to digits
+KINDS = ("digit", "colour", "stroke", "slant")
+STEP, ANGLE = 2 * SHIFT / (N_FRAMES - 1), 2 * TURN / (N_FRAMES - 1)  # motion from frame to frame
 
 
 @cache
-def digit_judge() -> DigitJudge:
-    """Fit the judge on its own 4,000 digits, once in a process (some seconds).
-
-    Returns:
-        The judge.
-    """
+def digit_evaluator() -> DigitJudge:
+    """The classifier of digits, fitted on its own 4,000, once in a process (some seconds)."""
     grey, attributes = load_captioned("judge", 16)
     return DigitJudge(grey, attributes.digit)
 
 
-def measure(
-    images: Float[Tensor, " n 3 s s"], digit: Int[Tensor, " n"], judge: Judge
-) -> Attributes:
-    """Measure everything that a caption can say about pictures.
+@cache
+def video_evaluator() -> DigitJudge:
+    """The same for digits at the videos' size."""
+    grey, digit = small_digits("judge")
+    still = torch.zeros(len(grey), dtype=grey.dtype)
+    return DigitJudge(draw(grey, still, still, still), digit)
 
-    Args:
-        images: in [0, 1]; values outside are clipped.
-        digit: the digit that each picture should show: its stroke is compared with that class.
-        judge: reads the digits.
 
-    Returns:
-        What was found, in the indices of `genlab.data.captions`.
+def measure(images: Pictures, digit: Labels, classifier: Classifier) -> Attributes:
+    """Everything that a caption can say about pictures in [0, 1], as indices of its words.
+
+    `digit` is what each picture should show: its stroke is compared with that class.
     """
     images = images.clamp(0, 1)
     grey = grey_of(images)
     return Attributes(
-        judge(grey), measure_colour(images), measure_stroke(grey, digit), measure_slant(grey)
+        classifier(grey), measure_colour(images), measure_stroke(grey, digit), measure_slant(grey)
     )
 
 
 def kept_words(
-    images: Float[Tensor, " n 3 s s"], claims: Sequence[Claims], judge: Judge
+    images: Pictures, claims: Sequence[Claims], classifier: Classifier
 ) -> dict[str, Float[Tensor, " n"]]:
     """For each picture and kind of word: 1 where the word is kept, 0 where not, nan unclaimed.
 
-    Args:
-        images: one picture for each caption, in [0, 1].
-        claims: what the captions say, from `genlab.data.captions.read`.
-        judge: reads the digits.
-
-    Returns:
-        Rows "digit", "colour", "stroke", "slant" and "all" (every claimed word is kept).
-
-    Raises:
-        ValueError: there is not one caption for each picture.
+    Rows "digit", "colour", "stroke", "slant" and "all" (every claimed word is kept).
     """
     if len(images) != len(claims):
         raise ValueError(f"{len(images)} pictures have {len(claims)} captions")
-    digit = torch.tensor([c.digit for c in claims])
-    found = measure(images, digit, judge)
+    found = measure(images, torch.tensor([c.digit for c in claims]), classifier)
     kept = {}
-    for kind in ("digit", "colour", "stroke", "slant"):
+    for kind in KINDS:
         claimed = [getattr(c, kind) for c in claims]
         said = torch.tensor([-1 if value is None else value for value in claimed])
         right = (getattr(found, kind) == said).double()
@@ -94,143 +90,190 @@ def kept_words(
 
 
 def word_scores(
-    images: Float[Tensor, " n 3 s s"], claims: Sequence[Claims], judge: Judge
+    images: Pictures, claims: Sequence[Claims], classifier: Classifier | None = None
 ) -> dict[str, float]:
-    """Share of the claimed words that pictures keep, by kind.
+    """Proportion of the claimed words that pictures keep, by kind and for "all"."""
+    kept = kept_words(images, claims, classifier or digit_evaluator())
+    return {kind: float(v.nanmean()) for kind, v in kept.items()}
 
-    Args:
-        images: one picture for each caption, in [0, 1].
-        claims: what the captions say.
-        judge: reads the digits.
 
-    Returns:
-        Shares in [0, 1] for "digit", "colour", "stroke", "slant" and "all".
+def claims_of(caption: str) -> Claims | None:
+    """What a text claims, or None when it is not of the language of captions."""
+    try:
+        return read(caption)
+    except ValueError:
+        return None
 
-    Lesson: notebooks/systems/glide.ipynb
+
+def drawn_scores(
+    captions: Sequence[str], images: Pictures, classifier: Classifier | None = None
+) -> dict[str, float]:
+    """`word_scores` of pictures in [0, 1] by their captions; a text that is none keeps no word."""
+    claims = {k: claim for k, text in enumerate(captions) if (claim := claims_of(text))}
+    scores = word_scores(images[list(claims)], list(claims.values()), classifier)
+    return scores | {"all": scores["all"] * len(claims) / len(captions)}
+
+
+def read_scores(texts: Sequence[str], truth: Attributes) -> dict[str, float]:
+    """Proportion of the words in descriptions that are true of the pictures, by kind.
+
+    "all": every word said is true; a text, less `<end>`, that is no caption counts as wrong.
     """
-    return {kind: float(v.nanmean()) for kind, v in kept_words(images, claims, judge).items()}
+    right: dict[str, list[bool]] = {kind: [] for kind in (*KINDS, "all")}
+    for text, row in zip(texts, torch.stack(truth, 1).tolist(), strict=True):
+        said = claims_of(text.removesuffix("<end>"))
+        pairs = {} if said is None else dict(zip(KINDS, zip(said, row, strict=True), strict=True))
+        found = {kind: a == b for kind, (a, b) in pairs.items() if a is not None}
+        for kind, value in found.items():
+            right[kind].append(value)
+        right["all"].append(said is not None and all(found.values()))
+    return {kind: sum(values) / max(1, len(values)) for kind, values in right.items()}
 
 
-Films = Float[Tensor, " n 3 f h w"]
-Grey = Float[Tensor, " n f h w"]
-Labels = Int[Tensor, " n"]
-WAY, ANGLE = 2 * SHIFT / (N_FRAMES - 1), 2 * TURN / (N_FRAMES - 1)  # of one frame
+def held_out_pictures(size: int = 16) -> tuple[Pictures, Attributes]:
+    """The 1,000 digits that no training saw, coloured, in [0, 1], and what is true of them."""
+    grey, attributes = load_captioned("test", size)
+    return paint(grey, attributes.colour), attributes
 
 
-class Wanted(NamedTuple):
-    """What captions claim of films, as indices into the tables of words."""
+def held_out_captions(n: int = 1000) -> list[str]:
+    """Captions of the first held-out digits, with every word that is true of them."""
+    return write(load_captioned("test", 32).attributes)[:n]
+
+
+def free_captions(n: int, generator: Generator) -> list[str]:
+    """Captions whose four words are drawn independently, also where such digits are rare."""
+    words = [torch.randint(k, (n,), generator=generator) for k in (10, 6, 2, 3)]
+    return write(Attributes(words[0], words[1], 2 * words[2], words[3]))
+
+
+class Likeness(NamedTuple):
+    """How like real pictures a set is, in wavelet features."""
+
+    frechet: float  # squared distance, in units of the real pictures' variance
+    precision: float  # fraction of the set that looks real
+    recall: float  # fraction of real pictures that the set reaches
+
+
+@cache
+def _wavelets(size: int) -> WaveletFeatures:
+    return WaveletFeatures(load_captioned("judge", size).grey)
+
+
+@cache
+def _real_wavelets(size: int, n: int) -> Tensor:
+    return _wavelets(size)(load_captioned("judge", size).grey[-n:])
+
+
+def likeness(pictures: Pictures) -> Likeness:
+    """Compare pictures in [0, 1] with as many real ones; colours do not count."""
+    size, n = pictures.shape[-1], len(pictures)
+    fake, real = _wavelets(size)(grey_of(pictures)), _real_wavelets(size, n)
+    both = precision_recall(real, fake)
+    return Likeness(frechet_distance(real, fake).item(), both.precision, both.recall)
+
+
+@cache
+def _real_shapes() -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, and 32 whitened main axes, of gradient histograms of 4,000 digits."""
+    parts = torch.split(load_captioned("judge", 16).grey.double(), 500)  # their table is large
+    seen = torch.cat([gradient_histograms(part) for part in parts])
+    mean = seen.mean(0)
+    _, lengths, axes = torch.linalg.svd(seen - mean, full_matrices=False)
+    axes = axes[:32].T * (len(seen) - 1) ** 0.5 / lengths[:32]
+    return mean, axes, (seen - mean) @ axes
+
+
+def shape_distance(images: Float[Tensor, " n 3 32 32"]) -> float:
+    """Frechet distance of pictures in [0, 1] to 4,000 real digits, in gradient histograms.
+
+    Squared, in units of the real digits' variance. Pictures are halved first, colour is ignored.
+    """
+    mean, axes, real = _real_shapes()
+    small = avg_pool2d(grey_of(images.double().clamp(0, 1))[:, None], 2)[:, 0]
+    return frechet_distance(real, (gradient_histograms(small) - mean) @ axes).item()
+
+
+@cache
+def _held_out_shapes() -> Float[Tensor, " 1000 f"]:
+    return gradient_histograms(load_captioned("test", 16).grey.float())
+
+
+def realism(grey: Float[Tensor, " n 16 16"]) -> PrecisionRecall:
+    """Precision and recall of grey digits in [0, 1] against the 1,000 held out, by histograms.
+
+    Two sets of 1,000 real digits have about 0.86 and 0.85: the ceiling.
+    """
+    return precision_recall(_held_out_shapes(), gradient_histograms(grey.float()), 3)
+
+
+def proportion(right: Tensor) -> float:
+    """Fraction of a mask that is true."""
+    return float(right.double().mean())
+
+
+class VideoClaims(NamedTuple):
+    """What captions claim of videos, as indices into the tables of words."""
 
     digit: Labels
     colour: Labels
     motion: Labels
 
 
-def wanted(n: int, *, seed: int = 0) -> Wanted:
-    """Draw claims: every digit and motion equally often, colours at random.
+def balanced_claims(n: int, *, seed: int = 0) -> VideoClaims:
+    """Claims for n videos: every digit and motion equally often, colours at random.
 
-    Args:
-        n: how many.
-        seed: of the colours.
-
-    Returns:
-        Claims, whose captions `write_moving(*claims)` are.
-
-    Example:
-        >>> claims = wanted(100)
-        >>> claims.digit.bincount().unique(), claims.motion.bincount().unique()
-        (tensor([10]), tensor([20]))
+    Their captions are `write_moving(*claims)`.
     """
     k = torch.arange(n)
     colour = torch.randint(6, (n,), generator=torch.Generator().manual_seed(seed))
-    return Wanted(k % 10, colour, k // 10 % len(MOTIONS))
+    return VideoClaims(k % 10, colour, k // 10 % len(MOTIONS))
 
 
-@cache
-def film_judge() -> DigitJudge:
-    """Fit the judge on its own 4,000 digits, at the films' size (once in a process, some seconds).
-
-    Returns:
-        The judge.
-    """
-    grey, digit = small_digits("judge")
-    still = torch.zeros(len(grey), dtype=grey.dtype)
-    return DigitJudge(draw(grey, still, still, still), digit)
-
-
-def read_frames(grey: Grey, motion: Labels, judge: Judge) -> Int[Tensor, " n f"]:
-    """Read the digit in every frame; frames of films that should turn are turned back first.
-
-    Args:
-        grey: films of 8 frames, in [0, 1].
-        motion: `(n,)`, the motion that each caption claims.
-        judge: reads upright digits.
-
-    Returns:
-        Digits 0..9.
-    """
+def classify_frames(grey: Grey, motion: Labels, classifier: Classifier) -> Int[Tensor, " n f"]:
+    """The digit in every frame; frames of videos that should turn are turned back first."""
     turning = (motion == MOTIONS.index("turning")).to(grey.dtype)
     rest = torch.zeros_like(turning)
     angles = torch.linspace(-TURN, TURN, grey.shape[1]).tolist()
     back = [draw(grey[:, f], rest, rest, -a * turning) for f, a in enumerate(angles)]
-    return torch.stack([judge(frame) for frame in back], 1)
+    return torch.stack([classifier(frame) for frame in back], 1)
 
 
 def motion_residual(grey: Grey) -> Float[Tensor, " n"]:
-    """Share of each next frame that the best of seven motions leaves unexplained, film by film.
+    """Fraction of each next frame that the best of seven motions leaves unexplained, per video.
 
-    Args:
-        grey: in [0, 1].
-
-    Returns:
-        `(n,)`: 0 for frames that follow from each other, about 1 for strangers.
-
-    Example:
-        >>> motion_residual(torch.ones(1, 1, 4, 4).expand(1, 3, 4, 4))
-        tensor([0.])
+    0 for frames that follow from each other, about 1 for strangers.
     """
     now, then = grey[:, :-1].flatten(0, 1), grey[:, 1:].flatten(0, 1)
     ones = torch.ones(len(now), dtype=grey.dtype)
-    moves = [(0.0, 0.0, 0.0), (-WAY, 0, 0), (WAY, 0, 0), (0, -WAY, 0), (0, WAY, 0)]
+    moves = [(0.0, 0.0, 0.0), (-STEP, 0, 0), (STEP, 0, 0), (0, -STEP, 0), (0, STEP, 0)]
     moves += [(0, 0, ANGLE), (0, 0, -ANGLE)]
-    left = torch.stack(
-        [
-            (draw(now, ones * right, ones * down, ones * turn, grey.shape[-1]) - then)
-            .square()
-            .sum((1, 2))
-            for right, down, turn in moves
-        ]
-    ).amin(0)
-    share = left / then.square().sum((1, 2)).clamp(min=1e-6)
-    return share.reshape(len(grey), -1).mean(1)
+    size = grey.shape[-1]
+    moved = [draw(now, ones * x, ones * y, ones * turn, size) for x, y, turn in moves]
+    left = torch.stack([(frame - then).square().sum((1, 2)) for frame in moved]).amin(0)
+    unexplained = left / then.square().sum((1, 2)).clamp(min=1e-6)
+    return unexplained.reshape(len(grey), -1).mean(1)
 
 
-def film_scores(films: Films, claims: Wanted, judge: Judge) -> dict[str, float]:
-    """Measure films against their captions and against themselves.
+def video_scores(videos: Videos, claims: VideoClaims, classifier: Classifier) -> dict[str, float]:
+    """Measure videos in [0, 1] against their captions and against themselves.
 
-    Args:
-        films: one for each claim, in [0, 1].
-        claims: what the captions say.
-        judge: reads digits.
-
-    Returns:
-        Shares "motion", "colour" (of frames), "digit" (read right in all frames), "same digit" (the
-        same in all frames, right or wrong), "all words", and the mean "residual".
-
-    Raises:
-        ValueError: there is not one claim for each film.
+    Fractions "motion", "colour" (right in all frames), "digit" (right in all frames), "same digit"
+    (the same in all frames, right or wrong), "all words", and the mean "residual".
     """
-    if len(films) != len(claims.digit):
-        raise ValueError(f"{len(films)} films have {len(claims.digit)} captions")
-    grey = films.amax(1)
-    read = read_frames(grey, claims.motion, judge)
-    frames = films.transpose(1, 2)
-    colour = torch.stack([measure_colour(frame) for frame in frames], 0)
+    if len(videos) != len(claims.digit):
+        raise ValueError(f"{len(videos)} videos have {len(claims.digit)} captions")
+    grey = videos.amax(1)
+    read = classify_frames(grey, claims.motion, classifier)
+    colour = torch.stack([measure_colour(frames) for frames in videos.transpose(1, 2)], 0)
     kept = {
         "motion": measure_motion(grey) == claims.motion,
         "colour": (colour == claims.colour[:, None]).all(1),
         "digit": (read == claims.digit[:, None]).all(1),
     }
-    shares = {name: float(k.double().mean()) for name, k in kept.items()}
-    shares["same digit"] = float((read == read[:, :1]).all(1).double().mean())
-    shares["all words"] = float(torch.stack(list(kept.values())).all(0).double().mean())
-    return shares | {"residual": float(motion_residual(grey).mean())}
+    return {
+        **{name: proportion(right) for name, right in kept.items()},
+        "same digit": proportion((read == read[:, :1]).all(1)),
+        "all words": proportion(torch.stack(list(kept.values())).all(0)),
+        "residual": float(motion_residual(grey).mean()),
+    }

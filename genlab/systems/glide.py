@@ -1,17 +1,13 @@
-r"""Text to picture in pixel space: a small picture first, then a larger one beside it. No VAE.
+r"""GLIDE: text to picture in pixel space, a small picture first and then a larger one. No VAE.
 
 $$p(x_{32}\mid c) = p(x_{16}\mid c)\;p(x_{32}\mid x_{16}, c), \qquad x_{16} = \text{means of }
 2\times2\text{ blocks of } x_{32}$$
 
-Both factors are diffusion models that read the caption. The second one is trained on real small
-pictures and used on drawn ones; noise of a told strength on its small picture hides the difference
-(conditioning augmentation):
-
-$$y = \mathrm{enlarge}(x_{16} + s\,\epsilon), \qquad s\sim U[0, s_{\max}] \text{ in training}.$$
-
-Lesson: notebooks/systems/glide.ipynb
-Sources: Nichol et al. 2021 (arXiv:2112.10741), sections 4 and 4.1; Ho et al. 2021
-    (arXiv:2106.15282), section 4.2 (Gaussian conditioning augmentation).
+Both factors are text-conditional diffusion models. The second is trained on real small pictures and
+used on drawn ones; noise on its small picture, of a strength that it is conditioned on, hides the
+difference (conditioning augmentation): $y = \mathrm{enlarge}(x_{16} + s\,\epsilon)$, with
+$s\sim U[0, s_{\max}]$ in training. Sources: Nichol et al. 2021 (arXiv:2112.10741), section 4;
+Ho et al. 2021 (arXiv:2106.15282), section 4.2.
 """
 
 from dataclasses import dataclass
@@ -22,66 +18,38 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, expand, randn
+from genlab.core.tensors import Event, PerExample, expand, randn, require_between
 from genlab.nn.layers import time_embedding
 from genlab.nn.unet import ResBlock
 from genlab.score.edm import Denoiser
 from genlab.score.guidance import classifier_guided_eps
-from genlab.systems.text_diffusion import CaptionedPainter, Captions, Rows
+from genlab.systems.text_diffusion import Captions, Rows, TextDiffusion
 
 Small = Float[Tensor, " b 3 small small"]
 Large = Float[Tensor, " b 3 large large"]  # twice as many
 
 
 def shrink(large: Large) -> Small:
-    """Halve a picture: means of 2 x 2 blocks.
-
-    Example:
-        >>> shrink(torch.arange(4.0).reshape(1, 1, 2, 2).expand(1, 3, 2, 2)).flatten()
-        tensor([1.5000, 1.5000, 1.5000])
-    """
+    """Halve a picture: means of 2 x 2 blocks."""
     return F.avg_pool2d(large, 2)
 
 
 def enlarge(small: Small) -> Large:
-    """Double a picture by repeating each pixel four times; `shrink` undoes it.
-
-    Example:
-        >>> x = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(0))
-        >>> torch.equal(shrink(enlarge(x)), x)
-        True
-    """
+    """Double a picture by repeating each pixel four times; `shrink` undoes it."""
     return F.interpolate(small, scale_factor=2.0, mode="nearest")
 
 
 def bicubic(small: Small) -> Large:
-    """Double a picture by cubic interpolation: what every picture viewer does.
-
-    Args:
-        small: in [-1, 1].
-
-    Returns:
-        In [-1, 1]; what overshoots is cut off.
-
-    Source: Keys 1981, "Cubic convolution interpolation", by `torch` (a = -0.75).
-    """
+    """Double a picture in [-1, 1] by cubic interpolation, what overshoots cut off (Keys 1981)."""
     return F.interpolate(small, scale_factor=2.0, mode="bicubic", align_corners=False).clamp(-1, 1)
 
 
 def sharpen(large: Large, amount: float) -> Large:
-    r"""Unsharp masking: add what a blur would take away, $x + a\,(x - Bx)$.
+    r"""Unsharp masking of a picture in [-1, 1]: add what a blur would take away.
 
-    Args:
-        large: in [-1, 1].
-        amount: a; 0 leaves the picture alone.
+    $$x + a\,(x - Bx)$$
 
-    Returns:
-        In [-1, 1]; B is the binomial blur of 3 x 3 pixels, with the edge repeated.
-
-    Example:
-        >>> flat = torch.full((1, 3, 4, 4), 0.25)
-        >>> torch.allclose(sharpen(flat, 2.0), flat)
-        True
+    B is the binomial blur of 3 x 3 pixels, with the edge repeated.
     """
     line = torch.tensor([0.25, 0.5, 0.25], dtype=large.dtype, device=large.device)
     kernel = (line[:, None] * line).expand(3, 1, 3, 3)
@@ -90,52 +58,40 @@ def sharpen(large: Large, amount: float) -> Large:
     return (large + amount * (large - blurred)).clamp(-1, 1)
 
 
+def enlarged(small: Small, amount: float) -> Large:
+    """Double pictures in [0, 1] without a network: bicubic, then sharpened."""
+    return (sharpen(bicubic(2 * small - 1), amount) + 1) / 2
+
+
 @final
 class Upsampler(nn.Module):
-    r"""$p(x_{32}\mid x_{16}, c)$: a painter that sees the small picture beside its own.
+    r"""$p(x_{32}\mid x_{16}, c)$: the small picture is concatenated with the large one.
 
-    Args:
-        painter: its network sees four channels beside its own three: the enlarged small picture,
-            and how much noise is on it.
-        s_max: largest noise on the small picture in training, in units of pixels in [-1, 1].
-
-    Example:
-        >>> from genlab.nn.transformer import TextEncoder
-        >>> from genlab.nn.unet import UNet, UNetConfig
-        >>> net = UNet(UNetConfig(c_in=7, c_out=3, width=8, d_context=8, d_pooled=8))
-        >>> reader = TextEncoder(28, d=8, n_layer=1, n_head=2)
-        >>> up = Upsampler(CaptionedPainter(net, reader, event_shape=(3, 8, 8), sigma_data=0.5))
-        >>> up.sample(["a red one"], torch.zeros(1, 3, 4, 4), n_steps=2).shape
-        torch.Size([1, 3, 8, 8])
-
-    Source: Ho et al. 2021 (arXiv:2106.15282), section 4.2; Saharia et al. 2022 (arXiv:2205.11487),
-        section 2.4 (the strength is told to the network, and chosen when sampling).
+    The denoiser's network sees four channels more than it draws: the enlarged small picture, and
+    how much noise is on it, at most `s_max` in training. (Ho et al. 2021, section 4.2; Saharia et
+    al. 2022, arXiv:2205.11487, section 2.4: the strength is chosen when sampling.)
     """
 
-    def __init__(self, painter: CaptionedPainter, *, s_max: float = 0.5) -> None:
+    def __init__(self, denoiser: TextDiffusion, *, s_max: float = 0.5) -> None:
         super().__init__()
-        self.painter, self.s_max = painter, s_max
+        self.painter, self.s_max = denoiser, s_max  # the name in the files of weights
 
-    def beside(self, small: Small, s: PerExample, eps: Small) -> Float[Tensor, " b 4 large large"]:
-        """What the network sees: the small picture, noisy and enlarged, and how noisy it is.
-
-        Args:
-            small: in [-1, 1].
-            s: strength of the noise for each.
-            eps: standard normal noise, like `small`.
-        """
+    def condition(
+        self, small: Small, s: PerExample, eps: Small
+    ) -> Float[Tensor, " b 4 large large"]:
+        """What is concatenated: the small picture in [-1, 1], noisy and enlarged, and its noise."""
         seen = enlarge(small + expand(s, small) * eps)
         return torch.cat([seen, expand(s, seen).expand_as(seen[:, :1])], 1)
 
     def loss(
         self, x: Large, *, cond: Rows, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
-        """Denoising loss of large pictures beside their own noisy small ones."""
+        """Denoising loss of large pictures, given their own noisy small ones."""
         small = shrink(x)
         s = self.s_max * torch.rand(len(x), generator=generator).to(x)
         eps = randn(small.shape, like=x, generator=generator)
-        beside = self.beside(small, s, eps)
-        return self.painter.loss(x, cond=cond, beside=beside, generator=generator)
+        condition = self.condition(small, s, eps)
+        return self.painter.loss(x, cond=cond, concatenated=condition, generator=generator)
 
     @torch.no_grad()
     def sample(
@@ -148,29 +104,13 @@ class Upsampler(nn.Module):
         n_steps: int = 6,
         generator: Generator | None = None,
     ) -> Large:
-        """Draw one large picture for each small one.
-
-        Args:
-            captions: what the pictures show.
-            small: in [-1, 1].
-            s: noise put on them first, in [0, s_max].
-            guidance_scale: w.
-            n_steps: steps of the sampler.
-            generator: source of all noise.
-
-        Returns:
-            In [-1, 1].
-
-        Raises:
-            ValueError: a strength that no training has shown.
-        """
-        if not 0 <= s <= self.s_max:
-            raise ValueError(f"s must lie in [0, {self.s_max}], got {s}")
+        """Draw one large picture in [-1, 1] for each small one, noise of strength s put on it."""
+        require_between(0, self.s_max, s=s)
         small = small.to(self.painter.no_caption.state)
         eps = randn(small.shape, like=small, generator=generator)
-        beside = self.beside(small, torch.full((len(small),), s).to(small), eps)
+        condition = self.condition(small, torch.full((len(small),), s).to(small), eps)
         return self.painter.sample(
-            captions, guidance_scale=guidance_scale, n_steps=n_steps, beside=beside,
+            captions, guidance_scale=guidance_scale, n_steps=n_steps, concatenated=condition,
             generator=generator,
         )  # fmt: skip
 
@@ -184,7 +124,7 @@ class Glide:
     add contrast, and with it ink.
     """
 
-    base: CaptionedPainter
+    base: TextDiffusion
     upsampler: Upsampler
     interval: tuple[float, float] | None = (0.4, 5.0)  # noise levels of the base that are guided
 
@@ -198,19 +138,7 @@ class Glide:
         s: float = 0.0,
         generator: Generator | None = None,
     ) -> tuple[Small, Large]:
-        """Draw one picture for each caption.
-
-        Args:
-            captions: strings, or rows of word numbers.
-            guidance_scale: w of the small picture.
-            n_steps: of the small picture.
-            n_steps_up: of the large one.
-            s: noise on the small picture that the upsampler sees.
-            generator: source of all noise.
-
-        Returns:
-            Small and large pictures in [0, 1].
-        """
+        """Draw a small and a large picture in [0, 1] for each caption."""
         small = self.base.sample(
             captions, guidance_scale=guidance_scale, interval=self.interval, n_steps=n_steps,
             generator=generator,
@@ -224,16 +152,10 @@ UNSAID = -1
 
 
 @final
-class NoisyReader(nn.Module):
+class NoisyClassifier(nn.Module):
     r"""$p(c_k \mid x, \sigma)$ of every kind of word, for pictures with any amount of noise.
 
-    Args:
-        width: channels at a quarter of the pixels; a multiple of 8.
-
-    Example:
-        >>> reader = NoisyReader(8)
-        >>> [logits.shape[1] for logits in reader(torch.zeros(2, 3, 16, 16), torch.ones(2))]
-        [10, 6, 3, 3]
+    `width` is the number of channels at a quarter of the pixels, a multiple of 8.
     """
 
     P_MEAN, P_STD = -0.6, 1.2  # of log sigma in training
@@ -250,14 +172,8 @@ class NoisyReader(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(32 * 16, n) for n in KINDS)
 
     def forward(self, x: Float[Tensor, " b 3 16 16"], sigma: PerExample) -> list[Tensor]:
-        """Logits `(b, n)` for each kind of word.
-
-        Args:
-            x: picture in [-1, 1] plus noise of standard deviation `sigma`.
-            sigma: `(b,)`, positive.
-        """
-        waves = time_embedding(sigma.log() / 4, self.width, scale=250.0)
-        emb = self.embed(waves)
+        """Logits `(b, n)` of each kind of word, for pictures with noise `sigma` added."""
+        emb = self.embed(time_embedding(sigma.log() / 4, self.width, scale=250.0))
         h = self.stem(F.pixel_unshuffle(x / expand((1 + sigma**2).sqrt(), x), 2))
         h = self.blocks[0](h, emb)
         h = self.blocks[1](F.avg_pool2d(h, 2), emb)
@@ -267,13 +183,7 @@ class NoisyReader(nn.Module):
     def log_prob_of_words(
         self, x: Float[Tensor, " b 3 16 16"], sigma: PerExample, words: Int[Tensor, " b 4"]
     ) -> PerExample:
-        """Sum over the words said of their log-probabilities, in nats.
-
-        Args:
-            x: noisy pictures.
-            sigma: their noise.
-            words: index of each kind of word, -1 where it is not said.
-        """
+        """Sum of the log-probabilities of the words said, in nats; -1 is a word not said."""
         total = torch.zeros_like(sigma)
         for logits, word in zip(self(x, sigma), words.unbind(1), strict=True):
             log_p = logits.log_softmax(1).gather(1, word.clamp(min=0)[:, None])[:, 0]
@@ -294,30 +204,24 @@ class NoisyReader(nn.Module):
 
 
 def classifier_guided(
-    denoiser: Denoiser, reader: NoisyReader, words: Int[Tensor, " b 4"], *, guidance_scale: float
+    denoiser: Denoiser,
+    classifier: NoisyClassifier,
+    words: Int[Tensor, " b 4"],
+    *,
+    guidance_scale: float,
 ) -> Denoiser:
     r"""An unconditional guess of the data, pulled up the slope of a classifier.
 
     $$D_w(x,\sigma) = D(x,\sigma) + w\,\sigma^2\,\nabla_x \log p_\phi(c\mid x,\sigma)$$
 
-    Args:
-        denoiser: $(x, \sigma) \mapsto \hat x_0$ without a caption.
-        reader: reads noisy pictures.
-        words: what the pictures should show.
-        guidance_scale: w.
-
-    Returns:
-        $(x, \sigma) \mapsto \hat x_0$; one pass of the painter, and one forwards and backwards of
-        the classifier.
-
-    Source: Dhariwal and Nichol 2021 (arXiv:2105.05233), algorithm 2, in EDM's coordinates.
-    Lesson: notebooks/systems/glide.ipynb
+    Dhariwal and Nichol 2021 (arXiv:2105.05233), algorithm 2, in EDM's coordinates. One evaluation
+    of the denoiser, and one forwards and backwards of the classifier.
     """
 
     def guess(x: Event, sigma: PerExample) -> Event:
         with torch.enable_grad():
             leaf = x.detach().requires_grad_(True)
-            log_p = reader.log_prob_of_words(leaf, sigma, words).sum()
+            log_p = classifier.log_prob_of_words(leaf, sigma, words).sum()
             (slope,) = torch.autograd.grad(log_p, leaf)
         scale = expand(sigma, x)
         eps = (x - denoiser(x, sigma)) / scale

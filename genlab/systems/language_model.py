@@ -4,20 +4,14 @@ $$\text{text} \xrightarrow{\text{BPE}} x_{1:n} \xrightarrow{\text{transformer}}
 p(x_{i+1} \mid x_{\le i}) \xrightarrow{\text{reshape, draw}} x_{n+1} \to \dots
 \xrightarrow{\text{BPE}^{-1}} \text{text}$$
 
-Three kernels of the autoregressive paradigm, put together: a byte-level tokenizer whose merges
-travel with the weights, a causal transformer with rotary positions, grouped queries and a gated
-MLP, and decoding with a cache of keys and values. What is measured is bits per byte: nats summed
-over tokens, divided by log 2 and by the *bytes* of the text, so that two tokenizers, or a model and
-a file compressor, can be compared.
-
-Lesson: notebooks/systems/language_model.ipynb
-Sources: Radford et al. 2019 ("Language models are unsupervised multitask learners"), section 2;
-    Touvron et al. 2023 (arXiv:2302.13971), section 2.
+It is measured in bits per byte: nats summed over tokens, divided by log 2 and by the *bytes* of the
+text, so that two tokenizers, or a model and a file compressor, can be compared. Sources: Radford et
+al. 2019, section 2; Touvron et al. 2023 (arXiv:2302.13971), section 2.
 """
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float, Int
@@ -37,21 +31,9 @@ def _tokenizer(merges: tuple[Pair, ...]) -> BPE:
 
 @final
 class LanguageModel(nn.Module):
-    r"""A tokenizer and a causal transformer over its tokens.
+    r"""A byte-level tokenizer, whose merges travel with the weights, and a causal transformer.
 
-    Args:
-        n_tokens: size of the vocabulary, 256 bytes and merges.
-        context: longest window, in tokens, that it is trained on.
-        config: sizes of the transformer.
-
-    Example:
-        >>> config = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=1)
-        >>> model = LanguageModel(256, 16, config)
-        >>> model.tokenizer.encode("ab").tolist(), next(model.complete("ab", 1))[:2]
-        ([97, 98], 'ab')
-
-    Source: Radford et al. 2019, section 2.
-    Lesson: notebooks/systems/language_model.ipynb
+    `n_tokens` is 256 bytes and the merges; `context` the longest window that it is trained on.
     """
 
     merges: Int[Tensor, " m 2"]
@@ -69,61 +51,34 @@ class LanguageModel(nn.Module):
         return _tokenizer(tuple((a, b) for a, b in self.merges.tolist()))
 
     def loss(
-        self,
-        x: Int[Tensor, " b n"],
-        *,
-        cond: Tensor | None = None,
-        generator: Generator | None = None,
+        self, x: Int[Tensor, " b n"], *, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
-        """Next-token cross-entropy, nats per token; each piece begins with the begin token.
-
-        Args:
-            x: windows, cut into pieces of `train_length` tokens first.
-            cond: not used by this model.
-            generator: not used: dropout draws from torch's global noise.
-
-        Raises:
-            ValueError: `cond` is given.
-        """
-        return self.lm.loss(x.reshape(-1, self.train_length), cond=cond)
+        """Next-token cross-entropy, nats per token; each piece begins with the begin token."""
+        return self.lm.loss(x.reshape(-1, self.train_length))
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
-        """Exact log-probability of token sequences, each from its beginning, `(b,)`, nats."""
+        """Exact log-probability of token sequences, each from its beginning, nats."""
         return self.lm.log_prob(x)
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
-    ) -> Int[Tensor, " n length"]:
+    def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
         """Draw `n` windows of `context` tokens, with the cache."""
-        return self.lm.sample(n, cond=cond, generator=generator)
+        return self.lm.sample(n, generator=generator)
 
     def token_nats(self, text: str, *, stride: int | None = None) -> Float[Tensor, " n"]:
-        """Surprise of every token of a text of any length, nats.
+        """Surprise of every token of a text of any length, nats; windows advance by `stride`.
 
-        Args:
-            text: any.
-            stride: new tokens for each window after the first; a quarter of the context when None.
+        The stride is a quarter of the context when None.
         """
         x = self.tokenizer.encode(text).to(self.merges.device)
         return -windowed_log_probs(self.lm.logits, x, self.context, stride or self.context // 4)
 
     def bits_per_byte(self, text: str, *, stride: int | None = None) -> float:
-        """Bits that an ideal coder would need for each byte of a text.
-
-        Args:
-            text: at least one character.
-            stride: as for `token_nats`.
-        """
+        """Bits that an ideal coder would need for each byte of a text."""
         nats = self.token_nats(text, stride=stride).sum()
         return float(bits_per_byte(-nats, len(text.encode())))
 
     def prompt(self, text: str, n_new: int = 0) -> Int[Tensor, " 1 t"]:
-        """Tokens of a prompt, without those that would push the end out of the context.
-
-        Args:
-            text: any, also none.
-            n_new: tokens that are to follow.
-        """
+        """Tokens of a prompt, its beginning cut so that `n_new` more tokens fit in the context."""
         tokens = self.tokenizer.encode(text)[None].to(self.merges.device)
         return tokens[:, max(0, tokens.shape[1] - max(1, self.context - n_new)) :]
 
@@ -141,22 +96,62 @@ class LanguageModel(nn.Module):
         reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
     ) -> Iterator[str]:
-        """Go on with a text, token by token, with the cache.
+        """Go on with a text by `n_new` tokens, with the cache: yields it with one more, two, ...
 
-        Args:
-            text: the prompt; its beginning is forgotten where the context is too short for all.
-            n_new: tokens to add, below the context.
-            reshape: changes the logits before each draw (temperature, top-k, top-p).
-            generator: source of the draws.
-
-        Yields:
-            The prompt with one token more, with two more, ...
-
-        Raises:
-            ValueError: more new tokens than the context can hold.
+        ValueError for as many new tokens as the context holds, or more.
         """
         if n_new >= self.context:
             raise ValueError(f"n_new must be below the context of {self.context}, got {n_new}")
         prompt = self.prompt(text, n_new)
         for grown in self.lm.continue_text(prompt, n_new, reshape=reshape, generator=generator):
             yield text + self.tokenizer.decode(grown[0, prompt.shape[1] :])
+
+
+@final
+class SpelledWindows(Iterator[Tensor]):
+    """Endless batches of windows of a text that is spelled anew at every reading (BPE dropout).
+
+    Merges are overlooked with probability `drop` (Provilkov et al. 2020, arXiv:1910.13267); the
+    first window begins anywhere, windows come in random order, and the stream can be resumed.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        tokenizer: BPE,
+        context: int,
+        batch_size: int,
+        drop: float,
+        generator: Generator,
+    ) -> None:
+        self.text, self.tokenizer, self.context = text, tokenizer, context
+        self.batch_size, self.drop, self.generator = batch_size, drop, generator
+        self._start = generator.get_state()  # where the noise stood before this reading
+        self._rows, self._next = torch.empty(0, context, dtype=torch.int64), 0
+
+    def __next__(self) -> Int[Tensor, " b n"]:
+        if self._next + self.batch_size > len(self._rows):
+            self._start = self.generator.get_state()
+            self._rows, self._next = self._read(), 0
+        batch = self._rows[self._next : self._next + self.batch_size]
+        self._next += self.batch_size
+        return batch
+
+    def _read(self) -> Int[Tensor, " m n"]:
+        """Spell the text and cut it into windows, in a random order; the ends are left out."""
+        n, g = self.context, self.generator
+        tokens = self.tokenizer.encode(self.text, drop=self.drop, generator=g)
+        tokens = tokens[int(torch.randint(n, (), generator=g)) :]
+        rows = tokens[: len(tokens) // n * n].reshape(-1, n)
+        return rows[torch.randperm(len(rows), generator=g)]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the noise stood before this reading, and the place in it."""
+        return {"start": self._start, "next": self._next, "begun": len(self._rows) > 0}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue there, on the same text."""
+        self.generator.set_state(state_dict["start"])
+        self._start, self._next = state_dict["start"], state_dict["next"]
+        if state_dict["begun"]:
+            self._rows = self._read()

@@ -1,17 +1,13 @@
-r"""Latent diffusion: a VAE compresses, a painter that is told the caption works on its codes.
+r"""Latent diffusion: a VAE compresses, a text-conditional diffusion model works on its codes.
 
 $$x \xrightarrow{\text{encode}} z \xrightarrow{\;\tilde z = \sigma_d (z - m)/\sigma_z\;}
 \tilde z, \qquad
 \text{noise} \xrightarrow{\text{guided DDIM}} \tilde z_0 \xrightarrow{\;z = m + \sigma_z \tilde
 z_0/\sigma_d\;} z \xrightarrow{\text{decode}} x$$
 
-The composition is all there is: the VAE of `genlab.latent.vae`, trained first and then left
-alone; the painter of `genlab.systems.text_diffusion`, which paints arrays of any shape and does
-not know that these are codes; and between them a shift and a scale. The encoder is needed for
-training only, the decoder once for each picture.
-
-Lesson: notebooks/systems/latent_diffusion.ipynb
-Source: Rombach et al. 2022 (arXiv:2112.10752), sections 3.1 to 3.3 and appendix G.
+The VAE of `genlab.latent.vae` is trained first and then left alone; the diffusion model does not
+know that these are codes. The encoder is needed for training only, the decoder once for each
+picture. Source: Rombach et al. 2022 (arXiv:2112.10752), section 3 and appendix G.
 """
 
 from collections.abc import Iterator
@@ -23,7 +19,7 @@ from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import Event, last
 from genlab.latent.vae import ImageVAE
-from genlab.systems.text_diffusion import CaptionedPainter, Captions
+from genlab.systems.text_diffusion import Captions, TextDiffusion
 
 Images = Float[Tensor, " b c h w"]
 Codes = Float[Tensor, " b k i j"]
@@ -33,37 +29,27 @@ Codes = Float[Tensor, " b k i j"]
 class LatentDiffusion(nn.Module):
     r"""$p(x\mid\text{caption})$: codes by guided diffusion, then one pass of the decoder.
 
-    Args:
-        vae: trained; its weights are not trained here.
-        painter: of the codes' shape; its `sigma_data` is the spread that scaled codes have.
-
-    Raises:
-        ValueError: the painter paints another shape than the codes'.
-
-    Source: Rombach et al. 2022 (arXiv:2112.10752), figure 3.
-    Lesson: notebooks/systems/latent_diffusion.ipynb
+    The VAE is trained and stays as it is; `sigma_data` of the denoiser is the standard deviation of
+    scaled codes. ValueError for a denoiser of another shape than the codes'.
     """
 
     shift: Tensor  # m, one number for each channel of a code
     spread: Tensor  # sigma_z, one number
 
-    def __init__(self, vae: ImageVAE, painter: CaptionedPainter) -> None:
+    def __init__(self, vae: ImageVAE, denoiser: TextDiffusion) -> None:
         super().__init__()
-        if painter.event_shape != vae.latent_shape:
-            raise ValueError(f"codes are {vae.latent_shape}, the painter's {painter.event_shape}")
-        self.vae, self.painter = vae.requires_grad_(False), painter
+        if denoiser.event_shape != vae.latent_shape:
+            found = f"the denoiser's {denoiser.event_shape}"
+            raise ValueError(f"codes are {vae.latent_shape}, {found}")
+        self.vae, self.painter = vae.requires_grad_(False), denoiser  # the name in the weights
         self.event_shape = vae.event_shape
-        like = next(painter.parameters())
+        like = next(denoiser.parameters())
         self.register_buffer("shift", torch.zeros(vae.latent_shape[0], 1, 1).to(like))
         self.register_buffer("spread", torch.ones(()).to(like))
 
     @torch.no_grad()
     def set_scale(self, x: Images) -> None:
-        """Measure shift and spread of the codes of some pictures: once, before the training.
-
-        Args:
-            x: a few hundred pictures or more, in [0, 1].
-        """
+        """Measure shift and spread of the codes of pictures in [0, 1]: once, before training."""
         mu, _ = self.vae.encode(x)
         self.shift.copy_(mu.mean((0, 2, 3))[:, None, None])
         self.spread.copy_((mu - self.shift).std(correction=0))
@@ -88,13 +74,7 @@ class LatentDiffusion(nn.Module):
     def loss(
         self, x: Codes, *, cond: Captions, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
-        """The painter's denoising loss on scaled codes; not nats, and not of pictures.
-
-        Args:
-            x: scaled codes; a training encodes its pictures once.
-            cond: captions, or rows of word numbers.
-            generator: source of noise levels, noise and hidden captions.
-        """
+        """Denoising loss of scaled codes; not nats, and not of pictures."""
         return self.painter.loss(x, cond=cond, generator=generator)
 
     def codes(
@@ -106,22 +86,14 @@ class LatentDiffusion(nn.Module):
         n_steps: int = 12,
         generator: Generator | None = None,
     ) -> Iterator[Codes]:
-        """DDIM on codes: yields the state of each step, the last one a finished scaled code.
-
-        Args:
-            captions: n of them, or None for codes of anything.
-            n: how many.
-            guidance_scale: w; anything but 0 and 1 doubles the cost of a step.
-            n_steps: steps.
-            generator: source of the first noise; no other is drawn.
-        """
+        """DDIM on n codes: yields the state of each step, the last one a finished scaled code."""
         denoiser = self.painter.denoiser(captions, guidance_scale=guidance_scale)
         return self.painter.sample_states(
             denoiser, n, n_steps=n_steps, order=1, generator=generator
         )
 
     @torch.no_grad()
-    def paint(
+    def draw(
         self,
         captions: Captions,
         *,
@@ -129,15 +101,8 @@ class LatentDiffusion(nn.Module):
         n_steps: int = 12,
         generator: Generator | None = None,
     ) -> Images:
-        """Draw one picture for each caption, `(n, 3, h, w)` in (0, 1).
-
-        Args:
-            captions: strings, rows of word numbers, or a `Text`.
-            guidance_scale: w.
-            n_steps: steps of DDIM.
-            generator: source of the noise.
-        """
-        text = self.painter.read(captions)
+        """Draw one picture for each caption, `(n, 3, h, w)` in (0, 1)."""
+        text = self.painter.encode(captions)
         states = self.codes(
             text, len(text.pooled),
             guidance_scale=guidance_scale, n_steps=n_steps, generator=generator,
@@ -149,5 +114,5 @@ class LatentDiffusion(nn.Module):
         self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
     ) -> Event:
         """Draw `n` pictures, of the captions whose rows of word numbers `cond` holds, or of any."""
-        text = None if cond is None else self.painter.read(cond)
+        text = None if cond is None else self.painter.encode(cond)
         return self.decode(last(self.codes(text, n, generator=generator)))

@@ -1,34 +1,27 @@
 r"""Neural posterior estimation: a conditional flow that learns to invert a simulator.
 
-A simulator draws parameters from a prior and data from the parameters. Nobody can write down its
-likelihood, yet every run of it yields a pair, and the pairs are draws from the joint law. A flow
-$q(\theta\mid x)$, trained to make the pairs likely, becomes the posterior:
+Nobody can write down the simulator's likelihood, yet every run of it yields a pair of parameters
+and data, drawn from the joint distribution. A flow trained to make the pairs likely becomes the
+posterior, for every observation at once (*amortised*):
 
 $$\mathbb E_{p(\theta)\,p(x\mid\theta)}\big[-\log q(\theta\mid x)\big]
 = \mathbb E_{p(x)}\Big[\mathrm{KL}\big(p(\theta\mid x)\,\|\,q(\theta\mid x)\big)
 + H\big[p(\theta\mid x)\big]\Big].$$
 
-One network serves every observation (*amortised*): after the training a posterior costs one pass.
-All the mathematics stands in `genlab.flow`; here it is put together, first layer to last:
-
-- a standard normal base,
-- spline layers that bend, then affine layers that place, all of them reading the data,
-- a fixed map onto the prior's support, so that the untrained flow is the prior and no draw of any
-  flow lies where the prior is zero.
-
-Lesson: notebooks/systems/flow_density_estimator.ipynb
-Sources: Papamakarios and Murray 2016 (arXiv:1605.06376), proposition 1; Greenberg, Nonnenmacher
-    and Macke 2019 (arXiv:1905.07488), eq. 2; Durkan et al. 2019 (arXiv:1906.04032), section 3.
+First layer to last: a normal base, splines that bend, affine layers that place (all of them read
+the data), a fixed map onto the prior's support. Sources: Papamakarios and Murray 2016
+(arXiv:1605.06376); Greenberg et al. 2019 (arXiv:1905.07488); Durkan et al. 2019 (arXiv:1906.04032).
 """
 
 from collections.abc import Callable, Sequence
 from typing import final
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import PerExample, sum_event
+from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
 from genlab.flow import (
     MAF,
     Affine,
@@ -43,38 +36,28 @@ from genlab.flow import (
     affine_inverse,
     alternating_mask,
 )
+from genlab.metrics.calibration import sbc_ranks
 
 Theta = Float[Tensor, " b p"]
 Data = Float[Tensor, " b d"]
 Box = tuple[float, float]  # the same interval for every parameter
+Simulator = LinearGaussian | TwoMoons | Epidemic
+
+
+def simulated(simulator: Simulator, n: int, generator: Generator) -> tuple[Theta, Data]:
+    """Draw n parameters from the prior, and data from the parameters."""
+    theta = simulator.prior(n, generator=generator)
+    return theta, simulator.simulate(theta, generator=generator)
 
 
 def npe_loss(log_q: Callable[[Tensor, Tensor], Tensor], theta: Theta, x: Data) -> PerExample:
-    r"""Negative log-density that the estimate gives to the parameters behind the data.
+    r"""Negative log-density of the parameters behind the data, nats (arXiv:1605.06376, prop. 1).
 
     $$\ell = -\log q(\theta\mid x), \qquad \theta \sim p(\theta),\ x \sim p(x\mid\theta)$$
 
-    Minimised, in expectation, by the posterior; the minimum is its entropy, averaged over data,
-    and the excess is $\mathbb E_x\,\mathrm{KL}(p(\theta\mid x)\,\|\,q(\theta\mid x))$.
-
-    Args:
-        log_q: $(\theta, x) \mapsto \log q(\theta\mid x)$, nats.
-        theta: parameters, drawn from the *prior*.
-        x: what the simulator made of them, row by row.
-
-    Returns:
-        `(b,)`, nats per pair; may be negative.
-
-    Raises:
-        ValueError: another number of parameters than of data.
-
-    Example:
-        >>> uniform = lambda theta, x: torch.full((len(theta),), -2.0)
-        >>> npe_loss(uniform, torch.zeros(3, 2), torch.zeros(3, 4))
-        tensor([2., 2., 2.])
-
-    Source: Papamakarios and Murray 2016 (arXiv:1605.06376), proposition 1.
-    Lesson: notebooks/systems/flow_density_estimator.ipynb
+    Least, in expectation, for the posterior: its entropy, averaged over data; the excess is
+    $\mathbb E_x\,\mathrm{KL}(p(\theta\mid x)\,\|\,q(\theta\mid x))$. `theta` must come from the
+    *prior*. ValueError for another number of parameters than of data.
     """
     if len(theta) != len(x):
         raise ValueError(f"npe_loss: {len(theta)} parameters but {len(x)} data, expected pairs")
@@ -96,20 +79,20 @@ class Rescale(nn.Module):
         self.register_buffer("log_scale", scale.log())
 
     def forward(self, z: Theta, cond: Tensor | None = None) -> tuple[Theta, PerExample]:
-        """Return x and log|det dx/dz|, `(b,)`."""
+        """Return x and log|det dx/dz|."""
         shift, log_scale = (a.expand_as(z) for a in (self.shift, self.log_scale))
         x, log_deriv = affine_forward(z, shift, log_scale)
         return x, sum_event(log_deriv)
 
     def inverse(self, x: Theta, cond: Tensor | None = None) -> tuple[Theta, PerExample]:
-        """Return z and log|det dz/dx|, `(b,)`."""
+        """Return z and log|det dz/dx|."""
         shift, log_scale = (a.expand_as(x) for a in (self.shift, self.log_scale))
         z, log_deriv = affine_inverse(x, shift, log_scale)
         return z, sum_event(log_deriv)
 
 
 def onto_box(p: int, box: Box) -> list[Transform]:
-    r"""Carry a standard normal onto the uniform law of a box: $\theta = l + (h - l)\,\Phi(z)$."""
+    r"""Carry a standard normal onto the uniform distribution: $\theta = l + (h - l)\,\Phi(z)$."""
     low, high = (torch.full((p,), float(end)) for end in box)
     return [HistogramMarginals(torch.ones(p, 1)), Rescale(low, high - low)]
 
@@ -126,21 +109,11 @@ def conditional_flow(
     bound: float = 4.0,
     width: int = 64,
 ) -> Flow:
-    """A neural spline flow that reads data: splines, then affine layers, then the support.
+    """A neural spline flow of `p` parameters (2 or more) that reads data of width `d_cond`.
 
-    Args:
-        p: number of parameters, at least 2.
-        d_cond: width of the data that every layer reads.
-        support: fixed last layers, from the line to where the prior lives.
-        autoregressive: masked layers (p passes to sample) in place of couplings (one pass).
-        n_splines: layers that bend.
-        n_affine: layers that shift and stretch; nearest to the parameters.
-        n_bins: bins of each spline.
-        bound: splines bend within [-bound, bound] and leave the rest alone.
-        width: of the networks that read.
-
-    Returns:
-        An untrained flow: `support` of a standard normal, whatever the data.
+    Splines with `n_bins` bins bend within [-bound, bound]; `support` are fixed last layers, from
+    the line to where the prior lives. Untrained it is `support` of a standard normal, whatever the
+    data. Autoregressive (masked) layers sample in p passes, couplings in one.
     """
     layers: list[Transform] = []
     for k in range(n_splines + n_affine):
@@ -157,12 +130,8 @@ def conditional_flow(
 class NeuralPosterior(nn.Module):
     """An estimate of p(theta | x) for every x: exact density, exact draws.
 
-    Args:
-        flow: over parameters, conditioned on standardised data.
-        x_mean: of the data, after the root if there is one.
-        x_std: of the data, positive.
-        counts: the data are counts: take square roots first, which evens out their noise.
-        box: where the prior lives; None: everywhere.
+    The flow reads data standardised by `x_mean` and `x_std`, their square roots if they are counts
+    (which evens out their noise). `box` is where the prior lives; None: everywhere.
     """
 
     x_mean: Tensor
@@ -179,15 +148,11 @@ class NeuralPosterior(nn.Module):
     ) -> None:
         super().__init__()
         self.flow, self.counts, self.box = flow, counts, box
+        self.event_shape = flow.event_shape
         self.register_buffer("x_mean", x_mean)
         self.register_buffer("x_std", x_std)
 
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """Shape of one vector of parameters."""
-        return self.flow.event_shape
-
-    def read(self, x: Data) -> Data:
+    def standardise(self, x: Data) -> Data:
         """Bring data to the scale of one that the networks like."""
         return ((x.sqrt() if self.counts else x) - self.x_mean) / self.x_std
 
@@ -197,12 +162,11 @@ class NeuralPosterior(nn.Module):
         return ((theta >= low) & (theta <= high)).all(1)
 
     def log_prob(self, theta: Theta, *, cond: Data) -> PerExample:
-        """Exact log q(theta | x) in nats, `(b,)`; minus infinity where the prior is zero."""
+        """Exact log q(theta | x) in nats; minus infinity where the prior is zero."""
         inside = self.inside(theta)
         middle = sum(self.box) / 2 if self.box else 0.0
-        log_q = self.flow.log_prob(
-            torch.where(inside[:, None], theta, middle), cond=self.read(cond)
-        )
+        allowed = torch.where(inside[:, None], theta, middle)
+        log_q = self.flow.log_prob(allowed, cond=self.standardise(cond))
         return torch.where(inside, log_q, -torch.inf)
 
     def loss(
@@ -215,5 +179,16 @@ class NeuralPosterior(nn.Module):
     def sample(
         self, n: int, *, cond: Float[Tensor, " k d"], generator: Generator | None = None
     ) -> Float[Tensor, " n p"]:
-        """Draw `(n, p)`: one for each of n rows of data, or n for a single row."""
-        return self.flow.sample(n, cond=self.read(cond).expand(n, -1), generator=generator)
+        """Draw n parameters: one for each of n rows of data, or all for a single row."""
+        return self.flow.sample(n, cond=self.standardise(cond).expand(n, -1), generator=generator)
+
+
+@torch.no_grad()
+def calibration_ranks(
+    model: NeuralPosterior, simulator: Simulator, n: int, n_draws: int, generator: Generator
+) -> Int[Tensor, " n p"]:
+    """Ranks 0..n_draws of the truth among draws, for n new pairs (Talts et al. 2018, alg. 1)."""
+    theta, x = simulated(simulator, n, generator)
+    rows = x.repeat_interleave(n_draws, 0)
+    draws = model.sample(len(rows), cond=rows, generator=generator)
+    return sbc_ranks(theta, draws.reshape(n, n_draws, -1))

@@ -4,12 +4,8 @@ $$\min_l\; \mathbb E\big[\mathrm{softplus}(-l(x)) + \mathrm{softplus}(l(\tilde x
   + \tfrac\gamma2\,\mathbb E\lVert\nabla_x l(x)\rVert^2, \qquad
 \min_g\; \mathbb E\,\mathrm{softplus}(-l(\tilde x)), \qquad \tilde x = g(f(z), n)$$
 
-A visible composition: networks and styles of `genlab.adversarial`, its game and its penalty. There
-is no `log_prob`: the class has none to call.
-
-Lesson: notebooks/systems/stylegan.ipynb
-Sources: Karras, Laine and Aila 2019 (arXiv:1812.04948); Karras et al. 2020 (arXiv:1912.04958);
-    Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9.
+A composition of the networks, the game and the penalty of `genlab.adversarial`. Sources: Karras et
+al. 2019 (arXiv:1812.04948), 2020 (arXiv:1912.04958); Mescheder et al. 2018 (arXiv:1801.04406).
 """
 
 from collections.abc import Iterator
@@ -19,39 +15,36 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
-from genlab.adversarial.games import critic_loss, non_saturating_generator_loss
-from genlab.adversarial.gan import lazy_weight, r1_penalty
-from genlab.adversarial.stylegan import StyleCritic, StyleGenerator, Styles, mix_styles, truncate
+from genlab.adversarial.gan import (
+    discriminator_loss,
+    lazy_weight,
+    non_saturating_generator_loss,
+    r1_penalty,
+)
+from genlab.adversarial.stylegan import (
+    StyleDiscriminator,
+    StyleGenerator,
+    Styles,
+    mix_styles,
+    truncate,
+)
 from genlab.core.tensors import Event, PerExample, randn
 
-EVENT_SHAPE = (1, 16, 16)
 N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
 
 
 @final
 class StyleGAN(nn.Module):
-    r"""A style-based generator and its critic.
+    r"""A style-based generator and its discriminator.
 
-    Args:
-        generator_net: mapping and synthesis.
-        critic: logits of real against fake.
-        gamma: weight of the $R_1$ penalty, which enters as $\gamma/2$; 0 turns it off.
-        interval: steps of the critic from one penalty to the next.
-        mixing: share of the generated training examples with two styles.
-
-    Raises:
-        ValueError: a negative weight, an interval below 1, or a share outside [0, 1].
-
-    Example:
-        >>> gan = StyleGAN(StyleGenerator(4, 4, 1, (2, 2, 2)), StyleCritic((2, 2, 2), 4))
-        >>> gan.sample(3).shape, hasattr(gan, "log_prob")
-        (torch.Size([3, 1, 16, 16]), False)
+    The $R_1$ penalty enters as $\gamma/2$ at every `interval`-th step of the discriminator;
+    `mixing` is the fraction of the generated training examples with two styles.
     """
 
     def __init__(
         self,
         generator_net: StyleGenerator,
-        critic: StyleCritic,
+        discriminator: StyleDiscriminator,
         *,
         gamma: float = 1.0,
         interval: int = 8,
@@ -60,19 +53,18 @@ class StyleGAN(nn.Module):
         super().__init__()
         if gamma < 0 or not 0 <= mixing <= 1:
             raise ValueError(f"expected gamma >= 0 and mixing in [0, 1], got {gamma} and {mixing}")
-        self.generator_net, self.critic = generator_net, critic
+        self.generator_net, self.discriminator = generator_net, discriminator
         self.gamma, self.interval, self.mixing = gamma, interval, mixing
-        self.event_shape = EVENT_SHAPE
+        self.event_shape = (1, 16, 16)
         self.at_step(0)
 
     def at_step(self, step: int) -> None:
-        """Say which step the critic is at: every `interval`-th pays the penalty."""
+        """Say which step the discriminator is at: every `interval`-th pays the penalty."""
         self.lazy = lazy_weight(step, self.interval)
 
     def logits(self, x: Event, *, hold: bool = False) -> PerExample:
-        """Critic's logit of "this example is real"; `hold` as in `StyleCritic`."""
-        out: Tensor = self.critic(x, hold=hold)
-        return out.squeeze(1)
+        """Logit of "this example is real"; `hold` keeps the batch's spread out of the gradient."""
+        return self.discriminator(x, hold=hold).squeeze(1)
 
     def styles(self, n: int, generator: Generator | None = None) -> Float[Tensor, " n d"]:
         """Draw n styles: $w = f(z)$, z normal."""
@@ -80,19 +72,19 @@ class StyleGAN(nn.Module):
         z = randn((n, self.generator_net.d_latent), like=like, generator=generator)
         return self.generator_net.mapping(z)
 
-    def paint(self, styles: Styles, generator: Generator | None = None) -> Event:
-        """Paint with these styles and fresh noise."""
+    def synthesise(self, styles: Styles, generator: Generator | None = None) -> Event:
+        """Pictures of these styles, with fresh noise."""
         noise = self.generator_net.draw_noise(len(styles), generator)
         return self.generator_net.synthesis(styles, noise)
 
     def _fake(self, n: int, generator: Generator | None) -> Event:
-        """Training samples: a share of them with two styles."""
+        """Training samples, a fraction of them with two styles."""
         layers = self.generator_net.n_layers
         two = self.styles(2 * n, generator)
         crossover = torch.randint(1, layers, (n,), generator=generator)
         single = torch.rand(n, generator=generator) >= self.mixing
         crossover = torch.where(single, layers, crossover).to(two.device)
-        return self.paint(mix_styles(two[:n], two[n:], crossover, layers), generator)
+        return self.synthesise(mix_styles(two[:n], two[n:], crossover, layers), generator)
 
     def penalty(self, x: Event) -> PerExample:
         r"""$R_1$ of each real example, the batch's spread held fixed."""
@@ -100,11 +92,13 @@ class StyleGAN(nn.Module):
         with torch.enable_grad():
             return r1_penalty(self.logits(x, hold=True), x)
 
-    def critic_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Loss of the critic, mean over the batch, with the penalty where it is due."""
+    def discriminator_loss(
+        self, x: Event, *, generator: Generator | None = None
+    ) -> Float[Tensor, ""]:
+        """Loss of the discriminator, mean over the batch, with the penalty where it is due."""
         with torch.no_grad():
             fake = self._fake(len(x), generator)
-        loss = critic_loss(self.logits(x), self.logits(fake))
+        loss = discriminator_loss(self.logits(x), self.logits(fake))
         if self.gamma > 0 and self.lazy > 0:
             loss = loss + 0.5 * self.gamma * self.lazy * self.penalty(x)
         return loss.mean()
@@ -113,9 +107,9 @@ class StyleGAN(nn.Module):
         """Loss of the generator, mean over as many fresh draws as `x` has examples."""
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
-    def critic_parameters(self) -> Iterator[nn.Parameter]:
-        """What the critic's step changes."""
-        return self.critic.parameters()
+    def discriminator_parameters(self) -> Iterator[nn.Parameter]:
+        """What the discriminator's step changes."""
+        return self.discriminator.parameters()
 
     def generator_parameters(self) -> Iterator[nn.Parameter]:
         """What the generator's step changes."""
@@ -128,44 +122,16 @@ class StyleGAN(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self,
-        n: int,
-        *,
-        cond: Tensor | None = None,
-        generator: Generator | None = None,
-        truncation: float = 1.0,
-    ) -> Event:
-        r"""Draw `n` pictures, one pass. `cond` must be None.
+        self, n: int, *, generator: Generator | None = None, truncation: float = 1.0
+    ) -> Float[Tensor, " n 1 16 16"]:
+        r"""Draw `n` pictures, about -1 (paper) to 1 (ink).
 
-        Args:
-            n: how many.
-            cond: None: this model is unconditional.
-            generator: source of styles and noise.
-            truncation: $\psi$, how far styles may be from their mean; 1 is the model itself.
-
-        Returns:
-            `(n, 1, 16, 16)`, about -1 (paper) to 1 (ink).
-
-        Raises:
-            ValueError: a condition.
+        Truncation $\psi$ pulls styles towards their mean: 1 is the model itself, 0 the mean style.
         """
-        if cond is not None:
-            raise ValueError("this StyleGAN is unconditional: cond must be None")
         w = truncate(self.styles(n, generator), self.generator_net.mean_style, truncation)
-        return self.paint(self.generator_net.every_layer(w), generator)
+        return self.synthesise(self.generator_net.every_layer(w), generator)
 
 
 def grey(x: Float[Tensor, " n 1 h w"]) -> Float[Tensor, " n h w"]:
-    """Turn the model's pictures into grey values in [0, 1]: what every judge reads.
-
-    Args:
-        x: pictures, about -1 to 1.
-
-    Returns:
-        `(n, h, w)`; values outside are clipped.
-
-    Example:
-        >>> grey(torch.tensor([-1.0, 0.0, 3.0]).reshape(3, 1, 1, 1)).flatten()
-        tensor([0.0000, 0.5000, 1.0000])
-    """
+    """The model's pictures as grey values in [0, 1], what lies outside clipped."""
     return ((x[:, 0] + 1) / 2).clamp(0, 1)

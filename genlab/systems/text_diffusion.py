@@ -1,19 +1,16 @@
-r"""A painter that is told: text encoder, U-Net and guided sampler in one thin shell.
+r"""Text-conditional diffusion: text encoder, U-Net and guided sampler in one thin shell.
 
 $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing) + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big),
 \qquad \hat\epsilon = \frac{x - D_w}{\sigma}$$
 
-The network is trained as in `genlab.score.edm`: EDM's scales, log-normal noise levels, the
-caption of a tenth of the rows hidden. It is sampled in variance-preserving coordinates, where its
-$\hat\epsilon$ drives DDIM and DPM-Solver++ alike. Channels and sizes are the caller's: the shell
-paints 16 x 16 pictures, latents of a VAE, or 32 x 32 pictures *beside* a smaller one.
-
-Lesson: notebooks/systems/glide.ipynb
-Sources: Nichol et al. 2021 (arXiv:2112.10741), sections 2.3 and 4; Karras et al. 2022
-    (arXiv:2206.00364), table 1; Ho and Salimans 2022 (arXiv:2207.12598), algorithms 1 and 2.
+Trained as in `genlab.score.edm`, a tenth of the captions dropped; sampled in variance-preserving
+coordinates, where $\hat\epsilon$ drives DDIM and DPM-Solver++ alike. What is drawn (small pictures,
+large ones, latent codes) is a matter of the network and of a few numbers. Sources: Nichol et al.
+2021 (arXiv:2112.10741), sections 2.3 and 4; Ho and Salimans 2022 (arXiv:2207.12598).
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import final
 
 import torch
@@ -21,54 +18,99 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, expand, last, mean_event, randn
+from genlab.core.tensors import Event, PerExample, expand, last, randn
 from genlab.data.captions import MAX_WORDS, Attributes, encode, paint, write
 from genlab.nn.transformer import NoCaption, Text
 from genlab.nn.unet import UNet
 from genlab.score.diffusion import EpsModel
-from genlab.score.edm import Denoiser, edm_denoise, edm_loss, edm_precondition, edm_sigmas
-from genlab.score.guidance import cfg_eps
+from genlab.score.edm import Denoiser, edm_denoise, edm_loss, edm_sigmas, guided_denoiser
 from genlab.score.samplers import dpm_solver_sample
 
 Rows = Int[Tensor, " b s"]
-Beside = Float[Tensor, " b *beside"]  # of as many pixels as the picture, with any channels
-Captions = Sequence[str] | Rows | Text  # as text, as rows of word numbers, or already read
+Captions = Sequence[str] | Rows | Text  # as text, as rows of word numbers, or encoded
+TextEncoding = Callable[[Rows], Text]
+Concatenated = Float[Tensor, " b *more"]  # as many pixels as the picture, any channels
+
+
+def encode_captions(captions: Captions, encoder: TextEncoding | None, like: Tensor) -> Text:
+    """Captions as the network reads them; ValueError for an unknown word, or without an encoder."""
+    if isinstance(captions, Text):
+        return captions
+    if encoder is None:
+        raise ValueError("this model has no text encoder: pass captions as a Text")
+    rows = captions if isinstance(captions, Tensor) else encode(captions)
+    return encoder(rows.to(like.device))
+
+
+def text_guided_denoiser(
+    denoise: Callable[[Tensor, Tensor, Text], Tensor],
+    free: Text,
+    text: Text,
+    *,
+    guidance_scale: float,
+    interval: tuple[float, float] | None = None,
+) -> Denoiser:
+    r"""`guided_denoiser` of $D(x, \sigma, \text{text})$, both evaluations in one batch."""
+    pair = Text(*(torch.cat(parts) for parts in zip(free, text, strict=True)))
+
+    def both(x: Event, sigma: PerExample) -> tuple[Event, Event]:
+        u, c = denoise(torch.cat([x, x]), torch.cat([sigma, sigma]), pair).chunk(2)
+        return u, c
+
+    return guided_denoiser(
+        lambda x, sigma: denoise(x, sigma, free),
+        lambda x, sigma: denoise(x, sigma, text),
+        guidance_scale=guidance_scale, interval=interval, both=both,
+    )  # fmt: skip
+
+
+def eps_from_denoiser(
+    denoiser: Denoiser, sigmas: Float[Tensor, " s"], clip: Callable[[Tensor], Tensor]
+) -> EpsModel:
+    r"""The predicted noise at step t, whose level is `sigmas[t]`, from a clipped guess of the data.
+
+    $$\hat\epsilon(x_t, t) = \frac{x - \mathrm{clip}\,D(x, \sigma_t)}{\sigma_t}, \qquad
+    x = \sqrt{1 + \sigma_t^2}\;x_t$$
+    """
+
+    def eps_hat(x_t: Event, t: Int[Tensor, " b"]) -> Event:
+        sigma = sigmas[t]
+        x = expand((1 + sigma**2).sqrt(), x_t) * x_t
+        return (x - clip(denoiser(x, sigma))) / expand(sigma, x)
+
+    return eps_hat
+
+
+def multistep_sample(
+    denoiser: Denoiser,
+    x_T: Event,
+    *,
+    sigma_min: float,
+    sigma_max: float,
+    n_steps: int,
+    order: int = 2,
+    clip: Callable[[Tensor], Tensor] = lambda x: x,
+) -> Iterator[Event]:
+    """Sampler: DPM-Solver++ 2M (order 2) or DDIM (order 1) on EDM's levels, one evaluation a step.
+
+    Yields the variance-preserving state after each step; `x_T` is standard normal noise.
+    """
+    levels = edm_sigmas(n_steps, sigma_min=sigma_min, sigma_max=sigma_max)
+    sigmas = levels[:-1].flip(0).to(x_T)
+    eps_model = eps_from_denoiser(denoiser, sigmas, clip)
+    steps = torch.arange(n_steps - 1, -1, -1)
+    return dpm_solver_sample(eps_model, x_T, steps, alphas_bar=1 / (1 + sigmas**2), order=order)
 
 
 @final
-class CaptionedPainter(nn.Module):
+class TextDiffusion(nn.Module):
     r"""$p(x \mid \text{caption})$ by diffusion, with classifier-free guidance.
 
-    Args:
-        net: built with `d_context` and `d_pooled` of the text's width d, and with
-            `c_in = c_out +` the channels of the picture beside it, if any; with `patch`, the
-            channels of a patch, and heights and widths that much smaller.
-        reader: rows of word numbers to `Text`; None when every caption comes already read, such as
-            the hidden states of a language model.
-        event_shape: shape of one example, `(c, h, w)`.
-        sigma_data: standard deviation of the data.
-        p_drop: share of captions hidden in training.
-        p_mean: mean of log sigma in training: larger where the words are decided in much noise.
-        patch: side of the squares of pixels that the network sees as one place; 2 makes it four
-            times cheaper, and large pictures need not more than their squares say.
-        skip: whether the guess copies the noisy picture through EDM's skip; without it the network
-            answers the picture itself, which leaves flat paper flat.
-        sigma_max: noise level at which sampling starts.
-        limit: guesses of the data are clipped to [-limit, limit] while sampling; None: not.
-
-    Raises:
-        ValueError: the network's text widths differ, or are 0.
-
-    Example:
-        >>> from genlab.nn.transformer import TextEncoder
-        >>> from genlab.nn.unet import UNetConfig
-        >>> net = UNet(UNetConfig(c_in=3, c_out=3, width=8, d_context=8, d_pooled=8))
-        >>> reader = TextEncoder(28, d=8, n_layer=1, n_head=2)
-        >>> painter = CaptionedPainter(net, reader, event_shape=(3, 16, 16), sigma_data=0.5)
-        >>> painter.sample(["a red one"], n_steps=2, guidance_scale=3.0).shape
-        torch.Size([1, 3, 16, 16])
-
-    Source: Nichol et al. 2021 (arXiv:2112.10741), section 4.
+    `net` reads texts of one width (`d_context` = `d_pooled`) and `c_in - c_out` concatenated
+    channels, squares of `patch` pixels being one position. Without `text_encoder` every caption
+    comes encoded. Training drops a fraction `p_drop` of them, at log-normal noise levels around
+    `p_mean`. Without EDM's `skip` the network answers the picture itself, which leaves a flat
+    background flat. Sampling starts at `sigma_max` and clips guesses to [-limit, limit].
     """
 
     P_STD, SIGMA_MIN = 1.2, 0.01  # of log sigma in training; smallest in sampling
@@ -77,7 +119,7 @@ class CaptionedPainter(nn.Module):
     def __init__(
         self,
         net: UNet,
-        reader: Callable[[Rows], Text] | None,
+        text_encoder: TextEncoding | None,
         *,
         event_shape: tuple[int, ...],
         sigma_data: float,
@@ -92,72 +134,52 @@ class CaptionedPainter(nn.Module):
         d = net.config.d_context
         if not d or d != net.config.d_pooled:
             raise ValueError(f"d_context and d_pooled are {d} and {net.config.d_pooled}")
-        self.net, self.reader, self.no_caption = net, reader, NoCaption(d)
+        self.net, self.reader, self.no_caption = net, text_encoder, NoCaption(d)
         self.event_shape, self.sigma_data, self.p_drop = event_shape, sigma_data, p_drop
         self.p_mean, self.patch, self.skip = p_mean, patch, skip
         self.sigma_max, self.limit = sigma_max, limit
 
-    def read(self, captions: Captions) -> Text:
-        """Captions as the network reads them.
+    def encode(self, captions: Captions) -> Text:
+        """Captions as the network reads them; a `Text` is returned as it is."""
+        return encode_captions(captions, self.reader, self.no_caption.state)
 
-        Args:
-            captions: strings, rows of word numbers, or a `Text`, which is returned as it is.
-
-        Raises:
-            ValueError: a word is unknown, or there is nobody to read it.
-        """
-        if isinstance(captions, Text):
-            return captions
-        if self.reader is None:
-            raise ValueError("this painter has no reader: pass captions as a Text")
-        rows = captions if isinstance(captions, Tensor) else encode(captions)
-        return self.reader(rows.to(self.no_caption.state.device))
-
-    def hide(self, text: Text, hidden: Bool[Tensor, " b"] | None = None) -> Text:
-        """The same with some captions hidden; all of them when `hidden` is None."""
+    def drop(self, text: Text, dropped: Bool[Tensor, " b"] | None = None) -> Text:
+        """The same with some captions dropped; all of them when `dropped` is None."""
         all_rows = torch.ones(len(text.pooled), dtype=torch.bool, device=text.pooled.device)
-        told: Text = self.no_caption(text, all_rows if hidden is None else hidden)
-        return told
+        return self.no_caption(text, all_rows if dropped is None else dropped)
 
-    def raw(self, text: Text, beside: Beside | None = None) -> Denoiser:
-        """The network F, told a text and the picture beside its own."""
+    def raw(self, text: Text, concatenated: Concatenated | None = None) -> Denoiser:
+        """The network F for a text, and for a picture concatenated with its own at every level."""
 
-        def told(x: Tensor, c_noise: Tensor) -> Tensor:
-            x = x if beside is None else torch.cat([x, beside], 1)
+        def net(x: Tensor, c_noise: Tensor) -> Tensor:
+            if concatenated is not None:  # once more for the second half of a guided batch
+                times = len(x) // len(concatenated)
+                x = torch.cat([x, concatenated.repeat(times, 1, 1, 1)], 1)
             x = F.pixel_unshuffle(x, self.patch)
             out = self.net(x, c_noise, context=text.states, pooled=text.pooled)
             return F.pixel_shuffle(out, self.patch)
 
-        return told
+        return net
 
     def loss(
         self,
         x: Event,
         *,
         cond: Captions,
-        beside: Beside | None = None,
+        concatenated: Concatenated | None = None,
         generator: Generator | None = None,
     ) -> Float[Tensor, ""]:
-        """Weighted denoising loss, mean over the batch; not nats. Hides captions in training."""
+        """Weighted denoising loss, mean over the batch; not nats. Drops captions in training."""
         sigma = (self.p_mean + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
-        text = self.read(cond)
+        text = self.encode(cond)
         if self.training:
             u = torch.rand(len(x), generator=generator)
-            text = self.hide(text, u.to(x.device) < self.p_drop)
-        raw = self.raw(text, beside)
-        if self.skip:
-            return edm_loss(raw, x, sigma, eps, sigma_data=self.sigma_data).mean()
-        guess = self._guess(raw, x + expand(sigma, x) * eps, sigma)
-        weight = 1 / sigma.clamp(min=self.FLOOR) ** 2 + 1 / self.sigma_data**2
-        return (weight * mean_event((guess - x) ** 2)).mean()
-
-    def _guess(self, raw: Denoiser, x: Event, sigma: PerExample) -> Event:
-        """The guess of the data that a raw network makes, with or without EDM's skip."""
-        if self.skip:
-            return edm_denoise(raw, x, sigma, sigma_data=self.sigma_data)
-        c = edm_precondition(sigma, sigma_data=self.sigma_data)
-        return raw(expand(c.c_in, x) * x, c.c_noise)
+            text = self.drop(text, u.to(x.device) < self.p_drop)
+        return edm_loss(
+            self.raw(text, concatenated), x, sigma, eps, sigma_data=self.sigma_data,
+            skip=self.skip, floor=0.0 if self.skip else self.FLOOR,
+        ).mean()  # fmt: skip
 
     def denoiser(
         self,
@@ -165,48 +187,28 @@ class CaptionedPainter(nn.Module):
         *,
         guidance_scale: float = 1.0,
         interval: tuple[float, float] | None = None,
-        beside: Beside | None = None,
+        concatenated: Concatenated | None = None,
     ) -> Denoiser:
-        r"""$D_w$ for these captions, $(x, \sigma) \mapsto \hat x_0$; one pass if w is 0 or 1.
+        r"""Guess of the data, $(x, \sigma) \mapsto \hat x_0$; unconditional without captions.
 
-        Args:
-            captions: one for each row; None: all rows are told nothing.
-            guidance_scale: w; 0 unconditional, 1 conditional, above 1 guided.
-            interval: smallest and largest noise that is guided; outside w = 1. None: all.
-            beside: picture that the network sees beside each row, at any noise level.
-
-        Raises:
-            ValueError: an interval that does not rise.
-
-        Source: Ho and Salimans 2022 (arXiv:2207.12598), eq. 6; interval: Kynkaanniemi et al. 2024
-            (arXiv:2404.07724), eq. 5.
+        `guidance_scale` w acts within the `interval` of noise levels; outside, w = 1.
         """
-        if interval is not None and interval[0] > interval[1]:
-            raise ValueError(f"interval must rise, got {interval}")
 
-        def plain(text: Text, x: Event, sigma: PerExample, picture: Beside | None) -> Event:
-            return self._guess(self.raw(text, picture), x, sigma)
+        def denoise(x: Event, sigma: PerExample, text: Text) -> Event:
+            raw = self.raw(text, concatenated)
+            return edm_denoise(raw, x, sigma, sigma_data=self.sigma_data, skip=self.skip)
 
-        text = None if captions is None else self.read(captions)
+        if captions is None:
+            return lambda x, sigma: denoise(x, sigma, self.no_text(len(x)))
+        text = self.encode(captions)
+        return text_guided_denoiser(
+            denoise, self.drop(text), text, guidance_scale=guidance_scale, interval=interval
+        )
 
-        def guess(x: Event, sigma: PerExample) -> Event:
-            if text is None or guidance_scale == 0:
-                return plain(self.hide(text or self._blank(len(x))), x, sigma, beside)
-            inside = interval is None or interval[0] <= float(sigma[0]) <= interval[1]
-            if guidance_scale == 1 or not inside:
-                return plain(text, x, sigma, beside)
-            both = Text(*(torch.cat(pair) for pair in zip(self.hide(text), text, strict=True)))
-            twice = None if beside is None else torch.cat([beside, beside])
-            x2, sigma2 = torch.cat([x, x]), torch.cat([sigma, sigma])
-            free, told = plain(both, x2, sigma2, twice).chunk(2)
-            return cfg_eps(free, told, guidance_scale=guidance_scale)
-
-        return guess
-
-    def _blank(self, n: int) -> Text:
-        """A text of one state for n rows, to be hidden."""
+    def no_text(self, n: int) -> Text:
+        """The null condition for n rows."""
         state = self.no_caption.state
-        return Text(state.expand(n, 1, -1), state.expand(n, -1))
+        return self.drop(Text(state.expand(n, 1, -1), state.expand(n, -1)))
 
     def sample_states(
         self,
@@ -217,35 +219,13 @@ class CaptionedPainter(nn.Module):
         order: int = 2,
         generator: Generator | None = None,
     ) -> Iterator[Event]:
-        """Draw `n` examples by any denoiser; yields the (variance-preserving) state of each step.
-
-        Args:
-            denoiser: from `denoiser`, or another guess of the data.
-            n: how many.
-            n_steps: passes of the denoiser.
-            order: 2 for DPM-Solver++ 2M, 1 for DDIM.
-            generator: source of the first noise; no other is drawn.
-        """
-        like = self.no_caption.state
-        x_T = randn((n, *self.event_shape), like=like, generator=generator)
-        levels = edm_sigmas(n_steps, sigma_min=self.SIGMA_MIN, sigma_max=self.sigma_max)
-        sigmas = levels[:-1].flip(0).to(like)
-        steps = torch.arange(n_steps - 1, -1, -1)
-        eps_model = self._eps_model(denoiser, sigmas)
-        return dpm_solver_sample(eps_model, x_T, steps, alphas_bar=1 / (1 + sigmas**2), order=order)
-
-    def _eps_model(self, denoiser: Denoiser, sigmas: Float[Tensor, " s"]) -> EpsModel:
-        """The predicted noise at step t, whose level is `sigmas[t]`, from a guess of the data."""
-
-        def eps_hat(x_t: Event, t: Int[Tensor, " b"]) -> Event:
-            sigma = sigmas[t]
-            x = expand((1 + sigma**2).sqrt(), x_t) * x_t
-            guess = denoiser(x, sigma)
-            if self.limit is not None:
-                guess = guess.clamp(-self.limit, self.limit)
-            return (x - guess) / expand(sigma, x)
-
-        return eps_hat
+        """Draw `n` examples with any guess of the data: `multistep_sample` from seeded noise."""
+        x_T = randn((n, *self.event_shape), like=self.no_caption.state, generator=generator)
+        limit = float("inf") if self.limit is None else self.limit
+        return multistep_sample(
+            denoiser, x_T, sigma_min=self.SIGMA_MIN, sigma_max=self.sigma_max, n_steps=n_steps,
+            order=order, clip=lambda x: x.clamp(-limit, limit),
+        )  # fmt: skip
 
     @torch.no_grad()
     def sample(
@@ -256,26 +236,13 @@ class CaptionedPainter(nn.Module):
         interval: tuple[float, float] | None = None,
         n_steps: int = 12,
         order: int = 2,
-        beside: Beside | None = None,
+        concatenated: Concatenated | None = None,
         generator: Generator | None = None,
     ) -> Event:
-        """Draw one example for each caption.
-
-        Args:
-            captions: strings, rows of word numbers, or a `Text`.
-            guidance_scale: w; anything but 0 and 1 doubles the cost of a step.
-            interval: smallest and largest noise that is guided; None: all.
-            n_steps: steps, one (guided) pass each.
-            order: 2 for DPM-Solver++ 2M, 1 for DDIM.
-            beside: picture that the network sees beside each row.
-            generator: source of the first noise.
-
-        Returns:
-            `(n, *event_shape)`.
-        """
-        text = self.read(captions)
+        """Draw one example for each caption; w other than 0 and 1 doubles the cost of a step."""
+        text = self.encode(captions)
         denoiser = self.denoiser(
-            text, guidance_scale=guidance_scale, interval=interval, beside=beside
+            text, guidance_scale=guidance_scale, interval=interval, concatenated=concatenated
         )
         n = len(text.pooled)
         return last(
@@ -284,45 +251,26 @@ class CaptionedPainter(nn.Module):
 
 
 def captioned_batch(
-    p_stroke: float, p_slant: float, generator: Generator
-) -> Callable[[tuple[Tensor, Tensor]], tuple[Tensor, Tensor]]:
-    """Fresh colours and fresh captions for a minibatch: the `change` of `minibatches`.
+    batch: tuple[Tensor, Tensor], generator: Generator, *, p_stroke: float, p_slant: float
+) -> tuple[Tensor, Tensor]:
+    """Fresh colours and fresh captions for grey digits and their attributes, in columns.
 
-    Args:
-        p_stroke: share of captions that say a word about the stroke, where there is one.
-        p_slant: share that says a word about the slant.
-        generator: of the minibatches, too.
-
-    Returns:
-        (grey digits `(b, s, s)`, attributes as columns `(b, 4)`) to (pictures in [-1, 1], rows of
-        word numbers).
-
-    Example:
-        >>> from genlab.data.captions import load_captioned
-        >>> grey, attributes = load_captioned("test", 16)
-        >>> change = captioned_batch(1.0, 1.0, torch.Generator().manual_seed(0))
-        >>> x, rows = change((grey[:2], torch.stack(attributes, 1)[:2]))
-        >>> x.shape, rows.shape
-        (torch.Size([2, 3, 16, 16]), torch.Size([2, 6]))
+    Pictures in [-1, 1] and rows of word numbers; a stroke that has a word, and the slant, are said
+    with these probabilities.
     """
-    table = _caption_table()
-
-    def change(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        grey, columns = batch
-        digit, _, stroke, slant = columns.unbind(1)
-        colour = torch.randint(6, (len(grey),), generator=generator)
-        u = torch.rand(2, len(grey), generator=generator)
-        stroke = torch.where(u[0] < p_stroke, stroke, 1)  # the middle third has no word
-        slant = torch.where(u[1] < p_slant, slant, 3)
-        return 2 * paint(grey, colour) - 1, table[digit, colour, stroke, slant]
-
-    return change
+    grey, columns = batch
+    digit, _, stroke, slant = columns.unbind(1)
+    colour = torch.randint(6, (len(grey),), generator=generator)
+    u = torch.rand(2, len(grey), generator=generator)
+    stroke = torch.where(u[0] < p_stroke, stroke, 1)  # the middle third has no word
+    slant = torch.where(u[1] < p_slant, slant, 3)
+    return 2 * paint(grey, colour) - 1, _caption_table()[digit, colour, stroke, slant]
 
 
+@cache
 def _caption_table() -> Int[Tensor, " 10 6 3 4 6"]:
     """Rows of all captions by digit, colour, stroke and slant, where slant 3 is "unsaid"."""
     parts = torch.cartesian_prod(*(torch.arange(n) for n in (10, 6, 3, 4))).unbind(1)
-    said = parts[3] < 3
     shown = Attributes(parts[0], parts[1], parts[2], parts[3].clamp(max=2))
-    captions = write(shown, say_slant=said)
+    captions = write(shown, say_slant=parts[3] < 3)
     return encode(captions).reshape(10, 6, 3, 4, MAX_WORDS)

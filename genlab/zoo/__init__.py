@@ -1,5 +1,5 @@
-"""Every trained model that ships: its recipe, its weights and its card."""
+"""Every trained model that ships: its row, its weights and its card."""
 
-from genlab.zoo.registry import TRAININGS as TRAININGS
-from genlab.zoo.registry import card as card
-from genlab.zoo.registry import load_model as load_model
+from genlab.zoo.models import MODELS, card, find, load_model
+
+__all__ = ["MODELS", "card", "find", "load_model"]

@@ -3,7 +3,6 @@
 Likelihoods are measured in double precision, samples are drawn in single, both with a seeded
 generator and on data that no training saw, so that a figure comes out the same on another machine:
 to its digits, or, where one rounding may turn one pixel of a sample, to one part in a hundred.
-Lesson: notebooks/09_evaluation.ipynb
 """
 
 import contextlib
@@ -26,15 +25,12 @@ from genlab.metrics.features import load_classifier
 SEED = 0  # of every draw that a figure needs
 N_SAMPLES = 1000  # generated images of a Frechet distance
 Figures = dict[str, Any]
+Draw = Callable[[int, Generator], Tensor]
 
 
 @contextlib.contextmanager
 def default_dtype(dtype: torch.dtype) -> Iterator[None]:
-    """Let new tensors have `dtype` for a while.
-
-    Args:
-        dtype: float32, float64, ...
-    """
+    """Let new tensors have `dtype` for a while."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(dtype)
     try:
@@ -44,17 +40,10 @@ def default_dtype(dtype: torch.dtype) -> Iterator[None]:
 
 
 def digest(*tensors: Tensor) -> str:
-    """Name data by its content.
+    """Name whole numbers by their content: 16 hexadecimal digits of a SHA-256.
 
-    Args:
-        tensors: of integers.
-
-    Returns:
-        The first 16 hexadecimal digits of a SHA-256 over shapes and values.
-
-    Example:
-        >>> digest(torch.arange(3)) == digest(torch.arange(3)), len(digest(torch.arange(3)))
-        (True, 16)
+    >>> digest(torch.arange(3)) == digest(torch.arange(3)), len(digest(torch.arange(3)))
+    (True, 16)
     """
     state = hashlib.sha256()
     for tensor in tensors:
@@ -65,18 +54,9 @@ def digest(*tensors: Tensor) -> str:
 
 @torch.no_grad()
 def held_out_bits(model: object, x: Tensor, *, n_draws: int = 20) -> Figures:
-    """Bits per dimension of held-out data, with the kind of likelihood behind them.
+    """Bits per dimension of held-out data, and the kind of likelihood behind them.
 
-    Args:
-        model: with a `log_prob`, or an `elbo`, on discrete data.
-        x: data that were not trained on, `(b, *event)`.
-        n_draws: draws of a stochastic bound to average over; a `log_prob` needs one.
-
-    Returns:
-        `bits_per_dim` and `kind`.
-
-    Raises:
-        NoLikelihoodError: the model has no likelihood.
+    A stochastic bound is averaged over `n_draws`.
     """
     generator = Generator().manual_seed(SEED)
     n_draws = n_draws if likelihood_kind(model) == "bound" else 1
@@ -87,61 +67,54 @@ def held_out_bits(model: object, x: Tensor, *, n_draws: int = 20) -> Figures:
     return {"bits_per_dim": torch.stack(values).mean().item(), "kind": kind}
 
 
-def drawn(model: Any, n: int, generator: Generator) -> Tensor:
-    """Draw samples in single precision, as lessons do: convolutions are then many times faster.
+def single(model: Any) -> Any:
+    """A copy in single precision, as lessons use: its convolutions are many times faster."""
+    return copy.deepcopy(model).float()
 
-    Args:
-        model: of any precision; a copy is drawn from.
-        n: how many.
-        generator: their noise.
 
-    Returns:
-        `(n, *event)`.
-    """
+def drawn(model: Any, n: int, generator: Generator, **options: Any) -> Tensor:
+    """Samples of a model of any precision, drawn in single precision."""
     with default_dtype(torch.float32):
-        samples: Tensor = copy.deepcopy(model).float().sample(n, generator=generator)
+        samples: Tensor = single(model).sample(n, generator=generator, **options)
     return samples
 
 
 @torch.no_grad()
-def digit_distance(draw: Callable[[int, Generator], Tensor]) -> Figures:
-    """Frechet distance of samples to the held-out digits, in the features of our network.
+def digit_distance(draw: Draw) -> Figures:
+    """Frechet distance of 1,000 samples, in grey levels, to the 400 held-out digits.
 
-    Args:
-        draw: `(n, generator) -> (n, 1, 8, 8)` or `(n, 64)`, grey levels 0..16.
-
-    Returns:
-        `frechet`: 1,000 samples against the 400 images of "val" and "test"; real training images
-        have about 0.1.
+    In the features of our network; training images have about 0.1.
     """
     images = draw(N_SAMPLES, Generator().manual_seed(SEED)).reshape(-1, 1, 8, 8)
     features = load_classifier().features(images.double())
     return {"frechet": frechet_distance(_held_out_features(), features).item()}
 
 
-def agree(stated: Figures, found: Figures) -> bool:
-    """Compare the figures of a card with those measured again.
+def named(template: str, figures: Figures) -> Figures:
+    """The same figures under longer names.
 
-    Args:
-        stated: on the card.
-        found: measured now.
-
-    Returns:
-        Whether names and words are the same, and numbers equal to one part in a hundred: samples
-        differ when one rounding turns one pixel.
-
-    Example:
-        >>> agree({"frechet": 0.40}, {"frechet": 0.401}), agree({"frechet": 0.4}, {})
-        (True, False)
+    >>> named("kept_{}", {"digit": 0.9})
+    {'kept_digit': 0.9}
     """
-    if stated.keys() != found.keys():
-        return False
-    return all(
-        math.isclose(value, found[name], rel_tol=0.01)
-        if isinstance(value, float)
-        else value == found[name]
-        for name, value in stated.items()
-    )
+    return {template.format(name): value for name, value in figures.items()}
+
+
+def differing(stated: Figures, found: Figures) -> Figures:
+    """What was found where it is not what a card states: numbers to one part in a hundred.
+
+    >>> differing({"kind": "exact", "bits": 1.0}, {"kind": "bound", "bits": 1.001})
+    {'kind': 'bound'}
+    """
+    return {
+        name: found.get(name, "gone")
+        for name in stated | found
+        if not _close(stated.get(name), found.get(name))
+    }
+
+
+def _close(a: Any, b: Any) -> bool:
+    reals = isinstance(a, float) and isinstance(b, float)
+    return math.isclose(a, b, rel_tol=0.01) if reals else a == b
 
 
 @cache

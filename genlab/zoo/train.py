@@ -1,188 +1,213 @@
-"""A training with a name: what `genlab train NAME` does, from a seed to a file with its card.
+"""What a shipped model is, as one row of plain data, and `genlab train`: from a row to its file.
 
-Lesson: notebooks/15_four_paradigm_landscape.ipynb
+A row names a builder, training data, a loop and a measure, with every number that they take.
 """
 
 import copy
-import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 
 from genlab.core.weights import load_weights, read_card, require_room, save_weights
-from genlab.train import Checkpoint, Record, Run, parallel, resumable
+from genlab.train import Record, Run, cosine, fit, fit_adversarial, minibatches
 from genlab.train.fit import keep_freed_memory
+from genlab.train.resume import restore, store
 from genlab.zoo.cards import Figures, default_dtype
 
 SHIPPED = Path(__file__).parent / "weights"
 
-Watch = Callable[[Record, int, float], object]  # record, number of steps, processor seconds
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw from torch's global noise as after `manual_seed(seed)`, and then put it back."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
 
 
-@final
+def by_loss(
+    model: Any,
+    x: Tensor,
+    cond: Tensor | None = None,
+    *,
+    n_steps: int,
+    batch_size: int,
+    lr: float | Callable[[int], float],
+    seed: int,
+    warmup: int = 0,
+    change: Callable[[Any, Generator], Any] | None = None,
+    **options: Any,
+) -> Run:
+    """Run `fit` on minibatches, `lr` falling along a cosine; the model ends in evaluation mode.
+
+    One generator, from `seed`, draws the order, then what `change(batch, generator)` draws, then
+    the noise of the loss.
+    """
+    generator = Generator().manual_seed(seed)
+    changed = None if change is None else lambda batch: change(batch, generator)
+    batches = minibatches(x, batch_size, cond=cond, generator=generator, change=changed)
+    rate = lr if callable(lr) else cosine(lr, n_steps, warmup=min(warmup, n_steps))
+    options = {"generator": generator, "finish": model.eval} | options
+    model.train()
+    return fit(model, batches, n_steps=n_steps, lr=rate, **options)
+
+
+def by_game(model: Any, x: Tensor, *, batch_size: int, seed: int, **options: Any) -> Run:
+    """Run `fit_adversarial` on minibatches; one generator, from `seed`, draws everything."""
+    generator = Generator().manual_seed(seed)
+    batches = minibatches(x, batch_size, generator=generator)
+    return fit_adversarial(model, batches, generator=generator, **options)
+
+
 @dataclass(frozen=True)
-class Training:
-    """A recipe with everything that a file of weights and its card need."""
+class Model:
+    """A shipped model: how it is built, trained and measured."""
 
-    name: str  # of the file, and on the command line
+    name: str  # of its file, and on the command line
     what: str  # one line: which model of what
     lesson: int  # where it is explained
-    seconds: float  # stated time of the training on two cores
-    settings: Any  # the paradigm's frozen `Recipe`, with `n_steps` and `seed`
-    build: Callable[[Any], nn.Module]  # settings -> untrained model, seeded
-    start: Callable[[Any, Any], Run]  # model, settings -> the run that trains it
-    measure: Callable[[Any], Figures]  # trained model in double precision -> its held-out figures
-    data: str  # what it was trained on
-    digest: Callable[[], str]  # names these data by their content
-    dtype: torch.dtype = torch.float32  # precision of the file
-    folder: Path = SHIPPED  # where the shipped file lies
+    seconds: float  # of the training, about, on two cores
+    seed: int  # of weights, order of the data, and noise
+    build: Callable[..., nn.Module]  # (**sizes) -> untrained, drawing from torch's global noise
+    sizes: dict[str, Any]
+    data: Callable[[], tuple[Any, ...]]  # () -> what the loop trains on: x, or x and cond
+    source: str  # these data, in words
+    digest: Callable[[], str]  # and named by their content
+    fit: dict[str, Any]  # n_steps, batch_size, lr, ...
+    measure: Callable[[Any], Figures]  # trained model in double precision -> held-out figures
+    loop: Callable[..., Run] = by_loss  # (model, *data, seed=seed, **fit) -> the run that trains it
+    dtype: torch.dtype = torch.float16  # of the file
 
     @property
     def path(self) -> Path:
         """The shipped file."""
-        return self.folder / f"{self.name}.safetensors"
+        return SHIPPED / f"{self.name}.safetensors"
 
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every number that decides what the trained model is."""
+        return self.sizes | self.fit | {"seed": self.seed}
 
-def load(training: Training, path: Path | None = None, *, dtype: torch.dtype | None = None) -> Any:
-    """Load a trained model, ready to evaluate, without gradients of its weights.
+    def but(self, **changes: Any) -> "Model":
+        """The same with other settings; ValueError for a name that it has not."""
+        if unknown := changes.keys() - self.settings.keys():
+            raise ValueError(f"{self.name} has no {', '.join(sorted(unknown))}")
+        sizes, fit = ({k: changes.get(k, v) for k, v in d.items()} for d in (self.sizes, self.fit))
+        return replace(self, sizes=sizes, fit=fit, seed=changes.get("seed", self.seed))
 
-    Args:
-        training: which one.
-        path: another file than the shipped one.
-        dtype: its precision; torch's default when None.
+    def untrained(self) -> Any:
+        """The model before training; torch's global noise is left as it was."""
+        with seeded(self.seed):
+            return self.build(**self.sizes)
 
-    Returns:
-        The model.
+    def train(self, model: Any, *data: Any) -> Run:
+        """The run that trains it, on its own data unless others are given."""
+        return self.loop(model, *(data or self.data()), seed=self.seed, **self.fit)
 
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or holds another model.
-    """
-    path = path or training.path
-    recipe = f"genlab train {training.name} --force --out {path.parent}"
-    with default_dtype(dtype or torch.get_default_dtype()):
-        model = training.build(training.settings)
-        dtype = dtype or torch.get_default_dtype()
-        return load_weights(model, path, dtype=dtype, recipe=recipe).requires_grad_(False)
+    def load(self, path: Path | None = None, *, dtype: torch.dtype | None = None) -> Any:
+        """The trained model, to evaluate, without gradients of its weights.
 
+        `path` is another file than the shipped one, `dtype` another precision than torch's default.
+        """
+        path, dtype = path or self.path, dtype or torch.get_default_dtype()
+        recipe = f"genlab train {self.name} --force --out {path.parent}"
+        with default_dtype(dtype):
+            model = load_weights(self.untrained(), path, dtype=dtype, recipe=recipe)
+        return model.requires_grad_(False)
 
-def measured(training: Training, model: nn.Module, dtype: torch.dtype) -> Figures:
-    """Measure a model's held-out figures, as it will be when its weights are rounded.
+    def card(self) -> dict[str, Any]:
+        """What was written beside the shipped weights."""
+        return read_card(self.path)
 
-    Args:
-        training: says how.
-        model: trained; a copy is rounded and measured.
-        dtype: precision of the weights.
-
-    Returns:
-        Figures by name.
-    """
-    with default_dtype(torch.float64):
-        rounded = copy.deepcopy(model).to(dtype).to(torch.float64)
-        return training.measure(rounded.eval().requires_grad_(False))
+    def figures(self, model: nn.Module, dtype: torch.dtype | None = None) -> Figures:
+        """Its held-out figures, in double precision, once its weights are rounded to `dtype`."""
+        with default_dtype(torch.float64):
+            rounded = copy.deepcopy(model).to(dtype or self.dtype).to(torch.float64)
+            return self.measure(rounded.eval().requires_grad_(False))
 
 
 def train(
-    training: Training,
+    row: Model,
     path: Path,
     *,
     n_steps: int | None = None,
     force: bool = False,
     every: float = 10.0,
-    watch: Watch | None = None,
+    watch: Callable[[Record, int, float], object] = lambda *_: None,
 ) -> dict[str, Any] | None:
-    """Train from where the last attempt stood, measure, and write the weights with their card.
+    """Train from where the last attempt stood, and write weights and card; return the card.
 
-    Args:
-        training: which one.
-        path: `NAME.safetensors`; `NAME.checkpoint` lies beside it until it is finished.
-        n_steps: another number of steps than the recipe's.
-        force: may replace a file that is there.
-        every: seconds between two checkpoints; like the card's, they are the processor's, which
-            other programs on the machine do not lengthen. One that cannot be written is a warning.
-        watch: called after each step; the training stops there when it returns True, and the next
-            call goes on.
-
-    Returns:
-        The card; None when it was stopped, and in every process of a group but the first.
-
-    Raises:
-        FileExistsError: there is such a file, and `force` is False. Weights without a card beside
-            an unfinished checkpoint are what a killed process left: they are made again.
-        ValueError: the checkpoint is damaged or of another recipe, or `n_steps` or `every` is out
-            of its range.
-        OSError: the file cannot be written there, which is tried before the first step.
-        FloatingPointError: the training diverged.
+    `NAME.checkpoint` lies beside `path` until it is finished, written every `every` processor
+    seconds. `watch(record, n_steps, seconds)` may return True to stop: then no card comes, and the
+    next call continues. A file that is there is replaced with `force` only, or if a killed process
+    left it without its card. That the file can be written is tried before the first step.
     """
-    checkpoint_path, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
-    unfinished = checkpoint_path.exists() and not card_path.exists()
+    stand, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
+    unfinished = stand.exists() and not card_path.exists()
     if path.exists() and not path.is_dir() and not force and not unfinished:
         raise FileExistsError(f"{path} exists: --force replaces it, --out names another place")
-    settings = training.settings
-    if n_steps is not None:
-        settings = dataclasses.replace(settings, n_steps=n_steps)
-    with parallel.group(), _one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)  # dropout draws from torch's global noise
-        model = training.build(settings)
-        parallel.agree(model)
-        run = training.start(model, settings)
-        checkpoint = Checkpoint(checkpoint_path, _identity(training, settings))
-        first = parallel.rank() == 0
-        if first:
-            width = torch.finfo(training.dtype).bits // 8
-            require_room(path, width * sum(w.numel() for w in model.state_dict().values()))
-        left = resumable(run, checkpoint, every=every, writes=first, clock=time.process_time)
-        with closing(left) as steps:
-            for record, seconds in steps:
-                checkpoint.seconds = seconds
-                if watch is not None and watch(record, run.n_steps, seconds) is True:
-                    return None
-        if not first:
-            return None
+    if not every >= 0:
+        raise ValueError(f"every must be at least 0 seconds, got {every}")
+    used = row if n_steps is None else row.but(n_steps=n_steps)
+    identity = {"name": row.name, **used.settings, "data": row.digest(), "torch": torch.__version__}
+    with _one_thread(), seeded(row.seed):  # dropout draws from torch's global noise
+        model = used.untrained()
+        run = used.train(model)
+        width = torch.finfo(row.dtype).bits // 8
+        require_room(path, width * sum(w.numel() for w in model.state_dict().values()))
+        seconds, start = restore(run, stand, identity), time.process_time()
+        written, start = start, start - seconds
+        for record in run:
+            seconds = (now := time.process_time()) - start
+            stopped = watch(record, run.n_steps, seconds) is True
+            if stopped or now - written >= every or run.step == run.n_steps:
+                _keep(run, stand, identity, seconds, stopped)
+                written = time.process_time()
+            if stopped:
+                return None
         try:
-            _write(training, model, path, settings, checkpoint.seconds)
+            save_weights(model, path, _card(used, row, model, seconds), dtype=row.dtype)
         except OSError as error:
             again = "make room there and repeat the command: it goes on from its last checkpoint"
             raise OSError(f"the weights could not be written ({error}); {again}") from error
-        checkpoint.remove()
+        stand.unlink(missing_ok=True)
         return read_card(path)
 
 
-def _write(training: Training, model: nn.Module, path: Path, settings: Any, seconds: float) -> None:
-    """Measure a trained model and write its weights and its card."""
-    steps = "" if settings == training.settings else f" --steps {settings.n_steps}"
+def _keep(run: Run, path: Path, identity: dict[str, Any], seconds: float, stopped: bool) -> None:
+    """Store a run; a run that could go on without does not end for it."""
+    try:
+        store(run, path, identity, seconds)
+    except OSError as error:
+        if stopped:
+            raise OSError(f"step {run.step} could not be kept ({error})") from error
+        warnings.warn(f"no checkpoint of step {run.step}: {error}", stacklevel=2)
+
+
+def _card(used: Model, row: Model, model: nn.Module, seconds: float) -> dict[str, Any]:
+    """What the card says, less what `save_weights` adds."""
+    steps = "" if used.settings == row.settings else f" --steps {used.fit['n_steps']}"
     card = {
-        "name": training.name,
-        "what": training.what,
-        "recipe": f"genlab train {training.name}{steps}",
-        "settings": dataclasses.asdict(settings),
-        "seed": settings.seed,
-        "data": training.data,
-        "data_sha256": training.digest(),
-        "metrics": measured(training, model, training.dtype),
+        "name": row.name,
+        "what": row.what,
+        "recipe": f"genlab train {row.name}{steps}",
+        "settings": used.settings,
+        "seed": row.seed,
+        "data": row.source,
+        "data_sha256": row.digest(),
+        "metrics": row.figures(model),
         "seconds": round(seconds, 1),
-        "processes": parallel.size(),
     }
-    if training.dtype == torch.float16:  # what the rounding costs
-        card["metrics_in_float32"] = measured(training, model, torch.float32)
-    save_weights(model, path, card, dtype=training.dtype)
-
-
-def _identity(training: Training, settings: Any) -> dict[str, Any]:
-    """Return what must be the same in a process that goes on."""
-    return {
-        "name": training.name,
-        **dataclasses.asdict(settings),
-        "data": training.digest(),
-        "processes": parallel.size(),
-        "torch": torch.__version__,
-    }
+    if row.dtype == torch.float16:  # what the rounding costs
+        card["metrics_in_float32"] = row.figures(model, torch.float32)
+    return card
 
 
 @contextmanager

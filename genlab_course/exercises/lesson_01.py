@@ -6,13 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 # 01.bayes: p(y | x) from a joint table with rows x and columns y
-_JOINTS = (
-    np.array([[0.1, 0.3], [0.4, 0.2]]),
-    np.array([[0.05, 0.15, 0.1], [0.2, 0.1, 0.4]]),
-)
+_JOINTS = (np.array([[0.1, 0.3], [0.4, 0.2]]), np.array([[0.05, 0.15, 0.1], [0.2, 0.1, 0.4]]))
 
 
 # 01.marginal: log p(x) of a latent-variable model with finitely many z

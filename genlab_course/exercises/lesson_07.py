@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 Array = NDArray[np.float64]
 Point = tuple[float, float]
@@ -84,7 +84,7 @@ def _reverse_mode_kl(x: Array, centres: Array) -> float:
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         id="07.best-critic",
-        task="Write best_critic(p, q): the best D for each outcome, as an array.",
+        task="Write best_discriminator(p, q): the best D for each outcome, as an array.",
         right=lambda p, q: p / (p + q),
         cases=((_P, _Q), (_R, _S)),
         mistakes=Mistake.pairs(
@@ -99,7 +99,7 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda p, q: 2 * p / (p + q),
             "You divided by the mixture (p + q) / 2: your numbers exceed 1.",
             lambda p, q: (p > q).astype(float),
-            "You made the critic certain; where both laws have mass that costs infinitely.",
+            "You made the discriminator certain; where both laws have mass that costs infinitely.",
             lambda p, q: p / (p + q).sum(),
             "You divided by the sum over all outcomes; each outcome is decided by itself.",
         ),
@@ -111,7 +111,7 @@ EXERCISES: tuple[Exercise, ...] = (
     ),
     Exercise(
         id="07.value",
-        task="Write value_at_best(p, q): the value of the game against the best critic, in nats.",
+        task="Write value_at_best(p, q): the game's value against the best discriminator, nats.",
         right=lambda p, q: 2 * _js(p, q) - math.log(4),
         cases=((_P, _Q), (_R, _S), (_P, _P)),
         mistakes=Mistake.pairs(
@@ -120,9 +120,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda p, q: _js(p, q) - math.log(4),
             "You counted the divergence once; both expectations contribute to it.",
             lambda p, q: math.log(4) - 2 * _js(p, q),
-            "You gave the critic's loss; the value is what it maximises.",
+            "You gave the discriminator's loss; the value is what it maximises.",
             lambda p, q: -2 * _js(p, q) - math.log(4),
-            "The divergence has the wrong sign: unequal laws are easier for the critic.",
+            "The divergence has the wrong sign: unequal laws are easier for the discriminator.",
             _js,
             "This is the divergence; the value of the game is twice that, with a constant.",
             lambda p, q: _kl(p, q) + _kl(q, p) - math.log(4),
@@ -135,7 +135,7 @@ EXERCISES: tuple[Exercise, ...] = (
             "You answered in bits; this course takes natural logarithms.",
         ),
         hints=(
-            "Put the best critic into both expectations and look for the mixture m = (p + q) / 2.",
+            "Put the best D into both expectations and look for the mixture m = (p + q) / 2.",
             "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.",
             "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
         ),
@@ -147,11 +147,11 @@ EXERCISES: tuple[Exercise, ...] = (
         cases=((0.01,), (0.3,), (0.9,)),
         mistakes=Mistake.pairs(
             lambda d: (-(1 - d), -d),
-            "You exchanged the two losses: which one is flat against a critic that is sure?",
+            "You exchanged the two losses: which one is flat against a discriminator that is sure?",
             lambda d: (d, 1 - d),
             "The sizes fit and the signs do not: a more believable sample lowers both losses.",
             lambda d: (-1 / (1 - d), -1 / d),
-            "You differentiated in D; the critic's output is the logit, so the chain goes on.",
+            "You differentiated in D; the network's output is the logit, so the chain goes on.",
             lambda d: (-d, 1 - d),
             "The second loss has a minus in front: a larger logit lowers it.",
             lambda d: (d, -(1 - d)),

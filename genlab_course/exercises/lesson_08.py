@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genlab.adversarial.gan import gradient_penalty, slopes
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 # 08.w1-on-a-line: from two histograms on sorted places
 _PLACES = np.array([0.0, 1.0, 2.0, 3.0, 4.0])

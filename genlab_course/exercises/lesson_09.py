@@ -8,7 +8,7 @@ from torch import Tensor
 
 from genlab.metrics.coverage import inception_score, precision_recall
 from genlab.metrics.distances import extrapolate
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 
 def _kl(p: Tensor, q: Tensor) -> Tensor:
@@ -189,10 +189,7 @@ PRECISION = Exercise(
         "Your two numbers are in the wrong order: precision is about the samples, recall "
         "about the real points.",
         lambda real, fake, k: torch.stack(
-            [
-                _inside(fake, real, _radii(real, k - 1)),
-                _inside(real, fake, _radii(fake, k - 1)),
-            ]
+            [_inside(fake, real, _radii(real, k - 1)), _inside(real, fake, _radii(fake, k - 1))]
         ),
         "Each point was counted as its own nearest neighbour, so your balls are one "
         "neighbour too small.",

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 # 10.gradient-in-c: of log p for E = c/2 x^2
 _POINTS = np.array([-1.5, 0.0, 0.3, 2.0])
@@ -45,11 +45,7 @@ _ACROSS = (-0.5, 0.9, _quartic, _cube, 0.5)
 
 
 # 10.annealed-weights: log of the AIS weight from the values along the path
-_PATH = (
-    np.array([0.0, 0.2, 0.5, 1.0]),
-    np.array([-1.0, -1.2, -2.0]),
-    np.array([3.0, 2.0, 0.5]),
-)
+_PATH = (np.array([0.0, 0.2, 0.5, 1.0]), np.array([-1.0, -1.2, -2.0]), np.array([3.0, 2.0, 0.5]))
 _SHORT = (np.array([0.0, 1.0]), np.array([-0.9]), np.array([0.4]))
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genlab.score.matching import dsm_loss, noise_ladder
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 Array: TypeAlias = NDArray[np.float64]
 Model: TypeAlias = Callable[[Tensor], Tensor]

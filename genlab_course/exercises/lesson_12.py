@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genlab.score.diffusion import alphas_bar_from_betas, ddpm_loss
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 Model = Callable[[Tensor, Tensor], Tensor]
 
@@ -23,9 +23,7 @@ def _noise_loss(eps_model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Ten
     return ddpm_loss(eps_model, x0, t, eps, alphas_bar=alphas_bar_from_betas(betas))
 
 
-def _loss_with(
-    scales: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]],
-) -> Callable[..., Tensor]:
+def _loss_with(scales: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
     """A training step whose signal and noise scale come from `scales(betas, t)`."""
 
     def loss(eps_model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from genlab.score.samplers import ddim_step
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 
 # 13.ddim-step: build it

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.exercise import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake
 
 Array = NDArray[np.float64]
 Field = Callable[[Array, float], Array]

@@ -1,35 +1,34 @@
-"""Interactive figures: they drive genlab's functions and hold no mathematics of their own."""
+"""Interactive figures: they drive genlab's functions and hold no mathematics of their own.
 
-from genlab_course.widgets.adversarial import earth_mover as earth_mover
-from genlab_course.widgets.adversarial import game_orbit as game_orbit
-from genlab_course.widgets.adversarial import gan_game as gan_game
-from genlab_course.widgets.adversarial import style_painter as style_painter
-from genlab_course.widgets.autoregressive import decoding as decoding
-from genlab_course.widgets.autoregressive import prompt_box as prompt_box
-from genlab_course.widgets.autoregressive import receptive_field as receptive_field
-from genlab_course.widgets.explorer import Explorer as Explorer
-from genlab_course.widgets.explorer import explore as explore
-from genlab_course.widgets.explorer import later as later
-from genlab_course.widgets.explorer import project as project
-from genlab_course.widgets.flow import epidemic_posterior as epidemic_posterior
-from genlab_course.widgets.flow import flow_warp as flow_warp
-from genlab_course.widgets.flow import kl_fit as kl_fit
-from genlab_course.widgets.landscape import five_samplers as five_samplers
-from genlab_course.widgets.landscape import league_picture as league_picture
-from genlab_course.widgets.landscape import paradigm_map as paradigm_map
-from genlab_course.widgets.landscape import watch as watch
-from genlab_course.widgets.latent import elbo_gap as elbo_gap
-from genlab_course.widgets.latent import latent_plane as latent_plane
-from genlab_course.widgets.latent import posterior_ellipse as posterior_ellipse
-from genlab_course.widgets.metrics import metric_room as metric_room
-from genlab_course.widgets.quiz import quiz as quiz
-from genlab_course.widgets.score import forward_process as forward_process
-from genlab_course.widgets.score import guidance as guidance
-from genlab_course.widgets.score import langevin_bias as langevin_bias
-from genlab_course.widgets.score import sampler_steps as sampler_steps
-from genlab_course.widgets.score import score_field as score_field
-from genlab_course.widgets.score import sde_paths as sde_paths
-from genlab_course.widgets.systems import caption_painter as caption_painter
-from genlab_course.widgets.systems import film_strip as film_strip
-from genlab_course.widgets.systems import latent_painter as latent_painter
-from genlab_course.widgets.systems import write_and_draw as write_and_draw
+A figure's module, and the models that it needs, are imported when it is first asked for.
+"""
+
+import importlib
+from typing import Any
+
+from genlab_course.widgets.explorer import Explorer, explore, later, project
+from genlab_course.widgets.quiz import quiz
+
+FIGURES = {  # figure: its module
+    name: module
+    for module, names in {
+        "adversarial": ("earth_mover", "game_orbit", "gan_game", "style_mixer"),
+        "autoregressive": ("decoding", "prompt_box", "receptive_field"),
+        "flow": ("epidemic_posterior", "flow_warp", "kl_fit"),
+        "landscape": ("five_samplers", "league_picture", "paradigm_map", "watch"),
+        "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
+        "metrics": ("metric_room",),
+        "release_reader": ("release_reader",),
+        "score": ("forward_process", "guidance", "langevin_bias", "sampler_steps", "score_field",
+                  "sde_paths"),
+        "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),
+    }.items()
+    for name in names
+}  # fmt: skip
+__all__ = [*FIGURES, "Explorer", "explore", "later", "project", "quiz"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in FIGURES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{FIGURES[name]}"), name)

@@ -1,96 +1,34 @@
-"""Two views of the game: a generator that you move by hand, and two players on a plane."""
+"""The game of two networks, what replaces its divergence, and a style-based generator."""
 
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
 
 import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import xlogy
 from torch import Generator, Tensor
 
-from genlab.adversarial import (
-    alternating_step,
-    bilinear_field,
-    dirac_field,
-    extragradient_step,
-    jensen_shannon,
-    minimax_generator_loss,
-    non_saturating_generator_loss,
-    optimal_logits,
-    play,
-    play_optimistic,
-    simultaneous_step,
-)
+from genlab.adversarial import games
 from genlab.adversarial.stylegan import mix_styles, truncate
-from genlab.core import normal_log_prob
 from genlab.core.stats import ink, slant
 from genlab.metrics.distances import wasserstein_1d
 from genlab.systems.stylegan import StyleGAN, grey
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, explore
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, slider
 
-EXTENT, N_CELLS = 16.0, 1601
+CELLS = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)  # that integrals are summed over
 PLACES = torch.linspace(-6, 6, 97, dtype=torch.float64)  # of the generator's mean
 RADIUS = 3.0  # shown of the players' plane
 
 
-class Duel(NamedTuple):
-    """What the best critic knows about one generator, and which way it pushes."""
-
-    p: Tensor  # density of the data on the cells
-    q: Tensor  # density of the generator on the cells
-    d: Tensor  # best critic's probability of "real" on the cells
-    js: float  # nats
-    saturating: float  # slope of the minimax loss in the generator's mean, critic held still
-    non_saturating: float  # slope of the non-saturating loss, likewise
-
-
-def cells() -> Tensor:
-    """Midpoints of the cells that integrals are summed over."""
-    return torch.linspace(-EXTENT, EXTENT, N_CELLS, dtype=torch.float64)
-
-
-def duel(mean: float, std: float) -> Duel:
-    """Let a standard normal play against the generator N(mean, std^2) and the best critic.
-
-    Args:
-        mean: of the generator.
-        std: of the generator, positive.
-
-    Returns:
-        Densities, best critic, divergence and both slopes, by quadrature and autograd.
-    """
-    x = cells()
-    log_p, log_q = (normal_log_prob(x[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
-    weights = log_q.exp() / log_q.exp().sum()
-    # x = mean + std z as a function of the mean; the critic does not move with it.
-    shift = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    moved = (x + shift)[:, None]
-    logits = optimal_logits(normal_log_prob(moved, 0.0, 1.0), normal_log_prob(moved, mean, std))
-    slopes = [
-        float(torch.autograd.grad(weights @ loss(logits), shift, retain_graph=True)[0])
-        for loss in (minimax_generator_loss, non_saturating_generator_loss)
-    ]
-    js = float(jensen_shannon(log_p.exp() / log_p.exp().sum(), weights))
-    d = optimal_logits(log_p, log_q).sigmoid()
-    return Duel(log_p.exp(), log_q.exp(), d, js, slopes[0], slopes[1])
-
-
 def gan_game() -> Explorer:
-    r"""Move the generator's density: the best critic, JS and both generators' slopes follow.
-
-    Returns:
-        Controls `mean` and `std` of the generator; the data are $\mathcal N(0, 1)$.
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.2), layout="constrained")
-    x = cells().numpy()
+    """Move the generator of N(0, 1): the best discriminator, JS and both slopes follow."""
+    figure, (left, right) = panels(9.0, 3.2)
+    x = CELLS.numpy()
     (real,) = left.plot(x, x, color=BLUE, ls="-", label="data p")
     (fake,) = left.plot(x, x, color=ORANGE, ls="--", label="generator q")
-    (critic,) = left.plot(x, x, color=BLACK, ls=":", label="best critic D*")
+    (best,) = left.plot(x, x, color=BLACK, ls=":", label="best discriminator D*")
     left.set(xlabel="x", ylabel="density, or probability", xlim=(-7, 7), ylim=(0, 1.6))
     left.legend(loc="upper left", fontsize=8)
     curves = [
@@ -100,13 +38,13 @@ def gan_game() -> Explorer:
     dots = [right.plot([], [], "o", color=c.get_color())[0] for c in curves]
     right.set(xlabel="generator's mean", ylabel="slope of its loss", xlim=(-6, 6), ylim=(-7, 7))
     right.legend(loc="upper left", fontsize=8)
-    known: dict[float, list[Duel]] = {}
+    known: dict[float, list[games.Duel]] = {}
 
     def update(mean: float, std: float) -> str:
         if std not in known:
-            known[std] = [duel(float(m), std) for m in PLACES[::4]]
-        now = duel(mean, std)
-        for line, y in ((real, now.p), (fake, now.q), (critic, now.d)):
+            known[std] = [games.gaussian_duel(float(m), std, CELLS) for m in PLACES[::4]]
+        now = games.gaussian_duel(mean, std, CELLS)
+        for line, y in ((real, now.p), (fake, now.q), (best, now.d)):
             line.set_ydata(y.numpy())
         here = (now.saturating, now.non_saturating)
         for index, (curve, dot) in enumerate(zip(curves, dots, strict=True)):
@@ -118,54 +56,39 @@ def gan_game() -> Explorer:
         )
 
     return explore(
-        figure,
-        update,
-        mean=ipywidgets.FloatSlider(value=2.0, min=-6, max=6, step=0.25, description="mean"),
-        std=ipywidgets.FloatSlider(value=1.0, min=0.4, max=2, step=0.2, description="std"),
+        figure, update, mean=slider("mean", 2.0, -6, 6, 0.25), std=slider("std", 1.0, 0.4, 2, 0.2)
     )
 
 
 STEPS: dict[str, Callable[..., Tensor]] = {
-    "simultaneous": simultaneous_step,
-    "alternating": alternating_step,
-    "extragradient": extragradient_step,
+    "simultaneous": games.simultaneous_step,
+    "alternating": games.alternating_step,
+    "extragradient": games.extragradient_step,
 }
 
 
 def orbit(method: str, lr: float, gamma: float, n_steps: int) -> Tensor:
-    """Play from a fixed start: the bilinear game, or the smallest GAN when gamma is positive.
-
-    Args:
-        method: "simultaneous", "alternating", "extragradient" or "optimistic".
-        lr: learning rate of both players.
-        gamma: 0 for the bilinear game $xy/2$, else the penalty's weight in the smallest GAN.
-        n_steps: how many.
-
-    Returns:
-        `(n_steps + 1, 2)`, the start included.
-    """
+    """Play from a fixed start, `(n_steps + 1, 2)`: the game xy/2, or the smallest GAN with R1."""
     start = torch.tensor([1.0, 0.5], dtype=torch.float64)
-    field = partial(dirac_field, gamma=gamma) if gamma else partial(bilinear_field, strength=0.5)
+    field = partial(games.bilinear_field, strength=0.5)
+    if gamma:
+        field = partial(games.dirac_field, gamma=gamma)
     if method == "optimistic":
-        states = play_optimistic(start, field=field, lr=lr, n_steps=n_steps)
+        states = games.play_optimistic(start, field=field, lr=lr, n_steps=n_steps)
     else:
-        states = play(start, partial(STEPS[method], field=field, lr=lr), n_steps=n_steps)
+        states = games.play(start, partial(STEPS[method], field=field, lr=lr), n_steps=n_steps)
     return torch.stack([start, *states])
 
 
 def game_orbit() -> Explorer:
-    """Choose a step, a learning rate and a penalty: does the game settle?
-
-    Returns:
-        Controls `method`, `lr` and `gamma`.
-    """
-    figure, (plane, radius) = plt.subplots(1, 2, figsize=(8.0, 3.4), layout="constrained")
+    """Choose a step, a learning rate and a penalty: does the game settle?"""
+    figure, (plane, radius) = panels(8.0, 3.4)
     n_steps = 150
     (path,) = plane.plot([], [], color=BLUE, ls="-", lw=1)
     (end,) = plane.plot([], [], "o", color=RED)
     plane.plot([0], [0], "+", color=BLACK, ms=10)
     plane.set(xlim=(-RADIUS, RADIUS), ylim=(-RADIUS, RADIUS), aspect="equal")
-    plane.set(xlabel="generator's number", ylabel="critic's number")
+    plane.set(xlabel="generator's number", ylabel="discriminator's number")
     (fall,) = radius.semilogy(range(n_steps + 1), [1.0] * (n_steps + 1), color=BLUE, ls="-")
     radius.set(xlabel="step", ylabel="distance from equilibrium", ylim=(1e-4, 1e2))
 
@@ -181,48 +104,41 @@ def game_orbit() -> Explorer:
     return explore(
         figure,
         update,
-        method=ipywidgets.Dropdown(options=methods, value="simultaneous", description="step"),
-        lr=ipywidgets.FloatSlider(value=0.2, min=0.05, max=0.8, step=0.05, description="rate"),
-        gamma=ipywidgets.FloatSlider(value=0, min=0, max=2, step=0.1, description="R1 gamma"),
+        method=menu("step", methods, "simultaneous"),
+        lr=slider("rate", 0.2, 0.05, 0.8, 0.05),
+        gamma=slider("R1 gamma", 0.0, 0, 2, 0.1),
     )
 
 
-PLACES_EARTH_MOVER = np.linspace(-4.0, 10.0, 1401)
-STEP = PLACES_EARTH_MOVER[1] - PLACES_EARTH_MOVER[0]
+GRID = np.linspace(-4.0, 10.0, 1401)
+STEP = GRID[1] - GRID[0]
 SHIFTS = np.linspace(0.0, 5.0, 51)
 
 
 def _density(centre: float, width: float) -> np.ndarray:
     """A smooth bump of finite width: beyond `centre` +- `width` there is nothing at all."""
-    inside = np.clip(1 - ((PLACES_EARTH_MOVER - centre) / width) ** 2, 0, None) ** 2
+    inside = np.clip(1 - ((GRID - centre) / width) ** 2, 0, None) ** 2
     return np.asarray(inside / (inside.sum() * STEP))
 
 
 def _distances(p: np.ndarray, q: np.ndarray) -> tuple[float, float]:
-    m = (p + q) / 2
-    js = float((xlogy(p, p) + xlogy(q, q) - 2 * xlogy(m, m)).sum() * STEP / 2)
+    js = float(games.jensen_shannon(*(torch.from_numpy(d * STEP) for d in (p, q))))
     levels = (np.arange(400) + 0.5) / 400  # quantiles of both, then the distance of the two samples
-    at = [
-        torch.from_numpy(np.interp(levels, np.cumsum(d) * STEP, PLACES_EARTH_MOVER)) for d in (p, q)
-    ]
+    at = [torch.from_numpy(np.interp(levels, np.cumsum(d) * STEP, GRID)) for d in (p, q)]
     return js, float(wasserstein_1d(at[0], at[1]))
 
 
 def earth_mover() -> Explorer:
-    """Slide one density away from another and watch JS stop while W1 goes on.
-
-    Returns:
-        The widget; controls `shift` (0 to 5) and `width` (0.3 to 2), in units of x.
-    """
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10.0, 2.9), layout="constrained")
+    """Slide one density away from another and watch JS stop while W1 goes on."""
+    figure, (left, middle, right) = panels(10.0, 2.9, 1, 3)
     p0 = _density(0.0, 1.0)
-    (line_p,) = left.plot(PLACES_EARTH_MOVER, p0, color=BLUE, label="data p")
-    (line_q,) = left.plot(PLACES_EARTH_MOVER, p0, color=ORANGE, linestyle="--", label="model q")
-    left.set(xlim=(-2.2, 7.2), ylim=(0, 2.0), xlabel="x", ylabel="density", title="two laws")
+    (line_p,) = left.plot(GRID, p0, color=BLUE, label="data p")
+    (line_q,) = left.plot(GRID, p0, color=ORANGE, linestyle="--", label="model q")
+    left.set(xlim=(-2.2, 7.2), ylim=(0, 2.0), xlabel="x", ylabel="density", title="two densities")
     left.legend()
-    (cdf_p,) = middle.plot(PLACES_EARTH_MOVER, p0, color=BLUE)
-    (cdf_q,) = middle.plot(PLACES_EARTH_MOVER, p0, color=ORANGE, linestyle="--")
-    area = middle.fill_between(PLACES_EARTH_MOVER, p0, p0, color=GREEN, alpha=0.3)
+    (cdf_p,) = middle.plot(GRID, p0, color=BLUE)
+    (cdf_q,) = middle.plot(GRID, p0, color=ORANGE, linestyle="--")
+    area = middle.fill_between(GRID, p0, p0, color=GREEN, alpha=0.3)
     middle.set(xlim=(-2.2, 7.2), ylim=(0, 1.02), xlabel="x", ylabel="mass to the left",
                title="area between = $W_1$")  # fmt: skip
     (curve_w,) = right.plot(SHIFTS, SHIFTS, color=GREEN, label="$W_1$ (units of x)")
@@ -246,7 +162,7 @@ def earth_mover() -> Explorer:
         f, g = np.cumsum(p) * STEP, np.cumsum(q) * STEP
         cdf_p.set_ydata(f)
         cdf_q.set_ydata(g)
-        area.set_data(PLACES_EARTH_MOVER, f, g)
+        area.set_data(GRID, f, g)
         js, w1 = _distances(p, q)
         curve_js.set_ydata([d[0] for d in cache[width]])
         curve_w.set_ydata([d[1] for d in cache[width]])
@@ -257,25 +173,19 @@ def earth_mover() -> Explorer:
     return explore(
         figure,
         update,
-        shift=ipywidgets.FloatSlider(value=1.0, min=0, max=5, step=0.1, description="shift"),
-        width=ipywidgets.FloatSlider(value=1.0, min=0.3, max=2, step=0.1, description="width"),
+        shift=slider("shift", 1.0, 0, 5, 0.1),
+        width=slider("width", 1.0, 0.3, 2, 0.1),
     )
 
 
 PSIS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)  # of the lower strip
 
 
-def style_painter(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
-    """Show what two styles paint, and their mixture.
+def style_mixer(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
+    """What two styles draw, and their mixture, with the same noise at every position.
 
-    Args:
-        gan: trained, its mean style set.
-        directions: of attributes by name, each `(d,)` for one standard deviation of it.
-
-    Returns:
-        The widget; controls `truncation`, `seed` (of the coarse layers' style), `other` (of the
-        fine layers'), `crossover` (how many layers are coarse), `attribute` and `strength`. The
-        noise is the same at every position.
+    `directions` of attributes, each `(d,)`, are for one standard deviation. Coarse layers take the
+    style of `seed`, fine ones that of `other`, and `crossover` says how many layers are coarse.
     """
     net = gan.generator_net
     zero = torch.zeros_like(net.mean_style)
@@ -283,9 +193,7 @@ def style_painter(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
     noise = [n[:1].expand(3, -1, -1, -1) for n in noise]
     strip_noise = [n[:1].expand(len(PSIS), -1, -1, -1) for n in noise]
 
-    figure, (above, below) = plt.subplots(
-        2, 1, figsize=(7.0, 4.6), height_ratios=[2, 1], layout="constrained"
-    )
+    figure, (above, below) = panels(7.0, 4.6, 2, 1, height_ratios=[2, 1])
     large = above.imshow(np.zeros((16, 52)), cmap="gray", vmin=0, vmax=1)
     small = below.imshow(np.zeros((16, 18 * len(PSIS) - 2)), cmap="gray", vmin=0, vmax=1)
     above.set(xticks=[7.5, 25.5, 43.5], yticks=[])
@@ -309,9 +217,9 @@ def style_painter(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
         styles = mix_styles(a.expand(3, -1), b.expand(3, -1), cuts, layers)
         three = grey(net.synthesis(truncate(styles, net.mean_style, truncation) + push, noise))
         rows = [truncate(styles[1:2], net.mean_style, psi) + push for psi in PSIS]
-        film = grey(net.synthesis(torch.cat(rows), strip_noise))
+        strip = grey(net.synthesis(torch.cat(rows), strip_noise))
         large.set_data(_side_by_side(three))
-        small.set_data(_side_by_side(film))
+        small.set_data(_side_by_side(strip))
         mark.set_xdata([7.5 + 18 * truncation / (PSIS[1] - PSIS[0])])
         return (
             f"mixture: slant {float(slant(three)[1]):+.2f} columns a row, "
@@ -323,18 +231,12 @@ def style_painter(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
     return explore(
         figure,
         update,
-        truncation=ipywidgets.FloatSlider(
-            value=1.0, min=0.0, max=1.25, step=0.05, description="truncation ψ"
-        ),
-        seed=ipywidgets.IntSlider(value=1, min=1, max=200, description="seed, coarse"),
-        other=ipywidgets.IntSlider(value=2, min=1, max=200, description="seed, fine"),
-        crossover=ipywidgets.IntSlider(
-            value=2, min=0, max=net.n_layers, description="coarse layers"
-        ),
+        truncation=slider("truncation ψ", 1.0, 0.0, 1.25, 0.05),
+        seed=slider("seed, coarse", 1, 1, 200, 1),
+        other=slider("seed, fine", 2, 1, 200, 1),
+        crossover=slider("coarse layers", 2, 0, net.n_layers, 1),
         attribute=ipywidgets.ToggleButtons(options=list(directions), description="attribute"),
-        strength=ipywidgets.FloatSlider(
-            value=0.0, min=-3.0, max=3.0, step=0.25, description="strength"
-        ),
+        strength=slider("strength", 0.0, -3.0, 3.0, 0.25),
     )
 
 

@@ -1,11 +1,10 @@
-"""Turn temperature, top-k and top-p, and watch the next-piece distribution change its shape."""
+"""What a prediction may read, how a token is drawn, and a language model that is asked live."""
 
 import html
 import math
 from collections.abc import Sequence
 from functools import partial
 
-import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -20,24 +19,23 @@ from genlab.autoregressive.likelihood import seen_pixels
 from genlab.core import entropy, last
 from genlab.systems.language_model import LanguageModel
 from genlab_course.figures import BLUE, ORANGE
-from genlab_course.widgets.explorer import Explorer, explore
+from genlab_course.widgets.explorer import (
+    Explorer,
+    entry,
+    explore,
+    log_slider,
+    menu,
+    panels,
+    slider,
+)
 
 N_SHOWN = 24
 
 
 def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> Explorer:
-    """Explore how decoding settings reshape a model's next-piece distribution.
+    """How decoding settings reshape a next-token distribution; the likeliest 24 tokens are shown.
 
-    Args:
-        logits: `(m, k)`, the model's next-piece logits after each of m contexts.
-        pieces: what to write under the bars, k of them.
-        contexts: the m contexts, to choose from.
-
-    Returns:
-        The widget; the likeliest 24 pieces are shown, bars of the model behind those in use.
-
-    Raises:
-        ValueError: the numbers of contexts or pieces do not fit the logits.
+    `logits` `(m, k)` follow m `contexts` to choose from; `pieces` are the k names of the tokens.
     """
     if logits.shape != (len(contexts), len(pieces)):
         raise ValueError(
@@ -49,7 +47,7 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
     figure, ax = plt.subplots(figsize=(8.0, 3.0), layout="constrained")
     model_bars = ax.bar(range(n), [0.0] * n, width=0.8, color="#BBBBBB", label="the model")
     used_bars = ax.bar(range(n), [0.0] * n, width=0.45, color=BLUE, label="drawn from")
-    ax.set(xlabel="next piece, likeliest first", ylabel="probability", ylim=(0, 1))
+    ax.set(xlabel="next token, likeliest first", ylabel="probability", ylim=(0, 1))
     ax.set_xticks(range(n), [""] * n, fontfamily="monospace")
     ax.legend()
     names = list(contexts)
@@ -66,7 +64,7 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
         ax.set_ylim(0, 1.1 * float(torch.maximum(p, q).max()))
         kept = q > 0
         return (
-            f"{int(kept.sum())} of {len(pieces)} pieces can be drawn; the model gave them "
+            f"{int(kept.sum())} of {len(pieces)} tokens can be drawn; the model gave them "
             f"{float(p[kept].sum()):.3f}. Entropy {float(entropy(p)):.2f} nats before, "
             f"{float(entropy(q)):.2f} after."
         )
@@ -74,12 +72,10 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
     return explore(
         figure,
         update,
-        context=ipywidgets.Dropdown(options=names, value=names[0], description="context"),
-        temperature=ipywidgets.FloatLogSlider(
-            value=1.0, base=10, min=-1, max=0.6, step=0.05, description="temperature"
-        ),
-        top_k=ipywidgets.IntSlider(value=len(pieces), min=1, max=len(pieces), description="top-k"),
-        top_p=ipywidgets.FloatSlider(value=1.0, min=0.05, max=1.0, step=0.05, description="top-p"),
+        context=menu("context", names),
+        temperature=log_slider("temperature", 1.0, -1, 0.6, 0.05),
+        top_k=slider("top-k", len(pieces), 1, len(pieces), 1),
+        top_p=slider("top-p", 1.0, 0.05, 1.0, 0.05),
     )
 
 
@@ -104,16 +100,7 @@ NETWORKS = {
 
 
 def field_map(network: nn.Module, row: int, column: int) -> NDArray[np.int64]:
-    """Class of every pixel for one prediction: later, blind, seen, itself, or leaking.
-
-    Args:
-        network: maps an image to features.
-        row: of the predicted pixel.
-        column: of the predicted pixel.
-
-    Returns:
-        `(8, 8)` integers, see the constants of this module.
-    """
+    """Class of every pixel `(8, 8)` for one prediction: later, blind, seen, itself, or leaking."""
     seen = seen_pixels(network, row, column, SIZE)
     past = (torch.arange(SIZE * SIZE) < row * SIZE + column).reshape(SIZE, SIZE)
     kinds = torch.where(past, torch.where(seen, SEEN, BLIND), torch.where(seen, LEAK, LATER))
@@ -145,17 +132,13 @@ def receptive_field() -> Explorer:
             f"read, {counts[1]} are out of reach. Forbidden pixels read: {counts[2]}."
         )
 
-    def slider(name: str, value: int, low: int, high: int) -> ipywidgets.IntSlider:
-        return ipywidgets.IntSlider(value=value, min=low, max=high, description=name)
-
-    names = list(NETWORKS)
     return explore(
         figure,
         update,
-        network=ipywidgets.Dropdown(options=names, value=names[0], description="network"),
-        layers=slider("layers", 4, 1, SIZE),
-        row=slider("row", 5, 0, SIZE - 1),
-        column=slider("column", 3, 0, SIZE - 1),
+        network=menu("network", NETWORKS),
+        layers=slider("layers", 4, 1, SIZE, 1),
+        row=slider("row", 5, 0, SIZE - 1, 1),
+        column=slider("column", 3, 0, SIZE - 1, 1),
     )
 
 
@@ -167,19 +150,11 @@ def prompt_box(
 ) -> Explorer:
     """Complete a prompt live, and show the distribution of the next token.
 
-    Args:
-        model: a trained language model.
-        prompt: what stands in the box at first.
-        n_new: tokens to write.
-
-    Returns:
-        The widget; controls `prompt` (read when you press Enter), `temperature` (0.05 is nearly
-        greedy), `top_k`, `top_p` and `draw` (other random numbers). Above, the likeliest next
-        tokens, the model's bars behind those that are drawn from; below, how much each token that
-        was written surprises the model, in bits.
+    Above, the likeliest next tokens, the model's bars behind those that are drawn from; below, how
+    much each token that was written surprises the model, in bits.
     """
     tokenizer = model.tokenizer
-    figure, (above, below) = plt.subplots(2, 1, figsize=(8.6, 4.6), layout="constrained")
+    figure, (above, below) = panels(8.6, 4.6, 2, 1)
     model_bars = above.bar(range(N_BARS), [0.0] * N_BARS, width=0.8, color="#BBBBBB")
     used_bars = above.bar(range(N_BARS), [0.0] * N_BARS, width=0.45, color=BLUE)
     above.legend([model_bars, used_bars], ["the model", "drawn from"], loc="upper right")
@@ -235,13 +210,9 @@ def prompt_box(
     return explore(
         figure,
         update,
-        temperature=ipywidgets.FloatSlider(
-            value=0.7, min=0.05, max=2.0, step=0.05, description="temperature"
-        ),
-        top_k=ipywidgets.IntSlider(
-            value=len(tokenizer.pieces), min=1, max=len(tokenizer.pieces), description="top-k"
-        ),
-        top_p=ipywidgets.FloatSlider(value=0.95, min=0.05, max=1.0, step=0.05, description="top-p"),
-        draw=ipywidgets.IntSlider(value=1, min=1, max=20, description="draw"),
-        prompt=ipywidgets.Text(value=prompt, description="prompt", continuous_update=False),
+        temperature=slider("temperature", 0.7, 0.05, 2.0, 0.05),
+        top_k=slider("top-k", len(tokenizer.pieces), 1, len(tokenizer.pieces), 1),
+        top_p=slider("top-p", 0.95, 0.05, 1.0, 0.05),
+        draw=slider("draw", 1, 1, 20, 1),
+        prompt=entry("prompt", prompt),
     )

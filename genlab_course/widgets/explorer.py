@@ -1,9 +1,13 @@
-"""A button for what takes long to make: pressed, it gives way to the thing itself."""
+"""Controls above a picture above a caption: what every figure that moves is made of.
+
+`explore` ties controls to a figure that is drawn anew as a picture at each move; `slider`, `menu`
+and their like make the controls; `later` puts off what takes long to make.
+"""
 
 import base64
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import ipywidgets
@@ -14,7 +18,7 @@ from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
 
-class Later(ipywidgets.VBox):  # type: ignore[misc]
+class Later(ipywidgets.VBox):
     """The button, then what it made, or the sentence that says why not."""
 
     def __init__(self, label: str, make: Callable[[], ipywidgets.Widget]) -> None:
@@ -37,16 +41,43 @@ class Later(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def later(label: str, make: Callable[[], ipywidgets.Widget]) -> Later:
-    """Put off a widget that takes long to make until a button is pressed.
-
-    Args:
-        label: on the button.
-        make: returns the widget.
-
-    Returns:
-        The button; `press()` does what a click does.
-    """
+    """Put off a widget that takes long to make until a button is pressed."""
     return Later(label, make)
+
+
+def panels(width: float, height: float, rows: int = 1, columns: int = 2, **more: Any) -> Any:
+    """A figure of some inches and its axes, laid out by matplotlib."""
+    return plt.subplots(rows, columns, figsize=(width, height), layout="constrained", **more)
+
+
+def slider(name: str, value: float, low: float, high: float, step: float, **more: Any) -> Any:
+    """A slider of whole numbers where `value` is an int, else of real numbers."""
+    kind = ipywidgets.IntSlider if isinstance(value, int) else ipywidgets.FloatSlider
+    return kind(value=value, min=low, max=high, step=step, description=name, **more)
+
+
+def log_slider(name: str, value: float, low: float, high: float, step: float) -> Any:
+    """A slider of powers of ten, from exponent `low` to `high`."""
+    return ipywidgets.FloatLogSlider(
+        value=value, base=10, min=low, max=high, step=step, description=name
+    )
+
+
+def stops(name: str, options: Sequence[Any], value: Any) -> Any:
+    """A slider that stops at some values only."""
+    return ipywidgets.SelectionSlider(options=options, value=value, description=name)
+
+
+def menu(name: str, options: Iterable[Any], value: Any = None) -> Any:
+    """A drop-down of options, or of pairs of a label and an option; the first is chosen."""
+    options = list(options)
+    more = {} if value is None else {"value": value}
+    return ipywidgets.Dropdown(options=options, description=name, **more)
+
+
+def entry(name: str, value: str) -> Any:
+    """A line of text that is read when Enter is pressed."""
+    return ipywidgets.Text(value=value, description=name, continuous_update=False)
 
 
 DPI = 80  # on a reader's screen
@@ -59,14 +90,7 @@ d='M5.2 5.9 9 9.7l3.8-3.8 1.2 1.2-5 5-5-5z'/%3E%3C/svg%3E"); }</style>"""
 
 
 def project(dpi: float = PROJECTOR_DPI) -> None:
-    """Draw every widget that is made from now on larger, for a projector.
-
-    Args:
-        dpi: dots to an inch of the figure; 80 is the size for a reader.
-
-    Raises:
-        ValueError: not positive.
-    """
+    """Draw every widget made from now on larger, for a projector; a reader's size is 80 dpi."""
     global _dpi
     if dpi <= 0:
         raise ValueError(f"dpi must be positive, got {dpi}")
@@ -74,15 +98,7 @@ def project(dpi: float = PROJECTOR_DPI) -> None:
 
 
 def png(figure: Figure, dpi: float | None = None) -> bytes:
-    """Render a figure at the course's screen resolution, which becomes its own.
-
-    Args:
-        figure: any matplotlib figure.
-        dpi: dots to an inch; that of a reader's screen, or of `project`, when None.
-
-    Returns:
-        The bytes of a PNG image.
-    """
+    """Render a figure as PNG, at the resolution of `project` or another that becomes its own."""
     buffer, dpi = io.BytesIO(), dpi or _dpi
     if figure.dpi != dpi:
         figure.dpi = dpi
@@ -90,20 +106,12 @@ def png(figure: Figure, dpi: float | None = None) -> bytes:
     canvas = figure.canvas
     if not isinstance(canvas, FigureCanvasAgg):
         canvas = FigureCanvasAgg(figure)
-    canvas.print_png(buffer, pil_kwargs={"compress_level": 1})  # type: ignore[no-untyped-call]
+    canvas.print_png(buffer, pil_kwargs={"compress_level": 1})
     return buffer.getvalue()
 
 
 def still(picture: bytes, words: str) -> bytes:
-    """Write words under a picture, for where its widget does not run.
-
-    Args:
-        picture: PNG bytes.
-        words: wrapped to its width.
-
-    Returns:
-        The bytes of a PNG image.
-    """
+    """Write words, wrapped to its width, under a PNG picture, for where its widget does not run."""
     shown = Image.open(io.BytesIO(picture)).convert("RGB")
     lines = textwrap.wrap(words, shown.width // 8)
     sheet = Image.new("RGB", (shown.width, shown.height + 8 + 18 * len(lines)), "white")
@@ -115,7 +123,7 @@ def still(picture: bytes, words: str) -> bytes:
     return buffer.getvalue()
 
 
-class Explorer(ipywidgets.VBox):  # type: ignore[misc]
+class Explorer(ipywidgets.VBox):
     """Controls above a picture above a caption; see `explore`."""
 
     def __init__(
@@ -149,14 +157,7 @@ class Explorer(ipywidgets.VBox):  # type: ignore[misc]
         self._image.value = png(self._figure, self._dpi)
 
     def set(self, **values: Any) -> None:
-        """Move controls by name, as a hand would.
-
-        Args:
-            values: a value for any of the controls.
-
-        Raises:
-            ValueError: there is no control of that name.
-        """
+        """Move controls by name, as a hand would."""
         for name, value in values.items():
             if name not in self.controls:
                 raise ValueError(f"no control {name!r}; there are: {', '.join(self.controls)}")
@@ -190,18 +191,10 @@ def explore(
 ) -> Explorer:
     """Tie controls to a figure: every change calls `update` and shows the figure again.
 
-    Args:
-        figure: built once, with its artists; it is closed, so that it does not show twice.
-        update: called with the value of every control by name; moves the artists; may return
-            a caption (HTML, maths between dollar signs). Its errors are not swallowed.
-        caption: first caption, where `update` returns none.
-        controls: ipywidgets with a `value`, in the order in which they appear.
-
-    Returns:
-        The widget; `set(name=value)` drives it without a browser.
-
-    Raises:
-        ValueError: no control was given.
+    `update` gets the value of every control by name, moves the figure's artists, and may return a
+    caption (HTML, maths between dollar signs) in the place of the first one; its errors are not
+    swallowed. The figure is closed, so that it does not show twice; `set(name=value)` drives the
+    widget without a browser.
     """
     if not controls:
         raise ValueError("explore needs at least one control, such as x=FloatSlider(...)")

@@ -1,9 +1,8 @@
-"""Fit a Gaussian to two modes by hand, and watch both divergences and where they are paid."""
+"""Two divergences fitted by hand, a flow layer by layer, and the posterior of a simulator."""
 
 import math
 from dataclasses import dataclass
 
-import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from genlab.oracles import Gaussian, GaussianMixture
 from genlab.systems.npe import NeuralPosterior
 from genlab.train import fit, minibatches
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, explore
+from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 X = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)
 TOP = 0.9  # of the densities' axis
@@ -39,16 +38,7 @@ def two_modes() -> GaussianMixture:
 
 
 def both_kl(p: GaussianMixture, mean: float, std: float) -> tuple[float, float, Tensor, Tensor]:
-    """Forward and reverse divergence of one normal from `p`, and its log-density on the grid.
-
-    Args:
-        p: the target, on a line.
-        mean: of the normal.
-        std: of the normal, positive.
-
-    Returns:
-        KL(p || q), KL(q || p), then log p and log q on the grid `X`.
-    """
+    """KL(p || q) and KL(q || p) of a normal q from `p`, then log p and log q on the grid `X`."""
     q = Gaussian(torch.tensor([mean]).to(X), torch.tensor([[std**2]]).to(X))
     log_p, log_q = p.log_prob(X[:, None]), q.log_prob(X[:, None])
     forward, reverse = kl_on_grid(log_p, log_q, X), kl_on_grid(log_q, log_p, X)
@@ -56,16 +46,10 @@ def both_kl(p: GaussianMixture, mean: float, std: float) -> tuple[float, float, 
 
 
 def kl_fit(p: GaussianMixture | None = None) -> Explorer:
-    """Slide the mean and the width of a Gaussian under a density with two modes.
-
-    Args:
-        p: the target, on a line; the lesson's two modes when None.
-    """
+    """Slide the mean and the width of a Gaussian under a density, the lesson's two modes."""
     target = two_modes() if p is None else p
     _, _, log_p, log_q = both_kl(target, 0.0, 1.0)
-    figure, (top, bottom) = plt.subplots(
-        2, 1, figsize=(7.0, 4.4), sharex=True, height_ratios=(3, 2), layout="constrained"
-    )
+    figure, (top, bottom) = panels(7.0, 4.4, 2, 1, sharex=True, height_ratios=(3, 2))
     grid = X.numpy()
     top.plot(grid, log_p.exp(), color=BLACK, linestyle="-", label="data $p$")
     (model,) = top.plot(grid, log_q.exp(), color=BLUE, linestyle="--", label="model $q$")
@@ -98,8 +82,8 @@ def kl_fit(p: GaussianMixture | None = None) -> Explorer:
     return explore(
         figure,
         update,
-        mean=ipywidgets.FloatSlider(value=0.0, min=-4.0, max=4.0, step=0.05, description="mean"),
-        width=ipywidgets.FloatSlider(value=1.0, min=0.3, max=3.0, step=0.05, description="width"),
+        mean=slider("mean", 0.0, -4.0, 4.0, 0.05),
+        width=slider("width", 1.0, 0.3, 3.0, 0.05),
     )
 
 
@@ -126,19 +110,7 @@ def _grid() -> Tensor:
 
 @torch.no_grad()
 def journey(flow: Flow, *, n_samples: int = 400, seed: int = 0) -> Journey:
-    """Push a grid and samples through a flow on the plane and keep every state.
-
-    Args:
-        flow: a flow on two coordinates.
-        n_samples: points to follow.
-        seed: of the points.
-
-    Returns:
-        The states, and the density after each layer.
-
-    Raises:
-        ValueError: the flow is not on the plane.
-    """
+    """Push a grid and samples through a flow on the plane, and keep every state and density."""
     if flow.event_shape != (2,):
         raise ValueError(f"flow_warp: event_shape is {flow.event_shape}, expected (2,)")
     grid = _grid()
@@ -169,11 +141,7 @@ def _trained() -> Flow:
 
 
 def flow_warp(flow: Flow | None = None) -> Explorer:
-    """Slide from the base to the data through the layers of a flow.
-
-    Args:
-        flow: a trained flow on the plane; one on the two moons is trained when None.
-    """
+    """Slide from the base to the data through the layers of a flow, by default on the two moons."""
     states = journey(_trained() if flow is None else flow)
     n_layers = len(states.images) - 1
     figure, (left, right) = plt.subplots(1, 2, figsize=(8.0, 4.0), layout="none")
@@ -202,25 +170,15 @@ def flow_warp(flow: Flow | None = None) -> Explorer:
             f"{states.entropies[done]:.2f} nats = entropy of the base + mean log|det|."
         )
 
-    slider = ipywidgets.FloatSlider(
-        value=float(n_layers), min=0.0, max=float(n_layers), step=0.1, description="layers"
-    )
-    return explore(figure, update, layers=slider)
+    end = float(n_layers)
+    return explore(figure, update, layers=slider("layers", end, 0.0, end, 0.1))
 
 
 SIDE, N_DRAWS = 41, 200
 
 
 def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Explorer:
-    """Show a simulated epidemic beside the posterior of its two rates.
-
-    Args:
-        q: estimate of the posterior of (log beta, log gamma) given weekly counts.
-        town: the simulator; the standard one when None.
-
-    Returns:
-        The widget; controls `beta` and `gamma` (rates per day) and `run` (which repetition).
-    """
+    """A simulated epidemic, and the posterior of its two rates, log beta and log gamma."""
     town = town or Epidemic()
     mean, std = torch.tensor(town.prior_mean), torch.tensor(town.prior_std)
     low, high = mean - 3 * std, mean + 3 * std
@@ -229,7 +187,7 @@ def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Expl
     cell = math.prod(float(axis[1] - axis[0]) for axis in axes)
     weeks = np.arange(1, town.weeks + 1)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.6), layout="constrained")
+    figure, (left, right) = panels(9.2, 3.6)
     bars = left.bar(weeks, 0 * weeks, color="#BBBBBB", label="the register")
     (inner,) = left.plot(weeks, 0 * weeks, color=BLUE, linestyle="-", label="posterior predictive")
     edges = [left.plot(weeks, 0 * weeks, color=BLUE, linestyle=":")[0] for _ in range(2)]
@@ -285,18 +243,10 @@ def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Expl
             f"{a:.2f} to {b:.2f}; mass of q in this window {mass:.3f}"
         )
 
-    style = {"description_width": "8em"}
     return explore(
         figure,
         update,
-        beta=ipywidgets.FloatSlider(
-            value=0.4, min=0.12, max=1.2, step=0.02, description="infection β", style=style
-        ),
-        gamma=ipywidgets.FloatSlider(
-            value=0.125, min=0.075, max=0.2, step=0.005, description="recovery γ",
-            style=style, readout_format=".3f",
-        ),
-        run=ipywidgets.IntSlider(
-            value=1, min=1, max=20, description="same town again", style=style
-        ),
+        beta=slider("infection β", 0.4, 0.12, 1.2, 0.02),
+        gamma=slider("recovery γ", 0.125, 0.075, 0.2, 0.005, readout_format=".3f"),
+        run=slider("same town again", 1, 1, 20, 1),
     )  # fmt: skip

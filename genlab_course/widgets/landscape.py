@@ -1,148 +1,152 @@
-"""The map as an instrument: say what is known of a system, and see where it can be.
-
-Across: network passes for one sample. Upwards: what the model can say about p(x).
-"""
+"""The map as an instrument, the league as a picture, training curves, and samplers at work."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, TypeVar
 
-import ipywidgets
 import matplotlib.pyplot as plt
 from IPython.display import Image, display
-from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
 from genlab.map import (
-    AR,
+    ADVERSARIAL,
+    AUTOREGRESSIVE,
     FAMILIES,
+    FLOW,
+    LATENT,
     LIKELIHOODS,
     OBJECTIVES,
-    PARADIGMS,
+    PAYS,
     SAMPLERS,
-    passes,
+    SCORE,
+    evaluations,
     place,
-)
-from genlab.map import (
-    SCORE_PLACING as SCORE,
-)
-from genlab.map import (
-    SYSTEMS_PLACING as SYSTEMS,
-)
-from genlab_course.figures import COLOURS, film
+)  # fmt: skip
+from genlab_course.figures import COLOURS
 from genlab_course.league import Row, load_league
-from genlab_course.lesson_01 import COLOURS as COLOURS_FIVE_SAMPLERS
-from genlab_course.lesson_01 import EXTENT, RECIPES
-from genlab_course.widgets.explorer import Explorer, explore, png
+from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
+from genlab_course.lesson_01 import EXTENT, RECIPES, film
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, png, slider, stops
 
 OPEN = "not known"
 OWN = "my own clues (below)"
 # height on the map: what can be said about p(x); the three at one pass stand side by side
 HEIGHTS = dict(zip(FAMILIES, (3.0, 3.0, 2.0, 1.0, 2.0), strict=True))
-PAYS = {
-    FAMILIES[0]: "latency grows with the length of the output",
-    FAMILIES[1]: "every layer must be invertible",
-    FAMILIES[2]: "only a bound on the likelihood; its samples tend to blur",
-    FAMILIES[3]: "no likelihood at all; modes may go missing",
-    FAMILIES[4]: "one pass for each denoising step",
-}
-MOST = 20_000  # passes at the right edge of the map
-_GREY = "#D9D9D9"
+MOST = 20_000  # evaluations at the right edge of the map
 
 
-class _Map:
-    """The picture: five places, of which some are lit."""
+@dataclass(frozen=True)
+class System:
+    """A system as a release note would describe it."""
 
-    def __init__(self) -> None:
-        self.figure, ax = plt.subplots(figsize=(7.6, 3.5), layout="constrained")
-        self.dots = {
-            family: ax.plot([1], [HEIGHTS[family]], "o", markersize=20, color=colour)[0]
-            for family, colour in zip(FAMILIES, COLOURS, strict=True)
-        }
-        self.names = {
-            family: ax.annotate(family, (1, HEIGHTS[family]), xytext=(0, 15), va="bottom",
-                                ha="center", textcoords="offset points", fontsize=10)
-            for family in FAMILIES
-        }  # fmt: skip
-        self._axes(ax)
+    description: str
+    families: tuple[str, ...]  # what it is made of, the outer stage first
+    tokens: int = 1  # in one output, for the autoregressive part
+    steps: int = 1  # of denoising
+    guided: bool = False  # two evaluations for each step
 
-    @staticmethod
-    def _axes(ax: Axes) -> None:
-        ax.set(xscale="log", xlim=(0.3, 2.5 * MOST), ylim=(0.45, 3.75))
-        ax.set_xlabel("network passes for one sample")
-        ax.set_yticks([1, 2, 3], ["nothing", "a bound,\nor indirect", "exactly"])
-        ax.set_ylabel("what it says about p(x)")
-        ax.grid(axis="y", color="#EEEEEE")
 
-    def light(self, lit: tuple[str, ...], pieces: int, steps: int, guided: bool) -> None:
-        for (family, dot), colour in zip(self.dots.items(), COLOURS, strict=True):
-            x = passes((family,), pieces=pieces, steps=steps, guided=guided)
-            bright = family in lit
-            dot.set_xdata([x])
-            dot.set(color=colour if bright else _GREY)
-            self.names[family].xy = (x, HEIGHTS[family])
-            self.names[family].set(color="#111111" if bright else "#AAAAAA",
-                                   weight="bold" if bright else "normal")  # fmt: skip
+EXAMPLES: dict[str, System] = {
+    "raw audio, one sample after another": System(
+        "predicts each of 16,000 samples of a second of audio from those before it",
+        (AUTOREGRESSIVE,), tokens=16_000,
+    ),
+    "image codec, 64 numbers": System(
+        "squeezes a 256 x 256 image to 64 numbers; trained on reconstruction plus a KL term",
+        (LATENT,),
+    ),
+    "faces from 512 numbers": System(
+        "maps 512 numbers to a 1024 x 1024 face; trained against a discriminator", (ADVERSARIAL,)
+    ),
+    "50-step denoiser": System(
+        "starts from noise and removes it in 50 steps; trained to predict the noise",
+        (SCORE,), steps=50,
+    ),
+    "encoder + latent denoiser + decoder": System(
+        "compresses with an encoder, denoises the code in 50 guided steps, and decodes it",
+        (LATENT, SCORE), steps=50, guided=True,
+    ),
+    "chat model, 500 tokens": System(
+        "a causal transformer trained on next-token cross-entropy", (AUTOREGRESSIVE,), tokens=500
+    ),
+    "posterior for a physics simulator": System(
+        "an invertible network with a tractable Jacobian, trained by exact likelihood", (FLOW,)
+    ),
+    "chat model that draws": System(
+        "a language model of 100 tokens whose states condition a 50-step diffusion model",
+        (AUTOREGRESSIVE, SCORE), tokens=100, steps=50,
+    ),
+}  # fmt: skip
 
 
 def paradigm_map() -> Explorer:
-    """Make the instrument of lesson 01.
+    """The instrument of lesson 01: a system from a list, or clues about one of your own.
 
-    Returns:
-        The widget: a system from a list, or clues about one of your own; the length of the
-        output and the number of denoising steps move the two families that they concern.
+    Across stand the network evaluations for one sample, upwards what the model can say about p(x);
+    length and steps move the two families that they concern.
     """
-    picture = _Map()
+    figure, ax = plt.subplots(figsize=(7.6, 3.5), layout="constrained")
+    dots, names = {}, {}
+    for family, colour in COLOURS.items():
+        at = (1, HEIGHTS[family])
+        dots[family] = ax.plot([1], at[1:], "o", markersize=20, color=colour)[0]
+        names[family] = ax.annotate(family, at, xytext=(0, 15), va="bottom", ha="center",
+                                    textcoords="offset points", fontsize=10)  # fmt: skip
+    ax.set(xscale="log", xlim=(0.3, 2.5 * MOST), ylim=(0.45, 3.75))
+    ax.set_xlabel("network evaluations (NFE) for one sample")
+    ax.set_yticks([1, 2, 3], ["none", "bound, or\nindirect", "exact"])
+    ax.set_ylabel("likelihood")
+    ax.grid(axis="y", color="#EEEEEE")
+
+    def light(lit: tuple[str, ...], **sizes: Any) -> None:
+        for family, dot in dots.items():
+            x, bright = evaluations((family,), **sizes), family in lit
+            dot.set_xdata([x])
+            dot.set(color=COLOURS[family] if bright else "#D9D9D9")
+            names[family].xy = (x, HEIGHTS[family])
+            names[family].set(color="#111111" if bright else "#AAAAAA",
+                              weight="bold" if bright else "normal")  # fmt: skip
 
     def update(
-        system: str, objective: str, sampler: str, likelihood: str, pieces: int, steps: int
+        system: str, objective: str, sampler: str, likelihood: str, tokens: int, steps: int
     ) -> str:
         if system != OWN:
-            s = SYSTEMS[system]
-            shown_pieces = (
-                s.pieces if AR in s.families else pieces
-            )  # the others stay where they were
-            shown_steps = s.steps if SCORE in s.families else steps
-            picture.light(s.families, shown_pieces, shown_steps, s.guided)
-            cost = passes(s.families, pieces=s.pieces, steps=s.steps, guided=s.guided)
-            return f"<i>It {s.description}.</i><br>{_verdict(s.families, f'{cost:,} passes')}"
-        clues = [None if c == OPEN else c for c in (objective, sampler, likelihood)]
-        lit = place(*clues)
-        picture.light(lit, pieces, steps, guided=False)
-        return _verdict(lit, _range(lit, pieces, steps))
+            s = EXAMPLES[system]
+            light(  # the families that it has no part of stay where they were
+                s.families,
+                tokens=s.tokens if AUTOREGRESSIVE in s.families else tokens,
+                steps=s.steps if SCORE in s.families else steps,
+                guided=s.guided,
+            )
+            cost = evaluations(s.families, tokens=s.tokens, steps=s.steps, guided=s.guided)
+            return f"<i>It {s.description}.</i><br>{_verdict(s.families, {cost})}"
+        lit = place(*(None if c == OPEN else c for c in (objective, sampler, likelihood)))
+        light(lit, tokens=tokens, steps=steps)
+        return _verdict(lit, {evaluations((one,), tokens=tokens, steps=steps) for one in lit})
 
+    def clue(name: str, words: Mapping[str, str]) -> Any:
+        said = [(f"{word}: {says}", word) for word, says in words.items()]
+        return menu(name, [(OPEN, OPEN), *said])
+
+    powers = [2**k for k in range(13)]
     explorer = explore(
-        picture.figure,
+        figure,
         update,
-        system=_dropdown("system", [OWN, *SYSTEMS]),
-        objective=_dropdown("objective", [OPEN, *OBJECTIVES]),
-        sampler=_dropdown("sampler", [OPEN, *SAMPLERS]),
-        likelihood=_dropdown("likelihood", [OPEN, *LIKELIHOODS]),
-        pieces=_powers("pieces", 64),
-        steps=_powers("steps", 16),
+        system=menu("system", [OWN, *EXAMPLES]),
+        objective=clue("objective", OBJECTIVES),
+        sampler=clue("sampler", SAMPLERS),
+        likelihood=clue("likelihood", LIKELIHOODS),
+        tokens=stops("tokens", powers, 64),
+        steps=stops("steps", powers, 16),
     )
-    for clue in ("objective", "sampler", "likelihood"):  # a clue is about a system of your own
-        explorer.controls[clue].observe(lambda _: explorer.set(system=OWN), names="value")
+    for name in ("objective", "sampler", "likelihood"):  # a clue is about a system of your own
+        explorer.controls[name].observe(lambda _: explorer.set(system=OWN), names="value")
     return explorer
 
 
-def _dropdown(description: str, options: list[str]) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(options=options, description=description)
-
-
-def _powers(description: str, value: int) -> ipywidgets.SelectionSlider:
-    options = [2**k for k in range(13)]
-    return ipywidgets.SelectionSlider(options=options, value=value, description=description)
-
-
-def _range(lit: tuple[str, ...], pieces: int, steps: int) -> str:
-    counts = sorted({passes((family,), pieces=pieces, steps=steps) for family in lit})
-    return " or ".join(f"{n:,} pass{'es' if n > 1 else ''}" for n in counts)
-
-
-def _verdict(lit: tuple[str, ...], cost: str) -> str:
+def _verdict(lit: tuple[str, ...], costs: set[int]) -> str:
     if not lit:
         return (
             "<b>No single family fits.</b> Either the system is a hybrid (name each objective and "
@@ -152,12 +156,11 @@ def _verdict(lit: tuple[str, ...], cost: str) -> str:
         return (
             "<b>Everything is still possible.</b> Choose an objective, a sampler or a likelihood."
         )
-    costs = "; ".join(f"<b>{family}</b>: {PAYS[family]}" for family in lit)
-    return f"A sample costs {cost}. {costs}."
+    cost = " or ".join(f"{n:,} evaluation{'s' if n > 1 else ''}" for n in sorted(costs))
+    return f"A sample costs {cost}. " + "; ".join(f"<b>{f}</b>: {PAYS[f][0]}" for f in lit) + "."
 
 
-COLOUR = {p.name: colour for p, colour in zip(PARADIGMS, COLOURS, strict=True)}
-MARK = dict(zip(COLOUR, "os^DP", strict=True))  # not by colour alone
+MARK = dict(zip(FAMILIES, "os^DP", strict=True))  # not by colour alone
 
 
 @dataclass(frozen=True)
@@ -183,20 +186,7 @@ COLUMNS = {
 
 
 def unbeaten(rows: Sequence[Row], across: str, up: str) -> list[Row]:
-    """Rows that no other row beats in both columns.
-
-    Args:
-        rows: of the table.
-        across: a key of `COLUMNS`.
-        up: another.
-
-    Returns:
-        Those with both numbers, such that no row is at least as good in both and better in one.
-
-    Example:
-        >>> len(unbeaten(load_league(), "network passes", "network passes")) >= 1
-        True
-    """
+    """Rows that no other row beats: as good in both columns of `COLUMNS`, and better in one."""
     a, b = COLUMNS[across], COLUMNS[up]
     points = {
         row.name: (a.sign * getattr(row, a.field), b.sign * getattr(row, b.field))
@@ -213,14 +203,7 @@ def unbeaten(rows: Sequence[Row], across: str, up: str) -> list[Row]:
 
 
 def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
-    """Choose what stands across and what upwards; the unbeaten models are ringed.
-
-    Args:
-        rows: of the table; those that ship when None.
-
-    Returns:
-        The widget.
-    """
+    """Choose two columns for across and upwards; the unbeaten models are ringed."""
     rows = load_league() if rows is None else rows
     figure, ax = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
 
@@ -232,7 +215,7 @@ def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
         for row in shown:
             x, y = getattr(row, a.field), getattr(row, b.field)
             ring = "#111111" if row in best else "none"
-            ax.plot([x], [y], MARK[row.family], color=COLOUR[row.family], markersize=10,
+            ax.plot([x], [y], MARK[row.family], color=COLOURS[row.family], markersize=10,
                     markeredgecolor=ring, markeredgewidth=1.8)  # fmt: skip
             ax.annotate(row.name.removeprefix("digit_"), (x, y), xytext=(7, 5),
                         textcoords="offset points", fontsize=8)  # fmt: skip
@@ -250,12 +233,11 @@ def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
         without = f" No number for: {', '.join(absent)}." if absent else ""
         return f"Nobody beats in both: <b>{names}</b>.{without}"
 
-    options = list(COLUMNS)
     return explore(
         figure,
         update,
-        across=_menu("across", options, "network passes"),
-        up=_menu("up", options, "Fréchet distance"),
+        across=menu("across", COLUMNS, "network passes"),
+        up=menu("up", COLUMNS, "Fréchet distance"),
     )
 
 
@@ -269,24 +251,7 @@ def _short(width: int, value: float, _: int) -> str:
     return said.rjust(width, "\u2007")  # the space of a figure
 
 
-def _menu(description: str, options: list[str], value: str) -> ipywidgets.Dropdown:
-    return ipywidgets.Dropdown(options=options, value=value, description=description)
-
-
-@runtime_checkable
-class HasLosses(Protocol):
-    """One record of a training loop."""
-
-    @property
-    def step(self) -> int:
-        """1, 2, ..."""
-
-    @property
-    def losses(self) -> dict[str, float]:
-        """By name."""
-
-
-R = TypeVar("R", bound=HasLosses)
+R = TypeVar("R", bound=Any)  # has a `step` and `losses` by name
 
 
 class Curve:
@@ -301,14 +266,10 @@ class Curve:
         self._lines: dict[str, Any] = {}
         self._total, self._begun = total, time.perf_counter()
         plt.close(self._figure)
-        self._handle: Any = display(self._picture(), display_id=True)  # type: ignore[no-untyped-call]
+        self._handle: Any = display(self._picture(), display_id=True)
 
     def draw(self, records: list[Any]) -> None:
-        """Show the records so far.
-
-        Args:
-            records: at least one, each with `step` and `losses`.
-        """
+        """Show the records so far, at least one."""
         steps = [r.step for r in records]
         for name in records[-1].losses:
             if name not in self._lines:
@@ -323,7 +284,7 @@ class Curve:
             self._handle.update(self._picture())
 
     def _picture(self) -> Image:
-        return Image(png(self._figure), alt="training curve")  # type: ignore[no-untyped-call]
+        return Image(png(self._figure), alt="training curve")
 
     def _progress(self, done: int) -> str:
         """How far, and how long it still takes; the last drawing names no time."""
@@ -344,16 +305,8 @@ def watch(
 ) -> list[R]:
     """Run a training generator to its end with a live curve that says how far it is.
 
-    Interrupt the kernel and the model keeps what it has learned so far.
-
-    Args:
-        records: what `train.fit` or `train.fit_adversarial` returned.
-        total: how many records to expect.
-        label: unit or name on the vertical axis.
-        every: steps between redrawings; about twenty in all when None.
-
-    Returns:
-        All records, for a static figure beside the live one.
+    `total` records are expected, and drawn about twenty times in all. Interrupt the kernel and the
+    model keeps what it has learned so far.
     """
     curve, seen = Curve(label, total), list[R]()
     every = every or max(1, total // 20)
@@ -367,27 +320,16 @@ def watch(
 
 
 def five_samplers(models: Mapping[str, Any], *, n_points: int = 800, seed: int = 0) -> Explorer:
-    """Show how far each sampler has come after a share of its own passes.
-
-    Args:
-        models: trained models by the names of `lesson_01.RECIPES`.
-        n_points: points in each panel.
-        seed: of the noise that every sampler starts from.
-
-    Returns:
-        The widget; every frame was computed when it was made.
-    """
+    """How far each sampler of the models of lesson 01 has come after a part of its own passes."""
     films = {name: film(model, n_points, seed=seed) for name, model in models.items()}
-    figure, axes = plt.subplots(1, len(films), figsize=(9.4, 2.3), layout="constrained")
+    figure, axes = panels(9.4, 2.3, 1, len(films))
     clouds, titles = {}, {}
     for ax, name in zip(axes, films, strict=True):
         (clouds[name],) = ax.plot(
-            [], [], ".", markersize=2.2, color=COLOURS_FIVE_SAMPLERS[name], alpha=0.6
+            [], [], ".", markersize=2.2, color=COLOURS_OF_MODELS[name], alpha=0.6
         )
         ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
-        ax.set_title(
-            RECIPES[name].title.split(" (")[0], fontsize=9, color=COLOURS_FIVE_SAMPLERS[name]
-        )
+        ax.set_title(RECIPES[name].title.split(" (")[0], fontsize=9, color=COLOURS_OF_MODELS[name])
         ax.spines[["left", "bottom"]].set_visible(False)
         titles[name] = ax.set_xlabel(" ", fontsize=8.5, color="#555555")
 
@@ -398,7 +340,5 @@ def five_samplers(models: Mapping[str, Any], *, n_points: int = 800, seed: int =
             word = "pass" if len(frames) == 2 else "passes"
             titles[name].set_text(f"{done} of {len(frames) - 1} {word}")
 
-    slider = ipywidgets.FloatSlider(
-        value=0.0, min=0.0, max=1.0, step=0.02, description="share done", readout_format=".0%"
-    )
-    return explore(figure, update, share=slider)
+    done = slider("done", 0.0, 0.0, 1.0, 0.02, readout_format=".0%")
+    return explore(figure, update, share=done)

@@ -1,8 +1,7 @@
-"""What a bound loses, in two pictures: a binary latent, and a normal posterior and its q."""
+"""What a bound loses: a binary latent, a normal posterior and its q, and the plane of a VAE."""
 
 import math
 
-import ipywidgets
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -12,25 +11,13 @@ from genlab.core import kl_categorical
 from genlab.core.tensors import last
 from genlab.data.digits import load_digits
 from genlab.latent import CategoricalVAE, discrete_elbo, discrete_posterior, log_marginal
+from genlab.latent.elbo import mean_field_gap
 from genlab.oracles import LinearLatent
-from genlab.oracles.continuous import Gaussian, kl_gaussian
-from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
+from genlab.zoo import find
 from genlab_course.figures import BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import Explorer, explore
+from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 GUESSES = torch.linspace(0.01, 0.99, 99, dtype=torch.float64)
-
-
-def _slider(name: str, value: float, low: float, high: float, step: float) -> ipywidgets.Widget:
-    return ipywidgets.FloatSlider(
-        value=value,
-        min=low,
-        max=high,
-        step=step,
-        description=name,
-        style={"description_width": "9em"},
-        layout=ipywidgets.Layout(width="420px"),
-    )
 
 
 def elbo_gap() -> Explorer:
@@ -38,7 +25,7 @@ def elbo_gap() -> Explorer:
 
     The prior is one half each and x = 1 was seen.
     """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.4), layout="constrained")
+    figure, (left, right) = panels(8.6, 3.4)
     (curve,) = left.plot(GUESSES, GUESSES, color=BLUE, linestyle="-", label="ELBO")
     level = left.axhline(0.0, color=RED, linestyle=":", label="log p(x)")
     top = left.axvline(0.5, color=GREEN, linestyle="--", label="posterior")
@@ -77,9 +64,9 @@ def elbo_gap() -> Explorer:
     return explore(
         figure,
         update,
-        q=_slider("q(z=1)", 0.7, 0.01, 0.99, 0.01),
-        p0=_slider("p(x=1 | z=0)", 0.2, 0.01, 0.99, 0.01),
-        p1=_slider("p(x=1 | z=1)", 0.8, 0.01, 0.99, 0.01),
+        q=slider("q(z=1)", 0.7, 0.01, 0.99, 0.01),
+        p0=slider("p(x=1 | z=0)", 0.2, 0.01, 0.99, 0.01),
+        p1=slider("p(x=1 | z=1)", 0.8, 0.01, 0.99, 0.01),
     )
 
 
@@ -97,25 +84,19 @@ def _axes(cov: torch.Tensor) -> tuple[float, float, float]:
 def posterior_ellipse() -> Explorer:
     """Turn the latent space of a linear model and scale a mean-field q; see the gap in nats."""
     weight = torch.tensor([[1.0, 0.7], [0.9, -0.3], [0.4, 0.8]], dtype=torch.float64)
-    zero3 = torch.zeros(3, dtype=torch.float64)
-    zero2 = torch.zeros(2, dtype=torch.float64)
+    zero = torch.zeros(3, dtype=torch.float64)
     turns = np.linspace(0, math.pi, 31)
 
     def precision(angle: float) -> torch.Tensor:
         c, s = math.cos(angle), math.sin(angle)
         turn = torch.tensor([[c, -s], [s, c]], dtype=torch.float64)
-        _, cov = LinearLatent(weight @ turn, zero3, 0.6).posterior(zero3[None])
-        inverse: torch.Tensor = torch.linalg.inv(cov)
-        return inverse
-
-    def gap(exact: torch.Tensor, width: float) -> float:
-        guess = Gaussian(zero2, width**2 * (1 / exact.diagonal()).diag())
-        return float(kl_gaussian(guess, Gaussian(zero2, torch.linalg.inv(exact))))
+        _, cov = LinearLatent(weight @ turn, zero, 0.6).posterior(zero[None])
+        return torch.linalg.inv(cov)
 
     precisions = [precision(angle) for angle in turns]
     curves: dict[float, list[float]] = {}  # one curve for each width that was looked at
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), layout="constrained")
+    figure, (left, right) = panels(8.6, 3.6)
     exact_patch = Ellipse((0, 0), 1, 1, fill=False, color=BLUE, linewidth=2.5, label="posterior")
     guess_patch = Ellipse(
         (0, 0), 1, 1, fill=False, color=ORANGE, linestyle="--", linewidth=2.5, label="mean-field q"
@@ -137,9 +118,9 @@ def posterior_ellipse() -> Explorer:
         ):
             patch.width, patch.height, patch.angle = _axes(cov)
         if width not in curves:
-            curves[width] = [gap(at, width) for at in precisions]
+            curves[width] = [float(mean_field_gap(at, width)) for at in precisions]
         curve.set_ydata(curves[width])
-        here = gap(exact, width)
+        here = float(mean_field_gap(exact, width))
         right.set_ylim(0, max(0.8, 1.1 * max(curves[width])))
         dot.set_data([angle], [here])
         return (
@@ -150,38 +131,29 @@ def posterior_ellipse() -> Explorer:
     return explore(
         figure,
         update,
-        angle=_slider("rotation", 0.0, 0.0, 3.14, 0.02),
-        width=_slider("width of q / best", 1.0, 0.5, 2.0, 0.02),
+        angle=slider("rotation", 0.0, 0.0, 3.14, 0.02),
+        width=slider("width of q / best", 1.0, 0.5, 2.0, 0.02),
     )
 
 
 REACH = 3.0  # the sliders' range, in standard deviations of the prior
-PLANE = Recipe(latent_dim=2, depth=2, n_steps=700)
+PLANE = find("digit_vae").but(latent_dim=2, depth=2, n_steps=700)
 
 
 def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
-    """Move a code with two sliders: the digit decoded there, beside the codes of the test digits.
+    """Move a code, in standard deviations of the prior: the digit decoded there, and others' codes.
 
-    Args:
-        vae: with two latents; None trains one (some seconds).
-
-    Returns:
-        The widget; controls `z1` and `z2`, in standard deviations of the prior.
-
-    Raises:
-        ValueError: the model's codes are not points of a plane.
+    Without a VAE of two latents one is trained, which takes some seconds.
     """
     if vae is None:
-        vae = digit_vae(PLANE)
-        last(train_digit_vae(vae, load_digits("train").images, PLANE))
+        vae = PLANE.untrained()
+        last(PLANE.train(vae))
     if vae.latent_dim != 2:
         raise ValueError(f"latent_plane: the VAE has {vae.latent_dim} latents, expected 2")
     images, labels = load_digits("test")
     with torch.no_grad():
         mu, _ = vae.encode(images)
-    figure, (plane, picture) = plt.subplots(
-        1, 2, figsize=(8.4, 3.9), width_ratios=[1.35, 1], layout="constrained"
-    )
+    figure, (plane, picture) = panels(8.4, 3.9, width_ratios=[1.35, 1])
     codes, colours = mu.numpy(), plt.get_cmap("tab10")
     for digit in range(10):
         mine = codes[labels.numpy() == digit]
@@ -211,6 +183,6 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
     return explore(
         figure,
         update,
-        z1=ipywidgets.FloatSlider(value=0.0, min=-REACH, max=REACH, step=0.1, description="z1"),
-        z2=ipywidgets.FloatSlider(value=0.0, min=-REACH, max=REACH, step=0.1, description="z2"),
+        z1=slider("z1", 0.0, -REACH, REACH, 0.1),
+        z2=slider("z2", 0.0, -REACH, REACH, 0.1),
     )

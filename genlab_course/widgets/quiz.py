@@ -6,7 +6,7 @@ from typing import Any
 
 import ipywidgets
 
-from genlab_course.exercise import record
+from genlab_course.learner import record
 from genlab_course.quiz import Question, questions
 
 MATHS = re.compile(r"(\$[^$]+\$)")
@@ -26,12 +26,8 @@ STYLE = """<style>
 def as_html(text: str) -> str:
     """Write the text of a question as HTML: `<` is no tag, `code` and *emphasis* are shown.
 
-    Args:
-        text: with maths between dollar signs.
-
-    Example:
-        >>> as_html("is `q` *all* of $x_{<i}$?")
-        'is <code>q</code> <em>all</em> of $x_{&lt;i}$?'
+    >>> as_html("is `q` *all* of $x_{<i}$?")
+    'is <code>q</code> <em>all</em> of $x_{&lt;i}$?'
     """
     parts = MATHS.split(html.escape(text, quote=False))
     for k in range(0, len(parts), 2):  # between the maths
@@ -40,7 +36,7 @@ def as_html(text: str) -> str:
     return "".join(parts)
 
 
-class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
+class QuizCard(ipywidgets.VBox):
     """One question with its options and the explanation of the chosen one."""
 
     def __init__(self, number: int, question: Question, lesson: str = "") -> None:
@@ -73,14 +69,7 @@ class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
             self._answer(index)
 
     def choose(self, index: int) -> None:
-        """Choose an option, as a click does.
-
-        Args:
-            index: 0 for option a.
-
-        Raises:
-            ValueError: no such option.
-        """
+        """Choose an option, 0 for a, as a click does."""
         if not 0 <= index < len(self.buttons):
             raise ValueError(f"option must be in 0..{len(self.buttons) - 1}, got {index}")
         self.buttons[index].value = False  # a second time is an answer, too
@@ -96,7 +85,7 @@ class QuizCard(ipywidgets.VBox):  # type: ignore[misc]
         self.reply.value = f"<b style='{style}'>{verdict}</b> {as_html(option.why)}"
 
 
-class Quiz(ipywidgets.VBox):  # type: ignore[misc]
+class Quiz(ipywidgets.VBox):
     """All questions of a lesson, one below the other."""
 
     def __init__(self, asked: tuple[Question, ...], lesson: str = "") -> None:
@@ -116,11 +105,7 @@ class Quiz(ipywidgets.VBox):  # type: ignore[misc]
 
 
 def as_markdown(asked: tuple[Question, ...]) -> str:
-    """Write questions and options as Markdown, with no word about which is right.
-
-    Args:
-        asked: the questions of a quiz.
-    """
+    """Write questions and options as Markdown, with no word about which is right."""
     return "\n\n".join(
         f"**{number}.** {question.text}\n\n"
         + "\n".join(
@@ -132,15 +117,5 @@ def as_markdown(asked: tuple[Question, ...]) -> str:
 
 
 def quiz(lesson: int | str) -> Quiz:
-    """Make the quiz of a lesson.
-
-    Args:
-        lesson: its number, 1..15, or the name of a system's lab.
-
-    Returns:
-        The widget; `cards[k].choose(i)` answers question k without a browser.
-
-    Raises:
-        ValueError: the lesson has no quiz.
-    """
+    """The quiz of a lesson or lab; `cards[k].choose(i)` answers without a browser."""
     return Quiz(questions(lesson), lesson if isinstance(lesson, str) else f"{lesson:02d}")

@@ -1,7 +1,6 @@
-"""Noise a digit step by step and ask a perfect observer what is left of it."""
+"""Noise, scores and samplers: what is lost on the way to noise, and how one comes back from it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import ipywidgets
@@ -12,105 +11,42 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from torch import Tensor
 
+from genlab import score
 from genlab.core.stats import integrate
-from genlab.core.tensors import last, make_generator, randn
-from genlab.data.digits import N_CLASSES, load_digits
+from genlab.core.tensors import last, make_generator
+from genlab.data.digits import N_CLASSES
 from genlab.metrics.distances import wasserstein_1d
-from genlab.oracles import Empirical, Gaussian, GaussianMixture
-from genlab.score import (
-    alphas_bar_from_betas,
-    cfg_eps,
-    ddim_sample,
-    ddim_timesteps,
-    dpm_solver_sample,
-    edm_sample,
-    edm_sigmas,
-    exact_eps_model,
-    exact_flow_1d,
-    half_log_snr,
-    linear_betas,
-    log_snr_timesteps,
-    tilted_density,
-)
-from genlab.score.diffusion import (
-    add_noise,
-    cosine_betas,
-    linear_rate_betas,
-    log_snr,
-)
-from genlab.score.exact import exact_score
+from genlab.oracles import Gaussian, GaussianMixture
+from genlab.score.diffusion import cosine_betas, linear_rate_betas, log_snr
+from genlab.score.exact import LEVELS, DigitObserver, exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
-from genlab.zoo.digit_diffusion import scale
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import Explorer, explore
+from genlab_course.widgets.explorer import (
+    Explorer,
+    explore,
+    log_slider,
+    menu,
+    panels,
+    slider,
+    stops,
+)
 
 T = 100
 SCHEDULES: dict[str, Callable[[int], Tensor]] = {
     "linear, made for 100 steps": linear_rate_betas,
     "cosine": cosine_betas,
-    "linear, made for 1000 steps": linear_betas,
+    "linear, made for 1000 steps": score.linear_betas,
 }
-LEVELS = torch.linspace(-14.0, 8.0, 45, dtype=torch.float64)  # log SNR of the curve's points
-
-
-class Guess(NamedTuple):
-    """What an observer who knows every training image believes about one noised digit."""
-
-    mean: Tensor  # E[x0 | x_t], (8, 8)
-    classes: Tensor  # probability of each digit, (10,)
-
-
-class Observer:
-    """Bayes' rule over the training images; test images are what it is shown."""
-
-    def __init__(self) -> None:
-        images, self.labels = load_digits("train")
-        self.data = Empirical(scale(images).double())
-        shown, labels = load_digits("test")
-        candidates = scale(shown).double()
-        gaps = self.data.nearest(candidates)
-        rows = [int(gaps.masked_fill(labels != c, torch.inf).argmin()) for c in range(N_CLASSES)]
-        self.shown = candidates[rows]  # of each digit, the one most like a training image
-        generator = torch.Generator().manual_seed(12)
-        self.eps = torch.randn(self.shown.shape, dtype=torch.float64, generator=generator)
-
-    def noised(self, digits: Tensor, ratio: float) -> Tensor:
-        """The digits' images at a log SNR, each with its own fixed noise."""
-        alpha, sigma = (torch.tensor(r).sigmoid().sqrt() for r in (ratio, -ratio))
-        return add_noise(self.shown[digits], alpha, sigma, self.eps[digits])
-
-    def guess(self, x_t: Tensor, ratio: float) -> list[Guess]:
-        """Its belief about each noised image at a log SNR."""
-        alpha, sigma = (float(torch.tensor(r).sigmoid().sqrt()) for r in (ratio, -ratio))
-        weights = self.data.noised(alpha, sigma).responsibilities(x_t.flatten(1))
-        classes = torch.zeros(len(x_t), N_CLASSES, dtype=weights.dtype)
-        classes.index_add_(1, self.labels, weights)
-        means = (weights @ self.data.points.flatten(1)).reshape(-1, 8, 8)
-        return [Guess(m, c) for m, c in zip(means, classes, strict=True)]
-
-    def curve(self) -> Tensor:
-        """Probability of the right digit at each of LEVELS, averaged over the ten shown."""
-        digits = torch.arange(N_CLASSES)
-        right = []
-        for ratio in LEVELS.tolist():
-            guesses = self.guess(self.noised(digits, ratio), ratio)
-            right.append(torch.stack([g.classes[c] for c, g in enumerate(guesses)]).mean())
-        return torch.stack(right)
 
 
 def forward_process() -> Explorer:
-    """Choose a digit, a schedule and a step; see the noised image and what is still known.
-
-    Returns:
-        The widget; controls `step` (1 to 100), `schedule` (a name) and `digit` (0 to 9).
-    """
-    observer = Observer()
-    ratios = {name: log_snr(alphas_bar_from_betas(make(T))).double()
+    """Choose a digit, a schedule and a step; see the noised image and what is still known."""
+    observer = DigitObserver()
+    ratios = {name: log_snr(score.alphas_bar_from_betas(make(T))).double()
               for name, make in SCHEDULES.items()}  # fmt: skip
     curve = observer.curve().numpy()
-    figure, axes = plt.subplots(1, 4, figsize=(10.0, 2.7), layout="constrained",
-                                width_ratios=[1, 1, 1.2, 1.6])  # fmt: skip
+    figure, axes = panels(10.0, 2.7, 1, 4, width_ratios=[1, 1, 1.2, 1.6])  # fmt: skip
     blank = np.zeros((8, 8))
     noisy = axes[0].imshow(blank, cmap="gray", vmin=-2, vmax=2)
     best = axes[1].imshow(blank, cmap="gray", vmin=-1, vmax=1)
@@ -128,85 +64,65 @@ def forward_process() -> Explorer:
     def update(step: int, schedule: str, digit: int) -> str:
         ratio = float(ratios[schedule][step - 1])
         x_t = observer.noised(torch.tensor([digit]), ratio)
-        (guess,) = observer.guess(x_t, ratio)
+        (mean,), (classes,) = observer.guess(x_t, ratio)
         noisy.set_data(x_t[0, 0].numpy())
-        best.set_data(guess.mean.numpy())
+        best.set_data(mean.numpy())
         for c, bar in enumerate(bars):
-            bar.set_height(float(guess.classes[c]))
+            bar.set_height(float(classes[c]))
             bar.set_color(ORANGE if c == digit else BLUE)
         known = np.interp(ratios[schedule].numpy(), LEVELS.numpy(), curve)
         line.set_ydata(known)
         dot.set_data([step], [known[step - 1]])
         return (
             f"step {step}: log SNR = {ratio:.2f}, this digit is recognised with probability "
-            f"{guess.classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
+            f"{classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
         )
 
     return explore(
         figure,
         update,
-        step=ipywidgets.IntSlider(value=25, min=1, max=T, description="step"),
-        schedule=ipywidgets.Dropdown(options=list(SCHEDULES), description="schedule"),
-        digit=ipywidgets.IntSlider(value=3, min=0, max=9, description="digit"),
+        step=slider("step", 25, 1, T, 1),
+        schedule=menu("schedule", SCHEDULES),
+        digit=slider("digit", 3, 0, 9, 1),
     )
 
 
 N_CHAINS, N_STEPS = 1500, 80
-EDGES = np.linspace(-4.0, 4.0, 65)
-PLACES = np.linspace(-4.0, 4.0, 401)
-
-
-def _normal(x: torch.Tensor) -> torch.Tensor:
-    return (x**2 / 2).sum(1)
-
-
-def _normal_score(x: torch.Tensor) -> torch.Tensor:
-    return -x
-
-
-def _valleys(x: torch.Tensor) -> torch.Tensor:
-    return (2 * (x**2 - 1) ** 2 + 0.5 * x).sum(1)
-
-
-def _valleys_score(x: torch.Tensor) -> torch.Tensor:
-    return -(8 * x * (x**2 - 1) + 0.5)
-
-
-TARGETS = {"one hill, N(0, 1)": (_normal, _normal_score), "two valleys": (_valleys, _valleys_score)}
+EDGES, PLACES = np.linspace(-4.0, 4.0, 65), np.linspace(-4.0, 4.0, 401)
+TARGETS: dict[str, tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]] = {
+    # energy, score
+    "one hill, N(0, 1)": (lambda x: (x**2 / 2).sum(1), lambda x: -x),
+    "two valleys": (
+        lambda x: (2 * (x**2 - 1) ** 2 + 0.5 * x).sum(1),
+        lambda x: -(8 * x * (x**2 - 1) + 0.5),
+    ),
+}
 
 
 def _run(
-    target: str, step_size: float, adjusted: bool, noise: torch.Tensor, uniform: torch.Tensor
+    target: str, step_size: float, adjusted: bool, noise: Tensor, uniform: Tensor
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Chains started at 0: all states of the last step, one chain's path, share accepted."""
-    energy, score = TARGETS[target]
+    """Chains started at 0: all states of the last step, one path, proportion accepted."""
+    energy, slope = TARGETS[target]
     x = torch.zeros_like(noise[0])
     path, kept = [0.0], 0.0
     for z, u in zip(noise, uniform, strict=True):
         if adjusted:
-            x, yes = mala_step(lambda v: -energy(v), score, x, z, u, step_size=step_size)
+            x, yes = mala_step(lambda v: -energy(v), slope, x, z, u, step_size=step_size)
             kept += float(yes.float().mean()) / N_STEPS
         else:
-            x = langevin_step(x, score(x), z, step_size=step_size).clamp(-1e6, 1e6)
+            x = langevin_step(x, slope(x), z, step_size=step_size).clamp(-1e6, 1e6)
         path.append(float(x[0]))
     return x[:, 0].numpy(), np.array(path), kept if adjusted else 1.0
 
 
 def langevin_bias() -> Explorer:
-    """Slide the step size, choose the target, switch Metropolis' test on and off.
-
-    Returns:
-        The widget; controls `step_size` (0.01 to 2.2), `target` and `metropolis`.
-    """
+    """Slide the step size, choose the target, switch Metropolis' test on and off."""
     generator = make_generator(10)
-    noise = randn(
-        (N_STEPS, N_CHAINS, 1), like=torch.zeros(1, dtype=torch.float32), generator=generator
-    )
+    noise = torch.randn(N_STEPS, N_CHAINS, 1, dtype=torch.float32, generator=generator)
     uniform = torch.rand(N_STEPS, N_CHAINS, dtype=torch.float32, generator=generator)
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9.0, 3.0), width_ratios=[1.2, 1], layout="constrained"
-    )
-    (truth,) = left.plot(PLACES, PLACES, color=BLACK, linestyle="-", label="the law we want")
+    figure, (left, right) = panels(9.0, 3.0, width_ratios=[1.2, 1])
+    (truth,) = left.plot(PLACES, PLACES, color=BLACK, linestyle="-", label="target")
     bars = left.stairs(np.zeros(len(EDGES) - 1), EDGES, fill=True, color=RED, alpha=0.5,
                        label=f"{N_CHAINS} chains after {N_STEPS} steps")  # fmt: skip
     left.set(xlim=(-4, 4), ylim=(0, 1.2), xlabel="x", ylabel="density")
@@ -239,15 +155,13 @@ def langevin_bias() -> Explorer:
     return explore(
         figure,
         update,
-        step_size=ipywidgets.FloatLogSlider(
-            value=0.1, base=10, min=-2, max=0.35, step=0.05, description="step η"
-        ),
-        target=ipywidgets.Dropdown(options=list(TARGETS), description="target"),
+        step_size=log_slider("step η", 0.1, -2, 0.35, 0.05),
+        target=menu("target", TARGETS),
         metropolis=ipywidgets.Checkbox(value=False, description="Metropolis' test"),
     )
 
 
-N, LEVELS_GUIDANCE = 300, 60
+N, N_LEVELS = 300, 60
 GRID = torch.linspace(-7, 11, 1801, dtype=torch.float64)
 STD = 0.7  # of both classes
 SCALES = (0.0, 1.0, 2.0, 4.0, 7.0, 10.0)  # where the curves of the right panel are computed
@@ -255,80 +169,57 @@ GAPS = (0.5, 1.0, 2.0, 3.0, 4.0)  # between the means of the classes
 
 
 class Guided(NamedTuple):
-    """The two laws at one guidance scale."""
+    """The two distributions at one guidance scale."""
 
     samples: Tensor  # of guided DDIM, even quantiles, (n,)
-    density: Tensor  # of the sharpened law, on GRID
+    density: Tensor  # of the sharpened distribution, on GRID
     distance: float  # W1 between them
 
 
-def laws(gap: float) -> tuple[GaussianMixture, Gaussian]:
-    """Two classes a distance `gap` apart, and the right-hand one alone.
-
-    Args:
-        gap: between the means, in units of the data.
-
-    Returns:
-        The law of all data, and that of the class.
-    """
-    half = torch.tensor([0.5, 0.5], dtype=torch.float64)
+def two_classes(gap: float) -> tuple[GaussianMixture, Gaussian]:
+    """All data, two classes a distance `gap` apart, and the right-hand class alone."""
+    half = torch.full((2,), 0.5, dtype=torch.float64)
     means = torch.tensor([[-gap / 2], [gap / 2]], dtype=torch.float64)
-    law = GaussianMixture(half, means, torch.full((2,), STD, dtype=torch.float64))
-    return law, Gaussian(means[1], STD**2 * torch.eye(1, dtype=torch.float64))
+    data = GaussianMixture(half, means, torch.full((2,), STD, dtype=torch.float64))
+    return data, Gaussian(means[1], STD**2 * torch.eye(1, dtype=torch.float64))
 
 
 def guided(w: float, gap: float, n: int = N) -> Guided:
-    """Guided DDIM with perfect networks, and the sharpened law by quadrature.
-
-    Args:
-        w: guidance scale.
-        gap: distance of the classes.
-        n: samples.
-
-    Returns:
-        Samples, density and distance.
-    """
-    law, of_class = laws(gap)
-    bar = torch.sigmoid(torch.linspace(9.0, -9.0, LEVELS_GUIDANCE, dtype=torch.float64))
-    free, told = exact_eps_model(law, bar), exact_eps_model(of_class, bar)
+    """Guided DDIM with perfect networks, and the sharpened distribution by quadrature."""
+    data, of_class = two_classes(gap)
+    bar = torch.sigmoid(torch.linspace(9.0, -9.0, N_LEVELS, dtype=torch.float64))
+    free, conditional = score.exact_eps_model(data, bar), score.exact_eps_model(of_class, bar)
     start = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)[:, None]
     samples = last(
-        ddim_sample(
-            lambda x, t: cfg_eps(free(x, t), told(x, t), guidance_scale=w),
+        score.ddim_sample(
+            lambda x, t: score.cfg_eps(free(x, t), conditional(x, t), guidance_scale=w),
             start,
-            torch.arange(LEVELS_GUIDANCE - 1, -1, -1),
+            torch.arange(N_LEVELS - 1, -1, -1),
             alphas_bar=bar,
         )
     ).squeeze(1)
-    density = tilted_density(law, of_class, GRID, guidance_scale=w)
+    density = score.tilted_density(data, of_class, GRID, guidance_scale=w)
     picks = torch.multinomial(density, 4 * N, replacement=True,
                               generator=torch.Generator().manual_seed(0))  # fmt: skip
     return Guided(samples, density, float(wasserstein_1d(samples, GRID[picks])))
 
 
 def guidance() -> Explorer:
-    """Move the guidance scale and the distance of the classes: guided samples, sharpened law.
-
-    Returns:
-        Controls `w` and `gap`.
-    """
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.4), layout="constrained")
+    """Move the guidance scale and the distance of the classes."""
+    figure, (left, right) = panels(9.2, 3.4)
     grid = GRID.numpy()
     (everything,) = left.plot(grid, grid, color=SKY, ls=":", label="all data")
-    (sharp,) = left.plot(grid, grid, color=BLACK, ls="-", label="sharpened law (exact)")
+    (sharp,) = left.plot(grid, grid, color=BLACK, ls="-", label="sharpened (exact)")
     edges = torch.linspace(-4, 7, 89, dtype=torch.float64)
     bars = left.stairs(torch.zeros(88).numpy(), edges.numpy(), fill=True, color=ORANGE,
                        alpha=0.8, label="guided samples")  # fmt: skip
     left.set(xlabel="x", ylabel="density", xlim=(-4, 6), ylim=(0, 1.5))
     left.legend(loc="upper left", fontsize=8)
-    curves = {
-        "mean, guided": right.plot([], [], color=ORANGE, ls="-", marker="o")[0],
-        "mean, sharpened": right.plot([], [], color=BLACK, ls="-", marker="s")[0],
-        "sd, guided": right.plot([], [], color=ORANGE, ls="--", marker="o")[0],
-        "sd, sharpened": right.plot([], [], color=BLACK, ls="--", marker="s")[0],
-    }
-    for name, curve in curves.items():
-        curve.set_label(name)
+    curves = [
+        right.plot([], [], color=colour, ls=ls, marker=mark, label=f"{what}, {whose}")[0]
+        for what, ls in (("mean", "-"), ("sd", "--"))
+        for whose, colour, mark in (("guided", ORANGE, "o"), ("sharpened", BLACK, "s"))
+    ]
     here = right.axvline(1.0, color=RED, lw=1, ls="-")
     right.set(xlabel="guidance scale w", ylabel="unit of the data", xlim=(0, 10), ylim=(-0.4, 5.2))
     right.legend(loc="upper left", fontsize=8, ncols=2)
@@ -344,8 +235,8 @@ def guidance() -> Explorer:
     known = {gap: [moments(guided(k, gap, 60)) for k in SCALES] for gap in GAPS}
 
     def update(w: float, gap: float) -> str:
-        everything.set_ydata(laws(gap)[0].log_prob(GRID[:, None]).exp().numpy())
-        for curve, values in zip(curves.values(), zip(*known[gap], strict=True), strict=True):
+        everything.set_ydata(two_classes(gap)[0].log_prob(GRID[:, None]).exp().numpy())
+        for curve, values in zip(curves, zip(*known[gap], strict=True), strict=True):
             curve.set_data(SCALES, values)
         now = guided(w, gap)
         sharp.set_ydata(now.density.numpy())
@@ -358,57 +249,44 @@ def guidance() -> Explorer:
             f"W1 between them {now.distance:.2f}"
         )
 
-    return explore(
-        figure,
-        update,
-        w=ipywidgets.FloatSlider(value=3.0, min=0, max=10, step=0.5, description="w"),
-        gap=ipywidgets.SelectionSlider(options=GAPS, value=2.0, description="gap"),
-    )
+    return explore(figure, update, w=slider("w", 3.0, 0, 10, 0.5), gap=stops("gap", GAPS, 2.0))
 
 
 SAMPLERS = ("DDIM", "DPM-Solver++ (2M)", "DDPM (eta = 1)", "Heun (EDM)")
-SHOWN, N_SAMPLER_STEPS, END = (
-    15,
-    600,
-    5.2,
-)  # trajectories drawn, samples, and where "clean" is drawn
-LAW = GaussianMixture(
+SHOWN, N_PATHS, END = 15, 600, 5.2  # trajectories drawn, samples, where "clean" is drawn
+DATA = GaussianMixture(
     torch.tensor([0.25, 0.35, 0.4], dtype=torch.float64),
     torch.tensor([[-2.0], [0.2], [1.6]], dtype=torch.float64),
     torch.tensor([0.25, 0.2, 0.35], dtype=torch.float64),
 )
-BAR = alphas_bar_from_betas(linear_betas(1000).double())
+BAR = score.alphas_bar_from_betas(score.linear_betas(1000).double())
 
 
 def trajectories(sampler: str, n_passes: int) -> tuple[Tensor, Tensor, int]:
-    """Run one sampler with the perfect network from even quantiles of noise.
+    """Run a sampler with the perfect network from even quantiles of noise.
 
-    Args:
-        sampler: one of `SAMPLERS`.
-        n_passes: network passes to spend, at least 3; Heun spends an odd number.
-
-    Returns:
-        Half log-SNR of each state `(k,)`, the states `(k, n)`, and the passes really spent.
+    Half the log-SNR of each state `(k,)`, the states `(k, n)`, and the evaluations really spent: at
+    least 3, for Heun an odd number.
     """
-    u = (torch.arange(N_SAMPLER_STEPS, dtype=torch.float64) + 0.5) / N_SAMPLER_STEPS
+    u = (torch.arange(N_PATHS, dtype=torch.float64) + 0.5) / N_PATHS
     start = torch.special.ndtri(u)[:, None]
     if sampler == "Heun (EDM)":
-        sigmas = edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
-        states = edm_sample(lambda x, s: LAW.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
+        sigmas = score.edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
+        states = score.edm_sample(lambda x, s: DATA.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
         lam, scales = -sigmas[:-1].log(), (1 + sigmas**2).sqrt()
         path = torch.stack([sigmas[0] * start, *states]).squeeze(2) / scales[:, None]
         return _with_end(lam), path, 2 * (len(sigmas) - 1) - 1
-    model = exact_eps_model(LAW, BAR)
-    steps = ddim_timesteps(1000, n_passes)
+    model = score.exact_eps_model(DATA, BAR)
+    steps = score.ddim_timesteps(1000, n_passes)
     if sampler == "DPM-Solver++ (2M)":
-        steps = log_snr_timesteps(BAR, n_passes)
-        states = dpm_solver_sample(model, start, steps, alphas_bar=BAR)
+        steps = score.log_snr_timesteps(BAR, n_passes)
+        states = score.dpm_solver_sample(model, start, steps, alphas_bar=BAR)
     else:
         eta = 1.0 if sampler.startswith("DDPM") else 0.0
         noise = torch.Generator().manual_seed(0)
-        states = ddim_sample(model, start, steps, alphas_bar=BAR, eta=eta, generator=noise)
+        states = score.ddim_sample(model, start, steps, alphas_bar=BAR, eta=eta, generator=noise)
     path = torch.stack([start, *states]).squeeze(2)
-    return _with_end(half_log_snr(BAR[steps])), path, n_passes
+    return _with_end(score.half_log_snr(BAR[steps])), path, n_passes
 
 
 def _with_end(lam: Tensor) -> Tensor:
@@ -416,20 +294,17 @@ def _with_end(lam: Tensor) -> Tensor:
 
 
 def sampler_steps() -> Explorer:
-    """Choose a sampler and its network passes: its paths over the exact flow, and its samples.
-
-    Returns:
-        Controls `sampler` and `passes`.
-    """
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9.2, 3.6), width_ratios=[1.7, 1], layout="constrained"
-    )
-    u = (torch.arange(N_SAMPLER_STEPS, dtype=torch.float64) + 0.5) / N_SAMPLER_STEPS
-    some = slice(N_SAMPLER_STEPS // SHOWN // 2, None, N_SAMPLER_STEPS // SHOWN)
+    """Choose a sampler and its evaluations: its paths over the exact flow, and its samples."""
+    figure, (left, right) = panels(9.2, 3.6, width_ratios=[1.7, 1])
+    u = (torch.arange(N_PATHS, dtype=torch.float64) + 0.5) / N_PATHS
+    some = slice(N_PATHS // SHOWN // 2, None, N_PATHS // SHOWN)
     lams = torch.linspace(-5.2, END, 60, dtype=torch.float64)
     a = torch.sigmoid(2 * lams)
     exact = torch.stack(
-        [exact_flow_1d(LAW, u[some], float(k) ** 0.5, (1 - float(k)) ** 0.5)[:, 0] for k in a]
+        [
+            score.exact_flow_1d(DATA, u[some], float(k) ** 0.5, (1 - float(k)) ** 0.5)[:, 0]
+            for k in a
+        ]
     )
     left.plot(lams, exact, color=SKY, lw=1, ls="-")
     paths = left.plot(
@@ -439,61 +314,49 @@ def sampler_steps() -> Explorer:
     left.set_xlabel("half log-SNR: noise on the left, data on the right")
     left.set_title("exact flow (blue) and the sampler (orange)")
     grid = torch.linspace(-3.4, 3.4, 300, dtype=torch.float64)
-    right.plot(LAW.log_prob(grid[:, None]).exp(), grid, color=BLACK, ls="-")
+    right.plot(DATA.log_prob(grid[:, None]).exp(), grid, color=BLACK, ls="-")
     edges = torch.linspace(-3.4, 3.4, 52, dtype=torch.float64)
     bars = right.stairs(torch.zeros(51).numpy(), edges.numpy(), orientation="horizontal",
                         fill=True, color=BLUE, alpha=0.5)  # fmt: skip
     right.set(xlabel="density", ylim=(-3.4, 3.4), xlim=(0, 0.9), title="samples and data")
-    target = exact_flow_1d(LAW, u, 1.0, 0.0).squeeze(1)
+    target = score.exact_flow_1d(DATA, u, 1.0, 0.0).squeeze(1)
 
     def update(sampler: str, passes: int) -> str:
         lam, path, spent = trajectories(sampler, passes)
         for line, y in zip(paths, path[:, some].T, strict=True):
             line.set_data(lam.numpy(), y.numpy())
-        counts = torch.histc(path[-1], 51, -3.4, 3.4) / N_SAMPLER_STEPS / float(edges[1] - edges[0])
+        counts = torch.histc(path[-1], 51, -3.4, 3.4) / N_PATHS / float(edges[1] - edges[0])
         bars.set_data(counts.numpy())
         distance = float(wasserstein_1d(path[-1], target))
         return (
-            f"{sampler}: {len(lam) - 1} steps, {spent} network passes, "
+            f"{sampler}: {len(lam) - 1} steps, {spent} network evaluations, "
             f"W1 to the data {distance:.3f}"
         )
 
     return explore(
-        figure,
-        update,
-        sampler=ipywidgets.Dropdown(options=SAMPLERS, value="DDIM", description="sampler"),
-        passes=ipywidgets.IntSlider(value=8, min=3, max=40, description="passes"),
+        figure, update, sampler=menu("sampler", SAMPLERS), passes=slider("evaluations", 8, 3, 40, 1)
     )
 
 
-LevelScore: TypeAlias = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+LevelScore: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 EXTENT, SIDE, LINE = 4.5, 19, 361
 
 
 def islands() -> GaussianMixture:
-    """Two round modes at (-2, 0) and (2, 0), four to one: the example of lesson 11.
-
-    Returns:
-        The mixture, in torch's default dtype.
-    """
+    """Two round modes at (-2, 0) and (2, 0), four to one: the example of lesson 11."""
     return GaussianMixture(
         torch.tensor([0.8, 0.2]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.tensor([0.5, 0.5])
     )
 
 
 def score_field(
-    law: GaussianMixture | None = None, learned: Mapping[str, LevelScore] | None = None
+    data: GaussianMixture | None = None, learned: Mapping[str, LevelScore] | None = None
 ) -> Explorer:
-    """Show the score field of a noised mixture at a level that you choose.
+    """The score field of a noised mixture in the plane, its modes on the horizontal axis.
 
-    Args:
-        law: a mixture in the plane, its modes on the horizontal axis; `islands()` when None.
-        learned: scores to hold against the exact one, by name: functions of x and sigma `(b,)`.
-
-    Returns:
-        The widget; controls `sigma` (0.05 to 6, logarithmic) and `arrows` (a name, or "exact").
+    `learned` scores, functions of x and sigma `(b,)` by name, are held against the exact one.
     """
-    law, learned = law or islands(), dict(learned or {})
+    data, learned = data or islands(), dict(learned or {})
     side = torch.linspace(-EXTENT, EXTENT, SIDE)
     places = torch.cartesian_prod(side, side)
     axis = torch.linspace(-EXTENT, EXTENT, LINE)
@@ -501,7 +364,7 @@ def score_field(
     fine = torch.linspace(-EXTENT, EXTENT, 81)
     pixels = torch.stack(torch.meshgrid(fine, fine, indexing="xy"), -1).reshape(-1, 2)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.2, 3.8), layout="constrained")
+    figure, (left, right) = panels(9.2, 3.8)
     box = (-EXTENT, EXTENT, -EXTENT, EXTENT)
     picture = left.imshow(np.zeros((81, 81)), extent=box, origin="lower", cmap="Greys", vmax=1.6)
     at, x1 = places.numpy(), axis.numpy()
@@ -518,7 +381,7 @@ def score_field(
     right.legend(loc="upper right")
 
     def update(sigma: float, arrows: str) -> str:
-        noised = law.noised(1.0, sigma)
+        noised = data.noised(1.0, sigma)
         exact = sigma * noised.score(places)
         shown, slope = exact, sigma * noised.score(line)[:, 0]
         other = torch.full_like(axis, float("nan"))
@@ -549,23 +412,13 @@ def score_field(
     return explore(
         figure,
         update,
-        sigma=ipywidgets.FloatLogSlider(
-            value=0.3, base=10, min=-1.3, max=0.78, step=0.02, description="noise σ"
-        ),
-        arrows=ipywidgets.Dropdown(options=names, value=names[-1], description="arrows"),
+        sigma=log_slider("noise σ", 0.3, -1.3, 0.78, 0.02),
+        arrows=menu("arrows", names, names[-1]),
     )
 
 
-def watershed(axis: torch.Tensor, slope: torch.Tensor) -> float:
-    """Where the slope of log p turns from downhill-left to downhill-right: a valley.
-
-    Args:
-        axis: places, rising.
-        slope: the score's component along them.
-
-    Returns:
-        The first crossing from negative to positive, by linear interpolation; nan if none.
-    """
+def watershed(axis: Tensor, slope: Tensor) -> float:
+    """Where a slope of log p along a rising axis first turns from negative to positive; or nan."""
     rising = ((slope[:-1] < 0) & (slope[1:] >= 0)).nonzero()
     if len(rising) == 0:
         return float("nan")
@@ -574,26 +427,20 @@ def watershed(axis: torch.Tensor, slope: torch.Tensor) -> float:
     return float(axis[i] + share * (axis[i + 1] - axis[i]))
 
 
-N_POINTS, N_SHOWN, N_STEPS_SDE_PATHS, EXTENT_SDE_PATHS = 1000, 30, 100, 3.2
-PATHS: dict[str, SDE] = {
-    "VP": VP(),
-    "sub-VP": SubVP(),
-    "VE": VE(0.1, 10.0),
-    "straight": Straight(),
-}
+N_POINTS, N_SHOWN, N_DESCENT, TOP = 1000, 30, 100, 3.2
+PATHS: dict[str, SDE] = {"VP": VP(), "sub-VP": SubVP(), "VE": VE(0.1, 10.0), "straight": Straight()}
 NOISE = (0.0, 0.25, 0.5, 1.0, 1.5)
 
 
 def two_hills() -> GaussianMixture:
-    """The data of the widget: two hills of different size on a line, double precision."""
+    """Two hills of different size on a line, double precision."""
     weights, means = torch.tensor([0.35, 0.65]), torch.tensor([[-1.2], [1.4]])
     return GaussianMixture(
         weights.double(), means.double(), torch.tensor([0.3, 0.5], dtype=torch.float64)
     )
 
 
-@dataclass(frozen=True)
-class Descent:
+class Descent(NamedTuple):
     """All trajectories for one path and one amount of noise, heights scaled to about one."""
 
     ts: NDArray[np.float64]  # (n,), falling
@@ -604,66 +451,42 @@ class Descent:
 
 
 def scale_at(sde: SDE, t: Tensor) -> Tensor:
-    r"""What heights are divided by, $\sqrt{\alpha_t^2 + \sigma_t^2}$: 1 on the way of `VP`.
-
-    Args:
-        sde: the path.
-        t: times.
-
-    Lesson: notebooks/14_score_sdes.ipynb
-    """
+    """What heights are divided by: 1 on the way of `VP`."""
     return (sde.alpha(t) ** 2 + sde.sigma(t) ** 2).sqrt()
 
 
-def descend(path: str, noise: float, *, data: GaussianMixture | None = None) -> Descent:
-    """Bring points from noise to data with the exact score.
+def descend(path: str, noise: float) -> Descent:
+    """Bring points from noise to data with the exact score, with a part of the fresh noise.
 
-    Args:
-        path: one of `PATHS`.
-        noise: share of the fresh noise; 0 is the ODE, 1 the reverse SDE.
-        data: on a line; `two_hills` when None.
-
-    Returns:
-        The trajectories; starts and noise are the same for every call.
-
-    Raises:
-        ValueError: there is no such path.
+    0 is the ODE, 1 the reverse SDE; starts and noise are the same for every call.
     """
     if path not in PATHS:
         raise ValueError(f"sde_paths: path is {path!r}, expected one of {', '.join(PATHS)}")
-    sde, law, g = PATHS[path], data or two_hills(), torch.Generator().manual_seed(14)
-    u = torch.linspace(torch.pi, 0, N_STEPS_SDE_PATHS + 1, dtype=torch.float64)
+    sde, data, g = PATHS[path], two_hills(), torch.Generator().manual_seed(14)
+    u = torch.linspace(torch.pi, 0, N_DESCENT + 1, dtype=torch.float64)
     ts = 0.98 * (1 - u.cos()) / 2  # steps shrink towards both ends
-    top = law.noised(float(sde.alpha(ts[0])), float(sde.sigma(ts[0])))
+    top = data.noised(float(sde.alpha(ts[0])), float(sde.sigma(ts[0])))
     x_T = top.sample(N_POINTS, generator=g)
-    fresh = law.sample(N_POINTS, generator=g)[:, 0]
+    fresh = data.sample(N_POINTS, generator=g)[:, 0]
     states = torch.stack(
-        list(reverse_sde_sample(sde, exact_score(law, sde), x_T, ts, noise=noise, generator=g))
+        list(reverse_sde_sample(sde, exact_score(data, sde), x_T, ts, noise=noise, generator=g))
     )[..., 0]
-    memory = float(torch.stack([states[0], states[-1]]).corrcoef()[0, 1])
     return Descent(
-        ts=ts.numpy(),
-        heights=(states / scale_at(sde, ts)[:, None]).numpy(),
-        started_high=(states[0] > states[0].median()).numpy(),
-        distance=float(wasserstein_1d(states[-1], fresh)),
-        memory=memory,
+        ts.numpy(),
+        (states / scale_at(sde, ts)[:, None]).numpy(),
+        (states[0] > states[0].median()).numpy(),
+        float(wasserstein_1d(states[-1], fresh)),
+        float(torch.stack([states[0], states[-1]]).corrcoef()[0, 1]),
     )
 
 
-def shade(path: str, ts: Tensor, grid: Tensor, *, data: GaussianMixture | None = None) -> Tensor:
-    """Exact densities of the scaled heights, one column a time, `(grid, times)`.
-
-    Args:
-        path: one of `PATHS`.
-        ts: times.
-        grid: heights.
-        data: on a line; `two_hills` when None.
-    """
-    sde, law = PATHS[path], data or two_hills()
+def shade(path: str, ts: Tensor, grid: Tensor) -> Tensor:
+    """Exact densities of the scaled heights, one column a time, `(grid, times)`."""
+    sde, data = PATHS[path], two_hills()
     columns = []
     for t in ts:
         scale = scale_at(sde, t)
-        noised = law.noised(float(sde.alpha(t)), float(sde.sigma(t)))
+        noised = data.noised(float(sde.alpha(t)), float(sde.sigma(t)))
         columns.append(noised.log_prob((grid * scale)[:, None]).exp() * scale)
     return torch.stack(columns, 1)
 
@@ -671,26 +494,22 @@ def shade(path: str, ts: Tensor, grid: Tensor, *, data: GaussianMixture | None =
 def sde_paths() -> Explorer:
     """Choose a path and the amount of fresh noise; follow the points, and their histogram."""
     times = torch.linspace(0, 0.98, 80, dtype=torch.float64)
-    grid = torch.linspace(-EXTENT_SDE_PATHS, EXTENT_SDE_PATHS, 120, dtype=torch.float64)
+    grid = torch.linspace(-TOP, TOP, 120, dtype=torch.float64)
     backgrounds = {name: shade(name, times, grid).numpy() for name in PATHS}
     known = {(path, noise): descend(path, noise) for path in PATHS for noise in NOISE}
     figure, (left, right) = plt.subplots(
         1, 2, figsize=(8.4, 3.8), layout="none", width_ratios=[2.4, 1], sharey=True
     )
     figure.subplots_adjust(left=0.08, right=0.98, top=0.9, bottom=0.14, wspace=0.06)
-    box = (0.0, 0.98, -EXTENT_SDE_PATHS, EXTENT_SDE_PATHS)
+    box = (0.0, 0.98, -TOP, TOP)
     image = left.imshow(
         backgrounds["VP"], extent=box, origin="lower", aspect="auto", cmap="Greys", vmax=0.9
     )
     lines = LineCollection([], linewidths=0.9)
     left.add_collection(lines)
-    left.set(
-        xlim=(0.98, 0),
-        ylim=(-EXTENT_SDE_PATHS, EXTENT_SDE_PATHS),
-        xlabel="time t: noise left, data right",
-    )
+    left.set(xlim=(0.98, 0), ylim=(-TOP, TOP), xlabel="time t: noise left, data right")
     left.set_ylabel("height, scaled")
-    edges = np.linspace(-EXTENT_SDE_PATHS, EXTENT_SDE_PATHS, 41)
+    edges = np.linspace(-TOP, TOP, 41)
     (exact,) = right.plot(backgrounds["VP"][:, 0], grid.numpy(), color=BLACK, linestyle="--")
     low = right.barh(edges[:-1], np.zeros(40), np.diff(edges), align="edge", color=BLUE)
     high = right.barh(edges[:-1], np.zeros(40), np.diff(edges), align="edge", color=ORANGE)
@@ -719,6 +538,4 @@ def sde_paths() -> Explorer:
             f"Correlation of start and end: {d.memory:.2f}."
         )
 
-    choice = ipywidgets.Dropdown(options=list(PATHS), value="VP", description="path")
-    slider = ipywidgets.SelectionSlider(options=NOISE, value=0.0, description="noise")
-    return explore(figure, update, path=choice, noise=slider)
+    return explore(figure, update, path=menu("path", PATHS), noise=stops("noise", NOISE, 0.0))

@@ -1,10 +1,8 @@
-"""Write a caption, turn up the guidance, and see small pictures, large ones and their verdict."""
+"""The labs' systems, asked live: a caption is drawn, filmed, or completed and drawn."""
 
 import html
 from functools import lru_cache
 
-import ipywidgets
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -15,7 +13,7 @@ from genlab.autoregressive.decoding import apply_temperature
 from genlab.core import last
 from genlab.data.captions import read, write
 from genlab.data.moving import MOTIONS, measure_motion, read_moving
-from genlab.systems.evaluation import Judge, kept_words, measure, motion_residual
+from genlab.systems.evaluation import Classifier, kept_words, measure, motion_residual
 from genlab.systems.glide import Glide
 from genlab.systems.language_and_image import (
     FILL,
@@ -27,30 +25,31 @@ from genlab.systems.language_and_image import (
     words_of,
 )
 from genlab.systems.latent_diffusion import LatentDiffusion
-from genlab.systems.text_to_video import FilmMaker
+from genlab.systems.text_to_video import TextToVideo
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
-from genlab_course.widgets.explorer import Explorer, explore
+from genlab_course.widgets.explorer import (
+    Explorer,
+    entry,
+    explore,
+    log_slider,
+    menu,
+    panels,
+    slider,
+)
 
 N, STEPS, STEPS_UP = 3, 8, 2  # few, to be quick; with 6 and w = 6 the ink is gone
 KINDS = ("digit", "colour", "stroke", "slant")
 
 
-def caption_painter(
-    glide: Glide, judge: Judge, prompt: str = "a thin red seven leaning right"
+def caption_sampler(
+    glide: Glide, judge: Classifier, prompt: str = "a thin red seven leaning right"
 ) -> Explorer:
-    """Draw three pictures of a caption in both stages, and say which words they keep.
+    """Draw three pictures of a caption in both stages of GLIDE, and say which words they keep.
 
-    Args:
-        glide: both stages, in single precision.
-        judge: reads the digits.
-        prompt: what stands in the box at first.
-
-    Returns:
-        The widget; controls `prompt` (read when you press Enter), `w` (guidance of the small
-        pictures), `s` (noise on them, for the second stage) and `seed`. Eight steps below and two
-        above, instead of twelve and six, so that it follows your hand.
+    `w` is the guidance of the small pictures, `s` the noise on them for the second stage. Eight
+    steps below and two above, instead of twelve and six, so that it follows your hand.
     """
-    figure, axes = plt.subplots(2, N, figsize=(5.6, 3.9), layout="constrained")
+    figure, axes = panels(5.6, 3.9, 2, N)
     sides = glide.base.event_shape[-1], glide.upsampler.painter.event_shape[-1]
     shown = [[ax.imshow(np.zeros((side, side, 3))) for ax in row]
              for row, side in zip(axes, sides, strict=True)]  # fmt: skip
@@ -100,30 +99,18 @@ def caption_painter(
     return explore(
         figure,
         update,
-        prompt=ipywidgets.Text(value=prompt, description="prompt", continuous_update=False),
-        w=ipywidgets.FloatSlider(value=3.0, min=0, max=10, step=0.5, description="guidance w"),
-        s=ipywidgets.FloatSlider(
-            value=0.1, min=0, max=0.5, step=0.05, description="noise for stage two"
-        ),
-        seed=ipywidgets.IntSlider(value=1, min=1, max=30, description="seed"),
+        prompt=entry("prompt", prompt),
+        w=slider("guidance w", 3.0, 0, 10, 0.5),
+        s=slider("noise for stage two", 0.1, 0, 0.5, 0.05),
+        seed=slider("seed", 1, 1, 30, 1),
     )
 
 
-def latent_painter(model: LatentDiffusion, judge: Judge) -> Explorer:
-    """Paint one caption by a few steps of DDIM on codes; show channels, picture and verdict.
-
-    Args:
-        model: VAE and painter.
-        judge: reads the digit of the picture.
-
-    Returns:
-        The widget; controls `prompt`, `w` (guidance), `steps` and `noise` (the seed).
-    """
+def latent_sampler(model: LatentDiffusion, judge: Classifier) -> Explorer:
+    """Draw a caption by a few steps of DDIM on codes; show channels, picture and verdict."""
     k = model.vae.latent_shape[0]
     small, large = [1.0] * k, 2.2
-    figure, axes = plt.subplots(
-        1, k + 1, figsize=(8.4, 2.6), layout="constrained", width_ratios=[*small, large]
-    )
+    figure, axes = panels(8.4, 2.6, 1, k + 1, width_ratios=[*small, large])
     channels = []
     for number, ax in enumerate(axes[:k]):
         channels.append(
@@ -159,12 +146,10 @@ def latent_painter(model: LatentDiffusion, judge: Judge) -> Explorer:
     return explore(
         figure,
         update,
-        prompt=ipywidgets.Text(
-            value="a thin red seven leaning right", description="prompt", continuous_update=False
-        ),
-        w=ipywidgets.FloatSlider(value=2.0, min=0, max=10, step=0.5, description="guidance w"),
-        steps=ipywidgets.IntSlider(value=6, min=2, max=12, description="steps"),
-        noise=ipywidgets.IntSlider(value=1, min=1, max=20, description="noise"),
+        prompt=entry("prompt", "a thin red seven leaning right"),
+        w=slider("guidance w", 2.0, 0, 10, 0.5),
+        steps=slider("steps", 6, 2, 12, 1),
+        noise=slider("noise", 1, 1, 20, 1),
     )
 
 
@@ -172,42 +157,20 @@ TOGETHER, ALONE, SHARED = "together", "each alone", "each alone, same noise"
 N_STEPS, GUIDANCE, GAP = 3, 3.0, 1  # few, to be quick; no motion is lost
 
 
-def canvas(film: Float[Tensor, " 3 f h w"]) -> Float[Tensor, " h wide 3"]:
-    """Lay the frames of a film side by side, with a white line between neighbours.
-
-    Args:
-        film: in [0, 1].
-
-    Returns:
-        One picture.
-
-    Example:
-        >>> canvas(torch.zeros(3, 8, 16, 16)).shape
-        torch.Size([16, 135, 3])
-    """
-    wide = torch.nn.functional.pad(film, (0, GAP), value=1.0)
+def canvas(video: Float[Tensor, " 3 f h w"]) -> Float[Tensor, " h wide 3"]:
+    """The frames of a video in [0, 1] side by side, with a white line between neighbours."""
+    wide = torch.nn.functional.pad(video, (0, GAP), value=1.0)
     return wide.permute(2, 1, 3, 0).flatten(1, 2)[:, :-GAP]
 
 
-def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Explorer:
-    """Make a film of a caption live, show its frames, and one of them large.
+def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") -> Explorer:
+    """Make a video of a caption live, show its frames, and one of them large.
 
-    A new film takes a few passes of the network (some tenths of a second); films already made are
-    remembered, so that paging through the frames is immediate.
-
-    Args:
-        maker: a trained film maker.
-        prompt: what stands in the box at first.
-
-    Returns:
-        The widget; controls `frame`, `seed`, `how` (all frames together, each alone, or each alone
-        from the same noise) and `prompt` (read when you press Enter).
+    A new video takes a few evaluations of the network; those already made are remembered.
     """
     n_frames, side, _ = maker.event_shape[1:]
     pitch = side + GAP
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(9.2, 1.9), width_ratios=[1, 5.6], layout="constrained"
-    )
+    figure, (left, right) = panels(9.2, 1.9, width_ratios=[1, 5.6])
     blank = torch.zeros(3, n_frames, side, side)
     large = left.imshow(blank[:, 0].permute(1, 2, 0).numpy(), vmin=0, vmax=1)
     strip = right.imshow(canvas(blank).numpy(), vmin=0, vmax=1)
@@ -218,7 +181,7 @@ def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Exp
     right.set_xticklabels([str(f) for f in range(n_frames)])
 
     @lru_cache(maxsize=64)
-    def film(prompt: str, seed: int, how: str) -> Tensor:
+    def video(prompt: str, seed: int, how: str) -> Tensor:
         like = maker.no_caption.state
         shape = (1, *maker.event_shape)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
@@ -234,7 +197,7 @@ def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Exp
             read_moving(prompt)
         except ValueError as error:
             return f"This network knows another language: {html.escape(str(error))}"
-        made = film(prompt, seed, how)
+        made = video(prompt, seed, how)
         large.set_data(made[:, frame].permute(1, 2, 0).numpy())
         strip.set_data(canvas(made).numpy())
         mark.set_x(pitch * frame - 0.5)
@@ -249,33 +212,22 @@ def film_strip(maker: FilmMaker, prompt: str = "a red seven moving left") -> Exp
     return explore(
         figure,
         update,
-        frame=ipywidgets.IntSlider(value=0, min=0, max=n_frames - 1, description="frame"),
-        seed=ipywidgets.IntSlider(value=1, min=1, max=30, description="seed"),
-        how=ipywidgets.Dropdown(
-            options=(TOGETHER, ALONE, SHARED), value=TOGETHER, description="frames made"
-        ),
-        prompt=ipywidgets.Text(value=prompt, description="prompt", continuous_update=False),
+        frame=slider("frame", 0, 0, n_frames - 1, 1),
+        seed=slider("seed", 1, 1, 30, 1),
+        how=menu("frames made", (TOGETHER, ALONE, SHARED), TOGETHER),
+        prompt=entry("prompt", prompt),
     )
 
 
-STEPS_WRITE_AND_DRAW = 7  # of the painter: two passes each when guided
+STEPS_WRITE_AND_DRAW = 7  # two evaluations each when guided
 GREY = "#BBBBBB"  # bars of words that the prompt gave
 
 
 def write_and_draw(model: LanguageAndImage) -> Explorer:
-    """Complete a prompt and draw it: the model's probability of each word, and the picture.
-
-    Args:
-        model: writes and draws.
-
-    Returns:
-        The widget; controls `prompt`, `temperature`, `guidance` and `seed`.
-    """
-    figure, (left, right) = plt.subplots(
-        1, 2, figsize=(8.8, 3.2), layout="constrained", width_ratios=(2.4, 1)
-    )
+    """Complete a prompt and draw it: the probability of each word, and the picture."""
+    figure, (left, right) = panels(8.8, 3.2, width_ratios=(2.4, 1))
     bars = left.bar(range(LENGTH), [0.0] * LENGTH, width=0.7)
-    shares = [left.text(k, 0.0, "", ha="center", va="bottom", fontsize=8) for k in range(LENGTH)]
+    said = [left.text(k, 0.0, "", ha="center", va="bottom", fontsize=8) for k in range(LENGTH)]
     left.set_xticks(range(LENGTH), [IMAGE_TOKEN] * LENGTH, fontfamily="monospace", rotation=20)
     left.set(ylabel="probability at its turn", ylim=(0, 1.12), title="what is written")
     for colour, label in ((GREY, "given"), (BLUE, "drawn"), (ORANGE, "image token")):
@@ -289,14 +241,14 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
         row = tokens[0].tolist()
         p = model.lm.states_and_log_probs(tokens)[1][0].exp().tolist()
         names = [VOCABULARY[k] for k in row] + [""] * (LENGTH - len(row))
-        for k, (bar, share) in enumerate(zip(bars, shares, strict=True)):
+        for k, (bar, label) in enumerate(zip(bars, said, strict=True)):
             height = p[k] if k < len(row) else 0.0
             given, image = k < n_given, k < len(row) and row[k] == IMAGE
             bar.set_height(height)
             bar.set_color(ORANGE if image else GREY if given else BLUE)
-            share.set_y(height)
-            share.set_text(f"{height:.2g}" if k < len(row) else "")
-            share.set_color(BLACK)
+            label.set_y(height)
+            label.set_text(f"{height:.2g}" if k < len(row) else "")
+            label.set_color(BLACK)
         left.set_xticklabels(names)
 
     @torch.no_grad()
@@ -319,7 +271,7 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
             absent.set_text("no image token:\nnobody draws")
             return f"written: “{text}”; seven words and no image token"
         absent.set_text("")
-        image = model.paint(
+        image = model.draw(
             written.states,
             guidance_scale=guidance,
             n_steps=STEPS_WRITE_AND_DRAW,
@@ -331,12 +283,8 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
     return explore(
         figure,
         update,
-        prompt=ipywidgets.Text(value="a thin red", description="prompt", continuous_update=False),
-        guidance=ipywidgets.FloatSlider(
-            value=3.0, min=0, max=6, step=0.5, description="guidance w"
-        ),
-        seed=ipywidgets.IntSlider(value=1, min=0, max=30, description="seed"),
-        temperature=ipywidgets.FloatLogSlider(
-            value=1.0, base=10, min=-1, max=1, step=0.1, description="temperature"
-        ),
+        prompt=entry("prompt", "a thin red"),
+        guidance=slider("guidance w", 3.0, 0, 6, 0.5),
+        seed=slider("seed", 1, 0, 30, 1),
+        temperature=log_slider("temperature", 1.0, -1, 1, 0.1),
     )

@@ -356,14 +356,14 @@ check(
 #
 # | paradigm | $p(x)$ is written as | objective | sampler | likelihood |
 # |---|---|---|---|---|
-# | autoregressive | $\prod_i p(x_i\mid x_{<i})$ | next-piece cross-entropy | one piece after another | exact |
-# | flow | $p_Z(f^{-1}(x))\,\lvert\det J_{f^{-1}}(x)\rvert$ | negative log-likelihood | one draw, pushed through $f$ | exact |
-# | latent-variable | $\int p(x\mid z)\,p(z)\,dz$ | ELBO | one draw, one decoder pass | lower bound |
-# | adversarial | $x=G(z)$, never written | minimax game | one draw, one generator pass | none |
-# | score, diffusion | only $\nabla_x\log p_t(x)$ | mean square error of predicted noise | many denoising steps | a bound, or indirect |
+# | autoregressive | $\prod_i p(x_i\mid x_{<i})$ | cross-entropy of the next token | sequential: one token after another | exact |
+# | flow | $p_Z(f^{-1}(x))\,\lvert\det J_{f^{-1}}(x)\rvert$ | change of variables: negative log-likelihood | one-pass: a draw, pushed through $f$ | exact |
+# | latent-variable | $\int p(x\mid z)\,p(z)\,dz$ | ELBO | one-pass: a draw, then the decoder | bound |
+# | adversarial | $x=G(z)$, never written | minimax game | one-pass: a draw, then the generator | none |
+# | score, diffusion | only $\nabla_x\log p_t(x)$ | denoising: mean square error of predicted noise | multi-step: a loop from noise to data | indirect, or a bound |
 #
 # Reading the map: what you *sample* cheaply you cannot always *evaluate*, and the other way round. The instrument below draws it with
-# passes across and knowledge of $p(x)$ upwards. **Question:** set the sampler to "one draw, one pass". Which one further clue leaves only one
+# network evaluations (NFE: passes of the network for one sample) across and knowledge of $p(x)$ upwards. **Question:** set the sampler to "one-pass". Which one further clue leaves only one
 # family? Then choose "encoder + latent denoiser + decoder" from the list: why are two places lit?
 
 # %% tags=["keep-output"]
@@ -372,9 +372,9 @@ widgets.paradigm_map()
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Flows, VAEs and GANs draw in one pass, and they differ in their likelihood: "exact" leaves the flow, "a lower bound" the VAE, "none" the
+# Flows, VAEs and GANs draw in one pass, and they differ in their likelihood: "exact" leaves the flow, "bound" the VAE, "none" the
 # GAN. (The objective alone would decide as well.) The second system has two objectives, the ELBO for encoder and decoder and predicted noise
-# for the denoiser between them, so it is a hybrid: 50 guided steps cost 100 passes, and the decoder one more.
+# for the denoiser between them, so it is a hybrid: 50 guided steps cost 100 evaluations, and the decoder one more.
 # </details>
 #
 # ### One notation for the whole course
@@ -389,7 +389,7 @@ widgets.paradigm_map()
 # | score | $\nabla_x\log p(x)$ | `score` | slope of the log-density |
 # | latent variable | $z$ | `z`, `mu`, `log_var` | prior $p(z)$, encoder $q(z\mid x)$, decoder $p(x\mid z)$ |
 # | invertible map | $f$ | `log_det` | logarithm of $\lvert\det J\rvert$ |
-# | generator and discriminator | $G,\ D$ | `generator_net`, `critic` | $D=\mathrm{sigmoid}(\text{logit})$ |
+# | generator and discriminator | $G,\ D$ | `generator_net`, `discriminator` | $D=\mathrm{sigmoid}(\text{logit})$ |
 # | likelihood | $\log p(x)$ | `log_prob` | nats per example; `elbo` for a bound |
 # | divergence | $\mathrm{KL}(p\,\Vert\,q)$ | `kl_...` | nats, never negative |
 # | guidance | $w$ | `guidance_scale` | $w=1$ is plainly conditional |

@@ -35,11 +35,10 @@ import genlab_course as course
 from genlab_course import widgets
 from genlab.autoregressive import likelihood, decoding
 from genlab.autoregressive.likelihood import dependence, peeks, seen_pixels
-from genlab.zoo.digit_pixelcnn import digit_pixelcnn, train_digit_pixelcnn
-from genlab.zoo.digit_transformer import digit_transformer, train_digit_transformer
+from genlab.zoo import find
 from genlab.autoregressive.tokens import NGram
 from genlab.autoregressive.images import PixelCNN, RasterStack, TwoStacks
-from genlab.zoo.text_transformer import ALPHABET, text_transformer, train_text_transformer, windows
+from genlab.zoo.lessons import ALPHABET, windows
 from genlab.autoregressive.tokens import CharTokenizer
 from genlab.autoregressive.lm import TransformerLM
 from genlab.core import bits_per_dim, entropy, last, make_generator
@@ -474,9 +473,9 @@ print(f"and {always} of 64 pixels are 0 in over 95 % of the images")
 # Now the PixelCNN: two stacks as in step 6, with 4 layers of 32 channels, and a softmax over 17 levels at each pixel; 47,000 weights. Watch the held-out figure, not the training loss.
 
 # %%
-pixelcnn = digit_pixelcnn()
+pixelcnn = find("digit_pixelcnn").untrained()
 records_pixelcnn = widgets.watch(
-    train_digit_pixelcnn(pixelcnn, train), total=440, label="nats per pixel"
+    find("digit_pixelcnn").train(pixelcnn, train), total=440, label="nats per pixel"
 )
 
 
@@ -522,9 +521,9 @@ print(f"all pixels together {by_geometry} of {sum(range(64))}")
 # And the transformer: the same 64 pixels as a sequence of 64 tokens. Its input says which pixel it predicts and which grey level came last. That pixel 12 lies *below* pixel 4, it has to learn.
 
 # %%
-transformer = digit_transformer()
+transformer = find("digit_transformer").untrained()
 records_transformer = widgets.watch(
-    train_digit_transformer(transformer, train), total=440, label="nats per pixel"
+    find("digit_transformer").train(transformer, train), total=440, label="nats per pixel"
 )
 check_range(
     "transformer (exact), test bits/dim",
@@ -681,9 +680,9 @@ check_range(
 # %%
 tokenizer = CharTokenizer(ALPHABET)  # newline and printable ASCII
 book, page = tokenizer.encode(load_text("train")), tokenizer.encode(load_text("test"))
-writer = text_transformer()
+writer = find("text_transformer").untrained()
 records_text = widgets.watch(
-    train_text_transformer(writer, windows(load_text("train"), 64)),
+    find("text_transformer").train(writer, windows(load_text("train"), 64)),
     total=600,
     label="nats per character",
 )

@@ -40,7 +40,7 @@ from genlab.core import bits_per_dim, last
 from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.data.toys import Moons, plane
-from genlab.zoo.digit_flow import digit_flow, train_digit_flow
+from genlab.zoo import find
 from genlab.metrics import coverage
 from genlab.oracles.continuous import GaussianMixture
 from genlab.solvers.ode import exact_divergence
@@ -940,7 +940,8 @@ def bits(model, x, draws=8, seed=0):
     return -bounds / (64 * math.log(2))
 
 
-model = digit_flow(train)
+recipe = find("digit_flow")
+model = recipe.untrained()
 histogram = coverage.pixel_histogram(train, val, test)
 with torch.no_grad():  # one image, by hand: its density on [0, 1]^64, then the constant
     nll = -model.flow.log_prob((test[:1] + 0.5) / 17).item()
@@ -956,7 +957,7 @@ check(
 untrained_bits = bits(model, test).mean()
 
 # %%
-records = widgets.watch(train_digit_flow(model, train), total=400, label="minus the bound (nats)")
+records = widgets.watch(recipe.train(model, train), total=400, label="minus the bound (nats)")
 
 # %% [markdown]
 # Now the noise. The flow is frozen, and a small conditioned flow learns where in its bin each pixel should lie. Any improvement is

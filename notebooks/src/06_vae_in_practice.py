@@ -32,7 +32,7 @@ import numpy as np
 import torch
 
 import genlab_course as course
-from genlab.zoo.digit_vae import Recipe, digit_vae, train_digit_vae
+from genlab.zoo import card, find, load_model
 from genlab import latent
 from genlab_course import widgets
 from genlab.core import bits_per_dim, dequantize, kl_diag_normal, last, likelihood_kind, randn
@@ -452,12 +452,12 @@ check_range(
 # answers with 8 means and 8 log-variances; the decoder turns 8 numbers into 64 tables.
 
 # %%
-recipe = Recipe()
-vae = digit_vae(recipe)
+recipe = find("digit_vae")
+vae = recipe.untrained()
 with torch.no_grad():
     untrained = bits_per_dim(-vae.elbo(test, generator=torch.Generator().manual_seed(6)), 64).mean()
 records = widgets.watch(
-    train_digit_vae(vae, train, recipe), total=recipe.n_steps, label="loss (nats)"
+    recipe.train(vae, train), total=recipe.settings["n_steps"], label="loss (nats)"
 )
 g = torch.Generator().manual_seed(6)
 with torch.no_grad():
@@ -494,7 +494,7 @@ with torch.no_grad():
     mu, log_var = vae.encode(test)
     rebuilt = vae.mean_image(mu)
     z = randn((1000, 8), generator=torch.Generator().manual_seed(7))
-    means, sampled = vae.mean_image(z), vae.decode(z, generator=torch.Generator().manual_seed(8))
+    means, sampled = vae.mean_image(z), vae.draw(z, generator=torch.Generator().manual_seed(8))
 figure, axes = plt.subplots(1, 4, figsize=(10.5, 2.9))
 names = (
     "held-out digits",
@@ -512,9 +512,9 @@ for ax, images, name in zip(axes, (test, rebuilt, means, sampled), names, strict
 # through digits that exist, and through which? And what stands at $(3,3)$, where hardly a code lies?
 
 # %% tags=["keep-output"]
-plane = Recipe(latent_dim=2, depth=2, n_steps=700)
-vae2 = digit_vae(plane)
-last(train_digit_vae(vae2, train, plane))
+plane = recipe.but(latent_dim=2, depth=2, n_steps=700)
+vae2 = plane.untrained()
+last(plane.train(vae2, train))
 widgets.latent_plane(vae2)
 
 # %%
@@ -633,9 +633,9 @@ def diagnose(model, seed=1):
 
 
 def trained(**changes):
-    recipe = Recipe(n_steps=360, **changes)
-    model = digit_vae(recipe)
-    last(train_digit_vae(model, train, recipe))
+    short = recipe.but(n_steps=360, **changes)
+    model = short.untrained()
+    last(short.train(model, train))
     return diagnose(model)
 
 
@@ -920,16 +920,15 @@ for name, images in (("held-out", test[:100]), ("training", train[:100])):
 #
 # The $8\times8$ digits are for numbers; for pictures take MNIST at $16\times16$, in black and white (ink where a grey level of 0 to 255 is 128 or more). Two
 # levels a pixel make the decoder *Bernoulli*: 256 logits. Convolutions and a few minutes of training give better pictures than this page can wait for, so
-# the weights ship with the recipe that remakes them, `python -m genlab.zoo.mnist_vae`. First the likelihood. Nobody may compare these bits with those of
+# the weights ship with the recipe that remakes them, `genlab train mnist_vae`. First the likelihood. Nobody may compare these bits with those of
 # the 17-level digits: other images, other levels, and a coin for every pixel costs exactly one bit.
 
 # %%
-from genlab.core.weights import read_card
 from genlab.data.digits import load_mnist
-from genlab.zoo.mnist_vae import WEIGHTS, binarize, load_mnist_vae
+from genlab.zoo.lessons import binarize
 
-mnist, card = load_mnist_vae(), read_card(WEIGHTS)
-print(f"{card['parameters']:,} weights, {card['what']['n_steps']:,} steps")
+mnist, its_card = load_model("mnist_vae"), card("mnist_vae")
+print(f"{its_card['parameters']:,} weights, {its_card['settings']['n_steps']:,} steps")
 shown, kept = (binarize(load_mnist(part, size=16).images) for part in ("train", "test"))
 g = torch.Generator().manual_seed(6)
 with torch.no_grad():
@@ -960,7 +959,7 @@ check_range(
 with torch.no_grad():
     code = mnist.encode(kept)[0]
     rebuilt, z = mnist.mean_image(code), torch.randn(1000, 16, generator=g)
-    means, drawn = mnist.mean_image(z), mnist.decode(z, generator=g)
+    means, drawn = mnist.mean_image(z), mnist.draw(z, generator=g)
 figure, axes = plt.subplots(1, 4, figsize=(10.5, 2.9))
 for ax, images, name in zip(axes, (kept, rebuilt, means, drawn), names, strict=True):
     course.show_images(ax, images[:20], n_columns=5, title=name)

@@ -15,7 +15,7 @@
 #
 # **After this lesson you will be able to**
 #
-# - *state* the game between a generator and a critic, and *derive* the best critic and what the generator then descends;
+# - *state* the game between a generator and a discriminator, and *derive* the best discriminator and what the generator then descends;
 # - *compute* the value of the game, its Jensen-Shannon divergence and its ceiling by hand;
 # - *explain*, with numbers, why the generator's loss is changed in practice, and what that change really minimises;
 # - *predict* when gradient steps settle, circle or leave, and *build* a step that settles;
@@ -32,12 +32,12 @@ import numpy as np
 import torch
 
 import genlab_course as course
-from genlab.zoo.digit_gan import digit_gan, to_grey, train_digit_gan
+from genlab.zoo import find, load_model
 from genlab import adversarial
 from genlab_course import widgets
 from genlab.core import NoLikelihoodError, last, log_likelihood, normal_log_prob
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.digits import load_digits
+from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.data.toys import GaussianRing
 from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture, kl_gaussian
@@ -49,36 +49,36 @@ course.draw_map(lesson=7);
 
 # %% [markdown]
 # Every model so far was trained by asking how probable the data are under it. This one is never asked. A *generator* turns noise into
-# samples, a *critic* tries to tell them from data, and each is trained against the other: a **generative adversarial network**, or **GAN**.
-# (The literature calls this critic the **discriminator**, hence the letter $D$.) The density of the samples exists, but no formula
-# evaluates it, and none is needed: the critic's mistakes are the only signal. The price is that training is no longer the descent of one
+# samples, a **discriminator** tries to tell them from data, and each is trained against the other: a **generative adversarial network**, or **GAN**.
+# (A Wasserstein GAN, lesson 08, has a *critic* in its place.) The density of the samples exists, but no formula
+# evaluates it, and none is needed: the discriminator's mistakes are the only signal. The price is that training is no longer the descent of one
 # number.
 #
 # ## Predict first
 #
 # Write your answers down. You will meet each question again, with a number.
 #
-# 1. The data put (0.5, 0.5) on two outcomes, the generator (0.7, 0.3). How sure can the best critic be on the first outcome?
-# 2. A fake is recognised: the critic gives it $D = 0.01$. By what factor do the slopes of $\log(1-D)$ and of $-\log D$ differ?
+# 1. The data put (0.5, 0.5) on two outcomes, the generator (0.7, 0.3). How sure can the best discriminator be on the first outcome?
+# 2. A fake is recognised: the discriminator gives it $D = 0.01$. By what factor do the slopes of $\log(1-D)$ and of $-\log D$ differ?
 # 3. In $\min_x \max_y xy$, both players take small gradient steps at the same time. Do they reach $(0, 0)$ if the steps are small enough?
 # 4. A generator has lost five of eight modes. Is the divergence to blame, the generator's size, or the way the two are trained?
-# 5. The critic's loss has stood still for a thousand steps. Are the samples still improving?
+# 5. The discriminator's loss has stood still for a thousand steps. Are the samples still improving?
 
 # %% [markdown]
 # ## 1 · The derivation
 #
 # ### Step 1. Two players, one value
 #
-# Let $p$ be the law of the data and $q$ the law of $G(z)$, $z \sim \mathcal N(0, I)$. The critic outputs $D(x) \in (0, 1)$, its probability
+# Let $p$ be the law of the data and $q$ the law of $G(z)$, $z \sim \mathcal N(0, I)$. The discriminator outputs $D(x) \in (0, 1)$, its probability
 # that $x$ is real. It is scored by the log-probability that it gives to the truth, on real and fake examples alike:
 # $$\min_G \max_D\ V(D, G), \qquad V(D, G) = \mathbb E_{x\sim p}\log D(x) + \mathbb E_{z}\log\big(1 - D(G(z))\big).$$
-# The critic wants $V$ large, the generator wants it small. In code the critic returns a *logit* $l$ with $D = \mathrm{sigmoid}(l)$, because
+# The discriminator wants $V$ large, the generator wants it small. In code the discriminator returns a *logit* $l$ with $D = \mathrm{sigmoid}(l)$, because
 # $-\log D = \mathrm{softplus}(-l)$ stays finite however sure it is. First check: enumerate $V$ over two outcomes with the probability $D$
 # itself, against the package's loss averaged over a batch of examples with those frequencies.
 
 # %%
 p, q = np.array([0.5, 0.5]), np.array([0.7, 0.3])
-logit = np.array([-0.2, 0.9])  # some critic, not a good one
+logit = np.array([-0.2, 0.9])  # some discriminator, not a good one
 D = 1 / (1 + np.exp(-logit))
 value = (p * np.log(D) + q * np.log(1 - D)).sum()
 
@@ -87,9 +87,9 @@ fake_batch = torch.tensor(np.repeat(logit, [7, 3]))
 check(
     "value: enumeration vs a batch",
     value,
-    -adversarial.critic_loss(real_batch, fake_batch).mean(),
+    -adversarial.discriminator_loss(real_batch, fake_batch).mean(),
     unlike={
-        "real and fake exchanged": -adversarial.critic_loss(
+        "real and fake exchanged": -adversarial.discriminator_loss(
             fake_batch, real_batch
         ).mean()
     },
@@ -100,16 +100,16 @@ check(
 # that says what to do instead.
 
 # %%
-gan = digit_gan()
+gan = find("digit_gan").untrained()
 try:
     log_likelihood(gan, torch.zeros(1, 1, 8, 8))
 except NoLikelihoodError as error:
     print(error)
 
 # %% [markdown]
-# ### Step 2. The best critic, one outcome at a time
+# ### Step 2. The best discriminator, one outcome at a time
 #
-# Hold the generator still. $V$ is a sum over $x$ and the critic may choose $D(x)$ freely at each, so it maximises each term by itself:
+# Hold the generator still. $V$ is a sum over $x$ and the discriminator may choose $D(x)$ freely at each, so it maximises each term by itself:
 # $p \log D + q \log(1-D)$. The derivative $p/D - q/(1-D)$ vanishes once, and the second derivative is negative:
 # $$D^*(x) = \frac{p(x)}{p(x)+q(x)}, \qquad l^*(x) = \log p(x) - \log q(x).$$
 # It is Bayes' rule with half of the examples real. The second route below knows no calculus: it tries 100,000 values of $D$ for each outcome.
@@ -138,12 +138,12 @@ for p, q in examples:
 
 
 # %% [markdown]
-# ### Step 3. What the best critic measures
+# ### Step 3. What the best discriminator measures
 #
 # Put $D^*$ back and write $m = (p+q)/2$. Each logarithm is $\log\frac{p}{2m} = \log\frac pm - \log 2$, so
 # $$V(D^*, G) = -\log 4 + \mathrm{KL}(p\,\|\,m) + \mathrm{KL}(q\,\|\,m) = -\log 4 + 2\,\mathrm{JS}(p\,\|\,q).$$
-# This is why the game is worth playing: against the best critic the generator descends a divergence that is zero only at $q = p$. Route
-# one plugs $D^*$ into $V$. Route two needs no critic: $\mathrm{JS} = H(m) - \tfrac12 H(p) - \tfrac12 H(q)$, from three entropies.
+# This is why the game is worth playing: against the best discriminator the generator descends a divergence that is zero only at $q = p$. Route
+# one plugs $D^*$ into $V$. Route two needs no discriminator: $\mathrm{JS} = H(m) - \tfrac12 H(p) - \tfrac12 H(q)$, from three entropies.
 
 # %%
 def entropy(p):
@@ -194,8 +194,8 @@ for delta in (1.0, 3.0, 8.0):
     js = adversarial.jensen_shannon(on_grid(0.0), on_grid(delta)).item()
     log_ratio_real = delta**2 / 2 - delta * noise[:, 0]  # log p - log q at x ~ p
     log_ratio_fake = -(delta**2) / 2 - delta * noise[:, 1]  # and at x ~ q
-    pairs = math.log(2) - adversarial.critic_loss(log_ratio_real, log_ratio_fake) / 2
-    swapped = math.log(2) - adversarial.critic_loss(log_ratio_fake, log_ratio_real) / 2
+    pairs = math.log(2) - adversarial.discriminator_loss(log_ratio_real, log_ratio_fake) / 2
+    swapped = math.log(2) - adversarial.discriminator_loss(log_ratio_fake, log_ratio_real) / 2
     check_close_mc(
         f"JS of two Gaussians, distance {delta:g}",
         pairs,
@@ -208,7 +208,7 @@ for delta in (1.0, 3.0, 8.0):
 # modes than another. Goodfellow (2016, section 3.2.5) argued that the choice of divergence cannot be the main cause, and you can compute
 # it. Let $p$ have eight equal modes and let $q$ cover $k$ of them evenly. Enumerate JS and compare it with the closed form
 # $$\mathrm{JS}(k) = \tfrac12\Big[\tfrac k8\log\tfrac{2k}{k+8} + \big(1-\tfrac k8\big)\log 2 + \log\tfrac{16}{k+8}\Big].$$
-# It falls strictly with every mode gained, and so does what the practical loss of step 7 minimises. At the best critic, a generator that
+# It falls strictly with every mode gained, and so does what the practical loss of step 7 minimises. At the best discriminator, a generator that
 # *can* cover all eight modes evenly loses by dropping one. The divergence alone does not drop modes. (A generator too small to cover them
 # all is another matter: then the divergences differ in what they sacrifice, as in lesson 03.)
 
@@ -232,8 +232,8 @@ print("JS for k = 1..8:", " ".join(f"{v:.4f}" for v in closed))
 # %% [markdown]
 # ### Step 5. A network finds the log-ratio without knowing either density
 #
-# The critic sees samples, nothing else, and step 2 says where training must take it: $l = \log p - \log q$. Take a mixture for $p$ and a
-# Gaussian for $q$, train a small network on `critic_loss`, and compare it with the two oracles, which it has never met.
+# The discriminator sees samples, nothing else, and step 2 says where training must take it: $l = \log p - \log q$. Take a mixture for $p$ and a
+# Gaussian for $q$, train a small network on `discriminator_loss`, and compare it with the two oracles, which it has never met.
 
 # %%
 torch.set_default_dtype(torch.float32)
@@ -243,17 +243,17 @@ real = GaussianMixture(
     torch.tensor([0.4, 0.6]), torch.tensor([[-1.5], [1.0]]), torch.tensor([0.5, 0.7])
 )
 fake = Gaussian(torch.zeros(1), 2.0 * torch.eye(1))
-critic = MLP(1, 1, 64, 2)
-adam = torch.optim.Adam(critic.parameters(), lr=5e-3)
+discriminator = MLP(1, 1, 64, 2)
+adam = torch.optim.Adam(discriminator.parameters(), lr=5e-3)
 for _ in range(500):
-    l_real, l_fake = (critic(law.sample(512, generator=seed)).squeeze(1) for law in (real, fake))
+    l_real, l_fake = (discriminator(law.sample(512, generator=seed)).squeeze(1) for law in (real, fake))
     adam.zero_grad()
-    adversarial.critic_loss(l_real, l_fake).mean().backward()
+    adversarial.discriminator_loss(l_real, l_fake).mean().backward()
     adam.step()
 
 grid = torch.linspace(-3, 3, 121)[:, None]
 truth = adversarial.optimal_logits(real.log_prob(grid), fake.log_prob(grid))
-learned = critic(grid).squeeze(1).detach()
+learned = discriminator(grid).squeeze(1).detach()
 weight = real.log_prob(grid).exp() + fake.log_prob(grid).exp()
 error = (weight * (learned - truth).abs()).sum() / weight.sum()
 untrained = (weight * truth.abs()).sum() / weight.sum()
@@ -262,17 +262,17 @@ check_range(
     error,
     0.0,
     0.15,
-    unlike={"a critic that says 0 everywhere": untrained},
+    unlike={"a discriminator that says 0 everywhere": untrained},
 )
 plt.plot(grid, truth, label=r"oracle: $\log p - \log q$")
-plt.plot(grid, learned, label="critic, from samples alone")
-plt.gca().set(xlabel="x", ylabel="logit", title="a trained critic is a density ratio")
+plt.plot(grid, learned, label="discriminator, from samples alone")
+plt.gca().set(xlabel="x", ylabel="logit", title="a trained discriminator is a density ratio")
 plt.legend();
 
 # %% [markdown]
-# ### Step 6. A sure critic leaves the generator without a slope
+# ### Step 6. A sure discriminator leaves the generator without a slope
 #
-# The generator feels the critic through the logit of its own samples. By the chain rule, with $D' = D(1-D)$,
+# The generator feels the discriminator through the logit of its own samples. By the chain rule, with $D' = D(1-D)$,
 # $$\frac{d}{dl}\log(1-D) = -D, \qquad \frac{d}{dl}\big(-\log D\big) = -(1-D).$$
 # A recognised fake has $D \approx 0$: the loss of the game is flat exactly where the generator has most to learn. The second loss,
 # *non-saturating*, asks for the same thing (a larger $D$) and keeps its slope. At $D = 0.01$ the two are 0.01 and 0.99. Autograd against
@@ -339,13 +339,13 @@ print(
 # %% [markdown]
 # ### Step 7. What does the practical generator descend?
 #
-# It is no longer playing the game of step 1, so step 3 no longer says what it minimises. Hold the critic at $D^*$ and take the slope of
+# It is no longer playing the game of step 1, so step 3 no longer says what it minimises. Hold the discriminator at $D^*$ and take the slope of
 # $\mathbb E_q[-\log D^*]$ in the generator's parameters: only $q$ moves, and $-\log D^* = \log\frac{p+q}{p}$. Compare
 # $\nabla\,\mathrm{KL}(q\|p) = \int \nabla q\,\log\frac qp$ and $\nabla\,2\,\mathrm{JS} = \int \nabla q\,\log\frac{2q}{p+q}$ (the other
 # terms integrate to zero). Their difference is $\int \nabla q\,\log\frac{p+q}{2p}$, which is ours up to a constant:
 # $$\nabla\,\mathbb E_q[-\log D]\,\big|_{D = D^*} = \nabla\,\big[\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)\big].$$
 # A reverse KL: mode-seeking (lesson 03), minus a term that pushes apart. Route one: autograd through samples $x = \mu + \epsilon$ laid out
-# on a grid, critic frozen. Route two: central differences of the bracket, with $\mathrm{KL} = \mu^2/2$ in closed form.
+# on a grid, discriminator frozen. Route two: central differences of the bracket, with $\mathrm{KL} = \mu^2/2$ in closed form.
 
 # %%
 eps = torch.linspace(-9, 9, 4001)[:, None]
@@ -355,7 +355,7 @@ on_cells = on_cells / on_cells.sum()
 
 def frozen_slope(loss, mu):
     shift = torch.tensor(mu, requires_grad=True)
-    sample = shift + eps  # moves with the generator; the critic below does not
+    sample = shift + eps  # moves with the generator; the discriminator below does not
     logits = adversarial.optimal_logits(
         normal_log_prob(sample, 0.0, 1.0), normal_log_prob(sample, mu, 1.0)
     )
@@ -480,9 +480,9 @@ print(
 v_real, v_fake = torch.randn(2, 64, generator=torch.Generator().manual_seed(1))
 game_bound = adversarial.f_gan_bound(adversarial.GAME, v_real, v_fake)
 check(
-    "f-GAN with the game's row vs -critic_loss",
+    "f-GAN with the game's row vs -discriminator_loss",
     game_bound,
-    -adversarial.critic_loss(v_real, v_fake),
+    -adversarial.discriminator_loss(v_real, v_fake),
     unlike={
         "real and fake exchanged": adversarial.f_gan_bound(
             adversarial.GAME, v_fake, v_real
@@ -576,8 +576,8 @@ for name in ("simultaneous", "alternating"):
 
 # %% [markdown]
 # The average of the bounded orbit goes to the equilibrium; that of the spiral lies nearer than its last state, but grows with it. Is this toy a caricature? The smallest real GAN, the **Dirac GAN**, says no: data at
-# the point 0, a generator that makes the point $\theta$, a critic $l(x) = \psi x$. Its field near the equilibrium is the same rotation, at
-# half the speed. Now add to the critic's loss a penalty on its slope *at the data*, $R_1 = \frac\gamma2\|\nabla l\|^2 = \frac\gamma2\psi^2$. The
+# the point 0, a generator that makes the point $\theta$, a discriminator $l(x) = \psi x$. Its field near the equilibrium is the same rotation, at
+# half the speed. Now add to the discriminator's loss a penalty on its slope *at the data*, $R_1 = \frac\gamma2\|\nabla l\|^2 = \frac\gamma2\psi^2$. The
 # linearised field becomes $\begin{pmatrix}0&\frac12\\-\frac12&-\gamma\end{pmatrix}$ with eigenvalues of real part $-\gamma/2$ as
 # long as $\gamma \le 1$: friction.
 
@@ -682,11 +682,11 @@ check(
 # ## 2 · The equation becomes code
 #
 # The formulas are three short functions. Write them yourself; a cell compares them with the package's. What surrounds them is a loop that
-# alternates: one step of the critic on real and generated examples, one step of the generator through the critic
+# alternates: one step of the discriminator on real and generated examples, one step of the generator through the discriminator
 # (`genlab.train.fit_adversarial`, Goodfellow et al. 2014, algorithm 1).
 
 # %%
-def my_critic_loss(l_real, l_fake):
+def my_discriminator_loss(l_real, l_fake):
     return -torch.nn.functional.logsigmoid(l_real) - torch.nn.functional.logsigmoid(-l_fake)
 
 
@@ -694,20 +694,20 @@ def my_generator_loss(l_fake):
     return -torch.nn.functional.logsigmoid(l_fake)
 
 
-def my_r1(critic, x):
-    slope = torch.func.vmap(torch.func.grad(lambda one: critic(one[None]).squeeze()))(x)
+def my_r1(discriminator, x):
+    slope = torch.func.vmap(torch.func.grad(lambda one: discriminator(one[None]).squeeze()))(x)
     return slope.flatten(1).square().sum(1)
 
 
-mine = torch.stack([my_critic_loss(v_real, v_fake), my_generator_loss(v_fake)])
+mine = torch.stack([my_discriminator_loss(v_real, v_fake), my_generator_loss(v_fake)])
 theirs = torch.stack(
     [
-        adversarial.critic_loss(v_real, v_fake),
+        adversarial.discriminator_loss(v_real, v_fake),
         adversarial.non_saturating_generator_loss(v_fake),
     ]
 )
 other = [
-    adversarial.critic_loss(v_fake, v_real),
+    adversarial.discriminator_loss(v_fake, v_real),
     adversarial.minimax_generator_loss(v_fake),
 ]
 check(
@@ -730,7 +730,7 @@ course.show_source(adversarial.r1_penalty)
 # %% [markdown]
 # ## 3 · Train on the digits
 #
-# Two small perceptrons, the non-saturating loss, $R_1$ with $\gamma = 1$, 1,500 steps of each player (`adversarial.Recipe` has every number).
+# Two small perceptrons, the non-saturating loss, $R_1$ with $\gamma = 1$, 1,500 steps of each player (`find("digit_gan").settings` has every number).
 # No likelihood will tell us how good the result is, and the two losses will not either, so measure the *samples*: the Frechet distance
 # between features of generated and of held-out images (lesson 09 takes it apart; the features are those of a small digit classifier), and
 # precision and recall: what share of samples looks like data, and what share of the data the samples reach.
@@ -754,14 +754,14 @@ reference = describe(held_out)
 
 
 def draw(gan, n, seed=1):
-    return to_grey(gan.sample(n, generator=torch.Generator().manual_seed(seed)))
+    return from_unit(gan.sample(n, generator=torch.Generator().manual_seed(seed)), whole=False)
 
 
 def distance(gan):
     return frechet_distance(reference, describe(draw(gan, 1000))).item()
 
 
-gan = digit_gan()
+gan = find("digit_gan").untrained()
 frechet, film = {}, {}
 
 
@@ -774,7 +774,7 @@ def with_snapshots(records):
 
 # %%
 run = widgets.watch(
-    with_snapshots(train_digit_gan(gan, train_images)), total=1500, label="loss, nats"
+    with_snapshots(find("digit_gan").train(gan, to_unit(train_images))), total=1500, label="loss, nats"
 )
 check_range(
     "Frechet distance to held-out digits",
@@ -789,7 +789,7 @@ quality = precision_recall(reference, describe(draw(gan, 400)))
 floor = frechet_distance(reference, describe(train_images[:1000])).item()
 real_quality = precision_recall(reference, describe(train_images[:400]))
 made = classifier.probs(draw(gan, 1000).double()).argmax(1).bincount(minlength=10)
-few = precision_recall(reference, describe(draw(digit_gan(), 400)))
+few = precision_recall(reference, describe(draw(find("digit_gan").untrained(), 400)))
 check_range(
     "the same distance for real training images",
     floor,
@@ -824,18 +824,17 @@ course.show_images(axes[2], held_out[:32], n_columns=8, title="held-out data");
 # ### The same game in larger: MNIST
 #
 # For pictures, MNIST at $16\times16$. Convolutions know which pixels are neighbours; the loss, $R_1$ and its weight are those of above. Some minutes of
-# training, so the weights ship with their recipe: `python -m genlab.zoo.mnist_gan`. There is no feature network for MNIST here, so the Fréchet
+# training, so the weights ship with their recipe: `genlab train mnist_gan`. There is no feature network for MNIST here, so the Fréchet
 # distance is taken between the first 32 principal components of the pixels, fitted to the training images. And a question that crisp samples always
 # raise: did the generator just store them? Beside each sample stands its nearest training image.
 
 # %%
-from genlab.zoo.mnist_gan import load_mnist_gan, to_unit
 from genlab.data.digits import load_mnist
-from genlab.zoo.mnist_vae import binarize, load_mnist_vae
+from genlab.zoo.lessons import binarize
 from genlab.metrics.coverage import memorization_probe
 
-big = load_mnist_gan()
-known, unknown = (to_unit(load_mnist(part, size=16).images) for part in ("train", "test"))
+big = load_model("mnist_gan")
+known, unknown = (to_unit(load_mnist(part, size=16).images, 255) for part in ("train", "test"))
 made = big.sample(1000, generator=torch.Generator().manual_seed(1))
 axes32 = torch.linalg.svd(known.flatten(1) - known.flatten(1).mean(0), full_matrices=False).Vh[:32]
 project = lambda x: (x.flatten(1) @ axes32.T).double()
@@ -900,7 +899,7 @@ def specks(images):
 
 
 # %%
-vae = load_mnist_vae()
+vae = load_model("mnist_vae")
 codes = torch.randn(1000, 16, generator=torch.Generator().manual_seed(2))
 with torch.no_grad():
     smooth = vae.mean_image(codes)
@@ -930,8 +929,8 @@ check_range(
 # %% [markdown]
 # ## 4 · What to look at
 #
-# Move the generator's density and watch the best critic answer. At which mean is the minimax slope largest, and what has become of it at
-# 6? What does the other slope do there? Shrink `std` to 0.4: where is the critic now sure, and of what?
+# Move the generator's density and watch the best discriminator answer. At which mean is the minimax slope largest, and what has become of it at
+# 6? What does the other slope do there? Shrink `std` to 0.4: where is the discriminator now sure, and of what?
 
 # %% tags=["keep-output"]
 widgets.gan_game()
@@ -954,14 +953,14 @@ right.semilogy(mus, steep, label="non-saturating")
 right.set(
     xlabel=r"distance $\mu$",
     ylabel="slope of the loss",
-    title="at the best critic",
+    title="at the best discriminator",
     ylim=(1e-4, 20),
 )
 right.legend();
 
 # %% [markdown]
 # The figure answers the first three questions. The last one, with `std` at 0.4 and the mean at 2: the generator is now a narrow peak, and the
-# critic is sure that everything *beside* the peak is real. At the peak itself, where nearly all samples lie, it leans to "fake":
+# discriminator is sure that everything *beside* the peak is real. At the peak itself, where nearly all samples lie, it leans to "fake":
 # $D^* \approx 0.05$.
 
 # %%
@@ -1006,8 +1005,8 @@ check(
 #
 # ### Failure 1. The vanishing gradient
 #
-# With two Gaussians at distance 8 the exact slopes are those at the right edge of the figure. Does it happen with a *learned* critic? Take
-# a fresh generator for the ring of eight Gaussians, hold it still, and train the critic alone. The better it gets, the less the minimax
+# With two Gaussians at distance 8 the exact slopes are those at the right edge of the figure. Does it happen with a *learned* discriminator? Take
+# a fresh generator for the ring of eight Gaussians, hold it still, and train the discriminator alone. The better it gets, the less the minimax
 # loss tells the generator.
 
 # %%
@@ -1018,7 +1017,7 @@ at_8 = [
         adversarial.non_saturating_generator_loss,
     )
 ]
-print(f"distance 8, best critic: minimax {at_8[0]:.5f}, non-saturating {at_8[1]:.5f}")
+print(f"distance 8, best discriminator: minimax {at_8[0]:.5f}, non-saturating {at_8[1]:.5f}")
 
 torch.set_default_dtype(torch.float32)
 ring = GaussianRing()
@@ -1026,9 +1025,9 @@ ring = GaussianRing()
 
 def ring_gan(seed, *, gamma=0.0, batch_aware=False):
     torch.manual_seed(seed)
-    critic = MLP(4 if batch_aware else 2, 1, 64, 2)
-    critic = adversarial.BatchAware(critic) if batch_aware else critic
-    return adversarial.GAN(MLP(2, 2, 64, 2), critic, latent_dim=2, event_shape=(2,), gamma=gamma)
+    discriminator = MLP(4 if batch_aware else 2, 1, 64, 2)
+    discriminator = adversarial.BatchAware(discriminator) if batch_aware else discriminator
+    return adversarial.GAN(MLP(2, 2, 64, 2), discriminator, latent_dim=2, event_shape=(2,), gamma=gamma)
 
 
 def slopes_of(gan):
@@ -1043,15 +1042,15 @@ def slopes_of(gan):
 
 # %%
 still = ring_gan(0)
-adam, seed = torch.optim.Adam(still.critic_parameters(), lr=3e-3), torch.Generator().manual_seed(0)
+adam, seed = torch.optim.Adam(still.discriminator_parameters(), lr=3e-3), torch.Generator().manual_seed(0)
 slopes = {}
 for step in range(601):
     if step in (50, 200, 600):
         slopes[step] = slopes_of(still)
     adam.zero_grad()
-    still.critic_loss(ring.sample(128, generator=seed), generator=seed).backward()
+    still.discriminator_loss(ring.sample(128, generator=seed), generator=seed).backward()
     adam.step()
-print("critic's steps   generator's gradient: minimax   non-saturating")
+print("discriminator's steps   generator's gradient: minimax   non-saturating")
 for step, (minimax, other) in slopes.items():
     print(f"{step:14}   {'':21} ~{minimax:.4f}            ~{other:.2f}")
 minimax, other = (slopes[600][k] / slopes[50][k] for k in (0, 1))
@@ -1076,8 +1075,8 @@ check_range(
 # %% [markdown]
 # ### Failure 2. Mode collapse
 #
-# Let the generator run ahead: its learning rate ten times the critic's, and both with heavy momentum (Adam's 0.9, the default of every
-# library). Nothing else is unusual. Before you run the next cell: what is the generator's best reply to a critic that does not move?
+# Let the generator run ahead: its learning rate ten times the discriminator's, and both with heavy momentum (Adam's 0.9, the default of every
+# library). Nothing else is unusual. Before you run the next cell: what is the generator's best reply to a discriminator that does not move?
 #
 # It is to put all samples at *one point*, wherever $D$ is largest. A fast generator is pulled towards $\max_D\min_G$, and everything that
 # step 3 promised was about $\min_G\max_D$. Three numbers measure the result. Assign each sample to its nearest mode; **covered** counts the
@@ -1102,7 +1101,7 @@ def play_ring(gan, lr, momentum, seed, n_steps=600, keep=()):
     rng, film, losses = torch.Generator().manual_seed(seed), {}, []
     batches = minibatches(ring.sample(5000, generator=rng), 128, generator=rng)
     for r in fit_adversarial(gan, batches, n_steps=n_steps, lr=lr, betas=momentum, generator=rng):
-        losses.append((r.losses["critic"], r.losses["generator"]))
+        losses.append((r.losses["discriminator"], r.losses["generator"]))
         if r.step in keep:
             film[r.step] = gan.sample(500, generator=torch.Generator().manual_seed(1))
     return film, np.array(losses)
@@ -1126,11 +1125,11 @@ check_range(
 
 # %% [markdown]
 # And now the disease and the cures, one change at a time, each for 600 steps and with three seeds. Three keep the fast generator: with $R_1$;
-# with *minibatch statistics* (the critic also sees the standard deviation of its batch, so a batch of copies looks wrong although each copy
+# with *minibatch statistics* (the discriminator also sees the standard deviation of its batch, so a batch of copies looks wrong although each copy
 # looks right); with light momentum. The others begin with equal rates: alone; with $R_1$; with light momentum.
 
 # %%
-FAST, EVEN = (3e-4, 3e-3), (1e-3, 1e-3)  # rates of critic and generator
+FAST, EVEN = (3e-4, 3e-3), (1e-3, 1e-3)  # rates of discriminator and generator
 HEAVY, LIGHT = (0.9, 0.99), (0.5, 0.9)  # momentum
 games = {
     "fast generator": ({}, FAST, HEAVY),
@@ -1225,12 +1224,12 @@ for ax, (title, sample) in zip(axes, shots, strict=True):
     ax.set_title(title, fontsize=9)
 
 # %% [markdown]
-# The fast generator is a streak that keeps moving: the critic learns to reject where it stands, and it goes elsewhere. That is the rotation
+# The fast generator is a streak that keeps moving: the discriminator learns to reject where it stands, and it goes elsewhere. That is the rotation
 # of step 9, in function space. It covers few modes, and most of its samples hit none.
 #
 # What do three seeds allow you to say? With the fast generator, none of the three changes cured it. Equal rates *alone* cover everything
 # with one seed and lose modes with the others. Equal rates with $R_1$, or with light momentum, covered all eight modes evenly every time.
-# So on this ring it took both: a critic that keeps pace, *and* friction or less momentum. The single runs also depend on the
+# So on this ring it took both: a discriminator that keeps pace, *and* friction or less momentum. The single runs also depend on the
 # processor, since a game amplifies differences in rounding. On another machine the first five rows will differ from those printed here.
 #
 # And "cured" means even coverage, no more: only about 0.6 of the cured samples lie within three standard deviations of a mode, against
@@ -1245,7 +1244,7 @@ for ax, (title, sample) in zip(axes, shots, strict=True):
 figure, axes = plt.subplots(1, 2, figsize=(9, 2.8), sharey=True)
 run_a, run_b = losses["fast generator"], losses["equal rates, light momentum"]
 for ax, curves, title in ((axes[0], run_a, "run A"), (axes[1], run_b, "run B")):
-    for curve, name in zip(curves.T, ("critic", "generator"), strict=True):
+    for curve, name in zip(curves.T, ("discriminator", "generator"), strict=True):
         ax.plot(curve, label=name, linewidth=1)
     for level in (math.log(4), math.log(2)):
         ax.axhline(level, color="black", linestyle=":", linewidth=1)
@@ -1253,7 +1252,7 @@ for ax, curves, title in ((axes[0], run_a, "run A"), (axes[1], run_b, "run B")):
 axes[0].legend(fontsize=8, ncols=2, loc="lower right")
 late_a, late_b = run_a[300:], run_b[300:]
 check_range(
-    "run A: critic's mean loss (equilibrium: 1.386)",
+    "run A: discriminator's mean loss (equilibrium: 1.386)",
     late_a[:, 0].mean(),
     1.38,
     1.45,
@@ -1270,15 +1269,15 @@ check_range(
 
 # %% [markdown]
 # Run A, the collapsed one, sits at the equilibrium's own values $\log 4$ and $\log 2$ (dotted), and its generator has the *lower* loss: it
-# is winning, against a critic that is always one move behind. Its losses do swing more, but a swing has no scale that you could know in
+# is winning, against a discriminator that is always one move behind. Its losses do swing more, but a swing has no scale that you could know in
 # advance.
 #
-# Now look again at the run on the digits. From step 200 on the critic's loss hardly moved. The samples did.
+# Now look again at the run on the digits. From step 200 on the discriminator's loss hardly moved. The samples did.
 
 # %%
-critic_curve = np.array([r.losses["critic"] for r in run])
-early, late = critic_curve[100:300].mean(), critic_curve[1300:].mean()
-check_range("change of the critic's loss since step 200", late - early, -0.1, 0.12)
+discriminator_curve = np.array([r.losses["discriminator"] for r in run])
+early, late = discriminator_curve[100:300].mean(), discriminator_curve[1300:].mean()
+check_range("change of the discriminator's loss since step 200", late - early, -0.1, 0.12)
 check_range(
     "Frechet distance, step 200 over step 1500",
     frechet[200] / frechet[1500],
@@ -1289,7 +1288,7 @@ check_range(
 
 # %%
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3))
-for name in ("critic", "generator"):
+for name in ("discriminator", "generator"):
     smooth = np.convolve([r.losses[name] for r in run], np.ones(25) / 25, "valid")
     left.plot(smooth, label=name, linewidth=1.3)
 left.axhline(math.log(4), color="black", linestyle=":", linewidth=1)
@@ -1300,13 +1299,13 @@ right.axhline(floor, color="black", linestyle=":", linewidth=1)
 right.set(xlabel="step", ylabel="Frechet distance", title="the samples improve (dotted: real images)");
 
 # %% [markdown]
-# A loss of $\log 4$ means that *this* critic cannot tell, and no more. So one measures samples instead, or builds a critic whose loss is
+# A loss of $\log 4$ means that *this* discriminator cannot tell, and no more. So one measures samples instead, or builds a discriminator whose loss is
 # itself an estimate of a distance (lesson 08).
 #
 # **Other remedies, and where they belong.** *Feature matching* replaces the generator's loss by
-# $\|\mathbb E_p\phi - \mathbb E_q\phi\|^2$ for a hidden layer $\phi$ of the critic: a target that does not run away, blind to everything
+# $\|\mathbb E_p\phi - \mathbb E_q\phi\|^2$ for a hidden layer $\phi$ of the discriminator: a target that does not run away, blind to everything
 # but means. *Minibatch discrimination* is the learned form of the statistic you have just seen. *Unrolled GANs* differentiate the generator
-# through a few future critic steps: the look-ahead of step 9, for one player. *Wasserstein* critics (lesson 08) change what is measured.
+# through a few future discriminator steps: the look-ahead of step 9, for one player. *Wasserstein* critics (lesson 08) change what is measured.
 # Feature matching and that statistic fit in a line each:
 
 # %%
@@ -1335,17 +1334,17 @@ check(
 #
 # Replace `...` and run the cell; `course.hint("07.value")` gives up to three hints.
 #
-# **07.best-critic** (compute). `p` and `q` are arrays of probabilities. Return the best critic's $D$ for each outcome.
+# **07.best-critic** (compute). `p` and `q` are arrays of probabilities. Return the best discriminator's $D$ for each outcome.
 
 # %%
-def best_critic(p, q): ...
+def best_discriminator(p, q): ...
 
 
-course.exercise("07.best-critic", best_critic)
+course.exercise("07.best-critic", best_discriminator)
 
 
 # %% [markdown]
-# **07.slopes** (compute). Return the pair of slopes, in the critic's *logit*, of $\log(1-D)$ and of $-\log D$ where $D = d$.
+# **07.slopes** (compute). Return the pair of slopes, in the discriminator's *logit*, of $\log(1-D)$ and of $-\log D$ where $D = d$.
 
 # %%
 def slopes_at(d): ...
@@ -1355,7 +1354,7 @@ course.exercise("07.slopes", slopes_at)
 
 
 # %% [markdown]
-# **07.value** (derive). Return the value of the game at the best critic, in nats, from `p` and `q`. Derive it through the divergence, then
+# **07.value** (derive). Return the value of the game at the best discriminator, in nats, from `p` and `q`. Derive it through the divergence, then
 # check it against the first route of step 3.
 
 # %%
@@ -1394,17 +1393,17 @@ widgets.quiz(7)
 # %% [markdown]
 # ## Summary
 #
-# 1. A GAN is a sampler $G(z)$ and a critic; the density of $G(z)$ exists and is never evaluated. No likelihood, as a type.
-# 2. The best critic is $D^* = p/(p+q)$; its logit is the log-ratio of the densities, and a network finds it from samples.
+# 1. A GAN is a sampler $G(z)$ and a discriminator; the density of $G(z)$ exists and is never evaluated. No likelihood, as a type.
+# 2. The best discriminator is $D^* = p/(p+q)$; its logit is the log-ratio of the densities, and a network finds it from samples.
 # 3. Against it the game is worth $-\log 4 + 2\,\mathrm{JS}$, with $\mathrm{JS} \le \log 2$: zero only for equal laws, flat for distant ones.
 # 4. The minimax generator has slope $D$ in the logit, the non-saturating one $1-D$: 0.01 against 0.99 for a recognised fake.
-# 5. Their gradients agree in direction for a sample and may disagree for a batch. At the best critic the second descends
+# 5. Their gradients agree in direction for a sample and may disagree for a batch. At the best discriminator the second descends
 #    $\mathrm{KL}(q\|p) - 2\,\mathrm{JS}$.
 # 6. Every convex $f$ gives a bound that samples can climb; the first game is one row of that table (with $f(1) = -\log 4$, not 0).
 # 7. Simultaneous steps leave an equilibrium they circle; turns, averages, look-ahead and friction ($R_1$) keep or bring them back.
-# 8. Mode collapse comes from the dynamics: against a critic that lags, the best reply is one point. The divergence wants all modes. Count
+# 8. Mode collapse comes from the dynamics: against a discriminator that lags, the best reply is one point. The divergence wants all modes. Count
 #    covered modes *and* the fraction of samples near one, over several seeds.
-# 9. A sure critic starves the minimax loss: produced, measured, and the reason for the other one.
+# 9. A sure discriminator starves the minimax loss: produced, measured, and the reason for the other one.
 # 10. Losses of a game are no progress bar. Measure the samples.
 #
 # **Back to your predictions.** 1: $D^* = 0.4167$, far from sure. 2: 99. 3: no, for no rate; the factor is $\sqrt{1+\eta^2}$. 4: the training;
@@ -1416,9 +1415,9 @@ widgets.quiz(7)
 # | GAN | $\min_G\max_D V$; in practice $-\log D(G(z))$ | $z \sim \mathcal N(0,I)$, $x = G(z)$ | 1 | none | dynamics: lost modes, no stopping rule |
 #
 # **What production systems add.** Convolutional networks with modulated styles, $R_1$ applied only every few steps, an average of the
-# generator's weights for sampling (the averaging of step 9), augmentation of what the critic sees, and conditioning on a class or a text.
+# generator's weights for sampling (the averaging of step 9), augmentation of what the discriminator sees, and conditioning on a class or a text.
 # Two relatives answer other questions: *CycleGAN* plays two games to translate between unpaired sets, with the demand that there and back
-# is the identity; *BiGAN* adds an encoder and lets the critic judge pairs $(x, z)$.
+# is the identity; *BiGAN* adds an encoder and lets the discriminator judge pairs $(x, z)$.
 #
 # ## Sources
 #

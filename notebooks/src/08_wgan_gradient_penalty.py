@@ -35,14 +35,13 @@ import torch
 from torch import nn
 
 import genlab_course as course
-from genlab.zoo.digit_gan import to_unit
 from genlab import adversarial
 from genlab_course import widgets
-from genlab.zoo.digit_wgan import Recipe, digit_wgan, train_digit_wgan
+from genlab.zoo import find
 from genlab.core import last
 from genlab.core.stats import entropy, kl_categorical
 from genlab_course import check, check_range
-from genlab.data.digits import load_digits
+from genlab.data.digits import load_digits, to_unit
 from genlab.metrics.features import load_classifier
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.distances import transport_plan, transport_prices
@@ -753,8 +752,9 @@ ax.legend();
 # %%
 train, test = load_digits("train").images, load_digits("test").images
 data = to_unit(train)
-wgan = digit_wgan()
-game = train_digit_wgan(wgan, train)
+recipe = find("digit_wgan")
+wgan = recipe.untrained()
+game = recipe.train(wgan, data)
 
 judge = load_classifier()
 real_features = judge.features(train)
@@ -773,7 +773,7 @@ def observed(records, every=75):
     """Pass the records on, and note the judge's verdict now and then."""
     for record in records:
         if record.step % every == 0 or record.step == 10:
-            history.append((record.step, -record.losses["critic"], frechet(wgan)))
+            history.append((record.step, -record.losses["discriminator"], frechet(wgan)))
         yield record
 
 
@@ -844,7 +844,7 @@ def three_gradients(seed, n_steps=(50, 350)):
             loss = adversarial.wgan_critic_loss(f(near), f(far))
             loss = loss + 10 * adversarial.gradient_penalty(f, near, far, u)
             optimizer.zero_grad()
-            (loss + adversarial.critic_loss(D(near), D(far))).mean().backward()
+            (loss + adversarial.discriminator_loss(D(near), D(far))).mean().backward()
             optimizer.step()
         losses = (
             (adversarial.minimax_generator_loss, nets[0]),
@@ -1088,13 +1088,13 @@ except NoLikelihoodError as error:
 def seconds(model, n=30):
     start = time.perf_counter()
     for _ in range(n):
-        model.critic_loss(data[:64]).backward()
+        model.discriminator_loss(data[:64]).backward()
     return (time.perf_counter() - start) / n
 
 
-plain = digit_wgan(Recipe(penalty=0.0))
-penalised = digit_wgan(Recipe(penalty=10.0))
-passes = [network_passes(m.critic, lambda m=m: m.critic_loss(data[:64])) for m in (plain, penalised)]
+plain = recipe.but(penalty=0.0).untrained()
+penalised = recipe.but(penalty=10.0).untrained()
+passes = [network_passes(m.critic, lambda m=m: m.discriminator_loss(data[:64])) for m in (plain, penalised)]
 check(
     "forward passes of the critic in one of its steps",
     passes,

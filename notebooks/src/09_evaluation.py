@@ -755,11 +755,12 @@ course.show_source(distances.frechet_gaussian)
 # train a small classifier and use the 32 numbers under its last layer. Watch one learn; the accuracy on the test images must end above 93 %.
 
 # %%
-from genlab.zoo.digit_features import accuracy, new_digit_classifier
+from genlab.zoo import find
+from genlab.zoo.lessons import accuracy
 from genlab.train import cosine, fit, minibatches
 
-mine = new_digit_classifier(seed=5)
-untrained = accuracy(new_digit_classifier(seed=5), "test")
+mine = find("digit_classifier").but(seed=5).untrained()
+untrained = accuracy(mine, "test")
 mine.NOISE = 0.0  # the shipped network sees noisy images in training; yours does not
 g = torch.Generator().manual_seed(5)
 batches = minibatches(train, 100, cond=train_labels, generator=g)

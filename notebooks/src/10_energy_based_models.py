@@ -1170,17 +1170,18 @@ for eta, lam in zip(both, curvatures, strict=True):
     )
 
 # %%
-from genlab.zoo.digit_diffusion import scale
-from genlab.zoo.digit_ebm import Recipe, denoise, digit_ebm, fresh_samples, train_digit_ebm
+from genlab.data.digits import to_unit
+from genlab.zoo import find
+from genlab.zoo.scores import denoise, fresh_samples
 
 torch.set_default_dtype(torch.float32)
 train, test = load_digits("train"), load_digits("test")
-recipe = Recipe()
-ebm = digit_ebm(recipe)
-records = widgets.watch(train_digit_ebm(ebm, train.images, recipe), total=recipe.n_steps, label="phase difference")
+recipe = find("digit_ebm")
+ebm, data_noise = recipe.untrained(), recipe.settings["data_noise"]
+records = widgets.watch(recipe.train(ebm), total=recipe.settings["n_steps"], label="phase difference")
 judge = load_classifier()
 generator = torch.Generator().manual_seed(10)
-noisy = lambda images: scale(images) + recipe.data_noise * torch.randn(images.shape, generator=generator)
+noisy = lambda images: to_unit(images) + data_noise * torch.randn(images.shape, generator=generator)
 features = lambda x: judge.features(8 * (x + 1))
 pool = ebm.chains.states
 losses = [r.loss for r in records]
@@ -1199,10 +1200,10 @@ check_range(
 # The model's distribution is that of *noisy* digits, so its samples are noisy. One step with the slope removes the noise: the average clean image behind $x$ is $x-\sigma^2\nabla E(x)$. That formula (Tweedie's) is the door to lesson 11; there you will derive it. For comparison we do the same with one normal distribution that has the mean and the covariance of the noisy digits.
 
 # %%
-pixels = scale(train.images).flatten(1)
-blurred = torch.cov(pixels.T) + recipe.data_noise**2 * torch.eye(64)
+pixels = to_unit(train.images).flatten(1)
+blurred = torch.cov(pixels.T) + data_noise**2 * torch.eye(64)
 base = Gaussian(pixels.mean(0), blurred)
-clean = denoise(ebm, pool, sigma=recipe.data_noise)
+clean = denoise(ebm, pool, sigma=data_noise)
 figure, axes = plt.subplots(1, 3, figsize=(11, 2.9))
 pictures = {
     "digits with noise σ = 0.3": noisy(train.images[:24]),
@@ -1214,12 +1215,12 @@ for ax, (title, x) in zip(axes, pictures.items(), strict=True):
 
 # %%
 distance = lambda a, b: frechet_distance(features(a), features(b)).item()
-real, digits_only = noisy(train.images), scale(train.images)
+real, digits_only = noisy(train.images), to_unit(train.images)
 as_image = lambda x: x.reshape(-1, 1, 8, 8)
 of_normal = []
 for _ in range(4):  # a single set of 1,024 draws is off by some hundredths
     x = base.sample(1024, generator=generator)
-    x_clean = x + recipe.data_noise**2 * base.score(x)
+    x_clean = x + data_noise**2 * base.score(x)
     x, x_clean = as_image(x), as_image(x_clean)
     of_normal.append([distance(real, x), distance(digits_only, x_clean)])
 normal_noisy, normal_clean = np.mean(of_normal, 0)
@@ -1239,7 +1240,7 @@ check_range(
     digits=2,
     unlike={"normal distribution": normal_clean},
 )
-restored = denoise(ebm, noisy(train.images), sigma=recipe.data_noise)
+restored = denoise(ebm, noisy(train.images), sigma=data_noise)
 print(f"real digits, noised and denoised alike: ~{distance(digits_only, restored):.2f}")
 
 # %% [markdown]
@@ -1316,16 +1317,15 @@ check_range(
 # **It fails, with the stabilisers off.** The first updates again (180, or 120 where the runs explode sooner), with the same network and the same rate: without the noise on the data; with one chain step for each update in place of twenty; and without either and without the quadratic.
 
 # %%
-import dataclasses
 from itertools import islice
 
 
 def first_updates(quadratic=True, n=120, **changes):
     """The first `n` phase differences of a run with some stabilisers off, and its model."""
-    changed = dataclasses.replace(recipe, **changes)
-    model = digit_ebm(changed)
-    model.base_std = recipe.base_std if quadratic else None
-    return [r.loss for r in islice(train_digit_ebm(model, train.images, changed), n)], model
+    changed = recipe.but(**changes)
+    model = changed.untrained()
+    model.base_std = recipe.settings["base_std"] if quadratic else None
+    return [r.loss for r in islice(changed.train(model), n)], model
 
 
 runs = {
@@ -1364,7 +1364,7 @@ print(f"largest |x| of the last run's chains: ~{far:.0f}")
 fresh = fresh_samples(ebm, 500, n_steps=600, generator=torch.Generator().manual_seed(1))
 shares = {}
 for name, x in (("pool", pool[:1000]), ("fresh", fresh)):
-    votes = judge(8 * (denoise(ebm, x, sigma=recipe.data_noise) + 1)).argmax(1)
+    votes = judge(8 * (denoise(ebm, x, sigma=data_noise) + 1)).argmax(1)
     shares[name] = torch.bincount(votes, minlength=10) / len(x)
 shares["data"] = torch.bincount(train.labels, minlength=10) / len(train.labels)
 figure, ax = plt.subplots(figsize=(6.5, 2.6))

@@ -33,18 +33,17 @@ from scipy.optimize import brentq
 from torch import nn
 
 import genlab_course as course
-from genlab.zoo.digit_ncsn import digit_ncsn, train_digit_ncsn
+from genlab.zoo import find
 from genlab import score
 from genlab_course import widgets
 from genlab.core import integrate, kl_on_grid, last, std_normal_log_prob
 from genlab.core.capabilities import NoLikelihoodError, likelihood_kind, log_likelihood
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.digits import load_digits
+from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.metrics.features import load_classifier
 from genlab.metrics.distances import frechet_distance
 from genlab.nn.layers import MLP
 from genlab.oracles import Empirical, Gaussian, GaussianMixture
-from genlab.zoo.digit_ncsn import Recipe, to_grey, to_unit
 from genlab.solvers import langevin, langevin_matrix, relaxation_time
 from genlab.train import cosine, fit, minibatches
 
@@ -887,9 +886,11 @@ def rung(n_steps, noise=0.2):
     return u
 
 
+settled = 1 / (1 - 0.1 / 2)
+solved = (1 - 0.1) ** (2 * 10) * (1.35**2 - settled) + settled  # the recursion, solved for 10 steps
 check(
     "variance after 10 steps at a rung, and in the end",
-    [score.rung_variance(1.35, 0.1, 10), 1 / (1 - 0.1 / 2)],
+    [solved, settled],
     [rung(10), rung(10_000)],
     unlike={"noise r for 2r": [rung(10, noise=0.1), rung(10_000, noise=0.1)]},
 )
@@ -1043,8 +1044,9 @@ check_range(
 train, held_out = load_digits("train").images, load_digits("test").images
 flat = to_unit(train).flatten(1)
 print(f"largest distance between two digits: {torch.cdist(flat, flat).max():.2f}")
-digits = digit_ncsn()
-records = widgets.watch(train_digit_ncsn(digits, train), total=1500)
+recipe = find("digit_ncsn")
+digits = recipe.untrained()
+records = widgets.watch(recipe.train(digits, to_unit(train)), total=1500)
 n_weights = sum(p.numel() for p in digits.parameters())
 n_passes = len(digits.sigmas) * digits.n_steps + 1
 print(
@@ -1071,7 +1073,7 @@ real = judge.features(train)
 
 def frechet(images):
     """Fréchet distance to the training digits, in the judge's features."""
-    return frechet_distance(real, judge.features(to_grey(images))).item()
+    return frechet_distance(real, judge.features(from_unit(images, whole=False))).item()
 
 
 def drawn(model, n=1000, **options):
@@ -1094,7 +1096,7 @@ check_range(
     unlike={"of a normal distribution": frechet(normal_draws)},
 )
 percent = lambda x: (
-    100 * judge.probs(to_grey(x)).argmax(1).bincount(minlength=10) / len(x)
+    100 * judge.probs(from_unit(x, whole=False)).argmax(1).bincount(minlength=10) / len(x)
 )
 kinds = percent(samples)
 print(f"200 real test digits: {frechet(to_unit(held_out)):.2f}")
@@ -1210,7 +1212,7 @@ class Classic(nn.Module):
 
 def error_at_the_top(classic):
     """Error of the guess at sigma = 10 after a short training, over that of the linear guess."""
-    model = digit_ncsn(Recipe(width=128, depth=2))
+    model = recipe.but(width=128, depth=2).untrained()
     generator = torch.Generator().manual_seed(11)
     batches = minibatches(to_unit(train), 128, generator=generator)
     for _ in fit(Classic(model) if classic else model, batches, n_steps=400, lr=cosine(4e-3, 400), generator=generator):

@@ -37,9 +37,10 @@ from genlab import score
 from genlab_course import widgets
 from genlab.core import bits_per_dim, dequantize, last, likelihood_kind, log_likelihood
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.digits import load_digits
+from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.zoo import digit_diffusion as digits
+from genlab.zoo import find
+from genlab.zoo.scores import GREY
 
 course.begin(lesson=12)
 torch.set_default_dtype(torch.float64)  # exact numbers first; training will switch to float32
@@ -161,7 +162,7 @@ images, labels = load_digits("train")
 test_images, test_labels = load_digits("test")
 figure, axes = plt.subplots(2, 1, figsize=(8.5, 2.6))
 a = score.alphas_bar_from_betas(schedules["linear, made for 100"])
-digit = digits.scale(images[[3]])
+digit = to_unit(images[[3]])
 eps = torch.randn(digit.shape, generator=generator)
 for ax, chosen in zip(axes, (("linear, made for 100"), ("cosine")), strict=True):
     a = score.alphas_bar_from_betas(schedules[chosen])
@@ -176,9 +177,9 @@ for ax, chosen in zip(axes, (("linear, made for 100"), ("cosine")), strict=True)
 widgets.forward_process()
 
 # %%
-from genlab_course.widgets.score import LEVELS, Observer
+from genlab.score.exact import LEVELS, DigitObserver
 
-known = Observer().curve()
+known = DigitObserver().curve()
 half = float(np.interp(0.5, known, LEVELS))  # where the curve crosses one half
 a = score.alphas_bar_from_betas(schedules["linear, made for 100"])
 reached = lambda betas: int(
@@ -515,9 +516,9 @@ check_range(
 # $\log$ of the bin's width; by Jensen once more this is a bound on a bound. We shall print both, each with its kind.
 
 # %%
-levels = digits.scale(torch.arange(17).reshape(17, 1, 1, 1).expand(17, 1, 8, 8))[:, :, 0, 0]
+levels = to_unit(torch.arange(17).reshape(17, 1, 1, 1).expand(17, 1, 8, 8))[:, :, 0, 0]
 mass = lambda mean: score.bin_log_prob(
-    levels, torch.full((17, 1), mean), torch.tensor(0.05), digits.GREY
+    levels, torch.full((17, 1), mean), torch.tensor(0.05), GREY
 )
 grid_ends = torch.tensor([-1.0625, 1.0625])
 check(
@@ -764,9 +765,10 @@ check_range(
 
 # %%
 torch.set_default_dtype(torch.float32)
-recipe = digits.Recipe()
-model = digits.digit_diffusion(recipe)
-records = widgets.watch(digits.train_digit_diffusion(model, images, labels, recipe), total=recipe.n_steps, label="mean square")
+recipe = find("digit_diffusion")
+model = recipe.untrained()
+first_rate, last_rate = recipe.settings["first"], recipe.settings["last"]
+records = widgets.watch(recipe.train(model, to_unit(images), labels), total=recipe.settings["n_steps"], label="mean square")
 final = sum(r.loss for r in records[-100:]) / 100
 print("weights:", sum(p.numel() for p in model.parameters()), "| likelihood:", likelihood_kind(model))
 check_range(
@@ -804,21 +806,21 @@ film = list(draw(guided, model.betas))
 sharp = film[-1]
 check_range(
     "conditional samples recognised",
-    accuracy(digits.to_levels(plain), asked),
+    accuracy(from_unit(plain), asked),
     0.88,
     1.0,
     digits=2,
     unlike={
         "not told the digit": accuracy(
-            digits.to_levels(last(draw(untold, model.betas))), asked
+            from_unit(last(draw(untold, model.betas))), asked
         )
     },
 )
-print(f"guided samples recognised: ~{accuracy(digits.to_levels(sharp), asked):.2f}")
+print(f"guided samples recognised: ~{accuracy(from_unit(sharp), asked):.2f}")
 
 # %%
 figure, (left, middle, right) = plt.subplots(1, 3, figsize=(10, 1.9))
-real = torch.stack([digits.scale(images)[labels == c][k] for k in range(4) for c in range(10)])
+real = torch.stack([to_unit(images)[labels == c][k] for k in range(4) for c in range(10)])
 course.show_images(left, real, title="real digits")
 course.show_images(middle, plain[:40].clamp(-1, 1), title="samples, told the digit")
 course.show_images(right, sharp[:40].clamp(-1, 1), title="samples, guided")
@@ -835,7 +837,7 @@ def bits(nats):
     return bits_per_dim(nats.double().mean(), 64).item()
 
 
-x_test = digits.scale(test_images)
+x_test = to_unit(test_images)
 generator = torch.Generator().manual_seed(12)
 seen = {}
 
@@ -848,7 +850,7 @@ def remember(x, t):
 
 
 with torch.no_grad():
-    some = digits.scale(images[:100])
+    some = to_unit(images[:100])
     eps = torch.randn((T, *some.shape), generator=generator)
     errors = score.noise_errors(untold, some, eps, alphas_bar=model.alphas_bar)
     eps = torch.randn((T, *x_test.shape), generator=generator)
@@ -856,7 +858,7 @@ with torch.no_grad():
     tilde = score.posterior_variances(model.betas)
     best = score.optimal_variances(errors, model.betas)
     for name, v in {"beta": model.betas, "best": best}.items():
-        terms[name] = score.ddpm_vlb_terms(remember, x_test, eps, betas=model.betas, variances=v, bins=digits.GREY)
+        terms[name] = score.ddpm_vlb_terms(remember, x_test, eps, betas=model.betas, variances=v, bins=GREY)
     kind, values = log_likelihood(model, x_test[:20], generator=generator)
 print(f"kind: {kind}; the model's own estimate on 20 images: ~{bits(-values):.2f} bits/dim")
 check_range(
@@ -897,7 +899,7 @@ print(f"bits/dim of the prior's term: ~{share[-1]:.5f}")
 
 # %%
 with torch.no_grad():
-    told_terms = score.ddpm_vlb_terms(model.eps_model(test_labels), x_test, eps, betas=model.betas, variances=best, bins=digits.GREY)
+    told_terms = score.ddpm_vlb_terms(model.eps_model(test_labels), x_test, eps, betas=model.betas, variances=best, bins=GREY)
     y = dequantize(test_images, 17, generator=generator)  # in [0, 1)
     spread = (17 * y - 0.5) / 8 - 1  # each level's own bin, in the model's units
     density = score.ddpm_vlb_terms(untold, spread, eps, betas=model.betas, variances=best)
@@ -988,8 +990,8 @@ ends = -left[0].item(), -left[-1].item()
 def at_level(x, gamma):
     """The trained network at a noise level gamma: find the time of that level on its schedule."""
     area = torch.nn.functional.softplus(gamma)  # -log alpha_bar
-    slope = recipe.last - recipe.first
-    u = ((recipe.first**2 + 2 * slope * area).sqrt() - recipe.first) / slope
+    slope = last_rate - first_rate
+    u = ((first_rate**2 + 2 * slope * area).sqrt() - first_rate) / slope
     return untold(x, T * u - 1)
 
 
@@ -1008,18 +1010,18 @@ class AsTrained:
 
     def __call__(self, t):
         u = (1 + (T - 1) * t) / T  # the first of 100 steps to the last
-        area = recipe.first * u + 0.5 * (recipe.last - recipe.first) * u**2
+        area = first_rate * u + 0.5 * (last_rate - first_rate) * u**2
         return torch.log(torch.expm1(area))
 
     def slope(self, gamma):
         area = torch.nn.functional.softplus(gamma)
-        rate = (recipe.first**2 + 2 * (recipe.last - recipe.first) * area).sqrt()
+        rate = (first_rate**2 + 2 * (last_rate - first_rate) * area).sqrt()
         return (T - 1) / T * rate / -torch.expm1(-area)  # d gamma / d area = 1 / (1 - e^-area)
 
 
 # %%
 generator = torch.Generator().manual_seed(12)
-train_x = digits.scale(images)
+train_x = to_unit(images)
 histogram = score.LevelHistogram(*ends, 20)
 optimizer = torch.optim.Adam(histogram.parameters(), lr=0.1)
 for _ in range(40):
@@ -1039,7 +1041,7 @@ for name, schedule in {"as trained": AsTrained(), "even in gamma": score.LevelHi
     results[name] = (bits(term), (term / (64 * math.log(2))).std().item())
     print(f"{name:14} mean ~{results[name][0]:.2f} bits/dim   standard deviation ~{results[name][1]:.2f}")
 with torch.no_grad():
-    steps = score.ddpm_vlb_terms(remember, x_test, eps, betas=model.betas, variances=tilde.clamp(min=1e-8), bins=digits.GREY)
+    steps = score.ddpm_vlb_terms(remember, x_test, eps, betas=model.betas, variances=tilde.clamp(min=1e-8), bins=GREY)
 between = {"small": steps, "beta": terms["beta"], "best": terms["best"]}
 between = {name: bits(rows[1:-1].sum(0)) for name, rows in between.items()}
 infinite = results["learned"][0]
@@ -1155,7 +1157,7 @@ def walked_in(S):
 quality = {S: walked_in(S) for S in (5, 10, 20)}
 quality[100] = plain
 for S, x in quality.items():
-    print(f"{S:4} steps: recognised ~{accuracy(digits.to_levels(x), asked):.2f}, Fréchet distance ~{distance(x):.2f}")
+    print(f"{S:4} steps: recognised ~{accuracy(from_unit(x), asked):.2f}, Fréchet distance ~{distance(x):.2f}")
 check_range(
     "Fréchet distance, 5 steps over 100 steps",
     distance(quality[5]) / distance(plain),
@@ -1200,8 +1202,8 @@ check_range(
 # %%
 b = score.cosine_betas(50)
 a = score.alphas_bar_from_betas(b)
-slope = recipe.last - recipe.first
-times = T * ((recipe.first**2 - 2 * slope * a.log()).sqrt() - recipe.first) / slope - 1
+slope = last_rate - first_rate
+times = T * ((first_rate**2 - 2 * slope * a.log()).sqrt() - first_rate) / slope - 1
 on_cosine = lambda x, t: told(x, times.clamp(max=T - 1)[t])
 
 
@@ -1226,7 +1228,7 @@ for name, network in {"as it is": on_cosine, "clipped": clipped}.items():
     g = torch.Generator().manual_seed(0)
     start = torch.randn(len(asked), 1, 8, 8, generator=g)
     states = list(score.ddpm_sample(network, start, betas=b, variances=b, generator=g))
-    walks[name] = states[0].std().item(), accuracy(digits.to_levels(states[-1]), asked)
+    walks[name] = states[0].std().item(), accuracy(from_unit(states[-1]), asked)
 
 # %%
 check_range(
@@ -1268,7 +1270,7 @@ check(
         "noise of variance beta^2": math.hypot(off(plain), model.betas[0].item()),
     },
 )
-shift = digits.to_levels(spoilt) != digits.to_levels(plain)
+shift = from_unit(spoilt) != from_unit(plain)
 print(f"fraction of pixels whose level it changes: ~{shift.double().mean():.2f}")
 
 # %% [markdown]

@@ -41,23 +41,16 @@ from genlab_course import widgets
 from genlab.core import last
 from genlab.core.stats import integrate
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.digits import load_digits
+from genlab.data.digits import from_unit, load_digits, to_unit
 from genlab.metrics.features import load_classifier
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.cost import network_passes
 from genlab.metrics.coverage import knn_radius, precision_recall
-from genlab.train.fit import EMA
+from genlab.train import EMA
 from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.zoo.digit_diffusion import (
-    NO_CLASS,
-    Recipe,
-    digit_diffusion,
-    scale,
-    to_levels,
-    train_digit_diffusion,
-)
-from genlab.zoo.mnist_diffusion import load_mnist_diffusion
+from genlab.zoo import find, load_model
+from genlab.zoo.scores import NO_CLASS
 from genlab.solvers.mcmc import langevin_step
 
 course.begin(lesson=13)
@@ -486,19 +479,19 @@ widgets.sampler_steps()
 torch.set_default_dtype(torch.float32)
 images, labels = load_digits("train")
 held_out, held_labels = load_digits("test")
-recipe = Recipe()
-model = digit_diffusion(recipe)
-average, kept = EMA(model, recipe.decay), {}
+recipe = find("digit_diffusion")
+model = recipe.untrained()
+average, kept = EMA(model, recipe.settings["average"]), {}
 
 
 def observed(records):
     """Pass the records on; keep the moving weights and their average, halfway and at the end."""
     for record in records:
         average.update(model)
-        if record.step in (300, recipe.n_steps):
+        if record.step in (300, recipe.settings["n_steps"]):
             kept[record.step] = copy.deepcopy(model).eval(), copy.deepcopy(average.average)
         yield record
-records = widgets.watch(observed(train_digit_diffusion(model, images, labels, recipe)), total=recipe.n_steps)
+records = widgets.watch(observed(recipe.train(model, to_unit(images), labels)), total=recipe.settings["n_steps"])
 tail = float(np.mean([r.loss for r in records[-50:]]))
 check_range("mean loss of the last 50 steps", tail, 0.055, 0.09,
             unlike={"the first step": records[0].loss})
@@ -522,15 +515,15 @@ check_range("the judge on real test digits", (seen == held_labels.numpy()).mean(
 
 def recognised(x):
     """Share of the samples in which the judge sees the digit that was asked for."""
-    return float((judge.predict(to_levels(x).flatten(1).numpy()) == wanted.numpy()).mean())
+    return float((judge.predict(from_unit(x).flatten(1).numpy()) == wanted.numpy()).mean())
 
 
 def frechet(x):
-    return frechet_distance(real, features.features(to_levels(x))).item()
+    return frechet_distance(real, features.features(from_unit(x))).item()
 
 
 def recall(x):
-    return precision_recall(real, features.features(to_levels(x))).recall
+    return precision_recall(real, features.features(from_unit(x))).recall
 
 
 # %%
@@ -564,8 +557,8 @@ def sample(sampler, n_steps, *, network=net, guidance_scale=1.0, eta=0.0, interv
 
 
 # %%
-check_range("Frechet distance of 200 real test digits", frechet(scale(held_out)), 0.19, 0.22,
-            unlike={"of the training digits": frechet(scale(images))})
+check_range("Frechet distance of 200 real test digits", frechet(to_unit(held_out)), 0.19, 0.22,
+            unlike={"of the training digits": frechet(to_unit(images))})
 shaky = {}
 for step, networks in kept.items():
     moving, averaged = (
@@ -574,7 +567,7 @@ for step, networks in kept.items():
     shaky[step] = moving / averaged
     print(f"step {step}, Frechet distance: moving weights ~{moving:.2f}, averaged ~{averaged:.2f}")
 check_range("step 300: moving over averaged", shaky[300], 1.2, 4.0, digits=1,
-            unlike={"at the last step": shaky[recipe.n_steps]})
+            unlike={"at the last step": shaky[recipe.settings["n_steps"]]})
 
 # %% [markdown]
 # At step 300 the learning rate is high and the weights shake; their average is the better network although it never took a gradient step.
@@ -614,7 +607,7 @@ check_range("32 passes, DDIM: recognised", seen_by["DDIM"][3], 0.78, 0.9,
 # image from pure noise, but one could at least guess the class's mean image. How does our network's guess compare with that?
 
 # %%
-x0, digit = scale(images), labels
+x0, digit = to_unit(images), labels
 mean_image = torch.stack([x0[digit == d].mean(0) for d in range(10)])
 spread = (x0 - mean_image[digit]).square().mean().sqrt()
 ratios = {}
@@ -707,7 +700,7 @@ check_range("DDPM: Frechet at 4 passes / at 32 passes", fall["DDPM (eta = 1)"], 
 
 # %%
 chosen = [int((held_labels == d).nonzero()[k]) for d, k in ((0, 1), (1, 0), (4, 2), (7, 1), (9, 0), (3, 1))]
-originals, own = scale(held_out[chosen]), held_labels[chosen]
+originals, own = to_unit(held_out[chosen]), held_labels[chosen]
 other = torch.tensor([6, 7, 9, 9, 4, 8])
 steps = score.ddim_timesteps(100, 50)
 
@@ -994,7 +987,7 @@ pushed = {w: sample("ddim", 16, guidance_scale=w, eta=1.0) for w in strength}
 print("   w   recognised   Frechet   recall   radius   pixels out of range")
 rows = {}
 for w, x in pushed.items():
-    radius = knn_radius(features.features(to_levels(x)), 3).median().item()
+    radius = knn_radius(features.features(from_unit(x)), 3).median().item()
     rows[w] = (recognised(x), frechet(x), recall(x), outside(x), radius)
     print("{:>4.0f}   ~{:.3f}       ~{:.2f}     ~{:.2f}    ~{:.1f}     ~{:.2f}".format(
         w, *rows[w][:3], radius, rows[w][3]))
@@ -1136,13 +1129,13 @@ check_range("σ = 50: predict the noise / EDM", over["predict the noise"][-1], 2
 # %% [markdown]
 # ## 11. Pictures
 #
-# Two networks with EDM's scales, trained once on 8,000 MNIST digits by `python -m genlab.zoo.mnist_diffusion` (about ten minutes each) and
+# Two networks with EDM's scales, trained once on 8,000 MNIST digits by `genlab train mnist16_diffusion` and `mnist28_diffusion` (about ten minutes each) and
 # shipped with their cards. Guidance 2, Heun's method with 10 steps: 38 network evaluations for each image.
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 3.2))
 for ax, size in zip(axes, (16, 28), strict=True):
-    painter = load_mnist_diffusion(size)
+    painter = load_model(f"mnist{size}_diffusion")
     painter.n_steps = 10
     digits = torch.arange(10).repeat(3 if size == 16 else 2)
     drawn = painter.sample(len(digits), cond=digits, generator=torch.Generator().manual_seed(13), guidance_scale=2.0)

@@ -140,7 +140,7 @@ t = torch.linspace(0.02, 0.98, 49)
 table = {"rate": [], "strength": [], "a": [], "slope": [], "g2": [], "growth": []}
 for sde in PATHS.values():
     rate, slope, growth = slopes(sde, t)
-    found = (sde.rate(t) + 0 * t, sde.strength(t) ** 2, rate, slope,
+    found = (sde.rate(t) + 0 * t, sde.diffusion(t) ** 2, rate, slope,
              growth - 2 * rate * sde.sigma(t) ** 2, growth)  # fmt: skip
     for column, values in zip(table.values(), found, strict=True):
         column.append(values)
@@ -208,7 +208,7 @@ def second(f, u, h):
 def fokker_planck(sde, t, h=0.01, half=0.5):
     """Both sides on the grid."""
     now = torch.tensor(t)
-    a, g2 = sde.rate(now), sde.strength(now) ** 2
+    a, g2 = sde.rate(now), sde.diffusion(now) ** 2
     left = first(lambda s: p(sde, s, grid), t, 1e-3)
     right = -a * first(lambda x: x * p(sde, t, x), grid, h)
     return left, right + half * g2 * second(lambda x: p(sde, t, x), grid, h)
@@ -244,7 +244,7 @@ t0, now = 0.4, torch.tensor(0.4)
 
 def backward(sde, lam, weight):
     """dp/dt of the way back with noise lam, where `weight` times g^2 multiplies the score."""
-    a, g2 = sde.rate(now), sde.strength(now) ** 2
+    a, g2 = sde.rate(now), sde.diffusion(now) ** 2
 
     def current(x):
         slope = law(sde, t0).score(x[:, None])[:, 0]
@@ -271,11 +271,11 @@ check("dp/dt of the way back: 4 paths, noise 0, 1, 1.5", moved, family, atol=3e-
 
 # %%
 def my_velocity(sde, s, x, t):
-    return sde.rate(t)[:, None] * x - 0.5 * sde.strength(t)[:, None] ** 2 * s(x, t)
+    return sde.rate(t)[:, None] * x - 0.5 * sde.diffusion(t)[:, None] ** 2 * s(x, t)
 
 
 def my_reverse_drift(sde, s, x, t):
-    return sde.rate(t)[:, None] * x - sde.strength(t)[:, None] ** 2 * s(x, t)
+    return sde.rate(t)[:, None] * x - sde.diffusion(t)[:, None] ** 2 * s(x, t)
 
 
 plane = GaussianMixture(
@@ -400,7 +400,7 @@ def reverse_euler(n, drift=score.reverse_drift):
 
     def step(k, x, z):
         t = torch.full((len(x),), (k + 1) / n)
-        return x - drift(vp, s, x, t) / n + vp.strength(t)[:, None] * z / n**0.5
+        return x - drift(vp, s, x, t) / n + vp.diffusion(t)[:, None] * z / n**0.5
 
     return step
 def final_variance(step, n):
@@ -534,7 +534,7 @@ far = ve.sigma(times[0]) * torch.randn(200, 2)
 corrected, with_predictor = (
     score.predictor_corrector_sample(
         ve, score.exact_score(plane, ve), far, times, n_corrector=4, predict=predict,
-        step_size=lambda t, s, z: score.level_step_size(ve.sigma(t), share=0.2),
+        step_size=lambda t, s, z: float(0.2 * ve.sigma(t) ** 2),
         generator=torch.Generator().manual_seed(1),
     )
     for predict in (False, True)
@@ -767,30 +767,25 @@ print("kinds:", likelihood_kind(ode), "and", likelihood_kind(score.DDPM(net, bet
 # numbers, so the same network can be asked at any $t$: the score of the VP path.
 
 # %%
-from genlab.zoo.digit_diffusion import (
-    Recipe,
-    digit_diffusion,
-    scale,
-    to_levels,
-    train_digit_diffusion,
-)  # fmt: skip
+from genlab.data.digits import from_unit, to_unit
+from genlab.zoo import find
 from genlab.score.diffusion import Bins
 
 torch.set_default_dtype(torch.float32)
-recipe = Recipe(n_steps=450, p_drop=1.0)  # no class is told: the law of all digits together
+recipe = find("digit_diffusion").but(n_steps=450, p_drop=1.0)  # no class is told: the law of all digits together
 digits, test = load_digits("train"), load_digits("test").images[:100]
-ddpm = digit_diffusion(recipe)
-records = widgets.watch(train_digit_diffusion(ddpm, *digits, recipe), total=recipe.n_steps, label="mean square")
+ddpm = recipe.untrained()
+records = widgets.watch(recipe.train(ddpm, to_unit(digits.images), digits.labels), total=450, label="mean square")
 check_range("noise prediction, last 50 steps", np.mean([r.loss for r in records[-50:]]), 0.065, 0.12,
             unlike={"the first step": records[0].loss})
 
 # %%
 ddpm.requires_grad_(False)
-vp = VP(recipe.first, recipe.last)
-noise_at = lambda x, t: ddpm.eps_net(x, recipe.T * t - 1)
+vp = VP(recipe.settings["first"], recipe.settings["last"])
+noise_at = lambda x, t: ddpm.eps_net(x, 100 * t - 1)
 digit_score = score.score_from_eps_model(noise_at, vp.sigma)
-one, t_min = torch.tensor(1.0), 1 / recipe.T  # below its first step the network was never trained
-prior = score.NormalPrior.of_noised(scale(digits.images), vp.alpha(one), vp.sigma(one))
+one, t_min = torch.tensor(1.0), 1 / 100  # below its first step the network was never trained
+prior = score.NormalPrior.of_noised(to_unit(digits.images), vp.alpha(one), vp.sigma(one))
 span = t_min + (1 - t_min) * torch.linspace(0, 1, 11) ** 2
 ode = ProbabilityFlow(digit_score, vp, prior, span, (1, 8, 8), n_probes=1)
 
@@ -804,13 +799,13 @@ off_scale = lambda x: float((x.abs().amax((1, 2, 3)) > 1.6).float().mean())  # i
 
 def distance(x):
     """Fréchet distance to the training digits."""
-    return frechet_distance(real, load_classifier().features(to_levels(x))).item()
+    return frechet_distance(real, load_classifier().features(from_unit(x))).item()
 
 
 def sample(s, noise, n_steps=50, top=1.0):
     """200 images by Euler steps from time `top`, where the prior is normal with the right moments."""
     generator, t = torch.Generator().manual_seed(14), torch.tensor(top)
-    start = score.NormalPrior.of_noised(scale(digits.images), vp.alpha(t), vp.sigma(t))
+    start = score.NormalPrior.of_noised(to_unit(digits.images), vp.alpha(t), vp.sigma(t))
     start, ts = start.sample(200, generator=generator), torch.linspace(top, t_min, n_steps + 1)
     return last(score.reverse_sde_sample(vp, s, start, ts, noise=noise, generator=generator))
 
@@ -884,7 +879,7 @@ course.show_images(ax, torch.cat(shown), n_columns=16, title="ODE, SDE; with cli
 # - **The chain's ELBO** (lesson 12), with its last step cut into bins.
 
 # %%
-x = scale(test)
+x = to_unit(test)
 t = torch.tensor(t_min)
 alpha, sigma = vp.alpha(t), vp.sigma(t)
 eps = torch.randn(x.shape, generator=generator)
@@ -895,7 +890,7 @@ fits = -((z[..., None] - alpha * torch.linspace(-1, 1, 17)) ** 2) / (2 * sigma**
 log_choice = sum_event(fits.log_softmax(-1).gather(-1, test[..., None]).squeeze(-1))
 u = (torch.rand(x.shape, generator=generator) - 0.5) / 8
 log_p_u = ode.log_prob(alpha * (x + u)) + 64 * alpha.log()  # density of x + u itself
-eps_chain = torch.randn(recipe.T, *x.shape, generator=generator)
+eps_chain = torch.randn(100, *x.shape, generator=generator)
 chain = score.ddpm_vlb(ddpm.eps_net, x, eps_chain, betas=ddpm.betas, variances=ddpm.betas, bins=Bins(1 / 8, -1.0, 1.0))
 bounds = {
     "ODE, normal dequantisation": log_choice + log_p_z - log_q,
@@ -996,7 +991,7 @@ not_this = score.probability_flow(straight, lambda x, t: -x, x, half)
 print(f"noise = data, N(0, 1): velocity {paired.abs().max():.0f}, "
       f"a x - g^2 s / 2 is off by up to {(paired - not_this).abs().max():.2f}")
 values = score.ode_log_prob(score.exact_velocity(plane), x, torch.linspace(0, 1, 101), prior_log_prob=std_normal_log_prob)
-clock = score.other_way(score.exact_velocity(plane))  # the papers' clock: noise at 0, data at 1
+clock = lambda x, s: -score.exact_velocity(plane)(x, 1 - s)  # the papers' clock: noise at 0, data at 1
 ours = last(score.flow_sample(score.exact_velocity(plane), x, torch.linspace(1, 0, 51)))
 theirs = last(score.flow_sample(clock, x, torch.linspace(0, 1, 51)))
 no_sign = last(score.flow_sample(

@@ -99,7 +99,7 @@ def test_training_moves_the_generator_onto_the_data(generator):
     mean = gan.sample(4000, generator=generator).mean(0)
     # A linear critic sees only means: at the equilibrium they agree and the game is undecided.
     assert (mean - torch.tensor([2.0, -1.0])).norm() < 0.3
-    assert abs(record.losses["critic"] - math.log(4)) < 0.2
+    assert abs(record.losses["discriminator"] - math.log(4)) < 0.2
 
 
 def test_samples_carry_no_gradient_and_follow_their_seed():

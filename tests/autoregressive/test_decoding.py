@@ -1,13 +1,11 @@
-"""The cost of decoding, counted: against PyTorch's own counter, and the shape of the loops."""
+"""Cached = uncached, token for token; reshaped draws; texts that stop; costs, counted."""
 
 import dataclasses
-from itertools import pairwise
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from markov import MarkovChain
 from torch.utils.flop_counter import FlopCounterMode
 
 from genlab.autoregressive.decoding import (
@@ -28,64 +26,51 @@ from genlab.autoregressive.decoding import (
 from genlab.core import last
 from genlab.nn.transformer import Transformer, TransformerConfig
 
-CONFIG = TransformerConfig(d_model=16, n_layer=3, n_head=4, n_kv_head=2, d_hidden=24)
+
+def small(n_kv_head=1):
+    torch.manual_seed(0)
+    net = Transformer(7, TransformerConfig(d_model=16, n_head=4, n_kv_head=n_kv_head, d_hidden=16))
+    with torch.no_grad():
+        for p in net.parameters():
+            p.mul_(10 if p.ndim > 1 else 1)
+    return net
 
 
-def counted(run):
-    """Multiplications of all matrix products in `run`: PyTorch counts two operations for each."""
-    with FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops() // 2
+@pytest.mark.parametrize("n_kv_head", [1, 2, 4])
+@pytest.mark.parametrize("settings_", [{}, {"temperature": 0.7, "top_k": 4}, {"top_p": 0.8}])
+def test_cached_generation_equals_naive_token_for_token(n_kv_head, settings_):
+    net, prompt = small(n_kv_head), torch.tensor([[1, 2, 3], [4, 5, 6]])
+
+    def reshape(logits):
+        return reshape_logits(logits, **settings_)
+
+    draws = [torch.Generator().manual_seed(5) for _ in range(2)]
+    naive = list(generate_naive(net, prompt, 20, reshape=reshape, generator=draws[0]))
+    cached = list(generate_cached(net.extend, prompt, 20, reshape=reshape, generator=draws[1]))
+    assert len(naive) == len(cached) == 20
+    assert not cached[-1].requires_grad
+    for a, b in zip(naive, cached, strict=True):
+        assert torch.equal(a, b)
 
 
-GPT2 = dataclasses.replace(CONFIG, n_kv_head=4, gelu=True, layer_norm=True, n_positions=9)
+def test_cached_generation_reads_every_token_once_and_naive_generation_everything_again():
+    read, prompt = [], torch.zeros(2, 5, dtype=torch.int64)
+
+    def logits_of(tokens):
+        read.append(tokens.shape[1])
+        return torch.zeros(*tokens.shape, 3)
+
+    last(generate_cached(lambda tokens, cache: (logits_of(tokens), cache), prompt, 4))
+    last(generate_naive(logits_of, prompt, 4))
+    assert read == [5, 1, 1, 1, 5, 6, 7, 8]
 
 
-@pytest.mark.parametrize("config", [CONFIG, GPT2], ids=["llama", "gpt2"])
-@pytest.mark.parametrize(("n_past", "n_new"), [(0, 1), (0, 7), (5, 1), (5, 3)])
-def test_the_formula_counts_what_pytorch_counts(config, n_past, n_new):
-    net = Transformer(11, config)
-    x = torch.zeros(1, n_past + n_new, dtype=torch.int64)
-    cache = net.extend(x[:, :n_past])[1] if n_past else ()
-    got = counted(lambda: net.extend(x[:, n_past:], cache))
-    assert got == multiplications(config, 11, n_new, n_past)
-
-
-def test_the_totals_are_those_of_the_loops():
-    net, prompt = Transformer(11, CONFIG), torch.zeros(1, 4, dtype=torch.int64)
-    naive = counted(lambda: last(generate_naive(net, prompt, 6)))
-    cached = counted(lambda: last(generate_cached(net.extend, prompt, 6)))
-    assert naive == sum(naive_cost(CONFIG, 11, 4, 6))
-    assert cached == sum(cached_cost(CONFIG, 11, 4, 6))
-
-
-def test_the_first_token_costs_the_same_with_and_without_a_cache():
-    assert cached_cost(CONFIG, 11, 9, 1) == naive_cost(CONFIG, 11, 9, 1)
-
-
-def test_with_a_cache_each_token_adds_the_same_small_amount():
-    cost = cached_cost(CONFIG, 11, 1, 50)
-    steps = {b - a for a, b in pairwise(cost[1:])}
-    assert steps == {2 * CONFIG.n_layer * CONFIG.d_model}  # one more pair per layer
-
-
-def test_without_a_cache_the_total_grows_with_the_cube():
-    def total(n):
-        return sum(naive_cost(CONFIG, 11, 1, n))
-
-    # pairs dominate for long texts: doubling the length multiplies the total by nearly 8
-    assert 7.5 < total(16_000) / total(8_000) < 8
-
-
-def test_the_cache_holds_what_the_formula_says():
-    net = Transformer(11, CONFIG)
-    _, cache = net.extend(torch.zeros(1, 9, dtype=torch.int64))
-    assert sum(kv.k.numel() + kv.v.numel() for kv in cache) == cache_numbers(CONFIG, 9)
-
-
-def test_negative_positions_are_refused():
-    with pytest.raises(ValueError, match="n_new=-1"):
-        multiplications(CONFIG, 11, -1)
+def test_generated_sequences_follow_the_model(generator):
+    table, prompt = torch.tensor([[0.9, 0.1], [0.4, 0.6]]), torch.zeros(20_000, 1).long()
+    x = last(generate_naive(lambda t: table[t].log(), prompt, 2, generator=generator))
+    found = (x[:, 2] == 1).double().mean().item()
+    truth = 0.9 * 0.1 + 0.1 * 0.6
+    assert abs(found - truth) < 5 * (truth * (1 - truth) / 20_000) ** 0.5  # Monte Carlo
 
 
 PROBS = torch.tensor([[0.1, 0.4, 0.3, 0.2]], dtype=torch.float64)
@@ -98,29 +83,6 @@ def kept(logits):
 def test_temperature_raises_probabilities_to_a_power():
     got = apply_temperature(PROBS.log(), 0.5).softmax(-1)
     torch.testing.assert_close(got, PROBS**2 / (PROBS**2).sum())
-
-
-def test_temperature_one_changes_nothing():
-    assert torch.equal(apply_temperature(PROBS.log(), 1.0), PROBS.log())
-
-
-def test_entropy_grows_with_temperature():
-    p = torch.stack(
-        [apply_temperature(PROBS.log(), t).softmax(-1)[0] for t in (0.2, 0.5, 1.0, 2.0, 9.0)]
-    )
-    entropy = -(p * p.log()).sum(-1)
-    assert (entropy.diff() > 0).all()
-
-
-def test_per_step_temperature_is_not_temperature_on_the_joint():
-    # p(x)^2 renormalised over whole sequences differs from renormalising every step: the reason
-    # why a cooled text is not a draw from the cooled distribution of texts.
-    first = torch.tensor([0.6, 0.4])
-    second = torch.tensor([[0.5, 0.5], [1.0, 0.0]])
-    joint = first[:, None] * second
-    whole = (joint**2 / (joint**2).sum()).sum(1)
-    step = first**2 / (first**2).sum()
-    assert (whole - step).abs().max() > 0.1
 
 
 @pytest.mark.parametrize(
@@ -156,12 +118,8 @@ def test_the_nucleus_is_the_smallest_set_that_reaches_p(seed, p):
     assert mass >= p - 1e-12
     assert mass - probs[inside].min() < p + 1e-12
     assert set(inside) == set(probs.topk(len(inside)).indices.tolist())
-
-
-def test_what_is_kept_keeps_its_proportions():
-    for filtered in (keep_top_k(PROBS.log(), 2), keep_top_p(PROBS.log(), 0.6)):
-        q = filtered.softmax(-1)[0]
-        assert (q[1] / q[2]).item() == pytest.approx(4 / 3)
+    q = keep_top_p(logits, p).softmax(-1)[0, inside]
+    torch.testing.assert_close(q, probs[inside] / mass)  # what is kept keeps its proportions
 
 
 def test_filters_act_after_the_temperature():
@@ -171,82 +129,22 @@ def test_filters_act_after_the_temperature():
 
 
 def test_draws_follow_the_probabilities():
-    # on an even grid of u, the share of each piece is its probability up to one grid step
+    # on an even grid of u, the proportion of each token is its probability up to one grid step
     n = 1000
     u = (torch.arange(n) + 0.5) / n
-    shares = draw(PROBS.log().expand(n, -1), u).bincount(minlength=4) / n
-    torch.testing.assert_close(shares, PROBS[0], atol=1 / n, rtol=0)
+    found = draw(PROBS.log().expand(n, -1), u).bincount(minlength=4) / n
+    torch.testing.assert_close(found, PROBS[0], atol=1 / n, rtol=0)
 
 
 @pytest.mark.parametrize("u", [0.0, 1 - 1e-16])
-def test_a_forbidden_piece_is_never_drawn(u):
+def test_a_forbidden_token_is_never_drawn(u):
     logits = torch.tensor([[-torch.inf, 0.0, 0.0, -torch.inf]])
     assert draw(logits, torch.tensor([u])).item() in (1, 2)
 
 
-def small(n_kv_head=1):
-    torch.manual_seed(0)
-    net = Transformer(7, TransformerConfig(d_model=16, n_head=4, n_kv_head=n_kv_head, d_hidden=16))
-    with torch.no_grad():
-        for p in net.parameters():
-            p.mul_(10 if p.ndim > 1 else 1)
-    return net
-
-
-@pytest.mark.parametrize("n_kv_head", [1, 2, 4])
-@pytest.mark.parametrize("settings_", [{}, {"temperature": 0.7, "top_k": 4}, {"top_p": 0.8}])
-def test_cached_generation_equals_naive_token_for_token(n_kv_head, settings_):
-    net, prompt = small(n_kv_head), torch.tensor([[1, 2, 3], [4, 5, 6]])
-
-    def reshape(logits):
-        return reshape_logits(logits, **settings_)
-
-    draws = [torch.Generator().manual_seed(5) for _ in range(2)]
-    naive = list(generate_naive(net, prompt, 20, reshape=reshape, generator=draws[0]))
-    cached = list(generate_cached(net.extend, prompt, 20, reshape=reshape, generator=draws[1]))
-    assert len(naive) == len(cached) == 20
-    for a, b in zip(naive, cached, strict=True):
-        assert torch.equal(a, b)
-
-
-def test_cached_generation_reads_every_token_once():
-    read = []
-
-    def extend(tokens, cache):
-        read.append(tokens.shape[1])
-        return torch.zeros(*tokens.shape, 3), cache
-
-    last(generate_cached(extend, torch.zeros(2, 5, dtype=torch.int64), 4))
-    assert read == [5, 1, 1, 1]
-
-
-def test_naive_generation_reads_everything_again():
-    read = []
-
-    def logits_of(tokens):
-        read.append(tokens.shape[1])
-        return torch.zeros(*tokens.shape, 3)
-
-    last(generate_naive(logits_of, torch.zeros(2, 5, dtype=torch.int64), 4))
-    assert read == [5, 6, 7, 8]
-
-
-def test_generated_sequences_follow_the_model(generator):
-    chain = MarkovChain(torch.tensor([1.0, 0.0]), torch.tensor([[0.9, 0.1], [0.4, 0.6]]), 3)
-    prompt = torch.zeros(20_000, 1, dtype=torch.int64)
-    x = last(generate_naive(lambda t: chain.transition[t].log(), prompt, 2, generator=generator))
-    share = (x[:, 2] == 1).double().mean().item()
-    truth = 0.9 * 0.1 + 0.1 * 0.6
-    assert abs(share - truth) < 5 * (truth * (1 - truth) / 20_000) ** 0.5  # Monte Carlo
-
-
-def test_generation_leaves_no_gradient():
-    out = last(generate_naive(small(), torch.tensor([[1]]), 2))
-    assert not out.requires_grad
-    assert torch.is_grad_enabled()
-
-
 def test_settings_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="n_new is -1"):
+        multiplications(CONFIG, 11, -1)
     with pytest.raises(ValueError, match="temperature"):
         apply_temperature(PROBS, 0.0)
     with pytest.raises(ValueError, match="top_k"):
@@ -254,6 +152,43 @@ def test_settings_out_of_range_are_refused():
     for p in (0.0, 1.5):
         with pytest.raises(ValueError, match="top_p"):
             keep_top_p(PROBS, p)
+
+
+CONFIG = TransformerConfig(d_model=16, n_layer=3, n_head=4, n_kv_head=2, d_hidden=24)
+
+
+def counted(run):
+    """Multiplications of all matrix products in `run`: PyTorch counts two operations for each."""
+    with FlopCounterMode(display=False) as counter:
+        run()
+    return counter.get_total_flops() // 2
+
+
+GPT2 = dataclasses.replace(CONFIG, n_kv_head=4, gpt2=True, n_positions=9)
+
+
+@pytest.mark.parametrize("config", [CONFIG, GPT2], ids=["llama", "gpt2"])
+@pytest.mark.parametrize(("n_past", "n_new"), [(0, 1), (0, 7), (5, 1), (5, 3)])
+def test_the_formula_counts_what_pytorch_counts(config, n_past, n_new):
+    net = Transformer(11, config)
+    x = torch.zeros(1, n_past + n_new, dtype=torch.int64)
+    cache = net.extend(x[:, :n_past])[1] if n_past else ()
+    got = counted(lambda: net.extend(x[:, n_past:], cache))
+    assert got == multiplications(config, 11, n_new, n_past)
+
+
+def test_the_totals_are_those_of_the_loops():
+    net, prompt = Transformer(11, CONFIG), torch.zeros(1, 4, dtype=torch.int64)
+    naive = counted(lambda: last(generate_naive(net, prompt, 6)))
+    cached = counted(lambda: last(generate_cached(net.extend, prompt, 6)))
+    assert naive == sum(naive_cost(CONFIG, 11, 4, 6))
+    assert cached == sum(cached_cost(CONFIG, 11, 4, 6))
+
+
+def test_the_cache_holds_what_the_formula_says():
+    net = Transformer(11, CONFIG)
+    _, cache = net.extend(torch.zeros(1, 9, dtype=torch.int64))
+    assert sum(kv.k.numel() + kv.v.numel() for kv in cache) == cache_numbers(CONFIG, 9)
 
 
 STOP, PAD = 4, 0
@@ -293,37 +228,14 @@ def test_the_states_are_those_of_one_pass_over_the_finished_text(net, generator)
     assert bool((found.states[~mine] == 0).all())
 
 
-def test_the_stop_token_has_been_read_when_the_text_ends():
-    """The network of one-hot states tells which token each state has read."""
-    one_hot = torch.nn.functional.one_hot
-    ends = write_until(
-        lambda x, cache: (one_hot(x, 6).double(), ()),
-        lambda h: 99.0 * h.roll(1, -1),  # after k comes k + 1
-        torch.tensor([[2]]), 9, stop=STOP,
-    )  # fmt: skip
-    found = last(ends)
-    assert found.tokens.tolist() == [[2, 3, 4]]
-    assert found.states.argmax(-1).tolist() == [[2, 3, 4]]
-
-
-def test_each_step_adds_one_token_and_its_state(net, generator):
-    for k, step in enumerate(written(net, torch.tensor([[1], [2]]), 5, generator=generator)):
-        assert step.tokens.shape == (2, 2 + k)
-        assert step.states.shape == (2, 2 + k, 16)
-
-
-def test_a_text_that_never_stops_is_cut(net, generator):
-    forbid = lambda logits: logits.index_fill(-1, torch.tensor([STOP]), -torch.inf)
-    steps = written(net, torch.tensor([[1]]), 5, reshape=forbid, generator=generator)
-    assert len(steps) == 5
-    assert not bool(steps[-1].stopped.any())
-
-
-def test_it_ends_when_the_last_text_has_ended(net):
-    always = lambda logits: logits.index_fill(-1, torch.tensor([STOP]), 1e4)
-    steps = written(net, torch.tensor([[1], [2]]), 5, reshape=always)
-    assert len(steps) == 1
-    assert bool(steps[-1].stopped.all())
+@pytest.mark.parametrize(("logit", "n_steps"), [(-torch.inf, 5), (1e4, 1)])
+def test_a_text_that_never_stops_is_cut_and_all_end_with_the_last(net, generator, logit, n_steps):
+    force = lambda logits: logits.index_fill(-1, torch.tensor([STOP]), logit)
+    steps = written(net, torch.tensor([[1], [2]]), 5, reshape=force, generator=generator)
+    assert len(steps) == n_steps
+    assert bool((steps[-1].stopped == (logit > 0)).all())
+    for k, step in enumerate(steps):
+        assert step.tokens.shape == step.states.shape[:2] == (2, 2 + k)
 
 
 def test_a_text_does_not_depend_on_when_its_neighbours_end(net):
@@ -336,15 +248,6 @@ def test_a_text_does_not_depend_on_when_its_neighbours_end(net):
 
     n = min(texts(pair).shape[1], texts(forced).shape[1])
     assert torch.equal(texts(pair)[0, :n], texts(forced)[0, :n])
-
-
-def test_logits_are_reshaped_before_the_draw(net):
-    prompt = torch.tensor([[1, 2]])
-    greedy = written(net, prompt, 6, reshape=lambda x: keep_top_k(x, 1))[-1].tokens
-    tokens = prompt
-    while tokens.shape[1] < greedy.shape[1]:
-        tokens = torch.cat([tokens, net(tokens)[:, -1:].argmax(-1)], 1)
-    assert torch.equal(greedy, tokens)
 
 
 @pytest.mark.parametrize("prompt", [torch.zeros(2, 0, dtype=torch.long), torch.tensor([[1, STOP]])])

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from genlab.autoregressive.decoding import generate_naive
 from genlab.autoregressive.lm import TransformerLM
-from genlab.core import last
 from genlab.data.text import Grammar, agreement_rules
 from genlab.nn.transformer import TransformerConfig
 from genlab.train import cosine, fit, minibatches
@@ -17,6 +17,16 @@ def make():
     return TransformerLM(5, 6, TINY)
 
 
+def test_cached_text_is_uncached_text_token_for_token():
+    model, prompt = make(), torch.tensor([[1, 2], [3, 4]])
+    draws = [torch.Generator().manual_seed(5) for _ in range(2)]
+    cached = list(model.continue_text(prompt, 9, generator=draws[0]))
+    begun = torch.cat([model.begin(2), prompt], 1)
+    naive = list(generate_naive(model.next_logits, begun, 9, generator=draws[1]))
+    assert all(torch.equal(a, b[:, 1:]) for a, b in zip(cached, naive, strict=True))
+    assert torch.equal(cached[-1][:, :2], prompt)
+
+
 def test_a_token_does_not_change_its_own_logits():
     model = make()
     x = torch.zeros(1, 6, dtype=torch.int64)
@@ -27,23 +37,8 @@ def test_a_token_does_not_change_its_own_logits():
         assert changed.tolist() == [i > j for i in range(6)]
 
 
-def test_extending_gives_the_next_logits():
-    model = make()
-    tokens = torch.tensor([[5, 1, 2, 3]])
-    first, cache = model.extend(tokens[:, :1])
-    rest, _ = model.extend(tokens[:, 1:], cache)
-    torch.testing.assert_close(torch.cat([first, rest], dim=1), model.next_logits(tokens))
-
-
 def test_the_begin_token_is_never_drawn(generator):
     assert make().sample(200, generator=generator).max() < 5
-
-
-def test_a_continuation_starts_with_the_prompt(generator):
-    prompt = torch.tensor([[1, 2], [3, 4]])
-    x = last(make().continue_text(prompt, 5, generator=generator))
-    assert x.shape == (2, 7)
-    assert torch.equal(x[:, :2], prompt)
 
 
 @pytest.mark.slow

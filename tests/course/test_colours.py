@@ -15,12 +15,13 @@ NAMES = ("BLUE", "ORANGE", "GREEN", "RED", "PINK", "SKY", "BLACK")
 HEX = re.compile(r"#[0-9A-Fa-f]{6}\b")
 APART = 15  # CIELAB units between categories: six times what is just noticeable
 FROM_GREY = 7  # a grey is the background that a coloured line lies on; the line has a dash as well
-TINTS = {"genlab/atlas/report.py"}  # marks behind words; the kind of each mark is written out
 
 
 def sources():
     """Yield (place, code) of whatever draws a figure: modules, and cells of notebooks."""
-    for path in sorted((ROOT / "genlab").rglob("*.py")):
+    for path in sorted(
+        p for top in ("genlab", "genlab_course") for p in (ROOT / top).rglob("*.py")
+    ):
         yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
     for path in sorted((ROOT / "notebooks").rglob("src/*.py")):
         for number, cell in enumerate(path.read_text(encoding="utf-8").split("\n# %%")):
@@ -77,8 +78,6 @@ def test_the_palette_is_what_lines_are_drawn_in_and_neighbours_differ_in_their_d
     [pytest.param(place, code, id=place) for place, code in sources() if used(code)],
 )
 def test_a_figure_uses_the_palette_and_its_colours_stay_apart(place, code):
-    if place in TINTS:
-        pytest.skip("backgrounds of words")
     palette = {colour.upper() for colour in OKABE_ITO}
     dark_text = {"#00664B", "#A04400"}  # green and red, dark enough to be read as letters
     found = used(code)

@@ -1,11 +1,20 @@
-"""The look of the figures."""
+"""The look of the figures, and the cards of the map."""
 
 import matplotlib.pyplot as plt
 import pytest
 import torch
+from matplotlib.patches import FancyBboxPatch
 
 import genlab_course as course
+from genlab.map import LESSONS, SYSTEMS
 from genlab_course import figures
+
+
+@pytest.fixture
+def threads():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 def test_a_lesson_number_out_of_range_is_refused():
@@ -13,35 +22,26 @@ def test_a_lesson_number_out_of_range_is_refused():
         course.begin(lesson=16)
 
 
+@pytest.mark.usefixtures("threads")
 def test_a_lesson_runs_on_one_thread_unless_told_otherwise(monkeypatch):
     monkeypatch.delenv("GENLAB_THREADS", raising=False)
-    before = torch.get_num_threads()
-    try:
-        course.begin(lesson=3, threads=2)
-        assert torch.get_num_threads() == 2
-        course.begin(lesson=3)
-        assert torch.get_num_threads() == 1
-        with pytest.raises(ValueError, match="got 0"):
-            course.begin(lesson=3, threads=0)
-    finally:
-        torch.set_num_threads(before)
-
-
-def test_the_environment_can_ask_for_more_threads(monkeypatch):
-    before = torch.get_num_threads()
+    for given, used in ({"threads": 2}, 2), ({}, 1):
+        course.begin(lesson=3, **given)
+        assert torch.get_num_threads() == used
+    with pytest.raises(ValueError, match="got 0"):
+        course.begin(lesson=3, threads=0)
     monkeypatch.setenv("GENLAB_THREADS", "2")
-    try:
-        course.begin(lesson=3)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    course.begin(lesson=3)
+    assert torch.get_num_threads() == 2
 
 
-def test_beginning_a_lesson_seeds_it():
-    course.begin(lesson=3)
-    first = torch.rand(3)
-    course.begin(lesson=3)
-    torch.testing.assert_close(torch.rand(3), first, rtol=0, atol=0)
+def test_beginning_a_lesson_or_lab_seeds_it():
+    draws = {}
+    for name in (3, "glide", "stylegan", 3, "glide"):
+        course.begin(name)
+        draws.setdefault(name, []).append(torch.rand(1).item())
+    assert draws[3][0] == draws[3][1]
+    assert draws["glide"][0] == draws["glide"][1] != draws["stylegan"][0]
 
 
 def test_a_grid_of_images_has_a_row_for_each_ten():
@@ -49,14 +49,6 @@ def test_a_grid_of_images_has_a_row_for_each_ten():
     course.show_images(ax, torch.rand(25, 1, 8, 8))
     assert ax.images[0].get_array().shape == (3 * 9 - 1, 10 * 9 - 1)
     plt.close(figure)
-
-
-def test_a_systems_lab_has_a_seed_of_its_own():
-    draws = []
-    for name in ("glide", "stylegan", "glide"):
-        course.begin(name)
-        draws.append(torch.rand(1).item())
-    assert draws[0] == draws[2] != draws[1]
 
 
 def test_titles_stand_where_matplotlib_would_look_for_a_place():
@@ -78,3 +70,18 @@ def test_titles_stand_where_matplotlib_would_look_for_a_place():
         elsewhere = drawn()
     with plt.rc_context(figures.STYLE):
         assert drawn() == searched != elsewhere
+
+
+@pytest.mark.parametrize("lesson", [*LESSONS, *SYSTEMS])
+def test_every_text_of_the_map_stays_inside_the_picture_and_its_card(lesson):
+    figure = course.draw_map(lesson)
+    figure.canvas.draw()
+    ax = figure.axes[0]
+    cards = [p.get_window_extent() for p in ax.patches if isinstance(p, FancyBboxPatch)]
+    for text in ax.texts:
+        box = text.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.x1
+        home = [c for c in cards if c.y1 > box.y1 and c.x0 <= box.x0 <= c.x1]
+        assert all(box.x1 <= c.x1 for c in home), text.get_text()
+    plt.close(figure)

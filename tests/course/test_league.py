@@ -7,7 +7,7 @@ import torch
 
 from genlab.core.capabilities import likelihood_kind
 from genlab.data.digits import load_digits
-from genlab.zoo.registry import card, load_model
+from genlab.zoo import card, load_model
 from genlab_course import league
 from genlab_course.league import Row, load_league, quality, write
 

@@ -1,36 +1,42 @@
 """Working copies: made once, renewed while untouched, and never written over."""
 
-import hashlib
 import json
-import re
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 
 import genlab_course as course
-from genlab_course import learner
-from genlab_course.exercise import MARK, all_exercises, record
+from genlab_course import learner, widgets
+from genlab_course.grading import find_exercise
 from genlab_course.learner import (
     BACKUPS,
-    BINDER,
-    NOTEBOOKS,
+    LOG,
+    MARK,
+    Answered,
     Prepared,
     Standing,
-    as_bytes,
+    answered,
     begin,
+    folder,
     fresh,
     handout,
+    imports_gone,
+    notices,
     prepare,
-    shipped,
+    record,
+    reset,
     standings,
     table,
-    write_start,
 )
-from genlab_course.learner import reset_copy as reset
 
 PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 900x300>"}
-UNTOUCHED = Prepared((), (), ())
+UNTOUCHED = Prepared()
 
 
 def notebook(text, *, printed="0.25", version=None):
@@ -133,23 +139,6 @@ def test_a_fresh_copy_shows_pictures_and_no_printed_number(source, mine):
     nbformat.validate(get(mine / NAMES[0]))
 
 
-@pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
-def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(path):
-    copy = nbformat.reads(learner.as_bytes(learner.fresh(path)).decode(), as_version=4)
-    nbformat.validate(copy)
-    shown = [o for c in copy.cells if c.cell_type == "code" for o in c.outputs]
-    assert {output.output_type for output in shown} <= {"display_data", "execute_result"}
-    assert all(output.data.keys() - {"text/plain"} for output in shown)
-    opening = [c for c in copy.cells[:5] if c.cell_type == "code" and c.outputs]
-    assert "image/png" in opening[0].outputs[0].data
-    original = nbformat.read(path, as_version=4)
-    for before, after in zip(original.cells, copy.cells, strict=True):
-        tagged = "keep-output" in after.metadata.get("tags", ())
-        pictures = [o for o in before.get("outputs", ()) if "image/png" in o.get("data", {})]
-        kept = after.get("outputs", [])
-        assert all(p.data in [o.data for o in kept] for p in pictures) if tagged else kept == []
-
-
 def test_a_fresh_copy_says_already_what_jupyterlab_would_add(source, mine):
     from ipykernel.ipkernel import IPythonKernel
 
@@ -164,7 +153,7 @@ def test_an_update_renews_what_is_untouched_and_leaves_what_was_edited(source, m
     edited = (mine / NAMES[1]).read_bytes()
     for name in NAMES[:2]:
         put(source / name, notebook("version 2"))
-    assert prepare(mine, source) == Prepared((), NAMES[:1], NAMES[1:2])
+    assert prepare(mine, source) == Prepared(renewed=NAMES[:1], outdated=NAMES[1:2])
     assert says(mine / NAMES[0]) == "version 2"
     assert (mine / NAMES[1]).read_bytes() == edited
     assert prepare(mine, source).outdated == NAMES[1:2]  # it says so until it is reset
@@ -213,35 +202,6 @@ def test_new_outputs_alone_are_no_new_version(source, mine):
     assert (mine / NAMES[0]).read_bytes() == before
 
 
-def copied_before(source, mine):
-    """Make copies as the course once did: whole files, known by the digest of their bytes."""
-    known = {}
-    for name in NAMES:
-        (mine / name).parent.mkdir(parents=True, exist_ok=True)
-        data = (source / name).read_bytes()
-        (mine / name).write_bytes(data)
-        known[name] = hashlib.sha256(data).hexdigest()
-    (mine / MARK).write_text(json.dumps(known))
-
-
-def test_copies_of_an_earlier_course_are_known_as_untouched(source, mine):
-    copied_before(source, mine)
-    content = get(mine / NAMES[0])  # this one was opened: JupyterLab has added the version
-    content.metadata["language_info"]["version"] = "3.99.1"
-    put(mine / NAMES[0], content)
-    write_answer(mine / NAMES[1])
-    for name in NAMES:
-        put(source / name, notebook("version 2"))
-    assert prepare(mine, source) == Prepared((), (NAMES[0], NAMES[2]), NAMES[1:2])
-
-
-def test_an_edited_copy_of_an_earlier_course_is_not_called_outdated(source, mine):
-    copied_before(source, mine)
-    write_answer(mine / NAMES[1])
-    assert prepare(mine, source) == UNTOUCHED
-    assert prepare(mine, source) == UNTOUCHED
-
-
 def test_an_edited_copy_of_the_newest_version_is_not_called_outdated(source, mine):
     prepare(mine, source)
     write_answer(mine / NAMES[0])
@@ -281,7 +241,7 @@ def test_what_is_no_notebook_is_named_and_kept(source, mine, damage):
     prepare(mine, source)
     (mine / NAMES[0]).write_text(damage)
     put(source / NAMES[0], notebook("version 2"))
-    assert prepare(mine, source) == Prepared((), (), (), NAMES[:1])
+    assert prepare(mine, source) == Prepared(unreadable=NAMES[:1])
     assert (mine / NAMES[0]).read_text() == damage
     _, kept = reset("1", mine, source)
     assert kept.read_text() == damage
@@ -363,87 +323,98 @@ def test_the_folder_can_be_named(monkeypatch, tmp_path):
     assert learner.own_folder() == tmp_path
 
 
-@pytest.fixture(scope="module")
-def student(tmp_path_factory):
-    """The students' edition of the course."""
-    folder = tmp_path_factory.mktemp("class") / "course"
-    return folder, handout(folder)
-
-
-def test_every_lesson_and_lab_is_there_and_no_solution(student):
-    folder, written = student
-    lessons = {p.relative_to(NOTEBOOKS) for p in NOTEBOOKS.glob("*.ipynb")}
-    labs = {p.relative_to(NOTEBOOKS) for p in NOTEBOOKS.glob("systems/*.ipynb")}
-    assert {p.relative_to(folder) for p in written} == lessons | labs
-    assert sorted(folder.rglob("*.ipynb")) == sorted(written)
-    assert not list(folder.rglob("*solution*"))
-
-
-def test_students_get_every_cell_and_of_the_outputs_what_a_working_copy_shows(student):
-    folder, written = student
-    for path in written:
-        copy = nbformat.read(path, as_version=4)
-        original = nbformat.read(NOTEBOOKS / path.relative_to(folder), as_version=4)
-        assert [c.source for c in copy.cells] == [c.source for c in original.cells]
-        code = [c for c in copy.cells if c.cell_type == "code"]
-        assert all(o.output_type != "stream" for c in code for o in c.outputs)
-        assert all(c.execution_count is None for c in code)
-        assert path.read_bytes() == as_bytes(fresh(NOTEBOOKS / path.relative_to(folder)))
-
-
-def test_instructors_get_everything(tmp_path):
-    written = handout(tmp_path / "mine", instructor=True)
-    solutions = [p for p in written if "solutions" in p.parts]
-    assert len(solutions) == len(list(NOTEBOOKS.glob("solutions/*.ipynb")))
-    lesson = next(p for p in written if p.name.startswith("01_"))
-    assert lesson.read_bytes() == (NOTEBOOKS / lesson.name).read_bytes()
-
-
-def test_nothing_is_replaced(tmp_path):
-    mine = tmp_path / "mine.ipynb"
-    mine.write_text("my work")
-    with pytest.raises(FileExistsError, match="name a new folder"):
-        handout(tmp_path)
-    with pytest.raises(FileExistsError, match="name a new folder"):
-        handout(mine)
-    assert mine.read_text() == "my work"
-
-
-def test_without_the_notebooks_it_says_what_to_do(tmp_path):
-    with pytest.raises(FileNotFoundError, match="from a clone"):
-        handout(tmp_path / "new", source=tmp_path)
-
-
-ROOT = Path(__file__).resolve().parents[2]
+OLD = json.loads((Path(__file__).parent / "old_copy.json").read_text())  # one lesson, three answers
+LESSON = "01_four_paradigm_map.ipynb"
 
 
 @pytest.fixture
-def mine_start(tmp_path):
-    prepare(tmp_path / "my")
-    return tmp_path / "my"
+def old(tmp_path):
+    """A folder as commit bf6bd26 left it: its imports are gone, and one answer is half written."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    for name, content in OLD.items():
+        (folder / name).write_text(json.dumps(content))
+    record("01.bayes", True, folder)
+    record("01.retired", True, folder)
+    return folder
+
+
+@pytest.fixture
+def newer(tmp_path):
+    """That lesson before anybody has written in it, in a version that can run."""
+    cells = []
+    for cell in OLD[LESSON]["cells"]:
+        if asks := [line for line in cell["source"] if line.startswith("course.exercise")]:
+            cells.append(cell | {"source": ["answer = ...  # your turn\n", *asks]})
+    (tmp_path / "newer").mkdir()
+    put(tmp_path / "newer" / LESSON, nbformat.from_dict(OLD[LESSON] | {"cells": cells}))
+    return tmp_path / "newer"
+
+
+def cell_of(content, id):
+    """The code that hands in an exercise."""
+    texts = ("".join(cell["source"]) for cell in content["cells"])
+    return next(text for text in texts if f'course.exercise("{id}"' in text)
+
+
+def test_the_answers_of_a_copy_that_cannot_run_any_more_are_carried_into_a_fresh_one(old, newer):
+    written = (old / LESSON).read_bytes()
+    assert prepare(old, newer) == Prepared(carried=(LESSON,))
+    (kept,) = old.glob("01_four_paradigm_map.2*.ipynb")
+    assert kept.read_bytes() == written
+    before, after, untouched = OLD[LESSON], get(old / LESSON), fresh(newer / LESSON)
+    for id in ("01.bayes", "01.marginal", "01.choose"):
+        assert cell_of(after, id) == cell_of(before, id) != cell_of(untouched, id)
+    texts = [["".join(c["source"]) for c in some["cells"]] for some in (after, untouched)]
+    assert sum(a != b for a, b in zip(*texts, strict=True)) == 3  # the others are new
+    assert prepare(old, newer) == UNTOUCHED
+    assert get(old / LESSON) == after
+
+
+def test_the_page_says_which_copies_were_rescued_and_retired_answers_stay(old, newer):
+    page, done = begin(old, newer)
+    assert "imports of these copies were gone: `01`" in get(page).cells[0].source
+    assert notices(done)[0] in get(page).cells[0].source
+    known = answered(old)
+    assert known["01.retired"] == known["01.bayes"] == Answered(True, 1)
+    assert standings(old, newer)[0].exercises[0] == 1
+
+
+def test_an_old_copy_in_which_nobody_has_written_is_simply_renewed(old, newer):
+    content = json.loads((old / LESSON).read_text())
+    (old / MARK).write_text(json.dumps({LESSON: learner._digest(content)}))
+    assert prepare(old, newer) == Prepared(renewed=(LESSON,))
+    assert not list(old.glob("01_four_paradigm_map.2*.ipynb"))
+
+
+@pytest.mark.parametrize(
+    ("code", "gone"),
+    [
+        ("from genlab import course", True),
+        ("import genlab.atlas.paradigms as p", True),
+        ("from genlab.map import place, no_such_name", True),
+        ("%matplotlib inline\nfrom genlab import course", True),
+        ("from genlab import map\nfrom genlab.map import place", False),
+        ("import genlab_course as course\nimport not_ours", False),
+        ("from genlab import (", False),  # half written: not a reason to take a fresh one
+    ],
+)
+def test_imports_that_are_gone_are_found(code, gone):
+    assert imports_gone({"cells": [{"cell_type": "code", "source": code}]}) == gone
+
+
+def test_nothing_is_replaced(source, tmp_path):
+    mine = tmp_path / "mine.ipynb"
+    mine.write_text("my work")
+    with pytest.raises(FileExistsError, match="name a new folder"):
+        handout(tmp_path, source=source)
+    with pytest.raises(FileExistsError, match="name a new folder"):
+        handout(mine, source=source)
+    assert mine.read_text() == "my work"
 
 
 def row(name, right, minutes=60):
     return Standing(name.upper(), f"{name}.ipynb", minutes, (right, 2), (0, 0))
-
-
-def test_every_lesson_and_lab_has_its_row_with_time_and_counts(mine_start):
-    rows = standings(mine_start)
-    assert {r.name for r in rows} == set(shipped())
-    assert rows[0].name.startswith("01_")
-    assert all(30 <= r.minutes <= 120 for r in rows)
-    assert all(r.exercises[0] == r.quiz[0] == 0 and r.quiz[1] >= 5 for r in rows)
-    of_lessons = [e for e in all_exercises() if e.id[:2].isdigit()]
-    assert sum(r.exercises[1] for r in rows if r.name[:2].isdigit()) == len(of_lessons)
-
-
-def test_what_was_right_is_counted_and_what_was_wrong_is_not(mine_start):
-    first, second = [e.id for e in all_exercises() if e.id.startswith("02.")][:2]
-    for id, right in ((first, True), (second, False), ("02.quiz.1", True), ("02.quiz.99", True)):
-        record(id, right, mine_start)
-    found = {r.name[:2]: r for r in standings(mine_start)}
-    assert (found["02"].exercises[0], found["02"].quiz[0]) == (1, 1)
-    assert (found["02"].begun, found["02"].done, found["03"].begun) == (True, False, False)
 
 
 @pytest.mark.parametrize(
@@ -465,76 +436,105 @@ def test_rows_are_marked_as_begun_and_done():
     assert lines[1].endswith("| 60 | 1 of 2 | 0 of 0 |")
 
 
-def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
-    odd = Prepared((), (), ("04_normalizing_flows.ipynb",), ("systems/glide.ipynb",))
-    page = write_start(mine_start, odd)
-    notebook = nbformat.read(page, as_version=4)
-    nbformat.validate(notebook)
-    head, code, how = notebook.cells
-    shown = code.outputs[0].data["text/markdown"]
-    assert shown == table(standings(mine_start))
-    text = "\n".join((head.source, shown, how.source))
-    links = [link for link in re.findall(r"\]\(([^)]+)\)", text) if link != BINDER]
-    assert text.count(BINDER) == 1
-    assert len(links) == len(shipped()) + 2  # what is next, and the map
-    assert all((mine_start / link).exists() for link in links if not link.startswith("../"))
-    assert (ROOT / "my" / "../docs/images/map.png").resolve().exists()
-    assert "newer versions of: `04`" in head.source
-    assert "no notebook that can be read: `glide`" in head.source
-    assert "course.progress()" in code.source
-    assert "`genlab reset 04` in a terminal" in how.source
-    assert '`course.reset("04")` in a cell' in how.source
+@pytest.fixture
+def copies(tmp_path):
+    """A folder of working copies."""
+    (tmp_path / "my" / "systems").mkdir(parents=True)
+    (tmp_path / "my" / MARK).write_text("{}")
+    return tmp_path / "my"
 
 
-def test_to_begin_makes_copies_and_page_and_a_second_time_leaves_what_was_edited(tmp_path):
-    page, made = begin(tmp_path / "my")
-    assert page == tmp_path / "my" / "START.ipynb"
-    assert set(made.new) == set(shipped())
-    copy = tmp_path / "my" / made.new[0]
-    written = copy.read_text().replace("# ", "# my ", 1)
-    copy.write_text(written)
-    page.unlink()
-    assert begin(tmp_path / "my") == (page, Prepared((), (), ()))
-    assert copy.read_text() == written
-    assert page.exists()
+def test_a_place_lies_in_the_nearest_folder_of_copies(copies):
+    assert folder(copies) == folder(copies / "systems") == copies
+    assert folder(copies.parent) is None
 
 
-def test_the_cell_shows_the_table_in_a_working_copy_only(mine_start, monkeypatch, capsys):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", shown.append)
-    monkeypatch.chdir(mine_start)
-    course.progress()
-    assert shown[0].data == table(standings(mine_start))
-    monkeypatch.chdir(mine_start.parent)
-    with pytest.raises(FileNotFoundError, match="genlab start"):
-        course.progress()
+def test_right_once_is_right_for_good_and_tries_are_counted(copies):
+    for right in (False, True, False):
+        record("02.sequence-nll", right, copies)
+    record("02.quiz.1", False, copies)
+    assert answered(copies) == {
+        "02.sequence-nll": Answered(True, 3),
+        "02.quiz.1": Answered(False, 1),
+    }
 
 
-def test_the_page_holds_nothing_of_this_machine(mine_start):
-    write_start(mine_start, Prepared((), (), ()))
-    assert str(mine_start.parent) not in json.dumps((mine_start / "START.ipynb").read_text())
+def test_nothing_is_written_outside_of_working_copies(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    record("02.sequence-nll", True)
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_the_page_says_already_what_jupyterlab_would_add(mine_start):
-    from ipykernel.ipkernel import IPythonKernel
+def test_an_exercise_keeps_right_and_wrong_answers_and_prints_what_it_always_did(
+    copies, monkeypatch, capsys
+):
+    task = find_exercise("02.sequence-nll")
+    course.exercise(task.id, None)
+    course.exercise(task.id, task.right)
+    before = capsys.readouterr()
+    monkeypatch.chdir(copies / "systems")
+    course.exercise(task.id, None)
+    assert answered(copies) == {}
+    course.exercise(task.id, task.right)
+    after = capsys.readouterr()
+    assert (after.out, after.err) == (before.out, before.err)
+    assert answered(copies) == {task.id: Answered(True, 1)}
 
-    page = nbformat.read(write_start(mine_start, Prepared((), (), ())), as_version=4)
-    info = page.metadata["language_info"]
-    assert info == {k: IPythonKernel.language_info[k] for k in info}
-    assert "version" in info
+
+def test_a_quiz_keeps_the_options_that_were_chosen(copies, monkeypatch):
+    monkeypatch.chdir(copies)
+    for lesson, name in ((3, "03"), ("language_model", "language_model")):
+        card = widgets.quiz(lesson).cards[1]
+        rights = [option.right for option in card.question.options]
+        card.choose(rights.index(False))
+        assert answered(copies)[f"{name}.quiz.2"] == Answered(False, 1)
+        card.buttons[rights.index(True)].value = True
+        assert answered(copies)[f"{name}.quiz.2"].right
 
 
-def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine_start, monkeypatch, capsys):
-    monkeypatch.chdir(mine_start / "systems")
-    copy = mine_start / "04_normalizing_flows.ipynb"
-    fresh = copy.read_bytes()
-    for lesson in ("04", 4):
-        copy.write_text("my answers")
-        course.reset(lesson)
-        assert copy.read_bytes() == fresh
-        first, second = capsys.readouterr().out.splitlines()
-        assert first.startswith(f"fresh: {copy}")
-        kept = Path(second.removeprefix("kept:  "))
-        assert kept.read_text() == "my answers"
-    with pytest.raises(ValueError, match="no lesson or lab '40'"):
-        course.reset("40")
+def test_a_kernel_that_is_killed_loses_nothing(copies):
+    program = (
+        "import os, signal; from genlab_course.learner import record\n"
+        "record('a', True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], cwd=copies, check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert answered(copies) == {"a": Answered(True, 1)}
+
+
+def test_a_line_that_was_cut_short_costs_that_line_only(copies):
+    record("a", True, copies)
+    with (copies / LOG).open("ab") as log:
+        log.write(b'{"id": "b", "rig\xff')
+    record("c", True, copies)
+    with (copies / LOG).open("a") as log:
+        log.write('\n[1]\n{"id": 3}\n"x"\n' + "[" * 100_000 + "\n")
+    assert answered(copies) == {"a": Answered(True, 1), "c": Answered(True, 1)}
+
+
+def many(copies, name):
+    for k in range(50):
+        record(f"{name}.{k}", True, copies)
+
+
+def test_two_kernels_at_once_mix_no_lines(copies):
+    context = multiprocessing.get_context("fork")
+    both = [context.Process(target=many, args=(copies, name)) for name in "ab"]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+    assert len(answered(copies)) == 100
+
+
+def test_a_disk_that_cannot_be_written_stops_no_lesson(copies, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    record("a", True, copies)
+    (copies / LOG).unlink()
+    (copies / LOG).mkdir()
+    record("a", True, copies)
+    assert answered(copies) == {}
+    assert capsys.readouterr() == ("", "")

@@ -7,8 +7,7 @@ import torch
 from genlab.core import likelihood_kind
 from genlab.data.toys import GaussianRing
 from genlab_course import lesson_01
-from genlab_course.figures import film
-from genlab_course.lesson_01 import draw_first_map
+from genlab_course.lesson_01 import draw_first_map, film
 
 NAMES = list(lesson_01.RECIPES)
 each_model = pytest.mark.parametrize("name", NAMES)

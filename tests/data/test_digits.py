@@ -11,9 +11,11 @@ from genlab.data.digits import (
     FILE,
     N_LEVELS,
     SIZES,
+    from_unit,
     load_digits,
     load_mnist,
     split_indices,
+    to_unit,
 )
 from genlab.data.digits import MNIST_SIZES as SIZES_MNIST
 
@@ -146,3 +148,21 @@ def test_changing_what_was_loaded_changes_nothing_for_the_next_reader():
 def test_a_wrong_name_or_size_is_named_in_the_error(split, size, named):
     with pytest.raises(ValueError, match=named):
         load_mnist(split, size)
+
+
+@pytest.mark.parametrize("top", [16, 255])
+def test_grey_levels_survive_the_scale_and_what_lies_outside_is_cut_off(top):
+    levels = torch.arange(top + 1)
+    x = to_unit(levels, top)
+    assert (x[0].item(), x[-1].item()) == (-1, 1)
+    torch.testing.assert_close(x.diff(), torch.full((top,), 2 / top))
+    assert torch.equal(from_unit(x + 0.9 / top, top), levels)  # up to half a level away
+    assert torch.equal(
+        from_unit(5 * x, top), (5 * (levels - top / 2) + top / 2).clamp(0, top).round().long()
+    )
+    torch.testing.assert_close(from_unit(5 * x, top, whole=False), 5 * (levels - top / 2) + top / 2)
+
+
+def test_an_image_that_is_not_finite_has_no_levels():
+    with pytest.raises(ValueError, match="x holds nan"):
+        from_unit(torch.tensor([0.0, float("nan")]))

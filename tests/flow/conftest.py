@@ -13,7 +13,6 @@ from genlab.flow.transforms import (
     Linear,
     Permutation,
     Shift,
-    Sigmoid,
 )
 
 D = 5
@@ -29,24 +28,26 @@ MAKERS = {
     "iaf": lambda: IAF(D, Affine(), width=16),
     "linear": lambda: Linear(D),
     "permutation": lambda: Permutation(torch.tensor([2, 0, 4, 1, 3])),
-    "sigmoid": Sigmoid,
     "histogram": lambda: HistogramMarginals(torch.rand(D, 17) + 0.1, tail=0.0),
     "stack": lambda: real_nvp(D, n_layers=3, width=8),
 }
 
 
-@pytest.fixture(autouse=True)
-def _same_networks_every_time():
-    torch.manual_seed(0)
+@pytest.fixture(name="stirred")
+def _stirred():
+    return stirred
+
+
+def stirred(module, spread=0.3):
+    """Move every parameter, so that no layer is the identity."""
+    for p in module.parameters():
+        p.data += spread * torch.randn_like(p)
+    return module
 
 
 @pytest.fixture(params=MAKERS, ids=str)
 def transform(request):
-    torch.manual_seed(0)
-    made = MAKERS[request.param]()
-    for p in made.parameters():
-        p.data += 0.3 * torch.randn_like(p)
-    return made
+    return stirred(MAKERS[request.param]())
 
 
 @pytest.fixture

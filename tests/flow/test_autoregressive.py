@@ -11,17 +11,19 @@ from genlab.flow.transforms import Affine
 D = 4
 
 
-def stirred(layer):
-    torch.manual_seed(0)
-    made = layer(D, Affine(), width=16)
-    for p in made.parameters():
-        p.data += 0.3 * torch.randn_like(p)
-    return made
+@pytest.fixture
+def maf(stirred):
+    return stirred(MAF(D, Affine(), width=16))
 
 
-@pytest.fixture(params=[MAF, IAF], ids=["maf", "iaf"])
+@pytest.fixture
+def iaf(stirred):
+    return stirred(IAF(D, Affine(), width=16))
+
+
+@pytest.fixture(params=["maf", "iaf"])
 def layer(request):
-    return stirred(request.param)
+    return request.getfixturevalue(request.param)
 
 
 def jacobian(f, a):
@@ -52,14 +54,9 @@ def count(module, run):
     return len(calls)
 
 
-def test_maf_scores_in_one_evaluation_and_samples_in_d(z):
-    maf = stirred(MAF)
+def test_maf_scores_in_one_evaluation_and_iaf_samples_in_one(maf, iaf, z):
     assert count(maf.conditioner, lambda: maf.inverse(z[:, :D])) == 1
     assert count(maf.conditioner, lambda: maf(z[:, :D])) == D
-
-
-def test_iaf_samples_in_one_evaluation_and_scores_in_d(z):
-    iaf = stirred(IAF)
     assert count(iaf.conditioner, lambda: iaf(z[:, :D])) == 1
     assert count(iaf.conditioner, lambda: iaf.inverse(z[:, :D])) == D
 
@@ -81,8 +78,7 @@ def test_maf_with_a_hand_made_conditioner():
     assert_close(log_det.exp(), torch.tensor([1 / 6]))
 
 
-def test_sequential_fills_in_one_coordinate_a_step(z):
-    maf = stirred(MAF)
+def test_sequential_fills_in_one_coordinate_a_step(maf, z):
     states = list(sequential(maf.element.forward, maf.conditioner, z[:, :D]))
     assert len(states) == D
     for i, (x, _) in enumerate(states):
@@ -90,19 +86,16 @@ def test_sequential_fills_in_one_coordinate_a_step(z):
         assert torch.equal(x[:, : i + 1], states[-1][0][:, : i + 1])
 
 
-def test_gradients_flow_through_the_sequential_direction(z):
+def test_gradients_flow_through_the_sequential_direction(iaf, z):
     """Training an IAF on data needs it: d passes, all of them differentiable."""
-    iaf = stirred(IAF)
     z_back, log_det = iaf.inverse(z[:, :D])
     (z_back.square().sum() - log_det.sum()).backward()
     assert all(p.grad is not None for p in iaf.parameters())
 
 
-def test_the_order_is_reversed_between_layers(generator):
+def test_the_order_is_reversed_between_layers(stirred, generator):
     """With one order only, the first coordinate would be a scaled z_1 whatever the depth."""
-    flow = masked_flow(MAF, 3, n_layers=2, width=12)
-    for p in flow.parameters():
-        p.data += 0.5 * torch.randn(p.shape, generator=generator)
+    flow = stirred(masked_flow(MAF, 3, n_layers=2, width=12), spread=0.5)
     z = torch.randn(1, 3, generator=generator)
     J = torch.autograd.functional.jacobian(lambda z: flow(z)[0].sum(0), z)[:, 0]
     assert float(J.abs().min()) > 0

@@ -6,9 +6,11 @@ from torch.testing import assert_close
 
 from genlab.core import HasLogProb, Sampleable, Trainable, likelihood_kind
 from genlab.flow.autoregressive import IAF, MAF, masked_flow
-from genlab.flow.coupling import coupling_flow, nice, real_nvp
+from genlab.flow.continuous import Continuous
+from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow, nice, real_nvp
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic
+from genlab.flow.transforms import Affine
 from genlab.oracles.continuous import GaussianMixture
 
 FLOWS = {
@@ -21,12 +23,8 @@ FLOWS = {
 
 
 @pytest.fixture(params=FLOWS, ids=str)
-def flow(request):
-    torch.manual_seed(3)
-    made = FLOWS[request.param]()
-    for p in made.parameters():
-        p.data += 0.25 * torch.randn_like(p)
-    return made
+def flow(request, stirred):
+    return stirred(FLOWS[request.param](), spread=0.25)
 
 
 def test_it_has_the_capabilities_of_a_flow(flow):
@@ -81,16 +79,6 @@ def test_sampling_keeps_no_gradients_and_no_modes(flow):
     assert flow.training
 
 
-def test_event_shape_does_not_touch_the_random_state(flow):
-    before = torch.get_rng_state()
-    assert flow.event_shape == (2,)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_samples_take_the_dtype_of_the_model(flow):
-    assert flow.float().sample(3).dtype == torch.float32
-
-
 def test_any_base_will_do(generator):
     base = GaussianMixture(
         torch.tensor([0.5, 0.5]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.ones(2)
@@ -111,29 +99,21 @@ def test_a_flow_is_a_layer_of_a_flow(flow, generator):
     assert_close(log_det, first + second)
 
 
-def test_untrained_couplings_are_the_base():
-    x = torch.tensor([[0.3, -1.2]])
-    assert_close(real_nvp(2).log_prob(x), StandardNormal((2,)).log_prob(x))
+CONDITIONED = {
+    "couplings": lambda: Coupling(alternating_mask(3), Affine(), width=12, d_cond=2),
+    "maf": lambda: MAF(3, Affine(), width=12, d_cond=2),
+    "iaf": lambda: IAF(3, Affine(), width=12, d_cond=2),
+    "continuous": lambda: Continuous(3, width=12, n_steps=40, d_cond=2),
+}
 
 
-def test_condition_reaches_the_layers(generator):
-    flow = real_nvp(2, n_layers=2, width=8, d_cond=3)
-    for p in flow.parameters():
-        p.data += 0.3 * torch.randn(p.shape, generator=generator)
-    x, cond = torch.randn(4, 2, generator=generator), torch.randn(4, 3, generator=generator)
+@pytest.mark.parametrize("make", CONDITIONED.values(), ids=CONDITIONED)
+def test_condition_reaches_the_layers_and_does_not_spoil_the_inverse(make, stirred, generator):
+    flow = Flow(StandardNormal((3,)), [stirred(make()), stirred(make())])
+    x, cond = torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)
     assert not torch.equal(flow.log_prob(x, cond=cond), flow.log_prob(x, cond=-cond))
     z, log_det = flow.inverse(x, cond)
     again, log_det_back = flow(z, cond)
-    assert_close(again, x)
-    assert_close(log_det, -log_det_back)
-
-
-@pytest.mark.parametrize("layer", [MAF, IAF], ids=["maf", "iaf"])
-def test_masked_flows_take_a_condition_too(layer, generator):
-    flow = masked_flow(layer, 3, n_layers=2, width=12, d_cond=2)
-    for p in flow.parameters():
-        p.data += 0.3 * torch.randn(p.shape, generator=generator)
-    x, cond = torch.randn(4, 3, generator=generator), torch.randn(4, 2, generator=generator)
-    z, _ = flow.inverse(x, cond)
-    assert_close(flow(z, cond)[0], x)
-    assert not torch.equal(flow.log_prob(x, cond=cond), flow.log_prob(x, cond=-cond))
+    # 40 steps of RK4 for the continuous layer, rounding for the others
+    assert_close(again, x, rtol=0, atol=1e-6)
+    assert_close(log_det, -log_det_back, rtol=0, atol=1e-6)

@@ -16,20 +16,13 @@ from genlab.flow.transforms import (
     HistogramMarginals,
     Linear,
     Permutation,
-    Shift,
-    Sigmoid,
     affine_forward,
     affine_inverse,
     dense_log_det,
     flow_log_prob,
-    histogram_cdf,
-    histogram_quantile,
-    lu_forward,
     lu_inverse,
     pull_back,
     push_forward,
-    sigmoid_forward,
-    sigmoid_inverse,
     soft_clamp,
 )
 
@@ -37,37 +30,16 @@ from genlab.flow.transforms import (
 ROUNDING = {"rtol": 1e-9, "atol": 1e-10}
 
 
-def test_inverse_undoes_forward(transform, z):
-    x, _ = transform(z)
-    back, _ = transform.inverse(x)
+def test_inverse_undoes_forward_and_its_change_of_volume(transform, z):
+    x, log_det = transform(z)
+    back, log_det_back = transform.inverse(x)
     assert_close(back, z, **ROUNDING)
-
-
-def test_forward_undoes_inverse(transform, z):
-    x, _ = transform(z)  # inside the range of the map
-    again, _ = transform(transform.inverse(x)[0])
-    assert_close(again, x, **ROUNDING)
+    assert_close(log_det_back, -log_det, **ROUNDING)
 
 
 def test_log_det_of_forward_is_the_autograd_jacobians(transform, z):
     _, log_det = transform(z)
     assert_close(log_det, dense_log_det(lambda z: transform(z)[0], z), **ROUNDING)
-
-
-def test_log_det_of_inverse_is_the_autograd_jacobians(transform, z):
-    x = transform(z)[0].detach()
-    _, log_det = transform.inverse(x)
-    assert_close(log_det, dense_log_det(lambda x: transform.inverse(x)[0], x), **ROUNDING)
-
-
-def test_log_dets_of_the_two_directions_cancel(transform, z):
-    x, log_det = transform(z)
-    assert_close(transform.inverse(x)[1], -log_det, **ROUNDING)
-
-
-def test_log_det_is_one_number_for_each_example(transform, z):
-    assert transform(z)[1].shape == (6,)
-    assert transform.inverse(transform(z)[0])[1].shape == (6,)
 
 
 def test_examples_of_a_batch_do_not_mix(transform, z):
@@ -90,11 +62,9 @@ def test_gradients_reach_every_parameter_from_the_density(transform, z):
     x = transform(z)[0].detach()
     back, log_det = transform.inverse(x)
     total = (back**2).sum() + log_det.sum()
-    if not list(transform.parameters()):
-        return
-    total.backward()
-    grads = [p.grad for p in transform.parameters()]
-    assert all(g is not None and bool(torch.isfinite(g).all()) for g in grads)
+    if parameters := list(transform.parameters()):
+        grads = torch.autograd.grad(total, parameters)
+        assert all(bool(torch.isfinite(g).all()) for g in grads)
 
 
 def test_single_precision_stays_single_and_close(transform, z):
@@ -105,15 +75,6 @@ def test_single_precision_stays_single_and_close(transform, z):
     # float32 rounding, amplified by slopes of up to 1e2
     assert_close(x32.double(), x, rtol=1e-3, atol=1e-3)
     assert_close(log_det32.double(), log_det, rtol=1e-3, atol=1e-3)
-
-
-def test_round_trip_in_single_precision_shrinks_a_billionfold_in_double(transform, z):
-    """What tells rounding from a missing term: only rounding improves with precision."""
-    worst64 = (transform.inverse(transform(z)[0])[0] - z).abs().max()
-    single = transform.float()
-    worst32 = (single.inverse(single(z.float())[0])[0] - z.float()).abs().max()
-    assert worst32 < 1e-2
-    assert worst64 < 1e-9
 
 
 def uniform(z):
@@ -131,49 +92,11 @@ def test_stretching_a_uniform_divides_its_density(scale, shift, density):
     assert_close(flow_log_prob(uniform, inverse, x).exp(), wanted)
 
 
-@pytest.mark.parametrize(
-    ("rows", "density"), [([[2.0, 0.0], [0.0, 1.0]], 1 / 2), ([[3.0, 1.0], [0.0, 2.0]], 1 / 6)]
-)
-def test_a_matrix_divides_the_density_by_its_determinant(rows, density):
-    matrix = torch.tensor(rows)
-
-    def inverse(x):
-        return torch.linalg.solve(matrix, x.T).T, -dense_log_det(lambda z: z @ matrix.T, x)
-
-    x = torch.tensor([[0.5, 0.5]]) @ matrix.T
-    assert_close(flow_log_prob(uniform, inverse, x).exp(), torch.tensor([density]))
-
-
-@given(mean=st.floats(-2, 2), log_std=st.floats(-1, 1), x=st.floats(0.05, 8))
-@settings(deadline=None, max_examples=30)
-def test_exp_of_a_normal_is_scipys_lognormal(mean, log_std, x):
-    std = math.exp(log_std)
-
-    def inverse(x):  # x = exp(mean + std z)
-        return (x.log() - mean) / std, -(x.log() + log_std).sum(1)
-
-    def base(z):
-        return torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
-
-    got = flow_log_prob(base, inverse, torch.tensor([[x]], dtype=torch.float64))
-    wanted = scipy.stats.lognorm(s=std, scale=math.exp(mean)).logpdf(x)
-    assert float(got) == pytest.approx(wanted, rel=1e-9, abs=1e-9)
-
-
-def test_dense_log_det_of_a_known_linear_map():
-    matrix = torch.tensor([[3.0, 1.0], [0.0, 2.0]])
-    got = dense_log_det(lambda z: z @ matrix.T, torch.zeros(2, 2))
-    assert_close(got, torch.full((2,), math.log(6)))
-
-
-def test_dense_log_det_ignores_orientation():
-    got = dense_log_det(lambda z: -2 * z, torch.zeros(1, 3))
-    assert_close(got, torch.tensor([3 * math.log(2)]))
-
-
-def test_dense_log_det_of_images():
-    got = dense_log_det(lambda z: z * 3, torch.zeros(2, 1, 2, 2))
-    assert_close(got, torch.full((2,), 4 * math.log(3)))
+def test_dense_log_det_of_known_maps():
+    images, rows = torch.zeros(2, 1, 2, 2), torch.zeros(2, 2)
+    matrix = torch.tensor([[3.0, 1.0], [0.0, -2.0]])  # orientation does not matter
+    assert_close(dense_log_det(lambda z: z * 3, images), torch.full((2,), 4 * math.log(3)))
+    assert_close(dense_log_det(lambda z: z @ matrix.T, rows), torch.full((2,), math.log(6)))
 
 
 def test_dense_log_det_refuses_a_map_that_changes_the_number_of_dimensions():
@@ -182,13 +105,9 @@ def test_dense_log_det_refuses_a_map_that_changes_the_number_of_dimensions():
 
 
 @pytest.fixture
-def stack():
-    torch.manual_seed(1)
-    layers = [ElementwiseLayer(Affine(), (3,)), Permutation(torch.tensor([2, 0, 1])), Linear(3)]
-    for layer in layers:
-        for p in layer.parameters():
-            p.data += 0.5 * torch.randn_like(p)
-    return layers
+def stack(stirred):
+    order = torch.tensor([2, 0, 1])
+    return [stirred(t) for t in (ElementwiseLayer(Affine(), (3,)), Permutation(order), Linear(3))]
 
 
 def test_log_dets_of_a_stack_add_up(stack, z):
@@ -207,14 +126,10 @@ def test_pull_back_retraces_push_forward_state_by_state(stack, z):
     out = list(push_forward(stack, z[:, :3]))
     back = list(pull_back(stack, out[-1][0]))
     assert len(out) == len(back) == len(stack) + 1
+    assert torch.equal(out[0][0], z[:, :3])
+    assert torch.equal(out[0][1], torch.zeros(6))
     for (there, _), (again, _) in zip(out, reversed(back), strict=True):
         assert_close(again, there)
-
-
-def test_the_first_state_is_the_input_with_no_change_of_volume(stack, z):
-    state, log_det = next(push_forward(stack, z[:, :3]))
-    assert torch.equal(state, z[:, :3])
-    assert torch.equal(log_det, torch.zeros(6))
 
 
 def test_affine_stretches_before_it_shifts():
@@ -235,12 +150,6 @@ def test_affine_inverse_undoes_shift_and_scale(z, t, s):
     assert_close(again, -there)
 
 
-def test_log_derivatives_are_not_summed():
-    z = torch.zeros(4, 3)
-    _, log_deriv = affine_forward(z, z, z + 0.5)
-    assert_close(log_deriv, torch.full((4, 3), 0.5))
-
-
 @given(a=st.floats(-1e6, 1e6), limit=st.floats(0.1, 10))
 @settings(deadline=None, max_examples=50)
 def test_soft_clamp_stays_within_its_limit_and_keeps_the_sign(a, limit):
@@ -248,26 +157,13 @@ def test_soft_clamp_stays_within_its_limit_and_keeps_the_sign(a, limit):
     assert abs(out) <= limit
     assert abs(out) <= abs(a) + 1e-12
     assert out * a >= 0
-
-
-def test_soft_clamp_is_the_identity_near_zero_and_at_an_infinite_limit():
-    a = torch.tensor([-1e-4, 0.0, 1e-4])
-    assert_close(soft_clamp(a, 3.0), a, rtol=0, atol=1e-12)  # third order in a / limit
-    big = torch.tensor([50.0])
-    assert torch.equal(soft_clamp(big, math.inf), big)
+    assert abs(out - a) <= abs(a) ** 3 / limit**2 + 1e-9  # unchanged near zero
 
 
 @pytest.mark.parametrize("limit", [0.0, -1.0, math.nan])
 def test_soft_clamp_refuses_a_limit_that_is_not_positive(limit):
-    with pytest.raises(ValueError, match="expected > 0"):
+    with pytest.raises(ValueError, match="limit is"):
         soft_clamp(torch.zeros(1), limit)
-
-
-def test_shift_preserves_volume():
-    z, params = torch.randn(4, 3), torch.randn(4, 3, 1)
-    x, log_deriv = Shift().forward(z, params)
-    assert_close(x, z + params[..., 0])
-    assert torch.equal(log_deriv, torch.zeros(4, 3))
 
 
 def test_affine_family_keeps_huge_scales_finite():
@@ -275,21 +171,6 @@ def test_affine_family_keeps_huge_scales_finite():
     x, log_deriv = Affine(limit=2.0).forward(z, params)
     assert float(log_deriv) == pytest.approx(2.0)
     assert float(x) == pytest.approx(math.exp(2.0))
-
-
-def test_a_learned_layer_moves_every_example_alike():
-    layer = ElementwiseLayer(Affine(), (2,))
-    layer.params.data = torch.tensor([[1.0, 0.0], [-1.0, 0.5]])
-    x, log_det = layer(torch.zeros(3, 2))
-    assert_close(x, torch.tensor([1.0, -1.0]).expand(3, 2))
-    assert_close(log_det, 3 * torch.tanh(torch.tensor(0.5 / 3)).expand(3))
-
-
-def test_lu_of_a_known_matrix():
-    lower, upper = torch.tensor([[1.0, 0.0], [0.5, 1.0]]), torch.tensor([[2.0, 1.0], [0.0, 3.0]])
-    x, log_det = lu_forward(torch.tensor([[1.0, 1.0]]), lower, upper)
-    assert_close(x, torch.tensor([[3.0, 4.5]]))
-    assert_close(log_det, torch.tensor([math.log(6)]))
 
 
 def test_lu_agrees_with_slogdet_and_solve(generator):
@@ -308,16 +189,6 @@ def test_a_new_layer_is_the_identity(z):
     assert_close(log_det, torch.zeros(6))
 
 
-def test_it_can_be_any_matrix_with_positive_pivots():
-    matrix = torch.tensor([[4.0, 3.0], [6.0, 3.5]])  # pivots 4 and -1: the second needs a sign
-    layer = Linear(2)
-    layer.below.data[1, 0] = 1.5
-    layer.above.data[0, 1] = 3.0
-    layer.log_diagonal.data = torch.tensor([math.log(4.0), 0.0])
-    x, _ = layer(torch.eye(2))
-    assert_close(x.T, matrix + torch.tensor([[0.0, 0.0], [0.0, 2.0]]))
-
-
 def test_permutation_moves_and_moves_back():
     layer = Permutation(torch.tensor([2, 0, 1]))
     z = torch.tensor([[10.0, 20.0, 30.0]])
@@ -331,62 +202,24 @@ def test_permutation_refuses_what_is_none(order):
         Permutation(torch.tensor(order))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_refused_where_a_triangular_system_is_solved(dtype):
-    layer = Linear(3).to(dtype)
-    with pytest.raises(ValueError, match=f"factors are {dtype}, expected float32 or float64"):
-        layer.inverse(torch.ones(2, 3, dtype=dtype))
-
-
 @pytest.fixture
 def probs(generator):
     p = torch.rand(3, 17, generator=generator) + 0.05
     return p / p.sum(1, keepdim=True)
 
 
-def test_sigmoid_density_is_scipys_logistic(generator):
-    z = 5 * torch.randn(50, generator=generator)
-    _, log_deriv = sigmoid_forward(z)
-    assert_close(log_deriv, torch.from_numpy(scipy.stats.logistic.logpdf(z.numpy())))
-
-
-def test_log_derivative_of_the_sigmoid_is_finite_where_it_saturates():
-    _, log_deriv = sigmoid_forward(torch.tensor([-200.0, 200.0]))
-    assert_close(log_deriv, torch.tensor([-200.0, -200.0]))
-
-
-@pytest.mark.parametrize("bad", [0.0, 1.0, -0.1, 1.1])
-def test_logit_refuses_what_is_not_strictly_inside(bad):
-    with pytest.raises(ValueError, match="strictly between 0 and 1"):
-        sigmoid_inverse(torch.tensor([0.5, bad]))
-
-
-def test_histogram_cdf_is_scipys(probs, generator):
-    x = torch.rand(40, 3, generator=generator)
-    u, log_deriv = histogram_cdf(x, probs)
-    for j in range(3):
-        law = scipy.stats.rv_histogram(
-            (probs[j].numpy(), [k / 17 for k in range(18)]), density=False
-        )
-        assert_close(u[:, j], torch.from_numpy(law.cdf(x[:, j].numpy())))
-        assert_close(log_deriv[:, j].exp(), torch.from_numpy(law.pdf(x[:, j].numpy())))
-
-
-def test_quantile_undoes_the_cdf_up_to_the_ends(probs):
-    x = torch.linspace(0, 1, 103)[:, None].expand(103, 3).contiguous()
-    u, there = histogram_cdf(x, probs)
-    back, again = histogram_quantile(u, probs)
-    assert_close(back, x)
-    inside = (x * 17 % 1 > 1e-6) & (x * 17 % 1 < 1 - 1e-6)  # on an edge either bin may answer
-    assert_close(again[inside], -there[inside])
-
-
-def test_with_that_layer_alone_a_flow_is_the_histogram(probs, generator):
+def test_a_flow_of_that_layer_has_the_density_and_the_distribution_of_the_histogram(
+    probs, generator
+):
     flow = Flow(StandardNormal((3,)), [HistogramMarginals(probs, tail=0.0)])
-    levels = torch.randint(17, (20, 3), generator=generator)
-    y = (levels + torch.rand(20, 3, generator=generator)) / 17
-    wanted = sum((17 * probs[j, levels[:, j]]).log() for j in range(3))
-    assert_close(flow.log_prob(y), wanted)
+    y = torch.rand(40, 3, generator=generator)
+    z, total = flow.inverse(y)[0], torch.zeros(40)
+    for j in range(3):
+        edges = [k / 17 for k in range(18)]
+        by_scipy = scipy.stats.rv_histogram((probs[j].numpy(), edges), density=False)
+        assert_close(torch.special.ndtr(z[:, j]), torch.from_numpy(by_scipy.cdf(y[:, j].numpy())))
+        total = total + torch.from_numpy(by_scipy.logpdf(y[:, j].numpy()))
+    assert_close(flow.log_prob(y), total)
 
 
 def test_the_tail_keeps_the_ends_of_the_interval_finite(probs):
@@ -396,11 +229,5 @@ def test_the_tail_keeps_the_ends_of_the_interval_finite(probs):
 
 
 def test_histogram_refuses_an_empty_bin():
-    with pytest.raises(ValueError, match="smooth the counts"):
+    with pytest.raises(ValueError, match="probs holds 0"):
         HistogramMarginals(torch.tensor([[0.0, 1.0]]))
-
-
-def test_samples_of_a_sigmoid_flow_lie_in_the_unit_interval(generator):
-    x = Flow(StandardNormal((4,)), [Sigmoid()]).sample(200, generator=generator)
-    assert float(x.min()) > 0
-    assert float(x.max()) < 1

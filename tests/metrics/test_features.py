@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from genlab.core.stats import slant
+from genlab.core.tensors import last
 from genlab.core.weights import read_card, save_weights
 from genlab.data.captions import load_captioned
 from genlab.data.digits import load_digits
@@ -23,7 +24,8 @@ from genlab.metrics.features import (
     repeat_few,
     upright,
 )
-from genlab.zoo.digit_features import accuracy, train_digit_classifier
+from genlab.zoo import find
+from genlab.zoo.lessons import accuracy
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,9 @@ def test_the_weights_of_another_network_are_named(tmp_path):
 
 @pytest.mark.slow
 def test_the_recipe_makes_the_shipped_weights_again(shipped):
-    net = train_digit_classifier()
+    row = find("digit_classifier")
+    net = row.untrained()
+    last(row.train(net))
     assert accuracy(net, "test") == accuracy(shipped, "test")
     images = load_digits("test").images
     # both were trained in double precision; the file is in single: 1e-7 of features around 1

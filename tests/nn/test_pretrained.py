@@ -18,38 +18,43 @@ GPT2 = {
     "model_type": "gpt2", "vocab_size": 7, "n_embd": 8, "n_layer": 1, "n_head": 2,
     "n_positions": 5, "activation_function": "gelu_new", "layer_norm_epsilon": 1e-5,
 }  # fmt: skip
+NAMES = {
+    "body.blocks": "model.layers", "body.norm": "model.norm", "norm_1": "input_layernorm",
+    "norm_2": "post_attention_layernorm", "embedding": "model.embed_tokens",
+    "head": "lm_head", "attention.w_": "self_attn.", "mlp.w_1": "mlp.gate_proj",
+    "mlp.w_2": "mlp.down_proj", "mlp.w_3": "mlp.up_proj",
+}  # fmt: skip
 
 
 def llama_weights():
-    """The weights of one of our transformers under Llama's names."""
+    """One of our transformers, and its weights under Llama's names."""
     config = TransformerConfig(
         d_model=8, n_layer=1, n_head=2, n_kv_head=1, d_hidden=12, rope_base=100.0
     )
-    net = Transformer(7, config).eval()
-    names = {
-        "body.blocks": "model.layers", "body.norm": "model.norm", "norm_1": "input_layernorm",
-        "norm_2": "post_attention_layernorm", "embedding": "model.embed_tokens",
-        "head": "lm_head", "attention.w_": "self_attn.", "mlp.w_1": "mlp.gate_proj",
-        "mlp.w_2": "mlp.down_proj", "mlp.w_3": "mlp.up_proj",
-    }  # fmt: skip
-    found = {}
+    net, found = Transformer(7, config).eval(), {}
     for name, w in net.state_dict().items():
-        for ours, theirs in names.items():
+        for ours, theirs in NAMES.items():
             name = name.replace(ours, theirs)
-        if "self_attn" in name:
-            name = name.replace(".weight", "_proj.weight")
-        found[name] = w
+        found[name.replace(".weight", "_proj.weight") if "self_attn" in name else name] = w
     return net, found
 
 
-def test_renamed_weights_give_the_same_logits_and_leave_the_global_noise_alone():
+def test_a_folder_is_read_without_touching_the_global_noise_and_a_missing_file_is_named(tmp_path):
     net, weights = llama_weights()
-    before = torch.get_rng_state()
-    read = from_llama(LLAMA, weights)
+    with pytest.raises(FileNotFoundError, match=r"config\.json"):
+        load_pretrained(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA))
+    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
+        load_pretrained(tmp_path)
+    save_file({name: w.contiguous() for name, w in weights.items()}, tmp_path / "model.safetensors")
+    x, before = torch.randint(7, (1, 6)), torch.get_rng_state()
+    read = load_pretrained(tmp_path)
     assert torch.equal(before, torch.get_rng_state())
-    x = torch.randint(7, (1, 6))
     torch.testing.assert_close(read(x), net(x))
     assert not read.training
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA | {"model_type": "bert"}))
+    with pytest.raises(ValueError, match="'bert'"):
+        load_pretrained(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -85,21 +90,5 @@ def test_a_foreign_gpt2_is_refused_by_name(change, said):
 
 def test_the_base_of_the_rotation_is_read_from_either_place():
     weights = llama_weights()[1]
-    old = from_llama(LLAMA, weights)
     new = from_llama(LLAMA | {"rope_parameters": {"rope_theta": 50.0}}, weights)
-    assert (old.config.rope_base, new.config.rope_base) == (100.0, 50.0)
-
-
-def test_a_folder_is_read_and_a_missing_file_is_named(tmp_path):
-    net, weights = llama_weights()
-    with pytest.raises(FileNotFoundError, match=r"config\.json"):
-        load_pretrained(tmp_path)
-    (tmp_path / "config.json").write_text(json.dumps(LLAMA))
-    with pytest.raises(FileNotFoundError, match=r"model\.safetensors"):
-        load_pretrained(tmp_path)
-    save_file({name: w.contiguous() for name, w in weights.items()}, tmp_path / "model.safetensors")
-    x = torch.randint(7, (1, 6))
-    torch.testing.assert_close(load_pretrained(tmp_path)(x), net(x))
-    (tmp_path / "config.json").write_text(json.dumps(LLAMA | {"model_type": "bert"}))
-    with pytest.raises(ValueError, match="'bert'"):
-        load_pretrained(tmp_path)
+    assert (from_llama(LLAMA, weights).config.rope_base, new.config.rope_base) == (100.0, 50.0)

@@ -11,7 +11,7 @@ from packaging.licenses import canonicalize_license_expression
 from packaging.requirements import Requirement
 
 import genlab
-from genlab.zoo.registry import TRAININGS
+from genlab.zoo import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/genlab-course/genlab"
@@ -75,5 +75,5 @@ def test_a_model_of_mnist_names_the_licence_on_its_card(path):
 
 
 def test_a_card_says_what_the_next_training_would_say():
-    for training in TRAININGS:
+    for training in MODELS:
         assert json.loads(training.path.with_suffix(".json").read_text())["data"] == training.data

@@ -11,7 +11,6 @@ from torch import nn
 
 from genlab.core import last
 from genlab.core.capabilities import Sampleable, likelihood_kind
-from genlab.data.digits import load_digits
 from genlab.metrics.cost import network_passes
 from genlab.nn.layers import MLP
 from genlab.oracles import GaussianMixture
@@ -29,21 +28,13 @@ from genlab.score.consistency import (
     squared_distance,
 )
 from genlab.train import cosine, fit, minibatches
-from genlab.zoo.digit_consistency import (
-    SIGMA_MAX,
-    SIGMA_MIN,
-    EDMRecipe,
-    Recipe,
-    digit_consistency,
-    digit_edm,
-    distil_digits,
-    train_digit_edm,
-)
+from genlab.zoo import find
+from genlab.zoo.scores import SIGMA_MAX, SIGMA_MIN, distil, student_of
 
 LAW = GaussianMixture(
     *(torch.tensor(a, dtype=torch.float64) for a in ([0.3, 0.7], [[-1.0], [0.8]], [0.3, 0.2]))
 )
-MU, S = 0.4, 0.6  # of a normal law
+MU, S = 0.4, 0.6  # of a normal distribution
 TEACHER = lambda x, sigma: LAW.denoiser(x, 1.0, sigma)
 END = lambda x, sigma: exact_consistency_1d(LAW, x, sigma, sigma_min=0.02)
 
@@ -60,11 +51,6 @@ def test_the_smallest_level_passes_through_untouched(sigma_data, sigma_min):
     )
     assert float(c.c_skip) == 1
     assert float(c.c_out) == 0
-
-
-def test_at_zero_noise_the_scales_are_one_and_zero():
-    c = consistency_precondition(torch.tensor(0.0), sigma_data=0.5)
-    assert (float(c.c_skip), float(c.c_out)) == (1.0, 0.0)
 
 
 def test_whatever_the_network_says_a_clean_example_is_its_own(generator):
@@ -90,19 +76,11 @@ def test_scales_by_hand():
     assert abs(float(c.c_noise) - math.log(1.1) / 4) < 1e-12
 
 
-def test_the_exact_function_of_a_normal_law_is_its_flow_map():
+def test_the_exact_function_of_a_normal_is_its_flow_map():
     law = GaussianMixture(torch.ones(1), torch.tensor([[MU]]), torch.tensor([S]))
     x, sigma = torch.linspace(-3, 3, 9)[:, None], torch.linspace(0.05, 3, 9)
     got = exact_consistency_1d(law, x, sigma, sigma_min=0.02)
     torch.testing.assert_close(got, normal_end(x, sigma), atol=1e-7, rtol=0)
-
-
-def test_the_exact_function_of_a_mixture_is_its_quantile_map():
-    u = torch.linspace(0.01, 0.99, 31)
-    ends = exact_flow_1d(LAW, u, 1.0, 0.02)
-    for sigma in (0.1, 1.0, 10.0):
-        x = exact_flow_1d(LAW, u, 1.0, sigma)
-        torch.testing.assert_close(END(x, torch.full((31,), sigma)), ends, atol=1e-6, rtol=0)
 
 
 def test_the_exact_function_is_where_a_long_walk_of_the_teacher_ends():
@@ -188,28 +166,20 @@ def test_distances_by_hand():
     torch.testing.assert_close(huber_distance(a, b), torch.tensor([math.sqrt(25 + c**2) - c, 0.0]))
 
 
-def test_one_level_is_one_pass_of_the_function():
-    calls = []
-    f = lambda x, s: calls.append(s) or x / 2
-    (x,) = consistency_sample(f, torch.ones(2, 1), (8.0,), sigma_min=0.02)
-    torch.testing.assert_close(x, torch.full((2, 1), 0.5))
-    assert [s.tolist() for s in calls] == [[8.0, 8.0]]
-
-
 def test_further_levels_are_reached_by_fresh_noise(generator):
     levels, calls = (8.0, 2.0, 0.2), []
     f = lambda x, s: calls.append(x) or 0 * x
-    films = list(
+    jumps = list(
         consistency_sample(f, torch.ones(20_000, 1), levels, sigma_min=0.1, generator=generator)
     )
-    assert len(films) == 3
+    assert len(jumps) == 3
     for x, level in zip(calls[1:], levels[1:], strict=True):
         std = math.sqrt(level**2 - 0.1**2)  # what f returns has level sigma_min already
         assert abs(float(x.std()) / std - 1) < 5 / math.sqrt(2 * 20_000)
 
 
 @pytest.mark.parametrize("levels", [(30.0,), (30.0, 0.7)])
-def test_exact_jumps_sample_the_law(levels, generator):
+def test_exact_jumps_sample_the_data(levels, generator):
     n = 4000
     u = (torch.arange(n) + 0.5) / n
     x_T = exact_flow_1d(LAW, u, 1.0, 30.0)[torch.randperm(n, generator=generator)]
@@ -220,36 +190,53 @@ def test_exact_jumps_sample_the_law(levels, generator):
     assert float(gap) < 1.63 / math.sqrt(n)
 
 
-def test_bad_input_is_refused():
-    x = torch.ones(2, 1)
-    with pytest.raises(ValueError, match="expected at least"):
-        consistency_precondition(torch.tensor(0.01), sigma_data=0.5, sigma_min=0.02)
-    with pytest.raises(ValueError, match="order"):
-        path_step(TEACHER, x, torch.ones(2), torch.full((2,), 0.5), order=3)
-    for low in (0.0, 1.0, 2.0):
-        with pytest.raises(ValueError, match="lower the noise"):
-            path_step(TEACHER, x, torch.ones(2), torch.full((2,), low))
-    for levels in ((), (1.0, 2.0), (1.0, 1.0), (1.0, 0.001)):
-        with pytest.raises(ValueError, match="levels must fall"):
-            next(consistency_sample(END, x, levels, sigma_min=0.02))
-    two = GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1))
-    with pytest.raises(ValueError, match="on the line"):
-        exact_consistency_1d(two, torch.zeros(1, 1), torch.ones(1), sigma_min=0.02)
+TWO = torch.ones(2)
+PLANE = GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1))
 
 
-SMALL = EDMRecipe(width=8, n_steps=3, batch_size=8)
-FEW = Recipe(n_steps=3, batch_size=8)
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: consistency_precondition(TWO / 99, sigma_data=0.5, sigma_min=0.02), "at least"),
+        (lambda: path_step(TEACHER, TWO[:, None], TWO, TWO / 2, order=3), "order"),
+        (lambda: exact_consistency_1d(PLANE, TWO[:1, None], TWO[:1], sigma_min=0.02), r"\(2,\)"),
+        *(
+            (lambda low=low: path_step(TEACHER, TWO[:, None], TWO, low * TWO), "lower the noise")
+            for low in (0.0, 1.0, 2.0)
+        ),
+        *(
+            (lambda k=k: next(consistency_sample(END, TWO[:, None], k, sigma_min=0.02)), "levels")
+            for k in ((), (1.0, 2.0), (1.0, 1.0), (1.0, 0.001))
+        ),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+SMALL = find("digit_edm").but(width=8, n_steps=3, batch_size=8)
+FEW = find("digit_consistency").but(n_steps=3, batch_size=8)
+
+
+def student(row=SMALL):
+    return student_of(row.untrained())
+
+
+def distilled(student, teacher):
+    """The run that distils a small teacher into a student of its size."""
+    return distil(student, *FEW.data(), teacher, seed=FEW.seed, **FEW.fit)
 
 
 @pytest.fixture
-def law():
+def data():
     return GaussianMixture(
         torch.tensor([0.3, 0.7]), torch.tensor([[-1.0], [0.8]]), torch.tensor([0.3, 0.2])
     )
 
 
-class Told(nn.Module):
-    """A small network on the line that is told the level."""
+class Conditioned(nn.Module):
+    """A small network on the line that reads the level."""
 
     def __init__(self):
         super().__init__()
@@ -259,74 +246,74 @@ class Told(nn.Module):
         return self.net(torch.cat([x, c_noise[:, None]], 1))
 
 
-def perfect(law):
+def perfect(data):
     """A teacher without a fault."""
-    return lambda cond: lambda x, sigma: law.denoiser(x, 1.0, sigma)
+    return lambda cond: lambda x, sigma: data.denoiser(x, 1.0, sigma)
 
 
 def test_it_samples_and_has_no_likelihood():
-    model = digit_consistency(SMALL)
+    model = student()
     _: Sampleable = model
     assert likelihood_kind(model) == "none"
     assert model.event_shape == (1, 8, 8)
 
 
 @pytest.mark.parametrize("levels", [(20.0,), (20.0, 1.0), (20.0, 3.0, 0.5)])
-def test_one_pass_for_each_level(levels, generator):
-    model = digit_consistency(SMALL)
+def test_one_evaluation_for_each_level(levels, generator):
+    model = student()
     draw = lambda: model.sample(2, generator=generator, levels=levels)
     assert network_passes(model.edm.net, draw) == len(levels)
 
 
 def test_it_reads_the_label_and_begins_at_the_first_level():
-    model = digit_consistency(SMALL)
-    last(train_digit_edm(model.edm, *load_digits("train"), SMALL))
+    model = student()
+    last(SMALL.train(model.edm))
     one = lambda **more: model.sample(2, generator=torch.Generator().manual_seed(0), **more)
     assert not torch.equal(one(cond=torch.tensor([1, 2])), one(cond=torch.tensor([1, 3])))
-    assert torch.equal(one(), one(cond=torch.tensor([10, 10])))  # not told
+    assert torch.equal(one(), one(cond=torch.tensor([10, 10])))  # no class
     noise = 5.0 * torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     by_hand = model.function()(noise, torch.full((2,), 5.0))
     torch.testing.assert_close(one(levels=(5.0,)), by_hand.detach())
 
 
 def test_a_student_starts_as_its_teacher_and_leaves_it_alone():
-    teacher, student = digit_edm(SMALL), digit_consistency(EDMRecipe(width=8, seed=99))
-    last(train_digit_edm(teacher, *load_digits("train"), SMALL))
-    run = distil_digits(student, teacher, *load_digits("train"), FEW)
+    teacher, pupil = SMALL.untrained(), student(SMALL.but(seed=99))
+    last(SMALL.train(teacher))
+    run = distilled(pupil, teacher)
     before = {k: v.clone() for k, v in teacher.state_dict().items()}
-    for name, weight in student.edm.state_dict().items():
+    for name, weight in pupil.edm.state_dict().items():
         assert torch.equal(weight, before[name])
     assert len(list(run)) == 3
     for name, weight in teacher.state_dict().items():
         assert torch.equal(weight, before[name])
-    assert not all(torch.equal(w, before[name]) for name, w in student.edm.state_dict().items())
-    assert not student.training
+    assert not all(torch.equal(w, before[name]) for name, w in pupil.edm.state_dict().items())
+    assert not pupil.training
 
 
-def pair(law, **more):
-    edm = EDM(Told(), event_shape=(1,), sigma_data=0.9)
+def pair(data, **more):
+    edm = EDM(Conditioned(), event_shape=(1,), sigma_data=0.9)
     student = ConsistencyModel(edm, levels=(10.0,), sigma_min=0.02)
     sigmas = edm_sigmas(18, sigma_min=0.02, sigma_max=10.0)[:-1]
-    return Distillation(student, perfect(law), sigmas, distance=squared_distance, **more)
+    return Distillation(student, perfect(data), sigmas, distance=squared_distance, **more)
 
 
-def test_the_goal_is_an_average_of_past_weights_and_gets_no_gradient(law, generator):
-    both = pair(law, target_decay=0.5)
+def test_the_goal_is_an_average_of_past_weights_and_gets_no_gradient(data, generator):
+    both = pair(data, target_decay=0.5)
     for p in both.student.parameters():
         p.data.add_(1.0)
     both.target.update(both.student)  # the first update keeps a tenth
     then = both.target.average.edm.net.net.net[0].bias
     now = both.student.edm.net.net.net[0].bias
     torch.testing.assert_close(now - then, torch.full_like(now, 0.1))
-    both.loss(law.sample(8, generator=generator), generator=generator).backward()
+    both.loss(data.sample(8, generator=generator), generator=generator).backward()
     assert all(p.grad is None for p in both.target.average.parameters())
     trained = {id(p) for p in both.parameters() if p.requires_grad}
     assert trained == {id(p) for p in both.student.parameters()}
 
 
-def test_the_loss_compares_with_the_average_not_with_the_newest_weights(law, generator):
-    both = pair(law, target_decay=0.99)
-    x = law.sample(64, generator=generator)
+def test_the_loss_compares_with_the_average_not_with_the_newest_weights(data, generator):
+    both = pair(data, target_decay=0.99)
+    x = data.sample(64, generator=generator)
     seeded = lambda: float(both.loss(x, generator=torch.Generator().manual_seed(1)).detach())
     before = seeded()
     for p in both.target.average.parameters():
@@ -334,10 +321,10 @@ def test_the_loss_compares_with_the_average_not_with_the_newest_weights(law, gen
     assert abs(seeded() - before) > 1e-6
 
 
-def test_every_pair_of_neighbours_is_visited(law):
-    both, seen = pair(law), []
+def test_every_pair_of_neighbours_is_visited(data):
+    both, seen = pair(data), []
     both.teacher = lambda cond: lambda x, s: seen.append(s) or 0 * x
-    both.loss(law.sample(4000), generator=torch.Generator().manual_seed(0))
+    both.loss(data.sample(4000), generator=torch.Generator().manual_seed(0))
     high, low = seen
     assert set(high.tolist()) == set(both.sigmas[:-1].tolist())
     assert set(low.tolist()) == set(both.sigmas[1:].tolist())
@@ -346,52 +333,37 @@ def test_every_pair_of_neighbours_is_visited(law):
 
 
 @pytest.mark.slow
-def test_a_small_network_learns_the_quantile_map(law):
-    both = pair(law)
+def test_a_small_network_learns_the_quantile_map(data):
+    both = pair(data)
     g = torch.Generator().manual_seed(0)
-    data, n_steps = law.sample(20_000, generator=g), 1200
+    x0, n_steps = data.sample(20_000, generator=g), 1200
     run = fit(
-        both, minibatches(data, 256, generator=g), n_steps=n_steps,
+        both, minibatches(x0, 256, generator=g), n_steps=n_steps,
         lr=cosine(5e-3, n_steps, warmup=50), generator=g,
         after=lambda _: both.target.update(both.student),
     )  # fmt: skip
     last(run)
     u = (torch.arange(400) + 0.5) / 400
-    x_T, sigma = exact_flow_1d(law, u, 1.0, 10.0), torch.full((400,), 10.0)
-    end = exact_consistency_1d(law, x_T, sigma, sigma_min=0.02)
+    x_T, sigma = exact_flow_1d(data, u, 1.0, 10.0), torch.full((400,), 10.0)
+    end = exact_consistency_1d(data, x_T, sigma, sigma_min=0.02)
     with torch.no_grad():
         got = both.student.function()(x_T, sigma)
-    mean = law.denoiser(x_T, 1.0, sigma)  # one jump of the teacher
+    mean = data.denoiser(x_T, 1.0, sigma)  # one jump of the teacher
     error = lambda a: float((a - end).square().mean().sqrt())
-    assert error(got) < 0.15  # W2 to the law: the map on the line is the optimal one
+    assert error(got) < 0.15  # W2 to the data: the map on the line is the optimal one
     assert error(got) < 0.2 * error(mean)
 
 
-@pytest.mark.slow
-def test_a_broken_off_distillation_goes_on_to_the_same_weights():
-    teacher = digit_edm(SMALL)
-    digits = load_digits("train")
-    whole, parts = digit_consistency(SMALL), digit_consistency(SMALL)
-    last(distil_digits(whole, teacher, *digits, FEW))
-    first = distil_digits(digit_consistency(SMALL), teacher, *digits, FEW)
-    next(first)
-    second = distil_digits(parts, teacher, *digits, FEW)
-    second.load_state_dict(first.state_dict())
-    last(second)
-    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
-        assert torch.equal(a, b)
-
-
 def test_both_averages_follow_the_student_in_a_distillation():
-    run = distil_digits(digit_consistency(SMALL), digit_edm(SMALL), *load_digits("train"), FEW)
+    run = distilled(student(), SMALL.untrained())
     last(run)
     parts = run.state_dict()["parts"]
-    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.n_steps
+    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.fit["n_steps"]
 
 
 def test_the_recipes_levels_span_the_stated_range():
-    run = distil_digits(digit_consistency(SMALL), digit_edm(SMALL), *load_digits("train"), FEW)
+    run = distilled(student(), SMALL.untrained())
     sigmas = run.state_dict()["parts"]["model"]["sigmas"]
-    assert len(sigmas) == FEW.n_levels
+    assert len(sigmas) == FEW.fit["n_levels"]
     assert math.isclose(float(sigmas[0]), SIGMA_MAX, rel_tol=1e-6)
     assert math.isclose(float(sigmas[-1]), SIGMA_MIN, rel_tol=1e-6)

@@ -1,4 +1,4 @@
-"""Masked diffusion in a world of three tokens, where bound, law and price can be enumerated."""
+"""Masked diffusion of three tokens, where bound, distribution and price can be enumerated."""
 
 import itertools
 import math
@@ -9,14 +9,7 @@ import torch
 
 from genlab.core.stats import entropy, kl_categorical
 from genlab.oracles.discrete import TokenTable, total_correlation
-from genlab.score.masked import (
-    mask_count,
-    mask_tokens,
-    masked_nll,
-    masked_sample,
-    turns_log_prob,
-    unmask_step,
-)
+from genlab.score.masked import mask_count, masked_nll, masked_sample, turns_log_prob, unmask_step
 
 N, V = 3, 3  # tokens, and values of each; the value V means hidden
 MASK = V
@@ -25,20 +18,20 @@ SUBSETS = [torch.tensor(s, dtype=torch.bool) for s in itertools.product([False, 
 
 
 @pytest.fixture
-def law():
+def data():
     p = torch.rand((V,) * N, generator=torch.Generator().manual_seed(3)) ** 3
     return TokenTable(p / p.sum())
 
 
 @pytest.fixture
-def exact(law):
-    """The ideal network: conditionals of one joint law."""
-    return lambda x: law.conditionals(x).log()
+def exact(data):
+    """The ideal network: conditionals of one joint distribution."""
+    return lambda x: data.conditionals(x).log()
 
 
 @pytest.fixture
 def wild():
-    """A network whose guesses are the conditionals of no joint law."""
+    """A network whose guesses are the conditionals of no joint distribution."""
     table = torch.randn((V + 1,) * N + (N, V), generator=torch.Generator().manual_seed(4))
     return lambda x: table[tuple(x.T)]
 
@@ -56,8 +49,8 @@ def order_log_probs(model):
     return torch.stack([turns_log_prob(model, states(), turns(o), mask=MASK) for o in ORDERS])
 
 
-def step_law(model, n_steps):
-    """Law of the sampler of K steps: every way to give three tokens their turns."""
+def sampler_distribution(model, n_steps):
+    """Distribution of the sampler of K steps: every way to give three tokens their turns."""
     ways = list(itertools.product(range(n_steps), repeat=N))
     logs = torch.stack([turns_log_prob(model, states(), turns(w), mask=MASK) for w in ways])
     return logs.exp().mean(0), logs.mean(0)
@@ -84,12 +77,12 @@ def test_the_bound_is_the_average_over_orders_of_an_autoregressive_model(which, 
     torch.testing.assert_close(integrated_bound(model), -order_log_probs(model).mean(0))
 
 
-def test_with_the_conditionals_of_one_law_the_bound_is_tight(law, exact):
-    torch.testing.assert_close(integrated_bound(exact), -law.log_prob(states()))
+def test_with_the_conditionals_of_one_joint_distribution_the_bound_is_tight(data, exact):
+    torch.testing.assert_close(integrated_bound(exact), -data.log_prob(states()))
 
 
 def test_otherwise_it_lies_above_the_negative_log_likelihood(wild):
-    log_p = order_log_probs(wild).exp().mean(0).log()  # the law of one token at a time
+    log_p = order_log_probs(wild).exp().mean(0).log()  # one token at a time
     torch.testing.assert_close(log_p.exp().sum(), torch.tensor(1.0))
     assert bool((integrated_bound(wild) > -log_p).all())
 
@@ -108,8 +101,8 @@ def test_hiding_a_random_count_has_the_same_bound_as_hiding_for_a_random_time(wh
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 3])
-def test_the_bound_of_few_steps_weighs_by_the_share_that_appears(wild, n_steps):
-    # Austin et al.: KL of one step back = (t - s) / t times the cross-entropy of what is hidden
+def test_the_bound_of_few_steps_weighs_by_the_fraction_that_appears(wild, n_steps):
+    # Austin et al.: KL of one reverse step = (t - s) / t times the cross-entropy of what is hidden
     x, total = states(), torch.zeros(V**N)
     for k in range(n_steps, 0, -1):
         t, s = k / n_steps, (k - 1) / n_steps
@@ -119,22 +112,22 @@ def test_the_bound_of_few_steps_weighs_by_the_share_that_appears(wild, n_steps):
             ones = torch.ones(V**N)
             nll = masked_nll(wild(torch.where(where, MASK, x)), x, where, ones)
             total = total + chance * (t - s) / t * nll
-    p, elbo = step_law(wild, n_steps)
+    p, elbo = sampler_distribution(wild, n_steps)
     torch.testing.assert_close(total, -elbo)
     assert bool((elbo <= p.log() + 1e-12).all())
 
 
 @pytest.mark.parametrize("n_steps", [1, 2, 5])
-def test_samples_have_the_law_that_turns_give(wild, n_steps, generator):
+def test_samples_have_the_distribution_that_turns_give(wild, n_steps, generator):
     n = 60_000
     *_, x = masked_sample(wild, torch.full((n, N), MASK), n_steps, mask=MASK, generator=generator)
     found = torch.zeros((V,) * N).index_put_(tuple(x.T), torch.ones(()), accumulate=True) / n
-    p, _ = step_law(wild, n_steps)
+    p, _ = sampler_distribution(wild, n_steps)
     torch.testing.assert_close(p.sum(), torch.tensor(1.0))
     assert bool(((found.flatten() - p).abs() < 5 * (p / n).sqrt() + 1e-9).all())
 
 
-def test_turns_without_a_token_cost_no_pass(exact):
+def test_turns_without_a_token_cost_no_evaluation(exact):
     calls, x = [], torch.tensor([[0, 1, 2]])
     count = lambda tokens: calls.append(1) or exact(tokens)
     far, near = (turns_log_prob(count, x, torch.tensor([t]), mask=MASK) for t in
@@ -143,26 +136,28 @@ def test_turns_without_a_token_cost_no_pass(exact):
     assert len(calls) == 4
 
 
-def test_the_price_of_one_step_is_the_total_correlation(law, exact):
-    p, _ = step_law(exact, 1)
-    torch.testing.assert_close(kl_categorical(law.joint.flatten(), p), total_correlation(law.joint))
+def test_the_price_of_one_step_is_the_total_correlation(data, exact):
+    p, _ = sampler_distribution(exact, 1)
+    torch.testing.assert_close(
+        kl_categorical(data.joint.flatten(), p), total_correlation(data.joint)
+    )
 
 
-def test_the_price_of_two_at_once_is_their_dependence_given_the_third(law, exact):
+def test_the_price_of_two_at_once_is_their_dependence_given_the_third(data, exact):
     first_alone = turns_log_prob(exact, states(), turns((0, 1, 1)), mask=MASK).exp()
-    margin = law.joint.sum((1, 2))
+    margin = data.joint.sum((1, 2))
     expected = sum(
-        float(margin[v]) * total_correlation(law.given(torch.tensor([v, MASK, MASK])))
+        float(margin[v]) * total_correlation(data.given(torch.tensor([v, MASK, MASK])))
         for v in range(V)
     )
-    torch.testing.assert_close(kl_categorical(law.joint.flatten(), first_alone), expected)
+    torch.testing.assert_close(kl_categorical(data.joint.flatten(), first_alone), expected)
 
 
-def test_the_price_falls_with_the_steps_and_ends_at_nothing(law, exact):
-    p = law.joint.flatten()
-    laws = {k: step_law(exact, k) for k in (1, 2, 3, 6)}
-    price = [float(kl_categorical(p, law_k)) for law_k, _ in laws.values()]
-    paid = [float(-(p * elbo).sum() - entropy(p)) for _, elbo in laws.values()]  # on average
+def test_the_price_falls_with_the_steps_and_ends_at_nothing(data, exact):
+    p = data.joint.flatten()
+    found = {k: sampler_distribution(exact, k) for k in (1, 2, 3, 6)}
+    price = [float(kl_categorical(p, q)) for q, _ in found.values()]
+    paid = [float(-(p * elbo).sum() - entropy(p)) for _, elbo in found.values()]  # on average
     assert price == sorted(price, reverse=True)
     assert paid == sorted(paid, reverse=True)
     assert all(a <= b + 1e-12 for a, b in zip(price, paid, strict=True))  # convexity
@@ -171,37 +166,13 @@ def test_the_price_falls_with_the_steps_and_ends_at_nothing(law, exact):
     torch.testing.assert_close(one_by_one, p)
 
 
-def test_time_hides_more_and_more(generator):
-    x0 = torch.randint(V, (20_000, 4), generator=generator)
-    u = torch.rand(x0.shape, generator=generator)
-    hidden = [
-        mask_tokens(x0, torch.full((20_000,), t), u, mask=MASK) == MASK
-        for t in (0.0, 0.3, 0.7, 1.0)
-    ]
-    assert not bool(hidden[0].any())
-    assert bool(hidden[3].all())
-    assert bool((hidden[1] <= hidden[2]).all())  # nested
-    for share, where in zip((0.3, 0.7), hidden[1:3], strict=True):
-        assert abs(float(where.double().mean()) - share) < 5 * math.sqrt(0.25 / x0.numel())
-
-
-def test_each_row_has_a_time_of_its_own(generator):
-    x0 = torch.zeros(2, 50, dtype=torch.long)
-    u = torch.rand(x0.shape, generator=generator)
-    x_t = mask_tokens(x0, torch.tensor([0.0, 1.0]), u, mask=MASK)
-    assert x_t.unique(dim=1).flatten().tolist() == [0, MASK]
-
-
 def test_what_is_in_sight_is_left_alone(generator):
     x0 = torch.randint(V, (50, 7), generator=generator)
     u = torch.rand(x0.shape, generator=generator)
-    for x_t in (
-        mask_tokens(x0, torch.full((50,), 0.5), u, mask=MASK),
-        mask_count(x0, torch.full((50,), 3), u, mask=MASK),
-    ):
-        assert torch.equal(x_t[x_t != MASK], x0[x_t != MASK])
-        x_s = unmask_step(x_t, torch.randn(50, 7, V), u, u.flip(1), 0.5, 0.25, mask=MASK)
-        assert torch.equal(x_s[x_t != MASK], x0[x_t != MASK])
+    x_t = mask_count(x0, torch.full((50,), 3), u, mask=MASK)
+    assert torch.equal(x_t[x_t != MASK], x0[x_t != MASK])
+    x_s = unmask_step(x_t, torch.randn(50, 7, V), u, u.flip(1), 0.5, 0.25, mask=MASK)
+    assert torch.equal(x_s[x_t != MASK], x0[x_t != MASK])
 
 
 def test_a_count_hides_exactly_that_many(generator):
@@ -210,13 +181,13 @@ def test_a_count_hides_exactly_that_many(generator):
     assert (x_t == MASK).flatten(1).sum(1).tolist() == [0, 1, 2, 3]
 
 
-def test_the_share_that_appears_is_that_of_the_step(generator):
+def test_the_fraction_that_appears_is_that_of_the_step(generator):
     n = 40_000
     u = torch.rand(2, n, 1, generator=generator)
     x = torch.full((n, 1), MASK)
     x_s = unmask_step(x, torch.zeros(n, 1, V), u[0], u[1], 0.8, 0.6, mask=MASK)
-    share = float((x_s != MASK).double().mean())
-    assert abs(share - 0.25) < 5 * math.sqrt(0.19 / n)
+    fraction = float((x_s != MASK).double().mean())
+    assert abs(fraction - 0.25) < 5 * math.sqrt(0.19 / n)
     assert not bool(
         (unmask_step(x, torch.zeros(n, 1, V), u[0], u[1], 0.8, 0.0, mask=MASK) == MASK).any()
     )
@@ -230,26 +201,29 @@ def test_tokens_in_sight_cost_nothing_and_small_times_count_more():
     )
 
 
-def test_a_sampler_takes_one_pass_for_a_step_and_keeps_what_it_is_given(exact, generator):
-    passes = []
+def test_a_sampler_takes_one_evaluation_a_step_and_keeps_what_it_is_given(exact, generator):
+    calls = []
     start = torch.tensor([[1, MASK, MASK], [MASK, MASK, 2]])
-    model = lambda x: passes.append(1) or exact(x)
-    films = list(masked_sample(model, start, 4, mask=MASK, generator=generator))
-    assert len(films) == len(passes) == 4
-    assert films[-1][0, 0] == 1
-    assert films[-1][1, 2] == 2
-    assert not bool((films[-1] == MASK).any())
+    model = lambda x: calls.append(1) or exact(x)
+    states_ = list(masked_sample(model, start, 4, mask=MASK, generator=generator))
+    assert len(states_) == len(calls) == 4
+    assert states_[-1][0, 0] == 1
+    assert states_[-1][1, 2] == 2
+    assert not bool((states_[-1] == MASK).any())
 
 
-def test_bad_input_is_refused(exact):
-    x, u = torch.zeros(2, N, dtype=torch.long), torch.zeros(2, N)
-    with pytest.raises(ValueError, match=r"t holds .* \[0, 1\]"):
-        mask_tokens(x, torch.tensor([0.5, 1.5]), u, mask=MASK)
-    with pytest.raises(ValueError, match="t holds 0, expected > 0"):
-        masked_nll(torch.zeros(2, N, V), x, x == 0, torch.tensor([0.0, 0.5]))
-    with pytest.raises(ValueError, match="turn holds -1"):
-        turns_log_prob(exact, x, x - 1, mask=MASK)
-    with pytest.raises(ValueError, match="s < t"):
-        unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.5, mask=MASK)
-    with pytest.raises(ValueError, match="n_steps"):
-        next(masked_sample(exact, x, 0, mask=MASK))
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda x, u: masked_nll(torch.zeros(2, N, V), x, x == 0, torch.tensor([0, 0.5])),
+            "t hold",
+        ),
+        (lambda x, u: turns_log_prob(torch.log, x, x - 1, mask=MASK), "turn holds -1"),
+        (lambda x, u: unmask_step(x, torch.zeros(2, N, V), u, u, 0.5, 0.5, mask=MASK), "s < t"),
+        (lambda x, u: next(masked_sample(torch.log, x, 0, mask=MASK)), "n_steps is 0"),
+    ],
+)
+def test_bad_input_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call(torch.zeros(2, N, dtype=torch.long), torch.zeros(2, N))

@@ -1,4 +1,4 @@
-"""DDIM: worked numbers, invariants, order of convergence, and DDPM as a special case."""
+"""DDIM, its inversion, DPM-Solver: worked numbers, orders of convergence, exact samples."""
 
 import math
 from itertools import pairwise
@@ -7,273 +7,207 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kstest
+from torch.testing import assert_close
 
 from genlab.core import last
-from genlab.oracles import Gaussian
-from genlab.score import (
+from genlab.metrics.calibration import mmd_permutation_test
+from genlab.metrics.distances import median_bandwidth, rbf_kernel
+from genlab.oracles import Gaussian, GaussianMixture
+from genlab.score.diffusion import (
     add_noise,
     alphas_bar_from_betas,
     cosine_betas,
+    ddpm_sample,
+    ddpm_step,
+    linear_betas,
+    posterior_variances,
+    x0_from_eps,
+)
+from genlab.score.edm import edm_sample, edm_sigmas
+from genlab.score.exact import exact_eps_model
+from genlab.score.samplers import (
     ddim_invert,
     ddim_invert_step,
     ddim_sample,
     ddim_step,
     ddim_timesteps,
-    ddpm_step,
     dpm_solver_2m_step,
     dpm_solver_sample,
     dpm_solver_step,
-    exact_eps_model,
     half_log_snr,
-    linear_betas,
     log_snr_timesteps,
-    posterior_variances,
-    x0_from_eps,
 )
 
 BETAS = torch.linspace(1e-3, 0.2, 60, dtype=torch.float64)
 BAR = alphas_bar_from_betas(BETAS)
+QUANTILES = torch.tensor([[-1.5], [0.0], [2.0]], dtype=torch.float64)  # of a standard normal
 
 
-def one(value: float) -> torch.Tensor:
-    return torch.tensor([[value]])
+def normal_data():
+    return Gaussian(torch.tensor([2.0]), torch.tensor([[0.25]]))
+
+
+def at(a, z=QUANTILES):
+    """The exact flow of N(2, 1/4) data is affine and keeps quantiles: these, at level a."""
+    return 2 * a.sqrt() + (0.25 * a + 1 - a).sqrt() * z
+
+
+def levels(n, high=3.0, low=-3.0):
+    """A table of n levels, evenly spaced in half log-SNR; index 0 is the cleanest."""
+    return torch.sigmoid(2 * torch.linspace(high, low, n))
+
+
+def tanh(x, t):
+    return x.tanh()
+
+
+def falls_with_order(errors, order, tolerance):
+    for coarse, fine in pairwise(errors):
+        assert abs(math.log2(coarse / fine) - order) < tolerance
+
+
+# One step of DDIM
 
 
 def test_worked_chain_of_the_course():
-    bar = [torch.tensor(v) for v in (0.01, 0.30, 0.70, 1.0)]
-    x, zero = one(2.0), one(0.0)
-    for (a_t, a_s), eps, expected in zip(
-        pairwise(bar),
-        (1.8, 1.4, 0.5),
-        (2.6508521, 3.0268280, 3.2904245),
-        strict=True,
-    ):
-        x = ddim_step(x, one(eps), zero, a_t, a_s)
+    x = torch.tensor([[2.0]])
+    worked = ((1.8, 2.6508521), (1.4, 3.0268280), (0.5, 3.2904245))
+    bars = pairwise([torch.tensor(v) for v in (0.01, 0.30, 0.70, 1.0)])
+    for (a_t, a_s), (eps, expected) in zip(bars, worked, strict=True):
+        x = ddim_step(x, torch.tensor([[eps]]), 0 * x, a_t, a_s)
         assert abs(x.item() - expected) < 2e-7  # the printed digits
 
 
-def test_step_to_the_same_level_changes_nothing(generator):
-    x, eps = torch.randn(5, 2, generator=generator), torch.randn(5, 2, generator=generator)
-    torch.testing.assert_close(ddim_step(x, eps, 0 * x, BAR[9], BAR[9]), x)
-
-
-def test_true_noise_keeps_the_state_on_the_path_of_its_example(generator):
-    x0, eps = torch.randn(5, 2, generator=generator), torch.randn(5, 2, generator=generator)
-    x_t = add_noise(x0, BAR[40].sqrt(), (1 - BAR[40]).sqrt(), eps)
-    x_s = ddim_step(x_t, eps, 0 * eps, BAR[40], BAR[7])
-    torch.testing.assert_close(x_s, add_noise(x0, BAR[7].sqrt(), (1 - BAR[7]).sqrt(), eps))
-
-
-def test_two_steps_with_the_same_noise_are_one_long_step(generator):
-    x, eps = torch.randn(5, 2, generator=generator), torch.randn(5, 2, generator=generator)
-    middle = ddim_step(x, eps, 0 * x, BAR[50], BAR[20])
-    torch.testing.assert_close(
-        ddim_step(middle, eps, 0 * x, BAR[20], BAR[3]), ddim_step(x, eps, 0 * x, BAR[50], BAR[3])
-    )
+def test_true_noise_keeps_the_state_on_the_path_of_its_example_and_back(generator):
+    x0, eps = torch.randn(2, 5, 2, generator=generator)
+    x_t, x_s = (add_noise(x0, BAR[k].sqrt(), (1 - BAR[k]).sqrt(), eps) for k in (40, 7))
+    assert_close(ddim_step(x_t, eps, 0 * eps, BAR[40], BAR[7]), x_s)
+    assert_close(ddim_step(x_t, eps, 0 * eps, BAR[40], BAR[40]), x_t)
+    assert_close(ddim_invert_step(x_s, eps, BAR[7], BAR[40]), x_t)
 
 
 def test_full_noise_between_neighbours_is_the_ancestral_step(generator):
-    x, eps, z = (torch.randn(5, 2, generator=generator) for _ in range(3))
-    t = 33
-    ours = ddim_step(x, eps, z, BAR[t], BAR[t - 1], eta=1.0)
-    theirs = ddpm_step(
-        x, eps, z, beta=BETAS[t], alpha_bar=BAR[t], variance=posterior_variances(BETAS)[t]
-    )
-    torch.testing.assert_close(ours, theirs)
+    x, eps, z = torch.randn(3, 5, 2, generator=generator)
+    t, options = 33, {"beta": BETAS[33], "alpha_bar": BAR[33]}
+    theirs = ddpm_step(x, eps, z, variance=posterior_variances(BETAS)[t], **options)
+    assert_close(ddim_step(x, eps, z, BAR[t], BAR[t - 1], eta=1.0), theirs)
 
 
 @pytest.mark.parametrize("eta", [0.0, 0.4, 1.0])
-def test_noise_keeps_the_variance_of_the_path_for_every_eta(eta, generator):
+def test_noise_keeps_the_variance_of_the_path_and_is_proportional_to_eta(eta, generator):
     n, a_t, a_s = 200_000, BAR[40], BAR[10]
-    eps, z = torch.randn(n, 1, generator=generator), torch.randn(n, 1, generator=generator)
+    eps, z = torch.randn(2, n, 1, generator=generator)
     x_t = (1 - a_t).sqrt() * eps  # all data at the origin: the prediction is exact
-    x_s = ddim_step(x_t, eps, z, a_t, a_s, eta=eta)
+    down = lambda z, eta: ddim_step(x_t, eps, z, a_t, a_s, eta=eta)
     variance = (1 - a_s).item()
-    assert abs(x_s.var().item() - variance) < 5 * variance * math.sqrt(2 / n)  # Monte Carlo
+    # Monte Carlo
+    assert abs(down(z, eta).var().item() - variance) < 5 * variance * math.sqrt(2 / n)
+    assert_close(down(z, eta) - down(0 * z, eta), eta * (down(z, 1.0) - down(0 * z, 1.0)))
 
 
-@pytest.mark.parametrize("eta", [0.25, 0.5])
-def test_the_fresh_noise_is_proportional_to_eta(eta, generator):
-    x, guess, z = torch.randn(3, 6, 2, generator=generator)
-
-    def noise(eta):
-        quiet, loud = (ddim_step(x, guess, v, BAR[40], BAR[17], eta=eta) for v in (0 * z, z))
-        return loud - quiet
-
-    torch.testing.assert_close(noise(eta), eta * noise(1.0))
+# Step indices
 
 
-def test_gaussian_data_are_recovered_with_first_order_in_the_number_of_steps():
-    n_train = 1024
-    bar = alphas_bar_from_betas(linear_betas(n_train, first=0.1 / n_train, last=20 / n_train))
-
-    def eps_model(x, t):
-        a = bar[t][:, None]
-        return (1 - a).sqrt() * (x - 2 * a.sqrt()) / (a * 0.25 + 1 - a)
-
-    def final(x, n_steps):
-        steps = ddim_timesteps(n_train, n_steps)
-        return last(ddim_sample(eps_model, x, steps, alphas_bar=bar))
-
-    # The exact flow is affine and carries quantiles: x_T = z sd_T + mean_T goes to 2 + 0.5 z.
-    a = bar[-1]
-    z = torch.tensor([[-1.5], [0.0], [2.0]])
-    x_T = a.sqrt() * 2 + (a * 0.25 + 1 - a).sqrt() * z
-    errors = [(final(x_T, k) - (2 + 0.5 * z)).abs().max().item() for k in (64, 128, 256)]
-    assert errors[2] < 0.02
-    for coarse, fine in pairwise(errors):
-        assert abs(math.log2(coarse / fine) - 1) < 0.15  # the error halves with the step
+def even_in_time(bar, n_steps):
+    return ddim_timesteps(len(bar), n_steps)
 
 
-def test_sampler_without_noise_depends_on_its_start_alone():
-    x = torch.ones(2, 1)
-    steps = ddim_timesteps(60, 7)
-    runs = [
-        last(ddim_sample(lambda x, t: x.tanh(), x, steps, alphas_bar=BAR,
-                         generator=torch.Generator().manual_seed(seed)))
-        for seed in (0, 1)
-    ]  # fmt: skip
-    torch.testing.assert_close(runs[0], runs[1], rtol=0, atol=0)
-
-
-def test_timesteps_start_at_the_top_and_never_repeat():
-    for n in (1, 2, 7, 59, 60):
-        t = ddim_timesteps(60, n)
-        assert t[0] == 59
-        assert len(t) == n
+@pytest.mark.parametrize("pick", [even_in_time, log_snr_timesteps])
+@given(n_steps=st.integers(1, 50))
+def test_timesteps_start_at_the_top_and_never_repeat(pick, n_steps):
+    for bar in (BAR, alphas_bar_from_betas(cosine_betas(50))):  # the second is coarse in log SNR
+        t = pick(bar, n_steps)
+        assert (len(t), t[0]) == (n_steps, len(bar) - 1)
         assert (t.diff() < 0).all()
         assert t[-1] >= 0
 
 
-def test_timesteps_are_the_whole_numbers_nearest_to_even_steps():
-    for n_train, n in ((60, 7), (1000, 50), (1000, 64), (400, 399)):
-        even = torch.tensor([(n_train - 1) * (n - i) / n for i in range(n)])
-        assert (ddim_timesteps(n_train, n) - even).abs().max() <= 0.5
+@pytest.mark.parametrize(("n_train", "n"), [(60, 7), (1000, 50), (1000, 64), (400, 399)])
+def test_timesteps_are_the_whole_numbers_nearest_to_even_steps(n_train, n):
+    even = torch.tensor([(n_train - 1) * (n - i) / n for i in range(n)])
+    assert (ddim_timesteps(n_train, n) - even).abs().max() <= 0.5
 
 
-def test_impossible_steps_are_refused():
-    x = torch.zeros(1, 1)
-    with pytest.raises(ValueError, match=r"eta must lie in \[0, 1\], got 2"):
-        ddim_step(x, x, x, BAR[4], BAR[2], eta=2.0)
-    with pytest.raises(ValueError, match="must lower the noise"):
-        ddim_step(x, x, x, BAR[2], BAR[4])
-    with pytest.raises(ValueError, match=r"1\.\.60, got 61"):
-        ddim_timesteps(60, 61)
+def test_timesteps_are_as_even_in_log_snr_as_the_table_allows():
+    bar = levels(2001)
+    gaps = half_log_snr(bar[log_snr_timesteps(bar, 11)]).diff()
+    assert_close(gaps, torch.full((10,), 0.6), atol=0.004, rtol=0)  # the table's spacing
 
 
-def test_step_up_undoes_the_step_down(generator):
-    x_t, eps = torch.randn(5, 2, generator=generator), torch.randn(5, 2, generator=generator)
-    x_s = ddim_step(x_t, eps, 0 * eps, BAR[40], BAR[7])
-    torch.testing.assert_close(ddim_invert_step(x_s, eps, BAR[7], BAR[40]), x_t)
+# The DDIM sampler and its inversion
 
 
-def wavy(x, t):
-    """A noise predictor that is neither constant nor linear."""
-    return 0.9 * torch.tanh(x) + 0.1 * torch.sin(3 * x)
+def test_ddim_recovers_normal_data_with_first_order_in_the_number_of_steps():
+    bar = alphas_bar_from_betas(linear_betas(1024, first=0.1 / 1024, last=20 / 1024))
+
+    def error(n_steps):
+        steps, model = ddim_timesteps(1024, n_steps), exact_eps_model(normal_data(), bar)
+        x = last(ddim_sample(model, at(bar[-1]), steps, alphas_bar=bar))
+        return (x - at(torch.tensor(1.0))).abs().max().item()
+
+    errors = [error(k) for k in (64, 128, 256)]
+    assert errors[2] < 0.02
+    falls_with_order(errors, 1, 0.15)
 
 
 def round_trip(x0, bar, n_steps, n_refine):
+    model = lambda x, t: 0.9 * torch.tanh(x) + 0.1 * torch.sin(3 * x)  # neither constant nor linear
     steps = ddim_timesteps(len(bar), n_steps)
-    x_T = last(ddim_invert(wavy, x0, steps, alphas_bar=bar, n_refine=n_refine))
-    back = last(ddim_sample(wavy, x_T, steps, alphas_bar=bar))
+    x_T = last(ddim_invert(model, x0, steps, alphas_bar=bar, n_refine=n_refine))
+    back = last(ddim_sample(model, x_T, steps, alphas_bar=bar))
     return (back - x0).abs().max().item()
 
 
 def test_inversion_closes_with_first_order_and_refined_it_closes_exactly(generator):
     x0 = torch.randn(5, 2, generator=generator)
     bar = torch.sigmoid(torch.linspace(16.0, -3.0, 2048))
-    errors = [round_trip(x0, bar, n, 0) for n in (256, 512, 1024)]
-    for coarse, fine in pairwise(errors):
-        assert abs(math.log2(coarse / fine) - 1) < 0.2  # the error halves with the step
+    falls_with_order([round_trip(x0, bar, n, 0) for n in (256, 512, 1024)], 1, 0.2)
     assert round_trip(x0, bar, 128, 60) < 1e-10  # the iteration has converged
 
 
-def test_inversion_of_a_normal_law_arrives_at_standard_noise():
+def test_inversion_of_normal_data_arrives_at_standard_noise():
     bar = torch.sigmoid(torch.linspace(9.0, -9.0, 800))
-
-    def eps_model(x, t):
-        a = bar[t][:, None]
-        return (1 - a).sqrt() * (x - 2 * a.sqrt()) / (a * 0.25 + 1 - a)
-
-    z = torch.tensor([[-1.5], [0.0], [2.0]])
-    x_T = last(ddim_invert(eps_model, 2 + 0.5 * z, torch.arange(799, -1, -1), alphas_bar=bar))
-    a = bar[-1]
-    exact = 2 * a.sqrt() + (0.25 * a + 1 - a).sqrt() * z  # the flow is affine: it keeps quantiles
-    assert (x_T - exact).abs().max() < 0.03  # first order in 800 steps
+    model, steps = exact_eps_model(normal_data(), bar), torch.arange(799, -1, -1)
+    x_T = last(ddim_invert(model, at(torch.tensor(1.0)), steps, alphas_bar=bar))
+    assert (x_T - at(bar[-1])).abs().max() < 0.03  # first order in 800 steps
 
 
-def test_inversion_yields_one_state_a_step_and_counts_its_passes():
-    calls = []
-
-    def eps_model(x, t):
-        calls.append(int(t[0]))
-        return x
-
-    states = list(ddim_invert(eps_model, torch.ones(1, 1), torch.tensor([40, 9]), alphas_bar=BAR,
-                              n_refine=1))  # fmt: skip
-    assert len(states) == 2
-    assert calls == [9, 9, 40, 40]
+def test_every_step_costs_its_network_passes():
+    calls, x, steps = [], torch.ones(1, 1), torch.tensor([40, 20, 9])
+    model = lambda x, t: calls.append(int(t[0])) or x
+    assert len(list(ddim_sample(model, x, steps, alphas_bar=BAR))) == 3
+    assert len(list(dpm_solver_sample(model, x, steps, alphas_bar=BAR))) == 3
+    assert len(list(ddim_invert(model, x, steps, alphas_bar=BAR, n_refine=1))) == 3
+    assert calls == [40, 20, 9] * 2 + [9, 9, 20, 20, 40, 40]
 
 
-def test_impossible_inversions_are_refused():
-    x = torch.zeros(1, 1)
-    with pytest.raises(ValueError, match="must raise the noise"):
-        ddim_invert_step(x, x, BAR[4], BAR[2])
-    with pytest.raises(ValueError, match="n_refine must not be negative, got -1"):
-        next(ddim_invert(wavy, x, torch.tensor([4]), alphas_bar=BAR, n_refine=-1))
-
-
-BAR_DPM_SOLVER = alphas_bar_from_betas(linear_betas(60, first=1e-3, last=0.2))
-
-
-def levels(n, low=-3.0, high=3.0):
-    """A table of n levels, evenly spaced in half log-SNR; index 0 is the cleanest."""
-    return torch.sigmoid(2 * torch.linspace(high, low, n, dtype=torch.float64))
+# DPM-Solver
 
 
 def test_half_log_snr_is_the_logarithm_of_signal_over_noise():
     a = torch.tensor([0.2, 0.5, 0.9])
-    torch.testing.assert_close(half_log_snr(a), (a.sqrt() / (1 - a).sqrt()).log())
+    assert_close(half_log_snr(a), (a.sqrt() / (1 - a).sqrt()).log())
 
 
-@given(a_t=st.floats(0.01, 0.8), share=st.floats(0.0, 1.0), seed=st.integers(0, 99))
-def test_first_order_is_ddim_at_every_pair_of_levels(a_t, share, seed):
-    g = torch.Generator().manual_seed(seed)
-    x, eps = torch.randn(2, 3, 2, generator=g)
+@given(a_t=st.floats(0.01, 0.8), way=st.floats(0.0, 1.0), seed=st.integers(0, 99))
+def test_first_order_is_ddim_at_every_pair_of_levels(a_t, way, seed):
+    x, eps = torch.randn(2, 3, 2, generator=torch.Generator().manual_seed(seed))
     a_t = torch.tensor(a_t)
-    a_s = a_t + share * (1 - a_t)
+    a_s = a_t + way * (1 - a_t)
     x0_hat = x0_from_eps(x, eps, a_t.sqrt(), (1 - a_t).sqrt())
-    torch.testing.assert_close(
-        dpm_solver_step(x, x0_hat, a_t, a_s), ddim_step(x, eps, 0 * x, a_t, a_s)
-    )
+    assert_close(dpm_solver_step(x, x0_hat, a_t, a_s), ddim_step(x, eps, 0 * x, a_t, a_s))
 
 
-def test_sampler_of_order_one_is_the_ddim_sampler(generator):
-    x = torch.randn(4, 2, generator=generator)
-    steps = ddim_timesteps(60, 7)
-    ours = list(
-        dpm_solver_sample(lambda x, t: x.tanh(), x, steps, alphas_bar=BAR_DPM_SOLVER, order=1)
-    )
-    ddim = list(ddim_sample(lambda x, t: x.tanh(), x, steps, alphas_bar=BAR_DPM_SOLVER))
-    for mine, theirs in zip(ours, ddim, strict=True):
-        torch.testing.assert_close(mine, theirs)
+def test_sampler_of_order_one_is_the_ddim_sampler_and_both_end_at_the_guess(generator):
+    x, steps = torch.randn(4, 2, generator=generator), ddim_timesteps(60, 7)
+    ddim = list(ddim_sample(tanh, x, steps, alphas_bar=BAR))
+    assert_close(list(dpm_solver_sample(tanh, x, steps, alphas_bar=BAR, order=1)), ddim)
+    states, a = list(dpm_solver_sample(tanh, x, steps, alphas_bar=BAR)), BAR[steps[-1]]
+    assert_close(states[-1], x0_from_eps(states[-2], states[-2].tanh(), a.sqrt(), (1 - a).sqrt()))
 
 
-def test_one_data_point_is_hit_exactly_whatever_the_steps(generator):
-    # For a single point the guess of x0 is constant, so nothing is left to approximate.
-    x = torch.randn(4, 2, generator=generator)
-    point = torch.tensor([[2.0, -1.0]])
-
-    def eps_model(x, t):
-        a = BAR_DPM_SOLVER[t][:, None]
-        return (x - a.sqrt() * point) / (1 - a).sqrt()
-
-    steps = torch.tensor([59, 30, 11])
-    final = last(dpm_solver_sample(eps_model, x, steps, alphas_bar=BAR_DPM_SOLVER))
-    torch.testing.assert_close(final, point.expand(4, 2))
-
-
-def test_second_order_is_exact_when_the_guess_is_linear_in_log_snr(generator):
+def test_second_order_step_follows_a_guess_that_is_linear_in_log_snr(generator):
     # x0_hat(lambda) = u + lambda v along the path: the integral of exp(lambda) x0_hat is known.
     u, v, x_t = torch.randn(3, 5, 2, generator=generator)
     a_r, a_t, a_s = (torch.sigmoid(2 * torch.tensor(lam)) for lam in (-1.0, -0.9, -0.8))
@@ -281,94 +215,132 @@ def test_second_order_is_exact_when_the_guess_is_linear_in_log_snr(generator):
     got = dpm_solver_2m_step(x_t, guess(a_t), guess(a_r), a_r, a_t, a_s)
     lam = torch.linspace(half_log_snr(a_t), half_log_snr(a_s), 2001)[:, None, None]
     integral = torch.trapezoid(lam.exp() * (u + lam * v), lam[:, 0, 0], dim=0)
-    sigma_t, sigma_s = (1 - a_t).sqrt(), (1 - a_s).sqrt()
-    exact = sigma_s / sigma_t * x_t + sigma_s * integral
+    exact = ((1 - a_s) / (1 - a_t)).sqrt() * x_t + (1 - a_s).sqrt() * integral
     one = dpm_solver_step(x_t, guess(a_t), a_t, a_s)
     # 2M keeps the midpoint's value: off by O(h^3) where the first order is off by O(h^2)
     assert (got - exact).abs().max() < 0.1 * (one - exact).abs().max()
 
 
 def test_global_error_falls_with_the_square_of_the_step_and_ddim_with_the_step():
-    law = Gaussian(torch.tensor([2.0]), torch.tensor([[0.25]]))
-    z = torch.tensor([[-1.5], [0.0], [2.0]])
-
     def error(n, order):
-        bar = levels(n + 1)
-        # the exact flow is affine and carries quantiles: z sd + mean stays z sd + mean
-        at = lambda a, z: a.sqrt() * 2 + (0.25 * a + 1 - a).sqrt() * z
-        run = dpm_solver_sample(exact_eps_model(law, bar), at(bar[-1], z),
-                                torch.arange(n, -1, -1), alphas_bar=bar, order=order)  # fmt: skip
-        return (list(run)[n - 1] - at(bar[0], z)).abs().max().item()  # at the lowest level > 0
+        bar, steps = levels(n + 1), torch.arange(n, -1, -1)
+        model, options = exact_eps_model(normal_data(), bar), {"alphas_bar": bar, "order": order}
+        states = list(dpm_solver_sample(model, at(bar[-1]), steps, **options))
+        return (states[n - 1] - at(bar[0])).abs().max().item()  # at the lowest level > 0
 
     for order, tolerance in ((1, 0.1), (2, 0.15)):
-        errors = [error(n, order) for n in (40, 80, 160, 320)]
-        for coarse, fine in pairwise(errors[1:]):
-            assert abs(math.log2(coarse / fine) - order) < tolerance
+        falls_with_order([error(n, order) for n in (80, 160, 320)], order, tolerance)
     assert error(80, 2) < 0.05 * error(80, 1)
 
 
-def test_last_step_returns_the_guess_itself(generator):
-    x = torch.randn(4, 2, generator=generator)
-    states = list(dpm_solver_sample(lambda x, t: x.tanh(), x, torch.tensor([40, 9]),
-                                    alphas_bar=BAR_DPM_SOLVER))  # fmt: skip
-    before = states[-2]
-    guess = x0_from_eps(
-        before, before.tanh(), BAR_DPM_SOLVER[9].sqrt(), (1 - BAR_DPM_SOLVER[9]).sqrt()
-    )
-    torch.testing.assert_close(states[-1], guess)
+X, FIRST = torch.zeros(1, 1), torch.tensor([1])
+LEVELS = [torch.tensor(v) for v in (0.1, 0.5, 0.9, 1.0)]
 
 
-def test_one_step_costs_one_network_pass():
-    calls = []
-
-    def eps_model(x, t):
-        calls.append(int(t[0]))
-        return x
-
-    last(
-        dpm_solver_sample(
-            eps_model, torch.ones(2, 1), torch.tensor([50, 20, 3]), alphas_bar=BAR_DPM_SOLVER
-        )
-    )
-    assert calls == [50, 20, 3]
-
-
-@given(n_steps=st.integers(1, 60))
-def test_timesteps_even_in_log_snr_start_at_the_top_and_never_repeat(n_steps):
-    t = log_snr_timesteps(BAR_DPM_SOLVER, n_steps)
-    assert len(t) == n_steps
-    assert t[0] == 59
-    assert (t.diff() < 0).all()
-    assert t[-1] >= 0
+@pytest.mark.parametrize(
+    ("refused", "value"),
+    [
+        (lambda a: ddim_step(X, X, X, a[0], a[1], eta=2.0), "eta is 2"),
+        (lambda a: ddim_step(X, X, X, a[1], a[0]), "must lower the noise"),
+        (lambda a: dpm_solver_step(X, X, a[1], a[0]), "must lower the noise"),
+        (lambda a: ddim_invert_step(X, X, a[0], a[1]), "must raise the noise"),
+        (lambda a: dpm_solver_2m_step(X, X, X, a[1], a[0], a[2]), "a_r < a_t < a_s < 1"),
+        (lambda a: dpm_solver_2m_step(X, X, X, a[0], a[1], a[3]), "a_r < a_t < a_s < 1"),
+        (lambda a: ddim_timesteps(60, 61), "n_steps is 61"),
+        (lambda a: log_snr_timesteps(BAR, 0), "n_steps is 0"),
+        (lambda a: last(ddim_invert(tanh, X, FIRST, alphas_bar=BAR, n_refine=-1)), "is -1"),
+        (lambda a: last(dpm_solver_sample(tanh, X, FIRST, alphas_bar=BAR, order=3)), "got 3"),
+    ],
+)
+def test_impossible_steps_are_refused(refused, value):
+    with pytest.raises(ValueError, match=value):
+        refused(LEVELS)
 
 
-def test_timesteps_never_repeat_where_the_table_is_coarse():
-    bar = alphas_bar_from_betas(cosine_betas(50))
-    for n_steps in range(1, 51):
-        t = log_snr_timesteps(bar, n_steps)
-        assert (len(t), t[0]) == (n_steps, 49)
-        assert (t.diff() < 0).all()
+# Every sampler, given the perfect network of a mixture, samples that mixture
+
+MIXTURE = GaussianMixture(
+    torch.tensor([0.3, 0.7], dtype=torch.float64),
+    torch.tensor([[-1.5, 0.5], [1.0, -0.5]], dtype=torch.float64),
+    torch.tensor([0.4, 0.5], dtype=torch.float64),
+)
+EVEN = torch.sigmoid(torch.linspace(10.0, -10.0, 1000, dtype=torch.float64))  # in log SNR
+N = 4000
 
 
-def test_timesteps_are_as_even_in_log_snr_as_the_table_allows():
-    bar = levels(2001)
-    gaps = half_log_snr(bar[log_snr_timesteps(bar, 11)]).diff()
-    torch.testing.assert_close(gaps, torch.full((10,), 0.6), atol=0.004, rtol=0)  # table's spacing
+def run_ddpm(x, g):
+    betas = torch.cat([1 - EVEN[:1], 1 - EVEN[1:] / EVEN[:-1]])
+    options = {"betas": betas, "variances": betas, "generator": g}
+    return ddpm_sample(exact_eps_model(MIXTURE, EVEN), x, **options)
 
 
-def test_levels_out_of_order_are_refused():
-    x, a = torch.zeros(1, 1), [torch.tensor(v) for v in (0.1, 0.5, 0.9, 1.0)]
-    with pytest.raises(ValueError, match="must lower the noise"):
-        dpm_solver_step(x, x, a[1], a[0])
-    with pytest.raises(ValueError, match="expected a_r < a_t < a_s < 1"):
-        dpm_solver_2m_step(x, x, x, a[1], a[0], a[2])
-    with pytest.raises(ValueError, match="expected a_r < a_t < a_s < 1"):
-        dpm_solver_2m_step(x, x, x, a[0], a[1], a[3])
-    with pytest.raises(ValueError, match="order must be 1 or 2, got 3"):
-        next(
-            dpm_solver_sample(
-                lambda x, t: x, x, torch.tensor([1]), alphas_bar=BAR_DPM_SOLVER, order=3
-            )
-        )
-    with pytest.raises(ValueError, match=r"1\.\.60, got 0"):
-        log_snr_timesteps(BAR_DPM_SOLVER, 0)
+def run_ddim(eta, n_steps):
+    def run(x, g):
+        model, steps = exact_eps_model(MIXTURE, EVEN), ddim_timesteps(1000, n_steps)
+        return ddim_sample(model, x, steps, alphas_bar=EVEN, eta=eta, generator=g)
+
+    return run
+
+
+def run_dpm_solver(x, g):
+    steps = log_snr_timesteps(EVEN, 30)
+    return dpm_solver_sample(exact_eps_model(MIXTURE, EVEN), x, steps, alphas_bar=EVEN)
+
+
+def run_edm(s_churn):
+    sigmas = edm_sigmas(30, sigma_min=0.005, sigma_max=80.0).double()
+    denoiser = lambda x, s: MIXTURE.denoiser(x, 1.0, s)
+    return lambda x, g: edm_sample(denoiser, 80.0 * x, sigmas, s_churn=s_churn, generator=g)
+
+
+SAMPLERS = {
+    "ddpm-1000": run_ddpm,
+    "ddim-200": run_ddim(0.0, 200),
+    "ddim-eta-half-500": run_ddim(0.5, 500),
+    "ddim-eta-one-1000": run_ddim(1.0, 1000),
+    "dpm-solver-2m-30": run_dpm_solver,
+    "edm-heun-30": run_edm(0.0),
+    "edm-heun-churn-30": run_edm(10.0),
+}
+
+
+def samples(run):
+    x_T = torch.randn(N, 2, generator=torch.Generator().manual_seed(13))
+    return last(run(x_T, torch.Generator().manual_seed(4000)))
+
+
+def p_value(x, axis):
+    """Kolmogorov and Smirnov's, of one coordinate against its exact distribution function."""
+
+    def cdf(x):
+        z = (torch.as_tensor(x)[:, None] - MIXTURE.means[:, axis]) / MIXTURE.stds
+        return (MIXTURE.weights * torch.special.ndtr(z)).sum(1).numpy()
+
+    return kstest(x[:, axis].numpy(), cdf).pvalue
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_sampler_recovers_the_distribution(name):
+    x = samples(SAMPLERS[name])
+    # moments, within five standard errors of N independent draws
+    exact = MIXTURE.moment_match()
+    error = (x.mean(0) - exact.mean).abs()
+    assert (error < 5 * (exact.cov.diagonal() / N).sqrt()).all()
+    centred = x - x.mean(0)
+    products = centred[:, :, None] * centred[:, None, :]
+    error = (products.mean(0) - exact.cov).abs()
+    assert (error < 5 * products.flatten(1).std(0).reshape(2, 2) / math.sqrt(N)).all()
+    assert min(p_value(x, axis) for axis in (0, 1)) > 1e-3
+    # and both coordinates together against fresh draws
+    fresh = MIXTURE.sample(600, generator=torch.Generator().manual_seed(77))
+    kernel = lambda a, b: rbf_kernel(a, b, median_bandwidth(x[:600], fresh))
+    g = torch.Generator().manual_seed(5)
+    assert mmd_permutation_test(x[:600], fresh, kernel, generator=g).p_value > 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("run", [run_ddim(0.0, 4), run_ddim(1.0, 10)], ids=["ddim-4", "ddpm-10"])
+def test_the_same_tests_refuse_too_few_steps(run):
+    x = samples(run)
+    assert min(p_value(x, axis) for axis in (0, 1)) < 1e-6

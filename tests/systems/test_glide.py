@@ -4,30 +4,26 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from genlab.core.capabilities import likelihood_kind
-from genlab.data.captions import load_captioned, paint
 from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.systems.glide import (
     KINDS,
     Glide,
-    NoisyReader,
+    NoisyClassifier,
     Upsampler,
-    bicubic,
     classifier_guided,
-    enlarge,
     sharpen,
     shrink,
 )
-from genlab.systems.text_diffusion import CaptionedPainter
+from genlab.systems.text_diffusion import TextDiffusion
 
 CAPTIONS = ["a red one", "a thin blue seven leaning left"]
 
 
-def painter(size, beside=0):
-    net = UNet(UNetConfig(c_in=3 + beside, c_out=3, width=8, d_context=8, d_pooled=8))
+def denoiser(size, concatenated=0):
+    net = UNet(UNetConfig(c_in=3 + concatenated, c_out=3, width=8, d_context=8, d_pooled=8))
     encoder = TextEncoder(28, d=8, n_layer=1, n_head=2)
-    model = CaptionedPainter(net, encoder, event_shape=(3, size, size), sigma_data=0.5)
+    model = TextDiffusion(net, encoder, event_shape=(3, size, size), sigma_data=0.5)
     with torch.no_grad():
         for p in model.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -37,7 +33,7 @@ def painter(size, beside=0):
 @pytest.fixture
 def glide():
     torch.manual_seed(0)
-    return Glide(painter(4), Upsampler(painter(8, beside=4)).eval())
+    return Glide(denoiser(4), Upsampler(denoiser(8, concatenated=4)).eval())
 
 
 def seeded(seed=0):
@@ -46,7 +42,7 @@ def seeded(seed=0):
 
 def test_the_network_sees_the_noisy_small_picture_and_how_noisy_it_is(glide):
     small, eps, s = torch.rand(2, 3, 4, 4), torch.randn(2, 3, 4, 4), torch.tensor([0.0, 0.3])
-    seen = glide.upsampler.beside(small, s, eps)
+    seen = glide.upsampler.condition(small, s, eps)
     torch.testing.assert_close(shrink(seen[:, :3]), small + s[:, None, None, None] * eps)
     torch.testing.assert_close(seen[:, 3].flatten(1), s[:, None].expand(2, 64))
 
@@ -54,7 +50,7 @@ def test_the_network_sees_the_noisy_small_picture_and_how_noisy_it_is(glide):
 def test_training_shows_small_pictures_with_noise_up_to_s_max(glide):
     seen = []
     loss = torch.zeros(())
-    glide.upsampler.painter.loss = lambda x, *, beside, **_: seen.append(beside) or loss
+    glide.upsampler.painter.loss = lambda x, *, concatenated, **_: seen.append(concatenated) or loss
     x, rows = torch.rand(400, 3, 8, 8), torch.zeros(400, 6, dtype=torch.int64)
     glide.upsampler.loss(x, cond=rows, generator=seeded())
     s = seen[0][:, 3, 0, 0]
@@ -64,17 +60,8 @@ def test_training_shows_small_pictures_with_noise_up_to_s_max(glide):
     torch.testing.assert_close(off, s, rtol=0.4, atol=0.02)  # 48 draws each
 
 
-def test_the_large_picture_follows_the_small_one(glide):
-    one, other = torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)
-    a, b = (
-        glide.upsampler.sample(CAPTIONS, x, n_steps=2, generator=seeded()) for x in (one, other)
-    )
-    assert a.shape == (2, 3, 8, 8)
-    assert not torch.allclose(a, b)
-
-
 def test_a_strength_that_no_training_has_shown_is_refused(glide):
-    with pytest.raises(ValueError, match=r"\[0, 0.5\], got 0.6"):
+    with pytest.raises(ValueError, match=r"s is 0.6"):
         glide.upsampler.sample(CAPTIONS, torch.zeros(2, 3, 4, 4), s=0.6)
 
 
@@ -94,23 +81,6 @@ def test_every_parameter_of_the_upsampler_is_trained(glide):
     assert [name for name, p in up.named_parameters() if p.grad is None] == []
 
 
-def test_shrinking_undoes_enlarging_and_bicubic_leaves_flat_pictures_alone():
-    x = torch.rand(2, 3, 4, 4)
-    torch.testing.assert_close(shrink(enlarge(x)), x)
-    flat = torch.full((1, 3, 4, 4), 0.3)
-    torch.testing.assert_close(bicubic(flat), torch.full((1, 3, 8, 8), 0.3))
-    assert bicubic(2 * torch.ones(1, 3, 4, 4)).max() == 1
-
-
-def test_sharpening_multiplies_what_the_blur_takes_away():
-    """A wave of half the sampling rate is what the binomial blur removes: gain 1 + amount."""
-    wave = 0.1 * torch.tensor([1.0, -1.0]).repeat(4).expand(1, 3, 8, 8)
-    found = sharpen(wave, 2.0)[:, :, :, 1:-1]  # the repeated edge is another signal
-    torch.testing.assert_close(found, 3 * wave[:, :, :, 1:-1])
-    torch.testing.assert_close(sharpen(wave, 0.0), wave)
-    assert sharpen(10 * wave, 5.0).abs().max() == 1
-
-
 def test_sharpening_is_a_convolution_by_hand():
     torch.manual_seed(0)
     x = 0.1 * torch.randn(1, 3, 8, 8)
@@ -120,9 +90,9 @@ def test_sharpening_is_a_convolution_by_hand():
     torch.testing.assert_close(sharpen(x, 1.5)[:, :, 1:-1, 1:-1], inner + 1.5 * (inner - blurred))
 
 
-def reader():
+def classifier():
     torch.manual_seed(0)
-    net = NoisyReader(8)
+    net = NoisyClassifier(8)
     with torch.no_grad():
         for p in net.parameters():
             p.add_(0.1 * torch.randn_like(p))
@@ -134,8 +104,8 @@ def noisy():
     return torch.randn(2, 3, 16, 16), torch.tensor([0.5, 2.0])
 
 
-def test_each_kind_is_a_law_over_its_words():
-    net, (x, sigma) = reader(), noisy()
+def test_each_kind_is_a_distribution_over_its_words():
+    net, (x, sigma) = classifier(), noisy()
     none = torch.full((2, 4), -1)
     for kind, n in enumerate(KINDS):
         total = torch.zeros(2)
@@ -147,7 +117,7 @@ def test_each_kind_is_a_law_over_its_words():
 
 
 def test_kinds_add_up_and_words_that_are_not_said_count_nothing():
-    net, (x, sigma) = reader(), noisy()
+    net, (x, sigma) = classifier(), noisy()
     words = torch.tensor([[3, 1, 2, 0], [7, 5, 0, 1]])
     alone = [torch.where(torch.arange(4) == kind, words, -1) for kind in range(4)]
     parts = sum(net.log_prob_of_words(x, sigma, w) for w in alone)
@@ -156,7 +126,7 @@ def test_kinds_add_up_and_words_that_are_not_said_count_nothing():
 
 
 def test_the_pull_is_sigma_squared_times_the_slope_by_finite_differences():
-    net, (x, sigma) = reader(), noisy()
+    net, (x, sigma) = classifier(), noisy()
     words = torch.tensor([[3, 1, 2, 0], [7, 5, -1, 1]])
     guided = classifier_guided(lambda x, s: 0 * x, net, words, guidance_scale=3.0)(x, sigma)
     torch.manual_seed(2)
@@ -167,43 +137,16 @@ def test_the_pull_is_sigma_squared_times_the_slope_by_finite_differences():
     torch.testing.assert_close(found, 3 * sigma**2 * along, rtol=1e-5, atol=1e-7)
 
 
-def test_without_guidance_the_painter_is_left_alone():
-    net, (x, sigma) = reader(), noisy()
-    words = torch.tensor([[3, 1, 2, 0], [7, 5, 0, 1]])
-    free = classifier_guided(lambda x, s: x / 3, net, words, guidance_scale=0.0)(x, sigma)
-    torch.testing.assert_close(free, x / 3)
-
-
 def test_examples_do_not_pull_one_another():
-    net, (x, sigma) = reader(), noisy()
+    net, (x, sigma) = classifier(), noisy()
     words = torch.tensor([[3, 1, 2, 0], [7, 5, 0, 1]])
     both = classifier_guided(lambda x, s: 0 * x, net, words, guidance_scale=1.0)(x, sigma)
     one = classifier_guided(lambda x, s: 0 * x, net, words[:1], guidance_scale=1.0)
     torch.testing.assert_close(both[:1], one(x[:1], sigma[:1]))
 
 
-def test_it_learns_colours_in_a_few_steps():
-    torch.manual_seed(0)
-    net = NoisyReader(8)
-    grey, attributes = load_captioned("test", 16)
-    x, words = 2 * paint(grey, attributes.colour) - 1, torch.stack(attributes, 1)
-    optimizer, g = torch.optim.Adam(net.parameters(), lr=1e-2), torch.Generator().manual_seed(0)
-    losses = []
-    for _ in range(25):
-        loss = net.loss(x[:100], cond=words[:100], generator=g)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert sum(losses[-5:]) / 5 < losses[0] - 1
-
-
-def test_a_reader_of_words_has_no_likelihood_of_pictures():
-    assert likelihood_kind(reader()) == "none"
-
-
-def test_the_noise_is_told_and_not_only_divided_out():
-    net, (x, _) = reader(), noisy()
+def test_the_noise_is_a_condition_and_not_only_divided_out():
+    net, (x, _) = classifier(), noisy()
     little, much = torch.full((2,), 0.5), torch.full((2,), 2.0)
     as_large = x * ((1 + much**2) / (1 + little**2)).sqrt()[:, None, None, None]  # scaled alike
     for a, b in zip(net(x, little), net(as_large, much), strict=True):

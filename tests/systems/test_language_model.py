@@ -2,16 +2,17 @@
 
 import math
 from functools import partial
+from itertools import pairwise
 
 import pytest
 import torch
 
 from genlab.autoregressive.decoding import generate_naive, reshape_logits
-from genlab.autoregressive.tokens import train_bpe
+from genlab.autoregressive.tokens import BPE, train_bpe
 from genlab.core import last
-from genlab.core.capabilities import likelihood_kind
+from genlab.data.text import load_text
 from genlab.nn.transformer import TransformerConfig
-from genlab.systems.language_model import LanguageModel
+from genlab.systems.language_model import LanguageModel, SpelledWindows
 
 TEXT = "the cat sat on the mat; the cat sat on the hat. "
 CONFIG = TransformerConfig(d_model=16, n_layer=2, n_head=4, n_kv_head=2, d_hidden=24, tied=True)
@@ -26,12 +27,6 @@ def model():
         for p in model.parameters():
             p.mul_(6 if p.ndim > 1 else 1)
     return model.eval()
-
-
-def test_the_merges_travel_with_the_weights(model):
-    other = LanguageModel(264, 12, CONFIG)
-    other.load_state_dict(model.state_dict())
-    assert other.tokenizer.merges == model.tokenizer.merges == train_bpe(TEXT, 264)
 
 
 def test_a_uniform_model_costs_log_k_for_each_token(model):
@@ -78,16 +73,6 @@ def test_the_loss_is_the_mean_over_pieces_of_the_stated_length(model, generator)
     torch.testing.assert_close(model.loss(x), -model.log_prob(x.reshape(6, 4)).mean() / 4)
 
 
-def test_completions_grow_token_by_token_and_repeat_with_their_seed(model):
-    def texts(seed):
-        return list(model.complete("the ", 6, generator=torch.Generator().manual_seed(seed)))
-
-    grown = texts(1)
-    assert len(grown) == 6
-    assert all(text.startswith("the ") for text in grown)
-    assert grown == texts(1) != texts(2)
-
-
 def test_a_cached_completion_is_the_naive_one(model):
     greedy = partial(reshape_logits, top_k=3, temperature=0.7)
     prompt = torch.cat([model.lm.begin(1), model.prompt("the cat")], dim=1)
@@ -123,9 +108,65 @@ def test_more_tokens_than_the_context_holds_are_refused(model):
         next(model.complete("a", 12))
 
 
-def test_its_likelihood_is_exact_and_a_condition_is_refused(model):
-    assert likelihood_kind(model) == "exact"
-    with pytest.raises(ValueError, match="cond"):
-        model.loss(torch.zeros(1, 12, dtype=torch.int64), cond=torch.zeros(1))
-    with pytest.raises(ValueError, match="cond"):
-        model.sample(1, cond=torch.zeros(1))
+# Windows of a text that is spelled anew
+
+MANUAL = load_text("val")[:6000]
+SPELLER = BPE(train_bpe(MANUAL, 300))
+
+
+def stream(seed=0, batch_size=4, drop=0.1):
+    g = torch.Generator().manual_seed(seed)
+    return SpelledWindows(MANUAL, SPELLER, 32, batch_size, drop, g)
+
+
+def test_windows_are_pieces_of_the_text():
+    batches = stream()
+    for _ in range(3):
+        batch = next(batches)
+        assert batch.shape == (4, 32)
+        assert all(SPELLER.decode(row) in MANUAL for row in batch)
+
+
+def test_a_reading_shows_nearly_all_of_the_text_once_and_the_next_is_spelled_anew():
+    batches, n = stream(batch_size=1), len(SPELLER.encode(MANUAL)) // 32
+
+    def reading():
+        return sorted(SPELLER.decode(next(batches)[0]) for _ in range(n - 2))
+
+    first, second = reading(), reading()
+    assert len(set(first)) == n - 2
+    assert sum(len(piece) for piece in first) > 0.8 * len(MANUAL)
+    assert first != second
+
+
+def test_windows_come_in_a_random_order():
+    batches = stream(batch_size=1)
+    pieces = [SPELLER.decode(next(batches)[0]) for _ in range(12)]
+    assert sum(a + b in MANUAL for a, b in pairwise(pieces)) <= 3  # in order, all eleven go on
+
+
+def test_without_dropout_of_merges_the_spelling_is_the_usual_one():
+    usual = " ".join(map(str, SPELLER.encode(MANUAL).tolist()))
+    for row in next(stream(drop=0.0)):
+        assert " ".join(map(str, row.tolist())) in usual
+
+
+@pytest.mark.parametrize("n_before", [0, 3, 60])
+def test_the_stream_is_resumed_where_it_was_left(n_before):
+    left, taken = stream(), stream(seed=99)
+    for _ in range(n_before):
+        next(left)
+    taken.load_state_dict(left.state_dict())
+    for _ in range(60):  # across the end of a reading
+        assert torch.equal(next(left), next(taken))
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_the_training_part_holds_no_held_out_paragraph(split):
+    """None as a whole; one in a hundred characters may stand inside a longer paragraph."""
+    flat = lambda text: " ".join(text.split())
+    train, held_out = load_text("train"), load_text(split)
+    paragraphs = [flat(p) for p in held_out.split("\n\n")]
+    assert not {flat(p) for p in train.split("\n\n")} & set(paragraphs)
+    inside = [p for p in paragraphs if len(p) > 40 and p in flat(train)]
+    assert sum(map(len, inside)) < 0.01 * len(held_out)

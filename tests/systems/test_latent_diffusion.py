@@ -1,4 +1,4 @@
-"""The composition: codes are scaled for the painter, and unscaled for the decoder."""
+"""The composition: codes are scaled for the denoiser, and unscaled for the decoder."""
 
 from itertools import pairwise
 
@@ -14,7 +14,7 @@ from genlab.metrics.cost import network_passes
 from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.systems.latent_diffusion import LatentDiffusion
-from genlab.systems.text_diffusion import CaptionedPainter
+from genlab.systems.text_diffusion import TextDiffusion
 
 CAPTIONS = ["a red one", "a bold blue two upright", "a thin cyan nine"]
 
@@ -27,41 +27,29 @@ def stirred(module, seed=0):
     return module
 
 
-def small_painter(shape=(2, 4, 4), sigma_data=0.5):
+def small_denoiser(shape=(2, 4, 4), sigma_data=0.5):
     k = shape[0]
     net = UNet(UNetConfig(c_in=k, c_out=k, width=8, d_context=8, d_pooled=8, time_scale=250.0))
-    reader = TextEncoder(len(WORDS), d=8, n_layer=1, n_head=2)
-    return CaptionedPainter(net, reader, event_shape=shape, sigma_data=sigma_data, limit=None)
+    encoder = TextEncoder(len(WORDS), d=8, n_layer=1, n_head=2)
+    return TextDiffusion(net, encoder, event_shape=shape, sigma_data=sigma_data, limit=None)
 
 
 @pytest.fixture
 def model():
     torch.manual_seed(0)
     vae = ImageVAE(ImageVAEConfig(size=16, width=8, latent_channels=2))
-    system = LatentDiffusion(stirred(vae), stirred(small_painter(), 1)).eval()
+    system = LatentDiffusion(stirred(vae), stirred(small_denoiser(), 1)).eval()
     system.shift.copy_(torch.tensor([0.3, -2.0])[:, None, None])
     system.spread.fill_(5.5)
     return system
 
 
-def test_codes_of_pictures_have_the_painters_spread_and_no_mean(model, generator):
+def test_codes_of_pictures_have_the_spread_of_the_training_and_no_mean(model, generator):
     x = torch.rand(64, 3, 16, 16, generator=generator)
     model.set_scale(x)
     codes = model.encode(x)
     assert codes.std(correction=0).item() == pytest.approx(0.5)
     assert codes.mean((0, 2, 3)).abs().max() < 1e-12
-
-
-def test_a_code_is_the_encoders_mean(model, generator):
-    x = torch.rand(4, 3, 16, 16, generator=generator)
-    mu, _ = model.vae.encode(x)
-    torch.testing.assert_close(model.unscaled(model.encode(x)), mu)
-    assert not model.encode(x).requires_grad
-
-
-def test_unscaling_undoes_scaling(model, generator):
-    z = torch.randn(5, 2, 4, 4, generator=generator)
-    torch.testing.assert_close(model.unscaled(model.scaled(z)), z)
 
 
 def test_a_code_of_known_size_is_scaled_to_a_known_size(model):
@@ -86,20 +74,10 @@ def test_a_picture_is_the_decoded_last_state_of_ddim(model):
         model.codes(CAPTIONS, 3, guidance_scale=3.0, n_steps=4,
                     generator=torch.Generator().manual_seed(1))
     )  # fmt: skip
-    painted = model.paint(
+    drawn = model.draw(
         CAPTIONS, guidance_scale=3.0, n_steps=4, generator=torch.Generator().manual_seed(1)
     )
-    torch.testing.assert_close(painted, model.decode(codes))
-
-
-def test_guidance_reaches_the_painter(model):
-    one, other = (
-        model.paint(
-            CAPTIONS, guidance_scale=w, n_steps=3, generator=torch.Generator().manual_seed(1)
-        )
-        for w in (1.0, 4.0)
-    )
-    assert not torch.equal(one, other)
+    torch.testing.assert_close(drawn, model.decode(codes))
 
 
 def test_the_sampler_is_ddim(model):
@@ -123,23 +101,15 @@ def test_the_sampler_is_ddim(model):
 
 
 def test_the_decoder_runs_once_and_the_encoder_never(model):
-    def paint():
-        model.paint(CAPTIONS, guidance_scale=2.0, n_steps=6)
+    def draw():
+        model.draw(CAPTIONS, guidance_scale=2.0, n_steps=6)
 
-    assert network_passes(model.painter.net, paint) == 6
-    assert network_passes(model.vae.decoder, paint) == 1
-    assert network_passes(model.vae.encoder, paint) == 0
-
-
-def test_captions_and_rows_paint_the_same(model):
-    by_text = model.paint(CAPTIONS, n_steps=2, generator=torch.Generator().manual_seed(3))
-    by_rows = model.sample(3, cond=encode(CAPTIONS), generator=torch.Generator().manual_seed(3))
-    again = model.paint(encode(CAPTIONS), n_steps=12, generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(by_rows, again)
-    assert not torch.equal(by_text, by_rows)
+    assert network_passes(model.painter.net, draw) == 6
+    assert network_passes(model.vae.decoder, draw) == 1
+    assert network_passes(model.vae.encoder, draw) == 0
 
 
-def test_without_captions_nothing_is_told(model):
+def test_without_captions_it_is_unconditional(model):
     one, other = (
         model.sample(2, cond=cond, generator=torch.Generator().manual_seed(4))
         for cond in (None, encode(CAPTIONS[:2]))
@@ -155,9 +125,9 @@ def test_the_vae_is_not_trained(model, generator):
     assert any(p.grad is not None for p in model.painter.parameters())
 
 
-def test_a_painter_that_answers_zero_has_loss_one_on_scaled_codes(generator):
+def test_a_denoiser_that_answers_zero_has_loss_one_on_scaled_codes(generator):
     vae = ImageVAE(ImageVAEConfig(size=16, width=8, latent_channels=2))
-    system = LatentDiffusion(vae, small_painter())
+    system = LatentDiffusion(vae, small_denoiser())
     nn.init.zeros_(system.painter.net.conv_out.weight)
     nn.init.zeros_(system.painter.net.conv_out.bias)
     z = 0.5 * torch.randn(4000, 2, 4, 4, generator=generator)
@@ -173,12 +143,7 @@ def test_it_samples_and_has_no_likelihood(model):
     assert model.event_shape == (3, 16, 16)
 
 
-def test_scale_and_vae_are_stored_with_the_painter(model):
-    names = model.state_dict().keys()
-    assert {"shift", "spread", "vae.encoder.0.weight", "painter.net.stem.weight"} <= names
-
-
-def test_a_painter_of_another_shape_is_refused():
+def test_a_denoiser_of_another_shape_is_refused():
     vae = ImageVAE(ImageVAEConfig(size=16, width=8, latent_channels=2))
-    with pytest.raises(ValueError, match=r"codes are \(2, 4, 4\), the painter's \(2, 8, 8\)"):
-        LatentDiffusion(vae, small_painter((2, 8, 8)))
+    with pytest.raises(ValueError, match=r"codes are \(2, 4, 4\), the denoiser's \(2, 8, 8\)"):
+        LatentDiffusion(vae, small_denoiser((2, 8, 8)))

@@ -1,4 +1,4 @@
-"""The shell around U-Net and text encoder: what is told, what is hidden, how it samples."""
+"""The shell around U-Net and text encoder: conditions, dropped captions, sampling."""
 
 import pytest
 import torch
@@ -15,16 +15,16 @@ from genlab.data.captions import (
 from genlab.nn.transformer import Text, TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import edm_sample, edm_sigmas
-from genlab.systems.text_diffusion import CaptionedPainter, captioned_batch
+from genlab.systems.text_diffusion import TextDiffusion, captioned_batch
 
 CAPTIONS = ["a red one", "a thin blue seven leaning left"]
 
 
-def painter(*, reader=True, beside=0, **settings):
+def small(*, encoder=True, concatenated=0, **settings):
     torch.manual_seed(0)
-    net = UNet(UNetConfig(c_in=3 + beside, c_out=3, width=8, d_context=8, d_pooled=8))
-    encoder = TextEncoder(28, d=8, n_layer=1, n_head=2) if reader else None
-    model = CaptionedPainter(net, encoder, event_shape=(3, 8, 8), sigma_data=0.5, **settings)
+    net = UNet(UNetConfig(c_in=3 + concatenated, c_out=3, width=8, d_context=8, d_pooled=8))
+    text = TextEncoder(28, d=8, n_layer=1, n_head=2) if encoder else None
+    model = TextDiffusion(net, text, event_shape=(3, 8, 8), sigma_data=0.5, **settings)
     with torch.no_grad():
         for p in model.parameters():  # move the zero-started layers
             p.add_(0.1 * torch.randn_like(p))
@@ -37,29 +37,22 @@ def noisy():
 
 
 def test_the_guided_guess_lies_on_the_line_through_both_guesses():
-    model, (x, sigma) = painter(), noisy()
-    told = model.denoiser(CAPTIONS)(x, sigma)
+    model, (x, sigma) = small(), noisy()
+    given = model.denoiser(CAPTIONS)(x, sigma)
     free = model.denoiser(CAPTIONS, guidance_scale=0)(x, sigma)
     guided = model.denoiser(CAPTIONS, guidance_scale=3.5)(x, sigma)
-    torch.testing.assert_close(guided, 3.5 * told - 2.5 * free)
-    assert not torch.allclose(told, free)
+    torch.testing.assert_close(guided, 3.5 * given - 2.5 * free)
+    assert not torch.allclose(given, free)
 
 
-def test_without_captions_nothing_is_told():
-    model, (x, sigma) = painter(), noisy()
+def test_without_captions_it_is_unconditional():
+    model, (x, sigma) = small(), noisy()
     free = model.denoiser(None)(x, sigma)
     torch.testing.assert_close(free, model.denoiser(CAPTIONS, guidance_scale=0)(x, sigma))
 
 
-def test_strings_rows_and_texts_are_the_same_caption():
-    model, (x, sigma) = painter(), noisy()
-    guess = model.denoiser(CAPTIONS)(x, sigma)
-    torch.testing.assert_close(guess, model.denoiser(encode(CAPTIONS))(x, sigma))
-    torch.testing.assert_close(guess, model.denoiser(model.read(CAPTIONS))(x, sigma))
-
-
 def test_first_order_is_ddim_which_is_eulers_method_in_edms_terms():
-    model = painter(limit=None)
+    model = small(limit=None)
     found = model.sample(
         CAPTIONS, n_steps=5, order=1, guidance_scale=2.0, generator=torch.Generator().manual_seed(3)
     )
@@ -72,13 +65,13 @@ def test_first_order_is_ddim_which_is_eulers_method_in_edms_terms():
 
 
 def test_samples_are_clipped_where_a_limit_is_set():
-    wild = painter().sample(CAPTIONS, guidance_scale=50.0, n_steps=3)
+    wild = small().sample(CAPTIONS, guidance_scale=50.0, n_steps=3)
     assert wild.abs().max() <= 1 + 1e-9
-    assert painter(limit=None).sample(CAPTIONS, guidance_scale=50.0, n_steps=3).abs().max() > 1
+    assert small(limit=None).sample(CAPTIONS, guidance_scale=50.0, n_steps=3).abs().max() > 1
 
 
-def test_training_hides_captions_and_evaluation_does_not():
-    x, model = noisy()[0], painter(p_drop=1.0).requires_grad_(False)
+def test_training_drops_captions_and_evaluation_does_not():
+    x, model = noisy()[0], small(p_drop=1.0).requires_grad_(False)
     losses = {}
     for mode in (True, False):
         model.train(mode)
@@ -91,42 +84,35 @@ def test_training_hides_captions_and_evaluation_does_not():
     assert losses[False] > 0
 
 
-def test_the_picture_beside_is_seen_in_both_halves_of_a_guided_pass():
-    model, (x, sigma) = painter(beside=4), noisy()
+def test_what_is_concatenated_is_seen_in_both_halves_of_a_guided_pass():
+    model, (x, sigma) = small(concatenated=4), noisy()
     one, other = torch.zeros(2, 4, 8, 8), torch.ones(2, 4, 8, 8)
-    free = model.denoiser(None, beside=one)(x, sigma)
-    told = model.denoiser(CAPTIONS, beside=one)(x, sigma)
-    guided = model.denoiser(CAPTIONS, beside=one, guidance_scale=2.0)(x, sigma)
-    torch.testing.assert_close(guided, 2 * told - free)
-    assert not torch.allclose(told, model.denoiser(CAPTIONS, beside=other)(x, sigma))
+    free = model.denoiser(None, concatenated=one)(x, sigma)
+    given = model.denoiser(CAPTIONS, concatenated=one)(x, sigma)
+    guided = model.denoiser(CAPTIONS, concatenated=one, guidance_scale=2.0)(x, sigma)
+    torch.testing.assert_close(guided, 2 * given - free)
+    assert not torch.allclose(given, model.denoiser(CAPTIONS, concatenated=other)(x, sigma))
 
 
-def test_hidden_states_from_outside_take_the_readers_place():
-    model = painter(reader=False)
+def test_texts_that_come_encoded_need_no_text_encoder():
+    model = small(encoder=False)
     text = Text(torch.randn(2, 4, 8), torch.randn(2, 8))
     assert model.sample(text, n_steps=2, guidance_scale=2.0).shape == (2, 3, 8, 8)
-    with pytest.raises(ValueError, match="no reader"):
+    with pytest.raises(ValueError, match="no text encoder"):
         model.sample(CAPTIONS)
 
 
 def test_a_network_that_reads_no_text_is_refused():
     with pytest.raises(ValueError, match="d_context and d_pooled are 8 and 0"):
-        CaptionedPainter(
+        TextDiffusion(
             UNet(UNetConfig(width=8, d_context=8)), None, event_shape=(1, 8, 8), sigma_data=1.0
         )
-
-
-def test_every_parameter_is_trained():
-    model = painter(p_drop=0.5).train()
-    x = torch.randn(8, 3, 8, 8)
-    model.loss(x, cond=CAPTIONS * 4, generator=torch.Generator().manual_seed(0)).backward()
-    assert [name for name, p in model.named_parameters() if p.grad is None] == []
 
 
 def test_patches_are_put_back_where_they_were_cut():
     torch.manual_seed(0)
     net = UNet(UNetConfig(c_in=12, c_out=12, width=8, d_context=8, d_pooled=8))
-    model = CaptionedPainter(net, None, event_shape=(3, 8, 8), sigma_data=0.5, patch=2).eval()
+    model = TextDiffusion(net, None, event_shape=(3, 8, 8), sigma_data=0.5, patch=2).eval()
     net.forward = lambda x, t, context, pooled: x
     text = Text(torch.zeros(2, 1, 8), torch.zeros(2, 8))
     x, sigma = noisy()
@@ -134,7 +120,7 @@ def test_patches_are_put_back_where_they_were_cut():
 
 
 def test_guidance_acts_between_the_ends_of_its_interval_alone():
-    model, (x, _) = painter(), noisy()
+    model, (x, _) = small(), noisy()
     plain = model.denoiser(CAPTIONS)
     everywhere = model.denoiser(CAPTIONS, guidance_scale=3.0)
     limited = model.denoiser(CAPTIONS, guidance_scale=3.0, interval=(0.4, 5.0))
@@ -146,7 +132,7 @@ def test_guidance_acts_between_the_ends_of_its_interval_alone():
 
 
 def test_the_interval_reaches_the_sampler():
-    model = painter()
+    model = small()
     draws = [
         model.sample(CAPTIONS, guidance_scale=w, interval=(50.0, 60.0), n_steps=3,
                      generator=torch.Generator().manual_seed(0))
@@ -156,8 +142,8 @@ def test_the_interval_reaches_the_sampler():
 
 
 def test_a_network_without_skip_answers_the_picture_itself():
-    model, (x, sigma) = painter(skip=False), noisy()
-    text = model.read(CAPTIONS)
+    model, (x, sigma) = small(skip=False), noisy()
+    text = model.encode(CAPTIONS)
     scale = (sigma**2 + 0.25).sqrt()[:, None, None, None]
     answer = model.raw(text)(x / scale, sigma.log() / 4)
     torch.testing.assert_close(model.denoiser(CAPTIONS)(x, sigma), answer)
@@ -165,8 +151,8 @@ def test_a_network_without_skip_answers_the_picture_itself():
 
 def test_the_loss_without_skip_is_the_weighted_error_of_the_picture(monkeypatch):
     """An answer of zero: the mean of (1 / max(sigma, 0.14)^2 + 4) x^2 over the drawn levels."""
-    model, x = painter(skip=False), noisy()[0].repeat(200, 1, 1, 1)
-    monkeypatch.setattr(model, "raw", lambda text, beside: lambda x, c: 0 * x)
+    model, x = small(skip=False), noisy()[0].repeat(200, 1, 1, 1)
+    monkeypatch.setattr(model, "raw", lambda text, concatenated: lambda x, c: 0 * x)
     with torch.no_grad():
         rows = encode(CAPTIONS).repeat(200, 1)
         found = model.loss(x, cond=rows, generator=torch.Generator().manual_seed(0))
@@ -179,18 +165,20 @@ def test_the_loss_without_skip_is_the_weighted_error_of_the_picture(monkeypatch)
 def test_fresh_captions_are_true_of_the_fresh_pictures():
     grey, attributes = load_captioned("test", 16)
     grey, columns = grey[:200], torch.stack(attributes, 1)[:200]
-    x, rows = captioned_batch(1.0, 1.0, torch.Generator().manual_seed(5))((grey, columns))
+    x, rows = captioned_batch(
+        (grey, columns), torch.Generator().manual_seed(5), p_stroke=1.0, p_slant=1.0
+    )
     assert x.min() == -1
     colour = measure_colour((x + 1) / 2)
-    told = Attributes(columns[:, 0], colour, columns[:, 2], columns[:, 3])
-    assert decode(rows) == write(told)
+    given = Attributes(columns[:, 0], colour, columns[:, 2], columns[:, 3])
+    assert decode(rows) == write(given)
     assert not torch.equal(colour, columns[:, 1])
 
 
 def test_words_are_left_out_as_often_as_asked():
     grey, attributes = load_captioned("test", 16)
     batch = grey, torch.stack(attributes, 1)
-    _, rows = captioned_batch(0.5, 0.8, torch.Generator().manual_seed(0))(batch)
+    _, rows = captioned_batch(batch, torch.Generator().manual_seed(0), p_stroke=0.5, p_slant=0.8)
     claims = [read(c) for c in decode(rows)]
     said_slant = sum(c.slant is not None for c in claims) / 1000
     strokes = sum(c.stroke is not None for c in claims) / 1000

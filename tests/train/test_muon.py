@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from genlab.train import fit
-from genlab.train.muon import COEFFICIENTS, Muon, orthogonalize
+from genlab.train.muon import Muon, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(6, 6), (4, 9), (9, 4), (1, 5)])
@@ -15,7 +15,7 @@ def test_each_singular_value_goes_through_the_polynomial_and_directions_stay(sha
     g = torch.randn(shape)
     u, s, vt = torch.linalg.svd(g, full_matrices=False)
     s = s / s.norm()
-    a, b, c = COEFFICIENTS
+    a, b, c = 3.4445, -4.7750, 2.0315
     for _ in range(5):
         s = a * s + b * s**3 + c * s**5
     # 1e-7 is added to the norm that divides
@@ -79,18 +79,6 @@ def test_a_matrix_moves_as_by_the_muon_of_torch():
     moved = (start - theirs).detach().norm()
     # theirs computes the polynomial in bfloat16: two digits
     assert (ours - theirs).detach().norm() < 0.03 * moved
-
-
-def test_the_first_step_has_the_size_of_one_of_adam():
-    """The factor 0.2 sqrt(max(m, n)) gives entries of root mean square 0.2 times a near-1 value."""
-    net = linear(40, 60)
-    before = net.weight.detach().clone()
-    optimizer = Muon([net.weight], [])
-    optimizer.param_groups[0]["lr"] = 1.0
-    net.weight.grad = torch.randn(60, 40)
-    optimizer.step()
-    rms = (net.weight - before).square().mean().sqrt()
-    assert 0.14 < rms < 0.24
 
 
 def test_a_vector_is_refused():

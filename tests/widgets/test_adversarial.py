@@ -9,15 +9,20 @@ import torch
 from torch import Generator
 
 from genlab.adversarial import best_value, non_saturating_divergence
+from genlab.adversarial.games import gaussian_duel
 from genlab.core.stats import slant
 from genlab.systems.stylegan import grey
-from genlab.zoo.stylegan_models import Recipe, style_gan
+from genlab.zoo import find
 from genlab_course import widgets
-from genlab_course.widgets.adversarial import cells, duel, earth_mover, game_orbit, gan_game, orbit
+from genlab_course.widgets.adversarial import CELLS, earth_mover, orbit
+
+
+def duel(mean, std):
+    return gaussian_duel(mean, std, CELLS)
 
 
 def gaussian(mean, std):
-    p = torch.exp(-0.5 * ((cells() - mean) / std) ** 2)
+    p = torch.exp(-0.5 * ((CELLS - mean) / std) ** 2)
     return p / p.sum()
 
 
@@ -55,35 +60,9 @@ def test_orbit_leaves_settles_or_turns_by_its_method():
     assert orbit("simultaneous", 0.4, 0.5, 300)[-1].norm() < 0.1
 
 
-@pytest.mark.parametrize(
-    ("make", "places"),
-    [
-        (gan_game, [{"mean": -6.0, "std": 0.4}, {"mean": 6.0, "std": 2.0}, {"mean": 0.0}]),
-        (game_orbit, [{"lr": 0.8, "gamma": 1.0}, {"method": "optimistic"}, {"gamma": 0.0}]),
-    ],
-)
-def test_every_move_changes_the_picture(make, places):
-    widget = make()
-    for place in places:
-        before = widget.picture
-        widget.set(**place)
-        assert widget.picture != before
-        assert widget.text
-
-
 def readings(text):
     js, w1 = re.search(r"JS = ([\d.]+) nats, \$W_1\$ = ([\d.]+)", text).groups()
     return float(js), float(w1)
-
-
-def test_every_corner_of_the_controls_gives_a_picture():
-    widget = earth_mover()
-    seen = set()
-    for shift in (0.0, 2.5, 5.0):
-        for width in (0.3, 1.0, 2.0):
-            widget.set(shift=shift, width=width)
-            seen.add(widget.picture)
-    assert len(seen) == 9
 
 
 def test_apart_js_stands_at_log_two_while_w1_is_the_shift():
@@ -110,7 +89,7 @@ START = {
 
 @pytest.fixture
 def gan():
-    gan = style_gan(Recipe(channels=(8, 8, 8)))
+    gan = find("stylegan").but(channels=(8, 8, 8)).untrained()
     gan.set_mean_style(Generator().manual_seed(1))
     return gan
 
@@ -118,9 +97,7 @@ def gan():
 @pytest.fixture
 def explorer(gan):
     g = Generator().manual_seed(0)
-    return widgets.style_painter(
-        gan, {"slant": torch.randn(64, generator=g), "ink": torch.ones(64)}
-    )
+    return widgets.style_mixer(gan, {"slant": torch.randn(64, generator=g), "ink": torch.ones(64)})
 
 
 @pytest.mark.parametrize(

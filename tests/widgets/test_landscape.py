@@ -8,16 +8,15 @@ import torch
 
 from genlab.data.toys import GaussianRing
 from genlab.map import LIKELIHOODS, OBJECTIVES, SAMPLERS
-from genlab.map import SYSTEMS_PLACING as SYSTEMS
 from genlab_course import lesson_01
 from genlab_course.league import load_league
 from genlab_course.widgets import five_samplers, paradigm_map
-from genlab_course.widgets.landscape import COLUMNS, OPEN, OWN, league_picture, unbeaten
+from genlab_course.widgets.landscape import COLUMNS, EXAMPLES, OPEN, OWN, league_picture, unbeaten
 
 
 def test_every_system_of_the_list_can_be_shown():
     widget = paradigm_map()
-    for name, system in SYSTEMS.items():
+    for name, system in EXAMPLES.items():
         widget.set(system=name)
         assert system.description in widget.text
         assert all(family in widget.text for family in system.families)
@@ -33,33 +32,29 @@ def test_every_clue_changes_the_picture(control, options):
     for option in options:
         widget.set(**{control: option})
         assert widget.picture != start
-        assert "A sample costs" in widget.text
+        assert ("A sample costs" in widget.text) == (option != "two-stage")
     widget.set(**{control: OPEN})
     assert widget.picture == start
 
 
 def test_contradicting_clues_are_called_a_hybrid_or_a_wrong_claim():
     widget = paradigm_map()
-    widget.set(objective="fool a critic (minimax)", likelihood="exact")
+    widget.set(objective="minimax game", likelihood="exact")
     assert "hybrid" in widget.text
 
 
-def test_length_and_steps_move_the_count_at_both_ends():
+@pytest.mark.parametrize(("sampler", "dial"), [("sequential", "tokens"), ("multi-step", "steps")])
+def test_length_and_steps_move_the_count_at_both_ends(sampler, dial):
     widget = paradigm_map()
-    widget.set(sampler="one piece after another", pieces=1)
-    assert "1 pass." in widget.text
-    widget.set(pieces=4096)
-    assert "4,096 passes" in widget.text
-    widget.set(sampler="a loop from noise to data", steps=1)
-    assert "1 pass." in widget.text
-    widget.set(steps=4096)
-    assert "4,096 passes" in widget.text
+    for n, said in ((1, "1 evaluation."), (4096, "4,096 evaluations")):
+        widget.set(sampler=sampler, **{dial: n})
+        assert said in widget.text
 
 
-def test_latent_diffusion_costs_a_hundred_and_one_passes():
+def test_latent_diffusion_costs_a_hundred_and_one_evaluations():
     widget = paradigm_map()
     widget.set(system="encoder + latent denoiser + decoder")
-    assert "101 passes" in widget.text
+    assert "101 evaluations" in widget.text
     widget.set(system=OWN)
     assert "still possible" in widget.text
 
@@ -67,8 +62,8 @@ def test_latent_diffusion_costs_a_hundred_and_one_passes():
 @pytest.mark.parametrize("clue", ["objective", "sampler", "likelihood"])
 def test_a_clue_given_while_a_system_is_shown_asks_about_a_system_of_your_own(clue):
     widget = paradigm_map()
-    widget.set(system=next(iter(SYSTEMS)))
-    widget.set(**{clue: widget.controls[clue].options[1]})
+    widget.set(system=next(iter(EXAMPLES)))
+    widget.set(**{clue: widget.controls[clue].options[1][1]})
     assert widget.controls["system"].value == OWN
     assert "A sample costs" in widget.text
 

@@ -1,19 +1,12 @@
 """The widget that draws a caption: each control is seen, and a wrong word is answered."""
 
-import dataclasses
 import re
 
 import pytest
 import torch
 
 from genlab.systems.glide import Glide
-from genlab.zoo.glide_recipes import BASE, UPSAMPLER, glide_base, glide_upsampler
-from genlab.zoo.language_and_image_models import Recipe as Recipe_write_and_draw
-from genlab.zoo.language_and_image_models import language_and_image
-from genlab.zoo.latent_diffusion_models import Recipe, VAERecipe, latent_diffusion, latent_vae
-from genlab.zoo.registry import load_model
-from genlab.zoo.text_to_video_models import Recipe as Recipe_film_strip
-from genlab.zoo.text_to_video_models import film_maker
+from genlab.zoo import find, load_model
 from genlab_course import widgets
 from genlab_course.widgets.systems import ALONE, SHARED, canvas
 
@@ -23,15 +16,12 @@ TINY = {"width": 8, "d_text": 8, "n_layer": 1}
 @pytest.fixture(scope="module")
 def explorer():
     torch.set_default_dtype(torch.float32)
-    stages = [
-        build(dataclasses.replace(recipe, **TINY)).eval()
-        for build, recipe in ((glide_base, BASE), (glide_upsampler, UPSAMPLER))
-    ]
+    stages = [find(f"glide_{k}").but(**TINY).untrained().eval() for k in ("base", "upsampler")]
     torch.manual_seed(0)
     for stage in stages:
         for p in stage.parameters():  # untrained networks predict zero: move them
             p.data.add_(0.2 * torch.randn_like(p))
-    return widgets.caption_painter(Glide(*stages), lambda grey: torch.full((len(grey),), 7))
+    return widgets.caption_sampler(Glide(*stages), lambda grey: torch.full((len(grey),), 7))
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +73,7 @@ def test_the_text_counts_what_the_judge_reads(explorer):
 @pytest.mark.slow
 def test_guidance_does_not_take_the_ink_away():
     glide = Glide(load_model("glide_base"), load_model("glide_upsampler"))
-    shipped = widgets.caption_painter(glide, lambda grey: torch.full((len(grey),), 7))
+    shipped = widgets.caption_sampler(glide, lambda grey: torch.full((len(grey),), 7))
 
     def ink(w):
         shipped.set(w=w)
@@ -103,11 +93,11 @@ class Reader:
 @pytest.fixture
 def explorer_latent_painter():
     torch.set_default_dtype(torch.float32)
-    model = latent_diffusion(Recipe(width=8, d_text=8), latent_vae(VAERecipe(width=8))).eval()
+    model = find("latent_diffusion").but(width=8, d_text=8).untrained().eval()
     generator = torch.Generator().manual_seed(0)
     for p in model.parameters():
         p.data = 0.2 * torch.randn(p.shape, generator=generator)
-    return widgets.latent_painter(model, Reader())
+    return widgets.latent_sampler(model, Reader())
 
 
 @pytest.mark.parametrize(
@@ -150,10 +140,10 @@ def test_capitals_and_a_full_stop_do_not_matter(explorer_latent_painter):
 @pytest.fixture(scope="module")
 def explorer_film_strip():
     torch.set_default_dtype(torch.float32)
-    maker = film_maker(dataclasses.replace(Recipe_film_strip(), width=8, d_text=8)).eval()
+    maker = find("text_to_video").but(width=8, d_text=8).untrained().eval()
     for p in maker.parameters():
         p.data += 0.05 * torch.randn(p.shape, generator=torch.Generator().manual_seed(p.numel()))
-    return widgets.film_strip(maker)
+    return widgets.video_frames(maker)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +184,7 @@ def test_frames_stand_side_by_side():
 def test_so_few_steps_lose_no_motion(motion):
     """The shipped model, three seeds: what is measured in the film is what the caption says."""
     torch.set_default_dtype(torch.float32)
-    shipped = widgets.film_strip(load_model("text_to_video"), f"a red seven moving {motion}")
+    shipped = widgets.video_frames(load_model("text_to_video"), f"a red seven moving {motion}")
     for seed in (1, 2, 3):
         shipped.set(seed=seed)
         assert f"Measured: moving {motion}." in shipped.text
@@ -202,9 +192,12 @@ def test_so_few_steps_lose_no_motion(motion):
 
 @pytest.fixture(scope="module")
 def explorer_write_and_draw():
-    model = language_and_image(
-        Recipe_write_and_draw(d_model=16, n_layer=1, width=8, mults=(1, 1), seed=3)
-    ).eval()
+    model = (
+        find("language_and_image")
+        .but(d_model=16, n_layer=1, width=8, mults=(1, 1), seed=3)
+        .untrained()
+        .eval()
+    )
     return widgets.write_and_draw(model.float())
 
 

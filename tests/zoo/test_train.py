@@ -1,59 +1,45 @@
-"""A training with a name: from a seed to a file with its card, in one sitting or in several."""
+"""A row becomes a file with its card, whatever stops the process on the way."""
 
 import dataclasses
 import io
-import os
-import socket
-from functools import partial
 
-import processes
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
 from genlab.core.weights import read_card
-from genlab.train import fit, minibatches
-from genlab.zoo.registry import TRAININGS, find
-from genlab.zoo.train import Training, load, train
-
-
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    n_steps: int = 8
-    seed: int = 3
+from genlab.zoo import MODELS, find
+from genlab.zoo.train import Model, by_loss, seeded, train
 
 
 class Line(nn.Module):
     """Learns a mean from noisy data."""
 
-    def __init__(self):
+    def __init__(self, dropout):
         super().__init__()
-        self.m = nn.Parameter(torch.zeros(2))
+        self.m, self.dropout = nn.Parameter(torch.rand(2)), dropout
 
     def loss(self, x, *, generator=None):
         noise = torch.randn(x.shape, dtype=self.m.dtype, generator=generator)
-        kept = nn.functional.dropout(x + noise, 0.3)
+        kept = nn.functional.dropout(x + noise, self.dropout)
         return (kept - self.m).square().sum(1).mean()
 
 
-def start(model, recipe):
-    noise = torch.Generator().manual_seed(recipe.seed)
-    batches = minibatches(torch.arange(20).reshape(10, 2), 4, generator=noise)
-    return fit(model, batches, n_steps=recipe.n_steps, lr=0.1, generator=noise)
-
-
-LINE = Training(
-    name="line",
-    what="a mean",
+LINE = Model(
+    "line",
+    "a mean",
     lesson=1,
     seconds=1,
-    settings=Recipe(),
-    build=lambda recipe: Line(),
-    start=start,
-    measure=lambda model: {"m": float(model.m[0]), "dtype": str(model.m.dtype)},
-    data="ten points",
+    seed=3,
+    build=Line,
+    sizes={"dropout": 0.3},
+    data=lambda: (torch.arange(20.0).reshape(10, 2),),
+    source="ten points",
     digest=lambda: "0123",
+    fit={"n_steps": 8, "batch_size": 4, "lr": 0.1},
+    measure=lambda model: {"m": float(model.m[0]), "dtype": str(model.m.dtype)},
+    dtype=torch.float32,
 )
 
 
@@ -70,9 +56,8 @@ def test_the_card_says_all_that_a_reader_must_know(path):
     card = train(LINE, path)
     assert card == read_card(path)
     assert card["recipe"] == "genlab train line"
-    assert card["settings"] == {"n_steps": 8, "seed": 3}
+    assert card["settings"] == {"dropout": 0.3, **LINE.fit, "seed": 3}
     assert (card["seed"], card["data"], card["data_sha256"]) == (3, "ten points", "0123")
-    assert card["processes"] == 1
     assert card["seconds"] >= 0
 
 
@@ -99,7 +84,7 @@ def test_a_file_in_half_precision_says_what_the_rounding_costs(path):
 
 def test_what_was_written_can_be_loaded(path):
     card = train(LINE, path)
-    model = load(LINE, path)
+    model = LINE.load(path)
     assert float(model.m[0].detach()) == card["metrics"]["m"]
     assert not model.training
     assert not model.m.requires_grad
@@ -107,14 +92,14 @@ def test_what_was_written_can_be_loaded(path):
 
 def test_a_loaded_model_has_the_precision_that_was_asked_for(path):
     train(LINE, path)
-    assert load(LINE, path).m.dtype == torch.float64  # the tests' default
-    assert load(LINE, path, dtype=torch.float32).m.dtype == torch.float32
+    assert LINE.load(path).m.dtype == torch.float64  # the tests' default
+    assert LINE.load(path, dtype=torch.float32).m.dtype == torch.float32
     assert torch.get_default_dtype() == torch.float64
 
 
 def test_a_missing_file_says_which_command_makes_it_there(path):
     with pytest.raises(FileNotFoundError, match=r"`genlab train line --force --out .*` writes it"):
-        load(LINE, path)
+        LINE.load(path)
 
 
 def test_a_file_that_is_there_is_never_replaced_unasked(path):
@@ -123,7 +108,7 @@ def test_a_file_that_is_there_is_never_replaced_unasked(path):
         train(LINE, path)
     assert path.read_text() == "mine"
     train(LINE, path, force=True)
-    assert load(LINE, path).m.shape == (2,)
+    assert LINE.load(path).m.shape == (2,)
 
 
 def test_nothing_but_weights_and_card_is_left(path):
@@ -188,11 +173,8 @@ def test_a_disk_without_room_is_found_before_the_first_step(path, monkeypatch):
 def test_a_result_that_cannot_be_written_is_kept_in_the_checkpoint(path, monkeypatch):
     whole = train(LINE, path.with_name("whole.safetensors"))
 
-    def full(contents):
-        raise OSError(28, "No space left on device")
-
     with monkeypatch.context() as patch:
-        patch.setattr("genlab.core.weights.replace_files", full)
+        patch.setattr("genlab.zoo.train.save_weights", full)
         with pytest.raises(OSError, match=r"No space left.*goes on from its last checkpoint"):
             train(LINE, path)
     assert not path.exists()
@@ -202,13 +184,10 @@ def test_a_result_that_cannot_be_written_is_kept_in_the_checkpoint(path, monkeyp
 
 @pytest.mark.parametrize(
     "other",
-    [
-        dataclasses.replace(LINE, settings=Recipe(seed=4)),
-        dataclasses.replace(LINE, digest=lambda: "4567"),
-    ],
+    [LINE.but(seed=4), dataclasses.replace(LINE, digest=lambda: "4567")],
     ids=["seed", "data"],
 )
-def test_a_checkpoint_of_another_recipe_is_refused(path, other):
+def test_a_checkpoint_of_another_row_is_refused(path, other):
     train(LINE, path, watch=stop_at(3))
     with pytest.raises(ValueError, match="belongs to another run"):
         train(other, path)
@@ -235,11 +214,12 @@ def test_the_global_noise_neither_matters_nor_changes(path, tmp_path):
 
 
 def quick(name):
-    """A training of the zoo whose figures cost nothing."""
-    return dataclasses.replace(find(name), measure=lambda model: {}, dtype=torch.float32)
+    """A row of the zoo whose figures cost nothing."""
+    row = find(name).but()  # a plain row, also of a stand-in
+    return dataclasses.replace(row, measure=lambda model: {}, dtype=torch.float32)
 
 
-@pytest.mark.parametrize("name", [training.name for training in TRAININGS])
+@pytest.mark.parametrize("name", [row.name for row in MODELS])
 def test_every_training_ends_alike_in_one_sitting_and_in_three(tmp_path, name):
     torch.set_default_dtype(torch.float32)  # as `genlab train` runs, and twice as fast
     whole = train(quick(name), tmp_path / "whole.safetensors", n_steps=4)
@@ -250,26 +230,75 @@ def test_every_training_ends_alike_in_one_sitting_and_in_three(tmp_path, name):
     assert train(quick(name), path, n_steps=4)["sha256"] == whole["sha256"]
 
 
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-@pytest.mark.parametrize("name", ["digit_pixelcnn", "digit_wgan"])
-def test_two_processes_write_one_file(tmp_path, name):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    path = tmp_path / "two.safetensors"
+def test_a_row_with_other_settings_leaves_the_row_as_it_was():
+    other = LINE.but(n_steps=2, dropout=0.5, seed=4)
+    assert other.settings == LINE.settings | {"n_steps": 2, "dropout": 0.5, "seed": 4}
+    assert LINE.settings["n_steps"] == 8
+    with pytest.raises(ValueError, match="line has no width"):
+        LINE.but(width=3)
 
-    def one(rank):
-        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        os.environ.update(address, RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank))
-        card = train(quick(name), path, n_steps=3, every=0)
-        assert (card is None) == (rank == 1)
 
-    children = [processes.start(partial(one, rank)) for rank in (0, 1)]
-    assert [processes.wait(child) for child in children] == [0, 0]
-    assert read_card(path)["processes"] == 2
-    train(quick(name), tmp_path / "one.safetensors", n_steps=3)
-    if name == "digit_pixelcnn":  # nothing random in its loss: the same steps up to rounding
-        one_alone = load_file(tmp_path / "one.safetensors")
-        for key, weight in load_file(path).items():
-            # trained in double precision, summed in another order, stored in single
-            torch.testing.assert_close(weight, one_alone[key], rtol=1e-5, atol=1e-6)
+def test_weights_come_from_the_seed_of_the_row_and_leave_the_global_noise_alone():
+    before = torch.get_rng_state()
+    a, b, c = LINE.untrained(), LINE.untrained(), LINE.but(seed=4).untrained()
+    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(a.m, b.m)
+    assert not torch.equal(a.m, c.m)
+
+
+def test_noise_comes_back_after_an_error():
+    before = torch.get_rng_state()
+    with pytest.raises(IndexError), seeded(1):
+        torch.rand(3)[4]
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_what_a_change_draws_comes_from_the_generator_of_the_order():
+    seen = []
+
+    def change(batch, generator):
+        seen.append((batch[:, 0].tolist(), torch.rand((), generator=generator).item()))
+        return batch
+
+    for _ in range(2):
+        options = {"n_steps": 3, "batch_size": 4, "lr": 0.1, "seed": 3, "warmup": 10}
+        list(by_loss(Line(0.0), *LINE.data(), change=change, **options))
+    assert seen[:3] == seen[3:]
+    assert len({draw for _, draw in seen}) == 3
+
+
+def test_checkpoints_are_written_by_the_clock_and_at_the_end(path, monkeypatch):
+    clock, steps = iter(range(100)), []
+    monkeypatch.setattr("time.process_time", lambda: float(next(clock)))
+    monkeypatch.setattr("genlab.zoo.train.store", lambda run, *_: steps.append(run.step))
+    train(LINE, path, every=3.0)
+    assert steps == [3, 6, 8]  # the clock is read at each step, and after writing
+
+
+def test_the_seconds_of_all_sittings_are_added(path, monkeypatch):
+    clock = iter([0.0, 100.0, 100.0]).__next__
+    monkeypatch.setattr("time.process_time", clock)
+    assert train(LINE, path, every=1e9, watch=stop_at(1)) is None
+    clock = iter([500.0, *[507.0] * 9]).__next__
+    monkeypatch.setattr("time.process_time", clock)
+    assert train(LINE, path, every=1e9)["seconds"] == 107.0
+
+
+@pytest.mark.parametrize("every", [-1.0, float("nan")])
+def test_a_time_between_checkpoints_that_is_none_is_refused(path, every):
+    with pytest.raises(ValueError, match=f"at least 0 seconds, got {every}"):
+        train(LINE, path, every=every)
+
+
+def full(*_, **__):
+    raise OSError(28, "No space left on device")
+
+
+def test_a_checkpoint_that_cannot_be_written_warns_and_ends_nothing(path, monkeypatch):
+    whole = train(LINE, path.with_name("whole.safetensors"))
+    monkeypatch.setattr("genlab.train.resume.replace_file", full)
+    with pytest.warns(UserWarning, match=r"no checkpoint of step \d: .*No space") as warned:
+        card = train(LINE, path, every=0)
+    assert (card["sha256"], len(warned)) == (whole["sha256"], 8)
+    with pytest.raises(OSError, match=r"step 2 could not be kept .*No space left"):
+        train(LINE, path, force=True, watch=stop_at(2))

@@ -23,8 +23,7 @@ import torch
 
 import genlab_course as course
 from genlab_course import check
-from genlab.map import AR, GAN, SCORE_PLACING as SCORE, VAE
-from genlab.map import passes as count_passes
+from genlab.map import ADVERSARIAL, AUTOREGRESSIVE, LATENT, SCORE, evaluations
 
 course.begin(lesson=1)
 
@@ -133,11 +132,11 @@ course.exercise("01.passes", passes)
 
 def by_rule(guided):
     return [
-        count_passes((AR,), pieces=256),
-        count_passes((VAE,)),
-        count_passes((GAN,)),
-        count_passes((SCORE,), steps=50, guided=guided),
-        count_passes((VAE, SCORE), steps=50, guided=guided),
+        evaluations((AUTOREGRESSIVE,), tokens=256),
+        evaluations((LATENT,)),
+        evaluations((ADVERSARIAL,)),
+        evaluations((SCORE,), steps=50, guided=guided),
+        evaluations((LATENT, SCORE), steps=50, guided=guided),
     ]
 
 

@@ -33,15 +33,15 @@ p, q = np.array([0.5, 0.3, 0.2]), np.array([0.2, 0.5, 0.3])
 # %% [markdown]
 # ## 07.best-critic
 #
-# The critic chooses $D$ at each outcome by itself. The derivative of $p\log D + q\log(1-D)$ is $p/D - q/(1-D)$; setting it to zero gives
+# The discriminator chooses $D$ at each outcome by itself. The derivative of $p\log D + q\log(1-D)$ is $p/D - q/(1-D)$; setting it to zero gives
 # $p(1-D) = qD$, so $D = p/(p+q)$. Second route: a long gradient ascent on the three logits, which knows no formula.
 
 # %%
-def best_critic(p, q):
+def best_discriminator(p, q):
     return p / (p + q)
 
 
-course.exercise("07.best-critic", best_critic)
+course.exercise("07.best-critic", best_discriminator)
 logits = torch.zeros(3, requires_grad=True)
 for _ in range(2000):
     value = (torch.tensor(p) * logits.sigmoid().log() + torch.tensor(q) * (-logits).sigmoid().log()).sum()
@@ -49,7 +49,7 @@ for _ in range(2000):
     logits = (logits + slope).detach().requires_grad_()
 check(
     "D*: formula vs gradient ascent",
-    best_critic(p, q),
+    best_discriminator(p, q),
     logits.sigmoid(),
     atol=1e-9,
     unlike={"the odds p / q": p / q},
@@ -84,7 +84,7 @@ check(
 # %% [markdown]
 # ## 07.value
 #
-# With $m = (p+q)/2$ the best critic is $p/2m$, and $1 - D^* = q/2m$. Each expectation is then a KL divergence to $m$ less $\log 2$:
+# With $m = (p+q)/2$ the best discriminator is $p/2m$, and $1 - D^* = q/2m$. Each expectation is then a KL divergence to $m$ less $\log 2$:
 # $V = \mathrm{KL}(p\|m) + \mathrm{KL}(q\|m) - 2\log 2 = 2\,\mathrm{JS} - \log 4$.
 
 # %%

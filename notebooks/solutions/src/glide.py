@@ -23,7 +23,7 @@ import genlab_course as course
 from genlab_course import check
 from genlab.nn.transformer import NoCaption, Text
 from genlab.systems.glide import shrink
-from genlab.systems.glide import NoisyReader, classifier_guided
+from genlab.systems.glide import NoisyClassifier, classifier_guided
 
 course.begin("glide")
 torch.set_default_dtype(torch.float64)
@@ -56,7 +56,7 @@ def pulled(guess, slope, sigma, w):
 
 course.exercise("glide.classifier", pulled)
 torch.manual_seed(0)
-reader, x = NoisyReader(8), torch.randn(1, 3, 16, 16)
+reader, x = NoisyClassifier(8), torch.randn(1, 3, 16, 16)
 sigma, words = torch.tensor([1.5]), torch.tensor([[7, 0, 2, 1]])
 leaf = x.clone().requires_grad_(True)
 (slope,) = torch.autograd.grad(reader.log_prob_of_words(leaf, sigma, words).sum(), leaf)

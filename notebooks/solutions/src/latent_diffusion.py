@@ -24,7 +24,7 @@ import genlab_course as course
 from genlab_course import check, check_close_mc
 from genlab.latent.vae import weighted_error
 from genlab.metrics.cost import multiply_adds
-from genlab.zoo.registry import load_model
+from genlab.zoo import load_model
 
 course.begin("latent_diffusion")
 torch.set_default_dtype(torch.float64)
@@ -95,7 +95,7 @@ def cost(steps, w, unet, decoder):
 
 course.exercise("ld.cost", cost)
 caption = ["a red one"]
-total = {n: multiply_adds(lambda n=n: model.paint(caption, guidance_scale=2.0, n_steps=n)) for n in (4, 8)}
+total = {n: multiply_adds(lambda n=n: model.draw(caption, guidance_scale=2.0, n_steps=n)) for n in (4, 8)}
 text = model.painter.read(caption)
 unet = multiply_adds(
     lambda: model.painter.net(torch.zeros(1, 4, 8, 8), torch.zeros(1), context=text.states, pooled=text.pooled)

@@ -78,7 +78,7 @@ common, own = np.eye(4)[:, :1], np.eye(4)[:, 1:]  # four independent sources: on
 columns = mixed(common, own, 0.3)
 added = 0.3 * common + 0.7 * own
 check("covariance of three frames", columns.T @ columns, 0.7 * np.eye(3) + 0.3, unlike={"no roots": added.T @ added})
-theirs = mixed_noise(torch.tensor(common)[:, None], torch.tensor(own)[:, None], share=0.3)[:, 0]
+theirs = mixed_noise(torch.tensor(common)[:, None], torch.tensor(own)[:, None], correlation=0.3)[:, 0]
 check("the package's", columns, theirs, unlike={"no roots": added})
 
 

@@ -47,9 +47,10 @@ from genlab.metrics.calibration import (
     rank_band,
     sbc_ranks,
 )
-from genlab.zoo.registry import load_model
-from genlab.systems.npe import NeuralPosterior, Rescale, conditional_flow, npe_loss, onto_box
-from genlab.zoo.npe_models import calibration_ranks, simulated
+from genlab.zoo import load_model
+from genlab.systems.npe import (
+    NeuralPosterior, Rescale, calibration_ranks, conditional_flow, npe_loss, onto_box, simulated,
+)  # fmt: skip
 from genlab.train import cosine, fit, minibatches
 
 course.begin("flow_density_estimator")

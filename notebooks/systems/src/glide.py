@@ -24,7 +24,6 @@
 # About 60 minutes to read, about 50 seconds to run. You need lessons 12 and 13 (diffusion, guidance); lesson 09 for the judges.
 
 # %% tags=["keep-output"]
-import dataclasses
 import math
 
 import matplotlib.pyplot as plt
@@ -44,20 +43,11 @@ from genlab.nn.transformer import CrossAttention
 from genlab.nn.transformer import NoCaption, Text, TextEncoder
 from genlab.score.edm import edm_sample, edm_sigmas
 from genlab.score.guidance import dynamic_threshold
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
-from genlab.systems.text_diffusion import CaptionedPainter
-from genlab.systems.glide import Glide, bicubic, enlarge, sharpen, shrink
-from genlab.systems.glide import classifier_guided
-from genlab.zoo.glide_judging import (
-    best_sharpening,
-    enlarged,
-    held_out_captions,
-    likeness,
-    small_pictures,
-)
-from genlab.zoo.glide_recipes import BASE, glide_base, train_glide
-from genlab.systems.evaluation import digit_judge, word_scores
+from genlab.zoo import card, find, load_model
+from genlab.systems.text_diffusion import TextDiffusion, eps_from_denoiser
+from genlab.systems.glide import Glide, bicubic, classifier_guided, enlarge, enlarged, sharpen, shrink
+from genlab.zoo.systems import best_sharpening
+from genlab.systems.evaluation import digit_evaluator, held_out_captions, held_out_pictures, likeness, word_scores
 
 course.begin("glide")
 torch.set_default_dtype(torch.float64)  # exact numbers first; networks will be in float32
@@ -259,8 +249,8 @@ torch.set_default_dtype(torch.float32)
 base, up, reader = (load_model(f"glide_{part}") for part in ("base", "upsampler", "reader"))
 glide = Glide(base, up)
 two = ["a thin red seven leaning right", "a bold cyan zero"]
-exact = CaptionedPainter(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
-                         patch=base.patch, skip=base.skip, sigma_max=base.sigma_max, limit=None).eval()  # fmt: skip
+exact = TextDiffusion(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
+                      patch=base.patch, skip=base.skip, sigma_max=base.sigma_max, limit=None).eval()  # fmt: skip
 exact.no_caption = base.no_caption
 ours = exact.sample(two, guidance_scale=2.0, n_steps=5, order=1, generator=torch.Generator().manual_seed(3))
 levels = edm_sigmas(5, sigma_min=exact.SIGMA_MIN, sigma_max=exact.sigma_max)
@@ -271,7 +261,7 @@ check(
     "DDIM of the shell = Euler of EDM", ours.detach(), euler.detach(), atol=2e-3,
     unlike={"a start of another size": unscaled.detach()},
 )
-course.show_source(CaptionedPainter._eps_model)
+course.show_source(eps_from_denoiser)
 
 # %% [markdown]
 # ## 3. Training, live
@@ -299,9 +289,9 @@ torch.set_default_dtype(torch.float32)
 # A painter a ninth of the size, eighty steps. 5,000 digits; at every step a fresh colour for each and a fresh caption, in which the words about stroke and slant are said or left out. An answer of grey, 0, costs about fifteen.
 
 # %%
-small_recipe = dataclasses.replace(BASE, width=16, d_text=16, n_layer=1, n_steps=80, lr=4e-3)
-live = glide_base(small_recipe)
-records = widgets.watch(train_glide(live, small_recipe), total=80, label="denoising loss")
+small_model = find("glide_base").but(width=16, d_text=16, n_layer=1, n_steps=80, lr=4e-3)
+live = small_model.untrained()
+records = widgets.watch(small_model.train(live), total=80, label="denoising loss")
 early, late = (np.mean([r.loss for r in part]) for part in (records[:5], records[-20:]))
 check_range("loss, mean of the first 5 steps", early, 8, 30, digits=1, unlike={"the last 20": late})
 check_range("loss, mean of the last 20 steps", late, 0.5, 6, digits=1, unlike={"the first 5": early})
@@ -379,9 +369,9 @@ levels = edm_sigmas(12, sigma_min=base.SIGMA_MIN, sigma_max=base.sigma_max)[:-1]
 inside = int(((levels >= WHERE[0]) & (levels <= WHERE[1])).sum())
 print(f"passes for one small picture: {2 * 12} guided everywhere, {12 + inside} guided in the interval")
 captions = held_out_captions(150)
-claims, judge = [read(c) for c in captions], digit_judge()
+claims, judge = [read(c) for c in captions], digit_evaluator()
 thin = torch.tensor([c.stroke == 0 for c in claims])
-ink = {"real": grey_of(small_pictures(150))[thin].mean().item()}
+ink = {"real": grey_of(held_out_pictures()[0][:150])[thin].mean().item()}
 pictures = draw(captions, 3.0, interval=WHERE)
 for name, x in (("w = 1", draw(captions, 1.0)), ("w = 3", draw(captions, 3.0)), ("limited", pictures)):
     ink[name] = grey_of(x)[thin].mean().item()
@@ -453,8 +443,8 @@ for kind, chance in (("digit", 0.1), ("colour", 1 / 6), ("slant", 0.36)):
 # swap the states for those of the next caption, and measure again.
 
 # %%
-text = base.read(captions)
-nothing, other = base.hide(text), base.read([*captions[1:], captions[0]])
+text = base.encode(captions)
+nothing, other = base.drop(text), base.encode([*captions[1:], captions[0]])
 roads = {
     "both roads, as trained": text,
     "mean alone": Text(nothing.states, text.pooled),
@@ -479,7 +469,7 @@ check_range("digits, cross-attention alone", by_states["digit"], 0.0, 0.3, digit
 # **Before you turn the slider:** at which $w$ do the three pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
 
 # %% tags=["keep-output"]
-widgets.caption_painter(glide, judge)
+widgets.caption_sampler(glide, judge)
 
 # %% [markdown]
 # ## 5. The older way: a classifier's slope
@@ -730,7 +720,7 @@ check_range("drawn, precision: ours minus bicubic, a tie", tie, -0.02, 0.02, unl
 
 # %%
 n = 120
-small, orders = small_pictures(n), held_out_captions(n)
+small, orders = held_out_pictures()[0][:n], held_out_captions(n)
 ours = up.sample(orders, 2 * small - 1, s=0.0, generator=torch.Generator().manual_seed(6))
 amount, sharpened = best_sharpening(small)
 cubic, mine = likeness(enlarged(small, 0.0)), likeness((ours + 1) / 2)
@@ -848,7 +838,7 @@ for ax, (name, (painter, denoiser)) in zip(axes, samplers.items(), strict=True):
 outside, heavy, far, right = (
     {name: found[i] for name, found in results.items()} for i in range(4)
 )
-real_ink = grey_of(small_pictures(60)).mean().item()
+real_ink = grey_of(held_out_pictures()[0][:60]).mean().item()
 check_range(
     "left alone, w = 12: fraction of values outside", outside["w = 12, left alone"], 0.05, 0.6, digits=2,
     unlike={"cut off": outside["w = 12, cut off"]},
@@ -869,10 +859,10 @@ check_range(
 # put back to fresh random numbers. Guidance subtracts what the network says about an input that it has never seen.
 
 # %%
-x, orders = 2 * small_pictures(32) - 1, encode(held_out_captions(32))
+x, orders = 2 * held_out_pictures()[0][:32] - 1, encode(held_out_captions(32))
 gradient = {}
 for p_drop in (0.0, 0.5):
-    probe = glide_base(dataclasses.replace(small_recipe, p_drop=p_drop)).train()
+    probe = small_model.but(p_drop=p_drop).untrained().train()
     torch.nn.init.normal_(probe.net.conv_out.weight, std=0.1)  # a fresh network predicts zero
     torch.nn.init.normal_(probe.net.attention.read_text.w_o.weight, std=0.1)
     probe.loss(x, cond=orders, generator=torch.Generator().manual_seed(0)).backward()
@@ -880,8 +870,8 @@ for p_drop in (0.0, 0.5):
 check(
     "no caption hidden: gradient of the null state", gradient[0.0], 0.0, unlike={"half of them hidden": gradient[0.5]}
 )
-never = CaptionedPainter(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
-                         patch=base.patch, skip=base.skip, sigma_max=base.sigma_max).eval()  # fmt: skip
+never = TextDiffusion(base.net, base.reader, event_shape=(3, 16, 16), sigma_data=base.sigma_data,
+                      patch=base.patch, skip=base.skip, sigma_max=base.sigma_max).eval()  # fmt: skip
 torch.manual_seed(0)
 for start in (never.no_caption.state, never.no_caption.pooled):
     torch.nn.init.normal_(start)  # as a fresh row of a table of embeddings
@@ -901,15 +891,15 @@ check_range("w = 3: words lost to the untrained state", lost[3.0], 0.2, 0.9, dig
 
 # %%
 n = 100
-clean, orders = 2 * small_pictures(n) - 1, held_out_captions(n)
+clean, orders = 2 * held_out_pictures()[0][:n] - 1, held_out_captions(n)
 speckle = torch.randn(clean.shape, generator=torch.Generator().manual_seed(10))
 paper = load_captioned("test", 32).grey[:n] < 0.02
 marks, results = {}, {}
 for name, stage, told in (("never augmented", plain, 0.0), ("augmented, told a lie", up, 0.0), ("augmented, told the truth", up, 0.4)):
-    beside = stage.beside(clean, torch.full((n,), 0.4), speckle)
-    beside[:, 3] = told  # the fourth channel says how noisy the other three are
+    condition = stage.condition(clean, torch.full((n,), 0.4), speckle)
+    condition[:, 3] = told  # the fourth channel says how noisy the other three are
     noise = torch.Generator().manual_seed(11)
-    results[name] = (stage.painter.sample(orders, beside=beside, n_steps=6, generator=noise) + 1) / 2
+    results[name] = (stage.painter.sample(orders, concatenated=condition, n_steps=6, generator=noise) + 1) / 2
     marks[name] = likeness(results[name])
     dirt = grey_of(results[name])[paper].mean()
     print(f"{name:<26} Fréchet ~{marks[name].frechet:.0f}, recall ~{marks[name].recall:.2f}, ink on the paper ~{dirt:.3f}")

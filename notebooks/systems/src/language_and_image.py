@@ -41,21 +41,13 @@ from genlab_course import check, check_close_mc, check_range
 from genlab.data.captions import END, chance, next_word_law
 from genlab.data.captions import load_captioned
 from genlab.data.captions import encode, read
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
-from genlab.systems.language_and_image import IMAGE, LENGTH, VOCABULARY, rows_of, words_of
+from genlab.zoo import card, find, load_model
+from genlab.systems.evaluation import claims_of, drawn_scores, held_out_pictures, read_scores
+from genlab.systems.language_and_image import (
+    IMAGE, LENGTH, VOCABULARY, LanguageAndImage, context, only_last, rows_of, words_of,
+)  # fmt: skip
 from genlab.systems.text_diffusion import captioned_batch
-from genlab.systems.language_and_image import LanguageAndImage
-from genlab.zoo.language_and_image_figures import (
-    claims_of,
-    held_out,
-    painters_law,
-    read_scores,
-    text_gap,
-    told_and_drawn,
-)
-from genlab.zoo.language_and_image_models import Recipe, language_and_image
-from genlab.systems.language_and_image import context, only_last
+from genlab.zoo.systems import caption_distribution, text_gap
 from genlab.train import cosine, fit, minibatches
 
 course.begin("language_and_image")
@@ -138,7 +130,7 @@ check(
 # picture in front of the words.
 
 # %%
-tiny = language_and_image(Recipe(d_model=16, n_layer=1, width=8, mults=(1, 1))).eval()
+tiny = find("language_and_image").but(d_model=16, n_layer=1, width=8, mults=(1, 1)).untrained().eval()
 with torch.no_grad():
     for weight in tiny.parameters():
         weight += 0.1 * torch.randn(weight.shape, generator=g)
@@ -166,7 +158,7 @@ course.show_source(LanguageAndImage.loss)
 # the next word, one for each of the beginnings (lesson 02's chain rule for entropies).
 
 # %%
-law = painters_law()
+law = caption_distribution()
 entropy = -(law.p * law.p.log()).sum()
 beginnings = {}
 for caption, weight in zip(law.captions, law.p.tolist(), strict=True):
@@ -188,8 +180,7 @@ check(
 grey, attributes = load_captioned("painter", 16)
 columns = torch.stack(attributes, 1)
 g = torch.Generator().manual_seed(3)
-change = captioned_batch(0.75, 0.75, g)
-drawn = torch.cat([change((grey, columns))[1] for _ in range(4)])
+drawn = torch.cat([captioned_batch((grey, columns), g, p_stroke=0.75, p_slant=0.75)[1] for _ in range(4)])
 six = sum(w for c, w in zip(law.captions, law.p.tolist(), strict=True) if len(c.split()) == 6)
 check_close_mc(
     "fraction of captions with six words: drawn, enumerated", (drawn[:, 5] != 0).double(), six,
@@ -209,7 +200,7 @@ class TextOnly(torch.nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.lm = language_and_image(Recipe(seed=11)).lm
+        self.lm = find("language_and_image").but(seed=11).untrained().lm
 
     def loss(self, rows, *, generator=None):
         return -self.lm.log_prob(rows_of(rows)).mean()
@@ -371,7 +362,7 @@ through = gradient(joint=True) - gradient(joint=False)
 states = tiny.lm.states(rows)
 leaf = states.detach().requires_grad_(True)
 told, g = context(leaf), torch.Generator().manual_seed(7)
-tiny.painter.loss(x, cond=told, beside=tiny.beside(3), generator=g).backward()
+tiny.painter.loss(x, cond=told, concatenated=tiny.coordinates(3), generator=g).backward()
 tiny.zero_grad()
 (tiny.weight * states * leaf.grad).sum().backward()
 by_hand = torch.cat([
@@ -412,7 +403,7 @@ N, W, STEPS = 240, 3.0, 10
 g = torch.Generator().manual_seed(8)
 result = model.complete([""] * N, guidance_scale=W, n_steps=STEPS, generator=g)
 texts, rows, states = result.captions, result.written.tokens, result.written.states
-kept = told_and_drawn(texts, result.images)
+kept = drawn_scores(texts, (result.images + 1) / 2)
 print(f"right, {N} captions of its own:", *(f"{kind} ~{kept[kind]:.2f}" for kind in kept))
 
 
@@ -420,8 +411,8 @@ def painted(told, n=N, w=W, seed=9):
     """Score of pictures painted from other states, for the first n captions."""
     told = told if isinstance(told, tuple) else context(told)
     told = type(told)(*(part[:n] for part in told))
-    images = model.paint(told, guidance_scale=w, n_steps=STEPS, generator=torch.Generator().manual_seed(seed))
-    return told_and_drawn(texts[:n], images), images
+    images = model.draw(told, guidance_scale=w, n_steps=STEPS, generator=torch.Generator().manual_seed(seed))
+    return drawn_scores(texts[:n], (images + 1) / 2), images
 
 
 at_random = chance(law, [text for text in texts if claims_of(text)])
@@ -548,7 +539,7 @@ check_range("colour read, with the painter", read_joint, 0.975, 1.0, digits=2, u
 
 # %%
 told = context(states)
-no_caption = model.painter.hide(told)
+no_caption = model.painter.drop(told)
 ways = {
     "both roads": (kept, "kept_all"),
     "the image token's state only": (painted(only_last(states, rows))[0], "kept_all_last_state"),
@@ -613,10 +604,12 @@ exact_information = entropy.item() - freedom
 print(f"nats that a caption tells, exactly: {exact_information:.3f}")
 
 # %%
-pictures, truths = held_out()
+pictures, truths = held_out_pictures()
+pictures = 2 * pictures - 1
 g = torch.Generator().manual_seed(12)
 test_grey, test_attributes = load_captioned("test", 16)
-numbers = captioned_batch(0.75, 0.75, g)((test_grey[:400], torch.stack(test_attributes, 1)[:400]))
+test_batch = test_grey[:400], torch.stack(test_attributes, 1)[:400]
+numbers = captioned_batch(test_batch, g, p_stroke=0.75, p_slant=0.75)
 with torch.no_grad():
     ended = rows_of(numbers[1], stop=VOCABULARY.index("<end>"))
     by_reader, by_others = (entropy.item() + lm.log_prob_given(x, ended) for x in (numbers[0], numbers[0].roll(1, 0)))
@@ -706,8 +699,8 @@ check_range("temperature 100", shares[-1], 0.14, 0.29, digits=2, unlike={"temper
 # %%
 def padded(n_positions):
     wide = F.pad(states[:100], (0, 0, 0, n_positions - LENGTH))
-    images = model.paint(context(wide, n_positions), guidance_scale=W, n_steps=STEPS, generator=torch.Generator().manual_seed(15))
-    return told_and_drawn(texts[:100], images)["all"]
+    images = model.draw(context(wide, n_positions), guidance_scale=W, n_steps=STEPS, generator=torch.Generator().manual_seed(15))
+    return drawn_scores(texts[:100], (images + 1) / 2)["all"]
 
 
 with torch.no_grad():

@@ -54,9 +54,8 @@ from genlab.nn.transformer import attention, causal_mask, join_heads, split_head
 from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.pretrained import EXAMPLES, load_pretrained
 from genlab.nn.transformer import rms_norm
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
-from genlab.zoo.language_model_models import Recipe, SpelledWindows, language_model
+from genlab.zoo import card, find, load_model
+from genlab.systems.language_model import SpelledWindows
 from genlab.train import cosine, fit
 from genlab.train.muon import Muon, orthogonalize
 
@@ -342,15 +341,15 @@ course.show_source(orthogonalize)
 
 # %%
 torch.set_default_dtype(torch.float32)
-small = Recipe(context=64, short=64, d_model=96, n_layer=2, n_head=4, n_kv_head=2, d_hidden=192, batch_size=16, n_steps=100)
+small = find("language_model").but(context=64, d_model=96, n_layer=2, n_head=4, n_kv_head=2, d_hidden=192)
 
 
 def live(optimizer_of, rate=6e-3):
     """Train from the same start; return the model and the records of its steps."""
     torch.manual_seed(1)
-    learner = language_model(small).train()
+    learner = small.untrained().train()
     learner.merges.copy_(torch.tensor(merges))
-    batches = SpelledWindows(train_text, tokenizer, small, torch.Generator().manual_seed(1))
+    batches = SpelledWindows(train_text, tokenizer, 64, 16, 0.1, torch.Generator().manual_seed(1))
     run = fit(learner, batches, n_steps=100, lr=cosine(rate, 100, warmup=20), clip=1.0, optimizer=optimizer_of(learner))
     records = widgets.watch(run, total=100, label="nats per token")
     return learner.eval(), records

@@ -45,12 +45,9 @@ from genlab.nn.transformer import Text, TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import edm_sigmas
 from genlab.score.edm import edm_loss
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
-from genlab.systems.text_diffusion import CaptionedPainter
-from genlab.systems.evaluation import digit_judge, word_scores
-from genlab.zoo.latent_diffusion_figures import shape_distance
-from genlab.zoo.latent_diffusion_models import Recipe, latent_diffusion, train_latent_diffusion
+from genlab.zoo import card, find, load_model
+from genlab.systems.text_diffusion import TextDiffusion
+from genlab.systems.evaluation import digit_evaluator, shape_distance, word_scores
 from genlab.train import fit, minibatches
 
 course.begin("latent_diffusion")
@@ -368,7 +365,7 @@ for spread in (0.5, 5.5):
 
 # %%
 reader = model.painter.net.attention.read_text
-text = model.painter.read(["a thin red seven leaning right"])
+text = model.painter.encode(["a thin red seven leaning right"])
 places = torch.randn(1, 16, reader.w_q.in_features, generator=torch.Generator().manual_seed(7))
 
 
@@ -410,12 +407,12 @@ def my_paint(prompts, w, n_steps, seed):
 
 with torch.no_grad():
     mine, unguided = my_paint(prompts, 2.0, 8, seed=1), my_paint(prompts, 1.0, 8, seed=1)
-theirs = model.paint(prompts, guidance_scale=2.0, n_steps=8, generator=torch.Generator().manual_seed(1))
+theirs = model.draw(prompts, guidance_scale=2.0, n_steps=8, generator=torch.Generator().manual_seed(1))
 check("my pipeline = genlab's, pixels", mine, theirs, atol=1e-3, unlike={"not guided": unguided})
 
 
 def once():
-    return model.paint(prompts, guidance_scale=2.0, n_steps=8)
+    return model.draw(prompts, guidance_scale=2.0, n_steps=8)
 
 
 passes = [network_passes(net, once) for net in (model.painter.net, vae.decoder, vae.encoder)]
@@ -451,15 +448,9 @@ for ax, caption in zip(axes, variants, strict=True):
 # VAE, and the loss is the EDM loss of lesson 13, on codes. By step 7 it must start at 1.
 
 # %%
-tiny = Recipe(width=16, d_text=32, n_steps=100, lr=8e-3, decay=0.95)
-
-
-def fresh_painter():
-    return latent_diffusion(tiny, load_model("latent_diffusion").vae)
-
-
-live = fresh_painter()
-records = widgets.watch(train_latent_diffusion(live, tiny), total=tiny.n_steps, label="loss (no unit)")
+tiny = find("latent_diffusion").but(width=16, d_text=32, n_steps=100, lr=8e-3, average=0.95)
+live = tiny.untrained()
+records = widgets.watch(tiny.train(live), total=100, label="loss (no unit)")
 first, final = records[0].loss, sum(r.loss for r in records[-20:]) / 20
 check_range("loss at the first step", first, 0.9, 1.15, unlike={"of the last 20": final})
 check_range("mean loss of the last 20", final, 0.5, 0.85, unlike={"first": first})
@@ -471,7 +462,7 @@ check_range("mean loss of the last 20", final, 0.5, 0.85, unlike={"first": first
 # captions. First the same judgement without any diffusion: **real digits, encoded and decoded**. What is lost between the first row and the second is the decoder's share.
 
 # %%
-judge, kinds = digit_judge(), ("digit", "colour", "stroke", "slant", "all")
+judge, kinds = digit_evaluator(), ("digit", "colour", "stroke", "slant", "all")
 N = 250
 rows = {
     "real, as they are": word_scores(held[:N], claims[:N], judge),
@@ -535,8 +526,8 @@ for ax, w in zip(axes[1:], (1.0, 2.0, 10.0), strict=True):
 # the states of another caption and keep its own pooled vector.
 
 # %%
-text = model.painter.read(captions[:N])
-nothing, other = model.painter.hide(text), model.painter.read([*captions[1:N], captions[0]])
+text = model.painter.encode(captions[:N])
+nothing, other = model.painter.drop(text), model.painter.encode([*captions[1:N], captions[0]])
 roads = {
     "both roads, as trained": text,
     "pooled vector alone": Text(nothing.states, text.pooled),
@@ -548,7 +539,7 @@ carried = {}
 print(f"{'w = 2':<26}" + "".join(f"{kind:>9}" for kind in kinds))
 for name, seen in roads.items():
     g = torch.Generator().manual_seed(8)
-    carried[name] = word_scores(model.paint(seen, guidance_scale=2.0, n_steps=10, generator=g), claims[:N], judge)
+    carried[name] = word_scores(model.draw(seen, guidance_scale=2.0, n_steps=10, generator=g), claims[:N], judge)
     print(f"{name:<26}" + "".join(f"{f'~{100 * carried[name][kind]:.0f} %':>9}" for kind in kinds))
 alone, read, blank = (carried[k] for k in ("pooled vector alone", "cross-attention alone", "no caption"))
 for kind in ("digit", "stroke", "slant"):
@@ -580,7 +571,7 @@ def pixel_painter(width, mults, patch=1):
     d, c = model.painter.net.config.d_context, 3 * patch**2
     sizes = UNetConfig(c_in=c, c_out=c, width=width, mults=mults, time_scale=250.0, d_context=d, d_pooled=d)
     net, words = UNet(sizes), TextEncoder(28, d=d, n_layer=1)
-    return CaptionedPainter(net, words, event_shape=(3, 32, 32), sigma_data=0.5, patch=patch).eval()
+    return TextDiffusion(net, words, event_shape=(3, 32, 32), sigma_data=0.5, patch=patch).eval()
 
 
 # %%
@@ -629,14 +620,14 @@ check_range(
 # **Before you move the sliders:** with two steps, will colour, digit or stroke be the first to be right? And at which guidance do you expect the picture to break?
 
 # %% tags=["keep-output"]
-widgets.latent_painter(model, judge)
+widgets.latent_sampler(model, judge)
 
 # %%
 figure, axes = plt.subplots(3, 5, figsize=(8.5, 4.6))
 for row, n_steps in zip(axes, (2, 4, 12), strict=True):
     for ax, w in zip(row, (1.0, 2.0, 4.0, 7.0, 10.0), strict=True):
         g = torch.Generator().manual_seed(5)
-        picture = model.paint(["a bold magenta five upright"], guidance_scale=w, n_steps=n_steps, generator=g)
+        picture = model.draw(["a bold magenta five upright"], guidance_scale=w, n_steps=n_steps, generator=g)
         ax.imshow(picture[0].permute(1, 2, 0))
         ax.set(xticks=[], yticks=[])
         ax.set_title(f"{n_steps} steps, w = {w:g}", fontsize=8)
@@ -651,17 +642,17 @@ for row, n_steps in zip(axes, (2, 4, 12), strict=True):
 # %%
 def trained_at(spread):
     """A live painter that sees codes of this spread, where it expects 0.5."""
-    other = fresh_painter()
+    other = tiny.untrained()
     other.shift.copy_(model.shift)
     other.spread.copy_(model.spread * 0.5 / spread)
-    return other, [r.loss for r in train_latent_diffusion(other, tiny, rescale=False)]
+    return other, [r.loss for r in tiny.but(rescale=False).train(other)]
 
 
 wrong = {5.5: trained_at(5.5), 0.05: trained_at(0.05)}
 outcome = {}
 for name, painter in {"as it should be, 0.5": live, "5.5": wrong[5.5][0], "0.05": wrong[0.05][0]}.items():
     g = torch.Generator().manual_seed(9)
-    x = painter.paint(captions[:200], guidance_scale=2.0, n_steps=8, generator=g)
+    x = painter.draw(captions[:200], guidance_scale=2.0, n_steps=8, generator=g)
     outcome[name] = (x, word_scores(x, claims[:200], judge)["colour"], shape_distance(x))
 well = {"at spread 0.5": records[0].loss}
 check_range("spread 5.5: loss at the first step", wrong[5.5][1][0], 3, 150, digits=0, unlike=well)

@@ -27,7 +27,6 @@
 
 # %% tags=["keep-output"]
 import copy
-from dataclasses import replace
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -49,17 +48,10 @@ from genlab.metrics.distances import kid
 from genlab.metrics.cost import network_passes
 from genlab.metrics.coverage import inside_balls, knn_radius
 from genlab.train.fit import EMA
-from genlab.zoo.registry import load_model
-from genlab.systems.evaluation import digit_judge
+from genlab.zoo import find, load_model
+from genlab.systems.evaluation import digit_evaluator, realism
 from genlab.systems.stylegan import StyleGAN, grey
-from genlab.zoo.stylegan_models import (
-    Recipe,
-    drawn_at,
-    pictures,
-    realism,
-    style_gan,
-    train_style_gan,
-)
+from genlab.zoo.systems import drawn_at, grey_digits
 from genlab.train import fit_adversarial, minibatches
 
 course.begin("stylegan")
@@ -74,7 +66,7 @@ course.draw_map("stylegan");
 # stroke. And styles are points of a space with a mean, so that samples can be drawn towards the ordinary, or pushed along a direction
 # that means something.
 #
-# The rest of the system is lesson 07 with two changes that made it train at a megapixel: a penalty on the critic that is paid only now
+# The rest of the system is lesson 07 with two changes that made it train at a megapixel: a penalty on the discriminator that is paid only now
 # and then, and a generator whose weights are averaged. It is not a Wasserstein game: the loss is the
 # non-saturating one, the penalty is $R_1$. (Rates that fall at the end are this lab's own.)
 #
@@ -85,7 +77,7 @@ course.draw_map("stylegan");
 # 3. You draw styles at 0.7 of their distance from the mean. Which of precision and recall rises, which falls? And at 0.4?
 # 4. One picture's style goes to the layers at $4\times4$ and $8\times 8$, another's to those at $16\times16$. Whose digit is painted,
 #    whose slant, whose ink?
-# 5. A game is played without its penalty from the beginning. What shows it first: the critic, or the samples?
+# 5. A game is played without its penalty from the beginning. What shows it first: the discriminator, or the samples?
 
 # %% [markdown]
 # ## 1. From a draw to a style
@@ -236,11 +228,11 @@ for psi in (0.0, 0.5):
 # %% [markdown]
 # ## 3. The game: $R_1$, paid lazily
 #
-# The critic minimises $\mathrm{softplus}(-l(x)) + \mathrm{softplus}(l(\tilde x))$, the generator $\mathrm{softplus}(-l(\tilde x))$
+# The discriminator minimises $\mathrm{softplus}(-l(x)) + \mathrm{softplus}(l(\tilde x))$, the generator $\mathrm{softplus}(-l(\tilde x))$
 # (lesson 07). Why is a penalty needed? Lesson 07's smallest game says it in two dimensions.
 #
 # **Step 6. Without a penalty the equilibrium has no pull.** The data are one point at 0, the generator makes a point at $\theta$, the
-# critic's logit is $\omega x$. At the equilibrium $(\theta, \omega) = (0, 0)$ the players' joint motion has the Jacobian
+# discriminator's logit is $\omega x$. At the equilibrium $(\theta, \omega) = (0, 0)$ the players' joint motion has the Jacobian
 # $J = \begin{pmatrix}0 & \frac12\\ -\frac12 & -\gamma\end{pmatrix}$, so its eigenvalues are
 # $$\lambda = \tfrac12\big(-\gamma \pm \sqrt{\gamma^2 - 1}\big).$$
 # Without $\gamma$ they are $\pm\frac i2$: the players circle for ever, and steps of finite length spiral *out*. With $\gamma$ the real
@@ -264,38 +256,38 @@ for gamma in (0.0, 0.3, 1.0):
 
 # %% [markdown]
 # **Step 7. The lazy penalty.** $R_1 = \frac\gamma2\,\mathbb E\lVert\nabla_x l(x)\rVert^2$ costs a second derivative, about as much as
-# everything else in the critic's step. Its gradient changes slowly. So compute it in every $K$-th step only, with weight $K$ (question
-# 2). Averaged over $K$ steps at fixed weights the gradient is the same; the price is that it comes in bursts. The check takes the critic
-# of this lab, plays the eight steps of an interval at fixed weights, and compares with a critic that pays every time.
+# everything else in the discriminator's step. Its gradient changes slowly. So compute it in every $K$-th step only, with weight $K$ (question
+# 2). Averaged over $K$ steps at fixed weights the gradient is the same; the price is that it comes in bursts. The check takes the discriminator
+# of this lab, plays the eight steps of an interval at fixed weights, and compares with a discriminator that pays every time.
 
 # %%
-tiny = StyleGAN(StyleGenerator(8, 8, 2, (4, 4, 4)), adversarial.StyleCritic((4, 4, 4), 8), gamma=3.0, interval=8)
-always = StyleGAN(tiny.generator_net, tiny.critic, gamma=3.0, interval=1)
+tiny = StyleGAN(StyleGenerator(8, 8, 2, (4, 4, 4)), adversarial.StyleDiscriminator((4, 4, 4), 8), gamma=3.0, interval=8)
+always = StyleGAN(tiny.generator_net, tiny.discriminator, gamma=3.0, interval=1)
 real = torch.randn(5, 1, 16, 16, generator=g)
 
 
-def critic_gradient(game):
-    loss = game.critic_loss(real, generator=torch.Generator().manual_seed(2))
-    return torch.cat([v.flatten() for v in torch.autograd.grad(loss, list(game.critic_parameters()))])
+def discriminator_gradient(game):
+    loss = game.discriminator_loss(real, generator=torch.Generator().manual_seed(2))
+    return torch.cat([v.flatten() for v in torch.autograd.grad(loss, list(game.discriminator_parameters()))])
 
 
 in_turn = []
 for step in range(8):
     tiny.at_step(step)
-    in_turn.append(critic_gradient(tiny))
-no_penalty = critic_gradient(StyleGAN(tiny.generator_net, tiny.critic, gamma=0.0, interval=1))
+    in_turn.append(discriminator_gradient(tiny))
+no_penalty = discriminator_gradient(StyleGAN(tiny.generator_net, tiny.discriminator, gamma=0.0, interval=1))
 check(
-    "mean gradient of eight lazy steps = the full one", torch.stack(in_turn).mean(0), critic_gradient(always),
+    "mean gradient of eight lazy steps = the full one", torch.stack(in_turn).mean(0), discriminator_gradient(always),
     atol=1e-9, unlike={"weight 1 for weight 8": no_penalty + (in_turn[0] - no_penalty) / 64},
 )
 check(
     "seven of them have no penalty at all", torch.stack(in_turn[1:]), no_penalty.expand(7, -1), atol=1e-12,
-    unlike={"the penalty in every step": critic_gradient(always).expand(7, -1)},
+    unlike={"the penalty in every step": discriminator_gradient(always).expand(7, -1)},
 )
 course.show_source(adversarial.lazy_weight)
 
 # %% [markdown]
-# One subtlety is often passed over. This critic also reads how much the examples of its batch *differ* (one channel, appended at
+# One subtlety is often passed over. This discriminator also reads how much the examples of its batch *differ* (one channel, appended at
 # $4\times4$: a batch of copies is then easily told from real digits). Its logits are no longer functions of one example, and $\nabla_x$
 # of their sum would mix examples. So the penalty is computed with that channel held fixed. The check: with `hold`, the first logit does
 # not feel the other examples; without, it does.
@@ -370,10 +362,10 @@ def distance(gan):
     return kid(real_features[:300], gradient_histograms(samples)).item()
 
 
-short = Recipe(n_steps=50, n_fall=1, decay=0.9)
-live = style_gan(short)
+short = find("stylegan").but(n_steps=50, n_fall=1, average=0.9)
+live = short.untrained()
 before = distance(live)
-records = widgets.watch(train_style_gan(live, pictures(), short), total=50, label="loss (nats)")
+records = widgets.watch(short.train(live), total=50, label="loss (nats)")
 
 # %%
 after = distance(live)
@@ -389,7 +381,7 @@ check_range("that of real digits, over none", floor / before, -0.05, 0.05, unlik
 gan = load_model("stylegan")
 net = gan.generator_net
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.4))
-show_images(axes[0], pictures("test")[:50], title="held-out digits")
+show_images(axes[0], grey_digits("test")[:50], title="held-out digits")
 for ax, model, title in ((axes[1], gan, "samples, truncation 1"), (axes[2], live, "live, 50 steps")):
     show_images(ax, grey(model.sample(50, generator=torch.Generator().manual_seed(1))), title=title)
 
@@ -398,7 +390,7 @@ for ax, model, title in ((axes[1], gan, "samples, truncation 1"), (axes[2], live
 #
 # Around each held-out digit draw the ball to its third nearest neighbour among the held-out digits; *precision* is the share of samples
 # that lie in some ball, *recall* the share of digits that lie in some ball of the samples (lesson 09). The features are gradient
-# histograms: no network, nothing that the critic could have learned to please. Two things before any figure of ours:
+# histograms: no network, nothing that the discriminator could have learned to please. Two things before any figure of ours:
 #
 # **What is the ceiling?** Not 1. A thousand real digits, judged against a thousand others, are outside of the region at times. Measure it
 # in the same way.
@@ -430,7 +422,7 @@ check_range("truncation 1.2: recall", wide.recall, 0.67, 0.76, unlike={"psi = 1"
 
 # %%
 samples = drawn_at(gan, 1.0)
-features, judge = gradient_histograms(samples), digit_judge()
+features, judge = gradient_histograms(samples), digit_evaluator()
 radius = knn_radius(features, 3)
 reached = inside_balls(real_features, features, radius).any(1)
 check(
@@ -457,7 +449,7 @@ check_range("recall of the boldest fifth", fifths[-1], 0.35, 0.65, digits=2, unl
 # No class is lost. But samples lie closer to each other than digits do, so their balls are smaller and reach less; and the bold digits,
 # which are the more irregular ones, are reached least. What the painter lacks is not a kind of digit but a part of the irregularity of
 # each. (The usual remedies were tried on the way to these weights, in short runs: a weaker penalty, the same with shifted pictures for
-# the critic, more statistics of the batch, no mixing at the end, smaller batches, falling rates. Twice as many steps helped; none of the
+# the discriminator, more statistics of the batch, no mixing at the end, smaller batches, falling rates. Twice as many steps helped; none of the
 # others brought recall to 0.7 in the time that a recipe may take, and the extra statistics made it worse.)
 #
 # Now truncation. Styles nearer to their mean paint more ordinary digits, and fewer kinds of them: recall falls, at last to nothing.
@@ -686,12 +678,14 @@ show_images(axes[2], grey(torch.stack(film, 1).flatten(0, 1)), n_columns=5, titl
 #
 # **Failure 1: no penalty.** A smaller pair, both players at constant rates, from the same beginning: once with $R_1$, once with $\gamma =
 # 0$, 340 steps each. And a third that starts from where the second stood after 240 steps, and has the penalty *back* for the last
-# hundred. Watch the mean squared slope of the critic at held-out digits, which is what $R_1$ holds down, and the kernel distance of the
+# hundred. Watch the mean squared slope of the discriminator at held-out digits, which is what $R_1$ holds down, and the kernel distance of the
 # averaged painter. Before you run it: will the game without penalty lose from the beginning?
 
 # %%
-small = replace(Recipe(), channels=(32, 16, 8), critic_channels=(8, 16, 32), critic_width=32, batch_size=24)
-held = pictures("test")[:300]
+small = find("stylegan").but(
+    channels=(32, 16, 8), discriminator_channels=(8, 16, 32), discriminator_width=32
+)
+held = grey_digits("test")[:300]
 
 
 def play(start, gamma, n_steps, seed):
@@ -701,7 +695,7 @@ def play(start, gamma, n_steps, seed):
     shown, average = copy.deepcopy(game), EMA(game.generator_net, 0.98)
     g = torch.Generator().manual_seed(seed)
     run = fit_adversarial(
-        game, minibatches(pictures(), 24, generator=g), n_steps=n_steps, lr=small.lr, betas=(0.0, 0.99),
+        game, minibatches(grey_digits(), 24, generator=g), n_steps=n_steps, lr=small.settings["lr"], betas=(0.0, 0.99),
         generator=g, before=game.at_step, after=lambda _: average.update(game.generator_net),
     )  # fmt: skip
     seen = []
@@ -712,7 +706,7 @@ def play(start, gamma, n_steps, seed):
     return game, np.array(seen)
 
 
-fresh = style_gan(small)
+fresh = small.untrained()
 games = {name: play(fresh, gamma, 240, seed=1) for name, gamma in (("with", 0.5), ("without", 0.0))}
 later = {
     "with": play(games["with"][0], 0.5, 100, seed=2)[1],
@@ -728,7 +722,7 @@ for name, colour, label in (("with", BLUE, "with $R_1$"), ("without", RED, "with
     line = np.concatenate([first[-1:] if name == "repaired" else first, then])
     for ax, column in zip(axes, (1, 2), strict=True):
         ax.plot(line[:, 0], line[:, column], color=colour, marker="o", linestyle="-", label=label)
-axes[0].set(xlabel="step", ylabel="critic's mean squared slope", ylim=0)
+axes[0].set(xlabel="step", ylabel="discriminator's mean squared slope", ylim=0)
 axes[1].set(xlabel="step", ylabel="kernel distance, average", yscale="log")
 axes[0].legend()
 end = {name: values[-1] for name, values in later.items()}
@@ -748,8 +742,8 @@ check_range(
 )
 
 # %% [markdown]
-# It does not lose from the beginning: for most of 240 steps the distances are alike (question 5). But the critic's slope is several times
-# as large, and grows. A steep critic changes its mind over a few pixels, its message to the painter is large and different in every step,
+# It does not lose from the beginning: for most of 240 steps the distances are alike (question 5). But the discriminator's slope is several times
+# as large, and grows. A steep discriminator changes its mind over a few pixels, its message to the painter is large and different in every step,
 # and the game stops improving or goes back, while its neighbour goes on. Early figures do not show it; the slope does. Put back, the
 # penalty takes the slope down first; the distance follows later. (One pair of seeds: the slope's factor is large in any run, the distances
 # scatter.)
@@ -794,7 +788,7 @@ check_range("slant moved by two units of the second, in std", wrong, -0.4, 0.4, 
 # push the slant until the digit changes.
 
 # %% tags=["keep-output"]
-widgets.style_painter(gan, directions)
+widgets.style_mixer(gan, directions)
 
 # %% [markdown]
 # For readers without a kernel, its picture at four positions of the crossover, three styles each:
@@ -866,7 +860,7 @@ widgets.quiz("stylegan")
 # 3. Modulated weights, a grouped convolution, or scaled input and output: one sum in three orders.
 # 4. The game is non-saturating with $R_1$. Without the penalty its equilibrium has no pull: eigenvalues $\pm i/2$.
 # 5. Paid every $K$-th step with weight $K$, the penalty has the same mean gradient at $1/K$ of the cost.
-# 6. A critic that reads the batch's spread must hold it fixed while it is penalised.
+# 6. A discriminator that reads the batch's spread must hold it fixed while it is penalised.
 # 7. How far a game stays from its equilibrium is set by the rate; so weights are averaged, and the rates fall at the end.
 # 8. Truncation draws styles towards their mean: recall falls, precision rises as long as there are digits near the mean, and no density
 #    is involved.
@@ -876,16 +870,16 @@ widgets.quiz("stylegan")
 #
 # **Back to your predictions.** (1) By nothing: numerator and divisor both grew. (2) Eight. (3) Recall falls all the way; precision rises
 # until about 0.7 and then falls too, because between ten kinds there is no usable middle. (4) All three are the first picture's, very
-# nearly; half of the boldness goes over to the other when the second $8\times8$ layer does. (5) The critic: its slope was many times as large while
+# nearly; half of the boldness goes over to the other when the second $8\times8$ layer does. (5) The discriminator: its slope was many times as large while
 # the samples were still as good.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
 # | StyleGAN-style generator | non-saturating game, lazy $R_1$ | $w = f(z)$, $x = g(w_1, \dots, w_L; n)$ | 1 | none | a game to balance; recall; no likelihood |
 #
-# **What production systems add.** *Resolution*: six more doublings, residual critics, filtered resampling (and, in the third
+# **What production systems add.** *Resolution*: six more doublings, residual discriminators, filtered resampling (and, in the third
 # generation, layers designed so that no detail can stick to the pixel grid). *Path-length regularisation*, which keeps a step in $w$ the
-# same size in the picture everywhere, and makes the mapping easy to invert. *Adaptive augmentation* of what the critic sees, tuned until
+# same size in the picture everywhere, and makes the mapping easy to invert. *Adaptive augmentation* of what the discriminator sees, tuned until
 # it no longer tells training from held-out data, where there are few. *Projection* of a given photograph into the space of styles, for
 # editing. *Truncation* near 0.7 in nearly every picture you have been shown. Since then, text-conditioned GANs with a billion weights
 # paint in a tenth of a second what diffusion paints in two; and distilled diffusion (lesson 13) has borrowed the adversarial loss back.

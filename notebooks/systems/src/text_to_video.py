@@ -26,7 +26,6 @@
 
 # %% tags=["keep-output"]
 import copy
-import dataclasses
 import itertools
 import math
 
@@ -56,19 +55,14 @@ from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNetConfig
 from genlab.nn.unet import TemporalAttention, VideoUNet, VideoUNetConfig, attention_pairs
 from genlab.score import alphas_bar_from_betas, ddim_sample, ddim_timesteps, linear_betas
-from genlab.systems.text_to_video import frame_error, mixed_noise, total_correlation
-from genlab.zoo.registry import card
-from genlab.zoo.registry import load_model
-from genlab.systems.evaluation import film_judge, film_scores, motion_residual, read_frames, wanted
-from genlab.systems.text_to_video import FilmMaker, scale
-from genlab.zoo.text_to_video_models import (
-    Recipe,
-    film_batch,
-    film_maker,
-    inflate,
-    shot,
-    train_film_maker,
-)
+from genlab.zoo import card, find, load_model
+from genlab.systems.evaluation import (
+    balanced_claims, classify_frames, motion_residual, video_evaluator, video_scores,
+)  # fmt: skip
+from genlab.systems.text_to_video import (
+    TextToVideo, frame_error, inflate, mixed_noise, scale, total_correlation, video_batch,
+)  # fmt: skip
+from genlab.zoo.systems import draw_videos
 from genlab_course.widgets.systems import canvas
 
 course.begin("text_to_video")
@@ -201,7 +195,7 @@ def correlation_of_films(seen, noise):
 
 
 alone, R = torch.eye(2), correlations(0.9, 2)
-blend = mixed_noise(common, own, share=0.5)
+blend = mixed_noise(common, own, correlation=0.5)
 found = {
     "frames alone, own noise": (correlation_of_films(alone, own), 0.0, 0.03),
     "frames alone, half of it common": (correlation_of_films(alone, blend), 0.5, 0.03),
@@ -240,14 +234,14 @@ def stirred(net, seed=0, spread=0.1):
 
 
 net = stirred(VideoUNet(VideoUNetConfig(tiny_image, patch=2)))
-untrained = FilmMaker(net, TextEncoder(len(WORDS), d=32, n_layer=1), log_sigma=(-0.5, 1.0), shift=0.0).eval()
+untrained = TextToVideo(net, TextEncoder(len(WORDS), d=32, n_layer=1), log_sigma=(-0.5, 1.0), shift=0.0).eval()
 x0, told = scale(real_films[:4].double()), write_moving(*(part[:4] for part in real[1:]))
 g = torch.Generator().manual_seed(2)
 sigma = (-0.5 + torch.randn(4, generator=g)).exp()
 eps = torch.randn(x0.shape, generator=g)
 level = sigma.reshape(4, 1, 1, 1, 1)
 x = x0 + level * eps
-text = untrained.read(told)
+text = untrained.encode(told)
 D = net(x / (0.5**2 + level**2).sqrt(), sigma.log() / 4, text.states, text.pooled)
 eps_hat = (x - D) / level
 w = sigma**2 * (1 / sigma.clamp(min=0.14) ** 2 + 1 / 0.5**2)
@@ -510,9 +504,10 @@ check("what genlab's blocks are told", told_frames, product @ net.clock.weight.T
 
 # %%
 torch.set_default_dtype(torch.float32)
-begun, fresh_maker, painter = film_maker().eval(), film_maker().eval(), load_model("glide_base")
+row = find("text_to_video")
+begun, fresh_maker, painter = row.untrained().eval(), row.untrained().eval(), load_model("glide_base")
 inflate(begun, painter)
-clips, words = film_batch(torch.Generator().manual_seed(12))(tuple(part[:64] for part in small_digits("test")))
+clips, words = video_batch(tuple(part[:64] for part in small_digits("test")), torch.Generator().manual_seed(12))
 with torch.no_grad():
     one = begun.denoiser(words[:4], joined=False)(clips[:4], torch.full((4,), 0.5))[:, :, 3]
     alike = painter.denoiser(words[:4])(clips[:4, :, 3], torch.full((4,), 0.5))
@@ -525,8 +520,8 @@ check_range("loss on pictures, inflated, untrained", first[0], 0.05, 0.5, digits
 check_range("loss on pictures, fresh, untrained", first[1], 5.0, 40.0, digits=2, unlike={"inflated": first[0]})
 
 # %%
-small = Recipe(width=16, d_text=16, n_layer=1, n_steps=80, n_stills=40, batch_size=8, lr=6e-3)
-records = widgets.watch(train_film_maker(film_maker(small), small), total=80, label="weighted noise error")
+small = row.but(width=16, d_text=16, n_layer=1, n_steps=80, n_stills=40, batch_size=8, lr=6e-3, inflated=False)
+records = widgets.watch(small.train(small.untrained()), total=80, label="weighted noise error")
 losses = np.array([r.loss for r in records])
 first, last_pictures, last_films = losses[:5].mean(), losses[30:40].mean(), losses[70:].mean()
 check_range("pictures: last ten steps", last_pictures, 0.2, 3.0, digits=2, unlike={"first five": first})
@@ -571,20 +566,20 @@ show_films(films, captions, "generated films, frames 0 to 7")
 # (temporal layers cut); each alone and all from the same noise.
 
 # %%
-claims = wanted(50, seed=1)  # every digit and motion
+claims = balanced_claims(50, seed=1)  # every digit and motion
 drawn = torch.randperm(50, generator=torch.Generator().manual_seed(10))[:30]
 claims = type(claims)(*(part[drawn] for part in claims))
-judge = film_judge()
+judge = video_evaluator()
 real_claims = type(claims)(real.digit[:100], real.colour[:100], real.motion[:100])
-scores = {"real films": film_scores(real_films[:100], real_claims, judge)}
+scores = {"real films": video_scores(real_films[:100], real_claims, judge)}
 made = {
-    "together": shot(maker, claims),
+    "together": draw_videos(maker, claims),
     "together, w = 1": maker.sample(write_moving(*claims), n_steps=12, generator=torch.Generator().manual_seed(4)),
-    "each alone": shot(maker, claims, joined=False),
-    "alone, same noise": shot(maker, claims, joined=False, shared=True),
+    "each alone": draw_videos(maker, claims, joined=False),
+    "alone, same noise": draw_videos(maker, claims, joined=False, shared=True),
 }
 for name, x in made.items():
-    scores[name] = film_scores(x.double(), claims, judge)
+    scores[name] = video_scores(x.double(), claims, judge)
 
 kinds = ["motion", "colour", "digit", "same digit", "residual"]
 figure, axes = plt.subplots(1, 5, figsize=(10, 2.6), sharey=True)
@@ -600,7 +595,7 @@ axes[0].invert_yaxis()
 
 # %%
 swapped = type(claims)(*(part.roll(1, 0) for part in claims))
-by_chance = film_scores(made["together"].double(), swapped, judge)
+by_chance = video_scores(made["together"].double(), swapped, judge)
 real_same = scores["real films"]["same digit"]
 check_range("ceiling: real films, same digit", real_same, 0.95, 1.0, unlike={"frames alone": scores["each alone"]["same digit"]})
 print(f"{'card, 500 films':<20}" + "".join(f"{kind:>12}" for kind in kinds))
@@ -660,7 +655,7 @@ check_range("the films that they came from", of_real, 0.0, 0.1, unlike={"strange
 # tell them apart the one thing they can agree on is to stand still. Also, the same noise backwards makes the same film backwards, to the last digit that single precision has.
 
 # %%
-blind = film_maker(dataclasses.replace(Recipe(), positions=False)).eval()
+blind = row.but(positions=False).untrained().eval()
 blind.load_state_dict(maker.state_dict())
 ways = ["a red seven moving left", "a red seven moving right"] * 10
 noise = torch.randn(20, 3, 8, 16, 16, generator=torch.Generator().manual_seed(7))
@@ -697,7 +692,7 @@ halves = {}  # fraction of 64 frames whose digit is right, first and second half
 takes = (("numbers 0 to 15", torch.arange(16.0)), ("numbers 0 to 7, in steps of 7/15", torch.linspace(0, 7, 16)))
 for name, times in takes:
     long_films[name] = maker.sample(pushes, guidance_scale=3.0, n_steps=8, noise=noise, times=times)
-    right = read_frames(long_films[name].amax(1).double(), still, judge) == wanted_digit[:, None]
+    right = classify_frames(long_films[name].amax(1).double(), still, judge) == wanted_digit[:, None]
     halves[name] = right[:, :8].double().mean().item(), right[:, 8:].double().mean().item()
     print(f"{name}: digit right in frames 0-7 ~{halves[name][0]:.2f}, in frames 8-15 ~{halves[name][1]:.2f}")
 (inside, beyond), (_, between) = halves.values()
@@ -721,7 +716,7 @@ for ax, (name, film) in zip(axes, itertools.product(long_films, (0, 1)), strict=
 # of the three ways keeps it?
 
 # %% tags=["keep-output"]
-widgets.film_strip(maker)
+widgets.video_frames(maker)
 
 # %% [markdown]
 # ## Exercises

@@ -1,0 +1,191 @@
+"""The command line: `genlab train NAME` makes the weights that ship, `genlab systems` lists them.
+
+Each command imports what it needs when it is called: `genlab --help` waits for no torch.
+"""
+
+import json
+import signal
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from typer.core import TyperGroup
+
+from genlab import __version__
+
+
+class _Group(TyperGroup):
+    """Answers what goes wrong in a command with one sentence and exit status 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # who read the output has seen enough
+            raise
+        except (ValueError, OSError, FloatingPointError) as error:
+            said = str(error)
+            if isinstance(error, OSError) and error.strerror and error.filename:
+                said = f"{error.strerror}: {error.filename}"
+            complain(f"genlab: {said}")
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    cls=_Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+out, err = Console(), Console(stderr=True)
+
+
+def complain(sentence: str) -> None:
+    """Print a sentence on standard error, as it is."""
+    err.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
+
+def _print_version(asked: bool) -> bool:
+    if asked:
+        typer.echo(f"genlab {__version__}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback(help="Generative models from first principles: train, list, and learn.")
+def _main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="print the version"),
+    ] = False,
+) -> None:
+    pass
+
+
+TRAIN = """Train a model of the course from its row, and write its weights with a card.
+
+Killed and repeated, it goes on where it was and ends with the same bits."""
+
+
+@app.command(help=TRAIN)
+def train(
+    name: Annotated[str | None, typer.Argument(help="which; without it they are listed")] = None,
+    place: Annotated[
+        Path, typer.Option("--out", help="folder, or file that ends in .safetensors")
+    ] = Path("weights"),
+    steps: Annotated[int | None, typer.Option(min=1, help="instead of the row's number")] = None,
+    force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
+    every: Annotated[float, typer.Option(min=0, help="seconds between checkpoints")] = 10.0,
+) -> None:
+    """Train one model, or list all."""
+    from genlab.zoo import MODELS, find
+    from genlab.zoo import train as zoo
+
+    if name is None:
+        listed = table("name", "what", "lesson", "parameters", "seconds")
+        for m in MODELS:
+            size = sum(p.numel() for p in m.untrained().parameters())
+            listed.add_row(m.name, m.what, f"{m.lesson:02d}", f"{size:,}", f"{m.seconds:.0f}")
+        listed.caption = "seconds: about, on two cores"
+        out.print(listed)
+        return
+    row = find(name)
+    if place.suffix not in ("", ".safetensors") and not place.is_dir():
+        raise ValueError(f"expected a folder or a file that ends in .safetensors, got {place}")
+    path = place if place.suffix == ".safetensors" else place / f"{name}.safetensors"
+    with _bar(name) as bar:
+        card = zoo.train(row, path, n_steps=steps, force=force, every=every, watch=bar)
+    if card is None:
+        err.print(f"stopped at step {bar.step}; the same command goes on from there")
+        raise typer.Exit(130)
+    out.print(f"wrote {path} and its card: {_figures(card['metrics'])}", soft_wrap=True)
+
+
+@app.command(help="List the models that ship, with the held-out figures on their cards.")
+def systems(
+    name: Annotated[str | None, typer.Argument(help="print all figures of this one")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the cards as JSON")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="measure every figure again")] = False,
+) -> None:
+    """Print a row for each model; with --verify, exit status 1 when a figure differs."""
+    from genlab.zoo import MODELS, find
+    from genlab.zoo.cards import differing
+
+    listed = table("name", "held-out figures", "kB", "minutes", *(["again"] if verify else []))
+    rows = []
+    for model in MODELS if name is None else [find(name)]:
+        card = model.card()
+        metrics, minutes = card["metrics"], round(card["seconds"] / 60, 2)
+        row = {"name": model.name, "metrics": metrics, "minutes": minutes, "bytes": card["bytes"]}
+        cells = [_figures(metrics, most=len(metrics) if name else 3)]
+        cells += [f"{card['bytes'] / 1000:.0f}", f"{minutes:.1f}"]
+        if verify:
+            row["measured"] = model.figures(model.load())
+            odd = differing(metrics, row["measured"])
+            row["agrees"] = not odd
+            cells.append(_figures(odd) if odd else "the same")
+        rows.append(row)
+        listed.add_row(model.name, *cells)
+    listed.caption = None if name else "all figures of one: genlab systems NAME"
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+    else:
+        out.print(listed)
+    if not all(row.get("agrees", True) for row in rows):
+        raise typer.Exit(1)
+
+
+def table(*headings: str) -> Table:
+    """An empty table that is as narrow as can be and never cuts a name or a number."""
+    empty = Table(box=None, pad_edge=False, collapse_padding=True, caption_justify="left")
+    for heading in headings:
+        long = heading in ("what", "held-out figures", "again")
+        empty.add_column(heading, no_wrap=not long, overflow="fold")
+    return empty
+
+
+def _figures(metrics: dict[str, Any], most: int = sys.maxsize) -> str:
+    """Figures in one line, three digits each, and how many more there are."""
+    said = [f"{k} {v:.3f}" if isinstance(v, float) else f"{k} {v}" for k, v in metrics.items()]
+    more = [f"and {len(said) - most} more"] if len(said) > most else []
+    return ", ".join(said[:most] + more)
+
+
+class _Bar:
+    """A progress bar; the first Ctrl-C inside it ends the training between two steps."""
+
+    def __init__(self, name: str) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        more = (TimeRemainingColumn(), TextColumn("{task.fields[losses]}"))
+        self.progress, self.stopped, self.step = Progress(*columns, *more, console=err), False, 0
+        self.task = self.progress.add_task(name, total=None, losses="", visible=False)
+
+    def __call__(self, record: Any, n_steps: int, _: float) -> bool:
+        self.step = record.step
+        losses = "  ".join(f"{name} {value:.4f}" for name, value in record.losses.items())
+        now = {"completed": record.step, "total": n_steps, "losses": losses}
+        self.progress.update(self.task, visible=True, **now)
+        return self.stopped
+
+    def stop(self, *_: Any) -> None:
+        self.stopped = True
+
+
+@contextmanager
+def _bar(name: str) -> Iterator[_Bar]:
+    bar = _Bar(name)
+    with warnings.catch_warnings(), bar.progress:
+        warnings.showwarning = lambda message, *_, **__: complain(f"genlab: {message}")
+        before = [(n, signal.signal(n, bar.stop)) for n in (signal.SIGINT, signal.SIGTERM)]
+        try:
+            yield bar
+        finally:
+            for number, handler in before:
+                signal.signal(number, handler)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,42 @@
+"""Every trained model that ships: `load_model(NAME)`, its card, and the row that remakes it."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genlab.zoo.lessons import LESSONS
+from genlab.zoo.scores import SCORES
+from genlab.zoo.systems import SYSTEMS
+from genlab.zoo.train import Model
+
+MODELS: tuple[Model, ...] = (*LESSONS, *SCORES, *SYSTEMS)
+
+
+def find(name: str) -> Model:
+    """The row of a name; ValueError with the nearest name if there is none.
+
+    >>> find("digit_vae").lesson
+    6
+    """
+    by_name = {row.name: row for row in MODELS}
+    if name not in by_name:
+        near = difflib.get_close_matches(name, by_name, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(by_name)}"
+        raise ValueError(f"no model is named {name!r}; {hint}")
+    return by_name[name]
+
+
+def load_model(name: str, path: Path | None = None, *, dtype: torch.dtype | None = None) -> Any:
+    """A trained model, to evaluate, without gradients of its weights: `Model.load`."""
+    return find(name).load(path, dtype=dtype)
+
+
+def card(name: str) -> dict[str, Any]:
+    """What `genlab train NAME` wrote beside the shipped weights.
+
+    >>> card("digit_vae")["metrics"]["kind"]
+    'bound'
+    """
+    return find(name).card()

@@ -1,0 +1,295 @@
+"""Exercises that know their likely mistakes.
+
+An exercise has a right answer, the wrong ones that people give, and a sentence for each of these.
+An attempt is compared with all of them on several inputs, so that the reply names the
+misunderstanding and never gives the answer away.
+"""
+
+import contextlib
+import importlib.util
+import inspect
+import linecache
+import math
+import pkgutil
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from genlab_course.checks import as_array
+from genlab_course.learner import record
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A wrong answer that people really give, and the sentence that names it."""
+
+    wrong: Any  # what such a learner would write: a function, or a value
+    says: str  # names the mistake; never the answer
+
+    @classmethod
+    def pairs(cls, *wrong_and_says: Any) -> tuple["Mistake", ...]:
+        """Several mistakes, each a wrong answer and then its sentence."""
+        pairs = zip(wrong_and_says[::2], wrong_and_says[1::2], strict=True)
+        return tuple(cls(wrong, says) for wrong, says in pairs)
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: either `right` with `cases`, or a `judge` where the answer is not unique."""
+
+    id: str  # "02.sequence-nll": lesson (or system), then name
+    task: str  # one sentence
+    right: Any = None  # a correct function or value; with a judge: an answer that it accepts
+    cases: tuple[tuple[Any, ...], ...] | None = None  # arguments to try; None for a value
+    mistakes: tuple[Mistake, ...] = ()
+    hints: tuple[str, str, str] = ("", "", "")
+    judge: Callable[[Any], str] | None = None  # "" when right, else the sentence to say
+    rtol: float | None = None  # None: 1e-4, or three digits where the answer is a number by hand
+    atol: float | None = None
+
+
+class _Untouched(Exception):  # noqa: N818 - a signal, not an error
+    """The blank of the exercise is still empty."""
+
+
+class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
+    """The learner's function raised."""
+
+
+_BANKS = f"{__package__}.exercises"
+_LABS = {  # whose exercises begin with a shorter word
+    "ld": "latent_diffusion",
+    "lm": "language_model",
+    "npe": "flow_density_estimator",
+    "style": "stylegan",
+    "video": "text_to_video",
+}
+
+
+def all_exercises() -> Iterator[Exercise]:
+    """Yield every exercise of the course, lesson by lesson."""
+    banks = importlib.import_module(_BANKS)
+    for module in sorted(m.name for m in pkgutil.iter_modules(banks.__path__)):
+        yield from importlib.import_module(f"{_BANKS}.{module}").EXERCISES
+
+
+def _bank(lesson: str) -> tuple[Exercise, ...]:
+    """The exercises whose ids begin with `lesson`; without such a bank, all there are."""
+    name = f"lesson_{lesson}" if lesson.isdigit() else f"system_{_LABS.get(lesson, lesson)}"
+    if importlib.util.find_spec(f"{_BANKS}.{name}") is None:
+        return tuple(all_exercises())
+    found: tuple[Exercise, ...] = importlib.import_module(f"{_BANKS}.{name}").EXERCISES
+    return found
+
+
+def find_exercise(id: str) -> Exercise:
+    """The exercise of an id, such as "02.sequence-nll"; ValueError lists those of its lesson."""
+    bank = {e.id: e for e in _bank(id.partition(".")[0])}
+    if id not in bank:
+        raise ValueError(f"no exercise {id!r}; there are: {', '.join(bank)}")
+    return bank[id]
+
+
+def exercise(id: str, answer: Any) -> None:
+    """Say whether an answer, a function or a value, is right, or else which mistake it shows.
+
+    An answer of `None`, `...` or a function returning them is untouched. Never raises because of
+    the answer, so that an unfinished notebook still runs to its end; ValueError for an unknown id.
+    """
+    reply = assess(find_exercise(id), answer)
+    if reply != "not attempted":
+        record(id, reply == "right")
+    print(f"[{id}] {reply}")
+
+
+def assess(task: Exercise, answer: Any) -> str:
+    """The reply to an answer, as for `exercise`: "not attempted", "right", or "not yet: ..."."""
+    try:
+        reply = _judged(task, answer) if task.judge else _compare(task, answer)
+    except _Untouched:
+        return "not attempted"
+    except _Crashed as crash:
+        reply = str(crash)
+    except Exception as error:  # a learner's bug must not stop the notebook
+        reply = f"{_shown(answer)} could not be read ({type(error).__name__}: {error})"
+    return f"not yet: {reply}" if reply else "right"
+
+
+def _judged(task: Exercise, answer: Any) -> str:
+    assert task.judge is not None
+    try:
+        return task.judge(_touched(answer))
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError) as error:
+        like = (
+            f"an answer like {type(task.right).__name__}" if task.right is not None else "another"
+        )
+        raise _Crashed(f"{answer!r} could not be read; {like} is expected. {task.task}") from error
+
+
+def _touched(value: Any) -> Any:
+    if value is None or value is Ellipsis:
+        raise _Untouched
+    return value
+
+
+def _copy(value: Any) -> Any:
+    """Copy an argument: an answer may change what it is given. Models and functions stay."""
+    if isinstance(value, torch.Tensor):
+        return value.clone()
+    if isinstance(value, tuple):
+        return tuple(map(_copy, value))
+    return value.copy() if isinstance(value, np.ndarray | list | dict) else value
+
+
+def _results(answer: Any, task: Exercise) -> list[Any]:
+    """Return the answer for every case: a function may be written for arrays or for tensors."""
+    if task.cases is None:
+        return [_touched(answer)]
+    try:
+        return [_touched(answer(*_copy(case))) for case in task.cases]
+    except _Untouched:
+        raise
+    except Exception as error:
+        for form in (_as_tensors, _as_arrays):
+            try:
+                return [_touched(answer(*map(form, case))) for case in task.cases]
+            except Exception:
+                continue
+        raise _Crashed(_explain(error, answer, task)) from error
+
+
+def _as_tensors(value: Any) -> Any:
+    numbers = isinstance(value, list) and all(isinstance(v, float) for v in value)
+    return torch.tensor(value) if numbers or isinstance(value, np.ndarray | float) else _copy(value)
+
+
+def _as_arrays(value: Any) -> Any:
+    if isinstance(value, list) and all(isinstance(v, float) for v in value):
+        return np.array(value)
+    return value.detach().numpy().copy() if isinstance(value, torch.Tensor) else _copy(value)
+
+
+def _explain(error: Exception, answer: Any, task: Exercise) -> str:
+    """Say in a sentence what an exception of the learner's function means, and in which line."""
+    text, cases = str(error), task.cases or ()
+    try:
+        inspect.signature(answer).bind(*cases[0])
+    except TypeError:
+        given = len(inspect.signature(answer).parameters)
+        asked = len(cases[0])
+        return f"your function takes {given} arguments, not {asked}. {task.task}"
+    except ValueError:  # a function in C has no signature
+        pass
+    if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):
+        says = f"{text}: import it, or define it in a cell above"
+    elif isinstance(error, ZeroDivisionError):
+        says = "something is divided by zero"
+    elif "math domain error" in text or "expected a positive input" in text:
+        says = "a logarithm or a root is taken of a number that is not positive: a sign, or an |.|?"
+    elif any(sign in text for sign in ("broadcast", "must match the size", "cannot be multiplied")):
+        says = "two shapes do not fit together: print the .shape of what you combine"
+    elif isinstance(error, IndexError):
+        says = "an index lies beyond the end"
+    else:
+        says = "Python could not run it"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = getattr(getattr(answer, "__code__", None), "co_filename", None)
+    line = next((f for f in reversed(frames) if f.filename == own and f.lineno), None)
+    code = linecache.getline(line.filename, line.lineno or 0).strip() if line else ""
+    where = f" in the line `{code}`" if code else ""
+    return f"your function stopped{where}: {says} ({type(error).__name__}: {text})"
+
+
+def _compare(task: Exercise, answer: Any) -> str:
+    if task.cases is not None and not callable(_touched(answer)):
+        return f"expected a function, got {answer!r}"
+    given, right = _results(answer, task), _results(task.right, task)
+    if all(_same(g, r, task) for g, r in zip(given, right, strict=True)):
+        return ""
+    for mistake in task.mistakes:
+        wrong = _results(mistake.wrong, task)
+        if all(_same(g, w, task) for g, w in zip(given, wrong, strict=True)):
+            return mistake.says
+    return _in_general(given, right) or _describe(given, right, task)
+
+
+def _numbers(value: Any) -> NDArray[np.float64]:
+    """Turn what a learner returns into an array: lists of tensors and columns of one, too."""
+    if isinstance(value, list | tuple):
+        return as_array(np.array([_numbers(v) for v in value]))
+    return as_array(value)
+
+
+def _same(given: Any, wanted: Any, task: Exercise) -> bool:
+    if isinstance(wanted, str) or isinstance(given, str):
+        return str(given).strip().lower() == str(wanted).strip().lower()
+    a, b = _numbers(given), _numbers(wanted)
+    by_hand = task.cases is None and not np.array_equal(b, np.round(b))
+    rtol = task.rtol if task.rtol is not None else 5e-3 if by_hand else 1e-4
+    atol = task.atol if task.atol is not None else 5.1e-4 if by_hand else 1e-6
+    if a.size == b.size == 1:
+        a, b = a.reshape(()), b.reshape(())
+    return a.shape == b.shape and bool(np.allclose(a, b, rtol=rtol, atol=atol))
+
+
+_FACTORS = (
+    (-1.0, "Every number has the opposite sign."),
+    (2.0, "Every number is twice what it should be: a factor is missing somewhere."),
+    (0.5, "Every number is half of what it should be: a factor too many somewhere."),
+    (math.log(2), "Every number is off by the factor log 2: nats and bits are mixed up."),
+    (1 / math.log(2), "Every number is off by the factor log 2: nats and bits are mixed up."),
+)
+
+
+def _in_general(given: list[Any], right: list[Any]) -> str:
+    """Name a mistake that any exercise can show; "" when there is none of these."""
+    if any(isinstance(value, str) for value in (*given, *right)):
+        return ""
+    numbers = [_numbers(g) for g in given]
+    if any(np.isnan(a).any() for a in numbers):
+        return "There is a nan: 0 log 0, 0 / 0, or the logarithm or root of a negative number?"
+    if any(np.isinf(a).any() for a in numbers):
+        return "There is an infinity: a division by 0, log 0, or an exponential of a large number?"
+    wanted = [_numbers(r) for r in right]
+    if [a.shape for a in numbers] != [b.shape for b in wanted]:
+        return ""
+    a, b = (np.concatenate([part.reshape(-1) for part in side]) for side in (numbers, wanted))
+    for factor, says in _FACTORS:
+        if np.abs(b).max(initial=0.0) > 0 and np.allclose(a, factor * b, rtol=1e-5, atol=1e-9):
+            return says
+    return ""
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    if not isinstance(value, str):
+        with contextlib.suppress(TypeError, ValueError):  # what holds no numbers stays as it is
+            text = " ".join(np.array2string(_numbers(value), precision=4, separator=", ").split())
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _describe(given: list[Any], right: list[Any], task: Exercise) -> str:
+    for number, (g, r) in enumerate(zip(given, right, strict=True)):
+        if _same(g, r, task):
+            continue
+        case = f" on input {number + 1} of {len(right)}" if task.cases and len(right) > 1 else ""
+        if not isinstance(r, str) and _numbers(g).shape != _numbers(r).shape:
+            return f"expected shape {_numbers(r).shape}, got {_numbers(g).shape}{case}"
+        return f"{_shown(g)} is not it{case}; try hint({task.id!r})"
+    return "not it"
+
+
+_hints_given: dict[str, int] = {}
+
+
+def hint(id: str) -> None:
+    """Print the next of the three hints of an exercise, from a nudge to nearly the answer."""
+    task = find_exercise(id)
+    level = min(_hints_given.get(id, 0), len(task.hints) - 1)
+    _hints_given[id] = level + 1
+    print(f"[{id}] hint {level + 1} of {len(task.hints)}: {task.hints[level]}")

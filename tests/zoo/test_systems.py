@@ -1,0 +1,480 @@
+"""The rows of the labs: seeded, resumable, averaged; where they start, and what they measure."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from torch import Generator
+from torch.distributions import MultivariateNormal
+from torch.nn.functional import avg_pool2d, interpolate
+
+from genlab.autoregressive.tokens import train_bpe
+from genlab.core.tensors import last
+from genlab.data.captions import load_captioned, paint
+from genlab.data.simulators import LinearGaussian
+from genlab.data.text import load_text
+from genlab.nn.transformer import Text
+from genlab.systems import evaluation
+from genlab.systems.evaluation import balanced_claims, held_out_pictures, likeness
+from genlab.systems.glide import enlarged
+from genlab.systems.npe import simulated
+from genlab.systems.text_to_video import TextToVideo
+from genlab.train.fit import EMA
+from genlab.zoo import find, systems
+from genlab.zoo.systems import GLIDE_BASE, GLIDE_PLAIN, GLIDE_UPSAMPLER, LATENT_VAE, SYSTEMS
+
+TEXT = load_text("val")[:6000]
+TINY = {  # settings of rows that train in a second
+    "width": 8, "d_text": 8, "n_layer": 1, "batch_size": 4, "n_steps": 4,
+    "d_model": 16, "n_head": 2, "n_kv_head": 1, "d_hidden": 24, "n_tokens": 300, "context": 32,
+    "short": 8, "n_simulations": 400, "d_latent": 4, "d_style": 4, "n_mapping": 1,
+    "channels": (3, 3, 3), "discriminator_channels": (3, 3, 3), "discriminator_width": 4,
+    "n_stills": 2, "batch_stills": 6, "inflated": False, "pretrained": False,
+}  # fmt: skip
+KEPT = {"latent_vae": {"width"}, "latent_diffusion": set()}  # the shipped VAE has its own width
+
+
+def tiny(name, **changes):
+    row = find(name)
+    small = {k: v for k, v in TINY.items() if k in row.settings and k not in KEPT.get(name, ())}
+    return row.but(**(small | changes))
+
+
+def run_of(row, model):
+    """The run of a row; the language model's on a short text."""
+    return row.train(model, TEXT) if row.name == "language_model" else row.train(model)
+
+
+EVERY = pytest.mark.parametrize("name", [row.name for row in SYSTEMS])
+GLIDE = pytest.mark.parametrize("name", [row.name for row in SYSTEMS if "glide" in row.name])
+
+
+@EVERY
+def test_a_model_is_the_same_every_time_and_leaves_the_global_noise_alone(name):
+    before = torch.get_rng_state()
+    first, second = (tiny(name).untrained().state_dict() for _ in range(2))
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@EVERY
+def test_a_run_that_is_resumed_ends_the_same_and_in_evaluation_mode(name):
+    row = tiny(name)
+    whole, half, again = (row.untrained() for _ in range(3))
+    torch.manual_seed(5)
+    list(run_of(row, whole))
+    torch.manual_seed(5)
+    run = run_of(row, half)
+    next(run), next(run)
+    state = run.state_dict()
+    rest = run_of(row, again)
+    rest.load_state_dict(state)
+    list(rest)
+    for key, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[key]), key
+    assert not whole.training or name == "stylegan"
+
+
+def test_rows_name_as_many_data_as_there_are():
+    assert len({row.digest() for row in SYSTEMS if row.name != "language_model"}) == 7
+
+
+# Neural posterior estimation
+
+
+@pytest.mark.parametrize("row", systems.NPE, ids=lambda row: row.name)
+def test_an_untrained_estimator_scores_as_the_prior_does(row, generator):
+    """Its mean NLL is the prior's entropy: log 4 on the square, a normal's on the line."""
+    simulator, model = row.build.args[0], row.untrained()
+    theta, x = simulated(simulator, 2000, generator)
+    nll = -model.log_prob(theta, cond=x)
+    std = torch.tensor(getattr(simulator, "prior_std", (1.0, 1.0)))
+    normal = math.log(2 * math.pi * math.e) + std.log().sum().item()
+    entropy = math.log(4) if row.settings["box"] else normal
+    # a pilot of 2,000 sets the scales: errors of 1/sqrt(4000) in two logarithms, then Monte Carlo
+    assert abs(nll.mean().item() - entropy) < 5 * (0.03 + nll.std().item() / math.sqrt(2000))
+    seen = model.standardise(x)
+    assert bool((seen.mean(0).abs() < 0.2).all())
+    assert bool(((seen.std(0) - 1).abs() < 0.2).all())
+
+
+def test_a_few_steps_learn_from_simulations():
+    row = find("npe_linear_gaussian").but(
+        n_splines=0, width=16, n_simulations=2000, n_steps=60, lr=3e-2
+    )
+    losses = [record.loss for record in row.train(row.untrained())]
+    assert losses[-1] < losses[0] - 0.5  # nats; all that the data tell is 1.8
+
+
+def test_the_kl_of_the_card_is_that_of_the_distributions():
+    """A stand-in whose posterior is 1.3 times too wide: KL = 2 log 1.3 + 1/1.69 - 1, exactly."""
+
+    class Wide:
+        def log_prob(self, theta, *, cond):
+            mean, cov = LinearGaussian().posterior(cond)
+            return MultivariateNormal(mean, 1.69 * cov).log_prob(theta)
+
+    found = systems._measure_linear_gaussian(LinearGaussian(), Wide())
+    kl = 2 * math.log(1.3) + 1 / 1.69 - 1
+    assert abs(found["kl_nats"] - kl) < 5 * found["kl_error"]
+
+
+# The language model
+
+
+def test_some_steps_learn_windows_are_short_first_and_the_average_ships():
+    row = tiny("language_model", n_steps=40, lr=1e-2, average=0.9)
+    model, lengths, losses = row.untrained(), [], []
+    for record in run_of(row, model):
+        lengths.append(model.train_length)
+        losses.append(record.loss)
+        latest = model.lm.net.embedding.weight.clone()
+    assert lengths == [8] * 28 + [32] * 12
+    assert abs(losses[0] - math.log(301)) < 0.3  # one of 300 tokens and the begin token
+    assert losses[-1] < losses[0] - 0.7
+    assert model.tokenizer.merges == train_bpe(TEXT, 300)
+    assert not torch.equal(latest, model.lm.net.embedding.weight)
+
+
+def test_a_text_with_too_few_pairs_is_refused():
+    row = tiny("language_model")
+    with pytest.raises(ValueError, match="merges"):
+        row.train(row.untrained(), "too short")
+
+
+# Latent diffusion
+
+
+def test_the_scale_is_set_and_the_shipped_vae_left_alone():
+    row = tiny("latent_diffusion")
+    model, seen = row.untrained(), []
+    model.vae.encoder.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    losses = [record.loss for record in row.train(model)]
+    for name, weight in LATENT_VAE.load().state_dict().items():
+        assert torch.equal(weight, model.vae.state_dict()[name]), name
+    assert not any(p.requires_grad for p in model.vae.parameters())
+    assert all(x.min() == 0 and 0.9 < x.max() <= 1 for x in seen)  # pictures in [0, 1]
+    assert 0.5 < losses[0] < 2.0  # a network that answers 0 has loss 1 on scaled codes
+    assert model.spread != 1
+    assert model.painter.limit is None
+
+
+def test_the_scale_may_be_left_as_it_is():
+    row = tiny("latent_diffusion", rescale=False)
+    model = row.untrained()
+    model.spread.fill_(7.0)
+    next(row.train(model))
+    assert model.spread == 7
+
+
+def test_the_shipped_latent_diffusion_holds_the_shipped_vae():
+    model = find("latent_diffusion").load()
+    for name, weight in LATENT_VAE.load().state_dict().items():
+        torch.testing.assert_close(model.vae.state_dict()[name], weight)
+
+
+class Codec:
+    """Keeps every second pixel, or every one."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def encode(self, x):
+        z = avg_pool2d(x, self.factor)
+        return z, torch.zeros_like(z)
+
+    def decode(self, z):
+        return interpolate(z, scale_factor=float(self.factor))
+
+    def elbo(self, x, *, generator):
+        return -x.flatten(1).sum(1)
+
+
+class Copyist(torch.nn.Module):
+    """Draws the real digit of each caption, guided in another colour."""
+
+    def draw(self, captions, *, guidance_scale, n_steps, generator):
+        grey, attributes = load_captioned("test")
+        return paint(grey, (attributes.colour + (guidance_scale != 1)) % 6)
+
+
+@pytest.mark.slow
+def test_a_codec_is_measured_by_what_it_loses():
+    exact, fine, coarse = (systems._measure_vae(Codec(factor)) for factor in (1, 2, 8))
+    assert exact["rmse"] == 0
+    assert exact["kept_colour"] == exact["kept_stroke"] == exact["kept_slant"] == 1
+    assert exact["kept_digit"] == exact["kept_all"] > 0.97
+    x = held_out_pictures(32)[0]
+    assert exact["kl_nats"] == pytest.approx(0.5 * x.square().flatten(1).sum(1).mean().item())
+    assert exact["elbo_nats"] == pytest.approx(-x.flatten(1).sum(1).mean().item())
+    assert exact["frechet"] < 0.6  # a thousand digits: mostly bias
+    assert coarse["rmse"] > fine["rmse"] > 0
+    assert coarse["kept_digit"] < fine["kept_digit"]
+    assert coarse["frechet"] > fine["frechet"]
+
+
+@pytest.mark.slow
+def test_latent_diffusion_is_measured_by_its_own_captions_guided_and_plain():
+    found = systems._measure_latent(Copyist())
+    assert found["kept_colour"] == found["kept_all"] == 0  # guided: the wrong colour
+    assert found["kept_all_unguided"] > 0.97
+    assert found["kept_stroke"] == found["kept_slant"] == 1
+
+
+# GLIDE
+
+
+@GLIDE
+def test_a_few_steps_change_every_weight_and_the_average_ships(name):
+    drop = {"p_drop": 0.5} if "p_drop" in find(name).settings else {}
+    row = tiny(name, **drop)
+    averaged, latest = row.untrained(), row.untrained()
+    before = {key: p.detach().clone() for key, p in averaged.named_parameters()}
+    assert len(list(row.train(averaged))) == 4
+    still = [key for key, p in averaged.named_parameters() if torch.equal(p, before[key])]
+    assert still == []
+    run = row.train(latest)
+    for _ in range(4):
+        next(run)
+    pairs = zip(latest.parameters(), averaged.parameters(), strict=True)
+    assert sum(torch.equal(a, b) for a, b in pairs) < 3  # of a hundred
+
+
+def test_the_networks_have_the_sizes_that_the_lab_states():
+    def n_weights(row):
+        return sum(p.numel() for p in row.untrained().parameters())
+
+    assert 2 * (n_weights(GLIDE_BASE) + n_weights(GLIDE_UPSAMPLER)) < 4e6  # bytes in half precision
+    assert n_weights(find("glide_reader")) < 2e5
+    config = GLIDE_BASE.untrained().net.config
+    assert (config.c_in, config.c_out) == (12, 12)  # pictures are seen in patches
+    assert GLIDE_PLAIN.but(s_max=0.5).settings == GLIDE_UPSAMPLER.settings
+    assert tiny("glide_upsampler_plain").untrained().s_max == 0
+
+
+@pytest.fixture
+def zeros(monkeypatch):
+    """A classifier that reads a nought everywhere, and eight pictures a figure."""
+    read = lambda: lambda grey: torch.zeros(len(grey), dtype=torch.int64)
+    monkeypatch.setattr(systems, "N_DRAWN", 8)
+    monkeypatch.setattr(evaluation, "digit_evaluator", read)
+    monkeypatch.setattr(systems, "video_evaluator", read)
+
+
+def test_the_base_is_measured_at_every_scale_from_the_same_noise(zeros, monkeypatch):
+    monkeypatch.setattr(systems, "SCALES", (1.0, 3.0))
+    monkeypatch.setattr(systems, "LIMITED", (3.0,))
+    model = tiny("glide_base").untrained().eval()
+    found = systems._measure_base(model)
+    names = {"digit_w1", "all_w3", "frechet_w3", "recall_w1", "slant_free", "all_limited_w3"}
+    assert names <= found.keys()
+    assert len(found) == 3 * 8 + 5
+    assert systems._measure_base(model) == found
+
+
+def test_both_upsamplers_are_measured_on_real_and_on_drawn_pictures(zeros, monkeypatch):
+    base = tiny("glide_base").untrained().float().eval()
+    monkeypatch.setattr(systems.Model, "load", lambda row, dtype: base)
+    up = tiny("glide_upsampler").untrained().eval()
+    full, plain = systems._measure_upsampler(up), systems._measure_plain(up)
+    assert {"recall_sharpened_drawn", "frechet_ours_real", "slant_32"} <= full.keys()
+    assert len(full) == 2 * 3 * 3 + 5
+    assert plain == {key: full[key] for key in plain}
+
+
+def test_the_best_sharpening_is_at_least_as_near_as_bicubic():
+    small = held_out_pictures()[0][:200]
+    amount, found = systems.best_sharpening(small)
+    assert amount in systems.AMOUNTS
+    assert found == likeness(enlarged(small, amount))
+    assert found.frechet <= likeness(enlarged(small, 0.0)).frechet
+
+
+# StyleGAN
+
+
+@pytest.fixture
+def x(generator):
+    return torch.randn(20, 1, 16, 16, generator=generator)
+
+
+def test_what_is_sampled_after_training_is_the_average(x):
+    """Second route: the same run, its averages kept by hand; both players move."""
+    row = tiny("stylegan")
+    gan, again, start = row.untrained(), row.untrained(), row.untrained().state_dict()
+    last(row.train(gan, x))
+    by_hand, run = EMA(again.generator_net, row.settings["average"]), row.train(again, x)
+    for _ in range(4):
+        next(run)
+        by_hand.update(again.generator_net)
+    average = by_hand.average.state_dict()
+    for name, found in gan.generator_net.state_dict().items():
+        if name != "mean_style":
+            torch.testing.assert_close(found, average[name], msg=name)
+    centre = gan.styles(10_000, Generator().manual_seed(row.seed)).mean(0)
+    torch.testing.assert_close(gan.generator_net.mean_style, centre)
+    for name in ("critic.head.weight", "generator_net.constant", "generator_net.map.0.weight"):
+        assert not torch.equal(start[name], gan.state_dict()[name])
+
+
+def test_the_penalty_is_paid_in_every_third_step(x):
+    row, paid = tiny("stylegan", interval=3), []
+    gan = row.untrained()
+    penalty = gan.penalty
+    gan.penalty = lambda x: paid.append(run.step) or penalty(x)
+    run = row.train(gan, x)
+    list(run)
+    assert paid == [0, 3]
+
+
+def test_the_rates_are_held_and_fall_in_the_last_steps(x, monkeypatch):
+    seen, by_game = {}, systems.by_game
+    monkeypatch.setattr(systems, "by_game", lambda *a, **b: seen.update(b) or by_game(*a, **b))
+    row = tiny("stylegan", n_steps=100, n_fall=40, lr=(0.3, 0.1))
+    row.train(row.untrained(), x)
+    for rate, highest in zip(seen["lr"], (0.3, 0.1), strict=True):
+        wanted = [highest, highest, highest / 2, 0]
+        assert [rate(k) for k in (0, 60, 80, 100)] == pytest.approx(wanted)
+
+
+def test_no_generator_has_seen_the_classifiers_digits_nor_the_held_out():
+    seen = {row.numpy().tobytes() for row in systems.grey_digits().flatten(1)}
+    for part in ("judge", "test"):
+        others = [row.numpy().tobytes() for row in systems.grey_digits(part).flatten(1)]
+        assert sum(row in seen for row in others) == 0
+    x = systems.grey_digits("test")
+    assert (x.min(), x.max()) == (-1, pytest.approx(1, abs=0.02))
+
+
+def test_a_card_states_the_ceiling_and_the_figures(monkeypatch):
+    monkeypatch.setattr(systems, "drawn_at", partial(systems.drawn_at, n=50))
+    found = systems._measure_style_gan(tiny("stylegan").untrained())
+    assert found["kind"] == "none"
+    assert found["precision"] <= found["real_precision"]
+    assert {"recall", "recall_at_0.7", "recall_at_0.4"} < found.keys()
+
+
+# Text to video
+
+
+def test_it_starts_inflated_from_the_shipped_image_model(monkeypatch):
+    seen = []
+    monkeypatch.setattr(systems, "inflate", lambda *pair: seen.append(pair))
+    monkeypatch.setattr(systems.Model, "load", lambda row: row.name)
+    row = tiny("text_to_video", inflated=True)
+    model = row.untrained()
+    row.train(model)
+    assert seen == [(model, "glide_base")]
+
+
+def test_stills_come_first_and_then_videos(monkeypatch):
+    row, shapes = tiny("text_to_video", batch_size=2), []
+    model = row.untrained()
+    plain = model.net.forward
+    monkeypatch.setattr(
+        model.net, "forward", lambda x, *a, **k: shapes.append(x.shape[:3]) or plain(x, *a, **k)
+    )
+    list(row.train(model))
+    assert shapes == 2 * [(6, 3, 1)] + 2 * [(2, 3, 8)]
+    assert not model.stills
+
+
+def test_the_rate_rises_and_falls_in_both_parts():
+    row = tiny("text_to_video", batch_size=2, n_steps=40, n_stills=20, lr=1e-2)
+    model, moved = row.untrained(), []
+    before = model.net.image.stem.weight.detach().clone()
+    for _ in row.train(model):
+        now = model.net.image.stem.weight.detach().clone()
+        moved.append(float((now - before).norm()))
+        before = now
+    for part in (moved[:20], moved[20:39]):
+        assert part[0] < max(part[5:12]) > 2 * part[-1]
+
+
+def test_videos_of_the_card_are_of_single_precision_and_share_noise_where_asked(monkeypatch):
+    model, claims = tiny("text_to_video").untrained().double(), balanced_claims(2)
+    videos = systems.draw_videos(model, claims)
+    assert videos.dtype == torch.float32
+    assert torch.equal(videos, systems.draw_videos(model, claims))
+    assert torch.get_default_dtype() == torch.float64
+    monkeypatch.setattr(TextToVideo, "sample", lambda self, captions, *, noise, **options: noise)
+    shared, apart = (systems.draw_videos(model, claims, shared=same) for same in (True, False))
+    assert torch.equal(shared, shared[:, :, :1].expand_as(shared))
+    assert not torch.equal(apart, apart[:, :, :1].expand_as(apart))
+    assert not torch.equal(shared, shared[:, :1].expand_as(shared))
+    assert not torch.equal(shared[0], shared[1])
+
+
+def test_the_card_measures_videos_that_are_joined_and_videos_that_are_not(zeros):
+    found = systems._measure_videos(tiny("text_to_video").untrained().double(), 4)
+    kinds = {"motion", "colour", "digit", "same digit", "all words", "residual"}
+    assert set(found) == kinds | {f"alone: {kind}" for kind in kinds}
+    assert found["same digit"] == 1
+
+
+# Language and image
+
+
+class Oracle:
+    """A language model that knows the distribution, with `off` outside of it."""
+
+    def __init__(self, truth, off):
+        self.truth, self.off = truth, off
+
+    def log_prob(self, rows):
+        return (self.truth.p * (1 - self.off)).log()
+
+
+@pytest.mark.parametrize("off", [0.0, 0.3])
+def test_leaving_the_grammar_costs_what_it_must(off):
+    truth = systems.caption_distribution()
+    kl, found = systems.text_gap(Oracle(truth, off), truth)
+    assert kl == pytest.approx(-math.log(1 - off), abs=1e-12)
+    assert found == pytest.approx(off, abs=1e-12)
+
+
+def test_an_untrained_model_is_far_from_the_distribution():
+    """It gives about log 30 nats to each token; the captions have 5 to 7 of them."""
+    truth = systems.caption_distribution()
+    kl, off = systems.text_gap(tiny("language_and_image").untrained().lm, truth)
+    entropy = -(truth.p * truth.p.log()).sum().item()
+    assert 4 * math.log(30) - entropy < kl < 7 * math.log(30) - entropy
+    assert off > 0.999
+
+
+@pytest.fixture
+def pretrained():
+    """An image model of the same sizes that sees no more than its picture."""
+    torch.manual_seed(1)
+    model = systems.glide_base(
+        16, width=8, mults=(1, 2), d_text=16, n_layer=0, patch=2, sigma_data=0.5
+    )
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(0.1 * torch.randn_like(p))  # the zero-started layers, too
+    return model
+
+
+def test_a_denoiser_starts_as_the_pretrained_one_and_learns_to_see_more(pretrained):
+    model = tiny("language_and_image").untrained()
+    before = {name: w.clone() for name, w in model.lm.state_dict().items()}
+    systems.start_from(model.painter, pretrained)
+    x, sigma = torch.randn(2, 3, 16, 16), torch.tensor([0.5, 3.0])
+    text, where = Text(torch.randn(2, 7, 16), torch.randn(2, 16)), model.coordinates(2)
+    for given in (text, None):
+        mine = model.painter.denoiser(given, concatenated=where)(x, sigma)
+        torch.testing.assert_close(mine, pretrained.denoiser(given)(x, sigma))
+    assert all(torch.equal(w, before[name]) for name, w in model.lm.state_dict().items())
+    model.painter.loss(x, cond=text, concatenated=where).backward()
+    assert bool((model.painter.net.stem.weight.grad[:, 12:] != 0).any())
+
+
+def test_it_starts_from_the_shipped_image_model(monkeypatch):
+    seen = []
+    monkeypatch.setattr(systems, "start_from", lambda *pair: seen.append(pair))
+    monkeypatch.setattr(systems.Model, "load", lambda row: row.name)
+    row = tiny("language_and_image", pretrained=True)
+    model = row.untrained()
+    row.train(model)
+    assert seen == [(model.painter, "glide_base")]
