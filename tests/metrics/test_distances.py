@@ -186,14 +186,6 @@ def test_the_bias_agrees_with_the_closed_form_for_unit_covariance_and_with_simul
     torch.testing.assert_close(frechet_bias(cov, 100, 50), both)  # each side adds its own
 
 
-def test_subsets_of_the_full_size_repeat_the_plain_value(generator):
-    x, y = torch.randn(60, 2, generator=generator), torch.randn(60, 2, generator=generator)
-    values = frechet_by_size(x, y, (60,), n_repeats=2, generator=generator)
-    torch.testing.assert_close(values, frechet_distance(x, y).expand(1, 2))
-    values = kid_blocks(x, y, size=60, n_blocks=3, generator=generator)
-    torch.testing.assert_close(values, kid(x, y).expand(3))
-
-
 def test_kernels_and_their_bandwidth_by_hand():
     x, y = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, -1.0]])
     assert cubic_kernel(x, y).item() == (1 / 2 + 1) ** 3
@@ -258,3 +250,13 @@ def test_independent_coordinates_add_up():
     together = frechet_gaussian(mu1, torch.diag(s1**2), mu2, torch.diag(s2**2))
     torch.testing.assert_close(together, frechet_1d(mu1, s1, mu2, s2).sum())
     torch.testing.assert_close(together, ((mu1 - mu2) ** 2 + (s1 - s2) ** 2).sum())
+
+
+def test_subsets_are_drawn_of_both_sides(generator):
+    x, y = torch.randn(60, 2, generator=generator), torch.randn(50, 2, generator=generator)
+    g = torch.Generator()
+    a, b = (torch.randperm(n, generator=g.manual_seed(1) if n == 60 else g)[:20] for n in (60, 50))
+    by_size = frechet_by_size(x, y, (20,), n_repeats=1, generator=g.manual_seed(1))
+    torch.testing.assert_close(by_size, frechet_distance(x[a], y[b]).expand(1, 1))
+    blocks = kid_blocks(x, y, size=20, n_blocks=1, generator=g.manual_seed(1))
+    torch.testing.assert_close(blocks, kid(x[a], y[b]).expand(1))
