@@ -67,7 +67,7 @@ def reset(
     """Put a fresh copy in place of yours."""
     from genlab_course import learner
 
-    copy, kept = learner.reset_copy(lesson, learner.own_folder())
+    copy, kept = learner.reset(lesson, learner.own_folder())
     out.print(f"fresh: {copy}", soft_wrap=True, markup=False)
     if kept is not None:
         out.print(f"kept:  {kept}", soft_wrap=True, markup=False)

@@ -339,8 +339,10 @@ def _read(text: str, model: Model, trade_offs: Callable | None = None) -> Readin
     says = any("@" in name for name in names)
     answers = {f: _answer(text, f, found, names, at, value, p, model, says) for f in FIELDS}
     told = answers["paradigms"].value
-    mapped = isinstance(told, tuple) and told and trade_offs is not None
-    return Reading(**answers, from_the_map={"trade_offs": trade_offs(told)} if mapped else {})
+    mapped = {}
+    if isinstance(told, tuple) and told and trade_offs is not None:
+        mapped = {"trade_offs": trade_offs(told)}
+    return Reading(**answers, from_the_map=mapped)
 
 
 def _answer(text, field, found, names, at, value, p, model, says) -> Answer:
@@ -359,7 +361,7 @@ def _answer(text, field, found, names, at, value, p, model, says) -> Answer:
 
 def _evidence(text, found, names, weights, most=5) -> tuple[Phrase, ...]:
     """The phrases that add most to the log-odds: each feature's part, spread over its places."""
-    places = Counter()
+    places: Counter[tuple[int, int]] = Counter()
     for name, weight in zip(names, weights, strict=True):
         for place in found[name]:
             places[place] += weight / len(found[name])

@@ -208,17 +208,15 @@ class NGram:
         return probs.log()
 
 
-LogitsOf = Callable[[Tensor], Tensor]  # tokens (b, t) to logits (b, t, k) *of* those tokens
-
-
 @torch.no_grad()
 def windowed_log_probs(
-    logits_of: LogitsOf, x: Int[Tensor, " n"], context: int, stride: int
+    logits_of: Callable[[Tensor], Tensor], x: Int[Tensor, " n"], context: int, stride: int
 ) -> Float[Tensor, " n"]:
     """Log-probability of each token of a long text, each scored once, nats.
 
-    The first window scores all of its tokens, each later one its last `stride`, so these have at
-    least `context - stride` tokens before them. Baevski and Auli 2019 (arXiv:1809.10853), 4.4.
+    `logits_of` gives the logits *of* the tokens of a window. The first window scores all of its
+    tokens, each later one its last `stride`, which have `context - stride` or more before them.
+    Baevski and Auli 2019 (arXiv:1809.10853), section 4.4.
     """
     if not 1 <= stride <= context or len(x) < 1:
         raise ValueError(f"expected 1 <= {stride=} <= {context=} and a text, got {len(x)} tokens")

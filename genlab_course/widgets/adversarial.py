@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from genlab.adversarial import games
+from genlab.adversarial.gan import Duel, gaussian_duel
 from genlab.adversarial.stylegan import mix_styles, truncate
 from genlab.core.stats import ink, slant
 from genlab.metrics.distances import wasserstein_1d
@@ -38,12 +39,12 @@ def gan_game() -> Explorer:
     dots = [right.plot([], [], "o", color=c.get_color())[0] for c in curves]
     right.set(xlabel="generator's mean", ylabel="slope of its loss", xlim=(-6, 6), ylim=(-7, 7))
     right.legend(loc="upper left", fontsize=8)
-    known: dict[float, list[games.Duel]] = {}
+    known: dict[float, list[Duel]] = {}
 
     def update(mean: float, std: float) -> str:
         if std not in known:
-            known[std] = [games.gaussian_duel(float(m), std, CELLS) for m in PLACES[::4]]
-        now = games.gaussian_duel(mean, std, CELLS)
+            known[std] = [gaussian_duel(float(m), std, CELLS) for m in PLACES[::4]]
+        now = gaussian_duel(mean, std, CELLS)
         for line, y in ((real, now.p), (fake, now.q), (best, now.d)):
             line.set_ydata(y.numpy())
         here = (now.saturating, now.non_saturating)

@@ -29,7 +29,7 @@ def as_html(text: str) -> str:
     return f"{STYLE}<div class='genlab-reading'>{shown}</div>"
 
 
-class ReleaseReader(ipywidgets.VBox):  # type: ignore[misc]
+class ReleaseReader(ipywidgets.VBox):
     """A box to type in above the reading; it follows every change of the text."""
 
     def __init__(self, text: str) -> None:

@@ -176,7 +176,7 @@ def test_a_mistake_is_answered_before_the_first_step(
         ("genlab_course.league.load_league", ["league"]),
         ("genlab_course.learner.handout", ["handout", "new"]),
         ("genlab_course.learner.begin", ["start"]),
-        ("genlab_course.learner.reset_copy", ["reset", "1"]),
+        ("genlab_course.learner.reset", ["reset", "1"]),
         ("genlab_course.demos.write_demos", ["demo"]),
         ("genlab_course.cheatsheet.cheat_sheet", ["cheatsheet"]),
     ],

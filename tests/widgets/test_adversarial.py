@@ -9,7 +9,7 @@ import torch
 from torch import Generator
 
 from genlab.adversarial import best_value, non_saturating_divergence
-from genlab.adversarial.games import gaussian_duel
+from genlab.adversarial.gan import gaussian_duel
 from genlab.core.stats import slant
 from genlab.systems.stylegan import grey
 from genlab.zoo import find
