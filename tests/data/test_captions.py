@@ -141,26 +141,20 @@ def test_next_word_probss_chain_to_the_probability_of_the_caption(truth):
     assert math.exp(log_p) == pytest.approx(truth.p[truth.captions.index(caption)].item())
 
 
-def test_chance_is_what_independent_pairs_score(truth, generator):
-    """Captions against the attributes of other pictures, word by word."""
-    n = 60_000
-    own = torch.multinomial(truth.p, n, replacement=True, generator=generator)
-    flat = torch.multinomial(truth.attributes.flatten(), n, replacement=True, generator=generator)
-    digit, colour, stroke, slant = torch.unravel_index(flat, truth.attributes.shape)
-    hits = {"digit": [], "colour": [], "slant": [], "all": []}
-    for i, k in enumerate(own.tolist()):
-        c = read(truth.captions[k])
-        right = [c.digit == digit[i], c.colour == colour[i]]
-        right.append(c.stroke is None or c.stroke == stroke[i])
-        right.append(c.slant is None or c.slant == slant[i])
-        hits["digit"].append(float(right[0]))
-        hits["colour"].append(float(right[1]))
-        hits["all"].append(float(all(right)))
-        if c.slant is not None:
-            hits["slant"].append(float(right[3]))
-    for kind, p in chance(truth).items():
-        seen = torch.tensor(hits[kind])
-        assert abs(seen.mean() - p) < 5 * math.sqrt(p * (1 - p) / len(seen)), kind
+def test_chance_is_what_independent_pairs_score():
+    """Every caption against the attributes of every picture, word by word."""
+    truth = caption_distribution(TWO, say_stroke=0.6, say_slant=0.3)
+    hits = {kind: [0.0, 0.0] for kind in ("digit", "colour", "slant", "all")}
+    for caption, p in zip(truth.captions, truth.p.tolist(), strict=True):
+        said = read(caption)
+        for drawn in truth.attributes.nonzero().tolist():
+            q = p * truth.attributes[tuple(drawn)].item()
+            right = [a is None or a == b for a, b in zip(said, drawn, strict=True)]
+            found = {"digit": right[0], "colour": right[1], "slant": right[3], "all": all(right)}
+            for kind, yes in found.items():
+                if kind != "slant" or said.slant is not None:
+                    hits[kind] = [hits[kind][0] + q * yes, hits[kind][1] + q]
+    assert chance(truth) == pytest.approx({kind: a / b for kind, (a, b) in hits.items()})
 
 
 def test_chance_of_given_captions_weighs_them_equally():

@@ -61,9 +61,7 @@ def test_the_reviewer_interval_covers_where_the_binomial_one_does_not(generator)
     reviewers, answers, runs = 8, 25, 300
     by_reviewer = by_answer = 0
     for _ in range(runs):
-        skill = (0.5 + 0.3 * (torch.rand(reviewers, 1, generator=generator) - 0.5) * 2).expand(
-            -1, answers
-        )
+        skill = 0.2 + 0.6 * torch.rand(reviewers, 1, generator=generator)
         right = torch.rand(reviewers, answers, generator=generator) < skill
         low, _, high = reviewer_interval(right)
         by_reviewer += low <= 0.5 <= high
@@ -160,13 +158,6 @@ def test_a_rank_counts_the_draws_below_for_each_parameter():
     theta = torch.tensor([[0.0, 5.0, 0.0, 9.0]])
     draws = torch.tensor([[[-1, 1, 1, 1], [-2, 2, 2, 2], [3, 9, 3, 3]]], dtype=torch.float64)
     assert sbc_ranks(theta, draws).tolist() == [[2, 2, 0, 3]]
-
-
-def test_the_prior_has_uniform_ranks_too(generator):
-    """Calibration is not sharpness: an estimate that ignores the data passes."""
-    theta = torch.randn(N, 1, generator=generator)
-    draws = torch.randn(N, L, 1, generator=generator)
-    assert chi_square_test(sbc_ranks(theta, draws)[:, 0], L).p_value > 1e-3
 
 
 def test_chi_square_of_two_uneven_bins_is_the_textbooks():

@@ -22,11 +22,8 @@ def test_stationary_variance_of_ornstein_uhlenbeck(generator):
     # that of x <- (1 - theta h) x + sigma sqrt(h) z, namely sigma^2 / (2 theta (1 - theta h / 2))
     theta, sigma, h = 1.5, 0.8, 0.05
     ts = torch.linspace(0, 6, 121)
-    x = last(
-        euler_maruyama(
-            lambda t, x: -theta * x, lambda t: sigma, torch.zeros(N, 1), ts, generator=generator
-        )
-    )
+    drift, x0 = lambda t, x: -theta * x, torch.zeros(N, 1)
+    x = last(euler_maruyama(drift, lambda t: sigma, x0, ts, generator=generator))
     scheme = sigma**2 / (2 * theta * (1 - theta * h / 2))
     # Monte Carlo: the variance of n normals has relative standard error sqrt(2 / n)
     assert abs(x.var() / scheme - 1) < 5 * (2 / N) ** 0.5
@@ -80,17 +77,11 @@ def test_strong_error_halves_with_the_step_when_the_noise_is_additive(generator)
 
 def test_the_reverse_time_equation_recovers_the_data(generator):
     # forward dx = -x/2 dt + dW takes N(0, 4) to variance 1 + 3 exp(-t); run it back with the score
-    def score(t, x):
-        return -x / (1 + 3 * torch.exp(-t))
-
+    drift = lambda t, x: -x / 2 + x / (1 + 3 * torch.exp(-t))
     T = 3.0
     start = (1 + 3 * math.exp(-T)) ** 0.5 * torch.randn(N, 1, generator=generator)
     ts = torch.linspace(T, 0, 301)
-    x = last(
-        euler_maruyama(
-            lambda t, x: -x / 2 - score(t, x), lambda t: 1.0, start, ts, generator=generator
-        )
-    )
+    x = last(euler_maruyama(drift, lambda t: 1.0, start, ts, generator=generator))
     # Monte Carlo plus the O(h) bias of the scheme, h = 0.01
     assert abs(x.var() / 4 - 1) < 5 * (2 / N) ** 0.5 + 0.02
 
