@@ -121,9 +121,8 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
     n, size = len(first), first.shape[-1]
     middle, zero = (size - 1) / 2, torch.zeros(n, dtype=first.dtype)
     shifts = [(middle - _centre(x)).T for x in (first, last)]
-    centred = [
-        draw(x, to[0], to[1], zero, size) for x, to in zip((first, last), shifts, strict=True)
-    ]
+    pairs = zip((first, last), shifts, strict=True)
+    centred = [draw(x, to[0], to[1], zero, size) for x, to in pairs]
     angles = [float(a) for a in range(-90, 91, 5)]
     turned = (draw(centred[0], zero, zero, torch.full_like(zero, a), size) for a in angles)
     goal = centred[1].flatten(1)
