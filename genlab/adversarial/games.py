@@ -4,11 +4,8 @@ $$\min_x \max_y\; a\,xy \qquad\Rightarrow\qquad
 \dot x = -a\,y, \quad \dot y = +a\,x$$
 
 The field turns around the equilibrium and never points at it. Followed in steps of finite length it
-spirals outwards, by $\sqrt{1+\eta^2a^2}$ a step. Taking turns, averaging, friction (here) and
-looking ahead (`lookahead.py`) are cures.
-
-Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1 and section 3; Goodfellow 2016
-(arXiv:1701.00160), section 7.2.
+spirals outwards, by $\sqrt{1+\eta^2a^2}$ a step. Taking turns, averaging, friction and looking
+ahead are cures. Below: the divergences that a best discriminator measures.
 """
 
 import math
@@ -33,9 +30,7 @@ def bilinear_field(z: State, *, strength: float = 1.0) -> State:
 
     $$v(x, y) = (-a\,y,\; +a\,x)$$
 
-    A rotation: $v(z)\cdot z = 0$ everywhere.
-
-    Goodfellow 2016 (arXiv:1701.00160), section 7.2.
+    A rotation: $v(z)\cdot z = 0$ everywhere. Goodfellow 2016 (arXiv:1701.00160), section 7.2.
     """
     x, y = z.unbind(-1)
     return strength * torch.stack([-y, x], -1)
@@ -52,12 +47,9 @@ def dirac_field(z: State, *, gamma: float = 0.0) -> State:
 
     Without the penalty it turns: $v(z)\cdot z = 0$ everywhere, as in the bilinear game. The penalty
     adds friction, and near the equilibrium $(0, 0)$ the distance falls like $e^{-\gamma t/2}$.
-
-    Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1, eq. 9. ValueError:
-    `gamma` is negative.
+    Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1, eq. 9.
     """
-    if not gamma >= 0:
-        raise ValueError(f"gamma must not be negative, got {gamma}")
+    require_between(0, math.inf, gamma=gamma)
     theta, psi = z.unbind(-1)
     turn = (theta * psi).sigmoid()
     return torch.stack([psi * turn, -theta * turn - gamma * psi], -1)
@@ -69,8 +61,6 @@ def simultaneous_step(z: State, *, field: Field, lr: float) -> State:
     $$z_{k+1} = z_k + \eta\, v(z_k)$$
 
     In the bilinear game the distance from the equilibrium grows by $\sqrt{1+\eta^2a^2}$.
-
-    Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), section 3.1.
     """
     return z + lr * field(z)
 
@@ -80,9 +70,8 @@ def alternating_step(z: State, *, field: Field, lr: float) -> State:
 
     $$x_{k+1} = x_k + \eta\, v_x(x_k, y_k), \qquad y_{k+1} = y_k + \eta\, v_y(x_{k+1}, y_k)$$
 
-    In the bilinear game it keeps $x^2 + y^2 - \eta a\,xy$: an ellipse, for $\eta a < 2$.
-
-    Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), section 3.1.
+    In the bilinear game it keeps $x^2 + y^2 - \eta a\,xy$: an ellipse, for $\eta a < 2$. Mescheder,
+    Geiger and Nowozin 2018 (arXiv:1801.04406), section 3.1.
     """
     first, second = z.new_tensor([1.0, 0.0]), z.new_tensor([0.0, 1.0])
     z = z + lr * first * field(z)
@@ -111,9 +100,7 @@ def extragradient_step(z: State, *, field: Field, lr: float) -> State:
     $$z_{k+1} = z_k + \eta\, v\big(z_k + \eta\, v(z_k)\big)$$
 
     In the bilinear game the distance shrinks by $\sqrt{1 - \eta^2a^2 + \eta^4a^4}$, for $\eta a <
-    1$.
-
-    Korpelevich 1976, Matecon 12, the method of its title.
+    1$. Korpelevich 1976, Matecon 12, the method of its title.
     """
     return z + lr * field(z + lr * field(z))
 
@@ -143,10 +130,8 @@ def jensen_shannon(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Floa
     $$\mathrm{JS}(p\,\|\,q) = \tfrac12\mathrm{KL}(p\,\|\,m) + \tfrac12\mathrm{KL}(q\,\|\,m),
       \qquad m = \tfrac12(p + q)$$
 
-    Zero exactly when $p = q$; $\log 2$ exactly when they share no outcome.
-
-    Goodfellow et al. 2014 (arXiv:1406.2661), eq. 6. ValueError: a probability is negative or a row
-    does not sum to 1.
+    Zero exactly when $p = q$; $\log 2$ exactly when they share no outcome. Goodfellow et al. 2014
+    (arXiv:1406.2661), eq. 6.
     """
     m = (p + q) / 2
     return (kl_categorical(p, m) + kl_categorical(q, m)) / 2
@@ -176,11 +161,9 @@ def non_saturating_divergence(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
     $$\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)$$
 
     Its slope equals the slope of $\mathbb E_q[-\log D]$ with $D = D^*$ held still; the values
-    differ. The reverse KL makes it mode-seeking, and the sign before JS pushes apart.
-
-    Nats, never negative; infinite where `q > 0` and `p = 0`. Arjovsky and Bottou 2017
-    (arXiv:1701.04862), theorem 2.5. ValueError: a probability is negative or a row does not sum to
-    1.
+    differ. The reverse KL makes it mode-seeking, and the sign before JS pushes apart. Nats, never
+    negative; infinite where `q > 0` and `p = 0`. Arjovsky and Bottou 2017 (arXiv:1701.04862),
+    theorem 2.5.
     """
     return kl_categorical(q, p) - 2 * jensen_shannon(p, q)
 
@@ -220,7 +203,7 @@ JENSEN_SHANNON = FDivergence(
     conjugate=lambda t: -(2 - (2 * t).exp()).log() / 2,
     activation=lambda v: (math.log(2) - softplus(-v)) / 2,
 )
-# T = log D. Here f(1) = -log 4: the "divergence" of two equal laws is the game's equilibrium value.
+# T = log D. Here f(1) = -log 4: the "divergence" of equals is the game's equilibrium value.
 GAME = FDivergence(
     f=lambda u: torch.xlogy(u, u) - (u + 1) * (u + 1).log(),
     slope=lambda u: (u / (u + 1)).log(),
@@ -235,8 +218,7 @@ def f_divergence(row: FDivergence, p: Probs, q: Probs) -> Float[Tensor, " *b"]:
     $$D_f(p\,\|\,q) = \sum_i q_i\, f(p_i / q_i)$$
 
     Nats for the divergences made of logarithms, no unit for Pearson's. Nowozin, Cseke and Tomioka
-    2016 (arXiv:1606.00709), eq. 2. ValueError: `q` has an outcome without mass, where $f(p/q)$ is
-    not defined.
+    2016 (arXiv:1606.00709), eq. 2. ValueError: `q` has an outcome without mass.
     """
     if not bool((q > 0).all()):
         raise ValueError(f"q contains {q.min().item()}, expected every outcome to have mass")
@@ -249,9 +231,7 @@ def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> Per
     $$a(v_x) - f^*\big(a(v_{G(z)})\big), \qquad
       \mathbb E_p\, T - \mathbb E_q\, f^*(T) \le D_f(p\,\|\,q)$$
 
-    Equal to the divergence, in expectation, exactly at $T^* = f'(p/q)$. The discriminator
-    maximises it, the generator minimises it.
-
-    Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eqs. 4 to 6.
+    Equal to the divergence, in expectation, exactly at $T^* = f'(p/q)$. The discriminator maximises
+    it, the generator minimises it. Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eqs. 4 to 6.
     """
     return row.activation(v_real) - row.conjugate(row.activation(v_fake))

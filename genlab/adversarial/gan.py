@@ -8,9 +8,6 @@ A discriminator says how likely an example is real, $D = \mathrm{sigmoid}(l)$. W
 prices an example instead of classifying it, which is why its authors call it a *critic*. $R_1$
 wants a flat discriminator at real examples, the gradient penalty a critic of slope 1 between real
 and generated ones.
-
-Goodfellow et al. 2014 (arXiv:1406.2661); Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq.
-9; Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875); Gulrajani et al. 2017 (arXiv:1704.00028).
 """
 
 import math
@@ -32,6 +29,7 @@ from genlab.core.tensors import (
     randn,
     require_alike,
     require_between,
+    require_positive,
     sum_event,
 )
 
@@ -42,9 +40,8 @@ def discriminator_loss(logits_real: PerExample, logits_fake: PerExample) -> PerE
     $$-\log D(x) - \log\big(1 - D(G(z))\big)
       = \mathrm{softplus}(-l_x) + \mathrm{softplus}(l_{G(z)})$$
 
-    At the best discriminator its expectation is $\log 4 - 2\,\mathrm{JS}(p\,\|\,q)$.
-
-    Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1.
+    At the best discriminator its expectation is $\log 4 - 2\,\mathrm{JS}(p\,\|\,q)$. Goodfellow et
+    al. 2014 (arXiv:1406.2661), eq. 1.
     """
     require_alike(logits_real=logits_real, logits_fake=logits_fake)
     return softplus(-logits_real) + softplus(logits_fake)
@@ -87,10 +84,8 @@ def r1_penalty(logits: PerExample, x: Event) -> PerExample:
 
     $$\lVert \nabla_x\, l(x) \rVert^2$$
 
-    A linear discriminator $l = w\cdot x$ gives $\lVert w\rVert^2$ everywhere.
-
-    Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), eq. 9. ValueError: `x` does not require a
-    gradient.
+    A linear discriminator $l = w\cdot x$ gives $\lVert w\rVert^2$ everywhere. Mescheder, Geiger and
+    Nowozin 2018 (arXiv:1801.04406), eq. 9.
     """
     return sum_event(_slope(logits, x) ** 2)
 
@@ -102,12 +97,9 @@ def lazy_weight(step: int, interval: int) -> float:
     \qquad\Longrightarrow\qquad \frac1K \sum_{t=0}^{K-1} \lambda_t = 1$$
 
     Averaged over K steps, the gradient is that of the regulariser at every step; its cost is 1/K.
-
-    Karras et al. 2020 (arXiv:1912.04958), section 3.1 and appendix B. ValueError: an interval below
-    1.
+    Karras et al. 2020 (arXiv:1912.04958), section 3.1 and appendix B.
     """
-    if interval < 1:
-        raise ValueError(f"interval must be at least 1, got {interval}")
+    require_between(1, math.inf, interval=interval)
     return 0.0 if step % interval else float(interval)
 
 
@@ -125,11 +117,8 @@ class _TwoPlayers(nn.Module):
         self, generator_net: nn.Module, *, latent_dim: int, event_shape: tuple[int, ...]
     ) -> None:
         super().__init__()
-        self.generator_net, self.latent_dim, self.event_shape = (
-            generator_net,
-            latent_dim,
-            event_shape,
-        )
+        self.generator_net = generator_net
+        self.latent_dim, self.event_shape = latent_dim, event_shape
 
     def _fake(self, n: int, generator: Generator | None) -> Event:
         like = next(self.generator_net.parameters())
@@ -192,21 +181,15 @@ def wgan_critic_loss(f_real: PerExample, f_fake: PerExample) -> PerExample:
 
     $$-\big(f(x) - f(\tilde x)\big)$$
 
-    Over 1-Lipschitz critics its smallest expectation is $-W_1(p, q)$.
-
-    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), eq. 2.
+    Over 1-Lipschitz critics its smallest expectation is $-W_1(p, q)$. Arjovsky, Chintala and Bottou
+    2017 (arXiv:1701.07875), eq. 2.
     """
     require_alike(f_real=f_real, f_fake=f_fake)
     return f_fake - f_real
 
 
 def wgan_generator_loss(f_fake: PerExample) -> PerExample:
-    r"""What the generator minimises: minus the critic on its own samples.
-
-    $$-f(G(z))$$
-
-    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 10.
-    """
+    r"""What the generator minimises: minus the critic on its samples, $-f(G(z))$ (algorithm 1)."""
     return -f_fake
 
 
@@ -219,10 +202,8 @@ def gradient_penalty(
 
     The norm is taken over the whole event, then squared, example by example: averaging over the
     batch before the square would let steep and flat points cancel. A linear critic $f = w\cdot x$
-    gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$.
-
-    Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3 and algorithm 1. ValueError: a weight outside
-    [0, 1].
+    gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$. Gulrajani et al. 2017
+    (arXiv:1704.00028), eq. 3 and algorithm 1.
     """
     require_between(0, 1, u=u)
     between = expand(u, real) * real.detach() + (1 - expand(u, real)) * fake.detach()
@@ -235,15 +216,10 @@ def gradient_penalty(
 def clip_weights(parameters: Iterable[nn.Parameter], c: float) -> None:
     r"""Force every weight into $[-c, c]$, in place: the first cure, and a blunt one.
 
-    $$w \leftarrow \min(c, \max(-c, w))$$
-
-    The bound on the weights bounds the slope, but at a value that nobody chose.
-
-    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 7. ValueError: `c` is
-    not positive.
+    The bound on the weights bounds the slope, but at a value that nobody chose. Arjovsky, Chintala
+    and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 7.
     """
-    if not c > 0:
-        raise ValueError(f"clip_weights: c is {c}, expected a positive number")
+    require_positive(c=c)
     for parameter in parameters:
         parameter.clamp_(-c, c)
 
@@ -301,9 +277,7 @@ def power_iteration(
     \qquad \hat\sigma = u^\top W v$$
 
     Each step shrinks the error of $v$ by $(\sigma_2/\sigma_1)^2$, and that of $\hat\sigma$, which
-    never exceeds $\sigma_1$, by the square of it.
-
-    Miyato et al. 2018 (arXiv:1802.05957), appendix A, algorithm 1.
+    never exceeds $\sigma_1$, by the square of it. Miyato et al. 2018 (arXiv:1802.05957).
     """
     while True:
         u = nn.functional.normalize(w @ v, dim=0)
@@ -337,9 +311,7 @@ def spectral_normalize(critic: nn.Module) -> nn.Module:
     \prod_\ell \lVert \bar W_\ell\rVert \cdot \lVert a_\ell\rVert_L \le 1$$
 
     holds for activations that are 1-Lipschitz (ReLU, leaky ReLU, tanh), and for convolutions only
-    up to a constant, since the matrix is the kernel flattened.
-
-    Miyato et al. 2018 (arXiv:1802.05957), eq. 7 and 8. ValueError: it has no such layer.
+    up to a constant, since the matrix is the kernel flattened. Miyato et al. 2018, eq. 7 and 8.
     """
     layers = [m for m in critic.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     if not layers:
@@ -350,12 +322,7 @@ def spectral_normalize(critic: nn.Module) -> nn.Module:
 
 
 def slopes(f: Callable[[Tensor], PerExample], x: Float[Tensor, " b *event"]) -> PerExample:
-    r"""Length of the gradient of a critic at each point: a lower bound on its Lipschitz constant.
-
-    $$\lVert\nabla f(x_i)\rVert$$
-
-    Gulrajani et al. 2017 (arXiv:1704.00028), section 3.
-    """
+    r"""Slope $\lVert\nabla f(x_i)\rVert$ at each point: the Lipschitz constant or less."""
     with torch.enable_grad():
         x = x.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(f(x).sum(), x)
@@ -369,10 +336,8 @@ def feature_matching_loss(
 
     $$\big(\tfrac1n\textstyle\sum_i \phi_j(x_i) - \tfrac1m\sum_i \phi_j(G(z_i))\big)^2$$
 
-    A statistic of whole batches: it has no value for a single example. Zero when the means agree,
-    whatever else differs.
-
-    Salimans et al. 2016 (arXiv:1606.03498), section 3.1.
+    A statistic of whole batches, zero when the means agree, whatever else differs. Salimans et al.
+    2016 (arXiv:1606.03498), section 3.1.
     """
     return (real.mean(0) - fake.mean(0)) ** 2
 
@@ -395,9 +360,8 @@ def append_spread(
 
     $$s = \frac{1}{chw}\sum_{jyx} \sqrt{\tfrac1b\textstyle\sum_i (h_{ijyx} - \bar h_{jyx})^2}$$
 
-    A batch of copies has $s = 0$, and a discriminator that reads it sees the copies.
-
-    Karras et al. 2018 (arXiv:1710.10196), section 3.
+    A batch of copies has $s = 0$, and a discriminator that reads it sees the copies; `hold` sends
+    no gradient through the spread. Karras et al. 2018 (arXiv:1710.10196), section 3.
     """
     source = h.detach() if hold else h
     s = source.var(0, correction=0).clamp_min(1e-8).sqrt().mean()

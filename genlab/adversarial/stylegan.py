@@ -5,10 +5,7 @@ $$z \;\mapsto\; w = f(z), \qquad
 
 A latent draw z is first turned into a *style* w. The style does not enter at the bottom: it scales
 the input channels of every convolution, whose outputs are then brought back to unit size, and fresh
-noise n is added beside it. So layers can be given different styles, and styles can be averaged.
-
-Karras, Laine and Aila 2019 (arXiv:1812.04948), section 2 and appendix B; Karras et al. 2020
-(arXiv:1912.04958), section 2.2 (modulated weights).
+noise n is added. So layers can be given different styles, and styles can be averaged.
 """
 
 import math
@@ -22,7 +19,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import conv2d
 
 from genlab.adversarial.gan import append_spread
-from genlab.core.tensors import PerExample, randn
+from genlab.core.tensors import PerExample, randn, require_between
 
 Styles = Float[Tensor, " b layers d"]
 Images = Float[Tensor, " b c h w"]
@@ -48,10 +45,8 @@ def modulated_weight(
     $$W'_{oik} = s_i\,W_{oik}, \qquad
     W''_{oik} = W'_{oik} \Big/ \sqrt{\textstyle\sum_{i,k} W'^2_{oik}}$$
 
-    If the inputs are uncorrelated with unit variance, so are the outputs of W'' (unit variance,
-    exactly), whatever the style: a style decides *ratios* between channels, not loudness.
-
-    Karras et al. 2020 (arXiv:1912.04958), eq. 1 and 3.
+    If the inputs are uncorrelated with unit variance, so are the outputs of W'': a style decides
+    *ratios* between channels, not loudness. Karras et al. 2020 (arXiv:1912.04958), eq. 1 and 3.
     """
     scaled = weight * style[:, None, :, None, None]
     if not demodulate:
@@ -68,9 +63,8 @@ def modulated_conv(
     \sigma_o = \Big(\textstyle\sum_i s_i^2 \sum_k W_{oik}^2\Big)^{-1/2}$$
 
     The style scales the input, one convolution is shared by the batch, and the output is divided:
-    on a processor several times faster than a convolution for each example, and equal to it.
-
-    Karras et al. 2020 (arXiv:1912.04958), section 2.2.
+    several times faster than a convolution for each example, and equal to it. Karras et al. 2020
+    (arXiv:1912.04958), section 2.2.
     """
     out = conv2d(x * style[:, :, None, None], weight, padding=weight.shape[-1] // 2)
     if not demodulate:
@@ -89,11 +83,9 @@ def mix_styles(
 
     $$w_l = \begin{cases} w_{\text{coarse}} & l < c \\ w_{\text{fine}} & l \ge c \end{cases}$$
 
-    Karras, Laine and Aila 2019 (arXiv:1812.04948), section 3.1. ValueError: a crossover outside
-    0..n_layers.
+    Karras, Laine and Aila 2019 (arXiv:1812.04948), section 3.1.
     """
-    if bool((crossover < 0).any() | (crossover > n_layers).any()):
-        raise ValueError(f"crossover must lie in 0..{n_layers}, got {crossover.tolist()}")
+    require_between(0, n_layers, crossover=crossover)
     layer = torch.arange(n_layers, device=coarse.device)
     first = (layer < crossover[:, None])[..., None]
     return torch.where(first, coarse[:, None], fine[:, None])
@@ -187,7 +179,7 @@ class StyledLayer(nn.Module):
 
 
 class StyleGenerator(nn.Module):
-    r"""Mapping network and synthesis network."""
+    """Mapping network and synthesis network."""
 
     def __init__(
         self,
@@ -239,7 +231,7 @@ class StyleGenerator(nn.Module):
         return [self.constant.new_zeros(n, 1, side, side) for side in self.sides]
 
     def synthesis(self, styles: Styles, noise: Noise) -> Float[Tensor, " b 1 16 16"]:
-        """Paint: a style and a picture of noise for each layer."""
+        """Image from a style and a picture of noise for each layer."""
         h = self.constant.expand(len(styles), -1, -1, -1)
         for layer, w, n in zip(self.layers, styles.unbind(1), noise, strict=True):
             h = layer(h, w, n)
@@ -252,9 +244,7 @@ class StyleDiscriminator(nn.Module):
     def __init__(self, channels: tuple[int, int, int], width: int) -> None:
         super().__init__()
         c16, c8, c4 = channels
-        self.body = nn.Sequential(
-            Conv(1, c16), Conv(c16, c8, stride=2), Conv(c8, c4, stride=2)
-        )  # fmt: skip
+        self.body = nn.Sequential(Conv(1, c16), Conv(c16, c8, stride=2), Conv(c8, c4, stride=2))
         self.join = Conv(c4 + 1, c4)
         self.hidden, self.head = Dense(16 * c4, width), Dense(width, 1)
 
@@ -273,10 +263,8 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
 
     For jointly normal w and a it is $\mathbb E[w \mid \bar a + \mathrm{std}(a)] - \bar w$, exactly.
     It is not the normal $\mathrm{Cov}(w)^{-1}\mathrm{Cov}(w, a)$ of a regression of a on w, which
-    may leave the region where styles are: a predictor's weights are no likely change.
-
-    Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a mean in place of a normal. ValueError:
-    the attribute is the same everywhere.
+    may leave the region where styles are. Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a
+    mean in place of a normal.
     """
     centred = a - a.mean()
     std = centred.square().mean().sqrt()
@@ -291,7 +279,7 @@ def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[T
     $$\min_{\alpha, \beta, c}\ \sum_i
     \big(a_i^{\text{mixed}} - \alpha\,a_i^{\text{coarse}} - \beta\,a_i^{\text{fine}} - c\big)^2$$
 
-    our own measure of Karras, Laine and Aila 2019 (arXiv:1812.04948), figure 3.
+    Our own measure of Karras, Laine and Aila 2019 (arXiv:1812.04948), figure 3.
     """
     sources = torch.stack([coarse - coarse.mean(), fine - fine.mean()], 1)
     weights: Tensor = torch.linalg.lstsq(sources, (mixed - mixed.mean())[:, None]).solution

@@ -3,12 +3,6 @@ r"""The few formulas that every lesson uses: normal densities, divergences, unit
 All logarithms are natural, so log-probabilities, entropies and divergences are in **nats**;
 `bits_per_dim` is the one place where the unit changes. Densities are summed over the event and
 never averaged over the batch.
-
-$$\mathrm{KL}(p\,\|\,q) = H(p, q) - H(p) \ge 0.$$
-
-Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2 (eqs. 2.1, 2.26); Kingma and
-Welling 2013 (arXiv:1312.6114), appendix B; Theis, van den Oord and Bethge 2015 (arXiv:1511.01844),
-section 3.1.
 """
 
 import math
@@ -40,14 +34,13 @@ def std_normal_log_prob(x: Event) -> PerExample:
 
 
 def normal_log_prob(x: Event, mean: Tensor | float, std: Tensor | float) -> PerExample:
-    r"""Log-density of a normal distribution with independent coordinates.
+    r"""Log-density of a normal with independent coordinates, summed over the event, in nats.
 
     $$\log \mathcal N(x; \mu, \sigma^2 I) = \sum_j -\tfrac12 \Big(\frac{x_j-\mu_j}{\sigma_j}\Big)^2
     - \log \sigma_j - \tfrac12 \log 2\pi$$
 
-    Summed over the event, in nats. It is positive where the density exceeds 1. Bishop, Pattern
-    Recognition and Machine Learning, eq. 1.46. ValueError: a standard deviation is not positive, or
-    `mean` or `std` is larger than `x`.
+    Positive where the density exceeds 1 (Bishop, Pattern Recognition and Machine Learning, eq.
+    1.46). ValueError: a `std` is not positive, or broadcasting would enlarge `x`.
     """
     x = as_real(x)
     mean, std = torch.as_tensor(mean, dtype=x.dtype), torch.as_tensor(std, dtype=x.dtype)
@@ -58,15 +51,13 @@ def normal_log_prob(x: Event, mean: Tensor | float, std: Tensor | float) -> PerE
 
 
 def kl_diag_normal(mu: Event, log_var: Event) -> PerExample:
-    r"""Divergence of a normal with independent coordinates from the standard normal.
+    r"""KL of a normal with independent coordinates from the standard normal, a sum in nats.
 
     $$\mathrm{KL}\big(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, I)\big)
     = \tfrac12 \sum_j \big(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\big)$$
 
-    Zero exactly when $\mu = 0$ and $\sigma = 1$.
-
-    Summed over the event, in nats, never negative. Kingma and Welling 2013 (arXiv:1312.6114),
-    appendix B.
+    Never negative; zero exactly when $\mu = 0$ and $\sigma = 1$. Kingma and Welling 2013
+    (arXiv:1312.6114), appendix B.
     """
     return sum_event(0.5 * (mu**2 + torch.expm1(log_var) - log_var))
 
@@ -76,7 +67,8 @@ def entropy(p: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
 
     $$H(p) = -\sum_i p_i \log p_i, \qquad 0 \log 0 = 0$$
 
-    Cover and Thomas, eq. 2.1. ValueError: a probability is negative or a row does not sum to 1.
+    Cover and Thomas, Elements of Information Theory, 2nd ed., eq. 2.1. ValueError: a probability is
+    negative or a row does not sum to 1.
     """
     _require_distribution(p, "p")
     return -torch.xlogy(p, p).sum(-1)
@@ -87,8 +79,7 @@ def cross_entropy(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float
 
     $$H(p, q) = -\sum_i p_i \log q_i = H(p) + \mathrm{KL}(p\,\|\,q)$$
 
-    Goodfellow, Bengio and Courville, Deep Learning, eq. 3.51. ValueError: a probability is negative
-    or a row does not sum to 1.
+    Goodfellow, Bengio and Courville, Deep Learning, eq. 3.51. ValueError: as for `entropy`.
     """
     _require_distribution(p, "p")
     _require_distribution(q, "q")
@@ -96,14 +87,12 @@ def cross_entropy(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float
 
 
 def kl_categorical(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
-    r"""Kullback-Leibler divergence between two distributions over k outcomes.
+    r"""Kullback-Leibler divergence between two distributions over k outcomes, in nats.
 
     $$\mathrm{KL}(p\,\|\,q) = \sum_i p_i \log \frac{p_i}{q_i}$$
 
-    Zero exactly when the two are equal; not symmetric, hence not a distance.
-
-    In nats, never negative; infinite where `p > 0` and `q = 0`. Cover and Thomas, eq. 2.26.
-    ValueError: a probability is negative or a row does not sum to 1.
+    Zero exactly when the two are equal, infinite where `p > 0` and `q = 0`; not symmetric, hence
+    not a distance. Cover and Thomas, eq. 2.26. ValueError: as for `entropy`.
     """
     _require_distribution(p, "p")
     _require_distribution(q, "q")
@@ -120,14 +109,9 @@ def bits_per_dim(
     The second term appears only when `levels` is given: the model is then a density on data with L
     levels scaled to [0, 1], and the bin of one level has width $1/L$, which costs $\log L$ nats in
     each dimension. Without it the numbers of a density and of a discrete model do not share a unit.
-
-    Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1. ValueError: `n_dims` or
-    `levels` is less than 1.
+    Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1.
     """
-    if n_dims < 1:
-        raise ValueError(f"bits_per_dim: n_dims is {n_dims}, expected at least 1")
-    if levels is not None and levels < 1:
-        raise ValueError(f"bits_per_dim: levels is {levels}, expected at least 1")
+    require_between(1, math.inf, n_dims=n_dims, levels=1 if levels is None else levels)
     return nll_nats / (n_dims * math.log(2)) + (0.0 if levels is None else math.log2(levels))
 
 
@@ -139,10 +123,7 @@ def dequantize(
     $$y = \frac{x + u}{L}, \qquad u \sim \mathcal U[0, 1)$$
 
     A density fitted to `y` gives a *bound* on the discrete model: by Jensen's inequality $\mathbb
-    E_u \log p(y) - D \log L \le \log P(x)$.
-
-    Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1. ValueError: a level is
-    outside 0..L-1.
+    E_u \log p(y) - D \log L \le \log P(x)$ (Theis, van den Oord and Bethge 2015, section 3.1).
     """
     require_index(levels, x=x)
     dtype = torch.get_default_dtype()
@@ -161,10 +142,7 @@ def _require_distribution(p: Tensor, name: str) -> None:
 
 
 def integrate(values: Float[Tensor, " *b n"], x: Float[Tensor, " n"]) -> Float[Tensor, " *b"]:
-    r"""Integral of a function given on a grid (Trefethen and Weideman 2014, eq. 5.1).
-
-    $$\int f(x)\,dx$$
-    """
+    r"""Integral $\int f(x)\,dx$ of a function given on a grid, by the trapezoidal rule."""
     return torch.trapezoid(values, x)
 
 
@@ -175,8 +153,7 @@ def kl_on_grid(
 
     $$\mathrm{KL}(p\,\|\,q) = \int p(x) \log\frac{p(x)}{q(x)}\,dx$$
 
-    Cover and Thomas, Elements of Information Theory, 2nd ed., eq. 8.46. ValueError: p does not
-    integrate to 1 on this grid (within 1e-3).
+    Cover and Thomas, eq. 8.46. ValueError: p does not integrate to 1 on this grid (within 1e-3).
     """
     p = log_p.exp()
     mass = integrate(p, x)
@@ -190,7 +167,7 @@ Grey = Float[Tensor, " b h w"]
 
 
 def ink(images: Grey) -> PerExample:
-    r"""Share of the paper that is covered, $\frac1{hw}\sum_{ij} x_{ij}$."""
+    r"""Fraction of the paper that is covered, $\frac1{hw}\sum_{ij} x_{ij}$."""
     return images.mean((-2, -1))
 
 

@@ -78,8 +78,6 @@ def expand(a: Tensor, x: Tensor) -> Tensor:
     r"""Give a per-example quantity the trailing ones it needs to multiply `x`.
 
     $$a_i \cdot x_{i\,j\,k\dots} \quad\text{becomes}\quad \texttt{expand(a, x) * x}.$$
-
-    ValueError: `a` has more than one axis, or a length other than `b` or 1.
     """
     if a.ndim == 0:
         return a
@@ -92,21 +90,13 @@ def expand(a: Tensor, x: Tensor) -> Tensor:
 
 
 def sum_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
-    r"""Sum over everything but the examples: $\sum_j x_{ij}$, as log-probabilities need.
-
-    In the unit of `x`: a sum of nats over D dimensions is in nats. ValueError: `x` has no axis of
-    examples.
-    """
+    r"""Sum over everything but the examples: $\sum_j x_{ij}$, as log-probabilities need."""
     _require_examples(x, "sum_event")
     return x if x.ndim == 1 else x.flatten(1).sum(1)
 
 
 def mean_event(x: Float[Tensor, " b *event"]) -> Float[Tensor, " b"]:
-    r"""Average over everything but the examples: $\tfrac1D\sum_j x_{ij}$.
-
-    The unit of `x` per dimension: never nats of the whole example. ValueError: `x` has no axis of
-    examples.
-    """
+    r"""Average over everything but the examples: $\tfrac1D\sum_j x_{ij}$, a unit per dimension."""
     _require_examples(x, "mean_event")
     x = as_real(x)
     return x if x.ndim == 1 else x.flatten(1).mean(1)
@@ -118,7 +108,7 @@ def _require_examples(x: Tensor, name: str) -> None:
 
 
 def make_generator(seed: int, device: str | torch.device = "cpu") -> torch.Generator:
-    r"""A random-number generator that starts from `seed`."""
+    """A random-number generator that starts from `seed`."""
     return torch.Generator(device=device).manual_seed(seed)
 
 
@@ -142,10 +132,7 @@ T = TypeVar("T")
 
 
 def last(iterable: Iterable[T]) -> T:
-    r"""The final item: what a sampler samples.
-
-    ValueError: the iterable is empty.
-    """
+    """The final item: what a sampler samples. ValueError: the iterable is empty."""
     empty = True
     for item in iterable:
         empty, result = False, item
@@ -155,10 +142,7 @@ def last(iterable: Iterable[T]) -> T:
 
 
 def every(k: int, iterable: Iterable[T]) -> Iterator[T]:
-    r"""Items number 0, k, 2k, ... and always the final one: the frames of a film.
-
-    ValueError: `k` is less than 1.
-    """
+    """Items number 0, k, 2k, ... and always the final one: the frames of a video."""
     if k < 1:
         raise ValueError(f"every: k is {k}, expected at least 1")
     return _every(k, iterable)

@@ -49,10 +49,7 @@ def replace_files(contents: Mapping[Path, bytes]) -> None:
 
 
 def require_room(path: Path, n_bytes: int) -> None:
-    """Find out now, and not after an hour, whether a file of some size can be written.
-
-    OSError: it cannot: a folder of that name, no right to write, no room left.
-    """
+    """Raise OSError now, and not after an hour, where a file of this size cannot be written."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: expected the name of a file")
     try:
@@ -133,8 +130,8 @@ def load_weights(
 ) -> M:
     """Put a file's weights into a module, which is then ready to evaluate.
 
-    FileNotFoundError: there is no such file, or no card beside it. ValueError: the file or its card
-    is damaged, or it holds other names or shapes.
+    FileNotFoundError: there is no such file, or no card beside it. ValueError: one of the two is
+    damaged, or names or shapes are another network's.
     """
     remake = f"`{recipe or _recipe(path)}` writes it again"
     if not path.is_file():
@@ -161,10 +158,7 @@ def load_weights(
 
 
 def read_card(path: Path, *, recipe: str | None = None) -> dict[str, Any]:
-    """Read the card of a file of weights.
-
-    FileNotFoundError: there is no card. ValueError: the card is not a JSON object.
-    """
+    """Read the card of a file of weights; an error names the command that writes it again."""
     place = path.with_suffix(".json")
     command = recipe or f"genlab train {path.stem} --force --out {path.parent}"
     remake = f"`{command}` writes it again"

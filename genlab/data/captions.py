@@ -1,26 +1,18 @@
-r"""Captioned digits: real handwriting, coloured at random and described by measurement.
+r"""Captioned digits: MNIST (`genlab.data.digits`), coloured at random, described by measurement.
 
-A MNIST digit $g$ in [0, 1] is painted with a colour $c \in \{0, 1\}^3$, $x = g\,c$, and its caption
-says what can be measured on the picture afterwards:
+A digit $g$ in [0, 1] gets a colour $c \in \{0, 1\}^3$, $x = g\,c$, and its caption says what can be
+measured on the picture afterwards: the *digit*; the *colour*; the *stroke*, "thin" or "bold" when
+its ink is in the lowest or the highest third of its class, and no word for the middle third; the
+*slant*, "leaning left" below 0, "leaning right" above 0.25, else "upright" (a third each).
 
-- the *digit*, its class;
-- the *colour*;
-- the *stroke*: "thin" or "bold" when its ink is in the lowest or the highest third of its class,
-  and no word for the middle third;
-- the *slant*: "leaning left" below 0, "leaning right" above 0.25, else "upright" (about a third of
-  the digits each).
-
-"a thin red seven leaning right" is then a claim that a generated picture keeps or breaks: the digit
-by a classifier that no generator has seen, the other words by the same measurement.
-
-The 10,000 images are split into 5,000 for generators ("painter"), 4,000 for classifiers that judge
-them ("judge") and 1,000 held out from both ("test").
-
-MNIST (see `genlab.data.digits`); captions in the manner of our own.
+"a thin red seven leaning right" is then a claim that a generated picture keeps or breaks. Of the
+10,000 images 5,000 are for generators ("painter"), 4,000 for the classifiers that evaluate them
+("judge") and 1,000 are held out from both ("test").
 """
 
 from collections.abc import Sequence
 from functools import cache
+from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -29,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, pad
 
 from genlab.core.stats import ink, slant
-from genlab.core.tensors import require_finite
+from genlab.core.tensors import require_between, require_finite
 from genlab.data.digits import load_mnist
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -76,12 +68,11 @@ def _all_grey() -> tuple[Tensor, Tensor]:
 
 @cache
 def stroke_edges() -> Float[Tensor, " 10 2"]:
-    """Ink below which each digit counts as thin, above which as bold: thirds of the pool.s."""
-    images, labels = _all_grey()
-    images, labels = images[PARTS["painter"]], labels[PARTS["painter"]]
-    share = ink(_resize(images.double() / 255, 32))
+    """Ink below which each digit is thin, above which it is bold: thirds of the first part."""
+    images, labels = (a[PARTS["painter"]] for a in _all_grey())
+    covered = ink(_resize(images.double() / 255, 32))
     thirds = torch.tensor([1 / 3, 2 / 3], dtype=torch.float64)
-    return torch.stack([share[labels == c].quantile(thirds) for c in range(10)])
+    return torch.stack([covered[labels == c].quantile(thirds) for c in range(10)])
 
 
 def _resize(grey: Float[Tensor, " n 28 28"], size: int) -> Float[Tensor, " n s s"]:
@@ -131,12 +122,7 @@ def grey_of(images: Float[Tensor, " n 3 h w"]) -> Grey:
 
 
 def load_captioned(part: str = "painter", size: int = 32, *, seed: int = 0) -> CaptionedDigits:
-    """Grey digits of one part with what their captions say; colours are drawn from the seed.
-
-    A training loop may draw fresh colours at every step: `paint` and `write` take any.
-
-    ValueError: the part is none of the three, or the size none of the two.
-    """
+    """Grey digits of one part with what their captions say; colours are drawn from the seed."""
     if part not in PARTS:
         raise ValueError(f"part must be one of {sorted(PARTS)}, got {part!r}")
     if size not in (16, 32):
@@ -183,18 +169,14 @@ def write(
     slant_said = [True] * n if say_slant is None else say_slant.tolist()
     colours = list(COLOURS)
     captions = []
-    for row, d, c, k, s in zip(range(n), *(a.tolist() for a in attributes), strict=True):
+    for row, (d, c, k, s) in enumerate(zip(*(a.tolist() for a in attributes), strict=True)):
         words = ["a", STROKES[k] * stroke_said[row], colours[c], DIGITS[d]]
         captions.append(" ".join(filter(None, [*words, SLANTS[s] * slant_said[row]])))
     return captions
 
 
 def read(caption: str) -> Claims:
-    """Say what a caption claims.
-
-    ValueError: the caption is not of the language; the message names the word and what could stand
-    there.
-    """
+    """Say what a caption claims."""
     left = caption.lower().strip().rstrip(".").split()
     next_word(caption, left, ("a",))
     stroke = STROKES.index(left.pop(0)) if left and left[0] in ("thin", "bold") else None
@@ -210,10 +192,7 @@ def read(caption: str) -> Claims:
 
 
 def next_word(caption: str, left: list[str], options: tuple[str, ...]) -> str:
-    """Remove the next word of a caption and return it, if it is one of the options.
-
-    ValueError: another word, or none, stands there.
-    """
+    """Remove the next word of a caption and return it, if it is one of the options."""
     found = left.pop(0) if left else "nothing"
     if found not in options:
         raise ValueError(
@@ -224,10 +203,7 @@ def next_word(caption: str, left: list[str], options: tuple[str, ...]) -> str:
 
 
 def encode(captions: Sequence[str]) -> Int[Tensor, " n 6"]:
-    """Turn captions into rows of word numbers, filled up with the padding piece.
-
-    ValueError: a word is unknown, or a caption has more than six words.
-    """
+    """Turn captions into rows of word numbers, filled up with padding."""
     rows = torch.zeros(len(captions), MAX_WORDS, dtype=torch.int64)
     for row, caption in zip(rows, captions, strict=True):
         words = caption.split()
@@ -249,24 +225,19 @@ COUNTS = (len(DIGITS), len(COLOURS), len(STROKES), len(SLANTS))
 END = ""  # what "follows" a caption that is complete
 
 
-class CaptionLaw(NamedTuple):
-    """Every caption with its probability, and the law of the digits that are described."""
+class CaptionDistribution(NamedTuple):
+    """Every caption with its probability, and the distribution of the digits described."""
 
     captions: tuple[str, ...]
     p: Float[Tensor, " n"]  # sums to 1, float64
     attributes: Float[Tensor, " digit colour stroke slant"]  # sums to 1, float64
 
 
-def caption_law(
+def caption_distribution(
     attributes: Attributes, *, say_stroke: float = 0.75, say_slant: float = 0.75
-) -> CaptionLaw:
-    """Enumerate the captions that can be written of some digits, in random colours.
-
-    ValueError: a probability outside [0, 1].
-    """
-    for name, p in (("say_stroke", say_stroke), ("say_slant", say_slant)):
-        if not 0 <= p <= 1:
-            raise ValueError(f"{name} must lie in [0, 1], got {p}")
+) -> CaptionDistribution:
+    """Enumerate the captions that can be written of some digits, in random colours."""
+    require_between(0, 1, say_stroke=say_stroke, say_slant=say_slant)
     table = torch.zeros(COUNTS, dtype=torch.float64)
     digits, _, strokes, slants = (a.tolist() for a in attributes)
     for digit, stroke, lean in zip(digits, strokes, slants, strict=True):
@@ -275,22 +246,18 @@ def caption_law(
     found = table.nonzero()
     weights = table[tuple(found.T)]
     total: dict[str, float] = {}
-    for stroke_said in (False, True):
-        for slant_said in (False, True):
-            share = (say_stroke if stroke_said else 1 - say_stroke) * (
-                say_slant if slant_said else 1 - say_slant
-            )
-            said = [torch.full((len(found),), value) for value in (stroke_said, slant_said)]
-            captions = write(Attributes(*found.T), say_stroke=said[0], say_slant=said[1])
-            for caption, weight in zip(captions, weights.tolist(), strict=True):
-                total[caption] = total.get(caption, 0.0) + share * weight
+    for stroke, lean in product((False, True), repeat=2):
+        p_said = (say_stroke if stroke else 1 - say_stroke) * (say_slant if lean else 1 - say_slant)
+        said = [torch.full((len(found),), value) for value in (stroke, lean)]
+        captions = write(Attributes(*found.T), say_stroke=said[0], say_slant=said[1])
+        for caption, weight in zip(captions, weights.tolist(), strict=True):
+            total[caption] = total.get(caption, 0.0) + p_said * weight
     kept = sorted(caption for caption, p in total.items() if p > 0)
-    return CaptionLaw(
-        tuple(kept), torch.tensor([total[c] for c in kept], dtype=torch.float64), table
-    )
+    p = torch.tensor([total[c] for c in kept], dtype=torch.float64)
+    return CaptionDistribution(tuple(kept), p, table)
 
 
-def next_word_law(law: CaptionLaw, prompt: str) -> dict[str, float]:
+def next_word_probs(truth: CaptionDistribution, prompt: str) -> dict[str, float]:
     r"""What follows a beginning: exact conditional probabilities of the next word.
 
     $$p(w \mid \text{prompt}) =
@@ -299,7 +266,7 @@ def next_word_law(law: CaptionLaw, prompt: str) -> dict[str, float]:
     """
     start = prompt.split()
     follow: dict[str, float] = {}
-    for caption, p in zip(law.captions, law.p.tolist(), strict=True):
+    for caption, p in zip(truth.captions, truth.p.tolist(), strict=True):
         words = caption.split()
         if words[: len(start)] == start:
             word = words[len(start)] if len(words) > len(start) else END
@@ -308,27 +275,23 @@ def next_word_law(law: CaptionLaw, prompt: str) -> dict[str, float]:
     return {word: follow[word] / total for word in sorted(follow)}
 
 
-def chance(law: CaptionLaw, captions: Sequence[str] | None = None) -> dict[str, float]:
-    r"""Score of a perfect painter that was told somebody else's caption.
+def chance(truth: CaptionDistribution, captions: Sequence[str] | None = None) -> dict[str, float]:
+    r"""Score of a perfect generator conditioned on somebody else's caption.
 
     $$\sum_{c} p(c) \sum_a p(a)\,[\text{attributes } a \text{ keep the words of } c]$$
 
-    Every word is drawn well, of another picture: what is left is the agreement of two independent
-    draws, a sum over 720 captions and 540 attributes.
+    What is left is the agreement of two independent draws, a sum over 720 captions and 540
+    attributes; given captions weigh equally.
     """
-    p_digit, p_colour, p_slant = (law.attributes.sum([k for k in range(4) if k != d])
-                                  for d in (0, 1, 3))  # fmt: skip
-    rows: dict[str, list[tuple[float, float]]] = {
-        k: [] for k in ("digit", "colour", "slant", "all")
-    }
-    weighted = (
-        zip(law.captions, law.p.tolist(), strict=True)
-        if captions is None
-        else ((c, 1.0) for c in captions)
+    p_digit, p_colour, p_slant = (
+        truth.attributes.sum([k for k in range(4) if k != d]) for d in (0, 1, 3)
     )
-    for caption, weight in weighted:
+    rows: dict[str, list[tuple[float, float]]]
+    rows = {k: [] for k in ("digit", "colour", "slant", "all")}
+    weights = truth.p.tolist() if captions is None else [1.0] * len(captions)
+    for caption, weight in zip(captions or truth.captions, weights, strict=True):
         c = read(caption)
-        fits = law.attributes[c.digit, c.colour]
+        fits = truth.attributes[c.digit, c.colour]
         fits = fits if c.stroke is None else fits[c.stroke : c.stroke + 1]
         fits = fits if c.slant is None else fits[:, c.slant]
         rows["all"].append((weight, float(fits.sum())))

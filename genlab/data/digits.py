@@ -1,15 +1,9 @@
 r"""The running data set: 1,797 handwritten digits of 8 x 8 pixels and 17 grey levels.
 
-Every family of models in the course is trained on these images, so that their figures can stand in
-one table. The images are *discrete*: each pixel is one of the integers 0..16. A discrete model
-gives them a probability directly; a density must first be made to fit (uniform dequantisation, see
-`genlab.core.stats`).
-
-The split is fixed once and for all by a seeded permutation: 1,397 images to train on, 200 to choose
-hyperparameters with, 200 to report on. The images come with scikit-learn, so nothing is downloaded.
-
-Alpaydin and Kaynak 1998, "Optical Recognition of Handwritten Digits", UCI repository, as shipped in
-`sklearn.datasets.load_digits`.
+The images are *discrete*: each pixel is one of the integers 0..16. A discrete model gives them a
+probability directly; a density needs uniform dequantisation (`genlab.core.stats`). A seeded
+permutation fixes the split: 1,397 images to train on, 200 to choose hyperparameters with, 200 to
+report on. Alpaydin and Kaynak 1998, as shipped in `sklearn.datasets`; below, 10,000 MNIST digits.
 """
 
 from functools import cache
@@ -41,15 +35,15 @@ class Digits(NamedTuple):
 
 
 def split_indices(split: str) -> Int[Tensor, " n"]:
-    """Row numbers, in scikit-learn's order, of the images of one part of the fixed split.
+    """Row numbers, in scikit-learn's order, of the images of one part of the fixed split."""
+    return _part(split, SIZES, _SEED)
 
-    ValueError: the name is none of the three.
-    """
-    if split not in SIZES:
-        raise ValueError(f"split must be one of {sorted(SIZES)}, got {split!r}")
-    order = torch.randperm(sum(SIZES.values()), generator=torch.Generator().manual_seed(_SEED))
-    parts = dict(zip(SIZES, torch.split(order, list(SIZES.values())), strict=True))
-    return parts[split]
+
+def _part(split: str, sizes: dict[str, int], seed: int) -> Tensor:
+    if split not in sizes:
+        raise ValueError(f"split must be one of {sorted(sizes)}, got {split!r}")
+    order = torch.randperm(sum(sizes.values()), generator=torch.Generator().manual_seed(seed))
+    return dict(zip(sizes, torch.split(order, list(sizes.values())), strict=True))[split]
 
 
 @cache
@@ -63,10 +57,7 @@ def _all_digits() -> Digits:
 
 
 def load_digits(split: str = "train") -> Digits:
-    """Images and labels of one part of the fixed split.
-
-    ValueError: the name is none of the three.
-    """
+    """Images and labels of one part of the fixed split."""
     index = split_indices(split)
     images, labels = _all_digits()
     return Digits(images[index], labels[index])
@@ -95,20 +86,10 @@ def _halve(images: Tensor) -> Tensor:
 
 
 def load_mnist(split: str = "train", size: int = 28) -> Digits:
-    r"""Images and labels of one part of the fixed split.
-
-    ValueError: the split is none of the three, or the size none of the two.
-    """
-    if split not in MNIST_SIZES:
-        raise ValueError(f"split must be one of {sorted(SIZES)}, got {split!r}")
+    """MNIST images and labels of one part of the fixed split, 256 grey levels."""
     if size not in (16, 28):
         raise ValueError(f"size must be 16 or 28, got {size}")
-    order = torch.randperm(
-        sum(MNIST_SIZES.values()), generator=torch.Generator().manual_seed(_MNIST_SEED)
-    )
-    index = dict(zip(MNIST_SIZES, torch.split(order, list(MNIST_SIZES.values())), strict=True))[
-        split
-    ]
+    index = _part(split, MNIST_SIZES, _MNIST_SEED)
     images, labels = _all_images()
     chosen = images[index]
     return Digits(chosen if size == 28 else _halve(chosen), labels[index])

@@ -5,15 +5,12 @@ A MNIST digit is shrunk to 14 x 14 and drawn eight times, frame f at the place o
 $$\delta_f = \Big(\frac{2f}{7} - 1\Big)\,\delta, \qquad f = 0, \dots, 7,$$
 
 with $\delta$ = 2.5 pixels for "moving left", "right", "up" and "down", and 35 degrees, clockwise,
-for "turning". "a red seven moving left" can be checked on a generated film: the motion by the path
+for "turning". "a red seven moving left" can be checked on a generated video: the motion by the path
 of its centre of mass and, where that rests, by the angle that carries the first frame onto the
-last.
-
-in the manner of Srivastava et al. 2015 (arXiv:1502.04681), section 3.1, moving MNIST.
+last. In the manner of moving MNIST (Srivastava et al. 2015, arXiv:1502.04681, section 3.1).
 """
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,7 +18,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from genlab.core.tensors import require_finite
+from genlab.core.tensors import require_finite, require_index
 from genlab.data.captions import COLOURS, DIGITS, PARTS, next_word
 from genlab.data.digits import load_mnist
 
@@ -33,13 +30,13 @@ TURN = 35.0  # degrees from upright to either end
 _TOWARDS = ((-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0), (0.0, 0.0))  # (right, down)
 
 Labels = Int[Tensor, " n"]
-Films = Float[Tensor, " n f h w"]
+Videos = Float[Tensor, " n f h w"]
 
 
 class MovingDigits(NamedTuple):
-    """Grey films with what their captions say."""
+    """Grey videos with what their captions say."""
 
-    films: Films  # in [0, 1], 8 frames of 16 x 16
+    videos: Videos  # in [0, 1], 8 frames of 16 x 16
     digit: Labels  # 0..9
     colour: Labels  # 0..5, in the order of COLOURS
     motion: Labels  # 0..4, in the order of MOTIONS
@@ -54,9 +51,7 @@ def draw(
 ) -> Float[Tensor, " n s s"]:
     r"""Draw pictures moved and turned on a larger paper, by bilinear interpolation.
 
-    $$y(q) = x\big(R(-\theta)\,(q - \delta)\big),$$
-
-    with both pictures centred at the origin.
+    $$y(q) = x\big(R(-\theta)\,(q - \delta)\big), \qquad \text{both centred at the origin}$$
     """
     angle = clockwise * (math.pi / 180)
     cos, sin = angle.cos(), angle.sin()
@@ -70,24 +65,17 @@ def draw(
     return F.grid_sample(grey[:, None], grid, align_corners=False)[:, 0]
 
 
-def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Films:
-    """Let each digit carry out its motion.
-
-    ValueError: a motion outside 0..4.
-    """
-    if motion.numel() and not 0 <= int(motion.min()) <= int(motion.max()) < len(MOTIONS):
-        raise ValueError(f"motions must lie in 0..{len(MOTIONS) - 1}, got {motion.tolist()}")
+def animate(grey: Float[Tensor, " n 14 14"], motion: Labels) -> Videos:
+    """Let each digit carry out its motion."""
+    require_index(len(MOTIONS), motion=motion)
     right, down = SHIFT * torch.tensor(_TOWARDS, dtype=grey.dtype)[motion].T
     angle = TURN * (motion == MOTIONS.index("turning")).to(grey.dtype)
-    shares = torch.linspace(-1, 1, N_FRAMES, dtype=grey.dtype).tolist()
-    return torch.stack([draw(grey, a * right, a * down, a * angle) for a in shares], 1)
+    ways = torch.linspace(-1, 1, N_FRAMES, dtype=grey.dtype).tolist()
+    return torch.stack([draw(grey, a * right, a * down, a * angle) for a in ways], 1)
 
 
 def load_moving(part: str = "painter", *, seed: int = 0) -> MovingDigits:
-    """Films of every digit of one part; motions and colours are drawn from the seed.
-
-    ValueError: the part is none of the three.
-    """
+    """Videos of every digit of one part; motions and colours are drawn from the seed."""
     grey, digit = small_digits(part)
     generator = torch.Generator().manual_seed(seed)
     colour = torch.randint(len(COLOURS), digit.shape, generator=generator)
@@ -96,10 +84,7 @@ def load_moving(part: str = "painter", *, seed: int = 0) -> MovingDigits:
 
 
 def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Labels]:
-    """Digits of one part as means of 2 x 2 blocks, for `animate`, and their labels.
-
-    ValueError: the part is none of the three.
-    """
+    """Digits of one part as means of 2 x 2 blocks, for `animate`, and their labels."""
     if part not in PARTS:
         raise ValueError(f"part must be one of {sorted(PARTS)}, got {part!r}")
     splits = [load_mnist(split) for split in ("train", "val", "test")]
@@ -108,17 +93,17 @@ def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Labe
     return F.avg_pool2d(images, 2)[:, 0].to(torch.get_default_dtype()), digit
 
 
-def measure_motion(films: Films) -> Labels:
-    """Motion of each film: the way of its centre, or else whether it turned.
+def measure_motion(videos: Videos) -> Labels:
+    """Motion of each video: the way of its centre, or else whether it turned.
 
     The centre of mass has moved when the last frame's differs from the first's by 2 pixels or more;
     the larger component decides the direction. Else the first frame is turned by every fifth degree
     until it resembles the last one most; 15 degrees or more clockwise is turning.
     """
-    require_finite(films=films)
-    first, last = films[:, 0], films[:, -1]
+    require_finite(videos=videos)
+    first, last = videos[:, 0], videos[:, -1]
     moved = _centre(last) - _centre(first)  # (n, 2): right, down
-    ways = moved @ torch.tensor(_TOWARDS[:4], dtype=films.dtype).T  # (n, 4): how far each way
+    ways = moved @ torch.tensor(_TOWARDS[:4], dtype=videos.dtype).T  # (n, 4): how far each way
     far, way = ways.max(1)
     turned = torch.where(_angle(first, last) >= 15, MOTIONS.index("turning"), -1)
     return torch.where(far >= 2, way, turned)
@@ -136,34 +121,24 @@ def _angle(first: Float[Tensor, " n s s"], last: Float[Tensor, " n s s"]) -> Flo
     n, size = len(first), first.shape[-1]
     middle, zero = (size - 1) / 2, torch.zeros(n, dtype=first.dtype)
     shifts = [(middle - _centre(x)).T for x in (first, last)]
-    centred = [
-        draw(x, to[0], to[1], zero, size) for x, to in zip((first, last), shifts, strict=True)
-    ]
+    pairs = zip((first, last), shifts, strict=True)
+    centred = [draw(x, to[0], to[1], zero, size) for x, to in pairs]
     angles = [float(a) for a in range(-90, 91, 5)]
-    alike = torch.stack(
-        [
-            F.cosine_similarity(
-                draw(centred[0], zero, zero, torch.full_like(zero, a), size).flatten(1),
-                centred[1].flatten(1),
-            )
-            for a in angles
-        ]
-    )
+    turned = (draw(centred[0], zero, zero, torch.full_like(zero, a), size) for a in angles)
+    goal = centred[1].flatten(1)
+    alike = torch.stack([F.cosine_similarity(x.flatten(1), goal) for x in turned])
     return torch.tensor(angles, dtype=first.dtype)[alike.argmax(0)]
 
 
 def write_moving(digit: Labels, colour: Labels, motion: Labels) -> list[str]:
-    """Describe films in words."""
+    """Describe videos in words."""
     colours = list(COLOURS)
     rows = zip(digit.tolist(), colour.tolist(), motion.tolist(), strict=True)
     return [f"a {colours[c]} {DIGITS[d]} {MOTIONS[m]}" for d, c, m in rows]
 
 
 def read_moving(caption: str) -> tuple[int, int, int]:
-    """Say what the caption of a film claims: digit, colour, motion.
-
-    ValueError: the caption is not of the language; the message names the word.
-    """
+    """Say what the caption of a video claims: digit, colour, motion."""
     left = caption.lower().strip().rstrip(".").split()
     next_word(caption, left, ("a",))
     colour = list(COLOURS).index(next_word(caption, left, tuple(COLOURS)))
@@ -174,8 +149,7 @@ def read_moving(caption: str) -> tuple[int, int, int]:
     return digit, colour, MOTIONS.index(phrase)
 
 
-def frames_in_colour(films: Films, colour: Labels) -> Float[Tensor, " n 3 f h w"]:
-    """Paint each film in its colour, channels before frames as networks for video expect."""
-    palette: Sequence[tuple[float, float, float]] = list(COLOURS.values())
-    rgb = torch.tensor(palette, dtype=films.dtype)[colour]
-    return films[:, None] * rgb[:, :, None, None, None]
+def frames_in_colour(videos: Videos, colour: Labels) -> Float[Tensor, " n 3 f h w"]:
+    """Paint each video in its colour, channels before frames as networks for video expect."""
+    rgb = torch.tensor(list(COLOURS.values()), dtype=videos.dtype)[colour]
+    return videos[:, None] * rgb[:, :, None, None, None]

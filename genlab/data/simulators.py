@@ -1,16 +1,9 @@
 r"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
 
 Each draws parameters from its prior, $\theta \sim p(\theta)$, and data given parameters, $x \sim
-p(x \mid \theta)$. Inference asks for the posterior $p(\theta \mid x)$.
-
-- `LinearGaussian`: everything is normal, so the posterior is a formula.
-- `TwoMoons`: the posterior is two crescents, and exact draws of it can be made.
-- `Epidemic`: infections and recoveries at random, day by day; nobody can write down its
-  likelihood, only simulate.
-
-Lueckmann et al. 2021 (arXiv:2101.04653), appendix T (linear Gaussian, two moons); Greenberg et al.
-2019 (arXiv:1905.07488), appendix A (two moons); Abbey 1952 and Bailey 1975 (chain-binomial
-epidemics).
+p(x \mid \theta)$. Inference asks for the posterior $p(\theta \mid x)$: a formula for
+`LinearGaussian`, exact draws for `TwoMoons` (Lueckmann et al. 2021, arXiv:2101.04653, appendix T),
+and nothing for `Epidemic`, whose likelihood nobody can write down.
 """
 
 import math
@@ -40,7 +33,7 @@ class LinearGaussian:
         return torch.tensor(self.matrix)
 
     def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
-        """Draw parameters, `(n, 2)`."""
+        """Draw parameters."""
         return torch.randn(n, len(self.matrix[0]), generator=generator)
 
     def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
@@ -72,7 +65,7 @@ class TwoMoons:
     spread: float = 0.01
 
     def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
-        """Draw parameters, `(n, 2)`, uniform on the square."""
+        """Draw parameters, uniform on the square."""
         return 2 * torch.rand(n, 2, generator=generator) - 1
 
     def _crescent(self, n: int, generator: Generator | None) -> Data:
@@ -106,8 +99,6 @@ class TwoMoons:
 
         A crescent point p explains the data by the shift x - p, if its first part is not positive
         and one of the two parameters behind it, taken by the toss of a coin, lies on the square.
-
-        ValueError: no parameter of the square explains the observation.
         """
         kept: list[Tensor] = []
         for _ in range(1000):
@@ -129,14 +120,14 @@ class Epidemic:
     R_t \sim \mathrm{Bin}\big(I_t,\ 1 - e^{-\gamma}\big)$$
 
     Each day $\Delta_t$ are infected and $R_t$ recover. What is observed are the new infections of
-    each week, of which the register sees a fixed share. Parameters are $(\log\beta, \log\gamma)$,
-    rates per day, with a normal prior around 0.4 and 0.125.
+    each week, of which the register sees a fixed fraction. Parameters are $(\log\beta,
+    \log\gamma)$, rates per day, with a normal prior around 0.4 and 0.125 (Bailey 1975).
     """
 
     population: int = 1000
     infected: int = 5  # on the first day
     weeks: int = 8
-    reported: float = 0.5  # share of the new infections that is seen
+    reported: float = 0.5  # fraction of the new infections that is seen
     prior_mean: tuple[float, float] = (math.log(0.4), math.log(0.125))
     prior_std: tuple[float, float] = (0.5, 0.2)
 
@@ -162,5 +153,5 @@ class Epidemic:
         return torch.stack(weeks, 1)
 
 
-def _binomial(count: Tensor, share: Tensor, generator: Generator | None) -> Tensor:
-    return torch.binomial(count, share.clamp(0, 1), generator=generator)
+def _binomial(count: Tensor, p: Tensor, generator: Generator | None) -> Tensor:
+    return torch.binomial(count, p.clamp(0, 1), generator=generator)

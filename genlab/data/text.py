@@ -1,10 +1,10 @@
 r"""English prose that every Python carries: the reference manual behind `help()`.
 
 `pydoc_data.topics` holds about 460,000 characters. Its topics repeat one another's paragraphs, so
-repeated paragraphs are dropped *before* the text is split: otherwise the held-out part would be
-known by heart from training. The manual grows from one Python version to the next, so every figure
-computed from it is a range, never an exact number; and a paragraph's part depends on its first
-words alone, so that what a model learned with one version is not held out with another.
+repetitions are dropped *before* the text is split. The manual grows from one Python version to the
+next, so every figure computed from it is a range; and a paragraph's part depends on its first words
+alone, so that what a model learned with one version is not held out with another. Below, a
+`Grammar`: sentences whose exact probabilities are known.
 """
 
 import math
@@ -19,6 +19,8 @@ from pydoc_data.topics import topics  # type: ignore[import-not-found,unused-ign
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from genlab.core.tensors import require_between
 
 SPLITS = ("train", "val", "test")
 
@@ -41,7 +43,7 @@ def paragraphs() -> tuple[str, ...]:
 
 
 def part_of(paragraph: str) -> str:
-    r"""The part of the text that a paragraph belongs to, whatever stands around it.
+    r"""The part of the text that a paragraph belongs to, whatever else is in the manual.
 
     $$k = \text{sha256}(w_1 \ldots w_8)_{0:32} \bmod 20, \qquad
     \text{val if } k = 9,\ \text{test if } k = 19,\ \text{else train}$$
@@ -58,8 +60,6 @@ def load_text(split: str = "train") -> str:
     """One part of the manual: whole paragraphs, separated by blank lines, only printable ASCII.
 
     About one paragraph in twenty goes to each of val and test (`part_of`).
-
-    ValueError: the name is none of the three.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
@@ -73,12 +73,8 @@ END = "."
 
 
 def agreement_rules(depth: int) -> dict[str, tuple[Rule, ...]]:
-    """The rules of the course's grammar.
-
-    ValueError: `depth` is negative.
-    """
-    if depth < 0:
-        raise ValueError(f"depth must not be negative, got {depth}")
+    """The rules of the course's grammar, with `depth` relative clauses inside one another."""
+    require_between(0, math.inf, depth=depth)
     rules: dict[str, tuple[Rule, ...]] = {
         "Det.s": ((0.5, ("the",)), (0.4, ("a",)), (0.1, ("every",))),
         "Det.p": ((0.6, ("the",)), (0.25, ("some",)), (0.15, ("two",))),
@@ -102,10 +98,7 @@ def agreement_rules(depth: int) -> dict[str, tuple[Rule, ...]]:
 
 @dataclass(frozen=True)
 class Grammar:
-    r"""A probabilistic grammar in which the next word always tells which rule was used.
-
-    ValueError: the probabilities of a symbol do not sum to 1.
-    """
+    r"""A probabilistic grammar in which the next word always tells which rule was used."""
 
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=lambda: agreement_rules(1))
     start: str = "S"
@@ -166,11 +159,9 @@ class Grammar:
         return [" ".join(t[: t.index(END) + 1] if END in t else t) for t in texts]
 
     def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
+        self, n: int, *, generator: torch.Generator | None = None
     ) -> Int[Tensor, " n max_length"]:
-        """Draw `n` sentences by rewriting; there is nothing to condition on."""
-        if cond is not None:
-            raise ValueError("Grammar.sample: cond is given, expected None")
+        """Draw `n` sentences by rewriting."""
         uniform = iter(torch.rand(n * 8 * self.max_length, generator=generator).tolist())
 
         def rewrite(symbol: str) -> list[str]:
@@ -218,11 +209,8 @@ class Grammar:
         return row / row.sum() if row.sum() > 0 else row
 
     def _log_prob_of(self, words: list[str]) -> float:
-        complete = [
-            p
-            for p, rest, needed in self._parses(self.start, tuple(words))
-            if not rest and needed is None
-        ]
+        parses = self._parses(self.start, tuple(words))
+        complete = [p for p, rest, needed in parses if not rest and needed is None]
         return math.log(complete[0]) if complete else -math.inf
 
     def _parses(

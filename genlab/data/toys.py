@@ -17,7 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Generator, Tensor
 
-from genlab.core.tensors import as_real
+from genlab.core.tensors import as_real, require_positive
 
 Points = Float[Tensor, " n 2"]
 
@@ -32,11 +32,8 @@ def blurred_log_prob(
 
     $$\log p(x) = \log \sum_m w_m \exp\!\Big(-\tfrac{\lVert x-c_m\rVert^2}{2s^2}\Big)
       - \log(2\pi s^2)$$
-
-    ValueError: `std` is not positive.
     """
-    if not std > 0:
-        raise ValueError(f"std must be positive, got {std}")
+    require_positive(std=std)
     x = as_real(x)
     centres, log_w = centres.to(x), weights.to(x).log()
 
@@ -62,7 +59,7 @@ def plane(extent: float, n_side: int) -> tuple[Points, float]:
 
 
 def _nodes(low: float, high: float, length: float, std: float) -> tuple[Tensor, Tensor]:
-    """Gauss-Legendre nodes and weights (summing to one) of a uniform law on [low, high]."""
+    """Gauss-Legendre nodes and weights, summing to one, of a uniform distribution."""
     n = max(16, math.ceil(_NODES_PER_STD * length / std))
     x, w = np.polynomial.legendre.leggauss(n)
     return torch.from_numpy(low + (high - low) * (x + 1) / 2), torch.from_numpy(w / 2)

@@ -1,14 +1,7 @@
-r"""Counting people and probabilities: how sure is a share, and does 80 % mean 80 %?
-
-$$\text{real or fake? } k \text{ of } n \text{ right}
-\;\Rightarrow\; \text{an interval for the rate, not a point}$$
+"""Counting people and probabilities: how sure is a proportion, and does 80 % mean 80 %?
 
 A human test is a measurement with two errors: too few answers (the binomial interval) and too few
 *people* (answers of one reviewer resemble each other, and n answers are worth fewer).
-
-Clopper and Pearson 1934, "The use of confidence or fiducial limits"; Wilson 1927, "Probable
-inference", eq. 4; Kish 1965, Survey Sampling, eq. 5.4.1; Naeini et al. 2015, "Obtaining well
-calibrated probabilities using Bayesian binning", section 2.
 """
 
 import math
@@ -20,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Generator, Tensor
 
-from genlab.core.tensors import as_real, require_finite
+from genlab.core.tensors import as_real, require_between, require_finite, require_rows
 from genlab.metrics.distances import Features, Kernel
 
 
@@ -36,7 +29,7 @@ class Reliability(NamedTuple):
     """One row for each bin of confidence that holds a prediction."""
 
     confidence: Float[Tensor, " k"]  # mean stated probability
-    accuracy: Float[Tensor, " k"]  # share that was right
+    accuracy: Float[Tensor, " k"]  # proportion that was right
     n_predictions: Float[Tensor, " k"]  # in the bin
 
 
@@ -45,12 +38,11 @@ def binomial_interval(k: int, n: int, level: float = 0.95) -> Interval:
 
     $$P(X \ge k \mid p_{\text{low}}) = P(X \le k \mid p_{\text{high}}) = \frac{1-\text{level}}2$$
 
-    Covers the true rate at least as often as `level` says, at every n.
-
-    Clopper and Pearson 1934, by quantiles of the beta distribution. ValueError: k, n or level out
-    of range.
+    Covers the true rate at least as often as `level` says, at every n. Clopper and Pearson 1934,
+    "The use of confidence or fiducial limits", by quantiles of the beta distribution.
     """
-    _require_counts(k, n, level)
+    if not 0 <= k <= n or n < 1 or not 0 < level < 1:
+        raise ValueError(f"expected 0 <= k <= n, n >= 1, 0 < level < 1, got {k}, {n}, {level}")
     tail = (1 - level) / 2
     low = float(scipy.stats.beta.ppf(tail, k, n - k + 1)) if k > 0 else 0.0
     high = float(scipy.stats.beta.ppf(1 - tail, k + 1, n - k)) if k < n else 1.0
@@ -62,7 +54,7 @@ def design_effect(answers_each: int, correlation: float) -> float:
 
     $$1 + (m-1)\,\rho$$
 
-    Kish 1965, eq. 5.4.1. ValueError: no answers, or a correlation outside [0, 1].
+    Kish 1965, Survey Sampling, eq. 5.4.1.
     """
     if answers_each < 1 or not 0 <= correlation <= 1:
         raise ValueError(f"expected m >= 1 and rho in [0, 1], got {answers_each}, {correlation}")
@@ -73,10 +65,9 @@ def reviewer_interval(right: Bool[Tensor, " r m"], level: float = 0.95) -> Inter
     r"""Interval for a rate that treats the *reviewer*, not the answer, as the unit.
 
     $$\bar a \pm t_{r-1}\,\frac{s}{\sqrt r}, \qquad
-    a_i = \text{share of right answers of reviewer } i$$
+    a_i = \text{proportion of right answers of reviewer } i$$
 
-    Kish 1965, section 5.4 (ultimate clusters), with Student's t. ValueError: fewer than two
-    reviewers, or level out of range.
+    Kish 1965, section 5.4 (ultimate clusters), with Student's t.
     """
     if len(right) < 2 or not 0 < level < 1:
         raise ValueError(f"need 2 reviewers and level in (0, 1), got {len(right)}, {level}")
@@ -91,12 +82,9 @@ def reviewer_interval(right: Bool[Tensor, " r m"], level: float = 0.95) -> Inter
 def reliability(
     confidence: Float[Tensor, " n"], right: Bool[Tensor, " n"], n_bins: int = 10
 ) -> Reliability:
-    r"""Group predictions by stated confidence; compare with how often they were right.
-
-    Naeini et al. 2015, section 2. ValueError: no predictions, or a confidence outside [0, 1].
-    """
-    if len(confidence) == 0 or float(confidence.min()) < 0 or float(confidence.max()) > 1:
-        raise ValueError("expected at least one confidence, all of them in [0, 1]")
+    """Group predictions by stated confidence; compare with how often they were right."""
+    require_rows(confidence=confidence)
+    require_between(0, 1, confidence=confidence)
     bins = (confidence * n_bins).ceil().long().clamp(1, n_bins) - 1
     count = torch.bincount(bins, minlength=n_bins).to(confidence)
     full = count > 0
@@ -112,22 +100,17 @@ def expected_calibration_error(
 
     $$\mathrm{ECE} = \sum_b \frac{n_b}{n}\,\lvert \text{accuracy}_b-\text{confidence}_b\rvert$$
 
-    Naeini et al. 2015, section 2. ValueError: as for `reliability`.
+    Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning", section 2.
     """
     table = reliability(confidence, right, n_bins)
     return (table.n_predictions * (table.accuracy - table.confidence).abs()).sum() / len(confidence)
-
-
-def _require_counts(k: int, n: int, level: float) -> None:
-    if not 0 <= k <= n or n < 1 or not 0 < level < 1:
-        raise ValueError(f"expected 0 <= k <= n, n >= 1, 0 < level < 1, got {k}, {n}, {level}")
 
 
 class TwoSampleResult(NamedTuple):
     """A statistic and how surprising it is if nothing is going on."""
 
     statistic: float
-    p_value: float  # share of draws under the null hypothesis that are at least as large
+    p_value: float  # probability, under the null hypothesis, of one at least as large
 
 
 @runtime_checkable
@@ -153,11 +136,9 @@ def mmd_permutation_test(
 
     $$p = \frac{1 + \#\{b : \mathrm{MMD}^2_{\pi_b} \ge \mathrm{MMD}^2\}}{1 + B}$$
 
-    If both sides come from one law, every split of the pool is equally likely, and the p-value is
-    valid at every sample size: $P(p \le \alpha) \le \alpha$.
-
-    Gretton et al. 2012, section 3; the two ones: Phipson and Smyth 2010, eq. 2. ValueError: fewer
-    than two rows on a side, or no permutations.
+    If both sides come from one distribution, every split of the pool is equally likely, and the
+    p-value is valid at every sample size: $P(p \le \alpha) \le \alpha$. Gretton et al. 2012,
+    section 3; the two ones: Phipson and Smyth 2010, eq. 2.
     """
     n, m = len(x), len(y)
     if min(n, m) < 2 or n_permutations < 1:
@@ -195,11 +176,8 @@ def classifier_two_sample_test(
     p = P\big(\mathrm{Binomial}(n, \tfrac12) \ge h\big)$$
 
     Half of *each* set is held out, so that guessing is right half of the time. The examples must be
-    independent: copies on both sides of the split are recognised, not classified.
-
-    Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3, with the exact binomial law in place of
-    its normal approximation. ValueError: sets of different size, fewer than 4 rows, or an odd
-    number of rows.
+    independent: copies on both sides of the split are recognised, not classified. Lopez-Paz and
+    Oquab 2017 (arXiv:1610.06545), section 3, with the exact binomial tail.
     """
     n = len(x)
     if len(y) != n or n < 4 or n % 2:
@@ -214,15 +192,8 @@ def classifier_two_sample_test(
     return TwoSampleResult(hits / n, float(scipy.stats.binom.sf(hits - 1, n, 0.5)))
 
 
-class Uniformity(NamedTuple):
-    """A statistic, and how surprising it is if the ranks are uniform."""
-
-    statistic: float
-    p_value: float
-
-
 class Accuracy(NamedTuple):
-    """Share of right guesses on examples that were held out, and its standard error."""
+    """Proportion of right guesses on examples that were held out, and its standard error."""
 
     value: float
     error: float
@@ -239,13 +210,12 @@ def sbc_ranks(theta: Float[Tensor, " n p"], draws: Float[Tensor, " n l p"]) -> I
     return (draws < theta[:, None]).sum(1)
 
 
-def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20) -> Uniformity:
+def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20) -> TwoSampleResult:
     r"""Are the ranks of one parameter uniform? Count them in bins and add up the surprises.
 
     $$\chi^2 = \sum_b \frac{(n_b - n/B)^2}{n/B} \;\sim\; \chi^2_{B-1} \text{ if uniform}$$
 
-    Talts et al. 2018 (arXiv:1804.06788), section 4; Pearson 1900. ValueError: a rank outside 0..L,
-    bins that cannot be equal, or fewer than 5 ranks a bin.
+    Talts et al. 2018 (arXiv:1804.06788), section 4; Pearson 1900.
     """
     _require_ranks(ranks, n_draws)
     if n_bins < 2 or (n_draws + 1) % n_bins or len(ranks) < 5 * n_bins:
@@ -254,24 +224,22 @@ def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20)
             "of the bins, at least 2, and 5 ranks or more for each"
         )
     counts = torch.bincount(ranks * n_bins // (n_draws + 1), minlength=n_bins)
-    return Uniformity(*map(float, scipy.stats.chisquare(counts.numpy())))
+    return TwoSampleResult(*map(float, scipy.stats.chisquare(counts.numpy())))
 
 
 def kolmogorov_smirnov_test(
     ranks: Int[Tensor, " n"], n_draws: int, *, generator: Generator | None = None
-) -> Uniformity:
+) -> TwoSampleResult:
     r"""The same question without bins: the largest distance between two distribution functions.
 
     $$D = \sup_u |\hat F(u) - u|, \qquad u_i = \frac{r_i + v_i}{L+1},\ v_i \sim U(0,1)$$
 
     The noise $v$ turns uniform whole numbers into exactly uniform real ones.
-
-    Kolmogorov 1933, by `scipy.stats.kstest`. ValueError: a rank outside 0..L.
     """
     _require_ranks(ranks, n_draws)
     v = torch.rand(len(ranks), generator=generator, dtype=torch.float64)
     found = scipy.stats.kstest(((ranks + v) / (n_draws + 1)).numpy(), "uniform")
-    return Uniformity(float(found.statistic), float(found.pvalue))
+    return TwoSampleResult(float(found.statistic), float(found.pvalue))
 
 
 def rank_band(n: int, n_bins: int, *, level: float = 0.99) -> tuple[float, float]:
@@ -299,8 +267,7 @@ def c2st(
     \text{ for the best classifier of all}$$
 
     Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3; the network and the folds as in
-    Lueckmann et al. 2021 (arXiv:2101.04653), appendix. ValueError: sets of different size, or fewer
-    than `n_folds` rows.
+    Lueckmann et al. 2021 (arXiv:2101.04653), appendix.
     """
     if len(x) != len(y) or len(x) < n_folds:
         raise ValueError(f"need two sets of one size >= {n_folds}, got {len(x)} and {len(y)} rows")

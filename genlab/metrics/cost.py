@@ -15,10 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def network_passes(model: nn.Module, run: Callable[[], object]) -> int:
-    r"""Count the passes through `model` that `run()` makes.
-
-    ValueError: the model has no layer with parameters.
-    """
+    """Count the passes through `model` that `run()` makes."""
     layers = [m for m in model.modules() if list(m.parameters()) and m is not model]
     if not layers:
         raise ValueError(f"{type(model).__name__} has no layer with parameters to count")

@@ -8,9 +8,6 @@ $$\text{precision} = P(\text{sample} \in \text{real region}), \qquad
 
 One real outlier has a huge ball and makes precision generous; density counts *how many* balls a
 sample is in, coverage how many real balls hold a sample, and both keep to the real balls.
-
-Kynkaanniemi et al. 2019 (arXiv:1904.06991), eqs. 1-3; Naeem et al. 2020 (arXiv:2002.09797), eqs.
-3-5 and appendix C.
 """
 
 import math
@@ -29,20 +26,20 @@ from torch import Generator, Tensor
 
 from genlab.core import bits_per_dim, dequantize
 from genlab.core.stats import kl_categorical
-from genlab.core.tensors import as_real, require_finite
+from genlab.core.tensors import as_real, require_finite, require_positive, require_rows
 
 Features = Float[Tensor, " n d"]
 
 
 class PrecisionRecall(NamedTuple):
-    """Shares in [0, 1]."""
+    """Two proportions in [0, 1]."""
 
     precision: float  # of the samples, how many look real
     recall: float  # of the real examples, how many could have been sampled
 
 
 class DensityCoverage(NamedTuple):
-    """Density is 1 in expectation for equal laws, and may exceed it; coverage is in [0, 1]."""
+    """Density, 1 in expectation for equal distributions, may exceed 1; coverage is in [0, 1]."""
 
     density: float  # real balls that hold a sample, on average, divided by k
     coverage: float  # of the real balls, how many hold at least one sample
@@ -78,8 +75,6 @@ def precision_recall(real: Features, fake: Float[Tensor, " m d"], k: int = 3) ->
     $$\text{precision} = \tfrac1m\sum_j \mathbb 1\Big[y_j \in \bigcup_i
     B\big(x_i, r_k(x_i)\big)\Big], \quad
     \text{recall} = \tfrac1n\sum_i \mathbb 1\Big[x_i \in \bigcup_j B\big(y_j, r_k(y_j)\big)\Big]$$
-
-    ValueError: k does not fit one of the sets.
     """
     looks_real = inside_balls(fake, real, knn_radius(real, k)).any(1)
     reached = inside_balls(real, fake, knn_radius(fake, k)).any(1)
@@ -92,23 +87,21 @@ def density_coverage(real: Features, fake: Float[Tensor, " m d"], k: int = 5) ->
     $$\text{density} = \tfrac1{km}\sum_{ij}\mathbb 1\big[y_j\in B(x_i,r_k(x_i))\big],\quad
     \text{coverage} = \tfrac1n\sum_i \mathbb 1\big[\exists j: y_j\in B(x_i,r_k(x_i))\big]$$
 
-    Naeem et al. 2020 (arXiv:2002.09797), eqs. 4 and 5. ValueError: k does not fit the real set.
+    Naeem et al. 2020 (arXiv:2002.09797), eqs. 4 and 5.
     """
     inside = inside_balls(fake, real, knn_radius(real, k))
     return DensityCoverage(float(inside.double().sum(1).mean()) / k, _share(inside.any(0)))
 
 
 def expected_coverage(n: int, m: int, k: int) -> float:
-    r"""Expected coverage when real examples and samples come from one continuous law.
+    r"""Expected coverage when real examples and samples share one continuous distribution.
 
     $$\mathbb E\,\text{coverage} = 1 - \prod_{j=1}^{k} \frac{n-j}{n+m-j}
     \quad\longrightarrow\quad 1 - 2^{-k} \text{ for } n = m \to \infty$$
 
     The ball of $x_i$ holds no sample exactly when the k nearest of the other n + m - 1 points are
-    all real; whatever the law and the dimension, that is a draw without replacement.
-
-    Naeem et al. 2020 (arXiv:2002.09797), lemma 2. ValueError: k is outside 1..n-1, or there is no
-    sample.
+    all real; in any dimension that is a draw without replacement. Naeem et al. 2020
+    (arXiv:2002.09797), lemma 2.
     """
     if not 1 <= k < n or m < 1:
         raise ValueError(f"expected 1 <= k < n and m >= 1, got n={n}, m={m}, k={k}")
@@ -132,7 +125,7 @@ class CopyProbe(NamedTuple):
 
     share_closer_to_train: float  # of the samples; 1 when everything is copied
     honest_share: float  # what to expect when nothing is copied: n / (n + m)
-    p_share: float  # P(a share this large | nothing is copied), for independent samples
+    p_share: float  # P(a proportion this large | nothing is copied), for independent samples
     z_copy: float  # normal score: very negative = samples hug the training set
     p_copy: float  # P(a score this low | nothing is copied)
 
@@ -141,11 +134,8 @@ def nearest_distance(x: Features, to: Float[Tensor, " m d"]) -> Float[Tensor, " 
     r"""Distance of each point to the nearest point of another set.
 
     $$d(x_i, S) = \min_{s\in S}\lVert x_i - s\rVert$$
-
-    ValueError: the set is empty.
     """
-    if len(to) == 0:
-        raise ValueError("the set to measure the distance to is empty")
+    require_rows(to=to)
     x, to = as_real(x), as_real(to)
     return torch.cdist(x, to, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
 
@@ -159,19 +149,14 @@ def memorization_probe(
     d(y_j,\text{held-out})\big], \qquad
     U = \#\{(j,i): d(y_j,\text{train}) > d(h_i,\text{train})\}$$
 
-    The share asks which set holds a sample's nearest neighbour; if training and held-out set are
-    alike to the generator, each of the n + m examples is equally likely to be the nearest. Its
-    p-value takes the samples for independent; blurred samples share a few neighbours, and then the
-    share scatters more than the binomial law says. Ties count half. The second comparison asks
-    whether samples are nearer to the training set than held-out *images* are, by the Mann-Whitney
-    statistic. Blur or noise moves a copy away from both sets at once: the share still sees it, the
-    second comparison no longer does.
-
-    Meehan, Chaudhuri and Dasgupta 2020 (arXiv:2004.05675), eq. 2, without its cells. ValueError:
-    one of the three sets is empty or holds a number that is not finite.
+    If training and held-out set are alike to the generator, each of the n + m examples is equally
+    likely to be a sample's nearest, ties counting half; the p-value takes the samples for
+    independent. The second comparison, by the Mann-Whitney statistic, asks whether samples are
+    nearer to the training set than held-out *images* are. Blur or noise moves a copy away from both
+    sets at once: the first comparison still sees it, the second no longer does. Meehan, Chaudhuri
+    and Dasgupta 2020 (arXiv:2004.05675), eq. 2, without its cells.
     """
-    if min(len(fake), len(train), len(heldout)) == 0:
-        raise ValueError(f"a set is empty: {len(fake)}, {len(train)}, {len(heldout)} rows")
+    require_rows(fake=fake, train=train, heldout=heldout)
     require_finite(fake=fake, train=train, heldout=heldout)  # NaN would be far from everything
     fake, train, heldout = fake.detach(), train.detach(), heldout.detach()
     to_train, to_heldout = nearest_distance(fake, train), nearest_distance(fake, heldout)
@@ -199,10 +184,8 @@ def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
     \hat p(y) = \tfrac1n\sum_i p(y\mid x_i)$$
 
     In nats, between 0 and $\log k$ on average. Salimans et al. 2016 (arXiv:1606.03498), section 4.
-    ValueError: no rows, or rows that are not distributions.
     """
-    if len(probs) == 0:
-        raise ValueError("inception_kl: no samples, expected at least one row of probabilities")
+    require_rows(probs=probs)
     probs = as_real(probs)
     return kl_categorical(probs, probs.mean(0).expand_as(probs))
 
@@ -215,9 +198,6 @@ def inception_score(probs: Float[Tensor, " n k"]) -> Float[Tensor, ""]:
 
     1 when every sample gets the same probabilities; k when each is certain and all k classes are
     equally frequent. From few samples it is biased downwards.
-
-    Salimans et al. 2016 (arXiv:1606.03498), section 4. ValueError: no rows, or rows that are not
-    distributions.
     """
     return inception_kl(probs).mean().exp()
 
@@ -239,11 +219,10 @@ def histogram_log_probs(
 
     $$\log p_j(v) = \log \frac{N_{jv} + \alpha}{n + \alpha L}$$
 
-    Each row the log of a distribution, nats. ValueError: the pseudo-count is not positive (an
-    unseen level would cost infinitely much).
+    Each row is the log of a distribution, in nats; without the pseudo-count an unseen level would
+    cost infinitely much.
     """
-    if not pseudo_count > 0:
-        raise ValueError(f"pseudo_count must be positive, got {pseudo_count}")
+    require_positive(pseudo_count=pseudo_count)
     counts = torch.nn.functional.one_hot(x.flatten(1), n_levels).sum(0) + pseudo_count
     return (counts / counts.sum(-1, keepdim=True)).log()
 
@@ -302,10 +281,7 @@ def kernel_density(
     bandwidths: Sequence[float] = (0.07, 0.085, 0.1, 0.12),
     generator: Generator | None = None,
 ) -> Baseline:
-    r"""scikit-learn's `KernelDensity`: a small Gaussian around every training image.
-
-    The row of the best bandwidth; an upper bound on bits.
-    """
+    """scikit-learn's `KernelDensity` at its best bandwidth: an upper bound on bits."""
     models = [(f"bandwidth {h:g}", KernelDensity(bandwidth=h)) for h in bandwidths]
     return _best_density("kernel density", models, (train, val, test), n_levels, generator)
 
@@ -320,10 +296,7 @@ def gaussian_mixture(
     floors: Sequence[float] = (1e-4, 3e-4),
     generator: Generator | None = None,
 ) -> Baseline:
-    r"""scikit-learn's `GaussianMixture`, fitted by expectation maximisation.
-
-    The row of the best setting; an upper bound on bits.
-    """
+    """scikit-learn's `GaussianMixture` at its best setting: an upper bound on bits."""
     models = [
         (
             f"{k} components, {cov}, floor {floor:g}",

@@ -1,16 +1,9 @@
-r"""Frechet distance between Gaussians: the squared Wasserstein-2 distance, in closed form.
+r"""Distances between two samples: Frechet, kernel, Wasserstein and energy; optimal transport.
 
-$$d^2\big(\mathcal N(\mu_1,\Sigma_1), \mathcal N(\mu_2,\Sigma_2)\big) = \lVert\mu_1-\mu_2\rVert^2
-+ \mathrm{Tr}\big(\Sigma_1+\Sigma_2-2(\Sigma_1^{1/2}\Sigma_2\Sigma_1^{1/2})^{1/2}\big)$$
-
-The FID of the literature is this number for the features of two sets of images. It sees means and
-covariances only, and from n samples it is too large by about $c/n$ (see
-`genlab.metrics.distances`). The trace is written with the *symmetric* root, whose eigenvalues are
-real and never negative; the root of $\Sigma_1\Sigma_2$ itself is not symmetric, and numerically
-complex.
-
-Dowson and Landau 1982, "The Frechet distance between multivariate normal distributions", eq. 4;
-Heusel et al. 2017 (arXiv:1706.08500), eq. 6.
+The FID of the literature is the Frechet distance for the features of two sets of images. It sees
+means and covariances only, and from n samples it is too large by about $c/n$ (`frechet_bias`). Its
+trace is written with the *symmetric* root, whose eigenvalues are real and never negative; the root
+of $\Sigma_1\Sigma_2$ itself is not symmetric, and numerically complex.
 """
 
 import math
@@ -23,7 +16,13 @@ from jaxtyping import Float
 from scipy.optimize import linprog
 from torch import Tensor
 
-from genlab.core.tensors import as_real, require_alike, require_between, require_rows
+from genlab.core.tensors import (
+    as_real,
+    require_alike,
+    require_between,
+    require_positive,
+    require_rows,
+)
 
 Features = Float[Tensor, " n d"]
 Covariance = Float[Tensor, " d d"]
@@ -39,10 +38,8 @@ def frechet_1d(
 
     $$d^2 = (\mu_1-\mu_2)^2 + (\sigma_1-\sigma_2)^2$$
 
-    Zero exactly when both means and both standard deviations agree.
-
-    Dowson and Landau 1982, eq. 4 with d = 1. ValueError: a standard deviation is negative, or the
-    shapes differ.
+    Dowson and Landau 1982, "The Frechet distance between multivariate normal distributions", eq. 4
+    with d = 1.
     """
     require_alike(mu1=mu1, sigma1=sigma1, mu2=mu2, sigma2=sigma2)
     require_between(0, math.inf, sigma1=sigma1, sigma2=sigma2)
@@ -56,10 +53,8 @@ def sqrt_psd(a: Covariance) -> Covariance:
     A^{1/2} = U\,\mathrm{diag}(\sqrt{\lambda})\,U^\top$$
 
     Eigenvalues that are zero up to rounding, negative ones included, count as zero; otherwise the
-    root would turn noise of 1e-16 into noise of 1e-8.
-
-    Higham 2008, Functions of Matrices, section 6.1. ValueError: `a` is not symmetric, or has a
-    clearly negative eigenvalue.
+    root would turn noise of 1e-16 into noise of 1e-8. Higham 2008, Functions of Matrices, section
+    6.1. ValueError: `a` is not symmetric, or has a clearly negative eigenvalue.
     """
     values, vectors = eigh_psd(a)
     return (vectors * values.sqrt()) @ vectors.T
@@ -74,10 +69,8 @@ def frechet_gaussian(
     + \mathrm{Tr}\big(\Sigma_1+\Sigma_2-2(\Sigma_1^{1/2}\Sigma_2\Sigma_1^{1/2})^{1/2}\big)$$
 
     Zero exactly when both means and both covariances agree; the infimum of $\mathbb E\lVert
-    x-y\rVert^2$ over all joint laws with these two Gaussians as margins.
-
-    Heusel et al. 2017 (arXiv:1706.08500), eq. 6, with the symmetric product. ValueError: a
-    covariance is not symmetric, or not positive semi-definite.
+    x-y\rVert^2$ over all joint distributions with these two margins. Heusel et al. 2017
+    (arXiv:1706.08500), eq. 6, with the symmetric product. ValueError: as for `sqrt_psd`.
     """
     root1 = sqrt_psd(cov1)
     inner, _ = eigh_psd(root1 @ cov2 @ root1)
@@ -90,11 +83,8 @@ def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
 
     $$\hat\mu = \tfrac1n\sum_i x_i, \qquad
     \hat\Sigma = \tfrac1{n-1}\sum_i (x_i-\hat\mu)(x_i-\hat\mu)^\top$$
-
-    ValueError: fewer than two rows.
     """
-    if len(x) < 2:
-        raise ValueError(f"a covariance needs at least 2 examples, got {len(x)}")
+    require_rows(2, x=x)
     x = as_real(x)
     mean = x.mean(0)
     centred = x - mean
@@ -107,19 +97,14 @@ def frechet_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]
     $$\widehat d^2 = d^2\big(\mathcal N(\hat\mu_x,\hat\Sigma_x),
     \mathcal N(\hat\mu_y,\hat\Sigma_y)\big)$$
 
-    Biased upwards, see `frechet_bias`: two sets from one law have a positive distance. Compare
-    only values with the same feature network *and* the same two sample sizes.
-
-    Heusel et al. 2017 (arXiv:1706.08500), eq. 6. ValueError: fewer than two rows on a side.
+    Biased upwards (`frechet_bias`): two sets from one distribution have a positive distance.
+    Compare only values with the same feature network *and* the same two sample sizes.
     """
     return frechet_gaussian(*mean_and_cov(x), *mean_and_cov(y))
 
 
 def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
-    """Eigenvalues (never negative) and eigenvectors of a positive semi-definite matrix.
-
-    ValueError: `a` is not symmetric, or has a clearly negative eigenvalue.
-    """
+    """Eigenvalues (never negative) and eigenvectors of a positive semi-definite matrix."""
     a = as_real(a)
     scale = float(a.abs().max())
     gap = float((a - a.T).abs().max())
@@ -142,9 +127,8 @@ def frechet_bias(cov: Covariance, n: int, m: int | None = None) -> Float[Tensor,
     perturbation of the distance around equality). For $\Sigma = I$ the bracket is $d(d+5)/4$: the
     bias grows with the *square* of the number of features.
 
-    our derivation, by $\mathbb E\,E_{ij}^2 = \lambda_i\lambda_j(1+\delta_{ij})/n$ for the error E
-    of a sample covariance; Chong and Forsyth 2020 (arXiv:1911.07023) show the order. ValueError:
-    fewer than two samples, or a singular covariance.
+    Our derivation, by $\mathbb E\,E_{ij}^2 = \lambda_i\lambda_j(1+\delta_{ij})/n$ for the error E
+    of a sample covariance; Chong and Forsyth 2020 (arXiv:1911.07023) show the order.
     """
     if n < 2 or (m is not None and m < 2):
         raise ValueError(f"sample sizes must be at least 2, got n={n}, m={m}")
@@ -164,10 +148,7 @@ def frechet_by_size(
     n_repeats: int = 10,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " s r"]:
-    r"""Distance between random subsets of n rows of each side, for several n.
-
-    ValueError: a size that cannot be drawn.
-    """
+    """Frechet distance between random subsets of n rows of each side, for several n."""
     limit = min(len(x), len(y))
     if min(sizes) < 2 or max(sizes) > limit:
         raise ValueError(f"sizes must be in 2..{limit}, got {list(sizes)}")
@@ -185,8 +166,7 @@ def extrapolate(sizes: Sequence[int], values: Float[Tensor, " s"]) -> Float[Tens
 
     $$\widehat d^2_n \approx \widehat d^2_\infty + \frac cn$$
 
-    Chong and Forsyth 2020 (arXiv:1911.07023), section 3. ValueError: fewer than two different
-    sizes, or lengths that differ.
+    Chong and Forsyth 2020 (arXiv:1911.07023), section 3.
     """
     if len(set(sizes)) < 2 or len(sizes) != len(values):
         raise ValueError(f"need a value for each of two or more different sizes, got {list(sizes)}")
@@ -210,23 +190,18 @@ def cubic_kernel(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, " n m"]
 def rbf_kernel(
     x: Features, y: Float[Tensor, " m d"], bandwidth: float = 1.0
 ) -> Float[Tensor, " n m"]:
-    r"""The Gaussian kernel; characteristic: it tells any two laws apart.
+    r"""The Gaussian kernel; characteristic: it tells any two distributions apart.
 
     $$k(x, y) = \exp\Big(-\frac{\lVert x-y\rVert^2}{2h^2}\Big)$$
 
-    Gretton et al. 2012, section 8.1. ValueError: the bandwidth is not positive.
+    Gretton et al. 2012, section 8.1.
     """
-    if not bandwidth > 0:
-        raise ValueError(f"bandwidth is {bandwidth}, expected > 0")
+    require_positive(bandwidth=bandwidth)
     return torch.exp(-(torch.cdist(as_real(x), as_real(y)) ** 2) / (2 * bandwidth**2))
 
 
 def median_bandwidth(x: Features, y: Float[Tensor, " m d"]) -> float:
-    r"""The median distance between different points of the pooled samples.
-
-    Gretton et al. 2012, section 8. ValueError: half of all pairs coincide, so that the median
-    distance is 0.
-    """
+    """The median distance between points of the pooled samples (Gretton et al. 2012, section 8)."""
     median = float(torch.pdist(as_real(torch.cat([x, y]))).median())
     if median == 0:
         raise ValueError("the median distance is 0: half of all pairs coincide")
@@ -241,12 +216,9 @@ def mmd2(x: Features, y: Float[Tensor, " m d"], kernel: Kernel) -> Float[Tensor,
 
     Leaving out the diagonal makes the expectation exact at every sample size; the price is that the
     estimate can be negative.
-
-    ValueError: fewer than two rows on a side.
     """
     n, m = len(x), len(y)
-    if min(n, m) < 2:
-        raise ValueError(f"need at least 2 examples a side, got {n} and {m}")
+    require_rows(2, x=x, y=y)
     within_x, within_y = kernel(x, x), kernel(y, y)
     off_x = (within_x.sum() - within_x.trace()) / (n * (n - 1))
     off_y = (within_y.sum() - within_y.trace()) / (m * (m - 1))
@@ -258,8 +230,7 @@ def kid(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
 
     $$\mathrm{KID} = \widehat{\mathrm{MMD}}^2 \quad\text{with}\quad k(x,y) = (x^\top y/d+1)^3$$
 
-    Binkowski et al. 2018 (arXiv:1801.01401), section 3.1. ValueError: fewer than two rows on a
-    side.
+    Binkowski et al. 2018 (arXiv:1801.01401), section 3.1.
     """
     return mmd2(x, y, cubic_kernel)
 
@@ -272,10 +243,7 @@ def kid_blocks(
     n_blocks: int,
     generator: torch.Generator | None = None,
 ) -> Float[Tensor, " k"]:
-    r"""KID of random subsets, so that the value comes with its spread.
-
-    Binkowski et al. 2018 (arXiv:1801.01401), section 4. ValueError: a subset that cannot be drawn.
-    """
+    """KID of random subsets, so that the value comes with its spread (Binkowski, section 4)."""
     limit = min(len(x), len(y))
     if not 2 <= size <= limit or n_blocks < 1:
         raise ValueError(f"size must be in 2..{limit} and n_blocks >= 1, got {size}, {n_blocks}")
@@ -297,8 +265,7 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
     $$W_p^p = \int_0^1 \lvert F_x^{-1}(u)-F_y^{-1}(u)\rvert^p\,du$$
 
     For equal sizes this is the mean of $\lvert x_{(i)}-y_{(i)}\rvert^p$ over the sorted values.
-
-    Villani 2003, theorem 2.18 and remark 2.19. ValueError: an empty sample, or p < 1.
+    Villani 2003, Topics in Optimal Transportation, theorem 2.18 and remark 2.19.
     """
     if min(len(x), len(y)) == 0 or p < 1:
         raise ValueError(f"need values on both sides and p >= 1, got {len(x)}, {len(y)}, p={p}")
@@ -315,10 +282,9 @@ def w1_by_cdf(x: Sample, y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
 
     $$W_1 = \int \lvert F_x(t)-F_y(t)\rvert\,dt$$
 
-    Villani 2003, remark 2.19 (iii). ValueError: an empty sample.
+    Villani 2003, remark 2.19 (iii).
     """
-    if min(len(x), len(y)) == 0:
-        raise ValueError(f"need values on both sides, got {len(x)} and {len(y)}")
+    require_rows(x=x, y=y)
     t = torch.cat([x, y]).sort().values
     f = torch.searchsorted(x.sort().values, t[:-1], right=True).to(x) / len(x)
     g = torch.searchsorted(y.sort().values, t[:-1], right=True).to(x) / len(y)
@@ -331,13 +297,10 @@ def energy_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
     $$\mathcal E = 2\,\mathbb E\lVert x-y\rVert - \mathbb E\lVert x-x'\rVert
     - \mathbb E\lVert y-y'\rVert$$
 
-    Zero only for equal laws; on the line it is $2\int (F-G)^2$. The expectations run over the two
-    samples as they are, pairs of a point with itself included, so it is never negative.
-
-    ValueError: an empty sample.
+    Zero only for equal distributions; on the line it is $2\int (F-G)^2$. The expectations run over
+    the two samples, pairs of a point with itself included, so it is never negative.
     """
-    if min(len(x), len(y)) == 0:
-        raise ValueError(f"need points on both sides, got {len(x)} and {len(y)}")
+    require_rows(x=x, y=y)
     x, y = as_real(x), as_real(y)
     across = torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").mean()
     within = 2 * (torch.pdist(x).sum() / len(x) ** 2 + torch.pdist(y).sum() / len(y) ** 2)
@@ -366,8 +329,7 @@ def transport_plan(
     $$\min_{\gamma\ge0} \sum_{ij}\gamma_{ij} c_{ij}, \qquad
     \gamma\mathbf 1 = p, \quad \gamma^\top\mathbf 1 = q$$
 
-    Peyre and Cuturi 2019 (arXiv:1803.00567), eq. 2.11. ValueError: negative mass, totals that
-    differ, no points, or no finite answer.
+    Peyre and Cuturi 2019 (arXiv:1803.00567), eq. 2.11.
     """
     n, m = cost.shape
     cost, p, q = (as_real(a.detach()) for a in (cost, p, q))
@@ -390,8 +352,7 @@ def transport_prices(
 
     $$\max_f \sum_i f_i\,(p_i - q_i), \qquad f_i - f_j \le d_{ij}$$
 
-    Villani 2003, theorem 1.14; Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2. ValueError: a
-    negative distance, or as for `transport_plan`.
+    Villani 2003, theorem 1.14; Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2.
     """
     n = len(distance)
     distance, p, q = (as_real(a.detach()) for a in (distance, p, q))

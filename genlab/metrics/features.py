@@ -1,12 +1,8 @@
-r"""The feature network of the course: a small classifier of the 8 x 8 digits.
+r"""What a picture is described by: digit classifiers, wavelet features, known degradations.
 
-$$x \;\mapsto\; \phi(x) \in \mathbb R^{32} \;\mapsto\; \text{logits} \in \mathbb R^{10}$$
-
-FID, KID, precision and recall compare $\phi$, not pixels, so every such number belongs to its
-network. Ours is 22,000 weights trained on the digits' training part; the shipped file comes with a
-card (recipe, seed, data, accuracy), and `genlab train digit_classifier` makes both again.
-
-Heusel et al. 2017 (arXiv:1706.08500), section 2, with our network for Inception v3.
+Frechet distances, KID, precision and recall compare features $\phi$, not pixels, so every such
+number belongs to its network. Ours has 22,000 weights trained on the digits' training part;
+`genlab train digit_classifier` makes the shipped file and its card again.
 """
 
 import math
@@ -20,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 from genlab.core.stats import slant
+from genlab.core.tensors import require_between
 from genlab.core.weights import load_weights
 
 WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights" / "digit_classifier.safetensors"
@@ -82,10 +79,7 @@ class DigitClassifier(nn.Module):
         cond: Int[Tensor, " n"] | None = None,
         generator: torch.Generator | None = None,
     ) -> Float[Tensor, ""]:
-        """Cross-entropy of noisy images, mean over the batch, in nats.
-
-        ValueError: no labels.
-        """
+        """Cross-entropy of noisy images, mean over the batch, in nats."""
         if cond is None:
             raise ValueError("a classifier's loss needs labels: pass cond=labels")
         clean = x.to(self.head.weight.dtype)
@@ -94,11 +88,7 @@ class DigitClassifier(nn.Module):
 
 
 def load_classifier(path: Path = WEIGHTS, *, dtype: torch.dtype = torch.float64) -> DigitClassifier:
-    """Load the network, ready to evaluate: no dropout, no gradients of its weights.
-
-    FileNotFoundError: there is no such file. ValueError: the file is damaged, or holds another
-    network.
-    """
+    """Load the network, ready to evaluate: no dropout, no gradients of its weights."""
     net = load_weights(DigitClassifier(), path, dtype=dtype, recipe=RECIPE)
     return net.requires_grad_(False)
 
@@ -120,10 +110,7 @@ def haar_details(grey: Grey) -> Float[Tensor, " n 3 t t"]:
 
 
 class WaveletFeatures:
-    """Describe grey pictures by `n_axes` numbers, whitened on the real pictures of the fit.
-
-    ValueError: another number of axes.
-    """
+    """Describe grey pictures by `n_axes` numbers, whitened on the real pictures of the fit."""
 
     def __init__(self, real: Grey, n_axes: int = 32) -> None:
         numbers = self._numbers(real)
@@ -169,18 +156,15 @@ def gradient_histograms(grey: Float[Tensor, " n s s"]) -> Float[Tensor, " n f"]:
     d_down, d_right = torch.gradient(grey, dim=(1, 2))
     strength = torch.hypot(d_down, d_right)
     turn = torch.atan2(d_down, d_right).remainder(2 * math.pi) * (N_DIRECTIONS / (2 * math.pi))
-    low, share = turn.floor().long() % N_DIRECTIONS, turn - turn.floor()
+    low, part = turn.floor().long() % N_DIRECTIONS, turn - turn.floor()
     one_hot = F.one_hot(torch.stack([low, (low + 1) % N_DIRECTIONS]), N_DIRECTIONS)
-    weight = torch.stack([strength * (1 - share), strength * share])
+    weight = torch.stack([strength * (1 - part), strength * part])
     maps = (one_hot * weight[..., None]).sum(0).permute(0, 3, 1, 2)
     return torch.cat([F.avg_pool2d(maps, k).flatten(1) * k**2 for k in (2, 4)], 1)
 
 
 class DigitJudge:
-    """Read digits; fitted once, then asked.
-
-    ValueError: another size of picture, or labels of another number.
-    """
+    """Recognise digits by a support vector machine, fitted once on upright pictures."""
 
     def __init__(self, grey: Grey, labels: Int[Tensor, " m"]) -> None:
         if len(grey) != len(labels):
@@ -205,7 +189,7 @@ class DigitJudge:
         return both.numpy()
 
     def __call__(self, grey: Grey) -> Int[Tensor, " n"]:
-        """Say which digit each picture shows."""
+        """Digit that each picture shows."""
         return torch.from_numpy(self._machine.predict(self._features(grey) / self._scale)).long()
 
 
@@ -217,11 +201,8 @@ def blur(images: Pictures, std: float) -> Pictures:
 
     $$(G_s * x)_{ij} = \sum_{|a|,|b|\le 2} g_a g_b\, x_{i+a,j+b}, \qquad
     g_a \propto e^{-a^2/2s^2}$$
-
-    ValueError: a negative width.
     """
-    if not std >= 0:
-        raise ValueError(f"std is {std}, expected >= 0")
+    require_between(0, math.inf, std=std)
     if std == 0:
         return images
     offsets = torch.arange(-2, 3, dtype=images.dtype)
@@ -234,20 +215,13 @@ def blur(images: Pictures, std: float) -> Pictures:
 def degrade(
     images: Pictures, eps: Pictures, *, blur_std: float = 0.0, noise_std: float = 0.0
 ) -> Pictures:
-    r"""Blur, add noise, and return to grey levels 0..16.
-
-    ValueError: a negative width.
-    """
-    if not noise_std >= 0:
-        raise ValueError(f"noise_std is {noise_std}, expected >= 0")
+    """Blur, add noise, and return to grey levels 0..16."""
+    require_between(0, math.inf, noise_std=noise_std)
     return (blur(images, blur_std) + noise_std * eps).round().clamp(0, 16)
 
 
 def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
-    """Rows that show only the first few classes: the others are replaced, the number stays.
-
-    ValueError: no row has a kept class.
-    """
+    """Rows that show only the first few classes: the others are replaced, the number stays."""
     kept = labels < n_kept
     rows = kept.nonzero()[:, 0]
     if len(rows) == 0:
@@ -259,10 +233,6 @@ def only_classes(labels: Int[Tensor, " n"], n_kept: int) -> Int[Tensor, " n"]:
 
 
 def repeat_few(n: int, n_distinct: int) -> Int[Tensor, " n"]:
-    """Rows that repeat the first few images in turn: a generator with that many outputs.
-
-    ValueError: `n_distinct` outside 1..n.
-    """
-    if not 1 <= n_distinct <= n:
-        raise ValueError(f"n_distinct must be in 1..{n}, got {n_distinct}")
+    """Rows that repeat the first few images in turn: a generator with that many outputs."""
+    require_between(1, n, n_distinct=n_distinct)
     return torch.arange(n) % n_distinct

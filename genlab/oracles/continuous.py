@@ -1,31 +1,26 @@
-r"""The normal distribution: every question a lesson asks about it has a closed answer.
-
-$$\log \mathcal N(x; \mu, \Sigma) = -\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)
-- \tfrac12 \log\det \Sigma - \tfrac d2 \log 2\pi$$
+"""Normals, their mixtures, point masses and the linear latent model, with exact answers.
 
 An oracle is a distribution whose density, score, samples, noised version and denoiser are all known
 exactly. Put one where a trained network would stand, and whatever is then wrong is the fault of the
 method around it.
-
-Bishop, Pattern Recognition and Machine Learning, section 2.3; Dowson and Landau 1982 (distance
-between normals); Efron 2011, eq. 2.8 (Tweedie's formula).
 """
 
 import math
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from genlab.core import expand, kl_diag_normal, mean_event, normal_log_prob, randn, sum_event
+from genlab.core.tensors import require_alike, require_positive, require_rows
 
 
 @dataclass(frozen=True)
 class Gaussian:
     r"""Normal distribution $\mathcal N(\mu, \Sigma)$ with a full covariance matrix.
 
-    ValueError: the shapes do not fit, or `cov` is not symmetric positive definite.
+    Bishop, Pattern Recognition and Machine Learning, section 2.3; Efron 2011, eq. 2.8 (Tweedie).
     """
 
     mean: Float[Tensor, " d"]
@@ -41,19 +36,21 @@ class Gaussian:
         scale = float(self.cov.detach().abs().max())
         if float((self.cov - self.cov.T).detach().abs().max()) > 1e-5 * scale:
             raise ValueError(f"Gaussian: cov is {self.cov.tolist()}, expected a symmetric matrix")
-        if not float(torch.linalg.eigvalsh(self.cov.detach()).min()) > 0:
-            raise ValueError(
-                f"Gaussian: cov has the eigenvalue "
-                f"{float(torch.linalg.eigvalsh(self.cov.detach()).min())}, expected all > 0"
-            )
+        least = float(torch.linalg.eigvalsh(self.cov.detach()).min())
+        if not least > 0:
+            raise ValueError(f"Gaussian: cov has the eigenvalue {least}, expected all > 0")
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example: `(d,)`."""
+        """Shape of one example."""
         return (self.mean.numel(),)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
-        r"""Log-density, `(b,)`, in nats: the displayed equation at the top of this file."""
+        r"""Log-density in nats.
+
+        $$\log \mathcal N(x; \mu, \Sigma) = -\tfrac12 (x-\mu)^\top \Sigma^{-1} (x-\mu)
+        - \tfrac12 \log\det \Sigma - \tfrac d2 \log 2\pi$$
+        """
         root: Tensor = torch.linalg.cholesky(self.cov)
         white: Tensor = torch.linalg.solve_triangular(root, (x - self.mean).T, upper=False)
         log_det = 2 * root.diagonal().log().sum()
@@ -86,7 +83,7 @@ class Gaussian:
     def denoiser(
         self, x_t: Float[Tensor, " b d"], alpha: Tensor | float, sigma: Tensor | float
     ) -> Float[Tensor, " b d"]:
-        r"""Best guess of the clean example from the noisy one.
+        r"""Best guess of the clean example from the noisy one (Tweedie's formula).
 
         $$\mathbb E[x_0 \mid x_t] = \mu + \alpha\,\Sigma\,(\alpha^2\Sigma + \sigma^2 I)^{-1}
         (x_t - \alpha\mu)$$
@@ -100,17 +97,15 @@ class Gaussian:
 
 
 def kl_gaussian(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
-    r"""Divergence between two normal distributions.
+    r"""Divergence between two normal distributions: one number in nats, never negative.
 
     $$\mathrm{KL}(p\|q) = \tfrac12\Big[\operatorname{tr}(\Sigma_q^{-1}\Sigma_p)
     + (\mu_q-\mu_p)^\top \Sigma_q^{-1} (\mu_q-\mu_p) - d
     + \log\frac{\det\Sigma_q}{\det\Sigma_p}\Big]$$
 
-    One number, in nats, never negative. Kullback, Information Theory and Statistics, 1959, ch. 9,
-    eq. 1.2. ValueError: the dimensions differ.
+    Kullback, Information Theory and Statistics, 1959, ch. 9, eq. 1.2.
     """
-    if p.event_shape != q.event_shape:
-        raise ValueError(f"kl_gaussian: dimensions are {p.event_shape[0]} and {q.event_shape[0]}")
+    require_alike(p=p.mean, q=q.mean)
     shift = q.mean - p.mean
     trace: Tensor = torch.linalg.solve(q.cov, p.cov).trace()
     quadratic: Tensor = shift @ torch.linalg.solve(q.cov, shift)
@@ -119,10 +114,7 @@ def kl_gaussian(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    r"""Mixture of normals with isotropic components.
-
-    ValueError: the shapes do not fit, or a weight or a width is out of range.
-    """
+    """Mixture of normals with isotropic components."""
 
     weights: Float[Tensor, " k"]
     means: Float[Tensor, " k d"]
@@ -145,11 +137,11 @@ class GaussianMixture:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example: `(d,)`."""
+        """Shape of one example."""
         return (self.means.shape[1],)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
-        r"""Log-density, `(b,)`, in nats: logsumexp over the components."""
+        r"""Log-density in nats: logsumexp over the components."""
         return self._joint_log_prob(x, self.means, self.stds.expand(len(x), -1)).logsumexp(-1)
 
     def responsibilities(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b k"]:
@@ -165,7 +157,9 @@ class GaussianMixture:
         self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
     ) -> Float[Tensor, " n d"]:
         r"""Choose a component by its weight (or take `cond`, `(n,)`, as the choice), then draw."""
-        k = self._choose(n, generator) if cond is None else cond
+        k = cond
+        if k is None:
+            k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         eps = randn((n, self.means.shape[1]), like=self.means, generator=generator)
         return self.means[k] + self.stds[k, None] * eps
 
@@ -210,24 +204,15 @@ class GaussianMixture:
         squared = ((x[:, None, :] - means) ** 2).sum(-1) / stds**2
         return self.weights.log() - 0.5 * squared - d * (stds.log() + 0.5 * math.log(2 * math.pi))
 
-    def _choose(self, n: int, generator: torch.Generator | None) -> Int[Tensor, " n"]:
-        return torch.multinomial(self.weights, n, replacement=True, generator=generator)
-
 
 @dataclass(frozen=True)
 class Empirical:
-    r"""Equal point masses on a finite set of examples.
-
-    ValueError: there are no points.
-    """
+    """Equal point masses on a finite set of examples."""
 
     points: Float[Tensor, " n *event"]
 
     def __post_init__(self) -> None:
-        if self.points.ndim < 1 or len(self.points) == 0:
-            raise ValueError(
-                f"Empirical: points have shape {tuple(self.points.shape)}, expected at least one"
-            )
+        require_rows(points=self.points)
 
     @property
     def event_shape(self) -> tuple[int, ...]:
@@ -243,19 +228,19 @@ class Empirical:
         return self.points[cond]
 
     def noised(self, alpha: float, sigma: float) -> GaussianMixture:
-        r"""Distribution of $x_t = \alpha x_0 + \sigma\epsilon$, over flattened examples.
-
-        It is the kernel density estimate of the scaled points with bandwidth $\sigma$.
-        """
+        r"""Distribution of $x_t = \alpha x_0 + \sigma\epsilon$: a kernel density estimate."""
         flat = self.points.flatten(1)
-        n = len(flat)
-        ones = torch.ones(n, dtype=flat.dtype, device=flat.device)
-        return GaussianMixture(ones / n, alpha * flat, sigma * ones)
+        ones = torch.ones(len(flat), dtype=flat.dtype, device=flat.device)
+        return GaussianMixture(ones / len(flat), alpha * flat, sigma * ones)
 
     def denoiser(
         self, x_t: Float[Tensor, " b *event"], alpha: Tensor | float, sigma: Tensor | float
     ) -> Float[Tensor, " b *event"]:
-        r"""Weighted average of the points: the displayed equation at the top of this file."""
+        r"""Average of the points, each weighted by how well it explains the noisy example.
+
+        $$\mathbb E[x_0 \mid x_t] = \sum_i w_i x_i, \qquad
+        w = \operatorname{softmax}\big(-\lVert x_t - \alpha x_i \rVert^2 / 2\sigma^2\big)$$
+        """
         alpha = expand(torch.as_tensor(alpha, dtype=x_t.dtype), x_t)
         sigma = torch.as_tensor(sigma, dtype=x_t.dtype).reshape(-1, 1)
         gaps = [sum_event((x_t - alpha * point) ** 2) for point in self.points]
@@ -270,10 +255,7 @@ class Empirical:
 
 @dataclass(frozen=True)
 class LinearLatent:
-    r"""Linear latent-variable model with normal noise.
-
-    ValueError: the shapes do not fit, or `std` is not positive.
-    """
+    r"""Probabilistic PCA: $x = Wz + \mu + \sigma\epsilon$ with $z \sim \mathcal N(0, I)$."""
 
     weight: Float[Tensor, " d k"]
     mean: Float[Tensor, " d"]
@@ -285,12 +267,11 @@ class LinearLatent:
                 f"LinearLatent: weight has shape {tuple(self.weight.shape)} and mean "
                 f"{tuple(self.mean.shape)}, expected (d, k) and (d,)"
             )
-        if not self.std > 0:
-            raise ValueError(f"LinearLatent: std is {self.std}, expected > 0")
+        require_positive(std=self.std)
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example: `(d,)`."""
+        """Shape of one example."""
         return (self.mean.numel(),)
 
     def decode(self, z: Float[Tensor, " b k"]) -> Float[Tensor, " b d"]:
@@ -300,7 +281,7 @@ class LinearLatent:
     def cond_log_prob(
         self, x: Float[Tensor, " b d"], z: Float[Tensor, " b k"]
     ) -> Float[Tensor, " b"]:
-        r"""$\log p(x \mid z)$, `(b,)`, in nats."""
+        r"""$\log p(x \mid z)$ in nats."""
         return normal_log_prob(x, self.decode(z), self.std)
 
     def marginal(self) -> Gaussian:
@@ -309,7 +290,7 @@ class LinearLatent:
         return Gaussian(self.mean, self.weight @ self.weight.T + self.std**2 * eye)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
-        r"""Exact $\log p(x)$, `(b,)`, in nats."""
+        r"""Exact $\log p(x)$ in nats."""
         return self.marginal().log_prob(x)
 
     def posterior(

@@ -1,13 +1,9 @@
-r"""A joint law of a few tokens as a table: every conditional, entropy and dependence by summing.
+r"""A joint distribution of a few tokens as a table: every answer by summing.
 
 $$p(x_1, \dots, x_n), \qquad
 p(x_i \mid x_O) = \frac{\sum_{x_j,\ j \notin O \cup \{i\}} p(x)}{\sum_{x_j,\ j \notin O} p(x)}$$
 
-The ideal network of models that fill in what is hidden. Its one limit is that the table has $v^n$
-entries.
-
-Cover and Thomas, Elements of Information Theory, 2nd ed., ch. 2; Watanabe 1960 ("Information
-theoretical analysis of multivariate correlation"), for the total correlation.
+The ideal network of models that fill in what is hidden. Its one limit: the table has $v^n$ entries.
 """
 
 from dataclasses import dataclass
@@ -25,10 +21,9 @@ def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
     $$\mathrm{TC} = \sum_i H(x_i) - H(x_1, \dots, x_n)
       = \mathrm{KL}\Big(p(x)\,\Big\|\,\prod_i p(x_i)\Big) \ge 0$$
 
-    For two variables it is their mutual information.
-
-    A scalar in nats, 0 exactly when the variables are independent. Watanabe 1960, eq. 2.
-    ValueError: probabilities that are negative or do not sum to 1.
+    In nats, 0 exactly when the variables are independent; for two variables it is their mutual
+    information. Watanabe 1960, "Information theoretical analysis of multivariate correlation",
+    eq. 2.
     """
     axes = range(joint.ndim)
     margins = [joint.sum([a for a in axes if a != i]) if joint.ndim > 1 else joint for i in axes]
@@ -38,21 +33,18 @@ def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
 
 @dataclass(frozen=True)
 class TokenTable:
-    r"""The law of n tokens of v values each; the value v stands for "hidden".
-
-    ValueError: axes of different lengths, or probabilities that do not sum to 1.
-    """
+    """The joint distribution of n tokens of v values each; the value v stands for "hidden"."""
 
     joint: Tensor
 
     def __post_init__(self) -> None:
         if len(set(self.joint.shape)) != 1:
             raise ValueError(f"axes must be equally long, got {tuple(self.joint.shape)}")
-        entropy(self.joint.flatten())  # refuses what is no law
+        entropy(self.joint.flatten())  # refuses what does not sum to 1
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example: `(n,)`."""
+        """Shape of one example."""
         return (self.joint.ndim,)
 
     @property
@@ -76,13 +68,13 @@ class TokenTable:
         return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
 
     def given(self, x: Int[Tensor, " n"]) -> Tensor:
-        """Joint law of the hidden tokens of one sequence, given the others."""
+        """Joint distribution of the hidden tokens of one sequence, given the others."""
         seen = tuple(slice(None) if v == self.n_tokens else v for v in x.tolist())
         part: Tensor = self.joint[seen]
         return part / part.sum()
 
     def conditionals(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n v"]:
-        """Law of every token given those that are not hidden: one-hot for the latter."""
+        """Distribution of every token given those that are not hidden: one-hot for the latter."""
         states, p = self.states(), self.joint.flatten()
         fits = ((x[:, None] == states) | (x[:, None] == self.n_tokens)).all(-1)
         weight = fits * p

@@ -43,18 +43,11 @@ def langevin_step(
     $$x' = x + \eta\,\nabla\log p(x) + \sqrt{2\eta T}\; z$$
 
     Leaves $p^{1/T}$ unchanged in the limit $\eta \to 0$; for $p = \mathcal N(0,1)$ and $T = 1$ the
-    stationary variance is $1/(1 - \eta/2)$.
-
-    Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$. ValueError: `step_size` is not positive
-    or `temperature` is negative.
+    stationary variance is $1/(1 - \eta/2)$. Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$.
     """
-    if not step_size > 0 or not temperature >= 0:
-        raise ValueError(
-            f"langevin_step: step_size is {step_size} and temperature {temperature}, "
-            f"expected > 0 and >= 0"
-        )
-    noise_scale: float = (2 * step_size * temperature) ** 0.5
-    return x + step_size * score + noise_scale * z
+    require_positive(step_size=step_size)
+    require_between(0, math.inf, temperature=temperature)
+    return x + step_size * score + (2 * step_size * temperature) ** 0.5 * z
 
 
 def langevin(
@@ -94,8 +87,7 @@ def mala_step(
     $$a = \min\Big(1,\ \frac{p(x')\, q(x \mid x')}{p(x)\, q(x' \mid x)}\Big), \qquad
     q(x' \mid x) = \mathcal N(x';\, x + \eta\nabla\log p(x),\, 2\eta I)$$
 
-    Roberts and Tweedie 1996, eq. 4. ValueError: `step_size` is not positive, or $\log p$ or its
-    slope at `x` is not a number.
+    Roberts and Tweedie 1996, eq. 4. ValueError: $\log p$ or its slope at `x` is not a number.
     """
     slope, level = score(x), log_prob(x)
     require_finite(score=slope)  # every comparison with NaN is false: all moves would be refused
@@ -138,8 +130,8 @@ def langevin_matrix(
 
     $$P_{ij} \propto \exp\Big(-\frac{(x_j - x_i - \eta\,\nabla\log p(x_i))^2}{4\eta}\Big)$$
 
-    Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$. ValueError: the step is not positive, or
-    too short for this grid.
+    Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$. ValueError: the step is too short for
+    this grid.
     """
     require_alike(x=x, score=score)
     moved = x[None, :] - x[:, None] - step_size * score[:, None]
@@ -159,9 +151,8 @@ def mala_matrix(
     $$P_{ij} = K_{ij}\min\Big(1, \frac{\pi_j K_{ji}}{\pi_i K_{ij}}\Big) \ (i\ne j), \qquad
     P_{ii} = 1 - \sum_{j\ne i} P_{ij}$$
 
-    $\pi_i \propto p(x_i)$ is stationary without error: $\pi_i P_{ij}$ is symmetric.
-
-    Roberts and Tweedie 1996, eq. 4. ValueError: as for `langevin_matrix`.
+    $\pi_i \propto p(x_i)$ is stationary without error: $\pi_i P_{ij}$ is symmetric. Roberts and
+    Tweedie 1996, eq. 4.
     """
     require_alike(x=x, log_prob=log_prob)
     proposal = langevin_matrix(score, x, step_size=step_size)
@@ -177,7 +168,7 @@ def stationary(matrix: Float[Tensor, " n n"]) -> Float[Tensor, " n"]:
 
     $$\pi P = \pi, \qquad \sum_i \pi_i = 1$$
 
-    Levin and Peres, section 1.5. ValueError: the matrix is empty, or a row does not sum to 1.
+    Levin and Peres, Markov Chains and Mixing Times, section 1.5.
     """
     n = len(matrix)
     _require_chain(matrix)
@@ -194,10 +185,8 @@ def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
 
     $$\tau = -\frac{1}{\log|\lambda_2|}$$
 
-    On $\mathcal N(0,1)$ unadjusted Langevin has $\lambda_2 = 1-\eta$.
-
-    Levin and Peres, eq. 12.7 (there 1 / (1 - |lambda_2|), its limit near 1). ValueError: there are
-    fewer than two states, or a row does not sum to 1.
+    On $\mathcal N(0,1)$ unadjusted Langevin has $\lambda_2 = 1-\eta$. Levin and Peres, eq. 12.7
+    (there $1 / (1 - |\lambda_2|)$, its limit near 1).
     """
     _require_chain(matrix, least=2)  # before eigvals, which may end the process on NaN
     values: Tensor = torch.linalg.eigvals(matrix)

@@ -1,4 +1,4 @@
-r"""Ordinary differential equations, from the simplest step to one that watches its own error.
+r"""Ordinary differential equations in fixed steps, and the divergence of their field.
 
 $$\frac{dy}{dt} = f(t, y), \qquad y(t_0) = y_0$$
 
@@ -6,8 +6,7 @@ Each method is one pure step; the generator around it yields the state at every 
 Halving the step divides the final error by $2$ (Euler), $4$ (Heun), $16$ (RK4): their order. Time
 may run either way, and gradients flow through every step.
 
-Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, 2nd ed., sections II.1 (fixed
-steps), II.4 (step control) and II.5 (Dormand and Prince).
+Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, 2nd ed., section II.1.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -55,7 +54,7 @@ def rk4_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
 def euler(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
     r"""Euler's method along the times `ts`: 1 evaluation a step, error $O(h)$.
 
-    Hairer, Norsett and Wanner I, eq. I.7.3. ValueError: `ts` is empty or turns back.
+    Hairer, Norsett and Wanner I, eq. I.7.3.
     """
     return _integrate(euler_step, func, y0, ts)
 
@@ -63,7 +62,7 @@ def euler(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
 def heun(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
     r"""Heun's method along the times `ts`: 2 evaluations a step, error $O(h^2)$.
 
-    Hairer, Norsett and Wanner I, section II.1. ValueError: `ts` is empty or turns back.
+    Hairer, Norsett and Wanner I, section II.1.
     """
     return _integrate(heun_step, func, y0, ts)
 
@@ -71,7 +70,7 @@ def heun(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
 def rk4(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
     r"""The classical Runge-Kutta method along `ts`: 4 evaluations a step, error $O(h^4)$.
 
-    Hairer, Norsett and Wanner I, table II.1.2. ValueError: `ts` is empty or turns back.
+    Hairer, Norsett and Wanner I, table II.1.2.
     """
     return _integrate(rk4_step, func, y0, ts)
 
@@ -105,9 +104,8 @@ def exact_divergence(func: VectorField, x: Event) -> tuple[Event, PerExample]:
 
     Each row of f(x) must depend on the same row of x only (no batch normalisation).
 
-    $f(x)$, like `x`, and the divergence, `(b,)`, summed over the event. Both carry gradients when
-    gradients are enabled. Chen et al. 2018 (arXiv:1806.07366), eq. 8 (the trace). ValueError: f(x)
-    has another shape than x.
+    Both results carry gradients when gradients are enabled. Chen et al. 2018 (arXiv:1806.07366),
+    eq. 8 (the trace).
     """
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
@@ -128,10 +126,8 @@ def hutchinson_divergence(
     $$\nabla\cdot f(x_i) \approx \frac1k \sum_{m=1}^k v_m^\top J_f(x_i)\, v_m$$
 
     With Rademacher probes the diagonal of J enters without error; the variance comes from the
-    off-diagonal part alone. Keep the probes fixed along one ODE solution.
-
-    Grathwohl et al. 2019 (arXiv:1810.01367), eq. 7. ValueError: `probes` or f(x) has a shape that
-    does not fit x.
+    off-diagonal part alone. Keep the probes fixed along one ODE solution. Grathwohl et al. 2019
+    (arXiv:1810.01367), eq. 7.
     """
     if probes.shape[1:] != x.shape or len(probes) == 0:
         raise ValueError(

@@ -1,4 +1,4 @@
-r"""Stochastic differential equations with a noise strength that depends on time only.
+r"""Stochastic differential equations whose diffusion coefficient depends on time only.
 
 $$dx = f(t, x)\,dt + g(t)\,dW \quad\approx\quad
 x_s = x_t + h f(t, x_t) + g(t) \sqrt{|h|}\; z, \qquad z \sim \mathcal N(0, I),\ h = s - t$$
@@ -21,11 +21,11 @@ from genlab.core import randn
 from genlab.solvers.ode import require_times
 
 Drift: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-Strength: TypeAlias = Callable[[Tensor], Tensor | float]
+Diffusion: TypeAlias = Callable[[Tensor], Tensor | float]
 
 
 def euler_maruyama_step(
-    drift: Drift, diffusion: Strength, t: Tensor, s: Tensor, x: Tensor, z: Tensor
+    drift: Drift, diffusion: Diffusion, t: Tensor, s: Tensor, x: Tensor, z: Tensor
 ) -> Tensor:
     r"""One step from time t to time s with the noise `z` passed in.
 
@@ -39,18 +39,17 @@ def euler_maruyama_step(
 
 def euler_maruyama(
     drift: Drift,
-    diffusion: Strength,
+    diffusion: Diffusion,
     x0: Tensor,
     ts: Float[Tensor, " n"],
     *,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    r"""Euler-Maruyama paths along `ts`; the law at the end has an error $O(h)$.
+    r"""Euler-Maruyama paths along `ts`; the distribution at the end has an error $O(h)$.
 
     $$dx = f(t, x)\,dt + g(t)\,dW$$
 
-    Kloeden and Platen, eq. 10.2.4. ValueError: `ts` is empty or turns back; `diffusion` answers the
-    same time in two ways.
+    Kloeden and Platen, eq. 10.2.4. ValueError: `diffusion` answers the same time in two ways.
     """
     require_times(ts)
     first, second = (torch.as_tensor(diffusion(ts[0])) for _ in range(2))
@@ -64,7 +63,7 @@ def euler_maruyama(
 
 
 def _walk(
-    drift: Drift, diffusion: Strength, x: Tensor, ts: Tensor, generator: torch.Generator | None
+    drift: Drift, diffusion: Diffusion, x: Tensor, ts: Tensor, generator: torch.Generator | None
 ) -> Iterator[Tensor]:
     yield x
     for i in range(len(ts) - 1):

@@ -19,7 +19,8 @@ from genlab.autoregressive.decoding import keep_top_k
 from genlab.autoregressive.tokens import train_bpe
 from genlab.core.stats import kl_diag_normal
 from genlab.core.tensors import make_generator, randn
-from genlab.data.captions import WORDS, CaptionLaw, caption_law, chance, load_captioned, paint
+from genlab.data.captions import WORDS, CaptionDistribution, chance, load_captioned, paint
+from genlab.data.captions import caption_distribution as distribution_of
 from genlab.data.moving import SIZE, small_digits, write_moving
 from genlab.data.simulators import Epidemic, LinearGaussian, TwoMoons
 from genlab.data.text import load_text
@@ -718,14 +719,14 @@ def by_both(
     return by_captions(model, grey, columns, seed=seed + 1, **options)
 
 
-def caption_distribution(p_stroke: float = 0.75, p_slant: float = 0.75) -> CaptionLaw:
+def caption_distribution(p_stroke: float = 0.75, p_slant: float = 0.75) -> CaptionDistribution:
     """The exact distribution of the 720 captions that the model trains on."""
     attributes = load_captioned("painter", 16).attributes
-    return caption_law(attributes, say_stroke=p_stroke, say_slant=p_slant)
+    return distribution_of(attributes, say_stroke=p_stroke, say_slant=p_slant)
 
 
 @torch.no_grad()
-def text_gap(lm: Any, truth: CaptionLaw) -> tuple[float, float]:
+def text_gap(lm: Any, truth: CaptionDistribution) -> tuple[float, float]:
     """KL(truth || model) in nats a caption, and the model's probability of all other sentences.
 
     Exact: every caption is enumerated.

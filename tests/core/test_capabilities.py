@@ -26,17 +26,13 @@ ROOT = Path(__file__).resolve().parents[2]
 class Normal:
     event_shape: tuple[int, ...] = (2,)
 
-    def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         return torch.randn(n, 2, generator=generator)
 
     def log_prob(self, x: Tensor) -> Tensor:
         return std_normal_log_prob(x)
 
-    def loss(
-        self, x: Tensor, *, cond: Tensor | None = None, generator: torch.Generator | None = None
-    ) -> Tensor:
+    def loss(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         return -self.log_prob(x).mean()
 
     def score(self, x: Tensor, t: Tensor) -> Tensor:
@@ -46,6 +42,10 @@ class Normal:
 class Bound:
     def elbo(self, x: Tensor, *, generator: torch.Generator | None = None) -> Tensor:
         return std_normal_log_prob(x) - torch.rand(len(x), generator=generator)
+
+
+class Both(Normal, Bound):
+    """An exact likelihood outranks a bound."""
 
 
 class Energy:
@@ -73,44 +73,16 @@ _adversarial: Adversarial = Game()
 
 @pytest.mark.parametrize(
     ("model", "kind"),
-    [(Normal(), "exact"), (Bound(), "bound"), (Energy(), "unnormalised"), (Game(), "none")],
+    [
+        (Normal(), "exact"),
+        (Both(), "exact"),
+        (Bound(), "bound"),
+        (Energy(), "unnormalised"),
+        (Game(), "none"),
+    ],
 )
 def test_the_kind_of_likelihood_is_read_from_the_methods(model, kind):
     assert likelihood_kind(model) == kind
-
-
-def test_an_exact_likelihood_outranks_a_bound():
-    class Both(Normal, Bound):
-        pass
-
-    assert likelihood_kind(Both()) == "exact"
-
-
-def test_the_kind_travels_with_the_value():
-    x = torch.zeros(3, 2)
-    kind, values = log_likelihood(Normal(), x)
-    assert kind == "exact"
-    torch.testing.assert_close(values, std_normal_log_prob(x))
-
-
-def test_a_stochastic_bound_receives_the_generator():
-    x = torch.zeros(3, 2)
-    draws = [
-        log_likelihood(Bound(), x, generator=torch.Generator().manual_seed(1)) for _ in range(2)
-    ]
-    assert draws[0][0] == "bound"
-    torch.testing.assert_close(draws[0][1], draws[1][1], rtol=0, atol=0)
-
-
-def test_a_game_has_no_likelihood_and_the_error_says_what_to_do_instead():
-    assert not hasattr(Game(), "log_prob")
-    with pytest.raises(NoLikelihoodError, match=r"Game has no likelihood.*genlab\.metrics"):
-        log_likelihood(Game(), torch.zeros(1, 2))
-
-
-def test_an_energy_is_not_a_likelihood_and_the_error_names_the_constant():
-    with pytest.raises(NoLikelihoodError, match="unknown constant log Z"):
-        log_likelihood(Energy(), torch.zeros(1, 2))
 
 
 @pytest.mark.slow
@@ -135,3 +107,24 @@ def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path):
     )
     assert 'expected "HasLogProb"' in run.stdout
     assert '"Game" has no attribute "log_prob"' in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "advice"),
+    [(Game(), r"Game has no likelihood.*genlab\.metrics"), (Energy(), "unknown constant log Z")],
+)
+def test_what_has_no_likelihood_is_refused_with_advice(model, advice):
+    with pytest.raises(NoLikelihoodError, match=advice):
+        log_likelihood(model, torch.zeros(1, 2))
+
+
+def test_the_kind_travels_with_the_value_and_a_stochastic_bound_receives_the_generator():
+    x = torch.zeros(3, 2)
+    kind, values = log_likelihood(Normal(), x)
+    assert kind == "exact"
+    torch.testing.assert_close(values, std_normal_log_prob(x))
+    first, second = (
+        log_likelihood(Bound(), x, generator=torch.Generator().manual_seed(1)) for _ in range(2)
+    )
+    assert first[0] == "bound"
+    assert torch.equal(first[1], second[1])

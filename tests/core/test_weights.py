@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 
 import processes
@@ -13,36 +14,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from genlab.core.weights import (
-    load_weights,
-    read_card,
-    replace_file,
-    replace_files,
-    require_room,
-    save_weights,
-)
-
-
-def test_the_new_file_takes_the_place_of_the_old(tmp_path):
-    path = tmp_path / "deep" / "a.txt"
-    replace_file(path, b"old")
-    replace_file(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
-
-
-def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    replace_file(path, b"old")
-
-    def full(_):
-        raise OSError("no space left")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="no space left"):
-        replace_file(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+from genlab.core.weights import load_weights, read_card, replace_file, require_room, save_weights
 
 
 def test_the_error_that_is_told_is_the_first(tmp_path, monkeypatch):
@@ -58,22 +30,6 @@ def test_the_error_that_is_told_is_the_first(tmp_path, monkeypatch):
         replace_file(tmp_path / "a.txt", b"new")
 
 
-def test_of_files_that_belong_together_none_is_moved_before_all_are_written(tmp_path, monkeypatch):
-    first, second = tmp_path / "a", tmp_path / "b"
-    replace_files({first: b"1", second: b"2"})
-    calls = iter([None, OSError(28, "No space left on device")])
-
-    def full(_):
-        if error := next(calls):
-            raise error
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        replace_files({first: b"3", second: b"4"})
-    assert (first.read_bytes(), second.read_bytes()) == (b"1", b"2")
-    assert len(list(tmp_path.iterdir())) == 2
-
-
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_what_a_killed_process_left_is_removed_and_what_a_running_one_writes_is_not(tmp_path):
     ended = processes.start(lambda: None)
@@ -86,10 +42,11 @@ def test_what_a_killed_process_left_is_removed_and_what_a_running_one_writes_is_
 
 
 def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path):
-    require_room(tmp_path / "new" / "a", 1000)
-    replace_file(tmp_path / "new" / "a", b"old")
-    require_room(tmp_path / "new" / "a", 1000)
-    assert [p.read_bytes() for p in (tmp_path / "new").iterdir()] == [b"old"]
+    path = tmp_path / "new" / "a"
+    require_room(path, 1000)
+    replace_file(path, b"old")
+    require_room(path, 1000)
+    assert [p.read_bytes() for p in path.parent.iterdir()] == [b"old"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
@@ -129,25 +86,8 @@ def path(tmp_path):
     return tmp_path / "a.safetensors"
 
 
-def test_weights_survive_a_round_trip_in_single_precision(path):
-    net = Net()
-    save_weights(net, path, CARD)
-    again = load_weights(Net(), path)
-    for name, weight in again.state_dict().items():
-        expected = net.state_dict()[name]
-        expected = expected.float().double() if expected.is_floating_point() else expected
-        torch.testing.assert_close(weight, expected, rtol=0, atol=0)
-
-
-def test_the_file_holds_single_precision(path):
-    save_weights(Net(), path, CARD)
-    assert {w.dtype for w in load_file(path).values()} == {torch.float32, torch.int64}
-
-
 @given(st.floats(-8, 8))
 def test_half_precision_keeps_three_digits(value):
-    import tempfile
-
     net = nn.Linear(1, 1, bias=False)
     nn.init.constant_(net.weight, value)
     with tempfile.TemporaryDirectory() as folder:
@@ -157,27 +97,6 @@ def test_half_precision_keeps_three_digits(value):
         again = load_weights(nn.Linear(1, 1, bias=False), path)
     # 11 binary digits, or the step between the smallest halves
     assert abs(again.weight.item() - value) <= abs(value) * 2**-11 + 2**-25
-
-
-def test_a_weight_too_large_for_half_precision_is_refused(path):
-    net = nn.Linear(1, 1)
-    nn.init.constant_(net.weight, 1e6)
-    with pytest.raises(ValueError, match=r"weight is not finite in float16"):
-        save_weights(net, path, CARD, dtype=torch.float16)
-    assert list(path.parent.iterdir()) == []
-
-
-def test_a_dtype_that_is_no_file_format_is_refused(path):
-    with pytest.raises(ValueError, match=r"float32 or float16, got torch\.float64"):
-        save_weights(Net(), path, CARD, dtype=torch.float64)
-
-
-def test_the_card_counts_parameters_and_bytes(path):
-    save_weights(Net(), path, CARD)
-    card = read_card(path)
-    assert card["parameters"] == 2 * 3 + 3 + 1  # weight, bias and the counter
-    assert card["bytes"] == path.stat().st_size
-    assert {name: card[name] for name in CARD} == CARD
 
 
 def test_the_card_says_which_torch_and_which_precision(path):
@@ -194,31 +113,6 @@ def test_a_card_that_leaves_something_out_is_refused(path, missing):
         save_weights(Net(), path, card)
 
 
-def test_the_same_weights_give_the_same_bytes(path):
-    torch.manual_seed(3)
-    save_weights(Net(), path, CARD)
-    first = path.read_bytes()
-    torch.manual_seed(3)
-    save_weights(Net(), path, CARD)
-    assert path.read_bytes() == first
-
-
-def test_everybody_may_read_what_was_written(path):
-    save_weights(Net(), path, CARD)
-    assert path.stat().st_mode & 0o777 == 0o644
-    assert path.with_suffix(".json").stat().st_mode & 0o777 == 0o644
-
-
-def test_nothing_else_is_left_in_the_folder(path):
-    save_weights(Net(), path, CARD)
-    assert sorted(p.name for p in path.parent.iterdir()) == ["a.json", "a.safetensors"]
-
-
-def test_a_folder_is_made_for_the_file(tmp_path):
-    save_weights(Net(), tmp_path / "new" / "a.safetensors", CARD)
-    load_weights(Net(), tmp_path / "new" / "a.safetensors")
-
-
 def test_one_weight_with_two_names_stays_one(path):
     save_weights(Tied(), path, CARD)
     assert read_card(path)["parameters"] == 4
@@ -226,59 +120,15 @@ def test_one_weight_with_two_names_stays_one(path):
     assert again.a.weight is again.b.weight
 
 
-def test_the_loaded_module_is_ready_to_evaluate(path):
-    save_weights(Net(), path, CARD)
-    assert not load_weights(Net().train(), path).drop.training
-
-
-def test_the_module_itself_is_returned(path):
-    save_weights(Net(), path, CARD)
-    net = Net()
-    assert load_weights(net, path) is net
-
-
-def test_the_module_keeps_its_precision_unless_another_is_asked_for(path):
-    save_weights(Net(), path, CARD)
-    assert load_weights(Net(), path).layer.weight.dtype == torch.float64
-    loaded = load_weights(Net(), path, dtype=torch.float32)
-    assert loaded.layer.weight.dtype == torch.float32
-    assert loaded.count.dtype == torch.int64
-
-
-def test_only_safetensors_are_written(tmp_path):
-    with pytest.raises(ValueError, match=r"\.safetensors, got net\.pt"):
-        save_weights(Net(), tmp_path / "net.pt", CARD)
-
-
 def test_a_missing_file_names_the_command_that_makes_it(path):
     with pytest.raises(FileNotFoundError, match="`genlab train a` writes it again"):
         load_weights(Net(), path)
-
-
-def test_the_card_names_the_command_when_it_is_there(path):
+    with pytest.raises(FileNotFoundError, match="`python -m mine` writes it again"):
+        load_weights(Net(), path, recipe="python -m mine")
     save_weights(Net(), path, {**CARD, "recipe": "genlab train other"})
     path.unlink()
     with pytest.raises(FileNotFoundError, match="`genlab train other` writes it again"):
         load_weights(Net(), path)
-
-
-def test_a_recipe_can_be_given(path):
-    with pytest.raises(FileNotFoundError, match="`python -m mine` writes it again"):
-        load_weights(Net(), path, recipe="python -m mine")
-
-
-def test_a_truncated_file_is_called_damaged(path):
-    save_weights(Net(), path, CARD)
-    path.write_bytes(path.read_bytes()[:-5])
-    with pytest.raises(ValueError, match=r"a\.safetensors is damaged.*`genlab train a`"):
-        load_weights(Net(), path)
-
-
-def test_weights_without_a_card_are_refused_with_the_command_that_makes_both(path):
-    save_weights(Net(), path, CARD)
-    path.with_suffix(".json").unlink()
-    with pytest.raises(FileNotFoundError, match=r"no card at .*a\.json; `python -m mine` writes"):
-        load_weights(Net(), path, recipe="python -m mine")
 
 
 @pytest.mark.parametrize("digest", [None, 0, "", "missing"])
@@ -288,27 +138,15 @@ def test_a_card_without_the_digest_of_the_weights_is_refused(path, digest):
     if digest == "missing":
         del card["sha256"]
     path.with_suffix(".json").write_text(json.dumps(card))
-    with pytest.raises(ValueError, match="its card was written for a file with sha256"):
+    with pytest.raises(ValueError, match="sha256"):
         load_weights(Net(), path)
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_card_holds_finite_numbers_and_a_refused_one_leaves_no_file(path, value):
-    with pytest.raises(ValueError, match=f"'share': {value}.*expected a card of finite numbers"):
-        save_weights(Net(), path, CARD | {"metrics": {"share": value}})
+    with pytest.raises(ValueError, match=f"'fraction': {value}"):
+        save_weights(Net(), path, CARD | {"metrics": {"fraction": value}})
     assert list(path.parent.iterdir()) == []
-
-
-def test_one_flipped_bit_is_noticed(path):
-    save_weights(Net(), path, CARD)
-    damaged = bytearray(path.read_bytes())
-    damaged[-1] ^= 1
-    path.write_bytes(damaged)
-    with pytest.raises(
-        ValueError,
-        match=r"is damaged.*its card was written for a file with sha256 \w{64}, this one",
-    ):
-        load_weights(Net(), path)
 
 
 def test_a_refused_file_leaves_the_module_as_it_was(path):
@@ -317,7 +155,8 @@ def test_a_refused_file_leaves_the_module_as_it_was(path):
     before = net.layer.weight.clone()
     with pytest.raises(ValueError, match="is not a Net"):
         load_weights(net, path, dtype=torch.float32)
-    torch.testing.assert_close(net.layer.weight, before, rtol=0, atol=0)
+    assert torch.equal(net.layer.weight, before)
+    assert net.layer.weight.dtype == torch.float64
 
 
 @pytest.mark.parametrize(
@@ -340,11 +179,6 @@ def test_the_weights_of_another_network_are_named(path, change, odd):
         load_weights(Net(), path)
 
 
-def test_a_card_that_is_not_there_is_said_to_be_missing(path):
-    with pytest.raises(FileNotFoundError, match=r"a\.json; `genlab train a --force --out .+`"):
-        read_card(path)
-
-
 @pytest.mark.parametrize("text", ["{", "[1]", "[" * 100_000], ids=["broken", "a list", "deep"])
 def test_a_damaged_card_is_refused(path, text):
     save_weights(Net(), path, CARD)
@@ -353,13 +187,6 @@ def test_a_damaged_card_is_refused(path, text):
         read_card(path)
     with pytest.raises(ValueError, match=r"a\.json is damaged"):
         load_weights(Net(), path)
-
-
-def test_the_card_is_text_that_a_person_reads(path):
-    save_weights(Net(), path, CARD)
-    text = path.with_suffix(".json").read_text(encoding="utf-8")
-    assert text.endswith("}\n")
-    assert list(json.loads(text))[:5] == list(CARD)
 
 
 def test_a_disk_that_is_full_leaves_the_earlier_pair(path, monkeypatch):
@@ -389,3 +216,69 @@ def test_a_kill_between_the_two_files_leaves_no_weights_without_a_card(path, mon
     with pytest.raises(KeyboardInterrupt):
         save_weights(Net(), path, CARD)
     assert moved == [path.with_suffix(".json")]
+
+
+def test_weights_survive_a_round_trip_in_single_precision_and_are_ready_to_evaluate(path):
+    net, other = Net(), Net().train()
+    save_weights(net, path, CARD)
+    assert {w.dtype for w in load_file(path).values()} == {torch.float32, torch.int64}
+    assert load_weights(other, path) is other
+    assert not other.drop.training
+    for name, weight in other.state_dict().items():
+        expected = net.state_dict()[name]
+        expected = expected.float().double() if expected.is_floating_point() else expected
+        torch.testing.assert_close(weight, expected, rtol=0, atol=0)
+    single = load_weights(Net(), path, dtype=torch.float32)
+    assert (single.layer.weight.dtype, single.count.dtype) == (torch.float32, torch.int64)
+
+
+def test_the_same_weights_give_the_same_two_files_that_everybody_may_read(tmp_path):
+    path = tmp_path / "new" / "a.safetensors"
+    written = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        save_weights(Net(), path, CARD)
+        written.append({p.name: p.read_bytes() for p in path.parent.iterdir()})
+    assert written[0] == written[1]
+    assert set(written[0]) == {"a.json", "a.safetensors"}
+    assert all(p.stat().st_mode & 0o777 == 0o644 for p in path.parent.iterdir())
+
+
+def test_a_missing_card_names_the_command_that_makes_it(path):
+    save_weights(Net(), path, CARD)
+    path.with_suffix(".json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no card at .*a\.json; `python -m mine` writes"):
+        load_weights(Net(), path, recipe="python -m mine")
+    with pytest.raises(FileNotFoundError, match=r"a\.json; `genlab train a --force --out .+`"):
+        read_card(path)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "one bit flipped"])
+def test_a_damaged_file_is_noticed(path, damage):
+    save_weights(Net(), path, CARD)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data[:-5] if damage == "truncated" else data)
+    with pytest.raises(ValueError, match=r"a\.safetensors is damaged.*sha256.*`genlab train a`"):
+        load_weights(Net(), path)
+
+
+def test_the_card_counts_parameters_and_bytes_in_text_that_a_person_reads(path):
+    save_weights(Net(), path, CARD)
+    card = read_card(path)
+    assert card["parameters"] == 2 * 3 + 3 + 1  # weight, bias and the counter
+    assert card["bytes"] == path.stat().st_size
+    assert {name: card[name] for name in CARD} == CARD
+    assert path.with_suffix(".json").read_text(encoding="utf-8").endswith("}\n")
+
+
+def test_other_formats_are_refused(path):
+    with pytest.raises(ValueError, match=r"\.safetensors, got net\.pt"):
+        save_weights(Net(), path.with_name("net.pt"), CARD)
+    with pytest.raises(ValueError, match=r"torch\.float64"):
+        save_weights(Net(), path, CARD, dtype=torch.float64)
+    net = nn.Linear(1, 1)
+    nn.init.constant_(net.weight, 1e6)
+    with pytest.raises(ValueError, match=r"weight is not finite in float16"):
+        save_weights(net, path, CARD, dtype=torch.float16)
+    assert list(path.parent.iterdir()) == []

@@ -14,20 +14,6 @@ def test_a_repeated_paragraph_is_dropped_whatever_its_spacing():
     assert unique_paragraphs(["a b\n c\n\nd", "d\n \n\na  b c"]) == ["a b\n c", "d"]
 
 
-def test_no_paragraph_of_the_held_out_parts_is_in_the_training_part():
-    # repeats are dropped before splitting: afterwards the held-out text would be known by heart
-    train = {" ".join(p.split()) for p in load_text("train").split("\n\n")}
-    for split in ("val", "test"):
-        held_out = [" ".join(p.split()) for p in load_text(split).split("\n\n")]
-        assert not train.intersection(held_out)
-
-
-def test_the_parts_hold_every_paragraph_once():
-    parts = [p for s in ("train", "val", "test") for p in load_text(s).split("\n\n")]
-    assert len(parts) == len(paragraphs())
-    assert len({" ".join(p.split()) for p in paragraphs()}) == len(paragraphs())
-
-
 def keys(split):
     return {" ".join(p.split()) for p in load_text(split).split("\n\n")}
 
@@ -53,23 +39,6 @@ def test_paragraphs_that_begin_alike_share_a_part():
     assert counts["test"] == pytest.approx(1000, abs=150)
 
 
-def test_the_text_is_plain_ascii():
-    assert all(c == "\n" or " " <= c <= "~" for c in load_text("train"))
-
-
-def test_sizes_are_those_of_the_manual():
-    # between Python versions the manual grows by a few per cent a year
-    total = sum(len(load_text(s)) for s in ("train", "val", "test"))
-    assert 250_000 < total < 700_000
-    for split in ("val", "test"):
-        assert 0.02 < len(load_text(split)) / total < 0.1
-
-
-def test_an_unknown_part_is_named():
-    with pytest.raises(ValueError, match="'dev'"):
-        load_text("dev")
-
-
 COIN = {"S": ((0.25, ("A", ".")), (0.75, ("A", "A", "."))), "A": ((0.9, ("x",)), (0.1, ("y",)))}
 
 
@@ -91,36 +60,7 @@ def every_sentence(grammar, symbol):
 
 
 GRAMMARS = [Grammar(COIN), Grammar(agreement_rules(0))]
-
-
-@pytest.mark.parametrize("grammar", GRAMMARS, ids=["coin", "agreement"])
-def test_the_entropy_is_that_of_the_list_of_all_sentences(grammar):
-    probs = [p for _, p in every_sentence(grammar, "S")]
-    assert math.fsum(probs) == pytest.approx(1, abs=1e-12)
-    entropy = -math.fsum(p * math.log(p) for p in probs)
-    assert grammar.entropy() == pytest.approx(entropy, abs=1e-10)  # rounding of a long sum
-
-
-@pytest.mark.parametrize("grammar", GRAMMARS, ids=["coin", "agreement"])
-def test_no_sentence_has_two_derivations(grammar):
-    sentences = [words for words, _ in every_sentence(grammar, "S")]
-    assert len(set(sentences)) == len(sentences)
-
-
-@pytest.mark.parametrize("grammar", GRAMMARS, ids=["coin", "agreement"])
-def test_log_probs_are_those_of_the_derivations(grammar):
-    listed = every_sentence(grammar, "S")[::17]
-    x = grammar.encode([" ".join(words) for words, _ in listed])
-    expected = torch.tensor([math.log(p) for _, p in listed])
-    torch.testing.assert_close(grammar.log_prob(x), expected, atol=1e-12, rtol=0)
-
-
-@pytest.mark.parametrize("grammar", GRAMMARS, ids=["coin", "agreement"])
-def test_lengths_are_those_of_the_list(grammar):
-    listed = every_sentence(grammar, "S")
-    assert grammar.max_length == max(len(words) for words, _ in listed)
-    mean = math.fsum(p * len(words) for words, p in listed)
-    assert grammar.mean_length() == pytest.approx(mean)
+each_grammar = pytest.mark.parametrize("grammar", GRAMMARS, ids=["coin", "agreement"])
 
 
 def test_samples_have_the_entropy_as_mean_surprise(generator):
@@ -163,16 +103,11 @@ def test_decoding_undoes_encoding():
 )
 def test_what_is_no_sentence_has_probability_zero(sentence):
     grammar = Grammar()
+    numbers = [grammar.words.index(w) for w in sentence.split()]
     x = torch.full((1, grammar.max_length), grammar.words.index("that"))
-    words = sentence.split()
-    x[0, : len(words)] = torch.tensor([grammar.words.index(w) for w in words])
+    x[0, : len(numbers)] = torch.tensor(numbers)
     assert grammar.log_prob(x).item() == -math.inf
-
-
-def test_the_beginning_of_a_sentence_is_no_sentence():
-    grammar = Grammar()
-    x = torch.tensor([[grammar.words.index(w) for w in ("the", "cat", "sees")]])
-    assert grammar.log_prob(x).item() == -math.inf
+    assert grammar.log_prob(torch.tensor([numbers[:3]])).item() == -math.inf  # nor its beginning
 
 
 def test_filling_up_costs_nothing():
@@ -184,36 +119,41 @@ def test_filling_up_costs_nothing():
     assert grammar.log_prob(x).item() == pytest.approx(math.log(p), abs=1e-12)
 
 
-def test_deeper_grammars_only_add_sentences():
-    entropies = [Grammar(agreement_rules(d)).entropy() for d in range(4)]
-    assert entropies == sorted(entropies)
+@each_grammar
+def test_answers_are_those_of_the_list_of_all_sentences(grammar):
+    listed = every_sentence(grammar, "S")
+    words, probs = zip(*listed, strict=True)
+    assert len(set(words)) == len(words)  # no sentence has two derivations
+    assert math.fsum(probs) == pytest.approx(1, abs=1e-12)
+    entropy = -math.fsum(p * math.log(p) for p in probs)
+    assert grammar.entropy() == pytest.approx(entropy, abs=1e-10)  # rounding of a long sum
+    assert grammar.max_length == max(map(len, words))
+    assert grammar.mean_length() == pytest.approx(math.fsum(p * len(w) for w, p in listed))
+    x = grammar.encode([" ".join(w) for w in words[::17]])
+    expected = torch.tensor([math.log(p) for p in probs[::17]])
+    torch.testing.assert_close(grammar.log_prob(x), expected, atol=1e-12, rtol=0)
 
 
-def test_rules_that_do_not_sum_to_one_are_refused():
-    with pytest.raises(ValueError, match=r"S sum to 0\.5"):
-        Grammar({"S": ((0.5, (".",)),)})
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda: load_text("dev"), "'dev'"),
+        (lambda: Grammar({"S": ((0.5, (".",)),)}), r"S sum to 0\.5"),
+        (lambda: agreement_rules(-1), "depth is -1"),
+    ],
+)
+def test_what_does_not_exist_is_named(call, named):
+    with pytest.raises(ValueError, match=named):
+        call()
 
 
-def test_impossible_requests_are_refused():
-    with pytest.raises(ValueError, match="negative"):
-        agreement_rules(-1)
-    with pytest.raises(ValueError, match="cond"):
-        Grammar().sample(1, cond=torch.tensor([0]))
-
-
-@pytest.mark.parametrize("depth", [0, 1, 2])
-def test_every_symbol_that_is_used_has_rules(depth):
-    rules = agreement_rules(depth)
-    used = {b for choices in rules.values() for _, body in choices for b in body}
-    # symbols start with a capital, words do not
-    assert {b for b in used if b[0].isupper()} <= set(rules)
-
-
-def test_a_singular_noun_phrase_meets_a_singular_verb_phrase():
-    for _, body in agreement_rules(1)["S"]:
-        assert body[0][:4] == "NP." + body[1][3]
-
-
-def test_a_negative_depth_is_refused():
-    with pytest.raises(ValueError, match="-1"):
-        agreement_rules(-1)
+def test_no_paragraph_of_the_held_out_parts_is_in_the_training_part_and_none_is_lost():
+    # repeats are dropped before splitting: afterwards the held-out text would be known by heart
+    texts = [load_text(split) for split in text.SPLITS]
+    assert all(c == "\n" or " " <= c <= "~" for part in texts for c in part)
+    parts = [[" ".join(p.split()) for p in part.split("\n\n")] for part in texts]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == len(paragraphs())
+    # between Python versions the manual grows by a few per cent a year
+    sizes = [len(part) for part in texts]
+    assert 250_000 < sum(sizes) < 700_000
+    assert all(0.02 < size / sum(sizes) < 0.1 for size in sizes[1:])

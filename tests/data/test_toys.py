@@ -40,41 +40,6 @@ def test_histogram_of_samples_follows_the_density(toy, generator):
     assert abs(chi2 - keep.sum()) < 5 * math.sqrt(2 * keep.sum())
 
 
-@each_toy
-def test_mean_log_density_of_samples_is_minus_the_entropy(toy, generator):
-    points, area = plane(3.2, 160)
-    log_p = toy.log_prob(points)
-    entropy = -(log_p.exp() * log_p).nan_to_num(0.0).sum().item() * area
-    values = toy.log_prob(toy.sample(20_000, generator=generator))
-    # Monte Carlo: five standard errors.
-    assert abs(values.mean().item() + entropy) < 5 * values.std().item() / math.sqrt(len(values))
-
-
-@each_toy
-def test_both_coordinates_have_variance_of_order_one(toy, generator):
-    variance = toy.sample(5_000, generator=generator).var(0).mean().item()
-    assert 0.6 < variance < 1.7  # networks expect inputs of that size
-
-
-@each_toy
-def test_same_seed_gives_the_same_sample(toy):
-    first = toy.sample(5, generator=torch.Generator().manual_seed(3))
-    second = toy.sample(5, generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(first, second, rtol=0, atol=0)
-
-
-@each_toy
-def test_single_precision_follows_double_precision(toy, generator):
-    x = toy.sample(200, generator=generator)
-    # Rounding: float32 squares of size 4 divided by 2 * 0.08**2 leave about 1e-4.
-    torch.testing.assert_close(toy.log_prob(x.float()).double(), toy.log_prob(x), rtol=0, atol=1e-3)
-
-
-@each_toy
-def test_log_density_stays_finite_far_away(toy):
-    assert toy.log_prob(torch.tensor([[40.0, -30.0]])).isfinite().all()
-
-
 def test_ring_is_the_scipy_mixture():
     toy = GaussianRing(n_modes=3, radius=1.0, std=0.5)
     x = np.array([[0.2, -0.3], [1.0, 0.0], [-2.0, 2.0]])
@@ -104,11 +69,6 @@ def test_moons_agree_with_adaptive_quadrature():
         assert abs(toy.log_prob(torch.tensor([x])).item() - math.log(total)) < 1e-8  # rounding
 
 
-def test_moons_are_symmetric_about_the_origin(generator):
-    x = torch.randn(50, 2, generator=generator)
-    torch.testing.assert_close(Moons().log_prob(x), Moons().log_prob(-x))
-
-
 def test_plane_is_an_image_with_the_second_coordinate_as_rows():
     points, area = plane(2.0, 4)
     rows = points.reshape(4, 4, 2)
@@ -118,5 +78,20 @@ def test_plane_is_an_image_with_the_second_coordinate_as_rows():
 
 
 def test_a_blur_that_is_not_positive_is_refused():
-    with pytest.raises(ValueError, match="std must be positive, got 0"):
+    with pytest.raises(ValueError, match="std is 0"):
         GaussianRing(std=0.0).log_prob(torch.zeros(1, 2))
+
+
+@each_toy
+def test_samples_follow_their_seed_with_variance_of_order_one(toy):
+    first, second = (toy.sample(5000, generator=torch.Generator().manual_seed(3)) for _ in "ab")
+    assert torch.equal(first, second)
+    assert 0.6 < first.var(0).mean() < 1.7  # networks expect inputs of that size
+
+
+@each_toy
+def test_single_precision_follows_double_precision_and_stays_finite_far_away(toy, generator):
+    x = toy.sample(200, generator=generator)
+    # Rounding: float32 squares of size 4 divided by 2 * 0.08**2 leave about 1e-4.
+    torch.testing.assert_close(toy.log_prob(x.float()).double(), toy.log_prob(x), rtol=0, atol=1e-3)
+    assert toy.log_prob(torch.tensor([[40.0, -30.0]])).isfinite().all()

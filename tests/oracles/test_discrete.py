@@ -12,29 +12,29 @@ from genlab.oracles.discrete import TokenTable, total_correlation
 
 
 @pytest.fixture
-def law(generator):
+def table(generator):
     p = torch.rand(3, 3, 3, generator=generator) ** 2
     return TokenTable(p / p.sum())
 
 
-def test_it_is_a_law_that_can_be_drawn_from(law, generator):
-    _: tuple[HasLogProb, Sampleable] = (law, law)
+def test_it_is_a_distribution_that_can_be_drawn_from(table, generator):
+    _: tuple[HasLogProb, Sampleable] = (table, table)
     n = 40_000
-    x = law.sample(n, generator=generator)
+    x = table.sample(n, generator=generator)
     found = torch.zeros(3, 3, 3).index_put_(tuple(x.T), torch.ones(()), accumulate=True) / n
-    assert bool(((found - law.joint).abs() < 5 * (law.joint / n).sqrt() + 1e-9).all())
+    assert bool(((found - table.joint).abs() < 5 * (table.joint / n).sqrt() + 1e-9).all())
 
 
-def test_probabilities_of_all_sequences_are_the_table(law):
-    states = law.states()
+def test_probabilities_of_all_sequences_are_the_table(table):
+    states = table.states()
     assert states.shape == (27, 3)
-    torch.testing.assert_close(law.log_prob(states).exp(), law.joint.flatten())
+    torch.testing.assert_close(table.log_prob(states).exp(), table.joint.flatten())
 
 
-def test_conditionals_are_ratios_of_sums(law):
-    p = law.joint
+def test_conditionals_are_ratios_of_sums(table):
+    p = table.joint
     for seen in itertools.product(range(4), repeat=3):  # 3 stands for hidden
-        got = law.conditionals(torch.tensor([seen]))[0]
+        got = table.conditionals(torch.tensor([seen]))[0]
         for i, value in itertools.product(range(3), range(3)):
             fits = [
                 s
@@ -42,17 +42,17 @@ def test_conditionals_are_ratios_of_sums(law):
                 if all(b in (3, a) for a, b in zip(s, seen, strict=True))
             ]
             total = sum(float(p[s]) for s in fits)
-            share = sum(float(p[s]) for s in fits if s[i] == value)
-            assert abs(float(got[i, value]) - share / total) < 1e-12
+            part = sum(float(p[s]) for s in fits if s[i] == value)
+            assert abs(float(got[i, value]) - part / total) < 1e-12
 
 
-def test_the_law_of_what_is_hidden(law):
-    given = law.given(torch.tensor([3, 1, 3]))
-    torch.testing.assert_close(given, law.joint[:, 1] / law.joint[:, 1].sum())
+def test_the_distribution_of_what_is_hidden(table):
+    given = table.given(torch.tensor([3, 1, 3]))
+    torch.testing.assert_close(given, table.joint[:, 1] / table.joint[:, 1].sum())
 
 
-def test_total_correlation_is_the_divergence_from_independence(law):
-    p = law.joint
+def test_total_correlation_is_the_divergence_from_independence(table):
+    p = table.joint
     alone = [p.sum((1, 2)), p.sum((0, 2)), p.sum((0, 1))]
     product = torch.einsum("i,j,k->ijk", *alone)
     torch.testing.assert_close(total_correlation(p), kl_categorical(p.flatten(), product.flatten()))

@@ -193,7 +193,7 @@ REFUSED = {
     "measure_stroke": (
         lambda: measure_stroke(spoiled(torch.rand(1, 4, 4)), steps(3)), "grey holds nan"),
     "measure_slant": (lambda: measure_slant(spoiled(torch.rand(1, 4, 4))), "images holds nan"),
-    "measure_motion": (lambda: measure_motion(spoiled(torch.rand(1, 8, 4, 4))), "films holds nan"),
+    "measure_motion": (lambda: measure_motion(spoiled(torch.rand(1, 8, 4, 4))), "videos holds nan"),
     "langevin: n_steps": (
         lambda: list(mcmc.langevin(lambda x: -x, X, step_size=0.1, n_steps=-1)), "n_steps is -1"),
     "annealed_langevin: n_steps": (

@@ -1,10 +1,10 @@
-"""Chains written down as matrices: their bias and their memory, without a random number."""
+"""Langevin chains, as samples and as matrices: bias, acceptance and memory in closed form."""
 
 import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.core import last
@@ -23,40 +23,31 @@ from genlab.solvers.mcmc import (
 N = 60_000
 
 
-def normal_score(x):
-    return -x
+normal_score = torch.neg
+normal_log_prob = lambda x: -0.5 * x.square().sum(1) + 7.0  # any constant will do
 
 
-def normal_log_prob(x):
-    return -0.5 * x.square().sum(1) + 7.0  # any constant will do
-
-
-@pytest.mark.parametrize("step_size", [0.1, 0.5, 1.0])
-def test_unadjusted_chain_has_the_known_bias(step_size, generator):
+@pytest.mark.parametrize(
+    ("step_size", "temperature"), [(0.1, 1.0), (1.0, 1.0), (0.1, 0.25), (0.1, 2.0)]
+)
+def test_unadjusted_chain_has_the_known_bias(step_size, temperature, generator):
     x0 = torch.randn(N, 1, generator=generator)
-    x = last(langevin(normal_score, x0, step_size=step_size, n_steps=80, generator=generator))
+    x = last(
+        langevin(
+            normal_score,
+            x0,
+            step_size=step_size,
+            n_steps=80,
+            temperature=temperature,
+            generator=generator,
+        )
+    )
     # Monte Carlo: relative standard error of a variance sqrt(2 / n); 80 steps of contraction
     # (1 - eta)^2 leave less than 1e-7 of the start
-    assert abs(x.var() * (1 - step_size / 2) - 1) < 5 * (2 / N) ** 0.5
-
-
-@pytest.mark.parametrize("temperature", [0.25, 2.0])
-def test_temperature_scales_the_variance(temperature, generator):
-    x0 = torch.zeros(N, 1)
-    chain = langevin(
-        normal_score, x0, step_size=0.1, n_steps=60, temperature=temperature, generator=generator
-    )
-    assert abs(last(chain).var() * (1 - 0.05) / temperature - 1) < 5 * (2 / N) ** 0.5
-
-
-def test_without_temperature_it_climbs_to_the_mode(generator):
-    x0 = torch.randn(5, 2, generator=generator)
-    x = last(langevin(normal_score, x0, step_size=0.2, n_steps=100, temperature=0.0))
-    assert x.abs().max() < 1e-8
+    assert abs(x.var() * (1 - step_size / 2) / temperature - 1) < 5 * (2 / N) ** 0.5
 
 
 @given(step_size=st.floats(0.05, 1.5), seed=st.integers(0, 100))
-@settings(deadline=None)
 def test_acceptance_is_the_metropolis_hastings_ratio(step_size, seed):
     # the ratio from torch's own densities; u just below it is accepted, just above refused
     g = torch.Generator().manual_seed(seed)
@@ -67,12 +58,8 @@ def test_acceptance_is_the_metropolis_hastings_ratio(step_size, seed):
         return torch.distributions.Normal(a + step_size * p.score(a), (2 * step_size) ** 0.5)
 
     proposal = langevin_step(x, p.score(x), z, step_size=step_size)
-    log_ratio = (
-        p.log_prob(proposal)
-        + move(proposal).log_prob(x).sum(1)
-        - p.log_prob(x)
-        - move(x).log_prob(proposal).sum(1)
-    )
+    log_ratio = p.log_prob(proposal) + move(proposal).log_prob(x).sum(1)
+    log_ratio = log_ratio - p.log_prob(x) - move(x).log_prob(proposal).sum(1)
     ratio = log_ratio.exp().clamp(max=1.0)
     kept, yes = mala_step(p.log_prob, p.score, x, z, 0.999 * ratio, step_size=step_size)
     assert bool(yes.all())
@@ -83,66 +70,29 @@ def test_acceptance_is_the_metropolis_hastings_ratio(step_size, seed):
         torch.testing.assert_close(kept, x)
 
 
-def test_adjusted_chain_has_no_bias(generator):
-    # started in the target, any chain that leaves it unchanged stays there
-    x0 = torch.randn(N, 1, generator=generator)
-    x = last(
-        mala(normal_log_prob, normal_score, x0, step_size=0.8, n_steps=30, generator=generator)
-    )
-    assert abs(x.var() - 1) < 5 * (2 / N) ** 0.5  # unadjusted, it would be 1.67
-
-
-def test_adjusted_chain_keeps_the_weights_of_a_mixture(generator):
-    p = GaussianMixture(
-        torch.tensor([0.3, 0.7]), torch.tensor([[-1.0], [1.0]]), 0.6 * torch.ones(2)
-    )
-    x = last(
-        mala(
-            p.log_prob,
-            p.score,
-            p.sample(N, generator=generator),
-            step_size=0.3,
-            n_steps=30,
-            generator=generator,
-        )
-    )
-    expected = p.moment_match()
-    assert abs(x.mean() - expected.mean[0]) < 5 * (expected.cov[0, 0] / N) ** 0.5
-
-
 def test_refused_rows_do_not_move():
     x = torch.zeros(3, 1)
     z = torch.tensor([[10.0], [0.1], [10.0]])  # a jump of ten standard deviations is refused
-    new, accepted = mala_step(
-        normal_log_prob, normal_score, x, z, torch.full((3,), 0.5), step_size=0.5
-    )
+    u = torch.full((3,), 0.5)
+    new, accepted = mala_step(normal_log_prob, normal_score, x, z, u, step_size=0.5)
     assert accepted.tolist() == [False, True, False]
     assert new[[0, 2]].abs().max() == 0
 
 
 def test_a_chain_yields_one_state_for_each_step_and_repeats_with_its_seed():
-    runs = [
-        torch.stack(
-            list(
-                langevin(
-                    normal_score,
-                    torch.zeros(2, 3),
-                    step_size=0.1,
-                    n_steps=4,
-                    generator=torch.Generator().manual_seed(1),
-                )
-            )
-        )
-        for _ in range(2)
-    ]
-    assert runs[0].shape == (4, 2, 3)
-    torch.testing.assert_close(runs[0], runs[1], rtol=0, atol=0)
+    def run():
+        g = torch.Generator().manual_seed(1)
+        chain = langevin(normal_score, torch.zeros(2, 3), step_size=0.1, n_steps=4, generator=g)
+        return torch.stack(list(chain))
+
+    assert run().shape == (4, 2, 3)
+    assert torch.equal(run(), run())
 
 
 @pytest.mark.parametrize(("step_size", "temperature"), [(0.0, 1.0), (-0.1, 1.0), (0.1, -1.0)])
 def test_steps_and_temperatures_out_of_range_are_refused(step_size, temperature):
     x = torch.zeros(1, 1)
-    with pytest.raises(ValueError, match="expected > 0 and >= 0"):
+    with pytest.raises(ValueError, match="expected"):
         langevin_step(x, x, x, step_size=step_size, temperature=temperature)
 
 
@@ -173,15 +123,6 @@ def test_the_adjusted_matrix_leaves_any_density_alone():
     torch.testing.assert_close(flow, flow.T, rtol=0, atol=1e-15)
 
 
-def test_rows_are_probabilities():
-    for matrix in (
-        langevin_matrix(-GRID, GRID, step_size=0.2),
-        mala_matrix(-(GRID**2) / 2, -GRID, GRID, step_size=0.2),
-    ):
-        assert matrix.min() > -1e-12
-        torch.testing.assert_close(matrix.sum(1), torch.ones(len(GRID)))
-
-
 def test_the_matrix_is_the_chain(generator):
     # 40,000 chains on a quartic, three steps from the same place, against row of P^3
     n = 40_000
@@ -204,14 +145,22 @@ def test_two_states_by_hand():
     matrix = torch.tensor([[1 - a, a], [b, 1 - b]])
     torch.testing.assert_close(stationary(matrix), torch.tensor([b, a]) / (a + b))
     assert relaxation_time(matrix) == pytest.approx(-1 / math.log(1 - a - b))
+    assert relaxation_time(torch.eye(2)) == math.inf  # stays where it is
 
 
 def test_a_grid_too_coarse_for_the_step_is_refused():
-    with pytest.raises(ValueError, match="at most half the noise"):
-        langevin_matrix(-GRID, GRID, step_size=1e-4)
-    with pytest.raises(ValueError, match="expected > 0"):
-        langevin_matrix(-GRID, GRID, step_size=0.0)
+    for step_size in (1e-4, 0.0):
+        with pytest.raises(ValueError, match="expected"):
+            langevin_matrix(-GRID, GRID, step_size=step_size)
 
 
-def test_a_chain_that_stays_where_it_is_never_forgets():
-    assert relaxation_time(torch.eye(2)) == math.inf
+def test_adjusted_chain_keeps_the_moments_of_a_mixture(generator):
+    # started in the target, any chain that leaves it unchanged stays there
+    p = GaussianMixture(
+        torch.tensor([0.3, 0.7]), torch.tensor([[-1.0], [1.0]]), 0.6 * torch.ones(2)
+    )
+    start, q = p.sample(N, generator=generator), p.moment_match()
+    x = last(mala(p.log_prob, p.score, start, step_size=0.5, n_steps=30, generator=generator))
+    assert abs(x.mean() - q.mean[0]) < 5 * (q.cov[0, 0] / N) ** 0.5
+    squares = (x - q.mean) ** 2
+    assert abs(squares.mean() - q.cov[0, 0]) < 5 * squares.std() / N**0.5

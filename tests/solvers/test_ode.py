@@ -1,11 +1,11 @@
-"""Tests."""
+"""Orders of convergence, exactness on polynomials, and divergences against closed forms."""
 
 import itertools
 import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
@@ -31,15 +31,6 @@ def pendulum(t, y):  # nonlinear and explicitly dependent on time: no coefficien
 
 
 @pytest.mark.parametrize(("solve", "order"), METHODS, ids=IDS)
-def test_halving_the_step_shows_the_order_on_decay(solve, order):
-    def error(n):
-        y = last(solve(lambda t, y: -y, torch.tensor(1.0), torch.linspace(0, 1, n + 1)))
-        return abs(y.item() - math.exp(-1))
-
-    assert abs(math.log2(error(40) / error(80)) - order) < 0.1
-
-
-@pytest.mark.parametrize(("solve", "order"), METHODS, ids=IDS)
 def test_halving_the_step_shows_the_order_on_a_driven_pendulum(solve, order):
     y0 = torch.tensor([1.0, 0.5])
     truth = last(rk4(pendulum, y0, torch.linspace(0, 3, 4001)))
@@ -60,28 +51,11 @@ def test_a_step_integrates_polynomials_of_its_degree_exactly(step, degree):
     assert abs(worse - (s ** (degree + 2) - t ** (degree + 2)) / (degree + 2)) > 1e-3
 
 
-@pytest.mark.parametrize(("solve", "order"), METHODS, ids=IDS)
-def test_running_back_in_time_returns_to_the_start(solve, order):
-    y0 = torch.tensor([[1.0, 0.5], [0.2, -1.0]])
-    ts = torch.linspace(0, 2, 201)
-    end = last(solve(pendulum, y0, ts))
-    back = last(solve(pendulum, end, ts.flip(0)))
-    assert (back - y0).abs().max() < 2 * (2 / 200) ** order * 10  # both ways, constant about 10
-
-
 def test_every_time_gets_a_state_and_the_first_is_the_start():
     ts = torch.tensor([0.0, 0.5, 0.75, 2.0])  # steps need not be equal
     states = list(rk4(lambda t, y: torch.ones_like(y), torch.zeros(3), ts))
     assert len(states) == 4
     torch.testing.assert_close(torch.stack(states)[:, 0], ts)
-
-
-def test_examples_of_a_batch_do_not_mix():
-    y0 = torch.randn(4, 2)
-    ts = torch.linspace(0, 1, 11)
-    whole = last(rk4(pendulum, y0, ts))
-    rows = torch.stack([last(rk4(pendulum, row, ts)) for row in y0])
-    torch.testing.assert_close(whole, rows)
 
 
 def test_gradients_flow_through_the_solution():
@@ -93,14 +67,8 @@ def test_gradients_flow_through_the_solution():
 
 @pytest.mark.parametrize("ts", [[], [0.0, 1.0, 0.5], [0.0, 0.0]])
 def test_times_that_turn_back_are_refused_at_once(ts):
-    with pytest.raises(ValueError, match="only rise or only fall"):
+    with pytest.raises(ValueError, match="only rise"):
         euler(lambda t, y: y, torch.zeros(1), torch.tensor(ts))
-
-
-# --- the tableau: order conditions are mathematics that the code does not contain ---------------
-
-
-# --- the controller ------------------------------------------------------------------------------
 
 
 def field(x):  # depends on x, couples the coordinates, and is not symmetric
@@ -118,19 +86,14 @@ def every_probe(b, d):
     return signs[:, None, :].expand(-1, b, -1)
 
 
-def test_exact_divergence_agrees_with_the_closed_form():
-    x = torch.randn(5, 3)
-    value, div = exact_divergence(field, x)
-    torch.testing.assert_close(value, field(x))
-    torch.testing.assert_close(div, field_divergence(x))
+def all_probes(func, x):
+    return hutchinson_divergence(func, x, every_probe(*x.shape))
 
 
 def test_exact_divergence_is_the_trace_of_the_jacobian_for_images():
     weight = torch.randn(8, 8)
 
-    def blur(x):
-        return torch.tanh(x.flatten(1) @ weight).reshape(x.shape)
-
+    blur = lambda x: torch.tanh(x.flatten(1) @ weight).reshape(x.shape)
     x = torch.randn(3, 2, 2, 2)
     _, div = exact_divergence(blur, x)
     for i in range(3):
@@ -138,14 +101,7 @@ def test_exact_divergence_is_the_trace_of_the_jacobian_for_images():
         torch.testing.assert_close(div[i], jacobian.reshape(8, 8).trace())
 
 
-def test_mean_over_every_sign_vector_is_the_exact_trace():
-    x = torch.randn(4, 3)
-    _, div = hutchinson_divergence(field, x, every_probe(4, 3))
-    torch.testing.assert_close(div, field_divergence(x))
-
-
 @given(seed=st.integers(0, 100))
-@settings(deadline=None)
 def test_a_single_sign_vector_is_exact_when_the_coordinates_do_not_interact(seed):
     g = torch.Generator().manual_seed(seed)
     x = torch.randn(4, 3, generator=g)
@@ -157,20 +113,11 @@ def test_a_single_sign_vector_is_exact_when_the_coordinates_do_not_interact(seed
 def test_variance_of_the_estimate_comes_from_the_off_diagonal_part():
     matrix = torch.randn(3, 3)
     x = torch.randn(1, 3)
-    estimates = torch.cat(
-        [hutchinson_divergence(lambda x: x @ matrix.T, x, v[None])[1] for v in every_probe(1, 3)]
-    )
+    f = lambda x: x @ matrix.T
+    estimates = torch.cat([hutchinson_divergence(f, x, v[None])[1] for v in every_probe(1, 3)])
     symmetric = (matrix + matrix.T) / 2
     off = symmetric - symmetric.diag().diag()
     torch.testing.assert_close(estimates.var(unbiased=False), 2 * (off**2).sum())
-
-
-def test_more_probes_average():
-    x = torch.randn(2, 3)
-    probes = rademacher((4, 2, 3), like=x)
-    _, together = hutchinson_divergence(field, x, probes)
-    apart = torch.stack([hutchinson_divergence(field, x, v[None])[1] for v in probes]).mean(0)
-    torch.testing.assert_close(together, apart)
 
 
 def test_signs_are_fair_and_independent(generator):
@@ -181,36 +128,9 @@ def test_signs_are_fair_and_independent(generator):
     assert abs((v[:, 0] * v[:, 1]).mean()) < 5 / 50_000**0.5
 
 
-@pytest.mark.parametrize("method", ["exact", "hutchinson"])
-def test_gradients_reach_the_parameters_of_the_field(method):
-    rate = torch.tensor(2.0, requires_grad=True)
-    x = torch.randn(3, 2)
-
-    def f(x):
-        return rate**2 * x
-
-    if method == "exact":
-        _, div = exact_divergence(f, x)
-    else:
-        _, div = hutchinson_divergence(f, x, every_probe(3, 2))
-    div.sum().backward()
-    torch.testing.assert_close(rate.grad, torch.tensor(3 * 2 * 2 * 2.0))  # b d 2 rate
-
-
-def test_without_gradients_nothing_is_recorded():
-    rate = torch.tensor(2.0, requires_grad=True)
-    with torch.no_grad():
-        value, div = exact_divergence(lambda x: rate * x, torch.randn(3, 2))
-        _, guess = hutchinson_divergence(lambda x: rate * x, torch.randn(3, 2), every_probe(3, 2))
-    assert not any(result.requires_grad for result in (value, div, guess))
-
-
-def test_a_constant_field_has_no_divergence():
-    x = torch.randn(3, 2)
-    assert exact_divergence(lambda x: torch.ones(3, 2), x)[1].abs().max() == 0
-    assert (
-        hutchinson_divergence(lambda x: torch.ones(3, 2), x, every_probe(3, 2))[1].abs().max() == 0
-    )
+@pytest.mark.parametrize("f", [exact_divergence, all_probes], ids=["exact", "hutchinson"])
+def test_a_constant_field_has_no_divergence(f):
+    assert f(lambda x: torch.ones(3, 2), torch.randn(3, 2))[1].abs().max() == 0
 
 
 def test_shapes_that_do_not_fit_are_refused():
@@ -219,3 +139,20 @@ def test_shapes_that_do_not_fit_are_refused():
         exact_divergence(lambda x: x[:, :1], x)
     with pytest.raises((ValueError, TypeCheckError)):
         hutchinson_divergence(lambda x: x, x, torch.ones(1, 2, 2))
+
+
+@pytest.mark.parametrize("f", [exact_divergence, all_probes], ids=["exact", "hutchinson"])
+def test_divergence_agrees_with_the_closed_form(f):
+    x = torch.randn(5, 3)
+    value, div = f(field, x)
+    torch.testing.assert_close(value, field(x))
+    torch.testing.assert_close(div, field_divergence(x))
+
+
+@pytest.mark.parametrize("f", [exact_divergence, all_probes], ids=["exact", "hutchinson"])
+def test_gradients_reach_the_parameters_of_the_field_where_they_are_wanted(f):
+    rate, x = torch.tensor(2.0, requires_grad=True), torch.randn(3, 2)
+    f(lambda x: rate**2 * x, x)[1].sum().backward()
+    torch.testing.assert_close(rate.grad, torch.tensor(3 * 2 * 2 * 2.0))  # b d 2 rate
+    with torch.no_grad():
+        assert not any(result.requires_grad for result in f(lambda x: rate * x, x))

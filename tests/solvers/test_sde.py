@@ -1,3 +1,5 @@
+"""Euler-Maruyama: stationary variance, kurtosis, strong order, and the way back in time."""
+
 import math
 
 import pytest
@@ -20,11 +22,8 @@ def test_stationary_variance_of_ornstein_uhlenbeck(generator):
     # that of x <- (1 - theta h) x + sigma sqrt(h) z, namely sigma^2 / (2 theta (1 - theta h / 2))
     theta, sigma, h = 1.5, 0.8, 0.05
     ts = torch.linspace(0, 6, 121)
-    x = last(
-        euler_maruyama(
-            lambda t, x: -theta * x, lambda t: sigma, torch.zeros(N, 1), ts, generator=generator
-        )
-    )
+    drift, x0 = lambda t, x: -theta * x, torch.zeros(N, 1)
+    x = last(euler_maruyama(drift, lambda t: sigma, x0, ts, generator=generator))
     scheme = sigma**2 / (2 * theta * (1 - theta * h / 2))
     # Monte Carlo: the variance of n normals has relative standard error sqrt(2 / n)
     assert abs(x.var() / scheme - 1) < 5 * (2 / N) ** 0.5
@@ -33,11 +32,10 @@ def test_stationary_variance_of_ornstein_uhlenbeck(generator):
 
 def test_increments_are_normal_to_the_fourth_moment(generator):
     ts = torch.tensor([0.0, 0.3])
-    x = last(
-        euler_maruyama(
-            lambda t, x: 0 * x, lambda t: 2.0, torch.zeros(N, 1), ts, generator=generator
-        )
+    paths = euler_maruyama(
+        lambda t, x: 0 * x, lambda t: 2.0, torch.zeros(N, 1), ts, generator=generator
     )
+    x = last(paths)
     assert abs(x.var() / (4 * 0.3) - 1) < 5 * (2 / N) ** 0.5
     # a noise multiplied twice has the same variance and kurtosis 9; std of a kurtosis: sqrt(24/n)
     assert abs(kurtosis(x) - 3) < 5 * (24 / N) ** 0.5
@@ -60,9 +58,7 @@ def test_strong_error_halves_with_the_step_when_the_noise_is_additive(generator)
     # same Brownian path on both grids; with g depending on time only the strong order is 1
     n_fine, paths = 256, 4000
     z = torch.randn(n_fine, paths, 1, generator=generator)
-
-    def drift(t, x):
-        return torch.sin(x)
+    drift = lambda t, x: torch.sin(x)
 
     def end(n):
         k = n_fine // n
@@ -81,36 +77,22 @@ def test_strong_error_halves_with_the_step_when_the_noise_is_additive(generator)
 
 def test_the_reverse_time_equation_recovers_the_data(generator):
     # forward dx = -x/2 dt + dW takes N(0, 4) to variance 1 + 3 exp(-t); run it back with the score
-    def score(t, x):
-        return -x / (1 + 3 * torch.exp(-t))
-
+    drift = lambda t, x: -x / 2 + x / (1 + 3 * torch.exp(-t))
     T = 3.0
     start = (1 + 3 * math.exp(-T)) ** 0.5 * torch.randn(N, 1, generator=generator)
     ts = torch.linspace(T, 0, 301)
-    x = last(
-        euler_maruyama(
-            lambda t, x: -x / 2 - score(t, x), lambda t: 1.0, start, ts, generator=generator
-        )
-    )
+    x = last(euler_maruyama(drift, lambda t: 1.0, start, ts, generator=generator))
     # Monte Carlo plus the O(h) bias of the scheme, h = 0.01
     assert abs(x.var() / 4 - 1) < 5 * (2 / N) ** 0.5 + 0.02
 
 
 def test_equal_seeds_give_equal_paths():
-    ts = torch.linspace(0, 1, 5)
-    runs = [
-        torch.stack(
-            list(
-                euler_maruyama(
-                    lambda t, x: -x,
-                    lambda t: 1.0,
-                    torch.zeros(3, 1),
-                    ts,
-                    generator=torch.Generator().manual_seed(5),
-                )
-            )
+    def run():
+        g = torch.Generator().manual_seed(5)
+        paths = euler_maruyama(
+            lambda t, x: -x, lambda t: 1.0, torch.zeros(3, 1), torch.linspace(0, 1, 5), generator=g
         )
-        for _ in range(2)
-    ]
-    torch.testing.assert_close(runs[0], runs[1], rtol=0, atol=0)
-    assert runs[0].shape == (5, 3, 1)
+        return torch.stack(list(paths))
+
+    assert torch.equal(run(), run())
+    assert run().shape == (5, 3, 1)

@@ -38,7 +38,7 @@ from genlab.autoregressive.decoding import apply_temperature, draw, keep_top_k
 from genlab.autoregressive.decoding import cached_cost, naive_cost
 from genlab.core import last, likelihood_kind
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.captions import END, chance, next_word_law
+from genlab.data.captions import END, chance, next_word_probs
 from genlab.data.captions import load_captioned
 from genlab.data.captions import encode, read
 from genlab.zoo import card, find, load_model
@@ -166,12 +166,12 @@ for caption, weight in zip(law.captions, law.p.tolist(), strict=True):
         beginning = " ".join(caption.split()[:i])
         beginnings[beginning] = beginnings.get(beginning, 0.0) + weight
 by_words = sum(
-    -weight * sum(v * math.log(v) for v in next_word_law(law, beginning).values())
+    -weight * sum(v * math.log(v) for v in next_word_probs(law, beginning).values())
     for beginning, weight in beginnings.items()
 )
 print(f"{len(law.captions)} captions, {len(beginnings)} beginnings")
 evenly = sum(
-    -sum(v * math.log(v) for v in next_word_law(law, beginning).values()) for beginning in beginnings
+    -sum(v * math.log(v) for v in next_word_probs(law, beginning).values()) for beginning in beginnings
 )
 check(
     "entropy of captions: whole = word by word, nats", entropy, by_words, atol=1e-9,
@@ -237,7 +237,7 @@ check_range(
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.0), width_ratios=(1.2, 2, 1.2))
 errors = []
 for ax, prompt in zip(axes, ("a", "a thin red", "a thin red seven"), strict=True):
-    exact = next_word_law(law, prompt)
+    exact = next_word_probs(law, prompt)
     names = list(exact)
     with torch.no_grad():
         after = lm.head(lm.read(torch.cat([torch.tensor([[lm.begin]]), encode([prompt])[:, : len(prompt.split())]], 1))[0])

@@ -79,7 +79,7 @@ course.draw_map("text_to_video");
 
 # %%
 real = load_moving("test")
-real_films = frames_in_colour(real.films[:100], real.colour[:100])
+real_films = frames_in_colour(real.videos[:100], real.colour[:100])
 some = [int((real.motion == m).nonzero()[3]) for m in range(5)]
 
 
@@ -640,12 +640,12 @@ show_films([made["together"][7], made["each alone"][7], made["alone, same noise"
 # %%
 sevens = ((real.digit == 7) & (real.motion == MOTIONS.index("moving left"))).nonzero()[:, 0]
 g = torch.Generator().manual_seed(6)
-strangers = torch.stack([real.films[sevens[torch.randperm(len(sevens), generator=g)], f] for f in range(8)], 1)
+strangers = torch.stack([real.videos[sevens[torch.randperm(len(sevens), generator=g)], f] for f in range(8)], 1)
 still_left = (measure_motion(strangers) == 0).double().mean()
 shuffled = strangers[:, torch.randperm(8, generator=g)]
 check_range("strangers: motion is still right", still_left, 0.95, 1.0, digits=2,
             unlike={"frames out of order": (measure_motion(shuffled) == 0).double().mean()})  # fmt: skip
-of_strangers, of_real = (motion_residual(x.double()).mean() for x in (strangers, real.films[sevens]))
+of_strangers, of_real = (motion_residual(x.double()).mean() for x in (strangers, real.videos[sevens]))
 check_range("strangers: residual", of_strangers, 0.4, 0.8, digits=2, unlike={"generated, each alone": scores["each alone"]["residual"]})
 check_range("the films that they came from", of_real, 0.0, 0.1, unlike={"strangers": of_strangers})
 
