@@ -265,9 +265,8 @@ EXERCISES: tuple[Exercise, ...] = (
         cases=_SEEN,
         mistakes=Mistake.pairs(
             lambda *seen: _place(*seen, dial=False),
-            "you did not ask what the passes follow: a distilled model makes one pass and "
-            "takes more when told to, and masked diffusion writes pieces without being "
-            "autoregressive.",
+            "you did not ask what the passes follow: a distilled model makes one pass and takes "
+            "more when told to, and masked diffusion writes pieces without being autoregressive.",
             _by_passes,
             "many passes can write piece by piece or repaint the whole: the share tells.",
             _by_kind,
