@@ -95,6 +95,11 @@ class Model:
         """Every number that decides what the trained model is."""
         return self.sizes | self.fit | {"seed": self.seed}
 
+    @property
+    def size(self) -> int:
+        """How many numbers the training decides."""
+        return sum(p.numel() for p in self.untrained().parameters())
+
     def but(self, **changes: Any) -> "Model":
         """The same with other settings; ValueError for a name that it has not."""
         if unknown := changes.keys() - self.settings.keys():
