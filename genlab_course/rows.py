@@ -32,7 +32,7 @@ class ReaderRow:
         return _flat(reader.measure(reader.answers(model)))
 
     def make(self, path: Path, *, n_steps: int | None, force: bool, **_: Any) -> dict[str, Any]:
-        """Fit anew, and write weights and card; a file that is there is replaced with `force` only."""
+        """Fit anew, and write weights and card; `force` replaces a file that is there."""
         if n_steps is not None:
             raise ValueError("the reader is fitted whole: it has no --steps")
         if path.exists() and not force:
