@@ -7,8 +7,9 @@ import json
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,11 +42,18 @@ app = typer.Typer(
     cls=_Group, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 out, err = Console(), Console(stderr=True)
+MORE: list[Callable[[], list[Any]]] = []  # rows of a package beside the library, made when asked
 
 
 def complain(sentence: str) -> None:
     """Print a sentence on standard error, as it is."""
     err.print(sentence, soft_wrap=True, markup=False, highlight=False)
+
+
+def _rows() -> list[Any]:
+    from genlab.zoo import MODELS
+
+    return [*MODELS, *(row for more in MORE for row in more())]
 
 
 def _print_version(asked: bool) -> bool:
@@ -79,23 +87,23 @@ def train(
 
     Killed and repeated, it goes on where it was and ends with the same bits.
     """
-    from genlab.zoo import MODELS, find
+    from genlab.zoo import find
     from genlab.zoo import train as zoo
 
     if name is None:
         listed = table("name", "what", "lesson", "parameters", "seconds")
-        for m in MODELS:
-            size = sum(p.numel() for p in m.untrained().parameters())
-            listed.add_row(m.name, m.what, f"{m.lesson:02d}", f"{size:,}", f"{m.seconds:.0f}")
+        for m in _rows():
+            listed.add_row(m.name, m.what, f"{m.lesson:02d}", f"{m.size:,}", f"{m.seconds:.0f}")
         listed.caption = "seconds: about, on two cores"
         out.print(listed)
         return
-    row = find(name)
+    row = find(name, _rows())
     if place.suffix not in ("", ".safetensors") and not place.is_dir():
         raise ValueError(f"expected a folder or a file that ends in .safetensors, got {place}")
     path = place if place.suffix == ".safetensors" else place / f"{name}.safetensors"
     with _bar(name) as bar:
-        card = zoo.train(row, path, n_steps=steps, force=force, every=every, watch=bar)
+        make = getattr(row, "make", partial(zoo.train, row))
+        card = make(path, n_steps=steps, force=force, every=every, watch=bar)
     if card is None:
         err.print(f"stopped at step {bar.step}; the same command goes on from there")
         raise typer.Exit(130)
@@ -109,12 +117,12 @@ def systems(
     verify: Annotated[bool, typer.Option("--verify", help="measure every figure again")] = False,
 ) -> None:
     """Print a row for each model; with --verify, exit status 1 when a figure differs."""
-    from genlab.zoo import MODELS, find
+    from genlab.zoo import find
     from genlab.zoo.cards import differing
 
     listed = table("name", "held-out figures", "kB", "minutes", *(["again"] if verify else []))
     rows = []
-    for model in MODELS if name is None else [find(name)]:
+    for model in _rows() if name is None else [find(name, _rows())]:
         card = model.card()
         metrics, minutes = card["metrics"], round(card["seconds"] / 60, 2)
         row = {"name": model.name, "metrics": metrics, "minutes": minutes, "bytes": card["bytes"]}

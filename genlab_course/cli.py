@@ -1,13 +1,47 @@
-"""The course's commands, beside those of the library: `genlab start`, `league`, `handout`, ..."""
+"""The course's commands, beside those of the library: `genlab start`, `read`, `league`, ..."""
 
 import dataclasses
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from genlab.cli import app, err, out, table
+from genlab.cli import MORE, app, err, out, table
+
+
+def _reader() -> list[Any]:
+    from genlab_course.rows import READER
+
+    return [READER]
+
+
+if _reader not in MORE:
+    MORE.append(_reader)
+
+
+@app.command(help="Place the text of a release on the map, with the phrases that put it there.")
+def read(
+    file: Annotated[
+        typer.FileText, typer.Argument(help="a text; - reads what is typed or piped in")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="print the reading as JSON")] = False,
+) -> None:
+    """Print a line for each question, or all as JSON with what the map adds."""
+    from genlab.map import PAYS
+    from genlab_course import reader
+
+    reading = reader.read(file.read(), lambda families: {f: PAYS[f][0] for f in families})
+    if as_json:
+        typer.echo(json.dumps(reading.as_dict(), indent=2, ensure_ascii=False))
+        return
+    for field in reader.FIELDS:
+        a = getattr(reading, field)
+        value = a.value if isinstance(a.value, str) else ", ".join(a.value) or "none"
+        phrases = "; ".join(" ".join(p.text.split()) for p in a.evidence)
+        typer.echo(
+            f"{field}: {value} (confidence {a.confidence:.2f}): {phrases}".removesuffix(": ")
+        )
 
 
 @app.command(help="Every family on the same digits: bits, distance, speed, and what each pays.")

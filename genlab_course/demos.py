@@ -17,7 +17,7 @@ from genlab.core.weights import replace_file
 from genlab.map import LESSONS, SYSTEMS
 from genlab.zoo import MODELS
 
-LOAD = "from genlab.systems import load_model\n"
+LOAD = "from genlab.zoo import load_model\n"
 JUDGE = f"{LOAD}from genlab.systems.evaluation import digit_evaluator\n"
 
 
@@ -64,7 +64,7 @@ widgets.later("Train the five models now: half a minute", five)"""
 DECODING = """\
 from genlab.autoregressive.tokens import CharTokenizer
 from genlab.zoo.lessons import ALPHABET
-from genlab.systems import load_model
+from genlab.zoo import load_model
 writer, tokenizer = load_model("text_transformer"), CharTokenizer(ALPHABET)
 contexts = ["the val", "Py", "If the ", "class "]
 with torch.no_grad():
@@ -76,7 +76,7 @@ widgets.decoding(after, letters, contexts)"""
 STYLES = """\
 from genlab.adversarial import attribute_direction
 from genlab.core.stats import ink, slant
-from genlab.systems import load_model
+from genlab.zoo import load_model
 from genlab.systems.stylegan import grey
 gan, g = load_model("stylegan"), torch.Generator().manual_seed(8)
 net = gan.generator_net

@@ -47,7 +47,7 @@ class Exercise:
     right: Any = None  # a correct function or value; with a judge: an answer that it accepts
     cases: tuple[tuple[Any, ...], ...] | None = None  # arguments to try; None for a value
     mistakes: tuple[Mistake, ...] = ()
-    hints: tuple[str, str, str] = ("", "", "")
+    hints: str = ""  # three lines, from a nudge to nearly the answer
     judge: Callable[[Any], str] | None = None  # "" when right, else the sentence to say
     rtol: float | None = None  # None: 1e-4, or three digits where the answer is a number by hand
     atol: float | None = None
@@ -289,7 +289,7 @@ _hints_given: dict[str, int] = {}
 
 def hint(id: str) -> None:
     """Print the next of the three hints of an exercise, from a nudge to nearly the answer."""
-    task = find_exercise(id)
-    level = min(_hints_given.get(id, 0), len(task.hints) - 1)
+    hints = find_exercise(id).hints.splitlines()
+    level = min(_hints_given.get(id, 0), len(hints) - 1)
     _hints_given[id] = level + 1
-    print(f"[{id}] hint {level + 1} of {len(task.hints)}: {task.hints[level]}")
+    print(f"[{id}] hint {level + 1} of {len(hints)}: {hints[level]}")

@@ -18,11 +18,21 @@ from pathlib import Path
 
 import numpy as np
 
+from genlab.map import SCORE
+
 DATA = Path(__file__).parent / "data"
 WEIGHTS = DATA / "reader.safetensors"
 FIELDS = ("paradigms", "objective", "sampling", "likelihood")
+MEASURED = ("coverage", "accuracy", "forced")  # of the texts, of the answers, if it must answer
 CANNOT_TELL = "cannot tell"
 LONGEST = 200_000  # characters
+OF_THE_MAP = {  # a label of the data, in the word of genlab.map where that is another
+    "paradigms": {"score-based": SCORE},
+    "objective": {
+        "adversarial": "minimax game", "change-of-variables": "change of variables", "elbo": "ELBO",
+        "flow-matching": "flow matching", "masked-prediction": "masked prediction",
+    },
+}  # fmt: skip
 
 WORDS = tomllib.loads((DATA / "reader_words.toml").read_text(encoding="utf-8"))
 TERMS, DENY = frozenset(WORDS["terms"].split()), frozenset(WORDS["deny"].split())
@@ -37,6 +47,11 @@ OWN = re.compile(  # a sentence about the release itself
 
 # --- from a text to features with their places
 
+
+def _hash(name: str) -> int:
+    return zlib.crc32(name.encode())
+
+
 _WORD = re.compile(r"\d{1,3}(?:,\d{3})+\b|[^\W_][\w+'’·.]*(?:[-‑–/@][\w+'’·.]+)*")
 _PART = re.compile(r"[^-‑–/@]+")
 
@@ -44,11 +59,7 @@ _PART = re.compile(r"[^-‑–/@]+")
 def _stem(word: str) -> str:
     word = word.replace("’", "'").removesuffix("'s")
     for end, new in WORDS["suffixes"].items():
-        if (
-            word.endswith(end)
-            and len(word) - len(end) >= 3
-            and not (end == "s" and word[-2] == end)
-        ):
+        if word.endswith(end) and len(word) - len(end) >= 3 and not (end == "s" == word[-2]):
             word = word[: -len(end)] + new
             break
     return word[:-1] if len(word) > 4 and word[-1] == word[-2] and word[-1] not in "sl" else word
@@ -66,11 +77,8 @@ def _plain(part: str, opens: bool, known: frozenset[int]) -> str | None:
         return "#1" if value == 1 else "#few" if 2 <= value <= 8 else "#many"
     if part == part.lower():
         return part
-    return (
-        low
-        if opens and part[1:] == part[1:].lower() and zlib.crc32(low.encode()) in known
-        else None
-    )
+    forgiven = opens and part[1:] == part[1:].lower() and _hash(low) in known
+    return low if forgiven else None
 
 
 Token = tuple[str, int, int]
@@ -106,11 +114,8 @@ def mask(text: str, known: frozenset[int] | None = None) -> list[Token]:
         )
         if mixed or None in plain:
             out.append(("§", start, last))
-        else:
-            out += [
-                (NUMBERS.get(w or "", w or ""), a, b)
-                for w, (_, a, b) in zip(plain, parts, strict=True)
-            ]
+            continue
+        out += [(NUMBERS.get(w, w), a, b) for w, (_, a, b) in zip(plain, parts, strict=True)]
     return out
 
 
@@ -225,13 +230,7 @@ def _as(field: tuple[str, ...] | str) -> tuple[str, ...]:
 RULE_SCALE, LETTER_SCALE = 3.0, 0.7**0.5  # chosen by grouped cross-validation on training texts
 
 
-def _hash(name: str) -> int:
-    return zlib.crc32(name.encode())
-
-
-def _vector(
-    found: Places, hashes: np.ndarray, idf: np.ndarray, kinds: np.ndarray
-) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _vector(found: Places, hashes, idf, kinds) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names, indices, values of the known features: (1 + log n) idf, words and letters normed."""
     code = {_hash(name): name for name in found}
     keys = np.fromiter(code, np.uint32, len(code))
@@ -248,22 +247,20 @@ def _vector(
 @cache
 def model() -> Model:
     """The shipped model."""
+    return load(WEIGHTS)
+
+
+def load(path: Path) -> Model:
+    """What `save` wrote."""
     from safetensors import safe_open
 
-    with safe_open(WEIGHTS, "numpy") as file:
+    with safe_open(path, "numpy") as file:
         notes = json.loads(file.metadata()["reader"])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    return Model(
-        **{name: arrays[name] for name in ("hashes", "kinds")},
-        **{name: arrays[name].astype(float) for name in ("idf", "W", "b")},
-        combinations=tuple(
-            (tuple(p), tuple(o), s, likelihood) for p, o, s, likelihood in notes["combinations"]
-        ),
-        known=frozenset(arrays["known"].tolist()),
-        calibration={k: tuple(v) for k, v in notes["calibration"].items()},
-        threshold=notes["threshold"],
-        cross_validated=notes["cross_validated"],
-    )
+    arrays |= {name: arrays[name].astype(float) for name in ("idf", "W", "b")}
+    arrays["known"] = frozenset(arrays["known"].tolist())
+    combinations = tuple(labels(dict(zip(FIELDS, c, strict=True))) for c in notes["combinations"])
+    return Model(**arrays | notes | {"combinations": combinations})
 
 
 # --- reading
@@ -301,18 +298,14 @@ class Reading:
 
     def as_dict(self) -> dict[str, object]:
         """Plain lists, strings and numbers, for JSON."""
-        answers = {field: getattr(self, field) for field in FIELDS}
-        value = {
-            f: list(a.value) if isinstance(a.value, tuple) else a.value for f, a in answers.items()
-        }
-        return value | {
-            "confidence": {f: round(a.confidence, 3) for f, a in answers.items()},
-            "evidence": {
-                f: [{"phrase": p.text, "weight": round(p.weight, 2)} for p in a.evidence]
-                for f, a in answers.items()
-            },
-            "from_the_map": self.from_the_map,
-        }
+        out: dict = {"confidence": {}, "evidence": {}, "from_the_map": self.from_the_map}
+        for field in FIELDS:
+            a: Answer = getattr(self, field)
+            out[field] = list(a.value) if isinstance(a.value, tuple) else a.value
+            out["confidence"][field] = round(a.confidence, 3)
+            phrases = [{"phrase": p.text, "weight": round(p.weight, 2)} for p in a.evidence]
+            out["evidence"][field] = phrases
+        return out
 
 
 def read(text: str, trade_offs: Callable[[tuple[str, ...]], object] | None = None) -> Reading:
@@ -340,7 +333,7 @@ def _read(text: str, model: Model, trade_offs: Callable | None = None) -> Readin
     answers = {f: _answer(text, f, found, names, at, value, p, model, says) for f in FIELDS}
     told = answers["paradigms"].value
     mapped = {}
-    if isinstance(told, tuple) and told and trade_offs is not None:
+    if trade_offs is not None and told and told != CANNOT_TELL:
         mapped = {"trade_offs": trade_offs(told)}
     return Reading(**answers, from_the_map=mapped)
 
@@ -354,9 +347,11 @@ def _answer(text, field, found, names, at, value, p, model, says) -> Answer:
     q = np.where(mine, p / p[mine].sum(), -p / max(p[~mine].sum(), 1e-12))
     weights = value * (model.W[at] @ (q @ marks(model.combinations)))
     evidence = _evidence(text, found, names, weights)
-    if not (says and evidence and best != CANNOT_TELL and confidence >= model.threshold[field]):
-        return Answer(CANNOT_TELL, confidence if says else 0.0, evidence if says else (), best)
-    return Answer(best, confidence, evidence, best)
+    best = of_the_map(field, best)
+    if not says:
+        return Answer(CANNOT_TELL, 0.0, (), best)
+    sure = evidence and best != CANNOT_TELL and confidence >= model.threshold[field]
+    return Answer(best if sure else CANNOT_TELL, confidence, evidence, best)
 
 
 def _evidence(text, found, names, weights, most=5) -> tuple[Phrase, ...]:
@@ -385,9 +380,8 @@ def highlight(text: str, reading: Reading, field: str = "paradigms") -> str:
     out, last = [], 0
     for p in sorted(evidence.evidence, key=lambda p: p.start):
         tint = f"background:rgba(255,200,0,{0.2 + 0.6 * p.weight / most:.2f})"
-        title = f"adds {p.weight:+.1f} to the log-odds"
-        out.append(html.escape(text[last : p.start]))
-        out.append(f'<mark style="{tint}" title="{title}">{html.escape(p.text)}</mark>')
+        mark = f'<mark style="{tint}" title="adds {p.weight:+.1f} to the log-odds">'
+        out += [html.escape(text[last : p.start]), mark, html.escape(p.text), "</mark>"]
         last = p.end
     return "".join([*out, html.escape(text[last:])]).replace("\n", "<br>")
 
@@ -403,8 +397,19 @@ def releases(split: str) -> tuple[dict, ...]:
 
 
 def labels(row: dict) -> tuple:
-    """(paradigms, objective, sampling, likelihood) of a labelled text."""
+    """(paradigms, objective, sampling, likelihood) of a labelled text, in the words of the data."""
     return (tuple(row["paradigms"]), tuple(row["objective"]), row["sampling"], row["likelihood"])
+
+
+def of_the_map(field: str, label: tuple[str, ...] | str) -> tuple[str, ...] | str:
+    """A label of the data in the words of `genlab.map`."""
+    words = OF_THE_MAP.get(field, {})
+    return tuple(words.get(one, one) for one in label) if isinstance(label, tuple) else label
+
+
+def truth(row: dict, field: str) -> tuple[str, ...] | str:
+    """What a labelled text says of one field, in the words of the map."""
+    return of_the_map(field, labels(row)[FIELDS.index(field)])
 
 
 def real(row: dict) -> bool:
@@ -414,10 +419,9 @@ def real(row: dict) -> bool:
 
 def common_words(rows: Sequence[dict]) -> frozenset[int]:
     """Hashes of the words that two texts or more write without a capital."""
-    seen = Counter(
-        w for r in rows for w in set(re.findall(r"(?<![\w-])[a-z]+(?![\w-])", r["text"]))
-    )
-    return frozenset(_hash(word) for word, n in seen.items() if n >= 2)
+    word = re.compile(r"(?<![\w-])[a-z]+(?![\w-])")
+    seen = Counter(w for row in rows for w in set(word.findall(row["text"])))
+    return frozenset(_hash(w) for w, n in seen.items() if n >= 2)
 
 
 def _table(found: list[Places], least: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -433,12 +437,10 @@ def _table(found: list[Places], least: int = 3) -> tuple[np.ndarray, np.ndarray,
 def _matrix(found: list[Places], table):
     from scipy.sparse import csr_matrix
 
-    rows = [_vector(one, *table)[1:] for one in found]
-    ends = np.cumsum([0, *(len(at) for at, _ in rows)])
-    return csr_matrix(
-        (np.concatenate([v for _, v in rows]), np.concatenate([at for at, _ in rows]), ends),
-        (len(rows), len(table[0])),
-    )
+    _, at, value = zip(*(_vector(one, *table) for one in found), strict=True)
+    ends = np.cumsum([0, *map(len, at)])
+    shape = len(found), len(table[0])
+    return csr_matrix((np.concatenate(value), np.concatenate(at), ends), shape)
 
 
 def _solve(X, y: np.ndarray, m: np.ndarray, decay: float) -> tuple[np.ndarray, np.ndarray]:
@@ -455,21 +457,17 @@ def _solve(X, y: np.ndarray, m: np.ndarray, decay: float) -> tuple[np.ndarray, n
         logits -= logits.max(1, keepdims=True)
         p = np.exp(logits)
         p /= p.sum(1, keepdims=True)
-        value = (
-            -np.log(p[np.arange(n), y]).sum() + decay / 2 * (V**2).sum() + n / 2e3 * (b**2).sum()
-        )
+        nll = -np.log(p[np.arange(n), y]).sum()
+        value = nll + decay / 2 * (V**2).sum() + n / 2e3 * (b**2).sum()
         p[np.arange(n), y] -= 1
         return value, np.concatenate([(Z.T @ (p @ m) + decay * V).ravel(), p.sum(0) + n / 1e3 * b])
 
-    best = minimize(
-        loss, np.zeros(Z.shape[1] * K + C), jac=True, method="L-BFGS-B", options={"maxiter": 150}
-    ).x
+    zero, at_most = np.zeros(Z.shape[1] * K + C), {"maxiter": 150}
+    best = minimize(loss, zero, jac=True, method="L-BFGS-B", options=at_most).x
     return X.T @ (U / np.sqrt(e) @ best[:-C].reshape(-1, K)), best[-C:]
 
 
-def fit_once(
-    rows: Sequence[dict], found: list[Places], keep: int = 22_000, decay: float = 0.05
-) -> dict:
+def fit_once(rows, found: list[Places], keep: int = 22_000, decay: float = 0.05) -> dict:
     """Fit on every feature, keep the heaviest, fit again."""
     table = _table(found)
     combinations = tuple(sorted({labels(row) for row in rows}))
@@ -490,35 +488,28 @@ def fit_reader(seed: int = 0, coverage: float = 0.52, folds: int = 5) -> Model:
     rows = releases("train")
     known = common_words(rows)
     found = [features(row["text"], known) for row in rows]
-    plain = {"known": known, "calibration": dict.fromkeys(FIELDS, (1.0, 0.0))}
-    plain |= {"threshold": dict.fromkeys(FIELDS, 0.0), "cross_validated": {}}
+    notes: dict[str, dict] = {"calibration": {}, "threshold": {}, "cross_validated": {}}
     seen: dict[str, list] = {field: [] for field in FIELDS}
-    split = GroupKFold(folds, shuffle=True, random_state=seed).split(
-        rows, groups=[row["system"] for row in rows]
-    )
-    for train, test in split:
-        part = Model(**fit_once([rows[i] for i in train], [found[i] for i in train]), **plain)
+    apart, systems = GroupKFold(folds, shuffle=True, random_state=seed), [r["system"] for r in rows]
+    for train, test in apart.split(rows, groups=systems):
+        once = fit_once([rows[i] for i in train], [found[i] for i in train])
+        part = Model(**once, known=known, **notes)
         for i in (i for i in test if real(rows[i])):
             _, at, value = _vector(found[i], part.hashes, part.idf, part.kinds)
             p = part.probabilities(at, value)
             for f, field in enumerate(FIELDS):
                 best, odds = part.likeliest(p, f)
                 seen[field].append((odds, best == labels(rows[i])[f], best != CANNOT_TELL))
-    calibration, threshold, crossed = {}, {}, {}
     for field, triples in seen.items():
         odds, right, told = (np.array(column) for column in zip(*triples, strict=True))
         line = LogisticRegression(C=1e3).fit(odds[:, None], right)
         slope, intercept = float(line.coef_[0, 0]), float(line.intercept_[0])
-        calibration[field] = (slope, intercept)
+        notes["calibration"][field] = (slope, intercept)
         cut = np.sort(odds[told])[::-1][min(int(coverage * len(odds)), told.sum() - 1)]
-        threshold[field] = float(1 / (1 + np.exp(-(slope * cut + intercept))))
+        notes["threshold"][field] = float(1 / (1 + np.exp(-(slope * cut + intercept))))
         answered = told & (odds >= cut)
-        crossed[field] = {
-            "coverage": float(answered.mean()),
-            "accuracy": float(right[answered].mean()),
-            "forced": float(right.mean()),
-        }
-    notes = {"calibration": calibration, "threshold": threshold, "cross_validated": crossed}
+        figures = answered.mean(), right[answered].mean(), right.mean()
+        notes["cross_validated"][field] = dict(zip(MEASURED, map(float, figures), strict=True))
     return Model(**fit_once(rows, found), known=known, **notes)
 
 
@@ -526,46 +517,39 @@ def save(fitted: Model, path: Path = WEIGHTS) -> None:
     """Write a model: weights in float16."""
     from safetensors.numpy import save_file
 
-    half = {name: getattr(fitted, name).astype(np.float16) for name in ("idf", "W", "b")}
-    rest = {
-        "hashes": fitted.hashes,
-        "kinds": fitted.kinds,
-        "known": np.array(sorted(fitted.known), np.uint32),
-    }
-    notes = {
-        name: getattr(fitted, name)
-        for name in ("combinations", "calibration", "threshold", "cross_validated")
-    }
-    save_file(half | rest, path, {"reader": json.dumps(notes)})
+    parts = dict(vars(fitted))
+    names = ("combinations", "calibration", "threshold", "cross_validated")
+    notes = {name: parts.pop(name) for name in names}
+    parts |= {name: parts[name].astype(np.float16) for name in ("idf", "W", "b")}
+    parts["known"] = np.array(sorted(fitted.known), np.uint32)
+    save_file(parts, path, {"reader": json.dumps(notes)})
 
 
-def curve(
-    field: str, rows: Sequence[dict], fitted: Model | None = None
-) -> list[tuple[float, float]]:
-    """(coverage, accuracy) as the threshold falls from above every confidence to nought."""
-    f, got = FIELDS.index(field), []
-    for row in rows:
-        answer = getattr(_read(row["text"], fitted or model()), field)
-        if answer.best != CANNOT_TELL:
-            got.append((answer.confidence, answer.best == labels(row)[f]))
-    got.sort(key=lambda pair: -pair[0])
-    right = np.cumsum([ok for _, ok in got])
-    return [((i + 1) / len(rows), float(right[i] / (i + 1))) for i in range(len(got))]
+Answers = dict[str, list[tuple[Answer, tuple[str, ...] | str]]]
 
 
-def measure(fitted: Model | None = None, split: str = "test") -> dict[str, dict[str, float]]:
-    """Coverage, accuracy where it answers, and accuracy if it always answered, of each field."""
+def answers(fitted: Model | None = None, split: str = "test") -> Answers:
+    """Of each field, the answer to every text of a split, and the truth."""
     rows = releases(split)
-    read_ = [_read(row["text"], fitted or model()) for row in rows]
+    readings = [_read(row["text"], fitted or model()) for row in rows]
+    pairs = list(zip(readings, rows, strict=True))
+    return {f: [(getattr(reading, f), truth(row, f)) for reading, row in pairs] for f in FIELDS}
+
+
+def curve(given: Answers, field: str) -> list[tuple[float, float]]:
+    """(coverage, accuracy) as the threshold falls from above every confidence to nought."""
+    got = [(a.confidence, a.best == true) for a, true in given[field] if a.best != CANNOT_TELL]
+    got.sort(key=lambda pair: -pair[0])
+    right, n = np.cumsum([ok for _, ok in got]), len(given[field])
+    return [((i + 1) / n, float(right[i] / (i + 1))) for i in range(len(got))]
+
+
+def measure(given: Answers) -> dict[str, dict[str, float]]:
+    """Coverage, accuracy where it answers, and accuracy if it always answered, of each field."""
     out = {}
-    for f, field in enumerate(FIELDS):
-        answers = [
-            (getattr(one, field), labels(row)[f]) for one, row in zip(read_, rows, strict=True)
-        ]
-        told = [a.value == truth for a, truth in answers if a.value != CANNOT_TELL]
-        out[field] = {
-            "coverage": len(told) / len(rows),
-            "accuracy": sum(told) / max(len(told), 1),
-            "forced": sum(a.best == truth for a, truth in answers) / len(rows),
-        }
+    for field, pairs in given.items():
+        told = [a.value == true for a, true in pairs if a.value != CANNOT_TELL]
+        forced = sum(a.best == true for a, true in pairs) / len(pairs)
+        figures = len(told) / len(pairs), sum(told) / max(len(told), 1), forced
+        out[field] = dict(zip(MEASURED, figures, strict=True))
     return out

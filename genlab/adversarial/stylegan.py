@@ -154,9 +154,15 @@ class StyledLayer(nn.Module):
     """Modulated convolution, noise, bias, leaky ReLU; the last layer has the convolution alone."""
 
     def __init__(
-        self, c_in: int, c_out: int, d_style: int, *, kernel: int = 3, up: bool = False,
+        self,
+        c_in: int,
+        c_out: int,
+        d_style: int,
+        *,
+        kernel: int = 3,
+        up: bool = False,
         last: bool = False,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.affine = Dense(d_style, c_in, bias=1.0)
         nn.init.normal_(self.affine.weight, std=SPREAD)

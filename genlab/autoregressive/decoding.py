@@ -68,9 +68,12 @@ def keep_top_p(logits: Float[Tensor, " b k"], top_p: float) -> Tensor:
 
 
 def reshape_logits(
-    logits: Float[Tensor, " b k"], *, temperature: float = 1.0, top_k: int | None = None,
+    logits: Float[Tensor, " b k"],
+    *,
+    temperature: float = 1.0,
+    top_k: int | None = None,
     top_p: float = 1.0,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Temperature first, then top-k, then top-p: the usual order."""
     logits = apply_temperature(logits, temperature)
     logits = logits if top_k is None else keep_top_k(logits, top_k)
@@ -99,9 +102,13 @@ def _uniform(tokens: Tensor, generator: Generator | None) -> Tensor:
 
 @torch.no_grad()
 def generate_naive(
-    logits_of: LogitsOf, tokens: Int[Tensor, " b t"], n_new: int, *,
-    reshape: Reshape = reshape_logits, generator: Generator | None = None,
-) -> Iterator[Tensor]:  # fmt: skip
+    logits_of: LogitsOf,
+    tokens: Int[Tensor, " b t"],
+    n_new: int,
+    *,
+    reshape: Reshape = reshape_logits,
+    generator: Generator | None = None,
+) -> Iterator[Tensor]:
     r"""Draw $x_{t+1} \sim p(\cdot \mid x_{\le t})$ in turn, reading the whole text for each."""
     require_between(0, math.inf, n_new=n_new)
     for _ in range(n_new):
@@ -113,9 +120,13 @@ def generate_naive(
 
 @torch.no_grad()
 def generate_cached(
-    extend: Extend, tokens: Int[Tensor, " b t"], n_new: int, *, reshape: Reshape = reshape_logits,
+    extend: Extend,
+    tokens: Int[Tensor, " b t"],
+    n_new: int,
+    *,
+    reshape: Reshape = reshape_logits,
     generator: Generator | None = None,
-) -> Iterator[Tensor]:  # fmt: skip
+) -> Iterator[Tensor]:
     """The same draws, reading each token once: only what is new goes through the network."""
     require_between(0, math.inf, n_new=n_new)
     unread, cache = tokens, ()
@@ -143,9 +154,16 @@ def used(tokens: Int[Tensor, " b t"], stop: int) -> Bool[Tensor, " b t"]:
 
 @torch.no_grad()
 def write_until(
-    read: Extend, head: Callable[[Tensor], Tensor], prompt: Int[Tensor, " b t"], n_new: int, *,
-    stop: int, pad: int = 0, reshape: Reshape = reshape_logits, generator: Generator | None = None,
-) -> Iterator[Written]:  # fmt: skip
+    read: Extend,
+    head: Callable[[Tensor], Tensor],
+    prompt: Int[Tensor, " b t"],
+    n_new: int,
+    *,
+    stop: int,
+    pad: int = 0,
+    reshape: Reshape = reshape_logits,
+    generator: Generator | None = None,
+) -> Iterator[Written]:
     """Continue texts until each has drawn `stop` (then `pad` follows), or has `n_new` more tokens.
 
     `read` turns new tokens into states, `head` a state into logits: with the cache, as above.

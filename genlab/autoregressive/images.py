@@ -161,9 +161,13 @@ class PixelCNN(nn.Module):
     """
 
     def __init__(
-        self, stack: nn.Module, width: int, *, n_levels: int = 17,
+        self,
+        stack: nn.Module,
+        width: int,
+        *,
+        n_levels: int = 17,
         event_shape: tuple[int, int, int] = (1, 8, 8),
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.stack, self.n_levels, self.event_shape = stack, n_levels, event_shape
         self.place = nn.Parameter(torch.zeros(width, *event_shape[1:]))
@@ -214,9 +218,12 @@ class ImageTransformer(nn.Module):
     order: Tensor
 
     def __init__(
-        self, n_levels: int, event_shape: tuple[int, int, int], config: TransformerConfig,
+        self,
+        n_levels: int,
+        event_shape: tuple[int, int, int],
+        config: TransformerConfig,
         order: Sequence[int] | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         n = event_shape[1] * event_shape[2]
         order = list(range(n)) if order is None else list(order)

@@ -59,9 +59,13 @@ class TransformerLM(nn.Module):
         return -self.log_prob(x).mean() / x.shape[1]
 
     def continue_text(
-        self, prompt: Int[Tensor, " b t"], n_new: int, *, reshape: Reshape = reshape_logits,
+        self,
+        prompt: Int[Tensor, " b t"],
+        n_new: int,
+        *,
+        reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Iterator[Tensor]:  # fmt: skip
+    ) -> Iterator[Tensor]:
         """Add tokens to prompts one at a time, with the cache; yields `(b, t + 1)` and longer."""
         tokens = torch.cat([self.begin(len(prompt)), prompt], dim=1)
         grown = generate_cached(self.extend, tokens, n_new, reshape=reshape, generator=generator)

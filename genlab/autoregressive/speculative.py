@@ -60,9 +60,12 @@ def expected_tokens(rate: float, k: int) -> float:
 
 
 def verify(
-    drafted: Int[Tensor, " b k"], q: Float[Tensor, " b k v"], p: Float[Tensor, " b n v"],
-    u_keep: Float[Tensor, " b k"], u_draw: Float[Tensor, " b"],
-) -> tuple[Int[Tensor, " b n"], Int[Tensor, " b"]]:  # fmt: skip
+    drafted: Int[Tensor, " b k"],
+    q: Float[Tensor, " b k v"],
+    p: Float[Tensor, " b n v"],
+    u_keep: Float[Tensor, " b k"],
+    u_draw: Float[Tensor, " b"],
+) -> tuple[Int[Tensor, " b n"], Int[Tensor, " b"]]:
     r"""Keep a beginning of the draft and add one token: the whole of the method.
 
     $$n = \min\Big\{i : u_i \ge \frac{p_i(x_i)}{q_i(x_i)}\Big\}, \qquad
@@ -111,9 +114,15 @@ class Round(NamedTuple):
 
 @torch.no_grad()
 def speculative_round(
-    logits_of: LogitsOf, draft: Draft, tokens: Int[Tensor, " b t"], length: Int[Tensor, " b"],
-    k: int, *, reshape: Reshape = reshape_logits, generator: Generator | None = None,
-) -> Round:  # fmt: skip
+    logits_of: LogitsOf,
+    draft: Draft,
+    tokens: Int[Tensor, " b t"],
+    length: Int[Tensor, " b"],
+    k: int,
+    *,
+    reshape: Reshape = reshape_logits,
+    generator: Generator | None = None,
+) -> Round:
     """Draft k tokens one by one, read them in one pass of the target, keep what may be kept."""
     b, device = len(tokens), tokens.device
     u = torch.rand((b, 2 * k + 1), dtype=torch.float64, generator=generator).to(device)
@@ -133,9 +142,15 @@ def speculative_round(
 
 
 def speculative_sample(
-    logits_of: LogitsOf, draft: Draft, tokens: Int[Tensor, " b t"], n_new: int, *, k: int,
-    reshape: Reshape = reshape_logits, generator: Generator | None = None,
-) -> Iterator[Round]:  # fmt: skip
+    logits_of: LogitsOf,
+    draft: Draft,
+    tokens: Int[Tensor, " b t"],
+    n_new: int,
+    *,
+    k: int,
+    reshape: Reshape = reshape_logits,
+    generator: Generator | None = None,
+) -> Iterator[Round]:
     """Continue texts by rounds, one pass of the target each, until each has `n_new` more tokens.
 
     Texts advance by different amounts; one that is done waits for the others.

@@ -51,9 +51,14 @@ def elbo(
 
 
 def log_weight(
-    x: Data, mu: Latent, log_var: Latent, eps: Latent, *, decoder_log_prob: DecoderLogProb,
+    x: Data,
+    mu: Latent,
+    log_var: Latent,
+    eps: Latent,
+    *,
+    decoder_log_prob: DecoderLogProb,
     through_z_only: bool = False,
-) -> PerExample:  # fmt: skip
+) -> PerExample:
     r"""Log of the importance weight of one draw, nats (IWAE, eq. 7).
 
     $$\log w = \log p(x\mid z) + \log p(z) - \log q(z\mid x), \qquad z = \mu + \sigma\epsilon$$
@@ -158,9 +163,16 @@ class Proposal(NamedTuple):
 
 
 def refine(
-    x: Data, mu: Latent, log_var: Latent, *, decoder_log_prob: DecoderLogProb, n_steps: int,
-    lr: float = 0.05, n_draws: int = 2, generator: Generator | None = None,
-) -> Iterator[Proposal]:  # fmt: skip
+    x: Data,
+    mu: Latent,
+    log_var: Latent,
+    *,
+    decoder_log_prob: DecoderLogProb,
+    n_steps: int,
+    lr: float = 0.05,
+    n_draws: int = 2,
+    generator: Generator | None = None,
+) -> Iterator[Proposal]:
     r"""Climb the bound of each example by itself, the model held fixed: Adam on its own q.
 
     $$(\mu, \log\sigma^2) \leftarrow \arg\max_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$

@@ -77,9 +77,14 @@ class VAE(nn.Module):
     """
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, *, latent_dim: int,
-        event_shape: tuple[int, ...], log_scale: float | None = 0.0,
-    ) -> None:  # fmt: skip
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        *,
+        latent_dim: int,
+        event_shape: tuple[int, ...],
+        log_scale: float | None = 0.0,
+    ) -> None:
         super().__init__()
         require_positive(latent_dim=latent_dim)
         self.encoder, self.decoder = encoder, decoder
@@ -140,9 +145,14 @@ class CategoricalVAE(VAE):
     """
 
     def __init__(
-        self, encoder: nn.Module, decoder: nn.Module, head: nn.Linear, *,
-        causal: nn.Module | None = None, **sizes: Any,
-    ) -> None:  # fmt: skip
+        self,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        head: nn.Linear,
+        *,
+        causal: nn.Module | None = None,
+        **sizes: Any,
+    ) -> None:
         super().__init__(encoder, decoder, **sizes, log_scale=None)
         self.head, self.causal = head, causal
         self.beta, self.floor = 1.0, 0.0

@@ -20,9 +20,13 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self, d_in: int, d_out: int, width: int = 64, depth: int = 2,
+        self,
+        d_in: int,
+        d_out: int,
+        width: int = 64,
+        depth: int = 2,
         activation: Callable[[], nn.Module] = nn.SiLU,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         if min(d_in, d_out, width) < 1 or depth < 0:
             raise ValueError(f"sizes must be at least 1, got {d_in=}, {d_out=}, {width=}, {depth=}")
@@ -100,9 +104,15 @@ class MaskedMLP(nn.Module):
     """
 
     def __init__(
-        self, d: int, n_out: int, *, order: Sequence[int] | None = None, width: int = 64,
-        depth: int = 2, d_context: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        d: int,
+        n_out: int,
+        *,
+        order: Sequence[int] | None = None,
+        width: int = 64,
+        depth: int = 2,
+        d_context: int = 0,
+    ) -> None:
         super().__init__()
         order = list(range(d)) if order is None else list(order)
         if sorted(order) != list(range(d)):

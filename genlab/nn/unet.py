@@ -203,9 +203,12 @@ class TemporalAttention(nn.Module):
         nn.init.zeros_(self.to_out.bias)
 
     def forward(
-        self, x: Image, times: Float[Tensor, " f"] | None, joined: Bool[Tensor, " n"] | None,
+        self,
+        x: Image,
+        times: Float[Tensor, " f"] | None,
+        joined: Bool[Tensor, " n"] | None,
         n_frames: int = 1,
-    ) -> Tensor:  # fmt: skip
+    ) -> Tensor:
         """Features of the same shape; videos that are not `joined` are left alone."""
         (_, c, h, w), f = x.shape, n_frames if times is None else len(times)
         tokens = self.norm(x).reshape(-1, f, c, h * w).permute(0, 3, 1, 2).flatten(0, 1)
@@ -259,9 +262,15 @@ class VideoUNet(nn.Module):
         return emb + self.clock(self.film_told(emb) * self.frame_told(waves))
 
     def forward(
-        self, x: Video, t: Time, context: States = None, pooled: Pooled = None, *,
-        joined: Bool[Tensor, " b"] | None = None, times: Float[Tensor, " *b f"] | None = None,
-    ) -> Video:  # fmt: skip
+        self,
+        x: Video,
+        t: Time,
+        context: States = None,
+        pooled: Pooled = None,
+        *,
+        joined: Bool[Tensor, " b"] | None = None,
+        times: Float[Tensor, " *b f"] | None = None,
+    ) -> Video:
         """Predict a video like `x`; the frames of one that is not `joined` are images alone."""
         n_frames, patch = x.shape[2], self.config.patch
         times = torch.arange(n_frames).to(x) if times is None else times

@@ -74,10 +74,17 @@ def huber_distance(a: Event, b: Event) -> PerExample:
 
 
 def consistency_distillation_loss(
-    student: Denoiser, target: Denoiser, teacher: Denoiser, x0: Event, eps: Event,
-    sigma: PerExample, sigma_next: PerExample, *, order: int = 2,
+    student: Denoiser,
+    target: Denoiser,
+    teacher: Denoiser,
+    x0: Event,
+    eps: Event,
+    sigma: PerExample,
+    sigma_next: PerExample,
+    *,
+    order: int = 2,
     distance: Distance = squared_distance,
-) -> PerExample:  # fmt: skip
+) -> PerExample:
     r"""Distance of the student at one level from the target one step of the teacher below (eq. 7).
 
     $$\ell = d\big(f_\theta(x_\sigma, \sigma),\ f_{\bar\theta}(\hat x_{\sigma'}, \sigma')\big),
@@ -93,9 +100,13 @@ def consistency_distillation_loss(
 
 
 def consistency_sample(
-    function: Denoiser, x_T: Event, levels: Sequence[float], *, sigma_min: float,
+    function: Denoiser,
+    x_T: Event,
+    levels: Sequence[float],
+    *,
+    sigma_min: float,
     generator: Generator | None = None,
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     r"""Sampler: jump to the end of the path; noise that up again, and jump once more.
 
     $$x \leftarrow f\Big(x + \sqrt{\sigma_i^2 - \sigma_{\min}^2}\;z,\ \sigma_i\Big)$$
@@ -149,9 +160,13 @@ class ConsistencyModel(nn.Module):
         return partial(consistency_function, raw, sigma_data=sigma_data, sigma_min=self.sigma_min)
 
     def sample(
-        self, n: int, *, cond: Int[Tensor, " n"] | None = None, generator: Generator | None = None,
+        self,
+        n: int,
+        *,
+        cond: Int[Tensor, " n"] | None = None,
+        generator: Generator | None = None,
         levels: Sequence[float] | None = None,
-    ) -> Event:  # fmt: skip
+    ) -> Event:
         """Draw `n` examples: one evaluation for each level."""
         levels, f = self.levels if levels is None else levels, self.function(cond)
         like = next(self.edm.net.parameters())
@@ -170,10 +185,16 @@ class Distillation(nn.Module):
     sigmas: Tensor
 
     def __init__(
-        self, student: ConsistencyModel, teacher: Callable[[Tensor | None], Denoiser],
-        sigmas: Float[Tensor, " n"], *, order: int = 2, target_decay: float = 0.95,
-        p_drop: float = 0.1, distance: Distance = huber_distance,
-    ) -> None:  # fmt: skip
+        self,
+        student: ConsistencyModel,
+        teacher: Callable[[Tensor | None], Denoiser],
+        sigmas: Float[Tensor, " n"],
+        *,
+        order: int = 2,
+        target_decay: float = 0.95,
+        p_drop: float = 0.1,
+        distance: Distance = huber_distance,
+    ) -> None:
         super().__init__()
         self.student, self.teacher = student, teacher
         self.target = EMA(student, target_decay)  # no submodule: nothing trains it

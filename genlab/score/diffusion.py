@@ -215,9 +215,13 @@ def ddpm_step(
 
 
 def ddpm_sample(
-    eps_model: EpsModel, x_T: Event, *, betas: Table, variances: Table,
+    eps_model: EpsModel,
+    x_T: Event,
+    *,
+    betas: Table,
+    variances: Table,
     generator: Generator | None = None,
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     """Ancestral sampler: yield the state after each of T steps (DDPM, algorithm 2)."""
     require_alike(betas=betas, variances=variances)
     x, alphas_bar = x_T, alphas_bar_from_betas(betas)
@@ -285,9 +289,14 @@ def ddpm_vlb_term(
 
 
 def ddpm_vlb_terms(
-    eps_model: EpsModel, x0: Event, eps: Draws, *, betas: Table, variances: Table,
+    eps_model: EpsModel,
+    x0: Event,
+    eps: Draws,
+    *,
+    betas: Table,
+    variances: Table,
     bins: Bins | None = None,
-) -> Float[Tensor, " terms b"]:  # fmt: skip
+) -> Float[Tensor, " terms b"]:
     r"""Terms $L_0, \dots, L_{T-1}$ of the bound and the prior's, `(T + 1, b)`, nats (DDPM, eq. 5).
 
     With `bins`, $L_0$ is the negative log-probability of a grey level; without, it belongs to a
@@ -311,9 +320,14 @@ def ddpm_vlb_terms(
 
 
 def ddpm_vlb(
-    eps_model: EpsModel, x0: Event, eps: Draws, *, betas: Table, variances: Table,
+    eps_model: EpsModel,
+    x0: Event,
+    eps: Draws,
+    *,
+    betas: Table,
+    variances: Table,
     bins: Bins | None = None,
-) -> PerExample:  # fmt: skip
+) -> PerExample:
     r"""Bound on $\log p(x_0)$ of the *ancestral* chain in nats, minus the sum of `ddpm_vlb_terms`.
 
     Its mean over `eps` never exceeds $\log p(x_0)$; with `bins`, the log-probability of the levels.
@@ -362,9 +376,15 @@ class DDPM(nn.Module):
     variances: Tensor
 
     def __init__(
-        self, eps_net: nn.Module, betas: Table, *, event_shape: tuple[int, ...],
-        conditional: bool = False, variances: Table | None = None, bins: Bins | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        eps_net: nn.Module,
+        betas: Table,
+        *,
+        event_shape: tuple[int, ...],
+        conditional: bool = False,
+        variances: Table | None = None,
+        bins: Bins | None = None,
+    ) -> None:
         super().__init__()
         self.eps_net, self.event_shape = eps_net, event_shape
         self.conditional, self.bins = conditional, bins

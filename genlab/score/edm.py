@@ -72,9 +72,15 @@ def edm_denoise(
 
 
 def edm_loss(
-    net: Denoiser, x0: Event, sigma: PerExample, eps: Event, *, sigma_data: float,
-    skip: bool = True, floor: float = 0.0,
-) -> PerExample:  # fmt: skip
+    net: Denoiser,
+    x0: Event,
+    sigma: PerExample,
+    eps: Event,
+    *,
+    sigma_data: float,
+    skip: bool = True,
+    floor: float = 0.0,
+) -> PerExample:
     r"""Denoising loss (eq. 8), a mean over the event, not nats.
 
     $$\ell = \frac1D\,\frac{\sigma^2+\sigma_d^2}{(\sigma\,\sigma_d)^2}\,
@@ -90,10 +96,13 @@ def edm_loss(
 
 
 def guided_denoiser(
-    free: Denoiser, given: Denoiser, *, guidance_scale: float,
+    free: Denoiser,
+    given: Denoiser,
+    *,
+    guidance_scale: float,
     interval: tuple[float, float] | None = None,
     both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
-) -> Denoiser:  # fmt: skip
+) -> Denoiser:
     r"""Classifier-free guidance of the guess of the data (Ho and Salimans 2022, eq. 6).
 
     $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
@@ -204,9 +213,15 @@ class EDM(nn.Module):
     P_MEAN, P_STD = -1.2, 1.2  # of log sigma in training
 
     def __init__(
-        self, net: nn.Module, *, event_shape: tuple[int, ...], sigma_data: float,
-        null: int | None = None, p_drop: float = 0.1, n_steps: int = 18,
-    ) -> None:  # fmt: skip
+        self,
+        net: nn.Module,
+        *,
+        event_shape: tuple[int, ...],
+        sigma_data: float,
+        null: int | None = None,
+        p_drop: float = 0.1,
+        n_steps: int = 18,
+    ) -> None:
         super().__init__()
         self.net, self.event_shape, self.sigma_data = net, event_shape, sigma_data
         self.null, self.p_drop, self.n_steps = null, p_drop, n_steps
@@ -244,9 +259,13 @@ class EDM(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, n: int, *, cond: Int[Tensor, " n"] | None = None, generator: Generator | None = None,
+        self,
+        n: int,
+        *,
+        cond: Int[Tensor, " n"] | None = None,
+        generator: Generator | None = None,
         guidance_scale: float = 1.0,
-    ) -> Event:  # fmt: skip
+    ) -> Event:
         """Draw `n` examples by Heun's method: 2 n_steps - 1 evaluations, twice that if guided."""
         sigmas = edm_sigmas(self.n_steps)
         like = next(self.net.parameters())

@@ -114,9 +114,14 @@ class PersistentChains(nn.Module):
     states: Tensor
 
     def __init__(
-        self, n_chains: int, event_shape: tuple[int, ...], *, start_std: float = 1.0,
-        p_restart: float = 0.0, generator: Generator | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        n_chains: int,
+        event_shape: tuple[int, ...],
+        *,
+        start_std: float = 1.0,
+        p_restart: float = 0.0,
+        generator: Generator | None = None,
+    ) -> None:
         super().__init__()
         require_between(1, math.inf, n_chains=n_chains)
         require_between(0, 1, p_restart=p_restart)
@@ -150,10 +155,16 @@ class EBM(nn.Module):
     """
 
     def __init__(
-        self, energy_net: nn.Module, *, event_shape: tuple[int, ...], step_size: float,
-        n_steps: int, chains: PersistentChains, base_std: float | None = None,
+        self,
+        energy_net: nn.Module,
+        *,
+        event_shape: tuple[int, ...],
+        step_size: float,
+        n_steps: int,
+        chains: PersistentChains,
+        base_std: float | None = None,
         data_noise: float = 0.0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.energy_net, self.event_shape, self.chains = energy_net, event_shape, chains
         self.step_size, self.n_steps = step_size, n_steps
@@ -257,9 +268,15 @@ class Annealed(NamedTuple):
 
 
 def annealed_importance(
-    log_base: PerRow, energy: PerRow, x0: Event, betas: Float[Tensor, " k"], *, step_size: float,
-    n_mcmc: int = 1, generator: Generator | None = None,
-) -> Iterator[Annealed]:  # fmt: skip
+    log_base: PerRow,
+    energy: PerRow,
+    x0: Event,
+    betas: Float[Tensor, " k"],
+    *,
+    step_size: float,
+    n_mcmc: int = 1,
+    generator: Generator | None = None,
+) -> Iterator[Annealed]:
     r"""Walk particles along $\log f_\beta = (1-\beta)\log q - \beta E$; yield them at each level.
 
     $$\log w \leftarrow \log w + (\beta'-\beta)\,\big(-E(x) - \log q(x)\big)$$

@@ -98,9 +98,13 @@ class FlowMatching(nn.Module):
     """
 
     def __init__(
-        self, velocity_net: nn.Module, *, event_shape: tuple[int, ...], n_steps: int = 50,
+        self,
+        velocity_net: nn.Module,
+        *,
+        event_shape: tuple[int, ...],
+        n_steps: int = 50,
         n_probes: int = 0,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.velocity_net, self.event_shape = velocity_net, event_shape
         self.n_steps, self.n_probes = n_steps, n_probes

@@ -58,9 +58,12 @@ def drop_condition(
 
 def guided_eps_model(
     eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
-    cond: Int[Tensor, " b"], *, null: int, guidance_scale: float,
+    cond: Int[Tensor, " b"],
+    *,
+    null: int,
+    guidance_scale: float,
     interval: tuple[float, float] | None = None,
-) -> EpsModel:  # fmt: skip
+) -> EpsModel:
     r"""Noise predictor of two arguments, for any sampler, from a conditional network.
 
     Two evaluations a step, but one where w is 0 or 1, and one where the step index lies outside the
@@ -98,9 +101,12 @@ def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:
 
 
 def tilted_density(
-    p: Gaussian | GaussianMixture, p_c: Gaussian | GaussianMixture, x: Float[Tensor, " n"], *,
+    p: Gaussian | GaussianMixture,
+    p_c: Gaussian | GaussianMixture,
+    x: Float[Tensor, " n"],
+    *,
     guidance_scale: float,
-) -> Float[Tensor, " n"]:  # fmt: skip
+) -> Float[Tensor, " n"]:
     r"""Density $p(x)^{1-w}\,p(x\mid c)^w$ on a rising grid of the line, normalised by quadrature.
 
     ValueError if the grid cuts off part of its mass.

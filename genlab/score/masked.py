@@ -71,9 +71,15 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
 
 
 def unmask_step(
-    x_t: Tokens, logits: Float[Tensor, " b *event v"], u_when: Tensor, u_what: Tensor, t: float,
-    s: float, *, mask: int,
-) -> Tokens:  # fmt: skip
+    x_t: Tokens,
+    logits: Float[Tensor, " b *event v"],
+    u_when: Tensor,
+    u_what: Tensor,
+    t: float,
+    s: float,
+    *,
+    mask: int,
+) -> Tokens:
     r"""One reverse step, from a fraction t hidden to a fraction s, given two uniforms a token.
 
     $$x_s^i = \begin{cases} x_t^i & \text{not hidden}\\

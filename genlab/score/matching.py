@@ -180,9 +180,15 @@ def ladder_overlap(ratio: float, d: int) -> float:
 
 
 def annealed_langevin(
-    score: LevelScore, x_T: Event, sigmas: Ladder, *, rate: float, n_steps: int,
-    denoise: bool = False, generator: Generator | None = None,
-) -> Iterator[Event]:  # fmt: skip
+    score: LevelScore,
+    x_T: Event,
+    sigmas: Ladder,
+    *,
+    rate: float,
+    n_steps: int,
+    denoise: bool = False,
+    generator: Generator | None = None,
+) -> Iterator[Event]:
     r"""Langevin chains at each level in turn: yield every state (NCSN 2019, algorithm 1).
 
     $$x \leftarrow x + r\sigma_i^2\, s(x, \sigma_i) + \sigma_i\sqrt{2r}\; z$$
@@ -263,9 +269,15 @@ class NCSN(nn.Module):
     sigmas: Tensor
 
     def __init__(
-        self, net: nn.Module, sigmas: Ladder, *, event_shape: tuple[int, ...],
-        data_std: float = 1.0, rate: float = 0.1, n_steps: int = 10,
-    ) -> None:  # fmt: skip
+        self,
+        net: nn.Module,
+        sigmas: Ladder,
+        *,
+        event_shape: tuple[int, ...],
+        data_std: float = 1.0,
+        rate: float = 0.1,
+        n_steps: int = 10,
+    ) -> None:
         super().__init__()
         self.net, self.event_shape, self.data_std = net, event_shape, data_std
         self.rate, self.n_steps = rate, n_steps

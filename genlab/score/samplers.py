@@ -60,9 +60,14 @@ def ddim_timesteps(n_train: int, n_steps: int) -> Steps:
 
 
 def ddim_sample(
-    eps_model: EpsModel, x_T: Event, timesteps: Steps, *, alphas_bar: Table, eta: float = 0.0,
+    eps_model: EpsModel,
+    x_T: Event,
+    timesteps: Steps,
+    *,
+    alphas_bar: Table,
+    eta: float = 0.0,
     generator: Generator | None = None,
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     r"""Sampler: yield the state after each step; the last, at $\bar\alpha = 1$, is the sample."""
     require_index(len(alphas_bar), timesteps=timesteps)
     x, clean = x_T, alphas_bar.new_ones(())

@@ -205,9 +205,14 @@ def as_field(function: Velocity) -> Field:
 
 
 def reverse_sde_sample(
-    sde: SDE, score: ScoreModel, x_T: Event, ts: Float[Tensor, " n"], *, noise: float = 1.0,
+    sde: SDE,
+    score: ScoreModel,
+    x_T: Event,
+    ts: Float[Tensor, " n"],
+    *,
+    noise: float = 1.0,
     generator: Generator | None = None,
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     r"""Sampler: yield the states of Euler-Maruyama at each of the falling times, `x_T` first.
 
     $$x_s = x_t + (s-t)\Big[a\,x_t - \tfrac{1+\lambda^2}2 g^2 s_\theta(x_t, t)\Big]
@@ -242,10 +247,16 @@ def snr_step_size(score: Event, z: Event, *, snr: float) -> float:
 
 
 def predictor_corrector_sample(
-    sde: SDE, score: ScoreModel, x_T: Event, ts: Float[Tensor, " n"], *, n_corrector: int = 1,
-    step_size: StepRule = lambda t, s, z: snr_step_size(s, z, snr=0.16), predict: bool = True,
+    sde: SDE,
+    score: ScoreModel,
+    x_T: Event,
+    ts: Float[Tensor, " n"],
+    *,
+    n_corrector: int = 1,
+    step_size: StepRule = lambda t, s, z: snr_step_size(s, z, snr=0.16),
+    predict: bool = True,
     generator: Generator | None = None,
-) -> Iterator[Event]:  # fmt: skip
+) -> Iterator[Event]:
     r"""Sampler: a reverse-time step to each next time, then k Langevin steps at that time.
 
     $$x_s = x_t + (s-t)\big[a\,x_t - g^2 s_\theta(x_t, t)\big] + g\sqrt{t-s}\,z, \quad
@@ -274,9 +285,13 @@ def predictor_corrector_sample(
 
 @torch.no_grad()  # the divergence switches gradients on where it needs them
 def ride(
-    velocity: Velocity, x0: Event, ts: Float[Tensor, " n"], *,
-    probes: Float[Tensor, " k b *event"] | None = None, method: Solver = rk4,
-) -> tuple[Event, PerExample]:  # fmt: skip
+    velocity: Velocity,
+    x0: Event,
+    ts: Float[Tensor, " n"],
+    *,
+    probes: Float[Tensor, " k b *event"] | None = None,
+    method: Solver = rk4,
+) -> tuple[Event, PerExample]:
     r"""Carry points along a velocity; return where they arrive, and log|det| of the way in nats.
 
     $$\frac{d}{dt}\begin{pmatrix} x_t \\ \ell_t\end{pmatrix} =
@@ -298,10 +313,14 @@ def ride(
 
 
 def ode_log_prob(
-    velocity: Velocity, x0: Event, ts: Float[Tensor, " n"], *,
-    prior_log_prob: Callable[[Tensor], Tensor], probes: Float[Tensor, " k b *event"] | None = None,
+    velocity: Velocity,
+    x0: Event,
+    ts: Float[Tensor, " n"],
+    *,
+    prior_log_prob: Callable[[Tensor], Tensor],
+    probes: Float[Tensor, " k b *event"] | None = None,
     method: Solver = rk4,
-) -> PerExample:  # fmt: skip
+) -> PerExample:
     r"""Log-density in nats of the distribution that an ODE transports to (eq. 39).
 
     $$\log p_0(x_0) = \log p_T(x_T) + \int_0^T \nabla\cdot v(x_t, t)\,dt$$

@@ -92,9 +92,15 @@ class Upsampler(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, captions: Captions, small: Small, *, s: float = 0.0, guidance_scale: float = 1.0,
-        n_steps: int = 6, generator: Generator | None = None,
-    ) -> Large:  # fmt: skip
+        self,
+        captions: Captions,
+        small: Small,
+        *,
+        s: float = 0.0,
+        guidance_scale: float = 1.0,
+        n_steps: int = 6,
+        generator: Generator | None = None,
+    ) -> Large:
         """Draw one large picture in [-1, 1] for each small one, noise of strength s put on it."""
         require_between(0, self.s_max, s=s)
         small = small.to(self.painter.no_caption.state)
@@ -118,9 +124,15 @@ class Glide:
     interval: tuple[float, float] | None = (0.4, 5.0)  # noise levels of the base that are guided
 
     def draw(
-        self, captions: Captions, *, guidance_scale: float = 3.0, n_steps: int = 12,
-        n_steps_up: int = 6, s: float = 0.0, generator: Generator | None = None,
-    ) -> tuple[Small, Large]:  # fmt: skip
+        self,
+        captions: Captions,
+        *,
+        guidance_scale: float = 3.0,
+        n_steps: int = 12,
+        n_steps_up: int = 6,
+        s: float = 0.0,
+        generator: Generator | None = None,
+    ) -> tuple[Small, Large]:
         """Draw a small and a large picture in [0, 1] for each caption."""
         small = self.base.sample(
             captions, guidance_scale=guidance_scale, interval=self.interval, n_steps=n_steps,
@@ -172,9 +184,12 @@ class NoisyClassifier(nn.Module):
         return total
 
     def loss(
-        self, x: Float[Tensor, " b 3 16 16"], *, cond: Int[Tensor, " b 4"],
+        self,
+        x: Float[Tensor, " b 3 16 16"],
+        *,
+        cond: Int[Tensor, " b 4"],
         generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:  # fmt: skip
+    ) -> Float[Tensor, ""]:
         """Cross-entropy of pictures at log-normal noise levels, summed over kinds, in nats."""
         sigma = (self.P_MEAN + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
@@ -182,9 +197,12 @@ class NoisyClassifier(nn.Module):
 
 
 def classifier_guided(
-    denoiser: Denoiser, classifier: NoisyClassifier, words: Int[Tensor, " b 4"], *,
+    denoiser: Denoiser,
+    classifier: NoisyClassifier,
+    words: Int[Tensor, " b 4"],
+    *,
     guidance_scale: float,
-) -> Denoiser:  # fmt: skip
+) -> Denoiser:
     r"""An unconditional guess of the data, pulled up the slope of a classifier.
 
     $$D_w(x,\sigma) = D(x,\sigma) + w\,\sigma^2\,\nabla_x \log p_\phi(c\mid x,\sigma)$$

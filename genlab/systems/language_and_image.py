@@ -129,9 +129,12 @@ class CaptionLM(nn.Module):
         return (token_log_probs(self.head(after), rows) * used(rows, END)).sum(1)
 
     def write(
-        self, prompts: Sequence[str], *, reshape: Reshape = reshape_logits,
+        self,
+        prompts: Sequence[str],
+        *,
+        reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Iterator[Written]:  # fmt: skip
+    ) -> Iterator[Written]:
         """Complete prompts of equally many words; a text ends with `<image>`, or at seven tokens.
 
         Yields the texts after each new token; the begin token and its state are left out.
@@ -142,16 +145,25 @@ class CaptionLM(nn.Module):
         n_words = lengths.pop()
         rows = self._begun(encode(prompts)[:, :n_words])
         for step in write_until(
-            self.read, self.head, rows, LENGTH - n_words,
-            stop=IMAGE, pad=FILL, reshape=reshape, generator=generator,
-        ):  # fmt: skip
+            self.read,
+            self.head,
+            rows,
+            LENGTH - n_words,
+            stop=IMAGE,
+            pad=FILL,
+            reshape=reshape,
+            generator=generator,
+        ):
             yield Written(step.tokens[:, 1:], step.states[:, 1:], step.stopped)
 
     @torch.no_grad()
     def describe(
-        self, images: Pictures, *, reshape: Reshape = reshape_logits,
+        self,
+        images: Pictures,
+        *,
+        reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Int[Tensor, " b t"]:  # fmt: skip
+    ) -> Int[Tensor, " b t"]:
         """Say what pictures show: texts drawn from the model, or greedy ones with top_k = 1."""
         seen, cache = self.encode_images(images)
 
@@ -230,9 +242,16 @@ class LanguageAndImage(nn.Module):
     """
 
     def __init__(
-        self, lm: CaptionLM, denoiser: TextDiffusion, *, weight: float = 1.0, p_alone: float = 0.1,
-        p_cross: float = 0.25, joint: bool = True, n_waves: int = 2,
-    ) -> None:  # fmt: skip
+        self,
+        lm: CaptionLM,
+        denoiser: TextDiffusion,
+        *,
+        weight: float = 1.0,
+        p_alone: float = 0.1,
+        p_cross: float = 0.25,
+        joint: bool = True,
+        n_waves: int = 2,
+    ) -> None:
         super().__init__()
         self.lm, self.painter, self.event_shape = lm, denoiser, denoiser.event_shape
         self.weight, self.joint = weight, joint
@@ -269,9 +288,14 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self, states: States | Text, *, guidance_scale: float = 3.0,
-        guided_above: float = GUIDED_ABOVE, n_steps: int = 10, generator: Generator | None = None,
-    ) -> Pictures:  # fmt: skip
+        self,
+        states: States | Text,
+        *,
+        guidance_scale: float = 3.0,
+        guided_above: float = GUIDED_ABOVE,
+        n_steps: int = 10,
+        generator: Generator | None = None,
+    ) -> Pictures:
         r"""Draw one picture in [-1, 1] for each row of states, on clean paper (`on_paper`).
 
         Guided down to the noise level `guided_above`: below, guidance only adds contrast and ink.
@@ -287,9 +311,14 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def complete(
-        self, prompts: Sequence[str], *, reshape: Reshape = reshape_logits,
-        guidance_scale: float = 3.0, n_steps: int = 10, generator: Generator | None = None,
-    ) -> Drawn:  # fmt: skip
+        self,
+        prompts: Sequence[str],
+        *,
+        reshape: Reshape = reshape_logits,
+        guidance_scale: float = 3.0,
+        n_steps: int = 10,
+        generator: Generator | None = None,
+    ) -> Drawn:
         """Complete equally long prompts, and draw where the image token comes; paper elsewhere."""
         written = last(self.lm.write(prompts, reshape=reshape, generator=generator))
         images = -torch.ones(len(prompts), *self.painter.event_shape).to(written.states)
@@ -312,9 +341,13 @@ class LanguageAndImage(nn.Module):
 
     @torch.no_grad()
     def picture_bound(
-        self, x: Pictures, states: States | None, *, n_levels: int = 100,
+        self,
+        x: Pictures,
+        states: States | None,
+        *,
+        n_levels: int = 100,
         generator: Generator | None = None,
-    ) -> Float[Tensor, " b"]:  # fmt: skip
+    ) -> Float[Tensor, " b"]:
         r"""Bound on $\log P(x\mid h)$ of the pictures' 1,021 grey levels, in nats.
 
         The ancestral chain of `n_levels` steps is bounded; unconditional when `states` is None.

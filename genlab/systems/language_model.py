@@ -87,9 +87,13 @@ class LanguageModel(nn.Module):
         return self.lm.next_logits(tokens)[0, -1]
 
     def complete(
-        self, text: str, n_new: int, *, reshape: Reshape = reshape_logits,
+        self,
+        text: str,
+        n_new: int,
+        *,
+        reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
-    ) -> Iterator[str]:  # fmt: skip
+    ) -> Iterator[str]:
         """Go on with a text by `n_new` tokens, with the cache: yields it with one more, two, ...
 
         ValueError for as many new tokens as the context holds, or more.
@@ -109,9 +113,14 @@ class SpelledWindows(Iterator[Tensor]):
     """
 
     def __init__(
-        self, text: str, tokenizer: BPE, context: int, batch_size: int, drop: float,
+        self,
+        text: str,
+        tokenizer: BPE,
+        context: int,
+        batch_size: int,
+        drop: float,
         generator: Generator,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.text, self.tokenizer, self.context = text, tokenizer, context
         self.batch_size, self.drop, self.generator = batch_size, drop, generator
         self._start = generator.get_state()  # where the noise stood before this reading

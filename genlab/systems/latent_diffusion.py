@@ -71,9 +71,14 @@ class LatentDiffusion(nn.Module):
         return self.painter.loss(x, cond=cond, generator=generator)
 
     def codes(
-        self, captions: Captions | None, n: int, *, guidance_scale: float = 1.0, n_steps: int = 12,
+        self,
+        captions: Captions | None,
+        n: int,
+        *,
+        guidance_scale: float = 1.0,
+        n_steps: int = 12,
         generator: Generator | None = None,
-    ) -> Iterator[Codes]:  # fmt: skip
+    ) -> Iterator[Codes]:
         """DDIM on n codes: yields the state of each step, the last one a finished scaled code."""
         denoiser = self.painter.denoiser(captions, guidance_scale=guidance_scale)
         return self.painter.sample_states(
@@ -82,9 +87,13 @@ class LatentDiffusion(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self, captions: Captions, *, guidance_scale: float = 1.0, n_steps: int = 12,
+        self,
+        captions: Captions,
+        *,
+        guidance_scale: float = 1.0,
+        n_steps: int = 12,
         generator: Generator | None = None,
-    ) -> Images:  # fmt: skip
+    ) -> Images:
         """Draw one picture for each caption, `(n, 3, h, w)` in (0, 1)."""
         text = self.painter.encode(captions)
         states = self.codes(

@@ -92,9 +92,17 @@ def onto_box(p: int, box: Box) -> list[Transform]:
 
 
 def conditional_flow(
-    p: int, d_cond: int, support: Sequence[Transform], *, autoregressive: bool = False,
-    n_splines: int = 4, n_affine: int = 2, n_bins: int = 8, bound: float = 4.0, width: int = 64,
-) -> Flow:  # fmt: skip
+    p: int,
+    d_cond: int,
+    support: Sequence[Transform],
+    *,
+    autoregressive: bool = False,
+    n_splines: int = 4,
+    n_affine: int = 2,
+    n_bins: int = 8,
+    bound: float = 4.0,
+    width: int = 64,
+) -> Flow:
     """A neural spline flow of `p` parameters (2 or more) that reads data of width `d_cond`.
 
     Splines bend within [-bound, bound], affine layers place, `support` are fixed last layers onto
@@ -122,9 +130,14 @@ class NeuralPosterior(nn.Module):
     x_std: Tensor
 
     def __init__(
-        self, flow: Flow, x_mean: Float[Tensor, " d"], x_std: Float[Tensor, " d"], *,
-        counts: bool = False, box: Box | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        flow: Flow,
+        x_mean: Float[Tensor, " d"],
+        x_std: Float[Tensor, " d"],
+        *,
+        counts: bool = False,
+        box: Box | None = None,
+    ) -> None:
         super().__init__()
         self.flow, self.counts, self.box = flow, counts, box
         self.event_shape = flow.event_shape

@@ -36,9 +36,14 @@ class StyleGAN(nn.Module):
     """
 
     def __init__(
-        self, generator_net: StyleGenerator, discriminator: StyleDiscriminator, *,
-        gamma: float = 1.0, interval: int = 8, mixing: float = 0.5,
-    ) -> None:  # fmt: skip
+        self,
+        generator_net: StyleGenerator,
+        discriminator: StyleDiscriminator,
+        *,
+        gamma: float = 1.0,
+        interval: int = 8,
+        mixing: float = 0.5,
+    ) -> None:
         super().__init__()
         if gamma < 0 or not 0 <= mixing <= 1:
             raise ValueError(f"expected gamma >= 0 and mixing in [0, 1], got {gamma} and {mixing}")

@@ -39,9 +39,13 @@ def encode_captions(captions: Captions, encoder: TextEncoding | None, like: Tens
 
 
 def text_guided_denoiser(
-    denoise: Callable[[Tensor, Tensor, Text], Tensor], free: Text, text: Text, *,
-    guidance_scale: float, interval: tuple[float, float] | None = None,
-) -> Denoiser:  # fmt: skip
+    denoise: Callable[[Tensor, Tensor, Text], Tensor],
+    free: Text,
+    text: Text,
+    *,
+    guidance_scale: float,
+    interval: tuple[float, float] | None = None,
+) -> Denoiser:
     r"""`guided_denoiser` of $D(x, \sigma, \text{text})$, both evaluations in one batch."""
     pair = Text(*(torch.cat(parts) for parts in zip(free, text, strict=True)))
 
@@ -74,9 +78,15 @@ def eps_from_denoiser(
 
 
 def multistep_sample(
-    denoiser: Denoiser, x_T: Event, *, sigma_min: float, sigma_max: float, n_steps: int,
-    order: int = 2, clip: Callable[[Tensor], Tensor] = lambda x: x,
-) -> Iterator[Event]:  # fmt: skip
+    denoiser: Denoiser,
+    x_T: Event,
+    *,
+    sigma_min: float,
+    sigma_max: float,
+    n_steps: int,
+    order: int = 2,
+    clip: Callable[[Tensor], Tensor] = lambda x: x,
+) -> Iterator[Event]:
     """Sampler: DPM-Solver++ 2M (order 2) or DDIM (order 1) on EDM's levels, one evaluation a step.
 
     Yields the variance-preserving state after each step; `x_T` is standard normal noise.
@@ -102,10 +112,19 @@ class TextDiffusion(nn.Module):
     FLOOR = 0.14  # noise below which the loss of a network without skip weighs no more
 
     def __init__(
-        self, net: UNet, text_encoder: TextEncoding | None, *, event_shape: tuple[int, ...],
-        sigma_data: float, p_drop: float = 0.1, p_mean: float = -1.2, patch: int = 1,
-        skip: bool = True, sigma_max: float = 40.0, limit: float | None = 1.0,
-    ) -> None:  # fmt: skip
+        self,
+        net: UNet,
+        text_encoder: TextEncoding | None,
+        *,
+        event_shape: tuple[int, ...],
+        sigma_data: float,
+        p_drop: float = 0.1,
+        p_mean: float = -1.2,
+        patch: int = 1,
+        skip: bool = True,
+        sigma_max: float = 40.0,
+        limit: float | None = 1.0,
+    ) -> None:
         super().__init__()
         d = net.config.d_context
         if not d or d != net.config.d_pooled:
@@ -138,9 +157,13 @@ class TextDiffusion(nn.Module):
         return net
 
     def loss(
-        self, x: Event, *, cond: Captions, concatenated: Concatenated | None = None,
+        self,
+        x: Event,
+        *,
+        cond: Captions,
+        concatenated: Concatenated | None = None,
         generator: Generator | None = None,
-    ) -> Float[Tensor, ""]:  # fmt: skip
+    ) -> Float[Tensor, ""]:
         """Weighted denoising loss, mean over the batch; not nats. Drops captions in training."""
         sigma = (self.p_mean + self.P_STD * randn((len(x),), like=x, generator=generator)).exp()
         eps = randn(x.shape, like=x, generator=generator)
@@ -154,9 +177,13 @@ class TextDiffusion(nn.Module):
         ).mean()  # fmt: skip
 
     def denoiser(
-        self, captions: Captions | None, *, guidance_scale: float = 1.0,
-        interval: tuple[float, float] | None = None, concatenated: Concatenated | None = None,
-    ) -> Denoiser:  # fmt: skip
+        self,
+        captions: Captions | None,
+        *,
+        guidance_scale: float = 1.0,
+        interval: tuple[float, float] | None = None,
+        concatenated: Concatenated | None = None,
+    ) -> Denoiser:
         r"""Guess of the data, $(x, \sigma) \mapsto \hat x_0$; unconditional without captions.
 
         `guidance_scale` w acts within the `interval` of noise levels; outside, w = 1.
@@ -179,9 +206,14 @@ class TextDiffusion(nn.Module):
         return self.drop(Text(state.expand(n, 1, -1), state.expand(n, -1)))
 
     def sample_states(
-        self, denoiser: Denoiser, n: int, *, n_steps: int = 12, order: int = 2,
+        self,
+        denoiser: Denoiser,
+        n: int,
+        *,
+        n_steps: int = 12,
+        order: int = 2,
         generator: Generator | None = None,
-    ) -> Iterator[Event]:  # fmt: skip
+    ) -> Iterator[Event]:
         """Draw `n` examples with any guess of the data: `multistep_sample` from seeded noise."""
         x_T = randn((n, *self.event_shape), like=self.no_caption.state, generator=generator)
         limit = float("inf") if self.limit is None else self.limit
@@ -192,10 +224,16 @@ class TextDiffusion(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, captions: Captions, *, guidance_scale: float = 1.0,
-        interval: tuple[float, float] | None = None, n_steps: int = 12, order: int = 2,
-        concatenated: Concatenated | None = None, generator: Generator | None = None,
-    ) -> Event:  # fmt: skip
+        self,
+        captions: Captions,
+        *,
+        guidance_scale: float = 1.0,
+        interval: tuple[float, float] | None = None,
+        n_steps: int = 12,
+        order: int = 2,
+        concatenated: Concatenated | None = None,
+        generator: Generator | None = None,
+    ) -> Event:
         """Draw one example for each caption; w other than 0 and 1 doubles the cost of a step."""
         text = self.encode(captions)
         denoiser = self.denoiser(

@@ -97,10 +97,16 @@ class TextToVideo(nn.Module):
     FLOOR = 0.14  # noise level below which the loss weighs the video's error no more
 
     def __init__(
-        self, net: VideoUNet, text_encoder: TextEncoder, *,
-        size: tuple[int, int, int] = (8, 16, 16), log_sigma: tuple[float, float] = (-0.5, 1.3),
-        shift: float = 0.6, p_drop: float = 0.1, p_alone: float = 0.15,
-    ) -> None:  # fmt: skip
+        self,
+        net: VideoUNet,
+        text_encoder: TextEncoder,
+        *,
+        size: tuple[int, int, int] = (8, 16, 16),
+        log_sigma: tuple[float, float] = (-0.5, 1.3),
+        shift: float = 0.6,
+        p_drop: float = 0.1,
+        p_alone: float = 0.15,
+    ) -> None:
         super().__init__()
         self.net, self.reader, self.no_caption = net, text_encoder, NoCaption(text_encoder.d)
         self.event_shape, self.log_sigma, self.shift = (3, *size), log_sigma, shift
@@ -112,9 +118,11 @@ class TextToVideo(nn.Module):
         return encode_captions(captions, self.reader, self.no_caption.state)
 
     def raw(
-        self, text: Text, joined: Bool[Tensor, " b"] | None = None,
+        self,
+        text: Text,
+        joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " *b f"] | None = None,
-    ) -> Denoiser:  # fmt: skip
+    ) -> Denoiser:
         """The network for a text: `joined` videos (None: all) see all their frames."""
         return lambda x, c_noise: self.net(x, c_noise, *text, joined=joined, times=times)
 
@@ -140,9 +148,13 @@ class TextToVideo(nn.Module):
         ).mean()
 
     def denoiser(
-        self, captions: Captions, *, guidance_scale: float = 1.0, joined: bool = True,
+        self,
+        captions: Captions,
+        *,
+        guidance_scale: float = 1.0,
+        joined: bool = True,
         times: Float[Tensor, " f"] | None = None,
-    ) -> Denoiser:  # fmt: skip
+    ) -> Denoiser:
         r"""Guess of the clean video, $(x, \sigma) \mapsto \hat x_0$; guided in much noise only.
 
         `joined` False is the model of single frames; `times` are the frames' numbers, 0, 1, ...
@@ -160,10 +172,17 @@ class TextToVideo(nn.Module):
 
     @torch.no_grad()
     def sample(
-        self, captions: Captions, *, guidance_scale: float = 1.0, joined: bool = True,
-        n_steps: int = 10, order: int = 2, noise: Videos | None = None,
-        times: Float[Tensor, " f"] | None = None, generator: Generator | None = None,
-    ) -> Videos:  # fmt: skip
+        self,
+        captions: Captions,
+        *,
+        guidance_scale: float = 1.0,
+        joined: bool = True,
+        n_steps: int = 10,
+        order: int = 2,
+        noise: Videos | None = None,
+        times: Float[Tensor, " f"] | None = None,
+        generator: Generator | None = None,
+    ) -> Videos:
         """Draw one video in [0, 1] for each caption, all frames at once.
 
         Given `noise` may have more frames than those trained on; DPM-Solver++ 2M, DDIM at order 1.

@@ -35,9 +35,14 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
     """
 
     def __init__(
-        self, x: Tensor, batch_size: int, *, cond: Tensor | None = None,
-        generator: Generator | None = None, change: Callable[[Any], Any] | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        x: Tensor,
+        batch_size: int,
+        *,
+        cond: Tensor | None = None,
+        generator: Generator | None = None,
+        change: Callable[[Any], Any] | None = None,
+    ) -> None:
         if not 1 <= batch_size <= len(x):
             raise ValueError(f"batch_size must be in 1..{len(x)} (the data), got {batch_size}")
         if cond is not None and len(cond) != len(x):
@@ -145,12 +150,19 @@ class Run(Iterator[Record]):
     """
 
     def __init__(
-        self, advance: Callable[[int], Record], n_steps: int, parts: dict[str, Any],
-        generator: Generator | None = None, module: Any = None, *, average: float | None = None,
+        self,
+        advance: Callable[[int], Record],
+        n_steps: int,
+        parts: dict[str, Any],
+        generator: Generator | None = None,
+        module: Any = None,
+        *,
+        average: float | None = None,
         before: Callable[[int], object] = lambda _: None,
         after: Callable[[int], object] = lambda _: None,
-        finish: Callable[[], object] = lambda: None, keep: dict[str, Any] | None = None,
-    ) -> None:  # fmt: skip
+        finish: Callable[[], object] = lambda: None,
+        keep: dict[str, Any] | None = None,
+    ) -> None:
         self.step, self.n_steps = 0, n_steps  # steps taken, and of how many
         self._advance, self._parts, self._generator = advance, parts | (keep or {}), generator
         self._before, self._after, self._finish = before, after, finish
@@ -208,10 +220,17 @@ class Run(Iterator[Record]):
 
 
 def fit(
-    model: Any, batches: Iterable[Any], *, n_steps: int, lr: Rate = 1e-3,
-    generator: Generator | None = None, clip: float | None = None, weight_decay: float = 0.0,
-    optimizer: torch.optim.Optimizer | None = None, **hooks: Any,
-) -> Run:  # fmt: skip
+    model: Any,
+    batches: Iterable[Any],
+    *,
+    n_steps: int,
+    lr: Rate = 1e-3,
+    generator: Generator | None = None,
+    clip: float | None = None,
+    weight_decay: float = 0.0,
+    optimizer: torch.optim.Optimizer | None = None,
+    **hooks: Any,
+) -> Run:
     """Minimise `model.loss(x, generator=...)`, with `cond=...` for pairs, by AdamW.
 
     `clip` is the largest gradient norm; `average=0.99` leaves averaged weights; other hooks: `Run`.
@@ -237,10 +256,16 @@ def fit(
 
 
 def fit_adversarial(
-    model: Any, batches: Iterable[Tensor], *, n_steps: int, lr: Rate | tuple[Rate, Rate] = 1e-3,
-    betas: tuple[float, float] = (0.5, 0.9), n_critic: int = 1, generator: Generator | None = None,
+    model: Any,
+    batches: Iterable[Tensor],
+    *,
+    n_steps: int,
+    lr: Rate | tuple[Rate, Rate] = 1e-3,
+    betas: tuple[float, float] = (0.5, 0.9),
+    n_critic: int = 1,
+    generator: Generator | None = None,
     **hooks: Any,
-) -> Run:  # fmt: skip
+) -> Run:
     """Minimise `discriminator_loss` `n_critic` times, then `generator_loss` once, by Adam.
 
     `lr` is one rate, or (discriminator's, generator's). The record has the losses "discriminator"

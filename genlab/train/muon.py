@@ -42,10 +42,14 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, matrices: Iterable[nn.Parameter], others: Iterable[nn.Parameter], *,
-        weight_decay: float = 0.0, momentum: float = 0.95,
+        self,
+        matrices: Iterable[nn.Parameter],
+        others: Iterable[nn.Parameter],
+        *,
+        weight_decay: float = 0.0,
+        momentum: float = 0.95,
         betas: tuple[float, float] = (0.9, 0.999),
-    ) -> None:  # fmt: skip
+    ) -> None:
         groups = [{"params": list(p), "muon": m} for p, m in ((matrices, True), (others, False))]
         defaults = {"lr": 1.0, "weight_decay": weight_decay, "momentum": momentum, "betas": betas}
         super().__init__([g for g in groups if g["params"]], defaults)

@@ -1,6 +1,7 @@
 """Every trained model that ships: `load_model(NAME)`, its card, and the row that remakes it."""
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,9 @@ from genlab.zoo.train import Model
 MODELS: tuple[Model, ...] = (*LESSONS, *SCORES, *SYSTEMS)
 
 
-def find(name: str) -> Model:
+def find(name: str, rows: Sequence[Any] = MODELS) -> Any:
     """The row of a name; ValueError with the nearest name if there is none."""
-    by_name = {row.name: row for row in MODELS}
+    by_name = {row.name: row for row in rows}
     if name not in by_name:
         near = difflib.get_close_matches(name, by_name, n=1)
         hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(by_name)}"

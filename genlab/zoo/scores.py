@@ -56,9 +56,14 @@ def _scaled(split: str = "train") -> tuple[Tensor, Tensor]:
 
 
 def digit_ebm(
-    width: int, data_noise: float, base_std: float, step_size: float, chain_steps: int,
-    n_chains: int, p_restart: float,
-) -> EBM:  # fmt: skip
+    width: int,
+    data_noise: float,
+    base_std: float,
+    step_size: float,
+    chain_steps: int,
+    n_chains: int,
+    p_restart: float,
+) -> EBM:
     r"""Energy of digits with noise $\sigma$ on them, with persistent chains that begin in noise.
 
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}, \qquad x = g/8 - 1 + \sigma\epsilon$$
@@ -117,9 +122,15 @@ def draw_clean(ebm: EBM) -> Draw:
 
 
 def digit_ncsn(
-    sigma_max: float, sigma_min: float, n_levels: int, data_std: float, width: int, depth: int,
-    rate: float, langevin_steps: int,
-) -> NCSN:  # fmt: skip
+    sigma_max: float,
+    sigma_min: float,
+    n_levels: int,
+    data_std: float,
+    width: int,
+    depth: int,
+    rate: float,
+    langevin_steps: int,
+) -> NCSN:
     """Annealed Langevin from the largest distance of two digits to one and a half grey levels.
 
     Song and Ermon 2019 (arXiv:1907.05600), algorithm 1; 2020 (arXiv:2006.09011), techniques 1, 2.
@@ -210,9 +221,17 @@ def student_of(teacher: EDM) -> ConsistencyModel:
 
 
 def distil(
-    student: ConsistencyModel, x: Tensor, cond: Tensor, teacher: EDM | None = None, *,
-    n_levels: int, order: int, target_decay: float, p_drop: float, **options: Any,
-) -> Run:  # fmt: skip
+    student: ConsistencyModel,
+    x: Tensor,
+    cond: Tensor,
+    teacher: EDM | None = None,
+    *,
+    n_levels: int,
+    order: int,
+    target_decay: float,
+    p_drop: float,
+    **options: Any,
+) -> Run:
     """Distil a teacher (the shipped `digit_edm`) into a student that starts as its copy.
 
     Song et al. 2023 (arXiv:2303.01469), algorithm 2.
@@ -346,9 +365,14 @@ class MaskedDiffusion(nn.Module):
     """
 
     def __init__(
-        self, filler: nn.Module, *, event_shape: tuple[int, ...], n_tokens: int, n_steps: int = 16,
+        self,
+        filler: nn.Module,
+        *,
+        event_shape: tuple[int, ...],
+        n_tokens: int,
+        n_steps: int = 16,
         n_draws: int = 4,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         self.filler, self.event_shape, self.n_tokens = filler, event_shape, n_tokens
         self.n_steps, self.n_draws = n_steps, n_draws

@@ -99,9 +99,16 @@ def by_captions(
 
 
 def text_diffusion(
-    shape: tuple[int, ...], width: int, mults: tuple[int, ...], d_text: int, n_layer: int, *,
-    patch: int = 1, concatenated: int = 0, **numbers: Any,
-) -> TextDiffusion:  # fmt: skip
+    shape: tuple[int, ...],
+    width: int,
+    mults: tuple[int, ...],
+    d_text: int,
+    n_layer: int,
+    *,
+    patch: int = 1,
+    concatenated: int = 0,
+    **numbers: Any,
+) -> TextDiffusion:
     """A U-Net that reads texts; no text encoder with 0 layers; `concatenated` channels are seen."""
     c, d, positions = shape[0], d_text, patch**2
     config = UNetConfig(
@@ -129,9 +136,16 @@ def posterior(
 
 
 def by_simulation(
-    simulator: Simulator, model: NeuralPosterior, *, n_simulations: int, batch_size: int,
-    n_steps: int, lr: float, seed: int, clip: float,
-) -> Run:  # fmt: skip
+    simulator: Simulator,
+    model: NeuralPosterior,
+    *,
+    n_simulations: int,
+    batch_size: int,
+    n_steps: int,
+    lr: float,
+    seed: int,
+    clip: float,
+) -> Run:
     """Simulate, then train on the simulations."""
     generator = Generator().manual_seed(seed + 1)
     theta, x = simulated(simulator, n_simulations, generator)
@@ -184,9 +198,15 @@ def _simulations_digest(simulator: Simulator, seed: int) -> str:
 
 
 def _npe(
-    name: str, what: str, simulator: Any, measure: Callable[..., Figures], seconds: float,
-    n_steps: int, n_simulations: int = 200_000, **sizes: Any,
-) -> Model:  # fmt: skip
+    name: str,
+    what: str,
+    simulator: Any,
+    measure: Callable[..., Figures],
+    seconds: float,
+    n_steps: int,
+    n_simulations: int = 200_000,
+    **sizes: Any,
+) -> Model:
     usual = {
         "box": None, "counts": False, "autoregressive": False,
         "n_splines": 4, "n_affine": 2, "n_bins": 8, "width": 64,
@@ -226,9 +246,19 @@ def language_model(n_tokens: int, context: int, **sizes: Any) -> LanguageModel:
 
 
 def by_spellings(
-    model: LanguageModel, text: str, *, n_steps: int, batch_size: int, bpe_dropout: float,
-    short: int, p_short: float, lr: float, weight_decay: float, average: float, seed: int,
-) -> Run:  # fmt: skip
+    model: LanguageModel,
+    text: str,
+    *,
+    n_steps: int,
+    batch_size: int,
+    bpe_dropout: float,
+    short: int,
+    p_short: float,
+    lr: float,
+    weight_decay: float,
+    average: float,
+    seed: int,
+) -> Run:
     """Learn the merges, then the weights: matrices by Muon, a part of the steps on short windows.
 
     Press, Smith and Lewis 2021 (arXiv:2012.15832), section 4 (short windows first).
@@ -289,9 +319,15 @@ def latent_diffusion(**sizes: Any) -> LatentDiffusion:
 
 
 def by_codes(
-    model: LatentDiffusion, grey: Tensor, columns: Tensor, *, p_stroke: float, p_slant: float,
-    rescale: bool, **options: Any,
-) -> Run:  # fmt: skip
+    model: LatentDiffusion,
+    grey: Tensor,
+    columns: Tensor,
+    *,
+    p_stroke: float,
+    p_slant: float,
+    rescale: bool,
+    **options: Any,
+) -> Run:
     """Put the shipped VAE in, measure the scale of its codes, train the denoiser on them."""
     model.vae.load_state_dict(LATENT_VAE.load().state_dict())
     if rescale:
@@ -509,10 +545,16 @@ GLIDE_CLASSIFIER = _glide(
 
 
 def style_gan(
-    *, d_latent: int, d_style: int, n_mapping: int, channels: tuple[int, int, int],
-    mapping_rate: float, discriminator_channels: tuple[int, int, int], discriminator_width: int,
+    *,
+    d_latent: int,
+    d_style: int,
+    n_mapping: int,
+    channels: tuple[int, int, int],
+    mapping_rate: float,
+    discriminator_channels: tuple[int, int, int],
+    discriminator_width: int,
     **numbers: Any,
-) -> StyleGAN:  # fmt: skip
+) -> StyleGAN:
     """A StyleGAN of pictures in [-1, 1], `(b, 1, 16, 16)`."""
     generator_net = StyleGenerator(
         d_latent, d_style, n_mapping, channels, mapping_rate=mapping_rate
@@ -522,9 +564,15 @@ def style_gan(
 
 
 def by_styles(
-    gan: StyleGAN, x: Tensor, *, n_steps: int, n_fall: int, lr: tuple[float, float], seed: int,
+    gan: StyleGAN,
+    x: Tensor,
+    *,
+    n_steps: int,
+    n_fall: int,
+    lr: tuple[float, float],
+    seed: int,
     **options: Any,
-) -> Run:  # fmt: skip
+) -> Run:
     """Play the game; the generator ends with its averaged weights and the mean of its styles.
 
     The rates (discriminator's, generator's) fall to zero in the last `n_fall` steps.
@@ -577,9 +625,14 @@ STYLEGAN = Model(
 
 
 def text_to_video(
-    width: int, mults: tuple[int, ...], patch: int, d_text: int, n_layer: int, positions: bool,
+    width: int,
+    mults: tuple[int, ...],
+    patch: int,
+    d_text: int,
+    n_layer: int,
+    positions: bool,
     **numbers: Any,
-) -> TextToVideo:  # fmt: skip
+) -> TextToVideo:
     """A model of videos of 8 frames of 16 x 16."""
     channels = 3 * patch**2
     image = UNetConfig(
@@ -591,9 +644,18 @@ def text_to_video(
 
 
 def by_stills_and_videos(
-    model: TextToVideo, digits: Tensor, labels: Tensor, *, n_steps: int, n_stills: int,
-    batch_stills: int, batch_size: int, lr: float, inflated: bool, **options: Any,
-) -> Run:  # fmt: skip
+    model: TextToVideo,
+    digits: Tensor,
+    labels: Tensor,
+    *,
+    n_steps: int,
+    n_stills: int,
+    batch_stills: int,
+    batch_size: int,
+    lr: float,
+    inflated: bool,
+    **options: Any,
+) -> Run:
     """Train on single frames and then on videos, the rate rising and falling in each part."""
     if inflated:
         inflate(model, GLIDE_BASE.load())
@@ -678,10 +740,21 @@ TEXT_TO_VIDEO = Model(
 
 
 def language_and_image(
-    *, d_model: int, n_layer: int, n_head: int, n_kv_head: int, width: int, mults: tuple[int, ...],
-    patch: int, sigma_data: float, p_mean: float, p_drop: float, sigma_max: float, n_waves: int,
+    *,
+    d_model: int,
+    n_layer: int,
+    n_head: int,
+    n_kv_head: int,
+    width: int,
+    mults: tuple[int, ...],
+    patch: int,
+    sigma_data: float,
+    p_mean: float,
+    p_drop: float,
+    sigma_max: float,
+    n_waves: int,
     **numbers: Any,
-) -> LanguageAndImage:  # fmt: skip
+) -> LanguageAndImage:
     """A model of captions and of 16 x 16 pictures in [-1, 1]."""
     lm = CaptionLM(TransformerConfig(
         d_model=d_model, n_layer=n_layer, n_head=n_head, n_kv_head=n_kv_head,
@@ -710,9 +783,14 @@ def start_from(denoiser: TextDiffusion, pretrained: TextDiffusion) -> None:
 
 
 def by_both(
-    model: LanguageAndImage, grey: Tensor, columns: Tensor, *, pretrained: bool, seed: int,
+    model: LanguageAndImage,
+    grey: Tensor,
+    columns: Tensor,
+    *,
+    pretrained: bool,
+    seed: int,
     **options: Any,
-) -> Run:  # fmt: skip
+) -> Run:
     """Train both parts with one loss."""
     if pretrained:
         start_from(model.painter, GLIDE_BASE.load())

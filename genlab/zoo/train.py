@@ -33,10 +33,18 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def by_loss(
-    model: Any, x: Tensor, cond: Tensor | None = None, *, n_steps: int, batch_size: int,
-    lr: float | Callable[[int], float], seed: int, warmup: int = 0,
-    change: Callable[[Any, Generator], Any] | None = None, **options: Any,
-) -> Run:  # fmt: skip
+    model: Any,
+    x: Tensor,
+    cond: Tensor | None = None,
+    *,
+    n_steps: int,
+    batch_size: int,
+    lr: float | Callable[[int], float],
+    seed: int,
+    warmup: int = 0,
+    change: Callable[[Any, Generator], Any] | None = None,
+    **options: Any,
+) -> Run:
     """Run `fit` on minibatches, `lr` falling along a cosine; the model ends in evaluation mode.
 
     One generator, from `seed`, draws the order, then what `change(batch, generator)` draws, then
@@ -87,6 +95,11 @@ class Model:
         """Every number that decides what the trained model is."""
         return self.sizes | self.fit | {"seed": self.seed}
 
+    @property
+    def size(self) -> int:
+        """How many numbers the training decides."""
+        return sum(p.numel() for p in self.untrained().parameters())
+
     def but(self, **changes: Any) -> "Model":
         """The same with other settings; ValueError for a name that it has not."""
         if unknown := changes.keys() - self.settings.keys():
@@ -126,9 +139,14 @@ class Model:
 
 
 def train(
-    row: Model, path: Path, *, n_steps: int | None = None, force: bool = False, every: float = 10.0,
+    row: Model,
+    path: Path,
+    *,
+    n_steps: int | None = None,
+    force: bool = False,
+    every: float = 10.0,
     watch: Callable[[Record, int, float], object] = lambda *_: None,
-) -> dict[str, Any] | None:  # fmt: skip
+) -> dict[str, Any] | None:
     """Train from where the last attempt stood, and write weights and card; return the card.
 
     `NAME.checkpoint` lies beside `path` until it is finished, written every `every` processor

@@ -131,11 +131,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda joint, x: joint.sum(0),
             "That is the marginal p(y), the same for every x: it has not looked at x yet.",
         ),
-        hints=(
-            "A conditional distribution is the joint, restricted to what you know, rescaled.",
-            "You know x. Which entries of the table are still possible?",
-            "Take row x, and divide it by whatever makes it sum to 1.",
-        ),
+        hints="A conditional distribution is the joint, restricted to what you know, rescaled.\n"
+        "You know x. Which entries of the table are still possible?\n"
+        "Take row x, and divide it by whatever makes it sum to 1.",
     ),
     Exercise(
         id="01.marginal",
@@ -152,11 +150,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda prior, likelihood: float(np.sum(prior * likelihood)),
             "That is p(x): the logarithm is still missing.",
         ),
-        hints=(
-            "How can x come about? List the ways, and the probability of each.",
-            "Way z has probability p(z) p(x | z), and the ways exclude one another.",
-            "Multiply elementwise, sum, and only then take the logarithm.",
-        ),
+        hints="How can x come about? List the ways, and the probability of each.\n"
+        "Way z has probability p(z) p(x | z), and the ways exclude one another.\n"
+        "Multiply elementwise, sum, and only then take the logarithm.",
     ),
     Exercise(
         id="01.score",
@@ -173,11 +169,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda x, mean, std: -((x - mean) ** 2) / (2 * std**2),
             "That is the exponent itself: now differentiate it in x.",
         ),
-        hints=(
-            "Write log N first. Which terms contain x?",
-            "Only -(x - mean)^2 / (2 std^2) contains x: the constant has slope zero.",
-            "Differentiate that square; the 2 cancels, the sign stays.",
-        ),
+        hints="Write log N first. Which terms contain x?\n"
+        "Only -(x - mean)^2 / (2 std^2) contains x: the constant has slope zero.\n"
+        "Differentiate that square; the 2 cancels, the sign stays.",
     ),
     Exercise(
         id="01.passes",
@@ -192,11 +186,9 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake([256, 1, 1, 100, 102], _judge_passes([256, 1, 1, 100, 102])),
             Mistake([256, 2, 2, 100, 101], _judge_passes([256, 2, 1, 100, 101])),
         ),
-        hints=(
-            "Ask of each network: is it needed at all when a sample is made?",
-            "One pass for each piece; one pass for each step; twice that with guidance.",
-            "(e) is (d) inside the code, and one more network at the very end.",
-        ),
+        hints="Ask of each network: is it needed at all when a sample is made?\n"
+        "One pass for each piece; one pass for each step; twice that with guidance.\n"
+        "(e) is (d) inside the code, and one more network at the very end.",
     ),
     Exercise(
         id="01.classify",
@@ -213,11 +205,9 @@ EXERCISES: tuple[Exercise, ...] = (
             ("AR", "VAE", "GAN", "AR", "hybrid"),
             _judge_five(("AR", "VAE", "GAN", "AR", "hybrid")),
         ),
-        hints=(
-            "Underline the objective in each description, then the sampler.",
-            "Cross-entropy, ELBO, a discriminator, predicted noise: one cue decides each.",
-            "(e) has two stages; say so.",
-        ),
+        hints="Underline the objective in each description, then the sampler.\n"
+        "Cross-entropy, ELBO, a discriminator, predicted noise: one cue decides each.\n"
+        "(e) has two stages; say so.",
     ),
     Exercise(
         id="01.hybrid",
@@ -230,11 +220,9 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake({"VAE"}, _judge_hybrid({"VAE"})),
             Mistake({"GAN", "diffusion"}, _judge_hybrid({"GAN"})),
         ),
-        hints=(
-            "Name each network, and what trains it.",
-            "The encoder and the decoder were trained together, before the rest.",
-            "One family compresses, the other fills the compressed space.",
-        ),
+        hints="Name each network, and what trains it.\n"
+        "The encoder and the decoder were trained together, before the rest.\n"
+        "One family compresses, the other fills the compressed space.",
     ),
     Exercise(
         id="01.choose",
@@ -246,10 +234,8 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(["GAN", "VAE", "diffusion"], _judge_choice(["GAN", "VAE", "GAN"])),
             Mistake(["VAE", "AR", "GAN"], _judge_choice(["VAE", "AR", "GAN"])),
         ),
-        hints=(
-            "Which column of the map does each need speak about?",
-            "(a) speaks about passes, (b) about likelihood, (c) about quality at any cost.",
-            "For (a), several families are right; name any of them.",
-        ),
+        hints="Which column of the map does each need speak about?\n"
+        "(a) speaks about passes, (b) about likelihood, (c) about quality at any cost.\n"
+        "For (a), several families are right; name any of them.",
     ),
 )

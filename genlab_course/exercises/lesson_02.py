@@ -90,12 +90,10 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda c: -math.log(math.fsum(c)),
             "you took the log of a sum; probabilities of successive pieces multiply.",
         ),
-        hints=(
-            "What does a logarithm make of a product?",
-            "One term per piece; each is positive when the conditional is below 1.",
-            "For the two pieces 0.25, 0.25 the joint is 1/16. How many nats is that, and how many "
-            "per piece?",
-        ),
+        hints="What does a logarithm make of a product?\n"
+        "One term per piece; each is positive when the conditional is below 1.\n"
+        "For the two pieces 0.25, 0.25 the joint is 1/16. How many nats is that, and how many per "
+        "piece?",
     ),
     Exercise(
         id="02.perplexity",
@@ -115,11 +113,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda nll, n: nll / n,
             "this is the mean NLL per token; perplexity counts choices, not nats.",
         ),
-        hints=(
-            "A uniform model over 17 levels must come out as 17.",
-            "Perplexity is the reciprocal of the geometric mean of the conditionals.",
-            "Write the geometric mean of n numbers with logarithms, then take one over it.",
-        ),
+        hints="A uniform model over 17 levels must come out as 17.\n"
+        "Perplexity is the reciprocal of the geometric mean of the conditionals.\n"
+        "Write the geometric mean of n numbers with logarithms, then take one over it.",
     ),
     Exercise(
         id="02.causal-mask",
@@ -139,12 +135,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda n: np.eye(n),
             "every position looks at itself only: causal, but it has no memory.",
         ),
-        hints=(
-            "Row i is the query. Which columns lie in its past?",
-            "The input at position i is the token before the one predicted there, so it may be "
-            "read.",
-            "numpy can make a lower triangle of ones; decide about its diagonal.",
-        ),
+        hints="Row i is the query. Which columns lie in its past?\n"
+        "The input at position i is the token before the one predicted there, so it may be read.\n"
+        "numpy can make a lower triangle of ones; decide about its diagonal.",
     ),
     Exercise(
         id="02.top-p",
@@ -167,12 +160,10 @@ EXERCISES: tuple[Exercise, ...] = (
             "you compared each probability with a fraction of the largest one (that is min-p); "
             "top-p compares the running total.",
         ),
-        hints=(
-            "Sort from likely to unlikely and add up as you go.",
-            "A piece goes only if the pieces before it already reach p.",
-            "Compute the running total without the piece itself, and keep where it is below p; "
-            "then put the pieces back in their places and rescale.",
-        ),
+        hints="Sort from likely to unlikely and add up as you go.\n"
+        "A piece goes only if the pieces before it already reach p.\n"
+        "Compute the running total without the piece itself, and keep where it is below p; then "
+        "put the pieces back in their places and rescale.",
     ),
     Exercise(
         id="02.pairs",
@@ -191,11 +182,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda n: _pairs_naive(n - 1),
             "off by one: the pass that writes token t reads t tokens, begin token included.",
         ),
-        hints=(
-            "The pass that writes token t reads t tokens (the begin token and t - 1 others).",
-            "A pass over t tokens compares every query with every key, hidden pairs included.",
-            "Add up t times t for t from 1 to n.",
-        ),
+        hints="The pass that writes token t reads t tokens (the begin token and t - 1 others).\n"
+        "A pass over t tokens compares every query with every key, hidden pairs included.\n"
+        "Add up t times t for t from 1 to n.",
         atol=0.5,
     ),
 )

@@ -103,11 +103,10 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda p, q: p / (p + q).sum(),
             "You divided by the sum over all outcomes; each outcome is decided by itself.",
         ),
-        hints=(
-            "Fix one outcome. How often is it real when it turns up, if half of all examples are?",
-            "Differentiate p log D + q log(1 - D) in D and set the result to zero.",
-            "p / D = q / (1 - D): solve for D.",
-        ),
+        hints="Fix one outcome. How often is it real when it turns up, if half of all examples "
+        "are?\n"
+        "Differentiate p log D + q log(1 - D) in D and set the result to zero.\n"
+        "p / D = q / (1 - D): solve for D.",
     ),
     Exercise(
         id="07.value",
@@ -134,11 +133,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda p, q: (2 * _js(p, q) - math.log(4)) / math.log(2),
             "You answered in bits; this course takes natural logarithms.",
         ),
-        hints=(
-            "Put the best D into both expectations and look for the mixture m = (p + q) / 2.",
-            "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.",
-            "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
-        ),
+        hints="Put the best D into both expectations and look for the mixture m = (p + q) / 2.\n"
+        "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.\n"
+        "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
     ),
     Exercise(
         id="07.slopes",
@@ -161,11 +158,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda d: (-d * (1 - d), -d * (1 - d)),
             "You differentiated D itself and forgot the logarithm in front of it.",
         ),
-        hints=(
-            "First the slope of the sigmoid in its logit, written with D alone.",
-            "dD/dl = D (1 - D). Multiply it by the slope of each logarithm in D.",
-            "d log(1 - D) / dD = -1 / (1 - D), and d(-log D) / dD = -1 / D.",
-        ),
+        hints="First the slope of the sigmoid in its logit, written with D alone.\n"
+        "dD/dl = D (1 - D). Multiply it by the slope of each logarithm in D.\n"
+        "d log(1 - D) / dD = -1 / (1 - D), and d(-log D) / dD = -1 / D.",
     ),
     Exercise(
         id="07.look-ahead",
@@ -190,11 +185,9 @@ EXERCISES: tuple[Exercise, ...] = (
             _both_down,
             "You let both players minimise; y wants the value to rise.",
         ),
-        hints=(
-            "Two evaluations of the gradients, and one step that counts.",
-            "Take a trial step with both players; keep the gradients there, forget the place.",
-            "x_ahead = x - lr y and y_ahead = y + lr x; then step from (x, y) with those two.",
-        ),
+        hints="Two evaluations of the gradients, and one step that counts.\n"
+        "Take a trial step with both players; keep the gradients there, forget the place.\n"
+        "x_ahead = x - lr y and y_ahead = y + lr x; then step from (x, y) with those two.",
     ),
     Exercise(
         id="07.mode-kl",
@@ -227,10 +220,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda x, centres: _mode_kl(x, centres) * len(x),
             "You used counts where shares belong: the answer grows with the sample size.",
         ),
-        hints=(
-            "Which centre is nearest to each point, and what share of the points has each centre?",
-            "KL(s, u) = sum of s log(s / u) with u = 1 / k; a mode without points adds zero.",
-            "log k minus the entropy of the shares.",
-        ),
+        hints="Which centre is nearest to each point, and what share of the points has each "
+        "centre?\n"
+        "KL(s, u) = sum of s log(s / u) with u = 1 / k; a mode without points adds zero.\n"
+        "log k minus the entropy of the shares.",
     ),
 )

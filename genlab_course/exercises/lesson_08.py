@@ -72,11 +72,9 @@ EXERCISES: tuple[Exercise, ...] = (
             "you compared the histograms place by place; what crosses a gap is the *sum* of "
             "all differences to its left.",
         ),
-        hints=(
-            "How much mass has to cross the gap between one place and the next?",
-            "The mass to the left of the gap is F(x); compare F of p with F of q.",
-            "Cumulative sum of p - q, absolute value, times the lengths of the gaps.",
-        ),
+        hints="How much mass has to cross the gap between one place and the next?\n"
+        "The mass to the left of the gap is F(x); compare F of p with F of q.\n"
+        "Cumulative sum of p - q, absolute value, times the lengths of the gaps.",
     ),
     Exercise(
         id="08.js-of-thirds",
@@ -93,11 +91,9 @@ EXERCISES: tuple[Exercise, ...] = (
             4 / 3 * math.log(2),
             "the two divergences are averaged, not added: JS has a half.",
         ),
-        hints=(
-            "Write down m = (p + q) / 2 on the five outcomes first.",
-            "On an outcome that only p has, p / m is a constant. Which?",
-            "Each of the four unshared outcomes gives 1/3 log 2 to one of the two divergences.",
-        ),
+        hints="Write down m = (p + q) / 2 on the five outcomes first.\n"
+        "On an outcome that only p has, p / m is a constant. Which?\n"
+        "Each of the four unshared outcomes gives 1/3 log 2 to one of the two divergences.",
     ),
     Exercise(
         id="08.soft-slope",
@@ -125,11 +121,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda w, lam: 1 - w / (2 * lam),
             "a sign slipped: the first term rewards steepness, so the optimum is above 1.",
         ),
-        hints=(
-            "It is a parabola in a. Where is its top?",
-            "Set the derivative with respect to a to zero.",
-            "w = 2 lam (a - 1).",
-        ),
+        hints="It is a parabola in a. Where is its top?\n"
+        "Set the derivative with respect to a to zero.\n"
+        "w = 2 lam (a - 1).",
     ),
     Exercise(
         id="08.gradient-penalty",
@@ -168,11 +162,10 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda f, x, y, u: slopes(f, _between(x, y, u)).square(),
             "this pulls the slope to 0, as R1 does; here it is pulled to 1.",
         ),
-        hints=(
-            "Three steps: the points between, the gradient there, the distance of its norm from 1.",
-            "u has one number a pair: give it a second axis before it meets (b, d).",
-            "torch.autograd.grad(critic(x).sum(), x, create_graph=True)[0], then norm(dim=1).",
-        ),
+        hints="Three steps: the points between, the gradient there, the distance of its norm from "
+        "1.\n"
+        "u has one number a pair: give it a second axis before it meets (b, d).\n"
+        "torch.autograd.grad(critic(x).sum(), x, create_graph=True)[0], then norm(dim=1).",
     ),
     Exercise(
         id="08.lipschitz-of-a-stack",
@@ -203,10 +196,8 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda ws: float(sum(np.linalg.norm(w, 2) for w in ws)),
             "layers are applied one after another, so their stretching factors multiply.",
         ),
-        hints=(
-            "By how much can one matrix stretch a vector, at most?",
-            "The largest singular value; and ReLU stretches nothing.",
-            "numpy.linalg.norm(W, 2) is the largest singular value.",
-        ),
+        hints="By how much can one matrix stretch a vector, at most?\n"
+        "The largest singular value; and ReLU stretches nothing.\n"
+        "numpy.linalg.norm(W, 2) is the largest singular value.",
     ),
 )

@@ -59,12 +59,10 @@ INCEPTION = Exercise(
         lambda p: 2 ** _kl(p, p.mean(0)).mean(),
         "Your divergence is in nats but you raised 2 to it; the base must match the logarithm.",
     ),
-    hints=(
-        "Two distributions are compared: the classes of one sample, and the classes of all.",
-        "p.mean(0) is the average over the samples; sum over the classes, then average over the "
-        "samples.",
-        "sum over k of p[i, k] * log(p[i, k] / average[k]); mean over i; then exp.",
-    ),
+    hints="Two distributions are compared: the classes of one sample, and the classes of all.\n"
+    "p.mean(0) is the average over the samples; sum over the classes, then average over the "
+    "samples.\n"
+    "sum over k of p[i, k] * log(p[i, k] / average[k]); mean over i; then exp.",
 )
 
 
@@ -108,11 +106,9 @@ DIAGONAL = Exercise(
         lambda m1, v1, m2, v2: (m1 - m2).norm() + ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
         "You used the length of the difference of the means; the formula has its square.",
     ),
-    hints=(
-        "With diagonal covariances the coordinates are independent problems on the line.",
-        "On the line: (difference of means)^2 + (difference of standard deviations)^2.",
-        "Take sqrt of both variances, square both differences, and sum over the coordinates.",
-    ),
+    hints="With diagonal covariances the coordinates are independent problems on the line.\n"
+    "On the line: (difference of means)^2 + (difference of standard deviations)^2.\n"
+    "Take sqrt of both variances, square both differences, and sum over the coordinates.",
 )
 
 
@@ -154,11 +150,9 @@ EXTRAPOLATE = Exercise(
         "You fitted a line in 1 / sqrt(n), the law of a standard error. This is a bias, "
         "not noise: it falls like 1/n.",
     ),
-    hints=(
-        "Against which function of n is the distance a straight line?",
-        "Fit a + b / n by least squares; at infinite n one of the two terms is left.",
-        "x = 1 / n; b = cov(x, values) / var(x); a = mean(values) - b * mean(x); return a.",
-    ),
+    hints="Against which function of n is the distance a straight line?\n"
+    "Fit a + b / n by least squares; at infinite n one of the two terms is left.\n"
+    "x = 1 / n; b = cov(x, values) / var(x); a = mean(values) - b * mean(x); return a.",
 )
 
 
@@ -234,11 +228,9 @@ PRECISION = Exercise(
         "You counted balls (that is density). Precision and recall ask only whether there "
         "is at least one.",
     ),
-    hints=(
-        "Which set draws the balls, and which set is asked whether it is inside?",
-        "torch.cdist(x, x) sorted along its rows has the distance to itself in column 0.",
-        "precision: (cdist(fake, real) <= radius of real).any(1).mean(); recall: swap the roles.",
-    ),
+    hints="Which set draws the balls, and which set is asked whether it is inside?\n"
+    "torch.cdist(x, x) sorted along its rows has the distance to itself in column 0.\n"
+    "precision: (cdist(fake, real) <= radius of real).any(1).mean(); recall: swap the roles.",
 )
 
 _OPTIONS = frozenset(
@@ -335,14 +327,12 @@ DECIDE = Exercise(
         Mistake(wrong={**_RIGHT, "f": "bits"}, says=_REASONS["f"]["bits"]),
         Mistake(wrong={**_RIGHT, "g": "frechet"}, says=_REASONS["g"]["frechet"]),
     ),
-    hints=(
-        "First ask whether the model has a likelihood; then what the question is about: realism, "
-        "variety, copying, or evidence.",
-        "Each of the seven questions has a different answer; one of the eight metrics is never "
-        "the right one here.",
-        "The Inception score is the one that stays unused. The p-value belongs to a test; few "
-        "samples call for an unbiased estimate.",
-    ),
+    hints="First ask whether the model has a likelihood; then what the question is about: realism, "
+    "variety, copying, or evidence.\n"
+    "Each of the seven questions has a different answer; one of the eight metrics is never the "
+    "right one here.\n"
+    "The Inception score is the one that stays unused. The p-value belongs to a test; few samples "
+    "call for an unbiased estimate.",
 )
 
 EXERCISES: tuple[Exercise, ...] = (INCEPTION, DIAGONAL, EXTRAPOLATE, PRECISION, DECIDE)

@@ -80,11 +80,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda a, s: 0.5 * (a - 1 / s) ** 2 * s**2,
             "the score of N(0, s^2) divides x by the variance, not by the deviation.",
         ),
-        hints=(
-            "Write down the score of N(0, s^2) first.",
-            "The difference of the two scores is a number times x.",
-            "Square that number, multiply by E[x^2] = s^2, halve.",
-        ),
+        hints="Write down the score of N(0, s^2) first.\n"
+        "The difference of the two scores is a number times x.\n"
+        "Square that number, multiply by E[x^2] = s^2, halve.",
     ),
     Exercise(
         id="11.floor",
@@ -104,11 +102,9 @@ EXERCISES: tuple[Exercise, ...] = (
             "this is half the mean square of the true score, which is what must be *taken "
             "off* from the loss of answering 0.",
         ),
-        hints=(
-            "The floor is the mean square of the target minus that of the best answer, halved.",
-            "The target -eps/sigma has mean square 1/sigma^2. What is the noised law's score?",
-            "1/(2 sigma^2) - 1/(2 (s^2 + sigma^2)), on a common denominator.",
-        ),
+        hints="The floor is the mean square of the target minus that of the best answer, halved.\n"
+        "The target -eps/sigma has mean square 1/sigma^2. What is the noised law's score?\n"
+        "1/(2 sigma^2) - 1/(2 (s^2 + sigma^2)), on a common denominator.",
     ),
     Exercise(
         id="11.dsm-loss",
@@ -131,11 +127,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda model, x0, eps, sigma: 0.5 * (model(x0) + eps / sigma).square().sum(1),
             "you showed the clean example to the model; it must see the noisy one.",
         ),
-        hints=(
-            "Three steps: make the noisy example, ask the model, compare with the target.",
-            "The target is the slope of log N(x_t; x0, sigma^2 I) in x_t, which is -eps/sigma.",
-            "0.5 * (score_model(x0 + sigma * eps) + eps / sigma).square().sum(1)",
-        ),
+        hints="Three steps: make the noisy example, ask the model, compare with the target.\n"
+        "The target is the slope of log N(x_t; x0, sigma^2 I) in x_t, which is -eps/sigma.\n"
+        "0.5 * (score_model(x0 + sigma * eps) + eps / sigma).square().sum(1)",
     ),
     Exercise(
         id="11.tweedie",
@@ -153,11 +147,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda x_t, score, alpha, sigma: x_t / alpha + sigma**2 * score,
             "you undid the scaling of x_t only: the whole estimate of alpha x0 is to be divided.",
         ),
-        hints=(
-            "Solve x_t = alpha x0 + sigma eps for x0, then take the mean given x_t.",
-            "E[eps | x_t] is -sigma times the score.",
-            "(x_t - sigma * (-sigma * score)) / alpha",
-        ),
+        hints="Solve x_t = alpha x0 + sigma eps for x0, then take the mean given x_t.\n"
+        "E[eps | x_t] is -sigma times the score.\n"
+        "(x_t - sigma * (-sigma * score)) / alpha",
     ),
     Exercise(
         id="11.ladder",
@@ -181,10 +173,8 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             "n levels have n - 1 gaps: your ladder stops above sigma_min.",
         ),
-        hints=(
-            "Equal steps in log sigma.",
-            "The ratio is (sigma_max / sigma_min) to the power 1 / (n_levels - 1).",
-            "np.geomspace does it; stack the levels and rate times their squares.",
-        ),
+        hints="Equal steps in log sigma.\n"
+        "The ratio is (sigma_max / sigma_min) to the power 1 / (n_levels - 1).\n"
+        "np.geomspace does it; stack the levels and rate times their squares.",
     ),
 )

@@ -108,11 +108,9 @@ EXERCISES: tuple[Exercise, ...] = (
             "the noise's share is 1 minus the signal's share, which is a product of 1 - beta, "
             "not of beta.",
         ),
-        hints=(
-            "How much of the signal's variance is left after one step? After five?",
-            "alpha bar = 0.9^5; signal and noise variance add up to one.",
-            "Square roots of both shares, times 2 and times 0.3.",
-        ),
+        hints="How much of the signal's variance is left after one step? After five?\n"
+        "alpha bar = 0.9^5; signal and noise variance add up to one.\n"
+        "Square roots of both shares, times 2 and times 0.3.",
     ),
     Exercise(
         id="12.bound-weight",
@@ -136,11 +134,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda beta, alpha_bar, v: beta**2 / (2 * v**2 * (1 - beta) * (1 - alpha_bar)),
             "v is already a variance: it must not be squared.",
         ),
-        hints=(
-            "Two normals with different means: which part of their divergence sees the means?",
-            "Distance of the means squared over 2 v. Where do the two means differ?",
-            "The means differ by beta / sqrt((1 - beta)(1 - alpha_bar)) times the noise's error.",
-        ),
+        hints="Two normals with different means: which part of their divergence sees the means?\n"
+        "Distance of the means squared over 2 v. Where do the two means differ?\n"
+        "The means differ by beta / sqrt((1 - beta)(1 - alpha_bar)) times the noise's error.",
     ),
     Exercise(
         id="12.v-against-eps",
@@ -160,11 +156,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda alpha_bar: 1 / math.sqrt(alpha_bar),
             "this is the ratio of the errors, not of their squares.",
         ),
-        hints=(
-            "Write both errors in terms of the error of x_0.",
-            "Error of eps: alpha / sigma times that of x_0. Error of v: 1 / sigma times.",
-            "(SNR + 1) / SNR, with SNR = alpha_bar / (1 - alpha_bar).",
-        ),
+        hints="Write both errors in terms of the error of x_0.\n"
+        "Error of eps: alpha / sigma times that of x_0. Error of v: 1 / sigma times.\n"
+        "(SNR + 1) / SNR, with SNR = alpha_bar / (1 - alpha_bar).",
     ),
     Exercise(
         id="12.training-step",
@@ -190,11 +184,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda eps_model, x0, t, eps, betas: _noise_loss(eps_model, x0, t, eps, betas).mean(),
             "you averaged over the batch; one number for each example was asked.",
         ),
-        hints=(
-            "Three lines: alpha bar of each example, the noisy example, the square.",
-            "cumprod of 1 - betas, indexed by t, with a second axis so that it meets (b, d).",
-            "x_t = sqrt(a) x0 + sqrt(1 - a) eps; then ((eps - eps_model(x_t, t)) ** 2).mean(1).",
-        ),
+        hints="Three lines: alpha bar of each example, the noisy example, the square.\n"
+        "cumprod of 1 - betas, indexed by t, with a second axis so that it meets (b, d).\n"
+        "x_t = sqrt(a) x0 + sqrt(1 - a) eps; then ((eps - eps_model(x_t, t)) ** 2).mean(1).",
     ),
     Exercise(
         id="12.sampler",
@@ -215,10 +207,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda f, x, z, b: _walk(f, x, z, b, product=False),
             "the noise in x_t has the variance of all steps together; you used one step's.",
         ),
-        hints=(
-            "A loop over t from T-1 down to 0; in it one network call, a mean, and noise if t > 0.",
-            "mean = (x - beta / sqrt(1 - alpha_bar) * eps_hat) / sqrt(1 - beta), all at index t.",
-            "t must be handed over as torch.full((len(x),), t).",
-        ),
+        hints="A loop over t from T-1 down to 0; in it one network call, a mean, and noise if t > "
+        "0.\n"
+        "mean = (x - beta / sqrt(1 - alpha_bar) * eps_hat) / sqrt(1 - beta), all at index t.\n"
+        "t must be handed over as torch.full((len(x),), t).",
     ),
 )

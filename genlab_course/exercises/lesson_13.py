@@ -68,11 +68,9 @@ EXERCISES: tuple[Exercise, ...] = (
             "the guidance scale is a factor in a formula; no scale, however large, "
             "asks the network more often.",
         ),
-        hints=(
-            "How many slopes does one step look at? Is that true of the last one?",
-            "2n - 1 slopes for n steps.",
-            "Each slope asks the network with the condition and without it.",
-        ),
+        hints="How many slopes does one step look at? Is that true of the last one?\n"
+        "2n - 1 slopes for n steps.\n"
+        "Each slope asks the network with the condition and without it.",
     ),
     Exercise(
         id="13.ddim-step",
@@ -93,11 +91,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda x, e, a_t, a_s: _guess(x, e, a_t),
             "this is the guess of the clean data, which is where the step begins.",
         ),
-        hints=(
-            "Two lines: the guess of x0, then the noise again at the new level.",
-            "x_t = sqrt(a_t) x0 + sqrt(1 - a_t) eps; solve it for x0.",
-            "Then the same equation with a_s in place of a_t.",
-        ),
+        hints="Two lines: the guess of x0, then the noise again at the new level.\n"
+        "x_t = sqrt(a_t) x0 + sqrt(1 - a_t) eps; solve it for x0.\n"
+        "Then the same equation with a_s in place of a_t.",
     ),
     Exercise(
         id="13.markov-sigma",
@@ -116,11 +112,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda a_t, a_s: math.sqrt(1 - a_s),
             "with this much fresh noise nothing of the old noise is kept; DDPM keeps some.",
         ),
-        hints=(
-            "It is the posterior variance of lesson 12, written for levels that need not touch.",
-            "beta of the step is 1 - a_t / a_s; how does beta-tilde follow from it?",
-            "Multiply by the ratio of the two noise variances, then take the root.",
-        ),
+        hints="It is the posterior variance of lesson 12, written for levels that need not touch.\n"
+        "beta of the step is 1 - a_t / a_s; how does beta-tilde follow from it?\n"
+        "Multiply by the ratio of the two noise variances, then take the root.",
     ),
     Exercise(
         id="13.two-m",
@@ -144,11 +138,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda n, b, r, t, s: (n + b) / 2,
             "this is the middle of the step that is already over.",
         ),
-        hints=(
-            "Draw the two guesses over lambda and a straight line through them.",
-            "Its slope is (now - before) / (lam_t - lam_r).",
-            "Read it in the middle of the new step, half a step after lam_t.",
-        ),
+        hints="Draw the two guesses over lambda and a straight line through them.\n"
+        "Its slope is (now - before) / (lam_t - lam_r).\n"
+        "Read it in the middle of the new step, half a step after lam_t.",
     ),
     Exercise(
         id="13.guided-variance",
@@ -169,11 +161,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda v, w: v,
             "this is the class itself: right for w = 1 only.",
         ),
-        hints=(
-            "Step 12: without m the flow is x proportional to a function of the noise level.",
-            "(1 + tau)^((1-w)/2) (v + tau)^(w/2): compare tau = 0 with large tau.",
-            "A standard deviation is multiplied by v^(w/2).",
-        ),
+        hints="Step 12: without m the flow is x proportional to a function of the noise level.\n"
+        "(1 + tau)^((1-w)/2) (v + tau)^(w/2): compare tau = 0 with large tau.\n"
+        "A standard deviation is multiplied by v^(w/2).",
     ),
     Exercise(
         id="13.guided-network",
@@ -194,10 +184,8 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
             "every row was told the first row's class.",
         ),
-        hints=(
-            "Ask the network twice.",
-            "torch.full_like(label, null) is the label of 'no class' for every row.",
-            "eps_u + w (eps_c - eps_u).",
-        ),
+        hints="Ask the network twice.\n"
+        "torch.full_like(label, null) is the label of 'no class' for every row.\n"
+        "eps_u + w (eps_c - eps_u).",
     ),
 )

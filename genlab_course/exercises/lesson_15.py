@@ -139,11 +139,9 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake((*_READ[:4], "GAN"), _WHY[4]),
             Mistake((*_READ[:4], "diffusion"), _WHY[4]),
         ),
-        hints=(
-            "Objective first: underline what was minimised. Then the sampler.",
-            "Strike out what is denied or compared with; a hybrid has one family for each part.",
-            "(a) one family, (b) two, (c) one, (d) two, (e) two.",
-        ),
+        hints="Objective first: underline what was minimised. Then the sampler.\n"
+        "Strike out what is denied or compared with; a hybrid has one family for each part.\n"
+        "(a) one family, (b) two, (c) one, (d) two, (e) two.",
     ),
     Exercise(
         id="15.passes",
@@ -168,11 +166,9 @@ EXERCISES: tuple[Exercise, ...] = (
             (6001, 3001),
             "the parts work one after the other, so their passes add up; they do not multiply.",
         ),
-        hints=(
-            "Count each part by itself.",
-            "The writer: one pass a token. The denoiser: steps, and rows a step. The decoder?",
-            "100 + 30 times 2 + 1 evaluations; the guided step is one pass.",
-        ),
+        hints="Count each part by itself.\n"
+        "The writer: one pass a token. The denoiser: steps, and rows a step. The decoder?\n"
+        "100 + 30 times 2 + 1 evaluations; the guided step is one pass.",
     ),
     Exercise(
         id="15.residual",
@@ -194,11 +190,9 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             "where q gives too much nothing is to be added: cut negative differences at 0.",
         ),
-        hints=(
-            "What do the kept tokens already carry, token by token?",
-            "min(p, q). What must be added to reach p?",
-            "max(p - q, 0), divided by its sum.",
-        ),
+        hints="What do the kept tokens already carry, token by token?\n"
+        "min(p, q). What must be added to reach p?\n"
+        "max(p - q, 0), divided by its sum.",
     ),
     Exercise(
         id="15.tokens-a-pass",
@@ -221,11 +215,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda kept, k: 1 / (1 - kept),
             "this is the answer for a draft that never ends.",
         ),
-        hints=(
-            "The i-th drafted token counts only if all before it, and it itself, were kept.",
-            "Probability that at least i are kept: kept ** i. Add one token for the pass itself.",
-            "1 + kept + kept**2 + ... + kept**k.",
-        ),
+        hints="The i-th drafted token counts only if all before it, and it itself, were kept.\n"
+        "Probability that at least i are kept: kept ** i. Add one token for the pass itself.\n"
+        "1 + kept + kept**2 + ... + kept**k.",
     ),
     Exercise(
         id="15.price-of-parallel",
@@ -249,11 +241,9 @@ EXERCISES: tuple[Exercise, ...] = (
             "this is the mutual information of the first two variables: all of them depend on "
             "one another.",
         ),
-        hints=(
-            "What is drawn: each variable from its own marginal, independently.",
-            "KL(p || product of marginals). Write its logarithm as a sum.",
-            "Sum of the marginals' entropies minus the entropy of the joint law.",
-        ),
+        hints="What is drawn: each variable from its own marginal, independently.\n"
+        "KL(p || product of marginals). Write its logarithm as a sum.\n"
+        "Sum of the marginals' entropies minus the entropy of the joint law.",
     ),
     Exercise(
         id="15.place",
@@ -265,18 +255,15 @@ EXERCISES: tuple[Exercise, ...] = (
         cases=_SEEN,
         mistakes=Mistake.pairs(
             lambda *seen: _place(*seen, dial=False),
-            "you did not ask what the passes follow: a distilled model makes one pass and "
-            "takes more when told to, and masked diffusion writes pieces without being "
-            "autoregressive.",
+            "you did not ask what the passes follow: a distilled model makes one pass and takes "
+            "more when told to, and masked diffusion writes pieces without being autoregressive.",
             _by_passes,
             "many passes can write piece by piece or repaint the whole: the share tells.",
             _by_kind,
             "without a likelihood it need not be adversarial: look at how it samples first.",
         ),
-        hints=(
-            "Begin with how the output comes into being; ask for the likelihood last.",
-            "Several passes with a share near 1: score. Passes that follow a dial: score as well.",
-            "Then: several passes, autoregressive; one pass, by the kind of likelihood.",
-        ),
+        hints="Begin with how the output comes into being; ask for the likelihood last.\n"
+        "Several passes with a share near 1: score. Passes that follow a dial: score as well.\n"
+        "Then: several passes, autoregressive; one pass, by the kind of likelihood.",
     ),
 )

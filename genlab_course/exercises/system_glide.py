@@ -59,11 +59,10 @@ EXERCISES: tuple[Exercise, ...] = (
             4 / 7,
             "You gave the variance of the sharpened law; asked is its mean.",
         ),
-        hints=(
-            "A product of normal densities is normal: add precisions, and precisions times means.",
-            "The exponents are factors: precision 2 * 1 + (1 - 2) * 1/4.",
-            "(2 * 1 * 2 + (1 - 2) * (1/4) * 0), divided by that precision.",
-        ),
+        hints="A product of normal densities is normal: add precisions, and precisions times "
+        "means.\n"
+        "The exponents are factors: precision 2 * 1 + (1 - 2) * 1/4.\n"
+        "(2 * 1 * 2 + (1 - 2) * (1/4) * 0), divided by that precision.",
     ),
     Exercise(
         id="glide.classifier",
@@ -83,11 +82,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda guess, slope, sigma, w: (1 - w) * guess + w * sigma**2 * slope,
             "You blended two guesses; the slope is a correction, not a guess.",
         ),
-        hints=(
-            "Tweedie: the guess is x + sigma^2 times the score. Which score do you want?",
-            "Bayes: the guided score is the unconditional one plus w times the slope.",
-            "guess + w * sigma^2 * slope.",
-        ),
+        hints="Tweedie: the guess is x + sigma^2 times the score. Which score do you want?\n"
+        "Bayes: the guided score is the unconditional one plus w times the slope.\n"
+        "guess + w * sigma^2 * slope.",
     ),
     Exercise(
         id="glide.hide",
@@ -111,11 +108,9 @@ EXERCISES: tuple[Exercise, ...] = (
             ),
             "You hid the whole batch at once; each row has a draw of its own.",
         ),
-        hints=(
-            "One decision a row, the same for all of its words.",
-            "(u < p) has shape (n,); give it two more axes so that it meets (n, s, d).",
-            "np.where((u < p)[:, None, None], nothing, states).",
-        ),
+        hints="One decision a row, the same for all of its words.\n"
+        "(u < p) has shape (n,); give it two more axes so that it meets (n, s, d).\n"
+        "np.where((u < p)[:, None, None], nothing, states).",
     ),
     Exercise(
         id="glide.consistent",
@@ -135,10 +130,8 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda large, small: large + (small.mean() - large.mean()),
             "You corrected the mean of the whole picture; every block has one of its own.",
         ),
-        hints=(
-            "How far is each block's mean from the pixel that it should be?",
-            "Adding one number to all four pixels of a block moves its mean by that number.",
-            "large plus the difference (small - block means), each repeated 2 x 2.",
-        ),
+        hints="How far is each block's mean from the pixel that it should be?\n"
+        "Adding one number to all four pixels of a block moves its mean by that number.\n"
+        "large plus the difference (small - block means), each repeated 2 x 2.",
     ),
 )

@@ -53,11 +53,9 @@ EXERCISES: tuple[Exercise, ...] = (
             0.0,
             "A shuffled caption is wrong, but its picture may agree by chance.",
         ),
-        hints=(
-            "The picture is drawn well, of somebody else's caption: two independent draws.",
-            "Digits agree once in 10, colours once in 6. And the slant, when it is said or not?",
-            "1/10 x 1/6 x (1/4 + 3/4 x 1/3).",
-        ),
+        hints="The picture is drawn well, of somebody else's caption: two independent draws.\n"
+        "Digits agree once in 10, colours once in 6. And the slant, when it is said or not?\n"
+        "1/10 x 1/6 x (1/4 + 3/4 x 1/3).",
     ),
     Exercise(
         id="language_and_image.joint",
@@ -77,11 +75,10 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
             "You mixed a probability with a logarithm.",
         ),
-        hints=(
-            "The chain rule twice: over the words of the text, then from the text to the picture.",
-            "Logarithms add: the tokens that belong to the text, and the bound of the picture.",
-            "(log_p * mine).sum(1) + bound.",
-        ),
+        hints="The chain rule twice: over the words of the text, then from the text to the "
+        "picture.\n"
+        "Logarithms add: the tokens that belong to the text, and the bound of the picture.\n"
+        "(log_p * mine).sum(1) + bound.",
     ),
     Exercise(
         id="language_and_image.share",
@@ -105,11 +102,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda scores, n_zero: n_zero / (float(np.exp(scores).sum()) + n_zero),
             "You gave the part that falls on the zeros.",
         ),
-        hints=(
-            "What is the score of a key that is zero, whatever the query?",
-            "Each zero adds exp(0) = 1 to the softmax's denominator.",
-            "Z / (Z + n_zero) with Z the sum of exp(scores).",
-        ),
+        hints="What is the score of a key that is zero, whatever the query?\n"
+        "Each zero adds exp(0) = 1 to the softmax's denominator.\n"
+        "Z / (Z + n_zero) with Z the sum of exp(scores).",
     ),
     Exercise(
         id="language_and_image.used",
@@ -128,10 +123,8 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda tokens, stop: (tokens == stop).cumsum(1) <= 1,
             "You kept what follows the first stop, up to the second.",
         ),
-        hints=(
-            "Count, from the left, how many stops have been seen before each token.",
-            "A cumulative sum counts the token itself; subtract it again.",
-            "(tokens == stop).cumsum(1) - (tokens == stop) == 0.",
-        ),
+        hints="Count, from the left, how many stops have been seen before each token.\n"
+        "A cumulative sum counts the token itself; subtract it again.\n"
+        "(tokens == stop).cumsum(1) - (tokens == stop) == 0.",
     ),
 )

@@ -89,11 +89,9 @@ EXERCISES: tuple[Exercise, ...] = (
             math.exp(3.6),
             "You gave the perplexity, which depends on the tokenizer.",
         ),
-        hints=(
-            "First the whole text in nats, then in bits, then by byte.",
-            "3,500 tokens at 3.6 nats; log 2 nats make a bit; 10,000 bytes share them.",
-            "3.6 * 3500 / log(2) / 10000.",
-        ),
+        hints="First the whole text in nats, then in bits, then by byte.\n"
+        "3,500 tokens at 3.6 nats; log 2 nats make a bit; 10,000 bytes share them.\n"
+        "3.6 * 3500 / log(2) / 10000.",
     ),
     Exercise(
         id="lm.merge",
@@ -111,11 +109,9 @@ EXERCISES: tuple[Exercise, ...] = (
             _merge_either_way,
             "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
         ),
-        hints=(
-            "Walk through the list with an index; look at two tokens at a time.",
-            "If the two are the pair, append `new` and go on by 2; else append one and go on by 1.",
-            "while i < len(tokens): compare tuple(tokens[i:i + 2]) with pair.",
-        ),
+        hints="Walk through the list with an index; look at two tokens at a time.\n"
+        "If the two are the pair, append `new` and go on by 2; else append one and go on by 1.\n"
+        "while i < len(tokens): compare tuple(tokens[i:i + 2]) with pair.",
     ),
     Exercise(
         id="lm.cache",
@@ -132,11 +128,9 @@ EXERCISES: tuple[Exercise, ...] = (
             Mistake(2 * 6 * 32 * 512, "You counted numbers; asked are bytes."),
             Mistake(2 * 6 * 32 * 512 * 512 * 4, "You kept a table of pairs; only rows are kept."),
         ),
-        hints=(
-            "For each position and layer: one key and one value for every key-value head.",
-            "A head is 160 / 5 = 32 wide.",
-            "2 (key, value) x 6 layers x 32 x 512 positions x 4 bytes.",
-        ),
+        hints="For each position and layer: one key and one value for every key-value head.\n"
+        "A head is 160 / 5 = 32 wide.\n"
+        "2 (key, value) x 6 layers x 32 x 512 positions x 4 bytes.",
         rtol=1e-9,
     ),
     Exercise(
@@ -163,11 +157,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
             "You forgot to divide by the root of the head's width, 2 here.",
         ),
-        hints=(
-            "Only the distance position - m enters: turn the query through omega times that.",
-            "(cos, -sin; sin, cos) with the angle omega * (position - m), applied to q, then the "
-            "inner product with key m.",
-            "Divide by sqrt(2): the width of this head is 2.",
-        ),
+        hints="Only the distance position - m enters: turn the query through omega times that.\n"
+        "(cos, -sin; sin, cos) with the angle omega * (position - m), applied to q, then the inner "
+        "product with key m.\n"
+        "Divide by sqrt(2): the width of this head is 2.",
     ),
 )

@@ -40,11 +40,9 @@ EXERCISES: tuple[Exercise, ...] = (
             2 * math.log2(5.5),
             "You answered in bits; asked are nats.",
         ),
-        hints=(
-            "What happens to the variance of the signal when every code is multiplied by c?",
-            "It is multiplied by c^2, and the noise stays. Take the logarithm of the ratio.",
-            "The rise is log c^2 with c = 5.5.",
-        ),
+        hints="What happens to the variance of the signal when every code is multiplied by c?\n"
+        "It is multiplied by c^2, and the noise stays. Take the logarithm of the ratio.\n"
+        "The rise is log c^2 with c = 5.5.",
     ),
     Exercise(
         id="ld.pixel-std",
@@ -65,12 +63,10 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda weight, n_pixels: math.sqrt(2 * weight * n_pixels),
             "You multiplied by the 2 of 2 s^2 instead of dividing by it.",
         ),
-        hints=(
-            "Write the negative bound of a Gaussian decoder, and multiply it until the squares "
-            "stand alone.",
-            "Times 2 s^2: sum of squares + 2 s^2 KL. Now divide by D.",
-            "2 s^2 / D = weight.",
-        ),
+        hints="Write the negative bound of a Gaussian decoder, and multiply it until the squares "
+        "stand alone.\n"
+        "Times 2 s^2: sum of squares + 2 s^2 KL. Now divide by D.\n"
+        "2 s^2 / D = weight.",
     ),
     Exercise(
         id="ld.pipeline",
@@ -90,11 +86,9 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda noise, sample, decode, shift, spread: decode(sample(shift + spread * noise)),
             "You unscaled the noise: the sampler starts from standard normal noise.",
         ),
-        hints=(
-            "Three things happen, in this order: sample, undo the scaling, decode.",
-            "Scaled = (z - shift) / spread. Solve for z.",
-            "decode(shift + spread * sample(noise)).",
-        ),
+        hints="Three things happen, in this order: sample, undo the scaling, decode.\n"
+        "Scaled = (z - shift) / spread. Solve for z.\n"
+        "decode(shift + spread * sample(noise)).",
     ),
     Exercise(
         id="ld.cost",
@@ -115,10 +109,8 @@ EXERCISES: tuple[Exercise, ...] = (
             lambda steps, w, unet, decoder: steps * (1 if w in (0, 1) else 2) * (unet + decoder),
             "You ran the decoder with every pass; it runs once for each picture.",
         ),
-        hints=(
-            "Which networks run in every step, and which once?",
-            "A guided step blends two answers of the U-Net. For w = 1 the blend is one of them.",
-            "steps x (1 or 2) x unet + decoder.",
-        ),
+        hints="Which networks run in every step, and which once?\n"
+        "A guided step blends two answers of the U-Net. For w = 1 the blend is one of them.\n"
+        "steps x (1 or 2) x unet + decoder.",
     ),
 )

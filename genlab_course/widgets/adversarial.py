@@ -102,13 +102,9 @@ def game_orbit() -> Explorer:
         return f"{game}: after {n_steps} steps at distance {float(states[-1].norm()):.3g}"
 
     methods = [*STEPS, "optimistic"]
-    return explore(
-        figure,
-        update,
-        method=menu("step", methods, "simultaneous"),
-        lr=slider("rate", 0.2, 0.05, 0.8, 0.05),
-        gamma=slider("R1 gamma", 0.0, 0, 2, 0.1),
-    )
+    return explore(figure, update, method=menu("step", methods, "simultaneous"),
+                   lr=slider("rate", 0.2, 0.05, 0.8, 0.05),
+                   gamma=slider("R1 gamma", 0.0, 0, 2, 0.1))  # fmt: skip
 
 
 GRID = np.linspace(-4.0, 10.0, 1401)
@@ -171,12 +167,8 @@ def earth_mover() -> Explorer:
         touching = "they overlap" if shift < 2 * width else "nothing is shared"
         return f"shift {shift:.1f}: JS = {js:.4f} nats, $W_1$ = {w1:.3f}; {touching}"
 
-    return explore(
-        figure,
-        update,
-        shift=slider("shift", 1.0, 0, 5, 0.1),
-        width=slider("width", 1.0, 0.3, 2, 0.1),
-    )
+    return explore(figure, update, shift=slider("shift", 1.0, 0, 5, 0.1),
+                   width=slider("width", 1.0, 0.3, 2, 0.1))  # fmt: skip
 
 
 PSIS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25)  # of the lower strip

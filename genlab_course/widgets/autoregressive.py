@@ -69,14 +69,10 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
             f"{float(entropy(q)):.2f} after."
         )
 
-    return explore(
-        figure,
-        update,
-        context=menu("context", names),
-        temperature=log_slider("temperature", 1.0, -1, 0.6, 0.05),
-        top_k=slider("top-k", len(pieces), 1, len(pieces), 1),
-        top_p=slider("top-p", 1.0, 0.05, 1.0, 0.05),
-    )
+    return explore(figure, update, context=menu("context", names),
+                   temperature=log_slider("temperature", 1.0, -1, 0.6, 0.05),
+                   top_k=slider("top-k", len(pieces), 1, len(pieces), 1),
+                   top_p=slider("top-p", 1.0, 0.05, 1.0, 0.05))  # fmt: skip
 
 
 SIZE = 8
@@ -132,14 +128,9 @@ def receptive_field() -> Explorer:
             f"read, {counts[1]} are out of reach. Forbidden pixels read: {counts[2]}."
         )
 
-    return explore(
-        figure,
-        update,
-        network=menu("network", NETWORKS),
-        layers=slider("layers", 4, 1, SIZE, 1),
-        row=slider("row", 5, 0, SIZE - 1, 1),
-        column=slider("column", 3, 0, SIZE - 1, 1),
-    )
+    return explore(figure, update, network=menu("network", NETWORKS),
+                   layers=slider("layers", 4, 1, SIZE, 1), row=slider("row", 5, 0, SIZE - 1, 1),
+                   column=slider("column", 3, 0, SIZE - 1, 1))  # fmt: skip
 
 
 N_BARS, N_NEW, LOG_2 = 8, 10, math.log(2)
@@ -207,12 +198,7 @@ def prompt_box(
             f"{float(bits.mean()):.2f} bits a token."
         )
 
-    return explore(
-        figure,
-        update,
-        temperature=slider("temperature", 0.7, 0.05, 2.0, 0.05),
-        top_k=slider("top-k", len(tokenizer.pieces), 1, len(tokenizer.pieces), 1),
-        top_p=slider("top-p", 0.95, 0.05, 1.0, 0.05),
-        draw=slider("draw", 1, 1, 20, 1),
-        prompt=entry("prompt", prompt),
-    )
+    return explore(figure, update, temperature=slider("temperature", 0.7, 0.05, 2.0, 0.05),
+                   top_k=slider("top-k", len(tokenizer.pieces), 1, len(tokenizer.pieces), 1),
+                   top_p=slider("top-p", 0.95, 0.05, 1.0, 0.05), draw=slider("draw", 1, 1, 20, 1),
+                   prompt=entry("prompt", prompt))  # fmt: skip

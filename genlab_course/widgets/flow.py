@@ -79,12 +79,8 @@ def kl_fit(p: GaussianMixture | None = None) -> Explorer:
             f"reverse KL(q || p) = <b>{reverse:.3f}</b> nats."
         )
 
-    return explore(
-        figure,
-        update,
-        mean=slider("mean", 0.0, -4.0, 4.0, 0.05),
-        width=slider("width", 1.0, 0.3, 3.0, 0.05),
-    )
+    return explore(figure, update, mean=slider("mean", 0.0, -4.0, 4.0, 0.05),
+                   width=slider("width", 1.0, 0.3, 3.0, 0.05))  # fmt: skip
 
 
 EXTENT, N_SIDE, N_LINES, N_TICKS = 3.0, 90, 15, 61

@@ -233,12 +233,8 @@ def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
         without = f" No number for: {', '.join(absent)}." if absent else ""
         return f"Nobody beats in both: <b>{names}</b>.{without}"
 
-    return explore(
-        figure,
-        update,
-        across=menu("across", COLUMNS, "network passes"),
-        up=menu("up", COLUMNS, "Fréchet distance"),
-    )
+    return explore(figure, update, across=menu("across", COLUMNS, "network passes"),
+                   up=menu("up", COLUMNS, "Fréchet distance"))  # fmt: skip
 
 
 def _better(column: Column) -> str:

@@ -61,13 +61,9 @@ def elbo_gap() -> Explorer:
             f"gap = {max(log_px - bound, 0.0):.4f} nats; posterior of z=1: {posterior:.3f}"
         )
 
-    return explore(
-        figure,
-        update,
-        q=slider("q(z=1)", 0.7, 0.01, 0.99, 0.01),
-        p0=slider("p(x=1 | z=0)", 0.2, 0.01, 0.99, 0.01),
-        p1=slider("p(x=1 | z=1)", 0.8, 0.01, 0.99, 0.01),
-    )
+    return explore(figure, update, q=slider("q(z=1)", 0.7, 0.01, 0.99, 0.01),
+                   p0=slider("p(x=1 | z=0)", 0.2, 0.01, 0.99, 0.01),
+                   p1=slider("p(x=1 | z=1)", 0.8, 0.01, 0.99, 0.01))  # fmt: skip
 
 
 def _axes(cov: torch.Tensor) -> tuple[float, float, float]:
@@ -128,12 +124,8 @@ def posterior_ellipse() -> Explorer:
             f"log p(x) does not depend on either slider"
         )
 
-    return explore(
-        figure,
-        update,
-        angle=slider("rotation", 0.0, 0.0, 3.14, 0.02),
-        width=slider("width of q / best", 1.0, 0.5, 2.0, 0.02),
-    )
+    return explore(figure, update, angle=slider("rotation", 0.0, 0.0, 3.14, 0.02),
+                   width=slider("width of q / best", 1.0, 0.5, 2.0, 0.02))  # fmt: skip
 
 
 REACH = 3.0  # the sliders' range, in standard deviations of the prior
@@ -180,9 +172,5 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
             f"belongs to a {int(labels[nearest])}"
         )
 
-    return explore(
-        figure,
-        update,
-        z1=slider("z1", 0.0, -REACH, REACH, 0.1),
-        z2=slider("z2", 0.0, -REACH, REACH, 0.1),
-    )
+    return explore(figure, update, z1=slider("z1", 0.0, -REACH, REACH, 0.1),
+                   z2=slider("z2", 0.0, -REACH, REACH, 0.1))  # fmt: skip

@@ -92,12 +92,8 @@ def metric_room() -> Explorer:
             + "."
         )
 
-    return explore(
-        figure,
-        update,
-        noise=slider("noise (levels)", 0.0, 0, 8, 0.5),
-        blur=slider("blur (pixels)", 0.0, 0, 2, 0.1),
-        classes=slider("digits 0 to n - 1", 10, 1, 10, 1),
-        distinct=slider("distinct images", N, 5, N, 5),
-        copied=slider("proportion copied", 0.0, 0, 1, 0.1),
-    )
+    return explore(figure, update, noise=slider("noise (levels)", 0.0, 0, 8, 0.5),
+                   blur=slider("blur (pixels)", 0.0, 0, 2, 0.1),
+                   classes=slider("digits 0 to n - 1", 10, 1, 10, 1),
+                   distinct=slider("distinct images", N, 5, N, 5),
+                   copied=slider("proportion copied", 0.0, 0, 1, 0.1))  # fmt: skip

@@ -409,12 +409,8 @@ def score_field(
         return f"σ = {sigma:.2f}: {where}{said}"
 
     names = ["exact", *learned]
-    return explore(
-        figure,
-        update,
-        sigma=log_slider("noise σ", 0.3, -1.3, 0.78, 0.02),
-        arrows=menu("arrows", names, names[-1]),
-    )
+    return explore(figure, update, sigma=log_slider("noise σ", 0.3, -1.3, 0.78, 0.02),
+                   arrows=menu("arrows", names, names[-1]))  # fmt: skip
 
 
 def watershed(axis: Tensor, slope: Tensor) -> float:

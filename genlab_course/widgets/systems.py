@@ -96,14 +96,10 @@ def caption_sampler(
             f"three {float(images.std(0).mean()):.3f}"
         )
 
-    return explore(
-        figure,
-        update,
-        prompt=entry("prompt", prompt),
-        w=slider("guidance w", 3.0, 0, 10, 0.5),
-        s=slider("noise for stage two", 0.1, 0, 0.5, 0.05),
-        seed=slider("seed", 1, 1, 30, 1),
-    )
+    return explore(figure, update, prompt=entry("prompt", prompt),
+                   w=slider("guidance w", 3.0, 0, 10, 0.5),
+                   s=slider("noise for stage two", 0.1, 0, 0.5, 0.05),
+                   seed=slider("seed", 1, 1, 30, 1))  # fmt: skip
 
 
 def latent_sampler(model: LatentDiffusion, judge: Classifier) -> Explorer:
@@ -143,14 +139,9 @@ def latent_sampler(model: LatentDiffusion, judge: Classifier) -> Explorer:
         cost = f"{passes} passes of the U-Net, one of the decoder"
         return f"judged: {write(found)[0]}; {verdict}; {cost}"
 
-    return explore(
-        figure,
-        update,
-        prompt=entry("prompt", "a thin red seven leaning right"),
-        w=slider("guidance w", 2.0, 0, 10, 0.5),
-        steps=slider("steps", 6, 2, 12, 1),
-        noise=slider("noise", 1, 1, 20, 1),
-    )
+    return explore(figure, update, prompt=entry("prompt", "a thin red seven leaning right"),
+                   w=slider("guidance w", 2.0, 0, 10, 0.5), steps=slider("steps", 6, 2, 12, 1),
+                   noise=slider("noise", 1, 1, 20, 1))  # fmt: skip
 
 
 TOGETHER, ALONE, SHARED = "together", "each alone", "each alone, same noise"
@@ -209,14 +200,10 @@ def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") ->
             f"{100 * float(motion_residual(grey)):.0f} % of the next frame unexplained."
         )
 
-    return explore(
-        figure,
-        update,
-        frame=slider("frame", 0, 0, n_frames - 1, 1),
-        seed=slider("seed", 1, 1, 30, 1),
-        how=menu("frames made", (TOGETHER, ALONE, SHARED), TOGETHER),
-        prompt=entry("prompt", prompt),
-    )
+    return explore(figure, update, frame=slider("frame", 0, 0, n_frames - 1, 1),
+                   seed=slider("seed", 1, 1, 30, 1),
+                   how=menu("frames made", (TOGETHER, ALONE, SHARED), TOGETHER),
+                   prompt=entry("prompt", prompt))  # fmt: skip
 
 
 STEPS_WRITE_AND_DRAW = 7  # two evaluations each when guided
@@ -280,11 +267,6 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
         picture.set_data(((image[0] + 1) / 2).clamp(0, 1).permute(1, 2, 0).double().numpy())
         return f"written: “{text}”; drawn from {len(text.split()) + 1} states"
 
-    return explore(
-        figure,
-        update,
-        prompt=entry("prompt", "a thin red"),
-        guidance=slider("guidance w", 3.0, 0, 6, 0.5),
-        seed=slider("seed", 1, 0, 30, 1),
-        temperature=log_slider("temperature", 1.0, -1, 1, 0.1),
-    )
+    return explore(figure, update, prompt=entry("prompt", "a thin red"),
+                   guidance=slider("guidance w", 3.0, 0, 6, 0.5), seed=slider("seed", 1, 0, 30, 1),
+                   temperature=log_slider("temperature", 1.0, -1, 1, 0.1))  # fmt: skip

@@ -41,13 +41,14 @@ from genlab_course.cheatsheet import cheat_sheet
 from genlab_course.fingerprint import fingerprint
 from genlab_course.league import COLUMNS, cells, draws, load_league, quality
 from genlab_course.reader import read
+from genlab_course.rows import card
 from genlab.core import integrate, kl_categorical, last, log_likelihood, normal_log_prob
 from genlab_course import check, check_close_mc, check_range
 from genlab.data.digits import load_digits
 from genlab.oracles import Gaussian, GaussianMixture
 from genlab.oracles.continuous import kl_gaussian
 from genlab.oracles.discrete import TokenTable, total_correlation
-from genlab.zoo import card, load_model
+from genlab.zoo import load_model
 from genlab.zoo.scores import draw_masked, draw_student, draw_teacher
 
 course.begin(lesson=15)
@@ -160,7 +161,7 @@ print("paradigms: ", turbo.paradigms.value)
 SIX = {
     "trained by maximum likelihood, a stack of invertible coupling layers with tractable Jacobians": ("flow",),
     "a generator and a discriminator play a minimax game; samples need a single pass": ("adversarial",),
-    "a masked diffusion language model that fills in all hidden tokens in parallel, in 16 steps": ("score-based",),
+    "a masked diffusion language model that fills in all hidden tokens in parallel, in 16 steps": ("score / diffusion",),
     "a decoder-only transformer trained on next-token prediction; no diffusion is involved": ("autoregressive",),
     "a VQ-VAE turns images into codes and an autoregressive transformer writes the codes": ("autoregressive", "latent-variable"),
     "our most capable model yet, with stunning quality and a new safety programme": "cannot tell",

@@ -4,6 +4,7 @@ import functools
 import importlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import time
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -18,9 +20,12 @@ from typer.testing import CliRunner
 
 import genlab
 from genlab.core.weights import read_card, replace_file
+from genlab.map import PAYS, SCORE
 from genlab.zoo import MODELS, find
+from genlab_course import reader
 from genlab_course.cli import app
 from genlab_course.league import COLUMNS, cells, load_league
+from genlab_course.reader import FIELDS
 
 KILL = getattr(signal, "SIGKILL", None)  # Windows has none
 
@@ -50,7 +55,7 @@ def rows(result):
     return {words[0]: words[1:] for words in lines if words and words[0] in NAMES}
 
 
-NAMES = [row.name for row in MODELS]
+NAMES = [*(row.name for row in MODELS), "reader"]
 
 
 def test_without_a_name_the_trainings_are_listed_whole_in_80_columns():
@@ -234,11 +239,12 @@ def test_the_list_is_also_for_machines():
 @pytest.mark.parametrize(("off", "status"), [(1.0, 0), (1.2, 1)])
 def test_figures_that_do_not_come_out_again_are_an_error(monkeypatch, off, status):
     def again(row, *_):
-        stated = read_card(row.path)["metrics"]
+        stated = row.card()["metrics"]
         return {k: v * off if isinstance(v, float) else v for k, v in stated.items()}
 
-    monkeypatch.setattr("genlab.zoo.train.Model.figures", again)
-    monkeypatch.setattr("genlab.zoo.train.Model.load", lambda row: None)
+    for row in ("genlab.zoo.train.Model", "genlab_course.rows.ReaderRow"):
+        monkeypatch.setattr(f"{row}.figures", again)
+        monkeypatch.setattr(f"{row}.load", lambda row: None)
     result = run("systems", "--verify", "--json")
     assert result.exit_code == status, said(result)
     shown = said(run("systems", "digit_gan", "--verify", columns=80))
@@ -383,3 +389,60 @@ def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
     result = run("reset", "40")
     assert result.exit_code == 1
     assert "no lesson or lab" in said(result)
+
+
+RELEASE = "A masked diffusion language model fills in all hidden tokens in parallel, in 16 steps."
+
+
+def test_a_release_is_read_in_four_lines_from_a_file_or_the_standard_input(tmp_path):
+    (tmp_path / "card.txt").write_text(RELEASE)
+    result = run("read", tmp_path / "card.txt")
+    assert result.exit_code == 0, said(result)
+    lines = result.stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == list(FIELDS)
+    found = re.fullmatch(r"paradigms: (.*) \(confidence (.*)\): (.*)", lines[0])
+    assert found[1] == SCORE
+    assert 0.5 < float(found[2]) <= 1
+    assert all(phrase in RELEASE for phrase in found[3].split("; "))
+    piped = CliRunner().invoke(app, ["read", "-"], input=RELEASE)
+    assert piped.stdout == result.stdout
+
+
+def test_a_reading_as_json_adds_what_the_map_says_under_its_own_name(tmp_path):
+    (tmp_path / "card.txt").write_text(RELEASE)
+    reading = json.loads(run("read", tmp_path / "card.txt", "--json").stdout)
+    assert reading["paradigms"] == [SCORE]
+    assert reading["from_the_map"] == {"trade_offs": {SCORE: PAYS[SCORE][0]}}
+
+
+@pytest.mark.parametrize(("data", "why"), [(b" ", "is empty"), (b"\xff\xfe\x00", "can't decode")])
+def test_what_is_no_release_is_refused_in_one_sentence(tmp_path, data, why):
+    (tmp_path / "card.txt").write_bytes(data)
+    result = run("read", tmp_path / "card.txt")
+    assert result.exit_code == 1
+    assert why in said(result)
+    assert len(result.stderr.splitlines()) == 1
+
+
+TEXTS = reader.releases("test")[:3]
+
+
+def test_the_reader_is_a_row_that_is_listed_fitted_and_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("genlab_course.reader.fit_reader", lambda seed: reader.model())
+    monkeypatch.setattr("genlab_course.reader.releases", lambda split: TEXTS)
+    result = run("train", "reader", "--out", tmp_path)
+    assert result.exit_code == 0, said(result)
+    path = tmp_path / "reader.safetensors"
+    assert np.array_equal(reader.load(path).W, reader.model().W)
+    written, shipped = read_card(path), read_card(reader.WEIGHTS)
+    assert written.keys() == shipped.keys()
+    assert set(written["metrics"]["paradigms"]) == set(reader.MEASURED)
+    assert "--force replaces it" in said(run("train", "reader", "--out", tmp_path))
+    assert "no --steps" in said(run("train", "reader", "--out", tmp_path, "--steps", 3))
+
+
+@pytest.mark.slow
+def test_the_figures_of_the_reader_come_out_again():
+    result = run("systems", "reader", "--verify")
+    assert result.exit_code == 0, said(result)
+    assert "the same" in said(result)
