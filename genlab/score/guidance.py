@@ -101,10 +101,7 @@ def tilted_density(
     p: Gaussian | GaussianMixture, p_c: Gaussian | GaussianMixture, x: Float[Tensor, " n"], *,
     guidance_scale: float,
 ) -> Float[Tensor, " n"]:  # fmt: skip
-    r"""Density $p(x)^{1-w}\,p(x\mid c)^w$ on a rising grid of the line, normalised by quadrature.
-
-    ValueError if the grid cuts off part of its mass.
-    """
+    r"""Density $p(x)^{1-w}\,p(x\mid c)^w$ on a rising grid of the line, normalised."""
     log_p, log_c = p.log_prob(x[:, None]), p_c.log_prob(x[:, None])
     tilt = log_p + guidance_scale * (log_c - log_p)
     density = (tilt - tilt.max()).exp()
