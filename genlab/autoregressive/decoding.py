@@ -84,8 +84,6 @@ def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, "
     r"""Draw one token per row by inverting the cumulative distribution: the randomness comes in.
 
     $$x = \min\{j : p_0 + \dots + p_j > u\}$$
-
-    ValueError: a row of logits holds NaN, plus infinity, or nothing but minus infinity.
     """
     probs = logits.double().softmax(dim=-1)
     cumulative = probs.cumsum(dim=-1)

@@ -155,8 +155,6 @@ def noising_chain(
     r"""Yield $x_1, \dots, x_T$, each made from the one before (DDPM, eq. 2).
 
     $$x_t = \sqrt{1-\beta_t}\,x_{t-1} + \sqrt{\beta_t}\,z$$
-
-    Data of variance 1 keep it.
     """
     x = x0
     for beta in betas:

@@ -107,10 +107,7 @@ def tilted_density(
     *,
     guidance_scale: float,
 ) -> Float[Tensor, " n"]:
-    r"""Density $p(x)^{1-w}\,p(x\mid c)^w$ on a rising grid of the line, normalised by quadrature.
-
-    ValueError if the grid cuts off part of its mass.
-    """
+    r"""Density $p(x)^{1-w}\,p(x\mid c)^w$ on a rising grid of the line, normalised."""
     log_p, log_c = p.log_prob(x[:, None]), p_c.log_prob(x[:, None])
     tilt = log_p + guidance_scale * (log_c - log_p)
     density = (tilt - tilt.max()).exp()

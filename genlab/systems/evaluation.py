@@ -216,10 +216,7 @@ class VideoClaims(NamedTuple):
 
 
 def balanced_claims(n: int, *, seed: int = 0) -> VideoClaims:
-    """Claims for n videos: every digit and motion equally often, colours at random.
-
-    Their captions are `write_moving(*claims)`.
-    """
+    """Claims for n videos: every digit and motion equally often, colours at random."""
     k = torch.arange(n)
     colour = torch.randint(6, (n,), generator=torch.Generator().manual_seed(seed))
     return VideoClaims(k % 10, colour, k // 10 % len(MOTIONS))

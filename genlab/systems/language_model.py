@@ -63,10 +63,7 @@ class LanguageModel(nn.Module):
         return self.lm.sample(n, generator=generator)
 
     def token_nats(self, text: str, *, stride: int | None = None) -> Float[Tensor, " n"]:
-        """Surprise of every token of a text of any length, nats; windows advance by `stride`.
-
-        The stride is a quarter of the context when None.
-        """
+        """Surprise of every token of a text of any length, nats; windows advance by `stride`."""
         x = self.tokenizer.encode(text).to(self.merges.device)
         return -windowed_log_probs(self.lm.logits, x, self.context, stride or self.context // 4)
 
@@ -94,10 +91,7 @@ class LanguageModel(nn.Module):
         reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
     ) -> Iterator[str]:
-        """Go on with a text by `n_new` tokens, with the cache: yields it with one more, two, ...
-
-        ValueError for as many new tokens as the context holds, or more.
-        """
+        """Go on with a text by `n_new` tokens, with the cache: yields it with one more, two, ..."""
         if n_new >= self.context:
             raise ValueError(f"n_new must be below the context of {self.context}, got {n_new}")
         prompt = self.prompt(text, n_new)

@@ -223,10 +223,7 @@ def caption_table() -> Int[Tensor, " 10 6 5 6"]:
 
 
 def video_batch(batch: tuple[Tensor, Tensor], generator: Generator) -> tuple[Videos, Tensor]:
-    """Fresh motions and colours for grey digits `(b, 14, 14)` and their labels.
-
-    Scaled videos and rows of word numbers.
-    """
+    """Scaled videos of grey digits `(b, 14, 14)`, newly moved and coloured, and word numbers."""
     grey, digit = batch
     colour = torch.randint(len(COLOURS), digit.shape, generator=generator)
     motion = torch.randint(len(MOTIONS), digit.shape, generator=generator)

@@ -50,10 +50,7 @@ def digest(*tensors: Tensor) -> str:
 
 @torch.no_grad()
 def held_out_bits(model: object, x: Tensor, *, n_draws: int = 20) -> Figures:
-    """Bits per dimension of held-out data, and the kind of likelihood behind them.
-
-    A stochastic bound is averaged over `n_draws`.
-    """
+    """Bits per dimension of held-out data, of a bound a mean over `n_draws`, and their kind."""
     generator = Generator().manual_seed(SEED)
     n_draws = n_draws if likelihood_kind(model) == "bound" else 1
     values = []

@@ -141,10 +141,6 @@ def digit_ncsn(
     )  # fmt: skip
 
 
-def _measure_levels(model: Any) -> Figures:
-    return digit_distance(lambda n, generator: from_unit(drawn(model, n, generator)))
-
-
 # Diffusion: a U-Net for all classes and for none
 
 
@@ -458,7 +454,7 @@ SCORES: tuple[Model, ...] = (
                "width": 256, "depth": 3, "rate": 0.1, "langevin_steps": 10},
         data=lambda: _scaled()[:1], **DIGITS,
         fit={"n_steps": 1500, "batch_size": 128, "lr": 4e-3, "warmup": 50},
-        measure=_measure_levels,
+        measure=lambda model: digit_distance(lambda n, g: from_unit(drawn(model, n, g))),
     ),
     Model(
         "digit_diffusion", "diffusion of the digits: 100 steps, conditional and unconditional",

@@ -664,20 +664,15 @@ def by_stills_and_videos(
         cosine(lr, max(1, n), warmup=min(50, n)) for n in (n_stills, n_steps - n_stills)
     )
 
-    def before(step: int) -> None:
-        model.stills = step < n_stills
-
     def change(batch: Any, generator: Generator) -> tuple[Tensor, Tensor]:
         most = None if model.stills else batch_size
         return video_batch((batch[0][:most], batch[1][:most]), generator)
 
-    def finish() -> None:
-        model.stills = False
-
     return by_loss(
         model, digits, labels, n_steps=n_steps, batch_size=batch_stills, change=change,
         lr=lambda step: first(step) if step < n_stills else second(step - n_stills),
-        before=before, finish=finish, **options,
+        before=lambda step: setattr(model, "stills", step < n_stills),
+        finish=lambda: setattr(model, "stills", False), **options,
     )  # fmt: skip
 
 
