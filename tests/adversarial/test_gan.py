@@ -256,6 +256,7 @@ def test_gradient_penalty_trains_the_critic_and_sends_no_gradient_to_the_images(
     f = lambda x: critic(x).squeeze(1)
     gradient_penalty(f, real, fake, torch.full((4,), 0.3)).mean().backward()
     torch.testing.assert_close(critic.weight.grad, torch.tensor([[gradient]]))  # d/dw (w - 1)^2
+    gradient_penalty(lambda x: f(x) ** 2, real, fake, torch.full((4,), 0.3)).mean().backward()
     assert real.grad is fake.grad is None
 
 

@@ -250,6 +250,7 @@ GREY = torch.tensor([[0, 3], [9, 4], [2, 2], [16, 7]])
 OF_GREY = {
     "normal_log_prob": lambda x: core.normal_log_prob(x, 7.5, 1.5),
     "mean_event": lambda x: core.mean_event(x),
+    "Moons": lambda x: toys.Moons().log_prob(x),
     "GaussianRing": lambda x: toys.GaussianRing().log_prob(x),
     "nearest_distance": lambda x: coverage.nearest_distance(x, x[:2] + 1),
     "knn_radius": lambda x: coverage.knn_radius(x, 2),
