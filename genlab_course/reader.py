@@ -259,8 +259,9 @@ def load(path: Path) -> Model:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     arrays |= {name: arrays[name].astype(float) for name in ("idf", "W", "b")}
     arrays["known"] = frozenset(arrays["known"].tolist())
-    combinations = tuple(labels(dict(zip(FIELDS, c, strict=True))) for c in notes["combinations"])
-    return Model(**arrays | notes | {"combinations": combinations})
+    combinations = (labels(dict(zip(FIELDS, c, strict=True))) for c in notes["combinations"])
+    notes["calibration"] = {field: tuple(line) for field, line in notes["calibration"].items()}
+    return Model(**arrays | notes | {"combinations": tuple(combinations)})
 
 
 # --- reading
