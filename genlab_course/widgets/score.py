@@ -22,15 +22,7 @@ from genlab.score.exact import LEVELS, DigitObserver, exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import (
-    Explorer,
-    explore,
-    log_slider,
-    menu,
-    panels,
-    slider,
-    stops,
-)
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, powers, slider, stops
 
 T = 100
 SCHEDULES: dict[str, Callable[[int], Tensor]] = {
@@ -155,7 +147,7 @@ def langevin_bias() -> Explorer:
     return explore(
         figure,
         update,
-        step_size=log_slider("step η", 0.1, -2, 0.35, 0.05),
+        step_size=powers("step η", 0.1, -2, 0.35, 0.05),
         target=menu("target", TARGETS),
         metropolis=ipywidgets.Checkbox(value=False, description="Metropolis' test"),
     )
@@ -409,7 +401,7 @@ def score_field(
         return f"σ = {sigma:.2f}: {where}{said}"
 
     names = ["exact", *learned]
-    return explore(figure, update, sigma=log_slider("noise σ", 0.3, -1.3, 0.78, 0.02),
+    return explore(figure, update, sigma=powers("noise σ", 0.3, -1.3, 0.78, 0.02),
                    arrows=menu("arrows", names, names[-1]))  # fmt: skip
 
 
