@@ -309,7 +309,7 @@ class Reading:
         return out
 
 
-def read(text: str, trade_offs: Callable[[tuple[str, ...]], object] | None = None) -> Reading:
+def read(text: object, trade_offs: Callable[[tuple[str, ...]], object] | None = None) -> Reading:
     """What a release text says of itself; ValueError for what is empty, too long or no text.
 
     `trade_offs` maps paradigms to what the map says of them; it is asked only where they are told.

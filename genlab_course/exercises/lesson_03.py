@@ -174,15 +174,11 @@ FORWARD_FIT = Exercise(
     right=_fit,
     cases=_MIXTURES,
     mistakes=Mistake.pairs(
-        lambda weights, means, stds: np.array(
-            [np.sum(weights * means), np.sqrt(np.sum(weights * stds**2))]
-        ),
+        lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * s**2))]),
         "Your width averages those of the components and forgets how far apart they are.",
         _between_only,
         "Your width counts how far apart the components are and forgets their own width.",
-        lambda weights, means, stds: np.array(
-            [np.sum(weights * means), np.sqrt(np.sum(weights * (stds**2 + means**2)))]
-        ),
+        lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * (s**2 + m**2)))]),
         "You took the root of E[x^2]; the square of the mean is still in it.",
         lambda weights, means, stds: np.array([np.sum(weights * means), np.sum(weights * stds)]),
         "You averaged the standard deviations. Variances add up, and so does the spread "

@@ -157,9 +157,7 @@ LADDER = Exercise(
     right=_ladder,
     cases=((10.0, 0.2, 14, 0.1), (4.0, 0.5, 4, 0.3)),
     mistakes=Mistake.pairs(
-        lambda high, low, n, rate: _rows(
-            np.linspace(high, low, n), rate * np.linspace(high, low, n) ** 2
-        ),
+        lambda h, w, n, r: _rows(np.linspace(h, w, n), r * np.linspace(h, w, n) ** 2),
         "your levels have one *difference*: near the bottom a rung is then many times "
         "the next one.",
         lambda high, low, n, rate: _ladder(high, low, n, rate)[:, ::-1],
@@ -167,9 +165,7 @@ LADDER = Exercise(
         lambda high, low, n, rate: _rows(_falling(high, low, n), rate * _falling(high, low, n)),
         "steps in proportion to sigma: the score is 1/sigma long and its noise the square "
         "root of a step, so the two lose their balance.",
-        lambda high, low, n, rate: _rows(
-            _falling(high, low, n + 1)[:-1], rate * _falling(high, low, n + 1)[:-1] ** 2
-        ),
+        lambda h, w, n, r: _rows(_falling(h, w, n + 1)[:-1], r * _falling(h, w, n + 1)[:-1] ** 2),
         "n levels have n - 1 gaps: your ladder stops above sigma_min.",
     ),
     hints="Equal steps in log sigma.\n"

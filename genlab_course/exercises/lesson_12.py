@@ -176,9 +176,7 @@ TRAINING_STEP = Exercise(
         "your alpha bar is one step early: index t includes the factor of step t itself.",
         _x0_loss,
         "you compared the prediction with the data; this network names the noise.",
-        lambda eps_model, x0, t, eps, betas: (
-            x0.shape[1] * _noise_loss(eps_model, x0, t, eps, betas)
-        ),
+        lambda e, x, t, s, b: x.shape[1] * _noise_loss(e, x, t, s, b),
         "you summed over the dimensions; a mean was asked for.",
         lambda eps_model, x0, t, eps, betas: _noise_loss(eps_model, x0, t, eps, betas).mean(),
         "you averaged over the batch; one number for each example was asked.",

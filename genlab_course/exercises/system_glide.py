@@ -94,15 +94,11 @@ HIDE = Exercise(
         "You hid the share 1 - p: hardly any caption would be learned.",
         lambda states, u, p, nothing: np.where((u < p)[:, None, None], 0.0, states),
         "You put zeros in; the network should learn what stands for 'told nothing'.",
-        lambda states, u, p, nothing: np.concatenate(
-            [_hide(states, u, p, nothing)[:, :1], states[:, 1:]], 1
-        ),
+        lambda s, u, p, n: np.concatenate([_hide(s, u, p, n)[:, :1], s[:, 1:]], 1),
         "You hid the first word and left the others standing: the caption still tells.",
         lambda states, u, p, nothing: states[u >= p],
         "You threw the rows away; then nothing is ever learned without a caption.",
-        lambda states, u, p, nothing: (
-            np.broadcast_to(nothing, states.shape) if u.min() < p else states
-        ),
+        lambda s, u, p, n: np.broadcast_to(n, s.shape) if u.min() < p else s,
         "You hid the whole batch at once; each row has a draw of its own.",
     ),
     hints="One decision a row, the same for all of its words.\n"

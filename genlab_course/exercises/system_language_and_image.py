@@ -87,10 +87,7 @@ SHARE = Exercise(
     mistakes=Mistake.pairs(
         lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
         "You counted positions; attention weighs them by the exponentials of their scores.",
-        lambda scores, n_zero: (
-            float(np.exp(scores - scores.max()).sum())
-            / (float(np.exp(scores - scores.max()).sum()) + n_zero)
-        ),
+        lambda s, n: float(np.exp(s - s.max()).sum()) / (float(np.exp(s - s.max()).sum()) + n),
         "You shifted the words' scores by their maximum and not the zeros': then their "
         "score is -max too.",
         lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),

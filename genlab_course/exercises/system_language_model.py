@@ -149,9 +149,7 @@ ROTATE = Exercise(
         "You rotated nothing: these scores do not know where anything stands.",
         lambda q, keys, position, omega: _turned(q, keys, omega * position),
         "You rotated the query and left the keys where they were: every key at 0.",
-        lambda q, keys, position, omega: _turned(
-            q, keys, omega * (np.arange(len(keys)) - position)
-        ),
+        lambda q, k, p, o: _turned(q, k, o * (np.arange(len(k)) - p)),
         "You turned the wrong way round: the angle grows with the position.",
         lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
         "You forgot to divide by the root of the head's width, 2 here.",

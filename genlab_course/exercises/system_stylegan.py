@@ -64,23 +64,15 @@ DEMODULATE = Exercise(
     mistakes=Mistake.pairs(
         lambda weight, style: weight * style[None, :, None],
         "You modulated and stopped: a loud style still makes a loud output.",
-        lambda weight, style: (
-            weight * style[None, :, None] / _norm(weight * style[None, :, None], None)
-        ),
+        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], None),
         "You divided by one norm for all outputs; each output channel has its own.",
-        lambda weight, style: (
-            weight * style[None, :, None] / _norm(weight * style[None, :, None], (1,))
-        ),
+        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (1,)),
         "You summed over the inputs and left out the kernel: every pixel of it adds variance.",
-        lambda weight, style: (
-            weight * style[None, :, None] / _norm(weight * style[None, :, None], (0, 2))
-        ),
+        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (0, 2)),
         "You normalised each input channel: that takes the style out again.",
         lambda weight, style: weight * style[None, :, None] / _norm(weight, (1, 2)),
         "You divided by the norm of the weights before the style had scaled them.",
-        lambda weight, style: (
-            weight * style[None, :, None] / _norm(weight * style[None, :, None], (1, 2)) ** 2
-        ),
+        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (1, 2)) ** 2,
         "You divided by the variance; what is divided is a size, so by its root.",
     ),
     hints="First scale the columns that read each input channel, then look at one output.\n"

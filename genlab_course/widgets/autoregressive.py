@@ -115,10 +115,8 @@ def receptive_field() -> Explorer:
         kinds = field_map(built[network, layers], row, column)
         image.set_data(kinds)
         counts = [int((kinds == k).sum()) for k in (SEEN, BLIND, LEAK)]
-        return (
-            f"Pixel ({row}, {column}) comes after {row * SIZE + column} others: {counts[0]} are "
-            f"read, {counts[1]} are out of reach. Forbidden pixels read: {counts[2]}."
-        )
+        said = f"Pixel ({row}, {column}) comes after {row * SIZE + column} others: {counts[0]} are "
+        return said + f"read, {counts[1]} are out of reach. Forbidden pixels read: {counts[2]}."
 
     return explore(figure, update, network=menu("network", NETWORKS),
                    layers=slider("layers", 4, 1, SIZE, 1), row=slider("row", 5, 0, SIZE - 1, 1),

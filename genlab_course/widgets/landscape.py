@@ -142,15 +142,11 @@ def _verdict(lit: tuple[str, ...], costs: set[int]) -> str:
             "each stage), or one of the claims deserves a second look."
         )
     if len(lit) == len(FAMILIES):
-        return (
-            "<b>Everything is still possible.</b> Choose an objective, a sampler or a likelihood."
-        )
+        said = "Choose an objective, a sampler or a likelihood."
+        return f"<b>Everything is still possible.</b> {said}"
     cost = " or ".join(f"{n:,} evaluation{'s' if n > 1 else ''}" for n in sorted(costs))
-    return (
-        f"A sample costs {cost}. "
-        + "; ".join(f"<b>{f}</b>: {course_map.PAYS[f][0]}" for f in lit)
-        + "."
-    )
+    bill = "; ".join(f"<b>{f}</b>: {course_map.PAYS[f][0]}" for f in lit)
+    return f"A sample costs {cost}. {bill}."
 
 
 MARK = dict(zip(FAMILIES, "os^DP", strict=True))  # not by colour alone

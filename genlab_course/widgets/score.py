@@ -65,10 +65,8 @@ def forward_process() -> Explorer:
         known = np.interp(ratios[schedule].numpy(), LEVELS.numpy(), curve)
         line.set_ydata(known)
         dot.set_data([step], [known[step - 1]])
-        return (
-            f"step {step}: log SNR = {ratio:.2f}, this digit is recognised with probability "
-            f"{classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
-        )
+        first = f"step {step}: log SNR = {ratio:.2f}, this digit is recognised with probability "
+        return first + f"{classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
 
     return explore(
         figure,
@@ -139,10 +137,8 @@ def langevin_bias() -> Explorer:
         outside = float((np.abs(x) > 4).mean())
         lost = f"; {100 * outside:.0f} % have left the picture" if outside > 0.005 else ""
         found = float((x.astype(float) ** 2).mean())
-        return (
-            f"mean square of x: wanted {want:.3f}, found {found:.3g}; "
-            f"right of 0: {100 * float((x > 0).mean()):.0f} %{share}{lost}"
-        )
+        first = f"mean square of x: wanted {want:.3f}, found {found:.3g}; "
+        return first + f"right of 0: {100 * float((x > 0).mean()):.0f} %{share}{lost}"
 
     return explore(
         figure,
@@ -320,10 +316,8 @@ def sampler_steps() -> Explorer:
         counts = torch.histc(path[-1], 51, -3.4, 3.4) / N_PATHS / float(edges[1] - edges[0])
         bars.set_data(counts.numpy())
         distance = float(wasserstein_1d(path[-1], target))
-        return (
-            f"{sampler}: {len(lam) - 1} steps, {spent} network evaluations, "
-            f"W1 to the data {distance:.3f}"
-        )
+        first = f"{sampler}: {len(lam) - 1} steps, {spent} network evaluations, "
+        return first + f"W1 to the data {distance:.3f}"
 
     return explore(
         figure, update, sampler=menu("sampler", SAMPLERS), passes=slider("evaluations", 8, 3, 40, 1)

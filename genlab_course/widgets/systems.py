@@ -1,7 +1,7 @@
 """The labs' systems, asked live: a caption is drawn, filmed, or completed and drawn."""
 
 import html
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -92,11 +92,9 @@ def latent_sampler(model: LatentDiffusion, judge: Classifier) -> Explorer:
     k = model.vae.latent_shape[0]
     small, large = [1.0] * k, 2.2
     figure, axes = panels(8.4, 2.6, 1, k + 1, width_ratios=[*small, large])
-    channels = []
+    blank, channels = np.zeros(model.vae.latent_shape[1:]), []
     for number, ax in enumerate(axes[:k]):
-        channels.append(
-            ax.imshow(np.zeros(model.vae.latent_shape[1:]), cmap="PuOr", vmin=-1.5, vmax=1.5)
-        )
+        channels.append(ax.imshow(blank, cmap="PuOr", vmin=-1.5, vmax=1.5))
         ax.set_title(f"channel {number + 1}", fontsize=9)
     picture = axes[k].imshow(np.zeros((*model.event_shape[1:], 3)))
     axes[k].set_title("decoded", fontsize=9)
@@ -180,10 +178,8 @@ def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") ->
         grey = made.amax(0)[None]
         motion = int(measure_motion(grey))
         seen = "nothing moves" if motion < 0 else MOTIONS[motion]
-        return (
-            f"Measured: {seen}. The best of seven motions leaves "
-            f"{100 * float(motion_residual(grey)):.0f} % of the next frame unexplained."
-        )
+        first = f"Measured: {seen}. The best of seven motions leaves "
+        return first + f"{100 * float(motion_residual(grey)):.0f} % of the next frame unexplained."
 
     return explore(figure, update, frame=slider("frame", 0, 0, n_frames - 1, 1),
                    seed=slider("seed", 1, 1, 30, 1),
@@ -228,12 +224,9 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
         generator = Generator().manual_seed(seed)
         words = prompt.lower().split()[: LENGTH - 1]
         try:
-            steps = model.lm.write(
-                [" ".join(words)],
-                reshape=lambda logits: apply_temperature(logits, temperature),
-                generator=generator,
-            )
-            written = last(steps)
+            reshape = partial(apply_temperature, temperature=temperature)
+            start = [" ".join(words)]
+            written = last(model.lm.write(start, reshape=reshape, generator=generator))
         except ValueError as error:
             return f"{error}".split("; known")[0] + "; nothing is written"
         show_words(written.tokens, len(words))
@@ -243,12 +236,8 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
             absent.set_text("no image token:\nnobody draws")
             return f"written: “{text}”; seven words and no image token"
         absent.set_text("")
-        image = model.draw(
-            written.states,
-            guidance_scale=guidance,
-            n_steps=STEPS_WRITE_AND_DRAW,
-            generator=generator,
-        )
+        dials = {"guidance_scale": guidance, "n_steps": STEPS_WRITE_AND_DRAW}
+        image = model.draw(written.states, **dials, generator=generator)
         picture.set_data(((image[0] + 1) / 2).clamp(0, 1).permute(1, 2, 0).double().numpy())
         return f"written: “{text}”; drawn from {len(text.split()) + 1} states"
 
