@@ -115,7 +115,9 @@ def mask(text: str, known: frozenset[int] | None = None) -> list[Token]:
         if mixed or None in plain:
             out.append(("§", start, last))
             continue
-        out += [(NUMBERS.get(w, w), a, b) for w, (_, a, b) in zip(plain, parts, strict=True)]
+        out += [
+            (NUMBERS.get(str(w), str(w)), a, b) for w, (_, a, b) in zip(plain, parts, strict=True)
+        ]
     return out
 
 
@@ -333,8 +335,8 @@ def _read(text: str, model: Model, trade_offs: Callable | None = None) -> Readin
     says = any("@" in name for name in names)
     answers = {f: _answer(text, f, found, names, at, value, p, model, says) for f in FIELDS}
     told = answers["paradigms"].value
-    asked = trade_offs is not None and told and told != CANNOT_TELL
-    return Reading(**answers, from_the_map={"trade_offs": trade_offs(told)} if asked else {})
+    adds = {"trade_offs": trade_offs(told)} if trade_offs and told and told != CANNOT_TELL else {}
+    return Reading(**answers, from_the_map=adds)
 
 
 def _answer(text, field, found, names, at, value, p, model, says) -> Answer:
@@ -487,7 +489,7 @@ def fit_reader(seed: int = 0, coverage: float = 0.52, folds: int = 5) -> Model:
     rows = releases("train")
     known = common_words(rows)
     found = [features(row["text"], known) for row in rows]
-    notes = {"calibration": {}, "threshold": {}, "cross_validated": {}}
+    notes: dict = {"calibration": {}, "threshold": {}, "cross_validated": {}}
     seen: dict[str, list] = {field: [] for field in FIELDS}
     apart, systems = GroupKFold(folds, shuffle=True, random_state=seed), [r["system"] for r in rows]
     for train, test in apart.split(rows, groups=systems):
