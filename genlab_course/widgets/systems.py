@@ -236,8 +236,8 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
             absent.set_text("no image token:\nnobody draws")
             return f"written: “{text}”; seven words and no image token"
         absent.set_text("")
-        dials = {"guidance_scale": guidance, "n_steps": STEPS_WRITE_AND_DRAW}
-        image = model.draw(written.states, **dials, generator=generator)
+        draw = partial(model.draw, n_steps=STEPS_WRITE_AND_DRAW, generator=generator)
+        image = draw(written.states, guidance_scale=guidance)
         picture.set_data(((image[0] + 1) / 2).clamp(0, 1).permute(1, 2, 0).double().numpy())
         return f"written: “{text}”; drawn from {len(text.split()) + 1} states"
 
