@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,26 +23,23 @@ if _reader not in MORE:
 
 @app.command(help="Place the text of a release on the map, with the phrases that put it there.")
 def read(
-    file: Annotated[
-        typer.FileText, typer.Argument(help="a text; - reads what is typed or piped in")
-    ],
+    file: Annotated[Path, typer.Argument(help="a text; - is the standard input")],
     as_json: Annotated[bool, typer.Option("--json", help="print the reading as JSON")] = False,
 ) -> None:
     """Print a line for each question, or all as JSON with what the map adds."""
     from genlab.map import PAYS
     from genlab_course import reader
 
-    reading = reader.read(file.read(), lambda families: {f: PAYS[f][0] for f in families})
+    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    reading = reader.read(text, lambda families: {f: PAYS[f][0] for f in families})
     if as_json:
         typer.echo(json.dumps(reading.as_dict(), indent=2, ensure_ascii=False))
         return
     for field in reader.FIELDS:
         a = getattr(reading, field)
         value = a.value if isinstance(a.value, str) else ", ".join(a.value) or "none"
-        phrases = "; ".join(" ".join(p.text.split()) for p in a.evidence)
-        typer.echo(
-            f"{field}: {value} (confidence {a.confidence:.2f}): {phrases}".removesuffix(": ")
-        )
+        why = "; ".join(" ".join(p.text.split()) for p in a.evidence) or "no phrase says so"
+        typer.echo(f"{field}: {value} (confidence {a.confidence:.2f}): {why}")
 
 
 @app.command(help="Every family on the same digits: bits, distance, speed, and what each pays.")

@@ -257,9 +257,8 @@ def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Pat
     """
     used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if used and not (folder / MARK).exists():
-        raise FileExistsError(
-            f"{folder} holds something already and nothing is replaced: name a new folder"
-        )
+        why = "holds something already and nothing is replaced: name a new folder"
+        raise FileExistsError(f"{folder} {why}")
     pages = ready() if pages is None else pages
     shutil.rmtree(folder, ignore_errors=True)
     replace_file(folder / MARK, json.dumps([page.name for page in pages]).encode())

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
@@ -332,31 +333,23 @@ def masked_diffusion(n_steps: int = 16) -> Subject:
     """Pixels appear several at a time; in how many passes is a dial."""
     model = load_model("digit_masked_diffusion")
     stage = Stage("pixel filler", model, tuple(model.event_shape), model)
-    return Subject(
-        "digit_masked_diffusion",
-        (stage,),
-        lambda n, g: model.sample(n, generator=g, n_steps=n_steps),
-        more_steps=lambda: masked_diffusion(2 * n_steps),
-    )
+
+    def draw(n: int, generator: Generator) -> Tensor:
+        return model.sample(n, generator=generator, n_steps=n_steps)
+
+    twice = partial(masked_diffusion, 2 * n_steps)
+    return Subject("digit_masked_diffusion", (stage,), draw, more_steps=twice)
 
 
 LESSONS: Sequence[tuple[Callable[[], Subject], str]] = (  # subject, where it belongs on the map
-    (pixelcnn, AUTOREGRESSIVE),
-    (transformer, AUTOREGRESSIVE),
-    (text, AUTOREGRESSIVE),
+    *((make, AUTOREGRESSIVE) for make in (pixelcnn, transformer, text)),
     (flow, FLOW),
     (vae, LATENT),
     (gan, ADVERSARIAL),
     (lambda: gan("digit_wgan"), ADVERSARIAL),
-    (ebm, SCORE),
-    (ncsn, SCORE),
-    (diffusion, SCORE),
-    (ddim, SCORE),
+    *((make, SCORE) for make in (ebm, ncsn, diffusion, ddim)),
 )
-ODD_CLAIMS: Sequence[tuple[Callable[[], Subject], str]] = (  # one pass, and parallel tokens
-    (consistency, SCORE),
-    (masked_diffusion, SCORE),
-)
+ODD_CLAIMS = ((consistency, SCORE), (masked_diffusion, SCORE))  # one pass, and parallel tokens
 
 CAPTION = "a red seven"
 
@@ -371,11 +364,9 @@ def language_model(n: int = 12) -> Subject:
     model = find("language_model").untrained()
     model.lm.event_shape = (n,)
     stage = Stage("writer", model.lm, (n,), model)
+    twice = partial(language_model, 2 * n)
     return Subject(
-        "language_model",
-        (stage,),
-        lambda k, g: model.sample(k, generator=g),
-        longer=lambda: language_model(2 * n),
+        "language_model", (stage,), lambda k, g: model.sample(k, generator=g), longer=twice
     )
 
 
@@ -391,9 +382,8 @@ def latent_diffusion(n_steps: int = 6) -> Subject:
         Stage("decoder", model.vae, model.vae.event_shape, model.vae),
         Stage("denoiser of codes", image_model.net, image_model.event_shape, image_model),
     )
-    return Subject(
-        "latent_diffusion", stages, draw, more_steps=lambda: latent_diffusion(2 * n_steps)
-    )
+    twice = partial(latent_diffusion, 2 * n_steps)
+    return Subject("latent_diffusion", stages, draw, more_steps=twice)
 
 
 def glide(n_steps: int = 6) -> Subject:
@@ -441,9 +431,8 @@ def language_and_image(n_steps: int = 5) -> Subject:
         Stage("writer", model.lm, (LENGTH,), model.lm),
         Stage("denoiser", painter.net, painter.event_shape, painter),
     )
-    return Subject(
-        "language_and_image", stages, draw, more_steps=lambda: language_and_image(2 * n_steps)
-    )
+    twice = partial(language_and_image, 2 * n_steps)
+    return Subject("language_and_image", stages, draw, more_steps=twice)
 
 
 def flow_density_estimator() -> Subject:
@@ -458,10 +447,7 @@ def flow_density_estimator() -> Subject:
     return Subject("flow_density_estimator", (stage,), draw)
 
 
+_LABS = (language_model, latent_diffusion, glide, stylegan, text_to_video, language_and_image)
 SUBJECTS: Mapping[str, Callable[..., Subject]] = {  # by the name of the lab
-    make.__name__: make
-    for make in (
-        *(language_model, latent_diffusion, glide, stylegan, text_to_video, language_and_image),
-        flow_density_estimator,
-    )
+    make.__name__: make for make in (*_LABS, flow_density_estimator)
 }

@@ -53,6 +53,11 @@ class Exercise:
     atol: float | None = None
 
 
+def bank(names: dict[str, Any]) -> tuple[Exercise, ...]:
+    """The exercises among a module's names, in the order in which they are written."""
+    return tuple(value for value in names.values() if isinstance(value, Exercise))
+
+
 class _Untouched(Exception):  # noqa: N818 - a signal, not an error
     """The blank of the exercise is still empty."""
 

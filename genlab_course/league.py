@@ -138,18 +138,11 @@ def cells(row: Row) -> tuple[str, ...]:
     ('<=', '1')
     """
     sign = {"exact": "= ", "bound": "<= "}.get(row.kind, "")
-    return (
-        row.name,
-        row.family,
-        "-" if row.bits_per_dim is None else f"{sign}{row.bits_per_dim:.2f}",
-        f"{row.frechet:.2f} +- {row.frechet_error:.2f}",
-        f"{row.precision:.2f}",
-        f"{row.recall:.2f}",
-        f"{row.samples_per_second:.0f}",
-        str(row.passes),
-        f"{row.train_seconds:.0f}",
-        f"{row.parameters:,}",
-    )
+    bits = "-" if row.bits_per_dim is None else f"{sign}{row.bits_per_dim:.2f}"
+    distance = f"{row.frechet:.2f} +- {row.frechet_error:.2f}"
+    found = row.name, row.family, bits, distance, f"{row.precision:.2f}", f"{row.recall:.2f}"
+    cost = f"{row.samples_per_second:.0f}", str(row.passes), f"{row.train_seconds:.0f}"
+    return *found, *cost, f"{row.parameters:,}"
 
 
 def write(rows: list[Row], path: Path = TABLE) -> None:

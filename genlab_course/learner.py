@@ -143,9 +143,8 @@ def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS)
     """
     notebooks = list(shipped(source).values())
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise FileExistsError(
-            f"{target} holds something already and nothing is replaced: name a new folder"
-        )
+        why = "holds something already and nothing is replaced: name a new folder"
+        raise FileExistsError(f"{target} {why}")
     written = []
     for notebook in [*notebooks, *(sorted(source.glob("solutions/*.ipynb")) if instructor else [])]:
         copy = target / notebook.relative_to(source)
@@ -418,11 +417,8 @@ def table(rows: list[Standing]) -> str:
 
 def notices(prepared: Prepared) -> list[str]:
     """What a learner should know about the copies, a sentence or two each."""
-    return [
-        sentence.format(names=", ".join(f"`{key_of(name)}`" for name in names))
-        for what, sentence in SAYS.items()
-        if (names := getattr(prepared, what))
-    ]
+    keys = {what: ", ".join(f"`{key_of(n)}`" for n in getattr(prepared, what)) for what in SAYS}
+    return [sentence.format(names=keys[what]) for what, sentence in SAYS.items() if keys[what]]
 
 
 def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Path:

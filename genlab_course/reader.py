@@ -115,7 +115,9 @@ def mask(text: str, known: frozenset[int] | None = None) -> list[Token]:
         if mixed or None in plain:
             out.append(("§", start, last))
             continue
-        out += [(NUMBERS.get(w, w), a, b) for w, (_, a, b) in zip(plain, parts, strict=True)]
+        out += [
+            (NUMBERS.get(str(w), str(w)), a, b) for w, (_, a, b) in zip(plain, parts, strict=True)
+        ]
     return out
 
 
@@ -259,8 +261,9 @@ def load(path: Path) -> Model:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     arrays |= {name: arrays[name].astype(float) for name in ("idf", "W", "b")}
     arrays["known"] = frozenset(arrays["known"].tolist())
-    combinations = tuple(labels(dict(zip(FIELDS, c, strict=True))) for c in notes["combinations"])
-    return Model(**arrays | notes | {"combinations": combinations})
+    combinations = (labels(dict(zip(FIELDS, c, strict=True))) for c in notes["combinations"])
+    notes["calibration"] = {field: tuple(line) for field, line in notes["calibration"].items()}
+    return Model(**arrays | notes | {"combinations": tuple(combinations)})
 
 
 # --- reading
@@ -308,7 +311,7 @@ class Reading:
         return out
 
 
-def read(text: str, trade_offs: Callable[[tuple[str, ...]], object] | None = None) -> Reading:
+def read(text: object, trade_offs: Callable[[tuple[str, ...]], object] | None = None) -> Reading:
     """What a release text says of itself; ValueError for what is empty, too long or no text.
 
     `trade_offs` maps paradigms to what the map says of them; it is asked only where they are told.
@@ -332,10 +335,8 @@ def _read(text: str, model: Model, trade_offs: Callable | None = None) -> Readin
     says = any("@" in name for name in names)
     answers = {f: _answer(text, f, found, names, at, value, p, model, says) for f in FIELDS}
     told = answers["paradigms"].value
-    mapped = {}
-    if trade_offs is not None and told and told != CANNOT_TELL:
-        mapped = {"trade_offs": trade_offs(told)}
-    return Reading(**answers, from_the_map=mapped)
+    adds = {"trade_offs": trade_offs(told)} if trade_offs and told and told != CANNOT_TELL else {}
+    return Reading(**answers, from_the_map=adds)
 
 
 def _answer(text, field, found, names, at, value, p, model, says) -> Answer:
@@ -488,7 +489,7 @@ def fit_reader(seed: int = 0, coverage: float = 0.52, folds: int = 5) -> Model:
     rows = releases("train")
     known = common_words(rows)
     found = [features(row["text"], known) for row in rows]
-    notes: dict[str, dict] = {"calibration": {}, "threshold": {}, "cross_validated": {}}
+    notes: dict = {"calibration": {}, "threshold": {}, "cross_validated": {}}
     seen: dict[str, list] = {field: [] for field in FIELDS}
     apart, systems = GroupKFold(folds, shuffle=True, random_state=seed), [r["system"] for r in rows]
     for train, test in apart.split(rows, groups=systems):

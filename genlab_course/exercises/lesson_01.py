@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 # 01.bayes: p(y | x) from a joint table with rows x and columns y
 _JOINTS = (np.array([[0.1, 0.3], [0.4, 0.2]]), np.array([[0.05, 0.15, 0.1], [0.2, 0.1, 0.4]]))
@@ -117,125 +117,125 @@ def _judge_passes(answer: Any) -> str:
 _PASSES = (256, 1, 1, 100, 101)
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="01.bayes",
-        task="Write p_y_given_x(joint, x): the row of p(y | x) from a table whose rows are x.",
-        right=lambda joint, x: joint[x] / joint[x].sum(),
-        cases=tuple((joint, x) for joint in _JOINTS for x in (0, 1)),
-        mistakes=Mistake.pairs(
-            lambda joint, x: joint[x],
-            "That row is p(x, y), the joint: as a distribution over y it does not sum to 1.",
-            lambda joint, x: joint[x] / joint.sum(0),
-            "You divided by p(y): that is p(x | y), the answer to the opposite question.",
-            lambda joint, x: joint.sum(0),
-            "That is the marginal p(y), the same for every x: it has not looked at x yet.",
-        ),
-        hints="A conditional distribution is the joint, restricted to what you know, rescaled.\n"
-        "You know x. Which entries of the table are still possible?\n"
-        "Take row x, and divide it by whatever makes it sum to 1.",
+BAYES = Exercise(
+    id="01.bayes",
+    task="Write p_y_given_x(joint, x): the row of p(y | x) from a table whose rows are x.",
+    right=lambda joint, x: joint[x] / joint[x].sum(),
+    cases=tuple((joint, x) for joint in _JOINTS for x in (0, 1)),
+    mistakes=Mistake.pairs(
+        lambda joint, x: joint[x],
+        "That row is p(x, y), the joint: as a distribution over y it does not sum to 1.",
+        lambda joint, x: joint[x] / joint.sum(0),
+        "You divided by p(y): that is p(x | y), the answer to the opposite question.",
+        lambda joint, x: joint.sum(0),
+        "That is the marginal p(y), the same for every x: it has not looked at x yet.",
     ),
-    Exercise(
-        id="01.marginal",
-        task="Write log_marginal(prior, likelihood): log p(x) when z has finitely many values.",
-        right=lambda prior, likelihood: math.log(float(np.sum(prior * likelihood))),
-        cases=_MIXES,
-        mistakes=Mistake.pairs(
-            lambda prior, likelihood: float(np.sum(prior * np.log(likelihood))),
-            "You averaged the logs: that is a lower bound (lesson 05), not log p(x).",
-            lambda prior, likelihood: float(np.log(np.sum(likelihood))),
-            "You added p(x | z) with equal weight: each z counts as often as the prior says.",
-            lambda prior, likelihood: float(np.log(np.max(prior * likelihood))),
-            "You kept only the best z: the others could have made x as well.",
-            lambda prior, likelihood: float(np.sum(prior * likelihood)),
-            "That is p(x): the logarithm is still missing.",
-        ),
-        hints="How can x come about? List the ways, and the probability of each.\n"
-        "Way z has probability p(z) p(x | z), and the ways exclude one another.\n"
-        "Multiply elementwise, sum, and only then take the logarithm.",
-    ),
-    Exercise(
-        id="01.score",
-        task="Write score(x, mean, std): the slope of log N(x; mean, std^2) in x.",
-        right=lambda x, mean, std: -(x - mean) / std**2,
-        cases=((1.3, 0.5, 2.0), (-0.4, 1.0, 0.5)),
-        mistakes=Mistake.pairs(
-            lambda x, mean, std: (x - mean) / std**2,
-            "The sign: the score points uphill, towards the mean.",
-            lambda x, mean, std: -(x - mean) / std,
-            "The scale: you divided by the standard deviation once; the exponent has its square.",
-            lambda x, mean, std: -(x - mean) / std**2 * _density(x, mean, std),
-            "That is the slope of p, not of log p.",
-            lambda x, mean, std: -((x - mean) ** 2) / (2 * std**2),
-            "That is the exponent itself: now differentiate it in x.",
-        ),
-        hints="Write log N first. Which terms contain x?\n"
-        "Only -(x - mean)^2 / (2 std^2) contains x: the constant has slope zero.\n"
-        "Differentiate that square; the 2 cancels, the sign stays.",
-    ),
-    Exercise(
-        id="01.passes",
-        task="Network passes for one output of (a) to (e), as a list of five whole numbers.",
-        right=list(_PASSES),
-        judge=_judge_passes,
-        mistakes=(
-            Mistake([256, 1, 1, 50, 51], _judge_passes([256, 1, 1, 50, 101])),
-            Mistake([256, 1, 1, 50, 52], _judge_passes([256, 1, 1, 50, 101])),
-            Mistake([256, 1, 1, 100, 100], _judge_passes([256, 1, 1, 100, 100])),
-            Mistake([1, 1, 1, 100, 101], _judge_passes([1, 1, 1, 100, 101])),
-            Mistake([256, 1, 1, 100, 102], _judge_passes([256, 1, 1, 100, 102])),
-            Mistake([256, 2, 2, 100, 101], _judge_passes([256, 2, 1, 100, 101])),
-        ),
-        hints="Ask of each network: is it needed at all when a sample is made?\n"
-        "One pass for each piece; one pass for each step; twice that with guidance.\n"
-        "(e) is (d) inside the code, and one more network at the very end.",
-    ),
-    Exercise(
-        id="01.classify",
-        task="Name the family of the five descriptions: AR, VAE, GAN, diffusion, flow or hybrid.",
-        right=_FIVE,
-        judge=_judge_five,
-        mistakes=Mistake.pairs(
-            ("AR", "GAN", "GAN", "diffusion", "hybrid"),
-            _judge_five(("AR", "GAN") * 2 + ("AR",)),
-            ("AR", "VAE", "VAE", "diffusion", "hybrid"),
-            _judge_five(("AR", "VAE", "VAE", "AR", "AR")),
-            ("AR", "VAE", "GAN", "diffusion", "diffusion"),
-            _judge_five(("AR", "VAE", "GAN", "AR", "AR")),
-            ("AR", "VAE", "GAN", "AR", "hybrid"),
-            _judge_five(("AR", "VAE", "GAN", "AR", "hybrid")),
-        ),
-        hints="Underline the objective in each description, then the sampler.\n"
-        "Cross-entropy, ELBO, a discriminator, predicted noise: one cue decides each.\n"
-        "(e) has two stages; say so.",
-    ),
-    Exercise(
-        id="01.hybrid",
-        task="Decompose system (e): the families of its stages, as a set of names.",
-        right={"VAE", "diffusion"},
-        judge=_judge_hybrid,
-        mistakes=(
-            Mistake({"hybrid"}, _judge_hybrid({"hybrid"})),
-            Mistake({"diffusion"}, _judge_hybrid({"diffusion"})),
-            Mistake({"VAE"}, _judge_hybrid({"VAE"})),
-            Mistake({"GAN", "diffusion"}, _judge_hybrid({"GAN"})),
-        ),
-        hints="Name each network, and what trains it.\n"
-        "The encoder and the decoder were trained together, before the rest.\n"
-        "One family compresses, the other fills the compressed space.",
-    ),
-    Exercise(
-        id="01.choose",
-        task="Choose a family for each of the three needs, as a list of three names.",
-        right=["GAN", "AR", "diffusion"],
-        judge=_judge_choice,
-        mistakes=(
-            Mistake(["diffusion", "AR", "diffusion"], _judge_choice(["diffusion", "AR", "GAN"])),
-            Mistake(["GAN", "VAE", "diffusion"], _judge_choice(["GAN", "VAE", "GAN"])),
-            Mistake(["VAE", "AR", "GAN"], _judge_choice(["VAE", "AR", "GAN"])),
-        ),
-        hints="Which column of the map does each need speak about?\n"
-        "(a) speaks about passes, (b) about likelihood, (c) about quality at any cost.\n"
-        "For (a), several families are right; name any of them.",
-    ),
+    hints="A conditional distribution is the joint, restricted to what you know, rescaled.\n"
+    "You know x. Which entries of the table are still possible?\n"
+    "Take row x, and divide it by whatever makes it sum to 1.",
 )
+MARGINAL = Exercise(
+    id="01.marginal",
+    task="Write log_marginal(prior, likelihood): log p(x) when z has finitely many values.",
+    right=lambda prior, likelihood: math.log(float(np.sum(prior * likelihood))),
+    cases=_MIXES,
+    mistakes=Mistake.pairs(
+        lambda prior, likelihood: float(np.sum(prior * np.log(likelihood))),
+        "You averaged the logs: that is a lower bound (lesson 05), not log p(x).",
+        lambda prior, likelihood: float(np.log(np.sum(likelihood))),
+        "You added p(x | z) with equal weight: each z counts as often as the prior says.",
+        lambda prior, likelihood: float(np.log(np.max(prior * likelihood))),
+        "You kept only the best z: the others could have made x as well.",
+        lambda prior, likelihood: float(np.sum(prior * likelihood)),
+        "That is p(x): the logarithm is still missing.",
+    ),
+    hints="How can x come about? List the ways, and the probability of each.\n"
+    "Way z has probability p(z) p(x | z), and the ways exclude one another.\n"
+    "Multiply elementwise, sum, and only then take the logarithm.",
+)
+SCORE = Exercise(
+    id="01.score",
+    task="Write score(x, mean, std): the slope of log N(x; mean, std^2) in x.",
+    right=lambda x, mean, std: -(x - mean) / std**2,
+    cases=((1.3, 0.5, 2.0), (-0.4, 1.0, 0.5)),
+    mistakes=Mistake.pairs(
+        lambda x, mean, std: (x - mean) / std**2,
+        "The sign: the score points uphill, towards the mean.",
+        lambda x, mean, std: -(x - mean) / std,
+        "The scale: you divided by the standard deviation once; the exponent has its square.",
+        lambda x, mean, std: -(x - mean) / std**2 * _density(x, mean, std),
+        "That is the slope of p, not of log p.",
+        lambda x, mean, std: -((x - mean) ** 2) / (2 * std**2),
+        "That is the exponent itself: now differentiate it in x.",
+    ),
+    hints="Write log N first. Which terms contain x?\n"
+    "Only -(x - mean)^2 / (2 std^2) contains x: the constant has slope zero.\n"
+    "Differentiate that square; the 2 cancels, the sign stays.",
+)
+PASSES = Exercise(
+    id="01.passes",
+    task="Network passes for one output of (a) to (e), as a list of five whole numbers.",
+    right=list(_PASSES),
+    judge=_judge_passes,
+    mistakes=(
+        Mistake([256, 1, 1, 50, 51], _judge_passes([256, 1, 1, 50, 101])),
+        Mistake([256, 1, 1, 50, 52], _judge_passes([256, 1, 1, 50, 101])),
+        Mistake([256, 1, 1, 100, 100], _judge_passes([256, 1, 1, 100, 100])),
+        Mistake([1, 1, 1, 100, 101], _judge_passes([1, 1, 1, 100, 101])),
+        Mistake([256, 1, 1, 100, 102], _judge_passes([256, 1, 1, 100, 102])),
+        Mistake([256, 2, 2, 100, 101], _judge_passes([256, 2, 1, 100, 101])),
+    ),
+    hints="Ask of each network: is it needed at all when a sample is made?\n"
+    "One pass for each piece; one pass for each step; twice that with guidance.\n"
+    "(e) is (d) inside the code, and one more network at the very end.",
+)
+CLASSIFY = Exercise(
+    id="01.classify",
+    task="Name the family of the five descriptions: AR, VAE, GAN, diffusion, flow or hybrid.",
+    right=_FIVE,
+    judge=_judge_five,
+    mistakes=Mistake.pairs(
+        ("AR", "GAN", "GAN", "diffusion", "hybrid"),
+        _judge_five(("AR", "GAN") * 2 + ("AR",)),
+        ("AR", "VAE", "VAE", "diffusion", "hybrid"),
+        _judge_five(("AR", "VAE", "VAE", "AR", "AR")),
+        ("AR", "VAE", "GAN", "diffusion", "diffusion"),
+        _judge_five(("AR", "VAE", "GAN", "AR", "AR")),
+        ("AR", "VAE", "GAN", "AR", "hybrid"),
+        _judge_five(("AR", "VAE", "GAN", "AR", "hybrid")),
+    ),
+    hints="Underline the objective in each description, then the sampler.\n"
+    "Cross-entropy, ELBO, a discriminator, predicted noise: one cue decides each.\n"
+    "(e) has two stages; say so.",
+)
+HYBRID = Exercise(
+    id="01.hybrid",
+    task="Decompose system (e): the families of its stages, as a set of names.",
+    right={"VAE", "diffusion"},
+    judge=_judge_hybrid,
+    mistakes=(
+        Mistake({"hybrid"}, _judge_hybrid({"hybrid"})),
+        Mistake({"diffusion"}, _judge_hybrid({"diffusion"})),
+        Mistake({"VAE"}, _judge_hybrid({"VAE"})),
+        Mistake({"GAN", "diffusion"}, _judge_hybrid({"GAN"})),
+    ),
+    hints="Name each network, and what trains it.\n"
+    "The encoder and the decoder were trained together, before the rest.\n"
+    "One family compresses, the other fills the compressed space.",
+)
+CHOOSE = Exercise(
+    id="01.choose",
+    task="Choose a family for each of the three needs, as a list of three names.",
+    right=["GAN", "AR", "diffusion"],
+    judge=_judge_choice,
+    mistakes=(
+        Mistake(["diffusion", "AR", "diffusion"], _judge_choice(["diffusion", "AR", "GAN"])),
+        Mistake(["GAN", "VAE", "diffusion"], _judge_choice(["GAN", "VAE", "GAN"])),
+        Mistake(["VAE", "AR", "GAN"], _judge_choice(["VAE", "AR", "GAN"])),
+    ),
+    hints="Which column of the map does each need speak about?\n"
+    "(a) speaks about passes, (b) about likelihood, (c) about quality at any cost.\n"
+    "For (a), several families are right; name any of them.",
+)
+
+EXERCISES = bank(globals())

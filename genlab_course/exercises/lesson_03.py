@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from genlab_course.checks import as_array
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -123,146 +123,140 @@ _TABLES = (
     (np.array([[1.0, 2.0], [4.0, 0.0], [6.0, 6.0]]), 0.1),
 )
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="03.kl-value",
-        task="Compute KL(p || q) in nats for p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4).",
-        right=_KL,
-        mistakes=Mistake.pairs(
-            float(np.sum(_Q * np.log(_Q / _P))),
-            "You averaged under q; the average runs under the first argument.",
-            _CROSS,
-            "That is the cross-entropy; it still contains the entropy of p.",
-            _KL / math.log(2),
-            "That is in bits; you took the logarithm to base 2, not e.",
-            -_KL,
-            "The sign is off: no divergence is negative. Which ratio is in the log?",
-            float(np.sum(np.log(_P / _Q))),
-            "You added the log-ratios without weighing them by how often they happen.",
-        ),
-        hints="Three terms, one for each outcome; one of them is zero.\n"
-        "Each term is (how often it happens) x log(true probability / believed probability).\n"
-        "The first term is 0.6 log 2, and the last one is negative.",
+KL_VALUE = Exercise(
+    id="03.kl-value",
+    task="Compute KL(p || q) in nats for p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4).",
+    right=_KL,
+    mistakes=Mistake.pairs(
+        float(np.sum(_Q * np.log(_Q / _P))),
+        "You averaged under q; the average runs under the first argument.",
+        _CROSS,
+        "That is the cross-entropy; it still contains the entropy of p.",
+        _KL / math.log(2),
+        "That is in bits; you took the logarithm to base 2, not e.",
+        -_KL,
+        "The sign is off: no divergence is negative. Which ratio is in the log?",
+        float(np.sum(np.log(_P / _Q))),
+        "You added the log-ratios without weighing them by how often they happen.",
     ),
-    Exercise(
-        id="03.nll-from-counts",
-        task="Write the mean NLL, in nats per observation, of data given as counts.",
-        right=_nll,
-        cases=_COUNTS,
-        mistakes=Mistake.pairs(
-            lambda counts, q: _nll(counts, q) * as_array(counts).sum(),
-            "You summed over the observations; the mean was asked for.",
-            lambda counts, q: -_nll(counts, q),
-            "That is the log-likelihood; a *negative* log-likelihood was asked for.",
-            lambda counts, q: float(-np.mean(np.log(as_array(q)))),
-            "You averaged over the outcomes as if each had been seen equally often.",
-            lambda counts, q: _nll(counts, q) * as_array(counts).sum() / len(as_array(q)),
-            "You divided by the number of outcomes; divide by the number of observations.",
-            lambda counts, q: _nll(counts, q) / math.log(2),
-            "That is in bits; nats were asked for.",
-            _entropy_of_counts,
-            "That is the entropy of the counts: the model q does not occur in it.",
-            lambda counts, q: _nll(counts, q) - _entropy_of_counts(counts, q),
-            "That is the KL from the counts; you subtracted their entropy.",
-        ),
-        hints="An outcome that was seen seven times contributes seven equal terms.\n"
-        "Weigh -log q by the counts, then divide by the number of observations.\n"
-        "-(counts * log(q)).sum() / (something): how many observations are there?",
-    ),
-    Exercise(
-        id="03.forward-fit",
-        task="Return mean and width of the Gaussian with the smallest KL(mixture || Gaussian).",
-        right=_fit,
-        cases=_MIXTURES,
-        mistakes=Mistake.pairs(
-            lambda weights, means, stds: np.array(
-                [np.sum(weights * means), np.sqrt(np.sum(weights * stds**2))]
-            ),
-            "Your width averages those of the components and forgets how far apart they are.",
-            _between_only,
-            "Your width counts how far apart the components are and forgets their own width.",
-            lambda weights, means, stds: np.array(
-                [np.sum(weights * means), np.sqrt(np.sum(weights * (stds**2 + means**2)))]
-            ),
-            "You took the root of E[x^2]; the square of the mean is still in it.",
-            lambda weights, means, stds: np.array(
-                [np.sum(weights * means), np.sum(weights * stds)]
-            ),
-            "You averaged the standard deviations. Variances add up, and so does the spread "
-            "of the means.",
-            _variance_returned,
-            "You returned the variance where the width is asked for.",
-            lambda weights, means, stds: _fit(np.full_like(weights, 1 / len(weights)), means, stds),
-            "You gave every component the same weight.",
-            _mode,
-            "That sits on one mode: what the other direction of the divergence does.",
-        ),
-        hints="Step 8: two moments of the mixture decide everything.\n"
-        "The variance of a mixture has two parts: inside the components and between them.\n"
-        "E[x^2] is the weighted mean of (std^2 + mean^2); subtract the square of E[x].",
-    ),
-    Exercise(
-        id="03.fisher-poisson",
-        task="Return the Fisher information of a Poisson distribution about its rate.",
-        right=lambda rate: 1 / rate,
-        cases=((0.5,), (2.0,), (7.0,)),
-        mistakes=Mistake.pairs(
-            lambda rate: rate,
-            "That is the variance of n itself, or of the best estimate: not the information.",
-            lambda rate: 1 / rate**2,
-            "That is the information of waiting times; you left E[n] out of the average.",
-            lambda rate: -1 / rate,
-            "The sign is off: information is minus the mean second derivative of log p.",
-            lambda rate: 1 / math.sqrt(rate),
-            "That is a square root too many: the information is not a standard deviation.",
-        ),
-        hints="Write log p as a function of the rate; only two of its terms depend on it.\n"
-        "The slope is n / rate - 1. Square it and average, or differentiate once more.\n"
-        "Var[n] = E[n] = rate: what is the mean of (n - rate)^2 / rate^2?",
-    ),
-    Exercise(
-        id="03.error-bar",
-        task="Return the mean bits per dimension of N log-probabilities and its standard error.",
-        right=_report,
-        cases=_SCORES,
-        mistakes=Mistake.pairs(
-            _spread,
-            "Your second number is the spread of single images, not the error of their mean.",
-            _over_n,
-            "You divided the spread by N; averaging helps only with its root.",
-            _bar_in_nats,
-            "The error bar is still in nats per image: convert it too.",
-            lambda log_probs, n_dims: _report(log_probs, n_dims) * math.log(2),
-            "You left out log 2: that is nats per dimension.",
-            lambda log_probs, n_dims: _report(log_probs, n_dims) * n_dims,
-            "You did not share the bits out over the dimensions.",
-            lambda log_probs, n_dims: _report(log_probs, n_dims) * np.array([-1.0, 1.0]),
-            "The sign is off: a loss is minus the log-probability.",
-        ),
-        hints="First turn every log-probability into bits per dimension, then take statistics.\n"
-        "The standard error of a mean is smaller than the spread; equation (7) says how much.\n"
-        "bits = -log_probs / (n_dims * log 2); return its mean, and its std over sqrt(N).",
-        rtol=1e-3,  # N or N - 1 in the spread: both are fine here
-    ),
-    Exercise(
-        id="03.smoothing",
-        task="Smooth a table of counts (d, k) with pseudo-count alpha; each row sums to 1.",
-        right=_smooth,
-        cases=_TABLES,
-        mistakes=Mistake.pairs(
-            _not_normalised,
-            "The rows sum to more than 1: the added counts are counts.",
-            _one_alpha_below,
-            "You added alpha once to the denominator, but it was added to every outcome.",
-            _only_zeros,
-            "You gave pseudo-counts only to the zeros: every outcome gets the same.",
-            _over_the_table,
-            "You divided by the sum of the whole table, not of each row.",
-            lambda counts, alpha: np.log(_smooth(counts, alpha)),
-            "Those are log-probabilities; probabilities were asked for.",
-        ),
-        hints="Pretend that every outcome of every row was seen alpha times more.\n"
-        "Add first, then divide each row by its own new sum.\n"
-        "The new sum of a row is its old sum plus k alpha.",
-    ),
+    hints="Three terms, one for each outcome; one of them is zero.\n"
+    "Each term is (how often it happens) x log(true probability / believed probability).\n"
+    "The first term is 0.6 log 2, and the last one is negative.",
 )
+NLL_FROM_COUNTS = Exercise(
+    id="03.nll-from-counts",
+    task="Write the mean NLL, in nats per observation, of data given as counts.",
+    right=_nll,
+    cases=_COUNTS,
+    mistakes=Mistake.pairs(
+        lambda counts, q: _nll(counts, q) * as_array(counts).sum(),
+        "You summed over the observations; the mean was asked for.",
+        lambda counts, q: -_nll(counts, q),
+        "That is the log-likelihood; a *negative* log-likelihood was asked for.",
+        lambda counts, q: float(-np.mean(np.log(as_array(q)))),
+        "You averaged over the outcomes as if each had been seen equally often.",
+        lambda counts, q: _nll(counts, q) * as_array(counts).sum() / len(as_array(q)),
+        "You divided by the number of outcomes; divide by the number of observations.",
+        lambda counts, q: _nll(counts, q) / math.log(2),
+        "That is in bits; nats were asked for.",
+        _entropy_of_counts,
+        "That is the entropy of the counts: the model q does not occur in it.",
+        lambda counts, q: _nll(counts, q) - _entropy_of_counts(counts, q),
+        "That is the KL from the counts; you subtracted their entropy.",
+    ),
+    hints="An outcome that was seen seven times contributes seven equal terms.\n"
+    "Weigh -log q by the counts, then divide by the number of observations.\n"
+    "-(counts * log(q)).sum() / (something): how many observations are there?",
+)
+FORWARD_FIT = Exercise(
+    id="03.forward-fit",
+    task="Return mean and width of the Gaussian with the smallest KL(mixture || Gaussian).",
+    right=_fit,
+    cases=_MIXTURES,
+    mistakes=Mistake.pairs(
+        lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * s**2))]),
+        "Your width averages those of the components and forgets how far apart they are.",
+        _between_only,
+        "Your width counts how far apart the components are and forgets their own width.",
+        lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * (s**2 + m**2)))]),
+        "You took the root of E[x^2]; the square of the mean is still in it.",
+        lambda weights, means, stds: np.array([np.sum(weights * means), np.sum(weights * stds)]),
+        "You averaged the standard deviations. Variances add up, and so does the spread "
+        "of the means.",
+        _variance_returned,
+        "You returned the variance where the width is asked for.",
+        lambda weights, means, stds: _fit(np.full_like(weights, 1 / len(weights)), means, stds),
+        "You gave every component the same weight.",
+        _mode,
+        "That sits on one mode: what the other direction of the divergence does.",
+    ),
+    hints="Step 8: two moments of the mixture decide everything.\n"
+    "The variance of a mixture has two parts: inside the components and between them.\n"
+    "E[x^2] is the weighted mean of (std^2 + mean^2); subtract the square of E[x].",
+)
+FISHER_POISSON = Exercise(
+    id="03.fisher-poisson",
+    task="Return the Fisher information of a Poisson distribution about its rate.",
+    right=lambda rate: 1 / rate,
+    cases=((0.5,), (2.0,), (7.0,)),
+    mistakes=Mistake.pairs(
+        lambda rate: rate,
+        "That is the variance of n itself, or of the best estimate: not the information.",
+        lambda rate: 1 / rate**2,
+        "That is the information of waiting times; you left E[n] out of the average.",
+        lambda rate: -1 / rate,
+        "The sign is off: information is minus the mean second derivative of log p.",
+        lambda rate: 1 / math.sqrt(rate),
+        "That is a square root too many: the information is not a standard deviation.",
+    ),
+    hints="Write log p as a function of the rate; only two of its terms depend on it.\n"
+    "The slope is n / rate - 1. Square it and average, or differentiate once more.\n"
+    "Var[n] = E[n] = rate: what is the mean of (n - rate)^2 / rate^2?",
+)
+ERROR_BAR = Exercise(
+    id="03.error-bar",
+    task="Return the mean bits per dimension of N log-probabilities and its standard error.",
+    right=_report,
+    cases=_SCORES,
+    mistakes=Mistake.pairs(
+        _spread,
+        "Your second number is the spread of single images, not the error of their mean.",
+        _over_n,
+        "You divided the spread by N; averaging helps only with its root.",
+        _bar_in_nats,
+        "The error bar is still in nats per image: convert it too.",
+        lambda log_probs, n_dims: _report(log_probs, n_dims) * math.log(2),
+        "You left out log 2: that is nats per dimension.",
+        lambda log_probs, n_dims: _report(log_probs, n_dims) * n_dims,
+        "You did not share the bits out over the dimensions.",
+        lambda log_probs, n_dims: _report(log_probs, n_dims) * np.array([-1.0, 1.0]),
+        "The sign is off: a loss is minus the log-probability.",
+    ),
+    hints="First turn every log-probability into bits per dimension, then take statistics.\n"
+    "The standard error of a mean is smaller than the spread; equation (7) says how much.\n"
+    "bits = -log_probs / (n_dims * log 2); return its mean, and its std over sqrt(N).",
+    rtol=1e-3,  # N or N - 1 in the spread: both are fine here
+)
+SMOOTHING = Exercise(
+    id="03.smoothing",
+    task="Smooth a table of counts (d, k) with pseudo-count alpha; each row sums to 1.",
+    right=_smooth,
+    cases=_TABLES,
+    mistakes=Mistake.pairs(
+        _not_normalised,
+        "The rows sum to more than 1: the added counts are counts.",
+        _one_alpha_below,
+        "You added alpha once to the denominator, but it was added to every outcome.",
+        _only_zeros,
+        "You gave pseudo-counts only to the zeros: every outcome gets the same.",
+        _over_the_table,
+        "You divided by the sum of the whole table, not of each row.",
+        lambda counts, alpha: np.log(_smooth(counts, alpha)),
+        "Those are log-probabilities; probabilities were asked for.",
+    ),
+    hints="Pretend that every outcome of every row was seen alpha times more.\n"
+    "Add first, then divide each row by its own new sum.\n"
+    "The new sum of a row is its old sum plus k alpha.",
+)
+
+EXERCISES = bank(globals())

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -35,130 +35,130 @@ _KINDS = tuple(
     for d in (2, 64)
 )
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="04.parallelogram",
-        task="A point is uniform on the unit square. Give its density after A = [[2, 1], [1, 3]].",
-        right=0.2,
-        mistakes=(
-            Mistake(5.0, "You multiplied by the determinant: more room means a thinner spread."),
-            Mistake(1 / 6, "You took the product of the diagonal; this matrix is not triangular."),
-            Mistake(1 / 7, "You added the two products of the determinant; one is subtracted."),
-            Mistake(1.0, "You kept the density of the square; its area has changed."),
-        ),
-        hints="Where does the unit square go, and what is the area of what it becomes?\n"
-        "The area is |ad - bc|, and the total probability is still 1.\n"
-        "The area is 6 - 1; a uniform density is 1 over the area that it covers.",
+PARALLELOGRAM = Exercise(
+    id="04.parallelogram",
+    task="A point is uniform on the unit square. Give its density after A = [[2, 1], [1, 3]].",
+    right=0.2,
+    mistakes=(
+        Mistake(5.0, "You multiplied by the determinant: more room means a thinner spread."),
+        Mistake(1 / 6, "You took the product of the diagonal; this matrix is not triangular."),
+        Mistake(1 / 7, "You added the two products of the determinant; one is subtracted."),
+        Mistake(1.0, "You kept the density of the square; its area has changed."),
     ),
-    Exercise(
-        id="04.stretch",
-        task="Write log_density(x, a, b): the log-density of x = a z + b, z standard normal.",
-        right=lambda x, a, b: _log_phi((x - b) / a) - math.log(abs(a)),
-        cases=((0.7, 2.0, 1.0), (-1.0, -0.5, 0.3), (4.0, 3.0, -2.0), (0.2, 0.1, 0.2)),
-        mistakes=Mistake.pairs(
-            lambda x, a, b: _log_phi((x - b) / a) + math.log(abs(a)),
-            "You multiplied by the stretch where mass is spread thinner: the sign is wrong.",
-            lambda x, a, b: _log_phi((x - b) / a),
-            "You forgot the Jacobian: this does not integrate to 1 over x.",
-            lambda x, a, b: _log_phi(x) - math.log(abs(a)),
-            "You asked the base for its density at x; ask it at the z that x came from.",
-            lambda x, a, b: _log_phi(x / a - b) - math.log(abs(a)),
-            "You undid the scale before the shift; the last thing done is undone first.",
-            lambda x, a, b: _log_phi((x - b) / a) - abs(a),
-            "You subtracted the stretch itself, not its logarithm.",
-        ),
-        hints="Two questions: which z made this x, and how much was the line stretched there?\n"
-        "log p(x) = log p_Z(z) - log|dx/dz|, at the z that solves a z + b = x.\n"
-        "z = (x - b) / a, and |dx/dz| = |a|; log p_Z(z) = -z^2/2 - log(2 pi)/2.",
-    ),
-    Exercise(
-        id="04.coupling-inverse",
-        task="Write inverse(x_A, x_B, s, t): z_B of the coupling x_B = exp(s(z_A)) z_B + t(z_A).",
-        right=lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(-s(x_A)),
-        cases=((_X_A, _X_B, _s, _t), (_X_B, _X_A, _t, _s)),
-        mistakes=Mistake.pairs(
-            lambda x_A, x_B, s, t: x_B - t(x_A),
-            "You undid the shift and left the scaling in; no rounding error is that large.",
-            lambda x_A, x_B, s, t: x_B * np.exp(-s(x_A)) - t(x_A),
-            "You undid the scaling first; the shift came last and must go first.",
-            lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(s(x_A)),
-            "You scaled once more where the scaling must be undone: a sign is missing.",
-            lambda x_A, x_B, s, t: (x_B - t(x_B)) * np.exp(-s(x_B)),
-            "You let the networks read the half that moved; on the way in they read the other.",
-        ),
-        hints="Which half do the networks read, and do you still have it?\n"
-        "x_A equals z_A, so s and t can be computed again; then solve one linear equation.\n"
-        "Subtract t(x_A), then multiply by exp(-s(x_A)).",
-    ),
-    Exercise(
-        id="04.log-det",
-        task="Write log_det_inverse(log_scale): log|det dz/dx| of x_i = exp(s_i) z_i + t_i.",
-        right=lambda log_scale: -log_scale.sum(1),
-        cases=((np.array([[0.5, -1.0, 2.0], [0.1, 0.2, 0.3]]),), (np.array([[3.0], [-2.0]]),)),
-        mistakes=Mistake.pairs(
-            lambda log_scale: log_scale.sum(1),
-            "You gave the log-determinant of the other direction, from z to x.",
-            lambda log_scale: -log_scale.mean(1),
-            "You averaged over the coordinates; a determinant is a product, its log a sum.",
-            lambda log_scale: -log_scale,
-            "You stopped before the product of the diagonal: one number for each example.",
-            lambda log_scale: -log_scale.sum(),
-            "You summed over the batch too; every example has a density of its own.",
-            lambda log_scale: np.exp(-log_scale.sum(1)),
-            "That is the determinant itself; its logarithm was asked for.",
-            lambda log_scale: -np.exp(log_scale).sum(1),
-            "You summed the scales; it is their logarithms that add up.",
-        ),
-        hints="The Jacobian is triangular: only its diagonal counts. What stands there for dz/dx?\n"
-        "Its diagonal is exp(-s_i). The logarithm of a product is a sum.\n"
-        "Sum -s_i over the coordinates (axis 1), and over nothing else.",
-    ),
-    Exercise(
-        id="04.evaluations",
-        task="Write evaluations_needed(kind, direction, d): network evaluations of one layer, for "
-        "one batch.",
-        right=lambda kind, direction, d: (
-            d if (kind, direction) in {("maf", "sample"), ("iaf", "score")} else 1
-        ),
-        cases=_KINDS,
-        mistakes=Mistake.pairs(
-            lambda kind, direction, d: 1,
-            "You believed that every flow samples in one pass; one of the three does not.",
-            lambda kind, direction, d: (
-                d if (kind, direction) in {("iaf", "sample"), ("maf", "score")} else 1
-            ),
-            "You exchanged MAF and IAF: ask which of z and x the parameters read.",
-            lambda kind, direction, d: 1 if kind == "coupling" else d,
-            "You made the autoregressive flows slow in both directions; one of them is not.",
-            lambda kind, direction, d: d if direction == "sample" else 1,
-            "You made every flow slow to sample; look at what a coupling layer keeps.",
-        ),
-        hints="For each flow: do the parameters read z or x? And which of the two do you have?\n"
-        "If what they read is complete from the start, one evaluation gives all of them.\n"
-        "MAF reads x, so sampling takes d; IAF reads z, so scoring takes d; all else takes 1.",
-    ),
-    Exercise(
-        id="04.bits",
-        task="Write bits_of_image(nll_nats, n_dims, levels): bits per dimension from a density on "
-        "[0, 1]^D.",
-        right=lambda nll_nats, n_dims, levels: (
-            (nll_nats + n_dims * math.log(levels)) / (n_dims * math.log(2))
-        ),
-        cases=((-96.2, 64, 17), (10.0, 3, 256), (-5.0, 2, 2)),
-        mistakes=Mistake.pairs(
-            lambda nll, n, levels: nll / (n * math.log(2)),
-            "You left out the width of the bins: a density on [0, 1] is not a probability yet.",
-            lambda nll, n, levels: (nll + n * math.log(levels)) / n,
-            "You divided by the dimensions and stayed in nats.",
-            lambda nll, n, levels: (nll + math.log(levels)) / (n * math.log(2)),
-            "You counted the width of one bin; the bin has a width in every dimension.",
-            lambda nll, n, levels: (nll - n * math.log(levels)) / (n * math.log(2)),
-            "You made the bins wider than the interval: the sign of the constant is wrong.",
-            lambda nll, n, levels: (nll + n * math.log(levels)) / math.log(2),
-            "You gave the bits of the whole image; share them out over its dimensions.",
-        ),
-        hints="A probability is a density times a volume. What is the volume of one bin?\n"
-        "The bin is a cube of side 1/L in D dimensions: add D log L nats to the NLL.\n"
-        "Then divide by D, and by log 2 to turn nats into bits.",
-    ),
+    hints="Where does the unit square go, and what is the area of what it becomes?\n"
+    "The area is |ad - bc|, and the total probability is still 1.\n"
+    "The area is 6 - 1; a uniform density is 1 over the area that it covers.",
 )
+STRETCH = Exercise(
+    id="04.stretch",
+    task="Write log_density(x, a, b): the log-density of x = a z + b, z standard normal.",
+    right=lambda x, a, b: _log_phi((x - b) / a) - math.log(abs(a)),
+    cases=((0.7, 2.0, 1.0), (-1.0, -0.5, 0.3), (4.0, 3.0, -2.0), (0.2, 0.1, 0.2)),
+    mistakes=Mistake.pairs(
+        lambda x, a, b: _log_phi((x - b) / a) + math.log(abs(a)),
+        "You multiplied by the stretch where mass is spread thinner: the sign is wrong.",
+        lambda x, a, b: _log_phi((x - b) / a),
+        "You forgot the Jacobian: this does not integrate to 1 over x.",
+        lambda x, a, b: _log_phi(x) - math.log(abs(a)),
+        "You asked the base for its density at x; ask it at the z that x came from.",
+        lambda x, a, b: _log_phi(x / a - b) - math.log(abs(a)),
+        "You undid the scale before the shift; the last thing done is undone first.",
+        lambda x, a, b: _log_phi((x - b) / a) - abs(a),
+        "You subtracted the stretch itself, not its logarithm.",
+    ),
+    hints="Two questions: which z made this x, and how much was the line stretched there?\n"
+    "log p(x) = log p_Z(z) - log|dx/dz|, at the z that solves a z + b = x.\n"
+    "z = (x - b) / a, and |dx/dz| = |a|; log p_Z(z) = -z^2/2 - log(2 pi)/2.",
+)
+COUPLING_INVERSE = Exercise(
+    id="04.coupling-inverse",
+    task="Write inverse(x_A, x_B, s, t): z_B of the coupling x_B = exp(s(z_A)) z_B + t(z_A).",
+    right=lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(-s(x_A)),
+    cases=((_X_A, _X_B, _s, _t), (_X_B, _X_A, _t, _s)),
+    mistakes=Mistake.pairs(
+        lambda x_A, x_B, s, t: x_B - t(x_A),
+        "You undid the shift and left the scaling in; no rounding error is that large.",
+        lambda x_A, x_B, s, t: x_B * np.exp(-s(x_A)) - t(x_A),
+        "You undid the scaling first; the shift came last and must go first.",
+        lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(s(x_A)),
+        "You scaled once more where the scaling must be undone: a sign is missing.",
+        lambda x_A, x_B, s, t: (x_B - t(x_B)) * np.exp(-s(x_B)),
+        "You let the networks read the half that moved; on the way in they read the other.",
+    ),
+    hints="Which half do the networks read, and do you still have it?\n"
+    "x_A equals z_A, so s and t can be computed again; then solve one linear equation.\n"
+    "Subtract t(x_A), then multiply by exp(-s(x_A)).",
+)
+LOG_DET = Exercise(
+    id="04.log-det",
+    task="Write log_det_inverse(log_scale): log|det dz/dx| of x_i = exp(s_i) z_i + t_i.",
+    right=lambda log_scale: -log_scale.sum(1),
+    cases=((np.array([[0.5, -1.0, 2.0], [0.1, 0.2, 0.3]]),), (np.array([[3.0], [-2.0]]),)),
+    mistakes=Mistake.pairs(
+        lambda log_scale: log_scale.sum(1),
+        "You gave the log-determinant of the other direction, from z to x.",
+        lambda log_scale: -log_scale.mean(1),
+        "You averaged over the coordinates; a determinant is a product, its log a sum.",
+        lambda log_scale: -log_scale,
+        "You stopped before the product of the diagonal: one number for each example.",
+        lambda log_scale: -log_scale.sum(),
+        "You summed over the batch too; every example has a density of its own.",
+        lambda log_scale: np.exp(-log_scale.sum(1)),
+        "That is the determinant itself; its logarithm was asked for.",
+        lambda log_scale: -np.exp(log_scale).sum(1),
+        "You summed the scales; it is their logarithms that add up.",
+    ),
+    hints="The Jacobian is triangular: only its diagonal counts. What stands there for dz/dx?\n"
+    "Its diagonal is exp(-s_i). The logarithm of a product is a sum.\n"
+    "Sum -s_i over the coordinates (axis 1), and over nothing else.",
+)
+EVALUATIONS = Exercise(
+    id="04.evaluations",
+    task="Write evaluations_needed(kind, direction, d): network evaluations of one layer, for "
+    "one batch.",
+    right=lambda kind, direction, d: (
+        d if (kind, direction) in {("maf", "sample"), ("iaf", "score")} else 1
+    ),
+    cases=_KINDS,
+    mistakes=Mistake.pairs(
+        lambda kind, direction, d: 1,
+        "You believed that every flow samples in one pass; one of the three does not.",
+        lambda kind, direction, d: (
+            d if (kind, direction) in {("iaf", "sample"), ("maf", "score")} else 1
+        ),
+        "You exchanged MAF and IAF: ask which of z and x the parameters read.",
+        lambda kind, direction, d: 1 if kind == "coupling" else d,
+        "You made the autoregressive flows slow in both directions; one of them is not.",
+        lambda kind, direction, d: d if direction == "sample" else 1,
+        "You made every flow slow to sample; look at what a coupling layer keeps.",
+    ),
+    hints="For each flow: do the parameters read z or x? And which of the two do you have?\n"
+    "If what they read is complete from the start, one evaluation gives all of them.\n"
+    "MAF reads x, so sampling takes d; IAF reads z, so scoring takes d; all else takes 1.",
+)
+BITS = Exercise(
+    id="04.bits",
+    task="Write bits_of_image(nll_nats, n_dims, levels): bits per dimension from a density on "
+    "[0, 1]^D.",
+    right=lambda nll_nats, n_dims, levels: (
+        (nll_nats + n_dims * math.log(levels)) / (n_dims * math.log(2))
+    ),
+    cases=((-96.2, 64, 17), (10.0, 3, 256), (-5.0, 2, 2)),
+    mistakes=Mistake.pairs(
+        lambda nll, n, levels: nll / (n * math.log(2)),
+        "You left out the width of the bins: a density on [0, 1] is not a probability yet.",
+        lambda nll, n, levels: (nll + n * math.log(levels)) / n,
+        "You divided by the dimensions and stayed in nats.",
+        lambda nll, n, levels: (nll + math.log(levels)) / (n * math.log(2)),
+        "You counted the width of one bin; the bin has a width in every dimension.",
+        lambda nll, n, levels: (nll - n * math.log(levels)) / (n * math.log(2)),
+        "You made the bins wider than the interval: the sign of the constant is wrong.",
+        lambda nll, n, levels: (nll + n * math.log(levels)) / math.log(2),
+        "You gave the bits of the whole image; share them out over its dimensions.",
+    ),
+    hints="A probability is a density times a volume. What is the volume of one bin?\n"
+    "The bin is a cube of side 1/L in D dimensions: add D log L nats to the NLL.\n"
+    "Then divide by D, and by log 2 to turn nats into bits.",
+)
+
+EXERCISES = bank(globals())

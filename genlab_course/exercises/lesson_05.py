@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -112,192 +112,192 @@ def _information(q: Array) -> float:
 _CODES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.25, 0.25]])
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="05.other-side",
-        task="Give (reconstruction, KL to the prior, ELBO, gap) of the third row's q when x = 0.",
-        right=_RIGHT_ROW,
-        mistakes=Mistake.pairs(
-            _row(_array(0.3, 0.9), _Q),
-            "These are the numbers for x = 1; the decoder's probabilities are those of x = 1.",
-            _array(_RIGHT_ROW[0], _RIGHT_ROW[1], _RIGHT_ROW[0] + _RIGHT_ROW[1], 0.0)
-            + _array(0, 0, 0, _LOG_P - _RIGHT_ROW[0] - _RIGHT_ROW[1]),
-            "You added the divergence; a code that departs from the prior is charged for it.",
-            _RIGHT_ROW[[0, 1, 3, 2]],
-            "ELBO and gap are exchanged: the gap is what the bound leaves out, and positive.",
-            _array(*_RIGHT_ROW[:3], _kl(_POST, _Q)),
-            "Your gap is KL(posterior || q), averaged under the wrong distribution.",
-            _array(*_RIGHT_ROW[:3], -_RIGHT_ROW[3]),
-            "Your gap is negative: it says that a lower bound lies above what it bounds.",
-            _row_from(float(_Q[::-1] @ np.log(_LIK)), _LOG_P),
-            "In the reconstruction the weights of z = 0 and z = 1 are exchanged.",
-            _row_from(float(_RIGHT_ROW[0]), float(np.log(_LIK.sum()))),
-            "Your log p(x) adds up the decoder's probabilities without the prior's weights.",
-            _row_from(float(np.log(_Q @ _LIK)), _LOG_P),
-            "Your reconstruction is the log of an average; it is the average of a log.",
-            _row_from(float(_Q @ _LIK), _LOG_P),
-            "You averaged the probabilities themselves; their logarithms are averaged.",
-            _array(*_RIGHT_ROW[:3], _RIGHT_ROW[1]),
-            "Your gap is the price, a divergence from the prior; it is one from the posterior.",
-            _RIGHT_ROW / np.log(2),
-            "These are bits; the lesson counts in nats, with natural logarithms.",
-        ),
-        hints="Only the decoder's row changes: what does each z say about x = 0?\n"
-        "p(x=0|z) is 1 - p(x=1|z); the KL to the prior does not look at x at all.\n"
-        "log p(x=0) = log(.5 * .7 + .5 * .1); subtract the ELBO from it to get the gap.",
+OTHER_SIDE = Exercise(
+    id="05.other-side",
+    task="Give (reconstruction, KL to the prior, ELBO, gap) of the third row's q when x = 0.",
+    right=_RIGHT_ROW,
+    mistakes=Mistake.pairs(
+        _row(_array(0.3, 0.9), _Q),
+        "These are the numbers for x = 1; the decoder's probabilities are those of x = 1.",
+        _array(_RIGHT_ROW[0], _RIGHT_ROW[1], _RIGHT_ROW[0] + _RIGHT_ROW[1], 0.0)
+        + _array(0, 0, 0, _LOG_P - _RIGHT_ROW[0] - _RIGHT_ROW[1]),
+        "You added the divergence; a code that departs from the prior is charged for it.",
+        _RIGHT_ROW[[0, 1, 3, 2]],
+        "ELBO and gap are exchanged: the gap is what the bound leaves out, and positive.",
+        _array(*_RIGHT_ROW[:3], _kl(_POST, _Q)),
+        "Your gap is KL(posterior || q), averaged under the wrong distribution.",
+        _array(*_RIGHT_ROW[:3], -_RIGHT_ROW[3]),
+        "Your gap is negative: it says that a lower bound lies above what it bounds.",
+        _row_from(float(_Q[::-1] @ np.log(_LIK)), _LOG_P),
+        "In the reconstruction the weights of z = 0 and z = 1 are exchanged.",
+        _row_from(float(_RIGHT_ROW[0]), float(np.log(_LIK.sum()))),
+        "Your log p(x) adds up the decoder's probabilities without the prior's weights.",
+        _row_from(float(np.log(_Q @ _LIK)), _LOG_P),
+        "Your reconstruction is the log of an average; it is the average of a log.",
+        _row_from(float(_Q @ _LIK), _LOG_P),
+        "You averaged the probabilities themselves; their logarithms are averaged.",
+        _array(*_RIGHT_ROW[:3], _RIGHT_ROW[1]),
+        "Your gap is the price, a divergence from the prior; it is one from the posterior.",
+        _RIGHT_ROW / np.log(2),
+        "These are bits; the lesson counts in nats, with natural logarithms.",
     ),
-    Exercise(
-        id="05.split",
-        task="Return the ELBO of a discrete latent from log p(x|z), the prior and q.",
-        right=_split,
-        cases=_CASES_SPLIT,
-        mistakes=Mistake.pairs(
-            lambda log_lik, prior, q: float(q @ (log_lik + np.log(prior))),
-            "This is the mean of log p(x, z) under q: the entropy of q is still missing.",
-            lambda log_lik, prior, q: _split(log_lik, prior, q) / len(q),
-            "You took the mean over the values of z; an average under q is a sum weighed by q.",
-            lambda log_lik, prior, q: float(q @ log_lik) + _kl(q, prior),
-            "The sign of the divergence is flipped: you reward codes that leave the prior.",
-            lambda log_lik, prior, q: float(q @ log_lik) - _kl(prior, q),
-            "Your divergence is KL(prior || q): the average must be taken under q.",
-            lambda log_lik, prior, q: float(prior @ log_lik) - _kl(q, prior),
-            "You average the reconstruction under the prior, but the codes come from q.",
-            _gap_to_posterior,
-            "You subtract the divergence from the posterior. That is the gap, not the price.",
-            lambda log_lik, prior, q: _kl(q, prior) - float(q @ log_lik),
-            "This is the loss, minus the ELBO; a bound on log p(x) was asked for.",
-            lambda log_lik, prior, q: float(q @ np.exp(log_lik)) - _kl(q, prior),
-            "Your first term averages probabilities: log_lik was a logarithm already.",
-            lambda log_lik, prior, q: float(q @ log_lik),
-            "This is the reconstruction alone; the code has a price.",
-            lambda log_lik, prior, q: float(q @ log_lik) - float((q * np.log(q)).sum()),
-            "Your second term does not contain the prior: it is the entropy of q alone.",
-            lambda log_lik, prior, q: float(q @ log_lik) - _kl(q, prior) / len(q),
-            "You took the mean over the values of z; the divergence is a sum weighed by q.",
-            lambda log_lik, prior, q: float(q @ log_lik) - _kl(q, prior) / float(np.log(2)),
-            "Your divergence is in bits and your reconstruction in nats.",
-            lambda log_lik, prior, q: float(np.log(prior @ np.exp(log_lik))),
-            "This is log p(x) itself, which does not depend on q; its bound does.",
-            lambda log_lik, prior, q: q * (log_lik - np.log(q / prior)),
-            "One term for each value of z: they still have to be added up.",
-            lambda log_lik, prior, q: float(np.log(q @ np.exp(log_lik))) - _kl(q, prior),
-            "Your first term is the log of an average; the bound has the average of a log.",
-        ),
-        hints="Two terms: how well do q's codes explain x, and what do they cost?\n"
-        "Both terms are averages under q, and the second is subtracted.\n"
-        "sum of q * log_lik, minus sum of q * log(q / prior).",
-    ),
-    Exercise(
-        id="05.mean-field",
-        task="Return the smallest KL(q || posterior) over normal q with independent coordinates.",
-        right=_mean_field,
-        cases=_CASES_FIELD,
-        mistakes=Mistake.pairs(
-            lambda cov: 2 * _mean_field(cov),
-            "The factor 1/2 of the Gaussian KL is missing.",
-            lambda cov: -_mean_field(cov),
-            "The sign is flipped: a divergence is never negative.",
-            _matched_variances,
-            "You gave q the posterior's own variances; a narrower q loses less.",
-            lambda cov: -_reverse_direction(cov),
-            "You inverted the diagonal of cov; what is needed is the diagonal of its inverse.",
-            lambda cov: (
-                0.5 * float(np.log(np.diag(np.linalg.inv(cov))).sum())
-                - 0.5 * float(np.linalg.slogdet(cov)[1])
-            ),
-            "The log-determinant has the wrong sign: those of a matrix and its inverse differ.",
-            lambda cov: 1 / np.diag(np.linalg.inv(cov)),
-            "These are the best variances of q; asked for is what they still lose, one number.",
-            _reverse_direction,
-            "This is the best value of KL(posterior || q), the other direction.",
-        ),
-        hints="Write the KL of two normals with equal means and differentiate in one variance.\n"
-        "The best variance is the inverse of a diagonal entry of a matrix. Which matrix?\n"
-        "With L the inverse of cov and v_j = 1/L_jj the trace cancels the dimension; what is left "
-        "is half of (sum of log L_jj, minus log det L).",
-    ),
-    Exercise(
-        id="05.log-mean-weight",
-        task="Return the importance-weighted bound of each example from log-weights (K, b).",
-        right=_log_mean,
-        cases=_CASES_WEIGHT,
-        mistakes=Mistake.pairs(
-            lambda log_w: log_w.mean(0),
-            "You took the mean of the logs. It is a bound too, but K draws gain it nothing.",
-            lambda log_w: _log_mean(log_w) + np.log(len(log_w)),
-            "You took the log of the sum; your 'bound' grows without end with K.",
-            _naive,
-            "Right on paper, but weights near exp(-1000) are 0 in floating point, so you "
-            "return minus infinity.",
-            _one_shift,
-            "You took one and the same number out of all columns; an example whose weights are "
-            "far smaller than another's still underflows.",
-            lambda log_w: _log_mean(log_w) - log_w.max(0),
-            "You took the largest weight out and did not put it back.",
-            lambda log_w: _log_mean(log_w.T),
-            "You averaged over the examples; each example has its own K weights.",
-            lambda log_w: _log_mean(log_w).mean(),
-            "You averaged over the batch; one number for each example was asked for.",
-            lambda log_w: log_w.max(0),
-            "You kept the largest weight; the bound averages all K.",
-        ),
-        hints="Which comes first, the average or the logarithm? Jensen tells which is larger.\n"
-        "Average the weights themselves. To stay in range, take the largest out first.\n"
-        "m = largest log-weight of the column; m + log of the mean of exp(log_w - m).",
-    ),
-    Exercise(
-        id="05.m-step",
-        task="Return the component means (k, d) that maximise the bound for responsibilities q.",
-        right=_means,
-        cases=((_X, _R),),
-        mistakes=Mistake.pairs(
-            lambda x, q: q.T @ x / len(x),
-            "You divided by the number of all points; a component owns only a share of them.",
-            lambda x, q: _means(x, np.eye(q.shape[1])[q.argmax(1)]),
-            "You gave each point wholly to its likeliest component. That is k-means, not EM.",
-            lambda x, q: q.T @ x,
-            "These are weighted sums: for a mean the weights of one component must add up to 1 "
-            "over the points (the rows of q add up to 1 over the components).",
-            lambda x, q: _means(x, np.exp(q) / np.exp(q).sum(1, keepdims=True)),
-            "You passed q through a softmax; the responsibilities are probabilities already.",
-            lambda x, q: _means(x, q).T,
-            "Your rows are coordinates and your columns components; turn the matrix round.",
-            lambda x, q: _means(x, q**2),
-            "You weighed by the square of the responsibilities.",
-            lambda x, q: np.repeat(x.mean(0, keepdims=True), q.shape[1], 0),
-            "All components got the mean of all data: the responsibilities were not used.",
-        ),
-        hints="Set the derivative of sum_i q_ik log N(x_i; m_k, s^2) in m_k to zero.\n"
-        "Each mean is a weighted average; its weights must sum to 1.\n"
-        "q.T @ x, each row divided by the sum of its column of q.",
-    ),
-    Exercise(
-        id="05.information",
-        task="Return the mutual information between image and code, in nats.",
-        right=_information,
-        cases=((_CODES,),),
-        mistakes=Mistake.pairs(
-            lambda q: float((q * np.log(q * q.shape[1])).sum(1).mean()),
-            "You measured against a uniform prior; compare with the codes' own average.",
-            lambda q: len(q) * _information(q),
-            "You summed over the images; each is one of n equally likely ones.",
-            lambda q: _information(q) / np.log(2),
-            "These are bits, not nats.",
-            lambda q: float(-(q * np.log(q)).sum(1).mean()),
-            "This is the mean entropy of the codes: large when they say little.",
-            lambda q: float(-(q.mean(0) * np.log(q.mean(0))).sum()),
-            "This is the entropy of the average code; an uncertain code says less.",
-            lambda q: (q * np.log(q / q.mean(0))).sum(1),
-            "One number for each image: what it says. Asked for is the average.",
-            lambda q: float((q * np.log(q / q.mean(0))).mean()),
-            "You averaged over the values of z too; there the terms are summed.",
-            lambda q: float((q.mean(0) * np.log(q.mean(0) / q)).sum(1).mean()),
-            "Your divergence is KL(q(z) || q(z|x)); average under the image's own code.",
-            lambda q: -_information(q),
-            "The sign is flipped: information is never negative.",
-        ),
-        hints="If all rows of q are equal the answer must be 0, whatever the prior is.\n"
-        "Average the rows to get q(z); how far is each row from it?\n"
-        "The mean over rows of the sum of q * log(q / q.mean(0)).",
-    ),
+    hints="Only the decoder's row changes: what does each z say about x = 0?\n"
+    "p(x=0|z) is 1 - p(x=1|z); the KL to the prior does not look at x at all.\n"
+    "log p(x=0) = log(.5 * .7 + .5 * .1); subtract the ELBO from it to get the gap.",
 )
+SPLIT = Exercise(
+    id="05.split",
+    task="Return the ELBO of a discrete latent from log p(x|z), the prior and q.",
+    right=_split,
+    cases=_CASES_SPLIT,
+    mistakes=Mistake.pairs(
+        lambda log_lik, prior, q: float(q @ (log_lik + np.log(prior))),
+        "This is the mean of log p(x, z) under q: the entropy of q is still missing.",
+        lambda log_lik, prior, q: _split(log_lik, prior, q) / len(q),
+        "You took the mean over the values of z; an average under q is a sum weighed by q.",
+        lambda log_lik, prior, q: float(q @ log_lik) + _kl(q, prior),
+        "The sign of the divergence is flipped: you reward codes that leave the prior.",
+        lambda log_lik, prior, q: float(q @ log_lik) - _kl(prior, q),
+        "Your divergence is KL(prior || q): the average must be taken under q.",
+        lambda log_lik, prior, q: float(prior @ log_lik) - _kl(q, prior),
+        "You average the reconstruction under the prior, but the codes come from q.",
+        _gap_to_posterior,
+        "You subtract the divergence from the posterior. That is the gap, not the price.",
+        lambda log_lik, prior, q: _kl(q, prior) - float(q @ log_lik),
+        "This is the loss, minus the ELBO; a bound on log p(x) was asked for.",
+        lambda log_lik, prior, q: float(q @ np.exp(log_lik)) - _kl(q, prior),
+        "Your first term averages probabilities: log_lik was a logarithm already.",
+        lambda log_lik, prior, q: float(q @ log_lik),
+        "This is the reconstruction alone; the code has a price.",
+        lambda log_lik, prior, q: float(q @ log_lik) - float((q * np.log(q)).sum()),
+        "Your second term does not contain the prior: it is the entropy of q alone.",
+        lambda log_lik, prior, q: float(q @ log_lik) - _kl(q, prior) / len(q),
+        "You took the mean over the values of z; the divergence is a sum weighed by q.",
+        lambda log_lik, prior, q: float(q @ log_lik) - _kl(q, prior) / float(np.log(2)),
+        "Your divergence is in bits and your reconstruction in nats.",
+        lambda log_lik, prior, q: float(np.log(prior @ np.exp(log_lik))),
+        "This is log p(x) itself, which does not depend on q; its bound does.",
+        lambda log_lik, prior, q: q * (log_lik - np.log(q / prior)),
+        "One term for each value of z: they still have to be added up.",
+        lambda log_lik, prior, q: float(np.log(q @ np.exp(log_lik))) - _kl(q, prior),
+        "Your first term is the log of an average; the bound has the average of a log.",
+    ),
+    hints="Two terms: how well do q's codes explain x, and what do they cost?\n"
+    "Both terms are averages under q, and the second is subtracted.\n"
+    "sum of q * log_lik, minus sum of q * log(q / prior).",
+)
+MEAN_FIELD = Exercise(
+    id="05.mean-field",
+    task="Return the smallest KL(q || posterior) over normal q with independent coordinates.",
+    right=_mean_field,
+    cases=_CASES_FIELD,
+    mistakes=Mistake.pairs(
+        lambda cov: 2 * _mean_field(cov),
+        "The factor 1/2 of the Gaussian KL is missing.",
+        lambda cov: -_mean_field(cov),
+        "The sign is flipped: a divergence is never negative.",
+        _matched_variances,
+        "You gave q the posterior's own variances; a narrower q loses less.",
+        lambda cov: -_reverse_direction(cov),
+        "You inverted the diagonal of cov; what is needed is the diagonal of its inverse.",
+        lambda cov: (
+            0.5 * float(np.log(np.diag(np.linalg.inv(cov))).sum())
+            - 0.5 * float(np.linalg.slogdet(cov)[1])
+        ),
+        "The log-determinant has the wrong sign: those of a matrix and its inverse differ.",
+        lambda cov: 1 / np.diag(np.linalg.inv(cov)),
+        "These are the best variances of q; asked for is what they still lose, one number.",
+        _reverse_direction,
+        "This is the best value of KL(posterior || q), the other direction.",
+    ),
+    hints="Write the KL of two normals with equal means and differentiate in one variance.\n"
+    "The best variance is the inverse of a diagonal entry of a matrix. Which matrix?\n"
+    "With L the inverse of cov and v_j = 1/L_jj the trace cancels the dimension; what is left "
+    "is half of (sum of log L_jj, minus log det L).",
+)
+LOG_MEAN_WEIGHT = Exercise(
+    id="05.log-mean-weight",
+    task="Return the importance-weighted bound of each example from log-weights (K, b).",
+    right=_log_mean,
+    cases=_CASES_WEIGHT,
+    mistakes=Mistake.pairs(
+        lambda log_w: log_w.mean(0),
+        "You took the mean of the logs. It is a bound too, but K draws gain it nothing.",
+        lambda log_w: _log_mean(log_w) + np.log(len(log_w)),
+        "You took the log of the sum; your 'bound' grows without end with K.",
+        _naive,
+        "Right on paper, but weights near exp(-1000) are 0 in floating point, so you "
+        "return minus infinity.",
+        _one_shift,
+        "You took one and the same number out of all columns; an example whose weights are "
+        "far smaller than another's still underflows.",
+        lambda log_w: _log_mean(log_w) - log_w.max(0),
+        "You took the largest weight out and did not put it back.",
+        lambda log_w: _log_mean(log_w.T),
+        "You averaged over the examples; each example has its own K weights.",
+        lambda log_w: _log_mean(log_w).mean(),
+        "You averaged over the batch; one number for each example was asked for.",
+        lambda log_w: log_w.max(0),
+        "You kept the largest weight; the bound averages all K.",
+    ),
+    hints="Which comes first, the average or the logarithm? Jensen tells which is larger.\n"
+    "Average the weights themselves. To stay in range, take the largest out first.\n"
+    "m = largest log-weight of the column; m + log of the mean of exp(log_w - m).",
+)
+M_STEP = Exercise(
+    id="05.m-step",
+    task="Return the component means (k, d) that maximise the bound for responsibilities q.",
+    right=_means,
+    cases=((_X, _R),),
+    mistakes=Mistake.pairs(
+        lambda x, q: q.T @ x / len(x),
+        "You divided by the number of all points; a component owns only a share of them.",
+        lambda x, q: _means(x, np.eye(q.shape[1])[q.argmax(1)]),
+        "You gave each point wholly to its likeliest component. That is k-means, not EM.",
+        lambda x, q: q.T @ x,
+        "These are weighted sums: for a mean the weights of one component must add up to 1 "
+        "over the points (the rows of q add up to 1 over the components).",
+        lambda x, q: _means(x, np.exp(q) / np.exp(q).sum(1, keepdims=True)),
+        "You passed q through a softmax; the responsibilities are probabilities already.",
+        lambda x, q: _means(x, q).T,
+        "Your rows are coordinates and your columns components; turn the matrix round.",
+        lambda x, q: _means(x, q**2),
+        "You weighed by the square of the responsibilities.",
+        lambda x, q: np.repeat(x.mean(0, keepdims=True), q.shape[1], 0),
+        "All components got the mean of all data: the responsibilities were not used.",
+    ),
+    hints="Set the derivative of sum_i q_ik log N(x_i; m_k, s^2) in m_k to zero.\n"
+    "Each mean is a weighted average; its weights must sum to 1.\n"
+    "q.T @ x, each row divided by the sum of its column of q.",
+)
+INFORMATION = Exercise(
+    id="05.information",
+    task="Return the mutual information between image and code, in nats.",
+    right=_information,
+    cases=((_CODES,),),
+    mistakes=Mistake.pairs(
+        lambda q: float((q * np.log(q * q.shape[1])).sum(1).mean()),
+        "You measured against a uniform prior; compare with the codes' own average.",
+        lambda q: len(q) * _information(q),
+        "You summed over the images; each is one of n equally likely ones.",
+        lambda q: _information(q) / np.log(2),
+        "These are bits, not nats.",
+        lambda q: float(-(q * np.log(q)).sum(1).mean()),
+        "This is the mean entropy of the codes: large when they say little.",
+        lambda q: float(-(q.mean(0) * np.log(q.mean(0))).sum()),
+        "This is the entropy of the average code; an uncertain code says less.",
+        lambda q: (q * np.log(q / q.mean(0))).sum(1),
+        "One number for each image: what it says. Asked for is the average.",
+        lambda q: float((q * np.log(q / q.mean(0))).mean()),
+        "You averaged over the values of z too; there the terms are summed.",
+        lambda q: float((q.mean(0) * np.log(q.mean(0) / q)).sum(1).mean()),
+        "Your divergence is KL(q(z) || q(z|x)); average under the image's own code.",
+        lambda q: -_information(q),
+        "The sign is flipped: information is never negative.",
+    ),
+    hints="If all rows of q are equal the answer must be 0, whatever the prior is.\n"
+    "Average the rows to get q(z); how far is each row from it?\n"
+    "The mean over rows of the sum of q * log(q / q.mean(0)).",
+)
+
+EXERCISES = bank(globals())

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 Point = tuple[float, float]
@@ -81,148 +81,141 @@ def _reverse_mode_kl(x: Array, centres: Array) -> float:
     return float(-np.log(share * len(centres)).mean())
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="07.best-critic",
-        task="Write best_discriminator(p, q): the best D for each outcome, as an array.",
-        right=lambda p, q: p / (p + q),
-        cases=((_P, _Q), (_R, _S)),
-        mistakes=Mistake.pairs(
-            lambda p, q: q / (p + q),
-            "You gave the probability of fake; D is the probability of real.",
-            lambda p, q: p / q,
-            "You gave the odds of real against fake; a probability lies between 0 and 1.",
-            lambda p, q: np.log(p / q),
-            "You gave the best logit; one function still turns it into a probability.",
-            lambda p, q: 1 / (1 + np.exp(q - p)),
-            "You squashed the difference of the probabilities; take that of their logs.",
-            lambda p, q: 2 * p / (p + q),
-            "You divided by the mixture (p + q) / 2: your numbers exceed 1.",
-            lambda p, q: (p > q).astype(float),
-            "You made the discriminator certain; where both laws have mass that costs infinitely.",
-            lambda p, q: p / (p + q).sum(),
-            "You divided by the sum over all outcomes; each outcome is decided by itself.",
-        ),
-        hints="Fix one outcome. How often is it real when it turns up, if half of all examples "
-        "are?\n"
-        "Differentiate p log D + q log(1 - D) in D and set the result to zero.\n"
-        "p / D = q / (1 - D): solve for D.",
+BEST_CRITIC = Exercise(
+    id="07.best-critic",
+    task="Write best_discriminator(p, q): the best D for each outcome, as an array.",
+    right=lambda p, q: p / (p + q),
+    cases=((_P, _Q), (_R, _S)),
+    mistakes=Mistake.pairs(
+        lambda p, q: q / (p + q),
+        "You gave the probability of fake; D is the probability of real.",
+        lambda p, q: p / q,
+        "You gave the odds of real against fake; a probability lies between 0 and 1.",
+        lambda p, q: np.log(p / q),
+        "You gave the best logit; one function still turns it into a probability.",
+        lambda p, q: 1 / (1 + np.exp(q - p)),
+        "You squashed the difference of the probabilities; take that of their logs.",
+        lambda p, q: 2 * p / (p + q),
+        "You divided by the mixture (p + q) / 2: your numbers exceed 1.",
+        lambda p, q: (p > q).astype(float),
+        "You made the discriminator certain; where both laws have mass that costs infinitely.",
+        lambda p, q: p / (p + q).sum(),
+        "You divided by the sum over all outcomes; each outcome is decided by itself.",
     ),
-    Exercise(
-        id="07.value",
-        task="Write value_at_best(p, q): the game's value against the best discriminator, nats.",
-        right=lambda p, q: 2 * _js(p, q) - math.log(4),
-        cases=((_P, _Q), (_R, _S), (_P, _P)),
-        mistakes=Mistake.pairs(
-            lambda p, q: 2 * _js(p, q),
-            "You left out the constant: equal laws do not give a game of value zero.",
-            lambda p, q: _js(p, q) - math.log(4),
-            "You counted the divergence once; both expectations contribute to it.",
-            lambda p, q: math.log(4) - 2 * _js(p, q),
-            "You gave the discriminator's loss; the value is what it maximises.",
-            lambda p, q: -2 * _js(p, q) - math.log(4),
-            "The divergence has the wrong sign: unequal laws are easier for the discriminator.",
-            _js,
-            "This is the divergence; the value of the game is twice that, with a constant.",
-            lambda p, q: _kl(p, q) + _kl(q, p) - math.log(4),
-            "You compared the two laws with each other; D* compares each with their mixture.",
-            lambda p, q: p * np.log(p / (p + q)) + q * np.log(q / (p + q)),
-            "One term for each outcome: they still have to be added up.",
-            lambda p, q: 2 * _js(p, q) - math.log(2),
-            "You pulled the factor 1/2 out of one logarithm only; there are two expectations.",
-            lambda p, q: (2 * _js(p, q) - math.log(4)) / math.log(2),
-            "You answered in bits; this course takes natural logarithms.",
-        ),
-        hints="Put the best D into both expectations and look for the mixture m = (p + q) / 2.\n"
-        "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.\n"
-        "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
-    ),
-    Exercise(
-        id="07.slopes",
-        task="Write slopes_at(d): d/dl of log(1 - D) and of -log D, where D = sigmoid(l) = d.",
-        right=lambda d: (-d, -(1 - d)),
-        cases=((0.01,), (0.3,), (0.9,)),
-        mistakes=Mistake.pairs(
-            lambda d: (-(1 - d), -d),
-            "You exchanged the two losses: which one is flat against a discriminator that is sure?",
-            lambda d: (d, 1 - d),
-            "The sizes fit and the signs do not: a more believable sample lowers both losses.",
-            lambda d: (-1 / (1 - d), -1 / d),
-            "You differentiated in D; the network's output is the logit, so the chain goes on.",
-            lambda d: (-d, 1 - d),
-            "The second loss has a minus in front: a larger logit lowers it.",
-            lambda d: (d, -(1 - d)),
-            "log(1 - D) falls when the logit grows; your first slope has the wrong sign.",
-            lambda d: (1 - d) / d,
-            "This is the ratio of the two slopes; give the pair.",
-            lambda d: (-d * (1 - d), -d * (1 - d)),
-            "You differentiated D itself and forgot the logarithm in front of it.",
-        ),
-        hints="First the slope of the sigmoid in its logit, written with D alone.\n"
-        "dD/dl = D (1 - D). Multiply it by the slope of each logarithm in D.\n"
-        "d log(1 - D) / dD = -1 / (1 - D), and d(-log D) / dD = -1 / D.",
-    ),
-    Exercise(
-        id="07.look-ahead",
-        task="Write look_ahead(x, y, lr): an extragradient step of min_x max_y x y; return (x, y).",
-        right=_look_ahead,
-        cases=((1.0, 0.5, 0.2), (-2.0, 1.0, 0.7), (0.3, 0.0, 0.1)),
-        mistakes=Mistake.pairs(
-            lambda x, y, lr: (x - lr * y, y + lr * x),
-            "You took the plain simultaneous step: you never used the direction found ahead.",
-            _alternating,
-            "You let the players take turns; nobody looked ahead.",
-            lambda x, y, lr: (x - lr * (y + lr * x), y + lr * x),
-            "Only one of the players used the other's place ahead.",
-            lambda x, y, lr: (x - lr * (y + lr * x), y - lr * (x - lr * y)),
-            "You looked ahead, and then let y fall; y wants the value to rise.",
-            lambda x, y, lr: (x + lr * (y + lr * x), y - lr * (x - lr * y)),
-            "You exchanged the players: x minimises, y maximises.",
-            lambda x, y, lr: (x - lr * (y + lr * x / 2), y + lr * (x - lr * y / 2)),
-            "You looked half a step ahead; extragradient looks one whole step ahead.",
-            _from_ahead,
-            "You went on from the place you only looked at: these are two plain steps.",
-            _both_down,
-            "You let both players minimise; y wants the value to rise.",
-        ),
-        hints="Two evaluations of the gradients, and one step that counts.\n"
-        "Take a trial step with both players; keep the gradients there, forget the place.\n"
-        "x_ahead = x - lr y and y_ahead = y + lr x; then step from (x, y) with those two.",
-    ),
-    Exercise(
-        id="07.mode-kl",
-        task="Write mode_kl(x, centres): KL from the share of each nearest mode to uniform, nats.",
-        right=_mode_kl,
-        cases=(
-            (_LUMPS, _CENTRES),
-            (_ONE_LOST, _CENTRES),
-            (_LAST_LOST, _CENTRES),
-            (_CENTRES, _CENTRES),
-        ),
-        mistakes=Mistake.pairs(
-            lambda x, centres: _entropy(_counts(x, centres)),
-            "You returned the entropy of the shares; evenly used modes must give zero.",
-            _reverse_mode_kl,
-            "You averaged under the uniform law: one lost mode then costs without bound.",
-            _up_to_the_last_seen,
-            "Your list of shares ends with the last mode that was seen; a lost mode at its end "
-            "must be counted too.",
-            lambda x, centres: math.log(8) - _entropy(_counts(x, centres)),
-            "You wrote log 8, the ring's number of modes; here the centres are an argument.",
-            _only_seen,
-            "Your uniform law covers the modes that were seen: losing one costs nothing.",
-            lambda x, centres: -_entropy(_counts(x, centres)),
-            "The uniform law is missing: evenly used modes must give zero.",
-            lambda x, centres: _mode_kl(x, centres) / len(centres),
-            "You averaged over the modes; the terms are weighed by the shares and summed.",
-            lambda x, centres: _mode_kl(x, centres) / math.log(2),
-            "You answered in bits; nats were asked for.",
-            lambda x, centres: _mode_kl(x, centres) * len(x),
-            "You used counts where shares belong: the answer grows with the sample size.",
-        ),
-        hints="Which centre is nearest to each point, and what share of the points has each "
-        "centre?\n"
-        "KL(s, u) = sum of s log(s / u) with u = 1 / k; a mode without points adds zero.\n"
-        "log k minus the entropy of the shares.",
-    ),
+    hints="Fix one outcome. How often is it real when it turns up, if half of all examples are?\n"
+    "Differentiate p log D + q log(1 - D) in D and set the result to zero.\n"
+    "p / D = q / (1 - D): solve for D.",
 )
+VALUE = Exercise(
+    id="07.value",
+    task="Write value_at_best(p, q): the game's value against the best discriminator, nats.",
+    right=lambda p, q: 2 * _js(p, q) - math.log(4),
+    cases=((_P, _Q), (_R, _S), (_P, _P)),
+    mistakes=Mistake.pairs(
+        lambda p, q: 2 * _js(p, q),
+        "You left out the constant: equal laws do not give a game of value zero.",
+        lambda p, q: _js(p, q) - math.log(4),
+        "You counted the divergence once; both expectations contribute to it.",
+        lambda p, q: math.log(4) - 2 * _js(p, q),
+        "You gave the discriminator's loss; the value is what it maximises.",
+        lambda p, q: -2 * _js(p, q) - math.log(4),
+        "The divergence has the wrong sign: unequal laws are easier for the discriminator.",
+        _js,
+        "This is the divergence; the value of the game is twice that, with a constant.",
+        lambda p, q: _kl(p, q) + _kl(q, p) - math.log(4),
+        "You compared the two laws with each other; D* compares each with their mixture.",
+        lambda p, q: p * np.log(p / (p + q)) + q * np.log(q / (p + q)),
+        "One term for each outcome: they still have to be added up.",
+        lambda p, q: 2 * _js(p, q) - math.log(2),
+        "You pulled the factor 1/2 out of one logarithm only; there are two expectations.",
+        lambda p, q: (2 * _js(p, q) - math.log(4)) / math.log(2),
+        "You answered in bits; this course takes natural logarithms.",
+    ),
+    hints="Put the best D into both expectations and look for the mixture m = (p + q) / 2.\n"
+    "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.\n"
+    "E_p log(p / 2m) + E_q log(q / 2m) = KL(p, m) + KL(q, m) - 2 log 2.",
+)
+SLOPES = Exercise(
+    id="07.slopes",
+    task="Write slopes_at(d): d/dl of log(1 - D) and of -log D, where D = sigmoid(l) = d.",
+    right=lambda d: (-d, -(1 - d)),
+    cases=((0.01,), (0.3,), (0.9,)),
+    mistakes=Mistake.pairs(
+        lambda d: (-(1 - d), -d),
+        "You exchanged the two losses: which one is flat against a discriminator that is sure?",
+        lambda d: (d, 1 - d),
+        "The sizes fit and the signs do not: a more believable sample lowers both losses.",
+        lambda d: (-1 / (1 - d), -1 / d),
+        "You differentiated in D; the network's output is the logit, so the chain goes on.",
+        lambda d: (-d, 1 - d),
+        "The second loss has a minus in front: a larger logit lowers it.",
+        lambda d: (d, -(1 - d)),
+        "log(1 - D) falls when the logit grows; your first slope has the wrong sign.",
+        lambda d: (1 - d) / d,
+        "This is the ratio of the two slopes; give the pair.",
+        lambda d: (-d * (1 - d), -d * (1 - d)),
+        "You differentiated D itself and forgot the logarithm in front of it.",
+    ),
+    hints="First the slope of the sigmoid in its logit, written with D alone.\n"
+    "dD/dl = D (1 - D). Multiply it by the slope of each logarithm in D.\n"
+    "d log(1 - D) / dD = -1 / (1 - D), and d(-log D) / dD = -1 / D.",
+)
+LOOK_AHEAD = Exercise(
+    id="07.look-ahead",
+    task="Write look_ahead(x, y, lr): an extragradient step of min_x max_y x y; return (x, y).",
+    right=_look_ahead,
+    cases=((1.0, 0.5, 0.2), (-2.0, 1.0, 0.7), (0.3, 0.0, 0.1)),
+    mistakes=Mistake.pairs(
+        lambda x, y, lr: (x - lr * y, y + lr * x),
+        "You took the plain simultaneous step: you never used the direction found ahead.",
+        _alternating,
+        "You let the players take turns; nobody looked ahead.",
+        lambda x, y, lr: (x - lr * (y + lr * x), y + lr * x),
+        "Only one of the players used the other's place ahead.",
+        lambda x, y, lr: (x - lr * (y + lr * x), y - lr * (x - lr * y)),
+        "You looked ahead, and then let y fall; y wants the value to rise.",
+        lambda x, y, lr: (x + lr * (y + lr * x), y - lr * (x - lr * y)),
+        "You exchanged the players: x minimises, y maximises.",
+        lambda x, y, lr: (x - lr * (y + lr * x / 2), y + lr * (x - lr * y / 2)),
+        "You looked half a step ahead; extragradient looks one whole step ahead.",
+        _from_ahead,
+        "You went on from the place you only looked at: these are two plain steps.",
+        _both_down,
+        "You let both players minimise; y wants the value to rise.",
+    ),
+    hints="Two evaluations of the gradients, and one step that counts.\n"
+    "Take a trial step with both players; keep the gradients there, forget the place.\n"
+    "x_ahead = x - lr y and y_ahead = y + lr x; then step from (x, y) with those two.",
+)
+MODE_KL = Exercise(
+    id="07.mode-kl",
+    task="Write mode_kl(x, centres): KL from the share of each nearest mode to uniform, nats.",
+    right=_mode_kl,
+    cases=((_LUMPS, _CENTRES), (_ONE_LOST, _CENTRES), (_LAST_LOST, _CENTRES), (_CENTRES, _CENTRES)),
+    mistakes=Mistake.pairs(
+        lambda x, centres: _entropy(_counts(x, centres)),
+        "You returned the entropy of the shares; evenly used modes must give zero.",
+        _reverse_mode_kl,
+        "You averaged under the uniform law: one lost mode then costs without bound.",
+        _up_to_the_last_seen,
+        "Your list of shares ends with the last mode that was seen; a lost mode at its end "
+        "must be counted too.",
+        lambda x, centres: math.log(8) - _entropy(_counts(x, centres)),
+        "You wrote log 8, the ring's number of modes; here the centres are an argument.",
+        _only_seen,
+        "Your uniform law covers the modes that were seen: losing one costs nothing.",
+        lambda x, centres: -_entropy(_counts(x, centres)),
+        "The uniform law is missing: evenly used modes must give zero.",
+        lambda x, centres: _mode_kl(x, centres) / len(centres),
+        "You averaged over the modes; the terms are weighed by the shares and summed.",
+        lambda x, centres: _mode_kl(x, centres) / math.log(2),
+        "You answered in bits; nats were asked for.",
+        lambda x, centres: _mode_kl(x, centres) * len(x),
+        "You used counts where shares belong: the answer grows with the sample size.",
+    ),
+    hints="Which centre is nearest to each point, and what share of the points has each centre?\n"
+    "KL(s, u) = sum of s log(s / u) with u = 1 / k; a mode without points adds zero.\n"
+    "log k minus the entropy of the shares.",
+)
+
+EXERCISES = bank(globals())

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 # 10.gradient-in-c: of log p for E = c/2 x^2
 _POINTS = np.array([-1.5, 0.0, 0.3, 2.0])
@@ -49,123 +49,122 @@ _PATH = (np.array([0.0, 0.2, 0.5, 1.0]), np.array([-1.0, -1.2, -2.0]), np.array(
 _SHORT = (np.array([0.0, 1.0]), np.array([-0.9]), np.array([0.4]))
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="10.quadratic-z",
-        task="Return the partition function of E(x) = c/2 (x - mu)^2 on the line.",
-        right=lambda c, mu: math.sqrt(2 * math.pi / c),
-        cases=((1.0, 0.0), (4.0, 1.5), (0.3, -2.0)),
-        mistakes=Mistake.pairs(
-            lambda c, mu: math.sqrt(2 * math.pi),
-            "this is right for c = 1 only; a steeper valley holds less mass.",
-            lambda c, mu: math.sqrt(2 * math.pi * c),
-            "you scaled the wrong way: a steeper valley (large c) is narrower, so its "
-            "integral is smaller.",
-            lambda c, mu: math.sqrt(2 * math.pi) / c,
-            "substitute u = sqrt(c) (x - mu): dx is du over the *square root* of c.",
-            lambda c, mu: math.sqrt(2 * math.pi / c) * math.exp(-c * mu**2 / 2),
-            "moving a valley does not change what it holds: the integral over the whole line "
-            "does not depend on mu.",
-            lambda c, mu: math.sqrt(c / (2 * math.pi)),
-            "this is 1/Z, the factor in front of the density.",
-        ),
-        hints="Which normal density is this energy's?\n"
-        "Its variance is 1/c. What stands in front of a normal density?\n"
-        "Substitute u = sqrt(c) (x - mu) in the integral of exp(-u^2/2).",
+QUADRATIC_Z = Exercise(
+    id="10.quadratic-z",
+    task="Return the partition function of E(x) = c/2 (x - mu)^2 on the line.",
+    right=lambda c, mu: math.sqrt(2 * math.pi / c),
+    cases=((1.0, 0.0), (4.0, 1.5), (0.3, -2.0)),
+    mistakes=Mistake.pairs(
+        lambda c, mu: math.sqrt(2 * math.pi),
+        "this is right for c = 1 only; a steeper valley holds less mass.",
+        lambda c, mu: math.sqrt(2 * math.pi * c),
+        "you scaled the wrong way: a steeper valley (large c) is narrower, so its "
+        "integral is smaller.",
+        lambda c, mu: math.sqrt(2 * math.pi) / c,
+        "substitute u = sqrt(c) (x - mu): dx is du over the *square root* of c.",
+        lambda c, mu: math.sqrt(2 * math.pi / c) * math.exp(-c * mu**2 / 2),
+        "moving a valley does not change what it holds: the integral over the whole line "
+        "does not depend on mu.",
+        lambda c, mu: math.sqrt(c / (2 * math.pi)),
+        "this is 1/Z, the factor in front of the density.",
     ),
-    Exercise(
-        id="10.settled-variance",
-        task="Return the variance at which unadjusted Langevin steps of size eta settle on "
-        "E(x) = c/2 x^2.",
-        right=lambda eta, c: 1 / (c * (1 - eta * c / 2)),
-        cases=((0.1, 1.0), (0.5, 1.0), (0.2, 3.0)),
-        mistakes=Mistake.pairs(
-            lambda eta, c: 1 / c,
-            "this is the variance of the law that you aim at; a step of finite size misses it.",
-            lambda eta, c: 1 / (1 - eta * c / 2),
-            "you forgot that the target's own variance is not 1 when c is not 1.",
-            lambda eta, c: 1 / (c * (1 - eta / 2)),
-            "the step contracts by 1 - eta c, not by 1 - eta: the bias depends on the "
-            "curvature too.",
-            lambda eta, c: 1 / (2 * c * (1 - eta * c / 2)),
-            "you gave the noise the variance eta; it is 2 eta, from the factor sqrt(2 eta).",
-            lambda eta, c: 2 * eta / (1 - (1 - eta * c)),
-            "in v' = a^2 v + 2 eta the contraction a is squared: variances scale with squares.",
-        ),
-        hints="Write one step as x' = a x + b z and say what a and b are.\n"
-        "Variances add: v' = a^2 v + b^2. Set v' = v.\n"
-        "a = 1 - eta c and b^2 = 2 eta; simplify 1 - a^2.",
-    ),
-    Exercise(
-        id="10.gradient-in-c",
-        task="Return d log p(x) / dc for E(x) = c/2 x^2, for each of the points x.",
-        right=lambda x, c: 1 / (2 * c) - x**2 / 2,
-        cases=((_POINTS, 1.0), (_POINTS, 4.0)),
-        mistakes=Mistake.pairs(
-            lambda x, c: -(x**2) / 2,
-            "this is the positive phase alone: Z depends on c, so it may not be left out.",
-            lambda x, c: x**2 / 2 - 1 / (2 * c),
-            "the sign of the whole is wrong: p = exp(-E) / Z, so the data's energy enters "
-            "with a minus. This would push the energy of the data up.",
-            lambda x, c: -(x**2) / 2 - 1 / (2 * c),
-            "the negative phase has the wrong sign: it raises the energy where the model's own "
-            "samples are.",
-            lambda x, c: 1 / (2 * math.sqrt(c)) - x**2 / 2,
-            "the model's own average of x^2 / 2 uses its variance, not its standard deviation.",
-            lambda x, c: -c * x,
-            "this is the gradient in x, the score; the question is about the parameter c.",
-        ),
-        hints="log p = -E - log Z. Which of the two depend on c?\n"
-        "d log Z / dc is minus the model's average of dE/dc = x^2 / 2.\n"
-        "Under the model x^2 has the mean 1/c. (Or differentiate -log sqrt(2 pi / c).)",
-    ),
-    Exercise(
-        id="10.acceptance",
-        task="Return log min(1, ratio) with which a Langevin move from x to y is accepted; "
-        "arguments x, y, energy, slope (its derivative), eta.",
-        right=_log_acceptance,
-        cases=(_UPHILL, _DOWNHILL, _ACROSS),
-        mistakes=Mistake.pairs(
-            lambda x, y, e, s, eta: min(0.0, e(x) - e(y)),
-            "this is Metropolis' rule for symmetric proposals; Langevin's drifts downhill, so "
-            "going there and coming back are not equally likely.",
-            lambda x, y, e, s, eta: min(0.0, _log_ratio(x, y, e, s, eta, swap=True)),
-            "the two proposals are exchanged: the way *back* belongs in the numerator.",
-            lambda x, y, e, s, eta: min(0.0, -_log_ratio(x, y, e, s, eta)),
-            "the ratio is upside down: moves to lower energy must be the ones accepted.",
-            lambda x, y, e, s, eta: min(0.0, _log_ratio(x, y, e, s, eta, width=2.0)),
-            "the proposal has the variance 2 eta, so its exponent is divided by 4 eta.",
-            lambda x, y, e, s, eta: math.exp(_log_acceptance(x, y, e, s, eta)),
-            "this is the probability itself; its logarithm was asked for.",
-            lambda x, y, e, s, eta: math.exp(_log_ratio(x, y, e, s, eta)),
-            "this is the ratio itself; the logarithm of min(1, ratio) was asked for.",
-            lambda x, y, e, s, eta: _log_ratio(x, y, e, s, eta),
-            "a probability is at most 1, so its logarithm is at most 0: take the minimum.",
-        ),
-        hints="The ratio is p(y) q(x | y) over p(x) q(y | x); take logarithms term by term.\n"
-        "q(y | x) is a normal density with mean x - eta slope(x) and variance 2 eta.\n"
-        "energy(x) - energy(y) + [log q(x | y) - log q(y | x)], cut off at 0.",
-    ),
-    Exercise(
-        id="10.annealed-weights",
-        task="Return log w of one annealed particle; betas (k + 1 levels), and log q and E at the "
-        "k places from which the level was raised.",
-        right=lambda betas, log_q, energy: float(np.sum(np.diff(betas) * (-energy - log_q))),
-        cases=(_PATH, _SHORT),
-        mistakes=Mistake.pairs(
-            lambda b, q, e: float(np.sum(np.diff(b) * -e)),
-            "you left out the base: between two levels log f changes by both terms.",
-            lambda b, q, e: float(np.sum(np.diff(b) * (-e + q))),
-            "the base loses weight as beta grows: its term enters with a minus.",
-            lambda b, q, e: float(np.sum(np.diff(b) * (e + q))),
-            "the sign is turned round: log f contains -E, and this estimates 1/Z.",
-            lambda b, q, e: float(np.sum(-e - q)),
-            "each term counts only for the *change* of beta at its place.",
-            lambda b, q, e: float(np.sum(b[1:] * (-e - q))),
-            "you used the levels themselves: a weight collects differences of levels.",
-        ),
-        hints="By how much does log f change at a fixed x when beta grows to beta'?\n"
-        "log f = (1 - beta) log q - beta E.\n"
-        "Sum (beta' - beta) (-E - log q) over the path.",
-    ),
+    hints="Which normal density is this energy's?\n"
+    "Its variance is 1/c. What stands in front of a normal density?\n"
+    "Substitute u = sqrt(c) (x - mu) in the integral of exp(-u^2/2).",
 )
+SETTLED_VARIANCE = Exercise(
+    id="10.settled-variance",
+    task="Return the variance at which unadjusted Langevin steps of size eta settle on "
+    "E(x) = c/2 x^2.",
+    right=lambda eta, c: 1 / (c * (1 - eta * c / 2)),
+    cases=((0.1, 1.0), (0.5, 1.0), (0.2, 3.0)),
+    mistakes=Mistake.pairs(
+        lambda eta, c: 1 / c,
+        "this is the variance of the law that you aim at; a step of finite size misses it.",
+        lambda eta, c: 1 / (1 - eta * c / 2),
+        "you forgot that the target's own variance is not 1 when c is not 1.",
+        lambda eta, c: 1 / (c * (1 - eta / 2)),
+        "the step contracts by 1 - eta c, not by 1 - eta: the bias depends on the curvature too.",
+        lambda eta, c: 1 / (2 * c * (1 - eta * c / 2)),
+        "you gave the noise the variance eta; it is 2 eta, from the factor sqrt(2 eta).",
+        lambda eta, c: 2 * eta / (1 - (1 - eta * c)),
+        "in v' = a^2 v + 2 eta the contraction a is squared: variances scale with squares.",
+    ),
+    hints="Write one step as x' = a x + b z and say what a and b are.\n"
+    "Variances add: v' = a^2 v + b^2. Set v' = v.\n"
+    "a = 1 - eta c and b^2 = 2 eta; simplify 1 - a^2.",
+)
+GRADIENT_IN_C = Exercise(
+    id="10.gradient-in-c",
+    task="Return d log p(x) / dc for E(x) = c/2 x^2, for each of the points x.",
+    right=lambda x, c: 1 / (2 * c) - x**2 / 2,
+    cases=((_POINTS, 1.0), (_POINTS, 4.0)),
+    mistakes=Mistake.pairs(
+        lambda x, c: -(x**2) / 2,
+        "this is the positive phase alone: Z depends on c, so it may not be left out.",
+        lambda x, c: x**2 / 2 - 1 / (2 * c),
+        "the sign of the whole is wrong: p = exp(-E) / Z, so the data's energy enters "
+        "with a minus. This would push the energy of the data up.",
+        lambda x, c: -(x**2) / 2 - 1 / (2 * c),
+        "the negative phase has the wrong sign: it raises the energy where the model's own "
+        "samples are.",
+        lambda x, c: 1 / (2 * math.sqrt(c)) - x**2 / 2,
+        "the model's own average of x^2 / 2 uses its variance, not its standard deviation.",
+        lambda x, c: -c * x,
+        "this is the gradient in x, the score; the question is about the parameter c.",
+    ),
+    hints="log p = -E - log Z. Which of the two depend on c?\n"
+    "d log Z / dc is minus the model's average of dE/dc = x^2 / 2.\n"
+    "Under the model x^2 has the mean 1/c. (Or differentiate -log sqrt(2 pi / c).)",
+)
+ACCEPTANCE = Exercise(
+    id="10.acceptance",
+    task="Return log min(1, ratio) with which a Langevin move from x to y is accepted; "
+    "arguments x, y, energy, slope (its derivative), eta.",
+    right=_log_acceptance,
+    cases=(_UPHILL, _DOWNHILL, _ACROSS),
+    mistakes=Mistake.pairs(
+        lambda x, y, e, s, eta: min(0.0, e(x) - e(y)),
+        "this is Metropolis' rule for symmetric proposals; Langevin's drifts downhill, so "
+        "going there and coming back are not equally likely.",
+        lambda x, y, e, s, eta: min(0.0, _log_ratio(x, y, e, s, eta, swap=True)),
+        "the two proposals are exchanged: the way *back* belongs in the numerator.",
+        lambda x, y, e, s, eta: min(0.0, -_log_ratio(x, y, e, s, eta)),
+        "the ratio is upside down: moves to lower energy must be the ones accepted.",
+        lambda x, y, e, s, eta: min(0.0, _log_ratio(x, y, e, s, eta, width=2.0)),
+        "the proposal has the variance 2 eta, so its exponent is divided by 4 eta.",
+        lambda x, y, e, s, eta: math.exp(_log_acceptance(x, y, e, s, eta)),
+        "this is the probability itself; its logarithm was asked for.",
+        lambda x, y, e, s, eta: math.exp(_log_ratio(x, y, e, s, eta)),
+        "this is the ratio itself; the logarithm of min(1, ratio) was asked for.",
+        lambda x, y, e, s, eta: _log_ratio(x, y, e, s, eta),
+        "a probability is at most 1, so its logarithm is at most 0: take the minimum.",
+    ),
+    hints="The ratio is p(y) q(x | y) over p(x) q(y | x); take logarithms term by term.\n"
+    "q(y | x) is a normal density with mean x - eta slope(x) and variance 2 eta.\n"
+    "energy(x) - energy(y) + [log q(x | y) - log q(y | x)], cut off at 0.",
+)
+ANNEALED_WEIGHTS = Exercise(
+    id="10.annealed-weights",
+    task="Return log w of one annealed particle; betas (k + 1 levels), and log q and E at the "
+    "k places from which the level was raised.",
+    right=lambda betas, log_q, energy: float(np.sum(np.diff(betas) * (-energy - log_q))),
+    cases=(_PATH, _SHORT),
+    mistakes=Mistake.pairs(
+        lambda b, q, e: float(np.sum(np.diff(b) * -e)),
+        "you left out the base: between two levels log f changes by both terms.",
+        lambda b, q, e: float(np.sum(np.diff(b) * (-e + q))),
+        "the base loses weight as beta grows: its term enters with a minus.",
+        lambda b, q, e: float(np.sum(np.diff(b) * (e + q))),
+        "the sign is turned round: log f contains -E, and this estimates 1/Z.",
+        lambda b, q, e: float(np.sum(-e - q)),
+        "each term counts only for the *change* of beta at its place.",
+        lambda b, q, e: float(np.sum(b[1:] * (-e - q))),
+        "you used the levels themselves: a weight collects differences of levels.",
+    ),
+    hints="By how much does log f change at a fixed x when beta grows to beta'?\n"
+    "log f = (1 - beta) log q - beta E.\n"
+    "Sum (beta' - beta) (-E - log q) over the path.",
+)
+
+EXERCISES = bank(globals())

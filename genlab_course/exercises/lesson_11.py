@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genlab.score.matching import dsm_loss, noise_ladder
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array: TypeAlias = NDArray[np.float64]
 Model: TypeAlias = Callable[[Tensor], Tensor]
@@ -60,121 +60,117 @@ def _falling(high: float, low: float, n: int) -> Array:
     return np.geomspace(high, low, n)
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="11.parabola",
-        task="Return J_SM of the model s(x) = -a x on data N(0, s^2), in closed form.",
-        right=lambda a, s: 0.5 * (a - 1 / s**2) ** 2 * s**2,
-        cases=((0.0, 2.0), (0.7, 0.5), (1.0, 1.5)),
-        mistakes=Mistake.pairs(
-            lambda a, s: 0.5 * (1 - a) ** 2,
-            "this is the answer for data of variance 1; what is the score of N(0, s^2), and "
-            "what is the mean of x^2?",
-            lambda a, s: 0.5 * (a - 1 / s**2) ** 2,
-            "you compared the slopes but did not average x^2 over the data.",
-            lambda a, s: (a - 1 / s**2) ** 2 * s**2,
-            "the factor one half of the definition is missing.",
-            lambda a, s: -a + 0.5 * a**2 * s**2,
-            "this is Hyvarinen's form, which differs by a constant: it may be negative, a "
-            "mean square may not.",
-            lambda a, s: 0.5 * (a - 1 / s) ** 2 * s**2,
-            "the score of N(0, s^2) divides x by the variance, not by the deviation.",
-        ),
-        hints="Write down the score of N(0, s^2) first.\n"
-        "The difference of the two scores is a number times x.\n"
-        "Square that number, multiply by E[x^2] = s^2, halve.",
+PARABOLA = Exercise(
+    id="11.parabola",
+    task="Return J_SM of the model s(x) = -a x on data N(0, s^2), in closed form.",
+    right=lambda a, s: 0.5 * (a - 1 / s**2) ** 2 * s**2,
+    cases=((0.0, 2.0), (0.7, 0.5), (1.0, 1.5)),
+    mistakes=Mistake.pairs(
+        lambda a, s: 0.5 * (1 - a) ** 2,
+        "this is the answer for data of variance 1; what is the score of N(0, s^2), and "
+        "what is the mean of x^2?",
+        lambda a, s: 0.5 * (a - 1 / s**2) ** 2,
+        "you compared the slopes but did not average x^2 over the data.",
+        lambda a, s: (a - 1 / s**2) ** 2 * s**2,
+        "the factor one half of the definition is missing.",
+        lambda a, s: -a + 0.5 * a**2 * s**2,
+        "this is Hyvarinen's form, which differs by a constant: it may be negative, a "
+        "mean square may not.",
+        lambda a, s: 0.5 * (a - 1 / s) ** 2 * s**2,
+        "the score of N(0, s^2) divides x by the variance, not by the deviation.",
     ),
-    Exercise(
-        id="11.floor",
-        task="Return the least denoising score matching loss on data N(0, s^2) at level sigma.",
-        right=lambda s, sigma: s**2 / (2 * sigma**2 * (s**2 + sigma**2)),
-        cases=((1.0, 1.0), (2.0, 0.5), (0.3, 2.0)),
-        mistakes=Mistake.pairs(
-            lambda s, sigma: 0.0,
-            "from a noisy example nobody can tell which noise was drawn: the loss has a floor.",
-            lambda s, sigma: 1 / (2 * sigma**2),
-            "this is the loss of the model that always answers 0; the best one does better.",
-            lambda s, sigma: s**2 / (2 * (s**2 + sigma**2)),
-            "this is the floor of the loss multiplied by sigma^2, that of noise prediction.",
-            lambda s, sigma: s**2 / (sigma**2 * (s**2 + sigma**2)),
-            "the factor one half of the definition is missing.",
-            lambda s, sigma: 1 / (2 * (s**2 + sigma**2)),
-            "this is half the mean square of the true score, which is what must be *taken "
-            "off* from the loss of answering 0.",
-        ),
-        hints="The floor is the mean square of the target minus that of the best answer, halved.\n"
-        "The target -eps/sigma has mean square 1/sigma^2. What is the noised law's score?\n"
-        "1/(2 sigma^2) - 1/(2 (s^2 + sigma^2)), on a common denominator.",
-    ),
-    Exercise(
-        id="11.dsm-loss",
-        task="Return the denoising score matching loss of each row; arguments score_model, "
-        "x0 (b, d), eps (b, d), sigma (a number).",
-        right=lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma),
-        cases=(_noisy(0, 0.4), _noisy(1, 2.5)),
-        mistakes=Mistake.pairs(
-            _wrong_dsm(target=lambda eps, sigma: -eps),
-            "your target is the noise itself: the slope of the noise's log-density grows as "
-            "the noise gets small.",
-            _wrong_dsm(target=lambda eps, sigma: eps / sigma),
-            "the sign: the score points back towards the clean example, against the noise.",
-            _wrong_dsm(target=lambda eps, sigma: -eps / sigma**2),
-            "you divided by sigma twice: (x_t - x0) / sigma^2 is already eps / sigma.",
-            _wrong_dsm(target=_right_target, scale=1.0),
-            "the factor one half of the definition is missing.",
-            lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma) / x0.shape[1],
-            "you averaged over the numbers of an example; the definition sums them.",
-            lambda model, x0, eps, sigma: 0.5 * (model(x0) + eps / sigma).square().sum(1),
-            "you showed the clean example to the model; it must see the noisy one.",
-        ),
-        hints="Three steps: make the noisy example, ask the model, compare with the target.\n"
-        "The target is the slope of log N(x_t; x0, sigma^2 I) in x_t, which is -eps/sigma.\n"
-        "0.5 * (score_model(x0 + sigma * eps) + eps / sigma).square().sum(1)",
-    ),
-    Exercise(
-        id="11.tweedie",
-        task="Return E[x0 | x_t] for x_t = alpha x0 + sigma eps from the score at x_t (arrays).",
-        right=lambda x_t, score, alpha, sigma: (x_t + sigma**2 * score) / alpha,
-        cases=(_SEEN, _SCALED),
-        mistakes=Mistake.pairs(
-            lambda x_t, score, alpha, sigma: (x_t + sigma * score) / alpha,
-            "you multiplied the score by sigma, which gives minus the noise of size 1; how "
-            "large is the noise in x_t?",
-            lambda x_t, score, alpha, sigma: (x_t - sigma**2 * score) / alpha,
-            "the sign: the score points to where the data are, so go along it.",
-            lambda x_t, score, alpha, sigma: x_t + sigma**2 * score,
-            "this estimates alpha x0, the signal as it stands in x_t.",
-            lambda x_t, score, alpha, sigma: x_t / alpha + sigma**2 * score,
-            "you undid the scaling of x_t only: the whole estimate of alpha x0 is to be divided.",
-        ),
-        hints="Solve x_t = alpha x0 + sigma eps for x0, then take the mean given x_t.\n"
-        "E[eps | x_t] is -sigma times the score.\n"
-        "(x_t - sigma * (-sigma * score)) / alpha",
-    ),
-    Exercise(
-        id="11.ladder",
-        task="Return an array of two rows: n_levels noise levels from sigma_max down to sigma_min "
-        "with one ratio, and the step size rate sigma^2 of each.",
-        right=_ladder,
-        cases=((10.0, 0.2, 14, 0.1), (4.0, 0.5, 4, 0.3)),
-        mistakes=Mistake.pairs(
-            lambda high, low, n, rate: _rows(
-                np.linspace(high, low, n), rate * np.linspace(high, low, n) ** 2
-            ),
-            "your levels have one *difference*: near the bottom a rung is then many times "
-            "the next one.",
-            lambda high, low, n, rate: _ladder(high, low, n, rate)[:, ::-1],
-            "your ladder is climbed: sampling starts where all modes are one hill.",
-            lambda high, low, n, rate: _rows(_falling(high, low, n), rate * _falling(high, low, n)),
-            "steps in proportion to sigma: the score is 1/sigma long and its noise the square "
-            "root of a step, so the two lose their balance.",
-            lambda high, low, n, rate: _rows(
-                _falling(high, low, n + 1)[:-1], rate * _falling(high, low, n + 1)[:-1] ** 2
-            ),
-            "n levels have n - 1 gaps: your ladder stops above sigma_min.",
-        ),
-        hints="Equal steps in log sigma.\n"
-        "The ratio is (sigma_max / sigma_min) to the power 1 / (n_levels - 1).\n"
-        "np.geomspace does it; stack the levels and rate times their squares.",
-    ),
+    hints="Write down the score of N(0, s^2) first.\n"
+    "The difference of the two scores is a number times x.\n"
+    "Square that number, multiply by E[x^2] = s^2, halve.",
 )
+FLOOR = Exercise(
+    id="11.floor",
+    task="Return the least denoising score matching loss on data N(0, s^2) at level sigma.",
+    right=lambda s, sigma: s**2 / (2 * sigma**2 * (s**2 + sigma**2)),
+    cases=((1.0, 1.0), (2.0, 0.5), (0.3, 2.0)),
+    mistakes=Mistake.pairs(
+        lambda s, sigma: 0.0,
+        "from a noisy example nobody can tell which noise was drawn: the loss has a floor.",
+        lambda s, sigma: 1 / (2 * sigma**2),
+        "this is the loss of the model that always answers 0; the best one does better.",
+        lambda s, sigma: s**2 / (2 * (s**2 + sigma**2)),
+        "this is the floor of the loss multiplied by sigma^2, that of noise prediction.",
+        lambda s, sigma: s**2 / (sigma**2 * (s**2 + sigma**2)),
+        "the factor one half of the definition is missing.",
+        lambda s, sigma: 1 / (2 * (s**2 + sigma**2)),
+        "this is half the mean square of the true score, which is what must be *taken "
+        "off* from the loss of answering 0.",
+    ),
+    hints="The floor is the mean square of the target minus that of the best answer, halved.\n"
+    "The target -eps/sigma has mean square 1/sigma^2. What is the noised law's score?\n"
+    "1/(2 sigma^2) - 1/(2 (s^2 + sigma^2)), on a common denominator.",
+)
+DSM_LOSS = Exercise(
+    id="11.dsm-loss",
+    task="Return the denoising score matching loss of each row; arguments score_model, "
+    "x0 (b, d), eps (b, d), sigma (a number).",
+    right=lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma),
+    cases=(_noisy(0, 0.4), _noisy(1, 2.5)),
+    mistakes=Mistake.pairs(
+        _wrong_dsm(target=lambda eps, sigma: -eps),
+        "your target is the noise itself: the slope of the noise's log-density grows as "
+        "the noise gets small.",
+        _wrong_dsm(target=lambda eps, sigma: eps / sigma),
+        "the sign: the score points back towards the clean example, against the noise.",
+        _wrong_dsm(target=lambda eps, sigma: -eps / sigma**2),
+        "you divided by sigma twice: (x_t - x0) / sigma^2 is already eps / sigma.",
+        _wrong_dsm(target=_right_target, scale=1.0),
+        "the factor one half of the definition is missing.",
+        lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma) / x0.shape[1],
+        "you averaged over the numbers of an example; the definition sums them.",
+        lambda model, x0, eps, sigma: 0.5 * (model(x0) + eps / sigma).square().sum(1),
+        "you showed the clean example to the model; it must see the noisy one.",
+    ),
+    hints="Three steps: make the noisy example, ask the model, compare with the target.\n"
+    "The target is the slope of log N(x_t; x0, sigma^2 I) in x_t, which is -eps/sigma.\n"
+    "0.5 * (score_model(x0 + sigma * eps) + eps / sigma).square().sum(1)",
+)
+TWEEDIE = Exercise(
+    id="11.tweedie",
+    task="Return E[x0 | x_t] for x_t = alpha x0 + sigma eps from the score at x_t (arrays).",
+    right=lambda x_t, score, alpha, sigma: (x_t + sigma**2 * score) / alpha,
+    cases=(_SEEN, _SCALED),
+    mistakes=Mistake.pairs(
+        lambda x_t, score, alpha, sigma: (x_t + sigma * score) / alpha,
+        "you multiplied the score by sigma, which gives minus the noise of size 1; how "
+        "large is the noise in x_t?",
+        lambda x_t, score, alpha, sigma: (x_t - sigma**2 * score) / alpha,
+        "the sign: the score points to where the data are, so go along it.",
+        lambda x_t, score, alpha, sigma: x_t + sigma**2 * score,
+        "this estimates alpha x0, the signal as it stands in x_t.",
+        lambda x_t, score, alpha, sigma: x_t / alpha + sigma**2 * score,
+        "you undid the scaling of x_t only: the whole estimate of alpha x0 is to be divided.",
+    ),
+    hints="Solve x_t = alpha x0 + sigma eps for x0, then take the mean given x_t.\n"
+    "E[eps | x_t] is -sigma times the score.\n"
+    "(x_t - sigma * (-sigma * score)) / alpha",
+)
+LADDER = Exercise(
+    id="11.ladder",
+    task="Return an array of two rows: n_levels noise levels from sigma_max down to sigma_min "
+    "with one ratio, and the step size rate sigma^2 of each.",
+    right=_ladder,
+    cases=((10.0, 0.2, 14, 0.1), (4.0, 0.5, 4, 0.3)),
+    mistakes=Mistake.pairs(
+        lambda h, w, n, r: _rows(np.linspace(h, w, n), r * np.linspace(h, w, n) ** 2),
+        "your levels have one *difference*: near the bottom a rung is then many times "
+        "the next one.",
+        lambda high, low, n, rate: _ladder(high, low, n, rate)[:, ::-1],
+        "your ladder is climbed: sampling starts where all modes are one hill.",
+        lambda high, low, n, rate: _rows(_falling(high, low, n), rate * _falling(high, low, n)),
+        "steps in proportion to sigma: the score is 1/sigma long and its noise the square "
+        "root of a step, so the two lose their balance.",
+        lambda h, w, n, r: _rows(_falling(h, w, n + 1)[:-1], r * _falling(h, w, n + 1)[:-1] ** 2),
+        "n levels have n - 1 gaps: your ladder stops above sigma_min.",
+    ),
+    hints="Equal steps in log sigma.\n"
+    "The ratio is (sigma_max / sigma_min) to the power 1 / (n_levels - 1).\n"
+    "np.geomspace does it; stack the levels and rate times their squares.",
+)
+
+EXERCISES = bank(globals())

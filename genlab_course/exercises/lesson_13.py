@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from genlab.score.samplers import ddim_step
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 
 # 13.ddim-step: build it
@@ -43,149 +43,146 @@ def _guided_case(seed: int, w: float) -> tuple[Any, ...]:
     return _net, x, torch.tensor([3, 3, 3, 3]), torch.tensor([0, 7, 2, 9]), 10, w
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="13.passes",
-        task="How many network evaluations do 30 steps of Heun's method take, the last one to "
-        "zero noise, with guidance scale 5?",
-        right=118,
-        mistakes=Mistake.pairs(
-            30,
-            "these are the steps: Heun looks twice in most of them, guidance twice.",
-            59,
-            "you counted Heun's slopes and forgot that each guided slope asks the "
-            "network with and without the condition.",
-            60,
-            "each step counted twice, but which doubling was it? Both happen, and one "
-            "step is an exception.",
-            116,
-            "you took four passes off; the last step saves one slope, and a slope is "
-            "two passes with guidance, not four.",
-            120,
-            "the step to zero noise has no second slope: nothing can be divided by "
-            "a noise level of zero.",
-            295,
-            "the guidance scale is a factor in a formula; no scale, however large, "
-            "asks the network more often.",
-        ),
-        hints="How many slopes does one step look at? Is that true of the last one?\n"
-        "2n - 1 slopes for n steps.\n"
-        "Each slope asks the network with the condition and without it.",
+PASSES = Exercise(
+    id="13.passes",
+    task="How many network evaluations do 30 steps of Heun's method take, the last one to "
+    "zero noise, with guidance scale 5?",
+    right=118,
+    mistakes=Mistake.pairs(
+        30,
+        "these are the steps: Heun looks twice in most of them, guidance twice.",
+        59,
+        "you counted Heun's slopes and forgot that each guided slope asks the "
+        "network with and without the condition.",
+        60,
+        "each step counted twice, but which doubling was it? Both happen, and one "
+        "step is an exception.",
+        116,
+        "you took four passes off; the last step saves one slope, and a slope is "
+        "two passes with guidance, not four.",
+        120,
+        "the step to zero noise has no second slope: nothing can be divided by "
+        "a noise level of zero.",
+        295,
+        "the guidance scale is a factor in a formula; no scale, however large, "
+        "asks the network more often.",
     ),
-    Exercise(
-        id="13.ddim-step",
-        task="Return the noiseless DDIM step of x_t (b, d) from alpha-bar a_t to a_s (tensors), "
-        "given the predicted noise.",
-        right=lambda x_t, eps_hat, a_t, a_s: ddim_step(x_t, eps_hat, 0 * x_t, a_t, a_s),
-        cases=(_step_case(0, 0.1, 0.5), _step_case(1, 0.4, 1.0)),
-        mistakes=Mistake.pairs(
-            lambda x, e, a_t, a_s: a_s * (x - (1 - a_t) * e) / a_t + (1 - a_s) * e,
-            "you used alpha-bar itself for the scales: it is a variance, and signals are "
-            "scaled by its root.",
-            lambda x, e, a_t, a_s: a_t.sqrt() * _guess(x, e, a_t) + (1 - a_s).sqrt() * e,
-            "the guess was put back at the level you come from, not at the one you go to.",
-            lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t),
-            "you took the noise out and put none back: only the step to a_s = 1 ends without.",
-            lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t) + (1 - a_t).sqrt() * e,
-            "you put back as much noise as there was; the new level has less.",
-            lambda x, e, a_t, a_s: _guess(x, e, a_t),
-            "this is the guess of the clean data, which is where the step begins.",
-        ),
-        hints="Two lines: the guess of x0, then the noise again at the new level.\n"
-        "x_t = sqrt(a_t) x0 + sqrt(1 - a_t) eps; solve it for x0.\n"
-        "Then the same equation with a_s in place of a_t.",
-    ),
-    Exercise(
-        id="13.markov-sigma",
-        task="Return the standard deviation of the fresh noise that makes the step from alpha-bar "
-        "a_t to a_s (numbers, a_s > a_t) DDPM's.",
-        right=_sigma,
-        cases=((0.2, 0.5), (0.5, 0.9), (0.05, 0.06)),
-        mistakes=Mistake.pairs(
-            lambda a_t, a_s: _sigma(a_t, a_s) ** 2,
-            "this is the variance; the noise is multiplied by its root.",
-            lambda a_t, a_s: math.sqrt(1 - a_t / a_s),
-            "this is sqrt(beta) of the step: the noise that the *forward* step adds. Knowing "
-            "x0 as well, less is open.",
-            lambda a_t, a_s: math.sqrt((1 - a_t) / (1 - a_s) * (1 - a_t / a_s)),
-            "one ratio is upside down: the result must vanish when the new level is clean.",
-            lambda a_t, a_s: math.sqrt(1 - a_s),
-            "with this much fresh noise nothing of the old noise is kept; DDPM keeps some.",
-        ),
-        hints="It is the posterior variance of lesson 12, written for levels that need not touch.\n"
-        "beta of the step is 1 - a_t / a_s; how does beta-tilde follow from it?\n"
-        "Multiply by the ratio of the two noise variances, then take the root.",
-    ),
-    Exercise(
-        id="13.two-m",
-        task="Return the guess that DPM-Solver++ (2M) uses for the step from lam_t to lam_s, from "
-        "the guess now, the guess before (at lam_r) and the three half log-SNRs.",
-        right=lambda now, before, lam_r, lam_t, lam_s: (
-            now + (lam_s - lam_t) / (2 * (lam_t - lam_r)) * (now - before)
-        ),
-        cases=((1.0, 0.6, -2.0, -1.0, 0.5), (0.3, 0.9, 0.0, 0.4, 0.6)),
-        mistakes=Mistake.pairs(
-            lambda n, b, r, t, s: n + (s - t) / (t - r) * (n - b),
-            "this is the line's value at the *end* of the step; on average over the step it "
-            "is lower.",
-            lambda n, b, r, t, s: n - (s - t) / (2 * (t - r)) * (n - b),
-            "the line was continued backwards, towards the older guess.",
-            lambda n, b, r, t, s: n + (t - r) / (2 * (s - t)) * (n - b),
-            "the ratio of the two steps is upside down: a longer new step needs more "
-            "extrapolation.",
-            lambda n, b, r, t, s: 1.5 * n - 0.5 * b,
-            "this is right only if the new step is as long as the old one.",
-            lambda n, b, r, t, s: (n + b) / 2,
-            "this is the middle of the step that is already over.",
-        ),
-        hints="Draw the two guesses over lambda and a straight line through them.\n"
-        "Its slope is (now - before) / (lam_t - lam_r).\n"
-        "Read it in the middle of the new step, half a step after lam_t.",
-    ),
-    Exercise(
-        id="13.guided-variance",
-        task="Data N(0, 1), class N(m, v): return the variance of noiselessly guided samples at "
-        "scale w.",
-        right=lambda v, w: v**w,
-        cases=((0.25, 3.0), (0.5, 2.0), (0.8, 5.0)),
-        mistakes=Mistake.pairs(
-            lambda v, w: v / (w + (1 - w) * v),
-            "this is the variance of the sharpened law p^(1-w) p_c^w, which guidance does "
-            "not sample.",
-            lambda v, w: v ** (w / 2),
-            "this is how the flow scales a length; a variance scales by its square.",
-            lambda v, w: v / w,
-            "no: see what w = 1 and then w = 2 do in step 12.",
-            lambda v, w: v ** (2 * w),
-            "one square too many: v itself is a variance, not a width.",
-            lambda v, w: v,
-            "this is the class itself: right for w = 1 only.",
-        ),
-        hints="Step 12: without m the flow is x proportional to a function of the noise level.\n"
-        "(1 + tau)^((1-w)/2) (v + tau)^(w/2): compare tau = 0 with large tau.\n"
-        "A standard deviation is multiplied by v^(w/2).",
-    ),
-    Exercise(
-        id="13.guided-network",
-        task="Return the guided prediction of net(x, t, label) at scale w (0: unconditional, 1: "
-        "conditional); `null` is the label for no class; arguments net, x, t, label, null, w.",
-        right=_guided,
-        cases=(_guided_case(0, 3.0), _guided_case(1, 0.5)),
-        mistakes=Mistake.pairs(
-            lambda net, x, t, c, null, w: _guided(net, x, t, c, null, w + 1),
-            "your scale is off by one: this is the paper's w', whose zero is plain conditional.",
-            lambda net, x, t, c, null, w: _guided(net, x, t, c, null, 1 - w),
-            "the two predictions changed places: you lean away from the class.",
-            lambda net, x, t, c, null, w: _guided(net, x, t, c, 0, w),
-            "you gave label 0 for 'no class': that is the digit zero.",
-            lambda net, x, t, c, null, w: w * net(x, t, c),
-            "you multiplied the prediction itself; only the difference that the class makes "
-            "is exaggerated.",
-            lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
-            "every row was told the first row's class.",
-        ),
-        hints="Ask the network twice.\n"
-        "torch.full_like(label, null) is the label of 'no class' for every row.\n"
-        "eps_u + w (eps_c - eps_u).",
-    ),
+    hints="How many slopes does one step look at? Is that true of the last one?\n"
+    "2n - 1 slopes for n steps.\n"
+    "Each slope asks the network with the condition and without it.",
 )
+DDIM_STEP = Exercise(
+    id="13.ddim-step",
+    task="Return the noiseless DDIM step of x_t (b, d) from alpha-bar a_t to a_s (tensors), "
+    "given the predicted noise.",
+    right=lambda x_t, eps_hat, a_t, a_s: ddim_step(x_t, eps_hat, 0 * x_t, a_t, a_s),
+    cases=(_step_case(0, 0.1, 0.5), _step_case(1, 0.4, 1.0)),
+    mistakes=Mistake.pairs(
+        lambda x, e, a_t, a_s: a_s * (x - (1 - a_t) * e) / a_t + (1 - a_s) * e,
+        "you used alpha-bar itself for the scales: it is a variance, and signals are "
+        "scaled by its root.",
+        lambda x, e, a_t, a_s: a_t.sqrt() * _guess(x, e, a_t) + (1 - a_s).sqrt() * e,
+        "the guess was put back at the level you come from, not at the one you go to.",
+        lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t),
+        "you took the noise out and put none back: only the step to a_s = 1 ends without.",
+        lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t) + (1 - a_t).sqrt() * e,
+        "you put back as much noise as there was; the new level has less.",
+        lambda x, e, a_t, a_s: _guess(x, e, a_t),
+        "this is the guess of the clean data, which is where the step begins.",
+    ),
+    hints="Two lines: the guess of x0, then the noise again at the new level.\n"
+    "x_t = sqrt(a_t) x0 + sqrt(1 - a_t) eps; solve it for x0.\n"
+    "Then the same equation with a_s in place of a_t.",
+)
+MARKOV_SIGMA = Exercise(
+    id="13.markov-sigma",
+    task="Return the standard deviation of the fresh noise that makes the step from alpha-bar "
+    "a_t to a_s (numbers, a_s > a_t) DDPM's.",
+    right=_sigma,
+    cases=((0.2, 0.5), (0.5, 0.9), (0.05, 0.06)),
+    mistakes=Mistake.pairs(
+        lambda a_t, a_s: _sigma(a_t, a_s) ** 2,
+        "this is the variance; the noise is multiplied by its root.",
+        lambda a_t, a_s: math.sqrt(1 - a_t / a_s),
+        "this is sqrt(beta) of the step: the noise that the *forward* step adds. Knowing "
+        "x0 as well, less is open.",
+        lambda a_t, a_s: math.sqrt((1 - a_t) / (1 - a_s) * (1 - a_t / a_s)),
+        "one ratio is upside down: the result must vanish when the new level is clean.",
+        lambda a_t, a_s: math.sqrt(1 - a_s),
+        "with this much fresh noise nothing of the old noise is kept; DDPM keeps some.",
+    ),
+    hints="It is the posterior variance of lesson 12, written for levels that need not touch.\n"
+    "beta of the step is 1 - a_t / a_s; how does beta-tilde follow from it?\n"
+    "Multiply by the ratio of the two noise variances, then take the root.",
+)
+TWO_M = Exercise(
+    id="13.two-m",
+    task="Return the guess that DPM-Solver++ (2M) uses for the step from lam_t to lam_s, from "
+    "the guess now, the guess before (at lam_r) and the three half log-SNRs.",
+    right=lambda now, before, lam_r, lam_t, lam_s: (
+        now + (lam_s - lam_t) / (2 * (lam_t - lam_r)) * (now - before)
+    ),
+    cases=((1.0, 0.6, -2.0, -1.0, 0.5), (0.3, 0.9, 0.0, 0.4, 0.6)),
+    mistakes=Mistake.pairs(
+        lambda n, b, r, t, s: n + (s - t) / (t - r) * (n - b),
+        "this is the line's value at the *end* of the step; on average over the step it is lower.",
+        lambda n, b, r, t, s: n - (s - t) / (2 * (t - r)) * (n - b),
+        "the line was continued backwards, towards the older guess.",
+        lambda n, b, r, t, s: n + (t - r) / (2 * (s - t)) * (n - b),
+        "the ratio of the two steps is upside down: a longer new step needs more extrapolation.",
+        lambda n, b, r, t, s: 1.5 * n - 0.5 * b,
+        "this is right only if the new step is as long as the old one.",
+        lambda n, b, r, t, s: (n + b) / 2,
+        "this is the middle of the step that is already over.",
+    ),
+    hints="Draw the two guesses over lambda and a straight line through them.\n"
+    "Its slope is (now - before) / (lam_t - lam_r).\n"
+    "Read it in the middle of the new step, half a step after lam_t.",
+)
+GUIDED_VARIANCE = Exercise(
+    id="13.guided-variance",
+    task="Data N(0, 1), class N(m, v): return the variance of noiselessly guided samples at "
+    "scale w.",
+    right=lambda v, w: v**w,
+    cases=((0.25, 3.0), (0.5, 2.0), (0.8, 5.0)),
+    mistakes=Mistake.pairs(
+        lambda v, w: v / (w + (1 - w) * v),
+        "this is the variance of the sharpened law p^(1-w) p_c^w, which guidance does not sample.",
+        lambda v, w: v ** (w / 2),
+        "this is how the flow scales a length; a variance scales by its square.",
+        lambda v, w: v / w,
+        "no: see what w = 1 and then w = 2 do in step 12.",
+        lambda v, w: v ** (2 * w),
+        "one square too many: v itself is a variance, not a width.",
+        lambda v, w: v,
+        "this is the class itself: right for w = 1 only.",
+    ),
+    hints="Step 12: without m the flow is x proportional to a function of the noise level.\n"
+    "(1 + tau)^((1-w)/2) (v + tau)^(w/2): compare tau = 0 with large tau.\n"
+    "A standard deviation is multiplied by v^(w/2).",
+)
+GUIDED_NETWORK = Exercise(
+    id="13.guided-network",
+    task="Return the guided prediction of net(x, t, label) at scale w (0: unconditional, 1: "
+    "conditional); `null` is the label for no class; arguments net, x, t, label, null, w.",
+    right=_guided,
+    cases=(_guided_case(0, 3.0), _guided_case(1, 0.5)),
+    mistakes=Mistake.pairs(
+        lambda net, x, t, c, null, w: _guided(net, x, t, c, null, w + 1),
+        "your scale is off by one: this is the paper's w', whose zero is plain conditional.",
+        lambda net, x, t, c, null, w: _guided(net, x, t, c, null, 1 - w),
+        "the two predictions changed places: you lean away from the class.",
+        lambda net, x, t, c, null, w: _guided(net, x, t, c, 0, w),
+        "you gave label 0 for 'no class': that is the digit zero.",
+        lambda net, x, t, c, null, w: w * net(x, t, c),
+        "you multiplied the prediction itself; only the difference that the class makes "
+        "is exaggerated.",
+        lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
+        "every row was told the first row's class.",
+    ),
+    hints="Ask the network twice.\n"
+    "torch.full_like(label, null) is the label of 'no class' for every row.\n"
+    "eps_u + w (eps_c - eps_u).",
+)
+
+EXERCISES = bank(globals())

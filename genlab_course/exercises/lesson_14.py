@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 Field = Callable[[Array, float], Array]
@@ -75,124 +75,120 @@ _FIELDS: tuple[tuple[Any, ...], ...] = (
 _X0, _EPS = np.array([1.0, -2.0, 0.4]), np.array([0.3, 0.9, -1.5])
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="14.forgotten-half",
-        task="N(0, 1) data, dx = -x/2 dt + dW: samples are made by the ODE with the *SDE's* drift "
-        "from T = 2 down to 0, started from N(0, 1). Give their variance.",
-        right=math.exp(-2),
-        mistakes=Mistake.pairs(
-            1.0,
-            "with the right factor before the score nothing would move; here the score counts "
-            "twice as much as it should.",
-            math.exp(2),
-            "you followed the velocity with time growing; sampling runs from T down to 0.",
-            math.exp(-1),
-            "each *point* shrinks by this factor; a variance goes with its square.",
-            math.exp(-4),
-            "your velocity is x; the drift -x/2 takes back a half of what the score adds.",
-        ),
-        hints="For N(0, 1) data the law never changes: what is the score?\n"
-        "Write down a x - g^2 score with score = -x. It is a linear ODE.\n"
-        "dx/dt = x/2, followed from t = 2 to t = 0: x shrinks by exp(-1).",
+FORGOTTEN_HALF = Exercise(
+    id="14.forgotten-half",
+    task="N(0, 1) data, dx = -x/2 dt + dW: samples are made by the ODE with the *SDE's* drift "
+    "from T = 2 down to 0, started from N(0, 1). Give their variance.",
+    right=math.exp(-2),
+    mistakes=Mistake.pairs(
+        1.0,
+        "with the right factor before the score nothing would move; here the score counts "
+        "twice as much as it should.",
+        math.exp(2),
+        "you followed the velocity with time growing; sampling runs from T down to 0.",
+        math.exp(-1),
+        "each *point* shrinks by this factor; a variance goes with its square.",
+        math.exp(-4),
+        "your velocity is x; the drift -x/2 takes back a half of what the score adds.",
     ),
-    Exercise(
-        id="14.strength-of-a-path",
-        task="Return g(t)^2 from sigma, its time derivative, alpha and its time derivative.",
-        right=lambda sigma, d_sigma, alpha, d_alpha: (
-            2 * sigma * d_sigma - 2 * d_alpha / alpha * sigma**2
-        ),
-        cases=((0.6, 0.5, 0.8, -0.375), (0.3, 1.0, 0.7, -1.0), (2.0, 3.0, 1.0, 0.0)),
-        mistakes=Mistake.pairs(
-            lambda sigma, d_sigma, alpha, d_alpha: 2 * sigma * d_sigma,
-            "you let the noise pay for the growth of the variance alone: the drift stretches "
-            "or shrinks what is already there. Right only where alpha stands still.",
-            lambda sigma, d_sigma, alpha, d_alpha: (
-                2 * sigma * d_sigma + 2 * d_alpha / alpha * sigma**2
-            ),
-            "a sign slipped: solve d sigma^2/dt = 2 a sigma^2 + g^2 for g^2.",
-            lambda sigma, d_sigma, alpha, d_alpha: 2 * sigma * d_sigma - d_alpha / alpha * sigma**2,
-            "a variance is stretched twice as fast as a length: a factor 2 is missing.",
-            lambda sigma, d_sigma, alpha, d_alpha: 2 * sigma * d_sigma - 2 * d_alpha * sigma**2,
-            "the rate of the drift is the slope of log alpha, not of alpha.",
-            lambda sigma, d_sigma, alpha, d_alpha: d_sigma - 2 * d_alpha / alpha * sigma**2,
-            "the balance is one of variances: differentiate sigma^2, not sigma.",
-        ),
-        hints="Two things change the variance in a short time: the drift and the fresh noise.\n"
-        "d sigma^2 / dt = 2 a sigma^2 + g^2, with a the slope of log alpha.\n"
-        "d sigma^2 / dt = 2 sigma d_sigma, and a = d_alpha / alpha.",
-    ),
-    Exercise(
-        id="14.flow-step",
-        task="dx = -x/2 dt + dW: from x and the predicted noise eps at time t, take one Euler step "
-        "of length h of the probability-flow ODE towards the data.",
-        right=_flow_step,
-        cases=((1.2, 0.8, 0.5, 0.05), (-0.7, 0.4, 1.5, 0.1), (0.3, -1.1, 0.2, 0.02)),
-        mistakes=Mistake.pairs(
-            lambda x, eps, t, h: x + h * (-0.5 * x + 0.5 * eps / math.sqrt(1 - math.exp(-t))),
-            "you stepped towards the noise: time falls, so the velocity counts negatively.",
-            lambda x, eps, t, h: x - h * (-0.5 * x + eps / math.sqrt(1 - math.exp(-t))),
-            "this is the drift of the reverse SDE; without its noise the score counts half.",
-            lambda x, eps, t, h: x - h * (-0.5 * x - 0.5 * eps / math.sqrt(1 - math.exp(-t))),
-            "the score points against the predicted noise: a sign was lost in the conversion.",
-            lambda x, eps, t, h: x - h * (-0.5 * x + 0.5 * eps),
-            "you used -eps as the score; it still has to be divided by the noise's deviation.",
-            lambda x, eps, t, h: x - h * (-0.5 * x + 0.5 * eps / (1 - math.exp(-t))),
-            "you divided by the noise's variance; the score is -eps over the *deviation*.",
-        ),
-        hints="First the score from eps and sigma(t), then the velocity, then one step backwards.\n"
-        "sigma(t)^2 = 1 - exp(-t); the velocity is -x/2 minus half of the score.\n"
-        "x - h * (-x/2 + eps / (2 sigma)).",
-    ),
-    Exercise(
-        id="14.ode-log-prob",
-        task="Build log p(x0) by n Euler steps from t = 0 to 1 (velocity and divergence at the "
-        "start of each step), with a standard normal prior at t = 1.",
-        right=_log_density,
-        cases=_FIELDS,
-        mistakes=Mistake.pairs(
-            lambda v, d, x0, n: _log_density(v, d, x0, n, sign=-1.0),
-            "where points spread on their way to the noise, they were *denser* at the data: "
-            "check the sign of the divergence.",
-            lambda v, d, x0, n: _log_density(v, d, x0, n, at_data=True),
-            "the prior is the law at t = 1: ask it where the point has arrived, not where it "
-            "began.",
-            lambda v, d, x0, n: _log_density(v, d, x0, n, step=False),
-            "you added up the divergence without the length of the step: an integral needs it.",
-            lambda v, d, x0, n: _log_density(v, d, x0, n, after=True),
-            "you asked for the divergence after the move; it belongs where the step began.",
-            lambda v, d, x0, n: _log_density(v, d, x0, n, prior=False),
-            "this is the change of volume only; the density at the other end is missing.",
-            lambda v, d, x0, n: _log_density(v, d, x0, n, backwards=True),
-            "you read the clock from 1 down to 0, but the point travels from the data to the "
-            "noise.",
-        ),
-        hints="Carry two things along: the point, and a running total that starts at 0.\n"
-        "In each step: total += divergence(x, t) / n, then x += velocity(x, t) / n.\n"
-        "At the end: -x^2/2 - log(2 pi)/2 at the final x, plus the total.",
-    ),
-    Exercise(
-        id="14.flow-matching-pair",
-        task="With data at t = 0 and noise at t = 1: return np.stack([x_t, target]) for flow "
-        "matching on the straight path.",
-        right=lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps - x0]),
-        cases=((_X0, _EPS, 0.25), (_X0, _EPS, 0.8)),
-        mistakes=Mistake.pairs(
-            lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, x0 - eps]),
-            "your target leads from the noise to the data: the papers' clock. Here time grows "
-            "towards the noise.",
-            lambda x0, eps, t: np.stack([t * x0 + (1 - t) * eps, eps - x0]),
-            "your point is at the wrong end: at t = 0 it must be the data.",
-            lambda x0, eps, t: np.stack([t * x0 + (1 - t) * eps, x0 - eps]),
-            "consistent, but in the papers' clock: there noise is at 0 and data at 1.",
-            lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps]),
-            "this is the target of noise prediction; a velocity is the derivative of x_t.",
-            lambda x0, eps, t: np.stack([np.sqrt(1 - t) * x0 + np.sqrt(t) * eps, eps - x0]),
-            "with square roots the path is not straight (it is the variance-preserving one), "
-            "and its velocity is another.",
-        ),
-        hints="Where is x_t at t = 0, and where at t = 1?\n"
-        "A straight line between the two; its derivative in t does not depend on t.\n"
-        "x_t = (1 - t) x0 + t eps. Differentiate.",
-    ),
+    hints="For N(0, 1) data the law never changes: what is the score?\n"
+    "Write down a x - g^2 score with score = -x. It is a linear ODE.\n"
+    "dx/dt = x/2, followed from t = 2 to t = 0: x shrinks by exp(-1).",
 )
+STRENGTH_OF_A_PATH = Exercise(
+    id="14.strength-of-a-path",
+    task="Return g(t)^2 from sigma, its time derivative, alpha and its time derivative.",
+    right=lambda sigma, d_sigma, alpha, d_alpha: (
+        2 * sigma * d_sigma - 2 * d_alpha / alpha * sigma**2
+    ),
+    cases=((0.6, 0.5, 0.8, -0.375), (0.3, 1.0, 0.7, -1.0), (2.0, 3.0, 1.0, 0.0)),
+    mistakes=Mistake.pairs(
+        lambda sigma, d_sigma, alpha, d_alpha: 2 * sigma * d_sigma,
+        "you let the noise pay for the growth of the variance alone: the drift stretches "
+        "or shrinks what is already there. Right only where alpha stands still.",
+        lambda sigma, d_sigma, alpha, d_alpha: 2 * sigma * d_sigma + 2 * d_alpha / alpha * sigma**2,
+        "a sign slipped: solve d sigma^2/dt = 2 a sigma^2 + g^2 for g^2.",
+        lambda sigma, d_sigma, alpha, d_alpha: 2 * sigma * d_sigma - d_alpha / alpha * sigma**2,
+        "a variance is stretched twice as fast as a length: a factor 2 is missing.",
+        lambda sigma, d_sigma, alpha, d_alpha: 2 * sigma * d_sigma - 2 * d_alpha * sigma**2,
+        "the rate of the drift is the slope of log alpha, not of alpha.",
+        lambda sigma, d_sigma, alpha, d_alpha: d_sigma - 2 * d_alpha / alpha * sigma**2,
+        "the balance is one of variances: differentiate sigma^2, not sigma.",
+    ),
+    hints="Two things change the variance in a short time: the drift and the fresh noise.\n"
+    "d sigma^2 / dt = 2 a sigma^2 + g^2, with a the slope of log alpha.\n"
+    "d sigma^2 / dt = 2 sigma d_sigma, and a = d_alpha / alpha.",
+)
+FLOW_STEP = Exercise(
+    id="14.flow-step",
+    task="dx = -x/2 dt + dW: from x and the predicted noise eps at time t, take one Euler step "
+    "of length h of the probability-flow ODE towards the data.",
+    right=_flow_step,
+    cases=((1.2, 0.8, 0.5, 0.05), (-0.7, 0.4, 1.5, 0.1), (0.3, -1.1, 0.2, 0.02)),
+    mistakes=Mistake.pairs(
+        lambda x, eps, t, h: x + h * (-0.5 * x + 0.5 * eps / math.sqrt(1 - math.exp(-t))),
+        "you stepped towards the noise: time falls, so the velocity counts negatively.",
+        lambda x, eps, t, h: x - h * (-0.5 * x + eps / math.sqrt(1 - math.exp(-t))),
+        "this is the drift of the reverse SDE; without its noise the score counts half.",
+        lambda x, eps, t, h: x - h * (-0.5 * x - 0.5 * eps / math.sqrt(1 - math.exp(-t))),
+        "the score points against the predicted noise: a sign was lost in the conversion.",
+        lambda x, eps, t, h: x - h * (-0.5 * x + 0.5 * eps),
+        "you used -eps as the score; it still has to be divided by the noise's deviation.",
+        lambda x, eps, t, h: x - h * (-0.5 * x + 0.5 * eps / (1 - math.exp(-t))),
+        "you divided by the noise's variance; the score is -eps over the *deviation*.",
+    ),
+    hints="First the score from eps and sigma(t), then the velocity, then one step backwards.\n"
+    "sigma(t)^2 = 1 - exp(-t); the velocity is -x/2 minus half of the score.\n"
+    "x - h * (-x/2 + eps / (2 sigma)).",
+)
+ODE_LOG_PROB = Exercise(
+    id="14.ode-log-prob",
+    task="Build log p(x0) by n Euler steps from t = 0 to 1 (velocity and divergence at the "
+    "start of each step), with a standard normal prior at t = 1.",
+    right=_log_density,
+    cases=_FIELDS,
+    mistakes=Mistake.pairs(
+        lambda v, d, x0, n: _log_density(v, d, x0, n, sign=-1.0),
+        "where points spread on their way to the noise, they were *denser* at the data: "
+        "check the sign of the divergence.",
+        lambda v, d, x0, n: _log_density(v, d, x0, n, at_data=True),
+        "the prior is the law at t = 1: ask it where the point has arrived, not where it began.",
+        lambda v, d, x0, n: _log_density(v, d, x0, n, step=False),
+        "you added up the divergence without the length of the step: an integral needs it.",
+        lambda v, d, x0, n: _log_density(v, d, x0, n, after=True),
+        "you asked for the divergence after the move; it belongs where the step began.",
+        lambda v, d, x0, n: _log_density(v, d, x0, n, prior=False),
+        "this is the change of volume only; the density at the other end is missing.",
+        lambda v, d, x0, n: _log_density(v, d, x0, n, backwards=True),
+        "you read the clock from 1 down to 0, but the point travels from the data to the noise.",
+    ),
+    hints="Carry two things along: the point, and a running total that starts at 0.\n"
+    "In each step: total += divergence(x, t) / n, then x += velocity(x, t) / n.\n"
+    "At the end: -x^2/2 - log(2 pi)/2 at the final x, plus the total.",
+)
+FLOW_MATCHING_PAIR = Exercise(
+    id="14.flow-matching-pair",
+    task="With data at t = 0 and noise at t = 1: return np.stack([x_t, target]) for flow "
+    "matching on the straight path.",
+    right=lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps - x0]),
+    cases=((_X0, _EPS, 0.25), (_X0, _EPS, 0.8)),
+    mistakes=Mistake.pairs(
+        lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, x0 - eps]),
+        "your target leads from the noise to the data: the papers' clock. Here time grows "
+        "towards the noise.",
+        lambda x0, eps, t: np.stack([t * x0 + (1 - t) * eps, eps - x0]),
+        "your point is at the wrong end: at t = 0 it must be the data.",
+        lambda x0, eps, t: np.stack([t * x0 + (1 - t) * eps, x0 - eps]),
+        "consistent, but in the papers' clock: there noise is at 0 and data at 1.",
+        lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps]),
+        "this is the target of noise prediction; a velocity is the derivative of x_t.",
+        lambda x0, eps, t: np.stack([np.sqrt(1 - t) * x0 + np.sqrt(t) * eps, eps - x0]),
+        "with square roots the path is not straight (it is the variance-preserving one), "
+        "and its velocity is another.",
+    ),
+    hints="Where is x_t at t = 0, and where at t = 1?\n"
+    "A straight line between the two; its derivative in t does not depend on t.\n"
+    "x_t = (1 - t) x0 + t eps. Differentiate.",
+)
+
+EXERCISES = bank(globals())

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -126,144 +126,143 @@ _SEEN: tuple[tuple[int, float, bool, str], ...] = (
 )
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="15.read",
-        task="Place five releases: for each AR, VAE, GAN, diffusion or flow, parts joined by a +.",
-        right=_READ,
-        judge=_judge_reading,
-        mistakes=(
-            Mistake(("AR", "diffusion", *_READ[2:]), _WHY[1]),
-            Mistake((*_READ[:2], "GAN + diffusion", *_READ[3:]), _WHY[2]),
-            Mistake((*_READ[:3], "AR + VAE + diffusion", _READ[4]), _WHY[3]),
-            Mistake((*_READ[:4], "GAN"), _WHY[4]),
-            Mistake((*_READ[:4], "diffusion"), _WHY[4]),
-        ),
-        hints="Objective first: underline what was minimised. Then the sampler.\n"
-        "Strike out what is denied or compared with; a hybrid has one family for each part.\n"
-        "(a) one family, (b) two, (c) one, (d) two, (e) two.",
+READ = Exercise(
+    id="15.read",
+    task="Place five releases: for each AR, VAE, GAN, diffusion or flow, parts joined by a +.",
+    right=_READ,
+    judge=_judge_reading,
+    mistakes=(
+        Mistake(("AR", "diffusion", *_READ[2:]), _WHY[1]),
+        Mistake((*_READ[:2], "GAN + diffusion", *_READ[3:]), _WHY[2]),
+        Mistake((*_READ[:3], "AR + VAE + diffusion", _READ[4]), _WHY[3]),
+        Mistake((*_READ[:4], "GAN"), _WHY[4]),
+        Mistake((*_READ[:4], "diffusion"), _WHY[4]),
     ),
-    Exercise(
-        id="15.passes",
-        task="A language model writes 100 text tokens, one pass each; a latent denoiser then takes "
-        "30 DDIM steps with classifier-free guidance, both of its rows in one batch; a decoder "
-        "makes the image. Give the network evaluations (rows) and the sequential passes.",
-        right=(161, 131),
-        mistakes=Mistake.pairs(
-            (131, 161),
-            "the other way round: evaluations are the work, passes the wait.",
-            (131, 131),
-            "guidance needs the noise twice in each step, with the text and "
-            "without: two evaluations, though one pass.",
-            (161, 161),
-            "the two rows of a guided step do not wait for each other: in one "
-            "batch they are one sequential pass.",
-            (160, 130),
-            "the decoder is a network too, and it is used once.",
-            (61, 31),
-            "you counted the denoiser and the decoder only: the language model "
-            "makes a pass a token.",
-            (6001, 3001),
-            "the parts work one after the other, so their passes add up; they do not multiply.",
-        ),
-        hints="Count each part by itself.\n"
-        "The writer: one pass a token. The denoiser: steps, and rows a step. The decoder?\n"
-        "100 + 30 times 2 + 1 evaluations; the guided step is one pass.",
-    ),
-    Exercise(
-        id="15.residual",
-        task="Return the law of the token that replaces a refused one in speculative decoding.",
-        right=_residual,
-        cases=_LAWS,
-        mistakes=Mistake.pairs(
-            lambda p, q: np.asarray(p),
-            "a draw from p gives again what the draft already had its chance to give: tokens "
-            "that q likes come out too often.",
-            lambda p, q: np.maximum(np.asarray(p) - np.asarray(q), 0.0),
-            "this is what is missing, but it does not sum to 1: a law has to be normalised.",
-            lambda p, q: _residual(q, p),
-            "this is what q gives too *much*; the replacement adds what it gives too little.",
-            lambda p, q: np.minimum(p, q) / np.minimum(p, q).sum(),
-            "this is the law of the tokens that were *kept*.",
-            lambda p, q: (
-                np.abs(np.asarray(p) - np.asarray(q)) / np.abs(np.asarray(p) - np.asarray(q)).sum()
-            ),
-            "where q gives too much nothing is to be added: cut negative differences at 0.",
-        ),
-        hints="What do the kept tokens already carry, token by token?\n"
-        "min(p, q). What must be added to reach p?\n"
-        "max(p - q, 0), divided by its sum.",
-    ),
-    Exercise(
-        id="15.tokens-a-pass",
-        task="Each of k drafted tokens is kept with probability `kept`, independently, until the "
-        "first refusal. Return the expected number of tokens that one pass of the target yields.",
-        right=lambda kept, k: sum(kept**i for i in range(k + 1)),
-        cases=((0.5, 2), (0.8, 4), (0.3, 1), (0.9, 7)),
-        mistakes=Mistake.pairs(
-            lambda kept, k: kept * k,
-            "after a refusal the rest of the draft is thrown away, kept or not; and one token "
-            "always comes on top.",
-            lambda kept, k: 1 + kept * k,
-            "after a refusal the rest of the draft is thrown away: the second can only count "
-            "if the first was kept.",
-            lambda kept, k: sum(kept**i for i in range(1, k + 1)),
-            "these are the kept tokens. The pass also pays for one more: the replacement, or "
-            "the token after the last.",
-            lambda kept, k: sum(kept**i for i in range(k)),
-            "if all are kept the target's last answer is a token too: k + 1 are possible.",
-            lambda kept, k: 1 / (1 - kept),
-            "this is the answer for a draft that never ends.",
-        ),
-        hints="The i-th drafted token counts only if all before it, and it itself, were kept.\n"
-        "Probability that at least i are kept: kept ** i. Add one token for the pass itself.\n"
-        "1 + kept + kept**2 + ... + kept**k.",
-    ),
-    Exercise(
-        id="15.price-of-parallel",
-        task="Return the KL divergence, in nats, from a joint law to what a perfect network draws "
-        "in a single parallel pass.",
-        right=_price,
-        cases=_JOINTS,
-        mistakes=Mistake.pairs(
-            lambda joint: _price(joint) / np.log(2),
-            "this is in bits; the exercise asks for nats.",
-            lambda joint: sum(_entropy(m) for m in _margins(joint)),
-            "this is the entropy of what is drawn; what did the joint law have?",
-            _entropy,
-            "this is the entropy of the joint law. Compare it with that of independent "
-            "draws from its marginals.",
-            lambda joint: -_price(joint),
-            "a KL divergence is never negative: the marginals' entropies come first.",
-            lambda joint: joint.size and np.log(joint.size) - _entropy(joint),
-            "this is the distance from the even law; one pass does know the marginals.",
-            _first_two,
-            "this is the mutual information of the first two variables: all of them depend on "
-            "one another.",
-        ),
-        hints="What is drawn: each variable from its own marginal, independently.\n"
-        "KL(p || product of marginals). Write its logarithm as a sum.\n"
-        "Sum of the marginals' entropies minus the entropy of the joint law.",
-    ),
-    Exercise(
-        id="15.place",
-        task="From passes, share of new positions in a pass (1.0 for a single pass), whether the "
-        'passes follow a dial of steps, and the kind of likelihood ("exact", "bound", '
-        '"unnormalised", "none"), return "autoregressive", "flow", "latent-variable", '
-        '"adversarial" or "score".',
-        right=_place,
-        cases=_SEEN,
-        mistakes=Mistake.pairs(
-            lambda *seen: _place(*seen, dial=False),
-            "you did not ask what the passes follow: a distilled model makes one pass and takes "
-            "more when told to, and masked diffusion writes pieces without being autoregressive.",
-            _by_passes,
-            "many passes can write piece by piece or repaint the whole: the share tells.",
-            _by_kind,
-            "without a likelihood it need not be adversarial: look at how it samples first.",
-        ),
-        hints="Begin with how the output comes into being; ask for the likelihood last.\n"
-        "Several passes with a share near 1: score. Passes that follow a dial: score as well.\n"
-        "Then: several passes, autoregressive; one pass, by the kind of likelihood.",
-    ),
+    hints="Objective first: underline what was minimised. Then the sampler.\n"
+    "Strike out what is denied or compared with; a hybrid has one family for each part.\n"
+    "(a) one family, (b) two, (c) one, (d) two, (e) two.",
 )
+PASSES = Exercise(
+    id="15.passes",
+    task="A language model writes 100 text tokens, one pass each; a latent denoiser then takes "
+    "30 DDIM steps with classifier-free guidance, both of its rows in one batch; a decoder "
+    "makes the image. Give the network evaluations (rows) and the sequential passes.",
+    right=(161, 131),
+    mistakes=Mistake.pairs(
+        (131, 161),
+        "the other way round: evaluations are the work, passes the wait.",
+        (131, 131),
+        "guidance needs the noise twice in each step, with the text and "
+        "without: two evaluations, though one pass.",
+        (161, 161),
+        "the two rows of a guided step do not wait for each other: in one "
+        "batch they are one sequential pass.",
+        (160, 130),
+        "the decoder is a network too, and it is used once.",
+        (61, 31),
+        "you counted the denoiser and the decoder only: the language model makes a pass a token.",
+        (6001, 3001),
+        "the parts work one after the other, so their passes add up; they do not multiply.",
+    ),
+    hints="Count each part by itself.\n"
+    "The writer: one pass a token. The denoiser: steps, and rows a step. The decoder?\n"
+    "100 + 30 times 2 + 1 evaluations; the guided step is one pass.",
+)
+RESIDUAL = Exercise(
+    id="15.residual",
+    task="Return the law of the token that replaces a refused one in speculative decoding.",
+    right=_residual,
+    cases=_LAWS,
+    mistakes=Mistake.pairs(
+        lambda p, q: np.asarray(p),
+        "a draw from p gives again what the draft already had its chance to give: tokens "
+        "that q likes come out too often.",
+        lambda p, q: np.maximum(np.asarray(p) - np.asarray(q), 0.0),
+        "this is what is missing, but it does not sum to 1: a law has to be normalised.",
+        lambda p, q: _residual(q, p),
+        "this is what q gives too *much*; the replacement adds what it gives too little.",
+        lambda p, q: np.minimum(p, q) / np.minimum(p, q).sum(),
+        "this is the law of the tokens that were *kept*.",
+        lambda p, q: (
+            np.abs(np.asarray(p) - np.asarray(q)) / np.abs(np.asarray(p) - np.asarray(q)).sum()
+        ),
+        "where q gives too much nothing is to be added: cut negative differences at 0.",
+    ),
+    hints="What do the kept tokens already carry, token by token?\n"
+    "min(p, q). What must be added to reach p?\n"
+    "max(p - q, 0), divided by its sum.",
+)
+TOKENS_A_PASS = Exercise(
+    id="15.tokens-a-pass",
+    task="Each of k drafted tokens is kept with probability `kept`, independently, until the "
+    "first refusal. Return the expected number of tokens that one pass of the target yields.",
+    right=lambda kept, k: sum(kept**i for i in range(k + 1)),
+    cases=((0.5, 2), (0.8, 4), (0.3, 1), (0.9, 7)),
+    mistakes=Mistake.pairs(
+        lambda kept, k: kept * k,
+        "after a refusal the rest of the draft is thrown away, kept or not; and one token "
+        "always comes on top.",
+        lambda kept, k: 1 + kept * k,
+        "after a refusal the rest of the draft is thrown away: the second can only count "
+        "if the first was kept.",
+        lambda kept, k: sum(kept**i for i in range(1, k + 1)),
+        "these are the kept tokens. The pass also pays for one more: the replacement, or "
+        "the token after the last.",
+        lambda kept, k: sum(kept**i for i in range(k)),
+        "if all are kept the target's last answer is a token too: k + 1 are possible.",
+        lambda kept, k: 1 / (1 - kept),
+        "this is the answer for a draft that never ends.",
+    ),
+    hints="The i-th drafted token counts only if all before it, and it itself, were kept.\n"
+    "Probability that at least i are kept: kept ** i. Add one token for the pass itself.\n"
+    "1 + kept + kept**2 + ... + kept**k.",
+)
+PRICE_OF_PARALLEL = Exercise(
+    id="15.price-of-parallel",
+    task="Return the KL divergence, in nats, from a joint law to what a perfect network draws "
+    "in a single parallel pass.",
+    right=_price,
+    cases=_JOINTS,
+    mistakes=Mistake.pairs(
+        lambda joint: _price(joint) / np.log(2),
+        "this is in bits; the exercise asks for nats.",
+        lambda joint: sum(_entropy(m) for m in _margins(joint)),
+        "this is the entropy of what is drawn; what did the joint law have?",
+        _entropy,
+        "this is the entropy of the joint law. Compare it with that of independent "
+        "draws from its marginals.",
+        lambda joint: -_price(joint),
+        "a KL divergence is never negative: the marginals' entropies come first.",
+        lambda joint: joint.size and np.log(joint.size) - _entropy(joint),
+        "this is the distance from the even law; one pass does know the marginals.",
+        _first_two,
+        "this is the mutual information of the first two variables: all of them depend on "
+        "one another.",
+    ),
+    hints="What is drawn: each variable from its own marginal, independently.\n"
+    "KL(p || product of marginals). Write its logarithm as a sum.\n"
+    "Sum of the marginals' entropies minus the entropy of the joint law.",
+)
+PLACE = Exercise(
+    id="15.place",
+    task="From passes, share of new positions in a pass (1.0 for a single pass), whether the "
+    'passes follow a dial of steps, and the kind of likelihood ("exact", "bound", '
+    '"unnormalised", "none"), return "autoregressive", "flow", "latent-variable", '
+    '"adversarial" or "score".',
+    right=_place,
+    cases=_SEEN,
+    mistakes=Mistake.pairs(
+        lambda *seen: _place(*seen, dial=False),
+        "you did not ask what the passes follow: a distilled model makes one pass and takes "
+        "more when told to, and masked diffusion writes pieces without being autoregressive.",
+        _by_passes,
+        "many passes can write piece by piece or repaint the whole: the share tells.",
+        _by_kind,
+        "without a likelihood it need not be adversarial: look at how it samples first.",
+    ),
+    hints="Begin with how the output comes into being; ask for the likelihood last.\n"
+    "Several passes with a share near 1: score. Passes that follow a dial: score as well.\n"
+    "Then: several passes, autoregressive; one pass, by the kind of likelihood.",
+)
+
+EXERCISES = bank(globals())

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -33,91 +33,90 @@ def _weights(log_old: Array, log_new: Array) -> Array:
 
 _OLD, _NEW = np.array([-1.0, -2.0, -0.5]), np.array([-3.0, -1.0, -0.7])
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="npe.information",
-        task="theta is N(0, 1), x = theta + 0.5 eps: by how many nats does the loss fall at most?",
-        right=0.5 * math.log(5),
-        mistakes=Mistake.pairs(
-            math.log(5),
-            "You forgot the half: entropies hold standard deviations.",
-            0.5 * math.log(3),
-            "You took the noise's standard deviation where its variance belongs.",
-            0.5 * math.log2(5),
-            "You answered in bits; the loss of a flow is counted in nats.",
-            0.5 * math.log(1.25),
-            "You compared the data with the noise the wrong way round: a variance of 1.25 is "
-            "that of x, and most of it is not noise.",
-            0.5 * math.log(2 * math.pi * math.e / 5),
-            "You gave the floor itself; asked is how far above it the training starts.",
-        ),
-        hints="The loss starts at the entropy of the prior and ends at that of the posterior.\n"
-        "Both are normal, so only their variances matter: the prior's 1, the posterior's one over "
-        "the sum of two precisions.\n"
-        "The posterior's variance is 1 / (1 + 1 / 0.25); half the log of a ratio of variances.",
+INFORMATION = Exercise(
+    id="npe.information",
+    task="theta is N(0, 1), x = theta + 0.5 eps: by how many nats does the loss fall at most?",
+    right=0.5 * math.log(5),
+    mistakes=Mistake.pairs(
+        math.log(5),
+        "You forgot the half: entropies hold standard deviations.",
+        0.5 * math.log(3),
+        "You took the noise's standard deviation where its variance belongs.",
+        0.5 * math.log2(5),
+        "You answered in bits; the loss of a flow is counted in nats.",
+        0.5 * math.log(1.25),
+        "You compared the data with the noise the wrong way round: a variance of 1.25 is "
+        "that of x, and most of it is not noise.",
+        0.5 * math.log(2 * math.pi * math.e / 5),
+        "You gave the floor itself; asked is how far above it the training starts.",
     ),
-    Exercise(
-        id="npe.box",
-        task="Write log_on_box(log_q_z, z, low, high): log-density of theta = low + (high - low) "
-        "Phi(z), z of shape (n, p).",
-        right=lambda log_q_z, z, low, high: log_q_z - (math.log(high - low) + _log_phi(z)).sum(1),
-        cases=((_LOG_Q, _Z, -1.0, 1.0), (_LOG_Q, _Z, 0.0, 3.0)),
-        mistakes=Mistake.pairs(
-            lambda log_q_z, z, low, high: log_q_z + (math.log(high - low) + _log_phi(z)).sum(1),
-            "You added the log-determinant of the way from z to theta; it is subtracted.",
-            lambda log_q_z, z, low, high: log_q_z - _log_phi(z).sum(1),
-            "You left out the width of the box: this is a density on the unit cube.",
-            lambda log_q_z, z, low, high: log_q_z - math.log(high - low) - _log_phi(z).sum(1),
-            "You counted the width of one side; the box has one in every dimension.",
-            lambda log_q_z, z, low, high: log_q_z - z.shape[1] * math.log(high - low),
-            "You counted the scaling and forgot that Phi bends: its slope is phi.",
-            lambda log_q_z, z, low, high: log_q_z - (math.log(high - low) + _log_phi(z)).mean(1),
-            "You averaged over the dimensions; a determinant is a product, its log a sum.",
-        ),
-        hints="One map, elementwise: what is the slope of low + (high - low) Phi(z)?\n"
-        "The slope is (high - low) phi(z); subtract its logarithm in every dimension.\n"
-        "log_q_z - sum_i [log(high - low) - z_i^2 / 2 - log(2 pi) / 2].",
-    ),
-    Exercise(
-        id="npe.reweight",
-        task="Write weights(log_old, log_new): weights, summing to 1, that turn draws made under "
-        "one prior into draws under another.",
-        right=_weights,
-        cases=((_OLD, _NEW), (np.zeros(4), np.array([0.0, 1.0, 2.0, -1.0]))),
-        mistakes=Mistake.pairs(
-            lambda log_old, log_new: _weights(log_new, log_old),
-            "You divided the old prior by the new one: draws that the new prior likes must gain.",
-            lambda log_old, log_new: np.exp(log_new - log_old),
-            "You stopped before the weights sum to 1: the evidence of the two priors differs.",
-            lambda log_old, log_new: (log_new - log_old) / (log_new - log_old).sum(),
-            "You weighted by the difference of logarithms; a ratio of densities is its exp.",
-            lambda log_old, log_new: np.exp(log_new) / np.exp(log_new).sum(),
-            "You gave the new prior alone: the old one is in the draws already, take it out.",
-        ),
-        hints="Posterior = likelihood x prior / evidence. Which factor changes, and which "
-        "cancels?\n"
-        "The likelihood cancels in the ratio of the two posteriors; a constant is left over.\n"
-        "exp(log_new - log_old), divided by its sum.",
-    ),
-    Exercise(
-        id="npe.ranks",
-        task="Write ranks(truth, draws): how many of each row's draws lie below its truth.",
-        right=lambda truth, draws: (draws < truth[:, None]).sum(1),
-        cases=((_TRUTH, _DRAWS), (_TRUTH[:2], _DRAWS[2:])),
-        mistakes=Mistake.pairs(
-            lambda truth, draws: (draws > truth[:, None]).sum(1),
-            "You counted the draws above; still uniform, but every slope is mirrored.",
-            lambda truth, draws: (draws <= truth[:, None]).sum(1),
-            "You counted ties as below; counts of whole numbers would be pushed up.",
-            lambda truth, draws: (draws < truth[:, None]).mean(1),
-            "You gave a share; a rank is a whole number from 0 to L.",
-            lambda truth, draws: int((draws < truth[:, None]).sum()),
-            "You counted over all data sets together; each has a rank of its own.",
-            lambda truth, draws: (draws < truth[:, None]).sum(1) + 1,
-            "You started at 1; a truth below all of its draws has rank 0.",
-        ),
-        hints="Compare every draw of a row with the truth of that row, and count.\n"
-        "truth[:, None] stands beside the draws of its row; sum along which axis?\n"
-        "Draws below the truth, summed over axis 1.",
-    ),
+    hints="The loss starts at the entropy of the prior and ends at that of the posterior.\n"
+    "Both are normal, so only their variances matter: the prior's 1, the posterior's one over "
+    "the sum of two precisions.\n"
+    "The posterior's variance is 1 / (1 + 1 / 0.25); half the log of a ratio of variances.",
 )
+BOX = Exercise(
+    id="npe.box",
+    task="Write log_on_box(log_q_z, z, low, high): log-density of theta = low + (high - low) "
+    "Phi(z), z of shape (n, p).",
+    right=lambda log_q_z, z, low, high: log_q_z - (math.log(high - low) + _log_phi(z)).sum(1),
+    cases=((_LOG_Q, _Z, -1.0, 1.0), (_LOG_Q, _Z, 0.0, 3.0)),
+    mistakes=Mistake.pairs(
+        lambda log_q_z, z, low, high: log_q_z + (math.log(high - low) + _log_phi(z)).sum(1),
+        "You added the log-determinant of the way from z to theta; it is subtracted.",
+        lambda log_q_z, z, low, high: log_q_z - _log_phi(z).sum(1),
+        "You left out the width of the box: this is a density on the unit cube.",
+        lambda log_q_z, z, low, high: log_q_z - math.log(high - low) - _log_phi(z).sum(1),
+        "You counted the width of one side; the box has one in every dimension.",
+        lambda log_q_z, z, low, high: log_q_z - z.shape[1] * math.log(high - low),
+        "You counted the scaling and forgot that Phi bends: its slope is phi.",
+        lambda log_q_z, z, low, high: log_q_z - (math.log(high - low) + _log_phi(z)).mean(1),
+        "You averaged over the dimensions; a determinant is a product, its log a sum.",
+    ),
+    hints="One map, elementwise: what is the slope of low + (high - low) Phi(z)?\n"
+    "The slope is (high - low) phi(z); subtract its logarithm in every dimension.\n"
+    "log_q_z - sum_i [log(high - low) - z_i^2 / 2 - log(2 pi) / 2].",
+)
+REWEIGHT = Exercise(
+    id="npe.reweight",
+    task="Write weights(log_old, log_new): weights, summing to 1, that turn draws made under "
+    "one prior into draws under another.",
+    right=_weights,
+    cases=((_OLD, _NEW), (np.zeros(4), np.array([0.0, 1.0, 2.0, -1.0]))),
+    mistakes=Mistake.pairs(
+        lambda log_old, log_new: _weights(log_new, log_old),
+        "You divided the old prior by the new one: draws that the new prior likes must gain.",
+        lambda log_old, log_new: np.exp(log_new - log_old),
+        "You stopped before the weights sum to 1: the evidence of the two priors differs.",
+        lambda log_old, log_new: (log_new - log_old) / (log_new - log_old).sum(),
+        "You weighted by the difference of logarithms; a ratio of densities is its exp.",
+        lambda log_old, log_new: np.exp(log_new) / np.exp(log_new).sum(),
+        "You gave the new prior alone: the old one is in the draws already, take it out.",
+    ),
+    hints="Posterior = likelihood x prior / evidence. Which factor changes, and which cancels?\n"
+    "The likelihood cancels in the ratio of the two posteriors; a constant is left over.\n"
+    "exp(log_new - log_old), divided by its sum.",
+)
+RANKS = Exercise(
+    id="npe.ranks",
+    task="Write ranks(truth, draws): how many of each row's draws lie below its truth.",
+    right=lambda truth, draws: (draws < truth[:, None]).sum(1),
+    cases=((_TRUTH, _DRAWS), (_TRUTH[:2], _DRAWS[2:])),
+    mistakes=Mistake.pairs(
+        lambda truth, draws: (draws > truth[:, None]).sum(1),
+        "You counted the draws above; still uniform, but every slope is mirrored.",
+        lambda truth, draws: (draws <= truth[:, None]).sum(1),
+        "You counted ties as below; counts of whole numbers would be pushed up.",
+        lambda truth, draws: (draws < truth[:, None]).mean(1),
+        "You gave a share; a rank is a whole number from 0 to L.",
+        lambda truth, draws: int((draws < truth[:, None]).sum()),
+        "You counted over all data sets together; each has a rank of its own.",
+        lambda truth, draws: (draws < truth[:, None]).sum(1) + 1,
+        "You started at 1; a truth below all of its draws has rank 0.",
+    ),
+    hints="Compare every draw of a row with the truth of that row, and count.\n"
+    "truth[:, None] stands beside the draws of its row; sum along which axis?\n"
+    "Draws below the truth, summed over axis 1.",
+)
+
+EXERCISES = bank(globals())

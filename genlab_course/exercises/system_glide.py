@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -38,100 +38,94 @@ _LARGE = np.array(
 _SMALL = np.array([[0.5, 0.4], [0.3, 0.6]])
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="glide.sharpened",
-        task="Everything is N(0, 4), the pictures of your caption are N(2, 1) (variances). What is "
-        "the mean of the law proportional to p(x)^(1-w) p(x|c)^w at w = 2?",
-        right=16 / 7,
-        mistakes=Mistake.pairs(
-            4.0,
-            "You continued the line through the two means; precisions weigh them.",
-            2.0,
-            "You gave the caption's own mean, which is w = 1.",
-            8 / 3,
-            "You weighted by one over the standard deviation; a precision is one over the "
-            "variance.",
-            12 / 5,
-            "You counted w as 1 + w: in this course w = 1 is the plain conditional law.",
-            16 / 9,
-            "You added the unconditional precision; its exponent 1 - w is negative here.",
-            4 / 7,
-            "You gave the variance of the sharpened law; asked is its mean.",
-        ),
-        hints="A product of normal densities is normal: add precisions, and precisions times "
-        "means.\n"
-        "The exponents are factors: precision 2 * 1 + (1 - 2) * 1/4.\n"
-        "(2 * 1 * 2 + (1 - 2) * (1/4) * 0), divided by that precision.",
+SHARPENED = Exercise(
+    id="glide.sharpened",
+    task="Everything is N(0, 4), the pictures of your caption are N(2, 1) (variances). What is "
+    "the mean of the law proportional to p(x)^(1-w) p(x|c)^w at w = 2?",
+    right=16 / 7,
+    mistakes=Mistake.pairs(
+        4.0,
+        "You continued the line through the two means; precisions weigh them.",
+        2.0,
+        "You gave the caption's own mean, which is w = 1.",
+        8 / 3,
+        "You weighted by one over the standard deviation; a precision is one over the variance.",
+        12 / 5,
+        "You counted w as 1 + w: in this course w = 1 is the plain conditional law.",
+        16 / 9,
+        "You added the unconditional precision; its exponent 1 - w is negative here.",
+        4 / 7,
+        "You gave the variance of the sharpened law; asked is its mean.",
     ),
-    Exercise(
-        id="glide.classifier",
-        task="Write pulled(guess, slope, sigma, w): the guess of the data under classifier "
-        "guidance, from the unconditional guess and the slope of log p(c | x) at noise sigma.",
-        right=lambda guess, slope, sigma, w: guess + w * sigma**2 * slope,
-        cases=((_GUESS, _SLOPE, 2.0, 3.0), (_GUESS, _SLOPE, 0.5, 1.0), (_GUESS, _SLOPE, 0.5, 0.0)),
-        mistakes=Mistake.pairs(
-            lambda guess, slope, sigma, w: guess + w * sigma * slope,
-            "You multiplied by sigma once: that is the factor for the noise, not for the guess.",
-            lambda guess, slope, sigma, w: guess - w * sigma**2 * slope,
-            "You went down the slope: predicted noise falls where the data's score rises.",
-            lambda guess, slope, sigma, w: guess + (1 + w) * sigma**2 * slope,
-            "You counted w as 1 + w: here w = 0 must leave the guess alone.",
-            lambda guess, slope, sigma, w: guess + w * slope,
-            "You left the noise level out: a slope is per unit of x, and must become a length.",
-            lambda guess, slope, sigma, w: (1 - w) * guess + w * sigma**2 * slope,
-            "You blended two guesses; the slope is a correction, not a guess.",
-        ),
-        hints="Tweedie: the guess is x + sigma^2 times the score. Which score do you want?\n"
-        "Bayes: the guided score is the unconditional one plus w times the slope.\n"
-        "guess + w * sigma^2 * slope.",
-    ),
-    Exercise(
-        id="glide.hide",
-        task="Write hide(states, u, p, nothing): replace all states of a caption, (n, s, d), by "
-        "`nothing`, (d,), in the rows whose uniform draw u says so: a share p of them.",
-        right=_hide,
-        cases=((_STATES, _U, 0.1, _NOTHING), (_STATES, _U, 0.2, _NOTHING)),
-        mistakes=Mistake.pairs(
-            lambda states, u, p, nothing: np.where((u > p)[:, None, None], nothing, states),
-            "You hid the share 1 - p: hardly any caption would be learned.",
-            lambda states, u, p, nothing: np.where((u < p)[:, None, None], 0.0, states),
-            "You put zeros in; the network should learn what stands for 'told nothing'.",
-            lambda states, u, p, nothing: np.concatenate(
-                [_hide(states, u, p, nothing)[:, :1], states[:, 1:]], 1
-            ),
-            "You hid the first word and left the others standing: the caption still tells.",
-            lambda states, u, p, nothing: states[u >= p],
-            "You threw the rows away; then nothing is ever learned without a caption.",
-            lambda states, u, p, nothing: (
-                np.broadcast_to(nothing, states.shape) if u.min() < p else states
-            ),
-            "You hid the whole batch at once; each row has a draw of its own.",
-        ),
-        hints="One decision a row, the same for all of its words.\n"
-        "(u < p) has shape (n,); give it two more axes so that it meets (n, s, d).\n"
-        "np.where((u < p)[:, None, None], nothing, states).",
-    ),
-    Exercise(
-        id="glide.consistent",
-        task="Write consistent(large, small): move a large picture (2h, 2w) as little as possible, "
-        "so that the means of its 2 x 2 blocks are the small picture (h, w).",
-        right=lambda large, small: large + _repeat(small - _means(large)),
-        cases=((_LARGE, _SMALL), (_LARGE[:2], _SMALL[:1])),
-        mistakes=Mistake.pairs(
-            lambda large, small: _repeat(small),
-            "You forgot the large picture: this has the right means and no detail at all.",
-            lambda large, small: large + _repeat(small),
-            "You added the small picture whole; only what is missing should be added.",
-            lambda large, small: large - _repeat(small - _means(large)),
-            "You moved the wrong way: the error of the means has doubled.",
-            lambda large, small: large + _repeat(small - _means(large)) / 4,
-            "You shared the error out among four pixels; a mean moves by as much as they do.",
-            lambda large, small: large + (small.mean() - large.mean()),
-            "You corrected the mean of the whole picture; every block has one of its own.",
-        ),
-        hints="How far is each block's mean from the pixel that it should be?\n"
-        "Adding one number to all four pixels of a block moves its mean by that number.\n"
-        "large plus the difference (small - block means), each repeated 2 x 2.",
-    ),
+    hints="A product of normal densities is normal: add precisions, and precisions times means.\n"
+    "The exponents are factors: precision 2 * 1 + (1 - 2) * 1/4.\n"
+    "(2 * 1 * 2 + (1 - 2) * (1/4) * 0), divided by that precision.",
 )
+CLASSIFIER = Exercise(
+    id="glide.classifier",
+    task="Write pulled(guess, slope, sigma, w): the guess of the data under classifier "
+    "guidance, from the unconditional guess and the slope of log p(c | x) at noise sigma.",
+    right=lambda guess, slope, sigma, w: guess + w * sigma**2 * slope,
+    cases=((_GUESS, _SLOPE, 2.0, 3.0), (_GUESS, _SLOPE, 0.5, 1.0), (_GUESS, _SLOPE, 0.5, 0.0)),
+    mistakes=Mistake.pairs(
+        lambda guess, slope, sigma, w: guess + w * sigma * slope,
+        "You multiplied by sigma once: that is the factor for the noise, not for the guess.",
+        lambda guess, slope, sigma, w: guess - w * sigma**2 * slope,
+        "You went down the slope: predicted noise falls where the data's score rises.",
+        lambda guess, slope, sigma, w: guess + (1 + w) * sigma**2 * slope,
+        "You counted w as 1 + w: here w = 0 must leave the guess alone.",
+        lambda guess, slope, sigma, w: guess + w * slope,
+        "You left the noise level out: a slope is per unit of x, and must become a length.",
+        lambda guess, slope, sigma, w: (1 - w) * guess + w * sigma**2 * slope,
+        "You blended two guesses; the slope is a correction, not a guess.",
+    ),
+    hints="Tweedie: the guess is x + sigma^2 times the score. Which score do you want?\n"
+    "Bayes: the guided score is the unconditional one plus w times the slope.\n"
+    "guess + w * sigma^2 * slope.",
+)
+HIDE = Exercise(
+    id="glide.hide",
+    task="Write hide(states, u, p, nothing): replace all states of a caption, (n, s, d), by "
+    "`nothing`, (d,), in the rows whose uniform draw u says so: a share p of them.",
+    right=_hide,
+    cases=((_STATES, _U, 0.1, _NOTHING), (_STATES, _U, 0.2, _NOTHING)),
+    mistakes=Mistake.pairs(
+        lambda states, u, p, nothing: np.where((u > p)[:, None, None], nothing, states),
+        "You hid the share 1 - p: hardly any caption would be learned.",
+        lambda states, u, p, nothing: np.where((u < p)[:, None, None], 0.0, states),
+        "You put zeros in; the network should learn what stands for 'told nothing'.",
+        lambda s, u, p, n: np.concatenate([_hide(s, u, p, n)[:, :1], s[:, 1:]], 1),
+        "You hid the first word and left the others standing: the caption still tells.",
+        lambda states, u, p, nothing: states[u >= p],
+        "You threw the rows away; then nothing is ever learned without a caption.",
+        lambda s, u, p, n: np.broadcast_to(n, s.shape) if u.min() < p else s,
+        "You hid the whole batch at once; each row has a draw of its own.",
+    ),
+    hints="One decision a row, the same for all of its words.\n"
+    "(u < p) has shape (n,); give it two more axes so that it meets (n, s, d).\n"
+    "np.where((u < p)[:, None, None], nothing, states).",
+)
+CONSISTENT = Exercise(
+    id="glide.consistent",
+    task="Write consistent(large, small): move a large picture (2h, 2w) as little as possible, "
+    "so that the means of its 2 x 2 blocks are the small picture (h, w).",
+    right=lambda large, small: large + _repeat(small - _means(large)),
+    cases=((_LARGE, _SMALL), (_LARGE[:2], _SMALL[:1])),
+    mistakes=Mistake.pairs(
+        lambda large, small: _repeat(small),
+        "You forgot the large picture: this has the right means and no detail at all.",
+        lambda large, small: large + _repeat(small),
+        "You added the small picture whole; only what is missing should be added.",
+        lambda large, small: large - _repeat(small - _means(large)),
+        "You moved the wrong way: the error of the means has doubled.",
+        lambda large, small: large + _repeat(small - _means(large)) / 4,
+        "You shared the error out among four pixels; a mean moves by as much as they do.",
+        lambda large, small: large + (small.mean() - large.mean()),
+        "You corrected the mean of the whole picture; every block has one of its own.",
+    ),
+    hints="How far is each block's mean from the pixel that it should be?\n"
+    "Adding one number to all four pixels of a block moves its mean by that number.\n"
+    "large plus the difference (small - block means), each repeated 2 x 2.",
+)
+
+EXERCISES = bank(globals())

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -32,99 +32,95 @@ def _used(tokens: Rows, stop: int) -> NDArray[np.bool_]:
 
 _TOKENS = np.array([[5, 9, 0, 9], [1, 2, 3, 4], [9, 0, 0, 0], [2, 2, 7, 9]])
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="language_and_image.chance",
-        task="Ten digits and six colours, all equally likely and always said; three slants, "
-        "equally likely and said three times in four. The states are shuffled: how often are all "
-        "the words right?",
-        right=1 / 120,
-        mistakes=Mistake.pairs(
-            1 / 180,
-            "You asked every caption for its slant; one in four says none, and cannot be wrong "
-            "about it.",
-            1 / 240,
-            "You counted captions without a slant as failures: a word that was not said is "
-            "kept by every picture.",
-            1 / 60,
-            "You left the slant out; three captions in four do say one.",
-            1 / 10 + 1 / 6 + 1 / 2,
-            "You added the chances; all words together is a product of independent ones.",
-            0.0,
-            "A shuffled caption is wrong, but its picture may agree by chance.",
-        ),
-        hints="The picture is drawn well, of somebody else's caption: two independent draws.\n"
-        "Digits agree once in 10, colours once in 6. And the slant, when it is said or not?\n"
-        "1/10 x 1/6 x (1/4 + 3/4 x 1/3).",
+CHANCE = Exercise(
+    id="language_and_image.chance",
+    task="Ten digits and six colours, all equally likely and always said; three slants, "
+    "equally likely and said three times in four. The states are shuffled: how often are all "
+    "the words right?",
+    right=1 / 120,
+    mistakes=Mistake.pairs(
+        1 / 180,
+        "You asked every caption for its slant; one in four says none, and cannot be wrong "
+        "about it.",
+        1 / 240,
+        "You counted captions without a slant as failures: a word that was not said is "
+        "kept by every picture.",
+        1 / 60,
+        "You left the slant out; three captions in four do say one.",
+        1 / 10 + 1 / 6 + 1 / 2,
+        "You added the chances; all words together is a product of independent ones.",
+        0.0,
+        "A shuffled caption is wrong, but its picture may agree by chance.",
     ),
-    Exercise(
-        id="language_and_image.joint",
-        task="Write log_joint(log_p, mine, bound): bound in nats on log p(words, picture) of each "
-        "row, from log-probabilities of tokens, a mask of 0 and 1, and bounds of the pictures.",
-        right=lambda log_p, mine, bound: (log_p * mine).sum(1) + bound,
-        cases=((_LOG_P, _MINE, _BOUND), (_LOG_P[:1], _MINE[:1], _BOUND[:1])),
-        mistakes=Mistake.pairs(
-            lambda log_p, mine, bound: log_p.sum(1) + bound,
-            "You counted the padding: what stands after the image token is no part of the text.",
-            lambda log_p, mine, bound: (log_p * mine).sum(1) / mine.sum(1) + bound,
-            "You took a mean over the tokens; the chain rule is a sum, in the picture's unit.",
-            lambda log_p, mine, bound: (log_p * mine).sum(1) - bound,
-            "You subtracted the picture's part: it is a log-probability too.",
-            lambda log_p, mine, bound: float(((log_p * mine).sum(1) + bound).sum()),
-            "You summed over the rows; each pair of a caption and a picture has its own.",
-            lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
-            "You mixed a probability with a logarithm.",
-        ),
-        hints="The chain rule twice: over the words of the text, then from the text to the "
-        "picture.\n"
-        "Logarithms add: the tokens that belong to the text, and the bound of the picture.\n"
-        "(log_p * mine).sum(1) + bound.",
-    ),
-    Exercise(
-        id="language_and_image.share",
-        task="Write share(scores, n_zero): the part of the attention that falls on the words, when "
-        "n_zero zero states stand beside them; scores are those of the words.",
-        right=_share,
-        cases=((_SCORES, 4), (_SCORES, 0), (np.array([-3.0, 0.0]), 11)),
-        mistakes=Mistake.pairs(
-            lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
-            "You counted positions; attention weighs them by the exponentials of their scores.",
-            lambda scores, n_zero: (
-                float(np.exp(scores - scores.max()).sum())
-                / (float(np.exp(scores - scores.max()).sum()) + n_zero)
-            ),
-            "You shifted the words' scores by their maximum and not the zeros': then their "
-            "score is -max too.",
-            lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),
-            "You forgot the exponential: a softmax weighs by exp of the score.",
-            lambda scores, n_zero: 1.0,
-            "You let the zeros out of the softmax; without a mask they take part in it.",
-            lambda scores, n_zero: n_zero / (float(np.exp(scores).sum()) + n_zero),
-            "You gave the part that falls on the zeros.",
-        ),
-        hints="What is the score of a key that is zero, whatever the query?\n"
-        "Each zero adds exp(0) = 1 to the softmax's denominator.\n"
-        "Z / (Z + n_zero) with Z the sum of exp(scores).",
-    ),
-    Exercise(
-        id="language_and_image.used",
-        task="Write used(tokens, stop): True for the tokens of each row up to its first `stop`, "
-        "that one included.",
-        right=_used,
-        cases=((_TOKENS, 9), (_TOKENS[:2], 2)),
-        mistakes=Mistake.pairs(
-            lambda tokens, stop: (tokens == stop).cumsum(1) == 0,
-            "You left the stop itself out: its state has read the whole text, and its "
-            "probability belongs to it.",
-            lambda tokens, stop: (tokens == stop)[:, ::-1].cumsum(1)[:, ::-1] > 0,
-            "You went up to the *last* stop, and dropped texts that have none.",
-            lambda tokens, stop: tokens != stop,
-            "You removed every stop and kept what comes after the first.",
-            lambda tokens, stop: (tokens == stop).cumsum(1) <= 1,
-            "You kept what follows the first stop, up to the second.",
-        ),
-        hints="Count, from the left, how many stops have been seen before each token.\n"
-        "A cumulative sum counts the token itself; subtract it again.\n"
-        "(tokens == stop).cumsum(1) - (tokens == stop) == 0.",
-    ),
+    hints="The picture is drawn well, of somebody else's caption: two independent draws.\n"
+    "Digits agree once in 10, colours once in 6. And the slant, when it is said or not?\n"
+    "1/10 x 1/6 x (1/4 + 3/4 x 1/3).",
 )
+JOINT = Exercise(
+    id="language_and_image.joint",
+    task="Write log_joint(log_p, mine, bound): bound in nats on log p(words, picture) of each "
+    "row, from log-probabilities of tokens, a mask of 0 and 1, and bounds of the pictures.",
+    right=lambda log_p, mine, bound: (log_p * mine).sum(1) + bound,
+    cases=((_LOG_P, _MINE, _BOUND), (_LOG_P[:1], _MINE[:1], _BOUND[:1])),
+    mistakes=Mistake.pairs(
+        lambda log_p, mine, bound: log_p.sum(1) + bound,
+        "You counted the padding: what stands after the image token is no part of the text.",
+        lambda log_p, mine, bound: (log_p * mine).sum(1) / mine.sum(1) + bound,
+        "You took a mean over the tokens; the chain rule is a sum, in the picture's unit.",
+        lambda log_p, mine, bound: (log_p * mine).sum(1) - bound,
+        "You subtracted the picture's part: it is a log-probability too.",
+        lambda log_p, mine, bound: float(((log_p * mine).sum(1) + bound).sum()),
+        "You summed over the rows; each pair of a caption and a picture has its own.",
+        lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
+        "You mixed a probability with a logarithm.",
+    ),
+    hints="The chain rule twice: over the words of the text, then from the text to the picture.\n"
+    "Logarithms add: the tokens that belong to the text, and the bound of the picture.\n"
+    "(log_p * mine).sum(1) + bound.",
+)
+SHARE = Exercise(
+    id="language_and_image.share",
+    task="Write share(scores, n_zero): the part of the attention that falls on the words, when "
+    "n_zero zero states stand beside them; scores are those of the words.",
+    right=_share,
+    cases=((_SCORES, 4), (_SCORES, 0), (np.array([-3.0, 0.0]), 11)),
+    mistakes=Mistake.pairs(
+        lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
+        "You counted positions; attention weighs them by the exponentials of their scores.",
+        lambda s, n: float(np.exp(s - s.max()).sum()) / (float(np.exp(s - s.max()).sum()) + n),
+        "You shifted the words' scores by their maximum and not the zeros': then their "
+        "score is -max too.",
+        lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),
+        "You forgot the exponential: a softmax weighs by exp of the score.",
+        lambda scores, n_zero: 1.0,
+        "You let the zeros out of the softmax; without a mask they take part in it.",
+        lambda scores, n_zero: n_zero / (float(np.exp(scores).sum()) + n_zero),
+        "You gave the part that falls on the zeros.",
+    ),
+    hints="What is the score of a key that is zero, whatever the query?\n"
+    "Each zero adds exp(0) = 1 to the softmax's denominator.\n"
+    "Z / (Z + n_zero) with Z the sum of exp(scores).",
+)
+USED = Exercise(
+    id="language_and_image.used",
+    task="Write used(tokens, stop): True for the tokens of each row up to its first `stop`, "
+    "that one included.",
+    right=_used,
+    cases=((_TOKENS, 9), (_TOKENS[:2], 2)),
+    mistakes=Mistake.pairs(
+        lambda tokens, stop: (tokens == stop).cumsum(1) == 0,
+        "You left the stop itself out: its state has read the whole text, and its "
+        "probability belongs to it.",
+        lambda tokens, stop: (tokens == stop)[:, ::-1].cumsum(1)[:, ::-1] > 0,
+        "You went up to the *last* stop, and dropped texts that have none.",
+        lambda tokens, stop: tokens != stop,
+        "You removed every stop and kept what comes after the first.",
+        lambda tokens, stop: (tokens == stop).cumsum(1) <= 1,
+        "You kept what follows the first stop, up to the second.",
+    ),
+    hints="Count, from the left, how many stops have been seen before each token.\n"
+    "A cumulative sum counts the token itself; subtract it again.\n"
+    "(tokens == stop).cumsum(1) - (tokens == stop) == 0.",
+)
+
+EXERCISES = bank(globals())

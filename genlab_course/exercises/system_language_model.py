@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -71,95 +71,93 @@ def _scores(q: Array, keys: Array, position: int, omega: float) -> Array:
 _Q = np.array([0.7, -1.1])
 _KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="lm.bits",
-        task="A text of 10,000 bytes is 3,500 tokens; the model's loss on it is 3.6 nats per "
-        "token. How many bits per byte?",
-        right=_bits(3.6, 3500, 10_000),
-        mistakes=Mistake.pairs(
-            3.6 * 0.35,
-            "You stayed in nats; a compressor counts in bits.",
-            3.6 / math.log(2),
-            "You gave bits per token; a token here is nearly 3 bytes.",
-            3.6 / math.log(2) / 0.35,
-            "You turned the ratio round: a text has fewer tokens than bytes.",
-            3.6 * 0.35 * math.log(2),
-            "You multiplied by log 2: a bit is 0.69 nats, so there are more bits than nats.",
-            math.exp(3.6),
-            "You gave the perplexity, which depends on the tokenizer.",
-        ),
-        hints="First the whole text in nats, then in bits, then by byte.\n"
-        "3,500 tokens at 3.6 nats; log 2 nats make a bit; 10,000 bytes share them.\n"
-        "3.6 * 3500 / log(2) / 10000.",
+BITS = Exercise(
+    id="lm.bits",
+    task="A text of 10,000 bytes is 3,500 tokens; the model's loss on it is 3.6 nats per "
+    "token. How many bits per byte?",
+    right=_bits(3.6, 3500, 10_000),
+    mistakes=Mistake.pairs(
+        3.6 * 0.35,
+        "You stayed in nats; a compressor counts in bits.",
+        3.6 / math.log(2),
+        "You gave bits per token; a token here is nearly 3 bytes.",
+        3.6 / math.log(2) / 0.35,
+        "You turned the ratio round: a text has fewer tokens than bytes.",
+        3.6 * 0.35 * math.log(2),
+        "You multiplied by log 2: a bit is 0.69 nats, so there are more bits than nats.",
+        math.exp(3.6),
+        "You gave the perplexity, which depends on the tokenizer.",
     ),
-    Exercise(
-        id="lm.merge",
-        task="Write merge(tokens, pair, new): replace the pair by the token `new`, from left to "
-        "right, wherever it occurs.",
-        right=_merge,
-        cases=_MERGES,
-        mistakes=Mistake.pairs(
-            lambda tokens, pair, new: _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1],
-            "You went from right to left: in 1 1 1 the first two are to be joined.",
-            _merge_once,
-            "You replaced the first occurrence only.",
-            _merge_and_keep,
-            "You kept the second half of the pair: after a replacement go on two further.",
-            _merge_either_way,
-            "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
-        ),
-        hints="Walk through the list with an index; look at two tokens at a time.\n"
-        "If the two are the pair, append `new` and go on by 2; else append one and go on by 1.\n"
-        "while i < len(tokens): compare tuple(tokens[i:i + 2]) with pair.",
-    ),
-    Exercise(
-        id="lm.cache",
-        task="A model has 6 layers, width 160, 5 query heads, 1 key-value head. How many bytes "
-        "does the cache of 512 positions hold, 4 bytes a number?",
-        right=2 * 6 * 32 * 512 * 4,
-        mistakes=(
-            Mistake(
-                2 * 6 * 160 * 512 * 4,
-                "You kept keys for every query head; five of them share one here.",
-            ),
-            Mistake(6 * 32 * 512 * 4, "You kept the keys and forgot the values, or the reverse."),
-            Mistake(2 * 32 * 512 * 4, "You counted one layer; each keeps its own."),
-            Mistake(2 * 6 * 32 * 512, "You counted numbers; asked are bytes."),
-            Mistake(2 * 6 * 32 * 512 * 512 * 4, "You kept a table of pairs; only rows are kept."),
-        ),
-        hints="For each position and layer: one key and one value for every key-value head.\n"
-        "A head is 160 / 5 = 32 wide.\n"
-        "2 (key, value) x 6 layers x 32 x 512 positions x 4 bytes.",
-        rtol=1e-9,
-    ),
-    Exercise(
-        id="lm.rotate",
-        task="Write scores(q, keys, position, omega): scaled scores of a query (2 numbers) at "
-        "`position` against unrotated keys (n rows of 2) at positions 0..n-1, with rotary "
-        "positions of frequency omega.",
-        right=_scores,
-        cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
-        mistakes=Mistake.pairs(
-            lambda q, keys, position, omega: _scores(q, keys, 0, omega),
-            "You left the query at position 0: with a cache, the new token stands after all "
-            "of the old ones.",
-            lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
-            "Your query stands one too far: positions count from 0.",
-            lambda q, keys, position, omega: _turned(q, keys, 0.0),
-            "You rotated nothing: these scores do not know where anything stands.",
-            lambda q, keys, position, omega: _turned(q, keys, omega * position),
-            "You rotated the query and left the keys where they were: every key at 0.",
-            lambda q, keys, position, omega: _turned(
-                q, keys, omega * (np.arange(len(keys)) - position)
-            ),
-            "You turned the wrong way round: the angle grows with the position.",
-            lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
-            "You forgot to divide by the root of the head's width, 2 here.",
-        ),
-        hints="Only the distance position - m enters: turn the query through omega times that.\n"
-        "(cos, -sin; sin, cos) with the angle omega * (position - m), applied to q, then the inner "
-        "product with key m.\n"
-        "Divide by sqrt(2): the width of this head is 2.",
-    ),
+    hints="First the whole text in nats, then in bits, then by byte.\n"
+    "3,500 tokens at 3.6 nats; log 2 nats make a bit; 10,000 bytes share them.\n"
+    "3.6 * 3500 / log(2) / 10000.",
 )
+MERGE = Exercise(
+    id="lm.merge",
+    task="Write merge(tokens, pair, new): replace the pair by the token `new`, from left to "
+    "right, wherever it occurs.",
+    right=_merge,
+    cases=_MERGES,
+    mistakes=Mistake.pairs(
+        lambda tokens, pair, new: _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1],
+        "You went from right to left: in 1 1 1 the first two are to be joined.",
+        _merge_once,
+        "You replaced the first occurrence only.",
+        _merge_and_keep,
+        "You kept the second half of the pair: after a replacement go on two further.",
+        _merge_either_way,
+        "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
+    ),
+    hints="Walk through the list with an index; look at two tokens at a time.\n"
+    "If the two are the pair, append `new` and go on by 2; else append one and go on by 1.\n"
+    "while i < len(tokens): compare tuple(tokens[i:i + 2]) with pair.",
+)
+CACHE = Exercise(
+    id="lm.cache",
+    task="A model has 6 layers, width 160, 5 query heads, 1 key-value head. How many bytes "
+    "does the cache of 512 positions hold, 4 bytes a number?",
+    right=2 * 6 * 32 * 512 * 4,
+    mistakes=(
+        Mistake(
+            2 * 6 * 160 * 512 * 4,
+            "You kept keys for every query head; five of them share one here.",
+        ),
+        Mistake(6 * 32 * 512 * 4, "You kept the keys and forgot the values, or the reverse."),
+        Mistake(2 * 32 * 512 * 4, "You counted one layer; each keeps its own."),
+        Mistake(2 * 6 * 32 * 512, "You counted numbers; asked are bytes."),
+        Mistake(2 * 6 * 32 * 512 * 512 * 4, "You kept a table of pairs; only rows are kept."),
+    ),
+    hints="For each position and layer: one key and one value for every key-value head.\n"
+    "A head is 160 / 5 = 32 wide.\n"
+    "2 (key, value) x 6 layers x 32 x 512 positions x 4 bytes.",
+    rtol=1e-9,
+)
+ROTATE = Exercise(
+    id="lm.rotate",
+    task="Write scores(q, keys, position, omega): scaled scores of a query (2 numbers) at "
+    "`position` against unrotated keys (n rows of 2) at positions 0..n-1, with rotary "
+    "positions of frequency omega.",
+    right=_scores,
+    cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
+    mistakes=Mistake.pairs(
+        lambda q, keys, position, omega: _scores(q, keys, 0, omega),
+        "You left the query at position 0: with a cache, the new token stands after all "
+        "of the old ones.",
+        lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
+        "Your query stands one too far: positions count from 0.",
+        lambda q, keys, position, omega: _turned(q, keys, 0.0),
+        "You rotated nothing: these scores do not know where anything stands.",
+        lambda q, keys, position, omega: _turned(q, keys, omega * position),
+        "You rotated the query and left the keys where they were: every key at 0.",
+        lambda q, k, p, o: _turned(q, k, o * (np.arange(len(k)) - p)),
+        "You turned the wrong way round: the angle grows with the position.",
+        lambda q, keys, position, omega: _scores(q, keys, position, omega) * math.sqrt(2),
+        "You forgot to divide by the root of the head's width, 2 here.",
+    ),
+    hints="Only the distance position - m enters: turn the query through omega times that.\n"
+    "(cos, -sin; sin, cos) with the angle omega * (position - m), applied to q, then the inner "
+    "product with key m.\n"
+    "Divide by sqrt(2): the width of this head is 2.",
+)
+
+EXERCISES = bank(globals())

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -34,111 +34,102 @@ def _many(seed: int) -> tuple[Array, Array]:
     return w, np.asarray(w @ np.array([0.5, -1.0, 2.0]) + 0.3 * rng.normal(size=400) + 5.0)
 
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="style.lazy",
-        task="gamma = 10, and the penalty is computed in every 16th step: by what is the mean "
-        "squared slope multiplied in such a step?",
-        right=80.0,
-        mistakes=Mistake.pairs(
-            160.0,
-            "You forgot the half: R1 enters the loss as gamma / 2.",
-            5.0,
-            "That is its weight if it were computed in every step.",
-            10.0,
-            "You used gamma as it stands: both the half and the interval are gone.",
-            5.0 / 16,
-            "You divided by the interval: a penalty that comes seldom must count for more.",
-            5.0 * 15,
-            "You counted the steps without it; the one that pays is one of the sixteen.",
-        ),
-        hints="Over sixteen steps the penalty must do what it would have done in each of them.\n"
-        "Fifteen steps contribute nothing; the sum of the weights must stay the same.\n"
-        "gamma / 2, times the interval.",
+LAZY = Exercise(
+    id="style.lazy",
+    task="gamma = 10, and the penalty is computed in every 16th step: by what is the mean "
+    "squared slope multiplied in such a step?",
+    right=80.0,
+    mistakes=Mistake.pairs(
+        160.0,
+        "You forgot the half: R1 enters the loss as gamma / 2.",
+        5.0,
+        "That is its weight if it were computed in every step.",
+        10.0,
+        "You used gamma as it stands: both the half and the interval are gone.",
+        5.0 / 16,
+        "You divided by the interval: a penalty that comes seldom must count for more.",
+        5.0 * 15,
+        "You counted the steps without it; the one that pays is one of the sixteen.",
     ),
-    Exercise(
-        id="style.demodulate",
-        task="Write demodulated(weight, style): weights of shape (o, i, k) after modulation by a "
-        "style of shape (i,) and demodulation.",
-        right=_demodulated,
-        cases=tuple((_WEIGHT, style) for style in _STYLES),
-        mistakes=Mistake.pairs(
-            lambda weight, style: weight * style[None, :, None],
-            "You modulated and stopped: a loud style still makes a loud output.",
-            lambda weight, style: (
-                weight * style[None, :, None] / _norm(weight * style[None, :, None], None)
-            ),
-            "You divided by one norm for all outputs; each output channel has its own.",
-            lambda weight, style: (
-                weight * style[None, :, None] / _norm(weight * style[None, :, None], (1,))
-            ),
-            "You summed over the inputs and left out the kernel: every pixel of it adds variance.",
-            lambda weight, style: (
-                weight * style[None, :, None] / _norm(weight * style[None, :, None], (0, 2))
-            ),
-            "You normalised each input channel: that takes the style out again.",
-            lambda weight, style: weight * style[None, :, None] / _norm(weight, (1, 2)),
-            "You divided by the norm of the weights before the style had scaled them.",
-            lambda weight, style: (
-                weight * style[None, :, None] / _norm(weight * style[None, :, None], (1, 2)) ** 2
-            ),
-            "You divided by the variance; what is divided is a size, so by its root.",
-        ),
-        hints="First scale the columns that read each input channel, then look at one output.\n"
-        "An output is a sum over inputs and kernel; its variance, for unit inputs, is the sum of "
-        "the squared weights.\n"
-        "scaled / sqrt((scaled ** 2).sum((1, 2), keepdims=True)).",
-    ),
-    Exercise(
-        id="style.truncate",
-        task="Write truncated(w, mean, psi): styles (n, d) drawn towards their mean (d,).",
-        right=lambda w, mean, psi: mean + psi * (w - mean),
-        cases=(
-            (np.array([[2.0, 0.0], [4.0, -2.0]]), np.array([1.0, 1.0]), 0.7),
-            (np.array([[2.0, 0.5]]), np.array([-1.0, 3.0]), 0.0),
-        ),
-        mistakes=Mistake.pairs(
-            lambda w, mean, psi: psi * w,
-            "You drew towards zero: the mean style is another one, and zero may never occur.",
-            lambda w, mean, psi: w + psi * (mean - w),
-            "You exchanged the ends: psi = 1 must change nothing, psi = 0 give the mean.",
-            lambda w, mean, psi: np.clip(w, mean - psi, mean + psi),
-            "You cut off what is far; this trick shrinks every style, near or far.",
-            lambda w, mean, psi: psi * (w - mean),
-            "You shrank the deviations and forgot to put the mean back.",
-            lambda w, mean, psi: w.mean(0) + psi * (w - w.mean(0)),
-            "You took the mean of this batch; it is that of the law, known beforehand.",
-        ),
-        hints="A point on the line between the mean and the style.\n"
-        "The deviation from the mean, w - mean, becomes psi times as long.\n"
-        "mean + psi * (w - mean).",
-    ),
-    Exercise(
-        id="style.direction",
-        task="Write direction(w, a): how the mean style moves when the attribute rises by one "
-        "standard deviation; w is (n, d), a is (n,).",
-        right=_direction,
-        cases=(_many(1), _many(2)),
-        rtol=5e-3,  # n or n - 1, as you like
-        atol=2e-3,
-        mistakes=Mistake.pairs(
-            lambda w, a: np.linalg.lstsq(w - w.mean(0), a - a.mean(), rcond=None)[0],
-            "You regressed the attribute on the style: those are a predictor's weights, large "
-            "where styles hardly vary. Asked is the style, given the attribute.",
-            lambda w, a: _direction(w, a) / a.std(),
-            "You divided by the variance: that is the move for one unit of the attribute.",
-            lambda w, a: _direction(w, a) * a.std(),
-            "You gave the covariance: it grows with the unit of the attribute.",
-            lambda w, a: w.T @ a / (len(a) * a.std()),
-            "You did not take out the means: this is mostly the mean style itself.",
-            lambda w, a: _direction(w, a) / np.linalg.norm(_direction(w, a)),
-            "You made it a unit vector: how far to go for one standard deviation is lost.",
-            lambda w, a: w[a > a.mean()].mean(0) - w[a <= a.mean()].mean(0),
-            "You subtracted the means of two halves: near, but 1.6 standard deviations apart.",
-        ),
-        hints="Among styles whose attribute is one standard deviation high, what is the mean "
-        "style?\n"
-        "For a normal law, E[w | a] - E[w] = Cov(w, a) / Var(a) times (a - E[a]).\n"
-        "Covariance of each coordinate with the attribute, over its standard deviation.",
-    ),
+    hints="Over sixteen steps the penalty must do what it would have done in each of them.\n"
+    "Fifteen steps contribute nothing; the sum of the weights must stay the same.\n"
+    "gamma / 2, times the interval.",
 )
+DEMODULATE = Exercise(
+    id="style.demodulate",
+    task="Write demodulated(weight, style): weights of shape (o, i, k) after modulation by a "
+    "style of shape (i,) and demodulation.",
+    right=_demodulated,
+    cases=tuple((_WEIGHT, style) for style in _STYLES),
+    mistakes=Mistake.pairs(
+        lambda weight, style: weight * style[None, :, None],
+        "You modulated and stopped: a loud style still makes a loud output.",
+        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], None),
+        "You divided by one norm for all outputs; each output channel has its own.",
+        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (1,)),
+        "You summed over the inputs and left out the kernel: every pixel of it adds variance.",
+        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (0, 2)),
+        "You normalised each input channel: that takes the style out again.",
+        lambda weight, style: weight * style[None, :, None] / _norm(weight, (1, 2)),
+        "You divided by the norm of the weights before the style had scaled them.",
+        lambda w, s: w * s[None, :, None] / _norm(w * s[None, :, None], (1, 2)) ** 2,
+        "You divided by the variance; what is divided is a size, so by its root.",
+    ),
+    hints="First scale the columns that read each input channel, then look at one output.\n"
+    "An output is a sum over inputs and kernel; its variance, for unit inputs, is the sum of "
+    "the squared weights.\n"
+    "scaled / sqrt((scaled ** 2).sum((1, 2), keepdims=True)).",
+)
+TRUNCATE = Exercise(
+    id="style.truncate",
+    task="Write truncated(w, mean, psi): styles (n, d) drawn towards their mean (d,).",
+    right=lambda w, mean, psi: mean + psi * (w - mean),
+    cases=(
+        (np.array([[2.0, 0.0], [4.0, -2.0]]), np.array([1.0, 1.0]), 0.7),
+        (np.array([[2.0, 0.5]]), np.array([-1.0, 3.0]), 0.0),
+    ),
+    mistakes=Mistake.pairs(
+        lambda w, mean, psi: psi * w,
+        "You drew towards zero: the mean style is another one, and zero may never occur.",
+        lambda w, mean, psi: w + psi * (mean - w),
+        "You exchanged the ends: psi = 1 must change nothing, psi = 0 give the mean.",
+        lambda w, mean, psi: np.clip(w, mean - psi, mean + psi),
+        "You cut off what is far; this trick shrinks every style, near or far.",
+        lambda w, mean, psi: psi * (w - mean),
+        "You shrank the deviations and forgot to put the mean back.",
+        lambda w, mean, psi: w.mean(0) + psi * (w - w.mean(0)),
+        "You took the mean of this batch; it is that of the law, known beforehand.",
+    ),
+    hints="A point on the line between the mean and the style.\n"
+    "The deviation from the mean, w - mean, becomes psi times as long.\n"
+    "mean + psi * (w - mean).",
+)
+DIRECTION = Exercise(
+    id="style.direction",
+    task="Write direction(w, a): how the mean style moves when the attribute rises by one "
+    "standard deviation; w is (n, d), a is (n,).",
+    right=_direction,
+    cases=(_many(1), _many(2)),
+    rtol=5e-3,  # n or n - 1, as you like
+    atol=2e-3,
+    mistakes=Mistake.pairs(
+        lambda w, a: np.linalg.lstsq(w - w.mean(0), a - a.mean(), rcond=None)[0],
+        "You regressed the attribute on the style: those are a predictor's weights, large "
+        "where styles hardly vary. Asked is the style, given the attribute.",
+        lambda w, a: _direction(w, a) / a.std(),
+        "You divided by the variance: that is the move for one unit of the attribute.",
+        lambda w, a: _direction(w, a) * a.std(),
+        "You gave the covariance: it grows with the unit of the attribute.",
+        lambda w, a: w.T @ a / (len(a) * a.std()),
+        "You did not take out the means: this is mostly the mean style itself.",
+        lambda w, a: _direction(w, a) / np.linalg.norm(_direction(w, a)),
+        "You made it a unit vector: how far to go for one standard deviation is lost.",
+        lambda w, a: w[a > a.mean()].mean(0) - w[a <= a.mean()].mean(0),
+        "You subtracted the means of two halves: near, but 1.6 standard deviations apart.",
+    ),
+    hints="Among styles whose attribute is one standard deviation high, what is the mean style?\n"
+    "For a normal law, E[w | a] - E[w] = Cov(w, a) / Var(a) times (a - E[a]).\n"
+    "Covariance of each coordinate with the attribute, over its standard deviation.",
+)
+
+EXERCISES = bank(globals())

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from genlab_course.grading import Exercise, Mistake
+from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
 
@@ -29,103 +29,99 @@ def _tokens(x: Array, n_frames: int) -> Array:
 
 _FRAMES = np.arange(2 * 3 * 4 * 2, dtype=np.float64).reshape(6, 4, 2)
 
-EXERCISES: tuple[Exercise, ...] = (
-    Exercise(
-        id="video.pairs",
-        task="16 frames of 8 x 8 places: how many pairs do a layer of spatial and a layer of "
-        "temporal attention weigh together (one head)?",
-        right=81920,
-        mistakes=Mistake.pairs(
-            1048576,
-            "You let every place of every frame look at all others: that is full attention.",
-            65536,
-            "You counted space only: each place also looks along time.",
-            16384,
-            "You counted time only: each frame is also attended to by itself.",
-            4352,
-            "You counted one frame's places and one place's frames: there are 16 such frames "
-            "and 64 such places.",
-            3072,
-            "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
-        ),
-        hints="In space, one frame at a time; in time, one place at a time.\n"
-        "A frame of 64 places has 64^2 pairs, a place of 16 frames 16^2.\n"
-        "16 frames of 64^2 pairs, and 64 places of 16^2 pairs.",
+PAIRS = Exercise(
+    id="video.pairs",
+    task="16 frames of 8 x 8 places: how many pairs do a layer of spatial and a layer of "
+    "temporal attention weigh together (one head)?",
+    right=81920,
+    mistakes=Mistake.pairs(
+        1048576,
+        "You let every place of every frame look at all others: that is full attention.",
+        65536,
+        "You counted space only: each place also looks along time.",
+        16384,
+        "You counted time only: each frame is also attended to by itself.",
+        4352,
+        "You counted one frame's places and one place's frames: there are 16 such frames "
+        "and 64 such places.",
+        3072,
+        "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
     ),
-    Exercise(
-        id="video.information",
-        task="Write information(rho, n_frames): nats lost when normal frames of unit variance, any "
-        "two with correlation rho, are drawn independently.",
-        right=_information,
-        cases=((0.5, 2), (0.9, 8), (0.2, 3)),
-        mistakes=Mistake.pairs(
-            lambda rho, n_frames: -0.5 * (n_frames - 1) * math.log(1 - rho**2),
-            "You counted the mutual information of neighbours, as for a Markov chain; here "
-            "every frame knows of all others.",
-            lambda rho, n_frames: -0.5 * math.log(1 - rho**2),
-            "You counted two frames only.",
-            lambda rho, n_frames: (
-                0.5 * ((n_frames - 1) * math.log(1 - rho) + math.log(1 + (n_frames - 1) * rho))
-            ),
-            "You gave the log-determinant with its own sign; a divergence is not negative.",
-            lambda rho, n_frames: -0.5 * n_frames * math.log(1 - rho),
-            "You gave every direction the variance 1 - rho; the mean of the frames has more.",
-            lambda rho, n_frames: _information(rho, n_frames) / n_frames,
-            "You divided by the number of frames; asked is the loss of the whole film.",
-        ),
-        hints="For normal laws the KL divergence from the product of the marginals is a "
-        "determinant.\n"
-        "It is -1/2 log det R, and R has ones on its diagonal and rho elsewhere.\n"
-        "Its eigenvalues: 1 + (F - 1) rho once, 1 - rho the other F - 1 times.",
-    ),
-    Exercise(
-        id="video.noise",
-        task="Write mixed(common, own, share): standard normal noise of F frames, correlation "
-        "`share` between any two, from common noise (n, 1) and own noise (n, F).",
-        right=lambda common, own, share: math.sqrt(share) * common + math.sqrt(1 - share) * own,
-        cases=((_COMMON, _OWN, 0.25), (_COMMON, _OWN, 0.8)),
-        mistakes=Mistake.pairs(
-            lambda common, own, share: share * common + (1 - share) * own,
-            "You blended the noises, not their variances: the result is too small.",
-            lambda common, own, share: math.sqrt(1 - share) * common + math.sqrt(share) * own,
-            "You exchanged the two: a share of 0 should leave the frames independent.",
-            lambda common, own, share: share * common + math.sqrt(1 - share**2) * own,
-            "You gave the correlation with the common noise; two frames then have its square.",
-            lambda common, own, share: math.sqrt(share) * common + own,
-            "You added without making room: the variance is above 1.",
-        ),
-        hints="Variances of independent noises add; weights enter squared.\n"
-        "Two frames share only the common part: its squared weight is their covariance.\n"
-        "Weights whose squares are share and 1 - share.",
-    ),
-    Exercise(
-        id="video.tokens",
-        task="Write tokens(x, n_frames): frames of films, film after film, (b F, N, c), to the "
-        "sequences along time, place after place of each film, (b N, F, c).",
-        right=_tokens,
-        cases=((_FRAMES, 3), (_FRAMES, 2)),
-        mistakes=Mistake.pairs(
-            lambda x, n_frames: x.reshape(-1, n_frames, x.shape[2]),
-            "You reshaped without moving an axis: your sequences run over places.",
-            lambda x, n_frames: x.transpose(1, 0, 2).reshape(-1, n_frames, x.shape[2]),
-            "You moved places in front of the films: the sequences are right, but those of "
-            "different films stand between each other.",
-            lambda x, n_frames: (
-                x.reshape(n_frames, -1, *x.shape[1:])
-                .transpose(1, 2, 0, 3)
-                .reshape(-1, n_frames, x.shape[2])
-            ),
-            "You took the frames as the outer axis: your films are stirred together.",
-            lambda x, n_frames: (
-                x.reshape(-1, n_frames, *x.shape[1:])
-                .transpose(0, 2, 1, 3)[:, :, ::-1]
-                .reshape(-1, n_frames, x.shape[2])
-            ),
-            "Your time runs backwards.",
-        ),
-        hints="First give films and frames an axis each, then ask which axis time should be next "
-        "to.\n"
-        "(b F, N, c) to (b, F, N, c), and then exchange F and N.\n"
-        "reshape to four axes, transpose the middle two, reshape to three.",
-    ),
+    hints="In space, one frame at a time; in time, one place at a time.\n"
+    "A frame of 64 places has 64^2 pairs, a place of 16 frames 16^2.\n"
+    "16 frames of 64^2 pairs, and 64 places of 16^2 pairs.",
 )
+INFORMATION = Exercise(
+    id="video.information",
+    task="Write information(rho, n_frames): nats lost when normal frames of unit variance, any "
+    "two with correlation rho, are drawn independently.",
+    right=_information,
+    cases=((0.5, 2), (0.9, 8), (0.2, 3)),
+    mistakes=Mistake.pairs(
+        lambda rho, n_frames: -0.5 * (n_frames - 1) * math.log(1 - rho**2),
+        "You counted the mutual information of neighbours, as for a Markov chain; here "
+        "every frame knows of all others.",
+        lambda rho, n_frames: -0.5 * math.log(1 - rho**2),
+        "You counted two frames only.",
+        lambda r, n: 0.5 * ((n - 1) * math.log(1 - r) + math.log(1 + (n - 1) * r)),
+        "You gave the log-determinant with its own sign; a divergence is not negative.",
+        lambda rho, n_frames: -0.5 * n_frames * math.log(1 - rho),
+        "You gave every direction the variance 1 - rho; the mean of the frames has more.",
+        lambda rho, n_frames: _information(rho, n_frames) / n_frames,
+        "You divided by the number of frames; asked is the loss of the whole film.",
+    ),
+    hints="For normal laws the KL divergence from the product of the marginals is a determinant.\n"
+    "It is -1/2 log det R, and R has ones on its diagonal and rho elsewhere.\n"
+    "Its eigenvalues: 1 + (F - 1) rho once, 1 - rho the other F - 1 times.",
+)
+NOISE = Exercise(
+    id="video.noise",
+    task="Write mixed(common, own, share): standard normal noise of F frames, correlation "
+    "`share` between any two, from common noise (n, 1) and own noise (n, F).",
+    right=lambda common, own, share: math.sqrt(share) * common + math.sqrt(1 - share) * own,
+    cases=((_COMMON, _OWN, 0.25), (_COMMON, _OWN, 0.8)),
+    mistakes=Mistake.pairs(
+        lambda common, own, share: share * common + (1 - share) * own,
+        "You blended the noises, not their variances: the result is too small.",
+        lambda common, own, share: math.sqrt(1 - share) * common + math.sqrt(share) * own,
+        "You exchanged the two: a share of 0 should leave the frames independent.",
+        lambda common, own, share: share * common + math.sqrt(1 - share**2) * own,
+        "You gave the correlation with the common noise; two frames then have its square.",
+        lambda common, own, share: math.sqrt(share) * common + own,
+        "You added without making room: the variance is above 1.",
+    ),
+    hints="Variances of independent noises add; weights enter squared.\n"
+    "Two frames share only the common part: its squared weight is their covariance.\n"
+    "Weights whose squares are share and 1 - share.",
+)
+TOKENS = Exercise(
+    id="video.tokens",
+    task="Write tokens(x, n_frames): frames of films, film after film, (b F, N, c), to the "
+    "sequences along time, place after place of each film, (b N, F, c).",
+    right=_tokens,
+    cases=((_FRAMES, 3), (_FRAMES, 2)),
+    mistakes=Mistake.pairs(
+        lambda x, n_frames: x.reshape(-1, n_frames, x.shape[2]),
+        "You reshaped without moving an axis: your sequences run over places.",
+        lambda x, n_frames: x.transpose(1, 0, 2).reshape(-1, n_frames, x.shape[2]),
+        "You moved places in front of the films: the sequences are right, but those of "
+        "different films stand between each other.",
+        lambda x, n_frames: (
+            x.reshape(n_frames, -1, *x.shape[1:])
+            .transpose(1, 2, 0, 3)
+            .reshape(-1, n_frames, x.shape[2])
+        ),
+        "You took the frames as the outer axis: your films are stirred together.",
+        lambda x, n_frames: (
+            x.reshape(-1, n_frames, *x.shape[1:])
+            .transpose(0, 2, 1, 3)[:, :, ::-1]
+            .reshape(-1, n_frames, x.shape[2])
+        ),
+        "Your time runs backwards.",
+    ),
+    hints="First give films and frames an axis each, then ask which axis time should be next to.\n"
+    "(b F, N, c) to (b, F, N, c), and then exchange F and N.\n"
+    "reshape to four axes, transpose the middle two, reshape to three.",
+)
+
+EXERCISES = bank(globals())

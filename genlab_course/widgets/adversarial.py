@@ -51,10 +51,8 @@ def gan_game() -> Explorer:
         for index, (curve, dot) in enumerate(zip(curves, dots, strict=True)):
             curve.set_data(PLACES[::4].numpy(), [other[4 + index] for other in known[std]])
             dot.set_data([mean], [here[index]])
-        return (
-            f"JS = {now.js:.4f} nats of at most log 2 = 0.6931; slopes: minimax "
-            f"{now.saturating:+.4f}, non-saturating {now.non_saturating:+.4f}"
-        )
+        said = f"JS = {now.js:.4f} nats of at most log 2 = 0.6931; slopes: minimax "
+        return said + f"{now.saturating:+.4f}, non-saturating {now.non_saturating:+.4f}"
 
     return explore(
         figure, update, mean=slider("mean", 2.0, -6, 6, 0.25), std=slider("std", 1.0, 0.4, 2, 0.2)

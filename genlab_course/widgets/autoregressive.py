@@ -19,15 +19,7 @@ from genlab.autoregressive.likelihood import seen_pixels
 from genlab.core import entropy, last
 from genlab.systems.language_model import LanguageModel
 from genlab_course.figures import BLUE, ORANGE
-from genlab_course.widgets.explorer import (
-    Explorer,
-    entry,
-    explore,
-    log_slider,
-    menu,
-    panels,
-    slider,
-)
+from genlab_course.widgets.explorer import Explorer, entry, explore, menu, panels, powers, slider
 
 N_SHOWN = 24
 
@@ -70,7 +62,7 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
         )
 
     return explore(figure, update, context=menu("context", names),
-                   temperature=log_slider("temperature", 1.0, -1, 0.6, 0.05),
+                   temperature=powers("temperature", 1.0, -1, 0.6, 0.05),
                    top_k=slider("top-k", len(pieces), 1, len(pieces), 1),
                    top_p=slider("top-p", 1.0, 0.05, 1.0, 0.05))  # fmt: skip
 
@@ -123,10 +115,8 @@ def receptive_field() -> Explorer:
         kinds = field_map(built[network, layers], row, column)
         image.set_data(kinds)
         counts = [int((kinds == k).sum()) for k in (SEEN, BLIND, LEAK)]
-        return (
-            f"Pixel ({row}, {column}) comes after {row * SIZE + column} others: {counts[0]} are "
-            f"read, {counts[1]} are out of reach. Forbidden pixels read: {counts[2]}."
-        )
+        said = f"Pixel ({row}, {column}) comes after {row * SIZE + column} others: {counts[0]} are "
+        return said + f"read, {counts[1]} are out of reach. Forbidden pixels read: {counts[2]}."
 
     return explore(figure, update, network=menu("network", NETWORKS),
                    layers=slider("layers", 4, 1, SIZE, 1), row=slider("row", 5, 0, SIZE - 1, 1),

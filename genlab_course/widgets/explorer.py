@@ -56,7 +56,7 @@ def slider(name: str, value: float, low: float, high: float, step: float, **more
     return kind(value=value, min=low, max=high, step=step, description=name, **more)
 
 
-def log_slider(name: str, value: float, low: float, high: float, step: float) -> Any:
+def powers(name: str, value: float, low: float, high: float, step: float) -> Any:
     """A slider of powers of ten, from exponent `low` to `high`."""
     return ipywidgets.FloatLogSlider(
         value=value, base=10, min=low, max=high, step=step, description=name

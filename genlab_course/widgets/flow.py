@@ -161,10 +161,8 @@ def flow_warp(flow: Flow | None = None) -> Explorer:
         image.set_data(states.images[done])
         image.set_clim(0, float(np.quantile(states.images[done], 0.998)))
         right.set_title(f"density after {done} of {n_layers} layers")
-        return (
-            f"After {layers:.1f} of {n_layers} layers. Entropy after {done}: "
-            f"{states.entropies[done]:.2f} nats = entropy of the base + mean log|det|."
-        )
+        said = f"After {layers:.1f} of {n_layers} layers. Entropy after {done}: "
+        return said + f"{states.entropies[done]:.2f} nats = entropy of the base + mean log|det|."
 
     end = float(n_layers)
     return explore(figure, update, layers=slider("layers", end, 0.0, end, 0.1))
@@ -190,14 +188,8 @@ def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Expl
     left.set(xlabel="week", ylabel="reported infections", title="what is seen")
     left.legend(loc="upper right", fontsize=8)
     extent = [float(v) for v in (low[0], high[0], low[1], high[1])]
-    picture = right.imshow(
-        np.zeros((SIDE, SIDE)),
-        extent=extent,
-        origin="lower",
-        aspect="auto",
-        cmap="Blues",
-        interpolation="bilinear",
-    )
+    drawn = {"origin": "lower", "aspect": "auto", "cmap": "Blues", "interpolation": "bilinear"}
+    picture = right.imshow(np.zeros((SIDE, SIDE)), extent=extent, **drawn)
     circle = torch.linspace(0, 2 * math.pi, 100)
     for radius in (1.177, 2.146):  # half and nine tenths of a normal prior
         ring = mean + std * radius * torch.stack([circle.cos(), circle.sin()], 1)
@@ -234,10 +226,8 @@ def epidemic_posterior(q: NeuralPosterior, town: Epidemic | None = None) -> Expl
         ratio = (draws[:, 0] - draws[:, 1]).exp()
         a, b = torch.quantile(ratio, torch.tensor([0.05, 0.95]).to(x)).tolist()
         mass = float(density.sum()) * cell
-        return (
-            f"reproduction number β/γ: truth {beta / gamma:.2f}, posterior 90 % interval "
-            f"{a:.2f} to {b:.2f}; mass of q in this window {mass:.3f}"
-        )
+        said = f"reproduction number β/γ: truth {beta / gamma:.2f}, posterior 90 % interval "
+        return said + f"{a:.2f} to {b:.2f}; mass of q in this window {mass:.3f}"
 
     return explore(
         figure,

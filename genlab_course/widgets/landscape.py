@@ -10,26 +10,15 @@ import matplotlib.pyplot as plt
 from IPython.display import Image, display
 from matplotlib.ticker import LogLocator, NullLocator
 
-from genlab.map import (
-    ADVERSARIAL,
-    AUTOREGRESSIVE,
-    FAMILIES,
-    FLOW,
-    LATENT,
-    LIKELIHOODS,
-    OBJECTIVES,
-    PAYS,
-    SAMPLERS,
-    SCORE,
-    evaluations,
-    place,
-)  # fmt: skip
+from genlab import map as course_map
+from genlab.map import FAMILIES, evaluations, place
 from genlab_course.figures import COLOURS
 from genlab_course.league import Row, load_league
 from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
 from genlab_course.lesson_01 import EXTENT, RECIPES, film
 from genlab_course.widgets.explorer import Explorer, explore, menu, panels, png, slider, stops
 
+AUTOREGRESSIVE, FLOW, LATENT, ADVERSARIAL, SCORE = FAMILIES
 OPEN = "not known"
 OWN = "my own clues (below)"
 # height on the map: what can be said about p(x); the three at one pass stand side by side
@@ -135,9 +124,9 @@ def paradigm_map() -> Explorer:
         figure,
         update,
         system=menu("system", [OWN, *EXAMPLES]),
-        objective=clue("objective", OBJECTIVES),
-        sampler=clue("sampler", SAMPLERS),
-        likelihood=clue("likelihood", LIKELIHOODS),
+        objective=clue("objective", course_map.OBJECTIVES),
+        sampler=clue("sampler", course_map.SAMPLERS),
+        likelihood=clue("likelihood", course_map.LIKELIHOODS),
         tokens=stops("tokens", powers, 64),
         steps=stops("steps", powers, 16),
     )
@@ -153,11 +142,11 @@ def _verdict(lit: tuple[str, ...], costs: set[int]) -> str:
             "each stage), or one of the claims deserves a second look."
         )
     if len(lit) == len(FAMILIES):
-        return (
-            "<b>Everything is still possible.</b> Choose an objective, a sampler or a likelihood."
-        )
+        said = "Choose an objective, a sampler or a likelihood."
+        return f"<b>Everything is still possible.</b> {said}"
     cost = " or ".join(f"{n:,} evaluation{'s' if n > 1 else ''}" for n in sorted(costs))
-    return f"A sample costs {cost}. " + "; ".join(f"<b>{f}</b>: {PAYS[f][0]}" for f in lit) + "."
+    bill = "; ".join(f"<b>{f}</b>: {course_map.PAYS[f][0]}" for f in lit)
+    return f"A sample costs {cost}. {bill}."
 
 
 MARK = dict(zip(FAMILIES, "os^DP", strict=True))  # not by colour alone

@@ -70,11 +70,8 @@ def _axes(cov: torch.Tensor) -> tuple[float, float, float]:
     """Width, height and angle of the two-sigma ellipse of a covariance."""
     values, vectors = torch.linalg.eigh(cov)
     long, short = vectors[:, 1], 4 * values.sqrt()
-    return (
-        float(short[1]),
-        float(short[0]),
-        math.degrees(math.atan2(float(long[1]), float(long[0]))),
-    )
+    turn = math.degrees(math.atan2(float(long[1]), float(long[0])))
+    return float(short[1]), float(short[0]), turn
 
 
 def posterior_ellipse() -> Explorer:
@@ -119,10 +116,8 @@ def posterior_ellipse() -> Explorer:
         here = float(mean_field_gap(exact, width))
         right.set_ylim(0, max(0.8, 1.1 * max(curves[width])))
         dot.set_data([angle], [here])
-        return (
-            f"gap = KL(q || posterior) = {here:.4f} nats, the same for every x; "
-            f"log p(x) does not depend on either slider"
-        )
+        said = f"gap = KL(q || posterior) = {here:.4f} nats, the same for every x; "
+        return said + "log p(x) does not depend on either slider"
 
     return explore(figure, update, angle=slider("rotation", 0.0, 0.0, 3.14, 0.02),
                    width=slider("width of q / best", 1.0, 0.5, 2.0, 0.02))  # fmt: skip
@@ -167,10 +162,8 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
         shown.set_data(mean.numpy())
         away = (mu - z).norm(dim=1)
         nearest = int(away.argmin())
-        return (
-            f"z = ({z1:.1f}, {z2:.1f}): the nearest test code, {away[nearest]:.2f} away, "
-            f"belongs to a {int(labels[nearest])}"
-        )
+        said = f"z = ({z1:.1f}, {z2:.1f}): the nearest test code, {away[nearest]:.2f} away, "
+        return said + f"belongs to a {int(labels[nearest])}"
 
     return explore(figure, update, z1=slider("z1", 0.0, -REACH, REACH, 0.1),
                    z2=slider("z2", 0.0, -REACH, REACH, 0.1))  # fmt: skip

@@ -22,15 +22,7 @@ from genlab.score.exact import LEVELS, DigitObserver, exact_score
 from genlab.score.sde import SDE, VE, VP, Straight, SubVP, reverse_sde_sample
 from genlab.solvers.mcmc import langevin_step, mala_step
 from genlab_course.figures import BLACK, BLUE, GREEN, ORANGE, RED, SKY
-from genlab_course.widgets.explorer import (
-    Explorer,
-    explore,
-    log_slider,
-    menu,
-    panels,
-    slider,
-    stops,
-)
+from genlab_course.widgets.explorer import Explorer, explore, menu, panels, powers, slider, stops
 
 T = 100
 SCHEDULES: dict[str, Callable[[int], Tensor]] = {
@@ -73,10 +65,8 @@ def forward_process() -> Explorer:
         known = np.interp(ratios[schedule].numpy(), LEVELS.numpy(), curve)
         line.set_ydata(known)
         dot.set_data([step], [known[step - 1]])
-        return (
-            f"step {step}: log SNR = {ratio:.2f}, this digit is recognised with probability "
-            f"{classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
-        )
+        first = f"step {step}: log SNR = {ratio:.2f}, this digit is recognised with probability "
+        return first + f"{classes[digit]:.3f}, ten digits on average with {known[step - 1]:.3f}"
 
     return explore(
         figure,
@@ -147,15 +137,13 @@ def langevin_bias() -> Explorer:
         outside = float((np.abs(x) > 4).mean())
         lost = f"; {100 * outside:.0f} % have left the picture" if outside > 0.005 else ""
         found = float((x.astype(float) ** 2).mean())
-        return (
-            f"mean square of x: wanted {want:.3f}, found {found:.3g}; "
-            f"right of 0: {100 * float((x > 0).mean()):.0f} %{share}{lost}"
-        )
+        first = f"mean square of x: wanted {want:.3f}, found {found:.3g}; "
+        return first + f"right of 0: {100 * float((x > 0).mean()):.0f} %{share}{lost}"
 
     return explore(
         figure,
         update,
-        step_size=log_slider("step η", 0.1, -2, 0.35, 0.05),
+        step_size=powers("step η", 0.1, -2, 0.35, 0.05),
         target=menu("target", TARGETS),
         metropolis=ipywidgets.Checkbox(value=False, description="Metropolis' test"),
     )
@@ -328,10 +316,8 @@ def sampler_steps() -> Explorer:
         counts = torch.histc(path[-1], 51, -3.4, 3.4) / N_PATHS / float(edges[1] - edges[0])
         bars.set_data(counts.numpy())
         distance = float(wasserstein_1d(path[-1], target))
-        return (
-            f"{sampler}: {len(lam) - 1} steps, {spent} network evaluations, "
-            f"W1 to the data {distance:.3f}"
-        )
+        first = f"{sampler}: {len(lam) - 1} steps, {spent} network evaluations, "
+        return first + f"W1 to the data {distance:.3f}"
 
     return explore(
         figure, update, sampler=menu("sampler", SAMPLERS), passes=slider("evaluations", 8, 3, 40, 1)
@@ -409,7 +395,7 @@ def score_field(
         return f"σ = {sigma:.2f}: {where}{said}"
 
     names = ["exact", *learned]
-    return explore(figure, update, sigma=log_slider("noise σ", 0.3, -1.3, 0.78, 0.02),
+    return explore(figure, update, sigma=powers("noise σ", 0.3, -1.3, 0.78, 0.02),
                    arrows=menu("arrows", names, names[-1]))  # fmt: skip
 
 

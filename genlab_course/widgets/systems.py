@@ -1,7 +1,7 @@
 """The labs' systems, asked live: a caption is drawn, filmed, or completed and drawn."""
 
 import html
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import torch
@@ -13,29 +13,14 @@ from genlab.autoregressive.decoding import apply_temperature
 from genlab.core import last
 from genlab.data.captions import read, write
 from genlab.data.moving import MOTIONS, measure_motion, read_moving
+from genlab.systems import language_and_image as lab
 from genlab.systems.evaluation import Classifier, kept_words, measure, motion_residual
 from genlab.systems.glide import Glide
-from genlab.systems.language_and_image import (
-    FILL,
-    IMAGE,
-    IMAGE_TOKEN,
-    LENGTH,
-    VOCABULARY,
-    LanguageAndImage,
-    words_of,
-)
+from genlab.systems.language_and_image import IMAGE, LENGTH, LanguageAndImage
 from genlab.systems.latent_diffusion import LatentDiffusion
 from genlab.systems.text_to_video import TextToVideo
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
-from genlab_course.widgets.explorer import (
-    Explorer,
-    entry,
-    explore,
-    log_slider,
-    menu,
-    panels,
-    slider,
-)
+from genlab_course.widgets.explorer import Explorer, entry, explore, menu, panels, powers, slider
 
 N, STEPS, STEPS_UP = 3, 8, 2  # few, to be quick; with 6 and w = 6 the ink is gone
 KINDS = ("digit", "colour", "stroke", "slant")
@@ -107,11 +92,9 @@ def latent_sampler(model: LatentDiffusion, judge: Classifier) -> Explorer:
     k = model.vae.latent_shape[0]
     small, large = [1.0] * k, 2.2
     figure, axes = panels(8.4, 2.6, 1, k + 1, width_ratios=[*small, large])
-    channels = []
+    blank, channels = np.zeros(model.vae.latent_shape[1:]), []
     for number, ax in enumerate(axes[:k]):
-        channels.append(
-            ax.imshow(np.zeros(model.vae.latent_shape[1:]), cmap="PuOr", vmin=-1.5, vmax=1.5)
-        )
+        channels.append(ax.imshow(blank, cmap="PuOr", vmin=-1.5, vmax=1.5))
         ax.set_title(f"channel {number + 1}", fontsize=9)
     picture = axes[k].imshow(np.zeros((*model.event_shape[1:], 3)))
     axes[k].set_title("decoded", fontsize=9)
@@ -195,10 +178,8 @@ def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") ->
         grey = made.amax(0)[None]
         motion = int(measure_motion(grey))
         seen = "nothing moves" if motion < 0 else MOTIONS[motion]
-        return (
-            f"Measured: {seen}. The best of seven motions leaves "
-            f"{100 * float(motion_residual(grey)):.0f} % of the next frame unexplained."
-        )
+        first = f"Measured: {seen}. The best of seven motions leaves "
+        return first + f"{100 * float(motion_residual(grey)):.0f} % of the next frame unexplained."
 
     return explore(figure, update, frame=slider("frame", 0, 0, n_frames - 1, 1),
                    seed=slider("seed", 1, 1, 30, 1),
@@ -215,7 +196,7 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
     figure, (left, right) = panels(8.8, 3.2, width_ratios=(2.4, 1))
     bars = left.bar(range(LENGTH), [0.0] * LENGTH, width=0.7)
     said = [left.text(k, 0.0, "", ha="center", va="bottom", fontsize=8) for k in range(LENGTH)]
-    left.set_xticks(range(LENGTH), [IMAGE_TOKEN] * LENGTH, fontfamily="monospace", rotation=20)
+    left.set_xticks(range(LENGTH), [lab.IMAGE_TOKEN] * LENGTH, fontfamily="monospace", rotation=20)
     left.set(ylabel="probability at its turn", ylim=(0, 1.12), title="what is written")
     for colour, label in ((GREY, "given"), (BLUE, "drawn"), (ORANGE, "image token")):
         left.bar([0], [0], color=colour, label=label)
@@ -227,7 +208,7 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
     def show_words(tokens: torch.Tensor, n_given: int) -> None:
         row = tokens[0].tolist()
         p = model.lm.states_and_log_probs(tokens)[1][0].exp().tolist()
-        names = [VOCABULARY[k] for k in row] + [""] * (LENGTH - len(row))
+        names = [lab.VOCABULARY[k] for k in row] + [""] * (LENGTH - len(row))
         for k, (bar, label) in enumerate(zip(bars, said, strict=True)):
             height = p[k] if k < len(row) else 0.0
             given, image = k < n_given, k < len(row) and row[k] == IMAGE
@@ -243,30 +224,23 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
         generator = Generator().manual_seed(seed)
         words = prompt.lower().split()[: LENGTH - 1]
         try:
-            steps = model.lm.write(
-                [" ".join(words)],
-                reshape=lambda logits: apply_temperature(logits, temperature),
-                generator=generator,
-            )
-            written = last(steps)
+            reshape = partial(apply_temperature, temperature=temperature)
+            start = [" ".join(words)]
+            written = last(model.lm.write(start, reshape=reshape, generator=generator))
         except ValueError as error:
             return f"{error}".split("; known")[0] + "; nothing is written"
         show_words(written.tokens, len(words))
-        text = words_of(written.tokens.masked_fill(written.tokens == IMAGE, FILL))[0]
+        text = lab.words_of(written.tokens.masked_fill(written.tokens == IMAGE, lab.FILL))[0]
         if not bool(written.stopped):
             picture.set_data(np.zeros((16, 16, 3)))
             absent.set_text("no image token:\nnobody draws")
             return f"written: “{text}”; seven words and no image token"
         absent.set_text("")
-        image = model.draw(
-            written.states,
-            guidance_scale=guidance,
-            n_steps=STEPS_WRITE_AND_DRAW,
-            generator=generator,
-        )
+        draw = partial(model.draw, n_steps=STEPS_WRITE_AND_DRAW, generator=generator)
+        image = draw(written.states, guidance_scale=guidance)
         picture.set_data(((image[0] + 1) / 2).clamp(0, 1).permute(1, 2, 0).double().numpy())
         return f"written: “{text}”; drawn from {len(text.split()) + 1} states"
 
     return explore(figure, update, prompt=entry("prompt", "a thin red"),
                    guidance=slider("guidance w", 3.0, 0, 6, 0.5), seed=slider("seed", 1, 0, 30, 1),
-                   temperature=log_slider("temperature", 1.0, -1, 1, 0.1))  # fmt: skip
+                   temperature=powers("temperature", 1.0, -1, 1, 0.1))  # fmt: skip
