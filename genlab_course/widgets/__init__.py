@@ -18,7 +18,7 @@ FIGURES = {  # figure: its module
         "landscape": ("five_samplers", "league_picture", "paradigm_map", "watch"),
         "latent": ("elbo_gap", "latent_plane", "posterior_ellipse"),
         "metrics": ("metric_room",),
-        "release_reader": ("release_reader",),
+        "releases": ("release_reader",),
         "score": ("forward_process", "guidance", "langevin_bias", "sampler_steps", "score_field",
                   "sde_paths"),
         "systems": ("caption_sampler", "video_frames", "latent_sampler", "write_and_draw"),

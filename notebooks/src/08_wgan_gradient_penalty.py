@@ -635,7 +635,7 @@ def leashed(name, shift=3.0, n_steps=50, seed=8):
 # %%
 def report(model, n=4000):
     """Return the critic's gap and its steepest slope on a lattice around both laws."""
-    f = lambda x: model.critic(x).squeeze(1)
+    f = getattr(model, "f", None) or model.logits  # a WGAN has a critic, the GAN its logits
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         real = torch.randn(n, 2, generator=generator)

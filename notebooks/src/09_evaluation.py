@@ -759,8 +759,9 @@ from genlab.zoo import find
 from genlab.zoo.lessons import accuracy
 from genlab.train import cosine, fit, minibatches
 
-mine = find("digit_classifier").but(seed=5).untrained()
-untrained = accuracy(mine, "test")
+row = find("digit_classifier").but(seed=5)
+mine = row.untrained()
+untrained = accuracy(row.untrained(), "test")
 mine.NOISE = 0.0  # the shipped network sees noisy images in training; yours does not
 g = torch.Generator().manual_seed(5)
 batches = minibatches(train, 100, cond=train_labels, generator=g)

@@ -22,6 +22,10 @@ def test_a_standard_deviation_of_zero_is_refused():
         stats.normal_log_prob(torch.zeros(1, 1), 0.0, 0.0)
 
 
+def test_a_narrow_density_exceeds_one():
+    assert stats.normal_log_prob(torch.zeros(1, 1), 0.0, 0.1) > 0
+
+
 def test_kl_diag_normal_agrees_with_torch_distributions():
     mu, log_var = torch.linspace(-2, 2, 6).reshape(2, 3), torch.linspace(-3, 1, 6).reshape(2, 3)
     q = torch.distributions.Normal(mu, (log_var / 2).exp())

@@ -20,7 +20,7 @@ NLL = Exercise(
         Mistake(lambda p: sum(math.log(q) for q in p), "the sign is flipped"),
         Mistake(lambda p: -sum(math.log2(q) for q in p), "these are bits"),
     ),
-    hints=("a", "b", "c"),
+    hints="a\nb\nc",
 )
 
 

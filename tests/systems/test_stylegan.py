@@ -49,7 +49,7 @@ def test_it_plays_a_game_and_has_no_likelihood_to_call(gan, x):
         log_likelihood(gan, x)
 
 
-def test_the_critic_pays_every_fourth_step_four_times_the_penalty(gan, x):
+def test_the_discriminator_pays_every_fourth_step_four_times_the_penalty(gan, x):
     gan.at_step(1)
     without = gan.discriminator_loss(x, generator=seeded())
     gan.at_step(4)
@@ -59,11 +59,11 @@ def test_the_critic_pays_every_fourth_step_four_times_the_penalty(gan, x):
 
 def test_the_mean_gradient_over_an_interval_is_that_of_the_full_penalty(gan, x):
     """The other side has the penalty in every step, by an interval of one."""
-    every = StyleGAN(gan.generator_net, gan.critic, gamma=gan.gamma, interval=1)
+    every = StyleGAN(gan.generator_net, gan.discriminator, gamma=gan.gamma, interval=1)
 
     def gradient(model):
         loss = model.discriminator_loss(x, generator=seeded())
-        return torch.autograd.grad(loss, list(model.critic.parameters()))
+        return torch.autograd.grad(loss, list(model.discriminator.parameters()))
 
     total = None
     for step in range(4):
@@ -76,13 +76,13 @@ def test_the_mean_gradient_over_an_interval_is_that_of_the_full_penalty(gan, x):
 
 def test_the_penalty_is_the_slope_at_real_pictures_with_the_batch_held(gan, x):
     """Each example's own slope, from a Jacobian of all logits: what the others do is left out."""
-    spread = gan.critic.body(x).var(0, correction=0).clamp_min(1e-8).sqrt().mean()
+    spread = gan.discriminator.body(x).var(0, correction=0).clamp_min(1e-8).sqrt().mean()
 
     def alone(x):
-        h = gan.critic.body(x)
-        h = gan.critic.join(torch.cat([h, spread.expand(len(h), 1, 4, 4)], 1))
-        hidden = gan.critic.hidden(h.flatten(1))
-        return gan.critic.head(torch.where(hidden > 0, hidden, 0.2 * hidden) * 2**0.5)[:, 0]
+        h = gan.discriminator.body(x)
+        h = gan.discriminator.join(torch.cat([h, spread.expand(len(h), 1, 4, 4)], 1))
+        hidden = gan.discriminator.hidden(h.flatten(1))
+        return gan.discriminator.head(torch.where(hidden > 0, hidden, 0.2 * hidden) * 2**0.5)[:, 0]
 
     x = x.requires_grad_(True)
     torch.testing.assert_close(gan.penalty(x), r1_penalty(alone(x), x), rtol=1e-6, atol=1e-9)
@@ -98,11 +98,11 @@ def test_each_player_moves_its_own_weights(gan, x):
 
 
 @pytest.mark.parametrize("logit", [-10.0, 0.0, 10.0])
-def test_the_generators_loss_is_large_where_the_critic_is_sure_of_a_fake(gan, x, logit):
-    """log(1 + exp(-l)) at a critic that gives every picture the same logit."""
+def test_the_generators_loss_is_large_where_the_discriminator_is_sure_of_a_fake(gan, x, logit):
+    """log(1 + exp(-l)) at a discriminator that gives every picture the same logit."""
     with torch.no_grad():
-        gan.critic.head.weight.zero_()
-        gan.critic.head.bias.fill_(logit)
+        gan.discriminator.head.weight.zero_()
+        gan.discriminator.head.bias.fill_(logit)
     expected = torch.tensor(math.log1p(math.exp(-logit)))
     torch.testing.assert_close(gan.generator_loss(x, generator=seeded()), expected)
 
@@ -148,4 +148,4 @@ def test_with_mixing_a_fraction_of_pictures_has_two(gan):
 @pytest.mark.parametrize("wrong", [{"gamma": -1.0}, {"mixing": 1.5}, {"interval": 0}])
 def test_wrong_settings_are_refused(gan, wrong):
     with pytest.raises(ValueError, match=r"expected gamma|at least 1"):
-        StyleGAN(gan.generator_net, gan.critic, **wrong)
+        StyleGAN(gan.generator_net, gan.discriminator, **wrong)

@@ -314,7 +314,11 @@ def test_what_is_sampled_after_training_is_the_average(x):
             torch.testing.assert_close(found, average[name], msg=name)
     centre = gan.styles(10_000, Generator().manual_seed(row.seed)).mean(0)
     torch.testing.assert_close(gan.generator_net.mean_style, centre)
-    for name in ("critic.head.weight", "generator_net.constant", "generator_net.map.0.weight"):
+    for name in (
+        "discriminator.head.weight",
+        "generator_net.constant",
+        "generator_net.map.0.weight",
+    ):
         assert not torch.equal(start[name], gan.state_dict()[name])
 
 

@@ -3,7 +3,7 @@
 import ipywidgets
 
 from genlab_course.widgets import release_reader
-from genlab_course.widgets.release_reader import EXAMPLE
+from genlab_course.widgets.releases import EXAMPLE
 
 
 def test_it_opens_with_an_example_whose_evidence_is_marked():
