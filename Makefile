@@ -81,7 +81,11 @@ notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints ti
 	$(PYTEST) $(NBVAL) -n $(WORKERS) --dist loadfile notebooks
 
 .PHONY: browser
-browser: $(VENV)/.dev ## Open every lesson in a real JupyterLab in headless Chromium
+browser: $(VENV)/.dev ## Open four notebooks and three demo pages in headless Chromium; the start page, the site
+	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m "browser and not tour" tests/browser
+
+.PHONY: tour
+tour: $(VENV)/.dev ## The same for every lesson, lab and demo page; a quarter of an hour
 	$(PYTEST) -n $(BROWSERS) --dist loadgroup -m browser tests/browser
 
 .PHONY: demo-check

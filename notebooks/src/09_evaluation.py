@@ -765,11 +765,8 @@ untrained = accuracy(row.untrained(), "test")
 mine.NOISE = 0.0  # the shipped network sees noisy images in training; yours does not
 g = torch.Generator().manual_seed(5)
 batches = minibatches(train, 100, cond=train_labels, generator=g)
-records = widgets.watch(
-    fit(mine, batches, n_steps=250, lr=cosine(4e-3, 250), generator=g),
-    total=250,
-    label="cross-entropy (nats)",
-)
+learning = fit(mine, batches, n_steps=250, lr=cosine(4e-3, 250), generator=g)
+records = widgets.watch(learning, total=250, label="cross-entropy (nats)")
 mine.set_scale(train)
 mine.eval().requires_grad_(False)
 check_range(

@@ -131,7 +131,15 @@ def save_picture(page, name):
         page.screenshot(path=str(Path(folder, f"{name}.png")))
 
 
-@pytest.mark.parametrize("path", [*LESSONS, *LABS], ids=lambda path: path.stem)
+# Each kind of widget, formula and cell occurs in these four; `make tour` opens every notebook.
+SOON = ("01_four_paradigm_map", "05_latent_variables_and_elbo", "12_diffusion_i", "glide")
+EVERY = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.tour] * (path.stem not in SOON))
+    for path in (*LESSONS, *LABS)
+]
+
+
+@pytest.mark.parametrize("path", EVERY)
 def test_a_lesson_runs_shows_its_maths_answers_and_stays_offline(path, page, server, report_row):
     seen = inspect(page, server, path.relative_to(lab.ROOT).as_posix())
     report_row(seen.row(path.stem))

@@ -41,19 +41,12 @@ from genlab.core import last
 from genlab_course import check, check_close_mc, check_range
 from genlab.data.captions import WORDS
 from genlab.data.moving import (
-    MOTIONS,
-    frames_in_colour,
-    load_moving,
-    measure_motion,
-    small_digits,
-    write_moving,
+    MOTIONS, frames_in_colour, load_moving, measure_motion, small_digits, write_moving,
 )
 from genlab.nn import transformer as attention_module
-from genlab.nn.transformer import join_heads, split_heads
 from genlab.nn.layers import frequencies, rotate, time_embedding
-from genlab.nn.transformer import TextEncoder
-from genlab.nn.unet import UNetConfig
-from genlab.nn.unet import TemporalAttention, VideoUNet, VideoUNetConfig, attention_pairs
+from genlab.nn.transformer import TextEncoder, join_heads, split_heads
+from genlab.nn.unet import TemporalAttention, UNetConfig, VideoUNet, VideoUNetConfig, attention_pairs
 from genlab.score import alphas_bar_from_betas, ddim_sample, ddim_timesteps, linear_betas
 from genlab.zoo import card, find, load_model
 from genlab.systems.evaluation import (
