@@ -77,7 +77,8 @@ def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):
 def test_the_reader_of_releases_is_its_first_reading(outputs):
     (output,) = outputs[2]
     assert set(output.data) == {"text/plain", "text/html"}
-    assert ">normalizing flow</mark>" in output.data["text/html"]
+    assert "<b>flow</b>" in output.data["text/html"]
+    assert "<mark" in output.data["text/html"]
 
 
 @pytest.mark.slow
