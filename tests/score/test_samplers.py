@@ -287,10 +287,10 @@ def run_dpm_solver(x, g):
     return dpm_solver_sample(exact_eps_model(MIXTURE, EVEN), x, steps, alphas_bar=EVEN)
 
 
-def run_edm(s_churn):
+def run_edm():
     sigmas = edm_sigmas(30, sigma_min=0.005, sigma_max=80.0).double()
     denoiser = lambda x, s: MIXTURE.denoiser(x, 1.0, s)
-    return lambda x, g: edm_sample(denoiser, 80.0 * x, sigmas, s_churn=s_churn, generator=g)
+    return lambda x, g: edm_sample(denoiser, 80.0 * x, sigmas)
 
 
 SAMPLERS = {
@@ -299,8 +299,7 @@ SAMPLERS = {
     "ddim-eta-half-500": run_ddim(0.5, 500),
     "ddim-eta-one-1000": run_ddim(1.0, 1000),
     "dpm-solver-2m-30": run_dpm_solver,
-    "edm-heun-30": run_edm(0.0),
-    "edm-heun-churn-30": run_edm(10.0),
+    "edm-heun-30": run_edm(),
 }
 
 
