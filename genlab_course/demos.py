@@ -159,7 +159,8 @@ PAGES: tuple[Page, ...] = (
     Page(15, (
         Demo("Place a release of this week: which phrase decides?",
              "widgets.release_reader()"),
-        Demo("Is there a pair of columns in which a single model is unbeaten?", "widgets.league_picture()"),
+        Demo("Is there a pair of columns in which a single model is unbeaten?",
+             "widgets.league_picture()"),
     )),
     Page("language_model", (
         Demo("At which temperature does the text stop being grammatical? With top-k 1, what "
