@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from genlab.map import FAMILIES, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
+from genlab.map import FAMILIES, FRONTIER, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 from genlab.train.fit import keep_freed_memory
 
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = (
@@ -100,6 +100,8 @@ def draw_map(lesson: int | str) -> Figure:
 
 
 def _title(lesson: int | str) -> str:
+    if lesson in FRONTIER:
+        return f"Frontier  {FRONTIER[str(lesson)][0]}"
     if isinstance(lesson, str):
         return f"System {list(SYSTEMS).index(lesson) + 1}  {SYSTEMS[lesson][0]}"
     return f"Lesson {lesson:02d}  {LESSONS[lesson]}"

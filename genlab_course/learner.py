@@ -24,7 +24,7 @@ from typing import Any
 from IPython.display import Markdown, display
 
 from genlab.core.weights import replace_file
-from genlab.map import LESSONS, SYSTEMS
+from genlab.map import FRONTIER, LESSONS, SYSTEMS
 from genlab_course.quiz import questions
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -103,7 +103,7 @@ def shipped(source: Path = NOTEBOOKS) -> dict[str, Path]:
             f"no lessons in {source}: run this from a clone of the course, installed with "
             "`make setup` or `pip install -e .`"
         )
-    found = [*lessons, *sorted((source / "systems").glob("*.ipynb"))]
+    found = [*lessons, *sorted(source.glob("systems/*.ipynb")), *source.glob("frontier/*.ipynb")]
     return {path.relative_to(source).as_posix(): path for path in found}
 
 
@@ -377,14 +377,15 @@ class Standing:
 def standings(mine: Path, source: Path = NOTEBOOKS) -> list[Standing]:
     """How far a learner is, lesson by lesson, then lab by lab."""
     known, notebooks = answered(mine), {key_of(name): name for name in shipped(source)}
-    titles = {key: title for key, (title, _) in SYSTEMS.items()}
+    titles = {key: title for key, (title, _) in (SYSTEMS | FRONTIER).items()}
     rows = []
-    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS)
+    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS, *FRONTIER)
     for key in keys:
         short = key if isinstance(key, str) else f"{key:02d}"
         if name := notebooks.get(short):
             head = HEAD.search((source / name).read_text(encoding="utf-8"))
-            module = f"system_{key}" if isinstance(key, str) else f"lesson_{short}"
+            kind = "frontier" if key in FRONTIER else "system"
+            module = f"{kind}_{key}" if isinstance(key, str) else f"lesson_{short}"
             bank = importlib.import_module(f"{__package__}.exercises.{module}").EXERCISES
             asked = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
             title = titles[key] if isinstance(key, str) else f"{short} {LESSONS[key]}"

@@ -62,7 +62,8 @@ class Check:
 
 def texts():
     """Return the text of every notebook that the course ships, by the key it has in the ledger."""
-    folders = ("notebooks/src", "notebooks/systems/src", "notebooks/solutions/src")
+    names = ("src", "systems/src", "frontier/src", "solutions/src")
+    folders = [f"notebooks/{name}" for name in names]
     found = [path for folder in folders for path in sorted((ROOT / folder).glob("*.py"))]
     return {
         path.relative_to(ROOT / "notebooks").as_posix().replace("src/", "")[:-3]: path
