@@ -187,7 +187,7 @@ def plain(body):
 
 
 def found_notebooks():
-    """Yield (title, name of the page, path) of every lesson, lab and frontier notebook, then of the solutions."""
+    """Yield (title, name of the page, path) of every notebook, the solutions last."""
     for row in PAGES:
         pattern = f"{row.name}_*.ipynb" if isinstance(row.key, int) else f"systems/{row.name}.ipynb"
         for path in sorted((ROOT / "notebooks").glob(pattern)):
