@@ -528,3 +528,384 @@ def fit_ring(seed, times=uniform, pair=lambda x0, eps: eps, data=None, n_steps=4
         optimizer.step()
         schedule.step()
     return net.requires_grad_(False)
+
+
+# %%
+seeds, checkpoints = (0, 1, 2), torch.linspace(0.05, 0.95, 10)
+place, noise_2d = ring.sample(2000, generator=generator), torch.randn(2000, 2, generator=generator)
+
+
+def excess(net):
+    """Mean squared distance from the exact velocity at each checkpoint."""
+    rows = []
+    for t in checkpoints:
+        x, when = (1 - t) * place + t * noise_2d, t.expand(2000)
+        rows.append((net(x, when) - exact(x, when)).square().sum(1).mean())
+    return torch.stack(rows)
+
+
+plain = [fit_ring(seed) for seed in seeds]
+middle = [fit_ring(seed, times=logit_normal) for seed in seeds]
+errors = {"uniform": torch.stack([excess(net) for net in plain]),
+          "logit-normal": torch.stack([excess(net) for net in middle])}
+
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(9.5, 3.1))
+fine = torch.linspace(0.005, 0.995, 199)
+left.plot(fine, torch.ones(199), label="uniform")
+left.plot(fine, (-fine.logit() ** 2 / 2).exp() / (fine * (1 - fine) * (2 * np.pi) ** 0.5), label="logit-normal")
+left.set(xlabel="time t", ylabel="density of training times", ylim=(0, 2), title="more lessons in the middle")
+left.legend()
+for name, values in errors.items():
+    line_2d = right.semilogy(checkpoints, values.mean(0), label=name)[0]
+    right.fill_between(checkpoints, values.amin(0), values.amax(0), color=line_2d.get_color(), alpha=0.2)
+right.set(xlabel="time t", ylabel="excess over the floor", title="... and worse ends (3 seeds)")
+show(figure, alt="Left: the uniform and the logit-normal density of times. Right: excess error against time for "
+     "both, three seeds; the logit-normal one is lower in the middle and higher at the ends.")
+
+# %% [markdown]
+# DESCRIBE TIMES
+#
+# ## 6. Who is paired with whom?
+#
+# Look again at step 3 and at the theorem. Nowhere did we use that $x_0$ and $\epsilon$ are *independent*. Any joint distribution, called a **coupling**, will do, as long as its two margins are the data and the noise. What could a better coupling buy?
+#
+# **Step 8. An exact budget.** Let $C=\mathbb E\lVert\epsilon-x_0\rVert^2$ be the mean squared length of the training lines. The theorem for a network that answers 0 says $C=\mathbb E\lVert v^*\rVert^2+F$. Now follow one path of the flow from $x_1$ to $\hat x_0$. Its velocity has the mean $x_1-\hat x_0$, the **chord**,
+# and, as always, mean square = squared mean + variance. That variance is the path's **straightness** $S=\int_0^1\mathbb E\lVert\dot x_t-(x_1-\hat x_0)\rVert^2dt$ (Liu et al. 2022). Together:
+# $$\underbrace{\mathbb E\lVert\epsilon-x_0\rVert^2}_{\text{training lines}}=\underbrace{\mathbb E\lVert x_1-\hat x_0\rVert^2}_{\text{the flow's chords}}+\underbrace{S}_{\text{bend}}+\underbrace{F}_{\text{floor}}$$
+# If $S=0$, paths are straight, run at constant speed, and every Euler step is exact. $S$ and $F$ are both paid for out of $C$: **shorter training lines leave less to bend.** And since $S,F\ge0$, the flow's chords are never longer than the lines it was trained on.
+#
+# The check takes each term by its own route: $C$ in closed form, the chords from quantiles (on a line no two paths cross, so the flow keeps the order of its points), $S$ from a solver, $F$ from pairs.
+
+# %%
+torch.set_default_dtype(torch.float64)
+u = (torch.arange(2000) + 0.5) / 2000
+begin, finish = score.exact_flow_1d(line, u, 0.0, 1.0), score.exact_flow_1d(line, u, 1.0, 1e-9)
+C = 1 + (line.weights * (line.means[:, 0] ** 2 + line.stds**2)).sum()
+chords = (begin - finish).square().mean()
+down = torch.linspace(1, 0, 101)
+along = score.exact_velocity(line)
+paths = torch.stack(list(rk4(lambda t, x: along(x, t.expand(len(x))), begin, down)))
+S = score.straightness(paths, down).mean()
+z, w = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(40))
+w, F, score_only = w / w.sum(), 0.0, 0.0
+for t, share in zip((nodes + 1) / 2, weights / 2, strict=True):
+    for p, m, s in zip(line.weights, line.means[:, 0], line.stds, strict=True):
+        x0, eps = (a.reshape(-1, 1) for a in torch.meshgrid(m + s * z, z, indexing="ij"))
+        off = arrow((1 - t) * x0 + t * eps, t) - (eps - x0)
+        F += share * p * (w[:, None] * w * off.reshape(40, 40) ** 2).sum()
+print(f"lines {C:.3f} = chords {chords:.3f} + bend {S:.3f} + floor {F:.3f}")
+check("lines = chords + bend + floor", C, chords + S + F, atol=5e-3,
+      unlike={"the bend forgotten": (begin - paths[-1]).square().mean() + F})
+
+# %% [markdown]
+# **Step 9. Short lines do not cross.** Suppose two lines, from $\epsilon$ to $x_0$ and from $\epsilon'$ to $x_0'$, meet at a time $t$: $(1-t)(x_0-x_0')=-t(\epsilon-\epsilon')$. Then $\langle x_0-x_0',\,\epsilon-\epsilon'\rangle<0$, and exchanging the partners changes the summed squared length by twice this product: it gets
+# shorter. In the pairing with the smallest total, the **optimal transport** pairing, no two lines meet.
+#
+# For a whole data set that pairing is out of reach. **Minibatch optimal transport** (Pooladian et al. 2023; Tong et al. 2024) finds it within each batch. Each batch keeps all its data and all its noise, so the margins stay exact and the theorem holds. A batch's best pairing is not the best one overall: the smaller the batch, the
+# nearer to independent pairs.
+
+# %%
+from scipy.optimize import linear_sum_assignment
+
+
+def nearest_pairs(x0, eps):
+    """The batch's noise, re-ordered so that the summed squared length is smallest."""
+    cost = torch.cdist(x0.flatten(1), eps.flatten(1)) ** 2
+    return eps[torch.from_numpy(linear_sum_assignment(cost.numpy())[1])]
+
+
+torch.set_default_dtype(torch.float32)
+transport = [fit_ring(seed, pair=nearest_pairs) for seed in seeds]
+
+# %% [markdown]
+# ## 7. Reflow: let the flow choose the pairs
+#
+# **Rectified flow** (Liu et al. 2022) needs no assignment. Train once, run the sampler, and keep the pairs of a noise and the sample that it became. Their lines connect the two ends of paths that never cross. Train again on these pairs. By step 8 the new lines are as long as the old chords, which were shorter than the old lines.
+
+# %%
+def own_pairs(net, seed):
+    """Noise, and what the flow makes of it by 20 steps of Heun."""
+    eps = torch.randn(6000, 2, generator=torch.Generator().manual_seed(100 + seed))
+    field = lambda t, x: net(x, t.expand(len(x)))
+    return last(heun(field, eps, torch.linspace(1, 0, 21))), eps
+
+
+again = [fit_ring(seed, data=own_pairs(net, seed)) for seed, net in enumerate(plain)]
+
+# %%
+from genlab.metrics.distances import energy_distance
+
+real, start = ring.sample(1500, generator=generator), torch.randn(1500, 2, generator=generator)
+down, table = torch.linspace(1, 0, 51), {}
+for name, nets in {"independent": plain, "minibatch OT": transport, "reflow": again}.items():
+    for net in nets:
+        walk = torch.stack(list(score.flow_sample(net, start, down)))
+        few = [float(energy_distance(sample(net, start, n), real)) for n in (1, 2, 4)]
+        few += [float(energy_distance(walk[-1], real))]
+        row = [float(score.straightness(walk, down).mean()), *few]
+        table.setdefault(name, []).append(row)
+print("                  bend S    energy distance to data after 1, 2, 4, 50 Euler steps")
+for name, rows in table.items():
+    low, high = np.min(rows, 0), np.max(rows, 0)
+    cells = "   ".join(f"~{a:.3f}-{b:.3f}" for a, b in zip(low, high, strict=True))
+    print(f"{name:<13} {cells}")
+bend = {name: np.mean(rows, 0)[0] for name, rows in table.items()}
+check_range("bend: independent pairs over reflow", bend["independent"] / bend["reflow"],
+            50, 1000, digits=0, unlike={"over minibatch OT with 1 pair": bend["independent"] / bend["independent"]})
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 4, figsize=(11, 3))
+some = torch.Generator().manual_seed(5)
+eps = torch.randn(60, 2, generator=some)
+x0 = ring.sample(60, generator=some)
+panels = {"training lines": torch.stack([eps, x0])}
+for name, net in {"independent": plain[0], "minibatch OT": transport[0], "reflow": again[0]}.items():
+    panels[f"{name}: S ≈ {table[name][0][0]:.2g}"] = torch.stack(list(score.flow_sample(net, eps, down)))
+for ax, (title, walk) in zip(axes, panels.items(), strict=True):
+    ax.plot(walk[..., 0], walk[..., 1], color=BLUE if walk is not panels["training lines"] else "#888888", linewidth=0.7, linestyle="-")
+    ax.scatter(*walk[0].T, s=5, color="#AAAAAA")
+    ax.scatter(*walk[-1].T, s=9, color=RED, zorder=3)
+    ax.set(xlim=(-2.9, 2.9), ylim=(-2.9, 2.9), aspect="equal", xticks=[], yticks=[])
+    ax.set_title(title, fontsize=10)
+show(figure, alt="Sixty paths from noise to a ring of eight clusters: crossing training lines, bent paths "
+     "of independent pairs, nearly straight ones with minibatch optimal transport, straight ones after reflow.")
+
+# %% [markdown]
+# DESCRIBE REFLOW
+#
+# ## 8. It fails: transport under a condition
+#
+# Minibatch optimal transport has a trap that unconditional tests never show. Let the data have two labels, $c=-1$ around $-1.5$ and $c=1$ around $1.5$, and train a network $v_\theta(x,t,c)$. The pairing looks for near partners and knows nothing of labels, so data with $c=1$ are paired with noise
+# from the *right* half. At sampling time you ask for $c=1$ and start from *all* of the noise. Half of it lies where the network has never seen this label.
+
+# %%
+class Labelled(nn.Module):
+    """A velocity on the line that reads a label, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = score.TimedMLP(2, width=64)
+
+    def forward(self, x, t, c):
+        return self.net(torch.cat([x, c], 1), t)[:, :1]
+
+
+def fit_labelled(seed, pair, n_steps=300):
+    torch.manual_seed(seed)
+    generator, net = torch.Generator().manual_seed(seed), Labelled()
+    optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
+    for _ in range(n_steps):
+        c = torch.randint(2, (256, 1), generator=generator) * 2.0 - 1
+        x0 = 1.5 * c + 0.5 * torch.randn(256, 1, generator=generator)
+        eps = pair(x0, torch.randn(256, 1, generator=generator), c)
+        t = torch.rand(256, generator=generator)
+        value = loss(lambda x, t: net(x, t, c), x0, eps, t)
+        optimizer.zero_grad()
+        value.backward()
+        optimizer.step()
+    return net.requires_grad_(False)
+
+
+def within_labels(x0, eps, c):
+    """The repair: pair each label's data with its own part of the noise."""
+    eps = eps.clone()
+    for label in c.unique():
+        mine = c[:, 0] == label
+        eps[mine] = nearest_pairs(x0[mine], eps[mine])
+    return eps
+
+
+couplings = {"independent": lambda x0, eps, c: eps,
+             "transport, labels ignored": lambda x0, eps, c: nearest_pairs(x0, eps),
+             "transport within labels": within_labels}
+start, wanted = torch.randn(4000, 1, generator=generator), torch.ones(4000, 1)
+moments, made = {}, {}
+for name, pair in couplings.items():
+    nets = [fit_labelled(seed, pair) for seed in seeds]
+    ends = [sample(lambda x, t, net=net: net(x, t, wanted), start, 32) for net in nets]
+    moments[name], made[name] = [(e.mean().item(), e.std().item()) for e in ends], ends[0]
+    print(f"{name:<26}", "  ".join(f"~{m:.2f} +- ~{s:.2f}" for m, s in moments[name]))
+print(f"{'the data with this label':<26} 1.50 +- 0.50")
+
+# %% jupyter={"source_hidden": true}
+figure, axes = plt.subplots(1, 3, figsize=(10, 2.6), sharey=True)
+bins = torch.linspace(-3.5, 3.5, 71)
+wish = torch.exp(-((bins - 1.5) ** 2) / 0.5) / (0.5 * (2 * np.pi) ** 0.5)
+for ax, (name, ends) in zip(axes, made.items(), strict=True):
+    ax.hist(ends[:, 0].numpy(), bins.numpy(), density=True, color=BLUE, alpha=0.6)
+    ax.plot(bins, wish, color=RED, linestyle="-", linewidth=1.5)
+    ax.set(xlabel="x", title=name)
+axes[0].set_ylabel("density, label c = 1")
+show(figure, alt="Histograms of samples with label 1 against the true bump around 1.5: right for independent pairs, "
+     "wrong for transport that ignores labels, right again for transport within labels.")
+
+# %% [markdown]
+# DESCRIBE FAIL
+#
+# ## 9. One network, many names
+#
+# From here on the pairs are independent and the noise is normal again. Then a flow-matching network *is* a diffusion network: at a given $x$ and $t$, velocity, noise, clean data and score are four ways to write one number. With $\hat x_0=\mathbb E[x_0\mid x_t=x]$ and
+# $\hat\epsilon=\mathbb E[\epsilon\mid x_t=x]$ two equations hold, $x=(1-t)\hat x_0+t\hat\epsilon$ and $v=\hat\epsilon-\hat x_0$. Solve them, and use Tweedie's formula (lesson 11) in the third row:
+#
+# | name | from the velocity | to the velocity |
+# |---|---|---|
+# | clean data $\hat x_0$ (denoiser) | $x-t\,v$ | $(x-\hat x_0)/t$ |
+# | noise $\hat\epsilon$ (lesson 12) | $x+(1-t)\,v$ | $(\hat\epsilon-x)/(1-t)$ |
+# | score $\nabla\log p_t(x)$ (lesson 11) | $-\big(x+(1-t)\,v\big)/t$ | $-(x+t\,\text{score})/(1-t)$ |
+# | $v$-prediction at $x/c$ (lesson 13), $c=\sqrt{(1-t)^2+t^2}$ | $\big((1-2t)\,x+c^2v\big)/c$ | $\big(c\,v_{\text{VP}}-(1-2t)\,x\big)/c^2$ |
+# | EDM's denoiser at $x/(1-t)$, $\sigma=t/(1-t)$ | $x-t\,v$ | $(x-D)/t$ |
+#
+# The last two rows only rescale the picture. Dividing $x_t$ by $c$ gives a variance-preserving path, dividing it by $1-t$ gives EDM's $x_0+\sigma\epsilon$: **the same rays, walked at another pace.** Each line is checked against what a mixture's components say, without a velocity.
+
+# %%
+torch.set_default_dtype(torch.float64)
+x, t = torch.linspace(-2, 2, 41)[:, None], 0.3
+c, v = ((1 - t) ** 2 + t**2) ** 0.5, along(x, torch.full((41,), t))
+noised = line.noised(1 - t, t)
+x0_hat, rescaled = line.denoiser(x, 1 - t, t), line.denoiser(x / c, (1 - t) / c, t / c)
+by_vp = score.v_from_eps(x / c, (x / c - (1 - t) / c * rescaled) / (t / c),
+                         torch.tensor((1 - t) ** 2 / c**2))
+known = {"clean data": x0_hat, "noise": (x - (1 - t) * x0_hat) / t, "score": noised.score(x),
+         "v-prediction": by_vp, "EDM": line.denoiser(x / (1 - t), 1.0, t / (1 - t))}
+read = {"clean data": x - t * v, "noise": x + (1 - t) * v, "score": -(x + (1 - t) * v) / t,
+        "v-prediction": ((1 - 2 * t) * x + c**2 * v) / c, "EDM": x - t * v}
+back = torch.stack([(x - known["clean data"]) / t, (known["noise"] - x) / (1 - t),
+                    -(x + t * known["score"]) / (1 - t),
+                    (c * known["v-prediction"] - (1 - 2 * t) * x) / c**2,
+                    (x - known["EDM"]) / t])
+stack = lambda rows: torch.stack(list(rows.values()))
+check("five names read off the velocity", stack(read), stack(known), atol=1e-9,
+      unlike={"EDM asked without rescaling":
+              stack(known | {"EDM": line.denoiser(x, 1.0, t / (1 - t))})})
+check("and the velocity from each of them", back, v.expand(5, -1, -1), atol=1e-9,
+      unlike={"t and 1 - t exchanged": ((known["noise"] - x) / t).expand(5, -1, -1)})
+
+# %% [markdown]
+# **Your turn 6 · read an old model as a new one** *(compute, 6 minutes)*
+#
+# The course ships a diffusion model of MNIST at $28\times28$ that was trained in EDM's coordinates and has never seen a straight line. Use the last row of the table: write the velocity at `x` and `t` when you are given `denoiser(y, sigma)`. `t` and `sigma` have shape `(b,)`.
+
+# %%
+def my_edm_velocity(denoiser, x, t):
+    """The straight path's velocity from a denoiser of x0 + sigma * eps."""
+    ...
+
+
+course.exercise("fm.edm", my_edm_velocity)
+edm_velocity = course.yours("fm.edm")
+
+# %% jupyter={"source_hidden": true}
+course.solution("fm.edm")
+
+# %%
+from genlab.zoo import load_model
+
+torch.set_default_dtype(torch.float32)
+old = load_model("mnist28_diffusion").denoiser(torch.arange(10).repeat(2))
+top = 80 / 81  # EDM knows noise up to sigma = 80, which is t = 80/81
+as_flow = lambda x, t: edm_velocity(old, x, top * t) * top  # the clock slowed down: ends at top
+eps = torch.randn(20, 1, 28, 28, generator=torch.Generator().manual_seed(2))
+with torch.no_grad():
+    pictures = sample(as_flow, top * eps, 16)
+
+# %% jupyter={"source_hidden": true}
+figure, ax = plt.subplots(figsize=(9, 2.2))
+show_images(ax, pictures.clamp(-1, 1), n_columns=10)
+show(figure, alt="Twenty handwritten digits of 28 by 28 pixels, two of each class, drawn in 16 Euler steps "
+     "by a diffusion model that is read as a velocity.")
+
+# %% [markdown]
+# Twenty pictures of $28\times28$, the digits 0 to 9 twice, from an old diffusion model, *your* translation and *your* sampler, in 16 steps. So is flow matching just diffusion? On this path, yes: the same function is learned, and what differs is the weight of each noise level in the loss and the coordinates in which a solver steps. The
+# identity has three limits.
+#
+# **At the ends.** Reading a score from a velocity divides by $t$, and reading a velocity from a noise prediction divides by $1-t$. An error of 0.01 in $v$ at $t=0.001$ is an error of 10 in the score. At $t=1$ a noise prediction $\hat\epsilon=x$ says nothing about $\mathbb E[x_0]$, the very thing that
+# the velocity needs there. This is why a network that predicts noise cannot start at $t=1$, and one that predicts a velocity can.
+#
+# **With a coupling.** Tweedie's formula needs noise that is independent of the data. With transport or reflow $v^*$ still carries the noise to the data, but $-(x+(1-t)v^*)/t$ is not the score of its $p_t$, and a sampler that adds noise with it goes wrong.
+#
+# **With another source.** If $\epsilon$ is not normal (another picture, say), there is a flow and no Tweedie formula at all.
+#
+# The check is a case with everything in closed form: data $\mathcal N(0,s^2)$ with $x_0=s\,\epsilon$, the optimal coupling in one dimension. Then $x_t=((1-t)s+t)\,\epsilon$, so $v^*=\frac{1-s}{(1-t)s+t}\,x$, and the true score is $-x/((1-t)s+t)^2$.
+
+# %%
+torch.set_default_dtype(torch.float64)
+s, t = 0.25, 0.5
+scale = (1 - t) * s + t
+formula = lambda v: -(x + (1 - t) * v) / t
+coupled, true = formula((1 - s) / scale * x), -x / scale**2
+alone = score.exact_velocity(GaussianMixture(torch.ones(1), torch.zeros(1, 1), torch.full((1,), s)))
+free_scale = ((1 - t) ** 2 * s**2 + t**2) ** 0.5
+check("independent pairs: the formula gives the score", formula(alone(x, torch.full((41,), t))),
+      -x / free_scale**2, atol=1e-9, unlike={"optimal pairs, their formula": coupled})
+print(f"optimal pairs at x = 1: the formula says {coupled[30].item():.2f}, "
+      f"the score of their p_t is {true[30].item():.2f}")
+
+# %% [markdown]
+# **A likelihood** comes with the ODE as in lesson 14: along a path $\frac{d}{dt}\log p_t(x_t)=-\nabla\cdot v$, so $\log p_0(x_0)=\log p_1(x_1)+\int_0^1\nabla\cdot v\,dt$, and here $p_1$ is exactly $\mathcal N(0,I)$.
+#
+# ## Going further: larger pictures, later times
+#
+# Average four neighbouring pixels of a noisy $2n\times2n$ picture. The picture survives, if it is smooth, and the noise is halved. So a large picture at time $t$ is as easy to see as a small one at an earlier time. Stable Diffusion 3 keeps the two alike by shifting the times, with $m=\sqrt{\text{pixels}/\text{pixels}_0}$
+# (Esser et al. 2024, eq. 23):
+# $$t\ \longmapsto\ \frac{m\,t}{1+(m-1)\,t}.$$
+# The check averages blocks and compares signal-to-noise ratios $\frac{(1-t)^2}{t^2}$.
+
+# %%
+t_small, m = 0.4, 2.0
+t_large = m * t_small / (1 + (m - 1) * t_small)
+flat = torch.ones(1, 1, 256, 256)
+noisy = (1 - t_large) * flat + t_large * torch.randn(1, 1, 256, 256, generator=generator, dtype=torch.float64)
+small = torch.nn.functional.avg_pool2d(noisy, 2)
+ratio = (small.mean() / small.std()).item()
+check_range("signal over noise after averaging", ratio, 1.45, 1.55,
+            unlike={"times not shifted": ratio * t_large / (1 - t_large) * (1 - t_small) / t_small})
+
+# %% [markdown]
+# ## Predict first, again
+#
+# 1. At distance 0: the first velocity is $x-\mathbb E[x_0]$, so one step sends every noise to the mean (section 4).
+# 2. Nothing. At $t=\tfrac12$ the floor is 2, the whole variance (section 2).
+# 3. More than 50 times, for each of three seeds (section 7).
+#
+# ## Project
+#
+# PROJECT
+#
+# ## Quiz
+
+# %% tags=["keep-output"]
+from genlab_course import widgets
+
+widgets.quiz("flow_matching")
+
+# %% [markdown]
+# ## Summary
+#
+# 1. Continuity equation: $\partial_tp_t=-\nabla\cdot(p_tv)$. Arrows move densities.
+# 2. Walkers on crossing lines have the same densities as walkers on the mean arrows $v^*(x,t)=\mathbb E[\epsilon-x_0\mid x_t=x]$.
+# 3. $v^*=(x-\mathbb E[x_0\mid x_t])/t$: away from the best guess of the data.
+# 4. Conditional flow matching: regressing on single lines has the gradient of regressing on $v^*$. The loss stops at a floor $F>0$.
+# 5. Training: a random point of a random line, the squared error of its velocity. Sampling: Euler steps from $t=1$ to $t=0$.
+# 6. One step from noise lands at the mean of the data. Heun pays off once steps are short.
+# 7. The density of times decides where a finite network is good, not what a perfect one learns.
+# 8. Lines = chords + bend + floor: shorter training lines bend less.
+# 9. Optimal transport in a batch and reflow straighten. Transport must respect labels.
+# 10. For independent normal noise a velocity is a score, a noise prediction and EDM's denoiser. With couplings it is not.
+#
+# | paradigm | objective | sampler | NFE | likelihood | pays |
+# |---|---|---|---|---|---|
+# | flow matching | squared error of a velocity on straight lines | ODE: Euler or Heun | 8 to 50; 1 to 4 after reflow | exact through the ODE | many evaluations, or a second training |
+#
+# **What production systems add.** Stable Diffusion 3 (2024) and FLUX.1 (2024) run this loss in the latent space of an autoencoder, with logit-normal times and shifted clocks; Movie Gen (2024) does so for video, with a transformer of 30 billion parameters. Few-step models replace reflow by training the jump itself: MeanFlow (Geng et al. 2025) regresses on the mean
+# velocity between two times. Li and He 2025 ("Back to Basics") argue for the parametrisation of section 3, a network that guesses the clean picture under a velocity loss. Cheng and Schwing 2025 ("The Curse of Conditions") analyse and repair the failure of section 8.
+#
+# ## Sources
+#
+# - Lipman, Chen, Ben-Hamu, Nickel and Le 2023, "Flow Matching for Generative Modeling" (arXiv:2210.02747): eq. 8 and 9, theorems 1 and 2.
+# - Liu, Gong and Liu 2023, "Flow Straight and Fast" (arXiv:2209.03003): eq. 1, algorithm 1; Albergo and Vanden-Eijnden 2023 (arXiv:2209.15571).
+# - Tong et al. 2024, "Improving and Generalizing Flow-Based Generative Models with Minibatch Optimal Transport" (arXiv:2302.00482); Pooladian et al. 2023 (arXiv:2304.14772).
+# - Esser et al. 2024, "Scaling Rectified Flow Transformers" (arXiv:2403.03206): eq. 19 (logit-normal) and 23 (shift).
+# - Karras, Aittala, Aila and Laine 2022, EDM (arXiv:2206.00364); Salimans and Ho 2022, $v$-prediction (arXiv:2202.00512).
+# - Holderrieth and Erives 2025, "Introduction to Flow Matching and Diffusion Models" (arXiv:2506.02070), MIT 6.S184.
+# - Geng, Deng, Bai, Kolter and He 2025, "Mean Flows" (arXiv:2505.13447); Li and He 2025, "Back to Basics" (arXiv:2511.13720); Cheng and Schwing 2025, "The Curse of Conditions" (arXiv:2503.10636).
