@@ -64,7 +64,11 @@ def student(tmp_path_factory):
 def test_every_lesson_and_lab_is_there_and_no_solution(student):
     folder, written = student
     lessons = {p.relative_to(NOTEBOOKS) for p in NOTEBOOKS.glob("*.ipynb")}
-    labs = {p.relative_to(NOTEBOOKS) for p in NOTEBOOKS.glob("systems/*.ipynb")}
+    labs = {
+        p.relative_to(NOTEBOOKS)
+        for folder in ("systems", "frontier")
+        for p in NOTEBOOKS.glob(f"{folder}/*.ipynb")
+    }
     assert {p.relative_to(folder) for p in written} == lessons | labs
     assert sorted(folder.rglob("*.ipynb")) == sorted(written)
     assert not list(folder.rglob("*solution*"))

@@ -11,7 +11,7 @@ from genlab_course.widgets import quiz
 from genlab_course.widgets.quiz import RIGHT, WRONG, as_html
 
 FILES = sorted(file.stem for file in QUIZZES.glob("*.md"))
-LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.removeprefix("system_") for n in FILES]
+LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.partition("_")[2] for n in FILES]
 
 
 def test_two_right_options_are_refused():

@@ -27,7 +27,7 @@ LETTERS = (BLUE, ORANGE, GREEN, RED)
 
 
 def word_points(word, n, generator):
-    """n random points inside the letters of a word, and the letter that each lies in."""
+    """Random points inside the letters of a word, and the letter that each lies in."""
     points, letter, left = [], [], 0.0
     font = FontProperties(family="DejaVu Sans", weight="bold")
     for k, character in enumerate(word):
@@ -44,6 +44,7 @@ def word_points(word, n, generator):
     return points.float(), torch.tensor(letter)
 
 
+# %% jupyter={"source_hidden": true} tags=["keep-output"]
 generator = torch.Generator().manual_seed(3)
 points, letter = word_points("flow", 600, generator)
 pairs = torch.randint(len(points), (600,), generator=generator)
@@ -188,8 +189,8 @@ for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
 figure, axes = plt.subplots(1, 2, figsize=(9, 3.1), sharey=True)
 drawn = (ends[:, 0] * (1 - times[:, None]) + noise[:, 0] * times[:, None], ends), (torch.stack(path)[..., 0], y)
 for ax, (lines, end), title in zip(axes, drawn, ("training lines cross", "the flow does not"), strict=True):
-    for column, last in zip(lines.T, end, strict=True):
-        ax.plot(times, column, color=BLUE if last > 0 else RED, linewidth=0.8, linestyle="-")
+    for column, side in zip(lines.T, end, strict=True):
+        ax.plot(times, column, color=BLUE if side > 0 else RED, linewidth=0.8, linestyle="-")
     ax.set(xlim=(1, 0), xlabel="time t (noise left, data right)", title=title)
 axes[0].set_ylabel("x")
 show(figure, alt="Left: straight lines from noise to two data points, crossing everywhere. Right: the "
@@ -650,9 +651,10 @@ for name, rows in table.items():
     low, high = np.min(rows, 0), np.max(rows, 0)
     cells = "   ".join(f"~{a:.3f}-{b:.3f}" for a, b in zip(low, high, strict=True))
     print(f"{name:<13} {cells}")
-bend = {name: np.mean(rows, 0)[0] for name, rows in table.items()}
-check_range("bend: independent pairs over reflow", bend["independent"] / bend["reflow"],
-            50, 1000, digits=0, unlike={"over minibatch OT with 1 pair": bend["independent"] / bend["independent"]})
+bends = {name: [row[0] for row in rows] for name, rows in table.items()}
+check_range("least gain by reflow: bend before over after",
+            min(bends["independent"]) / max(bends["reflow"]), 50, 1000, digits=0,
+            unlike={"one plain training over another": max(bends["independent"]) / min(bends["independent"])})
 
 # %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 4, figsize=(11, 3))
@@ -716,6 +718,7 @@ def within_labels(x0, eps, c):
     return eps
 
 
+# %%
 couplings = {"independent": lambda x0, eps, c: eps,
              "transport, labels ignored": lambda x0, eps, c: nearest_pairs(x0, eps),
              "transport within labels": within_labels}
@@ -764,8 +767,7 @@ x, t = torch.linspace(-2, 2, 41)[:, None], 0.3
 c, v = ((1 - t) ** 2 + t**2) ** 0.5, along(x, torch.full((41,), t))
 noised = line.noised(1 - t, t)
 x0_hat, rescaled = line.denoiser(x, 1 - t, t), line.denoiser(x / c, (1 - t) / c, t / c)
-by_vp = score.v_from_eps(x / c, (x / c - (1 - t) / c * rescaled) / (t / c),
-                         torch.tensor((1 - t) ** 2 / c**2))
+by_vp = (1 - t) / c * (x - (1 - t) * rescaled) / t - t / c * rescaled
 known = {"clean data": x0_hat, "noise": (x - (1 - t) * x0_hat) / t, "score": noised.score(x),
          "v-prediction": by_vp, "EDM": line.denoiser(x / (1 - t), 1.0, t / (1 - t))}
 read = {"clean data": x - t * v, "noise": x + (1 - t) * v, "score": -(x + (1 - t) * v) / t,
@@ -854,12 +856,17 @@ print(f"optimal pairs at x = 1: the formula says {coupled[30].item():.2f}, "
 # %%
 t_small, m = 0.4, 2.0
 t_large = m * t_small / (1 + (m - 1) * t_small)
-flat = torch.ones(1, 1, 256, 256)
-noisy = (1 - t_large) * flat + t_large * torch.randn(1, 1, 256, 256, generator=generator, dtype=torch.float64)
-small = torch.nn.functional.avg_pool2d(noisy, 2)
-ratio = (small.mean() / small.std()).item()
-check_range("signal over noise after averaging", ratio, 1.45, 1.55,
-            unlike={"times not shifted": ratio * t_large / (1 - t_large) * (1 - t_small) / t_small})
+eps = torch.randn(1, 1, 256, 256, generator=generator, dtype=torch.float64)
+
+
+def seen(t):
+    """Signal over noise of a flat picture of ones after averaging blocks of 2 x 2."""
+    small = nn.functional.avg_pool2d((1 - t) + t * eps, 2)
+    return (small.mean() / small.std()).item()
+
+
+check_range("signal over noise, averaged; wanted 1.5", seen(t_large), 1.45, 1.55,
+            unlike={"times not shifted": seen(t_small)})
 
 # %% [markdown]
 # ## Predict first, again
