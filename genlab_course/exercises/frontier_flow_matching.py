@@ -206,7 +206,7 @@ SAMPLER = Exercise(
     task="Repair my_sample(network, x, n_steps): from noise x at t = 1 by n equal Euler steps to "
     "the data at t = 0; network(x, t) is the velocity, t of shape (b,).",
     level="repair",
-    minutes=8,
+    minutes=6,
     right=flow_sample,
     cases=(_start(1, 4), _start(2, 1), _start(3, 7)),
     atol=1e-5,
@@ -257,7 +257,7 @@ EDM = Exercise(
     task="denoiser(y, sigma) guesses x0 from y = x0 + sigma * eps. Write my_edm_velocity(denoiser, "
     "x, t): the velocity at x = (1 - t) x0 + t eps, for t (b,) between 0 and 1.",
     level="compute",
-    minutes=6,
+    minutes=5,
     right=edm_velocity,
     cases=(_levels(1, 4, 2), _levels(2, 3, 1, 2, 2)),
     mistakes=Mistake.pairs(

@@ -61,10 +61,9 @@ def towards(x, t):
     return torch.softmax(-gaps / (2 * t**2), 1) @ points
 
 
-states = [start]  # dx/dt = (x - guess) / t: along a step, exact for a guess that stays
-for k in range(96, 0, -1):
-    t, s = k / 96, (k - 1) / 96
-    states.append(states[-1] * s / t + (1 - s / t) * towards(states[-1], t))
+states = [start]
+for k in range(96, 0, -1):  # Euler steps of (x - guess) / t
+    states.append(states[-1] + (towards(states[-1], k / 96) - states[-1]) / k)
 ends = letter[torch.cdist(states[-1], points).argmin(1)]
 
 
@@ -84,13 +83,12 @@ def clouds(k):
     return figure
 
 
-WORDS = (
-    "Two clouds of dots go from noise to the word FLOW. On the left the dots run on "
-    "straight lines and mix; on the right neighbours stay neighbours. The clouds look "
-    "alike at each time."
+ALT = (
+    "Two clouds of dots go from noise to the word FLOW, one on straight lines, "
+    "one in a flow that never mixes its letters. They look alike at each time."
 )
 times = (96, 88, 80, 72, 64, 56, 48, 40, 34, 28, 22, 16, 10, 4, 0)
-film((clouds(k) for k in times), alt=WORDS, seconds=4, width=620)
+film((clouds(k) for k in times), alt=ALT, seconds=4, width=620)
 
 # %% [markdown]
 # Both films begin with the same noise and end in the same word. On the left, each dot was paired with a random dot of the word and runs to it in a
@@ -369,7 +367,7 @@ loss = course.yours("fm.loss")
 course.solution("fm.loss")
 
 # %% [markdown]
-# **Your turn 4 · a sampler from the other side** *(repair, 8 minutes)*
+# **Your turn 4 · a sampler from the other side** *(repair, 6 minutes)*
 #
 # To sample, draw noise and follow the arrows back to $t=0$. Euler's method takes $n$ equal steps and asks for the velocity at the start of each. The function below was copied from a repository in which time runs from
 # noise at 0 to data at 1. It raises no error, and it turns noise into more noise. Repair it for *our* time.
@@ -540,7 +538,7 @@ show(
 # The loss itself cannot tell whether that helps, because most of it is the floor. On the ring we know $v^*$, so we can measure what matters, the **excess** $\mathbb E\lVert v_\theta-v^*\rVert^2$ at each time. The trainer below is the loop of section 3; it also takes a rule that re-pairs a
 # batch, for the next section.
 
-# %%
+# %% jupyter={"source_hidden": true}
 uniform = lambda n, g: torch.rand(n, generator=g)
 logit_normal = lambda n, g: torch.sigmoid(torch.randn(n, generator=g))  # m = 0, s = 1
 
@@ -564,7 +562,6 @@ def fit_ring(seed, times=uniform, pair=lambda x0, eps: eps, data=None, n_steps=4
         optimizer.step()
         schedule.step()
     return net.requires_grad_(False)
-
 
 # %%
 seeds, checkpoints = (0, 1, 2), torch.linspace(0.05, 0.95, 10)
@@ -867,7 +864,7 @@ show(
 #
 # The last two rows only rescale the picture. Dividing $x_t$ by $c$ gives a variance-preserving path, dividing it by $1-t$ gives EDM's $x_0+\sigma\epsilon$: **the same rays, walked at another pace.** Each line is checked against what a mixture's components say, without a velocity.
 
-# %%
+# %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
 x, t = torch.linspace(-2, 2, 41)[:, None], 0.3
 c, v = ((1 - t) ** 2 + t**2) ** 0.5, along(x, torch.full((41,), t))
@@ -875,7 +872,8 @@ noised = line.noised(1 - t, t)
 x0_hat, rescaled = line.denoiser(x, 1 - t, t), line.denoiser(x / c, (1 - t) / c, t / c)
 by_vp = (1 - t) / c * (x - (1 - t) * rescaled) / t - t / c * rescaled
 known = {"clean data": x0_hat, "noise": (x - (1 - t) * x0_hat) / t,
-         "score": noised.score(x), "v-prediction": by_vp, "EDM": line.denoiser(x / (1 - t), 1.0, t / (1 - t))}
+         "score": noised.score(x), "v-prediction": by_vp,
+         "EDM": line.denoiser(x / (1 - t), 1.0, t / (1 - t))}
 read = {"clean data": x - t * v, "noise": x + (1 - t) * v,
         "score": -(x + (1 - t) * v) / t,
         "v-prediction": ((1 - 2 * t) * x + c**2 * v) / c, "EDM": x - t * v}
@@ -891,7 +889,7 @@ check("and the velocity from each of them", back, v.expand(5, -1, -1), atol=1e-9
       unlike={"t and 1 - t exchanged": ((known["noise"] - x) / t).expand(5, -1, -1)})
 
 # %% [markdown]
-# **Your turn 6 · read an old model as a new one** *(compute, 6 minutes)*
+# **Your turn 6 · read an old model as a new one** *(compute, 5 minutes)*
 #
 # The course ships a diffusion model of MNIST at $28\times28$ that was trained in EDM's coordinates and has never seen a straight line. Use the last row of the table: write the velocity at `x` and `t` when you are given `denoiser(y, sigma)`. `t` and `sigma` have shape `(b,)`.
 
@@ -951,7 +949,8 @@ coupled, true = formula((1 - s) / scale * x), -x / scale**2
 alone = score.exact_velocity(GaussianMixture(one, 0 * one[None], s * one))
 free_scale = ((1 - t) ** 2 * s**2 + t**2) ** 0.5
 check("independent pairs: the formula gives the score",
-      formula(alone(x, torch.full((41,), t))), -x / free_scale**2, atol=1e-9, unlike={"optimal pairs, their formula": coupled})
+      formula(alone(x, torch.full((41,), t))), -x / free_scale**2, atol=1e-9,
+      unlike={"optimal pairs, their formula": coupled})
 print(f"optimal pairs at x = 1: the formula says {coupled[30].item():.2f}, "
       f"the score of their p_t is {true[30].item():.2f}")
 
