@@ -333,7 +333,6 @@ floor = course.yours("fm.floor")
 # %% jupyter={"source_hidden": true}
 course.solution("fm.floor")
 
-# %%
 one = torch.ones(1, dtype=torch.float64)
 unit = GaussianMixture(one, 0 * one[None], one)  # N(0, 1)
 x0, eps = torch.randn(2, 100_000, 1, generator=generator, dtype=torch.float64)
@@ -742,7 +741,7 @@ check_range(
 )
 
 # %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(1, 4, figsize=(11, 3))
+figure, axes = plt.subplots(1, 4, figsize=(11, 2.9))
 some = torch.Generator().manual_seed(5)
 eps = torch.randn(60, 2, generator=some)
 x0 = ring.sample(60, generator=some)
@@ -765,7 +764,7 @@ for ax, (title, walk) in zip(axes, panels.items(), strict=True):
     )
     ax.scatter(*walk[0].T, s=5, color="#AAAAAA")
     ax.scatter(*walk[-1].T, s=9, color=RED, zorder=3)
-    ax.set(xlim=(-2.9, 2.9), ylim=(-2.9, 2.9), aspect="equal", xticks=[], yticks=[])
+    ax.set(xlim=(-2.4, 2.4), ylim=(-2.4, 2.4), aspect="equal", xticks=[], yticks=[])
     ax.set_title(title, fontsize=10)
 show(
     figure,
@@ -775,7 +774,7 @@ show(
 )
 
 # %% [markdown]
-# Read the table downwards. Independent pairs bend the flow, and one or two Euler steps are useless. Transport within batches of 256 and reflow make it nearly straight, and one step is almost as good as fifty (question 3). Read it to the right, too: in the last column all three have the same error. Neither repair improves the *distribution*;
+# The bent paths of the second panel all set out for the centre of the ring and turn back: on the way in, several clusters are still possible. Read the table downwards. With independent pairs one or two Euler steps are useless. Transport within batches of 256 and reflow make it nearly straight, and one step is almost as good as fifty (question 3). Read it to the right, too: in the last column all three have the same error. Neither repair improves the *distribution*;
 # reflow learns its teacher's samples, mistakes included, and would add its own each time it is repeated.
 #
 # Do not expect such gains in many dimensions. In the plane 256 noises lie close to 256 data points; among $16\times16$ digits all distances are alike, and the best pairing of a batch of 256 saves 7 % of the squared length.
@@ -921,15 +920,10 @@ as_flow = lambda x, t: top * edm_velocity(old, x, top * t)  # a slower clock, 0 
 eps = torch.randn(20, 1, 28, 28, generator=torch.Generator().manual_seed(2))
 with torch.no_grad():
     pictures = sample(as_flow, top * eps, 16)
-
-# %% jupyter={"source_hidden": true}
-figure, ax = plt.subplots(figsize=(9, 2.2))
-show_images(ax, pictures.clamp(-1, 1), n_columns=10)
-show(
-    figure,
-    alt="Twenty handwritten digits of 28 by 28 pixels, two of each class, drawn in "
-    "16 Euler steps by a diffusion model that is read as a velocity.",
-)
+figure, ax = plt.subplots(figsize=(9, 2))
+show_images(ax, pictures.clamp(-1, 1))
+show(figure, alt="Twenty handwritten digits of 28 by 28 pixels, 0 to 9 twice, drawn in "
+     "16 Euler steps by a diffusion model that is read as a velocity.")
 
 # %% [markdown]
 # Twenty pictures of $28\times28$, the digits 0 to 9 twice, from an old diffusion model, *your* translation and *your* sampler, in 16 steps. So is flow matching just diffusion? On this path, yes: the same function is learned, and what differs is the weight of each noise level in the loss and the coordinates in which a solver steps. The
