@@ -387,45 +387,26 @@ sample = course.yours("fm.sampler")
 course.solution("fm.sampler")
 
 # %% [markdown]
-# Now the network. Data are 8,000 MNIST digits at $16\times16$, without their empty margins: $12\times12$ pixels in $[-1,1]$. The network is lesson 12's U-Net, which is also told the digit's label. Step 4 suggests what it should say: it guesses the clean picture, and
-# $(x-\text{guess})/t$ is its velocity. Clean pictures are simple, and noise is not. (Near $t=0$ the division magnifies every error, so $t$ is kept above 0.05 there; section 9 returns to this.) The loop keeps a running average of the weights, as in lesson 12, and samples with it.
+# Now the network. Data are 8,000 MNIST digits at $16\times16$ without their empty margins, $12\times12$ pixels in $[-1,1]$. The network is the U-Net of lesson 12, told the time and the digit's label, and its output *is* the velocity. The loop keeps a running average of the weights (EMA, lesson 12) and samples with it.
 
 # %%
-from torch import nn
-
 from genlab.data.digits import load_mnist, to_unit
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.train import EMA
 
-
-class DigitVelocity(nn.Module):
-    """A U-Net guesses the clean digit; the velocity is (x_t - guess) / t."""
-
-    def __init__(self):
-        super().__init__()
-        config = UNetConfig(width=16, mults=(1, 2, 4), time_scale=1000, n_classes=10)
-        self.guess = UNet(config)
-
-    def forward(self, x, t, label):
-        at = t.clamp(min=0.05).reshape(-1, 1, 1, 1)
-        return (x - self.guess(x, t, label)) / at
-
-
-# %%
-torch.set_default_dtype(torch.float32)
 images, labels = load_mnist("train", 16)
-images = to_unit(images, 255)[..., 2:14, 2:14].contiguous()
+images = to_unit(images, 255)[..., 2:14, 2:14].float().contiguous()
 torch.manual_seed(16)
-generator, n_steps = torch.Generator().manual_seed(16), 600
-network, curve = DigitVelocity(), []
+generator, n_steps, curve = torch.Generator().manual_seed(16), 500, []
+network = UNet(UNetConfig(width=16, mults=(1, 2, 4), time_scale=1000, n_classes=10))
 optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
 schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, n_steps, pct_start=0.1)
 average = EMA(network, 0.99)
 for step in range(n_steps):
     rows = torch.randint(len(images), (32,), generator=generator)
     x0, eps = images[rows], torch.randn(32, 1, 12, 12, generator=generator)
-    asked = lambda x, t: network(x, t, labels[rows])
-    value = loss(asked, x0, eps, torch.rand(32, generator=generator))
+    told = lambda x, t: network(x, t, labels[rows])
+    value = loss(told, x0, eps, torch.rand(32, generator=generator))
     optimizer.zero_grad()
     value.backward()
     optimizer.step()
@@ -542,7 +523,7 @@ uniform = lambda n, g: torch.rand(n, generator=g)
 logit_normal = lambda n, g: torch.sigmoid(torch.randn(n, generator=g))  # m = 0, s = 1
 
 
-def fit_ring(seed, times=uniform, pair=lambda x0, eps: eps, data=None, n_steps=400):
+def fit_ring(seed, times=uniform, pair=lambda x0, eps: eps, data=None, n_steps=300):
     """A small velocity network for the ring, or for given pairs (x0, eps)."""
     torch.manual_seed(seed)
     generator, net = torch.Generator().manual_seed(seed), score.TimedMLP(2, width=64)
@@ -785,7 +766,7 @@ show(
 # from the *right* half. At sampling time you ask for $c=1$ and start from *all* of the noise. Half of it lies where the network has never seen this label.
 
 # %% jupyter={"source_hidden": true}
-class Labelled(nn.Module):
+class Labelled(torch.nn.Module):
     """A velocity on the line that reads a label, too."""
 
     def __init__(self):
@@ -796,7 +777,7 @@ class Labelled(nn.Module):
         return self.net(torch.cat([x, c], 1), t)[:, :1]
 
 
-def fit_labelled(seed, pair, n_steps=300):
+def fit_labelled(seed, pair, n_steps=250):
     torch.manual_seed(seed)
     generator, net = torch.Generator().manual_seed(seed), Labelled()
     optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
@@ -914,7 +895,8 @@ course.solution("fm.edm")
 from genlab.zoo import load_model
 
 torch.set_default_dtype(torch.float32)
-old = load_model("mnist28_diffusion").denoiser(torch.arange(10).repeat(2))
+model, asked_28 = load_model("mnist28_diffusion"), torch.arange(10).repeat(2)
+old = model.denoiser(asked_28, guidance_scale=2.5)  # guided as in lesson 13
 top = 80 / 81  # EDM knows noise up to sigma = 80, which is t = 80/81
 as_flow = lambda x, t: top * edm_velocity(old, x, top * t)  # a slower clock, 0 to top
 eps = torch.randn(20, 1, 28, 28, generator=torch.Generator().manual_seed(2))
@@ -926,7 +908,7 @@ show(figure, alt="Twenty handwritten digits of 28 by 28 pixels, 0 to 9 twice, dr
      "16 Euler steps by a diffusion model that is read as a velocity.")
 
 # %% [markdown]
-# Twenty pictures of $28\times28$, the digits 0 to 9 twice, from an old diffusion model, *your* translation and *your* sampler, in 16 steps. So is flow matching just diffusion? On this path, yes: the same function is learned, and what differs is the weight of each noise level in the loss and the coordinates in which a solver steps. The
+# Twenty pictures of $28\times28$, the digits 0 to 9 twice: an old diffusion model with classifier-free guidance, *your* translation and *your* sampler, in 16 steps. So is flow matching just diffusion? On this path, yes: the same function is learned, and what differs is the weight of each noise level in the loss and the coordinates in which a solver steps. The
 # identity has three limits.
 #
 # **At the ends.** Reading a score from a velocity divides by $t$, and reading a velocity from a noise prediction divides by $1-t$. An error of 0.01 in $v$ at $t=0.001$ is an error of 10 in the score. At $t=1$ a noise prediction $\hat\epsilon=x$ says nothing about $\mathbb E[x_0]$, the very thing that
@@ -970,7 +952,7 @@ eps = torch.randn(1, 1, 256, 256, generator=generator, dtype=torch.float64)
 
 def seen(t):
     """Signal over noise of a flat picture of ones after averaging blocks of 2 x 2."""
-    small = nn.functional.avg_pool2d((1 - t) + t * eps, 2)
+    small = torch.nn.functional.avg_pool2d((1 - t) + t * eps, 2)
     return (small.mean() / small.std()).item()
 
 
@@ -1031,7 +1013,7 @@ widgets.quiz("flow_matching")
 # | flow matching | squared error of a velocity on straight lines | ODE: Euler or Heun | 8 to 50; 1 to 4 after reflow | exact through the ODE | many evaluations, or a second training |
 #
 # **What production systems add.** Stable Diffusion 3 (2024) and FLUX.1 (2024) run this loss in the latent space of an autoencoder, with logit-normal times and shifted clocks; Movie Gen (2024) does so for video, with a transformer of 30 billion parameters. Few-step models replace reflow by training the jump itself: MeanFlow (Geng et al. 2025) regresses on the mean
-# velocity between two times. Li and He 2025 ("Back to Basics") argue for the parametrisation of section 3, a network that guesses the clean picture under a velocity loss. Cheng and Schwing 2025 ("The Curse of Conditions") analyse and repair the failure of section 8.
+# velocity between two times. Li and He 2025 ("Back to Basics") let a transformer guess the clean picture, step 4's $\hat x_0$, and put the loss on the velocity. Cheng and Schwing 2025 ("The Curse of Conditions") analyse and repair the failure of section 8.
 #
 # ## Sources
 #
