@@ -84,7 +84,8 @@ _LABS = {  # labs and frontier notebooks whose exercises begin with a shorter wo
 def all_exercises() -> Iterator[Exercise]:
     """Yield every exercise of the course, lesson by lesson."""
     banks = importlib.import_module(_BANKS)
-    for module in sorted(m.name for m in pkgutil.iter_modules(banks.__path__)):
+    names = sorted(m.name for m in pkgutil.iter_modules(banks.__path__))
+    for module in sorted(names, key=lambda name: not name.startswith("lesson")):
         yield from importlib.import_module(f"{_BANKS}.{module}").EXERCISES
 
 
