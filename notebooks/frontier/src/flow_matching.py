@@ -484,6 +484,16 @@ check_range("one Euler step: distance from the centre", radius(1), 0.0, 1e-5,
             unlike={"two steps": radius(2)})
 
 # %% jupyter={"source_hidden": true}
+net, t = score.TimedMLP(2), torch.rand(8, generator=generator)
+x0, eps = ring.sample(8, generator=generator), torch.randn(8, 2, generator=generator)
+theirs = lambda x0, eps: score.flow_matching_loss(net, x0, t, eps).mean()
+both = lambda f: torch.stack([f(x0, eps), f(eps, x0)])  # and with the roles exchanged
+check("your loss = genlab's", both(lambda x0, eps: loss(net, x0, eps, t)), both(theirs),
+      atol=1e-5, unlike={"data and noise exchanged": both(lambda a, b: theirs(b, a))})
+there = last(score.flow_sample(net, eps, torch.linspace(1, 0, 6)))
+check("your sampler = genlab's", sample(net, eps, 5), there, atol=1e-5,
+      unlike={"six steps": sample(net, eps, 6)})
+
 figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[1, 1.5])
 for marker, (name, values) in zip("os", error.items(), strict=True):
     left.loglog(budgets, values, marker=marker, label=name)
@@ -547,27 +557,6 @@ def fit_ring(seed, times=uniform, pair=lambda x0, eps: eps, data=None, n_steps=4
         optimizer.step()
         schedule.step()
     return net.requires_grad_(False)
-
-
-net, t = score.TimedMLP(2), torch.rand(8, generator=generator)
-x0, eps = ring.sample(8, generator=generator), torch.randn(8, 2, generator=generator)
-there = last(score.flow_sample(net, eps, torch.linspace(1, 0, 6)))
-check(
-    "your loss = genlab's",
-    loss(net, x0, eps, t),
-    score.flow_matching_loss(net, x0, t, eps).mean(),
-    atol=1e-6,
-    unlike={
-        "data and noise exchanged": score.flow_matching_loss(net, eps, t, x0).mean()
-    },
-)
-check(
-    "your sampler = genlab's",
-    sample(net, eps, 5),
-    there,
-    atol=1e-5,
-    unlike={"six steps": sample(net, eps, 6)},
-)
 
 # %%
 seeds, checkpoints = (0, 1, 2), torch.linspace(0.05, 0.95, 10)
@@ -793,7 +782,7 @@ show(
 # Paths lead from grey noise to red samples. The bent ones of the second panel all set out for the centre of the ring and turn back: on the way in, several clusters are still possible. Read the table downwards. With independent pairs one or two Euler steps are useless. Transport within batches of 128 and reflow make it nearly straight, and one step is almost as good as fifty (question 3). Read it to the right, too: after 50 steps all three have the same error, within the spread of the seeds. Neither repair improves the *distribution*;
 # reflow learns its teacher's samples, mistakes included, and would add its own each time it is repeated.
 #
-# Do not expect such gains from transport in many dimensions. In the plane, 128 noises lie close to 128 data points. Among pictures all distances are alike, and the best pairing of a batch saves only a few per cent of the squared length, as the line printed above says for our digits.
+# Do not expect such gains from transport in many dimensions. In the plane, 128 noises lie close to 128 data points. Among pictures all distances are alike, and the best pairing of a batch saves little of the squared length: for our digits about a tenth (printed above).
 #
 # ## 8. It fails: transport under a condition
 #
@@ -873,7 +862,7 @@ show(
 )
 
 # %% [markdown]
-# Training went well by every measure that a curve shows: the loss with labels ignored is the *lowest* of the three. The samples are wrong, because the distribution of the noise given the label was wrong in training. The repair pairs within each label, so that every label sees all of the noise. With text prompts, of which no two are alike, this is an open problem with recent
+# No training curve shows it: with labels ignored the loss is as low as with the repair. The samples are wrong, because the distribution of the noise given the label was wrong in training. The repair pairs within each label, so that every label sees all of the noise. With text prompts, of which no two are alike, this is an open problem with recent
 # answers (see the sources).
 #
 # ## 9. One network, many names
@@ -998,7 +987,7 @@ def seen(t):
     return (small.mean() / small.std()).item()
 
 
-check_range("signal over noise, averaged; wanted 1.5", seen(t_large), 1.45, 1.55,
+check_range("signal over noise, averaged; wanted 1.5", seen(t_large), 1.4, 1.6,
             unlike={"times not shifted": seen(t_small)})
 
 # %% [markdown]
@@ -1026,7 +1015,7 @@ noise = torch.randn(500, 1, 12, 12, generator=generator)
 with torch.no_grad():
     by_steps = {n: distance(sample(draw, noise, n)) for n in (1, 4, 16)}
 for n, value in by_steps.items():
-    print(f"{n:2d} Euler steps ~{value:.1f}")
+    print(f"Euler steps: {n:2d}   distance ~{value:.1f}")
 print(f"real digits ~{distance(images[1000:1500]):.1f}")
 
 # %% [markdown]
