@@ -1,11 +1,17 @@
 """The kind of a likelihood is read from the methods, and what has none says what to do."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from genlab.core.capabilities import NoLikelihoodError, likelihood_kind, log_likelihood
 from genlab.core.stats import std_normal_log_prob
+
+ROOT = Path(__file__).parents[2]
 
 
 class Normal:
@@ -70,3 +76,23 @@ def test_the_kind_travels_with_the_value_and_a_stochastic_bound_receives_the_gen
     )
     assert first[0] == "bound"
     assert torch.equal(first[1], second[1])
+
+
+@pytest.mark.slow
+def test_asking_a_game_for_its_log_prob_does_not_type_check(tmp_path):
+    pytest.importorskip("mypy")
+    program = tmp_path / "program.py"
+    program.write_text(
+        "from torch import Tensor\n"
+        "from genlab.core.capabilities import HasLogProb\n"
+        "class Game:\n"
+        "    def discriminator_loss(self, x: Tensor) -> Tensor: return x\n"
+        "def score_with(model: HasLogProb) -> None: ...\n"
+        "score_with(Game())\n"
+        "Game().log_prob\n"
+    )
+    settings = ROOT / "pyproject.toml"  # those of `make types`, so that its cache serves here too
+    command = [sys.executable, "-m", "mypy", f"--config-file={settings}", program]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False).stdout
+    assert 'expected "HasLogProb"' in said
+    assert '"Game" has no attribute "log_prob"' in said
