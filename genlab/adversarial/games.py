@@ -212,19 +212,6 @@ GAME = FDivergence(
 )
 
 
-def f_divergence(row: FDivergence, p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""Divergence of two distributions over k outcomes, by its definition.
-
-    $$D_f(p\,\|\,q) = \sum_i q_i\, f(p_i / q_i)$$
-
-    Nats for the divergences made of logarithms, no unit for Pearson's. Nowozin, Cseke and Tomioka
-    2016 (arXiv:1606.00709), eq. 2. ValueError: `q` has an outcome without mass.
-    """
-    if not bool((q > 0).all()):
-        raise ValueError(f"q contains {q.min().item()}, expected every outcome to have mass")
-    return (q * row.f(p / q)).sum(-1)
-
-
 def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> PerExample:
     r"""One pair's contribution to the lower bound that a discriminator $T = a(v)$ gives.
 

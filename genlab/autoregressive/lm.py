@@ -34,7 +34,6 @@ class TransformerLM(nn.Module):
         self.net = Transformer(n_tokens + 1, config)
 
     def begin(self, n: int) -> Int[Tensor, " n 1"]:
-        """`n` sequences that hold nothing but the begin token."""
         return torch.full((n, 1), self.n_tokens, device=self.net.embedding.weight.device)
 
     def logits(self, x: Sequences) -> Float[Tensor, " b n k"]:
@@ -51,7 +50,6 @@ class TransformerLM(nn.Module):
         return out[..., : self.n_tokens], cache
 
     def log_prob(self, x: Sequences) -> Float[Tensor, " b"]:
-        """Exact log-probability of whole sequences, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), x)
 
     def loss(self, x: Sequences, *, generator: Generator | None = None) -> Float[Tensor, ""]:
@@ -72,6 +70,5 @@ class TransformerLM(nn.Module):
         yield from (text[:, 1:] for text in grown)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
-        """Draw `n` sequences from the model as it is, with the cache."""
         empty = self.begin(n)[:, :0]
         return last(self.continue_text(empty, self.event_shape[0], generator=generator))

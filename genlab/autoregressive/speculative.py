@@ -190,5 +190,4 @@ class SpeculativeLM(nn.Module):
         )
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
-        """Draw `n` sequences."""
         return last(self.rounds(n, generator=generator)).tokens[:, 1 : 1 + self.event_shape[0]]

@@ -122,7 +122,6 @@ class Grammar:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one encoded sentence."""
         return (self.max_length,)
 
     def _longest(self, symbol: str) -> int:
@@ -161,7 +160,6 @@ class Grammar:
     def sample(
         self, n: int, *, generator: torch.Generator | None = None
     ) -> Int[Tensor, " n max_length"]:
-        """Draw `n` sentences by rewriting."""
         uniform = iter(torch.rand(n * 8 * self.max_length, generator=generator).tolist())
 
         def rewrite(symbol: str) -> list[str]:

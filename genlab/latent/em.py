@@ -88,7 +88,6 @@ class CategoricalMixture(nn.Module):
         self.log_probs = nn.Parameter(log_probs.detach().clone())
 
     def log_prior(self) -> Float[Tensor, " k"]:
-        r"""Log-probability of each component, $\log\pi$, nats."""
         return self.log_weights.log_softmax(0)
 
     def cond_log_prob(self, x: Levels) -> LogJoint:
@@ -101,7 +100,6 @@ class CategoricalMixture(nn.Module):
         return self.cond_log_prob(x) + self.log_prior()
 
     def log_prob(self, x: Levels) -> PerExample:
-        r"""Exact $\log p(x)$, nats."""
         return log_marginal(self.log_joint(x))
 
     def loss(self, x: Levels, *, generator: Generator | None = None) -> Float[Tensor, ""]:

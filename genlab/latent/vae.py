@@ -131,7 +131,6 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: Generator | None = None) -> Data:
-        """Draw codes from the prior, then x."""
         like = next(self.parameters())
         z = randn((n, *self.latent_shape), like=like, generator=generator)
         return self.draw(z, generator=generator)
@@ -158,7 +157,6 @@ class CategoricalVAE(VAE):
         self.beta, self.floor = 1.0, 0.0
 
     def encode(self, x: Data) -> tuple[Latent, Latent]:
-        r"""Return $\mu(x)$ and $\log\sigma^2(x)$."""
         return super().encode(self._scaled(x))
 
     def logits(self, z: Codes, x: Levels | None = None) -> Float[Tensor, " b *event levels"]:
@@ -300,7 +298,6 @@ class Residual(nn.Module):
         nn.init.zeros_(self.conv_2.weight)
 
     def forward(self, x: Images) -> Images:
-        """Features of the same shape."""
         h = self.conv_1(F.silu(self.norm_1(x)))
         return x + self.conv_2(F.silu(self.norm_2(h)))
 
@@ -332,11 +329,9 @@ class ImageVAE(VAE):
         return self.decoder(z)
 
     def scale(self) -> float:
-        """Standard deviation s of a pixel given the code, not learned."""
         return self.config.pixel_std
 
     def loss(self, x: Data, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Mean of `weighted_error` over the batch."""
         mu, log_var = self.encode(x)
         z = reparameterize(mu, log_var, randn(mu.shape, like=mu, generator=generator))
         return weighted_error(x, self.decoder(z), mu, log_var, pixel_std=self.scale()).mean()

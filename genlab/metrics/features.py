@@ -66,7 +66,6 @@ class DigitClassifier(nn.Module):
         return self.head(self._hidden(images))
 
     def probs(self, images: Images) -> Float[Tensor, " n 10"]:
-        """Class probabilities, `(n, 10)`, for grey levels 0..16."""
         return self(images).softmax(1)
 
     def _hidden(self, images: Tensor) -> Tensor:

@@ -59,11 +59,9 @@ class TokenTable:
         )
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
-        """Log-probability of each sequence, nats."""
         return self.joint[tuple(x.T)].log()
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Int[Tensor, " n k"]:
-        """Draw `n` sequences."""
         p = self.joint.flatten()
         return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
 

@@ -167,7 +167,6 @@ class ConsistencyModel(nn.Module):
         generator: Generator | None = None,
         levels: Sequence[float] | None = None,
     ) -> Event:
-        """Draw `n` examples: one evaluation for each level."""
         levels, f = self.levels if levels is None else levels, self.function(cond)
         like = next(self.edm.net.parameters())
         x_T = levels[0] * randn((n, *self.event_shape), like=like, generator=generator)

@@ -28,7 +28,7 @@ from genlab.core.tensors import (
     require_positive,
 )
 from genlab.score.diffusion import EpsModel, Level, Table, add_noise
-from genlab.score.guidance import cfg_eps, drop_condition
+from genlab.score.guidance import drop_condition, guided_denoiser
 
 Denoiser: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, sigma of each row) to a guess of x0
 Scalar = Float[Tensor, ""]
@@ -93,37 +93,6 @@ def edm_loss(
     guess = edm_denoise(net, x, sigma, sigma_data=sigma_data, skip=skip)
     require_alike(x0=x0, guess=guess)
     return (1 / sigma.clamp(min=floor) ** 2 + 1 / sigma_data**2) * mean_event((guess - x0) ** 2)
-
-
-def guided_denoiser(
-    free: Denoiser,
-    given: Denoiser,
-    *,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-    both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
-) -> Denoiser:
-    r"""Classifier-free guidance of the guess of the data (Ho and Salimans 2022, eq. 6).
-
-    $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
-      + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big)$$
-
-    For w = 0 that is `free`; for w = 1, and outside the `interval` of noise levels (Kynkaanniemi
-    et al. 2024, arXiv:2404.07724, eq. 5), `given`. `both` may join the two calls in one batch.
-    """
-    if interval is not None and interval[0] > interval[1]:
-        raise ValueError(f"interval must rise, got {interval}")
-
-    def guess(x: Event, sigma: PerExample) -> Event:
-        if guidance_scale == 0:
-            return free(x, sigma)
-        inside = interval is None or interval[0] <= float(sigma[0]) <= interval[1]
-        if guidance_scale == 1 or not inside:
-            return given(x, sigma)
-        pair = both(x, sigma) if both else (free(x, sigma), given(x, sigma))
-        return cfg_eps(*pair, guidance_scale=guidance_scale)
-
-    return guess
 
 
 def edm_sigmas(

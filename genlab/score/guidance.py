@@ -56,6 +56,37 @@ def drop_condition(
     return torch.where(u < p_drop, null, cond)
 
 
+def guided_denoiser(
+    free: EpsModel,
+    given: EpsModel,
+    *,
+    guidance_scale: float,
+    interval: tuple[float, float] | None = None,
+    both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+) -> EpsModel:
+    r"""Classifier-free guidance of a guess of the data or of the noise (`cfg_eps`).
+
+    $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
+      + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big)$$
+
+    For w = 0 that is `free`; for w = 1, and outside the `interval` of noise levels (Kynkaanniemi
+    et al. 2024, arXiv:2404.07724, eq. 5), `given`. `both` may join the two calls in one batch.
+    """
+    if interval is not None and interval[0] > interval[1]:
+        raise ValueError(f"interval must rise, got {interval}")
+
+    def guess(x: Event, level: Shaped[Tensor, " b"]) -> Event:
+        if guidance_scale == 0:
+            return free(x, level)
+        inside = interval is None or interval[0] <= float(level[0]) <= interval[1]
+        if guidance_scale == 1 or not inside:
+            return given(x, level)
+        pair = both(x, level) if both else (free(x, level), given(x, level))
+        return cfg_eps(*pair, guidance_scale=guidance_scale)
+
+    return guess
+
+
 def guided_eps_model(
     eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
     cond: Int[Tensor, " b"],
@@ -64,25 +95,15 @@ def guided_eps_model(
     guidance_scale: float,
     interval: tuple[float, float] | None = None,
 ) -> EpsModel:
-    r"""Noise predictor of two arguments, for any sampler, from a conditional network.
+    """Noise predictor of two arguments from a conditional network: `guided_denoiser` at steps t."""
 
-    Two evaluations a step, but one where w is 0 or 1, and one where the step index lies outside the
-    closed `interval`: there the prediction is conditional (Ho and Salimans 2022, algorithm 2; the
-    interval is that of Kynkaanniemi et al. 2024, arXiv:2404.07724, eq. 5).
-    """
-    if interval is not None and interval[0] > interval[1]:
-        raise ValueError(f"interval must rise, got {interval}")
+    def free(x_t: Event, t: Tensor) -> Event:
+        return eps_model(x_t, t, torch.full_like(cond, null))
 
-    def guided(x_t: Event, t: Shaped[Tensor, " b"]) -> Event:
-        inside = interval is None or interval[0] <= float(t[0]) <= interval[1]
-        if guidance_scale == 1 or not inside:
-            return eps_model(x_t, t, cond)
-        eps_u = eps_model(x_t, t, torch.full_like(cond, null))
-        if guidance_scale == 0:
-            return eps_u
-        return cfg_eps(eps_u, eps_model(x_t, t, cond), guidance_scale=guidance_scale)
+    def given(x_t: Event, t: Tensor) -> Event:
+        return eps_model(x_t, t, cond)
 
-    return guided
+    return guided_denoiser(free, given, guidance_scale=guidance_scale, interval=interval)
 
 
 def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:
@@ -127,17 +148,14 @@ def tilted_gaussian(mean: float, variance: float, *, guidance_scale: float) -> G
     return Gaussian(torch.tensor([centre]), torch.tensor([[1 / precision]]))
 
 
-def guided_gaussian(
-    mean: float, variance: float, *, guidance_scale: float, n_nodes: int = 2001
-) -> Gaussian:
+def guided_gaussian(mean: float, variance: float, *, guidance_scale: float) -> Gaussian:
     r"""What guided sampling *does* arrive at there, without noise, with infinitely fine steps.
 
     $$\mathcal N\Big(w m\int_0^1 \big(v + (1-v)u^2\big)^{(w-1)/2} du,\ v^w\Big)$$
     """
     _require_class(variance, guidance_scale)
-    require_between(2, math.inf, n_nodes=n_nodes)
     w, v = guidance_scale, variance
-    u = torch.linspace(0, 1, n_nodes, dtype=torch.float64)
+    u = torch.linspace(0, 1, 2001, dtype=torch.float64)
     drift = float(integrate((v + (1 - v) * u**2) ** ((w - 1) / 2), u))
     return Gaussian(torch.tensor([w * mean * drift]), torch.tensor([[v**w]]))
 

@@ -67,7 +67,6 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
         return {"order": self._order.clone(), "start": self._start, "generator": noise}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue there, on data of the same size."""
         order = state_dict["order"]
         if len(order) not in (0, len(self._x)):
             raise ValueError(f"the stored order is of {len(order)} examples, not of {len(self._x)}")
@@ -131,11 +130,9 @@ class EMA:
         module.load_state_dict(self.average.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and the number of updates."""
         return {"average": self.average.state_dict(), "n_updates": self.n_updates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue there."""
         self.average.load_state_dict(state_dict["average"])
         self.n_updates = state_dict["n_updates"]
 

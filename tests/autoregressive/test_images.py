@@ -12,7 +12,6 @@ from genlab.autoregressive.images import (
     PixelCNN,
     RasterStack,
     TwoStacks,
-    cell_log_density,
 )
 from genlab.core import HasLogProb, Sampleable, Trainable, last, likelihood_kind
 from genlab.data.toys import plane
@@ -39,15 +38,6 @@ def test_density_sums_to_one_over_the_cells():
     points, area = plane(2.0, 8)  # the middle of each cell, and the density is constant inside
     total = (model().log_prob(points).exp().sum() * area).item()
     assert abs(total - 1) < 1e-12  # rounding
-
-
-def test_density_of_two_tables_is_their_product_over_the_area(generator):
-    p = torch.rand(2, 4, generator=generator)
-    p = p / p.sum(1, keepdim=True)
-    cell = torch.tensor([[1, 2], [3, 0]])
-    got = cell_log_density(p.log().expand(2, 2, 4), cell, bin_width=0.5).exp()
-    expected = torch.stack([p[0, 1] * p[1, 2], p[0, 3] * p[1, 0]]) / 0.25
-    torch.testing.assert_close(got, expected)
 
 
 def test_samples_fall_into_the_cells_as_often_as_the_density_says(generator):
@@ -79,8 +69,6 @@ def test_samples_stay_inside_follow_their_seed_and_carry_no_gradient():
 def test_impossible_models_are_refused():
     with pytest.raises(ValueError, match="got 1 and"):
         GridAutoregressive(nn.Linear(2, 1), n_bins=1, extent=1.0)
-    with pytest.raises(ValueError, match="bin_width is 0, expected > 0"):
-        cell_log_density(torch.zeros(1, 2, 2), torch.zeros(1, 2, dtype=torch.int64), bin_width=0.0)
 
 
 def seen_by(stack, row, column, size=8):

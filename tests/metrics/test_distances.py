@@ -14,7 +14,6 @@ from genlab.metrics.distances import (
     energy_distance,
     extrapolate,
     frechet_1d,
-    frechet_bias,
     frechet_by_size,
     frechet_distance,
     frechet_gaussian,
@@ -168,24 +167,6 @@ def test_a_matrix_that_is_no_covariance_is_refused(a, named):
         sqrt_psd(torch.tensor(a))
 
 
-@pytest.mark.parametrize(("d", "scales"), [(1, [1.0]), (16, [1.0]), (3, [3.0, 1.0, 0.2])])
-def test_the_bias_agrees_with_the_closed_form_for_unit_covariance_and_with_simulation(
-    d, scales, generator
-):
-    n, std = 400, torch.tensor(scales).expand(d).sqrt()
-    cov, zero = torch.diag(std**2), torch.zeros(d)
-    if scales == [1.0]:
-        torch.testing.assert_close(frechet_bias(cov, n), torch.tensor(d * (d + 5) / 4 / n))
-    else:
-        draws = [torch.randn(n, d, generator=generator) * std for _ in range(600)]
-        values = torch.stack([frechet_gaussian(zero, cov, *mean_and_cov(x)) for x in draws])
-        error = values.std() / len(values) ** 0.5
-        # five standard errors, and the next term of the expansion, which is of order 1/n
-        assert abs(values.mean() - frechet_bias(cov, n)) < 5 * error + 5 / n * values.mean()
-    both = frechet_bias(cov, 100) + frechet_bias(cov, 50)
-    torch.testing.assert_close(frechet_bias(cov, 100, 50), both)  # each side adds its own
-
-
 def test_kernels_and_their_bandwidth_by_hand():
     x, y = torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, -1.0]])
     assert cubic_kernel(x, y).item() == (1 / 2 + 1) ** 3
@@ -199,8 +180,6 @@ def test_kernels_and_their_bandwidth_by_hand():
     [
         (lambda: frechet_1d(*map(torch.tensor, (0.0, -1.0, 0.0, 1.0))), "sigma1 .* -1"),
         (lambda: mean_and_cov(ONE), "2 rows"),
-        (lambda: frechet_bias(torch.eye(2), 1), "n=1"),
-        (lambda: frechet_bias(torch.diag(torch.tensor([1.0, 0.0])), 10), "eigenvalue is 0"),
         (lambda: extrapolate([100, 100], torch.tensor([1.0, 2.0])), "different sizes"),
         (lambda: frechet_by_size(torch.zeros(5, 2), torch.zeros(9, 2), (6,)), r"2\.\.5"),
         (lambda: rbf_kernel(ONE, ONE, bandwidth=0), "bandwidth is 0"),
