@@ -310,16 +310,26 @@ class ImageVAE(VAE):
             raise ValueError(f"need size % 4 and width % 8 = 0, got {config.size}, {config.width}")
         k, w = config.latent_channels, config.width
         encoder = nn.Sequential(  # two halvings, then mean and log-variance of each position
-            nn.Conv2d(config.channels, w, 4, stride=2, padding=1), nn.SiLU(),
-            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), Residual(2 * w),
-            nn.GroupNorm(8, 2 * w), nn.SiLU(), nn.Conv2d(2 * w, 2 * k, 1),
-        )  # fmt: skip
+            nn.Conv2d(config.channels, w, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+            Residual(2 * w),
+            nn.GroupNorm(8, 2 * w),
+            nn.SiLU(),
+            nn.Conv2d(2 * w, 2 * k, 1),
+        )
         decoder = nn.Sequential(  # two doublings, each turning four channels into a 2 x 2 block
-            nn.Conv2d(k, 2 * w, 3, padding=1), Residual(2 * w),
-            nn.Conv2d(2 * w, 4 * w, 3, padding=1), nn.PixelShuffle(2), Residual(w),
-            nn.GroupNorm(8, w), nn.SiLU(), nn.Conv2d(w, 4 * config.channels, 3, padding=1),
-            nn.PixelShuffle(2), nn.Sigmoid(),
-        )  # fmt: skip
+            nn.Conv2d(k, 2 * w, 3, padding=1),
+            Residual(2 * w),
+            nn.Conv2d(2 * w, 4 * w, 3, padding=1),
+            nn.PixelShuffle(2),
+            Residual(w),
+            nn.GroupNorm(8, w),
+            nn.SiLU(),
+            nn.Conv2d(w, 4 * config.channels, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.Sigmoid(),
+        )
         shape = (config.channels, config.size, config.size)
         super().__init__(encoder, decoder, latent_dim=k, event_shape=shape, log_scale=None)
         self.config, self.latent_shape = config, (k, config.size // 4, config.size // 4)

@@ -5,7 +5,7 @@ A human test is a measurement with two errors: too few answers (the binomial int
 """
 
 import math
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy  # its parts load when they are used
@@ -113,15 +113,7 @@ class TwoSampleResult(NamedTuple):
     p_value: float  # probability, under the null hypothesis, of one at least as large
 
 
-@runtime_checkable
-class Classifier(Protocol):
-    """What a scikit-learn classifier offers."""
-
-    def fit(self, X: Any, y: Any) -> Any:
-        """Learn from examples and labels."""
-
-    def predict(self, X: Any) -> Any:
-        """Labels of new examples."""
+Classifier = Any  # of scikit-learn: `fit` and `predict`
 
 
 def mmd_permutation_test(

@@ -126,9 +126,14 @@ def _npe(
     **sizes: Any,
 ) -> Model:
     usual = {
-        "box": None, "counts": False, "autoregressive": False,
-        "n_splines": 4, "n_affine": 2, "n_bins": 8, "width": 64,
-    }  # fmt: skip
+        "box": None,
+        "counts": False,
+        "autoregressive": False,
+        "n_splines": 4,
+        "n_affine": 2,
+        "n_bins": 8,
+        "width": 64,
+    }
     source = f"genlab.data.simulators, {type(simulator).__name__}: {n_simulations:,} simulations"
     return Model(
         name, f"posterior of {what}", lesson=4, seconds=seconds, seed=7,
@@ -197,10 +202,15 @@ def by_spellings(
 
     model.train()
     return fit(
-        model, windows, n_steps=n_steps, lr=cosine(lr, n_steps, warmup=min(100, n_steps)), clip=1.0,
-        optimizer=Muon(inner, others, weight_decay=weight_decay), before=choose_length,
+        model,
+        windows,
+        n_steps=n_steps,
+        lr=cosine(lr, n_steps, warmup=min(100, n_steps)),
+        clip=1.0,
+        optimizer=Muon(inner, others, weight_decay=weight_decay),
+        before=choose_length,
         average=average,
-    )  # fmt: skip
+    )
 
 
 def _measure_language_model(model: LanguageModel) -> Figures:
@@ -261,10 +271,16 @@ def by_styles(
     """
     n_fall = min(n_fall, n_steps)
     return by_game(
-        gan, x, n_steps=n_steps, seed=seed, betas=(0.0, 0.99), before=gan.at_step,
+        gan,
+        x,
+        n_steps=n_steps,
+        seed=seed,
+        betas=(0.0, 0.99),
+        before=gan.at_step,
         lr=tuple(cosine(rate, n_fall, hold=n_steps - n_fall) for rate in lr),
-        finish=lambda: gan.set_mean_style(Generator().manual_seed(seed)), **options,
-    )  # fmt: skip
+        finish=lambda: gan.set_mean_style(Generator().manual_seed(seed)),
+        **options,
+    )
 
 
 def grey_digits(part: str = "painter") -> Float[Tensor, " n 1 16 16"]:
