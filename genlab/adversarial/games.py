@@ -3,9 +3,8 @@ r"""Games small enough to see: two numbers, two players, and what becomes of gra
 $$\min_x \max_y\; a\,xy \qquad\Rightarrow\qquad
 \dot x = -a\,y, \quad \dot y = +a\,x$$
 
-The field turns around the equilibrium and never points at it. Followed in steps of finite length it
-spirals outwards, by $\sqrt{1+\eta^2a^2}$ a step. Taking turns, averaging, friction and looking
-ahead are cures. Below: the divergences that a best discriminator measures.
+The field turns around the equilibrium: finite steps spiral outwards, by $\sqrt{1+\eta^2a^2}$ each.
+Taking turns, averaging, friction and looking ahead are cures.
 """
 
 import math
@@ -160,9 +159,8 @@ def non_saturating_divergence(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
 
     $$\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)$$
 
-    Its slope equals the slope of $\mathbb E_q[-\log D]$ with $D = D^*$ held still; the values
-    differ. The reverse KL makes it mode-seeking, and the sign before JS pushes apart. Nats, never
-    negative; infinite where `q > 0` and `p = 0`. Arjovsky and Bottou 2017 (arXiv:1701.04862),
+    Its slope is that of $\mathbb E_q[-\log D]$ with $D = D^*$ held still; the sign before JS pushes
+    apart. Nats; infinite where `q > 0` and `p = 0`. Arjovsky and Bottou 2017 (arXiv:1701.04862),
     theorem 2.5.
     """
     return kl_categorical(q, p) - 2 * jensen_shannon(p, q)

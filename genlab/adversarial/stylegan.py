@@ -261,9 +261,7 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
     $$d = \frac{\mathrm{Cov}(w, a)}{\mathrm{std}(a)}$$
 
     For jointly normal w and a it is $\mathbb E[w \mid \bar a + \mathrm{std}(a)] - \bar w$, exactly.
-    It is not the normal $\mathrm{Cov}(w)^{-1}\mathrm{Cov}(w, a)$ of a regression of a on w, which
-    may leave the region where styles are. Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a
-    mean in place of a normal.
+    Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a mean in place of a normal.
     """
     centred = a - a.mean()
     std = centred.square().mean().sqrt()

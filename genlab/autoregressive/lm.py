@@ -4,8 +4,7 @@ $$p(x_{1:n}) = \prod_{i=1}^n
 \mathrm{softmax}\big(f_\theta(\text{begin}, x_1, \dots, x_{i-1})\big)_{x_i}$$
 
 A begin token is put in front and the last token is left off: that shift by one makes row $i$ of the
-output the distribution of token $i$ *given the tokens before it*. Forget it, and the network copies
-its input. Training computes all rows in one pass; `continue_text` draws with the key-value cache.
+output the distribution of token $i$ *given the tokens before it*; without it the network copies.
 """
 
 from collections.abc import Iterator

@@ -1,9 +1,8 @@
 r"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
 
-Each draws parameters from its prior, $\theta \sim p(\theta)$, and data given parameters, $x \sim
-p(x \mid \theta)$. Inference asks for the posterior $p(\theta \mid x)$: a formula for
-`LinearGaussian`, exact draws for `TwoMoons` (Lueckmann et al. 2021, arXiv:2101.04653, appendix T),
-and nothing for `Epidemic`, whose likelihood nobody can write down.
+Each draws parameters $\theta \sim p(\theta)$ and data $x \sim p(x \mid \theta)$. The posterior is a
+formula for `LinearGaussian`, has exact draws for `TwoMoons` (Lueckmann et al. 2021,
+arXiv:2101.04653, appendix T), and is nothing known for `Epidemic`.
 """
 
 import math

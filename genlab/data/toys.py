@@ -4,9 +4,8 @@ Every toy is a curve, or a handful of points, blurred by Gaussian noise of stand
 
 $$x = c(u) + s\,\epsilon, \qquad p(x) = \mathbb E_u\,\mathcal N\big(x;\, c(u),\, s^2 I\big).$$
 
-Sampling is exact. The density is exact where the expectation is a finite sum (`GaussianRing`), and
-a Gauss-Legendre quadrature over the curve, accurate to rounding, where it is not (`Moons`). All
-log-densities are in nats.
+The density is a finite sum (`GaussianRing`), or a Gauss-Legendre quadrature over the curve,
+accurate to rounding (`Moons`). All log-densities are in nats.
 """
 
 import math

@@ -153,9 +153,8 @@ def categorical_m_step(
     $$\pi_k = \frac{N_k}{n}, \qquad
       p_{kj\ell} = \frac{a + \sum_i q_{ik}\,[x_{ij} = \ell]}{La + N_k}$$
 
-    A grey level that a pixel of a component never showed has probability 0 unless $a > 0$; then
-    what the step maximises is the bound plus $a\sum_{kj\ell}\log p_{kj\ell}$ (PRML, eqs. 9.59 and
-    9.60, for L levels).
+    With $a > 0$ no level has probability 0; the step then maximises the bound plus
+    $a\sum_{kj\ell}\log p_{kj\ell}$ (PRML, eqs. 9.59 and 9.60, for L levels).
     """
     require_between(0, math.inf, pseudo_count=pseudo_count)
     seen = one_hot_levels(x, n_levels).to(q)

@@ -1,7 +1,6 @@
 r"""Precision, recall, density and coverage: quality and variety as two numbers instead of one.
 
-Around every point of a set draw the ball that just reaches its k-th nearest neighbour in the same
-set. The union of the balls stands for the region that the set occupies:
+A set's region is the union of the balls that just reach each point's k-th nearest neighbour in it:
 
 $$\text{precision} = P(\text{sample} \in \text{real region}), \qquad
 \text{recall} = P(\text{real} \in \text{sample region}).$$
@@ -99,9 +98,8 @@ def expected_coverage(n: int, m: int, k: int) -> float:
     $$\mathbb E\,\text{coverage} = 1 - \prod_{j=1}^{k} \frac{n-j}{n+m-j}
     \quad\longrightarrow\quad 1 - 2^{-k} \text{ for } n = m \to \infty$$
 
-    The ball of $x_i$ holds no sample exactly when the k nearest of the other n + m - 1 points are
-    all real; in any dimension that is a draw without replacement. Naeem et al. 2020
-    (arXiv:2002.09797), lemma 2.
+    The k nearest of the other n + m - 1 points are then all real (Naeem et al. 2020,
+    arXiv:2002.09797, lemma 2).
     """
     if not 1 <= k < n or m < 1:
         raise ValueError(f"expected 1 <= k < n and m >= 1, got n={n}, m={m}, k={k}")

@@ -1,9 +1,8 @@
 r"""Masked diffusion: noise that hides tokens, and a network that guesses all of them at once.
 
-Time is the fraction hidden, from the text at t = 0 to nothing at t = 1. Tokens that appear in one
-reverse step are drawn *independently*: one at a time this is an autoregressive model in a random
-order, many at a time it is parallel, and the price is their dependence. References are to Sahoo et
-al. 2024 (arXiv:2406.07524, alpha = 1 - t) and Hoogeboom et al. 2022 (arXiv:2110.02037).
+Time is the fraction hidden. Tokens that appear in one reverse step are drawn *independently*: one
+at a time is an autoregressive model in a random order, many at a time is parallel. References are
+to Sahoo et al. 2024 (arXiv:2406.07524, alpha = 1 - t) and Hoogeboom et al. 2022 (arXiv:2110.02037).
 """
 
 import math
@@ -24,8 +23,7 @@ Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (
 def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Tensor, *, mask: int) -> Tokens:
     r"""The noise: hide exactly `count` tokens of each example, those with the smallest uniform u.
 
-    A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1): both hide each set of
-    m tokens with density $1/(m\binom nm)$ once weighted by `masked_nll`, and a count varies less
+    A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1), and varies less
     (Hoogeboom et al. 2022, section 3). ValueError if `mask` is a token of x0.
     """
     _require_unmasked(x0, mask)

@@ -4,8 +4,7 @@ $$J_{\mathrm{ESM}} = \tfrac12\,\mathbb E_p\lVert s - \nabla\log p\rVert^2
   = \mathbb E_p\big[\operatorname{tr}\nabla s + \tfrac12\lVert s\rVert^2\big] + c, \qquad
 J_{\mathrm{DSM}} = \tfrac12\,\mathbb E\,\lVert s(x_0+\sigma\epsilon) + \epsilon/\sigma\rVert^2$$
 
-Integrating by parts removes the true score, at the price of a trace; random slices make the trace
-cheap; added noise makes it superfluous, and then the score of the *noised* data is learned.
+Integrating by parts removes the true score; added noise makes the trace that it costs superfluous.
 NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020 (arXiv:2006.09011), EDM =
 Karras et al. 2022 (arXiv:2206.00364).
 """

@@ -140,10 +140,9 @@ class EMA:
 class Run(Iterator[Record]):
     """The steps of a training, taken one by one as their records are asked for.
 
-    `advance(k)` takes step k; it changes the `parts`, by name, and the `generator`.
-    `module` ends with its averaged weights, in evaluation mode, if `average` is the decay of an
-    `EMA`. Hooks: `before(k)` step k = 0, 1, ..., `after(k)` steps, and `finish()`, once, when a
-    record after the last is asked for; `keep`: what they change and a resumed run needs back.
+    `advance(k)` takes step k; it changes the `parts`, by name, and the `generator`. With `average`,
+    the decay of an `EMA`, `module` ends with its averaged weights. Hooks: `before(k)`, `after(k)`
+    and `finish()`, once, at the end; `keep`: what they change and a resumed run needs back.
     """
 
     def __init__(
