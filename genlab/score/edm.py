@@ -28,7 +28,7 @@ from genlab.core.tensors import (
     require_positive,
 )
 from genlab.score.diffusion import EpsModel, Level, Table, add_noise
-from genlab.score.guidance import drop_condition, guided_denoiser
+from genlab.score.guidance import cfg_eps, drop_condition
 
 Denoiser: TypeAlias = Callable[[Tensor, Tensor], Tensor]  # (x, sigma of each row) to a guess of x0
 Scalar = Float[Tensor, ""]
@@ -93,6 +93,56 @@ def edm_loss(
     guess = edm_denoise(net, x, sigma, sigma_data=sigma_data, skip=skip)
     require_alike(x0=x0, guess=guess)
     return (1 / sigma.clamp(min=floor) ** 2 + 1 / sigma_data**2) * mean_event((guess - x0) ** 2)
+
+
+def guided_denoiser(
+    free: Denoiser,
+    given: Denoiser,
+    *,
+    guidance_scale: float,
+    interval: tuple[float, float] | None = None,
+    both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
+) -> Denoiser:
+    r"""Classifier-free guidance of a guess of the data or of the noise (`cfg_eps`).
+
+    $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
+      + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big)$$
+
+    For w = 0 that is `free`; for w = 1, and outside the `interval` of noise levels (Kynkaanniemi
+    et al. 2024, arXiv:2404.07724, eq. 5), `given`. `both` may join the two calls in one batch.
+    """
+    if interval is not None and interval[0] > interval[1]:
+        raise ValueError(f"interval must rise, got {interval}")
+
+    def guess(x: Event, level: Shaped[Tensor, " b"]) -> Event:
+        if guidance_scale == 0:
+            return free(x, level)
+        inside = interval is None or interval[0] <= float(level[0]) <= interval[1]
+        if guidance_scale == 1 or not inside:
+            return given(x, level)
+        pair = both(x, level) if both else (free(x, level), given(x, level))
+        return cfg_eps(*pair, guidance_scale=guidance_scale)
+
+    return guess
+
+
+def guided_eps_model(
+    eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
+    cond: Int[Tensor, " b"],
+    *,
+    null: int,
+    guidance_scale: float,
+    interval: tuple[float, float] | None = None,
+) -> EpsModel:
+    """Noise predictor of two arguments from a conditional network: `guided_denoiser` at steps t."""
+
+    def free(x_t: Event, t: Tensor) -> Event:
+        return eps_model(x_t, t, torch.full_like(cond, null))
+
+    def given(x_t: Event, t: Tensor) -> Event:
+        return eps_model(x_t, t, cond)
+
+    return guided_denoiser(free, given, guidance_scale=guidance_scale, interval=interval)
 
 
 def edm_sigmas(

@@ -7,16 +7,14 @@ sampler does not arrive at $p(x)^{1-w}\,p(x\mid c)^w$: compare `guided_gaussian`
 """
 
 import math
-from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core.stats import integrate
 from genlab.core.tensors import Event, expand, require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian, GaussianMixture
-from genlab.score.diffusion import EpsModel
 
 
 def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
@@ -54,56 +52,6 @@ def drop_condition(
     """
     require_between(0, 1, p_drop=p_drop)
     return torch.where(u < p_drop, null, cond)
-
-
-def guided_denoiser(
-    free: EpsModel,
-    given: EpsModel,
-    *,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-    both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
-) -> EpsModel:
-    r"""Classifier-free guidance of a guess of the data or of the noise (`cfg_eps`).
-
-    $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
-      + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big)$$
-
-    For w = 0 that is `free`; for w = 1, and outside the `interval` of noise levels (Kynkaanniemi
-    et al. 2024, arXiv:2404.07724, eq. 5), `given`. `both` may join the two calls in one batch.
-    """
-    if interval is not None and interval[0] > interval[1]:
-        raise ValueError(f"interval must rise, got {interval}")
-
-    def guess(x: Event, level: Shaped[Tensor, " b"]) -> Event:
-        if guidance_scale == 0:
-            return free(x, level)
-        inside = interval is None or interval[0] <= float(level[0]) <= interval[1]
-        if guidance_scale == 1 or not inside:
-            return given(x, level)
-        pair = both(x, level) if both else (free(x, level), given(x, level))
-        return cfg_eps(*pair, guidance_scale=guidance_scale)
-
-    return guess
-
-
-def guided_eps_model(
-    eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
-    cond: Int[Tensor, " b"],
-    *,
-    null: int,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-) -> EpsModel:
-    """Noise predictor of two arguments from a conditional network: `guided_denoiser` at steps t."""
-
-    def free(x_t: Event, t: Tensor) -> Event:
-        return eps_model(x_t, t, torch.full_like(cond, null))
-
-    def given(x_t: Event, t: Tensor) -> Event:
-        return eps_model(x_t, t, cond)
-
-    return guided_denoiser(free, given, guidance_scale=guidance_scale, interval=interval)
 
 
 def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:

@@ -19,8 +19,7 @@ from genlab.data.captions import MAX_WORDS, Attributes, encode, paint, write
 from genlab.nn.transformer import NoCaption, Text
 from genlab.nn.unet import UNet
 from genlab.score.diffusion import EpsModel
-from genlab.score.edm import Denoiser, edm_denoise, edm_loss, edm_sigmas
-from genlab.score.guidance import guided_denoiser
+from genlab.score.edm import Denoiser, edm_denoise, edm_loss, edm_sigmas, guided_denoiser
 from genlab.score.samplers import dpm_solver_sample
 
 Rows = Int[Tensor, " b s"]

@@ -24,7 +24,7 @@ from genlab.score import (
     exact_eps_model,
     linear_betas,
 )
-from genlab.score.guidance import guided_denoiser
+from genlab.score.edm import guided_denoiser
 
 SIGMAS = st.floats(0.01, 50.0)
 
