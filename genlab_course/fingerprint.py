@@ -271,30 +271,16 @@ def flow() -> Subject:
     return whole("digit_flow", model)
 
 
-def vae() -> Subject:
-    """One draw from the prior, one pass through the decoder."""
-    return whole("digit_vae", load_model("digit_vae"))
-
-
-def gan(name: str = "digit_gan") -> Subject:
-    """Noise, then the generator."""
+def shipped(name: str) -> Subject:
+    """A shipped model of one pass, as it is."""
     return whole(name, load_model(name))
 
 
 def _chains(name: str, n_steps: int | None = None) -> Subject:
+    """Langevin steps of chains; how many (at each noise level) is a dial."""
     model = copy.deepcopy(load_model(name))
     model.n_steps = n = n_steps or model.n_steps
     return whole(name, model, more_steps=lambda: _chains(name, 2 * n))
-
-
-def ebm() -> Subject:
-    """Langevin steps of the stored chains; how many is a dial."""
-    return _chains("digit_ebm")
-
-
-def ncsn() -> Subject:
-    """Annealed Langevin dynamics down a ladder; the steps at each rung are a dial."""
-    return _chains("digit_ncsn")
 
 
 def diffusion() -> Subject:
@@ -341,12 +327,14 @@ def masked_diffusion(n_steps: int = 16) -> Subject:
     return Subject("digit_masked_diffusion", (stage,), draw, more_steps=twice)
 
 
+vae, gan, wgan = (partial(shipped, f"digit_{name}") for name in ("vae", "gan", "wgan"))
+ebm, ncsn = partial(_chains, "digit_ebm"), partial(_chains, "digit_ncsn")
 LESSONS: Sequence[tuple[Callable[[], Subject], str]] = (  # subject, where it belongs on the map
     *((make, AUTOREGRESSIVE) for make in (pixelcnn, transformer, text)),
     (flow, FLOW),
     (vae, LATENT),
     (gan, ADVERSARIAL),
-    (lambda: gan("digit_wgan"), ADVERSARIAL),
+    (wgan, ADVERSARIAL),
     *((make, SCORE) for make in (ebm, ncsn, diffusion, ddim)),
 )
 ODD_CLAIMS = ((consistency, SCORE), (masked_diffusion, SCORE))  # one pass, and parallel tokens

@@ -4,7 +4,7 @@
 # ruff: noqa: I001
 from genlab.adversarial.games import (
     GAME, JENSEN_SHANNON, KL, PEARSON, REVERSE_KL, FDivergence, alternating_step, best_value,
-    bilinear_field, dirac_field, extragradient_step, f_divergence, f_gan_bound, jensen_shannon,
+    bilinear_field, dirac_field, extragradient_step, f_gan_bound, jensen_shannon,
     non_saturating_divergence, optimistic_step, play, play_optimistic, running_mean,
     simultaneous_step
 )

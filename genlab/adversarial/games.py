@@ -3,9 +3,8 @@ r"""Games small enough to see: two numbers, two players, and what becomes of gra
 $$\min_x \max_y\; a\,xy \qquad\Rightarrow\qquad
 \dot x = -a\,y, \quad \dot y = +a\,x$$
 
-The field turns around the equilibrium and never points at it. Followed in steps of finite length it
-spirals outwards, by $\sqrt{1+\eta^2a^2}$ a step. Taking turns, averaging, friction and looking
-ahead are cures. Below: the divergences that a best discriminator measures.
+The field turns around the equilibrium: finite steps spiral outwards, by $\sqrt{1+\eta^2a^2}$ each.
+Taking turns, averaging, friction and looking ahead are cures.
 """
 
 import math
@@ -160,9 +159,8 @@ def non_saturating_divergence(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
 
     $$\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)$$
 
-    Its slope equals the slope of $\mathbb E_q[-\log D]$ with $D = D^*$ held still; the values
-    differ. The reverse KL makes it mode-seeking, and the sign before JS pushes apart. Nats, never
-    negative; infinite where `q > 0` and `p = 0`. Arjovsky and Bottou 2017 (arXiv:1701.04862),
+    Its slope is that of $\mathbb E_q[-\log D]$ with $D = D^*$ held still; the sign before JS pushes
+    apart. Nats; infinite where `q > 0` and `p = 0`. Arjovsky and Bottou 2017 (arXiv:1701.04862),
     theorem 2.5.
     """
     return kl_categorical(q, p) - 2 * jensen_shannon(p, q)
@@ -210,19 +208,6 @@ GAME = FDivergence(
     conjugate=lambda t: -(-torch.expm1(t)).log(),
     activation=lambda v: -softplus(-v),
 )
-
-
-def f_divergence(row: FDivergence, p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""Divergence of two distributions over k outcomes, by its definition.
-
-    $$D_f(p\,\|\,q) = \sum_i q_i\, f(p_i / q_i)$$
-
-    Nats for the divergences made of logarithms, no unit for Pearson's. Nowozin, Cseke and Tomioka
-    2016 (arXiv:1606.00709), eq. 2. ValueError: `q` has an outcome without mass.
-    """
-    if not bool((q > 0).all()):
-        raise ValueError(f"q contains {q.min().item()}, expected every outcome to have mass")
-    return (q * row.f(p / q)).sum(-1)
 
 
 def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> PerExample:

@@ -4,10 +4,8 @@ $$\min_G \max_D\; \mathbb E_p \log D(x) + \mathbb E_z \log\big(1 - D(G(z))\big),
 R_1 = \frac\gamma2\, \mathbb E_p\lVert\nabla_x l(x)\rVert^2, \qquad
 \mathrm{GP} = \lambda\, \mathbb E_{\hat x}\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2$$
 
-A discriminator says how likely an example is real, $D = \mathrm{sigmoid}(l)$. WGAN's second network
-prices an example instead of classifying it, which is why its authors call it a *critic*. $R_1$
-wants a flat discriminator at real examples, the gradient penalty a critic of slope 1 between real
-and generated ones.
+A discriminator says how likely an example is real, $D = \mathrm{sigmoid}(l)$; WGAN's second network
+prices an example, and is called a *critic*.
 """
 
 import math
@@ -52,8 +50,7 @@ def minimax_generator_loss(logits_fake: PerExample) -> PerExample:
 
     $$\log\big(1 - D(G(z))\big) = -\mathrm{softplus}(l), \qquad \frac{d}{dl} = -D$$
 
-    Nats, negative; the slope vanishes where the discriminator is sure ($D\to0$). Goodfellow et al.
-    2014 (arXiv:1406.2661), eq. 1.
+    Nats, negative; the slope vanishes where $D\to0$. Goodfellow et al. 2014, eq. 1.
     """
     return -softplus(logits_fake)
 
@@ -125,7 +122,6 @@ class _TwoPlayers(nn.Module):
         return self.generator_net(randn((n, self.latent_dim), like=like, generator=generator))
 
     def generator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the generator's step changes."""
         return self.generator_net.parameters()
 
     @torch.no_grad()
@@ -172,7 +168,6 @@ class GAN(_TwoPlayers):
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
     def discriminator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the discriminator's step changes."""
         return self.discriminator.parameters()
 
 
@@ -200,10 +195,8 @@ def gradient_penalty(
 
     $$\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2, \qquad \hat x = u\,x + (1-u)\,\tilde x$$
 
-    The norm is taken over the whole event, then squared, example by example: averaging over the
-    batch before the square would let steep and flat points cancel. A linear critic $f = w\cdot x$
-    gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$. Gulrajani et al. 2017
-    (arXiv:1704.00028), eq. 3 and algorithm 1.
+    The norm is over the whole event, example by example; without the weight. A linear critic
+    $f = w\cdot x$ gives $(\lVert w\rVert - 1)^2$. Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3.
     """
     require_between(0, 1, u=u)
     between = expand(u, real) * real.detach() + (1 - expand(u, real)) * fake.detach()
@@ -216,8 +209,7 @@ def gradient_penalty(
 def clip_weights(parameters: Iterable[nn.Parameter], c: float) -> None:
     r"""Force every weight into $[-c, c]$, in place: the first cure, and a blunt one.
 
-    The bound on the weights bounds the slope, but at a value that nobody chose. Arjovsky, Chintala
-    and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 7.
+    Arjovsky, Chintala and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 7.
     """
     require_positive(c=c)
     for parameter in parameters:
@@ -260,11 +252,9 @@ class WGAN(_TwoPlayers):
         return loss.mean()
 
     def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Minus the critic's mean over as many fresh draws as `x` has examples."""
         return wgan_generator_loss(self.f(self._fake(len(x), generator))).mean()
 
     def discriminator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the critic's step changes."""
         return self.critic.parameters()
 
 
@@ -379,7 +369,6 @@ class BatchAware(nn.Module):
         self.discriminator = discriminator
 
     def forward(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b 1"]:
-        """Logits of a batch that is all real or all fake."""
         return self.discriminator(with_spread(x))
 
 

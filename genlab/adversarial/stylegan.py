@@ -132,7 +132,6 @@ class Dense(nn.Module):
         self.scale, self.rate = rate / math.sqrt(d_in), rate
 
     def forward(self, x: Float[Tensor, " b i"]) -> Float[Tensor, " b o"]:
-        """`(b, d_in)` to `(b, d_out)`."""
         return F.linear(x, self.weight * self.scale, self.bias * self.rate)
 
 
@@ -146,7 +145,6 @@ class Conv(nn.Module):
         self.scale, self.stride = 1 / math.sqrt(9 * c_in), stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(b, c_in, h, w)` to `(b, c_out, h / stride, w / stride)`."""
         return bend(F.conv2d(x, self.weight * self.scale, self.bias, self.stride, padding=1))
 
 
@@ -173,7 +171,6 @@ class StyledLayer(nn.Module):
         self.up, self.last = up, last
 
     def forward(self, h: Tensor, w: Float[Tensor, " b d"], noise: Tensor) -> Tensor:
-        """`(b, c_in, h, w)` to `(b, c_out, ...)`, twice as large with `up`."""
         if self.up:
             h = F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False)
         style = self.affine(w)
@@ -217,23 +214,19 @@ class StyleGenerator(nn.Module):
         self.register_buffer("mean_style", torch.zeros(d_style))
 
     def mapping(self, z: Float[Tensor, " b d"]) -> Float[Tensor, " b d_w"]:
-        """Style of each latent draw."""
         h = pixel_norm(z)
         for layer in self.map:
             h = bend(layer(h))
         return h
 
     def every_layer(self, w: Float[Tensor, " b d"]) -> Styles:
-        """Give all layers the same style."""
         return w[:, None].expand(-1, self.n_layers, -1)
 
     def draw_noise(self, n: int, generator: Generator | None = None) -> list[Tensor]:
-        """Draw a picture of noise for each example and layer."""
         shapes = [(n, 1, side, side) for side in self.sides]
         return [randn(shape, like=self.constant, generator=generator) for shape in shapes]
 
     def no_noise(self, n: int) -> list[Tensor]:
-        """Return pictures of zeros in place of noise."""
         return [self.constant.new_zeros(n, 1, side, side) for side in self.sides]
 
     def synthesis(self, styles: Styles, noise: Noise) -> Float[Tensor, " b 1 16 16"]:
@@ -268,9 +261,7 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
     $$d = \frac{\mathrm{Cov}(w, a)}{\mathrm{std}(a)}$$
 
     For jointly normal w and a it is $\mathbb E[w \mid \bar a + \mathrm{std}(a)] - \bar w$, exactly.
-    It is not the normal $\mathrm{Cov}(w)^{-1}\mathrm{Cov}(w, a)$ of a regression of a on w, which
-    may leave the region where styles are. Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a
-    mean in place of a normal.
+    Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a mean in place of a normal.
     """
     centred = a - a.mean()
     std = centred.square().mean().sqrt()

@@ -1,8 +1,7 @@
 """Speculative decoding: several tokens for one pass of the large model, distributed as its own.
 
 A cheap draft q proposes k tokens; the target p reads them all in *one* pass. The first that is not
-kept is replaced by a draw from what q gave too little, and the rest is thrown away; if all are,
-the pass pays for one more. What comes out is distributed as p: a bad draft costs time, not quality.
+kept is drawn anew. What comes out is distributed as p: a bad draft costs time, not quality.
 Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), algorithm 1 and appendix A.1; Chen et al. 2023
 (arXiv:2302.01318), algorithm 2 and theorem 1.
 """
@@ -190,5 +189,4 @@ class SpeculativeLM(nn.Module):
         )
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
-        """Draw `n` sequences."""
         return last(self.rounds(n, generator=generator)).tokens[:, 1 : 1 + self.event_shape[0]]

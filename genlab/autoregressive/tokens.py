@@ -31,12 +31,10 @@ class CharTokenizer:
 
     @classmethod
     def of(cls, text: str) -> "CharTokenizer":
-        """The tokenizer whose alphabet is the characters of `text`."""
         return cls("".join(sorted(set(text))))
 
     @property
     def n_tokens(self) -> int:
-        """Size of the vocabulary."""
         return len(self.alphabet)
 
     def encode(self, text: str) -> Int[Tensor, " n"]:
@@ -48,7 +46,6 @@ class CharTokenizer:
         return torch.tensor([number[c] for c in text], dtype=torch.int64)
 
     def decode(self, tokens: Iterable[int] | Tensor) -> str:
-        """The text again."""
         return "".join(self.alphabet[int(t)] for t in tokens)
 
 

@@ -1,8 +1,7 @@
 r"""The few formulas that every lesson uses: normal densities, divergences, units.
 
-All logarithms are natural, so log-probabilities, entropies and divergences are in **nats**;
-`bits_per_dim` is the one place where the unit changes. Densities are summed over the event and
-never averaged over the batch.
+Log-probabilities, entropies and divergences are in **nats**; `bits_per_dim` is the one place where
+the unit changes. Densities are summed over the event, never averaged over the batch.
 """
 
 import math
@@ -106,10 +105,9 @@ def bits_per_dim(
 
     $$\frac{\mathrm{NLL}}{D \log 2} \;+\; \log_2 L$$
 
-    The second term appears only when `levels` is given: the model is then a density on data with L
-    levels scaled to [0, 1], and the bin of one level has width $1/L$, which costs $\log L$ nats in
-    each dimension. Without it the numbers of a density and of a discrete model do not share a unit.
-    Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1.
+    The second term, with `levels`, is for a density on data with L levels scaled to [0, 1]: the bin
+    of one level has width $1/L$. Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section
+    3.1.
     """
     require_between(1, math.inf, n_dims=n_dims, levels=1 if levels is None else levels)
     return nll_nats / (n_dims * math.log(2)) + (0.0 if levels is None else math.log2(levels))

@@ -5,7 +5,7 @@ no numbers, passes. A comparison with NaN is false, so NaN never counts as a val
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import torch
@@ -139,19 +139,3 @@ def last(iterable: Iterable[T]) -> T:
     if empty:
         raise ValueError("last: the iterable is empty, expected at least one item")
     return result
-
-
-def every(k: int, iterable: Iterable[T]) -> Iterator[T]:
-    """Items number 0, k, 2k, ... and always the final one: the frames of a video."""
-    if k < 1:
-        raise ValueError(f"every: k is {k}, expected at least 1")
-    return _every(k, iterable)
-
-
-def _every(k: int, iterable: Iterable[T]) -> Iterator[T]:
-    pending: list[T] = []
-    for index, item in enumerate(iterable):
-        pending = [] if index % k == 0 else [item]
-        if index % k == 0:
-            yield item
-    yield from pending

@@ -5,9 +5,8 @@ A MNIST digit is shrunk to 14 x 14 and drawn eight times, frame f at the place o
 $$\delta_f = \Big(\frac{2f}{7} - 1\Big)\,\delta, \qquad f = 0, \dots, 7,$$
 
 with $\delta$ = 2.5 pixels for "moving left", "right", "up" and "down", and 35 degrees, clockwise,
-for "turning". "a red seven moving left" can be checked on a generated video: the motion by the path
-of its centre of mass and, where that rests, by the angle that carries the first frame onto the
-last. In the manner of moving MNIST (Srivastava et al. 2015, arXiv:1502.04681, section 3.1).
+for "turning". Motion is checked by the path of the centre of mass or, where that rests, by the
+angle. In the manner of moving MNIST (Srivastava et al. 2015, arXiv:1502.04681, section 3.1).
 """
 
 import math

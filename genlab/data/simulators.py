@@ -1,9 +1,8 @@
 r"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
 
-Each draws parameters from its prior, $\theta \sim p(\theta)$, and data given parameters, $x \sim
-p(x \mid \theta)$. Inference asks for the posterior $p(\theta \mid x)$: a formula for
-`LinearGaussian`, exact draws for `TwoMoons` (Lueckmann et al. 2021, arXiv:2101.04653, appendix T),
-and nothing for `Epidemic`, whose likelihood nobody can write down.
+Each draws parameters $\theta \sim p(\theta)$ and data $x \sim p(x \mid \theta)$. The posterior is a
+formula for `LinearGaussian`, has exact draws for `TwoMoons` (Lueckmann et al. 2021,
+arXiv:2101.04653, appendix T), and is nothing known for `Epidemic`.
 """
 
 import math
@@ -33,11 +32,9 @@ class LinearGaussian:
         return torch.tensor(self.matrix)
 
     def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
-        """Draw parameters."""
         return torch.randn(n, len(self.matrix[0]), generator=generator)
 
     def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
-        """Draw data, one row for each row of parameters."""
         noise = torch.randn(len(theta), len(self.matrix), generator=generator)
         return theta @ self._a().T + self.noise * noise
 
@@ -65,7 +62,6 @@ class TwoMoons:
     spread: float = 0.01
 
     def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
-        """Draw parameters, uniform on the square."""
         return 2 * torch.rand(n, 2, generator=generator) - 1
 
     def _crescent(self, n: int, generator: Generator | None) -> Data:
@@ -74,7 +70,6 @@ class TwoMoons:
         return torch.stack([r * angle.cos() + 0.25, r * angle.sin()], 1)
 
     def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
-        """Draw data, `(n, 2)`, one row for each row of parameters."""
         first, second = theta.T / math.sqrt(2)
         shift = torch.stack([-(first + second).abs(), second - first], 1)
         return self._crescent(len(theta), generator) + shift
@@ -132,7 +127,6 @@ class Epidemic:
     prior_std: tuple[float, float] = (0.5, 0.2)
 
     def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
-        """Draw log rates, `(n, 2)`."""
         noise = torch.randn(n, 2, generator=generator)
         return torch.tensor(self.prior_mean) + torch.tensor(self.prior_std) * noise
 

@@ -1,10 +1,8 @@
 r"""English prose that every Python carries: the reference manual behind `help()`.
 
-`pydoc_data.topics` holds about 460,000 characters. Its topics repeat one another's paragraphs, so
-repetitions are dropped *before* the text is split. The manual grows from one Python version to the
-next, so every figure computed from it is a range; and a paragraph's part depends on its first words
-alone, so that what a model learned with one version is not held out with another. Below, a
-`Grammar`: sentences whose exact probabilities are known.
+About 460,000 characters whose repetitions are dropped *before* the text is split. The manual grows
+with Python's versions, so figures computed from it are ranges; a paragraph's part depends on its
+first words alone. Below, a `Grammar`: sentences whose exact probabilities are known.
 """
 
 import math
@@ -122,7 +120,6 @@ class Grammar:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one encoded sentence."""
         return (self.max_length,)
 
     def _longest(self, symbol: str) -> int:
@@ -161,7 +158,6 @@ class Grammar:
     def sample(
         self, n: int, *, generator: torch.Generator | None = None
     ) -> Int[Tensor, " n max_length"]:
-        """Draw `n` sentences by rewriting."""
         uniform = iter(torch.rand(n * 8 * self.max_length, generator=generator).tolist())
 
         def rewrite(symbol: str) -> list[str]:

@@ -30,11 +30,9 @@ class StandardNormal(nn.Module):
         self.register_buffer("origin", torch.zeros(event_shape))
 
     def log_prob(self, x: Event) -> PerExample:
-        """Log-density, nats."""
         return std_normal_log_prob(x)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Event:
-        """Draw `(n, *event)`."""
         return randn((n, *self.event_shape), like=self.origin, generator=generator)
 
 
@@ -59,7 +57,6 @@ class Flow(nn.Module):
         return last(pull_back(self.transforms, x, cond))
 
     def log_prob(self, x: Event, *, cond: Cond = None) -> PerExample:
-        """Exact log-density, nats."""
         return flow_log_prob(self.base.log_prob, lambda x: self.inverse(x, cond), x)
 
     def loss(
@@ -70,7 +67,6 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, *, cond: Cond = None, generator: Generator | None = None) -> Event:
-        """Draw from the base and push forward."""
         return self.forward(self.base.sample(n, generator=generator), cond)[0]
 
     def sample_with_log_prob(self, z: Event, cond: Cond = None) -> Moved:

@@ -38,8 +38,13 @@ def find_bin(a: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes, *, by_he
     right = x_right if by_height else z_right
     k = (a[..., None] >= right[..., :-1]).sum(-1, keepdim=True)
     parts = (
-        z_right - widths, x_right - heights, widths, heights, slopes[..., :-1], slopes[..., 1:],
-    )  # fmt: skip
+        z_right - widths,
+        x_right - heights,
+        widths,
+        heights,
+        slopes[..., :-1],
+        slopes[..., 1:],
+    )
     left, bottom, w, h, d0, d1 = (t.gather(-1, k)[..., 0] for t in parts)
     return Bin(left, bottom, w, h, h / w, d0, d1)
 

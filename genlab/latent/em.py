@@ -88,7 +88,6 @@ class CategoricalMixture(nn.Module):
         self.log_probs = nn.Parameter(log_probs.detach().clone())
 
     def log_prior(self) -> Float[Tensor, " k"]:
-        r"""Log-probability of each component, $\log\pi$, nats."""
         return self.log_weights.log_softmax(0)
 
     def cond_log_prob(self, x: Levels) -> LogJoint:
@@ -101,7 +100,6 @@ class CategoricalMixture(nn.Module):
         return self.cond_log_prob(x) + self.log_prior()
 
     def log_prob(self, x: Levels) -> PerExample:
-        r"""Exact $\log p(x)$, nats."""
         return log_marginal(self.log_joint(x))
 
     def loss(self, x: Levels, *, generator: Generator | None = None) -> Float[Tensor, ""]:
@@ -155,9 +153,8 @@ def categorical_m_step(
     $$\pi_k = \frac{N_k}{n}, \qquad
       p_{kj\ell} = \frac{a + \sum_i q_{ik}\,[x_{ij} = \ell]}{La + N_k}$$
 
-    A grey level that a pixel of a component never showed has probability 0 unless $a > 0$; then
-    what the step maximises is the bound plus $a\sum_{kj\ell}\log p_{kj\ell}$ (PRML, eqs. 9.59 and
-    9.60, for L levels).
+    With $a > 0$ no level has probability 0; the step then maximises the bound plus
+    $a\sum_{kj\ell}\log p_{kj\ell}$ (PRML, eqs. 9.59 and 9.60, for L levels).
     """
     require_between(0, math.inf, pseudo_count=pseudo_count)
     seen = one_hot_levels(x, n_levels).to(q)

@@ -131,7 +131,6 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: Generator | None = None) -> Data:
-        """Draw codes from the prior, then x."""
         like = next(self.parameters())
         z = randn((n, *self.latent_shape), like=like, generator=generator)
         return self.draw(z, generator=generator)
@@ -158,7 +157,6 @@ class CategoricalVAE(VAE):
         self.beta, self.floor = 1.0, 0.0
 
     def encode(self, x: Data) -> tuple[Latent, Latent]:
-        r"""Return $\mu(x)$ and $\log\sigma^2(x)$."""
         return super().encode(self._scaled(x))
 
     def logits(self, z: Codes, x: Levels | None = None) -> Float[Tensor, " b *event levels"]:
@@ -300,7 +298,6 @@ class Residual(nn.Module):
         nn.init.zeros_(self.conv_2.weight)
 
     def forward(self, x: Images) -> Images:
-        """Features of the same shape."""
         h = self.conv_1(F.silu(self.norm_1(x)))
         return x + self.conv_2(F.silu(self.norm_2(h)))
 
@@ -313,16 +310,26 @@ class ImageVAE(VAE):
             raise ValueError(f"need size % 4 and width % 8 = 0, got {config.size}, {config.width}")
         k, w = config.latent_channels, config.width
         encoder = nn.Sequential(  # two halvings, then mean and log-variance of each position
-            nn.Conv2d(config.channels, w, 4, stride=2, padding=1), nn.SiLU(),
-            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), Residual(2 * w),
-            nn.GroupNorm(8, 2 * w), nn.SiLU(), nn.Conv2d(2 * w, 2 * k, 1),
-        )  # fmt: skip
+            nn.Conv2d(config.channels, w, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+            Residual(2 * w),
+            nn.GroupNorm(8, 2 * w),
+            nn.SiLU(),
+            nn.Conv2d(2 * w, 2 * k, 1),
+        )
         decoder = nn.Sequential(  # two doublings, each turning four channels into a 2 x 2 block
-            nn.Conv2d(k, 2 * w, 3, padding=1), Residual(2 * w),
-            nn.Conv2d(2 * w, 4 * w, 3, padding=1), nn.PixelShuffle(2), Residual(w),
-            nn.GroupNorm(8, w), nn.SiLU(), nn.Conv2d(w, 4 * config.channels, 3, padding=1),
-            nn.PixelShuffle(2), nn.Sigmoid(),
-        )  # fmt: skip
+            nn.Conv2d(k, 2 * w, 3, padding=1),
+            Residual(2 * w),
+            nn.Conv2d(2 * w, 4 * w, 3, padding=1),
+            nn.PixelShuffle(2),
+            Residual(w),
+            nn.GroupNorm(8, w),
+            nn.SiLU(),
+            nn.Conv2d(w, 4 * config.channels, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.Sigmoid(),
+        )
         shape = (config.channels, config.size, config.size)
         super().__init__(encoder, decoder, latent_dim=k, event_shape=shape, log_scale=None)
         self.config, self.latent_shape = config, (k, config.size // 4, config.size // 4)
@@ -332,11 +339,9 @@ class ImageVAE(VAE):
         return self.decoder(z)
 
     def scale(self) -> float:
-        """Standard deviation s of a pixel given the code, not learned."""
         return self.config.pixel_std
 
     def loss(self, x: Data, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Mean of `weighted_error` over the batch."""
         mu, log_var = self.encode(x)
         z = reparameterize(mu, log_var, randn(mu.shape, like=mu, generator=generator))
         return weighted_error(x, self.decoder(z), mu, log_var, pixel_std=self.scale()).mean()

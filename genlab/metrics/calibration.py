@@ -5,7 +5,7 @@ A human test is a measurement with two errors: too few answers (the binomial int
 """
 
 import math
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy  # its parts load when they are used
@@ -113,15 +113,7 @@ class TwoSampleResult(NamedTuple):
     p_value: float  # probability, under the null hypothesis, of one at least as large
 
 
-@runtime_checkable
-class Classifier(Protocol):
-    """What a scikit-learn classifier offers."""
-
-    def fit(self, X: Any, y: Any) -> Any:
-        """Learn from examples and labels."""
-
-    def predict(self, X: Any) -> Any:
-        """Labels of new examples."""
+Classifier = Any  # of scikit-learn: `fit` and `predict`
 
 
 def mmd_permutation_test(
@@ -136,8 +128,7 @@ def mmd_permutation_test(
 
     $$p = \frac{1 + \#\{b : \mathrm{MMD}^2_{\pi_b} \ge \mathrm{MMD}^2\}}{1 + B}$$
 
-    If both sides come from one distribution, every split of the pool is equally likely, and the
-    p-value is valid at every sample size: $P(p \le \alpha) \le \alpha$. Gretton et al. 2012,
+    The p-value is valid at every sample size: $P(p \le \alpha) \le \alpha$. Gretton et al. 2012,
     section 3; the two ones: Phipson and Smyth 2010, eq. 2.
     """
     n, m = len(x), len(y)
@@ -175,9 +166,8 @@ def classifier_two_sample_test(
     $$\text{accuracy} = \frac hn, \qquad
     p = P\big(\mathrm{Binomial}(n, \tfrac12) \ge h\big)$$
 
-    Half of *each* set is held out, so that guessing is right half of the time. The examples must be
-    independent: copies on both sides of the split are recognised, not classified. Lopez-Paz and
-    Oquab 2017 (arXiv:1610.06545), section 3, with the exact binomial tail.
+    Half of *each* set is held out; the examples must be independent. Lopez-Paz and Oquab 2017
+    (arXiv:1610.06545), section 3, with the exact binomial tail.
     """
     n = len(x)
     if len(y) != n or n < 4 or n % 2:

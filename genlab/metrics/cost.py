@@ -2,9 +2,8 @@ r"""How many network passes does a sample cost? Counted while it is made, never 
 
 $$\text{passes} = \max_{\text{layer}}\ \#\{\text{times the layer is used}\}$$
 
-A network that is applied once uses each of its layers once, however many it has. A sampler that
-applies it T times uses each T times. The busiest layer therefore counts the passes, for one network
-as for a chain of them, and the count does not depend on how many samples are made at once.
+A sampler that applies a network T times uses each of its layers T times: the busiest layer counts
+the passes, however many samples are made at once.
 """
 
 from collections import Counter

@@ -1,7 +1,6 @@
 r"""Precision, recall, density and coverage: quality and variety as two numbers instead of one.
 
-Around every point of a set draw the ball that just reaches its k-th nearest neighbour in the same
-set. The union of the balls stands for the region that the set occupies:
+A set's region is the union of the balls that just reach each point's k-th nearest neighbour in it:
 
 $$\text{precision} = P(\text{sample} \in \text{real region}), \qquad
 \text{recall} = P(\text{real} \in \text{sample region}).$$
@@ -99,9 +98,8 @@ def expected_coverage(n: int, m: int, k: int) -> float:
     $$\mathbb E\,\text{coverage} = 1 - \prod_{j=1}^{k} \frac{n-j}{n+m-j}
     \quad\longrightarrow\quad 1 - 2^{-k} \text{ for } n = m \to \infty$$
 
-    The ball of $x_i$ holds no sample exactly when the k nearest of the other n + m - 1 points are
-    all real; in any dimension that is a draw without replacement. Naeem et al. 2020
-    (arXiv:2002.09797), lemma 2.
+    The k nearest of the other n + m - 1 points are then all real (Naeem et al. 2020,
+    arXiv:2002.09797, lemma 2).
     """
     if not 1 <= k < n or m < 1:
         raise ValueError(f"expected 1 <= k < n and m >= 1, got n={n}, m={m}, k={k}")
@@ -149,12 +147,10 @@ def memorization_probe(
     d(y_j,\text{held-out})\big], \qquad
     U = \#\{(j,i): d(y_j,\text{train}) > d(h_i,\text{train})\}$$
 
-    If training and held-out set are alike to the generator, each of the n + m examples is equally
-    likely to be a sample's nearest, ties counting half; the p-value takes the samples for
-    independent. The second comparison, by the Mann-Whitney statistic, asks whether samples are
-    nearer to the training set than held-out *images* are. Blur or noise moves a copy away from both
-    sets at once: the first comparison still sees it, the second no longer does. Meehan, Chaudhuri
-    and Dasgupta 2020 (arXiv:2004.05675), eq. 2, without its cells.
+    Without copies each of the n + m examples is equally likely to be a sample's nearest, ties
+    counting half. The second, by the Mann-Whitney statistic, asks whether samples are nearer to the
+    training set than held-out *images* are; blur or noise hides a copy from it, not from the first.
+    Meehan, Chaudhuri and Dasgupta 2020 (arXiv:2004.05675), eq. 2, without its cells.
     """
     require_rows(fake=fake, train=train, heldout=heldout)
     require_finite(fake=fake, train=train, heldout=heldout)  # NaN would be far from everything
@@ -202,6 +198,9 @@ def inception_score(probs: Float[Tensor, " n k"]) -> Float[Tensor, ""]:
     return inception_kl(probs).mean().exp()
 
 
+N_LEVELS = 17  # of the digits that the baselines are fitted to
+
+
 class Baseline(NamedTuple):
     """One row of the table."""
 
@@ -227,14 +226,7 @@ def histogram_log_probs(
     return (counts / counts.sum(-1, keepdim=True)).log()
 
 
-def pixel_histogram(
-    train: Tensor,
-    val: Tensor,
-    test: Tensor,
-    *,
-    n_levels: int = 17,
-    pseudo_counts: Sequence[float] = (0.03, 0.1, 0.3, 1.0),
-) -> Baseline:
+def pixel_histogram(train: Tensor, val: Tensor, test: Tensor) -> Baseline:
     """Independent pixels, each with the frequencies of its grey levels."""
     pixel = torch.arange(train[0].numel())
 
@@ -242,7 +234,7 @@ def pixel_histogram(
         nll = -log_p[pixel, x.flatten(1)].sum(1)
         return float(bits_per_dim(nll, len(pixel)).mean())
 
-    tables = [(a, histogram_log_probs(train, n_levels, a)) for a in pseudo_counts]
+    tables = [(a, histogram_log_probs(train, N_LEVELS, a)) for a in (0.03, 0.1, 0.3, 1.0)]
     best, log_p = min(tables, key=lambda row: bits(row[1], val))
     setting = f"pseudo-count {best:g}"
     return Baseline("pixel histogram", setting, "exact", bits(log_p, val), bits(log_p, test))
@@ -252,17 +244,16 @@ def _best_density(
     name: str,
     models: Sequence[tuple[str, Any]],
     parts: Sequence[Tensor],
-    n_levels: int,
     generator: Generator | None,
 ) -> Baseline:
     """Fit every model to the dequantised training part and keep the best on the validation part."""
     train, val, test = (
-        dequantize(x.flatten(1), n_levels, generator=generator).double().numpy() for x in parts
+        dequantize(x.flatten(1), N_LEVELS, generator=generator).double().numpy() for x in parts
     )
 
     def bits(model: Any, y: Any) -> float:
         nll = -torch.from_numpy(model.score_samples(y))
-        return float(bits_per_dim(nll, y.shape[1], levels=n_levels).mean())
+        return float(bits_per_dim(nll, y.shape[1], levels=N_LEVELS).mean())
 
     # Problems this small are slower when threads wait for each other, and sums would change.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
@@ -277,13 +268,12 @@ def kernel_density(
     val: Tensor,
     test: Tensor,
     *,
-    n_levels: int = 17,
     bandwidths: Sequence[float] = (0.07, 0.085, 0.1, 0.12),
     generator: Generator | None = None,
 ) -> Baseline:
     """scikit-learn's `KernelDensity` at its best bandwidth: an upper bound on bits."""
     models = [(f"bandwidth {h:g}", KernelDensity(bandwidth=h)) for h in bandwidths]
-    return _best_density("kernel density", models, (train, val, test), n_levels, generator)
+    return _best_density("kernel density", models, (train, val, test), generator)
 
 
 def gaussian_mixture(
@@ -291,7 +281,6 @@ def gaussian_mixture(
     val: Tensor,
     test: Tensor,
     *,
-    n_levels: int = 17,
     shapes: Sequence[tuple[str, int]] = (("diag", 40), ("diag", 80), ("diag", 120), ("full", 5)),
     floors: Sequence[float] = (1e-4, 3e-4),
     generator: Generator | None = None,
@@ -305,4 +294,4 @@ def gaussian_mixture(
         for cov, k in shapes
         for floor in floors
     ]
-    return _best_density("Gaussian mixture", models, (train, val, test), n_levels, generator)
+    return _best_density("Gaussian mixture", models, (train, val, test), generator)

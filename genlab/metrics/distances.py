@@ -1,9 +1,7 @@
 r"""Distances between two samples: Frechet, kernel, Wasserstein and energy; optimal transport.
 
 The FID of the literature is the Frechet distance for the features of two sets of images. It sees
-means and covariances only, and from n samples it is too large by about $c/n$ (`frechet_bias`). Its
-trace is written with the *symmetric* root, whose eigenvalues are real and never negative; the root
-of $\Sigma_1\Sigma_2$ itself is not symmetric, and numerically complex.
+means and covariances only, and from n samples it is too large by about $c/n$.
 """
 
 import math
@@ -34,12 +32,9 @@ def frechet_1d(
     mu2: Float[Tensor, " *b"],
     sigma2: Float[Tensor, " *b"],
 ) -> Float[Tensor, " *b"]:
-    r"""Squared distance between normal distributions on the line.
+    r"""Squared distance of normal distributions on the line (Dowson and Landau 1982, eq. 4).
 
     $$d^2 = (\mu_1-\mu_2)^2 + (\sigma_1-\sigma_2)^2$$
-
-    Dowson and Landau 1982, "The Frechet distance between multivariate normal distributions", eq. 4
-    with d = 1.
     """
     require_alike(mu1=mu1, sigma1=sigma1, mu2=mu2, sigma2=sigma2)
     require_between(0, math.inf, sigma1=sigma1, sigma2=sigma2)
@@ -52,9 +47,8 @@ def sqrt_psd(a: Covariance) -> Covariance:
     $$A = U\,\mathrm{diag}(\lambda)\,U^\top \;\Rightarrow\;
     A^{1/2} = U\,\mathrm{diag}(\sqrt{\lambda})\,U^\top$$
 
-    Eigenvalues that are zero up to rounding, negative ones included, count as zero; otherwise the
-    root would turn noise of 1e-16 into noise of 1e-8. Higham 2008, Functions of Matrices, section
-    6.1. ValueError: `a` is not symmetric, or has a clearly negative eigenvalue.
+    Eigenvalues that are zero up to rounding count as zero. ValueError: `a` is not symmetric, or has
+    a clearly negative eigenvalue.
     """
     values, vectors = eigh_psd(a)
     return (vectors * values.sqrt()) @ vectors.T
@@ -68,9 +62,8 @@ def frechet_gaussian(
     $$d^2 = \lVert\mu_1-\mu_2\rVert^2
     + \mathrm{Tr}\big(\Sigma_1+\Sigma_2-2(\Sigma_1^{1/2}\Sigma_2\Sigma_1^{1/2})^{1/2}\big)$$
 
-    Zero exactly when both means and both covariances agree; the infimum of $\mathbb E\lVert
-    x-y\rVert^2$ over all joint distributions with these two margins. Heusel et al. 2017
-    (arXiv:1706.08500), eq. 6, with the symmetric product. ValueError: as for `sqrt_psd`.
+    Zero exactly when means and covariances agree; the infimum of $\mathbb E\lVert x-y\rVert^2$ over
+    couplings. Heusel et al. 2017 (arXiv:1706.08500), eq. 6, with the symmetric root.
     """
     root1 = sqrt_psd(cov1)
     inner, _ = eigh_psd(root1 @ cov2 @ root1)
@@ -94,10 +87,7 @@ def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
 def frechet_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
     r"""Frechet distance between the Gaussians fitted to two sets of features.
 
-    $$\widehat d^2 = d^2\big(\mathcal N(\hat\mu_x,\hat\Sigma_x),
-    \mathcal N(\hat\mu_y,\hat\Sigma_y)\big)$$
-
-    Biased upwards (`frechet_bias`): two sets from one distribution have a positive distance.
+    Biased upwards: two sets from one distribution have a positive distance.
     Compare only values with the same feature network *and* the same two sample sizes.
     """
     return frechet_gaussian(*mean_and_cov(x), *mean_and_cov(y))
@@ -115,29 +105,6 @@ def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
     if float(values.min()) < -tolerance:
         raise ValueError(f"smallest eigenvalue is {float(values.min()):.3g}, expected >= 0")
     return torch.where(values > tolerance / 100, values, 0.0), vectors
-
-
-def frechet_bias(cov: Covariance, n: int, m: int | None = None) -> Float[Tensor, ""]:
-    r"""Leading term of the expected distance when both sets come from one Gaussian.
-
-    $$\mathbb E\,\widehat d^2 \approx \Big(\frac1n+\frac1m\Big)\Big[\mathrm{Tr}\,\Sigma
-    + \tfrac12\sum_{ij} \frac{\lambda_i\lambda_j(1+\delta_{ij})}{\lambda_i+\lambda_j}\Big]$$
-
-    The first term is the error of the means, the second that of the covariances (second-order
-    perturbation of the distance around equality). For $\Sigma = I$ the bracket is $d(d+5)/4$: the
-    bias grows with the *square* of the number of features.
-
-    Our derivation, by $\mathbb E\,E_{ij}^2 = \lambda_i\lambda_j(1+\delta_{ij})/n$ for the error E
-    of a sample covariance; Chong and Forsyth 2020 (arXiv:1911.07023) show the order.
-    """
-    if n < 2 or (m is not None and m < 2):
-        raise ValueError(f"sample sizes must be at least 2, got n={n}, m={m}")
-    lam, _ = eigh_psd(cov)
-    if not float(lam.min()) > 0:
-        raise ValueError(f"smallest eigenvalue is {float(lam.min())}, expected > 0")
-    pairs = lam[:, None] * lam / (lam[:, None] + lam)
-    bracket = lam.sum() + 0.5 * (pairs.sum() + pairs.diagonal().sum())
-    return bracket * (1 / n + (0.0 if m is None else 1 / m))
 
 
 def frechet_by_size(
@@ -213,9 +180,6 @@ def mmd2(x: Features, y: Float[Tensor, " m d"], kernel: Kernel) -> Float[Tensor,
 
     $$\widehat{\mathrm{MMD}}^2 = \frac{\sum_{i\ne j}k(x_i,x_j)}{n(n-1)}
     + \frac{\sum_{i\ne j}k(y_i,y_j)}{m(m-1)} - \frac{2\sum_{ij}k(x_i,y_j)}{nm}$$
-
-    Leaving out the diagonal makes the expectation exact at every sample size; the price is that the
-    estimate can be negative.
     """
     n, m = len(x), len(y)
     require_rows(2, x=x, y=y)
@@ -226,12 +190,7 @@ def mmd2(x: Features, y: Float[Tensor, " m d"], kernel: Kernel) -> Float[Tensor,
 
 
 def kid(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
-    r"""Kernel inception distance: the unbiased discrepancy with the cubic kernel.
-
-    $$\mathrm{KID} = \widehat{\mathrm{MMD}}^2 \quad\text{with}\quad k(x,y) = (x^\top y/d+1)^3$$
-
-    Binkowski et al. 2018 (arXiv:1801.01401), section 3.1.
-    """
+    """Kernel inception distance: `mmd2` with the cubic kernel (Binkowski et al. 2018, 3.1)."""
     return mmd2(x, y, cubic_kernel)
 
 
@@ -297,8 +256,7 @@ def energy_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
     $$\mathcal E = 2\,\mathbb E\lVert x-y\rVert - \mathbb E\lVert x-x'\rVert
     - \mathbb E\lVert y-y'\rVert$$
 
-    Zero only for equal distributions; on the line it is $2\int (F-G)^2$. The expectations run over
-    the two samples, pairs of a point with itself included, so it is never negative.
+    Zero only for equal distributions. Pairs of a point with itself count, so it is never negative.
     """
     require_rows(x=x, y=y)
     x, y = as_real(x), as_real(y)

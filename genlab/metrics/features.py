@@ -1,8 +1,7 @@
 r"""What a picture is described by: digit classifiers, wavelet features, known degradations.
 
-Frechet distances, KID, precision and recall compare features $\phi$, not pixels, so every such
-number belongs to its network. Ours has 22,000 weights trained on the digits' training part;
-`genlab train digit_classifier` makes the shipped file and its card again.
+Frechet distances, KID, precision and recall compare features $\phi$, so each such number belongs to
+its network. `genlab train digit_classifier` makes the shipped file and its card again.
 """
 
 import math
@@ -66,7 +65,6 @@ class DigitClassifier(nn.Module):
         return self.head(self._hidden(images))
 
     def probs(self, images: Images) -> Float[Tensor, " n 10"]:
-        """Class probabilities, `(n, 10)`, for grey levels 0..16."""
         return self(images).softmax(1)
 
     def _hidden(self, images: Tensor) -> Tensor:

@@ -44,11 +44,15 @@ def from_llama(config: Config, weights: Weights) -> Transformer:
     _only(config, attention_bias=False, mlp_bias=False)
     _only(rope, rope_type="default")
     ours = TransformerConfig(
-        d_model=d, n_layer=config["num_hidden_layers"], n_head=n_head,
-        n_kv_head=config.get("num_key_value_heads") or n_head, d_hidden=config["intermediate_size"],
+        d_model=d,
+        n_layer=config["num_hidden_layers"],
+        n_head=n_head,
+        n_kv_head=config.get("num_key_value_heads") or n_head,
+        d_hidden=config["intermediate_size"],
         rope_base=rope.get("rope_theta") or config.get("rope_theta") or 10_000.0,
-        norm_eps=config["rms_norm_eps"], tied=bool(config.get("tie_word_embeddings")),
-    )  # fmt: skip
+        norm_eps=config["rms_norm_eps"],
+        tied=bool(config.get("tie_word_embeddings")),
+    )
     renamed = {_renamed(name, LLAMA_NAMES): w for name, w in weights.items()}
     return _filled(config["vocab_size"], ours, renamed)
 
@@ -61,11 +65,16 @@ def from_gpt2(config: Config, weights: Weights) -> Transformer:
     _only(config, model_type="gpt2", scale_attn_weights=True)
     _only(config, scale_attn_by_inverse_layer_idx=False)
     ours = TransformerConfig(
-        d_model=d, n_layer=config["n_layer"], n_head=config["n_head"], n_kv_head=config["n_head"],
-        d_hidden=config.get("n_inner") or 4 * d, norm_eps=config["layer_norm_epsilon"],
-        tied=config.get("tie_word_embeddings") is not False, n_positions=config["n_positions"],
+        d_model=d,
+        n_layer=config["n_layer"],
+        n_head=config["n_head"],
+        n_kv_head=config["n_head"],
+        d_hidden=config.get("n_inner") or 4 * d,
+        norm_eps=config["layer_norm_epsilon"],
+        tied=config.get("tie_word_embeddings") is not False,
+        n_positions=config["n_positions"],
         gpt2=True,
-    )  # fmt: skip
+    )
     renamed: dict[str, Tensor] = {}
     for name, w in weights.items():
         name = re.sub(r"^h\.", "body.blocks.", name.removeprefix("transformer."))

@@ -1,8 +1,7 @@
 r"""Attention with its key-value cache, the transformer, and a text encoder made of it.
 
-A causal mask lets position $i$ read the keys $j \le i$ only, however the weights are trained. So
-the keys and values of the past never change and can be kept: that is the whole of the cache. It
-grows in `SelfAttention.forward` and travels through `Transformer.extend`.
+A causal mask lets position $i$ read the keys $j \le i$ only, so keys and values of the past never
+change and can be kept: the cache grows in `SelfAttention.forward`.
 """
 
 import math

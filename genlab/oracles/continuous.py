@@ -1,8 +1,7 @@
 """Normals, their mixtures, point masses and the linear latent model, with exact answers.
 
-An oracle is a distribution whose density, score, samples, noised version and denoiser are all known
-exactly. Put one where a trained network would stand, and whatever is then wrong is the fault of the
-method around it.
+Put one where a trained network would stand, and whatever is then wrong is the fault of the method
+around it.
 """
 
 import math
@@ -42,7 +41,6 @@ class Gaussian:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
         return (self.mean.numel(),)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
@@ -137,7 +135,6 @@ class GaussianMixture:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
         return (self.means.shape[1],)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
@@ -216,7 +213,6 @@ class Empirical:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
         return tuple(self.points.shape[1:])
 
     def sample(
@@ -271,7 +267,6 @@ class LinearLatent:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
         return (self.mean.numel(),)
 
     def decode(self, z: Float[Tensor, " b k"]) -> Float[Tensor, " b d"]:
@@ -281,16 +276,13 @@ class LinearLatent:
     def cond_log_prob(
         self, x: Float[Tensor, " b d"], z: Float[Tensor, " b k"]
     ) -> Float[Tensor, " b"]:
-        r"""$\log p(x \mid z)$ in nats."""
         return normal_log_prob(x, self.decode(z), self.std)
 
     def marginal(self) -> Gaussian:
-        r"""Distribution of `x` with the latent integrated out."""
         eye = torch.eye(len(self.mean), dtype=self.mean.dtype, device=self.mean.device)
         return Gaussian(self.mean, self.weight @ self.weight.T + self.std**2 * eye)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
-        r"""Exact $\log p(x)$ in nats."""
         return self.marginal().log_prob(x)
 
     def posterior(

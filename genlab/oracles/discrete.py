@@ -21,9 +21,8 @@ def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
     $$\mathrm{TC} = \sum_i H(x_i) - H(x_1, \dots, x_n)
       = \mathrm{KL}\Big(p(x)\,\Big\|\,\prod_i p(x_i)\Big) \ge 0$$
 
-    In nats, 0 exactly when the variables are independent; for two variables it is their mutual
-    information. Watanabe 1960, "Information theoretical analysis of multivariate correlation",
-    eq. 2.
+    In nats, 0 exactly when they are independent (Watanabe 1960, "Information theoretical analysis
+    of multivariate correlation", eq. 2).
     """
     axes = range(joint.ndim)
     margins = [joint.sum([a for a in axes if a != i]) if joint.ndim > 1 else joint for i in axes]
@@ -59,11 +58,9 @@ class TokenTable:
         )
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
-        """Log-probability of each sequence, nats."""
         return self.joint[tuple(x.T)].log()
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Int[Tensor, " n k"]:
-        """Draw `n` sequences."""
         p = self.joint.flatten()
         return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
 

@@ -167,7 +167,6 @@ class ConsistencyModel(nn.Module):
         generator: Generator | None = None,
         levels: Sequence[float] | None = None,
     ) -> Event:
-        """Draw `n` examples: one evaluation for each level."""
         levels, f = self.levels if levels is None else levels, self.function(cond)
         like = next(self.edm.net.parameters())
         x_T = levels[0] * randn((n, *self.event_shape), like=like, generator=generator)
@@ -212,6 +211,13 @@ class Distillation(nn.Module):
             cond = drop_condition(cond, u, p_drop=self.p_drop, null=null)
         average = self.target.average.function(cond)
         return consistency_distillation_loss(
-            self.student.function(cond), average, self.teacher(cond), x, eps,
-            self.sigmas[i], self.sigmas[i + 1], order=self.order, distance=self.distance,
-        ).mean()  # fmt: skip
+            self.student.function(cond),
+            average,
+            self.teacher(cond),
+            x,
+            eps,
+            self.sigmas[i],
+            self.sigmas[i + 1],
+            order=self.order,
+            distance=self.distance,
+        ).mean()

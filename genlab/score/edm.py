@@ -103,7 +103,7 @@ def guided_denoiser(
     interval: tuple[float, float] | None = None,
     both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
 ) -> Denoiser:
-    r"""Classifier-free guidance of the guess of the data (Ho and Salimans 2022, eq. 6).
+    r"""Classifier-free guidance of a guess of the data or of the noise (`cfg_eps`).
 
     $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
       + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big)$$
@@ -114,16 +114,35 @@ def guided_denoiser(
     if interval is not None and interval[0] > interval[1]:
         raise ValueError(f"interval must rise, got {interval}")
 
-    def guess(x: Event, sigma: PerExample) -> Event:
+    def guess(x: Event, level: Shaped[Tensor, " b"]) -> Event:
         if guidance_scale == 0:
-            return free(x, sigma)
-        inside = interval is None or interval[0] <= float(sigma[0]) <= interval[1]
+            return free(x, level)
+        inside = interval is None or interval[0] <= float(level[0]) <= interval[1]
         if guidance_scale == 1 or not inside:
-            return given(x, sigma)
-        pair = both(x, sigma) if both else (free(x, sigma), given(x, sigma))
+            return given(x, level)
+        pair = both(x, level) if both else (free(x, level), given(x, level))
         return cfg_eps(*pair, guidance_scale=guidance_scale)
 
     return guess
+
+
+def guided_eps_model(
+    eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
+    cond: Int[Tensor, " b"],
+    *,
+    null: int,
+    guidance_scale: float,
+    interval: tuple[float, float] | None = None,
+) -> EpsModel:
+    """Noise predictor of two arguments from a conditional network: `guided_denoiser` at steps t."""
+
+    def free(x_t: Event, t: Tensor) -> Event:
+        return eps_model(x_t, t, torch.full_like(cond, null))
+
+    def given(x_t: Event, t: Tensor) -> Event:
+        return eps_model(x_t, t, cond)
+
+    return guided_denoiser(free, given, guidance_scale=guidance_scale, interval=interval)
 
 
 def edm_sigmas(

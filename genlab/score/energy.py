@@ -141,7 +141,6 @@ class PersistentChains(nn.Module):
         return rows, torch.where(expand(restart, states), fresh, states)
 
     def put(self, rows: Int[Tensor, " n"], states: Event) -> None:
-        """Store where the chains of these rows have arrived."""
         self.states[rows] = states.detach()
 
 
@@ -230,8 +229,8 @@ def nce_loss(logits_data: PerExample, logits_noise: Float[Tensor, " b nu"]) -> P
 class NCE(nn.Module):
     r"""An energy network and a number that learns to be $\log Z$.
 
-    `log_z` is right only at the optimum, so there is no `log_prob`: write `-model.energy(x) -
-    model.log_z` where an estimate is meant. The noise must not vanish where there is data.
+    `log_z` is right only at the optimum, so there is no `log_prob`. The noise must not vanish where
+    there is data.
     """
 
     def __init__(
@@ -243,11 +242,9 @@ class NCE(nn.Module):
         self.log_z = nn.Parameter(torch.zeros(()))
 
     def energy(self, x: Event) -> PerExample:
-        """Energy of each example."""
         return self.energy_net(x).squeeze(1)
 
     def logits(self, x: Event) -> PerExample:
-        """Log-odds that each example is data."""
         log_model = -self.energy(x) - self.log_z
         return nce_logits(log_model, self.noise.log_prob(x), ratio=self.ratio)
 

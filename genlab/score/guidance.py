@@ -7,16 +7,14 @@ sampler does not arrive at $p(x)^{1-w}\,p(x\mid c)^w$: compare `guided_gaussian`
 """
 
 import math
-from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core.stats import integrate
 from genlab.core.tensors import Event, expand, require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian, GaussianMixture
-from genlab.score.diffusion import EpsModel
 
 
 def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
@@ -54,35 +52,6 @@ def drop_condition(
     """
     require_between(0, 1, p_drop=p_drop)
     return torch.where(u < p_drop, null, cond)
-
-
-def guided_eps_model(
-    eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
-    cond: Int[Tensor, " b"],
-    *,
-    null: int,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-) -> EpsModel:
-    r"""Noise predictor of two arguments, for any sampler, from a conditional network.
-
-    Two evaluations a step, but one where w is 0 or 1, and one where the step index lies outside the
-    closed `interval`: there the prediction is conditional (Ho and Salimans 2022, algorithm 2; the
-    interval is that of Kynkaanniemi et al. 2024, arXiv:2404.07724, eq. 5).
-    """
-    if interval is not None and interval[0] > interval[1]:
-        raise ValueError(f"interval must rise, got {interval}")
-
-    def guided(x_t: Event, t: Shaped[Tensor, " b"]) -> Event:
-        inside = interval is None or interval[0] <= float(t[0]) <= interval[1]
-        if guidance_scale == 1 or not inside:
-            return eps_model(x_t, t, cond)
-        eps_u = eps_model(x_t, t, torch.full_like(cond, null))
-        if guidance_scale == 0:
-            return eps_u
-        return cfg_eps(eps_u, eps_model(x_t, t, cond), guidance_scale=guidance_scale)
-
-    return guided
 
 
 def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:
@@ -127,17 +96,14 @@ def tilted_gaussian(mean: float, variance: float, *, guidance_scale: float) -> G
     return Gaussian(torch.tensor([centre]), torch.tensor([[1 / precision]]))
 
 
-def guided_gaussian(
-    mean: float, variance: float, *, guidance_scale: float, n_nodes: int = 2001
-) -> Gaussian:
+def guided_gaussian(mean: float, variance: float, *, guidance_scale: float) -> Gaussian:
     r"""What guided sampling *does* arrive at there, without noise, with infinitely fine steps.
 
     $$\mathcal N\Big(w m\int_0^1 \big(v + (1-v)u^2\big)^{(w-1)/2} du,\ v^w\Big)$$
     """
     _require_class(variance, guidance_scale)
-    require_between(2, math.inf, n_nodes=n_nodes)
     w, v = guidance_scale, variance
-    u = torch.linspace(0, 1, n_nodes, dtype=torch.float64)
+    u = torch.linspace(0, 1, 2001, dtype=torch.float64)
     drift = float(integrate((v + (1 - v) * u**2) ** ((w - 1) / 2), u))
     return Gaussian(torch.tensor([w * mean * drift]), torch.tensor([[v**w]]))
 

@@ -4,8 +4,7 @@ $$J_{\mathrm{ESM}} = \tfrac12\,\mathbb E_p\lVert s - \nabla\log p\rVert^2
   = \mathbb E_p\big[\operatorname{tr}\nabla s + \tfrac12\lVert s\rVert^2\big] + c, \qquad
 J_{\mathrm{DSM}} = \tfrac12\,\mathbb E\,\lVert s(x_0+\sigma\epsilon) + \epsilon/\sigma\rVert^2$$
 
-Integrating by parts removes the true score, at the price of a trace; random slices make the trace
-cheap; added noise makes it superfluous, and then the score of the *noised* data is learned.
+Integrating by parts removes the true score; added noise makes the trace that it costs superfluous.
 NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020 (arXiv:2006.09011), EDM =
 Karras et al. 2022 (arXiv:2206.00364).
 """
@@ -65,22 +64,16 @@ def hyvarinen_loss(score: Score, x: Event) -> PerExample:
     return trace + 0.5 * sum_event(s**2)
 
 
-def sliced_loss(
-    score: Score, x: Event, probes: Float[Tensor, " k b *event"], *, reduced: bool = True
-) -> PerExample:
+def sliced_loss(score: Score, x: Event, probes: Float[Tensor, " k b *event"]) -> PerExample:
     r"""Score matching along k random directions, one backward pass each instead of D.
 
-    $$\ell = v^\top \nabla s(x)\, v + \tfrac12 \lVert s(x)\rVert^2
-      \quad\text{or}\quad v^\top \nabla s(x)\, v + \tfrac12 (v^\top s(x))^2$$
+    $$\ell = v^\top \nabla s(x)\, v + \tfrac12 \lVert s(x)\rVert^2$$
 
-    Both have the mean of `hyvarinen_loss` when $\mathbb E[vv^\top] = I$; the first, `reduced`, has
-    less variance (Song et al. 2019, arXiv:1905.07088, section 3.1: SSM-VR and SSM).
+    Has the mean of `hyvarinen_loss` when $\mathbb E[vv^\top] = I$ (Song et al. 2019,
+    arXiv:1905.07088, section 3.1: SSM-VR).
     """
     s, slope = hutchinson_divergence(score, x, probes)
-    if reduced:
-        return slope + 0.5 * sum_event(s**2)
-    projections = torch.stack([sum_event(s * v) for v in probes])
-    return slope + 0.5 * (projections**2).mean(0)
+    return slope + 0.5 * sum_event(s**2)
 
 
 def dsm_loss(score: Score, x0: Event, eps: Event, *, sigma: Sigma) -> PerExample:
@@ -224,9 +217,8 @@ def ncsn_loss(
     $$\ell = \lambda(\sigma)\cdot\tfrac12\lVert s(x_0+\sigma\epsilon, \sigma)
       + \epsilon/\sigma\rVert^2, \qquad \lambda = \sigma^2\,(1 + \sigma^2/s_d^2)$$
 
-    With $s_d = \infty$ it is noise prediction (NCSN 2019, eq. 5 and 6), and the floor for
-    $\mathcal N(0, s^2 I)$ data is $D s^2/2(s^2+\sigma^2)$: nothing at the top. With $s_d = s$, the
-    data's root mean square, it is D/2 at every level (EDM, table 1, for a score).
+    With $s_d = \infty$ it is noise prediction (NCSN 2019, eq. 5 and 6); with the data's root mean
+    square it is D/2 at every level for normal data (EDM, table 1, for a score).
     """
     require_positive(data_std=data_std)
     weight = sigma**2 * (1 + sigma**2 / data_std**2)
@@ -248,7 +240,6 @@ class LevelMLP(nn.Module):
         self.writes = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
 
     def forward(self, x: Event, sigma: PerExample) -> Event:
-        """Map scaled noisy examples at their levels to events of the same shape."""
         level = time_embedding(sigma.log(), self.d_emb, max_period=100.0, scale=4.0)
         h = self.inp(x.flatten(1))
         for read, hear, write in zip(self.reads, self.hears, self.writes, strict=True):

@@ -103,9 +103,8 @@ def ddim_invert(
     $$x_t^{(0)} = x_s, \qquad x_t^{(k+1)} = \text{step up from } x_s \text{ with }
       \epsilon_\theta(x_t^{(k)}, t)$$
 
-    One iteration is exact for many small steps (DDIM, section 4.3). `n_refine` more, each one more
-    network pass a step, close the round trip for any steps where the iteration converges (Pan et
-    al. 2023, arXiv:2309.04907, section 3). The last state is at `timesteps[0]`.
+    `n_refine` more network passes a step close the round trip for any steps where the iteration
+    converges (Pan et al. 2023, arXiv:2309.04907, section 3). The last state is at `timesteps[0]`.
     """
     require_between(0, math.inf, n_refine=n_refine)
     require_index(len(alphas_bar), timesteps=timesteps)
@@ -129,8 +128,6 @@ def dpm_solver_step(x_t: Event, x0_hat: Event, a_t: Scalar, a_s: Scalar) -> Even
 
     $$x_s = \frac{\sigma_s}{\sigma_t}\,x_t
       + \Big(\alpha_s - \alpha_t\frac{\sigma_s}{\sigma_t}\Big)\,\hat x_0$$
-
-    The bracket is $-\alpha_s(e^{-h}-1)$ with $h = \lambda_s-\lambda_t$, but finite at $\sigma_s=0$.
     """
     if a_s < a_t:
         raise ValueError(f"a step must lower the noise: a_s is {a_s}, expected at least {a_t}")

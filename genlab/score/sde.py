@@ -71,7 +71,6 @@ class VP:
     beta_max: float = 20.0  # beta(1)
 
     def beta(self, t: Time) -> Time:
-        """Noise rate, linear in t."""
         return self.beta_min + t * (self.beta_max - self.beta_min)
 
     def noise_so_far(self, t: Time) -> Time:
@@ -102,7 +101,6 @@ class SubVP(VP):
         return -torch.expm1(-self.noise_so_far(t))
 
     def diffusion(self, t: Time) -> Time:
-        """Diffusion coefficient; 0 at t = 0."""
         return (self.beta(t) * -torch.expm1(-2 * self.noise_so_far(t))).sqrt()
 
 
@@ -140,12 +138,9 @@ class Straight:
     r"""Rectified flow's path $x_t = (1-t)\,x_0 + t\,\epsilon$ as an equation, for t < 1.
 
     $$dx = -\frac{x}{1-t}\,dt + \sqrt{\frac{2t}{1-t}}\,dW$$
-
-    Both coefficients diverge as t approaches 1; the velocity of the path does not.
     """
 
     def alpha(self, t: Time) -> Time:
-        """Signal scale: 0 at t = 1, exactly."""
         return 1 - t
 
     def sigma(self, t: Time) -> Time:
@@ -162,10 +157,7 @@ class Straight:
 
 
 def score_from_eps_model(eps_model: ScoreModel, sigma: Callable[[Tensor], Level]) -> ScoreModel:
-    r"""Read a noise predictor as a score model, with `sigma` such as `VP().sigma`.
-
-    $$s(x, t) = -\epsilon_\theta(x, t)/\sigma_t$$
-    """
+    r"""Read a noise predictor as a score model, $s(x, t) = -\epsilon_\theta(x, t)/\sigma_t$."""
     return lambda x, t: -eps_model(x, t) / expand(sigma(t), x)
 
 
@@ -238,8 +230,6 @@ def snr_step_size(score: Event, z: Event, *, snr: float) -> float:
     r"""Langevin step whose drift has r times the mean length of its noise (algorithm 4).
 
     $$\eta = 2\,\Big(r\,\frac{\overline{\lVert z\rVert}}{\overline{\lVert s\rVert}}\Big)^2$$
-
-    Norms are averaged over the batch: a step that depends on its own example's noise is biased.
     """
     require_positive(snr=snr)
     norms = [float(sum_event(v**2).sqrt().mean()) for v in (z, score)]
@@ -326,7 +316,7 @@ def ode_log_prob(
     $$\log p_0(x_0) = \log p_T(x_T) + \int_0^T \nabla\cdot v(x_t, t)\,dt$$
 
     With `probes` it is unbiased for the logarithm, never for the density. ValueError unless `ts`
-    rises, from the data's time to T.
+    With `probes` it is unbiased for the logarithm, never for the density. `ts` rises to T.
     """
     if not bool((ts.diff() > 0).all()):
         raise ValueError(f"ode_log_prob: ts is {ts.tolist()}, expected rising times, data first")
@@ -351,7 +341,6 @@ class NormalPrior:
 
     @classmethod
     def standard(cls, event_shape: tuple[int, ...]) -> "NormalPrior":
-        """Mean 0, standard deviation 1."""
         return cls(torch.zeros(event_shape), torch.ones(event_shape))
 
     @classmethod
@@ -360,11 +349,9 @@ class NormalPrior:
         return cls(alpha * data.mean(0), (alpha**2 * data.var(0) + sigma**2).sqrt())
 
     def log_prob(self, x: Event) -> PerExample:
-        """Log-density in nats."""
         return normal_log_prob(x, self.mean.to(x), self.std.to(x))
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Event:
-        """Draw `n` examples."""
         eps = randn((n, *self.mean.shape), like=self.mean, generator=generator)
         return self.mean + self.std * eps
 
@@ -385,7 +372,6 @@ class ProbabilityFlow:
     n_probes: int = 0  # for the trace; 0 computes it exactly
 
     def velocity(self, x: Event, t: Float[Tensor, " b"]) -> Event:
-        """Velocity of the ODE."""
         return probability_flow(self.sde, self.score, x, t)
 
     def log_prob(self, x: Event) -> PerExample:

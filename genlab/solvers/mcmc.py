@@ -2,9 +2,8 @@ r"""Langevin dynamics: sampling from a density of which only the slope is known.
 
 $$x \leftarrow x + \eta\, \nabla\log p(x) + \sqrt{2\eta}\; z, \qquad z \sim \mathcal N(0, I)$$
 
-The unadjusted chain is biased by its step: on $\mathcal N(0, 1)$ it settles at the variance $1 / (1
-- \eta/2)$. A Metropolis test removes the bias, at the price of needing $\log p$ up to a constant:
-an energy is enough, a score alone is not.
+The unadjusted chain is biased by its step: on $\mathcal N(0, 1)$ its variance is $1 / (1 -
+\eta/2)$. A Metropolis test removes the bias, and needs $\log p$ up to a constant.
 
 Roberts and Tweedie 1996, Bernoulli 2, eqs. 1 to 4; Welling and Teh 2011, eq. 3.
 """

@@ -2,9 +2,8 @@ r"""Ordinary differential equations in fixed steps, and the divergence of their 
 
 $$\frac{dy}{dt} = f(t, y), \qquad y(t_0) = y_0$$
 
-Each method is one pure step; the generator around it yields the state at every time asked for.
-Halving the step divides the final error by $2$ (Euler), $4$ (Heun), $16$ (RK4): their order. Time
-may run either way, and gradients flow through every step.
+Each method is one pure step. Halving it divides the final error by $2$ (Euler), $4$ (Heun), $16$
+(RK4). Time may run either way, and gradients flow through every step.
 
 Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, 2nd ed., section II.1.
 """
@@ -125,9 +124,8 @@ def hutchinson_divergence(
 
     $$\nabla\cdot f(x_i) \approx \frac1k \sum_{m=1}^k v_m^\top J_f(x_i)\, v_m$$
 
-    With Rademacher probes the diagonal of J enters without error; the variance comes from the
-    off-diagonal part alone. Keep the probes fixed along one ODE solution. Grathwohl et al. 2019
-    (arXiv:1810.01367), eq. 7.
+    With Rademacher probes only the off-diagonal part adds variance. Keep them fixed along one
+    solution (Grathwohl et al. 2019, arXiv:1810.01367, eq. 7).
     """
     if probes.shape[1:] != x.shape or len(probes) == 0:
         raise ValueError(

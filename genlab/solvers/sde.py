@@ -3,9 +3,8 @@ r"""Stochastic differential equations whose diffusion coefficient depends on tim
 $$dx = f(t, x)\,dt + g(t)\,dW \quad\approx\quad
 x_s = x_t + h f(t, x_t) + g(t) \sqrt{|h|}\; z, \qquad z \sim \mathcal N(0, I),\ h = s - t$$
 
-The noise is drawn by the solver and by nobody else. A coefficient g that contains a second draw
-gives increments of the right variance with kurtosis 9 instead of 3; it is refused. Time may run
-backwards, as in the reverse-time equation of a diffusion model.
+The noise is drawn by the solver and by nobody else: a coefficient g that draws is refused. Time may
+run backwards, as in the reverse-time equation of a diffusion model.
 
 Kloeden and Platen, Numerical Solution of Stochastic Differential Equations, eq. 10.2.4.
 """

@@ -45,7 +45,6 @@ class LanguageModel(nn.Module):
 
     @property
     def tokenizer(self) -> BPE:
-        """The tokenizer that the merges describe."""
         return _tokenizer(tuple((a, b) for a, b in self.merges.tolist()))
 
     def loss(
@@ -59,7 +58,6 @@ class LanguageModel(nn.Module):
         return self.lm.log_prob(x)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
-        """Draw `n` windows of `context` tokens, with the cache."""
         return self.lm.sample(n, generator=generator)
 
     def token_nats(self, text: str, *, stride: int | None = None) -> Float[Tensor, " n"]:
@@ -68,7 +66,6 @@ class LanguageModel(nn.Module):
         return -windowed_log_probs(self.lm.logits, x, self.context, stride or self.context // 4)
 
     def bits_per_byte(self, text: str, *, stride: int | None = None) -> float:
-        """Bits that an ideal coder would need for each byte of a text."""
         nats = self.token_nats(text, stride=stride).sum()
         return float(bits_per_byte(-nats, len(text.encode())))
 
@@ -141,7 +138,6 @@ class SpelledWindows(Iterator[Tensor]):
         return {"start": self._start, "next": self._next, "begun": len(self._rows) > 0}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue there, on the same text."""
         self.generator.set_state(state_dict["start"])
         self._start, self._next = state_dict["start"], state_dict["next"]
         if state_dict["begun"]:

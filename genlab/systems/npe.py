@@ -73,13 +73,11 @@ class Rescale(nn.Module):
         self.register_buffer("log_scale", scale.log())
 
     def forward(self, z: Theta, cond: Tensor | None = None) -> tuple[Theta, PerExample]:
-        """Return x and log|det dx/dz|."""
         shift, log_scale = (a.expand_as(z) for a in (self.shift, self.log_scale))
         x, log_deriv = affine_forward(z, shift, log_scale)
         return x, sum_event(log_deriv)
 
     def inverse(self, x: Theta, cond: Tensor | None = None) -> tuple[Theta, PerExample]:
-        """Return z and log|det dz/dx|."""
         shift, log_scale = (a.expand_as(x) for a in (self.shift, self.log_scale))
         z, log_deriv = affine_inverse(x, shift, log_scale)
         return z, sum_event(log_deriv)
@@ -164,7 +162,6 @@ class NeuralPosterior(nn.Module):
     def loss(
         self, theta: Theta, *, cond: Data, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
-        """Mean of `npe_loss` over the batch, in nats; nothing random in it."""
         return npe_loss(lambda theta, x: self.log_prob(theta, cond=x), theta, cond).mean()
 
     @torch.no_grad()

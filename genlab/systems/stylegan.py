@@ -57,11 +57,9 @@ class StyleGAN(nn.Module):
         self.lazy = lazy_weight(step, self.interval)
 
     def logits(self, x: Event, *, hold: bool = False) -> PerExample:
-        """Logit of "this example is real"; `hold` keeps the batch's spread out of the gradient."""
         return self.discriminator(x, hold=hold).squeeze(1)
 
     def styles(self, n: int, generator: Generator | None = None) -> Float[Tensor, " n d"]:
-        """Draw n styles: $w = f(z)$, z normal."""
         like = self.generator_net.constant
         z = randn((n, self.generator_net.d_latent), like=like, generator=generator)
         return self.generator_net.mapping(z)
@@ -98,15 +96,12 @@ class StyleGAN(nn.Module):
         return loss.mean()
 
     def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Loss of the generator, mean over as many fresh draws as `x` has examples."""
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
     def discriminator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the discriminator's step changes."""
         return self.discriminator.parameters()
 
     def generator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the generator's step changes."""
         return (p for p in self.generator_net.parameters() if p.requires_grad)
 
     @torch.no_grad()

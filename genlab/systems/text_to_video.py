@@ -194,9 +194,14 @@ class TextToVideo(nn.Module):
             captions, guidance_scale=guidance_scale, joined=joined, times=times
         )
         states = multistep_sample(
-            denoiser, noise, sigma_min=self.SIGMA_MIN, sigma_max=self.SIGMA_MAX, n_steps=n_steps,
-            order=order, clip=lambda x: scale(to_colours(x)),
-        )  # fmt: skip
+            denoiser,
+            noise,
+            sigma_min=self.SIGMA_MIN,
+            sigma_max=self.SIGMA_MAX,
+            n_steps=n_steps,
+            order=order,
+            clip=lambda x: scale(to_colours(x)),
+        )
         return to_colours(last(states))
 
 

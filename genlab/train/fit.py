@@ -67,7 +67,6 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
         return {"order": self._order.clone(), "start": self._start, "generator": noise}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue there, on data of the same size."""
         order = state_dict["order"]
         if len(order) not in (0, len(self._x)):
             raise ValueError(f"the stored order is of {len(order)} examples, not of {len(self._x)}")
@@ -131,11 +130,9 @@ class EMA:
         module.load_state_dict(self.average.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and the number of updates."""
         return {"average": self.average.state_dict(), "n_updates": self.n_updates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue there."""
         self.average.load_state_dict(state_dict["average"])
         self.n_updates = state_dict["n_updates"]
 
@@ -143,10 +140,9 @@ class EMA:
 class Run(Iterator[Record]):
     """The steps of a training, taken one by one as their records are asked for.
 
-    `advance(k)` takes step k; it changes the `parts`, by name, and the `generator`.
-    `module` ends with its averaged weights, in evaluation mode, if `average` is the decay of an
-    `EMA`. Hooks: `before(k)` step k = 0, 1, ..., `after(k)` steps, and `finish()`, once, when a
-    record after the last is asked for; `keep`: what they change and a resumed run needs back.
+    `advance(k)` takes step k; it changes the `parts`, by name, and the `generator`. With `average`,
+    the decay of an `EMA`, `module` ends with its averaged weights. Hooks: `before(k)`, `after(k)`
+    and `finish()`, once, at the end; `keep`: what they change and a resumed run needs back.
     """
 
     def __init__(

@@ -36,9 +36,8 @@ class Muon(torch.optim.Optimizer):
     W \leftarrow (1 - \eta\lambda)\,W - 0.2\,\eta\sqrt{\max(\text{rows, columns})}\;
     \mathrm{orthogonalize}\big(\mu m + (1-\mu) g\big)$$
 
-    The factor gives a step the root mean square of a typical step of Adam, so that one rate and one
-    decay serve both. Liu et al. 2025 (arXiv:2502.16982), eq. 4; Loshchilov and Hutter 2019
-    (arXiv:1711.05101), algorithm 2.
+    The factor gives a step the root mean square of one of Adam. Liu et al. 2025 (arXiv:2502.16982),
+    eq. 4; Loshchilov and Hutter 2019 (arXiv:1711.05101), algorithm 2.
     """
 
     def __init__(

@@ -1,8 +1,7 @@
 """What a card says about a model: the figures, and the one way in which each is measured.
 
-Likelihoods are measured in double precision, samples are drawn in single, both with a seeded
-generator and on data that no training saw, so that a figure comes out the same on another machine:
-to its digits, or, where one rounding may turn one pixel of a sample, to one part in a hundred.
+Likelihoods are measured in double precision, samples drawn in single, both seeded and on data that
+no training saw: figures come out the same on another machine, or to one part in a hundred.
 """
 
 import contextlib

@@ -139,9 +139,12 @@ def digit_vae(
     head = nn.Linear(rank, N_LEVELS)
     return CategoricalVAE(
         nn.Sequential(nn.Flatten(), nn.Dropout(dropout), encoder),
-        nn.Sequential(decoder, nn.Unflatten(1, (N_PIXELS, rank))), head, latent_dim=latent_dim,
-        event_shape=EVENT_SHAPE, causal=_causal_features(rank) if causal else None,
-    )  # fmt: skip
+        nn.Sequential(decoder, nn.Unflatten(1, (N_PIXELS, rank))),
+        head,
+        latent_dim=latent_dim,
+        event_shape=EVENT_SHAPE,
+        causal=_causal_features(rank) if causal else None,
+    )
 
 
 def _causal_features(rank: int, channels: int = 24) -> nn.Module:
@@ -184,15 +187,28 @@ def mnist_vae(latent_dim: int, width: int, dropout: float) -> CategoricalVAE:
     """Convolutions to 4 x 4 and back, of images of 16 x 16 in black and white."""
     k, w = latent_dim, width
     encoder = nn.Sequential(
-        nn.Dropout(dropout), nn.Conv2d(1, w, 4, stride=2, padding=1), nn.SiLU(),
-        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), nn.SiLU(), nn.Flatten(),
-        nn.Linear(2 * w * 16, 128), nn.SiLU(), nn.Linear(128, 2 * k),
-    )  # fmt: skip
+        nn.Dropout(dropout),
+        nn.Conv2d(1, w, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Flatten(),
+        nn.Linear(2 * w * 16, 128),
+        nn.SiLU(),
+        nn.Linear(128, 2 * k),
+    )
     decoder = nn.Sequential(
-        nn.Linear(k, 128), nn.SiLU(), nn.Linear(128, 2 * w * 16), nn.SiLU(),
-        nn.Unflatten(1, (2 * w, 4, 4)), nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
-        nn.SiLU(), nn.ConvTranspose2d(w, 8, 4, stride=2, padding=1), nn.SiLU(), _PixelsLast(),
-    )  # fmt: skip
+        nn.Linear(k, 128),
+        nn.SiLU(),
+        nn.Linear(128, 2 * w * 16),
+        nn.SiLU(),
+        nn.Unflatten(1, (2 * w, 4, 4)),
+        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.ConvTranspose2d(w, 8, 4, stride=2, padding=1),
+        nn.SiLU(),
+        _PixelsLast(),
+    )
     return CategoricalVAE(encoder, decoder, nn.Linear(8, 2), latent_dim=k, event_shape=(1, 16, 16))
 
 
@@ -241,15 +257,22 @@ def mnist_gan(latent_dim: int, width: int, gamma: float) -> GAN:
     """
     k, w = latent_dim, width
     generator = nn.Sequential(
-        nn.Linear(k, 2 * w * 16), nn.LeakyReLU(0.2), nn.Unflatten(1, (2 * w, 4, 4)),
-        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1), nn.LeakyReLU(0.2),
-        nn.ConvTranspose2d(w, 1, 4, stride=2, padding=1), nn.Tanh(),
-    )  # fmt: skip
+        nn.Linear(k, 2 * w * 16),
+        nn.LeakyReLU(0.2),
+        nn.Unflatten(1, (2 * w, 4, 4)),
+        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(w, 1, 4, stride=2, padding=1),
+        nn.Tanh(),
+    )
     discriminator = nn.Sequential(
-        nn.Conv2d(1, w, 4, stride=2, padding=1), nn.LeakyReLU(0.2),
-        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Flatten(),
+        nn.Conv2d(1, w, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
         nn.Linear(2 * w * 16, 1),
-    )  # fmt: skip
+    )
     return GAN(generator, discriminator, latent_dim=k, event_shape=(1, 16, 16), gamma=gamma)
 
 

@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from genlab.core.stats import bits_per_dim
-from genlab.core.tensors import Event, PerExample, last, randn
+from genlab.core.tensors import Event, last, randn
 from genlab.core.weights import read_card
 from genlab.data.digits import (
     EVENT_SHAPE,
@@ -27,7 +27,7 @@ from genlab.score.consistency import ConsistencyModel, Distillation
 from genlab.score.diffusion import DDPM, Bins, linear_rate_betas
 from genlab.score.edm import EDM, edm_sample, edm_sigmas
 from genlab.score.energy import EBM, PersistentChains, score_from_energy
-from genlab.score.masked import mask_count, masked_nll, masked_sample
+from genlab.score.masked import MaskedDiffusion, PixelFiller
 from genlab.score.matching import NCSN, LevelMLP, noise_ladder
 from genlab.train import Run
 from genlab.zoo.cards import (
@@ -68,18 +68,21 @@ def digit_ebm(
 
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}, \qquad x = g/8 - 1 + \sigma\epsilon$$
 
-    Stable by the noise, the quadratic, slow updates that fade, many chain steps, and restarts.
     Tieleman 2008, ICML, section 3; Nijkamp et al. 2020 (arXiv:1903.12370), section 4.
     """
+    noise = Generator().manual_seed(torch.initial_seed())
     chains = PersistentChains(
-        n_chains, EVENT_SHAPE, start_std=base_std, p_restart=p_restart,
-        generator=Generator().manual_seed(torch.initial_seed()),
-    )  # fmt: skip
+        n_chains, EVENT_SHAPE, start_std=base_std, p_restart=p_restart, generator=noise
+    )
     return EBM(
-        nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)), event_shape=EVENT_SHAPE,
-        step_size=step_size, n_steps=chain_steps, chains=chains, base_std=base_std,
+        nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)),
+        event_shape=EVENT_SHAPE,
+        step_size=step_size,
+        n_steps=chain_steps,
+        chains=chains,
+        base_std=base_std,
         data_noise=data_noise,
-    )  # fmt: skip
+    )
 
 
 def fading(model: EBM, x: Tensor, *, n_steps: int, lr: float, **options: Any) -> Run:
@@ -328,80 +331,6 @@ def _measure_mnist(model: EDM) -> Figures:
 
 
 # Masked diffusion: pixels appear many at a time
-
-
-class PixelFiller(nn.Module):
-    """Logits of all pixels from the visible ones: level, whether it is hidden, whether it is paper.
-
-    `net` maps an image of three channels and the proportion hidden to `n_levels` channels; level
-    `n_levels` means "hidden".
-    """
-
-    def __init__(self, net: UNet, event_shape: tuple[int, ...], n_levels: int) -> None:
-        super().__init__()
-        self.net, self.n_levels = net, n_levels
-        self.offset = nn.Parameter(torch.zeros(*event_shape, n_levels))
-
-    def forward(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b 1 h w k"]:
-        """Logits of every pixel; those of visible pixels mean nothing."""
-        hidden, dtype = x == self.n_levels, self.offset.dtype
-        level = (x.to(dtype) * (2 / (self.n_levels - 1)) - 1).masked_fill(hidden, 0)
-        channels = torch.cat([level, hidden.to(dtype), (x == 0).to(dtype)], 1)
-        out = self.net(channels, hidden.to(dtype).mean((1, 2, 3)))
-        return out.permute(0, 2, 3, 1)[:, None] + self.offset
-
-
-class MaskedDiffusion(nn.Module):
-    """Diffusion of tokens by hiding them: trains on random counts, samples in parallel steps.
-
-    `filler` maps tokens, some hidden (the value `n_tokens`), to logits `(b, *event, n_tokens)`. The
-    bound, averaged over `n_draws` masks, is that of infinitely many steps; the distribution
-    of `sample` is nearer to the bound's the more `n_steps` it takes.
-    Sahoo et al. 2024 (arXiv:2406.07524), section 3.5.
-    """
-
-    def __init__(
-        self,
-        filler: nn.Module,
-        *,
-        event_shape: tuple[int, ...],
-        n_tokens: int,
-        n_steps: int = 16,
-        n_draws: int = 4,
-    ) -> None:
-        super().__init__()
-        self.filler, self.event_shape, self.n_tokens = filler, event_shape, n_tokens
-        self.n_steps, self.n_draws = n_steps, n_draws
-
-    def nll_term(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
-        """One random term of the bound for each example, nats; counts spread over the batch."""
-        n, b = x[0].numel(), len(x)
-        place = (torch.rand((), generator=generator) + torch.arange(b) / b) % 1
-        count = (place * n).floor().long().clamp(max=n - 1).to(x.device) + 1
-        count = count[torch.randperm(b, generator=generator).to(x.device)]
-        u = torch.rand(x.shape, generator=generator).to(x.device)
-        x_t = mask_count(x, count, u, mask=self.n_tokens)
-        logits = self.filler(x_t)
-        return masked_nll(logits, x, x_t == self.n_tokens, count.to(logits) / n)
-
-    def loss(self, x: Tensor, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Minus the bound per token, in nats, mean over the batch."""
-        return self.nll_term(x, generator=generator).mean() / x[0].numel()
-
-    def elbo(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
-        """Random bound on log p(x) in nats, of the sampler that reveals one token at a time."""
-        terms = [self.nll_term(x, generator=generator) for _ in range(self.n_draws)]
-        return -torch.stack(terms).mean(0)
-
-    @torch.no_grad()
-    def sample(
-        self, n: int, *, generator: Generator | None = None, n_steps: int | None = None
-    ) -> Tensor:
-        """Draw `n` examples in `n_steps` passes."""
-        hidden = torch.full((n, *self.event_shape), self.n_tokens)
-        n_steps = n_steps or self.n_steps
-        steps = masked_sample(self.filler, hidden, n_steps, mask=self.n_tokens, generator=generator)
-        return last(steps)
 
 
 def digit_masked(width: int, mults: tuple[int, ...], dropout: float) -> MaskedDiffusion:

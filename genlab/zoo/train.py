@@ -87,7 +87,6 @@ class Model:
 
     @property
     def path(self) -> Path:
-        """The shipped file."""
         return SHIPPED / f"{self.name}.safetensors"
 
     @property
@@ -128,7 +127,6 @@ class Model:
         return model.requires_grad_(False)
 
     def card(self) -> dict[str, Any]:
-        """What was written beside the shipped weights."""
         return read_card(self.path)
 
     def figures(self, model: nn.Module, dtype: torch.dtype | None = None) -> Figures:

@@ -20,7 +20,6 @@ from genlab.adversarial import (
     dirac_field,
     discriminator_loss,
     extragradient_step,
-    f_divergence,
     f_gan_bound,
     jensen_shannon,
     minimax_generator_loss,

@@ -1,6 +1,5 @@
 """Guards name the value and what was expected; reductions, noise, frames."""
 
-import itertools
 import math
 
 import pytest
@@ -9,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.core import tensors
-from genlab.core.tensors import every, expand, last, make_generator, mean_event, randn, sum_event
+from genlab.core.tensors import expand, last, make_generator, mean_event, randn, sum_event
 
 
 @pytest.mark.parametrize(
@@ -74,17 +73,6 @@ def test_last_returns_the_final_item():
     assert last([1, None]) is None
     with pytest.raises(ValueError, match="empty"):
         last([])
-
-
-@given(k=st.integers(1, 7), n=st.integers(0, 20))
-def test_every_keeps_multiples_of_k_and_the_final_item_once(k, n):
-    kept = list(every(k, range(n)))
-    assert kept == sorted(set(range(0, n, k)) | ({n - 1} if n else set()))
-
-
-def test_every_is_lazy():
-    frames = every(10, itertools.count())
-    assert [next(frames), next(frames)] == [0, 10]
 
 
 def test_noise_follows_its_seed_and_the_dtype_of_like_and_leaves_the_global_state_alone():

@@ -13,13 +13,11 @@ from genlab.metrics.distances import (
     cubic_kernel,
     energy_distance,
     frechet_1d,
-    frechet_bias,
     frechet_by_size,
     frechet_distance,
     frechet_gaussian,
     kid,
     kid_blocks,
-    mean_and_cov,
     median_bandwidth,
     mmd2,
     rbf_kernel,
@@ -99,24 +97,6 @@ def test_on_the_line_energy_is_twice_the_squared_gap_of_the_distribution_functio
     g = (y[:, None] <= t[:-1]).to(t).mean(0)
     area = 2 * ((f - g) ** 2 * t.diff()).sum()
     torch.testing.assert_close(energy_distance(x[:, None], y[:, None]), area, rtol=1e-9, atol=1e-9)
-
-
-@pytest.mark.parametrize(("d", "scales"), [(1, [1.0]), (16, [1.0]), (3, [3.0, 1.0, 0.2])])
-def test_the_bias_agrees_with_the_closed_form_for_unit_covariance_and_with_simulation(
-    d, scales, generator
-):
-    n, std = 400, torch.tensor(scales).expand(d).sqrt()
-    cov, zero = torch.diag(std**2), torch.zeros(d)
-    if scales == [1.0]:
-        torch.testing.assert_close(frechet_bias(cov, n), torch.tensor(d * (d + 5) / 4 / n))
-    else:
-        draws = [torch.randn(n, d, generator=generator) * std for _ in range(600)]
-        values = torch.stack([frechet_gaussian(zero, cov, *mean_and_cov(x)) for x in draws])
-        error = values.std() / len(values) ** 0.5
-        # five standard errors, and the next term of the expansion, which is of order 1/n
-        assert abs(values.mean() - frechet_bias(cov, n)) < 5 * error + 5 / n * values.mean()
-    both = frechet_bias(cov, 100) + frechet_bias(cov, 50)
-    torch.testing.assert_close(frechet_bias(cov, 100, 50), both)  # each side adds its own
 
 
 def test_kernels_and_their_bandwidth_by_hand():

@@ -6,10 +6,19 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
+from genlab.core.capabilities import likelihood_kind
 from genlab.core.stats import entropy, kl_categorical
 from genlab.oracles.discrete import TokenTable, total_correlation
-from genlab.score.masked import mask_count, masked_nll, masked_sample, turns_log_prob, unmask_step
+from genlab.score.masked import (
+    MaskedDiffusion,
+    mask_count,
+    masked_nll,
+    masked_sample,
+    turns_log_prob,
+    unmask_step,
+)
 
 N, V = 3, 3  # tokens, and values of each; the value V means hidden
 MASK = V
@@ -227,3 +236,63 @@ def test_a_sampler_takes_one_evaluation_a_step_and_keeps_what_it_is_given(exact,
 def test_bad_input_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(torch.zeros(2, N, dtype=torch.long), torch.zeros(2, N))
+
+
+# The model
+
+
+class Oracle(nn.Module):
+    """The ideal network as a module."""
+
+    def __init__(self, data):
+        super().__init__()
+        self.data = data
+
+    def forward(self, x):
+        return self.data.conditionals(x).log()
+
+
+@pytest.fixture
+def model(data):
+    return MaskedDiffusion(Oracle(data), event_shape=(N,), n_tokens=V, n_steps=2)
+
+
+def test_the_random_bound_of_masked_diffusion_is_right_on_average(data, model, generator):
+    # ideal network: the bound's expectation is log p itself
+    assert likelihood_kind(model) == "bound"
+    for state in ([0, 1, 2], [2, 2, 0]):
+        x = torch.tensor(state).expand(6000, 3)
+        terms = -model.nll_term(x, generator=generator)
+        error = terms.mean() - data.log_prob(x[:1])[0]
+        assert abs(float(error)) < 5 * float(terms.std()) / math.sqrt(6000)
+
+
+def test_counts_are_spread_evenly_over_a_batch(generator):
+    # a network that guesses nothing: a hidden token costs log 3, each term n log 3 whatever t is
+    even = MaskedDiffusion(nn.Identity(), event_shape=(5,), n_tokens=3)
+    seen = []
+    even.filler.forward = lambda x: seen.append(x) or torch.zeros(*x.shape, 3)
+    terms = even.nll_term(torch.zeros(20, 5, dtype=torch.long), generator=generator)
+    torch.testing.assert_close(terms, torch.full((20,), 5 * math.log(3)))
+    counts = (seen[0] == 3).sum(1)
+    assert torch.bincount(counts, minlength=6).tolist() == [0, 4, 4, 4, 4, 4]
+
+
+def test_the_loss_is_minus_the_bound_per_token_and_the_bound_averages_over_draws(data, model):
+    x = data.sample(64, generator=torch.Generator().manual_seed(1))
+    terms = model.nll_term(x, generator=torch.Generator().manual_seed(2))
+    torch.testing.assert_close(
+        model.loss(x, generator=torch.Generator().manual_seed(2)), terms.mean() / 3
+    )
+    g = torch.Generator().manual_seed(0)
+    many = -torch.stack([model.nll_term(x, generator=g) for _ in range(4)]).mean(0)
+    torch.testing.assert_close(model.elbo(x, generator=torch.Generator().manual_seed(0)), many)
+
+
+def test_more_steps_are_nearer_to_the_distribution(data, model, generator):
+    n, far = 20_000, []
+    for n_steps in (1, 8):
+        x = model.sample(n, n_steps=n_steps, generator=generator)
+        found = torch.zeros(3, 3, 3).index_put_(tuple(x.T), torch.ones(()), accumulate=True) / n
+        far.append(float((found - data.joint).abs().sum()) / 2)
+    assert far[1] < 0.5 * far[0]

@@ -7,18 +7,16 @@ import torch
 from torch import nn
 
 from genlab.core import last
-from genlab.core.capabilities import HasElbo, Sampleable, Trainable, likelihood_kind
+from genlab.core.capabilities import HasElbo, Sampleable, Trainable
 from genlab.data.digits import load_digits, load_mnist, to_unit
 from genlab.metrics.cost import network_passes
 from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
 from genlab.oracles import Gaussian
-from genlab.oracles.discrete import TokenTable
 from genlab.score.matching import ladder_overlap, x0_from_score
 from genlab.zoo import card, find, load_model
 from genlab.zoo.scores import (
     NO_CLASS,
-    MaskedDiffusion,
     conditional_bits,
     denoise,
     draw_classes,
@@ -270,67 +268,6 @@ def test_one_pass_of_the_student_beats_one_pass_of_the_teacher():
         spread[name] = float(images.std(0).mean() / real.std(0).mean())
     assert spread["digit_edm"] < 0.9  # means of classes: too little variety
     assert 0.85 < spread["digit_consistency"] < 1.1
-
-
-class Oracle(nn.Module):
-    """The conditionals of a table as a network."""
-
-    def __init__(self, law):
-        super().__init__()
-        self.law = law
-
-    def forward(self, x):
-        return self.law.conditionals(x).log()
-
-
-@pytest.fixture
-def law():
-    p = torch.rand(3, 3, 3, generator=seed(3)) ** 3
-    return TokenTable(p / p.sum())
-
-
-@pytest.fixture
-def model(law):
-    return MaskedDiffusion(Oracle(law), event_shape=(3,), n_tokens=3, n_steps=2)
-
-
-def test_the_random_bound_of_masked_diffusion_is_right_on_average(law, model, generator):
-    # ideal network: the bound's expectation is log p itself
-    assert likelihood_kind(model) == "bound"
-    for state in ([0, 1, 2], [2, 2, 0]):
-        x = torch.tensor(state).expand(6000, 3)
-        terms = -model.nll_term(x, generator=generator)
-        error = terms.mean() - law.log_prob(x[:1])[0]
-        assert abs(float(error)) < 5 * float(terms.std()) / math.sqrt(6000)
-
-
-def test_counts_are_spread_evenly_over_a_batch(generator):
-    # a network that guesses nothing: a hidden token costs log 3, each term n log 3 whatever t is
-    even = MaskedDiffusion(nn.Identity(), event_shape=(5,), n_tokens=3)
-    seen = []
-    even.filler.forward = lambda x: seen.append(x) or torch.zeros(*x.shape, 3)
-    terms = even.nll_term(torch.zeros(20, 5, dtype=torch.long), generator=generator)
-    torch.testing.assert_close(terms, torch.full((20,), 5 * math.log(3)))
-    counts = (seen[0] == 3).sum(1)
-    assert torch.bincount(counts, minlength=6).tolist() == [0, 4, 4, 4, 4, 4]
-
-
-def test_the_loss_is_minus_the_bound_per_token_and_the_bound_averages_over_draws(law, model):
-    x = law.sample(64, generator=seed(1))
-    terms = model.nll_term(x, generator=seed(2))
-    torch.testing.assert_close(model.loss(x, generator=seed(2)), terms.mean() / 3)
-    g = seed()
-    many = -torch.stack([model.nll_term(x, generator=g) for _ in range(model.n_draws)]).mean(0)
-    torch.testing.assert_close(model.elbo(x, generator=seed()), many)
-
-
-def test_more_steps_are_nearer_to_the_distribution(law, model, generator):
-    n, far = 20_000, []
-    for n_steps in (1, 8):
-        x = model.sample(n, n_steps=n_steps, generator=generator)
-        found = torch.zeros(3, 3, 3).index_put_(tuple(x.T), torch.ones(()), accumulate=True) / n
-        far.append(float((found - law.joint).abs().sum()) / 2)
-    assert far[1] < 0.5 * far[0]
 
 
 def test_the_network_cannot_see_what_is_hidden():

@@ -21,7 +21,7 @@ from genlab.systems.glide import enlarged
 from genlab.systems.npe import simulated
 from genlab.systems.text_to_video import TextToVideo
 from genlab.train.fit import EMA
-from genlab.zoo import find, systems
+from genlab.zoo import find, systems, uncaptioned
 from genlab.zoo.systems import GLIDE_BASE, GLIDE_PLAIN, GLIDE_UPSAMPLER, LATENT_VAE, SYSTEMS
 
 TEXT = load_text("val")[:6000]
@@ -83,7 +83,7 @@ def test_rows_name_as_many_data_as_there_are():
 # Neural posterior estimation
 
 
-@pytest.mark.parametrize("row", systems.NPE, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", uncaptioned.NPE, ids=lambda row: row.name)
 def test_an_untrained_estimator_scores_as_the_prior_does(row, generator):
     """Its mean NLL is the prior's entropy: log 4 on the square, a normal's on the line."""
     simulator, model = row.build.args[0], row.untrained()
@@ -115,7 +115,7 @@ def test_the_kl_of_the_card_is_that_of_the_distributions():
             mean, cov = LinearGaussian().posterior(cond)
             return MultivariateNormal(mean, 1.69 * cov).log_prob(theta)
 
-    found = systems._measure_linear_gaussian(LinearGaussian(), Wide())
+    found = uncaptioned._measure_linear_gaussian(LinearGaussian(), Wide())
     kl = 2 * math.log(1.3) + 1 / 1.69 - 1
     assert abs(found["kl_nats"] - kl) < 5 * found["kl_error"]
 
@@ -333,8 +333,8 @@ def test_the_penalty_is_paid_in_every_third_step(x):
 
 
 def test_the_rates_are_held_and_fall_in_the_last_steps(x, monkeypatch):
-    seen, by_game = {}, systems.by_game
-    monkeypatch.setattr(systems, "by_game", lambda *a, **b: seen.update(b) or by_game(*a, **b))
+    seen, by_game = {}, uncaptioned.by_game
+    monkeypatch.setattr(uncaptioned, "by_game", lambda *a, **b: seen.update(b) or by_game(*a, **b))
     row = tiny("stylegan", n_steps=100, n_fall=40, lr=(0.3, 0.1))
     row.train(row.untrained(), x)
     for rate, highest in zip(seen["lr"], (0.3, 0.1), strict=True):
@@ -343,17 +343,17 @@ def test_the_rates_are_held_and_fall_in_the_last_steps(x, monkeypatch):
 
 
 def test_no_generator_has_seen_the_classifiers_digits_nor_the_held_out():
-    seen = {row.numpy().tobytes() for row in systems.grey_digits().flatten(1)}
+    seen = {row.numpy().tobytes() for row in uncaptioned.grey_digits().flatten(1)}
     for part in ("judge", "test"):
-        others = [row.numpy().tobytes() for row in systems.grey_digits(part).flatten(1)]
+        others = [row.numpy().tobytes() for row in uncaptioned.grey_digits(part).flatten(1)]
         assert sum(row in seen for row in others) == 0
-    x = systems.grey_digits("test")
+    x = uncaptioned.grey_digits("test")
     assert (x.min(), x.max()) == (-1, pytest.approx(1, abs=0.02))
 
 
 def test_a_card_states_the_ceiling_and_the_figures(monkeypatch):
-    monkeypatch.setattr(systems, "drawn_at", partial(systems.drawn_at, n=50))
-    found = systems._measure_style_gan(tiny("stylegan").untrained())
+    monkeypatch.setattr(uncaptioned, "drawn_at", partial(uncaptioned.drawn_at, n=50))
+    found = uncaptioned._measure_style_gan(tiny("stylegan").untrained())
     assert found["kind"] == "none"
     assert found["precision"] <= found["real_precision"]
     assert {"recall", "recall_at_0.7", "recall_at_0.4"} < found.keys()
