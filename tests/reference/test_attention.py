@@ -26,14 +26,6 @@ def test_attention_equals_scaled_dot_product_attention(n_query, n_key):
     )
 
 
-def test_the_causal_mask_is_the_one_pytorch_means():
-    q, k, v = torch.randn(3, 2, 4, 6, 8)
-    torch.testing.assert_close(
-        attention(q, k, v, causal_mask(6, 6)),
-        F.scaled_dot_product_attention(q, k, v, is_causal=True),
-    )
-
-
 def test_grouped_queries_pair_the_same_heads_as_pytorch():
     q, k, v = torch.randn(2, 6, 5, 8), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
     theirs = F.scaled_dot_product_attention(

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from genlab.core import last
 from genlab.score import (
     add_noise,
     alphas_bar_from_betas,
@@ -190,10 +189,3 @@ def test_averaged_weights_are_theirs():
         theirs.step(net.parameters())
     for mine, other in zip(ours.average.parameters(), theirs.shadow_params, strict=True):
         torch.testing.assert_close(mine, other, rtol=1e-6, atol=1e-6)
-
-
-def test_last_state_is_the_sample(generator):
-    bar = alphas_bar_from_betas(linear_betas(10, first=0.01, last=0.2))
-    x = torch.randn(2, 2, generator=generator)
-    states = ddim_sample(lambda x, t: 0 * x, x, torch.tensor([9, 4]), alphas_bar=bar)
-    torch.testing.assert_close(last(states), x / bar[9].sqrt())

@@ -7,7 +7,6 @@ import torch
 from genlab.data.captions import load_captioned
 from genlab.metrics.features import WaveletFeatures
 from genlab.score.guidance import dynamic_threshold
-from genlab.systems.glide import sharpen
 
 pytestmark = [
     pytest.mark.reference,
@@ -33,13 +32,3 @@ def test_whitened_axes_are_those_of_scikit_learn():
     ours = WaveletFeatures(grey[:600], 8)(grey[600:]).numpy()
     theirs = pca.transform(numbers[600:])
     np.testing.assert_allclose(np.abs(ours), np.abs(theirs), rtol=1e-6, atol=1e-8)  # up to signs
-
-
-def test_sharpening_is_scipys_convolution():
-    ndimage = pytest.importorskip("scipy.ndimage")
-    x = 0.1 * torch.randn(1, 3, 8, 8)
-    line = np.array([0.25, 0.5, 0.25])
-    kernel = (line[:, None] * line)[None]
-    blurred = ndimage.convolve(x[0].numpy(), kernel, mode="nearest")
-    theirs = x[0].numpy() + 1.5 * (x[0].numpy() - blurred)
-    np.testing.assert_allclose(sharpen(x, 1.5)[0].numpy(), theirs, atol=1e-12)

@@ -9,13 +9,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KernelDensity
 
 from genlab.oracles import Empirical
-from genlab.score.matching import (
-    annealed_langevin,
-    dsm_loss,
-    hyvarinen_loss,
-    noise_ladder,
-    score_from_x0,
-)
+from genlab.score.matching import annealed_langevin, dsm_loss, hyvarinen_loss, score_from_x0
 
 pytestmark = pytest.mark.reference
 
@@ -70,15 +64,6 @@ def test_the_score_of_a_noised_data_set_is_the_slope_of_scikit_learns_kernel_den
         up, down = (kde.score_samples((at + sign * step).numpy()) for sign in (1, -1))
         # central differences: h^2 and rounding / h, both about 1e-10
         np.testing.assert_allclose(ours[:, j], (up - down) / (2 * h), atol=1e-6)
-
-
-def test_the_ladder_is_that_of_diffusers():
-    from diffusers import ScoreSdeVeScheduler
-
-    scheduler = ScoreSdeVeScheduler(sigma_min=0.01, sigma_max=50.0, num_train_timesteps=12)
-    scheduler.set_sigmas(12)
-    theirs = scheduler.discrete_sigmas.flip(0).double()
-    torch.testing.assert_close(noise_ladder(50.0, 0.01, 12), theirs, rtol=1e-5, atol=0)  # float32
 
 
 def test_a_langevin_step_is_diffusers_corrector_at_its_step_size():

@@ -64,15 +64,3 @@ def test_likelihood_agrees_with_dopri5_of_torchdiffeq(sde, generator):
     law = mixture().noised(float(sde.alpha(one)), float(sde.sigma(one)))
     theirs = law.log_prob(end[-1]) + log_det[-1]
     torch.testing.assert_close(theirs, mixture().log_prob(x0), rtol=0, atol=1e-7)
-
-
-def test_one_path_agrees_with_scipy():
-    integrate = pytest.importorskip("scipy.integrate")
-    velocity, x_T = velocity_of(VP()), torch.tensor([[0.8, -1.1]])
-    solved = integrate.solve_ivp(
-        lambda t, x: velocity(torch.tensor(x)[None], torch.tensor([t]))[0].numpy(),
-        (1.0, 0.0), x_T[0].numpy(), method="DOP853", rtol=1e-10, atol=1e-12,
-    )  # fmt: skip
-    ts = torch.linspace(1, 0, 401)
-    ours = last(probability_flow_sample(VP(), exact_score(mixture(), VP()), x_T, ts, method=rk4))
-    torch.testing.assert_close(ours[0], torch.tensor(solved.y[:, -1]), rtol=0, atol=1e-6)

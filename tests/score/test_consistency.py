@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genlab.core import last
-from genlab.core.capabilities import Sampleable, likelihood_kind
 from genlab.metrics.cost import network_passes
 from genlab.nn.layers import MLP
 from genlab.oracles import GaussianMixture
@@ -38,20 +37,6 @@ TEACHER = lambda x, sigma: LAW.denoiser(x, 1.0, sigma)
 END = lambda x, sigma: exact_consistency_1d(LAW, x, sigma, sigma_min=0.02)
 
 
-def normal_end(x, sigma, sigma_min=0.02):
-    """Where a path of N(MU, S^2) ends, by hand: the flow keeps the standard score."""
-    return MU + (x - MU) * ((S**2 + sigma_min**2) / (S**2 + sigma[:, None] ** 2)).sqrt()
-
-
-@given(sigma_data=st.floats(0.2, 2.0), sigma_min=st.floats(0.001, 0.5))
-def test_the_smallest_level_passes_through_untouched(sigma_data, sigma_min):
-    c = consistency_precondition(
-        torch.tensor(sigma_min), sigma_data=sigma_data, sigma_min=sigma_min
-    )
-    assert float(c.c_skip) == 1
-    assert float(c.c_out) == 0
-
-
 def test_whatever_the_network_says_a_clean_example_is_its_own(generator):
     x = torch.randn(5, 1, 3, 3, generator=generator)
     sigma = torch.full((5,), 0.02)
@@ -67,36 +52,11 @@ def test_with_nothing_taken_off_the_scales_are_edms(sigma, sigma_data):
         torch.testing.assert_close(a, b)
 
 
-def test_scales_by_hand():
-    c = consistency_precondition(torch.tensor(1.1), sigma_data=0.5, sigma_min=0.1)
-    assert abs(float(c.c_skip) - 0.25 / 1.25) < 1e-12
-    assert abs(float(c.c_out) - 0.5 / math.sqrt(1.46)) < 1e-12
-    assert abs(float(c.c_in) - 1 / math.sqrt(1.46)) < 1e-12
-    assert abs(float(c.c_noise) - math.log(1.1) / 4) < 1e-12
-
-
-def test_the_exact_function_of_a_normal_is_its_flow_map():
-    law = GaussianMixture(torch.ones(1), torch.tensor([[MU]]), torch.tensor([S]))
-    x, sigma = torch.linspace(-3, 3, 9)[:, None], torch.linspace(0.05, 3, 9)
-    got = exact_consistency_1d(law, x, sigma, sigma_min=0.02)
-    torch.testing.assert_close(got, normal_end(x, sigma), atol=1e-7, rtol=0)
-
-
 def test_the_exact_function_is_where_a_long_walk_of_the_teacher_ends():
     x, n = torch.tensor([[-20.0], [-3.0], [0.5], [9.0]]), 400
     sigmas = torch.logspace(1, math.log10(0.02), n + 1)
     walked = last(edm_sample(TEACHER, x, sigmas))
     torch.testing.assert_close(END(x, torch.full((4,), 10.0)), walked, atol=2e-4, rtol=0)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_a_step_with_own_levels_is_edms_step(order, generator):
-    x = torch.randn(6, 1, generator=generator)
-    high, low = torch.tensor([2.0, 1.0, 0.5] * 2), torch.tensor([1.5, 0.2, 0.4] * 2)
-    got = edm_step(TEACHER, x, high, low, order=order)
-    for i in range(6):
-        one = edm_step(TEACHER, x[i : i + 1], high[i], low[i], order=order)
-        torch.testing.assert_close(got[i : i + 1], one)
 
 
 @pytest.mark.parametrize(("order", "falls"), [(1, 16), (2, 64)])
@@ -111,25 +71,6 @@ def test_exact_paths_have_a_loss_that_falls_with_the_solvers_error(order, falls,
         losses.append(float(loss.mean()))
     for wide, half in pairwise(losses):
         assert abs(math.log2(wide / half) - math.log2(falls)) < 0.35
-
-
-def test_the_teachers_own_guess_is_not_consistent(generator):
-    # one jump of a denoiser lands at the mean of all ends, not at the end of its path
-    x0, eps = LAW.sample(400, generator=generator), torch.randn(400, 1, generator=generator)
-    levels = torch.full((400,), 0.8), torch.full((400,), 0.4)
-    loss = lambda f: float(consistency_distillation_loss(f, f, TEACHER, x0, eps, *levels).mean())
-    assert loss(TEACHER) > 20 * loss(END)
-
-
-def test_a_function_that_ignores_its_input_is_consistent_without_the_boundary(generator):
-    x0, eps = LAW.sample(50, generator=generator), torch.randn(50, 1, generator=generator)
-    levels = torch.full((50,), 0.1), torch.full((50,), 0.02)
-    net = lambda x, c: 0 * x
-    collapsed = lambda x, sigma: 0 * x
-    bounded = lambda x, s: consistency_function(net, x, s, sigma_data=0.8, sigma_min=0.02)
-    loss = lambda f: float(consistency_distillation_loss(f, f, TEACHER, x0, eps, *levels).mean())
-    assert loss(collapsed) == 0
-    assert loss(bounded) > 1e-5  # collapsing is not on offer: near the clean end f is x
 
 
 def test_the_loss_is_the_distance_of_neighbours_and_moves_the_student_alone(generator):
@@ -147,15 +88,6 @@ def test_the_loss_is_the_distance_of_neighbours_and_moves_the_student_alone(gene
     loss.sum().backward()
     assert a.grad is not None
     assert b.grad is None  # the cleaner side is the goal
-
-
-def test_no_gradient_reaches_the_teacher(generator):
-    c, a = (torch.tensor(v, requires_grad=True) for v in (0.5, 0.5))
-    f = lambda x, s: a * x
-    x0, eps = torch.randn(2, 3, 2, generator=generator)
-    levels = torch.full((3,), 2.0), torch.full((3,), 1.0)
-    consistency_distillation_loss(f, f, lambda x, s: c * x, x0, eps, *levels).sum().backward()
-    assert c.grad is None
 
 
 def test_distances_by_hand():
@@ -248,13 +180,6 @@ class Conditioned(nn.Module):
 def perfect(data):
     """A teacher without a fault."""
     return lambda cond: lambda x, sigma: data.denoiser(x, 1.0, sigma)
-
-
-def test_it_samples_and_has_no_likelihood():
-    model = student()
-    _: Sampleable = model
-    assert likelihood_kind(model) == "none"
-    assert model.event_shape == (1, 8, 8)
 
 
 @pytest.mark.parametrize("levels", [(20.0,), (20.0, 1.0), (20.0, 3.0, 0.5)])
@@ -351,13 +276,6 @@ def test_a_small_network_learns_the_quantile_map(data):
     error = lambda a: float((a - end).square().mean().sqrt())
     assert error(got) < 0.15  # W2 to the data: the map on the line is the optimal one
     assert error(got) < 0.2 * error(mean)
-
-
-def test_both_averages_follow_the_student_in_a_distillation():
-    run = distilled(student(), SMALL.untrained())
-    last(run)
-    parts = run.state_dict()["parts"]
-    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.fit["n_steps"]
 
 
 def test_the_recipes_levels_span_the_stated_range():

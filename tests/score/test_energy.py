@@ -10,14 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from torch.testing import assert_close
 
 from genlab.core import last
-from genlab.core.capabilities import (
-    HasEnergy,
-    NoLikelihoodError,
-    Sampleable,
-    Trainable,
-    likelihood_kind,
-    log_likelihood,
-)
+from genlab.core.capabilities import Trainable, likelihood_kind
 from genlab.core.stats import normal_log_prob
 from genlab.oracles.continuous import Gaussian, GaussianMixture
 from genlab.score.energy import (
@@ -142,11 +135,6 @@ def test_negatives_have_gone_the_known_part_of_the_way(k, generator):
     assert not negatives.requires_grad
 
 
-def test_less_than_one_step_is_refused():
-    with pytest.raises(ValueError, match="n_steps is 0"):
-        contrastive_negatives(lambda x: -x, torch.ones(1, 1), step_size=0.1, n_steps=0)
-
-
 def test_rows_are_different_and_states_go_back_to_them(generator):
     pool = PersistentChains(10, (3,), generator=generator)
     before = pool.states.clone()
@@ -189,24 +177,9 @@ def tiny(n_chains=8, **options):
     return EBM(net, event_shape=(2,), step_size=0.1, n_steps=3, chains=pool, **options)
 
 
-def test_it_has_an_energy_and_no_likelihood():
-    for capability in (HasEnergy, Sampleable, Trainable):
-        assert isinstance(tiny(), capability)
-    assert likelihood_kind(tiny()) == "unnormalised"
-    with pytest.raises(NoLikelihoodError, match="log Z"):
-        log_likelihood(tiny(), torch.zeros(1, 2))
-
-
 def test_the_quadratic_confines():
     ebm, x = tiny(base_std=0.5), torch.randn(7, 2)
     assert_close(ebm.energy(x), ebm.energy_net(x).squeeze(1) + 2 * x.square().sum(1))
-
-
-def test_samples_repeat_with_their_seed_and_carry_no_gradient():
-    a, b = (tiny().sample(5, generator=seeded(2)) for _ in range(2))
-    assert torch.equal(a, b)
-    assert a.shape == (5, 2)
-    assert not a.requires_grad
 
 
 def test_the_loss_moves_the_chains_and_holds_the_negatives_still():
@@ -291,13 +264,6 @@ def test_the_minimum_knows_the_constant(ratio):
     assert_close(guess.detach(), torch.cat([truth, log_z[None]]), rtol=0, atol=1e-5)
 
 
-def test_the_optimal_logit_is_the_posterior_of_the_label():
-    # Bayes: with nu noise draws for each example, P(data | x) = p / (p + nu q)
-    p, q, nu = 0.3, 0.2, 4.0
-    g = nce_logits(torch.tensor(p).log(), torch.tensor(q).log(), ratio=nu)
-    assert g.sigmoid().item() == pytest.approx(p / (p + nu * q))
-
-
 def test_one_example_pays_for_all_its_noise_and_extreme_logits_stay_finite():
     g_data, g_noise = torch.randn(4), torch.randn(4, 3)
     labels = torch.cat([torch.ones(4, 1), torch.zeros(4, 3)], 1)
@@ -364,12 +330,6 @@ def test_the_mean_log_weight_is_below_and_the_way_back_above(generator):
     assert up.mean() < log_z < -down.mean()
     assert within((up - log_z).exp(), 1)
     assert within((down + log_z).exp(), 1)
-
-
-def test_one_jump_is_plain_importance_sampling(generator):
-    x0 = torch.randn(50, 3, generator=generator)
-    end = annealed(x0, torch.tensor([0.0, 1.0]), step_size=0.1)
-    assert_close(end.log_w, -quartic(x0) - wide(x0))
 
 
 def test_particles_end_at_the_target(generator):

@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from genlab.core import HasLogProb, Sampleable, Trainable, last, likelihood_kind
+from genlab.core import last
 from genlab.data.toys import GaussianRing
 from genlab.metrics.calibration import mmd_permutation_test
 from genlab.metrics.distances import energy_distance, median_bandwidth, rbf_kernel
 from genlab.oracles import Gaussian, GaussianMixture
-from genlab.score.exact import exact_score, exact_velocity
+from genlab.score.exact import exact_velocity
 from genlab.score.flow_matching import (
     FlowMatching,
     TimedMLP,
@@ -20,7 +20,7 @@ from genlab.score.flow_matching import (
     reflow_pairs,
     straightness,
 )
-from genlab.score.sde import Straight, ode_log_prob, probability_flow
+from genlab.score.sde import ode_log_prob
 from genlab.solvers import heun, rk4
 from genlab.train import fit, minibatches
 
@@ -42,16 +42,6 @@ def test_loss_is_zero_for_the_line_of_a_single_pair():
     back = lambda x, t: -line(x, t)
     expected = (2 * (eps - x0)).square().mean()
     assert_close(flow_matching_loss(back, x0, torch.tensor([0.3]), eps), expected[None])
-
-
-@pytest.mark.parametrize("t", [0.05, 0.4, 0.95])
-def test_exact_velocity_is_the_flow_of_the_straight_path(t):
-    x, data = torch.randn(6, 2), mixture()
-    times = torch.full((6,), t)
-    assert_close(
-        exact_velocity(data)(x, times),
-        probability_flow(Straight(), exact_score(data, Straight()), x, times),
-    )
 
 
 def test_velocity_of_gaussian_data_minimises_the_loss(generator):
@@ -145,17 +135,6 @@ def test_pairs_of_a_gaussian_flow_lie_on_lines_that_do_not_cross(generator):
 def model():
     torch.manual_seed(0)
     return FlowMatching(TimedMLP(2, width=16, depth=2), event_shape=(2,), n_steps=8)
-
-
-def test_model_is_trainable_sampleable_and_exact(model, generator):
-    a: Trainable = model
-    b: Sampleable = model
-    c: HasLogProb = model
-    assert a is b is c
-    assert likelihood_kind(model) == "exact"
-    x = model.sample(5, generator=generator)
-    assert x.shape == (5, 2)
-    assert not x.requires_grad
 
 
 def test_density_of_an_untrained_model_integrates_to_one(model):

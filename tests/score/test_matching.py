@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from genlab.core import integrate, last, std_normal_log_prob
-from genlab.core.capabilities import HasScore, Sampleable, Trainable, likelihood_kind
 from genlab.metrics.calibration import mmd_permutation_test
 from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture
@@ -77,15 +76,6 @@ def within(values, expected):
 # The objectives
 
 
-@pytest.mark.parametrize("a", [0.0, 0.5, 1.0, 1.5])
-def test_losses_of_a_straight_score_are_the_courses_parabolas(a):
-    p = Gaussian(torch.zeros(1), torch.eye(1))
-    explicit = mean_on_grid(p, esm_loss(lambda x: -a * x, p.score, GRID))
-    implicit = mean_on_grid(p, hyvarinen_loss(lambda x: -a * x, GRID))
-    assert abs(explicit.item() - (1 - a) ** 2 / 2) < 1e-9  # quadrature of a smooth integrand
-    assert abs(implicit.item() - (-a + a**2 / 2)) < 1e-9
-
-
 @pytest.mark.parametrize("model", [wrong_score, torch.cos, lambda x: 2 * x])
 def test_explicit_and_hyvarinen_differ_by_a_constant_of_the_data(model):
     p = bumps()
@@ -137,23 +127,6 @@ def test_denoising_is_explicit_matching_of_the_noised_data_plus_its_floor(model,
     explicit = mean_on_grid(noised, esm_loss(model, noised.score, GRID))
     floor = mean_on_grid(noised, dsm_floor(noised.score(GRID), sigma=sigma))
     assert_close(dsm, explicit + floor, atol=1e-7, rtol=1e-6)  # two quadratures
-
-
-@given(s=st.floats(0.1, 3.0), sigma=st.floats(0.1, 3.0), d=st.integers(1, 4))
-def test_floor_of_normal_data_is_known(s, sigma, d):
-    """E[floor] = D s^2 / (2 sigma^2 (s^2 + sigma^2)): a quarter for s = sigma = D = 1."""
-    v = s**2 + sigma**2
-    root = torch.full((1, d), math.sqrt(v))  # E[x^2] = v is reached by x = +-sqrt(v)
-    floor = dsm_floor(-root / v, sigma=sigma)
-    assert floor.item() == pytest.approx(d * s**2 / (2 * sigma**2 * v))
-
-
-def test_the_row_that_looks_perfect_is_not_the_best_answer(generator):
-    """For N(0, 1) data and unit noise the best output at 2.5 is -1.25, not that row's -0.5."""
-    x0, eps = torch.randn(2, 100_000, 1, generator=generator)
-    near = (x0 + eps - 2.5).abs()[:, 0] < 0.05
-    # 2.5 standard errors of about 1100 rows with spread 0.7, plus the width of the bin
-    assert abs((-eps[near]).mean() + 1.25) < 0.08
 
 
 def test_a_level_may_differ_from_row_to_row_and_losses_sum_over_the_event():
@@ -301,14 +274,6 @@ def test_every_level_is_a_chain_that_starts_where_the_last_one_ended(generator):
     assert_close(states[4], torch.full((n, 1), 3.0))  # denoising a single point gives that point
 
 
-def test_no_gradient_leaks_and_the_callers_mode_is_kept():
-    w = torch.ones(1, requires_grad=True)
-    score = lambda x, s: -w * x
-    for x in annealed_langevin(score, torch.zeros(2, 1), torch.ones(1), rate=0.1, n_steps=2):
-        assert not x.requires_grad
-        assert torch.is_grad_enabled()
-
-
 @pytest.mark.parametrize("rate", [0.0, 2.0])
 def test_a_rate_outside_its_range_is_refused(rate):
     with pytest.raises(ValueError, match="rate"):
@@ -394,14 +359,6 @@ def test_a_constant_output_counts_less_the_more_noise_there_is():
     assert_close(found, expected[:, None].expand(2, 2))
 
 
-def test_network_sees_its_level_and_keeps_the_shape_of_images():
-    net = LevelMLP(16, width=8, depth=1)
-    x = torch.ones(2, 1, 4, 4)
-    a, b = net(x, torch.tensor([0.1, 3.0]))
-    assert a.shape == (1, 4, 4)
-    assert not torch.allclose(a, b)
-
-
 def test_training_visits_every_level_and_each_example_has_its_own(generator):
     model = make()
     seen = watched(model)
@@ -417,20 +374,6 @@ def test_sampling_starts_with_the_noise_of_the_highest_level(generator):
     assert (sigma == model.sigmas[0]).all()
     size = (x * (25 + 1) ** 0.5).square().mean().sqrt()  # undo the scaling of the input
     assert abs(size - 5) < 5 * 5 / math.sqrt(2 * 8000)
-
-
-def test_it_scores_and_samples_by_its_seed_but_has_no_likelihood():
-    model, x = make(n_steps=2), torch.randn(6, 2)
-    for capability in (Trainable, Sampleable, HasScore):
-        assert isinstance(model, capability)
-    assert likelihood_kind(model) == "none"
-    before = torch.get_rng_state()
-    for draw in (lambda g: model.loss(x, generator=g), lambda g: model.sample(5, generator=g)):
-        a, b = (draw(torch.Generator().manual_seed(3)) for _ in range(2))
-        assert torch.equal(a, b)
-    assert torch.equal(before, torch.get_rng_state())
-    assert a.shape == (5, 2)
-    assert not a.requires_grad
 
 
 @pytest.mark.slow

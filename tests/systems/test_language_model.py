@@ -145,12 +145,6 @@ def test_windows_come_in_a_random_order():
     assert sum(a + b in MANUAL for a, b in pairwise(pieces)) <= 3  # in order, all eleven go on
 
 
-def test_without_dropout_of_merges_the_spelling_is_the_usual_one():
-    usual = " ".join(map(str, SPELLER.encode(MANUAL).tolist()))
-    for row in next(stream(drop=0.0)):
-        assert " ".join(map(str, row.tolist())) in usual
-
-
 @pytest.mark.parametrize("n_before", [0, 3, 60])
 def test_the_stream_is_resumed_where_it_was_left(n_before):
     left, taken = stream(), stream(seed=99)

@@ -1,7 +1,5 @@
 """Noise of videos, and what Gaussian videos lose when their frames are made one by one."""
 
-import math
-
 import pytest
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
@@ -64,10 +62,6 @@ def test_the_error_is_that_of_the_posterior_mean(rho, sigma, n):
     assert frame_error(rho, sigma, n) == pytest.approx(posterior.diag().mean().item(), abs=1e-12)
 
 
-def test_a_still_video_needs_the_root_of_its_frames_more_noise():
-    assert frame_error(1.0, 0.7 * math.sqrt(8), 8) == pytest.approx(frame_error(0.0, 0.7, 1))
-
-
 CAPTIONS = ["a red seven moving left", "a blue two turning"]
 
 
@@ -100,29 +94,6 @@ def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
     eps_hat = (noisy - model.denoiser(CAPTIONS)(noisy, sigma)) / sigma[0]
     weight = sigma[0] ** 2 * (1 / sigma[0] ** 2 + 4)
     torch.testing.assert_close(loss, weight * (eps_hat - eps).square().mean())
-
-
-def test_stills_are_one_frame_of_each_video_with_its_number_and_less_noise():
-    model, x = small(log_sigma=(0.4, 0.0), shift=0.3), noise()
-    model.stills = True
-    seen = []
-
-    def spied(*args, **kwargs):
-        seen.append((args, kwargs))
-        return plain(*args, **kwargs)
-
-    plain = model.net.forward
-    model.net.forward = spied
-    losses = {round(model.loss(x, cond=CAPTIONS, generator=make_generator(k)).item(), 9): k
-              for k in range(12)}  # fmt: skip
-    assert len(losses) == 12
-    frames = torch.cat([kwargs["times"] for _, kwargs in seen], 1)  # (2, 12): a number a video
-    assert frames.unique().tolist() == [0.0, 1.0, 2.0]
-    assert (frames[0] != frames[1]).any()
-    assert (frames[0] == frames[1]).any()
-    assert all(args[0].shape == (2, 3, 1, 8, 8) for args, _ in seen)
-    assert not any(kwargs["joined"].any() for _, kwargs in seen)
-    torch.testing.assert_close(seen[0][0][1], torch.full((2,), 0.1))  # log(sigma) / 4
 
 
 def test_the_loss_of_stills_is_the_mean_of_those_of_its_frames():
