@@ -274,41 +274,6 @@ def tables(n_steps):
     return {"betas": betas, "variances": betas}
 
 
-def chain_variance(betas, variances):
-    """Variance of x_0 under the model: every step is linear, so variances obey a recursion."""
-    var, bar = 1.0, alphas_bar_from_betas(betas)
-    for b, a, v in zip(betas.flip(0), bar.flip(0), variances.flip(0), strict=True):
-        var = (1 - b / (a * S**2 + 1 - a)) ** 2 / (1 - b) * var + v
-    return var
-
-
-def bound(n_steps, x, generator, scale=1.0, bins=None):
-    both = tables(n_steps)
-    model = gaussian_eps(alphas_bar_from_betas(both["betas"]))
-    eps = torch.randn(n_steps, *x.shape, generator=generator)
-    return ddpm_vlb(lambda x, t: scale * model(x, t), x, eps, bins=bins, **both)
-
-
-@pytest.mark.parametrize(
-    ("bins", "gap"),
-    # with bins q aims at the level, the true posterior at its whole bin: a gap of its own
-    [(None, 0.05), (Bins(0.08, -2.0, 2.0), 0.5)],
-    ids=["density", "grey levels"],
-)
-@pytest.mark.parametrize("value", [-0.8, 0.0, 0.4])
-def test_bound_stays_below_the_exact_likelihood_of_the_chain_and_comes_close(
-    bins, gap, value, generator
-):
-    x = torch.full((4000, 1), value)
-    values = bound(200, x, generator, bins=bins)
-    std = torch.as_tensor(chain_variance(**tables(200))).sqrt()
-    exact = Normal(0.0, std).log_prob(x[0])
-    if bins:
-        exact = bin_log_prob(x[:1], torch.zeros(1, 1), std, bins)
-    error = 5 * values.std().item() / math.sqrt(len(values))  # Monte Carlo
-    assert exact.item() - gap - error < values.mean().item() < exact.item() + error
-
-
 def reverse_mean(model, betas, x_t, t):
     """The mean of algorithm 2."""
     eps_hat = model(x_t, torch.full((len(x_t),), t))
@@ -383,16 +348,6 @@ def test_errors_of_the_best_network_on_normal_data_are_known(generator):
     errors = noise_errors(gaussian_eps(BAR, std=1.0), x0, eps, alphas_bar=BAR)
     # Each is the variance of a normal: Monte Carlo, five standard errors.
     assert ((errors - BAR).abs() < 5 * BAR * (2 / n) ** 0.5).all()
-
-
-def test_impossible_errors_are_refused(as_a_user):
-    with pytest.raises(ValueError, match="mean_square holds -"):
-        optimal_variances(-BAR, BETAS)
-    with pytest.raises(ValueError, match=r"mean_square \(3,\)"):
-        optimal_variances(BAR[:3], BETAS)
-    x = torch.zeros(1, 1)
-    with pytest.raises(ValueError, match=r"draws_of_eps \(2,\)"):
-        noise_errors(lambda x, t: x, x, torch.zeros(2, 1, 1), alphas_bar=BAR)
 
 
 # The model

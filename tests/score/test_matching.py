@@ -11,7 +11,6 @@ from torch.testing import assert_close
 
 from genlab.core import integrate, last, std_normal_log_prob
 from genlab.metrics.calibration import mmd_permutation_test
-from genlab.nn.layers import MLP
 from genlab.oracles import Gaussian, GaussianMixture
 from genlab.score.matching import (
     NCSN,
@@ -29,7 +28,6 @@ from genlab.score.matching import (
     sliced_loss,
     x0_from_score,
 )
-from genlab.solvers.ode import rademacher
 from genlab.train import cosine, fit, minibatches
 
 GRID = torch.linspace(-14, 14, 4001, dtype=torch.float64)[:, None]
@@ -146,47 +144,6 @@ def test_a_noise_level_must_be_positive(sigma):
         dsm_loss(torch.cos, x, x, sigma=sigma)
     with pytest.raises(ValueError, match=f"sigma is {sigma:g}, expected > 0"):
         dsm_floor(x, sigma=sigma)
-
-
-def sliced(score, x, g):
-    return sliced_loss(score, x, rademacher((1, *x.shape), like=x, generator=g))
-
-
-def denoising(score, x, g):
-    return dsm_loss(score, x, torch.randn(x.shape, generator=g), sigma=0.5)
-
-
-OBJECTIVES = {  # and the noise whose score they learn
-    "hyvarinen": (lambda score, x, g: hyvarinen_loss(score, x), 0.0),
-    "sliced": (sliced, 0.0),
-    "denoising": (denoising, 0.5),
-}
-
-
-class Fitted(torch.nn.Module):
-    """A network with one of the objectives as its loss."""
-
-    def __init__(self, objective):
-        super().__init__()
-        self.net, self.objective = MLP(1, 1, 32, 2), objective
-
-    def loss(self, x, *, generator=None):
-        return self.objective(self.net, x, generator).mean()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_each_objective_learns_the_score_that_it_promises(name, generator):
-    p, (objective, sigma) = bumps(), OBJECTIVES[name]
-    model = Fitted(objective)
-    batches = (p.sample(512, generator=generator) for _ in itertools.count())
-    last(fit(model, batches, n_steps=600, lr=3e-3, generator=generator))
-    target = p.noised(1.0, sigma) if sigma else p
-    error = mean_on_grid(target, esm_loss(model.net, target.score, GRID))
-    size = mean_on_grid(target, 0.5 * target.score(GRID)[:, 0] ** 2)
-    assert error < 0.05 * size  # measured 0.005 to 0.02
-    if sigma:  # and not the score of the clean data
-        assert error < 0.2 * mean_on_grid(target, esm_loss(model.net, p.score, GRID))
 
 
 # Tweedie's formula
