@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+from mixtures import mixture
 
 from genlab.core import last
-from genlab.oracles import GaussianMixture
 from genlab.score.exact import exact_score
 from genlab.score.sde import VE, VP, SubVP, probability_flow, probability_flow_sample, ride
 from genlab.solvers import rk4
@@ -12,12 +12,6 @@ from genlab.solvers.ode import exact_divergence
 
 pytestmark = pytest.mark.reference
 SDES = [VP(), SubVP(), VE(0.1, 10.0)]
-
-
-def mixture():
-    return GaussianMixture(
-        torch.tensor([0.3, 0.7]), torch.tensor([[-1.5, 0.0], [1.0, 0.5]]), torch.tensor([0.4, 0.6])
-    )
 
 
 def velocity_of(sde):

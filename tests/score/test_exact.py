@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from mixtures import mixture
 from torch.testing import assert_close
 
-from genlab.oracles import Gaussian, GaussianMixture
+from genlab.oracles import Gaussian
 from genlab.score import (
     alphas_bar_from_betas,
     ddpm_loss,
@@ -16,13 +17,7 @@ from genlab.score import (
 from genlab.score.exact import exact_score, exact_velocity
 from genlab.score.sde import VE, VP, Straight, SubVP
 
-
-def mixture(means):
-    tensors = ([0.3, 0.7], means, [0.4, 0.6])
-    return GaussianMixture(*(torch.tensor(a, dtype=torch.float64) for a in tensors))
-
-
-MIXTURE, LINE = mixture([[-1.5, 0.0], [1.0, 0.5]]), mixture([[-1.5], [1.0]])
+MIXTURE, LINE = mixture(), mixture([[-1.5], [1.0]])
 
 
 @pytest.mark.parametrize("sde", [VP(), SubVP(), VE(), Straight()], ids=repr)

@@ -4,13 +4,13 @@ import math
 
 import pytest
 import torch
+from mixtures import assert_alike, assert_moments, mixture
 from torch.testing import assert_close
 
 from genlab.core import last
 from genlab.data.toys import GaussianRing
-from genlab.metrics.calibration import mmd_permutation_test
-from genlab.metrics.distances import energy_distance, median_bandwidth, rbf_kernel
-from genlab.oracles import Gaussian, GaussianMixture
+from genlab.metrics.distances import energy_distance
+from genlab.oracles import Gaussian
 from genlab.score.exact import exact_velocity
 from genlab.score.flow_matching import (
     FlowMatching,
@@ -23,12 +23,6 @@ from genlab.score.flow_matching import (
 from genlab.score.sde import ode_log_prob
 from genlab.solvers import heun, rk4
 from genlab.train import fit, minibatches
-
-
-def mixture():
-    return GaussianMixture(
-        torch.tensor([0.3, 0.7]), torch.tensor([[-1.5, 0.0], [1.0, 0.5]]), torch.tensor([0.4, 0.6])
-    )
 
 
 def down(n):
@@ -68,14 +62,8 @@ def test_a_mixture_is_recovered(method, generator):
     options = {"method": method} if method else {}
     x_1 = torch.randn(n, 2, generator=generator)
     x = last(flow_sample(exact_velocity(data), x_1, down(150), **options))
-    match = data.moment_match()
-    spread = match.cov.diagonal().sqrt()
-    assert bool(((x.mean(0) - match.mean).abs() < 5 * spread / math.sqrt(n) + 0.01).all())
-    assert bool(((x.T.cov() - match.cov).abs() < 5 * spread**2 * math.sqrt(2 / n) + 0.02).all())
-    real = data.sample(500, generator=generator)
-    width = median_bandwidth(x[:500], real)
-    kernel = lambda a, b: rbf_kernel(a, b, bandwidth=width)
-    assert mmd_permutation_test(x[:500], real, kernel, generator=generator).p_value > 0.01
+    assert_moments(x, data, bias=(0.01, 0.02))
+    assert_alike(x, data, generator)
 
 
 @pytest.mark.parametrize(("method", "order"), [(None, 1), (heun, 2), (rk4, 4)])

@@ -6,12 +6,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from mixtures import assert_alike, assert_moments, mixture
 from torch.testing import assert_close
 
 from genlab.core import HasLogProb, Sampleable, last, likelihood_kind, std_normal_log_prob
-from genlab.metrics.calibration import mmd_permutation_test
-from genlab.metrics.distances import median_bandwidth, rbf_kernel
-from genlab.oracles import Gaussian, GaussianMixture
+from genlab.oracles import Gaussian
 from genlab.score.exact import exact_score
 from genlab.score.sde import (
     VE,
@@ -37,11 +36,7 @@ PATHS = [VP(), VP(1.0, 1.0), SubVP(), SubVP(0.5, 3.0), VE(), VE(0.1, 5.0), Strai
 times = st.floats(0.01, 0.98)
 
 
-def name(path):
-    return repr(path)
-
-
-@pytest.mark.parametrize("path", PATHS, ids=name)
+@pytest.mark.parametrize("path", PATHS, ids=repr)
 @given(t=times)
 def test_drift_rate_is_the_slope_of_log_alpha(path, t):
     t = torch.tensor(t, requires_grad=True)
@@ -52,7 +47,7 @@ def test_drift_rate_is_the_slope_of_log_alpha(path, t):
     torch.testing.assert_close(path.rate(t).detach(), slope)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=name)
+@pytest.mark.parametrize("path", PATHS, ids=repr)
 @given(t=times)
 def test_diffusion_coefficient_balances_the_growth_of_the_variance(path, t):
     """d sigma^2 / dt = 2 a sigma^2 + g^2, the left side by autograd."""
@@ -63,7 +58,7 @@ def test_diffusion_coefficient_balances_the_growth_of_the_variance(path, t):
     torch.testing.assert_close(growth, budget)
 
 
-@pytest.mark.parametrize("path", PATHS, ids=name)
+@pytest.mark.parametrize("path", PATHS, ids=repr)
 def test_noise_to_signal_only_grows(path):
     t = torch.linspace(0, 0.99, 100)
     assert bool(((path.sigma(t) / path.alpha(t)).diff() > 0).all())
@@ -88,12 +83,6 @@ def test_small_times_keep_their_digits():
 
 UNIT = VP(1.0, 1.0)  # the equation of the course's worked numbers: dx = -x/2 dt + dW
 SDES = [VP(), SubVP(), VE(0.1, 10.0)]
-
-
-def mixture():
-    return GaussianMixture(
-        torch.tensor([0.3, 0.7]), torch.tensor([[-1.5, 0.0], [1.0, 0.5]]), torch.tensor([0.4, 0.6])
-    )
 
 
 def at(t, n=1):
@@ -214,19 +203,11 @@ def corrected(sde, score, x_T, generator):
     [*((sampler, sde) for sampler in (flow, reverse) for sde in SDES), (corrected, VP())],
 )
 def test_a_mixture_is_recovered(sampler, sde, generator):
-    """Exact score in, the data out: moments within Monte Carlo error, and a two-sample test."""
     data, n = mixture(), 2000
     x_T = start(data, sde, n, generator)
     x = last(sampler(sde, exact_score(data, sde), x_T, generator))
-    match = data.moment_match()
-    spread = match.cov.diagonal().sqrt()
-    assert bool(((x.mean(0) - match.mean).abs() < 5 * spread / math.sqrt(n) + 0.02).all())
-    # fourth moments are below 3 sd^4, and Euler-Maruyama adds a bias of about one step in 300
-    assert bool(((x.T.cov() - match.cov).abs() < 5 * spread**2 * math.sqrt(2 / n) + 0.03).all())
-    real = data.sample(500, generator=generator)
-    bandwidth = median_bandwidth(x[:500], real)
-    kernel = lambda a, b: rbf_kernel(a, b, bandwidth=bandwidth)
-    assert mmd_permutation_test(x[:500], real, kernel, generator=generator).p_value > 0.01
+    assert_moments(x, data, bias=(0.02, 0.03))  # Euler-Maruyama: about one step in 300
+    assert_alike(x, data, generator)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.6, 1.0])
@@ -239,10 +220,7 @@ def test_marginals_agree_on_the_way(noise, generator):
             noise=noise, generator=generator,
         )
     )  # fmt: skip
-    match = noised_at(data, sde, 0.3).moment_match()
-    spread = match.cov.diagonal().sqrt()
-    assert bool(((x.mean(0) - match.mean).abs() < 5 * spread / math.sqrt(n) + 0.01).all())
-    assert bool(((x.T.cov() - match.cov).abs() < 5 * spread**2 * math.sqrt(2 / n) + 0.02).all())
+    assert_moments(x, noised_at(data, sde, 0.3), bias=(0.01, 0.02))
 
 
 def test_noised_prior_has_the_moments_of_noised_data_and_draws_them(generator):
