@@ -32,26 +32,17 @@ from genlab.metrics.distances import (
     w1_by_cdf,
     wasserstein_1d,
 )
-from genlab.metrics.features import blur
 
 pytestmark = pytest.mark.reference
-
-
-def covariance(d, generator):
-    a = torch.randn(d, d + 2, generator=generator)
-    return a @ a.T / d
+stats = pytest.importorskip("scipy.stats")
 
 
 def features(n, d, generator, shift=0.0):
     return torch.randn(n, d, generator=generator) + shift
 
 
-# --- SciPy ------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("n", "m"), [(20, 20), (20, 13)])
 def test_line_distances_agree_with_scipy(n, m, generator):
-    stats = pytest.importorskip("scipy.stats")
     x, y = torch.randn(n, generator=generator), torch.randn(m, generator=generator) * 2
     theirs = stats.wasserstein_distance(x.numpy(), y.numpy())
     assert abs(wasserstein_1d(x, y).item() - theirs) < 1e-10
@@ -62,14 +53,12 @@ def test_line_distances_agree_with_scipy(n, m, generator):
 
 @pytest.mark.parametrize("k", [0, 3, 40, 50])
 def test_exact_intervals_agree_with_scipy(k):
-    stats = pytest.importorskip("scipy.stats")
     theirs = stats.binomtest(k, 50).proportion_ci(0.95, "exact")
     low, _, high = binomial_interval(k, 50)
     np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-9)
 
 
 def test_scores_of_copies_agree_with_scipys_tests(generator):
-    stats = pytest.importorskip("scipy.stats")
     train, heldout = features(50, 2, generator), features(30, 2, generator)
     fake = train[:40] + 0.3 * features(40, 2, generator)
     probe = memorization_probe(fake, train, heldout)
@@ -82,23 +71,13 @@ def test_scores_of_copies_agree_with_scipys_tests(generator):
 
 
 def test_the_interval_of_reviewers_agrees_with_scipy(generator):
-    stats = pytest.importorskip("scipy.stats")
     right = torch.rand(9, 12, generator=generator) < 0.6
     theirs = stats.ttest_1samp(right.double().mean(1).numpy(), 0.5).confidence_interval(0.9)
     low, _, high = reviewer_interval(right, 0.9)
     np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-12)
 
 
-@pytest.mark.parametrize("std", [0.4, 1.2])
-def test_blur_agrees_with_scipy_ndimage(std, generator):
-    ndimage = pytest.importorskip("scipy.ndimage")
-    image = 16 * torch.rand(1, 1, 8, 8, generator=generator)
-    theirs = ndimage.gaussian_filter(image[0, 0].numpy(), std, mode="nearest", radius=2)
-    np.testing.assert_allclose(blur(image, std)[0, 0], theirs, atol=1e-12)
-
-
 def test_the_permutation_test_agrees_with_scipy_over_all_splits(generator):
-    stats = pytest.importorskip("scipy.stats")
     x, y = features(5, 1, generator), features(5, 1, generator, 0.8)
 
     def statistic(a, b):
@@ -112,9 +91,6 @@ def test_the_permutation_test_agrees_with_scipy_over_all_splits(generator):
     assert abs(ours.statistic - theirs.statistic) < 1e-12
     p = theirs.pvalue  # exact, over 252 splits; ours scatters by the binomial law
     assert abs(ours.p_value - p) < 5 * (p * (1 - p) / 4000) ** 0.5 + 1 / 4000
-
-
-# --- scikit-learn -----------------------------------------------------------------------------
 
 
 def test_kernels_agree_with_scikit_learn(generator):
@@ -140,9 +116,6 @@ def test_precision_recall_density_coverage_agree_with_scikit_learns_distances(ge
     np.testing.assert_allclose(precision_recall(real, fake, k), theirs, rtol=1e-12)
     theirs = at_real.sum(1).mean() / k, at_real.any(0).mean()
     np.testing.assert_allclose(density_coverage(real, fake, k), theirs, rtol=1e-12)
-
-
-# --- POT --------------------------------------------------------------------------------------
 
 
 def pot():
@@ -184,9 +157,6 @@ def test_sorting_solves_the_linear_program_of_pot(p, generator):
     assert abs(wasserstein_1d(x, y, p).item() - (plan * cost.numpy()).sum()) < 1e-10
 
 
-# --- torchmetrics -----------------------------------------------------------------------------
-
-
 class Table(torch.nn.Module):
     """Stands for a feature network: the "images" are row numbers into a table of features."""
 
@@ -199,17 +169,13 @@ class Table(torch.nn.Module):
         return self.rows[images.long().flatten()]
 
 
-def rows_of(n, start=0):
-    return torch.arange(start, start + n)[:, None]
-
-
 def test_the_frechet_distance_agrees_with_torchmetrics(generator):
     fid = pytest.importorskip("torchmetrics.image.fid")
     x, y = features(40, 5, generator), features(30, 5, generator, 0.7)
     metric = fid.FrechetInceptionDistance(feature=Table(torch.cat([x, y])))
     metric.set_dtype(torch.float64)
-    metric.update(rows_of(40), real=True)
-    metric.update(rows_of(30, 40), real=False)
+    metric.update(torch.arange(40)[:, None], real=True)
+    metric.update(torch.arange(40, 70)[:, None], real=False)
     assert abs(frechet_distance(x, y).item() - metric.compute().item()) < 1e-6
 
 
@@ -219,8 +185,8 @@ def test_kid_agrees_with_torchmetrics(generator):
     table = Table(torch.cat([x, y]))
     with pytest.warns(UserWarning, match="save all extracted features"):
         metric = module.KernelInceptionDistance(feature=table, subsets=1, subset_size=25)
-    metric.update(rows_of(25), real=True)
-    metric.update(rows_of(25, 25), real=False)
+    metric.update(torch.arange(25)[:, None], real=True)
+    metric.update(torch.arange(25, 50)[:, None], real=False)
     mean, _ = metric.compute()
     assert abs(kid(x, y).item() - mean.item()) < 1e-8
 
@@ -230,7 +196,7 @@ def test_the_inception_score_agrees_with_torchmetrics(generator):
     logits = torch.randn(30, 4, generator=generator)
     with pytest.warns(UserWarning, match="save all extracted features"):
         metric = module.InceptionScore(feature=Table(logits), splits=1)
-    metric.update(rows_of(30))
+    metric.update(torch.arange(30)[:, None])
     with pytest.warns(UserWarning, match="degrees of freedom"):  # its spread over one split
         mean, _ = metric.compute()
     assert abs(inception_score(logits.softmax(1)).item() - mean.item()) < 1e-8
