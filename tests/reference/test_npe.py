@@ -6,22 +6,12 @@ from scipy import stats
 from torch.testing import assert_close
 
 from genlab.data.simulators import LinearGaussian
-from genlab.metrics.calibration import chi_square_test, kolmogorov_smirnov_test, sbc_ranks
+from genlab.metrics.calibration import chi_square_test, kolmogorov_smirnov_test
 
 pytestmark = pytest.mark.reference
 zuko = pytest.importorskip("zuko")
 
 BOUND, N_BINS = 4.0, 8
-
-
-def test_ranks_are_scipys(generator):
-    theta, draws = (
-        torch.randn(20, 1, generator=generator),
-        torch.randn(20, 99, 1, generator=generator),
-    )
-    ours = sbc_ranks(theta, draws)[:, 0]
-    for rank, t, d in zip(ours, theta[:, 0], draws[:, :, 0], strict=True):
-        assert rank.item() == round(0.99 * stats.percentileofscore(d, t, kind="strict"))
 
 
 def test_the_p_value_of_chi_square_is_that_of_its_law(generator):

@@ -99,11 +99,7 @@ def test_one_euler_step_is_one_ddim_step_in_other_coordinates(generator):
 
 def test_eighteen_steps_cost_thirty_five_passes():
     calls = []
-
-    def denoiser(x, sigma):
-        calls.append(sigma)
-        return 0 * x
-
+    denoiser = lambda x, sigma: calls.append(sigma) or 0 * x
     states = list(edm_sample(denoiser, torch.ones(2, 1), edm_sigmas(18)))
     assert (len(states), len(calls)) == (18, 35)
 
@@ -126,19 +122,9 @@ def test_noise_predictor_becomes_a_denoiser_at_every_level_between(generator):
     torch.testing.assert_close(got, law.denoiser(x, 1.0, sigma), atol=1e-4, rtol=0)
 
 
-class Labelled(nn.Module):
-    """A raw network that adds its level and its label."""
-
-    def __init__(self):
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(()))
-
-    def forward(self, x, c_noise, label):
-        return self.gain * (x + c_noise[:, None] + label[:, None])
-
-
 def test_guided_guess_continues_the_line_between_the_two(generator):
-    model = EDM(Labelled(), event_shape=(2,), sigma_data=0.5, null=10)
+    net = lambda x, c_noise, label: x + c_noise[:, None] + label[:, None]
+    model = EDM(net, event_shape=(2,), sigma_data=0.5, null=10)
     x, sigma = torch.randn(4, 2, generator=generator), torch.tensor([0.1, 0.5, 1.0, 4.0])
     label = torch.tensor([0, 3, 5, 9])
     free, given = model.denoiser()(x, sigma), model.denoiser(label)(x, sigma)
@@ -147,20 +133,14 @@ def test_guided_guess_continues_the_line_between_the_two(generator):
 
 
 def test_labels_are_dropped_in_training_alone():
-    asked = []
-
-    class Spy(nn.Module):
-        def forward(self, x, c_noise, label):
-            asked.append(label)
-            return x
-
-    model = EDM(Spy(), event_shape=(1,), sigma_data=0.5, null=10, p_drop=0.25)
-    n, cond = 4000, torch.zeros(4000, dtype=torch.long)
-    model.loss(torch.zeros(n, 1), cond=cond, generator=torch.Generator().manual_seed(1))
+    asked, n = [], 4000
+    net = lambda x, c_noise, label: asked.append(label) or x
+    model = EDM(net, event_shape=(1,), sigma_data=0.5, null=10, p_drop=0.25)
+    for mode in (True, False):
+        cond, g = torch.zeros(n, dtype=torch.long), torch.Generator().manual_seed(1)
+        model.train(mode).loss(torch.zeros(n, 1), cond=cond, generator=g)
     fraction = (asked[0] == 10).double().mean().item()
     assert abs(fraction - 0.25) < 5 * math.sqrt(0.25 * 0.75 / n)  # Monte Carlo
-    model.eval()
-    model.loss(torch.zeros(n, 1), cond=cond, generator=torch.Generator().manual_seed(1))
     assert (asked[1] == 0).all()
 
 

@@ -27,7 +27,6 @@ from genlab.score.energy import (
     nce_loss,
     score_from_energy,
 )
-from genlab.train import fit, minibatches
 
 DX = 0.01
 GRID = torch.linspace(-9, 9, 1801, dtype=torch.float64)
@@ -189,30 +188,6 @@ def test_the_loss_moves_the_chains_and_holds_the_negatives_still():
         assert model.energy_net[0].weight.grad is not None
     assert_close(ebm.energy_net[0].weight.grad, twin.energy_net[0].weight.grad)
     assert_close(ebm.chains.states[rows], negatives)
-
-
-class Quadratic(nn.Module):
-    """E = c/2 (x - m)^2: maximum likelihood has a closed form."""
-
-    def __init__(self):
-        super().__init__()
-        self.m, self.log_c = nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(()))
-
-    def forward(self, x):
-        return 0.5 * self.log_c.exp() * (x - self.m) ** 2
-
-
-@pytest.mark.slow
-def test_persistent_chains_learn_mean_and_variance():
-    g = seeded()
-    data = 1.5 + 0.7 * torch.randn(4000, 1, generator=g)
-    pool = PersistentChains(1000, (1,), generator=g)
-    ebm = EBM(Quadratic(), event_shape=(1,), step_size=0.05, n_steps=10, chains=pool)
-    lr = lambda k: 0.05 * (1 - k / 400)
-    last(fit(ebm, minibatches(data, 500, generator=g), n_steps=400, lr=lr, generator=g))
-    # Monte Carlo noise of the phases, and the chain's own bias of eta c / 2 = 5 % in the variance
-    assert abs(ebm.energy_net.m.item() - data.mean().item()) < 0.06
-    assert abs(math.exp(-ebm.energy_net.log_c.item()) / data.var().item() - 0.95) < 0.1
 
 
 # Noise-contrastive estimation

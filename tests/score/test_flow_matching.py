@@ -66,19 +66,6 @@ def test_a_mixture_is_recovered(method, generator):
     assert_alike(x, data, generator)
 
 
-@pytest.mark.parametrize(("method", "order"), [(None, 1), (heun, 2), (rk4, 4)])
-def test_samples_converge_with_the_order_of_the_solver(method, order):
-    """The exact flow of N(m, s^2) carries quantiles."""
-    m, s, z = 0.7, 0.5, torch.tensor([[-1.5], [0.0], [2.0]])
-    velocity = exact_velocity(Gaussian(torch.tensor([m]), torch.tensor([[s * s]])))
-    options = {"method": method} if method else {}
-    errors = [
-        (last(flow_sample(velocity, z, down(n), **options)) - (m + s * z)).abs().max().item()
-        for n in (60, 120)
-    ]
-    assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.2)
-
-
 def test_density_has_no_prior_gap(generator):
     data = mixture()
     x = data.sample(8, generator=generator)

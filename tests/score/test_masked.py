@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from genlab.core.stats import entropy, kl_categorical
-from genlab.oracles.discrete import TokenTable, total_correlation
+from genlab.oracles.discrete import TokenTable
 from genlab.score.masked import mask_count, masked_nll, masked_sample, turns_log_prob, unmask_step
 
 N, V = 3, 3  # tokens, and values of each; the value V means hidden
@@ -107,13 +107,6 @@ def test_samples_have_the_distribution_that_turns_give(wild, n_steps, generator)
     p, _ = sampler_distribution(wild, n_steps)
     torch.testing.assert_close(p.sum(), torch.tensor(1.0))
     assert bool(((found.flatten() - p).abs() < 5 * (p / n).sqrt() + 1e-9).all())
-
-
-def test_the_price_of_one_step_is_the_total_correlation(data, exact):
-    p, _ = sampler_distribution(exact, 1)
-    torch.testing.assert_close(
-        kl_categorical(data.joint.flatten(), p), total_correlation(data.joint)
-    )
 
 
 def test_the_price_falls_with_the_steps_and_ends_at_nothing(data, exact):

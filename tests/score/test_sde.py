@@ -215,20 +215,6 @@ def test_density_of_a_mixture_is_recovered_to_a_millionth(sde, generator):
     assert_close(ours, data.log_prob(x), rtol=0, atol=1e-6)
 
 
-@pytest.mark.slow
-def test_error_falls_with_the_order_of_the_solver(generator):
-    data, sde = mixture(), VP()
-    x = data.sample(16, generator=generator)
-    prior = noised_at(data, sde).log_prob
-    for method, order, counts in ((heun, 2, (80, 160)), (None, 4, (80, 160))):
-        options = {"method": method} if method else {}
-        errors = [
-            (log_prob(data, sde, x, n, prior, **options) - data.log_prob(x)).abs().max().item()
-            for n in counts
-        ]
-        assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.35)
-
-
 def test_a_standard_normal_prior_leaves_a_gap_that_finer_steps_do_not_remove(generator):
     data, sde = mixture(), VP()
     x = data.sample(16, generator=generator)

@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from itertools import pairwise
 
 import pytest
 import torch
@@ -84,18 +83,6 @@ def test_a_cached_completion_is_the_naive_one(model):
     assert text == "the cat" + model.tokenizer.decode(naive[0, prompt.shape[1] :])
 
 
-def test_the_next_logits_are_what_a_completion_draws_from(model):
-    seen = []
-
-    def spy(logits):
-        seen.append(logits)
-        return logits
-
-    last(model.complete("the cat", 1, reshape=spy))
-    torch.testing.assert_close(seen[0][0], model.next_logits("the cat"))
-    assert model.next_logits("").shape == (264,)  # with nothing before: after the begin token
-
-
 def test_a_long_prompt_loses_its_beginning_and_keeps_its_end(model):
     tokens = model.tokenizer.encode(TEXT)
     assert torch.equal(model.prompt(TEXT, 4)[0], tokens[-8:])
@@ -137,12 +124,6 @@ def test_a_reading_shows_nearly_all_of_the_text_once_and_the_next_is_spelled_ane
     assert len(set(first)) == n - 2
     assert sum(len(piece) for piece in first) > 0.8 * len(MANUAL)
     assert first != second
-
-
-def test_windows_come_in_a_random_order():
-    batches = stream(batch_size=1)
-    pieces = [SPELLER.decode(next(batches)[0]) for _ in range(12)]
-    assert sum(a + b in MANUAL for a, b in pairwise(pieces)) <= 3  # in order, all eleven go on
 
 
 @pytest.mark.parametrize("n_before", [0, 3, 60])
