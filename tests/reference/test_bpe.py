@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from genlab.autoregressive.tokens import BPE, train_bpe, words
+from genlab.autoregressive.tokens import BPE, train_bpe
 from genlab.data.text import load_text
 
 pytestmark = pytest.mark.reference
@@ -39,12 +39,6 @@ def theirs():
 )
 def test_tokens_equal_those_of_the_library(text):
     assert OURS.encode(text).tolist() == theirs().encode(text).ids
-
-
-def test_words_are_cut_as_the_library_cuts_them():
-    byte_level = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
-    cut = [(begin, end) for _, (begin, end) in byte_level.pre_tokenize_str(TEXT)]
-    assert words(TEXT) == [TEXT[begin:end] for begin, end in cut]
 
 
 def learned_by_the_library():

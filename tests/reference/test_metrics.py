@@ -6,32 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from genlab.metrics.calibration import (
-    binomial_interval,
-    expected_calibration_error,
-    mmd_permutation_test,
-    reviewer_interval,
-)
-from genlab.metrics.coverage import (
-    density_coverage,
-    inception_score,
-    memorization_probe,
-    nearest_distance,
-    precision_recall,
-)
-from genlab.metrics.distances import (
-    cubic_kernel,
-    energy_distance,
-    frechet_1d,
-    frechet_distance,
-    kid,
-    mmd2,
-    rbf_kernel,
-    transport_plan,
-    transport_prices,
-    w1_by_cdf,
-    wasserstein_1d,
-)
+from genlab.metrics import calibration, coverage, distances
 
 pytestmark = pytest.mark.reference
 stats = pytest.importorskip("scipy.stats")
@@ -45,24 +20,24 @@ def features(n, d, generator, shift=0.0):
 def test_line_distances_agree_with_scipy(n, m, generator):
     x, y = torch.randn(n, generator=generator), torch.randn(m, generator=generator) * 2
     theirs = stats.wasserstein_distance(x.numpy(), y.numpy())
-    assert abs(wasserstein_1d(x, y).item() - theirs) < 1e-10
-    assert abs(w1_by_cdf(x, y).item() - theirs) < 1e-10
+    assert abs(distances.wasserstein_1d(x, y).item() - theirs) < 1e-10
+    assert abs(distances.w1_by_cdf(x, y).item() - theirs) < 1e-10
     root = stats.energy_distance(x.numpy(), y.numpy())  # SciPy returns the square root
-    assert abs(energy_distance(x[:, None], y[:, None]).item() - root**2) < 1e-10
+    assert abs(distances.energy_distance(x[:, None], y[:, None]).item() - root**2) < 1e-10
 
 
 @pytest.mark.parametrize("k", [0, 3, 40, 50])
 def test_exact_intervals_agree_with_scipy(k):
     theirs = stats.binomtest(k, 50).proportion_ci(0.95, "exact")
-    low, _, high = binomial_interval(k, 50)
+    low, _, high = calibration.binomial_interval(k, 50)
     np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-9)
 
 
 def test_scores_of_copies_agree_with_scipys_tests(generator):
     train, heldout = features(50, 2, generator), features(30, 2, generator)
     fake = train[:40] + 0.3 * features(40, 2, generator)
-    probe = memorization_probe(fake, train, heldout)
-    a, b = nearest_distance(fake, train), nearest_distance(heldout, train)
+    probe = coverage.memorization_probe(fake, train, heldout)
+    a, b = coverage.nearest_distance(fake, train), coverage.nearest_distance(heldout, train)
     theirs = stats.mannwhitneyu(a, b, alternative="less", use_continuity=False).pvalue
     assert abs(stats.norm.cdf(probe.z_copy) - theirs) < 1e-9
     hits = round(40 * probe.share_closer_to_train)
@@ -73,7 +48,7 @@ def test_scores_of_copies_agree_with_scipys_tests(generator):
 def test_the_interval_of_reviewers_agrees_with_scipy(generator):
     right = torch.rand(9, 12, generator=generator) < 0.6
     theirs = stats.ttest_1samp(right.double().mean(1).numpy(), 0.5).confidence_interval(0.9)
-    low, _, high = reviewer_interval(right, 0.9)
+    low, _, high = calibration.reviewer_interval(right, 0.9)
     np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-12)
 
 
@@ -81,13 +56,17 @@ def test_the_permutation_test_agrees_with_scipy_over_all_splits(generator):
     x, y = features(5, 1, generator), features(5, 1, generator, 0.8)
 
     def statistic(a, b):
-        return mmd2(torch.from_numpy(a)[:, None], torch.from_numpy(b)[:, None], rbf_kernel).item()
+        return distances.mmd2(
+            torch.from_numpy(a)[:, None], torch.from_numpy(b)[:, None], distances.rbf_kernel
+        ).item()
 
     pair = (x[:, 0].numpy(), y[:, 0].numpy())
     theirs = stats.permutation_test(
         pair, statistic, n_resamples=np.inf, alternative="greater", vectorized=False
     )
-    ours = mmd_permutation_test(x, y, rbf_kernel, n_permutations=4000, generator=generator)
+    ours = calibration.mmd_permutation_test(
+        x, y, distances.rbf_kernel, n_permutations=4000, generator=generator
+    )
     assert abs(ours.statistic - theirs.statistic) < 1e-12
     p = theirs.pvalue  # exact, over 252 splits; ours scatters by the binomial law
     assert abs(ours.p_value - p) < 5 * (p * (1 - p) / 4000) ** 0.5 + 1 / 4000
@@ -96,9 +75,11 @@ def test_the_permutation_test_agrees_with_scipy_over_all_splits(generator):
 def test_kernels_agree_with_scikit_learn(generator):
     pairwise = pytest.importorskip("sklearn.metrics.pairwise")
     x, y = features(9, 5, generator), features(7, 5, generator)
-    np.testing.assert_allclose(cubic_kernel(x, y), pairwise.polynomial_kernel(x, y, degree=3))
+    np.testing.assert_allclose(
+        distances.cubic_kernel(x, y), pairwise.polynomial_kernel(x, y, degree=3)
+    )
     theirs = pairwise.rbf_kernel(x, y, gamma=1 / (2 * 1.7**2))
-    np.testing.assert_allclose(rbf_kernel(x, y, 1.7), theirs, rtol=1e-9)
+    np.testing.assert_allclose(distances.rbf_kernel(x, y, 1.7), theirs, rtol=1e-9)
 
 
 def test_precision_recall_density_coverage_agree_with_scikit_learns_distances(generator):
@@ -113,9 +94,9 @@ def test_precision_recall_density_coverage_agree_with_scikit_learns_distances(ge
     at_real = inside(fake.numpy(), real.numpy())
     at_fake = inside(real.numpy(), fake.numpy())
     theirs = at_real.any(1).mean(), at_fake.any(1).mean()
-    np.testing.assert_allclose(precision_recall(real, fake, k), theirs, rtol=1e-12)
+    np.testing.assert_allclose(coverage.precision_recall(real, fake, k), theirs, rtol=1e-12)
     theirs = at_real.sum(1).mean() / k, at_real.any(0).mean()
-    np.testing.assert_allclose(density_coverage(real, fake, k), theirs, rtol=1e-12)
+    np.testing.assert_allclose(coverage.density_coverage(real, fake, k), theirs, rtol=1e-12)
 
 
 def pot():
@@ -128,7 +109,7 @@ def test_the_gaussian_distance_on_the_line_agrees_with_pot():
     theirs = pot().gaussian.bures_wasserstein_distance(
         np.array([0.3]), np.array([-1.0]), np.array([[0.25]]), np.array([[4.0]])
     )
-    ours = frechet_1d(*(torch.tensor(v) for v in (0.3, 0.5, -1.0, 2.0)))
+    ours = distances.frechet_1d(*(torch.tensor(v) for v in (0.3, 0.5, -1.0, 2.0)))
     assert abs(ours.item() - float(theirs) ** 2) < 1e-10
 
 
@@ -140,9 +121,9 @@ def test_plan_and_prices_agree_with_pot_in_the_plane(generator):
     p, q = p / p.sum(), q / q.sum()
     cost = torch.cdist(x, y)
     theirs = ot.emd2(p.numpy(), q.numpy(), cost.numpy())
-    assert abs(transport_plan(cost, p, q).cost - theirs) < 1e-9
+    assert abs(distances.transport_plan(cost, p, q).cost - theirs) < 1e-9
     points, nothing = torch.cat([x, y]), torch.zeros(9)
-    prices = transport_prices(
+    prices = distances.transport_prices(
         torch.cdist(points, points), torch.cat([p, nothing[:7]]), torch.cat([nothing, q])
     )
     assert abs(prices.value - theirs) < 1e-9
@@ -154,7 +135,7 @@ def test_sorting_solves_the_linear_program_of_pot(p, generator):
     x, y = torch.randn(12, generator=generator), torch.randn(9, generator=generator)
     cost = (x[:, None] - y).abs() ** p
     plan = ot.emd(ot.unif(12), ot.unif(9), cost.numpy())
-    assert abs(wasserstein_1d(x, y, p).item() - (plan * cost.numpy()).sum()) < 1e-10
+    assert abs(distances.wasserstein_1d(x, y, p).item() - (plan * cost.numpy()).sum()) < 1e-10
 
 
 class Table(torch.nn.Module):
@@ -176,7 +157,7 @@ def test_the_frechet_distance_agrees_with_torchmetrics(generator):
     metric.set_dtype(torch.float64)
     metric.update(torch.arange(40)[:, None], real=True)
     metric.update(torch.arange(40, 70)[:, None], real=False)
-    assert abs(frechet_distance(x, y).item() - metric.compute().item()) < 1e-6
+    assert abs(distances.frechet_distance(x, y).item() - metric.compute().item()) < 1e-6
 
 
 def test_kid_agrees_with_torchmetrics(generator):
@@ -188,7 +169,7 @@ def test_kid_agrees_with_torchmetrics(generator):
     metric.update(torch.arange(25)[:, None], real=True)
     metric.update(torch.arange(25, 50)[:, None], real=False)
     mean, _ = metric.compute()
-    assert abs(kid(x, y).item() - mean.item()) < 1e-8
+    assert abs(distances.kid(x, y).item() - mean.item()) < 1e-8
 
 
 def test_the_inception_score_agrees_with_torchmetrics(generator):
@@ -199,7 +180,7 @@ def test_the_inception_score_agrees_with_torchmetrics(generator):
     metric.update(torch.arange(30)[:, None])
     with pytest.warns(UserWarning, match="degrees of freedom"):  # its spread over one split
         mean, _ = metric.compute()
-    assert abs(inception_score(logits.softmax(1)).item() - mean.item()) < 1e-8
+    assert abs(coverage.inception_score(logits.softmax(1)).item() - mean.item()) < 1e-8
 
 
 def test_the_calibration_error_agrees_with_torchmetrics(generator):
@@ -208,5 +189,5 @@ def test_the_calibration_error_agrees_with_torchmetrics(generator):
     right = torch.rand(200, generator=generator) < 0.6
     # with two classes torchmetrics takes the probability of class 1 as the confidence
     theirs = functional.binary_calibration_error(confidence, right.long(), n_bins=10, norm="l1")
-    ours = expected_calibration_error(confidence, right)
+    ours = calibration.expected_calibration_error(confidence, right)
     assert abs(ours.item() - theirs.item()) < 1e-6  # float32 inside

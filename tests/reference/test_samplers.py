@@ -44,11 +44,9 @@ def doubled(kind, **options):
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("n_steps", [8, 20])
 def test_dpm_solver_trajectory_is_theirs(order, n_steps, generator):
-    theirs = doubled(
-        diffusers.DPMSolverMultistepScheduler, algorithm_type="dpmsolver++",
-        solver_type="midpoint", solver_order=order, final_sigmas_type="zero",
-        timestep_spacing="linspace",
-    )  # fmt: skip
+    kinds = {"algorithm_type": "dpmsolver++", "solver_type": "midpoint"}
+    ends = {"final_sigmas_type": "zero", "timestep_spacing": "linspace"}
+    theirs = doubled(diffusers.DPMSolverMultistepScheduler, solver_order=order, **kinds, **ends)
     theirs.set_timesteps(n_steps)
     x = torch.randn(3, 1, 8, 8, generator=generator)
     ours = list(

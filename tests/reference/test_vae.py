@@ -17,19 +17,8 @@ from torch.distributions import (
     kl_divergence,
 )
 
+from genlab import latent
 from genlab.core.stats import kl_diag_normal, normal_log_prob
-from genlab.latent import (
-    bernoulli_log_prob,
-    categorical_log_prob,
-    code_information,
-    gaussian_log_prob,
-    importance_bound,
-    kl_per_unit,
-    leave_one_out,
-    log_weight,
-    reparameterize,
-    score_function,
-)
 
 pytestmark = pytest.mark.reference
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}  # double precision, a few hundred terms
@@ -48,9 +37,9 @@ def test_decoders_have_the_probabilities_of_their_distributions(generator):
     levels = torch.randint(17, logits.shape, generator=generator)
     scale = torch.tensor(-0.7)
     for ours, law, x in (
-        (bernoulli_log_prob(coins, logits), Bernoulli(logits=logits), coins),
-        (categorical_log_prob(levels, tables), Categorical(logits=tables), levels),
-        (gaussian_log_prob(coins, logits, scale), Normal(logits, scale.exp()), coins),
+        (latent.bernoulli_log_prob(coins, logits), Bernoulli(logits=logits), coins),
+        (latent.categorical_log_prob(levels, tables), Categorical(logits=tables), levels),
+        (latent.gaussian_log_prob(coins, logits, scale), Normal(logits, scale.exp()), coins),
     ):
         torch.testing.assert_close(ours, Independent(law, 3).log_prob(x), **ROUNDING)
 
@@ -58,7 +47,7 @@ def test_decoders_have_the_probabilities_of_their_distributions(generator):
 def test_the_divergence_of_a_code_is_theirs(codes):
     mu, log_var, _ = codes
     q, p = Normal(mu, (log_var / 2).exp()), Normal(torch.zeros_like(mu), torch.ones_like(mu))
-    torch.testing.assert_close(kl_per_unit(mu, log_var), kl_divergence(q, p), **ROUNDING)
+    torch.testing.assert_close(latent.kl_per_unit(mu, log_var), kl_divergence(q, p), **ROUNDING)
     torch.testing.assert_close(kl_diag_normal(mu, log_var), kl_divergence(q, p).sum(1), **ROUNDING)
 
 
@@ -67,9 +56,9 @@ def test_gradients_around_a_draw_are_those_of_the_surrogate(codes):
     q = Normal(mu, (log_var / 2).exp())
     z = q.sample()
     value = z.sin().sum(1)
-    surrogate = (q.log_prob(z).sum(1) * (value - leave_one_out(value))).sum()
+    surrogate = (q.log_prob(z).sum(1) * (value - latent.leave_one_out(value))).sum()
     log_q = normal_log_prob(z, mu, (log_var / 2).exp())
-    ours = score_function(log_q, value, baseline=leave_one_out(value)).sum()
+    ours = latent.score_function(log_q, value, baseline=latent.leave_one_out(value)).sum()
     for a, b in zip(
         torch.autograd.grad(ours, (mu, log_var)),
         torch.autograd.grad(surrogate, (mu, log_var)),
@@ -80,7 +69,7 @@ def test_gradients_around_a_draw_are_those_of_the_surrogate(codes):
 
 def decoder(x, z):
     """Pixels around the code, standard deviation 1/2; x has as many as z."""
-    return gaussian_log_prob(x, z, torch.tensor(math.log(0.5)))
+    return latent.gaussian_log_prob(x, z, torch.tensor(math.log(0.5)))
 
 
 def test_a_weight_is_the_ratio_of_their_densities(codes, generator):
@@ -92,16 +81,16 @@ def test_a_weight_is_the_ratio_of_their_densities(codes, generator):
         + scipy.stats.norm().logpdf(z)
         - scipy.stats.norm(mu.numpy(), sigma).logpdf(z)
     ).sum(1)
-    ours = log_weight(x, mu, log_var, eps, decoder_log_prob=decoder)
+    ours = latent.log_weight(x, mu, log_var, eps, decoder_log_prob=decoder)
     np.testing.assert_allclose(ours, scipys, rtol=1e-11)
 
 
 def test_the_bound_of_many_draws_is_scipys_logsumexp(codes, generator):
     mu, log_var, _ = codes
     x, eps = torch.randn(5, 3, generator=generator), torch.randn(7, 5, 3, generator=generator)
-    log_w = [log_weight(x, mu, log_var, e, decoder_log_prob=decoder).numpy() for e in eps]
+    log_w = [latent.log_weight(x, mu, log_var, e, decoder_log_prob=decoder).numpy() for e in eps]
     scipys = scipy.special.logsumexp(log_w, axis=0, b=1 / 7)
-    ours = importance_bound(x, mu, log_var, eps, decoder_log_prob=decoder)
+    ours = latent.importance_bound(x, mu, log_var, eps, decoder_log_prob=decoder)
     np.testing.assert_allclose(ours, scipys, rtol=1e-12)
 
 
@@ -109,6 +98,6 @@ def test_what_a_code_says_is_measured_against_their_mixture(codes):
     mu, log_var, eps = codes
     q = Independent(Normal(mu, (log_var / 2).exp()), 1)
     together = MixtureSameFamily(Categorical(torch.ones(5)), q)
-    z = reparameterize(mu, log_var, eps)
+    z = latent.reparameterize(mu, log_var, eps)
     theirs = q.log_prob(z) - together.log_prob(z)
-    torch.testing.assert_close(code_information(mu, log_var, eps), theirs, **ROUNDING)
+    torch.testing.assert_close(latent.code_information(mu, log_var, eps), theirs, **ROUNDING)

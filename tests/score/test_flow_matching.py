@@ -8,8 +8,6 @@ from mixtures import assert_alike, assert_moments, mixture
 from torch.testing import assert_close
 
 from genlab.core import last
-from genlab.data.toys import GaussianRing
-from genlab.metrics.distances import energy_distance
 from genlab.oracles import Gaussian
 from genlab.score.exact import exact_velocity
 from genlab.score.flow_matching import (
@@ -22,7 +20,6 @@ from genlab.score.flow_matching import (
 )
 from genlab.score.sde import ode_log_prob
 from genlab.solvers import heun, rk4
-from genlab.train import fit, minibatches
 
 
 def down(n):
@@ -125,28 +122,3 @@ def test_paired_noise_replaces_the_random_one(model):
     t = torch.rand(4, generator=torch.Generator().manual_seed(1))
     expected = flow_matching_loss(model.velocity, x0, t, eps).mean()
     assert_close(model.loss(x0, cond=eps, generator=g), expected)
-
-
-@pytest.mark.slow
-def test_training_and_reflow_on_a_ring_of_modes(generator):
-    """A learned flow samples the ring; after reflow it is straighter and one step goes further."""
-    torch.set_default_dtype(torch.float32)
-    torch.manual_seed(0)
-    ring = GaussianRing()
-    x0 = ring.sample(4000, generator=generator)
-    first = FlowMatching(TimedMLP(2, width=64), event_shape=(2,), n_steps=60)
-    batches = minibatches(x0, 256, generator=generator)
-    last(fit(first, batches, n_steps=1200, lr=3e-3, generator=generator))
-    noise = torch.randn(4000, 2, generator=generator)
-    pairs = reflow_pairs(first.velocity, noise, down(60))
-    second = FlowMatching(TimedMLP(2, width=64), event_shape=(2,))
-    second.load_state_dict(first.state_dict())
-    batches = minibatches(pairs[0], 256, cond=pairs[1], generator=generator)
-    last(fit(second, batches, n_steps=1200, lr=2e-3, generator=generator))
-    fresh, real = torch.randn(1000, 2, generator=generator), ring.sample(1000, generator=generator)
-    path = [torch.stack(list(flow_sample(m.velocity, fresh, down(60)))) for m in (first, second)]
-    assert energy_distance(path[0][-1], real) < 0.05
-    curved = [straightness(p, down(60)).mean().item() for p in path]
-    assert curved[1] < 0.3 * curved[0]
-    one = [last(flow_sample(m.velocity, fresh, down(1))) for m in (first, second)]
-    assert energy_distance(one[1], real) < 0.5 * energy_distance(one[0], real)

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from genlab.score.diffusion import ddpm_vlb_term, posterior_variances
 from genlab.score.learned_snr import LevelHistogram, scales_from_gamma, second_moment, vdm_term
 
 S = 0.5  # standard deviation of the data
@@ -69,21 +68,6 @@ def test_time_and_level_are_inverse_and_the_slope_is_the_derivative():
     (derivative,) = torch.autograd.grad(gamma.sum(), t)
     assert_close(schedule.slope(gamma), derivative)
     assert_close(schedule(torch.tensor([0.0, 1.0])), torch.tensor([-6.0, 5.0]))
-
-
-def test_a_term_of_the_chain_is_half_the_growth_of_the_ratio_and_vdm_its_limit(generator):
-    # ddpm_vlb_term with the posterior variance has the weight (SNR_s / SNR_t - 1) / 2.
-    betas, t = torch.tensor([0.05, 0.2, 0.35]), torch.tensor([2])
-    gamma = -torch.logit((1 - betas).cumprod(0))
-    x0, eps = torch.randn(2, 1, 3, generator=generator)
-    model = lambda x, t: 0.3 * x
-    alpha, sigma = scales_from_gamma(gamma[2])
-    square = ((eps - 0.3 * (alpha * x0 + sigma * eps)) ** 2).sum(1)
-    tables = {"betas": betas, "variances": posterior_variances(betas)}
-    got = ddpm_vlb_term(model, x0, t, eps, **tables)
-    assert_close(got, 0.5 * torch.expm1(gamma[2] - gamma[1]) * square)
-    per_level = vdm_term(model, x0, eps, gamma[2:], torch.full((1,), 10.0))
-    assert_close(per_level, 0.5 * 10 * square)
 
 
 def test_second_moment_of_another_schedule_is_predicted_from_the_draws_of_one(generator):

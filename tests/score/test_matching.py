@@ -7,10 +7,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from mixtures import mixture
 from torch.testing import assert_close
 
 from genlab.core import integrate, last, std_normal_log_prob
-from genlab.metrics.calibration import mmd_permutation_test
 from genlab.oracles import Gaussian, GaussianMixture
 from genlab.score.matching import (
     NCSN,
@@ -20,7 +20,6 @@ from genlab.score.matching import (
     dsm_loss,
     esm_loss,
     hyvarinen_loss,
-    ladder_overlap,
     ncsn_loss,
     noise_ladder,
     posterior_covariance,
@@ -31,18 +30,6 @@ from genlab.score.matching import (
 from genlab.train import cosine, fit, minibatches
 
 GRID = torch.linspace(-14, 14, 4001, dtype=torch.float64)[:, None]
-
-
-def bumps():
-    return GaussianMixture(
-        torch.tensor([0.3, 0.7]), torch.tensor([[-1.5], [1.0]]), torch.tensor([0.5, 0.8])
-    )
-
-
-def plane():
-    return GaussianMixture(
-        torch.tensor([0.2, 0.8]), torch.tensor([[-2.0, 1.0], [1.0, 0.5]]), torch.tensor([0.5, 1.0])
-    )
 
 
 def islands(at=2.5):
@@ -76,7 +63,7 @@ def within(values, expected):
 
 @pytest.mark.parametrize("model", [wrong_score, torch.cos, lambda x: 2 * x])
 def test_explicit_and_hyvarinen_differ_by_a_constant_of_the_data(model):
-    p = bumps()
+    p = mixture(((-1.5,), (1.0,)))
     gap = esm_loss(model, p.score, GRID) - hyvarinen_loss(model, GRID)
     constant = mean_on_grid(p, p.score(GRID)[:, 0] ** 2 / 2)
     assert_close(mean_on_grid(p, gap), constant, atol=1e-8, rtol=0)
@@ -115,7 +102,7 @@ def test_the_denoising_target_is_the_slope_of_the_noise_kernel_at_the_noised_exa
 @pytest.mark.parametrize("model", [wrong_score, torch.cos, lambda x: 0 * x])
 @pytest.mark.parametrize("sigma", [0.3, 1.0])
 def test_denoising_is_explicit_matching_of_the_noised_data_plus_its_floor(model, sigma):
-    p = bumps()
+    p = mixture(((-1.5,), (1.0,)))
     noised = p.noised(1.0, sigma)
     line = torch.linspace(-8, 8, 321)
     pairs = torch.cartesian_prod(line, line)  # (x0, eps): an integral over the plane
@@ -127,16 +114,6 @@ def test_denoising_is_explicit_matching_of_the_noised_data_plus_its_floor(model,
     assert_close(dsm, explicit + floor, atol=1e-7, rtol=1e-6)  # two quadratures
 
 
-def test_a_level_may_differ_from_row_to_row_and_losses_sum_over_the_event():
-    x0, eps, sigma = *torch.randn(2, 3, 2, 2), torch.tensor([0.1, 1.0, 4.0])
-    rows = [
-        dsm_loss(torch.cos, x0[i : i + 1].flatten(1), eps[i : i + 1].flatten(1), sigma=float(level))
-        for i, level in enumerate(sigma)
-    ]
-    assert_close(dsm_loss(torch.cos, x0, eps, sigma=sigma), torch.cat(rows))
-    assert_close(hyvarinen_loss(torch.cos, x0), hyvarinen_loss(torch.cos, x0.flatten(1)))
-
-
 # Tweedie's formula
 
 numbers = st.floats(0.1, 3.0)
@@ -146,9 +123,9 @@ numbers = st.floats(0.1, 3.0)
 def test_denoiser_of_a_mixture_from_its_noised_score_and_back(alpha, sigma):
     x = 3 * torch.randn(16, 2)
     a, s = torch.tensor(alpha), torch.tensor(sigma)
-    score = plane().noised(alpha, sigma).score(x)
+    score = mixture().noised(alpha, sigma).score(x)
     found = x0_from_score(x, score, a, s)
-    assert_close(found, plane().denoiser(x, alpha, sigma))
+    assert_close(found, mixture().denoiser(x, alpha, sigma))
     assert_close(score_from_x0(x, found, a, s), score)
 
 
@@ -174,16 +151,6 @@ def test_a_ladder_falls_by_one_ratio_from_end_to_end(high, low, n):
     assert (ratios > 1).all()
 
 
-@pytest.mark.parametrize(("ratio", "d"), [(1.05, 64), (1.3, 64), (1.6, 64), (1.5, 1000)])
-def test_overlap_counts_how_much_noise_of_one_level_looks_like_the_one_above(ratio, d, generator):
-    n = 20_000
-    lengths = torch.randn(n, d, generator=generator).norm(dim=1)
-    above = ratio * torch.randn(n, d, generator=generator).norm(dim=1)
-    inside = ((lengths - above.mean()).abs() < 3 * above.std()).double().mean()
-    # the formula takes lengths as normal with deviation 1/sqrt 2: right to a few per cent
-    assert abs(ladder_overlap(ratio, d) - inside) < 0.04
-
-
 def point(x, sigma):
     """Score of one noised point, 3."""
     return (3.0 - x) / sigma[:, None] ** 2
@@ -205,25 +172,6 @@ def test_every_level_is_a_chain_that_starts_where_the_last_one_ended(generator):
         # the variance of n normals has standard error v sqrt(2 / n)
         assert abs(x.var() - variance) < 5 * variance * math.sqrt(2 / n)
     assert_close(states[4], torch.full((n, 1), 3.0))  # denoising a single point gives that point
-
-
-def test_annealing_recovers_the_modes_their_weights_and_their_moments(generator):
-    p = islands()
-
-    def score(x, sigma):
-        return score_from_x0(x, p.denoiser(x, 1.0, sigma), torch.ones_like(sigma), sigma)
-
-    x_T, sigmas = 6.0 * torch.randn(2000, 2, generator=generator), noise_ladder(6.0, 0.05, 24)
-    options = {"rate": 0.08, "n_steps": 25, "denoise": True, "generator": generator}
-    samples = last(annealed_langevin(score, x_T, sigmas, **options))
-    assert abs((samples[:, 0] < 0).double().mean() - 0.8) < 5 * math.sqrt(0.8 * 0.2 / 2000)
-    for mine, centre in ((samples[samples[:, 0] < 0], -2.5), (samples[samples[:, 0] > 0], 2.5)):
-        assert abs(mine[:, 0].mean() - centre) < 5 * 0.5 / math.sqrt(len(mine))
-        # 4 per cent: what the finite rate leaves, besides the Monte Carlo error
-        assert abs(mine[:, 1].std() / 0.5 - 1) < 0.04 + 5 / math.sqrt(4 * len(mine))
-    truth = p.sample(500, generator=generator)
-    kernel = lambda a, b: torch.exp(-(torch.cdist(a, b) ** 2) / 2)
-    assert mmd_permutation_test(samples[:500], truth, kernel, generator=generator).p_value > 0.01
 
 
 # The noise-conditional score network
