@@ -14,7 +14,6 @@ from genlab.score import (
     eps_from_v,
     eps_from_x0,
     linear_betas,
-    posterior_mean,
     posterior_variances,
     v_from_eps,
 )
@@ -131,18 +130,6 @@ def test_a_whole_ancestral_walk_is_theirs(generator):
     for t, mine in zip(theirs.timesteps, ours, strict=True):
         x = theirs.step(eps_model(x, t[None]), t, x, generator=same_noise).prev_sample
         torch.testing.assert_close(mine, x, rtol=1e-7, atol=1e-7)  # rounding of 1000 steps
-
-
-def test_mean_of_a_step_given_the_data_is_their_posterior_mean(generator):
-    theirs = ddpm_scheduler(prediction_type="sample")
-    bar, betas = theirs.alphas_cumprod, theirs.betas
-    x0, x_t = (torch.randn(2, 3, generator=generator) for _ in range(2))
-    for t in (1, 400, 999):
-        silent = torch.Generator().manual_seed(t)
-        noisy = theirs.step(x0, t, x_t, generator=silent).prev_sample
-        z = torch.randn(x_t.shape, generator=torch.Generator().manual_seed(t))
-        got = posterior_mean(x0, x_t, beta=betas[t], alpha_bar=bar[t], alpha_bar_before=bar[t - 1])
-        torch.testing.assert_close(got + betas[t].sqrt() * z, noisy, **STEPS)
 
 
 def test_averaged_weights_are_theirs():

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
-from sklearn.metrics import mutual_info_score
 from sklearn.mixture import GaussianMixture as TheirMixture
 
 from genlab.core import last
-from genlab.latent import em, gaussian_m_step, mutual_information, ppca_ml
+from genlab.latent import em, gaussian_m_step, ppca_ml
 from genlab.oracles import GaussianMixture, LinearLatent
 
 pytestmark = pytest.mark.reference
@@ -61,10 +60,3 @@ def test_em_for_a_gaussian_mixture_takes_the_same_path(generator):
     ):
         np.testing.assert_allclose(a.numpy(), b, atol=1e-8)  # both converged linearly
     assert abs(ours.log_prob(x).mean().item() - theirs.score(x.numpy())) < 1e-9
-
-
-def test_information_of_hard_codes_agrees_with_scikit_learn(generator):
-    codes = torch.randint(4, (30,), generator=generator)
-    theirs = mutual_info_score(np.arange(30), codes.numpy())
-    ours = mutual_information(torch.nn.functional.one_hot(codes, 4).double())
-    assert abs(ours.item() - theirs) < 1e-12

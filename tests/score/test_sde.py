@@ -29,7 +29,6 @@ from genlab.score.sde import (
     snr_step_size,
 )
 from genlab.solvers import euler, heun, langevin, rk4
-from genlab.solvers.ode import rademacher
 
 PATHS = [VP(), VP(1.0, 1.0), SubVP(), SubVP(0.5, 3.0), VE(), VE(0.1, 5.0), Straight()]
 times = st.floats(0.01, 0.98)
@@ -224,19 +223,6 @@ def test_a_standard_normal_prior_leaves_a_gap_that_finer_steps_do_not_remove(gen
     ]
     assert 1e-3 < gaps[1] < 3e-2
     assert gaps[0] == pytest.approx(gaps[1], rel=0.05)
-
-
-def test_stochastic_trace_is_right_on_average(generator):
-    """One probe for each of many copies of a point; the mean against the exact trace."""
-    data, sde, n = mixture(), VP(0.5, 3.0), 4000
-    x = torch.tensor([[0.2, 0.4]])
-    prior = noised_at(data, sde).log_prob
-    exact = log_prob(data, sde, x, 12, prior)
-    copies = x.expand(n, 2)
-    probes = rademacher((1, n, 2), like=x, generator=generator)
-    noisy = log_prob(data, sde, copies, 12, prior, probes=probes)
-    assert float(noisy.std()) > 1e-3
-    assert abs(float(noisy.mean() - exact)) < 5 * float(noisy.std()) / math.sqrt(n)
 
 
 def test_model_has_an_exact_likelihood_and_samples_it(generator):

@@ -134,14 +134,3 @@ def test_the_stream_is_resumed_where_it_was_left(n_before):
     taken.load_state_dict(left.state_dict())
     for _ in range(60):  # across the end of a reading
         assert torch.equal(next(left), next(taken))
-
-
-@pytest.mark.parametrize("split", ["val", "test"])
-def test_the_training_part_holds_no_held_out_paragraph(split):
-    """None as a whole; one in a hundred characters may stand inside a longer paragraph."""
-    flat = lambda text: " ".join(text.split())
-    train, held_out = load_text("train"), load_text(split)
-    paragraphs = [flat(p) for p in held_out.split("\n\n")]
-    assert not {flat(p) for p in train.split("\n\n")} & set(paragraphs)
-    inside = [p for p in paragraphs if len(p) > 40 and p in flat(train)]
-    assert sum(map(len, inside)) < 0.01 * len(held_out)
