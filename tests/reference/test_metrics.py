@@ -26,13 +26,6 @@ def test_line_distances_agree_with_scipy(n, m, generator):
     assert abs(distances.energy_distance(x[:, None], y[:, None]).item() - root**2) < 1e-10
 
 
-@pytest.mark.parametrize("k", [0, 3, 40, 50])
-def test_exact_intervals_agree_with_scipy(k):
-    theirs = stats.binomtest(k, 50).proportion_ci(0.95, "exact")
-    low, _, high = calibration.binomial_interval(k, 50)
-    np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-9)
-
-
 def test_scores_of_copies_agree_with_scipys_tests(generator):
     train, heldout = features(50, 2, generator), features(30, 2, generator)
     fake = train[:40] + 0.3 * features(40, 2, generator)
@@ -103,14 +96,6 @@ def pot():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("ot")
-
-
-def test_the_gaussian_distance_on_the_line_agrees_with_pot():
-    theirs = pot().gaussian.bures_wasserstein_distance(
-        np.array([0.3]), np.array([-1.0]), np.array([[0.25]]), np.array([[4.0]])
-    )
-    ours = distances.frechet_1d(*(torch.tensor(v) for v in (0.3, 0.5, -1.0, 2.0)))
-    assert abs(ours.item() - float(theirs) ** 2) < 1e-10
 
 
 def test_plan_and_prices_agree_with_pot_in_the_plane(generator):

@@ -265,3 +265,10 @@ def test_a_small_network_learns_the_quantile_map(data):
     error = lambda a: float((a - end).square().mean().sqrt())
     assert error(got) < 0.15  # W2 to the data: the map on the line is the optimal one
     assert error(got) < 0.2 * error(mean)
+
+
+def test_both_averages_follow_the_student_in_a_distillation():
+    run = distilled(student(), SMALL.untrained())
+    last(run)
+    parts = run.state_dict()["parts"]
+    assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.fit["n_steps"]

@@ -38,12 +38,16 @@ def test_velocity_is_expected_noise_minus_expected_data(t):
     assert_close(velocity, eps_hat - x0_hat)
 
 
-def test_rows_at_different_times_are_refused():
+def test_rows_at_different_times_and_flows_in_the_plane_are_refused():
     x, t = torch.zeros(2, 1), torch.tensor([0.1, 0.2])
     data = Gaussian(torch.zeros(1), torch.eye(1))
     for field in (exact_score(data, VP()), exact_velocity(data)):
         with pytest.raises(ValueError, match="expected one"):
             field(x, t)
+    with pytest.raises(ValueError, match=r"expected \(1,\)"):
+        exact_flow_1d(MIXTURE, torch.tensor([0.5]), 1.0, 0.0)
+    with pytest.raises(ValueError, match="got 0"):
+        exact_flow_1d(LINE, torch.tensor([0.0, 0.5]), 1.0, 0.0)
 
 
 BAR = alphas_bar_from_betas(linear_betas(50, first=2e-3, last=0.2))
@@ -80,10 +84,3 @@ def test_flow_on_the_line_agrees_with_the_integral_of_the_density():
         grid = torch.linspace(-12, float(point), 20_001)
         mass = torch.trapezoid(noised.log_prob(grid[:, None]).exp(), grid)
         assert abs(mass - p) < 1e-6  # quadrature
-
-
-def test_flow_on_the_line_refuses_what_it_cannot_answer():
-    with pytest.raises(ValueError, match=r"expected \(1,\)"):
-        exact_flow_1d(MIXTURE, torch.tensor([0.5]), 1.0, 0.0)
-    with pytest.raises(ValueError, match="got 0"):
-        exact_flow_1d(LINE, torch.tensor([0.0, 0.5]), 1.0, 0.0)

@@ -18,7 +18,6 @@ from genlab.score.flow_matching import (
     reflow_pairs,
     straightness,
 )
-from genlab.score.sde import ode_log_prob
 from genlab.solvers import heun, rk4
 
 
@@ -61,14 +60,6 @@ def test_a_mixture_is_recovered(method, generator):
     x = last(flow_sample(exact_velocity(data), x_1, down(150), **options))
     assert_moments(x, data, bias=(0.01, 0.02))
     assert_alike(x, data, generator)
-
-
-def test_density_has_no_prior_gap(generator):
-    data = mixture()
-    x = data.sample(8, generator=generator)
-    prior = lambda z: torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
-    ours = ode_log_prob(exact_velocity(data), x, torch.linspace(0, 1, 81), prior_log_prob=prior)
-    assert_close(ours, data.log_prob(x), rtol=0, atol=1e-6)
 
 
 def test_times_outside_the_path_are_refused():

@@ -125,12 +125,6 @@ def test_what_is_in_sight_is_left_alone(generator):
     assert torch.equal(x_s[x_t != MASK], x0[x_t != MASK])
 
 
-def test_a_count_hides_exactly_that_many(generator):
-    u = torch.rand(4, 1, 2, 3, generator=generator)
-    x_t = mask_count(torch.zeros(u.shape, dtype=torch.long), torch.arange(4), u, mask=MASK)
-    assert (x_t == MASK).flatten(1).sum(1).tolist() == [0, 1, 2, 3]
-
-
 def test_a_sampler_takes_one_evaluation_a_step_and_keeps_what_it_is_given(exact, generator):
     calls = []
     start = torch.tensor([[1, MASK, MASK], [MASK, MASK, 2]])

@@ -7,7 +7,7 @@ import torch
 from torch.distributions import MultivariateNormal
 from torch.testing import assert_close
 
-from genlab.data.simulators import LinearGaussian, TwoMoons
+from genlab.data.simulators import LinearGaussian
 from genlab.metrics.calibration import chi_square_test
 from genlab.metrics.cost import network_passes
 from genlab.systems.npe import (
@@ -17,7 +17,6 @@ from genlab.systems.npe import (
     conditional_flow,
     npe_loss,
     onto_box,
-    simulated,
 )
 from genlab.train import cosine, fit, minibatches
 
@@ -172,14 +171,6 @@ class Exact:
         mean, cov = LinearGaussian().posterior(cond)
         noise = torch.randn(n, 2, generator=generator)
         return mean + self.width * noise @ torch.linalg.cholesky(cov).T
-
-
-def test_pairs_are_rows_of_one_draw(generator):
-    """Two moons: the likelihood of each row's data under its own parameters is not zero."""
-    model = TwoMoons()
-    theta, x = simulated(model, 500, generator)
-    assert bool(model.log_likelihood(x, theta).isfinite().all())
-    assert not bool(model.log_likelihood(x.flip(0), theta).isfinite().all())
 
 
 @pytest.mark.parametrize(("width", "low", "high"), [(1.0, 1e-3, 1), (0.7, 0, 1e-4), (1.4, 0, 1e-4)])
