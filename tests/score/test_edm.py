@@ -115,9 +115,17 @@ def test_noise_predictor_becomes_a_denoiser_at_every_level_between(generator):
     torch.testing.assert_close(got, law.denoiser(x, 1.0, sigma), atol=1e-4, rtol=0)
 
 
+class Net(nn.Module):
+    """A raw network without weights."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.forward = function
+
+
 def test_guided_guess_continues_the_line_between_the_two(generator):
     net = lambda x, c_noise, label: x + c_noise[:, None] + label[:, None]
-    model = EDM(net, event_shape=(2,), sigma_data=0.5, null=10)
+    model = EDM(Net(net), event_shape=(2,), sigma_data=0.5, null=10)
     x, sigma = torch.randn(4, 2, generator=generator), torch.tensor([0.1, 0.5, 1.0, 4.0])
     label = torch.tensor([0, 3, 5, 9])
     free, given = model.denoiser()(x, sigma), model.denoiser(label)(x, sigma)
@@ -128,7 +136,7 @@ def test_guided_guess_continues_the_line_between_the_two(generator):
 def test_labels_are_dropped_in_training_alone():
     asked, n = [], 4000
     net = lambda x, c_noise, label: asked.append(label) or x
-    model = EDM(net, event_shape=(1,), sigma_data=0.5, null=10, p_drop=0.25)
+    model = EDM(Net(net), event_shape=(1,), sigma_data=0.5, null=10, p_drop=0.25)
     for mode in (True, False):
         cond, g = torch.zeros(n, dtype=torch.long), torch.Generator().manual_seed(1)
         model.train(mode).loss(torch.zeros(n, 1), cond=cond, generator=g)
