@@ -7,25 +7,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.utils import parametrizations
 
-from genlab.adversarial import (
-    discriminator_loss,
-    jensen_shannon,
-    non_saturating_generator_loss,
-    spectral_normalize,
-)
+from genlab.adversarial import discriminator_loss, non_saturating_generator_loss, spectral_normalize
 
 pytestmark = pytest.mark.reference
-
-
-def laws(generator, n=5):
-    return torch.randn(2, n, generator=generator).softmax(1)
-
-
-def test_jensen_shannon_agrees_with_scipy(generator):
-    distance = pytest.importorskip("scipy.spatial.distance")
-    p, q = laws(generator)
-    theirs = distance.jensenshannon(p.numpy(), q.numpy()) ** 2  # SciPy returns the square root
-    assert abs(jensen_shannon(p, q).item() - theirs) < 1e-12
 
 
 def test_losses_are_binary_cross_entropies(generator):

@@ -65,16 +65,6 @@ def test_the_permutation_test_agrees_with_scipy_over_all_splits(generator):
     assert abs(ours.p_value - p) < 5 * (p * (1 - p) / 4000) ** 0.5 + 1 / 4000
 
 
-def test_kernels_agree_with_scikit_learn(generator):
-    pairwise = pytest.importorskip("sklearn.metrics.pairwise")
-    x, y = features(9, 5, generator), features(7, 5, generator)
-    np.testing.assert_allclose(
-        distances.cubic_kernel(x, y), pairwise.polynomial_kernel(x, y, degree=3)
-    )
-    theirs = pairwise.rbf_kernel(x, y, gamma=1 / (2 * 1.7**2))
-    np.testing.assert_allclose(distances.rbf_kernel(x, y, 1.7), theirs, rtol=1e-9)
-
-
 def test_precision_recall_density_coverage_agree_with_scikit_learns_distances(generator):
     neighbors = pytest.importorskip("sklearn.neighbors")
     metrics = pytest.importorskip("sklearn.metrics")
