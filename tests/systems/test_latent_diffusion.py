@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import nn
 
-from genlab.core import Sampleable, likelihood_kind
 from genlab.core.tensors import last
 from genlab.data.captions import WORDS, encode
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
@@ -52,32 +51,9 @@ def test_codes_of_pictures_have_the_spread_of_the_training_and_no_mean(model, ge
     assert codes.mean((0, 2, 3)).abs().max() < 1e-12
 
 
-def test_a_code_of_known_size_is_scaled_to_a_known_size(model):
-    z = torch.tensor([0.3 + 5.5, -2.0 - 11.0])[:, None, None].expand(1, 2, 4, 4)
-    assert model.scaled(z)[0, :, 0, 0].tolist() == pytest.approx([0.5, -1.0])
-
-
-def test_the_shift_is_one_number_for_each_channel(model, generator):
-    x = torch.rand(8, 3, 16, 16, generator=generator)
-    model.set_scale(x)
-    mu = model.vae.encode(x)[0]
-    torch.testing.assert_close(model.shift.flatten(), mu.mean((0, 2, 3)))
-
-
 def test_decoding_reads_unscaled_codes(model, generator):
     z = torch.randn(3, 2, 4, 4, generator=generator)
     torch.testing.assert_close(model.decode(model.scaled(z)), model.vae.decode(z))
-
-
-def test_a_picture_is_the_decoded_last_state_of_ddim(model):
-    codes = last(
-        model.codes(CAPTIONS, 3, guidance_scale=3.0, n_steps=4,
-                    generator=torch.Generator().manual_seed(1))
-    )  # fmt: skip
-    drawn = model.draw(
-        CAPTIONS, guidance_scale=3.0, n_steps=4, generator=torch.Generator().manual_seed(1)
-    )
-    torch.testing.assert_close(drawn, model.decode(codes))
 
 
 def test_the_sampler_is_ddim(model):
@@ -109,15 +85,6 @@ def test_the_decoder_runs_once_and_the_encoder_never(model):
     assert network_passes(model.vae.encoder, draw) == 0
 
 
-def test_without_captions_it_is_unconditional(model):
-    one, other = (
-        model.sample(2, cond=cond, generator=torch.Generator().manual_seed(4))
-        for cond in (None, encode(CAPTIONS[:2]))
-    )
-    assert one.shape == other.shape == (2, 3, 16, 16)
-    assert not torch.equal(one, other)
-
-
 def test_the_vae_is_not_trained(model, generator):
     loss = model.loss(torch.randn(3, 2, 4, 4, generator=generator), cond=encode(CAPTIONS))
     loss.backward()
@@ -134,13 +101,6 @@ def test_a_denoiser_that_answers_zero_has_loss_one_on_scaled_codes(generator):
     rows = encode(CAPTIONS[:1]).expand(4000, -1)
     loss = system.loss(z, cond=rows, generator=generator)
     assert abs(loss.item() - 1) < 0.02  # Monte Carlo over 128,000 numbers
-
-
-def test_it_samples_and_has_no_likelihood(model):
-    _: Sampleable = model
-    assert likelihood_kind(model) == "none"
-    assert not hasattr(model, "elbo")
-    assert model.event_shape == (3, 16, 16)
 
 
 def test_a_denoiser_of_another_shape_is_refused():
