@@ -10,6 +10,8 @@ import pytest
 from tests.notebooks import build
 from tests.notebooks.test_build import run_build
 
+pytestmark = pytest.mark.slow
+
 TEXT = """\
 # %%
 import ipywidgets
@@ -25,9 +27,6 @@ widgets.explore(figure, lambda slope: line.set_ydata([0, slope]), slope=slope)
 
 # %%
 widgets.quiz(3)
-
-# %%
-widgets.release_reader("A normalizing flow.")
 
 # %%
 _ = widgets.watch((Record(k, {"loss": 1.0 / k}, 0.0) for k in range(1, 41)), total=40)
@@ -49,7 +48,6 @@ def pixels(data):
     return plt.imread(io.BytesIO(base64.b64decode(data["image/png"])), format="png")
 
 
-@pytest.mark.slow
 def test_a_figure_with_controls_is_its_picture_and_says_that_it_can_be_run(outputs):
     (output,) = outputs[0]
     assert set(output.data) == {"text/plain", "image/png"}
@@ -59,7 +57,6 @@ def test_a_figure_with_controls_is_its_picture_and_says_that_it_can_be_run(outpu
     assert height > 160  # a line of words stands below the figure
 
 
-@pytest.mark.slow
 def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):
     from genlab_course import questions
 
@@ -73,17 +70,8 @@ def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):
     assert "Right" not in text
 
 
-@pytest.mark.slow
-def test_the_reader_of_releases_is_its_first_reading(outputs):
-    (output,) = outputs[2]
-    assert set(output.data) == {"text/plain", "text/html"}
-    assert "<b>flow</b>" in output.data["text/html"]
-    assert "<mark" in output.data["text/html"]
-
-
-@pytest.mark.slow
 def test_a_training_leaves_its_last_curve(outputs):
-    (output,) = outputs[3]
+    (output,) = outputs[2]
     assert set(output.data) == {"text/plain", "image/png"}
     assert "0x" not in output.data["text/plain"]
     shown = pixels(output.data)
