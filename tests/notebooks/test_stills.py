@@ -17,7 +17,6 @@ TEXT = """\
 import ipywidgets
 import matplotlib.pyplot as plt
 from genlab_course import widgets
-from genlab.train import Record
 
 # %%
 figure, axes = plt.subplots(figsize=(4, 2))
@@ -27,9 +26,6 @@ widgets.explore(figure, lambda slope: line.set_ydata([0, slope]), slope=slope)
 
 # %%
 widgets.quiz(3)
-
-# %%
-_ = widgets.watch((Record(k, {"loss": 1.0 / k}, 0.0) for k in range(1, 41)), total=40)
 """
 
 
@@ -68,12 +64,3 @@ def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):
         assert all(f" {option.text}" in text for option in question.options)
         assert not any(option.why in text for option in question.options)
     assert "Right" not in text
-
-
-def test_a_training_leaves_its_last_curve(outputs):
-    (output,) = outputs[2]
-    assert set(output.data) == {"text/plain", "image/png"}
-    assert "0x" not in output.data["text/plain"]
-    shown = pixels(output.data)
-    assert (shown[..., :3].min(-1) < 0.9).sum() > 800  # axes alone have fewer
-    assert len(base64.b64decode(output.data["image/png"])) < 40_000
