@@ -1,6 +1,7 @@
 """Masked diffusion of three tokens, where bound, distribution and price can be enumerated."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
