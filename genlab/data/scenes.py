@@ -11,7 +11,7 @@ Of the 10,000 digits 6,000 train generators, 2,500 the evaluators, and 1,500 are
 
 from collections.abc import Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -78,8 +78,8 @@ def load_objects(part: str = "generator") -> Objects:
     return Objects(grey, digit)
 
 
-def held_out_pair(digit: Labels, colour: Labels) -> Bool[Tensor, " n"]:
-    """The 12 of 60 pairs of digit and colour that no generator is trained on."""
+def held_out_pair(digit: Any, colour: Any) -> Bool[Tensor, " *n"]:
+    """The 12 of 60 pairs of digit and colour (broadcast) that no generator is trained on."""
     return (digit + colour) % 5 == 0
 
 
