@@ -8,8 +8,8 @@ from typing import Any
 
 OFFERS = {  # module: what notebooks take from it
     "checks": ("CheckFailed", "check", "check_close_mc", "check_range"),
-    "grading": ("exercise", "hint"),
-    "figures": ("begin", "draw_map", "show_images"),
+    "grading": ("exercise", "hint", "solution", "yours"),
+    "figures": ("begin", "draw_map", "film", "show", "show_images"),
     "learner": ("progress", "reset"),
     "quiz": ("questions",),
     "source": ("show_source",),

@@ -1,7 +1,10 @@
 """One look for every figure of the course: colour-blind safe, opaque, legible at half size."""
 
+import base64
+import io
 import os
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import matplotlib as mpl
@@ -9,9 +12,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from cycler import cycler
+from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from PIL import Image
 
 from genlab.map import FAMILIES, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 from genlab.train.fit import keep_freed_memory
@@ -64,26 +69,83 @@ def begin(lesson: int | str, *, threads: int | None = None) -> None:
 
 
 def show_images(ax: Axes, images: torch.Tensor, *, n_columns: int = 10, title: str = "") -> None:
-    """Draw one-channel images `(n, 1, h, w)` as one grid, light ink on dark ground."""
-    x = images.detach().cpu().float().reshape(len(images), *images.shape[-2:])
-    n_rows = -(-len(x) // n_columns)
-    h, w = x.shape[1:]
-    canvas = torch.full((n_rows * (h + 1) - 1, n_columns * (w + 1) - 1), float(x.min()))
+    """Draw images as one grid with white gutters: grey `(n, 1, h, w)`, or colour in [-1, 1]."""
+    x = images.detach().cpu().float()
+    if x.shape[1:2] == (3,):
+        x = (x.clamp(-1, 1) + 1) / 2
+    else:
+        x = x.reshape(len(x), 1, *x.shape[-2:]).expand(-1, 3, -1, -1)
+        x = (x - x.min()) / (x.max() - x.min()).clamp(min=1e-12)
+    h, w = x.shape[-2:]
+    n_rows, gap = -(-len(x) // n_columns), max(1, h // 12)
+    canvas = torch.ones(n_rows * (h + gap) - gap, n_columns * (w + gap) - gap, 3)
     for i, image in enumerate(x):
-        r, c = divmod(i, n_columns)
-        canvas[r * (h + 1) : r * (h + 1) + h, c * (w + 1) : c * (w + 1) + w] = image
-    ax.imshow(canvas.numpy(), cmap="gray", interpolation="nearest")
+        r, c = (k * (size + gap) for k, size in zip(divmod(i, n_columns), (h, w), strict=True))
+        canvas[r : r + h, c : c + w] = image.permute(1, 2, 0)
+    ax.imshow(canvas.numpy(), interpolation="nearest")
     ax.set_axis_off()
     ax.set_title(title)
+
+
+def show(figure: Figure, alt: str) -> None:
+    """Display a figure sharp on any screen (160 dpi, shown at 80) with its alt text; close it."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=160)
+    plt.close(figure)
+    _display(buffer.getvalue(), "image/png", round(80 * figure.get_figwidth()), alt)
+
+
+def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 640) -> None:
+    """Display a looping GIF of figures, or of images `(h, w)` or `(h, w, 3)` with values in [0, 1].
+
+    The last frame stays three times as long. ValueError for more than 300 kB, which a notebook
+    cannot carry many times over.
+    """
+    drawn = [_frame(frame, width) for frame in frames]
+    times = [round(1000 * seconds / len(drawn))] * (len(drawn) - 1)
+    buffer = io.BytesIO()
+    few = [frame.quantize(48, dither=Image.Dither.NONE) for frame in drawn]
+    few[0].save(
+        buffer, "GIF", save_all=True, append_images=few[1:], loop=0,
+        duration=[*times, round(3000 * seconds / len(drawn))],
+    )  # fmt: skip
+    if len(buffer.getvalue()) > 300_000:
+        kilobytes = len(buffer.getvalue()) // 1000
+        raise ValueError(f"the film has {kilobytes} kB, more than 300: fewer frames, or narrower?")
+    _display(buffer.getvalue(), "image/gif", drawn[0].width, alt)
+
+
+def _frame(frame: Any, width: int) -> Image.Image:
+    """A frame as a picture about `width` pixels wide; pixels of an image stay square and sharp."""
+    if isinstance(frame, Figure):
+        buffer = io.BytesIO()
+        frame.savefig(buffer, dpi=width / frame.get_figwidth())
+        plt.close(frame)
+        return Image.open(buffer).convert("RGB")
+    values = np.asarray(frame, dtype=float).clip(0, 1)
+    values = values if values.ndim == 3 else values[..., None].repeat(3, axis=2)
+    times = max(1, width // values.shape[1])
+    large = (values * 255).round().astype(np.uint8).repeat(times, axis=0).repeat(times, axis=1)
+    return Image.fromarray(large)
+
+
+def _display(data: bytes, kind: str, width: int, alt: str) -> None:
+    if not alt.strip():
+        raise ValueError("alt must say in a sentence what the picture shows, got nothing")
+    shown = {kind: base64.b64encode(data).decode(), "text/plain": alt}
+    display(shown, metadata={kind: {"width": width, "alt": alt}}, raw=True)
 
 
 COLOURS = dict(zip(FAMILIES, (BLUE, SKY, ORANGE, RED, GREEN), strict=True))
 WIDTH, GAP = 2.5, 0.14
 
 
-def draw_map(lesson: int | str) -> Figure:
-    """Draw the map of the course: one card a paradigm, the lesson's or lab's own in colour."""
+def draw_map(lesson: int | str, *, slim: bool = False) -> Figure | None:
+    """Draw the map of the course, the lesson's or lab's paradigms in colour; slim: names only."""
     bright = lit(lesson)
+    if slim:
+        _ribbon(lesson, bright)
+        return None
     figure, ax = plt.subplots(figsize=(11.0, 2.75), layout="none")
     figure.subplots_adjust(0.005, 0.01, 0.995, 0.99)
     for column, (paradigm, colour) in enumerate(zip(PARADIGMS, COLOURS.values(), strict=True)):
@@ -97,6 +159,20 @@ def draw_map(lesson: int | str) -> Figure:
     ax.set(xlim=(-0.05, right + 0.05), ylim=(-0.05, 3.65))
     ax.set_axis_off()
     return figure
+
+
+def _ribbon(lesson: int | str, bright: tuple[str, ...]) -> None:
+    """Display the names of the paradigms side by side, those in `bright` on their colour."""
+    figure, ax = plt.subplots(figsize=(9.0, 0.5), layout="none")
+    figure.subplots_adjust(0, 0, 1, 1)
+    for column, (name, colour) in enumerate(COLOURS.items()):
+        fill, ink = (colour, "white") if name in bright else ("#EEEEEE", "#777777")
+        box = FancyBboxPatch((column + 0.06, 0.25), 0.88, 0.5, "round,pad=0.05", fc=fill, ec="none")
+        ax.add_patch(box)
+        ax.text(column + 0.5, 0.5, name, ha="center", va="center", color=ink, weight="bold")
+    ax.set(xlim=(0, len(COLOURS)), ylim=(0, 1))
+    ax.set_axis_off()
+    show(figure, f"The map of the course; {_title(lesson)} is about: {', '.join(bright)}.")
 
 
 def _title(lesson: int | str) -> str:

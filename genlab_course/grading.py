@@ -11,6 +11,7 @@ import inspect
 import linecache
 import math
 import pkgutil
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,10 +19,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from IPython.display import Markdown, display
 from numpy.typing import NDArray
 
 from genlab_course.checks import as_array
-from genlab_course.learner import record
+from genlab_course.learner import answered, folder, record
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Exercise:
     judge: Callable[[Any], str] | None = None  # "" when right, else the sentence to say
     rtol: float | None = None  # None: 1e-4, or three digits where the answer is a number by hand
     atol: float | None = None
+    level: str = "compute"  # compute, derive, build, repair or predict
+    minutes: int = 5
 
 
 def bank(names: dict[str, Any]) -> tuple[Exercise, ...]:
@@ -107,9 +111,35 @@ def exercise(id: str, answer: Any) -> None:
     the answer, so that an unfinished notebook still runs to its end; ValueError for an unknown id.
     """
     reply = assess(find_exercise(id), answer)
+    if reply == "right":
+        _right_answers[id] = answer
     if reply != "not attempted":
         record(id, reply == "right")
     print(f"[{id}] {reply}")
+
+
+_right_answers: dict[str, Any] = {}  # of this kernel
+
+
+def yours(id: str) -> Any:
+    """The learner's last right answer in this kernel, or else the worked solution; says which."""
+    own = id in _right_answers
+    print(f"[{id}] what follows runs with {'your answer' if own else 'the worked solution'}")
+    return _right_answers[id] if own else find_exercise(id).right
+
+
+def solution(id: str) -> None:
+    """Show the worked solution, once the answer was right or all three hints were read."""
+    task = find_exercise(id)
+    place = folder()
+    before = answered(place).get(id) if place else None
+    hints = len(task.hints.splitlines())
+    if id in _right_answers or (before and before.right) or _hints_given.get(id, 0) >= hints:
+        right = task.right
+        code = inspect.getsource(right).rstrip() if inspect.isfunction(right) else repr(right)
+        display(Markdown(f"```python\n{textwrap.dedent(code)}\n```"))
+    else:
+        print(f"[{id}] one solution opens here after a right answer, or after the third hint")
 
 
 def assess(task: Exercise, answer: Any) -> str:

@@ -1,9 +1,13 @@
 """The look of the figures, and the cards of the map."""
 
+import base64
+import io
+
 import matplotlib.pyplot as plt
 import pytest
 import torch
 from matplotlib.patches import FancyBboxPatch
+from PIL import Image
 
 import genlab_course as course
 from genlab.map import LESSONS, SYSTEMS
@@ -47,8 +51,48 @@ def test_beginning_a_lesson_or_lab_seeds_it():
 def test_a_grid_of_images_has_a_row_for_each_ten():
     figure, ax = plt.subplots()
     course.show_images(ax, torch.rand(25, 1, 8, 8))
-    assert ax.images[0].get_array().shape == (3 * 9 - 1, 10 * 9 - 1)
+    assert ax.images[0].get_array().shape == (3 * 9 - 1, 10 * 9 - 1, 3)
+    course.show_images(ax, torch.full((2, 3, 32, 32), -1.0), n_columns=2)
+    colours = ax.images[1].get_array()
+    assert colours.shape == (32, 66, 3)
+    assert colours[0, 0].max() == 0  # -1 is black
+    assert colours[0, 32].min() == 1  # the gutter is white
     plt.close(figure)
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What is displayed, as (data, metadata)."""
+    shown = []
+    monkeypatch.setattr(
+        figures, "display", lambda data, metadata, raw: shown.append((data, metadata))
+    )
+    return shown
+
+
+def test_a_figure_is_shown_at_twice_its_size_with_its_words(displayed):
+    course.show(plt.figure(figsize=(4, 2)), alt="an empty page")
+    ((data, metadata),) = displayed
+    picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+    assert picture.width == 2 * metadata["image/png"]["width"] == 640
+    assert data["text/plain"] == metadata["image/png"]["alt"] == "an empty page"
+    assert plt.get_fignums() == []
+    with pytest.raises(ValueError, match="alt must say"):
+        course.show(plt.figure(), alt=" ")
+
+
+def test_a_film_loops_over_its_frames_and_stays_small(displayed):
+    course.film(torch.rand(5, 8, 8), alt="five grey squares", width=64)
+    ((data, _),) = displayed
+    gif = Image.open(io.BytesIO(base64.b64decode(data["image/gif"])))
+    assert (gif.n_frames, gif.size, gif.info["loop"]) == (5, (64, 64), 0)
+    with pytest.raises(ValueError, match="more than 300"):
+        course.film(torch.rand(20, 400, 400), alt="noise")
+
+
+def test_the_slim_map_names_the_families_in_words(displayed):
+    course.draw_map("latent_diffusion", slim=True)
+    assert "latent-variable, score / diffusion" in displayed[0][0]["text/plain"]
 
 
 def test_titles_stand_where_matplotlib_would_look_for_a_place():

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from genlab_course import grading
 from genlab_course.grading import Exercise, Mistake, all_exercises, assess, exercise, find_exercise
 
 NLL = Exercise(
@@ -266,3 +267,51 @@ FIRST_TO_MIND = [
 @pytest.mark.parametrize(("name", "answer", "says"), FIRST_TO_MIND)
 def test_a_wrong_answer_that_comes_first_to_mind_is_recognised(name, answer, says):
     assert says in assess(find_exercise(name), answer)
+
+
+@pytest.fixture
+def bank(monkeypatch):
+    """The bank holds one exercise, of which nothing has been answered or asked."""
+    monkeypatch.setattr(grading, "find_exercise", {NLL.id: NLL, "00.double": DOUBLE}.get)
+    for name in ("_right_answers", "_hints_given"):
+        monkeypatch.setattr(grading, name, {})
+
+
+def _double(x):
+    return 2 * x
+
+
+DOUBLE = Exercise(id="00.double", task="Double.", right=_double, cases=((3.0,),), hints="a\nb\nc")
+
+
+@pytest.mark.usefixtures("bank")
+def test_what_follows_runs_with_the_learners_right_answer_or_the_worked_one(capsys):
+    def own(x):
+        return x + x
+
+    exercise("00.double", lambda x: 3 * x)
+    assert grading.yours("00.double") is _double
+    exercise("00.double", own)
+    exercise("00.double", lambda x: x)  # a later slip takes nothing away
+    assert grading.yours("00.double") is own
+    said = capsys.readouterr().out
+    assert said.index("the worked solution") < said.index("your answer")
+
+
+@pytest.mark.usefixtures("bank")
+@pytest.mark.parametrize("way", ["hints", "answer"])
+def test_the_worked_solution_opens_after_three_hints_or_a_right_answer(way, capsys, monkeypatch):
+    opened = []
+    monkeypatch.setattr(grading, "display", lambda page: opened.append(page.data))
+    grading.solution("00.double")
+    grading.hint("00.double")
+    grading.solution("00.double")
+    assert opened == []
+    assert "after the third hint" in capsys.readouterr().out
+    if way == "answer":
+        exercise("00.double", _double)
+    else:
+        grading.hint("00.double")
+        grading.hint("00.double")
+    grading.solution("00.double")
+    assert opened == ["```python\ndef _double(x):\n    return 2 * x\n```"]

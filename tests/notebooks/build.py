@@ -39,6 +39,7 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
+KEPT = ("tags", "jupyter")  # of a cell's metadata; `jupyter` says whether its source is folded
 HEADER = """\
 # ---
 # jupyter:
@@ -71,8 +72,8 @@ def read_text(source):
         content = f"{cell.cell_type}\n{cell.source}"
         seen[content] = seen.get(content, 0) + 1
         cell.id = hashlib.sha256(f"{content}\n{seen[content]}".encode()).hexdigest()[:12]
-        tags = cell.metadata.get("tags")
-        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        kept = {name: cell.metadata[name] for name in KEPT if cell.metadata.get(name)}
+        cell.metadata = nbformat.from_dict(kept)
     return notebook
 
 

@@ -38,7 +38,8 @@ def texts(folder):
 def content(notebook):
     """Return what must be the same on both sides of a pair."""
     return [
-        (c.cell_type, c.source.rstrip(), tuple(c.metadata.get("tags", []))) for c in notebook.cells
+        (c.cell_type, c.source.rstrip(), *(c.metadata.get(name) for name in build.KEPT))
+        for c in notebook.cells
     ]
 
 
