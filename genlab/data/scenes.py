@@ -38,7 +38,7 @@ PARTS = {
     "generator": slice(0, 6000), "evaluator": slice(6000, 8500), "reference": slice(8500, 10_000)
 }  # fmt: skip
 BOX, LARGE, SMALL = 20, 22, 14  # pixels on a side of an object: as cut out, alone, one of two
-FREE = (10, 2, 8)  # pixels that it may move: alone, towards the other, across
+FREE = (4, 2, 4)  # pixels that it may move: alone, towards the other, across
 
 PAD = "<pad>"
 WORDS = (PAD, "a", *INKS, *DIGITS, "left", "right", "of", "above", "below")

@@ -7,7 +7,8 @@ h \leftarrow h + \alpha_2 \odot \mathrm{MLP}\big((1 + \gamma_2) \odot \mathrm{no
 
 The six vectors are a linear map of the embedded time that starts at zero (adaLN-zero), so that each
 block starts as the identity: Peebles and Xie 2023 (arXiv:2212.09748), section 3.2. A text is read
-between the two by cross-attention: Chen et al. 2023 (arXiv:2310.00426), section 2.3.
+between the two by cross-attention, which starts at zero too: Chen et al. 2023 (arXiv:2310.00426),
+section 2.3.
 """
 
 from dataclasses import dataclass
@@ -55,11 +56,15 @@ class DiTBlock(nn.Module):
         self.norm_1 = nn.LayerNorm(d, elementwise_affine=False, eps=1e-6)
         self.to_qkv, self.to_out = nn.Linear(d, 3 * d), nn.Linear(d, d)
         self.norm_text = nn.LayerNorm(d) if config.d_context else None
-        self.read_text = CrossAttention(d, config.d_context, config.n_head)
+        text = config.d_context
+        self.read_text = CrossAttention(d, text, config.n_head) if text else None
         self.norm_2 = nn.LayerNorm(d, elementwise_affine=False, eps=1e-6)
         self.mlp_in, self.mlp_out = nn.Linear(d, config.mlp * d), nn.Linear(config.mlp * d, d)
         self.to_modulation = nn.Linear(d, 6 * d)
-        for p in self.to_modulation.parameters():
+        at_zero = [*self.to_modulation.parameters()]
+        if self.read_text is not None:
+            at_zero.append(self.read_text.w_o.weight)
+        for p in at_zero:
             nn.init.zeros_(p)
 
     def forward(self, h: Tokens, emb: Float[Tensor, " b d"], context: States) -> Tokens:
@@ -67,7 +72,7 @@ class DiTBlock(nn.Module):
         qkv = self.to_qkv(modulate(self.norm_1(h), shift_1, scale_1)).chunk(3, -1)
         heads = attention(*(split_heads(a, self.n_head) for a in qkv), fused=True)
         h = h + gate_1[:, None] * self.to_out(join_heads(heads))
-        if self.norm_text is not None and context is not None:
+        if self.read_text is not None and self.norm_text is not None and context is not None:
             h = h + self.read_text(self.norm_text(h), context)
         a = F.gelu(self.mlp_in(modulate(self.norm_2(h), shift_2, scale_2)), approximate="tanh")
         return h + gate_2[:, None] * self.mlp_out(a)

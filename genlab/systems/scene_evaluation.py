@@ -5,6 +5,7 @@ relation names for two. There the colour is measured, and the digit is classifie
 was trained on 2,500 digits which no generator saw (`genlab.data.scenes`).
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -30,6 +31,7 @@ SPANS = (20, 30)  # pixels of the picture that they stand for: one of two object
 Masks = Bool[Tensor, " n 32 32"]
 Grey = Float[Tensor, " n 32 32"]
 Windows = Float[Tensor, " n 1 20 20"]
+Classifier = Callable[[Windows], Labels]
 
 
 def places(relation: Labels) -> tuple[Masks, Masks]:
@@ -137,7 +139,7 @@ def windows_of(
 
 
 @torch.no_grad()
-def read_pictures(images: Images, facts: Facts, evaluator: SceneEvaluator) -> Reading:
+def read_pictures(images: Images, facts: Facts, evaluator: Classifier) -> Reading:
     """Digit and colour that pictures in [0, 1] show at the places that the facts name."""
     colours, windows = windows_of(images.clamp(0, 1), facts)
     digits = evaluator(windows.flatten(0, 1)).reshape(-1, 2)
@@ -145,7 +147,7 @@ def read_pictures(images: Images, facts: Facts, evaluator: SceneEvaluator) -> Re
 
 
 def kept_facts(
-    images: Images, facts: Facts, evaluator: SceneEvaluator
+    images: Images, facts: Facts, evaluator: Classifier
 ) -> dict[str, Float[Tensor, " n"]]:
     """For each picture 1 where all digits are right, all colours, every word ("all"), else 0."""
     found, alone = read_pictures(images, facts, evaluator), facts[:, 2] == ALONE
