@@ -35,6 +35,7 @@ from genlab.systems.scene_evaluation import (
     windows_of,
 )
 from genlab.train import Run
+from genlab.train.muon import Muon
 from genlab.zoo.cards import SEED, Figures, default_dtype, digest, named, single
 from genlab.zoo.train import Model, by_loss
 
@@ -179,9 +180,13 @@ def by_codes(
     *,
     p_two: float,
     rescale: bool,
+    muon: bool = False,
     **options: Any,
 ) -> Run:
-    """Put the shipped VAE in, measure the scale of its codes, train on codes of fresh scenes."""
+    """Put the shipped VAE in, measure the scale of its codes, train on codes of fresh scenes.
+
+    With `muon` the matrices of a transformer's blocks are trained by Muon, the rest by AdamW.
+    """
     if not isinstance(model.vae, Pixels):
         model.vae.load_state_dict(LATENT_VAE.load().state_dict())
     if rescale:
@@ -192,6 +197,10 @@ def by_codes(
         x, facts = scenes_of(batch, generator, p_two=p_two)
         return model.encode(x), encode_scenes(facts)
 
+    if muon:
+        inner = [p for p in model.net.blocks.parameters() if p.ndim == 2]
+        ids = {id(p) for p in (*inner, *model.vae.parameters())}
+        options["optimizer"] = Muon(inner, [p for p in model.parameters() if id(p) not in ids])
     return by_loss(model, grey, digit, change=coded, **options)
 
 
@@ -213,23 +222,25 @@ def _measure_latent(model: Any) -> Figures:
     return found
 
 
-def _draws(name: str, what: str, build: Any, seconds: float, n_steps: int, **sizes: Any) -> Model:
+def _draws(
+    name: str, what: str, build: Any, seconds: float, fit: dict[str, Any], **sizes: Any
+) -> Model:
     return Model(
         name, f"text to image: {what}", lesson=13, seconds=seconds, seed=21,
         build=build, sizes={"d_text": 64, "n_layer": 1, "p_drop": 0.1, **sizes},
         **_data("generator"),
-        fit={"n_steps": n_steps, "batch_size": 64, "lr": 2e-3, "warmup": 100, "clip": 1.0,
-             "average": 0.998, "p_two": P_TWO, "rescale": True},
+        fit={"warmup": 100, "clip": 1.0, "average": 0.999, "p_two": P_TWO, "rescale": True, **fit},
         loop=by_codes, measure=_measure_latent,
     )  # fmt: skip
 
 
 LATENT_DIFFUSION = _draws(
     "latent_diffusion", "a U-Net among the codes of latent_vae, which it contains",
-    latent_unet, 900, 3000, width=48,
+    latent_unet, 900, {"n_steps": 4400, "batch_size": 48, "lr": 2e-3}, width=48,
 )  # fmt: skip
 LATENT_DIT = _draws(
     "latent_dit", "a diffusion transformer among the codes of latent_vae, which it contains",
-    latent_dit, 900, 3000, width=128, depth=6, patch=2,
+    latent_dit, 900, {"n_steps": 4000, "batch_size": 32, "lr": 4e-3, "muon": True},
+    width=96, depth=4, patch=1,
 )  # fmt: skip
 SCENES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT)

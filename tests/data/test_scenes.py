@@ -42,7 +42,8 @@ def test_the_parts_are_disjoint_and_have_the_stated_sizes():
 def test_objects_fill_their_box():
     grey, digit = load_objects("reference")
     assert grey.shape == (1500, 20, 20)
-    assert 0 <= grey.min() and grey.max() <= 1
+    assert grey.min() >= 0
+    assert grey.max() <= 1
     rows, columns = grey.amax(2) > 0, grey.amax(1) > 0
     assert torch.maximum(rows.sum(1), columns.sum(1)).min() >= 18  # MNIST scales ink to 20 pixels
     assert set(digit.tolist()) == set(range(10))
@@ -52,7 +53,8 @@ def test_a_fifth_of_the_pairs_is_held_out_and_never_drawn(generator):
     pairs = torch.cartesian_prod(torch.arange(10), torch.arange(6))
     held_out = held_out_pair(pairs[:, 0], pairs[:, 1])
     assert held_out.sum() == 12
-    assert held_out.reshape(10, 6).any(1).all() and held_out.reshape(10, 6).any(0).all()
+    assert held_out.reshape(10, 6).any(1).all()
+    assert held_out.reshape(10, 6).any(0).all()
     digit = torch.randint(10, (500, 2), generator=generator)
     for asked in (False, True):
         facts = draw_facts(digit, generator, p_two=1.0, held_out=asked)
@@ -107,12 +109,12 @@ def test_the_first_object_is_where_the_relation_says(relation, generator):
 
 def test_pictures_are_ink_on_paper_and_seeded():
     objects = load_objects("reference")
-    one, two = (
-        draw_scenes(objects, 20, torch.Generator().manual_seed(3)) for _ in range(2)
-    )
-    assert torch.equal(one[0], two[0]) and torch.equal(one[1], two[1])
+    one, two = (draw_scenes(objects, 20, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(one[0], two[0])
+    assert torch.equal(one[1], two[1])
     assert one[0].shape == (20, 3, 32, 32)
-    assert 0 <= one[0].min() and one[0].max() <= 1
+    assert one[0].min() >= 0
+    assert one[0].max() <= 1
     grey = torch.tensor([[[0.0, 1.0, 0.5]]])
     x = print_ink(grey, torch.tensor([3]))[0, :, 0]
     blue, paper = torch.tensor(INKS["blue"]), torch.tensor(PAPER)

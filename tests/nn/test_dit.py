@@ -1,4 +1,4 @@
-"""The diffusion transformer: its block by hand, what zero means at the start, what the text does."""
+"""The diffusion transformer: its block by hand, its start at zero, what the text does."""
 
 import pytest
 import torch

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from genlab.nn.layers import rope_angles, rotate
-from genlab.nn.transformer import attention, join_heads, split_heads
-from genlab.nn.transformer import CrossAttention
+from genlab.nn.transformer import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.unet import (
     GAIN,
     ROPE_BASE,

@@ -13,7 +13,13 @@ from genlab.metrics.cost import network_passes
 from genlab.nn.dit import DiT, DiTConfig
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.samplers import ddim_step
-from genlab.systems.latent_diffusion import CaptionEncoder, LatentDiffusion, Pixels
+from genlab.systems.latent_diffusion import (
+    LOG_ODDS,
+    CaptionEncoder,
+    LatentDiffusion,
+    Pixels,
+    sampling_times,
+)
 
 CAPTIONS = ["a red one", "a blue two left of a black nine", "a gold nine above a gold four"]
 ROWS = encode_scenes(read_scenes(CAPTIONS))
@@ -131,7 +137,7 @@ def test_times_are_logit_normal(generator):
     net = Asked(z0, "velocity")
     system(net).loss(z0, cond=ROWS[:1].expand(5000, -1), generator=generator)
     u = net.seen[0][1].logit()
-    assert abs(u.mean()) < 0.05
+    assert abs(u.mean() - 0.8) < 0.05
     assert abs(u.std() - 1) < 0.05
 
 
@@ -142,6 +148,13 @@ def test_the_vae_is_not_trained(model, generator):
 
 
 # Sampler
+
+
+def test_the_times_of_sampling_are_even_ones_with_raised_log_odds():
+    ts = sampling_times(8)
+    assert (ts[0], ts[-1]) == (1, 0)
+    even = torch.linspace(1, 0, 9)[1:-1]
+    torch.testing.assert_close(ts[1:-1].logit(), even.logit() + LOG_ODDS)
 
 
 def test_a_picture_is_the_decoded_last_state(model):
@@ -155,7 +168,7 @@ def test_the_sampler_is_ddim(model):
     n, w = 5, 2.0
     velocity = model.guided(CAPTIONS, 3, guidance_scale=w)
     states = list(model.codes(CAPTIONS, 3, guidance_scale=w, n_steps=n, generator=noise(2)))
-    ts = torch.linspace(1, 0, n + 1)
+    ts = sampling_times(n)
     assert len(states) == n + 1
     for (t, s), (z_t, z_s) in zip(pairwise(ts), pairwise(states), strict=True):
         with torch.no_grad():
@@ -188,9 +201,7 @@ def test_the_decoder_runs_once_and_the_encoder_never(model):
 
 
 def test_without_captions_it_is_unconditional(model):
-    one, other = (
-        model.sample(2, cond=cond, generator=noise(4)) for cond in (None, ROWS[:2])
-    )
+    one, other = (model.sample(2, cond=cond, generator=noise(4)) for cond in (None, ROWS[:2]))
     assert one.shape == other.shape == (2, 3, 16, 16)
     assert not torch.equal(one, other)
 

@@ -44,10 +44,12 @@ def test_the_halves_are_those_of_the_relation():
     first, second = places(read_scenes([*captions, "a red one"])[:, 2])
     corners = [(0, 0), (0, 31), (0, 0), (31, 0)]
     for k, (row, column) in enumerate(corners):
-        assert first[k, row, column] and not second[k, row, column]
+        assert first[k, row, column]
+        assert not second[k, row, column]
         assert first[k].sum() == second[k].sum() == 512
         assert not (first[k] & second[k]).any()
-    assert first[4].all() and second[4].all()
+    assert first[4].all()
+    assert second[4].all()
 
 
 def test_every_colour_of_real_scenes_is_measured():

@@ -119,7 +119,8 @@ def test_the_verdict_names_the_words_that_were_broken(explorer_latent_painter):
 @pytest.mark.parametrize(("w", "passes"), [(1.0, 6), (2.0, 12), (0.0, 12)])
 def test_a_guided_step_asks_twice(explorer_latent_painter, w, passes):
     explorer_latent_painter.set(w=w, steps=6)
-    assert f"{passes} evaluations of the network, one of the decoder" in explorer_latent_painter.text
+    said = f"{passes} evaluations of the network, one of the decoder"
+    assert said in explorer_latent_painter.text
 
 
 def test_a_caption_in_another_language_is_explained_and_not_painted(explorer_latent_painter):
