@@ -42,6 +42,15 @@ from genlab.zoo.train import Model, by_loss
 N_DRAWN = 500  # pictures for each figure of a generator
 N_REAL = 2000  # for those of the evaluator and the VAE
 GUIDANCE = 2.0  # the scale that the lab draws with
+EDGES = (
+    "stem",
+    "conv_out",
+    "embed_patch",
+    "project",
+    "where",
+    "embed_time",
+    "to_modulation",
+)  # of a network: what Muon leaves to AdamW
 P_TWO = 0.7  # of the scenes of a training, those of two objects
 
 
@@ -180,12 +189,12 @@ def by_codes(
     *,
     p_two: float,
     rescale: bool,
-    muon: bool = False,
+    muon: bool,
     **options: Any,
 ) -> Run:
     """Put the shipped VAE in, measure the scale of its codes, train on codes of fresh scenes.
 
-    With `muon` the matrices of a transformer's blocks are trained by Muon, the rest by AdamW.
+    With `muon`, matrices and kernels inside the network are trained by Muon, the rest by AdamW.
     """
     if not isinstance(model.vae, Pixels):
         model.vae.load_state_dict(LATENT_VAE.load().state_dict())
@@ -198,7 +207,8 @@ def by_codes(
         return model.encode(x), encode_scenes(facts)
 
     if muon:
-        inner = [p for p in model.net.blocks.parameters() if p.ndim == 2]
+        found = model.net.named_parameters()
+        inner = [p for n, p in found if p.ndim in (2, 4) and n.split(".")[0] not in EDGES]
         ids = {id(p) for p in (*inner, *model.vae.parameters())}
         options["optimizer"] = Muon(inner, [p for p in model.parameters() if id(p) not in ids])
     return by_loss(model, grey, digit, change=coded, **options)
@@ -222,25 +232,23 @@ def _measure_latent(model: Any) -> Figures:
     return found
 
 
-def _draws(
-    name: str, what: str, build: Any, seconds: float, fit: dict[str, Any], **sizes: Any
-) -> Model:
+def _draws(name: str, what: str, build: Any, seconds: float, **sizes: Any) -> Model:
     return Model(
         name, f"text to image: {what}", lesson=13, seconds=seconds, seed=21,
         build=build, sizes={"d_text": 64, "n_layer": 1, "p_drop": 0.1, **sizes},
         **_data("generator"),
-        fit={"warmup": 100, "clip": 1.0, "average": 0.999, "p_two": P_TWO, "rescale": True, **fit},
+        fit={"n_steps": 4000, "batch_size": 32, "lr": 4e-3, "muon": True, "warmup": 100,
+             "clip": 1.0, "average": 0.999, "p_two": P_TWO, "rescale": True},
         loop=by_codes, measure=_measure_latent,
     )  # fmt: skip
 
 
 LATENT_DIFFUSION = _draws(
     "latent_diffusion", "a U-Net among the codes of latent_vae, which it contains",
-    latent_unet, 900, {"n_steps": 4400, "batch_size": 48, "lr": 2e-3}, width=48,
+    latent_unet, 900, width=48,
 )  # fmt: skip
 LATENT_DIT = _draws(
     "latent_dit", "a diffusion transformer among the codes of latent_vae, which it contains",
-    latent_dit, 900, {"n_steps": 4000, "batch_size": 32, "lr": 4e-3, "muon": True},
-    width=96, depth=4, patch=1,
+    latent_dit, 900, width=96, depth=4, patch=1,
 )  # fmt: skip
 SCENES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT)
