@@ -41,7 +41,7 @@ from genlab.zoo.train import Model, by_loss
 
 N_DRAWN = 500  # pictures for each figure of a generator
 N_REAL = 2000  # for those of the evaluator and the VAE
-GUIDANCE = 2.0  # the scale that the lab draws with
+GUIDANCE = 3.0  # the scale that the lab draws with
 EDGES = (
     "stem",
     "conv_out",
@@ -182,6 +182,14 @@ def latent_dit(width: int, depth: int, patch: int, d_text: int, **numbers: Any) 
     return reads_captions(DiT(config), LATENT_VAE.untrained(), d_text=d_text, **numbers)
 
 
+def pixel_unet(width: int, d_text: int, **numbers: Any) -> LatentDiffusion:
+    """The rival: a U-Net of pixels, which reads the caption at 8 x 8."""
+    config = UNetConfig(
+        c_in=3, c_out=3, width=width, mults=(1, 2, 4), time_scale=1000.0, d_context=d_text, side=32
+    )
+    return reads_captions(UNet(config), Pixels(), d_text=d_text, **numbers)
+
+
 def by_codes(
     model: LatentDiffusion,
     grey: Tensor,
@@ -232,12 +240,14 @@ def _measure_latent(model: Any) -> Figures:
     return found
 
 
-def _draws(name: str, what: str, build: Any, seconds: float, **sizes: Any) -> Model:
+def _draws(
+    name: str, what: str, build: Any, seconds: float, n_steps: int = 4000, **sizes: Any
+) -> Model:
     return Model(
         name, f"text to image: {what}", lesson=13, seconds=seconds, seed=21,
         build=build, sizes={"d_text": 64, "n_layer": 1, "p_drop": 0.1, **sizes},
         **_data("generator"),
-        fit={"n_steps": 4000, "batch_size": 32, "lr": 4e-3, "muon": True, "warmup": 100,
+        fit={"n_steps": n_steps, "batch_size": 32, "lr": 4e-3, "muon": True, "warmup": 100,
              "clip": 1.0, "average": 0.999, "p_two": P_TWO, "rescale": True},
         loop=by_codes, measure=_measure_latent,
     )  # fmt: skip
@@ -251,4 +261,8 @@ LATENT_DIT = _draws(
     "latent_dit", "a diffusion transformer among the codes of latent_vae, which it contains",
     latent_dit, 900, width=96, depth=4, patch=1,
 )  # fmt: skip
-SCENES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT)
+PIXEL_DIFFUSION = _draws(
+    "pixel_diffusion", "a U-Net among pixels, trained as long as latent_diffusion",
+    pixel_unet, 900, 2200, width=24,
+)  # fmt: skip
+SCENES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT, PIXEL_DIFFUSION)
