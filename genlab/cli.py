@@ -149,7 +149,7 @@ def sample(
     name: Annotated[str, typer.Argument(help="which model, for example latent_diffusion")],
     caption: Annotated[str, typer.Argument(help='as in "a red seven left of a blue three"')],
     n: Annotated[int, typer.Option("-n", min=1, help="how many pictures")] = 8,
-    guidance: Annotated[float, typer.Option("--guidance", help="scale w; 1 is plain")] = 2.0,
+    guidance: Annotated[float, typer.Option("--guidance", help="scale w; 1 is plain")] = 3.0,
     seed: Annotated[int, typer.Option(min=0, help="of the noise")] = 0,
     place: Annotated[Path, typer.Option("--out", help="file of the picture")] = Path("sample.png"),
 ) -> None:

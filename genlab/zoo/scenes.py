@@ -263,6 +263,6 @@ LATENT_DIT = _draws(
 )  # fmt: skip
 PIXEL_DIFFUSION = _draws(
     "pixel_diffusion", "a U-Net among pixels, trained as long as latent_diffusion",
-    pixel_unet, 900, 2200, width=24,
+    pixel_unet, 900, 1650, width=24,
 )  # fmt: skip
 SCENES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT, PIXEL_DIFFUSION)

@@ -123,7 +123,7 @@ def latent_sampler(model: LatentDiffusion, evaluator: scene_evaluation.Classifie
         return f"the evaluator reads: {write_scenes(said)[0]}; {verdict}; {cost}"
 
     return explore(figure, update, prompt=entry("prompt", "a red seven left of a blue three"),
-                   w=slider("guidance w", 2.0, 0, 8, 0.5), steps=slider("steps", 10, 5, 20, 1),
+                   w=slider("guidance w", 3.0, 0, 8, 0.5), steps=slider("steps", 10, 5, 20, 1),
                    noise=slider("noise", 1, 1, 20, 1))  # fmt: skip
 
 
