@@ -201,7 +201,7 @@ CROSS_ATTENTION = Exercise(
     "Heads: a.unflatten(-1, (n_head, -1)).transpose(1, 2) gives (b, heads, n, width).\n"
     "softmax(q k^T / sqrt(width)) over the words, times v; join the heads again, then w_o.",
     level="build",
-    minutes=12,
+    minutes=10,
 )
 SAMPLER = Exercise(
     id="ld.sampler",
