@@ -61,7 +61,7 @@ class DiTBlock(nn.Module):
         self.norm_2 = nn.LayerNorm(d, elementwise_affine=False, eps=1e-6)
         self.mlp_in, self.mlp_out = nn.Linear(d, config.mlp * d), nn.Linear(config.mlp * d, d)
         self.to_modulation = nn.Linear(d, 6 * d)
-        at_zero = [*self.to_modulation.parameters()]
+        at_zero: list[Tensor] = [*self.to_modulation.parameters()]
         if self.read_text is not None:
             at_zero.append(self.read_text.w_o.weight)
         for p in at_zero:

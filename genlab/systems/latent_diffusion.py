@@ -123,9 +123,9 @@ class LatentDiffusion(nn.Module):
 
     def read(self, captions: Captions) -> States:
         """States of captions, for the network; ValueError names the word that is not known."""
-        known = isinstance(captions, Tensor)
-        rows = captions if known else encode_scenes(read_scenes(captions))
-        return self.encoder(rows)
+        if not isinstance(captions, Tensor):
+            captions = encode_scenes(read_scenes(captions))
+        return self.encoder(captions)
 
     def nothing(self, n: int) -> States:
         """States of the empty caption, n times."""

@@ -513,6 +513,10 @@ check_range(
     unlike={"chance": 1 / 6},
 )
 
+# %% [markdown]
+# The loss starts at 2, as section 3 predicted. After ten seconds the colours are right and some digits are legible. The shipped model is the same code
+# trained for fifteen minutes (`genlab train latent_diffusion`). Here is a wall of a hundred of its pictures, for a hundred random captions, unselected.
+
 # %% jupyter={"source_hidden": true} tags=["keep-output"]
 figure, axes = plt.subplots(1, 2, figsize=(10, 2.5), width_ratios=[1, 2])
 axes[0].plot(losses, color=BLUE, linewidth=0.8)
@@ -527,12 +531,6 @@ show(
     alt="Left, the loss falls from 2 to about 1 in 160 steps. Right, twelve drawings: "
     "blobs and first digits in the colours that were asked for.",
 )
-
-# %% [markdown]
-# The loss starts at 2, as section 3 predicted. After ten seconds the colours are right and some digits are legible. The shipped model is the same code
-# trained for fifteen minutes (`genlab train latent_diffusion`). Here is a wall of a hundred of its pictures, for a hundred random captions, unselected.
-
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
 g = torch.Generator().manual_seed(7)
 facts_wall = draw_facts(torch.randint(10, (100, 2), generator=g), g, p_two=0.7)
 wall = draw(model, encode_scenes(facts_wall), n_steps=12)
@@ -716,6 +714,9 @@ widgets.latent_sampler(model, evaluator)
 # scale $\gamma$ and a gate $\alpha$ for its attention, and three more for its MLP:
 # $$h \leftarrow h + \alpha\odot f\big((1+\gamma)\odot\mathrm{norm}(h)+\beta\big).$$
 # The map starts at zero, hence **adaLN-zero**: every gate is closed, and a fresh block is the identity. So a deep stack starts as a shallow one.
+#
+# Both networks were trained for the same time, about fifteen minutes on one core (`genlab train latent_dit`). The captions reach the DiT by
+# cross-attention as well. Below, 500 pictures for each figure; *unseen pairs* are captions in which every object is one of the twelve held-out pairs.
 
 # %%
 from genlab.nn.dit import DiT, DiTConfig
@@ -734,12 +735,6 @@ check(
     h,
     unlike={"a gate open": opened(h, emb, text)},
 )
-
-# %% [markdown]
-# Both networks were trained for the same time, about fifteen minutes on one core (`genlab train latent_dit`). The captions reach the DiT by
-# cross-attention as well. Below, 500 pictures for each figure; *unseen pairs* are captions in which every object is one of the twelve held-out pairs.
-
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
 rows = (("U-Net", "latent_diffusion"), ("DiT", "latent_dit"))
 print(
     f"{'':<7} {'params':>9} {'minutes':>8} {'one':>7} {'two':>7}"
@@ -853,7 +848,8 @@ show(
 # seeds each, all else equal, and draws with 20 and with 5 steps:
 #
 # BENCH-TO-BE-WRITTEN
-#
+
+# %% [markdown]
 # ## Going further: start from a picture
 #
 # Sampling need not begin with pure noise. Encode a picture, go to $t=0.7$ with fresh noise, and denoise under *another* caption: image to image.
