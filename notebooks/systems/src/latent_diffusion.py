@@ -15,6 +15,7 @@
 
 # %% jupyter={"source_hidden": true} tags=["keep-output"]
 import math
+from functools import partial
 
 import matplotlib.pyplot as plt
 import torch
@@ -29,6 +30,7 @@ from genlab.data.scenes import (
     load_objects,
     write_scenes,
 )
+from genlab.nn.transformer import CrossAttention
 from genlab.systems.scene_evaluation import kept_facts
 from genlab.zoo import card, find, load_model
 from genlab_course import check, check_range, widgets
@@ -72,7 +74,8 @@ with torch.no_grad():
 
 # %% [markdown]
 # Four sentences went in: *a red seven left of a blue three; a green eight above a purple two; a gold five; a black four right of a red zero.* Nobody
-# told the network where to put the ink. It started from noise, read the sentence at every step, and moved the noise a little.
+# told the network where to put the ink. It started from noise, read the sentence at every step, and moved the noise a little. It had never seen a green
+# eight before, nor a red zero.
 #
 # **How does a sentence steer a picture, word by word, so that the seven is red and not the three?** And why is the whole process run on a small code
 # of the picture instead of on its pixels? These are the two ideas of *latent diffusion*, the design behind Stable Diffusion.
@@ -113,6 +116,8 @@ course.draw_map("latent_diffusion", slim=True)
 
 # %% jupyter={"source_hidden": true} tags=["keep-output"]
 reference = load_objects("reference")
+
+
 def pictures(x, title, alt, columns=8, size=1.15):
     """Show pictures in [0, 1] in rows."""
     rows = -(-len(x) // columns)
@@ -127,10 +132,8 @@ real, facts = draw_scenes(reference, 8, g, p_two=0.75)
 pictures(
     real,
     "real scenes: digits of the reference",
-    "Eight real scenes on cream paper, each "
-    "with one large or two small handwritten digits in red, gold, green, blue, purple "
-    "or "
-    "black.",
+    "Eight real scenes on cream paper, each with one large or two small handwritten "
+    "digits in red, gold, green, blue, purple or black.",
 )
 print("; ".join(write_scenes(facts[:4])))
 
@@ -378,7 +381,20 @@ check(
     },
 )
 
+
+def read_with_yours(layer, x, context):
+    """What a layer of the network does from here on: your function, its weights."""
+    weights = [getattr(layer, name).weight for name in ("w_q", "w_k", "w_v", "w_o")]
+    return attend(x, context, *weights, layer.n_head)
+
+
+for layer in model.net.modules():
+    if isinstance(layer, CrossAttention):
+        layer.forward = partial(read_with_yours, layer)
+
 # %% [markdown]
+# From here on the shipped network reads every caption with your function.
+#
 # What saves the order is the **text encoder**: each word's embedding gets a learned vector for its *position* added, and a small transformer lets the words
 # see each other before the picture reads them. The state of *red* can then say "red, of the first object, which is on the left".
 #
