@@ -51,7 +51,6 @@ from genlab.zoo.train import Model, by_loss
 from genlab.zoo.uncaptioned import LANGUAGE_MODEL, NPE, STYLEGAN
 
 GUIDANCE = 3.0  # the scale that the labs draw with
-WORD_KINDS = ("digit", "colour", "stroke", "slant", "all")
 
 
 def captioned(size: int) -> tuple[Tensor, Tensor]:
