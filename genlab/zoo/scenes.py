@@ -222,16 +222,21 @@ def by_codes(
     return by_loss(model, grey, digit, change=coded, **options)
 
 
-def _measure_latent(model: Any) -> Figures:
+WAYS = (  # of measuring: name, pairs that were held out, guidance scale
+    ("", False, GUIDANCE),
+    ("_held_out", True, GUIDANCE),
+    ("_unguided", False, 1.0),
+)
+
+
+def _measure_latent(model: Any, n: int = N_DRAWN, ways: Any = WAYS) -> Figures:
     """Words kept by drawn pictures, for captions of pairs that were trained on and held out."""
     generative, found = single(model), Figures()
     evaluator = SCENE_EVALUATOR.load(dtype=torch.float32)
     with default_dtype(torch.float32):
         for name, p_two in (("one", 0.0), ("two", 1.0)):
-            for pairs, held_out, w in (
-                ("", False, GUIDANCE), ("_held_out", True, GUIDANCE), ("_unguided", False, 1.0)
-            ):  # fmt: skip
-                facts = real_scenes(N_DRAWN, p_two=p_two, held_out=held_out)[1]
+            for pairs, held_out, w in ways:
+                facts = real_scenes(n, p_two=p_two, held_out=held_out)[1]
                 x = generative.draw(
                     encode_scenes(facts), guidance_scale=w, generator=Generator().manual_seed(SEED)
                 )
@@ -241,7 +246,13 @@ def _measure_latent(model: Any) -> Figures:
 
 
 def _draws(
-    name: str, what: str, build: Any, seconds: float, n_steps: int = 4000, **sizes: Any
+    name: str,
+    what: str,
+    build: Any,
+    seconds: float,
+    n_steps: int = 4000,
+    measure: Any = _measure_latent,
+    **sizes: Any,
 ) -> Model:
     return Model(
         name, f"text to image: {what}", lesson=13, seconds=seconds, seed=21,
@@ -249,7 +260,7 @@ def _draws(
         **_data("generator"),
         fit={"n_steps": n_steps, "batch_size": 32, "lr": 4e-3, "muon": True, "warmup": 100,
              "clip": 1.0, "average": 0.999, "p_two": P_TWO, "rescale": True},
-        loop=by_codes, measure=_measure_latent,
+        loop=by_codes, measure=measure,
     )  # fmt: skip
 
 
@@ -263,6 +274,6 @@ LATENT_DIT = _draws(
 )  # fmt: skip
 PIXEL_DIFFUSION = _draws(
     "pixel_diffusion", "a U-Net among pixels, trained as long as latent_diffusion",
-    pixel_unet, 900, 1650, width=24,
+    pixel_unet, 900, 1650, partial(_measure_latent, n=200, ways=WAYS[:1]), width=24,
 )  # fmt: skip
 SCENES = (SCENE_EVALUATOR, LATENT_VAE, LATENT_DIFFUSION, LATENT_DIT, PIXEL_DIFFUSION)
