@@ -59,7 +59,7 @@ states = list(
         4,
         guidance_scale=3.0,
         n_steps=24,
-        generator=torch.Generator().manual_seed(3),
+        generator=torch.Generator().manual_seed(1),
     )
 )
 with torch.no_grad():
@@ -665,8 +665,8 @@ check_range(
 )
 
 # %% [markdown]
-# The picture follows the words that the attention reads, and nothing of the original is left. Without positions at most a quarter survives, which answers
-# question 1. (It may be less than a quarter, since the network was never trained without positions.)
+# The picture follows the words that the attention reads, and nothing of the original is left. Without positions, far less than the quarter that a bag of
+# words would allow: this network was never trained without them, so their absence also confuses it. A quarter is the bound of question 1.
 #
 # **Where is each word read?** The weights $w_{ij}$ can be shown: for every word, how much the 64 places attend to it.
 
@@ -767,7 +767,12 @@ for name, row in rows:
     )
 
 # %% [markdown]
-# RESULTS-TO-BE-WRITTEN
+# The transformer is no worse, with fewer weights: 99 % and 98 % of all words, against 98 % and 96 %. Do not make much of the difference. A fraction of 500 near
+# 96 % has a standard error of 0.9 points, and there is one training seed for each. (Both were trained by Muon, an optimiser that makes the update of each weight
+# matrix orthogonal; in a short trial the U-Net learned faster with it than with AdamW.)
+#
+# **Unseen pairs**, question 3: about as well as the others. Nothing in the network knows pairs. It has learned what *red* does and what *zero* does, and composes
+# them. And guidance is not a luxury: the same cards say that at $w=1$ only 74 % and 47 % (U-Net) or 83 % and 64 % (DiT) of the captions are kept.
 #
 # ## 9. What compression buys
 #
@@ -985,6 +990,8 @@ widgets.quiz("latent_diffusion")
 # 8. On the straight path DDIM is Euler's method; guidance blends two velocities.
 # 9. A DiT treats places as tokens, and the time enters as shift, scale and gate; gates start at zero.
 # 10. Compression makes each step cheaper by the number of places; the codec's own errors are final.
+#
+# **Back to your predictions.** 1: at most 1 time in 4. 2: 16 times, the number of places. 3: about as well (section 8).
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
