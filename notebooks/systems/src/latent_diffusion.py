@@ -13,7 +13,7 @@
 # %% [markdown]
 # # System 2 · Latent diffusion: words into pictures
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 from functools import partial
 
@@ -89,9 +89,9 @@ with torch.no_grad():
 # - *measure* what compression saves and what it loses.
 #
 # You need lessons 06 (VAE) and 13 (guidance, DDIM) and, for attention, lesson 02. The notebook on flow matching helps.
-# About 100 minutes, exercises included; the cells run in 40 seconds.
+# About 105 minutes, exercises included; the cells run in 45 seconds.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 course.draw_map("latent_diffusion", slim=True)
 
 # %% [markdown]
@@ -114,7 +114,7 @@ course.draw_map("latent_diffusion", slim=True)
 # **The split is fixed.** Of our 10,000 MNIST digits, 6,000 train the generator and 2,500 the evaluator, a small classifier that will mark every picture.
 # The remaining 1,500 are the real reference. **Twelve of the 60 pairs of digit and colour never occur in the generator's training.**
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 reference = load_objects("reference")
 
 
@@ -148,13 +148,13 @@ course.exercise("ld.captions", fraction)
 # %% jupyter={"source_hidden": true}
 course.solution("ld.captions")
 
+
 # %% [markdown]
 # **Who marks the pictures?** For each object the evaluator looks where the caption says it should be: at the whole paper, or at the half that the
 # relation names. It measures the colour there and classifies the digit. A picture counts only if *every* word is right *at its own object*.
 #
 # An evaluator is an instrument, and an instrument has an error. So its accuracy on **real** pictures comes first: no generator can be expected to score
 # higher than the digits that people wrote.
-
 
 # %%
 def score(x, facts):
@@ -194,7 +194,7 @@ for name, (x, f) in real.items():
 # So the weight is $2s^2$: it says how well a pixel is known once the code is given. Ours is $s=0.03$ for pixels in $[0,1]$, a weight of $0.0018$. It is an
 # honest bound of a model with sharp pixels. The check takes likelihood and divergence from `torch.distributions`.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 from torch.distributions import Normal, kl_divergence
 
 from genlab.latent.vae import weighted_error
@@ -217,7 +217,7 @@ check(
 # What does the codec cost? Encode real scenes, decode them, and mark the result. No diffusion is involved, so what is lost here is the decoder's share
 # of the error.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 vae = model.vae
 with torch.no_grad():
     codes, log_var = vae.encode(real["two"][0])
@@ -302,7 +302,7 @@ course.solution("ld.shift")
 # which explodes as $t\to1$. That is where sampling begins and where the digit is chosen. Noise prediction asks an easy question there: the answer is
 # nearly $z_t$ itself.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 t, delta = torch.tensor([0.5, 0.9, 0.99]), 0.01
 z, e = z0[:3], eps[:3]
 t4 = t[:, None, None, None]
@@ -317,6 +317,7 @@ check(
     unlike={"noise prediction without 1 / (1 - t)": torch.stack([t, t])},
 )
 
+
 # %% [markdown]
 # The captions enter here too. With probability $0.1$ a caption is replaced by the empty one, a row of padding, so that the same network also learns the
 # *unconditional* velocity that guidance needs (lesson 13).
@@ -324,7 +325,6 @@ check(
 # **Your turn ld.3 · one training step** *(build, 10 minutes)*. Four lines: make $z_t$; read the captions, those of `dropped` rows as rows of zeros; ask
 # `network(z_t, t, states)`; return the mean squared error of the velocity. `z0` and `eps` are `(b, channels, 8, 8)`, `t` is `(b,)`, `rows` are word
 # numbers `(b, 8)`, and `read(rows)` returns one state a word. The training below will run with **your** function.
-
 
 # %%
 def training_loss(network, read, z0, rows, t, eps, dropped): ...
@@ -334,6 +334,7 @@ course.exercise("ld.training-step", training_loss)
 
 # %% jupyter={"source_hidden": true}
 course.solution("ld.training-step")
+
 
 # %% [markdown]
 # ## 5. How a picture reads: cross-attention
@@ -346,7 +347,6 @@ course.solution("ld.training-step")
 #
 # **Your turn ld.4 · cross-attention** *(build, 10 minutes)*. Ten lines. `x` is `(b, places, d)`, `states` is `(b, words, e)`; each matrix acts as
 # `x @ w.T`. Split into `n_head` heads (`a.unflatten(-1, (n_head, -1)).transpose(1, 2)`), attend within each head, join, and apply `w_o`.
-
 
 # %%
 def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head): ...
@@ -456,6 +456,7 @@ check_range(
     unlike={"last loss": losses[-1]},
 )
 
+
 # %% [markdown]
 # **From noise to a code.** The velocity says where $z_t$ moves, so follow it: from $t$ to $s<t$ one step of Euler's method is $z_s=z_t+(s-t)\hat v$. You know
 # this step under another name. DDIM (lesson 13) guesses the clean code and the noise, and puts them together again at the lower level. On the
@@ -466,7 +467,6 @@ check_range(
 #
 # **Your turn ld.6 · a broken sampler** *(repair, 6 minutes)*. The function below returns noise whatever the caption says. It has two faults. Mend it; all
 # pictures from here on will be made by your version.
-
 
 # %%
 def guided_sampler(velocity, noise, given, nothing, ts, w):
@@ -519,6 +519,7 @@ check(
 g = torch.Generator().manual_seed(6)
 facts_one = draw_facts(torch.randint(10, (60, 2), generator=g), g, p_two=0.0)
 mine = draw(student, encode_scenes(facts_one))
+others = facts_one.roll(1, 0)
 colours = kept_facts(mine, facts_one, evaluator)["colour"].mean().item()
 check_range(
     "ten seconds of training: colours right",
@@ -526,14 +527,14 @@ check_range(
     0.5,
     1.0,
     digits=2,
-    unlike={"chance": 1 / 6},
+    unlike={"others' captions": kept_facts(mine, others, evaluator)["colour"].mean()},
 )
 
 # %% [markdown]
 # The loss starts at 2, as section 3 predicted. After ten seconds the colours are right and some digits are legible. The shipped model is the same code
 # trained for fifteen minutes (`genlab train latent_diffusion`). Here is a wall of a hundred of its pictures, for a hundred random captions, unselected.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 figure, axes = plt.subplots(1, 2, figsize=(10, 2.5), width_ratios=[1, 2])
 axes[0].plot(losses, color=BLUE, linewidth=0.8)
 axes[0].set(xlabel="step", ylabel="loss", ylim=(0, 2.3), title="your training")
@@ -576,7 +577,7 @@ check_range(
 #
 # **The swap.** Start from the same noise, and change words. Nothing else differs between these pictures.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 variants = [
     "a red seven left of a blue three",
     "a blue seven left of a red three",
@@ -670,7 +671,7 @@ check_range(
 #
 # **Where is each word read?** The weights $w_{ij}$ can be shown: for every word, how much the 64 places attend to it.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 
 
 @torch.no_grad()
@@ -782,7 +783,7 @@ for name, row in rows:
 # The decoder runs once, so it hardly counts. A rival that works on pixels, with about as many parameters and the same fifteen minutes of training
 # (`genlab train pixel_diffusion`), does not catch up. Its U-Net has three levels ($32\times32$, $16\times16$, $8\times8$) and reads the caption at the lowest.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 from genlab.metrics.cost import multiply_adds
 
 t1, one = torch.zeros(1), model.read(["a red one"])
@@ -809,11 +810,14 @@ check_range(
     3,
     6,
     digits=1,
-    unlike={"as many places": 1.0},
+    unlike={"by numbers": real["two"][0][0].numel() / z0[0].numel()},
 )
 
 # %% [markdown]
-# PIXELS-TO-BE-WRITTEN
+# For the same training time the rival keeps 80 % of the captions of one object and 29 % of those of two, where the latent model keeps 98 % and 96 %. (For two
+# objects it has the right colours in only 56 % of the pictures: binding is what it has not learned yet.) And each of its steps costs 4.5 times as much. To draw
+# level it would have to train several times longer, and would still draw 4.5 times slower. So the codec buys both, and what it costs stands in section 2: about
+# one caption in a hundred, for good.
 #
 # ## 10. It fails
 #
@@ -821,7 +825,7 @@ check_range(
 # region in which the decoder was trained. We ask the encoder whether it recognises the result: how far is $\mathrm{encode}(\mathrm{decode}(z))$ from $z$?
 # Three seeds each.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 some = encode_scenes(own[:30])
 states_by_w, trip, kept = {}, {}, {}
 for w in (1.0, 3.0, 9.0):
@@ -907,12 +911,12 @@ pictures(
     size=1.6,
 )
 
+
 # %% [markdown]
 # ## Going further: another weight, and the bill
 #
 # **Your turn ld.7 · another weight** *(derive, 6 minutes)*. A colleague trains with the *mean* of the squares over all $D$ pixels plus `weight` times
 # the KL divergence. Which $s$ does this Gaussian decoder assume?
-
 
 # %%
 def pixel_std(weight, n_pixels): ...
@@ -923,10 +927,10 @@ course.exercise("ld.pixel-std", pixel_std)
 # %% jupyter={"source_hidden": true}
 course.solution("ld.pixel-std")
 
+
 # %% [markdown]
 # **Your turn ld.8 · the bill** *(build, 10 minutes)*. Write the multiply-adds of one picture: `steps` steps at guidance `w`, given the cost of one
 # evaluation of the network and of the decoder. Which networks run when?
-
 
 # %%
 def cost(steps, w, unet, decoder): ...
@@ -954,12 +958,12 @@ print(
     f"decoder: {100 * decoder / bill(20, 3.0, unet, decoder):.1f} % of 20 guided steps"
 )
 
+
 # %% [markdown]
 # ## Going further: the pipeline in one line
 #
 # **Your turn ld.9 · the pipeline** *(build, 10 minutes)*. `sample` turns noise into codes that were shifted and divided by their spread; `decode` reads codes as
 # the encoder made them. Return the picture.
-
 
 # %%
 def paint(noise, sample, decode, shift, spread): ...
