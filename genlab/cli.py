@@ -157,10 +157,11 @@ def sample(
     import torch
     from matplotlib.image import imsave
 
+    from genlab.systems.latent_diffusion import LatentDiffusion
     from genlab.zoo import find
 
     model = find(name, _rows()).load(dtype=torch.float32)
-    if not hasattr(model, "draw"):
+    if not isinstance(model, LatentDiffusion):
         raise ValueError(f"{name} draws from no caption; latent_diffusion and latent_dit do")
     generator = torch.Generator().manual_seed(seed)
     x = model.draw([caption] * n, guidance_scale=guidance, generator=generator)
