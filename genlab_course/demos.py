@@ -168,9 +168,10 @@ PAGES: tuple[Page, ...] = (
              LOAD + 'widgets.prompt_box(load_model("language_model", dtype=torch.float32))'),
     ), ("language_model",)),
     Page("latent_diffusion", (
-        Demo("With two steps, will colour, digit or stroke be the first to be right?",
-             JUDGE + 'widgets.latent_sampler(load_model("latent_diffusion"), digit_evaluator())'),
-    ), ("latent_diffusion",)),
+        Demo("After which step can you tell which digit it will be, and after which where?",
+             LOAD + 'names = "latent_diffusion", "scene_evaluator"\n'
+             "widgets.latent_sampler(*map(load_model, names))"),
+    ), ("latent_diffusion", "scene_evaluator")),
     Page("glide", (
         Demo("At which guidance do the three pictures begin to look like one?", GLIDE),
     ), ("glide_base", "glide_upsampler",)),

@@ -365,10 +365,9 @@ def latent_diffusion(n_steps: int = 6) -> Subject:
     def draw(k: int, generator: Generator) -> object:
         return model.draw([CAPTION] * k, n_steps=n_steps, generator=generator)
 
-    image_model = model.painter
     stages = (
         Stage("decoder", model.vae, model.vae.event_shape, model.vae),
-        Stage("denoiser of codes", image_model.net, image_model.event_shape, image_model),
+        Stage("denoiser of codes", model.net, model.vae.latent_shape, model.net),
     )
     twice = partial(latent_diffusion, 2 * n_steps)
     return Subject("latent_diffusion", stages, draw, more_steps=twice)

@@ -12,12 +12,10 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from genlab.autoregressive.decoding import keep_top_k
-from genlab.core.stats import kl_diag_normal
 from genlab.core.tensors import make_generator, randn
 from genlab.data.captions import WORDS, CaptionDistribution, chance, load_captioned, paint
 from genlab.data.captions import caption_distribution as distribution_of
 from genlab.data.moving import SIZE, small_digits, write_moving
-from genlab.latent.vae import ImageVAE, ImageVAEConfig, code_std
 from genlab.nn.transformer import TextEncoder, TransformerConfig
 from genlab.nn.unet import UNet, UNetConfig, VideoUNet, VideoUNetConfig
 from genlab.systems.evaluation import (
@@ -32,7 +30,6 @@ from genlab.systems.evaluation import (
     likeness,
     proportion,
     read_scores,
-    shape_distance,
     video_evaluator,
     video_scores,
 )
@@ -45,16 +42,15 @@ from genlab.systems.language_and_image import (
     rows_of,
     words_of,
 )
-from genlab.systems.latent_diffusion import LatentDiffusion
 from genlab.systems.text_diffusion import TextDiffusion, captioned_batch
 from genlab.systems.text_to_video import TextToVideo, Videos, inflate, video_batch
 from genlab.train import Run, cosine
 from genlab.zoo.cards import SEED, Figures, default_dtype, digest, named, single
+from genlab.zoo.scenes import SCENES
 from genlab.zoo.train import Model, by_loss
 from genlab.zoo.uncaptioned import LANGUAGE_MODEL, NPE, STYLEGAN
 
 GUIDANCE = 3.0  # the scale that the labs draw with
-WORD_KINDS = ("digit", "colour", "stroke", "slant", "all")
 
 
 def captioned(size: int) -> tuple[Tensor, Tensor]:
@@ -96,98 +92,6 @@ def text_diffusion(
     net = UNet(config)
     encoder = TextEncoder(len(WORDS), d=d, n_layer=n_layer) if n_layer else None
     return TextDiffusion(net, encoder, event_shape=shape, patch=patch, **numbers)
-
-
-# Latent diffusion: first the VAE, then a text-conditional diffusion model of its codes
-
-
-def _coloured(grey: Tensor, generator: Generator) -> Tensor:
-    return paint(grey, torch.randint(6, (len(grey),), generator=generator))
-
-
-def latent_diffusion(**sizes: Any) -> LatentDiffusion:
-    """VAE (untrained) and denoiser, whose scale has not been set."""
-    vae = LATENT_VAE.untrained()
-    return LatentDiffusion(vae, text_diffusion(vae.latent_shape, **sizes, limit=None))
-
-
-def by_codes(
-    model: LatentDiffusion,
-    grey: Tensor,
-    columns: Tensor,
-    *,
-    p_stroke: float,
-    p_slant: float,
-    rescale: bool,
-    **options: Any,
-) -> Run:
-    """Put the shipped VAE in, measure the scale of its codes, train the denoiser on them."""
-    model.vae.load_state_dict(LATENT_VAE.load().state_dict())
-    if rescale:
-        model.set_scale(paint(grey[:1000], columns[:1000, 1]))
-
-    def coded(batch: Any, generator: Generator) -> tuple[Tensor, Tensor]:
-        x, rows = captioned_batch(batch, generator, p_stroke=p_stroke, p_slant=p_slant)
-        return model.encode((x + 1) / 2), rows
-
-    return by_loss(model, grey, columns, change=coded, **options)
-
-
-@torch.no_grad()
-def _measure_vae(model: Any) -> Figures:
-    """Reconstructions of the test digits: error, price, words that survive, Frechet distance."""
-    x = held_out_pictures(32)[0]
-    mu, log_var = model.encode(x)
-    back = model.decode(mu)
-    return {
-        "kind": "bound",
-        "rmse": (back - x).square().mean().sqrt().item(),
-        "kl_nats": kl_diag_normal(mu, log_var).mean().item(),
-        "elbo_nats": model.elbo(x, generator=Generator().manual_seed(SEED)).mean().item(),
-        "spread": code_std(mu - mu.mean((0, 2, 3), keepdim=True), log_var).item(),
-        **named("kept_{}", drawn_scores(held_out_captions(), back)),
-        "frechet": shape_distance(back),
-    }
-
-
-def _measure_latent(model: Any) -> Figures:
-    """Words kept by one picture for each of the 1,000 test captions, plain and guided."""
-    captions, found = held_out_captions(), Figures()
-    with default_dtype(torch.float32):
-        for w, kinds, suffix in ((GUIDANCE, WORD_KINDS, ""), (1.0, ("all",), "_unguided")):
-            generator = Generator().manual_seed(SEED)
-            x = single(model).draw(captions, guidance_scale=w, n_steps=12, generator=generator)
-            kept = drawn_scores(captions, x)
-            found |= named("kept_{}" + suffix, {kind: kept[kind] for kind in kinds})
-            found[f"frechet{suffix}"] = shape_distance(x)
-    return found
-
-
-AT_32: Any = {
-    "source": "genlab.data.captions, part 'painter' (5,000 digits of 32 x 32, coloured afresh each "
-    "step); MNIST, CC BY-SA 3.0",
-    "digest": partial(_captioned_digest, 32, 255),
-}
-LATENT_VAE = Model(
-    "latent_vae", "VAE of captioned digits: 3 x 32 x 32 pixels to codes of 4 x 8 x 8",
-    lesson=6, seconds=60, seed=20,
-    build=lambda **sizes: ImageVAE(ImageVAEConfig(**sizes)),
-    sizes={"latent_channels": 4, "width": 24, "pixel_std": 0.03},
-    data=lambda: (load_captioned("painter").grey,), **AT_32,
-    fit={"n_steps": 1000, "batch_size": 32, "lr": 3e-3, "warmup": 100, "clip": 5.0},
-    loop=partial(by_loss, change=_coloured), measure=_measure_vae,
-)  # fmt: skip
-LATENT_DIFFUSION = Model(
-    "latent_diffusion", "text to image by diffusion on the codes of latent_vae, which it contains",
-    lesson=13, seconds=240, seed=21,
-    build=latent_diffusion,
-    sizes={"width": 32, "mults": (1, 2), "d_text": 48, "n_layer": 1, "sigma_data": 0.5,
-           "p_mean": -0.5, "p_drop": 0.1},
-    data=lambda: captioned(32), **AT_32,
-    fit={"n_steps": 4000, "batch_size": 32, "lr": 2e-3, "warmup": 100, "clip": 1.0,
-         "average": 0.998, "p_stroke": 0.8, "p_slant": 0.8, "rescale": True},
-    loop=by_codes, measure=_measure_latent,
-)  # fmt: skip
 
 
 # GLIDE: small pictures, their enlargement, and a classifier of noisy pictures
@@ -566,6 +470,6 @@ LANGUAGE_AND_IMAGE = Model(
 )  # fmt: skip
 
 SYSTEMS: tuple[Model, ...] = (
-    *NPE, LANGUAGE_MODEL, LATENT_VAE, LATENT_DIFFUSION, GLIDE_BASE, GLIDE_UPSAMPLER, GLIDE_PLAIN,
+    *NPE, LANGUAGE_MODEL, *SCENES, GLIDE_BASE, GLIDE_UPSAMPLER, GLIDE_PLAIN,
     GLIDE_CLASSIFIER, STYLEGAN, TEXT_TO_VIDEO, LANGUAGE_AND_IMAGE,
 )  # fmt: skip

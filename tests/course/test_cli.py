@@ -297,3 +297,15 @@ def test_the_reader_is_a_row_that_is_listed_fitted_and_kept(tmp_path, monkeypatc
     assert set(written["metrics"]["paradigms"]) == set(reader.MEASURED)
     assert "--force replaces it" in said(run("train", "reader", "--out", tmp_path))
     assert "no --steps" in said(run("train", "reader", "--out", tmp_path, "--steps", 3))
+
+
+def test_a_caption_is_drawn_into_a_file_and_another_model_refused(tmp_path):
+    place = tmp_path / "drawn.png"
+    result = run("sample", "latent_diffusion", "a red seven left of a blue three", "-n", 1,
+                 "--out", place)  # fmt: skip
+    assert result.exit_code == 0, said(result)
+    assert place.read_bytes().startswith(b"\x89PNG")
+    refused = run("sample", "digit_vae", "a red seven")
+    assert refused.exit_code == 1
+    assert "draws from no caption" in said(refused)
+    assert "'pink' where one of" in said(run("sample", "latent_diffusion", "a pink seven"))

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genlab.nn.layers import rope_angles, rotate
-from genlab.nn.transformer import attention, join_heads, split_heads
+from genlab.nn.transformer import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.unet import (
     GAIN,
     ROPE_BASE,
@@ -100,6 +100,19 @@ def test_a_block_shifts_and_scales_what_it_has_normalised():
         block.to_shift_scale.bias.data = torch.tensor([shift] * 8 + [scale] * 8)
         wanted = x + torch.nn.functional.silu((1 + scale) * a + shift)
         torch.testing.assert_close(block(x, emb), wanted)
+
+
+def test_everywhere_attends_and_reads_after_every_block_at_both_sizes(generator):
+    config = UNetConfig(width=8, mults=(1, 2), n_head=2, d_context=4, everywhere=True, side=8)
+    torch.manual_seed(0)
+    net, seen = UNet(config), []
+    for m in net.modules():
+        if isinstance(m, CrossAttention):
+            m.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape[1]))
+    x, text = torch.randn(2, 1, 8, 8, generator=generator), torch.ones(2, 3, 4)
+    assert net(x, torch.zeros(2), context=text).shape == x.shape
+    assert seen == [64, 16, 16, 16, 64]  # down, down, the middle, up, up
+    assert net.where.shape == (8, 8, 8)
 
 
 IMAGE = UNetConfig(c_in=8, c_out=8, width=8, mults=(1, 2), n_head=2, d_context=4, d_pooled=4)

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.nn.functional import avg_pool2d, interpolate
 
 from genlab.data.captions import Attributes, Claims, load_captioned, paint, read, write
 from genlab.data.moving import MOTIONS, animate, frames_in_colour, load_moving, small_digits
@@ -20,7 +19,6 @@ from genlab.systems.evaluation import (
     motion_residual,
     read_scores,
     realism,
-    shape_distance,
     video_evaluator,
     video_scores,
     word_scores,
@@ -218,15 +216,9 @@ def test_held_out_pictures_are_nearer_to_real_ones_than_enlarged_ones_are():
     assert real.recall > cubic.recall + 0.2
 
 
-def test_colour_does_not_count_in_likeness_nor_in_the_distance():
-    x = held_out_pictures(32)[0][:200]
-    assert likeness(x[:100]) == likeness(x[:100].flip(1))
-    assert shape_distance(x) == pytest.approx(shape_distance(x.flip(1)))
-
-
-def test_blurred_digits_are_farther_from_real_ones():
-    x = held_out_pictures(32)[0][:300]
-    assert shape_distance(interpolate(avg_pool2d(x, 4), scale_factor=4.0)) > 2 * shape_distance(x)
+def test_colour_does_not_count_in_likeness():
+    x = held_out_pictures(32)[0][:100]
+    assert likeness(x) == likeness(x.flip(1))
 
 
 def test_copies_of_one_digit_are_precise_and_reach_nothing():

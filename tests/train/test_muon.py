@@ -67,6 +67,18 @@ def test_a_matrix_moves_as_by_the_muon_of_torch():
     assert (ours - theirs).detach().norm() < 0.03 * moved
 
 
+def test_a_kernel_moves_as_the_matrix_of_its_outputs():
+    torch.manual_seed(0)
+    kernel = torch.nn.Parameter(torch.randn(4, 3, 2, 2))
+    matrix = torch.nn.Parameter(kernel.detach().flatten(1).clone())
+    for p in (kernel, matrix):
+        optimizer = Muon([p], [])
+        for _ in range(2):
+            p.grad = (p.detach().reshape(4, 12) ** 2).view_as(p)
+            optimizer.step()
+    torch.testing.assert_close(kernel.flatten(1), matrix)
+
+
 def test_its_state_is_taken_up_again():
     first = linear()
     optimizer = Muon([first.weight], [first.bias], weight_decay=0.1)

@@ -67,15 +67,15 @@ def painter():
 
 def test_the_verdict_names_the_words_that_were_broken(painter):
     painter.set(prompt="a red three")
-    assert "judged: a" in painter.text
+    assert "reads: a" in painter.text
     assert "seven" in painter.text
     assert "broken: digit" in painter.text
 
 
-@pytest.mark.parametrize(("w", "passes"), [(1.0, 6), (2.0, 12), (0.0, 6)])
+@pytest.mark.parametrize(("w", "passes"), [(1.0, 6), (2.0, 12), (0.0, 12)])
 def test_a_guided_step_asks_twice(painter, w, passes):
     painter.set(w=w, steps=6)
-    assert f"{passes} passes of the U-Net, one of the decoder" in painter.text
+    assert f"{passes} evaluations of the network, one of the decoder" in painter.text
 
 
 @pytest.fixture(scope="module")
