@@ -112,6 +112,16 @@ def test_the_density_on_a_box_integrates_to_one(autoregressive):
         assert (log_q.exp() * weights).sum().item() == pytest.approx(1.0, abs=2e-3)
 
 
+def test_units_are_undone_and_their_volume_counted():
+    units, z = Rescale(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 0.5])), torch.ones(4, 2)
+    theta, log_det = units(z)
+    assert theta[0].tolist() == [4.0, 2.5]
+    assert log_det[0].item() == pytest.approx(math.log(1.5))
+    back, log_det_back = units.inverse(theta)
+    assert_close(back, z)
+    assert_close(log_det_back, -log_det)
+
+
 # Support
 
 
