@@ -106,7 +106,7 @@ def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 
     buffer = io.BytesIO()
     sheet = Image.fromarray(np.concatenate([np.asarray(frame) for frame in drawn]))
     kinds = (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE)  # frequent colours, rare ones
-    colours = [c for kind in kinds for c in sheet.quantize(32, kind).getpalette()[:96]]
+    colours = [c for kind in kinds for c in (sheet.quantize(32, kind).getpalette() or [])[:96]]
     palette = Image.new("P", (1, 1))
     palette.putpalette(colours)
     few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in drawn]

@@ -18,7 +18,7 @@ START = {
 }
 MOVED = {
     "explorer": {"prompt": "a blue seven", "w": 6.0, "s": 0.4, "seed": 2},
-    "painter": {"prompt": "a bold blue two upright", "w": 6.0, "steps": 3, "noise": 2},
+    "painter": {"prompt": "a blue two above a red one", "w": 6.0, "steps": 3, "noise": 2},
     "strip": {"prompt": "A blue two turning.", "frame": 5, "seed": 3, "how": ALONE},
     "both": {"prompt": "a blue", "temperature": 0.1, "seed": 5},
 }
@@ -140,7 +140,7 @@ def test_each_control_changes_the_picture(name, moved, request):
         ("explorer", "a purple seven", ("Not drawn", "purple", "one of")),
         ("explorer", "", ("Not drawn", "nothing", "one of")),
         ("explorer", "a <b>", ("Not drawn", "&lt;b&gt;", "one of")),
-        ("painter", "a pink elephant", ("not painted", "'pink'")),
+        ("painter", "a pink elephant", ("Not drawn", "pink")),
         ("strip", "a <b>pink</b> elephant", ("another language", "&lt;b&gt;pink")),
         ("both", "a purple", ("'purple'", "nothing is written")),
     ],
