@@ -355,7 +355,7 @@ class Duel(NamedTuple):
 
 
 def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
-    """N(0, 1) against the generator N(mean, std^2) and the best discriminator, summed over cells."""
+    """N(0, 1) against the generator N(mean, std^2) and the best discriminator, summed on cells."""
     log_p, log_q = (normal_log_prob(cells[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
     weights = log_q.exp() / log_q.exp().sum()
     shift = torch.zeros((), dtype=cells.dtype, requires_grad=True)
