@@ -21,10 +21,8 @@ class Gaussian:
     def __post_init__(self) -> None:
         d = self.mean.numel()
         if self.mean.shape != (d,) or self.cov.shape != (d, d):
-            raise ValueError(
-                f"Gaussian: mean has shape {tuple(self.mean.shape)} and cov "
-                f"{tuple(self.cov.shape)}, expected (d,) and (d, d)"
-            )
+            shapes = f"mean {tuple(self.mean.shape)} and cov {tuple(self.cov.shape)}"
+            raise ValueError(f"Gaussian: shapes are {shapes}, expected (d,) and (d, d)")
         scale = float(self.cov.detach().abs().max())
         if float((self.cov - self.cov.T).detach().abs().max()) > 1e-5 * scale:
             raise ValueError(f"Gaussian: cov is {self.cov.tolist()}, expected a symmetric matrix")
@@ -64,7 +62,7 @@ class Gaussian:
         return 0.5 * (torch.logdet(self.cov) + d * math.log(2 * math.pi * math.e))
 
     def noised(self, alpha: float, sigma: float) -> "Gaussian":
-        r"""Distribution of $\alpha x_0 + \sigma\epsilon$, wider by $\sigma^2 I$."""
+        r"""Distribution of $x_t = \alpha x_0 + \sigma\epsilon$: again a normal."""
         eye = torch.eye(self.mean.numel(), dtype=self.cov.dtype, device=self.cov.device)
         return Gaussian(alpha * self.mean, alpha**2 * self.cov + sigma**2 * eye)
 
@@ -109,15 +107,11 @@ class GaussianMixture:
     def __post_init__(self) -> None:
         k = self.weights.numel()
         if self.weights.shape != (k,) or self.stds.shape != (k,) or self.means.shape[:-1] != (k,):
-            raise ValueError(
-                f"GaussianMixture: weights, means, stds have shapes {tuple(self.weights.shape)}, "
-                f"{tuple(self.means.shape)}, {tuple(self.stds.shape)}, expected (k,), (k, d), (k,)"
-            )
+            shapes = [tuple(a.shape) for a in (self.weights, self.means, self.stds)]
+            raise ValueError(f"GaussianMixture: shapes are {shapes}, expected (k,), (k, d), (k,)")
         if bool((self.weights <= 0).any()) or abs(float(self.weights.detach().sum()) - 1) > 1e-4:
-            raise ValueError(
-                f"GaussianMixture: weights are {self.weights.tolist()}, expected positive numbers "
-                f"that sum to 1"
-            )
+            weights = self.weights.tolist()
+            raise ValueError(f"GaussianMixture: weights are {weights}, expected > 0 and a sum of 1")
         if not bool((self.stds > 0).all()):
             raise ValueError(f"GaussianMixture: stds are {self.stds.tolist()}, expected all > 0")
 
@@ -245,10 +239,8 @@ class LinearLatent:
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.mean.shape != self.weight.shape[:1]:
-            raise ValueError(
-                f"LinearLatent: weight has shape {tuple(self.weight.shape)} and mean "
-                f"{tuple(self.mean.shape)}, expected (d, k) and (d,)"
-            )
+            shapes = f"weight {tuple(self.weight.shape)} and mean {tuple(self.mean.shape)}"
+            raise ValueError(f"LinearLatent: shapes are {shapes}, expected (d, k) and (d,)")
         require_positive(std=self.std)
 
     @property

@@ -312,14 +312,6 @@ def ode_log_prob(
     return prior_log_prob(x_T) + log_det
 
 
-def seeded_probes(n_probes: int, x: Event) -> Tensor | None:
-    """Rademacher probes, the same at each call; None, for an exact trace, where there are none."""
-    if not n_probes:
-        return None
-    seeded = torch.Generator().manual_seed(0)
-    return rademacher((n_probes, *x.shape), like=x, generator=seeded)
-
-
 @dataclass(frozen=True)
 class NormalPrior:
     """Normal distribution of independent coordinates, `mean` and `std` of any event shape."""
@@ -360,7 +352,10 @@ class ProbabilityFlow:
 
     def log_prob(self, x: Event) -> PerExample:
         """Log-density in nats, by RK4: 4 evaluations a step, each with its trace."""
-        probes, prior = seeded_probes(self.n_probes, x), self.prior.log_prob
+        probes, prior = None, self.prior.log_prob
+        if self.n_probes:  # the same at each call
+            seeded = Generator().manual_seed(0)
+            probes = rademacher((self.n_probes, *x.shape), like=x, generator=seeded)
         return ode_log_prob(self.velocity, x, self.ts, prior_log_prob=prior, probes=probes)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Event:

@@ -176,7 +176,5 @@ def _require_fine_grid(x: Tensor, step_size: float) -> None:
     require_positive(step_size=step_size)
     gap, noise = float(x[1] - x[0]), (2 * step_size) ** 0.5
     if gap > noise / 2:
-        raise ValueError(
-            f"places are {gap:.3g} apart, expected at most half the noise of a step, "
-            f"{noise / 2:.3g}"
-        )
+        limit = f"half the noise of a step, {noise / 2:.3g}"
+        raise ValueError(f"places are {gap:.3g} apart, expected at most {limit}")

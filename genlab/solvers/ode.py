@@ -110,10 +110,8 @@ def hutchinson_divergence(
     Keep the probes along one solution (Grathwohl et al. 2019, arXiv:1810.01367, eq. 7).
     """
     if probes.shape[1:] != x.shape or len(probes) == 0:
-        raise ValueError(
-            f"hutchinson: probes have shape {tuple(probes.shape)}, expected "
-            f"{('k', *x.shape)} with k >= 1"
-        )
+        expected = f"expected {('k', *x.shape)} with k >= 1"
+        raise ValueError(f"hutchinson: probes have shape {tuple(probes.shape)}, {expected}")
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
         x, value = _evaluate(func, x)

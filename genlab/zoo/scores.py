@@ -160,10 +160,10 @@ def dropping(model: Any, x: Tensor, cond: Tensor, *, p_drop: float, **options: A
     return by_loss(model, x, cond, change=change, **options)
 
 
-def draw_classes(model: Any) -> Draw:
+def draw_classes(model: Any, **options: Any) -> Draw:
     """Grey levels of a conditional model, every class equally often."""
     return lambda n, generator: from_unit(
-        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES)
+        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES, **options)
     )
 
 
@@ -255,10 +255,7 @@ def draw_teacher(model: EDM, n_passes: int) -> Draw:
 
 def draw_student(model: ConsistencyModel, n_passes: int) -> Draw:
     """Grey levels of every class alike, by jumps of the student."""
-    levels = student_levels(n_passes)
-    return lambda n, generator: from_unit(
-        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES, levels=levels)
-    )
+    return draw_classes(model, levels=student_levels(n_passes))
 
 
 def _distances(draw_in: Callable[[int], Draw], passes: tuple[int, ...], who: str = "") -> Figures:
