@@ -2,9 +2,6 @@ r"""The causal transformer as a model of text: next-token cross-entropy.
 
 $$p(x_{1:n}) = \prod_{i=1}^n
 \mathrm{softmax}\big(f_\theta(\text{begin}, x_1, \dots, x_{i-1})\big)_{x_i}$$
-
-A begin token is put in front and the last token is left off: that shift by one makes row $i$ of the
-output the distribution of token $i$ *given the tokens before it*; without it the network copies.
 """
 
 from collections.abc import Iterator
@@ -22,10 +19,7 @@ Sequences = Int[Tensor, " b n"]
 
 
 class TransformerLM(nn.Module):
-    """Exact model of sequences of `length` tokens, each in 0..n_tokens-1.
-
-    Radford et al. 2018 ("Improving language understanding by generative pre-training"), eq. 1.
-    """
+    """Exact model of sequences of `length` tokens, each in 0..n_tokens-1."""
 
     def __init__(self, n_tokens: int, length: int, config: TransformerConfig) -> None:
         super().__init__()

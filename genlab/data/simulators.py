@@ -1,8 +1,6 @@
-r"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
+"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
 
-Each draws parameters $\theta \sim p(\theta)$ and data $x \sim p(x \mid \theta)$. The posterior is a
-formula for `LinearGaussian`, has exact draws for `TwoMoons` (Lueckmann et al. 2021,
-arXiv:2101.04653, appendix T), and is nothing known for `Epidemic`.
+The posterior is a formula, exact draws, or nothing known.
 """
 
 import math
@@ -48,14 +46,13 @@ class LinearGaussian:
 
 @dataclass(frozen=True)
 class TwoMoons:
-    r"""A crescent, moved by an amount that two different parameters share.
+    r"""A crescent, moved by what two parameters share (Lueckmann et al. 2021, appendix T).
 
     $$x = \begin{pmatrix} r\cos a + \tfrac14 - |\theta_1+\theta_2|/\sqrt2 \\
     r\sin a + (\theta_2-\theta_1)/\sqrt2\end{pmatrix},\qquad
     a \sim U(-\tfrac\pi2, \tfrac\pi2),\ r \sim \mathcal N(0.1, 0.01^2),\ \theta\sim U(-1,1)^2$$
 
-    The absolute value makes the posterior two crescents. The shift is a rotation of the parameters
-    followed by that fold, so exact posterior draws are crescents carried back through it.
+    The absolute value makes the posterior two crescents.
     """
 
     radius: float = 0.1
@@ -92,8 +89,8 @@ class TwoMoons:
     ) -> Theta:
         """Draw exactly from the posterior of one observation.
 
-        A crescent point p explains the data by the shift x - p, if its first part is not positive
-        and one of the two parameters behind it, taken by the toss of a coin, lies on the square.
+        A crescent point p explains the data by the shift x - p if one of the two parameters behind
+        it, taken by the toss of a coin, lies on the square.
         """
         kept: list[Tensor] = []
         for _ in range(1000):
@@ -114,8 +111,7 @@ class Epidemic:
     $$\Delta_t \sim \mathrm{Bin}\big(S_t,\ 1 - e^{-\beta I_t / N}\big), \qquad
     R_t \sim \mathrm{Bin}\big(I_t,\ 1 - e^{-\gamma}\big)$$
 
-    Each day $\Delta_t$ are infected and $R_t$ recover. What is observed are the new infections of
-    each week, of which the register sees a fixed fraction. Parameters are $(\log\beta,
+    Observed is a fixed fraction of each week's new infections $\Delta$; parameters are $(\log\beta,
     \log\gamma)$, rates per day, with a normal prior around 0.4 and 0.125 (Bailey 1975).
     """
 

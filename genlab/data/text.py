@@ -1,8 +1,6 @@
-r"""English prose that every Python carries: the reference manual behind `help()`.
+"""English prose that every Python carries: the reference manual behind `help()`.
 
-About 460,000 characters whose repetitions are dropped *before* the text is split. The manual grows
-with Python's versions, so figures computed from it are ranges; a paragraph's part depends on its
-first words alone. Below, a `Grammar`: sentences whose exact probabilities are known.
+It grows with Python's versions. Below, a `Grammar`: sentences with exact probabilities.
 """
 
 import math
@@ -46,8 +44,7 @@ def part_of(paragraph: str) -> str:
     $$k = \text{sha256}(w_1 \ldots w_8)_{0:32} \bmod 20, \qquad
     \text{val if } k = 9,\ \text{test if } k = 19,\ \text{else train}$$
 
-    A paragraph that was edited behind its eighth word, or that begins as another one does, goes
-    where that one goes: near repetitions would leak as well.
+    Only the first eight words count: near repetitions would leak as well.
     """
     first = " ".join(paragraph.split()[:8])
     number = int.from_bytes(sha256(first.encode()).digest()[:4], "big")
@@ -55,10 +52,7 @@ def part_of(paragraph: str) -> str:
 
 
 def load_text(split: str = "train") -> str:
-    """One part of the manual: whole paragraphs, separated by blank lines, only printable ASCII.
-
-    About one paragraph in twenty goes to each of val and test (`part_of`).
-    """
+    """One part of the manual: whole paragraphs, separated by blank lines, only printable ASCII."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
     chosen = [p for p in paragraphs() if part_of(p) == split]
@@ -171,10 +165,7 @@ class Grammar:
         return self.encode([" ".join(rewrite(self.start)) for _ in range(n)])
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
-        """Exact log-probability of encoded sentences, nats; minus infinity if ungrammatical.
-
-        The "." that fill a row up after the sentence's own have probability 1.
-        """
+        """Exact log-probability of encoded sentences, nats; minus infinity if ungrammatical."""
         return torch.tensor([self._log_prob_of(s.split()) for s in self.decode(x)])
 
     def next_probs(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n k"]:

@@ -1,11 +1,6 @@
-r"""Distributions on the plane that are hard enough to learn and known well enough to grade.
-
-Every toy is a curve, or a handful of points, blurred by Gaussian noise of standard deviation $s$:
+r"""Distributions on the plane that are hard to learn and exactly known: curves and points, blurred.
 
 $$x = c(u) + s\,\epsilon, \qquad p(x) = \mathbb E_u\,\mathcal N\big(x;\, c(u),\, s^2 I\big).$$
-
-The density is a finite sum (`GaussianRing`), or a Gauss-Legendre quadrature over the curve,
-accurate to rounding (`Moons`). All log-densities are in nats.
 """
 
 import math
@@ -47,8 +42,6 @@ def plane(extent: float, n_side: int) -> tuple[Points, float]:
     r"""Midpoints of a square lattice over $[-a, a]^2$ and the area of one cell, for integrals.
 
     $$\int f(x)\,dx \approx h^2 \sum_{ij} f(x_{ij}), \qquad h = 2a / n$$
-
-    For a smooth density that vanishes at the border the error falls faster than any power of $h$.
     """
     h = 2 * extent / n_side
     ticks = -extent + h * (torch.arange(n_side, dtype=torch.float64) + 0.5)

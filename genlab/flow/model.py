@@ -1,11 +1,4 @@
-r"""A flow as a model: a base that is easy to sample, and a stack of transforms.
-
-$$z \sim p_Z, \qquad x = f_K(\dots f_1(z)), \qquad
-\log p_X(x) = \log p_Z(z) + \sum_k \log|\det J_{f_k^{-1}}|$$
-
-The class is thin on purpose: every equation is a function of the files beside it. Papamakarios et
-al. 2021 (arXiv:1912.02762), section 2.
-"""
+"""A flow as a model: a base that is easy to sample, and a stack of transforms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,10 +30,7 @@ class StandardNormal(nn.Module):
 
 
 class Flow(nn.Module):
-    """A base with `log_prob` and `sample`, and a stack of transforms: exact log-density.
-
-    A flow is itself a transform (`forward`, `inverse`), so flows can be stacked into flows.
-    """
+    """A base with `log_prob` and `sample`, and a stack of transforms: exact log-density."""
 
     def __init__(self, base: Any, transforms: Sequence[Transform]) -> None:
         super().__init__()

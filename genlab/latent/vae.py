@@ -1,7 +1,5 @@
-r"""Variational autoencoders: what the decoder's output means, the models, what their codes say.
+"""Variational autoencoders: what the decoder's output means, the models, what their codes say.
 
-Bernoulli and categorical pixels give nats of discrete data, and bits per dimension by a division.
-Gaussian ones are a density: grey levels must be dequantised, and then it is a bound once more.
 VAE = Kingma and Welling 2013 (arXiv:1312.6114); LDM = Rombach et al. 2022 (arXiv:2112.10752).
 """
 
@@ -63,8 +61,7 @@ def gaussian_log_prob(x: Event, mean: Event, log_scale: Tensor) -> PerExample:
 
     $$\log p(x) = -\frac{\lVert x - m\rVert^2}{2 s^2} - D\log s - \tfrac D2\log 2\pi$$
 
-    The best $s^2$ is the mean square error (Rybkin et al. 2021, arXiv:2006.13202). With $s = 1$
-    held fixed the reconstruction weighs far too little against the divergence.
+    The best $s^2$ is the mean square error (Rybkin et al. 2021, arXiv:2006.13202).
     """
     return normal_log_prob(x, mean, log_scale.exp())
 
@@ -137,10 +134,10 @@ class VAE(nn.Module):
 
 
 class CategoricalVAE(VAE):
-    r"""Categorical pixels: the bounds are in nats of the *discrete* data.
+    """Categorical pixels: the bounds are in nats of the *discrete* data.
 
-    `head` turns the decoder's features of a pixel into logits of its levels, `causal` adds features
-    of the pixels before it. `beta` and `floor` change `loss` only: `elbo` is always the bound.
+    `head` turns features into logits of the levels, `causal` adds those of the pixels before.
+    `beta` and `floor` change `loss` only: `elbo` is always the bound.
     """
 
     def __init__(
@@ -220,12 +217,10 @@ def kl_per_unit(mu: Codes, log_var: Codes) -> Codes:
 
 
 def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n"]:
-    r"""What the code of each example says about which example it is, nats; the mean estimates I.
+    r"""What each code says about which example it is, nats (Hoffman and Johnson 2016).
 
     $$I_q(x; z) = \frac1n\sum_i \mathbb E_{q(z|x_i)}\Big[\log q(z\mid x_i)
-      - \log\frac1n\sum_j q(z\mid x_j)\Big]$$
-
-    Zero when every q is the same, and at most $\log n$. Hoffman and Johnson 2016, "ELBO surgery".
+      - \log\frac1n\sum_j q(z\mid x_j)\Big] \le \log n$$
     """
     z = reparameterize(mu, log_var, eps)
     distance = (z[:, None] - mu) ** 2 * (-log_var).exp()  # of draw i from the centre of q j
@@ -234,11 +229,9 @@ def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n
 
 
 def free_bits(kl: Codes, floor: float) -> Float[Tensor, ""]:
-    r"""A divergence of which the first $\lambda$ nats of each latent are free.
+    r"""A divergence of which $\lambda$ nats of each latent are free (Kingma et al. 2016, eq. 27).
 
     $$\sum_j \max\Big(\lambda,\ \frac1n\sum_i \mathrm{KL}_{ij}\Big)$$
-
-    Below the floor there is no gradient. Kingma et al. 2016 (arXiv:1606.04934), eq. 27.
     """
     require_between(0, math.inf, floor=floor)
     return kl.mean(0).clamp_min(floor).sum()
@@ -269,19 +262,16 @@ def weighted_error(
     $$\lVert x - m\rVert^2 + 2 s^2\,\mathrm{KL}\big(\mathcal N(\mu, \sigma^2)\,\|\,
       \mathcal N(0, I)\big) = -2 s^2\,\mathrm{ELBO} - D s^2\log(2\pi s^2)$$
 
-    Hence a divergence that weighs w against the *sum* of squares assumes pixels with $s =
-    \sqrt{w/2}$, and against the *mean* of squares $s = \sqrt{wD/2}$ (VAE, eq. 7; LDM, appendix G).
+    A weight w against the *sum* of squares assumes $s = \sqrt{w/2}$ (VAE, eq. 7; LDM, appendix G).
     """
     require_positive(pixel_std=pixel_std)
     return sum_event((x - mean) ** 2) + 2 * pixel_std**2 * kl_diag_normal(mu, log_var)
 
 
 def code_std(mu: Latent, log_var: Latent) -> Float[Tensor, ""]:
-    r"""Standard deviation of a number in a code, over images, positions, channels and draws.
+    r"""Standard deviation of a number in a code, by which codes are divided (LDM, appendix G).
 
     $$\sigma_z^2 = \mathrm{Var}(\mu) + \mathbb E[\sigma^2]$$
-
-    Codes are divided by it before they are diffused: schedules are for variance 1 (LDM, app. G).
     """
     require_rows(2, mu=mu)
     require_alike(mu=mu, log_var=log_var)

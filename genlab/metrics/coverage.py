@@ -1,12 +1,6 @@
-r"""Precision, recall, density and coverage: quality and variety as two numbers instead of one.
+"""Precision, recall, density and coverage: quality and variety as two numbers instead of one.
 
-A set's region is the union of the balls that just reach each point's k-th nearest neighbour in it:
-
-$$\text{precision} = P(\text{sample} \in \text{real region}), \qquad
-\text{recall} = P(\text{real} \in \text{sample region}).$$
-
-One real outlier has a huge ball and makes precision generous; density counts *how many* balls a
-sample is in, coverage how many real balls hold a sample, and both keep to the real balls.
+Also probes for copied training data, the Inception score, and densities as baselines.
 """
 
 import math
@@ -45,11 +39,9 @@ class DensityCoverage(NamedTuple):
 
 
 def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
-    r"""Distance of each point to its k-th nearest neighbour in the same set.
+    r"""Distance of each point to its k-th nearest neighbour (Kynkaanniemi et al. 2019, eq. 1).
 
     $$r_k(x_i) = \lVert x_i - \mathrm{NN}_k(x_i) \rVert, \qquad \text{itself not counted}$$
-
-    Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1. ValueError: k is outside 1..n-1.
     """
     if not 1 <= k < len(x):
         raise ValueError(f"k must be in 1..{len(x) - 1} (one less than the points), got {k}")
@@ -61,10 +53,7 @@ def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
 def inside_balls(
     query: Float[Tensor, " m d"], centres: Features, radii: Float[Tensor, " n"]
 ) -> Bool[Tensor, " m n"]:
-    r"""Which query lies in which ball, the surface included: $\lVert q_i-c_j\rVert \le r_j$.
-
-    Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1.
-    """
+    r"""Which query lies in which ball, the surface included: $\lVert q_i-c_j\rVert \le r_j$."""
     return _distances(query, centres) <= radii
 
 
@@ -81,25 +70,20 @@ def precision_recall(real: Features, fake: Float[Tensor, " m d"], k: int = 3) ->
 
 
 def density_coverage(real: Features, fake: Float[Tensor, " m d"], k: int = 5) -> DensityCoverage:
-    r"""Density and coverage, both measured with the balls of the real examples.
+    r"""Density and coverage in the real balls (Naeem et al. 2020, arXiv:2002.09797, eqs. 4, 5).
 
     $$\text{density} = \tfrac1{km}\sum_{ij}\mathbb 1\big[y_j\in B(x_i,r_k(x_i))\big],\quad
     \text{coverage} = \tfrac1n\sum_i \mathbb 1\big[\exists j: y_j\in B(x_i,r_k(x_i))\big]$$
-
-    Naeem et al. 2020 (arXiv:2002.09797), eqs. 4 and 5.
     """
     inside = inside_balls(fake, real, knn_radius(real, k))
     return DensityCoverage(float(inside.double().sum(1).mean()) / k, _share(inside.any(0)))
 
 
 def expected_coverage(n: int, m: int, k: int) -> float:
-    r"""Expected coverage when real examples and samples share one continuous distribution.
+    r"""Expected coverage of samples from the real distribution (Naeem et al. 2020, lemma 2).
 
     $$\mathbb E\,\text{coverage} = 1 - \prod_{j=1}^{k} \frac{n-j}{n+m-j}
     \quad\longrightarrow\quad 1 - 2^{-k} \text{ for } n = m \to \infty$$
-
-    The k nearest of the other n + m - 1 points are then all real (Naeem et al. 2020,
-    arXiv:2002.09797, lemma 2).
     """
     if not 1 <= k < n or m < 1:
         raise ValueError(f"expected 1 <= k < n and m >= 1, got n={n}, m={m}, k={k}")
@@ -129,10 +113,7 @@ class CopyProbe(NamedTuple):
 
 
 def nearest_distance(x: Features, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"]:
-    r"""Distance of each point to the nearest point of another set.
-
-    $$d(x_i, S) = \min_{s\in S}\lVert x_i - s\rVert$$
-    """
+    r"""Distance of each point to the nearest point of another set, $\min_s\lVert x_i - s\rVert$."""
     require_rows(to=to)
     x, to = as_real(x), as_real(to)
     return torch.cdist(x, to, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
@@ -147,10 +128,7 @@ def memorization_probe(
     d(y_j,\text{held-out})\big], \qquad
     U = \#\{(j,i): d(y_j,\text{train}) > d(h_i,\text{train})\}$$
 
-    Without copies each of the n + m examples is equally likely to be a sample's nearest, ties
-    counting half. The second, by the Mann-Whitney statistic, asks whether samples are nearer to the
-    training set than held-out *images* are; blur or noise hides a copy from it, not from the first.
-    Meehan, Chaudhuri and Dasgupta 2020 (arXiv:2004.05675), eq. 2, without its cells.
+    Ties count half; U is the Mann-Whitney statistic (Meehan et al. 2020, arXiv:2004.05675, eq. 2).
     """
     require_rows(fake=fake, train=train, heldout=heldout)
     require_finite(fake=fake, train=train, heldout=heldout)  # NaN would be far from everything
@@ -174,12 +152,9 @@ def memorization_probe(
 
 
 def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
-    r"""How far each sample's class probabilities are from their average over the samples.
+    r"""How far each sample's class probabilities are from their average $\hat p$, nats.
 
-    $$\mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big), \qquad
-    \hat p(y) = \tfrac1n\sum_i p(y\mid x_i)$$
-
-    In nats, between 0 and $\log k$ on average. Salimans et al. 2016 (arXiv:1606.03498), section 4.
+    $$\mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big)$$
     """
     require_rows(probs=probs)
     probs = as_real(probs)
@@ -187,13 +162,10 @@ def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
 
 
 def inception_score(probs: Float[Tensor, " n k"]) -> Float[Tensor, ""]:
-    r"""Exponential of the mean divergence of the samples' classes from their average.
+    r"""Exponential of the mean `inception_kl` (Salimans et al. 2016, arXiv:1606.03498, section 4).
 
     $$\mathrm{IS} = \exp\Big(\tfrac1n\sum_i
     \mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big)\Big) \in [1, k]$$
-
-    1 when every sample gets the same probabilities; k when each is certain and all k classes are
-    equally frequent. From few samples it is biased downwards.
     """
     return inception_kl(probs).mean().exp()
 
@@ -214,12 +186,9 @@ class Baseline(NamedTuple):
 def histogram_log_probs(
     x: Int[Tensor, " n *event"], n_levels: int, pseudo_count: float
 ) -> Float[Tensor, " d k"]:
-    r"""Log-frequencies of every pixel's grey levels, smoothed.
+    r"""Log-frequencies of every pixel's grey levels, smoothed, nats.
 
     $$\log p_j(v) = \log \frac{N_{jv} + \alpha}{n + \alpha L}$$
-
-    Each row is the log of a distribution, in nats; without the pseudo-count an unseen level would
-    cost infinitely much.
     """
     require_positive(pseudo_count=pseudo_count)
     counts = torch.nn.functional.one_hot(x.flatten(1), n_levels).sum(0) + pseudo_count

@@ -1,8 +1,6 @@
-r"""Weights in the formats of Llama and of GPT-2, read into `Transformer`.
+"""Weights in the formats of Llama and of GPT-2, read into `Transformer`.
 
-A folder of `transformers` holds `config.json` and `model.safetensors`: the same numbers as ours
-under other names. GPT-2 also stores its matrices transposed, $y = xW + b$, with those of queries,
-keys and values in one. What our class cannot do is refused by name.
+GPT-2 stores its matrices transposed, those of queries, keys and values in one.
 """
 
 import json
@@ -91,10 +89,7 @@ def from_gpt2(config: Config, weights: Weights) -> Transformer:
 
 
 def load_pretrained(folder: Path) -> Transformer:
-    """Read a model that `transformers` saved: `config.json` and `model.safetensors`.
-
-    `EXAMPLES` holds two such folders, tiny and random, with the logits that the library computes.
-    """
+    """Read a model that `transformers` saved: `config.json` and `model.safetensors`."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = load_file(folder / "model.safetensors")
     read = {"llama": from_llama, "gpt2": from_gpt2}.get(config["model_type"])

@@ -1,9 +1,7 @@
 r"""Guidance: push every step towards the condition, harder than the data would.
 
-At each noise level the blend $\epsilon_u + w(\epsilon_c - \epsilon_u)$ is the score of
-$p_t(x)^{1-w}\,p_t(x\mid c)^w$. These are *not* the noised versions of one distribution, so the
-sampler does not arrive at $p(x)^{1-w}\,p(x\mid c)^w$: compare `guided_gaussian`, `tilted_gaussian`
-(Bradley and Nakkiran 2024, arXiv:2408.09000).
+The sampler does not arrive at $p(x)^{1-w}\,p(x\mid c)^w$: compare `guided_gaussian` with
+`tilted_gaussian` (Bradley and Nakkiran 2024, arXiv:2408.09000).
 """
 
 import math
@@ -22,8 +20,7 @@ def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
 
     $$\hat\epsilon = \epsilon_u + w\,(\epsilon_c - \epsilon_u)$$
 
-    w = 0 is unconditional, 1 conditional, above 1 guided; Ho and Salimans 2022 (arXiv:2207.12598),
-    eq. 6, write 1 + w for it.
+    Ho and Salimans 2022 (arXiv:2207.12598), eq. 6, where w is 1 + w.
     """
     return eps_u + guidance_scale * (eps_c - eps_u)
 
@@ -31,12 +28,9 @@ def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
 def classifier_guided_eps(
     eps: Event, slope: Event, sigma: Float[Tensor, " *b"], *, guidance_scale: float
 ) -> Event:
-    r"""Classifier guidance with $\nabla_{x_t}\log p(c\mid x_t)$ as the `slope`.
+    r"""Classifier guidance by a `slope` (Dhariwal and Nichol 2021, arXiv:2105.05233, eq. 14).
 
     $$\hat\epsilon = \epsilon_u - w\,\sigma_t\,\nabla_{x_t}\log p(c\mid x_t)$$
-
-    An exact classifier makes this equal to `cfg_eps` with the same w, by Bayes' rule (Dhariwal and
-    Nichol 2021, arXiv:2105.05233, eq. 14).
     """
     return eps - guidance_scale * expand(sigma, eps) * slope
 
@@ -44,23 +38,19 @@ def classifier_guided_eps(
 def drop_condition(
     cond: Int[Tensor, " b"], u: Float[Tensor, " b"], *, p_drop: float, null: int
 ) -> Int[Tensor, " b"]:
-    r"""Hide the label in some training rows, so that one network learns both predictions.
+    r"""Hide the label in some training rows (Ho and Salimans 2022, algorithm 1, line 3).
 
     $$c_i \leftarrow \varnothing \quad\text{where}\quad u_i < p_{\text{drop}}$$
-
-    `u` is uniform, `null` the label of "no class" (Ho and Salimans 2022, algorithm 1, line 3).
     """
     require_between(0, 1, p_drop=p_drop)
     return torch.where(u < p_drop, null, cond)
 
 
 def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:
-    r"""Scale a guess of data in [-1, 1] by a high quantile of its size, where that exceeds 1.
+    r"""Scale a guess by a high quantile of its size (Saharia et al. 2022, arXiv:2205.11487, 2.3).
 
     $$\hat x \leftarrow \frac{\mathrm{clip}(\hat x, -s, s)}{s}, \qquad
       s = \max\big(1, \mathrm{quantile}_p |\hat x|\big)$$
-
-    One s an example; p = 1 only rescales (Saharia et al. 2022, arXiv:2205.11487, section 2.3).
     """
     require_between(0, 1, p=p)
     require_positive(p=p)

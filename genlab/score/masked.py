@@ -1,8 +1,6 @@
-r"""Masked diffusion: noise that hides tokens, and a network that guesses all of them at once.
+"""Masked diffusion: noise that hides tokens, and a network that guesses all of them at once.
 
-Time is the fraction hidden. Tokens that appear in one reverse step are drawn *independently*: one
-at a time is an autoregressive model in a random order, many at a time is parallel. References are
-to Sahoo et al. 2024 (arXiv:2406.07524, alpha = 1 - t) and Hoogeboom et al. 2022 (arXiv:2110.02037).
+Sahoo et al. 2024 (arXiv:2406.07524, alpha = 1 - t); Hoogeboom et al. 2022 (arXiv:2110.02037).
 """
 
 import math
@@ -21,10 +19,9 @@ Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (
 
 
 def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Tensor, *, mask: int) -> Tokens:
-    r"""The noise: hide exactly `count` tokens of each example, those with the smallest uniform u.
+    """The noise: hide exactly `count` tokens of each example, those with the smallest uniform u.
 
-    A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1), and varies less
-    (Hoogeboom et al. 2022, section 3). ValueError if `mask` is a token of x0.
+    A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1).
     """
     _require_unmasked(x0, mask)
     rank = u.flatten(1).argsort(1).argsort(1).reshape(x0.shape)
@@ -38,9 +35,8 @@ def masked_nll(
 
     $$\ell = \frac1t \sum_{i\ \text{hidden}} -\log p_\theta(x_0^i \mid x_t)$$
 
-    t is the time, or count / n after `mask_count`. Averaged over an even t in (0, 1] and its masks
-    it is at least $-\log p_\theta(x_0)$, with equality when the guesses are the conditionals of one
-    joint distribution (Sahoo et al. 2024, section 3.5).
+    Averaged over an even t and its masks it is at least $-\log p_\theta(x_0)$, with equality for
+    the conditionals of one joint distribution (Sahoo et al. 2024, section 3.5).
     """
     require_positive(t=t)
     require_between(0, 1, t=t)
@@ -55,9 +51,7 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
     $$\log p(x_0 \mid \text{turns}) = \sum_k \sum_{i:\ \text{turn}_i = k}
       \log p_\theta(x_0^i \mid x_0^j,\ \text{turn}_j < k)$$
 
-    Turns that all differ make an autoregressive model in that order. K even steps give each token a
-    turn in 0..K-1, evenly and independently: the mean of this over such turns is their bound, the
-    mean of its exponential their distribution (Hoogeboom et al. 2022, eq. 2 and section 3.1).
+    Its mean over even turns 0..K-1 is the bound of K steps (Hoogeboom et al. 2022, eq. 2 and 3.1).
     """
     require_between(0, math.inf, turn=turn)
     _require_unmasked(x0, mask)
@@ -102,10 +96,7 @@ def unmask_step(
 def masked_sample(
     model: Filler, x_T: Tokens, n_steps: int, *, mask: int, generator: Generator | None = None
 ) -> Iterator[Tokens]:
-    """Sampler: yield the state after each of K even steps; no token of the last one is hidden.
-
-    `x_T` is usually the mask everywhere; a token that it shows stays as it is.
-    """
+    """Sampler: yield the state after each of K even steps; no token of the last one is hidden."""
     require_between(1, math.inf, n_steps=n_steps)
     x = x_T
     for k in range(n_steps, 0, -1):
@@ -121,10 +112,7 @@ def _require_unmasked(x0: Tensor, mask: int) -> None:
 
 
 class PixelFiller(nn.Module):
-    """Logits of all pixels from the visible ones: level, whether it is hidden, whether it is paper.
-
-    `net` maps an image of three channels and the proportion hidden to `n_levels` channels.
-    """
+    """Logits of all pixels from the visible ones: level, hidden or not, paper or not."""
 
     def __init__(self, net: nn.Module, event_shape: tuple[int, ...], n_levels: int) -> None:
         super().__init__()
@@ -142,9 +130,7 @@ class PixelFiller(nn.Module):
 class MaskedDiffusion(nn.Module):
     """Diffusion of tokens by hiding them: trains on random counts, samples in parallel steps.
 
-    `filler` maps tokens, some hidden (the value `n_tokens`), to logits `(b, *event, n_tokens)`. The
-    bound is that of infinitely many steps; `sample` comes nearer to it the more `n_steps` it takes.
-    Sahoo et al. 2024 (arXiv:2406.07524), section 3.5.
+    `filler` maps tokens, some hidden (the value `n_tokens`), to logits `(b, *event, n_tokens)`.
     """
 
     def __init__(

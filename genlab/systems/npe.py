@@ -1,8 +1,5 @@
 r"""Neural posterior estimation: a conditional flow that learns to invert a simulator.
 
-Every run of the simulator is a draw of parameters and data from their joint distribution. A flow
-trained to make the pairs likely becomes the posterior, for every observation at once (*amortised*):
-
 $$\mathbb E_{p(\theta)\,p(x\mid\theta)}\big[-\log q(\theta\mid x)\big]
 = \mathbb E_{p(x)}\Big[\mathrm{KL}\big(p(\theta\mid x)\,\|\,q(\theta\mid x)\big)
 + H\big[p(\theta\mid x)\big]\Big].$$
@@ -51,8 +48,7 @@ def npe_loss(log_q: Callable[[Tensor, Tensor], Tensor], theta: Theta, x: Data) -
 
     $$\ell = -\log q(\theta\mid x), \qquad \theta \sim p(\theta),\ x \sim p(x\mid\theta)$$
 
-    Least, in expectation, for the posterior: its entropy, averaged over data; the excess is
-    $\mathbb E_x\,\mathrm{KL}(p(\theta\mid x)\,\|\,q(\theta\mid x))$. `theta` is of the *prior*.
+    Least, in expectation, for the posterior. `theta` must be of the *prior*.
     """
     if len(theta) != len(x):
         raise ValueError(f"npe_loss: {len(theta)} parameters but {len(x)} data, expected pairs")
@@ -103,8 +99,8 @@ def conditional_flow(
 ) -> Flow:
     """A neural spline flow of `p` parameters (2 or more) that reads data of width `d_cond`.
 
-    Splines bend within [-bound, bound], affine layers place, `support` are fixed last layers onto
-    where the prior lives. Autoregressive (masked) layers sample in p passes, couplings in one.
+    Splines bend within [-bound, bound], affine layers place, `support` are fixed last layers.
+    Masked layers sample in p passes, couplings in one.
     """
     layers: list[Transform] = []
     for k in range(n_splines + n_affine):
@@ -120,8 +116,7 @@ def conditional_flow(
 class NeuralPosterior(nn.Module):
     """An estimate of p(theta | x) for every x: exact density, exact draws.
 
-    The flow reads data standardised by `x_mean` and `x_std`, their square roots if they are counts
-    (which evens out their noise). `box` is where the prior lives; None: everywhere.
+    The flow reads standardised data, their square roots if they are counts; `box` is the prior's.
     """
 
     x_mean: Tensor

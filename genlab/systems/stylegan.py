@@ -1,7 +1,6 @@
 """StyleGAN in miniature: styles, noise, and a non-saturating game with a lazy penalty.
 
-A composition of the networks, the game and the penalty of `genlab.adversarial`. Sources: Karras et
-al. 2019 (arXiv:1812.04948), 2020 (arXiv:1912.04958); Mescheder et al. 2018 (arXiv:1801.04406).
+Karras et al. 2019 (arXiv:1812.04948), 2020 (arXiv:1912.04958).
 """
 
 from collections.abc import Iterator
@@ -31,8 +30,8 @@ N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
 class StyleGAN(nn.Module):
     r"""A style-based generator and its discriminator.
 
-    The $R_1$ penalty enters as $\gamma/2$ at every `interval`-th step of the discriminator;
-    `mixing` is the fraction of the generated training examples with two styles.
+    The $R_1$ penalty enters as $\gamma/2$ at every `interval`-th step; a fraction `mixing` of the
+    generated training examples has two styles.
     """
 
     def __init__(
@@ -113,10 +112,7 @@ class StyleGAN(nn.Module):
     def sample(
         self, n: int, *, generator: Generator | None = None, truncation: float = 1.0
     ) -> Float[Tensor, " n 1 16 16"]:
-        r"""Draw `n` pictures, about -1 (paper) to 1 (ink).
-
-        Truncation $\psi$ pulls styles towards their mean: 1 is the model itself, 0 the mean style.
-        """
+        """Draw `n` pictures, about -1 (paper) to 1 (ink); `psi` pulls styles towards their mean."""
         w = truncate(self.styles(n, generator), self.generator_net.mean_style, truncation)
         return self.synthesise(self.generator_net.every_layer(w), generator)
 

@@ -92,11 +92,9 @@ def fading(model: EBM, x: Tensor, *, n_steps: int, lr: float, **options: Any) ->
 
 
 def denoise(ebm: EBM, x: Event, *, sigma: float) -> Event:
-    r"""Mean clean image behind a noisy one, from the slope of the energy of noisy data.
+    r"""Mean clean image behind a noisy one, from the slope of the energy (Efron 2011, eq. 1.4).
 
     $$\mathbb E[x_0 \mid x] = x + \sigma^2\,\nabla\log p(x) = x - \sigma^2\,\nabla E(x)$$
-
-    Efron 2011, "Tweedie's formula and selection bias", eq. 1.4.
     """
     return x + sigma**2 * score_from_energy(ebm.energy, x)
 
@@ -134,10 +132,7 @@ def digit_ncsn(
     rate: float,
     langevin_steps: int,
 ) -> NCSN:
-    """Annealed Langevin from the largest distance of two digits to one and a half grey levels.
-
-    Song and Ermon 2019 (arXiv:1907.05600), algorithm 1; 2020 (arXiv:2006.09011), techniques 1, 2.
-    """
+    """Annealed Langevin from the largest distance of two digits to one and a half grey levels."""
     return NCSN(
         LevelMLP(64, width=width, depth=depth), noise_ladder(sigma_max, sigma_min, n_levels),
         event_shape=EVENT_SHAPE, data_std=data_std, rate=rate, n_steps=langevin_steps,
@@ -148,20 +143,14 @@ def digit_ncsn(
 
 
 def digit_diffusion(T: int, first: float, last: float, width: int, mults: tuple[int, ...]) -> DDPM:
-    """Noise prediction at integer steps 0..T-1 of a linear schedule; the network is told the class.
-
-    Ho, Jain and Abbeel 2020 (arXiv:2006.11239), appendix B.
-    """
+    """Noise prediction at steps 0..T-1 of a linear schedule; the network is told the class."""
     net = UNet(UNetConfig(width=width, mults=mults, n_classes=N_CLASSES))
     betas = linear_rate_betas(T, first=first, last=last)
     return DDPM(net, betas, event_shape=EVENT_SHAPE, conditional=True, bins=GREY)
 
 
 def dropping(model: Any, x: Tensor, cond: Tensor, *, p_drop: float, **options: Any) -> Run:
-    """Train with a proportion `p_drop` of the labels replaced by `NO_CLASS`.
-
-    Ho and Salimans 2022 (arXiv:2207.12598), algorithm 1.
-    """
+    """Train with a proportion `p_drop` of the labels replaced by `NO_CLASS` (arXiv:2207.12598)."""
 
     def change(batch: tuple[Tensor, Tensor], generator: Generator) -> tuple[Tensor, Tensor]:
         x, label = batch
@@ -171,20 +160,19 @@ def dropping(model: Any, x: Tensor, cond: Tensor, *, p_drop: float, **options: A
     return by_loss(model, x, cond, change=change, **options)
 
 
-def draw_classes(model: Any) -> Draw:
+def draw_classes(model: Any, **options: Any) -> Draw:
     """Grey levels of a conditional model, every class equally often."""
     return lambda n, generator: from_unit(
-        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES)
+        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES, **options)
     )
 
 
 def conditional_bits(model: Any, images: Tensor, *, n_draws: int = 2) -> float:
     r"""Bits per dimension of images under "a class, then an image of it", a bound, mean over them.
 
-    $$\log p(x) = \log\sum_c \tfrac1{10}\,p(x\mid c) \;\ge\;
-    \log p(x \mid \hat c(x)) - \log 10 \;\ge\; \mathrm{ELBO}(x\mid\hat c(x)) - \log 10$$
+    $$\log p(x) = \log\sum_c \tfrac1{10}\,p(x\mid c) \ge \mathrm{ELBO}(x\mid\hat c(x)) - \log 10$$
 
-    for any guess $\hat c(x)$ of the class; ours is that of the metrics' classifier.
+    for the guess $\hat c(x)$ of the metrics' classifier.
     """
     guess, x = load_classifier()(images).argmax(1), to_unit(images)
     generator = Generator().manual_seed(SEED)
@@ -205,10 +193,7 @@ LEVELS = {1: (SIGMA_MAX,), 2: (SIGMA_MAX, 0.4), 4: (SIGMA_MAX, 1.0, 0.4, 0.2)}
 
 
 def edm(size: int, width: int, mults: tuple[int, ...], sigma_data: float, p_drop: float) -> EDM:
-    """A class-conditional U-Net in EDM's preconditioning.
-
-    Karras et al. 2022 (arXiv:2206.00364), table 1.
-    """
+    """A class-conditional U-Net in EDM's preconditioning (Karras et al. 2022, table 1)."""
     net = UNet(UNetConfig(width=width, mults=mults, n_classes=N_CLASSES, time_scale=250.0))
     shape = (1, size, size)
     return EDM(net, event_shape=shape, sigma_data=sigma_data, null=NO_CLASS, p_drop=p_drop)
@@ -231,10 +216,7 @@ def distil(
     p_drop: float,
     **options: Any,
 ) -> Run:
-    """Distil a teacher (the shipped `digit_edm`) into a student that starts as its copy.
-
-    Song et al. 2023 (arXiv:2303.01469), algorithm 2.
-    """
+    """Distil a teacher (`digit_edm`) into a student that starts as its copy (arXiv:2303.01469)."""
     teacher = TEACHER.load() if teacher is None else teacher.eval()
     student.edm.load_state_dict(teacher.state_dict())
     levels = edm_sigmas(n_levels, sigma_min=student.sigma_min, sigma_max=SIGMA_MAX)[:-1]
@@ -273,10 +255,7 @@ def draw_teacher(model: EDM, n_passes: int) -> Draw:
 
 def draw_student(model: ConsistencyModel, n_passes: int) -> Draw:
     """Grey levels of every class alike, by jumps of the student."""
-    levels = student_levels(n_passes)
-    return lambda n, generator: from_unit(
-        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES, levels=levels)
-    )
+    return draw_classes(model, levels=student_levels(n_passes))
 
 
 def _distances(draw_in: Callable[[int], Draw], passes: tuple[int, ...], who: str = "") -> Figures:
