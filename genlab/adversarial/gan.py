@@ -23,6 +23,7 @@ from genlab.core.tensors import (
     randn,
     require_alike,
     require_between,
+    require_positive,
     sum_event,
 )
 
@@ -209,7 +210,8 @@ class WGAN(_TwoPlayers):
         clip: float | None = None,
     ) -> None:
         super().__init__(generator_net, latent_dim=latent_dim, event_shape=event_shape)
-        require_between(0, math.inf, penalty=penalty, clip=clip or 0.0)
+        require_between(0, math.inf, penalty=penalty)
+        require_positive(clip=1.0 if clip is None else clip)
         self.critic, self.penalty, self.clip = critic, penalty, clip
 
     def f(self, x: Event) -> PerExample:

@@ -212,3 +212,22 @@ def test_losses_are_those_of_the_probability_itself_and_stay_finite(generator):
     sure = torch.tensor([-1000.0])
     assert non_saturating_generator_loss(sure).item() == 1000
     assert discriminator_loss(sure, -sure).isfinite().all()
+
+
+def cells(mean, std):
+    """A normal on the line as probabilities of 4,001 cells: sums become integrals."""
+    x = torch.linspace(-12, 12, 4001)
+    p = normal_log_prob(x[:, None], mean, std).exp()
+    return p / p.sum()
+
+
+def test_non_saturating_divergence_of_gaussians_by_quadrature():
+    p, q = cells(0.0, 1.0), cells(1.5, 1.0)
+    expected = 1.5**2 / 2 - 2 * jensen_shannon(p, q)
+    torch.testing.assert_close(non_saturating_divergence(p, q), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("field", [bilinear_field, dirac_field])
+def test_fields_without_a_penalty_turn_and_never_point_inwards(field, generator):
+    z = torch.randn(20, 2, generator=generator)
+    torch.testing.assert_close((field(z) * z).sum(1), torch.zeros(20))

@@ -156,3 +156,7 @@ def test_ink_of_a_chessboard_is_one_half_at_any_size():
     board = ((torch.arange(8)[:, None] + torch.arange(8)) % 2).double()[None]
     torch.testing.assert_close(ink(board), torch.tensor([0.5]))
     torch.testing.assert_close(ink(board.reshape(1, 4, 2, 4, 2).mean((2, 4))), torch.tensor([0.5]))
+
+
+def test_a_narrow_density_exceeds_one():
+    assert stats.normal_log_prob(torch.zeros(1, 1), 0.0, 0.1) > 0

@@ -263,3 +263,8 @@ X, CODE = torch.zeros(2, 2), torch.zeros(2, 2)
 def test_what_would_be_a_silent_wrong_number_is_refused(call, match):
     with pytest.raises(ValueError, match=match):
         call()
+
+
+def test_bernoulli_refuses_grey():
+    with pytest.raises(ValueError, match=r"a pixel is 0\.5"):
+        bernoulli_log_prob(torch.tensor([[0.0, 0.5]]), torch.zeros(1, 2))

@@ -8,29 +8,38 @@ import re
 
 import pytest
 import torch
+from sklearn.neighbors import KNeighborsClassifier
 from torch import nn
 from torch.testing import assert_close
 
 from genlab import adversarial, core
-from genlab.autoregressive.decoding import draw, generate_naive
-from genlab.autoregressive.likelihood import token_log_probs
+from genlab.adversarial.games import play
+from genlab.adversarial.gan import wgan_critic_loss
+from genlab.autoregressive.decoding import draw, generate_cached, generate_naive, write_until
+from genlab.autoregressive.likelihood import sequence_log_prob, token_log_probs
 from genlab.core import last
 from genlab.data import toys
+from genlab.data.captions import measure_colour, measure_slant, measure_stroke
 from genlab.data.digits import from_unit
 from genlab.data.moving import measure_motion
+from genlab.flow.dequantization import pixel_histograms
 from genlab.flow.spline import rq_spline_forward, rq_spline_inverse, spline_parameters
-from genlab.latent.vae import active_units
-from genlab.metrics import coverage, distances
+from genlab.flow.transforms import affine_forward, affine_inverse
+from genlab.latent.em import ppca_m_step, ppca_ml
+from genlab.latent.vae import active_units, code_std, kl_annealing
+from genlab.metrics import calibration, coverage, distances
 from genlab.metrics.coverage import inception_score
-from genlab.metrics.distances import frechet_1d, kid
+from genlab.metrics.distances import energy_distance, frechet_1d, frechet_distance, kid, rbf_kernel
 from genlab.nn import transformer
-from genlab.score import edm, masked
+from genlab.score import edm, learned_snr, masked
 from genlab.score.consistency import consistency_precondition, huber_distance
-from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_vlb, ddpm_vlb_term
+from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_sample, ddpm_vlb, ddpm_vlb_term
 from genlab.score.edm import edm_sigmas
+from genlab.score.energy import annealed_importance, contrastive_loss, nce_logits, nce_loss
+from genlab.score.flow_matching import straightness
 from genlab.score.guidance import dynamic_threshold
-from genlab.score.matching import dsm_floor, dsm_loss, ladder_overlap
-from genlab.score.samplers import ddim_sample, log_snr_timesteps
+from genlab.score.matching import annealed_langevin, dsm_floor, dsm_loss, ladder_overlap, ncsn_loss
+from genlab.score.samplers import ddim_invert, ddim_sample, dpm_solver_sample, log_snr_timesteps
 from genlab.solvers import mcmc
 
 pytestmark = pytest.mark.usefixtures("as_a_user")
@@ -66,56 +75,158 @@ REFUSED = {
     "relaxation_time: NaN": (
         lambda: mcmc.relaxation_time(spoiled(torch.eye(3))), "sums to nan, expected 1"),
     "relaxation_time: rows": (lambda: mcmc.relaxation_time(torch.eye(2) * 3), "sums to 3"),
+    "relaxation_time: one state": (lambda: mcmc.relaxation_time(torch.ones(1, 1)), "2 rows or"),
+    "stationary: rows": (lambda: mcmc.stationary(torch.eye(2) * 3), "sums to 3"),
+    "stationary: empty": (lambda: mcmc.stationary(torch.zeros(0, 0)), r"\(0, 0\)"),
+    "langevin_matrix: one slope": (
+        lambda: mcmc.langevin_matrix(torch.ones(1), X[:, 0], step_size=9.0), r"score \(1,\)"),
     "normal_log_prob: (b, 1) and (b,)": (
         lambda: core.normal_log_prob(COLUMN, ROW, 1.0), r"\(3, 1\).*\(3, 3\)"),
     "memorization_probe: NaN rows": (
         lambda: coverage.memorization_probe(spoiled(X), X, X + 1), "fake holds nan"),
+    "memorization_probe: NaN column": (
+        lambda: coverage.memorization_probe(X, spoiled(X), X + 1), "train holds nan"),
+    "precision_recall: NaN": (
+        lambda: coverage.precision_recall(X, spoiled(X), k=1), "features holds nan"),
+    "density_coverage: NaN": (
+        lambda: coverage.density_coverage(X, spoiled(X), k=1), "features holds nan"),
+    "sbc_ranks: NaN": (lambda: calibration.sbc_ranks(spoiled(X), X[:, None]), "theta holds nan"),
+    "transport_plan: empty": (
+        lambda: distances.transport_plan(torch.zeros(0, 0), ROW[:0], ROW[:0]), "1 rows or more"),
     "transport_prices: distance below 0": (
         lambda: distances.transport_prices(-torch.ones(3, 3), ROW + 1, ROW + 1),
         "distance holds -1"),
+    "frechet_1d: (b, 1) and (b,)": (
+        lambda: frechet_1d(ROW, ROW, COLUMN, ROW), r"mu2 \(3, 1\)"),
     "draw: NaN": (lambda: draw(spoiled(X), ROW), "softmax of the logits holds nan"),
+    "draw: all forbidden": (lambda: draw(X - torch.inf, ROW), "softmax of the logits holds nan"),
+    "draw: +inf": (lambda: draw(spoiled(X, math.inf), ROW), "softmax of the logits holds nan"),
     "draw: (b, 1) numbers": (lambda: draw(X, COLUMN), r"u \(3, 1\)"),
     "discriminator_loss": (
         lambda: adversarial.discriminator_loss(COLUMN, ROW), r"logits_real \(3, 1\)",
     ),
+    "wgan_critic_loss": (lambda: wgan_critic_loss(COLUMN, ROW), r"f_real \(3, 1\)"),
+    "optimal_logits": (lambda: adversarial.optimal_logits(COLUMN, ROW), r"log_p \(3, 1\)"),
+    "contrastive_loss": (lambda: contrastive_loss(COLUMN, ROW), r"energy_data \(3, 1\)"),
+    "nce_logits": (lambda: nce_logits(COLUMN, ROW, ratio=1.0), r"log_model \(3, 1\)"),
+    "nce_loss": (lambda: nce_loss(COLUMN, X), r"logits_data \(3, 1\)"),
+    "annealed_importance": (
+        lambda: last(annealed_importance(
+            lambda x: x[:, :1], lambda x: x[:, 0], X, ROW[:2], step_size=0.1)),
+        r"log_base \(3, 1\)"),
+    "vdm_term": (lambda: learned_snr.vdm_term(half, X, X, ROW, COLUMN), r"slope \(3, 1\)"),
+    "second_moment": (lambda: learned_snr.second_moment(COLUMN, ROW, ROW), r"term \(3, 1\)"),
+    "affine_forward": (lambda: affine_forward(COLUMN, ROW, ROW), r"z \(3, 1\)"),
+    "affine_inverse": (lambda: affine_inverse(COLUMN, ROW, ROW), r"x \(3, 1\)"),
     "ddim_sample: t = -1": (
         lambda: last(ddim_sample(half, X, steps(9, 5, -1), alphas_bar=BAR)),
         r"timesteps holds -1, expected 0\.\.9"),
+    "ddim_invert: t = -1": (
+        lambda: last(ddim_invert(half, X, steps(9, 5, -1), alphas_bar=BAR)), "holds -1"),
+    "dpm_solver_sample: t = -1": (
+        lambda: last(dpm_solver_sample(half, X, steps(9, 5, -1), alphas_bar=BAR)), "holds -1"),
     "ddpm_vlb_term: t = -1": (
         lambda: ddpm_vlb_term(half, X, steps(0, 1, -1), X, betas=BETAS, variances=BETAS),
         "t holds -1"),
+    "ddpm_vlb_term: t = 10": (
+        lambda: ddpm_vlb_term(half, X, steps(0, 1, 10), X, betas=BETAS, variances=BETAS),
+        "t holds 10"),
     "log_snr_timesteps: NaN": (lambda: log_snr_timesteps(spoiled(BAR), 4), "log_snr holds nan"),
+    "log_snr_timesteps: 0": (lambda: log_snr_timesteps(spoiled(BAR, 0.0), 4), "log_snr holds -inf"),
+    "log_snr_timesteps: -1": (lambda: log_snr_timesteps(spoiled(BAR, -1.0), 4), "holds nan"),
     "log_snr_timesteps: rises": (lambda: log_snr_timesteps(BAR.flip(0), 4), "fall_of_alphas_bar"),
+    "annealed_importance: step size": (
+        lambda: last(annealed_importance(
+            lambda x: -(x**2).sum(1), lambda x: (x**2).sum(1), X, torch.linspace(0, 1, 3),
+            step_size=NAN)),
+        "step_size is nan"),
     "mala: NaN slope": (
         lambda: last(mcmc.mala(lambda x: -x.sum(1), lambda x: x * NAN, X, step_size=0.1,
                                n_steps=2)),
         "score holds nan"),
+    "mala: NaN density": (
+        lambda: last(mcmc.mala(lambda x: x.sum(1) * NAN, lambda x: x, X, step_size=0.1,
+                               n_steps=2)),
+        "log_prob holds nan"),
     "cosine_betas: largest": (lambda: cosine_betas(10, largest=2.0), r"largest in \(0, 1\), got"),
+    "cosine_betas: offset": (lambda: cosine_betas(10, offset=-0.5), r"got -0\.5"),
     "edm_sigmas: rho -1": (lambda: edm_sigmas(5, rho=-1.0), r"rho must lie in .*, got -1\.0"),
+    "edm_sigmas: rho 1e6": (lambda: edm_sigmas(5, rho=1e6), "rho must lie in"),
+    "edm_sigmas: sigma_max": (lambda: edm_sigmas(5, sigma_max=math.inf), "sigma_max, got"),
+    "ddpm_sample: lengths": (
+        lambda: last(ddpm_sample(half, X, betas=BETAS[1:], variances=BETAS)), r"betas \(9,\)"),
     "ddpm_loss: a model of other shape": (
         lambda: ddpm_loss(lambda x, t: x[:, :1], X, steps(0, 1, 2), X, alphas_bar=BAR),
         r"eps_hat \(3, 1\)"),
+    "dsm_loss: a model of other shape": (
+        lambda: dsm_loss(lambda x: x[:, :1], X, X, sigma=0.5), r"score \(3, 1\)"),
     "token_log_probs: more rows": (
         lambda: token_log_probs(torch.zeros(4, 2, 3), torch.zeros(3, 2).long()), r"\(4, 2\)"),
+    "sequence_log_prob: more positions": (
+        lambda: sequence_log_prob(torch.zeros(3, 5, 3), torch.zeros(3, 2).long()), r"\(3, 5\)"),
     "attention: a query without a key": (
         lambda: transformer.attention(Q, Q, Q, MASKED), "query 1 without a key"),
+    "attention, fused: a query without a key": (
+        lambda: transformer.attention(Q, Q, Q, MASKED, fused=True), "query 1 without a key"),
+    "edm_precondition: sigma_data": (
+        lambda: edm.edm_precondition(ROW + 1, sigma_data=-1.0), "sigma_data is -1"),
     "edm_denoise: sigma": (
         lambda: edm.edm_denoise(half, X, ROW - 1, sigma_data=0.5), "sigma holds -1"),
+    "edm_loss: sigma_data": (
+        lambda: edm.edm_loss(half, X, ROW + 1, X, sigma_data=0.0), "is 0"),
+    "consistency_precondition: sigma_data": (
+        lambda: consistency_precondition(ROW + 1, sigma_data=0.0), "sigma_data is 0"),
+    "ncsn_loss: data_std": (
+        lambda: ncsn_loss(half, X, X, sigma=ROW + 1, data_std=-1.0), "data_std is -1"),
     "ladder_overlap: ratio": (lambda: ladder_overlap(-1.0, 8), "ratio is -1"),
     "active_units: NaN": (lambda: active_units(spoiled(X)), "mu holds nan"),
+    "active_units: threshold": (lambda: active_units(X, NAN), "threshold is nan"),
     "from_unit": (lambda: from_unit(spoiled(X)), "x holds nan"),
+    "measure_colour": (
+        lambda: measure_colour(spoiled(torch.rand(1, 3, 4, 4))), "images holds nan"),
+    "measure_stroke": (
+        lambda: measure_stroke(spoiled(torch.rand(1, 4, 4)), steps(3)), "grey holds nan"),
+    "measure_slant": (lambda: measure_slant(spoiled(torch.rand(1, 4, 4))), "images holds nan"),
     "measure_motion": (lambda: measure_motion(spoiled(torch.rand(1, 8, 4, 4))), "videos holds nan"),
     "langevin: n_steps": (
         lambda: list(mcmc.langevin(lambda x: -x, X, step_size=0.1, n_steps=-1)), "n_steps is -1"),
+    "annealed_langevin: n_steps": (
+        lambda: list(annealed_langevin(half, X, ROW + 1, rate=0.1, n_steps=-1)),
+        "n_steps is -1"),
+    "play: n_steps": (lambda: list(play(X, lambda z: z, n_steps=-1)), "n_steps is -1"),
     "generate_naive": (
         lambda: list(generate_naive(wave, torch.zeros(1, 1).long(), -1)), "n_new is -1"),
+    "generate_cached": (
+        lambda: list(generate_cached(lambda x, c: (wave(x), c), torch.zeros(1, 1).long(), -1)),
+        "n_new is -1"),
+    "write_until": (
+        lambda: list(write_until(lambda x, c: (wave(x), c), lambda h: h,
+                                 torch.zeros(1, 1).long(), -1, stop=2)),
+        "n_new is -1"),
+    "mask_count: the mask is a token": (
+        lambda: masked.mask_count(steps(0, 1)[None], steps(1), ROW[None, :2], mask=1),
+        "mask is 1, which x0 holds"),
     "unmask_step: the mask is a token": (
         lambda: masked.unmask_step(
             steps(0, 1)[None], torch.zeros(1, 2, 3), ROW[None, :2], ROW[None, :2], 1.0, 0.5,
             mask=2),
         r"mask is 2, expected a number outside 0\.\.2"),
+    "unmask_step: NaN": (
+        lambda: masked.unmask_step(
+            steps(0, 3)[None], torch.full((1, 2, 3), NAN), ROW[None, :2], ROW[None, :2], 1.0, 0.5,
+            mask=3),
+        "softmax of the logits holds nan"),
     "spline_parameters: bound": (lambda: spline_parameters(torch.zeros(8), -1.0), "bound is -1"),
+    "spline_parameters: floor": (
+        lambda: spline_parameters(torch.zeros(8), 4.0, floor=-1.0), "floor is -1"),
+    "pixel_histograms: extra": (
+        lambda: pixel_histograms(torch.zeros(3, 2).long(), 4, extra=-1.0), "extra is -1"),
+    "code_std: other rows": (lambda: code_std(X, X[:2]), r"log_var \(2, 2\)"),
+    "straightness: no states": (
+        lambda: straightness(X[:0, :, None], ROW[:0]), "2 rows or more"),
     "dynamic_threshold: empty": (lambda: dynamic_threshold(X[:0]), "guess has shape"),
+    "ppca_ml: empty": (lambda: ppca_ml(X[:0], 1), "x has shape"),
+    "ppca_m_step: empty": (lambda: ppca_m_step(X[:0], X[:0, :1], torch.eye(1)), "x has shape"),
 }  # fmt: skip
 
 
@@ -132,10 +243,19 @@ GREY = torch.tensor([[0, 3], [9, 4], [2, 2], [16, 7]])
 
 OF_GREY = {
     "normal_log_prob": lambda x: core.normal_log_prob(x, 7.5, 1.5),
+    "mean_event": lambda x: core.mean_event(x),
     "Moons": lambda x: toys.Moons().log_prob(x),
+    "GaussianRing": lambda x: toys.GaussianRing().log_prob(x),
+    "nearest_distance": lambda x: coverage.nearest_distance(x, x[:2] + 1),
     "knn_radius": lambda x: coverage.knn_radius(x, 2),
+    "frechet_distance": lambda x: frechet_distance(x, x + 3),
     "kid": lambda x: kid(x, x + 3),
+    "energy_distance": lambda x: energy_distance(x, x + 3),
+    "rbf_kernel": lambda x: rbf_kernel(x, x),
     "transport_plan": lambda x: distances.transport_plan(x[:2], ROW[:2] + 0.5, ROW[:2] + 0.5).moved,
+    "transport_prices": lambda x: (
+        distances.transport_prices(x[:2] * 0 + 1, x[0] * 0 + 1, x[0] * 0 + 1).f
+    ),
     "dsm_loss": lambda x: dsm_loss(lambda y: -y, x, x, sigma=1.5),
     "inception_score": lambda x: inception_score(nn.functional.one_hot(x[:, 0].long()).to(x)),
 }
@@ -147,11 +267,26 @@ def test_grey_levels_count_as_real_numbers(name):
     assert_close(of(GREY), of(GREY.double()), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("measure", [frechet_distance, kid, energy_distance])
+def test_half_precision_is_computed_in_single(measure):
+    x, y = GREY.half(), GREY.half() + 3
+    assert_close(measure(x, y), measure(x.float(), y.float()))
+
+
+def test_a_plan_of_whole_costs_moves_all_the_mass():
+    p = torch.tensor([0.25, 0.75])
+    assert_close(distances.transport_plan(GREY[:2], p, p).moved.sum(1), p)
+
+
 def test_a_spline_with_a_nan_parameter_is_nan_and_not_the_identity():
     raw = torch.zeros(3, 8)
     raw[:, 0] = NAN
     for spline in (rq_spline_forward, rq_spline_inverse):
         assert all(bool(out.isnan().all()) for out in spline(ROW + 0.5, *spline_parameters(raw, 4)))
+
+
+def test_annealing_has_not_begun_before_the_first_step():
+    assert [kl_annealing(10)(k) for k in (-5, 0, 5)] == [0.0, 0.0, 0.5]
 
 
 def test_an_empty_batch_has_an_empty_answer():
@@ -162,3 +297,13 @@ def test_an_empty_batch_has_an_empty_answer():
     assert consistency_precondition(ROW[:0], sigma_data=0.5).c_skip.shape == (0,)
     eps = X.new_zeros(10, 0, 2)
     assert ddpm_vlb(half, none, eps, betas=BETAS, variances=BETAS).shape == (0,)
+
+
+def test_tensors_with_a_gradient_are_measured_as_they_are():
+    x, y = X.clone().requires_grad_(), (X + 1).requires_grad_()
+    third = torch.full((3,), 1 / 3, requires_grad=True)
+    probe, cost = coverage.memorization_probe, (x @ y.T - 5).abs()
+    assert probe(x, y, x + 2) == probe(x.detach(), y.detach(), x.detach() + 2)
+    assert distances.transport_plan(cost, third, third).cost > 0
+    assert distances.transport_prices((x[:, 0] - x[:, :1]).abs(), third, third).value == 0
+    assert calibration.c2st(x, y, KNeighborsClassifier(1), n_folds=2).value >= 0

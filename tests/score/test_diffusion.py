@@ -368,3 +368,17 @@ ZERO, NONE = torch.zeros(1, 1), lambda x, t: x
 def test_impossible_requests_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("beta", "t", "expected"),  # alpha bar, signal and noise, as printed in the course
+    [
+        (0.1, 5, (0.59049, 0.7684335, 0.6399297)),
+        (0.1, 10, (0.3486784, 0.5904900, 0.8070450)),
+        (0.01, 10, (0.9043821, 0.9509900, 0.3092215)),
+    ],
+)
+def test_worked_schedules_of_the_course(beta, t, expected):
+    a = alphas_bar_from_betas(torch.full((10,), beta))[t - 1]
+    triple = torch.stack([a, a.sqrt(), (1 - a).sqrt()])
+    assert_close(triple, torch.tensor(expected), rtol=0, atol=1e-7)  # printed digits

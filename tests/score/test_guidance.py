@@ -153,3 +153,17 @@ X, LABEL, GRID = torch.ones(1, 2), torch.tensor([1]), torch.linspace(-2, 1, 99)
 def test_impossible_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_scale_one_is_the_conditional_model_and_scale_zero_the_unconditional(generator):
+    x, t = torch.randn(4, 2, generator=generator), torch.zeros(4, dtype=torch.long)
+    label = torch.tensor([0, 1, 2, 3])
+    for w, shown in ((1.0, label), (0.0, torch.full_like(label, 10))):
+        model = guided_eps_model(conditional, label, null=10, guidance_scale=w)
+        torch.testing.assert_close(model(x, t), conditional(x, t, shown))
+
+
+@pytest.mark.parametrize(("w", "expected"), [(0, 0.6), (1, 1.0), (5, 2.6), (15, 6.6)])
+def test_worked_numbers_of_the_course(w, expected):
+    eps_u, eps_c = torch.tensor([[0.6]]), torch.tensor([[1.0]])
+    assert abs(cfg_eps(eps_u, eps_c, guidance_scale=w).item() - expected) < 1e-12

@@ -258,3 +258,11 @@ def test_it_learns_the_score_at_every_level_and_the_weights_of_the_modes(generat
         assert error < 0.12 * true.square().mean()
     samples = model.sample(2000, generator=generator)
     assert abs((samples[:, 0] < 0).double().mean() - 0.8) < 0.06  # the exact score gives 0.77
+
+
+def test_the_row_that_looks_perfect_is_not_the_best_answer(generator):
+    """For N(0, 1) data and unit noise the best output at 2.5 is -1.25, not that row's -0.5."""
+    x0, eps = torch.randn(2, 100_000, 1, generator=generator)
+    near = (x0 + eps - 2.5).abs()[:, 0] < 0.05
+    # 2.5 standard errors of about 1100 rows with spread 0.7, plus the width of the bin
+    assert abs((-eps[near]).mean() + 1.25) < 0.08
