@@ -162,7 +162,7 @@ CAUSAL_MASK = Exercise(
     "The input at position i is the token before the one predicted there, so it may be read.\n"
     "torch.tril keeps a lower triangle; decide about its diagonal.",
     level="derive",
-    minutes=4,
+    minutes=3,
 )
 SAMPLER = Exercise(
     id="02.sampler",
@@ -188,7 +188,7 @@ SAMPLER = Exercise(
     "There are two bugs: a line stands outside the loop, and an index is off by one.\n"
     "Inside the loop, run the network on x as it is now, and read row i.",
     level="repair",
-    minutes=8,
+    minutes=7,
 )
 PAIRS = Exercise(
     id="02.pairs",
@@ -212,7 +212,7 @@ PAIRS = Exercise(
     "Add up t times t for t from 1 to n.",
     atol=0.5,
     level="predict",
-    minutes=5,
+    minutes=4,
 )
 
 EXERCISES = bank(globals())
