@@ -61,7 +61,7 @@ film(
 )
 
 # %% [markdown]
-# Nobody told this network what a digit is. During training it was asked one question, millions of times: *given the pixels so far, what comes next?*
+# Nobody told this network what a digit is. During training it was asked one question, some 900,000 times: *given the pixels so far, what comes next?*
 # To draw, it answers that question 64 times, and each answer becomes part of the next question. This lesson is about how far that takes you. The
 # same idea, with words for pixels, is behind every large language model.
 #
@@ -90,8 +90,8 @@ course.draw_map(lesson=2, slim=True)
 #
 # ## 1 · A picture is a sentence of pixels
 #
-# A picture of 64 pixels with 17 levels is one of $17^{64}$ possibilities, more than there are atoms in the universe. No table can hold a probability
-# for each. How can a network hold them?
+# A picture of 64 pixels with 17 levels is one of $17^{64}$ possibilities, a number with 79 digits. No table can hold a probability for each. How can a
+# network?
 #
 # By never looking at more than one pixel at a time. Read the picture like a page, line by line, as a sequence $x_1, \dots, x_n$ of **tokens**, and write
 # $x_{<i}$ for the tokens before $x_i$. The definition of a conditional probability says $p(a, b) = p(a)\,p(b\mid a)$. Split off the first token, then the
@@ -99,7 +99,7 @@ course.draw_map(lesson=2, slim=True)
 # $$p(x_{1:n}) = p(x_1)\,p(x_2\mid x_1)\cdots p(x_n\mid x_{<n}) = \prod_{i=1}^{n} p(x_i \mid x_{<i}). \tag{1}$$
 # This is the **chain rule**. Nothing was assumed and nothing was dropped, since each factor is conditioned on *everything* before it. So a network
 # that outputs one distribution over 17 levels, given the pixels so far, defines a probability for every picture. A model of this form is called
-# **autoregressive**: it predicts ("regresses") its own earlier outputs' successor.
+# **autoregressive**: each value is predicted from the values before it.
 #
 # Equation (1) is also a recipe for drawing, called **ancestral sampling**: draw $x_1$ from $p(x_1)$, then $x_2$ from $p(x_2\mid x_1)$, and so on.
 # Does it really draw from the joint distribution, and does the order matter? Take words of three letters from $\{A, B, C\}$. We write down
@@ -338,7 +338,7 @@ check(
 # %% [markdown]
 # **The block and the network.** Attention moves information between positions. A small **multi-layer perceptron** (MLP) then works on each position by itself. Both
 # *add* their result to the vector that passes through (a **residual connection**), and each reads a normalised copy of it, divided by its root mean
-# square (**RMSNorm**), which keeps a deep stack trainable. Two such **blocks**, a table of input vectors and a linear map to 17 logits, and the **transformer** is complete. A learned
+# square (**RMSNorm**), which keeps a deep stack trainable. (GELU, in the MLP, and SiLU, further down, are smooth versions of the ReLU.) Two such **blocks**, a table of input vectors and a linear map to 17 logits, and the **transformer** is complete. A learned
 # vector per place tells which pixel comes next. At place 1, where the shift has left nothing else to read, it acts as the *begin* mark.
 
 # %%
@@ -456,7 +456,8 @@ class OneStack(nn.Sequential):
 # it can drift only one pixel to the side. What stands further to the upper right is out of reach at any depth.
 #
 # The cure is to split the work. A **vertical stack** reads the rows above, whole; a **horizontal stack** reads the current row to the left and receives
-# what the vertical one has found. Each layer climbs one row and moves one pixel, so seven layers carry the first pixel's influence to the last one. That is why our PixelCNN has seven.
+# what the vertical one has found. Each layer climbs one row and moves one pixel, so seven layers carry the first pixel's influence to the last one. That is why our PixelCNN has seven. (On pictures this small the distant past
+# matters little: the network that drew the opening film has four layers, its last pixel reads 24 of 63 others, and that costs it less than 0.01 bits per dimension.)
 
 # %%
 ABOVE, ROWS = [[1, 1, 1], [0, 0, 0], [0, 0, 0]], [[1, 1, 1], [1, 1, 1], [0, 0, 0]]
@@ -629,7 +630,8 @@ scores = {
     "blind guessing": blind, "histogram": float(baseline),
     "transformer": bits(transformer), "PixelCNN": bits(pixelcnn),
 }  # fmt: skip
-right.barh(list(scores), list(scores.values()), color=["#BBBBBB", "#BBBBBB", "#E69F00", "#0072B2"])
+colours = ["#BBBBBB", "#BBBBBB", "#E69F00", "#0072B2"]
+right.barh(list(scores), list(scores.values()), color=colours)
 for i, value in enumerate(scores.values()):
     right.text(value + 0.05, i, f"{value:.2f}", va="center")
 right.set(xlabel="bits per dimension on test digits (lower is better)", xlim=(0, 4.8))
@@ -668,7 +670,7 @@ show(
 # %% [markdown]
 # ## 8 · Draw
 #
-# Somebody has written a sampler and is proud of its speed: it draws a whole batch in two milliseconds. Look at what it draws from your PixelCNN.
+# Somebody has written a sampler and is proud of its speed: it runs the network once for a whole batch of pictures. Look at what it draws from your PixelCNN.
 
 # %%
 @torch.no_grad()
@@ -1029,11 +1031,12 @@ widgets.quiz(lesson=2)
 #
 # ## What production systems add
 #
-# *Tokens* are learned: pieces of words for text, codes of a learned quantiser for pictures, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905).
+# *Tokens* are learned: pieces of words for text, codes of a learned quantiser for pictures, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI says of the
+# image generation in GPT-4o that it is an autoregressive model inside the language model (addendum to the system card, March 2025).
 # *Caches* shrink: groups of query heads share keys and values, or keys and values are stored as one short vector, as in DeepSeek-V3 (2024, arXiv:2412.19437). *Several tokens at once*:
 # a cheap draft proposes, the large model verifies in one pass (lesson 15); the same DeepSeek-V3 trains an extra head for the token after next. *Continuous tokens* without a quantiser, each drawn by a small
-# diffusion model: MAR (Li et al. 2024, arXiv:2406.11838). And a rival: diffusion over tokens, which fills in many places per step, as in LLaDA (Nie et al. 2025, arXiv:2502.09992). Equations (1) to (3) are
-# unchanged in all but the last.
+# diffusion model: MAR (Li et al. 2024, arXiv:2406.11838). And a rival: diffusion over tokens, which fills in many places per step, as in LLaDA (Nie et al. 2025, arXiv:2502.09992). Equation (1) stands
+# behind all of them but the last.
 #
 # ## Sources
 #
