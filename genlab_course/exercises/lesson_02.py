@@ -13,14 +13,17 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 # What a learner could have written: these drive the notebook until the learner's own are right.
 def sequence_nll(conditionals: Sequence[float]) -> float:
+    """Negative log-likelihood of a sequence, nats."""
     return -sum(math.log(p) for p in conditionals)
 
 
 def causal_mask(n: int) -> Tensor:
+    """1 where position i may read position j of the shifted input."""
     return torch.ones(n, n).tril()
 
 
 def next_token_loss(logits: Tensor, x: Tensor) -> Tensor:
+    """Mean negative log-likelihood per token, nats."""
     log_p = logits.log_softmax(-1)
     chosen = log_p.gather(-1, x[..., None])
     return -chosen.mean()
@@ -28,6 +31,7 @@ def next_token_loss(logits: Tensor, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def sample(network: Callable, x: Tensor, start: int, generator: Generator) -> Tensor:
+    """Draw tokens start, start + 1, ... of every row; earlier ones are given."""
     x = x.clone()
     for i in range(start, x.shape[1]):
         probs = network(x)[:, i].softmax(-1)
@@ -57,6 +61,7 @@ _G = Generator().manual_seed(2)
 
 # 02.pairs: query-key pairs computed for a text of n tokens
 def pairs_without_cache(n: int) -> int:
+    """Pairs of a query and a key, hidden ones included."""
     return sum(t * t for t in range(1, n + 1))
 
 
