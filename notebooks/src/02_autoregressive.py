@@ -51,14 +51,9 @@ def sheet(pictures, done, n_columns=8):
 
 
 shipped = load_model("digit_pixelcnn", dtype=torch.float32)
-blank = torch.zeros(24, 1, 8, 8, dtype=torch.int64)
-drawing = list(shipped.steps(blank, generator=make_generator(5)))
-film(
-    [sheet(x, done) for done, x in enumerate(drawing, 1)],
-    alt="Twenty-four handwritten digits appear pixel by pixel, each from its top left "
-    "corner to its bottom right corner.",
-    seconds=5,
-)
+digits = shipped.sample(24, generator=make_generator(5))
+alt = "Twenty-four digits appear pixel by pixel, from top left to bottom right."
+film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 
 # %% [markdown]
 # Nobody told this network what a digit is. During training it was asked one question, some 900,000 times: *given the pixels so far, what comes next?*
@@ -132,8 +127,10 @@ BAC = torch.tensor([B, A, C])
 alone = joint.sum((1, 2))[B] * joint.sum((0, 2))[A] * joint.sum((0, 1))[C]
 for order in ([0, 1, 2], [2, 1, 0]):
     drawn = (draw_words(order, generator=make_generator(1)) == BAC).all(1).double()
-    name = f"fraction of BAC, letters drawn in order {order}"
-    check_close_mc(name, drawn, 0.12, unlike={"each letter by itself": alone})
+    check_close_mc(
+        f"fraction of BAC, letters drawn in order {order}", drawn, 0.12,
+        unlike={"each letter by itself": alone},
+    )  # fmt: skip
 
 
 # %% [markdown]
@@ -397,9 +394,8 @@ def box(x, y, words, colour, w=1.5, h=0.62):
 
 
 def arrow(x0, y0, x1, y1, colour="#555555", width=1.2):
-    style = {"arrowstyle": "-|>", "color": colour, "lw": width, "shrinkA": 0}
-    style["shrinkB"] = 0
-    ax.annotate("", (x1, y1), (x0, y0), arrowprops=style)
+    style = {"arrowstyle": "-|>", "color": colour, "lw": width}
+    ax.annotate("", (x1, y1), (x0, y0), arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
 
 
 for i in range(4):
@@ -408,15 +404,13 @@ for i in range(4):
     box(x, 2.3, "", "#CFE6F5")
     box(x, 4.0, "MLP", "#FBE3C0")
     box(x, 5.7, f"$p(x_{i + 1}|x_{{<{i + 1}}})$" if i else "$p(x_1)$", "#D6EFE4")
-    arrow(x, 1.2, x, 1.98)
-    arrow(x, 2.62, x, 3.68)
-    arrow(x, 4.32, x, 5.38)
+    for y in (1.2, 2.62, 4.32):
+        arrow(x, y, x, {1.2: 1.98, 2.62: 3.68, 4.32: 5.38}[y])
     ax.text(x, 2.3, "q   k   v", ha="center", va="center", fontsize=9.5)
     for j in range(i):
         arrow(2.0 * j + 1.0, 2.62, x - 0.08, 3.62, "#0072B2", 1.6)
-rows = {0.9: "shifted\ninput", 2.3: "attention", 4.0: "each place\nalone"}
-rows[5.7] = "output"
-for y, words in rows.items():
+names = ("shifted\ninput", "attention", "each place\nalone", "output")
+for y, words in zip((0.9, 2.3, 4.0, 5.7), names, strict=True):
     ax.text(-0.35, y, words, ha="right", va="center", fontsize=10, color="#555555")
 ax.text(
     3.8, -0.35, "blue arrows: values handed on, from earlier to later only",
@@ -955,8 +949,8 @@ for seed, network in speakers.items():
     draws = sample(likely, blanks, 0, make_generator(seed))
     cut.append(survival(network, draws)[0].mean(0))
     train(network, sentences, n_steps=180, batch_size=64, seed=seed)
-    again = sample(network, blanks, 0, make_generator(seed))
-    longer.append(survival(network, again)[0].mean(0))
+    draws = sample(network, blanks, 0, make_generator(seed))
+    longer.append(survival(network, draws)[0].mean(0))
 longer, cut = torch.stack(longer), torch.stack(cut)  # (seeds, words)
 at_end = {"trained longer": longer[:, -1], "top-p": cut[:, -1]}
 check_range(
@@ -971,16 +965,13 @@ check_range(
 )  # fmt: skip
 figure, ax = plt.subplots(figsize=(7.6, 3.4))
 words = np.arange(1, grammar.max_length + 1)
-lines = (
-    ("four times the training", longer, "#009E73", "-"),
-    ("top-p 0.9", cut, "#CC79A7", "-"),
-    ("promised by true prefixes", promised.mean(1), "#222222", ":"),
-    ("60 steps, written freely", alive.mean(1), "#0072B2", "-"),
-)
-for name, curve, colour, style in lines:
-    ax.plot(words, curve.mean(0), color=colour, linestyle=style, label=name)
-    low, high = curve.amin(0), curve.amax(0)
-    ax.fill_between(words, low, high, color=colour, alpha=0.15, linewidth=0)
+for name, curve, colour in (
+    ("four times the training", longer, "#009E73"), ("top-p 0.9", cut, "#CC79A7"),
+    ("promised by true prefixes", promised.mean(1), "#222222"),
+    ("60 steps, written freely", alive.mean(1), "#0072B2"),
+):  # fmt: skip
+    ax.plot(words, curve.mean(0), ":" if "true" in name else "-", c=colour, label=name)
+    ax.fill_between(words, curve.amin(0), curve.amax(0), color=colour, alpha=0.15, lw=0)
 ax.set(xlabel="words written", ylabel="fraction of sentences alive", ylim=(0, 1.02))
 ax.legend(fontsize=9, loc="lower left")
 show(
