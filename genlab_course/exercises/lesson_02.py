@@ -30,7 +30,9 @@ def next_token_loss(logits: Tensor, x: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def sample(network: Callable, x: Tensor, start: int, generator: Generator) -> Tensor:
+def sample(
+    network: Callable[[Tensor], Tensor], x: Tensor, start: int, generator: Generator
+) -> Tensor:
     """Draw tokens start, start + 1, ... of every row; earlier ones are given."""
     x = x.clone()
     for i in range(start, x.shape[1]):
@@ -47,7 +49,9 @@ def _follow(x: Tensor) -> Tensor:
 
 
 def _wrong_sampler(*, once: bool, shift: int) -> Callable[..., Tensor]:
-    def wrong(network: Callable, x: Tensor, start: int, generator: Generator) -> Tensor:
+    def wrong(
+        network: Callable[[Tensor], Tensor], x: Tensor, start: int, generator: Generator
+    ) -> Tensor:
         x, first = x.clone(), network(x)
         for i in range(start, x.shape[1]):
             x[:, i] = (first if once else network(x))[:, i + shift].argmax(-1)
