@@ -1,6 +1,7 @@
 """Exercises of the language model's lab: tokens, bits, the cache, positions."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +57,52 @@ _MERGES = (
     ([3, 4, 5, 3, 4, 4, 3], (3, 4), 9),
     ([5, 4, 3], (3, 4), 9),
 )
+
+
+# lm.top-p: the nucleus
+def _nucleus(
+    probs: Sequence[float], p: float, keep: Callable[[Array, float], NDArray[np.bool_]]
+) -> Array:
+    q = np.asarray(probs, dtype=np.float64)
+    order = np.argsort(-q, kind="stable")
+    kept = np.zeros(len(q))
+    kept[order[keep(q[order], p)]] = 1.0
+    kept *= q
+    return np.asarray(kept / kept.sum())
+
+
+def _until_reached(ordered: Array, p: float) -> NDArray[np.bool_]:
+    return np.asarray(np.cumsum(ordered) - ordered < p)
+
+
+def _without_crossing(ordered: Array, p: float) -> NDArray[np.bool_]:
+    inside = np.cumsum(ordered) <= p
+    inside[0] = True
+    return np.asarray(inside)
+
+
+def _top_p(probs: Sequence[float], p: float) -> Array:
+    return _nucleus(probs, p, _until_reached)
+
+
+def _top_p_unscaled(probs: Sequence[float], p: float) -> Array:
+    q = np.asarray(probs, dtype=np.float64)
+    return np.where(_top_p(probs, p) > 0, q, 0.0)
+
+
+def _top_p_threshold(probs: Sequence[float], p: float) -> Array:
+    q = np.asarray(probs, dtype=np.float64)
+    kept = np.where(q >= p * q.max(), q, 0.0)
+    return np.asarray(kept / kept.sum())
+
+
+def _top_p_tail(probs: Sequence[float], p: float) -> Array:
+    q = np.asarray(probs, dtype=np.float64)
+    order = np.argsort(q, kind="stable")
+    kept = np.zeros(len(q))
+    kept[order[np.cumsum(q[order]) - q[order] < p]] = 1.0
+    kept *= q
+    return np.asarray(kept / kept.sum())
 
 
 # lm.rotate: scores of a new query against cached keys, as complex numbers
@@ -158,6 +205,33 @@ ROTATE = Exercise(
     "(cos, -sin; sin, cos) with the angle omega * (position - m), applied to q, then the inner "
     "product with key m.\n"
     "Divide by sqrt(2): the width of this head is 2.",
+)
+
+TOP_P = Exercise(
+    id="lm.top-p",
+    task="Probabilities after top-p: the smallest set of likeliest pieces that reaches p.",
+    right=_top_p,
+    cases=(
+        ([0.5, 0.3, 0.2], 0.6),
+        ([0.1, 0.4, 0.3, 0.2], 0.45),
+        ([0.05, 0.9, 0.05], 0.5),
+        ([0.1, 0.5, 0.25, 0.15], 0.8),  # no tie at the border, which the task leaves open
+    ),
+    mistakes=Mistake.pairs(
+        lambda probs, p: _nucleus(probs, p, _without_crossing),
+        "you dropped the piece that crosses the threshold; what is left does not reach p.",
+        _top_p_unscaled,
+        "right set, but what is left does not sum to 1.",
+        _top_p_tail,
+        "you collected from the unlikely end: this keeps the tail, not the nucleus.",
+        _top_p_threshold,
+        "you compared each probability with a fraction of the largest one (that is min-p); "
+        "top-p compares the running total.",
+    ),
+    hints="Sort from likely to unlikely and add up as you go.\n"
+    "A piece goes only if the pieces before it already reach p.\n"
+    "Compute the running total without the piece itself, and keep where it is below p; then "
+    "put the pieces back in their places and rescale.",
 )
 
 EXERCISES = bank(globals())

@@ -31,7 +31,7 @@ from genlab.adversarial import (
     running_mean,
     simultaneous_step,
 )
-from genlab.core import last
+from genlab.core import last, normal_log_prob
 
 RATES = [0.05, 0.3, 0.8]
 START = [1.0, 0.5]

@@ -111,7 +111,7 @@ def test_an_unknown_id_lists_its_neighbours():
         find_exercise("99.nothing")
 
 
-@pytest.mark.parametrize("id", ["02.top-p", "npe.box", "glide.hide"])
+@pytest.mark.parametrize("id", ["lm.top-p", "npe.box", "glide.hide"])
 def test_an_exercise_is_found_without_the_banks_of_other_lessons(id):
     code = (
         "import sys; from genlab_course.grading import find_exercise;"
@@ -173,7 +173,7 @@ IDIOMS = [
     ("02.sequence-nll", lambda c: -torch.log(c).sum()),
     ("02.sequence-nll", lambda c: -np.log(c).sum(keepdims=True)),
     ("02.perplexity", lambda nll, n: torch.exp(nll / n)),
-    ("02.top-p", torch_top_p),
+    ("lm.top-p", torch_top_p),
     ("03.nll-from-counts", lambda counts, q: -(counts * torch.log(q)).sum() / counts.sum()),
     ("04.parallelogram", torch.tensor([0.2])),
     ("05.other-side", torch.tensor([-1.52422, 0.02014, -1.54436, 0.62807])),
