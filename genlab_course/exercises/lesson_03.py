@@ -125,7 +125,6 @@ _TABLES = (
 
 KL_VALUE = Exercise(
     id="03.kl-value",
-    task="Compute KL(p || q) in nats for p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4).",
     right=_KL,
     mistakes=Mistake.pairs(
         float(np.sum(_Q * np.log(_Q / _P))),
@@ -145,7 +144,6 @@ KL_VALUE = Exercise(
 )
 NLL_FROM_COUNTS = Exercise(
     id="03.nll-from-counts",
-    task="Write the mean NLL, in nats per observation, of data given as counts.",
     right=_nll,
     cases=_COUNTS,
     mistakes=Mistake.pairs(
@@ -170,7 +168,6 @@ NLL_FROM_COUNTS = Exercise(
 )
 FORWARD_FIT = Exercise(
     id="03.forward-fit",
-    task="Return mean and width of the Gaussian with the smallest KL(mixture || Gaussian).",
     right=_fit,
     cases=_MIXTURES,
     mistakes=Mistake.pairs(
@@ -196,7 +193,6 @@ FORWARD_FIT = Exercise(
 )
 FISHER_POISSON = Exercise(
     id="03.fisher-poisson",
-    task="Return the Fisher information of a Poisson distribution about its rate.",
     right=lambda rate: 1 / rate,
     cases=((0.5,), (2.0,), (7.0,)),
     mistakes=Mistake.pairs(
@@ -215,7 +211,6 @@ FISHER_POISSON = Exercise(
 )
 ERROR_BAR = Exercise(
     id="03.error-bar",
-    task="Return the mean bits per dimension of N log-probabilities and its standard error.",
     right=_report,
     cases=_SCORES,
     mistakes=Mistake.pairs(
@@ -239,7 +234,6 @@ ERROR_BAR = Exercise(
 )
 SMOOTHING = Exercise(
     id="03.smoothing",
-    task="Smooth a table of counts (d, k) with pseudo-count alpha; each row sums to 1.",
     right=_smooth,
     cases=_TABLES,
     mistakes=Mistake.pairs(

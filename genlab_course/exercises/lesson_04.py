@@ -37,7 +37,6 @@ _KINDS = tuple(
 
 PARALLELOGRAM = Exercise(
     id="04.parallelogram",
-    task="A point is uniform on the unit square. Give its density after A = [[2, 1], [1, 3]].",
     right=0.2,
     mistakes=(
         Mistake(5.0, "You multiplied by the determinant: more room means a thinner spread."),
@@ -51,7 +50,6 @@ PARALLELOGRAM = Exercise(
 )
 STRETCH = Exercise(
     id="04.stretch",
-    task="Write log_density(x, a, b): the log-density of x = a z + b, z standard normal.",
     right=lambda x, a, b: _log_phi((x - b) / a) - math.log(abs(a)),
     cases=((0.7, 2.0, 1.0), (-1.0, -0.5, 0.3), (4.0, 3.0, -2.0), (0.2, 0.1, 0.2)),
     mistakes=Mistake.pairs(
@@ -72,7 +70,6 @@ STRETCH = Exercise(
 )
 COUPLING_INVERSE = Exercise(
     id="04.coupling-inverse",
-    task="Write inverse(x_A, x_B, s, t): z_B of the coupling x_B = exp(s(z_A)) z_B + t(z_A).",
     right=lambda x_A, x_B, s, t: (x_B - t(x_A)) * np.exp(-s(x_A)),
     cases=((_X_A, _X_B, _s, _t), (_X_B, _X_A, _t, _s)),
     mistakes=Mistake.pairs(
@@ -91,7 +88,6 @@ COUPLING_INVERSE = Exercise(
 )
 LOG_DET = Exercise(
     id="04.log-det",
-    task="Write log_det_inverse(log_scale): log|det dz/dx| of x_i = exp(s_i) z_i + t_i.",
     right=lambda log_scale: -log_scale.sum(1),
     cases=((np.array([[0.5, -1.0, 2.0], [0.1, 0.2, 0.3]]),), (np.array([[3.0], [-2.0]]),)),
     mistakes=Mistake.pairs(
@@ -114,8 +110,6 @@ LOG_DET = Exercise(
 )
 EVALUATIONS = Exercise(
     id="04.evaluations",
-    task="Write evaluations_needed(kind, direction, d): network evaluations of one layer, for "
-    "one batch.",
     right=lambda kind, direction, d: (
         d if (kind, direction) in {("maf", "sample"), ("iaf", "score")} else 1
     ),
@@ -138,8 +132,6 @@ EVALUATIONS = Exercise(
 )
 BITS = Exercise(
     id="04.bits",
-    task="Write bits_of_image(nll_nats, n_dims, levels): bits per dimension from a density on "
-    "[0, 1]^D.",
     right=lambda nll_nats, n_dims, levels: (
         (nll_nats + n_dims * math.log(levels)) / (n_dims * math.log(2))
     ),

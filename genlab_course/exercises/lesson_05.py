@@ -114,7 +114,6 @@ _CODES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.25
 
 OTHER_SIDE = Exercise(
     id="05.other-side",
-    task="Give (reconstruction, KL to the prior, ELBO, gap) of the third row's q when x = 0.",
     right=_RIGHT_ROW,
     mistakes=Mistake.pairs(
         _row(_array(0.3, 0.9), _Q),
@@ -147,7 +146,6 @@ OTHER_SIDE = Exercise(
 )
 SPLIT = Exercise(
     id="05.split",
-    task="Return the ELBO of a discrete latent from log p(x|z), the prior and q.",
     right=_split,
     cases=_CASES_SPLIT,
     mistakes=Mistake.pairs(
@@ -188,7 +186,6 @@ SPLIT = Exercise(
 )
 MEAN_FIELD = Exercise(
     id="05.mean-field",
-    task="Return the smallest KL(q || posterior) over normal q with independent coordinates.",
     right=_mean_field,
     cases=_CASES_FIELD,
     mistakes=Mistake.pairs(
@@ -217,7 +214,6 @@ MEAN_FIELD = Exercise(
 )
 LOG_MEAN_WEIGHT = Exercise(
     id="05.log-mean-weight",
-    task="Return the importance-weighted bound of each example from log-weights (K, b).",
     right=_log_mean,
     cases=_CASES_WEIGHT,
     mistakes=Mistake.pairs(
@@ -246,7 +242,6 @@ LOG_MEAN_WEIGHT = Exercise(
 )
 M_STEP = Exercise(
     id="05.m-step",
-    task="Return the component means (k, d) that maximise the bound for responsibilities q.",
     right=_means,
     cases=((_X, _R),),
     mistakes=Mistake.pairs(
@@ -272,7 +267,6 @@ M_STEP = Exercise(
 )
 INFORMATION = Exercise(
     id="05.information",
-    task="Return the mutual information between image and code, in nats.",
     right=_information,
     cases=((_CODES,),),
     mistakes=Mistake.pairs(

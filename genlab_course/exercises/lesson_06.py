@@ -94,7 +94,6 @@ def _waste(mu: Array, log_var: Array) -> Any:
 
 KL = Exercise(
     id="06.kl",
-    task="Return KL(N(mu, exp(log_var)) || N(0, I)) of each row, arrays (b, k), in nats.",
     right=lambda mu, log_var: 0.5 * (mu**2 + np.exp(log_var) - 1 - log_var).sum(-1),
     cases=_CODES,
     mistakes=Mistake.pairs(
@@ -131,7 +130,6 @@ KL = Exercise(
 )
 STEP = Exercise(
     id="06.step",
-    task="Return (loss, dloss/dmu, dloss/dlog_var) for decoder N(z, 1), prior N(0, 1).",
     right=_step,
     cases=((1.2, 0.5, 0.0, -0.3), (-0.4, 0.2, 0.8, 1.1), (2.0, -1.0, -1.2, 0.6)),
     mistakes=Mistake.pairs(
@@ -163,8 +161,6 @@ STEP = Exercise(
 )
 REINFORCE = Exercise(
     id="06.reinforce",
-    task="Return the score-function estimate of d/dmu E f(z) from K draws of N(mu, sigma^2), "
-    "with the mean of the *other* draws as baseline; arguments f (K,), z (K,), mu, sigma.",
     right=_reinforce,
     cases=(_draws(0), _draws(1)),
     mistakes=Mistake.pairs(
@@ -195,8 +191,6 @@ REINFORCE = Exercise(
 )
 BITS = Exercise(
     id="06.bits",
-    task="Return bits per dimension from nll (nats per image), n_dims, levels and is_density "
-    "(True: a density on data dequantised to [0, 1)).",
     right=lambda nll, n_dims, levels, is_density: (
         nll / (n_dims * math.log(2)) + (math.log2(levels) if is_density else 0.0)
     ),
@@ -228,8 +222,6 @@ BITS = Exercise(
 )
 WASTE = Exercise(
     id="06.waste",
-    task="Codes N(mu_ij, exp(log_var_ij)), arrays (n, k). Return for each latent the KL to "
-    "N(0, 1) of the *one* normal that has mean and variance of the aggregate q(z).",
     right=_waste,
     cases=_CODES,
     mistakes=Mistake.pairs(

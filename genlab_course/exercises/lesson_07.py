@@ -83,7 +83,6 @@ def _reverse_mode_kl(x: Array, centres: Array) -> float:
 
 BEST_CRITIC = Exercise(
     id="07.best-critic",
-    task="Write best_discriminator(p, q): the best D for each outcome, as an array.",
     right=lambda p, q: p / (p + q),
     cases=((_P, _Q), (_R, _S)),
     mistakes=Mistake.pairs(
@@ -108,7 +107,6 @@ BEST_CRITIC = Exercise(
 )
 VALUE = Exercise(
     id="07.value",
-    task="Write value_at_best(p, q): the game's value against the best discriminator, nats.",
     right=lambda p, q: 2 * _js(p, q) - math.log(4),
     cases=((_P, _Q), (_R, _S), (_P, _P)),
     mistakes=Mistake.pairs(
@@ -137,7 +135,6 @@ VALUE = Exercise(
 )
 SLOPES = Exercise(
     id="07.slopes",
-    task="Write slopes_at(d): d/dl of log(1 - D) and of -log D, where D = sigmoid(l) = d.",
     right=lambda d: (-d, -(1 - d)),
     cases=((0.01,), (0.3,), (0.9,)),
     mistakes=Mistake.pairs(
@@ -162,7 +159,6 @@ SLOPES = Exercise(
 )
 LOOK_AHEAD = Exercise(
     id="07.look-ahead",
-    task="Write look_ahead(x, y, lr): an extragradient step of min_x max_y x y; return (x, y).",
     right=_look_ahead,
     cases=((1.0, 0.5, 0.2), (-2.0, 1.0, 0.7), (0.3, 0.0, 0.1)),
     mistakes=Mistake.pairs(
@@ -189,7 +185,6 @@ LOOK_AHEAD = Exercise(
 )
 MODE_KL = Exercise(
     id="07.mode-kl",
-    task="Write mode_kl(x, centres): KL from the share of each nearest mode to uniform, nats.",
     right=_mode_kl,
     cases=((_LUMPS, _CENTRES), (_ONE_LOST, _CENTRES), (_LAST_LOST, _CENTRES), (_CENTRES, _CENTRES)),
     mistakes=Mistake.pairs(

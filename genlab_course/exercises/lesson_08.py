@@ -45,7 +45,6 @@ _STACK = (
 
 W1_ON_A_LINE = Exercise(
     id="08.w1-on-a-line",
-    task="Return W1 of two histograms p and q on the sorted places x.",
     right=lambda x, p, q: float(np.abs(np.cumsum(p - q))[:-1] @ np.diff(x)),
     cases=(_THIRDS, _CROSSING),
     mistakes=Mistake.pairs(
@@ -76,7 +75,6 @@ W1_ON_A_LINE = Exercise(
 )
 JS_OF_THIRDS = Exercise(
     id="08.js-of-thirds",
-    task="Give JS between equal thirds on {0,1,2} and on {2,3,4}, in nats.",
     right=2 / 3 * math.log(2),
     mistakes=Mistake.pairs(
         math.log(2),
@@ -95,8 +93,6 @@ JS_OF_THIRDS = Exercise(
 )
 SOFT_SLOPE = Exercise(
     id="08.soft-slope",
-    task="Point masses a distance w apart, critic f(x) = a x: return the slope a > 0 that "
-    "maximises a w - lam (a - 1)^2.",
     right=lambda w, lam: 1 + w / (2 * lam),
     cases=((3.0, 10.0), (1.0, 0.5), (5.0, 2.0)),
     mistakes=Mistake.pairs(
@@ -125,8 +121,6 @@ SOFT_SLOPE = Exercise(
 )
 GRADIENT_PENALTY = Exercise(
     id="08.gradient-penalty",
-    task="Return (|grad f| - 1)^2 for each pair, at u real + (1 - u) fake; arguments "
-    "critic, real (b, d), fake (b, d), u (b,).",
     right=lambda critic, real, fake, u: gradient_penalty(critic, real, fake, u).detach(),
     cases=(_pair(0), _pair(1)),
     mistakes=Mistake.pairs(
@@ -166,8 +160,6 @@ GRADIENT_PENALTY = Exercise(
 )
 LIPSCHITZ_OF_A_STACK = Exercise(
     id="08.lipschitz-of-a-stack",
-    task="Return the product bound on the Lipschitz constant of a ReLU network with the "
-    "weight matrices [W1, W2, ...].",
     right=lambda weights: float(np.prod([np.linalg.norm(w, 2) for w in weights])),
     cases=((_STACK[0],), (_STACK[1],)),
     mistakes=Mistake.pairs(

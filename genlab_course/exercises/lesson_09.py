@@ -23,7 +23,6 @@ _TILTED = torch.tensor([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]], dtype=torch.float64
 
 INCEPTION = Exercise(
     id="09.inception-score",
-    task="From class probabilities (n, k), return the Inception score.",
     right=inception_score,
     cases=((_ANIMALS,), (_TILTED,)),
     mistakes=Mistake.pairs(
@@ -75,8 +74,6 @@ _M2, _V2 = torch.tensor([1.0, -1.0, 2.5]).double(), torch.tensor([2.25, 1.0, 0.0
 
 DIAGONAL = Exercise(
     id="09.frechet-diagonal",
-    task="Return the Frechet distance of two Gaussians with diagonal covariances, given means and "
-    "variances.",
     right=_diagonal,
     cases=((_M1, _V1, _M2, _V2), (_M2, _V2, _M1, 4 * _V1)),
     mistakes=Mistake.pairs(
@@ -120,7 +117,6 @@ def _line(x: Tensor, values: Tensor) -> Tensor:
 
 EXTRAPOLATE = Exercise(
     id="09.infinite-samples",
-    task="Given sizes n and the Frechet distance at each, return the distance at infinite n.",
     right=lambda sizes, values: extrapolate(sizes, values)[0],
     cases=(
         ([500, 1000], torch.tensor([30.0, 20.0]).double()),
@@ -175,7 +171,6 @@ _REAL, _FAKE = _REAL.double(), _FAKE.double()
 
 PRECISION = Exercise(
     id="09.precision-recall",
-    task="Return (precision, recall) of samples `fake` against `real`, with k-th neighbour balls.",
     right=_right_pair,
     cases=((_REAL, _FAKE, 1), (_REAL, _FAKE, 2), (_FAKE[:5], _REAL, 2)),
     mistakes=Mistake.pairs(
@@ -317,7 +312,6 @@ def _judge(answer: Any) -> str:
 
 DECIDE = Exercise(
     id="09.which-metric",
-    task="For each of seven questions, name the metric that answers it.",
     right=_RIGHT,
     judge=_judge,
     mistakes=(

@@ -51,7 +51,6 @@ _SHORT = (np.array([0.0, 1.0]), np.array([-0.9]), np.array([0.4]))
 
 QUADRATIC_Z = Exercise(
     id="10.quadratic-z",
-    task="Return the partition function of E(x) = c/2 (x - mu)^2 on the line.",
     right=lambda c, mu: math.sqrt(2 * math.pi / c),
     cases=((1.0, 0.0), (4.0, 1.5), (0.3, -2.0)),
     mistakes=Mistake.pairs(
@@ -74,8 +73,6 @@ QUADRATIC_Z = Exercise(
 )
 SETTLED_VARIANCE = Exercise(
     id="10.settled-variance",
-    task="Return the variance at which unadjusted Langevin steps of size eta settle on "
-    "E(x) = c/2 x^2.",
     right=lambda eta, c: 1 / (c * (1 - eta * c / 2)),
     cases=((0.1, 1.0), (0.5, 1.0), (0.2, 3.0)),
     mistakes=Mistake.pairs(
@@ -96,7 +93,6 @@ SETTLED_VARIANCE = Exercise(
 )
 GRADIENT_IN_C = Exercise(
     id="10.gradient-in-c",
-    task="Return d log p(x) / dc for E(x) = c/2 x^2, for each of the points x.",
     right=lambda x, c: 1 / (2 * c) - x**2 / 2,
     cases=((_POINTS, 1.0), (_POINTS, 4.0)),
     mistakes=Mistake.pairs(
@@ -119,8 +115,6 @@ GRADIENT_IN_C = Exercise(
 )
 ACCEPTANCE = Exercise(
     id="10.acceptance",
-    task="Return log min(1, ratio) with which a Langevin move from x to y is accepted; "
-    "arguments x, y, energy, slope (its derivative), eta.",
     right=_log_acceptance,
     cases=(_UPHILL, _DOWNHILL, _ACROSS),
     mistakes=Mistake.pairs(
@@ -146,8 +140,6 @@ ACCEPTANCE = Exercise(
 )
 ANNEALED_WEIGHTS = Exercise(
     id="10.annealed-weights",
-    task="Return log w of one annealed particle; betas (k + 1 levels), and log q and E at the "
-    "k places from which the level was raised.",
     right=lambda betas, log_q, energy: float(np.sum(np.diff(betas) * (-energy - log_q))),
     cases=(_PATH, _SHORT),
     mistakes=Mistake.pairs(

@@ -62,7 +62,6 @@ def _falling(high: float, low: float, n: int) -> Array:
 
 PARABOLA = Exercise(
     id="11.parabola",
-    task="Return J_SM of the model s(x) = -a x on data N(0, s^2), in closed form.",
     right=lambda a, s: 0.5 * (a - 1 / s**2) ** 2 * s**2,
     cases=((0.0, 2.0), (0.7, 0.5), (1.0, 1.5)),
     mistakes=Mistake.pairs(
@@ -85,7 +84,6 @@ PARABOLA = Exercise(
 )
 FLOOR = Exercise(
     id="11.floor",
-    task="Return the least denoising score matching loss on data N(0, s^2) at level sigma.",
     right=lambda s, sigma: s**2 / (2 * sigma**2 * (s**2 + sigma**2)),
     cases=((1.0, 1.0), (2.0, 0.5), (0.3, 2.0)),
     mistakes=Mistake.pairs(
@@ -107,8 +105,6 @@ FLOOR = Exercise(
 )
 DSM_LOSS = Exercise(
     id="11.dsm-loss",
-    task="Return the denoising score matching loss of each row; arguments score_model, "
-    "x0 (b, d), eps (b, d), sigma (a number).",
     right=lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma),
     cases=(_noisy(0, 0.4), _noisy(1, 2.5)),
     mistakes=Mistake.pairs(
@@ -132,7 +128,6 @@ DSM_LOSS = Exercise(
 )
 TWEEDIE = Exercise(
     id="11.tweedie",
-    task="Return E[x0 | x_t] for x_t = alpha x0 + sigma eps from the score at x_t (arrays).",
     right=lambda x_t, score, alpha, sigma: (x_t + sigma**2 * score) / alpha,
     cases=(_SEEN, _SCALED),
     mistakes=Mistake.pairs(
@@ -152,8 +147,6 @@ TWEEDIE = Exercise(
 )
 LADDER = Exercise(
     id="11.ladder",
-    task="Return an array of two rows: n_levels noise levels from sigma_max down to sigma_min "
-    "with one ratio, and the step size rate sigma^2 of each.",
     right=_ladder,
     cases=((10.0, 0.2, 14, 0.1), (4.0, 0.5, 4, 0.3)),
     mistakes=Mistake.pairs(

@@ -45,8 +45,6 @@ def _guided_case(seed: int, w: float) -> tuple[Any, ...]:
 
 PASSES = Exercise(
     id="13.passes",
-    task="How many network evaluations do 30 steps of Heun's method take, the last one to "
-    "zero noise, with guidance scale 5?",
     right=118,
     mistakes=Mistake.pairs(
         30,
@@ -73,8 +71,6 @@ PASSES = Exercise(
 )
 DDIM_STEP = Exercise(
     id="13.ddim-step",
-    task="Return the noiseless DDIM step of x_t (b, d) from alpha-bar a_t to a_s (tensors), "
-    "given the predicted noise.",
     right=lambda x_t, eps_hat, a_t, a_s: ddim_step(x_t, eps_hat, 0 * x_t, a_t, a_s),
     cases=(_step_case(0, 0.1, 0.5), _step_case(1, 0.4, 1.0)),
     mistakes=Mistake.pairs(
@@ -96,8 +92,6 @@ DDIM_STEP = Exercise(
 )
 MARKOV_SIGMA = Exercise(
     id="13.markov-sigma",
-    task="Return the standard deviation of the fresh noise that makes the step from alpha-bar "
-    "a_t to a_s (numbers, a_s > a_t) DDPM's.",
     right=_sigma,
     cases=((0.2, 0.5), (0.5, 0.9), (0.05, 0.06)),
     mistakes=Mistake.pairs(
@@ -117,8 +111,6 @@ MARKOV_SIGMA = Exercise(
 )
 TWO_M = Exercise(
     id="13.two-m",
-    task="Return the guess that DPM-Solver++ (2M) uses for the step from lam_t to lam_s, from "
-    "the guess now, the guess before (at lam_r) and the three half log-SNRs.",
     right=lambda now, before, lam_r, lam_t, lam_s: (
         now + (lam_s - lam_t) / (2 * (lam_t - lam_r)) * (now - before)
     ),
@@ -141,8 +133,6 @@ TWO_M = Exercise(
 )
 GUIDED_VARIANCE = Exercise(
     id="13.guided-variance",
-    task="Data N(0, 1), class N(m, v): return the variance of noiselessly guided samples at "
-    "scale w.",
     right=lambda v, w: v**w,
     cases=((0.25, 3.0), (0.5, 2.0), (0.8, 5.0)),
     mistakes=Mistake.pairs(
@@ -163,8 +153,6 @@ GUIDED_VARIANCE = Exercise(
 )
 GUIDED_NETWORK = Exercise(
     id="13.guided-network",
-    task="Return the guided prediction of net(x, t, label) at scale w (0: unconditional, 1: "
-    "conditional); `null` is the label for no class; arguments net, x, t, label, null, w.",
     right=_guided,
     cases=(_guided_case(0, 3.0), _guided_case(1, 0.5)),
     mistakes=Mistake.pairs(

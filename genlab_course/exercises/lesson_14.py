@@ -77,8 +77,6 @@ _X0, _EPS = np.array([1.0, -2.0, 0.4]), np.array([0.3, 0.9, -1.5])
 
 FORGOTTEN_HALF = Exercise(
     id="14.forgotten-half",
-    task="N(0, 1) data, dx = -x/2 dt + dW: samples are made by the ODE with the *SDE's* drift "
-    "from T = 2 down to 0, started from N(0, 1). Give their variance.",
     right=math.exp(-2),
     mistakes=Mistake.pairs(
         1.0,
@@ -97,7 +95,6 @@ FORGOTTEN_HALF = Exercise(
 )
 STRENGTH_OF_A_PATH = Exercise(
     id="14.strength-of-a-path",
-    task="Return g(t)^2 from sigma, its time derivative, alpha and its time derivative.",
     right=lambda sigma, d_sigma, alpha, d_alpha: (
         2 * sigma * d_sigma - 2 * d_alpha / alpha * sigma**2
     ),
@@ -121,8 +118,6 @@ STRENGTH_OF_A_PATH = Exercise(
 )
 FLOW_STEP = Exercise(
     id="14.flow-step",
-    task="dx = -x/2 dt + dW: from x and the predicted noise eps at time t, take one Euler step "
-    "of length h of the probability-flow ODE towards the data.",
     right=_flow_step,
     cases=((1.2, 0.8, 0.5, 0.05), (-0.7, 0.4, 1.5, 0.1), (0.3, -1.1, 0.2, 0.02)),
     mistakes=Mistake.pairs(
@@ -143,8 +138,6 @@ FLOW_STEP = Exercise(
 )
 ODE_LOG_PROB = Exercise(
     id="14.ode-log-prob",
-    task="Build log p(x0) by n Euler steps from t = 0 to 1 (velocity and divergence at the "
-    "start of each step), with a standard normal prior at t = 1.",
     right=_log_density,
     cases=_FIELDS,
     mistakes=Mistake.pairs(
@@ -168,8 +161,6 @@ ODE_LOG_PROB = Exercise(
 )
 FLOW_MATCHING_PAIR = Exercise(
     id="14.flow-matching-pair",
-    task="With data at t = 0 and noise at t = 1: return np.stack([x_t, target]) for flow "
-    "matching on the straight path.",
     right=lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps - x0]),
     cases=((_X0, _EPS, 0.25), (_X0, _EPS, 0.8)),
     mistakes=Mistake.pairs(

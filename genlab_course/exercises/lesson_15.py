@@ -128,7 +128,6 @@ _SEEN: tuple[tuple[int, float, bool, str], ...] = (
 
 READ = Exercise(
     id="15.read",
-    task="Place five releases: for each AR, VAE, GAN, diffusion or flow, parts joined by a +.",
     right=_READ,
     judge=_judge_reading,
     mistakes=(
@@ -144,9 +143,6 @@ READ = Exercise(
 )
 PASSES = Exercise(
     id="15.passes",
-    task="A language model writes 100 text tokens, one pass each; a latent denoiser then takes "
-    "30 DDIM steps with classifier-free guidance, both of its rows in one batch; a decoder "
-    "makes the image. Give the network evaluations (rows) and the sequential passes.",
     right=(161, 131),
     mistakes=Mistake.pairs(
         (131, 161),
@@ -170,7 +166,6 @@ PASSES = Exercise(
 )
 RESIDUAL = Exercise(
     id="15.residual",
-    task="Return the law of the token that replaces a refused one in speculative decoding.",
     right=_residual,
     cases=_LAWS,
     mistakes=Mistake.pairs(
@@ -194,8 +189,6 @@ RESIDUAL = Exercise(
 )
 TOKENS_A_PASS = Exercise(
     id="15.tokens-a-pass",
-    task="Each of k drafted tokens is kept with probability `kept`, independently, until the "
-    "first refusal. Return the expected number of tokens that one pass of the target yields.",
     right=lambda kept, k: sum(kept**i for i in range(k + 1)),
     cases=((0.5, 2), (0.8, 4), (0.3, 1), (0.9, 7)),
     mistakes=Mistake.pairs(
@@ -219,8 +212,6 @@ TOKENS_A_PASS = Exercise(
 )
 PRICE_OF_PARALLEL = Exercise(
     id="15.price-of-parallel",
-    task="Return the KL divergence, in nats, from a joint law to what a perfect network draws "
-    "in a single parallel pass.",
     right=_price,
     cases=_JOINTS,
     mistakes=Mistake.pairs(
@@ -245,10 +236,6 @@ PRICE_OF_PARALLEL = Exercise(
 )
 PLACE = Exercise(
     id="15.place",
-    task="From passes, share of new positions in a pass (1.0 for a single pass), whether the "
-    'passes follow a dial of steps, and the kind of likelihood ("exact", "bound", '
-    '"unnormalised", "none"), return "autoregressive", "flow", "latent-variable", '
-    '"adversarial" or "score".',
     right=_place,
     cases=_SEEN,
     mistakes=Mistake.pairs(

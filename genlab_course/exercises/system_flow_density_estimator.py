@@ -35,7 +35,6 @@ _OLD, _NEW = np.array([-1.0, -2.0, -0.5]), np.array([-3.0, -1.0, -0.7])
 
 INFORMATION = Exercise(
     id="npe.information",
-    task="theta is N(0, 1), x = theta + 0.5 eps: by how many nats does the loss fall at most?",
     right=0.5 * math.log(5),
     mistakes=Mistake.pairs(
         math.log(5),
@@ -57,8 +56,6 @@ INFORMATION = Exercise(
 )
 BOX = Exercise(
     id="npe.box",
-    task="Write log_on_box(log_q_z, z, low, high): log-density of theta = low + (high - low) "
-    "Phi(z), z of shape (n, p).",
     right=lambda log_q_z, z, low, high: log_q_z - (math.log(high - low) + _log_phi(z)).sum(1),
     cases=((_LOG_Q, _Z, -1.0, 1.0), (_LOG_Q, _Z, 0.0, 3.0)),
     mistakes=Mistake.pairs(
@@ -79,8 +76,6 @@ BOX = Exercise(
 )
 REWEIGHT = Exercise(
     id="npe.reweight",
-    task="Write weights(log_old, log_new): weights, summing to 1, that turn draws made under "
-    "one prior into draws under another.",
     right=_weights,
     cases=((_OLD, _NEW), (np.zeros(4), np.array([0.0, 1.0, 2.0, -1.0]))),
     mistakes=Mistake.pairs(
@@ -99,7 +94,6 @@ REWEIGHT = Exercise(
 )
 RANKS = Exercise(
     id="npe.ranks",
-    task="Write ranks(truth, draws): how many of each row's draws lie below its truth.",
     right=lambda truth, draws: (draws < truth[:, None]).sum(1),
     cases=((_TRUTH, _DRAWS), (_TRUTH[:2], _DRAWS[2:])),
     mistakes=Mistake.pairs(

@@ -34,9 +34,6 @@ _TOKENS = np.array([[5, 9, 0, 9], [1, 2, 3, 4], [9, 0, 0, 0], [2, 2, 7, 9]])
 
 CHANCE = Exercise(
     id="language_and_image.chance",
-    task="Ten digits and six colours, all equally likely and always said; three slants, "
-    "equally likely and said three times in four. The states are shuffled: how often are all "
-    "the words right?",
     right=1 / 120,
     mistakes=Mistake.pairs(
         1 / 180,
@@ -58,8 +55,6 @@ CHANCE = Exercise(
 )
 JOINT = Exercise(
     id="language_and_image.joint",
-    task="Write log_joint(log_p, mine, bound): bound in nats on log p(words, picture) of each "
-    "row, from log-probabilities of tokens, a mask of 0 and 1, and bounds of the pictures.",
     right=lambda log_p, mine, bound: (log_p * mine).sum(1) + bound,
     cases=((_LOG_P, _MINE, _BOUND), (_LOG_P[:1], _MINE[:1], _BOUND[:1])),
     mistakes=Mistake.pairs(
@@ -80,8 +75,6 @@ JOINT = Exercise(
 )
 SHARE = Exercise(
     id="language_and_image.share",
-    task="Write share(scores, n_zero): the part of the attention that falls on the words, when "
-    "n_zero zero states stand beside them; scores are those of the words.",
     right=_share,
     cases=((_SCORES, 4), (_SCORES, 0), (np.array([-3.0, 0.0]), 11)),
     mistakes=Mistake.pairs(
@@ -103,8 +96,6 @@ SHARE = Exercise(
 )
 USED = Exercise(
     id="language_and_image.used",
-    task="Write used(tokens, stop): True for the tokens of each row up to its first `stop`, "
-    "that one included.",
     right=_used,
     cases=((_TOKENS, 9), (_TOKENS[:2], 2)),
     mistakes=Mistake.pairs(

@@ -73,8 +73,6 @@ _KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
 
 BITS = Exercise(
     id="lm.bits",
-    task="A text of 10,000 bytes is 3,500 tokens; the model's loss on it is 3.6 nats per "
-    "token. How many bits per byte?",
     right=_bits(3.6, 3500, 10_000),
     mistakes=Mistake.pairs(
         3.6 * 0.35,
@@ -94,8 +92,6 @@ BITS = Exercise(
 )
 MERGE = Exercise(
     id="lm.merge",
-    task="Write merge(tokens, pair, new): replace the pair by the token `new`, from left to "
-    "right, wherever it occurs.",
     right=_merge,
     cases=_MERGES,
     mistakes=Mistake.pairs(
@@ -114,8 +110,6 @@ MERGE = Exercise(
 )
 CACHE = Exercise(
     id="lm.cache",
-    task="A model has 6 layers, width 160, 5 query heads, 1 key-value head. How many bytes "
-    "does the cache of 512 positions hold, 4 bytes a number?",
     right=2 * 6 * 32 * 512 * 4,
     mistakes=(
         Mistake(
@@ -134,9 +128,6 @@ CACHE = Exercise(
 )
 ROTATE = Exercise(
     id="lm.rotate",
-    task="Write scores(q, keys, position, omega): scaled scores of a query (2 numbers) at "
-    "`position` against unrotated keys (n rows of 2) at positions 0..n-1, with rotary "
-    "positions of frequency omega.",
     right=_scores,
     cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
     mistakes=Mistake.pairs(

@@ -31,8 +31,6 @@ _FRAMES = np.arange(2 * 3 * 4 * 2, dtype=np.float64).reshape(6, 4, 2)
 
 PAIRS = Exercise(
     id="video.pairs",
-    task="16 frames of 8 x 8 places: how many pairs do a layer of spatial and a layer of "
-    "temporal attention weigh together (one head)?",
     right=81920,
     mistakes=Mistake.pairs(
         1048576,
@@ -53,8 +51,6 @@ PAIRS = Exercise(
 )
 INFORMATION = Exercise(
     id="video.information",
-    task="Write information(rho, n_frames): nats lost when normal frames of unit variance, any "
-    "two with correlation rho, are drawn independently.",
     right=_information,
     cases=((0.5, 2), (0.9, 8), (0.2, 3)),
     mistakes=Mistake.pairs(
@@ -76,8 +72,6 @@ INFORMATION = Exercise(
 )
 NOISE = Exercise(
     id="video.noise",
-    task="Write mixed(common, own, share): standard normal noise of F frames, correlation "
-    "`share` between any two, from common noise (n, 1) and own noise (n, F).",
     right=lambda common, own, share: math.sqrt(share) * common + math.sqrt(1 - share) * own,
     cases=((_COMMON, _OWN, 0.25), (_COMMON, _OWN, 0.8)),
     mistakes=Mistake.pairs(
@@ -96,8 +90,6 @@ NOISE = Exercise(
 )
 TOKENS = Exercise(
     id="video.tokens",
-    task="Write tokens(x, n_frames): frames of films, film after film, (b F, N, c), to the "
-    "sequences along time, place after place of each film, (b N, F, c).",
     right=_tokens,
     cases=((_FRAMES, 3), (_FRAMES, 2)),
     mistakes=Mistake.pairs(
