@@ -79,8 +79,6 @@ JS_OF_THIRDS = Exercise(
     mistakes=Mistake.pairs(
         math.log(2),
         "this is the ceiling, reached only if no outcome is shared.",
-        2 / 3,
-        "this is in bits: the course measures in nats.",
         math.log(2) / 3,
         "you counted the shared outcome; where p = q, nothing can be told apart and "
         "nothing is contributed.",
@@ -147,8 +145,6 @@ GRADIENT_PENALTY = Exercise(
         "the distance from 1 still has to be squared.",
         lambda f, x, y, u: 10 * (slopes(f, _between(x, y, u)) - 1).square(),
         "the weight of ten belongs to the loss; asked for is the penalty without it.",
-        lambda f, x, y, u: (slopes(f, _between(x, y, u)) - 1).square().mean(),
-        "you averaged over the batch; one number for each pair is asked for.",
         lambda f, x, y, u: (slopes(f, _between(x, y, u)).norm() - 1).square(),
         "your norm runs over the whole batch; each point has a gradient of its own.",
         lambda f, x, y, u: slopes(f, _between(x, y, u)).square(),

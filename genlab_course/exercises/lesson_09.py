@@ -26,9 +26,6 @@ INCEPTION = Exercise(
     right=inception_score,
     cases=((_ANIMALS,), (_TILTED,)),
     mistakes=Mistake.pairs(
-        lambda p: _kl(p, p.mean(0)).exp(),
-        "One number for each sample. The divergences are averaged first, and the score is "
-        "one number for the set.",
         lambda p: _kl(p, p.mean(0)).sum().exp(),
         "You added up the divergences of all samples; their mean is wanted, or the score "
         "grows with the number of samples.",
@@ -98,8 +95,6 @@ DIAGONAL = Exercise(
         "is not zero.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - 2 * v1 * v2).sum(),
         "In the cross term the root of the product is missing.",
-        lambda m1, v1, m2, v2: (m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2,
-        "One number for each coordinate: they still have to be added up.",
         lambda m1, v1, m2, v2: (m1 - m2).norm() + ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
         "You used the length of the difference of the means; the formula has its square.",
     ),
@@ -133,8 +128,6 @@ EXTRAPOLATE = Exercise(
         "You took the largest sample as if it were infinite; its bias is still in it.",
         lambda sizes, values: values[-1],
         "You took the last value of the list; every one of them has a bias in it.",
-        lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values),
-        "These are intercept and slope; only one of them is the answer.",
         lambda sizes, values: _line(1 / torch.tensor(sizes).double() ** 2, values)[0],
         "You fitted a line in 1 / n^2; the leading term of the bias falls like 1/n.",
         lambda sizes, values: 2 * values[-1] - values[-2],
@@ -198,12 +191,7 @@ PRECISION = Exercise(
         ),
         "Each point was asked with its *own* ball. The balls belong to the set that "
         "stands for the region.",
-        lambda real, fake, k: torch.stack(
-            [
-                _inside(fake, real, _radii(real, k)) * len(fake),
-                _inside(real, fake, _radii(fake, k)) * len(real),
-            ]
-        ),
+        lambda real, fake, k: _right_pair(real, fake, k) * torch.tensor([len(fake), len(real)]),
         "These are counts; shares were asked for.",
         lambda real, fake, k: torch.stack(
             [
@@ -212,8 +200,6 @@ PRECISION = Exercise(
             ]
         ),
         "You asked for points inside *every* ball; one ball is enough.",
-        lambda real, fake, k: _inside(fake, real, _radii(real, k)),
-        "That is precision; recall is asked for as well.",
         lambda real, fake, k: torch.stack(
             [
                 (torch.cdist(fake, real) <= _radii(real, k)).double().sum(1).mean() / k,

@@ -13,14 +13,7 @@ _POINTS = np.array([-1.5, 0.0, 0.3, 2.0])
 
 # 10.acceptance: Metropolis' logarithmic ratio for a Langevin proposal
 def _log_ratio(
-    x: float,
-    y: float,
-    energy: Any,
-    slope: Any,
-    eta: float,
-    *,
-    swap: bool = False,
-    width: float = 4.0,
+    x: float, y: float, energy: Any, slope: Any, eta: float, swap: bool = False, width: float = 4.0
 ) -> float:
     forth = -((y - x + eta * slope(x)) ** 2) / (width * eta)
     back = -((x - y + eta * slope(y)) ** 2) / (width * eta)
@@ -31,17 +24,8 @@ def _log_acceptance(x: float, y: float, energy: Any, slope: Any, eta: float) -> 
     return min(0.0, _log_ratio(x, y, energy, slope, eta))
 
 
-def _quartic(x: float) -> float:
-    return x**4 / 4
-
-
-def _cube(x: float) -> float:
-    return x**3
-
-
-_UPHILL = (0.2, 1.3, _quartic, _cube, 0.3)
-_DOWNHILL = (1.8, 0.9, _quartic, _cube, 0.2)
-_ACROSS = (-0.5, 0.9, _quartic, _cube, 0.5)
+_QUARTIC = (lambda x: x**4 / 4, lambda x: x**3)  # an energy and its slope
+_MOVES = ((0.2, 1.3, *_QUARTIC, 0.3), (1.8, 0.9, *_QUARTIC, 0.2), (-0.5, 0.9, *_QUARTIC, 0.5))
 
 
 # 10.annealed-weights: log of the AIS weight from the values along the path
@@ -116,7 +100,7 @@ GRADIENT_IN_C = Exercise(
 ACCEPTANCE = Exercise(
     id="10.acceptance",
     right=_log_acceptance,
-    cases=(_UPHILL, _DOWNHILL, _ACROSS),
+    cases=_MOVES,
     mistakes=Mistake.pairs(
         lambda x, y, e, s, eta: min(0.0, e(x) - e(y)),
         "this is Metropolis' rule for symmetric proposals; Langevin's drifts downhill, so "

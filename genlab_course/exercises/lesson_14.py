@@ -20,10 +20,6 @@ def _flow_step(x: float, eps: float, t: float, h: float) -> float:
 
 
 # 14.ode-log-prob: Euler steps for the point and for the integral of the divergence
-def _log_normal(x: Array) -> Array:
-    return -0.5 * x**2 - 0.5 * math.log(2 * math.pi)
-
-
 def _log_density(
     velocity: Field,
     divergence: Field,
@@ -45,29 +41,14 @@ def _log_density(
         total = total + divergence(moved if after else x, t) * (1 / n if step else 1.0)
         x = moved
     where = np.array(x0) if at_data else x
-    return np.asarray((_log_normal(where) if prior else 0.0) + sign * total)
-
-
-def _bent(x: Array, t: float) -> Array:
-    return np.asarray(-np.sinh(x) * (0.5 + t))
-
-
-def _bent_divergence(x: Array, t: float) -> Array:
-    return np.asarray(-np.cosh(x) * (0.5 + t))
-
-
-def _plain(x: Array, t: float) -> Array:
-    return np.asarray((1 + t) * x + 0.3)
-
-
-def _plain_divergence(x: Array, t: float) -> Array:
-    return np.full_like(x, 1 + t)
+    log_prior = -0.5 * where**2 - 0.5 * math.log(2 * math.pi)
+    return np.asarray((log_prior if prior else 0.0) + sign * total)
 
 
 _POINTS = np.array([-1.2, 0.1, 0.8])
 _FIELDS: tuple[tuple[Any, ...], ...] = (
-    (_bent, _bent_divergence, _POINTS, 8),
-    (_plain, _plain_divergence, _POINTS, 5),
+    (lambda x, t: -np.sinh(x) * (0.5 + t), lambda x, t: -np.cosh(x) * (0.5 + t), _POINTS, 8),
+    (lambda x, t: (1 + t) * x + 0.3, lambda x, t: np.full_like(x, 1 + t), _POINTS, 5),
 )
 
 

@@ -74,11 +74,6 @@ def _price(joint: Array) -> float:
     return sum(_entropy(m) for m in _margins(joint)) - _entropy(joint)
 
 
-def _first_two(joint: Array) -> float:
-    pair = joint.sum(tuple(range(2, joint.ndim))) if joint.ndim > 2 else joint
-    return _price(pair)
-
-
 _random = np.random.default_rng(15)
 _JOINTS: tuple[tuple[Array], ...] = (
     (np.eye(2) / 2,),
@@ -215,18 +210,14 @@ PRICE_OF_PARALLEL = Exercise(
     right=_price,
     cases=_JOINTS,
     mistakes=Mistake.pairs(
-        lambda joint: _price(joint) / np.log(2),
-        "this is in bits; the exercise asks for nats.",
         lambda joint: sum(_entropy(m) for m in _margins(joint)),
         "this is the entropy of what is drawn; what did the joint law have?",
         _entropy,
         "this is the entropy of the joint law. Compare it with that of independent "
         "draws from its marginals.",
-        lambda joint: -_price(joint),
-        "a KL divergence is never negative: the marginals' entropies come first.",
         lambda joint: joint.size and np.log(joint.size) - _entropy(joint),
         "this is the distance from the even law; one pass does know the marginals.",
-        _first_two,
+        lambda joint: _price(joint.reshape(*joint.shape[:2], -1).sum(-1)),
         "this is the mutual information of the first two variables: all of them depend on "
         "one another.",
     ),

@@ -41,8 +41,6 @@ INFORMATION = Exercise(
         "You forgot the half: entropies hold standard deviations.",
         0.5 * math.log(3),
         "You took the noise's standard deviation where its variance belongs.",
-        0.5 * math.log2(5),
-        "You answered in bits; the loss of a flow is counted in nats.",
         0.5 * math.log(1.25),
         "You compared the data with the noise the wrong way round: a variance of 1.25 is "
         "that of x, and most of it is not noise.",
@@ -103,8 +101,6 @@ RANKS = Exercise(
         "You counted ties as below; counts of whole numbers would be pushed up.",
         lambda truth, draws: (draws < truth[:, None]).mean(1),
         "You gave a share; a rank is a whole number from 0 to L.",
-        lambda truth, draws: int((draws < truth[:, None]).sum()),
-        "You counted over all data sets together; each has a rank of its own.",
         lambda truth, draws: (draws < truth[:, None]).sum(1) + 1,
         "You started at 1; a truth below all of its draws has rank 0.",
     ),

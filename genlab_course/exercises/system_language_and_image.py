@@ -64,8 +64,6 @@ JOINT = Exercise(
         "You took a mean over the tokens; the chain rule is a sum, in the picture's unit.",
         lambda log_p, mine, bound: (log_p * mine).sum(1) - bound,
         "You subtracted the picture's part: it is a log-probability too.",
-        lambda log_p, mine, bound: float(((log_p * mine).sum(1) + bound).sum()),
-        "You summed over the rows; each pair of a caption and a picture has its own.",
         lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
         "You mixed a probability with a logarithm.",
     ),

@@ -10,11 +10,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array = NDArray[np.float64]
 
 
-# lm.bits: nats per token and a tokenizer to bits per byte
-def _bits(nats: float, n_tokens: int, n_bytes: int) -> float:
-    return nats * n_tokens / (n_bytes * math.log(2))
-
-
 # lm.merge: replace a pair, left to right
 def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
     out: list[int] = []
@@ -73,10 +68,8 @@ _KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
 
 BITS = Exercise(
     id="lm.bits",
-    right=_bits(3.6, 3500, 10_000),
+    right=3.6 * 0.35 / math.log(2),
     mistakes=Mistake.pairs(
-        3.6 * 0.35,
-        "You stayed in nats; a compressor counts in bits.",
         3.6 / math.log(2),
         "You gave bits per token; a token here is nearly 3 bytes.",
         3.6 / math.log(2) / 0.35,
@@ -112,10 +105,7 @@ CACHE = Exercise(
     id="lm.cache",
     right=2 * 6 * 32 * 512 * 4,
     mistakes=(
-        Mistake(
-            2 * 6 * 160 * 512 * 4,
-            "You kept keys for every query head; five of them share one here.",
-        ),
+        Mistake(2 * 6 * 160 * 512 * 4, "You kept keys for every query head; five share one here."),
         Mistake(6 * 32 * 512 * 4, "You kept the keys and forgot the values, or the reverse."),
         Mistake(2 * 32 * 512 * 4, "You counted one layer; each keeps its own."),
         Mistake(2 * 6 * 32 * 512, "You counted numbers; asked are bytes."),

@@ -59,8 +59,6 @@ INFORMATION = Exercise(
         "every frame knows of all others.",
         lambda rho, n_frames: -0.5 * math.log(1 - rho**2),
         "You counted two frames only.",
-        lambda r, n: 0.5 * ((n - 1) * math.log(1 - r) + math.log(1 + (n - 1) * r)),
-        "You gave the log-determinant with its own sign; a divergence is not negative.",
         lambda rho, n_frames: -0.5 * n_frames * math.log(1 - rho),
         "You gave every direction the variance 1 - rho; the mean of the frames has more.",
         lambda rho, n_frames: _information(rho, n_frames) / n_frames,
