@@ -108,10 +108,9 @@ def _judge_passes(answer: Any) -> str:
         return "(e): the code still has to be decoded at the end."
     if e == 102:
         return "(e): the encoder is needed to train, not to make a new image."
-    wrong = [k for k, n in zip("abcde", given, strict=True) if n != _PASSES["abcde".index(k)]]
-    return (
-        f"({wrong[0]}): which networks run, and how often, while a sample is made?" if wrong else ""
-    )
+    wrong = [k for k, n, right in zip("abcde", given, _PASSES, strict=True) if n != right]
+    why = "which networks run, and how often, while a sample is made?"
+    return f"({wrong[0]}): {why}" if wrong else ""
 
 
 _PASSES = (256, 1, 1, 100, 101)

@@ -119,8 +119,7 @@ FORWARD_FIT = Exercise(
         lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * (s**2 + m**2)))]),
         "You took the root of E[x^2]; the square of the mean is still in it.",
         lambda weights, means, stds: np.array([np.sum(weights * means), np.sum(weights * stds)]),
-        "You averaged the standard deviations. Variances add up, and so does the spread "
-        "of the means.",
+        "You averaged the standard deviations. Variances add up, and so does the means' spread.",
         lambda w, m, s: _fit(w, m, s) ** (1, 2),
         "You returned the variance where the width is asked for.",
         lambda weights, means, stds: _fit(np.full_like(weights, 1 / len(weights)), means, stds),

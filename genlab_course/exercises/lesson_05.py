@@ -65,19 +65,14 @@ def _log_mean(log_w: Array) -> Array:
     return np.asarray(top + np.log(np.exp(log_w - top).mean(0)))
 
 
-def _naive(log_w: Array) -> Array:
+def _shifted(log_w: Array, top: float) -> Array:
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.exp(log_w).mean(0)))
+        return np.asarray(top + np.log(np.exp(log_w - top).mean(0)))
 
 
 _NEAR = np.array([[-1.0, 0.3], [-2.0, 0.1], [0.5, -0.7]])
 _APART = _NEAR - np.array([1000.0, 0.0])  # one example whose weights are far below the other's
 _CASES_WEIGHT = ((_NEAR,), (_NEAR - 1000.0,), (_APART,))
-
-
-def _one_shift(log_w: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.asarray(log_w.max() + np.log(np.exp(log_w - log_w.max()).mean(0)))
 
 
 # 05.m-step: means from responsibilities
@@ -194,10 +189,10 @@ LOG_MEAN_WEIGHT = Exercise(
         "You took the mean of the logs. It is a bound too, but K draws gain it nothing.",
         lambda log_w: _log_mean(log_w) + np.log(len(log_w)),
         "You took the log of the sum; your 'bound' grows without end with K.",
-        _naive,
+        lambda log_w: _shifted(log_w, 0.0),
         "Right on paper, but weights near exp(-1000) are 0 in floating point, so you "
         "return minus infinity.",
-        _one_shift,
+        lambda log_w: _shifted(log_w, log_w.max()),
         "You took one and the same number out of all columns; an example whose weights are "
         "far smaller than another's still underflows.",
         lambda log_w: _log_mean(log_w) - log_w.max(0),

@@ -100,16 +100,14 @@ STEP = Exercise(
         _step_wrong_sigma,
         "you took exp(log_var) for sigma; it is the variance.",
         _step_without_chain,
-        "the chain from log_var to z has another factor: sigma is exp(log_var / 2), and "
-        "its derivative is not 1.",
+        "another factor leads from log_var to z: the derivative of sigma = exp(log_var / 2).",
         lambda *inputs: _moved(*inputs, by=(-0.5 * math.log(2 * math.pi), 0, 0)),
         "your loss lacks the constant of the normal density, half of log 2 pi; the "
         "gradients cannot show it, the number in nats does.",
         lambda *inputs: _moved(*inputs, by=(0.5, 0, 0)),
         "your divergence is not zero at mu = 0, log_var = 0: it lacks the constant -1.",
         lambda x, m, v, e: _moved(x, m, v, e, times=(1, -1, -1), by=(0, 2 * m, math.exp(v) - 1)),
-        "the part of the reconstruction has the wrong sign: a larger z must lower the loss "
-        "where z is too small.",
+        "the reconstruction's part has the wrong sign: if z is too small, a larger one costs less.",
         lambda x, m, v, e: _moved(x, m, v, e, times=(1, 1, 2 / math.exp(v / 2))),
         "your last number is the slope in sigma; asked for is that in log_var.",
         lambda *inputs: _moved(*inputs, times=(1, -1, -1)),
@@ -134,8 +132,7 @@ REINFORCE = Exercise(
         lambda f, z, mu, s: float(np.mean((f + (f.sum() - f) / (len(f) - 1)) * (z - mu) / s**2)),
         "you added the baseline instead of taking it off: the noise grows.",
         lambda f, z, mu, s: float(np.mean((f - (f.sum() - f) / len(f)) * (z - mu) / s**2)),
-        "your baseline is a sum of K - 1 values divided by K; still unbiased, but not the "
-        "mean of the others.",
+        "your baseline divides the sum of K - 1 others by K; unbiased, but not their mean.",
         lambda f, z, mu, s: _reinforce(f, z, mu, s) * s,
         "the score of a normal in mu has sigma below the line twice.",
         lambda f, z, mu, s: _reinforce(f, z, mu, s) * s**2,
@@ -182,8 +179,7 @@ WASTE = Exercise(
         lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).mean(0),
         "this is the mean divergence, information and waste together; average the *codes* first.",
         lambda m, v: 0.5 * (m.mean(0) ** 2 + np.exp(v).mean(0) - 1 - np.log(np.exp(v).mean(0))),
-        "the aggregate is wider than its parts: the spread of the means is missing from "
-        "its variance.",
+        "the aggregate is wider than its parts: its variance lacks the spread of the means.",
         lambda m, v: _waste(m, np.broadcast_to(v.mean(0), v.shape)),
         "you averaged the log-variances; the aggregate holds the mean of the *variances*.",
         lambda m, v: 0.5 * (m.mean(0) ** 2 + np.exp(v.mean(0)) - 1 - v.mean(0)),

@@ -157,8 +157,7 @@ MODE_KL = Exercise(
         lambda x, c: -np.log(len(c) * np.maximum(_counts(x, c), 1e-12)).mean(),
         "You averaged under the uniform law: one lost mode then costs without bound.",
         lambda x, c: _mode_kl(x, c[: 1 + _counts(x, c).nonzero()[0].max()]),
-        "Your list of shares ends with the last mode that was seen; a lost mode at its end "
-        "must be counted too.",
+        "Your list of shares ends with the last mode seen; lost modes after it count, too.",
         lambda x, centres: math.log(8) - _entropy(_counts(x, centres)),
         "You wrote log 8, the ring's number of modes; here the centres are an argument.",
         lambda x, c: _mode_kl(x, c[_counts(x, c) > 0]),

@@ -41,13 +41,11 @@ QUADRATIC_Z = Exercise(
         lambda c, mu: math.sqrt(2 * math.pi),
         "this is right for c = 1 only; a steeper valley holds less mass.",
         lambda c, mu: math.sqrt(2 * math.pi * c),
-        "you scaled the wrong way: a steeper valley (large c) is narrower, so its "
-        "integral is smaller.",
+        "you scaled the wrong way: a steeper valley (large c) is narrower and holds less.",
         lambda c, mu: math.sqrt(2 * math.pi) / c,
         "substitute u = sqrt(c) (x - mu): dx is du over the *square root* of c.",
         lambda c, mu: math.sqrt(2 * math.pi / c) * math.exp(-c * mu**2 / 2),
-        "moving a valley does not change what it holds: the integral over the whole line "
-        "does not depend on mu.",
+        "moving a valley does not change what it holds: no mu in the integral over the line.",
         lambda c, mu: math.sqrt(c / (2 * math.pi)),
         "this is 1/Z, the factor in front of the density.",
     ),
@@ -86,8 +84,7 @@ GRADIENT_IN_C = Exercise(
         "the sign of the whole is wrong: p = exp(-E) / Z, so the data's energy enters "
         "with a minus. This would push the energy of the data up.",
         lambda x, c: -(x**2) / 2 - 1 / (2 * c),
-        "the negative phase has the wrong sign: it raises the energy where the model's own "
-        "samples are.",
+        "the negative phase raises the energy where the model's own samples are: the wrong sign.",
         lambda x, c: 1 / (2 * math.sqrt(c)) - x**2 / 2,
         "the model's own average of x^2 / 2 uses its variance, not its standard deviation.",
         lambda x, c: -c * x,

@@ -43,13 +43,11 @@ PARABOLA = Exercise(
     cases=((0.0, 2.0), (0.7, 0.5), (1.0, 1.5)),
     mistakes=Mistake.pairs(
         lambda a, s: 0.5 * (1 - a) ** 2,
-        "this is the answer for data of variance 1; what is the score of N(0, s^2), and "
-        "what is the mean of x^2?",
+        "right for variance 1; what is the score of N(0, s^2), and what is the mean of x^2?",
         lambda a, s: 0.5 * (a - 1 / s**2) ** 2,
         "you compared the slopes but did not average x^2 over the data.",
         lambda a, s: -a + 0.5 * a**2 * s**2,
-        "this is Hyvarinen's form, which differs by a constant: it may be negative, a "
-        "mean square may not.",
+        "this is Hyvarinen's form, another by a constant: a mean square is never negative.",
         lambda a, s: 0.5 * (a - 1 / s) ** 2 * s**2,
         "the score of N(0, s^2) divides x by the variance, not by the deviation.",
     ),
@@ -69,8 +67,7 @@ FLOOR = Exercise(
         lambda s, sigma: s**2 / (2 * (s**2 + sigma**2)),
         "this is the floor of the loss multiplied by sigma^2, that of noise prediction.",
         lambda s, sigma: 1 / (2 * (s**2 + sigma**2)),
-        "this is half the mean square of the true score, which is what must be *taken "
-        "off* from the loss of answering 0.",
+        "this is half the true score's mean square: *take it off* the loss of answering 0.",
     ),
     hints="The floor is the mean square of the target minus that of the best answer, halved.\n"
     "The target -eps/sigma has mean square 1/sigma^2. What is the noised law's score?\n"
@@ -82,8 +79,7 @@ DSM_LOSS = Exercise(
     cases=(_noisy(0, 0.4), _noisy(1, 2.5)),
     mistakes=Mistake.pairs(
         lambda net, x0, e, s: 0.5 * (net(x0 + s * e) + e).square().sum(1),
-        "your target is the noise itself: the slope of the noise's log-density grows as "
-        "the noise gets small.",
+        "your target is the noise; the slope of its log-density grows as the noise gets small.",
         lambda net, x0, e, s: 0.5 * (net(x0 + s * e) - e / s).square().sum(1),
         "the sign: the score points back towards the clean example, against the noise.",
         lambda net, x0, e, s: 0.5 * (net(x0 + s * e) + e / s**2).square().sum(1),
@@ -103,8 +99,7 @@ TWEEDIE = Exercise(
     cases=(_SEEN, _SCALED),
     mistakes=Mistake.pairs(
         lambda x_t, score, alpha, sigma: (x_t + sigma * score) / alpha,
-        "you multiplied the score by sigma, which gives minus the noise of size 1; how "
-        "large is the noise in x_t?",
+        "sigma times the score is minus the noise of size 1; how large is the noise in x_t?",
         lambda x_t, score, alpha, sigma: (x_t - sigma**2 * score) / alpha,
         "the sign: the score points to where the data are, so go along it.",
         lambda x_t, score, alpha, sigma: x_t + sigma**2 * score,
@@ -122,8 +117,7 @@ LADDER = Exercise(
     cases=((10.0, 0.2, 14, 0.1), (4.0, 0.5, 4, 0.3)),
     mistakes=Mistake.pairs(
         lambda h, w, n, r: np.linspace(h, w, n) * (np.ones(n), r * np.linspace(h, w, n)),
-        "your levels have one *difference*: near the bottom a rung is then many times "
-        "the next one.",
+        "your levels have one *difference*: low down a rung is then many times the next.",
         lambda high, low, n, rate: _ladder(high, low, n, rate)[:, ::-1],
         "your ladder is climbed: sampling starts where all modes are one hill.",
         lambda h, w, n, r: np.stack([np.geomspace(h, w, n), r * np.geomspace(h, w, n)]),

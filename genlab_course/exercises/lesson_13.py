@@ -50,20 +50,15 @@ PASSES = Exercise(
         30,
         "these are the steps: Heun looks twice in most of them, guidance twice.",
         59,
-        "you counted Heun's slopes and forgot that each guided slope asks the "
-        "network with and without the condition.",
+        "you forgot that a guided slope asks the network with and without the condition.",
         60,
-        "each step counted twice, but which doubling was it? Both happen, and one "
-        "step is an exception.",
+        "each step counted twice: which doubling was it? Both happen; one step is an exception.",
         116,
-        "you took four passes off; the last step saves one slope, and a slope is "
-        "two passes with guidance, not four.",
+        "you took four passes off; the last step saves one slope, which is two guided passes.",
         120,
-        "the step to zero noise has no second slope: nothing can be divided by "
-        "a noise level of zero.",
+        "the step to zero noise has no second slope: nothing can be divided by zero.",
         295,
-        "the guidance scale is a factor in a formula; no scale, however large, "
-        "asks the network more often.",
+        "the guidance scale is a factor in a formula; it does not ask the network more often.",
     ),
     hints="How many slopes does one step look at? Is that true of the last one?\n"
     "2n - 1 slopes for n steps.\n"
@@ -75,8 +70,7 @@ DDIM_STEP = Exercise(
     cases=(_step_case(0, 0.1, 0.5), _step_case(1, 0.4, 1.0)),
     mistakes=Mistake.pairs(
         lambda x, e, a_t, a_s: a_s * (x - (1 - a_t) * e) / a_t + (1 - a_s) * e,
-        "you used alpha-bar itself for the scales: it is a variance, and signals are "
-        "scaled by its root.",
+        "you used alpha-bar for the scales: it is a variance; signals are scaled by its root.",
         lambda x, e, a_t, a_s: a_t.sqrt() * _guess(x, e, a_t) + (1 - a_s).sqrt() * e,
         "the guess was put back at the level you come from, not at the one you go to.",
         lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t),
@@ -98,8 +92,7 @@ MARKOV_SIGMA = Exercise(
         lambda a_t, a_s: _sigma(a_t, a_s) ** 2,
         "this is the variance; the noise is multiplied by its root.",
         lambda a_t, a_s: math.sqrt(1 - a_t / a_s),
-        "this is sqrt(beta) of the step: the noise that the *forward* step adds. Knowing "
-        "x0 as well, less is open.",
+        "this is sqrt(beta), the noise of the *forward* step; knowing x0 as well, less is open.",
         lambda a_t, a_s: math.sqrt((1 - a_t) / (1 - a_s) * (1 - a_t / a_s)),
         "one ratio is upside down: the result must vanish when the new level is clean.",
         lambda a_t, a_s: math.sqrt(1 - a_s),
@@ -163,8 +156,7 @@ GUIDED_NETWORK = Exercise(
         lambda net, x, t, c, null, w: _guided(net, x, t, c, 0, w),
         "you gave label 0 for 'no class': that is the digit zero.",
         lambda net, x, t, c, null, w: w * net(x, t, c),
-        "you multiplied the prediction itself; only the difference that the class makes "
-        "is exaggerated.",
+        "you multiplied the prediction; only the difference that the class makes is exaggerated.",
         lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
         "every row was told the first row's class.",
     ),

@@ -61,8 +61,7 @@ FORGOTTEN_HALF = Exercise(
     right=math.exp(-2),
     mistakes=Mistake.pairs(
         1.0,
-        "with the right factor before the score nothing would move; here the score counts "
-        "twice as much as it should.",
+        "with the right factor nothing would move; here the score counts twice as much.",
         math.exp(2),
         "you followed the velocity with time growing; sampling runs from T down to 0.",
         math.exp(-1),
@@ -123,8 +122,7 @@ ODE_LOG_PROB = Exercise(
     cases=_FIELDS,
     mistakes=Mistake.pairs(
         lambda v, d, x0, n: _log_density(v, d, x0, n, sign=-1.0),
-        "where points spread on their way to the noise, they were *denser* at the data: "
-        "check the sign of the divergence.",
+        "points that spread towards the noise were *denser* at the data: the divergence's sign?",
         lambda v, d, x0, n: _log_density(v, d, x0, n, at_data=True),
         "the prior is the law at t = 1: ask it where the point has arrived, not where it began.",
         lambda v, d, x0, n: _log_density(v, d, x0, n, step=False),
@@ -146,8 +144,7 @@ FLOW_MATCHING_PAIR = Exercise(
     cases=((_X0, _EPS, 0.25), (_X0, _EPS, 0.8)),
     mistakes=Mistake.pairs(
         lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, x0 - eps]),
-        "your target leads from the noise to the data: the papers' clock. Here time grows "
-        "towards the noise.",
+        "your target leads to the data: the papers' clock. Here time grows towards the noise.",
         lambda x0, eps, t: np.stack([t * x0 + (1 - t) * eps, eps - x0]),
         "your point is at the wrong end: at t = 0 it must be the data.",
         lambda x0, eps, t: np.stack([t * x0 + (1 - t) * eps, x0 - eps]),
@@ -155,8 +152,7 @@ FLOW_MATCHING_PAIR = Exercise(
         lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps]),
         "this is the target of noise prediction; a velocity is the derivative of x_t.",
         lambda x0, eps, t: np.stack([np.sqrt(1 - t) * x0 + np.sqrt(t) * eps, eps - x0]),
-        "with square roots the path is not straight (it is the variance-preserving one), "
-        "and its velocity is another.",
+        "with square roots the path is not straight (it preserves variance): another velocity.",
     ),
     hints="Where is x_t at t = 0, and where at t = 1?\n"
     "A straight line between the two; its derivative in t does not depend on t.\n"

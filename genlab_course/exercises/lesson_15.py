@@ -143,11 +143,9 @@ PASSES = Exercise(
         (131, 161),
         "the other way round: evaluations are the work, passes the wait.",
         (131, 131),
-        "guidance needs the noise twice in each step, with the text and "
-        "without: two evaluations, though one pass.",
+        "guidance needs the noise with the text and without: two evaluations, though one pass.",
         (161, 161),
-        "the two rows of a guided step do not wait for each other: in one "
-        "batch they are one sequential pass.",
+        "the two rows of a guided step in one batch are one sequential pass.",
         (160, 130),
         "the decoder is a network too, and it is used once.",
         (61, 31),
@@ -165,8 +163,7 @@ RESIDUAL = Exercise(
     cases=_LAWS,
     mistakes=Mistake.pairs(
         lambda p, q: np.asarray(p),
-        "a draw from p gives again what the draft already had its chance to give: tokens "
-        "that q likes come out too often.",
+        "p gives again what the draft has had its chance to give: q's tokens come too often.",
         lambda p, q: np.maximum(np.asarray(p) - np.asarray(q), 0.0),
         "this is what is missing, but it does not sum to 1: a law has to be normalised.",
         lambda p, q: _residual(q, p),
@@ -188,14 +185,11 @@ TOKENS_A_PASS = Exercise(
     cases=((0.5, 2), (0.8, 4), (0.3, 1), (0.9, 7)),
     mistakes=Mistake.pairs(
         lambda kept, k: kept * k,
-        "after a refusal the rest of the draft is thrown away, kept or not; and one token "
-        "always comes on top.",
+        "after a refusal the rest is thrown away, kept or not; and one token always comes on top.",
         lambda kept, k: 1 + kept * k,
-        "after a refusal the rest of the draft is thrown away: the second can only count "
-        "if the first was kept.",
+        "after a refusal the rest is thrown away: the second counts only if the first was kept.",
         lambda kept, k: sum(kept**i for i in range(1, k + 1)),
-        "these are the kept tokens. The pass also pays for one more: the replacement, or "
-        "the token after the last.",
+        "these are the kept tokens; a pass also yields a replacement, or the one after the last.",
         lambda kept, k: sum(kept**i for i in range(k)),
         "if all are kept the target's last answer is a token too: k + 1 are possible.",
         lambda kept, k: 1 / (1 - kept),
@@ -213,13 +207,11 @@ PRICE_OF_PARALLEL = Exercise(
         lambda joint: sum(_entropy(m) for m in _margins(joint)),
         "this is the entropy of what is drawn; what did the joint law have?",
         _entropy,
-        "this is the entropy of the joint law. Compare it with that of independent "
-        "draws from its marginals.",
+        "this is the joint entropy; compare it with that of independent draws from the marginals.",
         lambda joint: joint.size and np.log(joint.size) - _entropy(joint),
         "this is the distance from the even law; one pass does know the marginals.",
         lambda joint: _price(joint.reshape(*joint.shape[:2], -1).sum(-1)),
-        "this is the mutual information of the first two variables: all of them depend on "
-        "one another.",
+        "this is the mutual information of the first two: all of them depend on one another.",
     ),
     hints="What is drawn: each variable from its own marginal, independently.\n"
     "KL(p || product of marginals). Write its logarithm as a sum.\n"

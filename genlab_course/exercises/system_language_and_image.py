@@ -37,11 +37,9 @@ CHANCE = Exercise(
     right=1 / 120,
     mistakes=Mistake.pairs(
         1 / 180,
-        "You asked every caption for its slant; one in four says none, and cannot be wrong "
-        "about it.",
+        "You asked every caption for its slant; one in four says none and cannot be wrong.",
         1 / 240,
-        "You counted captions without a slant as failures: a word that was not said is "
-        "kept by every picture.",
+        "You counted captions without a slant as failures; every picture keeps what is not said.",
         1 / 60,
         "You left the slant out; three captions in four do say one.",
         1 / 10 + 1 / 6 + 1 / 2,
@@ -79,8 +77,7 @@ SHARE = Exercise(
         lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
         "You counted positions; attention weighs them by the exponentials of their scores.",
         lambda s, n: float(np.exp(s - s.max()).sum()) / (float(np.exp(s - s.max()).sum()) + n),
-        "You shifted the words' scores by their maximum and not the zeros': then their "
-        "score is -max too.",
+        "You shifted the words' scores by their maximum: the zeros' score is then -max, too.",
         lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),
         "You forgot the exponential: a softmax weighs by exp of the score.",
         lambda scores, n_zero: 1.0,
@@ -98,8 +95,7 @@ USED = Exercise(
     cases=((_TOKENS, 9), (_TOKENS[:2], 2)),
     mistakes=Mistake.pairs(
         lambda tokens, stop: (tokens == stop).cumsum(1) == 0,
-        "You left the stop itself out: its state has read the whole text, and its "
-        "probability belongs to it.",
+        "You left the stop out: its state has read the whole text, its probability is the text's.",
         lambda tokens, stop: (tokens == stop)[:, ::-1].cumsum(1)[:, ::-1] > 0,
         "You went up to the *last* stop, and dropped texts that have none.",
         lambda tokens, stop: tokens != stop,

@@ -21,28 +21,15 @@ def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
     return out
 
 
-def _merge_once(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    for i in range(len(tokens) - 1):
-        if (tokens[i], tokens[i + 1]) == tuple(pair):
-            return [*tokens[:i], new, *tokens[i + 2 :]]
-    return list(tokens)
-
-
-def _merge_and_keep(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    out: list[int] = []
-    for i, token in enumerate(tokens):
-        found = tuple(tokens[i : i + 2]) == tuple(pair)
-        out.append(new if found else token)
-    return out
-
-
-def _merge_either_way(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+def _wrong_merge(
+    tokens: list[int], pairs: list[tuple[int, ...]], new: int, *, most: int = 99, step: int = 2
+) -> list[int]:
     out: list[int] = []
     i = 0
     while i < len(tokens):
-        found = len(tokens) > i + 1 and set(tokens[i : i + 2]) == set(pair)
+        found = tuple(tokens[i : i + 2]) in pairs and most > 0
         out.append(new if found else tokens[i])
-        i += 2 if found else 1
+        i, most = i + (step if found else 1), most - found
     return out
 
 
@@ -90,11 +77,11 @@ MERGE = Exercise(
     mistakes=Mistake.pairs(
         lambda tokens, pair, new: _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1],
         "You went from right to left: in 1 1 1 the first two are to be joined.",
-        _merge_once,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, most=1),
         "You replaced the first occurrence only.",
-        _merge_and_keep,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, step=1),
         "You kept the second half of the pair: after a replacement go on two further.",
-        _merge_either_way,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair, pair[::-1]], new),
         "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
     ),
     hints="Walk through the list with an index; look at two tokens at a time.\n"
@@ -122,8 +109,7 @@ ROTATE = Exercise(
     cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
     mistakes=Mistake.pairs(
         lambda q, keys, position, omega: _scores(q, keys, 0, omega),
-        "You left the query at position 0: with a cache, the new token stands after all "
-        "of the old ones.",
+        "You left the query at position 0; with a cache it stands after all of the old ones.",
         lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
         "Your query stands one too far: positions count from 0.",
         lambda q, keys, position, omega: _turned(q, keys, 0.0),

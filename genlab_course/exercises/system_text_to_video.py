@@ -40,8 +40,7 @@ PAIRS = Exercise(
         16384,
         "You counted time only: each frame is also attended to by itself.",
         4352,
-        "You counted one frame's places and one place's frames: there are 16 such frames "
-        "and 64 such places.",
+        "You counted one frame and one place: there are 16 such frames and 64 such places.",
         3072,
         "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
     ),
