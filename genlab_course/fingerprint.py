@@ -298,7 +298,7 @@ def consistency(n_passes: int = 1) -> Subject:
 def masked_diffusion(n_steps: int = 16) -> Subject:
     """Pixels appear several at a time; in how many passes is a dial."""
     twice = partial(masked_diffusion, 2 * n_steps)
-    return whole("digit_masked_diffusion", more_steps=twice, n_steps=n_steps)
+    return whole("digit_masked_diffusion", stage="pixel filler", more_steps=twice, n_steps=n_steps)
 
 
 vae, gan, wgan = (partial(whole, f"digit_{name}") for name in ("vae", "gan", "wgan"))

@@ -215,8 +215,9 @@ def _points(ax: Axes, x: Tensor, colour: str) -> None:
 def _density(ax: Axes, log_prob: Callable[[Tensor], Tensor]) -> None:
     with torch.no_grad():
         values = log_prob(plane(EXTENT, _SIDE)[0]).exp().reshape(_SIDE, _SIDE).numpy()
-    box, colours = (-EXTENT, EXTENT, -EXTENT, EXTENT), {"cmap": "magma", "vmin": 0, "vmax": 0.9}
-    ax.imshow(values, origin="lower", extent=box, interpolation="bilinear", **colours)
+    box = (-EXTENT, EXTENT, -EXTENT, EXTENT)
+    image = ax.imshow(values, origin="lower", extent=box, interpolation="bilinear", cmap="magma")
+    image.set_clim(0, 0.9)
 
 
 def _label(ax: Axes, text: str, colour: str) -> None:

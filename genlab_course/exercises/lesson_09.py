@@ -141,7 +141,7 @@ def _radii(x: Tensor, k: int) -> Tensor:
 
 
 def _both(real: Tensor, fake: Tensor, k: int, seen: Callable[[Tensor], Tensor]) -> Tensor:
-    """Mean of what is `seen` in the table (query, ball), for the samples and for the real points."""
+    """Means of what is `seen` in the tables (query, ball) of both directions."""
     pairs = ((fake, real), (real, fake))
     tables = [torch.cdist(query, balls) <= _radii(balls, k) for query, balls in pairs]
     return torch.stack([seen(table).double().mean() for table in tables])
@@ -166,10 +166,9 @@ PRECISION = Exercise(
         lambda real, fake, k: _both(real, fake, k - 1, lambda near: near.any(1)),
         "Each point was its own nearest neighbour: your balls are one neighbour too small.",
         lambda real, fake, k: torch.stack(
-            [_both(real, fake, k, lambda near, axis=axis: near.any(axis))[0] for axis in (1, 0)]
+            (_right_pair(real, fake, k)[0], _both(real, fake, k, lambda near: near.any(0))[0])
         ),
-        "For the second number you used the real points' balls: that is coverage. Recall "
-        "asks whether a real point lies in a ball of the samples.",
+        "For recall you used the real points' balls: that is coverage; take those of the samples.",
         lambda real, fake, k: _both(real, fake, k, lambda near: near.any(0)).flip(0),
         "Each point was asked with its *own* ball; the balls are those of the other set.",
         lambda real, fake, k: _right_pair(real, fake, k) * torch.tensor([len(fake), len(real)]),
@@ -192,8 +191,7 @@ _REASONS: dict[str, dict[str, str]] = {
     "b": {
         "precision": "(b) A copy is as realistic as can be: this metric rewards copying.",
         "frechet": "(b) A copied set has the right mean and covariance: nearly perfect.",
-        "bits": "(b) The gap between training and held-out likelihood would tell, but a generator "
-        "may have no likelihood; its samples can always be compared.",
+        "bits": "(b) A likelihood gap would tell, but a generator may have no likelihood.",
         "recall": "(b) A copied training set reaches everything: this metric rewards copying.",
         "two-sample": "(b) Copies of real images are real images: nothing to find.",
         "": "(b) Only a comparison with the training set against data held out from it can tell.",
@@ -212,8 +210,7 @@ _REASONS: dict[str, dict[str, str]] = {
         "": "(d) Ask of the *real* examples whether the generator reaches them.",
     },
     "e": {
-        "frechet": "(e) A distance without its distribution under equality is not evidence; "
-        "it is positive even for two halves of one set.",
+        "frechet": "(e) A distance is no evidence: positive even for two halves of one set.",
         "kid": "(e) Its expectation is zero under equality, but one value alone says nothing about "
         "chance; something must supply the null distribution.",
         "": "(e) The answer asked for is a p-value.",

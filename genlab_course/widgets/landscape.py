@@ -195,8 +195,8 @@ def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
         points, best = _points(rows, across, up), unbeaten(rows, across, up)
         for row in (row for row in rows if row.name in points):
             at, ring = points[row.name], "#111111" if row in best else "none"
-            look = {"color": COLOURS[row.family], "markeredgecolor": ring, "markeredgewidth": 1.8}
-            ax.plot(*at, MARK[row.family], markersize=10, **look)
+            (dot,) = ax.plot(*at, MARK[row.family], color=COLOURS[row.family], markersize=10)
+            dot.set(markeredgecolor=ring, markeredgewidth=1.8)
             name = row.name.removeprefix("digit_")
             ax.annotate(name, at, xytext=(7, 5), textcoords="offset points", fontsize=8)
         ax.set(xlabel=_better(a), ylabel=_better(b))
