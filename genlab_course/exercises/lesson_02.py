@@ -71,7 +71,6 @@ def pairs_without_cache(n: int) -> int:
 
 SEQUENCE_NLL = Exercise(
     id="02.sequence-nll",
-    task="Negative log-likelihood, in nats, of a sequence whose pieces got these conditionals.",
     right=sequence_nll,
     cases=(([0.3, 0.5, 0.4],), ([0.9],), ([0.25, 0.25],)),
     mistakes=Mistake.pairs(
@@ -94,7 +93,6 @@ SEQUENCE_NLL = Exercise(
 )
 PERPLEXITY = Exercise(
     id="02.perplexity",
-    task="Perplexity of a text of n_tokens tokens with a total NLL of nll_nats.",
     right=lambda nll_nats, n_tokens: math.exp(nll_nats / n_tokens),
     cases=((2.813411, 3), (100.0, 50), (4.0875 * math.log(2), 1)),
     mistakes=Mistake.pairs(
@@ -117,8 +115,6 @@ PERPLEXITY = Exercise(
 )
 LOSS = Exercise(
     id="02.loss",
-    task="Mean negative log-likelihood per token, in nats: logits (b, n, k) and tokens x (b, n), "
-    "where logits[:, i] belong to x[:, i].",
     right=next_token_loss,
     cases=tuple(
         (torch.randn(b, n, k, generator=_G), torch.randint(k, (b, n), generator=_G))
@@ -151,7 +147,6 @@ LOSS = Exercise(
 )
 CAUSAL_MASK = Exercise(
     id="02.causal-mask",
-    task="An n x n array of 0 and 1: may the query at position i look at the key at j?",
     right=causal_mask,
     cases=((1,), (2,), (5,)),
     mistakes=Mistake.pairs(
@@ -175,7 +170,6 @@ CAUSAL_MASK = Exercise(
 )
 SAMPLER = Exercise(
     id="02.sampler",
-    task="Draw tokens start, start + 1, ... of every row of x in turn; earlier ones are given.",
     right=sample,
     cases=(
         (_follow, torch.zeros(2, 7, dtype=torch.int64), 0, Generator().manual_seed(1)),
@@ -201,7 +195,6 @@ SAMPLER = Exercise(
 )
 PAIRS = Exercise(
     id="02.pairs",
-    task="Pairs (query, key) one attention layer computes to write n tokens, without a cache.",
     right=pairs_without_cache,
     cases=((1,), (2,), (10,), (500,)),
     mistakes=Mistake.pairs(

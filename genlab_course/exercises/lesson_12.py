@@ -91,7 +91,6 @@ def _start(seed: int) -> tuple[Any, ...]:
 
 SHORTCUT = Exercise(
     id="12.shortcut",
-    task="Give x_5 for x_0 = 2, beta = 0.1 in each step and eps = 0.3.",
     right=2 * 0.9**2.5 + 0.3 * math.sqrt(1 - 0.9**5),
     mistakes=Mistake.pairs(
         2 * 0.9**5 + 0.3 * (1 - 0.9**5),
@@ -113,8 +112,6 @@ SHORTCUT = Exercise(
 )
 BOUND_WEIGHT = Exercise(
     id="12.bound-weight",
-    task="Return what multiplies ||eps - eps_theta||^2 (a sum) in a step's divergence, in "
-    "nats; arguments beta, alpha_bar and the model's variance v.",
     right=_weight,
     cases=((0.1, 0.6, 0.1), (0.02, 0.9, 0.015), (0.3, 0.2, 0.25)),
     mistakes=Mistake.pairs(
@@ -139,8 +136,6 @@ BOUND_WEIGHT = Exercise(
 )
 V_AGAINST_EPS = Exercise(
     id="12.v-against-eps",
-    task="For the same guess of x_0: squared error of v over squared error of eps, as a "
-    "function of alpha_bar.",
     right=lambda alpha_bar: 1 / alpha_bar,
     cases=((0.9,), (0.5,), (0.1,)),
     mistakes=Mistake.pairs(
@@ -161,8 +156,6 @@ V_AGAINST_EPS = Exercise(
 )
 TRAINING_STEP = Exercise(
     id="12.training-step",
-    task="Return the mean square error of the predicted noise for each example; arguments "
-    "eps_model, x0 (b, d), t (b,) counted from 0, eps (b, d), betas (T,).",
     right=_noise_loss,
     cases=(_batch(0), _batch(1)),
     mistakes=Mistake.pairs(
@@ -187,8 +180,6 @@ TRAINING_STEP = Exercise(
 )
 SAMPLER = Exercise(
     id="12.sampler",
-    task="Walk back from x_T with variances v = beta; z[t] is the noise to use at step t, "
-    "t = T-1, ..., 0.",
     right=_walk,
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(

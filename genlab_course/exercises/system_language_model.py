@@ -11,11 +11,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array = NDArray[np.float64]
 
 
-# lm.bits: nats per token and a tokenizer to bits per byte
-def _bits(nats: float, n_tokens: int, n_bytes: int) -> float:
-    return nats * n_tokens / (n_bytes * math.log(2))
-
-
 # lm.merge: replace a pair, left to right
 def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
     out: list[int] = []
@@ -27,28 +22,15 @@ def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
     return out
 
 
-def _merge_once(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    for i in range(len(tokens) - 1):
-        if (tokens[i], tokens[i + 1]) == tuple(pair):
-            return [*tokens[:i], new, *tokens[i + 2 :]]
-    return list(tokens)
-
-
-def _merge_and_keep(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    out: list[int] = []
-    for i, token in enumerate(tokens):
-        found = tuple(tokens[i : i + 2]) == tuple(pair)
-        out.append(new if found else token)
-    return out
-
-
-def _merge_either_way(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+def _wrong_merge(
+    tokens: list[int], pairs: list[tuple[int, ...]], new: int, *, most: int = 99, step: int = 2
+) -> list[int]:
     out: list[int] = []
     i = 0
     while i < len(tokens):
-        found = len(tokens) > i + 1 and set(tokens[i : i + 2]) == set(pair)
+        found = tuple(tokens[i : i + 2]) in pairs and most > 0
         out.append(new if found else tokens[i])
-        i += 2 if found else 1
+        i, most = i + (step if found else 1), most - found
     return out
 
 
@@ -120,12 +102,8 @@ _KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
 
 BITS = Exercise(
     id="lm.bits",
-    task="A text of 10,000 bytes is 3,500 tokens; the model's loss on it is 3.6 nats per "
-    "token. How many bits per byte?",
-    right=_bits(3.6, 3500, 10_000),
+    right=3.6 * 0.35 / math.log(2),
     mistakes=Mistake.pairs(
-        3.6 * 0.35,
-        "You stayed in nats; a compressor counts in bits.",
         3.6 / math.log(2),
         "You gave bits per token; a token here is nearly 3 bytes.",
         3.6 / math.log(2) / 0.35,
@@ -141,18 +119,16 @@ BITS = Exercise(
 )
 MERGE = Exercise(
     id="lm.merge",
-    task="Write merge(tokens, pair, new): replace the pair by the token `new`, from left to "
-    "right, wherever it occurs.",
     right=_merge,
     cases=_MERGES,
     mistakes=Mistake.pairs(
         lambda tokens, pair, new: _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1],
         "You went from right to left: in 1 1 1 the first two are to be joined.",
-        _merge_once,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, most=1),
         "You replaced the first occurrence only.",
-        _merge_and_keep,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, step=1),
         "You kept the second half of the pair: after a replacement go on two further.",
-        _merge_either_way,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair, pair[::-1]], new),
         "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
     ),
     hints="Walk through the list with an index; look at two tokens at a time.\n"
@@ -161,14 +137,9 @@ MERGE = Exercise(
 )
 CACHE = Exercise(
     id="lm.cache",
-    task="A model has 6 layers, width 160, 5 query heads, 1 key-value head. How many bytes "
-    "does the cache of 512 positions hold, 4 bytes a number?",
     right=2 * 6 * 32 * 512 * 4,
     mistakes=(
-        Mistake(
-            2 * 6 * 160 * 512 * 4,
-            "You kept keys for every query head; five of them share one here.",
-        ),
+        Mistake(2 * 6 * 160 * 512 * 4, "You kept keys for every query head; five share one here."),
         Mistake(6 * 32 * 512 * 4, "You kept the keys and forgot the values, or the reverse."),
         Mistake(2 * 32 * 512 * 4, "You counted one layer; each keeps its own."),
         Mistake(2 * 6 * 32 * 512, "You counted numbers; asked are bytes."),
@@ -181,15 +152,11 @@ CACHE = Exercise(
 )
 ROTATE = Exercise(
     id="lm.rotate",
-    task="Write scores(q, keys, position, omega): scaled scores of a query (2 numbers) at "
-    "`position` against unrotated keys (n rows of 2) at positions 0..n-1, with rotary "
-    "positions of frequency omega.",
     right=_scores,
     cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
     mistakes=Mistake.pairs(
         lambda q, keys, position, omega: _scores(q, keys, 0, omega),
-        "You left the query at position 0: with a cache, the new token stands after all "
-        "of the old ones.",
+        "You left the query at position 0; with a cache it stands after all of the old ones.",
         lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
         "Your query stands one too far: positions count from 0.",
         lambda q, keys, position, omega: _turned(q, keys, 0.0),
@@ -209,7 +176,6 @@ ROTATE = Exercise(
 
 TOP_P = Exercise(
     id="lm.top-p",
-    task="Probabilities after top-p: the smallest set of likeliest pieces that reaches p.",
     right=_top_p,
     cases=(
         ([0.5, 0.3, 0.2], 0.6),

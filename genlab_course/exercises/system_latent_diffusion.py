@@ -130,8 +130,6 @@ _TIMES = torch.tensor([1.0, 0.7, 0.2, 0.0])
 
 CAPTIONS = Exercise(
     id="ld.captions",
-    task="The generator never sees 12 of the 60 pairs of digit and colour. Which fraction of all "
-    "two-object captions names at least one pair that it has never seen?",
     right=0.36,
     mistakes=Mistake.pairs(
         0.2,
@@ -153,8 +151,6 @@ CAPTIONS = Exercise(
 )
 TRAINING_STEP = Exercise(
     id="ld.training-step",
-    task="Write training_loss(network, read, z0, rows, t, eps, dropped): the mean squared error of "
-    "the velocity, the captions of the dropped rows replaced by rows of zeros.",
     right=training_loss,
     cases=(_case(0), _case(1)),
     mistakes=Mistake.pairs(
@@ -182,8 +178,6 @@ TRAINING_STEP = Exercise(
 )
 CROSS_ATTENTION = Exercise(
     id="ld.cross-attention",
-    task="Write cross_attention(x, states, w_q, w_k, w_v, w_o, n_head): places x (b, n, d) read "
-    "states (b, s, e); matrices act as x @ w.T.",
     right=cross_attention,
     cases=(_attention_case(0), _attention_case(1)),
     mistakes=Mistake.pairs(
@@ -205,8 +199,6 @@ CROSS_ATTENTION = Exercise(
 )
 SAMPLER = Exercise(
     id="ld.sampler",
-    task="Repair guided_sampler(velocity, noise, given, nothing, ts, w): from noise at time 1 to a "
-    "code at time 0, guided by u + w (c - u).",
     right=guided_sampler,
     cases=(
         (_pull, torch.zeros(1, 2), _ONE, _TWO, _TIMES, 2.0),
@@ -230,9 +222,6 @@ SAMPLER = Exercise(
 )
 BAG = Exercise(
     id="ld.bag",
-    task="Predict: a network that sees which words stand in a caption, and not their order, draws "
-    "two objects of different digits and colours. At best, which fraction of its pictures has "
-    "every word at its own object?",
     right=0.25,
     mistakes=Mistake.pairs(
         0.5,
@@ -252,8 +241,6 @@ BAG = Exercise(
 )
 SHIFT = Exercise(
     id="ld.shift",
-    task="Codes have standard deviation 5.5 and are diffused as they are. By how many nats "
-    "does the log signal-to-noise ratio of every step rise?",
     right=2 * math.log(5.5),
     mistakes=Mistake.pairs(
         math.log(5.5),
@@ -275,8 +262,6 @@ SHIFT = Exercise(
 )
 PIXEL_STD = Exercise(
     id="ld.pixel-std",
-    task="Write pixel_std(weight, n_pixels): the s of a Gaussian decoder for which the loss "
-    "'mean of squares + weight x KL' is the negative bound up to scale and constant.",
     right=lambda weight, n_pixels: math.sqrt(weight * n_pixels / 2),
     cases=((1e-6, 3072), (2e-3, 64), (0.5, 12)),
     mistakes=Mistake.pairs(
@@ -301,8 +286,6 @@ PIXEL_STD = Exercise(
 )
 PIPELINE = Exercise(
     id="ld.pipeline",
-    task="Write paint(noise, sample, decode, shift, spread): the picture, when `sample` makes "
-    "codes that were shifted and divided by their spread.",
     right=lambda noise, sample, decode, shift, spread: decode(shift + spread * sample(noise)),
     cases=((_NOISE, _denoise, _decode, 0.4, 5.5), (_NOISE, _denoise, _decode, -1.0, 0.2)),
     mistakes=Mistake.pairs(
@@ -325,8 +308,6 @@ PIPELINE = Exercise(
 )
 COST = Exercise(
     id="ld.cost",
-    task="Write cost(steps, w, unet, decoder): multiply-adds of one picture by guided latent "
-    "diffusion, given those of one evaluation of network and decoder.",
     right=lambda steps, w, unet, decoder: steps * (1 if w in (0, 1) else 2) * unet + decoder,
     cases=((12, 2.0, 1000, 700), (50, 1.0, 10, 3000), (4, 0.0, 200, 90), (1, 7.5, 8, 5)),
     mistakes=Mistake.pairs(

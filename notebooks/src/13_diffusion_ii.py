@@ -1159,7 +1159,7 @@ for ax, size in zip(axes, (16, 28), strict=True):
 # `solutions/`.
 
 # %%
-passes_of_30_guided_heun_steps = ...
+passes_of_30_guided_heun_steps = ...  # network evaluations at guidance scale 5; the last step goes to zero noise
 
 course.exercise("13.passes", passes_of_30_guided_heun_steps)
 
@@ -1184,7 +1184,7 @@ course.exercise("13.markov-sigma", markov_sigma)
 
 # %%
 def guess_of_2m(now, before, lam_r, lam_t, lam_s):
-    """The guess that the second-order step from lam_t to lam_s uses."""
+    """The guess of the step from lam_t to lam_s, from that now, the one before (at lam_r), and half log-SNRs."""
     ...
 
 
@@ -1202,7 +1202,7 @@ course.exercise("13.guided-variance", guided_variance)
 
 # %%
 def guided_noise(net, x, t, label, null, w):
-    """The guided prediction of net(x, t, label)."""
+    """The guided prediction of net(x, t, label) at scale w (1: conditional); `null` labels no class."""
     ...
 
 

@@ -1035,7 +1035,10 @@ course.exercise("15.price-of-parallel", price_in_nats)
 
 # %%
 def placed(passes, share, follows_steps, kind):
-    """Name of the family: "autoregressive", "flow", "latent-variable", "adversarial" or "score"."""
+    """Name of the family: "autoregressive", "flow", "latent-variable", "adversarial" or "score".
+
+    share: of the positions, new in a pass; follows_steps: passes grow with a dial of steps.
+    """
     ...
 
 

@@ -14,7 +14,6 @@ from genlab_course.grading import Exercise, Mistake, all_exercises, assess, exer
 
 NLL = Exercise(
     id="00.nll",
-    task="Return the negative log-likelihood.",
     right=lambda p: -sum(math.log(q) for q in p),
     cases=(([0.5, 0.25],), ([0.1],)),
     mistakes=(
@@ -54,7 +53,7 @@ def greedy(p):
         (lambda p: 1 / 0, "ZeroDivisionError"),
         (off_by_a_lot, "in the line `return math.log(-sum(p))`: a logarithm or a root"),
         (lambda p: nump.log(p), "'nump' is not defined: import it"),  # noqa: F821
-        (lambda: 1.0, "takes 0 arguments, not 1. Return the negative log-likelihood."),
+        (lambda: 1.0, "takes 0 arguments, not 1: see its text above the cell"),
         (shapes, "two shapes do not fit together"),
         (lambda p: p[9], "an index lies beyond the end"),
         (lambda p: p.nothing, "has no attribute 'nothing'"),
@@ -65,7 +64,7 @@ def test_the_verdict_on_an_answer_says_what_is_wrong(answer, says):
 
 
 CASES = (([0.5, 2.0],), ([3.0],))
-PLAIN = Exercise(id="00.plain", task="Return p.", right=lambda p: p, cases=CASES)
+PLAIN = Exercise(id="00.plain", right=lambda p: p, cases=CASES)
 
 
 @pytest.mark.parametrize(
@@ -87,18 +86,13 @@ def test_a_mistake_that_any_exercise_can_show_is_named(answer, says):
 
 def test_a_mistake_that_the_exercise_knows_is_named_first():
     known = Exercise(
-        id="00.known",
-        task="Return p.",
-        right=1.5,
-        mistakes=(Mistake(-1.5, "the sign belongs to the loss"),),
+        id="00.known", right=1.5, mistakes=(Mistake(-1.5, "the sign belongs to the loss"),)
     )
     assert assess(known, -1.5) == "not yet: the sign belongs to the loss"
 
 
 def test_a_judge_decides_where_the_answer_is_not_unique():
-    even = Exercise(
-        id="00.even", task="Give an even number.", judge=lambda n: "odd" if n % 2 else ""
-    )
+    even = Exercise(id="00.even", judge=lambda n: "odd" if n % 2 else "")
     assert assess(even, 4) == "right"
     assert assess(even, 3) == "not yet: odd"
     assert assess(even, None) == "not attempted"
@@ -237,7 +231,7 @@ def _double(x):
     return 2 * x
 
 
-DOUBLE = Exercise(id="00.double", task="Double.", right=_double, cases=((3.0,),), hints="a\nb\nc")
+DOUBLE = Exercise(id="00.double", right=_double, cases=((3.0,),), hints="a\nb\nc")
 
 
 @pytest.mark.usefixtures("bank")

@@ -821,7 +821,7 @@ course.exercise("lm.cache", cache_bytes)
 
 
 # %% [markdown]
-# **lm.rotate** (derive). A head of width 2: `q` is a new query at `position`, the rows of `keys` stand at 0, 1, ..., n-1 and are not rotated yet. Return the n scaled scores.
+# **lm.rotate** (derive). A head of width 2: `q` is a new query at `position`, the rows of `keys` stand at 0, 1, ..., n-1 and are not rotated yet; positions turn them with frequency `omega`. Return the n scaled scores.
 
 # %%
 def scores(q, keys, position, omega): ...
