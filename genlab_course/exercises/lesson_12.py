@@ -163,6 +163,7 @@ SHORTCUT = Exercise(
 BOUND_WEIGHT = Exercise(
     id="12.bound-weight",
     level="derive",
+    minutes=4,
     task="Return what multiplies ||eps - eps_theta||^2 (a sum) in a step's divergence, in "
     "nats; arguments beta, alpha_bar and the model's variance v.",
     right=weight,
@@ -266,7 +267,7 @@ SAMPLER = Exercise(
 REPAIR = Exercise(
     id="12.repair",
     level="repair",
-    minutes=6,
+    minutes=5,
     task="Return the sampler without its two bugs; arguments network, x, z, betas.",
     right=clipped_walk,
     cases=(_start(0), _start(1)),
