@@ -75,10 +75,7 @@ film(
 course.draw_map(lesson=12, slim=True)
 
 # %% [markdown]
-# Every digit above began as pure static. Nobody told the network how to draw. It was asked one question, many thousands of times: *here is a noisy picture,
-# what noise was added?* This lesson shows why answering that question is the same as learning to draw. You will derive the loss and the sampler, write
-# both, and train a model of your own on this page. (The film comes from a network of the same kind that was trained for five minutes. Yours gets about
-# twenty seconds.)
+# Every digit above began as pure static. Nobody told the network how to draw. It was asked one question, many thousands of times: *here is a noisy picture, what noise was added?* Why is answering that question the same as learning to draw? You will derive the loss and the sampler, write both, and train a model of your own on this page. (The film comes from a network of the same kind that was trained for five minutes. Yours gets half a minute.)
 #
 # **After this lesson you will be able to**
 #
@@ -103,15 +100,15 @@ course.draw_map(lesson=12, slim=True)
 #
 # How do you turn a picture into noise so slowly that each step could be undone? Give up a little of the picture, and replace it by a little noise. Let $\beta_t\in(0,1)$ be small and $z_t\sim\mathcal N(0,I)$ be fresh noise:
 # $$x_t=\sqrt{1-\beta_t}\;x_{t-1}+\sqrt{\beta_t}\;z_t,\qquad\text{that is}\qquad q(x_t\mid x_{t-1})=\mathcal N\big(\sqrt{1-\beta_t}\,x_{t-1},\ \beta_tI\big).$$
-# This is the **forward process**; the list $\beta_1,\dots,\beta_T$ is the **noise schedule**. Why the square roots? If $x_{t-1}$ has variance 1, then so has $x_t$, because $(1-\beta_t)\cdot1+\beta_t=1$. Nothing explodes and nothing vanishes: signal is exchanged for noise at constant variance.
+# This is the **forward process**; the list $\beta_1,\dots,\beta_T$ is the **noise schedule**. Why the square roots? If $x_{t-1}$ has variance 1, then so has $x_t$, because $(1-\beta_t)\cdot1+\beta_t=1$.
 #
-# **Step 1. Two steps at once.** Insert the formula into itself. The signal is now multiplied by $\sqrt{(1-\beta_2)(1-\beta_1)}$. The two noises are independent normals, so their *variances* add: $(1-\beta_2)\beta_1+\beta_2=1-(1-\beta_2)(1-\beta_1)$. It is again one minus the signal's factor squared.
+# **Step 1. Two steps at once.** Insert the formula into itself. The signal is now multiplied by $\sqrt{(1-\beta_2)(1-\beta_1)}$. The two noises are independent normals, so their *variances* add: $(1-\beta_2)\beta_1+\beta_2=1-(1-\beta_2)(1-\beta_1)$.
 #
 # **Step 2. All steps at once.** Write $\alpha_t=1-\beta_t$ and $\bar\alpha_t=\alpha_1\alpha_2\cdots\alpha_t$. By induction,
 # $$\boxed{\;x_t=\sqrt{\bar\alpha_t}\;x_0+\sqrt{1-\bar\alpha_t}\;\epsilon,\qquad\epsilon\sim\mathcal N(0,I)\;}$$
-# You can **jump** from the data to any step without walking. Of the variance of $x_t$, the fraction $\bar\alpha_t$ is picture and $1-\bar\alpha_t$ is noise.
+# You can **jump** from the data to any step. Of the variance of $x_t$, the fraction $\bar\alpha_t$ is picture and the rest is noise.
 #
-# To check this, carry the coefficient of every single noise $z_1,\dots,z_{10}$ through ten steps, and compare with the jump. In code, steps count from 0, so `alphas_bar[t - 1]` is $\bar\alpha_t$.
+# The check carries the coefficient of every single noise through ten steps. In code, steps count from 0: `alphas_bar[t - 1]` is $\bar\alpha_t$.
 
 # %%
 b = torch.linspace(0.01, 0.3, 10, dtype=torch.float64)  # ten large steps, for checks
@@ -170,11 +167,11 @@ course.solution("12.shortcut")
 # %% [markdown]
 # ## 2. How fast? Schedules
 #
-# Which $\beta_t$ should you take? Look at what matters to somebody who tries to see the picture: the **signal-to-noise ratio** $\mathrm{SNR}_t=\bar\alpha_t/(1-\bar\alpha_t)$, usually on a log scale. A schedule decides in which step each ratio is reached. Two are in common use.
+# Which $\beta_t$ should you take? What matters to somebody who tries to see the picture is the **signal-to-noise ratio** $\mathrm{SNR}_t=\bar\alpha_t/(1-\bar\alpha_t)$. A schedule decides in which step each ratio is reached. Two are in common use.
 #
 # *Linear* (Ho et al. 2020): $\beta_t$ grows evenly, from $10^{-4}$ to $0.02$ over $T=1000$ steps. With $T=100$ we take steps ten times as large, from $0.001$ to $0.2$. *Cosine* (Nichol and Dhariwal 2021): choose the fraction of picture directly, and find the $\beta_t$ that produce it,
 # $$\bar\alpha_t=\frac{f(t/T)}{f(0)},\quad f(u)=\cos^2\Big(\frac{u+0.008}{1.008}\cdot\frac\pi2\Big),\qquad\beta_t=\min\Big(1-\frac{\bar\alpha_t}{\bar\alpha_{t-1}},\ 0.999\Big).$$
-# The small offset keeps the first steps from being too small to matter. The third curve below is a mistake that is easily made: the famous numbers $10^{-4}$ to $0.02$, but with only 100 steps.
+# The offset keeps the first steps from being too small to matter. The third curve is an easy mistake: the famous $10^{-4}$ to $0.02$ with only 100 steps.
 
 # %%
 u = torch.arange(T + 1) / T
@@ -197,7 +194,7 @@ left.set(xlabel="step t", ylabel=r"fraction of picture $\bar\alpha_t$",
          title="the third schedule never arrives")  # fmt: skip
 right.set(xlabel="step t", ylabel="log SNR", title="the ratio that an observer feels")
 right.legend(loc="lower left")
-show(figure, "Fraction of picture and log signal-to-noise ratio against the step: linear "
+show(figure, "Fraction of picture and log signal-to-noise ratio at each step: linear "
      "and cosine fall to nothing, the short linear one stops at 36 %.")  # fmt: skip
 
 # %% [markdown]
@@ -222,12 +219,12 @@ check_range(
 # %% [markdown]
 # <details><summary>Answer, and question 1</summary>
 #
-# With the linear schedule the digit is lost near step 34 of 100, with the cosine near step 62. The *log SNR* is the same, about $-0.8$: noise has more than twice the variance of the picture. Many pixels vote together, so a picture survives noise that would drown a single pixel. After that point the linear schedule still spends two thirds of its steps.
+# With the linear schedule the digit is lost near step 34 of 100, with the cosine near step 62. The *log SNR* is the same, about $-0.8$: noise has more than twice the variance of the picture. Many pixels vote together, so a picture survives noise that would drown a single pixel.
 # </details>
 #
 # ## 3. One step back, if you knew the answer
 #
-# We want to walk from noise to data. What is the distribution of $x_{t-1}$ when we see $x_t$? Begin with an easier question: suppose somebody also told you $x_0$.
+# What is the distribution of $x_{t-1}$ when we see $x_t$? Begin with an easier question: suppose somebody also told you $x_0$.
 #
 # **Step 3. A pair of normals.** Given $x_0$, the pair $(x_{t-1},x_t)$ is jointly normal. By the jump, the means are $\sqrt{\bar\alpha_{t-1}}\,x_0$ and $\sqrt{\bar\alpha_t}\,x_0$, the variances $1-\bar\alpha_{t-1}$ and $1-\bar\alpha_t$. The covariance is $\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1})$, because $x_t$ repeats $\sqrt{\alpha_t}$ times $x_{t-1}$ and adds independent noise.
 #
@@ -238,7 +235,7 @@ check_range(
 # $$q(x_{t-1}\mid x_t,x_0)=\mathcal N(\tilde\mu_t,\tilde\beta_tI),\quad
 # \tilde\mu_t=\frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}\,x_0+\frac{\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}\,x_t,\quad
 # \tilde\beta_t=\frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t .$$
-# The mean is a compromise between where we are, $x_t$, and where we are going, $x_0$. The check knows nothing of steps 3 and 4: it takes the coefficients of section 1 and conditions on $x_0$ and *all* later states with a linear solver.
+# The mean is a compromise between where we are, $x_t$, and where we are going, $x_0$. The check knows nothing of steps 3 and 4: it conditions the whole chain on $x_0$ and *all* later states with a linear solver.
 
 # %%
 def posterior(x0, x_t, t):
@@ -268,7 +265,7 @@ check(
 )  # fmt: skip
 
 # %% [markdown]
-# **Step 5. But nobody tells you $x_0$.** What a sampler needs is $q(x_{t-1}\mid x_t)$, an average of these normals over everything that $x_0$ might have been. That is not a normal. It is nearly one when $\beta_t$ is small, and here is why. By Bayes' rule $q(x_{t-1}\mid x_t)\propto q(x_{t-1})\,q(x_t\mid x_{t-1})$. The second factor is a normal of standard deviation about $\sqrt{\beta_t}$. If that is narrow, the logarithm of the first factor looks like a straight line across it, and a normal times the exponential of a line is a normal. The figure takes two narrow peaks as data, and goes one step back exactly, on a grid.
+# **Step 5. But nobody tells you $x_0$.** What a sampler needs is $q(x_{t-1}\mid x_t)$, an average of these normals over everything that $x_0$ might have been. That is not a normal, but nearly one when $\beta_t$ is small. By Bayes' rule $q(x_{t-1}\mid x_t)\propto q(x_{t-1})\,q(x_t\mid x_{t-1})$. The second factor is a normal of standard deviation about $\sqrt{\beta_t}$. If that is narrow, the logarithm of the first factor looks like a straight line across it, and a normal times the exponential of a line is a normal. The figure takes two narrow peaks as data and goes one step back exactly.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -293,7 +290,7 @@ for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
     ax.set(xlabel="$x_{t-1}$", xlim=(-2, 2), title=f"$\\beta_t$ = {beta}")
 axes[0].set_ylabel(r"density given $x_t=0.1$")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-show(figure, "The exact distribution of one step back and a normal of the same moments: "
+show(figure, "The exact distribution of one step back and a normal of equal moments: "
      "equal for beta 0.02, different for 0.3, and two-humped for 0.8.")  # fmt: skip
 check_range(
     "divergence of the normal step, beta 0.02, nats", misfit[0], 0.0008, 0.001,
@@ -303,17 +300,17 @@ check_range(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# On the left the two curves cannot be told apart. On the right the exact step has two humps: it has not decided between the peaks. **Small steps are the price for normal steps**, and this is why diffusion models need many of them. Section 10 shows what happens if you do not pay.
+# On the left the two curves cannot be told apart. On the right the exact step has two humps: it has not decided between the peaks. **Normal steps must be small steps**, and this is why diffusion models need many of them.
 #
 # ## 4. What should the network learn?
 #
-# Let the model be a chain that runs backwards: $p_\theta(x_{0:T})=p(x_T)\prod_tp_\theta(x_{t-1}\mid x_t)$, with $p(x_T)=\mathcal N(0,I)$ and normal steps $p_\theta(x_{t-1}\mid x_t)=\mathcal N(\mu_\theta(x_t,t),v_tI)$. This is the latent-variable model of lesson 05, with $T$ layers of latents $x_1,\dots,x_T$, and one simplification: the guess at their posterior is the fixed chain $q$. There is no encoder to learn.
+# Let the model be a chain that runs backwards: $p_\theta(x_{0:T})=p(x_T)\prod_tp_\theta(x_{t-1}\mid x_t)$, with $p(x_T)=\mathcal N(0,I)$ and normal steps $p_\theta(x_{t-1}\mid x_t)=\mathcal N(\mu_\theta(x_t,t),v_tI)$. This is the latent-variable model of lesson 05 with latents $x_1,\dots,x_T$, and one simplification: the guess at their posterior is the fixed chain $q$. There is no encoder to learn.
 #
-# **Step 6. The evidence lower bound (ELBO).** Jensen's inequality, as in lesson 05:
-# $$\log p_\theta(x_0)\ \ge\ \mathbb E_q\Big[\log p(x_T)+\sum_{t=1}^T\log\frac{p_\theta(x_{t-1}\mid x_t)}{q(x_t\mid x_{t-1})}\Big].$$
-# **Step 7. Turn $q$ around.** Numerator and denominator point in opposite directions, so the ratios are not divergences yet. Bayes' rule turns the denominator around. Given $x_{t-1}$, knowing $x_0$ changes nothing in a Markov chain, so for $t\ge2$
+# **Step 6. The evidence lower bound (ELBO).** By Jensen's inequality, $\log p_\theta(x_0)\ge\mathbb E_q\big[\log p(x_T)+\sum_{t=1}^T\log\frac{p_\theta(x_{t-1}\mid x_t)}{q(x_t\mid x_{t-1})}\big]$.
+#
+# **Step 7. Turn $q$ around.** Numerator and denominator point in opposite directions, so the ratios are not divergences yet. In a Markov chain $x_0$ adds nothing to $x_{t-1}$, so for $t\ge2$ Bayes' rule gives
 # $$q(x_t\mid x_{t-1})=q(x_t\mid x_{t-1},x_0)=q(x_{t-1}\mid x_t,x_0)\,\frac{q(x_t\mid x_0)}{q(x_{t-1}\mid x_0)} .$$
-# In the product over $t\ge2$ the fractions cancel, each numerator against the next denominator. What remains is $q(x_T\mid x_0)/q(x_1\mid x_0)$, and the factor $q(x_1\mid x_0)$ of step $t=1$ cancels as well. So $q(x_{1:T}\mid x_0)=q(x_T\mid x_0)\prod_{t\ge2}q(x_{t-1}\mid x_t,x_0)$: the noising chain, told from its end.
+# In the product the fractions cancel, each numerator against the next denominator, and what remains of them loses $q(x_1\mid x_0)$ to the step $t=1$. So $q(x_{1:T}\mid x_0)=q(x_T\mid x_0)\prod_{t\ge2}q(x_{t-1}\mid x_t,x_0)$: the noising chain, told from its end.
 
 # %% jupyter={"source_hidden": true}
 std = (1 - b).sqrt(), b.sqrt()
@@ -335,13 +332,13 @@ check(
 # $$\boxed{-\log p_\theta(x_0)\le\underbrace{\mathrm{KL}\big(q(x_T|x_0)\,\|\,p(x_T)\big)}_{\text{prior: nothing to learn}}
 # +\sum_{t=2}^T\underbrace{\mathbb E_q\,\mathrm{KL}\big(q(x_{t-1}|x_t,x_0)\,\|\,p_\theta(x_{t-1}|x_t)\big)}_{L_{t-1}}
 # \underbrace{-\,\mathbb E_q\log p_\theta(x_0|x_1)}_{L_0}}$$
-# The first term asks whether the chain really ends in noise. Each $L_{t-1}$ compares the model's step with the exact step of section 3. The last one is the final touch.
+# The first term asks whether the chain really ends in noise. Each $L_{t-1}$ compares the model's step with the exact step of section 3.
 #
-# **Step 9. Predict the noise.** The exact step needs $x_0$, which is what we are looking for. Could a network supply it? It sees $x_t=\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\,\epsilon$. If it could tell us $\epsilon$, we could solve for $x_0$. Put this $x_0$ into $\tilde\mu_t$ and tidy up, and use the same formula for the model, with a network $\epsilon_\theta$ in the place of the unknown noise:
+# **Step 9. Predict the noise.** The exact step needs $x_0$, which is what we are looking for. Could a network supply it? It sees $x_t=\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\,\epsilon$. If it could tell us $\epsilon$, we could solve for $x_0$ and put that into $\tilde\mu_t$. The coefficient of $x_t$ becomes $\frac{\beta_t+\alpha_t(1-\bar\alpha_{t-1})}{\sqrt{\alpha_t}(1-\bar\alpha_t)}=\frac1{\sqrt{\alpha_t}}$. The model uses the same formula, with a network $\epsilon_\theta$ for the unknown noise:
 # $$x_0=\frac{x_t-\sqrt{1-\bar\alpha_t}\,\epsilon}{\sqrt{\bar\alpha_t}}\quad\Rightarrow\quad
 # \tilde\mu_t=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon\Big),\qquad
 # \mu_\theta=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t,t)\Big).$$
-# Predicting the noise and predicting the clean picture are the same task, up to a division by $\sqrt{\bar\alpha_t}$. Remember that division: it causes trouble in section 10.
+# Predicting the noise or the clean picture is the same task, up to a division by $\sqrt{\bar\alpha_t}$, which will cause trouble in section 10.
 #
 # **Step 10. Subtract.** Two normals with variances $\tilde\beta_t$ and $v_t$ in $D$ dimensions have the divergence $\lVert\tilde\mu-\mu_\theta\rVert^2/2v_t+c_t$, where $c_t=\frac D2\big(\frac{\tilde\beta_t}{v_t}-1-\log\frac{\tilde\beta_t}{v_t}\big)$ does not contain the network. So $L_{t-1}$ is a weight times $\lVert\epsilon-\epsilon_\theta\rVert^2$, plus $c_t$.
 #
@@ -380,15 +377,15 @@ check(
 # %% [markdown]
 # **Step 11. The simple loss.** The network stands in one place only, inside a square. Ho et al. (2020) dropped the weight and drew $t$ at random:
 # $$L_{\text{simple}}=\mathbb E_{t,\,x_0,\,\epsilon}\ \big\lVert\epsilon-\epsilon_\theta\big(\sqrt{\bar\alpha_t}\,x_0+\sqrt{1-\bar\alpha_t}\,\epsilon,\ t\big)\big\rVert^2 .$$
-# Is that allowed? A network that is best at *every* $t$ separately minimises both sums. A real network has to divide its capacity, and the weights say how. With $v_t=\beta_t$ the weight is $\beta_t/2\alpha_t(1-\bar\alpha_t)$: large for small $t$, where $1-\bar\alpha_t$ is tiny, and growing again at the end with $\beta_t$. The bound cares most about the first steps, where grey levels are settled. The simple loss moves the attention to where shapes are decided.
+# A network that is best at *every* $t$ separately minimises both. A real network has to divide its capacity, and the weights say how. With $v_t=\beta_t$ the weight is $\beta_t/2\alpha_t(1-\bar\alpha_t)$: large for small $t$, where $1-\bar\alpha_t$ is tiny, and growing again at the end with $\beta_t$. The bound cares most about the first steps, where grey levels are settled. The simple loss moves the attention to where shapes are decided.
 #
 # ## 5. The network
 #
-# The network gets a picture and a step, and returns a picture. How do you tell it the step? A bare number $t$ would be one weak input among thousands. The **time embedding** writes $t$ as waves of many speeds, like the hands of a clock: $\sin\omega_jt$ and $\cos\omega_jt$ with $\omega_j=1000^{-(j-1)/k}$ for $j=1,\dots,k$. The fast waves tell neighbouring steps apart; the slow ones say roughly where in the chain we are. A small network turns the waves into a vector $e$ that every block reads. We also tell the network which digit to draw, by adding a learned vector for each label. (Lesson 13 makes more of this.)
+# The network gets a picture and a step, and returns a picture. How do you tell it the step? The **time embedding** writes $t$ as waves of many speeds, like the hands of a clock: $\sin\omega_jt$ and $\cos\omega_jt$ with $\omega_j=1000^{-(j-1)/k}$ for $j=1,\dots,k$. The fast waves tell neighbouring steps apart; the slow ones say roughly where in the chain we are. A small network turns the waves into a vector $e$ that every block reads. A learned vector for each label, added to it, says which digit to draw.
 #
 # A **residual block** computes a correction and adds it to its input, so gradients find a short way through many blocks. The vector $e$ enters as a shift and a scale of each channel: the same filters behave differently at different noise levels.
 #
-# A digit has strokes (large) and edges (small), and the noise has to be told from both. The **U-Net** looks at several sizes. Going down, it halves the picture and doubles the channels; at the bottom each number sees the whole digit; going up, each size is **concatenated** with what the way down knew at that size (the *skip connections*), so no detail is lost.
+# The **U-Net** looks at the picture in several sizes. Going down, it halves the picture and doubles the channels; at the bottom each number sees the whole digit; going up, each size is **concatenated** with what the way down knew at that size (the *skip connections*), so no detail is lost.
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(9.0, 3.7))
@@ -515,7 +512,7 @@ course.exercise("12.training-step", my_loss)
 course.solution("12.training-step")
 
 # %% [markdown]
-# **Averaged weights.** Each loss is one random step and one random noise, so the weights jitter around a good place. Sample with their **exponential moving average (EMA)** instead: after each step, $\bar\theta\leftarrow d\,\bar\theta+(1-d)\,\theta$. Unroll it, and the weights of $k$ steps ago count $(1-d)\,d^{\,k}$. With $d=0.99$ the average remembers about $1/(1-d)=100$ steps. At the start, when there is little worth remembering, $d$ is smaller.
+# **Averaged weights.** Each loss is a few random steps and noises, so the weights jitter around a good place. Sample with their **exponential moving average (EMA)** instead: after each step, $\bar\theta\leftarrow d\,\bar\theta+(1-d)\,\theta$. Unroll it, and the weights of $k$ steps ago count $(1-d)\,d^{\,k}$. With $d=0.99$ the average remembers about $1/(1-d)=100$ steps. At the start $d$ is smaller.
 
 # %%
 loss = course.yours("12.training-step")
@@ -575,15 +572,15 @@ check_close_mc(
 )  # fmt: skip
 
 # %% [markdown]
-# **A common misconception**, and question 2: *a perfect network has loss zero*. It tempts because a regression without noise in its targets could get there. Here the targets *are* noise. Compare runs with each other, never with zero.
+# **A common misconception**, and question 2: *a perfect network has loss zero*. It tempts because most regressions could get there. Here the targets *are* noise. Compare runs with each other, not with zero.
 #
 # ## 7. Sampling
 #
 # Now walk back. Start from $x_T\sim\mathcal N(0,I)$. For $t=T,\dots,1$ take the mean of step 9 and add fresh noise:
 # $$x_{t-1}=\frac1{\sqrt{\alpha_t}}\Big(x_t-\frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\epsilon_\theta(x_t,t)\Big)+\sqrt{v_t}\;z,\qquad z\sim\mathcal N(0,I),\quad z=0\ \text{in the last step}.$$
-# This is **ancestral sampling**: each state is drawn given its ancestor. For $v_t$ there are two classic choices, $\beta_t$ and the smaller $\tilde\beta_t$. We take $\beta_t$. The last step adds no noise, because a finished picture should not be noisy.
+# This is **ancestral sampling**: each state is drawn given its ancestor. For $v_t$ there are two classic choices, $\beta_t$ and the smaller $\tilde\beta_t$. We take $\beta_t$.
 #
-# **Your turn 12.4 · the sampler** *(build, 10 minutes)*. Write the loop. `z[t]` is the noise to use at step `t`, so that the result can be compared; `betas` has one entry a step; `network(x, t)` wants one step for each row. All samples of this lesson are then drawn by **your** function.
+# **Your turn 12.4 · the sampler** *(build, 10 minutes)*. Write the loop. `z[t]` is the noise to use at step `t`, so that the result can be compared; `betas` has one entry a step; `network(x, t)` wants one step for each row. All samples below are drawn by **your** function.
 
 # %%
 def my_walk(network, x, z, betas):
@@ -653,7 +650,7 @@ for ax, k in zip(axes, (0, 60, 85, 100), strict=True):
     ax.set(xlim=(-2.8, 2.8), ylim=(-2.8, 2.8), aspect="equal", xticks=[], yticks=[],
            title=f"after {k} steps back")  # fmt: skip
     ax.spines[:].set_visible(False)
-show(figure, "Reverse trajectories in the plane: a round cloud of noise splits into five "
+show(figure, "Reverse trajectories in the plane: a cloud of noise splits into five "
      "small clouds; colours show where each point will end.")  # fmt: skip
 
 # %% [markdown]
@@ -698,7 +695,7 @@ film(
 )  # fmt: skip
 
 # %% [markdown]
-# These are yours. Some are wrong, as twenty seconds of training would have it; the project asks you to do better.
+# These are yours. About a third are wrong after so little training; the project asks you to do better.
 #
 # **Your turn 12.5 · a broken sampler** *(repair, 5 minutes)*. Many implementations write the mean as in section 3, from a guess of $x_0$, because that guess can be **clipped** to the range of pixels, $[-1,1]$. Here is such a sampler, with two bugs, and four of its samples. Return it without the bugs.
 
@@ -732,13 +729,13 @@ ways = {"broken": broken_walk, "repaired": clipped}
 for ax, (name, how) in zip(axes, ways.items(), strict=True):
     x, _ = draw(ask(average, few), (4, 1, 12, 12), seed=7, walk=how)
     course.show_images(ax, x.clamp(-1, 1), n_columns=4, title=name)
-show(figure, "Left, four samples of the broken sampler: black and white speckle. Right, "
+show(figure, "Left, four samples of the broken sampler: black and white noise. Right, "
      "after the repair: digits.")  # fmt: skip
 
 # %% [markdown]
 # ## 8. How likely is a digit?
 #
-# The bound of step 8 gives a number for every test digit. One thing is missing: pixels are 256 grey levels, and a *density* can be made arbitrarily high at 256 points. So cut the last step into bins: grey level $g$ gets the probability that the normal $p_\theta(x_0\mid x_1)$ puts between its neighbours' midpoints, the outermost bins reaching to infinity. Then $L_0=-\log P_\theta(x_0\mid x_1)$, and the whole is an upper bound on the code length of a digit, given its label.
+# The bound of step 8 gives a number for every test digit. One thing is missing: pixels are 256 grey levels, and a *density* can be made arbitrarily high at 256 points. So cut the last step into bins: each level gets the probability that $p_\theta(x_0\mid x_1)$ puts halfway to its neighbours, the outermost bins reaching to infinity. With $L_0=-\log P_\theta(x_0\mid x_1)$ the whole is an upper bound on the code length of a digit, given its label.
 
 # %%
 x, eps = test_digits[:100], torch.randn(T, 100, 1, 12, 12, generator=generator)
