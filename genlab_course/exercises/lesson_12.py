@@ -14,11 +14,13 @@ Model = Callable[[Tensor, Tensor], Tensor]
 
 # 12.bound-weight: what multiplies the summed square in the bound
 def weight(beta: float, alpha_bar: float, v: float) -> float:
+    """What multiplies the summed squared error of the noise, in nats."""
     return beta**2 / (2 * v * (1 - beta) * (1 - alpha_bar))
 
 
 # 12.training-step: build it
 def noise_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
+    """Mean square error of the predicted noise."""
     a = alphas_bar[t][:, None, None, None]
     x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
     return ((eps - network(x_t, t)) ** 2).mean()
@@ -59,6 +61,7 @@ def _batch(seed: int) -> tuple[Any, ...]:
 
 # 12.sampler: build it
 def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
+    """From pure noise x to data, with step variances beta."""
     alphas_bar = (1 - betas).cumprod(0)
     for t in reversed(range(len(betas))):
         eps_hat = network(x, torch.full((len(x),), t))
@@ -94,6 +97,7 @@ def _walk(
 
 # 12.repair: the same sampler, its guess of the data kept in range
 def clipped_walk(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
+    """From pure noise x to data, each guess of the data kept in [-1, 1]."""
     alphas_bar = (1 - betas).cumprod(0)
     for t in reversed(range(len(betas))):
         a, beta = alphas_bar[t], betas[t]
