@@ -68,7 +68,7 @@ states = list(score.ddpm_sample(
     variances=betas, generator=generator,
 ))  # fmt: skip
 film(
-    [sheet(states[k]) for k in [*range(0, 40, 10), *range(40, 100, 4), 99]],
+    [sheet(states[k]) for k in [*range(0, 60, 15), *range(60, 100, 3), 99]],
     alt="Ten squares of noise turn, step by step, into the handwritten digits 0 to 9.",
     seconds=5.0, width=430,
 )  # fmt: skip
@@ -106,7 +106,7 @@ course.draw_map(lesson=12, slim=True)
 #
 # **Step 2. All steps at once.** Write $\alpha_t=1-\beta_t$ and $\bar\alpha_t=\alpha_1\alpha_2\cdots\alpha_t$. By induction,
 # $$\boxed{\;x_t=\sqrt{\bar\alpha_t}\;x_0+\sqrt{1-\bar\alpha_t}\;\epsilon,\qquad\epsilon\sim\mathcal N(0,I)\;}$$
-# You can **jump** from the data to any step. Of the variance of $x_t$, the fraction $\bar\alpha_t$ is picture and the rest is noise.
+# You can **jump** from the data to any step. If the data have variance 1, the fraction $\bar\alpha_t$ of the variance of $x_t$ is picture and the rest is noise.
 #
 # The check carries the coefficient of every single noise through ten steps. In code, steps count from 0: `alphas_bar[t - 1]` is $\bar\alpha_t$.
 
@@ -154,7 +154,7 @@ show(figure, "Three digits, 3, 8 and 5, under more and more noise: clear at step
      "doubtful at step 20, invisible from step 30 on.")  # fmt: skip
 
 # %% [markdown]
-# Read a row from left to right. At step 10 you have no doubt, at step 20 you guess, and from step 30 on you see nothing. Is there nothing to be seen? Section 2 asks a better observer.
+# At step 10 you have no doubt, at step 20 you guess, and from step 30 on you see nothing. Is there nothing to be seen? Section 2 asks a better observer.
 #
 # **Your turn 12.1 · a jump by hand** *(compute, 3 minutes)*. Let $x_0=2$, $\beta_t=0.1$ in every step, and suppose the noise of the jump is $\epsilon=0.3$. What is $x_5$? Three digits are enough.
 
@@ -198,7 +198,7 @@ show(figure, "Fraction of picture and log signal-to-noise ratio at each step: li
      "and cosine fall to nothing, the short linear one stops at 36 %.")  # fmt: skip
 
 # %% [markdown]
-# **When is the digit lost?** The widget's observer knows all training images (here of $8\times8$ pixels) and applies Bayes' rule exactly; nothing in it is trained. Before you move the slider: at which step does the green curve fall below one half, for each schedule? And at which log SNR?
+# **When is the digit lost?** The widget's observer knows all training images (here of $8\times8$ pixels) and applies Bayes' rule. At which step does the green curve fall below one half, for each schedule? And at which log SNR?
 
 # %% tags=["keep-output"]
 widgets.forward_process()
@@ -291,7 +291,7 @@ for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
 axes[0].set_ylabel(r"density given $x_t=0.1$")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 show(figure, "The exact distribution of one step back and a normal of equal moments: "
-     "equal for beta 0.02, different for 0.3, and two-humped for 0.8.")  # fmt: skip
+     "equal for beta 0.02; for 0.3 and 0.8 the exact one has two humps.")  # fmt: skip
 check_range(
     "divergence of the normal step, beta 0.02, nats", misfit[0], 0.0008, 0.001,
     digits=5,
@@ -300,7 +300,7 @@ check_range(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# On the left the two curves cannot be told apart. On the right the exact step has two humps: it has not decided between the peaks. **Normal steps must be small steps**, and this is why diffusion models need many of them.
+# On the left the two curves cannot be told apart. In the others the exact step has two humps: it has not decided between the peaks. **Normal steps must be small steps**, and this is why diffusion models need many of them.
 #
 # ## 4. What should the network learn?
 #
@@ -592,7 +592,7 @@ course.exercise("12.sampler", my_walk)
 course.solution("12.sampler")
 
 # %% [markdown]
-# **First without a network.** A sampler can be tested before anything is trained: give it the *exact* $\mathbb E[\epsilon\mid x_t]$ of data whose density is known. Whatever is then wrong is the sampler's fault. Our data are five small clouds in the plane.
+# **First without a network.** Give the sampler the *exact* $\mathbb E[\epsilon\mid x_t]$ of data whose density is known, here five small clouds in the plane. Whatever is then wrong is the sampler's fault.
 
 # %%
 walk = course.yours("12.sampler")
@@ -654,7 +654,7 @@ show(figure, "Reverse trajectories in the plane: a cloud of noise splits into fi
      "small clouds; colours show where each point will end.")  # fmt: skip
 
 # %% [markdown]
-# Colours tell where a point will end; five points drag the path of their last 25 steps behind them. At the start the colours are mixed: nothing is decided in the noise. After 60 steps regions have formed, and in the last 15 the points only settle. The spread is slightly larger than the data's, which is the price of 100 steps in place of infinitely many.
+# Colours tell where a point will end; five points drag the path of their last 25 steps behind them. At the start the colours are mixed: nothing is decided in the noise. After 60 steps regions have formed, and in the last 15 the points only settle. (The clouds are slightly too wide, which is the price of 100 steps in place of infinitely many.)
 #
 # **Now your network.** Same function, ten labels.
 
@@ -689,7 +689,7 @@ for ax, (step, (images, _)) in zip(axes, made.items(), strict=True):
 show(figure, "Twenty samples each after 50, 200 and all steps of training: noise and "
      "blots, then strokes, then digits.")  # fmt: skip
 film(
-    [sheet(x[:20], 10) for x in [*states[0:40:10], *states[40:100:4], samples]],
+    [sheet(x[:20], 10) for x in [*states[0:60:15], *states[60:100:3], samples]],
     alt="Twenty squares of noise become digits, drawn by the network trained above.",
     seconds=5.0, width=520,
 )  # fmt: skip
@@ -697,7 +697,7 @@ film(
 # %% [markdown]
 # These are yours. About a third are wrong after so little training; the project asks you to do better.
 #
-# **Your turn 12.5 · a broken sampler** *(repair, 5 minutes)*. Many implementations write the mean as in section 3, from a guess of $x_0$, because that guess can be **clipped** to the range of pixels, $[-1,1]$. Here is such a sampler, with two bugs, and four of its samples. Return it without the bugs.
+# **Your turn 12.5 · a broken sampler** *(repair, 5 minutes)*. Many implementations write the mean as in section 3, because a guess of $x_0$ can be **clipped** to the range of pixels, $[-1,1]$. Here is such a sampler with two bugs; four of its samples are below. Return it without the bugs.
 
 # %%
 def broken_walk(network, x, z, betas):
@@ -765,20 +765,20 @@ show(figure, "Bits per dimension of each term: most belong to the first ten step
      "almost none to steps 20 to 60, where shapes are decided.")  # fmt: skip
 
 # %% [markdown]
-# Most of the bits go to the last tenth of the walk, to grey levels that nobody would miss. The steps in which the digit's shape is decided cost almost nothing. This is why a better bound and better pictures are different aims, and why dropping the weights in step 11 makes better pictures. To compare with an unconditional model, add the cost of the label, at most $\log_2(10)/144=0.02$ bits per dimension.
+# Most of the bits go to the last tenth of the walk, to grey levels that nobody would miss. The steps in which the digit's shape is decided cost almost nothing. So a better bound and better pictures are different aims, and step 11 chose the pictures. To compare with an unconditional model, add the cost of the label, $\log_2(10)/144=0.02$ bits per dimension.
 #
 # ## 9. Four names for one prediction
 #
-# Write $\alpha=\sqrt{\bar\alpha_t}$ for the scale of the signal and $\sigma=\sqrt{1-\bar\alpha_t}$ for that of the noise. Given $x_t=\alpha x_0+\sigma\epsilon$, whoever knows one of these knows the others:
+# Write $\alpha=\sqrt{\bar\alpha_t}$ for the scale of the signal and $\sigma=\sqrt{1-\bar\alpha_t}$ for that of the noise. Given $x_t=\alpha x_0+\sigma\epsilon$, each of these gives the others:
 #
 # | the network predicts | from the noise | the same guess weighs | an error of it becomes, in $x_0$ |
 # |---|---|---|---|
 # | noise $\epsilon$ | $\hat\epsilon$ | $\mathrm{SNR}$ | $\sigma/\alpha$ times as large |
 # | data $x_0$ (a *denoiser*) | $(x_t-\sigma\hat\epsilon)/\alpha$ | $1$ | the same |
 # | velocity $v=\alpha\epsilon-\sigma x_0$ | $\alpha\hat\epsilon-\sigma\hat x_0$ | $\mathrm{SNR}+1$ | $\sigma$ times as large |
-# | score $\nabla\log q(x_t)$ | $-\hat\epsilon/\sigma$ | $\mathrm{SNR}/\sigma^2$ | $\sigma^2/\alpha$ times as large |
+# | score $s=\nabla\log q(x_t)$ | $\hat s=-\hat\epsilon/\sigma$ | $\mathrm{SNR}/\sigma^2$ | $\sigma^2/\alpha$ times as large |
 #
-# The third column is the squared error in that row divided by the squared error in $x_0$: a choice of target is a choice of weight. The last row says that noise prediction is **denoising score matching** (lesson 11), up to a weight: the best $\hat\epsilon$ is $-\sigma$ times the score.
+# The third column is the squared error in that row over the squared error in $x_0$: a choice of target is a choice of weight. The last row says that noise prediction is **denoising score matching** (lesson 11), up to a weight: the best $\hat\epsilon$ is $-\sigma$ times the score. Put that into the second row, and you have Tweedie's formula, $\mathbb E[x_0\mid x_t]=(x_t+\sigma^2s)/\alpha$.
 
 # %% jupyter={"source_hidden": true}
 x0, eps, error = torch.randn(3, 4, 3, dtype=torch.float64, generator=generator)
@@ -799,11 +799,11 @@ check(
 )  # fmt: skip
 
 # %% [markdown]
-# Look at the last column when nothing but noise is left, $\alpha\to0$. An error of $\hat\epsilon$ is divided by $\alpha$ and explodes. An error of $\hat v$ never grows. That is one reason why many recent models predict $v$.
+# Look at the last column when nothing but noise is left, $\alpha\to0$. An error of $\hat\epsilon$ explodes, an error of $\hat v$ never grows. That is one reason why many recent models predict $v$.
 #
 # ## 10. It fails
 #
-# **Too few steps.** The data are the two narrow peaks of section 3, of standard deviation 0.1. The network is perfect, so only the sampler can be at fault. We walk back in 10 steps, with the smaller variance $v_t=\tilde\beta_t$.
+# **Too few steps.** The data are the two narrow peaks of section 3, of standard deviation 0.1. The network is perfect, so only the sampler can be at fault. Walk back in 10 steps, with $v_t=\tilde\beta_t$.
 #
 # **Your turn 12.6 · predict** *(predict, 3 minutes)*. What will the peaks that come out be: `"narrow"`, `"wide"`, `"right"`, or `"one"` peak in the middle? Commit yourself before you run the next cell.
 
@@ -896,7 +896,7 @@ check_range(
 )  # fmt: skip
 
 # %% [markdown]
-# The samples look right one by one, and their proportions are wrong: part of the decision had already been taken at $t=T$, and pure noise knows nothing of it. The prior's term of the bound sees it without a single sample. *Repair*: look at $\bar\alpha_T$ before you train.
+# Each sample looks right, but the proportions are wrong: part of the decision had already been taken at $t=T$, and pure noise knows nothing of it. The prior's term of the bound sees it without a sample. *Repair*: look at $\bar\alpha_T$ before you train.
 #
 # **A small error, magnified.** The cosine schedule ends at $\bar\alpha_T\approx0$ with $\beta_T=0.999$. In its first step back, an error of $\hat\epsilon$ enters the next state multiplied by $\beta_T/\sqrt{\alpha_T(1-\bar\alpha_T)}$. We walk our network down a cosine of 50 steps, asking it at the levels that it knows, from three starting noises. As a control, the clipped sampler of exercise 12.5 walks the same way.
 
@@ -927,7 +927,7 @@ check_range(
 )  # fmt: skip
 
 # %% [markdown]
-# That answers question 3: about 32 times. After one step the state should still have standard deviation 1; it has left the range that the network was trained on, and what follows is guesswork. With the guess of $x_0$ clipped, the same network on the same schedule draws digits. So the schedule was not at fault, and the network was not bad: the division by $\sqrt{\bar\alpha_t}$ of step 9 was. *Repairs* in use: clip, predict $v$, or end the schedule earlier, as ours does.
+# That answers question 3: about 32 times. After one step the state should still have standard deviation 1; it has left the range that the network was trained on, and what follows is guesswork. With the guess of $x_0$ clipped, the same network on the same schedule draws digits. So the schedule was not at fault, and the network was not bad: the division by $\sqrt{\bar\alpha_t}$ of step 9 was. *Repairs* in use: clip, predict $v$, or end the schedule earlier.
 
 # %% [markdown]
 # ## Going further: why $v$?
@@ -970,7 +970,7 @@ check(
 #
 # ## Project: ten minutes to better digits
 #
-# *(2 to 3 hours.)* Improve the model of this page with at most ten minutes of training on two cores. **Target**: of 200 samples, twenty of each digit, at least 95 % are recognised by `recognised`, for each of three training seeds, and no sample is closer to a training digit than the closest 1 % of test digits are (it must not copy). Ideas, each a few lines: train longer with a larger batch; predict $v$; draw $t$ more often between steps 15 and 50, where shapes are decided; use $\tilde\beta_t$ in the last steps; give the bottom of the U-Net attention. Change one thing at a time. Hand in your loop, a table with one row for each change and three seeds in each row, forty samples, and the one change that did *not* help.
+# *(2 to 3 hours.)* Improve the model of this page with at most ten minutes of training on two cores. **Target**: of 200 samples, twenty of each digit, at least 85 % are recognised by `recognised`, for each of three training seeds, and at most six are closer to a training digit than the closest 1 % of the test digits (a model must not copy). Ideas: train longer with a larger batch; predict $v$; draw $t$ more often where shapes are decided; use $\tilde\beta_t$ in the last steps; add attention at the bottom of the U-Net. Change one thing at a time. Hand in your loop, a table with one row for each change and three seeds in each row, forty samples, and the one change that did *not* help.
 #
 # ## Quiz
 
@@ -980,7 +980,7 @@ widgets.quiz(12)
 # %% [markdown]
 # ## Summary
 #
-# 1. The forward process exchanges signal for noise; any of its steps is reached by one jump, $x_t=\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\,\epsilon$.
+# 1. The forward process exchanges signal for noise; $x_t=\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\,\epsilon$ reaches any step in one jump.
 # 2. What can be seen depends on the signal-to-noise ratio; a schedule says when each ratio is reached.
 # 3. Given $x_0$, one step back is normal with known mean and variance.
 # 4. Without $x_0$ it is nearly normal only for small steps; hence the many steps.
