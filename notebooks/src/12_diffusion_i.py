@@ -761,7 +761,8 @@ ax.bar(range(1, T + 1), bits[:-1], color="#0072B2", width=1.0)
 right = np.interp(score.log_snr(alphas_bar).numpy(), LEVELS.numpy(), known)
 first, final = int((right > 0.9).sum()) + 1, int((right > 0.2).sum())
 ax.axvspan(first, final, color="#E69F00", alpha=0.25)
-ax.text((first + final) / 2, 0.5 * float(bits.max()), "which digit is it?\nthe observer of\n"
+half_way = 0.5 * float(bits.max())
+ax.text((first + final) / 2, half_way, "which digit is it?\nthe observer of\n"
         "section 2 loses it here", ha="center", va="center")  # fmt: skip
 ax.set(xlabel="step t", ylabel="bits per dimension", xlim=(0, 101),
        title="the bits are paid for grey levels, not for shapes")  # fmt: skip
@@ -866,7 +867,8 @@ right.set_xticks([10, 20, 50, 200], ["10", "20", "50", "200"])
 right.minorticks_off()
 figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 show(figure, "Left: after ten steps the peaks are too narrow with the small variance. "
-     "Right: the width of a peak against the number of steps; the data's is 0.1.")  # fmt: skip
+     "Right: the width of a peak against the number of steps; it should be 0.1.",
+)  # fmt: skip
 check_range(
     "10 steps, small variance: width (data: 0.1)", right_peak(laws[10, "small"])[1],
     0.03, 0.045, unlike={"variance beta": right_peak(laws[10, "large"])[1]},
