@@ -48,6 +48,7 @@ def sheet(images, n_columns=5):
     return x.flatten(2).flatten(0, 1)
 
 
+# %% jupyter={"source_hidden": true}
 T = 100
 betas = torch.linspace(0.001, 0.2, T)
 alphas_bar = (1 - betas).cumprod(0)
@@ -126,6 +127,7 @@ check(
     torch.stack([a_bar.sqrt(), 1 - a_bar]),
     unlike={"noises added": torch.stack([signal, noises.sum(1) ** 2])},
 )
+
 
 # %% [markdown]
 # Here is the jump on real digits: MNIST, averaged to $16\times16$ pixels and cut to the $12\times12$ in the middle, where the ink is. Pixels are scaled to $[-1,1]$.
@@ -215,6 +217,7 @@ check_range(
     "linear: step at which half are recognised", lost["linear"], 28, 38, digits=0,
     unlike={"cosine": lost["cosine"]},
 )  # fmt: skip
+
 
 # %% [markdown]
 # <details><summary>Answer, and question 1</summary>
@@ -310,29 +313,13 @@ torch.set_default_dtype(torch.float32)
 #
 # **Step 7. Turn $q$ around.** Numerator and denominator point in opposite directions, so the ratios are not divergences yet. In a Markov chain $x_0$ adds nothing to $x_{t-1}$, so for $t\ge2$ Bayes' rule gives
 # $$q(x_t\mid x_{t-1})=q(x_t\mid x_{t-1},x_0)=q(x_{t-1}\mid x_t,x_0)\,\frac{q(x_t\mid x_0)}{q(x_{t-1}\mid x_0)} .$$
-# In the product the fractions cancel, each numerator against the next denominator, and what remains of them loses $q(x_1\mid x_0)$ to the step $t=1$. So $q(x_{1:T}\mid x_0)=q(x_T\mid x_0)\prod_{t\ge2}q(x_{t-1}\mid x_t,x_0)$: the noising chain, told from its end.
-
-# %% jupyter={"source_hidden": true}
-std = (1 - b).sqrt(), b.sqrt()
-forward = sum(
-    Normal(std[0][t] * path[t], std[1][t]).log_prob(path[t + 1]) for t in range(10)
-)
-end = Normal(a_bar[-1].sqrt() * path[0], (1 - a_bar[-1]).sqrt()).log_prob(path[10])
-steps_back = []
-for t in range(2, 11):
-    mean, variance = posterior(path[0], path[t], t)
-    steps_back.append(Normal(mean, variance.sqrt()).log_prob(path[t - 1]))
-check(
-    "log q of a path, forwards = from its end",
-    forward, end + sum(steps_back), unlike={"q(x_T | x_0) forgotten": sum(steps_back)},
-)  # fmt: skip
-
-# %% [markdown]
+# In the product over $t\ge2$ the fractions cancel, each numerator against the next denominator. What remains is $q(x_T\mid x_0)/q(x_1\mid x_0)$, and its denominator cancels against the step $t=1$. So $q(x_{1:T}\mid x_0)=q(x_T\mid x_0)\prod_{t\ge2}q(x_{t-1}\mid x_t,x_0)$: the noising chain, told from its end.
+#
 # **Step 8. Collect.** Each ratio now compares two distributions of the *same* $x_{t-1}$, so its average is a Kullback-Leibler divergence:
 # $$\boxed{-\log p_\theta(x_0)\le\underbrace{\mathrm{KL}\big(q(x_T|x_0)\,\|\,p(x_T)\big)}_{\text{prior: nothing to learn}}
 # +\sum_{t=2}^T\underbrace{\mathbb E_q\,\mathrm{KL}\big(q(x_{t-1}|x_t,x_0)\,\|\,p_\theta(x_{t-1}|x_t)\big)}_{L_{t-1}}
 # \underbrace{-\,\mathbb E_q\log p_\theta(x_0|x_1)}_{L_0}}$$
-# The first term asks whether the chain really ends in noise. Each $L_{t-1}$ compares the model's step with the exact step of section 3.
+# The first term asks whether the chain really ends in noise. Each $L_{t-1}$ compares the model's step with the exact step of section 3, and $L_0$ is the last step, to the picture itself.
 #
 # **Step 9. Predict the noise.** The exact step needs $x_0$, which is what we are looking for. Could a network supply it? It sees $x_t=\sqrt{\bar\alpha_t}x_0+\sqrt{1-\bar\alpha_t}\,\epsilon$. If it could tell us $\epsilon$, we could solve for $x_0$ and put that into $\tilde\mu_t$. The coefficient of $x_t$ becomes $\frac{\beta_t+\alpha_t(1-\bar\alpha_{t-1})}{\sqrt{\alpha_t}(1-\bar\alpha_t)}=\frac1{\sqrt{\alpha_t}}$. The model uses the same formula, with a network $\epsilon_\theta$ for the unknown noise:
 # $$x_0=\frac{x_t-\sqrt{1-\bar\alpha_t}\,\epsilon}{\sqrt{\bar\alpha_t}}\quad\Rightarrow\quad
@@ -352,6 +339,22 @@ def weight(beta, alpha_bar, v):
 
 course.exercise("12.bound-weight", weight)
 course.solution("12.bound-weight")
+
+# %% jupyter={"source_hidden": true}
+std = (1 - b).sqrt(), b.sqrt()
+forward = sum(
+    Normal(std[0][t] * path[t], std[1][t]).log_prob(path[t + 1]) for t in range(10)
+)
+end = Normal(a_bar[-1].sqrt() * path[0], (1 - a_bar[-1]).sqrt()).log_prob(path[10])
+steps_back = []
+for t in range(2, 11):
+    mean, variance = posterior(path[0], path[t], t)
+    steps_back.append(Normal(mean, variance.sqrt()).log_prob(path[t - 1]))
+check(
+    "log q of a path, forwards = from its end",
+    forward, end + sum(steps_back), unlike={"q(x_T | x_0) forgotten": sum(steps_back)},
+)  # fmt: skip
+
 
 # %%
 weight = course.yours("12.bound-weight")
@@ -390,23 +393,19 @@ check(
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(9.0, 3.7))
 sizes = ("12 x 12\n16 channels", "6 x 6\n32 channels", "3 x 3\n64 channels")
-blue, orange, green, grey = "#0072B2", "#E69F00", "#009E73", "#777777"
+blue, orange, green, red, grey = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#777777"
 
 
 def box(x, y, words, colour, width=1.5):
-    ax.add_patch(FancyBboxPatch(
-        (x - width / 2, y - 0.3), width, 0.6, "round,pad=0.05",
-        facecolor=colour, edgecolor="none", alpha=0.9,
-    ))  # fmt: skip
+    corner, look = (x - width / 2, y - 0.3), {"fc": colour, "ec": "none", "alpha": 0.9}
+    ax.add_patch(FancyBboxPatch(corner, width, 0.6, "round,pad=0.05", **look))
     style = {"ha": "center", "va": "center", "fontsize": 9, "weight": "bold"}
     ax.text(x, y, words, color="white", **style)
 
 
 def arrow(start, stop, colour="#222222", style="-"):
-    ax.add_patch(FancyArrowPatch(
-        start, stop, arrowstyle="-|>", mutation_scale=12, color=colour,
-        linestyle=style, linewidth=1.4,
-    ))  # fmt: skip
+    look = {"color": colour, "linestyle": style, "linewidth": 1.4, "mutation_scale": 12}
+    ax.add_patch(FancyArrowPatch(start, stop, arrowstyle="-|>", **look))
 
 
 for k, words in enumerate(sizes):
@@ -417,23 +416,22 @@ for k, words in enumerate(sizes):
     if k < 2:
         arrow((x_left + 0.2, y - 0.36), (x_left + 0.6, y - 0.74))
         arrow((x_right - 0.6, y - 0.74), (x_right - 0.2, y - 0.36))
-ax.text(5.0, 2.52, "skip: concatenate", ha="center", color=grey, fontsize=9)
-ax.text(1.25, 1.82, "halve", ha="right", fontsize=9)
-ax.text(8.75, 1.82, "double", ha="left", fontsize=9)
 box(5.0, -0.72, "middle block", orange, 1.6)
-arrow((3.6, -0.14), (4.2, -0.6))
-arrow((5.8, -0.6), (6.4, -0.14))
-ax.text(0.05, 2.4, "$x_t$", fontsize=13, va="center")
-ax.text(9.7, 2.4, r"$\epsilon_\theta$", fontsize=13, va="center")
-arrow((0.35, 2.4), (0.78, 2.4))
-arrow((9.22, 2.4), (9.62, 2.4))
-ax.text(5.0, 0.82, "step t  →  waves  →  e\n+ vector of the label", ha="center",
-        va="center", fontsize=9, color="#D55E00")  # fmt: skip
-ax.text(5.0, 1.72, "every block reads e", ha="center", fontsize=9, color="#D55E00")
+for ends in (((3.6, -0.14), (4.2, -0.6)), ((5.8, -0.6), (6.4, -0.14)),
+             ((0.35, 2.4), (0.78, 2.4)), ((9.22, 2.4), (9.62, 2.4))):  # fmt: skip
+    arrow(*ends)
+for x, y, words, colour in (
+    (5.0, 2.58, "skip: concatenate", grey), (1.0, 1.88, "halve", "black"),
+    (9.0, 1.88, "double", "black"), (0.15, 2.4, "$x_t$", "black"),
+    (9.8, 2.4, r"$\epsilon_\theta$", "black"), (5.0, 1.76, "every block reads e", red),
+    (5.0, 0.82, "step t  →  waves  →  e\n+ vector of the label", red),
+):  # fmt: skip
+    ax.text(x, y, words, ha="center", va="center", color=colour)
 ax.set(xlim=(0, 10), ylim=(-1.15, 2.85))
 ax.set_axis_off()
 show(figure, "The U-Net: three blocks going down, a middle block, three going up, skip "
      "connections across; every block reads the vector of step and label.")  # fmt: skip
+
 
 # %%
 def time_embedding(t, width):
@@ -460,6 +458,7 @@ class ResBlock(nn.Module):
         return self.shortcut(h) + self.conv_2(F.silu((1 + scale) * a + shift))
 
 
+# %%
 class UNet(nn.Module):
     """(noisy picture, step, label) -> the noise in it."""
 
@@ -500,6 +499,8 @@ print("weights:", sum(p.numel() for p in UNet().parameters()))
 # %% [markdown]
 # ## 6. Training
 #
+# **Averaged weights.** Each loss is a few random steps and noises, so the weights jitter around a good place. Sample with the **exponential moving average (EMA)** of the weights instead: after each step, $\bar\theta\leftarrow d\,\bar\theta+(1-d)\,\theta$. Unroll it, and the weights of $k$ steps ago count $(1-d)\,d^{\,k}$. With $d=0.99$ the average remembers about $1/(1-d)=100$ steps. At the start $d$ is smaller. (In the loop, `partial` tells the network the labels of the batch, so that your function sees a network of $x_t$ and $t$.)
+#
 # **Your turn 12.3 · one training step** *(build, 10 minutes)*. Write the simple loss of one batch. You are given clean digits `x0` of shape $(b,1,h,w)$, a step `t` for each of them (counted from 0), noise `eps` of the digits' shape, and the table `alphas_bar`. Make the noisy digits, ask `network(x_t, t)`, and return the mean squared error, one number. The training below runs with **your** function.
 
 # %%
@@ -510,9 +511,6 @@ def my_loss(network, x0, t, eps, alphas_bar):
 
 course.exercise("12.training-step", my_loss)
 course.solution("12.training-step")
-
-# %% [markdown]
-# **Averaged weights.** Each loss is a few random steps and noises, so the weights jitter around a good place. Sample with their **exponential moving average (EMA)** instead: after each step, $\bar\theta\leftarrow d\,\bar\theta+(1-d)\,\theta$. Unroll it, and the weights of $k$ steps ago count $(1-d)\,d^{\,k}$. With $d=0.99$ the average remembers about $1/(1-d)=100$ steps. At the start $d$ is smaller.
 
 # %%
 loss = course.yours("12.training-step")
@@ -541,11 +539,6 @@ for step in range(1, n_steps + 1):
     if step in (50, 200, n_steps):
         snapshots[step] = copy.deepcopy(average)
 
-# %% [markdown]
-# **Why does the loss stop?** It began at 1, the price of saying "no noise", and has stalled between 0.06 and 0.07. It will never reach zero, and not because the network is small. Many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean, $\mathbb E[\epsilon\mid x_t]$, and what is left is its conditional variance.
-#
-# You can compute that floor when the data are standard normal. Then $x_t$ has variance 1 and covariance $\sqrt{1-\bar\alpha_t}$ with $\epsilon$, so by regression the best prediction is $\sqrt{1-\bar\alpha_t}\,x_t$ and what is left is $1-(1-\bar\alpha_t)=\bar\alpha_t$.
-
 # %% jupyter={"source_hidden": true}
 final = sum(losses[-100:]) / 100
 check_range(
@@ -555,11 +548,13 @@ check_range(
 batch = {"x0": digits[:64], "t": torch.arange(64), "alphas_bar": alphas_bar}
 batch["eps"] = torch.randn(64, 1, 12, 12, generator=generator)
 told = partial(average, label=labels[:64])
+late, clean = batch | {"t": torch.arange(36, 100)}, batch | {"eps": 0 * batch["eps"]}
 with torch.no_grad():
     check(
-        "this loss = genlab's ddpm_loss", loss(told, **batch),
-        score.ddpm_loss(told, **batch).mean(), rtol=1e-5,
-        unlike={"no noise": loss(told, **batch | {"eps": 0 * batch["eps"]})},
+        "this loss = genlab's ddpm_loss, early and late steps",
+        torch.stack([loss(told, **these) for these in (batch, late)]),
+        torch.stack([score.ddpm_loss(told, **these).mean() for these in (batch, late)]),
+        rtol=1e-5, unlike={"no noise": torch.stack([loss(told, **clean)] * 2)},
     )  # fmt: skip
 
 x0, eps = torch.randn(2, 100_000, 1, generator=generator)
@@ -571,7 +566,12 @@ check_close_mc(
     unlike={"saying 'no noise'": eps**2},
 )  # fmt: skip
 
+
 # %% [markdown]
+# **Why does the loss stop?** It began at 1, the price of saying "no noise", and has stalled between 0.06 and 0.07. It will never reach zero, and not because the network is small. Many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean, $\mathbb E[\epsilon\mid x_t]$, and what is left is its conditional variance.
+#
+# You can compute that floor when the data are standard normal (the last line above is a test of it). Then $x_t$ has variance 1 and covariance $\sqrt{1-\bar\alpha_t}$ with $\epsilon$, so by regression the best prediction is $\sqrt{1-\bar\alpha_t}\,x_t$ and what is left is $1-(1-\bar\alpha_t)=\bar\alpha_t$.
+#
 # **A common misconception**, and question 2: *a perfect network has loss zero*. It tempts because most regressions could get there. Here the targets *are* noise. Compare runs with each other, not with zero.
 #
 # ## 7. Sampling
@@ -653,6 +653,7 @@ for ax, k in zip(axes, (0, 60, 85, 100), strict=True):
 show(figure, "Reverse trajectories in the plane: a cloud of noise splits into five "
      "small clouds; colours show where each point will end.")  # fmt: skip
 
+
 # %% [markdown]
 # Colours tell where a point will end; five points drag the path of their last 25 steps behind them. At the start the colours are mixed: nothing is decided in the noise. After 60 steps they begin to sort, after 85 each has its region, and from there the points only settle. (The clouds are slightly too wide, which is the price of 100 steps in place of infinitely many.)
 #
@@ -693,6 +694,7 @@ film(
     alt="Twenty squares of noise become digits, drawn by the network trained above.",
     seconds=5.0, width=520,
 )  # fmt: skip
+
 
 # %% [markdown]
 # These are yours. Some are wrong after so little training; the project asks you to do better.
@@ -818,9 +820,6 @@ prediction = ...
 course.exercise("12.few-steps", prediction)
 
 # %% jupyter={"source_hidden": true}
-torch.set_default_dtype(torch.float64)
-
-
 def sampler_law(data, betas, variances, n=601):
     """Places y and exact P(x_0 <= y) of the sampler with a perfect network."""
     bar = (1 - betas).cumprod(0)
@@ -844,6 +843,8 @@ def right_peak(law):
     return mass, (high - low) / 1.349
 
 
+# %% jupyter={"source_hidden": true}
+torch.set_default_dtype(torch.float64)
 laws = {}
 for n in (10, 20, 50, 200):
     b_n = score.linear_rate_betas(n)  # the same levels, cut into n steps
@@ -881,7 +882,7 @@ torch.set_default_dtype(torch.float32)
 # Too narrow, by more than half. The exact step back does not know $x_0$. It averages over all that are possible, so its variance is $\tilde\beta_t$ *plus* the uncertainty about $x_0$, and a sampler with $\tilde\beta_t$ leaves that part out in every step. With $\beta_t$ ten steps are too few as well (the last step adds no noise in either case), but from 50 steps on the width is right. About one twentieth of the mass is stranded between the peaks.
 # </details>
 #
-# *Repair*: more steps, or a sampler that does not pretend that a long step is normal. That is lesson 13, on the same network.
+# *Repair*: more steps, or a sampler that does not pretend that a long step is normal. That is lesson 13.
 #
 # **A schedule that never arrives.** Take the third schedule of section 2. At $t=T$ a third of the picture is still there, but sampling starts from pure noise. We give the two peaks unequal masses, 0.2 and 0.8, and a perfect network again. The numbers are exact.
 
@@ -895,7 +896,7 @@ for name, b_t in schedules.items():
     left = (1 - b_t).prod()
     signal_left = left * uneven.means.square().mean()
     prior_term[name] = 0.5 * (signal_left - left - torch.log1p(-left)).item()
-    print(f"{name:18} mass right {mass[name]:.3f}   prior {prior_term[name]:.4f} nats")
+    print(f"{name:18} mass right {mass[name]:.2f}   prior {prior_term[name]:.4f} nats")
 torch.set_default_dtype(torch.float32)
 check_range(
     "too short: mass of the right peak (data: 0.8)", mass["linear, too short"],
@@ -933,8 +934,9 @@ check_range(
     unlike={"clipped": max(found["clipped", s][0] for s in range(3))},
 )  # fmt: skip
 
+
 # %% [markdown]
-# That answers question 3: about 32 times. After one step the state should still have standard deviation 1; it has left the range that the network was trained on, and what follows is guesswork. With the guess of $x_0$ clipped, the same network on the same schedule draws digits: four in five are recognised, against about one in three. So the schedule was not at fault, and the network was not bad: the division by $\sqrt{\bar\alpha_t}$ of step 9 was. *Repairs* in use: clip, predict $v$, or end the schedule earlier.
+# That answers question 3: about 30 times. After one step the state should still have standard deviation 1; it has left the range that the network was trained on, and what follows is guesswork. With the guess of $x_0$ clipped, the same network on the same schedule draws digits: four in five are recognised, against about one in three. So the schedule was not at fault, and the network was not bad: the division by $\sqrt{\bar\alpha_t}$ of step 9 was. *Repairs* in use: clip, predict $v$, or end the schedule earlier.
 
 # %% [markdown]
 # ## Going further: why $v$?
@@ -973,7 +975,7 @@ check(
 #
 # 1. Around step 34 of 100, at a log SNR near $-0.8$ (section 2).
 # 2. More than zero: what the noise hides cannot be predicted. For standard normal data it is $\bar\alpha_t$ (section 6).
-# 3. About 32 times on a cosine schedule (section 10), and less than once on ours.
+# 3. About 30 times on a cosine schedule, and a fifth of once on ours (section 10).
 #
 # ## Project: ten minutes to better digits
 #
@@ -1002,7 +1004,7 @@ widgets.quiz(12)
 # |---|---|---|---|---|---|
 # | diffusion (DDPM) | noise prediction at random levels, a reweighted ELBO | ancestral chain | $T$ | bound | many evaluations |
 #
-# **What production systems add.** Latents in place of pixels and transformers in place of U-Nets (Esser et al. 2024, *Scaling Rectified Flow Transformers*, arXiv:2403.03206), straight paths with times drawn where shapes are decided (the same paper), weights held at constant size and an averaging length chosen after training (Karras et al. 2024, arXiv:2312.02696), guidance by a weaker version of the model (Karras et al. 2024, arXiv:2406.02507), and samplers of 1 to 50 steps (lesson 13). The mathematics is the one above.
+# **What production systems add.** Transformers in place of U-Nets, and straight paths with times drawn where shapes are decided (Esser et al. 2024, arXiv:2403.03206); latents of a pretrained image encoder in place of pixels (Zheng et al. 2025, arXiv:2510.11690), or again pixels, with a plain transformer that predicts $x_0$ (Li and He 2025, arXiv:2511.13720); guidance by a weaker version of the model (Karras et al. 2024, arXiv:2406.02507); samplers of 1 to 50 steps (lesson 13; Geng et al. 2025, arXiv:2505.13447). The mathematics is the one above.
 #
 # ## Sources
 #
