@@ -302,6 +302,7 @@ check_range(
 )  # fmt: skip
 torch.set_default_dtype(torch.float32)
 
+
 # %% [markdown]
 # On the left the two curves cannot be told apart. In the others the exact step has two humps: it has not decided between the peaks. **Normal steps must be small steps**, and this is why diffusion models need many of them.
 #
@@ -354,7 +355,6 @@ check(
     "log q of a path, forwards = from its end",
     forward, end + sum(steps_back), unlike={"q(x_T | x_0) forgotten": sum(steps_back)},
 )  # fmt: skip
-
 
 # %%
 weight = course.yours("12.bound-weight")
@@ -818,6 +818,7 @@ check(
 prediction = ...
 
 course.exercise("12.few-steps", prediction)
+
 
 # %% jupyter={"source_hidden": true}
 def sampler_law(data, betas, variances, n=601):
