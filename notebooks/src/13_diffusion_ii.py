@@ -471,7 +471,7 @@ widgets.sampler_steps()
 # %% [markdown]
 # ## 6. A real network
 #
-# We train lesson 12's network again: the class-conditional U-Net of the 8 x 8 digits, the label withheld in a tenth of the rows. On the way
+# We train a U-Net like that of lesson 12, here on the 8 x 8 digits: it reads the class, and the label is withheld in a tenth of the rows. On the way
 # we keep two copies at step 300 and at the last one: the weights as they were then, and their average (EMA). The live curve should end near
 # 0.07.
 
