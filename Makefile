@@ -30,8 +30,9 @@ THREADS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-# One thread a worker: two workers with two threads each get in each other's way on a small machine.
-PYTEST := OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
+# One thread a worker: two workers with two threads each get in each other's way on a small machine. Byte code is kept, whatever the
+# environment says: watched annotations make each worker compile both packages anew otherwise.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
 NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
          --nbval-sanitize-with tests/notebooks/sanitize.cfg
 # JupyterLab refuses to run as root unless told; that is the usual user in a container.

@@ -1,7 +1,4 @@
-"""The map of the course: one table of the paradigms, one vocabulary, and what follows from them.
-
-All that speaks of a family, an objective, a way of sampling or a likelihood reads it here.
-"""
+"""The map of the course: one table of the paradigms, one vocabulary, and what follows from them."""
 
 from dataclasses import dataclass
 
@@ -126,8 +123,7 @@ def place(
 ) -> tuple[str, ...]:
     """Families that agree with all that is known, in the order of the map; None is not known.
 
-    Empty where the clues contradict one another: the system is a hybrid, or a claim deserves a
-    second look. ValueError for a word that is not in `OBJECTIVES`, `SAMPLERS` or `LIKELIHOODS`.
+    Empty where the clues contradict one another. ValueError for an unknown word.
 
     >>> place(sampler="one-pass", likelihood="exact")
     ('flow',)
@@ -201,8 +197,6 @@ PAYS = {  # family, or way of sampling: what is paid, and why
 
 def pays(families: tuple[str, ...], sampler: str | None = None) -> tuple[tuple[str, str], ...]:
     """What a system pays, and why: a pair for each family, and for its way of sampling.
-
-    A score model that is drawn in one pass pays for its few steps instead of for many.
 
     >>> pays((FLOW,))[0][0]
     'every layer must be invertible, and the code is as large as the data'

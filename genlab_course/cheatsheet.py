@@ -6,10 +6,10 @@ Nothing on it is typed twice, so it cannot drift from the course; `docs/cheatshe
 import importlib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from genlab.map import LESSONS, PARADIGMS, SYSTEMS, Paradigm
-from genlab_course.league import COLUMNS, Row, cells, load_league
+from genlab_course.league import COLUMNS, cells, load_league
 
 KERNELS: Mapping[int, tuple[str, ...]] = {  # the equations of each lesson, by the code under them
     2: ("autoregressive.likelihood.sequence_log_prob", "autoregressive.decoding.apply_temperature",
@@ -50,16 +50,14 @@ PROCEDURE = (
 )
 
 
-def kernel(path: str) -> Callable[..., object]:
-    """Import a kernel by its place in the package, such as "score.samplers.ddim_step"."""
+def _doc(path: str) -> str:
     module, _, name = path.rpartition(".")
-    found: Callable[..., object] = getattr(importlib.import_module(f"genlab.{module}"), name)
-    return found
+    return inspect.getdoc(getattr(importlib.import_module(f"genlab.{module}"), name)) or ""
 
 
 def equation(path: str) -> str:
     """The first displayed equation of a kernel's docstring, as TeX in one line."""
-    found = re.search(r"\$\$(.+?)\$\$", inspect.getdoc(kernel(path)) or "", re.S)
+    found = re.search(r"\$\$(.+?)\$\$", _doc(path), re.S)
     if not found:
         raise ValueError(f"genlab.{path} has no displayed equation in its docstring")
     return " ".join(found[1].split())
@@ -67,11 +65,11 @@ def equation(path: str) -> str:
 
 def title(path: str) -> str:
     """What a kernel is: the first line of its docstring, without the full stop."""
-    return (inspect.getdoc(kernel(path)) or "").partition("\n")[0].rstrip(".")
+    return _doc(path).partition("\n")[0].rstrip(".")
 
 
-def cheat_sheet(rows: list[Row] | None = None) -> str:
-    """The page as Markdown, with the league table that ships when `rows` is None."""
+def cheat_sheet() -> str:
+    """The page as Markdown, with the league table that ships."""
     head = ("paradigm", "$p(x)$", "objective", "sampler", "NFE", "likelihood", "pays")
     page = [
         "# The course on one page",
@@ -85,7 +83,7 @@ def cheat_sheet(rows: list[Row] | None = None) -> str:
         "## The equations, lesson by lesson",
         *(_lesson(number) for number in KERNELS),
         "## Measured on the digits",
-        _table(COLUMNS, [cells(row) for row in (load_league() if rows is None else rows)]),
+        _table(COLUMNS, [cells(row) for row in load_league()]),
         "`=` an exact likelihood, `<=` a bound, `-` none. Fréchet distance with its error bar, to "
         "400 held-out digits; passes of the network for one sample.",
     ]
@@ -98,10 +96,8 @@ def _on_the_map(p: Paradigm) -> tuple[str, ...]:
 
 
 def _lesson(number: int) -> str:
-    lines = [f"### {number:02d} {LESSONS[number]}"]
-    for path in KERNELS[number]:
-        lines.append(f"{title(path)} (`genlab.{path}`)\n\n$${equation(path)}$$")
-    return "\n\n".join(lines)
+    lines = [f"{title(k)} (`genlab.{k}`)\n\n$${equation(k)}$$" for k in KERNELS[number]]
+    return "\n\n".join([f"### {number:02d} {LESSONS[number]}", *lines])
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -9,6 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,6 @@ from typing import Any
 from genlab.core.weights import replace_file
 from genlab.map import LESSONS, SYSTEMS
 from genlab.zoo import MODELS
-
-LOAD = "from genlab.zoo import load_model\n"
-JUDGE = f"{LOAD}from genlab.systems.evaluation import digit_evaluator\n"
 
 
 @dataclass(frozen=True)
@@ -49,149 +48,13 @@ class Page:
         return SYSTEMS[key][0] if isinstance(key, str) else f"{self.name} {LESSONS[key]}"
 
 
-FIVE = """\
-from genlab.core import last
-from genlab_course import lesson_01
-from genlab.data.toys import GaussianRing
-def five():
-    data = GaussianRing().sample(10_000)
-    runs = {name: lesson_01.learn(name, data) for name in lesson_01.RECIPES}
-    for _, run in runs.values():
-        last(run)
-    return widgets.five_samplers({name: model for name, (model, _) in runs.items()})
-widgets.later("Train the five models now: half a minute", five)"""
-
-DECODING = """\
-from genlab.autoregressive.tokens import CharTokenizer
-from genlab.zoo.lessons import ALPHABET
-from genlab.zoo import load_model
-writer, tokenizer = load_model("text_transformer"), CharTokenizer(ALPHABET)
-contexts = ["the val", "Py", "If the ", "class "]
-with torch.no_grad():
-    rows = [torch.cat([writer.begin(1), tokenizer.encode(c)[None]], 1) for c in contexts]
-    after = torch.cat([writer.next_logits(row)[:, -1] for row in rows])
-letters = ["\\\\n" if c == "\\n" else "␣" if c == " " else c for c in tokenizer.alphabet]
-widgets.decoding(after, letters, contexts)"""
-
-STYLES = """\
-from genlab.adversarial import attribute_direction
-from genlab.core.stats import ink, slant
-from genlab.zoo import load_model
-from genlab.systems.stylegan import grey
-gan, g = load_model("stylegan"), torch.Generator().manual_seed(8)
-net = gan.generator_net
-with torch.no_grad():
-    w = net.mapping(torch.randn(2000, net.d_latent, generator=g))
-    x = grey(net.synthesis(net.every_layer(w), net.draw_noise(2000, g)))
-styles = {name: attribute_direction(w, f(x)) for name, f in (("slant", slant), ("ink", ink))}
-widgets.style_mixer(gan, styles)"""
-
-GLIDE = f"""\
-{JUDGE}from genlab.systems.glide import Glide
-glide = Glide(load_model("glide_base"), load_model("glide_upsampler"))
-widgets.caption_sampler(glide, digit_evaluator())"""
-
-PAGES: tuple[Page, ...] = (
-    Page(1, (
-        Demo('Set the sampler to "one-pass". Which *one* clue more leaves one family?',
-             "widgets.paradigm_map()"),
-        Demo("After half of its work, which of the five already resembles the data, and which "
-             "has one coordinate and no idea of the other?", FIVE),
-    )),
-    Page(2, (
-        Demo("How many layers of two stacks does the last pixel need before the first one can "
-             "influence it?", "widgets.receptive_field()"),
-        Demo("How low must the temperature be before one letter holds 99 %?", DECODING),
-    )),
-    Page(3, (
-        Demo("Keep the width small and walk from one mode to the other: what does the reverse "
-             "divergence do in between?", "widgets.kl_fit()"),
-    )),
-    Page(4, (
-        Demo("Each layer moves one coordinate. After how many of four will there be two arms?",
-             "widgets.flow_warp()"),
-    )),
-    Page(5, (
-        Demo("Move $q(z{=}1)$ to where the *reconstruction* is best. Is the ELBO best there?",
-             "widgets.elbo_gap()"),
-        Demo("Turn the latent space until $q$ can be right. How wide does $q$ become?",
-             "widgets.posterior_ellipse()"),
-    )),
-    Page(6, (
-        Demo("Walk from the ones to the zeros. Through which digits do you pass?",
-             "widgets.latent_plane()"),
-    )),
-    Page(7, (
-        Demo("Is there a rate at which simultaneous steps settle without $\\gamma$?",
-             "widgets.game_orbit()"),
-        Demo("At which mean is the minimax slope largest, and what has become of it at 6?",
-             "widgets.gan_game()"),
-    )),
-    Page(8, (
-        Demo("At which shift does JS stop moving when the bumps are twice as wide?",
-             "widgets.earth_mover()"),
-    )),
-    Page(9, (
-        Demo("Which metric notices noise first, and which notices the missing digits?",
-             "widgets.metric_room()"),
-    )),
-    Page(10, (
-        Demo("Raise the step without Metropolis: which goes wrong first, the width of the "
-             "valleys or their shares of mass?", "widgets.langevin_bias()"),
-    )),
-    Page(11, (
-        Demo("The red line is the watershed. Where does it go as $\\sigma$ rises?",
-             "widgets.score_field()"),
-    )),
-    Page(12, (
-        Demo("At which step does the observer cease to know the digit, for both schedules? And"
-             " at which log SNR?", "widgets.forward_process()"),
-    )),
-    Page(13, (
-        Demo("With 8 passes, where do DDIM's trajectories leave the exact ones: in the noise, "
-             "or near the data?", "widgets.sampler_steps()"),
-        Demo("Raise $w$ from 1. Which moves first, the samples' mean or their width?",
-             "widgets.guidance()"),
-    )),
-    Page(14, (
-        Demo("Turn the noise up from 0. Which of the two pictures changes?", "widgets.sde_paths()"),
-    )),
-    Page(15, (
-        Demo("Place a release of this week: which phrase decides?",
-             "widgets.release_reader()"),
-        Demo("Is there a pair of columns in which a single model is unbeaten?",
-             "widgets.league_picture()"),
-    )),
-    Page("language_model", (
-        Demo("At which temperature does the text stop being grammatical? With top-k 1, what "
-             "does `draw` change?",
-             LOAD + 'widgets.prompt_box(load_model("language_model", dtype=torch.float32))'),
-    ), ("language_model",)),
-    Page("latent_diffusion", (
-        Demo("With two steps, will colour, digit or stroke be the first to be right?",
-             JUDGE + 'widgets.latent_sampler(load_model("latent_diffusion"), digit_evaluator())'),
-    ), ("latent_diffusion",)),
-    Page("glide", (
-        Demo("At which guidance do the three pictures begin to look like one?", GLIDE),
-    ), ("glide_base", "glide_upsampler",)),
-    Page("stylegan", (
-        Demo("Lower the truncation: what is gained, and what is lost?", STYLES),
-    ), ("stylegan",)),
-    Page("text_to_video", (
-        Demo("Make the frames each alone. What is lost, though every frame is right?",
-             LOAD + 'widgets.video_frames(load_model("text_to_video"))'),
-    ), ("text_to_video",)),
-    Page("language_and_image", (
-        Demo("Type a beginning. What does the prompt fix, and what is drawn anew each time?",
-             LOAD + 'widgets.write_and_draw(load_model("language_and_image"))'),
-    ), ("language_and_image",)),
-    Page("flow_density_estimator", (
-        Demo("An epidemic that dies out: is its posterior narrower or wider than that of a "
-             "full wave?", LOAD + 'widgets.epidemic_posterior(load_model("npe_epidemic"))'),
-    ), ("npe_epidemic",)),
-)  # fmt: skip
+def _pages(path: Path) -> Iterator[Page]:
+    for page in tomllib.loads(path.read_text(encoding="utf-8"))["page"]:
+        demos = tuple(Demo(**demo) for demo in page["demos"])
+        yield Page(page["key"], demos, tuple(page.get("needs", ())))
 
 
+PAGES = tuple(_pages(Path(__file__).parent / "data" / "demos.toml"))
 TEMPLATE = Path(__file__).with_name("demo_pages")
 NAME = "genlab_demo"  # of the template, as Voila knows it
 WIDGETS = ("@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8")
@@ -213,15 +76,10 @@ def notebook(page: Page, before: str = "", after: str = "") -> dict[str, Any]:
 
     `before` and `after` are the names of its neighbours, "" where there is none.
     """
-    ways = [
-        *([f"[← {before}]({before}.ipynb)"] if before else []),
-        "[all pages](../../)",
-        *([f"[{after} →]({after}.ipynb)"] if after else []),
-    ]
-    cells = [
-        ("markdown", f"# {page.title}\n\n{' · '.join(ways)}"),
-        ("code", BEGIN.format(key=page.key)),
-    ]
+    places = (f"[← {before}]({before}.ipynb)", before), ("[all pages](../../)", "all")
+    ways = [*places, (f"[{after} →]({after}.ipynb)", after)]
+    links = " · ".join(way for way, there in ways if there)
+    cells = [("markdown", f"# {page.title}\n\n{links}"), ("code", BEGIN.format(key=page.key))]
     for demo in page.demos:
         cells += [("markdown", demo.question), ("code", demo.code)]
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
@@ -258,8 +116,7 @@ def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Pat
     """
     used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
     if used and not (folder / MARK).exists():
-        why = "holds something already and nothing is replaced: name a new folder"
-        raise FileExistsError(f"{folder} {why}")
+        raise FileExistsError(f"{folder} holds something, which is not replaced: name a new folder")
     pages = ready() if pages is None else pages
     shutil.rmtree(folder, ignore_errors=True)
     replace_file(folder / MARK, json.dumps([page.name for page in pages]).encode())
@@ -270,9 +127,8 @@ def write_demos(folder: Path, pages: tuple[Page, ...] | None = None) -> list[Pat
         replace_file(target / name, tree.encode())
     names, written = ["", *(page.name for page in pages), ""], []
     for page, before, after in zip(pages, names, names[2:], strict=False):
-        path = folder / "pages" / f"{page.name}.ipynb"
-        replace_file(path, json.dumps(notebook(page, before, after), indent=1).encode())
-        written.append(path)
+        written.append(folder / "pages" / f"{page.name}.ipynb")
+        replace_file(written[-1], json.dumps(notebook(page, before, after), indent=1).encode())
     return written
 
 
@@ -309,8 +165,7 @@ def require_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            why = f"port {port} cannot be had ({error.strerror})"
-            raise OSError(f"{why}: --port names another") from None
+            raise OSError(f"port {port}: {error.strerror}; --port names another") from None
 
 
 def serve(folder: Path, port: int, *, browser: bool = True) -> int:

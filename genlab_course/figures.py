@@ -104,7 +104,12 @@ def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 
     drawn = [_frame(frame, width) for frame in frames]
     times = [round(1000 * seconds / len(drawn))] * (len(drawn) - 1)
     buffer = io.BytesIO()
-    few = [frame.quantize(48, dither=Image.Dither.NONE) for frame in drawn]
+    sheet = Image.fromarray(np.concatenate([np.asarray(frame) for frame in drawn]))
+    kinds = (Image.Quantize.MEDIANCUT, Image.Quantize.MAXCOVERAGE)  # frequent colours, rare ones
+    colours = [c for kind in kinds for c in (sheet.quantize(32, kind).getpalette() or [])[:96]]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(colours)
+    few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in drawn]
     few[0].save(
         buffer, "GIF", save_all=True, append_images=few[1:], loop=0,
         duration=[*times, round(3000 * seconds / len(drawn))],

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Generator, Tensor, nn
@@ -52,32 +52,20 @@ class Subject:
     more_steps: Callable[[], "Subject"] | None = None  # the same with twice the steps
 
 
-class Seen(NamedTuple):
-    """What was counted of one stage in one draw."""
-
-    passes: int  # uses of its busiest layer
-    share: float  # of the output's positions, new in a pass after the first; nan for one pass
-    begins: int  # when it was first used, on a clock that all stages share
-    ends: int  # when it was last used
-
-
-def watch(subject: Subject, n: int, seed: int) -> list[Seen]:
-    """Draw `n` samples once, and say what each stage did; the subject is left as it was.
-
-    ValueError for a stage whose network has no layer with parameters, or was never used.
-    """
+def _watch(subject: Subject, n: int, seed: int) -> list["_Log"]:
+    """Draw `n` samples once and note what each stage did; the subject is left as it was."""
     clock = itertools.count()
     logs = [_Log(stage, clock) for stage in subject.stages]
     try:
         with torch.no_grad():
             subject.draw(n, Generator().manual_seed(seed))
     finally:
-        for log in logs:
-            log.remove()
+        for handle in (handle for log in logs for handle in log.handles):
+            handle.remove()
     for stage, log in zip(subject.stages, logs, strict=True):
         if not log.uses:
             raise ValueError(f"{subject.name}: the stage {stage.name!r} was never used")
-    return [log.result() for log in logs]
+    return logs
 
 
 class _Log:
@@ -101,22 +89,19 @@ class _Log:
             kept = positions.detach().clone()  # a sampler may write into what it has shown
             self.reads.setdefault(id(layer), []).append(kept)
 
-    def remove(self) -> None:
-        for handle in self.handles:
-            handle.remove()
+    @property
+    def passes(self) -> int:
+        """Uses of the busiest layer."""
+        return max(self.uses.values())
 
-    def result(self) -> Seen:
-        """Uses of the busiest layer, the share of positions that are new in a pass, and when."""
-        passes = max(self.uses.values())
-        return Seen(passes, self._share(passes), self.times[0], self.times[-1])
-
-    def _share(self, passes: int) -> float:
+    def share(self) -> float:
+        """The proportion of the output's positions that are new in a pass after the first."""
         total = math.prod(self.event_shape)
         for reads in self.reads.values():  # the first layer whose input changes sees the output
             new = [n for n in (new_positions(*pair) for pair in pairwise(reads)) if n > 0]
             if new:
                 return min(1.0, sum(new) / len(new) / total)
-        return math.nan if passes <= 1 else 1.0
+        return math.nan if self.passes <= 1 else 1.0
 
 
 def read_positions(x: object, event_shape: tuple[int, ...]) -> Tensor | None:
@@ -127,11 +112,9 @@ def read_positions(x: object, event_shape: tuple[int, ...]) -> Tensor | None:
     """
     if not isinstance(x, Tensor) or x.ndim < 2:
         return None
-    if not x.is_floating_point():
-        return x.flatten(1)
-    if len(event_shape) == 1:
+    if len(event_shape) == 1 and x.is_floating_point():
         return x if x.ndim == 2 and x.shape[1] >= event_shape[0] else None
-    if x.ndim >= 4 and x.shape[-2:] == event_shape[-2:]:
+    if not x.is_floating_point() or (x.ndim >= 4 and x.shape[-2:] == event_shape[-2:]):
         return x.flatten(1)
     return x if x.ndim == 2 and x.shape[1] == math.prod(event_shape) else None
 
@@ -145,10 +128,9 @@ def new_positions(before: Tensor, now: Tensor) -> float:
     1.0
     """
     p, q = before.shape[1], now.shape[1]
-    if before.shape[0] != now.shape[0] or q < p or q == 1:
+    if len(before) != len(now) or q < p or q == 1:
         return float(q)
-    changed = (before != now[:, :p]).double().sum(1).mean()
-    return float(changed) + q - p
+    return float((before != now[:, :p]).double().sum(1).mean()) + q - p
 
 
 @dataclass(frozen=True)
@@ -156,7 +138,7 @@ class Fingerprint:
     """What was counted of one stage."""
 
     stage: str
-    passes: int  # for one batch of samples, hence for one sample
+    passes: int  # for one batch of samples
     share: float  # of the output's positions, new in a pass after the first; nan for one pass
     growth_with_length: float | None  # None: the subject cannot make a longer output
     growth_with_steps: float | None  # None: it has no dial for steps
@@ -184,17 +166,11 @@ class Fingerprint:
 
     @property
     def families(self) -> tuple[str, ...]:
-        r"""The families of the map that agree with it; two where they look alike.
+        """The families of the map that agree with it; two where they look alike.
 
-        | production | likelihood | family |
-        |---|---|---|
-        | one pass | exact, bound, none | flow, latent-variable, adversarial |
-        | token by token | any | autoregressive; score if the passes follow a dial of steps |
-        | whole, again and again | exact | score, or a continuous flow: watching cannot tell |
-        | whole, again and again | other | score |
-
-        One pass of something that has a dial of steps is a score model, distilled. A masked
-        autoregressive flow that is sampled is autoregressive by these numbers, and it is.
+        One pass: flow, latent-variable or adversarial, by the likelihood. Token by token:
+        autoregressive. Whole, again and again: score, or if the likelihood is exact perhaps a
+        continuous flow. One pass, or tokens, that follow a dial of steps: score.
         """
         if self.production == "whole, again and again":
             return (FLOW, SCORE) if self.kind == "exact" else (SCORE,)
@@ -204,57 +180,71 @@ class Fingerprint:
 
 
 def fingerprint(subject: Subject, *, n: int = 2, seed: int = 0) -> tuple[Fingerprint, ...]:
-    """Watch a subject sample, at its usual length and steps and at twice of each that it offers."""
-    usual = watch(subject, n, seed)
-    longer = watch(subject.longer(), n, seed) if subject.longer else None
-    more = watch(subject.more_steps(), n, seed) if subject.more_steps else None
-    found = []
-    for k, (stage, seen) in enumerate(zip(subject.stages, usual, strict=True)):
-        length, steps = (
-            None if other is None else other[k].passes / seen.passes for other in (longer, more)
-        )
-        others = zip(subject.stages, usual, strict=True)
-        after = tuple(s.name for s, other in others if other.ends < seen.begins)
+    """Watch a subject sample, at its usual length and steps and at twice of each that it offers.
+
+    ValueError for a stage whose network has no layer with parameters, or was never used.
+    """
+    usual = _watch(subject, n, seed)
+    twins = [make and _watch(make(), n, seed) for make in (subject.longer, subject.more_steps)]
+    both, found = list(zip(subject.stages, usual, strict=True)), []
+    for k, (stage, seen) in enumerate(both):
+        length, steps = (twin[k].passes / seen.passes if twin else None for twin in twins)
+        after = tuple(s.name for s, other in both if other.times[-1] < seen.times[0])
         kind = likelihood_kind(stage.model)
-        found.append(Fingerprint(stage.name, seen.passes, seen.share, length, steps, kind, after))
+        share = seen.share()
+        found.append(Fingerprint(stage.name, seen.passes, share, length, steps, kind, after))
     return tuple(found)
 
 
 def sampling(seen: tuple[Fingerprint, ...]) -> str:
     """How the whole is drawn, in a word of the map.
 
-    Two stages are seen, not told: one network begins when another, one of the two a loop, has done
-    its last pass. Networks that take turns (a denoiser and the classifier that guides it) are one
-    stage, and the busiest of them speaks.
+    Two stages: one network begins when another, one of the two a loop, has done its last pass.
+    Networks that take turns are one stage, and the busiest of them speaks.
     """
     if any(stage.after for stage in seen) and any(stage.passes > 1 for stage in seen):
         return "two-stage"
     return max(seen, key=lambda stage: stage.passes).sampler
 
 
-def whole(name: str, model: Any, **dials: Callable[[], Subject]) -> Subject:
-    """Watch a model, with `sample` and `event_shape`, as one network, with its dials."""
-    stage = Stage("model", model, tuple(model.event_shape), model)
-    return Subject(name, (stage,), lambda n, g: model.sample(n, generator=g), **dials)
+def whole(
+    name: str,
+    model: Any = None,
+    *,
+    stage: str = "model",
+    longer: Callable[[], Subject] | None = None,
+    more_steps: Callable[[], Subject] | None = None,
+    **options: Any,
+) -> Subject:
+    """A model (or the shipped one of that name) as one network; `options` go to its `sample`."""
+    if model is None:
+        model = load_model(name)
+    stages = (Stage(stage, model, tuple(model.event_shape), model),)
+
+    def draw(n: int, generator: Generator) -> object:
+        return model.sample(n, generator=generator, **options)
+
+    return Subject(name, stages, draw, longer, more_steps)
+
+
+TALL = (1, 16, 8)  # a twin with twice as many rows of pixels
 
 
 def pixelcnn() -> Subject:
-    """Masked convolutions; the twin has twice as many rows of pixels."""
+    """Masked convolutions."""
 
     def taller() -> Subject:
-        return whole("twin", PixelCNN(TwoStacks(1, 8, n_layer=2), 8, event_shape=(1, 16, 8)))
+        return whole("twin", PixelCNN(TwoStacks(1, 8, n_layer=2), 8, event_shape=TALL))
 
-    return whole("digit_pixelcnn", load_model("digit_pixelcnn"), longer=taller)
+    return whole("digit_pixelcnn", longer=taller)
 
 
 def transformer() -> Subject:
-    """A pixel is a token; the twin has twice as many rows of pixels."""
-
-    def taller() -> Subject:
-        config = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=2)
-        return whole("twin", ImageTransformer(17, (1, 16, 8), config))
-
-    return whole("digit_transformer", load_model("digit_transformer"), longer=taller)
+    """A pixel is a token."""
+    config = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=2)
+    return whole(
+        "digit_transformer", longer=lambda: whole("twin", ImageTransformer(17, TALL, config))
+    )
 
 
 def text(n: int | None = None) -> Subject:
@@ -267,55 +257,31 @@ def text(n: int | None = None) -> Subject:
 
 def flow() -> Subject:
     """The flow behind the dequantised model: its density is exact, before the rounding."""
-    model = load_model("digit_flow").flow
-    return whole("digit_flow", model)
-
-
-def vae() -> Subject:
-    """One draw from the prior, one pass through the decoder."""
-    return whole("digit_vae", load_model("digit_vae"))
-
-
-def gan(name: str = "digit_gan") -> Subject:
-    """Noise, then the generator."""
-    return whole(name, load_model(name))
+    return whole("digit_flow", load_model("digit_flow").flow)
 
 
 def _chains(name: str, n_steps: int | None = None) -> Subject:
+    """Langevin steps of chains; how many (at each noise level) is a dial."""
     model = copy.deepcopy(load_model(name))
     model.n_steps = n = n_steps or model.n_steps
     return whole(name, model, more_steps=lambda: _chains(name, 2 * n))
 
 
-def ebm() -> Subject:
-    """Langevin steps of the stored chains; how many is a dial."""
-    return _chains("digit_ebm")
-
-
-def ncsn() -> Subject:
-    """Annealed Langevin dynamics down a ladder; the steps at each rung are a dial."""
-    return _chains("digit_ncsn")
-
-
 def diffusion() -> Subject:
-    """The ancestral chain: T steps for an image of any size; the twin's image is twice as tall."""
-    model: DDPM = load_model("digit_diffusion")
-
-    def taller() -> Subject:
-        other = copy.deepcopy(model)
-        other.event_shape = (1, 16, 8)
-        return whole("twin", other)
-
-    return whole("digit_diffusion", model, longer=taller)
+    """The ancestral chain: T steps for an image of any size."""
+    model = load_model("digit_diffusion")
+    taller = copy.deepcopy(model)
+    taller.event_shape = TALL
+    return whole("digit_diffusion", model, longer=lambda: whole("twin", taller))
 
 
 def ddim(n_steps: int = 8) -> Subject:
     """The same network in fewer steps; their number is a dial. It has no likelihood of its own."""
     model: DDPM = load_model("digit_diffusion")
+    steps = ddim_timesteps(len(model.betas), n_steps)
 
     def draw(n: int, generator: Generator) -> Tensor:
         x_T = torch.randn((n, *model.event_shape), generator=generator)
-        steps = ddim_timesteps(len(model.betas), n_steps)
         return last(ddim_sample(model.eps_net, x_T, steps, alphas_bar=model.alphas_bar))
 
     stage = Stage("noise predictor", model.eps_net, tuple(model.event_shape), model.eps_net)
@@ -331,27 +297,24 @@ def consistency(n_passes: int = 1) -> Subject:
 
 def masked_diffusion(n_steps: int = 16) -> Subject:
     """Pixels appear several at a time; in how many passes is a dial."""
-    model = load_model("digit_masked_diffusion")
-    stage = Stage("pixel filler", model, tuple(model.event_shape), model)
-
-    def draw(n: int, generator: Generator) -> Tensor:
-        return model.sample(n, generator=generator, n_steps=n_steps)
-
     twice = partial(masked_diffusion, 2 * n_steps)
-    return Subject("digit_masked_diffusion", (stage,), draw, more_steps=twice)
+    return whole("digit_masked_diffusion", stage="pixel filler", more_steps=twice, n_steps=n_steps)
 
 
+vae, gan, wgan = (partial(whole, f"digit_{name}") for name in ("vae", "gan", "wgan"))
+ebm, ncsn = partial(_chains, "digit_ebm"), partial(_chains, "digit_ncsn")
 LESSONS: Sequence[tuple[Callable[[], Subject], str]] = (  # subject, where it belongs on the map
     *((make, AUTOREGRESSIVE) for make in (pixelcnn, transformer, text)),
-    (flow, FLOW),
-    (vae, LATENT),
-    (gan, ADVERSARIAL),
-    (lambda: gan("digit_wgan"), ADVERSARIAL),
+    *((flow, FLOW), (vae, LATENT), (gan, ADVERSARIAL), (wgan, ADVERSARIAL)),
     *((make, SCORE) for make in (ebm, ncsn, diffusion, ddim)),
 )
 ODD_CLAIMS = ((consistency, SCORE), (masked_diffusion, SCORE))  # one pass, and parallel tokens
 
 CAPTION = "a red seven"
+
+
+def _net(name: str, model: Any) -> Stage:
+    return Stage(name, model.net, model.event_shape, model)
 
 
 def _never_done(logits: Tensor) -> Tensor:
@@ -363,11 +326,8 @@ def language_model(n: int = 12) -> Subject:
     """A token a pass, with the cache; the length is a dial."""
     model = find("language_model").untrained()
     model.lm.event_shape = (n,)
-    stage = Stage("writer", model.lm, (n,), model)
-    twice = partial(language_model, 2 * n)
-    return Subject(
-        "language_model", (stage,), lambda k, g: model.sample(k, generator=g), longer=twice
-    )
+    stages, twice = (Stage("writer", model.lm, (n,), model),), partial(language_model, 2 * n)
+    return Subject("language_model", stages, lambda k, g: model.sample(k, generator=g), twice)
 
 
 def latent_diffusion(n_steps: int = 6) -> Subject:
@@ -377,11 +337,8 @@ def latent_diffusion(n_steps: int = 6) -> Subject:
     def draw(k: int, generator: Generator) -> object:
         return model.draw([CAPTION] * k, n_steps=n_steps, generator=generator)
 
-    image_model = model.painter
-    stages = (
-        Stage("decoder", model.vae, model.vae.event_shape, model.vae),
-        Stage("denoiser of codes", image_model.net, image_model.event_shape, image_model),
-    )
+    decoder = Stage("decoder", model.vae, model.vae.event_shape, model.vae)
+    stages = decoder, Stage("denoiser of codes", model.net, model.vae.latent_shape, model.net)
     twice = partial(latent_diffusion, 2 * n_steps)
     return Subject("latent_diffusion", stages, draw, more_steps=twice)
 
@@ -395,16 +352,8 @@ def glide(n_steps: int = 6) -> Subject:
         small = base.sample(captions, n_steps=n_steps, generator=generator)
         return up.sample(captions, small, n_steps=n_steps, generator=generator)
 
-    stages = (
-        Stage("base", base.net, base.event_shape, base),
-        Stage("upsampler", up.painter.net, up.painter.event_shape, up.painter),
-    )
-    return Subject("glide", stages, draw, more_steps=lambda: glide(2 * n_steps))
-
-
-def stylegan() -> Subject:
-    """Noise, style, generator: one pass."""
-    return whole("stylegan", find("stylegan").untrained())
+    stages = _net("base", base), _net("upsampler", up.painter)
+    return Subject("glide", stages, draw, more_steps=partial(glide, 2 * n_steps))
 
 
 def text_to_video(n_steps: int = 4) -> Subject:
@@ -414,8 +363,8 @@ def text_to_video(n_steps: int = 4) -> Subject:
     def draw(k: int, generator: Generator) -> object:
         return model.sample([f"{CAPTION} moving left"] * k, n_steps=n_steps, generator=generator)
 
-    stage = Stage("video denoiser", model.net, model.event_shape, model)
-    return Subject("text_to_video", (stage,), draw, more_steps=lambda: text_to_video(2 * n_steps))
+    stages, twice = (_net("video denoiser", model),), partial(text_to_video, 2 * n_steps)
+    return Subject("text_to_video", stages, draw, more_steps=twice)
 
 
 def language_and_image(n_steps: int = 5) -> Subject:
@@ -426,11 +375,7 @@ def language_and_image(n_steps: int = 5) -> Subject:
         written = last(model.lm.write(["a"] * k, reshape=_never_done, generator=generator))
         return model.draw(written.states, n_steps=n_steps, generator=generator)
 
-    painter = model.painter
-    stages = (
-        Stage("writer", model.lm, (LENGTH,), model.lm),
-        Stage("denoiser", painter.net, painter.event_shape, painter),
-    )
+    stages = Stage("writer", model.lm, (LENGTH,), model.lm), _net("denoiser", model.painter)
     twice = partial(language_and_image, 2 * n_steps)
     return Subject("language_and_image", stages, draw, more_steps=twice)
 
@@ -438,16 +383,15 @@ def language_and_image(n_steps: int = 5) -> Subject:
 def flow_density_estimator() -> Subject:
     """Given data, one pass through couplings for a draw from the posterior."""
     model = find("npe_two_moons").untrained()
-    seen = torch.zeros(1, 2)
-
-    def draw(k: int, generator: Generator) -> object:
-        return model.sample(k, cond=seen, generator=generator)
-
-    stage = Stage("posterior", model, model.event_shape, model)
-    return Subject("flow_density_estimator", (stage,), draw)
+    return whole("flow_density_estimator", model, stage="posterior", cond=torch.zeros(1, 2))
 
 
-_LABS = (language_model, latent_diffusion, glide, stylegan, text_to_video, language_and_image)
 SUBJECTS: Mapping[str, Callable[..., Subject]] = {  # by the name of the lab
-    make.__name__: make for make in (*_LABS, flow_density_estimator)
+    "language_model": language_model,
+    "latent_diffusion": latent_diffusion,
+    "glide": glide,
+    "stylegan": lambda: whole("stylegan", find("stylegan").untrained()),
+    "text_to_video": text_to_video,
+    "language_and_image": language_and_image,
+    "flow_density_estimator": flow_density_estimator,
 }

@@ -45,7 +45,6 @@ class Exercise:
     """One exercise: either `right` with `cases`, or a `judge` where the answer is not unique."""
 
     id: str  # "02.sequence-nll": lesson (or system), then name
-    task: str  # one sentence
     right: Any = None  # a correct function or value; with a judge: an answer that it accepts
     cases: tuple[tuple[Any, ...], ...] | None = None  # arguments to try; None for a value
     mistakes: tuple[Mistake, ...] = ()
@@ -70,6 +69,7 @@ class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
     """The learner's function raised."""
 
 
+_ASKED = "see its text above the cell"
 _BANKS = f"{__package__}.exercises"
 _LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
     "fm": "frontier_flow_matching",
@@ -165,7 +165,8 @@ def _judged(task: Exercise, answer: Any) -> str:
         like = (
             f"an answer like {type(task.right).__name__}" if task.right is not None else "another"
         )
-        raise _Crashed(f"{answer!r} could not be read; {like} is expected. {task.task}") from error
+        said = f"{answer!r} could not be read; {like} is expected: {_ASKED}"
+        raise _Crashed(said) from error
 
 
 def _touched(value: Any) -> Any:
@@ -219,7 +220,7 @@ def _explain(error: Exception, answer: Any, task: Exercise) -> str:
     except TypeError:
         given = len(inspect.signature(answer).parameters)
         asked = len(cases[0])
-        return f"your function takes {given} arguments, not {asked}. {task.task}"
+        return f"your function takes {given} arguments, not {asked}: {_ASKED}"
     except ValueError:  # a function in C has no signature
         pass
     if isinstance(error, NameError) and not isinstance(error, UnboundLocalError):

@@ -78,11 +78,7 @@ def draws() -> dict[str, Draw]:
 def quality(
     images: Int[Tensor, " n 1 8 8"] | Float[Tensor, " n 1 8 8"], generator: Generator
 ) -> dict[str, float]:
-    """Compare samples in grey levels 0..16 with the held-out digits.
-
-    `frechet` and its `frechet_error` by resampling, `precision` and `recall` (k = 3; as many
-    samples as held-out images, since both depend on the sizes).
-    """
+    """Compare samples in grey levels 0..16 with the held-out digits; errors by resampling."""
     net = load_classifier()
     held_out = torch.cat([load_digits(part).images for part in ("val", "test")])
     real, fake = net.features(held_out.double()), net.features(images.double())
@@ -101,29 +97,26 @@ def quality(
 
 def measure(subject: Subject, family: str, draw: Draw) -> Row:
     """Measure one row; bits, training seconds and their kind are those of the model's card."""
-    name = subject.name
     begin = time.perf_counter()
     images = draw(N_SAMPLES, Generator().manual_seed(0))
-    seconds = time.perf_counter() - begin
-    metrics, model = card(name)["metrics"], load_model(name)
+    seconds, stated = time.perf_counter() - begin, card(subject.name)
     return Row(
-        name=name,
+        name=subject.name,
         family=family,
-        bits_per_dim=metrics.get("bits_per_dim"),
-        kind=metrics.get("kind", "none"),
+        bits_per_dim=stated["metrics"].get("bits_per_dim"),
+        kind=stated["metrics"].get("kind", "none"),
         **quality(images, Generator().manual_seed(1)),
         samples_per_second=N_SAMPLES / seconds,
         passes=fingerprint(subject)[0].passes,
-        train_seconds=card(name)["seconds"],
-        parameters=sum(p.numel() for p in model.parameters()),
+        train_seconds=stated["seconds"],
+        parameters=sum(p.numel() for p in load_model(subject.name).parameters()),
     )
 
 
 def remake(watch: Callable[[Row], object] = lambda row: None) -> list[Row]:
     """Measure every row again, `watch`ing each; a few minutes on one thread."""
     how, rows = draws(), []
-    for make, family in (*LESSONS, *ODD_CLAIMS):
-        subject = make()
+    for subject, family in ((make(), family) for make, family in (*LESSONS, *ODD_CLAIMS)):
         if subject.name in how:
             rows.append(measure(subject, family, how[subject.name]))
             watch(rows[-1])
@@ -155,11 +148,7 @@ def write(rows: list[Row], path: Path = TABLE) -> None:
 
 
 def load_league(path: Path = TABLE) -> list[Row]:
-    """Read the table that was measured last.
-
-    >>> [row.kind for row in load_league() if row.name == "digit_gan"]
-    ['none']
-    """
+    """Read the table that was measured last."""
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing: genlab league --remake measures it again")
     return [Row(**row) for row in json.loads(path.read_text(encoding="utf-8"))]

@@ -13,7 +13,6 @@ import importlib
 import json
 import os
 import re
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -97,13 +96,11 @@ def own_folder() -> Path:
 
 def shipped(source: Path = NOTEBOOKS) -> dict[str, Path]:
     """The lessons and labs by their path in the course; FileNotFoundError outside of a clone."""
-    lessons = sorted(source.glob("[0-9][0-9]_*.ipynb"))
-    if not lessons:
-        raise FileNotFoundError(
-            f"no lessons in {source}: run this from a clone of the course, installed with "
-            "`make setup` or `pip install -e .`"
-        )
-    found = [*lessons, *sorted(source.glob("systems/*.ipynb")), *source.glob("frontier/*.ipynb")]
+    places = ("[0-9][0-9]_*.ipynb", "systems/*.ipynb", "frontier/*.ipynb")
+    found = [path for place in places for path in sorted(source.glob(place))]
+    if not found:
+        how = "run this from a clone of the course, installed with `make setup`"
+        raise FileNotFoundError(f"no lessons in {source}: {how} or `pip install -e .`")
     return {path.relative_to(source).as_posix(): path for path in found}
 
 
@@ -124,9 +121,8 @@ def fresh(notebook: Path) -> Notebook:
             kept = KEEP in cell["metadata"].get("tags", ())
             shown = [o for o in cell["outputs"] if o.get("data", {}).keys() - {"text/plain"}]
             cell["outputs"] = shown if kept else []  # pictures, or a page that stands for a widget
-            for asked in (cell, *cell["outputs"]):
-                if "execution_count" in asked:
-                    asked["execution_count"] = None
+            for counted in (c for c in (cell, *cell["outputs"]) if "execution_count" in c):
+                counted["execution_count"] = None
     content["metadata"].pop("widgets", None)
     return content
 
@@ -143,18 +139,12 @@ def handout(target: Path, *, instructor: bool = False, source: Path = NOTEBOOKS)
     """
     notebooks = list(shipped(source).values())
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        why = "holds something already and nothing is replaced: name a new folder"
-        raise FileExistsError(f"{target} {why}")
-    written = []
-    for notebook in [*notebooks, *(sorted(source.glob("solutions/*.ipynb")) if instructor else [])]:
-        copy = target / notebook.relative_to(source)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        if instructor:
-            shutil.copyfile(notebook, copy)
-        else:
-            replace_file(copy, as_bytes(fresh(notebook)))
-        written.append(copy)
-    return written
+        raise FileExistsError(f"{target} holds something, which is not replaced: name a new folder")
+    notebooks += sorted(source.glob("solutions/*.ipynb")) if instructor else []
+    copies = [target / notebook.relative_to(source) for notebook in notebooks]
+    for notebook, copy in zip(notebooks, copies, strict=True):
+        replace_file(copy, notebook.read_bytes() if instructor else as_bytes(fresh(notebook)))
+    return copies
 
 
 @dataclass(frozen=True)
@@ -196,7 +186,7 @@ def prepare(mine: Path, source: Path = NOTEBOOKS) -> Prepared:
         if what not in ("outdated", "unreadable"):
             _write(copy, content)
             known[name] = want
-    replace_file(mine / MARK, json.dumps(known, indent=1).encode())
+    _mark(mine, known)
     return Prepared(**{what: tuple(names) for what, names in done.items()})
 
 
@@ -271,8 +261,7 @@ def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path
     name = by_key.get(key) or by_key.get(key[:2])
     if name is None:
         raise ValueError(f"no lesson or lab {lesson!r}; there are: {', '.join(by_key)}")
-    known = _known(mine)
-    copy, kept = mine / name, None
+    known, copy, kept = _known(mine), mine / name, None
     if os.path.lexists(copy):
         kept = _dated(copy, mine / BACKUPS)
         if copy.is_file():
@@ -282,8 +271,7 @@ def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path
             copy.rename(kept)
     content = fresh(from_course[name])
     _write(copy, content)
-    known[name] = _digest(content)
-    replace_file(mine / MARK, json.dumps(known, indent=1).encode())
+    _mark(mine, known | {name: _digest(content)})
     return copy, kept
 
 
@@ -317,6 +305,10 @@ def _digest(content: Notebook) -> str:
     return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
+def _mark(mine: Path, known: dict[str, str]) -> None:
+    replace_file(mine / MARK, json.dumps(known, indent=1).encode())
+
+
 def _known(mine: Path) -> dict[str, str]:
     """Return which version each copy was made from; nothing when that cannot be read."""
     if mine.exists() and not mine.is_dir():
@@ -330,18 +322,11 @@ def _known(mine: Path) -> dict[str, str]:
 
 PAGE = "START.ipynb"
 BINDER = "https://mybinder.org/v2/gh/genlab-course/genlab/main?urlpath=lab/tree/my/START.ipynb"
-HEAD = re.compile(r"About (\d+) minutes to read, about (\d+) seconds to run")
-HELLO = f"""\
-These are your own copies: write in them what you like, no update of the course replaces one in
-which you have written. To take a fresh one, with the old one kept in `backups/`, type
-`genlab reset 04` in a terminal (*File*, *New*, *Terminal*) or run `course.reset("04")` in a cell.
-Right answers are kept on the disk as you give them; run the cell above to count them again. Worked
-solutions stand in the course's `notebooks/solutions`. This page is made anew at each start, so keep
-your notes elsewhere.
-
-The course without an installation: [on Binder]({BINDER}), which keeps nothing.
-
-![The map of the course](../docs/images/map.png)"""
+HEAD = re.compile(
+    r"About (\d+) minutes(?: to read, about|, exercises included; the cells run in) (\d+) seconds"
+)
+HELLO = (Path(__file__).parent / "data" / "start.md").read_text(encoding="utf-8").strip()
+HELLO = HELLO.replace("BINDER", BINDER)
 SAYS = {  # what was done with some copies: the sentence about them
     "carried": "The course has moved, and the imports of these copies were gone: {names}. Your "
     "answers were carried over into fresh ones; the old ones are kept beside them, with the date.",
@@ -428,16 +413,12 @@ def write_start(mine: Path, prepared: Prepared, source: Path = NOTEBOOKS) -> Pat
     shown = {"text/markdown": table(standings(mine, source)), "text/plain": "the table"}
     outputs = [{"output_type": "display_data", "data": shown, "metadata": {}}]
     code = {"cell_type": "code", "id": "progress", "metadata": {}, "source": CELL}
-    page = {
-        "cells": [
-            {"cell_type": "markdown", "id": "start", "metadata": {}, "source": head},
-            code | {"outputs": outputs, "execution_count": None},
-            {"cell_type": "markdown", "id": "how", "metadata": {}, "source": HELLO},
-        ],
-        "metadata": fresh(next(iter(shipped(source).values())))["metadata"],  # kernel, language
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    page = fresh(next(iter(shipped(source).values())))  # for its kernel and its language
+    page["cells"] = [
+        {"cell_type": "markdown", "id": "start", "metadata": {}, "source": head},
+        code | {"outputs": outputs, "execution_count": None},
+        {"cell_type": "markdown", "id": "how", "metadata": {}, "source": HELLO},
+    ]
     _write(mine / PAGE, page)
     return mine / PAGE
 

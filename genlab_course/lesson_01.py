@@ -17,7 +17,7 @@ from torch import Generator, Tensor, nn
 
 from genlab.adversarial import GAN
 from genlab.autoregressive.images import GridAutoregressive
-from genlab.core.capabilities import Kind, NoLikelihoodError, likelihood_kind, log_likelihood
+from genlab.core.capabilities import Kind, likelihood_kind, log_likelihood
 from genlab.core.tensors import make_generator, randn
 from genlab.data.toys import plane
 from genlab.flow.coupling import coupling_flow
@@ -40,25 +40,21 @@ class NoiseNet(nn.Module):
 
     turns: Tensor
 
-    def __init__(
-        self, width: int = 128, depth: int = 3, n_waves: int = 3, d_time: int = 16
-    ) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("turns", torch.arange(1, n_waves + 1).to(torch.get_default_dtype()))
-        self.d_time = d_time
-        self.mlp = MLP(2 + 4 * n_waves + d_time, 2, width, depth)
+        self.register_buffer("turns", torch.arange(1, 4).to(torch.get_default_dtype()))
+        self.mlp = MLP(2 + 4 * 3 + 16, 2, width=128, depth=3)
 
     def forward(self, x: Points, t: Int[Tensor, " n"]) -> Points:
         """Predicted noise, like `x`."""
         angles = (x[:, :, None] * self.turns).flatten(1)
-        time = time_embedding(t, self.d_time, max_period=1000.0).to(x.dtype)
+        time = time_embedding(t, 16, max_period=1000.0).to(x.dtype)
         return self.mlp(torch.cat([x, angles.sin(), angles.cos(), time], 1))
 
 
-def autoregressive(n_bins: int = 64) -> nn.Module:
-    """Two tokens, the coordinates; a softmax over bins for each."""
-    net = MLP(1 + n_bins, n_bins, width=128, depth=2)
-    return GridAutoregressive(net, n_bins=n_bins, extent=EXTENT)
+def autoregressive() -> nn.Module:
+    """Two tokens, the coordinates; a softmax over 64 bins for each."""
+    return GridAutoregressive(MLP(65, 64, width=128, depth=2), n_bins=64, extent=EXTENT)
 
 
 def flow() -> nn.Module:
@@ -79,10 +75,9 @@ def gan(gamma: float = 0.2) -> nn.Module:
     return GAN(generator_net, discriminator, latent_dim=4, event_shape=(2,), gamma=gamma)
 
 
-def diffusion(n_steps: int = 100) -> nn.Module:
+def diffusion() -> nn.Module:
     """A noise predictor for a hundred levels of noise."""
-    betas = linear_betas(n_steps, first=0.2 / n_steps, last=12 / n_steps)
-    return DDPM(NoiseNet(), betas, event_shape=(2,))
+    return DDPM(NoiseNet(), linear_betas(100, first=0.002, last=0.12), event_shape=(2,))
 
 
 @dataclass(frozen=True)
@@ -107,29 +102,19 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
-def learn(
-    name: str, data: Points, *, seed: int = 0, model: nn.Module | None = None
-) -> tuple[Any, Iterator[Record]]:
+def learn(name: str, data: Points, *, seed: int = 0) -> tuple[Any, Iterator[Record]]:
     """A paradigm's model and the run that trains it by `RECIPES`; consume the records to train.
 
-    The seed decides the first weights, the minibatches and the noise; `model` is another one of the
-    same kind to train instead.
+    The seed decides the first weights, the minibatches and the noise.
     """
-    if name not in RECIPES:
-        raise ValueError(f"no recipe {name!r}; there are: {', '.join(RECIPES)}")
     recipe, generator = RECIPES[name], make_generator(seed)
     torch.manual_seed(seed)  # the first weights
-    trained: Any = recipe.build() if model is None else model
+    model: Any = recipe.build()
     batches = minibatches(data, recipe.batch_size, generator=generator)
-    n = recipe.n_steps
+    how: dict[str, Any] = {"n_steps": recipe.n_steps, "generator": generator}
     if recipe.game:
-        run = fit_adversarial(
-            trained, batches, n_steps=n, lr=recipe.lr, betas=(0.0, 0.99), generator=generator
-        )
-    else:
-        rate = cosine(recipe.lr, n)
-        run = fit(trained, batches, n_steps=n, lr=rate, clip=10.0, generator=generator)
-    return trained, run
+        return model, fit_adversarial(model, batches, lr=recipe.lr, betas=(0.0, 0.99), **how)
+    return model, fit(model, batches, lr=cosine(recipe.lr, recipe.n_steps), clip=10.0, **how)
 
 
 @dataclass(frozen=True)
@@ -161,11 +146,10 @@ def measure(
     passes = network_passes(model, lambda: model.sample(8, generator=generator))
     samples = model.sample(len(reference), generator=generator)
     distance = energy_distance(samples, reference).item()
-    try:
-        with torch.no_grad():
-            kind, values = log_likelihood(model, held_out, generator=generator)
-    except NoLikelihoodError:
+    if likelihood_kind(model) not in ("exact", "bound"):
         return Row(passes, "none", None, distance)
+    with torch.no_grad():
+        kind, values = log_likelihood(model, held_out, generator=generator)
     return Row(passes, kind, values.mean().item(), distance)
 
 
@@ -189,9 +173,8 @@ def film(model: Any, n: int, *, seed: int = 0) -> list[Tensor]:
         return [z[:, :2], model.generator_net(z)]
     if not isinstance(model, DDPM):
         raise ValueError(f"no film for {type(model).__name__}")
-    x_T = randn((n, 2), generator=generator)
-    fixed = {"betas": model.betas, "variances": model.betas}
-    return [x_T, *ddpm_sample(model.eps_net, x_T, **fixed, generator=generator)]
+    x_T, v = randn((n, 2), generator=generator), model.betas
+    return [x_T, *ddpm_sample(model.eps_net, x_T, betas=v, variances=v, generator=generator)]
 
 
 INK = "#333333"
@@ -200,35 +183,24 @@ _SIDE = 120  # pixels along a density's axis
 _LEVEL = 12  # noise level at which the slope is drawn, 0..T-1
 
 
-def density_image(log_prob: Any) -> Tensor:
-    """A density `(n, n)` on a square lattice, from points to log-densities in nats."""
-    points, _ = plane(EXTENT, _SIDE)
-    with torch.no_grad():
-        values: Tensor = log_prob(points)
-    return values.exp().reshape(_SIDE, _SIDE)
-
-
-def draw_first_map(
-    truth: Any, models: Mapping[str, Any], rows: Mapping[str, Row], *, n_points: int = 2500
-) -> Figure:
+def draw_first_map(truth: Any, models: Mapping[str, Any], rows: Mapping[str, Row]) -> Figure:
     """Draw samples above, density (or its absence) in the middle, numbers below."""
     figure, axes = plt.subplots(2, 6, figsize=(13.2, 5.5), layout="none")
     figure.subplots_adjust(0.008, 0.185, 0.992, 0.925, wspace=0.05, hspace=0.05)
     generator = make_generator(0)
-    _points(axes[0, 0], truth.sample(n_points, generator=generator), INK)
-    _image(axes[1, 0], density_image(truth.log_prob))
+    _points(axes[0, 0], truth.sample(2500, generator=generator), INK)
+    _density(axes[1, 0], truth.log_prob)
     axes[0, 0].set_title("the data", color=INK, weight="bold")
     _caption(axes[1, 0], ["passes for a sample", "log-likelihood / nats", "distance to the data"])
     for column, (name, model) in enumerate(models.items(), 1):
         top, bottom = axes[:, column]
-        _points(top, model.sample(n_points, generator=generator), COLOURS[name])
+        _points(top, model.sample(2500, generator=generator), COLOURS[name])
         top.set_title(RECIPES[name].title, color=COLOURS[name], weight="bold")
         _knowledge(bottom, model)
         row = rows[name]
         said = row.likelihood_text.replace(">= ", "≥ ").replace("-", "−").replace("~", "")
-        numbers = [str(row.passes), "—" if row.log_likelihood is None else said,
-                   f"{row.distance:.4f}"]  # fmt: skip
-        _caption(bottom, numbers, colour=COLOURS[name])
+        likelihood = "—" if row.log_likelihood is None else said
+        _caption(bottom, [str(row.passes), likelihood, f"{row.distance:.4f}"], COLOURS[name])
     for ax in axes.flat:
         ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
         for spine in ax.spines.values():
@@ -240,9 +212,12 @@ def _points(ax: Axes, x: Tensor, colour: str) -> None:
     ax.scatter(x[:, 0], x[:, 1], s=2.2, color=colour, alpha=0.45, linewidths=0, rasterized=True)
 
 
-def _image(ax: Axes, values: Tensor) -> None:
-    ax.imshow(values.numpy(), origin="lower", extent=(-EXTENT, EXTENT, -EXTENT, EXTENT),
-              cmap="magma", vmin=0, vmax=0.9, interpolation="bilinear")  # fmt: skip
+def _density(ax: Axes, log_prob: Callable[[Tensor], Tensor]) -> None:
+    with torch.no_grad():
+        values = log_prob(plane(EXTENT, _SIDE)[0]).exp().reshape(_SIDE, _SIDE).numpy()
+    box = (-EXTENT, EXTENT, -EXTENT, EXTENT)
+    image = ax.imshow(values, origin="lower", extent=box, interpolation="bilinear", cmap="magma")
+    image.set_clim(0, 0.9)
 
 
 def _label(ax: Axes, text: str, colour: str) -> None:
@@ -258,15 +233,11 @@ def _knowledge(ax: Axes, model: Any) -> None:
     elif isinstance(model, DDPM):
         _slope(ax, model)
     elif kind == "exact":
-        _image(ax, density_image(model.log_prob))
+        _density(ax, model.log_prob)
         _label(ax, "density, exact", "white")
     else:
         g = make_generator(0)
-
-        def bound(x: Tensor) -> Tensor:
-            return torch.stack([model.elbo(x, generator=g) for _ in range(16)]).mean(0)
-
-        _image(ax, density_image(bound))
+        _density(ax, lambda x: torch.stack([model.elbo(x, generator=g) for _ in range(16)]).mean(0))
         _label(ax, "exp of the bound", "white")
 
 

@@ -18,32 +18,18 @@ from pathlib import Path
 
 import numpy as np
 
-from genlab.map import SCORE
-
 DATA = Path(__file__).parent / "data"
 WEIGHTS = DATA / "reader.safetensors"
 FIELDS = ("paradigms", "objective", "sampling", "likelihood")
 MEASURED = ("coverage", "accuracy", "forced")  # of the texts, of the answers, if it must answer
 CANNOT_TELL = "cannot tell"
 LONGEST = 200_000  # characters
-OF_THE_MAP = {  # a label of the data, in the word of genlab.map where that is another
-    "paradigms": {"score-based": SCORE},
-    "objective": {
-        "adversarial": "minimax game", "change-of-variables": "change of variables", "elbo": "ELBO",
-        "flow-matching": "flow matching", "masked-prediction": "masked prediction",
-    },
-}  # fmt: skip
-
 WORDS = tomllib.loads((DATA / "reader_words.toml").read_text(encoding="utf-8"))
 TERMS, DENY = frozenset(WORDS["terms"].split()), frozenset(WORDS["deny"].split())
 NUMBERS = {word: size for size, words in WORDS["numbers"].items() for word in words.split()}
 RULES = {name: "|".join(lines.split("\n")[:-1]) for name, lines in WORDS["rules"].items()}
 PATTERNS = {name: re.compile(rf"(?<![\w#])(?:{rule})(?!\w)") for name, rule in RULES.items()}
-OWN = re.compile(  # a sentence about the release itself
-    r"\b(?:we|our|ours|this (?:model|paper|work|release|checkpoint|repository|card)|propose\w*|"
-    r"present\w*|introduc\w*|here|is an?|are an?|model type|architecture|trained|training|built|"
-    r"consists?|based on|uses?|type|method|objective|loss|inference|sampling)\b"
-)
+OWN = re.compile(rf"\b(?:{'|'.join(WORDS['own'].splitlines())})\b")  # of the release itself
 
 # --- from a text to features with their places
 
@@ -77,8 +63,7 @@ def _plain(part: str, opens: bool, known: frozenset[int]) -> str | None:
         return "#1" if value == 1 else "#few" if 2 <= value <= 8 else "#many"
     if part == part.lower():
         return part
-    forgiven = opens and part[1:] == part[1:].lower() and _hash(low) in known
-    return low if forgiven else None
+    return low if opens and part[1:] == part[1:].lower() and _hash(low) in known else None
 
 
 Token = tuple[str, int, int]
@@ -106,18 +91,16 @@ def mask(text: str, known: frozenset[int] | None = None) -> list[Token]:
         if word.lower() in TERMS:
             out.append((word.lower(), start, last))
             continue
-        parts = [(p.group(), start + p.start(), start + p.end()) for p in _PART.finditer(word)]
-        plain = [_plain(p, opens and i == 0, known) for i, (p, _, _) in enumerate(parts)]
+        parts = list(_PART.finditer(word))
+        plain = [_plain(p[0], opens and p is parts[0], known) or "§" for p in parts]
         mixed = len(parts) > 1 and any(
-            w and w[0] == "#" and re.search("[a-zA-Z]", p[0])
-            for w, p in zip(plain, parts, strict=True)
+            w[0] == "#" and re.search("[a-zA-Z]", p[0]) for w, p in zip(plain, parts, strict=True)
         )
-        if mixed or None in plain:
+        if mixed or "§" in plain:
             out.append(("§", start, last))
-            continue
-        out += [
-            (NUMBERS.get(str(w), str(w)), a, b) for w, (_, a, b) in zip(plain, parts, strict=True)
-        ]
+        else:
+            places = [(start + p.start(), start + p.end()) for p in parts]
+            out += [(NUMBERS.get(w, w), *at) for w, at in zip(plain, places, strict=True)]
     return out
 
 
@@ -137,18 +120,17 @@ def _sentences(tokens: Sequence[Token]) -> list[list[list[Token]]]:
 Places = dict[str, list[tuple[int, int]]]
 
 
-def _rules(words: list[str], signs: list[str]) -> Iterator[tuple[str, int, int]]:
-    """Each rule that holds in a clause: its name with its sign, first and last word."""
+def _found(words: list[str], signs: list[str]) -> Iterator[tuple[str, int, int]]:
+    """Features of a clause, each with its first and last word.
+
+    Rules (@), one to three stems in a row, and three to five letters of a word (~).
+    """
     ends = np.cumsum([len(word) + 1 for word in words])
     for rule, pattern in PATTERNS.items():
         for found in pattern.finditer(" ".join(words) + " "):
             first = int(np.searchsorted(ends, found.start(), side="right"))
             last = int(np.searchsorted(ends, found.end() - 1, side="right"))
             yield f"{signs[first]}@{rule}", first, last
-
-
-def _grams(words: list[str], signs: list[str]) -> Iterator[tuple[str, int, int]]:
-    """One to three stems in a row, and three to five letters of a word."""
     stems = [word if word[0] in "#§" else _stem(word) for word in words]
     for i, word in enumerate(words):
         for j in range(i, min(i + 3, len(words))):
@@ -174,7 +156,7 @@ def features(text: str, known: frozenset[int] | None = None) -> Places:
             words = [word for word, _, _ in clause]
             denial = next((i for i, word in enumerate(words) if word in DENY), len(words))
             signs = ["¬" if i > denial else "" for i in range(len(words))]
-            for name, i, j in (*_rules(words, signs), *_grams(words, signs)):
+            for name, i, j in _found(words, signs):
                 place = clause[i][1], clause[j][2]
                 out.setdefault(name, []).append(place)
                 for prefix, holds in (("1", number == 0), ("own", own)):
@@ -331,28 +313,25 @@ def read(text: object, trade_offs: Callable[[tuple[str, ...]], object] | None = 
 def _read(text: str, model: Model, trade_offs: Callable | None = None) -> Reading:
     found = features(text, model.known)
     names, at, value = _vector(found, model.hashes, model.idf, model.kinds)
-    p = model.probabilities(at, value)
-    says = any("@" in name for name in names)
-    answers = {f: _answer(text, f, found, names, at, value, p, model, says) for f in FIELDS}
+    p, says, answers = model.probabilities(at, value), any("@" in n for n in names), {}
+    for f, field in enumerate(FIELDS):
+        best, odds = model.likeliest(p, f)
+        confidence = _calibrated(odds, *model.calibration[field])
+        mine = np.array([c[f] == best for c in model.combinations])
+        q = np.where(mine, p / p[mine].sum(), -p / max(p[~mine].sum(), 1e-12))
+        weights = value * (model.W[at] @ (q @ marks(model.combinations)))
+        evidence = _evidence(text, found, names, weights) if says else ()
+        sure = evidence and best != CANNOT_TELL and confidence >= model.threshold[field]
+        best = of_the_map(field, best)
+        said = best if sure else CANNOT_TELL
+        answers[field] = Answer(said, confidence if says else 0.0, evidence, best)
     told = answers["paradigms"].value
     adds = {"trade_offs": trade_offs(told)} if trade_offs and told and told != CANNOT_TELL else {}
     return Reading(**answers, from_the_map=adds)
 
 
-def _answer(text, field, found, names, at, value, p, model, says) -> Answer:
-    f = FIELDS.index(field)
-    best, odds = model.likeliest(p, f)
-    slope, intercept = model.calibration[field]
-    confidence = float(1 / (1 + np.exp(-slope * odds - intercept)))
-    mine = np.array([c[f] == best for c in model.combinations])
-    q = np.where(mine, p / p[mine].sum(), -p / max(p[~mine].sum(), 1e-12))
-    weights = value * (model.W[at] @ (q @ marks(model.combinations)))
-    evidence = _evidence(text, found, names, weights)
-    best = of_the_map(field, best)
-    if not says:
-        return Answer(CANNOT_TELL, 0.0, (), best)
-    sure = evidence and best != CANNOT_TELL and confidence >= model.threshold[field]
-    return Answer(best if sure else CANNOT_TELL, confidence, evidence, best)
+def _calibrated(odds: float, slope: float, intercept: float) -> float:
+    return float(1 / (1 + np.exp(-slope * odds - intercept)))
 
 
 def _evidence(text, found, names, weights, most=5) -> tuple[Phrase, ...]:
@@ -404,25 +383,13 @@ def labels(row: dict) -> tuple:
 
 def of_the_map(field: str, label: tuple[str, ...] | str) -> tuple[str, ...] | str:
     """A label of the data in the words of `genlab.map`."""
-    words = OF_THE_MAP.get(field, {})
+    words = WORDS["map"].get(field, {})
     return tuple(words.get(one, one) for one in label) if isinstance(label, tuple) else label
 
 
 def truth(row: dict, field: str) -> tuple[str, ...] | str:
     """What a labelled text says of one field, in the words of the map."""
     return of_the_map(field, labels(row)[FIELDS.index(field)])
-
-
-def real(row: dict) -> bool:
-    """A text like a release as it is published; the others are exercises in allusion."""
-    return row["source"] in ("retold", "plain")
-
-
-def common_words(rows: Sequence[dict]) -> frozenset[int]:
-    """Hashes of the words that two texts or more write without a capital."""
-    word = re.compile(r"(?<![\w-])[a-z]+(?![\w-])")
-    seen = Counter(w for row in rows for w in set(word.findall(row["text"])))
-    return frozenset(_hash(w) for w, n in seen.items() if n >= 2)
 
 
 def _table(found: list[Places], least: int = 3) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -487,7 +454,9 @@ def fit_reader(seed: int = 0, coverage: float = 0.52, folds: int = 5) -> Model:
     from sklearn.model_selection import GroupKFold
 
     rows = releases("train")
-    known = common_words(rows)
+    word = re.compile(r"(?<![\w-])[a-z]+(?![\w-])")
+    seen_in = Counter(w for row in rows for w in set(word.findall(row["text"])))
+    known = frozenset(_hash(w) for w, n in seen_in.items() if n >= 2)  # without a capital
     found = [features(row["text"], known) for row in rows]
     notes: dict = {"calibration": {}, "threshold": {}, "cross_validated": {}}
     seen: dict[str, list] = {field: [] for field in FIELDS}
@@ -495,7 +464,7 @@ def fit_reader(seed: int = 0, coverage: float = 0.52, folds: int = 5) -> Model:
     for train, test in apart.split(rows, groups=systems):
         once = fit_once([rows[i] for i in train], [found[i] for i in train])
         part = Model(**once, known=known, **notes)
-        for i in (i for i in test if real(rows[i])):
+        for i in (i for i in test if rows[i]["source"] in ("retold", "plain")):  # like a release
             _, at, value = _vector(found[i], part.hashes, part.idf, part.kinds)
             p = part.probabilities(at, value)
             for f, field in enumerate(FIELDS):
@@ -507,7 +476,7 @@ def fit_reader(seed: int = 0, coverage: float = 0.52, folds: int = 5) -> Model:
         slope, intercept = float(line.coef_[0, 0]), float(line.intercept_[0])
         notes["calibration"][field] = (slope, intercept)
         cut = np.sort(odds[told])[::-1][min(int(coverage * len(odds)), told.sum() - 1)]
-        notes["threshold"][field] = float(1 / (1 + np.exp(-(slope * cut + intercept))))
+        notes["threshold"][field] = _calibrated(cut, slope, intercept)
         answered = told & (odds >= cut)
         figures = answered.mean(), right[answered].mean(), right.mean()
         notes["cross_validated"][field] = dict(zip(MEASURED, map(float, figures), strict=True))
@@ -520,10 +489,9 @@ def save(fitted: Model, path: Path = WEIGHTS) -> None:
 
     parts = dict(vars(fitted))
     names = ("combinations", "calibration", "threshold", "cross_validated")
-    notes = {name: parts.pop(name) for name in names}
+    notes = {"reader": json.dumps({name: parts.pop(name) for name in names})}
     parts |= {name: parts[name].astype(np.float16) for name in ("idf", "W", "b")}
-    parts["known"] = np.array(sorted(fitted.known), np.uint32)
-    save_file(parts, path, {"reader": json.dumps(notes)})
+    save_file(parts | {"known": np.array(sorted(fitted.known), np.uint32)}, path, notes)
 
 
 Answers = dict[str, list[tuple[Answer, tuple[str, ...] | str]]]
@@ -531,9 +499,7 @@ Answers = dict[str, list[tuple[Answer, tuple[str, ...] | str]]]
 
 def answers(fitted: Model | None = None, split: str = "test") -> Answers:
     """Of each field, the answer to every text of a split, and the truth."""
-    rows = releases(split)
-    readings = [_read(row["text"], fitted or model()) for row in rows]
-    pairs = list(zip(readings, rows, strict=True))
+    pairs = [(_read(row["text"], fitted or model()), row) for row in releases(split)]
     return {f: [(getattr(reading, f), truth(row, f)) for reading, row in pairs] for f in FIELDS}
 
 

@@ -4,12 +4,12 @@
 # ruff: noqa: I001
 from genlab.adversarial.games import (
     GAME, JENSEN_SHANNON, KL, PEARSON, REVERSE_KL, FDivergence, alternating_step, best_value,
-    bilinear_field, dirac_field, extragradient_step, f_divergence, f_gan_bound, jensen_shannon,
-    non_saturating_divergence, optimistic_step, play, play_optimistic, running_mean,
+    bilinear_field, dirac_field, extragradient_step, f_gan_bound, jensen_shannon,
+    non_saturating_divergence, play, play_optimistic, running_mean,
     simultaneous_step
 )
 from genlab.adversarial.gan import (
-    GAN, WGAN, BatchAware, append_spread, clip_weights, discriminator_loss, feature_matching_loss,
+    GAN, WGAN, BatchAware, append_spread, discriminator_loss, feature_matching_loss,
     gradient_penalty, lazy_weight, minimax_generator_loss, non_saturating_generator_loss,
     optimal_logits, power_iteration, r1_penalty, slopes, spectral_normalize, wgan_critic_loss,
     wgan_generator_loss, with_spread

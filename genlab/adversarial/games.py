@@ -1,11 +1,6 @@
 r"""Games small enough to see: two numbers, two players, and what becomes of gradient steps.
 
-$$\min_x \max_y\; a\,xy \qquad\Rightarrow\qquad
-\dot x = -a\,y, \quad \dot y = +a\,x$$
-
-The field turns around the equilibrium and never points at it. Followed in steps of finite length it
-spirals outwards, by $\sqrt{1+\eta^2a^2}$ a step. Taking turns, averaging, friction and looking
-ahead are cures. Below: the divergences that a best discriminator measures.
+$$\min_x \max_y\; a\,xy \qquad\Rightarrow\qquad \dot x = -a\,y, \quad \dot y = +a\,x$$
 """
 
 import math
@@ -26,11 +21,11 @@ Field: TypeAlias = Callable[[State], State]  # where each player would go, at un
 
 
 def bilinear_field(z: State, *, strength: float = 1.0) -> State:
-    r"""Both players' directions in the game with value $a\,xy$.
+    r"""Both players' directions in the game with value $a\,xy$ (Goodfellow 2016, section 7.2).
 
     $$v(x, y) = (-a\,y,\; +a\,x)$$
 
-    A rotation: $v(z)\cdot z = 0$ everywhere. Goodfellow 2016 (arXiv:1701.00160), section 7.2.
+    A rotation: $v(z)\cdot z = 0$ everywhere.
     """
     x, y = z.unbind(-1)
     return strength * torch.stack([-y, x], -1)
@@ -39,15 +34,13 @@ def bilinear_field(z: State, *, strength: float = 1.0) -> State:
 def dirac_field(z: State, *, gamma: float = 0.0) -> State:
     r"""Both players' directions in the smallest GAN there is, with an $R_1$ penalty.
 
-    The data are one point at 0, the generator makes one point at $\theta$, the discriminator's
-    logit is $l(x) = \psi x$; with the minimax loss and the penalty $\tfrac\gamma2\psi^2$
+    The data are one point at 0, the sample is $\theta$, the discriminator's logit $l(x) = \psi x$:
 
     $$v(\theta, \psi) = \big(\psi\,\sigma(\psi\theta),\; -\theta\,\sigma(\psi\theta)
       - \gamma\,\psi\big)$$
 
-    Without the penalty it turns: $v(z)\cdot z = 0$ everywhere, as in the bilinear game. The penalty
-    adds friction, and near the equilibrium $(0, 0)$ the distance falls like $e^{-\gamma t/2}$.
-    Mescheder, Geiger and Nowozin 2018 (arXiv:1801.04406), definition 2.1, eq. 9.
+    Near $(0, 0)$ the distance falls like $e^{-\gamma t/2}$. Mescheder, Geiger and Nowozin 2018
+    (arXiv:1801.04406), definition 2.1, eq. 9.
     """
     require_between(0, math.inf, gamma=gamma)
     theta, psi = z.unbind(-1)
@@ -70,8 +63,7 @@ def alternating_step(z: State, *, field: Field, lr: float) -> State:
 
     $$x_{k+1} = x_k + \eta\, v_x(x_k, y_k), \qquad y_{k+1} = y_k + \eta\, v_y(x_{k+1}, y_k)$$
 
-    In the bilinear game it keeps $x^2 + y^2 - \eta a\,xy$: an ellipse, for $\eta a < 2$. Mescheder,
-    Geiger and Nowozin 2018 (arXiv:1801.04406), section 3.1.
+    In the bilinear game it keeps $x^2 + y^2 - \eta a\,xy$ (Mescheder et al. 2018, section 3.1).
     """
     first, second = z.new_tensor([1.0, 0.0]), z.new_tensor([0.0, 1.0])
     z = z + lr * first * field(z)
@@ -95,32 +87,25 @@ def running_mean(states: Iterable[State]) -> Iterator[State]:
 
 
 def extragradient_step(z: State, *, field: Field, lr: float) -> State:
-    r"""Look one step ahead, and step with the direction found there.
+    r"""Look one step ahead, and step with the direction found there (Korpelevich 1976).
 
     $$z_{k+1} = z_k + \eta\, v\big(z_k + \eta\, v(z_k)\big)$$
 
     In the bilinear game the distance shrinks by $\sqrt{1 - \eta^2a^2 + \eta^4a^4}$, for $\eta a <
-    1$. Korpelevich 1976, Matecon 12, the method of its title.
+    1$.
     """
     return z + lr * field(z + lr * field(z))
 
 
-def optimistic_step(z: State, v_before: State, *, field: Field, lr: float) -> tuple[State, State]:
-    r"""Step along the direction extrapolated from the last one: one field value a step.
+def play_optimistic(z: State, *, field: Field, lr: float, n_steps: int) -> Iterator[State]:
+    r"""Yield the state after each optimistic step, the first a plain one (Daskalakis et al. 2018).
 
     $$z_{k+1} = z_k + \eta\,\big(2\,v(z_k) - v(z_{k-1})\big)$$
-
-    Daskalakis et al. 2018 (arXiv:1711.00141), eq. 1.
     """
-    v = field(z)
-    return z + lr * (2 * v - v_before), v
-
-
-def play_optimistic(z: State, *, field: Field, lr: float, n_steps: int) -> Iterator[State]:
-    """Yield the state after each optimistic step; the first one is a plain step."""
-    v = field(z)
+    before = field(z)
     for _ in range(n_steps):
-        z, v = optimistic_step(z, v, field=field, lr=lr)
+        v = field(z)
+        z, before = z + lr * (2 * v - before), v
         yield z
 
 
@@ -130,8 +115,7 @@ def jensen_shannon(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Floa
     $$\mathrm{JS}(p\,\|\,q) = \tfrac12\mathrm{KL}(p\,\|\,m) + \tfrac12\mathrm{KL}(q\,\|\,m),
       \qquad m = \tfrac12(p + q)$$
 
-    Zero exactly when $p = q$; $\log 2$ exactly when they share no outcome. Goodfellow et al. 2014
-    (arXiv:1406.2661), eq. 6.
+    Goodfellow et al. 2014 (arXiv:1406.2661), eq. 6.
     """
     m = (p + q) / 2
     return (kl_categorical(p, m) + kl_categorical(q, m)) / 2
@@ -142,13 +126,10 @@ Curve: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""Value of the game against the best discriminator, over k outcomes.
+    r"""Value of the game against the best discriminator, nats (Goodfellow et al. 2014, eqs. 4-6).
 
     $$V(D^*, G) = \sum_i p_i \log\frac{p_i}{p_i+q_i} + q_i \log\frac{q_i}{p_i+q_i}
       = -\log 4 + 2\,\mathrm{JS}(p\,\|\,q)$$
-
-    Nats, from $-\log 4$ (equal) to 0 (no shared outcome). Goodfellow et al. 2014 (arXiv:1406.2661),
-    eqs. 4 to 6.
     """
     total = p + q
     entropies = torch.xlogy(p, p) + torch.xlogy(q, q)
@@ -156,14 +137,11 @@ def best_value(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
 
 
 def non_saturating_divergence(p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""What the non-saturating generator descends when the discriminator is at its best.
+    r"""What the non-saturating generator descends when the discriminator is at its best, nats.
 
     $$\mathrm{KL}(q\,\|\,p) - 2\,\mathrm{JS}(p\,\|\,q)$$
 
-    Its slope equals the slope of $\mathbb E_q[-\log D]$ with $D = D^*$ held still; the values
-    differ. The reverse KL makes it mode-seeking, and the sign before JS pushes apart. Nats, never
-    negative; infinite where `q > 0` and `p = 0`. Arjovsky and Bottou 2017 (arXiv:1701.04862),
-    theorem 2.5.
+    Infinite where `q > 0` and `p = 0`. Arjovsky and Bottou 2017 (arXiv:1701.04862), theorem 2.5.
     """
     return kl_categorical(q, p) - 2 * jensen_shannon(p, q)
 
@@ -212,26 +190,12 @@ GAME = FDivergence(
 )
 
 
-def f_divergence(row: FDivergence, p: Probs, q: Probs) -> Float[Tensor, " *b"]:
-    r"""Divergence of two distributions over k outcomes, by its definition.
-
-    $$D_f(p\,\|\,q) = \sum_i q_i\, f(p_i / q_i)$$
-
-    Nats for the divergences made of logarithms, no unit for Pearson's. Nowozin, Cseke and Tomioka
-    2016 (arXiv:1606.00709), eq. 2. ValueError: `q` has an outcome without mass.
-    """
-    if not bool((q > 0).all()):
-        raise ValueError(f"q contains {q.min().item()}, expected every outcome to have mass")
-    return (q * row.f(p / q)).sum(-1)
-
-
 def f_gan_bound(row: FDivergence, v_real: PerExample, v_fake: PerExample) -> PerExample:
     r"""One pair's contribution to the lower bound that a discriminator $T = a(v)$ gives.
 
     $$a(v_x) - f^*\big(a(v_{G(z)})\big), \qquad
       \mathbb E_p\, T - \mathbb E_q\, f^*(T) \le D_f(p\,\|\,q)$$
 
-    Equal to the divergence, in expectation, exactly at $T^* = f'(p/q)$. The discriminator maximises
-    it, the generator minimises it. Nowozin, Cseke and Tomioka 2016 (arXiv:1606.00709), eqs. 4 to 6.
+    Tight exactly at $T^* = f'(p/q)$. Nowozin et al. 2016 (arXiv:1606.00709), eqs. 4 to 6.
     """
     return row.activation(v_real) - row.conjugate(row.activation(v_fake))

@@ -1,17 +1,11 @@
 r"""Two networks play: the losses of both, the penalties that settle the game, GAN and WGAN.
 
-$$\min_G \max_D\; \mathbb E_p \log D(x) + \mathbb E_z \log\big(1 - D(G(z))\big), \qquad
-R_1 = \frac\gamma2\, \mathbb E_p\lVert\nabla_x l(x)\rVert^2, \qquad
-\mathrm{GP} = \lambda\, \mathbb E_{\hat x}\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2$$
-
-A discriminator says how likely an example is real, $D = \mathrm{sigmoid}(l)$. WGAN's second network
-prices an example instead of classifying it, which is why its authors call it a *critic*. $R_1$
-wants a flat discriminator at real examples, the gradient penalty a critic of slope 1 between real
-and generated ones.
+A discriminator says how likely an example is real, $D = \mathrm{sigmoid}(l)$; a *critic* prices it.
+Goodfellow et al. 2014 (arXiv:1406.2661), Arjovsky et al. 2017 (arXiv:1701.07875).
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -35,25 +29,21 @@ from genlab.core.tensors import (
 
 
 def discriminator_loss(logits_real: PerExample, logits_fake: PerExample) -> PerExample:
-    r"""What the discriminator minimises: the negative value of the game, nats, positive.
+    r"""What the discriminator minimises: the negative value of the game, nats (Goodfellow, eq. 1).
 
     $$-\log D(x) - \log\big(1 - D(G(z))\big)
       = \mathrm{softplus}(-l_x) + \mathrm{softplus}(l_{G(z)})$$
 
-    At the best discriminator its expectation is $\log 4 - 2\,\mathrm{JS}(p\,\|\,q)$. Goodfellow et
-    al. 2014 (arXiv:1406.2661), eq. 1.
+    At the best discriminator its expectation is $\log 4 - 2\,\mathrm{JS}(p\,\|\,q)$.
     """
     require_alike(logits_real=logits_real, logits_fake=logits_fake)
     return softplus(-logits_real) + softplus(logits_fake)
 
 
 def minimax_generator_loss(logits_fake: PerExample) -> PerExample:
-    r"""What the generator minimises in the game as first stated, which saturates.
+    r"""What the generator minimises in the game as first stated, nats (Goodfellow, eq. 1).
 
     $$\log\big(1 - D(G(z))\big) = -\mathrm{softplus}(l), \qquad \frac{d}{dl} = -D$$
-
-    Nats, negative; the slope vanishes where the discriminator is sure ($D\to0$). Goodfellow et al.
-    2014 (arXiv:1406.2661), eq. 1.
     """
     return -softplus(logits_fake)
 
@@ -63,7 +53,7 @@ def non_saturating_generator_loss(logits_fake: PerExample) -> PerExample:
 
     $$-\log D(G(z)) = \mathrm{softplus}(-l), \qquad \frac{d}{dl} = -(1 - D)$$
 
-    Nats, positive. Goodfellow et al. 2014 (arXiv:1406.2661), section 3.
+    Nats; Goodfellow et al. 2014, section 3.
     """
     return softplus(-logits_fake)
 
@@ -73,7 +63,7 @@ def optimal_logits(log_p: PerExample, log_q: PerExample) -> PerExample:
 
     $$l^*(x) = \log p(x) - \log q(x), \qquad D^* = \mathrm{sigmoid}(l^*) = \frac{p}{p+q}$$
 
-    Goodfellow et al. 2014 (arXiv:1406.2661), proposition 1.
+    Goodfellow et al. 2014, proposition 1.
     """
     require_alike(log_p=log_p, log_q=log_q)
     return log_p - log_q
@@ -96,7 +86,6 @@ def lazy_weight(step: int, interval: int) -> float:
     $$\lambda_t = \begin{cases} K & t \equiv 0 \;(\mathrm{mod}\; K) \\ 0 & \text{else} \end{cases}
     \qquad\Longrightarrow\qquad \frac1K \sum_{t=0}^{K-1} \lambda_t = 1$$
 
-    Averaged over K steps, the gradient is that of the regulariser at every step; its cost is 1/K.
     Karras et al. 2020 (arXiv:1912.04958), section 3.1 and appendix B.
     """
     require_between(1, math.inf, interval=interval)
@@ -125,7 +114,6 @@ class _TwoPlayers(nn.Module):
         return self.generator_net(randn((n, self.latent_dim), like=like, generator=generator))
 
     def generator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the generator's step changes."""
         return self.generator_net.parameters()
 
     @torch.no_grad()
@@ -172,7 +160,6 @@ class GAN(_TwoPlayers):
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
     def discriminator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the discriminator's step changes."""
         return self.discriminator.parameters()
 
 
@@ -181,8 +168,7 @@ def wgan_critic_loss(f_real: PerExample, f_fake: PerExample) -> PerExample:
 
     $$-\big(f(x) - f(\tilde x)\big)$$
 
-    Over 1-Lipschitz critics its smallest expectation is $-W_1(p, q)$. Arjovsky, Chintala and Bottou
-    2017 (arXiv:1701.07875), eq. 2.
+    Over 1-Lipschitz critics its smallest expectation is $-W_1(p, q)$ (Arjovsky, eq. 2).
     """
     require_alike(f_real=f_real, f_fake=f_fake)
     return f_fake - f_real
@@ -200,28 +186,14 @@ def gradient_penalty(
 
     $$\big(\lVert\nabla f(\hat x)\rVert - 1\big)^2, \qquad \hat x = u\,x + (1-u)\,\tilde x$$
 
-    The norm is taken over the whole event, then squared, example by example: averaging over the
-    batch before the square would let steep and flat points cancel. A linear critic $f = w\cdot x$
-    gives $(\lVert w\rVert - 1)^2$ everywhere. Without the weight $\lambda$. Gulrajani et al. 2017
-    (arXiv:1704.00028), eq. 3 and algorithm 1.
+    The norm is over the event, without the weight; a linear critic $f = w\cdot x$ gives $(\lVert
+    w\rVert - 1)^2$. Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3.
     """
     require_between(0, 1, u=u)
     between = expand(u, real) * real.detach() + (1 - expand(u, real)) * fake.detach()
     between.requires_grad_(True)
     slope = _slope(critic(between), between)
     return (sum_event(slope**2).clamp(min=1e-24).sqrt() - 1) ** 2
-
-
-@torch.no_grad()
-def clip_weights(parameters: Iterable[nn.Parameter], c: float) -> None:
-    r"""Force every weight into $[-c, c]$, in place: the first cure, and a blunt one.
-
-    The bound on the weights bounds the slope, but at a value that nobody chose. Arjovsky, Chintala
-    and Bottou 2017 (arXiv:1701.07875), algorithm 1, line 7.
-    """
-    require_positive(c=c)
-    for parameter in parameters:
-        parameter.clamp_(-c, c)
 
 
 class WGAN(_TwoPlayers):
@@ -239,6 +211,7 @@ class WGAN(_TwoPlayers):
     ) -> None:
         super().__init__(generator_net, latent_dim=latent_dim, event_shape=event_shape)
         require_between(0, math.inf, penalty=penalty)
+        require_positive(clip=1.0 if clip is None else clip)
         self.critic, self.penalty, self.clip = critic, penalty, clip
 
     def f(self, x: Event) -> PerExample:
@@ -249,9 +222,10 @@ class WGAN(_TwoPlayers):
         self, x: Event, *, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
         """Minus the critic's estimate of the distance plus the penalty, mean over the batch."""
-        if self.clip is not None:
-            clip_weights(self.critic.parameters(), self.clip)
         with torch.no_grad():
+            if self.clip is not None:  # Arjovsky et al. 2017, algorithm 1, line 7
+                for weights in self.critic.parameters():
+                    weights.clamp_(-self.clip, self.clip)
             fake = self._fake(len(x), generator)
         loss = wgan_critic_loss(self.f(x), self.f(fake))
         if self.penalty > 0:
@@ -260,11 +234,9 @@ class WGAN(_TwoPlayers):
         return loss.mean()
 
     def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Minus the critic's mean over as many fresh draws as `x` has examples."""
         return wgan_generator_loss(self.f(self._fake(len(x), generator))).mean()
 
     def discriminator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the critic's step changes."""
         return self.critic.parameters()
 
 
@@ -274,10 +246,10 @@ def power_iteration(
     r"""Approach the largest singular value of a matrix, one multiplication each way at a time.
 
     $$u = \frac{Wv}{\lVert Wv\rVert}, \qquad v \leftarrow \frac{W^\top u}{\lVert W^\top u\rVert},
-    \qquad \hat\sigma = u^\top W v$$
+    \qquad \hat\sigma = u^\top W v \le \sigma_1$$
 
-    Each step shrinks the error of $v$ by $(\sigma_2/\sigma_1)^2$, and that of $\hat\sigma$, which
-    never exceeds $\sigma_1$, by the square of it. Miyato et al. 2018 (arXiv:1802.05957).
+    Each step shrinks the error of $v$ by $(\sigma_2/\sigma_1)^2$. Miyato et al. 2018
+    (arXiv:1802.05957).
     """
     while True:
         u = nn.functional.normalize(w @ v, dim=0)
@@ -310,8 +282,8 @@ def spectral_normalize(critic: nn.Module) -> nn.Module:
     $$\bar W = W / \sigma_1(W) \;\Rightarrow\; \lVert f\rVert_L \le
     \prod_\ell \lVert \bar W_\ell\rVert \cdot \lVert a_\ell\rVert_L \le 1$$
 
-    holds for activations that are 1-Lipschitz (ReLU, leaky ReLU, tanh), and for convolutions only
-    up to a constant, since the matrix is the kernel flattened. Miyato et al. 2018, eq. 7 and 8.
+    for 1-Lipschitz activations, and for convolutions up to a constant. Miyato et al. 2018, eq. 7,
+    8.
     """
     layers = [m for m in critic.modules() if isinstance(m, nn.Linear | nn.Conv2d)]
     if not layers:
@@ -332,22 +304,17 @@ def slopes(f: Callable[[Tensor], PerExample], x: Float[Tensor, " b *event"]) -> 
 def feature_matching_loss(
     real: Float[Tensor, " n d"], fake: Float[Tensor, " m d"]
 ) -> Float[Tensor, " d"]:
-    r"""Squared difference of two mean features, one value for each feature.
+    r"""Squared difference of two mean features, one for each (Salimans et al. 2016, section 3.1).
 
     $$\big(\tfrac1n\textstyle\sum_i \phi_j(x_i) - \tfrac1m\sum_i \phi_j(G(z_i))\big)^2$$
-
-    A statistic of whole batches, zero when the means agree, whatever else differs. Salimans et al.
-    2016 (arXiv:1606.03498), section 3.1.
     """
     return (real.mean(0) - fake.mean(0)) ** 2
 
 
 def with_spread(x: Float[Tensor, " b d"]) -> Float[Tensor, " b two_d"]:
-    r"""Append to each example the standard deviation of every coordinate over the batch.
+    r"""Append to each row the deviation of every coordinate over the batch (Karras et al. 2018).
 
     $$x_i \mapsto (x_i, s), \qquad s_j^2 = \tfrac1b\sum_i (x_{ij} - \bar x_j)^2$$
-
-    Karras et al. 2018 (arXiv:1710.10196), section 3, before its average over features.
     """
     spread = x.var(0, correction=0, keepdim=True).clamp_min(1e-12).sqrt()
     return torch.cat([x, spread.expand_as(x)], 1)
@@ -360,8 +327,7 @@ def append_spread(
 
     $$s = \frac{1}{chw}\sum_{jyx} \sqrt{\tfrac1b\textstyle\sum_i (h_{ijyx} - \bar h_{jyx})^2}$$
 
-    A batch of copies has $s = 0$, and a discriminator that reads it sees the copies; `hold` sends
-    no gradient through the spread. Karras et al. 2018 (arXiv:1710.10196), section 3.
+    With `hold` no gradient goes through s. Karras et al. 2018 (arXiv:1710.10196), section 3.
     """
     source = h.detach() if hold else h
     s = source.var(0, correction=0).clamp_min(1e-8).sqrt().mean()
@@ -369,17 +335,13 @@ def append_spread(
 
 
 class BatchAware(nn.Module):
-    """A discriminator that sees each example together with the spread of its batch.
-
-    Its logits are not a function of one example, so the $R_1$ penalty does not apply to it.
-    """
+    """A discriminator that also sees the spread of the batch: the $R_1$ penalty does not apply."""
 
     def __init__(self, discriminator: nn.Module) -> None:
         super().__init__()
         self.discriminator = discriminator
 
     def forward(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b 1"]:
-        """Logits of a batch that is all real or all fake."""
         return self.discriminator(with_spread(x))
 
 
@@ -395,10 +357,7 @@ class Duel(NamedTuple):
 
 
 def gaussian_duel(mean: float, std: float, cells: Float[Tensor, " k"]) -> Duel:
-    """N(0, 1) against the generator N(mean, std^2) and the best discriminator, by sums over cells.
-
-    The slopes move $x = m + s z$ with the mean while the discriminator stays where it is.
-    """
+    """N(0, 1) against the generator N(mean, std^2) and the best discriminator, summed on cells."""
     log_p, log_q = (normal_log_prob(cells[:, None], m, s) for m, s in ((0.0, 1.0), (mean, std)))
     weights = log_q.exp() / log_q.exp().sum()
     shift = torch.zeros((), dtype=cells.dtype, requires_grad=True)

@@ -2,10 +2,6 @@ r"""Styles: what a style-based generator does that an ordinary one does not, as 
 
 $$z \;\mapsto\; w = f(z), \qquad
 \text{layer}_l:\; h \;\mapsto\; \phi\Big(\mathrm{conv}_{\,\tilde W_l(w)}\,h + a_l\,n_l\Big)$$
-
-A latent draw z is first turned into a *style* w. The style does not enter at the bottom: it scales
-the input channels of every convolution, whose outputs are then brought back to unit size, and fresh
-noise n is added. So layers can be given different styles, and styles can be averaged.
 """
 
 import math
@@ -28,11 +24,9 @@ EPS = 1e-8  # added to a mean square before its root
 
 
 def pixel_norm(z: Float[Tensor, " b d"]) -> Float[Tensor, " b d"]:
-    r"""Bring each vector to mean square 1: only its direction is left.
+    r"""Bring each vector to mean square 1 (Karras et al. 2018, arXiv:1710.10196, section 4.2).
 
     $$z_j \Big/ \sqrt{\tfrac1d \textstyle\sum_k z_k^2}$$
-
-    Karras et al. 2018 (arXiv:1710.10196), section 4.2.
     """
     return z * (z.square().mean(1, keepdim=True) + EPS).rsqrt()
 
@@ -45,8 +39,8 @@ def modulated_weight(
     $$W'_{oik} = s_i\,W_{oik}, \qquad
     W''_{oik} = W'_{oik} \Big/ \sqrt{\textstyle\sum_{i,k} W'^2_{oik}}$$
 
-    If the inputs are uncorrelated with unit variance, so are the outputs of W'': a style decides
-    *ratios* between channels, not loudness. Karras et al. 2020 (arXiv:1912.04958), eq. 1 and 3.
+    W'' keeps unit variance of uncorrelated inputs. Karras et al. 2020 (arXiv:1912.04958), eq. 1 and
+    3.
     """
     scaled = weight * style[:, None, :, None, None]
     if not demodulate:
@@ -62,9 +56,7 @@ def modulated_conv(
     $$\sum_{i,k} W''_{oik}\,x_i = \sigma_o \sum_{i,k} W_{oik}\,(s_i\,x_i), \qquad
     \sigma_o = \Big(\textstyle\sum_i s_i^2 \sum_k W_{oik}^2\Big)^{-1/2}$$
 
-    The style scales the input, one convolution is shared by the batch, and the output is divided:
-    several times faster than a convolution for each example, and equal to it. Karras et al. 2020
-    (arXiv:1912.04958), section 2.2.
+    One convolution is shared by the batch. Karras et al. 2020 (arXiv:1912.04958), section 2.2.
     """
     out = conv2d(x * style[:, :, None, None], weight, padding=weight.shape[-1] // 2)
     if not demodulate:
@@ -79,11 +71,9 @@ def mix_styles(
     crossover: Int[Tensor, " b"],
     n_layers: int,
 ) -> Styles:
-    r"""Give the first layers one style and the others another.
+    r"""Give the first layers one style and the others another (Karras et al. 2019, section 3.1).
 
     $$w_l = \begin{cases} w_{\text{coarse}} & l < c \\ w_{\text{fine}} & l \ge c \end{cases}$$
-
-    Karras, Laine and Aila 2019 (arXiv:1812.04948), section 3.1.
     """
     require_between(0, n_layers, crossover=crossover)
     layer = torch.arange(n_layers, device=coarse.device)
@@ -94,21 +84,15 @@ def mix_styles(
 def truncate(
     w: Float[Tensor, " *b d"], mean: Float[Tensor, " d"], psi: float
 ) -> Float[Tensor, " *b d"]:
-    r"""Draw styles towards their mean: fewer surprises, less variety.
+    r"""Draw styles towards their mean (Karras et al. 2019, appendix B).
 
     $$w' = \bar w + \psi\,(w - \bar w)$$
-
-    Karras, Laine and Aila 2019 (arXiv:1812.04948), appendix B.
     """
     return mean + psi * (w - mean)
 
 
 def add_noise(h: Images, noise: Float[Tensor, " b 1 h w"], strength: Float[Tensor, ""]) -> Images:
-    r"""Add one picture of noise to every channel: $h + a\,n$.
-
-    Karras, Laine and Aila 2019 (arXiv:1812.04948), section 2 and figure 1b (there one strength for
-    each channel; the later version, arXiv:1912.04958, has one for the layer).
-    """
+    r"""Add one picture of noise to every channel, $h + a\,n$ (arXiv:1812.04948, figure 1b)."""
     return h + strength * noise
 
 
@@ -132,7 +116,6 @@ class Dense(nn.Module):
         self.scale, self.rate = rate / math.sqrt(d_in), rate
 
     def forward(self, x: Float[Tensor, " b i"]) -> Float[Tensor, " b o"]:
-        """`(b, d_in)` to `(b, d_out)`."""
         return F.linear(x, self.weight * self.scale, self.bias * self.rate)
 
 
@@ -146,7 +129,6 @@ class Conv(nn.Module):
         self.scale, self.stride = 1 / math.sqrt(9 * c_in), stride
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(b, c_in, h, w)` to `(b, c_out, h / stride, w / stride)`."""
         return bend(F.conv2d(x, self.weight * self.scale, self.bias, self.stride, padding=1))
 
 
@@ -173,7 +155,6 @@ class StyledLayer(nn.Module):
         self.up, self.last = up, last
 
     def forward(self, h: Tensor, w: Float[Tensor, " b d"], noise: Tensor) -> Tensor:
-        """`(b, c_in, h, w)` to `(b, c_out, ...)`, twice as large with `up`."""
         if self.up:
             h = F.interpolate(h, scale_factor=2, mode="bilinear", align_corners=False)
         style = self.affine(w)
@@ -217,23 +198,19 @@ class StyleGenerator(nn.Module):
         self.register_buffer("mean_style", torch.zeros(d_style))
 
     def mapping(self, z: Float[Tensor, " b d"]) -> Float[Tensor, " b d_w"]:
-        """Style of each latent draw."""
         h = pixel_norm(z)
         for layer in self.map:
             h = bend(layer(h))
         return h
 
     def every_layer(self, w: Float[Tensor, " b d"]) -> Styles:
-        """Give all layers the same style."""
         return w[:, None].expand(-1, self.n_layers, -1)
 
     def draw_noise(self, n: int, generator: Generator | None = None) -> list[Tensor]:
-        """Draw a picture of noise for each example and layer."""
         shapes = [(n, 1, side, side) for side in self.sides]
         return [randn(shape, like=self.constant, generator=generator) for shape in shapes]
 
     def no_noise(self, n: int) -> list[Tensor]:
-        """Return pictures of zeros in place of noise."""
         return [self.constant.new_zeros(n, 1, side, side) for side in self.sides]
 
     def synthesis(self, styles: Styles, noise: Noise) -> Float[Tensor, " b 1 16 16"]:
@@ -267,10 +244,8 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
 
     $$d = \frac{\mathrm{Cov}(w, a)}{\mathrm{std}(a)}$$
 
-    For jointly normal w and a it is $\mathbb E[w \mid \bar a + \mathrm{std}(a)] - \bar w$, exactly.
-    It is not the normal $\mathrm{Cov}(w)^{-1}\mathrm{Cov}(w, a)$ of a regression of a on w, which
-    may leave the region where styles are. Shen et al. 2020 (arXiv:1907.10786), section 2.2, with a
-    mean in place of a normal.
+    For jointly normal w and a it is $\mathbb E[w \mid \bar a + \mathrm{std}(a)] - \bar w$. After
+    Shen et al. 2020 (arXiv:1907.10786), section 2.2.
     """
     centred = a - a.mean()
     std = centred.square().mean().sqrt()
@@ -280,12 +255,10 @@ def attribute_direction(w: Float[Tensor, " b d"], a: PerExample) -> Float[Tensor
 
 
 def followed(mixed: PerExample, coarse: PerExample, fine: PerExample) -> Float[Tensor, " 2"]:
-    r"""Whose attribute a mixture has: both weights of a regression.
+    r"""Whose attribute a mixture has: both weights of a regression, our own measure.
 
     $$\min_{\alpha, \beta, c}\ \sum_i
     \big(a_i^{\text{mixed}} - \alpha\,a_i^{\text{coarse}} - \beta\,a_i^{\text{fine}} - c\big)^2$$
-
-    Our own measure of Karras, Laine and Aila 2019 (arXiv:1812.04948), figure 3.
     """
     sources = torch.stack([coarse - coarse.mean(), fine - fine.mean()], 1)
     weights: Tensor = torch.linalg.lstsq(sources, (mixed - mixed.mean())[:, None]).solution

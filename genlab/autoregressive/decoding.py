@@ -1,14 +1,11 @@
 r"""Decoding: logits reshaped and drawn from, token by token, with a key-value cache and without.
 
-Without a cache token $t$ reads the whole text again; with it, only what is new. What that saves is
-counted in multiplications: $n$ new positions, $m$ of them cached before, take
+What the cache saves is counted in multiplications: n new positions, m of them cached before, take
 
 $$C(n, m) = \underbrace{L\,n\,(2 d^2 + 2 d\, d_{kv} + 3 d\, d_h) + n\,d\,V}_{\text{per position}}
 + \underbrace{2 L\, d\, n\,(m + n)}_{\text{pairs: scores and averages}} .$$
 
-A text of $T$ tokens costs $O(T^2)$ positions and $O(T^3)$ pairs without the cache, $O(T)$ and
-$O(T^2)$ with it, and $2 L\, d_{kv}$ numbers of memory for each position (Shazeer 2019
-(arXiv:1911.02150), section 2; Pope et al. 2022 (arXiv:2211.05102), section 2).
+(Shazeer 2019, arXiv:1911.02150, section 2; Pope et al. 2022, arXiv:2211.05102, section 2).
 """
 
 import math
@@ -31,8 +28,6 @@ def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tens
     r"""Sharpen (below 1) or flatten (above 1) a distribution.
 
     $$p_\tau(k) \propto p(k)^{1/\tau}, \qquad \text{that is } a_k \leftarrow a_k / \tau$$
-
-    At each step it does *not* give the joint $p(x)^{1/\tau}$ (Ackley et al. 1985, eq. 3).
     """
     if not temperature > 0:
         raise ValueError(f"temperature must be positive, got {temperature}; greedy is top_k = 1")
@@ -40,10 +35,7 @@ def apply_temperature(logits: Float[Tensor, " b k"], temperature: float) -> Tens
 
 
 def keep_top_k(logits: Float[Tensor, " b k"], top_k: int) -> Tensor:
-    """Keep the k most likely tokens and forbid the others; 1 is greedy decoding.
-
-    Fan, Lewis and Dauphin 2018 (arXiv:1805.04833), section 5.1.
-    """
+    """Keep the k most likely tokens (Fan et al. 2018, section 5.1); 1 is greedy decoding."""
     if top_k < 1:
         raise ValueError(f"top_k must be at least 1, got {top_k}")
     border = logits.topk(min(top_k, logits.shape[-1]), dim=-1).values[..., -1:]
@@ -55,7 +47,6 @@ def keep_top_p(logits: Float[Tensor, " b k"], top_p: float) -> Tensor:
 
     $$V = \{(1), \dots, (m)\}, \qquad m = \min\Big\{m : \sum_{j \le m} p_{(j)} \ge p\Big\}$$
 
-    The token that crosses the threshold belongs to the set, so the most likely one always stays.
     Holtzman et al. 2019 (arXiv:1904.09751), eqs. 2 and 3.
     """
     if not 0 < top_p <= 1:
@@ -81,10 +72,7 @@ def reshape_logits(
 
 
 def draw(logits: Float[Tensor, " b k"], u: Float[Tensor, " b"]) -> Int[Tensor, " b"]:
-    r"""Draw one token per row by inverting the cumulative distribution: the randomness comes in.
-
-    $$x = \min\{j : p_0 + \dots + p_j > u\}$$
-    """
+    r"""One token per row by inverting the distribution: $\min\{j : p_0 + \dots + p_j > u\}$."""
     probs = logits.double().softmax(dim=-1)
     cumulative = probs.cumsum(dim=-1)
     require_alike(u=u, rows=logits.shape[:-1])
@@ -162,10 +150,7 @@ def write_until(
     reshape: Reshape = reshape_logits,
     generator: Generator | None = None,
 ) -> Iterator[Written]:
-    """Continue texts until each has drawn `stop` (then `pad` follows), or has `n_new` more tokens.
-
-    `read` turns new tokens into states, `head` a state into logits: with the cache, as above.
-    """
+    """Continue texts until each has drawn `stop` (`pad` follows) or has `n_new` more tokens."""
     if prompt.shape[1] == 0 or bool((prompt == stop).any()):
         raise ValueError("a prompt needs at least one token, and none that stops")
     require_between(0, math.inf, n_new=n_new)
@@ -184,10 +169,7 @@ def write_until(
 
 
 def multiplications(config: TransformerConfig, n_tokens: int, n_new: int, n_past: int = 0) -> int:
-    r"""Multiplications $C(n, m)$ of one pass for one sequence, pairs that the mask hides included.
-
-    GPT-2's MLP has two matrices where the gated one has three: $2\,d\,d_h$ for $3\,d\,d_h$.
-    """
+    """Multiplications C(n, m) of one pass for one sequence, pairs that the mask hides included."""
     require_between(0, math.inf, n_new=n_new, n_past=n_past)
     d = config.d_model
     d_kv = d // config.n_head * config.n_kv_head

@@ -19,7 +19,6 @@ from torch.nn.functional import pad
 from genlab.autoregressive.decoding import Reshape, draw, generate_cached, reshape_logits
 from genlab.autoregressive.likelihood import sequence_log_prob
 from genlab.core import last
-from genlab.core.tensors import require_alike, require_positive
 from genlab.nn.layers import MaskedConv2d, raster_mask, rows_mask
 from genlab.nn.transformer import Cache, TransformerBody, TransformerConfig, init_weights, n_seen
 
@@ -27,40 +26,25 @@ Points = Float[Tensor, " b 2"]
 Grey = Int[Tensor, " b 1 h w"]  # levels 0..n_levels-1
 
 
-def cell_log_density(
-    log_p: Float[Tensor, " b 2 k"], cell: Int[Tensor, " b 2"], *, bin_width: float
-) -> Float[Tensor, " b"]:
-    r"""Log-density of a point from the log-probabilities of its two bins of width h, nats.
-
-    $$\log p(x_1, x_2) = \log P(i) + \log P(j\mid i) - 2\log h$$
-    """
-    require_positive(bin_width=bin_width)
-    require_alike(cell=cell, log_p=log_p.shape[:-1])
-    chosen = log_p.gather(2, cell[:, :, None]).squeeze(2)
-    return chosen.sum(1) - 2 * math.log(bin_width)
-
-
 class GridAutoregressive(nn.Module):
-    """The smallest of all: a softmax over bins for each coordinate in turn, by one network.
+    r"""A softmax over bins of width h for each coordinate in turn: $P(i)\,P(j\mid i)/h^2$, exact.
 
-    The density is constant inside a cell, so its likelihood is exact; what is lost is what a
-    histogram loses. Uria et al. 2016 (arXiv:1605.02226), eq. 1.
+    Uria et al. 2016 (arXiv:1605.02226), eq. 1.
     """
 
     smooth: Tensor
 
-    def __init__(self, net: nn.Module, *, n_bins: int, extent: float, blur: float = 1.5) -> None:
+    def __init__(self, net: nn.Module, *, n_bins: int, extent: float) -> None:
         super().__init__()
         if n_bins < 2 or extent <= 0:
             raise ValueError(f"expected n_bins >= 2 and extent > 0, got {n_bins} and {extent}")
         self.net, self.n_bins, self.extent = net, n_bins, extent
         self.event_shape = (2,)
-        away = (torch.arange(n_bins)[:, None] - torch.arange(n_bins)) / blur
+        away = (torch.arange(n_bins)[:, None] - torch.arange(n_bins)) / 1.5
         self.register_buffer("smooth", (-0.5 * away**2).exp().to(torch.get_default_dtype()))
 
     @property
     def bin_width(self) -> float:
-        """Side of a cell, h."""
         return 2 * self.extent / self.n_bins
 
     def cells(self, x: Points) -> Int[Tensor, " b 2"]:
@@ -82,12 +66,11 @@ class GridAutoregressive(nn.Module):
         cell = self.cells(x)
         first = self.log_p_first(1).expand(len(x), -1)
         log_p = torch.stack([first, self.log_p_second(cell[:, 0])], 1)
+        chosen = log_p.gather(2, cell[:, :, None]).sum((1, 2))
         inside = (x.abs() <= self.extent).all(1)
-        density = cell_log_density(log_p, cell, bin_width=self.bin_width)
-        return torch.where(inside, density, -math.inf)
+        return torch.where(inside, chosen - 2 * math.log(self.bin_width), -math.inf)
 
     def loss(self, x: Points, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Negative log-likelihood in nats, a mean over the batch."""
         return -self.log_prob(x).mean()
 
     @torch.no_grad()
@@ -112,7 +95,6 @@ class RasterStack(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, " b c h w"]) -> Float[Tensor, " b f h w"]:
-        """Features of every pixel, from pixels before it."""
         h: Tensor = self.first(x)
         for layer in self.rest:
             h = h + layer(F.silu(h))
@@ -143,7 +125,6 @@ class TwoStacks(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, " b c h w"]) -> Float[Tensor, " b f h w"]:
-        """Features of every pixel, from all pixels before it."""
         v: Tensor = self.first_v(x)
         u: Tensor = self.first_u(x) + v
         for vertical, horizontal, across in zip(
@@ -183,7 +164,6 @@ class PixelCNN(nn.Module):
         return a.flatten(2).mT
 
     def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
-        """Exact log-probability of whole images, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), x.flatten(1))
 
     def loss(self, x: Grey, *, generator: Generator | None = None) -> Float[Tensor, ""]:
@@ -202,7 +182,6 @@ class PixelCNN(nn.Module):
             yield flat.reshape(x.shape).clone()
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Grey:
-        """Draw `n` images, pixel by pixel: as many passes as pixels."""
         blank = torch.zeros(n, *self.event_shape, dtype=torch.int64, device=self.place.device)
         return last(self.steps(blank, generator=generator))
 
@@ -210,8 +189,7 @@ class PixelCNN(nn.Module):
 class ImageTransformer(nn.Module):
     """One-channel images by a causal transformer over their pixels, in any order.
 
-    At turn i the network reads the grey level seen last, as a table entry plus a multiple of one
-    learned vector (levels are ordered), and a learned vector for the pixel that is to be predicted.
+    It reads the level seen last, and a learned vector for the pixel that is to be predicted.
     Chen et al. 2020 ("Generative pretraining from pixels", ICML), section 3.
     """
 
@@ -244,7 +222,6 @@ class ImageTransformer(nn.Module):
         return x.flatten(1)[:, self.order]
 
     def image(self, tokens: Int[Tensor, " b n"]) -> Grey:
-        """The inverse of `sequence`."""
         flat = torch.empty_like(tokens)
         flat[:, self.order] = tokens
         return flat.reshape(-1, *self.event_shape)
@@ -268,7 +245,6 @@ class ImageTransformer(nn.Module):
         return self.extend(tokens)[0]
 
     def log_prob(self, x: Grey) -> Float[Tensor, " b"]:
-        """Exact log-probability of whole images, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), self.sequence(x))
 
     def loss(self, x: Grey, *, generator: Generator | None = None) -> Float[Tensor, ""]:
@@ -283,5 +259,4 @@ class ImageTransformer(nn.Module):
         return generate_cached(self.extend, begun, n_new, reshape=reshape, generator=generator)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Grey:
-        """Draw `n` images from the model as it is."""
         return self.image(last(self.steps(n, generator=generator))[:, 1:])

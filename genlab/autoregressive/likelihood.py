@@ -2,9 +2,8 @@ r"""The chain rule: a joint probability as a product of next-token probabilities
 
 $$p(x_{1:n}) = \prod_{i=1}^n p(x_i \mid x_{<i})$$
 
-An identity in whatever order the tokens are numbered. A network that outputs one distribution per
-position, each computed from the positions before it only, is therefore a normalised model of whole
-sequences, and its exact likelihood is one sum (Bengio et al. 2003 (JMLR 3), eq. 1).
+A network that outputs one distribution per position, each computed from the positions before it
+only, is a normalised model of whole sequences (Bengio et al. 2003 (JMLR 3), eq. 1).
 """
 
 import math

@@ -2,10 +2,6 @@ r"""The causal transformer as a model of text: next-token cross-entropy.
 
 $$p(x_{1:n}) = \prod_{i=1}^n
 \mathrm{softmax}\big(f_\theta(\text{begin}, x_1, \dots, x_{i-1})\big)_{x_i}$$
-
-A begin token is put in front and the last token is left off: that shift by one makes row $i$ of the
-output the distribution of token $i$ *given the tokens before it*. Forget it, and the network copies
-its input. Training computes all rows in one pass; `continue_text` draws with the key-value cache.
 """
 
 from collections.abc import Iterator
@@ -23,10 +19,7 @@ Sequences = Int[Tensor, " b n"]
 
 
 class TransformerLM(nn.Module):
-    """Exact model of sequences of `length` tokens, each in 0..n_tokens-1.
-
-    Radford et al. 2018 ("Improving language understanding by generative pre-training"), eq. 1.
-    """
+    """Exact model of sequences of `length` tokens, each in 0..n_tokens-1."""
 
     def __init__(self, n_tokens: int, length: int, config: TransformerConfig) -> None:
         super().__init__()
@@ -34,7 +27,6 @@ class TransformerLM(nn.Module):
         self.net = Transformer(n_tokens + 1, config)
 
     def begin(self, n: int) -> Int[Tensor, " n 1"]:
-        """`n` sequences that hold nothing but the begin token."""
         return torch.full((n, 1), self.n_tokens, device=self.net.embedding.weight.device)
 
     def logits(self, x: Sequences) -> Float[Tensor, " b n k"]:
@@ -51,7 +43,6 @@ class TransformerLM(nn.Module):
         return out[..., : self.n_tokens], cache
 
     def log_prob(self, x: Sequences) -> Float[Tensor, " b"]:
-        """Exact log-probability of whole sequences, `(b,)`, in nats."""
         return sequence_log_prob(self.logits(x), x)
 
     def loss(self, x: Sequences, *, generator: Generator | None = None) -> Float[Tensor, ""]:
@@ -72,6 +63,5 @@ class TransformerLM(nn.Module):
         yield from (text[:, 1:] for text in grown)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
-        """Draw `n` sequences from the model as it is, with the cache."""
         empty = self.begin(n)[:, :0]
         return last(self.continue_text(empty, self.event_shape[0], generator=generator))

@@ -1,8 +1,5 @@
 """Speculative decoding: several tokens for one pass of the large model, distributed as its own.
 
-A cheap draft q proposes k tokens; the target p reads them all in *one* pass. The first that is not
-kept is replaced by a draw from what q gave too little, and the rest is thrown away; if all are,
-the pass pays for one more. What comes out is distributed as p: a bad draft costs time, not quality.
 Leviathan, Kalman and Matias 2023 (arXiv:2211.17192), algorithm 1 and appendix A.1; Chen et al. 2023
 (arXiv:2302.01318), algorithm 2 and theorem 1.
 """
@@ -39,8 +36,7 @@ def residual(p: Probs, q: Probs) -> Probs:
 
     $$p'(x) = \frac{\max\big(p(x) - q(x), 0\big)}{\sum_y \max\big(p(y) - q(y), 0\big)}$$
 
-    Kept tokens carry $\min(p, q)$ and p' exactly the rest of p. A draw from p itself would count
-    twice what the draft already offered. Chen et al. 2023 (arXiv:2302.01318), eq. 2.
+    Kept tokens carry $\min(p, q)$ and p' exactly the rest of p. Chen et al. 2023, eq. 2.
     """
     left = (p - q).clamp(min=0)
     mass = left.sum(-1, keepdim=True)
@@ -48,11 +44,9 @@ def residual(p: Probs, q: Probs) -> Probs:
 
 
 def expected_tokens(rate: float, k: int) -> float:
-    r"""Tokens that one pass of the target yields on average, if each draft is kept alike.
+    r"""Tokens that one pass yields on average, if each draft is kept alike (Leviathan, eq. 1).
 
     $$\mathbb E[n] = 1 + a + a^2 + \dots + a^k = \frac{1 - a^{k+1}}{1 - a}$$
-
-    Leviathan et al. 2023 (arXiv:2211.17192), eq. 1.
     """
     require_between(0, 1, rate=rate)
     require_between(0, math.inf, k=k)
@@ -66,13 +60,12 @@ def verify(
     u_keep: Float[Tensor, " b k"],
     u_draw: Float[Tensor, " b"],
 ) -> tuple[Int[Tensor, " b n"], Int[Tensor, " b"]]:
-    r"""Keep a beginning of the draft and add one token: the whole of the method.
+    r"""Keep a beginning of the draft and add one token: the whole of the method (algorithm 1).
 
     $$n = \min\Big\{i : u_i \ge \frac{p_i(x_i)}{q_i(x_i)}\Big\}, \qquad
       x_n \sim \begin{cases} \mathrm{residual}(p_n, q_n) & n < k\\ p_k & n = k\end{cases}$$
 
-    Returns the tokens, zero behind the new one, and how many were kept. Leviathan et al. 2023
-    (arXiv:2211.17192), algorithm 1.
+    Returns the tokens, zero behind the new one, and how many were kept.
     """
     b, k = drafted.shape
     if p.shape[1] != k + 1:
@@ -151,10 +144,7 @@ def speculative_sample(
     reshape: Reshape = reshape_logits,
     generator: Generator | None = None,
 ) -> Iterator[Round]:
-    """Continue texts by rounds, one pass of the target each, until each has `n_new` more tokens.
-
-    Texts advance by different amounts; one that is done waits for the others.
-    """
+    """Continue texts by rounds, one pass of the target each, until each has `n_new` more tokens."""
     if tokens.shape[1] == 0 or k < 0:
         raise ValueError(f"expected a prompt and k >= 0, got {tokens.shape[1]} tokens and k = {k}")
     require_between(0, math.inf, n_new=n_new)
@@ -190,5 +180,4 @@ class SpeculativeLM(nn.Module):
         )
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
-        """Draw `n` sequences."""
         return last(self.rounds(n, generator=generator)).tokens[:, 1 : 1 + self.event_shape[0]]

@@ -1,8 +1,4 @@
-r"""Text as integers, one for each character or for each byte pair, and counts of such integers.
-
-A tokenizer is a pair of inverse maps, `decode(encode(text)) == text`. Characters make long
-sequences over a small alphabet; byte pairs can spell any text in fewer tokens.
-"""
+"""Text as integers, one for each character or for each byte pair, and counts of such integers."""
 
 import random
 import re
@@ -31,12 +27,10 @@ class CharTokenizer:
 
     @classmethod
     def of(cls, text: str) -> "CharTokenizer":
-        """The tokenizer whose alphabet is the characters of `text`."""
         return cls("".join(sorted(set(text))))
 
     @property
     def n_tokens(self) -> int:
-        """Size of the vocabulary."""
         return len(self.alphabet)
 
     def encode(self, text: str) -> Int[Tensor, " n"]:
@@ -48,7 +42,6 @@ class CharTokenizer:
         return torch.tensor([number[c] for c in text], dtype=torch.int64)
 
     def decode(self, tokens: Iterable[int] | Tensor) -> str:
-        """The text again."""
         return "".join(self.alphabet[int(t)] for t in tokens)
 
 
@@ -75,12 +68,11 @@ def merge(tokens: Sequence[int], pair: Pair, new: int) -> list[int]:
 
 
 def train_bpe(text: str, n_tokens: int) -> tuple[Pair, ...]:
-    r"""Learn merges: at each turn the pair that occurs most often becomes a token.
+    r"""Learn merges: the commonest pair becomes a token (Sennrich et al. 2016, arXiv:1508.07909).
 
     $$\mathrm{count}(a, b) = \sum_{w} \#w\ \#\{i : w_i = a,\ w_{i+1} = b\}$$
 
-    Only words that hold the merged pair are counted again; among equals the smallest pair is taken.
-    Sennrich, Haddow and Birch 2016 (arXiv:1508.07909), algorithm 1.
+    Among equals the smallest pair is taken.
     """
     if n_tokens < N_BYTES:
         raise ValueError(f"n_tokens must be at least {N_BYTES}, the bytes, got {n_tokens}")
@@ -170,8 +162,7 @@ class NGram:
 
     $$p(x \mid c_{1:k}) = \frac{n(c_{1:k}\,x) + T\,p(x \mid c_{2:k})}{n(c_{1:k}) + T}$$
 
-    $T$ counts the distinct tokens seen after $c_{1:k}$. Chen and Goodman 1996
-    (arXiv:cmp-lg/9606011), section 2.
+    $T$ counts the distinct tokens seen after $c_{1:k}$ (Chen and Goodman 1996, section 2).
     """
 
     def __init__(self, tokens: Int[Tensor, " n"], n_tokens: int, order: int) -> None:
@@ -212,11 +203,9 @@ class NGram:
 def windowed_log_probs(
     logits_of: Callable[[Tensor], Tensor], x: Int[Tensor, " n"], context: int, stride: int
 ) -> Float[Tensor, " n"]:
-    """Log-probability of each token of a long text, each scored once, nats.
+    """Log-probability of each token of a long text, each scored once, nats (arXiv:1809.10853, 4.4).
 
-    `logits_of` gives the logits *of* the tokens of a window. The first window scores all of its
-    tokens, each later one its last `stride`, which have `context - stride` or more before them.
-    Baevski and Auli 2019 (arXiv:1809.10853), section 4.4.
+    `logits_of` gives the logits *of* the tokens of a window; a later one scores its last `stride`.
     """
     if not 1 <= stride <= context or len(x) < 1:
         raise ValueError(f"expected 1 <= {stride=} <= {context=} and a text, got {len(x)} tokens")

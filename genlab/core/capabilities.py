@@ -1,10 +1,6 @@
-r"""Capabilities as types: what a model can do, and what it cannot.
+"""Capabilities as types: a model has one when it has the method, and inherits from nothing.
 
-A model of this course inherits from nothing. It *has* a capability when it has the method, and "has
-no likelihood" is the absence of `log_prob`, never a method that raises.
-
-$$\texttt{likelihood\_kind}: \text{model} \to
-\{\text{exact},\ \text{bound},\ \text{unnormalised},\ \text{none}\}$$
+"Has no likelihood" is the absence of `log_prob`, never a method that raises.
 """
 
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
@@ -98,7 +94,6 @@ def log_likelihood(
 ) -> tuple[Kind, PerExample]:
     """Log-likelihood of each example in nats, or a bound on it, together with its kind.
 
-    The kind travels with the values so that a bound can never be printed as a likelihood.
     NoLikelihoodError: the model has only an energy, or no density at all.
     """
     kind = likelihood_kind(model)

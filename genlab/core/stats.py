@@ -1,8 +1,6 @@
-r"""The few formulas that every lesson uses: normal densities, divergences, units.
+"""The few formulas that every lesson uses: normal densities, divergences, units.
 
-All logarithms are natural, so log-probabilities, entropies and divergences are in **nats**;
-`bits_per_dim` is the one place where the unit changes. Densities are summed over the event and
-never averaged over the batch.
+Log-probabilities, entropies and divergences are in **nats**, summed over the event.
 """
 
 import math
@@ -27,8 +25,6 @@ def std_normal_log_prob(x: Event) -> PerExample:
     r"""Log-density of the standard normal distribution, summed over the event, in nats.
 
     $$\log \mathcal N(x; 0, I) = -\tfrac12 \lVert x \rVert^2 - \tfrac D2 \log 2\pi$$
-
-    Bishop, Pattern Recognition and Machine Learning, eq. 2.43.
     """
     return sum_event(-0.5 * x**2 - 0.5 * math.log(2 * math.pi))
 
@@ -38,9 +34,6 @@ def normal_log_prob(x: Event, mean: Tensor | float, std: Tensor | float) -> PerE
 
     $$\log \mathcal N(x; \mu, \sigma^2 I) = \sum_j -\tfrac12 \Big(\frac{x_j-\mu_j}{\sigma_j}\Big)^2
     - \log \sigma_j - \tfrac12 \log 2\pi$$
-
-    Positive where the density exceeds 1 (Bishop, Pattern Recognition and Machine Learning, eq.
-    1.46). ValueError: a `std` is not positive, or broadcasting would enlarge `x`.
     """
     x = as_real(x)
     mean, std = torch.as_tensor(mean, dtype=x.dtype), torch.as_tensor(std, dtype=x.dtype)
@@ -56,19 +49,15 @@ def kl_diag_normal(mu: Event, log_var: Event) -> PerExample:
     $$\mathrm{KL}\big(\mathcal N(\mu, \sigma^2) \,\|\, \mathcal N(0, I)\big)
     = \tfrac12 \sum_j \big(\mu_j^2 + \sigma_j^2 - 1 - \log \sigma_j^2\big)$$
 
-    Never negative; zero exactly when $\mu = 0$ and $\sigma = 1$. Kingma and Welling 2013
-    (arXiv:1312.6114), appendix B.
+    Kingma and Welling 2013 (arXiv:1312.6114), appendix B.
     """
     return sum_event(0.5 * (mu**2 + torch.expm1(log_var) - log_var))
 
 
 def entropy(p: Float[Tensor, " *b k"]) -> Float[Tensor, " *b"]:
-    r"""Entropy of a distribution over k outcomes, in nats, between 0 and $\log k$.
+    r"""Entropy of a distribution over k outcomes, in nats (Cover and Thomas, 2nd ed., eq. 2.1).
 
-    $$H(p) = -\sum_i p_i \log p_i, \qquad 0 \log 0 = 0$$
-
-    Cover and Thomas, Elements of Information Theory, 2nd ed., eq. 2.1. ValueError: a probability is
-    negative or a row does not sum to 1.
+    $$H(p) = -\sum_i p_i \log p_i \in [0, \log k], \qquad 0 \log 0 = 0$$
     """
     _require_distribution(p, "p")
     return -torch.xlogy(p, p).sum(-1)
@@ -78,8 +67,6 @@ def cross_entropy(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Float
     r"""Average surprise when outcomes come from `p` and we expected `q`, in nats.
 
     $$H(p, q) = -\sum_i p_i \log q_i = H(p) + \mathrm{KL}(p\,\|\,q)$$
-
-    Goodfellow, Bengio and Courville, Deep Learning, eq. 3.51. ValueError: as for `entropy`.
     """
     _require_distribution(p, "p")
     _require_distribution(q, "q")
@@ -91,8 +78,7 @@ def kl_categorical(p: Float[Tensor, " *b k"], q: Float[Tensor, " *b k"]) -> Floa
 
     $$\mathrm{KL}(p\,\|\,q) = \sum_i p_i \log \frac{p_i}{q_i}$$
 
-    Zero exactly when the two are equal, infinite where `p > 0` and `q = 0`; not symmetric, hence
-    not a distance. Cover and Thomas, eq. 2.26. ValueError: as for `entropy`.
+    Infinite where `p > 0` and `q = 0` (Cover and Thomas, eq. 2.26).
     """
     _require_distribution(p, "p")
     _require_distribution(q, "q")
@@ -106,10 +92,8 @@ def bits_per_dim(
 
     $$\frac{\mathrm{NLL}}{D \log 2} \;+\; \log_2 L$$
 
-    The second term appears only when `levels` is given: the model is then a density on data with L
-    levels scaled to [0, 1], and the bin of one level has width $1/L$, which costs $\log L$ nats in
-    each dimension. Without it the numbers of a density and of a discrete model do not share a unit.
-    Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1.
+    The second term, with `levels`, is for a density on data with L levels scaled to [0, 1] (Theis,
+    van den Oord and Bethge 2015, arXiv:1511.01844, section 3.1).
     """
     require_between(1, math.inf, n_dims=n_dims, levels=1 if levels is None else levels)
     return nll_nats / (n_dims * math.log(2)) + (0.0 if levels is None else math.log2(levels))
@@ -118,12 +102,10 @@ def bits_per_dim(
 def dequantize(
     x: Int[Tensor, " b *event"], levels: int, *, generator: torch.Generator | None = None
 ) -> Event:
-    r"""Spread each grey level evenly over its bin, so that a density can be fitted.
+    r"""Spread each grey level evenly over its bin (Theis et al. 2015, section 3.1).
 
-    $$y = \frac{x + u}{L}, \qquad u \sim \mathcal U[0, 1)$$
-
-    A density fitted to `y` gives a *bound* on the discrete model: by Jensen's inequality $\mathbb
-    E_u \log p(y) - D \log L \le \log P(x)$ (Theis, van den Oord and Bethge 2015, section 3.1).
+    $$y = \frac{x + u}{L}, \qquad u \sim \mathcal U[0, 1), \qquad
+    \mathbb E_u \log p(y) - D \log L \le \log P(x)$$
     """
     require_index(levels, x=x)
     dtype = torch.get_default_dtype()
@@ -153,7 +135,7 @@ def kl_on_grid(
 
     $$\mathrm{KL}(p\,\|\,q) = \int p(x) \log\frac{p(x)}{q(x)}\,dx$$
 
-    Cover and Thomas, eq. 8.46. ValueError: p does not integrate to 1 on this grid (within 1e-3).
+    ValueError: p does not integrate to 1 on this grid (within 1e-3).
     """
     p = log_p.exp()
     mass = integrate(p, x)
@@ -175,8 +157,6 @@ def slant(images: Grey) -> PerExample:
     r"""Columns that a figure leans to the right for each row upwards.
 
     $$-\frac{\sum x_{ij}\,(i-\bar i)(j-\bar j)}{\sum x_{ij}\,(i-\bar i)^2}$$
-
-    ValueError: a grey value is negative or NaN.
     """
     require_between(0, math.inf, images=images)
     i, j = (torch.arange(n, dtype=images.dtype, device=images.device) for n in images.shape[-2:])

@@ -1,11 +1,10 @@
 """Guards at a function's entry: a ValueError that names the value and says what was expected.
 
-Values come by keyword, so that the message can name them; a tensor on the meta device, which holds
-no numbers, passes. A comparison with NaN is false, so NaN never counts as a value in a range.
+A comparison with NaN is false, so NaN never counts as a value in a range.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
 
 import torch
@@ -75,10 +74,7 @@ PerExample: TypeAlias = Float[Tensor, " b"]
 
 
 def expand(a: Tensor, x: Tensor) -> Tensor:
-    r"""Give a per-example quantity the trailing ones it needs to multiply `x`.
-
-    $$a_i \cdot x_{i\,j\,k\dots} \quad\text{becomes}\quad \texttt{expand(a, x) * x}.$$
-    """
+    """Reshape one number for each example, `(b,)`, so that it multiplies `x`."""
     if a.ndim == 0:
         return a
     if a.ndim != 1 or x.ndim == 0 or a.shape[0] not in (1, x.shape[0]):
@@ -115,11 +111,7 @@ def make_generator(seed: int, device: str | torch.device = "cpu") -> torch.Gener
 def randn(
     shape: Sequence[int], like: Tensor | None = None, generator: torch.Generator | None = None
 ) -> Tensor:
-    r"""Standard normal noise $\epsilon \sim \mathcal N(0, I)$ of a given shape.
-
-    The draw is made where the generator lives and then moved, so the same seed gives the same noise
-    whatever device the model is on.
-    """
+    """Standard normal noise, drawn where the generator lives and then moved to `like`."""
     dtype = torch.get_default_dtype() if like is None else like.dtype
     target = torch.device("cpu") if like is None else like.device
     source = target if generator is None else generator.device
@@ -139,19 +131,3 @@ def last(iterable: Iterable[T]) -> T:
     if empty:
         raise ValueError("last: the iterable is empty, expected at least one item")
     return result
-
-
-def every(k: int, iterable: Iterable[T]) -> Iterator[T]:
-    """Items number 0, k, 2k, ... and always the final one: the frames of a video."""
-    if k < 1:
-        raise ValueError(f"every: k is {k}, expected at least 1")
-    return _every(k, iterable)
-
-
-def _every(k: int, iterable: Iterable[T]) -> Iterator[T]:
-    pending: list[T] = []
-    for index, item in enumerate(iterable):
-        pending = [] if index % k == 0 else [item]
-        if index % k == 0:
-            yield item
-    yield from pending

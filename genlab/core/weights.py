@@ -17,18 +17,12 @@ from torch import Tensor, nn
 
 
 def replace_file(path: Path, data: bytes) -> None:
-    """Write a file beside its place, then move it there in one step.
-
-    A process that is killed, or a disk that fills up, leaves the earlier file as it was.
-    """
+    """Write a file beside its place, then move it there: a kill leaves the earlier file whole."""
     replace_files({path: data})
 
 
 def replace_files(contents: Mapping[Path, bytes]) -> None:
-    """Write files that belong together: all are on the disk before the first is moved into place.
-
-    What killed processes left beside them is removed.
-    """
+    """Write files that belong together: all are on the disk before the first is moved."""
     written: dict[Path, Path] = {}
     try:
         for path, data in contents.items():
@@ -130,8 +124,7 @@ def load_weights(
 ) -> M:
     """Put a file's weights into a module, which is then ready to evaluate.
 
-    FileNotFoundError: there is no such file, or no card beside it. ValueError: one of the two is
-    damaged, or names or shapes are another network's.
+    FileNotFoundError: no such file or card. ValueError: damaged, or another network's.
     """
     remake = f"`{recipe or _recipe(path)}` writes it again"
     if not path.is_file():

@@ -1,9 +1,6 @@
-r"""The running data set: 1,797 handwritten digits of 8 x 8 pixels and 17 grey levels.
+"""The running data set: 1,797 handwritten digits of 8 x 8 pixels and 17 grey levels.
 
-The images are *discrete*: each pixel is one of the integers 0..16. A discrete model gives them a
-probability directly; a density needs uniform dequantisation (`genlab.core.stats`). A seeded
-permutation fixes the split: 1,397 images to train on, 200 to choose hyperparameters with, 200 to
-report on. Alpaydin and Kaynak 1998, as shipped in `sklearn.datasets`; below, 10,000 MNIST digits.
+A seeded permutation fixes the split: 1,397, 200 and 200. Below, 10,000 MNIST digits.
 """
 
 from functools import cache

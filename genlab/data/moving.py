@@ -1,13 +1,9 @@
 r"""Moving digits: eight frames of 16 x 16 in which a captioned digit moves or turns.
 
-A MNIST digit is shrunk to 14 x 14 and drawn eight times, frame f at the place or angle
-
 $$\delta_f = \Big(\frac{2f}{7} - 1\Big)\,\delta, \qquad f = 0, \dots, 7,$$
 
-with $\delta$ = 2.5 pixels for "moving left", "right", "up" and "down", and 35 degrees, clockwise,
-for "turning". "a red seven moving left" can be checked on a generated video: the motion by the path
-of its centre of mass and, where that rests, by the angle that carries the first frame onto the
-last. In the manner of moving MNIST (Srivastava et al. 2015, arXiv:1502.04681, section 3.1).
+with $\delta$ = 2.5 pixels for "moving left", "right", "up" and "down", and 35 degrees for
+"turning".
 """
 
 import math
@@ -94,11 +90,9 @@ def small_digits(part: str = "painter") -> tuple[Float[Tensor, " n 14 14"], Labe
 
 
 def measure_motion(videos: Videos) -> Labels:
-    """Motion of each video: the way of its centre, or else whether it turned.
+    """Motion of each video: the way of its centre of mass, or else whether it turned.
 
-    The centre of mass has moved when the last frame's differs from the first's by 2 pixels or more;
-    the larger component decides the direction. Else the first frame is turned by every fifth degree
-    until it resembles the last one most; 15 degrees or more clockwise is turning.
+    The way counts from 2 pixels on, a turn from 15 degrees clockwise on, in steps of five.
     """
     require_finite(videos=videos)
     first, last = videos[:, 0], videos[:, -1]

@@ -1,9 +1,6 @@
-r"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
+"""Three simulators of science in miniature: parameters in, data out, and who caused what unknown.
 
-Each draws parameters from its prior, $\theta \sim p(\theta)$, and data given parameters, $x \sim
-p(x \mid \theta)$. Inference asks for the posterior $p(\theta \mid x)$: a formula for
-`LinearGaussian`, exact draws for `TwoMoons` (Lueckmann et al. 2021, arXiv:2101.04653, appendix T),
-and nothing for `Epidemic`, whose likelihood nobody can write down.
+The posterior is a formula, exact draws, or nothing known.
 """
 
 import math
@@ -33,11 +30,9 @@ class LinearGaussian:
         return torch.tensor(self.matrix)
 
     def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
-        """Draw parameters."""
         return torch.randn(n, len(self.matrix[0]), generator=generator)
 
     def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
-        """Draw data, one row for each row of parameters."""
         noise = torch.randn(len(theta), len(self.matrix), generator=generator)
         return theta @ self._a().T + self.noise * noise
 
@@ -51,21 +46,19 @@ class LinearGaussian:
 
 @dataclass(frozen=True)
 class TwoMoons:
-    r"""A crescent, moved by an amount that two different parameters share.
+    r"""A crescent, moved by what two parameters share (Lueckmann et al. 2021, appendix T).
 
     $$x = \begin{pmatrix} r\cos a + \tfrac14 - |\theta_1+\theta_2|/\sqrt2 \\
     r\sin a + (\theta_2-\theta_1)/\sqrt2\end{pmatrix},\qquad
     a \sim U(-\tfrac\pi2, \tfrac\pi2),\ r \sim \mathcal N(0.1, 0.01^2),\ \theta\sim U(-1,1)^2$$
 
-    The absolute value makes the posterior two crescents. The shift is a rotation of the parameters
-    followed by that fold, so exact posterior draws are crescents carried back through it.
+    The absolute value makes the posterior two crescents.
     """
 
     radius: float = 0.1
     spread: float = 0.01
 
     def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
-        """Draw parameters, uniform on the square."""
         return 2 * torch.rand(n, 2, generator=generator) - 1
 
     def _crescent(self, n: int, generator: Generator | None) -> Data:
@@ -74,7 +67,6 @@ class TwoMoons:
         return torch.stack([r * angle.cos() + 0.25, r * angle.sin()], 1)
 
     def simulate(self, theta: Theta, *, generator: Generator | None = None) -> Data:
-        """Draw data, `(n, 2)`, one row for each row of parameters."""
         first, second = theta.T / math.sqrt(2)
         shift = torch.stack([-(first + second).abs(), second - first], 1)
         return self._crescent(len(theta), generator) + shift
@@ -97,8 +89,8 @@ class TwoMoons:
     ) -> Theta:
         """Draw exactly from the posterior of one observation.
 
-        A crescent point p explains the data by the shift x - p, if its first part is not positive
-        and one of the two parameters behind it, taken by the toss of a coin, lies on the square.
+        A crescent point p explains the data by the shift x - p if one of the two parameters behind
+        it, taken by the toss of a coin, lies on the square.
         """
         kept: list[Tensor] = []
         for _ in range(1000):
@@ -119,8 +111,7 @@ class Epidemic:
     $$\Delta_t \sim \mathrm{Bin}\big(S_t,\ 1 - e^{-\beta I_t / N}\big), \qquad
     R_t \sim \mathrm{Bin}\big(I_t,\ 1 - e^{-\gamma}\big)$$
 
-    Each day $\Delta_t$ are infected and $R_t$ recover. What is observed are the new infections of
-    each week, of which the register sees a fixed fraction. Parameters are $(\log\beta,
+    Observed is a fixed fraction of each week's new infections $\Delta$; parameters are $(\log\beta,
     \log\gamma)$, rates per day, with a normal prior around 0.4 and 0.125 (Bailey 1975).
     """
 
@@ -132,7 +123,6 @@ class Epidemic:
     prior_std: tuple[float, float] = (0.5, 0.2)
 
     def prior(self, n: int, *, generator: Generator | None = None) -> Theta:
-        """Draw log rates, `(n, 2)`."""
         noise = torch.randn(n, 2, generator=generator)
         return torch.tensor(self.prior_mean) + torch.tensor(self.prior_std) * noise
 

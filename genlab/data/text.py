@@ -1,10 +1,6 @@
-r"""English prose that every Python carries: the reference manual behind `help()`.
+"""English prose that every Python carries: the reference manual behind `help()`.
 
-`pydoc_data.topics` holds about 460,000 characters. Its topics repeat one another's paragraphs, so
-repetitions are dropped *before* the text is split. The manual grows from one Python version to the
-next, so every figure computed from it is a range; and a paragraph's part depends on its first words
-alone, so that what a model learned with one version is not held out with another. Below, a
-`Grammar`: sentences whose exact probabilities are known.
+It grows with Python's versions. Below, a `Grammar`: sentences with exact probabilities.
 """
 
 import math
@@ -48,8 +44,7 @@ def part_of(paragraph: str) -> str:
     $$k = \text{sha256}(w_1 \ldots w_8)_{0:32} \bmod 20, \qquad
     \text{val if } k = 9,\ \text{test if } k = 19,\ \text{else train}$$
 
-    A paragraph that was edited behind its eighth word, or that begins as another one does, goes
-    where that one goes: near repetitions would leak as well.
+    Only the first eight words count: near repetitions would leak as well.
     """
     first = " ".join(paragraph.split()[:8])
     number = int.from_bytes(sha256(first.encode()).digest()[:4], "big")
@@ -57,10 +52,7 @@ def part_of(paragraph: str) -> str:
 
 
 def load_text(split: str = "train") -> str:
-    """One part of the manual: whole paragraphs, separated by blank lines, only printable ASCII.
-
-    About one paragraph in twenty goes to each of val and test (`part_of`).
-    """
+    """One part of the manual: whole paragraphs, separated by blank lines, only printable ASCII."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
     chosen = [p for p in paragraphs() if part_of(p) == split]
@@ -122,7 +114,6 @@ class Grammar:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one encoded sentence."""
         return (self.max_length,)
 
     def _longest(self, symbol: str) -> int:
@@ -161,7 +152,6 @@ class Grammar:
     def sample(
         self, n: int, *, generator: torch.Generator | None = None
     ) -> Int[Tensor, " n max_length"]:
-        """Draw `n` sentences by rewriting."""
         uniform = iter(torch.rand(n * 8 * self.max_length, generator=generator).tolist())
 
         def rewrite(symbol: str) -> list[str]:
@@ -175,10 +165,7 @@ class Grammar:
         return self.encode([" ".join(rewrite(self.start)) for _ in range(n)])
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
-        """Exact log-probability of encoded sentences, nats; minus infinity if ungrammatical.
-
-        The "." that fill a row up after the sentence's own have probability 1.
-        """
+        """Exact log-probability of encoded sentences, nats; minus infinity if ungrammatical."""
         return torch.tensor([self._log_prob_of(s.split()) for s in self.decode(x)])
 
     def next_probs(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b n k"]:

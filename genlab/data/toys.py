@@ -1,12 +1,6 @@
-r"""Distributions on the plane that are hard enough to learn and known well enough to grade.
-
-Every toy is a curve, or a handful of points, blurred by Gaussian noise of standard deviation $s$:
+r"""Distributions on the plane that are hard to learn and exactly known: curves and points, blurred.
 
 $$x = c(u) + s\,\epsilon, \qquad p(x) = \mathbb E_u\,\mathcal N\big(x;\, c(u),\, s^2 I\big).$$
-
-Sampling is exact. The density is exact where the expectation is a finite sum (`GaussianRing`), and
-a Gauss-Legendre quadrature over the curve, accurate to rounding, where it is not (`Moons`). All
-log-densities are in nats.
 """
 
 import math
@@ -48,8 +42,6 @@ def plane(extent: float, n_side: int) -> tuple[Points, float]:
     r"""Midpoints of a square lattice over $[-a, a]^2$ and the area of one cell, for integrals.
 
     $$\int f(x)\,dx \approx h^2 \sum_{ij} f(x_{ij}), \qquad h = 2a / n$$
-
-    For a smooth density that vanishes at the border the error falls faster than any power of $h$.
     """
     h = 2 * extent / n_side
     ticks = -extent + h * (torch.arange(n_side, dtype=torch.float64) + 0.5)
@@ -95,12 +87,10 @@ class GaussianRing:
 
     @property
     def means(self) -> Float[Tensor, " k 2"]:
-        """The centres, the first on the positive horizontal axis."""
         return _polar(self.radius, 2 * math.pi * torch.arange(self.n_modes) / self.n_modes)
 
     @property
     def weights(self) -> Float[Tensor, " k"]:
-        """The mixture weights, all equal."""
         return torch.full((self.n_modes,), 1 / self.n_modes)
 
     @property
@@ -109,12 +99,10 @@ class GaussianRing:
         return torch.full((self.n_modes,), self.std)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Points:
-        """Draw `n` points."""
         label = _choice(self.n_modes, n, generator)
         return _blur(self.means.to(label.device)[label], self.std, generator)
 
     def log_prob(self, x: Points) -> Float[Tensor, " n"]:
-        """Exact log-density in nats."""
         return blurred_log_prob(x, self.means, self.weights, std=self.std)
 
 
@@ -132,13 +120,11 @@ class Moons:
         return _polar(self.radius, u) - self.radius * u.new_tensor([0.5, 0.25])
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Points:
-        """Draw `n` points."""
         sign = 2 * _choice(2, n, generator) - 1
         centres = sign[:, None] * self._curve(math.pi * _uniform(n, generator))
         return _blur(centres, self.std, generator)
 
     def log_prob(self, x: Points) -> Float[Tensor, " n"]:
-        """Log-density in nats, by quadrature along the two arcs."""
         u, w = _nodes(0, math.pi, math.pi * self.radius, self.std)
         c = self._curve(u)
         return blurred_log_prob(x, torch.cat([c, -c]), torch.cat([w, w]) / 2, std=self.std)

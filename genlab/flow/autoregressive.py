@@ -1,10 +1,7 @@
-r"""Masked autoregressive flows: each number moved by the numbers before it.
-
-The Jacobian is triangular, so its determinant is the product of its diagonal. What the parameters
-read decides what is fast: MAF scores in one network evaluation and samples in d, IAF the reverse.
+"""Masked autoregressive flows: each number moved by the numbers before it.
 
 MAF = Papamakarios, Pavlakou and Murray 2017 (arXiv:1705.07057), eq. 3 to 5; IAF = Kingma et al.
-2016 (arXiv:1606.04934), eq. 10; MADE = Germain et al. 2015 (arXiv:1502.03509).
+2016 (arXiv:1606.04934), eq. 10.
 """
 
 from collections.abc import Iterator
@@ -20,24 +17,21 @@ from genlab.nn.layers import MaskedMLP
 
 
 def one_pass(move: Move, conditioner: Net, a: Vector) -> Moved:
-    r"""Move every coordinate at once, when the parameters read what is given.
+    r"""Move every coordinate at once, when the parameters read what is given (MAF, eq. 4 and 5).
 
     $$b_i = \tau(a_i; \theta_i(a_{<i})), \qquad
     \log|\det \partial b/\partial a| = \sum_i \log|\partial \tau/\partial a_i|$$
-
-    One evaluation of `conditioner`; $b$ and log|det db/da|, nats (MAF, eq. 4 and 5; IAF, eq. 10).
     """
     b, log_deriv = move(a, conditioner(a))
     return b, sum_event(log_deriv)
 
 
 def sequential(move: Move, conditioner: Net, a: Vector) -> Iterator[Moved]:
-    r"""Move one coordinate at a time, when the parameters read the *result*.
+    r"""Move one coordinate at a time, when the parameters read the *result* (MAF, eq. 3).
 
     $$b_i = \tau(a_i; \theta_i(b_{<i})), \qquad i = 1, \dots, d$$
 
-    Yields $b$, filled in up to coordinate i, and log|det db/da| so far, nats, after each of the d
-    evaluations of `conditioner` (MAF, eq. 3).
+    Yields $b$, filled in up to coordinate i, and log|det db/da| so far, nats.
     """
     b, log_det = torch.zeros_like(a), a.new_zeros(a.shape[0])
     for i in range(a.shape[1]):

@@ -1,14 +1,9 @@
-r"""Continuous flows: infinitely many infinitely small layers.
+r"""Continuous flows, from the base at $t = 1$ to the data at $t = 0$, by a solver.
 
 $$\frac{dx_t}{dt} = v(x_t, t), \qquad
 \log\Big|\det\frac{\partial x_0}{\partial x_1}\Big| = \int_1^0 \nabla\cdot v(x_t, t)\,dt$$
 
-From the base at $t = 1$ to the data at $t = 0$ (the papers: replace $t$ by $1 - t$, $v$ by $-v$).
-Any smooth network is invertible, by running time backwards. The price: many evaluations, with $d$
-backward passes at each for the exact trace, and a likelihood exact up to the solver's error.
-
-Chen, Rubanova, Bettencourt and Duvenaud 2018 (arXiv:1806.07366), eq. 8; FFJORD = Grathwohl et al.
-2019 (arXiv:1810.01367), eq. 3 and 4.
+Chen et al. 2018 (arXiv:1806.07366), eq. 8; FFJORD = Grathwohl et al. 2019 (arXiv:1810.01367).
 """
 
 from collections.abc import Callable

@@ -1,7 +1,5 @@
-r"""Coupling layers: half of the numbers stay, and tell the other half how to move.
+"""Coupling layers: half of the numbers stay, and tell the other half how to move.
 
-The derivatives of $\theta$ stand off the diagonal of a triangular Jacobian, and $z_A = x_A$ is
-there to recompute $\theta$ on the way back: any network will do, one evaluation in each direction.
 NICE = Dinh, Krueger and Bengio 2014 (arXiv:1410.8516), eq. 5 to 7; RealNVP = Dinh, Sohl-Dickstein
 and Bengio 2016 (arXiv:1605.08803), eq. 4 to 8.
 """

@@ -3,9 +3,6 @@ r"""Dequantisation: how a density may speak about data that are whole numbers.
 $$\log P(x) = \log \int_{[0,1)^D} p\Big(\frac{x+u}{L}\Big)\,L^{-D}\,du \;\ge\;
 \mathbb E_{q(u \mid x)}\Big[\log p\Big(\frac{x+u}{L}\Big) - D\log L - \log q(u \mid x)\Big]$$
 
-On the L levels themselves a density can put ever narrower spikes, but the probability of a *whole
-bin* is a proper probability of the image; Jensen's inequality bounds it for any noise $q(u\mid x)$.
-
 Theis, van den Oord and Bethge 2015 (arXiv:1511.01844), section 3.1, for uniform noise; Flow++ = Ho
 et al. 2019 (arXiv:1902.00275), eq. 4 to 6 and 11 to 12, for a learned q.
 """
@@ -40,11 +37,9 @@ def dequantised_bound(
 
 
 def tightened_bound(bounds: Float[Tensor, " k b"]) -> PerExample:
-    r"""Bound from K draws of the noise, nats: average probabilities, then take the logarithm.
+    r"""Bound from K draws of the noise, nats (Burda et al. 2015, arXiv:1509.00519, eq. 8).
 
     $$\log \frac1K \sum_{k=1}^K \frac{p(y_k)\,L^{-D}}{q(u_k \mid x)} \;\nearrow\; \log P(x)$$
-
-    Burda, Grosse and Salakhutdinov 2015 (arXiv:1509.00519), eq. 8.
     """
     return torch.logsumexp(bounds, 0) - math.log(len(bounds))
 
@@ -59,10 +54,7 @@ class UniformNoise(nn.Module):
 
 
 class VariationalNoise(nn.Module):
-    """Variational dequantisation: u = Phi(f(eps; x)), a flow conditioned on the image.
-
-    Untrained, f is the identity and u is uniform: learning starts from uniform dequantisation.
-    """
+    """Variational dequantisation: u = Phi(f(eps; x)), a flow conditioned on the image."""
 
     def __init__(
         self, d: int, levels: int, element: Elementwise, *, n_layers: int = 2, width: int = 64
@@ -80,10 +72,7 @@ class VariationalNoise(nn.Module):
 
 
 class DequantisedFlow(nn.Module):
-    """A discrete model of pixels: a density on [0, 1]^d and a distribution of the noise in a bin.
-
-    It has an `elbo` and no `log_prob`: the integral over a bin is what it cannot do exactly.
-    """
+    """A discrete model of pixels: a density on [0, 1]^d, a distribution of noise in a bin."""
 
     def __init__(self, flow: Flow, noise: nn.Module, *, levels: int) -> None:
         super().__init__()
@@ -110,10 +99,7 @@ class DequantisedFlow(nn.Module):
 def pixel_histograms(
     x: Int[Tensor, " n d"], levels: int, *, extra: float = 0.3
 ) -> Float[Tensor, " d k"]:
-    r"""How often each pixel takes each level, with a little added so that none is impossible.
-
-    $$p_{jk} = \frac{n_{jk} + a}{n + a L}$$
-    """
+    """How often each pixel takes each level, smoothed: $p_{jk} = (n_{jk} + a) / (n + a L)$."""
     require_index(levels, x=x)
     require_between(0, math.inf, extra=extra)
     counts = nn.functional.one_hot(x, levels).sum(0).to(torch.get_default_dtype()) + extra

@@ -1,11 +1,4 @@
-r"""A flow as a model: a base that is easy to sample, and a stack of transforms.
-
-$$z \sim p_Z, \qquad x = f_K(\dots f_1(z)), \qquad
-\log p_X(x) = \log p_Z(z) + \sum_k \log|\det J_{f_k^{-1}}|$$
-
-The class is thin on purpose: every equation is a function of the files beside it. Papamakarios et
-al. 2021 (arXiv:1912.02762), section 2.
-"""
+"""A flow as a model: a base that is easy to sample, and a stack of transforms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,19 +23,14 @@ class StandardNormal(nn.Module):
         self.register_buffer("origin", torch.zeros(event_shape))
 
     def log_prob(self, x: Event) -> PerExample:
-        """Log-density, nats."""
         return std_normal_log_prob(x)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Event:
-        """Draw `(n, *event)`."""
         return randn((n, *self.event_shape), like=self.origin, generator=generator)
 
 
 class Flow(nn.Module):
-    """A base with `log_prob` and `sample`, and a stack of transforms: exact log-density.
-
-    A flow is itself a transform (`forward`, `inverse`), so flows can be stacked into flows.
-    """
+    """A base with `log_prob` and `sample`, and a stack of transforms: exact log-density."""
 
     def __init__(self, base: Any, transforms: Sequence[Transform]) -> None:
         super().__init__()
@@ -59,7 +47,6 @@ class Flow(nn.Module):
         return last(pull_back(self.transforms, x, cond))
 
     def log_prob(self, x: Event, *, cond: Cond = None) -> PerExample:
-        """Exact log-density, nats."""
         return flow_log_prob(self.base.log_prob, lambda x: self.inverse(x, cond), x)
 
     def loss(
@@ -70,7 +57,6 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, *, cond: Cond = None, generator: Generator | None = None) -> Event:
-        """Draw from the base and push forward."""
         return self.forward(self.base.sample(n, generator=generator), cond)[0]
 
     def sample_with_log_prob(self, z: Event, cond: Cond = None) -> Moved:

@@ -1,13 +1,7 @@
 r"""Rational-quadratic splines: a flexible monotone map with a closed-form inverse.
 
-Between two knots, from $(z^k, x^k)$ with slope $\delta^k$ to the next, let $\xi = (z - z^k)/w^k$
-run from 0 to 1 across the bin of width $w^k$ and height $h^k$. Then
-
 $$x = x^k + \frac{h^k\,[s\,\xi^2 + \delta^k\,\xi(1-\xi)]}
-{s + [\delta^{k+1} + \delta^k - 2s]\,\xi(1-\xi)}, \qquad s = h^k / w^k.$$
-
-It increases whenever every width, height and slope is positive. Outside $[-B, B]$, where the slope
-reaches 1, the map is the identity.
+{s + [\delta^{k+1} + \delta^k - 2s]\,\xi(1-\xi)}, \qquad s = h^k / w^k, \quad \xi = (z - z^k)/w^k$$
 
 Durkan, Bekasov, Murray and Papamakarios 2019 (arXiv:1906.04032), eq. 4 to 8 and appendix A.
 """
@@ -38,8 +32,13 @@ def find_bin(a: Scalars, widths: Sizes, heights: Sizes, slopes: Slopes, *, by_he
     right = x_right if by_height else z_right
     k = (a[..., None] >= right[..., :-1]).sum(-1, keepdim=True)
     parts = (
-        z_right - widths, x_right - heights, widths, heights, slopes[..., :-1], slopes[..., 1:],
-    )  # fmt: skip
+        z_right - widths,
+        x_right - heights,
+        widths,
+        heights,
+        slopes[..., :-1],
+        slopes[..., 1:],
+    )
     left, bottom, w, h, d0, d1 = (t.gather(-1, k)[..., 0] for t in parts)
     return Bin(left, bottom, w, h, h / w, d0, d1)
 

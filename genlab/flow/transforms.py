@@ -1,10 +1,7 @@
-r"""Change of variables: a density carried through an invertible map x = f(z).
+"""Change of variables: a density carried through an invertible map x = f(z).
 
-One rule for every map of this folder: **a map returns the log-determinant of the direction that it
-has just travelled**, `forward(z)` $x$ and $\log|\det \partial x/\partial z|$, `inverse(x)` $z$ and
-$\log|\det \partial z/\partial x|$, in nats. At matching points they are negatives of each other.
-
-Rezende and Mohamed 2015 (arXiv:1505.05770); RealNVP = Dinh, Sohl-Dickstein and Bengio 2016
+**A map returns the log-determinant of the direction that it has just travelled**, in nats. Rezende
+and Mohamed 2015 (arXiv:1505.05770); RealNVP = Dinh, Sohl-Dickstein and Bengio 2016
 (arXiv:1605.08803); Glow = Kingma and Dhariwal 2018 (arXiv:1807.03039).
 """
 
@@ -52,12 +49,7 @@ def flow_log_prob(
 
 
 def dense_log_det(f: Callable[[Tensor], Tensor], a: Event) -> PerExample:
-    r"""Log-determinant of any smooth map from its full autograd Jacobian, nats.
-
-    $$\log|\det \partial f(a)/\partial a|$$
-
-    d backward passes and $O(d^3)$ operations: what flows are built to avoid, and a check of them.
-    """
+    r"""Log-determinant $\log|\det \partial f/\partial a|$ of any smooth map by autograd, nats."""
     # Examples do not mix, so the Jacobian of the batch *sum* holds every example's own Jacobian.
     full = torch.autograd.functional.jacobian(lambda a: f(a).flatten(1).sum(0), a)  # type: ignore[no-untyped-call]
     jacobian = full.flatten(2).transpose(0, 1)
@@ -243,8 +235,6 @@ class HistogramMarginals(nn.Module):
 
     $$x = F^{-1}(\Phi(z)), \qquad F(x) = \sum_{j < m} p_j + p_m (k x - m), \quad F'(x) = k\, p_m,
     \quad m = \lfloor k x \rfloor$$
-
-    The histograms are counted, not learned. A round trip is exact but within `tail` of 0 and 1.
     """
 
     probs: Tensor

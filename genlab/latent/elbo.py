@@ -29,8 +29,6 @@ def reparameterize(mu: Latent, log_var: Latent, eps: Latent) -> Latent:
     r"""A draw from $\mathcal N(\mu, \sigma^2)$ that gradients pass through (VAE, section 2.4).
 
     $$z = \mu + e^{\frac12\log\sigma^2} \odot \epsilon$$
-
-    $\partial z/\partial\mu = 1$ and $\partial z/\partial\log\sigma^2 = \tfrac12\sigma\epsilon$.
     """
     return mu + (0.5 * log_var).exp() * eps
 
@@ -43,8 +41,7 @@ def elbo(
     $$\log p(x\mid \mu + \sigma\epsilon)
       - \mathrm{KL}\big(\mathcal N(\mu,\sigma^2)\,\|\,\mathcal N(0, I)\big)$$
 
-    Its mean over $\epsilon$ is at most $\log p(x)$, and equal to it exactly when the Gaussian is
-    the posterior; a single draw may lie above.
+    Its mean is $\log p(x)$ exactly when the Gaussian is the posterior; a single draw may lie above.
     """
     recon = decoder_log_prob(x, reparameterize(mu, log_var, eps))
     return recon - kl_diag_normal(mu, log_var)
@@ -59,11 +56,9 @@ def log_weight(
     decoder_log_prob: DecoderLogProb,
     through_z_only: bool = False,
 ) -> PerExample:
-    r"""Log of the importance weight of one draw, nats (IWAE, eq. 7).
+    r"""Log of the importance weight of one draw, nats (IWAE, eq. 7): $\mathbb E_q\, w = p(x)$.
 
     $$\log w = \log p(x\mid z) + \log p(z) - \log q(z\mid x), \qquad z = \mu + \sigma\epsilon$$
-
-    $\mathbb E_q\, w = p(x)$ exactly, and $\mathbb E_q \log w$ is the ELBO.
     """
     z = reparameterize(mu, log_var, eps)
     if through_z_only:
@@ -110,20 +105,16 @@ def doubly_reparameterized(log_w: LogWeights) -> PerExample:
       \frac{\partial \log w_k}{\partial z_k}\,\frac{\partial z_k}{\partial \phi},
       \qquad \tilde w_k = \frac{w_k}{\sum_j w_j}$$
 
-    Right for the parameters of q only, for `log_w` from `log_weight(..., through_z_only=True)`; the
-    decoder needs `log_mean_weight`. IWAE-DReG of Tucker et al. 2018 (arXiv:1810.04152).
+    For q only, with `through_z_only=True` in `log_weight`. Tucker et al. 2018 (arXiv:1810.04152).
     """
     require_rows(log_w=log_w)
     return (log_w.detach().softmax(0) ** 2 * log_w).sum(0)
 
 
 def signal_to_noise(gradients: Float[Tensor, " n *p"]) -> Float[Tensor, " *p"]:
-    r"""Mean of n estimates of a gradient over their standard deviation.
+    r"""Mean of n estimates of a gradient over their deviation (Rainforth et al. 2018, theorem 1).
 
     $$\mathrm{SNR} = \frac{|\mathbb E\,\Delta|}{\sqrt{\operatorname{Var}\Delta}}$$
-
-    For K weighted draws it grows like $\sqrt K$ for the decoder, and *falls* like $1/\sqrt K$ for
-    the plain gradient of the parameters of q (Rainforth et al. 2018, arXiv:1802.04537, theorem 1).
     """
     require_rows(2, gradients=gradients)
     return gradients.mean(0).abs() / gradients.std(0)
@@ -134,8 +125,8 @@ def score_function(log_q: Draws, value: Draws, baseline: Tensor | float = 0.0) -
 
     $$\big(f(z) - b\big)\,\log q_\phi(z), \qquad f, b \text{ and } z \text{ held fixed}$$
 
-    Its gradient has the mean $\nabla_\phi\,\mathbb E f$ for every $b$ that does not depend on the
-    same draw; its value means nothing. Mohamed et al. 2020 (arXiv:1906.10652), eqs. 13 and 14.
+    Unbiased for every $b$ that does not depend on the same draw. Mohamed et al. 2020
+    (arXiv:1906.10652), eqs. 13 and 14.
     """
     if isinstance(baseline, Tensor):
         baseline = baseline.detach()
@@ -147,8 +138,7 @@ def leave_one_out(value: Draws) -> Draws:
 
     $$b_k = \frac{1}{K - 1}\sum_{j\ne k} f(z_j)$$
 
-    So the estimator stays unbiased; with the mean of *all* draws it does not. Kool, van Hoof and
-    Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free", eq. 8.
+    Kool, van Hoof and Welling 2019, "Buy 4 REINFORCE samples, get a baseline for free", eq. 8.
     """
     require_rows(2, value=value)
     return (value.sum(0) - value) / (len(value) - 1)
@@ -173,11 +163,9 @@ def refine(
     n_draws: int = 2,
     generator: Generator | None = None,
 ) -> Iterator[Proposal]:
-    r"""Climb the bound of each example by itself, the model held fixed: Adam on its own q.
+    r"""Climb the bound of each example by Adam on its own q (Cremer et al. 2018, section 5.1).
 
     $$(\mu, \log\sigma^2) \leftarrow \arg\max_{\mu,\log\sigma^2}\,\mathrm{ELBO}(x; \mu, \sigma)$$
-
-    Cremer, Li and Duvenaud 2018 (arXiv:1801.03558), section 5.1.
     """
     mu, log_var = (a.detach().clone().requires_grad_(True) for a in (mu, log_var))
     many = x.repeat(n_draws, *[1] * (x.ndim - 1))
@@ -228,11 +216,10 @@ def aggregated_posterior(q: LogJoint) -> Float[Tensor, " k"]:
 
 
 def mutual_information(q: LogJoint) -> Float[Tensor, ""]:
-    r"""How much the code says about which example it came from, nats, 0 to $\log\min(n, k)$.
+    r"""How much the code says about which example it came from, nats (Hoffman and Johnson 2016).
 
-    $$I_q(x; z) = \frac1n \sum_{i=1}^n \mathrm{KL}\big(q(z\mid x_i)\,\|\,q(z)\big)$$
-
-    0 is posterior collapse. Hoffman and Johnson 2016, "ELBO surgery".
+    $$I_q(x; z) = \frac1n \sum_{i=1}^n \mathrm{KL}\big(q(z\mid x_i)\,\|\,q(z)\big)
+      \in [0, \log\min(n, k)]$$
     """
     return kl_categorical(q, aggregated_posterior(q).expand_as(q)).mean()
 
@@ -244,12 +231,10 @@ def _require_distributions(q: Tensor) -> None:
 
 
 def mean_field_gap(precision: Float[Tensor, " d d"], scale: float = 1.0) -> Float[Tensor, ""]:
-    r"""KL divergence, in nats, of a normal with independent entries from N(0, precision^-1).
+    r"""KL, in nats, of a normal with independent entries from N(0, precision^-1); least at scale 1.
 
     $$\mathrm{KL}\big(\mathcal N(0, s^2\,\mathrm{diag}(1/\Lambda_{ii})) \,\|\,
     \mathcal N(0, \Lambda^{-1})\big)$$
-
-    Least at scale 1 (Bishop 2006, section 10.1.2), and 0 there when the precision is diagonal.
     """
     zero = torch.zeros_like(precision[0])
     guess = Gaussian(zero, scale**2 * (1 / precision.diagonal()).diag())

@@ -1,7 +1,4 @@
-r"""Models whose bound is exact: mixtures and probabilistic PCA, and EM, which climbs it.
-
-$$\text{E: } q \leftarrow p(z\mid x), \qquad
-\text{M: } \theta \leftarrow \arg\max_\theta\ \mathbb E_q \log p_\theta(x, z)$$
+"""Models whose bound is exact: mixtures and probabilistic PCA, and EM, which climbs it.
 
 PRML = Bishop 2006, Pattern Recognition and Machine Learning, chapters 9 and 12.
 """
@@ -47,13 +44,11 @@ def em(
 
 
 def gaussian_m_step(x: Data, q: Float[Tensor, " n k"]) -> GaussianMixture:
-    r"""Best round Gaussian mixture for given responsibilities.
+    r"""Best round Gaussian mixture for given responsibilities (PRML, eqs. 9.24 to 9.27).
 
     $$N_k = \sum_i q_{ik}, \quad \pi_k = \frac{N_k}{n}, \quad
       m_k = \frac{1}{N_k}\sum_i q_{ik}x_i, \quad
       s_k^2 = \frac{1}{N_k d}\sum_i q_{ik}\lVert x_i - m_k\rVert^2$$
-
-    PRML, eqs. 9.24 to 9.27, with one variance for each component.
     """
     count = q.sum(0)
     means = q.T @ x / count[:, None]
@@ -88,7 +83,6 @@ class CategoricalMixture(nn.Module):
         self.log_probs = nn.Parameter(log_probs.detach().clone())
 
     def log_prior(self) -> Float[Tensor, " k"]:
-        r"""Log-probability of each component, $\log\pi$, nats."""
         return self.log_weights.log_softmax(0)
 
     def cond_log_prob(self, x: Levels) -> LogJoint:
@@ -101,7 +95,6 @@ class CategoricalMixture(nn.Module):
         return self.cond_log_prob(x) + self.log_prior()
 
     def log_prob(self, x: Levels) -> PerExample:
-        r"""Exact $\log p(x)$, nats."""
         return log_marginal(self.log_joint(x))
 
     def loss(self, x: Levels, *, generator: Generator | None = None) -> Float[Tensor, ""]:
@@ -150,14 +143,12 @@ class AmortizedMixture(nn.Module):
 def categorical_m_step(
     x: Levels, q: Float[Tensor, " n k"], *, n_levels: int, pseudo_count: float = 0.0
 ) -> CategoricalMixture:
-    r"""Best mixture of independent categorical pixels for given responsibilities.
+    r"""Best mixture of independent categorical pixels (PRML, eqs. 9.59 and 9.60, for L levels).
 
     $$\pi_k = \frac{N_k}{n}, \qquad
       p_{kj\ell} = \frac{a + \sum_i q_{ik}\,[x_{ij} = \ell]}{La + N_k}$$
 
-    A grey level that a pixel of a component never showed has probability 0 unless $a > 0$; then
-    what the step maximises is the bound plus $a\sum_{kj\ell}\log p_{kj\ell}$ (PRML, eqs. 9.59 and
-    9.60, for L levels).
+    It maximises the bound plus $a\sum_{kj\ell}\log p_{kj\ell}$.
     """
     require_between(0, math.inf, pseudo_count=pseudo_count)
     seen = one_hot_levels(x, n_levels).to(q)
@@ -167,13 +158,10 @@ def categorical_m_step(
 
 
 def ppca_elbo(model: LinearLatent, x: Data, mu: Codes, cov: Float[Tensor, " k k"]) -> PerExample:
-    r"""The bound for $q(z\mid x_i) = \mathcal N(\mu_i, S)$ with a full covariance, no sampling.
+    r"""The bound for $q(z\mid x_i) = \mathcal N(\mu_i, S)$, no sampling, nats (PRML, eq. 12.53).
 
     $$\log\mathcal N(x; W\mu_i + \mu, \sigma^2 I) - \frac{\operatorname{tr}(WSW^\top)}{2\sigma^2}
       - \mathrm{KL}\big(\mathcal N(\mu_i, S)\,\|\,\mathcal N(0, I)\big)$$
-
-    Nats; equal to $\log p(x)$ when $(\mu_i, S)$ is `model.posterior(x)` (PRML, eq. 12.53, plus the
-    entropy of q).
     """
     spread = (model.weight @ cov @ model.weight.T).trace() / (2 * model.std**2)
     kl = 0.5 * ((mu**2).sum(1) + cov.trace() - len(cov) - torch.logdet(cov))
@@ -183,15 +171,12 @@ def ppca_elbo(model: LinearLatent, x: Data, mu: Codes, cov: Float[Tensor, " k k"
 def ppca_m_step(
     x: Data, mu: Codes, cov: Float[Tensor, " k k"], *, std: float | None = None
 ) -> LinearLatent:
-    r"""The model that maximises the mean bound while q is held fixed.
+    r"""The model that maximises the mean bound while q is held fixed (PRML, eqs. 12.56, 12.57).
 
     $$[W\ \mu] = \Big[\sum_i x_i\, \mathbb E\tilde z_i^\top\Big]
       \Big[\sum_i \mathbb E\tilde z_i\tilde z_i^\top\Big]^{-1}, \qquad
       \sigma^2 = \frac{1}{nd}\sum_i\mathbb E\,\lVert x_i - Wz_i - \mu\rVert^2,
       \qquad \tilde z = (z, 1)$$
-
-    A least-squares fit of x to a code that is only known up to its uncertainty S (PRML, eqs. 12.56
-    and 12.57, with the mean fitted together with W).
     """
     require_rows(x=x, mu=mu)
     n, d = x.shape
@@ -205,13 +190,10 @@ def ppca_m_step(
 
 
 def ppca_ml(x: Data, n_latent: int, *, std: float | None = None) -> LinearLatent:
-    r"""Maximum-likelihood model in one step, from the eigenvalues of the covariance.
+    r"""Maximum-likelihood model from the covariance's eigenvalues (PRML, eqs. 12.45, 12.46).
 
     $$W = U_k(\Lambda_k - \sigma^2 I)_+^{1/2}, \qquad
       \sigma^2 = \frac{1}{d-k}\sum_{j>k}\lambda_j \ \text{ unless given}$$
-
-    With the noise given, a direction with $\lambda_j \le \sigma^2$ gets a zero column: its latent
-    is ignored, although the likelihood is at its maximum (PRML, eqs. 12.45 and 12.46 with R = I).
     """
     d = x.shape[1]
     if not 1 <= n_latent <= (d if std else d - 1):

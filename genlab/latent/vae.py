@@ -1,7 +1,5 @@
-r"""Variational autoencoders: what the decoder's output means, the models, what their codes say.
+"""Variational autoencoders: what the decoder's output means, the models, what their codes say.
 
-Bernoulli and categorical pixels give nats of discrete data, and bits per dimension by a division.
-Gaussian ones are a density: grey levels must be dequantised, and then it is a bound once more.
 VAE = Kingma and Welling 2013 (arXiv:1312.6114); LDM = Rombach et al. 2022 (arXiv:2112.10752).
 """
 
@@ -63,8 +61,7 @@ def gaussian_log_prob(x: Event, mean: Event, log_scale: Tensor) -> PerExample:
 
     $$\log p(x) = -\frac{\lVert x - m\rVert^2}{2 s^2} - D\log s - \tfrac D2\log 2\pi$$
 
-    The best $s^2$ is the mean square error (Rybkin et al. 2021, arXiv:2006.13202). With $s = 1$
-    held fixed the reconstruction weighs far too little against the divergence.
+    The best $s^2$ is the mean square error (Rybkin et al. 2021, arXiv:2006.13202).
     """
     return normal_log_prob(x, mean, log_scale.exp())
 
@@ -131,17 +128,16 @@ class VAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, *, generator: Generator | None = None) -> Data:
-        """Draw codes from the prior, then x."""
         like = next(self.parameters())
         z = randn((n, *self.latent_shape), like=like, generator=generator)
         return self.draw(z, generator=generator)
 
 
 class CategoricalVAE(VAE):
-    r"""Categorical pixels: the bounds are in nats of the *discrete* data.
+    """Categorical pixels: the bounds are in nats of the *discrete* data.
 
-    `head` turns the decoder's features of a pixel into logits of its levels, `causal` adds features
-    of the pixels before it. `beta` and `floor` change `loss` only: `elbo` is always the bound.
+    `head` turns features into logits of the levels, `causal` adds those of the pixels before.
+    `beta` and `floor` change `loss` only: `elbo` is always the bound.
     """
 
     def __init__(
@@ -158,7 +154,6 @@ class CategoricalVAE(VAE):
         self.beta, self.floor = 1.0, 0.0
 
     def encode(self, x: Data) -> tuple[Latent, Latent]:
-        r"""Return $\mu(x)$ and $\log\sigma^2(x)$."""
         return super().encode(self._scaled(x))
 
     def logits(self, z: Codes, x: Levels | None = None) -> Float[Tensor, " b *event levels"]:
@@ -222,12 +217,10 @@ def kl_per_unit(mu: Codes, log_var: Codes) -> Codes:
 
 
 def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n"]:
-    r"""What the code of each example says about which example it is, nats; the mean estimates I.
+    r"""What each code says about which example it is, nats (Hoffman and Johnson 2016).
 
     $$I_q(x; z) = \frac1n\sum_i \mathbb E_{q(z|x_i)}\Big[\log q(z\mid x_i)
-      - \log\frac1n\sum_j q(z\mid x_j)\Big]$$
-
-    Zero when every q is the same, and at most $\log n$. Hoffman and Johnson 2016, "ELBO surgery".
+      - \log\frac1n\sum_j q(z\mid x_j)\Big] \le \log n$$
     """
     z = reparameterize(mu, log_var, eps)
     distance = (z[:, None] - mu) ** 2 * (-log_var).exp()  # of draw i from the centre of q j
@@ -236,11 +229,9 @@ def code_information(mu: Codes, log_var: Codes, eps: Codes) -> Float[Tensor, " n
 
 
 def free_bits(kl: Codes, floor: float) -> Float[Tensor, ""]:
-    r"""A divergence of which the first $\lambda$ nats of each latent are free.
+    r"""A divergence of which $\lambda$ nats of each latent are free (Kingma et al. 2016, eq. 27).
 
     $$\sum_j \max\Big(\lambda,\ \frac1n\sum_i \mathrm{KL}_{ij}\Big)$$
-
-    Below the floor there is no gradient. Kingma et al. 2016 (arXiv:1606.04934), eq. 27.
     """
     require_between(0, math.inf, floor=floor)
     return kl.mean(0).clamp_min(floor).sum()
@@ -271,19 +262,16 @@ def weighted_error(
     $$\lVert x - m\rVert^2 + 2 s^2\,\mathrm{KL}\big(\mathcal N(\mu, \sigma^2)\,\|\,
       \mathcal N(0, I)\big) = -2 s^2\,\mathrm{ELBO} - D s^2\log(2\pi s^2)$$
 
-    Hence a divergence that weighs w against the *sum* of squares assumes pixels with $s =
-    \sqrt{w/2}$, and against the *mean* of squares $s = \sqrt{wD/2}$ (VAE, eq. 7; LDM, appendix G).
+    A weight w against the *sum* of squares assumes $s = \sqrt{w/2}$ (VAE, eq. 7; LDM, appendix G).
     """
     require_positive(pixel_std=pixel_std)
     return sum_event((x - mean) ** 2) + 2 * pixel_std**2 * kl_diag_normal(mu, log_var)
 
 
 def code_std(mu: Latent, log_var: Latent) -> Float[Tensor, ""]:
-    r"""Standard deviation of a number in a code, over images, positions, channels and draws.
+    r"""Standard deviation of a number in a code, by which codes are divided (LDM, appendix G).
 
     $$\sigma_z^2 = \mathrm{Var}(\mu) + \mathbb E[\sigma^2]$$
-
-    Codes are divided by it before they are diffused: schedules are for variance 1 (LDM, app. G).
     """
     require_rows(2, mu=mu)
     require_alike(mu=mu, log_var=log_var)
@@ -300,7 +288,6 @@ class Residual(nn.Module):
         nn.init.zeros_(self.conv_2.weight)
 
     def forward(self, x: Images) -> Images:
-        """Features of the same shape."""
         h = self.conv_1(F.silu(self.norm_1(x)))
         return x + self.conv_2(F.silu(self.norm_2(h)))
 
@@ -313,16 +300,26 @@ class ImageVAE(VAE):
             raise ValueError(f"need size % 4 and width % 8 = 0, got {config.size}, {config.width}")
         k, w = config.latent_channels, config.width
         encoder = nn.Sequential(  # two halvings, then mean and log-variance of each position
-            nn.Conv2d(config.channels, w, 4, stride=2, padding=1), nn.SiLU(),
-            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), Residual(2 * w),
-            nn.GroupNorm(8, 2 * w), nn.SiLU(), nn.Conv2d(2 * w, 2 * k, 1),
-        )  # fmt: skip
+            nn.Conv2d(config.channels, w, 4, stride=2, padding=1),
+            nn.SiLU(),
+            nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+            Residual(2 * w),
+            nn.GroupNorm(8, 2 * w),
+            nn.SiLU(),
+            nn.Conv2d(2 * w, 2 * k, 1),
+        )
         decoder = nn.Sequential(  # two doublings, each turning four channels into a 2 x 2 block
-            nn.Conv2d(k, 2 * w, 3, padding=1), Residual(2 * w),
-            nn.Conv2d(2 * w, 4 * w, 3, padding=1), nn.PixelShuffle(2), Residual(w),
-            nn.GroupNorm(8, w), nn.SiLU(), nn.Conv2d(w, 4 * config.channels, 3, padding=1),
-            nn.PixelShuffle(2), nn.Sigmoid(),
-        )  # fmt: skip
+            nn.Conv2d(k, 2 * w, 3, padding=1),
+            Residual(2 * w),
+            nn.Conv2d(2 * w, 4 * w, 3, padding=1),
+            nn.PixelShuffle(2),
+            Residual(w),
+            nn.GroupNorm(8, w),
+            nn.SiLU(),
+            nn.Conv2d(w, 4 * config.channels, 3, padding=1),
+            nn.PixelShuffle(2),
+            nn.Sigmoid(),
+        )
         shape = (config.channels, config.size, config.size)
         super().__init__(encoder, decoder, latent_dim=k, event_shape=shape, log_scale=None)
         self.config, self.latent_shape = config, (k, config.size // 4, config.size // 4)
@@ -332,11 +329,9 @@ class ImageVAE(VAE):
         return self.decoder(z)
 
     def scale(self) -> float:
-        """Standard deviation s of a pixel given the code, not learned."""
         return self.config.pixel_std
 
     def loss(self, x: Data, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Mean of `weighted_error` over the batch."""
         mu, log_var = self.encode(x)
         z = reparameterize(mu, log_var, randn(mu.shape, like=mu, generator=generator))
         return weighted_error(x, self.decoder(z), mu, log_var, pixel_std=self.scale()).mean()

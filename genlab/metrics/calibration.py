@@ -1,11 +1,7 @@
-"""Counting people and probabilities: how sure is a proportion, and does 80 % mean 80 %?
-
-A human test is a measurement with two errors: too few answers (the binomial interval) and too few
-*people* (answers of one reviewer resemble each other, and n answers are worth fewer).
-"""
+"""Counting people and probabilities: how sure is a proportion, and does 80 % mean 80 %?"""
 
 import math
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy  # its parts load when they are used
@@ -34,12 +30,11 @@ class Reliability(NamedTuple):
 
 
 def binomial_interval(k: int, n: int, level: float = 0.95) -> Interval:
-    r"""Exact interval for a rate, k successes in n independent trials.
+    r"""Exact interval for a rate, k successes in n trials (Clopper and Pearson 1934).
 
     $$P(X \ge k \mid p_{\text{low}}) = P(X \le k \mid p_{\text{high}}) = \frac{1-\text{level}}2$$
 
-    Covers the true rate at least as often as `level` says, at every n. Clopper and Pearson 1934,
-    "The use of confidence or fiducial limits", by quantiles of the beta distribution.
+    Covers the true rate at least as often as `level` says, at every n.
     """
     if not 0 <= k <= n or n < 1 or not 0 < level < 1:
         raise ValueError(f"expected 0 <= k <= n, n >= 1, 0 < level < 1, got {k}, {n}, {level}")
@@ -50,24 +45,17 @@ def binomial_interval(k: int, n: int, level: float = 0.95) -> Interval:
 
 
 def design_effect(answers_each: int, correlation: float) -> float:
-    r"""By what factor the variance grows when each reviewer gives several answers.
-
-    $$1 + (m-1)\,\rho$$
-
-    Kish 1965, Survey Sampling, eq. 5.4.1.
-    """
+    r"""Growth of the variance with m answers a reviewer: $1 + (m-1)\rho$ (Kish 1965, eq. 5.4.1)."""
     if answers_each < 1 or not 0 <= correlation <= 1:
         raise ValueError(f"expected m >= 1 and rho in [0, 1], got {answers_each}, {correlation}")
     return 1 + (answers_each - 1) * correlation
 
 
 def reviewer_interval(right: Bool[Tensor, " r m"], level: float = 0.95) -> Interval:
-    r"""Interval for a rate that treats the *reviewer*, not the answer, as the unit.
+    r"""Interval for a rate, its unit the *reviewer* (Kish 1965, section 5.4), by Student's t.
 
     $$\bar a \pm t_{r-1}\,\frac{s}{\sqrt r}, \qquad
     a_i = \text{proportion of right answers of reviewer } i$$
-
-    Kish 1965, section 5.4 (ultimate clusters), with Student's t.
     """
     if len(right) < 2 or not 0 < level < 1:
         raise ValueError(f"need 2 reviewers and level in (0, 1), got {len(right)}, {level}")
@@ -96,11 +84,9 @@ def reliability(
 def expected_calibration_error(
     confidence: Float[Tensor, " n"], right: Bool[Tensor, " n"], n_bins: int = 10
 ) -> Float[Tensor, ""]:
-    r"""Mean gap between stated confidence and accuracy, weighted by the bins' counts.
+    r"""Mean gap between confidence and accuracy, by bins (Naeini et al. 2015, section 2).
 
     $$\mathrm{ECE} = \sum_b \frac{n_b}{n}\,\lvert \text{accuracy}_b-\text{confidence}_b\rvert$$
-
-    Naeini et al. 2015, "Obtaining well calibrated probabilities using Bayesian binning", section 2.
     """
     table = reliability(confidence, right, n_bins)
     return (table.n_predictions * (table.accuracy - table.confidence).abs()).sum() / len(confidence)
@@ -113,15 +99,7 @@ class TwoSampleResult(NamedTuple):
     p_value: float  # probability, under the null hypothesis, of one at least as large
 
 
-@runtime_checkable
-class Classifier(Protocol):
-    """What a scikit-learn classifier offers."""
-
-    def fit(self, X: Any, y: Any) -> Any:
-        """Learn from examples and labels."""
-
-    def predict(self, X: Any) -> Any:
-        """Labels of new examples."""
+Classifier = Any  # of scikit-learn: `fit` and `predict`
 
 
 def mmd_permutation_test(
@@ -136,9 +114,8 @@ def mmd_permutation_test(
 
     $$p = \frac{1 + \#\{b : \mathrm{MMD}^2_{\pi_b} \ge \mathrm{MMD}^2\}}{1 + B}$$
 
-    If both sides come from one distribution, every split of the pool is equally likely, and the
-    p-value is valid at every sample size: $P(p \le \alpha) \le \alpha$. Gretton et al. 2012,
-    section 3; the two ones: Phipson and Smyth 2010, eq. 2.
+    $P(p \le \alpha) \le \alpha$ at every size. Gretton et al. 2012, section 3; Phipson and Smyth
+    2010, eq. 2.
     """
     n, m = len(x), len(y)
     if min(n, m) < 2 or n_permutations < 1:
@@ -172,12 +149,9 @@ def classifier_two_sample_test(
 ) -> TwoSampleResult:
     r"""Train a classifier on half of the pool; count how often it is right on the other half.
 
-    $$\text{accuracy} = \frac hn, \qquad
-    p = P\big(\mathrm{Binomial}(n, \tfrac12) \ge h\big)$$
+    $$\text{accuracy} = \frac hn, \qquad p = P\big(\mathrm{Binomial}(n, \tfrac12) \ge h\big)$$
 
-    Half of *each* set is held out, so that guessing is right half of the time. The examples must be
-    independent: copies on both sides of the split are recognised, not classified. Lopez-Paz and
-    Oquab 2017 (arXiv:1610.06545), section 3, with the exact binomial tail.
+    Half of *each* set is held out. Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3.
     """
     n = len(x)
     if len(y) != n or n < 4 or n % 2:
@@ -211,11 +185,9 @@ def sbc_ranks(theta: Float[Tensor, " n p"], draws: Float[Tensor, " n l p"]) -> I
 
 
 def chi_square_test(ranks: Int[Tensor, " n"], n_draws: int, *, n_bins: int = 20) -> TwoSampleResult:
-    r"""Are the ranks of one parameter uniform? Count them in bins and add up the surprises.
+    r"""Are the ranks of one parameter uniform? Pearson's test (Talts et al. 2018, section 4).
 
     $$\chi^2 = \sum_b \frac{(n_b - n/B)^2}{n/B} \;\sim\; \chi^2_{B-1} \text{ if uniform}$$
-
-    Talts et al. 2018 (arXiv:1804.06788), section 4; Pearson 1900.
     """
     _require_ranks(ranks, n_draws)
     if n_bins < 2 or (n_draws + 1) % n_bins or len(ranks) < 5 * n_bins:
@@ -233,8 +205,6 @@ def kolmogorov_smirnov_test(
     r"""The same question without bins: the largest distance between two distribution functions.
 
     $$D = \sup_u |\hat F(u) - u|, \qquad u_i = \frac{r_i + v_i}{L+1},\ v_i \sim U(0,1)$$
-
-    The noise $v$ turns uniform whole numbers into exactly uniform real ones.
     """
     _require_ranks(ranks, n_draws)
     v = torch.rand(len(ranks), generator=generator, dtype=torch.float64)
@@ -243,12 +213,7 @@ def kolmogorov_smirnov_test(
 
 
 def rank_band(n: int, n_bins: int, *, level: float = 0.99) -> tuple[float, float]:
-    r"""Between which counts one bar of the histogram stays if the ranks are uniform.
-
-    $$n_b \sim \mathrm{Binomial}(n, 1/B)$$
-
-    Talts et al. 2018 (arXiv:1804.06788), section 4.1.
-    """
+    """Counts between which a bar stays, Binomial(n, 1/B) (Talts et al. 2018, section 4.1)."""
     low, high = scipy.stats.binom.interval(level, n, 1 / n_bins)
     return float(low), float(high)
 
@@ -266,8 +231,7 @@ def c2st(
     $$\text{accuracy} \to \tfrac12\big(1 + \mathrm{TV}(p_x, p_y)\big)
     \text{ for the best classifier of all}$$
 
-    Lopez-Paz and Oquab 2017 (arXiv:1610.06545), section 3; the network and the folds as in
-    Lueckmann et al. 2021 (arXiv:2101.04653), appendix.
+    Network and folds as in Lueckmann et al. 2021 (arXiv:2101.04653), appendix.
     """
     if len(x) != len(y) or len(x) < n_folds:
         raise ValueError(f"need two sets of one size >= {n_folds}, got {len(x)} and {len(y)} rows")

@@ -1,11 +1,4 @@
-r"""How many network passes does a sample cost? Counted while it is made, never asserted.
-
-$$\text{passes} = \max_{\text{layer}}\ \#\{\text{times the layer is used}\}$$
-
-A network that is applied once uses each of its layers once, however many it has. A sampler that
-applies it T times uses each T times. The busiest layer therefore counts the passes, for one network
-as for a chain of them, and the count does not depend on how many samples are made at once.
-"""
+"""How many network passes does a sample cost? The uses of the busiest layer are counted."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -34,11 +27,7 @@ def network_passes(model: nn.Module, run: Callable[[], object]) -> int:
 
 
 def multiply_adds(run: Callable[[], object]) -> int:
-    r"""Count the multiply-adds of all convolutions and matrix products that `run()` performs.
-
-    Sums, norms, nonlinearities and everything else that grows only with the number of activations
-    are left out, as in published counts.
-    """
+    """Multiply-adds of the convolutions and matrix products that `run()` performs, no others."""
     with FlopCounterMode(display=False) as counter:
         run()
     total: int = counter.get_total_flops()

@@ -1,13 +1,6 @@
-r"""Precision, recall, density and coverage: quality and variety as two numbers instead of one.
+"""Precision, recall, density and coverage: quality and variety as two numbers instead of one.
 
-Around every point of a set draw the ball that just reaches its k-th nearest neighbour in the same
-set. The union of the balls stands for the region that the set occupies:
-
-$$\text{precision} = P(\text{sample} \in \text{real region}), \qquad
-\text{recall} = P(\text{real} \in \text{sample region}).$$
-
-One real outlier has a huge ball and makes precision generous; density counts *how many* balls a
-sample is in, coverage how many real balls hold a sample, and both keep to the real balls.
+Also probes for copied training data, the Inception score, and densities as baselines.
 """
 
 import math
@@ -46,11 +39,9 @@ class DensityCoverage(NamedTuple):
 
 
 def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
-    r"""Distance of each point to its k-th nearest neighbour in the same set.
+    r"""Distance of each point to its k-th nearest neighbour (Kynkaanniemi et al. 2019, eq. 1).
 
     $$r_k(x_i) = \lVert x_i - \mathrm{NN}_k(x_i) \rVert, \qquad \text{itself not counted}$$
-
-    Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1. ValueError: k is outside 1..n-1.
     """
     if not 1 <= k < len(x):
         raise ValueError(f"k must be in 1..{len(x) - 1} (one less than the points), got {k}")
@@ -62,10 +53,7 @@ def knn_radius(x: Features, k: int) -> Float[Tensor, " n"]:
 def inside_balls(
     query: Float[Tensor, " m d"], centres: Features, radii: Float[Tensor, " n"]
 ) -> Bool[Tensor, " m n"]:
-    r"""Which query lies in which ball, the surface included: $\lVert q_i-c_j\rVert \le r_j$.
-
-    Kynkaanniemi et al. 2019 (arXiv:1904.06991), eq. 1.
-    """
+    r"""Which query lies in which ball, the surface included: $\lVert q_i-c_j\rVert \le r_j$."""
     return _distances(query, centres) <= radii
 
 
@@ -82,26 +70,20 @@ def precision_recall(real: Features, fake: Float[Tensor, " m d"], k: int = 3) ->
 
 
 def density_coverage(real: Features, fake: Float[Tensor, " m d"], k: int = 5) -> DensityCoverage:
-    r"""Density and coverage, both measured with the balls of the real examples.
+    r"""Density and coverage in the real balls (Naeem et al. 2020, arXiv:2002.09797, eqs. 4, 5).
 
     $$\text{density} = \tfrac1{km}\sum_{ij}\mathbb 1\big[y_j\in B(x_i,r_k(x_i))\big],\quad
     \text{coverage} = \tfrac1n\sum_i \mathbb 1\big[\exists j: y_j\in B(x_i,r_k(x_i))\big]$$
-
-    Naeem et al. 2020 (arXiv:2002.09797), eqs. 4 and 5.
     """
     inside = inside_balls(fake, real, knn_radius(real, k))
     return DensityCoverage(float(inside.double().sum(1).mean()) / k, _share(inside.any(0)))
 
 
 def expected_coverage(n: int, m: int, k: int) -> float:
-    r"""Expected coverage when real examples and samples share one continuous distribution.
+    r"""Expected coverage of samples from the real distribution (Naeem et al. 2020, lemma 2).
 
     $$\mathbb E\,\text{coverage} = 1 - \prod_{j=1}^{k} \frac{n-j}{n+m-j}
     \quad\longrightarrow\quad 1 - 2^{-k} \text{ for } n = m \to \infty$$
-
-    The ball of $x_i$ holds no sample exactly when the k nearest of the other n + m - 1 points are
-    all real; in any dimension that is a draw without replacement. Naeem et al. 2020
-    (arXiv:2002.09797), lemma 2.
     """
     if not 1 <= k < n or m < 1:
         raise ValueError(f"expected 1 <= k < n and m >= 1, got n={n}, m={m}, k={k}")
@@ -131,10 +113,7 @@ class CopyProbe(NamedTuple):
 
 
 def nearest_distance(x: Features, to: Float[Tensor, " m d"]) -> Float[Tensor, " n"]:
-    r"""Distance of each point to the nearest point of another set.
-
-    $$d(x_i, S) = \min_{s\in S}\lVert x_i - s\rVert$$
-    """
+    r"""Distance of each point to the nearest point of another set, $\min_s\lVert x_i - s\rVert$."""
     require_rows(to=to)
     x, to = as_real(x), as_real(to)
     return torch.cdist(x, to, compute_mode="donot_use_mm_for_euclid_dist").min(1).values
@@ -149,12 +128,7 @@ def memorization_probe(
     d(y_j,\text{held-out})\big], \qquad
     U = \#\{(j,i): d(y_j,\text{train}) > d(h_i,\text{train})\}$$
 
-    If training and held-out set are alike to the generator, each of the n + m examples is equally
-    likely to be a sample's nearest, ties counting half; the p-value takes the samples for
-    independent. The second comparison, by the Mann-Whitney statistic, asks whether samples are
-    nearer to the training set than held-out *images* are. Blur or noise moves a copy away from both
-    sets at once: the first comparison still sees it, the second no longer does. Meehan, Chaudhuri
-    and Dasgupta 2020 (arXiv:2004.05675), eq. 2, without its cells.
+    Ties count half; U is the Mann-Whitney statistic (Meehan et al. 2020, arXiv:2004.05675, eq. 2).
     """
     require_rows(fake=fake, train=train, heldout=heldout)
     require_finite(fake=fake, train=train, heldout=heldout)  # NaN would be far from everything
@@ -178,12 +152,9 @@ def memorization_probe(
 
 
 def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
-    r"""How far each sample's class probabilities are from their average over the samples.
+    r"""How far each sample's class probabilities are from their average $\hat p$, nats.
 
-    $$\mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big), \qquad
-    \hat p(y) = \tfrac1n\sum_i p(y\mid x_i)$$
-
-    In nats, between 0 and $\log k$ on average. Salimans et al. 2016 (arXiv:1606.03498), section 4.
+    $$\mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big)$$
     """
     require_rows(probs=probs)
     probs = as_real(probs)
@@ -191,15 +162,15 @@ def inception_kl(probs: Float[Tensor, " n k"]) -> Float[Tensor, " n"]:
 
 
 def inception_score(probs: Float[Tensor, " n k"]) -> Float[Tensor, ""]:
-    r"""Exponential of the mean divergence of the samples' classes from their average.
+    r"""Exponential of the mean `inception_kl` (Salimans et al. 2016, arXiv:1606.03498, section 4).
 
     $$\mathrm{IS} = \exp\Big(\tfrac1n\sum_i
     \mathrm{KL}\big(p(y\mid x_i)\,\|\,\hat p(y)\big)\Big) \in [1, k]$$
-
-    1 when every sample gets the same probabilities; k when each is certain and all k classes are
-    equally frequent. From few samples it is biased downwards.
     """
     return inception_kl(probs).mean().exp()
+
+
+N_LEVELS = 17  # of the digits that the baselines are fitted to
 
 
 class Baseline(NamedTuple):
@@ -215,26 +186,16 @@ class Baseline(NamedTuple):
 def histogram_log_probs(
     x: Int[Tensor, " n *event"], n_levels: int, pseudo_count: float
 ) -> Float[Tensor, " d k"]:
-    r"""Log-frequencies of every pixel's grey levels, smoothed.
+    r"""Log-frequencies of every pixel's grey levels, smoothed, nats.
 
     $$\log p_j(v) = \log \frac{N_{jv} + \alpha}{n + \alpha L}$$
-
-    Each row is the log of a distribution, in nats; without the pseudo-count an unseen level would
-    cost infinitely much.
     """
     require_positive(pseudo_count=pseudo_count)
     counts = torch.nn.functional.one_hot(x.flatten(1), n_levels).sum(0) + pseudo_count
     return (counts / counts.sum(-1, keepdim=True)).log()
 
 
-def pixel_histogram(
-    train: Tensor,
-    val: Tensor,
-    test: Tensor,
-    *,
-    n_levels: int = 17,
-    pseudo_counts: Sequence[float] = (0.03, 0.1, 0.3, 1.0),
-) -> Baseline:
+def pixel_histogram(train: Tensor, val: Tensor, test: Tensor) -> Baseline:
     """Independent pixels, each with the frequencies of its grey levels."""
     pixel = torch.arange(train[0].numel())
 
@@ -242,7 +203,7 @@ def pixel_histogram(
         nll = -log_p[pixel, x.flatten(1)].sum(1)
         return float(bits_per_dim(nll, len(pixel)).mean())
 
-    tables = [(a, histogram_log_probs(train, n_levels, a)) for a in pseudo_counts]
+    tables = [(a, histogram_log_probs(train, N_LEVELS, a)) for a in (0.03, 0.1, 0.3, 1.0)]
     best, log_p = min(tables, key=lambda row: bits(row[1], val))
     setting = f"pseudo-count {best:g}"
     return Baseline("pixel histogram", setting, "exact", bits(log_p, val), bits(log_p, test))
@@ -252,17 +213,16 @@ def _best_density(
     name: str,
     models: Sequence[tuple[str, Any]],
     parts: Sequence[Tensor],
-    n_levels: int,
     generator: Generator | None,
 ) -> Baseline:
     """Fit every model to the dequantised training part and keep the best on the validation part."""
     train, val, test = (
-        dequantize(x.flatten(1), n_levels, generator=generator).double().numpy() for x in parts
+        dequantize(x.flatten(1), N_LEVELS, generator=generator).double().numpy() for x in parts
     )
 
     def bits(model: Any, y: Any) -> float:
         nll = -torch.from_numpy(model.score_samples(y))
-        return float(bits_per_dim(nll, y.shape[1], levels=n_levels).mean())
+        return float(bits_per_dim(nll, y.shape[1], levels=N_LEVELS).mean())
 
     # Problems this small are slower when threads wait for each other, and sums would change.
     with warnings.catch_warnings(), threadpool_limits(limits=1):
@@ -277,13 +237,12 @@ def kernel_density(
     val: Tensor,
     test: Tensor,
     *,
-    n_levels: int = 17,
     bandwidths: Sequence[float] = (0.07, 0.085, 0.1, 0.12),
     generator: Generator | None = None,
 ) -> Baseline:
     """scikit-learn's `KernelDensity` at its best bandwidth: an upper bound on bits."""
     models = [(f"bandwidth {h:g}", KernelDensity(bandwidth=h)) for h in bandwidths]
-    return _best_density("kernel density", models, (train, val, test), n_levels, generator)
+    return _best_density("kernel density", models, (train, val, test), generator)
 
 
 def gaussian_mixture(
@@ -291,7 +250,6 @@ def gaussian_mixture(
     val: Tensor,
     test: Tensor,
     *,
-    n_levels: int = 17,
     shapes: Sequence[tuple[str, int]] = (("diag", 40), ("diag", 80), ("diag", 120), ("full", 5)),
     floors: Sequence[float] = (1e-4, 3e-4),
     generator: Generator | None = None,
@@ -305,4 +263,4 @@ def gaussian_mixture(
         for cov, k in shapes
         for floor in floors
     ]
-    return _best_density("Gaussian mixture", models, (train, val, test), n_levels, generator)
+    return _best_density("Gaussian mixture", models, (train, val, test), generator)

@@ -1,10 +1,4 @@
-r"""Distances between two samples: Frechet, kernel, Wasserstein and energy; optimal transport.
-
-The FID of the literature is the Frechet distance for the features of two sets of images. It sees
-means and covariances only, and from n samples it is too large by about $c/n$ (`frechet_bias`). Its
-trace is written with the *symmetric* root, whose eigenvalues are real and never negative; the root
-of $\Sigma_1\Sigma_2$ itself is not symmetric, and numerically complex.
-"""
+"""Distances between two samples: Frechet, kernel, Wasserstein and energy; optimal transport."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -34,12 +28,9 @@ def frechet_1d(
     mu2: Float[Tensor, " *b"],
     sigma2: Float[Tensor, " *b"],
 ) -> Float[Tensor, " *b"]:
-    r"""Squared distance between normal distributions on the line.
+    r"""Squared distance of normal distributions on the line (Dowson and Landau 1982, eq. 4).
 
     $$d^2 = (\mu_1-\mu_2)^2 + (\sigma_1-\sigma_2)^2$$
-
-    Dowson and Landau 1982, "The Frechet distance between multivariate normal distributions", eq. 4
-    with d = 1.
     """
     require_alike(mu1=mu1, sigma1=sigma1, mu2=mu2, sigma2=sigma2)
     require_between(0, math.inf, sigma1=sigma1, sigma2=sigma2)
@@ -47,15 +38,7 @@ def frechet_1d(
 
 
 def sqrt_psd(a: Covariance) -> Covariance:
-    r"""Symmetric square root of a positive semi-definite matrix.
-
-    $$A = U\,\mathrm{diag}(\lambda)\,U^\top \;\Rightarrow\;
-    A^{1/2} = U\,\mathrm{diag}(\sqrt{\lambda})\,U^\top$$
-
-    Eigenvalues that are zero up to rounding, negative ones included, count as zero; otherwise the
-    root would turn noise of 1e-16 into noise of 1e-8. Higham 2008, Functions of Matrices, section
-    6.1. ValueError: `a` is not symmetric, or has a clearly negative eigenvalue.
-    """
+    r"""Symmetric root, $U\,\mathrm{diag}(\sqrt\lambda)\,U^\top$, of a semi-definite matrix."""
     values, vectors = eigh_psd(a)
     return (vectors * values.sqrt()) @ vectors.T
 
@@ -68,9 +51,7 @@ def frechet_gaussian(
     $$d^2 = \lVert\mu_1-\mu_2\rVert^2
     + \mathrm{Tr}\big(\Sigma_1+\Sigma_2-2(\Sigma_1^{1/2}\Sigma_2\Sigma_1^{1/2})^{1/2}\big)$$
 
-    Zero exactly when both means and both covariances agree; the infimum of $\mathbb E\lVert
-    x-y\rVert^2$ over all joint distributions with these two margins. Heusel et al. 2017
-    (arXiv:1706.08500), eq. 6, with the symmetric product. ValueError: as for `sqrt_psd`.
+    Zero exactly when means and covariances agree. Heusel et al. 2017 (arXiv:1706.08500), eq. 6.
     """
     root1 = sqrt_psd(cov1)
     inner, _ = eigh_psd(root1 @ cov2 @ root1)
@@ -92,14 +73,7 @@ def mean_and_cov(x: Features) -> tuple[Float[Tensor, " d"], Covariance]:
 
 
 def frechet_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
-    r"""Frechet distance between the Gaussians fitted to two sets of features.
-
-    $$\widehat d^2 = d^2\big(\mathcal N(\hat\mu_x,\hat\Sigma_x),
-    \mathcal N(\hat\mu_y,\hat\Sigma_y)\big)$$
-
-    Biased upwards (`frechet_bias`): two sets from one distribution have a positive distance.
-    Compare only values with the same feature network *and* the same two sample sizes.
-    """
+    """`frechet_gaussian` of two sets of features: the FID, biased upwards by about $c/n$."""
     return frechet_gaussian(*mean_and_cov(x), *mean_and_cov(y))
 
 
@@ -115,29 +89,6 @@ def eigh_psd(a: Covariance) -> tuple[Float[Tensor, " d"], Covariance]:
     if float(values.min()) < -tolerance:
         raise ValueError(f"smallest eigenvalue is {float(values.min()):.3g}, expected >= 0")
     return torch.where(values > tolerance / 100, values, 0.0), vectors
-
-
-def frechet_bias(cov: Covariance, n: int, m: int | None = None) -> Float[Tensor, ""]:
-    r"""Leading term of the expected distance when both sets come from one Gaussian.
-
-    $$\mathbb E\,\widehat d^2 \approx \Big(\frac1n+\frac1m\Big)\Big[\mathrm{Tr}\,\Sigma
-    + \tfrac12\sum_{ij} \frac{\lambda_i\lambda_j(1+\delta_{ij})}{\lambda_i+\lambda_j}\Big]$$
-
-    The first term is the error of the means, the second that of the covariances (second-order
-    perturbation of the distance around equality). For $\Sigma = I$ the bracket is $d(d+5)/4$: the
-    bias grows with the *square* of the number of features.
-
-    Our derivation, by $\mathbb E\,E_{ij}^2 = \lambda_i\lambda_j(1+\delta_{ij})/n$ for the error E
-    of a sample covariance; Chong and Forsyth 2020 (arXiv:1911.07023) show the order.
-    """
-    if n < 2 or (m is not None and m < 2):
-        raise ValueError(f"sample sizes must be at least 2, got n={n}, m={m}")
-    lam, _ = eigh_psd(cov)
-    if not float(lam.min()) > 0:
-        raise ValueError(f"smallest eigenvalue is {float(lam.min())}, expected > 0")
-    pairs = lam[:, None] * lam / (lam[:, None] + lam)
-    bracket = lam.sum() + 0.5 * (pairs.sum() + pairs.diagonal().sum())
-    return bracket * (1 / n + (0.0 if m is None else 1 / m))
 
 
 def frechet_by_size(
@@ -162,11 +113,9 @@ def frechet_by_size(
 
 
 def extrapolate(sizes: Sequence[int], values: Float[Tensor, " s"]) -> Float[Tensor, " 2"]:
-    r"""Least-squares line in $1/n$, read off at infinite n.
+    r"""Least-squares line in $1/n$, read off at infinite n (Chong and Forsyth 2020, section 3).
 
     $$\widehat d^2_n \approx \widehat d^2_\infty + \frac cn$$
-
-    Chong and Forsyth 2020 (arXiv:1911.07023), section 3.
     """
     if len(set(sizes)) < 2 or len(sizes) != len(values):
         raise ValueError(f"need a value for each of two or more different sizes, got {list(sizes)}")
@@ -190,11 +139,9 @@ def cubic_kernel(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, " n m"]
 def rbf_kernel(
     x: Features, y: Float[Tensor, " m d"], bandwidth: float = 1.0
 ) -> Float[Tensor, " n m"]:
-    r"""The Gaussian kernel; characteristic: it tells any two distributions apart.
+    r"""The Gaussian kernel, which tells any two distributions apart (Gretton et al. 2012, 8.1).
 
     $$k(x, y) = \exp\Big(-\frac{\lVert x-y\rVert^2}{2h^2}\Big)$$
-
-    Gretton et al. 2012, section 8.1.
     """
     require_positive(bandwidth=bandwidth)
     return torch.exp(-(torch.cdist(as_real(x), as_real(y)) ** 2) / (2 * bandwidth**2))
@@ -213,9 +160,6 @@ def mmd2(x: Features, y: Float[Tensor, " m d"], kernel: Kernel) -> Float[Tensor,
 
     $$\widehat{\mathrm{MMD}}^2 = \frac{\sum_{i\ne j}k(x_i,x_j)}{n(n-1)}
     + \frac{\sum_{i\ne j}k(y_i,y_j)}{m(m-1)} - \frac{2\sum_{ij}k(x_i,y_j)}{nm}$$
-
-    Leaving out the diagonal makes the expectation exact at every sample size; the price is that the
-    estimate can be negative.
     """
     n, m = len(x), len(y)
     require_rows(2, x=x, y=y)
@@ -226,12 +170,7 @@ def mmd2(x: Features, y: Float[Tensor, " m d"], kernel: Kernel) -> Float[Tensor,
 
 
 def kid(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
-    r"""Kernel inception distance: the unbiased discrepancy with the cubic kernel.
-
-    $$\mathrm{KID} = \widehat{\mathrm{MMD}}^2 \quad\text{with}\quad k(x,y) = (x^\top y/d+1)^3$$
-
-    Binkowski et al. 2018 (arXiv:1801.01401), section 3.1.
-    """
+    """Kernel inception distance: `mmd2` with the cubic kernel (Binkowski et al. 2018, 3.1)."""
     return mmd2(x, y, cubic_kernel)
 
 
@@ -264,7 +203,6 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
 
     $$W_p^p = \int_0^1 \lvert F_x^{-1}(u)-F_y^{-1}(u)\rvert^p\,du$$
 
-    For equal sizes this is the mean of $\lvert x_{(i)}-y_{(i)}\rvert^p$ over the sorted values.
     Villani 2003, Topics in Optimal Transportation, theorem 2.18 and remark 2.19.
     """
     if min(len(x), len(y)) == 0 or p < 1:
@@ -278,11 +216,9 @@ def wasserstein_1d(x: Sample, y: Float[Tensor, " m"], p: float = 1.0) -> Float[T
 
 
 def w1_by_cdf(x: Sample, y: Float[Tensor, " m"]) -> Float[Tensor, ""]:
-    r"""The same distance for p = 1, as the area between the two distribution functions.
+    r"""The same for p = 1: the area between the distribution functions (Villani 2003, remark 2.19).
 
     $$W_1 = \int \lvert F_x(t)-F_y(t)\rvert\,dt$$
-
-    Villani 2003, remark 2.19 (iii).
     """
     require_rows(x=x, y=y)
     t = torch.cat([x, y]).sort().values
@@ -295,10 +231,7 @@ def energy_distance(x: Features, y: Float[Tensor, " m d"]) -> Float[Tensor, ""]:
     r"""Energy distance (squared) between two samples (Szekely and Rizzo 2013, eq. 5).
 
     $$\mathcal E = 2\,\mathbb E\lVert x-y\rVert - \mathbb E\lVert x-x'\rVert
-    - \mathbb E\lVert y-y'\rVert$$
-
-    Zero only for equal distributions; on the line it is $2\int (F-G)^2$. The expectations run over
-    the two samples, pairs of a point with itself included, so it is never negative.
+    - \mathbb E\lVert y-y'\rVert \ge 0$$
     """
     require_rows(x=x, y=y)
     x, y = as_real(x), as_real(y)
@@ -324,12 +257,10 @@ class Prices(NamedTuple):
 def transport_plan(
     cost: Float[Tensor, " n m"], p: Float[Tensor, " n"], q: Float[Tensor, " m"]
 ) -> Plan:
-    r"""The primal: move p onto q as cheaply as possible.
+    r"""The primal: move p onto q as cheaply as possible (Peyre and Cuturi 2019, eq. 2.11).
 
     $$\min_{\gamma\ge0} \sum_{ij}\gamma_{ij} c_{ij}, \qquad
     \gamma\mathbf 1 = p, \quad \gamma^\top\mathbf 1 = q$$
-
-    Peyre and Cuturi 2019 (arXiv:1803.00567), eq. 2.11.
     """
     n, m = cost.shape
     cost, p, q = (as_real(a.detach()) for a in (cost, p, q))
@@ -348,11 +279,9 @@ def transport_plan(
 def transport_prices(
     distance: Float[Tensor, " n n"], p: Float[Tensor, " n"], q: Float[Tensor, " n"]
 ) -> Prices:
-    r"""The dual: the 1-Lipschitz function with the largest gap between its two means.
+    r"""The dual: the 1-Lipschitz f with the largest gap of its means (Villani 2003, theorem 1.14).
 
     $$\max_f \sum_i f_i\,(p_i - q_i), \qquad f_i - f_j \le d_{ij}$$
-
-    Villani 2003, theorem 1.14; Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2.
     """
     n = len(distance)
     distance, p, q = (as_real(a.detach()) for a in (distance, p, q))

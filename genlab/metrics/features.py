@@ -1,9 +1,4 @@
-r"""What a picture is described by: digit classifiers, wavelet features, known degradations.
-
-Frechet distances, KID, precision and recall compare features $\phi$, not pixels, so every such
-number belongs to its network. Ours has 22,000 weights trained on the digits' training part;
-`genlab train digit_classifier` makes the shipped file and its card again.
-"""
+"""What a picture is described by: digit classifiers, wavelet features, known degradations."""
 
 import math
 from pathlib import Path
@@ -26,11 +21,9 @@ Images = Float[Tensor, " n 1 8 8"] | Int[Tensor, " n 1 8 8"]
 
 
 class DigitClassifier(nn.Module):
-    r"""Two convolutions and a layer of 32 features below the ten logits.
+    r"""Two convolutions and a layer of 32 features below the ten logits; trained with noise.
 
     $$\mathcal L = -\log p(y \mid x + 0.2\,\epsilon), \qquad \epsilon\sim\mathcal N(0, I)$$
-
-    Pixels are scaled to [0, 1]; the noise of the loss keeps the features smooth.
     """
 
     N_FEATURES = 32
@@ -66,7 +59,6 @@ class DigitClassifier(nn.Module):
         return self.head(self._hidden(images))
 
     def probs(self, images: Images) -> Float[Tensor, " n 10"]:
-        """Class probabilities, `(n, 10)`, for grey levels 0..16."""
         return self(images).softmax(1)
 
     def _hidden(self, images: Tensor) -> Tensor:
@@ -97,12 +89,10 @@ Grey = Float[Tensor, " n s s"]
 
 
 def haar_details(grey: Grey) -> Float[Tensor, " n 3 t t"]:
-    r"""The finest details: orthonormal differences within each block of 2 x 2 pixels.
+    r"""The finest details: Haar's differences in each block of 2 x 2 pixels (Mallat 1989, III).
 
     $$\tfrac12(a + b - c - d),\quad \tfrac12(a - b + c - d),\quad \tfrac12(a - b - c + d)
     \qquad\text{of}\quad \begin{pmatrix} a & b \\ c & d\end{pmatrix}$$
-
-    Mallat 1989, section III, for Haar's filter.
     """
     a, b = grey[:, ::2, ::2], grey[:, ::2, 1::2]
     c, d = grey[:, 1::2, ::2], grey[:, 1::2, 1::2]

@@ -1,7 +1,4 @@
-r"""Layers that every paradigm shares: the MLP, masked layers, and waves that embed a position.
-
-They know no objective: lessons use them as a density ratio, a velocity, a conditioner, a decoder.
-"""
+"""Layers that every paradigm shares: the MLP, masked layers, and waves that embed a position."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -41,20 +38,14 @@ class MLP(nn.Module):
 
 
 def raster_mask(n_rows: int, n_cols: int, *, sees_itself: bool) -> Bool[Tensor, " r c"]:
-    """Taps of a kernel that look back in raster order: the rows above, and the left of this row.
-
-    Mask A of van den Oord et al. 2016 (arXiv:1601.06759), section 3.4; mask B with `sees_itself`.
-    """
+    """Taps that look back in raster order: mask A (arXiv:1601.06759), or B with `sees_itself`."""
     taps = torch.arange(n_rows * n_cols).reshape(n_rows, n_cols)
     centre = (n_rows * n_cols) // 2
     return taps <= centre if sees_itself else taps < centre
 
 
 def rows_mask(n_rows: int, n_cols: int, *, sees_its_row: bool) -> Bool[Tensor, " r c"]:
-    """Taps in the rows above, and in this row if wanted: the vertical stack.
-
-    van den Oord et al. 2016 (arXiv:1606.05328), section 2.2.
-    """
+    """Taps in the rows above, and in this row if wanted (arXiv:1606.05328, section 2.2)."""
     row = torch.arange(n_rows)[:, None].expand(n_rows, n_cols)
     return row <= n_rows // 2 if sees_its_row else row < n_rows // 2
 
@@ -99,8 +90,8 @@ class MaskedMLP(nn.Module):
     $$M_{oi} = [\,d_o \ge d_i\,] \ \text{(into hidden units)}, \qquad
     M_{oi} = [\,d_o > d_i\,] \ \text{(into outputs)}$$
 
-    A variable's degree $d$ is its place in the order. Germain et al. 2015 (arXiv:1502.03509),
-    eqs. 8 and 9, with hidden degrees spread evenly instead of drawn at random.
+    A variable's degree $d$ is its place in the order. Germain et al. 2015 (arXiv:1502.03509), eqs.
+    8, 9.
     """
 
     def __init__(
@@ -146,12 +137,10 @@ def frequencies(n: int, max_period: float, like: Tensor) -> Float[Tensor, " n"]:
 def time_embedding(
     t: Shaped[Tensor, " b"], dim: int, *, max_period: float = 10_000.0, scale: float = 1.0
 ) -> Float[Tensor, " b dim"]:
-    r"""Sinusoidal embedding of a time or of a step index.
+    r"""Sinusoidal embedding of a time (Vaswani et al. 2017, section 3.5, all cosines first).
 
     $$e(t) = \big(\cos(\omega_k s t)\big)_k \,\Vert\, \big(\sin(\omega_k s t)\big)_k,
     \qquad k = 0, \dots, \tfrac{\text{dim}}{2} - 1$$
-
-    Vaswani et al. 2017 (arXiv:1706.03762), section 3.5, with all cosines first, as in DDPM's code.
     """
     if dim < 2 or dim % 2:
         raise ValueError(f"dim must be an even number of at least 2, got {dim}")
@@ -174,8 +163,8 @@ def rotate(x: Float[Tensor, " *b t d"], angles: Float[Tensor, " t half"]) -> Ten
     \begin{pmatrix} \cos\theta_k & -\sin\theta_k \\ \sin\theta_k & \cos\theta_k \end{pmatrix}
     \begin{pmatrix} x_k \\ x_{k+d/2} \end{pmatrix}$$
 
-    Lengths are kept, and inner products depend on differences of positions only. Su et al. 2021
-    (arXiv:2104.09864), eq. 34, pairing the two halves of a vector, as Llama does.
+    Inner products depend on differences of positions only. Su et al. 2021 (arXiv:2104.09864), eq.
+    34.
     """
     first, second = x.chunk(2, dim=-1)
     cos, sin = angles.cos(), angles.sin()

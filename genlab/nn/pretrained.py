@@ -1,8 +1,6 @@
-r"""Weights in the formats of Llama and of GPT-2, read into `Transformer`.
+"""Weights in the formats of Llama and of GPT-2, read into `Transformer`.
 
-A folder of `transformers` holds `config.json` and `model.safetensors`: the same numbers as ours
-under other names. GPT-2 also stores its matrices transposed, $y = xW + b$, with those of queries,
-keys and values in one. What our class cannot do is refused by name.
+GPT-2 stores its matrices transposed, those of queries, keys and values in one.
 """
 
 import json
@@ -44,11 +42,15 @@ def from_llama(config: Config, weights: Weights) -> Transformer:
     _only(config, attention_bias=False, mlp_bias=False)
     _only(rope, rope_type="default")
     ours = TransformerConfig(
-        d_model=d, n_layer=config["num_hidden_layers"], n_head=n_head,
-        n_kv_head=config.get("num_key_value_heads") or n_head, d_hidden=config["intermediate_size"],
+        d_model=d,
+        n_layer=config["num_hidden_layers"],
+        n_head=n_head,
+        n_kv_head=config.get("num_key_value_heads") or n_head,
+        d_hidden=config["intermediate_size"],
         rope_base=rope.get("rope_theta") or config.get("rope_theta") or 10_000.0,
-        norm_eps=config["rms_norm_eps"], tied=bool(config.get("tie_word_embeddings")),
-    )  # fmt: skip
+        norm_eps=config["rms_norm_eps"],
+        tied=bool(config.get("tie_word_embeddings")),
+    )
     renamed = {_renamed(name, LLAMA_NAMES): w for name, w in weights.items()}
     return _filled(config["vocab_size"], ours, renamed)
 
@@ -61,11 +63,16 @@ def from_gpt2(config: Config, weights: Weights) -> Transformer:
     _only(config, model_type="gpt2", scale_attn_weights=True)
     _only(config, scale_attn_by_inverse_layer_idx=False)
     ours = TransformerConfig(
-        d_model=d, n_layer=config["n_layer"], n_head=config["n_head"], n_kv_head=config["n_head"],
-        d_hidden=config.get("n_inner") or 4 * d, norm_eps=config["layer_norm_epsilon"],
-        tied=config.get("tie_word_embeddings") is not False, n_positions=config["n_positions"],
+        d_model=d,
+        n_layer=config["n_layer"],
+        n_head=config["n_head"],
+        n_kv_head=config["n_head"],
+        d_hidden=config.get("n_inner") or 4 * d,
+        norm_eps=config["layer_norm_epsilon"],
+        tied=config.get("tie_word_embeddings") is not False,
+        n_positions=config["n_positions"],
         gpt2=True,
-    )  # fmt: skip
+    )
     renamed: dict[str, Tensor] = {}
     for name, w in weights.items():
         name = re.sub(r"^h\.", "body.blocks.", name.removeprefix("transformer."))
@@ -82,10 +89,7 @@ def from_gpt2(config: Config, weights: Weights) -> Transformer:
 
 
 def load_pretrained(folder: Path) -> Transformer:
-    """Read a model that `transformers` saved: `config.json` and `model.safetensors`.
-
-    `EXAMPLES` holds two such folders, tiny and random, with the logits that the library computes.
-    """
+    """Read a model that `transformers` saved: `config.json` and `model.safetensors`."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     weights = load_file(folder / "model.safetensors")
     read = {"llama": from_llama, "gpt2": from_gpt2}.get(config["model_type"])

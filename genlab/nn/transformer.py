@@ -1,9 +1,4 @@
-r"""Attention with its key-value cache, the transformer, and a text encoder made of it.
-
-A causal mask lets position $i$ read the keys $j \le i$ only, however the weights are trained. So
-the keys and values of the past never change and can be kept: that is the whole of the cache. It
-grows in `SelfAttention.forward` and travels through `Transformer.extend`.
-"""
+"""Attention with its key-value cache, the transformer, and a text encoder made of it."""
 
 import math
 from dataclasses import dataclass
@@ -28,11 +23,7 @@ Tokens = Int[Tensor, " b t"]
 def causal_mask(
     n_query: int, n_key: int, device: torch.device | None = None
 ) -> Bool[Tensor, " q k"]:
-    r"""$M_{ij}$ is true where the $i$-th query may look at the $j$-th key.
-
-    The queries are the *last* `n_query` of the `n_key` positions: query $i$ stands at position
-    $n_{key} - n_{query} + i$ and sees the keys up to and including its own.
-    """
+    """$M_{ij}$ is true where the i-th of the *last* `n_query` positions may look at key j."""
     visible = torch.ones(n_query, n_key, dtype=torch.bool, device=device)
     return visible.tril(diagonal=n_key - n_query)
 
@@ -56,9 +47,9 @@ def attention(
 
     $$o_i = \sum_j w_{ij}\, v_j$$
 
-    With `g` < `h` key-value heads, `h / g` query heads in a row share one (Ainslie et al. 2023
-    (arXiv:2305.13245), section 2.2). `fused` is torch's kernel: equal values, and the table of
-    weights never stands in memory (Dao et al. 2022 (arXiv:2205.14135), algorithm 1).
+    With `g` < `h` key-value heads, `h / g` query heads share one (Ainslie et al. 2023,
+    arXiv:2305.13245, section 2.2). `fused` is torch's kernel: equal values without the table of
+    weights.
     """
     n_head, n_group = q.shape[1], k.shape[1]
     if n_head % n_group:
@@ -105,12 +96,10 @@ def n_seen(cache: Cache) -> int:
 
 
 class SelfAttention(nn.Module):
-    r"""Multi-head self-attention with rotary positions, grouped queries and an explicit cache.
+    r"""Multi-head self-attention (Vaswani, 3.2.2): rotary positions, grouped queries, a cache.
 
     $$\mathrm{out} = \big[\mathrm{head}_1; \dots; \mathrm{head}_h\big] W_o, \qquad
     \mathrm{head}_a = \mathrm{attention}(R\,x W_q^{(a)},\; R\,x W_k^{(a)},\; x W_v^{(a)})$$
-
-    Vaswani et al. 2017 (arXiv:1706.03762), section 3.2.2.
     """
 
     def __init__(
@@ -175,11 +164,9 @@ class TransformerConfig:
 
 
 def rms_norm(x: Float[Tensor, " *b d"], weight: Float[Tensor, " d"], eps: float) -> Tensor:
-    r"""Divide by the root mean square of the features, then scale each one.
+    r"""Divide by the features' root mean square (Zhang and Sennrich 2019, arXiv:1910.07467, eq. 4).
 
     $$y_i = \frac{x_i}{\sqrt{\tfrac1d \sum_j x_j^2 + \epsilon}}\; g_i$$
-
-    Zhang and Sennrich 2019 (arXiv:1910.07467), eq. 4.
     """
     return x * torch.rsqrt(x.square().mean(dim=-1, keepdim=True) + eps) * weight
 
@@ -196,11 +183,7 @@ class RMSNorm(nn.Module):
 
 
 class FeedForward(nn.Module):
-    r"""Llama's gated MLP $W_2\,(\mathrm{SiLU}(W_1 x) \odot W_3 x)$, or GPT-2's plain one.
-
-    SwiGLU: Shazeer 2020 (arXiv:2002.05202), eq. 6. GELU by its tanh formula: Hendrycks and Gimpel
-    2016 (arXiv:1606.08415), section 2.
-    """
+    r"""Llama's gated MLP $W_2\,(\mathrm{SiLU}(W_1 x) \odot W_3 x)$ (Shazeer 2020), or GPT-2's."""
 
     def __init__(self, d_model: int, d_hidden: int, *, gpt2: bool = False) -> None:
         super().__init__()
@@ -266,10 +249,7 @@ class TransformerBody(nn.Module):
 
 
 class Transformer(nn.Module):
-    r"""Tokens in, next-token logits out (Touvron et al. 2023 (arXiv:2302.13971), section 2.2).
-
-    `logits[:, i]` parameterises $p(x_{i+1} \mid x_{\le i})$: it sees token $i$ and those before.
-    """
+    """Tokens in, next-token logits out (Touvron et al. 2023 (arXiv:2302.13971), section 2.2)."""
 
     def __init__(self, n_tokens: int, config: TransformerConfig) -> None:
         super().__init__()
@@ -325,10 +305,7 @@ class Text(NamedTuple):
 
 
 class TextEncoder(nn.Module):
-    """Rows of word numbers to states and a pooled vector.
-
-    Nichol et al. 2021 (arXiv:2112.10741), section 4, with a mean over the words for its last state.
-    """
+    """Rows of word numbers to states and a pooled vector (Nichol et al. 2021, section 4)."""
 
     def __init__(self, n_words: int, *, d: int = 64, n_layer: int = 2, n_head: int = 4) -> None:
         super().__init__()
@@ -349,10 +326,7 @@ class TextEncoder(nn.Module):
 
 
 class NoCaption(nn.Module):
-    """The learned null condition: what dropped captions are replaced by.
-
-    Ho and Salimans 2022 (arXiv:2207.12598), algorithm 1, line 3.
-    """
+    """What dropped captions are replaced by, learned (Ho and Salimans 2022, algorithm 1)."""
 
     def __init__(self, d: int) -> None:
         super().__init__()

@@ -38,6 +38,8 @@ class UNetConfig:
     d_context: int = 0  # width of text states read by cross-attention; 0 = none
     d_pooled: int = 0  # width of a vector added to the time's embedding (a text's mean); 0 = none
     dropout: float = 0.0  # inside every residual block
+    everywhere: bool = False  # attention after every block, not at the bottom alone
+    side: int = 0  # places on a side of the input that know where they are; 0: none does
 
 
 class ResBlock(nn.Module):
@@ -104,6 +106,8 @@ class UNet(nn.Module):
         going_down = [width * m for m in config.mults for _ in range(config.n_block)]
         going_up, first, c = going_down[::-1], width * config.mults[0], going_down[-1]
         self.stem = nn.Conv2d(config.c_in, first, 3, padding=1)
+        side = config.side
+        self.where = nn.Parameter(0.5 * torch.randn(first, side, side)) if side else None
 
         def blocks(c_ins: list[int], c_outs: list[int]) -> list[ResBlock]:
             pairs = zip(c_ins, c_outs, strict=True)
@@ -115,6 +119,10 @@ class UNet(nn.Module):
         self.attention = SpatialAttention(c, config.n_head, config.d_context)
         below = [c, *going_up[:-1]]  # what a block gets from below; the skip has as many channels
         self.up.extend(blocks([a + b for a, b in zip(below, going_up, strict=True)], going_up))
+        at = going_down + going_up if config.everywhere else []
+        self.attentions = nn.ModuleList(
+            SpatialAttention(c, config.n_head, config.d_context) for c in at
+        )
         self.norm_out = nn.GroupNorm(8, first)
         self.conv_out = nn.Conv2d(first, config.c_out, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
@@ -141,7 +149,15 @@ class UNet(nn.Module):
         for given, name in ((label, "n_classes"), (context, "d_context"), (pooled, "d_pooled")):
             if given is not None and not getattr(config, name):
                 raise ValueError(f"a condition was given, but {name} is 0")
-        return self.predict(self.stem(x), self.embedding(t, label, pooled), context)
+        n = len(self.attentions) // 2
+        layers = iter([*self.attentions[:n], None, *self.attentions[n:]])  # the middle has its own
+
+        def attend(h: Tensor) -> Tensor:
+            layer = next(layers, None)
+            return h if layer is None else layer(h, context)
+
+        h = self.stem(x) if self.where is None else self.stem(x) + self.where
+        return self.predict(h, self.embedding(t, label, pooled), context, attend)
 
     def predict(
         self, h: Image, emb: Tensor, context: States, mix: Callable[[Tensor], Tensor] = lambda h: h

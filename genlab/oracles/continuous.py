@@ -1,9 +1,4 @@
-"""Normals, their mixtures, point masses and the linear latent model, with exact answers.
-
-An oracle is a distribution whose density, score, samples, noised version and denoiser are all known
-exactly. Put one where a trained network would stand, and whatever is then wrong is the fault of the
-method around it.
-"""
+"""Normals, their mixtures, point masses and the linear latent model, with exact answers."""
 
 import math
 from dataclasses import dataclass
@@ -18,10 +13,7 @@ from genlab.core.tensors import require_alike, require_positive, require_rows
 
 @dataclass(frozen=True)
 class Gaussian:
-    r"""Normal distribution $\mathcal N(\mu, \Sigma)$ with a full covariance matrix.
-
-    Bishop, Pattern Recognition and Machine Learning, section 2.3; Efron 2011, eq. 2.8 (Tweedie).
-    """
+    r"""Normal distribution $\mathcal N(\mu, \Sigma)$ with a full covariance matrix."""
 
     mean: Float[Tensor, " d"]
     cov: Float[Tensor, " d d"]
@@ -29,10 +21,8 @@ class Gaussian:
     def __post_init__(self) -> None:
         d = self.mean.numel()
         if self.mean.shape != (d,) or self.cov.shape != (d, d):
-            raise ValueError(
-                f"Gaussian: mean has shape {tuple(self.mean.shape)} and cov "
-                f"{tuple(self.cov.shape)}, expected (d,) and (d, d)"
-            )
+            shapes = f"mean {tuple(self.mean.shape)} and cov {tuple(self.cov.shape)}"
+            raise ValueError(f"Gaussian: shapes are {shapes}, expected (d,) and (d, d)")
         scale = float(self.cov.detach().abs().max())
         if float((self.cov - self.cov.T).detach().abs().max()) > 1e-5 * scale:
             raise ValueError(f"Gaussian: cov is {self.cov.tolist()}, expected a symmetric matrix")
@@ -42,7 +32,6 @@ class Gaussian:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
         return (self.mean.numel(),)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
@@ -73,10 +62,7 @@ class Gaussian:
         return 0.5 * (torch.logdet(self.cov) + d * math.log(2 * math.pi * math.e))
 
     def noised(self, alpha: float, sigma: float) -> "Gaussian":
-        r"""Distribution of $x_t = \alpha x_0 + \sigma\epsilon$.
-
-        $$x_t \sim \mathcal N(\alpha\mu,\; \alpha^2\Sigma + \sigma^2 I)$$
-        """
+        r"""Distribution of $x_t = \alpha x_0 + \sigma\epsilon$: again a normal."""
         eye = torch.eye(self.mean.numel(), dtype=self.cov.dtype, device=self.cov.device)
         return Gaussian(alpha * self.mean, alpha**2 * self.cov + sigma**2 * eye)
 
@@ -102,8 +88,6 @@ def kl_gaussian(p: Gaussian, q: Gaussian) -> Float[Tensor, ""]:
     $$\mathrm{KL}(p\|q) = \tfrac12\Big[\operatorname{tr}(\Sigma_q^{-1}\Sigma_p)
     + (\mu_q-\mu_p)^\top \Sigma_q^{-1} (\mu_q-\mu_p) - d
     + \log\frac{\det\Sigma_q}{\det\Sigma_p}\Big]$$
-
-    Kullback, Information Theory and Statistics, 1959, ch. 9, eq. 1.2.
     """
     require_alike(p=p.mean, q=q.mean)
     shift = q.mean - p.mean
@@ -123,21 +107,16 @@ class GaussianMixture:
     def __post_init__(self) -> None:
         k = self.weights.numel()
         if self.weights.shape != (k,) or self.stds.shape != (k,) or self.means.shape[:-1] != (k,):
-            raise ValueError(
-                f"GaussianMixture: weights, means, stds have shapes {tuple(self.weights.shape)}, "
-                f"{tuple(self.means.shape)}, {tuple(self.stds.shape)}, expected (k,), (k, d), (k,)"
-            )
+            shapes = [tuple(a.shape) for a in (self.weights, self.means, self.stds)]
+            raise ValueError(f"GaussianMixture: shapes are {shapes}, expected (k,), (k, d), (k,)")
         if bool((self.weights <= 0).any()) or abs(float(self.weights.detach().sum()) - 1) > 1e-4:
-            raise ValueError(
-                f"GaussianMixture: weights are {self.weights.tolist()}, expected positive numbers "
-                f"that sum to 1"
-            )
+            weights = self.weights.tolist()
+            raise ValueError(f"GaussianMixture: weights are {weights}, expected > 0 and a sum of 1")
         if not bool((self.stds > 0).all()):
             raise ValueError(f"GaussianMixture: stds are {self.stds.tolist()}, expected all > 0")
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
         return (self.means.shape[1],)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
@@ -184,12 +163,10 @@ class GaussianMixture:
         return (which[..., None] * (self.means + gain * (x_t[:, None] - means))).sum(1)
 
     def moment_match(self) -> Gaussian:
-        r"""The one normal with the same mean and covariance.
+        r"""The one normal with the same mean and covariance: the q with the least KL(p || q).
 
         $$\mu = \sum_k \pi_k m_k, \qquad
         \Sigma = \sum_k \pi_k \big(s_k^2 I + (m_k-\mu)(m_k-\mu)^\top\big)$$
-
-        Among all normals q it is the one that minimises KL(p || q).
         """
         mean = self.weights @ self.means
         spread = self.means - mean
@@ -216,7 +193,6 @@ class Empirical:
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
         return tuple(self.points.shape[1:])
 
     def sample(
@@ -263,15 +239,12 @@ class LinearLatent:
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 2 or self.mean.shape != self.weight.shape[:1]:
-            raise ValueError(
-                f"LinearLatent: weight has shape {tuple(self.weight.shape)} and mean "
-                f"{tuple(self.mean.shape)}, expected (d, k) and (d,)"
-            )
+            shapes = f"weight {tuple(self.weight.shape)} and mean {tuple(self.mean.shape)}"
+            raise ValueError(f"LinearLatent: shapes are {shapes}, expected (d, k) and (d,)")
         require_positive(std=self.std)
 
     @property
     def event_shape(self) -> tuple[int, ...]:
-        """Shape of one example."""
         return (self.mean.numel(),)
 
     def decode(self, z: Float[Tensor, " b k"]) -> Float[Tensor, " b d"]:
@@ -281,16 +254,13 @@ class LinearLatent:
     def cond_log_prob(
         self, x: Float[Tensor, " b d"], z: Float[Tensor, " b k"]
     ) -> Float[Tensor, " b"]:
-        r"""$\log p(x \mid z)$ in nats."""
         return normal_log_prob(x, self.decode(z), self.std)
 
     def marginal(self) -> Gaussian:
-        r"""Distribution of `x` with the latent integrated out."""
         eye = torch.eye(len(self.mean), dtype=self.mean.dtype, device=self.mean.device)
         return Gaussian(self.mean, self.weight @ self.weight.T + self.std**2 * eye)
 
     def log_prob(self, x: Float[Tensor, " b d"]) -> Float[Tensor, " b"]:
-        r"""Exact $\log p(x)$ in nats."""
         return self.marginal().log_prob(x)
 
     def posterior(
@@ -309,12 +279,10 @@ class LinearLatent:
     def elbo_of(
         self, x: Float[Tensor, " b d"], mu: Float[Tensor, " b k"], log_var: Float[Tensor, " b k"]
     ) -> Float[Tensor, " b"]:
-        r"""The bound for $q(z) = \mathcal N(\mu_q, \operatorname{diag} \sigma_q^2)$, no sampling.
+        r"""The bound for a normal q with deviations $\sigma_q$, in closed form, nats.
 
         $$\log \mathcal N(x; W\mu_q + \mu, \sigma^2 I) - \frac{1}{2\sigma^2}
         \sum_j \sigma_{q,j}^2 \lVert W_{\cdot j}\rVert^2 - \mathrm{KL}(q \,\|\, \mathcal N(0, I))$$
-
-        In nats; short of $\log p(x)$ by exactly KL(q || posterior).
         """
         spread = (log_var.exp() * (self.weight**2).sum(0)).sum(1) / (2 * self.std**2)
         return self.cond_log_prob(x, mu) - spread - kl_diag_normal(mu, log_var)

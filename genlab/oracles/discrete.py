@@ -1,9 +1,6 @@
-r"""A joint distribution of a few tokens as a table: every answer by summing.
+r"""A joint distribution of a few tokens as a table of $v^n$ entries: every answer by summing.
 
-$$p(x_1, \dots, x_n), \qquad
-p(x_i \mid x_O) = \frac{\sum_{x_j,\ j \notin O \cup \{i\}} p(x)}{\sum_{x_j,\ j \notin O} p(x)}$$
-
-The ideal network of models that fill in what is hidden. Its one limit: the table has $v^n$ entries.
+$$p(x_i \mid x_O) = \frac{\sum_{x_j,\ j \notin O \cup \{i\}} p(x)}{\sum_{x_j,\ j \notin O} p(x)}$$
 """
 
 from dataclasses import dataclass
@@ -16,14 +13,10 @@ from genlab.core.stats import entropy
 
 
 def total_correlation(joint: Tensor) -> Float[Tensor, ""]:
-    r"""How far variables are from independent: what drawing each on its own costs.
+    r"""How far variables are from independent, nats (Watanabe 1960, eq. 2).
 
     $$\mathrm{TC} = \sum_i H(x_i) - H(x_1, \dots, x_n)
       = \mathrm{KL}\Big(p(x)\,\Big\|\,\prod_i p(x_i)\Big) \ge 0$$
-
-    In nats, 0 exactly when the variables are independent; for two variables it is their mutual
-    information. Watanabe 1960, "Information theoretical analysis of multivariate correlation",
-    eq. 2.
     """
     axes = range(joint.ndim)
     margins = [joint.sum([a for a in axes if a != i]) if joint.ndim > 1 else joint for i in axes]
@@ -59,11 +52,9 @@ class TokenTable:
         )
 
     def log_prob(self, x: Int[Tensor, " b n"]) -> Float[Tensor, " b"]:
-        """Log-probability of each sequence, nats."""
         return self.joint[tuple(x.T)].log()
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Int[Tensor, " n k"]:
-        """Draw `n` sequences."""
         p = self.joint.flatten()
         return self.states()[torch.multinomial(p, n, replacement=True, generator=generator)]
 

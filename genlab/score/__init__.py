@@ -10,7 +10,7 @@ from genlab.score.diffusion import (
 )
 from genlab.score.edm import (
     EDM, denoiser_from_eps, edm_denoise, edm_loss, edm_precondition, edm_sample, edm_sigmas,
-    edm_step
+    edm_step, guided_eps_model
 )
 from genlab.score.energy import (
     NCE, annealed_importance, contrastive_loss, contrastive_negatives, effective_sample_size,
@@ -21,8 +21,8 @@ from genlab.score.flow_matching import (
     FlowMatching, TimedMLP, flow_matching_loss, flow_sample, reflow_pairs, straightness
 )
 from genlab.score.guidance import (
-    cfg_eps, classifier_guided_eps, drop_condition, guided_eps_model, guided_gaussian,
-    tilted_density, tilted_gaussian
+    cfg_eps, classifier_guided_eps, drop_condition, guided_gaussian, tilted_density,
+    tilted_gaussian
 )
 from genlab.score.learned_snr import LevelHistogram, second_moment, vdm_term
 from genlab.score.matching import (

@@ -1,10 +1,6 @@
-r"""Consistency: one evaluation from any point of a noiseless path to the data where it ends.
+"""Consistency: one evaluation from any point of a noiseless path to the data where it ends.
 
-$$f(x_\sigma, \sigma) = x_0 \quad\text{for all points } x_\sigma \text{ of one path}, \qquad
-f(x, \sigma_{\min}) = x$$
-
-Neighbours on a path have the same end, and a clean example is its own: by induction from the clean
-end that teaches the whole way. Equations are those of Song et al. 2023 (arXiv:2303.01469).
+Equations are those of Song et al. 2023 (arXiv:2303.01469).
 """
 
 import math
@@ -34,9 +30,6 @@ def consistency_precondition(
 
     $$c_{\text{skip}} = \frac{\sigma_d^2}{(\sigma-\sigma_{\min})^2+\sigma_d^2},\quad
       c_{\text{out}} = \frac{(\sigma-\sigma_{\min})\,\sigma_d}{\sqrt{\sigma^2+\sigma_d^2}}$$
-
-    1 and 0 at $\sigma_{\min}$, for every network: without that boundary a function that answers 0
-    everywhere is perfectly consistent.
     """
     require_between(sigma_min * (1 - 1e-6), math.inf, sigma=sigma)
     c, above = edm_precondition(sigma, sigma_data=sigma_data), (sigma - sigma_min).clamp(min=0)
@@ -63,11 +56,9 @@ def squared_distance(a: Event, b: Event) -> PerExample:
 
 
 def huber_distance(a: Event, b: Event) -> PerExample:
-    r"""A distance that outliers cannot dominate: square near 0, straight far away.
+    r"""A distance that outliers cannot dominate (Song and Dhariwal 2023, arXiv:2310.14189, 3.3).
 
     $$d(a, b) = \sqrt{\lVert a-b\rVert^2 + c^2} - c, \qquad c = 0.00054\sqrt D$$
-
-    Source: Song and Dhariwal 2023 (arXiv:2310.14189), section 3.3.
     """
     c = 0.00054 * math.sqrt(math.prod(a.shape[1:]))
     return (sum_event((a - b) ** 2) + c**2).sqrt() - c
@@ -90,8 +81,7 @@ def consistency_distillation_loss(
     $$\ell = d\big(f_\theta(x_\sigma, \sigma),\ f_{\bar\theta}(\hat x_{\sigma'}, \sigma')\big),
       \qquad x_\sigma = x_0 + \sigma\epsilon$$
 
-    $\bar\theta$ averages the student's past weights and gets no gradient: the cleaner side teaches
-    the noisier one. Zero, up to the solver's error, exactly for the end of the teacher's path.
+    $\bar\theta$ averages the student's past weights and gets no gradient.
     """
     x = add_noise(x0, torch.ones_like(sigma), sigma, eps)
     with torch.no_grad():
@@ -107,12 +97,11 @@ def consistency_sample(
     sigma_min: float,
     generator: Generator | None = None,
 ) -> Iterator[Event]:
-    r"""Sampler: jump to the end of the path; noise that up again, and jump once more.
+    r"""Sampler: jump to the end of the path; noise that up again, and jump once more (algorithm 1).
 
     $$x \leftarrow f\Big(x + \sqrt{\sigma_i^2 - \sigma_{\min}^2}\;z,\ \sigma_i\Big)$$
 
-    Yields a sample for each of the falling levels, one evaluation each (algorithm 1); `x_T` is
-    noise of standard deviation `levels[0]`, and gets no other.
+    Yields a sample for each of the falling levels; `x_T` has standard deviation `levels[0]`.
     """
     if list(levels) != sorted(set(levels), reverse=True) or not levels or levels[-1] < sigma_min:
         raise ValueError(f"levels must fall and end above {sigma_min}, got {list(levels)}")
@@ -132,8 +121,6 @@ def exact_consistency_1d(
     r"""The consistency function of a mixture on the line: a noiseless path keeps its quantile.
 
     $$f(x, \sigma) = F_{\sigma_{\min}}^{-1}\big(F_\sigma(x)\big)$$
-
-    Beyond eight standard deviations the nearest quantile that a double can hold is taken.
     """
     if data.event_shape != (1,):
         raise ValueError(f"data have event shape {data.event_shape}, expected (1,)")
@@ -144,10 +131,7 @@ def exact_consistency_1d(
 
 
 class ConsistencyModel(nn.Module):
-    r"""A generator of one evaluation, or a few: EDM's network inside the scales of consistency.
-
-    It has no likelihood: the map from noise to data is known, its inverse and Jacobian are not.
-    """
+    """A generator of one evaluation, or a few: EDM's network inside the scales of consistency."""
 
     def __init__(self, edm: EDM, *, levels: Sequence[float], sigma_min: float) -> None:
         super().__init__()
@@ -167,7 +151,6 @@ class ConsistencyModel(nn.Module):
         generator: Generator | None = None,
         levels: Sequence[float] | None = None,
     ) -> Event:
-        """Draw `n` examples: one evaluation for each level."""
         levels, f = self.levels if levels is None else levels, self.function(cond)
         like = next(self.edm.net.parameters())
         x_T = levels[0] * randn((n, *self.event_shape), like=like, generator=generator)
@@ -178,8 +161,7 @@ class ConsistencyModel(nn.Module):
 class Distillation(nn.Module):
     """What `fit` minimises to distil a teacher: `loss`, at levels that fall to the student's least.
 
-    `teacher` maps labels to a denoiser and takes steps of `order`; `target`, an average of decay
-    `target_decay`, sets the goal: call `target.update(student)` after each step.
+    Call `target.update(student)` after each step; `teacher` maps labels to a denoiser.
     """
 
     sigmas: Tensor
@@ -212,6 +194,13 @@ class Distillation(nn.Module):
             cond = drop_condition(cond, u, p_drop=self.p_drop, null=null)
         average = self.target.average.function(cond)
         return consistency_distillation_loss(
-            self.student.function(cond), average, self.teacher(cond), x, eps,
-            self.sigmas[i], self.sigmas[i + 1], order=self.order, distance=self.distance,
-        ).mean()  # fmt: skip
+            self.student.function(cond),
+            average,
+            self.teacher(cond),
+            x,
+            eps,
+            self.sigmas[i],
+            self.sigmas[i + 1],
+            order=self.order,
+            distance=self.distance,
+        ).mean()

@@ -53,8 +53,6 @@ def linear_rate_betas(n_steps: int, *, first: float = 0.1, last: float = 20.0) -
 
     $$\bar\alpha(u) = \exp\Big(-\int_0^u b\Big),\quad b(u) = b_0 + u\,(b_1 - b_0),\quad
       \beta_t = 1 - \bar\alpha(\tfrac{t+1}T) / \bar\alpha(\tfrac tT)$$
-
-    Halving T keeps every second $\bar\alpha$; T = 1000 is almost `linear_betas(1000)`.
     """
     require_between(1, math.inf, n_steps=n_steps)
     require_positive(first=first)
@@ -205,7 +203,6 @@ def ddpm_step(
     $$x_{t-1} = \frac1{\sqrt{1-\beta_t}}\Big(x_t
       - \frac{\beta_t}{\sqrt{1-\bar\alpha_t}}\,\hat\epsilon\Big) + \sqrt{v_t}\, z$$
 
-    With the exact noise prediction the mean is exact; a normal step is right for small $\beta_t$.
     `variance` is $\beta_t$ or $\tilde\beta_t$; `z` is fresh noise, zero at the last step.
     """
     mean = (x_t - beta / (1 - alpha_bar).sqrt() * eps_hat) / (1 - beta).sqrt()
@@ -297,8 +294,7 @@ def ddpm_vlb_terms(
 ) -> Float[Tensor, " terms b"]:
     r"""Terms $L_0, \dots, L_{T-1}$ of the bound and the prior's, `(T + 1, b)`, nats (DDPM, eq. 5).
 
-    With `bins`, $L_0$ is the negative log-probability of a grey level; without, it belongs to a
-    density and can be negative. ValueError for a missing draw or a variance that is not positive.
+    With `bins`, $L_0$ is the negative log-probability of a grey level; without, that of a density.
     """
     require_alike(draws_of_eps=eps.shape[:1], betas=betas)
     require_positive(variances=variances)
@@ -421,7 +417,6 @@ class DDPM(nn.Module):
     def sample(
         self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
     ) -> Event:
-        """Draw `n` examples by the ancestral chain: T function evaluations."""
         x_T = randn((n, *self.event_shape), like=self.betas, generator=generator)
         chain = partial(ddpm_sample, betas=self.betas, variances=self.variances)
         return last(chain(self.eps_model(cond), x_T, generator=generator))

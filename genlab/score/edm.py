@@ -2,8 +2,7 @@ r"""EDM: noise in the data's own unit, a network at unit variance, Heun's sample
 
 $$x = x_0 + \sigma\epsilon, \qquad \frac{dx}{d\sigma} = \frac{x - D(x, \sigma)}{\sigma}$$
 
-The signal is never scaled down, so the noise level $\sigma$ is the time; D is the best guess of
-$x_0$. Equations are those of Karras et al. 2022 (arXiv:2206.00364).
+Equations are those of Karras et al. 2022 (arXiv:2206.00364).
 """
 
 import math
@@ -63,8 +62,6 @@ def edm_denoise(
     r"""The denoiser around a raw network F (eq. 7); without `skip`, F answers the data itself.
 
     $$D(x,\sigma) = c_{\text{skip}}\,x + c_{\text{out}}\,F(c_{\text{in}}\,x,\ c_{\text{noise}})$$
-
-    With F = 0 it is the best denoiser of normal data of standard deviation `sigma_data`.
     """
     c = edm_precondition(sigma, sigma_data=sigma_data)
     raw = net(expand(c.c_in, x) * x, c.c_noise)
@@ -81,13 +78,12 @@ def edm_loss(
     skip: bool = True,
     floor: float = 0.0,
 ) -> PerExample:
-    r"""Denoising loss (eq. 8), a mean over the event, not nats.
+    r"""Denoising loss (eq. 8), a mean over the event, not nats; under `floor` the weight stays.
 
     $$\ell = \frac1D\,\frac{\sigma^2+\sigma_d^2}{(\sigma\,\sigma_d)^2}\,
       \lVert D(x_0+\sigma\epsilon, \sigma) - x_0\rVert^2$$
 
-    The weight makes the raw network's squared error count alike everywhere: one that answers 0 has
-    loss 1 on data of standard deviation $\sigma_d$, at every level. Under `floor` the weight stays.
+    A raw network that answers 0 has loss 1 on data of deviation $\sigma_d$, at every level.
     """
     x = add_noise(x0, torch.ones_like(sigma), sigma, eps)
     guess = edm_denoise(net, x, sigma, sigma_data=sigma_data, skip=skip)
@@ -103,27 +99,46 @@ def guided_denoiser(
     interval: tuple[float, float] | None = None,
     both: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None,
 ) -> Denoiser:
-    r"""Classifier-free guidance of the guess of the data (Ho and Salimans 2022, eq. 6).
+    r"""Classifier-free guidance of a guess of the data or of the noise (`cfg_eps`).
 
     $$D_w(x,\sigma,c) = D(x,\sigma,\varnothing)
       + w\,\big(D(x,\sigma,c) - D(x,\sigma,\varnothing)\big)$$
 
-    For w = 0 that is `free`; for w = 1, and outside the `interval` of noise levels (Kynkaanniemi
-    et al. 2024, arXiv:2404.07724, eq. 5), `given`. `both` may join the two calls in one batch.
+    Outside the `interval` of noise levels only `given` (Kynkaanniemi et al. 2024, arXiv:2404.07724,
+    eq. 5). `both` may join the two calls in one batch.
     """
     if interval is not None and interval[0] > interval[1]:
         raise ValueError(f"interval must rise, got {interval}")
 
-    def guess(x: Event, sigma: PerExample) -> Event:
+    def guess(x: Event, level: Shaped[Tensor, " b"]) -> Event:
         if guidance_scale == 0:
-            return free(x, sigma)
-        inside = interval is None or interval[0] <= float(sigma[0]) <= interval[1]
+            return free(x, level)
+        inside = interval is None or interval[0] <= float(level[0]) <= interval[1]
         if guidance_scale == 1 or not inside:
-            return given(x, sigma)
-        pair = both(x, sigma) if both else (free(x, sigma), given(x, sigma))
+            return given(x, level)
+        pair = both(x, level) if both else (free(x, level), given(x, level))
         return cfg_eps(*pair, guidance_scale=guidance_scale)
 
     return guess
+
+
+def guided_eps_model(
+    eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
+    cond: Int[Tensor, " b"],
+    *,
+    null: int,
+    guidance_scale: float,
+    interval: tuple[float, float] | None = None,
+) -> EpsModel:
+    """Noise predictor of two arguments from a conditional network: `guided_denoiser` at steps t."""
+
+    def free(x_t: Event, t: Tensor) -> Event:
+        return eps_model(x_t, t, torch.full_like(cond, null))
+
+    def given(x_t: Event, t: Tensor) -> Event:
+        return eps_model(x_t, t, cond)
+
+    return guided_denoiser(free, given, guidance_scale=guidance_scale, interval=interval)
 
 
 def edm_sigmas(
@@ -152,8 +167,7 @@ def edm_step(
       d' = \frac{x' - D(x',\sigma')}{\sigma'},\quad
       x + (\sigma'-\sigma)\,\tfrac12(d + d')$$
 
-    Order 1 stops at $x'$: in variance-preserving coordinates that is DDIM. Levels are one for all
-    examples, or each example's own.
+    Order 1 stops at $x'$: DDIM.
     """
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order}")
@@ -171,10 +185,7 @@ def edm_step(
 def edm_sample(
     denoiser: Denoiser, x_T: Event, sigmas: Float[Tensor, " s"], *, order: int = 2
 ) -> Iterator[Event]:
-    """Sampler: yield the state after each step (algorithm 1); n of them cost 2n - 1 evaluations.
-
-    `x_T` has standard deviation `sigmas[0]`, not 1. Order 1 costs n evaluations.
-    """
+    """Sampler: yield the state after each step (algorithm 1), 2n - 1 evaluations; order 1: n."""
     x = x_T
     for sigma, sigma_next in pairwise(sigmas.to(x_T)):
         with torch.no_grad():
@@ -188,8 +199,7 @@ def denoiser_from_eps(eps_model: EpsModel, alphas_bar: Table) -> Denoiser:
     $$D(x, \sigma) = x - \sigma\,\epsilon_\theta\Big(\frac{x}{\sqrt{1+\sigma^2}},\ t(\sigma)\Big),
       \qquad \sigma\big(t\big)^2 = \frac{1-\bar\alpha_t}{\bar\alpha_t}$$
 
-    The step $t(\sigma)$ is a real number: linear in $\log\sigma$ between the entries of the table,
-    the nearest end outside it.
+    The step $t(\sigma)$ is a real number: linear in $\log\sigma$ between the entries of the table.
     """
     known = 0.5 * ((-alphas_bar).log1p() - alphas_bar.log())
 
@@ -204,10 +214,9 @@ def denoiser_from_eps(eps_model: EpsModel, alphas_bar: Table) -> Denoiser:
 
 
 class EDM(nn.Module):
-    r"""A diffusion model in EDM's terms: trains on log-normal levels, samples by Heun's method.
+    """A diffusion model in EDM's terms: trains on log-normal levels, samples by Heun's method.
 
-    `net` is F, $(c_{\text{in}} x, c_{\text{noise}}) \mapsto$ like x; with `null`, the label that
-    stands for "no class", it reads labels too, a fraction `p_drop` of them dropped in training.
+    With `null`, the label of "no class", `net` reads labels; `p_drop` of them drop in training.
     """
 
     P_MEAN, P_STD = -1.2, 1.2  # of log sigma in training

@@ -2,9 +2,6 @@ r"""Energy-based models: a density up to its constant, learned by contrast, esti
 
 $$p(x) = \frac{e^{-E(x)}}{Z}, \qquad
 \nabla_\theta \log p(x) = -\nabla_\theta E(x) + \mathbb E_{x'\sim p}\,\nabla_\theta E(x')$$
-
-The second term, the *negative phase*, needs samples of the model: chains of k steps from the data
-(CD-k: cheap, and biased, since they do not forget where they began) or chains that never restart.
 """
 
 import math
@@ -46,8 +43,7 @@ def log_partition(
 
     $$\log Z \approx \log\sum_{i=1}^n w_i\, e^{-E(x_i)}$$
 
-    Enumeration has $w = 1$, a grid the volume of its cell, n draws from a density q have
-    $1 / (n\,q(x_i))$, which is unbiased for Z and hence too low for $\log Z$ on average.
+    $w = 1$ enumerates, a grid has its cell's volume, draws from q have $1 / (n\,q(x_i))$.
     """
     require_between(1, math.inf, n_points=energy.shape[-1])
     return torch.logsumexp(log_weights - energy, dim=-1)
@@ -67,11 +63,9 @@ def effective_sample_size(log_w: Float[Tensor, " *k n"]) -> Float[Tensor, " *k"]
 
 
 def score_from_energy(energy: PerRow, x: Event, *, create_graph: bool = False) -> Event:
-    r"""Slope of the log-density: the partition function is not in it.
+    r"""Slope of the log-density: the partition function is not in it. Rows must not mix.
 
     $$\nabla_x\log p(x) = -\nabla_x E(x)$$
-
-    Each energy must depend on its own row only; `create_graph` keeps the slope differentiable.
     """
     with torch.enable_grad():
         x = x if create_graph and x.requires_grad else x.detach().requires_grad_(True)
@@ -84,8 +78,8 @@ def contrastive_loss(energy_data: PerExample, energy_model: PerExample) -> PerEx
 
     $$E_\theta(x) - E_\theta(x'), \qquad x' \text{ held still}$$
 
-    When x' is drawn from $p_\theta$, its gradient in $\theta$ is that of $-\log p_\theta(x)$ on
-    average. Its *value* is not a likelihood: it hovers around zero once the model is right.
+    For x' from $p_\theta$ its gradient is that of $-\log p_\theta(x)$; its *value* is no
+    likelihood.
     """
     require_alike(energy_data=energy_data, energy_model=energy_model)
     return energy_data - energy_model
@@ -94,21 +88,16 @@ def contrastive_loss(energy_data: PerExample, energy_model: PerExample) -> PerEx
 def contrastive_negatives(
     score: Score, x: Event, *, step_size: float, n_steps: int, generator: Generator | None = None
 ) -> Event:
-    r"""Negative samples of CD-k, detached: k Langevin steps that start at the data.
-
-    For $E = \tfrac12(x-\mu)^2$ CD-k sees the fraction $1-(1-\eta)^k$ of the true gradient in $\mu$
-    (Hinton 2002, eq. 5, with Langevin steps for Gibbs sweeps).
-    """
+    """Negative samples of CD-k, detached: k Langevin steps that start at the data (Hinton 2002)."""
     require_between(1, math.inf, n_steps=n_steps)
     chain = langevin(score, x, step_size=step_size, n_steps=n_steps, generator=generator)
     return last(chain).detach()
 
 
 class PersistentChains(nn.Module):
-    r"""A pool of chain states that outlives the updates of the model (Tieleman 2008, section 3).
+    """A pool of chain states that outlives the updates of the model (Tieleman 2008, section 3).
 
-    `take` draws rows without replacement, and begins a fraction `p_restart` of them afresh at
-    $\mathcal N(0, s^2 I)$ with s = `start_std`: chains then reach regions that none of them is in.
+    `take` begins a fraction `p_restart` of them afresh, at standard deviation `start_std`.
     """
 
     states: Tensor
@@ -141,7 +130,6 @@ class PersistentChains(nn.Module):
         return rows, torch.where(expand(restart, states), fresh, states)
 
     def put(self, rows: Int[Tensor, " n"], states: Event) -> None:
-        """Store where the chains of these rows have arrived."""
         self.states[rows] = states.detach()
 
 
@@ -150,8 +138,7 @@ class EBM(nn.Module):
 
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}$$
 
-    The quadratic, with s = `base_std`, makes Z finite whenever f grows at most linearly. With
-    `data_noise` the model learns the noised data. `energy_net` maps to `(b, 1)`, rows apart.
+    s is `base_std`; with `data_noise` the model learns the noised data.
     """
 
     def __init__(
@@ -205,8 +192,7 @@ def nce_logits(
 
     $$G = \log p_\theta(x) - \log q(x) - \log\nu$$
 
-    `log_model` is $-E_\theta(x) - \log Z$ with the present guess of $\log Z$; `ratio`, positive, is
-    $\nu$, noise draws for each example (Gutmann and Hyvarinen 2012, eq. 4 and 5).
+    `ratio` $\nu$: noise draws for each example (Gutmann and Hyvarinen 2012, eq. 4 and 5).
     """
     require_positive(ratio=ratio)
     require_alike(log_model=log_model, log_noise=log_noise)
@@ -214,25 +200,18 @@ def nce_logits(
 
 
 def nce_loss(logits_data: PerExample, logits_noise: Float[Tensor, " b nu"]) -> PerExample:
-    r"""Logistic loss of one example and its $\nu$ draws of noise, in nats of the label.
+    r"""Logistic loss of one example and its $\nu$ draws of noise, in nats of the label (eq. 8).
 
     $$-\log\sigma(G(x)) - \sum_{j=1}^{\nu}\log\big(1-\sigma(G(\tilde x_j))\big)$$
 
-    Least, on average, for the data's density *with* its constant, wherever q > 0 (eq. 8).
-
-    >>> nce_loss(torch.zeros(1), torch.zeros(1, 3))  # 4 log 2
-    tensor([2.7726])
+    Least, on average, for the data's density *with* its constant, wherever q > 0.
     """
     require_alike(logits_data=logits_data, rows_of_noise=logits_noise.shape[:-1])
     return softplus(-logits_data) + softplus(logits_noise).sum(1)
 
 
 class NCE(nn.Module):
-    r"""An energy network and a number that learns to be $\log Z$.
-
-    `log_z` is right only at the optimum, so there is no `log_prob`: write `-model.energy(x) -
-    model.log_z` where an estimate is meant. The noise must not vanish where there is data.
-    """
+    r"""An energy network and a number that learns to be $\log Z$; there is no `log_prob`."""
 
     def __init__(
         self, energy_net: nn.Module, noise: Gaussian | GaussianMixture, *, ratio: int = 1
@@ -243,11 +222,9 @@ class NCE(nn.Module):
         self.log_z = nn.Parameter(torch.zeros(()))
 
     def energy(self, x: Event) -> PerExample:
-        """Energy of each example."""
         return self.energy_net(x).squeeze(1)
 
     def logits(self, x: Event) -> PerExample:
-        """Log-odds that each example is data."""
         log_model = -self.energy(x) - self.log_z
         return nce_logits(log_model, self.noise.log_prob(x), ratio=self.ratio)
 
@@ -281,9 +258,8 @@ def annealed_importance(
 
     $$\log w \leftarrow \log w + (\beta'-\beta)\,\big(-E(x) - \log q(x)\big)$$
 
-    Between two changes of level come `n_mcmc` Metropolis-adjusted Langevin steps, which keep the
-    level's distribution exactly; hence $\mathbb E\,w = Z$ (Neal 2001, section 2). `x0` are exact
-    draws at `betas[0]`: from q at 0, or from p at 1 to walk back with $\mathbb E\,w = 1/Z$.
+    With `n_mcmc` Metropolis-adjusted steps a level $\mathbb E\,w = Z$ from q, and $1/Z$ from p at 1
+    backwards (Neal 2001, section 2).
     """
     require_rows(2, betas=betas)
     require_between(0, 1, betas=betas)

@@ -1,7 +1,4 @@
-r"""The perfect network: noise, score or velocity of data whose distribution is known.
-
-Put one where a trained network would stand, and whatever is then wrong is the sampler's fault.
-"""
+"""The perfect network: noise, score or velocity of data whose distribution is known."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -73,8 +70,6 @@ def exact_flow_1d(
 
     $$x_t(u) = F_t^{-1}(u), \qquad F_t(x) = \sum_k \pi_k\,
       \Phi\Big(\frac{x - \alpha m_k}{\sqrt{\alpha^2 s_k^2+\sigma^2}}\Big), \qquad 0 < u < 1$$
-
-    A flow on the line keeps the order of its points. Found by bisection: no score, no solver.
     """
     if data.event_shape != (1,):
         raise ValueError(f"data have event shape {data.event_shape}, expected (1,)")

@@ -17,7 +17,7 @@ from genlab.core import Event, PerExample, last, mean_event, randn, std_normal_l
 from genlab.core.tensors import require_alike, require_between, require_rows
 from genlab.nn.layers import MLP
 from genlab.score.diffusion import add_noise
-from genlab.score.sde import Solver, Velocity, as_field, ode_log_prob, seeded_probes
+from genlab.score.sde import Solver, Velocity, as_field, ode_log_prob
 from genlab.solvers.ode import euler
 
 
@@ -56,8 +56,7 @@ def straightness(states: Float[Tensor, " n b *event"], ts: Float[Tensor, " n"]) 
 
     $$S = \int_0^1 \Big\lVert (x_1 - x_0) - \dot x_t\Big\rVert^2 dt$$
 
-    Zero exactly when every Euler step is exact. One exact step proves less, since it asks for the
-    first velocity only (Liu et al. 2022, eq. 6).
+    Zero exactly when every Euler step is exact (Liu et al. 2022, eq. 6).
     """
     require_rows(2, states=states, ts=ts)
     chord = (states[-1] - states[0]) / (ts[-1] - ts[0])
@@ -86,7 +85,6 @@ class TimedMLP(nn.Module):
         self.net = MLP(d + 1, d, width, depth)
 
     def forward(self, x: Float[Tensor, " b d"], t: Float[Tensor, " b"]) -> Float[Tensor, " b d"]:
-        """One vector for each example."""
         return self.net(torch.cat([x, t[:, None]], 1))
 
 
@@ -94,23 +92,16 @@ class FlowMatching(nn.Module):
     r"""A velocity learned by flow matching: samples by Euler steps, and knows its log-density.
 
     The path ends at $\mathcal N(0, I)$ *exactly*, so the prior leaves no gap. `n_steps` are Euler's
-    to sample, RK4's for the density; `n_probes` are of its trace, 0 for the exact one.
+    to sample, RK4's for the density.
     """
 
     def __init__(
-        self,
-        velocity_net: nn.Module,
-        *,
-        event_shape: tuple[int, ...],
-        n_steps: int = 50,
-        n_probes: int = 0,
+        self, velocity_net: nn.Module, *, event_shape: tuple[int, ...], n_steps: int = 50
     ) -> None:
         super().__init__()
-        self.velocity_net, self.event_shape = velocity_net, event_shape
-        self.n_steps, self.n_probes = n_steps, n_probes
+        self.velocity_net, self.event_shape, self.n_steps = velocity_net, event_shape, n_steps
 
     def velocity(self, x: Event, t: Float[Tensor, " b"]) -> Event:
-        """Velocity of the flow; positive time leads to noise."""
         return self.velocity_net(x, t)
 
     def loss(
@@ -122,13 +113,11 @@ class FlowMatching(nn.Module):
         return flow_matching_loss(self.velocity, x, t.to(x.device), eps).mean()
 
     def log_prob(self, x: Event) -> PerExample:
-        """Log-density of the ODE in nats, exact up to the solver and the trace."""
+        """Log-density of the ODE in nats, exact up to the solver."""
         ts = torch.linspace(0, 1, self.n_steps + 1, dtype=x.dtype, device=x.device)
-        probes, prior = seeded_probes(self.n_probes, x), std_normal_log_prob
-        return ode_log_prob(self.velocity, x, ts, prior_log_prob=prior, probes=probes)
+        return ode_log_prob(self.velocity, x, ts, prior_log_prob=std_normal_log_prob)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Event:
-        """Draw `n` examples by `n_steps` Euler steps."""
         like = next(self.parameters())
         x_1 = randn((n, *self.event_shape), like=like, generator=generator)
         return last(flow_sample(self.velocity, x_1, torch.linspace(1, 0, self.n_steps + 1)))

@@ -1,22 +1,18 @@
 r"""Guidance: push every step towards the condition, harder than the data would.
 
-At each noise level the blend $\epsilon_u + w(\epsilon_c - \epsilon_u)$ is the score of
-$p_t(x)^{1-w}\,p_t(x\mid c)^w$. These are *not* the noised versions of one distribution, so the
-sampler does not arrive at $p(x)^{1-w}\,p(x\mid c)^w$: compare `guided_gaussian`, `tilted_gaussian`
-(Bradley and Nakkiran 2024, arXiv:2408.09000).
+The sampler does not arrive at $p(x)^{1-w}\,p(x\mid c)^w$: compare `guided_gaussian` with
+`tilted_gaussian` (Bradley and Nakkiran 2024, arXiv:2408.09000).
 """
 
 import math
-from collections.abc import Callable
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from genlab.core.stats import integrate
 from genlab.core.tensors import Event, expand, require_between, require_positive, require_rows
 from genlab.oracles.continuous import Gaussian, GaussianMixture
-from genlab.score.diffusion import EpsModel
 
 
 def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
@@ -24,8 +20,7 @@ def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
 
     $$\hat\epsilon = \epsilon_u + w\,(\epsilon_c - \epsilon_u)$$
 
-    w = 0 is unconditional, 1 conditional, above 1 guided; Ho and Salimans 2022 (arXiv:2207.12598),
-    eq. 6, write 1 + w for it.
+    Ho and Salimans 2022 (arXiv:2207.12598), eq. 6, where w is 1 + w.
     """
     return eps_u + guidance_scale * (eps_c - eps_u)
 
@@ -33,12 +28,9 @@ def cfg_eps(eps_u: Event, eps_c: Event, *, guidance_scale: float) -> Event:
 def classifier_guided_eps(
     eps: Event, slope: Event, sigma: Float[Tensor, " *b"], *, guidance_scale: float
 ) -> Event:
-    r"""Classifier guidance with $\nabla_{x_t}\log p(c\mid x_t)$ as the `slope`.
+    r"""Classifier guidance by a `slope` (Dhariwal and Nichol 2021, arXiv:2105.05233, eq. 14).
 
     $$\hat\epsilon = \epsilon_u - w\,\sigma_t\,\nabla_{x_t}\log p(c\mid x_t)$$
-
-    An exact classifier makes this equal to `cfg_eps` with the same w, by Bayes' rule (Dhariwal and
-    Nichol 2021, arXiv:2105.05233, eq. 14).
     """
     return eps - guidance_scale * expand(sigma, eps) * slope
 
@@ -46,52 +38,19 @@ def classifier_guided_eps(
 def drop_condition(
     cond: Int[Tensor, " b"], u: Float[Tensor, " b"], *, p_drop: float, null: int
 ) -> Int[Tensor, " b"]:
-    r"""Hide the label in some training rows, so that one network learns both predictions.
+    r"""Hide the label in some training rows (Ho and Salimans 2022, algorithm 1, line 3).
 
     $$c_i \leftarrow \varnothing \quad\text{where}\quad u_i < p_{\text{drop}}$$
-
-    `u` is uniform, `null` the label of "no class" (Ho and Salimans 2022, algorithm 1, line 3).
     """
     require_between(0, 1, p_drop=p_drop)
     return torch.where(u < p_drop, null, cond)
 
 
-def guided_eps_model(
-    eps_model: Callable[[Tensor, Tensor, Tensor], Tensor],  # (x_t, t, c) to the noise
-    cond: Int[Tensor, " b"],
-    *,
-    null: int,
-    guidance_scale: float,
-    interval: tuple[float, float] | None = None,
-) -> EpsModel:
-    r"""Noise predictor of two arguments, for any sampler, from a conditional network.
-
-    Two evaluations a step, but one where w is 0 or 1, and one where the step index lies outside the
-    closed `interval`: there the prediction is conditional (Ho and Salimans 2022, algorithm 2; the
-    interval is that of Kynkaanniemi et al. 2024, arXiv:2404.07724, eq. 5).
-    """
-    if interval is not None and interval[0] > interval[1]:
-        raise ValueError(f"interval must rise, got {interval}")
-
-    def guided(x_t: Event, t: Shaped[Tensor, " b"]) -> Event:
-        inside = interval is None or interval[0] <= float(t[0]) <= interval[1]
-        if guidance_scale == 1 or not inside:
-            return eps_model(x_t, t, cond)
-        eps_u = eps_model(x_t, t, torch.full_like(cond, null))
-        if guidance_scale == 0:
-            return eps_u
-        return cfg_eps(eps_u, eps_model(x_t, t, cond), guidance_scale=guidance_scale)
-
-    return guided
-
-
 def dynamic_threshold(guess: Event, *, p: float = 0.995) -> Event:
-    r"""Scale a guess of data in [-1, 1] by a high quantile of its size, where that exceeds 1.
+    r"""Scale a guess by a high quantile of its size (Saharia et al. 2022, arXiv:2205.11487, 2.3).
 
     $$\hat x \leftarrow \frac{\mathrm{clip}(\hat x, -s, s)}{s}, \qquad
       s = \max\big(1, \mathrm{quantile}_p |\hat x|\big)$$
-
-    One s an example; p = 1 only rescales (Saharia et al. 2022, arXiv:2205.11487, section 2.3).
     """
     require_between(0, 1, p=p)
     require_positive(p=p)
@@ -127,17 +86,14 @@ def tilted_gaussian(mean: float, variance: float, *, guidance_scale: float) -> G
     return Gaussian(torch.tensor([centre]), torch.tensor([[1 / precision]]))
 
 
-def guided_gaussian(
-    mean: float, variance: float, *, guidance_scale: float, n_nodes: int = 2001
-) -> Gaussian:
+def guided_gaussian(mean: float, variance: float, *, guidance_scale: float) -> Gaussian:
     r"""What guided sampling *does* arrive at there, without noise, with infinitely fine steps.
 
     $$\mathcal N\Big(w m\int_0^1 \big(v + (1-v)u^2\big)^{(w-1)/2} du,\ v^w\Big)$$
     """
     _require_class(variance, guidance_scale)
-    require_between(2, math.inf, n_nodes=n_nodes)
     w, v = guidance_scale, variance
-    u = torch.linspace(0, 1, n_nodes, dtype=torch.float64)
+    u = torch.linspace(0, 1, 2001, dtype=torch.float64)
     drift = float(integrate((v + (1 - v) * u**2) ** ((w - 1) / 2), u))
     return Gaussian(torch.tensor([w * mean * drift]), torch.tensor([[v**w]]))
 

@@ -74,6 +74,5 @@ class LevelHistogram(nn.Module):
         return self.width / self.logits.softmax(0)[self.bin(gamma)]
 
     def bin(self, gamma: PerExample) -> Int[Tensor, " b"]:
-        """Bin of each level."""
         k = ((gamma.detach() - self.ends[0]) / self.width).long()
         return k.clamp(0, len(self.logits) - 1)

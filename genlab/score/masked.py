@@ -1,9 +1,6 @@
-r"""Masked diffusion: noise that hides tokens, and a network that guesses all of them at once.
+"""Masked diffusion: noise that hides tokens, and a network that guesses all of them at once.
 
-Time is the fraction hidden, from the text at t = 0 to nothing at t = 1. Tokens that appear in one
-reverse step are drawn *independently*: one at a time this is an autoregressive model in a random
-order, many at a time it is parallel, and the price is their dependence. References are to Sahoo et
-al. 2024 (arXiv:2406.07524, alpha = 1 - t) and Hoogeboom et al. 2022 (arXiv:2110.02037).
+Sahoo et al. 2024 (arXiv:2406.07524, alpha = 1 - t); Hoogeboom et al. 2022 (arXiv:2110.02037).
 """
 
 import math
@@ -12,9 +9,9 @@ from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
-from genlab.core import PerExample, expand, sum_event
+from genlab.core import PerExample, expand, last, sum_event
 from genlab.core.tensors import require_alike, require_between, require_finite, require_positive
 
 Tokens: TypeAlias = Int[Tensor, " b *event"]
@@ -22,11 +19,9 @@ Filler: TypeAlias = Callable[[Tensor], Tensor]  # tokens (b, *event) to logits (
 
 
 def mask_count(x0: Tokens, count: Int[Tensor, " b"], u: Tensor, *, mask: int) -> Tokens:
-    r"""The noise: hide exactly `count` tokens of each example, those with the smallest uniform u.
+    """The noise: hide exactly `count` tokens of each example, those with the smallest uniform u.
 
-    A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1): both hide each set of
-    m tokens with density $1/(m\binom nm)$ once weighted by `masked_nll`, and a count varies less
-    (Hoogeboom et al. 2022, section 3). ValueError if `mask` is a token of x0.
+    A count drawn evenly from 1..n hides like a time drawn evenly from (0, 1).
     """
     _require_unmasked(x0, mask)
     rank = u.flatten(1).argsort(1).argsort(1).reshape(x0.shape)
@@ -40,9 +35,8 @@ def masked_nll(
 
     $$\ell = \frac1t \sum_{i\ \text{hidden}} -\log p_\theta(x_0^i \mid x_t)$$
 
-    t is the time, or count / n after `mask_count`. Averaged over an even t in (0, 1] and its masks
-    it is at least $-\log p_\theta(x_0)$, with equality when the guesses are the conditionals of one
-    joint distribution (Sahoo et al. 2024, section 3.5).
+    Averaged over an even t and its masks it is at least $-\log p_\theta(x_0)$, with equality for
+    the conditionals of one joint distribution (Sahoo et al. 2024, section 3.5).
     """
     require_positive(t=t)
     require_between(0, 1, t=t)
@@ -57,9 +51,7 @@ def turns_log_prob(model: Filler, x0: Tokens, turn: Tokens, *, mask: int) -> Per
     $$\log p(x_0 \mid \text{turns}) = \sum_k \sum_{i:\ \text{turn}_i = k}
       \log p_\theta(x_0^i \mid x_0^j,\ \text{turn}_j < k)$$
 
-    Turns that all differ make an autoregressive model in that order. K even steps give each token a
-    turn in 0..K-1, evenly and independently: the mean of this over such turns is their bound, the
-    mean of its exponential their distribution (Hoogeboom et al. 2022, eq. 2 and section 3.1).
+    Its mean over even turns 0..K-1 is the bound of K steps (Hoogeboom et al. 2022, eq. 2 and 3.1).
     """
     require_between(0, math.inf, turn=turn)
     _require_unmasked(x0, mask)
@@ -104,10 +96,7 @@ def unmask_step(
 def masked_sample(
     model: Filler, x_T: Tokens, n_steps: int, *, mask: int, generator: Generator | None = None
 ) -> Iterator[Tokens]:
-    """Sampler: yield the state after each of K even steps; no token of the last one is hidden.
-
-    `x_T` is usually the mask everywhere; a token that it shows stays as it is.
-    """
+    """Sampler: yield the state after each of K even steps; no token of the last one is hidden."""
     require_between(1, math.inf, n_steps=n_steps)
     x = x_T
     for k in range(n_steps, 0, -1):
@@ -120,3 +109,62 @@ def masked_sample(
 def _require_unmasked(x0: Tensor, mask: int) -> None:
     if not x0.is_meta and bool((x0 == mask).any()):
         raise ValueError(f"mask is {mask}, which x0 holds: expected a number that is no token")
+
+
+class PixelFiller(nn.Module):
+    """Logits of all pixels from the visible ones: level, hidden or not, paper or not."""
+
+    def __init__(self, net: nn.Module, event_shape: tuple[int, ...], n_levels: int) -> None:
+        super().__init__()
+        self.net, self.n_levels = net, n_levels
+        self.offset = nn.Parameter(torch.zeros(*event_shape, n_levels))
+
+    def forward(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b 1 h w k"]:
+        hidden, dtype = x == self.n_levels, self.offset.dtype
+        level = (x.to(dtype) * (2 / (self.n_levels - 1)) - 1).masked_fill(hidden, 0)
+        channels = torch.cat([level, hidden.to(dtype), (x == 0).to(dtype)], 1)
+        out = self.net(channels, hidden.to(dtype).mean((1, 2, 3)))
+        return out.permute(0, 2, 3, 1)[:, None] + self.offset
+
+
+class MaskedDiffusion(nn.Module):
+    """Diffusion of tokens by hiding them: trains on random counts, samples in parallel steps.
+
+    `filler` maps tokens, some hidden (the value `n_tokens`), to logits `(b, *event, n_tokens)`.
+    """
+
+    def __init__(
+        self, filler: nn.Module, *, event_shape: tuple[int, ...], n_tokens: int, n_steps: int = 16
+    ) -> None:
+        super().__init__()
+        self.filler, self.event_shape = filler, event_shape
+        self.n_tokens, self.n_steps = n_tokens, n_steps
+
+    def nll_term(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
+        """One random term of the bound for each example, nats; counts spread over the batch."""
+        n, b = x[0].numel(), len(x)
+        place = (torch.rand((), generator=generator) + torch.arange(b) / b) % 1
+        count = (place * n).floor().long().clamp(max=n - 1).to(x.device) + 1
+        count = count[torch.randperm(b, generator=generator).to(x.device)]
+        u = torch.rand(x.shape, generator=generator).to(x.device)
+        x_t = mask_count(x, count, u, mask=self.n_tokens)
+        logits = self.filler(x_t)
+        return masked_nll(logits, x, x_t == self.n_tokens, count.to(logits) / n)
+
+    def loss(self, x: Tensor, *, generator: Generator | None = None) -> Float[Tensor, ""]:
+        """Minus the bound per token, in nats, mean over the batch."""
+        return self.nll_term(x, generator=generator).mean() / x[0].numel()
+
+    def elbo(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
+        """Bound on log p(x) in nats, over 4 masks, of the sampler that reveals token by token."""
+        terms = [self.nll_term(x, generator=generator) for _ in range(4)]
+        return -torch.stack(terms).mean(0)
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, *, generator: Generator | None = None, n_steps: int | None = None
+    ) -> Tensor:
+        hidden = torch.full((n, *self.event_shape), self.n_tokens)
+        n_steps = n_steps or self.n_steps
+        steps = masked_sample(self.filler, hidden, n_steps, mask=self.n_tokens, generator=generator)
+        return last(steps)

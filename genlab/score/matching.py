@@ -1,13 +1,7 @@
-r"""Score matching: learn the slope of log p without its constant, and sample by annealed Langevin.
+"""Score matching: learn the slope of log p without its constant, and sample by annealed Langevin.
 
-$$J_{\mathrm{ESM}} = \tfrac12\,\mathbb E_p\lVert s - \nabla\log p\rVert^2
-  = \mathbb E_p\big[\operatorname{tr}\nabla s + \tfrac12\lVert s\rVert^2\big] + c, \qquad
-J_{\mathrm{DSM}} = \tfrac12\,\mathbb E\,\lVert s(x_0+\sigma\epsilon) + \epsilon/\sigma\rVert^2$$
-
-Integrating by parts removes the true score, at the price of a trace; random slices make the trace
-cheap; added noise makes it superfluous, and then the score of the *noised* data is learned.
-NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020 (arXiv:2006.09011), EDM =
-Karras et al. 2022 (arXiv:2206.00364).
+NCSN = Song and Ermon 2019 (arXiv:1907.05600), improved NCSN = 2020 (arXiv:2006.09011), EDM = Karras
+et al. 2022 (arXiv:2206.00364).
 """
 
 import math
@@ -47,8 +41,6 @@ def esm_loss(score: Score, true_score: Score, x: Event) -> PerExample:
     r"""Explicit score matching, a sum over the event without a unit (Hyvarinen 2005, eq. 2).
 
     $$\ell = \tfrac12\lVert s(x) - \nabla\log p(x)\rVert^2$$
-
-    Its mean over p is half the Fisher divergence; zero exactly when the two scores agree.
     """
     return 0.5 * sum_event((score(x) - true_score(x)) ** 2)
 
@@ -58,29 +50,21 @@ def hyvarinen_loss(score: Score, x: Event) -> PerExample:
 
     $$\ell = \operatorname{tr}\nabla s(x) + \tfrac12\lVert s(x)\rVert^2$$
 
-    On average over p it is `esm_loss` minus $\tfrac12\mathbb E\lVert\nabla\log p\rVert^2$ if $p\,s$
-    vanishes at the border; over finitely many examples it has no lower bound. D backward passes.
+    On average `esm_loss` minus $\tfrac12\mathbb E\lVert\nabla\log p\rVert^2$; D backward passes.
     """
     s, trace = exact_divergence(score, x)
     return trace + 0.5 * sum_event(s**2)
 
 
-def sliced_loss(
-    score: Score, x: Event, probes: Float[Tensor, " k b *event"], *, reduced: bool = True
-) -> PerExample:
-    r"""Score matching along k random directions, one backward pass each instead of D.
+def sliced_loss(score: Score, x: Event, probes: Float[Tensor, " k b *event"]) -> PerExample:
+    r"""Score matching along k random directions (Song et al. 2019, arXiv:1905.07088, 3.1: SSM-VR).
 
-    $$\ell = v^\top \nabla s(x)\, v + \tfrac12 \lVert s(x)\rVert^2
-      \quad\text{or}\quad v^\top \nabla s(x)\, v + \tfrac12 (v^\top s(x))^2$$
+    $$\ell = v^\top \nabla s(x)\, v + \tfrac12 \lVert s(x)\rVert^2$$
 
-    Both have the mean of `hyvarinen_loss` when $\mathbb E[vv^\top] = I$; the first, `reduced`, has
-    less variance (Song et al. 2019, arXiv:1905.07088, section 3.1: SSM-VR and SSM).
+    Has the mean of `hyvarinen_loss` when $\mathbb E[vv^\top] = I$.
     """
     s, slope = hutchinson_divergence(score, x, probes)
-    if reduced:
-        return slope + 0.5 * sum_event(s**2)
-    projections = torch.stack([sum_event(s * v) for v in probes])
-    return slope + 0.5 * (projections**2).mean(0)
+    return slope + 0.5 * sum_event(s**2)
 
 
 def dsm_loss(score: Score, x0: Event, eps: Event, *, sigma: Sigma) -> PerExample:
@@ -88,8 +72,8 @@ def dsm_loss(score: Score, x0: Event, eps: Event, *, sigma: Sigma) -> PerExample
 
     $$\ell = \tfrac12\lVert s(x_0 + \sigma\epsilon) + \epsilon/\sigma\rVert^2$$
 
-    Least, on average, for $s = \nabla\log p_\sigma$, the score of the *noised* data, and positive
-    there: its mean is `esm_loss` on the noised data plus the mean of `dsm_floor`.
+    Least for $s = \nabla\log p_\sigma$, the score of the *noised* data: there the mean of
+    `dsm_floor`.
     """
     level = expand(_positive(sigma, x0), x0)
     s = score(x0 + level * eps)
@@ -98,12 +82,11 @@ def dsm_loss(score: Score, x0: Event, eps: Event, *, sigma: Sigma) -> PerExample
 
 
 def dsm_floor(true_score: Event, *, sigma: Sigma) -> PerExample:
-    r"""The constant between the denoising and the explicit objective: what no network can remove.
+    r"""What no network can remove from the denoising objective (Vincent 2011, appendix).
 
     $$c = \frac{D}{2\sigma^2} - \tfrac12\lVert\nabla\log p_\sigma(x_t)\rVert^2$$
 
-    On average over the noised data $\mathbb E\operatorname{tr}\mathrm{Cov}[x_0\mid x_t]/2\sigma^4$,
-    not negative: $\tfrac14$ for $\mathcal N(0,1)$ data and $\sigma = 1$ (Vincent 2011, appendix).
+    On average $\mathbb E\operatorname{tr}\mathrm{Cov}[x_0\mid x_t]/2\sigma^4$, not negative.
     """
     level = _positive(sigma, true_score)
     return math.prod(true_score.shape[1:]) / (2 * level**2) - 0.5 * sum_event(true_score**2)
@@ -134,11 +117,9 @@ def score_from_x0(x_t: Event, x0_hat: Event, alpha: Level, sigma: Level) -> Even
 def posterior_covariance(
     score: Score, x_t: Event, *, alpha: float, sigma: float
 ) -> Float[Tensor, " b d d"]:
-    r"""How much is still unknown about the clean example: Tweedie's formula of second order.
+    r"""Covariance of the clean example: Tweedie's formula of second order, by D backward passes.
 
     $$\mathrm{Cov}[x_0\mid x_t] = \frac{\sigma^2}{\alpha^2}\big(I + \sigma^2 J_s(x_t)\big)$$
-
-    Over flattened events, by D backward passes; symmetric and not negative if the score is exact.
     """
     require_positive(alpha=alpha, sigma=sigma)
     with torch.enable_grad():
@@ -157,8 +138,6 @@ def noise_ladder(sigma_max: float, sigma_min: float, n_levels: int) -> Ladder:
     r"""Falling noise levels with one ratio from each to the next (NCSN 2019, section 4.1).
 
     $$\sigma_i = \sigma_{\max}\,(\sigma_{\min}/\sigma_{\max})^{(i-1)/(L-1)}$$
-
-    `sigma_max` is about the largest distance between two examples (improved NCSN, technique 1).
     """
     require_between(2, math.inf, n_levels=n_levels)
     require_positive(sigma_min=sigma_min, fall_of_sigma=sigma_max - sigma_min)
@@ -166,12 +145,9 @@ def noise_ladder(sigma_max: float, sigma_min: float, n_levels: int) -> Ladder:
 
 
 def ladder_overlap(ratio: float, d: int) -> float:
-    r"""Proportion of a level's noise that looks like noise of the level above: choose about 1/2.
+    r"""Share of a level's noise that looks like the level above's (improved NCSN, technique 2).
 
     $$\Phi\big(\sqrt{2D}(\gamma-1) + 3\gamma\big) - \Phi\big(\sqrt{2D}(\gamma-1) - 3\gamma\big)$$
-
-    Noise is a thin shell, of radius $\sigma\sqrt D$ and standard deviation $\sigma/\sqrt2$; this
-    much is within three of them of the shell at $\gamma\sigma$ (improved NCSN, technique 2).
     """
     require_between(1, math.inf, ratio=ratio, d=d)
     gap, width = math.sqrt(2 * d) * (ratio - 1), 3 * ratio
@@ -193,8 +169,7 @@ def annealed_langevin(
 
     $$x \leftarrow x + r\sigma_i^2\, s(x, \sigma_i) + \sigma_i\sqrt{2r}\; z$$
 
-    The papers' $\epsilon$ is $2r\sigma_L^2$ (2019) or $r\sigma_L^2$ (2020). A sample carries the
-    noise of the lowest level, unless `denoise` ends with Tweedie's formula, one network pass more.
+    `denoise` removes the noise of the lowest level by Tweedie's formula, one network pass more.
     """
     if not 0 < rate < 2:
         raise ValueError(f"rate must lie in (0, 2), got {rate:g}")
@@ -224,9 +199,7 @@ def ncsn_loss(
     $$\ell = \lambda(\sigma)\cdot\tfrac12\lVert s(x_0+\sigma\epsilon, \sigma)
       + \epsilon/\sigma\rVert^2, \qquad \lambda = \sigma^2\,(1 + \sigma^2/s_d^2)$$
 
-    With $s_d = \infty$ it is noise prediction (NCSN 2019, eq. 5 and 6), and the floor for
-    $\mathcal N(0, s^2 I)$ data is $D s^2/2(s^2+\sigma^2)$: nothing at the top. With $s_d = s$, the
-    data's root mean square, it is D/2 at every level (EDM, table 1, for a score).
+    $s_d = \infty$ is noise prediction (NCSN 2019, eq. 5 and 6); else EDM's weight (table 1).
     """
     require_positive(data_std=data_std)
     weight = sigma**2 * (1 + sigma**2 / data_std**2)
@@ -248,7 +221,6 @@ class LevelMLP(nn.Module):
         self.writes = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
 
     def forward(self, x: Event, sigma: PerExample) -> Event:
-        """Map scaled noisy examples at their levels to events of the same shape."""
         level = time_embedding(sigma.log(), self.d_emb, max_period=100.0, scale=4.0)
         h = self.inp(x.flatten(1))
         for read, hear, write in zip(self.reads, self.hears, self.writes, strict=True):
@@ -262,8 +234,7 @@ class NCSN(nn.Module):
     $$s_\theta(x, \sigma) = -\frac{x}{v} + \frac{s_d}{\sigma\sqrt v}\,
       f_\theta\big(x/\sqrt v,\, \sigma\big), \qquad v = \sigma^2 + s_d^2$$
 
-    The first part is the exact score of $\mathcal N(0, s_d^2 I)$ data; the network learns the rest,
-    with inputs and outputs of size 1 at every level (EDM, table 1, written as a score).
+    The first part is the exact score of $\mathcal N(0, s_d^2 I)$ data (EDM, table 1, as a score).
     """
 
     sigmas: Tensor

@@ -1,6 +1,5 @@
-r"""Fast samplers for a noise predictor: DDIM, its inversion, and DPM-Solver++.
+"""Fast samplers for a noise predictor: DDIM, its inversion, and DPM-Solver++.
 
-Estimate the clean example, then add the *predicted* noise back at a lower level.
 DDIM = Song, Meng and Ermon 2020 (arXiv:2010.02502), DPM++ = Lu et al. 2022 (arXiv:2211.01095).
 """
 
@@ -35,8 +34,7 @@ def ddim_step(
       \qquad \sigma = \eta\sqrt{\tfrac{1-\bar\alpha_s}{1-\bar\alpha_t}}
       \sqrt{1-\tfrac{\bar\alpha_t}{\bar\alpha_s}}$$
 
-    $\eta = 0$ adds no noise, and the true noise keeps $x_t$ on the path of $x_0$; $\eta = 1$ is
-    DDPM's ancestral step between neighbours. ValueError for eta outside [0, 1] or s above t.
+    $\eta = 1$ is DDPM's ancestral step. ValueError for eta outside [0, 1] or s above t.
     """
     require_between(0, 1, eta=eta)
     if a_s < a_t:
@@ -86,8 +84,6 @@ def ddim_invert_step(x_s: Event, eps_hat: Event, a_s: Scalar, a_t: Scalar) -> Ev
     $$x_t = \sqrt{\bar\alpha_t}\,
       \frac{x_s - \sqrt{1-\bar\alpha_s}\,\hat\epsilon}{\sqrt{\bar\alpha_s}}
       + \sqrt{1-\bar\alpha_t}\,\hat\epsilon$$
-
-    Exact with the noise that `ddim_step` used, which was predicted at the unknown `x_t`.
     """
     if a_t > a_s:
         raise ValueError(f"a step up must raise the noise: a_t is {a_t}, expected at most {a_s}")
@@ -103,9 +99,7 @@ def ddim_invert(
     $$x_t^{(0)} = x_s, \qquad x_t^{(k+1)} = \text{step up from } x_s \text{ with }
       \epsilon_\theta(x_t^{(k)}, t)$$
 
-    One iteration is exact for many small steps (DDIM, section 4.3). `n_refine` more, each one more
-    network pass a step, close the round trip for any steps where the iteration converges (Pan et
-    al. 2023, arXiv:2309.04907, section 3). The last state is at `timesteps[0]`.
+    `n_refine` more passes a step (Pan et al. 2023, arXiv:2309.04907, section 3).
     """
     require_between(0, math.inf, n_refine=n_refine)
     require_index(len(alphas_bar), timesteps=timesteps)
@@ -129,8 +123,6 @@ def dpm_solver_step(x_t: Event, x0_hat: Event, a_t: Scalar, a_s: Scalar) -> Even
 
     $$x_s = \frac{\sigma_s}{\sigma_t}\,x_t
       + \Big(\alpha_s - \alpha_t\frac{\sigma_s}{\sigma_t}\Big)\,\hat x_0$$
-
-    The bracket is $-\alpha_s(e^{-h}-1)$ with $h = \lambda_s-\lambda_t$, but finite at $\sigma_s=0$.
     """
     if a_s < a_t:
         raise ValueError(f"a step must lower the noise: a_s is {a_s}, expected at least {a_t}")
@@ -146,8 +138,7 @@ def dpm_solver_2m_step(
     $$D = \hat x_0(t) + \frac{h}{2\,h_{\text{before}}}\big(\hat x_0(t) - \hat x_0(r)\big),
       \qquad h = \lambda_s-\lambda_t,\quad h_{\text{before}} = \lambda_t-\lambda_r$$
 
-    D, the line through the two estimates read in the middle of the step, takes the estimate's place
-    in the first-order step (algorithm 2, line 8). ValueError unless 0 < a_r < a_t < a_s < 1.
+    The first-order step with D (algorithm 2, line 8). ValueError unless 0 < a_r < a_t < a_s < 1.
     """
     if not 0 < a_r < a_t < a_s < 1:
         raise ValueError(f"levels are {a_r}, {a_t}, {a_s}, expected a_r < a_t < a_s < 1")
@@ -157,11 +148,7 @@ def dpm_solver_2m_step(
 
 
 def log_snr_timesteps(alphas_bar: Table, n_steps: int) -> Steps:
-    """Step indices spread evenly over log SNR, where the solver's error is spread evenly too.
-
-    Where the table is too coarse for that, the next free index is taken (Lu et al. 2022,
-    arXiv:2206.00927, section 3.3).
-    """
+    """Step indices evenly over log SNR, or the next free one (Lu et al. 2022, arXiv:2206.00927)."""
     n_train = len(alphas_bar)
     require_between(1, n_train, n_steps=n_steps)
     lam = half_log_snr(alphas_bar.double())
@@ -180,10 +167,9 @@ def log_snr_timesteps(alphas_bar: Table, n_steps: int) -> Steps:
 def dpm_solver_sample(
     eps_model: EpsModel, x_T: Event, timesteps: Steps, *, alphas_bar: Table, order: int = 2
 ) -> Iterator[Event]:
-    r"""Sampler: yield the state after each step, one network pass each; no noise is drawn.
+    """Sampler: yield the state after each step, one network pass each; no noise is drawn.
 
-    Order 2 is 2M (DPM++, algorithm 2), order 1 is DDIM. The first step has no estimate to remember
-    and the last (to $\bar\alpha = 1$) no finite h: both are of first order and cost the whole none.
+    Order 2 is 2M, its first and last step of order 1 (DPM++, algorithm 2); order 1 is DDIM.
     """
     if order not in (1, 2):
         raise ValueError(f"order must be 1 or 2, got {order}")

@@ -4,8 +4,7 @@ $$x_t = \alpha_t\, x_0 + \sigma_t\, \epsilon \quad\Longleftrightarrow\quad
 dx = a(t)\,x\,dt + g(t)\,dW, \qquad
 a = \frac{d\log\alpha_t}{dt}, \quad g^2 = \frac{d\sigma_t^2}{dt} - 2a\,\sigma_t^2$$
 
-Time runs from data at 0 to noise. Equations without a source are numbered as in Song et al. 2021
-(arXiv:2011.13456).
+Equations without a source are numbered as in Song et al. 2021 (arXiv:2011.13456).
 """
 
 import math
@@ -71,7 +70,6 @@ class VP:
     beta_max: float = 20.0  # beta(1)
 
     def beta(self, t: Time) -> Time:
-        """Noise rate, linear in t."""
         return self.beta_min + t * (self.beta_max - self.beta_min)
 
     def noise_so_far(self, t: Time) -> Time:
@@ -102,17 +100,14 @@ class SubVP(VP):
         return -torch.expm1(-self.noise_so_far(t))
 
     def diffusion(self, t: Time) -> Time:
-        """Diffusion coefficient; 0 at t = 0."""
         return (self.beta(t) * -torch.expm1(-2 * self.noise_so_far(t))).sqrt()
 
 
 @dataclass(frozen=True)
 class VE:
-    r"""Variance exploding: NCSN in continuous time. No drift, noise that grows geometrically.
+    r"""Variance exploding: NCSN in continuous time, with no noise at t = 0 (eq. 29 and 30).
 
     $$dx = \sigma_0\, r^t \sqrt{2\log r}\;dW, \qquad \sigma_t^2 = \sigma_0^2\,(r^{2t} - 1)$$
-
-    Eq. 29 and 30; without the 1, often left out, data at t = 0 carry noise $\sigma_0$ already.
     """
 
     sigma_min: float = 0.01  # the unit of the geometric growth, sigma_0
@@ -140,12 +135,9 @@ class Straight:
     r"""Rectified flow's path $x_t = (1-t)\,x_0 + t\,\epsilon$ as an equation, for t < 1.
 
     $$dx = -\frac{x}{1-t}\,dt + \sqrt{\frac{2t}{1-t}}\,dW$$
-
-    Both coefficients diverge as t approaches 1; the velocity of the path does not.
     """
 
     def alpha(self, t: Time) -> Time:
-        """Signal scale: 0 at t = 1, exactly."""
         return 1 - t
 
     def sigma(self, t: Time) -> Time:
@@ -162,10 +154,7 @@ class Straight:
 
 
 def score_from_eps_model(eps_model: ScoreModel, sigma: Callable[[Tensor], Level]) -> ScoreModel:
-    r"""Read a noise predictor as a score model, with `sigma` such as `VP().sigma`.
-
-    $$s(x, t) = -\epsilon_\theta(x, t)/\sigma_t$$
-    """
+    r"""Read a noise predictor as a score model, $s(x, t) = -\epsilon_\theta(x, t)/\sigma_t$."""
     return lambda x, t: -eps_model(x, t) / expand(sigma(t), x)
 
 
@@ -176,9 +165,8 @@ def reverse_drift(
 
     $$a(t)\,x - \tfrac{1+\lambda^2}2\, g(t)^2\,\nabla\log p_t(x)$$
 
-    Solved from T down to 0 together with the noise $\lambda g(t)\,d\bar W$, it carries $p_T$ to
-    $p_t$ for every t: $\lambda = 1$ is Anderson's reversal (1982, eq. 5.4), 0 the probability-flow
-    ODE (Huang, Lim and Courville 2021, arXiv:2106.02808, section 4).
+    $\lambda = 1$ is Anderson's reversal (1982, eq. 5.4), 0 the probability-flow ODE (Huang, Lim and
+    Courville 2021, arXiv:2106.02808, section 4).
     """
     require_between(0, math.inf, noise=noise)
     a, g = expand(sde.rate(t), x), expand(sde.diffusion(t), x)
@@ -217,8 +205,6 @@ def reverse_sde_sample(
 
     $$x_s = x_t + (s-t)\Big[a\,x_t - \tfrac{1+\lambda^2}2 g^2 s_\theta(x_t, t)\Big]
     + \lambda\, g\sqrt{t-s}\;z, \qquad s < t$$
-
-    Its distribution errs by $O(h)$ in the step (section 3.3).
     """
     drift = as_field(partial(reverse_drift, sde, score, noise=noise))
     return euler_maruyama(drift, lambda t: noise * sde.diffusion(t), x_T, ts, generator=generator)
@@ -227,10 +213,7 @@ def reverse_sde_sample(
 def probability_flow_sample(
     sde: SDE, score: ScoreModel, x_T: Event, ts: Float[Tensor, " n"], *, method: Solver = heun
 ) -> Iterator[Event]:
-    """Sampler: yield the states of the probability-flow ODE at the falling times, `x_T` first.
-
-    The same start gives the same sample. With rising times it encodes: data in, noise out.
-    """
+    """Sampler: yield the ODE's states at each time, `x_T` first; with rising times it encodes."""
     return method(as_field(partial(probability_flow, sde, score)), x_T, ts)
 
 
@@ -238,8 +221,6 @@ def snr_step_size(score: Event, z: Event, *, snr: float) -> float:
     r"""Langevin step whose drift has r times the mean length of its noise (algorithm 4).
 
     $$\eta = 2\,\Big(r\,\frac{\overline{\lVert z\rVert}}{\overline{\lVert s\rVert}}\Big)^2$$
-
-    Norms are averaged over the batch: a step that depends on its own example's noise is biased.
     """
     require_positive(snr=snr)
     norms = [float(sum_event(v**2).sqrt().mean()) for v in (z, score)]
@@ -257,13 +238,12 @@ def predictor_corrector_sample(
     predict: bool = True,
     generator: Generator | None = None,
 ) -> Iterator[Event]:
-    r"""Sampler: a reverse-time step to each next time, then k Langevin steps at that time.
+    r"""Sampler: a reverse-time step to each next time, then k Langevin steps there (appendix G).
 
     $$x_s = x_t + (s-t)\big[a\,x_t - g^2 s_\theta(x_t, t)\big] + g\sqrt{t-s}\,z, \quad
     \text{then } k \text{ times } x_s \leftarrow x_s + \eta\,s_\theta(x_s, s) + \sqrt{2\eta}\,z$$
 
-    Yields the states at each of the falling times, `x_T` first; 1 + k evaluations a step. Without
-    the predictor it is annealed Langevin on the levels of `ts[1:]` (algorithm 1, appendix G).
+    Yields the states, `x_T` first; without the predictor it is annealed Langevin.
     """
     require_times(ts)
     require_between(0, math.inf, n_corrector=n_corrector)
@@ -298,8 +278,7 @@ def ride(
     \begin{pmatrix} v(x_t, t) \\ \nabla\cdot v(x_t, t)\end{pmatrix}, \qquad \ell = 0
     \text{ at the start}$$
 
-    `probes`, the same all along the way, make the trace stochastic; without them it is exact, by D
-    backward passes an evaluation (Grathwohl et al. 2019, arXiv:1810.01367, eq. 4).
+    With `probes` by Hutchinson's trace (Grathwohl et al. 2019, arXiv:1810.01367, eq. 4).
     """
     trace = exact_divergence if probes is None else partial(hutchinson_divergence, probes=probes)
 
@@ -325,21 +304,12 @@ def ode_log_prob(
 
     $$\log p_0(x_0) = \log p_T(x_T) + \int_0^T \nabla\cdot v(x_t, t)\,dt$$
 
-    With `probes` it is unbiased for the logarithm, never for the density. ValueError unless `ts`
-    rises, from the data's time to T.
+    With `probes` it is unbiased for the logarithm, never for the density. `ts` rises to T.
     """
     if not bool((ts.diff() > 0).all()):
         raise ValueError(f"ode_log_prob: ts is {ts.tolist()}, expected rising times, data first")
     x_T, log_det = ride(velocity, x0, ts, probes=probes, method=method)
     return prior_log_prob(x_T) + log_det
-
-
-def seeded_probes(n_probes: int, x: Event) -> Tensor | None:
-    """Rademacher probes, the same at each call; None, for an exact trace, where there are none."""
-    if not n_probes:
-        return None
-    seeded = torch.Generator().manual_seed(0)
-    return rademacher((n_probes, *x.shape), like=x, generator=seeded)
 
 
 @dataclass(frozen=True)
@@ -351,7 +321,6 @@ class NormalPrior:
 
     @classmethod
     def standard(cls, event_shape: tuple[int, ...]) -> "NormalPrior":
-        """Mean 0, standard deviation 1."""
         return cls(torch.zeros(event_shape), torch.ones(event_shape))
 
     @classmethod
@@ -360,22 +329,16 @@ class NormalPrior:
         return cls(alpha * data.mean(0), (alpha**2 * data.var(0) + sigma**2).sqrt())
 
     def log_prob(self, x: Event) -> PerExample:
-        """Log-density in nats."""
         return normal_log_prob(x, self.mean.to(x), self.std.to(x))
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Event:
-        """Draw `n` examples."""
         eps = randn((n, *self.mean.shape), like=self.mean, generator=generator)
         return self.mean + self.std * eps
 
 
 @dataclass(frozen=True)
 class ProbabilityFlow:
-    r"""A score model read as an ODE: it samples without noise, and it knows its log-density.
-
-    Exact up to solver and trace (section 4.3). Not the distribution of the chain, or of the reverse
-    SDE, that use the same network.
-    """
+    """A score model as an ODE, with its log-density, exact up to solver and trace (section 4.3)."""
 
     score: ScoreModel
     sde: SDE
@@ -385,12 +348,14 @@ class ProbabilityFlow:
     n_probes: int = 0  # for the trace; 0 computes it exactly
 
     def velocity(self, x: Event, t: Float[Tensor, " b"]) -> Event:
-        """Velocity of the ODE."""
         return probability_flow(self.sde, self.score, x, t)
 
     def log_prob(self, x: Event) -> PerExample:
         """Log-density in nats, by RK4: 4 evaluations a step, each with its trace."""
-        probes, prior = seeded_probes(self.n_probes, x), self.prior.log_prob
+        probes, prior = None, self.prior.log_prob
+        if self.n_probes:  # the same at each call
+            seeded = Generator().manual_seed(0)
+            probes = rademacher((self.n_probes, *x.shape), like=x, generator=seeded)
         return ode_log_prob(self.velocity, x, self.ts, prior_log_prob=prior, probes=probes)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Event:

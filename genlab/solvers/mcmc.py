@@ -1,10 +1,4 @@
-r"""Langevin dynamics: sampling from a density of which only the slope is known.
-
-$$x \leftarrow x + \eta\, \nabla\log p(x) + \sqrt{2\eta}\; z, \qquad z \sim \mathcal N(0, I)$$
-
-The unadjusted chain is biased by its step: on $\mathcal N(0, 1)$ it settles at the variance $1 / (1
-- \eta/2)$. A Metropolis test removes the bias, at the price of needing $\log p$ up to a constant:
-an energy is enough, a score alone is not.
+"""Langevin dynamics: sampling from a density of which only the slope is known.
 
 Roberts and Tweedie 1996, Bernoulli 2, eqs. 1 to 4; Welling and Teh 2011, eq. 3.
 """
@@ -42,8 +36,8 @@ def langevin_step(
 
     $$x' = x + \eta\,\nabla\log p(x) + \sqrt{2\eta T}\; z$$
 
-    Leaves $p^{1/T}$ unchanged in the limit $\eta \to 0$; for $p = \mathcal N(0,1)$ and $T = 1$ the
-    stationary variance is $1/(1 - \eta/2)$. Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$.
+    For $\mathcal N(0,1)$ and $T = 1$ the stationary variance is $1/(1 - \eta/2)$ (Roberts and
+    Tweedie, eq. 3 with $h = 2\eta$).
     """
     require_positive(step_size=step_size)
     require_between(0, math.inf, temperature=temperature)
@@ -59,12 +53,7 @@ def langevin(
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    r"""Unadjusted Langevin chains, one for each row of `x0`.
-
-    $$x_{k+1} = x_k + \eta\,\nabla\log p(x_k) + \sqrt{2\eta T}\; z_k$$
-
-    Welling and Teh 2011, eq. 3 with $\epsilon = 2\eta$.
-    """
+    r"""Unadjusted Langevin chains, one a row of `x0` (Welling and Teh, $\epsilon = 2\eta$)."""
     require_between(0, math.inf, n_steps=n_steps)
     x = x0
     for _ in range(n_steps):
@@ -87,7 +76,7 @@ def mala_step(
     $$a = \min\Big(1,\ \frac{p(x')\, q(x \mid x')}{p(x)\, q(x' \mid x)}\Big), \qquad
     q(x' \mid x) = \mathcal N(x';\, x + \eta\nabla\log p(x),\, 2\eta I)$$
 
-    Roberts and Tweedie 1996, eq. 4. ValueError: $\log p$ or its slope at `x` is not a number.
+    ValueError: $\log p$ or its slope at `x` is not a number.
     """
     slope, level = score(x), log_prob(x)
     require_finite(score=slope)  # every comparison with NaN is false: all moves would be refused
@@ -108,12 +97,7 @@ def mala(
     n_steps: int,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    r"""Metropolis-adjusted Langevin chains, one for each row of `x0`: no bias of the step.
-
-    $$x_{k+1} = x' \text{ with probability } a, \text{ else } x_k$$
-
-    Roberts and Tweedie 1996, section 1.4.
-    """
+    """Metropolis-adjusted Langevin chains, one for each row of `x0`: no bias of the step."""
     require_between(0, math.inf, n_steps=n_steps)
     x = x0
     for _ in range(n_steps):
@@ -126,12 +110,9 @@ def mala(
 def langevin_matrix(
     score: Float[Tensor, " n"], x: Float[Tensor, " n"], *, step_size: float
 ) -> Float[Tensor, " n n"]:
-    r"""Unadjusted Langevin on a line, as a matrix of probabilities.
+    r"""Unadjusted Langevin on a line, as a matrix; ValueError: the step is too short for this grid.
 
     $$P_{ij} \propto \exp\Big(-\frac{(x_j - x_i - \eta\,\nabla\log p(x_i))^2}{4\eta}\Big)$$
-
-    Roberts and Tweedie 1996, eq. 3 with step $h = 2\eta$. ValueError: the step is too short for
-    this grid.
     """
     require_alike(x=x, score=score)
     moved = x[None, :] - x[:, None] - step_size * score[:, None]
@@ -146,13 +127,10 @@ def mala_matrix(
     *,
     step_size: float,
 ) -> Float[Tensor, " n n"]:
-    r"""The same chain with Metropolis' test: refused moves stay where they are.
+    r"""The same chain with Metropolis' test: $\pi_i \propto p(x_i)$ is stationary without error.
 
     $$P_{ij} = K_{ij}\min\Big(1, \frac{\pi_j K_{ji}}{\pi_i K_{ij}}\Big) \ (i\ne j), \qquad
     P_{ii} = 1 - \sum_{j\ne i} P_{ij}$$
-
-    $\pi_i \propto p(x_i)$ is stationary without error: $\pi_i P_{ij}$ is symmetric. Roberts and
-    Tweedie 1996, eq. 4.
     """
     require_alike(x=x, log_prob=log_prob)
     proposal = langevin_matrix(score, x, step_size=step_size)
@@ -164,12 +142,7 @@ def mala_matrix(
 
 
 def stationary(matrix: Float[Tensor, " n n"]) -> Float[Tensor, " n"]:
-    r"""Where a chain settles: the row vector that the matrix leaves alone.
-
-    $$\pi P = \pi, \qquad \sum_i \pi_i = 1$$
-
-    Levin and Peres, Markov Chains and Mixing Times, section 1.5.
-    """
+    r"""Where a chain settles: the row vector with $\pi P = \pi$, sum 1 (Levin and Peres, 1.5)."""
     n = len(matrix)
     _require_chain(matrix)
     # pi (P - I) = 0 has one equation too many: replace it by the sum
@@ -181,12 +154,9 @@ def stationary(matrix: Float[Tensor, " n n"]) -> Float[Tensor, " n"]:
 
 
 def relaxation_time(matrix: Float[Tensor, " n n"]) -> float:
-    r"""Steps until a chain's memory of its start has fallen by a factor e.
+    r"""Steps until a chain's memory has fallen by a factor e (Levin and Peres, near eq. 12.7).
 
     $$\tau = -\frac{1}{\log|\lambda_2|}$$
-
-    On $\mathcal N(0,1)$ unadjusted Langevin has $\lambda_2 = 1-\eta$. Levin and Peres, eq. 12.7
-    (there $1 / (1 - |\lambda_2|)$, its limit near 1).
     """
     _require_chain(matrix, least=2)  # before eigvals, which may end the process on NaN
     values: Tensor = torch.linalg.eigvals(matrix)
@@ -206,7 +176,5 @@ def _require_fine_grid(x: Tensor, step_size: float) -> None:
     require_positive(step_size=step_size)
     gap, noise = float(x[1] - x[0]), (2 * step_size) ** 0.5
     if gap > noise / 2:
-        raise ValueError(
-            f"places are {gap:.3g} apart, expected at most half the noise of a step, "
-            f"{noise / 2:.3g}"
-        )
+        limit = f"half the noise of a step, {noise / 2:.3g}"
+        raise ValueError(f"places are {gap:.3g} apart, expected at most {limit}")

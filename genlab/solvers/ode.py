@@ -1,10 +1,4 @@
-r"""Ordinary differential equations in fixed steps, and the divergence of their field.
-
-$$\frac{dy}{dt} = f(t, y), \qquad y(t_0) = y_0$$
-
-Each method is one pure step; the generator around it yields the state at every time asked for.
-Halving the step divides the final error by $2$ (Euler), $4$ (Heun), $16$ (RK4): their order. Time
-may run either way, and gradients flow through every step.
+"""Ordinary differential equations in fixed steps, and the divergence of their field.
 
 Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I, 2nd ed., section II.1.
 """
@@ -52,26 +46,17 @@ def rk4_step(func: Field, t: Tensor, s: Tensor, y: Tensor) -> Tensor:
 
 
 def euler(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
-    r"""Euler's method along the times `ts`: 1 evaluation a step, error $O(h)$.
-
-    Hairer, Norsett and Wanner I, eq. I.7.3.
-    """
+    """Euler's method along the times `ts`: 1 evaluation a step, error $O(h)$."""
     return _integrate(euler_step, func, y0, ts)
 
 
 def heun(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
-    r"""Heun's method along the times `ts`: 2 evaluations a step, error $O(h^2)$.
-
-    Hairer, Norsett and Wanner I, section II.1.
-    """
+    """Heun's method along the times `ts`: 2 evaluations a step, error $O(h^2)$."""
     return _integrate(heun_step, func, y0, ts)
 
 
 def rk4(func: Field, y0: Tensor, ts: Float[Tensor, " n"]) -> Iterator[Tensor]:
-    r"""The classical Runge-Kutta method along `ts`: 4 evaluations a step, error $O(h^4)$.
-
-    Hairer, Norsett and Wanner I, table II.1.2.
-    """
+    """The classical Runge-Kutta method along `ts`: 4 evaluations a step, error $O(h^4)$."""
     return _integrate(rk4_step, func, y0, ts)
 
 
@@ -98,14 +83,11 @@ VectorField: TypeAlias = Callable[[Tensor], Tensor]
 
 
 def exact_divergence(func: VectorField, x: Event) -> tuple[Event, PerExample]:
-    r"""Field and exact divergence, by D backward passes.
+    r"""Field and exact divergence, by D backward passes (Chen et al. 2018, eq. 8).
 
     $$\nabla\cdot f(x_i) = \sum_{j=1}^D \frac{\partial f_j(x_i)}{\partial x_{ij}}$$
 
-    Each row of f(x) must depend on the same row of x only (no batch normalisation).
-
-    Both results carry gradients when gradients are enabled. Chen et al. 2018 (arXiv:1806.07366),
-    eq. 8 (the trace).
+    Rows of f(x) must not mix; both results carry gradients when gradients are enabled.
     """
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
@@ -125,15 +107,11 @@ def hutchinson_divergence(
 
     $$\nabla\cdot f(x_i) \approx \frac1k \sum_{m=1}^k v_m^\top J_f(x_i)\, v_m$$
 
-    With Rademacher probes the diagonal of J enters without error; the variance comes from the
-    off-diagonal part alone. Keep the probes fixed along one ODE solution. Grathwohl et al. 2019
-    (arXiv:1810.01367), eq. 7.
+    Keep the probes along one solution (Grathwohl et al. 2019, arXiv:1810.01367, eq. 7).
     """
     if probes.shape[1:] != x.shape or len(probes) == 0:
-        raise ValueError(
-            f"hutchinson: probes have shape {tuple(probes.shape)}, expected "
-            f"{('k', *x.shape)} with k >= 1"
-        )
+        expected = f"expected {('k', *x.shape)} with k >= 1"
+        raise ValueError(f"hutchinson: probes have shape {tuple(probes.shape)}, {expected}")
     keep = torch.is_grad_enabled()
     with torch.enable_grad():
         x, value = _evaluate(func, x)
@@ -146,10 +124,7 @@ def hutchinson_divergence(
 def rademacher(
     shape: Sequence[int], *, like: Tensor, generator: torch.Generator | None = None
 ) -> Tensor:
-    r"""Probes whose entries are +1 or -1 with equal odds: $\mathbb E[vv^\top] = I$.
-
-    Hutchinson 1990, proposition 1.
-    """
+    r"""Probes with entries +1 or -1, $\mathbb E[vv^\top] = I$ (Hutchinson 1990, proposition 1)."""
     bits = torch.randint(0, 2, tuple(shape), generator=generator, device=like.device)
     return 2 * bits.to(like.dtype) - 1
 

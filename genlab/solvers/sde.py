@@ -1,13 +1,6 @@
-r"""Stochastic differential equations whose diffusion coefficient depends on time only.
+"""Stochastic differential equations whose diffusion coefficient depends on time only.
 
-$$dx = f(t, x)\,dt + g(t)\,dW \quad\approx\quad
-x_s = x_t + h f(t, x_t) + g(t) \sqrt{|h|}\; z, \qquad z \sim \mathcal N(0, I),\ h = s - t$$
-
-The noise is drawn by the solver and by nobody else. A coefficient g that contains a second draw
-gives increments of the right variance with kurtosis 9 instead of 3; it is refused. Time may run
-backwards, as in the reverse-time equation of a diffusion model.
-
-Kloeden and Platen, Numerical Solution of Stochastic Differential Equations, eq. 10.2.4.
+Time may run backwards. Kloeden and Platen, Numerical Solution of SDEs, eq. 10.2.4.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,8 +23,6 @@ def euler_maruyama_step(
     r"""One step from time t to time s with the noise `z` passed in.
 
     $$x_s = x_t + h f(t, x_t) + g(t)\sqrt{|h|}\; z, \qquad h = s - t$$
-
-    Kloeden and Platen, eq. 10.2.4.
     """
     h = s - t
     return x + h * drift(t, x) + diffusion(t) * h.abs().sqrt() * z
@@ -45,11 +36,9 @@ def euler_maruyama(
     *,
     generator: torch.Generator | None = None,
 ) -> Iterator[Tensor]:
-    r"""Euler-Maruyama paths along `ts`; the distribution at the end has an error $O(h)$.
+    r"""Euler-Maruyama paths of $dx = f(t, x)\,dt + g(t)\,dW$; their end errs by $O(h)$.
 
-    $$dx = f(t, x)\,dt + g(t)\,dW$$
-
-    Kloeden and Platen, eq. 10.2.4. ValueError: `diffusion` answers the same time in two ways.
+    ValueError: `diffusion` answers the same time in two ways.
     """
     require_times(ts)
     first, second = (torch.as_tensor(diffusion(ts[0])) for _ in range(2))

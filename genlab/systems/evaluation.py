@@ -11,7 +11,6 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor
-from torch.nn.functional import avg_pool2d
 
 from genlab.data.captions import (
     Attributes,
@@ -166,27 +165,6 @@ def likeness(pictures: Pictures) -> Likeness:
     fake, real = _wavelets(size)(grey_of(pictures)), _real_wavelets(size, n)
     both = precision_recall(real, fake)
     return Likeness(frechet_distance(real, fake).item(), both.precision, both.recall)
-
-
-@cache
-def _real_shapes() -> tuple[Tensor, Tensor, Tensor]:
-    """Mean, and 32 whitened main axes, of gradient histograms of 4,000 digits."""
-    parts = torch.split(load_captioned("judge", 16).grey.double(), 500)  # their table is large
-    seen = torch.cat([gradient_histograms(part) for part in parts])
-    mean = seen.mean(0)
-    _, lengths, axes = torch.linalg.svd(seen - mean, full_matrices=False)
-    axes = axes[:32].T * (len(seen) - 1) ** 0.5 / lengths[:32]
-    return mean, axes, (seen - mean) @ axes
-
-
-def shape_distance(images: Float[Tensor, " n 3 32 32"]) -> float:
-    """Frechet distance of pictures in [0, 1] to 4,000 real digits, in gradient histograms.
-
-    Squared, in units of the real digits' variance. Pictures are halved first, colour is ignored.
-    """
-    mean, axes, real = _real_shapes()
-    small = avg_pool2d(grey_of(images.double().clamp(0, 1))[:, None], 2)[:, 0]
-    return frechet_distance(real, (gradient_histograms(small) - mean) @ axes).item()
 
 
 @cache

@@ -3,10 +3,7 @@ r"""GLIDE: text to picture in pixel space, a small picture first and then a larg
 $$p(x_{32}\mid c) = p(x_{16}\mid c)\;p(x_{32}\mid x_{16}, c), \qquad x_{16} = \text{means of }
 2\times2\text{ blocks of } x_{32}$$
 
-Both factors are text-conditional diffusion models. Noise on the second one's small picture, of a
-strength $s\sim U[0, s_{\max}]$ that it is conditioned on, hides that it was trained on real ones:
-$y = \mathrm{enlarge}(x_{16} + s\,\epsilon)$ (conditioning augmentation). Nichol et al. 2021
-(arXiv:2112.10741), section 4; Ho et al. 2021 (arXiv:2106.15282), section 4.2.
+Nichol et al. 2021 (arXiv:2112.10741), section 4; Ho et al. 2021 (arXiv:2106.15282), section 4.2.
 """
 
 from dataclasses import dataclass
@@ -43,12 +40,7 @@ def bicubic(small: Small) -> Large:
 
 
 def sharpen(large: Large, amount: float) -> Large:
-    r"""Unsharp masking of a picture in [-1, 1]: add what a blur would take away.
-
-    $$x + a\,(x - Bx)$$
-
-    B is the binomial blur of 3 x 3 pixels, with the edge repeated.
-    """
+    r"""Unsharp masking of a picture in [-1, 1]: $x + a\,(x - Bx)$, B the binomial blur of 3 x 3."""
     line = torch.tensor([0.25, 0.5, 0.25], dtype=large.dtype, device=large.device)
     kernel = (line[:, None] * line).expand(3, 1, 3, 3)
     framed = F.pad(large, (1, 1, 1, 1), mode="replicate")
@@ -64,9 +56,8 @@ def enlarged(small: Small, amount: float) -> Large:
 class Upsampler(nn.Module):
     r"""$p(x_{32}\mid x_{16}, c)$: the small picture is concatenated with the large one.
 
-    The denoiser's network sees four channels more than it draws: the enlarged small picture, and
-    how much noise is on it, at most `s_max` in training. (Ho et al. 2021, section 4.2; Saharia et
-    al. 2022, arXiv:2205.11487, section 2.4: the strength is chosen when sampling.)
+    Four more channels are the enlarged small picture and how much noise is on it, at most `s_max`
+    in training (Ho et al. 2021, section 4.2; Saharia et al. 2022, arXiv:2205.11487, section 2.4).
     """
 
     def __init__(self, denoiser: TextDiffusion, *, s_max: float = 0.5) -> None:
@@ -114,10 +105,7 @@ class Upsampler(nn.Module):
 
 @dataclass(frozen=True)
 class Glide:
-    """The whole: captions in, pictures of 32 x 32 in [0, 1] out.
-
-    Guided at the noise levels where words are decided: in less noise it would only add contrast.
-    """
+    """The whole: captions in, pictures of 32 x 32 in [0, 1] out; guided in much noise only."""
 
     base: TextDiffusion
     upsampler: Upsampler
@@ -147,10 +135,7 @@ UNSAID = -1
 
 
 class NoisyClassifier(nn.Module):
-    r"""$p(c_k \mid x, \sigma)$ of every kind of word, for pictures with any amount of noise.
-
-    `width` is the number of channels at a quarter of the pixels, a multiple of 8.
-    """
+    r"""$p(c_k \mid x, \sigma)$ of every kind of word, for pictures with any amount of noise."""
 
     P_MEAN, P_STD = -0.6, 1.2  # of log sigma in training
 
@@ -207,8 +192,7 @@ def classifier_guided(
 
     $$D_w(x,\sigma) = D(x,\sigma) + w\,\sigma^2\,\nabla_x \log p_\phi(c\mid x,\sigma)$$
 
-    Dhariwal and Nichol 2021 (arXiv:2105.05233), algorithm 2, in EDM's coordinates. One evaluation
-    of the denoiser, and one forwards and backwards of the classifier.
+    Dhariwal and Nichol 2021 (arXiv:2105.05233), algorithm 2, in EDM's coordinates.
     """
 
     def guess(x: Event, sigma: PerExample) -> Event:

@@ -3,11 +3,8 @@ r"""Language and image: one causal language model that writes captions, reads pi
 $$p(w_{1:n}, \langle\text{image}\rangle) = \prod_i p(w_i \mid w_{<i}), \qquad
 p(w_{1:n}, \langle\text{end}\rangle \mid x) = \prod_i p(w_i \mid x, w_{<i})$$
 
-*Writing*: begin, words, and the token `<image>`, which says that a picture follows: a diffusion
-model draws it, conditioned on the states of the words. *Reading*: begin, `<image>`, the picture as
-sixteen vectors, then words and `<end>`. The same blocks serve both. Sources: Dosovitskiy et al.
-2020 (arXiv:2010.11929), eq. 1 (pictures as a sequence); Koh, Fried and Salakhutdinov 2023
-(arXiv:2305.17216), section 3 (image tokens; here one, and every state is shown to the denoiser).
+Dosovitskiy et al. 2020 (arXiv:2010.11929), eq. 1 (pictures as a sequence); Koh, Fried and
+Salakhutdinov 2023 (arXiv:2305.17216), section 3 (here one image token, all states shown).
 """
 
 import math
@@ -58,10 +55,7 @@ def words_of(rows: Rows) -> list[str]:
 
 
 class ImageEncoder(nn.Module):
-    """A picture in [-1, 1] as sixteen vectors, row by row: convolutions, halved in between.
-
-    Convolutions in place of raw patches: Xiao et al. 2021 (arXiv:2106.14881), section 4.
-    """
+    """A picture in [-1, 1] as sixteen vectors, row by row, by convolutions (arXiv:2106.14881)."""
 
     def __init__(self, d: int) -> None:
         super().__init__()
@@ -135,10 +129,7 @@ class CaptionLM(nn.Module):
         reshape: Reshape = reshape_logits,
         generator: Generator | None = None,
     ) -> Iterator[Written]:
-        """Complete prompts of equally many words; a text ends with `<image>`, or at seven tokens.
-
-        Yields the texts after each new token; the begin token and its state are left out.
-        """
+        """Complete prompts, token by token; a text ends with `<image>`, or at seven tokens."""
         lengths = {len(p.split()) for p in prompts}
         if len(lengths) != 1:
             raise ValueError(f"prompts must have equally many words, got {sorted(lengths)}")
@@ -181,9 +172,8 @@ class CaptionLM(nn.Module):
 def waves(size: int, n: int) -> Float[Tensor, " c h w"]:
     r"""Pictures of where a pixel is: $\sin$ and $\cos$ of $\pi k u / 2$, $\pi k v / 2$, k = 1..n.
 
-    A convolution does the same everywhere; concatenated with these `4 n` pictures of coordinates
-    $u, v \in (-1, 1)$ the denoiser learns shapes in a third of the time (Liu et al. 2018,
-    arXiv:1807.03247, section 3).
+    Concatenated they help convolutions to place shapes (Liu et al. 2018, arXiv:1807.03247, section
+    3).
     """
     u = (torch.arange(size) + 0.5) * (2 / size) - 1
     angles = torch.pi / 2 * torch.arange(1, n + 1)[:, None] * u
@@ -197,8 +187,8 @@ def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Tex
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
 
-    Each of the $n_0$ zero states that fill up to `length` takes a part of the attention: `length`
-    must be that of the training. The sum is divided by the root of the number of states.
+    The $n_0$ zero states that fill up to `length`, that of the training, take a part of the
+    attention.
     """
     if states.shape[1] > length:
         raise ValueError(f"{states.shape[1]} states, but the denoiser was trained with {length}")
@@ -236,9 +226,9 @@ def on_paper(x: Float[Tensor, " b 3 h w"]) -> Float[Tensor, " b 3 h w"]:
 class LanguageAndImage(nn.Module):
     """A language model, a diffusion model that reads its states, and one loss.
 
-    The denoiser has no text encoder and is as wide as the states. `weight` is that of the picture's
-    loss against the nats of the text; a fraction `p_alone` of the rows in training shows only the
-    last state, `p_cross` only cross-attention; `joint`: its gradient reaches the language model.
+    `weight` is that of the picture's loss against nats of text; in training a fraction `p_alone` of
+    the rows shows only the last state, `p_cross` only cross-attention; `joint`: the picture's
+    gradient reaches the language model.
     """
 
     def __init__(
@@ -296,10 +286,7 @@ class LanguageAndImage(nn.Module):
         n_steps: int = 10,
         generator: Generator | None = None,
     ) -> Pictures:
-        r"""Draw one picture in [-1, 1] for each row of states, on clean paper (`on_paper`).
-
-        Guided down to the noise level `guided_above`: below, guidance only adds contrast and ink.
-        """
+        """Draw one picture in [-1, 1] for each row of states, guided down to `guided_above`."""
         text = states if isinstance(states, Text) else context(states)
         n = len(text.pooled)
         denoiser = self.painter.denoiser(
@@ -348,10 +335,7 @@ class LanguageAndImage(nn.Module):
         n_levels: int = 100,
         generator: Generator | None = None,
     ) -> Float[Tensor, " b"]:
-        r"""Bound on $\log P(x\mid h)$ of the pictures' 1,021 grey levels, in nats.
-
-        The ancestral chain of `n_levels` steps is bounded; unconditional when `states` is None.
-        """
+        r"""Bound on $\log P(x\mid h)$ of 1,021 grey levels by `n_levels` steps, nats."""
         levels = edm_sigmas(n_levels, sigma_min=FINEST, sigma_max=self.painter.sigma_max)
         sigmas = levels[:-1].flip(0).to(x)
         bar = 1 / (1 + sigmas**2)

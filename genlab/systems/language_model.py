@@ -1,11 +1,6 @@
-r"""The language model: bytes to tokens, tokens to a transformer, logits to text.
+"""The language model: bytes to tokens, tokens to a transformer, logits to text; in bits per *byte*.
 
-$$\text{text} \xrightarrow{\text{BPE}} x_{1:n} \xrightarrow{\text{transformer}}
-p(x_{i+1} \mid x_{\le i}) \xrightarrow{\text{reshape, draw}} x_{n+1} \to \dots
-\xrightarrow{\text{BPE}^{-1}} \text{text}$$
-
-Measured in bits per *byte*, so that two tokenizers, or a model and a file compressor, can be
-compared. Radford et al. 2019, section 2; Touvron et al. 2023 (arXiv:2302.13971), section 2.
+Radford et al. 2019, section 2; Touvron et al. 2023 (arXiv:2302.13971), section 2.
 """
 
 from collections.abc import Iterator
@@ -29,10 +24,7 @@ def _tokenizer(merges: tuple[Pair, ...]) -> BPE:
 
 
 class LanguageModel(nn.Module):
-    r"""A byte-level tokenizer, whose merges travel with the weights, and a causal transformer.
-
-    `n_tokens` is 256 bytes and the merges; `context` the longest window that it is trained on.
-    """
+    """A byte-level tokenizer, whose merges travel with the weights, and a causal transformer."""
 
     merges: Int[Tensor, " m 2"]
 
@@ -45,7 +37,6 @@ class LanguageModel(nn.Module):
 
     @property
     def tokenizer(self) -> BPE:
-        """The tokenizer that the merges describe."""
         return _tokenizer(tuple((a, b) for a, b in self.merges.tolist()))
 
     def loss(
@@ -59,7 +50,6 @@ class LanguageModel(nn.Module):
         return self.lm.log_prob(x)
 
     def sample(self, n: int, *, generator: Generator | None = None) -> Int[Tensor, " n length"]:
-        """Draw `n` windows of `context` tokens, with the cache."""
         return self.lm.sample(n, generator=generator)
 
     def token_nats(self, text: str, *, stride: int | None = None) -> Float[Tensor, " n"]:
@@ -68,7 +58,6 @@ class LanguageModel(nn.Module):
         return -windowed_log_probs(self.lm.logits, x, self.context, stride or self.context // 4)
 
     def bits_per_byte(self, text: str, *, stride: int | None = None) -> float:
-        """Bits that an ideal coder would need for each byte of a text."""
         nats = self.token_nats(text, stride=stride).sum()
         return float(bits_per_byte(-nats, len(text.encode())))
 
@@ -102,8 +91,7 @@ class LanguageModel(nn.Module):
 class SpelledWindows(Iterator[Tensor]):
     """Endless batches of windows of a text that is spelled anew at every reading (BPE dropout).
 
-    Merges are overlooked with probability `drop` (Provilkov et al. 2020, arXiv:1910.13267); the
-    first window begins anywhere, windows come in random order, and the stream can be resumed.
+    Merges are overlooked with probability `drop` (Provilkov et al. 2020, arXiv:1910.13267).
     """
 
     def __init__(
@@ -141,7 +129,6 @@ class SpelledWindows(Iterator[Tensor]):
         return {"start": self._start, "next": self._next, "begun": len(self._rows) > 0}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue there, on the same text."""
         self.generator.set_state(state_dict["start"])
         self._start, self._next = state_dict["start"], state_dict["next"]
         if state_dict["begun"]:

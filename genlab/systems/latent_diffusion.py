@@ -1,44 +1,109 @@
-r"""Latent diffusion: a VAE compresses, a text-conditional diffusion model works on its codes.
+r"""Latent diffusion: a VAE compresses, a network that reads the caption moves noise to codes.
 
-$$x \xrightarrow{\text{encode}} z \xrightarrow{\;\tilde z = \sigma_d (z - m)/\sigma_z\;}
-\tilde z, \qquad
-\text{noise} \xrightarrow{\text{guided DDIM}} \tilde z_0 \xrightarrow{\;z = m + \sigma_z \tilde
-z_0/\sigma_d\;} z \xrightarrow{\text{decode}} x$$
+$$x \xrightarrow{\text{encode}} z \xrightarrow{\;(z - m)/\sigma_z\;} z_0, \qquad
+\epsilon \xrightarrow{\ \text{guided steps}\ } z_0 \xrightarrow{\;m + \sigma_z z_0\;} z
+\xrightarrow{\text{decode}} x$$
 
-The VAE of `genlab.latent.vae` is trained first and then left alone; the diffusion model does not
-know that these are codes. Rombach et al. 2022 (arXiv:2112.10752), section 3 and appendix G.
+The VAE is trained first and then left alone. Codes and noise are joined by straight lines,
+$z_t = (1 - t)\,z_0 + t\,\epsilon$; the network answers the velocity $\epsilon - z_0$, and reads the
+caption by cross-attention only. Rombach et al. 2022 (arXiv:2112.10752), sections 3.1 to 3.3; for
+the path and its times Esser et al. 2024 (arXiv:2403.03206), section 3.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
-from genlab.core.tensors import Event, last
+from genlab.core.tensors import Event, PerExample, expand, last, randn
+from genlab.data.scenes import MAX_WORDS, WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE
-from genlab.systems.text_diffusion import Captions, TextDiffusion
+from genlab.nn.transformer import TransformerBody, TransformerConfig, init_weights
+from genlab.score.diffusion import add_noise
+from genlab.score.flow_matching import flow_matching_loss, flow_sample
 
 Images = Float[Tensor, " b c h w"]
 Codes = Float[Tensor, " b k i j"]
+Rows = Int[Tensor, " b s"]
+States = Float[Tensor, " b s d"]
+Captions = Sequence[str] | Rows  # as text, or as rows of word numbers
+Target = Literal["velocity", "noise"]
+LOG_ODDS = 0.8  # of the times: their mean in training, and added to even steps in sampling
+NARROWEST = 0.02  # of 1 - t, where a velocity is computed from predicted noise
+
+
+def sampling_times(n_steps: int) -> Float[Tensor, " n"]:
+    r"""From 1 down to 0: even times r, their log-odds raised by $\log c = 0.8$.
+
+    $$t = \frac{c\,r}{1 + (c - 1)\,r}$$
+
+    Esser et al. 2024, eq. 23.
+    """
+    r, c = torch.linspace(1, 0, n_steps + 1), math.exp(LOG_ODDS)
+    return c * r / (1 + (c - 1) * r)
+
+
+class CaptionEncoder(nn.Module):
+    """Rows of word numbers to one state a word: embeddings, learned positions, a transformer."""
+
+    def __init__(self, *, d: int = 64, n_layer: int = 1, n_head: int = 4) -> None:
+        super().__init__()
+        config = TransformerConfig(
+            d, n_layer, n_head, n_head, d_hidden=2 * d, causal=False, n_positions=MAX_WORDS
+        )
+        self.body = TransformerBody(config)
+        self.apply(init_weights)
+        self.words = nn.Embedding(len(WORDS), d)
+        self.positions = nn.Parameter(torch.randn(MAX_WORDS, d))
+
+    def forward(self, rows: Rows) -> States:
+        """Encode captions; the empty one is a row of padding."""
+        return self.body(self.words(rows) + self.positions)[0]
+
+
+class Pixels(nn.Module):
+    """In place of a VAE: the code of a picture in [0, 1] is the picture itself."""
+
+    def __init__(self, event_shape: tuple[int, ...] = (3, 32, 32)) -> None:
+        super().__init__()
+        self.event_shape = self.latent_shape = event_shape
+
+    def encode(self, x: Images) -> tuple[Images, Images]:
+        """The picture, and a log-variance that stands for no noise."""
+        return x, torch.full_like(x, -20.0)
+
+    def decode(self, z: Images) -> Images:
+        """The picture again, its values clipped to [0, 1]."""
+        return z.clamp(0, 1)
 
 
 class LatentDiffusion(nn.Module):
-    r"""$p(x\mid\text{caption})$: codes by guided diffusion, then one pass of the decoder."""
+    r"""$p(x\mid\text{caption})$: codes by guided flow, then one pass of the decoder.
+
+    `net(z_t, t, context=states)` answers the `target`. In training a fraction `p_drop` of captions
+    is replaced by the empty one, which is what "unconditional" means.
+    """
 
     shift: Tensor  # m, one number for each channel of a code
     spread: Tensor  # sigma_z, one number
 
-    def __init__(self, vae: ImageVAE, denoiser: TextDiffusion) -> None:
+    def __init__(
+        self,
+        vae: ImageVAE | Pixels,
+        net: nn.Module,
+        encoder: CaptionEncoder,
+        *,
+        p_drop: float = 0.1,
+        target: Target = "velocity",
+    ) -> None:
         super().__init__()
-        if denoiser.event_shape != vae.latent_shape:
-            found = f"the denoiser's {denoiser.event_shape}"
-            raise ValueError(f"codes are {vae.latent_shape}, {found}")
-        self.vae, self.painter = vae.requires_grad_(False), denoiser  # the name in the weights
-        self.event_shape = vae.event_shape
-        like = next(denoiser.parameters())
-        self.register_buffer("shift", torch.zeros(vae.latent_shape[0], 1, 1).to(like))
-        self.register_buffer("spread", torch.ones(()).to(like))
+        self.vae, self.net, self.encoder = vae.requires_grad_(False), net, encoder
+        self.event_shape, self.p_drop, self.target = vae.event_shape, p_drop, target
+        self.register_buffer("shift", torch.zeros(vae.latent_shape[0], 1, 1))
+        self.register_buffer("spread", torch.ones(()))
 
     @torch.no_grad()
     def set_scale(self, x: Images) -> None:
@@ -50,40 +115,82 @@ class LatentDiffusion(nn.Module):
     @torch.no_grad()
     def encode(self, x: Images) -> Codes:
         """Scaled codes of pictures in [0, 1]: the encoder's means, without its noise."""
-        return self.scaled(self.vae.encode(x)[0])
-
-    def scaled(self, z: Codes) -> Codes:
-        r"""From codes to what is diffused: $\sigma_d\,(z - m)/\sigma_z$."""
-        return (z - self.shift) * (self.painter.sigma_data / self.spread)
-
-    def unscaled(self, z: Codes) -> Codes:
-        """Undo `scaled`: what the decoder reads."""
-        return self.shift + z * (self.spread / self.painter.sigma_data)
+        return (self.vae.encode(x)[0] - self.shift) / self.spread
 
     def decode(self, z: Codes) -> Images:
         """Pictures of scaled codes."""
-        return self.vae.decode(self.unscaled(z))
+        return self.vae.decode(self.shift + self.spread * z)
+
+    def read(self, captions: Captions) -> States:
+        """States of captions, for the network; ValueError names the word that is not known."""
+        if not isinstance(captions, Tensor):
+            captions = encode_scenes(read_scenes(captions))
+        return self.encoder(captions)
+
+    def nothing(self, n: int) -> States:
+        """States of the empty caption, n times."""
+        return self.encoder(torch.zeros(n, MAX_WORDS, dtype=torch.int64))
+
+    def velocity(self, z_t: Codes, t: PerExample, states: States) -> Codes:
+        r"""Predicted $\epsilon - z_0$; from noise it is $(\hat\epsilon - z_t)/(1 - t)$."""
+        out: Tensor = self.net(z_t, t, context=states)
+        if self.target == "velocity":
+            return out
+        return (out - z_t) / expand((1 - t).clamp(min=NARROWEST), z_t)
 
     def loss(
-        self, x: Codes, *, cond: Captions, generator: Generator | None = None
+        self, x: Codes, *, cond: Rows, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
-        """Denoising loss of scaled codes; not nats, and not of pictures."""
-        return self.painter.loss(x, cond=cond, generator=generator)
+        r"""Squared error of the target for scaled codes, a mean over batch and event; not nats.
 
+        Times are logit-normal, $t = 1/(1 + e^{-u})$ with $u \sim \mathcal N(0.8, 1)$, since what a
+        picture shows is decided where noise prevails (Esser et al. 2024, sections 3.1 and 5.3).
+        """
+        t = (LOG_ODDS + randn((len(x),), like=x, generator=generator)).sigmoid()
+        eps = randn(x.shape, like=x, generator=generator)
+        dropped = torch.rand(len(x), generator=generator) < (self.p_drop if self.training else 0)
+        states = self.encoder(torch.where(dropped[:, None], 0, cond))
+        if self.target == "noise":
+            eps_hat: Tensor = self.net(add_noise(x, 1 - t, t, eps), t, context=states)
+            return (eps_hat - eps).square().mean()
+        return flow_matching_loss(lambda z, t: self.velocity(z, t, states), x, t, eps).mean()
+
+    def guided(
+        self, captions: Captions | None, n: int, *, guidance_scale: float = 1.0
+    ) -> Callable[[Codes, PerExample], Codes]:
+        r"""Velocity $v_\varnothing + w\,(v_c - v_\varnothing)$, both from one batch of 2n rows.
+
+        Ho and Salimans 2022 (arXiv:2207.12598), eq. 6 with $w$ for $1 + w$; w = 1 needs n rows.
+        """
+        states = self.nothing(n) if captions is None else self.read(captions)
+        if captions is None or guidance_scale == 1:
+            return lambda z, t: self.velocity(z, t, states)
+        both = torch.cat([self.nothing(n), states])
+
+        def velocity(z: Codes, t: PerExample) -> Codes:
+            u, c = self.velocity(torch.cat([z, z]), torch.cat([t, t]), both).chunk(2)
+            return u + guidance_scale * (c - u)
+
+        return velocity
+
+    @torch.no_grad()
     def codes(
         self,
         captions: Captions | None,
         n: int,
         *,
         guidance_scale: float = 1.0,
-        n_steps: int = 12,
+        n_steps: int = 20,
         generator: Generator | None = None,
     ) -> Iterator[Codes]:
-        """DDIM on n codes: yields the state of each step, the last one a finished scaled code."""
-        denoiser = self.painter.denoiser(captions, guidance_scale=guidance_scale)
-        return self.painter.sample_states(
-            denoiser, n, n_steps=n_steps, order=1, generator=generator
-        )
+        """DDIM on n codes, from noise: yields every state, the last one a finished scaled code.
+
+        On straight lines a DDIM step and an Euler step of the velocity are the same.
+        """
+        ts = sampling_times(n_steps).to(self.spread)
+        velocity = self.guided(captions, n, guidance_scale=guidance_scale)
+        z = randn((n, *self.vae.latent_shape), like=self.spread, generator=generator)
+        yield from flow_sample(velocity, z, ts)
 
     @torch.no_grad()
     def draw(
@@ -91,21 +198,19 @@ class LatentDiffusion(nn.Module):
         captions: Captions,
         *,
         guidance_scale: float = 1.0,
-        n_steps: int = 12,
+        n_steps: int = 20,
         generator: Generator | None = None,
     ) -> Images:
-        """Draw one picture for each caption, `(n, 3, h, w)` in (0, 1)."""
-        text = self.painter.encode(captions)
+        """Draw one picture for each caption, `(n, 3, h, w)` in [0, 1]."""
         states = self.codes(
-            text, len(text.pooled),
+            captions, len(captions),
             guidance_scale=guidance_scale, n_steps=n_steps, generator=generator,
         )  # fmt: skip
         return self.decode(last(states))
 
     @torch.no_grad()
     def sample(
-        self, n: int, *, cond: Tensor | None = None, generator: Generator | None = None
+        self, n: int, *, cond: Rows | None = None, generator: Generator | None = None
     ) -> Event:
         """Draw `n` pictures, of the captions whose rows of word numbers `cond` holds, or of any."""
-        text = None if cond is None else self.painter.encode(cond)
-        return self.decode(last(self.codes(text, n, generator=generator)))
+        return self.decode(last(self.codes(cond, n, generator=generator)))

@@ -1,8 +1,5 @@
 r"""Neural posterior estimation: a conditional flow that learns to invert a simulator.
 
-Every run of the simulator is a draw of parameters and data from their joint distribution. A flow
-trained to make the pairs likely becomes the posterior, for every observation at once (*amortised*):
-
 $$\mathbb E_{p(\theta)\,p(x\mid\theta)}\big[-\log q(\theta\mid x)\big]
 = \mathbb E_{p(x)}\Big[\mathrm{KL}\big(p(\theta\mid x)\,\|\,q(\theta\mid x)\big)
 + H\big[p(\theta\mid x)\big]\Big].$$
@@ -51,8 +48,7 @@ def npe_loss(log_q: Callable[[Tensor, Tensor], Tensor], theta: Theta, x: Data) -
 
     $$\ell = -\log q(\theta\mid x), \qquad \theta \sim p(\theta),\ x \sim p(x\mid\theta)$$
 
-    Least, in expectation, for the posterior: its entropy, averaged over data; the excess is
-    $\mathbb E_x\,\mathrm{KL}(p(\theta\mid x)\,\|\,q(\theta\mid x))$. `theta` is of the *prior*.
+    Least, in expectation, for the posterior. `theta` must be of the *prior*.
     """
     if len(theta) != len(x):
         raise ValueError(f"npe_loss: {len(theta)} parameters but {len(x)} data, expected pairs")
@@ -73,13 +69,11 @@ class Rescale(nn.Module):
         self.register_buffer("log_scale", scale.log())
 
     def forward(self, z: Theta, cond: Tensor | None = None) -> tuple[Theta, PerExample]:
-        """Return x and log|det dx/dz|."""
         shift, log_scale = (a.expand_as(z) for a in (self.shift, self.log_scale))
         x, log_deriv = affine_forward(z, shift, log_scale)
         return x, sum_event(log_deriv)
 
     def inverse(self, x: Theta, cond: Tensor | None = None) -> tuple[Theta, PerExample]:
-        """Return z and log|det dz/dx|."""
         shift, log_scale = (a.expand_as(x) for a in (self.shift, self.log_scale))
         z, log_deriv = affine_inverse(x, shift, log_scale)
         return z, sum_event(log_deriv)
@@ -105,8 +99,8 @@ def conditional_flow(
 ) -> Flow:
     """A neural spline flow of `p` parameters (2 or more) that reads data of width `d_cond`.
 
-    Splines bend within [-bound, bound], affine layers place, `support` are fixed last layers onto
-    where the prior lives. Autoregressive (masked) layers sample in p passes, couplings in one.
+    Splines bend within [-bound, bound], affine layers place, `support` are fixed last layers.
+    Masked layers sample in p passes, couplings in one.
     """
     layers: list[Transform] = []
     for k in range(n_splines + n_affine):
@@ -122,8 +116,7 @@ def conditional_flow(
 class NeuralPosterior(nn.Module):
     """An estimate of p(theta | x) for every x: exact density, exact draws.
 
-    The flow reads data standardised by `x_mean` and `x_std`, their square roots if they are counts
-    (which evens out their noise). `box` is where the prior lives; None: everywhere.
+    The flow reads standardised data, their square roots if they are counts; `box` is the prior's.
     """
 
     x_mean: Tensor
@@ -164,7 +157,6 @@ class NeuralPosterior(nn.Module):
     def loss(
         self, theta: Theta, *, cond: Data, generator: Generator | None = None
     ) -> Float[Tensor, ""]:
-        """Mean of `npe_loss` over the batch, in nats; nothing random in it."""
         return npe_loss(lambda theta, x: self.log_prob(theta, cond=x), theta, cond).mean()
 
     @torch.no_grad()

@@ -1,7 +1,6 @@
 """StyleGAN in miniature: styles, noise, and a non-saturating game with a lazy penalty.
 
-A composition of the networks, the game and the penalty of `genlab.adversarial`. Sources: Karras et
-al. 2019 (arXiv:1812.04948), 2020 (arXiv:1912.04958); Mescheder et al. 2018 (arXiv:1801.04406).
+Karras et al. 2019 (arXiv:1812.04948), 2020 (arXiv:1912.04958).
 """
 
 from collections.abc import Iterator
@@ -31,8 +30,8 @@ N_MEAN = 10_000  # latent draws whose mean style truncation draws towards
 class StyleGAN(nn.Module):
     r"""A style-based generator and its discriminator.
 
-    The $R_1$ penalty enters as $\gamma/2$ at every `interval`-th step of the discriminator;
-    `mixing` is the fraction of the generated training examples with two styles.
+    The $R_1$ penalty enters as $\gamma/2$ at every `interval`-th step; a fraction `mixing` of the
+    generated training examples has two styles.
     """
 
     def __init__(
@@ -57,11 +56,9 @@ class StyleGAN(nn.Module):
         self.lazy = lazy_weight(step, self.interval)
 
     def logits(self, x: Event, *, hold: bool = False) -> PerExample:
-        """Logit of "this example is real"; `hold` keeps the batch's spread out of the gradient."""
         return self.discriminator(x, hold=hold).squeeze(1)
 
     def styles(self, n: int, generator: Generator | None = None) -> Float[Tensor, " n d"]:
-        """Draw n styles: $w = f(z)$, z normal."""
         like = self.generator_net.constant
         z = randn((n, self.generator_net.d_latent), like=like, generator=generator)
         return self.generator_net.mapping(z)
@@ -98,15 +95,12 @@ class StyleGAN(nn.Module):
         return loss.mean()
 
     def generator_loss(self, x: Event, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Loss of the generator, mean over as many fresh draws as `x` has examples."""
         return non_saturating_generator_loss(self.logits(self._fake(len(x), generator))).mean()
 
     def discriminator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the discriminator's step changes."""
         return self.discriminator.parameters()
 
     def generator_parameters(self) -> Iterator[nn.Parameter]:
-        """What the generator's step changes."""
         return (p for p in self.generator_net.parameters() if p.requires_grad)
 
     @torch.no_grad()
@@ -118,10 +112,7 @@ class StyleGAN(nn.Module):
     def sample(
         self, n: int, *, generator: Generator | None = None, truncation: float = 1.0
     ) -> Float[Tensor, " n 1 16 16"]:
-        r"""Draw `n` pictures, about -1 (paper) to 1 (ink).
-
-        Truncation $\psi$ pulls styles towards their mean: 1 is the model itself, 0 the mean style.
-        """
+        """Draw `n` pictures, about -1 (paper) to 1 (ink); `psi` pulls styles towards their mean."""
         w = truncate(self.styles(n, generator), self.generator_net.mean_style, truncation)
         return self.synthesise(self.generator_net.every_layer(w), generator)
 

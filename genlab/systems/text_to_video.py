@@ -1,7 +1,6 @@
-r"""Text to video: noise for frames, what independent frames lose, and a model that joins them.
+"""Text to video: noise for frames, what independent frames lose, and a model that joins them.
 
-For Gaussian videos with one correlation $\rho$ between any two frames, everything that the lab asks
-has a closed form. Sources: Ho et al. 2022 (arXiv:2204.03458); Ge et al. 2023 (arXiv:2305.10474).
+Ho et al. 2022 (arXiv:2204.03458); Ge et al. 2023 (arXiv:2305.10474).
 """
 
 import math
@@ -35,7 +34,7 @@ def mixed_noise(common: Float[Tensor, " n c 1 *hw"], own: Noise, *, correlation:
 
     $$\epsilon_f = \sqrt a\,\epsilon_{\text{common}} + \sqrt{1-a}\,\epsilon_f^{\text{own}}$$
 
-    Each frame stays standard normal; `correlation` a lies in [0, 1]: 0 independent, 1 equal frames.
+    `correlation` a: 0 independent, 1 equal frames.
 
     >>> mixed_noise(torch.ones(1, 1, 1), torch.zeros(1, 1, 3), correlation=0.25)
     tensor([[[0.5000, 0.5000, 0.5000]]])
@@ -45,12 +44,10 @@ def mixed_noise(common: Float[Tensor, " n c 1 *hw"], own: Noise, *, correlation:
 
 
 def total_correlation(rho: float, n_frames: int) -> float:
-    r"""What is lost when normal frames with equal correlations are drawn independently, in nats.
+    r"""What is lost when normal frames are drawn independently, in nats (Watanabe 1960).
 
     $$\mathrm{KL}\Big(p(x_{1:F})\,\Big\|\,\prod_f p(x_f)\Big) =
     -\tfrac12\big[(F-1)\log(1-\rho) + \log(1 + (F-1)\rho)\big]$$
-
-    No choice of independent frames loses less (Watanabe 1960).
     """
     if n_frames < 1 or not rho < 1 or (n_frames - 1) * rho <= -1:
         raise ValueError(f"no {n_frames} frames have the correlation {rho}")
@@ -64,8 +61,6 @@ def frame_error(rho: float, sigma: float, n_frames: int) -> float:
     $$\frac1F\Big[\frac{\sigma^2\lambda_1}{\lambda_1+\sigma^2} +
     (F-1)\frac{\sigma^2\lambda_2}{\lambda_2+\sigma^2}\Big], \qquad
     \lambda_1 = 1 + (F-1)\rho,\quad \lambda_2 = 1-\rho$$
-
-    Equal frames at noise $\sigma\sqrt F$ are as clear as one frame at $\sigma$: videos need more.
     """
     if not 0 <= rho <= 1 or n_frames < 1 or not sigma > 0:
         raise ValueError(f"no {n_frames} frames with correlation {rho} and noise {sigma}")
@@ -86,10 +81,9 @@ def to_colours(x: Videos) -> Videos:
 class TextToVideo(nn.Module):
     r"""$p(\text{video} \mid \text{caption})$ by diffusion, with classifier-free guidance.
 
-    `size` is (f, h, w) of a video; `log_sigma` mean and standard deviation of the logarithm of
-    training's noise levels, `shift` what is added to that mean for whole videos: at most log(f)/2.
-    In training a fraction `p_drop` of the captions is dropped, and in a fraction `p_alone` of the
-    videos frames do not see each other. (Ho et al. 2022, section 3.)
+    `size` is (f, h, w); `shift` is added to the mean of `log_sigma` for whole videos. In training a
+    fraction `p_drop` of the captions is dropped, and in a fraction `p_alone` of the videos frames
+    do not see each other (Ho et al. 2022, section 3).
     """
 
     SIGMA_MIN, SIGMA_MAX = 0.01, 30.0  # of sampling
@@ -155,10 +149,7 @@ class TextToVideo(nn.Module):
         joined: bool = True,
         times: Float[Tensor, " f"] | None = None,
     ) -> Denoiser:
-        r"""Guess of the clean video, $(x, \sigma) \mapsto \hat x_0$; guided in much noise only.
-
-        `joined` False is the model of single frames; `times` are the frames' numbers, 0, 1, ...
-        """
+        """Guess of the clean video, guided in much noise only; not `joined`, of single frames."""
         text = self.encode(captions)
         free = self.no_caption(text, torch.ones(len(text.pooled), dtype=torch.bool))
 
@@ -183,10 +174,7 @@ class TextToVideo(nn.Module):
         times: Float[Tensor, " f"] | None = None,
         generator: Generator | None = None,
     ) -> Videos:
-        """Draw one video in [0, 1] for each caption, all frames at once.
-
-        Given `noise` may have more frames than those trained on; DPM-Solver++ 2M, DDIM at order 1.
-        """
+        """Draw one video in [0, 1] for each caption by DPM-Solver++ 2M, or DDIM at order 1."""
         if noise is None:
             shape = (len(captions), *self.event_shape)
             noise = randn(shape, like=self.no_caption.state, generator=generator)
@@ -194,9 +182,14 @@ class TextToVideo(nn.Module):
             captions, guidance_scale=guidance_scale, joined=joined, times=times
         )
         states = multistep_sample(
-            denoiser, noise, sigma_min=self.SIGMA_MIN, sigma_max=self.SIGMA_MAX, n_steps=n_steps,
-            order=order, clip=lambda x: scale(to_colours(x)),
-        )  # fmt: skip
+            denoiser,
+            noise,
+            sigma_min=self.SIGMA_MIN,
+            sigma_max=self.SIGMA_MAX,
+            n_steps=n_steps,
+            order=order,
+            clip=lambda x: scale(to_colours(x)),
+        )
         return to_colours(last(states))
 
 
@@ -204,8 +197,7 @@ class TextToVideo(nn.Module):
 def inflate(model: TextToVideo, pretrained: TextDiffusion) -> None:
     """Copy a trained image model into a video model of the same sizes (arXiv:2209.14792, 3.2).
 
-    What only videos need starts at zero: every frame is then drawn as the image model draws a
-    picture, each for itself. ValueError for an image model without a text encoder.
+    What only videos need starts at zero: every frame is drawn as the image model draws a picture.
     """
     if not isinstance(pretrained.reader, TextEncoder):
         raise ValueError("this image model has no text encoder that a video model could start from")

@@ -30,8 +30,7 @@ class Record(NamedTuple):
 class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
     """Shuffled minibatches for ever, epoch after epoch; a last short batch is left out.
 
-    With `cond`, pairs `(x, cond)`. `change` maps each batch (adds noise, drops labels, ...); if it
-    draws from `generator`, then a resumed stream repeats its draws too.
+    `change` maps each batch; if it draws from `generator`, a resumed stream repeats its draws.
     """
 
     def __init__(
@@ -67,7 +66,6 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
         return {"order": self._order.clone(), "start": self._start, "generator": noise}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue there, on data of the same size."""
         order = state_dict["order"]
         if len(order) not in (0, len(self._x)):
             raise ValueError(f"the stored order is of {len(order)} examples, not of {len(self._x)}")
@@ -77,11 +75,9 @@ class minibatches(Iterator[Any]):  # noqa: N801  # as enumerate
 
 
 def cosine(lr: float, n_steps: int, *, warmup: int = 0, hold: int = 0) -> Callable[[int], float]:
-    r"""Learning rate at step k: a linear rise, then half a cosine from `lr` to 0 in n steps.
+    r"""Learning rate at step k, after `hold` steps (Loshchilov and Hutter 2017, arXiv:1608.03983).
 
     $$\eta_k = \eta\,\min(1, k / w)\,\tfrac12\bigl(1 + \cos(\pi k / n)\bigr)$$
-
-    It may `hold` before all this. Loshchilov and Hutter 2017 (arXiv:1608.03983), eq. 5.
     """
     if n_steps < 1 or hold < 0:
         raise ValueError(f"expected n_steps >= 1 and hold >= 0, got {n_steps} and {hold}")
@@ -100,8 +96,7 @@ class EMA:
     $$\bar\theta \leftarrow d_k\,\bar\theta + (1 - d_k)\,\theta, \qquad
     d_k = \min\Big(d,\ \frac{1+k}{10+k}\Big)$$
 
-    Ho, Jain and Abbeel 2020 (arXiv:2006.11239), appendix B; the warm-up of diffusers' `EMAModel`.
-    Floating-point tensors (weights and buffers) are averaged, integer buffers copied.
+    Integer buffers are copied. Ho et al. 2020 (arXiv:2006.11239), appendix B.
     """
 
     def __init__(self, module: nn.Module, decay: float) -> None:
@@ -131,11 +126,9 @@ class EMA:
         module.load_state_dict(self.average.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
-        """The average and the number of updates."""
         return {"average": self.average.state_dict(), "n_updates": self.n_updates}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue there."""
         self.average.load_state_dict(state_dict["average"])
         self.n_updates = state_dict["n_updates"]
 
@@ -143,10 +136,8 @@ class EMA:
 class Run(Iterator[Record]):
     """The steps of a training, taken one by one as their records are asked for.
 
-    `advance(k)` takes step k; it changes the `parts`, by name, and the `generator`.
-    `module` ends with its averaged weights, in evaluation mode, if `average` is the decay of an
-    `EMA`. Hooks: `before(k)` step k = 0, 1, ..., `after(k)` steps, and `finish()`, once, when a
-    record after the last is asked for; `keep`: what they change and a resumed run needs back.
+    `advance(k)` changes the `parts`, by name, and the `generator`; `average` is the decay of an
+    `EMA`. Hooks: `before(k)`, `after(k)`, `finish()`; `keep`: what else a resumed run needs back.
     """
 
     def __init__(
@@ -234,8 +225,8 @@ def fit(
     """Minimise `model.loss(x, generator=...)`, with `cond=...` for pairs, by AdamW.
 
     `clip` is the largest gradient norm; `average=0.99` leaves averaged weights; other hooks: `Run`.
-    Nothing happens until the records are consumed, and stopping early keeps what was learned.
-    Loshchilov and Hutter 2019 (arXiv:1711.05101), algorithm 2.
+    Nothing happens until the records are consumed, and stopping early keeps what was learned
+    (arXiv:1711.05101).
     """
     if n_steps < 1:
         raise ValueError(f"n_steps must be at least 1, got {n_steps}")
@@ -268,9 +259,8 @@ def fit_adversarial(
 ) -> Run:
     """Minimise `discriminator_loss` `n_critic` times, then `generator_loss` once, by Adam.
 
-    `lr` is one rate, or (discriminator's, generator's). The record has the losses "discriminator"
-    and "generator", and the generator's gradient norm. `average` is of `model.generator_net`; other
-    hooks: `Run`. Goodfellow et al. 2014 (arXiv:1406.2661), algorithm 1.
+    `lr` is one rate, or (discriminator's, generator's); `average` is of `model.generator_net`;
+    other hooks: `Run`. Goodfellow et al. 2014 (arXiv:1406.2661), algorithm 1.
     """
     if n_steps < 1 or n_critic < 1:
         raise ValueError(f"n_steps and n_critic must be >= 1, got {n_steps} and {n_critic}")
@@ -320,10 +310,7 @@ def _step(
 
 
 def keep_freed_memory() -> bool:
-    """Ask glibc to keep up to 512 MiB of freed memory, in blocks of up to 32 MiB; True if it will.
-
-    By default large blocks go back to the system: a sixth of the time of a small network's step.
-    """
+    """Ask glibc to keep 512 MiB of freed memory, in blocks of up to 32 MiB; True if it will."""
     if platform.libc_ver()[0] != "glibc":
         return False
     m_trim_threshold, m_mmap_threshold = -1, -3  # <malloc.h>

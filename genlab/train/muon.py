@@ -30,15 +30,14 @@ def orthogonalize(g: Float[Tensor, " m n"], n_steps: int = 5) -> Float[Tensor, "
 
 
 class Muon(torch.optim.Optimizer):
-    r"""Muon for `matrices`, AdamW for the `others` (embeddings, gains, biases), with one rate.
+    r"""Muon for `matrices` and kernels, AdamW for `others` (embeddings, gains, biases), one rate.
 
     $$m \leftarrow \mu m + (1-\mu)\,g, \qquad
     W \leftarrow (1 - \eta\lambda)\,W - 0.2\,\eta\sqrt{\max(\text{rows, columns})}\;
     \mathrm{orthogonalize}\big(\mu m + (1-\mu) g\big)$$
 
-    The factor gives a step the root mean square of a typical step of Adam, so that one rate and one
-    decay serve both. Liu et al. 2025 (arXiv:2502.16982), eq. 4; Loshchilov and Hutter 2019
-    (arXiv:1711.05101), algorithm 2.
+    The factor gives a step the root mean square of one of Adam. Liu et al. 2025 (arXiv:2502.16982),
+    eq. 4; Loshchilov and Hutter 2019 (arXiv:1711.05101), algorithm 2.
     """
 
     def __init__(
@@ -53,7 +52,7 @@ class Muon(torch.optim.Optimizer):
         groups = [{"params": list(p), "muon": m} for p, m in ((matrices, True), (others, False))]
         defaults = {"lr": 1.0, "weight_decay": weight_decay, "momentum": momentum, "betas": betas}
         super().__init__([g for g in groups if g["params"]], defaults)
-        if any(p.ndim != 2 for g in self.param_groups if g["muon"] for p in g["params"]):
+        if any(p.ndim not in (2, 4) for g in self.param_groups if g["muon"] for p in g["params"]):
             raise ValueError("Muon: orthogonal steps are for matrices, got another shape")
 
     @torch.no_grad()
@@ -69,7 +68,8 @@ class Muon(torch.optim.Optimizer):
     def _muon(self, p: nn.Parameter, grad: Tensor, group: dict[str, Any]) -> Tensor:
         m = self.state[p].setdefault("m", torch.zeros_like(p))
         m.lerp_(grad, 1 - group["momentum"])
-        return 0.2 * math.sqrt(max(p.shape)) * orthogonalize(grad.lerp(m, group["momentum"]))
+        g = grad.lerp(m, group["momentum"]).flatten(1)  # a kernel is a matrix of its outputs
+        return (0.2 * math.sqrt(max(g.shape)) * orthogonalize(g)).view_as(p)
 
     def _adam(self, p: nn.Parameter, grad: Tensor, group: dict[str, Any]) -> Tensor:
         state, (b1, b2) = self.state[p], group["betas"]

@@ -17,8 +17,7 @@ from genlab.train.fit import Run
 def store(run: Run, path: Path, identity: Mapping[str, Any], seconds: float) -> None:
     """Write where a run stands between two steps, and the seconds that it has taken.
 
-    The `identity` (settings, seed, ..., values that JSON can hold) must be the same in the process
-    that goes on. The file is replaced in one step: a kill at any moment leaves a whole one.
+    The `identity` (settings, seed, ..., as JSON) must be the same in the process that goes on.
     """
     buffer = io.BytesIO()
     torch.save({"identity": _plain(identity), "seconds": seconds, "run": run.state_dict()}, buffer)

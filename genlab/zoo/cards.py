@@ -1,8 +1,6 @@
 """What a card says about a model: the figures, and the one way in which each is measured.
 
-Likelihoods are measured in double precision, samples are drawn in single, both with a seeded
-generator and on data that no training saw, so that a figure comes out the same on another machine:
-to its digits, or, where one rounding may turn one pixel of a sample, to one part in a hundred.
+Likelihoods are measured in double precision, samples drawn in single, seeded, on held-out data.
 """
 
 import contextlib
@@ -73,10 +71,7 @@ def drawn(model: Any, n: int, generator: Generator, **options: Any) -> Tensor:
 
 @torch.no_grad()
 def digit_distance(draw: Draw) -> Figures:
-    """Frechet distance of 1,000 samples, in grey levels, to the 400 held-out digits.
-
-    In the features of our network; training images have about 0.1.
-    """
+    """Frechet distance of 1,000 samples to the 400 held-out digits, in our features."""
     images = draw(N_SAMPLES, Generator().manual_seed(SEED)).reshape(-1, 1, 8, 8)
     features = load_classifier().features(images.double())
     return {"frechet": frechet_distance(_held_out_features(), features).item()}

@@ -1,7 +1,4 @@
-"""The models of lessons 02 to 09, a row each: sizes, training and measure of every shipped file.
-
-Each is the model that its lesson trains in some seconds, and the league of lesson 15 compares.
-"""
+"""The models of lessons 02 to 09, a row each: sizes, training and measure of every shipped file."""
 
 from collections.abc import Callable
 from functools import partial
@@ -83,10 +80,7 @@ def _images(split: str = "train") -> Tensor:
 
 
 def pixelcnn(width: int, n_layer: int) -> PixelCNN:
-    """Two stacks of masked convolutions and a softmax over 17 levels.
-
-    van den Oord et al. 2016 (arXiv:1606.05328), section 2.2, with SiLU for the gates.
-    """
+    """Two stacks of masked convolutions, a softmax over 17 levels (arXiv:1606.05328, 2.2)."""
     return PixelCNN(TwoStacks(1, width, n_layer=n_layer), width)
 
 
@@ -95,10 +89,7 @@ def _config(n_head: int, **sizes: Any) -> TransformerConfig:
 
 
 def image_transformer(**sizes: int) -> ImageTransformer:
-    """Pixels are tokens, in raster order; that pixel 12 lies below pixel 4 is learned.
-
-    Chen et al. 2020 ("Generative pretraining from pixels", ICML), section 3.
-    """
+    """Pixels are tokens, in raster order (Chen et al. 2020, section 3)."""
     return ImageTransformer(N_LEVELS, EVENT_SHAPE, _config(**sizes))
 
 
@@ -132,16 +123,18 @@ def digit_vae(
     """Two perceptrons; a pixel's 17 logits are made of `rank` features.
 
     `dropout` hides pixels from the encoder; a `causal` decoder sees earlier pixels.
-    Kingma and Welling 2013 (arXiv:1312.6114), algorithm 1.
     """
     encoder = MLP(N_PIXELS, 2 * latent_dim, width, 2)
     decoder = MLP(latent_dim, N_PIXELS * rank, width, depth)
     head = nn.Linear(rank, N_LEVELS)
     return CategoricalVAE(
         nn.Sequential(nn.Flatten(), nn.Dropout(dropout), encoder),
-        nn.Sequential(decoder, nn.Unflatten(1, (N_PIXELS, rank))), head, latent_dim=latent_dim,
-        event_shape=EVENT_SHAPE, causal=_causal_features(rank) if causal else None,
-    )  # fmt: skip
+        nn.Sequential(decoder, nn.Unflatten(1, (N_PIXELS, rank))),
+        head,
+        latent_dim=latent_dim,
+        event_shape=EVENT_SHAPE,
+        causal=_causal_features(rank) if causal else None,
+    )
 
 
 def _causal_features(rank: int, channels: int = 24) -> nn.Module:
@@ -184,15 +177,28 @@ def mnist_vae(latent_dim: int, width: int, dropout: float) -> CategoricalVAE:
     """Convolutions to 4 x 4 and back, of images of 16 x 16 in black and white."""
     k, w = latent_dim, width
     encoder = nn.Sequential(
-        nn.Dropout(dropout), nn.Conv2d(1, w, 4, stride=2, padding=1), nn.SiLU(),
-        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), nn.SiLU(), nn.Flatten(),
-        nn.Linear(2 * w * 16, 128), nn.SiLU(), nn.Linear(128, 2 * k),
-    )  # fmt: skip
+        nn.Dropout(dropout),
+        nn.Conv2d(1, w, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.Flatten(),
+        nn.Linear(2 * w * 16, 128),
+        nn.SiLU(),
+        nn.Linear(128, 2 * k),
+    )
     decoder = nn.Sequential(
-        nn.Linear(k, 128), nn.SiLU(), nn.Linear(128, 2 * w * 16), nn.SiLU(),
-        nn.Unflatten(1, (2 * w, 4, 4)), nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
-        nn.SiLU(), nn.ConvTranspose2d(w, 8, 4, stride=2, padding=1), nn.SiLU(), _PixelsLast(),
-    )  # fmt: skip
+        nn.Linear(k, 128),
+        nn.SiLU(),
+        nn.Linear(128, 2 * w * 16),
+        nn.SiLU(),
+        nn.Unflatten(1, (2 * w, 4, 4)),
+        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
+        nn.SiLU(),
+        nn.ConvTranspose2d(w, 8, 4, stride=2, padding=1),
+        nn.SiLU(),
+        _PixelsLast(),
+    )
     return CategoricalVAE(encoder, decoder, nn.Linear(8, 2), latent_dim=k, event_shape=(1, 16, 16))
 
 
@@ -234,22 +240,25 @@ def digit_wgan(latent_dim: int, width: int, penalty: float) -> WGAN:
 
 
 def mnist_gan(latent_dim: int, width: int, gamma: float) -> GAN:
-    """Convolutions from 4 x 4 to 16 x 16 and back; images in [-1, 1].
-
-    Radford et al. 2016 (arXiv:1511.06434), section 3; Mescheder et al. 2018 (arXiv:1801.04406),
-    eq. 9.
-    """
+    """Convolutions from 4 x 4 to 16 x 16 and back (Radford et al. 2016, section 3)."""
     k, w = latent_dim, width
     generator = nn.Sequential(
-        nn.Linear(k, 2 * w * 16), nn.LeakyReLU(0.2), nn.Unflatten(1, (2 * w, 4, 4)),
-        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1), nn.LeakyReLU(0.2),
-        nn.ConvTranspose2d(w, 1, 4, stride=2, padding=1), nn.Tanh(),
-    )  # fmt: skip
+        nn.Linear(k, 2 * w * 16),
+        nn.LeakyReLU(0.2),
+        nn.Unflatten(1, (2 * w, 4, 4)),
+        nn.ConvTranspose2d(2 * w, w, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.ConvTranspose2d(w, 1, 4, stride=2, padding=1),
+        nn.Tanh(),
+    )
     discriminator = nn.Sequential(
-        nn.Conv2d(1, w, 4, stride=2, padding=1), nn.LeakyReLU(0.2),
-        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1), nn.LeakyReLU(0.2), nn.Flatten(),
+        nn.Conv2d(1, w, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(w, 2 * w, 4, stride=2, padding=1),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
         nn.Linear(2 * w * 16, 1),
-    )  # fmt: skip
+    )
     return GAN(generator, discriminator, latent_dim=k, event_shape=(1, 16, 16), gamma=gamma)
 
 

@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Generator, Tensor, nn
 
 from genlab.core.stats import bits_per_dim
-from genlab.core.tensors import Event, PerExample, last, randn
+from genlab.core.tensors import Event, last, randn
 from genlab.core.weights import read_card
 from genlab.data.digits import (
     EVENT_SHAPE,
@@ -27,7 +27,7 @@ from genlab.score.consistency import ConsistencyModel, Distillation
 from genlab.score.diffusion import DDPM, Bins, linear_rate_betas
 from genlab.score.edm import EDM, edm_sample, edm_sigmas
 from genlab.score.energy import EBM, PersistentChains, score_from_energy
-from genlab.score.masked import mask_count, masked_nll, masked_sample
+from genlab.score.masked import MaskedDiffusion, PixelFiller
 from genlab.score.matching import NCSN, LevelMLP, noise_ladder
 from genlab.train import Run
 from genlab.zoo.cards import (
@@ -68,18 +68,21 @@ def digit_ebm(
 
     $$E(x) = f_\theta(x) + \frac{\lVert x\rVert^2}{2 s^2}, \qquad x = g/8 - 1 + \sigma\epsilon$$
 
-    Stable by the noise, the quadratic, slow updates that fade, many chain steps, and restarts.
     Tieleman 2008, ICML, section 3; Nijkamp et al. 2020 (arXiv:1903.12370), section 4.
     """
+    noise = Generator().manual_seed(torch.initial_seed())
     chains = PersistentChains(
-        n_chains, EVENT_SHAPE, start_std=base_std, p_restart=p_restart,
-        generator=Generator().manual_seed(torch.initial_seed()),
-    )  # fmt: skip
+        n_chains, EVENT_SHAPE, start_std=base_std, p_restart=p_restart, generator=noise
+    )
     return EBM(
-        nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)), event_shape=EVENT_SHAPE,
-        step_size=step_size, n_steps=chain_steps, chains=chains, base_std=base_std,
+        nn.Sequential(nn.Flatten(), MLP(64, 1, width, 2)),
+        event_shape=EVENT_SHAPE,
+        step_size=step_size,
+        n_steps=chain_steps,
+        chains=chains,
+        base_std=base_std,
         data_noise=data_noise,
-    )  # fmt: skip
+    )
 
 
 def fading(model: EBM, x: Tensor, *, n_steps: int, lr: float, **options: Any) -> Run:
@@ -89,11 +92,9 @@ def fading(model: EBM, x: Tensor, *, n_steps: int, lr: float, **options: Any) ->
 
 
 def denoise(ebm: EBM, x: Event, *, sigma: float) -> Event:
-    r"""Mean clean image behind a noisy one, from the slope of the energy of noisy data.
+    r"""Mean clean image behind a noisy one, from the slope of the energy (Efron 2011, eq. 1.4).
 
     $$\mathbb E[x_0 \mid x] = x + \sigma^2\,\nabla\log p(x) = x - \sigma^2\,\nabla E(x)$$
-
-    Efron 2011, "Tweedie's formula and selection bias", eq. 1.4.
     """
     return x + sigma**2 * score_from_energy(ebm.energy, x)
 
@@ -131,10 +132,7 @@ def digit_ncsn(
     rate: float,
     langevin_steps: int,
 ) -> NCSN:
-    """Annealed Langevin from the largest distance of two digits to one and a half grey levels.
-
-    Song and Ermon 2019 (arXiv:1907.05600), algorithm 1; 2020 (arXiv:2006.09011), techniques 1, 2.
-    """
+    """Annealed Langevin from the largest distance of two digits to one and a half grey levels."""
     return NCSN(
         LevelMLP(64, width=width, depth=depth), noise_ladder(sigma_max, sigma_min, n_levels),
         event_shape=EVENT_SHAPE, data_std=data_std, rate=rate, n_steps=langevin_steps,
@@ -145,20 +143,14 @@ def digit_ncsn(
 
 
 def digit_diffusion(T: int, first: float, last: float, width: int, mults: tuple[int, ...]) -> DDPM:
-    """Noise prediction at integer steps 0..T-1 of a linear schedule; the network is told the class.
-
-    Ho, Jain and Abbeel 2020 (arXiv:2006.11239), appendix B.
-    """
+    """Noise prediction at steps 0..T-1 of a linear schedule; the network is told the class."""
     net = UNet(UNetConfig(width=width, mults=mults, n_classes=N_CLASSES))
     betas = linear_rate_betas(T, first=first, last=last)
     return DDPM(net, betas, event_shape=EVENT_SHAPE, conditional=True, bins=GREY)
 
 
 def dropping(model: Any, x: Tensor, cond: Tensor, *, p_drop: float, **options: Any) -> Run:
-    """Train with a proportion `p_drop` of the labels replaced by `NO_CLASS`.
-
-    Ho and Salimans 2022 (arXiv:2207.12598), algorithm 1.
-    """
+    """Train with a proportion `p_drop` of the labels replaced by `NO_CLASS` (arXiv:2207.12598)."""
 
     def change(batch: tuple[Tensor, Tensor], generator: Generator) -> tuple[Tensor, Tensor]:
         x, label = batch
@@ -168,20 +160,19 @@ def dropping(model: Any, x: Tensor, cond: Tensor, *, p_drop: float, **options: A
     return by_loss(model, x, cond, change=change, **options)
 
 
-def draw_classes(model: Any) -> Draw:
+def draw_classes(model: Any, **options: Any) -> Draw:
     """Grey levels of a conditional model, every class equally often."""
     return lambda n, generator: from_unit(
-        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES)
+        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES, **options)
     )
 
 
 def conditional_bits(model: Any, images: Tensor, *, n_draws: int = 2) -> float:
     r"""Bits per dimension of images under "a class, then an image of it", a bound, mean over them.
 
-    $$\log p(x) = \log\sum_c \tfrac1{10}\,p(x\mid c) \;\ge\;
-    \log p(x \mid \hat c(x)) - \log 10 \;\ge\; \mathrm{ELBO}(x\mid\hat c(x)) - \log 10$$
+    $$\log p(x) = \log\sum_c \tfrac1{10}\,p(x\mid c) \ge \mathrm{ELBO}(x\mid\hat c(x)) - \log 10$$
 
-    for any guess $\hat c(x)$ of the class; ours is that of the metrics' classifier.
+    for the guess $\hat c(x)$ of the metrics' classifier.
     """
     guess, x = load_classifier()(images).argmax(1), to_unit(images)
     generator = Generator().manual_seed(SEED)
@@ -202,10 +193,7 @@ LEVELS = {1: (SIGMA_MAX,), 2: (SIGMA_MAX, 0.4), 4: (SIGMA_MAX, 1.0, 0.4, 0.2)}
 
 
 def edm(size: int, width: int, mults: tuple[int, ...], sigma_data: float, p_drop: float) -> EDM:
-    """A class-conditional U-Net in EDM's preconditioning.
-
-    Karras et al. 2022 (arXiv:2206.00364), table 1.
-    """
+    """A class-conditional U-Net in EDM's preconditioning (Karras et al. 2022, table 1)."""
     net = UNet(UNetConfig(width=width, mults=mults, n_classes=N_CLASSES, time_scale=250.0))
     shape = (1, size, size)
     return EDM(net, event_shape=shape, sigma_data=sigma_data, null=NO_CLASS, p_drop=p_drop)
@@ -228,10 +216,7 @@ def distil(
     p_drop: float,
     **options: Any,
 ) -> Run:
-    """Distil a teacher (the shipped `digit_edm`) into a student that starts as its copy.
-
-    Song et al. 2023 (arXiv:2303.01469), algorithm 2.
-    """
+    """Distil a teacher (`digit_edm`) into a student that starts as its copy (arXiv:2303.01469)."""
     teacher = TEACHER.load() if teacher is None else teacher.eval()
     student.edm.load_state_dict(teacher.state_dict())
     levels = edm_sigmas(n_levels, sigma_min=student.sigma_min, sigma_max=SIGMA_MAX)[:-1]
@@ -270,10 +255,7 @@ def draw_teacher(model: EDM, n_passes: int) -> Draw:
 
 def draw_student(model: ConsistencyModel, n_passes: int) -> Draw:
     """Grey levels of every class alike, by jumps of the student."""
-    levels = student_levels(n_passes)
-    return lambda n, generator: from_unit(
-        drawn(model, n, generator, cond=torch.arange(n) % N_CLASSES, levels=levels)
-    )
+    return draw_classes(model, levels=student_levels(n_passes))
 
 
 def _distances(draw_in: Callable[[int], Draw], passes: tuple[int, ...], who: str = "") -> Figures:
@@ -328,80 +310,6 @@ def _measure_mnist(model: EDM) -> Figures:
 
 
 # Masked diffusion: pixels appear many at a time
-
-
-class PixelFiller(nn.Module):
-    """Logits of all pixels from the visible ones: level, whether it is hidden, whether it is paper.
-
-    `net` maps an image of three channels and the proportion hidden to `n_levels` channels; level
-    `n_levels` means "hidden".
-    """
-
-    def __init__(self, net: UNet, event_shape: tuple[int, ...], n_levels: int) -> None:
-        super().__init__()
-        self.net, self.n_levels = net, n_levels
-        self.offset = nn.Parameter(torch.zeros(*event_shape, n_levels))
-
-    def forward(self, x: Int[Tensor, " b 1 h w"]) -> Float[Tensor, " b 1 h w k"]:
-        """Logits of every pixel; those of visible pixels mean nothing."""
-        hidden, dtype = x == self.n_levels, self.offset.dtype
-        level = (x.to(dtype) * (2 / (self.n_levels - 1)) - 1).masked_fill(hidden, 0)
-        channels = torch.cat([level, hidden.to(dtype), (x == 0).to(dtype)], 1)
-        out = self.net(channels, hidden.to(dtype).mean((1, 2, 3)))
-        return out.permute(0, 2, 3, 1)[:, None] + self.offset
-
-
-class MaskedDiffusion(nn.Module):
-    """Diffusion of tokens by hiding them: trains on random counts, samples in parallel steps.
-
-    `filler` maps tokens, some hidden (the value `n_tokens`), to logits `(b, *event, n_tokens)`. The
-    bound, averaged over `n_draws` masks, is that of infinitely many steps; the distribution
-    of `sample` is nearer to the bound's the more `n_steps` it takes.
-    Sahoo et al. 2024 (arXiv:2406.07524), section 3.5.
-    """
-
-    def __init__(
-        self,
-        filler: nn.Module,
-        *,
-        event_shape: tuple[int, ...],
-        n_tokens: int,
-        n_steps: int = 16,
-        n_draws: int = 4,
-    ) -> None:
-        super().__init__()
-        self.filler, self.event_shape, self.n_tokens = filler, event_shape, n_tokens
-        self.n_steps, self.n_draws = n_steps, n_draws
-
-    def nll_term(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
-        """One random term of the bound for each example, nats; counts spread over the batch."""
-        n, b = x[0].numel(), len(x)
-        place = (torch.rand((), generator=generator) + torch.arange(b) / b) % 1
-        count = (place * n).floor().long().clamp(max=n - 1).to(x.device) + 1
-        count = count[torch.randperm(b, generator=generator).to(x.device)]
-        u = torch.rand(x.shape, generator=generator).to(x.device)
-        x_t = mask_count(x, count, u, mask=self.n_tokens)
-        logits = self.filler(x_t)
-        return masked_nll(logits, x, x_t == self.n_tokens, count.to(logits) / n)
-
-    def loss(self, x: Tensor, *, generator: Generator | None = None) -> Float[Tensor, ""]:
-        """Minus the bound per token, in nats, mean over the batch."""
-        return self.nll_term(x, generator=generator).mean() / x[0].numel()
-
-    def elbo(self, x: Tensor, *, generator: Generator | None = None) -> PerExample:
-        """Random bound on log p(x) in nats, of the sampler that reveals one token at a time."""
-        terms = [self.nll_term(x, generator=generator) for _ in range(self.n_draws)]
-        return -torch.stack(terms).mean(0)
-
-    @torch.no_grad()
-    def sample(
-        self, n: int, *, generator: Generator | None = None, n_steps: int | None = None
-    ) -> Tensor:
-        """Draw `n` examples in `n_steps` passes."""
-        hidden = torch.full((n, *self.event_shape), self.n_tokens)
-        n_steps = n_steps or self.n_steps
-        steps = masked_sample(self.filler, hidden, n_steps, mask=self.n_tokens, generator=generator)
-        return last(steps)
 
 
 def digit_masked(width: int, mults: tuple[int, ...], dropout: float) -> MaskedDiffusion:

@@ -1,7 +1,4 @@
-"""What a shipped model is, as one row of plain data, and `genlab train`: from a row to its file.
-
-A row names a builder, training data, a loop and a measure, with every number that they take.
-"""
+"""What a shipped model is, as one row of plain data, and `genlab train`: from a row to its file."""
 
 import copy
 import time
@@ -47,8 +44,7 @@ def by_loss(
 ) -> Run:
     """Run `fit` on minibatches, `lr` falling along a cosine; the model ends in evaluation mode.
 
-    One generator, from `seed`, draws the order, then what `change(batch, generator)` draws, then
-    the noise of the loss.
+    One generator, from `seed`, draws the order, then for `change`, then the noise of the loss.
     """
     generator = Generator().manual_seed(seed)
     changed = None if change is None else lambda batch: change(batch, generator)
@@ -87,7 +83,6 @@ class Model:
 
     @property
     def path(self) -> Path:
-        """The shipped file."""
         return SHIPPED / f"{self.name}.safetensors"
 
     @property
@@ -117,10 +112,7 @@ class Model:
         return self.loop(model, *(data or self.data()), seed=self.seed, **self.fit)
 
     def load(self, path: Path | None = None, *, dtype: torch.dtype | None = None) -> Any:
-        """The trained model, to evaluate, without gradients of its weights.
-
-        `path` is another file than the shipped one, `dtype` another precision than torch's default.
-        """
+        """The trained model, of the shipped file or of another, to evaluate, without gradients."""
         path, dtype = path or self.path, dtype or torch.get_default_dtype()
         recipe = f"genlab train {self.name} --force --out {path.parent}"
         with default_dtype(dtype):
@@ -128,7 +120,6 @@ class Model:
         return model.requires_grad_(False)
 
     def card(self) -> dict[str, Any]:
-        """What was written beside the shipped weights."""
         return read_card(self.path)
 
     def figures(self, model: nn.Module, dtype: torch.dtype | None = None) -> Figures:
@@ -149,10 +140,9 @@ def train(
 ) -> dict[str, Any] | None:
     """Train from where the last attempt stood, and write weights and card; return the card.
 
-    `NAME.checkpoint` lies beside `path` until it is finished, written every `every` processor
-    seconds. `watch(record, n_steps, seconds)` may return True to stop: then no card comes, and the
-    next call continues. A file that is there is replaced with `force` only, or if a killed process
-    left it without its card. That the file can be written is tried before the first step.
+    `NAME.checkpoint` is written beside `path` every `every` processor seconds. If `watch(record,
+    n_steps, seconds)` returns True no card comes, and the next call continues. With `force`, or if
+    a killed process left it without its card, a file that is there is replaced.
     """
     stand, card_path = path.with_suffix(".checkpoint"), path.with_suffix(".json")
     unfinished = stand.exists() and not card_path.exists()

@@ -107,8 +107,6 @@ def _levels(seed: int, *shape: int) -> tuple[Any, ...]:
 
 VELOCITY = Exercise(
     id="fm.marginal-velocity",
-    task="Write my_velocity(x, t, points): the marginal velocity at places x (b, d) and one time "
-    "t, for data that are n equally likely points (n, d) and standard normal noise.",
     level="build",
     minutes=10,
     right=marginal_velocity,
@@ -144,8 +142,6 @@ VELOCITY = Exercise(
 )
 FLOOR = Exercise(
     id="fm.floor",
-    task="Data and noise are independent standard normals, one coordinate. Write floor(t): the "
-    "least value that the loss at time t can have.",
     level="derive",
     minutes=5,
     right=floor,
@@ -170,8 +166,6 @@ FLOOR = Exercise(
 )
 LOSS = Exercise(
     id="fm.loss",
-    task="Write my_loss(network, x0, eps, t): the flow-matching loss, a mean over the batch and "
-    "all coordinates; x0 and eps (b, ...) of any shape, t (b,).",
     level="build",
     minutes=10,
     right=flow_loss,
@@ -203,8 +197,6 @@ LOSS = Exercise(
 )
 SAMPLER = Exercise(
     id="fm.sampler",
-    task="Repair my_sample(network, x, n_steps): from noise x at t = 1 by n equal Euler steps to "
-    "the data at t = 0; network(x, t) is the velocity, t of shape (b,).",
     level="repair",
     minutes=6,
     right=flow_sample,
@@ -232,8 +224,6 @@ SAMPLER = Exercise(
 )
 BUDGET = Exercise(
     id="fm.budget",
-    task="The exact velocity of the ring. With how many evaluations, 2, 4, 8, 16 or 32, does Heun "
-    "(half as many steps) come nearer to the exact flow than Euler for the first time?",
     level="predict",
     minutes=3,
     right=16,
@@ -254,8 +244,6 @@ BUDGET = Exercise(
 )
 EDM = Exercise(
     id="fm.edm",
-    task="denoiser(y, sigma) guesses x0 from y = x0 + sigma * eps. Write my_edm_velocity(denoiser, "
-    "x, t): the velocity at x = (1 - t) x0 + t eps, for t (b,) between 0 and 1.",
     level="compute",
     minutes=5,
     right=edm_velocity,

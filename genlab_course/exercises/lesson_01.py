@@ -108,10 +108,9 @@ def _judge_passes(answer: Any) -> str:
         return "(e): the code still has to be decoded at the end."
     if e == 102:
         return "(e): the encoder is needed to train, not to make a new image."
-    wrong = [k for k, n in zip("abcde", given, strict=True) if n != _PASSES["abcde".index(k)]]
-    return (
-        f"({wrong[0]}): which networks run, and how often, while a sample is made?" if wrong else ""
-    )
+    wrong = [k for k, n, right in zip("abcde", given, _PASSES, strict=True) if n != right]
+    why = "which networks run, and how often, while a sample is made?"
+    return f"({wrong[0]}): {why}" if wrong else ""
 
 
 _PASSES = (256, 1, 1, 100, 101)
@@ -119,7 +118,6 @@ _PASSES = (256, 1, 1, 100, 101)
 
 BAYES = Exercise(
     id="01.bayes",
-    task="Write p_y_given_x(joint, x): the row of p(y | x) from a table whose rows are x.",
     right=lambda joint, x: joint[x] / joint[x].sum(),
     cases=tuple((joint, x) for joint in _JOINTS for x in (0, 1)),
     mistakes=Mistake.pairs(
@@ -136,7 +134,6 @@ BAYES = Exercise(
 )
 MARGINAL = Exercise(
     id="01.marginal",
-    task="Write log_marginal(prior, likelihood): log p(x) when z has finitely many values.",
     right=lambda prior, likelihood: math.log(float(np.sum(prior * likelihood))),
     cases=_MIXES,
     mistakes=Mistake.pairs(
@@ -155,7 +152,6 @@ MARGINAL = Exercise(
 )
 SCORE = Exercise(
     id="01.score",
-    task="Write score(x, mean, std): the slope of log N(x; mean, std^2) in x.",
     right=lambda x, mean, std: -(x - mean) / std**2,
     cases=((1.3, 0.5, 2.0), (-0.4, 1.0, 0.5)),
     mistakes=Mistake.pairs(
@@ -174,7 +170,6 @@ SCORE = Exercise(
 )
 PASSES = Exercise(
     id="01.passes",
-    task="Network passes for one output of (a) to (e), as a list of five whole numbers.",
     right=list(_PASSES),
     judge=_judge_passes,
     mistakes=(
@@ -191,7 +186,6 @@ PASSES = Exercise(
 )
 CLASSIFY = Exercise(
     id="01.classify",
-    task="Name the family of the five descriptions: AR, VAE, GAN, diffusion, flow or hybrid.",
     right=_FIVE,
     judge=_judge_five,
     mistakes=Mistake.pairs(
@@ -210,7 +204,6 @@ CLASSIFY = Exercise(
 )
 HYBRID = Exercise(
     id="01.hybrid",
-    task="Decompose system (e): the families of its stages, as a set of names.",
     right={"VAE", "diffusion"},
     judge=_judge_hybrid,
     mistakes=(
@@ -225,7 +218,6 @@ HYBRID = Exercise(
 )
 CHOOSE = Exercise(
     id="01.choose",
-    task="Choose a family for each of the three needs, as a list of three names.",
     right=["GAN", "AR", "diffusion"],
     judge=_judge_choice,
     mistakes=(

@@ -4,85 +4,81 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
 
-Array = NDArray[np.float64]
+
+# What a learner could have written: these drive the notebook until the learner's own are right.
+def sequence_nll(conditionals: Sequence[float]) -> float:
+    """Negative log-likelihood of a sequence, nats."""
+    return -sum(math.log(p) for p in conditionals)
 
 
-# 02.sequence-nll: from the conditionals that the model gave to the pieces that came
-def _nll(conditionals: Sequence[float]) -> float:
-    return -math.fsum(math.log(p) for p in conditionals)
+def causal_mask(n: int) -> Tensor:
+    """1 where position i may read position j of the shifted input."""
+    return torch.ones(n, n).tril()
 
 
-# 02.causal-mask: which positions may the next-piece distribution at each position read?
-def _mask(n: int, *, diagonal: int = 0) -> Array:
-    return np.tril(np.ones((n, n)), diagonal)
+def next_token_loss(logits: Tensor, x: Tensor) -> Tensor:
+    """Mean negative log-likelihood per token, nats."""
+    log_p = logits.log_softmax(-1)
+    chosen = log_p.gather(-1, x[..., None])
+    return -chosen.mean()
 
 
-# 02.top-p: the nucleus
-def _nucleus(
-    probs: Sequence[float], p: float, keep: Callable[[Array, float], NDArray[np.bool_]]
-) -> Array:
-    q = np.asarray(probs, dtype=np.float64)
-    order = np.argsort(-q, kind="stable")
-    kept = np.zeros(len(q))
-    kept[order[keep(q[order], p)]] = 1.0
-    kept *= q
-    return np.asarray(kept / kept.sum())
+@torch.no_grad()
+def sample(
+    network: Callable[[Tensor], Tensor], x: Tensor, start: int, generator: Generator
+) -> Tensor:
+    """Draw tokens start, start + 1, ... of every row; earlier ones are given."""
+    x = x.clone()
+    for i in range(start, x.shape[1]):
+        probs = network(x)[:, i].softmax(-1)
+        x[:, i] = torch.multinomial(probs, 1, generator=generator)[:, 0]
+    return x
 
 
-def _until_reached(ordered: Array, p: float) -> NDArray[np.bool_]:
-    return np.asarray(np.cumsum(ordered) - ordered < p)
+# 02.sampler: a network whose every draw is certain, and the sampler's ways to go wrong
+def _follow(x: Tensor) -> Tensor:
+    """Token i is the token before it plus i, modulo 3; the first one is 2."""
+    before = F.pad(x[:, :-1], (1, 0), value=2)
+    return 1000.0 * F.one_hot((before + torch.arange(x.shape[1])) % 3, 3)
 
 
-def _without_crossing(ordered: Array, p: float) -> NDArray[np.bool_]:
-    inside = np.cumsum(ordered) <= p
-    inside[0] = True
-    return np.asarray(inside)
+def _wrong_sampler(*, once: bool, shift: int) -> Callable[..., Tensor]:
+    def wrong(
+        network: Callable[[Tensor], Tensor], x: Tensor, start: int, generator: Generator
+    ) -> Tensor:
+        x, first = x.clone(), network(x)
+        for i in range(start, x.shape[1]):
+            x[:, i] = (first if once else network(x))[:, i + shift].argmax(-1)
+        return x
+
+    return wrong
 
 
-def _top_p(probs: Sequence[float], p: float) -> Array:
-    return _nucleus(probs, p, _until_reached)
-
-
-def _top_p_unscaled(probs: Sequence[float], p: float) -> Array:
-    q = np.asarray(probs, dtype=np.float64)
-    return np.where(_top_p(probs, p) > 0, q, 0.0)
-
-
-def _top_p_threshold(probs: Sequence[float], p: float) -> Array:
-    q = np.asarray(probs, dtype=np.float64)
-    kept = np.where(q >= p * q.max(), q, 0.0)
-    return np.asarray(kept / kept.sum())
-
-
-def _top_p_tail(probs: Sequence[float], p: float) -> Array:
-    q = np.asarray(probs, dtype=np.float64)
-    order = np.argsort(q, kind="stable")
-    kept = np.zeros(len(q))
-    kept[order[np.cumsum(q[order]) - q[order] < p]] = 1.0
-    kept *= q
-    return np.asarray(kept / kept.sum())
+_G = Generator().manual_seed(2)
 
 
 # 02.pairs: query-key pairs computed for a text of n tokens
-def _pairs_naive(n: int) -> int:
+def pairs_without_cache(n: int) -> int:
+    """Pairs of a query and a key, hidden ones included."""
     return sum(t * t for t in range(1, n + 1))
 
 
 SEQUENCE_NLL = Exercise(
     id="02.sequence-nll",
-    task="Negative log-likelihood, in nats, of a sequence whose pieces got these conditionals.",
-    right=_nll,
+    right=sequence_nll,
     cases=(([0.3, 0.5, 0.4],), ([0.9],), ([0.25, 0.25],)),
     mistakes=Mistake.pairs(
-        lambda c: _nll(c) / len(c),
+        lambda c: sequence_nll(c) / len(c),
         "you averaged over the pieces; the log of a product is a sum.",
-        lambda c: -_nll(c),
+        lambda c: -sequence_nll(c),
         "the sign: a probability below 1 has a negative log.",
-        lambda c: _nll(c) / math.log(2),
+        lambda c: sequence_nll(c) / math.log(2),
         "these are bits: you took logarithms to base 2, and nats were asked for.",
         lambda c: math.prod(c),
         "this is the joint probability itself, not its log.",
@@ -93,10 +89,10 @@ SEQUENCE_NLL = Exercise(
     "One term per piece; each is positive when the conditional is below 1.\n"
     "For the two pieces 0.25, 0.25 the joint is 1/16. How many nats is that, and how many per "
     "piece?",
+    minutes=3,
 )
 PERPLEXITY = Exercise(
     id="02.perplexity",
-    task="Perplexity of a text of n_tokens tokens with a total NLL of nll_nats.",
     right=lambda nll_nats, n_tokens: math.exp(nll_nats / n_tokens),
     cases=((2.813411, 3), (100.0, 50), (4.0875 * math.log(2), 1)),
     mistakes=Mistake.pairs(
@@ -115,59 +111,91 @@ PERPLEXITY = Exercise(
     hints="A uniform model over 17 levels must come out as 17.\n"
     "Perplexity is the reciprocal of the geometric mean of the conditionals.\n"
     "Write the geometric mean of n numbers with logarithms, then take one over it.",
+    minutes=3,
+)
+LOSS = Exercise(
+    id="02.loss",
+    right=next_token_loss,
+    cases=tuple(
+        (torch.randn(b, n, k, generator=_G), torch.randint(k, (b, n), generator=_G))
+        for b, n, k in ((1, 1, 2), (3, 4, 5), (2, 6, 3))
+    ),
+    mistakes=Mistake.pairs(
+        lambda a, x: x.shape[1] * next_token_loss(a, x),
+        "you added up over the tokens; the mean over batch *and* tokens was asked for.",
+        lambda a, x: next_token_loss(a, x) * x.numel(),
+        "you added up everything; a loss that grows with the batch needs another learning rate "
+        "for each batch size.",
+        lambda a, x: -next_token_loss(a, x),
+        "the sign: training would make the data improbable.",
+        lambda a, x: next_token_loss(a, x) / math.log(2),
+        "these are bits: divide by log 2 when you print, not in the loss.",
+        lambda a, x: -a.gather(-1, x[..., None]).mean(),
+        "you used the bare logits: without the normaliser the network wins by growing them all.",
+        lambda a, x: -a.softmax(-1).gather(-1, x[..., None]).mean(),
+        "you averaged probabilities, not their logarithms.",
+        lambda a, x: -a.log_softmax(1).gather(-1, x[..., None]).mean(),
+        "you normalised over the positions; the distribution is over the last axis.",
+        lambda a, x: next_token_loss(a[:, :-1], x[:, 1:]) if x.shape[1] > 1 else a.sum() * 0,
+        "you shifted once more: row i of these logits already predicts token i.",
+    ),
+    hints="Turn the logits into log-probabilities; over which axis do they sum to 1?\n"
+    "Of the k log-probabilities at each place you need one: that of the token that came.\n"
+    "log_softmax(-1), then .gather(-1, x[..., None]), then minus the mean.",
+    level="build",
+    minutes=10,
 )
 CAUSAL_MASK = Exercise(
     id="02.causal-mask",
-    task="An n x n array of 0 and 1: may the query at position i look at the key at j?",
-    right=_mask,
+    right=causal_mask,
     cases=((1,), (2,), (5,)),
     mistakes=Mistake.pairs(
-        lambda n: _mask(n, diagonal=-1),
+        lambda n: np.tril(np.ones((n, n)), -1),
         "off by one: position 0 may look at nothing at all, and its softmax is 0 / 0. "
         "The input was already shifted by the begin token.",
-        lambda n: _mask(n).T,
+        lambda n: np.triu(np.ones((n, n))),
         "transposed: everybody looks at the future and never at the past.",
         lambda n: np.ones((n, n)),
         "everybody looks at everybody: a bidirectional encoder, not a language model.",
-        lambda n: _mask(n, diagonal=1),
+        lambda n: np.tril(np.ones((n, n)), 1),
         "off by one the other way: each position sees the very token it must predict.",
         lambda n: np.eye(n),
         "every position looks at itself only: causal, but it has no memory.",
     ),
     hints="Row i is the query. Which columns lie in its past?\n"
     "The input at position i is the token before the one predicted there, so it may be read.\n"
-    "numpy can make a lower triangle of ones; decide about its diagonal.",
+    "torch.tril keeps a lower triangle; decide about its diagonal.",
+    level="derive",
+    minutes=3,
 )
-TOP_P = Exercise(
-    id="02.top-p",
-    task="Probabilities after top-p: the smallest set of likeliest pieces that reaches p.",
-    right=_top_p,
+SAMPLER = Exercise(
+    id="02.sampler",
+    right=sample,
     cases=(
-        ([0.5, 0.3, 0.2], 0.6),
-        ([0.1, 0.4, 0.3, 0.2], 0.45),
-        ([0.05, 0.9, 0.05], 0.5),
-        ([0.1, 0.5, 0.25, 0.15], 0.8),  # no tie at the border, which the task leaves open
+        (_follow, torch.zeros(2, 7, dtype=torch.int64), 0, Generator().manual_seed(1)),
+        (_follow, torch.tensor([[2, 0, 1, 1, 0], [0, 1, 2, 2, 2]]), 3, Generator().manual_seed(1)),
     ),
     mistakes=Mistake.pairs(
-        lambda probs, p: _nucleus(probs, p, _without_crossing),
-        "you dropped the piece that crosses the threshold; what is left does not reach p.",
-        _top_p_unscaled,
-        "right set, but what is left does not sum to 1.",
-        _top_p_tail,
-        "you collected from the unlikely end: this keeps the tail, not the nucleus.",
-        _top_p_threshold,
-        "you compared each probability with a fraction of the largest one (that is min-p); "
-        "top-p compares the running total.",
+        _wrong_sampler(once=True, shift=-1),
+        "both bugs are still there. Which line runs only once? And which row of the output "
+        "belongs to token i?",
+        _wrong_sampler(once=True, shift=0),
+        "the right row, but from a network that ran once, before anything was drawn: no token "
+        "knows its predecessors.",
+        _wrong_sampler(once=False, shift=-1),
+        "the network runs for each token now, but row i - 1 is the distribution of token i - 1.",
+        lambda network, x, start, generator: sample(network, x, 0, generator),
+        "you drew the given tokens anew: begin at `start`.",
     ),
-    hints="Sort from likely to unlikely and add up as you go.\n"
-    "A piece goes only if the pieces before it already reach p.\n"
-    "Compute the running total without the piece itself, and keep where it is below p; then "
-    "put the pieces back in their places and rescale.",
+    hints="Follow one row by hand: what does the network know when it decides token 5?\n"
+    "There are two bugs: a line stands outside the loop, and an index is off by one.\n"
+    "Inside the loop, run the network on x as it is now, and read row i.",
+    level="repair",
+    minutes=7,
 )
 PAIRS = Exercise(
     id="02.pairs",
-    task="Pairs (query, key) one attention layer computes to write n tokens, without a cache.",
-    right=_pairs_naive,
+    right=pairs_without_cache,
     cases=((1,), (2,), (10,), (500,)),
     mistakes=Mistake.pairs(
         lambda n: sum(range(1, n + 1)),
@@ -178,13 +206,15 @@ PAIRS = Exercise(
         "this is the last pass alone; each of the passes before it cost something too.",
         lambda n: n**3,
         "you charged every pass the price of the last one; texts start short.",
-        lambda n: _pairs_naive(n - 1),
+        lambda n: pairs_without_cache(n - 1),
         "off by one: the pass that writes token t reads t tokens, begin token included.",
     ),
     hints="The pass that writes token t reads t tokens (the begin token and t - 1 others).\n"
     "A pass over t tokens compares every query with every key, hidden pairs included.\n"
     "Add up t times t for t from 1 to n.",
     atol=0.5,
+    level="predict",
+    minutes=4,
 )
 
 EXERCISES = bank(globals())

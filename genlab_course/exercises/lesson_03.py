@@ -41,21 +41,6 @@ def _fit(weights: Array, means: Array, stds: Array) -> Array:
     return np.array([mean, np.sqrt(variance)])
 
 
-def _between_only(weights: Array, means: Array, stds: Array) -> Array:
-    mean = np.sum(weights * means)
-    return np.array([mean, np.sqrt(np.sum(weights * (means - mean) ** 2))])
-
-
-def _variance_returned(weights: Array, means: Array, stds: Array) -> Array:
-    mean, width = _fit(weights, means, stds)
-    return np.array([mean, width**2])
-
-
-def _mode(weights: Array, means: Array, stds: Array) -> Array:
-    k = int(np.argmax(weights))
-    return np.array([means[k], stds[k]])
-
-
 _MIXTURES = (
     (np.array([0.6, 0.4]), np.array([-2.0, 2.0]), np.array([0.6, 0.8])),
     (np.array([0.2, 0.5, 0.3]), np.array([0.0, 1.0, 4.0]), np.array([0.5, 1.0, 0.3])),
@@ -66,21 +51,6 @@ _MIXTURES = (
 def _report(log_probs: Any, n_dims: int) -> Array:
     bits = -as_array(log_probs) / (n_dims * math.log(2))
     return np.array([bits.mean(), bits.std(ddof=1) / math.sqrt(len(bits))])
-
-
-def _spread(log_probs: Any, n_dims: int) -> Array:
-    bits = -as_array(log_probs) / (n_dims * math.log(2))
-    return np.array([bits.mean(), bits.std(ddof=1)])
-
-
-def _over_n(log_probs: Any, n_dims: int) -> Array:
-    mean, spread = _spread(log_probs, n_dims)
-    return np.array([mean, spread / len(log_probs)])
-
-
-def _bar_in_nats(log_probs: Any, n_dims: int) -> Array:
-    mean, error = _report(log_probs, n_dims)
-    return np.array([mean, error * n_dims * math.log(2)])
 
 
 # About a thousand draws, so that dividing by N or by N - 1 makes no difference here.
@@ -96,27 +66,6 @@ def _smooth(counts: Any, alpha: float) -> Array:
     return np.asarray(c / c.sum(1, keepdims=True))
 
 
-def _not_normalised(counts: Any, alpha: float) -> Array:
-    c = as_array(counts)
-    return np.asarray((c + alpha) / c.sum(1, keepdims=True))
-
-
-def _one_alpha_below(counts: Any, alpha: float) -> Array:
-    c = as_array(counts)
-    return np.asarray((c + alpha) / (c.sum(1, keepdims=True) + alpha))
-
-
-def _only_zeros(counts: Any, alpha: float) -> Array:
-    c = as_array(counts)
-    c = np.where(c == 0, alpha, c)
-    return np.asarray(c / c.sum(1, keepdims=True))
-
-
-def _over_the_table(counts: Any, alpha: float) -> Array:
-    c = as_array(counts) + alpha
-    return np.asarray(c / c.sum())
-
-
 _TABLES = (
     (np.array([[3.0, 0.0, 1.0], [0.0, 5.0, 5.0]]), 0.5),
     (np.array([[0.0, 0.0, 2.0, 7.0]]), 1.0),
@@ -125,17 +74,12 @@ _TABLES = (
 
 KL_VALUE = Exercise(
     id="03.kl-value",
-    task="Compute KL(p || q) in nats for p = (0.6, 0.3, 0.1), q = (0.3, 0.3, 0.4).",
     right=_KL,
     mistakes=Mistake.pairs(
         float(np.sum(_Q * np.log(_Q / _P))),
         "You averaged under q; the average runs under the first argument.",
         _CROSS,
         "That is the cross-entropy; it still contains the entropy of p.",
-        _KL / math.log(2),
-        "That is in bits; you took the logarithm to base 2, not e.",
-        -_KL,
-        "The sign is off: no divergence is negative. Which ratio is in the log?",
         float(np.sum(np.log(_P / _Q))),
         "You added the log-ratios without weighing them by how often they happen.",
     ),
@@ -145,20 +89,15 @@ KL_VALUE = Exercise(
 )
 NLL_FROM_COUNTS = Exercise(
     id="03.nll-from-counts",
-    task="Write the mean NLL, in nats per observation, of data given as counts.",
     right=_nll,
     cases=_COUNTS,
     mistakes=Mistake.pairs(
         lambda counts, q: _nll(counts, q) * as_array(counts).sum(),
         "You summed over the observations; the mean was asked for.",
-        lambda counts, q: -_nll(counts, q),
-        "That is the log-likelihood; a *negative* log-likelihood was asked for.",
         lambda counts, q: float(-np.mean(np.log(as_array(q)))),
         "You averaged over the outcomes as if each had been seen equally often.",
         lambda counts, q: _nll(counts, q) * as_array(counts).sum() / len(as_array(q)),
         "You divided by the number of outcomes; divide by the number of observations.",
-        lambda counts, q: _nll(counts, q) / math.log(2),
-        "That is in bits; nats were asked for.",
         _entropy_of_counts,
         "That is the entropy of the counts: the model q does not occur in it.",
         lambda counts, q: _nll(counts, q) - _entropy_of_counts(counts, q),
@@ -170,24 +109,22 @@ NLL_FROM_COUNTS = Exercise(
 )
 FORWARD_FIT = Exercise(
     id="03.forward-fit",
-    task="Return mean and width of the Gaussian with the smallest KL(mixture || Gaussian).",
     right=_fit,
     cases=_MIXTURES,
     mistakes=Mistake.pairs(
         lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * s**2))]),
         "Your width averages those of the components and forgets how far apart they are.",
-        _between_only,
+        lambda w, m, s: np.array([w @ m, np.sqrt(w @ (m - w @ m) ** 2)]),
         "Your width counts how far apart the components are and forgets their own width.",
         lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * (s**2 + m**2)))]),
         "You took the root of E[x^2]; the square of the mean is still in it.",
         lambda weights, means, stds: np.array([np.sum(weights * means), np.sum(weights * stds)]),
-        "You averaged the standard deviations. Variances add up, and so does the spread "
-        "of the means.",
-        _variance_returned,
+        "You averaged the standard deviations. Variances add up, and so does the means' spread.",
+        lambda w, m, s: _fit(w, m, s) ** (1, 2),
         "You returned the variance where the width is asked for.",
         lambda weights, means, stds: _fit(np.full_like(weights, 1 / len(weights)), means, stds),
         "You gave every component the same weight.",
-        _mode,
+        lambda w, m, s: np.array([m[w.argmax()], s[w.argmax()]]),
         "That sits on one mode: what the other direction of the divergence does.",
     ),
     hints="Step 8: two moments of the mixture decide everything.\n"
@@ -196,7 +133,6 @@ FORWARD_FIT = Exercise(
 )
 FISHER_POISSON = Exercise(
     id="03.fisher-poisson",
-    task="Return the Fisher information of a Poisson distribution about its rate.",
     right=lambda rate: 1 / rate,
     cases=((0.5,), (2.0,), (7.0,)),
     mistakes=Mistake.pairs(
@@ -204,8 +140,6 @@ FISHER_POISSON = Exercise(
         "That is the variance of n itself, or of the best estimate: not the information.",
         lambda rate: 1 / rate**2,
         "That is the information of waiting times; you left E[n] out of the average.",
-        lambda rate: -1 / rate,
-        "The sign is off: information is minus the mean second derivative of log p.",
         lambda rate: 1 / math.sqrt(rate),
         "That is a square root too many: the information is not a standard deviation.",
     ),
@@ -215,18 +149,15 @@ FISHER_POISSON = Exercise(
 )
 ERROR_BAR = Exercise(
     id="03.error-bar",
-    task="Return the mean bits per dimension of N log-probabilities and its standard error.",
     right=_report,
     cases=_SCORES,
     mistakes=Mistake.pairs(
-        _spread,
+        lambda log_probs, n_dims: _report(log_probs, n_dims) * (1, math.sqrt(1000)),
         "Your second number is the spread of single images, not the error of their mean.",
-        _over_n,
+        lambda log_probs, n_dims: _report(log_probs, n_dims) / (1, math.sqrt(1000)),
         "You divided the spread by N; averaging helps only with its root.",
-        _bar_in_nats,
+        lambda log_probs, n_dims: _report(log_probs, n_dims) * (1, n_dims * math.log(2)),
         "The error bar is still in nats per image: convert it too.",
-        lambda log_probs, n_dims: _report(log_probs, n_dims) * math.log(2),
-        "You left out log 2: that is nats per dimension.",
         lambda log_probs, n_dims: _report(log_probs, n_dims) * n_dims,
         "You did not share the bits out over the dimensions.",
         lambda log_probs, n_dims: _report(log_probs, n_dims) * np.array([-1.0, 1.0]),
@@ -239,17 +170,16 @@ ERROR_BAR = Exercise(
 )
 SMOOTHING = Exercise(
     id="03.smoothing",
-    task="Smooth a table of counts (d, k) with pseudo-count alpha; each row sums to 1.",
     right=_smooth,
     cases=_TABLES,
     mistakes=Mistake.pairs(
-        _not_normalised,
+        lambda counts, alpha: (counts + alpha) / counts.sum(1, keepdims=True),
         "The rows sum to more than 1: the added counts are counts.",
-        _one_alpha_below,
+        lambda counts, alpha: (counts + alpha) / (counts.sum(1, keepdims=True) + alpha),
         "You added alpha once to the denominator, but it was added to every outcome.",
-        _only_zeros,
+        lambda counts, alpha: _smooth(np.where(counts == 0, alpha, counts), 0),
         "You gave pseudo-counts only to the zeros: every outcome gets the same.",
-        _over_the_table,
+        lambda counts, alpha: (counts + alpha) / (counts + alpha).sum(),
         "You divided by the sum of the whole table, not of each row.",
         lambda counts, alpha: np.log(_smooth(counts, alpha)),
         "Those are log-probabilities; probabilities were asked for.",

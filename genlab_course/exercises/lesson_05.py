@@ -8,23 +8,19 @@ from genlab_course.grading import Exercise, Mistake, bank
 Array = NDArray[np.float64]
 
 
-def _array(*values: float) -> Array:
-    return np.array(values)
-
-
 # 05.other-side: decoder .3, .9, prior 1/2, q(1) = .6, and x = 0
 def _kl(p: Array, q: Array) -> float:
     return float((p * np.log(p / q)).sum())
 
 
-_LIK, _PRIOR, _Q = _array(0.7, 0.1), _array(0.5, 0.5), _array(0.4, 0.6)
+_LIK, _PRIOR, _Q = np.array([0.7, 0.1]), np.array([0.5, 0.5]), np.array([0.4, 0.6])
 _POST = _LIK * _PRIOR / (_LIK * _PRIOR).sum()
 _LOG_P = float(np.log((_LIK * _PRIOR).sum()))
 
 
 def _row(lik: Array, q: Array) -> Array:
     log_p, recon, kl = np.log((lik * _PRIOR).sum()), float(q @ np.log(lik)), _kl(q, _PRIOR)
-    return _array(recon, kl, recon - kl, float(log_p) - recon + kl)
+    return np.array([recon, kl, recon - kl, float(log_p) - recon + kl])
 
 
 _RIGHT_ROW = _row(_LIK, _Q)
@@ -33,7 +29,7 @@ _RIGHT_ROW = _row(_LIK, _Q)
 def _row_from(recon: float, log_p: float) -> Array:
     """A row with another reconstruction, or another log p(x); the divergence is right."""
     kl = float(_RIGHT_ROW[1])
-    return _array(recon, kl, recon - kl, log_p - recon + kl)
+    return np.array([recon, kl, recon - kl, log_p - recon + kl])
 
 
 # 05.split: reconstruction minus KL to the prior
@@ -41,14 +37,9 @@ def _split(log_lik: Array, prior: Array, q: Array) -> float:
     return float(q @ log_lik) - _kl(q, prior)
 
 
-def _gap_to_posterior(log_lik: Array, prior: Array, q: Array) -> float:
-    joint = np.exp(log_lik) * prior
-    return float(q @ log_lik) - _kl(q, joint / joint.sum())
-
-
 _CASES_SPLIT = (
-    (np.log(_array(0.2, 0.8)), _array(0.5, 0.5), _array(0.3, 0.7)),
-    (np.log(_array(0.1, 0.6, 0.3)), _array(0.2, 0.5, 0.3), _array(0.25, 0.6, 0.15)),
+    (np.log(np.array([0.2, 0.8])), np.array([0.5, 0.5]), np.array([0.3, 0.7])),
+    (np.log(np.array([0.1, 0.6, 0.3])), np.array([0.2, 0.5, 0.3]), np.array([0.25, 0.6, 0.15])),
 )
 
 
@@ -56,12 +47,6 @@ _CASES_SPLIT = (
 def _mean_field(cov: Array) -> float:
     precision = np.linalg.inv(cov)
     return 0.5 * float(np.log(np.diag(precision)).sum() - np.linalg.slogdet(precision)[1])
-
-
-def _matched_variances(cov: Array) -> float:
-    precision, v = np.linalg.inv(cov), np.diag(cov)
-    trace, log_det = float((np.diag(precision) * v).sum()), float(np.linalg.slogdet(cov)[1])
-    return 0.5 * (trace - len(cov) + log_det - float(np.log(v).sum()))
 
 
 def _reverse_direction(cov: Array) -> float:
@@ -80,19 +65,14 @@ def _log_mean(log_w: Array) -> Array:
     return np.asarray(top + np.log(np.exp(log_w - top).mean(0)))
 
 
-def _naive(log_w: Array) -> Array:
+def _shifted(log_w: Array, top: float) -> Array:
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.exp(log_w).mean(0)))
+        return np.asarray(top + np.log(np.exp(log_w - top).mean(0)))
 
 
 _NEAR = np.array([[-1.0, 0.3], [-2.0, 0.1], [0.5, -0.7]])
 _APART = _NEAR - np.array([1000.0, 0.0])  # one example whose weights are far below the other's
 _CASES_WEIGHT = ((_NEAR,), (_NEAR - 1000.0,), (_APART,))
-
-
-def _one_shift(log_w: Array) -> Array:
-    with np.errstate(divide="ignore"):
-        return np.asarray(log_w.max() + np.log(np.exp(log_w - log_w.max()).mean(0)))
 
 
 # 05.m-step: means from responsibilities
@@ -114,19 +94,17 @@ _CODES = np.array([[0.8, 0.1, 0.1], [0.6, 0.3, 0.1], [0.1, 0.2, 0.7], [0.5, 0.25
 
 OTHER_SIDE = Exercise(
     id="05.other-side",
-    task="Give (reconstruction, KL to the prior, ELBO, gap) of the third row's q when x = 0.",
     right=_RIGHT_ROW,
     mistakes=Mistake.pairs(
-        _row(_array(0.3, 0.9), _Q),
+        _row(np.array([0.3, 0.9]), _Q),
         "These are the numbers for x = 1; the decoder's probabilities are those of x = 1.",
-        _array(_RIGHT_ROW[0], _RIGHT_ROW[1], _RIGHT_ROW[0] + _RIGHT_ROW[1], 0.0)
-        + _array(0, 0, 0, _LOG_P - _RIGHT_ROW[0] - _RIGHT_ROW[1]),
+        np.array([*_RIGHT_ROW[:2], _RIGHT_ROW[:2].sum(), _LOG_P - _RIGHT_ROW[:2].sum()]),
         "You added the divergence; a code that departs from the prior is charged for it.",
         _RIGHT_ROW[[0, 1, 3, 2]],
         "ELBO and gap are exchanged: the gap is what the bound leaves out, and positive.",
-        _array(*_RIGHT_ROW[:3], _kl(_POST, _Q)),
+        np.array([*_RIGHT_ROW[:3], _kl(_POST, _Q)]),
         "Your gap is KL(posterior || q), averaged under the wrong distribution.",
-        _array(*_RIGHT_ROW[:3], -_RIGHT_ROW[3]),
+        np.array([*_RIGHT_ROW[:3], -_RIGHT_ROW[3]]),
         "Your gap is negative: it says that a lower bound lies above what it bounds.",
         _row_from(float(_Q[::-1] @ np.log(_LIK)), _LOG_P),
         "In the reconstruction the weights of z = 0 and z = 1 are exchanged.",
@@ -136,10 +114,8 @@ OTHER_SIDE = Exercise(
         "Your reconstruction is the log of an average; it is the average of a log.",
         _row_from(float(_Q @ _LIK), _LOG_P),
         "You averaged the probabilities themselves; their logarithms are averaged.",
-        _array(*_RIGHT_ROW[:3], _RIGHT_ROW[1]),
+        np.array([*_RIGHT_ROW[:3], _RIGHT_ROW[1]]),
         "Your gap is the price, a divergence from the prior; it is one from the posterior.",
-        _RIGHT_ROW / np.log(2),
-        "These are bits; the lesson counts in nats, with natural logarithms.",
     ),
     hints="Only the decoder's row changes: what does each z say about x = 0?\n"
     "p(x=0|z) is 1 - p(x=1|z); the KL to the prior does not look at x at all.\n"
@@ -147,7 +123,6 @@ OTHER_SIDE = Exercise(
 )
 SPLIT = Exercise(
     id="05.split",
-    task="Return the ELBO of a discrete latent from log p(x|z), the prior and q.",
     right=_split,
     cases=_CASES_SPLIT,
     mistakes=Mistake.pairs(
@@ -161,10 +136,8 @@ SPLIT = Exercise(
         "Your divergence is KL(prior || q): the average must be taken under q.",
         lambda log_lik, prior, q: float(prior @ log_lik) - _kl(q, prior),
         "You average the reconstruction under the prior, but the codes come from q.",
-        _gap_to_posterior,
+        lambda log_lik, p, q: _split(log_lik, np.exp(log_lik) * p / (p @ np.exp(log_lik)), q),
         "You subtract the divergence from the posterior. That is the gap, not the price.",
-        lambda log_lik, prior, q: _kl(q, prior) - float(q @ log_lik),
-        "This is the loss, minus the ELBO; a bound on log p(x) was asked for.",
         lambda log_lik, prior, q: float(q @ np.exp(log_lik)) - _kl(q, prior),
         "Your first term averages probabilities: log_lik was a logarithm already.",
         lambda log_lik, prior, q: float(q @ log_lik),
@@ -177,8 +150,6 @@ SPLIT = Exercise(
         "Your divergence is in bits and your reconstruction in nats.",
         lambda log_lik, prior, q: float(np.log(prior @ np.exp(log_lik))),
         "This is log p(x) itself, which does not depend on q; its bound does.",
-        lambda log_lik, prior, q: q * (log_lik - np.log(q / prior)),
-        "One term for each value of z: they still have to be added up.",
         lambda log_lik, prior, q: float(np.log(q @ np.exp(log_lik))) - _kl(q, prior),
         "Your first term is the log of an average; the bound has the average of a log.",
     ),
@@ -188,22 +159,16 @@ SPLIT = Exercise(
 )
 MEAN_FIELD = Exercise(
     id="05.mean-field",
-    task="Return the smallest KL(q || posterior) over normal q with independent coordinates.",
     right=_mean_field,
     cases=_CASES_FIELD,
     mistakes=Mistake.pairs(
-        lambda cov: 2 * _mean_field(cov),
-        "The factor 1/2 of the Gaussian KL is missing.",
-        lambda cov: -_mean_field(cov),
-        "The sign is flipped: a divergence is never negative.",
-        _matched_variances,
+        lambda cov: (
+            0.5 * (np.diag(np.linalg.inv(cov)) @ np.diag(cov) - len(cov)) - _reverse_direction(cov)
+        ),
         "You gave q the posterior's own variances; a narrower q loses less.",
         lambda cov: -_reverse_direction(cov),
         "You inverted the diagonal of cov; what is needed is the diagonal of its inverse.",
-        lambda cov: (
-            0.5 * float(np.log(np.diag(np.linalg.inv(cov))).sum())
-            - 0.5 * float(np.linalg.slogdet(cov)[1])
-        ),
+        lambda cov: _mean_field(cov) - np.linalg.slogdet(cov)[1],
         "The log-determinant has the wrong sign: those of a matrix and its inverse differ.",
         lambda cov: 1 / np.diag(np.linalg.inv(cov)),
         "These are the best variances of q; asked for is what they still lose, one number.",
@@ -217,7 +182,6 @@ MEAN_FIELD = Exercise(
 )
 LOG_MEAN_WEIGHT = Exercise(
     id="05.log-mean-weight",
-    task="Return the importance-weighted bound of each example from log-weights (K, b).",
     right=_log_mean,
     cases=_CASES_WEIGHT,
     mistakes=Mistake.pairs(
@@ -225,18 +189,14 @@ LOG_MEAN_WEIGHT = Exercise(
         "You took the mean of the logs. It is a bound too, but K draws gain it nothing.",
         lambda log_w: _log_mean(log_w) + np.log(len(log_w)),
         "You took the log of the sum; your 'bound' grows without end with K.",
-        _naive,
+        lambda log_w: _shifted(log_w, 0.0),
         "Right on paper, but weights near exp(-1000) are 0 in floating point, so you "
         "return minus infinity.",
-        _one_shift,
+        lambda log_w: _shifted(log_w, log_w.max()),
         "You took one and the same number out of all columns; an example whose weights are "
         "far smaller than another's still underflows.",
         lambda log_w: _log_mean(log_w) - log_w.max(0),
         "You took the largest weight out and did not put it back.",
-        lambda log_w: _log_mean(log_w.T),
-        "You averaged over the examples; each example has its own K weights.",
-        lambda log_w: _log_mean(log_w).mean(),
-        "You averaged over the batch; one number for each example was asked for.",
         lambda log_w: log_w.max(0),
         "You kept the largest weight; the bound averages all K.",
     ),
@@ -246,7 +206,6 @@ LOG_MEAN_WEIGHT = Exercise(
 )
 M_STEP = Exercise(
     id="05.m-step",
-    task="Return the component means (k, d) that maximise the bound for responsibilities q.",
     right=_means,
     cases=((_X, _R),),
     mistakes=Mistake.pairs(
@@ -272,7 +231,6 @@ M_STEP = Exercise(
 )
 INFORMATION = Exercise(
     id="05.information",
-    task="Return the mutual information between image and code, in nats.",
     right=_information,
     cases=((_CODES,),),
     mistakes=Mistake.pairs(
@@ -280,20 +238,14 @@ INFORMATION = Exercise(
         "You measured against a uniform prior; compare with the codes' own average.",
         lambda q: len(q) * _information(q),
         "You summed over the images; each is one of n equally likely ones.",
-        lambda q: _information(q) / np.log(2),
-        "These are bits, not nats.",
         lambda q: float(-(q * np.log(q)).sum(1).mean()),
         "This is the mean entropy of the codes: large when they say little.",
         lambda q: float(-(q.mean(0) * np.log(q.mean(0))).sum()),
         "This is the entropy of the average code; an uncertain code says less.",
-        lambda q: (q * np.log(q / q.mean(0))).sum(1),
-        "One number for each image: what it says. Asked for is the average.",
         lambda q: float((q * np.log(q / q.mean(0))).mean()),
         "You averaged over the values of z too; there the terms are summed.",
         lambda q: float((q.mean(0) * np.log(q.mean(0) / q)).sum(1).mean()),
         "Your divergence is KL(q(z) || q(z|x)); average under the image's own code.",
-        lambda q: -_information(q),
-        "The sign is flipped: information is never negative.",
     ),
     hints="If all rows of q are equal the answer must be 0, whatever the prior is.\n"
     "Average the rows to get q(z); how far is each row from it?\n"

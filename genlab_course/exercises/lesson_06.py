@@ -36,41 +36,14 @@ def _step_wrong_sigma(x: float, mu: float, log_var: float, eps: float) -> Any:
     return loss, -(x - z) + mu, -(x - z) * eps * sigma + (sigma - 1) / 2
 
 
-def _step_without_kl(x: float, mu: float, log_var: float, eps: float) -> Any:
-    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
-    return loss, d_mu - mu, d_log_var - (math.exp(log_var) - 1) / 2
-
-
 def _step_without_chain(x: float, mu: float, log_var: float, eps: float) -> Any:
     sigma = math.exp(log_var / 2)
     loss, d_mu, _ = _step(x, mu, log_var, eps)
     return loss, d_mu, -(x - mu - sigma * eps) * eps + (sigma**2 - 1) / 2
 
 
-def _step_without_constant(x: float, mu: float, log_var: float, eps: float) -> Any:
-    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
-    return loss - 0.5 * math.log(2 * math.pi), d_mu, d_log_var
-
-
-def _step_pushed_away(x: float, mu: float, log_var: float, eps: float) -> Any:
-    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
-    price = (math.exp(log_var) - 1) / 2
-    return loss, 2 * mu - d_mu, 2 * price - d_log_var
-
-
-def _step_in_sigma(x: float, mu: float, log_var: float, eps: float) -> Any:
-    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
-    return loss, d_mu, 2 * d_log_var / math.exp(log_var / 2)
-
-
-def _step_without_one(x: float, mu: float, log_var: float, eps: float) -> Any:
-    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
-    return loss + 0.5, d_mu, d_log_var
-
-
-def _step_flipped(x: float, mu: float, log_var: float, eps: float) -> Any:
-    loss, d_mu, d_log_var = _step(x, mu, log_var, eps)
-    return loss, -d_mu, -d_log_var
+def _moved(*inputs: float, times: Any = 1.0, by: Any = 0.0) -> Any:
+    return np.array(_step(*inputs)) * times + by
 
 
 # 06.reinforce: score-function estimator of d/dmu with a leave-one-out baseline
@@ -94,12 +67,9 @@ def _waste(mu: Array, log_var: Array) -> Any:
 
 KL = Exercise(
     id="06.kl",
-    task="Return KL(N(mu, exp(log_var)) || N(0, I)) of each row, arrays (b, k), in nats.",
     right=lambda mu, log_var: 0.5 * (mu**2 + np.exp(log_var) - 1 - log_var).sum(-1),
     cases=_CODES,
     mistakes=Mistake.pairs(
-        lambda m, v: (m**2 + np.exp(v) - 1 - v).sum(-1),
-        "every term is there, twice: the 1/2 of the Gaussian's exponent was lost.",
         lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).mean(-1),
         "you averaged over the latents: a divergence of independent latents adds up, and a "
         "mean silently weighs it down by their number.",
@@ -115,15 +85,6 @@ KL = Exercise(
         "the mean enters by its square: left of the prior costs as much as right of it.",
         lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).sum(0),
         "you summed over the examples; the sum runs over the latents of each.",
-        lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v),
-        "one number for each latent: they still have to be added up, row by row.",
-        lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).sum(-1).mean(),
-        "you averaged over the batch; one number for each example is asked for.",
-        lambda m, v: 0.5 * (1 + v - m**2 - np.exp(v)).sum(-1),
-        "this is never positive: you wrote the part that is *added* to the bound; the "
-        "divergence has the other sign.",
-        lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).sum(),
-        "you summed over the batch too; one number for each example is asked for.",
     ),
     hints="It must vanish at mu = 0, log_var = 0, for each latent by itself.\n"
     "Four terms: mu squared, the variance, one, the log-variance.\n"
@@ -131,30 +92,25 @@ KL = Exercise(
 )
 STEP = Exercise(
     id="06.step",
-    task="Return (loss, dloss/dmu, dloss/dlog_var) for decoder N(z, 1), prior N(0, 1).",
     right=_step,
     cases=((1.2, 0.5, 0.0, -0.3), (-0.4, 0.2, 0.8, 1.1), (2.0, -1.0, -1.2, 0.6)),
     mistakes=Mistake.pairs(
-        _step_without_kl,
+        lambda x, m, v, e: _moved(x, m, v, e, by=(0, -m, (1 - math.exp(v)) / 2)),
         "your gradients are those of the reconstruction alone: the divergence pulls too.",
         _step_wrong_sigma,
         "you took exp(log_var) for sigma; it is the variance.",
         _step_without_chain,
-        "the chain from log_var to z has another factor: sigma is exp(log_var / 2), and "
-        "its derivative is not 1.",
-        _step_without_constant,
+        "another factor leads from log_var to z: the derivative of sigma = exp(log_var / 2).",
+        lambda *inputs: _moved(*inputs, by=(-0.5 * math.log(2 * math.pi), 0, 0)),
         "your loss lacks the constant of the normal density, half of log 2 pi; the "
         "gradients cannot show it, the number in nats does.",
-        _step_without_one,
+        lambda *inputs: _moved(*inputs, by=(0.5, 0, 0)),
         "your divergence is not zero at mu = 0, log_var = 0: it lacks the constant -1.",
-        _step_pushed_away,
-        "the part of the reconstruction has the wrong sign: a larger z must lower the loss "
-        "where z is too small.",
-        _step_in_sigma,
+        lambda x, m, v, e: _moved(x, m, v, e, times=(1, -1, -1), by=(0, 2 * m, math.exp(v) - 1)),
+        "the reconstruction's part has the wrong sign: if z is too small, a larger one costs less.",
+        lambda x, m, v, e: _moved(x, m, v, e, times=(1, 1, 2 / math.exp(v / 2))),
         "your last number is the slope in sigma; asked for is that in log_var.",
-        lambda x, mu, log_var, eps: _step(x, mu, log_var, eps)[0],
-        "that is the loss; its two slopes are asked for as well.",
-        _step_flipped,
+        lambda *inputs: _moved(*inputs, times=(1, -1, -1)),
         "the loss is right, and both gradients point the other way: these are of the ELBO.",
     ),
     hints="Write z = mu + sigma eps first, with eps a constant.\n"
@@ -163,8 +119,6 @@ STEP = Exercise(
 )
 REINFORCE = Exercise(
     id="06.reinforce",
-    task="Return the score-function estimate of d/dmu E f(z) from K draws of N(mu, sigma^2), "
-    "with the mean of the *other* draws as baseline; arguments f (K,), z (K,), mu, sigma.",
     right=_reinforce,
     cases=(_draws(0), _draws(1)),
     mistakes=Mistake.pairs(
@@ -175,17 +129,12 @@ REINFORCE = Exercise(
         "towards zero by the factor (K - 1)/K.",
         lambda f, z, mu, s: len(f) * _reinforce(f, z, mu, s),
         "you added up the draws; the gradient of an average is their mean.",
-        lambda f, z, mu, s: (f - (f.sum() - f) / (len(f) - 1)) * (z - mu) / s**2,
-        "one estimate for each draw: asked for is their mean.",
         lambda f, z, mu, s: float(np.mean((f + (f.sum() - f) / (len(f) - 1)) * (z - mu) / s**2)),
         "you added the baseline instead of taking it off: the noise grows.",
         lambda f, z, mu, s: float(np.mean((f - (f.sum() - f) / len(f)) * (z - mu) / s**2)),
-        "your baseline is a sum of K - 1 values divided by K; still unbiased, but not the "
-        "mean of the others.",
+        "your baseline divides the sum of K - 1 others by K; unbiased, but not their mean.",
         lambda f, z, mu, s: _reinforce(f, z, mu, s) * s,
         "the score of a normal in mu has sigma below the line twice.",
-        lambda f, z, mu, s: -_reinforce(f, z, mu, s),
-        "the sign is that of descent; asked for is the gradient itself.",
         lambda f, z, mu, s: _reinforce(f, z, mu, s) * s**2,
         "the score of a normal in mu has the variance below the line.",
     ),
@@ -195,15 +144,11 @@ REINFORCE = Exercise(
 )
 BITS = Exercise(
     id="06.bits",
-    task="Return bits per dimension from nll (nats per image), n_dims, levels and is_density "
-    "(True: a density on data dequantised to [0, 1)).",
     right=lambda nll, n_dims, levels, is_density: (
         nll / (n_dims * math.log(2)) + (math.log2(levels) if is_density else 0.0)
     ),
     cases=((90.0, 64, 17, False), (-110.0, 64, 17, True)),
     mistakes=Mistake.pairs(
-        lambda nll, d, n, dens: nll / d + (math.log(n) if dens else 0),
-        "these are nats per dimension: the unit still has to change.",
         lambda nll, d, n, dens: nll / (d * math.log(2)),
         "a density pays for the width of a bin; yours got it free.",
         lambda nll, d, n, dens: nll / (d * math.log(2)) + math.log2(n),
@@ -228,24 +173,19 @@ BITS = Exercise(
 )
 WASTE = Exercise(
     id="06.waste",
-    task="Codes N(mu_ij, exp(log_var_ij)), arrays (n, k). Return for each latent the KL to "
-    "N(0, 1) of the *one* normal that has mean and variance of the aggregate q(z).",
     right=_waste,
     cases=_CODES,
     mistakes=Mistake.pairs(
         lambda m, v: 0.5 * (m**2 + np.exp(v) - 1 - v).mean(0),
         "this is the mean divergence, information and waste together; average the *codes* first.",
         lambda m, v: 0.5 * (m.mean(0) ** 2 + np.exp(v).mean(0) - 1 - np.log(np.exp(v).mean(0))),
-        "the aggregate is wider than its parts: the spread of the means is missing from "
-        "its variance.",
+        "the aggregate is wider than its parts: its variance lacks the spread of the means.",
         lambda m, v: _waste(m, np.broadcast_to(v.mean(0), v.shape)),
         "you averaged the log-variances; the aggregate holds the mean of the *variances*.",
         lambda m, v: 0.5 * (m.mean(0) ** 2 + np.exp(v.mean(0)) - 1 - v.mean(0)),
         "you averaged the codes' parameters; a mixture of normals is wider than that.",
         lambda m, v: _waste(m, v / 2),
         "you added standard deviations where variances add.",
-        lambda m, v: _waste(m, v).sum(),
-        "one number for each latent is asked for; you added them up.",
         lambda m, v: 0.5 * (m.mean(0) ** 2 + m.var(0) - 1 - np.log(m.var(0))),
         "you took the variance of the means alone; each code has a width of its own.",
     ),

@@ -30,21 +30,6 @@ def _look_ahead(x: float, y: float, lr: float) -> Point:
     return x - lr * y_ahead, y + lr * x_ahead
 
 
-def _alternating(x: float, y: float, lr: float) -> Point:
-    x = x - lr * y
-    return x, y + lr * x
-
-
-def _from_ahead(x: float, y: float, lr: float) -> Point:
-    x_ahead, y_ahead = x - lr * y, y + lr * x
-    return x_ahead - lr * y_ahead, y_ahead + lr * x_ahead
-
-
-def _both_down(x: float, y: float, lr: float) -> Point:
-    x_ahead, y_ahead = x - lr * y, y - lr * x
-    return x - lr * y_ahead, y - lr * x_ahead
-
-
 # 07.mode-kl: how uneven the modes of a set of samples are
 _CENTRES = np.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]])
 _LUMPS = np.repeat(_CENTRES, (5, 3, 1, 1), axis=0) + 0.1
@@ -66,24 +51,8 @@ def _mode_kl(x: Array, centres: Array) -> float:
     return math.log(len(centres)) - _entropy(_counts(x, centres))
 
 
-def _up_to_the_last_seen(x: Array, centres: Array) -> float:
-    share = _counts(x, centres)
-    return math.log(int(share.nonzero()[0].max()) + 1) - _entropy(share)
-
-
-def _only_seen(x: Array, centres: Array) -> float:
-    share = _counts(x, centres)
-    return math.log(int((share > 0).sum())) - _entropy(share)
-
-
-def _reverse_mode_kl(x: Array, centres: Array) -> float:
-    share = np.maximum(_counts(x, centres), 1e-12)
-    return float(-np.log(share * len(centres)).mean())
-
-
 BEST_CRITIC = Exercise(
     id="07.best-critic",
-    task="Write best_discriminator(p, q): the best D for each outcome, as an array.",
     right=lambda p, q: p / (p + q),
     cases=((_P, _Q), (_R, _S)),
     mistakes=Mistake.pairs(
@@ -108,7 +77,6 @@ BEST_CRITIC = Exercise(
 )
 VALUE = Exercise(
     id="07.value",
-    task="Write value_at_best(p, q): the game's value against the best discriminator, nats.",
     right=lambda p, q: 2 * _js(p, q) - math.log(4),
     cases=((_P, _Q), (_R, _S), (_P, _P)),
     mistakes=Mistake.pairs(
@@ -124,12 +92,8 @@ VALUE = Exercise(
         "This is the divergence; the value of the game is twice that, with a constant.",
         lambda p, q: _kl(p, q) + _kl(q, p) - math.log(4),
         "You compared the two laws with each other; D* compares each with their mixture.",
-        lambda p, q: p * np.log(p / (p + q)) + q * np.log(q / (p + q)),
-        "One term for each outcome: they still have to be added up.",
         lambda p, q: 2 * _js(p, q) - math.log(2),
         "You pulled the factor 1/2 out of one logarithm only; there are two expectations.",
-        lambda p, q: (2 * _js(p, q) - math.log(4)) / math.log(2),
-        "You answered in bits; this course takes natural logarithms.",
     ),
     hints="Put the best D into both expectations and look for the mixture m = (p + q) / 2.\n"
     "p / (p + q) = p / (2 m): each logarithm gives a KL to m and a constant.\n"
@@ -137,7 +101,6 @@ VALUE = Exercise(
 )
 SLOPES = Exercise(
     id="07.slopes",
-    task="Write slopes_at(d): d/dl of log(1 - D) and of -log D, where D = sigmoid(l) = d.",
     right=lambda d: (-d, -(1 - d)),
     cases=((0.01,), (0.3,), (0.9,)),
     mistakes=Mistake.pairs(
@@ -151,8 +114,6 @@ SLOPES = Exercise(
         "The second loss has a minus in front: a larger logit lowers it.",
         lambda d: (d, -(1 - d)),
         "log(1 - D) falls when the logit grows; your first slope has the wrong sign.",
-        lambda d: (1 - d) / d,
-        "This is the ratio of the two slopes; give the pair.",
         lambda d: (-d * (1 - d), -d * (1 - d)),
         "You differentiated D itself and forgot the logarithm in front of it.",
     ),
@@ -162,13 +123,12 @@ SLOPES = Exercise(
 )
 LOOK_AHEAD = Exercise(
     id="07.look-ahead",
-    task="Write look_ahead(x, y, lr): an extragradient step of min_x max_y x y; return (x, y).",
     right=_look_ahead,
     cases=((1.0, 0.5, 0.2), (-2.0, 1.0, 0.7), (0.3, 0.0, 0.1)),
     mistakes=Mistake.pairs(
         lambda x, y, lr: (x - lr * y, y + lr * x),
         "You took the plain simultaneous step: you never used the direction found ahead.",
-        _alternating,
+        lambda x, y, lr: (x - lr * y, y + lr * (x - lr * y)),
         "You let the players take turns; nobody looked ahead.",
         lambda x, y, lr: (x - lr * (y + lr * x), y + lr * x),
         "Only one of the players used the other's place ahead.",
@@ -178,9 +138,9 @@ LOOK_AHEAD = Exercise(
         "You exchanged the players: x minimises, y maximises.",
         lambda x, y, lr: (x - lr * (y + lr * x / 2), y + lr * (x - lr * y / 2)),
         "You looked half a step ahead; extragradient looks one whole step ahead.",
-        _from_ahead,
+        lambda x, y, lr: ((1 - lr**2) * x - 2 * lr * y, (1 - lr**2) * y + 2 * lr * x),
         "You went on from the place you only looked at: these are two plain steps.",
-        _both_down,
+        lambda x, y, lr: (x - lr * (y - lr * x), y - lr * (x - lr * y)),
         "You let both players minimise; y wants the value to rise.",
     ),
     hints="Two evaluations of the gradients, and one step that counts.\n"
@@ -189,27 +149,23 @@ LOOK_AHEAD = Exercise(
 )
 MODE_KL = Exercise(
     id="07.mode-kl",
-    task="Write mode_kl(x, centres): KL from the share of each nearest mode to uniform, nats.",
     right=_mode_kl,
     cases=((_LUMPS, _CENTRES), (_ONE_LOST, _CENTRES), (_LAST_LOST, _CENTRES), (_CENTRES, _CENTRES)),
     mistakes=Mistake.pairs(
         lambda x, centres: _entropy(_counts(x, centres)),
         "You returned the entropy of the shares; evenly used modes must give zero.",
-        _reverse_mode_kl,
+        lambda x, c: -np.log(len(c) * np.maximum(_counts(x, c), 1e-12)).mean(),
         "You averaged under the uniform law: one lost mode then costs without bound.",
-        _up_to_the_last_seen,
-        "Your list of shares ends with the last mode that was seen; a lost mode at its end "
-        "must be counted too.",
+        lambda x, c: _mode_kl(x, c[: 1 + _counts(x, c).nonzero()[0].max()]),
+        "Your list of shares ends with the last mode seen; lost modes after it count, too.",
         lambda x, centres: math.log(8) - _entropy(_counts(x, centres)),
         "You wrote log 8, the ring's number of modes; here the centres are an argument.",
-        _only_seen,
+        lambda x, c: _mode_kl(x, c[_counts(x, c) > 0]),
         "Your uniform law covers the modes that were seen: losing one costs nothing.",
         lambda x, centres: -_entropy(_counts(x, centres)),
         "The uniform law is missing: evenly used modes must give zero.",
         lambda x, centres: _mode_kl(x, centres) / len(centres),
         "You averaged over the modes; the terms are weighed by the shares and summed.",
-        lambda x, centres: _mode_kl(x, centres) / math.log(2),
-        "You answered in bits; nats were asked for.",
         lambda x, centres: _mode_kl(x, centres) * len(x),
         "You used counts where shares belong: the answer grows with the sample size.",
     ),

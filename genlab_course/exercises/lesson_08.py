@@ -13,11 +13,7 @@ from genlab_course.grading import Exercise, Mistake, bank
 # 08.w1-on-a-line: from two histograms on sorted places
 _PLACES = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
 _UNEVEN = np.array([0.0, 0.5, 2.0, 5.0])
-_THIRDS = (
-    _PLACES,
-    np.array([1.0, 1.0, 1.0, 0.0, 0.0]) / 3,
-    np.array([0.0, 0.0, 1.0, 1.0, 1.0]) / 3,
-)
+_THIRDS = (_PLACES, np.array([1.0, 1, 1, 0, 0]) / 3, np.array([0.0, 0, 1, 1, 1]) / 3)
 _CROSSING = (_UNEVEN, np.array([0.5, 0.0, 0.1, 0.4]), np.array([0.2, 0.6, 0.2, 0.0]))
 
 
@@ -45,7 +41,6 @@ _STACK = (
 
 W1_ON_A_LINE = Exercise(
     id="08.w1-on-a-line",
-    task="Return W1 of two histograms p and q on the sorted places x.",
     right=lambda x, p, q: float(np.abs(np.cumsum(p - q))[:-1] @ np.diff(x)),
     cases=(_THIRDS, _CROSSING),
     mistakes=Mistake.pairs(
@@ -56,8 +51,7 @@ W1_ON_A_LINE = Exercise(
         "you added up gaps between the distribution functions as if all places were one "
         "unit apart: each gap lasts as long as the way to the next place.",
         lambda x, p, q: float(np.abs(np.cumsum(p - q))[1:] @ np.diff(x)),
-        "your gaps are shifted by one place: what crosses a stretch of road is the mass to "
-        "the left of it.",
+        "your gaps are shifted by one place: what crosses a gap is the mass to its left.",
         lambda x, p, q: float(((np.cumsum(p - q) ** 2)[:-1]) @ np.diff(x)),
         "you squared what crosses; that is an energy distance, not mass times way.",
         lambda x, p, q: float(np.abs(np.cumsum(p - q)).max()),
@@ -67,8 +61,7 @@ W1_ON_A_LINE = Exercise(
         lambda x, p, q: float(0.5 * np.abs(p - q).sum()),
         "this is how much mass must move (the total variation distance), not how far.",
         lambda x, p, q: float(np.abs(p - q)[:-1] @ np.diff(x)),
-        "you compared the histograms place by place; what crosses a gap is the *sum* of "
-        "all differences to its left.",
+        "you compared place by place; what crosses is the *sum* of the differences to the left.",
     ),
     hints="How much mass has to cross the gap between one place and the next?\n"
     "The mass to the left of the gap is F(x); compare F of p with F of q.\n"
@@ -76,16 +69,12 @@ W1_ON_A_LINE = Exercise(
 )
 JS_OF_THIRDS = Exercise(
     id="08.js-of-thirds",
-    task="Give JS between equal thirds on {0,1,2} and on {2,3,4}, in nats.",
     right=2 / 3 * math.log(2),
     mistakes=Mistake.pairs(
         math.log(2),
         "this is the ceiling, reached only if no outcome is shared.",
-        2 / 3,
-        "this is in bits: the course measures in nats.",
         math.log(2) / 3,
-        "you counted the shared outcome; where p = q, nothing can be told apart and "
-        "nothing is contributed.",
+        "you counted the shared outcome; where p = q, nothing is contributed.",
         4 / 3 * math.log(2),
         "the two divergences are averaged, not added: JS has a half.",
     ),
@@ -95,19 +84,15 @@ JS_OF_THIRDS = Exercise(
 )
 SOFT_SLOPE = Exercise(
     id="08.soft-slope",
-    task="Point masses a distance w apart, critic f(x) = a x: return the slope a > 0 that "
-    "maximises a w - lam (a - 1)^2.",
     right=lambda w, lam: 1 + w / (2 * lam),
     cases=((3.0, 10.0), (1.0, 0.5), (5.0, 2.0)),
     mistakes=Mistake.pairs(
         lambda w, lam: 1.0,
-        "this is the slope that a hard constraint gives; a penalty is a price, and a "
-        "little too steep is worth paying for.",
+        "this is a hard constraint's slope; a penalty is a price, and more slope is worth some.",
         lambda w, lam: 1 + w / lam,
         "the derivative of the square brings down a factor 2; you lost it.",
         lambda w, lam: w * (1 + w / (2 * lam)),
-        "this is the gap that the critic reports, slope times distance; the slope alone is "
-        "asked for.",
+        "this is the gap that the critic reports, slope times distance; give the slope alone.",
         lambda w, lam: 1 + 2 * lam / w,
         "your fraction is upside down: a heavier penalty must pull the slope nearer to 1.",
         lambda w, lam: 1 + 1 / (2 * lam),
@@ -125,25 +110,19 @@ SOFT_SLOPE = Exercise(
 )
 GRADIENT_PENALTY = Exercise(
     id="08.gradient-penalty",
-    task="Return (|grad f| - 1)^2 for each pair, at u real + (1 - u) fake; arguments "
-    "critic, real (b, d), fake (b, d), u (b,).",
     right=lambda critic, real, fake, u: gradient_penalty(critic, real, fake, u).detach(),
     cases=(_pair(0), _pair(1)),
     mistakes=Mistake.pairs(
         lambda f, x, y, u: (slopes(f, _between(x, y, u)).mean() - 1).square().expand(len(u)),
-        "you averaged over the batch before the square: a steep point and a flat one "
-        "cancel, and neither is corrected.",
+        "you averaged over the batch before the square: a steep point and a flat one cancel.",
         lambda f, x, y, u: (slopes(f, x) - 1).square(),
-        "your slopes are those at the real points; the constraint is needed on the way "
-        "between real and generated.",
+        "your slopes are those at the real points; the constraint is needed on the way between.",
         lambda f, x, y, u: (slopes(f, _between(x, y, u)).square() - 1).square(),
-        "you compared the squared norm with 1, which is a different penalty (and much "
-        "harsher on steep critics).",
+        "you compared the squared norm with 1: another penalty, much harsher on steep critics.",
         lambda f, x, y, u: (slopes(f, _between(x, y, u[:1].expand(len(u)))) - 1).square(),
         "you used one weight for the whole batch: each pair needs its own.",
         lambda f, x, y, u: (slopes(f, y) - 1).square(),
-        "your slopes are those at the generated points; the constraint is needed on the "
-        "way between.",
+        "your slopes are those at the generated points; they are needed on the way between.",
         lambda f, x, y, u: (slopes(f, _between(y, x, u)) - 1).square(),
         "u belongs to the real example and 1 - u to the generated one; you exchanged them "
         "(on average that is the same, for these numbers it is not).",
@@ -153,8 +132,6 @@ GRADIENT_PENALTY = Exercise(
         "the distance from 1 still has to be squared.",
         lambda f, x, y, u: 10 * (slopes(f, _between(x, y, u)) - 1).square(),
         "the weight of ten belongs to the loss; asked for is the penalty without it.",
-        lambda f, x, y, u: (slopes(f, _between(x, y, u)) - 1).square().mean(),
-        "you averaged over the batch; one number for each pair is asked for.",
         lambda f, x, y, u: (slopes(f, _between(x, y, u)).norm() - 1).square(),
         "your norm runs over the whole batch; each point has a gradient of its own.",
         lambda f, x, y, u: slopes(f, _between(x, y, u)).square(),
@@ -166,8 +143,6 @@ GRADIENT_PENALTY = Exercise(
 )
 LIPSCHITZ_OF_A_STACK = Exercise(
     id="08.lipschitz-of-a-stack",
-    task="Return the product bound on the Lipschitz constant of a ReLU network with the "
-    "weight matrices [W1, W2, ...].",
     right=lambda weights: float(np.prod([np.linalg.norm(w, 2) for w in weights])),
     cases=((_STACK[0],), (_STACK[1],)),
     mistakes=Mistake.pairs(
@@ -175,17 +150,14 @@ LIPSCHITZ_OF_A_STACK = Exercise(
         "this is the Frobenius norm: an upper bound too, but a looser one; a matrix "
         "stretches no vector by more than its largest singular value.",
         lambda ws: float(np.prod([np.abs(w).max() for w in ws])),
-        "the largest entry does not bound what a matrix does to a vector: many small "
-        "entries add up.",
+        "the largest entry bounds nothing that a matrix does: many small entries add up.",
         lambda ws: float(np.linalg.norm(ws[1] @ ws[0], 2)),
         "you multiplied the matrices first; between them stands a ReLU, which can switch "
         "off the entries that would have cancelled.",
         lambda ws: float(np.prod([np.linalg.norm(w, 1) for w in ws])),
-        "this norm (largest column sum) measures vectors by the sum of their entries; here "
-        "lengths are Euclidean.",
+        "this norm, the largest column sum, is of vectors' sums; here lengths are Euclidean.",
         lambda ws: float(np.prod([np.linalg.norm(w, np.inf) for w in ws])),
-        "this norm (largest row sum) measures vectors by their largest entry; here lengths "
-        "are Euclidean.",
+        "this norm, the largest row sum, is of largest entries; here lengths are Euclidean.",
         lambda ws: float(np.prod([np.linalg.norm(w, 2) ** 2 for w in ws])),
         "you multiplied eigenvalues of W^T W; the stretching factor is their square root.",
         lambda ws: float(max(np.linalg.norm(w, 2) for w in ws)),

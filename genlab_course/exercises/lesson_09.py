@@ -1,6 +1,7 @@
 """Exercises of lesson 09: compute, derive, build, judge."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -23,36 +24,27 @@ _TILTED = torch.tensor([[0.7, 0.3], [0.6, 0.4], [0.2, 0.8]], dtype=torch.float64
 
 INCEPTION = Exercise(
     id="09.inception-score",
-    task="From class probabilities (n, k), return the Inception score.",
     right=inception_score,
     cases=((_ANIMALS,), (_TILTED,)),
     mistakes=Mistake.pairs(
-        lambda p: _kl(p, p.mean(0)).exp(),
-        "One number for each sample. The divergences are averaged first, and the score is "
-        "one number for the set.",
         lambda p: _kl(p, p.mean(0)).sum().exp(),
-        "You added up the divergences of all samples; their mean is wanted, or the score "
-        "grows with the number of samples.",
+        "You added up the divergences of all samples; it is their mean that does not grow with n.",
         lambda p: (p * (p / p.mean(0)).log()).mean().exp(),
-        "You averaged over the classes too: over classes the terms are summed, over "
-        "samples they are averaged.",
+        "You averaged over the classes too: the terms are summed there, and averaged over samples.",
         lambda p: (-(p.mean(0) * p.mean(0).log()).sum()).exp(),
         "This is the exponential of the entropy of the average: it measures variety and "
         "does not ask whether the samples are certain.",
         lambda p: (-(p * p.log()).sum(-1)).mean().exp(),
-        "This is the exponential of the samples' own uncertainty: it does not ask for "
-        "variety, and smaller would be better.",
+        "This is the exponential of the samples' own uncertainty: it does not ask for variety.",
         lambda p: (_kl(p, p.mean(0)).mean() / math.log(2)).exp(),
         "Your divergence is in bits but you raised e to it; the base must match the logarithm.",
         lambda p: _kl(p.mean(0), p).mean().exp(),
         "You took the divergence the other way round: the average class distribution is "
         "in the first place. The expectation belongs under each sample's own probabilities.",
         lambda p: _kl(p, p.mean(0)).mean(),
-        "You stopped at the mean divergence, which is in nats; the score is its "
-        "exponential, a number of classes.",
+        "You stopped at the mean divergence, in nats; the score is its exponential.",
         lambda p: _kl(p, p.mean(0)).exp().mean(),
-        "You averaged after the exponential. By Jensen's inequality that is too large; "
-        "the average comes first.",
+        "You averaged after the exponential: too large (Jensen); the average comes first.",
         lambda p: _kl(p, torch.full_like(p, 1 / p.shape[1])).mean().exp(),
         "You compared with the uniform distribution. The reference is the average of the "
         "samples' own class probabilities, whatever it is.",
@@ -75,8 +67,6 @@ _M2, _V2 = torch.tensor([1.0, -1.0, 2.5]).double(), torch.tensor([2.25, 1.0, 0.0
 
 DIAGONAL = Exercise(
     id="09.frechet-diagonal",
-    task="Return the Frechet distance of two Gaussians with diagonal covariances, given means and "
-    "variances.",
     right=_diagonal,
     cases=((_M1, _V1, _M2, _V2), (_M2, _V2, _M1, 4 * _V1)),
     mistakes=Mistake.pairs(
@@ -84,25 +74,20 @@ DIAGONAL = Exercise(
         "You compared variances. The distance is between standard deviations: the "
         "arguments are variances, so a root is missing.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2).mean(),
-        "You averaged over the dimensions; both the squared distance of the means and the "
-        "trace are sums.",
+        "You averaged over the dimensions; squared distance and trace are sums.",
         lambda m1, v1, m2, v2: _diagonal(m1, v1, m2, v2).sqrt(),
         "You took the root at the end. That is the distance in the unit of the features; "
         "the number reported as FID is its square.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - (v1 * v2).sqrt()).sum(),
-        "The cross term of the trace has a factor that you left out: with equal "
-        "distributions your answer is not zero.",
+        "The trace's cross term lacks a factor: for equal distributions this is not zero.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2).sum(),
         "You compared the means only; widths differ too.",
         lambda m1, v1, m2, v2: ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
         "You compared the widths only; the means differ too.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2).sum(),
-        "You left out the cross term of the trace: with equal distributions your answer "
-        "is not zero.",
+        "You left out the trace's cross term: for equal distributions this is not zero.",
         lambda m1, v1, m2, v2: ((m1 - m2) ** 2 + v1 + v2 - 2 * v1 * v2).sum(),
         "In the cross term the root of the product is missing.",
-        lambda m1, v1, m2, v2: (m1 - m2) ** 2 + (v1.sqrt() - v2.sqrt()) ** 2,
-        "One number for each coordinate: they still have to be added up.",
         lambda m1, v1, m2, v2: (m1 - m2).norm() + ((v1.sqrt() - v2.sqrt()) ** 2).sum(),
         "You used the length of the difference of the means; the formula has its square.",
     ),
@@ -120,7 +105,6 @@ def _line(x: Tensor, values: Tensor) -> Tensor:
 
 EXTRAPOLATE = Exercise(
     id="09.infinite-samples",
-    task="Given sizes n and the Frechet distance at each, return the distance at infinite n.",
     right=lambda sizes, values: extrapolate(sizes, values)[0],
     cases=(
         ([500, 1000], torch.tensor([30.0, 20.0]).double()),
@@ -137,18 +121,14 @@ EXTRAPOLATE = Exercise(
         "You took the largest sample as if it were infinite; its bias is still in it.",
         lambda sizes, values: values[-1],
         "You took the last value of the list; every one of them has a bias in it.",
-        lambda sizes, values: _line(1 / torch.tensor(sizes).double(), values),
-        "These are intercept and slope; only one of them is the answer.",
         lambda sizes, values: _line(1 / torch.tensor(sizes).double() ** 2, values)[0],
         "You fitted a line in 1 / n^2; the leading term of the bias falls like 1/n.",
         lambda sizes, values: 2 * values[-1] - values[-2],
-        "You used the last two sizes only, as if one were twice the other. All points "
-        "belong in a least-squares line.",
+        "You used the last two sizes only; all points belong in a least-squares line.",
         lambda sizes, values: values.mean(),
         "You averaged values that all have a bias, each a different one.",
         lambda sizes, values: _line(1 / torch.tensor(sizes).double().sqrt(), values)[0],
-        "You fitted a line in 1 / sqrt(n), the law of a standard error. This is a bias, "
-        "not noise: it falls like 1/n.",
+        "You fitted a line in 1 / sqrt(n), as for a standard error; a bias falls like 1/n.",
     ),
     hints="Against which function of n is the distance a straight line?\n"
     "Fit a + b / n by least squares; at infinite n one of the two terms is left.\n"
@@ -160,8 +140,11 @@ def _radii(x: Tensor, k: int) -> Tensor:
     return torch.cdist(x, x).sort(1).values[:, k]
 
 
-def _inside(query: Tensor, centres: Tensor, radii: Tensor) -> Tensor:
-    return (torch.cdist(query, centres) <= radii).any(1).double().mean()
+def _both(real: Tensor, fake: Tensor, k: int, seen: Callable[[Tensor], Tensor]) -> Tensor:
+    """Means of what is `seen` in the tables (query, ball) of both directions."""
+    pairs = ((fake, real), (real, fake))
+    tables = [torch.cdist(query, balls) <= _radii(balls, k) for query, balls in pairs]
+    return torch.stack([seen(table).double().mean() for table in tables])
 
 
 def _right_pair(real: Tensor, fake: Tensor, k: int) -> Tensor:
@@ -175,105 +158,59 @@ _REAL, _FAKE = _REAL.double(), _FAKE.double()
 
 PRECISION = Exercise(
     id="09.precision-recall",
-    task="Return (precision, recall) of samples `fake` against `real`, with k-th neighbour balls.",
     right=_right_pair,
     cases=((_REAL, _FAKE, 1), (_REAL, _FAKE, 2), (_FAKE[:5], _REAL, 2)),
     mistakes=Mistake.pairs(
         lambda real, fake, k: _right_pair(real, fake, k).flip(0),
-        "Your two numbers are in the wrong order: precision is about the samples, recall "
-        "about the real points.",
+        "In the wrong order: precision is about the samples, recall about the real points.",
+        lambda real, fake, k: _both(real, fake, k - 1, lambda near: near.any(1)),
+        "Each point was its own nearest neighbour: your balls are one neighbour too small.",
         lambda real, fake, k: torch.stack(
-            [_inside(fake, real, _radii(real, k - 1)), _inside(real, fake, _radii(fake, k - 1))]
+            (_right_pair(real, fake, k)[0], _both(real, fake, k, lambda near: near.any(0))[0])
         ),
-        "Each point was counted as its own nearest neighbour, so your balls are one "
-        "neighbour too small.",
-        lambda real, fake, k: torch.stack(
-            [
-                _inside(fake, real, _radii(real, k)),
-                (torch.cdist(fake, real) <= _radii(real, k)).any(0).double().mean(),
-            ]
-        ),
-        "For the second number you used the real points' balls: that is coverage. Recall "
-        "asks whether a real point lies in a ball of the samples.",
-        lambda real, fake, k: torch.stack(
-            [
-                (torch.cdist(fake, real) <= _radii(fake, k)[:, None]).any(1).double().mean(),
-                (torch.cdist(real, fake) <= _radii(real, k)[:, None]).any(1).double().mean(),
-            ]
-        ),
-        "Each point was asked with its *own* ball. The balls belong to the set that "
-        "stands for the region.",
-        lambda real, fake, k: torch.stack(
-            [
-                _inside(fake, real, _radii(real, k)) * len(fake),
-                _inside(real, fake, _radii(fake, k)) * len(real),
-            ]
-        ),
+        "For recall you used the real points' balls: that is coverage; take those of the samples.",
+        lambda real, fake, k: _both(real, fake, k, lambda near: near.any(0)).flip(0),
+        "Each point was asked with its *own* ball; the balls are those of the other set.",
+        lambda real, fake, k: _right_pair(real, fake, k) * torch.tensor([len(fake), len(real)]),
         "These are counts; shares were asked for.",
-        lambda real, fake, k: torch.stack(
-            [
-                (torch.cdist(fake, real) <= _radii(real, k)).all(1).double().mean(),
-                (torch.cdist(real, fake) <= _radii(fake, k)).all(1).double().mean(),
-            ]
-        ),
+        lambda real, fake, k: _both(real, fake, k, lambda near: near.all(1)),
         "You asked for points inside *every* ball; one ball is enough.",
-        lambda real, fake, k: _inside(fake, real, _radii(real, k)),
-        "That is precision; recall is asked for as well.",
-        lambda real, fake, k: torch.stack(
-            [
-                (torch.cdist(fake, real) <= _radii(real, k)).double().sum(1).mean() / k,
-                (torch.cdist(real, fake) <= _radii(fake, k)).double().sum(1).mean() / k,
-            ]
-        ),
-        "You counted balls (that is density). Precision and recall ask only whether there "
-        "is at least one.",
+        lambda real, fake, k: _both(real, fake, k, lambda near: near.sum(1) / k),
+        "You counted balls (that is density); asked is only whether there is at least one.",
     ),
     hints="Which set draws the balls, and which set is asked whether it is inside?\n"
     "torch.cdist(x, x) sorted along its rows has the distance to itself in column 0.\n"
     "precision: (cdist(fake, real) <= radius of real).any(1).mean(); recall: swap the roles.",
 )
 
-_OPTIONS = frozenset(
-    ("bits", "inception", "frechet", "kid", "precision", "recall", "two-sample", "memorisation")
-)
 _REASONS: dict[str, dict[str, str]] = {
     "a": {
-        "frechet": "(a) Text has exact probabilities here; no sample needs to be drawn, and no "
-        "feature network trusted.",
+        "frechet": "(a) Text has exact probabilities here: no need to draw a sample.",
         "": "(a) Both models give exact probabilities to the same held-out tokens: compare these.",
     },
     "b": {
-        "precision": "(b) A copy of a real image is as realistic as can be: this metric cannot see "
-        "copying, it rewards it.",
-        "frechet": "(b) A copied training set has the right mean and covariance; this metric calls "
-        "it nearly perfect.",
-        "bits": "(b) The gap between training and held-out likelihood would tell, but a generator "
-        "may have no likelihood; its samples can always be compared.",
+        "precision": "(b) A copy is as realistic as can be: this metric rewards copying.",
+        "frechet": "(b) A copied set has the right mean and covariance: nearly perfect.",
+        "bits": "(b) A likelihood gap would tell, but a generator may have no likelihood.",
         "recall": "(b) A copied training set reaches everything: this metric rewards copying.",
-        "two-sample": "(b) Copies of real images are a sample of real images; a test for any "
-        "difference has nothing to find.",
+        "two-sample": "(b) Copies of real images are real images: nothing to find.",
         "": "(b) Only a comparison with the training set against data held out from it can tell.",
     },
     "c": {
-        "recall": "(c) That one asks what is missing; the question is whether what is there is "
-        "believable.",
+        "recall": "(c) That one asks what is missing, not whether what is there is believable.",
         "frechet": "(c) One number mixes realism with variety; the question separates them.",
         "inception": "(c) A classifier may be sure of noise: this one never looks at real data.",
         "": "(c) The question is about each sample's realism alone, whatever the variety.",
     },
     "d": {
-        "precision": "(d) Samples of one perfect class would pass this one; the question is about "
-        "what is not made.",
-        "inception": "(d) This one never looks at real data, and cannot see what is missing "
-        "inside a class.",
-        "frechet": "(d) A lost kind shows in it, and so does everything else: one number cannot "
-        "say what is missing.",
+        "precision": "(d) Samples of one perfect class would pass; ask what is not made.",
+        "inception": "(d) It never looks at real data: what is missing inside a class?",
+        "frechet": "(d) A lost kind shows in it, and so does everything else.",
         "memorisation": "(d) That one asks what was copied, not what is never made.",
         "": "(d) Ask of the *real* examples whether the generator reaches them.",
     },
     "e": {
-        "frechet": "(e) A distance without its distribution under equality is not evidence; "
-        "it is positive even for two halves of one set.",
+        "frechet": "(e) A distance is no evidence: positive even for two halves of one set.",
         "kid": "(e) Its expectation is zero under equality, but one value alone says nothing about "
         "chance; something must supply the null distribution.",
         "": "(e) The answer asked for is a p-value.",
@@ -285,14 +222,12 @@ _REASONS: dict[str, dict[str, str]] = {
         "of them needs this one more: with 50,000 samples the bias of the usual number is small.",
         "precision": "(f) This is half of the truth: it does not see what is missing.",
         "recall": "(f) This is half of the truth: it does not see what is rubbish.",
-        "two-sample": "(f) With 50,000 samples every imperfect model differs significantly; a "
-        "p-value does not rank.",
+        "two-sample": "(f) With 50,000 samples every model differs; a p-value does not rank.",
         "": "(f) Across paradigms only sample-based metrics are left, and with 50,000 samples the "
         "bias of the usual one is small and equal.",
     },
     "g": {
-        "frechet": "(g) With 300 samples its bias is larger than many differences between models, "
-        "and depends on the model.",
+        "frechet": "(g) With 300 samples its bias is large, and depends on the model.",
         "bits": "(g) A GAN has no likelihood: there is nothing to compare.",
         "two-sample": "(g) A p-value says whether there is a difference, not who is nearer.",
         "inception": "(g) This one never looks at real data; a picture per class wins.",
@@ -301,6 +236,7 @@ _REASONS: dict[str, dict[str, str]] = {
 }
 _IN_ORDER = ("bits", "memorisation", "precision", "recall", "two-sample", "frechet", "kid")
 _RIGHT = dict(zip("abcdefg", _IN_ORDER, strict=True))
+_OPTIONS = {*_IN_ORDER, "inception"}
 
 
 def _judge(answer: Any) -> str:
@@ -317,7 +253,6 @@ def _judge(answer: Any) -> str:
 
 DECIDE = Exercise(
     id="09.which-metric",
-    task="For each of seven questions, name the metric that answers it.",
     right=_RIGHT,
     judge=_judge,
     mistakes=(

@@ -13,14 +13,7 @@ _POINTS = np.array([-1.5, 0.0, 0.3, 2.0])
 
 # 10.acceptance: Metropolis' logarithmic ratio for a Langevin proposal
 def _log_ratio(
-    x: float,
-    y: float,
-    energy: Any,
-    slope: Any,
-    eta: float,
-    *,
-    swap: bool = False,
-    width: float = 4.0,
+    x: float, y: float, energy: Any, slope: Any, eta: float, swap: bool = False, width: float = 4.0
 ) -> float:
     forth = -((y - x + eta * slope(x)) ** 2) / (width * eta)
     back = -((x - y + eta * slope(y)) ** 2) / (width * eta)
@@ -31,17 +24,8 @@ def _log_acceptance(x: float, y: float, energy: Any, slope: Any, eta: float) -> 
     return min(0.0, _log_ratio(x, y, energy, slope, eta))
 
 
-def _quartic(x: float) -> float:
-    return x**4 / 4
-
-
-def _cube(x: float) -> float:
-    return x**3
-
-
-_UPHILL = (0.2, 1.3, _quartic, _cube, 0.3)
-_DOWNHILL = (1.8, 0.9, _quartic, _cube, 0.2)
-_ACROSS = (-0.5, 0.9, _quartic, _cube, 0.5)
+_QUARTIC = (lambda x: x**4 / 4, lambda x: x**3)  # an energy and its slope
+_MOVES = ((0.2, 1.3, *_QUARTIC, 0.3), (1.8, 0.9, *_QUARTIC, 0.2), (-0.5, 0.9, *_QUARTIC, 0.5))
 
 
 # 10.annealed-weights: log of the AIS weight from the values along the path
@@ -51,20 +35,17 @@ _SHORT = (np.array([0.0, 1.0]), np.array([-0.9]), np.array([0.4]))
 
 QUADRATIC_Z = Exercise(
     id="10.quadratic-z",
-    task="Return the partition function of E(x) = c/2 (x - mu)^2 on the line.",
     right=lambda c, mu: math.sqrt(2 * math.pi / c),
     cases=((1.0, 0.0), (4.0, 1.5), (0.3, -2.0)),
     mistakes=Mistake.pairs(
         lambda c, mu: math.sqrt(2 * math.pi),
         "this is right for c = 1 only; a steeper valley holds less mass.",
         lambda c, mu: math.sqrt(2 * math.pi * c),
-        "you scaled the wrong way: a steeper valley (large c) is narrower, so its "
-        "integral is smaller.",
+        "you scaled the wrong way: a steeper valley (large c) is narrower and holds less.",
         lambda c, mu: math.sqrt(2 * math.pi) / c,
         "substitute u = sqrt(c) (x - mu): dx is du over the *square root* of c.",
         lambda c, mu: math.sqrt(2 * math.pi / c) * math.exp(-c * mu**2 / 2),
-        "moving a valley does not change what it holds: the integral over the whole line "
-        "does not depend on mu.",
+        "moving a valley does not change what it holds: no mu in the integral over the line.",
         lambda c, mu: math.sqrt(c / (2 * math.pi)),
         "this is 1/Z, the factor in front of the density.",
     ),
@@ -74,8 +55,6 @@ QUADRATIC_Z = Exercise(
 )
 SETTLED_VARIANCE = Exercise(
     id="10.settled-variance",
-    task="Return the variance at which unadjusted Langevin steps of size eta settle on "
-    "E(x) = c/2 x^2.",
     right=lambda eta, c: 1 / (c * (1 - eta * c / 2)),
     cases=((0.1, 1.0), (0.5, 1.0), (0.2, 3.0)),
     mistakes=Mistake.pairs(
@@ -96,7 +75,6 @@ SETTLED_VARIANCE = Exercise(
 )
 GRADIENT_IN_C = Exercise(
     id="10.gradient-in-c",
-    task="Return d log p(x) / dc for E(x) = c/2 x^2, for each of the points x.",
     right=lambda x, c: 1 / (2 * c) - x**2 / 2,
     cases=((_POINTS, 1.0), (_POINTS, 4.0)),
     mistakes=Mistake.pairs(
@@ -106,8 +84,7 @@ GRADIENT_IN_C = Exercise(
         "the sign of the whole is wrong: p = exp(-E) / Z, so the data's energy enters "
         "with a minus. This would push the energy of the data up.",
         lambda x, c: -(x**2) / 2 - 1 / (2 * c),
-        "the negative phase has the wrong sign: it raises the energy where the model's own "
-        "samples are.",
+        "the negative phase raises the energy where the model's own samples are: the wrong sign.",
         lambda x, c: 1 / (2 * math.sqrt(c)) - x**2 / 2,
         "the model's own average of x^2 / 2 uses its variance, not its standard deviation.",
         lambda x, c: -c * x,
@@ -119,10 +96,8 @@ GRADIENT_IN_C = Exercise(
 )
 ACCEPTANCE = Exercise(
     id="10.acceptance",
-    task="Return log min(1, ratio) with which a Langevin move from x to y is accepted; "
-    "arguments x, y, energy, slope (its derivative), eta.",
     right=_log_acceptance,
-    cases=(_UPHILL, _DOWNHILL, _ACROSS),
+    cases=_MOVES,
     mistakes=Mistake.pairs(
         lambda x, y, e, s, eta: min(0.0, e(x) - e(y)),
         "this is Metropolis' rule for symmetric proposals; Langevin's drifts downhill, so "
@@ -146,8 +121,6 @@ ACCEPTANCE = Exercise(
 )
 ANNEALED_WEIGHTS = Exercise(
     id="10.annealed-weights",
-    task="Return log w of one annealed particle; betas (k + 1 levels), and log q and E at the "
-    "k places from which the level was raised.",
     right=lambda betas, log_q, energy: float(np.sum(np.diff(betas) * (-energy - log_q))),
     cases=(_PATH, _SHORT),
     mistakes=Mistake.pairs(

@@ -26,21 +26,6 @@ def _noisy(seed: int, sigma: float) -> tuple[Model, Tensor, Tensor, float]:
     return _model, x0, eps, sigma
 
 
-def _wrong_dsm(
-    *, target: Callable[[Tensor, float], Tensor], scale: float = 0.5
-) -> Callable[[Model, Tensor, Tensor, float], Tensor]:
-    """The loss with another regression target (given the noise and the level) or another scale."""
-
-    def loss(model: Model, x0: Tensor, eps: Tensor, sigma: float) -> Tensor:
-        return scale * (model(x0 + sigma * eps) - target(eps, sigma)).square().sum(1)
-
-    return loss
-
-
-def _right_target(eps: Tensor, sigma: float) -> Tensor:
-    return -eps / sigma
-
-
 # 11.tweedie: from the score to the clean example
 _SEEN = (np.array([2.5, -1.0]), np.array([-1.25, 0.7]), 1.0, 0.8)
 _SCALED = (np.array([0.4, 3.0, -2.0]), np.array([0.1, -0.9, 1.1]), 0.6, 1.7)
@@ -52,30 +37,17 @@ def _ladder(sigma_max: float, sigma_min: float, n_levels: int, rate: float) -> A
     return np.stack([sigmas, rate * sigmas**2])
 
 
-def _rows(sigmas: Array, steps: Array) -> Array:
-    return np.stack([sigmas, steps])
-
-
-def _falling(high: float, low: float, n: int) -> Array:
-    return np.geomspace(high, low, n)
-
-
 PARABOLA = Exercise(
     id="11.parabola",
-    task="Return J_SM of the model s(x) = -a x on data N(0, s^2), in closed form.",
     right=lambda a, s: 0.5 * (a - 1 / s**2) ** 2 * s**2,
     cases=((0.0, 2.0), (0.7, 0.5), (1.0, 1.5)),
     mistakes=Mistake.pairs(
         lambda a, s: 0.5 * (1 - a) ** 2,
-        "this is the answer for data of variance 1; what is the score of N(0, s^2), and "
-        "what is the mean of x^2?",
+        "right for variance 1; what is the score of N(0, s^2), and what is the mean of x^2?",
         lambda a, s: 0.5 * (a - 1 / s**2) ** 2,
         "you compared the slopes but did not average x^2 over the data.",
-        lambda a, s: (a - 1 / s**2) ** 2 * s**2,
-        "the factor one half of the definition is missing.",
         lambda a, s: -a + 0.5 * a**2 * s**2,
-        "this is Hyvarinen's form, which differs by a constant: it may be negative, a "
-        "mean square may not.",
+        "this is Hyvarinen's form, another by a constant: a mean square is never negative.",
         lambda a, s: 0.5 * (a - 1 / s) ** 2 * s**2,
         "the score of N(0, s^2) divides x by the variance, not by the deviation.",
     ),
@@ -85,7 +57,6 @@ PARABOLA = Exercise(
 )
 FLOOR = Exercise(
     id="11.floor",
-    task="Return the least denoising score matching loss on data N(0, s^2) at level sigma.",
     right=lambda s, sigma: s**2 / (2 * sigma**2 * (s**2 + sigma**2)),
     cases=((1.0, 1.0), (2.0, 0.5), (0.3, 2.0)),
     mistakes=Mistake.pairs(
@@ -95,11 +66,8 @@ FLOOR = Exercise(
         "this is the loss of the model that always answers 0; the best one does better.",
         lambda s, sigma: s**2 / (2 * (s**2 + sigma**2)),
         "this is the floor of the loss multiplied by sigma^2, that of noise prediction.",
-        lambda s, sigma: s**2 / (sigma**2 * (s**2 + sigma**2)),
-        "the factor one half of the definition is missing.",
         lambda s, sigma: 1 / (2 * (s**2 + sigma**2)),
-        "this is half the mean square of the true score, which is what must be *taken "
-        "off* from the loss of answering 0.",
+        "this is half the true score's mean square: *take it off* the loss of answering 0.",
     ),
     hints="The floor is the mean square of the target minus that of the best answer, halved.\n"
     "The target -eps/sigma has mean square 1/sigma^2. What is the noised law's score?\n"
@@ -107,20 +75,15 @@ FLOOR = Exercise(
 )
 DSM_LOSS = Exercise(
     id="11.dsm-loss",
-    task="Return the denoising score matching loss of each row; arguments score_model, "
-    "x0 (b, d), eps (b, d), sigma (a number).",
     right=lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma),
     cases=(_noisy(0, 0.4), _noisy(1, 2.5)),
     mistakes=Mistake.pairs(
-        _wrong_dsm(target=lambda eps, sigma: -eps),
-        "your target is the noise itself: the slope of the noise's log-density grows as "
-        "the noise gets small.",
-        _wrong_dsm(target=lambda eps, sigma: eps / sigma),
+        lambda net, x0, e, s: 0.5 * (net(x0 + s * e) + e).square().sum(1),
+        "your target is the noise; the slope of its log-density grows as the noise gets small.",
+        lambda net, x0, e, s: 0.5 * (net(x0 + s * e) - e / s).square().sum(1),
         "the sign: the score points back towards the clean example, against the noise.",
-        _wrong_dsm(target=lambda eps, sigma: -eps / sigma**2),
+        lambda net, x0, e, s: 0.5 * (net(x0 + s * e) + e / s**2).square().sum(1),
         "you divided by sigma twice: (x_t - x0) / sigma^2 is already eps / sigma.",
-        _wrong_dsm(target=_right_target, scale=1.0),
-        "the factor one half of the definition is missing.",
         lambda model, x0, eps, sigma: dsm_loss(model, x0, eps, sigma=sigma) / x0.shape[1],
         "you averaged over the numbers of an example; the definition sums them.",
         lambda model, x0, eps, sigma: 0.5 * (model(x0) + eps / sigma).square().sum(1),
@@ -132,13 +95,11 @@ DSM_LOSS = Exercise(
 )
 TWEEDIE = Exercise(
     id="11.tweedie",
-    task="Return E[x0 | x_t] for x_t = alpha x0 + sigma eps from the score at x_t (arrays).",
     right=lambda x_t, score, alpha, sigma: (x_t + sigma**2 * score) / alpha,
     cases=(_SEEN, _SCALED),
     mistakes=Mistake.pairs(
         lambda x_t, score, alpha, sigma: (x_t + sigma * score) / alpha,
-        "you multiplied the score by sigma, which gives minus the noise of size 1; how "
-        "large is the noise in x_t?",
+        "sigma times the score is minus the noise of size 1; how large is the noise in x_t?",
         lambda x_t, score, alpha, sigma: (x_t - sigma**2 * score) / alpha,
         "the sign: the score points to where the data are, so go along it.",
         lambda x_t, score, alpha, sigma: x_t + sigma**2 * score,
@@ -152,20 +113,17 @@ TWEEDIE = Exercise(
 )
 LADDER = Exercise(
     id="11.ladder",
-    task="Return an array of two rows: n_levels noise levels from sigma_max down to sigma_min "
-    "with one ratio, and the step size rate sigma^2 of each.",
     right=_ladder,
     cases=((10.0, 0.2, 14, 0.1), (4.0, 0.5, 4, 0.3)),
     mistakes=Mistake.pairs(
-        lambda h, w, n, r: _rows(np.linspace(h, w, n), r * np.linspace(h, w, n) ** 2),
-        "your levels have one *difference*: near the bottom a rung is then many times "
-        "the next one.",
+        lambda h, w, n, r: np.linspace(h, w, n) * (np.ones(n), r * np.linspace(h, w, n)),
+        "your levels have one *difference*: low down a rung is then many times the next.",
         lambda high, low, n, rate: _ladder(high, low, n, rate)[:, ::-1],
         "your ladder is climbed: sampling starts where all modes are one hill.",
-        lambda high, low, n, rate: _rows(_falling(high, low, n), rate * _falling(high, low, n)),
+        lambda h, w, n, r: np.stack([np.geomspace(h, w, n), r * np.geomspace(h, w, n)]),
         "steps in proportion to sigma: the score is 1/sigma long and its noise the square "
         "root of a step, so the two lose their balance.",
-        lambda h, w, n, r: _rows(_falling(h, w, n + 1)[:-1], r * _falling(h, w, n + 1)[:-1] ** 2),
+        lambda h, w, n, r: _ladder(h, w, n + 1, r)[:, :-1],
         "n levels have n - 1 gaps: your ladder stops above sigma_min.",
     ),
     hints="Equal steps in log sigma.\n"

@@ -7,61 +7,74 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genlab.score.diffusion import alphas_bar_from_betas, ddpm_loss
 from genlab_course.grading import Exercise, Mistake, bank
 
 Model = Callable[[Tensor, Tensor], Tensor]
 
 
 # 12.bound-weight: what multiplies the summed square in the bound
-def _weight(beta: float, alpha_bar: float, v: float) -> float:
+def weight(beta: float, alpha_bar: float, v: float) -> float:
+    """What multiplies the summed squared error of the noise, in nats."""
     return beta**2 / (2 * v * (1 - beta) * (1 - alpha_bar))
 
 
 # 12.training-step: build it
-def _noise_loss(eps_model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Tensor) -> Tensor:
-    return ddpm_loss(eps_model, x0, t, eps, alphas_bar=alphas_bar_from_betas(betas))
+def noise_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
+    """Mean square error of the predicted noise."""
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t)) ** 2).mean()
 
 
 def _loss_with(scales: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
-    """A training step whose signal and noise scale come from `scales(betas, t)`."""
+    """A training step whose signal and noise scale come from `scales(alphas_bar, t)`."""
 
-    def loss(eps_model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Tensor) -> Tensor:
-        signal, noise = (a[:, None] for a in scales(betas, t))
-        return ((eps - eps_model(signal * x0 + noise * eps, t)) ** 2).mean(1)
+    def loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
+        signal, noise = (a[:, None, None, None] for a in scales(alphas_bar, t))
+        return ((eps - network(signal * x0 + noise * eps, t)) ** 2).mean()
 
     return loss
 
 
-def _bar(betas: Tensor, t: Tensor) -> Tensor:
-    return alphas_bar_from_betas(betas)[t]
+def _x0_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
+    a = alphas_bar[t][:, None, None, None]
+    return ((x0 - network(a.sqrt() * x0 + (1 - a).sqrt() * eps, t)) ** 2).mean()
 
 
-def _x0_loss(eps_model: Model, x0: Tensor, t: Tensor, eps: Tensor, betas: Tensor) -> Tensor:
-    a = _bar(betas, t)[:, None]
-    return ((x0 - eps_model(a.sqrt() * x0 + (1 - a).sqrt() * eps, t)) ** 2).mean(1)
-
-
-def _early(betas: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    a = torch.where(t > 0, _bar(betas, (t - 1).clamp(min=0)), torch.ones_like(betas[t]))
+def _early(alphas_bar: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    a = torch.where(t > 0, alphas_bar[(t - 1).clamp(min=0)], torch.ones_like(alphas_bar[t]))
     return a.sqrt(), (1 - a).sqrt()
 
 
 def _network(x: Tensor, t: Tensor) -> Tensor:
-    return torch.tanh(x) * (1 + t[:, None] / 5)
+    return torch.tanh(x) * (1 + t.reshape(-1, *[1] * (x.ndim - 1)) / 5)
+
+
+BETAS = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
 
 
 def _batch(seed: int) -> tuple[Any, ...]:
     g = torch.Generator().manual_seed(seed)
-    x0, eps = torch.randn(2, 4, 3, generator=g, dtype=torch.float64)
-    betas = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
-    return _network, x0, torch.tensor([0, 2, 3, 5]), eps, betas
+    x0, eps = torch.randn(2, 4, 1, 3, 3, generator=g, dtype=torch.float64)
+    return _network, x0, torch.tensor([0, 2, 3, 5]), eps, (1 - BETAS).cumprod(0)
 
 
 # 12.sampler: build it
+def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
+    """From pure noise x to data, with step variances beta."""
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        x = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = x / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
 def _walk(
-    eps_model: Model,
-    x_T: Tensor,
+    network: Model,
+    x: Tensor,
     z: Tensor,
     betas: Tensor,
     *,
@@ -71,27 +84,66 @@ def _walk(
     upwards: bool = False,
     product: bool = True,
 ) -> Tensor:
-    """Ancestral sampler, and (by its options) the ways in which it goes wrong."""
-    bar = alphas_bar_from_betas(betas) if product else 1 - betas
-    x, order = x_T, range(len(betas))
+    """The ways in which an ancestral sampler goes wrong, by its options."""
+    bar = (1 - betas).cumprod(0) if product else 1 - betas
+    order = range(len(betas))
     for t in order if upwards else reversed(order):
-        eps_hat = eps_model(x, torch.full((len(x),), t))
+        eps_hat = network(x, torch.full((len(x),), t))
         x = x - betas[t] / (1 - bar[t]).sqrt() * eps_hat
         x = x / (1 - betas[t]).sqrt() if rescale else x
         x = x + width(betas[t]) * z[t] if t > 0 or last_noise else x
     return x
 
 
+# 12.repair: the same sampler, its guess of the data kept in range
+def clipped_walk(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
+    """From pure noise x to data, each guess of the data kept in [-1, 1]."""
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t))
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+def _clipped(
+    network: Model,
+    x: Tensor,
+    z: Tensor,
+    betas: Tensor,
+    *,
+    wraps: bool = False,
+    noise: bool = False,
+    data: bool = True,
+) -> Tensor:
+    bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = bar[t], betas[t]
+        before = bar[t - 1] if t > 0 or wraps else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t))
+        eps_hat = eps_hat.clamp(-1, 1) if noise else eps_hat
+        x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
+        x0_hat = x0_hat.clamp(-1, 1) if data else x0_hat
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        x = x + beta.sqrt() * z[t] if t > 0 else x
+    return x
+
+
 def _start(seed: int) -> tuple[Any, ...]:
     g = torch.Generator().manual_seed(seed)
-    betas = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
     x_T = torch.randn(4, 3, generator=g, dtype=torch.float64)
-    return _network, x_T, torch.randn(6, 4, 3, generator=g, dtype=torch.float64), betas
+    return _network, x_T, torch.randn(6, 4, 3, generator=g, dtype=torch.float64), BETAS
 
 
 SHORTCUT = Exercise(
     id="12.shortcut",
-    task="Give x_5 for x_0 = 2, beta = 0.1 in each step and eps = 0.3.",
+    minutes=3,
     right=2 * 0.9**2.5 + 0.3 * math.sqrt(1 - 0.9**5),
     mistakes=Mistake.pairs(
         2 * 0.9**5 + 0.3 * (1 - 0.9**5),
@@ -113,17 +165,17 @@ SHORTCUT = Exercise(
 )
 BOUND_WEIGHT = Exercise(
     id="12.bound-weight",
-    task="Return what multiplies ||eps - eps_theta||^2 (a sum) in a step's divergence, in "
-    "nats; arguments beta, alpha_bar and the model's variance v.",
-    right=_weight,
+    level="derive",
+    minutes=4,
+    right=weight,
     cases=((0.1, 0.6, 0.1), (0.02, 0.9, 0.015), (0.3, 0.2, 0.25)),
     mistakes=Mistake.pairs(
         lambda beta, alpha_bar, v: 1.0,
         "this is the simple loss, which has dropped the weight.",
-        lambda beta, alpha_bar, v: 2 * _weight(beta, alpha_bar, v),
+        lambda beta, alpha_bar, v: 2 * weight(beta, alpha_bar, v),
         "a divergence of two normals has the squared distance of the means over *twice* "
         "the variance.",
-        lambda beta, alpha_bar, v: _weight(beta, alpha_bar, v) * (1 - beta),
+        lambda beta, alpha_bar, v: weight(beta, alpha_bar, v) * (1 - beta),
         "the means carry a factor 1 / sqrt(1 - beta), which is squared with them; you lost it.",
         lambda beta, alpha_bar, v: beta / (2 * v * (1 - beta) * (1 - alpha_bar)),
         "the coefficient of the noise in the mean is squared, and that includes beta.",
@@ -139,8 +191,7 @@ BOUND_WEIGHT = Exercise(
 )
 V_AGAINST_EPS = Exercise(
     id="12.v-against-eps",
-    task="For the same guess of x_0: squared error of v over squared error of eps, as a "
-    "function of alpha_bar.",
+    level="derive",
     right=lambda alpha_bar: 1 / alpha_bar,
     cases=((0.9,), (0.5,), (0.1,)),
     mistakes=Mistake.pairs(
@@ -161,35 +212,35 @@ V_AGAINST_EPS = Exercise(
 )
 TRAINING_STEP = Exercise(
     id="12.training-step",
-    task="Return the mean square error of the predicted noise for each example; arguments "
-    "eps_model, x0 (b, d), t (b,) counted from 0, eps (b, d), betas (T,).",
-    right=_noise_loss,
+    level="build",
+    minutes=10,
+    right=noise_loss,
     cases=(_batch(0), _batch(1)),
     mistakes=Mistake.pairs(
-        _loss_with(lambda b, t: (_bar(b, t), (1 - _bar(b, t)).sqrt())),
+        _loss_with(lambda a, t: (a[t], (1 - a[t]).sqrt())),
         "you scaled the signal with alpha bar; its square root is the amplitude.",
-        _loss_with(lambda b, t: (_bar(b, t).sqrt(), 1 - _bar(b, t))),
+        _loss_with(lambda a, t: (a[t].sqrt(), 1 - a[t])),
         "you scaled the noise with its variance instead of its standard deviation.",
-        _loss_with(lambda b, t: ((1 - b[t]).sqrt(), b[t].sqrt())),
-        "you took a single step of the chain; the jump to t needs the product up to t.",
+        _loss_with(lambda a, t: (a.cumprod(0)[t].sqrt(), (1 - a.cumprod(0)[t]).sqrt())),
+        "you multiplied up alphas_bar once more; it is the product already.",
         _loss_with(_early),
         "your alpha bar is one step early: index t includes the factor of step t itself.",
         _x0_loss,
         "you compared the prediction with the data; this network names the noise.",
-        lambda e, x, t, s, b: x.shape[1] * _noise_loss(e, x, t, s, b),
-        "you summed over the dimensions; a mean was asked for.",
-        lambda eps_model, x0, t, eps, betas: _noise_loss(eps_model, x0, t, eps, betas).mean(),
-        "you averaged over the batch; one number for each example was asked.",
+        lambda f, x, t, e, a: x[0].numel() * noise_loss(f, x, t, e, a),
+        "you summed over the pixels; a mean was asked for.",
+        lambda f, x, t, e, a: len(x) * noise_loss(f, x, t, e, a),
+        "you summed over the batch; a mean was asked for.",
     ),
-    hints="Three lines: alpha bar of each example, the noisy example, the square.\n"
-    "cumprod of 1 - betas, indexed by t, with a second axis so that it meets (b, d).\n"
-    "x_t = sqrt(a) x0 + sqrt(1 - a) eps; then ((eps - eps_model(x_t, t)) ** 2).mean(1).",
+    hints="Three lines: alpha bar of each image, the noisy images, the square.\n"
+    "alphas_bar[t] has shape (b,); give it three more axes so that it meets (b, 1, h, w).\n"
+    "x_t = sqrt(a) x0 + sqrt(1 - a) eps; then ((eps - network(x_t, t)) ** 2).mean().",
 )
 SAMPLER = Exercise(
     id="12.sampler",
-    task="Walk back from x_T with variances v = beta; z[t] is the noise to use at step t, "
-    "t = T-1, ..., 0.",
-    right=_walk,
+    level="build",
+    minutes=10,
+    right=walk_back,
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(
         lambda f, x, z, b: _walk(f, x, z, b, last_noise=True),
@@ -206,7 +257,50 @@ SAMPLER = Exercise(
     ),
     hints="A loop over t from T-1 down to 0; in it one network call, a mean, and noise if t > 0.\n"
     "mean = (x - beta / sqrt(1 - alpha_bar) * eps_hat) / sqrt(1 - beta), all at index t.\n"
-    "t must be handed over as torch.full((len(x),), t).",
+    "The network wants one t for each row: torch.full((len(x),), t).",
+)
+REPAIR = Exercise(
+    id="12.repair",
+    level="repair",
+    minutes=5,
+    right=clipped_walk,
+    cases=(_start(0), _start(1)),
+    mistakes=Mistake.pairs(
+        lambda f, x, z, b: _clipped(f, x, z, b, wraps=True, noise=True, data=False),
+        "this behaves as before. Walk through the last step, t = 0, by hand; and ask what "
+        "lies in [-1, 1].",
+        lambda f, x, z, b: _clipped(f, x, z, b, wraps=True),
+        "one found. The other: what does alphas_bar[t - 1] give when t is 0?",
+        lambda f, x, z, b: _clipped(f, x, z, b, noise=True, data=False),
+        "one found. The other: pixels lie in [-1, 1]; does noise?",
+        lambda f, x, z, b: _clipped(f, x, z, b, noise=True),
+        "you clip the data, rightly, and the noise as well: a third of a normal's draws lie "
+        "outside [-1, 1].",
+        lambda f, x, z, b: _clipped(f, x, z, b, data=False),
+        "both bugs are gone, but so is the clipping: it is the guess of x_0 that must stay in "
+        "[-1, 1].",
+    ),
+    hints="The first bug acts in the last step only, the second in all of them.\n"
+    "In Python, a[-1] is the last entry. Which alpha bar stands before the first noising step?\n"
+    "before is 1 at t = 0; and clamp(-1, 1) belongs to x0_hat, not to eps_hat.",
+)
+FEW_STEPS = Exercise(
+    id="12.few-steps",
+    level="predict",
+    minutes=3,
+    right="narrow",
+    mistakes=Mistake.pairs(
+        "wide",
+        "that would be so with variance beta. Is the exact step wider or narrower than one "
+        "that knows x_0?",
+        "right",
+        "the means are right, the variances are not: a perfect network does not know x_0.",
+        "one",
+        "the mean of each step is exact, and it leans to the nearer peak; both survive.",
+    ),
+    hints="The network is perfect, so the mean of every step is exact. What about its variance?\n"
+    "The exact step averages over all x_0 that are possible: it is a mixture of normals.\n"
+    "A mixture varies within its parts and between them; the sampler's step only within.",
 )
 
 EXERCISES = bank(globals())

@@ -45,27 +45,20 @@ def _guided_case(seed: int, w: float) -> tuple[Any, ...]:
 
 PASSES = Exercise(
     id="13.passes",
-    task="How many network evaluations do 30 steps of Heun's method take, the last one to "
-    "zero noise, with guidance scale 5?",
     right=118,
     mistakes=Mistake.pairs(
         30,
         "these are the steps: Heun looks twice in most of them, guidance twice.",
         59,
-        "you counted Heun's slopes and forgot that each guided slope asks the "
-        "network with and without the condition.",
+        "you forgot that a guided slope asks the network with and without the condition.",
         60,
-        "each step counted twice, but which doubling was it? Both happen, and one "
-        "step is an exception.",
+        "each step counted twice: which doubling was it? Both happen; one step is an exception.",
         116,
-        "you took four passes off; the last step saves one slope, and a slope is "
-        "two passes with guidance, not four.",
+        "you took four passes off; the last step saves one slope, which is two guided passes.",
         120,
-        "the step to zero noise has no second slope: nothing can be divided by "
-        "a noise level of zero.",
+        "the step to zero noise has no second slope: nothing can be divided by zero.",
         295,
-        "the guidance scale is a factor in a formula; no scale, however large, "
-        "asks the network more often.",
+        "the guidance scale is a factor in a formula; it does not ask the network more often.",
     ),
     hints="How many slopes does one step look at? Is that true of the last one?\n"
     "2n - 1 slopes for n steps.\n"
@@ -73,14 +66,11 @@ PASSES = Exercise(
 )
 DDIM_STEP = Exercise(
     id="13.ddim-step",
-    task="Return the noiseless DDIM step of x_t (b, d) from alpha-bar a_t to a_s (tensors), "
-    "given the predicted noise.",
     right=lambda x_t, eps_hat, a_t, a_s: ddim_step(x_t, eps_hat, 0 * x_t, a_t, a_s),
     cases=(_step_case(0, 0.1, 0.5), _step_case(1, 0.4, 1.0)),
     mistakes=Mistake.pairs(
         lambda x, e, a_t, a_s: a_s * (x - (1 - a_t) * e) / a_t + (1 - a_s) * e,
-        "you used alpha-bar itself for the scales: it is a variance, and signals are "
-        "scaled by its root.",
+        "you used alpha-bar for the scales: it is a variance; signals are scaled by its root.",
         lambda x, e, a_t, a_s: a_t.sqrt() * _guess(x, e, a_t) + (1 - a_s).sqrt() * e,
         "the guess was put back at the level you come from, not at the one you go to.",
         lambda x, e, a_t, a_s: a_s.sqrt() * _guess(x, e, a_t),
@@ -96,16 +86,13 @@ DDIM_STEP = Exercise(
 )
 MARKOV_SIGMA = Exercise(
     id="13.markov-sigma",
-    task="Return the standard deviation of the fresh noise that makes the step from alpha-bar "
-    "a_t to a_s (numbers, a_s > a_t) DDPM's.",
     right=_sigma,
     cases=((0.2, 0.5), (0.5, 0.9), (0.05, 0.06)),
     mistakes=Mistake.pairs(
         lambda a_t, a_s: _sigma(a_t, a_s) ** 2,
         "this is the variance; the noise is multiplied by its root.",
         lambda a_t, a_s: math.sqrt(1 - a_t / a_s),
-        "this is sqrt(beta) of the step: the noise that the *forward* step adds. Knowing "
-        "x0 as well, less is open.",
+        "this is sqrt(beta), the noise of the *forward* step; knowing x0 as well, less is open.",
         lambda a_t, a_s: math.sqrt((1 - a_t) / (1 - a_s) * (1 - a_t / a_s)),
         "one ratio is upside down: the result must vanish when the new level is clean.",
         lambda a_t, a_s: math.sqrt(1 - a_s),
@@ -117,8 +104,6 @@ MARKOV_SIGMA = Exercise(
 )
 TWO_M = Exercise(
     id="13.two-m",
-    task="Return the guess that DPM-Solver++ (2M) uses for the step from lam_t to lam_s, from "
-    "the guess now, the guess before (at lam_r) and the three half log-SNRs.",
     right=lambda now, before, lam_r, lam_t, lam_s: (
         now + (lam_s - lam_t) / (2 * (lam_t - lam_r)) * (now - before)
     ),
@@ -141,8 +126,6 @@ TWO_M = Exercise(
 )
 GUIDED_VARIANCE = Exercise(
     id="13.guided-variance",
-    task="Data N(0, 1), class N(m, v): return the variance of noiselessly guided samples at "
-    "scale w.",
     right=lambda v, w: v**w,
     cases=((0.25, 3.0), (0.5, 2.0), (0.8, 5.0)),
     mistakes=Mistake.pairs(
@@ -163,8 +146,6 @@ GUIDED_VARIANCE = Exercise(
 )
 GUIDED_NETWORK = Exercise(
     id="13.guided-network",
-    task="Return the guided prediction of net(x, t, label) at scale w (0: unconditional, 1: "
-    "conditional); `null` is the label for no class; arguments net, x, t, label, null, w.",
     right=_guided,
     cases=(_guided_case(0, 3.0), _guided_case(1, 0.5)),
     mistakes=Mistake.pairs(
@@ -175,8 +156,7 @@ GUIDED_NETWORK = Exercise(
         lambda net, x, t, c, null, w: _guided(net, x, t, c, 0, w),
         "you gave label 0 for 'no class': that is the digit zero.",
         lambda net, x, t, c, null, w: w * net(x, t, c),
-        "you multiplied the prediction itself; only the difference that the class makes "
-        "is exaggerated.",
+        "you multiplied the prediction; only the difference that the class makes is exaggerated.",
         lambda net, x, t, c, null, w: _guided(net, x, t, c[:1].expand(len(c)), null, w),
         "every row was told the first row's class.",
     ),

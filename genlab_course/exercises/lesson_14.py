@@ -20,10 +20,6 @@ def _flow_step(x: float, eps: float, t: float, h: float) -> float:
 
 
 # 14.ode-log-prob: Euler steps for the point and for the integral of the divergence
-def _log_normal(x: Array) -> Array:
-    return -0.5 * x**2 - 0.5 * math.log(2 * math.pi)
-
-
 def _log_density(
     velocity: Field,
     divergence: Field,
@@ -45,29 +41,14 @@ def _log_density(
         total = total + divergence(moved if after else x, t) * (1 / n if step else 1.0)
         x = moved
     where = np.array(x0) if at_data else x
-    return np.asarray((_log_normal(where) if prior else 0.0) + sign * total)
-
-
-def _bent(x: Array, t: float) -> Array:
-    return np.asarray(-np.sinh(x) * (0.5 + t))
-
-
-def _bent_divergence(x: Array, t: float) -> Array:
-    return np.asarray(-np.cosh(x) * (0.5 + t))
-
-
-def _plain(x: Array, t: float) -> Array:
-    return np.asarray((1 + t) * x + 0.3)
-
-
-def _plain_divergence(x: Array, t: float) -> Array:
-    return np.full_like(x, 1 + t)
+    log_prior = -0.5 * where**2 - 0.5 * math.log(2 * math.pi)
+    return np.asarray((log_prior if prior else 0.0) + sign * total)
 
 
 _POINTS = np.array([-1.2, 0.1, 0.8])
 _FIELDS: tuple[tuple[Any, ...], ...] = (
-    (_bent, _bent_divergence, _POINTS, 8),
-    (_plain, _plain_divergence, _POINTS, 5),
+    (lambda x, t: -np.sinh(x) * (0.5 + t), lambda x, t: -np.cosh(x) * (0.5 + t), _POINTS, 8),
+    (lambda x, t: (1 + t) * x + 0.3, lambda x, t: np.full_like(x, 1 + t), _POINTS, 5),
 )
 
 
@@ -77,13 +58,10 @@ _X0, _EPS = np.array([1.0, -2.0, 0.4]), np.array([0.3, 0.9, -1.5])
 
 FORGOTTEN_HALF = Exercise(
     id="14.forgotten-half",
-    task="N(0, 1) data, dx = -x/2 dt + dW: samples are made by the ODE with the *SDE's* drift "
-    "from T = 2 down to 0, started from N(0, 1). Give their variance.",
     right=math.exp(-2),
     mistakes=Mistake.pairs(
         1.0,
-        "with the right factor before the score nothing would move; here the score counts "
-        "twice as much as it should.",
+        "with the right factor nothing would move; here the score counts twice as much.",
         math.exp(2),
         "you followed the velocity with time growing; sampling runs from T down to 0.",
         math.exp(-1),
@@ -97,7 +75,6 @@ FORGOTTEN_HALF = Exercise(
 )
 STRENGTH_OF_A_PATH = Exercise(
     id="14.strength-of-a-path",
-    task="Return g(t)^2 from sigma, its time derivative, alpha and its time derivative.",
     right=lambda sigma, d_sigma, alpha, d_alpha: (
         2 * sigma * d_sigma - 2 * d_alpha / alpha * sigma**2
     ),
@@ -121,8 +98,6 @@ STRENGTH_OF_A_PATH = Exercise(
 )
 FLOW_STEP = Exercise(
     id="14.flow-step",
-    task="dx = -x/2 dt + dW: from x and the predicted noise eps at time t, take one Euler step "
-    "of length h of the probability-flow ODE towards the data.",
     right=_flow_step,
     cases=((1.2, 0.8, 0.5, 0.05), (-0.7, 0.4, 1.5, 0.1), (0.3, -1.1, 0.2, 0.02)),
     mistakes=Mistake.pairs(
@@ -143,14 +118,11 @@ FLOW_STEP = Exercise(
 )
 ODE_LOG_PROB = Exercise(
     id="14.ode-log-prob",
-    task="Build log p(x0) by n Euler steps from t = 0 to 1 (velocity and divergence at the "
-    "start of each step), with a standard normal prior at t = 1.",
     right=_log_density,
     cases=_FIELDS,
     mistakes=Mistake.pairs(
         lambda v, d, x0, n: _log_density(v, d, x0, n, sign=-1.0),
-        "where points spread on their way to the noise, they were *denser* at the data: "
-        "check the sign of the divergence.",
+        "points that spread towards the noise were *denser* at the data: the divergence's sign?",
         lambda v, d, x0, n: _log_density(v, d, x0, n, at_data=True),
         "the prior is the law at t = 1: ask it where the point has arrived, not where it began.",
         lambda v, d, x0, n: _log_density(v, d, x0, n, step=False),
@@ -168,14 +140,11 @@ ODE_LOG_PROB = Exercise(
 )
 FLOW_MATCHING_PAIR = Exercise(
     id="14.flow-matching-pair",
-    task="With data at t = 0 and noise at t = 1: return np.stack([x_t, target]) for flow "
-    "matching on the straight path.",
     right=lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps - x0]),
     cases=((_X0, _EPS, 0.25), (_X0, _EPS, 0.8)),
     mistakes=Mistake.pairs(
         lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, x0 - eps]),
-        "your target leads from the noise to the data: the papers' clock. Here time grows "
-        "towards the noise.",
+        "your target leads to the data: the papers' clock. Here time grows towards the noise.",
         lambda x0, eps, t: np.stack([t * x0 + (1 - t) * eps, eps - x0]),
         "your point is at the wrong end: at t = 0 it must be the data.",
         lambda x0, eps, t: np.stack([t * x0 + (1 - t) * eps, x0 - eps]),
@@ -183,8 +152,7 @@ FLOW_MATCHING_PAIR = Exercise(
         lambda x0, eps, t: np.stack([(1 - t) * x0 + t * eps, eps]),
         "this is the target of noise prediction; a velocity is the derivative of x_t.",
         lambda x0, eps, t: np.stack([np.sqrt(1 - t) * x0 + np.sqrt(t) * eps, eps - x0]),
-        "with square roots the path is not straight (it is the variance-preserving one), "
-        "and its velocity is another.",
+        "with square roots the path is not straight (it preserves variance): another velocity.",
     ),
     hints="Where is x_t at t = 0, and where at t = 1?\n"
     "A straight line between the two; its derivative in t does not depend on t.\n"

@@ -74,11 +74,6 @@ def _price(joint: Array) -> float:
     return sum(_entropy(m) for m in _margins(joint)) - _entropy(joint)
 
 
-def _first_two(joint: Array) -> float:
-    pair = joint.sum(tuple(range(2, joint.ndim))) if joint.ndim > 2 else joint
-    return _price(pair)
-
-
 _random = np.random.default_rng(15)
 _JOINTS: tuple[tuple[Array], ...] = (
     (np.eye(2) / 2,),
@@ -128,7 +123,6 @@ _SEEN: tuple[tuple[int, float, bool, str], ...] = (
 
 READ = Exercise(
     id="15.read",
-    task="Place five releases: for each AR, VAE, GAN, diffusion or flow, parts joined by a +.",
     right=_READ,
     judge=_judge_reading,
     mistakes=(
@@ -144,19 +138,14 @@ READ = Exercise(
 )
 PASSES = Exercise(
     id="15.passes",
-    task="A language model writes 100 text tokens, one pass each; a latent denoiser then takes "
-    "30 DDIM steps with classifier-free guidance, both of its rows in one batch; a decoder "
-    "makes the image. Give the network evaluations (rows) and the sequential passes.",
     right=(161, 131),
     mistakes=Mistake.pairs(
         (131, 161),
         "the other way round: evaluations are the work, passes the wait.",
         (131, 131),
-        "guidance needs the noise twice in each step, with the text and "
-        "without: two evaluations, though one pass.",
+        "guidance needs the noise with the text and without: two evaluations, though one pass.",
         (161, 161),
-        "the two rows of a guided step do not wait for each other: in one "
-        "batch they are one sequential pass.",
+        "the two rows of a guided step in one batch are one sequential pass.",
         (160, 130),
         "the decoder is a network too, and it is used once.",
         (61, 31),
@@ -170,13 +159,11 @@ PASSES = Exercise(
 )
 RESIDUAL = Exercise(
     id="15.residual",
-    task="Return the law of the token that replaces a refused one in speculative decoding.",
     right=_residual,
     cases=_LAWS,
     mistakes=Mistake.pairs(
         lambda p, q: np.asarray(p),
-        "a draw from p gives again what the draft already had its chance to give: tokens "
-        "that q likes come out too often.",
+        "p gives again what the draft has had its chance to give: q's tokens come too often.",
         lambda p, q: np.maximum(np.asarray(p) - np.asarray(q), 0.0),
         "this is what is missing, but it does not sum to 1: a law has to be normalised.",
         lambda p, q: _residual(q, p),
@@ -194,20 +181,15 @@ RESIDUAL = Exercise(
 )
 TOKENS_A_PASS = Exercise(
     id="15.tokens-a-pass",
-    task="Each of k drafted tokens is kept with probability `kept`, independently, until the "
-    "first refusal. Return the expected number of tokens that one pass of the target yields.",
     right=lambda kept, k: sum(kept**i for i in range(k + 1)),
     cases=((0.5, 2), (0.8, 4), (0.3, 1), (0.9, 7)),
     mistakes=Mistake.pairs(
         lambda kept, k: kept * k,
-        "after a refusal the rest of the draft is thrown away, kept or not; and one token "
-        "always comes on top.",
+        "after a refusal the rest is thrown away, kept or not; and one token always comes on top.",
         lambda kept, k: 1 + kept * k,
-        "after a refusal the rest of the draft is thrown away: the second can only count "
-        "if the first was kept.",
+        "after a refusal the rest is thrown away: the second counts only if the first was kept.",
         lambda kept, k: sum(kept**i for i in range(1, k + 1)),
-        "these are the kept tokens. The pass also pays for one more: the replacement, or "
-        "the token after the last.",
+        "these are the kept tokens; a pass also yields a replacement, or the one after the last.",
         lambda kept, k: sum(kept**i for i in range(k)),
         "if all are kept the target's last answer is a token too: k + 1 are possible.",
         lambda kept, k: 1 / (1 - kept),
@@ -219,25 +201,17 @@ TOKENS_A_PASS = Exercise(
 )
 PRICE_OF_PARALLEL = Exercise(
     id="15.price-of-parallel",
-    task="Return the KL divergence, in nats, from a joint law to what a perfect network draws "
-    "in a single parallel pass.",
     right=_price,
     cases=_JOINTS,
     mistakes=Mistake.pairs(
-        lambda joint: _price(joint) / np.log(2),
-        "this is in bits; the exercise asks for nats.",
         lambda joint: sum(_entropy(m) for m in _margins(joint)),
         "this is the entropy of what is drawn; what did the joint law have?",
         _entropy,
-        "this is the entropy of the joint law. Compare it with that of independent "
-        "draws from its marginals.",
-        lambda joint: -_price(joint),
-        "a KL divergence is never negative: the marginals' entropies come first.",
+        "this is the joint entropy; compare it with that of independent draws from the marginals.",
         lambda joint: joint.size and np.log(joint.size) - _entropy(joint),
         "this is the distance from the even law; one pass does know the marginals.",
-        _first_two,
-        "this is the mutual information of the first two variables: all of them depend on "
-        "one another.",
+        lambda joint: _price(joint.reshape(*joint.shape[:2], -1).sum(-1)),
+        "this is the mutual information of the first two: all of them depend on one another.",
     ),
     hints="What is drawn: each variable from its own marginal, independently.\n"
     "KL(p || product of marginals). Write its logarithm as a sum.\n"
@@ -245,10 +219,6 @@ PRICE_OF_PARALLEL = Exercise(
 )
 PLACE = Exercise(
     id="15.place",
-    task="From passes, share of new positions in a pass (1.0 for a single pass), whether the "
-    'passes follow a dial of steps, and the kind of likelihood ("exact", "bound", '
-    '"unnormalised", "none"), return "autoregressive", "flow", "latent-variable", '
-    '"adversarial" or "score".',
     right=_place,
     cases=_SEEN,
     mistakes=Mistake.pairs(

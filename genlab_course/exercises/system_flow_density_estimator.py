@@ -35,15 +35,12 @@ _OLD, _NEW = np.array([-1.0, -2.0, -0.5]), np.array([-3.0, -1.0, -0.7])
 
 INFORMATION = Exercise(
     id="npe.information",
-    task="theta is N(0, 1), x = theta + 0.5 eps: by how many nats does the loss fall at most?",
     right=0.5 * math.log(5),
     mistakes=Mistake.pairs(
         math.log(5),
         "You forgot the half: entropies hold standard deviations.",
         0.5 * math.log(3),
         "You took the noise's standard deviation where its variance belongs.",
-        0.5 * math.log2(5),
-        "You answered in bits; the loss of a flow is counted in nats.",
         0.5 * math.log(1.25),
         "You compared the data with the noise the wrong way round: a variance of 1.25 is "
         "that of x, and most of it is not noise.",
@@ -57,8 +54,6 @@ INFORMATION = Exercise(
 )
 BOX = Exercise(
     id="npe.box",
-    task="Write log_on_box(log_q_z, z, low, high): log-density of theta = low + (high - low) "
-    "Phi(z), z of shape (n, p).",
     right=lambda log_q_z, z, low, high: log_q_z - (math.log(high - low) + _log_phi(z)).sum(1),
     cases=((_LOG_Q, _Z, -1.0, 1.0), (_LOG_Q, _Z, 0.0, 3.0)),
     mistakes=Mistake.pairs(
@@ -79,8 +74,6 @@ BOX = Exercise(
 )
 REWEIGHT = Exercise(
     id="npe.reweight",
-    task="Write weights(log_old, log_new): weights, summing to 1, that turn draws made under "
-    "one prior into draws under another.",
     right=_weights,
     cases=((_OLD, _NEW), (np.zeros(4), np.array([0.0, 1.0, 2.0, -1.0]))),
     mistakes=Mistake.pairs(
@@ -99,7 +92,6 @@ REWEIGHT = Exercise(
 )
 RANKS = Exercise(
     id="npe.ranks",
-    task="Write ranks(truth, draws): how many of each row's draws lie below its truth.",
     right=lambda truth, draws: (draws < truth[:, None]).sum(1),
     cases=((_TRUTH, _DRAWS), (_TRUTH[:2], _DRAWS[2:])),
     mistakes=Mistake.pairs(
@@ -109,8 +101,6 @@ RANKS = Exercise(
         "You counted ties as below; counts of whole numbers would be pushed up.",
         lambda truth, draws: (draws < truth[:, None]).mean(1),
         "You gave a share; a rank is a whole number from 0 to L.",
-        lambda truth, draws: int((draws < truth[:, None]).sum()),
-        "You counted over all data sets together; each has a rank of its own.",
         lambda truth, draws: (draws < truth[:, None]).sum(1) + 1,
         "You started at 1; a truth below all of its draws has rank 0.",
     ),

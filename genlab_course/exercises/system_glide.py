@@ -40,8 +40,6 @@ _SMALL = np.array([[0.5, 0.4], [0.3, 0.6]])
 
 SHARPENED = Exercise(
     id="glide.sharpened",
-    task="Everything is N(0, 4), the pictures of your caption are N(2, 1) (variances). What is "
-    "the mean of the law proportional to p(x)^(1-w) p(x|c)^w at w = 2?",
     right=16 / 7,
     mistakes=Mistake.pairs(
         4.0,
@@ -63,8 +61,6 @@ SHARPENED = Exercise(
 )
 CLASSIFIER = Exercise(
     id="glide.classifier",
-    task="Write pulled(guess, slope, sigma, w): the guess of the data under classifier "
-    "guidance, from the unconditional guess and the slope of log p(c | x) at noise sigma.",
     right=lambda guess, slope, sigma, w: guess + w * sigma**2 * slope,
     cases=((_GUESS, _SLOPE, 2.0, 3.0), (_GUESS, _SLOPE, 0.5, 1.0), (_GUESS, _SLOPE, 0.5, 0.0)),
     mistakes=Mistake.pairs(
@@ -85,8 +81,6 @@ CLASSIFIER = Exercise(
 )
 HIDE = Exercise(
     id="glide.hide",
-    task="Write hide(states, u, p, nothing): replace all states of a caption, (n, s, d), by "
-    "`nothing`, (d,), in the rows whose uniform draw u says so: a share p of them.",
     right=_hide,
     cases=((_STATES, _U, 0.1, _NOTHING), (_STATES, _U, 0.2, _NOTHING)),
     mistakes=Mistake.pairs(
@@ -107,8 +101,6 @@ HIDE = Exercise(
 )
 CONSISTENT = Exercise(
     id="glide.consistent",
-    task="Write consistent(large, small): move a large picture (2h, 2w) as little as possible, "
-    "so that the means of its 2 x 2 blocks are the small picture (h, w).",
     right=lambda large, small: large + _repeat(small - _means(large)),
     cases=((_LARGE, _SMALL), (_LARGE[:2], _SMALL[:1])),
     mistakes=Mistake.pairs(

@@ -34,17 +34,12 @@ _TOKENS = np.array([[5, 9, 0, 9], [1, 2, 3, 4], [9, 0, 0, 0], [2, 2, 7, 9]])
 
 CHANCE = Exercise(
     id="language_and_image.chance",
-    task="Ten digits and six colours, all equally likely and always said; three slants, "
-    "equally likely and said three times in four. The states are shuffled: how often are all "
-    "the words right?",
     right=1 / 120,
     mistakes=Mistake.pairs(
         1 / 180,
-        "You asked every caption for its slant; one in four says none, and cannot be wrong "
-        "about it.",
+        "You asked every caption for its slant; one in four says none and cannot be wrong.",
         1 / 240,
-        "You counted captions without a slant as failures: a word that was not said is "
-        "kept by every picture.",
+        "You counted captions without a slant as failures; every picture keeps what is not said.",
         1 / 60,
         "You left the slant out; three captions in four do say one.",
         1 / 10 + 1 / 6 + 1 / 2,
@@ -58,8 +53,6 @@ CHANCE = Exercise(
 )
 JOINT = Exercise(
     id="language_and_image.joint",
-    task="Write log_joint(log_p, mine, bound): bound in nats on log p(words, picture) of each "
-    "row, from log-probabilities of tokens, a mask of 0 and 1, and bounds of the pictures.",
     right=lambda log_p, mine, bound: (log_p * mine).sum(1) + bound,
     cases=((_LOG_P, _MINE, _BOUND), (_LOG_P[:1], _MINE[:1], _BOUND[:1])),
     mistakes=Mistake.pairs(
@@ -69,8 +62,6 @@ JOINT = Exercise(
         "You took a mean over the tokens; the chain rule is a sum, in the picture's unit.",
         lambda log_p, mine, bound: (log_p * mine).sum(1) - bound,
         "You subtracted the picture's part: it is a log-probability too.",
-        lambda log_p, mine, bound: float(((log_p * mine).sum(1) + bound).sum()),
-        "You summed over the rows; each pair of a caption and a picture has its own.",
         lambda log_p, mine, bound: np.exp((log_p * mine).sum(1)) + bound,
         "You mixed a probability with a logarithm.",
     ),
@@ -80,16 +71,13 @@ JOINT = Exercise(
 )
 SHARE = Exercise(
     id="language_and_image.share",
-    task="Write share(scores, n_zero): the part of the attention that falls on the words, when "
-    "n_zero zero states stand beside them; scores are those of the words.",
     right=_share,
     cases=((_SCORES, 4), (_SCORES, 0), (np.array([-3.0, 0.0]), 11)),
     mistakes=Mistake.pairs(
         lambda scores, n_zero: len(scores) / (len(scores) + n_zero),
         "You counted positions; attention weighs them by the exponentials of their scores.",
         lambda s, n: float(np.exp(s - s.max()).sum()) / (float(np.exp(s - s.max()).sum()) + n),
-        "You shifted the words' scores by their maximum and not the zeros': then their "
-        "score is -max too.",
+        "You shifted the words' scores by their maximum: the zeros' score is then -max, too.",
         lambda scores, n_zero: float(scores.sum() / (scores.sum() + n_zero)),
         "You forgot the exponential: a softmax weighs by exp of the score.",
         lambda scores, n_zero: 1.0,
@@ -103,14 +91,11 @@ SHARE = Exercise(
 )
 USED = Exercise(
     id="language_and_image.used",
-    task="Write used(tokens, stop): True for the tokens of each row up to its first `stop`, "
-    "that one included.",
     right=_used,
     cases=((_TOKENS, 9), (_TOKENS[:2], 2)),
     mistakes=Mistake.pairs(
         lambda tokens, stop: (tokens == stop).cumsum(1) == 0,
-        "You left the stop itself out: its state has read the whole text, and its "
-        "probability belongs to it.",
+        "You left the stop out: its state has read the whole text, its probability is the text's.",
         lambda tokens, stop: (tokens == stop)[:, ::-1].cumsum(1)[:, ::-1] > 0,
         "You went up to the *last* stop, and dropped texts that have none.",
         lambda tokens, stop: tokens != stop,

@@ -1,6 +1,7 @@
 """Exercises of the language model's lab: tokens, bits, the cache, positions."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,11 +9,6 @@ from numpy.typing import NDArray
 from genlab_course.grading import Exercise, Mistake, bank
 
 Array = NDArray[np.float64]
-
-
-# lm.bits: nats per token and a tokenizer to bits per byte
-def _bits(nats: float, n_tokens: int, n_bytes: int) -> float:
-    return nats * n_tokens / (n_bytes * math.log(2))
 
 
 # lm.merge: replace a pair, left to right
@@ -26,28 +22,15 @@ def _merge(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
     return out
 
 
-def _merge_once(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    for i in range(len(tokens) - 1):
-        if (tokens[i], tokens[i + 1]) == tuple(pair):
-            return [*tokens[:i], new, *tokens[i + 2 :]]
-    return list(tokens)
-
-
-def _merge_and_keep(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
-    out: list[int] = []
-    for i, token in enumerate(tokens):
-        found = tuple(tokens[i : i + 2]) == tuple(pair)
-        out.append(new if found else token)
-    return out
-
-
-def _merge_either_way(tokens: list[int], pair: tuple[int, int], new: int) -> list[int]:
+def _wrong_merge(
+    tokens: list[int], pairs: list[tuple[int, ...]], new: int, *, most: int = 99, step: int = 2
+) -> list[int]:
     out: list[int] = []
     i = 0
     while i < len(tokens):
-        found = len(tokens) > i + 1 and set(tokens[i : i + 2]) == set(pair)
+        found = tuple(tokens[i : i + 2]) in pairs and most > 0
         out.append(new if found else tokens[i])
-        i += 2 if found else 1
+        i, most = i + (step if found else 1), most - found
     return out
 
 
@@ -56,6 +39,52 @@ _MERGES = (
     ([3, 4, 5, 3, 4, 4, 3], (3, 4), 9),
     ([5, 4, 3], (3, 4), 9),
 )
+
+
+# lm.top-p: the nucleus
+def _nucleus(
+    probs: Sequence[float], p: float, keep: Callable[[Array, float], NDArray[np.bool_]]
+) -> Array:
+    q = np.asarray(probs, dtype=np.float64)
+    order = np.argsort(-q, kind="stable")
+    kept = np.zeros(len(q))
+    kept[order[keep(q[order], p)]] = 1.0
+    kept *= q
+    return np.asarray(kept / kept.sum())
+
+
+def _until_reached(ordered: Array, p: float) -> NDArray[np.bool_]:
+    return np.asarray(np.cumsum(ordered) - ordered < p)
+
+
+def _without_crossing(ordered: Array, p: float) -> NDArray[np.bool_]:
+    inside = np.cumsum(ordered) <= p
+    inside[0] = True
+    return np.asarray(inside)
+
+
+def _top_p(probs: Sequence[float], p: float) -> Array:
+    return _nucleus(probs, p, _until_reached)
+
+
+def _top_p_unscaled(probs: Sequence[float], p: float) -> Array:
+    q = np.asarray(probs, dtype=np.float64)
+    return np.where(_top_p(probs, p) > 0, q, 0.0)
+
+
+def _top_p_threshold(probs: Sequence[float], p: float) -> Array:
+    q = np.asarray(probs, dtype=np.float64)
+    kept = np.where(q >= p * q.max(), q, 0.0)
+    return np.asarray(kept / kept.sum())
+
+
+def _top_p_tail(probs: Sequence[float], p: float) -> Array:
+    q = np.asarray(probs, dtype=np.float64)
+    order = np.argsort(q, kind="stable")
+    kept = np.zeros(len(q))
+    kept[order[np.cumsum(q[order]) - q[order] < p]] = 1.0
+    kept *= q
+    return np.asarray(kept / kept.sum())
 
 
 # lm.rotate: scores of a new query against cached keys, as complex numbers
@@ -73,12 +102,8 @@ _KEYS = np.array([[1.0, 0.2], [-0.4, 0.9], [0.3, -1.3], [0.8, 0.5]])
 
 BITS = Exercise(
     id="lm.bits",
-    task="A text of 10,000 bytes is 3,500 tokens; the model's loss on it is 3.6 nats per "
-    "token. How many bits per byte?",
-    right=_bits(3.6, 3500, 10_000),
+    right=3.6 * 0.35 / math.log(2),
     mistakes=Mistake.pairs(
-        3.6 * 0.35,
-        "You stayed in nats; a compressor counts in bits.",
         3.6 / math.log(2),
         "You gave bits per token; a token here is nearly 3 bytes.",
         3.6 / math.log(2) / 0.35,
@@ -94,18 +119,16 @@ BITS = Exercise(
 )
 MERGE = Exercise(
     id="lm.merge",
-    task="Write merge(tokens, pair, new): replace the pair by the token `new`, from left to "
-    "right, wherever it occurs.",
     right=_merge,
     cases=_MERGES,
     mistakes=Mistake.pairs(
         lambda tokens, pair, new: _merge(list(tokens)[::-1], (pair[1], pair[0]), new)[::-1],
         "You went from right to left: in 1 1 1 the first two are to be joined.",
-        _merge_once,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, most=1),
         "You replaced the first occurrence only.",
-        _merge_and_keep,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair], new, step=1),
         "You kept the second half of the pair: after a replacement go on two further.",
-        _merge_either_way,
+        lambda tokens, pair, new: _wrong_merge(tokens, [pair, pair[::-1]], new),
         "You replaced the pair in either order: (a, b) and (b, a) are different pieces.",
     ),
     hints="Walk through the list with an index; look at two tokens at a time.\n"
@@ -114,14 +137,9 @@ MERGE = Exercise(
 )
 CACHE = Exercise(
     id="lm.cache",
-    task="A model has 6 layers, width 160, 5 query heads, 1 key-value head. How many bytes "
-    "does the cache of 512 positions hold, 4 bytes a number?",
     right=2 * 6 * 32 * 512 * 4,
     mistakes=(
-        Mistake(
-            2 * 6 * 160 * 512 * 4,
-            "You kept keys for every query head; five of them share one here.",
-        ),
+        Mistake(2 * 6 * 160 * 512 * 4, "You kept keys for every query head; five share one here."),
         Mistake(6 * 32 * 512 * 4, "You kept the keys and forgot the values, or the reverse."),
         Mistake(2 * 32 * 512 * 4, "You counted one layer; each keeps its own."),
         Mistake(2 * 6 * 32 * 512, "You counted numbers; asked are bytes."),
@@ -134,15 +152,11 @@ CACHE = Exercise(
 )
 ROTATE = Exercise(
     id="lm.rotate",
-    task="Write scores(q, keys, position, omega): scaled scores of a query (2 numbers) at "
-    "`position` against unrotated keys (n rows of 2) at positions 0..n-1, with rotary "
-    "positions of frequency omega.",
     right=_scores,
     cases=((_Q, _KEYS, 4, 0.3), (_Q, _KEYS, 3, 1.1)),
     mistakes=Mistake.pairs(
         lambda q, keys, position, omega: _scores(q, keys, 0, omega),
-        "You left the query at position 0: with a cache, the new token stands after all "
-        "of the old ones.",
+        "You left the query at position 0; with a cache it stands after all of the old ones.",
         lambda q, keys, position, omega: _scores(q, keys, position + 1, omega),
         "Your query stands one too far: positions count from 0.",
         lambda q, keys, position, omega: _turned(q, keys, 0.0),
@@ -158,6 +172,32 @@ ROTATE = Exercise(
     "(cos, -sin; sin, cos) with the angle omega * (position - m), applied to q, then the inner "
     "product with key m.\n"
     "Divide by sqrt(2): the width of this head is 2.",
+)
+
+TOP_P = Exercise(
+    id="lm.top-p",
+    right=_top_p,
+    cases=(
+        ([0.5, 0.3, 0.2], 0.6),
+        ([0.1, 0.4, 0.3, 0.2], 0.45),
+        ([0.05, 0.9, 0.05], 0.5),
+        ([0.1, 0.5, 0.25, 0.15], 0.8),  # no tie at the border, which the task leaves open
+    ),
+    mistakes=Mistake.pairs(
+        lambda probs, p: _nucleus(probs, p, _without_crossing),
+        "you dropped the piece that crosses the threshold; what is left does not reach p.",
+        _top_p_unscaled,
+        "right set, but what is left does not sum to 1.",
+        _top_p_tail,
+        "you collected from the unlikely end: this keeps the tail, not the nucleus.",
+        _top_p_threshold,
+        "you compared each probability with a fraction of the largest one (that is min-p); "
+        "top-p compares the running total.",
+    ),
+    hints="Sort from likely to unlikely and add up as you go.\n"
+    "A piece goes only if the pieces before it already reach p.\n"
+    "Compute the running total without the piece itself, and keep where it is below p; then "
+    "put the pieces back in their places and rescale.",
 )
 
 EXERCISES = bank(globals())

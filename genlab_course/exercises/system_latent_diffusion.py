@@ -1,8 +1,10 @@
 """Exercises of the latent diffusion lab: weights, scales, the pipeline and its cost."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from genlab_course.grading import Exercise, Mistake, bank
@@ -22,10 +24,223 @@ def _decode(z: Array) -> Array:
 _NOISE = np.array([[0.3, -1.2], [2.0, 0.4]])
 
 
+# ld.training-step, ld.cross-attention, ld.sampler: plain torch, as a learner writes it
+def training_loss(network, read, z0, rows, t, eps, dropped):  # type: ignore[no-untyped-def]
+    """Mean squared error of the velocity of scaled codes."""
+    t4 = t[:, None, None, None]
+    z_t = (1 - t4) * z0 + t4 * eps
+    states = read(torch.where(dropped[:, None], 0, rows))
+    v = network(z_t, t, states)
+    return (v - (eps - z0)).square().mean()
+
+
+def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head):  # type: ignore[no-untyped-def]
+    """What each place reads from the words."""
+
+    def heads(a):  # type: ignore[no-untyped-def]
+        return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+    q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+    weights = (q @ k.mT / q.shape[-1] ** 0.5).softmax(-1)
+    return (weights @ v).transpose(1, 2).flatten(2) @ w_o.T
+
+
+def guided_sampler(velocity, noise, given, nothing, ts, w):  # type: ignore[no-untyped-def]
+    """Guided Euler steps from noise to a code."""
+    z = noise
+    for i in range(len(ts) - 1):
+        now = ts[i].expand(len(z))
+        u, c = velocity(z, now, nothing), velocity(z, now, given)
+        z = z + (ts[i + 1] - ts[i]) * (u + w * (c - u))
+    return z
+
+
+def _loss_but(make, target=None, drop=True, mean=True):  # type: ignore[no-untyped-def]
+    """The loss with one thing else."""
+
+    def wrong(network, read, z0, rows, t, eps, dropped):  # type: ignore[no-untyped-def]
+        t4 = t[:, None, None, None]
+        states = read(torch.where(dropped[:, None], 0, rows) if drop else rows)
+        v = network(make(z0, t4, eps), t, states)
+        square = (v - (target(z0, eps) if target else eps - z0)).square()
+        return square.mean() if mean else square.sum()
+
+    return wrong
+
+
+def _line(z0, t, eps):  # type: ignore[no-untyped-def]
+    return (1 - t) * z0 + t * eps
+
+
+def _attention_but(scale=None, dim=-1, keys=None, values=None):  # type: ignore[no-untyped-def]
+    """Cross-attention with one thing else."""
+
+    def wrong(x, states, w_q, w_k, w_v, w_o, n_head):  # type: ignore[no-untyped-def]
+        def heads(a):  # type: ignore[no-untyped-def]
+            return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
+
+        q, k, v = heads(x @ w_q.T), heads(states @ w_k.T), heads(states @ w_v.T)
+        divisor = q.shape[-1] ** 0.5 if scale is None else scale(q, x)
+        out = (q @ k.mT / divisor).softmax(dim) @ v
+        return out.transpose(1, 2).flatten(2) @ w_o.T
+
+    return wrong
+
+
+def _sampler_but(blend, sign=1.0):  # type: ignore[no-untyped-def]
+    """The sampler with another blend, or in the other direction."""
+
+    def wrong(velocity, noise, given, nothing, ts, w):  # type: ignore[no-untyped-def]
+        z = noise
+        for t, s in pairwise(ts):
+            now = t.expand(len(z))
+            u, c = velocity(z, now, nothing), velocity(z, now, given)
+            z = z + sign * (s - t) * blend(u, c, w)
+        return z
+
+    return wrong
+
+
+def _case(seed):  # type: ignore[no-untyped-def]
+    """A batch of three codes with everything that one training step needs."""
+    g = torch.Generator().manual_seed(seed)
+    table = torch.randn(9, 2, generator=g)
+    z0, eps = torch.randn(2, 3, 2, 4, 4, generator=g)
+    rows, t = torch.randint(1, 9, (3, 5), generator=g), torch.rand(3, generator=g)
+
+    def network(z, t, states):  # type: ignore[no-untyped-def]
+        return z.tanh() * t[:, None, None, None] + states.mean(1)[:, :, None, None]
+
+    return network, lambda r: table[r], z0, rows, t, eps, torch.tensor([False, True, False])
+
+
+def _attention_case(seed):  # type: ignore[no-untyped-def]
+    g = torch.Generator().manual_seed(seed)
+    shapes = ((2, 6, 8), (2, 5, 4), (8, 8), (8, 4), (8, 4), (8, 8))
+    return (*(torch.randn(*s, generator=g) for s in shapes), 2)
+
+
+def _pull(z, t, target):  # type: ignore[no-untyped-def]
+    return z - target + t[:, None]
+
+
+_ONE, _TWO = torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 3.0]])
+_TIMES = torch.tensor([1.0, 0.7, 0.2, 0.0])
+
+
+CAPTIONS = Exercise(
+    id="ld.captions",
+    right=0.36,
+    mistakes=Mistake.pairs(
+        0.2,
+        "That is the fraction for one object; a caption of two has two chances.",
+        0.4,
+        "You added the two chances; captions with two unseen pairs were counted twice.",
+        0.04,
+        "That is the fraction in which both pairs are unseen.",
+        0.64,
+        "That is the fraction in which both pairs are known.",
+        0.32,
+        "You left out the captions in which both pairs are unseen.",
+    ),
+    hints="It is easier to count the captions in which every pair is known.\n"
+    "The two objects are chosen independently: multiply.\n"
+    "1 - (48/60)^2.",
+    level="compute",
+    minutes=3,
+)
+TRAINING_STEP = Exercise(
+    id="ld.training-step",
+    right=training_loss,
+    cases=(_case(0), _case(1)),
+    mistakes=Mistake.pairs(
+        _loss_but(_line, lambda z0, eps: z0 - eps),
+        "Your velocity points from noise to code; time grows towards noise here.",
+        _loss_but(_line, lambda z0, eps: eps),
+        "You asked for the noise; the target is the velocity of the line.",
+        _loss_but(_line, lambda z0, eps: z0),
+        "You asked for the clean code; the target is the velocity of the line.",
+        _loss_but(lambda z0, t, eps: t * z0 + (1 - t) * eps),
+        "At t = 0 you have noise: code and noise have changed places on the line.",
+        _loss_but(lambda z0, t, eps: (1 - t).sqrt() * z0 + t.sqrt() * eps),
+        "Your path is curved: on a straight line the weights are 1 - t and t themselves.",
+        _loss_but(_line, drop=False),
+        "Every caption was read: without dropped ones there is nothing to guide away from.",
+        _loss_but(_line, mean=False),
+        "You summed; the loss is a mean over batch and numbers.",
+    ),
+    hints="Four lines: the noisy code, the text, the network's answer, the error.\n"
+    "The line is (1 - t) z0 + t eps, with t broadcast over channels and places; what is its "
+    "derivative in t?\n"
+    "read(torch.where(dropped[:, None], 0, rows)), then the mean square of v - (eps - z0).",
+    level="build",
+    minutes=10,
+)
+CROSS_ATTENTION = Exercise(
+    id="ld.cross-attention",
+    right=cross_attention,
+    cases=(_attention_case(0), _attention_case(1)),
+    mistakes=Mistake.pairs(
+        _attention_but(dim=-2),
+        "Your weights sum to 1 over the places; each place shares its attention among the words.",
+        _attention_but(scale=lambda q, x: 1.0),
+        "The scores are not divided by the root of the width of a head.",
+        _attention_but(scale=lambda q, x: x.shape[-1] ** 0.5),
+        "You divided by the root of the full width; each head has its own, smaller one.",
+        _attention_but(scale=lambda q, x: q.shape[-1]),
+        "You divided by the width of a head, not by its root.",
+    ),
+    hints="Who asks, and who is asked? Queries come from the places, keys and values from the "
+    "words.\n"
+    "Heads: a.unflatten(-1, (n_head, -1)).transpose(1, 2) gives (b, heads, n, width).\n"
+    "softmax(q k^T / sqrt(width)) over the words, times v; join the heads again, then w_o.",
+    level="build",
+    minutes=10,
+)
+SAMPLER = Exercise(
+    id="ld.sampler",
+    right=guided_sampler,
+    cases=(
+        (_pull, torch.zeros(1, 2), _ONE, _TWO, _TIMES, 2.0),
+        (_pull, torch.ones(3, 2), _TWO, _ONE, _TIMES[:3], 0.5),
+    ),
+    mistakes=Mistake.pairs(
+        _sampler_but(lambda u, c, w: c + w * (u - c), -1.0),
+        "Both faults are still there: follow one step from t = 1 by hand.",
+        _sampler_but(lambda u, c, w: c + w * (u - c)),
+        "The direction of time is right; at w = 1 the blend should be the caption's answer.",
+        _sampler_but(lambda u, c, w: u + w * (c - u), -1.0),
+        "The blend is right; the step still leads to more noise: what is the sign of s - t?",
+        _sampler_but(lambda u, c, w: u + w * c),
+        "You add the caption's answer; guidance adds its *difference* from the unconditional one.",
+    ),
+    hints="There are two faults: one in the blend, one in the step.\n"
+    "Set w = 1 and look which answer remains; then set v constant and look where z goes.\n"
+    "v = u + w (c - u); z = z + (s - t) v.",
+    level="repair",
+    minutes=6,
+)
+BAG = Exercise(
+    id="ld.bag",
+    right=0.25,
+    mistakes=Mistake.pairs(
+        0.5,
+        "That is the chance of one choice; count both: which digit stands where, and which colour.",
+        1.0,
+        "It knows the words, but not which colour belongs to which digit.",
+        1 / 3600,
+        "It does know all the words: nothing has to be guessed but their places.",
+        0.125,
+        "Given the relation, there are two choices of two, not three.",
+    ),
+    hints="The words fix two digits, two colours and a relation. What is left to chance?\n"
+    "Which digit stands in the first place, and which colour: two choices of two.\n"
+    "1/2 times 1/2.",
+    level="predict",
+    minutes=4,
+)
 SHIFT = Exercise(
     id="ld.shift",
-    task="Codes have standard deviation 5.5 and are diffused as they are. By how many nats "
-    "does the log signal-to-noise ratio of every step rise?",
     right=2 * math.log(5.5),
     mistakes=Mistake.pairs(
         math.log(5.5),
@@ -42,11 +257,11 @@ SHIFT = Exercise(
     hints="What happens to the variance of the signal when every code is multiplied by c?\n"
     "It is multiplied by c^2, and the noise stays. Take the logarithm of the ratio.\n"
     "The rise is log c^2 with c = 5.5.",
+    level="compute",
+    minutes=3,
 )
 PIXEL_STD = Exercise(
     id="ld.pixel-std",
-    task="Write pixel_std(weight, n_pixels): the s of a Gaussian decoder for which the loss "
-    "'mean of squares + weight x KL' is the negative bound up to scale and constant.",
     right=lambda weight, n_pixels: math.sqrt(weight * n_pixels / 2),
     cases=((1e-6, 3072), (2e-3, 64), (0.5, 12)),
     mistakes=Mistake.pairs(
@@ -66,11 +281,11 @@ PIXEL_STD = Exercise(
     "stand alone.\n"
     "Times 2 s^2: sum of squares + 2 s^2 KL. Now divide by D.\n"
     "2 s^2 / D = weight.",
+    level="derive",
+    minutes=6,
 )
 PIPELINE = Exercise(
     id="ld.pipeline",
-    task="Write paint(noise, sample, decode, shift, spread): the picture, when `sample` makes "
-    "codes that were shifted and divided by their spread.",
     right=lambda noise, sample, decode, shift, spread: decode(shift + spread * sample(noise)),
     cases=((_NOISE, _denoise, _decode, 0.4, 5.5), (_NOISE, _denoise, _decode, -1.0, 0.2)),
     mistakes=Mistake.pairs(
@@ -88,11 +303,11 @@ PIPELINE = Exercise(
     hints="Three things happen, in this order: sample, undo the scaling, decode.\n"
     "Scaled = (z - shift) / spread. Solve for z.\n"
     "decode(shift + spread * sample(noise)).",
+    level="build",
+    minutes=10,
 )
 COST = Exercise(
     id="ld.cost",
-    task="Write cost(steps, w, unet, decoder): multiply-adds of one picture by guided latent "
-    "diffusion, given those of one pass of U-Net and decoder.",
     right=lambda steps, w, unet, decoder: steps * (1 if w in (0, 1) else 2) * unet + decoder,
     cases=((12, 2.0, 1000, 700), (50, 1.0, 10, 3000), (4, 0.0, 200, 90), (1, 7.5, 8, 5)),
     mistakes=Mistake.pairs(
@@ -111,6 +326,8 @@ COST = Exercise(
     hints="Which networks run in every step, and which once?\n"
     "A guided step blends two answers of the U-Net. For w = 1 the blend is one of them.\n"
     "steps x (1 or 2) x unet + decoder.",
+    level="build",
+    minutes=10,
 )
 
 EXERCISES = bank(globals())

@@ -36,8 +36,6 @@ def _many(seed: int) -> tuple[Array, Array]:
 
 LAZY = Exercise(
     id="style.lazy",
-    task="gamma = 10, and the penalty is computed in every 16th step: by what is the mean "
-    "squared slope multiplied in such a step?",
     right=80.0,
     mistakes=Mistake.pairs(
         160.0,
@@ -57,8 +55,6 @@ LAZY = Exercise(
 )
 DEMODULATE = Exercise(
     id="style.demodulate",
-    task="Write demodulated(weight, style): weights of shape (o, i, k) after modulation by a "
-    "style of shape (i,) and demodulation.",
     right=_demodulated,
     cases=tuple((_WEIGHT, style) for style in _STYLES),
     mistakes=Mistake.pairs(
@@ -82,7 +78,6 @@ DEMODULATE = Exercise(
 )
 TRUNCATE = Exercise(
     id="style.truncate",
-    task="Write truncated(w, mean, psi): styles (n, d) drawn towards their mean (d,).",
     right=lambda w, mean, psi: mean + psi * (w - mean),
     cases=(
         (np.array([[2.0, 0.0], [4.0, -2.0]]), np.array([1.0, 1.0]), 0.7),
@@ -106,8 +101,6 @@ TRUNCATE = Exercise(
 )
 DIRECTION = Exercise(
     id="style.direction",
-    task="Write direction(w, a): how the mean style moves when the attribute rises by one "
-    "standard deviation; w is (n, d), a is (n,).",
     right=_direction,
     cases=(_many(1), _many(2)),
     rtol=5e-3,  # n or n - 1, as you like

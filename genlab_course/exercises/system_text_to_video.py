@@ -31,8 +31,6 @@ _FRAMES = np.arange(2 * 3 * 4 * 2, dtype=np.float64).reshape(6, 4, 2)
 
 PAIRS = Exercise(
     id="video.pairs",
-    task="16 frames of 8 x 8 places: how many pairs do a layer of spatial and a layer of "
-    "temporal attention weigh together (one head)?",
     right=81920,
     mistakes=Mistake.pairs(
         1048576,
@@ -42,8 +40,7 @@ PAIRS = Exercise(
         16384,
         "You counted time only: each frame is also attended to by itself.",
         4352,
-        "You counted one frame's places and one place's frames: there are 16 such frames "
-        "and 64 such places.",
+        "You counted one frame and one place: there are 16 such frames and 64 such places.",
         3072,
         "You counted the frame's side, 8, as its places; a frame of 8 x 8 has 64 of them.",
     ),
@@ -53,8 +50,6 @@ PAIRS = Exercise(
 )
 INFORMATION = Exercise(
     id="video.information",
-    task="Write information(rho, n_frames): nats lost when normal frames of unit variance, any "
-    "two with correlation rho, are drawn independently.",
     right=_information,
     cases=((0.5, 2), (0.9, 8), (0.2, 3)),
     mistakes=Mistake.pairs(
@@ -63,8 +58,6 @@ INFORMATION = Exercise(
         "every frame knows of all others.",
         lambda rho, n_frames: -0.5 * math.log(1 - rho**2),
         "You counted two frames only.",
-        lambda r, n: 0.5 * ((n - 1) * math.log(1 - r) + math.log(1 + (n - 1) * r)),
-        "You gave the log-determinant with its own sign; a divergence is not negative.",
         lambda rho, n_frames: -0.5 * n_frames * math.log(1 - rho),
         "You gave every direction the variance 1 - rho; the mean of the frames has more.",
         lambda rho, n_frames: _information(rho, n_frames) / n_frames,
@@ -76,8 +69,6 @@ INFORMATION = Exercise(
 )
 NOISE = Exercise(
     id="video.noise",
-    task="Write mixed(common, own, share): standard normal noise of F frames, correlation "
-    "`share` between any two, from common noise (n, 1) and own noise (n, F).",
     right=lambda common, own, share: math.sqrt(share) * common + math.sqrt(1 - share) * own,
     cases=((_COMMON, _OWN, 0.25), (_COMMON, _OWN, 0.8)),
     mistakes=Mistake.pairs(
@@ -96,8 +87,6 @@ NOISE = Exercise(
 )
 TOKENS = Exercise(
     id="video.tokens",
-    task="Write tokens(x, n_frames): frames of films, film after film, (b F, N, c), to the "
-    "sequences along time, place after place of each film, (b N, F, c).",
     right=_tokens,
     cases=((_FRAMES, 3), (_FRAMES, 2)),
     mistakes=Mistake.pairs(

@@ -23,9 +23,8 @@ class Later(ipywidgets.VBox):
 
     def __init__(self, label: str, make: Callable[[], ipywidgets.Widget]) -> None:
         self._make = make
-        self.button = ipywidgets.Button(
-            description=label, layout=ipywidgets.Layout(width="auto", align_self="flex-start")
-        )
+        layout = ipywidgets.Layout(width="auto", align_self="flex-start")
+        self.button = ipywidgets.Button(description=label, layout=layout)
         self.button.on_click(lambda _: self.press())
         super().__init__([self.button])
 
@@ -58,9 +57,8 @@ def slider(name: str, value: float, low: float, high: float, step: float, **more
 
 def powers(name: str, value: float, low: float, high: float, step: float) -> Any:
     """A slider of powers of ten, from exponent `low` to `high`."""
-    return ipywidgets.FloatLogSlider(
-        value=value, base=10, min=low, max=high, step=step, description=name
-    )
+    bounds = {"base": 10, "min": low, "max": high, "step": step}
+    return ipywidgets.FloatLogSlider(value=value, description=name, **bounds)
 
 
 def stops(name: str, options: Sequence[Any], value: Any) -> Any:
@@ -124,20 +122,23 @@ def still(picture: bytes, words: str) -> bytes:
 
 
 class Explorer(ipywidgets.VBox):
-    """Controls above a picture above a caption; see `explore`."""
+    """Controls above a figure above a caption: every change calls `update` and shows it again.
+
+    `update` gets the value of every control by name, moves the figure's artists, and may return a
+    caption (HTML, maths between dollar signs); its errors are not swallowed. The figure is closed,
+    so that it does not show twice; `set(name=value)` drives the widget without a browser.
+    """
 
     def __init__(
-        self,
-        figure: Figure,
-        update: Callable[..., str | None],
-        controls: dict[str, ipywidgets.Widget],
-        caption: str,
+        self, figure: Figure, update: Callable[..., str | None], **controls: ipywidgets.Widget
     ) -> None:
+        if not controls:
+            raise ValueError("explore needs at least one control, such as x=FloatSlider(...)")
         self._figure, self._update, self.controls = figure, update, controls
         self._dpi = _dpi
         width = f"{round(figure.get_figwidth() * self._dpi)}px"
         self._image = ipywidgets.Image(format="png", layout=ipywidgets.Layout(width=width))
-        self._text = ipywidgets.HTMLMath(value=caption)
+        self._text = ipywidgets.HTMLMath()
         self._redraw()
         figure.set_layout_engine("none")  # keep the first layout: half of the drawing time
         labels = f"{0.62 * max(len(c.description) for c in controls.values()) + 1:.1f}em"
@@ -182,20 +183,4 @@ class Explorer(ipywidgets.VBox):
         return str(self._text.value)
 
 
-def explore(
-    figure: Figure,
-    update: Callable[..., str | None],
-    *,
-    caption: str = "",
-    **controls: ipywidgets.Widget,
-) -> Explorer:
-    """Tie controls to a figure: every change calls `update` and shows the figure again.
-
-    `update` gets the value of every control by name, moves the figure's artists, and may return a
-    caption (HTML, maths between dollar signs) in the place of the first one; its errors are not
-    swallowed. The figure is closed, so that it does not show twice; `set(name=value)` drives the
-    widget without a browser.
-    """
-    if not controls:
-        raise ValueError("explore needs at least one control, such as x=FloatSlider(...)")
-    return Explorer(figure, update, controls, caption)
+explore = Explorer

@@ -103,47 +103,39 @@ def paradigm_map() -> Explorer:
     ) -> str:
         if system != OWN:
             s = EXAMPLES[system]
-            light(  # the families that it has no part of stay where they were
-                s.families,
-                tokens=s.tokens if AUTOREGRESSIVE in s.families else tokens,
-                steps=s.steps if SCORE in s.families else steps,
-                guided=s.guided,
-            )
+            # the families that it has no part of stay where they were
+            length = s.tokens if AUTOREGRESSIVE in s.families else tokens
+            loop = s.steps if SCORE in s.families else steps
+            light(s.families, tokens=length, steps=loop, guided=s.guided)
             cost = evaluations(s.families, tokens=s.tokens, steps=s.steps, guided=s.guided)
             return f"<i>It {s.description}.</i><br>{_verdict(s.families, {cost})}"
         lit = place(*(None if c == OPEN else c for c in (objective, sampler, likelihood)))
         light(lit, tokens=tokens, steps=steps)
         return _verdict(lit, {evaluations((one,), tokens=tokens, steps=steps) for one in lit})
 
-    def clue(name: str, words: Mapping[str, str]) -> Any:
-        said = [(f"{word}: {says}", word) for word, says in words.items()]
-        return menu(name, [(OPEN, OPEN), *said])
-
+    words = {
+        "objective": course_map.OBJECTIVES,
+        "sampler": course_map.SAMPLERS,
+        "likelihood": course_map.LIKELIHOODS,
+    }
+    clues = {
+        name: menu(name, [(OPEN, OPEN), *((f"{word}: {says}", word) for word, says in of.items())])
+        for name, of in words.items()
+    }
     powers = [2**k for k in range(13)]
-    explorer = explore(
-        figure,
-        update,
-        system=menu("system", [OWN, *EXAMPLES]),
-        objective=clue("objective", course_map.OBJECTIVES),
-        sampler=clue("sampler", course_map.SAMPLERS),
-        likelihood=clue("likelihood", course_map.LIKELIHOODS),
-        tokens=stops("tokens", powers, 64),
-        steps=stops("steps", powers, 16),
-    )
-    for name in ("objective", "sampler", "likelihood"):  # a clue is about a system of your own
-        explorer.controls[name].observe(lambda _: explorer.set(system=OWN), names="value")
+    sizes = {"tokens": stops("tokens", powers, 64), "steps": stops("steps", powers, 16)}
+    explorer = explore(figure, update, system=menu("system", [OWN, *EXAMPLES]), **clues, **sizes)
+    for clue in clues.values():  # a clue is about a system of your own
+        clue.observe(lambda _: explorer.set(system=OWN), names="value")
     return explorer
 
 
 def _verdict(lit: tuple[str, ...], costs: set[int]) -> str:
     if not lit:
-        return (
-            "<b>No single family fits.</b> Either the system is a hybrid (name each objective and "
-            "each stage), or one of the claims deserves a second look."
-        )
+        why = "Either the system is a hybrid (name each objective and each stage), or one of the"
+        return f"<b>No single family fits.</b> {why} claims deserves a second look."
     if len(lit) == len(FAMILIES):
-        said = "Choose an objective, a sampler or a likelihood."
-        return f"<b>Everything is still possible.</b> {said}"
+        return "<b>Everything is still possible.</b> Choose an objective, sampler or likelihood."
     cost = " or ".join(f"{n:,} evaluation{'s' if n > 1 else ''}" for n in sorted(costs))
     bill = "; ".join(f"<b>{f}</b>: {course_map.PAYS[f][0]}" for f in lit)
     return f"A sample costs {cost}. {bill}."
@@ -174,21 +166,22 @@ COLUMNS = {
 }
 
 
+def _points(rows: Sequence[Row], across: str, up: str) -> dict[str, tuple[Any, Any]]:
+    """Both columns of every row that has them, by name."""
+    fields = COLUMNS[across].field, COLUMNS[up].field
+    pairs = {row.name: (getattr(row, fields[0]), getattr(row, fields[1])) for row in rows}
+    return {name: pair for name, pair in pairs.items() if None not in pair}
+
+
 def unbeaten(rows: Sequence[Row], across: str, up: str) -> list[Row]:
     """Rows that no other row beats: as good in both columns of `COLUMNS`, and better in one."""
-    a, b = COLUMNS[across], COLUMNS[up]
-    points = {
-        row.name: (a.sign * getattr(row, a.field), b.sign * getattr(row, b.field))
-        for row in rows
-        if None not in (getattr(row, a.field), getattr(row, b.field))
-    }
-    beaten = {
-        name
-        for name, (x, y) in points.items()
-        for u, v in points.values()
-        if u >= x and v >= y and (u, v) != (x, y)
-    }
-    return [row for row in rows if row.name in points and row.name not in beaten]
+    a, b = COLUMNS[across].sign, COLUMNS[up].sign
+    points = {name: (a * x, b * y) for name, (x, y) in _points(rows, across, up).items()}
+
+    def beaten(x: float, y: float) -> bool:
+        return any(u >= x and v >= y and (u, v) != (x, y) for u, v in points.values())
+
+    return [row for row in rows if row.name in points and not beaten(*points[row.name])]
 
 
 def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
@@ -199,15 +192,13 @@ def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
     def update(across: str, up: str) -> str:
         ax.clear()
         a, b = COLUMNS[across], COLUMNS[up]
-        shown = [r for r in rows if None not in (getattr(r, a.field), getattr(r, b.field))]
-        best = unbeaten(rows, across, up)
-        for row in shown:
-            x, y = getattr(row, a.field), getattr(row, b.field)
-            ring = "#111111" if row in best else "none"
-            ax.plot([x], [y], MARK[row.family], color=COLOURS[row.family], markersize=10,
-                    markeredgecolor=ring, markeredgewidth=1.8)  # fmt: skip
-            ax.annotate(row.name.removeprefix("digit_"), (x, y), xytext=(7, 5),
-                        textcoords="offset points", fontsize=8)  # fmt: skip
+        points, best = _points(rows, across, up), unbeaten(rows, across, up)
+        for row in (row for row in rows if row.name in points):
+            at, ring = points[row.name], "#111111" if row in best else "none"
+            (dot,) = ax.plot(*at, MARK[row.family], color=COLOURS[row.family], markersize=10)
+            dot.set(markeredgecolor=ring, markeredgewidth=1.8)
+            name = row.name.removeprefix("digit_")
+            ax.annotate(name, at, xytext=(7, 5), textcoords="offset points", fontsize=8)
         ax.set(xlabel=_better(a), ylabel=_better(b))
         ax.set_xscale("log" if a.log else "linear")
         ax.set_yscale("log" if b.log else "linear")
@@ -217,7 +208,7 @@ def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
                 axis.set_major_formatter(partial(_short, width))
                 axis.set_minor_locator(NullLocator())
         ax.margins(x=0.28, y=0.12)  # room for the longest name
-        absent = [r.name.removeprefix("digit_") for r in rows if r not in shown]
+        absent = [r.name.removeprefix("digit_") for r in rows if r.name not in points]
         names = ", ".join(row.name.removeprefix("digit_") for row in best)
         without = f" No number for: {', '.join(absent)}." if absent else ""
         return f"Nobody beats in both: <b>{names}</b>.{without}"
@@ -240,10 +231,7 @@ R = TypeVar("R", bound=Any)  # has a `step` and `losses` by name
 
 
 class Curve:
-    """A live plot of every loss against the step, smoothed by a running mean.
-
-    Each drawing replaces the one before it, so that a stored notebook keeps the last.
-    """
+    """A live plot of every loss against the step, smoothed; each drawing replaces the last."""
 
     def __init__(self, label: str, total: int) -> None:
         self._figure, self._ax = plt.subplots(figsize=(6.0, 2.4), layout="constrained")
@@ -251,7 +239,7 @@ class Curve:
         self._lines: dict[str, Any] = {}
         self._total, self._begun = total, time.perf_counter()
         plt.close(self._figure)
-        self._handle: Any = display(self._picture(), display_id=True)
+        self._handle: Any = display(self._picture(), display_id=True)  # none outside a notebook
 
     def draw(self, records: list[Any]) -> None:
         """Show the records so far, at least one."""
@@ -264,17 +252,15 @@ class Curve:
             self._ax.legend()
         self._ax.relim()
         self._ax.autoscale_view()
-        self._ax.set_title(self._progress(len(records)), loc="right", fontsize=9)
-        if self._handle:  # there is none outside a notebook
+        done, total = len(records), self._total
+        left = (time.perf_counter() - self._begun) / done * (total - done)
+        said = f"{done} of {total}" + (f", {left:.0f} s left" if done < total else "")
+        self._ax.set_title(said, loc="right", fontsize=9)
+        if self._handle:
             self._handle.update(self._picture())
 
     def _picture(self) -> Image:
         return Image(png(self._figure), alt="training curve")
-
-    def _progress(self, done: int) -> str:
-        """How far, and how long it still takes; the last drawing names no time."""
-        left = (time.perf_counter() - self._begun) / done * (self._total - done)
-        return f"{done} of {self._total}" + (f", {left:.0f} s left" if done < self._total else "")
 
 
 def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
@@ -285,36 +271,31 @@ def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
     return out
 
 
-def watch(
-    records: Iterable[R], total: int, *, label: str = "loss", every: int | None = None
-) -> list[R]:
-    """Run a training generator to its end with a live curve that says how far it is.
+def watch(records: Iterable[R], total: int, *, label: str = "loss") -> list[R]:
+    """Run a training generator of `total` records to its end with a live curve of its losses.
 
-    `total` records are expected, and drawn about twenty times in all. Interrupt the kernel and the
-    model keeps what it has learned so far.
+    It is drawn about twenty times. Interrupt the kernel and the model keeps what it has learned.
     """
     curve, seen = Curve(label, total), list[R]()
-    every = every or max(1, total // 20)
     for record in records:
         seen.append(record)
-        if record.step % every == 0:
+        if record.step % max(1, total // 20) == 0:
             curve.draw(seen)
     if seen:
         curve.draw(seen)
     return seen
 
 
-def five_samplers(models: Mapping[str, Any], *, n_points: int = 800, seed: int = 0) -> Explorer:
+def five_samplers(models: Mapping[str, Any]) -> Explorer:
     """How far each sampler of the models of lesson 01 has come after a part of its own passes."""
-    films = {name: film(model, n_points, seed=seed) for name, model in models.items()}
+    films = {name: film(model, 800) for name, model in models.items()}
     figure, axes = panels(9.4, 2.3, 1, len(films))
     clouds, titles = {}, {}
     for ax, name in zip(axes, films, strict=True):
-        (clouds[name],) = ax.plot(
-            [], [], ".", markersize=2.2, color=COLOURS_OF_MODELS[name], alpha=0.6
-        )
+        colour = COLOURS_OF_MODELS[name]
+        (clouds[name],) = ax.plot([], [], ".", markersize=2.2, color=colour, alpha=0.6)
         ax.set(xlim=(-EXTENT, EXTENT), ylim=(-EXTENT, EXTENT), xticks=[], yticks=[], aspect="equal")
-        ax.set_title(RECIPES[name].title.split(" (")[0], fontsize=9, color=COLOURS_OF_MODELS[name])
+        ax.set_title(RECIPES[name].title.split(" (")[0], fontsize=9, color=colour)
         ax.spines[["left", "bottom"]].set_visible(False)
         titles[name] = ax.set_xlabel(" ", fontsize=8.5, color="#555555")
 

@@ -11,10 +11,12 @@ from torch import Generator, Tensor
 
 from genlab.autoregressive.decoding import apply_temperature
 from genlab.core import last
-from genlab.data.captions import read, write
+from genlab.data.captions import read
 from genlab.data.moving import MOTIONS, measure_motion, read_moving
+from genlab.data.scenes import read_scenes, write_scenes
 from genlab.systems import language_and_image as lab
-from genlab.systems.evaluation import Classifier, kept_words, measure, motion_residual
+from genlab.systems import scene_evaluation
+from genlab.systems.evaluation import Classifier, kept_words, motion_residual
 from genlab.systems.glide import Glide
 from genlab.systems.language_and_image import IMAGE, LENGTH, LanguageAndImage
 from genlab.systems.latent_diffusion import LatentDiffusion
@@ -87,43 +89,39 @@ def caption_sampler(
                    seed=slider("seed", 1, 1, 30, 1))  # fmt: skip
 
 
-def latent_sampler(model: LatentDiffusion, judge: Classifier) -> Explorer:
-    """Draw a caption by a few steps of DDIM on codes; show channels, picture and verdict."""
-    k = model.vae.latent_shape[0]
-    small, large = [1.0] * k, 2.2
-    figure, axes = panels(8.4, 2.6, 1, k + 1, width_ratios=[*small, large])
-    blank, channels = np.zeros(model.vae.latent_shape[1:]), []
-    for number, ax in enumerate(axes[:k]):
-        channels.append(ax.imshow(blank, cmap="PuOr", vmin=-1.5, vmax=1.5))
-        ax.set_title(f"channel {number + 1}", fontsize=9)
-    picture = axes[k].imshow(np.zeros((*model.event_shape[1:], 3)))
-    axes[k].set_title("decoded", fontsize=9)
+def latent_sampler(model: LatentDiffusion, evaluator: scene_evaluation.Classifier) -> Explorer:
+    """Draw a caption by a few steps of DDIM on codes: guess after each step, and the verdict."""
+    figure, axes = panels(8.4, 2.2, 1, 6)
+    shown = [ax.imshow(np.zeros((*model.event_shape[1:], 3))) for ax in axes]
     for ax in axes:
         ax.set_axis_off()
 
+    @torch.inference_mode()
     def update(prompt: str, w: float, steps: int, noise: int) -> str:
-        try:
-            claims = read(prompt)
-        except ValueError as error:
-            return f"not painted: {error}"
         words = " ".join(prompt.lower().strip().rstrip(".").split())
+        try:
+            facts = read_scenes([words])
+        except ValueError as error:
+            return f"<b>Not drawn.</b> {html.escape(str(error))}"
         generator = torch.Generator().manual_seed(noise)
-        with torch.no_grad():
-            *_, code = model.codes([words], 1, guidance_scale=w, n_steps=steps, generator=generator)
-            image = model.decode(code)
-        for shown, values in zip(channels, code[0], strict=True):
-            shown.set_data(values.numpy())
-        picture.set_data(image[0].permute(1, 2, 0).numpy())
-        found = measure(image, torch.tensor([claims.digit]), judge)
-        kept = kept_words(image, [claims], judge)
-        broken = [kind for kind in ("digit", "colour", "stroke", "slant") if kept[kind][0] == 0]
-        verdict = f"broken: {', '.join(broken)}" if broken else "every claim kept"
-        passes = steps if w in (0, 1) else 2 * steps
-        cost = f"{passes} passes of the U-Net, one of the decoder"
-        return f"judged: {write(found)[0]}; {verdict}; {cost}"
+        states = list(model.codes([words], 1, guidance_scale=w, n_steps=steps, generator=generator))
+        chosen = [round(k * steps / (len(axes) - 1)) for k in range(len(axes))]
+        images = model.decode(torch.cat([states[k] for k in chosen])).clamp(0, 1)
+        for ax, artist, k, image in zip(axes, shown, chosen, images, strict=True):
+            artist.set_data(image.permute(1, 2, 0).numpy())
+            ax.set_title(f"after {k} steps", fontsize=9)
+        seen = scene_evaluation.read_pictures(images[-1:], facts, evaluator)
+        said = facts.clone()
+        said[:, [0, 3]], said[:, [1, 4]] = seen.digit, seen.colour
+        kept = scene_evaluation.kept_facts(images[-1:], facts, evaluator)
+        broken = [kind for kind in ("digit", "colour") if kept[kind][0] == 0]
+        verdict = f"broken: {', '.join(broken)}" if broken else "every word kept"
+        evaluations = steps if w == 1 else 2 * steps
+        cost = f"{evaluations} evaluations of the network, one of the decoder"
+        return f"the evaluator reads: {write_scenes(said)[0]}; {verdict}; {cost}"
 
-    return explore(figure, update, prompt=entry("prompt", "a thin red seven leaning right"),
-                   w=slider("guidance w", 2.0, 0, 10, 0.5), steps=slider("steps", 6, 2, 12, 1),
+    return explore(figure, update, prompt=entry("prompt", "a red seven left of a blue three"),
+                   w=slider("guidance w", 3.0, 0, 8, 0.5), steps=slider("steps", 10, 5, 20, 1),
                    noise=slider("noise", 1, 1, 20, 1))  # fmt: skip
 
 

@@ -1012,7 +1012,7 @@ check_range(
 # Averaging 16 draws *inside* the logarithm shows that about 0.06 bits per dimension of the uniform figure, at least, are slack and not
 # ignorance; learned noise recovers only a little of it, 0.002. The slack comes from the trained layers, which bend the density inside the bins
 # in a way that this small noise flow, in 120 steps, hardly follows. In step 13 the shape inside a bin was simple, and learned noise closed nine tenths of the gap. Beside
-# the baselines of lesson 02, on the same split, each density dequantised in the same way:
+# the histogram of lesson 02 and two simpler densities, on the same split, each density dequantised in the same way:
 
 # %%
 g = torch.Generator().manual_seed(4)

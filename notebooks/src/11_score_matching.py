@@ -1389,7 +1389,7 @@ course.exercise("11.tweedie", clean_guess)
 
 # %%
 def ladder_and_steps(sigma_max, sigma_min, n_levels, rate):
-    """Two rows: the noise levels, falling by one ratio, and the step size at each."""
+    """Two rows: the noise levels, falling by one ratio, and the step size rate sigma^2 of each."""
     ...
 
 

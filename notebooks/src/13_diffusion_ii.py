@@ -471,7 +471,7 @@ widgets.sampler_steps()
 # %% [markdown]
 # ## 6. A real network
 #
-# We train lesson 12's network again: the class-conditional U-Net of the 8 x 8 digits, the label withheld in a tenth of the rows. On the way
+# We train a U-Net like that of lesson 12, here on the 8 x 8 digits: it reads the class, and the label is withheld in a tenth of the rows. On the way
 # we keep two copies at step 300 and at the last one: the weights as they were then, and their average (EMA). The live curve should end near
 # 0.07.
 
@@ -1159,7 +1159,7 @@ for ax, size in zip(axes, (16, 28), strict=True):
 # `solutions/`.
 
 # %%
-passes_of_30_guided_heun_steps = ...
+passes_of_30_guided_heun_steps = ...  # network evaluations at guidance scale 5; the last step goes to zero noise
 
 course.exercise("13.passes", passes_of_30_guided_heun_steps)
 
@@ -1184,7 +1184,7 @@ course.exercise("13.markov-sigma", markov_sigma)
 
 # %%
 def guess_of_2m(now, before, lam_r, lam_t, lam_s):
-    """The guess that the second-order step from lam_t to lam_s uses."""
+    """The guess of the step from lam_t to lam_s, from that now, the one before (at lam_r), and half log-SNRs."""
     ...
 
 
@@ -1202,7 +1202,7 @@ course.exercise("13.guided-variance", guided_variance)
 
 # %%
 def guided_noise(net, x, t, label, null, w):
-    """The guided prediction of net(x, t, label)."""
+    """The guided prediction of net(x, t, label) at scale w (1: conditional); `null` labels no class."""
     ...
 
 

@@ -1177,7 +1177,7 @@ check("expm1: sigma at t = 1e-12 is sqrt(t)", unit.sigma(tiny) / tiny.sqrt(), 1.
 # `solutions/`.
 
 # %%
-variance_after = ...  # N(0, 1) data, dx = -x/2 dt + dW, T = 2: the ODE with the SDE's drift, down to 0
+variance_after = ...  # N(0, 1) data, dx = -x/2 dt + dW, T = 2: the ODE with the SDE's drift, from N(0, 1) down to 0
 
 course.exercise("14.forgotten-half", variance_after)
 
@@ -1211,7 +1211,7 @@ course.exercise("14.ode-log-prob", log_density)
 
 # %%
 def matching_pair(x0, eps, t):
-    """The network's input x_t and its target, one after the other in one array of shape (2, b)."""
+    """Input x_t and target on the straight path (t = 0: data), one after the other, shape (2, b)."""
     ...
 
 

@@ -374,7 +374,7 @@ check_close_mc("tokens a round", kept.double() + 1, expected_tokens(float(accept
                unlike={"kept ones only": kept.double()})
 
 # %% [markdown]
-# On a real text: the target is lesson 02's transformer of Python's manual, the draft a table of counts that costs next to nothing. Two more
+# On a real text: the target is a small transformer that has read Python's manual, the draft a table of counts that costs next to nothing. Two more
 # witnesses. With the temperature at zero nothing is random, so the text must be the target's own greedy text, letter for letter, though
 # another model drafted it. And at temperature one, the target must find the drafted texts exactly as probable as its own.
 
@@ -1035,7 +1035,10 @@ course.exercise("15.price-of-parallel", price_in_nats)
 
 # %%
 def placed(passes, share, follows_steps, kind):
-    """Name of the family: "autoregressive", "flow", "latent-variable", "adversarial" or "score"."""
+    """Name of the family: "autoregressive", "flow", "latent-variable", "adversarial" or "score".
+
+    share: of the positions, new in a pass; follows_steps: passes grow with a dial of steps.
+    """
     ...
 
 

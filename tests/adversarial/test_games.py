@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from itertools import pairwise
 
 import pytest
 import torch
@@ -21,7 +20,6 @@ from genlab.adversarial import (
     dirac_field,
     discriminator_loss,
     extragradient_step,
-    f_divergence,
     f_gan_bound,
     jensen_shannon,
     minimax_generator_loss,
@@ -33,7 +31,7 @@ from genlab.adversarial import (
     running_mean,
     simultaneous_step,
 )
-from genlab.core import kl_categorical, last, normal_log_prob
+from genlab.core import last, normal_log_prob
 
 RATES = [0.05, 0.3, 0.8]
 START = [1.0, 0.5]
@@ -104,8 +102,6 @@ def test_average_of_a_bounded_game_goes_to_the_equilibrium():
     means = list(running_mean(play(torch.tensor(START), step, n_steps=10_000)))
     # a sum over a closed orbit is bounded, so the mean falls like 1 / n
     assert means[-1].norm() < min(2e-3, means[99].norm())
-    states = [torch.tensor([float(k), 1.0]) for k in range(5)]
-    torch.testing.assert_close(last(running_mean(states)), torch.tensor([2.0, 1.0]))
 
 
 def test_penalty_pulls_the_smallest_gan_in_at_half_its_weight():
@@ -122,22 +118,9 @@ PAIRS = [([0.5, 0.5], [0.7, 0.3]), ([0.5, 0.3, 0.2], [0.2, 0.5, 0.3])]
 each_pair = pytest.mark.parametrize(("p", "q"), PAIRS)
 
 
-def value(logits, p, q):
-    """The game by enumeration, with the probability D itself instead of softplus."""
-    d = torch.sigmoid(logits)
-    return (p * d.log() + q * (1 - d).log()).sum()
-
-
 ROWS = {"kl": KL, "reverse": REVERSE_KL, "pearson": PEARSON, "js": JENSEN_SHANNON, "game": GAME}
 each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 logits = st.lists(st.floats(-3, 3), min_size=3, max_size=3)
-
-
-def cells(mean, std):
-    """A normal on the line as probabilities of 4,001 cells: sums become integrals."""
-    x = torch.linspace(-12, 12, 4001)
-    p = normal_log_prob(x[:, None], mean, std).exp()
-    return p / p.sum()
 
 
 @given(logits, logits)
@@ -160,12 +143,6 @@ def test_non_saturating_slope_at_the_best_discriminator_is_that_of_its_divergenc
     torch.testing.assert_close(played, claimed)
 
 
-def test_non_saturating_divergence_of_gaussians_by_quadrature():
-    p, q = cells(0.0, 1.0), cells(1.5, 1.0)
-    expected = 1.5**2 / 2 - 2 * jensen_shannon(p, q)
-    torch.testing.assert_close(non_saturating_divergence(p, q), expected, rtol=0, atol=1e-9)
-
-
 @each_row
 def test_conjugate_is_the_supremum_by_brute_force(row):
     u = torch.logspace(-5, 3, 400_001)
@@ -173,15 +150,6 @@ def test_conjugate_is_the_supremum_by_brute_force(row):
         t = row.activation(torch.tensor(v))
         brute = (u * t - row.f(u)).max()
         torch.testing.assert_close(row.conjugate(t), brute, rtol=0, atol=1e-4)  # grid in u
-
-
-@each_pair
-def test_rows_agree_with_the_divergences_of_the_package(p, q):
-    p, q = torch.tensor(p), torch.tensor(q)
-    torch.testing.assert_close(f_divergence(KL, p, q), kl_categorical(p, q))
-    torch.testing.assert_close(f_divergence(REVERSE_KL, p, q), kl_categorical(q, p))
-    torch.testing.assert_close(f_divergence(JENSEN_SHANNON, p, q), jensen_shannon(p, q))
-    torch.testing.assert_close(f_divergence(GAME, p, q), best_value(p, q))
 
 
 def expected_bound(row, v, p, q):
@@ -198,7 +166,7 @@ def test_bound_is_tight_at_the_best_discriminator_and_below_it_elsewhere(row, ge
     best = {id(KL): lambda u: 1 + u.log(), id(PEARSON): lambda u: 2 * (u - 1)}.get(
         id(row), torch.log
     )(p / q)  # for the other rows the raw output is log p/q itself
-    truth = f_divergence(row, p, q)
+    truth = (q * row.f(p / q)).sum()
     torch.testing.assert_close(row.activation(best), row.slope(p / q))
     torch.testing.assert_close(expected_bound(row, best, p, q), truth)
     for _ in range(20):
@@ -211,12 +179,6 @@ def test_the_first_game_is_one_of_the_rows(generator):
     torch.testing.assert_close(f_gan_bound(GAME, real, fake), -discriminator_loss(real, fake))
 
 
-@pytest.mark.parametrize("field", [bilinear_field, dirac_field])
-def test_fields_without_a_penalty_turn_and_never_point_inwards(field, generator):
-    z = torch.randn(20, 2, generator=generator)
-    torch.testing.assert_close((field(z) * z).sum(1), torch.zeros(20))
-
-
 @each_pair
 def test_discriminator_loss_is_least_at_the_log_ratio_and_there_log_4_minus_twice_the_divergence(
     p, q, generator
@@ -224,14 +186,15 @@ def test_discriminator_loss_is_least_at_the_log_ratio_and_there_log_4_minus_twic
     p, q = torch.tensor(p), torch.tensor(q)
     best = optimal_logits(p.log(), q.log())
     torch.testing.assert_close(best.sigmoid(), p / (p + q))
-    # Expectation by enumeration: softplus(-l) under p plus softplus(l) under q.
-    zero = torch.full_like(best, -1e9)
-    expected = (p * discriminator_loss(best, zero) + q * discriminator_loss(-zero, best)).sum()
-    torch.testing.assert_close(expected, math.log(4) - 2 * jensen_shannon(p, q))
-    torch.testing.assert_close(expected, -value(best, p, q))
+    never = torch.full_like(best, -1e9)  # a logit that costs nothing on fakes, nor its opposite
+
+    def expected(v):
+        return (p * discriminator_loss(v, never) + q * discriminator_loss(-never, v)).sum()
+
+    torch.testing.assert_close(expected(best), math.log(4) - 2 * jensen_shannon(p, q))
     for _ in range(20):
         other = best + 0.3 * torch.randn(best.shape, generator=generator)
-        assert value(other, p, q) < value(best, p, q)
+        assert expected(other) > expected(best)
 
 
 def test_losses_are_those_of_the_probability_itself_and_stay_finite(generator):
@@ -251,30 +214,20 @@ def test_losses_are_those_of_the_probability_itself_and_stay_finite(generator):
     assert discriminator_loss(sure, -sure).isfinite().all()
 
 
-def test_what_share_no_outcome_are_log_2_apart():
-    same, other = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
-    assert jensen_shannon(same, other).item() == pytest.approx(math.log(2), abs=1e-12)
-    assert abs(best_value(same, same).item() + math.log(4)) < 1e-12
-    assert best_value(same, other).item() == 0
+def cells(mean, std):
+    """A normal on the line as probabilities of 4,001 cells: sums become integrals."""
+    x = torch.linspace(-12, 12, 4001)
+    p = normal_log_prob(x[:, None], mean, std).exp()
+    return p / p.sum()
 
 
-@each_row
-def test_slope_is_the_derivative_of_a_convex_function_and_the_activation_increases(row):
-    u = torch.linspace(0.05, 5, 200, requires_grad=True)
-    (slope,) = torch.autograd.grad(row.f(u).sum(), u)
-    torch.testing.assert_close(row.slope(u), slope)
-    assert (slope.diff() > 0).all()
-    assert (row.activation(torch.linspace(-3, 3, 50)).diff() > 0).all()
+def test_non_saturating_divergence_of_gaussians_by_quadrature():
+    p, q = cells(0.0, 1.0), cells(1.5, 1.0)
+    expected = 1.5**2 / 2 - 2 * jensen_shannon(p, q)
+    torch.testing.assert_close(non_saturating_divergence(p, q), expected, rtol=0, atol=1e-9)
 
 
-def test_impossible_requests_are_refused():
-    with pytest.raises(ValueError, match="gamma is -1"):
-        dirac_field(torch.tensor(START), gamma=-1.0)
-    with pytest.raises(ValueError, match="every outcome to have mass"):
-        f_divergence(KL, torch.tensor([0.5, 0.5]), torch.tensor([1.0, 0.0]))
-
-
-def test_without_a_penalty_the_smallest_gan_leaves():
-    step = partial(simultaneous_step, field=dirac_field, lr=0.1)
-    radii = [z.norm().item() for z in play(torch.tensor(START), step, n_steps=1000)]
-    assert all(after > before for before, after in pairwise(radii))
+@pytest.mark.parametrize("field", [bilinear_field, dirac_field])
+def test_fields_without_a_penalty_turn_and_never_point_inwards(field, generator):
+    z = torch.randn(20, 2, generator=generator)
+    torch.testing.assert_close((field(z) * z).sum(1), torch.zeros(20))

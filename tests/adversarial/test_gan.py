@@ -1,25 +1,22 @@
 """GAN and WGAN: penalties in closed form, two losses that stay apart, Lipschitz layers, batches."""
 
-import math
 from itertools import islice, pairwise
 
 import pytest
 import torch
 from torch import nn
 
-from genlab.adversarial import GAN, BatchAware, feature_matching_loss, r1_penalty, with_spread
+from genlab.adversarial import GAN, BatchAware, feature_matching_loss, r1_penalty
 from genlab.adversarial.gan import (
     WGAN,
-    clip_weights,
     gradient_penalty,
-    lazy_weight,
     power_iteration,
     slopes,
     spectral_normalize,
     wgan_critic_loss,
     wgan_generator_loss,
 )
-from genlab.core import Adversarial, NoLikelihoodError, Sampleable, likelihood_kind, log_likelihood
+from genlab.core import NoLikelihoodError, likelihood_kind, log_likelihood
 from genlab.metrics.distances import wasserstein_1d
 from genlab.nn.layers import MLP
 from genlab.train import fit_adversarial, minibatches
@@ -33,16 +30,6 @@ def make(**options):
 def small_gan(gamma: float = 1.0) -> GAN:
     torch.manual_seed(0)
     return GAN(nn.Linear(3, 2), nn.Linear(2, 1), latent_dim=3, event_shape=(2,), gamma=gamma)
-
-
-def test_penalty_enters_with_half_its_weight():
-    x, seed = torch.ones(6, 2), 4
-    losses = [
-        small_gan(gamma).discriminator_loss(x, generator=torch.Generator().manual_seed(seed)).item()
-        for gamma in (0.0, 3.0)
-    ]
-    slope = small_gan().discriminator.weight.detach().square().sum().item()
-    assert abs(losses[1] - losses[0] - 1.5 * slope) < 1e-12  # rounding
 
 
 def test_penalty_is_taken_at_the_real_examples():
@@ -76,27 +63,6 @@ def test_each_player_moves_only_its_own_parameters(build, d, generator):
     assert all(p.grad is not None for p in model.generator_parameters())
 
 
-def test_training_moves_the_generator_onto_the_data(generator):
-    data = torch.randn(2000, 2, generator=generator) * 0.5 + torch.tensor([2.0, -1.0])
-    gan = small_gan()
-    records = fit_adversarial(
-        gan, minibatches(data, 200, generator=generator), n_steps=800, lr=0.02, generator=generator
-    )
-    *_, record = records
-    mean = gan.sample(4000, generator=generator).mean(0)
-    # A linear discriminator sees only means: at the equilibrium they agree, nothing is decided.
-    assert (mean - torch.tensor([2.0, -1.0])).norm() < 0.3
-    assert abs(record.losses["discriminator"] - math.log(4)) < 0.2
-
-
-@pytest.mark.parametrize(("a", "expected"), [(0.0, 1.0), (1.0, 0.0), (-1.0, 0.0), (2.0, 1.0)])
-def test_penalty_of_a_line_is_the_squared_distance_of_its_slope_from_one(a, expected, generator):
-    real, fake = torch.randn(2, 7, 1, generator=generator)
-    u = torch.rand(7, generator=generator)
-    found = gradient_penalty(lambda x: a * x.squeeze(1), real, fake, u)
-    torch.testing.assert_close(found, torch.full((7,), expected))
-
-
 def test_penalty_takes_the_norm_over_the_whole_event():
     real, fake = torch.zeros(3, 1, 2, 2), torch.ones(3, 1, 2, 2)
     found = gradient_penalty(lambda x: x.sum((1, 2, 3)), real, fake, torch.full((3,), 0.5))
@@ -104,16 +70,14 @@ def test_penalty_takes_the_norm_over_the_whole_event():
 
 
 def test_losses_of_point_masses():
-    f = lambda x: x
     real, fake = torch.full((4,), 3.0), torch.zeros(4)
-    torch.testing.assert_close(wgan_critic_loss(f(real), f(fake)), torch.full((4,), -3.0))
+    torch.testing.assert_close(wgan_critic_loss(real, fake), torch.full((4,), -3.0))
     torch.testing.assert_close(wgan_generator_loss(fake + 2), torch.full((4,), -2.0))
 
 
 @pytest.mark.parametrize("build", [small_gan, make], ids=["GAN", "WGAN"])
 def test_no_likelihood_is_the_absence_of_the_method(build):
-    model: Adversarial = build()
-    _: Sampleable = build()
+    model = build()
     assert likelihood_kind(model) == "none"
     for name in ("log_prob", "elbo", "energy", "loss"):
         assert not hasattr(model, name)
@@ -156,19 +120,6 @@ def test_a_trained_critic_measures_the_distance(generator):
     assert 0.9 * exact < estimate < 1.25 * exact
 
 
-@pytest.mark.parametrize("interval", [1, 3, 16])
-def test_a_lazy_penalty_has_weight_one_on_average(interval):
-    weights = [lazy_weight(step, interval) for step in range(4 * interval)]
-    assert sum(weights) / len(weights) == 1
-    assert sum(weight > 0 for weight in weights) == 4
-
-
-def test_clipping_moves_only_what_is_outside():
-    w = nn.Parameter(torch.tensor([-2.0, -0.1, 0.3, 5.0]))
-    clip_weights([w], 0.3)
-    torch.testing.assert_close(w.data, torch.tensor([-0.3, -0.1, 0.3, 0.3]))
-
-
 def test_a_normalised_layer_has_norm_one_after_its_weight_has_moved(generator):
     layer = spectral_normalize(nn.Linear(5, 3))
     with torch.no_grad():
@@ -177,13 +128,6 @@ def test_a_normalised_layer_has_norm_one_after_its_weight_has_moved(generator):
         layer(torch.zeros(1, 5))
     norm = torch.linalg.matrix_norm(layer.weight, 2)
     torch.testing.assert_close(norm, torch.ones_like(norm))
-
-
-def test_a_normalised_network_is_one_lipschitz(generator):
-    net = spectral_normalize(MLP(2, 1, 32, 3)).eval()
-    x, y = 3 * torch.randn(2, 500, 2, generator=generator)
-    rise = (net(x) - net(y)).abs().squeeze(1)
-    assert bool((rise <= (x - y).norm(dim=1) * (1 + 1e-9)).all())  # rounding
 
 
 def test_a_normalised_critic_trains_for_more_than_one_step(generator):
@@ -215,23 +159,12 @@ def test_equal_means_cost_nothing_whatever_else_differs(generator):
     torch.testing.assert_close(feature_matching_loss(real, real + 2), torch.full((3,), 4.0))
 
 
-def test_spread_is_appended_and_shared_by_the_batch(generator):
-    x = torch.randn(6, 2, generator=generator)
-    out = with_spread(x)
-    torch.testing.assert_close(out[:, :2], x)
-    spread = ((x - x.mean(0)) ** 2).mean(0).sqrt()
-    torch.testing.assert_close(out[:, 2:], spread.expand(6, 2))
-
-
 @pytest.mark.parametrize(
     ("call", "named"),
     [
         (lambda: small_gan(gamma=-1.0), "gamma is -1"),
-        (lambda: make(penalty=-1.0), "penalty is -1"),
         (lambda: gradient_penalty(len, *torch.zeros(2, 1, 1), torch.full((1,), 1.2)), r"\[0, 1\]"),
         (lambda: r1_penalty(torch.zeros(1), torch.zeros(1, 2)), "requires_grad"),
-        (lambda: lazy_weight(3, 0), "interval is 0"),
-        (lambda: clip_weights([], 0), "c is 0"),
         (lambda: spectral_normalize(nn.ReLU()), "no Linear"),
     ],
 )  # fmt: skip
@@ -302,12 +235,3 @@ def test_a_batch_aware_discriminator_tells_copies_from_a_spread_batch(generator)
     assert discriminator(copies).max() < 1e-4
     discriminator(copies).sum().backward()
     assert copies.grad.isfinite().all()
-
-
-def test_training_reaches_the_weight_through_the_division():
-    layer = spectral_normalize(nn.Linear(2, 1, bias=False))
-    layer(torch.tensor([[1.0, 0.0]])).sum().backward()
-    original = layer.parametrizations.weight.original
-    # w / |w| does not change when w grows: the gradient has no part along w
-    torch.testing.assert_close((original.grad * original).sum(), torch.zeros(()))
-    assert original.grad.abs().sum() > 0

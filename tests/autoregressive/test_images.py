@@ -1,23 +1,14 @@
-"""The plane and images, one value after the other: exact densities, masks, orders."""
+"""The plane and images, one value after the other: exact densities and masks."""
 
 import math
 
 import pytest
 import torch
-from torch import nn
 
-from genlab.autoregressive.images import (
-    GridAutoregressive,
-    ImageTransformer,
-    PixelCNN,
-    RasterStack,
-    TwoStacks,
-    cell_log_density,
-)
-from genlab.core import HasLogProb, Sampleable, Trainable, last, likelihood_kind
+from genlab.autoregressive.images import GridAutoregressive, PixelCNN, RasterStack, TwoStacks
+from genlab.core import last, likelihood_kind
 from genlab.data.toys import plane
 from genlab.nn.layers import MLP
-from genlab.nn.transformer import TransformerConfig
 
 
 def model(n_bins: int = 8) -> GridAutoregressive:
@@ -27,9 +18,6 @@ def model(n_bins: int = 8) -> GridAutoregressive:
 
 def test_it_has_an_exact_likelihood():
     m = model()
-    _: HasLogProb = m
-    _s: Sampleable = m
-    _t: Trainable = m
     assert likelihood_kind(m) == "exact"
     x = torch.tensor([[0.1, 0.2], [-1.0, 1.5]])
     torch.testing.assert_close(m.loss(x), -m.log_prob(x).mean())
@@ -39,15 +27,6 @@ def test_density_sums_to_one_over_the_cells():
     points, area = plane(2.0, 8)  # the middle of each cell, and the density is constant inside
     total = (model().log_prob(points).exp().sum() * area).item()
     assert abs(total - 1) < 1e-12  # rounding
-
-
-def test_density_of_two_tables_is_their_product_over_the_area(generator):
-    p = torch.rand(2, 4, generator=generator)
-    p = p / p.sum(1, keepdim=True)
-    cell = torch.tensor([[1, 2], [3, 0]])
-    got = cell_log_density(p.log().expand(2, 2, 4), cell, bin_width=0.5).exp()
-    expected = torch.stack([p[0, 1] * p[1, 2], p[0, 3] * p[1, 0]]) / 0.25
-    torch.testing.assert_close(got, expected)
 
 
 def test_samples_fall_into_the_cells_as_often_as_the_density_says(generator):
@@ -60,13 +39,6 @@ def test_samples_fall_into_the_cells_as_often_as_the_density_says(generator):
     assert abs(chi2 - 63) < 5 * math.sqrt(2 * 63)  # Monte Carlo: chi-square with 63 degrees
 
 
-def test_the_second_coordinate_depends_on_the_first_and_not_the_other_way_round():
-    m = model()
-    x = torch.tensor([[-1.9, 0.3], [1.9, 0.3]])
-    assert m.log_p_second(m.cells(x)[:, 0]).diff(dim=0).abs().max() > 1e-3
-    torch.testing.assert_close(m.log_p_first(2)[0], m.log_p_first(2)[1])
-
-
 def test_samples_stay_inside_follow_their_seed_and_carry_no_gradient():
     a, b = (model().sample(500, generator=torch.Generator().manual_seed(1)) for _ in range(2))
     torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -74,13 +46,6 @@ def test_samples_stay_inside_follow_their_seed_and_carry_no_gradient():
     assert not a.requires_grad
     outside = torch.tensor([[2.1, 0.0], [0.0, -3.0]])
     assert model().log_prob(outside).tolist() == [-math.inf, -math.inf]
-
-
-def test_impossible_models_are_refused():
-    with pytest.raises(ValueError, match="got 1 and"):
-        GridAutoregressive(nn.Linear(2, 1), n_bins=1, extent=1.0)
-    with pytest.raises(ValueError, match="bin_width is 0, expected > 0"):
-        cell_log_density(torch.zeros(1, 2, 2), torch.zeros(1, 2, dtype=torch.int64), bin_width=0.0)
 
 
 def seen_by(stack, row, column, size=8):
@@ -128,52 +93,3 @@ def test_completion_keeps_the_given_pixels_and_ignores_the_rest(generator):
     a, b = (last(model.steps(z, 32, generator=g)) for z, g in zip((x, y), draws, strict=True))
     assert torch.equal(a, b)
     assert torch.equal(a[:, :, :4], x[:, :, :4])
-
-
-def test_one_pass_per_pixel(generator):
-    model = PixelCNN(TwoStacks(1, 8, 2), 8, n_levels=3, event_shape=(1, 2, 3))
-    passes = []
-    model.stack.register_forward_hook(lambda *_: passes.append(1))
-    model.sample(5, generator=generator)
-    assert len(passes) == 6
-
-
-TINY = TransformerConfig(d_model=8, n_layer=2, n_head=2, n_kv_head=1, d_hidden=12)
-ORDER = [5, 0, 3, 1, 4, 2]
-
-
-def make(order=ORDER):
-    torch.manual_seed(0)
-    return ImageTransformer(17, (1, 2, 3), TINY, order=order)
-
-
-def test_image_undoes_sequence():
-    x = torch.randint(17, (4, 1, 2, 3))
-    assert torch.equal(make().image(make().sequence(x)), x)
-    assert make().sequence(torch.arange(6).reshape(1, 1, 2, 3))[0].tolist() == ORDER
-
-
-def test_a_turn_depends_on_earlier_turns_only():
-    model = make()
-    x = torch.randint(17, (1, 1, 2, 3))
-    for turn, pixel in enumerate(ORDER):
-        y = x.flatten(1).clone()
-        y[0, pixel] = (y[0, pixel] + 5) % 17
-        changed = (model.logits(y.reshape(x.shape)) - model.logits(x))[0].abs().amax(-1) > 0
-        assert changed.tolist() == [i > turn for i in range(6)]
-
-
-def test_extending_with_the_cache_gives_the_same_logits():
-    model = make()
-    tokens = torch.tensor([[17, 3, 16, 0, 8, 8]])
-    first, cache = model.extend(tokens[:, :2])
-    rest, _ = model.extend(tokens[:, 2:], cache)
-    # other order of summation: rounding
-    torch.testing.assert_close(
-        torch.cat([first, rest], dim=1), model.extend(tokens)[0], atol=1e-12, rtol=1e-12
-    )
-
-
-def test_an_order_must_be_a_permutation():
-    with pytest.raises(ValueError, match="permutation"):
-        make(order=[0, 0, 1, 2, 3, 4])

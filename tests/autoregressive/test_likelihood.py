@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genlab.autoregressive.likelihood import (
-    all_sequences,
     bits_per_byte,
     dependence,
     peeks,
@@ -18,7 +17,6 @@ from genlab.autoregressive.likelihood import (
     token_log_probs,
     total_probability,
 )
-from genlab.nn.transformer import TransformerBody, TransformerConfig
 
 
 def logits_of(*chosen):
@@ -73,24 +71,10 @@ def test_perplexity_counts_choices_and_bits_are_counted_by_the_byte():
     assert bits_per_byte(torch.tensor(-2 * math.log(2) * 100), 100).item() == pytest.approx(2)
 
 
-def test_every_sequence_is_listed_once():
-    x = all_sequences(3, 4)
-    assert len(torch.unique(x, dim=0)) == len(x) == 81
-
-
 @pytest.mark.parametrize("bad", [-1, 3])
 def test_a_token_outside_the_vocabulary_is_named(bad):
     with pytest.raises(ValueError, match=str(bad)):
         token_log_probs(torch.zeros(1, 1, 3), torch.tensor([[bad]]))
-
-
-def test_impossible_sizes_are_refused():
-    with pytest.raises(ValueError, match="10 \\*\\* 7"):
-        all_sequences(10, 7)
-    with pytest.raises(ValueError, match="n_tokens"):
-        perplexity(torch.tensor(-1.0), 0)
-    with pytest.raises(ValueError, match="n_bytes"):
-        bits_per_byte(torch.tensor(-1.0), 0)
 
 
 def test_a_linear_map_depends_as_its_matrix_says():
@@ -104,20 +88,6 @@ def test_contributions_of_opposite_sign_do_not_cancel():
     j = dependence(lambda x: torch.cat([x, -x], dim=1), torch.randn(2, 1))
     torch.testing.assert_close(j, 2 * torch.eye(2))
     assert peeks(j) == 2  # the diagonal counts
-
-
-def test_a_causal_body_is_triangular_and_an_encoder_is_full():
-    def measured(causal):
-        torch.manual_seed(0)
-        config = TransformerConfig(
-            d_model=8, n_layer=2, n_head=2, n_kv_head=2, d_hidden=8, causal=causal
-        )
-        body = TransformerBody(config)
-        shift = torch.eye(5).roll(1, 0).tril()  # row i of the output reads the rows before i
-        return dependence(lambda x: body((shift @ x)[None])[0][0], torch.randn(5, 8))
-
-    assert peeks(measured(causal=True)) == 0
-    assert peeks(measured(causal=False)) == 10  # all 15 but the 5 of the token shifted out
 
 
 def test_a_plain_convolution_sees_its_neighbourhood():

@@ -6,7 +6,7 @@ import torch
 from genlab.autoregressive.images import ImageTransformer, PixelCNN, RasterStack, TwoStacks
 from genlab.autoregressive.likelihood import all_sequences
 from genlab.autoregressive.lm import TransformerLM
-from genlab.core import HasLogProb, Sampleable, Trainable, likelihood_kind
+from genlab.core import Sampleable, Trainable, likelihood_kind
 from genlab.nn.transformer import TransformerConfig
 
 TINY = TransformerConfig(d_model=8, n_layer=2, n_head=2, n_kv_head=1, d_hidden=12)
@@ -84,14 +84,3 @@ def test_every_parameter_is_trained(model):
     model.loss(examples(model, 8)).backward()
     # the row of the begin token in the output is cut off, nothing else may be idle
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
-
-
-def static_types() -> None:
-    """Held by the type checker, never run."""
-    _a: HasLogProb = PixelCNN(TwoStacks(1, 8, 2), 8)
-    _b: HasLogProb = ImageTransformer(17, (1, 8, 8), TINY)
-    _c: HasLogProb = TransformerLM(3, 6, TINY)
-    _d: Sampleable = PixelCNN(TwoStacks(1, 8, 2), 8)
-    _e: Sampleable = ImageTransformer(17, (1, 8, 8), TINY)
-    _f: Sampleable = TransformerLM(3, 6, TINY)
-    _g: Trainable = TransformerLM(3, 6, TINY)

@@ -97,7 +97,7 @@ def server(folder):
             command, cwd=root, env=environment, stdout=log, stderr=log, start_new_session=True
         )
     try:
-        _wait_until_up(running, process, folder / "server.log")
+        wait_until_up(lambda: running.ask("status"), process, folder / "server.log")
         yield running
         running.stop_kernels()
     finally:
@@ -115,17 +115,16 @@ def _end(process):
             process.wait()
 
 
-def _wait_until_up(running, process, log, seconds=120):
-    """Wait until the server answers; raise with its log when it does not."""
+def wait_until_up(ask, process, log, seconds=120):
+    """Wait until the server answers what `ask` asks; raise with its log when it does not."""
     for _ in range(4 * seconds):
         try:
-            running.ask("status")
-            return
+            return ask()
         except OSError:
             if process.poll() is not None:
                 break
             time.sleep(0.25)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+    raise RuntimeError(f"The server did not start:\n{log.read_text()}")
 
 
 class Window:
@@ -184,9 +183,7 @@ class Lesson(Window):
 
     def __init__(self, page, running, path):
         super().__init__(page)
-        workspace = (
-            f"{Path(path).stem}-{secrets.token_hex(4)}"  # a new one opens no earlier notebook
-        )
+        workspace = f"{Path(path).stem}-{secrets.token_hex(4)}"  # a new one opens nothing else
         page.goto(f"{running.url}/lab/workspaces/{workspace}/tree/{path}?token={running.token}")
         page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
         page.wait_for_function(KERNEL_IS_IDLE, timeout=60_000, polling=200)

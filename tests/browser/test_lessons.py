@@ -26,22 +26,6 @@ LABS = [
     for p in sorted((lab.ROOT / "notebooks" / kind).glob("*.ipynb"))
 ]
 
-GOOD = """\
-# %% [markdown]
-# Some maths: $$x^2 = 1$$
-
-# %%
-import ipywidgets
-import matplotlib.pyplot as plt
-from genlab_course import widgets
-
-# %%
-figure, axes = plt.subplots(figsize=(4, 2))
-(line,) = axes.plot([0, 1], [0, 1])
-slider = ipywidgets.FloatSlider(description="a", max=1)
-widgets.explore(figure, lambda a: line.set_ydata([0, a]), a=slider)
-"""
-
 BAD = """\
 # %% [markdown]
 # Maths that cannot be read: $$\\frac{1}$$ and maths that never ends: `x` $$ x^2
@@ -159,12 +143,6 @@ def small_notebook(server, name, text):
     return f"{name}.ipynb"
 
 
-def test_a_good_notebook_has_no_faults(page, server, report_row):
-    seen = inspect(page, server, small_notebook(server, "good", GOOD))
-    report_row(seen.row("(a small notebook)"))
-    assert seen.faults == []
-
-
 together = pytest.mark.xdist_group("small notebooks")  # they share one bad notebook
 
 
@@ -191,9 +169,3 @@ def faults(browser, server):
 )
 def test_the_inspection_sees_each_fault(faults, says):
     assert any(fault.startswith(says) for fault in faults), faults
-
-
-def test_a_notebook_without_a_control_is_seen(page, server):
-    seen = inspect(page, server, small_notebook(server, "still", "# %%\n1 + 1\n"))
-    assert "no slider or drop-down moves a picture" in seen.faults
-    assert seen.n_questions == 0

@@ -9,21 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genlab.core import stats
-from genlab.core.stats import ink, integrate, kl_on_grid, slant
+from genlab.core.stats import ink, kl_on_grid, slant
 
 
 def simplex(k):
     weights = st.lists(st.floats(0.01, 1.0), min_size=k, max_size=k)
     return weights.map(lambda w: torch.tensor(w, dtype=torch.float64) / sum(w))
-
-
-def test_a_standard_deviation_of_zero_is_refused():
-    with pytest.raises(ValueError, match="std is 0, expected > 0"):
-        stats.normal_log_prob(torch.zeros(1, 1), 0.0, 0.0)
-
-
-def test_a_narrow_density_exceeds_one():
-    assert stats.normal_log_prob(torch.zeros(1, 1), 0.0, 0.1) > 0
 
 
 def test_kl_diag_normal_agrees_with_torch_distributions():
@@ -98,28 +89,11 @@ def test_dequantised_noise_fills_the_bin_evenly(generator):
     assert abs((u**2).mean() - 1 / 3) < 5 * (4 / 45) ** 0.5 / 100_000**0.5
 
 
-@pytest.mark.parametrize("bad", [-1, 17])
-def test_levels_out_of_range_are_refused(bad):
-    with pytest.raises(ValueError, match=r"0\.\.16"):
-        stats.dequantize(torch.tensor([[bad]]), 17)
-
-
-@pytest.mark.parametrize("arguments", [{"n_dims": 0}, {"n_dims": 1, "levels": 0}])
-def test_bits_per_dim_refuses_an_empty_count(arguments):
-    with pytest.raises(ValueError, match="at least 1"):
-        stats.bits_per_dim(torch.zeros(1), **arguments)
-
-
 X = torch.linspace(-14, 14, 1401, dtype=torch.float64)
 
 
 def log_normal(mean, std):
     return torch.distributions.Normal(mean, std).log_prob(X)
-
-
-def test_a_straight_line_is_integrated_exactly_on_an_uneven_grid():
-    x = torch.tensor([0.0, 0.1, 0.7, 2.0])
-    torch.testing.assert_close(integrate(3 * x + 1, x), torch.tensor(8.0))
 
 
 @given(mean=st.floats(-2, 2), std=st.floats(0.3, 1.5), m=st.floats(-2, 2), s=st.floats(0.3, 1.5))
@@ -140,17 +114,6 @@ def test_slant_is_a_regression_of_column_on_row():
     weights = image[0].numpy().ravel()
     steps = np.polyfit(i.ravel(), j.ravel(), 1, w=np.sqrt(weights))[0]
     torch.testing.assert_close(slant(image), torch.tensor([-steps]))
-
-
-def test_a_figure_without_ink_or_height_is_upright():
-    flat = torch.zeros(2, 5, 5)
-    flat[1, 2] = 1.0
-    torch.testing.assert_close(slant(flat), torch.zeros(2))
-
-
-def test_negative_grey_values_are_refused():
-    with pytest.raises(ValueError, match="images holds -1"):
-        slant(-torch.ones(1, 3, 3))
 
 
 def test_normal_log_probs_agree_with_torch_distributions():
@@ -193,3 +156,7 @@ def test_ink_of_a_chessboard_is_one_half_at_any_size():
     board = ((torch.arange(8)[:, None] + torch.arange(8)) % 2).double()[None]
     torch.testing.assert_close(ink(board), torch.tensor([0.5]))
     torch.testing.assert_close(ink(board.reshape(1, 4, 2, 4, 2).mean((2, 4))), torch.tensor([0.5]))
+
+
+def test_a_narrow_density_exceeds_one():
+    assert stats.normal_log_prob(torch.zeros(1, 1), 0.0, 0.1) > 0

@@ -26,8 +26,3 @@ def test_the_page_names_every_paradigm_lesson_and_system():
         assert name in page
     assert [n for n in LESSONS if f"### {n:02d} " in page] == list(KERNELS)
     assert set(KERNELS) == set(LESSONS) - {1}
-
-
-def test_a_kernel_without_an_equation_is_refused():
-    with pytest.raises(ValueError, match="no displayed equation"):
-        equation("core.tensors.last")

@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from genlab_course import CheckFailed, check, check_close_mc, check_range
-from genlab_course.checks import show_number
 
 
 def test_agreement_prints_one_line_with_both_numbers(capsys):
@@ -17,28 +16,21 @@ def test_agreement_prints_one_line_with_both_numbers(capsys):
 
 
 @pytest.mark.parametrize(
-    ("left", "right"),
-    [(1.0, 1.0 + 1e-8), (1.0, float("nan")), ([1.0, 2.0], [1.0, 2.1]), (float("inf"), 1.0)],
+    ("left", "right", "says"),
+    [
+        (1.0, 1.0 + 1e-8, ""),
+        (1.0, float("nan"), ""),
+        (float("inf"), 1.0, ""),
+        ([1.0, -1.0], [-1.0, 1.0], "2 of 2"),  # opposite signs do not cancel
+        ([[1.0, 2.0]], [[1.0, 5.0]], r"2 is not 5 at \(0, 1\)"),
+        (np.zeros(3), np.zeros(4), "shapes"),
+        (torch.empty(0), 1.0, "nothing to compare"),
+    ],
 )
-def test_disagreement_raises_and_names_the_check(left, right, capsys):
-    with pytest.raises(CheckFailed, match="volume"):
+def test_disagreement_raises_and_names_the_check_and_the_place(left, right, says, capsys):
+    with pytest.raises(CheckFailed, match=f"volume(.|\n)*{says}"):
         check("volume", left, right)
     assert capsys.readouterr().out == ""
-
-
-def test_opposite_signs_never_cancel():
-    with pytest.raises(CheckFailed, match="2 of 2"):
-        check("signed", [1.0, -1.0], [-1.0, 1.0])
-
-
-def test_the_message_says_where_an_array_first_differs():
-    with pytest.raises(CheckFailed, match=r"2 is not 5 at \(0, 1\)"):
-        check("table", [[1.0, 2.0]], [[1.0, 5.0]])
-
-
-def test_shapes_that_do_not_fit_are_refused():
-    with pytest.raises(CheckFailed, match="shapes"):
-        check("shape", np.zeros(3), np.zeros(4))
 
 
 def test_equal_infinities_agree(capsys):
@@ -52,11 +44,6 @@ def test_text_is_not_a_number():
         check("text", "two", 2.0)
 
 
-def test_integers_are_printed_as_integers(capsys):
-    check("passes", 12, 12)
-    assert "12  vs  12" in capsys.readouterr().out
-
-
 def test_a_range_is_marked_with_a_tilde(capsys):
     check_range("bits per dimension", 2.0314, 1.9, 2.2)
     assert "~2.031  in [1.9, 2.2]" in capsys.readouterr().out
@@ -68,20 +55,11 @@ def test_leaving_the_interval_raises(value):
         check_range("bits per dimension", value, 1.9, 2.2)
 
 
-def test_an_empty_interval_is_a_mistake_of_the_author():
-    with pytest.raises(ValueError, match="must not exceed"):
-        check_range("x", 1.0, 2.0, 1.0)
-
-
 def test_monte_carlo_accepts_the_true_mean_and_refuses_a_wrong_one(generator):
     draws = torch.randn(10_000, generator=generator)
     check_close_mc("mean", draws, 0.0)
     with pytest.raises(CheckFailed, match="standard errors"):
         check_close_mc("mean", draws, 0.06)  # six standard errors away
-
-
-def test_negative_zero_is_printed_as_zero():
-    assert show_number(-0.0) == "0.000000"
 
 
 @pytest.mark.parametrize(
@@ -106,13 +84,6 @@ def test_a_mistake_that_would_pass_as_well_is_a_failure_and_the_line_names_one_t
     assert "twice" not in line
 
 
-def test_a_mistake_may_be_an_array_and_agrees_only_if_all_of_it_does(capsys):
-    check("row", [1.0, 2.0], [1.0, 2.0], unlike={"reversed": [1.0, 2.1]})
-    assert "(unlike: reversed)" in capsys.readouterr().out
-    with pytest.raises(CheckFailed, match="reversed"):
-        check("row", [1.0, 1.0], [1.0, 1.0], unlike={"reversed": np.ones(2)})
-
-
 def test_a_mistake_within_the_tolerance_of_either_side_would_pass():
     with pytest.raises(CheckFailed, match="off"):
         check("tolerant", 1.0, 1.09, atol=0.1, unlike={"off": 0.95})
@@ -128,13 +99,3 @@ def test_a_wrong_estimator_is_judged_by_its_own_error():
 def test_a_mistake_without_a_number_tells_nothing(value):
     with pytest.raises(CheckFailed, match="no number"):
         check("root", 1.0, 1.0, unlike={"root of a negative number": value})
-
-
-def test_an_empty_side_agrees_with_nothing():
-    with pytest.raises(CheckFailed, match="nothing to compare"):
-        check("pairs of the plan", torch.empty(0), 1.0)
-
-
-def test_a_statement_that_holds_is_printed_without_numbers(capsys):
-    check("the mask is triangular", True, True)
-    assert capsys.readouterr().out == "ok  the mask is triangular\n"

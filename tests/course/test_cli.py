@@ -6,11 +6,9 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
-import warnings
 
 import numpy as np
 import pytest
@@ -18,13 +16,11 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
-import genlab
-from genlab.core.weights import read_card, replace_file
+from genlab.core.weights import read_card
 from genlab.map import PAYS, SCORE
 from genlab.zoo import MODELS, find
 from genlab_course import reader
 from genlab_course.cli import app
-from genlab_course.league import COLUMNS, cells, load_league
 from genlab_course.reader import FIELDS
 
 KILL = getattr(signal, "SIGKILL", None)  # Windows has none
@@ -59,44 +55,13 @@ NAMES = [*(row.name for row in MODELS), "reader"]
 
 
 def test_without_a_name_the_trainings_are_listed_whole_in_80_columns():
-    result = run("train", columns=80)
-    assert result.exit_code == 0
-    assert list(found := rows(result)) == NAMES
-    for row in MODELS:
-        assert found[row.name][-1] == f"{row.seconds:.0f}"
-        assert all(word in result.stdout.split() for word in row.what.split())
-    assert "seconds" in result.stdout
-
-
-def test_the_league_shows_every_name_heading_and_number_in_80_columns():
-    result = run("league", columns=80)
-    assert result.exit_code == 0
-    league = load_league()
-    assert list(rows(result)) == [row.name for row in league]
-    assert all(heading in result.stdout for heading in COLUMNS)
-    for row in league:
-        lines = [line for line in result.stdout.splitlines() if line.startswith(f"{row.name} ")]
-        assert all(any(cell in line for line in lines) for cell in cells(row))
-
-
-def test_the_systems_are_listed_whole_in_80_columns_and_one_with_all_its_figures():
-    result = run("systems", columns=80)
-    assert list(rows(result)) == NAMES
-    assert len(result.stdout.splitlines()) <= 2 * len(NAMES) + 2
+    assert list(found := rows(run("train", columns=80))) == NAMES
+    assert all(found[row.name][-1] == f"{row.seconds:.0f}" for row in MODELS)
+    systems = run("systems", columns=80)
+    assert list(rows(systems)) == NAMES
     stated = read_card(find("glide_base").path)["metrics"]
-    assert f"and {len(stated) - 3} more" in said(result)
-    whole = run("systems", "glide_base", columns=80)
-    assert list(rows(whole)) == ["glide_base"]
-    assert all(name in whole.stdout for name in stated)
-
-
-@pytest.mark.parametrize("name", ["train", "league", "systems"])
-def test_a_list_that_is_piped_is_as_whole(name):
-    environment = {k: v for k, v in os.environ.items() if k != "COLUMNS"}
-    piped = subprocess.run(command(name), env=environment, capture_output=True, text=True)
-    assert piped.returncode == 0, piped.stderr
-    expected = [row.name for row in load_league()] if name == "league" else NAMES
-    assert list(rows(piped)) == expected
+    assert f"and {len(stated) - 3} more" in said(systems)
+    assert all(name in run("systems", "glide_base", columns=80).stdout for name in stated)
 
 
 HEAVY = ("torch", "numpy", "matplotlib", "sklearn", "scipy", "genlab.systems", "genlab.zoo")
@@ -116,10 +81,6 @@ def test_help_waits_for_no_torch(arguments):
     assert done.stdout
 
 
-def test_the_version_is_that_of_the_package():
-    assert run("--version").stdout == f"genlab {genlab.__version__}\n"
-
-
 @pytest.mark.usefixtures("no_figures")
 def test_a_training_writes_weights_and_card_where_it_is_told(tmp_path):
     torch.set_default_dtype(torch.float32)
@@ -128,13 +89,6 @@ def test_a_training_writes_weights_and_card_where_it_is_told(tmp_path):
     assert "frechet 0.500" in said(result)
     card = read_card(tmp_path / "mine" / "digit_gan.safetensors")
     assert card["recipe"] == "genlab train digit_gan --steps 2"
-
-
-@pytest.mark.usefixtures("no_figures")
-def test_the_place_may_be_a_file(tmp_path):
-    result = run("train", "digit_gan", "--steps", 1, "--out", tmp_path / "a.safetensors")
-    assert result.exit_code == 0, said(result)
-    assert (tmp_path / "a.safetensors").exists()
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -154,12 +108,9 @@ def test_a_learners_file_is_kept_unless_force_is_given(tmp_path):
     [
         (["digit_gna"], 1, "no model is named 'digit_gna'; did you mean digit_gan?"),
         (["digit_gan", "--out", "a.pt"], 1, "file that ends in .safetensors, got a.pt"),
-        (["digit_gan", "--out", __file__], 1, "ends in .safetensors, got"),
         (["digit_gan", "--out", "/proc/none"], 1, "No such file or directory: '/proc/none'"),
         (["digit_gan", "--steps", "0"], 2, "Invalid value for '--steps'"),
-        (["digit_gan", "--every", "-1"], 2, "Invalid value for '--every'"),
     ],
-    ids=["name", "ending", "file", "nowhere", "steps", "every"],
 )
 def test_a_mistake_is_answered_before_the_first_step(
     tmp_path, monkeypatch, arguments, status, sentence
@@ -177,13 +128,10 @@ def test_a_mistake_is_answered_before_the_first_step(
     ("call", "arguments"),
     [
         ("genlab.zoo.train.train", ["train", "digit_gan"]),
-        ("genlab.zoo.train.read_card", ["systems"]),
         ("genlab_course.league.load_league", ["league"]),
-        ("genlab_course.learner.handout", ["handout", "new"]),
         ("genlab_course.learner.begin", ["start"]),
         ("genlab_course.learner.reset", ["reset", "1"]),
         ("genlab_course.demos.write_demos", ["demo"]),
-        ("genlab_course.cheatsheet.cheat_sheet", ["cheatsheet"]),
     ],
 )
 def test_in_every_command_what_the_system_refuses_is_one_sentence(monkeypatch, call, arguments):
@@ -195,39 +143,6 @@ def test_in_every_command_what_the_system_refuses_is_one_sentence(monkeypatch, c
     result = run(*arguments)
     assert result.exit_code == 1
     assert result.stderr.strip() == "genlab: Permission denied: /a/place"  # and no empty bar
-
-
-def full(path, data):
-    """A disk without room for a checkpoint."""
-    if path.suffix == ".checkpoint":
-        raise OSError(28, "No space left on device", str(path))
-    replace_file(path, data)
-
-
-@pytest.mark.usefixtures("no_figures")
-def test_a_checkpoint_that_cannot_be_written_is_said_and_ends_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr("genlab.train.resume.replace_file", full)
-    with warnings.catch_warnings():
-        warnings.simplefilter("default")
-        result = run("train", "digit_gan", "--steps", 2, "--every", 0, "--out", tmp_path)
-    assert result.exit_code == 0, said(result)
-    assert "genlab: no checkpoint of step 1: " in result.stderr
-    assert "checkpoint.py" not in result.stderr
-    assert (tmp_path / "digit_gan.safetensors").exists()
-
-
-@pytest.mark.usefixtures("no_figures")
-def test_a_damaged_checkpoint_is_answered_in_one_sentence(tmp_path):
-    (tmp_path / "digit_gan.checkpoint").write_bytes(b"x")
-    result = run("train", "digit_gan", "--steps", 2, "--out", tmp_path)
-    assert result.exit_code == 1
-    assert "digit_gan.checkpoint is damaged: delete it" in said(result)
-
-
-def test_the_systems_are_listed_with_their_figures():
-    result = run("systems")
-    assert result.exit_code == 0, said(result)
-    assert "bits_per_dim" in said(result)
 
 
 def test_the_list_is_also_for_machines():
@@ -314,58 +229,16 @@ def test_a_training_that_was_killed_ends_as_if_it_had_not_been(tmp_path, whole, 
     assert not path.with_suffix(".checkpoint").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="limits are POSIX's")
-def test_a_disk_that_fills_up_ends_no_training_and_a_second_call_finishes_it(tmp_path, whole):
-    """Files may have 100 kB: neither a checkpoint nor the weights can be written."""
-    arguments = ["train", "digit_vae", "--steps", N_STEPS, "--every", 0, "--out", tmp_path]
-    shell = ["/bin/bash", "-c", 'ulimit -f 100; trap "" XFSZ; exec "$@"', "bash"]
-    limited = subprocess.run(
-        [*shell, *command(*arguments)], env=ENVIRONMENT, capture_output=True, text=True
-    )
-    assert limited.returncode == 1
-    assert "Traceback" not in limited.stderr
-    assert "File too large" in limited.stderr
-    assert list(tmp_path.iterdir()) == []
-    again = subprocess.run(command(*arguments), env=ENVIRONMENT, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
-    assert (tmp_path / "digit_vae.safetensors").read_bytes() == whole("digit_vae")
-
-
 def test_the_demo_pages_are_written_and_served(tmp_path, monkeypatch):
     served = []
     monkeypatch.setattr("genlab_course.demos.serve", lambda *a, **k: served.append((a, k)) or 3)
-    (tmp_path / "notes.txt").write_text("my work")
-    result = run("demo", tmp_path / "notes.txt")
-    assert (result.exit_code, served) == (1, [])
-    assert "name a new folder" in said(result)
     result = run("demo", tmp_path / "site", "--no-browser", "--port", 99)
     assert result.exit_code == 3
     assert served == [((tmp_path / "site", 99), {"browser": False})]
     assert (tmp_path / "site" / "pages" / "01.ipynb").exists()
     (tmp_path / "mine.txt").write_text("my work")
-    result = run("demo", tmp_path, "--no-serve")
-    assert (result.exit_code, len(served)) == (1, 1)
-    assert "name a new folder" in said(result)
-
-
-def test_no_link_is_printed_to_what_another_program_serves(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        result = run("demo", tmp_path / "site", "--no-browser", "--port", port)
-    assert result.exit_code == 1
-    assert f"port {port} cannot be had" in said(result)
-    assert "--port names another" in said(result)
-    assert "http://" not in said(result)
-
-
-def test_the_place_of_the_working_copies_may_not_be_a_file(tmp_path, monkeypatch):
-    (tmp_path / "my").write_text("mine")
-    monkeypatch.setenv("GENLAB_MY", str(tmp_path / "my"))
-    for arguments in (["start"], ["reset", "4"]):
-        result = run(*arguments)
-        assert result.exit_code == 1
-        assert "my is a file: expected a folder" in said(result)
+    assert run("demo", tmp_path, "--no-serve").exit_code == 1
+    assert len(served) == 1
 
 
 def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
@@ -378,9 +251,7 @@ def test_working_copies_are_made_and_one_is_taken_afresh(tmp_path, monkeypatch):
     lesson = next((tmp_path / "my").glob("04_*.ipynb"))
     fresh = lesson.read_bytes()
     lesson.write_text("my answers")
-    result = run("start")
-    assert "1 unreadable" in said(result)
-    assert "no notebook that can be read: 04" in said(result)
+    assert "no notebook that can be read: 04" in said(run("start"))
     result = run("reset", 4)
     assert (result.exit_code, lesson.read_bytes()) == (0, fresh)
     (kept,) = (tmp_path / "my" / "backups").iterdir()
@@ -406,22 +277,9 @@ def test_a_release_is_read_in_four_lines_from_a_file_or_the_standard_input(tmp_p
     assert all(phrase in RELEASE for phrase in found[3].split("; "))
     piped = CliRunner().invoke(app, ["read", "-"], input=RELEASE)
     assert piped.stdout == result.stdout
-
-
-def test_a_reading_as_json_adds_what_the_map_says_under_its_own_name(tmp_path):
-    (tmp_path / "card.txt").write_text(RELEASE)
     reading = json.loads(run("read", tmp_path / "card.txt", "--json").stdout)
     assert reading["paradigms"] == [SCORE]
     assert reading["from_the_map"] == {"trade_offs": {SCORE: PAYS[SCORE][0]}}
-
-
-@pytest.mark.parametrize(("data", "why"), [(b" ", "is empty"), (b"\xff\xfe\x00", "can't decode")])
-def test_what_is_no_release_is_refused_in_one_sentence(tmp_path, data, why):
-    (tmp_path / "card.txt").write_bytes(data)
-    result = run("read", tmp_path / "card.txt")
-    assert result.exit_code == 1
-    assert why in said(result)
-    assert len(result.stderr.splitlines()) == 1
 
 
 TEXTS = reader.releases("test")[:3]
@@ -441,8 +299,13 @@ def test_the_reader_is_a_row_that_is_listed_fitted_and_kept(tmp_path, monkeypatc
     assert "no --steps" in said(run("train", "reader", "--out", tmp_path, "--steps", 3))
 
 
-@pytest.mark.slow
-def test_the_figures_of_the_reader_come_out_again():
-    result = run("systems", "reader", "--verify")
+def test_a_caption_is_drawn_into_a_file_and_another_model_refused(tmp_path):
+    place = tmp_path / "drawn.png"
+    result = run("sample", "latent_diffusion", "a red seven left of a blue three", "-n", 1,
+                 "--out", place)  # fmt: skip
     assert result.exit_code == 0, said(result)
-    assert "the same" in said(result)
+    assert place.read_bytes().startswith(b"\x89PNG")
+    refused = run("sample", "digit_vae", "a red seven")
+    assert refused.exit_code == 1
+    assert "draws from no caption" in said(refused)
+    assert "'pink' where one of" in said(run("sample", "latent_diffusion", "a pink seven"))

@@ -8,7 +8,7 @@ import colours
 import pytest
 
 from genlab_course import figures
-from genlab_course.figures import OKABE_ITO, STYLE
+from genlab_course.figures import OKABE_ITO
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("BLUE", "ORANGE", "GREEN", "RED", "PINK", "SKY", "BLACK")
@@ -41,16 +41,6 @@ def is_grey(colour):
     return max(parts) - min(parts) <= 8
 
 
-def test_the_simulation_leaves_greys_alone_and_merges_what_the_blind_merge():
-    for vision in colours.VISIONS:
-        assert colours.distance("#888888", "#888888", vision) == 0
-        seen = colours.lab(colours.VISIONS[vision] @ colours.linear("#888888"))
-        assert abs(seen[1:]).max() < 0.1, vision  # the rows of each matrix add up to one
-    # A red and a green of the same lightness for a deuteranope: far apart for others.
-    assert colours.distance("#D00000", "#607000") > 60
-    assert colours.distance("#C05000", "#708000", "deuteranopia") < 25
-
-
 def test_distances_in_cielab_are_those_of_the_standard():
     # L* of mid grey, and the primaries of sRGB: values printed in every table of CIELAB.
     assert colours.lab(colours.linear("#FFFFFF")) == pytest.approx([100, 0, 0], abs=0.01)
@@ -64,13 +54,6 @@ def test_distances_in_cielab_are_those_of_the_standard():
 def test_the_categories_of_the_palette_stay_apart(vision):
     near = {(a, b): colours.distance(a, b, vision) for a, b in itertools.combinations(OKABE_ITO, 2)}
     assert min(near.values()) > APART, min(near, key=near.get)
-
-
-def test_the_palette_is_what_lines_are_drawn_in_and_neighbours_differ_in_their_dash_too():
-    cycle = list(STYLE["axes.prop_cycle"])
-    assert tuple(style["color"] for style in cycle) == OKABE_ITO
-    dashes = [style["linestyle"] for style in cycle]
-    assert all(a != b for a, b in itertools.pairwise(dashes))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The course's own notebooks as working copies: they open, are handed out, and are counted."""
 
-import json
 import re
 from pathlib import Path
 
@@ -15,18 +14,14 @@ from genlab_course.learner import (
     NOTEBOOKS,
     Prepared,
     as_bytes,
-    begin,
     fresh,
     handout,
     prepare,
-    record,
     shipped,
     standings,
     table,
     write_start,
 )
-
-UNTOUCHED = Prepared()
 
 
 @pytest.mark.parametrize("path", shipped().values(), ids=lambda p: p.stem)
@@ -37,7 +32,7 @@ def test_the_copies_of_the_course_open_with_their_pictures_and_without_results(p
     assert {output.output_type for output in shown} <= {"display_data", "execute_result"}
     assert all(output.data.keys() - {"text/plain"} for output in shown)
     opening = [c for c in copy.cells[:5] if c.cell_type == "code" and c.outputs]
-    assert "image/png" in opening[0].outputs[0].data
+    assert {"image/png", "image/gif"} & opening[0].outputs[0].data.keys()
     original = nbformat.read(path, as_version=4)
     for before, after in zip(original.cells, copy.cells, strict=True):
         tagged = "keep-output" in after.metadata.get("tags", ())
@@ -72,17 +67,7 @@ def test_every_lesson_and_lab_is_there_and_no_solution(student):
     assert {p.relative_to(folder) for p in written} == lessons | labs
     assert sorted(folder.rglob("*.ipynb")) == sorted(written)
     assert not list(folder.rglob("*solution*"))
-
-
-def test_students_get_every_cell_and_of_the_outputs_what_a_working_copy_shows(student):
-    folder, written = student
-    for path in written:
-        copy = nbformat.read(path, as_version=4)
-        original = nbformat.read(NOTEBOOKS / path.relative_to(folder), as_version=4)
-        assert [c.source for c in copy.cells] == [c.source for c in original.cells]
-        code = [c for c in copy.cells if c.cell_type == "code"]
-        assert all(o.output_type != "stream" for c in code for o in c.outputs)
-        assert all(c.execution_count is None for c in code)
+    for path in written:  # as a working copy, whose outputs are tested above
         assert path.read_bytes() == as_bytes(fresh(NOTEBOOKS / path.relative_to(folder)))
 
 
@@ -92,9 +77,6 @@ def test_instructors_get_everything(tmp_path):
     assert len(solutions) == len(list(NOTEBOOKS.glob("solutions/*.ipynb")))
     lesson = next(p for p in written if p.name.startswith("01_"))
     assert lesson.read_bytes() == (NOTEBOOKS / lesson.name).read_bytes()
-
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -113,15 +95,6 @@ def test_every_lesson_and_lab_has_its_row_with_time_and_counts(mine_start):
     assert sum(r.exercises[1] for r in rows if r.name[:2].isdigit()) == len(of_lessons)
 
 
-def test_what_was_right_is_counted_and_what_was_wrong_is_not(mine_start):
-    first, second = [e.id for e in all_exercises() if e.id.startswith("02.")][:2]
-    for id, right in ((first, True), (second, False), ("02.quiz.1", True), ("02.quiz.99", True)):
-        record(id, right, mine_start)
-    found = {r.name[:2]: r for r in standings(mine_start)}
-    assert (found["02"].exercises[0], found["02"].quiz[0]) == (1, 1)
-    assert (found["02"].begun, found["02"].done, found["03"].begun) == (True, False, False)
-
-
 def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
     odd = Prepared(outdated=("04_normalizing_flows.ipynb",), unreadable=("systems/glide.ipynb",))
     page = write_start(mine_start, odd)
@@ -135,25 +108,10 @@ def test_the_page_is_a_notebook_whose_links_lead_somewhere(mine_start):
     assert text.count(BINDER) == 1
     assert len(links) == len(shipped()) + 2  # what is next, and the map
     assert all((mine_start / link).exists() for link in links if not link.startswith("../"))
-    assert (ROOT / "my" / "../docs/images/map.png").resolve().exists()
     assert "newer versions of: `04`" in head.source
     assert "no notebook that can be read: `glide`" in head.source
     assert "course.progress()" in code.source
-    assert "`genlab reset 04` in a terminal" in how.source
-    assert '`course.reset("04")` in a cell' in how.source
-
-
-def test_to_begin_makes_copies_and_page_and_a_second_time_leaves_what_was_edited(tmp_path):
-    page, made = begin(tmp_path / "my")
-    assert page == tmp_path / "my" / "START.ipynb"
-    assert set(made.new) == set(shipped())
-    copy = tmp_path / "my" / made.new[0]
-    written = copy.read_text().replace("# ", "# my ", 1)
-    copy.write_text(written)
-    page.unlink()
-    assert begin(tmp_path / "my") == (page, UNTOUCHED)
-    assert copy.read_text() == written
-    assert page.exists()
+    assert str(mine_start.parent) not in page.read_text()
 
 
 def test_the_cell_shows_the_table_in_a_working_copy_only(mine_start, monkeypatch, capsys):
@@ -165,11 +123,6 @@ def test_the_cell_shows_the_table_in_a_working_copy_only(mine_start, monkeypatch
     monkeypatch.chdir(mine_start.parent)
     with pytest.raises(FileNotFoundError, match="genlab start"):
         course.progress()
-
-
-def test_the_page_holds_nothing_of_this_machine(mine_start):
-    write_start(mine_start, UNTOUCHED)
-    assert str(mine_start.parent) not in json.dumps((mine_start / "START.ipynb").read_text())
 
 
 def test_a_fresh_copy_is_taken_from_a_cell_as_from_a_terminal(mine_start, monkeypatch, capsys):

@@ -14,7 +14,6 @@ from genlab_course.grading import Exercise, Mistake, all_exercises, assess, exer
 
 NLL = Exercise(
     id="00.nll",
-    task="Return the negative log-likelihood.",
     right=lambda p: -sum(math.log(q) for q in p),
     cases=(([0.5, 0.25],), ([0.1],)),
     mistakes=(
@@ -25,26 +24,47 @@ NLL = Exercise(
 )
 
 
-def test_the_right_function_is_recognised():
-    assert assess(NLL, lambda p: -np.log(p).sum()) == "right"
+def shapes(p):
+    return np.ones(3) * np.ones(2)
 
 
-def test_a_known_mistake_is_named():
-    assert assess(NLL, lambda p: np.log(p).sum()) == "not yet: the sign is flipped"
-    assert assess(NLL, lambda p: -np.log2(p).sum()) == "not yet: these are bits"
+def off_by_a_lot(p):
+    return math.log(-sum(p))
 
 
-@pytest.mark.parametrize("blank", [None, ..., lambda p: None, lambda p: ...])
-def test_an_untouched_exercise_is_not_attempted(blank):
-    assert assess(NLL, blank) == "not attempted"
+def greedy(p):
+    return -sum(math.log(p.pop()) for _ in range(len(p)))
 
 
-def test_an_unknown_wrong_answer_points_to_the_hints():
-    assert "hint('00.nll')" in assess(NLL, lambda p: 3.0)
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (lambda p: -np.log(p).sum(), "right"),
+        (greedy, "right"),  # each case gets its own copy
+        (lambda p: np.log(p).sum(), "not yet: the sign is flipped"),
+        (lambda p: -np.log2(p).sum(), "not yet: these are bits"),
+        (None, "not attempted"),
+        (..., "not attempted"),
+        (lambda p: None, "not attempted"),
+        (lambda p: ..., "not attempted"),
+        (lambda p: 3.0, "hint('00.nll')"),
+        (lambda p: [1.0, 2.0], "expected shape (), got (2,)"),
+        (2.0, "expected a function"),
+        (lambda p: 1 / 0, "ZeroDivisionError"),
+        (off_by_a_lot, "in the line `return math.log(-sum(p))`: a logarithm or a root"),
+        (lambda p: nump.log(p), "'nump' is not defined: import it"),  # noqa: F821
+        (lambda: 1.0, "takes 0 arguments, not 1: see its text above the cell"),
+        (shapes, "two shapes do not fit together"),
+        (lambda p: p[9], "an index lies beyond the end"),
+        (lambda p: p.nothing, "has no attribute 'nothing'"),
+    ],
+)
+def test_the_verdict_on_an_answer_says_what_is_wrong(answer, says):
+    assert says in assess(NLL, answer)
 
 
 CASES = (([0.5, 2.0],), ([3.0],))
-PLAIN = Exercise(id="00.plain", task="Return p.", right=lambda p: p, cases=CASES)
+PLAIN = Exercise(id="00.plain", right=lambda p: p, cases=CASES)
 
 
 @pytest.mark.parametrize(
@@ -66,30 +86,13 @@ def test_a_mistake_that_any_exercise_can_show_is_named(answer, says):
 
 def test_a_mistake_that_the_exercise_knows_is_named_first():
     known = Exercise(
-        id="00.known",
-        task="Return p.",
-        right=1.5,
-        mistakes=(Mistake(-1.5, "the sign belongs to the loss"),),
+        id="00.known", right=1.5, mistakes=(Mistake(-1.5, "the sign belongs to the loss"),)
     )
     assert assess(known, -1.5) == "not yet: the sign belongs to the loss"
 
 
-def test_a_wrong_shape_is_named():
-    assert "expected shape (), got (2,)" in assess(NLL, lambda p: [1.0, 2.0])
-
-
-def test_a_crash_of_the_answer_is_reported_and_not_raised():
-    assert "ZeroDivisionError" in assess(NLL, lambda p: 1 / 0)
-
-
-def test_a_value_where_a_function_is_expected_is_explained():
-    assert "expected a function" in assess(NLL, 2.0)
-
-
 def test_a_judge_decides_where_the_answer_is_not_unique():
-    even = Exercise(
-        id="00.even", task="Give an even number.", judge=lambda n: "odd" if n % 2 else ""
-    )
+    even = Exercise(id="00.even", judge=lambda n: "odd" if n % 2 else "")
     assert assess(even, 4) == "right"
     assert assess(even, 3) == "not yet: odd"
     assert assess(even, None) == "not attempted"
@@ -102,7 +105,7 @@ def test_an_unknown_id_lists_its_neighbours():
         find_exercise("99.nothing")
 
 
-@pytest.mark.parametrize("id", ["02.top-p", "npe.box", "glide.hide"])
+@pytest.mark.parametrize("id", ["lm.top-p", "npe.box", "glide.hide"])
 def test_an_exercise_is_found_without_the_banks_of_other_lessons(id):
     code = (
         "import sys; from genlab_course.grading import find_exercise;"
@@ -149,15 +152,6 @@ def test_every_exercise_has_three_hints_and_starts_untouched(task, capsys):
     assert capsys.readouterr().out == f"[{task.id}] not attempted\n"
 
 
-def np_top_p(probs, p):
-    order = np.argsort(probs)[::-1]
-    total = np.cumsum(np.asarray(probs)[order])
-    keep = order[: np.searchsorted(total, p) + 1]
-    kept = np.zeros(len(probs))
-    kept[keep] = np.asarray(probs)[keep]
-    return kept / kept.sum()
-
-
 def torch_top_p(probs, p):
     q, order = torch.tensor(probs).sort(descending=True)
     kept = torch.where(q.cumsum(0) - q < p, q, 0.0)
@@ -173,24 +167,14 @@ IDIOMS = [
     ("02.sequence-nll", lambda c: -torch.log(c).sum()),
     ("02.sequence-nll", lambda c: -np.log(c).sum(keepdims=True)),
     ("02.perplexity", lambda nll, n: torch.exp(nll / n)),
-    ("02.top-p", np_top_p),
-    ("02.top-p", torch_top_p),
-    ("03.kl-value", 0.277),
+    ("lm.top-p", torch_top_p),
     ("03.nll-from-counts", lambda counts, q: -(counts * torch.log(q)).sum() / counts.sum()),
     ("04.parallelogram", torch.tensor([0.2])),
-    ("04.log-det", lambda s: -torch.sum(s, dim=1)),
-    ("05.other-side", (-1.524, 0.0201, -1.544, 0.628)),
     ("05.other-side", torch.tensor([-1.52422, 0.02014, -1.54436, 0.62807])),
     ("05.split", lambda log_lik, prior, q: (q * (log_lik - torch.log(q / prior))).sum()),
     ("05.log-mean-weight", lambda w: torch.logsumexp(w, 0) - math.log(len(w))),
     ("05.m-step", lambda x, q: torch.einsum("nk,nd->kd", q, x) / q.sum(0).unsqueeze(1)),
     ("06.kl", lambda m, v: 0.5 * (m**2 + torch.exp(v) - 1 - v).sum(dim=1)),
-    ("06.bits", lambda nll, d, n, dens: nll / d / math.log(2) + dens * math.log2(n)),
-    ("08.js-of-thirds", np.float32(0.462)),
-    ("09.frechet-diagonal", lambda a, v, b, w: np.sum((a - b) ** 2 + (v**0.5 - w**0.5) ** 2)),
-    ("10.gradient-in-c", lambda x, c: 0.5 * (1 / c - torch.square(x))),
-    ("12.shortcut", 1.73),
-    ("14.forgotten-half", 0.135),
 ]
 
 
@@ -201,40 +185,9 @@ def test_a_right_answer_is_accepted_in_any_idiom(name, answer):
     assert assess(find_exercise(name), answer) == "right"
 
 
-def off_by_a_lot(p):
-    return math.log(-sum(p))
-
-
-def shapes(p):
-    return np.ones(3) * np.ones(2)
-
-
-@pytest.mark.parametrize(
-    ("answer", "says"),
-    [
-        (off_by_a_lot, "in the line `return math.log(-sum(p))`: a logarithm or a root"),
-        (lambda p: nump.log(p), "'nump' is not defined: import it"),  # noqa: F821
-        (lambda: 1.0, "takes 0 arguments, not 1. Return the negative log-likelihood."),
-        (shapes, "two shapes do not fit together"),
-        (lambda p: p[9], "an index lies beyond the end"),
-        (lambda p: p.nothing, "has no attribute 'nothing'"),
-    ],
-)
-def test_an_exception_of_the_answer_is_explained(answer, says):
-    assert says in assess(NLL, answer)
-
-
 @pytest.mark.parametrize("answer", [{"a": 1}, shapes, object(), ["many", 1.0]])
 def test_an_answer_that_is_no_number_is_shown_and_nothing_is_raised(answer):
     assert "could not be read" in assess(find_exercise("03.kl-value"), answer)
-
-
-def test_an_answer_that_changes_its_argument_spoils_nothing():
-    def greedy(p):
-        return -sum(math.log(p.pop()) for _ in range(len(p)))
-
-    assert assess(NLL, greedy) == "right"
-    assert assess(NLL, greedy) == "right"
 
 
 def test_three_digits_are_not_two_and_a_count_is_exact():
@@ -253,13 +206,10 @@ FIRST_TO_MIND = [
     ("02.perplexity", lambda nll, n: np.exp(nll) / n, "after the exponential"),
     ("02.pairs", lambda n: sum(t * (t + 1) // 2 for t in range(1, n + 1)), "visible pairs only"),
     ("03.nll-from-counts", lambda c, q: -(c * np.log(q)).mean(), "number of outcomes"),
-    ("04.log-det", lambda s: np.exp(-s).prod(1), "determinant itself"),
     ("04.stretch", lambda x, a, b: -math.log(a), "a logarithm or a root is taken"),
     ("05.other-side", [-1.52, 0.02, 0.63, -1.54], "exchanged"),
     ("05.m-step", lambda x, q: (q / q.sum(1, keepdims=True)).T @ x, "weighted sums"),
     ("06.reinforce", lambda f, z, m, s: np.mean((f - (f.sum() - f) / 4) * (z - m) / s), "below"),
-    ("09.infinite-samples", lambda n, v: v[-1], "last value"),
-    ("12.v-against-eps", lambda a: 1 - a, "upside down"),
     ("13.passes", 116, "four passes off"),
 ]
 
@@ -281,7 +231,7 @@ def _double(x):
     return 2 * x
 
 
-DOUBLE = Exercise(id="00.double", task="Double.", right=_double, cases=((3.0,),), hints="a\nb\nc")
+DOUBLE = Exercise(id="00.double", right=_double, cases=((3.0,),), hints="a\nb\nc")
 
 
 @pytest.mark.usefixtures("bank")

@@ -3,13 +3,11 @@
 import dataclasses
 
 import pytest
-import torch
 
 from genlab.core.capabilities import likelihood_kind
-from genlab.data.digits import load_digits
 from genlab.zoo import card, load_model
 from genlab_course import league
-from genlab_course.league import Row, load_league, quality, write
+from genlab_course.league import load_league, write
 
 ROWS = load_league()
 
@@ -19,43 +17,12 @@ def row(**changes):
     return dataclasses.replace(ROWS[0], **changes)
 
 
-def test_real_training_digits_are_near_and_noise_is_far():
-    real = quality(load_digits("train").images, torch.Generator().manual_seed(0))
-    noise = torch.randint(17, (400, 1, 8, 8), generator=torch.Generator().manual_seed(0))
-    far = quality(noise, torch.Generator().manual_seed(0))
-    assert real["frechet"] < 0.15 < 5 < far["frechet"]
-    assert real["precision"] > 0.8
-    assert real["recall"] > 0.8
-    assert far["precision"] < 0.2
-    assert far["recall"] < 0.2
-
-
-def test_the_error_bar_is_the_scatter_of_independent_sets():
-    images = load_digits("train").images
-    judge = league.load_classifier()
-    held_out = torch.cat([load_digits(part).images for part in ("val", "test")])
-    real = judge.features(held_out.double())
-    generator = torch.Generator().manual_seed(0)
-    order = torch.randperm(len(images), generator=generator)
-    parts = [judge.features(images[order[200 * k : 200 * k + 200]].double()) for k in range(6)]
-    scatter = torch.stack([league.frechet_distance(real, part) for part in parts]).std().item()
-    bars = [
-        quality(images[order[200 * k : 200 * k + 200]], generator)["frechet_error"]
-        for k in range(3)
-    ]
-    assert scatter / 3 < sum(bars) / 3 < 3 * scatter  # six sets tell a deviation to a third
-
-
 def test_the_table_can_be_read_as_it_was_written(tmp_path):
     rows = [row(frechet=0.123449, bits_per_dim=None), row(name="b", recall=0.5)]
     write(rows, tmp_path / "league.json")
-    again = load_league(tmp_path / "league.json")
-    assert again[0].frechet == 0.1234
-    assert again[0].bits_per_dim is None
-    assert again[1] == dataclasses.replace(rows[1], **{
-        f.name: float(f"{v:.4g}") for f in dataclasses.fields(Row)
-        if isinstance(v := getattr(rows[1], f.name), float)
-    })  # fmt: skip
+    first, second = load_league(tmp_path / "league.json")
+    assert (first.frechet, first.bits_per_dim) == (0.1234, None)
+    assert second.recall == 0.5
 
 
 def test_a_missing_table_says_how_to_make_one(tmp_path):
@@ -82,12 +49,6 @@ def test_no_row_is_best_in_every_column():
         min(ROWS, key=lambda r: r.parameters).name,
     }
     assert len(best) >= 3
-
-
-def test_every_family_of_the_map_is_in_the_table():
-    assert {r.family for r in ROWS} == {
-        *("autoregressive", "flow", "latent-variable", "adversarial", "score / diffusion")
-    }
 
 
 def test_one_row_is_measured_again_as_it_was():

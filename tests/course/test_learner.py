@@ -12,7 +12,7 @@ import nbformat
 import pytest
 
 import genlab_course as course
-from genlab_course import learner, widgets
+from genlab_course import widgets
 from genlab_course.grading import find_exercise
 from genlab_course.learner import (
     BACKUPS,
@@ -20,7 +20,6 @@ from genlab_course.learner import (
     MARK,
     Answered,
     Prepared,
-    Standing,
     answered,
     begin,
     folder,
@@ -32,19 +31,17 @@ from genlab_course.learner import (
     record,
     reset,
     standings,
-    table,
 )
 
 PICTURE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 900x300>"}
 UNTOUCHED = Prepared()
 
 
-def notebook(text, *, printed="0.25", version=None):
+def notebook(text, *, printed="0.25"):
     """A notebook as the course ships it: an opening picture, a widget, and a printed number."""
 
     def code(source, outputs, **metadata):
-        cell = nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=7, **metadata)
-        return cell
+        return nbformat.v4.new_code_cell(source, outputs=outputs, execution_count=7, **metadata)
 
     shown = nbformat.v4.new_output("display_data", PICTURE)
     widget = {**PICTURE, "text/plain": "Explorer(children=(IntSlider(value=3),))"}
@@ -62,8 +59,7 @@ def notebook(text, *, printed="0.25", version=None):
     for k, cell in enumerate(cells):
         cell["id"] = f"cell-{k}"
     content = nbformat.v4.new_notebook(cells=cells)
-    info = {"name": "python", **({"version": version} if version else {})}
-    content.metadata = nbformat.from_dict({"language_info": info})
+    content.metadata = nbformat.from_dict({"language_info": {"name": "python"}})
     return content
 
 
@@ -90,11 +86,9 @@ def autosave(path):
     """Do to a file what JupyterLab does when a notebook was opened, run and saved."""
     content = get(path)
     content.metadata["language_info"] = {"name": "python", "version": "3.99.1"}
-    content.metadata["kernelspec"] = {"name": "python3", "display_name": "mine"}
-    for cell in content.cells:
-        if cell.cell_type == "code":
-            cell.metadata["execution"] = {"iopub.status.idle": "now"}
-            cell.execution_count, cell.outputs = 1, [nbformat.v4.new_output("stream", text="ran")]
+    for cell in content.cells[1:]:
+        cell.metadata["execution"] = {"iopub.status.idle": "now"}
+        cell.execution_count, cell.outputs = 1, [nbformat.v4.new_output("stream", text="ran")]
     put(path, content)
 
 
@@ -121,10 +115,12 @@ def says(path):
     return get(path).cells[0].source
 
 
-def test_the_first_time_everything_is_copied(source, mine):
+def test_the_first_time_everything_is_copied_and_again_what_was_thrown_away(source, mine):
     assert prepare(mine, source).new == NAMES
     assert says(mine / "systems/glide.ipynb") == "systems/glide.ipynb, version 1"
     assert prepare(mine, source) == UNTOUCHED
+    (mine / NAMES[0]).unlink()
+    assert prepare(mine, source).new == NAMES[:1]
 
 
 def test_a_fresh_copy_shows_pictures_and_no_printed_number(source, mine):
@@ -137,14 +133,6 @@ def test_a_fresh_copy_shows_pictures_and_no_printed_number(source, mine):
     assert "0.25" not in (mine / NAMES[0]).read_text()
     assert [c.source for c in cells] == [c.source for c in get(source / NAMES[0]).cells]
     nbformat.validate(get(mine / NAMES[0]))
-
-
-def test_a_fresh_copy_says_already_what_jupyterlab_would_add(source, mine):
-    from ipykernel.ipkernel import IPythonKernel
-
-    prepare(mine, source)
-    added = get(mine / NAMES[0]).metadata["language_info"]["version"]
-    assert added == IPythonKernel.language_info["version"]
 
 
 def test_an_update_renews_what_is_untouched_and_leaves_what_was_edited(source, mine):
@@ -187,6 +175,7 @@ def test_whatever_a_learner_changes_in_the_cells_is_kept(source, mine, write):
     write(content.cells)
     put(mine / NAMES[0], content)
     written = (mine / NAMES[0]).read_bytes()
+    assert prepare(mine, source) == UNTOUCHED
     put(source / NAMES[0], notebook("version 2"))
     assert prepare(mine, source).outdated == NAMES[:1]
     assert (mine / NAMES[0]).read_bytes() == written
@@ -202,14 +191,7 @@ def test_new_outputs_alone_are_no_new_version(source, mine):
     assert (mine / NAMES[0]).read_bytes() == before
 
 
-def test_an_edited_copy_of_the_newest_version_is_not_called_outdated(source, mine):
-    prepare(mine, source)
-    write_answer(mine / NAMES[0])
-    assert prepare(mine, source) == UNTOUCHED
-    assert get(mine / NAMES[0]).cells[3].source == "my answers"
-
-
-@pytest.mark.parametrize("damage", ["", "[]", "{", "[" * 100_000])
+@pytest.mark.parametrize("damage", ["", "[]", "[" * 100_000])
 def test_without_its_record_nothing_is_replaced(source, mine, damage):
     prepare(mine, source)
     write_answer(mine / NAMES[0])
@@ -219,19 +201,11 @@ def test_without_its_record_nothing_is_replaced(source, mine, damage):
     assert NAMES[1] in json.loads((mine / MARK).read_text())
 
 
-def test_a_copy_that_was_thrown_away_is_made_again(source, mine):
-    prepare(mine, source)
-    (mine / NAMES[0]).unlink()
-    assert prepare(mine, source).new == NAMES[:1]
-
-
 DAMAGES = {
     "empty": "",
     "no JSON": "<<<<<<< HEAD",
-    "a list": "[]",
     "no cells": "{}",
     "odd cells": '{"cells": [{"cell_type": "code", "source": 3}], "metadata": {}}',
-    "odd metadata": '{"cells": [], "metadata": []}',
     "deep": "[" * 100_000,
 }
 
@@ -248,17 +222,6 @@ def test_what_is_no_notebook_is_named_and_kept(source, mine, damage):
     assert prepare(mine, source) == UNTOUCHED
 
 
-def test_a_folder_in_the_place_of_a_copy_is_named_and_kept(source, mine):
-    prepare(mine, source)
-    (mine / NAMES[0]).unlink()
-    (mine / NAMES[0]).mkdir()
-    (mine / NAMES[0] / "notes").write_text("my notes")
-    assert prepare(mine, source).unreadable == NAMES[:1]
-    copy, kept = reset("1", mine, source)
-    assert (kept / "notes").read_text() == "my notes"
-    assert copy.is_file()
-
-
 @pytest.mark.parametrize("call", [prepare, lambda mine, source: reset("1", mine, source)])
 def test_a_file_in_the_place_of_the_folder_is_refused(source, mine, call):
     mine.write_text("mine")
@@ -269,13 +232,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(source, mine, call):
 
 @pytest.mark.parametrize(
     ("asked", "name"),
-    [
-        ("1", "01_first.ipynb"),
-        ("01", "01_first.ipynb"),
-        ("01_first", "01_first.ipynb"),
-        ("01_first.ipynb", "01_first.ipynb"),
-        ("glide", "systems/glide.ipynb"),
-    ],
+    [("1", NAMES[0]), ("01", NAMES[0]), ("01_first.ipynb", NAMES[0]), ("glide", NAMES[2])],
 )
 def test_a_reset_keeps_the_old_copy_with_its_date(source, mine, asked, name):
     prepare(mine, source)
@@ -299,28 +256,11 @@ def test_two_resets_in_one_second_keep_both(source, mine, monkeypatch):
     assert [path.read_text() for path in kept] == ["first", "second", "third"]
 
 
-def test_a_reset_of_what_was_never_copied_makes_it(source, mine):
-    copy, kept = reset("2", mine, source)
-    assert (copy.exists(), kept) == (True, None)
-
-
-@pytest.mark.parametrize("asked", ["7", "99", "../../etc", "", "-1", "²"])
+@pytest.mark.parametrize("asked", ["7", "../../etc", "", "²"])
 def test_a_lesson_that_does_not_exist_is_answered_with_those_that_do(source, mine, asked):
     with pytest.raises(ValueError, match="there are: 01, 02, glide"):
         reset(asked, mine, source)
     assert not mine.exists()
-
-
-def test_without_the_notebooks_it_says_so(tmp_path, mine):
-    with pytest.raises(FileNotFoundError, match="from a clone"):
-        prepare(mine, tmp_path / "elsewhere")
-
-
-def test_the_folder_can_be_named(monkeypatch, tmp_path):
-    monkeypatch.delenv("GENLAB_MY", raising=False)
-    assert learner.own_folder() == learner.NOTEBOOKS.parent / "my"
-    monkeypatch.setenv("GENLAB_MY", str(tmp_path))
-    assert learner.own_folder() == tmp_path
 
 
 OLD = json.loads((Path(__file__).parent / "old_copy.json").read_text())  # one lesson, three answers
@@ -380,21 +320,12 @@ def test_the_page_says_which_copies_were_rescued_and_retired_answers_stay(old, n
     assert standings(old, newer)[0].exercises[0] == 1
 
 
-def test_an_old_copy_in_which_nobody_has_written_is_simply_renewed(old, newer):
-    content = json.loads((old / LESSON).read_text())
-    (old / MARK).write_text(json.dumps({LESSON: learner._digest(content)}))
-    assert prepare(old, newer) == Prepared(renewed=(LESSON,))
-    assert not list(old.glob("01_four_paradigm_map.2*.ipynb"))
-
-
 @pytest.mark.parametrize(
     ("code", "gone"),
     [
         ("from genlab import course", True),
-        ("import genlab.atlas.paradigms as p", True),
         ("from genlab.map import place, no_such_name", True),
         ("%matplotlib inline\nfrom genlab import course", True),
-        ("from genlab import map\nfrom genlab.map import place", False),
         ("import genlab_course as course\nimport not_ours", False),
         ("from genlab import (", False),  # half written: not a reason to take a fresh one
     ],
@@ -411,29 +342,6 @@ def test_nothing_is_replaced(source, tmp_path):
     with pytest.raises(FileExistsError, match="name a new folder"):
         handout(mine, source=source)
     assert mine.read_text() == "my work"
-
-
-def row(name, right, minutes=60):
-    return Standing(name.upper(), f"{name}.ipynb", minutes, (right, 2), (0, 0))
-
-
-@pytest.mark.parametrize(
-    ("rows", "says"),
-    [
-        ([row("a", 0), row("b", 0)], "**Next: [A](a.ipynb)** (60 minutes to read; about 2 hours"),
-        ([row("a", 2), row("b", 0)], "**Next: [B](b.ipynb)**"),
-        ([row("a", 2), row("b", 1)], "**Go on with: [B](b.ipynb)**"),
-        ([row("a", 2), row("b", 2)], "Everything is answered."),
-    ],
-)
-def test_the_first_line_says_what_is_next(rows, says):
-    assert table(rows).startswith(says)
-
-
-def test_rows_are_marked_as_begun_and_done():
-    lines = table([row("a", 2), row("b", 1), row("c", 0)]).splitlines()[-3:]
-    assert [line[:5].strip("| ") for line in lines] == ["✓", "…", ""]
-    assert lines[1].endswith("| 60 | 1 of 2 | 0 of 0 |")
 
 
 @pytest.fixture

@@ -3,43 +3,25 @@
 import re
 from html.parser import HTMLParser
 
-import colours
 import pytest
 
 from genlab_course.quiz import QUIZZES, Option, Question, questions, read_quiz
 from genlab_course.widgets import quiz
-from genlab_course.widgets.quiz import RIGHT, WRONG, as_html
+from genlab_course.widgets.quiz import as_html
 
 FILES = sorted(file.stem for file in QUIZZES.glob("*.md"))
 LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.partition("_")[2] for n in FILES]
 
 
-def test_two_right_options_are_refused():
-    with pytest.raises(ValueError, match="exactly one"):
-        Question("Which?", (Option("a", "x", right=True), Option("b", "y", right=True)))
-
-
-def test_a_lesson_without_quiz_is_named():
-    with pytest.raises(ValueError, match="no quiz for lesson 99"):
-        questions(99)
-    with pytest.raises(ValueError, match="no quiz for lesson 'toaster'"):
-        questions("toaster")
-
-
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_a_quiz_has_five_to_eight_questions_and_explains_each_option(lesson):
     asked = questions(lesson)
+    assert len({[o.right for o in q.options].index(True) for q in asked}) > 1
     assert 5 <= len(asked) <= 8
     for question in asked:
         assert len(question.options) >= 3
         assert all(len(o.why) > 15 for o in question.options)
         assert len({o.why for o in question.options}) == len(question.options)
-
-
-@pytest.mark.parametrize("lesson", LESSONS)
-def test_the_right_option_is_not_always_in_the_same_place(lesson):
-    places = {[o.right for o in q.options].index(True) for q in questions(lesson)}
-    assert len(places) > 1
 
 
 @pytest.mark.parametrize("lesson", LESSONS)
@@ -73,12 +55,9 @@ def test_a_quiz_is_read_from_markdown(tmp_path):
     ("old", "new", "says"),
     [
         ("- [ ] Yes.", "- [x] Yes.", "line 3: exactly one option must be right in 'Is"),
-        ("- [x] No", "- [ ] No", "line 3: exactly one option must be right in 'Is"),
         ("  > Only the part before $i$.\n", "", "line 5: expected `> why` below the option"),
         ("  > Right.\n", "", "line 6: expected `> why` below the option, got the end"),
         ("the part", "the\npart", "line 6: expected `## question` or `- \\[ ] option`, got 'part"),
-        ("## Is", "Is", "line 3: expected `## question`"),
-        ("- [ ] Yes", "- [] Yes", "line 4: expected `## question`"),
         ("## Is $x_{<i}$ all of $x$?\n", "", "line 3: expected `## question`"),
     ],
 )
@@ -115,14 +94,3 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.tags.add(tag)
-
-
-def test_code_and_emphasis_are_shown_and_a_product_is_left_alone():
-    assert as_html("`a<b` is *not* $a*b*c$ and 2*3*4") == (
-        "<code>a&lt;b</code> is <em>not</em> $a*b*c$ and 2*3*4"
-    )
-
-
-def test_the_verdict_can_be_read_on_a_light_and_on_a_dark_page():
-    for colour in (RIGHT, WRONG):
-        assert colours.contrast("#FFFFFF", colour) > 4.5  # WCAG 2, level AA

@@ -5,23 +5,13 @@ import json
 import re
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
-from genlab.map import FAMILIES, OBJECTIVES, SCORE
+from genlab.map import SCORE
 from genlab_course import reader
-from genlab_course.reader import (
-    CANNOT_TELL,
-    FIELDS,
-    features,
-    highlight,
-    mask,
-    read,
-    releases,
-    truth,
-)
+from genlab_course.reader import CANNOT_TELL, FIELDS, highlight, mask, read, releases, truth
 
 TRAIN, TEST, ASIDE = (releases(split) for split in ("train", "test", "aside"))
 CARD = json.loads((reader.DATA / "reader.json").read_text(encoding="utf-8"))
@@ -59,24 +49,6 @@ def test_no_name_of_a_test_system_is_part_of_a_name_in_train_or_the_reverse():
     assert {(a, b) for a, b in shared if "invented" not in a + b and a not in generic} == set()
 
 
-@pytest.mark.parametrize(
-    "family",
-    [
-        "vc032 p919 q022",
-        "vc083 s068 ve053 s062 q053",
-        "vc031 wa001 wb024",
-        "q034 q062",
-        "vd045 n027 n026",
-        "s010 ve067 s035 s011",
-    ],
-)
-def test_a_family_is_never_on_both_sides(family):
-    here = {row["id"] for row in TRAIN} & set(family.split())
-    there = {row["id"] for row in TEST} & set(family.split())
-    assert there
-    assert not here
-
-
 def test_no_training_text_resembles_a_test_text():
     """For texts that name no system: no cosine of words and pairs of words reaches 0.2."""
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -104,30 +76,10 @@ def test_masking_removes_every_product_name():
         assert seen <= reader.TERMS | {"#", "#1", "#few", "#many", "§"}, row["id"]
 
 
-def test_no_term_names_a_system_of_the_data():
-    names = {row["named"].lower() for row in TRAIN + TEST + ASIDE}
-    assert names & reader.TERMS <= {"fid"}  # a metric
-
-
 @pytest.mark.parametrize("name", ["Zorp-2", "StyleGAN3", "SDXL", "HiFi-GAN", "GPT-4", "FlowNet"])
 def test_a_name_changes_nothing(name):
     ours, theirs = (read(LATENT.replace("Zorp", n)).as_dict() for n in (name, "Quux"))
     assert ours == theirs
-
-
-def test_a_capital_that_opens_a_sentence_is_no_name():
-    assert [word for word, _, _ in mask("Sampling takes 50 steps. Bazqux is new.")] == [
-        "sampling", "takes", "#many", "steps", "|", "§", "is", "new",
-    ]  # fmt: skip
-
-
-def test_places_are_those_of_the_words():
-    text = "A two-stage VQ-VAE, unlike GANs, needs 1,000 steps."
-    assert [text[a:b] for word, a, b in mask(text) if word not in "|;,"] == [
-        "A", "two", "stage", "VQ", "VAE", "unlike", "GANs", "needs", "1,000", "steps",
-    ]  # fmt: skip
-    assert "¬@gan" in features(text)
-    assert "@gan" not in features(text)
 
 
 # --- reading
@@ -135,15 +87,10 @@ def test_places_are_those_of_the_words():
 
 def test_a_plain_description_is_read():
     got = read(LATENT)
+    assert json.loads(json.dumps(got.as_dict())) == got.as_dict()
     assert got.paradigms.value == ("latent-variable", SCORE)
     assert got.sampling.value == "two-stage"
     assert got.paradigms.confidence > 0.9
-
-
-def test_paradigms_and_objectives_have_the_names_of_the_map():
-    rows = TRAIN + TEST
-    assert {one for row in rows for one in truth(row, "paradigms")} == set(FAMILIES)
-    assert {one for row in rows for one in truth(row, "objective")} == set(OBJECTIVES)
 
 
 @pytest.mark.parametrize(
@@ -165,14 +112,6 @@ def test_an_answer_stands_on_phrases_of_the_text():
             assert 0 <= answer.confidence <= 1
 
 
-def test_evidence_weighs_what_it_says():
-    """Without its heaviest phrase the reader is less sure."""
-    got = read(LATENT).sampling
-    phrase = got.evidence[0]
-    less = read(LATENT[: phrase.start] + LATENT[phrase.end :]).sampling
-    assert less.value != got.value or less.confidence < got.confidence
-
-
 def test_nothing_is_filled_in():
     """Trade-offs come from a map that is handed over, only under its name, only when it is sure."""
     assert set(read(LATENT).as_dict()) == {*FIELDS, "confidence", "evidence", "from_the_map"}
@@ -182,20 +121,6 @@ def test_nothing_is_filled_in():
     assert told.from_the_map == {"trade_offs": "slow"}
     assert asked == [("latent-variable", SCORE)]
     assert read("Nothing to see.", trade_offs=lambda _: "slow").from_the_map == {}
-
-
-def test_a_denied_family_is_not_read():
-    text = "We train a decoder-only transformer on next token prediction"
-    assert read(f"{text}, unlike GANs, without any diffusion.").paradigms.value in (
-        ("autoregressive",),
-        CANNOT_TELL,
-    )
-
-
-def test_json_round_trip():
-    got = read(LATENT).as_dict()
-    assert json.loads(json.dumps(got)) == got
-    assert isinstance(got["paradigms"], list)
 
 
 def test_highlight_keeps_the_text_and_escapes_it():
@@ -222,12 +147,6 @@ def test_highlight_keeps_the_text_and_escapes_it():
 def test_what_is_no_release_text_is_refused(bad, why):
     with pytest.raises(ValueError, match=why):
         read(bad)
-
-
-def test_the_longest_text_is_read_in_time():
-    start = time.perf_counter()
-    read(("A diffusion model, a-b-c " * 10_000)[: reader.LONGEST])
-    assert time.perf_counter() - start < 60
 
 
 def test_reading_needs_neither_torch_nor_sklearn_nor_scipy():

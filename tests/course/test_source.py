@@ -10,12 +10,3 @@ def test_the_equation_is_lifted_out_of_the_docstring():
     assert r"\cos(\pi k / n)" in equations
     assert '"""' not in code
     assert "def rate(step: int)" in code
-
-
-def test_a_function_without_docstring_is_shown_whole():
-    def double(x):
-        return 2 * x
-
-    equations, code = source_parts(double)
-    assert equations == ""
-    assert code == "def double(x):\n    return 2 * x"

@@ -79,19 +79,6 @@ def test_the_conditionals_multiply_to_the_probability(grammar, generator):
     torch.testing.assert_close(chosen, grammar.log_prob(x), atol=1e-10, rtol=0)
 
 
-def test_nothing_follows_what_starts_no_sentence():
-    grammar = Grammar()
-    x = grammar.encode(["a cats"])
-    assert torch.equal(grammar.next_probs(x)[0, 2], torch.zeros(len(grammar.words)))
-    assert grammar.next_probs(x)[0, 1].argmax() == grammar.words.index("cat")
-
-
-def test_decoding_undoes_encoding():
-    grammar = Grammar()
-    sentences = ["the cats that see a dog sleep .", "a bird sings ."]
-    assert grammar.decode(grammar.encode(sentences)) == sentences
-
-
 @pytest.mark.parametrize(
     "sentence",
     [
@@ -108,15 +95,6 @@ def test_what_is_no_sentence_has_probability_zero(sentence):
     x[0, : len(numbers)] = torch.tensor(numbers)
     assert grammar.log_prob(x).item() == -math.inf
     assert grammar.log_prob(torch.tensor([numbers[:3]])).item() == -math.inf  # nor its beginning
-
-
-def test_filling_up_costs_nothing():
-    grammar = Grammar()
-    x = grammar.encode(["a bird sings ."])
-    assert (x[0, 4:] == grammar.words.index(".")).all()
-    # 1/2 singular, no clause .6, "a" .4, "bird" .2, intransitive .4, "sings" .3
-    p = 0.5 * 0.6 * 0.4 * 0.2 * 0.4 * 0.3
-    assert grammar.log_prob(x).item() == pytest.approx(math.log(p), abs=1e-12)
 
 
 @each_grammar

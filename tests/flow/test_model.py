@@ -4,14 +4,13 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from genlab.core import HasLogProb, Sampleable, Trainable, likelihood_kind
+from genlab.core import Sampleable, Trainable, likelihood_kind
 from genlab.flow.autoregressive import IAF, MAF, masked_flow
 from genlab.flow.continuous import Continuous
 from genlab.flow.coupling import Coupling, alternating_mask, coupling_flow, nice, real_nvp
 from genlab.flow.model import Flow, StandardNormal
 from genlab.flow.spline import RationalQuadratic
 from genlab.flow.transforms import Affine
-from genlab.oracles.continuous import GaussianMixture
 
 FLOWS = {
     "nice": lambda: nice(2, n_layers=3, width=8),
@@ -28,7 +27,6 @@ def flow(request, stirred):
 
 
 def test_it_has_the_capabilities_of_a_flow(flow):
-    _: HasLogProb = flow
     assert isinstance(flow, Sampleable)
     assert isinstance(flow, Trainable)
     assert likelihood_kind(flow) == "exact"
@@ -69,34 +67,6 @@ def test_same_seed_same_sample(flow):
     a, b = (flow.sample(4, generator=torch.Generator().manual_seed(7)) for _ in range(2))
     assert torch.equal(a, b)
     assert not torch.equal(a, flow.sample(4, generator=torch.Generator().manual_seed(8)))
-
-
-def test_sampling_keeps_no_gradients_and_no_modes(flow):
-    flow.train()
-    x = flow.sample(3)
-    assert not x.requires_grad
-    assert torch.is_grad_enabled()
-    assert flow.training
-
-
-def test_any_base_will_do(generator):
-    base = GaussianMixture(
-        torch.tensor([0.5, 0.5]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.ones(2)
-    )
-    flow = Flow(base, [])
-    x = torch.randn(5, 2, generator=generator)
-    assert_close(flow.log_prob(x), base.log_prob(x))
-    assert flow.event_shape == (2,)
-
-
-def test_a_flow_is_a_layer_of_a_flow(flow, generator):
-    z = torch.randn(4, 2, generator=generator)
-    outer = Flow(StandardNormal((2,)), [flow, flow])
-    once, first = flow(z)
-    twice, second = flow(once)
-    x, log_det = outer(z)
-    assert_close(x, twice)
-    assert_close(log_det, first + second)
 
 
 CONDITIONED = {

@@ -24,7 +24,7 @@ from genlab.metrics.calibration import (
     reviewer_interval,
     sbc_ranks,
 )
-from genlab.metrics.distances import cubic_kernel, mmd2, rbf_kernel
+from genlab.metrics.distances import rbf_kernel
 
 counts = st.integers(1, 60).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 
@@ -71,24 +71,6 @@ def test_the_reviewer_interval_covers_where_the_binomial_one_does_not(generator)
     assert by_answer / runs < 0.8
 
 
-def test_reliability_by_hand():
-    confidence = torch.tensor([0.1, 0.15, 0.95, 0.85])
-    right = torch.tensor([False, True, True, False])
-    table = reliability(confidence, right, n_bins=2)
-    torch.testing.assert_close(table.confidence, torch.tensor([0.125, 0.9]))
-    torch.testing.assert_close(table.accuracy, torch.tensor([0.5, 0.5]))
-    assert table.n_predictions.tolist() == [2, 2]
-    # |0.5 - 0.125| / 2 + |0.5 - 0.9| / 2
-    ece = expected_calibration_error(confidence, right, n_bins=2)
-    assert math.isclose(ece.item(), 0.3875, rel_tol=1e-12)
-
-
-def test_the_permutation_test_reports_the_unbiased_discrepancy(generator):
-    x, y = torch.randn(9, 2, generator=generator), torch.randn(7, 2, generator=generator)
-    ours = mmd_permutation_test(x, y, cubic_kernel, n_permutations=5, generator=generator)
-    assert abs(ours.statistic - mmd2(x, y, cubic_kernel).item()) < 1e-10
-
-
 def test_under_equality_the_permutation_p_value_is_uniform(generator):
     alpha, runs = 0.2, 400
     small = 0
@@ -98,15 +80,6 @@ def test_under_equality_the_permutation_p_value_is_uniform(generator):
         small += p <= alpha
     low, high = binom.ppf([1e-5, 1 - 1e-5], runs, alpha)  # Monte Carlo
     assert low <= small <= high
-
-
-@pytest.mark.parametrize("classifier", [LogisticRegression(), KNeighborsClassifier(5)])
-def test_a_classifier_tells_shifted_samples_apart(classifier, generator):
-    x = torch.randn(100, 3, generator=generator)
-    y = torch.randn(100, 3, generator=generator) + 1.5
-    result = classifier_two_sample_test(x, y, classifier, generator=generator)
-    assert result.statistic > 0.8
-    assert result.p_value < 1e-6
 
 
 class Parrot:
@@ -167,12 +140,6 @@ def test_chi_square_of_two_uneven_bins_is_the_textbooks():
     assert found.p_value == pytest.approx(2 * norm.sf(math.sqrt(10)))  # chi^2 of 1 = a square
 
 
-def test_whole_numbers_are_spread_before_they_are_compared_with_real_ones(generator):
-    """Ranks of one draw, half of them 0 and half 1, are as uniform as can be."""
-    ranks = torch.tensor([0, 1]).repeat(500)
-    assert kolmogorov_smirnov_test(ranks, 1, generator=generator).p_value > 1e-3
-
-
 @TESTS
 def test_p_values_of_uniform_ranks_are_uniform(test, generator):
     alpha, runs = 0.1, 300
@@ -202,17 +169,6 @@ def test_no_point_is_guessed_by_a_classifier_that_has_seen_it(generator):
     assert abs(found.value - 0.5) < 5 * found.error
 
 
-@pytest.mark.slow
-def test_the_default_network_sees_what_no_line_can(generator):
-    """A disc in a ring of the same mean: the network separates them, logistic regression cannot."""
-    angle = 2 * math.pi * torch.rand(2, 600, generator=generator)
-    small, large = (
-        torch.stack([angle.cos(), angle.sin()], -1) * torch.tensor([0.3, 1.0])[:, None, None]
-    )
-    assert c2st(small, large, generator=generator).value > 0.97
-    assert c2st(small, large, LogisticRegression(), generator=generator).value < 0.7
-
-
 ONE, TWO = torch.zeros(1, 1), torch.zeros(2, 1)
 
 
@@ -220,21 +176,11 @@ ONE, TWO = torch.zeros(1, 1), torch.zeros(2, 1)
     ("call", "named"),
     [
         (lambda: binomial_interval(5, 4), "got 5, 4"),
-        (lambda: binomial_interval(-1, 4), "got -1"),
-        (lambda: binomial_interval(1, 2, 1), "2, 1"),
-        (lambda: design_effect(5, 1.5), r"1\.5"),
         (lambda: reviewer_interval(torch.ones(1, 5, dtype=torch.bool)), "2 reviewers"),
-        (lambda: reliability(torch.tensor([1.5]), torch.tensor([True])), r"\[0, 1\]"),
-        (lambda: mmd_permutation_test(ONE, torch.zeros(5, 1), rbf_kernel), "got 1, 5"),
-        (lambda: mmd_permutation_test(TWO, TWO, rbf_kernel, n_permutations=0), "B >= 1"),
         (lambda: classifier_two_sample_test(TWO, torch.zeros(6, 1), Parrot()), "2 and 6"),
-        (lambda: classifier_two_sample_test(*torch.zeros(2, 5, 1), Parrot()), "5 and 5"),
         (lambda: chi_square_test(torch.tensor([0, 100] * 100), 99), "0..99"),
-        (lambda: chi_square_test(torch.tensor([-1] * 200), 99), "0..99"),
         (lambda: chi_square_test(torch.zeros(200, dtype=torch.int64), 99, n_bins=30), "multiple"),
         (lambda: chi_square_test(torch.zeros(50, dtype=torch.int64), 99), "5 ranks"),
-        (lambda: kolmogorov_smirnov_test(torch.tensor([4]), 3), r"0\.\.3"),
-        (lambda: c2st(torch.zeros(4, 1), torch.zeros(5, 1)), "4 and 5 rows"),
     ],
 )
 def test_what_has_no_answer_is_refused(call, named):

@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 from genlab.metrics.distances import (
     cubic_kernel,
     energy_distance,
-    extrapolate,
     frechet_1d,
-    frechet_bias,
     frechet_by_size,
     frechet_distance,
     frechet_gaussian,
     kid,
     kid_blocks,
-    mean_and_cov,
     median_bandwidth,
     mmd2,
     rbf_kernel,
@@ -35,15 +32,6 @@ from genlab.metrics.distances import (
 def covariance(d, seed, rank=None):
     a = torch.randn(d, rank or d, generator=torch.Generator().manual_seed(seed))
     return a @ a.T / (rank or d)
-
-
-def test_on_the_line_it_is_the_integral_over_quantiles():
-    # midpoint rule in u; the tails beyond 1e-6 hold about 1e-5 of the cost
-    u = (torch.arange(1_000_000) + 0.5) / 1_000_000
-    z = math.sqrt(2) * torch.erfinv(2 * u - 1)
-    integral = (((0.3 + 0.5 * z) - (-1.0 + 2.0 * z)) ** 2).mean()
-    ours = frechet_1d(*map(torch.tensor, (0.3, 0.5, -1.0, 2.0)))
-    assert abs(ours.item() - integral.item()) < 1e-4
 
 
 @given(st.integers(1, 6), st.integers(0, 10_000))
@@ -63,21 +51,6 @@ def test_it_agrees_with_the_eigenvalues_of_the_plain_product(d, seed):
     assert abs(ours.item() - trace.item()) < 1e-7  # eigenvalues of a non-symmetric product
 
 
-@given(st.integers(1, 6), st.integers(0, 10_000))
-def test_it_is_symmetric_and_never_negative(d, seed):
-    a, b, mu = covariance(d, seed), covariance(d, seed + 1), torch.ones(d)
-    there, back = frechet_gaussian(mu, a, 0 * mu, b), frechet_gaussian(0 * mu, b, mu, a)
-    torch.testing.assert_close(there, back, rtol=1e-8, atol=1e-9)
-    assert there >= 0
-
-
-def test_the_covariance_is_unbiased():
-    # all 8 ordered samples of size 3 from a fair coin on {0, 2}, whose variance is 1
-    grid = torch.cartesian_prod(*[torch.tensor([0.0, 2.0])] * 3)
-    mean = torch.stack([mean_and_cov(row[:, None])[1] for row in grid]).mean()
-    assert math.isclose(mean.item(), 1.0, rel_tol=1e-12)
-
-
 def test_a_shift_of_the_samples_costs_its_squared_length(generator):
     x = torch.randn(50, 4, generator=generator)
     torch.testing.assert_close(frechet_distance(x, x + 2.0), torch.tensor(16.0))
@@ -88,12 +61,6 @@ def test_the_root_of_a_rank_one_matrix_is_free_of_rounding_noise():
     outer = torch.outer(v, v)
     # without a threshold the 28 null directions would each leave about 1e-6 here
     torch.testing.assert_close(sqrt_psd(outer), outer / v.norm(), rtol=0, atol=1e-10)
-
-
-def test_a_line_in_one_over_n_is_recovered():
-    sizes = [50, 100, 400]
-    values = 3.0 + 200.0 / torch.tensor(sizes, dtype=torch.float64)
-    torch.testing.assert_close(extrapolate(sizes, values), torch.tensor([3.0, 200.0]))
 
 
 @pytest.mark.parametrize("kernel", [cubic_kernel, rbf_kernel])
@@ -110,11 +77,6 @@ def test_the_estimate_is_unbiased_by_enumeration(kernel):
     torch.testing.assert_close(torch.stack(estimates).mean(), population)
 
 
-def test_the_estimate_can_be_negative():
-    x = torch.tensor([[0.0], [1.0]])
-    assert kid(x, x).item() == -3.5
-
-
 ONE, NONE = torch.zeros(1, 2), torch.zeros(0, 2)
 values = st.lists(st.floats(-50, 50), min_size=1, max_size=9).map(torch.tensor)
 
@@ -128,12 +90,6 @@ def test_sorting_agrees_with_the_area_between_distribution_functions(x, y):
     torch.testing.assert_close(wasserstein_1d(x, y), w1_by_cdf(x, y), rtol=1e-9, atol=1e-9)
 
 
-@given(values, st.floats(-3, 3))
-def test_a_shift_costs_its_length_to_the_power_p(x, shift):
-    cost = wasserstein_1d(x, x + shift, p=2).item()
-    assert math.isclose(cost, shift**2, rel_tol=1e-9, abs_tol=1e-9)
-
-
 @given(values, values)
 def test_on_the_line_energy_is_twice_the_squared_gap_of_the_distribution_functions(x, y):
     t = torch.cat([x, y]).sort().values
@@ -141,49 +97,6 @@ def test_on_the_line_energy_is_twice_the_squared_gap_of_the_distribution_functio
     g = (y[:, None] <= t[:-1]).to(t).mean(0)
     area = 2 * ((f - g) ** 2 * t.diff()).sum()
     torch.testing.assert_close(energy_distance(x[:, None], y[:, None]), area, rtol=1e-9, atol=1e-9)
-
-
-def test_on_the_line_the_plan_costs_what_sorting_says(generator):
-    x, y = torch.randn(2, 12, generator=generator)
-    even = torch.full((12,), 1 / 12)
-    plan = transport_plan((x[:, None] - y).abs(), even, even)
-    assert plan.cost == pytest.approx(float(wasserstein_1d(x, y)))
-
-
-@pytest.mark.parametrize(
-    ("p", "q", "message"),
-    [([1.5, -0.5], [0.5, 0.5], "p holds -0.5"), ([0.5, 0.5], [0.5, 0.6], "must agree")],
-)
-def test_masses_that_cannot_be_moved_are_refused(p, q, message):
-    with pytest.raises(ValueError, match=message):
-        transport_plan(1 - torch.eye(2), torch.tensor(p), torch.tensor(q))
-
-
-@pytest.mark.parametrize(
-    ("a", "named"),
-    [([[1.0, 0.0], [0.0, -1.0]], "eigenvalue is -1"), ([[1.0, 0.5], [0.0, 1.0]], "not symmetric")],
-)
-def test_a_matrix_that_is_no_covariance_is_refused(a, named):
-    with pytest.raises(ValueError, match=named):
-        sqrt_psd(torch.tensor(a))
-
-
-@pytest.mark.parametrize(("d", "scales"), [(1, [1.0]), (16, [1.0]), (3, [3.0, 1.0, 0.2])])
-def test_the_bias_agrees_with_the_closed_form_for_unit_covariance_and_with_simulation(
-    d, scales, generator
-):
-    n, std = 400, torch.tensor(scales).expand(d).sqrt()
-    cov, zero = torch.diag(std**2), torch.zeros(d)
-    if scales == [1.0]:
-        torch.testing.assert_close(frechet_bias(cov, n), torch.tensor(d * (d + 5) / 4 / n))
-    else:
-        draws = [torch.randn(n, d, generator=generator) * std for _ in range(600)]
-        values = torch.stack([frechet_gaussian(zero, cov, *mean_and_cov(x)) for x in draws])
-        error = values.std() / len(values) ** 0.5
-        # five standard errors, and the next term of the expansion, which is of order 1/n
-        assert abs(values.mean() - frechet_bias(cov, n)) < 5 * error + 5 / n * values.mean()
-    both = frechet_bias(cov, 100) + frechet_bias(cov, 50)
-    torch.testing.assert_close(frechet_bias(cov, 100, 50), both)  # each side adds its own
 
 
 def test_kernels_and_their_bandwidth_by_hand():
@@ -197,33 +110,17 @@ def test_kernels_and_their_bandwidth_by_hand():
 @pytest.mark.parametrize(
     ("call", "named"),
     [
-        (lambda: frechet_1d(*map(torch.tensor, (0.0, -1.0, 0.0, 1.0))), "sigma1 .* -1"),
-        (lambda: mean_and_cov(ONE), "2 rows"),
-        (lambda: frechet_bias(torch.eye(2), 1), "n=1"),
-        (lambda: frechet_bias(torch.diag(torch.tensor([1.0, 0.0])), 10), "eigenvalue is 0"),
-        (lambda: extrapolate([100, 100], torch.tensor([1.0, 2.0])), "different sizes"),
+        (lambda: sqrt_psd(torch.tensor([[1.0, 0.0], [0.0, -1.0]])), "eigenvalue is -1"),
+        (lambda: transport_plan(torch.eye(2), numbers(0.5, 0.5), numbers(0.5, 0.6)), "must agree"),
         (lambda: frechet_by_size(torch.zeros(5, 2), torch.zeros(9, 2), (6,)), r"2\.\.5"),
-        (lambda: rbf_kernel(ONE, ONE, bandwidth=0), "bandwidth is 0"),
         (lambda: median_bandwidth(torch.zeros(3, 1), torch.zeros(2, 1)), "half of all pairs"),
-        (lambda: mmd2(ONE, torch.zeros(3, 2), cubic_kernel), "2 rows"),
-        (lambda: kid_blocks(torch.zeros(5, 2), torch.zeros(9, 2), size=6, n_blocks=1), r"2\.\.5"),
         (lambda: wasserstein_1d(torch.zeros(0), numbers(1)), "got 0, 1"),
         (lambda: wasserstein_1d(numbers(1), numbers(1), p=0.5), r"p=0\.5"),
-        (lambda: w1_by_cdf(numbers(1), torch.zeros(0)), "1 rows"),
-        (lambda: energy_distance(NONE, ONE), "1 rows"),
     ],
 )
 def test_what_has_no_answer_is_refused(call, named):
     with pytest.raises(ValueError, match=named):
         call()
-
-
-def test_the_worked_distances_of_unequal_sizes_split_the_mass():
-    # a half at 0 and a half at 1, moved to 0: half of the mass moves by 1
-    assert wasserstein_1d(numbers(0, 1), numbers(0)).item() == 0.5
-    # thirds against halves: quantiles 0, 3, 6 and 0, 6 differ by 3 on [1/3, 2/3]
-    assert wasserstein_1d(numbers(0, 3, 6), numbers(0, 6)).item() == 1.0
-    assert wasserstein_1d(numbers(0, 3, 6), numbers(0, 6), p=2).item() == 3.0
 
 
 def test_the_plan_moves_exactly_the_masses_at_the_price_of_the_dual(generator):

@@ -1,21 +1,12 @@
 """Plant known mistakes in genlab one by one, and show that a test goes red for each: python
 tests/mutants/run.py [AREA] [--part K/N].
 
-The mistakes stand in tests/mutants/AREA.toml, each as a replacement of a text that occurs exactly
-once in one file:
-
-    [[mutant]]
-    mistake = "ELBO with the KL's sign flipped"
-    file = "genlab/latent/elbo.py"
-    old = "recon - kl"
-    new = "recon + kl"
-    tests = ["tests/latent/test_elbo.py"]
-
-They are planted in a temporary copy, never in the work tree. A mistake is *caught* when a test
-itself fails, by an assertion or by an error that it raises. When the mutated code cannot even be
-imported or collected, the mutant is *invalid*: it shows nothing about the tests. The tests must
-pass before anything is planted. To pay for the slow imports once, a process that has imported them
-forks for each mutant. Exit status 0 means that every planted mistake was caught."""
+The mistakes stand in tests/mutants/AREA.toml: a text that occurs once in one file, what replaces
+it, and the tests that must notice. They are planted in a temporary copy, never in the work tree. A
+mistake is *caught* when a test itself fails; when the mutated code cannot even be imported or
+collected, the mutant is *invalid*: it shows nothing about the tests. The tests must pass before
+anything is planted. To pay for the slow imports once, a process that has imported them forks for
+each mutant. Exit status 0 means that every planted mistake was caught."""
 
 import argparse
 import importlib
@@ -137,14 +128,8 @@ def _run_pytest(tree, tests, stop_at_first, pipe):
     import pytest
 
     outcomes = _Outcomes()
-    quiet = [
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--tb=line",
-        "-W",
-        "ignore::pytest.PytestAssertRewriteWarning",
-    ]
+    quiet = ["-q", "-p", "no:cacheprovider", "--tb=line"]
+    quiet += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
     arguments = [*tests, *quiet, *(["-x"] if stop_at_first else [])]
     code = pytest.main(arguments, plugins=[outcomes])
     pipe.send((int(code), outcomes.n_tests, outcomes.failed, outcomes.errors))
@@ -212,9 +197,7 @@ def copy_tree(root, target):
 
 def prepare():
     """Import once what every test process needs, with one thread and no byte code written."""
-    sys.dont_write_bytecode = (
-        True  # two versions of a file within one second would share their byte code
-    )
+    sys.dont_write_bytecode = True  # two versions within one second would share their byte code
     os.environ.update(OMP_NUM_THREADS="1", PYTHONDONTWRITEBYTECODE="1", MPLBACKEND="agg")
     for name in SLOW_IMPORTS:
         try:

@@ -25,9 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from tests.notebooks import kernels
 
 CELL_TIMEOUT_S = 600
-WIDGET_VIEW = (
-    "application/vnd.jupyter.widget-view+json"  # its model id is random and means nothing in a file
-)
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"  # its model id is random
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {
@@ -140,13 +138,9 @@ def main(paths):
             print(build(Path(path)), flush=True)
         except CellExecutionError as error:
             failed += 1
-            trace = re.sub(
-                r"\x1b\[[0-9;]*m", "", str(error)
-            )  # no colours: the text may go to a file
-            print(
-                f"{trace}\n{path}: a cell failed; the old notebook was left as it is",
-                file=sys.stderr,
-            )
+            trace = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # no colours: it may go to a file
+            said = f"{trace}\n{path}: a cell failed; the old notebook was left as it is"
+            print(said, file=sys.stderr)
     return failed
 
 

@@ -28,6 +28,7 @@ SECONDS_BUDGET = 60
 MEGABYTES_BUDGET = 900
 MEASURED = "notebook measurements"  # the property that carries them from a worker to the reader
 
+CAPTURED = ("stream", "display_data", "execute_result", "clear_output", "update_display_data")
 DISPLAYS = ("stream", "display_data", "execute_result", "error")
 
 
@@ -44,11 +45,7 @@ def saved_by_a_front_end(messages):
             state = content.get("data", {}).get("state", {})
             if "msg_id" in state:
                 (capturing.add if state["msg_id"] else capturing.discard)(content["comm_id"])
-        elif (
-            capturing
-            and kind in (*DISPLAYS, "clear_output", "update_display_data")
-            and kind != "error"
-        ):
+        elif capturing and kind in CAPTURED:
             continue
         elif kind == "clear_output":
             pending_clear = content.get("wait", False)
@@ -77,9 +74,7 @@ def _update(shown, content):
 class Kernel(RunningKernel):
     """An offline kernel of this checkout; it reads the messages of a cell to their end at once."""
 
-    def __init__(
-        self, folder, startup_timeout
-    ):  # replaces nbval's, which cannot pass an environment
+    def __init__(self, folder, startup_timeout):  # nbval's cannot pass an environment
         self.km = KernelManager(kernel_spec_manager=kernels.CurrentInterpreter())
         self.km.start_kernel(cwd=folder, env=kernels.environment(), stderr=subprocess.DEVNULL)
         self.kc = self.km.client()
@@ -213,14 +208,8 @@ def table_lines(rows):
     lines = [f"{'notebook':<{width}}  seconds  budget  peak MB  budget"]
     for notebook, (seconds, peak) in sorted(rows.items()):
         memory = "n/a" if peak is None else f"{peak:.0f}"
-        over = [
-            f"OVER {what} BUDGET"
-            for what, is_over in (
-                ("TIME", seconds > SECONDS_BUDGET),
-                ("MEMORY", peak is not None and peak > MEGABYTES_BUDGET),
-            )
-            if is_over
-        ]
+        over = ["OVER TIME BUDGET"] * (seconds > SECONDS_BUDGET)
+        over += ["OVER MEMORY BUDGET"] * ((peak or 0) > MEGABYTES_BUDGET)
         numbers = f"{seconds:>7.1f}  {SECONDS_BUDGET:>6}  {memory:>7}  {MEGABYTES_BUDGET:>6}"
         lines.append("  ".join([f"{notebook:<{width}}", numbers, *over]))
     return lines

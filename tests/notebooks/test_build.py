@@ -57,13 +57,9 @@ def test_two_builds_are_equal_byte_for_byte_and_in_order(source):
     assert run_build(source) == (0, "")
     assert (build.notebook_path(source).read_bytes(), source.read_bytes()) == first
     assert pairs.complaints(source.parents[1]) == []
-
-
-@pytest.mark.slow
-def test_the_kernel_imports_this_checkout(source):
-    assert run_build(source) == (0, "")
-    text = build.notebook_path(source).read_text()
-    assert str(build.kernels.ROOT / "genlab" / "__init__.py") in text
+    nbformat.validate(build.read_text(source))
+    here = build.kernels.ROOT / "genlab" / "__init__.py"  # the kernel imports this checkout
+    assert str(here) in first[0].decode()
 
 
 @pytest.mark.slow
@@ -71,7 +67,6 @@ def test_the_kernel_imports_this_checkout(source):
     ("cell", "says"),
     [
         ("raise ValueError('broken on purpose')", "broken on purpose"),
-        ("import urllib.request; urllib.request.urlopen('http://192.0.2.1')", "must run offline"),
         ("import socket; socket.create_connection(('example.org', 80))", "must run offline"),
     ],
 )
@@ -103,18 +98,3 @@ def test_unchanged_cells_keep_their_ids(source):
     after = [cell.id for cell in build.read_text(source).cells]
     assert [a == b for a, b in zip(before, after, strict=True)] == [True, False, True, True, True]
     assert len(set(after)) == len(after)
-
-
-def test_rewriting_a_text_twice_changes_nothing(source):
-    once = build.text_of(build.read_text(source))
-    source.write_text(once)
-    assert build.text_of(build.read_text(source)) == once
-
-
-def test_a_path_that_is_no_text_of_a_pair_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="expected the text of a pair"):
-        build.notebook_path(tmp_path / "small.py")
-
-
-def test_ids_are_valid_in_the_notebook_format(source):
-    nbformat.validate(build.read_text(source))

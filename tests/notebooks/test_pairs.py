@@ -42,72 +42,39 @@ def change(path, edit):
     path.write_text(json.dumps(notebook))
 
 
-def set_source(notebook):
-    notebook["cells"][2]["source"] = "2 + 3"
+def output(kind, data, **more):
+    return [{"output_type": kind, "data": data, "metadata": {}, **more}]
 
 
-def drop_tag(notebook):
-    notebook["cells"][1]["metadata"] = {}
-
-
-def forget_run(notebook):
-    notebook["cells"][2]["execution_count"] = None
-
-
-def swap_runs(notebook):
-    notebook["cells"][1]["execution_count"] = 7
-
-
-def store_state(notebook):
-    notebook["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {}}
-
-
-def store_times(notebook):
-    notebook["cells"][1]["metadata"]["execution"] = {"iopub.execute_input": "now"}
-
-
-def show_error(notebook):
-    notebook["cells"][1]["outputs"] = [
-        {"output_type": "error", "ename": "ValueError", "evalue": "", "traceback": []}
-    ]
-
-
-def show_widget(notebook):
-    data = {"text/plain": "Box()", build.WIDGET_VIEW: {"model_id": "1"}}
-    notebook["cells"][1]["outputs"] = [
-        {"output_type": "display_data", "data": data, "metadata": {}}
-    ]
-
-
-def show_twice(notebook):
-    notebook["cells"][1]["outputs"] = [
-        {
-            "output_type": "execute_result",
-            "execution_count": 1,
-            "data": {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480>"},
-            "metadata": {},
-        }
-    ]
+SHOWN_TWICE = {"image/png": "iVBORw0KGgo=", "text/plain": "<Figure size 640x480>"}
+A_WIDGET = {"text/plain": "Box()", build.WIDGET_VIEW: {"model_id": "1"}}
+AN_ERROR = {"output_type": "error", "ename": "ValueError", "evalue": "", "traceback": []}
 
 
 @pytest.mark.parametrize(
-    ("edit", "says"),
+    ("cell", "changes", "says"),
     [
-        (set_source, "differs from its text"),
-        (drop_tag, "differs from its text"),
-        (forget_run, "was never run"),
-        (swap_runs, "not in order"),
-        (store_state, "state of widgets"),
-        (store_times, "time stamps"),
-        (show_error, "shows an error"),
-        (show_widget, "id of a widget"),
-        (show_twice, "shows a figure twice"),
+        (2, {"source": "2 + 3"}, "differs from its text"),
+        (1, {"metadata": {}}, "differs from its text"),  # a tag is lost
+        (2, {"execution_count": None}, "was never run"),
+        (1, {"execution_count": 7}, "not in order"),
+        (1, {"metadata": {"tags": ["one"], "execution": {"a": "now"}}}, "time stamps"),
+        (1, {"outputs": [AN_ERROR]}, "shows an error"),
+        (1, {"outputs": output("display_data", A_WIDGET)}, "id of a widget"),
+        (1, {"outputs": output("execute_result", SHOWN_TWICE, execution_count=1)}, "figure twice"),
     ],
 )
-def test_each_disorder_is_named(pair, edit, says):
+def test_each_disorder_of_a_cell_is_named(pair, cell, changes, says):
     path, _ = pair
-    change(path, edit)
+    change(path, lambda notebook: notebook["cells"][cell].update(changes))
     assert any(says in complaint for complaint in pairs.complaints(path.parent))
+
+
+def test_the_state_of_widgets_is_named(pair):
+    path, _ = pair
+    state = {"application/vnd.jupyter.widget-state+json": {}}
+    change(path, lambda notebook: notebook["metadata"].update(widgets=state))
+    assert "state of widgets" in " ".join(pairs.complaints(path.parent))
 
 
 @pytest.mark.parametrize(

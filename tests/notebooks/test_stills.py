@@ -10,12 +10,13 @@ import pytest
 from tests.notebooks import build
 from tests.notebooks.test_build import run_build
 
+pytestmark = pytest.mark.slow
+
 TEXT = """\
 # %%
 import ipywidgets
 import matplotlib.pyplot as plt
 from genlab_course import widgets
-from genlab.train import Record
 
 # %%
 figure, axes = plt.subplots(figsize=(4, 2))
@@ -25,12 +26,6 @@ widgets.explore(figure, lambda slope: line.set_ydata([0, slope]), slope=slope)
 
 # %%
 widgets.quiz(3)
-
-# %%
-widgets.release_reader("A normalizing flow.")
-
-# %%
-_ = widgets.watch((Record(k, {"loss": 1.0 / k}, 0.0) for k in range(1, 41)), total=40)
 """
 
 
@@ -49,7 +44,6 @@ def pixels(data):
     return plt.imread(io.BytesIO(base64.b64decode(data["image/png"])), format="png")
 
 
-@pytest.mark.slow
 def test_a_figure_with_controls_is_its_picture_and_says_that_it_can_be_run(outputs):
     (output,) = outputs[0]
     assert set(output.data) == {"text/plain", "image/png"}
@@ -59,7 +53,6 @@ def test_a_figure_with_controls_is_its_picture_and_says_that_it_can_be_run(outpu
     assert height > 160  # a line of words stands below the figure
 
 
-@pytest.mark.slow
 def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):
     from genlab_course import questions
 
@@ -71,21 +64,3 @@ def test_a_quiz_is_its_questions_and_gives_no_answer_away(outputs):
         assert all(f" {option.text}" in text for option in question.options)
         assert not any(option.why in text for option in question.options)
     assert "Right" not in text
-
-
-@pytest.mark.slow
-def test_the_reader_of_releases_is_its_first_reading(outputs):
-    (output,) = outputs[2]
-    assert set(output.data) == {"text/plain", "text/html"}
-    assert "<b>flow</b>" in output.data["text/html"]
-    assert "<mark" in output.data["text/html"]
-
-
-@pytest.mark.slow
-def test_a_training_leaves_its_last_curve(outputs):
-    (output,) = outputs[3]
-    assert set(output.data) == {"text/plain", "image/png"}
-    assert "0x" not in output.data["text/plain"]
-    shown = pixels(output.data)
-    assert (shown[..., :3].min(-1) < 0.9).sum() > 800  # axes alone have fewer
-    assert len(base64.b64decode(output.data["image/png"])) < 40_000

@@ -7,38 +7,9 @@ from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.nn.utils import parametrizations
 
-from genlab.adversarial import (
-    KL,
-    REVERSE_KL,
-    discriminator_loss,
-    f_divergence,
-    jensen_shannon,
-    non_saturating_generator_loss,
-    r1_penalty,
-    spectral_normalize,
-)
-from genlab.adversarial.gan import gradient_penalty
-from genlab.nn.layers import MLP
+from genlab.adversarial import discriminator_loss, non_saturating_generator_loss, spectral_normalize
 
 pytestmark = pytest.mark.reference
-
-
-def laws(generator, n=5):
-    return torch.randn(2, n, generator=generator).softmax(1)
-
-
-def test_jensen_shannon_agrees_with_scipy(generator):
-    distance = pytest.importorskip("scipy.spatial.distance")
-    p, q = laws(generator)
-    theirs = distance.jensenshannon(p.numpy(), q.numpy()) ** 2  # SciPy returns the square root
-    assert abs(jensen_shannon(p, q).item() - theirs) < 1e-12
-
-
-def test_f_divergences_agree_with_scipy_entropy(generator):
-    stats = pytest.importorskip("scipy.stats")
-    p, q = laws(generator)
-    for row, theirs in ((KL, stats.entropy(p, q)), (REVERSE_KL, stats.entropy(q, p))):
-        assert abs(f_divergence(row, p, q).item() - theirs) < 1e-12
 
 
 def test_losses_are_binary_cross_entropies(generator):
@@ -61,17 +32,3 @@ def test_normalised_weights_agree_with_pytorchs_spectral_norm(generator):
     parametrizations.spectral_norm(theirs, n_power_iterations=300)
     theirs.train()(torch.zeros(1, 4))
     np.testing.assert_allclose(ours.weight.detach(), theirs.weight.detach(), atol=1e-9)
-
-
-def test_penalties_agree_with_functional_gradients(generator):
-    net = MLP(3, 1, 16, 2)
-    real, fake = torch.randn(2, 8, 3, generator=generator)
-    u = torch.rand(8, generator=generator)
-    slope = torch.func.vmap(torch.func.grad(lambda x: net(x[None]).squeeze()))
-    x = real.clone().requires_grad_()
-    torch.testing.assert_close(r1_penalty(net(x).squeeze(1), x), slope(real).square().sum(1))
-    between = torch.lerp(fake, real, u[:, None])
-    torch.testing.assert_close(
-        gradient_penalty(lambda x: net(x).squeeze(1), real, fake, u),
-        (slope(between).norm(dim=1) - 1) ** 2,
-    )

@@ -8,7 +8,7 @@ from genlab.flow.autoregressive import one_pass, sequential
 from genlab.flow.continuous import Continuous
 from genlab.flow.coupling import couple
 from genlab.flow.spline import rq_spline_forward, rq_spline_inverse, spline_parameters
-from genlab.flow.transforms import Affine, affine_forward, affine_inverse, lu_forward
+from genlab.flow.transforms import Affine, lu_forward
 
 pytestmark = pytest.mark.reference
 zuko = pytest.importorskip("zuko")
@@ -40,32 +40,16 @@ def spline(generator):
     return (widths, heights, slopes), theirs
 
 
-def test_spline_forward_is_zukos(spline, z):
+def test_spline_is_zukos_in_both_directions(spline, z):
     parameters, theirs = spline
     x, log_deriv = rq_spline_forward(z, *parameters)
     wanted, ladj = theirs.call_and_ladj(z)
     assert_close(x, wanted)
     assert_close(log_deriv, ladj)
-
-
-def test_spline_inverse_is_zukos(spline, z):
-    parameters, theirs = spline
     back, log_deriv = rq_spline_inverse(z, *parameters)
     wanted = theirs.inv(z)
     assert_close(back, wanted, rtol=1e-7, atol=1e-7)  # two ways to solve one quadratic
     assert_close(log_deriv, theirs.inv.log_abs_det_jacobian(z, wanted), rtol=1e-6, atol=1e-6)
-
-
-def test_affine_is_zukos(z, generator):
-    shift, log_scale = torch.randn(2, N, generator=generator)
-    theirs = zuko.transforms.MonotonicAffineTransform(shift, log_scale, slope=1e-300)
-    theirs.scale = log_scale.exp()
-    theirs.log_scale = log_scale
-    wanted, ladj = theirs.call_and_ladj(z)
-    x, log_deriv = affine_forward(z, shift, log_scale)
-    assert_close(x, wanted)
-    assert_close(log_deriv, ladj.expand(N))
-    assert_close(affine_inverse(wanted, shift, log_scale)[0], z)
 
 
 @pytest.fixture

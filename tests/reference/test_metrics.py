@@ -6,184 +6,63 @@ import numpy as np
 import pytest
 import torch
 
-from genlab.metrics.calibration import (
-    binomial_interval,
-    classifier_two_sample_test,
-    expected_calibration_error,
-    mmd_permutation_test,
-    reliability,
-    reviewer_interval,
-)
-from genlab.metrics.coverage import (
-    density_coverage,
-    inception_kl,
-    inception_score,
-    knn_radius,
-    memorization_probe,
-    nearest_distance,
-    precision_recall,
-)
-from genlab.metrics.distances import (
-    cubic_kernel,
-    energy_distance,
-    frechet_1d,
-    frechet_distance,
-    frechet_gaussian,
-    kid,
-    median_bandwidth,
-    mmd2,
-    rbf_kernel,
-    sqrt_psd,
-    transport_plan,
-    transport_prices,
-    w1_by_cdf,
-    wasserstein_1d,
-)
-from genlab.metrics.features import blur
+from genlab.metrics import calibration, coverage, distances
 
 pytestmark = pytest.mark.reference
-
-
-def covariance(d, generator):
-    a = torch.randn(d, d + 2, generator=generator)
-    return a @ a.T / d
+stats = pytest.importorskip("scipy.stats")
 
 
 def features(n, d, generator, shift=0.0):
     return torch.randn(n, d, generator=generator) + shift
 
 
-# --- SciPy ------------------------------------------------------------------------------------
-
-
-def test_root_and_distance_agree_with_scipy_sqrtm(generator):
-    linalg = pytest.importorskip("scipy.linalg")
-    a, b, mu = covariance(8, generator), covariance(8, generator), torch.ones(8)
-    np.testing.assert_allclose(sqrt_psd(a), linalg.sqrtm(a.numpy()), atol=1e-9)
-    trace = (a + b).trace().item() - 2 * np.trace(linalg.sqrtm((a @ b).numpy())).real
-    assert abs(frechet_gaussian(mu, a, 0 * mu, b).item() - (8 + trace)) < 1e-8
-
-
 @pytest.mark.parametrize(("n", "m"), [(20, 20), (20, 13)])
 def test_line_distances_agree_with_scipy(n, m, generator):
-    stats = pytest.importorskip("scipy.stats")
     x, y = torch.randn(n, generator=generator), torch.randn(m, generator=generator) * 2
     theirs = stats.wasserstein_distance(x.numpy(), y.numpy())
-    assert abs(wasserstein_1d(x, y).item() - theirs) < 1e-10
-    assert abs(w1_by_cdf(x, y).item() - theirs) < 1e-10
+    assert abs(distances.wasserstein_1d(x, y).item() - theirs) < 1e-10
+    assert abs(distances.w1_by_cdf(x, y).item() - theirs) < 1e-10
     root = stats.energy_distance(x.numpy(), y.numpy())  # SciPy returns the square root
-    assert abs(energy_distance(x[:, None], y[:, None]).item() - root**2) < 1e-10
+    assert abs(distances.energy_distance(x[:, None], y[:, None]).item() - root**2) < 1e-10
 
 
-@pytest.mark.parametrize("k", [0, 3, 40, 50])
-def test_exact_intervals_agree_with_scipy(k):
-    stats = pytest.importorskip("scipy.stats")
-    theirs = stats.binomtest(k, 50).proportion_ci(0.95, "exact")
-    low, _, high = binomial_interval(k, 50)
-    np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-9)
-
-
-def test_the_copy_score_agrees_with_scipy_mannwhitneyu(generator):
-    stats = pytest.importorskip("scipy.stats")
-    train, heldout = features(50, 2, generator), features(30, 2, generator)
-    fake = features(40, 2, generator, 0.5)
-    a, b = nearest_distance(fake, train), nearest_distance(heldout, train)
-    theirs = stats.mannwhitneyu(a, b, alternative="less", use_continuity=False)
-    z = memorization_probe(fake, train, heldout).z_copy
-    assert abs(stats.norm.cdf(z) - theirs.pvalue) < 1e-9
-
-
-def test_the_share_of_copies_agrees_with_scipy_binomtest(generator):
-    stats = pytest.importorskip("scipy.stats")
+def test_scores_of_copies_agree_with_scipys_tests(generator):
     train, heldout = features(50, 2, generator), features(30, 2, generator)
     fake = train[:40] + 0.3 * features(40, 2, generator)
-    probe = memorization_probe(fake, train, heldout)
+    probe = coverage.memorization_probe(fake, train, heldout)
+    a, b = coverage.nearest_distance(fake, train), coverage.nearest_distance(heldout, train)
+    theirs = stats.mannwhitneyu(a, b, alternative="less", use_continuity=False).pvalue
+    assert abs(stats.norm.cdf(probe.z_copy) - theirs) < 1e-9
     hits = round(40 * probe.share_closer_to_train)
     theirs = stats.binomtest(hits, 40, 50 / 80, alternative="greater").pvalue
     assert abs(probe.p_share - theirs) < 1e-12
 
 
 def test_the_interval_of_reviewers_agrees_with_scipy(generator):
-    stats = pytest.importorskip("scipy.stats")
     right = torch.rand(9, 12, generator=generator) < 0.6
     theirs = stats.ttest_1samp(right.double().mean(1).numpy(), 0.5).confidence_interval(0.9)
-    low, _, high = reviewer_interval(right, 0.9)
+    low, _, high = calibration.reviewer_interval(right, 0.9)
     np.testing.assert_allclose((low, high), (theirs.low, theirs.high), atol=1e-12)
 
 
-def test_the_divergence_of_each_sample_agrees_with_scipy_entropy(generator):
-    stats = pytest.importorskip("scipy.stats")
-    probs = torch.randn(20, 4, generator=generator).softmax(1)
-    theirs = [stats.entropy(row, probs.mean(0)) for row in probs.numpy()]
-    np.testing.assert_allclose(inception_kl(probs), theirs, atol=1e-12)
-
-
-def test_the_median_distance_agrees_with_scipy(generator):
-    spatial = pytest.importorskip("scipy.spatial.distance")
-    x, y = features(4, 3, generator), features(3, 3, generator)  # 21 pairs: an odd number
-    theirs = np.median(spatial.pdist(torch.cat([x, y]).numpy()))
-    assert abs(median_bandwidth(x, y) - theirs) < 1e-12
-
-
-@pytest.mark.parametrize("std", [0.4, 1.2])
-def test_blur_agrees_with_scipy_ndimage(std, generator):
-    ndimage = pytest.importorskip("scipy.ndimage")
-    image = 16 * torch.rand(1, 1, 8, 8, generator=generator)
-    theirs = ndimage.gaussian_filter(image[0, 0].numpy(), std, mode="nearest", radius=2)
-    np.testing.assert_allclose(blur(image, std)[0, 0], theirs, atol=1e-12)
-
-
 def test_the_permutation_test_agrees_with_scipy_over_all_splits(generator):
-    stats = pytest.importorskip("scipy.stats")
     x, y = features(5, 1, generator), features(5, 1, generator, 0.8)
 
     def statistic(a, b):
-        return mmd2(torch.from_numpy(a)[:, None], torch.from_numpy(b)[:, None], rbf_kernel).item()
+        return distances.mmd2(
+            torch.from_numpy(a)[:, None], torch.from_numpy(b)[:, None], distances.rbf_kernel
+        ).item()
 
     pair = (x[:, 0].numpy(), y[:, 0].numpy())
     theirs = stats.permutation_test(
         pair, statistic, n_resamples=np.inf, alternative="greater", vectorized=False
     )
-    ours = mmd_permutation_test(x, y, rbf_kernel, n_permutations=4000, generator=generator)
+    ours = calibration.mmd_permutation_test(
+        x, y, distances.rbf_kernel, n_permutations=4000, generator=generator
+    )
     assert abs(ours.statistic - theirs.statistic) < 1e-12
     p = theirs.pvalue  # exact, over 252 splits; ours scatters by the binomial law
     assert abs(ours.p_value - p) < 5 * (p * (1 - p) / 4000) ** 0.5 + 1 / 4000
-
-
-def test_the_p_value_of_the_classifier_test_agrees_with_scipy_binomtest(generator):
-    stats = pytest.importorskip("scipy.stats")
-    neighbors = pytest.importorskip("sklearn.neighbors")
-    x, y = features(60, 2, generator), features(60, 2, generator, 0.7)
-    judge = neighbors.KNeighborsClassifier(5)
-    accuracy, p_value = classifier_two_sample_test(x, y, judge, generator=generator)
-    theirs = stats.binomtest(round(60 * accuracy), 60, 0.5, alternative="greater").pvalue
-    assert abs(p_value - theirs) < 1e-12
-
-
-# --- scikit-learn -----------------------------------------------------------------------------
-
-
-def test_kernels_agree_with_scikit_learn(generator):
-    pairwise = pytest.importorskip("sklearn.metrics.pairwise")
-    x, y = features(9, 5, generator), features(7, 5, generator)
-    np.testing.assert_allclose(cubic_kernel(x, y), pairwise.polynomial_kernel(x, y, degree=3))
-    theirs = pairwise.rbf_kernel(x, y, gamma=1 / (2 * 1.7**2))
-    np.testing.assert_allclose(rbf_kernel(x, y, 1.7), theirs, rtol=1e-9)
-
-
-@pytest.mark.parametrize("k", [1, 4])
-def test_radii_agree_with_scikit_learn(k, generator):
-    neighbors = pytest.importorskip("sklearn.neighbors")
-    x = features(60, 4, generator)
-    theirs, _ = neighbors.NearestNeighbors(n_neighbors=k).fit(x.numpy()).kneighbors()
-    np.testing.assert_allclose(knn_radius(x, k), theirs[:, -1], rtol=1e-9)
-
-
-def test_nearest_distances_agree_with_scikit_learn(generator):
-    metrics = pytest.importorskip("sklearn.metrics")
-    x, to = features(15, 3, generator), features(20, 3, generator)
-    _, theirs = metrics.pairwise_distances_argmin_min(x.numpy(), to.numpy())
-    np.testing.assert_allclose(nearest_distance(x, to), theirs, rtol=1e-9)
 
 
 def test_precision_recall_density_coverage_agree_with_scikit_learns_distances(generator):
@@ -198,43 +77,15 @@ def test_precision_recall_density_coverage_agree_with_scikit_learns_distances(ge
     at_real = inside(fake.numpy(), real.numpy())
     at_fake = inside(real.numpy(), fake.numpy())
     theirs = at_real.any(1).mean(), at_fake.any(1).mean()
-    np.testing.assert_allclose(precision_recall(real, fake, k), theirs, rtol=1e-12)
+    np.testing.assert_allclose(coverage.precision_recall(real, fake, k), theirs, rtol=1e-12)
     theirs = at_real.sum(1).mean() / k, at_real.any(0).mean()
-    np.testing.assert_allclose(density_coverage(real, fake, k), theirs, rtol=1e-12)
-
-
-def test_reliability_agrees_with_scikit_learns_calibration_curve(generator):
-    calibration = pytest.importorskip("sklearn.calibration")
-    confidence = torch.rand(300, generator=generator)
-    right = torch.rand(300, generator=generator) < confidence
-    shares, stated = calibration.calibration_curve(right.numpy(), confidence.numpy(), n_bins=8)
-    table = reliability(confidence, right, n_bins=8)
-    np.testing.assert_allclose(table.accuracy, shares, rtol=1e-12)
-    np.testing.assert_allclose(table.confidence, stated, rtol=1e-12)
-
-
-# --- POT --------------------------------------------------------------------------------------
+    np.testing.assert_allclose(coverage.density_coverage(real, fake, k), theirs, rtol=1e-12)
 
 
 def pot():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("ot")
-
-
-def test_the_gaussian_distance_agrees_with_pot(generator):
-    a, b = covariance(6, generator), covariance(6, generator)
-    mu, nu = features(2, 6, generator)
-    theirs = pot().gaussian.bures_wasserstein_distance(mu.numpy(), nu.numpy(), a.numpy(), b.numpy())
-    assert abs(frechet_gaussian(mu, a, nu, b).item() - float(theirs) ** 2) < 1e-8
-
-
-def test_the_gaussian_distance_on_the_line_agrees_with_pot():
-    theirs = pot().gaussian.bures_wasserstein_distance(
-        np.array([0.3]), np.array([-1.0]), np.array([[0.25]]), np.array([[4.0]])
-    )
-    ours = frechet_1d(*(torch.tensor(v) for v in (0.3, 0.5, -1.0, 2.0)))
-    assert abs(ours.item() - float(theirs) ** 2) < 1e-10
 
 
 def test_plan_and_prices_agree_with_pot_in_the_plane(generator):
@@ -245,9 +96,9 @@ def test_plan_and_prices_agree_with_pot_in_the_plane(generator):
     p, q = p / p.sum(), q / q.sum()
     cost = torch.cdist(x, y)
     theirs = ot.emd2(p.numpy(), q.numpy(), cost.numpy())
-    assert abs(transport_plan(cost, p, q).cost - theirs) < 1e-9
+    assert abs(distances.transport_plan(cost, p, q).cost - theirs) < 1e-9
     points, nothing = torch.cat([x, y]), torch.zeros(9)
-    prices = transport_prices(
+    prices = distances.transport_prices(
         torch.cdist(points, points), torch.cat([p, nothing[:7]]), torch.cat([nothing, q])
     )
     assert abs(prices.value - theirs) < 1e-9
@@ -259,10 +110,7 @@ def test_sorting_solves_the_linear_program_of_pot(p, generator):
     x, y = torch.randn(12, generator=generator), torch.randn(9, generator=generator)
     cost = (x[:, None] - y).abs() ** p
     plan = ot.emd(ot.unif(12), ot.unif(9), cost.numpy())
-    assert abs(wasserstein_1d(x, y, p).item() - (plan * cost.numpy()).sum()) < 1e-10
-
-
-# --- torchmetrics -----------------------------------------------------------------------------
+    assert abs(distances.wasserstein_1d(x, y, p).item() - (plan * cost.numpy()).sum()) < 1e-10
 
 
 class Table(torch.nn.Module):
@@ -277,18 +125,14 @@ class Table(torch.nn.Module):
         return self.rows[images.long().flatten()]
 
 
-def rows_of(n, start=0):
-    return torch.arange(start, start + n)[:, None]
-
-
 def test_the_frechet_distance_agrees_with_torchmetrics(generator):
     fid = pytest.importorskip("torchmetrics.image.fid")
     x, y = features(40, 5, generator), features(30, 5, generator, 0.7)
     metric = fid.FrechetInceptionDistance(feature=Table(torch.cat([x, y])))
     metric.set_dtype(torch.float64)
-    metric.update(rows_of(40), real=True)
-    metric.update(rows_of(30, 40), real=False)
-    assert abs(frechet_distance(x, y).item() - metric.compute().item()) < 1e-6
+    metric.update(torch.arange(40)[:, None], real=True)
+    metric.update(torch.arange(40, 70)[:, None], real=False)
+    assert abs(distances.frechet_distance(x, y).item() - metric.compute().item()) < 1e-6
 
 
 def test_kid_agrees_with_torchmetrics(generator):
@@ -297,10 +141,10 @@ def test_kid_agrees_with_torchmetrics(generator):
     table = Table(torch.cat([x, y]))
     with pytest.warns(UserWarning, match="save all extracted features"):
         metric = module.KernelInceptionDistance(feature=table, subsets=1, subset_size=25)
-    metric.update(rows_of(25), real=True)
-    metric.update(rows_of(25, 25), real=False)
+    metric.update(torch.arange(25)[:, None], real=True)
+    metric.update(torch.arange(25, 50)[:, None], real=False)
     mean, _ = metric.compute()
-    assert abs(kid(x, y).item() - mean.item()) < 1e-8
+    assert abs(distances.kid(x, y).item() - mean.item()) < 1e-8
 
 
 def test_the_inception_score_agrees_with_torchmetrics(generator):
@@ -308,10 +152,10 @@ def test_the_inception_score_agrees_with_torchmetrics(generator):
     logits = torch.randn(30, 4, generator=generator)
     with pytest.warns(UserWarning, match="save all extracted features"):
         metric = module.InceptionScore(feature=Table(logits), splits=1)
-    metric.update(rows_of(30))
+    metric.update(torch.arange(30)[:, None])
     with pytest.warns(UserWarning, match="degrees of freedom"):  # its spread over one split
         mean, _ = metric.compute()
-    assert abs(inception_score(logits.softmax(1)).item() - mean.item()) < 1e-8
+    assert abs(coverage.inception_score(logits.softmax(1)).item() - mean.item()) < 1e-8
 
 
 def test_the_calibration_error_agrees_with_torchmetrics(generator):
@@ -320,5 +164,5 @@ def test_the_calibration_error_agrees_with_torchmetrics(generator):
     right = torch.rand(200, generator=generator) < 0.6
     # with two classes torchmetrics takes the probability of class 1 as the confidence
     theirs = functional.binary_calibration_error(confidence, right.long(), n_bins=10, norm="l1")
-    ours = expected_calibration_error(confidence, right)
+    ours = calibration.expected_calibration_error(confidence, right)
     assert abs(ours.item() - theirs.item()) < 1e-6  # float32 inside

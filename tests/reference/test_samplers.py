@@ -29,36 +29,24 @@ def eps_model(x, t):
     return torch.tanh(x) * (0.2 + 0.8 * t[0] / T)
 
 
-def doubled(scheduler):
-    """Give the scheduler its tables in double precision: same algorithm, less rounding."""
-    scheduler.betas = BETAS
-    scheduler.alphas = 1 - BETAS
-    scheduler.alphas_cumprod = bar = scheduler.alphas.cumprod(0)
-    if hasattr(scheduler, "alpha_t"):
-        scheduler.alpha_t, scheduler.sigma_t = bar.sqrt(), (1 - bar).sqrt()
-        scheduler.lambda_t = scheduler.alpha_t.log() - scheduler.sigma_t.log()
-    return scheduler
-
-
-def dpm_scheduler(order):
-    return doubled(
-        diffusers.DPMSolverMultistepScheduler(
-            num_train_timesteps=T,
-            beta_start=1e-4,
-            beta_end=0.02,
-            algorithm_type="dpmsolver++",
-            solver_type="midpoint",
-            solver_order=order,
-            final_sigmas_type="zero",
-            timestep_spacing="linspace",
-        )
-    )
+def doubled(kind, **options):
+    """A scheduler with its tables in double precision: same algorithm, less rounding."""
+    made = kind(num_train_timesteps=T, beta_start=1e-4, beta_end=0.02, **options)
+    made.betas = BETAS
+    made.alphas = 1 - BETAS
+    made.alphas_cumprod = bar = made.alphas.cumprod(0)
+    if hasattr(made, "alpha_t"):
+        made.alpha_t, made.sigma_t = bar.sqrt(), (1 - bar).sqrt()
+        made.lambda_t = made.alpha_t.log() - made.sigma_t.log()
+    return made
 
 
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("n_steps", [8, 20])
 def test_dpm_solver_trajectory_is_theirs(order, n_steps, generator):
-    theirs = dpm_scheduler(order)
+    kinds = {"algorithm_type": "dpmsolver++", "solver_type": "midpoint"}
+    ends = {"final_sigmas_type": "zero", "timestep_spacing": "linspace"}
+    theirs = doubled(diffusers.DPMSolverMultistepScheduler, solver_order=order, **kinds, **ends)
     theirs.set_timesteps(n_steps)
     x = torch.randn(3, 1, 8, 8, generator=generator)
     ours = list(
@@ -72,16 +60,8 @@ def test_dpm_solver_trajectory_is_theirs(order, n_steps, generator):
 
 
 def test_inversion_is_theirs(generator):
-    theirs = doubled(
-        diffusers.DDIMInverseScheduler(
-            num_train_timesteps=T,
-            beta_start=1e-4,
-            beta_end=0.02,
-            clip_sample=False,
-            set_alpha_to_one=True,
-            timestep_spacing="leading",
-        )
-    )
+    options = {"clip_sample": False, "set_alpha_to_one": True, "timestep_spacing": "leading"}
+    theirs = doubled(diffusers.DDIMInverseScheduler, **options)
     theirs.initial_alpha_cumprod = torch.tensor(1.0)
     theirs.set_timesteps(50)
     x0 = torch.randn(3, 1, 8, 8, generator=generator)

@@ -9,13 +9,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neighbors import KernelDensity
 
 from genlab.oracles import Empirical
-from genlab.score.matching import (
-    annealed_langevin,
-    dsm_loss,
-    hyvarinen_loss,
-    noise_ladder,
-    score_from_x0,
-)
+from genlab.score.matching import dsm_loss, hyvarinen_loss, score_from_x0
 
 pytestmark = pytest.mark.reference
 
@@ -70,32 +64,3 @@ def test_the_score_of_a_noised_data_set_is_the_slope_of_scikit_learns_kernel_den
         up, down = (kde.score_samples((at + sign * step).numpy()) for sign in (1, -1))
         # central differences: h^2 and rounding / h, both about 1e-10
         np.testing.assert_allclose(ours[:, j], (up - down) / (2 * h), atol=1e-6)
-
-
-def test_the_ladder_is_that_of_diffusers():
-    from diffusers import ScoreSdeVeScheduler
-
-    scheduler = ScoreSdeVeScheduler(sigma_min=0.01, sigma_max=50.0, num_train_timesteps=12)
-    scheduler.set_sigmas(12)
-    theirs = scheduler.discrete_sigmas.flip(0).double()
-    torch.testing.assert_close(noise_ladder(50.0, 0.01, 12), theirs, rtol=1e-5, atol=0)  # float32
-
-
-def test_a_langevin_step_is_diffusers_corrector_at_its_step_size():
-    from diffusers import ScoreSdeVeScheduler
-
-    torch.set_default_dtype(torch.float32)
-    scheduler = ScoreSdeVeScheduler(snr=0.15)
-    scheduler.set_timesteps(10)
-    x = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    score = lambda x, s=None: -x / 2
-    corrected = scheduler.step_correct(score(x), x, torch.Generator().manual_seed(7)).prev_sample
-    noise = torch.randn(x.shape, generator=torch.Generator().manual_seed(7))
-    ratio = noise.flatten(1).norm(dim=1).mean() / score(x).flatten(1).norm(dim=1).mean()
-    step_size = float(2 * (0.15 * ratio) ** 2)  # Song et al. 2021, algorithm 4
-    sigma = torch.tensor([1.5])
-    (ours,) = annealed_langevin(
-        score, x, sigma, rate=step_size / 1.5**2, n_steps=1,
-        generator=torch.Generator().manual_seed(7),
-    )  # fmt: skip
-    torch.testing.assert_close(ours, corrected, rtol=1e-5, atol=1e-5)  # float32

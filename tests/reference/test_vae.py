@@ -17,20 +17,8 @@ from torch.distributions import (
     kl_divergence,
 )
 
+from genlab import latent
 from genlab.core.stats import kl_diag_normal, normal_log_prob
-from genlab.latent import (
-    bernoulli_log_prob,
-    categorical_log_prob,
-    code_information,
-    elbo,
-    gaussian_log_prob,
-    importance_bound,
-    kl_per_unit,
-    leave_one_out,
-    log_weight,
-    reparameterize,
-    score_function,
-)
 
 pytestmark = pytest.mark.reference
 ROUNDING = {"rtol": 1e-12, "atol": 1e-12}  # double precision, a few hundred terms
@@ -42,68 +30,25 @@ def codes(generator):
     return torch.randn(3, 5, 3, generator=generator)
 
 
-def test_black_and_white_pixels_have_bernoullis_probability(generator):
+def test_decoders_have_the_probabilities_of_their_distributions(generator):
     logits = 5 * torch.randn(4, 1, 3, 3, generator=generator)
-    x = torch.bernoulli(torch.full((4, 1, 3, 3), 0.5), generator=generator)
-    theirs = Independent(Bernoulli(logits=logits), 3).log_prob(x)
-    torch.testing.assert_close(bernoulli_log_prob(x, logits), theirs, **ROUNDING)
-    scipys = scipy.stats.bernoulli.logpmf(x.numpy(), scipy.special.expit(logits.numpy()))
-    np.testing.assert_allclose(
-        bernoulli_log_prob(x, logits), scipys.sum((1, 2, 3)), rtol=1e-9
-    )  # SciPy is given probabilities: digits are lost near 1
-
-
-def test_levels_have_the_categorical_probability(generator):
-    logits = 3 * torch.randn(4, 1, 3, 3, 17, generator=generator)
-    x = torch.randint(17, (4, 1, 3, 3), generator=generator)
-    theirs = Independent(Categorical(logits=logits), 3).log_prob(x)
-    torch.testing.assert_close(categorical_log_prob(x, logits), theirs, **ROUNDING)
-    tables = scipy.special.log_softmax(logits.numpy(), axis=-1)
-    scipys = np.take_along_axis(tables, x.numpy()[..., None], -1).sum((1, 2, 3, 4))
-    np.testing.assert_allclose(categorical_log_prob(x, logits), scipys, rtol=1e-12)
-
-
-def test_real_pixels_have_the_normal_density(generator):
-    x, mean = torch.randn(2, 4, 6, generator=generator)
-    log_scale = torch.tensor(-0.7)
-    theirs = Independent(Normal(mean, log_scale.exp()), 1).log_prob(x)
-    torch.testing.assert_close(gaussian_log_prob(x, mean, log_scale), theirs, **ROUNDING)
-    scipys = [
-        scipy.stats.multivariate_normal(m, math.exp(-1.4)).logpdf(row)
-        for row, m in zip(x.numpy(), mean.numpy(), strict=True)
-    ]
-    np.testing.assert_allclose(gaussian_log_prob(x, mean, log_scale), scipys, rtol=1e-12)
+    tables = 3 * torch.randn(4, 1, 3, 3, 17, generator=generator)
+    coins = torch.bernoulli(torch.full(logits.shape, 0.5), generator=generator)
+    levels = torch.randint(17, logits.shape, generator=generator)
+    scale = torch.tensor(-0.7)
+    for ours, law, x in (
+        (latent.bernoulli_log_prob(coins, logits), Bernoulli(logits=logits), coins),
+        (latent.categorical_log_prob(levels, tables), Categorical(logits=tables), levels),
+        (latent.gaussian_log_prob(coins, logits, scale), Normal(logits, scale.exp()), coins),
+    ):
+        torch.testing.assert_close(ours, Independent(law, 3).log_prob(x), **ROUNDING)
 
 
 def test_the_divergence_of_a_code_is_theirs(codes):
     mu, log_var, _ = codes
     q, p = Normal(mu, (log_var / 2).exp()), Normal(torch.zeros_like(mu), torch.ones_like(mu))
-    torch.testing.assert_close(kl_per_unit(mu, log_var), kl_divergence(q, p), **ROUNDING)
+    torch.testing.assert_close(latent.kl_per_unit(mu, log_var), kl_divergence(q, p), **ROUNDING)
     torch.testing.assert_close(kl_diag_normal(mu, log_var), kl_divergence(q, p).sum(1), **ROUNDING)
-
-
-@pytest.mark.parametrize(("mu", "sigma"), [(0.0, 1.0), (1.3, 0.4), (-2.0, 2.5)])
-def test_the_divergence_is_the_integral_that_defines_it(mu, sigma):
-    q, p = scipy.stats.norm(mu, sigma), scipy.stats.norm()
-
-    def integrand(z):
-        return q.pdf(z) * (q.logpdf(z) - p.logpdf(z))
-
-    area, error = scipy.integrate.quad(integrand, mu - 12 * sigma, mu + 12 * sigma, limit=200)
-    ours = kl_per_unit(torch.tensor([[mu]]), torch.tensor([[2 * math.log(sigma)]]))
-    assert abs(ours.item() - area) < 1e-8 + error
-
-
-def test_gradients_through_a_draw_are_those_of_rsample(codes):
-    mu, log_var, weight = codes[0].requires_grad_(), codes[1].requires_grad_(), codes[2]
-    draw = Normal(mu, (log_var / 2).exp()).rsample()
-    eps = ((draw - mu) / (log_var / 2).exp()).detach()
-    theirs = torch.autograd.grad((draw**2 * weight).sum(), (mu, log_var))
-    ours = torch.autograd.grad(
-        (reparameterize(mu, log_var, eps) ** 2 * weight).sum(), (mu, log_var)
-    )
-    for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)  # eps was recovered by a division
 
 
 def test_gradients_around_a_draw_are_those_of_the_surrogate(codes):
@@ -111,9 +56,9 @@ def test_gradients_around_a_draw_are_those_of_the_surrogate(codes):
     q = Normal(mu, (log_var / 2).exp())
     z = q.sample()
     value = z.sin().sum(1)
-    surrogate = (q.log_prob(z).sum(1) * (value - leave_one_out(value))).sum()
+    surrogate = (q.log_prob(z).sum(1) * (value - latent.leave_one_out(value))).sum()
     log_q = normal_log_prob(z, mu, (log_var / 2).exp())
-    ours = score_function(log_q, value, baseline=leave_one_out(value)).sum()
+    ours = latent.score_function(log_q, value, baseline=latent.leave_one_out(value)).sum()
     for a, b in zip(
         torch.autograd.grad(ours, (mu, log_var)),
         torch.autograd.grad(surrogate, (mu, log_var)),
@@ -124,19 +69,7 @@ def test_gradients_around_a_draw_are_those_of_the_surrogate(codes):
 
 def decoder(x, z):
     """Pixels around the code, standard deviation 1/2; x has as many as z."""
-    return gaussian_log_prob(x, z, torch.tensor(math.log(0.5)))
-
-
-def test_the_bound_is_the_one_of_their_distributions(codes, generator):
-    mu, log_var, eps = codes
-    x = torch.randn(5, 3, generator=generator)
-    q = Normal(mu, (log_var / 2).exp())
-    z = q.loc + q.scale * eps
-    prior = Normal(torch.zeros(3), torch.ones(3))
-    theirs = Normal(z, 0.5).log_prob(x).sum(1) - kl_divergence(q, prior).sum(1)
-    torch.testing.assert_close(
-        elbo(x, mu, log_var, eps, decoder_log_prob=decoder), theirs, **ROUNDING
-    )
+    return latent.gaussian_log_prob(x, z, torch.tensor(math.log(0.5)))
 
 
 def test_a_weight_is_the_ratio_of_their_densities(codes, generator):
@@ -148,37 +81,23 @@ def test_a_weight_is_the_ratio_of_their_densities(codes, generator):
         + scipy.stats.norm().logpdf(z)
         - scipy.stats.norm(mu.numpy(), sigma).logpdf(z)
     ).sum(1)
-    ours = log_weight(x, mu, log_var, eps, decoder_log_prob=decoder)
+    ours = latent.log_weight(x, mu, log_var, eps, decoder_log_prob=decoder)
     np.testing.assert_allclose(ours, scipys, rtol=1e-11)
 
 
 def test_the_bound_of_many_draws_is_scipys_logsumexp(codes, generator):
     mu, log_var, _ = codes
     x, eps = torch.randn(5, 3, generator=generator), torch.randn(7, 5, 3, generator=generator)
-    log_w = [log_weight(x, mu, log_var, e, decoder_log_prob=decoder).numpy() for e in eps]
+    log_w = [latent.log_weight(x, mu, log_var, e, decoder_log_prob=decoder).numpy() for e in eps]
     scipys = scipy.special.logsumexp(log_w, axis=0, b=1 / 7)
-    ours = importance_bound(x, mu, log_var, eps, decoder_log_prob=decoder)
+    ours = latent.importance_bound(x, mu, log_var, eps, decoder_log_prob=decoder)
     np.testing.assert_allclose(ours, scipys, rtol=1e-12)
-
-
-def test_weights_average_to_the_density_that_scipy_knows(generator):
-    # z ~ N(0, I) and x ~ N(z, I/4): then x ~ N(0, 5/4 I), whatever the proposal
-    x, n = torch.tensor([[0.4, -1.1]]), 20_000
-    mu, log_var = torch.tensor([[0.3, -0.5]]), torch.tensor([[-1.0, -1.2]])
-    rows = [t.expand(n, 2) for t in (x, mu, log_var)]
-    eps = torch.randn(n, 2, generator=generator)
-    w = log_weight(*rows, eps, decoder_log_prob=decoder).exp()
-    exact = scipy.stats.multivariate_normal(np.zeros(2), 1.25).pdf(x[0].numpy())
-    assert abs(w.mean().item() - exact) < 5 * w.std().item() / math.sqrt(n)
-    few = eps[:300].unsqueeze(1)
-    bound = importance_bound(x, mu, log_var, few, decoder_log_prob=decoder).item()
-    assert abs(bound - math.log(exact)) < 5 * (w.std() / w.mean()).item() / math.sqrt(300)
 
 
 def test_what_a_code_says_is_measured_against_their_mixture(codes):
     mu, log_var, eps = codes
     q = Independent(Normal(mu, (log_var / 2).exp()), 1)
     together = MixtureSameFamily(Categorical(torch.ones(5)), q)
-    z = reparameterize(mu, log_var, eps)
+    z = latent.reparameterize(mu, log_var, eps)
     theirs = q.log_prob(z) - together.log_prob(z)
-    torch.testing.assert_close(code_information(mu, log_var, eps), theirs, **ROUNDING)
+    torch.testing.assert_close(latent.code_information(mu, log_var, eps), theirs, **ROUNDING)

@@ -25,9 +25,6 @@ def test_the_pythons_are_those_of_the_classifiers_and_the_ones_that_are_only_tri
     tried = re.findall(r"'(3\.\d+)'", JOBS["tests"].get("continue-on-error", ""))
     assert MATRIX["python"] == [*named, *tried]
     assert {row["python"] for row in MATRIX["include"]} <= set(named)
-
-
-def test_three_systems_and_the_oldest_and_newest_torch():
     rows = MATRIX["include"]
     systems = {*MATRIX["os"], *(row["os"] for row in rows)}
     assert systems == {"ubuntu-latest", "macos-latest", "windows-latest"}
@@ -42,14 +39,6 @@ def test_every_command_is_one_of_the_makefile():
     fast = re.search(r"^test-fast:.*\n.*-m (\".*\")$", MAKEFILE, re.MULTILINE)[1]
     (tests,) = [run for run in COMMANDS if "-m pytest" in run]
     assert tests.endswith(f"-m {fast}")
-
-
-def test_every_extra_that_is_installed_exists():
-    installed = {e for run in COMMANDS for e in re.findall(r"\.\[([\w,]+)\]", run)}
-    assert len(installed) == 2
-    assert {e for group in installed for e in group.split(",")} <= set(
-        PROJECT["optional-dependencies"]
-    )
 
 
 def test_it_may_only_read_its_actions_have_a_version_and_old_runs_stop():

@@ -2,11 +2,9 @@
 
 import json
 import re
-import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/decisions/*.md")]
@@ -82,38 +80,3 @@ def test_every_test_that_the_errata_name_exists():
     named = set(re.findall(r"`(test_\w+)`", read("docs/errata.md")))
     assert len(named) > 20
     assert named <= found
-
-
-@pytest.mark.parametrize("path", ["LICENSE", "LICENSE-TEXT", "genlab/data/mnist10k.md"])
-def test_the_readme_links_every_licence(path):
-    assert f"({path})" in read("README.md")
-
-
-def test_the_changelog_has_the_headings_of_keep_a_changelog():
-    known = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Numerical changes"}
-    text = read("CHANGELOG.md")
-    assert set(re.findall(r"^### (.+)$", text, re.MULTILINE)) <= known
-    version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
-    assert {"[Unreleased]", f"[{version}]"} & set(re.findall(r"^## (\[[^]]+\])", text, re.M))
-
-
-def test_a_decision_is_short_has_its_number_and_gives_its_reason():
-    paths = sorted((ROOT / "docs/decisions").glob("*.md"))
-    for number, path in enumerate(paths, 1):
-        text = path.read_text(encoding="utf-8")
-        assert path.stem.startswith(f"{number:03d}-")
-        assert text.startswith(f"# {number}. ")
-        assert "**Decision.**" in text
-        assert "**Why.**" in text
-        assert len(text.splitlines()) <= 20, path
-
-
-@pytest.mark.parametrize("form", ["equation", "idea", "notebook"])
-def test_a_form_for_issues_is_one_that_github_accepts(form):
-    given = yaml.safe_load(read(f".github/ISSUE_TEMPLATE/{form}.yml"))
-    assert {"name", "description", "body"} <= set(given)
-    ids = [field["id"] for field in given["body"]]
-    assert len(set(ids)) == len(ids)
-    for field in given["body"]:
-        assert field["type"] in {"input", "textarea", "dropdown", "checkboxes"}
-        assert field["attributes"]["label"]

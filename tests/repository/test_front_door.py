@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-import yaml
 from typer.main import get_command
 
 from genlab_course.cli import app
@@ -15,7 +14,6 @@ from genlab_course.learner import HELLO
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = [block.splitlines() for block in re.findall(r"```bash\n(.*?)```", README, re.DOTALL)]
 
 
 @pytest.mark.skipif(os.name == "nt" or not shutil.which("make"), reason="needs make and bash")
@@ -39,32 +37,6 @@ def test_what_make_opens_finds_the_environments_commands(tmp_path, target):
     assert done.stdout.splitlines()[-1] == str(programs / "genlab")
     if target == "lab":  # no login shell, which would set the path afresh: /etc/profile of Debian
         assert "--ServerApp.terminado_settings=shell_command=['/bin/sh']" in done.stdout
-
-
-def commands(start):
-    """The block of the README that begins with a command, without its comments."""
-    (block,) = [block for block in BLOCKS if block[0].startswith(start)]
-    return [line.partition("  #")[0].strip() for line in block]
-
-
-def test_the_lines_for_pip_and_conda_lead_to_the_start_page():
-    file = ROOT / "environment.yml"
-    assert commands("python -m venv") == [
-        "python -m venv .venv",
-        "source .venv/bin/activate",
-        'pip install -c constraints.txt -e ".[lab]"',
-        "genlab start",
-        "jupyter lab my/START.ipynb",
-    ]
-    conda = commands("conda")
-    assert conda == [
-        "conda env create -f environment.yml",
-        f"conda activate {yaml.safe_load(file.read_text())['name']}",
-        "pip install --no-deps -e .",
-        "genlab start",
-        "jupyter lab my/START.ipynb",
-    ]
-    assert [line.lstrip("# ") for line in file.read_text().splitlines()[1:6]] == conda
 
 
 def test_every_command_that_readme_and_start_page_name_exists():

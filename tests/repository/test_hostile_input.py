@@ -16,7 +16,6 @@ from genlab import adversarial, core
 from genlab.adversarial.games import play
 from genlab.adversarial.gan import wgan_critic_loss
 from genlab.autoregressive.decoding import draw, generate_cached, generate_naive, write_until
-from genlab.autoregressive.images import cell_log_density
 from genlab.autoregressive.likelihood import sequence_log_prob, token_log_probs
 from genlab.core import last
 from genlab.data import toys
@@ -38,7 +37,7 @@ from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_sample, ddpm_vl
 from genlab.score.edm import edm_sigmas
 from genlab.score.energy import annealed_importance, contrastive_loss, nce_logits, nce_loss
 from genlab.score.flow_matching import straightness
-from genlab.score.guidance import dynamic_threshold, guided_gaussian
+from genlab.score.guidance import dynamic_threshold
 from genlab.score.matching import annealed_langevin, dsm_floor, dsm_loss, ladder_overlap, ncsn_loss
 from genlab.score.samplers import ddim_invert, ddim_sample, dpm_solver_sample, log_snr_timesteps
 from genlab.solvers import mcmc
@@ -149,8 +148,6 @@ REFUSED = {
         lambda: last(mcmc.mala(lambda x: x.sum(1) * NAN, lambda x: x, X, step_size=0.1,
                                n_steps=2)),
         "log_prob holds nan"),
-    "guided_gaussian: no nodes": (
-        lambda: guided_gaussian(0.5, 0.5, guidance_scale=2.0, n_nodes=0), "n_nodes is 0"),
     "cosine_betas: largest": (lambda: cosine_betas(10, largest=2.0), r"largest in \(0, 1\), got"),
     "cosine_betas: offset": (lambda: cosine_betas(10, offset=-0.5), r"got -0\.5"),
     "edm_sigmas: rho -1": (lambda: edm_sigmas(5, rho=-1.0), r"rho must lie in .*, got -1\.0"),
@@ -167,9 +164,6 @@ REFUSED = {
         lambda: token_log_probs(torch.zeros(4, 2, 3), torch.zeros(3, 2).long()), r"\(4, 2\)"),
     "sequence_log_prob: more positions": (
         lambda: sequence_log_prob(torch.zeros(3, 5, 3), torch.zeros(3, 2).long()), r"\(3, 5\)"),
-    "cell_log_density: more rows": (
-        lambda: cell_log_density(torch.zeros(4, 2, 3), torch.zeros(3, 2).long(), bin_width=0.1),
-        r"log_p \(4, 2\)"),
     "attention: a query without a key": (
         lambda: transformer.attention(Q, Q, Q, MASKED), "query 1 without a key"),
     "attention, fused: a query without a key": (

@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.licenses import canonicalize_license_expression
-from packaging.requirements import Requirement
 
 import genlab
-from genlab.zoo import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 REPOSITORY = "https://github.com/genlab-course/genlab"
@@ -33,23 +31,11 @@ def test_the_licence_is_an_expression_whose_files_are_there():
     assert not any(c.startswith("License ::") for c in PROJECT["classifiers"])
 
 
-def test_the_build_asks_for_a_setuptools_that_knows_licence_expressions():
-    (tool,) = map(Requirement, TABLES["build-system"]["requires"])
-    assert tool.name == "setuptools"
-    assert not tool.specifier.contains("76.1")
-    assert tool.specifier.contains("77.0.3")
-
-
 def test_the_package_says_whose_it_is_and_where():
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert PROJECT["authors"] == cited["authors"]
-    assert PROJECT["keywords"] == cited["keywords"]
     assert PROJECT["version"] == genlab.__version__ == cited["version"]
     assert cited["repository-code"] == REPOSITORY
-    assert cited["license"] == PROJECT["license"].split(" AND ")[0]  # of the code
-    assert {"cff-version", "message", "title"} <= set(cited)
-    assert all(url.startswith(REPOSITORY) for url in PROJECT["urls"].values())
-    assert REPOSITORY.removeprefix("https://github.com/") in (ROOT / "README.md").read_text()
 
 
 def test_every_notebook_that_shows_mnist_is_named_with_its_licence():
@@ -72,8 +58,3 @@ CARDS = sorted((ROOT / "genlab").rglob("weights/*.json"))
 def test_a_model_of_mnist_names_the_licence_on_its_card(path):
     card = json.loads(path.read_text(encoding="utf-8"))
     assert bool(MNIST.search(card["data"])) == ("CC BY-SA 3.0" in card["data"])
-
-
-def test_a_card_says_what_the_next_training_would_say():
-    for training in MODELS:
-        assert json.loads(training.path.with_suffix(".json").read_text())["data"] == training.source

@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     """A site of one lesson, one lab and two documents."""
     folder = tmp_path_factory.mktemp("site")
     some = [
-        row for row in site.found_notebooks() if row[1][:2] == "05" or row[1].startswith("flow_")
+        row for row in site.found_notebooks() if row[1][:2] == "05" or row[1].startswith("flow_d")
     ]
     assert len(some) == 2
     assert site.write_site(folder, some, ("glossary", "errata")) == 4
@@ -44,13 +44,6 @@ class Page(HTMLParser):
             self.links.append(given["href"])
         elif tag in ("script", "img", "link", "iframe"):
             self.loaded += [given[k] for k in ("src", "href") if k in given]
-
-
-def test_every_lesson_lab_and_solution_would_have_its_page():
-    notebooks = (DOCS.parent / "notebooks").rglob("*.ipynb")
-    assert len([p for p in notebooks if ".ipynb_checkpoints" not in p.parts]) == len(
-        list(site.found_notebooks())
-    )
 
 
 def test_no_page_loads_anything_from_another_machine(folder):
@@ -79,29 +72,6 @@ def test_links_lead_to_pages_of_the_site_or_to_the_repository(folder):
             assert target.removesuffix(".html") in NAMES, (path.name, link)
             if part and (folder / target).exists():
                 assert part in Page(folder / target).ids, (path.name, link)
-
-
-def test_links_are_moved_by_what_they_lead_to():
-    assert site.moved("../notebooks/04_normalizing_flows.ipynb") == "04_normalizing_flows.html"
-    assert site.moved("solutions/04_x.ipynb") == "solution_04_x.html"
-    assert site.moved("errata.md") == "errata.html"
-    assert site.moved("https://arxiv.org/abs/1312.6114") == "https://arxiv.org/abs/1312.6114"
-    assert site.moved("../tests/core/test_stats.py") == f"{site.SOURCE}tests/core/test_stats.py"
-
-
-@pytest.mark.parametrize(
-    ("latex", "letters"),
-    [(r"\mathbb E_q \log \mathcal N(x; 0, 1)", "𝔼𝒩"), (r"\mathbb{1}[x > 0] \in \mathbb R", "𝟙ℝ")],
-)
-def test_letters_are_the_real_ones(latex, letters):
-    drawn = site.formula(latex)
-    assert all(f"<mi>{letter}" in drawn or f"<mn>{letter}" in drawn for letter in letters)
-    assert "mathvariant" not in drawn
-
-
-def test_a_box_is_a_border_and_a_number_stands_beside_its_formula():
-    assert '<mrow class="boxed"><mi>x</mi></mrow>' in site.formula(r"\boxed{x}", display=True)
-    assert "<mtext>(7)</mtext>" in site.formula(r"x = 1 \tag{7}", display=True)
 
 
 def test_a_quiz_is_there_with_its_explanations_and_a_widget_is_a_picture(folder):

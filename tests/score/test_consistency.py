@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genlab.core import last
-from genlab.core.capabilities import Sampleable, likelihood_kind
 from genlab.metrics.cost import network_passes
 from genlab.nn.layers import MLP
 from genlab.oracles import GaussianMixture
-from genlab.score import EDM, edm_precondition, edm_sample, edm_sigmas, edm_step, exact_flow_1d
+from genlab.score import EDM, edm_precondition, edm_sample, edm_sigmas, exact_flow_1d
 from genlab.score.consistency import (
     ConsistencyModel,
     Distillation,
@@ -28,7 +27,7 @@ from genlab.score.consistency import (
 )
 from genlab.train import cosine, fit, minibatches
 from genlab.zoo import find
-from genlab.zoo.scores import SIGMA_MAX, SIGMA_MIN, distil, student_of
+from genlab.zoo.scores import distil, student_of
 
 LAW = GaussianMixture(
     *(torch.tensor(a, dtype=torch.float64) for a in ([0.3, 0.7], [[-1.0], [0.8]], [0.3, 0.2]))
@@ -36,20 +35,6 @@ LAW = GaussianMixture(
 MU, S = 0.4, 0.6  # of a normal distribution
 TEACHER = lambda x, sigma: LAW.denoiser(x, 1.0, sigma)
 END = lambda x, sigma: exact_consistency_1d(LAW, x, sigma, sigma_min=0.02)
-
-
-def normal_end(x, sigma, sigma_min=0.02):
-    """Where a path of N(MU, S^2) ends, by hand: the flow keeps the standard score."""
-    return MU + (x - MU) * ((S**2 + sigma_min**2) / (S**2 + sigma[:, None] ** 2)).sqrt()
-
-
-@given(sigma_data=st.floats(0.2, 2.0), sigma_min=st.floats(0.001, 0.5))
-def test_the_smallest_level_passes_through_untouched(sigma_data, sigma_min):
-    c = consistency_precondition(
-        torch.tensor(sigma_min), sigma_data=sigma_data, sigma_min=sigma_min
-    )
-    assert float(c.c_skip) == 1
-    assert float(c.c_out) == 0
 
 
 def test_whatever_the_network_says_a_clean_example_is_its_own(generator):
@@ -67,36 +52,11 @@ def test_with_nothing_taken_off_the_scales_are_edms(sigma, sigma_data):
         torch.testing.assert_close(a, b)
 
 
-def test_scales_by_hand():
-    c = consistency_precondition(torch.tensor(1.1), sigma_data=0.5, sigma_min=0.1)
-    assert abs(float(c.c_skip) - 0.25 / 1.25) < 1e-12
-    assert abs(float(c.c_out) - 0.5 / math.sqrt(1.46)) < 1e-12
-    assert abs(float(c.c_in) - 1 / math.sqrt(1.46)) < 1e-12
-    assert abs(float(c.c_noise) - math.log(1.1) / 4) < 1e-12
-
-
-def test_the_exact_function_of_a_normal_is_its_flow_map():
-    law = GaussianMixture(torch.ones(1), torch.tensor([[MU]]), torch.tensor([S]))
-    x, sigma = torch.linspace(-3, 3, 9)[:, None], torch.linspace(0.05, 3, 9)
-    got = exact_consistency_1d(law, x, sigma, sigma_min=0.02)
-    torch.testing.assert_close(got, normal_end(x, sigma), atol=1e-7, rtol=0)
-
-
 def test_the_exact_function_is_where_a_long_walk_of_the_teacher_ends():
     x, n = torch.tensor([[-20.0], [-3.0], [0.5], [9.0]]), 400
     sigmas = torch.logspace(1, math.log10(0.02), n + 1)
     walked = last(edm_sample(TEACHER, x, sigmas))
     torch.testing.assert_close(END(x, torch.full((4,), 10.0)), walked, atol=2e-4, rtol=0)
-
-
-@pytest.mark.parametrize("order", [1, 2])
-def test_a_step_with_own_levels_is_edms_step(order, generator):
-    x = torch.randn(6, 1, generator=generator)
-    high, low = torch.tensor([2.0, 1.0, 0.5] * 2), torch.tensor([1.5, 0.2, 0.4] * 2)
-    got = edm_step(TEACHER, x, high, low, order=order)
-    for i in range(6):
-        one = edm_step(TEACHER, x[i : i + 1], high[i], low[i], order=order)
-        torch.testing.assert_close(got[i : i + 1], one)
 
 
 @pytest.mark.parametrize(("order", "falls"), [(1, 16), (2, 64)])
@@ -113,32 +73,12 @@ def test_exact_paths_have_a_loss_that_falls_with_the_solvers_error(order, falls,
         assert abs(math.log2(wide / half) - math.log2(falls)) < 0.35
 
 
-def test_the_teachers_own_guess_is_not_consistent(generator):
-    # one jump of a denoiser lands at the mean of all ends, not at the end of its path
-    x0, eps = LAW.sample(400, generator=generator), torch.randn(400, 1, generator=generator)
-    levels = torch.full((400,), 0.8), torch.full((400,), 0.4)
-    loss = lambda f: float(consistency_distillation_loss(f, f, TEACHER, x0, eps, *levels).mean())
-    assert loss(TEACHER) > 20 * loss(END)
-
-
-def test_a_function_that_ignores_its_input_is_consistent_without_the_boundary(generator):
-    x0, eps = LAW.sample(50, generator=generator), torch.randn(50, 1, generator=generator)
-    levels = torch.full((50,), 0.1), torch.full((50,), 0.02)
-    net = lambda x, c: 0 * x
-    collapsed = lambda x, sigma: 0 * x
-    bounded = lambda x, s: consistency_function(net, x, s, sigma_data=0.8, sigma_min=0.02)
-    loss = lambda f: float(consistency_distillation_loss(f, f, TEACHER, x0, eps, *levels).mean())
-    assert loss(collapsed) == 0
-    assert loss(bounded) > 1e-5  # collapsing is not on offer: near the clean end f is x
-
-
 def test_the_loss_is_the_distance_of_neighbours_and_moves_the_student_alone(generator):
-    a, b = (torch.tensor(v, requires_grad=True) for v in (0.7, 0.9))
+    a, b, c = (torch.tensor(v, requires_grad=True) for v in (0.7, 0.9, 0.0))
     x0, eps = torch.randn(2, 3, 2, generator=generator)
     high, low = torch.tensor([2.0, 1.0, 0.5]), torch.tensor([1.0, 0.8, 0.1])
-    flat = lambda x, s: 0 * x
     loss = consistency_distillation_loss(
-        lambda x, s: a * x, lambda x, s: b * x, flat, x0, eps, high, low, order=1
+        lambda x, s: a * x, lambda x, s: b * x, lambda x, s: c * x, x0, eps, high, low, order=1
     )
     # by hand: D = 0, so a step scales x by s'/s, and x = x0 + s eps
     x = x0 + high[:, None] * eps
@@ -146,16 +86,7 @@ def test_the_loss_is_the_distance_of_neighbours_and_moves_the_student_alone(gene
     torch.testing.assert_close(loss, expected)
     loss.sum().backward()
     assert a.grad is not None
-    assert b.grad is None  # the cleaner side is the goal
-
-
-def test_no_gradient_reaches_the_teacher(generator):
-    c, a = (torch.tensor(v, requires_grad=True) for v in (0.5, 0.5))
-    f = lambda x, s: a * x
-    x0, eps = torch.randn(2, 3, 2, generator=generator)
-    levels = torch.full((3,), 2.0), torch.full((3,), 1.0)
-    consistency_distillation_loss(f, f, lambda x, s: c * x, x0, eps, *levels).sum().backward()
-    assert c.grad is None
+    assert b.grad is c.grad is None  # the cleaner side is the goal, found by the teacher
 
 
 def test_distances_by_hand():
@@ -197,12 +128,7 @@ PLANE = GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1))
     ("call", "message"),
     [
         (lambda: consistency_precondition(TWO / 99, sigma_data=0.5, sigma_min=0.02), "at least"),
-        (lambda: edm_step(TEACHER, TWO[:, None], TWO, TWO / 2, order=3), "order"),
         (lambda: exact_consistency_1d(PLANE, TWO[:1, None], TWO[:1], sigma_min=0.02), r"\(2,\)"),
-        *(
-            (lambda low=low: edm_step(TEACHER, TWO[:, None], TWO, low * TWO), "lower the noise")
-            for low in (-0.1, 1.0, 2.0)
-        ),
         *(
             (lambda k=k: next(consistency_sample(END, TWO[:, None], k, sigma_min=0.02)), "levels")
             for k in ((), (1.0, 2.0), (1.0, 1.0), (1.0, 0.001))
@@ -229,9 +155,7 @@ def distilled(student, teacher):
 
 @pytest.fixture
 def data():
-    return GaussianMixture(
-        torch.tensor([0.3, 0.7]), torch.tensor([[-1.0], [0.8]]), torch.tensor([0.3, 0.2])
-    )
+    return LAW
 
 
 class Conditioned(nn.Module):
@@ -250,13 +174,6 @@ def perfect(data):
     return lambda cond: lambda x, sigma: data.denoiser(x, 1.0, sigma)
 
 
-def test_it_samples_and_has_no_likelihood():
-    model = student()
-    _: Sampleable = model
-    assert likelihood_kind(model) == "none"
-    assert model.event_shape == (1, 8, 8)
-
-
 @pytest.mark.parametrize("levels", [(20.0,), (20.0, 1.0), (20.0, 3.0, 0.5)])
 def test_one_evaluation_for_each_level(levels, generator):
     model = student()
@@ -269,7 +186,6 @@ def test_it_reads_the_label_and_begins_at_the_first_level():
     last(SMALL.train(model.edm))
     one = lambda **more: model.sample(2, generator=torch.Generator().manual_seed(0), **more)
     assert not torch.equal(one(cond=torch.tensor([1, 2])), one(cond=torch.tensor([1, 3])))
-    assert torch.equal(one(), one(cond=torch.tensor([10, 10])))  # no class
     noise = 5.0 * torch.randn(2, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     by_hand = model.function()(noise, torch.full((2,), 5.0))
     torch.testing.assert_close(one(levels=(5.0,)), by_hand.detach())
@@ -280,11 +196,9 @@ def test_a_student_starts_as_its_teacher_and_leaves_it_alone():
     last(SMALL.train(teacher))
     run = distilled(pupil, teacher)
     before = {k: v.clone() for k, v in teacher.state_dict().items()}
-    for name, weight in pupil.edm.state_dict().items():
-        assert torch.equal(weight, before[name])
-    assert len(list(run)) == 3
-    for name, weight in teacher.state_dict().items():
-        assert torch.equal(weight, before[name])
+    torch.testing.assert_close(pupil.edm.state_dict(), before)
+    last(run)
+    torch.testing.assert_close(teacher.state_dict(), before)
     assert not all(torch.equal(w, before[name]) for name, w in pupil.edm.state_dict().items())
     assert not pupil.training
 
@@ -358,11 +272,3 @@ def test_both_averages_follow_the_student_in_a_distillation():
     last(run)
     parts = run.state_dict()["parts"]
     assert parts["target"]["n_updates"] == parts["average"]["n_updates"] == FEW.fit["n_steps"]
-
-
-def test_the_recipes_levels_span_the_stated_range():
-    run = distilled(student(), SMALL.untrained())
-    sigmas = run.state_dict()["parts"]["model"]["sigmas"]
-    assert len(sigmas) == FEW.fit["n_levels"]
-    assert math.isclose(float(sigmas[0]), SIGMA_MAX, rel_tol=1e-6)
-    assert math.isclose(float(sigmas[-1]), SIGMA_MIN, rel_tol=1e-6)

@@ -1,12 +1,11 @@
 """The perfect network: agreement with the oracles, least loss, quantiles on the line."""
 
-import math
-
 import pytest
 import torch
+from mixtures import mixture
 from torch.testing import assert_close
 
-from genlab.oracles import Gaussian, GaussianMixture
+from genlab.oracles import Gaussian
 from genlab.score import (
     alphas_bar_from_betas,
     ddpm_loss,
@@ -18,13 +17,7 @@ from genlab.score import (
 from genlab.score.exact import exact_score, exact_velocity
 from genlab.score.sde import VE, VP, Straight, SubVP
 
-
-def mixture(means):
-    tensors = ([0.3, 0.7], means, [0.4, 0.6])
-    return GaussianMixture(*(torch.tensor(a, dtype=torch.float64) for a in tensors))
-
-
-MIXTURE, LINE = mixture([[-1.5, 0.0], [1.0, 0.5]]), mixture([[-1.5], [1.0]])
+MIXTURE, LINE = mixture(), mixture([[-1.5], [1.0]])
 
 
 @pytest.mark.parametrize("sde", [VP(), SubVP(), VE(), Straight()], ids=repr)
@@ -45,12 +38,16 @@ def test_velocity_is_expected_noise_minus_expected_data(t):
     assert_close(velocity, eps_hat - x0_hat)
 
 
-def test_rows_at_different_times_are_refused():
+def test_rows_at_different_times_and_flows_in_the_plane_are_refused():
     x, t = torch.zeros(2, 1), torch.tensor([0.1, 0.2])
     data = Gaussian(torch.zeros(1), torch.eye(1))
     for field in (exact_score(data, VP()), exact_velocity(data)):
         with pytest.raises(ValueError, match="expected one"):
             field(x, t)
+    with pytest.raises(ValueError, match=r"expected \(1,\)"):
+        exact_flow_1d(MIXTURE, torch.tensor([0.5]), 1.0, 0.0)
+    with pytest.raises(ValueError, match="got 0"):
+        exact_flow_1d(LINE, torch.tensor([0.0, 0.5]), 1.0, 0.0)
 
 
 BAR = alphas_bar_from_betas(linear_betas(50, first=2e-3, last=0.2))
@@ -79,13 +76,6 @@ def test_no_scaling_of_it_has_a_smaller_loss(generator):
         assert scaled.mean() > best
 
 
-def test_standard_normal_data_have_the_known_predictor(generator):
-    x, t = torch.randn(5, 3, generator=generator), torch.arange(5)
-    normal = Gaussian(torch.zeros(3), torch.eye(3))
-    expected = (1 - BAR[t]).sqrt()[:, None] * x  # E[eps | x_t] where x_t is standard normal too
-    torch.testing.assert_close(exact_eps_model(normal, BAR)(x, t), expected)
-
-
 def test_flow_on_the_line_agrees_with_the_integral_of_the_density():
     u = torch.tensor([0.01, 0.2, 0.299, 0.5, 0.98])
     x = exact_flow_1d(LINE, u, 0.6, 0.8).squeeze(1)
@@ -94,17 +84,3 @@ def test_flow_on_the_line_agrees_with_the_integral_of_the_density():
         grid = torch.linspace(-12, float(point), 20_001)
         mass = torch.trapezoid(noised.log_prob(grid[:, None]).exp(), grid)
         assert abs(mass - p) < 1e-6  # quadrature
-
-
-def test_flow_on_the_line_of_a_normal_is_affine():
-    one = GaussianMixture(torch.ones(1), torch.tensor([[2.0]]), torch.tensor([0.5]))
-    u = torch.tensor([0.1, 0.5, 0.9])
-    expected = 0.6 * 2 + math.sqrt(0.36 * 0.25 + 0.64) * torch.special.ndtri(u)
-    torch.testing.assert_close(exact_flow_1d(one, u, 0.6, 0.8).squeeze(1), expected)
-
-
-def test_flow_on_the_line_refuses_what_it_cannot_answer():
-    with pytest.raises(ValueError, match=r"expected \(1,\)"):
-        exact_flow_1d(MIXTURE, torch.tensor([0.5]), 1.0, 0.0)
-    with pytest.raises(ValueError, match="got 0"):
-        exact_flow_1d(LINE, torch.tensor([0.0, 0.5]), 1.0, 0.0)

@@ -8,8 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from genlab.oracles import GaussianMixture
-from genlab.score.diffusion import ddpm_vlb_term, posterior_variances
 from genlab.score.learned_snr import LevelHistogram, scales_from_gamma, second_moment, vdm_term
 
 S = 0.5  # standard deviation of the data
@@ -72,21 +70,6 @@ def test_time_and_level_are_inverse_and_the_slope_is_the_derivative():
     assert_close(schedule(torch.tensor([0.0, 1.0])), torch.tensor([-6.0, 5.0]))
 
 
-def test_a_term_of_the_chain_is_half_the_growth_of_the_ratio_and_vdm_its_limit(generator):
-    # ddpm_vlb_term with the posterior variance has the weight (SNR_s / SNR_t - 1) / 2.
-    betas, t = torch.tensor([0.05, 0.2, 0.35]), torch.tensor([2])
-    gamma = -torch.logit((1 - betas).cumprod(0))
-    x0, eps = torch.randn(2, 1, 3, generator=generator)
-    model = lambda x, t: 0.3 * x
-    alpha, sigma = scales_from_gamma(gamma[2])
-    square = ((eps - 0.3 * (alpha * x0 + sigma * eps)) ** 2).sum(1)
-    tables = {"betas": betas, "variances": posterior_variances(betas)}
-    got = ddpm_vlb_term(model, x0, t, eps, **tables)
-    assert_close(got, 0.5 * torch.expm1(gamma[2] - gamma[1]) * square)
-    per_level = vdm_term(model, x0, eps, gamma[2:], torch.full((1,), 10.0))
-    assert_close(per_level, 0.5 * 10 * square)
-
-
 def test_second_moment_of_another_schedule_is_predicted_from_the_draws_of_one(generator):
     n, one, other = 200_000, LevelHistogram(-6.0, 5.0, 5), lopsided()
     gamma, term = normal_draws(one, n, generator)
@@ -94,33 +77,6 @@ def test_second_moment_of_another_schedule_is_predicted_from_the_draws_of_one(ge
     _, seen = normal_draws(other, n, generator)
     error = (predicted.std() ** 2 + (seen**2).std() ** 2).sqrt().item() / math.sqrt(n)
     assert abs(predicted.mean().item() - (seen**2).mean().item()) < 5 * error  # Monte Carlo
-
-
-def test_learning_finds_the_best_histogram_and_lowers_the_variance(generator):
-    p = GaussianMixture(
-        torch.tensor([0.5, 0.5]), torch.tensor([[-1.0], [1.0]]), torch.tensor([0.1, 0.1])
-    )
-
-    def model(x, gamma):
-        alpha, sigma = scales_from_gamma(gamma)
-        return (x - alpha[:, None] * p.denoiser(x, alpha, sigma)) / sigma[:, None]
-
-    sampled = lambda n: draws(schedule, p.sample(n, generator=generator), generator, model)
-    schedule = LevelHistogram(-6.0, 6.0, 8)
-    gamma, term = sampled(80_000)
-    fourth = torch.stack([(term[schedule.bin(gamma) == k] ** 2).mean() for k in range(8)])
-    best = fourth.sqrt() / fourth.sqrt().sum()  # the equal histogram's slope is the same everywhere
-    before = term.var().item()
-    optimizer = torch.optim.Adam(schedule.parameters(), lr=0.05)
-    for _ in range(150):
-        gamma, term = sampled(2000)
-        slope = schedule.slope(gamma)
-        optimizer.zero_grad()
-        second_moment(term, slope.detach(), slope).mean().backward()
-        optimizer.step()
-    learned = schedule.logits.softmax(0).detach()
-    assert (learned - best).abs().max() < 0.03  # the noise of 2,000 draws and of Adam
-    assert sampled(80_000)[1].var().item() < 0.7 * before
 
 
 def test_impossible_schedules_are_refused():

@@ -79,23 +79,6 @@ def test_refused_rows_do_not_move():
     assert new[[0, 2]].abs().max() == 0
 
 
-def test_a_chain_yields_one_state_for_each_step_and_repeats_with_its_seed():
-    def run():
-        g = torch.Generator().manual_seed(1)
-        chain = langevin(normal_score, torch.zeros(2, 3), step_size=0.1, n_steps=4, generator=g)
-        return torch.stack(list(chain))
-
-    assert run().shape == (4, 2, 3)
-    assert torch.equal(run(), run())
-
-
-@pytest.mark.parametrize(("step_size", "temperature"), [(0.0, 1.0), (-0.1, 1.0), (0.1, -1.0)])
-def test_steps_and_temperatures_out_of_range_are_refused(step_size, temperature):
-    x = torch.zeros(1, 1)
-    with pytest.raises(ValueError, match="expected"):
-        langevin_step(x, x, x, step_size=step_size, temperature=temperature)
-
-
 GRID = torch.linspace(-9, 9, 361, dtype=torch.float64)
 
 
@@ -121,37 +104,6 @@ def test_the_adjusted_matrix_leaves_any_density_alone():
     torch.testing.assert_close(pi @ matrix, pi, rtol=0, atol=1e-15)
     flow = pi[:, None] * matrix
     torch.testing.assert_close(flow, flow.T, rtol=0, atol=1e-15)
-
-
-def test_the_matrix_is_the_chain(generator):
-    # 40,000 chains on a quartic, three steps from the same place, against row of P^3
-    n = 40_000
-    slope = lambda x: -(x**3)
-    x = last(
-        langevin(slope, torch.full((n, 1), 1.5), step_size=0.1, n_steps=3, generator=generator)
-    )
-    grid = torch.linspace(-4, 4, 401)
-    row = torch.linalg.matrix_power(langevin_matrix(slope(grid), grid, step_size=0.1), 3)[275]
-    assert grid[275].item() == pytest.approx(1.5)
-    mean, square = float(row @ grid), float(row @ grid**2)
-    std = (square - mean**2) ** 0.5
-    assert abs(x.mean().item() - mean) < 5 * std / n**0.5
-    spread = x.square().std().item()
-    assert abs(x.square().mean().item() - square) < 5 * spread / n**0.5
-
-
-def test_two_states_by_hand():
-    a, b = 0.1, 0.3
-    matrix = torch.tensor([[1 - a, a], [b, 1 - b]])
-    torch.testing.assert_close(stationary(matrix), torch.tensor([b, a]) / (a + b))
-    assert relaxation_time(matrix) == pytest.approx(-1 / math.log(1 - a - b))
-    assert relaxation_time(torch.eye(2)) == math.inf  # stays where it is
-
-
-def test_a_grid_too_coarse_for_the_step_is_refused():
-    for step_size in (1e-4, 0.0):
-        with pytest.raises(ValueError, match="expected"):
-            langevin_matrix(-GRID, GRID, step_size=step_size)
 
 
 def test_adjusted_chain_keeps_the_moments_of_a_mixture(generator):

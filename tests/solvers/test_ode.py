@@ -1,26 +1,13 @@
-"""Orders of convergence, exactness on polynomials, and divergences against closed forms."""
+"""Orders of convergence, and divergences against closed forms."""
 
 import itertools
 import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from jaxtyping import TypeCheckError
 
 from genlab.core import last
-from genlab.solvers.ode import (
-    euler,
-    euler_step,
-    exact_divergence,
-    heun,
-    heun_step,
-    hutchinson_divergence,
-    rademacher,
-    rk4,
-    rk4_step,
-)
+from genlab.solvers.ode import euler, exact_divergence, heun, hutchinson_divergence, rademacher, rk4
 
 METHODS = [(euler, 1), (heun, 2), (rk4, 4)]
 IDS = ["euler", "heun", "rk4"]
@@ -41,28 +28,11 @@ def test_halving_the_step_shows_the_order_on_a_driven_pendulum(solve, order):
     assert abs(math.log2(error(160) / error(320)) - order) < 0.15  # order in the limit h -> 0
 
 
-@pytest.mark.parametrize(("step", "degree"), [(euler_step, 0), (heun_step, 1), (rk4_step, 3)])
-def test_a_step_integrates_polynomials_of_its_degree_exactly(step, degree):
-    t, s = torch.tensor(0.5), torch.tensor(1.7)
-    y = step(lambda t, y: t**degree, t, s, torch.zeros(()))
-    exact = (s ** (degree + 1) - t ** (degree + 1)) / (degree + 1)
-    torch.testing.assert_close(y, exact)
-    worse = step(lambda t, y: t ** (degree + 1), t, s, torch.zeros(()))
-    assert abs(worse - (s ** (degree + 2) - t ** (degree + 2)) / (degree + 2)) > 1e-3
-
-
 def test_every_time_gets_a_state_and_the_first_is_the_start():
     ts = torch.tensor([0.0, 0.5, 0.75, 2.0])  # steps need not be equal
     states = list(rk4(lambda t, y: torch.ones_like(y), torch.zeros(3), ts))
     assert len(states) == 4
     torch.testing.assert_close(torch.stack(states)[:, 0], ts)
-
-
-def test_gradients_flow_through_the_solution():
-    rate = torch.tensor(0.7, requires_grad=True)
-    y = last(rk4(lambda t, y: -rate * y, torch.tensor(1.0), torch.linspace(0, 1, 51)))
-    y.backward()
-    torch.testing.assert_close(rate.grad, -torch.exp(-rate.detach()), rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("ts", [[], [0.0, 1.0, 0.5], [0.0, 0.0]])
@@ -101,15 +71,6 @@ def test_exact_divergence_is_the_trace_of_the_jacobian_for_images():
         torch.testing.assert_close(div[i], jacobian.reshape(8, 8).trace())
 
 
-@given(seed=st.integers(0, 100))
-def test_a_single_sign_vector_is_exact_when_the_coordinates_do_not_interact(seed):
-    g = torch.Generator().manual_seed(seed)
-    x = torch.randn(4, 3, generator=g)
-    probes = rademacher((1, 4, 3), like=x, generator=g)
-    _, div = hutchinson_divergence(lambda x: x**3, x, probes)
-    torch.testing.assert_close(div, (3 * x**2).sum(1))
-
-
 def test_variance_of_the_estimate_comes_from_the_off_diagonal_part():
     matrix = torch.randn(3, 3)
     x = torch.randn(1, 3)
@@ -126,19 +87,6 @@ def test_signs_are_fair_and_independent(generator):
     # Monte Carlo: each product of signs has variance 1
     assert bool((v.mean(0).abs() < 5 / 50_000**0.5).all())
     assert abs((v[:, 0] * v[:, 1]).mean()) < 5 / 50_000**0.5
-
-
-@pytest.mark.parametrize("f", [exact_divergence, all_probes], ids=["exact", "hutchinson"])
-def test_a_constant_field_has_no_divergence(f):
-    assert f(lambda x: torch.ones(3, 2), torch.randn(3, 2))[1].abs().max() == 0
-
-
-def test_shapes_that_do_not_fit_are_refused():
-    x = torch.randn(3, 2)
-    with pytest.raises(ValueError, match=r"func\(x\) has shape"):
-        exact_divergence(lambda x: x[:, :1], x)
-    with pytest.raises((ValueError, TypeCheckError)):
-        hutchinson_divergence(lambda x: x, x, torch.ones(1, 2, 2))
 
 
 @pytest.mark.parametrize("f", [exact_divergence, all_probes], ids=["exact", "hutchinson"])

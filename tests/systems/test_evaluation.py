@@ -2,14 +2,12 @@
 
 import pytest
 import torch
-from torch.nn.functional import avg_pool2d, interpolate
 
 from genlab.data.captions import Attributes, Claims, load_captioned, paint, read, write
 from genlab.data.moving import MOTIONS, animate, frames_in_colour, load_moving, small_digits
 from genlab.systems.evaluation import (
     VideoClaims,
     balanced_claims,
-    claims_of,
     classify_frames,
     digit_evaluator,
     drawn_scores,
@@ -21,7 +19,6 @@ from genlab.systems.evaluation import (
     motion_residual,
     read_scores,
     realism,
-    shape_distance,
     video_evaluator,
     video_scores,
     word_scores,
@@ -29,14 +26,9 @@ from genlab.systems.evaluation import (
 from genlab.systems.glide import enlarged
 
 
-class Knows:
-    """A classifier that knows the answers."""
-
-    def __init__(self, digits):
-        self.digits = digits
-
-    def __call__(self, grey):
-        return self.digits
+def knows(digit):
+    """Return a classifier that knows the answers."""
+    return lambda grey: digit
 
 
 @pytest.fixture
@@ -44,7 +36,7 @@ def pictures():
     grey, attributes = load_captioned("test", 32)
     images = paint(grey, attributes.colour)[:200]
     claims = [read(c) for c in write(attributes)][:200]
-    return images, claims, Knows(attributes.digit[:200])
+    return images, claims, knows(attributes.digit[:200])
 
 
 def test_real_pictures_keep_every_word(pictures):
@@ -97,10 +89,6 @@ def real():
     """Held-out videos in colour, what is true of them, and a classifier that knows every answer."""
     videos, digit, colour, motion = (part[:100] for part in load_moving("test"))
     return frames_in_colour(videos, colour), VideoClaims(digit, colour, motion)
-
-
-def knows(digit):
-    return lambda grey: digit
 
 
 def test_real_videos_keep_every_word(real):
@@ -196,11 +184,6 @@ def test_a_text_that_is_no_caption_keeps_nothing(pictures):
     assert both["all"] == 1.0
 
 
-def test_a_caption_claims_and_a_jumble_does_not():
-    assert claims_of("a thin red seven") == Claims(7, 0, 0, None)
-    assert claims_of("a seven red") is claims_of("") is None
-
-
 def test_what_is_read_is_scored_word_by_word():
     truth = Attributes(*torch.tensor([[7, 0, 0, 2], [3, 1, 1, 0], [1, 2, 2, 1]]).unbind(1))
     texts = ["a thin red seven leaning left <end>", "a green three <end>", "a a a <end>"]
@@ -233,24 +216,12 @@ def test_held_out_pictures_are_nearer_to_real_ones_than_enlarged_ones_are():
     assert real.recall > cubic.recall + 0.2
 
 
-def test_colour_does_not_count_in_likeness_nor_in_the_distance():
-    x = held_out_pictures(32)[0][:200]
-    assert likeness(x[:100]) == likeness(x[:100].flip(1))
-    assert shape_distance(x) == pytest.approx(shape_distance(x.flip(1)))
-
-
-def test_blurred_digits_are_farther_from_real_ones():
-    x = held_out_pictures(32)[0][:300]
-    assert shape_distance(interpolate(avg_pool2d(x, 4), scale_factor=4.0)) > 2 * shape_distance(x)
+def test_colour_does_not_count_in_likeness():
+    x = held_out_pictures(32)[0][:100]
+    assert likeness(x) == likeness(x.flip(1))
 
 
 def test_copies_of_one_digit_are_precise_and_reach_nothing():
     found = realism(load_captioned("test", 16).grey[:1].expand(200, -1, -1))
     assert found.precision == 1
     assert found.recall <= 1e-3
-
-
-def test_real_digits_set_the_ceiling():
-    found = realism(load_captioned("judge", 16).grey[:1000])
-    assert found.precision == pytest.approx(0.86, abs=0.03)
-    assert found.recall == pytest.approx(0.85, abs=0.03)

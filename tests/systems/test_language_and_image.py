@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from genlab.core import last, likelihood_kind
+from genlab.core import last
 from genlab.data.captions import WORDS, encode
 from genlab.nn.transformer import CrossAttention, TransformerConfig
 from genlab.score.edm import edm_sigmas
@@ -74,14 +74,6 @@ def test_the_probability_is_the_product_of_next_word_probabilities(lm):
             read = torch.cat([torch.tensor([lm.begin]), row[:i]])[None]
             total += lm.head(lm.read(read)[0][:, -1]).log_softmax(-1)[0, row[i]].item()
         assert log_p.item() == pytest.approx(total)
-
-
-def test_all_texts_of_two_tokens_and_those_that_ended_before_have_probability_one(lm):
-    n = len(VOCABULARY)
-    ended = torch.tensor([[IMAGE, FILL]])
-    others = [pair for pair in itertools.product(range(n), range(n)) if pair[0] != IMAGE]
-    rows = torch.cat([ended, torch.tensor(others)])
-    assert lm.log_prob(rows).exp().sum().item() == pytest.approx(1.0)
 
 
 # States
@@ -374,11 +366,6 @@ def test_samples_are_of_captions_of_its_own_or_of_those_that_were_asked_for(mode
 
 
 # The likelihood
-
-
-def test_its_likelihood_is_a_bound_and_the_texts_alone_is_exact(model):
-    assert likelihood_kind(model) == "bound"
-    assert likelihood_kind(model.lm) == "exact"
 
 
 def test_the_bound_of_both_is_the_sum(model, x):

@@ -2,7 +2,6 @@
 
 import math
 from functools import partial
-from itertools import pairwise
 
 import pytest
 import torch
@@ -84,18 +83,6 @@ def test_a_cached_completion_is_the_naive_one(model):
     assert text == "the cat" + model.tokenizer.decode(naive[0, prompt.shape[1] :])
 
 
-def test_the_next_logits_are_what_a_completion_draws_from(model):
-    seen = []
-
-    def spy(logits):
-        seen.append(logits)
-        return logits
-
-    last(model.complete("the cat", 1, reshape=spy))
-    torch.testing.assert_close(seen[0][0], model.next_logits("the cat"))
-    assert model.next_logits("").shape == (264,)  # with nothing before: after the begin token
-
-
 def test_a_long_prompt_loses_its_beginning_and_keeps_its_end(model):
     tokens = model.tokenizer.encode(TEXT)
     assert torch.equal(model.prompt(TEXT, 4)[0], tokens[-8:])
@@ -139,18 +126,6 @@ def test_a_reading_shows_nearly_all_of_the_text_once_and_the_next_is_spelled_ane
     assert first != second
 
 
-def test_windows_come_in_a_random_order():
-    batches = stream(batch_size=1)
-    pieces = [SPELLER.decode(next(batches)[0]) for _ in range(12)]
-    assert sum(a + b in MANUAL for a, b in pairwise(pieces)) <= 3  # in order, all eleven go on
-
-
-def test_without_dropout_of_merges_the_spelling_is_the_usual_one():
-    usual = " ".join(map(str, SPELLER.encode(MANUAL).tolist()))
-    for row in next(stream(drop=0.0)):
-        assert " ".join(map(str, row.tolist())) in usual
-
-
 @pytest.mark.parametrize("n_before", [0, 3, 60])
 def test_the_stream_is_resumed_where_it_was_left(n_before):
     left, taken = stream(), stream(seed=99)
@@ -159,14 +134,3 @@ def test_the_stream_is_resumed_where_it_was_left(n_before):
     taken.load_state_dict(left.state_dict())
     for _ in range(60):  # across the end of a reading
         assert torch.equal(next(left), next(taken))
-
-
-@pytest.mark.parametrize("split", ["val", "test"])
-def test_the_training_part_holds_no_held_out_paragraph(split):
-    """None as a whole; one in a hundred characters may stand inside a longer paragraph."""
-    flat = lambda text: " ".join(text.split())
-    train, held_out = load_text("train"), load_text(split)
-    paragraphs = [flat(p) for p in held_out.split("\n\n")]
-    assert not {flat(p) for p in train.split("\n\n")} & set(paragraphs)
-    inside = [p for p in paragraphs if len(p) > 40 and p in flat(train)]
-    assert sum(map(len, inside)) < 0.01 * len(held_out)

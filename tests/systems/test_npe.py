@@ -5,9 +5,9 @@ import math
 import pytest
 import torch
 from torch.distributions import MultivariateNormal
+from torch.testing import assert_close
 
-from genlab.data.simulators import LinearGaussian, TwoMoons
-from genlab.flow import dense_log_det
+from genlab.data.simulators import LinearGaussian
 from genlab.metrics.calibration import chi_square_test
 from genlab.metrics.cost import network_passes
 from genlab.systems.npe import (
@@ -17,7 +17,6 @@ from genlab.systems.npe import (
     conditional_flow,
     npe_loss,
     onto_box,
-    simulated,
 )
 from genlab.train import cosine, fit, minibatches
 
@@ -85,7 +84,7 @@ def test_parameters_and_data_that_are_no_pairs_are_refused(as_a_user):
 def test_an_untrained_estimate_on_a_box_is_the_uniform_prior(autoregressive, x, generator):
     q = on_box(autoregressive=autoregressive)
     theta = 1.98 * torch.rand(6, 2, generator=generator) - 0.99
-    torch.testing.assert_close(q.log_prob(theta, cond=x), torch.full((6,), -math.log(4)))
+    assert_close(q.log_prob(theta, cond=x), torch.full((6,), -math.log(4)))
 
 
 @KINDS
@@ -93,7 +92,7 @@ def test_an_untrained_estimate_on_the_line_is_the_normal_prior(autoregressive, x
     q = on_the_line(autoregressive=autoregressive)
     prior = MultivariateNormal(torch.tensor([1.0, -2.0]), torch.diag(torch.tensor([0.25, 9.0])))
     theta = prior.sample((6,))
-    torch.testing.assert_close(q.log_prob(theta, cond=x), prior.log_prob(theta))
+    assert_close(q.log_prob(theta, cond=x), prior.log_prob(theta))
 
 
 # It is a density
@@ -113,35 +112,14 @@ def test_the_density_on_a_box_integrates_to_one(autoregressive):
         assert (log_q.exp() * weights).sum().item() == pytest.approx(1.0, abs=2e-3)
 
 
-@KINDS
-def test_the_density_on_the_plane_integrates_to_one(autoregressive):
-    q = stirred(on_the_line(autoregressive=autoregressive), spread=0.15)
-    first = torch.linspace(-9, 11, 600)
-    second = torch.linspace(-62, 58, 600)
-    theta = torch.cartesian_prod(first, second)
-    log_q = q.log_prob(theta, cond=torch.ones(len(theta), 3))
-    total = log_q.exp().sum() * (first[1] - first[0]) * (second[1] - second[0])
-    assert total.item() == pytest.approx(1.0, abs=2e-3)
-
-
-@KINDS
-def test_the_density_is_the_bases_over_the_autograd_jacobian(autoregressive, x, generator):
-    q = stirred(on_the_line(autoregressive=autoregressive))
-    z = torch.randn(6, 2, generator=generator)
-    theta, _ = q.flow(z, q.standardise(x))
-    log_det = dense_log_det(lambda z: q.flow(z, q.standardise(x))[0], z)
-    wanted = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1) - log_det
-    torch.testing.assert_close(q.log_prob(theta, cond=x), wanted)
-
-
-def test_units_are_undone_and_their_volume_counted(generator):
+def test_units_are_undone_and_their_volume_counted():
     units, z = Rescale(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 0.5])), torch.ones(4, 2)
     theta, log_det = units(z)
     assert theta[0].tolist() == [4.0, 2.5]
     assert log_det[0].item() == pytest.approx(math.log(1.5))
     back, log_det_back = units.inverse(theta)
-    torch.testing.assert_close(back, z)
-    torch.testing.assert_close(log_det_back, -log_det)
+    assert_close(back, z)
+    assert_close(log_det_back, -log_det)
 
 
 # Support
@@ -153,7 +131,7 @@ def test_outside_the_prior_the_density_is_zero_and_the_rest_is_untouched(x):
     theta[1, 0], theta[4, 1] = 1.2, -3.0
     log_q = q.log_prob(theta, cond=x)
     assert (log_q == -math.inf).tolist() == [False, True, False, False, True, False]
-    torch.testing.assert_close(log_q[0], q.log_prob(theta[:1], cond=x[:1])[0])
+    assert_close(log_q[0], q.log_prob(theta[:1], cond=x[:1])[0])
 
 
 @KINDS
@@ -168,19 +146,11 @@ def test_no_draw_leaves_the_box(autoregressive, generator):
 
 def test_data_are_standardised_before_the_networks_read_them(x, generator):
     mean, std = torch.tensor([5.0, -1.0, 0.0]), torch.tensor([2.0, 10.0, 0.1])
-    raw = stirred(on_the_line(x_mean=mean, x_std=std))
-    plain = stirred(on_the_line())
-    theta = torch.randn(6, 2, generator=generator)
-    torch.testing.assert_close(
-        raw.log_prob(theta, cond=mean + std * x), plain.log_prob(theta, cond=x)
-    )
-    for row in x[:2]:  # and draws are made from the data as the networks learned to read them
-        torch.testing.assert_close(
-            raw.sample(
-                5, cond=(mean + std * row)[None], generator=torch.Generator().manual_seed(1)
-            ),
-            plain.sample(5, cond=row[None], generator=torch.Generator().manual_seed(1)),
-        )
+    raw, plain = stirred(on_the_line(x_mean=mean, x_std=std)), stirred(on_the_line())
+    theta, given = torch.randn(6, 2, generator=generator), mean + std * x
+    assert_close(raw.log_prob(theta, cond=given), plain.log_prob(theta, cond=x))
+    draw = lambda q, cond: q.sample(6, cond=cond, generator=torch.Generator().manual_seed(1))
+    assert_close(draw(raw, given), draw(plain, x))
 
 
 def test_counts_are_rooted_first():
@@ -188,20 +158,13 @@ def test_counts_are_rooted_first():
     assert q.standardise(torch.tensor([[0.0, 4.0, 100.0]])).tolist() == [[-1.0, 1.0, 9.0]]
 
 
-@KINDS
-def test_other_data_give_another_posterior(autoregressive):
-    q, theta = stirred(on_the_line(autoregressive=autoregressive)), torch.zeros(2, 2)
-    log_q = q.log_prob(theta, cond=torch.tensor([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]]))
-    assert abs(log_q[0] - log_q[1]) > 1e-3
-
-
 def test_one_row_of_data_serves_all_draws_and_many_rows_one_each(x):
     q = stirred(on_the_line())
     by_row = q.sample(6, cond=x[2:3].expand(6, 3), generator=torch.Generator().manual_seed(3))
     once = q.sample(6, cond=x[2:3], generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(by_row, once)
+    assert_close(by_row, once)
     mixed = q.sample(6, cond=x, generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(mixed[2], once[2])
+    assert_close(mixed[2], once[2])
     assert not torch.allclose(mixed[0], once[0])
 
 
@@ -218,14 +181,6 @@ class Exact:
         mean, cov = LinearGaussian().posterior(cond)
         noise = torch.randn(n, 2, generator=generator)
         return mean + self.width * noise @ torch.linalg.cholesky(cov).T
-
-
-def test_pairs_are_rows_of_one_draw(generator):
-    """Two moons: the likelihood of each row's data under its own parameters is not zero."""
-    model = TwoMoons()
-    theta, x = simulated(model, 500, generator)
-    assert bool(model.log_likelihood(x, theta).isfinite().all())
-    assert not bool(model.log_likelihood(x.flip(0), theta).isfinite().all())
 
 
 @pytest.mark.parametrize(("width", "low", "high"), [(1.0, 1e-3, 1), (0.7, 0, 1e-4), (1.4, 0, 1e-4)])

@@ -8,17 +8,6 @@ import torch
 
 from genlab.adversarial.gan import r1_penalty
 from genlab.adversarial.stylegan import StyleDiscriminator, StyleGenerator
-from genlab.core.capabilities import (
-    Adversarial,
-    HasElbo,
-    HasEnergy,
-    HasLogProb,
-    NoLikelihoodError,
-    Sampleable,
-    Trainable,
-    likelihood_kind,
-    log_likelihood,
-)
 from genlab.systems.stylegan import StyleGAN
 
 
@@ -38,40 +27,12 @@ def seeded():
     return torch.Generator().manual_seed(5)
 
 
-def test_it_plays_a_game_and_has_no_likelihood_to_call(gan, x):
-    adversarial: Adversarial = gan
-    sampleable: Sampleable = gan
-    assert isinstance(adversarial, Adversarial)
-    assert isinstance(sampleable, Sampleable)
-    assert not isinstance(gan, (HasLogProb, HasElbo, HasEnergy, Trainable))
-    assert likelihood_kind(gan) == "none"
-    with pytest.raises(NoLikelihoodError, match="StyleGAN has no likelihood"):
-        log_likelihood(gan, x)
-
-
 def test_the_discriminator_pays_every_fourth_step_four_times_the_penalty(gan, x):
     gan.at_step(1)
     without = gan.discriminator_loss(x, generator=seeded())
     gan.at_step(4)
     due = gan.discriminator_loss(x, generator=seeded()) - without
     torch.testing.assert_close(due, 4 * 0.5 * gan.gamma * gan.penalty(x).mean())
-
-
-def test_the_mean_gradient_over_an_interval_is_that_of_the_full_penalty(gan, x):
-    """The other side has the penalty in every step, by an interval of one."""
-    every = StyleGAN(gan.generator_net, gan.discriminator, gamma=gan.gamma, interval=1)
-
-    def gradient(model):
-        loss = model.discriminator_loss(x, generator=seeded())
-        return torch.autograd.grad(loss, list(model.discriminator.parameters()))
-
-    total = None
-    for step in range(4):
-        gan.at_step(step)
-        now = gradient(gan)
-        total = now if total is None else [a + b for a, b in zip(total, now, strict=True)]
-    for mean, full in zip(total, gradient(every), strict=True):
-        torch.testing.assert_close(mean / 4, full, rtol=1e-6, atol=1e-9)
 
 
 def test_the_penalty_is_the_slope_at_real_pictures_with_the_batch_held(gan, x):

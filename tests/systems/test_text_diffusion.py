@@ -45,12 +45,6 @@ def test_the_guided_guess_lies_on_the_line_through_both_guesses():
     assert not torch.allclose(given, free)
 
 
-def test_without_captions_it_is_unconditional():
-    model, (x, sigma) = small(), noisy()
-    free = model.denoiser(None)(x, sigma)
-    torch.testing.assert_close(free, model.denoiser(CAPTIONS, guidance_scale=0)(x, sigma))
-
-
 def test_first_order_is_ddim_which_is_eulers_method_in_edms_terms():
     model = small(limit=None)
     found = model.sample(

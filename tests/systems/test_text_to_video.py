@@ -1,20 +1,17 @@
 """Noise of videos, and what Gaussian videos lose when their frames are made one by one."""
 
-import math
-
 import pytest
 import torch
 from torch.distributions import MultivariateNormal, kl_divergence
 
-from genlab.core.tensors import last, make_generator
+from genlab.core.tensors import make_generator
 from genlab.data.captions import decode
 from genlab.data.moving import measure_motion, read_moving, small_digits
 from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig, VideoUNet, VideoUNetConfig
-from genlab.systems.text_diffusion import TextDiffusion, multistep_sample
+from genlab.systems.text_diffusion import TextDiffusion
 from genlab.systems.text_to_video import (
     TextToVideo,
-    caption_table,
     frame_error,
     inflate,
     mixed_noise,
@@ -38,23 +35,11 @@ def test_mixed_noise_has_unit_variance_and_the_stated_correlation(correlation, g
     torch.testing.assert_close(eps.T @ eps / n, correlations(correlation, f), atol=5 * 0.01, rtol=0)
 
 
-@pytest.mark.parametrize("correlation", [-0.1, 1.1])
-def test_a_correlation_outside_the_unit_interval_is_refused(correlation):
-    with pytest.raises(ValueError, match="correlation is"):
-        mixed_noise(torch.zeros(1, 1, 1), torch.zeros(1, 1, 2), correlation=correlation)
-
-
 @pytest.mark.parametrize(("rho", "n"), [(0.5, 2), (0.9, 8), (-0.2, 3), (0.7, 1)])
 def test_total_correlation_is_the_divergence_from_independent_frames(rho, n):
     joint = MultivariateNormal(torch.zeros(n), correlations(rho, n))
     alone = MultivariateNormal(torch.zeros(n), torch.eye(n))
     assert total_correlation(rho, n) == pytest.approx(kl_divergence(joint, alone).item(), abs=1e-12)
-
-
-@pytest.mark.parametrize(("rho", "n"), [(1.0, 2), (-0.5, 3), (0.1, 0)])
-def test_correlations_that_no_frames_have_are_refused(rho, n):
-    with pytest.raises(ValueError, match=r"no .* frames"):
-        total_correlation(rho, n)
 
 
 @pytest.mark.parametrize(("rho", "sigma", "n"), [(0.8, 0.5, 3), (0.0, 2.0, 4), (0.99, 1.0, 8)])
@@ -64,25 +49,27 @@ def test_the_error_is_that_of_the_posterior_mean(rho, sigma, n):
     assert frame_error(rho, sigma, n) == pytest.approx(posterior.diag().mean().item(), abs=1e-12)
 
 
-def test_a_still_video_needs_the_root_of_its_frames_more_noise():
-    assert frame_error(1.0, 0.7 * math.sqrt(8), 8) == pytest.approx(frame_error(0.0, 0.7, 1))
-
-
 CAPTIONS = ["a red seven moving left", "a blue two turning"]
+IMAGE = UNetConfig(c_in=12, c_out=12, width=8, n_head=2, d_context=8, d_pooled=8, time_scale=250.0)
 
 
-def small(*, positions=True, size=(3, 8, 8), **options):
-    """A small one, its zero-started layers moved off zero."""
+def fresh(**options):
     torch.manual_seed(0)
-    image = UNetConfig(
-        c_in=12, c_out=12, width=8, n_head=2, d_context=8, d_pooled=8, time_scale=250.0
-    )
-    net = VideoUNet(VideoUNetConfig(image, patch=2, positions=positions))
-    model = TextToVideo(net, TextEncoder(28, d=8, n_layer=1, n_head=2), size=size, **options)
+    net = VideoUNet(VideoUNetConfig(IMAGE, patch=2))
+    encoder = TextEncoder(28, d=8, n_layer=1, n_head=2)
+    return TextToVideo(net, encoder, size=(3, 8, 8), **options).eval()
+
+
+def stirred(model, spread=0.05):
+    """The model with its zero-started layers moved off zero."""
     with torch.no_grad():
         for p in model.parameters():
-            p.add_(0.05 * torch.randn_like(p))
-    return model.eval()
+            p.add_(spread * torch.randn_like(p))
+    return model
+
+
+def small(**options):
+    return stirred(fresh(**options))
 
 
 def noise(n=2, f=3):
@@ -100,29 +87,6 @@ def test_the_loss_is_the_weighted_error_of_the_predicted_noise():
     eps_hat = (noisy - model.denoiser(CAPTIONS)(noisy, sigma)) / sigma[0]
     weight = sigma[0] ** 2 * (1 / sigma[0] ** 2 + 4)
     torch.testing.assert_close(loss, weight * (eps_hat - eps).square().mean())
-
-
-def test_stills_are_one_frame_of_each_video_with_its_number_and_less_noise():
-    model, x = small(log_sigma=(0.4, 0.0), shift=0.3), noise()
-    model.stills = True
-    seen = []
-
-    def spied(*args, **kwargs):
-        seen.append((args, kwargs))
-        return plain(*args, **kwargs)
-
-    plain = model.net.forward
-    model.net.forward = spied
-    losses = {round(model.loss(x, cond=CAPTIONS, generator=make_generator(k)).item(), 9): k
-              for k in range(12)}  # fmt: skip
-    assert len(losses) == 12
-    frames = torch.cat([kwargs["times"] for _, kwargs in seen], 1)  # (2, 12): a number a video
-    assert frames.unique().tolist() == [0.0, 1.0, 2.0]
-    assert (frames[0] != frames[1]).any()
-    assert (frames[0] == frames[1]).any()
-    assert all(args[0].shape == (2, 3, 1, 8, 8) for args, _ in seen)
-    assert not any(kwargs["joined"].any() for _, kwargs in seen)
-    torch.testing.assert_close(seen[0][0][1], torch.full((2,), 0.1))  # log(sigma) / 4
 
 
 def test_the_loss_of_stills_is_the_mean_of_those_of_its_frames():
@@ -202,25 +166,7 @@ def test_a_video_is_made_of_its_noise_alone():
     assert 0 <= float(one.min()) <= float(one.max()) <= 1
 
 
-def test_ddim_is_the_first_order():
-    model, z = small(), noise()
-    states = multistep_sample(
-        model.denoiser(CAPTIONS), z, sigma_min=0.01, sigma_max=30.0, n_steps=3, order=1,
-        clip=lambda x: x.clamp(-1, 1),
-    )  # fmt: skip
-    found = model.sample(CAPTIONS, n_steps=3, order=1, noise=z)
-    torch.testing.assert_close(found, to_colours(last(states)))
-    assert not torch.allclose(found, model.sample(CAPTIONS, n_steps=3, noise=z))
-
-
 # Captions, and the image model that it starts from
-
-
-def test_the_table_holds_the_caption_of_every_video():
-    rows = caption_table()
-    for digit, colour, motion in ((7, 0, 0), (0, 5, 4), (3, 2, 3)):
-        (caption,) = decode(rows[digit, colour, motion][None])
-        assert read_moving(caption) == (digit, colour, motion)
 
 
 def test_captions_of_a_minibatch_tell_the_truth():
@@ -232,23 +178,11 @@ def test_captions_of_a_minibatch_tell_the_truth():
     assert len({c[1:] for c in claims}) > 8
 
 
-def image_model(encoder):
-    net = UNet(UNetConfig(c_in=12, c_out=12, width=8, n_head=2, d_context=8, d_pooled=8,
-                          time_scale=250.0))  # fmt: skip
-    return TextDiffusion(net, encoder, event_shape=(3, 8, 8), sigma_data=0.5, patch=2, skip=False)
-
-
 def test_an_inflated_model_draws_each_frame_as_the_image_model_draws_a_picture():
-    torch.manual_seed(0)
-    image = UNetConfig(
-        c_in=12, c_out=12, width=8, n_head=2, d_context=8, d_pooled=8, time_scale=250.0
-    )
-    net = VideoUNet(VideoUNetConfig(image, patch=2))
-    model = TextToVideo(net, TextEncoder(28, d=8, n_layer=1, n_head=2), size=(3, 8, 8)).eval()
-    pretrained = image_model(TextEncoder(28, d=8, n_layer=1, n_head=2)).eval()
-    with torch.no_grad():
-        for p in pretrained.parameters():  # much of a fresh model is zero, and so says nothing
-            p.add_(0.1 * torch.randn_like(p))
+    model = fresh()
+    options = {"event_shape": (3, 8, 8), "sigma_data": 0.5, "patch": 2, "skip": False}
+    encoder = TextEncoder(28, d=8, n_layer=1, n_head=2)
+    pretrained = stirred(TextDiffusion(UNet(IMAGE), encoder, **options).eval(), 0.1)
     inflate(model, pretrained)
     x, sigma = noise(), torch.tensor([0.5, 3.0])
     for w in (0.0, 1.0):
@@ -256,8 +190,5 @@ def test_an_inflated_model_draws_each_frame_as_the_image_model_draws_a_picture()
         for f in (0, 2):
             alone = pretrained.denoiser(CAPTIONS, guidance_scale=w)(x[:, :, f], sigma)
             torch.testing.assert_close(video[:, :, f], alone)
-
-
-def test_an_image_model_without_a_text_encoder_cannot_be_inflated():
     with pytest.raises(ValueError, match="no text encoder"):
-        inflate(small(), image_model(None))
+        inflate(model, TextDiffusion(UNet(IMAGE), None, **options))

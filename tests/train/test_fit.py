@@ -1,10 +1,7 @@
-"""Freed memory stays with the process."""
+"""Batches, rates, averages, and runs that go on where they were stored."""
 
 import io
 import math
-import platform
-import subprocess
-import sys
 
 import pytest
 import torch
@@ -13,36 +10,6 @@ from hypothesis import strategies as st
 from torch import nn
 
 from genlab.train import EMA, cosine, fit, fit_adversarial, minibatches
-from genlab.train.fit import keep_freed_memory
-
-PAGES = """\
-import resource, sys, torch
-from genlab.train.fit import keep_freed_memory
-if sys.argv[1] == "keep":
-    assert keep_freed_memory()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
-    [torch.ones(500_000) for _ in range(10)]  # 20 MB, freed at once
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-
-
-def pages_asked_for(how):
-    """How many pages the system gives to a process that uses the same 20 MB ten times."""
-    run = [sys.executable, "-c", PAGES, how]
-    return int(subprocess.run(run, capture_output=True, text=True, check=True).stdout)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc knows how")
-def test_what_is_freed_is_used_again():
-    assert pages_asked_for("keep") < 10_000  # once: 20 MB are some 5,000 pages
-
-
-def test_another_c_library_is_left_alone(monkeypatch):
-    monkeypatch.setattr(platform, "libc_ver", lambda: ("", ""))
-    monkeypatch.setattr("ctypes.CDLL", None)  # not even opened
-    assert keep_freed_memory() is False
 
 
 @pytest.mark.parametrize("size", [0, 9])
@@ -66,41 +33,6 @@ def test_examples_keep_their_conditions(generator):
         assert torch.equal(cond, 10 * batch)
 
 
-def test_a_change_gets_examples_and_conditions(generator):
-    x = torch.arange(4)
-    batches = minibatches(
-        x, 2, cond=-x, generator=generator, change=lambda pair: (pair[1], pair[0])
-    )
-    cond, batch = next(batches)
-    assert torch.equal(cond, -batch)
-
-
-@pytest.mark.parametrize("taken", range(6))
-def test_a_stream_goes_on_from_where_it_was(taken):
-    def stream():
-        noise = torch.Generator().manual_seed(3)
-        add = lambda x: x + torch.rand(len(x), generator=noise)
-        return minibatches(torch.arange(5), 2, generator=noise, change=add)
-
-    whole = stream()
-    expected = [next(whole) for _ in range(9)]
-    first, second = stream(), stream()
-    for _ in range(taken):
-        next(first)
-    second.load_state_dict(first.state_dict())
-    for batch in expected[taken:]:
-        assert torch.equal(next(second), batch)
-
-
-def test_a_stored_place_does_not_move_with_the_stream(generator):
-    batches = minibatches(torch.arange(6), 2, generator=generator)
-    next(batches)
-    state = batches.state_dict()
-    expected = [next(batches) for _ in range(4)]
-    batches.load_state_dict(state)
-    assert all(torch.equal(next(batches), batch) for batch in expected)
-
-
 def test_a_place_in_other_data_is_refused(generator):
     batches = minibatches(torch.arange(6), 2, generator=generator)
     next(batches)
@@ -108,26 +40,13 @@ def test_a_place_in_other_data_is_refused(generator):
         minibatches(torch.arange(7), 2).load_state_dict(batches.state_dict())
 
 
-def test_the_cosine_ends_at_zero_and_starts_at_its_peak():
-    rate = cosine(0.5, 100)
-    assert rate(0) == 0.5
-    assert rate(50) == pytest.approx(0.25)
-    assert rate(100) == pytest.approx(0.0)
-    assert cosine(1.0, 100, warmup=10)(0) == pytest.approx(0.1)
-
-
-def test_the_rate_is_held_and_then_falls_to_zero():
+def test_the_rate_warms_up_is_held_and_falls_to_zero_along_a_cosine():
     rate = cosine(0.5, 100, hold=20)
     assert [rate(step) for step in (0, 19, 20)] == [0.5, 0.5, 0.5]
     assert rate(70) == pytest.approx(0.25)  # half of the fall
     assert rate(21) < 0.5
     assert rate(120) == rate(500) == pytest.approx(0.0)
-
-
-@pytest.mark.parametrize(("n_steps", "hold"), [(10, -1), (0, 5)])
-def test_a_fall_of_no_steps_is_refused(n_steps, hold):
-    with pytest.raises(ValueError, match="n_steps >= 1"):
-        cosine(0.5, n_steps, hold=hold)
+    assert cosine(1.0, 100, warmup=10)(0) == pytest.approx(0.1)
 
 
 def number(value):
@@ -148,19 +67,6 @@ def test_average_is_the_geometrically_weighted_sum_of_the_past():
     for k, value in enumerate(values):
         expected += (1 - keeps[k]) * math.prod(keeps[k + 1 :]) * value
     assert abs(ema.average.weight.item() - expected) < 1e-12
-
-
-def test_whole_number_buffers_are_copied():
-    net = nn.BatchNorm1d(2)
-    ema = EMA(net, 0.9)
-    net.train()(torch.randn(4, 2))
-    ema.update(net)
-    assert ema.average.num_batches_tracked.item() == 1
-
-
-def test_impossible_decays_are_refused():
-    with pytest.raises(ValueError, match=r"decay must lie in \[0, 1\), got 1"):
-        EMA(number(0.0), 1.0)
 
 
 def test_a_tied_weight_is_averaged_once():
@@ -249,24 +155,6 @@ def test_each_player_moves_only_its_own_parameters(lr, w, v, generator):
     record = next(fit_adversarial(model, batches, n_steps=1, lr=lr))
     assert (model.w.item(), model.v.item()) == pytest.approx((w, v))
     assert set(record.losses) == {"discriminator", "generator"}
-
-
-class Attached(Bilinear):
-    """The same game, with both players in both losses."""
-
-    def discriminator_loss(self, x, *, generator=None):
-        return (-self.w * self.v).sum()
-
-    def generator_loss(self, x, *, generator=None):
-        return (3 * self.w * self.v).sum()
-
-
-def test_no_work_is_done_for_gradients_of_the_player_that_stands_still(generator):
-    """The generator's step comes last: its gradient in w would be 3, on top of the critic's -1."""
-    model = Attached()
-    batches = minibatches(torch.zeros(4, 1), 4, generator=generator)
-    next(fit_adversarial(model, batches, n_steps=1, lr=0.0))
-    assert (model.w.grad.item(), model.v.grad.item()) == (-1, 3)
 
 
 def test_the_critic_takes_its_extra_steps(generator):
@@ -415,21 +303,7 @@ def test_the_hooks_see_every_step_and_the_end_once():
     assert seen == [("before", 0), ("after", 1), ("before", 1), ("after", 2), "end"]
 
 
-def test_a_run_ends_with_its_batches():
-    ended = []
-    run = fit(Noisy(), [torch.zeros(4, 3)] * 3, n_steps=9, finish=lambda: ended.append(1))
-    assert len(list(run)) == 3
-    assert ended == [1]
-
-
 def test_batches_without_a_place_are_refused_when_it_is_asked_for():
     run = fit(Noisy(), (torch.zeros(4, 3) for _ in range(3)), n_steps=3)
     with pytest.raises(ValueError, match="batches cannot be resumed"):
         run.state_dict()
-
-
-def test_the_state_of_another_kind_of_run_is_refused():
-    game, _ = start("game")
-    run, _ = start("loss")
-    with pytest.raises(ValueError, match="not this run's"):
-        run.load_state_dict(game.state_dict())

@@ -22,20 +22,6 @@ def test_each_singular_value_goes_through_the_polynomial_and_directions_stay(sha
     torch.testing.assert_close(orthogonalize(g), u @ torch.diag(s) @ vt, atol=1e-5, rtol=0)
 
 
-def test_what_comes_out_is_nearly_orthogonal_and_steepest():
-    g = torch.randn(24, 40)
-    x = orthogonalize(g)
-    s = torch.linalg.svdvals(x)
-    assert 0.5 < s.min() < s.max() < 1.3
-    # <G, X> reaches the nuclear norm, the most that a step of spectral norm 1 can have
-    assert 0.75 < (g * x).sum() / torch.linalg.svdvals(g).sum() < 1.2
-
-
-def test_the_scale_of_the_gradient_does_not_matter():
-    g = torch.randn(5, 7)
-    torch.testing.assert_close(orthogonalize(1e3 * g), orthogonalize(g), atol=1e-5, rtol=0)
-
-
 def linear(n_in=3, n_out=4):
     torch.manual_seed(0)
     return nn.Linear(n_in, n_out)
@@ -81,17 +67,16 @@ def test_a_matrix_moves_as_by_the_muon_of_torch():
     assert (ours - theirs).detach().norm() < 0.03 * moved
 
 
-def test_a_vector_is_refused():
-    net = linear()
-    with pytest.raises(ValueError, match="matrices"):
-        Muon([net.bias], [net.weight])
-
-
-def test_a_parameter_without_a_gradient_stays():
-    net = linear()
-    before = net.weight.detach().clone()
-    Muon([net.weight], [net.bias], weight_decay=0.5).step()
-    assert torch.equal(net.weight, before)
+def test_a_kernel_moves_as_the_matrix_of_its_outputs():
+    torch.manual_seed(0)
+    kernel = torch.nn.Parameter(torch.randn(4, 3, 2, 2))
+    matrix = torch.nn.Parameter(kernel.detach().flatten(1).clone())
+    for p in (kernel, matrix):
+        optimizer = Muon([p], [])
+        for _ in range(2):
+            p.grad = (p.detach().reshape(4, 12) ** 2).view_as(p)
+            optimizer.step()
+    torch.testing.assert_close(kernel.flatten(1), matrix)
 
 
 def test_its_state_is_taken_up_again():

@@ -41,25 +41,6 @@ def path(tmp_path):
     return tmp_path / "line.checkpoint"
 
 
-def test_without_a_file_a_run_starts_at_its_beginning(path):
-    run, _ = start()
-    assert restore(run, path, IDENTITY) == 0
-    assert run.step == 0
-
-
-@pytest.mark.parametrize("stop", range(7))
-def test_steps_in_two_sittings_are_the_steps_of_one(path, stop):
-    whole, expected = start()
-    records = list(whole)
-    run, _ = start()
-    first = [next(run) for _ in range(stop)]
-    store(run, path, IDENTITY, 12.5)
-    run, model = start()
-    assert restore(run, path, IDENTITY) == 12.5
-    assert first + list(run) == records
-    torch.testing.assert_close(model.m, expected.m, rtol=0, atol=0)
-
-
 @pytest.mark.parametrize("at", [3, 40, -1], ids=["digest", "inside", "end"])
 def test_a_damaged_checkpoint_is_refused(path, at):
     run, _ = start()
@@ -69,19 +50,6 @@ def test_a_damaged_checkpoint_is_refused(path, at):
     path.write_bytes(data)
     with pytest.raises(ValueError, match=r"line\.checkpoint is damaged: delete it"):
         restore(run, path, IDENTITY)
-
-
-@pytest.mark.parametrize("content", [b"", b"not a checkpoint"])
-def test_a_file_that_is_no_checkpoint_is_refused(path, content):
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match="is damaged"):
-        restore(start()[0], path, IDENTITY)
-
-
-def test_a_folder_in_the_place_of_the_checkpoint_is_refused(path):
-    path.mkdir()
-    with pytest.raises(ValueError, match="is a folder"):
-        restore(start()[0], path, IDENTITY)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +66,6 @@ def test_the_checkpoint_of_another_run_is_refused_and_kept(path, other, said):
     with pytest.raises(ValueError, match=said):
         restore(run, path, other)
     assert path.exists()
-
-
-def test_an_identity_may_hold_tuples_and_versions(path):
-    run, _ = start()
-    identity = {"mults": (1, 2), "torch": torch.__version__, "clip": None}
-    store(run, path, identity, 1.0)
-    assert restore(run, path, identity) == 1.0
 
 
 def train_in_a_child(path, kill_at, where):

@@ -38,12 +38,6 @@ def test_slopes_are_those_of_the_divergences_by_finite_differences(mean, std):
     assert abs(now.non_saturating - slope(non_saturating_divergence)) < 1e-6
 
 
-def test_equal_laws_leave_the_critic_undecided():
-    now = duel(0.0, 1.0)
-    torch.testing.assert_close(now.d, torch.full_like(now.d, 0.5))
-    assert abs(now.js) < 1e-12
-
-
 def test_far_away_one_slope_has_vanished_and_the_other_has_not():
     now = duel(6.0, 1.0)
     assert abs(now.saturating) < 0.05
@@ -75,13 +69,6 @@ def test_apart_js_stands_at_log_two_while_w1_is_the_shift():
         assert "nothing is shared" in widget.text
 
 
-def test_on_top_of_each_other_both_are_zero():
-    widget = earth_mover()
-    widget.set(shift=0.0)
-    assert readings(widget.text) == (0.0, 0.0)
-
-
-ROUNDING = 1e-5  # some processors add up a batch of three and one of six in another order
 START = {
     "truncation": 1.0, "seed": 1, "other": 2, "crossover": 2, "attribute": "slant", "strength": 0.0,
 }  # fmt: skip
@@ -101,29 +88,14 @@ def explorer(gan):
 
 
 @pytest.mark.parametrize(
-    "moved", [{"truncation": 0.5}, {"seed": 7}, {"other": 9}, {"crossover": 3}, {"strength": 2.0}]
+    "moved",
+    [{"truncation": 0.5}, {"seed": 7}, {"other": 9}, {"crossover": 3}, {"attribute": "ink"}],
 )
 def test_each_control_changes_the_picture(explorer, moved):
-    explorer.set(**START)
+    explorer.set(**(START | {"strength": 2.0}))
     before = explorer.picture
     explorer.set(**moved)
     assert explorer.picture != before
-
-
-def test_the_attribute_decides_where_a_push_goes(explorer):
-    explorer.set(**(START | {"strength": 2.0}))
-    before = explorer.picture
-    explorer.set(attribute="ink")
-    assert explorer.picture != before
-
-
-@pytest.mark.parametrize(("crossover", "other"), [(0, "seed"), (6, "other")])
-def test_at_the_ends_of_the_crossover_one_seed_decides_nothing(explorer, crossover, other):
-    """The caption measures the mixture, in which that seed has no layer."""
-    explorer.set(**(START | {"crossover": crossover}))
-    before = explorer.text
-    explorer.set(**{other: 50})
-    assert explorer.text == before
 
 
 def test_the_caption_measures_what_is_painted(explorer, gan):
@@ -135,20 +107,3 @@ def test_the_caption_measures_what_is_painted(explorer, gan):
         lean = slant(grey(net.synthesis(net.every_layer(w), noise))).item()
     stated = float(re.search(r"slant ([+-]\d\.\d+)", explorer.text)[1])
     assert stated == pytest.approx(lean, abs=0.006)
-
-
-def test_without_truncated_variety_both_sides_are_alike(explorer):
-    explorer.set(**(START | {"truncation": 0.0}))
-    explorer.set(seed=33, other=44)
-    big, small = (explorer._figure.axes[k].images[0].get_array() for k in (0, 1))
-    assert np.abs(big[:, :16] - big[:, 18:34]).max() < ROUNDING
-    assert np.abs(small[:, :16] - big[:, :16]).max() < ROUNDING  # psi = 0 leads the strip
-
-
-def test_a_push_reaches_the_large_pictures(explorer):
-    """The strip below would change without them."""
-    explorer.set(**START)
-    large = explorer._figure.axes[0].images[0]
-    before = large.get_array().copy()
-    explorer.set(strength=2.0)
-    assert (large.get_array() != before).any()

@@ -22,27 +22,14 @@ def make(update=None):
     return explore(figure, update or move, slope=slider)
 
 
-def test_moving_a_control_changes_picture_and_caption():
+def test_moving_a_control_changes_picture_and_caption_and_moving_it_back_restores_them():
     widget = make()
     before = widget.picture
-    assert before.startswith(b"\x89PNG")
     widget.set(slope=0.3)
     assert widget.picture != before
     assert widget.text == "slope 0.3"
-
-
-def test_the_same_position_gives_the_same_picture():
-    widget = make()
-    before = widget.picture
-    widget.set(slope=0.3)
     widget.set(slope=1.0)
     assert widget.picture == before
-
-
-def test_the_figure_is_not_shown_a_second_time():
-    open_before = plt.get_fignums()
-    make()
-    assert plt.get_fignums() == open_before
 
 
 def test_an_error_in_the_update_is_not_swallowed():
@@ -55,39 +42,11 @@ def test_an_error_in_the_update_is_not_swallowed():
         widget.set(slope=0.2)
 
 
-def test_an_unknown_control_lists_those_there_are():
-    with pytest.raises(ValueError, match="there are: slope"):
-        make().set(height=1)
-
-
-def test_a_figure_without_controls_is_refused():
-    figure = plt.figure()
-    with pytest.raises(ValueError, match="at least one control"):
-        explore(figure, lambda: None)
-    plt.close(figure)
-
-
 def test_watching_returns_every_record_and_leaves_no_figure_open():
     open_before = plt.get_fignums()
     run = [Record(k, {"critic": 1.0 / k, "generator": 2.0 / k}, 0.0) for k in range(1, 8)]
     assert watch(iter(run), total=7) == run
     assert plt.get_fignums() == open_before
-
-
-def test_watching_nothing_is_allowed():
-    assert watch(iter([]), total=0) == []
-
-
-def test_names_of_controls_have_room_and_begin_in_one_line():
-    figure, _ = plt.subplots()
-    short, long = (ipywidgets.FloatSlider(description=d) for d in ("a", "temperature of it"))
-    wide = ipywidgets.FloatSlider(description="b", layout=ipywidgets.Layout(width="600px"))
-    widget = explore(figure, lambda **_: None, short=short, long=long, wide=wide)
-    widths = {c.style.description_width for c in widget.controls.values()}
-    assert len(widths) == 1
-    assert float(widths.pop().removesuffix("em")) > 0.6 * len("temperature of it")
-    assert (wide.layout.width, wide.layout.max_width) == ("auto", "600px")
-    assert (short.layout.width, short.layout.max_width) == ("auto", "480px")
 
 
 def test_a_projector_gets_larger_pictures_of_the_widgets_that_are_made_after_it(monkeypatch):

@@ -53,18 +53,3 @@ def test_marks_bars_and_ellipses_stay_inside(make):
                         reach = patch.get_extents().get_points()
                         box = axes.transData.inverted().transform(reach)
                         assert not outside(axes, *box.T), where
-
-
-def test_the_gap_curve_of_the_ellipse_stays_inside():
-    widget = posterior_ellipse()
-    for where in corners(widget):
-        axes = widget._figure.axes[1]
-        assert not outside(axes, *axes.lines[0].get_data()), where
-
-
-def test_a_narrow_bump_stays_inside():
-    widget = earth_mover()
-    widget.set(width=0.3)
-    axes = widget._figure.axes[0]
-    for line in axes.lines:
-        assert line.get_ydata().max() < axes.get_ylim()[1]

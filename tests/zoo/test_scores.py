@@ -7,26 +7,18 @@ import torch
 from torch import nn
 
 from genlab.core import last
-from genlab.core.capabilities import HasElbo, Sampleable, Trainable, likelihood_kind
 from genlab.data.digits import load_digits, load_mnist, to_unit
 from genlab.metrics.cost import network_passes
-from genlab.metrics.distances import frechet_distance
 from genlab.metrics.features import load_classifier
-from genlab.oracles import Gaussian
-from genlab.oracles.discrete import TokenTable
-from genlab.score.matching import ladder_overlap, x0_from_score
+from genlab.score.matching import ladder_overlap
 from genlab.zoo import card, find, load_model
 from genlab.zoo.scores import (
     NO_CLASS,
-    MaskedDiffusion,
     conditional_bits,
     denoise,
-    draw_classes,
-    draw_clean,
     draw_masked,
     draw_student,
     draw_teacher,
-    fresh_samples,
     student_of,
 )
 
@@ -40,22 +32,6 @@ def seed(k=0):
     return torch.Generator().manual_seed(k)
 
 
-def test_the_chains_begin_in_noise_of_the_base():
-    states = find("digit_ebm").untrained().chains.states
-    assert states.shape == (1024, 1, 8, 8)
-    assert abs(states.std() / 0.7 - 1) < 5 * (0.5 / states.numel()) ** 0.5
-
-
-def test_the_rate_of_the_energy_holds_and_then_fades_to_nothing():
-    row, rates = EBM.but(n_steps=10, lr=1.0), []
-    ebm = row.untrained()
-    run = row.train(ebm)
-    ebm.loss = lambda x, *, generator: sum(p.sum() for p in ebm.parameters())
-    for _ in run:
-        rates.append(run._parts["optimizer"].param_groups[0]["lr"])
-    assert rates == pytest.approx([1, 1, 1, 1, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6])
-
-
 def test_denoising_is_exact_for_a_normal_distribution():
     # data N(0, 0.4^2) with noise 0.3: the energy of N(0, 0.25), and the best guess 0.64 x
     ebm = EBM.untrained()
@@ -64,15 +40,6 @@ def test_denoising_is_exact_for_a_normal_distribution():
         parameter.data.zero_()
     x = torch.randn(4, 1, 8, 8)
     torch.testing.assert_close(denoise(ebm, x, sigma=0.3), 0.64 * x)
-
-
-def test_fresh_chains_repeat_with_their_seed_and_leave_the_pool_alone():
-    ebm = EBM.untrained()
-    before = ebm.chains.states.clone()
-    a, b = (fresh_samples(ebm, 3, n_steps=4, generator=seed(1)) for _ in range(2))
-    assert torch.equal(a, b)
-    assert a.shape == (3, 1, 8, 8)
-    assert torch.equal(ebm.chains.states, before)
 
 
 @pytest.mark.slow
@@ -85,48 +52,12 @@ def test_training_lowers_the_energy_of_digits_below_that_of_scrambled_ones():
     assert (ebm.energy(x) < ebm.energy(scrambled)).double().mean() > 0.8
 
 
-def test_chains_lose_the_noise_that_the_energy_was_trained_with():
-    ebm = EBM.but(width=8, n_chains=30, p_restart=0.0, chain_steps=1).untrained()
-    images = draw_clean(ebm)(30, seed())
-    assert images.shape == (30, 1, 8, 8)
-    assert images.dtype == torch.int64
-    with torch.no_grad():
-        assert torch.equal(images, draw_clean(ebm)(30, seed()))
-
-
 def test_the_ladder_starts_at_the_widest_distance_and_its_rungs_overlap_by_half():
     x = to_unit(load_digits("train").images).flatten(1)
     sizes, widest = find("digit_ncsn").sizes, torch.cdist(x, x).max().item()
     assert widest < sizes["sigma_max"] < 1.1 * widest
     ratio = (sizes["sigma_max"] / sizes["sigma_min"]) ** (1 / (sizes["n_levels"] - 1))
     assert 0.4 < ladder_overlap(ratio, 64) < 0.6
-
-
-@pytest.mark.slow
-def test_a_trained_score_denoises_held_out_digits_better_than_a_normal_and_draws_digits():
-    torch.set_default_dtype(torch.float32)
-    train, held_out = (to_unit(load_digits(part).images) for part in ("train", "val"))
-    row = find("digit_ncsn").but(n_steps=1200)
-    model = row.untrained()
-    last(row.train(model))
-    flat = train.flatten(1).double()
-    cov = torch.cov(flat.T) + 1e-6 * torch.eye(64, dtype=torch.float64)
-    normal, sigma = Gaussian(flat.mean(0), cov), torch.full((len(held_out),), 0.5)
-    x_t = held_out + 0.5 * torch.randn(held_out.shape, generator=seed())
-    with torch.no_grad():
-        guess = x0_from_score(x_t, model.score(x_t, sigma), torch.ones_like(sigma), sigma)
-    linear = normal.denoiser(x_t.flatten(1).double(), 1.0, 0.5)
-    error = (guess - held_out).square().mean()
-    assert error < 0.95 * (linear - held_out.flatten(1)).square().mean()
-    features = lambda x: load_classifier().features(8 * (x + 1))
-    distance = frechet_distance(features(train), features(model.sample(500, generator=seed())))
-    assert distance < 1.0  # noise is at about 9; after the full training about 0.2
-
-
-@pytest.mark.parametrize("T", [5, 100, 1000])
-def test_the_schedule_ends_in_almost_pure_noise_whatever_the_number_of_steps(T):
-    left = DDPM.but(T=T).untrained().alphas_bar[-1].item()
-    assert left == pytest.approx(math.exp(-(0.1 + 20) / 2))
 
 
 def test_a_tenth_of_the_rows_has_no_class():
@@ -150,16 +81,6 @@ def test_a_tenth_of_the_rows_has_no_class():
     assert abs(dropped.mean().item() - row.fit["p_drop"]) < 0.019
     per_batch = dropped.reshape(100, -1).sum(1)
     assert 0 < per_batch.min() < per_batch.max() < 64  # some rows of each batch, never all
-
-
-def test_the_diffusion_can_be_given_a_class_or_none():
-    model = DDPM.untrained()
-    last(DDPM.train(model))
-    _: tuple[HasElbo, Sampleable, Trainable] = (model, model, model)
-    assert not model.training
-    draw = lambda cond: model.sample(4, cond=cond, generator=seed())
-    torch.testing.assert_close(draw(torch.full((4,), NO_CLASS)), draw(None))
-    assert not torch.allclose(draw(torch.tensor([0, 1, 2, 3])), draw(None))
 
 
 @pytest.mark.slow
@@ -191,24 +112,6 @@ def test_the_bound_is_that_of_the_guessed_class_and_the_guess_costs_log_10():
     expected = (10.0 * load_classifier()(images).argmax(1)).mean() + math.log(10)
     found = conditional_bits(Table(-10.0 * torch.arange(10)), images)
     assert found == pytest.approx(float(expected) / 64 / math.log(2))
-
-
-def test_every_class_is_drawn_equally_often_in_whole_grey_levels():
-    model, seen = DDPM.but(T=2).untrained(), []
-    model.eps_net.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[2]))
-    images = draw_classes(model)(20, seed())
-    assert images.dtype == torch.int64
-    assert images.shape == (20, 1, 8, 8)
-    assert 0 <= int(images.min()) <= int(images.max()) <= 16
-    assert all(torch.equal(labels.bincount(), torch.full((10,), 2)) for labels in seen)
-    assert len(seen) == 2
-    assert next(model.parameters()).dtype == torch.float64  # a copy was drawn from
-
-
-@pytest.mark.parametrize("size", [16, 28])
-def test_the_row_names_the_width_of_its_data(size):
-    spread = to_unit(load_mnist("train", size).images, 255).std().item()
-    assert abs(spread - find(f"mnist{size}_diffusion").sizes["sigma_data"]) < 0.01
 
 
 @pytest.mark.parametrize("size", [16, 28])
@@ -248,19 +151,6 @@ def test_a_figure_is_of_as_many_passes_as_its_name_says(draw, build, passes, gen
     assert next(model.parameters()).dtype == torch.float64  # a copy was drawn from
 
 
-def test_one_pass_of_a_teacher_is_its_best_guess_of_everything(generator):
-    model = EDM.untrained().eval()  # D is the skip connection, almost 0 at this level
-    images = draw_teacher(model, 1)(5, generator)
-    assert bool(((images - 8).abs() <= 1).all())
-
-
-def test_the_distilled_models_data_name_their_teacher():
-    student, teacher = find("digit_consistency"), find("digit_edm")
-    assert "digit_edm" in student.source
-    assert student.digest().startswith(teacher.digest())
-    assert student.digest() != teacher.digest()
-
-
 @pytest.mark.slow
 def test_one_pass_of_the_student_beats_one_pass_of_the_teacher():
     real = load_digits("val").images.double().flatten(1)
@@ -270,67 +160,6 @@ def test_one_pass_of_the_student_beats_one_pass_of_the_teacher():
         spread[name] = float(images.std(0).mean() / real.std(0).mean())
     assert spread["digit_edm"] < 0.9  # means of classes: too little variety
     assert 0.85 < spread["digit_consistency"] < 1.1
-
-
-class Oracle(nn.Module):
-    """The conditionals of a table as a network."""
-
-    def __init__(self, law):
-        super().__init__()
-        self.law = law
-
-    def forward(self, x):
-        return self.law.conditionals(x).log()
-
-
-@pytest.fixture
-def law():
-    p = torch.rand(3, 3, 3, generator=seed(3)) ** 3
-    return TokenTable(p / p.sum())
-
-
-@pytest.fixture
-def model(law):
-    return MaskedDiffusion(Oracle(law), event_shape=(3,), n_tokens=3, n_steps=2)
-
-
-def test_the_random_bound_of_masked_diffusion_is_right_on_average(law, model, generator):
-    # ideal network: the bound's expectation is log p itself
-    assert likelihood_kind(model) == "bound"
-    for state in ([0, 1, 2], [2, 2, 0]):
-        x = torch.tensor(state).expand(6000, 3)
-        terms = -model.nll_term(x, generator=generator)
-        error = terms.mean() - law.log_prob(x[:1])[0]
-        assert abs(float(error)) < 5 * float(terms.std()) / math.sqrt(6000)
-
-
-def test_counts_are_spread_evenly_over_a_batch(generator):
-    # a network that guesses nothing: a hidden token costs log 3, each term n log 3 whatever t is
-    even = MaskedDiffusion(nn.Identity(), event_shape=(5,), n_tokens=3)
-    seen = []
-    even.filler.forward = lambda x: seen.append(x) or torch.zeros(*x.shape, 3)
-    terms = even.nll_term(torch.zeros(20, 5, dtype=torch.long), generator=generator)
-    torch.testing.assert_close(terms, torch.full((20,), 5 * math.log(3)))
-    counts = (seen[0] == 3).sum(1)
-    assert torch.bincount(counts, minlength=6).tolist() == [0, 4, 4, 4, 4, 4]
-
-
-def test_the_loss_is_minus_the_bound_per_token_and_the_bound_averages_over_draws(law, model):
-    x = law.sample(64, generator=seed(1))
-    terms = model.nll_term(x, generator=seed(2))
-    torch.testing.assert_close(model.loss(x, generator=seed(2)), terms.mean() / 3)
-    g = seed()
-    many = -torch.stack([model.nll_term(x, generator=g) for _ in range(model.n_draws)]).mean(0)
-    torch.testing.assert_close(model.elbo(x, generator=seed()), many)
-
-
-def test_more_steps_are_nearer_to_the_distribution(law, model, generator):
-    n, far = 20_000, []
-    for n_steps in (1, 8):
-        x = model.sample(n, n_steps=n_steps, generator=generator)
-        found = torch.zeros(3, 3, 3).index_put_(tuple(x.T), torch.ones(()), accumulate=True) / n
-        far.append(float((found - law.joint).abs().sum()) / 2)
-    assert far[1] < 0.5 * far[0]
 
 
 def test_the_network_cannot_see_what_is_hidden():

@@ -373,16 +373,21 @@ course.solution("fm.loss")
 # %% [markdown]
 # **Your turn 4 · a sampler from the other side** *(repair, 6 minutes)*
 #
-# To sample, draw noise and follow the arrows back to $t=0$. Euler's method takes $n$ equal steps and asks for the velocity at the start of each. The function below was copied from a repository in which time runs from
-# noise at 0 to data at 1. It raises no error, and it turns noise into more noise. Repair it for *our* time.
+# To sample, draw noise and follow the arrows back to $t=0$. Euler's method takes $n$ equal steps and asks for the velocity at the start of each. The first function below was copied from a repository in which time runs from
+# noise at 0 to data at 1. With our networks it raises no error, and it turns noise into more noise. Write the repaired one for *our* time.
 
 # %%
-def my_sample(network, x, n_steps):
-    """From noise x at t = 1 to data at t = 0 by Euler steps. Broken."""
+def broken_sample(network, x, n_steps):
+    """Noise at 0, data at 1."""
     for k in range(n_steps):
         t = torch.full((len(x),), k / n_steps)
         x = x + network(x, t) / n_steps
     return x
+
+
+def my_sample(network, x, n_steps):
+    """From noise x at t = 1 to data at t = 0 by Euler steps."""
+    ...
 
 
 course.exercise("fm.sampler", my_sample)

@@ -19,17 +19,20 @@
 import math
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
 import genlab_course as course
+from genlab.core import make_generator
 from genlab_course import check
 
 course.begin(lesson=2)
 
 
 # %% [markdown]
-# **Exercise 1.** The log of a product is a sum, one term per piece:
+# **02.1, surprise of a word.** The log of a product is a sum, one term per token:
 # $$-\log p(x_{1:n}) = -\sum_i \log p(x_i\mid x_{<i}).$$
-# Nothing is divided by $n$: the joint probability of a longer text *is* smaller, and its NLL larger.
+# Nothing is divided by $n$: the probability of a longer text *is* smaller, and its NLL larger.
 
 # %%
 def sequence_nll(conditionals):
@@ -46,7 +49,7 @@ check(
 
 
 # %% [markdown]
-# **Exercise 2.** Divide by the number of tokens, then exponentiate with the base of the logarithm that was used (nats: $e$). It is one over the geometric mean of the conditionals.
+# **02.2, perplexity.** Divide by the number of tokens, then exponentiate with the base of the logarithm that was used (nats: $e$). It is one over the geometric mean of the conditionals.
 
 # %%
 def perplexity(nll_nats, n_tokens):
@@ -63,24 +66,74 @@ check(
 
 
 # %% [markdown]
-# **Exercise 3.** Position $i$ of the *shifted* input holds $x_{i-1}$, which the prediction of $x_i$ may read. So a query sees its own position and all before it: the lower triangle with its diagonal.
+# **02.3, the loss.** Normalise over the last axis, pick the log-probability of the token that came, take the mean. PyTorch's `cross_entropy` does the same on a flat list of tokens.
 
 # %%
-def causal_attention_mask(n):
-    return np.tril(np.ones((n, n)))
+def next_token_loss(logits, x):
+    log_p = logits.log_softmax(-1)
+    chosen = log_p.gather(-1, x[..., None])
+    return -chosen.mean()
 
 
-course.exercise("02.causal-mask", causal_attention_mask)
+course.exercise("02.loss", next_token_loss)
+logits = torch.randn(4, 6, 17, generator=make_generator(1))
+x = torch.randint(17, (4, 6), generator=make_generator(2))
 check(
-    "visible keys per query: 1, 2, ..., n",
-    causal_attention_mask(6).sum(1),
-    np.arange(1, 7),
-    unlike={"without the diagonal": np.tril(np.ones((6, 6)), -1).sum(1)},
+    "my loss, PyTorch's cross-entropy",
+    next_token_loss(logits, x),
+    F.cross_entropy(logits.flatten(0, 1), x.flatten()),
+    atol=1e-6,
+    unlike={"shifted once more": next_token_loss(logits[:, :-1], x[:, 1:])},
 )
 
 
 # %% [markdown]
-# **Exercise 4.** The pass that writes token $t$ compares $t$ queries with $t$ keys. Adding up gives
+# **02.4, the mask.** Position $i$ of the *shifted* input holds $x_{i-1}$, which the prediction of $x_i$ may read. So a position sees itself and all before it: the lower triangle with its diagonal.
+
+# %%
+def causal_mask(n):
+    return torch.ones(n, n).tril()
+
+
+course.exercise("02.causal-mask", causal_mask)
+check(
+    "visible positions: 1, 2, ..., n",
+    causal_mask(6).sum(1),
+    torch.arange(1, 7),
+    unlike={"without the diagonal": torch.ones(6, 6).tril(-1).sum(1)},
+)
+
+
+# %% [markdown]
+# **02.5, the sampler.** The network stood *outside* the loop, so every row was computed from the empty page. And row $i-1$ is the distribution of token $i-1$. Inside the loop, read row $i$ of the page as it is now.
+# The check uses a network that is certain: each token is the one before it plus one.
+
+# %%
+@torch.no_grad()
+def sample(network, x, start, generator):
+    x = x.clone()
+    for i in range(start, x.shape[1]):
+        probs = network(x)[:, i].softmax(-1)
+        x[:, i] = torch.multinomial(probs, 1, generator=generator)[:, 0]
+    return x
+
+
+def count_up(x):
+    return 1000.0 * F.one_hot(F.pad(x[:, :-1] + 1, (1, 0)) % 7, 7)
+
+
+course.exercise("02.sampler", sample)
+blank = torch.zeros(1, 7, dtype=torch.int64)
+check(
+    "a network that counts",
+    sample(count_up, blank, 0, make_generator(1))[0],
+    torch.arange(7),
+    unlike={"decided on the empty page": count_up(blank)[0].argmax(-1)},
+)
+
+
+# %% [markdown]
+# **02.6, the cost.** The pass that draws token $t$ compares $t$ queries with $t$ keys. Adding up gives
 # $$\sum_{t=1}^{n} t^2 = \frac{n(n+1)(2n+1)}{6},$$
 # a third of $n^3$. With the cache it is one query per pass, $\sum_t t = n(n+1)/2$: the ratio is $(2n+1)/3$.
 
@@ -97,32 +150,4 @@ check(
     pairs_without_cache(n),
     n * (n + 1) * (2 * n + 1) // 6,
     unlike={"visible pairs only": visible_pairs},
-)
-check(
-    "ratio to the cached count",
-    pairs_without_cache(n) / sum(range(1, n + 1)),
-    (2 * n + 1) / 3,
-    unlike={"visible pairs only": visible_pairs / sum(range(1, n + 1))},
-)
-
-
-# %% [markdown]
-# **Exercise 5.** Sort downwards and accumulate. A piece is dropped only if those *before* it already reach $p$, so the running total without the piece itself decides, and the piece that crosses the threshold stays. Then rescale.
-
-# %%
-def top_p_probs(probs, p):
-    probs = np.asarray(probs, dtype=float)
-    order = np.argsort(-probs, kind="stable")
-    before = np.cumsum(probs[order]) - probs[order]
-    kept = np.zeros_like(probs)
-    kept[order[before < p]] = probs[order[before < p]]
-    return kept / kept.sum()
-
-
-course.exercise("02.top-p", top_p_probs)
-check(
-    "fair die, p = 0.49: three sides stay",
-    top_p_probs(np.full(6, 1 / 6), 0.49),
-    np.array([1, 1, 1, 0, 0, 0]) / 3,
-    unlike={"the crossing piece dropped": np.isin(np.arange(6), [0, 1]) / 2},
 )

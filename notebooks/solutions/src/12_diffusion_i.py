@@ -51,6 +51,76 @@ course.exercise("12.bound-weight", weight)
 
 
 # %% [markdown]
+# ## 12.training-step
+#
+# `alphas_bar[t]` picks one level for each image; three more axes let it meet $(b,1,h,w)$. Then the jump, and the mean squared error.
+
+# %%
+def my_loss(network, x0, t, eps, alphas_bar):
+    a = alphas_bar[t][:, None, None, None]
+    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
+    return ((eps - network(x_t, t)) ** 2).mean()
+
+
+course.exercise("12.training-step", my_loss)
+
+
+# %% [markdown]
+# ## 12.sampler
+#
+# From the last step to the first: the mean with the predicted noise, then fresh noise of standard deviation $\sqrt{\beta_t}$, but none when the example is finished.
+
+# %%
+def my_walk(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        eps_hat = network(x, torch.full((len(x),), t))
+        mean = x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat
+        x = mean / (1 - betas[t]).sqrt()
+        if t > 0:
+            x = x + betas[t].sqrt() * z[t]
+    return x
+
+
+course.exercise("12.sampler", my_walk)
+
+
+# %% [markdown]
+# ## 12.repair
+#
+# First bug: at $t=0$, `alphas_bar[t - 1]` is the *last* entry in Python, nearly 0, where $\bar\alpha_0=1$ is meant. The coefficient of $x_t$ is then about
+# $1/\beta_1=1000$, and the picture explodes. Second bug: it is the guess of the data that lies in $[-1,1]$. About a third of the draws of a standard normal do
+# not, so a clipped noise is a wrong noise.
+
+# %%
+def clipped_walk(network, x, z, betas):
+    alphas_bar = (1 - betas).cumprod(0)
+    for t in reversed(range(len(betas))):
+        a, beta = alphas_bar[t], betas[t]
+        before = alphas_bar[t - 1] if t > 0 else torch.ones_like(a)
+        eps_hat = network(x, torch.full((len(x),), t))
+        x0_hat = ((x - (1 - a).sqrt() * eps_hat) / a.sqrt()).clamp(-1, 1)
+        x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
+        x = x / (1 - a)
+        if t > 0:
+            x = x + beta.sqrt() * z[t]
+    return x
+
+
+course.exercise("12.repair", clipped_walk)
+
+# %% [markdown]
+# ## 12.few-steps
+#
+# The exact step back is a mixture over the possible $x_0$. Its variance is the variance within the parts, $\tilde\beta_t$, plus the variance between them. A sampler
+# with $v_t=\tilde\beta_t$ leaves the second part out in every step, so its peaks are too narrow.
+
+# %%
+prediction = "narrow"
+course.exercise("12.few-steps", prediction)
+
+
+# %% [markdown]
 # ## 12.v-against-eps
 #
 # With $x_t$ fixed, an error $\delta$ of $\hat x_0$ is an error $-\frac\alpha\sigma\delta$ of $\hat\epsilon$, because $\alpha\hat x_0+\sigma\hat\epsilon=x_t$. Then $\hat v=\alpha\hat\epsilon-\sigma\hat x_0$ is wrong by
@@ -63,37 +133,3 @@ def loss_ratio(alpha_bar):
 
 
 course.exercise("12.v-against-eps", loss_ratio)
-
-
-# %% [markdown]
-# ## 12.training-step
-#
-# The product up to and including step $t$ (its index counts from 0), one level for each example, with a second axis so that it meets $(b,d)$. No sum over the batch: whoever calls it decides.
-
-# %%
-def noise_loss(eps_model, x0, t, eps, betas):
-    a = (1 - betas).cumprod(0)[t][:, None]
-    x_t = a.sqrt() * x0 + (1 - a).sqrt() * eps
-    return ((eps - eps_model(x_t, t)) ** 2).mean(1)
-
-
-course.exercise("12.training-step", noise_loss)
-
-
-# %% [markdown]
-# ## 12.sampler
-#
-# From the top down; the mean of step 12 with the predicted noise; fresh noise of standard deviation $\sqrt{\beta_t}$, but none when the example is finished.
-
-# %%
-def walk_back(eps_model, x_T, z, betas):
-    alphas_bar, x = (1 - betas).cumprod(0), x_T
-    for t in range(len(betas) - 1, -1, -1):
-        eps_hat = eps_model(x, torch.full((len(x),), t))
-        x = (x - betas[t] / (1 - alphas_bar[t]).sqrt() * eps_hat) / (1 - betas[t]).sqrt()
-        if t > 0:
-            x = x + betas[t].sqrt() * z[t]
-    return x
-
-
-course.exercise("12.sampler", walk_back)

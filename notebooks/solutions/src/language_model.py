@@ -111,3 +111,23 @@ by_genlab = attention_weights(rotated_q[None, None], rotated_k[None, None])[0, 0
 mine = torch.tensor(scores(q[0].numpy(), keys.numpy(), 6, 1.0)).softmax(0)
 other_way = torch.tensor(scores(q[0].numpy(), keys.numpy(), 6, -1.0)).softmax(0)
 check("attention weights, by genlab", mine, by_genlab, unlike={"turned the other way": other_way})
+
+
+# %% [markdown]
+# ## lm.top-p
+#
+# Sort downwards and add up. A token goes only if those *before* it already reach $p$, so the running total without the token itself decides, and the token that crosses the threshold stays. Then rescale.
+
+# %%
+def top_p_probs(probs, p):
+    probs = np.asarray(probs, dtype=float)
+    order = np.argsort(-probs, kind="stable")
+    before = np.cumsum(probs[order]) - probs[order]
+    kept = np.zeros_like(probs)
+    kept[order[before < p]] = probs[order[before < p]]
+    return kept / kept.sum()
+
+
+course.exercise("lm.top-p", top_p_probs)
+check("fair die, p = 0.49: three sides stay", top_p_probs(np.full(6, 1 / 6), 0.49), np.array([1, 1, 1, 0, 0, 0]) / 3,
+      unlike={"the crossing token dropped": np.isin(np.arange(6), [0, 1]) / 2})  # fmt: skip

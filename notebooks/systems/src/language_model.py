@@ -21,7 +21,7 @@
 # - *decode* with a cache, count what a token costs, and choose temperature, top-k and top-p;
 # - *measure* the model against zlib, bz2 and xz, and *recognise* five ways in which it goes wrong.
 #
-# About 60 minutes to read, about 40 seconds to run. You need lesson 02 (chain rule, attention, decoding); lesson 03 helps.
+# About 60 minutes to read, about 40 seconds to run. You need lesson 02 (chain rule, attention, the cache); lesson 03 helps.
 
 # %% tags=["keep-output"]
 import bz2
@@ -69,7 +69,7 @@ course.draw_map("language_model");
 # %% [markdown]
 # A language model is one equation, $p(x_{1:n}) = \prod_i p(x_i\mid x_{<i})$, and a great deal of care about everything around it: what a
 # *piece* $x_i$ is, which network computes the conditional, what it costs to draw from it, and how to tell whether the result is any good. Lesson 02
-# had the equation, characters and six seconds of training. Here is the real mechanism in miniature: a
+# had the equation, pixels and some seconds of training. Here is the real mechanism in miniature: a
 # million and a half weights, trained for some ten minutes on one core, on the reference manual that every Python carries.
 #
 # ## Predict first
@@ -458,7 +458,7 @@ plt.legend(fontsize=8);
 # ## 5. What it has learned
 #
 # **Bits per byte on held-out text**, beside the compressors that everybody has, alone and with the training text in front: `f(train + test) - f(train)`. zlib looks back 32 kB; bz2 sorts 900 kB; xz
-# remembers everything. An order-5 counter from lesson 02 stands for statistics without a network. Our figure is $-\log_2 p$ of the whole text: windows of 512 tokens that overlap, every token
+# remembers everything. An order-5 counter, which looks up how often each byte followed the last five, stands for statistics without a network. Our figure is $-\log_2 p$ of the whole text: windows of 512 tokens that overlap, every token
 # scored once, beyond the first window with at least half a window before it.
 
 # %%
@@ -563,6 +563,30 @@ check_range("bits: usual spelling minus the sum over all", (every.logsumexp(0) -
 # %% [markdown]
 # ## 6. Write
 #
+# **Step 12. Reshape, then draw.** A sampler may change the next-token distribution before it draws from it. **Temperature** $\tau$ divides the logits, which gives $p_\tau(k)\propto p(k)^{1/\tau}$: below 1 it sharpens, above 1 it flattens.
+# **Top-k** keeps the $k$ likeliest tokens. **Top-p** (nucleus sampling) keeps the smallest set of likeliest tokens whose probability reaches $p$; the token that crosses the threshold stays. All three renormalise at *each* token. So
+# temperature $\tau$ does not draw whole texts from $p(x)^{1/\tau}$: a first token that leads to many texts, none of them likely, keeps a weight that the cooling of whole texts would take from it. Two tokens are enough to see it.
+
+# %%
+probs = torch.tensor([[0.1, 0.4, 0.3, 0.2]])
+check("temperature 1/2 squares the probabilities", decoding.apply_temperature(probs.log(), 0.5).softmax(-1),
+      probs**2 / (probs**2).sum(), atol=1e-6, unlike={"the square root": probs**0.5 / (probs**0.5).sum()})  # fmt: skip
+check("top-p 0.5 keeps 0.4 and 0.3", decoding.keep_top_p(probs.log(), 0.5).softmax(-1), torch.tensor([[0, 4 / 7, 3 / 7, 0]]),
+      atol=1e-6, unlike={"the crossing token dropped": decoding.keep_top_k(probs.log(), 1).softmax(-1)})  # fmt: skip
+first, second = torch.tensor([0.6, 0.4]), torch.tensor([[0.5, 0.5], [1.0, 0.0]])
+whole_texts = (first[:, None] * second) ** 2  # the joint, squared, not yet normalised
+
+
+def two_tokens(t):
+    return first.log().expand(len(t), 1, 2) if t.shape[1] == 1 else second[t[:, 1:]].log()
+
+
+cold = last(decoding.generate_naive(two_tokens, torch.zeros(20_000, 1).long(), 2, generator=torch.Generator().manual_seed(16),
+                                    reshape=lambda logits: decoding.apply_temperature(logits, 0.5)))  # fmt: skip
+check_range("cooled token by token: texts that begin with 0", (cold[:, 1] == 0).double().mean(), 0.672, 0.712,
+            unlike={"cooled as whole texts": whole_texts[0].sum() / whole_texts.sum()})  # fmt: skip
+
+# %% [markdown]
 # Type a prompt and press Enter. Questions for the widget: at which temperature does the text stop being grammatical? Set top-k to 1 and move `draw`: what changes, and why? Find a prompt after which the
 # next token is nearly certain (`New in version 3`), and one after which it is wide open. Below the bars: how many bits each written token costs under the unchanged model.
 
@@ -797,13 +821,23 @@ course.exercise("lm.cache", cache_bytes)
 
 
 # %% [markdown]
-# **lm.rotate** (derive). A head of width 2: `q` is a new query at `position`, the rows of `keys` stand at 0, 1, ..., n-1 and are not rotated yet. Return the n scaled scores.
+# **lm.rotate** (derive). A head of width 2: `q` is a new query at `position`, the rows of `keys` stand at 0, 1, ..., n-1 and are not rotated yet; positions turn them with frequency `omega`. Return the n scaled scores.
 
 # %%
 def scores(q, keys, position, omega): ...
 
 
 course.exercise("lm.rotate", scores)
+
+
+# %% [markdown]
+# **lm.top-p** (build). Top-p on a list of probabilities: return the new probabilities, in the old order.
+
+# %%
+def top_p_probs(probs, p): ...
+
+
+course.exercise("lm.top-p", top_p_probs)
 
 # %% [markdown]
 # ## Quiz

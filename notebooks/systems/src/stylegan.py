@@ -51,7 +51,7 @@ from genlab.train.fit import EMA
 from genlab.zoo import find, load_model
 from genlab.systems.evaluation import digit_evaluator, realism
 from genlab.systems.stylegan import StyleGAN, grey
-from genlab.zoo.systems import drawn_at, grey_digits
+from genlab.zoo.uncaptioned import drawn_at, grey_digits
 from genlab.train import fit_adversarial, minibatches
 
 course.begin("stylegan")

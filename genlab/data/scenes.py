@@ -1,0 +1,215 @@
+r"""Captioned scenes, 32 x 32: one or two digits, "a red seven left of a blue three".
+
+Each object is a digit of MNIST (`genlab.data.digits`), cut out by its ink, scaled, and printed in
+one of six inks, $x = (1 - g)\,\text{paper} + g\,\text{ink}$ with the grey picture $g$. The caption
+says the colour and the digit of each object and where the first one stands. One picture of two
+objects has two captions, "a red seven left of a blue three" and "a blue three right of a red
+seven", so a word can be understood only together with its neighbours.
+
+Of the 10,000 digits 6,000 train generators, 2,500 the evaluators, and 1,500 are the real reference.
+"""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Generator, Tensor
+
+from genlab.core.tensors import require_between
+from genlab.data.captions import DIGITS, next_word
+from genlab.data.digits import load_mnist
+
+SIZE = 32
+PAPER = (0.97, 0.95, 0.89)
+INKS: dict[str, tuple[float, float, float]] = {
+    "red": (0.85, 0.13, 0.15),
+    "gold": (0.94, 0.62, 0.05),
+    "green": (0.10, 0.60, 0.30),
+    "blue": (0.08, 0.38, 0.80),
+    "purple": (0.55, 0.20, 0.65),
+    "black": (0.13, 0.13, 0.16),
+}
+RELATIONS = ("left of", "right of", "above", "below")  # of the first object to the second
+ALONE = len(RELATIONS)  # in place of a relation: there is one object
+PARTS = {
+    "generator": slice(0, 6000), "evaluator": slice(6000, 8500), "reference": slice(8500, 10_000)
+}  # fmt: skip
+BOX, LARGE, SMALL = 20, 22, 14  # pixels on a side of an object: as cut out, alone, one of two
+FREE = (4, 2, 4)  # pixels that it may move: alone, towards the other, across
+
+PAD = "<pad>"
+WORDS = (PAD, "a", *INKS, *DIGITS, "left", "right", "of", "above", "below")
+MAX_WORDS = 8
+
+Images = Float[Tensor, " n 3 32 32"]
+Facts = Int[Tensor, " n 5"]  # digit and colour, relation, digit and colour
+Labels = Int[Tensor, " n"]
+
+
+class Objects(NamedTuple):
+    """Digits cut out by their ink, and their labels."""
+
+    grey: Float[Tensor, " n 20 20"]  # in [0, 1]
+    digit: Labels
+
+
+@cache
+def _all_objects() -> Objects:
+    parts = [load_mnist(split) for split in ("train", "val", "test")]
+    images = torch.cat([p.images[:, 0] for p in parts])
+    cut = torch.zeros(len(images), BOX, BOX)
+    for row, image in zip(cut, images.float() / 255, strict=True):
+        rows, columns = (image.amax(d).nonzero() for d in (1, 0))
+        found = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        h, w = found.shape
+        top, left = (BOX - h) // 2, (BOX - w) // 2
+        row[top : top + h, left : left + w] = found
+    return Objects(cut, torch.cat([p.labels for p in parts]))
+
+
+def load_objects(part: str = "generator") -> Objects:
+    """The digits of one part of the fixed split, in single precision."""
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {sorted(PARTS)}, got {part!r}")
+    grey, digit = (a[PARTS[part]] for a in _all_objects())
+    return Objects(grey, digit)
+
+
+def held_out_pair(digit: Any, colour: Any) -> Bool[Tensor, " *n"]:
+    """The 12 of 60 pairs of digit and colour (broadcast) that no generator is trained on."""
+    return (digit + colour) % 5 == 0
+
+
+def draw_colours(
+    digit: Int[Tensor, " *n"], generator: Generator, *, held_out: bool = False
+) -> Int[Tensor, " *n"]:
+    """A colour for each digit, uniform among the pairs that are trained on, or held out."""
+    every = torch.arange(len(INKS))
+    allowed = held_out_pair(digit[..., None], every) == held_out
+    flat = torch.multinomial(allowed.flatten(0, -2).float(), 1, generator=generator)
+    return flat.reshape(digit.shape)
+
+
+def draw_facts(
+    digit: Int[Tensor, " n 2"], generator: Generator, *, p_two: float, held_out: bool = False
+) -> Facts:
+    """Colours and relations for pairs of digits; one object alone with probability 1 - `p_two`."""
+    require_between(0, 1, p_two=p_two)
+    n, colour = len(digit), draw_colours(digit, generator, held_out=held_out)
+    relation = torch.randint(len(RELATIONS), (n,), generator=generator)
+    two = torch.rand(n, generator=generator) < p_two
+    facts = torch.stack([digit[:, 0], colour[:, 0], relation, digit[:, 1], colour[:, 1]], 1)
+    facts[~two, 2:] = torch.tensor([ALONE, 0, 0])
+    return facts
+
+
+def _placed(grey: Tensor, size: int, corner: Int[Tensor, " n 2"]) -> Float[Tensor, " n 32 32"]:
+    """Objects scaled to `size` pixels, each with its upper left pixel at its corner."""
+    small = F.interpolate(
+        grey[:, None], (size, size), mode="bilinear", antialias=True, align_corners=False
+    )
+    canvas = torch.zeros(len(grey), SIZE, SIZE, dtype=grey.dtype)
+    steps = torch.arange(size)
+    rows, columns = (corner[:, d, None] + steps for d in (0, 1))
+    which = torch.arange(len(grey))[:, None, None]
+    canvas[which, rows[:, :, None], columns[:, None, :]] = small[:, 0]
+    return canvas
+
+
+def _corners(relation: Labels, generator: Generator) -> Int[Tensor, " n 2 2"]:
+    """Upper left pixels of two objects: first or second object, row or column."""
+    n = len(relation)
+    along, across = (
+        torch.randint(free + 1, (n, 2), generator=generator) for free in (FREE[1], FREE[2])
+    )
+    is_second = torch.tensor([0, 1])
+    far = (is_second == 1) ^ (relation % 2 == 1)[:, None]  # in the right or the lower half
+    along = along + SIZE // 2 * far
+    across = across + (SIZE - SMALL - FREE[2]) // 2
+    beside = (relation < 2)[:, None]
+    return torch.stack([torch.where(beside, across, along), torch.where(beside, along, across)], -1)
+
+
+def print_ink(grey: Float[Tensor, " n h w"], colour: Labels) -> Float[Tensor, " n 3 h w"]:
+    r"""Print grey objects on paper: $x = (1 - g)\,\text{paper} + g\,\text{ink}$."""
+    inks = torch.tensor(list(INKS.values()), dtype=grey.dtype)[colour][:, :, None, None]
+    paper = torch.tensor(PAPER, dtype=grey.dtype)[:, None, None]
+    return paper + grey[:, None] * (inks - paper)
+
+
+def compose(first: Tensor, second: Tensor, facts: Facts, generator: Generator) -> Images:
+    """Scenes of grey objects (n, 20, 20) at random places that keep the relation."""
+    n, alone = len(facts), facts[:, 2] == ALONE
+    free = torch.randint(FREE[0] + 1, (n, 2), generator=generator)
+    corners = _corners(facts[:, 2].clamp(max=ALONE - 1), generator)
+    large = _placed(first, LARGE, free)
+    small = [_placed(g, SMALL, corners[:, k]) for k, g in enumerate((first, second))]
+    paper = torch.tensor(PAPER, dtype=first.dtype)[:, None, None]
+    a = torch.where(alone[:, None, None], large, small[0])
+    x = print_ink(a, facts[:, 1])
+    return torch.where(alone[:, None, None, None], x, x + print_ink(small[1], facts[:, 4]) - paper)
+
+
+def draw_scenes(
+    objects: Objects, n: int, generator: Generator, *, p_two: float = 0.5, held_out: bool = False
+) -> tuple[Images, Facts]:
+    """`n` scenes of random objects, as pictures in [0, 1], and what their captions say."""
+    which = torch.randint(len(objects.digit), (n, 2), generator=generator)
+    facts = draw_facts(objects.digit[which], generator, p_two=p_two, held_out=held_out)
+    first, second = (objects.grey[which[:, k]] for k in (0, 1))
+    return compose(first, second, facts, generator), facts
+
+
+def write_scenes(facts: Facts) -> list[str]:
+    """Describe scenes in words."""
+    inks, captions = list(INKS), []
+    for d, c, relation, e, k in facts.tolist():
+        first, second = f"a {inks[c]} {DIGITS[d]}", f"a {inks[k]} {DIGITS[e]}"
+        alone = relation == ALONE
+        captions.append(first if alone else f"{first} {RELATIONS[relation]} {second}")
+    return captions
+
+
+def read_scenes(captions: Sequence[str]) -> Facts:
+    """Say what captions claim: the inverse of `write_scenes`."""
+    rows = []
+    for caption in captions:
+        left = caption.lower().strip().rstrip(".").split()
+        row = _read_object(caption, left)
+        if left:
+            word = next_word(caption, left, ("left", "right", "above", "below"))
+            if word in ("left", "right"):
+                next_word(caption, left, ("of",))
+            names = [r.split()[0] for r in RELATIONS]
+            row += [names.index(word), *_read_object(caption, left)]
+        if left:
+            raise ValueError(f"{caption!r} goes on with {' '.join(left)!r} after two objects")
+        rows.append(row + [ALONE, 0, 0][: 5 - len(row)])
+    return torch.tensor(rows, dtype=torch.int64).reshape(-1, 5)
+
+
+def _read_object(caption: str, left: list[str]) -> list[int]:
+    next_word(caption, left, ("a",))
+    colour = list(INKS).index(next_word(caption, left, tuple(INKS)))
+    return [DIGITS.index(next_word(caption, left, DIGITS)), colour]
+
+
+def encode_scenes(facts: Facts) -> Int[Tensor, " n 8"]:
+    """Rows of word numbers, filled up with padding, of what captions say.
+
+    >>> [WORDS[k] for k in encode_scenes(read_scenes(["a red seven"]))[0]][:4]
+    ['a', 'red', 'seven', '<pad>']
+    """
+    number = {word: k for k, word in enumerate(WORDS)}
+    digit, colour, relation, second, ink = facts.unbind(1)
+    red, zero, left = number["red"], number["zero"], [number[r.split()[0]] for r in RELATIONS]
+    a, of = (torch.full_like(digit, number[word]) for word in ("a", "of"))
+    link = torch.tensor([*left, 0])[relation]
+    phrase = torch.stack([a, red + ink, zero + second], 1)
+    with_of = torch.cat([of[:, None], phrase], 1)
+    tail = torch.where((relation < 2)[:, None], with_of, F.pad(phrase, (0, 1)))
+    tail = tail * (relation < ALONE)[:, None]
+    return torch.cat([torch.stack([a, red + colour, zero + digit, link], 1), tail], 1)

@@ -1,0 +1,121 @@
+"""Scenes: the split, the pairs held out, pictures that keep their captions, and words."""
+
+import pytest
+import torch
+
+from genlab.data.scenes import (
+    ALONE,
+    INKS,
+    PAPER,
+    PARTS,
+    RELATIONS,
+    WORDS,
+    draw_facts,
+    draw_scenes,
+    encode_scenes,
+    held_out_pair,
+    load_objects,
+    print_ink,
+    read_scenes,
+    write_scenes,
+)
+
+
+def every_fact():
+    """All captions: 60 of one object, 14,400 of two."""
+    pairs = torch.cartesian_prod(torch.arange(10), torch.arange(6))
+    alone = torch.cat([pairs, torch.tensor([[ALONE, 0, 0]]).expand(60, 3)], 1)
+    rows = torch.cartesian_prod(torch.arange(60), torch.arange(4), torch.arange(60))
+    two = torch.cat([pairs[rows[:, 0]], rows[:, 1:2], pairs[rows[:, 2]]], 1)
+    return torch.cat([alone, two])
+
+
+def test_the_parts_are_disjoint_and_have_the_stated_sizes():
+    sizes = {name: part.stop - part.start for name, part in PARTS.items()}
+    assert sizes == {"generator": 6000, "evaluator": 2500, "reference": 1500}
+    rows = [row for part in PARTS.values() for row in range(part.start, part.stop)]
+    assert sorted(rows) == list(range(10_000))
+    with pytest.raises(ValueError, match="part must be one of"):
+        load_objects("painter")
+
+
+def test_objects_fill_their_box():
+    grey, digit = load_objects("reference")
+    assert grey.shape == (1500, 20, 20)
+    assert grey.min() >= 0
+    assert grey.max() <= 1
+    rows, columns = grey.amax(2) > 0, grey.amax(1) > 0
+    assert torch.maximum(rows.sum(1), columns.sum(1)).min() >= 18  # MNIST scales ink to 20 pixels
+    assert set(digit.tolist()) == set(range(10))
+
+
+def test_a_fifth_of_the_pairs_is_held_out_and_never_drawn(generator):
+    pairs = torch.cartesian_prod(torch.arange(10), torch.arange(6))
+    held_out = held_out_pair(pairs[:, 0], pairs[:, 1])
+    assert held_out.sum() == 12
+    assert held_out.reshape(10, 6).any(1).all()
+    assert held_out.reshape(10, 6).any(0).all()
+    digit = torch.randint(10, (500, 2), generator=generator)
+    for asked in (False, True):
+        facts = draw_facts(digit, generator, p_two=1.0, held_out=asked)
+        for d, c in ((0, 1), (3, 4)):
+            assert (held_out_pair(facts[:, d], facts[:, c]) == asked).all()
+
+
+def test_captions_and_facts_are_each_others_inverse():
+    facts = every_fact()
+    captions = write_scenes(facts)
+    assert len(set(captions)) == len(captions) == 60 + 4 * 3600
+    assert torch.equal(read_scenes(captions), facts)
+    rows = encode_scenes(facts)
+    assert [" ".join(WORDS[k] for k in row if k) for row in rows.tolist()] == captions
+
+
+@pytest.mark.parametrize(
+    ("caption", "said"),
+    [
+        ("a pink seven", "'pink' where one of red"),
+        ("a red seven left a blue three", "'a' where one of of"),
+        ("a red seven beside a blue three", "'beside' where"),
+        ("a red seven left of a blue three above", "goes on with 'above'"),
+        ("a red", "'nothing' where one of zero"),
+    ],
+)
+def test_a_caption_of_another_language_is_refused_with_the_word(caption, said):
+    with pytest.raises(ValueError, match=said):
+        read_scenes([caption])
+
+
+def test_a_capital_and_a_full_stop_change_nothing():
+    assert read_scenes(["A Red Seven."]).tolist() == [[7, 0, ALONE, 0, 0]]
+
+
+@pytest.mark.parametrize("relation", range(len(RELATIONS)))
+def test_the_first_object_is_where_the_relation_says(relation, generator):
+    x, facts = draw_scenes(load_objects("reference"), 200, generator, p_two=1.0)
+    chosen = (facts[:, 2] == relation) & (facts[:, 1] != facts[:, 4])
+    x, facts = x[chosen], facts[chosen]
+    ink = torch.tensor(list(INKS.values()))[facts[:, 1]]
+    paper = torch.tensor(PAPER)
+    direction = torch.nn.functional.normalize(ink - paper, dim=1)
+    d = x - paper[:, None, None]
+    first = torch.nn.functional.cosine_similarity(d, direction[:, :, None, None], dim=1) > 0.999
+    strong = d.square().sum(1) > 0.05
+    where = (first & strong).nonzero().float()
+    along = where[:, 2] if relation < 2 else where[:, 1]
+    inside = along < 16 if relation % 2 == 0 else along >= 16
+    assert inside.float().mean() > 0.97
+
+
+def test_pictures_are_ink_on_paper_and_seeded():
+    objects = load_objects("reference")
+    one, two = (draw_scenes(objects, 20, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(one[0], two[0])
+    assert torch.equal(one[1], two[1])
+    assert one[0].shape == (20, 3, 32, 32)
+    assert one[0].min() >= 0
+    assert one[0].max() <= 1
+    grey = torch.tensor([[[0.0, 1.0, 0.5]]])
+    x = print_ink(grey, torch.tensor([3]))[0, :, 0]
+    blue, paper = torch.tensor(INKS["blue"]), torch.tensor(PAPER)
+    torch.testing.assert_close(x.T, torch.stack([paper, blue, (paper + blue) / 2]).to(x))
