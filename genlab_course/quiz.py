@@ -37,7 +37,7 @@ class Question:
 
 
 def questions(lesson: int | str) -> tuple[Question, ...]:
-    """The quiz of a lesson, 1 to 15, or of another notebook, by its name; ValueError without one."""
+    """The quiz of a lesson, 1 to 15, or another notebook, by name; ValueError without one."""
     kind = "frontier" if lesson in FRONTIER else "system"
     name = f"{kind}_{lesson}" if isinstance(lesson, str) else f"lesson_{lesson:02d}"
     file = QUIZZES / f"{name}.md"

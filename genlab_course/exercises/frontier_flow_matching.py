@@ -1,5 +1,6 @@
 """Exercises of the notebook on flow matching: its velocity, loss, sampler and translation."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -7,9 +8,12 @@ from torch import Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
 
+Model = Callable[[Tensor, Tensor], Tensor]
 
-# fm.marginal-velocity: x (b, d), points (n, d)
-def marginal_velocity(x, t, points):  # type: ignore[no-untyped-def]
+
+# fm.marginal-velocity: build it
+def marginal_velocity(x: Tensor, t: float, points: Tensor) -> Tensor:
+    """The marginal velocity at each row of x, for equally likely points."""
     gaps = x[:, None] - (1 - t) * points
     weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 1)
     guess = weights @ points
@@ -35,12 +39,14 @@ def _cloud(seed: int, t: float) -> tuple[Any, ...]:
 
 
 # fm.floor: Gaussian data
-def floor(t):  # type: ignore[no-untyped-def]
+def floor(t: float) -> float:
+    """The variance of eps - x0 that remains when x_t is known."""
     return 1 / ((1 - t) ** 2 + t**2)
 
 
-# fm.loss: images or points x0, noise like them, times (b,)
-def flow_loss(network, x0, eps, t):  # type: ignore[no-untyped-def]
+# fm.loss: build it
+def flow_loss(network: Model, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+    """Mean squared error of the velocity at random points of random lines."""
     at = t.reshape(-1, *[1] * (x0.ndim - 1))
     x_t = (1 - at) * x0 + at * eps
     return (network(x_t, t) - (eps - x0)).square().mean()
@@ -64,8 +70,9 @@ def _batch(seed: int, *shape: int) -> tuple[Any, ...]:
     return _bend, x0, eps, torch.rand(shape[0], generator=g, dtype=torch.float64)
 
 
-# fm.sampler: Euler's method from the noise at t = 1 to the data at t = 0
-def flow_sample(network, x, n_steps):  # type: ignore[no-untyped-def]
+# fm.sampler: repair it
+def flow_sample(network: Model, x: Tensor, n_steps: int) -> Tensor:
+    """Euler's method from the noise at t = 1 to the data at t = 0."""
     for k in range(n_steps, 0, -1):
         t = torch.full((len(x),), k / n_steps)
         x = x - network(x, t) / n_steps
@@ -84,8 +91,9 @@ def _start(seed: int, n: int) -> tuple[Any, ...]:
     return _bend, torch.randn(4, 2, generator=g, dtype=torch.float64), n
 
 
-# fm.edm: a denoiser of x0 + sigma eps, read as a velocity at times t (b,)
-def edm_velocity(denoiser, x, t):  # type: ignore[no-untyped-def]
+# fm.edm: read a denoiser of x0 + sigma eps as a velocity
+def edm_velocity(denoiser: Model, x: Tensor, t: Tensor) -> Tensor:
+    """The velocity of the straight path, for times between 0 and 1."""
     at = t.reshape(-1, *[1] * (x.ndim - 1))
     guess = denoiser(x / (1 - at), t / (1 - t))
     return (x - guess) / at
