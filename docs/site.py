@@ -19,6 +19,7 @@ from nbconvert.exporters import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 
+from genlab.map import FRONTIER
 from genlab_course import questions
 from genlab_course.demos import PAGES
 
@@ -186,11 +187,13 @@ def plain(body):
 
 
 def found_notebooks():
-    """Yield (title, name of the page, path) of every lesson and lab, then of the solutions."""
+    """Yield (title, name of the page, path) of every notebook, the solutions last."""
     for row in PAGES:
         pattern = f"{row.name}_*.ipynb" if isinstance(row.key, int) else f"systems/{row.name}.ipynb"
         for path in sorted((ROOT / "notebooks").glob(pattern)):
             yield row.title, path.stem, path
+    for name, (title, _) in FRONTIER.items():
+        yield title, name, ROOT / f"notebooks/frontier/{name}.ipynb"
     for path in sorted((ROOT / "notebooks/solutions").glob("*.ipynb")):
         yield f"Solutions: {path.stem.replace('_', ' ')}", f"solution_{path.stem}", path
 

@@ -97,18 +97,22 @@ SYSTEMS: dict[str, tuple[str, tuple[str, ...]]] = {  # lab: title, the families 
     "language_and_image": ("Language and image", (AUTOREGRESSIVE, SCORE)),
     "flow_density_estimator": ("Flow density estimator", (FLOW,)),
 }
+FRONTIER: dict[str, tuple[str, tuple[str, ...]]] = {  # what the field has added; as SYSTEMS
+    "flow_matching": ("Flow matching", (SCORE,))
+}
 
 
 def lit(lesson: int | str) -> tuple[str, ...]:
-    """Families that a lesson, 1..15, or a system's lab is about; all for lessons 1, 9 and 15.
+    """Families that a lesson, 1..15, a lab or a frontier notebook is about; all for 1, 9 and 15.
 
     >>> lit(4), lit("latent_diffusion")
     (('flow',), ('latent-variable', 'score / diffusion'))
     """
     if isinstance(lesson, str):
-        if lesson not in SYSTEMS:
-            raise ValueError(f"no system is named {lesson!r}; there are: {', '.join(SYSTEMS)}")
-        return SYSTEMS[lesson][1]
+        named = SYSTEMS | FRONTIER
+        if lesson not in named:
+            raise ValueError(f"no system is named {lesson!r}; there are: {', '.join(named)}")
+        return named[lesson][1]
     if lesson not in LESSONS:
         raise ValueError(f"lessons are numbered 1 to 15, got {lesson}")
     return tuple(p.name for p in PARADIGMS if lesson in p.lessons) or FAMILIES

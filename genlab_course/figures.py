@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
 
-from genlab.map import FAMILIES, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
+from genlab.map import FAMILIES, FRONTIER, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 from genlab.train.fit import keep_freed_memory
 
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = (
@@ -181,6 +181,8 @@ def _ribbon(lesson: int | str, bright: tuple[str, ...]) -> None:
 
 
 def _title(lesson: int | str) -> str:
+    if lesson in FRONTIER:
+        return f"Frontier  {FRONTIER[str(lesson)][0]}"
     if isinstance(lesson, str):
         return f"System {list(SYSTEMS).index(lesson) + 1}  {SYSTEMS[lesson][0]}"
     return f"Lesson {lesson:02d}  {LESSONS[lesson]}"

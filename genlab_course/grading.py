@@ -71,25 +71,27 @@ class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
 
 _ASKED = "see its text above the cell"
 _BANKS = f"{__package__}.exercises"
-_LABS = {  # whose exercises begin with a shorter word
-    "ld": "latent_diffusion",
-    "lm": "language_model",
-    "npe": "flow_density_estimator",
-    "style": "stylegan",
-    "video": "text_to_video",
+_LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
+    "fm": "frontier_flow_matching",
+    "ld": "system_latent_diffusion",
+    "lm": "system_language_model",
+    "npe": "system_flow_density_estimator",
+    "style": "system_stylegan",
+    "video": "system_text_to_video",
 }
 
 
 def all_exercises() -> Iterator[Exercise]:
     """Yield every exercise of the course, lesson by lesson."""
     banks = importlib.import_module(_BANKS)
-    for module in sorted(m.name for m in pkgutil.iter_modules(banks.__path__)):
+    names = sorted(m.name for m in pkgutil.iter_modules(banks.__path__))
+    for module in sorted(names, key=lambda name: not name.startswith("lesson")):
         yield from importlib.import_module(f"{_BANKS}.{module}").EXERCISES
 
 
 def _bank(lesson: str) -> tuple[Exercise, ...]:
     """The exercises whose ids begin with `lesson`; without such a bank, all there are."""
-    name = f"lesson_{lesson}" if lesson.isdigit() else f"system_{_LABS.get(lesson, lesson)}"
+    name = f"lesson_{lesson}" if lesson.isdigit() else _LABS.get(lesson, f"system_{lesson}")
     if importlib.util.find_spec(f"{_BANKS}.{name}") is None:
         return tuple(all_exercises())
     found: tuple[Exercise, ...] = importlib.import_module(f"{_BANKS}.{name}").EXERCISES

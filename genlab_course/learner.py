@@ -23,7 +23,7 @@ from typing import Any
 from IPython.display import Markdown, display
 
 from genlab.core.weights import replace_file
-from genlab.map import LESSONS, SYSTEMS
+from genlab.map import FRONTIER, LESSONS, SYSTEMS
 from genlab_course.quiz import questions
 
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -96,7 +96,8 @@ def own_folder() -> Path:
 
 def shipped(source: Path = NOTEBOOKS) -> dict[str, Path]:
     """The lessons and labs by their path in the course; FileNotFoundError outside of a clone."""
-    found = [*sorted(source.glob("[0-9][0-9]_*.ipynb")), *sorted(source.glob("systems/*.ipynb"))]
+    places = ("[0-9][0-9]_*.ipynb", "systems/*.ipynb", "frontier/*.ipynb")
+    found = [path for place in places for path in sorted(source.glob(place))]
     if not found:
         how = "run this from a clone of the course, installed with `make setup`"
         raise FileNotFoundError(f"no lessons in {source}: {how} or `pip install -e .`")
@@ -361,14 +362,15 @@ class Standing:
 def standings(mine: Path, source: Path = NOTEBOOKS) -> list[Standing]:
     """How far a learner is, lesson by lesson, then lab by lab."""
     known, notebooks = answered(mine), {key_of(name): name for name in shipped(source)}
-    titles = {key: title for key, (title, _) in SYSTEMS.items()}
+    titles = {key: title for key, (title, _) in (SYSTEMS | FRONTIER).items()}
     rows = []
-    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS)
+    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS, *FRONTIER)
     for key in keys:
         short = key if isinstance(key, str) else f"{key:02d}"
         if name := notebooks.get(short):
             head = HEAD.search((source / name).read_text(encoding="utf-8"))
-            module = f"system_{key}" if isinstance(key, str) else f"lesson_{short}"
+            kind = "frontier" if key in FRONTIER else "system"
+            module = f"{kind}_{key}" if isinstance(key, str) else f"lesson_{short}"
             bank = importlib.import_module(f"{__package__}.exercises.{module}").EXERCISES
             asked = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
             title = titles[key] if isinstance(key, str) else f"{short} {LESSONS[key]}"

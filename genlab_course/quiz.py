@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from genlab.map import FRONTIER
+
 QUIZZES = Path(__file__).with_name("quizzes")
 _QUESTION, _OPTION, _WHY = map(re.compile, (r"## +(\S.*)", r"- \[([ x])\] +(\S.*)", r" *> +(\S.*)"))
 _EXPECTED = "expected `> why` below the option", "expected `## question` or `- [ ] option`"
@@ -35,8 +37,9 @@ class Question:
 
 
 def questions(lesson: int | str) -> tuple[Question, ...]:
-    """The quiz of a lesson, 1 to 15, or of a system's lab, by its name; ValueError without one."""
-    name = f"system_{lesson}" if isinstance(lesson, str) else f"lesson_{lesson:02d}"
+    """The quiz of a lesson, 1 to 15, or another notebook, by name; ValueError without one."""
+    kind = "frontier" if lesson in FRONTIER else "system"
+    name = f"{kind}_{lesson}" if isinstance(lesson, str) else f"lesson_{lesson:02d}"
     file = QUIZZES / f"{name}.md"
     if not file.is_file():
         raise ValueError(f"no quiz for lesson {lesson!r}; lessons are numbered 1 to 15")

@@ -34,6 +34,7 @@ from genlab.map import (
         (12, (SCORE,)),
         ("latent_diffusion", (LATENT, SCORE)),
         ("flow_density_estimator", (FLOW,)),
+        ("flow_matching", (SCORE,)),
         *((about_all, FAMILIES) for about_all in (1, 9, 15)),
     ],
 )

@@ -951,6 +951,9 @@ check_range("trace: scatter of one probe, nats per image", one_probe.std(0).mean
 #
 # ## 6. Flow matching: regress on the velocity
 #
+# This section places flow matching among the stochastic equations. The notebook [Flow matching](frontier/flow_matching.ipynb) derives its theorem step by
+# step, writes loss and sampler in twelve lines and trains digits with them; it also compares times, couplings and solvers.
+#
 # **Step 15. A loss without a score.** Take a pair $(x_0,\epsilon)$ and the straight path $x_t=(1-t)x_0+t\epsilon$. Its velocity is
 # $\epsilon-x_0$: no score, no SDE. Train $v_\theta(x_t,t)$ to predict it. As with every square loss, the best answer is the mean,
 # $$v^*(x,t)=\mathbb E[\epsilon-x_0\mid x_t=x].$$

@@ -20,7 +20,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 FIRST = [None] * 12  # on the first control: one step each, for the median
 OTHERS = ["Home", "End", None]  # on the others: from end to end, or two options further
 LESSONS = sorted((lab.ROOT / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-LABS = sorted((lab.ROOT / "notebooks" / "systems").glob("*.ipynb"))
+LABS = [
+    p
+    for kind in ("systems", "frontier")
+    for p in sorted((lab.ROOT / "notebooks" / kind).glob("*.ipynb"))
+]
 
 BAD = """\
 # %% [markdown]

@@ -10,7 +10,7 @@ from genlab_course.widgets import quiz
 from genlab_course.widgets.quiz import as_html
 
 FILES = sorted(file.stem for file in QUIZZES.glob("*.md"))
-LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.removeprefix("system_") for n in FILES]
+LESSONS = [int(n[-2:]) if n.startswith("lesson_") else n.partition("_")[2] for n in FILES]
 
 
 @pytest.mark.parametrize("lesson", LESSONS)

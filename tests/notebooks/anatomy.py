@@ -15,7 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from genlab_course.grading import find_exercise
 from tests.notebooks import kernels
 
-STANDARD = ("02_autoregressive", "12_diffusion_i", "systems/latent_diffusion")
+STANDARD = (
+    "02_autoregressive",
+    "12_diffusion_i",
+    "systems/latent_diffusion",
+    "frontier/flow_matching",
+)
 CELLS, OK_LINES, WIDTH, IMPORTS = 60, 40, 88, 12
 MINUTES = (75, 110)  # of a core path
 PICTURES = ("image/png", "image/gif", "image/svg+xml")

@@ -63,7 +63,8 @@ class Check:
 
 def texts():
     """Return the text of every notebook that the course ships, by the key it has in the ledger."""
-    folders = ("notebooks/src", "notebooks/systems/src", "notebooks/solutions/src")
+    names = ("src", "systems/src", "frontier/src", "solutions/src")
+    folders = [f"notebooks/{name}" for name in names]
     found = [path for folder in folders for path in sorted((ROOT / folder).glob("*.py"))]
     keys = [path.relative_to(ROOT / "notebooks").as_posix() for path in found]
     return {key.replace("src/", "")[:-3]: path for key, path in zip(keys, found, strict=True)}

@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
     """A site of one lesson, one lab and two documents."""
     folder = tmp_path_factory.mktemp("site")
     some = [
-        row for row in site.found_notebooks() if row[1][:2] == "05" or row[1].startswith("flow_")
+        row for row in site.found_notebooks() if row[1][:2] == "05" or row[1].startswith("flow_d")
     ]
     assert len(some) == 2
     assert site.write_site(folder, some, ("glossary", "errata")) == 4
