@@ -501,7 +501,7 @@ print("weights:", sum(p.numel() for p in UNet().parameters()))
 #
 # **Averaged weights.** Each loss is a few random steps and noises, so the weights jitter around a good place. Sample with the **exponential moving average (EMA)** of the weights instead: after each step, $\bar\theta\leftarrow d\,\bar\theta+(1-d)\,\theta$. Unroll it, and the weights of $k$ steps ago count $(1-d)\,d^{\,k}$. With $d=0.99$ the average remembers about $1/(1-d)=100$ steps. At the start $d$ is smaller. (In the loop, `partial` tells the network the labels of the batch, so that your function sees a network of $x_t$ and $t$.)
 #
-# **Your turn 12.3 · one training step** *(build, 10 minutes)*. Write the simple loss of one batch. You are given clean digits `x0` of shape $(b,1,h,w)$, a step `t` for each of them (counted from 0), noise `eps` of the digits' shape, and the table `alphas_bar`. Make the noisy digits, ask `network(x_t, t)`, and return the mean squared error, one number. The training below runs with **your** function.
+# **Your turn 12.3 · one training step** *(build, 10 minutes)*. Write the simple loss of one batch. You are given clean digits `x0` of shape $(b,1,h,w)$, a step `t` for each of them (counted from 0), noise `eps` of the digits' shape, and the table `alphas_bar`. Make the noisy digits, ask `network(x_t, t)`, and return the mean squared error, a tensor with one number. The training below runs with **your** function.
 
 # %%
 def my_loss(network, x0, t, eps, alphas_bar):
