@@ -144,23 +144,6 @@ def eps_from_score(score: Event, sigma: Level) -> Event:
     return -expand(sigma, score) * score
 
 
-# The chain step by step; `add_noise` jumps to any state of it
-
-
-def noising_chain(
-    x0: Event, betas: Table, *, generator: Generator | None = None
-) -> Iterator[Event]:
-    r"""Yield $x_1, \dots, x_T$, each made from the one before (DDPM, eq. 2).
-
-    $$x_t = \sqrt{1-\beta_t}\,x_{t-1} + \sqrt{\beta_t}\,z$$
-    """
-    x = x0
-    for beta in betas:
-        z = randn(x.shape, like=x, generator=generator)
-        x = (1 - beta).sqrt() * x + beta.sqrt() * z
-        yield x
-
-
 def posterior_mean(
     x0: Event, x_t: Event, *, beta: Level, alpha_bar: Level, alpha_bar_before: Level
 ) -> Event:
@@ -328,30 +311,6 @@ def ddpm_vlb(
     """
     terms = ddpm_vlb_terms(eps_model, x0, eps, betas=betas, variances=variances, bins=bins)
     return -terms.sum(0)
-
-
-def noise_errors(eps_model: EpsModel, x0: Event, eps: Draws, *, alphas_bar: Table) -> Table:
-    r"""Mean square error $m_t$ of the noise prediction at each step, over `x0`, one draw a step."""
-    require_alike(draws_of_eps=eps.shape[:1], alphas_bar=alphas_bar)
-    rows = []
-    for k, e in enumerate(eps):
-        t = torch.full((len(x0),), k, device=x0.device)
-        rows.append(ddpm_loss(eps_model, x0, t, e, alphas_bar=alphas_bar).mean())
-    return torch.stack(rows)
-
-
-def optimal_variances(mean_square: Float[Tensor, " n"], betas: Table) -> Table:
-    r"""Step variances that make the bound tightest for a given network (Bao et al. 2022).
-
-    $$v^*_t = \tilde\beta_t + \frac{\beta_t^2}{(1-\beta_t)(1-\bar\alpha_t)}\,m_t$$
-
-    `mean_square` is `noise_errors` on the training data: 0 for a single point, $v^* = \tilde\beta$;
-    $\bar\alpha_t$ for standard normal data, $v^* = \beta$.
-    """
-    require_alike(mean_square=mean_square, betas=betas)
-    require_between(0, math.inf, mean_square=mean_square)
-    unknown = betas**2 / ((1 - betas) * (1 - alphas_bar_from_betas(betas))) * mean_square
-    return posterior_variances(betas) + unknown
 
 
 # The model

@@ -13,38 +13,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from genlab.core.tensors import Event, PerExample, require_alike, sum_event
-from genlab.score.diffusion import EpsModel, Level, add_noise
-
-
-def scales_from_gamma(gamma: Level) -> tuple[Tensor, Tensor]:
-    r"""Signal, noise scale: $\alpha^2 = 1/(1+e^\gamma)$, $\sigma^2 = 1-\alpha^2$ (VDM, eq. 4)."""
-    return (-gamma).sigmoid().sqrt(), gamma.sigmoid().sqrt()
-
-
-def vdm_term(
-    eps_model: EpsModel, x0: Event, eps: Event, gamma: PerExample, slope: PerExample
-) -> PerExample:
-    r"""Estimate of the bound's diffusion part from one noise level, in nats (VDM, eq. 17).
-
-    $$\tfrac12\,\gamma'(t)\,
-      \lVert\epsilon - \hat\epsilon(\alpha x_0 + \sigma\epsilon,\,\gamma)\rVert^2$$
-
-    Its mean over t and `eps` is $\mathcal L_\infty$; `slope` is $\gamma'$ at the time of the level.
-    """
-    require_alike(gamma=gamma, slope=slope)
-    eps_hat = eps_model(add_noise(x0, *scales_from_gamma(gamma), eps), gamma)
-    return 0.5 * slope * sum_event((eps - eps_hat) ** 2)
-
-
-def second_moment(term: PerExample, slope_then: PerExample, slope_now: PerExample) -> PerExample:
-    r"""Estimate of $\mathbb E\,L^2$ under another schedule, in nats squared (VDM, appendix I.2).
-
-    $$\mathbb E_{\text{now}}L^2
-      = \mathbb E_{\text{then}}\Big[L^2\,\frac{\gamma'_{\text{now}}}{\gamma'_{\text{then}}}\Big]$$
-    """
-    require_alike(term=term, slope_then=slope_then, slope_now=slope_now)
-    return term**2 * slope_now / slope_then
+from genlab.core.tensors import PerExample
 
 
 class LevelHistogram(nn.Module):
