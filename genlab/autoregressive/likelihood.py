@@ -1,10 +1,4 @@
-r"""The chain rule: a joint probability as a product of next-token probabilities.
-
-$$p(x_{1:n}) = \prod_{i=1}^n p(x_i \mid x_{<i})$$
-
-A network that outputs one distribution per position, each computed from the positions before it
-only, is a normalised model of whole sequences (Bengio et al. 2003 (JMLR 3), eq. 1).
-"""
+"""The chain rule: a joint probability by next-token ones (Bengio et al. 2003, JMLR 3, eq. 1)."""
 
 import math
 from collections.abc import Callable
@@ -55,8 +49,6 @@ def bits_per_byte(log_prob: Float[Tensor, " *b"], n_bytes: int) -> Float[Tensor,
     r"""Nats of a text as bits per byte: what an ideal compressor would need.
 
     $$\frac{-\log p(x)}{n_{\text{bytes}} \log 2}$$
-
-    The unit does not depend on how the text was cut into tokens; perplexity does.
     """
     require_positive(n_bytes=n_bytes)
     return -log_prob / (n_bytes * math.log(2))

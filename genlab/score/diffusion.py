@@ -1,8 +1,6 @@
 r"""Diffusion in discrete time: schedules, the noise loss, the ancestral sampler, the bound in nats.
 
-A table has one entry a step; index 0 is the first noising step, so `alphas_bar[0]` is just below 1.
-`alpha` is a signal scale and `sigma` a noise scale; $\bar\alpha$ is diffusers' `alphas_cumprod`.
-
+Index 0 of a table is the first noising step; `alpha` is a signal scale, `sigma` a noise scale.
 DDPM = Ho et al. 2020 (arXiv:2006.11239), iDDPM = Nichol and Dhariwal 2021 (arXiv:2102.09672).
 """
 
@@ -251,8 +249,7 @@ def ddpm_vlb_term(
       \quad c_t = \tfrac D2\Big(\tfrac{\tilde\beta_t}{v_t} - 1
       - \log\tfrac{\tilde\beta_t}{v_t}\Big), \quad c_0 = \tfrac D2\log 2\pi v_0$$
 
-    A divergence for t > 0, a negative log-density for t = 0, the last step of sampling. `ddpm_loss`
-    has the same square without weight and constant. ValueError for t outside 0..T-1.
+    A divergence for t > 0, a negative log-density for t = 0. ValueError for t outside 0..T-1.
     """
     require_index(len(betas), t=t)
     alphas_bar, v = alphas_bar_from_betas(betas), variances
@@ -319,9 +316,8 @@ def ddpm_vlb(
 class DDPM(nn.Module):
     r"""A noise predictor with its schedule: samples by the ancestral chain, bounds its likelihood.
 
-    `variances` are those of the reverse steps: `betas`, right for smooth data, unless given. With
-    `bins` the bound is on the probability of grey levels. It includes the noise of the last step,
-    which the sampler, as usual, leaves out.
+    `variances` of reverse steps are `betas` unless given; with `bins` the bound is on grey levels.
+    It includes the noise of the last step, which the sampler leaves out.
     """
 
     betas: Tensor

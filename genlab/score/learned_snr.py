@@ -1,17 +1,7 @@
-r"""A learned noise schedule: with infinitely many steps the bound is an integral over noise levels.
-
-$$\mathcal L_\infty = \tfrac12 \int_{\gamma_0}^{\gamma_1}
-\mathbb E\lVert\epsilon - \hat\epsilon(x_\gamma, \gamma)\rVert^2\,d\gamma
-= \tfrac12\,\mathbb E_{t\sim\mathcal U}\;\gamma'(t)\,\lVert\epsilon-\hat\epsilon\rVert^2,
-\qquad \gamma = -\log\mathrm{SNR}$$
-
-Every schedule with the same two ends has the same bound; what differs is the variance of its
-estimate from a random t (VDM = Kingma et al. 2021, arXiv:2107.00630, eq. 17 to 20, appendix I.2).
-"""
+r"""A learned schedule of $\gamma = -\log\mathrm{SNR}$ (Kingma et al. 2021, arXiv:2107.00630)."""
 
 import torch
-from jaxtyping import Int
-from torch import Tensor, nn
+from torch import nn
 
 from genlab.core.tensors import PerExample
 
@@ -40,8 +30,5 @@ class LevelHistogram(nn.Module):
 
     def slope(self, gamma: PerExample) -> PerExample:
         r"""Speed $\gamma'$ with which the schedule passes a level: bin width over probability."""
-        return self.width / self.logits.softmax(0)[self.bin(gamma)]
-
-    def bin(self, gamma: PerExample) -> Int[Tensor, " b"]:
         k = ((gamma.detach() - self.ends[0]) / self.width).long()
-        return k.clamp(0, len(self.logits) - 1)
+        return self.width / self.logits.softmax(0)[k.clamp(0, len(self.logits) - 1)]
