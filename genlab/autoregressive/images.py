@@ -25,7 +25,7 @@ Grey = Int[Tensor, " b 1 h w"]  # levels 0..n_levels-1
 
 
 class GridAutoregressive(nn.Module):
-    r"""A softmax over bins of width h for each coordinate in turn: $P(i)\,P(j\mid i)/h^2$, exact."""
+    r"""A softmax over bins of width h for each coordinate: $P(i)\,P(j\mid i)/h^2$, exact."""
 
     smooth: Tensor
 
