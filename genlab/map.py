@@ -24,9 +24,7 @@ SAMPLERS = {  # word: how a sample is made
     "parallel-refinement": "a loop over a canvas of tokens",
     "two-stage": "parts that work in turn, at least one of them a loop",
 }
-# The words of `core.capabilities.likelihood_kind`, and "indirect" for what a score network knows of
-# log p(x): exactly, through the probability-flow ODE, or as the bound of its chain.
-LIKELIHOODS = {  # the strongest first
+LIKELIHOODS = {  # the strongest first: words of `likelihood_kind`, and "indirect"
     "exact": "log p(x)",
     "indirect": "through an ODE, or a bound, at extra cost",
     "bound": "at most log p(x)",
@@ -121,9 +119,7 @@ def lit(lesson: int | str) -> tuple[str, ...]:
 def place(
     objective: str | None = None, sampler: str | None = None, likelihood: str | None = None
 ) -> tuple[str, ...]:
-    """Families that agree with all that is known, in the order of the map; None is not known.
-
-    Empty where the clues contradict one another. ValueError for an unknown word.
+    """Families that agree with all that is known; none for clues that contradict one another.
 
     >>> place(sampler="one-pass", likelihood="exact")
     ('flow',)

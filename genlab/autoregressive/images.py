@@ -2,9 +2,7 @@ r"""Images, and points of the plane, one value after the other: exact discrete m
 
 $$-\log p(x) = -\sum_i \log \mathrm{softmax}\big(a_i(x_{<i})\big)_{x_i}$$
 
-A point is two bins, an image is its pixels in some order. Masked convolutions (PixelCNN) or a
-causal transformer compute all $a_i$ in one pass; a sample takes one pass for each value. van den
-Oord, Kalchbrenner and Kavukcuoglu 2016 (arXiv:1601.06759), eq. 1 and section 3.
+van den Oord, Kalchbrenner and Kavukcuoglu 2016 (arXiv:1601.06759), eq. 1 and section 3.
 """
 
 import math
@@ -27,10 +25,7 @@ Grey = Int[Tensor, " b 1 h w"]  # levels 0..n_levels-1
 
 
 class GridAutoregressive(nn.Module):
-    r"""A softmax over bins of width h for each coordinate in turn: $P(i)\,P(j\mid i)/h^2$, exact.
-
-    Uria et al. 2016 (arXiv:1605.02226), eq. 1.
-    """
+    r"""A softmax over bins of width h for each coordinate: $P(i)\,P(j\mid i)/h^2$, exact."""
 
     smooth: Tensor
 
@@ -106,9 +101,8 @@ class TwoStacks(nn.Module):
 
     $$v \leftarrow v + V(\phi(v)), \qquad u \leftarrow u + U(\phi(u)) + P(\phi(v))$$
 
-    $V$ sees rows up to its own, but $v$ was built from rows *above* from the start; $U$ sees the
-    left of the row; $P$ is a 1 x 1 convolution. So $u_{rc}$ depends on all that came before.
-    van den Oord et al. 2016 (arXiv:1606.05328), section 2.2, with SiLU for the gates.
+    $P$ is a 1 x 1 convolution. van den Oord et al. 2016 (arXiv:1606.05328), section 2.2, with SiLU
+    for the gates.
     """
 
     def __init__(self, c_in: int, width: int, n_layer: int, dropout: float = 0.0) -> None:
@@ -136,10 +130,7 @@ class TwoStacks(nn.Module):
 
 
 class PixelCNN(nn.Module):
-    """One-channel images by a stack of masked convolutions, pixel by pixel in raster order.
-
-    A learned offset per pixel and level is added, since digits stand in the middle of the frame.
-    """
+    """One-channel images by a stack of masked convolutions, pixel by pixel in raster order."""
 
     def __init__(
         self,

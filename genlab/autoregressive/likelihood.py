@@ -1,10 +1,4 @@
-r"""The chain rule: a joint probability as a product of next-token probabilities.
-
-$$p(x_{1:n}) = \prod_{i=1}^n p(x_i \mid x_{<i})$$
-
-A network that outputs one distribution per position, each computed from the positions before it
-only, is a normalised model of whole sequences (Bengio et al. 2003 (JMLR 3), eq. 1).
-"""
+"""The chain rule: a joint probability by next-token ones (Bengio et al. 2003, JMLR 3, eq. 1)."""
 
 import math
 from collections.abc import Callable
@@ -55,31 +49,9 @@ def bits_per_byte(log_prob: Float[Tensor, " *b"], n_bytes: int) -> Float[Tensor,
     r"""Nats of a text as bits per byte: what an ideal compressor would need.
 
     $$\frac{-\log p(x)}{n_{\text{bytes}} \log 2}$$
-
-    The unit does not depend on how the text was cut into tokens; perplexity does.
     """
     require_positive(n_bytes=n_bytes)
     return -log_prob / (n_bytes * math.log(2))
-
-
-def all_sequences(n_tokens: int, length: int) -> Int[Tensor, " m n"]:
-    """Every sequence of a small vocabulary: the honest way to check that a model sums to 1."""
-    if n_tokens < 1 or length < 1 or n_tokens**length > 1_000_000:
-        raise ValueError(f"cannot list {n_tokens} ** {length} sequences (at most a million)")
-    return torch.cartesian_prod(*[torch.arange(n_tokens)] * length).reshape(-1, length)
-
-
-def total_probability(
-    logits_of: Callable[[Tensor], Tensor], n_tokens: int, length: int
-) -> Float[Tensor, ""]:
-    r"""Sum of the "probabilities" of every sequence: 1 for every causal model.
-
-    $$\sum_{x \in \{1..k\}^n} \prod_i p(x_i \mid \text{what the model looked at})$$
-
-    Another total proves that a model looks ahead; 1 does not prove that it looks back.
-    """
-    x = all_sequences(n_tokens, length)
-    return sequence_log_prob(logits_of(x), x).exp().sum()
 
 
 def dependence(f: Callable[[Tensor], Tensor], x: Float[Tensor, " n d"]) -> Float[Tensor, " m n"]:
@@ -89,11 +61,6 @@ def dependence(f: Callable[[Tensor], Tensor], x: Float[Tensor, " n d"]) -> Float
     """
     jacobian = torch.autograd.functional.jacobian(f, x)  # type: ignore[no-untyped-call]
     return jacobian.abs().sum(dim=(1, 3))
-
-
-def peeks(j: Float[Tensor, " n n"]) -> int:
-    r"""Number of forbidden connections: pairs with $j \ge i$ and $J_{ij} \ne 0$; 0 if causal."""
-    return int((j.triu() != 0).sum())
 
 
 def seen_pixels(

@@ -1,13 +1,9 @@
 r"""Captioned digits: MNIST (`genlab.data.digits`), coloured at random, described by measurement.
 
 A digit $g$ in [0, 1] gets a colour $c \in \{0, 1\}^3$, $x = g\,c$, and its caption says what can be
-measured on the picture afterwards: the *digit*; the *colour*; the *stroke*, "thin" or "bold" when
-its ink is in the lowest or the highest third of its class, and no word for the middle third; the
-*slant*, "leaning left" below 0, "leaning right" above 0.25, else "upright" (a third each).
-
-"a thin red seven leaning right" is then a claim that a generated picture keeps or breaks. Of the
-10,000 images 5,000 are for generators ("painter"), 4,000 for the classifiers that evaluate them
-("judge") and 1,000 are held out from both ("test").
+measured on the picture afterwards: digit, colour, *stroke* (thin or bold: the lowest or highest
+third of the ink of its class) and *slant*, as in "a thin red seven leaning right". Of the 10,000
+images 5,000 are for generators ("painter"), 4,000 for evaluators ("judge"), 1,000 for neither.
 """
 
 from collections.abc import Sequence
@@ -164,14 +160,12 @@ def write(
     say_slant: Bool[Tensor, " n"] | None = None,
 ) -> list[str]:
     """Describe images in words."""
-    n = len(attributes.digit)
-    stroke_said = [True] * n if say_stroke is None else say_stroke.tolist()
-    slant_said = [True] * n if say_slant is None else say_slant.tolist()
-    colours = list(COLOURS)
-    captions = []
-    for row, (d, c, k, s) in enumerate(zip(*(a.tolist() for a in attributes), strict=True)):
-        words = ["a", STROKES[k] * stroke_said[row], colours[c], DIGITS[d]]
-        captions.append(" ".join(filter(None, [*words, SLANTS[s] * slant_said[row]])))
+    always = torch.ones_like(attributes.digit, dtype=torch.bool)
+    said = (always if told is None else told for told in (say_stroke, say_slant))
+    colours, captions = list(COLOURS), []
+    for d, c, k, s, stroke, lean in zip(*(a.tolist() for a in (*attributes, *said)), strict=True):
+        words = ["a", STROKES[k] * stroke, colours[c], DIGITS[d], SLANTS[s] * lean]
+        captions.append(" ".join(filter(None, words)))
     return captions
 
 
@@ -184,8 +178,7 @@ def read(caption: str) -> Claims:
     digit = DIGITS.index(next_word(caption, left, DIGITS))
     slant = None
     if left:
-        phrase = " ".join(left)
-        if phrase not in SLANTS:
+        if (phrase := " ".join(left)) not in SLANTS:
             raise ValueError(f"{caption!r} ends in {phrase!r}; expected one of {', '.join(SLANTS)}")
         slant = SLANTS.index(phrase)
     return Claims(digit, colour, stroke, slant)
@@ -280,8 +273,7 @@ def chance(truth: CaptionDistribution, captions: Sequence[str] | None = None) ->
 
     $$\sum_{c} p(c) \sum_a p(a)\,[\text{attributes } a \text{ keep the words of } c]$$
 
-    What is left is the agreement of two independent draws, a sum over 720 captions and 540
-    attributes; given captions weigh equally.
+    Given captions weigh equally.
     """
     p_digit, p_colour, p_slant = (
         truth.attributes.sum([k for k in range(4) if k != d]) for d in (0, 1, 3)

@@ -1,11 +1,6 @@
 r"""Captioned scenes, 32 x 32: one or two digits, "a red seven left of a blue three".
 
-Each object is a digit of MNIST (`genlab.data.digits`), cut out by its ink, scaled, and printed in
-one of six inks, $x = (1 - g)\,\text{paper} + g\,\text{ink}$ with the grey picture $g$. The caption
-says the colour and the digit of each object and where the first one stands. One picture of two
-objects has two captions, "a red seven left of a blue three" and "a blue three right of a red
-seven", so a word can be understood only together with its neighbours.
-
+Each object is a digit of MNIST, cut out by its ink, scaled, and printed in one of six inks.
 Of the 10,000 digits 6,000 train generators, 2,500 the evaluators, and 1,500 are the real reference.
 """
 
@@ -125,8 +120,7 @@ def _corners(relation: Labels, generator: Generator) -> Int[Tensor, " n 2 2"]:
     along, across = (
         torch.randint(free + 1, (n, 2), generator=generator) for free in (FREE[1], FREE[2])
     )
-    is_second = torch.tensor([0, 1])
-    far = (is_second == 1) ^ (relation % 2 == 1)[:, None]  # in the right or the lower half
+    far = torch.tensor([False, True]) ^ (relation % 2 == 1)[:, None]  # right or lower half
     along = along + SIZE // 2 * far
     across = across + (SIZE - SMALL - FREE[2]) // 2
     beside = (relation < 2)[:, None]

@@ -268,16 +268,6 @@ def weighted_error(
     return sum_event((x - mean) ** 2) + 2 * pixel_std**2 * kl_diag_normal(mu, log_var)
 
 
-def code_std(mu: Latent, log_var: Latent) -> Float[Tensor, ""]:
-    r"""Standard deviation of a number in a code, by which codes are divided (LDM, appendix G).
-
-    $$\sigma_z^2 = \mathrm{Var}(\mu) + \mathbb E[\sigma^2]$$
-    """
-    require_rows(2, mu=mu)
-    require_alike(mu=mu, log_var=log_var)
-    return (mu.var(correction=0) + log_var.exp().mean()).sqrt()
-
-
 class Residual(nn.Module):
     """Two convolutions with a shortcut around them; the second starts at zero."""
 

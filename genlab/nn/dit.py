@@ -5,10 +5,8 @@ $$h \leftarrow h + \alpha_1 \odot \mathrm{attention}\big((1 + \gamma_1) \odot \m
 h \leftarrow h + \alpha_2 \odot \mathrm{MLP}\big((1 + \gamma_2) \odot \mathrm{norm}(h) +
 \beta_2\big)$$
 
-The six vectors are a linear map of the embedded time that starts at zero (adaLN-zero), so that each
-block starts as the identity: Peebles and Xie 2023 (arXiv:2212.09748), section 3.2. A text is read
-between the two by cross-attention, which starts at zero too: Chen et al. 2023 (arXiv:2310.00426),
-section 2.3.
+Each block starts as the identity (adaLN-zero: Peebles and Xie 2023, arXiv:2212.09748, section 3.2);
+a text is read between the two (Chen et al. 2023, arXiv:2310.00426, section 2.3).
 """
 
 from dataclasses import dataclass
@@ -104,8 +102,7 @@ class DiT(nn.Module):
         config, (b, _, side, _) = self.config, x.shape
         if x.shape[-2:] != (config.side, config.side):
             raise ValueError(f"built for {config.side} x {config.side}, got {tuple(x.shape[-2:])}")
-        waves = time_embedding(t, config.width, scale=config.time_scale).to(x)
-        emb = self.embed_time(waves)
+        emb = self.embed_time(time_embedding(t, config.width, scale=config.time_scale).to(x))
         h = self.embed_patch(F.pixel_unshuffle(x, config.patch).flatten(2).mT) + self.where
         for block in self.blocks:
             h = block(h, emb, context)

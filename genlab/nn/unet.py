@@ -1,8 +1,4 @@
-r"""A small U-Net: an image (or a video) and a time in, a prediction of the same size out.
-
-Going down, the image shrinks and gains channels; going up, each level is joined with the one it
-came from. Attention at the bottom lets distant parts agree, and reads a text.
-"""
+"""A small U-Net: an image (or a video) and a time in, a prediction of the same size out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,8 +44,7 @@ class ResBlock(nn.Module):
     $$a = \mathrm{norm}\big(\mathrm{conv}\,\phi(\mathrm{norm}\,h)\big), \qquad
     h \leftarrow h + \mathrm{conv}\,\phi\big((1 + s(e))\,a + b(e)\big)$$
 
-    The last convolution starts at zero, so the block starts as its shortcut. Dhariwal and Nichol
-    2021 (arXiv:2105.05233), section 3.1.
+    It starts as its shortcut. Dhariwal and Nichol 2021 (arXiv:2105.05233), section 3.1.
     """
 
     def __init__(self, c_in: int, c_out: int, d_emb: int, dropout: float = 0.0) -> None:
@@ -92,10 +87,7 @@ class SpatialAttention(nn.Module):
 
 
 class UNet(nn.Module):
-    r"""$(x, t) \mapsto$ an image like $x$, conditioned on a class and a text if wanted.
-
-    Ho et al. 2020 (arXiv:2006.11239), appendix B, with attention at the lowest level only.
-    """
+    r"""$(x, t) \mapsto$ an image like $x$, given a class, a text (Ho et al. 2020, appendix B)."""
 
     def __init__(self, config: UNetConfig) -> None:
         super().__init__()
@@ -205,8 +197,7 @@ class TemporalAttention(nn.Module):
     w_{fg} = \mathrm{softmax}_g\Big(\tfrac{1}{\sqrt d}\,
     \langle R_f W_q\,\mathrm{norm}(h)_f,\ R_g W_k\,\mathrm{norm}(h)_g\rangle\Big)$$
 
-    The rotations $R$ make a weight depend on $f - g$; without them time has no direction. Ho et al.
-    2022 (arXiv:2204.03458), section 3, with rotary positions for its relative ones.
+    Ho et al. 2022 (arXiv:2204.03458), section 3, with rotary positions $R$ for its relative ones.
     """
 
     def __init__(self, channels: int, n_head: int) -> None:
@@ -242,8 +233,7 @@ class TemporalAttention(nn.Module):
 class VideoUNet(nn.Module):
     r"""$(x, t) \mapsto$ a video like $x$, $x$ of shape `(b, c, f, h, w)`, conditioned on a text.
 
-    The image network on every frame, with a temporal layer after each of its blocks. Ho et al. 2022
-    (arXiv:2204.03458), section 3.
+    The image network on each frame, temporal layers between: Ho et al. 2022 (arXiv:2204.03458).
     """
 
     def __init__(self, config: VideoUNetConfig) -> None:
@@ -266,10 +256,7 @@ class VideoUNet(nn.Module):
         self.time_middle = TemporalAttention(width * mults[-1], config.image.n_head)
 
     def embedding(self, t: Time, times: Float[Tensor, " *b f"], pooled: Pooled) -> Tensor:
-        """What every frame is conditioned on: noise level and text, and a product with its number.
-
-        "Left" shifts frame 0 to the right and frame 7 to the left, which a sum cannot say.
-        """
+        """What a frame is conditioned on: noise level and text, and a product with its number."""
         emb = self.image.embedding(t, None, pooled).repeat_interleave(times.shape[-1], 0)
         if not self.config.positions:
             return emb

@@ -5,8 +5,8 @@
 from genlab.score.diffusion import (
     DDPM, add_noise, alphas_bar_from_betas, bin_log_prob, cosine_betas, ddpm_loss, ddpm_sample,
     ddpm_step, ddpm_vlb, ddpm_vlb_term, ddpm_vlb_terms, eps_from_score, eps_from_v, eps_from_x0,
-    linear_betas, linear_rate_betas, log_snr, noise_errors, noising_chain, optimal_variances,
-    posterior_mean, posterior_variances, score_from_eps, v_from_eps, x0_from_eps, x0_from_v
+    linear_betas, linear_rate_betas, log_snr, posterior_mean, posterior_variances,
+    score_from_eps, v_from_eps, x0_from_eps, x0_from_v
 )
 from genlab.score.edm import (
     EDM, denoiser_from_eps, edm_denoise, edm_loss, edm_precondition, edm_sample, edm_sigmas,
@@ -24,7 +24,7 @@ from genlab.score.guidance import (
     cfg_eps, classifier_guided_eps, drop_condition, guided_gaussian, tilted_density,
     tilted_gaussian
 )
-from genlab.score.learned_snr import LevelHistogram, second_moment, vdm_term
+from genlab.score.learned_snr import LevelHistogram
 from genlab.score.matching import (
     NCSN, LevelMLP, annealed_langevin, dsm_floor, dsm_loss, esm_loss, hyvarinen_loss,
     ladder_overlap, ncsn_loss, noise_ladder, posterior_covariance, score_from_x0, sliced_loss,

@@ -1,8 +1,6 @@
 r"""Diffusion in discrete time: schedules, the noise loss, the ancestral sampler, the bound in nats.
 
-A table has one entry a step; index 0 is the first noising step, so `alphas_bar[0]` is just below 1.
-`alpha` is a signal scale and `sigma` a noise scale; $\bar\alpha$ is diffusers' `alphas_cumprod`.
-
+Index 0 of a table is the first noising step; `alpha` is a signal scale, `sigma` a noise scale.
 DDPM = Ho et al. 2020 (arXiv:2006.11239), iDDPM = Nichol and Dhariwal 2021 (arXiv:2102.09672).
 """
 
@@ -144,23 +142,6 @@ def eps_from_score(score: Event, sigma: Level) -> Event:
     return -expand(sigma, score) * score
 
 
-# The chain step by step; `add_noise` jumps to any state of it
-
-
-def noising_chain(
-    x0: Event, betas: Table, *, generator: Generator | None = None
-) -> Iterator[Event]:
-    r"""Yield $x_1, \dots, x_T$, each made from the one before (DDPM, eq. 2).
-
-    $$x_t = \sqrt{1-\beta_t}\,x_{t-1} + \sqrt{\beta_t}\,z$$
-    """
-    x = x0
-    for beta in betas:
-        z = randn(x.shape, like=x, generator=generator)
-        x = (1 - beta).sqrt() * x + beta.sqrt() * z
-        yield x
-
-
 def posterior_mean(
     x0: Event, x_t: Event, *, beta: Level, alpha_bar: Level, alpha_bar_before: Level
 ) -> Event:
@@ -268,8 +249,7 @@ def ddpm_vlb_term(
       \quad c_t = \tfrac D2\Big(\tfrac{\tilde\beta_t}{v_t} - 1
       - \log\tfrac{\tilde\beta_t}{v_t}\Big), \quad c_0 = \tfrac D2\log 2\pi v_0$$
 
-    A divergence for t > 0, a negative log-density for t = 0, the last step of sampling. `ddpm_loss`
-    has the same square without weight and constant. ValueError for t outside 0..T-1.
+    A divergence for t > 0, a negative log-density for t = 0. ValueError for t outside 0..T-1.
     """
     require_index(len(betas), t=t)
     alphas_bar, v = alphas_bar_from_betas(betas), variances
@@ -330,39 +310,14 @@ def ddpm_vlb(
     return -terms.sum(0)
 
 
-def noise_errors(eps_model: EpsModel, x0: Event, eps: Draws, *, alphas_bar: Table) -> Table:
-    r"""Mean square error $m_t$ of the noise prediction at each step, over `x0`, one draw a step."""
-    require_alike(draws_of_eps=eps.shape[:1], alphas_bar=alphas_bar)
-    rows = []
-    for k, e in enumerate(eps):
-        t = torch.full((len(x0),), k, device=x0.device)
-        rows.append(ddpm_loss(eps_model, x0, t, e, alphas_bar=alphas_bar).mean())
-    return torch.stack(rows)
-
-
-def optimal_variances(mean_square: Float[Tensor, " n"], betas: Table) -> Table:
-    r"""Step variances that make the bound tightest for a given network (Bao et al. 2022).
-
-    $$v^*_t = \tilde\beta_t + \frac{\beta_t^2}{(1-\beta_t)(1-\bar\alpha_t)}\,m_t$$
-
-    `mean_square` is `noise_errors` on the training data: 0 for a single point, $v^* = \tilde\beta$;
-    $\bar\alpha_t$ for standard normal data, $v^* = \beta$.
-    """
-    require_alike(mean_square=mean_square, betas=betas)
-    require_between(0, math.inf, mean_square=mean_square)
-    unknown = betas**2 / ((1 - betas) * (1 - alphas_bar_from_betas(betas))) * mean_square
-    return posterior_variances(betas) + unknown
-
-
 # The model
 
 
 class DDPM(nn.Module):
     r"""A noise predictor with its schedule: samples by the ancestral chain, bounds its likelihood.
 
-    `variances` are those of the reverse steps: `betas`, right for smooth data, unless given. With
-    `bins` the bound is on the probability of grey levels. It includes the noise of the last step,
-    which the sampler, as usual, leaves out.
+    `variances` of reverse steps are `betas` unless given; with `bins` the bound is on grey levels.
+    It includes the noise of the last step, which the sampler leaves out.
     """
 
     betas: Tensor

@@ -1,10 +1,7 @@
 r"""Flow matching: regress on the velocity of straight lines, and get that of the whole flow.
 
-The lines of different pairs cross; a velocity has one value at each place, their mean. So the
-trajectories bend away from the lines, and one Euler step from noise lands between the modes.
-
-**Time runs from data to noise, as everywhere in genlab.** Lipman et al. 2023 (arXiv:2210.02747),
-Liu et al. 2022 (arXiv:2209.03003) and torchcfm put data at 1: replace t by 1 - t and v by -v.
+**Time runs from data to noise, as everywhere in genlab**: Lipman et al. 2023 (arXiv:2210.02747)
+and Liu et al. 2022 (arXiv:2209.03003) put data at 1, so replace t by 1 - t and v by -v.
 """
 
 from collections.abc import Iterator
@@ -29,9 +26,8 @@ def flow_matching_loss(
     $$\ell = \tfrac1D\,\lVert v(x_t, t) - (\epsilon - x_0)\rVert^2, \qquad
     x_t = (1-t)\,x_0 + t\,\epsilon$$
 
-    Least for $\mathbb E[\epsilon - x_0\mid x_t]$, which carries the distribution of $x_t$; what is
-    left there is the mean variance of $\epsilon - x_0$ given $x_t$, not zero (Lipman et al. 2023,
-    eq. 23 with sigma_min = 0 and time reversed). ValueError for t outside [0, 1].
+    Least, and not zero, for $\mathbb E[\epsilon - x_0\mid x_t]$ (Lipman et al. 2023, eq. 23 with
+    sigma_min = 0 and time reversed). ValueError for t outside [0, 1].
     """
     require_between(0, 1, t=t)
     v = velocity(add_noise(x0, 1 - t, t, eps), t)
@@ -42,21 +38,17 @@ def flow_matching_loss(
 def flow_sample(
     velocity: Velocity, x_1: Event, ts: Float[Tensor, " n"], *, method: Solver = euler
 ) -> Iterator[Event]:
-    r"""Sampler: yield the state at each time, from noise at t = 1 (first) down to data at t = 0.
+    r"""Sampler: yield the state at each time, noise at t = 1 first (Liu et al. 2022, algorithm 1).
 
     $$x_s = x_t + (s - t)\,v(x_t, t), \qquad s < t$$
-
-    On straight trajectories one step is exact; rising times encode (Liu et al. 2022, algorithm 1).
     """
     return method(as_field(velocity), x_1, ts)
 
 
 def straightness(states: Float[Tensor, " n b *event"], ts: Float[Tensor, " n"]) -> PerExample:
-    r"""How far trajectories are from lines run at constant speed, in squared units of the data.
+    r"""Squared distance of trajectories from lines at constant speed (Liu et al. 2022, eq. 6).
 
     $$S = \int_0^1 \Big\lVert (x_1 - x_0) - \dot x_t\Big\rVert^2 dt$$
-
-    Zero exactly when every Euler step is exact (Liu et al. 2022, eq. 6).
     """
     require_rows(2, states=states, ts=ts)
     chord = (states[-1] - states[0]) / (ts[-1] - ts[0])
@@ -91,8 +83,7 @@ class TimedMLP(nn.Module):
 class FlowMatching(nn.Module):
     r"""A velocity learned by flow matching: samples by Euler steps, and knows its log-density.
 
-    The path ends at $\mathcal N(0, I)$ *exactly*, so the prior leaves no gap. `n_steps` are Euler's
-    to sample, RK4's for the density.
+    `n_steps` are Euler's to sample, RK4's for the density.
     """
 
     def __init__(

@@ -1,8 +1,4 @@
-"""The proportion of the words of captions that pictures, or videos, keep, kind by kind.
-
-The digit is classified by a support vector machine fitted on images that no generator saw; colour,
-stroke, slant and motion are measured as they were on the real data.
-"""
+"""The proportion of the words of captions that pictures, or videos, keep, kind by kind."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -54,10 +50,7 @@ def video_evaluator() -> DigitJudge:
 
 
 def measure(images: Pictures, digit: Labels, classifier: Classifier) -> Attributes:
-    """Everything that a caption can say about pictures in [0, 1], as indices of its words.
-
-    `digit` is what each picture should show: its stroke is compared with that class.
-    """
+    """What captions can say of pictures in [0, 1]; strokes are compared within `digit`'s class."""
     images = images.clamp(0, 1)
     grey, colour = grey_of(images), measure_colour(images)
     return Attributes(classifier(grey), colour, measure_stroke(grey, digit), measure_slant(grey))
@@ -210,10 +203,7 @@ def classify_frames(grey: Grey, motion: Labels, classifier: Classifier) -> Int[T
 
 
 def motion_residual(grey: Grey) -> Float[Tensor, " n"]:
-    """Fraction of each next frame that the best of seven motions leaves unexplained, per video.
-
-    0 for frames that follow from each other, about 1 for strangers.
-    """
+    """Fraction of each next frame that the best of seven motions leaves unexplained, per video."""
     now, then = grey[:, :-1].flatten(0, 1), grey[:, 1:].flatten(0, 1)
     ones = torch.ones(len(now), dtype=grey.dtype)
     moves = [(0.0, 0.0, 0.0), (-STEP, 0, 0), (STEP, 0, 0), (0, -STEP, 0), (0, STEP, 0)]
@@ -228,8 +218,8 @@ def motion_residual(grey: Grey) -> Float[Tensor, " n"]:
 def video_scores(videos: Videos, claims: VideoClaims, classifier: Classifier) -> dict[str, float]:
     """Measure videos in [0, 1] against their captions and against themselves.
 
-    Fractions "motion", "colour" (right in all frames), "digit" (right in all frames), "same digit"
-    (the same in all frames, right or wrong), "all words", and the mean "residual".
+    Fractions "motion", "colour" and "digit" (right in all frames), "same digit", "all words", and
+    the mean "residual".
     """
     if len(videos) != len(claims.digit):
         raise ValueError(f"{len(videos)} videos have {len(claims.digit)} captions")

@@ -54,10 +54,9 @@ def enlarged(small: Small, amount: float) -> Large:
 
 
 class Upsampler(nn.Module):
-    r"""$p(x_{32}\mid x_{16}, c)$: the small picture is concatenated with the large one.
+    r"""$p(x_{32}\mid x_{16}, c)$: concatenated are the small picture and its noise, up to `s_max`.
 
-    Four more channels are the enlarged small picture and how much noise is on it, at most `s_max`
-    in training (Ho et al. 2021, section 4.2; Saharia et al. 2022, arXiv:2205.11487, section 2.4).
+    Ho et al. 2021, section 4.2; Saharia et al. 2022 (arXiv:2205.11487), section 2.4.
     """
 
     def __init__(self, denoiser: TextDiffusion, *, s_max: float = 0.5) -> None:

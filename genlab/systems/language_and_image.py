@@ -3,12 +3,12 @@ r"""Language and image: one causal language model that writes captions, reads pi
 $$p(w_{1:n}, \langle\text{image}\rangle) = \prod_i p(w_i \mid w_{<i}), \qquad
 p(w_{1:n}, \langle\text{end}\rangle \mid x) = \prod_i p(w_i \mid x, w_{<i})$$
 
-Dosovitskiy et al. 2020 (arXiv:2010.11929), eq. 1 (pictures as a sequence); Koh, Fried and
-Salakhutdinov 2023 (arXiv:2305.17216), section 3 (here one image token, all states shown).
+Koh, Fried and Salakhutdinov 2023 (arXiv:2305.17216), section 3 (here one image token).
 """
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -38,9 +38,7 @@ States = Float[Tensor, " b t c"]
 
 
 def rows_of(captions: Sequence[str] | Rows, stop: int = IMAGE) -> Int[Tensor, " b 7"]:
-    """Captions as tokens, each with the token that ends it, filled up to seven.
-
-    `stop` is `IMAGE` for captions that a picture follows, `END` for those that follow one.
+    """Captions as tokens, filled up to seven; `stop` is `END` for those that follow a picture.
 
     >>> [VOCABULARY[k] for k in rows_of(["a red one"])[0]]
     ['a', 'red', 'one', '<image>', '<pad>', '<pad>', '<pad>']
@@ -135,16 +133,8 @@ class CaptionLM(nn.Module):
             raise ValueError(f"prompts must have equally many words, got {sorted(lengths)}")
         n_words = lengths.pop()
         rows = self._begun(encode(prompts)[:, :n_words])
-        for step in write_until(
-            self.read,
-            self.head,
-            rows,
-            LENGTH - n_words,
-            stop=IMAGE,
-            pad=FILL,
-            reshape=reshape,
-            generator=generator,
-        ):
+        steps = partial(write_until, stop=IMAGE, pad=FILL, reshape=reshape, generator=generator)
+        for step in steps(self.read, self.head, rows, LENGTH - n_words):
             yield Written(step.tokens[:, 1:], step.states[:, 1:], step.stopped)
 
     @torch.no_grad()
@@ -170,10 +160,9 @@ class CaptionLM(nn.Module):
 
 
 def waves(size: int, n: int) -> Float[Tensor, " c h w"]:
-    r"""Pictures of where a pixel is: $\sin$ and $\cos$ of $\pi k u / 2$, $\pi k v / 2$, k = 1..n.
+    r"""Where a pixel is: $\sin$ and $\cos$ of $\pi k u / 2$, $\pi k v / 2$, k = 1..n.
 
-    Concatenated they help convolutions to place shapes (Liu et al. 2018, arXiv:1807.03247, section
-    3).
+    Liu et al. 2018 (arXiv:1807.03247), section 3 (coordinates for convolutions).
     """
     u = (torch.arange(size) + 0.5) * (2 / size) - 1
     angles = torch.pi / 2 * torch.arange(1, n + 1)[:, None] * u
@@ -187,8 +176,7 @@ def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Tex
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
 
-    The $n_0$ zero states that fill up to `length`, that of the training, take a part of the
-    attention.
+    The $n_0$ zero states that fill up to `length` take a part of the attention.
     """
     if states.shape[1] > length:
         raise ValueError(f"{states.shape[1]} states, but the denoiser was trained with {length}")
@@ -226,9 +214,8 @@ def on_paper(x: Float[Tensor, " b 3 h w"]) -> Float[Tensor, " b 3 h w"]:
 class LanguageAndImage(nn.Module):
     """A language model, a diffusion model that reads its states, and one loss.
 
-    `weight` is that of the picture's loss against nats of text; in training a fraction `p_alone` of
-    the rows shows only the last state, `p_cross` only cross-attention; `joint`: the picture's
-    gradient reaches the language model.
+    The picture's loss has a `weight` against nats of text; if `joint`, its gradient reaches the
+    language model. Training shows `p_alone` only the last state, `p_cross` only cross-attention.
     """
 
     def __init__(

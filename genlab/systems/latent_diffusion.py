@@ -4,10 +4,8 @@ $$x \xrightarrow{\text{encode}} z \xrightarrow{\;(z - m)/\sigma_z\;} z_0, \qquad
 \epsilon \xrightarrow{\ \text{guided steps}\ } z_0 \xrightarrow{\;m + \sigma_z z_0\;} z
 \xrightarrow{\text{decode}} x$$
 
-The VAE is trained first and then left alone. Codes and noise are joined by straight lines,
-$z_t = (1 - t)\,z_0 + t\,\epsilon$; the network answers the velocity $\epsilon - z_0$, and reads the
-caption by cross-attention only. Rombach et al. 2022 (arXiv:2112.10752), sections 3.1 to 3.3; for
-the path and its times Esser et al. 2024 (arXiv:2403.03206), section 3.
+Rombach et al. 2022 (arXiv:2112.10752), sections 3.1 to 3.3; for the path, straight lines, and its
+times Esser et al. 2024 (arXiv:2403.03206), section 3.
 """
 
 import math
@@ -36,11 +34,9 @@ NARROWEST = 0.02  # of 1 - t, where a velocity is computed from predicted noise
 
 
 def sampling_times(n_steps: int) -> Float[Tensor, " n"]:
-    r"""From 1 down to 0: even times r, their log-odds raised by $\log c = 0.8$.
+    r"""From 1 down to 0: even times r, log-odds raised by $\log c = 0.8$ (Esser et al., eq. 23).
 
     $$t = \frac{c\,r}{1 + (c - 1)\,r}$$
-
-    Esser et al. 2024, eq. 23.
     """
     r, c = torch.linspace(1, 0, n_steps + 1), math.exp(LOG_ODDS)
     return c * r / (1 + (c - 1) * r)
@@ -83,8 +79,7 @@ class Pixels(nn.Module):
 class LatentDiffusion(nn.Module):
     r"""$p(x\mid\text{caption})$: codes by guided flow, then one pass of the decoder.
 
-    `net(z_t, t, context=states)` answers the `target`. In training a fraction `p_drop` of captions
-    is replaced by the empty one, which is what "unconditional" means.
+    `net(z_t, t, context=states)` answers the `target`; `p_drop` of training's captions are empty.
     """
 
     shift: Tensor  # m, one number for each channel of a code
@@ -143,8 +138,7 @@ class LatentDiffusion(nn.Module):
     ) -> Float[Tensor, ""]:
         r"""Squared error of the target for scaled codes, a mean over batch and event; not nats.
 
-        Times are logit-normal, $t = 1/(1 + e^{-u})$ with $u \sim \mathcal N(0.8, 1)$, since what a
-        picture shows is decided where noise prevails (Esser et al. 2024, sections 3.1 and 5.3).
+        Times: $t = 1/(1 + e^{-u})$, $u \sim \mathcal N(0.8, 1)$ (Esser et al. 2024, section 3.1).
         """
         t = (LOG_ODDS + randn((len(x),), like=x, generator=generator)).sigmoid()
         eps = randn(x.shape, like=x, generator=generator)
@@ -183,10 +177,7 @@ class LatentDiffusion(nn.Module):
         n_steps: int = 20,
         generator: Generator | None = None,
     ) -> Iterator[Codes]:
-        """DDIM on n codes, from noise: yields every state, the last one a finished scaled code.
-
-        On straight lines a DDIM step and an Euler step of the velocity are the same.
-        """
+        """DDIM on n codes, from noise: yields every state, the last one a finished scaled code."""
         ts = sampling_times(n_steps).to(self.spread)
         velocity = self.guided(captions, n, guidance_scale=guidance_scale)
         z = randn((n, *self.vae.latent_shape), like=self.spread, generator=generator)

@@ -1,9 +1,4 @@
-r"""Which words of a caption a picture of one or two objects keeps, each word at its own object.
-
-The caption says where to look: on the whole paper for one object, in the two halves that its
-relation names for two. There the colour is measured, and the digit is classified by a network that
-was trained on 2,500 digits which no generator saw (`genlab.data.scenes`).
-"""
+r"""Which words of a caption a picture of one or two objects keeps, each word at its own object."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -166,10 +161,9 @@ def _features(images: Images, facts: Facts, evaluator: SceneEvaluator) -> Float[
 
 
 def scene_distance(images: Images, facts: Facts, evaluator: SceneEvaluator) -> float:
-    """Frechet distance of first objects to those of as many real scenes, on 32 axes of features.
+    """Squared Frechet distance of first objects to those of 2,000 real scenes of as many objects.
 
-    Squared, in units of the real features' variance along each axis; the features are the
-    evaluator's, the real scenes are of its own digits, with the same facts or with random ones.
+    On 32 axes of the evaluator's features, in units of the real ones' variance along each.
     """
     p_two = float((facts[:, 2] < ALONE).any())
     generator = Generator().manual_seed(1)

@@ -1,9 +1,7 @@
 r"""Text-conditional diffusion: text encoder, U-Net and guided sampler in one thin shell.
 
-Trained as in `genlab.score.edm`, a tenth of the captions dropped; sampled in variance-preserving
-coordinates, where $\hat\epsilon$ drives DDIM and DPM-Solver++ alike. What is drawn (small pictures,
-large ones, latent codes) is a matter of the network and of a few numbers. Sources: Nichol et al.
-2021 (arXiv:2112.10741), sections 2.3 and 4; Ho and Salimans 2022 (arXiv:2207.12598).
+Trained as in `genlab.score.edm`, sampled in variance-preserving coordinates. Nichol et al. 2021
+(arXiv:2112.10741), sections 2.3 and 4; Ho and Salimans 2022 (arXiv:2207.12598).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -87,10 +85,7 @@ def multistep_sample(
     order: int = 2,
     clip: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> Iterator[Event]:
-    """Sampler: DPM-Solver++ 2M (order 2) or DDIM (order 1) on EDM's levels, one evaluation a step.
-
-    Yields the variance-preserving state after each step; `x_T` is standard normal noise.
-    """
+    """Yield variance-preserving states of DPM-Solver++ 2M (order 2) or DDIM (1), EDM's levels."""
     levels = edm_sigmas(n_steps, sigma_min=sigma_min, sigma_max=sigma_max)
     sigmas = levels[:-1].flip(0).to(x_T)
     eps_model = eps_from_denoiser(denoiser, sigmas, clip)
@@ -101,11 +96,10 @@ def multistep_sample(
 class TextDiffusion(nn.Module):
     r"""$p(x \mid \text{caption})$ by diffusion, with classifier-free guidance.
 
-    `net` reads texts of one width (`d_context` = `d_pooled`) and `c_in - c_out` concatenated
-    channels, squares of `patch` pixels being one position. Without `text_encoder` every caption
-    comes encoded. Training drops a fraction `p_drop` of them, at log-normal noise levels around
-    `p_mean`. Without EDM's `skip` the network answers the picture itself, which leaves a flat
-    background flat. Sampling starts at `sigma_max` and clips guesses to [-limit, limit].
+    `net` reads texts of one width (`d_context` = `d_pooled`), squares of `patch` pixels being one
+    position. Without `text_encoder` captions come encoded. Training drops a fraction `p_drop` of
+    them, at log-normal noise levels around `p_mean`. Without EDM's `skip` the network answers the
+    picture itself. Sampling starts at `sigma_max` and clips guesses to [-limit, limit].
     """
 
     P_STD, SIGMA_MIN = 1.2, 0.01  # of log sigma in training; smallest in sampling
@@ -184,10 +178,7 @@ class TextDiffusion(nn.Module):
         interval: tuple[float, float] | None = None,
         concatenated: Concatenated | None = None,
     ) -> Denoiser:
-        r"""Guess of the data, $(x, \sigma) \mapsto \hat x_0$; unconditional without captions.
-
-        `guidance_scale` w acts within the `interval` of noise levels; outside, w = 1.
-        """
+        """Guess of the data, unconditional without captions; outside the `interval`, w = 1."""
 
         def denoise(x: Event, sigma: PerExample, text: Text) -> Event:
             raw = self.raw(text, concatenated)
@@ -246,11 +237,7 @@ class TextDiffusion(nn.Module):
 def captioned_batch(
     batch: tuple[Tensor, Tensor], generator: Generator, *, p_stroke: float, p_slant: float
 ) -> tuple[Tensor, Tensor]:
-    """Fresh colours and fresh captions for grey digits and their attributes, in columns.
-
-    Pictures in [-1, 1] and rows of word numbers; a stroke that has a word, and the slant, are said
-    with these probabilities.
-    """
+    """Pictures in [-1, 1] in fresh colours, and rows of word numbers of fresh captions."""
     grey, columns = batch
     digit, _, stroke, slant = columns.unbind(1)
     colour = torch.randint(6, (len(grey),), generator=generator)

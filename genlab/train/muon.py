@@ -16,8 +16,8 @@ def orthogonalize(g: Float[Tensor, " m n"], n_steps: int = 5) -> Float[Tensor, "
     X \leftarrow a X + b\,(XX^\top) X + c\,(XX^\top)^2 X, \qquad
     s \leftarrow a s + b s^3 + c s^5$$
 
-    These coefficients trade exactness for speed: large values end between 0.68 and 1.13, not at 1.
-    Jordan et al. 2024 ("Muon: an optimizer for hidden layers"), Newton-Schulz iteration.
+    Large values end between 0.68 and 1.13. Jordan et al. 2024 ("Muon: an optimizer for hidden
+    layers"), Newton-Schulz iteration.
     """
     a, b, c = 3.4445, -4.7750, 2.0315  # steep at 0, and near 1 where it settles
     tall = g.shape[0] > g.shape[1]
@@ -36,8 +36,7 @@ class Muon(torch.optim.Optimizer):
     W \leftarrow (1 - \eta\lambda)\,W - 0.2\,\eta\sqrt{\max(\text{rows, columns})}\;
     \mathrm{orthogonalize}\big(\mu m + (1-\mu) g\big)$$
 
-    The factor gives a step the root mean square of one of Adam. Liu et al. 2025 (arXiv:2502.16982),
-    eq. 4; Loshchilov and Hutter 2019 (arXiv:1711.05101), algorithm 2.
+    Liu et al. 2025 (arXiv:2502.16982), eq. 4; Loshchilov and Hutter 2019 (arXiv:1711.05101).
     """
 
     def __init__(

@@ -1,9 +1,4 @@
-"""The models of the latent diffusion lab: evaluator, VAE, and those that draw what a caption says.
-
-Generators learn from 6,000 digits and never see 12 of the 60 pairs of digit and colour. What they
-draw is read by an evaluator that learned from 2,500 others; how well it reads real scenes of the
-1,500 of the reference stands on its card.
-"""
+"""The models of the latent diffusion lab: evaluator, VAE, and those that draw captions."""
 
 from functools import partial
 from typing import Any
@@ -42,15 +37,8 @@ from genlab.zoo.train import Model, by_loss
 N_DRAWN = 500  # pictures for each figure of a generator
 N_REAL = 2000  # for those of the evaluator and the VAE
 GUIDANCE = 3.0  # the scale that the lab draws with
-EDGES = (
-    "stem",
-    "conv_out",
-    "embed_patch",
-    "project",
-    "where",
-    "embed_time",
-    "to_modulation",
-)  # of a network: what Muon leaves to AdamW
+# Parts of a network that Muon leaves to AdamW
+EDGES = ("stem", "conv_out", "embed_patch", "project", "where", "embed_time", "to_modulation")
 P_TWO = 0.7  # of the scenes of a training, those of two objects
 
 
@@ -124,11 +112,6 @@ SCENE_EVALUATOR = Model(
 )  # fmt: skip
 
 
-def by_pictures(model: ImageVAE, grey: Tensor, digit: Tensor, **options: Any) -> Run:
-    """Train on fresh scenes, without their captions."""
-    return by_loss(model, grey, digit, change=lambda b, g: scenes_of(b, g)[0], **options)
-
-
 @torch.no_grad()
 def _measure_vae(model: Any) -> Figures:
     """Reconstructions of real scenes: error, price of a code, words that survive."""
@@ -153,7 +136,7 @@ LATENT_VAE = Model(
     build=lambda **sizes: ImageVAE(ImageVAEConfig(**sizes)),
     sizes={"latent_channels": 4, "width": 32, "pixel_std": 0.03}, **_data("generator"),
     fit={"n_steps": 1500, "batch_size": 32, "lr": 3e-3, "warmup": 100, "clip": 5.0},
-    loop=by_pictures, measure=_measure_vae,
+    loop=partial(by_loss, change=lambda batch, g: scenes_of(batch, g)[0]), measure=_measure_vae,
 )  # fmt: skip
 
 
@@ -200,10 +183,7 @@ def by_codes(
     muon: bool,
     **options: Any,
 ) -> Run:
-    """Put the shipped VAE in, measure the scale of its codes, train on codes of fresh scenes.
-
-    With `muon`, matrices and kernels inside the network are trained by Muon, the rest by AdamW.
-    """
+    """Put the shipped VAE in, measure the scale of its codes, train on codes of fresh scenes."""
     if not isinstance(model.vae, Pixels):
         model.vae.load_state_dict(LATENT_VAE.load().state_dict())
     if rescale:

@@ -1,8 +1,4 @@
-"""The shipped models of the system labs that read captions: one row for each file.
-
-Generators learn from 5,000 digits; what they draw is measured on others that none of them saw, by
-classifiers and features that share nothing with them (`genlab.systems.evaluation`).
-"""
+"""The shipped models of the system labs that read captions: one row for each file."""
 
 from functools import partial
 from typing import Any
@@ -125,10 +121,7 @@ def by_words(model: NoisyClassifier, grey: Tensor, columns: Tensor, **options: A
 
 
 def _measure_base(model: Any) -> Figures:
-    """The curve over guidance scales for held-out captions, and the words of free captions.
-
-    `_w3` guides at every noise level, `_limited_w3` where words are decided, as `Glide` does.
-    """
+    """Held-out captions over scales, guided always or in `Glide.interval`; free captions."""
     base = single(model)
 
     def draw(captions: list[str], w: float, interval: tuple[float, float] | None) -> Tensor:
@@ -149,45 +142,27 @@ def _measure_base(model: Any) -> Figures:
 
 
 def best_sharpening(small: Tensor) -> tuple[float, Likeness]:
-    """The amount of sharpening, and its likeness, that comes nearest to real pictures.
-
-    Chosen by the answer: the most that sharpening of pictures in [0, 1] can claim.
-    """
-    found = [(amount, likeness(enlarged(small, amount))) for amount in AMOUNTS]
+    """The amount of sharpening in [0, 1] that comes nearest to real pictures, and its likeness."""
+    found = ((amount, likeness(enlarged(small, amount))) for amount in AMOUNTS)
     return min(found, key=lambda pair: pair[1].frechet)
 
 
-def _upsampled(model: Any) -> dict[str, tuple[Tensor, Tensor]]:
-    """Real small pictures and drawn ones, and what an upsampler makes of each."""
-    glide = Glide(GLIDE_BASE.load(dtype=torch.float32), single(model))
-    captions, generator = held_out_captions(N_DRAWN), Generator().manual_seed(SEED)
-    real = held_out_pictures()[0][:N_DRAWN]
-    up = glide.upsampler.sample(captions, 2 * real - 1, generator=generator)
-    drawn = glide.draw(captions, guidance_scale=GUIDANCE, generator=generator)
-    return {"real": (real, (up + 1) / 2), "drawn": drawn}
-
-
-def _measure_upsampler(model: Any) -> Figures:
-    """Enlarged real pictures and enlarged drawn ones, against bicubic and the best sharpening."""
-    found = Figures()
+def _measure_upsampler(model: Any, *, compared: bool = True) -> Figures:
+    """Enlarged real and drawn pictures; if `compared`, bicubic, the best sharpening and words."""
+    found, generator = Figures(), Generator().manual_seed(SEED)
     with default_dtype(torch.float32):
-        pairs = _upsampled(model)
-        for kind, (small, large) in pairs.items():
-            bicubic, best = likeness(enlarged(small, 0.0)), best_sharpening(small)[1]
-            rows = {"ours": likeness(large), "bicubic": bicubic, "sharpened": best}
+        glide = Glide(GLIDE_BASE.load(dtype=torch.float32), single(model))
+        captions, real = held_out_captions(N_DRAWN), held_out_pictures()[0][:N_DRAWN]
+        up = glide.upsampler.sample(captions, 2 * real - 1, generator=generator)
+        drawn = glide.draw(captions, guidance_scale=GUIDANCE, generator=generator)
+        for kind, (small, large) in {"real": (real, (up + 1) / 2), "drawn": drawn}.items():
+            rows = {"ours": likeness(large)}
+            if compared:
+                rows["bicubic"] = likeness(enlarged(small, 0.0))
+                rows["sharpened"] = best_sharpening(small)[1]
             for name, row in rows.items():
                 found |= named(f"{{}}_{name}_{kind}", row._asdict())
-        words = drawn_scores(held_out_captions(N_DRAWN), pairs["drawn"][1])
-        return found | named("{}_32", words)
-
-
-def _measure_plain(model: Any) -> Figures:
-    """The same pictures, without what they are compared with."""
-    found = Figures()
-    with default_dtype(torch.float32):
-        for kind, (_, large) in _upsampled(model).items():
-            found |= named(f"{{}}_ours_{kind}", likeness(large)._asdict())
-    return found
+        return found | (named("{}_32", drawn_scores(captions, drawn[1])) if compared else {})
 
 
 def _measure_noisy_classifier(model: Any) -> Figures:
@@ -229,7 +204,8 @@ GLIDE_UPSAMPLER = _glide(
 GLIDE_PLAIN = _glide(
     "glide_upsampler_plain", "the same without noise on the small picture: for comparison",
     seconds=150, build=glide_upsampler, sizes=GLIDE_UPSAMPLER.sizes | {"s_max": 0.0},
-    data=lambda: captioned(32), fit=GLIDE_UPSAMPLER.fit, loop=by_captions, measure=_measure_plain,
+    data=lambda: captioned(32), fit=GLIDE_UPSAMPLER.fit, loop=by_captions,
+    measure=partial(_measure_upsampler, compared=False),
 )  # fmt: skip
 GLIDE_CLASSIFIER = _glide(
     "glide_reader", "words of noisy pictures: the slope for classifier guidance",
@@ -238,8 +214,7 @@ GLIDE_CLASSIFIER = _glide(
 )  # fmt: skip
 
 
-# Text to video: starts as the shipped image model of GLIDE, inflated; first single frames of many
-# videos (eight times as many digits for the same pixels), then whole videos
+# Text to video: starts as GLIDE's image model, inflated; first single frames, then whole videos
 
 
 def text_to_video(
@@ -298,10 +273,7 @@ def by_stills_and_videos(
 def draw_videos(
     model: TextToVideo, claims: VideoClaims, *, joined: bool = True, shared: bool = False
 ) -> Videos:
-    """One video for each claim as the card's figures are measured: single precision, guided.
-
-    Frames joined or each alone, every frame from the same noise if it is `shared`.
-    """
+    """One guided video for each claim, frames `joined` or alone, from one noise if `shared`."""
     with default_dtype(torch.float32):
         model = single(model).eval()
         noise = randn((len(claims.digit), *model.event_shape), generator=make_generator(SEED))
@@ -348,45 +320,28 @@ TEXT_TO_VIDEO = Model(
 )  # fmt: skip
 
 
-# Language and image: the language model starts from nothing, the denoiser as that of GLIDE, whose
-# own text encoder is left behind: it has to learn what states mean, not what digits look like
+# Language and image: the denoiser starts as that of GLIDE, without its text encoder
 
 
 def language_and_image(
-    *,
-    d_model: int,
-    n_layer: int,
-    n_head: int,
-    n_kv_head: int,
-    width: int,
-    mults: tuple[int, ...],
-    patch: int,
-    sigma_data: float,
-    p_mean: float,
-    p_drop: float,
-    sigma_max: float,
-    n_waves: int,
-    **numbers: Any,
+    *, d_model: int, n_layer: int, n_head: int, n_kv_head: int, n_waves: int, **numbers: Any
 ) -> LanguageAndImage:
-    """A model of captions and of 16 x 16 pictures in [-1, 1]."""
+    """A model of captions and of 16 x 16 pictures in [-1, 1]; the rest is for the denoiser."""
     lm = CaptionLM(TransformerConfig(
-        d_model=d_model, n_layer=n_layer, n_head=n_head, n_kv_head=n_kv_head,
-        d_hidden=2 * d_model, rope_base=100.0,
+        d_model, n_layer, n_head, n_kv_head, d_hidden=2 * d_model, rope_base=100.0
     ))  # fmt: skip
     nn.init.normal_(lm.net.embedding.weight)  # so that the word itself stays in its state
-    denoiser = glide_base(
-        16, width=width, mults=mults, d_text=d_model, n_layer=0, patch=patch, sigma_data=sigma_data,
-        p_mean=p_mean, p_drop=p_drop, sigma_max=sigma_max, concatenated=4 * n_waves,
-    )  # fmt: skip
-    return LanguageAndImage(lm, denoiser, n_waves=n_waves, **numbers)
+    ours = ("weight", "p_alone", "p_cross", "joint")
+    both = {name: numbers.pop(name) for name in ours if name in numbers}
+    denoiser = glide_base(16, d_text=d_model, n_layer=0, concatenated=4 * n_waves, **numbers)
+    return LanguageAndImage(lm, denoiser, n_waves=n_waves, **both)
 
 
 @torch.no_grad()
 def start_from(denoiser: TextDiffusion, pretrained: TextDiffusion) -> None:
-    r"""Copy a trained image model into one of the same sizes that sees more channels.
+    r"""Copy a trained image model into one that sees more channels, whose weights begin at zero.
 
-    For the same text both then answer the same, whatever is concatenated; the zeros can learn.
-    Zhang et al. 2023 (arXiv:2302.05543), section 3.1 (new inputs begin at zero).
+    Zhang et al. 2023 (arXiv:2302.05543), section 3.1.
     """
     weights, stem = pretrained.net.state_dict(), denoiser.net.stem.weight
     known = weights["stem.weight"]
@@ -418,10 +373,7 @@ def caption_distribution(p_stroke: float = 0.75, p_slant: float = 0.75) -> Capti
 
 @torch.no_grad()
 def text_gap(lm: Any, truth: CaptionDistribution) -> tuple[float, float]:
-    """KL(truth || model) in nats a caption, and the model's probability of all other sentences.
-
-    Exact: every caption is enumerated.
-    """
+    """Exact KL(truth || model) in nats a caption, and the model's mass on all other sentences."""
     log_q = lm.log_prob(rows_of(truth.captions))
     p = truth.p.to(log_q)
     return (p * (p.log() - log_q)).sum().item(), 1 - log_q.exp().sum().item()

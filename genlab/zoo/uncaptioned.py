@@ -1,7 +1,4 @@
-"""The shipped models of the system labs that read no captions: one row for each file.
-
-Posterior estimators, the language model and StyleGAN, with their builders, loops and measures.
-"""
+"""The shipped models of the system labs that read no captions: one row for each file."""
 
 from collections.abc import Callable
 from functools import partial
@@ -125,19 +122,12 @@ def _npe(
     n_simulations: int = 200_000,
     **sizes: Any,
 ) -> Model:
-    usual = {
-        "box": None,
-        "counts": False,
-        "autoregressive": False,
-        "n_splines": 4,
-        "n_affine": 2,
-        "n_bins": 8,
-        "width": 64,
-    }
+    support: dict[str, Any] = {"box": None, "counts": False, "autoregressive": False}
+    flow = {"n_splines": 4, "n_affine": 2, "n_bins": 8, "width": 64}
     source = f"genlab.data.simulators, {type(simulator).__name__}: {n_simulations:,} simulations"
     return Model(
         name, f"posterior of {what}", lesson=4, seconds=seconds, seed=7,
-        build=partial(posterior, simulator), sizes=usual | sizes,
+        build=partial(posterior, simulator), sizes=support | flow | sizes,
         data=lambda: (), source=source, digest=partial(_simulations_digest, simulator, 7),
         fit={"n_simulations": n_simulations, "n_steps": n_steps, "batch_size": 512, "lr": 4e-3,
              "clip": 5.0},
@@ -159,8 +149,7 @@ NPE = (
 )  # fmt: skip
 
 
-# The language model. 340,000 bytes are little: a million weights know them by heart after twenty
-# readings. So every reading spells the text anew, and the last steps alone see the full context.
+# The language model: every reading spells the text anew; the last steps alone see all the context
 
 
 def language_model(n_tokens: int, context: int, **sizes: Any) -> LanguageModel:
@@ -179,8 +168,8 @@ def by_spellings(
     p_short: float,
     lr: float,
     weight_decay: float,
-    average: float,
     seed: int,
+    **options: Any,
 ) -> Run:
     """Learn the merges, then the weights: matrices by Muon, a part of the steps on short windows.
 
@@ -197,19 +186,14 @@ def by_spellings(
         text, model.tokenizer, model.context, batch_size, bpe_dropout, generator
     )
 
-    def choose_length(step: int) -> None:
+    def choose(step: int) -> None:
         model.train_length = short if step < p_short * n_steps else model.context
 
     model.train()
+    muon = Muon(inner, others, weight_decay=weight_decay)
+    rate = cosine(lr, n_steps, warmup=min(100, n_steps))
     return fit(
-        model,
-        windows,
-        n_steps=n_steps,
-        lr=cosine(lr, n_steps, warmup=min(100, n_steps)),
-        clip=1.0,
-        optimizer=Muon(inner, others, weight_decay=weight_decay),
-        before=choose_length,
-        average=average,
+        model, windows, n_steps=n_steps, lr=rate, clip=1.0, optimizer=muon, before=choose, **options
     )
 
 
@@ -270,17 +254,10 @@ def by_styles(
     The rates (discriminator's, generator's) fall to zero in the last `n_fall` steps.
     """
     n_fall = min(n_fall, n_steps)
-    return by_game(
-        gan,
-        x,
-        n_steps=n_steps,
-        seed=seed,
-        betas=(0.0, 0.99),
-        before=gan.at_step,
-        lr=tuple(cosine(rate, n_fall, hold=n_steps - n_fall) for rate in lr),
-        finish=lambda: gan.set_mean_style(Generator().manual_seed(seed)),
-        **options,
-    )
+    options["lr"] = tuple(cosine(rate, n_fall, hold=n_steps - n_fall) for rate in lr)
+    options["finish"] = lambda: gan.set_mean_style(Generator().manual_seed(seed))
+    options |= {"before": gan.at_step, "betas": (0.0, 0.99)}
+    return by_game(gan, x, n_steps=n_steps, seed=seed, **options)
 
 
 def grey_digits(part: str = "painter") -> Float[Tensor, " n 1 16 16"]:

@@ -26,12 +26,12 @@ from genlab.flow.dequantization import pixel_histograms
 from genlab.flow.spline import rq_spline_forward, rq_spline_inverse, spline_parameters
 from genlab.flow.transforms import affine_forward, affine_inverse
 from genlab.latent.em import ppca_m_step, ppca_ml
-from genlab.latent.vae import active_units, code_std, kl_annealing
+from genlab.latent.vae import active_units, kl_annealing
 from genlab.metrics import calibration, coverage, distances
 from genlab.metrics.coverage import inception_score
 from genlab.metrics.distances import energy_distance, frechet_1d, frechet_distance, kid, rbf_kernel
 from genlab.nn import transformer
-from genlab.score import edm, learned_snr, masked
+from genlab.score import edm, masked
 from genlab.score.consistency import consistency_precondition, huber_distance
 from genlab.score.diffusion import cosine_betas, ddpm_loss, ddpm_sample, ddpm_vlb, ddpm_vlb_term
 from genlab.score.edm import edm_sigmas
@@ -114,8 +114,6 @@ REFUSED = {
         lambda: last(annealed_importance(
             lambda x: x[:, :1], lambda x: x[:, 0], X, ROW[:2], step_size=0.1)),
         r"log_base \(3, 1\)"),
-    "vdm_term": (lambda: learned_snr.vdm_term(half, X, X, ROW, COLUMN), r"slope \(3, 1\)"),
-    "second_moment": (lambda: learned_snr.second_moment(COLUMN, ROW, ROW), r"term \(3, 1\)"),
     "affine_forward": (lambda: affine_forward(COLUMN, ROW, ROW), r"z \(3, 1\)"),
     "affine_inverse": (lambda: affine_inverse(COLUMN, ROW, ROW), r"x \(3, 1\)"),
     "ddim_sample: t = -1": (
@@ -221,7 +219,6 @@ REFUSED = {
         lambda: spline_parameters(torch.zeros(8), 4.0, floor=-1.0), "floor is -1"),
     "pixel_histograms: extra": (
         lambda: pixel_histograms(torch.zeros(3, 2).long(), 4, extra=-1.0), "extra is -1"),
-    "code_std: other rows": (lambda: code_std(X, X[:2]), r"log_var \(2, 2\)"),
     "straightness: no states": (
         lambda: straightness(X[:0, :, None], ROW[:0]), "2 rows or more"),
     "dynamic_threshold: empty": (lambda: dynamic_threshold(X[:0]), "guess has shape"),

@@ -29,9 +29,6 @@ from genlab.score.diffusion import (
     eps_from_x0,
     linear_betas,
     linear_rate_betas,
-    noise_errors,
-    noising_chain,
-    optimal_variances,
     posterior_mean,
     posterior_variances,
     score_from_eps,
@@ -96,16 +93,6 @@ def test_every_target_gives_the_others_back(angle, seed):
 
 
 # The chain
-
-
-def test_running_the_chain_agrees_with_the_jump(generator):
-    n = 40_000
-    x0 = torch.tensor([[-1.0, 2.0]]).expand(n, 2)
-    for x, a in zip(noising_chain(x0, BETAS, generator=generator), BAR, strict=True):
-        std = (1 - a).sqrt()
-        # Monte Carlo: five standard errors of the mean and of the variance of normal draws.
-        assert (x.mean(0) - a.sqrt() * x0[0]).abs().max() < 5 * std / math.sqrt(n)
-        assert (x.var(0) - std**2).abs().max() < 5 * std**2 * math.sqrt(2 / n)
 
 
 @given(st.integers(1, T - 1), st.floats(-3, 3), st.floats(-3, 3))
@@ -254,28 +241,6 @@ def test_rows_of_the_bound_are_the_last_step_the_divergences_and_the_prior(bins,
     assert_close(ddpm_vlb(model, x0, eps, bins=bins, **both), -rows.sum(0))
 
 
-# The variances that fit a network
-
-
-@given(st.floats(0.05, 4.0))
-def test_best_variance_for_normal_data_is_that_of_the_previous_state(s):
-    # x_{t-1} given x_t by conditioning the joint normal of the pair
-    var_s, var_t = BEFORE * s**2 + 1 - BEFORE, BAR * s**2 + 1 - BAR
-    expected = var_s - (1 - BETAS) * var_s**2 / var_t
-    error = BAR * s**2 / var_t  # of the best noise prediction
-    assert_close(optimal_variances(error, BETAS), expected)
-    assert_close(optimal_variances(BAR, BETAS), BETAS)
-    assert_close(optimal_variances(0 * BAR, BETAS), posterior_variances(BETAS))
-
-
-def test_errors_of_the_best_network_on_normal_data_are_known(generator):
-    n = 20_000
-    x0, eps = torch.randn(n, 1, generator=generator), torch.randn(T, n, 1, generator=generator)
-    errors = noise_errors(gaussian_eps(BAR, std=1.0), x0, eps, alphas_bar=BAR)
-    # Each is the variance of a normal: Monte Carlo, five standard errors.
-    assert ((errors - BAR).abs() < 5 * BAR * (2 / n) ** 0.5).all()
-
-
 # The model
 
 
@@ -362,7 +327,6 @@ ZERO, NONE = torch.zeros(1, 1), lambda x, t: x
             lambda: ddpm_vlb(NONE, ZERO, torch.zeros(T, 1, 1), betas=BETAS, variances=0 * BETAS),
             "variances holds 0",
         ),
-        (lambda: optimal_variances(-BAR, BETAS), "mean_square holds -"),
     ],
 )
 def test_impossible_requests_are_refused(call, message):
