@@ -174,7 +174,6 @@ course.solution("ld.captions")
 # draws only typical digits can score higher than handwriting does (section 10). Nor does the evaluator look for what the caption does not name: a stray
 # blot usually passes.
 
-
 # %%
 def score(x, facts):
     """Fraction of pictures with every word right."""
@@ -341,7 +340,6 @@ check(
 # `network(z_t, t, states)`; return the mean squared error of the velocity. `z0` and `eps` are `(b, channels, 8, 8)`, `t` is `(b,)`, `rows` are word
 # numbers `(b, 8)`, and `read(rows)` returns one state a word. The training below will run with **your** function.
 
-
 # %%
 def training_loss(network, read, z0, rows, t, eps, dropped): ...
 
@@ -364,7 +362,6 @@ course.solution("ld.training-step")
 #
 # **Your turn ld.4 · cross-attention** *(build, 10 minutes)*. Ten lines. `x` is `(b, places, d)`, `states` is `(b, words, e)`; each matrix acts as
 # `x @ w.T`. Split into `n_head` heads (`a.unflatten(-1, (n_head, -1)).transpose(1, 2)`), attend within each head, join, and apply `w_o`.
-
 
 # %%
 def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head): ...
@@ -489,7 +486,6 @@ check_range(
 #
 # **Your turn ld.6 · a broken sampler** *(repair, 6 minutes)*. The function below returns noise whatever the caption says. It has two faults. Copy it and fix it; all
 # pictures from here on will be made by your version.
-
 
 # %%
 def broken_sampler(velocity, noise, given, nothing, ts, w):
@@ -620,7 +616,7 @@ captioned(x, variants, "Six pictures from one noise: " + "; ".join(variants), co
 # %% [markdown]
 # Exchange the colours, and the colours change places. Exchange the digits, and the digits do.
 #
-# **The swap.** Now with numbers, and inside of the network. We hand it 60 two-object captions, but its attention layers read the states of *another* caption,
+# **The swap.** Now with numbers, and inside of the network. We hand it 48 two-object captions, but its attention layers read the states of *another* caption,
 # which shares no digit, no colour and not the relation with the first. If the attention is the only road, then
 #
 # - the picture must follow the swapped caption **as well as any picture follows its own**, and
@@ -631,7 +627,7 @@ captioned(x, variants, "Six pictures from one noise: " + "; ".join(variants), co
 # of the layers: those at $8\times8$, or those at $4\times4$.
 
 # %% jupyter={"source_hidden": true}
-N = 60
+N = 48
 g = torch.Generator().manual_seed(8)
 many = draw_facts(torch.randint(10, (400, 2), generator=g), g, p_two=1.0)
 distinct = (many[:, 0] != many[:, 3]) & (many[:, 1] != many[:, 4])
@@ -715,10 +711,10 @@ print(f"positions switched off: ~{100 * lost:.0f} % of pictures with every word 
 # take all states **but** those. The same for the digits, and for the relation (*left of* becomes *right of*).
 
 # %%
-few = own[:30]
+few = own[:24]
 opposite = few.clone()
 opposite[:, 2] ^= 1  # left and right, above and below
-changes = {"colours": colours[:30], "digits": digits[:30], "relation": opposite}
+changes = {"colours": colours[:24], "digits": digits[:24], "relation": opposite}
 
 
 @torch.no_grad()
@@ -727,7 +723,7 @@ def from_states(states, z, ts):
     return sampler(model.velocity, z, states, model.nothing(len(z)), ts, 3.0)
 
 
-noise = torch.randn(30, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+noise = torch.randn(24, 4, 8, 8, generator=torch.Generator().manual_seed(0))
 ours, only, but = model.read(encode_scenes(few)), [], []
 print("% drawn as the new caption, % as the original")
 for name, new in changes.items():
@@ -761,7 +757,7 @@ widgets.latent_sampler(model, evaluator)
 # **Change the caption midway.** The first $k$ of 10 steps follow the original caption, the others the one with exchanged digits, or with exchanged colours.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
-ts, midway = sampling_times(10), (0, 2, 4, 5, 6, 7, 8, 9)
+ts, midway = sampling_times(10), (0, 3, 5, 6, 7, 8, 9)
 curves = {"digits": [], "colours": []}
 z, begun = noise, {0: noise}
 for k in range(9):
@@ -785,12 +781,12 @@ ax.legend(frameon=False)
 show(
     figure,
     alt="Fraction of pictures that show the new digits or the new colours, against the "
-    "step of the change. Digits: near 1 until step 2, half at step 5, 0 from step 7. "
+    "step of the change. Digits: near 1 until step 3, half at step 5, 0 from step 7. "
     "Colours: 1 until step 8.",
 )
 check_range(
     "changed after 7 steps: new colours less new digits",
-    curves["colours"][5] - curves["digits"][5],
+    curves["colours"][4] - curves["digits"][4],
     0.8,
     1.0,
     digits=2,
@@ -1069,7 +1065,6 @@ print({name: f"~{100 * value.mean():.0f} %" for name, value in kept.items()})
 # **Your turn ld.7 · another weight** *(derive, 6 minutes)*. A colleague trains with the *mean* of the squares over all $D$ pixels plus `weight` times
 # the KL divergence. Which $s$ does this Gaussian decoder assume?
 
-
 # %%
 def pixel_std(weight, n_pixels): ...
 
@@ -1078,7 +1073,6 @@ course.exercise("ld.pixel-std", pixel_std)
 
 # %% jupyter={"source_hidden": true}
 course.solution("ld.pixel-std")
-
 
 # %% [markdown]
 # **Your turn ld.2 · forgotten** *(compute, 3 minutes)*. Codes have standard deviation 5.5, and somebody diffuses them without dividing (section 3). By how many nats does
@@ -1091,10 +1085,10 @@ course.exercise("ld.shift", nats)
 # %% jupyter={"source_hidden": true}
 course.solution("ld.shift")
 
+
 # %% [markdown]
 # **Your turn ld.8 · the bill** *(build, 10 minutes)*. Write the multiply-adds of one picture: `steps` steps at guidance `w`, given the cost of one
 # evaluation of the network and of the decoder. Which networks run when? At $w=1$ and $w=0$ one of the two answers has weight zero; do not pay for it.
-
 
 # %%
 def cost(steps, w, unet, decoder): ...
@@ -1126,7 +1120,6 @@ print(
 #
 # **Your turn ld.9 · the pipeline** *(compute, 3 minutes)*. `sample` turns noise into codes that were shifted and divided by their spread; `decode` reads codes as
 # the encoder made them. Return the picture.
-
 
 # %%
 def paint(noise, sample, decode, shift, spread): ...
