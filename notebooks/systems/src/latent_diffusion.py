@@ -701,7 +701,7 @@ print(f"positions switched off: ~{100 * lost:.0f} % of pictures with every word 
 # With all layers swapped, nothing of the original is left, although the network was handed it: the attention is the only road. The partial swaps say more.
 # The caption enters mostly at $4\times4$, where a position stands for $8\times8$ pixels.
 #
-# **The bag of words** of ld.5. A network without order can at best guess one of the four bindings. We guessed for it: about a quarter, as you predicted. With
+# **The bag of words** of ld.5. A network without order can at best guess one of the four bindings. We guessed for it, at random: a quarter on average, as you predicted (with 48 pictures, give or take 0.06). With
 # its positions switched off, the shipped network does far worse than that: it was never trained so, and is simply lost.
 # That ablation breaks the model and says little about order. (On our split a trained bag could reach 37 %: in 46 % of captions the other binding contains a
 # held-out pair, and then only left and right must be guessed.)
