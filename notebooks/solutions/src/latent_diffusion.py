@@ -79,7 +79,7 @@ check_close_mc("variance of the codes", z**2, math.exp(nats), unlike={"exp of ha
 # %% [markdown]
 # ## ld.bag
 #
-# The words fix two digits, two colours and the relation. Which digit stands in the first place, and which colour, remain to be guessed: two choices of two, $1/4$.
+# The words fix two digits, two colours and the relation, and all pairs are equally likely. Which digit stands in the first place, and which colour, remain to be guessed: two choices of two, $1/4$.
 
 # %%
 course.exercise("ld.bag", 1 / 4)
