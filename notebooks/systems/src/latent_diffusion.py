@@ -48,6 +48,7 @@ def tall(x, columns=4):
     return torch.cat(rows, 1).permute(1, 2, 0).numpy()
 
 
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 wanted = [
     "a red seven left of a blue three",
     "a green eight above a purple two",
@@ -161,8 +162,6 @@ print("; ".join(write_scenes(facts[:4])))
 # %%
 fraction = ...
 course.exercise("ld.captions", fraction)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.captions")
 
 
@@ -345,8 +344,6 @@ def training_loss(network, read, z0, rows, t, eps, dropped): ...
 
 
 course.exercise("ld.training-step", training_loss)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.training-step")
 
 
@@ -368,8 +365,6 @@ def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head): ...
 
 
 course.exercise("ld.cross-attention", cross_attention)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.cross-attention")
 
 # %% [markdown]
@@ -426,8 +421,6 @@ for layer in model.net.modules():
 # %%
 prediction = ...
 course.exercise("ld.bag", prediction)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.bag")
 
 # %% [markdown]
@@ -501,8 +494,6 @@ def guided_sampler(velocity, noise, given, nothing, ts, w): ...
 
 
 course.exercise("ld.sampler", guided_sampler)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.sampler")
 
 # %%
@@ -537,6 +528,8 @@ check(
     atol=1e-4,
     unlike={"w = 1": draw(model, wanted, w=1.0)},
 )
+
+# %%
 g = torch.Generator().manual_seed(6)
 facts_one = draw_facts(torch.randint(10, (60, 2), generator=g), g, p_two=0.0)
 mine = draw(student, encode_scenes(facts_one))
@@ -654,6 +647,7 @@ for where, x in drawn.items():
     )
 
 
+# %% jupyter={"source_hidden": true}
 def apart(a, b):
     """Difference of two fractions of N, in standard errors."""
     error = math.sqrt((a * (1 - a) + b * (1 - b)) / N + 1e-12)
@@ -679,6 +673,7 @@ check_range(
     unlike={"8 x 8 only": apart(score(drawn["8 x 8"], own), by_chance)},
 )
 
+# %% jupyter={"source_hidden": true}
 digits, colours = own[:, [3, 1, 2, 0, 4]], own[:, [0, 4, 2, 3, 1]]  # exchanged
 coin = torch.rand(2, N, 1, generator=g) < 0.5
 guess = torch.where(coin[0], digits, own)
@@ -933,6 +928,8 @@ for w in (1.0, 3.0, 9.0):
         f"w = {w:g}: std ~{z.std():.2f}, round trip ~{trip[w].mean():.2f}, "
         f"all words ~{100 * kept[w].mean():.0f} %"
     )
+
+# %% jupyter={"source_hidden": true}
 check_range(
     "round trip, w = 9 over w = 1, least of three",
     (trip[9.0] / trip[1.0]).min(),
@@ -998,6 +995,7 @@ def maps_of(caption, at=4, n=8, seed=11):
     return x, words, kept[at].T.reshape(8, 8, 8)[: len(words)]
 
 
+# %% jupyter={"source_hidden": true}
 x, words, maps = maps_of("a red seven left of a blue three")
 figure, axes = plt.subplots(1, 9, figsize=(12, 1.7))
 axes[0].imshow(x[0].permute(1, 2, 0).clamp(0, 1))
@@ -1070,8 +1068,6 @@ def pixel_std(weight, n_pixels): ...
 
 
 course.exercise("ld.pixel-std", pixel_std)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.pixel-std")
 
 # %% [markdown]
@@ -1081,8 +1077,6 @@ course.solution("ld.pixel-std")
 # %%
 nats = ...
 course.exercise("ld.shift", nats)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.shift")
 
 
@@ -1095,8 +1089,6 @@ def cost(steps, w, unet, decoder): ...
 
 
 course.exercise("ld.cost", cost)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.cost")
 
 # %%
@@ -1126,8 +1118,6 @@ def paint(noise, sample, decode, shift, spread): ...
 
 
 course.exercise("ld.pipeline", paint)
-
-# %% jupyter={"source_hidden": true}
 course.solution("ld.pipeline")
 
 # %% [markdown]
