@@ -151,7 +151,8 @@ for k, t in enumerate(columns):
         ax.imshow(x[0], cmap="gray", vmin=-2, vmax=2)
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
-    axes[0, k].set_title(f"t = {t}\n" + rf"$\bar\alpha_t$ = {a:.2f}" if t else "t = 0\ndata")
+    title = rf"$\bar\alpha_t$ = {a:.2f}" if t else "data"
+    axes[0, k].set_title(f"t = {t}\n{title}")
 show(figure, "Three digits, 3, 8 and 5, under more and more noise: clear at step 10, "
      "doubtful at step 20, invisible from step 30 on.")  # fmt: skip
 print(f"variance of a pixel, mean over all pixels: {digits.var(0).mean():.2f}")
@@ -227,7 +228,8 @@ lost = {
 }
 noisier = math.exp(-half) / digits.var(0).mean().item()
 print("our digits of 12 x 12 pixels: P(right digit) is one half")
-print(f"at log SNR ~{half:.1f}, cosine: step ~{lost['cosine']}; noise / picture ~{noisier:.0f}")
+print(f"at log SNR ~{half:.1f}, cosine: step ~{lost['cosine']}")
+print(f"variance of the noise / of the picture there: ~{noisier:.0f}")
 check_range(
     "linear: step at which P(right digit) is 1/2", lost["linear"], 33, 41, digits=0,
     unlike={"cosine": lost["cosine"]},
@@ -308,7 +310,9 @@ for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
     normal = Normal(mean, torch.trapezoid(p * (grid - mean) ** 2, grid).sqrt())
     gap = p * (p.clamp(min=1e-300).log() - normal.log_prob(grid))
     misfit.append(torch.trapezoid(gap, grid).item())
-    ax.plot(grid, p_before.exp(), "-", color="#999999", linewidth=1, label="before the step")
+    ax.plot(
+        grid, p_before.exp(), "-", color="#999999", linewidth=1, label="before the step"
+    )
     ax.plot(grid, p, "-", color="#0072B2", label="exact")
     ax.plot(grid, normal.log_prob(grid).exp(), "--", color="#D55E00",
             label="normal, same moments")  # fmt: skip
@@ -366,7 +370,9 @@ course.solution("12.bound-weight")
 
 # %% jupyter={"source_hidden": true}
 std = (1 - b).sqrt(), b.sqrt()
-forward = sum(Normal(std[0][t] * path[t], std[1][t]).log_prob(path[t + 1]) for t in range(10))
+forward = sum(
+    Normal(std[0][t] * path[t], std[1][t]).log_prob(path[t + 1]) for t in range(10)
+)
 end = Normal(a_bar[-1].sqrt() * path[0], (1 - a_bar[-1]).sqrt()).log_prob(path[10])
 steps_back = []
 for t in range(2, 11):
@@ -444,7 +450,8 @@ for ends in (((3.6, -0.14), (4.2, -0.6)), ((5.8, -0.6), (6.4, -0.14)),
 for x, y, words, colour in (
     (5.0, 2.58, "skip: concatenate", grey), (1.0, 1.88, "halve", "black"),
     (9.0, 1.88, "double", "black"), (0.15, 2.4, "$x_t$", "black"),
-    (9.8, 2.4, r"$\epsilon_\theta$", "black"), (5.0, 0.74, "every block reads $e$", red),
+    (9.8, 2.4, r"$\epsilon_\theta$", "black"),
+    (5.0, 0.74, "every block reads $e$", red),
     (5.0, 1.85, "step $t$  →  waves  →  $e$\n+ vector of the label", red),
 ):  # fmt: skip
     ax.text(x, y, words, ha="center", va="center", color=colour)
@@ -487,7 +494,9 @@ class UNet(nn.Module):
     def __init__(self, channels=(16, 32, 64), width=64):
         super().__init__()
         self.width, up = width, channels[::-1]
-        self.embed_t = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
+        self.embed_t = nn.Sequential(
+            nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width)
+        )
         self.embed_label = nn.Embedding(10, width)
         self.stem = nn.Conv2d(1, channels[0], 3, padding=1)
         pairs = zip((channels[0], *channels[:-1]), channels, strict=True)
@@ -595,8 +604,8 @@ right.plot(range(1, T + 1), alphas_bar, "--", color="#222222",
            label=r"floor for $\mathcal{N}(0,I)$ data: $\bar\alpha_t$")  # fmt: skip
 right.set(xlabel="step t", ylim=(0, 1), title="loss at each step t")
 right.legend()
-show(figure, "Left: the loss falls from 1 to about 0.06. Right: it is large at the first "
-     "steps, where little noise hides among grey levels, and small later.")  # fmt: skip
+show(figure, "Left: the loss falls from 1 to about 0.06. Right: it is large at the "
+     "first steps, where a little noise hides among grey levels.")  # fmt: skip
 
 # %% [markdown]
 # **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now the error is between 0.06 and 0.07. The learning rate has fallen to zero, so part of this is our short training; a longer run would gain a little. But no training takes the loss to zero. Many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean, $\mathbb E[\epsilon\mid x_t]$, and what is left is its conditional variance.
@@ -716,7 +725,10 @@ def recognised(images, label):
 
 
 asked = torch.arange(10).repeat(4)
-made = {step: draw(ask(model, asked), (40, 1, 12, 12), seed=1) for step, model in snapshots.items()}
+made = {
+    step: draw(ask(model, asked), (40, 1, 12, 12), seed=1)
+    for step, model in snapshots.items()
+}
 samples, states = made[n_steps]
 print(f"recognised, of real test digits: ~{recognised(test_digits, test_labels):.2f}")
 check_range(
@@ -794,7 +806,9 @@ show(figure, "Five samples each: with both bugs black and white speckle, with th
 x, eps = test_digits[:100], torch.randn(T, 100, 1, 12, 12, generator=generator)
 conditioned, bins = ask(average, test_labels[:100]), Bins(2 / 255, -1.0, 1.0)
 with torch.no_grad():
-    terms = score.ddpm_vlb_terms(conditioned, x, eps, betas=betas, variances=betas, bins=bins)
+    terms = score.ddpm_vlb_terms(
+        conditioned, x, eps, betas=betas, variances=betas, bins=bins
+    )
 bits = bits_per_dim(terms.double().mean(1), 144)  # L_0, ..., L_{T-1}, prior
 
 level = lambda images: ((images + 1) * 127.5).round().long().flatten(1)
@@ -821,9 +835,9 @@ ax.text((first + final) / 2, 1.0, "here the observer\nloses the digit",
 ax.plot((0.5, 10.5), (4, 4), color="#222222", linestyle="-", linewidth=2)
 ax.text(11.2, 4, "most of the bits", va="center")
 ax.set(xlabel="step t", ylabel="bits per dimension", xlim=(0, 101), yscale="log",
-       ylim=(1e-4, 9), title="the bits are paid for grey levels, not for shapes")  # fmt: skip
+       ylim=(1e-4, 9), title="bits pay for grey levels, not for shapes")  # fmt: skip
 show(figure, "Bits per dimension of each term on a logarithmic axis: most belong to "
-     "steps 1 to 10, few to the steps in which the observer loses the digit.")  # fmt: skip
+     "steps 1 to 10, few to those in which the observer loses the digit.")  # fmt: skip
 print(f"bits per dimension in the shaded steps: ~{bits[first - 1 : final].sum():.2f}")
 
 # %% [markdown]
@@ -921,8 +935,10 @@ for n in (10, 20, 50, 200):
     cdfs[n, "small"] = sampler_cdf(peaks, b_n, score.posterior_variances(b_n))
     cdfs[n, "large"] = sampler_cdf(peaks, b_n, b_n)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 2.9))
-for which, colour, name in (("large", "#0072B2", r"$\tau_t^2=\beta_t$"),
-                            ("small", "#D55E00", r"$\tau_t^2=\tilde\beta_t$")):  # fmt: skip
+for which, colour, name in (
+    ("large", "#0072B2", r"$\tau_t^2=\beta_t$"),
+    ("small", "#D55E00", r"$\tau_t^2=\tilde\beta_t$"),
+):
     y, below = cdfs[10, which]
     places, heights = 0.5 * (y[1:] + y[:-1]), below.diff() / y.diff().clamp(min=1e-9)
     left.plot(places, heights, color=colour, linestyle="-", label=name)
@@ -939,7 +955,8 @@ right.set_xticks([10, 20, 50, 200], ["10", "20", "50", "200"])
 right.minorticks_off()
 figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 show(figure, "Left: after ten steps the peaks are too narrow with the small variance. "
-     "Right: the standard deviation of a peak's core against the number of steps; it should be 0.1.",
+     "Right: the standard deviation of a peak's core against the number of steps; it "
+     "should be 0.1.",
 )  # fmt: skip
 check_range(
     "10 steps, small variance: core (data: 0.1)", right_peak(cdfs[10, "small"])[1],
@@ -978,7 +995,7 @@ check_range(
     "too short: mass of the right peak (data: 0.8)", mass["linear, too short"],
     0.5, 0.75, unlike={"linear": mass["linear"]},
 )  # fmt: skip
-ends = Normal(left.sqrt() * grid, (1 - left).sqrt())  # q(x_T | x_0) of the last schedule
+ends = Normal(left.sqrt() * grid, (1 - left).sqrt())  # q(x_T | x_0), too short
 gap = kl_divergence(ends, Normal(0.0, 1.0)) * uneven.log_prob(grid[:, None]).exp()
 as_points = 0.5 * (left * uneven.means.square().mean() - left - torch.log1p(-left))
 check(
@@ -1006,10 +1023,10 @@ check_range(
     unlike={"on our linear schedule": usual},
 )  # fmt: skip
 add_up, range_of_cosine = 0.0, alphas_bar < (1 - cosine).cumprod(0)[-2]
-for k in reversed(range_of_cosine.nonzero()[:, 0].tolist()):  # a constant error, our steps
+for k in reversed(range_of_cosine.nonzero()[:, 0].tolist()):
     add_up = add_up + betas[k] / (1 - alphas_bar[k]).sqrt()
     add_up = add_up / (1 - betas[k]).sqrt()
-print(f"a constant error, over our {range_of_cosine.sum()} steps of that range: {add_up:.0f}")
+print(f"a constant error, over our {range_of_cosine.sum()} steps: {add_up:.0f}")
 
 
 def clipped_first(x, t):
