@@ -47,7 +47,6 @@ def sheet(images, n_columns=5):
     return x.flatten(2).flatten(0, 1)
 
 
-# %% jupyter={"source_hidden": true}
 T = 100
 betas = torch.linspace(0.001, 0.2, T)
 alphas_bar = (1 - betas).cumprod(0)
@@ -383,7 +382,6 @@ check(
     forward, end + sum(steps_back), unlike={"q(x_T | x_0) forgotten": sum(steps_back)},
 )  # fmt: skip
 
-# %%
 weight = course.yours("12.bound-weight")
 x0, eps = torch.randn(2, 3, dtype=torch.float64, generator=generator)
 a, beta, t = a_bar[4], b[4], 5
@@ -608,7 +606,7 @@ show(figure, "Left: the loss falls from 1 to about 0.06. Right: it is large at t
      "first steps, where a little noise hides among grey levels.")  # fmt: skip
 
 # %% [markdown]
-# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now the error is between 0.06 and 0.07. The learning rate has fallen to zero, so part of this is our short training; a longer run would gain a little. But no training takes the loss to zero. Many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean, $\mathbb E[\epsilon\mid x_t]$, and what is left is its conditional variance.
+# **Why does the loss stop?** At first the network answers "no noise", and its mean squared error is 1, the variance of the noise. Now the error is about 0.065. The learning rate has fallen to zero, so part of this is our short training; a longer run would gain a little. But no training takes the loss to zero. Many clean pictures lead to the same $x_t$, so $\epsilon$ cannot be known. The best prediction is its mean, $\mathbb E[\epsilon\mid x_t]$, and what is left is its conditional variance.
 #
 # You can compute that floor when the data are standard normal. Then $x_t$ has variance 1 and covariance $\sqrt{1-\bar\alpha_t}$ with $\epsilon$, so by regression the best prediction is $\sqrt{1-\bar\alpha_t}\,x_t$ and what is left is $1-(1-\bar\alpha_t)=\bar\alpha_t$, the dashed curve. Digits are easier to guess than that, so their floor lies lower, but it has the same reason.
 
@@ -647,7 +645,7 @@ course.solution("12.sampler")
 # %% [markdown]
 # **First without a network.** Give the sampler the *exact* $\mathbb E[\epsilon\mid x_t]$ of data whose density is known, here five small clouds in the plane. Whatever is then wrong is the sampler's fault.
 
-# %%
+# %% jupyter={"source_hidden": true}
 walk = course.yours("12.sampler")
 
 
@@ -713,7 +711,7 @@ show(figure, "Reverse trajectories in the plane: a cloud of noise splits into fi
 # **Now your network.** Same function, ten labels.
 
 
-# %%
+# %% jupyter={"source_hidden": true}
 def ask(network, label):
     return lambda x, t: network(x, t, label)
 
@@ -927,7 +925,6 @@ def right_peak(cdf):
     return mass, (high - low) / 1.349
 
 
-# %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
 cdfs = {}
 for n in (10, 20, 50, 200):
@@ -976,7 +973,7 @@ torch.set_default_dtype(torch.float32)
 # The core is too narrow, by more than half. The exact step back does not know $x_0$. It averages over all that are possible, so its variance is $\tilde\beta_t$ *plus* the uncertainty about $x_0$, and a sampler with $\tilde\beta_t$ leaves that part out in every step. With $\beta_t$ ten steps are too few as well, since the last step adds no noise in either case; from 50 steps on its core stays 3 % too wide. There is a second fault: 3 % of the mass is stranded between the peaks, where the data have none. If you count it, the standard deviation of the right half is even too large, 0.15, and that is why the clouds of section 7 looked too wide.
 # </details>
 #
-# *Repairs*: more steps; a variance that includes the uncertainty, learned (Nichol and Dhariwal 2021) or computed (Bao et al. 2022); or a sampler that does not treat a long step as normal. That is lesson 13.
+# *Repairs*: more steps; a variance that includes the uncertainty, learned (Nichol and Dhariwal 2021) or computed (Bao et al. 2022, arXiv:2201.06503); or a sampler that does not treat a long step as normal. That is lesson 13.
 #
 # **A schedule that never arrives.** Take the third schedule of section 2. At $t=T$ we still have $\bar\alpha_T=0.36$, but sampling starts from pure noise. We give the two peaks unequal masses, 0.2 and 0.8, and take a perfect network again. No sample is drawn: the whole density is pushed through each step on a grid.
 
@@ -1054,7 +1051,7 @@ check_range(
 # %% [markdown]
 # That answers question 3: about 30 times. Where does the factor come from? The implied $\hat x_0$ divides the error by $\sqrt{\bar\alpha_T}\approx1/1000$, and $\tilde\mu_T$ multiplies $\hat x_0$ by about $\sqrt{\bar\alpha_{T-1}}\approx1/32$. What remains is $1/\sqrt{\alpha_T}=31.6$. After one step the state should still have standard deviation 1; it has left the range that the network was trained on.
 #
-# What follows is guesswork: about one sample in three is recognised. Clip the guess of $x_0$ in the *first* step only, and the same network on the same schedule draws digits, three in four of them recognised. So it was this one division that did the harm, and the network copes with the other 49 steps.
+# What follows is guesswork: about one sample in three is recognised. Clip the guess of $x_0$ in the *first* step only, and the same network on the same schedule draws digits, and about four in five are recognised. So it was this one division that did the harm, and the network copes with the other 49 steps.
 #
 # On our linear schedule one step multiplies an error by only a fifth. That is not the whole story: it takes 20 steps for the same range of noise levels, and an error that stayed *constant* would add up to a factor of 12. But the network is asked again after each small step, and can correct what it did before. *Repairs* in use: clip, predict $v$, or end the schedule more gently.
 
