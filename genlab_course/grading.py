@@ -69,6 +69,7 @@ class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
     """The learner's function raised."""
 
 
+_FIXED = "the value is right, but training cannot follow it back to the weights: return a tensor"
 _ASKED = "see its text above the cell"
 _BANKS = f"{__package__}.exercises"
 _LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
@@ -248,7 +249,10 @@ def _compare(task: Exercise, answer: Any) -> str:
         return f"expected a function, got {answer!r}"
     given, right = _results(answer, task), _results(task.right, task)
     if all(_same(g, r, task) for g, r in zip(given, right, strict=True)):
-        return ""
+        fixed = any(getattr(r, "requires_grad", False) for r in right) and not all(
+            getattr(g, "requires_grad", False) for g in given
+        )
+        return _FIXED if fixed else ""
     for mistake in task.mistakes:
         wrong = _results(mistake.wrong, task)
         if all(_same(g, w, task) for g, w in zip(given, wrong, strict=True)):

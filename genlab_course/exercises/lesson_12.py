@@ -12,13 +12,11 @@ from genlab_course.grading import Exercise, Mistake, bank
 Model = Callable[[Tensor, Tensor], Tensor]
 
 
-# 12.bound-weight: what multiplies the summed square in the bound
-def weight(beta: float, alpha_bar: float, v: float) -> float:
+def weight(beta: float, alpha_bar: float, variance: float) -> float:
     """What multiplies the summed squared error of the noise, in nats."""
-    return beta**2 / (2 * v * (1 - beta) * (1 - alpha_bar))
+    return beta**2 / (2 * variance * (1 - beta) * (1 - alpha_bar))
 
 
-# 12.training-step: build it
 def noise_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
     """Mean square error of the predicted noise."""
     a = alphas_bar[t][:, None, None, None]
@@ -26,28 +24,18 @@ def noise_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: T
     return ((eps - network(x_t, t)) ** 2).mean()
 
 
-def _loss_with(scales: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
-    """A training step whose signal and noise scale come from `scales(alphas_bar, t)`."""
-
-    def loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
-        signal, noise = (a[:, None, None, None] for a in scales(alphas_bar, t))
-        return ((eps - network(signal * x0 + noise * eps, t)) ** 2).mean()
-
-    return loss
-
-
-def _x0_loss(network: Model, x0: Tensor, t: Tensor, eps: Tensor, alphas_bar: Tensor) -> Tensor:
-    a = alphas_bar[t][:, None, None, None]
-    return ((x0 - network(a.sqrt() * x0 + (1 - a).sqrt() * eps, t)) ** 2).mean()
-
-
-def _early(alphas_bar: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    a = torch.where(t > 0, alphas_bar[(t - 1).clamp(min=0)], torch.ones_like(alphas_bar[t]))
-    return a.sqrt(), (1 - a).sqrt()
+def _gap(variances: Tensor, t: Tensor, x: Tensor) -> Tensor:
+    """What is lost when `x` is scaled by its variance instead of the root."""
+    a = variances[t][:, None, None, None]
+    return (a.sqrt() - a) * x
 
 
 def _network(x: Tensor, t: Tensor) -> Tensor:
     return torch.tanh(x) * (1 + t.reshape(-1, *[1] * (x.ndim - 1)) / 5)
+
+
+def _learned(x: Tensor, t: Tensor) -> Tensor:
+    return _network(x, t) * torch.ones((), dtype=x.dtype, requires_grad=True)
 
 
 BETAS = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
@@ -56,10 +44,9 @@ BETAS = torch.linspace(0.02, 0.3, 6, dtype=torch.float64)
 def _batch(seed: int) -> tuple[Any, ...]:
     g = torch.Generator().manual_seed(seed)
     x0, eps = torch.randn(2, 4, 1, 3, 3, generator=g, dtype=torch.float64)
-    return _network, x0, torch.tensor([0, 2, 3, 5]), eps, (1 - BETAS).cumprod(0)
+    return _learned, x0, torch.tensor([0, 2, 3, 5]), eps, (1 - BETAS).cumprod(0)
 
 
-# 12.sampler: build it
 def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
     """From pure noise x to data, with step variances beta."""
     alphas_bar = (1 - betas).cumprod(0)
@@ -80,22 +67,25 @@ def _walk(
     *,
     last_noise: bool = False,
     width: Callable[[Tensor], Tensor] = torch.sqrt,
-    rescale: bool = True,
-    upwards: bool = False,
+    rescale: Callable[[Tensor, Tensor], Tensor] = lambda beta, bar: (1 - beta).sqrt(),
     product: bool = True,
+    last: int = 0,
 ) -> Tensor:
     """The ways in which an ancestral sampler goes wrong, by its options."""
     bar = (1 - betas).cumprod(0) if product else 1 - betas
-    order = range(len(betas))
-    for t in order if upwards else reversed(order):
+    for t in reversed(range(last, len(betas))):
         eps_hat = network(x, torch.full((len(x),), t))
         x = x - betas[t] / (1 - bar[t]).sqrt() * eps_hat
-        x = x / (1 - betas[t]).sqrt() if rescale else x
-        x = x + width(betas[t]) * z[t] if t > 0 or last_noise else x
+        x = x / rescale(betas[t], bar[t])
+        x = x + width(betas)[t] * z[t] if t > 0 or last_noise else x
     return x
 
 
-# 12.repair: the same sampler, its guess of the data kept in range
+def _tilde(betas: Tensor) -> Tensor:
+    bar = (1 - betas).cumprod(0)
+    return ((1 - bar.roll(1)) / (1 - bar) * betas).sqrt()  # its first entry is not used
+
+
 def clipped_walk(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
     """From pure noise x to data, each guess of the data kept in [-1, 1]."""
     alphas_bar = (1 - betas).cumprod(0)
@@ -120,13 +110,16 @@ def _clipped(
     wraps: bool = False,
     noise: bool = False,
     data: bool = True,
+    state: bool = False,
+    first: float = 1.0,
 ) -> Tensor:
     bar = (1 - betas).cumprod(0)
     for t in reversed(range(len(betas))):
         a, beta = bar[t], betas[t]
-        before = bar[t - 1] if t > 0 or wraps else torch.ones_like(a)
+        before = bar[t - 1] if t > 0 or wraps else first * torch.ones_like(a)
         eps_hat = network(x, torch.full((len(x),), t))
         eps_hat = eps_hat.clamp(-1, 1) if noise else eps_hat
+        x = x.clamp(-1, 1) if state else x
         x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
         x0_hat = x0_hat.clamp(-1, 1) if data else x0_hat
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
@@ -151,13 +144,10 @@ SHORTCUT = Exercise(
         2 * 0.9**2.5 + 0.3 * (1 - 0.9**5),
         "the signal is scaled correctly, the noise by its variance instead of its "
         "standard deviation.",
+        2 * math.sqrt(0.5) + 0.3 * math.sqrt(0.5),
+        "you added the betas; the fractions that each step leaves are multiplied.",
         2 * math.sqrt(0.9) + 0.3 * math.sqrt(0.1),
         "this is x_1: you used one step's beta instead of the product over five steps.",
-        2 * 0.9**2 + 0.3 * math.sqrt(1 - 0.9**4),
-        "you multiplied four factors: five steps have five.",
-        2 * 0.9**2.5 + 0.3 * math.sqrt(1 - 0.1**5),
-        "the noise's share is 1 minus the signal's share, which is a product of 1 - beta, "
-        "not of beta.",
     ),
     hints="How much of the signal's variance is left after one step? After five?\n"
     "alpha bar = 0.9^5; signal and noise variance add up to one.\n"
@@ -172,6 +162,8 @@ BOUND_WEIGHT = Exercise(
     mistakes=Mistake.pairs(
         lambda beta, alpha_bar, v: 1.0,
         "this is the simple loss, which has dropped the weight.",
+        lambda beta, alpha_bar, v: weight(beta, alpha_bar, beta),
+        "you set the step's variance to beta; it is an argument of its own.",
         lambda beta, alpha_bar, v: 2 * weight(beta, alpha_bar, v),
         "a divergence of two normals has the squared distance of the means over *twice* "
         "the variance.",
@@ -179,14 +171,11 @@ BOUND_WEIGHT = Exercise(
         "the means carry a factor 1 / sqrt(1 - beta), which is squared with them; you lost it.",
         lambda beta, alpha_bar, v: beta / (2 * v * (1 - beta) * (1 - alpha_bar)),
         "the coefficient of the noise in the mean is squared, and that includes beta.",
-        lambda beta, alpha_bar, v: beta**2 / (2 * v * (1 - beta) * math.sqrt(1 - alpha_bar)),
-        "the noise enters the mean divided by sqrt(1 - alpha_bar); after squaring, the "
-        "root is gone.",
         lambda beta, alpha_bar, v: beta**2 / (2 * v**2 * (1 - beta) * (1 - alpha_bar)),
-        "v is already a variance: it must not be squared.",
+        "tau^2 is already a variance: it must not be squared.",
     ),
     hints="Two normals with different means: which part of their divergence sees the means?\n"
-    "Distance of the means squared over 2 v. Where do the two means differ?\n"
+    "Distance of the means squared over 2 tau^2. Where do the two means differ?\n"
     "The means differ by beta / sqrt((1 - beta)(1 - alpha_bar)) times the noise's error.",
 )
 V_AGAINST_EPS = Exercise(
@@ -201,8 +190,6 @@ V_AGAINST_EPS = Exercise(
         "this is the SNR, which relates the errors of eps and of x_0.",
         lambda alpha_bar: 1 / (1 - alpha_bar),
         "this relates the errors of v and of x_0.",
-        lambda alpha_bar: 1 - alpha_bar,
-        "upside down, and of another pair: this relates the errors of x_0 and of v.",
         lambda alpha_bar: 1 / math.sqrt(alpha_bar),
         "this is the ratio of the errors, not of their squares.",
     ),
@@ -217,20 +204,22 @@ TRAINING_STEP = Exercise(
     right=noise_loss,
     cases=(_batch(0), _batch(1)),
     mistakes=Mistake.pairs(
-        _loss_with(lambda a, t: (a[t], (1 - a[t]).sqrt())),
+        lambda f, x, t, e, a: noise_loss(lambda y, s: f(y - _gap(a, t, x), s), x, t, e, a),
         "you scaled the signal with alpha bar; its square root is the amplitude.",
-        _loss_with(lambda a, t: (a[t].sqrt(), 1 - a[t])),
+        lambda f, x, t, e, a: noise_loss(lambda y, s: f(y - _gap(1 - a, t, e), s), x, t, e, a),
         "you scaled the noise with its variance instead of its standard deviation.",
-        _loss_with(lambda a, t: (a.cumprod(0)[t].sqrt(), (1 - a.cumprod(0)[t]).sqrt())),
+        lambda f, x, t, e, a: noise_loss(f, x, t, e, a.cumprod(0)),
         "you multiplied up alphas_bar once more; it is the product already.",
-        _loss_with(_early),
-        "your alpha bar is one step early: index t includes the factor of step t itself.",
-        _x0_loss,
+        lambda f, x, t, e, a: noise_loss(f, x, t, e, a.roll(1)),
+        "t counts from 0 here, so its entry is alphas_bar[t]; at t = 0 yours is the last one.",
+        lambda f, x, t, e, a: noise_loss(lambda y, s: f(y, s + 1), x, t, e, a),
+        "the network counts steps from 0, as the table does: give it t itself.",
+        lambda f, x, t, e, a: noise_loss(lambda y, s: f(x, s), x, t, e, a),
+        "the network saw the clean images; it must see the noisy ones.",
+        lambda f, x, t, e, a: noise_loss(lambda y, s: e - x + f(y, s), x, t, e, a),
         "you compared the prediction with the data; this network names the noise.",
         lambda f, x, t, e, a: x[0].numel() * noise_loss(f, x, t, e, a),
         "you summed over the pixels; a mean was asked for.",
-        lambda f, x, t, e, a: len(x) * noise_loss(f, x, t, e, a),
-        "you summed over the batch; a mean was asked for.",
     ),
     hints="Three lines: alpha bar of each image, the noisy images, the square.\n"
     "alphas_bar[t] has shape (b,); give it three more axes so that it meets (b, 1, h, w).\n"
@@ -247,11 +236,15 @@ SAMPLER = Exercise(
         "you added noise at the last step too: the finished example must not be noised.",
         lambda f, x, z, b: _walk(f, x, z, b, width=lambda beta: beta),
         "you multiplied the noise by the variance; its standard deviation is the root.",
-        lambda f, x, z, b: _walk(f, x, z, b, rescale=False),
+        lambda f, x, z, b: _walk(f, x, z, b, width=_tilde),
+        "this is the smaller variance, beta tilde; beta was asked for.",
+        lambda f, x, z, b: _walk(f, x, z, b, last=1),
+        "you left out t = 0: the last step has no noise, but it has a mean.",
+        lambda f, x, z, b: _walk(f, x, z, b, rescale=lambda beta, bar: bar.sqrt()),
+        "you divided by the root of alpha bar; one step back undoes the factor of one step.",
+        lambda f, x, z, b: _walk(f, x, z, b, rescale=lambda beta, bar: torch.ones_like(bar)),
         "you forgot to divide by sqrt(1 - beta): the signal that a step took away never "
         "comes back.",
-        lambda f, x, z, b: _walk(f, x, z, b, upwards=True),
-        "you walked from little noise to much; sampling starts at the last step.",
         lambda f, x, z, b: _walk(f, x, z, b, product=False),
         "the noise in x_t has the variance of all steps together; you used one step's.",
     ),
@@ -276,6 +269,10 @@ REPAIR = Exercise(
         lambda f, x, z, b: _clipped(f, x, z, b, noise=True),
         "you clip the data, rightly, and the noise as well: a third of a normal's draws lie "
         "outside [-1, 1].",
+        lambda f, x, z, b: _clipped(f, x, z, b, first=0.0),
+        "before the first step nothing is lost: alpha bar is 1 there, not 0.",
+        lambda f, x, z, b: _clipped(f, x, z, b, data=False, state=True),
+        "you clip the state; it carries noise, and must be free to leave [-1, 1].",
         lambda f, x, z, b: _clipped(f, x, z, b, data=False),
         "both bugs are gone, but so is the clipping: it is the guess of x_0 that must stay in "
         "[-1, 1].",
@@ -291,8 +288,8 @@ FEW_STEPS = Exercise(
     right="narrow",
     mistakes=Mistake.pairs(
         "wide",
-        "that would be so with variance beta. Is the exact step wider or narrower than one "
-        "that knows x_0?",
+        "the mass stranded between the peaks is not in their cores. Is the exact step wider or "
+        "narrower than one that knows x_0?",
         "right",
         "the means are right, the variances are not: a perfect network does not know x_0.",
         "one",

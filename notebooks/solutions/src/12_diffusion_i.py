@@ -38,13 +38,13 @@ course.exercise("12.shortcut", x_5)
 # %% [markdown]
 # ## 12.bound-weight
 #
-# The divergence of $\mathcal N(\tilde\mu,\tilde\beta I)$ from $\mathcal N(\mu_\theta,vI)$ sees the means as $\lVert\tilde\mu-\mu_\theta\rVert^2/2v$. Both means are
+# The divergence of $\mathcal N(\tilde\mu,\tilde\beta I)$ from $\mathcal N(\mu_\theta,\tau^2I)$ sees the means as $\lVert\tilde\mu-\mu_\theta\rVert^2/2\tau^2$. Both means are
 # $(x_t-\frac{\beta}{\sqrt{1-\bar\alpha}}\,\cdot)/\sqrt{1-\beta}$ with the true or the predicted noise in the gap, so their difference is
-# $\frac{\beta}{\sqrt{(1-\beta)(1-\bar\alpha)}}(\epsilon_\theta-\epsilon)$. Square it and divide by $2v$.
+# $\frac{\beta}{\sqrt{(1-\beta)(1-\bar\alpha)}}(\epsilon_\theta-\epsilon)$. Square it and divide by $2\tau^2$.
 
 # %%
-def weight(beta, alpha_bar, v):
-    return beta**2 / (2 * v * (1 - beta) * (1 - alpha_bar))
+def weight(beta, alpha_bar, variance):
+    return beta**2 / (2 * variance * (1 - beta) * (1 - alpha_bar))
 
 
 course.exercise("12.bound-weight", weight)
@@ -113,7 +113,7 @@ course.exercise("12.repair", clipped_walk)
 # ## 12.few-steps
 #
 # The exact step back is a mixture over the possible $x_0$. Its variance is the variance within the parts, $\tilde\beta_t$, plus the variance between them. A sampler
-# with $v_t=\tilde\beta_t$ leaves the second part out in every step, so its peaks are too narrow.
+# with $\tau_t^2=\tilde\beta_t$ leaves the second part out in every step, so the core of each peak is too narrow.
 
 # %%
 prediction = "narrow"
@@ -123,9 +123,9 @@ course.exercise("12.few-steps", prediction)
 # %% [markdown]
 # ## 12.v-against-eps
 #
-# With $x_t$ fixed, an error $\delta$ of $\hat x_0$ is an error $-\frac\alpha\sigma\delta$ of $\hat\epsilon$, because $\alpha\hat x_0+\sigma\hat\epsilon=x_t$. Then $\hat v=\alpha\hat\epsilon-\sigma\hat x_0$ is wrong by
-# $-\big(\frac{\alpha^2}\sigma+\sigma\big)\delta=-\frac1\sigma\delta$. The ratio of the squares is $\frac1{\sigma^2}\big/\frac{\alpha^2}{\sigma^2}=1/\alpha^2=1/\bar\alpha$.
-# In other words: an error of $v$ costs $\alpha$ times itself in $\epsilon$, which is never more than itself.
+# With $x_t$ fixed, an error $\delta$ of $\hat x_0$ is an error $-\frac a\sigma\delta$ of $\hat\epsilon$, with $a=\sqrt{\bar\alpha}$, because $a\hat x_0+\sigma\hat\epsilon=x_t$. Then $\hat v=a\hat\epsilon-\sigma\hat x_0$ is wrong by
+# $-\big(\frac{a^2}\sigma+\sigma\big)\delta=-\frac1\sigma\delta$. The ratio of the squares is $\frac1{\sigma^2}\big/\frac{a^2}{\sigma^2}=1/a^2=1/\bar\alpha$.
+# In other words: an error of $v$ costs $a$ times itself in $\epsilon$, which is never more than itself.
 
 # %%
 def loss_ratio(alpha_bar):
