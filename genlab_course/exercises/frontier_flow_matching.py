@@ -1,4 +1,4 @@
-"""Exercises of the notebook on flow matching: its velocity, loss, sampler and translation."""
+"""Exercises of the notebook on flow matching: velocity, loss, sampler, pairs, translation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,6 @@ from genlab_course.grading import Exercise, Mistake, bank
 Model = Callable[[Tensor, Tensor], Tensor]
 
 
-# fm.marginal-velocity: build it
 def marginal_velocity(x: Tensor, t: float, points: Tensor) -> Tensor:
     """The marginal velocity at each row of x, for equally likely points."""
     gaps = x[:, None] - (1 - t) * points
@@ -22,29 +21,16 @@ def marginal_velocity(x: Tensor, t: float, points: Tensor) -> Tensor:
 
 def _guess(x: Tensor, t: float, points: Tensor, **other: Any) -> Tensor:
     """The mean of the points, each weighted by how well it explains x; with one mistake at most."""
-    scale, dim = other.get("scale", 1 - t), other.get("dim", 1)
-    gaps = (x[:, None] - scale * points).square().sum(-1)
-    weights = torch.softmax(-gaps / other.get("spread", 2 * t**2), dim)
-    return weights @ points
+    gaps = (x[:, None] - other.get("scale", 1 - t) * points).square().sum(-1)
+    gaps = gaps ** other.get("power", 1.0) / other.get("spread", 2 * t**2)
+    return other.get("normalise", torch.nn.Softmax(1))(-gaps) @ points
 
 
-def _nearest(x: Tensor, t: float, points: Tensor) -> Tensor:
-    return points[torch.cdist(x, (1 - t) * points).argmin(1)]
-
-
-def _cloud(seed: int, t: float) -> tuple[Any, ...]:
-    g = torch.Generator().manual_seed(seed)
-    x, points = (torch.randn(n, 2, generator=g, dtype=torch.float64) for n in (5, 4))
-    return x, t, points
-
-
-# fm.floor: Gaussian data
 def floor(t: float) -> float:
     """The variance of eps - x0 that remains when x_t is known."""
     return 1 / ((1 - t) ** 2 + t**2)
 
 
-# fm.loss: build it
 def flow_loss(network: Model, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
     """Mean squared error of the velocity at random points of random lines."""
     at = t.reshape(-1, *[1] * (x0.ndim - 1))
@@ -52,25 +38,19 @@ def flow_loss(network: Model, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
     return (network(x_t, t) - (eps - x0)).square().mean()
 
 
-def _loss(network: Any, x0: Tensor, eps: Tensor, t: Tensor, **other: Any) -> Tensor:
-    """The loss with a mistake: other ends, another target, other scales, another reduction."""
-    at = t.reshape(-1, *[1] * (x0.ndim - 1))
-    a, b = other.get("scales", lambda s: (1 - s, s))(at)
-    gap = network(a * x0 + b * eps, t) - other.get("target", eps - x0)
-    return other.get("reduce", torch.mean)(gap**2)
-
-
 def _bend(x: Tensor, t: Tensor) -> Tensor:
+    """A network that is as strict about the shape of t as the real ones."""
+    if t.shape != x.shape[:1]:
+        raise ValueError(f"the network wants its times of shape ({len(x)},), got {tuple(t.shape)}")
     return torch.tanh(x) * (1 + t.reshape(-1, *[1] * (x.ndim - 1)))
 
 
 def _batch(seed: int, *shape: int) -> tuple[Any, ...]:
     g = torch.Generator().manual_seed(seed)
     x0, eps = torch.randn(2, *shape, generator=g, dtype=torch.float64)
-    return _bend, x0, eps, torch.rand(shape[0], generator=g, dtype=torch.float64)
+    return _bend, x0, eps, 0.1 + 0.8 * torch.rand(shape[0], generator=g, dtype=torch.float64)
 
 
-# fm.sampler: repair it
 def flow_sample(network: Model, x: Tensor, n_steps: int) -> Tensor:
     """Euler's method from the noise at t = 1 to the data at t = 0."""
     for k in range(n_steps, 0, -1):
@@ -79,19 +59,22 @@ def flow_sample(network: Model, x: Tensor, n_steps: int) -> Tensor:
     return x
 
 
-def _walk(network: Any, x: Tensor, n: int, *, times: Any = None, sign: float = -1.0) -> Tensor:
-    for k in range(n):
-        t = 1 - k / n if times is None else times(k, n)
-        x = x + sign * network(x, torch.full((len(x),), t, dtype=x.dtype)) / n
-    return x
+def pairs_by_label(pair: Callable[..., Tensor], x0: Tensor, eps: Tensor, c: Tensor) -> Tensor:
+    """The noise, re-ordered by `pair` among the rows of each label."""
+    eps = eps.clone()
+    for label in c.unique():
+        rows = c[:, 0] == label
+        eps[rows] = pair(x0[rows], eps[rows])
+    return eps
 
 
-def _start(seed: int, n: int) -> tuple[Any, ...]:
-    g = torch.Generator().manual_seed(seed)
-    return _bend, torch.randn(4, 2, generator=g, dtype=torch.float64), n
+def _labelled(seed: int, n: int) -> tuple[Any, ...]:
+    x0, eps = _batch(seed, n, 1)[1:3]
+    c = (torch.arange(n) % 3 < 1).double()[:, None] * 2 - 1
+    # on a line the best pairing puts both in the same order
+    return (lambda a, b: b.sort(0).values[a[:, 0].argsort().argsort()]), x0 + c, eps, c
 
 
-# fm.edm: read a denoiser of x0 + sigma eps as a velocity
 def edm_velocity(denoiser: Model, x: Tensor, t: Tensor) -> Tensor:
     """The velocity of the straight path, for times between 0 and 1."""
     at = t.reshape(-1, *[1] * (x.ndim - 1))
@@ -99,54 +82,35 @@ def edm_velocity(denoiser: Model, x: Tensor, t: Tensor) -> Tensor:
     return (x - guess) / at
 
 
-def _denoiser(x: Tensor, sigma: Tensor) -> Tensor:
-    return torch.tanh(x) / (1 + sigma.reshape(-1, *[1] * (x.ndim - 1)))
-
-
-def _at(x: Tensor, t: Tensor) -> Tensor:
-    return t.reshape(-1, *[1] * (x.ndim - 1))
-
-
-def _levels(seed: int, *shape: int) -> tuple[Any, ...]:
-    g = torch.Generator().manual_seed(seed)
-    x = torch.randn(shape, generator=g, dtype=torch.float64)
-    return _denoiser, x, 0.1 + 0.8 * torch.rand(shape[0], generator=g, dtype=torch.float64)
-
-
 VELOCITY = Exercise(
     id="fm.marginal-velocity",
     level="build",
     minutes=10,
     right=marginal_velocity,
-    cases=(_cloud(1, 0.4), _cloud(2, 0.85), _cloud(3, 0.15)),
+    cases=tuple((_batch(5, 5, 2)[1], t, _batch(6, 4, 2)[1]) for t in (0.4, 0.85, 0.15)),
     mistakes=Mistake.pairs(
-        lambda x, t, p: (_guess(x, t, p) - x) / t,
-        "Your arrows lead from the noise to the data, as in the papers whose time runs the other "
-        "way. Here positive time leads to the noise.",
+        lambda x, t, p: -marginal_velocity(x, t, p),
+        "Your velocity leads from noise to data; here positive time leads to the noise.",
+        lambda x, t, p: (x - (1 - t) * _guess(x, t, p)) / t,
+        "This is the best guess of eps; the velocity subtracts all of the guess of x0.",
         lambda x, t, p: (x - _guess(x, t, p, scale=1.0)) / t,
-        "You compared x with the points themselves; at time t a point has shrunk to (1 - t) times "
-        "itself.",
+        "You compared x with the points themselves; at time t they have shrunk by 1 - t.",
         lambda x, t, p: (x - _guess(x, t, p, spread=2 * t)) / t,
         "The noise at time t is t * eps: its variance is t squared, not t.",
         lambda x, t, p: (x - _guess(x, t, p, spread=t**2)) / t,
         "A normal density has a factor one half in its exponent.",
-        lambda x, t, p: (x - _guess(x, t, p, spread=-2 * t**2)) / t,
-        "The sign in the exponent: far points must count less, not more.",
-        lambda x, t, p: (x - _guess(x, t, p, dim=0)) / t,
-        "The weights of the points must sum to 1 for each x: softmax over the other axis.",
-        lambda x, t, p: x - _guess(x, t, p),
-        "This is the way from the best guess to x. A velocity is that, divided by the time spent.",
-        lambda x, t, p: _guess(x, t, p),
+        lambda x, t, p: (x - _guess(x, t, p, power=0.5)) / t,
+        "A normal density has the *squared* distance in its exponent.",
+        lambda x, t, p: (x - _guess(x, t, p, normalise=torch.exp)) / t,
+        "Your weights are densities: divide them by their sum, so that they are probabilities.",
+        _guess,
         "This is the best guess of the data, the hard part. The velocity follows from it.",
-        lambda x, t, p: (x - p.mean(0)) / t,
-        "All points count alike here; x_t tells which of them are likely.",
-        lambda x, t, p: (x - _nearest(x, t, p)) / t,
+        lambda x, t, p: (x - p[torch.cdist(x, (1 - t) * p).argmin(1)]) / t,
         "You took the likeliest point; what is wanted is a mean over all of them.",
     ),
     hints="First the probability of each point given x, by Bayes' rule; then the mean point.\n"
     "x given point i is normal with mean (1 - t) * points[i] and standard deviation t.\n"
-    "weights = softmax(-|x - (1 - t) points|^2 / (2 t^2)); the answer is (x - weights @ points) / "
-    "t.",
+    "w = softmax(-|x - (1 - t) points|^2 / (2 t^2)); the answer is (x - w @ points) / t.",
 )
 FLOOR = Exercise(
     id="fm.floor",
@@ -157,16 +121,12 @@ FLOOR = Exercise(
     mistakes=Mistake.pairs(
         lambda t: 2.0 + 0 * t,
         "That is the variance of the target, the loss of a network that always answers 0.",
-        lambda t: 0.0 * t,
-        "A perfect network predicts the *mean* of the target given x_t; the rest stays.",
         lambda t: (1 - t) ** 2 + t**2,
         "That is the variance of x_t: you are near, but upside down.",
-        lambda t: (2 * t - 1) ** 2 / ((1 - t) ** 2 + t**2),
-        "That is the part of the target's variance which x_t explains; the floor is the rest.",
+        lambda t: 2 - 1 / ((1 - t) ** 2 + t**2),
+        "That is the part which x_t explains. Is your covariance t + (1 - t)? Mind the sign of x0.",
         lambda t: 2 - (2 * t - 1) ** 2,
         "The covariance of target and x_t is 2t - 1; its square must be divided by Var(x_t).",
-        lambda t: 2 / ((1 - t) ** 2 + t**2),
-        "Twice too much: at t = 0 the data are known and only eps, of variance 1, is not.",
     ),
     hints="All variables are jointly normal: the variance of y given x is Var y - Cov^2 / Var x.\n"
     "Var(eps - x0) = 2, Var(x_t) = (1-t)^2 + t^2, Cov(eps - x0, x_t) = t - (1 - t).\n"
@@ -179,25 +139,16 @@ LOSS = Exercise(
     right=flow_loss,
     cases=(_batch(1, 4, 2), _batch(2, 3, 1, 2, 2)),
     mistakes=Mistake.pairs(
-        lambda n, x, e, t: _loss(n, x, e, t, target=x - e),
-        "Your target leads from noise to data. Here time grows towards the noise, so the "
-        "derivative of x_t is eps - x0.",
-        lambda n, x, e, t: _loss(n, x, e, t, scales=lambda s: (s, 1 - s)),
+        lambda n, x, e, t: flow_loss(lambda a, s: n(a, t), e, x, 1 - t),
+        "Time grows towards the noise here, so the derivative of x_t is eps - x0.",
+        lambda n, x, e, t: flow_loss(lambda a, s: -n(a, s), e, x, t),
         "Your x_t is at the wrong end: t = 0 must be the data.",
-        lambda n, x, e, t: _loss(n, x, e, t, scales=lambda s: (s, 1 - s), target=x - e),
+        lambda n, x, e, t: flow_loss(n, e, x, t),
         "Consistent, but in the other papers' time, with noise at 0 and data at 1.",
-        lambda n, x, e, t: _loss(n, x, e, t, target=e),
+        lambda n, x, e, t: flow_loss(lambda a, s: n(a, s) - x, x, e, t),
         "This is the target of noise prediction; a velocity is the derivative of x_t.",
-        lambda n, x, e, t: _loss(n, x, e, t, target=x),
-        "This is the target of a denoiser; a velocity is the derivative of x_t.",
-        lambda n, x, e, t: _loss(n, x, e, t, scales=lambda s: ((1 - s).sqrt(), s.sqrt())),
-        "With square roots the path is curved, and eps - x0 is not its derivative.",
-        lambda n, x, e, t: _loss(n, x, e, t, reduce=torch.sum),
-        "You summed; the loss is a mean over the batch and all coordinates.",
-        lambda n, x, e, t: _loss(n, x, e, t, reduce=lambda a: a.flatten(1).sum(1).mean()),
-        "You summed over the coordinates; the loss is a mean over them, too.",
-        lambda n, x, e, t: _loss(lambda a, s: n(a, 0 * s), x, e, t),
-        "The network must be told the time: network(x_t, t).",
+        lambda n, x, e, t: flow_loss(n, x, e, t) * x[0].numel(),
+        "You summed over the coordinates; the loss is a mean over batch and coordinates.",
     ),
     hints="Three lines: the point x_t, its velocity, the mean squared difference.\n"
     "t has shape (b,): reshape it to (b, 1, ...) before it is multiplied with images.\n"
@@ -206,25 +157,21 @@ LOSS = Exercise(
 SAMPLER = Exercise(
     id="fm.sampler",
     level="repair",
-    minutes=6,
+    minutes=5,
     right=flow_sample,
-    cases=(_start(1, 4), _start(2, 1), _start(3, 7)),
+    cases=tuple((*_batch(n, 4, 2)[:2], n) for n in (4, 1, 7)),
     atol=1e-5,
     mistakes=Mistake.pairs(
-        lambda n, x, k: _walk(n, x, k, times=lambda i, n: i / n, sign=1.0),
+        lambda n, x, k: flow_sample(lambda y, t: -n(y, 1 - t), x, k),
         "This is the broken sampler as it stood.",
-        lambda n, x, k: _walk(n, x, k, times=lambda i, n: i / n),
+        lambda n, x, k: flow_sample(lambda y, t: n(y, 1 - t), x, k),
         "The sign is mended; but the network is still told that it starts among the data.",
-        lambda n, x, k: _walk(n, x, k, sign=1.0),
+        lambda n, x, k: flow_sample(lambda y, t: -n(y, t), x, k),
         "The clock is mended; but a step from t to t - 1/n moves by *minus* the velocity / n.",
-        lambda n, x, k: _walk(n, x, k, times=lambda i, n: 1 - (i + 1) / n),
+        lambda n, x, k: flow_sample(lambda y, t: n(y, t - 1 / k), x, k),
         "You asked for the velocity at the end of each step; Euler asks where the step begins.",
-        lambda n, x, k: _walk(n, x, k, times=lambda i, n: (n - i - 0.5) / n),
-        "You told the network the middle of the step, at a place where the step begins.",
-        lambda n, x, k: _walk(n, x, k, sign=-float(k)),
+        lambda n, x, k: flow_sample(lambda y, t: n(y, t) * k, x, k),
         "You forgot the length of a step, 1 / n_steps.",
-        lambda n, x, k: _walk(n, x, k - 1),
-        "One step too few.",
     ),
     hints="At which t does sampling start, and which way does t run from there?\n"
     "The first velocity belongs to t = 1, the last to t = 1/n; time falls by 1/n each step.\n"
@@ -237,8 +184,7 @@ BUDGET = Exercise(
     right=16,
     mistakes=Mistake.pairs(
         2,
-        "With one step Heun's second evaluation is at t = 0, at the mean of the data: it undoes "
-        "half of the step. Look at the first row below.",
+        "With 2, Heun takes one step and its second evaluation, at t = 0, undoes half of it.",
         4,
         "The order of a method speaks of short steps. Two steps are not short: look below.",
         8,
@@ -250,30 +196,39 @@ BUDGET = Exercise(
     "An order is a promise for short steps. Where along the way does the velocity turn most?\n"
     "Run the cell below and read off the first row in which Heun's number is the smaller one.",
 )
+PAIRS = Exercise(
+    id="fm.pairs",
+    level="repair",
+    minutes=5,
+    right=pairs_by_label,
+    cases=(_labelled(1, 7), _labelled(2, 12)),
+    mistakes=Mistake.pairs(
+        lambda pair, x0, eps, c: pair(x0, eps),
+        "This is the trap itself: these pairs do not look at the labels.",
+        lambda pair, x0, eps, c: eps,
+        "These are independent pairs: right for every label, but as long as before.",
+        lambda pair, x0, eps, c: pairs_by_label(pair, x0, eps, c)[c[:, 0].argsort(stable=True)],
+        "The pairs are right, but the rows have moved: row i of the noise belongs to row i of x0.",
+    ),
+    hints="Which noise may a label be paired with, so that it meets all kinds of noise?\n"
+    "The noise of its own rows: it was drawn without a look at the label. Take label by label.\n"
+    "For each label: rows = c[:, 0] == label, then eps[rows] = pair(x0[rows], eps[rows]).",
+)
 EDM = Exercise(
     id="fm.edm",
     level="compute",
     minutes=5,
     right=edm_velocity,
-    cases=(_levels(1, 4, 2), _levels(2, 3, 1, 2, 2)),
+    cases=tuple((n, x, t) for n, x, _, t in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))),
     mistakes=Mistake.pairs(
-        lambda d, x, t: (x - d(x, t / (1 - t))) / _at(x, t),
+        lambda d, x, t: edm_velocity(lambda y, s: d(x, t), x, t),
+        "The denoiser knows x0 + sigma * eps only: both x and the level must be translated.",
+        lambda d, x, t: edm_velocity(lambda y, s: d(x, s), x, t),
         "The denoiser has never seen a shrunken signal: divide x by 1 - t before you ask.",
-        lambda d, x, t: (x - d(x / (1 - _at(x, t)), t)) / _at(x, t),
+        lambda d, x, t: edm_velocity(lambda y, s: d(y, t), x, t),
         "Dividing x by 1 - t makes its noise larger as well: the level is no longer t.",
-        lambda d, x, t: (d(x / (1 - _at(x, t)), t / (1 - t)) - x) / _at(x, t),
-        "The sign: time grows towards the noise, so the arrow leads away from the guess.",
-        lambda d, x, t: (x - d(x / (1 - _at(x, t)), t / (1 - t))) / (_at(x, t) / (1 - _at(x, t))),
+        lambda d, x, t: edm_velocity(d, x, t) * (1 - t.reshape(-1, *[1] * (x.ndim - 1))),
         "You divided by sigma; the velocity is (x - guess) / t.",
-        lambda d, x, t: (x / (1 - _at(x, t)) - d(x / (1 - _at(x, t)), t / (1 - t))) / _at(x, t),
-        "Two coordinates are mixed: the guess is subtracted from x, not from x / (1 - t).",
-        lambda d, x, t: (
-            (x / (1 - _at(x, t)) - d(x / (1 - _at(x, t)), t / (1 - t)))
-            / (_at(x, t) / (1 - _at(x, t)))
-        ),
-        "That is the guess of eps, or dx/dsigma in EDM's coordinates; here dx/dt is wanted.",
-        lambda d, x, t: x - d(x / (1 - _at(x, t)), t / (1 - t)),
-        "This is t times the velocity.",
     ),
     hints="Make the noisy picture look as the denoiser knows it: what must x be divided by?\n"
     "x / (1 - t) = x0 + (t / (1 - t)) eps, so sigma = t / (1 - t).\n"
