@@ -70,7 +70,7 @@ states = list(score.ddpm_sample(
 film(
     [sheet(states[k]) for k in [*range(0, 60, 20), *range(60, 100, 4), 99]],
     alt="Ten squares of noise turn, step by step, into the handwritten digits 0 to 9.",
-    seconds=5.5, width=560,
+    seconds=5.5, width=500,
 )  # fmt: skip
 course.draw_map(lesson=12, slim=True)
 
