@@ -47,6 +47,7 @@ def sheet(images, n_columns=5):
     return x.flatten(2).flatten(0, 1)
 
 
+# %% jupyter={"source_hidden": true}
 T = 100
 betas = torch.linspace(0.001, 0.2, T)
 alphas_bar = (1 - betas).cumprod(0)
@@ -69,7 +70,7 @@ states = list(score.ddpm_sample(
 film(
     [sheet(states[k]) for k in [*range(0, 60, 20), *range(60, 100, 4), 99]],
     alt="Ten squares of noise turn, step by step, into the handwritten digits 0 to 9.",
-    seconds=5.5, width=560,
+    seconds=5.5, width=500,
 )  # fmt: skip
 course.draw_map(lesson=12, slim=True)
 
@@ -130,7 +131,6 @@ check(
 # %% [markdown]
 # Here is the jump on real digits: MNIST, averaged to $16\times16$ pixels and cut to the $12\times12$ in the middle, where the ink is. Pixels are scaled to $[-1,1]$.
 
-
 # %% jupyter={"source_hidden": true}
 def middle(split):
     """Digits of 12 x 12 pixels in [-1, 1], and their labels."""
@@ -176,7 +176,7 @@ course.solution("12.shortcut")
 # $$\bar\alpha_t=\frac{f(t/T)}{f(0)},\quad f(u)=\cos^2\Big(\frac{u+0.008}{1.008}\cdot\frac\pi2\Big),\qquad\beta_t=\min\Big(1-\frac{\bar\alpha_t}{\bar\alpha_{t-1}},\ 0.999\Big).$$
 # The offset keeps the first steps from being too small to matter. The third curve is an easy mistake: the famous $10^{-4}$ to $0.02$ with only 100 steps.
 
-# %%
+# %% jupyter={"source_hidden": true}
 u = torch.arange(T + 1) / T
 f = torch.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2
 schedules = {
@@ -187,7 +187,6 @@ schedules = {
 arrived = {name: (1 - b_t).prod().item() for name, b_t in schedules.items()}
 print("alpha bar at the end:", {name: f"{a:.1e}" for name, a in arrived.items()})
 
-# %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(9.0, 3.0))
 for name, b_t in schedules.items():
     a = (1 - b_t).cumprod(0)
@@ -257,7 +256,6 @@ check_range(
 # \tilde\mu_t=\frac{\sqrt{\bar\alpha_{t-1}}\,\beta_t}{1-\bar\alpha_t}\,x_0+\frac{\sqrt{\alpha_t}\,(1-\bar\alpha_{t-1})}{1-\bar\alpha_t}\,x_t,\quad
 # \tilde\beta_t=\frac{1-\bar\alpha_{t-1}}{1-\bar\alpha_t}\,\beta_t .$$
 # The mean is a compromise between where we are, $x_t$, and where we are going, $x_0$. The check knows nothing of steps 3 and 4: it conditions the whole chain on $x_0$ and *all* later states with a linear solver.
-
 
 # %%
 def posterior(x0, x_t, t):
@@ -357,7 +355,6 @@ torch.set_default_dtype(torch.float32)
 #
 # **Your turn 12.2 · the weight** *(derive, 4 minutes)*. What is that weight, as a function of $\beta_t$, $\bar\alpha_t$ and $\tau_t^2$?
 
-
 # %%
 def weight(beta, alpha_bar, variance):
     """What multiplies ||eps - eps_theta||^2, a sum over pixels, in nats."""
@@ -448,8 +445,7 @@ for ends in (((3.6, -0.14), (4.2, -0.6)), ((5.8, -0.6), (6.4, -0.14)),
 for x, y, words, colour in (
     (5.0, 2.58, "skip: concatenate", grey), (1.0, 1.88, "halve", "black"),
     (9.0, 1.88, "double", "black"), (0.15, 2.4, "$x_t$", "black"),
-    (9.8, 2.4, r"$\epsilon_\theta$", "black"),
-    (5.0, 0.74, "every block reads $e$", red),
+    (9.8, 2.4, r"$\epsilon_\theta$", "black"), (5, 0.74, "every block reads $e$", red),
     (5.0, 1.85, "step $t$  →  waves  →  $e$\n+ vector of the label", red),
 ):  # fmt: skip
     ax.text(x, y, words, ha="center", va="center", color=colour)
@@ -528,7 +524,6 @@ print("weights:", sum(p.numel() for p in UNet().parameters()))
 # ## 6. Training
 #
 # **Your turn 12.3 · one training step** *(build, 10 minutes)*. Write the simple loss of one batch. You are given clean digits `x0` of shape $(b,1,h,w)$, a step `t` for each of them (counted from 0, so its entry is `alphas_bar[t]`), noise `eps` of the digits' shape, and the table `alphas_bar`. Make the noisy digits, ask `network(x_t, t)`, and return the mean squared error over all pixels of the batch, a tensor with one entry that training can differentiate. The training below runs with **your** function.
-
 
 # %%
 def my_loss(network, x0, t, eps, alphas_bar):
@@ -632,7 +627,6 @@ check_close_mc(
 #
 # **Your turn 12.4 · the sampler** *(build, 10 minutes)*. Write the loop. `z[t]` is the noise to use at step `t`, so that the result can be compared; `betas` has one entry a step; `network(x, t)` wants one step for each row. Return a tensor. All samples below are drawn by **your** function.
 
-
 # %%
 def my_walk(network, x, z, betas):
     """From pure noise x to data, with step variances beta."""
@@ -710,7 +704,6 @@ show(figure, "Reverse trajectories in the plane: a cloud of noise splits into fi
 #
 # **Now your network.** Same function, ten labels.
 
-
 # %% jupyter={"source_hidden": true}
 def ask(network, label):
     return lambda x, t: network(x, t, label)
@@ -734,7 +727,6 @@ check_range(
     unlike={"after 50 steps of training": recognised(made[50][0], asked)},
 )  # fmt: skip
 
-# %% jupyter={"source_hidden": true}
 figure, axes = plt.subplots(3, 1, figsize=(9.0, 6.6))
 for ax, (step, (images, _)) in zip(axes, made.items(), strict=True):
     course.show_images(ax, images[:20].clamp(-1, 1), n_columns=10,
@@ -752,7 +744,6 @@ film(
 # These are yours. Some are wrong after so little training; the project asks you to do better. (Forty samples leave a standard error of 0.06 on the fraction recognised. A model that copied training digits would score 1, so the project also asks you to rule that out.)
 #
 # **Your turn 12.5 · a broken sampler** *(repair, 5 minutes)*. Many implementations write the mean as in section 3, because a guess of $x_0$ can be **clipped** to the range of pixels, $[-1,1]$. Here is such a sampler with two bugs. Each of them alone ruins the samples, which are shown below. Return it without the bugs.
-
 
 # %%
 def broken_walk(network, x, z, betas):
@@ -926,6 +917,8 @@ def right_peak(cdf):
 
 
 torch.set_default_dtype(torch.float64)
+
+# %% jupyter={"source_hidden": true}
 cdfs = {}
 for n in (10, 20, 50, 200):
     b_n = score.linear_rate_betas(n)  # the linear schedule's levels in n steps
@@ -1059,7 +1052,6 @@ check_range(
 # ## Going further: why $v$?
 #
 # **Your turn 12.7 · v against the noise** *(derive, 5 minutes)*. For the same guess of $x_0$, what is the squared error of $v$ divided by the squared error of $\epsilon$? Give it as a function of $\bar\alpha_t$.
-
 
 # %%
 def loss_ratio(alpha_bar): ...
