@@ -68,7 +68,7 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 # - *explain* why a key-value cache changes nothing but the cost;
 # - *diagnose* a causal leak, and say how small errors add up over a long text.
 #
-# About 107 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, and basic PyTorch (modules, autograd, an
+# About 109 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, and basic PyTorch (modules, autograd, an
 # optimiser). Attention is built from nothing.
 
 # %%
@@ -194,7 +194,9 @@ torch.set_default_dtype(torch.float32)
 # report on. The **histogram** model counts, for each pixel separately, how often each level occurred. It knows where ink tends to be and nothing about strokes.
 
 # %%
-train_x, val_x, test_x = (load_digits(part).images.flatten(1) for part in ("train", "val", "test"))
+train_x, val_x, test_x = (
+    load_digits(part).images.flatten(1) for part in ("train", "val", "test")
+)
 counts = F.one_hot(train_x, 17).sum(0) + 0.3  # (64, 17); no level is impossible
 histogram = (counts / counts.sum(1, keepdim=True)).log()
 baseline = -histogram[torch.arange(64), test_x].mean() / math.log(2)
@@ -286,7 +288,9 @@ def rotate(x, start=0, base=100.0):
     omega = base ** (-torch.arange(half) / half)
     angle = torch.arange(start, start + t)[:, None] * omega
     a, b = x.chunk(2, dim=-1)  # feature j and feature j + half share a plane
-    return torch.cat([a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], dim=-1)
+    return torch.cat(
+        [a * angle.cos() - b * angle.sin(), a * angle.sin() + b * angle.cos()], dim=-1
+    )
 
 
 class Attention(nn.Module):
@@ -317,14 +321,12 @@ class Attention(nn.Module):
         return self.read(*self.project(h), self.mask[:t, :t])
 
 
-# %% [markdown]
-# Two checks: the reason for $\sqrt{d_h}$, and our whole layer against the one in the package, with the same weights. Forgetting the mask or the
-# rotation would show.
-
 # %% jupyter={"source_hidden": true}
 q, k = torch.randn(2, 4000, 64, generator=make_generator(3)).double()
 dot = (q * k).sum(1)
-check_close_mc("variance of q.k / sqrt(64)", dot**2 / 64, 1.0, unlike={"without sqrt(d)": dot**2})
+check_close_mc(
+    "variance of q.k / sqrt(64)", dot**2 / 64, 1.0, unlike={"without sqrt(d)": dot**2}
+)
 mine, theirs = Attention(32, 4), SelfAttention(32, 4, 4)
 with torch.no_grad():
     parts = (*mine.to_qkv.weight.chunk(3), mine.to_out.weight)
@@ -342,6 +344,8 @@ check(
 
 
 # %% [markdown]
+# Two checks: the reason for $\sqrt{d_h}$, and our layer against the one in the package, with the same weights.
+#
 # **The block and the network.** Attention moves information between positions. A small **multi-layer perceptron** (MLP), with GELU for its smooth ReLU, then works on each position by itself. Two devices keep a
 # deep stack trainable:
 #
@@ -534,7 +538,8 @@ for ax, (name, network) in zip(axes, fields.items(), strict=True):
     ax.grid(which="minor", color="white", linewidth=2)
     ax.tick_params(which="both", length=0)
 figure.supxlabel(
-    "black: to be predicted · blue: read · orange: out of reach · grey: later", fontsize=10
+    "black: to be predicted · blue: read · orange: out of reach · grey: later",
+    fontsize=10,
 )
 show(
     figure,
@@ -572,7 +577,9 @@ networks = {
 }
 rows, column = torch.rand(64, 17), torch.rand(64, 1)
 inputs = (rows, column, column)
-found = {name: responds(f, x) for (name, f), x in zip(networks.items(), inputs, strict=True)}
+found = {
+    name: responds(f, x) for (name, f), x in zip(networks.items(), inputs, strict=True)
+}
 for block in transformer.blocks:
     block.attention.mask = torch.ones(64, 64, dtype=torch.bool)
 found["(2) transformer, no mask"] = responds(networks["(1) transformer"], rows)
@@ -877,7 +884,7 @@ print(f"the cache saves a factor of {computed['no cache'] / computed['cache']:.0
 # **Failure 1: the leak.** We build the PixelCNN once more and forget the masks: every kernel is full. The data, your loss and the training loop are as before; two layers and 100 steps are enough
 # to see it, and a masked network of this size and training stands beside it. Three seeds. *What was your answer to question 2?*
 
-# %%
+# %% jupyter={"source_hidden": true}
 FULL = [[1, 1, 1]] * 3
 
 
@@ -899,9 +906,7 @@ check_range(
     "mean grey level of their samples", ink, 0.0, 1.0, digits=2,
     unlike={"masked": masked_digits.float().mean()},
 )  # fmt: skip
-
-# %% jupyter={"source_hidden": true}
-figure, axes = plt.subplots(4, 1, figsize=(7.0, 4.6))
+figure, axes = plt.subplots(4, 1, figsize=(7.0, 2.9))
 rows = [("masked", masked, masked_digits)]
 rows += [(f"mask forgotten, seed {i + 1}", *pair) for i, pair in enumerate(leaky)]
 for ax, (name, score, drawn) in zip(axes, rows, strict=True):
@@ -1031,7 +1036,9 @@ for name, found in pairs.items():
     print(f"    mean of seeds: true prefix ~{at_true:.4f}, own wrong prefix ~{own:.4f}")
 
 # %% jupyter={"source_hidden": true}
-figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.5), gridspec_kw={"width_ratios": [2, 1]})
+figure, (left, right) = plt.subplots(
+    1, 2, figsize=(9.6, 3.5), gridspec_kw={"width_ratios": [2, 1]}
+)
 shown = 8
 steps = np.arange(1, shown + 1)
 true_curve = torch.stack([g[1].mean(0) for g in guesses.values()])
@@ -1068,7 +1075,7 @@ show(
 # the curves level off, and the figure stops at 8.)
 #
 # *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; a study of real language models also found the distortion
-# smaller than its name suggests (He et al. 2021). *After the first error* it is there: after its own wrong prefix, an impossible pair is nearly twice as probable as after a true one, and about ten times after more training (grey dots: seeds). No training example ever showed such a prefix, and more training on true sentences does not remove that.
+# smaller than its name suggests (He et al. 2021). *After the first error* it is there: after its own wrong prefix, an impossible pair is nearly twice as probable as after a true one, and several times after more training (grey dots: seeds). No training example ever showed such a prefix, and more training on true sentences does not remove that.
 #
 # **Repairs.** *More training* lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it
 # cuts off the tail alone, and here it saves about one sentence in six: after so little training, impossible words are among the likely ones, too. It also draws from another distribution, with less variety. *Training on the model's own words*, as in scheduled sampling
