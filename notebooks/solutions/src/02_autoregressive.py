@@ -34,7 +34,6 @@ course.begin(lesson=2)
 # $$-\log p(x_{1:n}) = -\sum_i \log p(x_i\mid x_{<i}).$$
 # Nothing is divided by $n$: the probability of a longer text *is* smaller, and its NLL larger.
 
-
 # %%
 def sequence_nll(conditionals):
     return -sum(math.log(p) for p in conditionals)
@@ -51,7 +50,6 @@ check(
 
 # %% [markdown]
 # **02.2, the loss.** Normalise over the last axis, pick the log-probability of the token that came, take the mean. PyTorch's `cross_entropy` does the same on a flat list of tokens.
-
 
 # %%
 def next_token_loss(logits, x):
@@ -75,7 +73,6 @@ check(
 # %% [markdown]
 # **02.3, the mask.** Position $i$ of the *shifted* input holds $x_{i-1}$, which the prediction of $x_i$ may read. So a position sees itself and all before it: the lower triangle with its diagonal.
 
-
 # %%
 def causal_mask(n):
     return torch.ones(n, n).tril()
@@ -93,7 +90,6 @@ check(
 # %% [markdown]
 # **02.4, the sampler.** The network stood *outside* the loop, so every row was computed from the empty picture. And row $i-1$ is the distribution of token $i-1$. Inside the loop, read row $i$ of the picture as it is now.
 # The check uses a network that is certain: each token is the one before it plus one.
-
 
 # %%
 @torch.no_grad()
@@ -124,7 +120,6 @@ check(
 # $$\sum_{t=1}^{n} t^2 = \frac{n(n+1)(2n+1)}{6},$$
 # a third of $n^3$. With the cache it is one query per pass, $\sum_t t = n(n+1)/2$: the ratio is $(2n+1)/3$.
 
-
 # %%
 def pairs_without_cache(n):
     return sum(t * t for t in range(1, n + 1))
@@ -143,7 +138,6 @@ check(
 
 # %% [markdown]
 # **02.6, perplexity.** Divide by the number of tokens, then exponentiate with the base of the logarithm that was used (nats: $e$). It is one over the geometric mean of the conditionals.
-
 
 # %%
 def perplexity(nll_nats, n_tokens):
