@@ -146,7 +146,6 @@ for order in ([0, 1, 2], [1, 2, 0]):
 # probabilities that its tokens received. (For DOG with 0.3, 0.5, 0.4 you should find 2.81.) If you are stuck, `course.hint("02.sequence-nll")` gives three
 # hints, one at a time. The last line of the cell shows one solution once yours is right, or after the third hint. It is the same with every exercise.
 
-
 # %%
 def sequence_nll(conditionals): ...
 
@@ -214,7 +213,6 @@ check_range(
 # `logits[:, i]` belongs to token `x[:, i]`. Return the mean over batch and tokens, in nats, with torch functions, so that autograd can follow. Every
 # network in this lesson will learn with **your** loss.
 
-
 # %%
 def next_token_loss(logits, x): ...
 
@@ -241,7 +239,6 @@ course.solution("02.loss")
 #
 # **Your turn 02.3 · the mask** *(derive, 3 minutes)*. Return an `n x n` array with 1 where position `i` may read position `j` of the *shifted* input, and 0
 # elsewhere. Think about the diagonal. The transformer below will use your mask.
-
 
 # %%
 def causal_mask(n): ...
@@ -279,7 +276,6 @@ course.solution("02.causal-mask")
 # $$(R_i q)^\top (R_j k) = q^\top R_i^\top R_j\, k = q^\top R_{j-i}\, k . \tag{8}$$
 # For a given $q$ and $k$ the score depends on the distance $j-i$ alone. A head of $d_h$ features is $d_h/2$ planes, each with its own frequency
 # $\omega$. Planes that turn fast separate neighbours; those that turn slowly still separate positions far apart. Values are not turned. Here are (7) and (8) as code.
-
 
 # %%
 def rotate(x, start=0, base=100.0):
@@ -354,7 +350,6 @@ check(
 #
 # Stack two such **blocks**. Before them put a table with one vector for each level (the **token embedding**), after them a linear map to 17 logits. That is the **transformer**. A second table has one vector for each position (a **learned position
 # embedding**): rotations say how *far* a key is, this vector says *where* we are, which matters because a row ends after 8 pixels. At position 1, where the shift has left nothing else to read, it acts as the *begin* mark.
-
 
 # %%
 class Block(nn.Module):
@@ -442,7 +437,6 @@ show(
 # So multiply the kernel by a mask of zeros and ones. The *first* layer must hide the centre (**type A**), since there the centre is
 # the pixel to be predicted. Later layers may see it (**type B**), because what stands there now was computed from earlier pixels. This is the
 # **PixelCNN**. (It needs no shift: type A does that work. SiLU, between its layers, is one more smooth ReLU.)
-
 
 # %%
 class MaskedConv(nn.Conv2d):
@@ -555,7 +549,6 @@ show(
 # pixel $j$. Anything on or above the diagonal is a leak. Here are four networks; **which of them may be trained? Decide before you look.** (1) our transformer; (2) the same
 # without its mask; (3) our PixelCNN; (4) an ordinary 3 x 3 convolution.
 
-
 # %%
 def responds(network, x):
     """J[i, j] > 0 where the logits of token i respond to token j; x: (n, d)."""
@@ -617,7 +610,6 @@ show(
 # ## 7 · Train
 #
 # Here is all of training, for every network in this lesson: draw a batch, compute the loss, follow its gradient. `loss` is your function from section 2.
-
 
 # %%
 def train(network, data, n_steps, batch_size, lr=1e-2, seed=2):
@@ -724,7 +716,6 @@ show(
 #
 # Here is a fast sampler: it runs the network once for the whole picture. It looks reasonable. Look at what it draws from your PixelCNN.
 
-
 # %%
 @torch.no_grad()
 def fast_sample(network, x, start, generator):
@@ -746,7 +737,6 @@ show(figure, "Twenty pictures of scattered grey specks, no digits.")
 # %% [markdown]
 # **Your turn 02.4 · repair the sampler** *(repair, 7 minutes)*. `fast_sample` has two bugs. Copy it here and mend it. All pictures below are drawn by **your** function. (Section 1 had
 # the recipe, and section 3 says which row is whose.) Leave the caller's `x` as it is, and hand the network all of `x` each time: the PixelCNN needs 64 pixels.
-
 
 # %%
 def sample(network, x, start, generator): ...
@@ -805,7 +795,6 @@ film(
 # `read_one` below is the whole cache. It needs no mask, because nothing later exists yet. Does it give the same logits as the pass over the whole picture? The check compares all of them, on the
 # digits that you have just drawn.
 
-
 # %%
 def read_one(network, row, position, cache):
     """Logits of the token at `position`; row: one-hot of the token before it."""
@@ -845,7 +834,6 @@ check(
 #
 # **Your turn 02.5 · predict the cost** *(predict, 4 minutes)*. Your sampler always reads all $n$ positions, $n^3$ pairs in all. Count for a thriftier one, still without a cache: its pass for token $t$ reads $t$ positions only and computes all pairs of a query and a key among them, hidden pairs
 # included, since the mask comes afterwards. How many pairs does one head compute for $n$ tokens? Write the function; the next cell runs these passes, counts and compares.
-
 
 # %%
 def pairs_without_cache(n): ...
@@ -1084,7 +1072,6 @@ show(
 # perplexity is *per token*. Cut the same text into tokens twice as long and the NLL of the text stays, while the perplexity is squared. Compare bits per byte instead.
 #
 # **Your turn 02.6 · perplexity** *(compute, 3 minutes)*. From the total NLL of a text in nats and its number of tokens.
-
 
 # %%
 def perplexity(nll_nats, n_tokens): ...
