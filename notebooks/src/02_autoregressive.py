@@ -591,9 +591,8 @@ for below, n in enumerate((64, 10)):  # all pixels, and the first ten
         coded = (j.int() + j.triu().int())[:n, :n]
         ax.imshow(coded, cmap=colours, vmin=0, vmax=2, extent=edges)
         ax.plot(edges[:2], edges[:2], c="#222222", lw=0.6, ls="-")
-        ax.set(xticks=[1, n], yticks=[1, n])
-        says = "leaks" if j.triu().any() else "passes"
-        ax.set_title("" if below else f"{name}\n{says}")
+        says = f"{name}\n{'leaks' if j.triu().any() else 'passes'}"
+        ax.set(xticks=[1, n], yticks=[1, n], title="" if below else says)
     axes[below, 0].set_ylabel(f"prediction $i$, up to {n}")
 figure.supxlabel("input pixel $j$ · blue: allowed · orange: a leak", fontsize=10)
 show(
