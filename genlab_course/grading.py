@@ -42,7 +42,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class Exercise:
-    """One exercise: either `right` with `cases`, or a `judge` where the answer is not unique."""
+    """One exercise: `right`, with `cases` for a function, or a `judge`, or both in this order."""
 
     id: str  # "02.sequence-nll": lesson (or system), then name
     right: Any = None  # a correct function or value; with a judge: an answer that it accepts
@@ -148,7 +148,8 @@ def solution(id: str) -> None:
 def assess(task: Exercise, answer: Any) -> str:
     """The reply to an answer, as for `exercise`: "not attempted", "right", or "not yet: ..."."""
     try:
-        reply = _judged(task, answer) if task.judge else _compare(task, answer)
+        reply = "" if task.judge and not task.cases else _compare(task, answer)
+        reply = reply or (_judged(task, answer) if task.judge else "")
     except _Untouched:
         return "not attempted"
     except _Crashed as crash:

@@ -41,23 +41,51 @@ def sample(
     return x
 
 
-# 02.sampler: a network whose every draw is certain, and the sampler's ways to go wrong
 def _follow(x: Tensor) -> Tensor:
-    """Token i is the token before it plus i, modulo 3; the first one is 2."""
+    """Logits that leave no choice: token i is the one before plus i, modulo 3; the first is 2."""
     before = F.pad(x[:, :-1], (1, 0), value=2)
     return 1000.0 * F.one_hot((before + torch.arange(x.shape[1])) % 3, 3)
 
 
-def _wrong_sampler(*, once: bool, shift: int) -> Callable[..., Tensor]:
-    def wrong(
-        network: Callable[[Tensor], Tensor], x: Tensor, start: int, generator: Generator
-    ) -> Tensor:
+def _certain(once: bool, shift: int) -> Callable[..., Tensor]:
+    def wrong(network: Callable[[Tensor], Tensor], x: Tensor, start: int, _: Generator) -> Tensor:
         x, first = x.clone(), network(x)
         for i in range(start, x.shape[1]):
             x[:, i] = (first if once else network(x))[:, i + shift].argmax(-1)
         return x
 
     return wrong
+
+
+def _judge_draws(sampler: Callable[..., Tensor]) -> str:
+    """Three levels with probabilities 0.2, 0.3 and 0.5, from logits that are all negative."""
+    x, p = torch.zeros(3000, 2, dtype=torch.int64), torch.tensor([0.2, 0.3, 0.5])
+
+    def network(x: Tensor) -> Tensor:
+        return p.log() - torch.ones(3000, 2, 1) + 0 * x[:, 1:2, None]  # fails without all of x
+
+    try:
+        a, b = (sampler(network, x, 0, Generator().manual_seed(1)) for _ in range(2))
+    except RuntimeError as error:
+        return f"logits may be negative: softmax first; and the network needs all of x ({error})"
+    found = F.one_hot(torch.as_tensor(a), 3).double().mean((0, 1))
+    if x.any():
+        return "you wrote into the x that you were given: clone it first."
+    if found.max() == 1:
+        return "you took the likeliest token: greedy decoding, every picture is the same."
+    if (found - p).abs().max() > 0.04:
+        return f"levels of probability 0.2, 0.3, 0.5 came with {found.numpy().round(2)}: softmax?"
+    return "" if torch.equal(a, b) else "one seed, two results: pass the generator to multinomial."
+
+
+def _judge_gradient(loss: Callable[..., Tensor]) -> str:
+    """At equal logits the gradient is softmax minus one-hot, by the number of tokens: (4)."""
+    logits, x = torch.zeros(1, 2, 2, requires_grad=True), torch.tensor([[0, 1]])
+    try:
+        (slope,) = torch.autograd.grad(loss(logits, x), logits)
+    except Exception:  # numpy and .item() fail here, each in its own way
+        return "the number is right, but it has no gradient: avoid .item(), .detach() and numpy."
+    return "" if torch.allclose(slope, (0.5 - F.one_hot(x, 2)) / 2) else "its gradient is not (4)."
 
 
 _G = Generator().manual_seed(2)
@@ -75,7 +103,7 @@ SEQUENCE_NLL = Exercise(
     cases=(([0.3, 0.5, 0.4],), ([0.9],), ([0.25, 0.25],)),
     mistakes=Mistake.pairs(
         lambda c: sequence_nll(c) / len(c),
-        "you averaged over the pieces; the log of a product is a sum.",
+        "you averaged over the tokens; the log of a product is a sum.",
         lambda c: -sequence_nll(c),
         "the sign: a probability below 1 has a negative log.",
         lambda c: sequence_nll(c) / math.log(2),
@@ -83,12 +111,11 @@ SEQUENCE_NLL = Exercise(
         lambda c: math.prod(c),
         "this is the joint probability itself, not its log.",
         lambda c: -math.log(math.fsum(c)),
-        "you took the log of a sum; probabilities of successive pieces multiply.",
+        "you took the log of a sum; probabilities of successive tokens multiply.",
     ),
     hints="What does a logarithm make of a product?\n"
-    "One term per piece; each is positive when the conditional is below 1.\n"
-    "For the two pieces 0.25, 0.25 the joint is 1/16. How many nats is that, and how many per "
-    "piece?",
+    "One term per token; each is positive when the conditional is below 1.\n"
+    "For two tokens with 0.25, 0.25 the joint is 1/16. How many nats is that in all?",
     minutes=3,
 )
 PERPLEXITY = Exercise(
@@ -97,8 +124,7 @@ PERPLEXITY = Exercise(
     cases=((2.813411, 3), (100.0, 50), (4.0875 * math.log(2), 1)),
     mistakes=Mistake.pairs(
         lambda nll, n: math.exp(nll),
-        "you did not divide by the number of tokens: this is one over the joint "
-        "probability of the whole text.",
+        "you did not divide by the number of tokens: this is 1 over the text's probability.",
         lambda nll, n: 2 ** (nll / n),
         "you mixed units: nats in the exponent of a 2.",
         lambda nll, n: math.exp(-nll / n),
@@ -120,12 +146,12 @@ LOSS = Exercise(
         (torch.randn(b, n, k, generator=_G), torch.randint(k, (b, n), generator=_G))
         for b, n, k in ((1, 1, 2), (3, 4, 5), (2, 6, 3))
     ),
+    judge=_judge_gradient,
     mistakes=Mistake.pairs(
         lambda a, x: x.shape[1] * next_token_loss(a, x),
         "you added up over the tokens; the mean over batch *and* tokens was asked for.",
         lambda a, x: next_token_loss(a, x) * x.numel(),
-        "you added up everything; a loss that grows with the batch needs another learning rate "
-        "for each batch size.",
+        "you added up everything; such a loss, and its gradient, grow with the batch.",
         lambda a, x: -next_token_loss(a, x),
         "the sign: training would make the data improbable.",
         lambda a, x: next_token_loss(a, x) / math.log(2),
@@ -136,12 +162,14 @@ LOSS = Exercise(
         "you averaged probabilities, not their logarithms.",
         lambda a, x: -a.log_softmax(1).gather(-1, x[..., None]).mean(),
         "you normalised over the positions; the distribution is over the last axis.",
+        lambda a, x: next_token_loss(a.softmax(-1), x),
+        "you applied the softmax twice: log_softmax and cross_entropy take the bare logits.",
         lambda a, x: next_token_loss(a[:, :-1], x[:, 1:]) if x.shape[1] > 1 else a.sum() * 0,
         "you shifted once more: row i of these logits already predicts token i.",
     ),
     hints="Turn the logits into log-probabilities; over which axis do they sum to 1?\n"
-    "Of the k log-probabilities at each place you need one: that of the token that came.\n"
-    "log_softmax(-1), then .gather(-1, x[..., None]), then minus the mean.",
+    "Of the k log-probabilities at each position you need one: that of the token that came.\n"
+    "log_softmax(-1), .gather(-1, x[..., None]), minus the mean; or F.cross_entropy(logits.mT, x).",
     level="build",
     minutes=10,
 )
@@ -151,12 +179,15 @@ CAUSAL_MASK = Exercise(
     cases=((1,), (2,), (5,)),
     mistakes=Mistake.pairs(
         lambda n: np.tril(np.ones((n, n)), -1),
-        "off by one: position 0 may look at nothing at all, and its softmax is 0 / 0. "
-        "The input was already shifted by the begin token.",
+        "off by one: position 0 may look at nothing, its softmax is 0 / 0. The input was shifted.",
         lambda n: np.triu(np.ones((n, n))),
         "transposed: everybody looks at the future and never at the past.",
         lambda n: np.ones((n, n)),
         "everybody looks at everybody: a bidirectional encoder, not a language model.",
+        lambda n: np.triu(np.ones((n, n)), 1),
+        "you marked what is hidden, as some functions of torch want; mark what may be read.",
+        lambda n: np.triu(np.full((n, n), -math.inf), 1),
+        "an additive mask: the right positions, but 0 and 1 were asked for.",
         lambda n: np.tril(np.ones((n, n)), 1),
         "off by one the other way: each position sees the very token it must predict.",
         lambda n: np.eye(n),
@@ -176,17 +207,18 @@ SAMPLER = Exercise(
         (_follow, torch.tensor([[2, 0, 1, 1, 0], [0, 1, 2, 2, 2]]), 3, Generator().manual_seed(1)),
     ),
     mistakes=Mistake.pairs(
-        _wrong_sampler(once=True, shift=-1),
-        "both bugs are still there. Which line runs only once? And which row of the output "
-        "belongs to token i?",
-        _wrong_sampler(once=True, shift=0),
-        "the right row, but from a network that ran once, before anything was drawn: no token "
-        "knows its predecessors.",
-        _wrong_sampler(once=False, shift=-1),
+        _certain(once=True, shift=-1),
+        "both bugs are still there. Which line runs only once? Which row belongs to token i?",
+        _certain(once=True, shift=0),
+        "the right row, but the network ran once, before anything was drawn.",
+        _certain(once=False, shift=-1),
         "the network runs for each token now, but row i - 1 is the distribution of token i - 1.",
         lambda network, x, start, generator: sample(network, x, 0, generator),
         "you drew the given tokens anew: begin at `start`.",
+        _certain(once=False, shift=0),
+        "you took the likeliest token: greedy decoding, every picture is the same.",
     ),
+    judge=_judge_draws,
     hints="Follow one row by hand: what does the network know when it decides token 5?\n"
     "There are two bugs: a line stands outside the loop, and an index is off by one.\n"
     "Inside the loop, run the network on x as it is now, and read row i.",
@@ -205,7 +237,7 @@ PAIRS = Exercise(
         lambda n: n * n,
         "this is the last pass alone; each of the passes before it cost something too.",
         lambda n: n**3,
-        "you charged every pass the price of the last one; texts start short.",
+        "right for our sampler, which reads all n each time; here pass t reads t positions.",
         lambda n: pairs_without_cache(n - 1),
         "off by one: the pass that writes token t reads t tokens, begin token included.",
     ),

@@ -98,6 +98,41 @@ def test_a_judge_decides_where_the_answer_is_not_unique():
     assert assess(even, None) == "not attempted"
 
 
+def _drawn(change=lambda logits: logits.softmax(-1), clone=True, use_seed=True, whole=True):
+    def sampler(network, x, start, generator):
+        x = x.clone() if clone else x
+        for i in range(start, x.shape[1]):
+            p = change(network(x if whole else x[:, : i + 1])[:, i])
+            g = generator if use_seed else None
+            x[:, i] = torch.multinomial(p, 1, generator=g)[:, 0]
+        return x
+
+    return sampler
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (_drawn(), "right"),
+        (_drawn(lambda logits: logits), "softmax first"),
+        (_drawn(lambda logits: (3 * logits).softmax(-1)), "0.2, 0.3, 0.5 came with"),
+        (_drawn(clone=False), "clone it first"),
+        (_drawn(use_seed=False), "one seed, two results"),
+        (_drawn(whole=False), "needs all of x"),
+    ],
+)
+def test_a_sampler_has_to_sample(answer, says):
+    assert says in assess(find_exercise("02.sampler"), answer)
+
+
+@pytest.mark.parametrize("change", [torch.Tensor.item, torch.Tensor.detach, torch.Tensor.numpy])
+def test_a_loss_has_to_have_a_gradient(change):
+    def loss(logits, x):
+        return change(torch.nn.functional.cross_entropy(logits.mT, x))
+
+    assert "no gradient" in assess(find_exercise("02.loss"), loss)
+
+
 def test_an_unknown_id_lists_its_neighbours():
     with pytest.raises(ValueError, match=r"no exercise '02.nothing'; there are: 02.sequence-nll"):
         find_exercise("02.nothing")

@@ -49,24 +49,7 @@ check(
 
 
 # %% [markdown]
-# **02.2, perplexity.** Divide by the number of tokens, then exponentiate with the base of the logarithm that was used (nats: $e$). It is one over the geometric mean of the conditionals.
-
-# %%
-def perplexity(nll_nats, n_tokens):
-    return math.exp(nll_nats / n_tokens)
-
-
-course.exercise("02.perplexity", perplexity)
-check(
-    "DOG: one over the geometric mean",
-    perplexity(sequence_nll([0.3, 0.5, 0.4]), 3),
-    (0.3 * 0.5 * 0.4) ** (-1 / 3),
-    unlike={"one over the arithmetic mean": 1 / np.mean([0.3, 0.5, 0.4])},
-)
-
-
-# %% [markdown]
-# **02.3, the loss.** Normalise over the last axis, pick the log-probability of the token that came, take the mean. PyTorch's `cross_entropy` does the same on a flat list of tokens.
+# **02.2, the loss.** Normalise over the last axis, pick the log-probability of the token that came, take the mean. PyTorch's `cross_entropy` does the same on a flat list of tokens.
 
 # %%
 def next_token_loss(logits, x):
@@ -88,7 +71,7 @@ check(
 
 
 # %% [markdown]
-# **02.4, the mask.** Position $i$ of the *shifted* input holds $x_{i-1}$, which the prediction of $x_i$ may read. So a position sees itself and all before it: the lower triangle with its diagonal.
+# **02.3, the mask.** Position $i$ of the *shifted* input holds $x_{i-1}$, which the prediction of $x_i$ may read. So a position sees itself and all before it: the lower triangle with its diagonal.
 
 # %%
 def causal_mask(n):
@@ -105,7 +88,7 @@ check(
 
 
 # %% [markdown]
-# **02.5, the sampler.** The network stood *outside* the loop, so every row was computed from the empty page. And row $i-1$ is the distribution of token $i-1$. Inside the loop, read row $i$ of the page as it is now.
+# **02.4, the sampler.** The network stood *outside* the loop, so every row was computed from the empty picture. And row $i-1$ is the distribution of token $i-1$. Inside the loop, read row $i$ of the picture as it is now.
 # The check uses a network that is certain: each token is the one before it plus one.
 
 # %%
@@ -128,12 +111,12 @@ check(
     "a network that counts",
     sample(count_up, blank, 0, make_generator(1))[0],
     torch.arange(7),
-    unlike={"decided on the empty page": count_up(blank)[0].argmax(-1)},
+    unlike={"decided on the empty picture": count_up(blank)[0].argmax(-1)},
 )
 
 
 # %% [markdown]
-# **02.6, the cost.** The pass that draws token $t$ compares $t$ queries with $t$ keys. Adding up gives
+# **02.5, the cost.** The pass that draws token $t$, on $t$ positions, compares $t$ queries with $t$ keys. Adding up gives
 # $$\sum_{t=1}^{n} t^2 = \frac{n(n+1)(2n+1)}{6},$$
 # a third of $n^3$. With the cache it is one query per pass, $\sum_t t = n(n+1)/2$: the ratio is $(2n+1)/3$.
 
@@ -150,4 +133,21 @@ check(
     pairs_without_cache(n),
     n * (n + 1) * (2 * n + 1) // 6,
     unlike={"visible pairs only": visible_pairs},
+)
+
+
+# %% [markdown]
+# **02.6, perplexity.** Divide by the number of tokens, then exponentiate with the base of the logarithm that was used (nats: $e$). It is one over the geometric mean of the conditionals.
+
+# %%
+def perplexity(nll_nats, n_tokens):
+    return math.exp(nll_nats / n_tokens)
+
+
+course.exercise("02.perplexity", perplexity)
+check(
+    "DOG: one over the geometric mean",
+    perplexity(sequence_nll([0.3, 0.5, 0.4]), 3),
+    (0.3 * 0.5 * 0.4) ** (-1 / 3),
+    unlike={"one over the arithmetic mean": 1 / np.mean([0.3, 0.5, 0.4])},
 )
