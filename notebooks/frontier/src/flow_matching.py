@@ -55,6 +55,7 @@ pairs = torch.randint(len(points), (800,), generator=generator)
 start = torch.randn(800, 2, generator=generator)
 
 
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 def towards(x, t):
     """The best guess of the dot that x comes from, at one time t."""
     gaps = torch.cdist(x, (1 - t) * points) ** 2
@@ -238,8 +239,6 @@ def my_velocity(x, t, points):
 
 course.exercise("fm.marginal-velocity", my_velocity)
 velocity = course.yours("fm.marginal-velocity")
-
-# %% jupyter={"source_hidden": true}
 course.solution("fm.marginal-velocity")
 
 # %% jupyter={"source_hidden": true}
@@ -414,8 +413,6 @@ def my_sample(network, x, n_steps):
 course.exercise("fm.sampler", my_sample)
 my_sampler = course.yours("fm.sampler")
 sample = lambda network, x, n_steps: my_sampler(network, x.clone(), n_steps)
-
-# %% jupyter={"source_hidden": true}
 course.solution("fm.sampler")
 
 # %% [markdown]
@@ -602,6 +599,7 @@ def fit_ring(seed, times=uniform, pair=lambda x0, eps: eps, data=None, n_steps=4
     return net.requires_grad_(False)
 
 
+# %% jupyter={"source_hidden": true}
 seeds, checkpoints = (0, 1, 2), torch.linspace(0.05, 0.95, 10)
 place = ring.sample(2000, generator=generator)
 noise_2d = torch.randn(2000, 2, generator=generator)
@@ -887,8 +885,6 @@ def my_pairs(pair, x0, eps, c):
 
 course.exercise("fm.pairs", my_pairs)
 pairs_by_label = course.yours("fm.pairs")
-
-# %% jupyter={"source_hidden": true}
 course.solution("fm.pairs")
 
 # %% jupyter={"source_hidden": true}
@@ -981,8 +977,6 @@ def my_edm_velocity(denoiser, x, t):
 
 course.exercise("fm.edm", my_edm_velocity)
 edm_velocity = course.yours("fm.edm")
-
-# %% jupyter={"source_hidden": true}
 course.solution("fm.edm")
 
 # %%
