@@ -860,7 +860,7 @@ for name, stages in systems.items():
 # %%
 TEXTS = {
     "language_model": "A decoder-only language model, trained on next-token prediction.",
-    "latent_diffusion": "A variational autoencoder compresses pictures, and a diffusion model denoises its latents in 12 DDIM steps.",
+    "latent_diffusion": "A variational autoencoder compresses pictures, and a diffusion model denoises its latents in 20 DDIM steps.",
     "glide": "A diffusion model paints small pictures in pixel space; a second diffusion model enlarges them.",
     "stylegan": "A style-based generator, trained against a discriminator with the non-saturating loss and an R1 penalty.",
     "text_to_video": "A spatio-temporal U-Net denoises all frames of a film together, in ten steps.",
@@ -876,7 +876,7 @@ for name, text in TEXTS.items():
 # | system | objective | a sample is made | likelihood | it pays with |
 # |---|---|---|---|---|
 # | language model | next-token cross-entropy | a pass a token, with a cache | exact | latency that grows with the text |
-# | latent diffusion | ELBO, then noise prediction on codes | a guided loop, one decoder pass | none as trained; a bound is possible | what the decoder has forgotten |
+# | latent diffusion | ELBO, then flow matching on codes | a guided loop, one decoder pass | none as trained; a bound is possible | what the decoder has forgotten |
 # | GLIDE-style | noise prediction, twice | two loops, small then large | through the ODE, if at all | the most passes |
 # | StyleGAN-style | non-saturating game with R1, *not* WGAN-GP | one pass | none | modes: recall below precision |
 # | text to video | noise prediction on all frames at once | one loop over the whole film | through the ODE, if at all | memory that grows with the film |
