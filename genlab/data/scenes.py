@@ -55,7 +55,7 @@ class Objects(NamedTuple):
 def _all_objects() -> Objects:
     parts = [load_mnist(split) for split in ("train", "val", "test")]
     images = torch.cat([p.images[:, 0] for p in parts])
-    cut = torch.zeros(len(images), BOX, BOX)
+    cut = torch.zeros(len(images), BOX, BOX, dtype=torch.float32)
     for row, image in zip(cut, images.float() / 255, strict=True):
         rows, columns = (image.amax(d).nonzero() for d in (1, 0))
         found = image[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
@@ -66,11 +66,11 @@ def _all_objects() -> Objects:
 
 
 def load_objects(part: str = "generator") -> Objects:
-    """The digits of one part of the fixed split, in single precision."""
+    """The digits of one part of the fixed split, in the default dtype."""
     if part not in PARTS:
         raise ValueError(f"part must be one of {sorted(PARTS)}, got {part!r}")
     grey, digit = (a[PARTS[part]] for a in _all_objects())
-    return Objects(grey, digit)
+    return Objects(grey.to(torch.get_default_dtype()), digit)
 
 
 def held_out_pair(digit: Any, colour: Any) -> Bool[Tensor, " *n"]:

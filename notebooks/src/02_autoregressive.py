@@ -13,7 +13,7 @@
 # %% [markdown]
 # # 02 · Autoregressive models: one pixel at a time
 
-# %% jupyter={"source_hidden": true}
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 
 import matplotlib.pyplot as plt
@@ -407,9 +407,9 @@ def arrow(x0, y0, x1, y1, colour="#555555", width=1.2):
 for i in range(4):
     x = 2.0 * i + 0.8
     box(x, 0.9, "begin" if i == 0 else f"$x_{i}$", "#F2F2F2")
-    box(x, 2.3, "", "#CFE6F5")
-    box(x, 4.0, "$+$ mean, MLP", "#FBE3C0")
-    box(x, 5.7, f"$p(x_{i + 1}|x_{{<{i + 1}}})$" if i else "$p(x_1)$", "#D6EFE4")
+    box(x, 2.3, "", ("#56B4E9", 0.28))
+    box(x, 4.0, "$+$ mean, MLP", ("#E69F00", 0.27))
+    box(x, 5.7, f"$p(x_{i + 1}|x_{{<{i + 1}}})$" if i else "$p(x_1)$", ("#009E73", 0.2))
     for y in (1.2, 2.62, 4.32):
         arrow(x - 0.2, y, x - 0.2, {1.2: 1.98, 2.62: 3.68, 4.32: 5.38}[y])
     ax.text(x, 2.3, "q   k   v", ha="center", va="center", fontsize=9.5)

@@ -47,7 +47,7 @@ def sheet(images, n_columns=5):
     return x.flatten(2).flatten(0, 1)
 
 
-# %% jupyter={"source_hidden": true}
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 T = 100
 betas = torch.linspace(0.001, 0.2, T)
 alphas_bar = (1 - betas).cumprod(0)

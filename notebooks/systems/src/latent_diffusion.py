@@ -764,7 +764,7 @@ for name, curve in curves.items():
         kept = kept_facts(x, changes[name], evaluator)
         curve.append(kept[name[:-1]].mean().item())
 figure, ax = plt.subplots(figsize=(6.4, 2.9))
-for (name, curve), colour in zip(curves.items(), (BLUE, "#c0392b"), strict=True):
+for (name, curve), colour in zip(curves.items(), (BLUE, "#D55E00"), strict=True):
     ax.plot(midway, curve, "o-", color=colour, label=f"{name} exchanged")
 ax.set(
     xlabel="steps with the original caption, k",
