@@ -271,15 +271,17 @@ def _smooth(values: list[float], weight: float = 0.9) -> list[float]:
     return out
 
 
-def watch(records: Iterable[R], total: int, *, label: str = "loss") -> list[R]:
+def watch(
+    records: Iterable[R], total: int, *, label: str = "loss", every: int | None = None
+) -> list[R]:
     """Run a training generator of `total` records to its end with a live curve of its losses.
 
-    It is drawn about twenty times. Interrupt the kernel and the model keeps what it has learned.
+    It is drawn about twenty times, or in `every` so many records. Interrupt the kernel and the model keeps what it has learned.
     """
     curve, seen = Curve(label, total), list[R]()
     for record in records:
         seen.append(record)
-        if record.step % max(1, total // 20) == 0:
+        if record.step % (every or max(1, total // 20)) == 0:
             curve.draw(seen)
     if seen:
         curve.draw(seen)
