@@ -24,7 +24,6 @@ from genlab.score.guidance import (
     cfg_eps, classifier_guided_eps, drop_condition, guided_gaussian, tilted_density,
     tilted_gaussian
 )
-from genlab.score.learned_snr import LevelHistogram
 from genlab.score.matching import (
     NCSN, LevelMLP, annealed_langevin, dsm_floor, dsm_loss, esm_loss, hyvarinen_loss,
     ladder_overlap, ncsn_loss, noise_ladder, posterior_covariance, score_from_x0, sliced_loss,

@@ -276,7 +276,8 @@ def watch(
 ) -> list[R]:
     """Run a training generator of `total` records to its end with a live curve of its losses.
 
-    It is drawn about twenty times, or in `every` so many records. Interrupt the kernel and the model keeps what it has learned.
+    It is drawn about twenty times, or each time after `every` records. Interrupt the kernel and
+    the model keeps what it has learned.
     """
     curve, seen = Curve(label, total), list[R]()
     for record in records:

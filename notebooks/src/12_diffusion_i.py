@@ -1069,7 +1069,7 @@ course.solution("12.v-against-eps")
 # %% [markdown]
 # ## Going further: infinitely many steps
 #
-# Does it matter which schedule you choose? For the bound, in the limit of many steps, no. With $\tau_t^2=\tilde\beta_t$ the weight of step 10 is $\frac12(\mathrm{SNR}_{t-1}/\mathrm{SNR}_t-1)$ and $c_t=0$. Write $\gamma=-\log\mathrm{SNR}$ and let the steps shrink. The sum becomes an integral over the noise level, $\frac12\int\mathbb E\lVert\epsilon-\hat\epsilon\rVert^2d\gamma$, in which the time $t$ no longer occurs: **two schedules with the same first and last SNR have the same bound** (Kingma et al. 2021). A schedule still decides how noisy the estimate of that integral is, and *variational diffusion models* learn it for this reason (`score.LevelHistogram`).
+# Does it matter which schedule you choose? For the bound, in the limit of many steps, no. With $\tau_t^2=\tilde\beta_t$ the weight of step 10 is $\frac12(\mathrm{SNR}_{t-1}/\mathrm{SNR}_t-1)$ and $c_t=0$. Write $\gamma=-\log\mathrm{SNR}$ and let the steps shrink. The sum becomes an integral over the noise level, $\frac12\int\mathbb E\lVert\epsilon-\hat\epsilon\rVert^2d\gamma$, in which the time $t$ no longer occurs: **two schedules with the same first and last SNR have the same bound** (Kingma et al. 2021). A schedule still decides how noisy the estimate of that integral is, and *variational diffusion models* learn it for this reason.
 #
 # For one-dimensional $\mathcal N(0,\frac14)$ data the squared error of the best prediction is $1/(1+4e^\gamma)$, so both sides can be computed. The check also sums the terms of step 10 over 20,000 steps of each schedule.
 

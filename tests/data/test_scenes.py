@@ -119,3 +119,9 @@ def test_pictures_are_ink_on_paper_and_seeded():
     x = print_ink(grey, torch.tensor([3]))[0, :, 0]
     blue, paper = torch.tensor(INKS["blue"]), torch.tensor(PAPER)
     torch.testing.assert_close(x.T, torch.stack([paper, blue, (paper + blue) / 2]).to(x))
+
+
+def test_the_digits_follow_the_default_dtype_whichever_was_asked_for_first():
+    for dtype in (torch.float32, torch.float64, torch.float32):
+        torch.set_default_dtype(dtype)
+        assert load_objects("reference").grey.dtype == dtype
