@@ -6,8 +6,9 @@ import itertools
 import pytest
 
 from genlab.map import LIKELIHOODS, OBJECTIVES, SAMPLERS
+from genlab.train.fit import Record
 from genlab_course.league import load_league
-from genlab_course.widgets import paradigm_map
+from genlab_course.widgets import landscape, paradigm_map
 from genlab_course.widgets.landscape import COLUMNS, EXAMPLES, OPEN, league_picture, unbeaten
 
 
@@ -65,3 +66,12 @@ def test_every_pair_of_columns_can_be_drawn(pair):
         box = text.get_window_extent().get_points()
         assert (edge[0] <= box[0]).all(), text.get_text()
         assert (box[1] <= edge[1]).all(), text.get_text()
+
+
+@pytest.mark.parametrize(("asked", "steps"), [({}, [0, 2, 4]), ({"every": 3}, [0, 3])])
+def test_a_live_curve_is_drawn_as_often_as_asked_and_once_at_the_end(asked, steps, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(landscape.Curve, "draw", lambda self, seen: drawn.append(seen[-1].step))
+    records = [Record(step, {"loss": 1.0}, 0.0) for step in range(6)]
+    assert landscape.watch(iter(records), 40, **asked) == records
+    assert drawn == [*steps, 5]
