@@ -75,7 +75,7 @@ film(
 course.draw_map(lesson=12, slim=True)
 
 # %% [markdown]
-# Every digit above began as pure static. Nobody told the network how to draw. It was asked one question, many thousands of times: *here is a noisy picture, what is underneath?* To say which noise was added answers the same question, and that is how yours will be trained. Why is answering it the same as learning to draw? You will derive the loss and the sampler, write both, and train a model of your own on this page. (The film comes from a larger network that was trained for five minutes. Yours gets half a minute.)
+# Every digit above began as pure static. Nobody told the network how to draw. It was asked one question, many thousands of times: *here is a noisy picture, what is underneath?* Naming the noise that was added answers the same question, and your network will be trained that way. Why is answering it the same as learning to draw? You will derive the loss and the sampler, write both, and train a model of your own on this page. (The animation comes from a larger network that was trained for five minutes. Yours gets half a minute.)
 #
 # **After this lesson you will be able to**
 #
@@ -337,7 +337,7 @@ torch.set_default_dtype(torch.float32)
 #
 # **Step 7. Turn $q$ around.** Numerator and denominator point in opposite directions, so the ratios are not divergences yet. In a Markov chain $x_0$ adds nothing to $x_{t-1}$, so for $t\ge2$ Bayes' rule gives
 # $$q(x_t\mid x_{t-1})=q(x_t\mid x_{t-1},x_0)=q(x_{t-1}\mid x_t,x_0)\,\frac{q(x_t\mid x_0)}{q(x_{t-1}\mid x_0)} .$$
-# In the product over $t\ge2$ the fractions cancel, each numerator against the next denominator. What remains is $q(x_T\mid x_0)/q(x_1\mid x_0)$, and its denominator cancels against the step $t=1$. So $q(x_{1:T}\mid x_0)=q(x_T\mid x_0)\prod_{t\ge2}q(x_{t-1}\mid x_t,x_0)$: the noising chain, told from its end.
+# In the product over $t\ge2$ the fractions cancel, each numerator against the next denominator. What remains is $q(x_T\mid x_0)/q(x_1\mid x_0)$, and its denominator cancels against the step $t=1$. So $q(x_{1:T}\mid x_0)=q(x_T\mid x_0)\prod_{t\ge2}q(x_{t-1}\mid x_t,x_0)$. This is the same noising chain, factorised from its last step back to its first.
 #
 # **Step 8. Collect.** Each ratio now compares two distributions of the *same* $x_{t-1}$, so its average is a Kullback-Leibler divergence:
 # $$\boxed{-\log p_\theta(x_0)\le\underbrace{\mathrm{KL}\big(q(x_T|x_0)\,\|\,p(x_T)\big)}_{\text{prior: nothing to learn}}
@@ -830,7 +830,7 @@ show(figure, "Bits per dimension of each term on a logarithmic axis: most belong
 print(f"bits per dimension in the shaded steps: ~{bits[first - 1 : final].sum():.2f}")
 
 # %% [markdown]
-# Your model needs 4.2 bits, and the histograms, which know nothing of shapes, need only 3.5. Nobody would sample from them. **Bits and pictures are different aims**, and step 11 chose the pictures.
+# Your model needs 4.2 bits, and the histograms, which know nothing of shapes, need only 3.5. Yet their samples would not look like digits. **A low number of bits and good pictures are different aims**, and dropping the weights in step 11 favours the pictures.
 #
 # Where do the bits go? Most of them to steps 1 to 10, the last ten of sampling, for grey levels that nobody would miss. Part of that price is our coarse first step: two thirds of the pixels are exactly black, a histogram knows it, but a normal of standard deviation $\sqrt{\beta_1}=0.03$ is four grey levels wide. The shaded steps, in which the digit is decided, cost only 0.2 of the 4.2 bits. The label was given, so the class is free here; but without it the class could cost at most $\log_2(10)/144=0.02$ bits per dimension. Shapes are cheap because they are few.
 #
@@ -1044,7 +1044,7 @@ check_range(
 # %% [markdown]
 # That answers question 3: about 30 times. Where does the factor come from? The implied $\hat x_0$ divides the error by $\sqrt{\bar\alpha_T}\approx1/1000$, and $\tilde\mu_T$ multiplies $\hat x_0$ by about $\sqrt{\bar\alpha_{T-1}}\approx1/32$. What remains is $1/\sqrt{\alpha_T}=31.6$. After one step the state should still have standard deviation 1; it has left the range that the network was trained on.
 #
-# What follows is guesswork: about one sample in three is recognised. Clip the guess of $x_0$ in the *first* step only, and the same network on the same schedule draws digits, and about four in five are recognised. So it was this one division that did the harm, and the network copes with the other 49 steps.
+# Outside that range its predictions are unreliable, and only about one sample in three is recognised. Clip the guess of $x_0$ in the *first* step only, and the same network on the same schedule draws digits, and about four in five are recognised. So it was this one division that did the harm, and the network copes with the other 49 steps.
 #
 # On our linear schedule one step multiplies an error by only a fifth. That is not the whole story: it takes 20 steps for the same range of noise levels, and an error that stayed *constant* would add up to a factor of 12. But the network is asked again after each small step, and can correct what it did before. *Repairs* in use: clip, predict $v$, or end the schedule more gently.
 
@@ -1063,7 +1063,7 @@ course.solution("12.v-against-eps")
 # %% [markdown]
 # <details><summary>What it means</summary>
 #
-# A loss on $v$ is a loss on $\epsilon$ with the weight $1/\bar\alpha_t$. It insists on the noisy end, where $\epsilon$ is easy to predict and a loss on $\epsilon$ hardly notices what the network knows of the picture.
+# A loss on $v$ is a loss on $\epsilon$ with the weight $1/\bar\alpha_t$. It emphasises the noisy end, where $\epsilon$ is easy to predict and a loss on $\epsilon$ hardly notices what the network knows of the picture.
 # </details>
 
 # %% [markdown]

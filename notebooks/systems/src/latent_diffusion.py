@@ -76,7 +76,7 @@ with torch.no_grad():
 
 # %% [markdown]
 # Four sentences went in: *a red seven left of a blue three; a green eight above a purple two; a gold five; a black four right of a red zero.* Nobody
-# drew the strokes for it. It started from noise, read the sentence at every step, and moved the noise a little. It had never seen a green
+# drew these strokes. A network started from noise and, at every step, read the sentence and moved the noise a little. It had never seen a green
 # eight before, nor a red zero.
 #
 # **How does a sentence steer a picture, word by word, so that the seven is red and not the three?** And why is the whole process run on a small code
@@ -170,7 +170,7 @@ course.solution("ld.captions")
 # relation names. It measures the colour there and classifies the digit. A picture counts only if *every* word is right *at its own object*.
 #
 # An evaluator is an instrument, and an instrument has an error. So its accuracy on **real** pictures comes first. It is not a ceiling: a generator that
-# draws only typical digits can score higher than handwriting does (section 10). Nor does the evaluator look for what the caption does not name: a stray
+# draws only typical digits can score higher than handwriting does (section 10). The evaluator also ignores whatever the caption does not name: a stray
 # blot usually passes.
 
 # %%
@@ -270,7 +270,7 @@ show(
 )
 
 # %% [markdown]
-# On the left you can hardly tell real from decoded. (These 500 pictures are too few for the price: of 2,000, the fraction with every
+# On the left you can hardly tell real from decoded. (500 pictures are too few to measure the loss. On 2,000, the fraction with every
 # word right falls from 98.4 to 97.95 %, about one caption in 200.) On the right are codes drawn from the VAE's prior $\mathcal N(0,I)$: scraps of strokes. With so small a
 # weight the codes of real pictures do not fill the prior. The VAE can compress but it cannot draw. **Diffusion is what learns the distribution of the codes.**
 #
@@ -279,7 +279,7 @@ show(
 # How large is a code? Multiply the encoder's output by $c$ and divide the decoder's first weights by $c$, and every picture stays the same. Only the KL
 # divergence notices, and its weight is small: our codes have standard deviation $\sigma_z=0.80$, those of Stable Diffusion 5.5. But noise is added on an absolute scale. On the path $z_t=(1-t)z_0+t\epsilon$ the signal-to-noise ratio (SNR) is
 # $$\mathrm{SNR}(t) = \frac{(1-t)^2\,\mathrm{Var}(z_0)}{t^2}, \qquad\text{so}\qquad \log\mathrm{SNR}_c = \log\mathrm{SNR}_1 + 2\log c .$$
-# Large codes drown late, and most of the training is spent at noise levels that hide nothing. Therefore codes are shifted by their mean $m$ and divided by
+# Large codes stay visible until late, so most of the training is spent at noise levels that hide nothing. That is why codes are shifted by their mean $m$ and divided by
 # their standard deviation $\sigma_z$. Stable Diffusion's famous constant $0.18215$ is $1/\sigma_z$ for its own codec. There it matters; for ours the shift is
 # only $2\log 0.80=-0.4$ nats.
 #
@@ -312,7 +312,7 @@ print(f"standard deviation of our codes: {model.spread:.2f}")
 # Equivalent does not mean equally good. Suppose the network is off by $\delta$. If it predicts the velocity, the guess $\hat z_0$ is off by $t\,\delta$, at
 # most $\delta$. If it predicts the noise, then
 # $$\hat z_0 = \frac{z_t - t\,\hat\epsilon}{1-t} \qquad\text{is off by}\qquad \frac{t}{1-t}\,\delta,$$
-# which explodes as $t\to1$, where sampling begins: an error there bends everything that follows. And the training does not make up for it. The noise loss
+# which grows without bound as $t\to1$. Sampling begins there, so such an error affects every later step, and training does not correct for it. The noise loss
 # weighs a squared error of $\hat z_0$ by $((1-t)/t)^2$, which is 0.012 at $t=0.9$; the velocity loss weighs it by $1/t^2$, which is 1.23.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
@@ -696,7 +696,7 @@ print(f"positions switched off: ~{100 * lost:.0f} % of pictures with every word 
 # With all layers swapped, nothing of the original is left, although the network was handed it: the attention is the only road. The partial swaps say more.
 # The caption enters mostly at $4\times4$, where a position stands for $8\times8$ pixels.
 #
-# **The bag of words** of ld.5. A network without order can at best guess one of the four bindings. We guessed for it, at random: a quarter on average, as you predicted (with 48 pictures, give or take 0.06). With
+# **The bag of words** of ld.5. Without word order, a network can at best guess one of the four bindings. Random guesses are right a quarter of the time on average, the answer to ld.5 (with 48 pictures, give or take 0.06). With
 # its positions switched off, the shipped network does far worse than that: it was never trained so, and is simply lost.
 # That ablation breaks the model and says little about order. (On our split a trained bag could reach 37 %: in 46 % of captions the other binding contains a
 # held-out pair, and then only left and right must be guessed.)
@@ -739,8 +739,8 @@ check_range(
 )
 
 # %% [markdown]
-# This could have come out otherwise, and one of our expectations failed. *red* does **not** know that it is on the left: with all states but those of
-# *left of* taken from the caption that says *right of*, it is still drawn on the left. Nor does it know its digit. Each fact travels in the state of its own
+# We had expected something else. The state of *red* does **not** say that the red digit is on the left: with all states but those of
+# *left of* taken from the caption that says *right of*, that digit is still drawn on the left. The state does not say which digit it is, either. Each fact travels in the state of its own
 # word: *red* says "red, of the first object", *left* says where the first object goes, and the image network puts them together.
 #
 # Play with it. **After which step can you see the colours, and after which the digits?** And then question 1: until when could you still change your mind?
@@ -889,7 +889,7 @@ check_range(
 # equal width it would be 16.
 #
 # After about the same training time the rival gets every word right in 80 % of pictures with one object and 29 % with two (of 200 each), the latent model in
-# 98 % and 96 % (of 500). Read this as one comparison, not as a law: the rival has two thirds of the parameters, reads the caption at one level, keeps the
+# 98 % and 96 % (of 500). This is one comparison and not a general result: the rival has two thirds of the parameters, reads the caption at one level, keeps the
 # settings tuned on codes, and the latent model's VAE took 1.7 minutes more. How long the rival would need to catch up, we have not measured. What the codec
 # costs was measured in section 2: about one caption in 200, for good.
 #
