@@ -73,6 +73,8 @@ def test_a_film_loops_over_its_frames_and_stays_small(displayed):
     ((data, _),) = displayed
     gif = Image.open(io.BytesIO(base64.b64decode(data["image/gif"])))
     assert (gif.n_frames, gif.size, gif.info["loop"]) == (5, (64, 64), 0)
+    times = [(gif.seek(k), gif.info["duration"])[1] for k in range(5)]
+    assert times == [800] * 4 + [2400]
     with pytest.raises(ValueError, match="more than 300"):
         course.film(torch.rand(20, 400, 400), alt="noise")
 

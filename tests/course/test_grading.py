@@ -290,13 +290,13 @@ def test_the_worked_solution_opens_after_three_hints_or_a_right_answer(way, caps
     monkeypatch.setattr(grading, "display", lambda page: opened.append(page.data))
     grading.solution("00.double")
     grading.hint("00.double")
+    grading.hint("00.double")
     grading.solution("00.double")
     assert opened == []
     assert "after the third hint" in capsys.readouterr().out
     if way == "answer":
         exercise("00.double", _double)
     else:
-        grading.hint("00.double")
         grading.hint("00.double")
     grading.solution("00.double")
     assert opened == ["```python\ndef _double(x):\n    return 2 * x\n```"]

@@ -10,6 +10,8 @@ from genlab.data.scenes import (
     PARTS,
     RELATIONS,
     WORDS,
+    Objects,
+    _all_objects,
     draw_facts,
     draw_scenes,
     encode_scenes,
@@ -19,6 +21,7 @@ from genlab.data.scenes import (
     read_scenes,
     write_scenes,
 )
+from genlab.systems.scene_evaluation import measure_ink, places
 
 
 def every_fact():
@@ -125,3 +128,38 @@ def test_the_digits_follow_the_default_dtype_whichever_was_asked_for_first():
     for dtype in (torch.float32, torch.float64, torch.float32):
         torch.set_default_dtype(dtype)
         assert load_objects("reference").grey.dtype == dtype
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_scenes_are_of_the_pairs_asked_for(held_out, generator):
+    objects = load_objects("reference")
+    _, facts = draw_scenes(objects, 300, generator, p_two=1.0, held_out=held_out)
+    for d, c in ((0, 1), (3, 4)):
+        assert (held_out_pair(facts[:, d], facts[:, c]) == held_out).all()
+
+
+def test_each_digit_is_printed_at_its_own_place(generator):
+    digit = torch.arange(10)
+    dark = (digit + 1.0) / 10  # squares as dark as their digit
+    objects = Objects(dark[:, None, None].expand(10, 20, 20), digit)
+    x, facts = draw_scenes(objects, 200, generator, p_two=0.7)
+    for mask, column in zip(places(facts[:, 2]), (0, 3), strict=True):
+        asked = (facts[:, 2] != ALONE) | (column == 0)
+        seen = measure_ink(x, mask)[1].amax((1, 2))[asked]
+        torch.testing.assert_close(seen, dark[facts[asked, column]], atol=1e-4, rtol=0)
+
+
+def test_a_part_holds_its_own_rows_of_pictures_and_labels():
+    every = _all_objects()
+    for name, rows in PARTS.items():
+        grey, digit = load_objects(name)
+        torch.testing.assert_close(grey, every.grey[rows].to(grey))
+        assert torch.equal(digit, every.digit[rows])
+
+
+def test_an_object_alone_is_larger_than_one_of_two(generator):
+    full = Objects(torch.ones(10, 20, 20), torch.arange(10))
+    for p_two, pixels in ((0.0, 22**2), (1.0, 2 * 14**2)):
+        x, _ = draw_scenes(full, 20, generator, p_two=p_two)
+        inked = (x - torch.tensor(PAPER)[:, None, None]).abs().amax(1) > 0.02
+        assert (inked.sum((1, 2)) == pixels).all()

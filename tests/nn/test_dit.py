@@ -76,10 +76,37 @@ def test_a_text_is_read_and_the_order_of_its_states_is_not(inputs):
 
 
 def test_a_place_knows_where_it_is(inputs):
+    """By whole patches: without positions the answer would only move along."""
     x, t, text = inputs
     net = stirred(DiT(SMALL))
-    flipped = net(x.flip(3), t, context=text).flip(3)
-    assert (flipped - net(x, t, context=text)).abs().max() > 1e-3
+
+    def change():
+        moved = net(x.roll(2, 3), t, context=text).roll(-2, 3)
+        return (moved - net(x, t, context=text)).abs().max()
+
+    assert change() > 1e-3
+    net.where.data.zero_()
+    assert change() < 1e-10
+
+
+def test_the_time_is_read(inputs):
+    x, t, text = inputs
+    net = stirred(DiT(SMALL))
+    assert (net(x, t.flip(0), context=text) - net(x, t, context=text)).abs().max() > 1e-3
+
+
+def test_a_token_answers_for_its_own_square(inputs):
+    """Without attention a pixel moves the answer in its own square only."""
+    x, t, text = inputs
+    net = stirred(DiT(SMALL))
+    for block in net.blocks:
+        block.to_out.weight.data.zero_()
+    moved = x.clone()
+    moved[:, :, 0, 3] += 1
+    change = (net(moved, t, context=text) - net(x, t, context=text)).abs().amax((0, 1))
+    assert change[:2, 2:].min() > 1e-6
+    change[:2, 2:] = 0
+    assert change.max() < 1e-12
 
 
 def test_examples_of_a_batch_do_not_meet(inputs):

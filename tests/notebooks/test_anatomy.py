@@ -93,3 +93,10 @@ def test_the_same_module_is_imported_once(complaints):
     cells = small()
     cells[8:10] = [new_code_cell("from a import b"), new_code_cell("from a import b")]
     assert "imports from a again" in complaints(cells)
+
+
+def test_what_is_folded_costs_nothing(complaints):
+    cells = small()
+    many = "\n".join(["x = 1"] * 300 + [f"import m{i}" for i in range(13)])
+    cells[8] = new_code_cell(many, metadata={"jupyter": {"source_hidden": True}})
+    assert complaints(cells) == ""
