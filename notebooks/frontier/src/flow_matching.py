@@ -479,7 +479,7 @@ show(
 )
 
 # %% [markdown]
-# Your loss and your sampler drew these digits; the U-Net, the data and the running average come from `genlab`. About half of them can be read, after 500 steps of 32 pictures. How good is the network? The loss cannot say. If the 8,000 training digits were all digits, your formula from turn 1 would give the
+# Your loss and your sampler drew these digits. About half of them can be read, after 500 steps of 32 pictures. How good is the network? The loss cannot say. If the 8,000 training digits were all digits, your formula from turn 1 would give the
 # floor in the middle picture: next to nothing early, where a noisy digit can still be recognised, and largest near $t=0.7$. For all digits that people could write the floor is higher, and nobody knows it. So part of the loss is floor and part is the network's: **watch samples, not the loss.**
 #
 # ## 4. How many evaluations?
@@ -487,12 +487,11 @@ show(
 # The network is the expensive part, so cost is counted in **number of function evaluations** (NFE). Euler pays one for a step. **Heun's method** pays two: it takes an Euler step, asks for the velocity where that step ends, and repeats the step with the
 # mean of both. For short steps Euler's error falls in proportion to the step, Heun's to its square (lesson 13). The exact end point is taken from a fourth-order Runge-Kutta method (`rk4`) with 128 steps.
 #
-# First the extreme case. At $t=1$ the place $x$ is pure noise and says nothing about $x_0$, so $v^*(x,1)=x-\mathbb E[x_0]$. One Euler step from there lands at $\mathbb E[x_0]$, *whatever the noise was*. On the ring of question 1 that is the centre, at
-# distance 0, where there are no data at all.
+# First the extreme case. At $t=1$ the place $x$ is pure noise and says nothing about $x_0$, so $v^*(x,1)=x-\mathbb E[x_0]$. One Euler step from there lands at $\mathbb E[x_0]$, *whatever the noise was*. On the ring that is its empty centre.
 #
 # **Your turn 5 · a fair race** *(predict, 3 minutes)*
 #
-# The ring again, with its exact velocity, so that all error is the solver's. At equal NFE, Euler takes twice as many steps as Heun. With how many evaluations, 2, 4, 8, 16 or 32, is Heun's root mean square error the smaller one for the first time? Commit to a
+# The ring again, with its exact velocity, so that all error is the solver's. At equal NFE, Euler takes twice as many steps as Heun. With how many evaluations, 2, 4, 8, 16 or 32, does Heun's root mean square error become the smaller one? Commit to a
 # number, then run the next cell.
 
 # %%
@@ -517,15 +516,19 @@ error = {"Euler": [rms(reach(euler, n)) for n in budgets],
 for n, e, h in zip(budgets, *error.values(), strict=True):
     print(f"{n:2d} evaluations: Euler ~{e:.3f}   Heun ~{h:.3f}")
 order = {name: np.log2(e[-2] / e[-1]) for name, e in error.items()}
-first = next(n for n, e, h in zip(budgets, *error.values(), strict=True) if h < e)
-check("first budget at which Heun is ahead", first, 16, unlike={"the one before": 8})
+ahead = lambda heun: next(
+    n for n, e, h in zip(budgets, error["Euler"], heun, strict=True) if h < e
+)
+by_steps = [rms(reach(heun, n)) for n in budgets]  # counts steps instead of passes
+check("first budget at which Heun is ahead", ahead(error["Heun"]), 16,
+      unlike={"steps counted": ahead(by_steps)})
 check_range("order of Euler's method, 32 to 64 evaluations", order["Euler"], 0.85, 1.15,
             unlike={"Heun's": order["Heun"]})
+
+# %% jupyter={"source_hidden": true}
 radius = lambda n: reach(euler, n).norm(dim=1).mean()
 check_range("one Euler step: distance from the centre", radius(1), 0.0, 1e-5,
             unlike={"two steps": radius(2)})
-
-# %% jupyter={"source_hidden": true}
 net, t = score.TimedMLP(2), torch.rand(8, generator=generator)
 x0, eps = ring.sample(8, generator=generator), torch.randn(8, 2, generator=generator)
 theirs = lambda x0, eps: score.flow_matching_loss(net, x0, t, eps).mean()
@@ -569,7 +572,7 @@ show(
 # The loss drew $t$ uniformly. Any other density $\pi(t)$ that is positive everywhere has the same minimiser, since each time is a regression of its own, and $\pi$ only says how much each one counts. A finite network trained for a finite time cannot do them all equally well,
 # so $\pi$ decides where it is good.
 #
-# Close to $t=1$ the answer is nearly the mean of the data, close to $t=0$ nearly the picture itself. Most decisions fall in between. Stable Diffusion 3 (Esser et al. 2024) therefore draws the logit of $t$ from a normal distribution, $t=\operatorname{sigmoid}(m+sz)$ with
+# Close to $t=1$ the answer is nearly the mean of the data, close to $t=0$ nearly the picture itself. Stable Diffusion 3 (Esser et al. 2024) therefore draws the logit of $t$ from a normal distribution, $t=\operatorname{sigmoid}(m+sz)$ with
 # $z\sim\mathcal N(0,1)$. By the change of variables this **logit-normal** density is
 # $$\pi(t)=\frac1{s\sqrt{2\pi}}\;\frac1{t(1-t)}\;\exp\!\Big(-\frac{(\operatorname{logit}t-m)^2}{2s^2}\Big),\qquad \operatorname{logit}t=\log\frac t{1-t}.$$
 # The loss itself cannot tell whether that helps, because most of it is the floor. On the ring we know $v^*$, so we can measure what matters, the **excess** $\mathbb E\lVert v_\theta-v^*\rVert^2$ at each time. The trainer below is the loop of section 3; it also takes a rule that re-pairs a
