@@ -294,35 +294,27 @@ def init_weights(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-PADDING = 0  # the token that fills up a row
-
-
-class Text(NamedTuple):
-    """What an image network reads of a caption."""
-
-    states: Float[Tensor, " b s d"]  # one for each token, for cross-attention
-    pooled: Float[Tensor, " b d"]  # one for the whole, to be added to the time's embedding
-
-
 class TextEncoder(nn.Module):
-    """Rows of word numbers to states and a pooled vector (Nichol et al. 2021, section 4)."""
+    """Rows of token numbers to one state a token: embeddings, learned positions, a transformer.
 
-    def __init__(self, n_words: int, *, d: int = 64, n_layer: int = 2, n_head: int = 4) -> None:
+    Every token sees every other one (Nichol et al. 2021 (arXiv:2112.10741), section 4).
+    """
+
+    def __init__(
+        self, n_tokens: int, length: int, *, d: int = 64, n_layer: int = 1, n_head: int = 4
+    ) -> None:
         super().__init__()
         config = TransformerConfig(
-            d, n_layer, n_head, n_head, d_hidden=2 * d, causal=False, rope_base=100.0
+            d, n_layer, n_head, n_head, d_hidden=2 * d, causal=False, n_positions=length
         )
-        self.d = d
-        self.embedding = nn.Embedding(n_words, d)
-        self.body = TransformerBody(config)
+        self.d, self.body = d, TransformerBody(config)
         self.apply(init_weights)
-        nn.init.normal_(self.embedding.weight)
+        self.words = nn.Embedding(n_tokens, d)
+        self.positions = nn.Parameter(torch.randn(length, d))
 
-    def forward(self, rows: Int[Tensor, " b s"]) -> Text:
-        """Encode captions; the pooled vector is a mean over the words without the padding."""
-        states: Tensor = self.body(self.embedding(rows))[0]
-        word = (rows != PADDING).to(states)[:, :, None]
-        return Text(states, (word * states).sum(1) / word.sum(1).clamp(min=1))
+    def forward(self, rows: Tokens) -> Stream:
+        """Encode captions; padding is a token like any other, with a state of its own."""
+        return self.body(self.words(rows) + self.positions)[0]
 
 
 class NoCaption(nn.Module):
@@ -331,11 +323,7 @@ class NoCaption(nn.Module):
     def __init__(self, d: int) -> None:
         super().__init__()
         self.state = nn.Parameter(torch.zeros(d))
-        self.pooled = nn.Parameter(torch.zeros(d))
 
-    def forward(self, text: Text, hidden: Bool[Tensor, " b"]) -> Text:
-        """Replace the captions of the `hidden` rows."""
-        return Text(
-            torch.where(hidden[:, None, None], self.state, text.states),
-            torch.where(hidden[:, None], self.pooled, text.pooled),
-        )
+    def forward(self, states: Stream, hidden: Bool[Tensor, " b"]) -> Stream:
+        """Replace all states of the `hidden` rows by one."""
+        return torch.where(hidden[:, None, None], self.state, states)

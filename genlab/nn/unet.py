@@ -16,7 +16,6 @@ Video = Float[Tensor, " b c f h w"]
 Time = Shaped[Tensor, " b"]
 Label = Int[Tensor, " b"] | None
 States = Float[Tensor, " b s e"] | None  # of a text, for cross-attention
-Pooled = Float[Tensor, " b p"] | None  # of a text, for the embedding
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,6 @@ class UNetConfig:
     time_scale: float = 1.0  # 1 for integer steps, 1000 for times in [0, 1]
     n_classes: int = 0  # 0 = unconditional; row n_classes of the table is the null condition
     d_context: int = 0  # width of text states read by cross-attention; 0 = none
-    d_pooled: int = 0  # width of a vector added to the time's embedding (a text's mean); 0 = none
     dropout: float = 0.0  # inside every residual block
     everywhere: bool = False  # attention after every block, not at the bottom alone
     side: int = 0  # places on a side of the input that know where they are; 0: none does
@@ -94,7 +92,6 @@ class UNet(nn.Module):
         self.config, width, d_emb = config, config.width, 4 * config.width
         self.embed_time = nn.Sequential(nn.Linear(width, d_emb), nn.SiLU(), nn.Linear(d_emb, d_emb))
         self.embed_class = nn.Embedding(config.n_classes + 1, d_emb) if config.n_classes else None
-        self.embed_pooled = nn.Linear(config.d_pooled, d_emb) if config.d_pooled else None
         going_down = [width * m for m in config.mults for _ in range(config.n_block)]
         going_up, first, c = going_down[::-1], width * config.mults[0], going_down[-1]
         self.stem = nn.Conv2d(config.c_in, first, 3, padding=1)
@@ -119,12 +116,10 @@ class UNet(nn.Module):
         self.conv_out = nn.Conv2d(first, config.c_out, 3, padding=1)
         nn.init.zeros_(self.conv_out.weight)
 
-    def embedding(self, t: Time, label: Label, pooled: Pooled = None) -> Float[Tensor, " b d"]:
-        """What every block is conditioned on: the time, plus the class and the pooled vector."""
+    def embedding(self, t: Time, label: Label = None) -> Float[Tensor, " b d"]:
+        """What every block is conditioned on: the time, plus the class."""
         waves = time_embedding(t, self.config.width, scale=self.config.time_scale)
         e: Tensor = self.embed_time(waves.to(self.stem.weight.dtype))
-        if self.embed_pooled is not None and pooled is not None:
-            e = e + self.embed_pooled(pooled)
         if self.embed_class is None:
             return F.silu(e)
         if label is None:
@@ -132,43 +127,40 @@ class UNet(nn.Module):
         return F.silu(e + self.embed_class(label))
 
     def forward(
-        self, x: Image, t: Time, label: Label = None, context: States = None, pooled: Pooled = None
+        self, x: Image, t: Time, label: Label = None, context: States = None
     ) -> Float[Tensor, " b o h w"]:
         """Predict an image like `x`; a ValueError names a condition it was not built for."""
         config, factor = self.config, 2 ** (len(self.config.mults) - 1)
         if x.shape[-1] % factor or x.shape[-2] % factor:
             raise ValueError(f"height and width must be multiples of {factor}, got {x.shape[-2:]}")
-        for given, name in ((label, "n_classes"), (context, "d_context"), (pooled, "d_pooled")):
+        for given, name in ((label, "n_classes"), (context, "d_context")):
             if given is not None and not getattr(config, name):
                 raise ValueError(f"a condition was given, but {name} is 0")
-        n = len(self.attentions) // 2
-        layers = iter([*self.attentions[:n], None, *self.attentions[n:]])  # the middle has its own
+        return self.predict(x, self.embedding(t, label), context)
+
+    def predict(
+        self, x: Image, emb: Tensor, context: States, mix: Callable[[Tensor], Tensor] = lambda h: h
+    ) -> Float[Tensor, " b o h w"]:
+        """From the image down, through the middle and up; `mix` follows every level."""
+        n, skips, layers = self.config.n_block, [], iter(self.attentions)
 
         def attend(h: Tensor) -> Tensor:
             layer = next(layers, None)
-            return h if layer is None else layer(h, context)
+            return mix(h if layer is None else layer(h, context))
 
         h = self.stem(x) if self.where is None else self.stem(x) + self.where
-        return self.predict(h, self.embedding(t, label, pooled), context, attend)
-
-    def predict(
-        self, h: Image, emb: Tensor, context: States, mix: Callable[[Tensor], Tensor] = lambda h: h
-    ) -> Float[Tensor, " b o h w"]:
-        """From the stem's features down, through the middle and up; `mix` follows every level."""
-        n, skips = self.config.n_block, []
         for i, block in enumerate(self.down):
             h = F.avg_pool2d(h, 2) if i and i % n == 0 else h
-            h = mix(block(h, emb))
+            h = attend(block(h, emb))
             skips.append(h)
         h = self.middle_2(mix(self.attention(self.middle_1(h, emb), context)), emb)
         for i, block in enumerate(self.up):
             h = F.interpolate(h, scale_factor=2.0, mode="nearest") if i and i % n == 0 else h
-            h = mix(block(torch.cat([h, skips.pop()], dim=1), emb))
+            h = attend(block(torch.cat([h, skips.pop()], dim=1), emb))
         return self.conv_out(F.silu(self.norm_out(h)))
 
 
 ROPE_BASE = MAX_PERIOD = 100.0  # the slowest wave of a frame's number: once in about 600 frames
-GAIN = 8.0  # of the learned map of places: it starts at zero, and should not stay there long
 
 
 @dataclass(frozen=True)
@@ -178,7 +170,6 @@ class VideoUNetConfig:
     image: UNetConfig  # of one frame, whose channels are those of a block of `patch` x `patch`
     patch: int = 1  # pixels on a side that one place of the network holds
     positions: bool = True  # frames know their number; without it time has no direction
-    side: int = 0  # places on a side of a frame that know where they are; 0: none does
 
 
 def attention_pairs(n_frames: int, n_places: int, *, factorised: bool) -> int:
@@ -239,10 +230,9 @@ class VideoUNet(nn.Module):
     def __init__(self, config: VideoUNetConfig) -> None:
         super().__init__()
         self.config, self.image = config, UNet(config.image)
-        width, d_emb, side = config.image.width, 4 * config.image.width, config.side
-        self.where = nn.Parameter(torch.zeros(width, side, side)) if side else None
-        self.film_told, self.frame_told = nn.Linear(d_emb, d_emb), nn.Linear(width, d_emb)
-        self.clock = nn.Linear(d_emb, d_emb)
+        width, d = config.image.width, config.image.d_context
+        self.word_told, self.frame_told = nn.Linear(d, d), nn.Linear(width, d)
+        self.clock = nn.Linear(d, d)
         for p in self.clock.parameters():
             nn.init.zeros_(p)
 
@@ -255,21 +245,21 @@ class VideoUNet(nn.Module):
         self.time_up = nn.ModuleList(along_time(mults[::-1]))
         self.time_middle = TemporalAttention(width * mults[-1], config.image.n_head)
 
-    def embedding(self, t: Time, times: Float[Tensor, " *b f"], pooled: Pooled) -> Tensor:
-        """What a frame is conditioned on: noise level and text, and a product with its number."""
-        emb = self.image.embedding(t, None, pooled).repeat_interleave(times.shape[-1], 0)
-        if not self.config.positions:
-            return emb
-        numbers = times.expand(len(t), -1).flatten()
-        waves = time_embedding(numbers, self.config.image.width, max_period=MAX_PERIOD).to(emb)
-        return emb + self.clock(self.film_told(emb) * self.frame_told(waves))
+    def words(self, states: States, times: Float[Tensor, " *b f"]) -> States:
+        """States of a text as each frame reads them: a product with the frame's number is added."""
+        if states is None or not self.config.positions:
+            return None if states is None else states.repeat_interleave(times.shape[-1], 0)
+        numbers = times.expand(len(states), -1).flatten()
+        waves = time_embedding(numbers, self.config.image.width, max_period=MAX_PERIOD).to(states)
+        told = self.word_told(states).repeat_interleave(times.shape[-1], 0)
+        each = states.repeat_interleave(times.shape[-1], 0)
+        return each + self.clock(told * self.frame_told(waves)[:, None])
 
     def forward(
         self,
         x: Video,
         t: Time,
         context: States = None,
-        pooled: Pooled = None,
         *,
         joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " *b f"] | None = None,
@@ -277,8 +267,8 @@ class VideoUNet(nn.Module):
         """Predict a video like `x`; the frames of one that is not `joined` are images alone."""
         n_frames, patch = x.shape[2], self.config.patch
         times = torch.arange(n_frames).to(x) if times is None else times
-        emb = self.embedding(t, times, pooled)
-        context = None if context is None else context.repeat_interleave(n_frames, 0)
+        emb = self.image.embedding(t).repeat_interleave(n_frames, 0)
+        words = self.words(context, times)
         alone = joined is not None and not bool(joined.any())
         if times.ndim == 2 and not alone:
             raise ValueError("frames that see each other are numbered alike in all videos")
@@ -288,7 +278,6 @@ class VideoUNet(nn.Module):
         def mix(h: Tensor) -> Tensor:
             return h if alone else next(layers)(h, seen, joined, n_frames)
 
-        h = self.image.stem(F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), patch))
-        h = h if self.where is None else h + GAIN * self.where
-        out = F.pixel_shuffle(self.image.predict(h, emb, context, mix), patch)
+        frames = F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), patch)
+        out = F.pixel_shuffle(self.image.predict(frames, emb, words, mix), patch)
         return out.reshape(len(x), n_frames, *out.shape[1:]).transpose(1, 2)

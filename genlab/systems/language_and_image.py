@@ -21,7 +21,7 @@ from genlab.autoregressive.likelihood import token_log_probs
 from genlab.autoregressive.lm import TransformerLM
 from genlab.core.tensors import last, randn
 from genlab.data.captions import MAX_WORDS, PAD, WORDS, encode
-from genlab.nn.transformer import Cache, Text, TransformerConfig
+from genlab.nn.transformer import Cache, TransformerConfig
 from genlab.score.diffusion import Bins, ddpm_vlb, posterior_variances
 from genlab.score.edm import edm_sigmas
 from genlab.systems.text_diffusion import TextDiffusion, eps_from_denoiser
@@ -159,20 +159,8 @@ class CaptionLM(nn.Module):
         return last(texts).tokens[:, 1:]
 
 
-def waves(size: int, n: int) -> Float[Tensor, " c h w"]:
-    r"""Where a pixel is: $\sin$ and $\cos$ of $\pi k u / 2$, $\pi k v / 2$, k = 1..n.
-
-    Liu et al. 2018 (arXiv:1807.03247), section 3 (coordinates for convolutions).
-    """
-    u = (torch.arange(size) + 0.5) * (2 / size) - 1
-    angles = torch.pi / 2 * torch.arange(1, n + 1)[:, None] * u
-    rows = torch.cat([angles.sin(), angles.cos()])
-    across, down = rows[:, None].expand(-1, size, -1), rows[:, :, None].expand(-1, -1, size)
-    return torch.cat([across, down])
-
-
-def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Text:
-    r"""What the denoiser reads: states by cross-attention, their sum (if `pooled`) with the time.
+def context(states: States, length: int = LENGTH) -> States:
+    r"""What the denoiser reads by cross-attention: the states, and zeros up to `length`.
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$
 
@@ -180,10 +168,7 @@ def context(states: States, length: int = LENGTH, *, pooled: bool = True) -> Tex
     """
     if states.shape[1] > length:
         raise ValueError(f"{states.shape[1]} states, but the denoiser was trained with {length}")
-    n = (states != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
-    whole = states.sum(1) / n.to(states.dtype).sqrt()
-    filled = F.pad(states, (0, 0, 0, length - states.shape[1]))
-    return Text(filled, whole if pooled else torch.zeros_like(whole))
+    return F.pad(states, (0, 0, 0, length - states.shape[1]))
 
 
 def only_last(states: States, rows: Int[Tensor, " b t"]) -> States:
@@ -215,7 +200,7 @@ class LanguageAndImage(nn.Module):
     """A language model, a diffusion model that reads its states, and one loss.
 
     The picture's loss has a `weight` against nats of text; if `joint`, its gradient reaches the
-    language model. Training shows `p_alone` only the last state, `p_cross` only cross-attention.
+    language model. Training shows a fraction `p_alone` of the rows only the last state.
     """
 
     def __init__(
@@ -225,20 +210,11 @@ class LanguageAndImage(nn.Module):
         *,
         weight: float = 1.0,
         p_alone: float = 0.1,
-        p_cross: float = 0.25,
         joint: bool = True,
-        n_waves: int = 2,
     ) -> None:
         super().__init__()
         self.lm, self.painter, self.event_shape = lm, denoiser, denoiser.event_shape
-        self.weight, self.joint = weight, joint
-        self.p_alone, self.p_cross = p_alone, p_cross
-        self.where: Tensor
-        self.register_buffer("where", waves(denoiser.event_shape[-1], n_waves), persistent=False)
-
-    def coordinates(self, n: int) -> Float[Tensor, " n c 16 16"]:
-        """What is concatenated with each of `n` pictures: see `waves`."""
-        return self.where.expand(n, -1, -1, -1)
+        self.weight, self.p_alone, self.joint = weight, p_alone, joint
 
     def loss(
         self, x: Pictures, *, cond: Int[Tensor, " b w"], generator: Generator | None = None
@@ -253,20 +229,15 @@ class LanguageAndImage(nn.Module):
         read = self.lm.log_prob_given(x[:n], rows_of(cond[:n], END))
         text = context(states if self.joint else states.detach())
         if self.training:
-            u = torch.rand(2, len(x), 1, generator=generator).to(x.device)
-            alone, unpooled = u[0] < self.p_alone, u[1] < self.p_cross
-            last_one = context(only_last(text.states, rows))
-            words = torch.where(alone[:, :, None], last_one.states, text.states)
-            whole = torch.where(alone, last_one.pooled, text.pooled)
-            text = Text(words, whole.masked_fill(unpooled, 0))
-        where = self.coordinates(len(x))
-        picture = self.painter.loss(x, cond=text, concatenated=where, generator=generator)
+            alone = torch.rand(len(x), 1, 1, generator=generator).to(x.device) < self.p_alone
+            text = torch.where(alone, only_last(text, rows), text)
+        picture = self.painter.loss(x, cond=text, generator=generator)
         return self.weight * picture - log_p.sum(1).mean() - read.mean()
 
     @torch.no_grad()
     def draw(
         self,
-        states: States | Text,
+        states: States,
         *,
         guidance_scale: float = 3.0,
         guided_above: float = GUIDED_ABOVE,
@@ -274,14 +245,11 @@ class LanguageAndImage(nn.Module):
         generator: Generator | None = None,
     ) -> Pictures:
         """Draw one picture in [-1, 1] for each row of states, guided down to `guided_above`."""
-        text = states if isinstance(states, Text) else context(states)
-        n = len(text.pooled)
-        denoiser = self.painter.denoiser(
-            text, guidance_scale=guidance_scale, interval=(guided_above, math.inf),
-            concatenated=self.coordinates(n),
+        x = self.painter.sample(
+            context(states), guidance_scale=guidance_scale, interval=(guided_above, math.inf),
+            n_steps=n_steps, generator=generator,
         )  # fmt: skip
-        steps = self.painter.sample_states(denoiser, n, n_steps=n_steps, generator=generator)
-        return on_paper(last(steps))
+        return on_paper(x)
 
     @torch.no_grad()
     def complete(
@@ -328,7 +296,7 @@ class LanguageAndImage(nn.Module):
         bar = 1 / (1 + sigmas**2)
         betas = 1 - bar / torch.cat([bar.new_ones(1), bar[:-1]])
         text = None if states is None else context(states)
-        denoiser = self.painter.denoiser(text, concatenated=self.coordinates(len(x)))
+        denoiser = self.painter.denoiser(text)
         eps_model = eps_from_denoiser(denoiser, sigmas, lambda guess: guess.clamp(-1, 1))
         eps = randn((n_levels, *x.shape), like=x, generator=generator)
         v = posterior_variances(betas)

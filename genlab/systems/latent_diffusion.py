@@ -17,9 +17,9 @@ from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import Event, PerExample, expand, last, randn
-from genlab.data.scenes import MAX_WORDS, WORDS, encode_scenes, read_scenes
+from genlab.data.scenes import MAX_WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE
-from genlab.nn.transformer import TransformerBody, TransformerConfig, init_weights
+from genlab.nn.transformer import TextEncoder
 from genlab.score.diffusion import add_noise
 from genlab.score.flow_matching import flow_matching_loss, flow_sample
 
@@ -40,24 +40,6 @@ def sampling_times(n_steps: int) -> Float[Tensor, " n"]:
     """
     r, c = torch.linspace(1, 0, n_steps + 1), math.exp(LOG_ODDS)
     return c * r / (1 + (c - 1) * r)
-
-
-class CaptionEncoder(nn.Module):
-    """Rows of word numbers to one state a word: embeddings, learned positions, a transformer."""
-
-    def __init__(self, *, d: int = 64, n_layer: int = 1, n_head: int = 4) -> None:
-        super().__init__()
-        config = TransformerConfig(
-            d, n_layer, n_head, n_head, d_hidden=2 * d, causal=False, n_positions=MAX_WORDS
-        )
-        self.body = TransformerBody(config)
-        self.apply(init_weights)
-        self.words = nn.Embedding(len(WORDS), d)
-        self.positions = nn.Parameter(torch.randn(MAX_WORDS, d))
-
-    def forward(self, rows: Rows) -> States:
-        """Encode captions; the empty one is a row of padding."""
-        return self.body(self.words(rows) + self.positions)[0]
 
 
 class Pixels(nn.Module):
@@ -89,7 +71,7 @@ class LatentDiffusion(nn.Module):
         self,
         vae: ImageVAE | Pixels,
         net: nn.Module,
-        encoder: CaptionEncoder,
+        encoder: TextEncoder,
         *,
         p_drop: float = 0.1,
         target: Target = "velocity",

@@ -9,43 +9,44 @@ from functools import cache, partial
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
 
 from genlab.core.tensors import Event, PerExample, expand, last, randn
 from genlab.data.captions import MAX_WORDS, Attributes, encode, paint, write
-from genlab.nn.transformer import NoCaption, Text
+from genlab.nn.transformer import NoCaption
 from genlab.nn.unet import UNet
 from genlab.score.diffusion import EpsModel
 from genlab.score.edm import Denoiser, edm_denoise, edm_loss, edm_sigmas, guided_denoiser
 from genlab.score.samplers import dpm_solver_sample
 
 Rows = Int[Tensor, " b s"]
-Captions = Sequence[str] | Rows | Text  # as text, as rows of word numbers, or encoded
-TextEncoding = Callable[[Rows], Text]
+States = Float[Tensor, " b s d"]  # one for each word, which the network reads by cross-attention
+Captions = Sequence[str] | Rows | States  # as text, as rows of word numbers, or encoded
+TextEncoding = Callable[[Rows], States]
 Concatenated = Float[Tensor, " b *more"]  # as many pixels as the picture, any channels
 
 
-def encode_captions(captions: Captions, encoder: TextEncoding | None, like: Tensor) -> Text:
+def encode_captions(captions: Captions, encoder: TextEncoding | None, like: Tensor) -> States:
     """Captions as the network reads them; ValueError for an unknown word, or without an encoder."""
-    if isinstance(captions, Text):
-        return captions
-    if encoder is None:
-        raise ValueError("this model has no text encoder: pass captions as a Text")
     rows = captions if isinstance(captions, Tensor) else encode(captions)
+    if rows.is_floating_point():
+        return rows
+    if encoder is None:
+        raise ValueError("this model has no text encoder: pass the states of captions")
     return encoder(rows.to(like.device))
 
 
 def text_guided_denoiser(
-    denoise: Callable[[Tensor, Tensor, Text], Tensor],
-    free: Text,
-    text: Text,
+    denoise: Callable[[Tensor, Tensor, States], Tensor],
+    free: States,
+    text: States,
     *,
     guidance_scale: float,
     interval: tuple[float, float] | None = None,
 ) -> Denoiser:
     r"""`guided_denoiser` of $D(x, \sigma, \text{text})$, both evaluations in one batch."""
-    pair = Text(*(torch.cat(parts) for parts in zip(free, text, strict=True)))
+    pair = torch.cat([free, text])
 
     def both(x: Event, sigma: PerExample) -> tuple[Event, Event]:
         u, c = denoise(torch.cat([x, x]), torch.cat([sigma, sigma]), pair).chunk(2)
@@ -96,10 +97,10 @@ def multistep_sample(
 class TextDiffusion(nn.Module):
     r"""$p(x \mid \text{caption})$ by diffusion, with classifier-free guidance.
 
-    `net` reads texts of one width (`d_context` = `d_pooled`), squares of `patch` pixels being one
-    position. Without `text_encoder` captions come encoded. Training drops a fraction `p_drop` of
-    them, at log-normal noise levels around `p_mean`. Without EDM's `skip` the network answers the
-    picture itself. Sampling starts at `sigma_max` and clips guesses to [-limit, limit].
+    `net` reads the states of a caption, squares of `patch` pixels being one position. Without
+    `text_encoder` captions come encoded. Training drops a fraction `p_drop` of them, at log-normal
+    noise levels around `p_mean`. Without EDM's `skip` the network answers the picture itself.
+    Sampling starts at `sigma_max` and clips guesses to [-limit, limit].
     """
 
     P_STD, SIGMA_MIN = 1.2, 0.01  # of log sigma in training; smallest in sampling
@@ -120,24 +121,19 @@ class TextDiffusion(nn.Module):
         limit: float | None = 1.0,
     ) -> None:
         super().__init__()
-        d = net.config.d_context
-        if not d or d != net.config.d_pooled:
-            raise ValueError(f"d_context and d_pooled are {d} and {net.config.d_pooled}")
-        self.net, self.reader, self.no_caption = net, text_encoder, NoCaption(d)
+        if not net.config.d_context:
+            raise ValueError("this network reads no text: its d_context is 0")
+        self.net, self.reader = net, text_encoder
+        self.no_caption = NoCaption(net.config.d_context)
         self.event_shape, self.sigma_data, self.p_drop = event_shape, sigma_data, p_drop
         self.p_mean, self.patch, self.skip = p_mean, patch, skip
         self.sigma_max, self.limit = sigma_max, limit
 
-    def encode(self, captions: Captions) -> Text:
-        """Captions as the network reads them; a `Text` is returned as it is."""
+    def encode(self, captions: Captions) -> States:
+        """Captions as the network reads them; states are returned as they are."""
         return encode_captions(captions, self.reader, self.no_caption.state)
 
-    def drop(self, text: Text, dropped: Bool[Tensor, " b"] | None = None) -> Text:
-        """The same with some captions dropped; all of them when `dropped` is None."""
-        all_rows = torch.ones(len(text.pooled), dtype=torch.bool, device=text.pooled.device)
-        return self.no_caption(text, all_rows if dropped is None else dropped)
-
-    def raw(self, text: Text, concatenated: Concatenated | None = None) -> Denoiser:
+    def raw(self, text: States, concatenated: Concatenated | None = None) -> Denoiser:
         """The network F for a text, and for a picture concatenated with its own at every level."""
 
         def net(x: Tensor, c_noise: Tensor) -> Tensor:
@@ -145,8 +141,7 @@ class TextDiffusion(nn.Module):
                 times = len(x) // len(concatenated)
                 x = torch.cat([x, concatenated.repeat(times, 1, 1, 1)], 1)
             x = F.pixel_unshuffle(x, self.patch)
-            out = self.net(x, c_noise, context=text.states, pooled=text.pooled)
-            return F.pixel_shuffle(out, self.patch)
+            return F.pixel_shuffle(self.net(x, c_noise, context=text), self.patch)
 
         return net
 
@@ -164,7 +159,7 @@ class TextDiffusion(nn.Module):
         text = self.encode(cond)
         if self.training:
             u = torch.rand(len(x), generator=generator)
-            text = self.drop(text, u.to(x.device) < self.p_drop)
+            text = self.no_caption(text, u.to(x.device) < self.p_drop)
         return edm_loss(
             self.raw(text, concatenated), x, sigma, eps, sigma_data=self.sigma_data,
             skip=self.skip, floor=0.0 if self.skip else self.FLOOR,
@@ -180,21 +175,17 @@ class TextDiffusion(nn.Module):
     ) -> Denoiser:
         """Guess of the data, unconditional without captions; outside the `interval`, w = 1."""
 
-        def denoise(x: Event, sigma: PerExample, text: Text) -> Event:
+        def denoise(x: Event, sigma: PerExample, text: States) -> Event:
             raw = self.raw(text, concatenated)
             return edm_denoise(raw, x, sigma, sigma_data=self.sigma_data, skip=self.skip)
 
+        free = self.no_caption.state
         if captions is None:
-            return lambda x, sigma: denoise(x, sigma, self.no_text(len(x)))
+            return lambda x, sigma: denoise(x, sigma, free.expand(len(x), 1, -1))
         text = self.encode(captions)
         return text_guided_denoiser(
-            denoise, self.drop(text), text, guidance_scale=guidance_scale, interval=interval
+            denoise, free.expand_as(text), text, guidance_scale=guidance_scale, interval=interval
         )
-
-    def no_text(self, n: int) -> Text:
-        """The null condition for n rows."""
-        state = self.no_caption.state
-        return self.drop(Text(state.expand(n, 1, -1), state.expand(n, -1)))
 
     def sample_states(
         self,
@@ -231,7 +222,7 @@ class TextDiffusion(nn.Module):
             text, guidance_scale=guidance_scale, interval=interval, concatenated=concatenated
         )
         draw = partial(self.sample_states, n_steps=n_steps, order=order, generator=generator)
-        return last(draw(denoiser, len(text.pooled)))
+        return last(draw(denoiser, len(text)))
 
 
 def captioned_batch(

@@ -13,11 +13,12 @@ from torch import Generator, Tensor, nn
 from genlab.core.tensors import PerExample, last, randn, require_between
 from genlab.data.captions import COLOURS, DIGITS, MAX_WORDS, encode
 from genlab.data.moving import MOTIONS, animate, frames_in_colour, write_moving
-from genlab.nn.transformer import NoCaption, Text, TextEncoder
+from genlab.nn.transformer import NoCaption, TextEncoder
 from genlab.nn.unet import VideoUNet
 from genlab.score.edm import Denoiser, edm_denoise, edm_loss
 from genlab.systems.text_diffusion import (
     Captions,
+    States,
     TextDiffusion,
     encode_captions,
     multistep_sample,
@@ -107,18 +108,18 @@ class TextToVideo(nn.Module):
         self.stills = False  # whether the loss looks at one frame of each video
         self.p_drop, self.p_alone = p_drop, p_alone
 
-    def encode(self, captions: Captions) -> Text:
+    def encode(self, captions: Captions) -> States:
         """Captions as the network reads them; ValueError for an unknown word."""
         return encode_captions(captions, self.reader, self.no_caption.state)
 
     def raw(
         self,
-        text: Text,
+        text: States,
         joined: Bool[Tensor, " b"] | None = None,
         times: Float[Tensor, " *b f"] | None = None,
     ) -> Denoiser:
         """The network for a text: `joined` videos (None: all) see all their frames."""
-        return lambda x, c_noise: self.net(x, c_noise, *text, joined=joined, times=times)
+        return lambda x, c_noise: self.net(x, c_noise, text, joined=joined, times=times)
 
     def loss(
         self, x: Videos, *, cond: Captions, generator: Generator | None = None
@@ -151,9 +152,9 @@ class TextToVideo(nn.Module):
     ) -> Denoiser:
         """Guess of the clean video, guided in much noise only; not `joined`, of single frames."""
         text = self.encode(captions)
-        free = self.no_caption(text, torch.ones(len(text.pooled), dtype=torch.bool))
+        free = self.no_caption.state.expand_as(text)
 
-        def denoise(x: Videos, sigma: PerExample, text: Text) -> Videos:
+        def denoise(x: Videos, sigma: PerExample, text: States) -> Videos:
             raw = self.raw(text, None if joined else torch.zeros(len(x), dtype=torch.bool), times)
             return edm_denoise(raw, x, sigma, sigma_data=SIGMA_DATA, skip=False)
 

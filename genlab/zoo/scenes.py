@@ -9,7 +9,9 @@ from torch import Generator, Tensor, nn
 from genlab.core.stats import kl_diag_normal
 from genlab.data.scenes import (
     ALONE,
+    MAX_WORDS,
     PARTS,
+    WORDS,
     Facts,
     Images,
     compose,
@@ -20,8 +22,9 @@ from genlab.data.scenes import (
 )
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
 from genlab.nn.dit import DiT, DiTConfig
+from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
-from genlab.systems.latent_diffusion import CaptionEncoder, LatentDiffusion, Pixels
+from genlab.systems.latent_diffusion import LatentDiffusion, Pixels
 from genlab.systems.scene_evaluation import (
     SceneEvaluator,
     distorted,
@@ -147,7 +150,8 @@ def reads_captions(
     net: nn.Module, vae: ImageVAE | Pixels, *, d_text: int, n_layer: int, **numbers: Any
 ) -> LatentDiffusion:
     """The whole system around a network, untrained, its scale not set."""
-    return LatentDiffusion(vae, net, CaptionEncoder(d=d_text, n_layer=n_layer), **numbers)
+    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer)
+    return LatentDiffusion(vae, net, encoder, **numbers)
 
 
 def latent_unet(width: int, d_text: int, **numbers: Any) -> LatentDiffusion:

@@ -4,12 +4,18 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from genlab.autoregressive.decoding import keep_top_k
 from genlab.core.tensors import make_generator, randn
-from genlab.data.captions import WORDS, CaptionDistribution, chance, load_captioned, paint
+from genlab.data.captions import (
+    MAX_WORDS,
+    WORDS,
+    CaptionDistribution,
+    chance,
+    load_captioned,
+    paint,
+)
 from genlab.data.captions import caption_distribution as distribution_of
 from genlab.data.moving import SIZE, small_digits, write_moving
 from genlab.nn.transformer import TextEncoder, TransformerConfig
@@ -33,7 +39,6 @@ from genlab.systems.glide import Glide, NoisyClassifier, Upsampler, enlarged
 from genlab.systems.language_and_image import (
     CaptionLM,
     LanguageAndImage,
-    context,
     only_last,
     rows_of,
     words_of,
@@ -80,14 +85,13 @@ def text_diffusion(
     **numbers: Any,
 ) -> TextDiffusion:
     """A U-Net that reads texts; no text encoder with 0 layers; `concatenated` channels are seen."""
-    c, d, positions = shape[0], d_text, patch**2
+    c, positions = shape[0], patch**2
     config = UNetConfig(
         c_in=(c + concatenated) * positions, c_out=c * positions, width=width, mults=mults,
-        d_context=d, d_pooled=d, time_scale=250.0,
+        d_context=d_text, time_scale=250.0, side=shape[-1] // patch,
     )  # fmt: skip
-    net = UNet(config)
-    encoder = TextEncoder(len(WORDS), d=d, n_layer=n_layer) if n_layer else None
-    return TextDiffusion(net, encoder, event_shape=shape, patch=patch, **numbers)
+    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer) if n_layer else None
+    return TextDiffusion(UNet(config), encoder, event_shape=shape, patch=patch, **numbers)
 
 
 # GLIDE: small pictures, their enlargement, and a classifier of noisy pictures
@@ -230,10 +234,10 @@ def text_to_video(
     channels = 3 * patch**2
     image = UNetConfig(
         c_in=channels, c_out=channels, width=width, mults=mults, time_scale=250.0,
-        d_context=d_text, d_pooled=d_text,
+        d_context=d_text, side=SIZE // patch,
     )  # fmt: skip
-    net = VideoUNet(VideoUNetConfig(image, patch, positions, SIZE // patch))
-    return TextToVideo(net, TextEncoder(len(WORDS), d=d_text, n_layer=n_layer), **numbers)
+    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=d_text, n_layer=n_layer)
+    return TextToVideo(VideoUNet(VideoUNetConfig(image, patch, positions)), encoder, **numbers)
 
 
 def by_stills_and_videos(
@@ -324,29 +328,21 @@ TEXT_TO_VIDEO = Model(
 
 
 def language_and_image(
-    *, d_model: int, n_layer: int, n_head: int, n_kv_head: int, n_waves: int, **numbers: Any
+    *, d_model: int, n_layer: int, n_head: int, n_kv_head: int, **numbers: Any
 ) -> LanguageAndImage:
     """A model of captions and of 16 x 16 pictures in [-1, 1]; the rest is for the denoiser."""
     lm = CaptionLM(TransformerConfig(
         d_model, n_layer, n_head, n_kv_head, d_hidden=2 * d_model, rope_base=100.0
     ))  # fmt: skip
     nn.init.normal_(lm.net.embedding.weight)  # so that the word itself stays in its state
-    ours = ("weight", "p_alone", "p_cross", "joint")
+    ours = ("weight", "p_alone", "joint")
     both = {name: numbers.pop(name) for name in ours if name in numbers}
-    denoiser = glide_base(16, d_text=d_model, n_layer=0, concatenated=4 * n_waves, **numbers)
-    return LanguageAndImage(lm, denoiser, n_waves=n_waves, **both)
+    return LanguageAndImage(lm, glide_base(16, d_text=d_model, n_layer=0, **numbers), **both)
 
 
-@torch.no_grad()
 def start_from(denoiser: TextDiffusion, pretrained: TextDiffusion) -> None:
-    r"""Copy a trained image model into one that sees more channels, whose weights begin at zero.
-
-    Zhang et al. 2023 (arXiv:2302.05543), section 3.1.
-    """
-    weights, stem = pretrained.net.state_dict(), denoiser.net.stem.weight
-    known = weights["stem.weight"]
-    weights["stem.weight"] = F.pad(known, (0, 0, 0, 0, 0, stem.shape[1] - known.shape[1]))
-    denoiser.net.load_state_dict(weights)
+    """Copy the weights of a trained image model, all but those of its text encoder."""
+    denoiser.net.load_state_dict(pretrained.net.state_dict())
     denoiser.no_caption.load_state_dict(pretrained.no_caption.state_dict())
 
 
@@ -392,7 +388,6 @@ def _measure_language_and_image(model: Any) -> Figures:
         for name, other in (
             ("shuffled", states[torch.randperm(len(states), generator=generator)]),
             ("last_state", only_last(states, done.written.tokens)),
-            ("cross_attention", context(states, pooled=False)),
         ):
             x = model.draw(other, guidance_scale=GUIDANCE, generator=generator)
             found[f"kept_all_{name}"] = drawn_scores(done.captions, (x + 1) / 2)["all"]
@@ -409,8 +404,8 @@ LANGUAGE_AND_IMAGE = Model(
     lesson=13, seconds=200, seed=6,
     build=language_and_image,
     sizes={"d_model": 64, "n_layer": 2, "n_head": 4, "n_kv_head": 2, "width": 48, "mults": (1, 2),
-           "patch": 2, "sigma_data": 0.5, "p_mean": -0.5, "sigma_max": 20.0, "n_waves": 2,
-           "p_drop": 0.1, "p_alone": 0.1, "p_cross": 0.1, "weight": 60.0, "joint": True},
+           "patch": 2, "sigma_data": 0.5, "p_mean": -0.5, "sigma_max": 20.0,
+           "p_drop": 0.1, "p_alone": 0.1, "weight": 60.0, "joint": True},
     data=lambda: captioned(16),
     source="genlab.data.captions, part 'painter' (5,000 digits of 16 x 16), colours at random"
     "; MNIST, CC BY-SA 3.0",
