@@ -245,7 +245,7 @@ class VideoUNet(nn.Module):
         self.time_up = nn.ModuleList(along_time(mults[::-1]))
         self.time_middle = TemporalAttention(width * mults[-1], config.image.n_head)
 
-    def words(self, states: States, times: Float[Tensor, " *b f"]) -> States:
+    def words(self, states: States, times: Float[Tensor, " *n f"]) -> Tensor | None:
         """States of a text as each frame reads them: a product with the frame's number is added."""
         if states is None or not self.config.positions:
             return None if states is None else states.repeat_interleave(times.shape[-1], 0)

@@ -159,7 +159,7 @@ class CaptionLM(nn.Module):
         return last(texts).tokens[:, 1:]
 
 
-def context(states: States, length: int = LENGTH) -> States:
+def context(states: States, length: int = LENGTH) -> Float[Tensor, " b {length} c"]:
     r"""What the denoiser reads by cross-attention: the states, and zeros up to `length`.
 
     $$\sum_j \frac{e^{s_j}}{\sum_k e^{s_k} + n_0}\,v_j, \qquad s_j = q^\top k_j / \sqrt d$$

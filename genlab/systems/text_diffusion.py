@@ -133,7 +133,9 @@ class TextDiffusion(nn.Module):
         """Captions as the network reads them; states are returned as they are."""
         return encode_captions(captions, self.reader, self.no_caption.state)
 
-    def raw(self, text: States, concatenated: Concatenated | None = None) -> Denoiser:
+    def raw(
+        self, text: Float[Tensor, " n s d"], concatenated: Concatenated | None = None
+    ) -> Denoiser:
         """The network F for a text, and for a picture concatenated with its own at every level."""
 
         def net(x: Tensor, c_noise: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from genlab.nn.transformer import (
     FeedForward,
     NoCaption,
     RMSNorm,
-    Text,
     TextEncoder,
     Transformer,
     TransformerConfig,
@@ -164,32 +163,23 @@ def test_hidden_states_give_the_logits_through_the_head_which_may_be_the_embeddi
     torch.testing.assert_close(net(x), net.hidden(x) @ net.embedding.weight.T)
 
 
-def encoder(**sizes):
+def encoder():
     torch.manual_seed(0)
-    return TextEncoder(11, d=8, n_layer=1, n_head=2, **sizes).eval()
+    return TextEncoder(11, 3, d=8, n_layer=1, n_head=2).eval()
 
 
 def test_order_matters_every_word_sees_every_other_one_and_captions_do_not_mix():
     net, rows = encoder(), torch.tensor([[1, 2, 3], [2, 1, 3], [1, 2, 4]])
-    states, pooled = net(rows)
-    assert not torch.allclose(pooled[0], pooled[1])
+    states = net(rows)
+    assert not torch.allclose(states[0, 2], states[1, 2])
     assert not torch.allclose(states[0, 0], states[2, 0])  # a causal body would not see the last
-    torch.testing.assert_close(states[:1], net(rows[:1]).states)
-
-
-def test_the_pooled_vector_is_the_mean_over_the_words_alone():
-    text = encoder()(torch.tensor([[1, 2, 0, 0], [0, 0, 0, 0]]))
-    torch.testing.assert_close(text.pooled[0], (text.states[0, 0] + text.states[0, 1]) / 2)
-    assert text.pooled[1].abs().max() == 0  # nothing is divided by zero
+    torch.testing.assert_close(states[:1], net(rows[:1]))
 
 
 def test_hidden_captions_are_all_alike_and_the_others_are_left_alone():
     torch.manual_seed(0)
-    text, nothing = Text(torch.randn(3, 4, 8), torch.randn(3, 8)), NoCaption(8)
+    states, nothing = torch.randn(3, 4, 8), NoCaption(8)
     torch.nn.init.normal_(nothing.state)
-    torch.nn.init.normal_(nothing.pooled)
-    seen = nothing(text, torch.tensor([True, False, True]))
-    torch.testing.assert_close(seen.states[[0, 2]], nothing.state.expand(2, 4, 8))
-    torch.testing.assert_close(seen.pooled[[0, 2]], nothing.pooled.expand(2, 8))
-    torch.testing.assert_close(seen.states[1], text.states[1])
-    torch.testing.assert_close(seen.pooled[1], text.pooled[1])
+    seen = nothing(states, torch.tensor([True, False, True]))
+    torch.testing.assert_close(seen[[0, 2]], nothing.state.expand(2, 4, 8))
+    torch.testing.assert_close(seen[1], states[1])

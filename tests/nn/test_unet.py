@@ -8,7 +8,6 @@ import torch
 from genlab.nn.layers import rope_angles, rotate
 from genlab.nn.transformer import CrossAttention, attention, join_heads, split_heads
 from genlab.nn.unet import (
-    GAIN,
     ROPE_BASE,
     ResBlock,
     TemporalAttention,
@@ -58,7 +57,6 @@ def test_no_label_means_the_last_row_of_the_table():
     [
         ("n_classes", {"label": torch.tensor([1, 2])}),
         ("d_context", {"context": torch.ones(2, 5, 6)}),
-        ("d_pooled", {"pooled": torch.ones(2, 6)}),
     ],
 )
 def test_a_condition_matters_and_is_refused_where_it_was_not_built_for(size, given):
@@ -115,13 +113,13 @@ def test_everywhere_attends_and_reads_after_every_block_at_both_sizes(generator)
     assert net.where.shape == (8, 8, 8)
 
 
-IMAGE = UNetConfig(c_in=8, c_out=8, width=8, mults=(1, 2), n_head=2, d_context=4, d_pooled=4)
+IMAGE = UNetConfig(c_in=8, c_out=8, width=8, mults=(1, 2), n_head=2, d_context=4, side=4)
 
 
-def fresh(*, moved=True, positions=True, image=IMAGE, patch=2, side=4):
+def fresh(*, moved=True, positions=True, image=IMAGE, patch=2):
     """A network, with its zero-started layers moved off zero if wanted."""
     torch.manual_seed(0)
-    net = VideoUNet(VideoUNetConfig(image, patch, positions, side)).eval()
+    net = VideoUNet(VideoUNetConfig(image, patch, positions)).eval()
     with torch.no_grad():
         for name, p in net.named_parameters():
             if moved or name.startswith("image."):
@@ -131,18 +129,16 @@ def fresh(*, moved=True, positions=True, image=IMAGE, patch=2, side=4):
 
 def videos(n=2, f=3, c=2, size=8):
     x = torch.randn(n, c, f, size, size)
-    return x, torch.rand(n), torch.randn(n, 5, 4), torch.randn(n, 4)
+    return x, torch.rand(n), torch.randn(n, 5, 4)
 
 
-def frame_by_frame(net, x, t, context, pooled):
+def frame_by_frame(net, x, t, context):
     """The image network on every frame of every video, in a loop, blocks as channels."""
     out = torch.zeros_like(x)
     for i in range(len(x)):
         for f in range(x.shape[2]):
             frame = torch.nn.functional.pixel_unshuffle(x[i : i + 1, :, f], net.config.patch)
-            seen = net.image(
-                frame, t[i : i + 1], context=context[i : i + 1], pooled=pooled[i : i + 1]
-            )
+            seen = net.image(frame, t[i : i + 1], context=context[i : i + 1])
             out[i, :, f] = torch.nn.functional.pixel_shuffle(seen, net.config.patch)[0]
     return out
 
@@ -153,27 +149,22 @@ def test_a_fresh_video_network_is_the_image_network_on_every_frame():
 
 
 def test_frames_that_are_not_joined_are_predicted_one_by_one_whatever_their_numbers():
-    net, (x, t, context, pooled) = fresh(), videos(n=2, f=2)
+    net, (x, t, context) = fresh(), videos(n=2, f=2)
     alone, times = torch.zeros(2, dtype=torch.bool), torch.tensor([[3.0, 0.0], [1.0, 5.0]])
-    out = net(x, t, context, pooled, joined=alone, times=times)
+    out = net(x, t, context, joined=alone, times=times)
     for k, f in itertools.product(range(2), repeat=2):
-        one = net(
-            x[[k]][:, :, [f]], t[[k]], context[[k]], pooled[[k]], joined=alone[:1],
-            times=times[k, [f]],
-        )  # fmt: skip
+        one = net(x[[k]][:, :, [f]], t[[k]], context[[k]], joined=alone[:1], times=times[k, [f]])
         torch.testing.assert_close(out[[k]][:, :, [f]], one)
     with pytest.raises(ValueError, match="numbered alike"):
-        net(x, t, context, pooled, times=times)
+        net(x, t, context, times=times)
 
 
-def test_a_frame_is_conditioned_on_a_product_of_its_number_and_the_words():
-    net, (_, t, _, pooled) = fresh(), videos(n=2)
-    bare = net.image.embedding(t, None, pooled)
-    told = net.embedding(t, torch.tensor([0.0, 7.0]), pooled).reshape(2, 2, -1) - bare[:, None]
+def test_a_frame_reads_each_word_and_a_product_of_the_word_and_its_number():
+    net, (_, _, words) = fresh(), videos(n=2)
+    told = net.words(words, torch.tensor([0.0, 7.0])).reshape(2, 2, 5, 4) - words[:, None]
     told = (told - net.clock.bias) @ torch.linalg.inv(net.clock.weight).T
-    words, numbers = net.film_told(bare), told / net.film_told(bare)[:, None]
-    torch.testing.assert_close(numbers[0], numbers[1])  # of the frames, whatever the words
-    torch.testing.assert_close(told[:, 0], words * numbers[0, 0])
+    numbers = told / net.word_told(words)[:, None]  # video, frame, word, channel
+    torch.testing.assert_close(numbers, numbers[:1, :, :1].expand_as(numbers))  # of frames alone
     assert (numbers[0, 0] - numbers[0, 1]).abs().min() > 1e-4
 
 
@@ -186,11 +177,11 @@ def test_a_video_alone_does_not_depend_on_its_neighbours_in_the_batch_being_join
 
 
 def test_what_places_know_of_themselves_is_added_behind_the_first_layer():
-    net, batch = fresh(side=4), videos()
+    net, batch = fresh(), videos()
     told = net(*batch)
     with torch.no_grad():
         net.image.stem.bias += 0.3
-        net.where -= 0.3 / GAIN
+        net.image.where -= 0.3
     torch.testing.assert_close(net(*batch), told)
 
 

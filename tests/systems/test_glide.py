@@ -21,8 +21,8 @@ CAPTIONS = ["a red one", "a thin blue seven leaning left"]
 
 
 def denoiser(size, concatenated=0):
-    net = UNet(UNetConfig(c_in=3 + concatenated, c_out=3, width=8, d_context=8, d_pooled=8))
-    encoder = TextEncoder(28, d=8, n_layer=1, n_head=2)
+    net = UNet(UNetConfig(c_in=3 + concatenated, c_out=3, width=8, d_context=8))
+    encoder = TextEncoder(28, 6, d=8, n_layer=1, n_head=2)
     model = TextDiffusion(net, encoder, event_shape=(3, size, size), sigma_data=0.5)
     with torch.no_grad():
         for p in model.parameters():

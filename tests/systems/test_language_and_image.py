@@ -22,7 +22,6 @@ from genlab.systems.language_and_image import (
     on_paper,
     only_last,
     rows_of,
-    waves,
     words_of,
 )
 from genlab.zoo import find
@@ -129,12 +128,9 @@ def states():
     return torch.randn(3, 7, 16) * (ROWS != 0)[:, :, None]
 
 
-def test_states_go_through_unchanged_and_their_sum_is_scaled_by_the_root_of_their_number(states):
-    text = context(states)
-    assert torch.equal(text.states, states)
-    for row, n in enumerate(N_TOKENS):
-        by_hand = sum(states[row, j] for j in range(n)) / math.sqrt(n)
-        torch.testing.assert_close(text.pooled[row], by_hand)
+def test_states_go_through_unchanged_with_zeros_up_to_the_length(states):
+    assert torch.equal(context(states), states)
+    assert torch.equal(context(states[:, :4]), torch.cat([states[:, :4], torch.zeros(3, 3, 16)], 1))
 
 
 @pytest.mark.parametrize("n_zero", [1, 5])
@@ -145,7 +141,7 @@ def test_zero_states_take_the_share_of_attention_that_the_docstring_says(states,
     scores = layer.w_q(x)[0] @ layer.w_k(words)[0].T / math.sqrt(8)
     z = scores.exp()
     wanted = layer.w_o(z @ layer.w_v(words)[0] / (z.sum(1, keepdim=True) + n_zero))
-    found = layer(x, context(words, 4 + n_zero).states)[0]
+    found = layer(x, context(words, 4 + n_zero))[0]
     torch.testing.assert_close(found, wanted)
 
 
@@ -162,22 +158,8 @@ def test_only_the_image_tokens_state_is_kept(states):
         assert bool((kept[row, n:] == 0).all())
 
 
-@pytest.mark.parametrize(("size", "n"), [(16, 2), (8, 3), (2, 1)])
-def test_waves_are_sines_and_cosines_of_the_middle_of_each_pixel(size, n):
-    found = waves(size, n)
-    assert found.shape == (4 * n, size, size)
-    for k in range(1, n + 1):
-        for i in range(size):
-            angle = math.pi * k / 2 * ((2 * i + 1) / size - 1)
-            across = found[:, 0, i], found[:, size - 1, i]  # the same in every row
-            for column in across:
-                assert column[k - 1].item() == pytest.approx(math.sin(angle), abs=1e-12)
-                assert column[n + k - 1].item() == pytest.approx(math.cos(angle), abs=1e-12)
-    torch.testing.assert_close(found[2 * n :], found[: 2 * n].mT)  # down: across, turned
-
-
 SMALL = find("language_and_image").but(
-    d_model=16, n_layer=1, width=8, mults=(1, 1), p_alone=0.0, p_cross=0.0, p_drop=0.0
+    d_model=16, n_layer=1, width=8, mults=(1, 1), p_alone=0.0, p_drop=0.0
 )
 
 
@@ -208,9 +190,7 @@ def test_the_loss_is_the_sum_of_its_three_parts(model, x):
     words = -model.lm.log_prob(rows).mean()
     read = -model.lm.log_prob_given(x[:2], rows_of(CAPTIONS[:2], END)).mean()  # of half the rows
     text = context(model.lm.states(rows))
-    picture = model.painter.loss(
-        x, cond=text, concatenated=model.coordinates(3), generator=seeded()
-    )
+    picture = model.painter.loss(x, cond=text, generator=seeded())
     found = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
     torch.testing.assert_close(found, words + read + 3.0 * picture)
 
@@ -227,10 +207,7 @@ def test_the_denoisers_gradient_reaches_the_language_model_through_its_states_on
     joint, frozen = gradients(model, x, True), gradients(model, x, False)
     states = model.lm.states(rows_of(CAPTIONS))
     leaf = states.detach().requires_grad_(True)
-    text = context(leaf)
-    model.painter.loss(
-        x, cond=text, concatenated=model.coordinates(3), generator=seeded()
-    ).backward()
+    model.painter.loss(x, cond=context(leaf), generator=seeded()).backward()
     model.zero_grad()
     (states * leaf.grad).sum().backward()
     moved = 0.0
@@ -241,17 +218,14 @@ def test_the_denoisers_gradient_reaches_the_language_model_through_its_states_on
     assert moved > 1e-3
 
 
-@pytest.mark.parametrize(("alone", "cross"), [(1.0, 0.0), (0.0, 1.0), (1.0, 1.0)])
-def test_in_training_some_rows_show_less(model, x, alone, cross):
-    """The last state only, or nothing beside cross-attention, or both at once."""
+def test_in_training_some_rows_show_the_last_state_only(model, x):
     model.train()
-    model.p_alone, model.p_cross = alone, cross
+    model.p_alone = 1.0
     rows = rows_of(CAPTIONS)
-    states = model.lm.states(rows)
-    text = context(only_last(states, rows) if alone else states, pooled=not cross)
+    text = context(only_last(model.lm.states(rows), rows))
     g = seeded()
-    torch.rand(2, 3, 1, generator=g)
-    picture = model.painter.loss(x, cond=text, concatenated=model.coordinates(3), generator=g)
+    torch.rand(3, 1, 1, generator=g)
+    picture = model.painter.loss(x, cond=text, generator=g)
     read = model.lm.log_prob_given(x[:2], rows_of(CAPTIONS[:2], END))
     words = model.lm.log_prob(rows).mean() + read.mean()
     found = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
@@ -259,27 +233,22 @@ def test_in_training_some_rows_show_less(model, x, alone, cross):
 
 
 def test_in_evaluation_no_row_shows_less(model, x):
-    model.p_alone = model.p_cross = 1.0
+    model.p_alone = 1.0
     alone = model.loss(x, cond=encode(CAPTIONS), generator=seeded())
-    model.p_alone = model.p_cross = 0.0
+    model.p_alone = 0.0
     torch.testing.assert_close(alone, model.loss(x, cond=encode(CAPTIONS), generator=seeded()))
 
 
 # What the denoiser reads
 
 
-def test_each_way_in_alone_tells_the_denoiser_something(model):
+def test_the_painter_is_told_by_the_states(model):
     states = model.lm.states(rows_of(["a red one", "a blue two"]))
 
-    def picture(text):
-        return model.draw(text, n_steps=2, guidance_scale=1.0, generator=seeded())
+    def picture(told):
+        return model.draw(told, n_steps=2, guidance_scale=1.0, generator=seeded())
 
-    for text in (
-        context(states, pooled=False),
-        context(states)._replace(states=torch.zeros(2, 7, 16)),
-    ):
-        swapped = type(text)(text.states.flip(0), text.pooled.flip(0))
-        assert not torch.allclose(picture(text), picture(swapped))
+    assert not torch.allclose(picture(states), picture(states.flip(0)))
 
 
 def test_a_picture_does_not_depend_on_its_neighbours_captions(model):
@@ -297,11 +266,7 @@ def test_guidance_acts_above_a_level_of_noise_only(model):
         return model.draw(states, n_steps=4, generator=seeded(), **options)
 
     everywhere = model.painter.sample(
-        context(states),
-        guidance_scale=3.0,
-        n_steps=4,
-        concatenated=model.coordinates(3),
-        generator=seeded(),
+        context(states), guidance_scale=3.0, n_steps=4, generator=seeded()
     )
     everywhere = on_paper(everywhere)
     torch.testing.assert_close(picture(guidance_scale=3.0, guided_above=0.0), everywhere)

@@ -7,19 +7,14 @@ import torch
 
 from genlab.core import Sampleable, likelihood_kind
 from genlab.core.tensors import last
-from genlab.data.scenes import encode_scenes, read_scenes
+from genlab.data.scenes import MAX_WORDS, WORDS, encode_scenes, read_scenes
 from genlab.latent.vae import ImageVAE, ImageVAEConfig
 from genlab.metrics.cost import network_passes
 from genlab.nn.dit import DiT, DiTConfig
+from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.samplers import ddim_step
-from genlab.systems.latent_diffusion import (
-    LOG_ODDS,
-    CaptionEncoder,
-    LatentDiffusion,
-    Pixels,
-    sampling_times,
-)
+from genlab.systems.latent_diffusion import LOG_ODDS, LatentDiffusion, Pixels, sampling_times
 
 CAPTIONS = ["a red one", "a blue two left of a black nine", "a gold nine above a gold four"]
 ROWS = encode_scenes(read_scenes(CAPTIONS))
@@ -43,7 +38,7 @@ def small_unet():
 def system(net=None, **numbers):
     torch.manual_seed(0)
     vae = ImageVAE(ImageVAEConfig(size=16, width=8, latent_channels=2))
-    encoder = CaptionEncoder(d=8, n_layer=1, n_head=2)
+    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=8, n_layer=1, n_head=2)
     return LatentDiffusion(
         stirred(vae), stirred(net or small_unet(), 1), stirred(encoder, 2), **numbers
     ).eval()
@@ -80,7 +75,8 @@ def test_decoding_reads_unscaled_codes(model, generator):
 
 
 def test_pixels_stand_in_for_a_vae(generator):
-    made = LatentDiffusion(Pixels((3, 8, 8)), small_unet(), CaptionEncoder(d=8, n_head=2))
+    encoder = TextEncoder(len(WORDS), MAX_WORDS, d=8, n_head=2)
+    made = LatentDiffusion(Pixels((3, 8, 8)), small_unet(), encoder)
     x = torch.rand(5, 3, 8, 8, generator=generator)
     made.set_scale(x)
     torch.testing.assert_close(made.decode(made.encode(x)), x)

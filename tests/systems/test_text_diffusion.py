@@ -12,7 +12,7 @@ from genlab.data.captions import (
     read,
     write,
 )
-from genlab.nn.transformer import Text, TextEncoder
+from genlab.nn.transformer import TextEncoder
 from genlab.nn.unet import UNet, UNetConfig
 from genlab.score.edm import edm_sample, edm_sigmas
 from genlab.systems.text_diffusion import TextDiffusion, captioned_batch
@@ -22,8 +22,8 @@ CAPTIONS = ["a red one", "a thin blue seven leaning left"]
 
 def small(*, encoder=True, concatenated=0, **settings):
     torch.manual_seed(0)
-    net = UNet(UNetConfig(c_in=3 + concatenated, c_out=3, width=8, d_context=8, d_pooled=8))
-    text = TextEncoder(28, d=8, n_layer=1, n_head=2) if encoder else None
+    net = UNet(UNetConfig(c_in=3 + concatenated, c_out=3, width=8, d_context=8))
+    text = TextEncoder(28, 6, d=8, n_layer=1, n_head=2) if encoder else None
     model = TextDiffusion(net, text, event_shape=(3, 8, 8), sigma_data=0.5, **settings)
     with torch.no_grad():
         for p in model.parameters():  # move the zero-started layers
@@ -90,25 +90,23 @@ def test_what_is_concatenated_is_seen_in_both_halves_of_a_guided_pass():
 
 def test_texts_that_come_encoded_need_no_text_encoder():
     model = small(encoder=False)
-    text = Text(torch.randn(2, 4, 8), torch.randn(2, 8))
+    text = torch.randn(2, 4, 8)
     assert model.sample(text, n_steps=2, guidance_scale=2.0).shape == (2, 3, 8, 8)
     with pytest.raises(ValueError, match="no text encoder"):
         model.sample(CAPTIONS)
 
 
 def test_a_network_that_reads_no_text_is_refused():
-    with pytest.raises(ValueError, match="d_context and d_pooled are 8 and 0"):
-        TextDiffusion(
-            UNet(UNetConfig(width=8, d_context=8)), None, event_shape=(1, 8, 8), sigma_data=1.0
-        )
+    with pytest.raises(ValueError, match="its d_context is 0"):
+        TextDiffusion(UNet(UNetConfig(width=8)), None, event_shape=(1, 8, 8), sigma_data=1.0)
 
 
 def test_patches_are_put_back_where_they_were_cut():
     torch.manual_seed(0)
-    net = UNet(UNetConfig(c_in=12, c_out=12, width=8, d_context=8, d_pooled=8))
+    net = UNet(UNetConfig(c_in=12, c_out=12, width=8, d_context=8))
     model = TextDiffusion(net, None, event_shape=(3, 8, 8), sigma_data=0.5, patch=2).eval()
-    net.forward = lambda x, t, context, pooled: x
-    text = Text(torch.zeros(2, 1, 8), torch.zeros(2, 8))
+    net.forward = lambda x, t, context: x
+    text = torch.zeros(2, 1, 8)
     x, sigma = noisy()
     torch.testing.assert_close(model.raw(text)(x, sigma), x)
 

@@ -50,13 +50,13 @@ def test_the_error_is_that_of_the_posterior_mean(rho, sigma, n):
 
 
 CAPTIONS = ["a red seven moving left", "a blue two turning"]
-IMAGE = UNetConfig(c_in=12, c_out=12, width=8, n_head=2, d_context=8, d_pooled=8, time_scale=250.0)
+IMAGE = UNetConfig(c_in=12, c_out=12, width=8, n_head=2, d_context=8, time_scale=250.0)
 
 
 def fresh(**options):
     torch.manual_seed(0)
     net = VideoUNet(VideoUNetConfig(IMAGE, patch=2))
-    encoder = TextEncoder(28, d=8, n_layer=1, n_head=2)
+    encoder = TextEncoder(28, 6, d=8, n_layer=1, n_head=2)
     return TextToVideo(net, encoder, size=(3, 8, 8), **options).eval()
 
 
@@ -181,7 +181,7 @@ def test_captions_of_a_minibatch_tell_the_truth():
 def test_an_inflated_model_draws_each_frame_as_the_image_model_draws_a_picture():
     model = fresh()
     options = {"event_shape": (3, 8, 8), "sigma_data": 0.5, "patch": 2, "skip": False}
-    encoder = TextEncoder(28, d=8, n_layer=1, n_head=2)
+    encoder = TextEncoder(28, 6, d=8, n_layer=1, n_head=2)
     pretrained = stirred(TextDiffusion(UNet(IMAGE), encoder, **options).eval(), 0.1)
     inflate(model, pretrained)
     x, sigma = noise(), torch.tensor([0.5, 3.0])
