@@ -246,14 +246,15 @@ class VideoUNet(nn.Module):
         self.time_middle = TemporalAttention(width * mults[-1], config.image.n_head)
 
     def words(self, states: States, times: Float[Tensor, " *n f"]) -> Tensor | None:
-        """States of a text as each frame reads them: a product with the frame's number is added."""
-        if states is None or not self.config.positions:
-            return None if states is None else states.repeat_interleave(times.shape[-1], 0)
-        numbers = times.expand(len(states), -1).flatten()
-        waves = time_embedding(numbers, self.config.image.width, max_period=MAX_PERIOD).to(states)
-        told = self.word_told(states).repeat_interleave(times.shape[-1], 0)
+        r"""A text as each frame f reads it: $h + W\,((U h)\odot(V\,\mathrm{waves}(f)))$."""
+        if states is None:
+            return None
         each = states.repeat_interleave(times.shape[-1], 0)
-        return each + self.clock(told * self.frame_told(waves)[:, None])
+        if not self.config.positions:
+            return each
+        numbers = times.expand(len(states), -1).flatten()
+        waves = time_embedding(numbers, self.config.image.width, max_period=MAX_PERIOD).to(each)
+        return each + self.clock(self.word_told(each) * self.frame_told(waves)[:, None])
 
     def forward(
         self,

@@ -39,7 +39,7 @@ import genlab_course as course
 from genlab_course import widgets
 from genlab.core import last
 from genlab_course import check, check_close_mc, check_range
-from genlab.data.captions import WORDS
+from genlab.data.captions import MAX_WORDS, WORDS
 from genlab.data.moving import (
     MOTIONS, frames_in_colour, load_moving, measure_motion, small_digits, write_moving,
 )
@@ -215,7 +215,7 @@ for k, (name, (value, expected, off)) in enumerate(found.items()):
 # image model *is* the film model with $F$ independent frames. Check the shipped class's loss against a film noised by hand.
 
 # %%
-tiny_image = UNetConfig(c_in=12, c_out=12, width=8, n_head=2, d_context=32, d_pooled=32, time_scale=250.0)
+tiny_image = UNetConfig(c_in=12, c_out=12, width=8, n_head=2, d_context=32, time_scale=250.0)
 
 
 def stirred(net, seed=0, spread=0.1):
@@ -227,7 +227,7 @@ def stirred(net, seed=0, spread=0.1):
 
 
 net = stirred(VideoUNet(VideoUNetConfig(tiny_image, patch=2)))
-untrained = TextToVideo(net, TextEncoder(len(WORDS), d=32, n_layer=1), log_sigma=(-0.5, 1.0), shift=0.0).eval()
+untrained = TextToVideo(net, TextEncoder(len(WORDS), MAX_WORDS, d=32), log_sigma=(-0.5, 1.0), shift=0.0).eval()
 x0, told = scale(real_films[:4].double()), write_moving(*(part[:4] for part in real[1:]))
 g = torch.Generator().manual_seed(2)
 sigma = (-0.5 + torch.randn(4, generator=g)).exp()
@@ -235,7 +235,7 @@ eps = torch.randn(x0.shape, generator=g)
 level = sigma.reshape(4, 1, 1, 1, 1)
 x = x0 + level * eps
 text = untrained.encode(told)
-D = net(x / (0.5**2 + level**2).sqrt(), sigma.log() / 4, text.states, text.pooled)
+D = net(x / (0.5**2 + level**2).sqrt(), sigma.log() / 4, text)
 eps_hat = (x - D) / level
 w = sigma**2 * (1 / sigma.clamp(min=0.14) ** 2 + 1 / 0.5**2)
 mine = (w * (eps_hat - eps).square().flatten(1).mean(1)).mean()
@@ -393,7 +393,7 @@ check("= full attention that may look only at its own place", x[:5] + added, lay
 course.show_source(TemporalAttention.forward)
 
 # %% [markdown]
-# **Step 9. The image model is a special case, three times over.** *At the start*: $W_o = 0$, and what tells a frame its number and a place where it is starts at zero as well, so an
+# **Step 9. The image model is a special case, three times over.** *At the start*: $W_o = 0$, and what tells a frame its number starts at zero as well, so an
 # untrained film network is the image network on each frame. You can put trained image weights into it and lose nothing. *With links cut*: `joined=False`
 # skips the temporal layers; we train 15 % of the films that way, so that the same weights also hold a good model of single frames.
 # *With one frame*: a softmax over one number is 1, and temporal attention becomes the linear map $W_o W_v$ at each place.
@@ -458,11 +458,10 @@ with torch.no_grad():
 # %% [markdown]
 # **Step 12. A direction is a product.** Where does the digit stand in frame $f$? Write the way of "left" and "right" as a table, words by frames: $s_w(2f/7 - 1)\,\delta$ with
 # $s_w = \mp1$. Its rows and its columns have mean zero: the word without the number says nothing of the place, the number without the word says nothing either, and the best
-# sum $a_w + b_f$ is zero. The table has rank one: it *is* a product. So each block is told
-# $$e_f = e + W_{\text{clock}}\big((U e)\odot(V\,\text{waves}_f)\big),$$
-# where $e$ holds noise level and text and $W_{\text{clock}}$ starts at zero. This is not a detail. Our first networks joined number and words in a perceptron with one hidden layer, which *can* form
-# products but starts with hardly any: after 2,400 steps 54 % of 50 films moved as told. Digits moved along the right axis and tossed a coin for the sense. With the product, and
-# with places that learn sooner where they are, the guess of the clean frame stood where it should within 1,200 steps.
+# sum $a_w + b_f$ is zero. The table has rank one: it *is* a product. So frame $f$ does not read the states $h_j$ of the caption's words themselves by cross-attention, but
+# $$h_{jf} = h_j + W_{\text{clock}}\big((U h_j)\odot(V\,\text{waves}_f)\big),$$
+# each word times the frame's number, where $W_{\text{clock}}$ starts at zero. This is not a detail. Our first networks joined number and words in a perceptron with one hidden layer, which *can* form
+# products but starts with hardly any: after 2,400 steps 54 % of 50 films moved as told. Digits moved along the right axis and tossed a coin for the sense.
 
 # %%
 frames, sense = torch.arange(8.0), torch.tensor([-1.0, 1.0])
@@ -474,15 +473,13 @@ check("the best sum of a word's and a frame's part: zero", best_sum, torch.zeros
       unlike={"words that are not opposite": its_sum})  # fmt: skip
 check("rank of the table", torch.linalg.matrix_rank(places).item(), 1,
       unlike={"with a word that starts elsewhere": torch.linalg.matrix_rank(places + torch.tensor([[1.0], [0.0]])).item()})  # fmt: skip
-numbers, words = torch.tensor([0.0, 7.0]), torch.randn(2, 32, generator=g)
+numbers, words = torch.tensor([0.0, 7.0]), torch.randn(2, 6, 32, generator=g)  # two frames, six words
 with torch.no_grad():
-    bare = net.image.embedding(torch.zeros(2), None, words)
-    told_frames = net.embedding(torch.zeros(2), numbers, words).reshape(2, 2, -1) - bare[:, None]
-    waves = net.frame_told(time_embedding(numbers, tiny_image.width, max_period=100.0))
-    product = net.film_told(bare)[:, None] * waves[None]
-total = net.film_told(bare)[:, None] + waves[None]
-check("what genlab's blocks are told", told_frames, product @ net.clock.weight.T + net.clock.bias, atol=1e-9,
-      unlike={"a sum, not a product": total @ net.clock.weight.T + net.clock.bias})  # fmt: skip
+    read_by_frames = net.words(words, numbers).reshape(2, 2, 6, 32) - words[:, None]  # video, frame, word, channel
+    waves = net.frame_told(time_embedding(numbers, tiny_image.width, max_period=100.0))[None, :, None]
+    word = net.word_told(words)[:, None]
+check("what genlab's frames read", read_by_frames, (word * waves) @ net.clock.weight.T + net.clock.bias, atol=1e-9,
+      unlike={"a sum, not a product": (word + waves) @ net.clock.weight.T + net.clock.bias})  # fmt: skip
 
 # %% [markdown]
 # ## 4. Training: a painter, then pictures, then films
