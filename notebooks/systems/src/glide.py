@@ -477,8 +477,8 @@ check_range(
 # The pictures follow what is read as well as they follow their own caption, and keep nothing else: attention carries the whole caption. The last row says that it carries it word by word. Exchange *one* state, and the digit
 # changes while colour, stroke and slant stay.
 #
-# An earlier version of this network had a second road: the mean of all states was added to the time's embedding, and so shifted and scaled the features of every block. That road is short, so training used it: with the
-# states of another caption, 98 % of the digits still followed the mean (200 captions, quoted from that measurement). A caption of six words from short lists fits into one vector. Sentences about several objects do not, as the latent diffusion lab shows.
+# An earlier version of this network had a second road: the mean of all states was added to the time's embedding, and so shifted and scaled the features of every block. That road is short, so training used it: the
+# mean alone kept every word of .76 of the captions, attention alone of .03 (w = 3, 200 captions; quoted from a measurement of that version). A caption of six words from short lists fits into one vector. Sentences about several objects do not, as the latent diffusion lab shows.
 #
 # **Before you turn the slider:** at which $w$ do the three pictures begin to look like one? And which of the four words is the last to be kept? Words outside of the language get an answer, too: try "a purple seven".
 

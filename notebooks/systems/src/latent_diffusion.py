@@ -591,8 +591,8 @@ check_range(
 # ## 7. Which road does the caption take?
 #
 # A picture that fits its caption does not show *how* the caption got in. Many models have a second pathway: the mean of all word states, one vector, shifts
-# and scales the features of every block (the *pooled* embedding of Stable Diffusion XL and 3). The GLIDE lab measures a model that has both. Ours was built
-# with cross-attention alone. First the effect: the same noise, and other words. Nothing else differs between these pictures.
+# and scales the features of every block (the *pooled* embedding of Stable Diffusion XL and 3). An earlier network of the GLIDE lab had both, and its captions
+# took the short way. Ours was built with cross-attention alone. First the effect: the same noise, and other words. Nothing else differs between these pictures.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 variants = [
