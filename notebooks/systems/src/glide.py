@@ -356,9 +356,9 @@ left.legend(loc="lower right")
 right.legend(loc="lower right");
 
 # %% [markdown]
-# Two curves that bend. **Words** rise steeply from chance at $w = 0$, level off near $w = 3$, and fall again: a caricature is no longer read. **Likeness** is best at $w = 1$ and falls from there, distance and recall together: the variance of step 7. (At $w = 8$ recall seems to recover: pictures so scattered have large balls around them. No single number is enough.)
+# Two curves that bend. **Words** rise steeply from chance at $w = 0$, level off near $w = 3$, and fall again: a caricature is no longer recognised. **Likeness** is best at $w = 1$ and falls from there, distance and recall together: the variance of step 7.
 #
-# One word behaves differently: *stroke* is lost from the start. In the last, nearly noiseless steps digit and slant are long decided, and what is left to exaggerate is contrast: more ink, so that *thin* breaks and *bold* is safe. Hence a repair that costs less than nothing
+# The *stroke* falls first, from $w = 2$ on. In the last, nearly noiseless steps digit and slant are long decided, and what is left to exaggerate is contrast: more ink, so that *thin* breaks and *bold* is safe. Hence a repair that costs less than nothing
 # (Kynkäänniemi et al. 2024): **guide only at the noise levels where words are decided**, here $0.4\le\sigma\le 5$, and take the plain conditional guess elsewhere. The stars in the figure are guided so. Steps outside of the interval need one pass instead of two.
 
 # %%
@@ -370,15 +370,20 @@ claims, judge = [read(c) for c in captions], digit_evaluator()
 thin = torch.tensor([c.stroke == 0 for c in claims])
 ink = {"real": grey_of(held_out_pictures()[0][:150])[thin].mean().item()}
 pictures = draw(captions, 3.0, interval=WHERE)
-for name, x in (("w = 1", draw(captions, 1.0)), ("w = 3", draw(captions, 3.0)), ("limited", pictures)):
+for name, x in (("w = 1", draw(captions, 1.0)), ("w = 5", draw(captions, 5.0)), ("limited", draw(captions, 5.0, interval=WHERE))):
     ink[name] = grey_of(x)[thin].mean().item()
 share = {name: value / ink["real"] for name, value in ink.items()}
 for name, low, high, rival in (
-    ("w = 1", 0.93, 1.07, "limited"), ("limited", 1.08, 1.17, "w = 3"), ("w = 3", 1.17, 1.45, "limited")
+    ("w = 1", 0.93, 1.05, "w = 5"), ("limited", 0.97, 1.09, "w = 5"), ("w = 5", 1.09, 1.3, "limited")
 ):
     check_range(
         f"ink of thin digits, over the real, {name}", share[name], low, high, digits=2, unlike={rival: share[rival]}
     )
+words_gained = measured["all_limited_w5"] - measured["all_w5"]
+check_range(
+    "w = 5, card: all words, limited minus everywhere", words_gained, 0.02, 0.2,
+    unlike={"at w = 3": measured["all_limited_w3"] - measured["all_w3"]},
+)
 
 # %% [markdown]
 # With that, $w = 3$ keeps every promise that we made before training: 95 % of the digits, 99 % of the colours, 85 % of strokes and of slants. The card has 500 pictures of held-out captions, and 500 of *free* ones, whose words are drawn independently, also where handwriting rarely shows such digits (a bold one leaning left). The command that measures
@@ -413,16 +418,16 @@ spread = {}
 for w in (1.0, 3.0, 8.0):
     x = grey_of(draw(reds, w, seed=1, interval=WHERE)).reshape(10, 12, 16, 16)
     spread[w] = x.var(1).sum((1, 2)).mean().item() / of_class
-for w, low, high, rival in ((1.0, 0.75, 1.0, 3.0), (3.0, 0.5, 0.72, 1.0)):
+for w, low, high, rival in ((1.0, 0.7, 1.0, 3.0), (3.0, 0.4, 0.6, 1.0)):
     check_range(
         f"variance within a caption, over the real, w = {w:g}", spread[w], low, high, digits=2,
         unlike={f"w = {rival:g}": spread[rival]},
     )
 lost = spread[1.0] - spread[3.0]
-check_range("lost between w = 1 and w = 3", lost, 0.1, 0.5, digits=2, unlike={"from 3 to 8": spread[3.0] - spread[8.0]})
+check_range("lost between w = 1 and w = 3", lost, 0.2, 0.45, digits=2, unlike={"from 3 to 8": spread[3.0] - spread[8.0]})
 
 # %% [markdown]
-# From $w = 1$ to $w = 3$ a quarter of what real digits have is lost, from there to $w = 8$ hardly more: this curve bends, too.
+# From $w = 1$ to $w = 3$ three tenths of what real digits have are lost, from there to $w = 8$ less than half as much again: this curve bends, too.
 #
 # A control, here and now: the same kind of pictures held against *other* captions. Digit, colour and slant fall to their chance, so the judges read pictures and not captions.
 
@@ -456,7 +461,7 @@ read_instead = {
     "another digit's state": (torch.where(one_state, base.encode(other_digit), text), other_digit),
 }
 asked_for, as_read = {}, {}
-print(f"{'w = 3 in the interval':<24}" + "".join(f"{k:>9}" for k in ("digit", "colour", "stroke", "slant", "all", "all words read")))
+print(f"{'w = 3 in the interval':<24}" + "".join(f"{k:>9}" for k in ("digit", "colour", "stroke", "slant", "all", "as read")))
 for name, (states, what) in read_instead.items():
     x = draw(states, 3.0, interval=WHERE)
     asked_for[name] = word_scores(x, claims, judge)
@@ -548,7 +553,7 @@ of_stroke = found["classifier-free, w = 3"]["stroke"] - found["classifier, w = 3
 check_range("w = 3: all words, free minus classifier", gain, 0.2, 0.8, digits=2, unlike={"stroke": of_stroke})
 
 # %% [markdown]
-# At equal $w$ the classifier pulls less, and it reaches less: some 60 % of the digits at $w = 8$, where the painter has 99 % at $w = 3$. A classifier may be right for reasons that have no slope worth following (one pixel that gives the class away). It needs a backward
+# At equal $w$ the classifier pulls less, and it reaches less: some 70 % of the digits at $w = 8$, where the classifier-free denoiser has 96 % at $w = 3$. A classifier may be right for reasons that have no slope worth following (one pixel that gives the class away). It needs a backward
 # pass at every step, too. In its favour: it can be bolted onto a painter that is finished.
 #
 # **Step 11. What CLIP guidance was.** A classifier wants a list of classes, and sentences have none. CLIP scores a *pair*, by a dot product $s(x,c) = f(x)\cdot g(c)$, and learns to find each picture's caption among those of the batch, and each caption's picture:
@@ -719,17 +724,16 @@ nearer = {
 }  # fmt: skip
 ahead = {other: stated["recall_ours_drawn"] - stated[f"recall_{other}_drawn"] for other in ("bicubic", "sharpened")}
 tie = stated["precision_ours_drawn"] - stated["precision_bicubic_drawn"]
-behind = stated["precision_ours_real"] - stated["precision_bicubic_real"]
 for other in ("bicubic", "sharpened"):
     check_range(
         f"drawn, Fréchet: {other} minus ours", nearer["drawn", other], 1, 20,
         unlike={"the ceiling minus ours": likeness(truth).frechet - stated["frechet_ours_drawn"]},
     )
     check_range(f"drawn, recall: ours minus {other}", ahead[other], 0.1, 0.6, unlike={"precision": tie})
-check_range("drawn, precision: ours minus bicubic, a tie", tie, -0.02, 0.02, unlike={"of real small pictures": behind})
+check_range("drawn, precision: ours minus bicubic, a tie", tie, -0.02, 0.02, unlike={"recall": ahead["bicubic"]})
 
 # %% [markdown]
-# For drawn small pictures, which is what the stage is for, ours is nearer than both, reaches twice as much, and is no less precise (0.838; bicubic 0.834, a tie). For real ones bicubic even has a little more *precision* (0.91 against 0.88): a blurred digit lies in the middle of the real ones, each of its features is plausible. Its *recall* says what is missing, and the
+# For drawn small pictures, which is what the stage is for, ours is nearer than both, reaches twice as much, and is no less precise (0.802; bicubic 0.804, a tie). For real ones the two tie as well (0.91): a blurred digit lies in the middle of the real ones, each of its features is plausible. *Recall* says what bicubic lacks, and the
 # distance sees both. Sharpening buys recall with precision. A live look, with the truth beside it, and one more question: does the large picture *shrink* to the small one it was given?
 
 # %%
@@ -981,13 +985,13 @@ widgets.quiz("glide")
 # 3. A painter that guesses with and without a caption contains a classifier: their difference is its slope, divided by $\sigma^2$.
 # 4. Guidance follows that slope $w$ times; on guesses, noises and scores it is the same line.
 # 5. Hidden captions train the second guess; without them it is never trained at all.
-# 6. Sharpened laws lose variance with every unit of $w$ and move past the caption's own mean: words rise, turn and fall; likeness falls from $w = 1$ on. Guided only where words are decided, they keep both better at $w = 3$.
+# 6. Sharpened laws lose variance with every unit of $w$ and move past the caption's own mean: words rise, turn and fall; likeness falls from $w = 1$ on. Guided only where words are decided, pictures keep more likeness at $w = 3$, and more words, too, at $w = 5$.
 # 7. A separate classifier gives the same slope if it reads *noisy* pictures, perfectly; ours does not, and pulls less. CLIP guidance is this, with sentences for classes; the guide gives its own pictures better marks than an independent judge does.
 # 8. Two stages are exact, by the chain rule; a regression in place of the second one blurs, by the law of total variance.
 # 9. The second stage learns from real small pictures and works on drawn ones: noise in training hides the difference.
 # 10. Whoever draws never judges: machine, measurements and features know nothing of the painters.
 #
-# **Back to your predictions.** 1: likeness and variety, from the start; the stroke too; and at last every word. 2: anything; its state for "no caption" has gradient zero. 3: the sampler asks it about noise, where a clean classifier's slope is too steep and points anywhere. 4: it answers the mean of all sharp pictures that fit.
+# **Back to your predictions.** 1: likeness and variety, from the start; then the stroke, and in the end every word. 2: anything; its state for "no caption" has gradient zero. 3: the sampler asks it about noise, where a clean classifier's slope is too steep and points anywhere. 4: it answers the mean of all sharp pictures that fit.
 #
 # | its row on the map | objective | sampler | evaluations | $\log p$ | pays with |
 # |---|---|---|---|---|---|
