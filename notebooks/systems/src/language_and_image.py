@@ -44,7 +44,7 @@ from genlab.data.captions import encode, read
 from genlab.zoo import card, find, load_model
 from genlab.systems.evaluation import claims_of, drawn_scores, held_out_pictures, read_scores
 from genlab.systems.language_and_image import (
-    IMAGE, LENGTH, VOCABULARY, LanguageAndImage, context, only_last, rows_of, words_of,
+    GUIDED_ABOVE, IMAGE, LENGTH, VOCABULARY, LanguageAndImage, context, on_paper, only_last, rows_of, words_of,
 )  # fmt: skip
 from genlab.systems.text_diffusion import captioned_batch
 from genlab.zoo.systems import caption_distribution, text_gap
@@ -377,7 +377,8 @@ check(
 
 # %% [markdown]
 # **How the shipped model was trained.** Its painter starts as that of the GLIDE-style lab, whose text encoder is left behind; the language model starts from nothing. So the painter
-# knows what digits look like, and has to learn what the states *mean*. Two details decided how fast, measured after 300 steps on the digits of 150 captions of its own:
+# knows what digits look like, and has to learn what the states *mean*. Two details decided how fast, measured after 300 steps on the digits of 150 captions of its own (with an earlier version,
+# whose denoiser was also given the sum of the states):
 #
 # - *The weight $\lambda$ of the picture's loss.* Adam divides every gradient by its own size, so only the ratio of the two terms of step 8 counts. With $\lambda = 5$ the
 #   text's gradient drowns the painter's: 28 % of the digits were right; with $\lambda = 20$, 48 %; with $\lambda = 80$, 88 %, while the text lags behind (0.26 nats from its law, not 0.16). We take $\lambda = 60$.
@@ -463,7 +464,7 @@ for kind, colour in (("digit", "#0072B2"), ("stroke", "#E69F00"), ("slant", "#00
 ax.set(xlabel="guidance scale w", ylabel="fraction of words kept", ylim=(0.2, 1.02))
 ax.legend(loc="lower right")
 check_range("all words at w = 1", scores[0]["all"], 0.4, 0.72, digits=2, unlike={"w = 3": scores[1]["all"]})
-check_range("all words at w = 3", scores[1]["all"], 0.8, 1.0, digits=2, unlike={"w = 1": scores[0]["all"]})
+check_range("all words at w = 3", scores[1]["all"], 0.75, 1.0, digits=2, unlike={"w = 1": scores[0]["all"]})
 
 # %% [markdown]
 # ## 6. What is in the last state
@@ -547,9 +548,11 @@ for name, told in shown.items():
     print(f"{name:<30}" + "".join(f"{f'~{ways[name][kind]:.2f}':>9}" for kind in kept))
 right = {name: score["all"] for name, score in ways.items()}
 follows = drawn_scores(following, (images["the next caption's states"] + 1) / 2)["all"]
+only = ways["the image token's state only"]
+check_range("the image token's state only: colour", only["colour"], 0.95, 1.0, digits=2, unlike={"digit": only["digit"]})
 check_range(
-    "all words, the image token's state only", right["the image token's state only"], 0.45, 0.9, digits=2,
-    unlike={"the next caption's states": right["the next caption's states"]},
+    "... all words", only["all"], 0.06, 0.3, digits=2,
+    unlike={"the words' states only": right["the words' states only"], "the next caption's": right["the next caption's states"]},
 )
 check_range(
     "the next caption's states: pictures follow them, less than their own", right["all states"] - follows, -0.1, 0.1, digits=2,
@@ -560,7 +563,8 @@ print("all words on the card, 600 captions:", *(f"{key} ~{value:.2f}" for key, v
 
 
 # %% [markdown]
-# Pictures follow the states that are read, whatever caption was meant: cross-attention carries all of it. The image token's state has read the whole caption and says most of it.
+# Pictures follow the states that are read, whatever caption was meant: cross-attention carries all of it. The image token's state has read the whole caption, but tells this painter the colour and little else. Digit, stroke and slant
+# are read from the states of their own words, and nothing paid the language model for saying them twice. Without the image token's state most pictures stay right, although training never showed that.
 
 # %% [markdown]
 # ## 7. What a caption tells, in nats, and what it costs to serve two masters
@@ -616,17 +620,17 @@ bounds = {
 }
 claimed = {name: (bounds["own"] - bounds[name]).mean().item() for name in ("untold", "another's")}
 check_range(
-    "by the painter: with caption - without, nats", claimed["untold"], 10.0, 60.0, digits=0,
+    "by the painter: with caption - without, nats", claimed["untold"], 7.0, 40.0, digits=0,
     unlike={"the truth": exact_information},
 )
 check_range(
-    "with caption - with another's", claimed["another's"], 500.0, 4000.0, digits=0,
+    "with caption - with another's", claimed["another's"], 150.0, 1500.0, digits=0,
     unlike={"without a caption": claimed["untold"]},
 )
 print(f"bits per channel of a pixel, at most: ~{-bounds['own'].mean() / (768 * math.log(2)):.1f}")
 
 # %% [markdown]
-# The reader stays below the truth, as it must, and far below: at little more than the $\log 6 = 1.8$ nats of the colour. The painter claims several times as much as a caption can tell. No paradox: each bound is loose by its own
+# The reader stays below the truth, as it must, and far below: at little more than the $\log 6 = 1.8$ nats of the colour. The painter claims twice as much as a caption can tell. No paradox: each bound is loose by its own
 # amount, the untold one by more (one row in ten trained it), and 768 channels add up. *A difference of two bounds is not an estimate of anything*; that is why every
 # likelihood of this course carries its kind. What survives is the order: told, untold, told something wrong, and the last is far behind, as step 3 says: a wrong caption is worse than none.
 #
@@ -635,7 +639,7 @@ print(f"bits per channel of a pixel, at most: ~{-bounds['own'].mean() / (768 * m
 # %%
 greedy = lm.describe(pictures, reshape=lambda logits: keep_top_k(logits, 1))
 said = read_scores(words_of(greedy), truths)
-check_range("colour read rightly, of 1,000", said["colour"], 0.97, 1.0, digits=2, unlike={"digit": said["digit"]})
+check_range("colour read rightly, of 1,000", said["colour"], 0.75, 0.95, digits=2, unlike={"digit": said["digit"]})
 check_range("digit read rightly, of 1,000", said["digit"], 0.05, 0.35, digits=2, unlike={"colour": said["colour"]})
 figure, axes = plt.subplots(1, 8, figsize=(10, 1.7))
 for ax, picture, text in zip(axes, pictures, words_of(greedy), strict=False):
@@ -644,8 +648,8 @@ for ax, picture, text in zip(axes, pictures, words_of(greedy), strict=False):
 
 
 # %% [markdown]
-# It reads colours and guesses the digits. Nothing is broken: the same network, trained from nothing for 4,500 steps with $\lambda = 5$, read 92 % of the digits and 85 % of whole
-# descriptions rightly, and *drew* only 61 % of its captions with every word right. One set of weights, three losses that pull at it, and their ratio decides who is heard. This is the honest balance of the shipped
+# It reads most colours and guesses the digits. Nothing is broken: an earlier version of this network, trained from nothing for 4,500 steps with $\lambda = 5$, read 92 % of the digits and 85 % of whole
+# descriptions rightly, and *drew* only 61 % of its captions with every word right (quoted). One set of weights, three losses that pull at it, and their ratio decides who is heard. This is the honest balance of the shipped
 # model: it draws well what it writes, and it is no reader of pictures. Production models spend a separate, trained eye on that, and far more steps.
 
 # %% [markdown]
@@ -685,14 +689,16 @@ check_range("temperature 100", shares[-1], 0.14, 0.29, digits=2, unlike={"temper
 
 
 # %% [markdown]
-# **Failure 3: padding that is seen.** Two ways to get it wrong. *More zeros* than in training (a batch padded to its longest text): step 7 says that the words
+# **Failure 3: padding that is seen.** Two mistakes. Which one costs more? *More zeros* than in training (a batch padded to its longest text): step 7 says that the words
 # lose weight. *Raw states* at the padding, in place of zeros: the language model has states there, of padding tokens that it was never trained to read.
 
 # %%
 def padded(n_positions):
-    wide = F.pad(states[:100], (0, 0, 0, n_positions - LENGTH))
-    images = model.draw(context(wide, n_positions), guidance_scale=W, n_steps=STEPS, generator=torch.Generator().manual_seed(15))
-    return drawn_scores(texts[:100], (images + 1) / 2)["all"]
+    images = model.painter.sample(
+        context(states[:100], n_positions), guidance_scale=W, interval=(GUIDED_ABOVE, math.inf), n_steps=STEPS,
+        generator=torch.Generator().manual_seed(15),
+    )  # fmt: skip
+    return drawn_scores(texts[:100], (on_paper(images) + 1) / 2)["all"]
 
 
 with torch.no_grad():
@@ -708,10 +714,13 @@ ax.set_xticks(lengths, lengths)
 ax.legend()
 check_range("7 positions, as in training", by_length[0], 0.8, 1.0, digits=2, unlike={"112 positions": by_length[-1]})
 check_range(
-    "lost with raw states of padding", by_length[0] - exposed["all"], 0.05, 0.8, digits=2,
-    unlike={"with 14 zero states": by_length[0] - by_length[1]},
+    "lost with 112 positions", by_length[0] - by_length[-1], 0.07, 0.4, digits=2,
+    unlike={"with raw states of padding": by_length[0] - exposed["all"]},
 )
 
+
+# %% [markdown]
+# The zeros cost one picture in six when there are sixteen times as many as in training. The raw states cost nothing that a hundred pictures could show: this denoiser attends to states that look like words, and these do not.
 
 # %% [markdown]
 # **Failure 4: one position off.** Hand on the state that *predicted* each token in place of the one that has *read* it: `h[:, :-1]` where `h[:, 1:]` belongs. No shape
@@ -730,12 +739,12 @@ print(f"{'':<16}" + "".join(f"{kind:>9}" for kind in ("colour", "digit", "slant"
 for lag, score in behind.items():
     print(f"states {lag} behind " + "".join(f"{f'~{score[kind]:.2f}':>9}" for kind in ("colour", "digit", "slant", "all")))
 check_range("one behind: colour", behind[1]["colour"], 0.95, 1.0, digits=2, unlike={"digit": behind[1]["digit"]})
-check_range("one behind: digit", behind[1]["digit"], 0.65, 0.92, digits=2, unlike={"in step": behind[0]["digit"]})
-check_range("two behind: digit", behind[2]["digit"], 0.3, 0.74, digits=2, unlike={"one behind": behind[1]["digit"]})
+check_range("one behind: digit", behind[1]["digit"], 0.65, 0.95, digits=2, unlike={"in step": behind[0]["digit"]})
+check_range("two behind: digit", behind[2]["digit"], 0.45, 0.85, digits=2, unlike={"one behind": behind[1]["digit"]})
 check_range("two behind: slant", behind[2]["slant"], 0.2, 0.65, digits=2, unlike={"one behind": behind[1]["slant"]})
 
 # %% [markdown]
-# The colour is not touched: the painter's gradient has written it into the states of all later words. The digit and the slant, said last, suffer. One position off still looks
+# The colour is not touched: the painter's gradient has written it into the states of all later words. One behind, some digits are lost; two behind, the slant goes as well. One position off still looks
 # like a working system with a mediocre painter, which is what makes this mistake expensive. A check of the states against one pass over the text, as in section 3, finds it in a second.
 
 # %% [markdown]
@@ -820,7 +829,7 @@ widgets.quiz("language_and_image")
 # 5. With a cache each token is read once, and the states come for free; the image token must be read once more after it was drawn.
 # 6. Cross-attention does not know order, the states do. Zero states take their share of the softmax: keep their number fixed.
 # 7. The painter's gradient through the states writes large what text alone leaves as a residue, such as the colour.
-# 8. End to end, almost nine captions in ten come out right in every word; with shuffled states a few in a thousand, which chance allows and a sum predicts.
+# 8. End to end, nine captions in ten come out right in every word; with shuffled states a few in a thousand, which chance allows and a sum predicts.
 # 9. A caption tells 5.5 nats of its picture. No difference of two bounds says so, and the ratio of the losses decides which of its masters the language model serves.
 # 10. Nothing starts the painter but the token: heat the words, and most prompts are never drawn.
 #
