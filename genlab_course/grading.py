@@ -52,8 +52,6 @@ class Exercise:
     judge: Callable[[Any], str] | None = None  # "" when right, else the sentence to say
     rtol: float | None = None  # None: 1e-4, or three digits where the answer is a number by hand
     atol: float | None = None
-    level: str = "compute"  # compute, derive, build, repair or predict
-    minutes: int = 5
 
 
 def bank(names: dict[str, Any]) -> tuple[Exercise, ...]:

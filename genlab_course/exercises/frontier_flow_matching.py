@@ -92,8 +92,6 @@ def edm_velocity(denoiser: Model, x: Tensor, t: Tensor) -> Tensor:
 
 VELOCITY = Exercise(
     id="fm.marginal-velocity",
-    level="build",
-    minutes=10,
     right=marginal_velocity,
     cases=tuple((_batch(5, 5, 2)[1], t, _batch(6, 4, 2)[1]) for t in (0.4, 0.85, 0.15)),
     mistakes=Mistake.pairs(
@@ -122,8 +120,6 @@ VELOCITY = Exercise(
 )
 FLOOR = Exercise(
     id="fm.floor",
-    level="derive",
-    minutes=5,
     right=floor,
     cases=((0.0,), (0.2,), (0.5,), (0.9,)),
     mistakes=Mistake.pairs(
@@ -142,8 +138,6 @@ FLOOR = Exercise(
 )
 LOSS = Exercise(
     id="fm.loss",
-    level="build",
-    minutes=10,
     right=flow_loss,
     cases=tuple((_trained, *batch[1:]) for batch in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))),
     mistakes=Mistake.pairs(
@@ -164,8 +158,6 @@ LOSS = Exercise(
 )
 SAMPLER = Exercise(
     id="fm.sampler",
-    level="repair",
-    minutes=5,
     right=flow_sample,
     cases=tuple((*_batch(n, 4, 2)[:2], n) for n in (4, 1, 7)),
     atol=1e-5,
@@ -187,8 +179,6 @@ SAMPLER = Exercise(
 )
 BUDGET = Exercise(
     id="fm.budget",
-    level="predict",
-    minutes=3,
     right=16,
     mistakes=Mistake.pairs(
         2,
@@ -206,8 +196,6 @@ BUDGET = Exercise(
 )
 PAIRS = Exercise(
     id="fm.pairs",
-    level="repair",
-    minutes=5,
     right=pairs_by_label,
     cases=(_labelled(1, 7), _labelled(2, 12)),
     mistakes=Mistake.pairs(
@@ -224,8 +212,6 @@ PAIRS = Exercise(
 )
 EDM = Exercise(
     id="fm.edm",
-    level="compute",
-    minutes=5,
     right=edm_velocity,
     cases=tuple((n, x, t) for n, x, _, t in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))),
     mistakes=Mistake.pairs(

@@ -136,7 +136,6 @@ def _start(seed: int) -> tuple[Any, ...]:
 
 SHORTCUT = Exercise(
     id="12.shortcut",
-    minutes=3,
     right=2 * 0.9**2.5 + 0.3 * math.sqrt(1 - 0.9**5),
     mistakes=Mistake.pairs(
         2 * 0.9**5 + 0.3 * (1 - 0.9**5),
@@ -155,8 +154,6 @@ SHORTCUT = Exercise(
 )
 BOUND_WEIGHT = Exercise(
     id="12.bound-weight",
-    level="derive",
-    minutes=4,
     right=weight,
     cases=((0.1, 0.6, 0.1), (0.02, 0.9, 0.015), (0.3, 0.2, 0.25)),
     mistakes=Mistake.pairs(
@@ -180,7 +177,6 @@ BOUND_WEIGHT = Exercise(
 )
 V_AGAINST_EPS = Exercise(
     id="12.v-against-eps",
-    level="derive",
     right=lambda alpha_bar: 1 / alpha_bar,
     cases=((0.9,), (0.5,), (0.1,)),
     mistakes=Mistake.pairs(
@@ -199,8 +195,6 @@ V_AGAINST_EPS = Exercise(
 )
 TRAINING_STEP = Exercise(
     id="12.training-step",
-    level="build",
-    minutes=10,
     right=noise_loss,
     cases=(_batch(0), _batch(1)),
     mistakes=Mistake.pairs(
@@ -227,8 +221,6 @@ TRAINING_STEP = Exercise(
 )
 SAMPLER = Exercise(
     id="12.sampler",
-    level="build",
-    minutes=10,
     right=walk_back,
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(
@@ -254,8 +246,6 @@ SAMPLER = Exercise(
 )
 REPAIR = Exercise(
     id="12.repair",
-    level="repair",
-    minutes=5,
     right=clipped_walk,
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(
@@ -283,8 +273,6 @@ REPAIR = Exercise(
 )
 FEW_STEPS = Exercise(
     id="12.few-steps",
-    level="predict",
-    minutes=3,
     right="narrow",
     mistakes=Mistake.pairs(
         "wide",

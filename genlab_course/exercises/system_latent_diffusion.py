@@ -151,8 +151,6 @@ CAPTIONS = Exercise(
     hints="It is easier to count the captions in which every pair is known.\n"
     "The two objects are chosen independently: multiply.\n"
     "1 - (48/60)^2.",
-    level="compute",
-    minutes=3,
 )
 TRAINING_STEP = Exercise(
     id="ld.training-step",
@@ -180,8 +178,6 @@ TRAINING_STEP = Exercise(
     "The line is (1 - t) z0 + t eps, with t broadcast over channels and places; what is its "
     "derivative in t?\n"
     "read(torch.where(dropped[:, None], 0, rows)), then the mean square of v - (eps - z0).",
-    level="build",
-    minutes=10,
 )
 CROSS_ATTENTION = Exercise(
     id="ld.cross-attention",
@@ -203,8 +199,6 @@ CROSS_ATTENTION = Exercise(
     "words.\n"
     "Heads: a.unflatten(-1, (n_head, -1)).transpose(1, 2) gives (b, heads, n, width).\n"
     "softmax(q k^T / sqrt(width)) over the words, times v; join the heads again, then w_o.",
-    level="build",
-    minutes=10,
 )
 SAMPLER = Exercise(
     id="ld.sampler",
@@ -228,8 +222,6 @@ SAMPLER = Exercise(
     hints="There are two faults: one in the blend, one in the step.\n"
     "Set w = 1 and look which answer remains; then set v constant and look where z goes.\n"
     "v = u + w (c - u); z = z + (s - t) v.",
-    level="repair",
-    minutes=6,
 )
 BAG = Exercise(
     id="ld.bag",
@@ -247,8 +239,6 @@ BAG = Exercise(
     hints="The words fix two digits, two colours and a relation. What is left to chance?\n"
     "Which digit stands in the first place, and which colour: two choices of two.\n"
     "1/2 times 1/2.",
-    level="predict",
-    minutes=4,
 )
 SHIFT = Exercise(
     id="ld.shift",
@@ -264,8 +254,6 @@ SHIFT = Exercise(
     hints="What happens to the variance of the signal when every code is multiplied by c?\n"
     "It is multiplied by c^2, and the noise stays. Take the logarithm of the ratio.\n"
     "The rise is log c^2 with c = 5.5.",
-    level="compute",
-    minutes=3,
 )
 PIXEL_STD = Exercise(
     id="ld.pixel-std",
@@ -286,8 +274,6 @@ PIXEL_STD = Exercise(
     "stand alone.\n"
     "Times 2 s^2: sum of squares + 2 s^2 KL. Now divide by D.\n"
     "2 s^2 / D = weight.",
-    level="derive",
-    minutes=6,
 )
 PIPELINE = Exercise(
     id="ld.pipeline",
@@ -304,8 +290,6 @@ PIPELINE = Exercise(
     hints="Three things happen, in this order: sample, undo the scaling, decode.\n"
     "Scaled = (z - shift) / spread. Solve for z.\n"
     "decode(shift + spread * sample(noise)).",
-    level="compute",
-    minutes=3,
 )
 COST = Exercise(
     id="ld.cost",
@@ -325,8 +309,6 @@ COST = Exercise(
     hints="Which networks run in every step, and which once?\n"
     "A guided step blends two answers of the U-Net. For w = 1 the blend is one of them.\n"
     "steps x (1 or 2) x unet + decoder.",
-    level="build",
-    minutes=10,
 )
 
 EXERCISES = bank(globals())
