@@ -71,6 +71,7 @@ _FIXED = "the value is right, but training cannot follow it back to the weights:
 _ASKED = "see its text above the cell"
 _BANKS = f"{__package__}.exercises"
 _LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
+    "few": "frontier_few_step",
     "fm": "frontier_flow_matching",
     "ld": "system_latent_diffusion",
     "lm": "system_language_model",
