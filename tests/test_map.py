@@ -35,6 +35,7 @@ from genlab.map import (
         ("latent_diffusion", (LATENT, SCORE)),
         ("flow_density_estimator", (FLOW,)),
         ("flow_matching", (SCORE,)),
+        ("few_step", (SCORE,)),
         *((about_all, FAMILIES) for about_all in (1, 9, 15)),
     ],
 )

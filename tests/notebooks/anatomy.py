@@ -19,6 +19,7 @@ STANDARD = (
     "12_diffusion_i",
     "systems/latent_diffusion",
     "frontier/flow_matching",
+    "frontier/few_step",
 )
 LEVELS = ("compute", "derive", "build", "repair", "predict")
 CELLS, OK_LINES, WIDTH, IMPORTS = 60, 40, 88, 12
