@@ -24,11 +24,11 @@ def normal_average(x: Tensor, r: Tensor, t: Tensor, s: float) -> Tensor:
     return x * (1 - std_r / std_t) / (t - r)
 
 
-def consistency_loss(u: Any, x: Tensor, s: Tensor, t: Tensor, v: Tensor) -> Tensor:
-    """The end of the path seen from x at t, against the end seen one step lower."""
+def consistency_loss(u: Any, slow: Any, x: Tensor, s: Tensor, t: Tensor, v: Tensor) -> Tensor:
+    """The end of the path seen by u from x at t, against the slow copy's, one step lower."""
     lower = x - (t - s) * v
     with torch.no_grad():
-        goal = lower - s * u(lower, 0 * s, s)
+        goal = lower - s * slow(lower, 0 * s, s)
     return (x - t * u(x, 0 * t, t) - goal).square().mean()
 
 
@@ -51,11 +51,15 @@ def _net(x: Tensor, r: Tensor, t: Tensor) -> Tensor:
     return torch.sin(_W * x + r) * (1 + t) + _W * t * r
 
 
-def _slopes(right: Any, *case: Tensor) -> Callable[[Any], str]:
+def _slow(x: Tensor, r: Tensor, t: Tensor) -> Tensor:
+    return torch.cos(x + r) * t
+
+
+def _slopes(right: Any, *case: Any) -> Callable[[Any], str]:
     """A judge: the gradient of a loss must be that of `right`, which holds its target fixed."""
 
     def judge(answer: Any) -> str:
-        found, wanted = (torch.autograd.grad(f(_net, _X, *case), _W)[0] for f in (answer, right))
+        found, wanted = (torch.autograd.grad(f(_net, *case), _W)[0] for f in (answer, right))
         says = "the value is right, but the target moves along: it must get no gradient."
         return "" if torch.allclose(found, wanted) else says
 
@@ -106,24 +110,26 @@ NORMAL = Exercise(
 CONSISTENCY = Exercise(
     id="few.consistency",
     right=consistency_loss,
-    cases=((_net, _X, *_CONSISTENCY), (_net, _EPS, 0 * _R, _T, _V)),
-    judge=_slopes(consistency_loss, *_CONSISTENCY),
+    cases=((_net, _slow, _X, *_CONSISTENCY), (_net, _slow, _EPS, 0 * _R, _T, _V)),
+    judge=_slopes(consistency_loss, _net, _X, *_CONSISTENCY),
     mistakes=Mistake.pairs(
-        lambda u, x, s, t, v: (x - u(x, 0 * t, t) - (y := x - (t - s) * v) + u(y, 0 * s, s))
+        lambda u, slow, x, s, t, v: consistency_loss(u, u, x, s, t, v),
+        "Your f starts at the data now; but the goal must come from the slow copy.",
+        lambda u, slow, x, s, t, v: (x - u(x, 0 * t, t) - (y := x - (t - s) * v) + slow(y, 0 * s, s))
         .square().mean(),
         "At t = 0 your f still moves x: a jump is the velocity times the time that it bridges.",
-        lambda u, x, s, t, v: consistency_loss(u, x, s, t, -v),
+        lambda u, slow, x, s, t, v: consistency_loss(u, slow, x, s, t, -v),
         "Down means against the velocity: subtract it.",
     ),
     hints="What must f do at t = 0, whatever the network says? And which side may learn?\n"
-    "f(x, t) = x - t * u(x, 0, t). The side at the lower time is the goal.\n"
-    "Compute f(x - (t - s) * v, s) under torch.no_grad(); then the mean squared difference.",
+    "f(x, t) = x - t * u(x, 0, t). The side at the lower time is the goal: ask the slow copy.\n"
+    "lower = x - (t - s) * v; goal = lower - s * slow(lower, 0 * s, s); mean squared difference.",
 )  # fmt: skip
 MEAN_FLOW = Exercise(
     id="few.mean-flow",
     right=mean_flow_loss,
     cases=((_net, _X, *_MEAN_FLOW), (_net, _V, _X, 0 * _R, _T)),
-    judge=_slopes(mean_flow_loss, *_MEAN_FLOW),
+    judge=_slopes(mean_flow_loss, _X, *_MEAN_FLOW),
     mistakes=Mistake.pairs(
         lambda u, x, e, r, t: mean_flow_loss(lambda x, a, b: u(x, r + b - t, b), x, e, r, t),
         "r stays where it is while you differentiate in t: its tangent is 0.",

@@ -297,26 +297,26 @@ print(
 # $$f(y_t,t)=f(y_s,s)\ \text{ along one path},\qquad f(x,0)=x .$$
 # The second is the **boundary condition**. Without it $f=0$ satisfies the first perfectly and draws nothing, which answers question 2. In our form it holds by construction, because the factor $t$ switches the network off at $t=0$.
 #
-# **Step 5. Consistency distillation.** Take a point $x$ at time $t$, let a trained *teacher* take one small Euler step down to $s$, and ask the *student* for the end from both. The lower answer is nearer to the data,
-# where the boundary condition knows the answer, so it is the goal and gets no gradient (**stop-gradient**, written sg):
-# $$\ell_{\text{CD}}=\big\lVert f_\theta(x,t)-\operatorname{sg}f_\theta\big(x-(t-s)\,v_{\text{teacher}}(x,t),\ s\big)\big\rVert^2 .$$
+# **Step 5. Consistency distillation.** Take a point $x$ at time $t$, let a trained *teacher* take one small Euler step down to $s$, and ask for the end from both points. The lower answer is nearer to the data,
+# where the boundary condition knows the answer, so it is the goal: it comes from a slow copy of the student, the running average $\bar\theta$ of its weights, and gets no gradient.
+# $$\ell_{\text{CD}}=\big\lVert f_\theta(x,t)-f_{\bar\theta}\big(x-(t-s)\,v_{\text{teacher}}(x,t),\ s\big)\big\rVert^2 .$$
 # Right answers are handed up from level to level, from $t=0$ to $t=1$.
 #
 # **Your turn 4 · a loss with two faults** *(repair, 10 minutes)*
 #
-# The function below runs, and its loss falls. Still its student draws nothing useful. It has **two** faults, and steps 4 and 5 name both. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`, and `u(x, r, t)` is the network. Return the mean over batch and coordinates.
-# Both students below are trained with *your* loss.
+# The function below runs, and its loss falls. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over batch and coordinates.
+# Both students of this section are trained with *your* loss.
 
 
 # %%
-def broken_consistency(u, x, s, t, v):
-    """Both ends from the network alone; v is the velocity at (x, t)."""
+def broken_consistency(u, slow, x, s, t, v):
+    """Both ends as the student sees them."""
     f = lambda x, t: x - u(x, 0 * t, t)
     return (f(x, t) - f(x - (t - s) * v, s)).square().mean()
 
 
-def my_consistency(u, x, s, t, v):
-    """The end seen from x at t, against the end seen one step lower, at s."""
+def my_consistency(u, slow, x, s, t, v):
+    """The end seen from x at t, against the goal, seen one step lower, at s."""
     ...
 
 
@@ -359,7 +359,7 @@ class Jump(torch.nn.Module):
         for k, shift in enumerate(self.told(told).chunk(2, 1)):
             inner = self.layers[2 * k](torch.nn.functional.layer_norm(h, h.shape[1:]))
             h = h + self.layers[2 * k + 1](torch.nn.functional.silu(inner + shift))
-        return (x - self.write(h)) / t.clamp(min=0.1)
+        return (x - self.write(h)) / t.clamp(min=0.05)
 
 
 def fit(start, loss, seed, n_steps=300, lr=1e-3):
@@ -378,7 +378,8 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3):
         x0, label = images[rows], labels[rows]
         eps = torch.randn(64, 144, generator=g)
         u = lambda x, r, t, label=label: net(x, r, t, label)
-        value = loss(u, x0, eps, label, g)
+        slow = lambda x, r, t, label=label: average.average(x, r, t, label)
+        value = loss(u, slow, x0, eps, label, g)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
@@ -388,16 +389,15 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3):
 
 
 # %% [markdown]
-# Five losses will be handed to `fit`. The first is flow matching: $r=t$, and the target is the velocity of the line. Its times are drawn **late**, $t=1-U^2$ with uniform $U$, because jumps start at $t=1$; the density of times does not change what a perfect network learns.
+# Five losses will be handed to `fit`, each a function of the network `u`, its slow copy, and a batch. The first is flow matching: $r=t$, and the target is the velocity of the line. Dividing by $t$ makes errors near the data loud, so each time is weighted with $t$; as with a density of times, that does not change what a perfect network learns.
+
 
 # %%
-late = lambda g: 1 - torch.rand(64, 1, generator=g) ** 2
-
-
-def match(u, x0, eps, label, g):
-    """Flow matching: the velocity at r = t."""
-    t = late(g)
-    return (u((1 - t) * x0 + t * eps, t, t) - (eps - x0)).square().mean()
+def match(u, slow, x0, eps, label, g):
+    """Flow matching: the velocity at r = t, at logit-normal times."""
+    t = torch.sigmoid(torch.randn(64, 1, generator=g))
+    v = u((1 - t) * x0 + t * eps, t, t)
+    return (t * (v - (eps - x0)).square()).mean()
 
 
 def neighbours(x0, eps, g, n=16):
@@ -410,17 +410,17 @@ def neighbours(x0, eps, g, n=16):
 def distil(teacher):
     """Consistency distillation: the teacher says where the path goes."""
 
-    def loss(u, x0, eps, label, g):
+    def loss(u, slow, x0, eps, label, g):
         x, s, t = neighbours(x0, eps, g)
-        return consistency(u, x, s, t, teacher(x, t, t, label))
+        return consistency(u, slow, x, s, t, teacher(x, t, t, label))
 
     return loss
 
 
-def train_alone(u, x0, eps, label, g):
+def train_alone(u, slow, x0, eps, label, g):
     """Consistency training: the line's own velocity in place of the teacher's."""
     x, s, t = neighbours(x0, eps, g)
-    return consistency(u, x, s, t, eps - x0)
+    return consistency(u, slow, x, s, t, eps - x0)
 
 
 torch.manual_seed(0)
@@ -500,24 +500,26 @@ torch.set_default_dtype(torch.float32)
 #
 # **Step 7. Displacements add up.** With the middle time $m=\frac{r+t}2$ the way from $t$ to $r$ is the way to $m$ and on to $r$. Divide by $t-r$; each half lasts half of the time:
 # $$u(x,r,t)=\tfrac12\,u(x,m,t)+\tfrac12\,u(y_m,r,m),\qquad y_m=x-(t-m)\,u(x,m,t).$$
-# **Shortcut models** (Frans et al. 2024) train on this equation. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; a quarter of the batch trains that velocity by flow matching. The right-hand side gets no gradient. So short jumps
+# **Shortcut models** (Frans et al. 2024) train on this equation. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; a quarter of the batch trains that velocity by flow matching. The right-hand side comes from the slow copy. So short jumps
 # are learned from data and long ones from shorter ones, and the network can be asked for any of its step sizes.
 
 # %%
 data_rows = torch.arange(64)[:, None] < 16  # a quarter of each batch: flow matching
 
 
-def shortcut(u, x0, eps, label, g):
+def shortcut(u, slow, x0, eps, label, g):
     """One jump = two half jumps, on gaps of 1, 1/2, 1/4 and 1/8."""
     gap = 0.5 ** torch.randint(0, 4, (64, 1), generator=g)
     t = gap * torch.ceil(torch.rand(64, 1, generator=g) / gap)
+    any_time = torch.sigmoid(torch.randn(64, 1, generator=g))
+    t = torch.where(data_rows, any_time, t)
     r, m, x = t - gap, t - gap / 2, (1 - t) * x0 + t * eps
     euler = gap < 0.2  # the halves of the smallest gap
-    with torch.no_grad():
-        first = u(x, torch.where(euler, t, m), t)
-        second = u(x - gap / 2 * first, torch.where(euler, m, r), m)
+    first = slow(x, torch.where(euler, t, m), t)
+    second = slow(x - gap / 2 * first, torch.where(euler, m, r), m)
     goal = torch.where(data_rows, eps - x0, (first + second) / 2)
-    return (u(x, torch.where(data_rows, t, r), t) - goal).square().mean()
+    error = u(x, torch.where(data_rows, t, r), t) - goal.detach()
+    return (t * error.square()).mean()
 
 
 students["shortcut"] = fit(teacher, shortcut, seed=1)
@@ -599,8 +601,8 @@ course.solution("few.mean-flow")
 
 # %%
 def mean_flow(u, x0, eps, label, g, loss=mean_flow_loss):
-    """MeanFlow at random times r <= t; a quarter of the batch has r = t."""
-    t = late(g)
+    """MeanFlow at r <= t, t mostly late; a quarter of the batch has r = t."""
+    t = 1 - 0.9 * torch.rand(64, 1, generator=g) ** 2
     r = t * torch.rand(64, 1, generator=g) ** 2
     return loss(u, x0, eps, torch.where(data_rows, t, r), t)
 
@@ -636,7 +638,8 @@ seconds = {}
 for name, loss in losses.items():
     tick = time.process_time()
     for _ in range(20):
-        loss(lambda x, r, t: net(x, r, t, label), x0, eps, label, g).backward()
+        student = lambda x, r, t: net(x, r, t, label)
+        loss(student, u, x0, eps, label, g).backward()
     seconds[name] = (time.process_time() - tick) / 20
 for name, cost in seconds.items():
     print(
@@ -775,10 +778,10 @@ show(
 #
 # ## 7. It fails: a derivative that stands still
 #
-# MeanFlow's derivative is *along the path*. A frequent slip, which raises no error, is to differentiate in $t$ alone: the direction $(0,0,1)$ in place of $(v,0,1)$. Another slip, in consistency models, is to let the goal learn as well (no stop-gradient). The record holds both, trained like the others from the same teachers, three seeds each.
+# MeanFlow's derivative is *along the path*. A frequent slip, which raises no error, is to differentiate in $t$ alone: the direction $(0,0,1)$ in place of $(v,0,1)$. Another slip, in consistency models, is to let the goal learn as well. The record holds both, trained like the others from the same teachers, three seeds each.
 
 # %%
-slips = {"MeanFlow, x held fixed": 4, "consistency distillation, no stop-gradient": 1}
+slips = {"MeanFlow, x held fixed": 4, "consistency distillation, both sides learn": 1}
 for (name, sound), values in zip(slips.items(), table[:, 5:, 0].T, strict=True):
     right_ones = table[:, sound, 0]
     print(
@@ -846,12 +849,13 @@ def held_fixed(u, x0, eps, r, t):
 
 
 def both_learn(teacher):
-    """Consistency distillation without a stop-gradient."""
+    """Consistency distillation with the student's own, learning answer as goal."""
 
-    def loss(u, x0, eps, label, g):
+    def loss(u, slow, x0, eps, label, g):
         x, s, t = neighbours(x0, eps, g)
         f = lambda x, t: x - t * u(x, 0 * t, t)
-        return (f(x, t) - f(x - (t - s) * teacher(x, t, t, label), s)).square().mean()
+        lower = x - (t - s) * teacher(x, t, t, label)
+        return (f(x, t) - f(lower, s)).square().mean()
 
     return loss
 
@@ -866,7 +870,7 @@ def seed_of_record(seed):
         "shortcut": shortcut,
         "MeanFlow": mean_flow,
         "MeanFlow, x held fixed": lambda *a: mean_flow(*a, loss=held_fixed),
-        "no stop-gradient": both_learn(teacher),
+        "both sides learn": both_learn(teacher),
     }
     nets = {name: fit(teacher, loss, seed=seed + 1) for name, loss in losses.items()}
     return {"flow matching": teacher} | nets
@@ -874,7 +878,7 @@ def seed_of_record(seed):
 
 if remake:
     everything, long, first = [], [], None
-    used = SAMPLERS | {"MeanFlow, x held fixed": jumps, "no stop-gradient": renoise}
+    used = SAMPLERS | {"MeanFlow, x held fixed": jumps, "both sides learn": renoise}
     for seed in (0, 1, 2):
         nets = seed_of_record(seed)
         everything.append(
