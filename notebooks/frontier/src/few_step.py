@@ -304,7 +304,7 @@ print(f"one Euler step at {(two - step).item():.3f}")
 #
 # **Your turn 4 · a loss with two faults** *(repair, 10 minutes)*
 #
-# The function below runs, and its loss falls. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over batch and coordinates.
+# The function below runs without an error. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over batch and coordinates.
 # Both students of this section are trained with *your* loss.
 
 
@@ -539,13 +539,13 @@ students["shortcut"] = fit(teacher, shortcut, seed=1)
 # $$\boxed{\;u(x,r,t)=v^*(x,t)-(t-r)\,\frac{d}{dt}u(x,r,t),\qquad \frac{d}{dt}u=(v^*\cdot\nabla_x)\,u+\partial_tu\;}$$
 # As in step 2, $\frac d{dt}$ is along the path: $x$ moves with velocity $v^*$, $r$ stays, $t$ moves with rate 1. So the direction of the JVP is $(v^*,0,1)$. Conversely, a smooth $u$ that obeys the identity has $\frac{d}{dt}\big[(t-r)\,u\big]=v^*$. Integrate from $r$: it is the average velocity. No boundary condition is needed, since the factor $t-r$ is zero at $t=r$.
 #
-# The check uses two routes to the exact flow of the mixture. On the left $u$ comes from quantiles. On the right a fourth-order Runge-Kutta method follows the path, and `jvp` differentiates *through* its 64 steps.
+# The check uses two routes to the exact flow of the mixture. On the left $u$ comes from quantiles. On the right a fourth-order Runge-Kutta method follows the path, and `jvp` differentiates *through* its 96 steps.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
 
 
-def travel(x, r, t, n=64):
+def travel(x, r, t, n=96):
     """Where the path through x at t is at time r: Runge-Kutta steps."""
     h = (r - t) / n
     for _ in range(n):
@@ -558,7 +558,7 @@ def travel(x, r, t, n=64):
 
 
 u = torch.linspace(0.02, 0.98, 25)
-pairs = ((0.1, 0.5), (0.3, 0.9), (0.1, 0.95))
+pairs = ((0.1, 0.5), (0.3, 0.9), (0.1, 0.9))
 x = torch.cat([path(u, t) for _, t in pairs])
 lower = torch.cat([path(u, r) for r, _ in pairs])
 r, t = (
@@ -654,7 +654,7 @@ for name, cost in seconds.items():
 #
 # Three samplers are needed. **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is put back on the path with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
 #
-# The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09; smaller is better). Half of the table's work was done beforehand: the figures of three seeds are in a small record, made by the last cell of *Going further*. This notebook has trained the first seed again, and the check compares it with the record.
+# The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09; smaller is better). The figures of three seeds were measured beforehand and stand in a small record, which the cell in *Going further* makes again. This notebook has trained the first seed anew, and the check compares it with the record. Error bars are standard errors over the three seeds.
 
 
 # %%
@@ -724,17 +724,20 @@ print(
     f"~{distance(images[1000:1500]):.2f}"
 )
 ratio = np.array([live[name][0] for name in SAMPLERS]) / table[0, :5, 0]
+apart = lambda ratio: np.exp(np.abs(np.log(ratio)).max())
 check_range(
-    "this notebook's seed over the record's, one evaluation: largest",
-    ratio.max(),
-    0.7,
+    "largest factor between this notebook and the record's first seed",
+    apart(ratio),
+    1.0,
     1.4,
-    unlike={"another model's": live["flow matching"][0] / table[0, 1, 0]},
+    unlike={"without training": apart(live["flow matching"][0] / table[0, 1:5, 0])},
 )
+
 
 # %% jupyter={"source_hidden": true}
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.3), width_ratios=[1, 1.35])
-marks = dict(zip(SAMPLERS, zip((RED, BLUE, GREEN, ORANGE, PINK), "osD^v"), strict=True))
+COLOURS = (RED, BLUE, GREEN, ORANGE, PINK)
+marks = dict(zip(SAMPLERS, zip(COLOURS, "osD^v", strict=True), strict=True))
 for k, (name, (colour, mark)) in enumerate(marks.items()):
     left.errorbar(
         counts,
@@ -777,7 +780,11 @@ show(
 )
 
 # %% [markdown]
-# RACETEXT
+# **One evaluation.** Each student is far better than its teacher in one step. Consistency distillation is best in every one of the three seeds, and consistency training, which asked nobody, comes close (question 3). With one evaluation these two reach about what the teacher needs eight for.
+#
+# **More evaluations.** Here the four part ways. The shortcut model improves with each doubling. MeanFlow gains most from the second evaluation and loses a little after it. The consistency models gain nothing: they know one kind of jump, to the end, and for a second one they have to throw fresh noise on a finished picture.
+#
+# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet with one evaluation of MeanFlow. And equal steps are not equal costs: look at the milliseconds above.
 #
 # ## 7. It fails: a derivative that stands still
 #
@@ -793,7 +800,7 @@ for (name, sound), values in zip(slips.items(), table[:, 5:, 0].T, strict=True):
     )
 
 # %% [markdown]
-# SLIPTEXT
+# Neither slip raises an error. With $x$ held fixed the network learns a field that belongs to no flow, and in each seed its one-step samples are about two to four times as far from the data. A goal that learns costs less here, because the boundary condition still holds and the teacher's start was good; but each seed got worse. The lower answer, which was right, is pulled towards the upper one, which was not.
 #
 # ## 8. Another way: match the distribution, not the path
 #
@@ -908,7 +915,7 @@ if remake:
 #
 # 1. At $\tanh1\approx0.76$ (section 1): the second step aims at the mean of two points, as seen from half-way.
 # 2. Answer 0 to everything. The boundary condition forbids it (section 3).
-# 3. PREDICTTEXT
+# 3. The one that asks the teacher, in all three seeds, for one evaluation (section 6). The one that learns from data alone is close behind.
 #
 # ## Project: a better single evaluation
 #
