@@ -79,6 +79,10 @@ STRAIGHTNESS = Exercise(
     mistakes=Mistake.pairs(
         lambda s: (s[:-1] - s[1:] - (s[0] - s[-1])).square().sum(-1).mean(),
         "You compared a step's length with the whole chord; a velocity is length over time.",
+        lambda s: ((s[:-1] - s[1:]) * (len(s) - 1)).square().sum(-1).mean(),
+        "That is the mean squared velocity. Subtract the chord before you square.",
+        lambda s: straightness(s) / s.shape[-1],
+        "Sum over the coordinates; the mean is over steps and paths only.",
     ),
     hints="Velocity of a step, minus the velocity that a straight path would have.\n"
     "With n equal steps a step's velocity is its displacement times n; the chord needs no factor.\n"
@@ -93,6 +97,8 @@ NORMAL = Exercise(
         "That is the displacement; an average velocity is displacement over time.",
         lambda x, r, t, s: x * (t - (1 - t) * s**2) / ((1 - t) ** 2 * s**2 + t**2),
         "That is the velocity at t alone. Where is the path at time r?",
+        lambda x, r, t, s: x * (1 - ((1 - r) ** 2 * s**2 + r**2) ** 0.5) / (t - r),
+        "x has standard deviation c_t already, so it is scaled by c_r / c_t, not by c_r.",
     ),
     hints="Where is the point at time r that is at x at time t? It keeps x / std(t).\n"
     "y_r = x * std(r) / std(t), with std(t)^2 = (1 - t)^2 s^2 + t^2.\n"
@@ -106,6 +112,8 @@ CONSISTENCY = Exercise(
     mistakes=Mistake.pairs(
         lambda u, slow, x, s, t, v: consistency_loss(u, u, x, s, t, v),
         "Your f starts at the data now; but the goal must come from the slow copy.",
+        lambda u, slow, x, s, t, v: consistency_loss(u, slow, x, s, t, -v),
+        "Down means against the velocity: subtract it.",
         lambda u, slow, x, s, t, v: consistency_loss(
             lambda x, r, t: u(x, r, t) / t, lambda x, r, t: slow(x, r, t) / t, x, s, t, v
         ),
@@ -125,6 +133,8 @@ MEAN_FLOW = Exercise(
         "r stays where it is while you differentiate in t: its tangent is 0.",
         lambda u, x, e, r, t: mean_flow_loss(lambda x, a, b: u(x.detach(), a, b), x, e, r, t),
         "Your derivative holds x fixed; along the path x moves, too, with velocity v.",
+        lambda u, x, e, r, t: mean_flow_loss(u, e, x, r, t),
+        "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
     ),
     hints="Three parts: point and velocity, u with its derivative along the path, the target.\n"
     "jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t)) returns u and du/dt in one call.\n"

@@ -178,10 +178,6 @@ def perfect(data):
     return lambda cond: lambda x, sigma: data.denoiser(x, 1.0, sigma)
 
 
-# the first forward derivative of a process imports torch's scripted decompositions
-FORWARD = pytest.mark.filterwarnings("ignore:.torch.jit.script. is deprecated")
-
-
 def normal_average(x, r, t):
     """The mean velocity of the flow to N(0, S^2), whose paths keep x / std(t)."""
     std = lambda t: ((1 - t) ** 2 * S**2 + t**2).sqrt()
@@ -195,7 +191,6 @@ def test_jumps_of_the_exact_mean_velocity_end_where_the_flow_ends(generator):
         torch.testing.assert_close(end, S * x)
 
 
-@FORWARD
 def test_the_exact_mean_velocity_is_where_the_gradient_of_the_loss_vanishes():
     # data and noise by quadrature: x0 = S z_i, eps = z_j, with weights w_i w_j
     z, w = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(40))
@@ -209,7 +204,6 @@ def test_the_exact_mean_velocity_is_where_the_gradient_of_the_loss_vanishes():
         assert abs(torch.autograd.grad(loss, factor)[0]) < 1e-8
 
 
-@FORWARD
 def test_the_derivative_is_along_the_path_and_the_target_does_not_learn(generator):
     a = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
     u = lambda x, r, t: torch.sin(a * x + r[:, None]) * (1 + t[:, None] ** 2)
