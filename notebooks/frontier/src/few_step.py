@@ -506,7 +506,7 @@ students = {
 #
 # **Step 7. Displacements add up.** With the middle time $m=\frac{r+t}2$ the way from $t$ to $r$ is the way to $m$ and on to $r$. Divide by $t-r$; each half lasts half of the time:
 # $$u(x,r,t)=\tfrac12\,u(x,m,t)+\tfrac12\,u(y_m,r,m),\qquad y_m=x-(t-m)\,u(x,m,t).$$
-# **Shortcut models** (Frans et al. 2024) train on this equation. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; as in the paper, three quarters of a batch train that velocity by flow matching, and one quarter the jumps. The right-hand side comes from the slow copy. So short jumps
+# **Shortcut models** (Frans et al. 2024) train on this equation. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; three quarters of a batch train that velocity by flow matching, and one quarter the jumps. (With the fractions exchanged the one run that we made went astray, to a distance of 21: jumps then learn mostly from jumps.) The right-hand side comes from the slow copy. So short jumps
 # are learned from data and long ones from shorter ones, and the network can be asked for any of its step sizes.
 
 
@@ -582,9 +582,9 @@ torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
 # **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of the identity is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and
-# $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. This is the argument of conditional flow matching once more, and this time *no* order of $\Delta$ is neglected. The loss:
+# $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. This is the argument of conditional flow matching once more, and this time *no* order of $\Delta$ is neglected. The loss, where sg (**stop-gradient**) marks a value that gets no gradient:
 # $$\ell_{\text{MF}}=\Big\lVert u_\theta(x_t,r,t)-\operatorname{sg}\Big[(\epsilon-x_0)-(t-r)\,\tfrac{d}{dt}u_\theta\Big]\Big\rVert^2 .$$
-# At $r=t$ it *is* the flow matching loss. Like that loss it has a floor that no network gets below, here larger: the noise of $\epsilon-x_0$ enters twice.
+# At $r=t$ it *is* the flow matching loss. Like that loss it has a floor that no network gets below. The target's noise is $\epsilon-x_0-v^*$ times $1-(t-r)\,\partial u/\partial x$, the derivative of the jump $x\mapsto y_r$. So it is loudest where the flow pulls neighbours apart, which is where the decision between two digits falls.
 #
 # **Your turn 5 · the MeanFlow loss** *(build, 10 minutes)*
 #
@@ -839,7 +839,7 @@ torch.set_default_dtype(torch.float32)
 # | consistency distillation | a teacher | none (or an average) | a second training, and the teacher's mistakes as its ceiling |
 # | consistency training | data | none (or an average) | noisy goals, bias at coarse levels |
 # | shortcut | data | none | three evaluations a training step; errors of short jumps add up in long ones |
-# | MeanFlow | data | none | a JVP a training step, a larger floor |
+# | MeanFlow | data | none | a JVP a training step, noisy targets where the flow spreads |
 # | DMD | a teacher | one for $p_G$, trained along | three networks in memory; $\mathrm{KL}(p_G\Vert p)$ punishes samples where $p$ is small, not what is missing, so variety can be lost |
 # | all | | | no likelihood through the ODE from one jump |
 #
@@ -946,7 +946,7 @@ widgets.quiz("few_step")
 # |---|---|---|---|---|---|
 # | few-step model | agreement along a path, or of distributions | jumps | 1 to 4 | none from the jump | a further training, some quality or variety |
 #
-# **What production systems add.** Latent spaces and guidance inside the target, so that one evaluation is already guided (Geng et al. 2025, 2025b). Geng et al. 2025b recast the loss as a regression on the velocity, with the network's own estimate as the direction of the JVP, which lowers the noise of step 9. Continuous-time consistency models with stabilised networks scale to 1.5 billion parameters (Lu and Song 2024). DMD2 (Yin et al. 2024b) drops DMD's extra regression loss
+# **What production systems add.** Latent spaces and guidance inside the target, so that one evaluation is already guided (Geng et al. 2025, 2025b). Geng et al. 2025b recast the loss as a regression on the velocity, with the network's own estimate as the direction of the JVP, and report a steadier training. Continuous-time consistency models with stabilised networks scale to 1.5 billion parameters (Lu and Song 2024). DMD2 (Yin et al. 2024b) drops DMD's extra regression loss
 # and adds a discriminator. Boffi et al. 2025 derive consistency, shortcut and MeanFlow losses as cases of learning one *flow map*, our $y_r(x,t)$.
 #
 # ## Sources
