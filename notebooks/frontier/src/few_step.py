@@ -145,12 +145,12 @@ check(
 # %%
 course.exercise("few.two-steps", ...)  # your number in place of the dots
 
+
 # %% [markdown]
 # **Your turn 2 · the bend** *(compute, 5 minutes)*
 #
 # `states` has shape `(n + 1, b, d)`: $b$ paths at the $n+1$ equally spaced times from $t=1$ (first) to $t=0$ (last). The **straightness** (Liu et al. 2022; we call it the bend, since 0 means straight) is the mean squared distance of a path's velocity
 # from its **chord** $y_1-y_0$, the constant velocity that would join the same ends: $S=\int_0^1\mathbb E\lVert\dot y_t-(y_1-y_0)\rVert^2dt$. Sum over the $d$ coordinates; take the mean over steps and paths.
-
 
 # %%
 def my_straightness(states):
@@ -234,6 +234,7 @@ show(
     "steps are near the exact staircase.",
 )
 
+
 # %% [markdown]
 # On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to the middle line, and once more at the very end, where the outer paths spread to the width of their cluster. In the table, clusters that lie further apart bend the flow more, and one or two steps miss by more. On the
 # right, one step sends all noise to the mean (flat line), and two steps nearly follow $\tanh$ (exactly, if the clusters were points): from $\epsilon=1$ they land at $\tanh1\approx0.76$, which is question 1.
@@ -260,7 +261,6 @@ show(
 # **Your turn 3 · an average in closed form** *(derive, 5 minutes)*
 #
 # Let the data be $\mathcal N(0,s^2)$. Then $x_t$ is normal with variance $c_t^2=(1-t)^2s^2+t^2$, and a path keeps its quantile, so $y_t/c_t$ does not change along a path. Write $u(x,r,t)$.
-
 
 # %%
 def my_average(x, r, t, s):
@@ -289,6 +289,7 @@ jump, step = normal_average(two, zero, one, 0.5), velocity(two, one, unit)
 print(f"from noise 2: one jump lands at {(two - jump).item():.3f}, ", end="")
 print(f"one Euler step at {(two - step).item():.3f}")
 
+
 # %% [markdown]
 # For data with standard deviation $0.5$ the noise 2, two standard deviations out, becomes the sample 1, also two standard deviations out. One Euler step lands at the mean, 0.
 #
@@ -307,7 +308,6 @@ print(f"one Euler step at {(two - step).item():.3f}")
 #
 # The function below runs without an error. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over batch and coordinates.
 # Both students of this section are trained with *your* loss.
-
 
 # %%
 def broken_consistency(u, slow, x, s, t, v):
@@ -391,7 +391,6 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3):
 
 # %% [markdown]
 # Five losses will be handed to `fit`, each a function of the network `u`, its slow copy, and a batch. The first is flow matching: $r=t$, and the target is the velocity of the line. Dividing by $t$ makes errors near the data loud, so each time is weighted with $t$; as with a density of times, that does not change what a perfect network learns.
-
 
 # %%
 def match(u, slow, x0, eps, label, g):
@@ -501,6 +500,7 @@ students = {
     "consistency training": fit(teacher, train_alone, seed=1),
 }
 
+
 # %% [markdown]
 # ## 4. Shortcuts: one jump equals two half jumps
 #
@@ -508,7 +508,6 @@ students = {
 # $$u(x,r,t)=\tfrac12\,u(x,m,t)+\tfrac12\,u(y_m,r,m),\qquad y_m=x-(t-m)\,u(x,m,t).$$
 # **Shortcut models** (Frans et al. 2024) train on this equation. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; three quarters of a batch train that velocity by flow matching, and one quarter the jumps. (With the fractions exchanged the one run that we made went astray, to a distance of 21: jumps then learn mostly from jumps.) The right-hand side comes from the slow copy. So short jumps
 # are learned from data and long ones from shorter ones, and the network can be asked for any of its step sizes.
-
 
 # %%
 def shortcut(u, slow, x0, eps, label, g):
@@ -580,6 +579,7 @@ check(
 )
 torch.set_default_dtype(torch.float32)
 
+
 # %% [markdown]
 # **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of the identity is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and
 # $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. This is the argument of conditional flow matching once more, and this time *no* order of $\Delta$ is neglected. The loss, where sg (**stop-gradient**) marks a value that gets no gradient:
@@ -589,7 +589,6 @@ torch.set_default_dtype(torch.float32)
 # **Your turn 5 · the MeanFlow loss** *(build, 10 minutes)*
 #
 # Write it: the point on the line, its velocity, $u$ and $\frac{d}{dt}u$ by one call of `jvp`, the target without gradient (`.detach()`), the mean squared error. `u(x, r, t)` is the network, all times have shape `(b, 1)`. The training below uses *your* loss.
-
 
 # %%
 def my_mean_flow(u, x0, eps, r, t):
@@ -650,13 +649,13 @@ for name, cost in seconds.items():
         f"~{cost / seconds['flow matching']:.1f} times flow matching"
     )
 
+
 # %% [markdown]
 # ## 6. The race: quality against evaluations
 #
 # Three samplers are needed. **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is put back on the path with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
 #
 # The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09; smaller is better). The figures of three seeds were measured beforehand and stand in a small record, which the cell in *Going further* makes again. This notebook has trained the first seed anew, and the check compares it with the record. Error bars are standard errors over the three seeds.
-
 
 # %%
 def flow_steps(net, noise, n, label):
@@ -733,7 +732,6 @@ check_range(
     1.4,
     unlike={"without training": apart(live["flow matching"][0] / table[0, 1:5, 0])},
 )
-
 
 # %% jupyter={"source_hidden": true}
 figure, ax = plt.subplots(figsize=(7, 3.8))
