@@ -148,7 +148,7 @@ def mean_flow_loss(
     if bool((r > t).any()):
         raise ValueError(f"r must be at most t, got r - t up to {float((r - t).max())}")
     x, v = add_noise(x0, 1 - t, t, eps), eps - x0
-    u, change = jvp(average, (x, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))
+    u, change = jvp(average, (x, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))[:2]
     target = v - expand(t - r, x) * change
     return mean_event((u - target.detach()) ** 2)
 

@@ -31,7 +31,7 @@ figure, ax = plt.subplots(figsize=(9, 4.8))
 pictures = torch.from_numpy(record["pictures"].astype(np.float32))
 show_images(ax, pictures[:, None] / 127.5 - 1)
 for k, name in enumerate(rows):
-    ax.text(-2, 13 * k + 6, name, ha="right", va="center")
+    ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=9)
 show(
     figure,
     alt="Six rows of ten squares of 12 by 12 pixels: noise, then what five networks "
@@ -70,7 +70,7 @@ course.draw_map("few_step", slim=True)
 # 1. Data are the two points $-1$ and $1$. You know the perfect velocity and take **two** equal Euler steps from the noise $\epsilon=1$. Where do you land: at 0, 0.5, 0.76 or 1?
 # 2. A network answers two questions about a path: where does it end, seen from here, and where does it end, seen from a bit lower? You train the answers to agree. What is the easiest way to
 #    agree perfectly and draw nothing?
-# 3. Four students start as copies of one teacher and train for the same number of steps. Which one draws best with one evaluation: the one that asks the teacher, or one that learns from data alone?
+# 3. Four students start as copies of one teacher and train for the same number of steps. Which one draws best with one evaluation: the one that goes on asking the teacher, or one that goes on with data alone?
 #
 # ## 1. Why few steps fail
 #
@@ -151,6 +151,7 @@ course.exercise("few.two-steps", ...)  # your number in place of the dots
 #
 # `states` has shape `(n + 1, b, d)`: $b$ paths at the $n+1$ equally spaced times from $t=1$ (first) to $t=0$ (last). The **straightness** (Liu et al. 2022; we call it the bend, since 0 means straight) is the mean squared distance of a path's velocity
 # from its **chord** $y_1-y_0$, the constant velocity that would join the same ends: $S=\int_0^1\mathbb E\lVert\dot y_t-(y_1-y_0)\rVert^2dt$. Sum over the $d$ coordinates; take the mean over steps and paths.
+
 
 # %%
 def my_straightness(states):
@@ -262,6 +263,7 @@ show(
 #
 # Let the data be $\mathcal N(0,s^2)$. Then $x_t$ is normal with variance $c_t^2=(1-t)^2s^2+t^2$, and a path keeps its quantile, so $y_t/c_t$ does not change along a path. Write $u(x,r,t)$.
 
+
 # %%
 def my_average(x, r, t, s):
     """The average velocity between r < t of the path that is at x at time t."""
@@ -308,6 +310,7 @@ print(f"one Euler step at {(two - step).item():.3f}")
 #
 # The function below runs without an error. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over batch and coordinates.
 # Both students of this section are trained with *your* loss.
+
 
 # %%
 def broken_consistency(u, slow, x, s, t, v):
@@ -391,6 +394,7 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3):
 
 # %% [markdown]
 # Five losses will be handed to `fit`, each a function of the network `u`, its slow copy, and a batch. The first is flow matching: $r=t$, and the target is the velocity of the line. Dividing by $t$ makes errors near the data loud, so each time is weighted with $t$; as with a density of times, that does not change what a perfect network learns.
+
 
 # %%
 def match(u, slow, x0, eps, label, g):
@@ -509,6 +513,7 @@ students = {
 # **Shortcut models** (Frans et al. 2024) train on this equation. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; three quarters of a batch train that velocity by flow matching, and one quarter the jumps. (With the fractions exchanged the one run that we made went astray, to a distance of 21: jumps then learn mostly from jumps.) The right-hand side comes from the slow copy. So short jumps
 # are learned from data and long ones from shorter ones, and the network can be asked for any of its step sizes.
 
+
 # %%
 def shortcut(u, slow, x0, eps, label, g):
     """One jump = two half jumps on gaps of 1, 1/2, 1/4, 1/8; and flow matching."""
@@ -590,6 +595,7 @@ torch.set_default_dtype(torch.float32)
 #
 # Write it: the point on the line, its velocity, $u$ and $\frac{d}{dt}u$ by one call of `jvp`, the target without gradient (`.detach()`), the mean squared error. `u(x, r, t)` is the network, all times have shape `(b, 1)`. The training below uses *your* loss.
 
+
 # %%
 def my_mean_flow(u, x0, eps, r, t):
     """Mean squared error of the MeanFlow identity, a tensor."""
@@ -656,6 +662,7 @@ for name, cost in seconds.items():
 # Three samplers are needed. **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is put back on the path with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
 #
 # The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09; smaller is better). The figures of three seeds were measured beforehand and stand in a small record, which the cell in *Going further* makes again. This notebook has trained the first seed anew, and the check compares it with the record. Error bars are standard errors over the three seeds.
+
 
 # %%
 def flow_steps(net, noise, n, label):
@@ -770,17 +777,17 @@ show_images(
     title="this notebook's networks, two evaluations, the noise of the first picture",
 )
 for k, name in enumerate(SAMPLERS):
-    ax.text(-2, 13 * k + 6, name, ha="right", va="center")
+    ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=9)
 show(
     figure,
     alt="Five rows of the digits 0 to 9, one row a model, drawn with two evaluations; "
-    "the strokes are clearer than with one.",
+    "all but the 5 and the 9 can be read in most rows.",
 )
 
 # %% [markdown]
-# **One evaluation.** Each student is far better than its teacher in one step. Consistency distillation is best in every one of the three seeds, and consistency training, which asked nobody, comes close (question 3). With one evaluation these two lie between the teacher's four and eight steps.
+# **One evaluation.** Each student is far better than its teacher in one step. Consistency distillation is best in every one of the three seeds, and consistency training comes close (question 3): it started from the teacher's weights, but never asked the teacher. With one evaluation these two lie between the teacher's four and eight steps.
 #
-# **More evaluations.** Here the four part ways. The shortcut model improves with each doubling. MeanFlow gains most from the second evaluation and loses a little after it; its times were drawn for long jumps. The consistency models gain nothing: they know one kind of jump, to the end, and for a second one they have to throw fresh noise on a finished picture.
+# **More evaluations.** Here the four part ways. The shortcut model improves with each doubling. MeanFlow gains most from the second evaluation and loses a little after it, perhaps because its times were drawn for long jumps. The consistency models gain nothing: they know one kind of jump, to the end, and for a second one they have to throw fresh noise on a finished picture.
 #
 # **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet with one evaluation of MeanFlow. And equal steps are not equal costs: look at the milliseconds above, where a step of MeanFlow is the most expensive.
 #
@@ -798,7 +805,7 @@ for (name, sound), values in zip(slips.items(), table[:, 5:, 0].T, strict=True):
     )
 
 # %% [markdown]
-# Neither slip raises an error. With $x$ held fixed the network learns a field that belongs to no flow, and in each seed its one-step samples are about two to four times as far from the data. A goal that learns costs less here, because the boundary condition still holds and the teacher's start was good; but each seed got worse. The lower answer, which was right, is pulled towards the upper one, which was not.
+# Neither slip raises an error. With $x$ held fixed the network learns a field that belongs to no flow, and in each seed its one-step samples are about two to four times as far from the data. A goal that learns costs less here, but each seed got worse. The boundary condition still holds, so the empty answer is no way out. But the lower answer, the better one of the two, is now pulled towards the upper one as well.
 #
 # ## 8. Another way: match the distribution, not the path
 #
@@ -834,9 +841,9 @@ torch.set_default_dtype(torch.float32)
 #
 # | model | needs | extra networks while training | what it pays |
 # |---|---|---|---|
-# | consistency distillation | a teacher | none (or an average) | a second training, and the teacher's mistakes as its ceiling |
-# | consistency training | data | none (or an average) | noisy goals, bias at coarse levels |
-# | shortcut | data | none | three evaluations a training step; errors of short jumps add up in long ones |
+# | consistency distillation | a teacher | a running average | a second training, and the teacher's mistakes as its ceiling |
+# | consistency training | data | a running average | noisy goals, bias at coarse levels |
+# | shortcut | data | a running average | three evaluations a training step; errors of short jumps add up in long ones |
 # | MeanFlow | data | none | a JVP a training step, noisy targets where the flow spreads |
 # | DMD | a teacher | one for $p_G$, trained along | three networks in memory; $\mathrm{KL}(p_G\Vert p)$ punishes samples where $p$ is small, not what is missing, so variety can be lost |
 # | all | | | no likelihood through the ODE from one jump |
@@ -913,7 +920,7 @@ if remake:
 #
 # 1. At $\tanh1\approx0.76$ (section 1): the second step aims at the mean of two points, as seen from half-way.
 # 2. Answer 0 to everything. The boundary condition forbids it (section 3).
-# 3. The one that asks the teacher, in all three seeds, for one evaluation (section 6). The one that learns from data alone is close behind.
+# 3. The one that asks the teacher, in all three seeds, for one evaluation (section 6). Consistency training, which has only the teacher's start, is close behind.
 #
 # ## Project: a better single evaluation
 #
