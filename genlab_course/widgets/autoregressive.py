@@ -68,7 +68,7 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
 
 
 SIZE = 8
-COLOURS = ListedColormap(["#F2F2F2", "#E69F00", "#56B4E9", "#222222", "#D55E00"])
+COLOURS = ListedColormap(["#F2F2F2", "#CC79A7", "#56B4E9", "#222222", "#D55E00"])
 LATER, BLIND, SEEN, ITSELF, LEAK = range(5)
 
 

@@ -58,7 +58,7 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 # %% [markdown]
 # Nobody told this network what a digit is. During training it was asked one question, some 900,000 times: *given the pixels so far, what comes next?*
 # To draw, it answers that question 64 times, and each answer becomes part of the next question. This lesson is about how far that takes you. The
-# same idea, with words instead of pixels, is behind every large language model.
+# same idea, with words instead of pixels, is behind nearly every large language model.
 #
 # **After this lesson you will be able to**
 #
@@ -69,7 +69,7 @@ film([sheet(digits, done) for done in range(1, 65)], alt, seconds=5)
 # - *diagnose* a causal leak, and say how small errors add up over a long text.
 #
 # About 109 minutes, exercises included; the cells run in 38 seconds. You need lesson 01, the softmax, convolutional
-# layers, and basic PyTorch. Attention is built from nothing.
+# layers, and basic PyTorch. Attention is built from scratch.
 
 # %%
 course.draw_map(lesson=2, slim=True)
@@ -78,8 +78,8 @@ course.draw_map(lesson=2, slim=True)
 # **Predict first.** Write down three numbers; each is answered where it comes up.
 #
 # 1. Our digits have 64 pixels of 17 grey levels. Guessing blindly costs $\log_2 17 = 4.1$ bits a pixel. What will a small network need for digits
-#    that it has never seen, after some seconds of training: about 3, 2 or 1?
-# 2. A bug lets that network read the very pixel that it should predict, in training and in the test. Its bits on
+#    that it has never seen, after a few seconds of training: about 3, 2 or 1?
+# 2. A bug lets that network read the very pixel that it should predict, in training and at test time. Its bits on
 #    *held-out* digits: (a) worse, about 2.5; (b) the same as without the bug; (c) below 0.3? And what will its samples look like?
 # 3. A language model gives 3 % of its probability, at each word, to words that are impossible there. What fraction of its ten-word sentences
 #    contains a mistake: 3 %, 26 % or 60 %?
@@ -134,7 +134,7 @@ for order in ([0, 1, 2], [1, 2, 0]):
 
 
 # %% [markdown]
-# Both orders agree with the table. **Any order gives the same joint distribution.** What the order changes is how hard the factors are to learn.
+# Both orders give 0.12, up to chance. **Any order gives the same joint distribution.** What the order changes is how hard the factors are to learn.
 #
 # A product of many probabilities is a tiny number, so we work with its logarithm. The **negative log-likelihood** (NLL) of a sequence is
 # $$-\log p(x_{1:n}) = -\sum_{i=1}^n \log p(x_i\mid x_{<i}). \tag{2}$$
@@ -162,10 +162,9 @@ course.solution("02.sequence-nll")
 # minus the log-probability of the right class: exactly the **cross-entropy** of a classifier whose label is the next pixel. So
 # *maximum likelihood, next-token cross-entropy and average surprise are one number.* No one has to label anything, because the data are their own labels.
 #
-# How does a term push the logits? Write it out and differentiate, with $[c=x]$ for 1 where $c$ is the token that came and 0 elsewhere (a **one-hot** vector):
+# How does a term push the logits? Write it out and differentiate, with $[c=x]$ for 1 where $c$ is the observed token and 0 elsewhere (a **one-hot** vector):
 # $$-\log p(x) = -a_x + \log\sum_{c} e^{a_c}, \qquad \frac{\partial(-\log p(x))}{\partial a_c} = \mathrm{softmax}(a)_c - [c = x]. \tag{4}$$
-# The gradient is "what the network believed" minus "what happened". A step *against* it raises the logit of the token that came and lowers all others. On average
-# over all that can follow a prefix, it vanishes when the softmax gives the true probabilities.
+# The gradient is "what the network believed" minus "what happened". A step *against* it raises the logit of the observed token and lowers all others. Averaged over the true distribution of the next token, the gradient vanishes when the softmax equals it.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -189,7 +188,7 @@ torch.set_default_dtype(torch.float32)
 # For BAC that is 3.06 bits in all, 1.02 bits per letter and a perplexity of $0.12^{-1/3} = 2.03$ letters.
 #
 # Now the data, and a baseline that uses no network. scikit-learn ships 1,797 handwritten digits of the UCI machine learning repository. They are split once and for all into
-# 1,397 to train on, 200 to make choices with (in the project) and 200 to report on. The **histogram** model counts, for each pixel separately, how often each level occurred. It knows where ink tends to be and nothing about strokes.
+# 1,397 for training, 200 for **validation** (used in the project) and 200 for testing. The **histogram** model counts, for each pixel separately, how often each level occurred. It knows where ink tends to be and nothing about strokes.
 
 # %%
 train_x, test_x = (load_digits(p).images.flatten(1) for p in ("train", "test"))
@@ -223,15 +222,15 @@ course.solution("02.loss")
 # ## 3 · What may the network see?
 #
 # The loss asks for all $n$ conditionals. Running the network $n$ times per picture, once per prefix, would be slow. Could *one* pass return all $n$
-# rows of logits at once? In training we know the whole picture, so yes, provided that row $i$, written $a_i$ from here on, is computed from $x_{<i}$ alone:
-# $$\frac{\partial\, a_{i}}{\partial x_j} = 0 \qquad\text{for every } j\ge i. \tag{6}$$
+# rows of logits at once? In training we know the whole picture, so yes, provided that row $i$, written $A_i$ from here on, is computed from $x_{<i}$ alone:
+# $$\frac{\partial\, A_{i}}{\partial x_j} = 0 \qquad\text{for every } j\ge i. \tag{6}$$
 # A network with this property is called **causal**. (Tokens are whole numbers; the derivative is with respect to the one-hot vector of $x_j$.) If row $i$ can see $x_i$, it copies the answer, and (3) is no
 # longer a likelihood: a perfect copier gives *each* of the $17^{64}$ pictures a "probability" near 1. Feeding the true prefix
 # at every position, instead of what the model would have drawn itself, is called **teacher forcing**.
 #
 # For a sequence, two ingredients make (6) true, whatever the weights are.
 #
-# 1. **Shift.** Delay the input by one: position $i$ of the network holds $x_{i-1}$, and position 1 holds nothing but a mark for *begin*.
+# 1. **Shift.** Delay the input by one: position $i$ of the network holds $x_{i-1}$, and position 1 holds only a mark for *begin* (elsewhere a **beginning-of-sequence token**, BOS).
 # 2. **Mask.** Wherever positions exchange information, forbid the flow from later to earlier ones.
 #
 # **Your turn 02.3 · the mask** *(derive, 3 minutes)*. Return an `n x n` array with 1 where position `i` may read position `j` of the *shifted* input, and 0
@@ -247,7 +246,7 @@ course.solution("02.causal-mask")
 
 
 # %% [markdown]
-# ## 4 · Attention, from nothing
+# ## 4 · Attention, from scratch
 #
 # To guess the next pixel you want to look at particular earlier ones: the one to the left, the one above. Which ones depends on the picture. **Attention**
 # is a lookup with learned addresses. Each position holds a vector $h_i$ and makes three others from it, by three matrices:
@@ -337,8 +336,6 @@ check(
 
 
 # %% [markdown]
-# Two checks: the reason for $\sqrt{d_h}$, and our layer against the one in the package, with the same weights.
-#
 # **The block and the network.** Attention moves information between positions. A small **multi-layer perceptron** (MLP), two linear maps with a smooth ReLU (GELU) between them, then works on each position by itself. Two devices keep a
 # deep stack trainable:
 #
@@ -408,17 +405,17 @@ for i in range(4):
     box(x, 2.3, "", ("#56B4E9", 0.28))
     box(x, 4.0, f"$+\\,o_{i + 1}$, then MLP", ("#E69F00", 0.27))
     box(x, 5.7, f"$p(x_{i + 1}|x_{{<{i + 1}}})$" if i else "$p(x_1)$", ("#009E73", 0.2))
-    for y in (1.2, 2.62, 4.32):
-        arrow(x - 0.2, y, x - 0.2, {1.2: 1.98, 2.62: 3.68, 4.32: 5.38}[y])
+    for dx, y, end in ((0.0, 1.2, 1.98), (0.5, 2.62, 3.68), (0.0, 4.32, 5.38)):
+        arrow(x + dx, y, x + dx, end)
     ax.text(x, 2.3, "q   k   v", ha="center", va="center", fontsize=9.5)
     for j in range(i + 1):  # its own value, too
-        arrow(2.0 * j + 1.0, 2.62, x + 0.15 * (j - i) + 0.2, 3.66, "#0072B2", 1.6)
-names = ("shifted\ninput", "attention", "add the mean,\nthen MLP", "output")
+        arrow(2.0 * j + 1.0, 2.62, x + 0.15 * (j - i) + 0.15, 3.66, "#0072B2", 1.6)
+names = ("shifted\ninput", "queries,\nkeys, values", "attention,\nMLP", "output")
 for y, words in zip((0.9, 2.3, 4.0, 5.7), names, strict=True):
     ax.text(-0.35, y, words, ha="right", va="center", fontsize=10, color="#555555")
 ax.text(
     3.8, -0.35, "blue: values, weighted by query and key · grey: passed on",
-    ha="center", fontsize=10, color="#0072B2",
+    ha="center", fontsize=10, color="#555555",
 )  # fmt: skip
 show(
     figure,
@@ -431,7 +428,7 @@ show(
 # %% [markdown]
 # ## 5 · The masked convolution
 #
-# Convolutions can be causal too. A 3 x 3 kernel mixes a pixel with its eight neighbours; in reading order four of them are past, one is the pixel itself, four are still to come.
+# The transformer must learn which pixels are neighbours. A convolution knows it from the start, and it can be causal too. A 3 x 3 kernel mixes a pixel with its eight neighbours; in reading order four of them are past, one is the pixel itself, four are still to come.
 # So multiply the kernel by a mask of zeros and ones. The *first* layer must hide the centre (**type A**), since there the centre is
 # the pixel to be predicted. Later layers may see it (**type B**), because what stands there now was computed from earlier pixels. This is the
 # **PixelCNN**. (It needs no shift: type A does that work. SiLU, between its layers, is one more smooth ReLU.)
@@ -462,19 +459,19 @@ class OneStack(nn.Sequential):
 
 
 # %% [markdown]
-# Is that all? It never looks ahead. But does it see *everything* before? Take the prediction at row 4, column 3 (counted from 0, as in the code). Which pixels can
+# Is that all? It never looks ahead. But does it see *everything* before? Take the prediction at row 7, column 3 (counted from 0, as in the code). Which pixels can
 # influence it? We differentiate, for stacks of two, four and seven layers.
 
 # %% jupyter={"source_hidden": true}
 def draw_fields(build, title, alt):
-    """What the prediction at row 4, column 3 can read, at three depths."""
+    """What the prediction at row 7, column 3 can read, at three depths."""
     torch.manual_seed(1)
     figure, axes = plt.subplots(1, 3, figsize=(7.6, 3.3))
-    past = (torch.arange(64) < 4 * 8 + 3).reshape(8, 8)
-    colours = ListedColormap(["#EDEDED", "#E69F00", "#56B4E9", "#222222"])
+    past = (torch.arange(64) < 7 * 8 + 3).reshape(8, 8)
+    colours = ListedColormap(["#EDEDED", "#CC79A7", "#56B4E9", "#222222"])
     for ax, n_layer in zip(axes, (2, 4, 7), strict=True):
-        shade = past.int() + (past & seen_pixels(build(n_layer), 4, 3)).int()
-        shade[4, 3] = 3
+        shade = past.int() + (past & seen_pixels(build(n_layer), 7, 3)).int()
+        shade[7, 3] = 3
         ax.imshow(shade, cmap=colours, vmin=0, vmax=3)
         ax.set(title=f"{n_layer} layers", xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
@@ -483,7 +480,7 @@ def draw_fields(build, title, alt):
         ax.grid(which="minor", color="white", linewidth=2)
         ax.tick_params(which="both", length=0)
     figure.suptitle(title)
-    says = "black: to be predicted · blue: read · orange: out of reach · grey: later"
+    says = "black: to be predicted · blue: read · pink: out of reach · grey: later"
     figure.supxlabel(says, fontsize=10)
     show(figure, alt)
 
@@ -491,11 +488,11 @@ def draw_fields(build, title, alt):
 draw_fields(
     lambda n: OneStack(4, n), "One stack: a blind spot at every depth",
     "Three 8 x 8 grids, for 2, 4 and 7 layers. With depth one stack reads all rows "
-    "above, but a triangle of earlier pixels at the upper right stays out of reach.",
+    "above, but a triangle of earlier pixels to the right stays out of reach.",
 )  # fmt: skip
 
 # %% [markdown]
-# However deep the stack, a triangle at the upper right is missing: the **blind spot**. Why? In its own row a layer looks only to the left. To the right it looks only in the row above, by one pixel. So
+# However deep the stack, a triangle of pixels above and to the right is missing: the **blind spot**. Why? In its own row a layer looks only to the left. To the right it looks only in the row above, by one pixel. So
 # with each row up, the stack gains a single pixel to the right. What stands further to the right is out of reach at any depth.
 #
 # The cure is to split the work between two stacks of layers.
@@ -662,7 +659,7 @@ for name, curve in curves.items():
     left.plot(np.arange(20, len(curve) + 1), smooth, label=name)
 left.axhline(baseline, color="#777777", linewidth=1, linestyle="-")
 left.text(320, baseline + 0.05, "histogram", fontsize=9, color="#555555", ha="right")
-left.set(xlabel="training step", ylim=(1.5, 4.2))
+left.set(xlabel="training step", ylim=(1.5, 4.2), title="Both beat the histogram")
 left.set_ylabel("training loss (bits per dimension)")
 left.legend()
 scores = {
@@ -676,9 +673,9 @@ for i, value in enumerate(scores.values()):
 right.set(xlabel="bits per dimension on test digits (lower is better)", xlim=(0, 4.8))
 show(
     figure,
-    "Left: the training losses of PixelCNN and transformer fall from four bits to "
-    "below two. Right: bars of the bits on test digits: blind guessing 4.1, histogram "
-    "2.4, the two networks below 2.",
+    "Left: the training losses of PixelCNN and transformer fall from above three "
+    "bits to below two. Right: bars of the bits on test digits: blind guessing 4.1, "
+    "histogram 2.4, the two networks below 2.",
 )
 
 # %% [markdown]
@@ -708,6 +705,8 @@ for number, (ax, weight) in enumerate(zip(axes.flat, looks[:, target], strict=Tr
     ax.set(xticks=[], yticks=[])
     for side in ax.spines.values():
         side.set(visible=True, color="#AAAAAA")
+best = int(above.argmax())
+figure.suptitle(f"Block {best // 4 + 1}, head {best % 4 + 1} looks straight up")
 says = "orange: to be predicted · darkest: attention 0.5 or more"
 figure.supxlabel(says, fontsize=10)
 show(
@@ -720,7 +719,7 @@ show(
 # %% [markdown]
 # It discovered "above": in this run head 4 of block 2 looks straight up, and the check finds it on average over all pixels. "Eight tokens back" has become an address. Others look to the upper left or right, or two pixels to the left. None needs to look
 # one pixel to the left, which is the position's own input. (In block 2 a position holds more than its
-# own pixel, so the maps show where information is fetched, not all that it contains.) Without the rotations no head looks straight up, and three seeds end at 2.07 to 2.09 bits on the test digits, instead of 1.93 to 1.95.
+# own pixel, so the maps show where information is fetched, not all that it contains.) Without the rotations (let `project` return `q, k, v`) no head looks straight up, and the test digits cost about 2.08 bits.
 #
 # ## 8 · Draw
 #
@@ -745,7 +744,7 @@ show(figure, "Twenty pictures of scattered grey specks, no digits.")
 
 
 # %% [markdown]
-# **Your turn 02.4 · repair the sampler** *(repair, 7 minutes)*. `fast_sample` has two bugs. Copy it here and mend it. All pictures below are drawn by **your** function. (Section 1 had
+# **Your turn 02.4 · repair the sampler** *(repair, 7 minutes)*. `fast_sample` has two bugs. Copy it here and fix it. All pictures below are drawn by **your** function. (Section 1 had
 # the recipe, and section 3 says which row is whose.) Leave the caller's `x` as it is, and hand the network all of `x` each time: the PixelCNN needs 64 pixels.
 
 # %%
@@ -791,7 +790,7 @@ film(
 
 
 # %% [markdown]
-# The first row is real; below it, three endings of each upper half. Some endings agree, some differ, and a few are no digit: the network has trained for seconds.
+# The first row is real; below it, three endings of each upper half. Some endings agree, some differ, and a few are not digits at all.
 #
 # ## 9 · The key-value cache
 #
@@ -874,8 +873,7 @@ print(f"the cache saves a factor of {computed['no cache'] / computed['cache']:.0
 #
 # ## 10 · It fails
 #
-# **Failure 1: the leak.** We build the PixelCNN once more and forget the masks: every kernel is full. The data, your loss and the training loop are as before; two layers and 100 steps are enough
-# to see it, and a masked network of this size and training stands beside it. Three seeds. *What was your answer to question 2?*
+# **Failure 1: the leak.** We build the PixelCNN once more and forget the masks: every kernel is full. The data, your loss and the training loop are as before; two layers and 100 steps are enough to see it. For comparison we train a masked network in the same way. Three seeds. *What was your answer to question 2?*
 
 # %% jupyter={"source_hidden": true}
 FULL = [[1, 1, 1]] * 3
@@ -899,7 +897,8 @@ check_range(
     "mean grey level of their samples", ink, 0.0, 1.0, digits=2,
     unlike={"masked": masked_digits.float().mean()},
 )  # fmt: skip
-figure, axes = plt.subplots(4, 1, figsize=(7.0, 2.9))
+figure, axes = plt.subplots(4, 1, figsize=(7.0, 3.2))
+figure.suptitle("A leak: excellent scores, empty pictures")
 rows = [("masked", masked, masked_digits)]
 rows += [(f"mask forgotten, seed {i + 1}", *pair) for i, pair in enumerate(leaky)]
 for ax, (name, score, drawn) in zip(axes, rows, strict=True):
@@ -914,7 +913,7 @@ show(
 )
 
 # %% [markdown]
-# **Question 2: (c), and the samples are empty.** The held-out figure is no protection, because the answer is visible at test time too. The network has learned to copy the pixel
+# **Question 2: (c), and the samples are empty.** A held-out score is no protection, because the answer is visible at test time too. The network has learned to copy the pixel
 # that it should predict. When you sample, that pixel is not there yet, so it copies what stands there instead: zeros. **The repair** is the mask, and the test of section 6 would have found the bug before any training.
 #
 # **Failure 2: small errors add up.** Every chat program continues its own words, as your sampler continues its own pixels. But the loss of section 2 shows a network true prefixes only. This mismatch is called
@@ -934,15 +933,15 @@ written = {s: sample(net, blanks, 0, make_generator(s)) for s, net in writers.it
 print("\n".join(grammar.decode(written[1][:6])))
 
 # %% [markdown]
-# Some of them are wrong. Call a sentence *correct so far* after $i$ words if some correct sentence begins that way. The probability of that is the total probability $p_\theta$ of all possible
+# Only the first is correct: behind the full stop of the fifth another word follows, which is not shown but counts. Call a sentence *correct so far* after $i$ words if some correct sentence begins that way. The probability of that is the total probability $p_\theta$ of all possible
 # beginnings, those to which the grammar itself gives $p>0$. We can compute it *without letting the model write*, as an average over true sentences:
 # $$P(\text{correct after } i) = \sum_{x_{\le i}\ \text{possible}} p_\theta(x_{\le i}) = \sum_{x_{\le i}} p(x_{\le i})\,\frac{p_\theta(x_{\le i})}{p(x_{\le i})} = \mathbb E_{x\sim p}\left[\frac{p_\theta(x_{\le i})}{p(x_{\le i})}\right]. \tag{9}$$
-# How do errors add up? After each prefix the model puts some probability $\varepsilon$ on impossible words. Let it write, but choose among the *possible* words only. The mean, over such sentences, of the product of $1-\varepsilon$ at
-# their first $i$ words is (9) again. If $\varepsilon$ were the same everywhere, $(1-\varepsilon)^i$ would be left.
+# How do errors add up? After each prefix the model puts some probability $\varepsilon$ on impossible words. Strike out the impossible words, and the probabilities of the others are divided by $1-\varepsilon$.
+# Over sentences written that way, the mean product of $1-\varepsilon$ at the first $i$ words undoes the division and is (9) again; with one $\varepsilon$ everywhere it is $(1-\varepsilon)^i$.
 #
 # Exposure bias could show in two places. *Before the first error:* $\varepsilon$ might be larger after correct prefixes that the model wrote than after true ones. So we compare (9) with the mean of the same product along *true*
 # sentences. (The difference is the gap in the output below.) *After the first error* the grammar gives no conditionals any more. But some pairs of words never stand side by side in any correct sentence ("the sleeps"). How much
-# probability does the model put on such a pair: after a true prefix, and after its own wrong one? We split the wrong ones: did their last word ever stand at that position in training?
+# probability does the model put on such a pair: after a true prefix, and after its own wrong one? Is it the error that harms, or that training never showed anything like it? We split the wrong prefixes in two: their last word occurred at that position in training (*usual*), or it never did (*new*).
 
 # %% jupyter={"source_hidden": true}
 true = grammar.sample(4000, generator=make_generator(9))
@@ -1058,9 +1057,11 @@ for name, curve, colour, style in (
     left.plot(steps, curve.mean(0)[:shown], style, c=colour, label=name)
 left.set(xlabel="words written", ylabel="fraction correct so far", ylim=(0, 1.02))
 left.legend(fontsize=9, loc="lower left")
+left.set_title("Before the first error: compounding")
+right.set_title("After it: exposure bias")
 kinds = (
-    (0, "#222222", "true"), (2, "#56B4E9", "wrong, last word usual there"),
-    (3, "#D55E00", "wrong, last word new there"),
+    (0, "#222222", "true"), (2, "#56B4E9", "wrong, last word usual"),
+    (3, "#D55E00", "wrong, last word new"),
 )  # fmt: skip
 for i, found in enumerate(pairs.values()):
     for at, (kind, colour, label) in enumerate(kinds):
@@ -1075,9 +1076,9 @@ show(
     figure,
     "Left: the fraction of sentences that are correct so far against words written. "
     "With 60 steps it falls to about 0.4, nearly as predicted from true prefixes; "
-    "top-p lifts it, 150 steps keep it above 0.9. Right: an impossible pair is "
-    "hardly more probable after an own wrong prefix than after a true one, except "
-    "where the last word is new at its position.",
+    "top-p lifts it, 150 steps keep it above 0.9. Right: an impossible pair is a "
+    "little more probable after an own wrong prefix than after a true one, and far "
+    "more where the last word is new at its position.",
 )
 
 
@@ -1086,12 +1087,10 @@ show(
 # Our networks of 60 steps err more often. Seed 1 puts 11 % on impossible words, a sentence has 7.2 words on average, the full stop included, and $0.89^{7.2}\approx0.43$ is about what is left. (Sentences have 4 to 14 words, and shorter ones are filled up with full stops. So
 # the curves level off, and the figure stops at 8.)
 #
-# *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; a study of real language models also found the distortion
-# smaller than its name suggests (He et al. 2021). *After the first error* it is there: an impossible pair is nearly twice as probable as after a true prefix. But about four fifths of that excess come from one wrong prefix in ten, those whose last word is new at its position
-# (grey dots: seeds). After the others the model is nearly as good as after true ones. More training shrinks the black bar to a ninth, the orange one only to a little more than half.
+# *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times: training mends what it shows (the black bar shrinks to a ninth)
+# more than what it never shows (the orange bar keeps more than half; grey dots: seeds). At least four fifths of the excess come from the one or two wrong prefixes in ten whose last word is new at its position.
 #
-# **Repairs.** *More training* (a second run, of 90 steps) lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it
-# cuts off the tail alone, and here it saves about one sentence in six: after so little training, impossible words are among the likely ones, too. It also draws from another distribution. *Training on the model's own words*, as in scheduled sampling
+# **Repairs.** *More training* (a second run, of 90 steps) lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it only cuts off the tail, and here it saves 16 sentences in a hundred: after so little training, impossible words are among the likely ones, too. It also draws from another distribution. *Training on the model's own words*, as in scheduled sampling
 # (Bengio et al. 2015) or in reinforcement learning, attacks exposure bias itself, but its optimum need not be the distribution of the data (Huszár 2015).
 
 # %% [markdown]
@@ -1100,14 +1099,15 @@ show(
 # **A common misconception** is that perplexities of two language models can be compared directly. It tempts because each paper prints one. But
 # perplexity is *per token*. Cut the same text into tokens twice as long and the NLL of the text stays, while the perplexity is squared. Compare bits per byte instead.
 #
-# **Your turn 02.6 · perplexity** *(compute, 3 minutes)*. From the total NLL of a text in nats and its number of tokens.
+# **Your turn 02.6 · bits per byte** *(compute, 3 minutes)*. A model has perplexity `ppl` per token and cuts a text of `n_bytes` bytes into `n_tokens` tokens. Return its bits per byte.
+# (Perplexity 20, 100 tokens and 550 bytes should give 0.79.)
 
 # %%
-def perplexity(nll_nats, n_tokens): ...
+def bits_per_byte(ppl, n_tokens, n_bytes): ...
 
 
-course.exercise("02.perplexity", perplexity)
-course.solution("02.perplexity")
+course.exercise("02.bits-per-byte", bits_per_byte)
+course.solution("02.bits-per-byte")
 
 # %% [markdown]
 # ## Going further · how far a stack sees
@@ -1133,7 +1133,7 @@ widgets.receptive_field()
 # - **FVSBN**, the fully visible sigmoid belief network (Neal 1992): each pixel is a logistic regression on the pixels before it. **NADE** (2011) shares one hidden layer among all of them.
 # - **MADE** (2015): an ordinary multi-layer perceptron with masked weight matrices. Number the variables in any order and give each hidden unit a number too; a hidden unit reads only smaller or equal
 #   numbers, an output only smaller ones (`genlab.nn.layers.MaskedMLP`).
-# - **WaveNet** (2016): for sound, convolutions over time that end one sample before the predicted one. The gaps between taps double from layer to layer, so that $L$ layers of two taps see $2^L$ samples.
+# - **WaveNet** (2016): for sound, convolutions over time that end one sample before the predicted one. They are **dilated**: the gap between the two inputs of a kernel doubles from layer to layer, so that $L$ layers see $2^L$ samples.
 #
 # "Autoregressive" names the factorisation. The transformer is only its most successful network.
 
@@ -1174,9 +1174,10 @@ widgets.quiz(lesson=2)
 #
 # *Tokens* are learned: pieces of words for text, codes of a learned quantiser for pictures, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
 # image generation of GPT-4o as autoregressive (addendum to the system card, March 2025).
-# *Caches* shrink: groups of query heads share keys and values; both are stored as one short vector, as in DeepSeek-V3 (2024, arXiv:2412.19437); or most layers keep a state of fixed size, as in Jamba (2024, arXiv:2403.19887). *Several tokens at once*:
-# a cheap draft proposes, the large model verifies in one pass (lesson 15); the same DeepSeek-V3 trains an extra module for the token after next. *Continuous tokens* without a quantiser, each drawn by a small
-# diffusion model: MAR (Li et al. 2024, arXiv:2406.11838). And a rival: diffusion over tokens, which fills in many places per step, as in LLaDA (Nie et al. 2025, arXiv:2502.09992). All use
+# *Caches* shrink: groups of query heads share keys and values (**grouped-query attention**); both are stored as one short vector (**multi-head latent attention**, DeepSeek-V3, 2024, arXiv:2412.19437); or most layers are
+# **state-space** layers with a state of fixed size (Jamba, 2024, arXiv:2403.19887). *Several tokens at once*:
+# a cheap draft proposes, the large model verifies in one pass (**speculative decoding**, lesson 15); DeepSeek-V3 also trains **multi-token prediction**. *Continuous tokens* without a quantiser, each drawn by a small
+# diffusion model: MAR (Li et al. 2024, arXiv:2406.11838). And a rival: **masked diffusion**, which fills in many positions per step, as in LLaDA (Nie et al. 2025, arXiv:2502.09992). All use
 # the chain rule, but over larger units: VAR over scales and MAR over sets of tokens, which are drawn independently within a unit; the loss of LLaDA is an average of (2) over random orders (Ou et al. 2024, arXiv:2406.03736).
 #
 # ## Sources
