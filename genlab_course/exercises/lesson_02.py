@@ -115,25 +115,25 @@ SEQUENCE_NLL = Exercise(
     "One term per token; each is positive when the conditional is below 1.\n"
     "For two tokens with 0.25, 0.25 the joint is 1/16. How many nats is that in all?",
 )
-BITS_PER_BYTE = Exercise(
-    id="02.bits-per-byte",
-    right=lambda ppl, n_tokens, n_bytes: n_tokens * math.log2(ppl) / n_bytes,
-    cases=((20.0, 100, 550), (3.0, 550, 700), (2.0, 8, 4)),
+PERPLEXITY = Exercise(
+    id="02.perplexity",
+    right=lambda nll_nats, n_tokens: math.exp(nll_nats / n_tokens),
+    cases=((2.813411, 3), (100.0, 50), (4.0875 * math.log(2), 1)),
     mistakes=Mistake.pairs(
-        lambda ppl, n, m: math.log2(ppl),
-        "these are bits per *token*; it takes several bytes, or only a part of one, to write it.",
-        lambda ppl, n, m: n * math.log2(ppl),
-        "these are the bits of the whole text: divide by what you compare them by.",
-        lambda ppl, n, m: m * math.log2(ppl) / n,
-        "upside down: tokens twice as long must halve the result.",
-        lambda ppl, n, m: n * math.log(ppl) / m,
-        "these are nats: the logarithm has base e, and bits were asked for.",
-        lambda ppl, n, m: ppl ** (n / m),
-        "this is the perplexity per byte: the number of choices, not of bits.",
+        lambda nll, n: math.exp(nll),
+        "you did not divide by the number of tokens: this is 1 over the text's probability.",
+        lambda nll, n: 2 ** (nll / n),
+        "you mixed units: nats in the exponent of a 2.",
+        lambda nll, n: math.exp(-nll / n),
+        "upside down: this is the typical probability per token, below 1.",
+        lambda nll, n: math.exp(nll) / n,
+        "you divided after the exponential: the mean belongs in the exponent.",
+        lambda nll, n: nll / n,
+        "this is the mean NLL per token; perplexity counts choices, not nats.",
     ),
-    hints="What of a text does not depend on how it was cut?\n"
-    "Perplexity to bits per token, bits per token to bits of the whole text, then per byte.\n"
-    "A uniform model over 4 levels has perplexity 4 and needs 2 bits. What function is that?",
+    hints="A uniform model over 17 levels must come out as 17.\n"
+    "Perplexity is the reciprocal of the geometric mean of the conditionals.\n"
+    "Write the geometric mean of n numbers with logarithms, then take one over it.",
 )
 LOSS = Exercise(
     id="02.loss",

@@ -137,17 +137,17 @@ check(
 
 
 # %% [markdown]
-# **02.6, bits per byte.** The logarithm of the perplexity to base 2 is the number of bits per token; times the tokens, it is that of the text, which does not depend on the cutting; then divide by the bytes.
+# **02.6, perplexity.** Divide by the number of tokens, then exponentiate with the base of the logarithm that was used (nats: $e$). It is one over the geometric mean of the conditionals.
 
 # %%
-def bits_per_byte(ppl, n_tokens, n_bytes):
-    return n_tokens * math.log2(ppl) / n_bytes
+def perplexity(nll_nats, n_tokens):
+    return math.exp(nll_nats / n_tokens)
 
 
-course.exercise("02.bits-per-byte", bits_per_byte)
+course.exercise("02.perplexity", perplexity)
 check(
-    "tokens twice as long, perplexity squared: the same",
-    bits_per_byte(3.0, 550, 550),
-    bits_per_byte(9.0, 275, 550),
-    unlike={"perplexity kept": bits_per_byte(3.0, 275, 550)},
+    "DOG: one over the geometric mean",
+    perplexity(sequence_nll([0.3, 0.5, 0.4]), 3),
+    (0.3 * 0.5 * 0.4) ** (-1 / 3),
+    unlike={"one over the arithmetic mean": 1 / np.mean([0.3, 0.5, 0.4])},
 )
