@@ -1099,15 +1099,14 @@ show(
 # **A common misconception** is that perplexities of two language models can be compared directly. It tempts because each paper prints one. But
 # perplexity is *per token*. Cut the same text into tokens twice as long and the NLL of the text stays, while the perplexity is squared. Compare bits per byte instead.
 #
-# **Your turn 02.6 · bits per byte** *(compute, 3 minutes)*. A model has perplexity `ppl` per token and cuts a text of `n_bytes` bytes into `n_tokens` tokens. Return its bits per byte.
-# (Perplexity 20, 100 tokens and 550 bytes should give 0.79.)
+# **Your turn 02.6 · perplexity** *(compute, 3 minutes)*. From the total NLL of a text in nats and its number of tokens.
 
 # %%
-def bits_per_byte(ppl, n_tokens, n_bytes): ...
+def perplexity(nll_nats, n_tokens): ...
 
 
-course.exercise("02.bits-per-byte", bits_per_byte)
-course.solution("02.bits-per-byte")
+course.exercise("02.perplexity", perplexity)
+course.solution("02.perplexity")
 
 # %% [markdown]
 # ## Going further · how far a stack sees
