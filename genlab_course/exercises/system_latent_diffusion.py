@@ -35,7 +35,7 @@ def training_loss(network, read, z0, rows, t, eps, dropped):  # type: ignore[no-
 
 
 def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head):  # type: ignore[no-untyped-def]
-    """What each place reads from the words."""
+    """What each position reads from the words."""
 
     def heads(a):  # type: ignore[no-untyped-def]
         return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
@@ -168,7 +168,7 @@ TRAINING_STEP = Exercise(
         "You summed over the numbers of a code; the loss is a mean over these, too.",
     ),
     hints="Four lines: the noisy code, the text, the network's answer, the error.\n"
-    "The line is (1 - t) z0 + t eps, t broadcast over channels and places. Its derivative in t?\n"
+    "The line is (1 - t) z0 + t eps, t broadcast over channels and pixels. Its derivative?\n"
     "read(torch.where(dropped[:, None], 0, rows)), then the mean square of v - (eps - z0).",
 )
 CROSS_ATTENTION = Exercise(
@@ -177,7 +177,7 @@ CROSS_ATTENTION = Exercise(
     cases=(_attention_case(0), _attention_case(1)),
     mistakes=Mistake.pairs(
         _attention_but(dim=-2),
-        "Your weights sum to 1 over the places; each place shares its attention among the words.",
+        "Your weights sum to 1 over the positions; each position shares its own among the words.",
         _attention_but(scale=lambda q, x: 1.0),
         "The scores are not divided by the root of the width of a head.",
         _attention_but(scale=lambda q, x: x.shape[-1] ** 0.5),
@@ -193,7 +193,7 @@ CROSS_ATTENTION = Exercise(
         lambda x, *case: x + cross_attention(x, *case),
         "You added x, which the network does around your function: return what was read.",
     ),
-    hints="Who asks, and who is asked? Queries come from places, keys and values from words.\n"
+    hints="Who asks, and who is asked? Queries come from positions, keys and values from words.\n"
     "Heads: a.unflatten(-1, (n_head, -1)).transpose(1, 2) gives (b, heads, n, width).\n"
     "softmax(q k^T / sqrt(width)) over the words, times v; join the heads again, then w_o.",
 )
@@ -238,21 +238,6 @@ BAG = Exercise(
     hints="The words fix two digits, two colours and a relation. What is left to chance?\n"
     "Which digit stands in the first place, and which colour: two choices of two.\n"
     "1/2 times 1/2.",
-)
-SHIFT = Exercise(
-    id="ld.shift",
-    right=2 * math.log(5.5),
-    mistakes=Mistake.pairs(
-        math.log(5.5),
-        "You compared standard deviations; a signal-to-noise ratio compares variances.",
-        5.5**2,
-        "You gave the factor of the ratio; the answer should be its logarithm.",
-        2 * math.log2(5.5),
-        "You answered in bits; the answer should be in nats.",
-    ),
-    hints="What happens to the variance of the signal when every code is multiplied by c?\n"
-    "It is multiplied by c^2, and the noise stays. Take the logarithm of the ratio.\n"
-    "The rise is log c^2 with c = 5.5.",
 )
 PIXEL_STD = Exercise(
     id="ld.pixel-std",
