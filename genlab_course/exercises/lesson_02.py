@@ -24,9 +24,7 @@ def causal_mask(n: int) -> Tensor:
 
 def next_token_loss(logits: Tensor, x: Tensor) -> Tensor:
     """Mean negative log-likelihood per token, nats."""
-    log_p = logits.log_softmax(-1)
-    chosen = log_p.gather(-1, x[..., None])
-    return -chosen.mean()
+    return -logits.log_softmax(-1).gather(-1, x[..., None]).mean()
 
 
 @torch.no_grad()
@@ -67,7 +65,8 @@ def _judge_draws(sampler: Callable[..., Tensor]) -> str:
     try:
         a, b = (sampler(network, x, 0, Generator().manual_seed(1)) for _ in range(2))
     except RuntimeError as error:
-        return f"logits may be negative: softmax first; and the network needs all of x ({error})"
+        needs = "softmax first" if "probability" in str(error) else "the network needs all of x"
+        return f"{needs} ({error})"
     found = F.one_hot(torch.as_tensor(a), 3).double().mean((0, 1))
     if x.any():
         return "you wrote into the x that you were given: clone it first."
@@ -91,7 +90,6 @@ def _judge_gradient(loss: Callable[..., Tensor]) -> str:
 _G = Generator().manual_seed(2)
 
 
-# 02.pairs: query-key pairs computed for a text of n tokens
 def pairs_without_cache(n: int) -> int:
     """Pairs of a query and a key, hidden ones included."""
     return sum(t * t for t in range(1, n + 1))
@@ -150,6 +148,8 @@ LOSS = Exercise(
         "you added up over the tokens; the mean over batch *and* tokens was asked for.",
         lambda a, x: next_token_loss(a, x) * x.numel(),
         "you added up everything; such a loss, and its gradient, grow with the batch.",
+        lambda a, x: next_token_loss(a, x) / a.shape[-1],
+        "you averaged over the levels too: of those only the one that came counts.",
         lambda a, x: -next_token_loss(a, x),
         "the sign: training would make the data improbable.",
         lambda a, x: next_token_loss(a, x) / math.log(2),

@@ -133,6 +133,30 @@ def test_a_loss_has_to_have_a_gradient(change):
     assert "no gradient" in assess(find_exercise("02.loss"), loss)
 
 
+def _loss_of_codes(change):
+    def loss(network, read, z0, rows, t, eps, dropped):
+        t4 = t[:, None, None, None]
+        v = network((1 - t4) * z0 + t4 * eps, t, read(torch.where(dropped[:, None], 0, rows)))
+        return change(v - (eps - z0))
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda off: off.square().mean(), r"right"),
+        (lambda off: off.square().mean().item(), r"not yet: .*return a tensor"),
+        (lambda off: off.square().mean().detach(), r"not yet: .*return a tensor"),
+        (lambda off: off.abs().mean(), r"not yet: \d\.\d+ is not it on input 1 of 2; .*"),
+        (lambda off: off.abs().mean().item(), r"not yet: \d\.\d+ is not it on input 1 of 2; .*"),
+        (lambda off: off.square().sum((1, 2, 3)).mean(), r"not yet: You summed over .* a code.*"),
+    ],
+)
+def test_only_a_loss_that_is_right_but_a_number_is_told_to_be_a_tensor(change, says):
+    assert re.fullmatch(says, assess(find_exercise("ld.training-step"), _loss_of_codes(change)))
+
+
 def test_an_unknown_id_lists_its_neighbours():
     with pytest.raises(ValueError, match=r"no exercise '02.nothing'; there are: 02.sequence-nll"):
         find_exercise("02.nothing")
@@ -246,6 +270,7 @@ FIRST_TO_MIND = [
     ("05.m-step", lambda x, q: (q / q.sum(1, keepdims=True)).T @ x, "weighted sums"),
     ("06.reinforce", lambda f, z, m, s: np.mean((f - (f.sum() - f) / 4) * (z - m) / s), "below"),
     ("13.passes", 116, "four passes off"),
+    ("ld.cost", lambda steps, w, u, d: steps * (u if w == 1 else 2 * u) + d, "At w = 0, too"),
 ]
 
 
