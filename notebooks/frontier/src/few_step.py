@@ -366,6 +366,11 @@ class Jump(torch.nn.Module):
         return (x - self.write(h)) / t.clamp(min=0.05)
 
 
+# %% [markdown]
+# The training loop is that of flow matching, for any loss. Besides the batch it hands each loss the network `u` and its slow copy, the running average from which we sample in the end.
+
+
+# %%
 def fit(start, loss, seed, n_steps=300, lr=1e-3):
     """A copy of `start` after training: the running average of its weights."""
     net, g = (
@@ -393,7 +398,7 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3):
 
 
 # %% [markdown]
-# Five losses will be handed to `fit`, each a function of the network `u`, its slow copy, and a batch. The first is flow matching: $r=t$, and the target is the velocity of the line. Dividing by $t$ makes errors near the data loud, so each time is weighted with $t$; as with a density of times, that does not change what a perfect network learns.
+# Five losses will be handed to `fit`. The first is flow matching: $r=t$, and the target is the velocity of the line. Dividing by $t$ makes errors near the data loud, so each time is weighted with $t$; as with a density of times, that does not change what a perfect network learns.
 
 
 # %%
@@ -891,6 +896,7 @@ def seed_of_record(seed):
     return {"flow matching": teacher} | nets
 
 
+# %%
 if remake:
     everything, long, first = [], [], None
     used = SAMPLERS | {"MeanFlow, x held fixed": jumps, "both sides learn": renoise}
