@@ -152,7 +152,6 @@ course.exercise("few.two-steps", ...)  # your number in place of the dots
 # `states` has shape `(n + 1, b, d)`: $b$ paths at the $n+1$ equally spaced times from $t=1$ (first) to $t=0$ (last). The **straightness** (Liu et al. 2022; we call it the bend, since 0 means straight) is the mean squared distance of a path's velocity
 # from its **chord** $y_1-y_0$, the constant velocity that would join the same ends: $S=\int_0^1\mathbb E\lVert\dot y_t-(y_1-y_0)\rVert^2dt$. Sum over the $d$ coordinates; take the mean over steps and paths.
 
-
 # %%
 def my_straightness(states):
     """The bend of paths, from their states at equal steps."""
@@ -263,7 +262,6 @@ show(
 #
 # Let the data be $\mathcal N(0,s^2)$. Then $x_t$ is normal with variance $c_t^2=(1-t)^2s^2+t^2$, and a path keeps its quantile, so $y_t/c_t$ does not change along a path. Write $u(x,r,t)$.
 
-
 # %%
 def my_average(x, r, t, s):
     """The average velocity between r < t of the path that is at x at time t."""
@@ -310,7 +308,6 @@ print(f"one Euler step at {(two - step).item():.3f}")
 #
 # The function below runs without an error. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over batch and coordinates.
 # Both students of this section are trained with *your* loss.
-
 
 # %%
 def broken_consistency(u, slow, x, s, t, v):
@@ -369,7 +366,6 @@ class Jump(torch.nn.Module):
 # %% [markdown]
 # The training loop is that of flow matching, for any loss. Besides the batch it hands each loss the network `u` and its slow copy, the running average from which we sample in the end.
 
-
 # %%
 def fit(start, loss, seed, n_steps=300, lr=1e-3):
     """A copy of `start` after training: the running average of its weights."""
@@ -399,7 +395,6 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3):
 
 # %% [markdown]
 # Five losses will be handed to `fit`. The first is flow matching: $r=t$, and the target is the velocity of the line. Dividing by $t$ makes errors near the data loud, so each time is weighted with $t$; as with a density of times, that does not change what a perfect network learns.
-
 
 # %%
 def match(u, slow, x0, eps, label, g):
@@ -518,7 +513,6 @@ students = {
 # **Shortcut models** (Frans et al. 2024) train on this equation. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; three quarters of a batch train that velocity by flow matching, and one quarter the jumps. (With the fractions exchanged the one run that we made went astray, to a distance of 21: jumps then learn mostly from jumps.) The right-hand side comes from the slow copy. So short jumps
 # are learned from data and long ones from shorter ones, and the network can be asked for any of its step sizes.
 
-
 # %%
 def shortcut(u, slow, x0, eps, label, g):
     """One jump = two half jumps on gaps of 1, 1/2, 1/4, 1/8; and flow matching."""
@@ -600,7 +594,6 @@ torch.set_default_dtype(torch.float32)
 #
 # Write it: the point on the line, its velocity, $u$ and $\frac{d}{dt}u$ by one call of `jvp`, the target without gradient (`.detach()`), the mean squared error. `u(x, r, t)` is the network, all times have shape `(b, 1)`. The training below uses *your* loss.
 
-
 # %%
 def my_mean_flow(u, x0, eps, r, t):
     """Mean squared error of the MeanFlow identity, a tensor."""
@@ -667,7 +660,6 @@ for name, cost in seconds.items():
 # Three samplers are needed. **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is put back on the path with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
 #
 # The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09; smaller is better). The figures of three seeds were measured beforehand and stand in a small record, which the cell in *Going further* makes again. This notebook has trained the first seed anew, and the check compares it with the record. Error bars are standard errors over the three seeds.
-
 
 # %%
 def flow_steps(net, noise, n, label):
