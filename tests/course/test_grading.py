@@ -125,6 +125,20 @@ def test_a_sampler_has_to_sample(answer, says):
     assert says in assess(find_exercise("02.sampler"), answer)
 
 
+def test_the_goal_of_a_jump_must_not_learn():
+    def consistency(u, slow, x, s, t, v):
+        lower = x - (t - s) * v
+        return (x - t * u(x, 0 * t, t) - lower + s * slow(lower, 0 * s, s)).square().mean()
+
+    def mean_flow(u, x0, eps, r, t):
+        x, v = (1 - t) * x0 + t * eps, eps - x0
+        now, change = torch.func.jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+        return (now - v + (t - r) * change).square().mean()
+
+    for name, loss in (("few.consistency", consistency), ("few.mean-flow", mean_flow)):
+        assert "must get no gradient" in assess(find_exercise(name), loss)
+
+
 @pytest.mark.parametrize("change", [torch.Tensor.item, torch.Tensor.detach, torch.Tensor.numpy])
 def test_a_loss_has_to_have_a_gradient(change):
     def loss(logits, x):
