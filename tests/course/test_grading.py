@@ -197,6 +197,10 @@ def test_a_wrong_answer_without_its_sentence_is_refused():
 BANK = list(all_exercises())
 
 
+def test_a_retired_id_is_never_given_again():
+    assert not {task.id for task in BANK} & set(grading.RETIRED)
+
+
 def test_ids_are_unique():
     assert len({e.id for e in BANK}) == len(BANK)
     assert all(find_exercise(e.id) is e for e in BANK)

@@ -17,6 +17,7 @@ from tests.notebooks import kernels
 STANDARD = (
     "02_autoregressive",
     "12_diffusion_i",
+    "15_four_paradigm_landscape",
     "systems/latent_diffusion",
     "frontier/flow_matching",
     "frontier/few_step",

@@ -21,6 +21,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 import genlab_course as course
+from genlab.oracles.continuous import Empirical
 from genlab_course.figures import BLUE, GREEN, ORANGE, RED, film, show, show_images
 
 course.begin("flow_matching")
@@ -54,17 +55,11 @@ points, letter = word_dots("FLOW", 0.042)
 pairs = torch.randint(len(points), (800,), generator=generator)
 start = torch.randn(800, 2, generator=generator)
 
-
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
-def towards(x, t):
-    """The best guess of the dot that x comes from, at one time t."""
-    gaps = torch.cdist(x, (1 - t) * points) ** 2
-    return torch.softmax(-gaps / (2 * t**2), 1) @ points
-
-
-states = [start]
-for k in range(96, 0, -1):  # Euler steps of (x - guess) / t
-    states.append(states[-1] + (towards(states[-1], k / 96) - states[-1]) / k)
+dots, states = Empirical(points), [start]
+for k in range(96, 0, -1):  # Euler steps
+    guess = dots.denoiser(states[-1], 1 - k / 96, k / 96)  # best guess of x's dot
+    states.append(states[-1] + (guess - states[-1]) / k)
 ends = letter[torch.cdist(states[-1], points).argmin(1)]
 
 
@@ -92,7 +87,7 @@ times = (96, 88, 80, 72, 64, 56, 48, 40, 34, 28, 22, 16, 10, 4, 0)
 film((clouds(k) for k in times), alt=ALT, seconds=4, width=580)
 
 # %% [markdown]
-# Both films begin with the same noise and end in the same word. On the left, each dot was paired with a random dot of the word and runs to it in a
+# Both panels begin with the same noise and end in the same word. On the left, each dot was paired with a random dot of the word and runs to it in a
 # straight line. Dots pass through one another. On the right, all dots follow one field of arrows that changes with time, so two dots never meet and each
 # colour leaves the noise in one piece. Now compare the two *clouds*: **at each moment they have the same distribution.**
 #
@@ -107,7 +102,7 @@ film((clouds(k) for k in times), alt=ALT, seconds=4, width=580)
 # - *choose* times, pairs and solver, and *measure* what each choice buys;
 # - *translate* a velocity into noise, score or a denoiser, and *say* where the translation stops.
 #
-# You need lesson 11 (score, Tweedie's formula), lesson 12 (a training loop for a denoiser) and lesson 13 (samplers, guidance). Lesson 14, which puts the straight path among the stochastic equations, is not needed: here you build all of it, and see where it breaks.
+# You need lesson 04 (flows), lesson 11 (score, Tweedie's formula), lesson 12 (a training loop for a denoiser) and lesson 13 (samplers, guidance). Lesson 14 is not needed: here you build all of it, and see where it breaks.
 #
 # About 109 minutes, exercises included; the cells run in 50 seconds.
 
@@ -123,7 +118,7 @@ course.draw_map("flow_matching", slim=True)
 #    the centre do the samples land?
 # 2. Data and noise are both standard normal numbers, so the target $\epsilon-x_0$ has variance 2. How much of it can a perfect network predict half-way,
 #    at $t=\tfrac12$?
-# 3. A flow is trained once more, on pairs of a noise point and *the sample that it became*. How many times smaller is the bend of the new paths (the mean squared distance
+# 3. Train a flow. Train a second one on pairs: a noise point and *the sample that the first flow made of it*. How many times smaller is the bend of the second flow's paths (the mean squared distance
 #    of their velocity from that of a straight path): 2, 10, or more than 50?
 #
 # **Which way time runs.** Data are at $t=0$ and noise at $t=1$, here as in the whole course and in Stable Diffusion 3. Lipman et al. 2023, Liu et al. 2022 and
@@ -138,10 +133,10 @@ course.draw_map("flow_matching", slim=True)
 # $\frac{d}{dt}\,\mathbb E\,\varphi(x_t)=\mathbb E\big[\nabla\varphi(x_t)\cdot\dot x_t\big]$.
 #
 # **Step 2. Arrows.** If the velocity depends on place and time alone, $\dot x_t=v(x_t,t)$, a **velocity field**, the walkers follow an **ordinary differential equation** (ODE). With a network for $v$ it is called a **continuous normalizing flow**: lesson 04's flow in infinitely many layers.
-# Write both means as integrals and integrate by parts; far out $p_t$ is zero. So $\int\varphi\,\partial_tp_t=\int\nabla\varphi\cdot v\,p_t=-\int\varphi\,\nabla\cdot(p_tv)$. This
+# Write both sides of step 1 as integrals and integrate by parts; far out $p_t$ is zero. So $\int\varphi\,\partial_tp_t=\int\nabla\varphi\cdot v\,p_t=-\int\varphi\,\nabla\cdot(p_tv)$. This
 # holds for every $\varphi$, so the factors of $\varphi$ are equal:
 # $$\partial_t p_t=-\nabla\cdot(p_t\,v).$$
-# This is the **continuity equation**. The flux $p_tv$ says how much crowd passes, and density falls where more flows out than in.
+# This is the **continuity equation**. The flux $p_tv$ says how much of the crowd passes, and density falls where more flows out than in.
 #
 # **Step 3. Many velocities at one place.** Now let walkers run on straight lines. Draw data $x_0$ and noise $\epsilon$, and set
 # $$x_t=(1-t)\,x_0+t\,\epsilon,\qquad \dot x_t=\epsilon-x_0 .$$
@@ -149,8 +144,7 @@ course.draw_map("flow_matching", slim=True)
 # those who are there: $\mathbb E[\nabla\varphi(x_t)\cdot\dot x_t]=\mathbb E\big[\nabla\varphi(x_t)\cdot\mathbb E[\dot x_t\mid x_t]\big]$. So step 2 goes through with the
 # **marginal velocity**
 # $$\boxed{\;v^*(x,t)=\mathbb E\big[\epsilon-x_0\mid x_t=x\big]\;}$$
-# A second crowd that starts from the same noise and follows $v^*$ obeys the same continuity equation, which has one solution (a fact that we quote; it needs $v^*$ to be
-# smooth in $x$; for single points as data it holds at every $t>0$, and one takes the limit). Hence both crowds have the same density at each time, and at $t=0$ that is the density of the data.
+# A second crowd that starts from the same noise and follows $v^*$ obeys the same continuity equation. Where $v^*$ is smooth in $x$, that equation has one solution (we quote this; for data that are single points it means $t>0$, and one takes the limit). Hence both crowds have the same density at each time, and at $t=0$ that is the density of the data.
 #
 # **Step 4. What the arrow points at.** Solve $x_t$ for $\epsilon$ and insert:
 # $$v^*(x,t)=\frac{x-\mathbb E[x_0\mid x_t=x]}{t}.$$
@@ -220,8 +214,7 @@ show(
 
 
 # %% [markdown]
-# Two narrow clusters, forty pairs, coloured by where they end. At $t=1$ each arrow is $x$ minus the mean of the data, so on the right all paths first drift towards 0. From about $t=0.4$ a
-# point's place tells to which of the two it belongs, and the path turns there. **The lines are straight, the flow is not.**
+# Two narrow clusters, forty pairs, coloured by where they end. At $t=1$ each arrow is $x$ minus the mean of the data, so on the right all paths first drift towards 0. From about $t=0.6$ a point's place favours one of the two, and the path turns there. **The lines are straight, the flow is not.**
 #
 # **Your turn 1 · the arrows of a cloud** *(build, 10 minutes)*
 #
@@ -276,12 +269,12 @@ show(figure, alt="A cloud of dots becomes the word FLOW in four snapshots; each 
      "letter's dots come from one connected region of the noise.")
 
 # %% [markdown]
-# The colours show where each dot will end: the flow cuts the noise into four regions, one for each letter, and moves them without mixing.
+# The colours show where each dot will end: each letter has one region of the noise.
 #
 # ## 2. Learn arrows that nobody has seen
 #
 # For dots in the plane Bayes' rule is a line of code. For photographs nobody can compute $\mathbb E[x_0\mid x_t]$. But you know what finds conditional means: regression with a squared
-# error. We *want* a network $v_\theta$ that minimises the first of these losses; we *can compute* the second, because each pair knows its own (**conditional**) velocity; $t$ is uniform:
+# error. We *want* a network $v_\theta$ that minimises the first of these losses; we *can compute* the second, because each pair knows its own velocity, the **conditional velocity**. Here $t$ is uniform:
 # $$\mathcal L_{\text{FM}}(\theta)=\mathbb E\,\big\lVert v_\theta(x_t,t)-v^*(x_t,t)\big\rVert^2,\qquad
 #   \mathcal L_{\text{CFM}}(\theta)=\mathbb E\,\big\lVert v_\theta(x_t,t)-(\epsilon-x_0)\big\rVert^2 .$$
 #
@@ -293,7 +286,7 @@ show(figure, alt="A cloud of dots becomes the word FLOW in four snapshots; each 
 # **Step 6. The cross term.** It is $2\,\mathbb E\big[(v_\theta-v^*)\cdot(v^*-(\epsilon-x_0))\big]$. Take the mean in two stages, first for a fixed $x_t$. The left bracket is then a constant, and the
 # right one has mean zero: that is what $v^*$ is.
 #
-# **Step 7. What is left.** $F$ contains no $\theta$. It is the variance of the target that remains when $x_t$ is known, and **no network gets below it**. A flow-matching loss that stops at
+# **Step 7. What is left.** $F$ contains no $\theta$. It is the variance of the target that remains when $x_t$ is known (the *irreducible error*): a **floor** that no network gets below. A flow-matching loss that stops at
 # 0.4 may belong to a perfect model.
 #
 # The check integrates one side over pairs $(x_0,\epsilon)$, without $v^*$, and the other over positions $x$ with the density $p_t$.
@@ -364,8 +357,8 @@ for t in (0.0, 0.5, 0.9):
 
 
 # %% [markdown]
-# At $t=\tfrac12$ the floor is 2, all of the target's variance: a perfect network predicts *nothing* half-way, because $\epsilon-x_0$ and $\epsilon+x_0$ are independent (question 2). Where the floor is largest depends on the data. For $\mathcal N(0,1)$ it is the middle; the same lines for $\mathcal N(0,s^2)$ give
-# $s^2/((1-t)^2s^2+t^2)$, with its top at $t=s^2/(1+s^2)$. For pictures we must look.
+# At $t=\tfrac12$ the floor is 2, all of the target's variance: a perfect network predicts *nothing* half-way, because $\epsilon-x_0$ and $\epsilon+x_0$ are independent (question 2). Where the floor is largest depends on the data. For $\mathcal N(0,1)$ it is the middle; the same derivation for $\mathcal N(0,s^2)$ gives
+# $s^2/((1-t)^2s^2+t^2)$, with its top at $t=s^2/(1+s^2)$. For pictures we measure it below.
 #
 # ## 3. Loss, sampler, digits
 #
@@ -389,7 +382,7 @@ course.solution("fm.loss")
 # %% [markdown]
 # **Your turn 4 · a sampler from the other side** *(repair, 5 minutes)*
 #
-# To sample, draw noise and follow the arrows back to $t=0$. Euler's method takes $n$ equal steps and asks for the velocity at the start of each. In the first function below time runs from noise at 0 to data at 1. With our networks it raises no error, and no data come out. Write the repaired one for *our* time.
+# To sample, draw noise and follow the arrows back to $t=0$. Euler's method takes $n$ equal steps and asks for the velocity at the start of each. In the first function below time runs from noise at 0 to data at 1. Run on our networks it raises no error, but what comes out is not data. Repair it for *our* time.
 
 # %%
 def broken_sample(network, x, n_steps):
@@ -456,37 +449,34 @@ for t in when:
     floors.append(((guess - flat[:300]) / t).square().mean())
 ended, least = np.mean(curve[-100:]), torch.stack(floors).mean()
 print(f"loss at the end ~{ended:.2f}; floor if these were all digits: ~{least:.2f}")
-figure, (left, middle, right) = plt.subplots(
-    1, 3, figsize=(11, 3), width_ratios=[1, 1, 2.2]
-)
-left.plot(np.convolve(curve, np.ones(20) / 20, "valid"), color=BLUE)
-left.set(xlabel="step", ylabel="loss", ylim=(0, 1.2), title="it stops above 0")
-middle.plot(when, [floor(t) for t in when.tolist()], label="N(0, 1)")
-middle.plot(when, torch.stack(floors), label="8,000 stored digits")
-middle.set(xlabel="time t", ylim=(0, 2.1), title="the floor of two data sets")
-middle.legend()
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3), width_ratios=[1, 2])
+left.plot(when, [floor(t) for t in when.tolist()], label="N(0, 1)")
+left.plot(when, torch.stack(floors), label="8,000 stored digits")
+left.axhline(ended, color=RED, linestyle=":", label="our loss, mean over t")
+left.set(xlabel="time t", ylim=(0, 2.1), title="the floor, and where the loss stopped")
+left.legend()
 show_images(right, drawn.clamp(-1, 1), title="asked for 0 to 9; 32 Euler steps")
 show(
     figure,
-    alt="Left: the loss falls and flattens well above zero. Middle: the floor of "
-    "normal data is 2 at t = 0.5; that of the digits is near zero before 0.4 and "
-    "largest near 0.7. Right: three rows of the digits 0 to 9, 12 by 12 pixels, "
-    "drawn by the network that was trained in this notebook.",
+    alt="Left: the floor of normal data is 2 at t = 0.5; that of the digits is near "
+    "zero before 0.4 and largest near 0.7; the loss stopped above it, near 0.4. "
+    "Right: three rows of the digits 0 to 9, 12 by 12 pixels, drawn by the network "
+    "that was trained in this notebook.",
 )
 
 # %% [markdown]
-# Your loss and your sampler drew these digits. About half of them can be read, after 300 steps of 32 pictures. How good is the network? The level of the loss cannot say. If the 8,000 training digits were all digits, turn 1's formula would give the floor in the middle picture: near zero below $t=0.4$, where the nearest stored digit is found. But a network that reached it would draw stored digits only. The floor for all digits is higher, somewhere between 0.13 and our 0.39. **The level says little; with the same data and times, a difference of two losses is a difference in distance from $v^*$.**
+# Your loss and your sampler drew these digits. About half of them can be read, after 300 steps of 32 pictures. How good is the network? The level of the loss cannot say. If the 8,000 training digits were all digits, turn 1's formula would give the dashed floor on the left: near zero below $t=0.4$, where the nearest stored digit is found. But a network that reached it would draw stored digits only. The floor for all digits is higher, somewhere between 0.13 and our 0.39. **The level says little; with the same data and times, a difference of two losses is a difference in distance from $v^*$.**
 #
 # ## 4. How many evaluations?
 #
 # The network is the expensive part, so cost is counted in **number of function evaluations** (NFE). Euler pays one for a step. **Heun's method** pays two: it takes an Euler step, asks for the velocity where that step ends, and repeats the step with the
-# mean of both. For short steps Euler's error falls in proportion to the step, Heun's to its square (lesson 13). The exact end point is taken from a fourth-order Runge-Kutta method (`rk4`) with 128 steps.
+# mean of both. For short steps Euler's error falls in proportion to the step, Heun's to its square (lesson 13).
 #
 # At $t=1$ the place $x$ is pure noise and says nothing about $x_0$, so $v^*(x,1)=x-\mathbb E[x_0]$. One Euler step from there lands at $\mathbb E[x_0]$, *whatever the noise was*. On the ring that is its empty centre (question 1).
 #
 # **Your turn 5 · a fair race** *(predict, 3 minutes)*
 #
-# The ring again, with its exact velocity, so that all error is the solver's. At equal NFE, Euler takes twice as many steps as Heun. With how many evaluations, 2, 4, 8, 16 or 32, does Heun's root mean square error become the smaller one? Commit to a number.
+# The ring again, with its exact velocity, so that all error is the solver's (the true end point: 128 steps of fourth-order Runge-Kutta, `rk4`). At equal NFE, Euler takes twice as many steps as Heun. With how many evaluations, 2, 4, 8, 16 or 32, does Heun's root mean square error become the smaller one? Commit to a number.
 
 # %%
 course.exercise("fm.budget", ...)  # your number in place of the dots
@@ -513,7 +503,7 @@ order = {name: np.log2(e[-2] / e[-1]) for name, e in error.items()}
 ahead = lambda heun: next(
     n for n, e, h in zip(budgets, error["Euler"], heun, strict=True) if h < e
 )
-by_steps = [rms(reach(heun, n)) for n in budgets]  # counts steps instead of passes
+by_steps = [rms(reach(heun, n)) for n in budgets]  # counts steps, not evaluations
 check("first budget at which Heun is ahead", ahead(error["Heun"]), 16,
       unlike={"steps counted": ahead(by_steps)})
 check_range("order of Euler's method, 32 to 64 evaluations", order["Euler"], 0.85, 1.15,
@@ -533,7 +523,7 @@ there = last(score.flow_sample(net, eps, torch.linspace(1, 0, 6)))
 check("your sampler = genlab's", sample(net, eps, 5), there, atol=1e-5,
       unlike={"six steps": sample(net, eps, 6)})
 
-figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), width_ratios=[1, 1.5])
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.9), width_ratios=[1, 2.1])
 for marker, (name, values) in zip("os", error.items(), strict=True):
     left.loglog(budgets, values, marker=marker, label=name)
 left.set(
@@ -558,17 +548,16 @@ show(
 )
 
 # %% [markdown]
-# **A higher order is a promise for short steps.** With two evaluations Heun takes one step, whose second evaluation stands at $t=0$ in the middle of the ring, where the arrow is zero: the mean of the two velocities is half of the first, and Heun stops half-way. It is ahead from 16 on, and even at 64 its measured order is 1.6, not yet 2. On the right you see the same in pictures: one evaluation gives the mean digit of each label. A few more give each noise a digit of its own, and
-# after eight little changes.
+# **A higher order is a promise for short steps.** With two evaluations Heun takes one step, whose second evaluation stands at $t=0$ in the middle of the ring, where the arrow is zero: the mean of the two velocities is half of the first, and Heun stops half-way. It is ahead from 16 on, and even at 64 its measured order is 1.6, not yet 2. On the right, one evaluation gives the mean digit of each label. A few more give each noise a digit of its own; beyond eight, little changes.
 #
 # ## 5. Which times?
 #
-# Training drew $t$ uniformly. Any other density $\pi(t)$ that is positive everywhere has the same minimiser, since each time is a regression of its own, and $\pi$ only says how much each one counts. A finite network trained for a finite time cannot do them all equally well,
-# so $\pi$ decides where it is good.
+# Training drew $t$ uniformly. Any other density $\rho(t)$ that is positive everywhere has the same minimiser, since each time is a regression of its own, and $\rho$ only says how much each one counts. A finite network trained for a finite time cannot do them all equally well,
+# so $\rho$ decides where it is good.
 #
 # Which times are hard? Close to $t=1$ the best guess of $x_0$ is nearly the mean of the data, close to $t=0$ nearly $x$ itself. Stable Diffusion 3 (Esser et al. 2024) therefore trains in the middle more often: it draws the logit of $t$ from a normal
 # distribution, $t=\operatorname{sigmoid}(z)$ with $z\sim\mathcal N(0,1)$. By the change of variables this **logit-normal** density is
-# $$\pi(t)=\frac1{\sqrt{2\pi}}\;\frac1{t(1-t)}\;\exp\!\Big(-\frac{(\operatorname{logit}t)^2}{2}\Big),\qquad \operatorname{logit}t=\log\frac t{1-t}.$$
+# $$\rho(t)=\frac1{\sqrt{2\pi}}\;\frac1{t(1-t)}\;\exp\!\Big(-\frac{(\operatorname{logit}t)^2}{2}\Big),\qquad \operatorname{logit}t=\log\frac t{1-t}.$$
 # Two training losses cannot tell whether that helps: they weigh the times differently. On the ring we know $v^*$, so we can measure what matters, the **excess** $\mathbb E\lVert v_\theta-v^*\rVert^2$ at each time. The trainer below is the loop of section 3, in small.
 
 # %% jupyter={"source_hidden": true}
@@ -647,7 +636,7 @@ right.minorticks_off()
 right.set(
     xlabel="time t",
     ylabel="excess over the floor",
-    title="a trade, not a gain (3 seeds)",
+    title="a trade (3 seeds)",
 )
 show(
     figure,
@@ -657,7 +646,7 @@ show(
 )
 
 # %% [markdown]
-# With more training times in the middle the excess is lower from $t=0.25$ to $0.45$, and on average at $0.65$ and $0.75$; it is higher near both ends, at $0.05$ and $0.95$. The peak at $0.15$ stays: there $v^*=(x-\mathbb E[x_0\mid x_t])/t$ divides a guess's error by a small $t$. So on the ring $\pi$ trades one error for another, and samples of 50 steps are no better (table in section 7). Esser et al. 2024 compared 61 combinations of paths, times and weights on photographs and found logit-normal times best.
+# Now the excess is lower from $t=0.25$ to $0.45$, and on average at $0.65$ and $0.75$. It is higher near both ends, at $0.05$ and $0.95$, and, unexpectedly, at $0.55$. The peak at $0.15$ stays: there $v^*=(x-\mathbb E[x_0\mid x_t])/t$ divides a guess's error by a small $t$. So on the ring $\rho$ trades one error for another: samples of 2 and 4 steps are better, those of 50 are not (table in section 7). Esser et al. 2024 compared 61 combinations of paths, times and weights on photographs and found logit-normal times best.
 #
 # ## 6. Who is paired with whom?
 #
@@ -702,7 +691,7 @@ check(
 )
 
 # %% [markdown]
-# Have you seen 1.740 before? It is the $F$ of section 2, found there without a flow.
+# Have you seen 1.740 before? It is the $F$ of section 2, where it was the difference of two losses.
 #
 # **Step 9. Short lines do not cross.** Suppose two lines, from $\epsilon$ to $x_0$ and from $\epsilon'$ to $x_0'$, meet at a time $t$: $(1-t)(x_0-x_0')=-t(\epsilon-\epsilon')$. Then $\langle x_0-x_0',\,\epsilon-\epsilon'\rangle<0$, and exchanging the partners changes the summed squared length by twice this product: it gets
 # shorter. In the pairing with the smallest total, the **optimal transport** pairing, no two lines meet at the same time. Then $x_t$ tells its line, so $F=0$; the flow runs on the lines, and $S=0$.
@@ -766,16 +755,17 @@ for name, nets in {
         few = [float(energy_distance(sample(net, start, n), real)) for n in (1, 2, 4)]
         few += [float(energy_distance(walk[-1], real))]
         table.setdefault(name, []).append([bend(walk), *few])
-print("                  bend S    energy distance^2 to data, 1, 2, 4, 50 Euler steps")
+heads = ("bend S", "1 step", "2", "4", "50 steps")
+print(" " * 14 + "".join(f"{head:<15}" for head in heads).rstrip())
 others = [twin(ring.sample(500, generator=generator)) for _ in seeds]
 same = [float(energy_distance(other, real)) for other in others]
 for name, rows in table.items():
     low, high = np.min(rows, 0), np.max(rows, 0)
     cells = "   ".join(f"~{a:.3f}-{b:.3f}" for a, b in zip(low, high, strict=True))
     print(f"{name:<13} {cells}")
-print(f"{'other data':<45} ~{min(same):.3f}-{max(same):.3f}")
+print(f"{'other data':<73} ~{min(same):.3f}-{max(same):.3f}")
 ideal = last(score.flow_sample(exact, start, down))
-print(f"{'exact velocity, 50 steps':<45} ~{float(energy_distance(ideal, real)):.3f}")
+print(f"{'exact velocity, 50 steps':<73} ~{float(energy_distance(ideal, real)):.3f}")
 bends = {name: [row[0] for row in rows] for name, rows in table.items()}
 walk = torch.stack(list(score.flow_sample(shuffled, start, down)))
 check_range(
@@ -824,7 +814,7 @@ show(
 
 
 # %% [markdown]
-# Paths lead from grey noise to red samples. In the second panel, points that start outside the middle first move towards the centre and then turn back: on the way in, several clusters are still possible. The **energy distance** (squared in the table) compares two clouds: it is zero only for equal distributions. With independent pairs one or two Euler steps are useless. Transport within batches of 128 makes the bend some 55 times smaller, reflow some 80 times (question 3), and one step then has some 2.5 or 1.6 times the squared distance of fifty. It is the pairing that does it: with the same points in shuffled pairs nothing is gained. After 50 steps all have about the same error, several times that of the exact velocity or of fresh data (last rows). That is the networks' error, and neither repair reduces it: reflow learns its teacher's samples, mistakes included.
+# Paths lead from grey noise to red samples. In the second panel, points that start outside the middle first move towards the centre and then turn back: on the way in, several clusters are still possible. The **energy distance** (squared in the table) compares two clouds: it is zero only for equal distributions. With independent pairs one or two Euler steps are useless. Transport within batches of 128 makes the bend about 55 times smaller, and one step then has 2.5 times the squared distance of fifty. For reflow the two numbers are 80 (question 3) and 1.6. It is the pairing that does it: with the same points in shuffled pairs nothing is gained. After 50 steps all have about the same error, several times that of the exact velocity or of fresh data (last rows). That is the networks' error, and neither repair reduces it: reflow learns its teacher's samples, mistakes included.
 #
 # Do not expect such gains from transport in many dimensions. In the plane, 128 noise points lie close to 128 data points. Among pictures all distances are alike: the best pairing of one batch of our digits saves a tenth of the squared length (printed above).
 #
@@ -923,7 +913,7 @@ show(
 #
 # ## 9. One network, many names
 #
-# From here on the pairs are independent and the noise is normal again. Then a flow-matching network *is* a diffusion network: at a given $x$ and $t$, velocity, noise, clean data and score are four ways to write one number. With $\hat x_0=\mathbb E[x_0\mid x_t=x]$ and
+# From here on the pairs are independent and the noise is normal again. Then a flow-matching network *is* a diffusion network: at a given $x$ and $t$, each of velocity, noise, clean data and score determines the other three. With $\hat x_0=\mathbb E[x_0\mid x_t=x]$ and
 # $\hat\epsilon=\mathbb E[\epsilon\mid x_t=x]$ two equations hold, $x=(1-t)\hat x_0+t\hat\epsilon$ and $v=\hat\epsilon-\hat x_0$. Solve them, use Tweedie's formula (lesson 11) in the third row, and in the fourth lesson 12's $v_{\text{VP}}=\big((1-t)\,\hat\epsilon-t\,\hat x_0\big)/r$:
 #
 # | name | from the velocity | to the velocity |
@@ -934,7 +924,7 @@ show(
 # | $v$-prediction at $x/r$ (lesson 12), $r=\sqrt{(1-t)^2+t^2}$ | $\big((1-2t)\,x+r^2v\big)/r$ | $\big(r\,v_{\text{VP}}-(1-2t)\,x\big)/r^2$ |
 # | EDM's denoiser $D(y,\sigma)$ (lesson 13: trained on $y=x_0+\sigma\epsilon$) | $x-t\,v$ | *your turn 7* |
 #
-# The last two rows only rescale the picture. Dividing $x_t$ by $r$ gives a variance-preserving path, dividing it by $1-t$ gives EDM's $x_0+\sigma\epsilon$: **the same paths up to scale, walked at another pace.** Each line is checked against what a mixture's components say, without a velocity.
+# The last two rows only rescale the picture. Dividing $x_t$ by $r$ gives a variance-preserving path, dividing it by $1-t$ gives EDM's $x_0+\sigma\epsilon$: **the same paths up to scale, walked at another pace.** Each row is checked against the closed form for a mixture of normals.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -988,13 +978,12 @@ eps = torch.randn(20, 1, 28, 28, generator=torch.Generator().manual_seed(6))
 with torch.no_grad():
     pictures = sample(as_flow, top * eps, 16)
 figure, ax = plt.subplots(figsize=(9, 2))
-show_images(ax, pictures.clamp(-1, 1))
+show_images(ax, pictures.clamp(-1, 1), title="an EDM model as a flow: 16 Euler steps")
 show(figure, alt="Twenty handwritten digits of 28 by 28 pixels, 0 to 9 twice, drawn in "
      "16 Euler steps by a diffusion model that is read as a velocity.")
 
 # %% [markdown]
-# An old diffusion model with classifier-free guidance, *your* translation and *your* sampler, in 16 steps. (Guidance works on velocities, too: $v_\varnothing+w\,(v_c-v_\varnothing)$.) So is flow matching just diffusion? On this path, yes: the same function is learned. What differs is the weight of each noise level in the loss, the coordinates in which a solver steps, and what the network has to output. For an exact network the last is a change of names; for a finite one it can decide (Li and He 2025). The
-# identity has three limits.
+# An old diffusion model with classifier-free guidance, *your* translation and *your* sampler, in 16 steps. (Guidance works on velocities, too: $v_\varnothing+w\,(v_c-v_\varnothing)$.) So is flow matching just diffusion? On this path, yes: the same function is learned. What differs is the weight of each noise level in the loss, the coordinates in which a solver steps, and what the network has to output. For an exact network the last is a change of names; for a finite one it can matter a great deal (Li and He 2025). This equivalence has three limits.
 #
 # **At the ends.** Reading a score from a velocity divides by $t$, and reading a velocity from a noise prediction divides by $1-t$. An error of 0.01 in $v$ at $t=0.001$ is an error of 10 in the score. At $t=1$ a noise prediction $\hat\epsilon=x$ says nothing about $\mathbb E[x_0]$, the very thing that the velocity needs there: a network that predicts noise cannot start at $t=1$.
 #
@@ -1002,7 +991,7 @@ show(figure, alt="Twenty handwritten digits of 28 by 28 pixels, 0 to 9 twice, dr
 #
 # **With another source.** If $\epsilon$ is not normal (another picture, say), there is a flow, but this formula gives no score.
 #
-# To see the second limit, take a case with everything in closed form: data $\mathcal N(0,s^2)$ with $x_0=s\,\epsilon$, the optimal coupling in one dimension. Then $x_t=((1-t)s+t)\,\epsilon$, so $v^*=\frac{1-s}{(1-t)s+t}\,x$, and the true score is $-x/((1-t)s+t)^2$.
+# Take a case of the second limit, with everything in closed form: data $\mathcal N(0,s^2)$ with $x_0=s\,\epsilon$, the optimal coupling in one dimension. Then $x_t=((1-t)s+t)\,\epsilon$, so $v^*=\frac{1-s}{(1-t)s+t}\,x$, and the true score is $-x/((1-t)s+t)^2$. Below, the formula's slope is a quarter too steep.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -1021,7 +1010,7 @@ print(f"optimal pairs at x = 1: the formula says {coupled[30].item():.2f}, "
 # %% [markdown]
 # ## Going further: a likelihood, and larger pictures
 #
-# **A likelihood** comes with the ODE as in lesson 14: along a path $\frac{d}{dt}\log p_t(x_t)=-\nabla\cdot v$, so $\log p_0(x_0)=\log p_1(x_1)+\int_0^1\nabla\cdot v\,dt$, and here $p_1$ is exactly $\mathcal N(0,I)$.
+# **A likelihood** follows from the continuity equation: along a path $\frac{d}{dt}\log p_t(x_t)=(\partial_tp_t+v\cdot\nabla p_t)/p_t=-\nabla\cdot v$, so $\log p_0(x_0)=\log p_1(x_1)+\int_0^1\nabla\cdot v\,dt$, and here $p_1$ is exactly $\mathcal N(0,I)$.
 #
 # Average four neighbouring pixels of a noisy $2n\times2n$ picture. The picture survives, if it is smooth, and the noise is halved. So a large picture at time $t$ is as easy to see as a small one at a smaller $t$. Shifting the times keeps the two alike, with $m=\sqrt{\text{pixels}/\text{pixels}_0}$ (Esser et al. 2024, eq. 23; for $1024^2$ pixels Stable Diffusion 3 settled on $m=3$):
 # $$t\ \longmapsto\ \frac{m\,t}{1+(m-1)\,t}.$$
