@@ -76,6 +76,7 @@ _LABS = {  # labs and frontier notebooks whose exercises begin with a shorter wo
     "ld": "system_latent_diffusion",
     "lm": "system_language_model",
     "npe": "system_flow_density_estimator",
+    "par": "frontier_discrete_and_parallel",
     "style": "system_stylegan",
     "video": "system_text_to_video",
 }
