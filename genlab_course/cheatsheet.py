@@ -1,15 +1,18 @@
-"""The cheat sheet: one page, made from the map, the kernels' docstrings and the league table.
+"""The cheat sheet, two pages made from the map and the models' cards, and the equations.
 
-Nothing on it is typed twice, so it cannot drift from the course; `docs/cheatsheet.md` is this page.
+No figure on them is typed, so they cannot drift from the course; `docs/cheatsheet.md` is the sheet.
 """
 
 import importlib
 import inspect
 import re
+import tomllib
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from genlab.map import LESSONS, PARADIGMS, SYSTEMS, Paradigm
-from genlab_course.league import COLUMNS, cells, load_league
+from genlab_course.rows import card
 
 KERNELS: Mapping[int, tuple[str, ...]] = {  # the equations of each lesson, by the code under them
     2: ("autoregressive.likelihood.sequence_log_prob", "autoregressive.decoding.apply_temperature",
@@ -33,21 +36,19 @@ KERNELS: Mapping[int, tuple[str, ...]] = {  # the equations of each lesson, by t
     13: ("score.samplers.ddim_step", "score.guidance.cfg_eps", "score.samplers.dpm_solver_2m_step"),
     14: ("score.sde.reverse_drift", "score.sde.probability_flow",
          "score.sde.ode_log_prob", "score.flow_matching.flow_matching_loss"),
-    15: ("autoregressive.speculative.residual", "score.consistency.consistency_function",
+    15: ("map.evaluations", "autoregressive.speculative.residual",
+         "score.consistency.consistency_function",
          "score.masked.masked_nll"),
 }  # fmt: skip
 
-PROCEDURE = (
-    "**Objective.** Cross-entropy of the next token: autoregressive. ELBO: latent-variable. A "
-    "discriminator to fool: adversarial. Mean square of a noise, score or velocity: score. "
-    "Likelihood of an invertible map: flow. Several: a hybrid; name each.",
-    "**Sampler.** An evaluation a token: autoregressive. One evaluation: flow, latent-variable or "
-    "adversarial. A loop over noise levels: score. An outer and an inner stage: a hybrid.",
-    "**Costs.** Sequential: latency grows with length. Adversarial: no likelihood. Score: "
-    "evaluations. A hybrid pays for each of its parts.",
-    "**Place.** Put it on the map. A claim that its place does not allow (one-step diffusion, "
-    "parallel autoregression) names the thing to look up.",
-)
+TEXTS = Path(__file__).parent / "data" / "cheatsheet.toml"
+
+
+class _Cards(dict[str, dict[str, Any]]):
+    """The figures on a model's card, by its name."""
+
+    def __missing__(self, name: str) -> dict[str, Any]:
+        return self.setdefault(name, card(name)["metrics"])
 
 
 def _doc(path: str) -> str:
@@ -69,25 +70,37 @@ def title(path: str) -> str:
 
 
 def cheat_sheet() -> str:
-    """The page as Markdown, with the league table that ships."""
-    head = ("paradigm", "$p(x)$", "objective", "sampler", "NFE", "likelihood", "pays")
+    """The two pages as Markdown, figures from the cards of the shipped models."""
+    words, cards = tomllib.loads(TEXTS.read_text(encoding="utf-8")), _Cards()
+    filled = {k: v.format_map(cards) for k, v in (words["systems"] | words["trade_offs"]).items()}
+    head = ("paradigm", "$p(x)$", "objective", "sampler", "evaluations", "likelihood", "pays")
+    made = [(name, ", ".join(made), filled[lab]) for lab, (name, made) in SYSTEMS.items()]
+    trade_offs = [(pair, filled[pair]) for pair in words["trade_offs"]]
     page = [
-        "# The course on one page",
+        "# The course on two pages",
         "## The map",
         _table(head, [_on_the_map(p) for p in PARADIGMS]),
-        "NFE: network evaluations for one sample.",
-        "## Reading a release",
-        "\n".join(f"{k}. {step}" for k, step in enumerate(PROCEDURE, 1)),
-        "## The systems",
-        _table(("system", "made of"), [(name, ", ".join(made)) for name, made in SYSTEMS.values()]),
-        "## The equations, lesson by lesson",
-        *(_lesson(number) for number in KERNELS),
-        "## Measured on the digits",
-        _table(COLUMNS, [cells(row) for row in load_league()]),
-        "`=` an exact likelihood, `<=` a bound, `-` none. Fréchet distance with its error bar, to "
-        "400 held-out digits; passes of the network for one sample.",
+        "## What all share",
+        "\n".join(f"- {line}" for line in words["shared"]),
+        "## Reading a release in four steps",
+        "\n".join(f"{k}. {step}" for k, step in enumerate(words["steps"], 1)),
+        "## Cue words",
+        _table(("a text says", "it implies"), list(words["cues"].items())),
+        "## The seven systems, measured",
+        _table(("system", "made of", "in its lab"), made),
+        "## Not to be had together",
+        _table(("both of", "what this course measured"), trade_offs),
+        "`=` an exact likelihood, `<=` a bound: never ranked against each other.",
+        "## Left out, and where to go",
+        "\n".join(f"- **{what}**: {where}" for what, where in words["left_out"].items()),
+        "The equations, lesson by lesson: `genlab cheatsheet --equations`.",
     ]
     return "\n\n".join(page) + "\n"
+
+
+def equation_sheet() -> str:
+    """The equations of the lessons as Markdown, from the docstrings of the code under them."""
+    return "\n\n".join(["# The equations, lesson by lesson", *map(_lesson, KERNELS)]) + "\n"
 
 
 def _on_the_map(p: Paradigm) -> tuple[str, ...]:
@@ -97,7 +110,7 @@ def _on_the_map(p: Paradigm) -> tuple[str, ...]:
 
 def _lesson(number: int) -> str:
     lines = [f"{title(k)} (`genlab.{k}`)\n\n$${equation(k)}$$" for k in KERNELS[number]]
-    return "\n\n".join([f"### {number:02d} {LESSONS[number]}", *lines])
+    return "\n\n".join([f"## {number:02d} {LESSONS[number]}", *lines])
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

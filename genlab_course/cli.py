@@ -125,12 +125,14 @@ def demo(
         raise typer.Exit(demos.serve(folder, port, browser=browser))
 
 
-@app.command(help="Print the course on one page, as Markdown.")
-def cheatsheet() -> None:
-    """Print it."""
-    from genlab_course.cheatsheet import cheat_sheet
+@app.command(help="Print the course on two pages, as Markdown; or its equations.")
+def cheatsheet(
+    equations: Annotated[bool, typer.Option("--equations", help="of every lesson")] = False,
+) -> None:
+    """Print one of the two sheets."""
+    from genlab_course.cheatsheet import cheat_sheet, equation_sheet
 
-    typer.echo(cheat_sheet(), nl=False)
+    typer.echo(equation_sheet() if equations else cheat_sheet(), nl=False)
 
 
 if __name__ == "__main__":

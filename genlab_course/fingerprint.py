@@ -1,7 +1,8 @@
 r"""Watch networks at work: how often each is used, what it reads, and which begins when.
 
-Hooks count the uses of every layer, one after the other (sequential passes), and copy what looks
-like the output; nothing else of a network is looked at, and the hooks are removed again.
+Hooks count the uses of every layer, one after the other (sequential passes), and the rows of each;
+they copy what looks like the output. Nothing else of a network is looked at, and the hooks are
+removed again. Dials and likelihood are what the object declares; nobody checks that.
 """
 
 import copy
@@ -75,6 +76,7 @@ class _Log:
         self.event_shape, self.clock = stage.event_shape, clock
         self.times: list[int] = []
         self.uses: Counter[int] = Counter()
+        self.rows: Counter[int] = Counter()
         self.reads: dict[int, list[Tensor]] = {}  # in the order in which layers are first used
         layers = [m for m in stage.network.modules() if next(m.parameters(), None) is not None]
         if not layers:
@@ -83,6 +85,7 @@ class _Log:
 
     def _note(self, layer: nn.Module, inputs: tuple[object, ...]) -> None:
         self.uses[id(layer)] += 1
+        self.rows[id(layer)] += len(inputs[0]) if inputs and isinstance(inputs[0], Tensor) else 0
         self.times.append(next(self.clock))
         positions = read_positions(inputs[0], self.event_shape) if inputs else None
         if positions is not None:
@@ -93,6 +96,11 @@ class _Log:
     def passes(self) -> int:
         """Uses of the busiest layer."""
         return max(self.uses.values())
+
+    def evaluations(self, n: int) -> int:
+        """Rows for one of `n` samples, all passes together; a row may hold several frames."""
+        busiest = (self.rows[layer] for layer, uses in self.uses.items() if uses == self.passes)
+        return min((rows for rows in busiest if rows >= n * self.passes), default=0) // n
 
     def share(self) -> float:
         """The proportion of the output's positions that are new in a pass after the first."""
@@ -135,15 +143,16 @@ def new_positions(before: Tensor, now: Tensor) -> float:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What was counted of one stage."""
+    """What was counted of one stage, and what its object declares."""
 
     stage: str
-    passes: int  # for one batch of samples
-    share: float  # of the output's positions, new in a pass after the first; nan for one pass
-    growth_with_length: float | None  # None: the subject cannot make a longer output
-    growth_with_steps: float | None  # None: it has no dial for steps
-    kind: Kind
+    passes: int  # counted, one after the other, for one batch of samples
+    share: float  # counted, of positions new in a pass after the first; nan for one pass
+    growth_with_length: float | None  # counted; None: no longer output is declared
+    growth_with_steps: float | None  # counted; None: no dial of steps is declared
+    kind: Kind  # declared
     after: tuple[str, ...] = ()  # stages that had ended before this one began
+    evaluations: int = 0  # counted, for one sample: the rows of all passes
 
     @property
     def follows_steps(self) -> bool:
@@ -192,7 +201,8 @@ def fingerprint(subject: Subject, *, n: int = 2, seed: int = 0) -> tuple[Fingerp
         after = tuple(s.name for s, other in both if other.times[-1] < seen.times[0])
         kind = likelihood_kind(stage.model)
         share = seen.share()
-        found.append(Fingerprint(stage.name, seen.passes, share, length, steps, kind, after))
+        counted = stage.name, seen.passes, share, length, steps
+        found.append(Fingerprint(*counted, kind, after, seen.evaluations(n)))
     return tuple(found)
 
 

@@ -52,8 +52,6 @@ class Exercise:
     judge: Callable[[Any], str] | None = None  # "" when right, else the sentence to say
     rtol: float | None = None  # None: 1e-4, or three digits where the answer is a number by hand
     atol: float | None = None
-    level: str = "compute"  # compute, derive, build, repair or predict
-    minutes: int = 5
 
 
 def bank(names: dict[str, Any]) -> tuple[Exercise, ...]:
@@ -73,13 +71,18 @@ _FIXED = "the value is right, but training cannot follow it back to the weights:
 _ASKED = "see its text above the cell"
 _BANKS = f"{__package__}.exercises"
 _LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
+    "few": "frontier_few_step",
     "fm": "frontier_flow_matching",
     "ld": "system_latent_diffusion",
     "lm": "system_language_model",
     "npe": "system_flow_density_estimator",
+    "par": "frontier_discrete_and_parallel",
     "style": "system_stylegan",
     "video": "system_text_to_video",
 }
+
+
+RETIRED = ("15.residual", "15.tokens-a-pass", "15.price-of-parallel")  # old progress names them
 
 
 def all_exercises() -> Iterator[Exercise]:

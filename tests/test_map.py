@@ -35,6 +35,8 @@ from genlab.map import (
         ("latent_diffusion", (LATENT, SCORE)),
         ("flow_density_estimator", (FLOW,)),
         ("flow_matching", (SCORE,)),
+        ("few_step", (SCORE,)),
+        ("discrete_and_parallel", (AUTOREGRESSIVE, SCORE)),
         *((about_all, FAMILIES) for about_all in (1, 9, 15)),
     ],
 )

@@ -1,15 +1,18 @@
 """Consistency: one evaluation from any point of a noiseless path to the data where it ends.
 
-Equations are those of Song et al. 2023 (arXiv:2303.01469).
+Equations are those of Song et al. 2023 (arXiv:2303.01469). MeanFlow (Geng et al. 2025,
+arXiv:2505.13447) jumps between any two times of the straight path of flow matching.
 """
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float, Int
 from torch import Generator, Tensor, nn
+from torch.func import jvp
 
 from genlab.core import Event, PerExample, expand, last, mean_event, randn, sum_event
 from genlab.core.tensors import require_between
@@ -21,6 +24,7 @@ from genlab.score.guidance import drop_condition
 from genlab.train.fit import EMA
 
 Distance = Callable[[Tensor, Tensor], Tensor]  # (b, *event) twice to (b,)
+Average = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x, r, t) to the mean velocity in [r, t]
 
 
 def consistency_precondition(
@@ -128,6 +132,38 @@ def exact_consistency_1d(
     u = torch.special.ndtr((x - data.means[:, 0]) / spread) @ data.weights
     tiny = torch.finfo(u.dtype).eps
     return exact_flow_1d(data, u.clamp(tiny, 1 - tiny), 1.0, sigma_min)
+
+
+def mean_flow_loss(
+    average: Average, x0: Event, eps: Event, r: PerExample, t: PerExample
+) -> PerExample:
+    r"""Squared error of the MeanFlow identity on straight lines, a mean over the event.
+
+    $$\ell = \tfrac1D\Big\lVert u(x_t, r, t) - \mathrm{sg}\big[v - (t-r)\,(v\cdot\nabla_x u
+      + \partial_t u)\big]\Big\rVert^2, \qquad v = \epsilon - x_0$$
+
+    At r = t it is the flow-matching loss (Geng et al. 2025, algorithm 1). ValueError for r > t.
+    """
+    require_between(0, 1, r=r, t=t)
+    if bool((r > t).any()):
+        raise ValueError(f"r must be at most t, got r - t up to {float((r - t).max())}")
+    x, v = add_noise(x0, 1 - t, t, eps), eps - x0
+    u, change = jvp(average, (x, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))[:2]
+    target = v - expand(t - r, x) * change
+    return mean_event((u - target.detach()) ** 2)
+
+
+def mean_flow_sample(average: Average, x_1: Event, ts: Float[Tensor, " n"]) -> Iterator[Event]:
+    r"""Sampler: yield the state at each of the falling times, one evaluation for each jump.
+
+    $$x_r = x_t - (t-r)\,u(x_t, r, t)$$
+    """
+    x = x_1
+    yield x
+    for t, r in pairwise(ts):
+        with torch.no_grad():
+            x = x - (t - r) * average(x, r.expand(len(x)), t.expand(len(x)))
+        yield x
 
 
 class ConsistencyModel(nn.Module):

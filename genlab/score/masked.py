@@ -92,6 +92,23 @@ def unmask_step(
     return torch.where(appears, drawn, x_t)
 
 
+def within_budget(
+    logits: Float[Tensor, " b *event v"], hidden: Bool[Tensor, " b *event"], budget: float
+) -> Bool[Tensor, " b *event"]:
+    r"""Which hidden tokens may appear together: the surest ones, at a price of at most `budget`.
+
+    $$\mathrm{TC}(x_G) \le \sum_{i\in G} H_i - \max_{i\in G} H_i \le \text{budget, in nats}$$
+
+    At least one of each example while any is hidden (Ben-Hamu et al. 2025, arXiv:2505.24857).
+    """
+    log_p = logits.double().log_softmax(-1)
+    entropy = -torch.special.xlogy(log_p.exp(), log_p.exp()).sum(-1)
+    rising, order = torch.where(hidden, entropy, math.inf).flatten(1).sort(dim=1, stable=True)
+    before = torch.cat([torch.zeros_like(rising[:, :1]), rising[:, :-1].cumsum(1)], 1)
+    chosen = (before <= budget) & rising.isfinite()
+    return torch.zeros_like(chosen).scatter(1, order, chosen).reshape(hidden.shape)
+
+
 @torch.no_grad()
 def masked_sample(
     model: Filler, x_T: Tokens, n_steps: int, *, mask: int, generator: Generator | None = None

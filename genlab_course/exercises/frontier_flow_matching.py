@@ -9,15 +9,12 @@ from torch import Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
 
-Model = Callable[[Tensor, Tensor], Tensor]
-
 
 def marginal_velocity(x: Tensor, t: float, points: Tensor) -> Tensor:
     """The marginal velocity at each row of x, for equally likely points."""
     gaps = x[:, None] - (1 - t) * points
     weights = torch.softmax(-(gaps**2).sum(-1) / (2 * t**2), 1)
-    guess = weights @ points
-    return (x - guess) / t
+    return (x - weights @ points) / t
 
 
 def _guess(x: Tensor, t: float, points: Tensor, **other: Any) -> Tensor:
@@ -32,7 +29,7 @@ def floor(t: float) -> float:
     return 1 / ((1 - t) ** 2 + t**2)
 
 
-def flow_loss(network: Model, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+def flow_loss(network: Callable[..., Tensor], x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
     """Mean squared error of the velocity at random points of random lines."""
     at = t.reshape(-1, *[1] * (x0.ndim - 1))
     x_t = (1 - at) * x0 + at * eps
@@ -41,13 +38,9 @@ def flow_loss(network: Model, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
 
 def _bend(x: Tensor, t: Tensor) -> Tensor:
     """A network that is as strict about the shape of t as the real ones."""
-    if t.shape != x.shape[:1]:
-        raise ValueError(f"the network wants its times of shape ({len(x)},), got {tuple(t.shape)}")
+    if getattr(t, "shape", None) != x.shape[:1]:
+        raise ValueError(f"the network wants its times as a tensor of shape ({len(x)},), got {t}")
     return torch.tanh(x) * (1 + t.reshape(-1, *[1] * (x.ndim - 1)))
-
-
-def _trained(x: Tensor, t: Tensor) -> Tensor:
-    return _bend(x, t) * torch.ones((), dtype=x.dtype, requires_grad=True)
 
 
 def _batch(seed: int, *shape: int) -> tuple[Any, ...]:
@@ -56,7 +49,7 @@ def _batch(seed: int, *shape: int) -> tuple[Any, ...]:
     return _bend, x0, eps, 0.1 + 0.8 * torch.rand(shape[0], generator=g, dtype=torch.float64)
 
 
-def flow_sample(network: Model, x: Tensor, n_steps: int) -> Tensor:
+def flow_sample(network: Callable[..., Tensor], x: Tensor, n_steps: int) -> Tensor:
     """Euler's method from the noise at t = 1 to the data at t = 0."""
     for k in range(n_steps, 0, -1):
         t = torch.full((len(x),), k / n_steps)
@@ -76,14 +69,10 @@ def pairs_by_label(pair: Callable[..., Tensor], x0: Tensor, eps: Tensor, c: Tens
 def _labelled(seed: int, n: int) -> tuple[Any, ...]:
     x0, eps = _batch(seed, n, 1)[1:3]
     c = (torch.arange(n) % 3 < 1).double()[:, None] * 2 - 1
-    return _nearest, x0 + c, eps, c
+    return (lambda a, b: b[linear_sum_assignment(torch.cdist(a, b) ** 2)[1]]), x0 + c, eps, c
 
 
-def _nearest(a: Tensor, b: Tensor) -> Tensor:
-    return b[linear_sum_assignment(torch.cdist(a, b).square().numpy())[1]]
-
-
-def edm_velocity(denoiser: Model, x: Tensor, t: Tensor) -> Tensor:
+def edm_velocity(denoiser: Callable[..., Tensor], x: Tensor, t: Tensor) -> Tensor:
     """The velocity of the straight path, for times between 0 and 1."""
     at = t.reshape(-1, *[1] * (x.ndim - 1))
     guess = denoiser(x / (1 - at), t / (1 - t))
@@ -92,8 +81,6 @@ def edm_velocity(denoiser: Model, x: Tensor, t: Tensor) -> Tensor:
 
 VELOCITY = Exercise(
     id="fm.marginal-velocity",
-    level="build",
-    minutes=10,
     right=marginal_velocity,
     cases=tuple((_batch(5, 5, 2)[1], t, _batch(6, 4, 2)[1]) for t in (0.4, 0.85, 0.15)),
     mistakes=Mistake.pairs(
@@ -109,6 +96,10 @@ VELOCITY = Exercise(
         "A normal density has a factor one half in its exponent.",
         lambda x, t, p: (x - _guess(x, t, p, power=0.5)) / t,
         "A normal density has the *squared* distance in its exponent.",
+        lambda x, t, p: (x - _guess(x, t, p, spread=2 * t**4)) / t,
+        "t squared is the variance; a library's Normal wants the standard deviation, t.",
+        lambda x, t, p: x - _guess(x, t, p),
+        "This is the way to go; divide it by the time that is left for it, t.",
         lambda x, t, p: (x - _guess(x, t, p, normalise=torch.exp)) / t,
         "Your weights are densities: divide them by their sum, so that they are probabilities.",
         _guess,
@@ -122,8 +113,6 @@ VELOCITY = Exercise(
 )
 FLOOR = Exercise(
     id="fm.floor",
-    level="derive",
-    minutes=5,
     right=floor,
     cases=((0.0,), (0.2,), (0.5,), (0.9,)),
     mistakes=Mistake.pairs(
@@ -142,10 +131,11 @@ FLOOR = Exercise(
 )
 LOSS = Exercise(
     id="fm.loss",
-    level="build",
-    minutes=10,
     right=flow_loss,
-    cases=tuple((_trained, *batch[1:]) for batch in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))),
+    cases=tuple(
+        (lambda x, t: _bend(x, t) * torch.ones((), dtype=x.dtype, requires_grad=True), *batch[1:])
+        for batch in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))
+    ),
     mistakes=Mistake.pairs(
         lambda n, x, e, t: flow_loss(lambda a, s: n(a, t), e, x, 1 - t),
         "Time grows towards the noise here, so the derivative of x_t is eps - x0.",
@@ -164,8 +154,6 @@ LOSS = Exercise(
 )
 SAMPLER = Exercise(
     id="fm.sampler",
-    level="repair",
-    minutes=5,
     right=flow_sample,
     cases=tuple((*_batch(n, 4, 2)[:2], n) for n in (4, 1, 7)),
     atol=1e-5,
@@ -187,8 +175,6 @@ SAMPLER = Exercise(
 )
 BUDGET = Exercise(
     id="fm.budget",
-    level="predict",
-    minutes=3,
     right=16,
     mistakes=Mistake.pairs(
         2,
@@ -206,8 +192,6 @@ BUDGET = Exercise(
 )
 PAIRS = Exercise(
     id="fm.pairs",
-    level="repair",
-    minutes=5,
     right=pairs_by_label,
     cases=(_labelled(1, 7), _labelled(2, 12)),
     mistakes=Mistake.pairs(
@@ -217,6 +201,8 @@ PAIRS = Exercise(
         "These are independent pairs: right for every label, but as long as before.",
         lambda pair, x0, eps, c: pairs_by_label(pair, x0, eps, c)[c[:, 0].argsort(stable=True)],
         "The pairs are right, but the rows have moved: row i of the noise belongs to row i of x0.",
+        lambda pair, x0, eps, c: pair(torch.cat([x0, c], 1), torch.cat([eps, c], 1))[:, :1],
+        "Labels count in your distance, but a near noise can outweigh them: pair label by label.",
     ),
     hints="Which noise may a label be paired with, so that it meets all kinds of noise?\n"
     "The noise of its own rows: it was drawn without a look at the label. Take label by label.\n"
@@ -224,8 +210,6 @@ PAIRS = Exercise(
 )
 EDM = Exercise(
     id="fm.edm",
-    level="compute",
-    minutes=5,
     right=edm_velocity,
     cases=tuple((n, x, t) for n, x, _, t in (_batch(1, 4, 2), _batch(2, 3, 1, 2, 2))),
     mistakes=Mistake.pairs(
@@ -237,6 +221,8 @@ EDM = Exercise(
         "Dividing x by 1 - t makes its noise larger as well: the level is no longer t.",
         lambda d, x, t: edm_velocity(d, x, t) * (1 - t.reshape(-1, *[1] * (x.ndim - 1))),
         "You divided by sigma; the velocity is (x - guess) / t.",
+        lambda d, x, t: x + edm_velocity(d, x, t) * (1 - t.reshape(-1, *[1] * (x.ndim - 1))),
+        "This is the guess of eps, EDM's slope in sigma; the velocity subtracts all of the guess.",
     ),
     hints="Make the noisy picture look as the denoiser knows it: what must x be divided by?\n"
     "x / (1 - t) = x0 + (t / (1 - t)) eps, so sigma = t / (1 - t).\n"

@@ -24,9 +24,7 @@ def causal_mask(n: int) -> Tensor:
 
 def next_token_loss(logits: Tensor, x: Tensor) -> Tensor:
     """Mean negative log-likelihood per token, nats."""
-    log_p = logits.log_softmax(-1)
-    chosen = log_p.gather(-1, x[..., None])
-    return -chosen.mean()
+    return -logits.log_softmax(-1).gather(-1, x[..., None]).mean()
 
 
 @torch.no_grad()
@@ -67,7 +65,8 @@ def _judge_draws(sampler: Callable[..., Tensor]) -> str:
     try:
         a, b = (sampler(network, x, 0, Generator().manual_seed(1)) for _ in range(2))
     except RuntimeError as error:
-        return f"logits may be negative: softmax first; and the network needs all of x ({error})"
+        needs = "softmax first" if "probability" in str(error) else "the network needs all of x"
+        return f"{needs} ({error})"
     found = F.one_hot(torch.as_tensor(a), 3).double().mean((0, 1))
     if x.any():
         return "you wrote into the x that you were given: clone it first."
@@ -91,7 +90,6 @@ def _judge_gradient(loss: Callable[..., Tensor]) -> str:
 _G = Generator().manual_seed(2)
 
 
-# 02.pairs: query-key pairs computed for a text of n tokens
 def pairs_without_cache(n: int) -> int:
     """Pairs of a query and a key, hidden ones included."""
     return sum(t * t for t in range(1, n + 1))
@@ -116,7 +114,6 @@ SEQUENCE_NLL = Exercise(
     hints="What does a logarithm make of a product?\n"
     "One term per token; each is positive when the conditional is below 1.\n"
     "For two tokens with 0.25, 0.25 the joint is 1/16. How many nats is that in all?",
-    minutes=3,
 )
 PERPLEXITY = Exercise(
     id="02.perplexity",
@@ -137,7 +134,6 @@ PERPLEXITY = Exercise(
     hints="A uniform model over 17 levels must come out as 17.\n"
     "Perplexity is the reciprocal of the geometric mean of the conditionals.\n"
     "Write the geometric mean of n numbers with logarithms, then take one over it.",
-    minutes=3,
 )
 LOSS = Exercise(
     id="02.loss",
@@ -152,6 +148,8 @@ LOSS = Exercise(
         "you added up over the tokens; the mean over batch *and* tokens was asked for.",
         lambda a, x: next_token_loss(a, x) * x.numel(),
         "you added up everything; such a loss, and its gradient, grow with the batch.",
+        lambda a, x: next_token_loss(a, x) / a.shape[-1],
+        "you averaged over the levels too: of those only the one that came counts.",
         lambda a, x: -next_token_loss(a, x),
         "the sign: training would make the data improbable.",
         lambda a, x: next_token_loss(a, x) / math.log(2),
@@ -170,8 +168,6 @@ LOSS = Exercise(
     hints="Turn the logits into log-probabilities; over which axis do they sum to 1?\n"
     "Of the k log-probabilities at each position you need one: that of the token that came.\n"
     "log_softmax(-1), .gather(-1, x[..., None]), minus the mean; or F.cross_entropy(logits.mT, x).",
-    level="build",
-    minutes=10,
 )
 CAUSAL_MASK = Exercise(
     id="02.causal-mask",
@@ -196,8 +192,6 @@ CAUSAL_MASK = Exercise(
     hints="Row i is the query. Which columns lie in its past?\n"
     "The input at position i is the token before the one predicted there, so it may be read.\n"
     "torch.tril keeps a lower triangle; decide about its diagonal.",
-    level="derive",
-    minutes=3,
 )
 SAMPLER = Exercise(
     id="02.sampler",
@@ -222,8 +216,6 @@ SAMPLER = Exercise(
     hints="Follow one row by hand: what does the network know when it decides token 5?\n"
     "There are two bugs: a line stands outside the loop, and an index is off by one.\n"
     "Inside the loop, run the network on x as it is now, and read row i.",
-    level="repair",
-    minutes=7,
 )
 PAIRS = Exercise(
     id="02.pairs",
@@ -245,8 +237,6 @@ PAIRS = Exercise(
     "A pass over t tokens compares every query with every key, hidden pairs included.\n"
     "Add up t times t for t from 1 to n.",
     atol=0.5,
-    level="predict",
-    minutes=4,
 )
 
 EXERCISES = bank(globals())

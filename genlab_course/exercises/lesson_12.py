@@ -60,24 +60,16 @@ def walk_back(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
 
 
 def _walk(
-    network: Model,
-    x: Tensor,
-    z: Tensor,
-    betas: Tensor,
-    *,
-    last_noise: bool = False,
-    width: Callable[[Tensor], Tensor] = torch.sqrt,
-    rescale: Callable[[Tensor, Tensor], Tensor] = lambda beta, bar: (1 - beta).sqrt(),
-    product: bool = True,
-    last: int = 0,
+    network: Model, x: Tensor, z: Tensor, betas: Tensor, *slips: str, width: Any = torch.sqrt
 ) -> Tensor:
-    """The ways in which an ancestral sampler goes wrong, by its options."""
-    bar = (1 - betas).cumprod(0) if product else 1 - betas
-    for t in reversed(range(last, len(betas))):
-        eps_hat = network(x, torch.full((len(x),), t))
-        x = x - betas[t] / (1 - bar[t]).sqrt() * eps_hat
-        x = x / rescale(betas[t], bar[t])
-        x = x + width(betas)[t] * z[t] if t > 0 or last_noise else x
+    """The ways in which an ancestral sampler goes wrong: its slips by name."""
+    bar = 1 - betas if "one step's noise" in slips else (1 - betas).cumprod(0)
+    steps = range("stops at 1" in slips, len(betas))
+    for t in steps if "forwards" in slips else reversed(steps):
+        x = x - betas[t] / (1 - bar[t]).sqrt() * network(x, torch.full((len(x),), t))
+        if "no rescaling" not in slips:
+            x = x / (bar[t] if "rescaled by alpha bar" in slips else 1 - betas[t]).sqrt()
+        x = x + width(betas)[t] * z[t] if t > 0 or "last noise" in slips else x
     return x
 
 
@@ -101,27 +93,17 @@ def clipped_walk(network: Model, x: Tensor, z: Tensor, betas: Tensor) -> Tensor:
     return x
 
 
-def _clipped(
-    network: Model,
-    x: Tensor,
-    z: Tensor,
-    betas: Tensor,
-    *,
-    wraps: bool = False,
-    noise: bool = False,
-    data: bool = True,
-    state: bool = False,
-    first: float = 1.0,
-) -> Tensor:
+def _clipped(network: Model, x: Tensor, z: Tensor, betas: Tensor, *slips: str) -> Tensor:
     bar = (1 - betas).cumprod(0)
-    for t in reversed(range(len(betas))):
+    for t in reversed(range("stops at 1" in slips, len(betas))):
         a, beta = bar[t], betas[t]
-        before = bar[t - 1] if t > 0 or wraps else first * torch.ones_like(a)
+        first = torch.zeros_like(a) if "starts at 0" in slips else torch.ones_like(a)
+        before = bar[t - 1] if t > 0 or "wraps" in slips else first
         eps_hat = network(x, torch.full((len(x),), t))
-        eps_hat = eps_hat.clamp(-1, 1) if noise else eps_hat
-        x = x.clamp(-1, 1) if state else x
+        eps_hat = eps_hat.clamp(-1, 1) if "noise" in slips else eps_hat
+        x = x.clamp(-1, 1) if "state" in slips else x
         x0_hat = (x - (1 - a).sqrt() * eps_hat) / a.sqrt()
-        x0_hat = x0_hat.clamp(-1, 1) if data else x0_hat
+        x0_hat = x0_hat if "data free" in slips else x0_hat.clamp(-1, 1)
         x = before.sqrt() * beta * x0_hat + (1 - beta).sqrt() * (1 - before) * x
         x = x / (1 - a)
         x = x + beta.sqrt() * z[t] if t > 0 else x
@@ -136,11 +118,10 @@ def _start(seed: int) -> tuple[Any, ...]:
 
 SHORTCUT = Exercise(
     id="12.shortcut",
-    minutes=3,
     right=2 * 0.9**2.5 + 0.3 * math.sqrt(1 - 0.9**5),
     mistakes=Mistake.pairs(
         2 * 0.9**5 + 0.3 * (1 - 0.9**5),
-        "you used the shares of the variance as scales; amplitudes are their square roots.",
+        "you used the fractions of the variance as scales; amplitudes are their square roots.",
         2 * 0.9**2.5 + 0.3 * (1 - 0.9**5),
         "the signal is scaled correctly, the noise by its variance instead of its "
         "standard deviation.",
@@ -148,15 +129,17 @@ SHORTCUT = Exercise(
         "you added the betas; the fractions that each step leaves are multiplied.",
         2 * math.sqrt(0.9) + 0.3 * math.sqrt(0.1),
         "this is x_1: you used one step's beta instead of the product over five steps.",
+        2 * 0.9**2 + 0.3 * math.sqrt(1 - 0.9**4),
+        "this is x_4: five steps multiply five factors.",
+        2 * 0.9**2.5,
+        "the noise is missing.",
     ),
     hints="How much of the signal's variance is left after one step? After five?\n"
     "alpha bar = 0.9^5; signal and noise variance add up to one.\n"
-    "Square roots of both shares, times 2 and times 0.3.",
+    "Square roots of both fractions, times 2 and times 0.3.",
 )
 BOUND_WEIGHT = Exercise(
     id="12.bound-weight",
-    level="derive",
-    minutes=4,
     right=weight,
     cases=((0.1, 0.6, 0.1), (0.02, 0.9, 0.015), (0.3, 0.2, 0.25)),
     mistakes=Mistake.pairs(
@@ -180,7 +163,6 @@ BOUND_WEIGHT = Exercise(
 )
 V_AGAINST_EPS = Exercise(
     id="12.v-against-eps",
-    level="derive",
     right=lambda alpha_bar: 1 / alpha_bar,
     cases=((0.9,), (0.5,), (0.1,)),
     mistakes=Mistake.pairs(
@@ -194,13 +176,11 @@ V_AGAINST_EPS = Exercise(
         "this is the ratio of the errors, not of their squares.",
     ),
     hints="Write both errors in terms of the error of x_0.\n"
-    "Error of eps: alpha / sigma times that of x_0. Error of v: 1 / sigma times.\n"
+    "Error of eps: a / sigma times that of x_0. Error of v: 1 / sigma times.\n"
     "(SNR + 1) / SNR, with SNR = alpha_bar / (1 - alpha_bar).",
 )
 TRAINING_STEP = Exercise(
     id="12.training-step",
-    level="build",
-    minutes=10,
     right=noise_loss,
     cases=(_batch(0), _batch(1)),
     mistakes=Mistake.pairs(
@@ -220,33 +200,37 @@ TRAINING_STEP = Exercise(
         "you compared the prediction with the data; this network names the noise.",
         lambda f, x, t, e, a: x[0].numel() * noise_loss(f, x, t, e, a),
         "you summed over the pixels; a mean was asked for.",
+        lambda f, x, t, e, a: noise_loss(f, x, t, e, a).sqrt(),
+        "this is the root; the mean of the squares was asked for.",
     ),
-    hints="Three lines: alpha bar of each image, the noisy images, the square.\n"
+    hints="Three lines: alpha bar of each image, noisy images (from the given eps), the square.\n"
     "alphas_bar[t] has shape (b,); give it three more axes so that it meets (b, 1, h, w).\n"
     "x_t = sqrt(a) x0 + sqrt(1 - a) eps; then ((eps - network(x_t, t)) ** 2).mean().",
 )
 SAMPLER = Exercise(
     id="12.sampler",
-    level="build",
-    minutes=10,
     right=walk_back,
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(
-        lambda f, x, z, b: _walk(f, x, z, b, last_noise=True),
+        lambda f, x, z, b: _walk(f, x, z, b, "last noise"),
         "you added noise at the last step too: the finished example must not be noised.",
         lambda f, x, z, b: _walk(f, x, z, b, width=lambda beta: beta),
         "you multiplied the noise by the variance; its standard deviation is the root.",
         lambda f, x, z, b: _walk(f, x, z, b, width=_tilde),
         "this is the smaller variance, beta tilde; beta was asked for.",
-        lambda f, x, z, b: _walk(f, x, z, b, last=1),
+        lambda f, x, z, b: _walk(f, x, z, b, "stops at 1"),
         "you left out t = 0: the last step has no noise, but it has a mean.",
-        lambda f, x, z, b: _walk(f, x, z, b, rescale=lambda beta, bar: bar.sqrt()),
+        lambda f, x, z, b: _walk(f, x, z, b, "rescaled by alpha bar"),
         "you divided by the root of alpha bar; one step back undoes the factor of one step.",
-        lambda f, x, z, b: _walk(f, x, z, b, rescale=lambda beta, bar: torch.ones_like(bar)),
+        lambda f, x, z, b: _walk(f, x, z, b, "no rescaling"),
         "you forgot to divide by sqrt(1 - beta): the signal that a step took away never "
         "comes back.",
-        lambda f, x, z, b: _walk(f, x, z, b, product=False),
+        lambda f, x, z, b: _walk(f, x, z, b, "one step's noise"),
         "the noise in x_t has the variance of all steps together; you used one step's.",
+        lambda f, x, z, b: _walk(lambda y, s: f(y, s + 1), x, z, b),
+        "the network counts steps from 0, as the table does: give it the index t.",
+        lambda f, x, z, b: _walk(f, x, z, b, "forwards"),
+        "you walked forwards: begin at the last index, T - 1.",
     ),
     hints="A loop over t from T-1 down to 0; in it one network call, a mean, and noise if t > 0.\n"
     "mean = (x - beta / sqrt(1 - alpha_bar) * eps_hat) / sqrt(1 - beta), all at index t.\n"
@@ -254,28 +238,28 @@ SAMPLER = Exercise(
 )
 REPAIR = Exercise(
     id="12.repair",
-    level="repair",
-    minutes=5,
     right=clipped_walk,
     cases=(_start(0), _start(1)),
     mistakes=Mistake.pairs(
-        lambda f, x, z, b: _clipped(f, x, z, b, wraps=True, noise=True, data=False),
+        lambda f, x, z, b: _clipped(f, x, z, b, "wraps", "noise", "data free"),
         "this behaves as before. Walk through the last step, t = 0, by hand; and ask what "
         "lies in [-1, 1].",
-        lambda f, x, z, b: _clipped(f, x, z, b, wraps=True),
+        lambda f, x, z, b: _clipped(f, x, z, b, "wraps"),
         "one found. The other: what does alphas_bar[t - 1] give when t is 0?",
-        lambda f, x, z, b: _clipped(f, x, z, b, noise=True, data=False),
+        lambda f, x, z, b: _clipped(f, x, z, b, "noise", "data free"),
         "one found. The other: pixels lie in [-1, 1]; does noise?",
-        lambda f, x, z, b: _clipped(f, x, z, b, noise=True),
+        lambda f, x, z, b: _clipped(f, x, z, b, "noise"),
         "you clip the data, rightly, and the noise as well: a third of a normal's draws lie "
         "outside [-1, 1].",
-        lambda f, x, z, b: _clipped(f, x, z, b, first=0.0),
+        lambda f, x, z, b: _clipped(f, x, z, b, "starts at 0"),
         "before the first step nothing is lost: alpha bar is 1 there, not 0.",
-        lambda f, x, z, b: _clipped(f, x, z, b, data=False, state=True),
+        lambda f, x, z, b: _clipped(f, x, z, b, "data free", "state"),
         "you clip the state; it carries noise, and must be free to leave [-1, 1].",
-        lambda f, x, z, b: _clipped(f, x, z, b, data=False),
+        lambda f, x, z, b: _clipped(f, x, z, b, "data free"),
         "both bugs are gone, but so is the clipping: it is the guess of x_0 that must stay in "
         "[-1, 1].",
+        lambda f, x, z, b: _clipped(f, x, z, b, "stops at 1"),
+        "you left out t = 0, the last step: it has a mean, with before = 1.",
     ),
     hints="The first bug acts in the last step only, the second in all of them.\n"
     "In Python, a[-1] is the last entry. Which alpha bar stands before the first noising step?\n"
@@ -283,8 +267,6 @@ REPAIR = Exercise(
 )
 FEW_STEPS = Exercise(
     id="12.few-steps",
-    level="predict",
-    minutes=3,
     right="narrow",
     mistakes=Mistake.pairs(
         "wide",

@@ -1,110 +1,143 @@
-"""Exercises of lesson 15: the landscape, its odd claims and its instruments."""
+"""Exercises of lesson 15: the clinic of releases, and the instruments beside it."""
 
-from collections.abc import Sequence
+import textwrap
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from genlab.map import FAMILIES, LIKELIHOODS, OBJECTIVES, SAMPLERS
 from genlab_course.grading import Exercise, Mistake, bank
 
-Array = NDArray[np.float64]
+DATA = Path(__file__).parents[1] / "data" / "clinic.toml"
+CLINIC: dict[str, dict[str, Any]] = {  # the releases, by key
+    one["key"]: one for one in tomllib.loads(DATA.read_text(encoding="utf-8"))["release"]
+}
+BLANKS = {"objective": OBJECTIVES, "sampler": SAMPLERS, "gives": LIKELIHOODS, "place": FAMILIES}
+HOW = ("disclosed", "inferred", "not said")
+NOTHING = "cannot tell"
+
+
+class Key(dict[str, Any]):
+    """A release's card as its readers filled it in; in print with the evidence for every blank."""
+
+    def __init__(self, release: Mapping[str, Any]) -> None:
+        blanks = {blank: (release[blank]["is"][0], release[blank]["how"][0]) for blank in BLANKS}
+        super().__init__(phrase=(*release["decides"], NOTHING)[0], **blanks)
+        self.release = release
+
+    def __repr__(self) -> str:
+        r, lines = self.release, [f"decides: {self['phrase']!r}"]
+        for blank in BLANKS:
+            lines.append(f"{blank}: {self[blank][0]} ({self[blank][1]}). {r[blank]['why']}")
+            lines += [f"    evidence: {r[blank]['phrase']!r}"] * bool(r[blank]["phrase"])
+        lines += [f"points elsewhere: {d['phrase']!r}. {d['why']}" for d in r["decoys"]]
+        lines += [f"does not matter: {r['idle']!r}", f"we would ask: {r['ask']}"]
+        lines += [f"read: {source}" for source in r["sources"]]
+        return "\n".join(textwrap.fill(x, 96, subsequent_indent=4 * " ") for x in lines)
+
+
+def shown(key: str) -> str:
+    """The text of a release as Markdown, with its name and year."""
+    one = CLINIC[key]
+    return f"> **{one['name']}** ({one['year']})\n>\n> {' '.join(one['text'].split())}"
+
+
+def parts(value: str) -> frozenset[str]:
+    """The parts of an answer such as "score + adversarial", in the map's words."""
+    words = (" ".join(w.split()) for w in str(value).replace(",", "+").split("+"))
+    known = {w.lower(): w for w in (*OBJECTIVES, *FAMILIES)} | {"score": FAMILIES[-1]}
+    return frozenset(known.get(w.lower(), w.lower()) for w in words)
+
+
+def _phrase(release: Mapping[str, Any], given: object) -> str:
+    said, text = (" ".join(str(t).lower().split()) for t in (given, release["text"]))
+    said = said.strip(" .\"'")
+    if said != NOTHING and (said not in text or not 3 <= len(said.split()) <= 25):
+        return "phrase: copy it from the text, letter by letter, 3 to 25 words."
+    if any(p.lower() in said or said in p.lower() for p in release["decides"] or [NOTHING]):
+        return ""
+    near = {d["phrase"].lower(): d["why"] for d in release["decoys"]}
+    decoys = (why for phrase, why in near.items() if phrase in said or said in phrase)
+    return f"phrase: {next(decoys, 'several families would fit this. Which words fit fewer?')}"
+
+
+def judge(release: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+    """What is wrong with a filled card, the first thing only; "" when it agrees with the key."""
+    if set(answer) != {"phrase", *BLANKS}:
+        return f"a card has the entries phrase, {', '.join(BLANKS)}."
+    if said := _phrase(release, answer["phrase"]):
+        return said
+    for blank, words in BLANKS.items():
+        value, how = answer[blank]
+        key, given = release[blank], parts(value)
+        if unknown := sorted(given - {*words, NOTHING}):
+            return f"{blank}: {unknown[0]!r} is none of {', '.join(words)}, {NOTHING}."
+        if not any(parts(v) <= given <= parts(v) | {*key.get("may", ())} for v in key["is"]):
+            why = next((w for v, w in key["no"].items() if parts(v) == given), key["hint"])
+            return f"{blank}: {why}"
+        if how not in key["how"]:
+            ask = "Are the words there, do they follow by the map, or neither?"
+            return f"{blank}: the value is right, {how!r} is not. {ask}"
+    return ""
+
+
+def _clinic(release: Mapping[str, Any]) -> Exercise:
+    key = Key(release)
+    wrong = (
+        Mistake({**key, blank: (value, key[blank][1])}, f"{blank}: {why}")
+        for blank in BLANKS
+        for value, why in release[blank]["no"].items()
+    )
+    first, second = (release[blank]["hint"] for blank in ("objective", "sampler"))
+    third = "; ".join(f"{blank}: {key[blank][0]}" for blank in BLANKS)
+    return Exercise(
+        id=f"15.{release['key'].replace('_', '-')}",
+        right=key,
+        judge=lambda answer: judge(release, answer),
+        mistakes=tuple(wrong),
+        hints=f"{first}\n{second}\n{third}.",
+    )
+
 
 # 15.read: families of five releases, judged one by one
-_SHORT = {
-    "autoregressive": "ar",
-    "latent-variable": "vae",
-    "adversarial": "gan",
-    "score": "diffusion",
-    "score-based": "diffusion",
-}
+_SHORT = {"latent-variable": "vae", "adversarial": "gan", "autoregressive": "ar"}
+_SHORT |= {"score": "diffusion", "score / diffusion": "diffusion", "score-based": "diffusion"}
 _FAMILIES = {"ar", "vae", "gan", "diffusion", "flow"}
 _READ = ("AR", "VAE + diffusion", "GAN", "AR + diffusion", "diffusion + GAN")
 _WHY = (
     "(a): a cache makes each pass cheaper, not fewer. What is predicted, and from what?",
     "(b): two parts were trained, with two objectives; name both.",
     "(c): what follows *unlike* says what the model is not. What trains the generator?",
-    "(d): a writer and a painter work in turn; no code of the picture is mentioned.",
+    "(d): a language model and a denoiser work in turn; no code of the picture is mentioned.",
     "(e): the sampler shrank to one step; what was distilled, and what was added, both count.",
 )
 
 
-def _parts(answer: str) -> set[str]:
-    words = [w.strip().lower() for w in answer.replace("/", "+").replace(",", "+").split("+")]
-    return {_SHORT.get(w, w) for w in words}
-
-
 def _judge_reading(answer: Sequence[str]) -> str:
-    given = [_parts(str(a)) for a in answer]
+    given = [{_SHORT.get(p, p) for p in (q.lower() for q in parts(str(a)))} for a in answer]
     if len(given) != len(_READ):
         return f"there are five releases, you gave {len(given)} answers."
     if unknown := sorted(set().union(*given) - _FAMILIES):
         return f"{unknown[0]!r} is none of AR, VAE, GAN, diffusion, flow; join parts with a +."
-    for parts, right, why in zip(given, _READ, _WHY, strict=True):
-        if parts != _parts(right):
-            return why
-    return ""
-
-
-# 15.residual
-def _residual(p: Array, q: Array) -> Array:
-    left = np.maximum(np.asarray(p) - np.asarray(q), 0.0)
-    return np.asarray(left / left.sum())
-
-
-_LAWS: tuple[tuple[Array, Array], ...] = (
-    (np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.2, 0.7])),
-    (np.array([0.25, 0.25, 0.25, 0.25]), np.array([0.7, 0.1, 0.1, 0.1])),
-    (np.array([0.9, 0.1]), np.array([0.6, 0.4])),
-)
-
-
-# 15.price-of-parallel
-def _entropy(p: Array) -> float:
-    p = np.asarray(p).ravel()
-    p = p[p > 0]
-    return float(-(p * np.log(p)).sum())
-
-
-def _margins(joint: Array) -> list[Array]:
-    axes = range(joint.ndim)
-    return [joint.sum(tuple(a for a in axes if a != i)) for i in axes]
-
-
-def _price(joint: Array) -> float:
-    return sum(_entropy(m) for m in _margins(joint)) - _entropy(joint)
-
-
-_random = np.random.default_rng(15)
-_JOINTS: tuple[tuple[Array], ...] = (
-    (np.eye(2) / 2,),
-    (_random.dirichlet(np.ones(6)).reshape(2, 3),),
-    (_random.dirichlet(0.4 * np.ones(27)).reshape(3, 3, 3),),
-)
+    wanted = [set(right.lower().split(" + ")) for right in _READ]
+    return next((why for g, w, why in zip(given, wanted, _WHY, strict=True) if g != w), "")
 
 
 # 15.place
-def _place(passes: int, share: float, follows_steps: bool, kind: str, *, dial: bool = True) -> str:
-    """Right with the default; without `dial` nobody asked what the passes follow."""
-    if passes > 1 and share > 0.5:
-        return "score"
-    if (dial and follows_steps) or kind == "unnormalised":
+def placed(passes: int, share: float, follows_steps: bool, kind: str) -> str:
+    """The family that agrees with what was counted and declared."""
+    if follows_steps or kind == "unnormalised":
         return "score"
     if passes > 1:
-        return "autoregressive"
+        return "score" if share > 0.5 else "autoregressive"
     return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
 
 
-def _by_passes(passes: int, share: float, follows_steps: bool, kind: str) -> str:
+def _broken(passes: int, share: float, follows_steps: bool, kind: str) -> str:
     if passes > 1:
         return "autoregressive" if kind == "exact" else "score"
     return {"exact": "flow", "bound": "latent-variable"}.get(kind, "adversarial")
-
-
-def _by_kind(passes: int, share: float, follows_steps: bool, kind: str) -> str:
-    loops = "autoregressive" if passes > 1 and share <= 0.5 else "score"
-    return {"none": "adversarial", "unnormalised": "score"}.get(
-        kind, loops if passes > 1 else {"exact": "flow", "bound": "latent-variable"}.get(kind, "")
-    )
 
 
 _SEEN: tuple[tuple[int, float, bool, str], ...] = (
@@ -114,11 +147,24 @@ _SEEN: tuple[tuple[int, float, bool, str], ...] = (
     (64, 1 / 64, False, "exact"),
     (20, 0.05, False, "none"),  # an API that keeps its likelihood to itself
     (50, 1.0, True, "bound"),
+    (50, 1.0, False, "bound"),
+    (40, 1.0, True, "exact"),  # the likelihood of its ODE
     (1, 1.0, True, "none"),  # distilled
     (16, 1 / 16, True, "bound"),  # masked diffusion
     (21, 1.0, True, "none"),
     (20, 1.0, True, "unnormalised"),
 )
+
+
+# 15.leakage
+def leaked(train: Sequence[Mapping[str, str]], test: Sequence[Mapping[str, str]]) -> float:
+    """The fraction of the test texts whose system is described in a training text, too."""
+    known = {row["system"] for row in train}
+    return sum(row["system"] in known for row in test) / len(test)
+
+
+def _rows(*systems: str) -> tuple[dict[str, str], ...]:
+    return tuple({"system": s, "text": f"{s} {k}"} for k, s in enumerate(systems))
 
 
 READ = Exercise(
@@ -157,82 +203,76 @@ PASSES = Exercise(
     "The writer: one pass a token. The denoiser: steps, and rows a step. The decoder?\n"
     "100 + 30 times 2 + 1 evaluations; the guided step is one pass.",
 )
-RESIDUAL = Exercise(
-    id="15.residual",
-    right=_residual,
-    cases=_LAWS,
-    mistakes=Mistake.pairs(
-        lambda p, q: np.asarray(p),
-        "p gives again what the draft has had its chance to give: q's tokens come too often.",
-        lambda p, q: np.maximum(np.asarray(p) - np.asarray(q), 0.0),
-        "this is what is missing, but it does not sum to 1: a law has to be normalised.",
-        lambda p, q: _residual(q, p),
-        "this is what q gives too *much*; the replacement adds what it gives too little.",
-        lambda p, q: np.minimum(p, q) / np.minimum(p, q).sum(),
-        "this is the law of the tokens that were *kept*.",
-        lambda p, q: (
-            np.abs(np.asarray(p) - np.asarray(q)) / np.abs(np.asarray(p) - np.asarray(q)).sum()
-        ),
-        "where q gives too much nothing is to be added: cut negative differences at 0.",
-    ),
-    hints="What do the kept tokens already carry, token by token?\n"
-    "min(p, q). What must be added to reach p?\n"
-    "max(p - q, 0), divided by its sum.",
-)
-TOKENS_A_PASS = Exercise(
-    id="15.tokens-a-pass",
-    right=lambda kept, k: sum(kept**i for i in range(k + 1)),
-    cases=((0.5, 2), (0.8, 4), (0.3, 1), (0.9, 7)),
-    mistakes=Mistake.pairs(
-        lambda kept, k: kept * k,
-        "after a refusal the rest is thrown away, kept or not; and one token always comes on top.",
-        lambda kept, k: 1 + kept * k,
-        "after a refusal the rest is thrown away: the second counts only if the first was kept.",
-        lambda kept, k: sum(kept**i for i in range(1, k + 1)),
-        "these are the kept tokens; a pass also yields a replacement, or the one after the last.",
-        lambda kept, k: sum(kept**i for i in range(k)),
-        "if all are kept the target's last answer is a token too: k + 1 are possible.",
-        lambda kept, k: 1 / (1 - kept),
-        "this is the answer for a draft that never ends.",
-    ),
-    hints="The i-th drafted token counts only if all before it, and it itself, were kept.\n"
-    "Probability that at least i are kept: kept ** i. Add one token for the pass itself.\n"
-    "1 + kept + kept**2 + ... + kept**k.",
-)
-PRICE_OF_PARALLEL = Exercise(
-    id="15.price-of-parallel",
-    right=_price,
-    cases=_JOINTS,
-    mistakes=Mistake.pairs(
-        lambda joint: sum(_entropy(m) for m in _margins(joint)),
-        "this is the entropy of what is drawn; what did the joint law have?",
-        _entropy,
-        "this is the joint entropy; compare it with that of independent draws from the marginals.",
-        lambda joint: joint.size and np.log(joint.size) - _entropy(joint),
-        "this is the distance from the even law; one pass does know the marginals.",
-        lambda joint: _price(joint.reshape(*joint.shape[:2], -1).sum(-1)),
-        "this is the mutual information of the first two: all of them depend on one another.",
-    ),
-    hints="What is drawn: each variable from its own marginal, independently.\n"
-    "KL(p || product of marginals). Write its logarithm as a sum.\n"
-    "Sum of the marginals' entropies minus the entropy of the joint law.",
-)
 PLACE = Exercise(
     id="15.place",
-    right=_place,
+    right=placed,
     cases=_SEEN,
     mistakes=Mistake.pairs(
-        lambda *seen: _place(*seen, dial=False),
+        _broken,
+        "This is the broken function as it stood.",
+        lambda p, share, dial, kind: placed(p, share, False, kind),
         "you did not ask what the passes follow: a distilled model makes one pass and takes "
         "more when told to, and masked diffusion writes pieces without being autoregressive.",
-        _by_passes,
-        "many passes can write piece by piece or repaint the whole: the share tells.",
-        _by_kind,
+        lambda p, share, dial, kind: placed(p, float(kind != "exact"), dial, kind),
+        "many passes can write piece by piece or repaint the whole: the fraction of new "
+        "positions tells, not the likelihood.",
+        lambda p, share, dial, kind: (
+            "adversarial" if kind == "none" else placed(p, share, dial, kind)
+        ),
         "without a likelihood it need not be adversarial: look at how it samples first.",
     ),
     hints="Begin with how the output comes into being; ask for the likelihood last.\n"
     "Several passes with a share near 1: score. Passes that follow a dial: score as well.\n"
     "Then: several passes, autoregressive; one pass, by the kind of likelihood.",
 )
+_MASKS = (
+    "(a): twice the dial, twice the passes. Nobody checks that they are of any use.",
+    "(b): the dial is gone. One pass, no likelihood: what do you place there?",
+    "(c): it cannot see what the object hides. One pass, no likelihood: what do you place there?",
+)
+_PLACED = ("score", "adversarial", "adversarial")
 
-EXERCISES = bank(globals())
+
+def _judge_disguises(answer: Sequence[str]) -> str:
+    if len(answer) != len(_PLACED):
+        return "there are three disguises."
+    given = (str(a).lower().partition("/")[0].strip() for a in answer)
+    return next((w for a, b, w in zip(given, _PLACED, _MASKS, strict=True) if a != b), "")
+
+
+DISGUISES = Exercise(
+    id="15.disguises",
+    right=_PLACED,
+    judge=_judge_disguises,
+    mistakes=Mistake.pairs(
+        ("adversarial",) * 3, _MASKS[0],
+        ("score", "score", "adversarial"), _MASKS[1],
+        ("score", "adversarial", "flow"), _MASKS[2],
+    ),
+    hints="What is counted in each case, and what is declared?\n"
+    "Apply your function: passes, follows_steps and kind, as the object shows them.\n"
+    "(a) follows its dial, (b) and (c) show one pass and no likelihood.",
+)  # fmt: skip
+LEAKAGE = Exercise(
+    id="15.leakage",
+    right=leaked,
+    cases=(
+        (_rows("a", "b", "b"), _rows("b", "c", "b", "d", "b")),
+        (_rows("a", "c", "c", "e"), _rows("a", "a", "f")),
+    ),
+    mistakes=Mistake.pairs(
+        lambda train, test: len({r["system"] for r in train} & {r["system"] for r in test})
+        / len({r["system"] for r in test}),
+        "you counted systems; a system with ten test texts counts ten times.",
+        lambda train, test: leaked(test, train),
+        "these are the training texts that the test knows: turn it round.",
+        lambda train, test: leaked(_rows(*(r["text"] for r in train)),
+                                   _rows(*(r["text"] for r in test))),
+        "you compared texts. Two different texts about one system leak, too.",
+    ),
+    hints="Which test texts could be answered by someone who remembers the training texts?\n"
+    "Collect the systems of the training rows in a set.\n"
+    "Count the test rows whose system is in the set, and divide by their number.",
+)  # fmt: skip
+
+EXERCISES = (*bank(globals()), *map(_clinic, CLINIC.values()))

@@ -35,7 +35,7 @@ def training_loss(network, read, z0, rows, t, eps, dropped):  # type: ignore[no-
 
 
 def cross_attention(x, states, w_q, w_k, w_v, w_o, n_head):  # type: ignore[no-untyped-def]
-    """What each place reads from the words."""
+    """What each position reads from the words."""
 
     def heads(a):  # type: ignore[no-untyped-def]
         return a.unflatten(-1, (n_head, -1)).transpose(1, 2)
@@ -55,22 +55,16 @@ def guided_sampler(velocity, noise, given, nothing, ts, w):  # type: ignore[no-u
     return z
 
 
-def _loss_but(make, target=None, drop=True, mean=True):  # type: ignore[no-untyped-def]
+def _loss_but(target=lambda z0, eps: eps - z0, make=torch.lerp, read_all=False):  # type: ignore[no-untyped-def]
     """The loss with one thing else."""
 
     def wrong(network, read, z0, rows, t, eps, dropped):  # type: ignore[no-untyped-def]
-        t4 = t[:, None, None, None]
-        states = read(torch.where(dropped[:, None] & bool(drop), 0, rows))
-        states = states if drop is not None else states * ~dropped[:, None, None]
-        v = network(make(z0, t4, eps), t, states)
-        square = (v - (target(z0, eps) if target else eps - z0)).square()
-        return square.mean() if mean else square.sum()
+        states = read(torch.where(dropped[:, None] & (not read_all), 0, rows))
+        states = states * ~dropped[:, None, None] if read_all else states
+        v = network(make(z0, eps, t[:, None, None, None]), t, states)
+        return (v - target(z0, eps)).square().mean()
 
     return wrong
-
-
-def _line(z0, t, eps):  # type: ignore[no-untyped-def]
-    return (1 - t) * z0 + t * eps
 
 
 def _attention_but(scale=None, dim=-1, back=True):  # type: ignore[no-untyped-def]
@@ -89,13 +83,13 @@ def _attention_but(scale=None, dim=-1, back=True):  # type: ignore[no-untyped-de
     return wrong
 
 
-def _sampler_but(blend, sign=1.0):  # type: ignore[no-untyped-def]
-    """The sampler with another blend, or in the other direction."""
+def _sampler_but(blend, sign=1.0, late=False):  # type: ignore[no-untyped-def]
+    """The sampler with another blend, in the other direction, or asked too late."""
 
     def wrong(velocity, noise, given, nothing, ts, w):  # type: ignore[no-untyped-def]
         z = noise
         for t, s in pairwise(ts):
-            now = t.expand(len(z))
+            now = (s if late else t).expand(len(z))
             u, c = velocity(z, now, nothing), velocity(z, now, given)
             z = z + sign * (s - t) * blend(u, c, w)
         return z
@@ -103,18 +97,11 @@ def _sampler_but(blend, sign=1.0):  # type: ignore[no-untyped-def]
     return wrong
 
 
-class _Tracked(torch.Tensor):
-    def item(self):  # type: ignore[no-untyped-def]
-        raise TypeError("training needs the loss as a tensor, leave out .item()")
-
-    __float__ = item
-
-
 def _case(seed):  # type: ignore[no-untyped-def]
     """A batch of three codes with everything that one training step needs."""
     g = torch.Generator().manual_seed(seed)
-    table = torch.randn(9, 2, generator=g)
-    z0, eps = torch.randn(2, 3, 2, 4, 4, generator=g).as_subclass(_Tracked)
+    table = torch.randn(9, 2, generator=g).requires_grad_()  # what is trained
+    z0, eps = torch.randn(2, 3, 2, 4, 4, generator=g)
     rows, t = torch.randint(1, 9, (3, 5), generator=g), torch.rand(3, generator=g)
 
     def network(z, t, states):  # type: ignore[no-untyped-def]
@@ -147,41 +134,42 @@ CAPTIONS = Exercise(
         "You added the two chances; captions with two unseen pairs were counted twice.",
         0.64,
         "That is the fraction in which both pairs are known.",
+        0.04,
+        "That is the fraction in which both pairs are unseen; one is enough.",
     ),
     hints="It is easier to count the captions in which every pair is known.\n"
     "The two objects are chosen independently: multiply.\n"
     "1 - (48/60)^2.",
-    level="compute",
-    minutes=3,
 )
 TRAINING_STEP = Exercise(
     id="ld.training-step",
     right=training_loss,
     cases=(_case(0), _case(1)),
     mistakes=Mistake.pairs(
-        _loss_but(_line, lambda z0, eps: z0 - eps),
+        _loss_but(lambda z0, eps: z0 - eps),
         "Your velocity points from noise to code; time grows towards noise here.",
-        _loss_but(_line, lambda z0, eps: eps),
+        _loss_but(lambda z0, eps: eps),
         "You asked for the noise; the target is the velocity of the line.",
-        _loss_but(_line, lambda z0, eps: z0),
+        _loss_but(lambda z0, eps: z0),
         "You asked for the clean code; the target is the velocity of the line.",
-        _loss_but(lambda z0, t, eps: t * z0 + (1 - t) * eps),
+        _loss_but(make=lambda z0, eps, t: t * z0 + (1 - t) * eps),
         "At t = 0 you have noise: code and noise have changed places on the line.",
-        _loss_but(lambda z0, t, eps: (1 - t).sqrt() * z0 + t.sqrt() * eps),
+        _loss_but(make=lambda z0, eps, t: (1 - t).sqrt() * z0 + t.sqrt() * eps),
         "Your path is curved: on a straight line the weights are 1 - t and t themselves.",
-        _loss_but(_line, drop=False),
+        lambda n, r, z0, rows, t, e, d: training_loss(n, r, z0, rows, t, e, d & False),
         "Every caption was read: without dropped ones there is nothing to guide away from.",
-        _loss_but(_line, drop=None),
+        lambda n, r, z0, rows, t, e, d: training_loss(n, r, z0, rows, t, e, ~d),
+        "You dropped the captions that should stay, and read those that are dropped.",
+        _loss_but(read_all=True),
         "You set the states to zero; the empty caption is a row of zeros that is *read*.",
-        _loss_but(_line, mean=False),
+        lambda n, r, z0, *case: z0.numel() * training_loss(n, r, z0, *case),
         "You summed; the loss is a mean over batch and numbers.",
+        lambda n, r, z0, *case: z0[0].numel() * training_loss(n, r, z0, *case),
+        "You summed over the numbers of a code; the loss is a mean over these, too.",
     ),
     hints="Four lines: the noisy code, the text, the network's answer, the error.\n"
-    "The line is (1 - t) z0 + t eps, with t broadcast over channels and places; what is its "
-    "derivative in t?\n"
+    "The line is (1 - t) z0 + t eps, t broadcast over channels and pixels. Its derivative?\n"
     "read(torch.where(dropped[:, None], 0, rows)), then the mean square of v - (eps - z0).",
-    level="build",
-    minutes=10,
 )
 CROSS_ATTENTION = Exercise(
     id="ld.cross-attention",
@@ -189,7 +177,7 @@ CROSS_ATTENTION = Exercise(
     cases=(_attention_case(0), _attention_case(1)),
     mistakes=Mistake.pairs(
         _attention_but(dim=-2),
-        "Your weights sum to 1 over the places; each place shares its attention among the words.",
+        "Your weights sum to 1 over the positions; each position shares its own among the words.",
         _attention_but(scale=lambda q, x: 1.0),
         "The scores are not divided by the root of the width of a head.",
         _attention_but(scale=lambda q, x: x.shape[-1] ** 0.5),
@@ -198,13 +186,16 @@ CROSS_ATTENTION = Exercise(
         "You divided by the width of a head, not by its root.",
         _attention_but(back=False),
         "Move the heads back before you join them: transpose(1, 2), then flatten(2).",
+        lambda x, s, q, k, v, o, n: cross_attention(x, s, q, k, v, o, 1),
+        "You attend once over the full width: split into heads first.",
+        lambda x, s, q, k, v, o, n: cross_attention(x, s, q, k, v, torch.eye(len(o)).to(o), n),
+        "The heads are joined, but not multiplied by w_o.",
+        lambda x, *case: x + cross_attention(x, *case),
+        "You added x, which the network does around your function: return what was read.",
     ),
-    hints="Who asks, and who is asked? Queries come from the places, keys and values from the "
-    "words.\n"
+    hints="Who asks, and who is asked? Queries come from positions, keys and values from words.\n"
     "Heads: a.unflatten(-1, (n_head, -1)).transpose(1, 2) gives (b, heads, n, width).\n"
     "softmax(q k^T / sqrt(width)) over the words, times v; join the heads again, then w_o.",
-    level="build",
-    minutes=10,
 )
 SAMPLER = Exercise(
     id="ld.sampler",
@@ -219,17 +210,17 @@ SAMPLER = Exercise(
         _sampler_but(lambda u, c, w: c + w * (u - c)),
         "The direction of time is right; at w = 1 the blend should be the caption's answer.",
         _sampler_but(lambda u, c, w: u + w * (c - u), -1.0),
-        "The blend is right; the step still leads to more noise: what is the sign of s - t?",
+        "The blend is right; the step still leads to more noise: what is the sign of t' - t?",
         _sampler_but(lambda u, c, w: u + w * c),
         "You add the caption's answer; guidance adds its *difference* from the unconditional one.",
         _sampler_but(lambda u, c, w: (1 + w) * c - w * u),
         "That is the convention of Ho and Salimans; our w is theirs plus 1.",
+        _sampler_but(lambda u, c, w: u + w * (c - u), late=True),
+        "You ask at the time where the step ends; Euler asks where it begins.",
     ),
     hints="There are two faults: one in the blend, one in the step.\n"
     "Set w = 1 and look which answer remains; then set v constant and look where z goes.\n"
-    "v = u + w (c - u); z = z + (s - t) v.",
-    level="repair",
-    minutes=6,
+    "v = u + w (c - u); z = z + (ts[i + 1] - ts[i]) v.",
 )
 BAG = Exercise(
     id="ld.bag",
@@ -247,25 +238,6 @@ BAG = Exercise(
     hints="The words fix two digits, two colours and a relation. What is left to chance?\n"
     "Which digit stands in the first place, and which colour: two choices of two.\n"
     "1/2 times 1/2.",
-    level="predict",
-    minutes=4,
-)
-SHIFT = Exercise(
-    id="ld.shift",
-    right=2 * math.log(5.5),
-    mistakes=Mistake.pairs(
-        math.log(5.5),
-        "You compared standard deviations; a signal-to-noise ratio compares variances.",
-        5.5**2,
-        "You gave the factor of the ratio; the answer should be its logarithm.",
-        2 * math.log2(5.5),
-        "You answered in bits; the answer should be in nats.",
-    ),
-    hints="What happens to the variance of the signal when every code is multiplied by c?\n"
-    "It is multiplied by c^2, and the noise stays. Take the logarithm of the ratio.\n"
-    "The rise is log c^2 with c = 5.5.",
-    level="compute",
-    minutes=3,
 )
 PIXEL_STD = Exercise(
     id="ld.pixel-std",
@@ -273,8 +245,7 @@ PIXEL_STD = Exercise(
     cases=((1e-6, 3072), (2e-3, 64), (0.5, 12)),
     mistakes=Mistake.pairs(
         lambda weight, n_pixels: math.sqrt(weight / 2),
-        "You took the loss for a *sum* of squares; a mean is a sum divided by D, and the "
-        "divergence is not divided.",
+        "You took the loss for a *sum* of squares; a mean is a sum divided by D, the KL is not.",
         lambda weight, n_pixels: weight * n_pixels / 2,
         "You gave the variance s^2; the answer should be the standard deviation.",
         lambda weight, n_pixels: math.sqrt(weight * n_pixels),
@@ -282,12 +253,9 @@ PIXEL_STD = Exercise(
         lambda weight, n_pixels: math.sqrt(weight / (2 * n_pixels)),
         "You divided by D where you should multiply: a mean is smaller than a sum.",
     ),
-    hints="Write the negative bound of a Gaussian decoder, and multiply it until the squares "
-    "stand alone.\n"
+    hints="Multiply the negative bound of a Gaussian decoder until the squares stand alone.\n"
     "Times 2 s^2: sum of squares + 2 s^2 KL. Now divide by D.\n"
     "2 s^2 / D = weight.",
-    level="derive",
-    minutes=6,
 )
 PIPELINE = Exercise(
     id="ld.pipeline",
@@ -300,12 +268,12 @@ PIPELINE = Exercise(
         "You scaled a second time instead of undoing it: codes were divided, so multiply.",
         lambda noise, sample, decode, shift, spread: decode(spread * (shift + sample(noise))),
         "You undid the two steps in the wrong order: what came last is undone first.",
+        lambda noise, sample, decode, shift, spread: decode(spread * sample(noise)),
+        "You undid the division; the codes were shifted, too.",
     ),
     hints="Three things happen, in this order: sample, undo the scaling, decode.\n"
     "Scaled = (z - shift) / spread. Solve for z.\n"
     "decode(shift + spread * sample(noise)).",
-    level="compute",
-    minutes=3,
 )
 COST = Exercise(
     id="ld.cost",
@@ -315,8 +283,9 @@ COST = Exercise(
         lambda steps, w, unet, decoder: steps * unet + decoder,
         "You forgot that guidance asks twice in every step: with the caption and without.",
         lambda steps, w, unet, decoder: 2 * steps * unet + decoder,
-        "You charged two passes where one is enough: at w = 1 or 0 only one of the two "
-        "answers counts.",
+        "You charged two passes where one is enough: at w = 1 or 0 only one answer counts.",
+        lambda steps, w, unet, decoder: steps * (1 if w == 1 else 2) * unet + decoder,
+        "At w = 0, too, one of the two answers has weight zero.",
         lambda steps, w, unet, decoder: steps * ((1 if w in (0, 1) else 2) * unet + decoder),
         "You ran the decoder in every step; diffusion stays among the codes until the end.",
         lambda steps, w, unet, decoder: steps * (1 if w in (0, 1) else 2) * unet + 2 * decoder,
@@ -325,8 +294,6 @@ COST = Exercise(
     hints="Which networks run in every step, and which once?\n"
     "A guided step blends two answers of the U-Net. For w = 1 the blend is one of them.\n"
     "steps x (1 or 2) x unet + decoder.",
-    level="build",
-    minutes=10,
 )
 
 EXERCISES = bank(globals())

@@ -68,7 +68,7 @@ def decoding(logits: Tensor, pieces: Sequence[str], contexts: Sequence[str]) -> 
 
 
 SIZE = 8
-COLOURS = ListedColormap(["#F2F2F2", "#E69F00", "#56B4E9", "#222222", "#D55E00"])
+COLOURS = ListedColormap(["#F2F2F2", "#CC79A7", "#56B4E9", "#222222", "#D55E00"])
 LATER, BLIND, SEEN, ITSELF, LEAK = range(5)
 
 
@@ -88,7 +88,7 @@ NETWORKS = {
 
 
 def field_map(network: nn.Module, row: int, column: int) -> NDArray[np.int64]:
-    """Class of every pixel `(8, 8)` for one prediction: later, blind, seen, itself, or leaking."""
+    """Class of every pixel `(8, 8)` for one prediction: later, unreached, seen, itself, leaking."""
     seen = seen_pixels(network, row, column, SIZE)
     past = (torch.arange(SIZE * SIZE) < row * SIZE + column).reshape(SIZE, SIZE)
     kinds = torch.where(past, torch.where(seen, SEEN, BLIND), torch.where(seen, LEAK, LATER))
@@ -109,7 +109,7 @@ def receptive_field() -> Explorer:
     ax.grid(which="minor", color="white", linewidth=1.5)
     ax.tick_params(which="minor", length=0)
     bar = figure.colorbar(image, ax=ax, ticks=[0.4, 1.2, 2.0, 2.8, 3.6])
-    bar.ax.set_yticklabels(["later", "blind", "read", "itself", "leak"])
+    bar.ax.set_yticklabels(["later", "out of reach", "read", "itself", "leak"])
 
     def update(network: str, layers: int, row: int, column: int) -> str:
         kinds = field_map(built[network, layers], row, column)

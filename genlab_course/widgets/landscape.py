@@ -1,19 +1,16 @@
 """The map as an instrument, the league as a picture, training curves, and samplers at work."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, TypeVar
 
 import matplotlib.pyplot as plt
 from IPython.display import Image, display
-from matplotlib.ticker import LogLocator, NullLocator
 
 from genlab import map as course_map
 from genlab.map import FAMILIES, evaluations, place
 from genlab_course.figures import COLOURS
-from genlab_course.league import Row, load_league
 from genlab_course.lesson_01 import COLOURS as COLOURS_OF_MODELS
 from genlab_course.lesson_01 import EXTENT, RECIPES, film
 from genlab_course.widgets.explorer import Explorer, explore, menu, panels, png, slider, stops
@@ -142,89 +139,6 @@ def _verdict(lit: tuple[str, ...], costs: set[int]) -> str:
 
 
 MARK = dict(zip(FAMILIES, "os^DP", strict=True))  # not by colour alone
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the table as an axis."""
-
-    field: str
-    label: str
-    sign: int  # +1: more is better
-    log: bool = True
-
-
-COLUMNS = {
-    "network passes": Column("passes", "network passes a sample", -1),
-    "samples a second": Column("samples_per_second", "samples a second", 1),
-    "training seconds": Column("train_seconds", "training, seconds", -1),
-    "parameters": Column("parameters", "parameters", -1),
-    "Fréchet distance": Column("frechet", "Fréchet distance", -1),
-    "bits per dimension": Column("bits_per_dim", "bits per dimension, held out", -1, log=False),
-    "precision": Column("precision", "precision", 1, log=False),
-    "recall": Column("recall", "recall", 1, log=False),
-}
-
-
-def _points(rows: Sequence[Row], across: str, up: str) -> dict[str, tuple[Any, Any]]:
-    """Both columns of every row that has them, by name."""
-    fields = COLUMNS[across].field, COLUMNS[up].field
-    pairs = {row.name: (getattr(row, fields[0]), getattr(row, fields[1])) for row in rows}
-    return {name: pair for name, pair in pairs.items() if None not in pair}
-
-
-def unbeaten(rows: Sequence[Row], across: str, up: str) -> list[Row]:
-    """Rows that no other row beats: as good in both columns of `COLUMNS`, and better in one."""
-    a, b = COLUMNS[across].sign, COLUMNS[up].sign
-    points = {name: (a * x, b * y) for name, (x, y) in _points(rows, across, up).items()}
-
-    def beaten(x: float, y: float) -> bool:
-        return any(u >= x and v >= y and (u, v) != (x, y) for u, v in points.values())
-
-    return [row for row in rows if row.name in points and not beaten(*points[row.name])]
-
-
-def league_picture(rows: Sequence[Row] | None = None) -> Explorer:
-    """Choose two columns for across and upwards; the unbeaten models are ringed."""
-    rows = load_league() if rows is None else rows
-    figure, ax = plt.subplots(figsize=(7.4, 4.2), layout="constrained")
-
-    def update(across: str, up: str) -> str:
-        ax.clear()
-        a, b = COLUMNS[across], COLUMNS[up]
-        points, best = _points(rows, across, up), unbeaten(rows, across, up)
-        for row in (row for row in rows if row.name in points):
-            at, ring = points[row.name], "#111111" if row in best else "none"
-            (dot,) = ax.plot(*at, MARK[row.family], color=COLOURS[row.family], markersize=10)
-            dot.set(markeredgecolor=ring, markeredgewidth=1.8)
-            name = row.name.removeprefix("digit_")
-            ax.annotate(name, at, xytext=(7, 5), textcoords="offset points", fontsize=8)
-        ax.set(xlabel=_better(a), ylabel=_better(b))
-        ax.set_xscale("log" if a.log else "linear")
-        ax.set_yscale("log" if b.log else "linear")
-        for axis, column, width in ((ax.xaxis, a, 0), (ax.yaxis, b, 5)):
-            if column.log:
-                axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-                axis.set_major_formatter(partial(_short, width))
-                axis.set_minor_locator(NullLocator())
-        ax.margins(x=0.28, y=0.12)  # room for the longest name
-        absent = [r.name.removeprefix("digit_") for r in rows if r.name not in points]
-        names = ", ".join(row.name.removeprefix("digit_") for row in best)
-        without = f" No number for: {', '.join(absent)}." if absent else ""
-        return f"Nobody beats in both: <b>{names}</b>.{without}"
-
-    return explore(figure, update, across=menu("across", COLUMNS, "network passes"),
-                   up=menu("up", COLUMNS, "Fréchet distance"))  # fmt: skip
-
-
-def _better(column: Column) -> str:
-    return f"{column.label} ({'more' if column.sign > 0 else 'less'} is better)"
-
-
-def _short(width: int, value: float, _: int) -> str:
-    """The number with k for thousands; upwards as wide as any other, so that the layout stays."""
-    said = f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
-    return said.rjust(width, "\u2007")  # the space of a figure
 
 
 R = TypeVar("R", bound=Any)  # has a `step` and `losses` by name

@@ -1,11 +1,13 @@
-"""Paste a release: where it sits on the map, how sure that is, and which phrases say so."""
+"""Read releases: a box that marks the phrases that weigh, and a clinic that keeps your score."""
 
 import html
+import random
+from collections import Counter
 from typing import Any
 
 import ipywidgets
 
-from genlab_course.reader import FIELDS, Answer, highlight, read
+from genlab_course.reader import FIELDS, Answer, highlight, read, releases, truth
 
 EXAMPLE = (
     "Unlike GANs, our model has no discriminator. An autoencoder maps pictures to latents, and a "
@@ -64,3 +66,80 @@ class ReleaseReader(ipywidgets.VBox):
 def release_reader(text: str = EXAMPLE) -> ReleaseReader:
     """A box and its reading; `read(text)` drives it, `reading.value` is the HTML on show."""
     return ReleaseReader(text)
+
+
+STEPS = dict(zip(("objective", "sampling", "likelihood", "paradigms"), "1234", strict=True))
+DEALT, MOST = ("retold", "plain"), 14  # texts like a release; answers to choose from
+
+
+def _said(value: tuple[str, ...] | str) -> str:
+    return value if isinstance(value, str) else " + ".join(value) or "none of the map's"
+
+
+class Clinic(ipywidgets.VBox):
+    """Deals labelled texts; the key opens once all four steps are answered, and the score stays."""
+
+    def __init__(self, seed: int) -> None:
+        rows = [row for row in releases("train") if row["source"] in DEALT]
+        keys = [{step: _said(truth(row, step)) for step in STEPS} for row in rows]
+        count = {step: Counter(key[step] for key in keys).most_common(MOST) for step in STEPS}
+        words = {step: sorted(word for word, _ in count[step]) for step in STEPS}
+        pairs = list(zip((row["text"] for row in rows), keys, strict=True))
+        self._pile = [(t, k) for t, k in pairs if all(k[step] in words[step] for step in STEPS)]
+        random.Random(seed).shuffle(self._pile)
+        self.right, self.taken, self.dealt = Counter[str](), Counter[str](), 0
+        self.text, self.reply = ipywidgets.HTML(), ipywidgets.HTML()
+        self.blanks = {
+            step: ipywidgets.Dropdown(
+                options=words[step], value=None, description=f"{number}. {step}",
+                layout=ipywidgets.Layout(width="26em"), tooltip=f"step {number}: {step}",
+            )
+            for step, number in STEPS.items()
+        }  # fmt: skip
+        self.button = ipywidgets.Button(description="Compare", tooltip="compare with the key")
+        self.button.on_click(lambda _: self.press())
+        super().__init__([self.text, *self.blanks.values(), self.button, self.reply])
+        self._deal()
+
+    def _deal(self) -> None:
+        said, self._key = self._pile[self.dealt % len(self._pile)]
+        self.text.value = f"<p style='max-width:46em'>{html.escape(said)}</p>"
+        self.button.description = "Compare"
+        for blank in self.blanks.values():
+            blank.value, blank.disabled = None, False
+
+    def press(self) -> None:
+        """Compare the four answers with the key, or deal the next text, as a click does."""
+        if self.button.description != "Compare":
+            return self._deal()
+        given = {step: blank.value for step, blank in self.blanks.items()}
+        if open_ := [step for step, value in given.items() if value is None]:
+            self.reply.value = f"<p role='status'>Still to answer: {', '.join(open_)}.</p>"
+            return None
+        self.dealt += 1
+        lines = []
+        for step, value in given.items():
+            self.right[step] += value == self._key[step]
+            self.taken.update([f"{self._key[step]} taken for {value}"] * (value != self._key[step]))
+            mark = "right" if value == self._key[step] else f"the key says {self._key[step]}"
+            lines.append(f"{step}: {mark} ({self.right[step]} of {self.dealt} so far)")
+        lines += [f"most often: {what} ({n})" for what, n in self.taken.most_common(1)]
+        self.reply.value = f"<p role='status'>{'<br>'.join(map(html.escape, lines))}</p>"
+        self.button.description = "Next text"
+        for blank in self.blanks.values():
+            blank.disabled = True
+        return None
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """Add the text on show without its key, for a notebook that is read and not run."""
+        words = "Run this cell to answer and to keep score."
+        return {
+            **super()._repr_mimebundle_(**kwargs),
+            "text/plain": f"A release to place in four steps. {words}",
+            "text/html": f"{self.text.value}<p><em>{words}</em></p>",
+        }
+
+
+def clinic(seed: int = 0) -> Clinic:
+    """Texts of the labelled bank, one after another, with the score by step of the procedure."""
+    return Clinic(seed)

@@ -90,7 +90,7 @@ def caption_sampler(
 
 
 def latent_sampler(model: LatentDiffusion, evaluator: scene_evaluation.Classifier) -> Explorer:
-    """Draw a caption by a few steps of DDIM on codes: guess after each step, and the verdict."""
+    """Draw a caption by a few steps of DDIM on codes: each code decoded, and the verdict."""
     figure, axes = panels(8.4, 2.2, 1, 6)
     shown = [ax.imshow(np.zeros((*model.event_shape[1:], 3))) for ax in axes]
     for ax in axes:

@@ -1,12 +1,14 @@
 """Hooks count passes, see what is new and which network begins when, and leave no trace."""
 
+import dataclasses
 import math
 
 import pytest
 import torch
 from torch import nn
 
-from genlab.map import SYSTEMS
+from genlab.map import ADVERSARIAL, SCORE, SYSTEMS
+from genlab.zoo import load_model
 from genlab_course import fingerprint as eye
 from genlab_course.fingerprint import (
     LESSONS,
@@ -223,3 +225,43 @@ def test_a_system_is_placed_where_the_map_puts_it(name):
 def test_the_sampler_of_the_whole_and_the_likelihoods_of_its_stages_are_seen(name, way, kinds):
     seen = fingerprint(SUBJECTS[name]())
     assert (sampling(seen), {f.kind for f in seen}) == (way, kinds)
+
+
+class Guided(nn.Module):
+    """A denoiser that is asked for two predictions a step, in one call or in two."""
+
+    event_shape = (4,)
+
+    def __init__(self, *, batched):
+        super().__init__()
+        self.layer, self.time, self.batched = nn.Linear(4, 4), nn.Linear(1, 4), batched
+
+    def step(self, x):
+        return self.layer(x) + self.time(torch.zeros(len(x), 1))
+
+    def sample(self, n, *, generator=None):
+        x = torch.randn(n, 4, generator=generator)
+        for _ in range(5):
+            x = self.step(torch.cat([x, x]))[:n] if self.batched else self.step(self.step(x))
+        return x
+
+
+@pytest.mark.parametrize(("batched", "passes"), [(True, 5), (False, 10)])
+def test_evaluations_are_the_work_and_passes_the_wait(batched, passes):
+    (found,) = fingerprint(whole("guided", Guided(batched=batched)), n=3)
+    assert (found.passes, found.evaluations) == (passes, 10)
+
+
+def test_a_fingerprint_can_be_fooled_where_it_believes_what_is_declared():
+    gan = load_model("digit_gan")
+
+    def with_dial(n_steps=2):
+        def draw(n, g):
+            return [gan.sample(n, generator=g) for _ in range(n_steps)][-1]
+
+        stages = (Stage("model", gan, gan.event_shape, gan),)
+        return Subject("dummy", stages, draw, more_steps=lambda: with_dial(2 * n_steps))
+
+    without = dataclasses.replace(eye.consistency(), more_steps=None)
+    assert fingerprint(with_dial())[0].families == (SCORE,)
+    assert fingerprint(without)[0].families == (ADVERSARIAL,)

@@ -125,12 +125,50 @@ def test_a_sampler_has_to_sample(answer, says):
     assert says in assess(find_exercise("02.sampler"), answer)
 
 
+def test_the_goal_of_a_jump_must_not_learn():
+    def consistency(u, slow, x, s, t, v):
+        lower = x - (t - s) * v
+        return (x - t * u(x, 0 * t, t) - lower + s * slow(lower, 0 * s, s)).square().mean()
+
+    def mean_flow(u, x0, eps, r, t):
+        x, v = (1 - t) * x0 + t * eps, eps - x0
+        now, change = torch.func.jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+        return (now - v + (t - r) * change).square().mean()
+
+    for name, loss in (("few.consistency", consistency), ("few.mean-flow", mean_flow)):
+        assert "must get no gradient" in assess(find_exercise(name), loss)
+
+
 @pytest.mark.parametrize("change", [torch.Tensor.item, torch.Tensor.detach, torch.Tensor.numpy])
 def test_a_loss_has_to_have_a_gradient(change):
     def loss(logits, x):
         return change(torch.nn.functional.cross_entropy(logits.mT, x))
 
     assert "no gradient" in assess(find_exercise("02.loss"), loss)
+
+
+def _loss_of_codes(change):
+    def loss(network, read, z0, rows, t, eps, dropped):
+        t4 = t[:, None, None, None]
+        v = network((1 - t4) * z0 + t4 * eps, t, read(torch.where(dropped[:, None], 0, rows)))
+        return change(v - (eps - z0))
+
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda off: off.square().mean(), r"right"),
+        (lambda off: off.square().mean().item(), r"not yet: .*return a tensor"),
+        (lambda off: off.square().mean().detach(), r"not yet: .*return a tensor"),
+        (lambda off: off.abs().mean(), r"not yet: \d\.\d+ is not it on input 1 of 2; .*"),
+        (lambda off: off.abs().mean().item(), r"not yet: \d\.\d+ is not it on input 1 of 2; .*"),
+        (lambda off: off.square().sum((1, 2, 3)).mean(), r"not yet: You summed over .* a code.*"),
+    ],
+)
+def test_only_a_loss_that_is_right_but_a_number_is_told_to_be_a_tensor(change, says):
+    assert re.fullmatch(says, assess(find_exercise("ld.training-step"), _loss_of_codes(change)))
 
 
 def test_an_unknown_id_lists_its_neighbours():
@@ -157,6 +195,10 @@ def test_a_wrong_answer_without_its_sentence_is_refused():
 
 
 BANK = list(all_exercises())
+
+
+def test_a_retired_id_is_never_given_again():
+    assert not {task.id for task in BANK} & set(grading.RETIRED)
 
 
 def test_ids_are_unique():
@@ -246,6 +288,7 @@ FIRST_TO_MIND = [
     ("05.m-step", lambda x, q: (q / q.sum(1, keepdims=True)).T @ x, "weighted sums"),
     ("06.reinforce", lambda f, z, m, s: np.mean((f - (f.sum() - f) / 4) * (z - m) / s), "below"),
     ("13.passes", 116, "four passes off"),
+    ("ld.cost", lambda steps, w, u, d: steps * (u if w == 1 else 2 * u) + d, "At w = 0, too"),
 ]
 
 

@@ -12,15 +12,18 @@ from pathlib import Path
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from genlab_course.grading import find_exercise
 from tests.notebooks import kernels
 
 STANDARD = (
     "02_autoregressive",
     "12_diffusion_i",
+    "15_four_paradigm_landscape",
     "systems/latent_diffusion",
     "frontier/flow_matching",
+    "frontier/few_step",
+    "frontier/discrete_and_parallel",
 )
+LEVELS = ("compute", "derive", "build", "repair", "predict")
 CELLS, OK_LINES, WIDTH, IMPORTS = 60, 40, 88, 12
 MINUTES = (75, 110)  # of a core path
 PICTURES = ("image/png", "image/gif", "image/svg+xml")
@@ -126,9 +129,8 @@ def turn_complaints(book):
     levels = [level for _, level, _ in book.turns]
     bad = [f"no exercise asks to {kind}" for kind in ("repair", "predict") if kind not in levels]
     for id, level, minutes in book.turns:
-        task = find_exercise(id)
-        if (level, int(minutes)) != (task.level, task.minutes):
-            bad.append(f"{id}: {level}, {minutes} minutes; the bank: {task.level}, {task.minutes}")
+        if level not in LEVELS:
+            bad.append(f"{id}: its level is {level!r}, not one of {', '.join(LEVELS)}")
         if int(minutes) < (10 if level == "build" else 3):
             bad.append(f"{id}: {minutes} minutes are too few to {level}")
     return bad

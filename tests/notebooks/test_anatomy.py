@@ -33,15 +33,8 @@ def small():
 
 
 @pytest.fixture
-def complaints(tmp_path, monkeypatch):
-    """What is said of a list of cells, with a bank of two exercises."""
-
-    class Task:
-        def __init__(self, level):
-            self.level, self.minutes = level, 8
-
-    tasks = {"x.one": Task("repair"), "x.two": Task("predict")}
-    monkeypatch.setattr(anatomy, "find_exercise", tasks.get)
+def complaints(tmp_path):
+    """What is said of a list of cells."""
 
     def said(cells):
         path = tmp_path / "small.ipynb"
@@ -65,7 +58,8 @@ def test_a_notebook_in_order_earns_no_complaint(complaints):
         (8, new_code_cell("from a import b\n\nfrom c import d"), ""),
         (8, new_code_cell("\n".join(f"import m{i}" for i in range(13))), "13 imports in sight"),
         (4, new_code_cell("pass"), "no exercise asks to repair"),
-        (3, new_markdown_cell("**Your turn · one** *(repair, 9 minutes)*"), "the bank: repair, 8"),
+        (3, new_markdown_cell("**Your turn · one** *(guess, 9 minutes)*"), "level is 'guess'"),
+        (3, new_markdown_cell("**Your turn · one** *(build, 9 minutes)*"), "too few to build"),
         (8, new_code_cell("p", outputs=[new_output("stream", text="ok  a\n" * 41)]), "41 lines"),
         (
             8,

@@ -3,6 +3,7 @@
 import math
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -23,6 +24,8 @@ from genlab.score.consistency import (
     consistency_sample,
     exact_consistency_1d,
     huber_distance,
+    mean_flow_loss,
+    mean_flow_sample,
     squared_distance,
 )
 from genlab.train import cosine, fit, minibatches
@@ -128,6 +131,7 @@ PLANE = GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1))
     ("call", "message"),
     [
         (lambda: consistency_precondition(TWO / 99, sigma_data=0.5, sigma_min=0.02), "at least"),
+        (lambda: mean_flow_loss(END, TWO, TWO, TWO, TWO / 2), "at most t"),
         (lambda: exact_consistency_1d(PLANE, TWO[:1, None], TWO[:1], sigma_min=0.02), r"\(2,\)"),
         *(
             (lambda k=k: next(consistency_sample(END, TWO[:, None], k, sigma_min=0.02)), "levels")
@@ -172,6 +176,47 @@ class Conditioned(nn.Module):
 def perfect(data):
     """A teacher without a fault."""
     return lambda cond: lambda x, sigma: data.denoiser(x, 1.0, sigma)
+
+
+def normal_average(x, r, t):
+    """The mean velocity of the flow to N(0, S^2), whose paths keep x / std(t)."""
+    std = lambda t: ((1 - t) ** 2 * S**2 + t**2).sqrt()
+    return x * ((1 - std(r) / std(t)) / (t - r))[:, None]
+
+
+def test_jumps_of_the_exact_mean_velocity_end_where_the_flow_ends(generator):
+    x = torch.randn(6, 1, generator=generator)
+    for n in (1, 3):
+        end = last(mean_flow_sample(normal_average, x, torch.linspace(1, 0, n + 1)))
+        torch.testing.assert_close(end, S * x)
+
+
+def test_the_exact_mean_velocity_is_where_the_gradient_of_the_loss_vanishes():
+    # data and noise by quadrature: x0 = S z_i, eps = z_j, with weights w_i w_j
+    z, w = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(40))
+    x0, eps = (a.reshape(-1, 1) for a in torch.meshgrid(S * z, z, indexing="ij"))
+    weight = (w[:, None] * w).reshape(-1) / w.sum() ** 2
+    for r, t in ((0.0, 1.0), (0.2, 0.7)):
+        times = (torch.full((1600,), a, dtype=torch.float64) for a in (r, t))
+        factor = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+        u = lambda x, r, t: factor * normal_average(x, r, t)  # noqa: B023
+        loss = (weight * mean_flow_loss(u, x0, eps, *times)).sum()
+        assert abs(torch.autograd.grad(loss, factor)[0]) < 1e-8
+
+
+def test_the_derivative_is_along_the_path_and_the_target_does_not_learn(generator):
+    a = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
+    u = lambda x, r, t: torch.sin(a * x + r[:, None]) * (1 + t[:, None] ** 2)
+    x0, eps = torch.randn(2, 5, 2, generator=generator, dtype=torch.float64)
+    r, t = torch.rand(2, 5, generator=generator, dtype=torch.float64).sort(0).values
+    loss = mean_flow_loss(u, x0, eps, r, t)
+    at, h = (lambda t: (1 - t[:, None]) * x0 + t[:, None] * eps), 1e-5
+    change = (u(at(t + h), r, t + h) - u(at(t - h), r, t - h)) / (2 * h)
+    target = (eps - x0 - (t - r)[:, None] * change).detach()
+    expected = ((u(at(t), r, t) - target) ** 2).mean(1)
+    torch.testing.assert_close(loss, expected, atol=1e-8, rtol=0)
+    slopes = (torch.autograd.grad(value.sum(), a)[0] for value in (loss, expected))
+    torch.testing.assert_close(*slopes, atol=1e-7, rtol=0)
 
 
 @pytest.mark.parametrize("levels", [(20.0,), (20.0, 1.0), (20.0, 3.0, 0.5)])

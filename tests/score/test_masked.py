@@ -10,7 +10,7 @@ from torch import nn
 
 from genlab.core.capabilities import likelihood_kind
 from genlab.core.stats import entropy, kl_categorical
-from genlab.oracles.discrete import TokenTable
+from genlab.oracles.discrete import TokenTable, total_correlation
 from genlab.score.masked import (
     MaskedDiffusion,
     mask_count,
@@ -18,6 +18,7 @@ from genlab.score.masked import (
     masked_sample,
     turns_log_prob,
     unmask_step,
+    within_budget,
 )
 
 N, V = 3, 3  # tokens, and values of each; the value V means hidden
@@ -144,6 +145,31 @@ def test_a_sampler_takes_one_evaluation_a_step_and_keeps_what_it_is_given(exact,
     assert states_[-1][0, 0] == 1
     assert states_[-1][1, 2] == 2
     assert not bool((states_[-1] == MASK).any())
+
+
+def test_tokens_that_appear_together_cost_at_most_the_budget(data):
+    # all contexts of three tokens; the price is the total correlation of what appears
+    x = torch.cartesian_prod(*[torch.arange(V + 1)] * N)
+    x = x[(x == MASK).any(1)]
+    for budget in (0.0, 0.4, 1.2, 9.0):
+        chosen = within_budget(data.conditionals(x).log(), x == MASK, budget)
+        assert bool((chosen.any(1) & ~(chosen & (x != MASK)).any(1)).all())
+        for state, together in zip(x, chosen, strict=True):
+            hidden = (state == MASK).nonzero()[:, 0].tolist()
+            others = [a for a, i in enumerate(hidden) if not together[i]]
+            assert float(total_correlation(data.given(state).sum(others))) <= budget + 1e-6
+    alone, all_of_them = (
+        within_budget(data.conditionals(x).log(), x == MASK, b).sum(1) for b in (0.0, 9.0)
+    )
+    assert torch.equal(alone, torch.ones_like(alone))
+    assert torch.equal(all_of_them, (x == MASK).sum(1))
+
+
+def test_the_surest_tokens_appear_first():
+    logits = torch.tensor([[0.0, 0, 0], [3, 0, 0], [0, 9, 0], [50, 0, 0]]).expand(1, 4, 3)
+    seen = torch.tensor([[False, True, True, True]])  # the first is in sight
+    assert within_budget(logits, seen, 0.0).tolist() == [[False, False, False, True]]
+    assert within_budget(logits, seen, 0.1).tolist() == [[False, True, True, True]]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""The box and its reading: every text changes it, a bad one says why."""
+"""The box and its reading, and the clinic: what is typed or chosen changes what is shown."""
 
-from genlab_course.widgets import release_reader
+from genlab_course.widgets import clinic, release_reader
+from genlab_course.widgets.releases import STEPS
 
 
 def test_typing_changes_the_reading():
@@ -18,3 +19,45 @@ def test_markup_in_a_text_is_shown_and_not_run():
 
 def test_an_empty_box_says_what_to_do():
     assert "the text is empty" in release_reader("").reading.value
+
+
+def answer(widget, key):
+    for step, blank in widget.blanks.items():
+        blank.value = key[step]
+    widget.press()
+
+
+def test_the_clinic_opens_its_key_only_after_four_answers():
+    widget = clinic()
+    text = widget.text.value
+    widget.blanks["sampling"].value = "sequential"
+    widget.press()
+    assert "Still to answer: objective, likelihood, paradigms" in widget.reply.value
+    assert widget.text.value == text
+    assert widget.dealt == 0
+
+
+def test_the_clinic_keeps_score_by_step_and_names_what_is_confused():
+    widget = clinic(seed=1)
+    answer(widget, widget._key)
+    assert widget.reply.value.count("right (1 of 1 so far)") == len(STEPS)
+    assert all(blank.disabled for blank in widget.blanks.values())
+    first = widget.text.value
+    widget.press()
+    assert widget.text.value != first
+    assert all(blank.value is None for blank in widget.blanks.values())
+    key = widget._key
+    wrong = next(o for o in widget.blanks["sampling"].options if o != key["sampling"])
+    answer(widget, key | {"sampling": wrong})
+    assert f"the key says {key['sampling']} (1 of 2 so far)" in widget.reply.value
+    assert f"most often: {key['sampling']} taken for {wrong} (1)" in widget.reply.value
+
+
+def test_the_clinic_deals_the_same_texts_for_a_seed_and_shows_no_key_in_a_still():
+    one, two = clinic(seed=3), clinic(seed=3)
+    assert one.text.value == two.text.value
+    still = one._repr_mimebundle_()
+    assert one.text.value in still["text/html"]
+    assert "key says" not in still["text/html"]
+    assert all(key[step] in one.blanks[step].options for _, key in one._pile for step in STEPS)
+    assert len(one._pile) > 400

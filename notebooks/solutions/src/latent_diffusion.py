@@ -26,7 +26,7 @@ from genlab.latent.vae import weighted_error
 from genlab.metrics.cost import multiply_adds
 from genlab.systems.latent_diffusion import sampling_times
 from genlab.zoo import load_model
-from genlab_course import check, check_close_mc
+from genlab_course import check
 
 course.begin("latent_diffusion")
 model = load_model("latent_diffusion")
@@ -64,17 +64,6 @@ ours = (x - mean).square().mean(1) + 0.01 * kl
 theirs = weighted_error(x, mean, mu, log_var, pixel_std=pixel_std(0.01, 48)) / 48
 not_shared = weighted_error(x, mean, mu, log_var, pixel_std=math.sqrt(0.01 / 2)) / 48
 check("mean of squares + 0.01 KL", ours, theirs, atol=1e-12, unlike={"D forgotten": not_shared})
-
-# %% [markdown]
-# ## ld.shift
-#
-# Codes $c$ times as large have $c^2$ times the variance; the noise that is added stays. So $\log\mathrm{SNR}$ rises by $2\log c$ at every time. The check draws codes and measures their variance.
-
-# %%
-nats = 2 * math.log(5.5)
-course.exercise("ld.shift", nats)
-z = 5.5 * torch.randn(200_000, generator=torch.Generator().manual_seed(0))
-check_close_mc("variance of the codes", z**2, math.exp(nats), unlike={"exp of half of it": math.exp(nats / 2)})
 
 # %% [markdown]
 # ## ld.bag

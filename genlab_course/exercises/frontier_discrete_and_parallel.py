@@ -1,0 +1,130 @@
+"""Exercises of the notebook on parallel tokens: verify a draft, and pay for independence."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from genlab_course.grading import Exercise, Mistake, bank
+
+
+def kept(drafted: Tensor, p: Tensor, q: Tensor, u: Tensor) -> Tensor:
+    """How many drafted tokens of each row are kept, up to the first refusal."""
+    chosen = drafted[..., None]
+    ratio = p.gather(-1, chosen) / q.gather(-1, chosen)
+    return (u < ratio[..., 0]).long().cumprod(1).sum(1)
+
+
+def speculative_token(x: Tensor, p: Tensor, q: Tensor, u: Tensor, v: Tensor) -> Tensor:
+    """The drafted tokens x, or what replaces those that are refused."""
+    left = (p - q).clamp(min=0)
+    again = torch.searchsorted(left.cumsum(0) / left.sum(), v, right=True)
+    return torch.where(u < p[x] / q[x], x, again)
+
+
+def total_correlation(joint: Tensor) -> Tensor:
+    """Sum of the margins' entropies minus the joint entropy, in bits."""
+    entropy = lambda p: -torch.special.xlogy(p, p).sum() / math.log(2)  # noqa: E731
+    axes = range(joint.ndim)
+    margins = [joint.sum([a for a in axes if a != i]) for i in axes]
+    return sum(entropy(m) for m in margins) - entropy(joint)
+
+
+def unmask(x, probs, t, s, u_when, u_what, mask):  # type: ignore[no-untyped-def]
+    """The state at time s: each hidden token appears with probability (t - s) / t."""
+    appears = (x == mask) & (u_when < (t - s) / t)
+    drawn = (probs.cumsum(-1) <= u_what[..., None]).sum(-1)
+    return torch.where(appears, drawn.clamp(max=probs.shape[-1] - 1), x)
+
+
+def _round(seed: int, b: int, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    p, q = (2 * torch.randn(2, b, k, 4, generator=g, dtype=torch.float64)).softmax(-1)
+    return torch.randint(4, (b, k), generator=g), p, q, torch.rand(b, k, generator=g).double()
+
+
+X, P, Q, U = _round(3, 60, 2)
+ACCEPT = Exercise(
+    id="par.accept", right=kept, cases=(_round(1, 40, 3), _round(2, 30, 5)),
+    mistakes=Mistake.pairs(
+        lambda x, p, q, u: sum(kept(*(a[:, [i]] for a in (x, p, q, u))) for i in range(len(x[0]))),
+        "You count every token that passes; what stands behind a refusal is thrown away.",
+        lambda x, p, q, u: kept(x, q, p, u),
+        "Your ratio is upside down: what the target likes more than the draft is always kept.",
+        lambda x, p, q, u: kept(x, p, torch.ones_like(q), u),
+        "Kept with probability p(x): the draft has already paid q(x) for it.",
+    ),
+    hints="For each drafted token: which two numbers decide, and what is u compared with?\n"
+    "gather takes p and q at the drafted tokens. A product along the row is 0 after a refusal.\n"
+    "keep = u < p(x) / q(x), then keep.long().cumprod(1).sum(1).",
+)  # fmt: skip
+RESIDUAL = Exercise(
+    id="par.residual", right=speculative_token,
+    cases=tuple((X[:, i], P[i, i], Q[i, i], U[:, 0], U[:, 1]) for i in (0, 1)),
+    mistakes=Mistake.pairs(
+        lambda x, p, q, u, v: x.where(u < p[x] / q[x], speculative_token(x, p, 0 * q, u / 0, v)),
+        "This is the broken sampler as it stood: what q already gave is given again.",
+        lambda x, p, q, u, v: x.where(u < p[x] / q[x], speculative_token(x, q, p, u / 0, v)),
+        "You draw from what the draft gave too much of: q - p in place of p - q.",
+        lambda x, p, q, u, v: speculative_token(x, p, q, u / 0, v),
+        "You replace every token, kept ones too.",
+    ),
+    hints="Kept tokens carry min(p, q) of each token. How much of p is still missing?\n"
+    "p - min(p, q) = max(p - q, 0): the replacement is drawn from that, normalised.\n"
+    "left = (p - q).clamp(min=0); searchsorted(left.cumsum(0) / left.sum(), v, right=True).",
+)  # fmt: skip
+TOKENS = Exercise(
+    id="par.tokens", right=3.3616,
+    mistakes=Mistake.pairs(
+        4.2, "A token counts only if all before it are kept: 1 + 4 * 0.8 forgets that.",
+        3.2, "4 * 0.8 counts each draft by itself; and the pass adds a token of its own.",
+        2.3616, "These are the kept ones alone: the same pass yields one token more.",
+    ),
+    hints="The i-th drafted token counts if the first i are all kept.\n"
+    "That has probability 0.8 ** i; and one token comes in any case.\n"
+    "1 + 0.8 + 0.8**2 + 0.8**3 + 0.8**4.",
+)  # fmt: skip
+TWO = Exercise(
+    id="par.two-at-once", right=0.9183,
+    mistakes=Mistake.pairs(
+        1.585, "That is the entropy of the city, what is to be written, not what is lost.",
+        1.0, "That would be so if New and San were even; one city of three is New York.",
+        0.4444, "That is how often the pair is no city. What is asked is a KL, in bits.",
+    ),
+    hints="The loss is KL(true pairs || product of the margins) = H(first) + H(second) - H(both).\n"
+    "The second word tells the city, so H(second) = H(both).\n"
+    "What is left is H(first), the entropy of New against San, 1/3 against 2/3.",
+)  # fmt: skip
+TC = Exercise(
+    id="par.total-correlation", right=total_correlation,
+    cases=((P[:5, 0] / 5,), (P[:3] / 6,), (torch.eye(2).double() / 2,)),
+    mistakes=Mistake.pairs(
+        lambda p: total_correlation(p.flatten(1)),
+        "This is the mutual information of the first token and the rest; keep all tokens apart.",
+        lambda p: total_correlation(p) * math.log(2),
+        "These are nats; take logarithms to base 2.",
+        lambda p: -torch.special.xlogy(p, p).sum() / math.log(2),
+        "This is the entropy of the whole table alone; the margins are missing.",
+    ),
+    hints="You need the entropy of each margin and of the whole table.\n"
+    "The margin of axis i is the sum over all other axes; xlogy(p, p) is 0 where p is.\n"
+    "sum(entropy(margin_i)) - entropy(joint), with logarithms to base 2.",
+)  # fmt: skip
+UNMASK = Exercise(
+    id="par.unmask", right=unmask,
+    cases=tuple((torch.where(t > U, 4, X), P, t, s, U.flip(0), U.flip(1), 4)
+                for t, s in ((0.75, 0.5), (1.0, 0.75), (0.5, 0.0))),
+    mistakes=Mistake.pairs(
+        lambda x, p, t, s, a, b, m: unmask(x, p, 1.0, 1 - t + s, a, b, m),
+        "You reveal with probability t - s. Of those still hidden at t, which proportion appears?",
+        lambda x, p, t, s, a, b, m: unmask(x, p, t, t - s, a, b, m),
+        "s / t is the proportion that *stays* hidden.",
+        lambda x, p, t, s, a, b, m: torch.where((x == m) & (a < (t - s) / t), p.argmax(-1), x),
+        "You took the likeliest token; draw one, with u_what and the cumulative sums of probs.",
+    ),
+    hints="Which tokens appear, and what do they become? Two uniforms for two questions.\n"
+    "Hidden at t means hidden at s with probability s / t; the rest appears now.\n"
+    "drawn = (probs.cumsum(-1) <= u_what[..., None]).sum(-1), where x is mask and u_when is small.",
+)  # fmt: skip
+
+EXERCISES = bank(globals())
