@@ -39,8 +39,6 @@ _G = torch.Generator().manual_seed(17)
 _X, _EPS, _V = torch.randn(3, 4, 2, generator=_G, dtype=torch.float64)
 _R, _T = torch.rand(2, 4, 1, generator=_G, dtype=torch.float64).sort(0).values
 _W = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-
-
 _NETS = (  # the second: a slow copy
     lambda x, r, t: torch.sin(_W * x + r) * (1 + t) + _W * t * r,
     lambda x, r, t: torch.cos(x + r) * t,
