@@ -97,7 +97,7 @@ film((frame(k) for k in range(len(AT))), seconds=6, width=760,
 # - *refuse* comparisons between numbers of different kinds;
 # - *use* one sheet that holds the course.
 #
-# It uses every lesson; 02, 09, 12 and 13 most. The two odd claims of the map, *diffusion in one step* and *autoregression in parallel*, have notebooks of their own: [few steps](frontier/few_step.ipynb), and `frontier/discrete_and_parallel`.
+# It uses every lesson; 02, 09, 12 and 13 most. The two odd claims of the map, *diffusion in one step* and *autoregression in parallel*, have notebooks of their own: [few steps](frontier/few_step.ipynb), and [discrete and parallel](frontier/discrete_and_parallel.ipynb).
 #
 # About 99 minutes, exercises included; the cells run in 30 seconds.
 
@@ -194,7 +194,7 @@ course.solution("15.deepseek-v3")
 # <details><summary>After your card is right</summary>
 #
 # A common wrong turn here is to let the news decide. Several tokens are predicted at once, and so one thinks of parallel generation. But a draft that is checked from left to right is
-# still autoregression. The exactness of that check is proved in `frontier/discrete_and_parallel`.
+# still autoregression. The exactness of that check is proved in [discrete and parallel](frontier/discrete_and_parallel.ipynb).
 #
 # </details>
 #
