@@ -13,7 +13,7 @@
 # %% [markdown]
 # # System 2 · Latent diffusion: words into pictures
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 import math
 from functools import partial
 
@@ -49,7 +49,7 @@ def tall(x, columns=4):
     return torch.cat(rows, 1).permute(1, 2, 0).numpy()
 
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 wanted = [
     "a red seven left of a blue three",
     "a green eight above a purple two",
@@ -94,7 +94,7 @@ with torch.no_grad():
 # You need lessons 05 and 06 (ELBO, VAE), 09 (Fréchet distance), 12 to 14 (U-Net, guidance, DDIM, the straight path) and, for attention, lesson 02.
 # About 110 minutes, exercises included; the cells run in 40 seconds.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 course.draw_map("latent_diffusion", slim=True)
 
 
@@ -137,17 +137,11 @@ def draw_machine():
     box(10.3, 3.0, "U-Net", "#D55E00", 2.6)
     box(8.4, 0.3, "text\nencoder", "#009E73")
     for x, width, y, words in (
-        (2.4, 0.5, 4.0, ""),
-        (4.45, 0.85, 4.0, "scale"),
-        (6.7, 1.0, 4.0, "add noise"),
-        (9.1, 0.45, 4.0, ""),
-        (11.05, 0.45, 4.0, ""),
-        (9.1, 0.45, 2.0, ""),
-        (11.05, 0.45, 2.0, ""),
-        (12.9, 1.0, 2.0, "unscale"),
-        (15.45, 0.55, 2.0, ""),
-        (7.1, 0.5, 0.3, ""),
-    ):
+        (2.4, 0.5, 4.0, ""), (4.45, 0.85, 4.0, "scale"), (6.7, 1.0, 4.0, "add noise"),
+        (9.1, 0.45, 4.0, ""), (11.05, 0.45, 4.0, ""),
+        (9.1, 0.45, 2.0, ""), (11.05, 0.45, 2.0, ""), (12.9, 1.0, 2.0, "unscale"),
+        (15.45, 0.55, 2.0, ""), (7.1, 0.5, 0.3, ""),
+    ):  # fmt: skip
         arrow((x, y), (x + width, y), words)
     arrow((10.3, 0.3), (10.3, 1.55))
     ax.plot([9.15, 10.3], [0.3, 0.3], color="black", lw=1)
@@ -189,7 +183,7 @@ draw_machine()
 # **The split is fixed.** Of our 10,000 MNIST digits, 6,000 train the generator and 2,500 the evaluator, a small classifier that will mark every picture.
 # The remaining 1,500 are the real reference. **Twelve of the 60 pairs of digit and colour never occur in the generator's training.**
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 reference = load_objects("reference")
 
 
@@ -279,7 +273,7 @@ for name, (x, f) in real.items():
 # So the weight is $2s^2$: it says how well a pixel is known once the code is given. We chose $s=0.03$ for pixels in $[0,1]$, a weight
 # of $0.0018$ (the trained decoder is off by about $0.02$). It is a valid bound for a model with sharp pixels. The check takes likelihood and divergence from `torch.distributions`.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 from torch.distributions import Normal, kl_divergence
 
 from genlab.latent.vae import weighted_error
@@ -314,7 +308,7 @@ course.solution("ld.pixel-std")
 # What does the codec cost? Encode real scenes (from here on a code is the encoder's mean $\mu$, without its noise), decode them, and mark the result.
 # What is lost here is lost by the codec alone.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 vae = model.vae
 with torch.no_grad():
     originals, their_facts = real["two objects"]
@@ -394,7 +388,7 @@ print(f"standard deviation of our codes: {model.spread:.2f}")
 # weighs a squared error of $\hat z_0$ by $((1-t)/t)^2$, only 0.012 at $t=0.9$; the velocity loss weighs it by $1/t^2$, which is 1.23.
 # (Predicting the code is safe as well: Li and He 2025, arXiv:2511.13720.)
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 t, delta = torch.tensor([0.5, 0.9, 0.99]), 0.01
 z, e = z0[:3], eps[:3]
 t4 = t[:, None, None, None]
@@ -631,7 +625,7 @@ check_range(
 # The loss starts near 2, as section 3 predicted, and ends near 1. After ten seconds the colours are right; the digits are still blobs. The shipped model has the same design, is
 # wider, and was trained on both kinds of caption for 13 minutes, with averaged weights and the optimiser Muon (`genlab train latent_diffusion`). Below, eight drawings of the student, then a hundred of the shipped model, for random captions. The evaluator rejects about 1 in 100 real scenes, too, and it accepts too much: the green blob in row 4, column 8, passes as a two.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 captioned(
     mine[:8],
     write_scenes(facts_one[:8]),
@@ -673,7 +667,7 @@ check_range(
 # and scales the features of every block (the *pooled* embedding of Stable Diffusion XL and 3). An earlier network of the GLIDE lab had both, and its captions
 # took the short route. Ours was built with cross-attention alone. First the effect: the same noise, different words.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 variants = [
     "a red seven left of a blue three",
     "a blue seven left of a red three",
@@ -697,7 +691,7 @@ captioned(x, variants, "Six pictures from one noise: " + "; ".join(variants), co
 # **What can this show?** If any other part of the network used the caption, the original would leak into the picture, and the second line would fail. It is a test of the code of a network with *one* route; it cannot tell how two routes would share the work. To see that it can fail, we also swap in only some
 # of the layers: those at $8\times8$, or those at $4\times4$.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 N = 48
 g = torch.Generator().manual_seed(8)
 many = draw_facts(torch.randint(10, (400, 2), generator=g), g, p_two=1.0)
@@ -827,7 +821,7 @@ widgets.latent_sampler(model, evaluator)
 #
 # **Change the caption midway.** The first $k$ of 10 steps follow the original caption, the others the one with exchanged digits, or with exchanged colours.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 ts, midway = sampling_times(10), (0, 3, 5, 6, 7, 8, 9)
 curves = {"digits": [], "colours": []}
 z, begun = noise, {0: noise}
@@ -943,7 +937,7 @@ def cost(steps, w, unet, decoder): ...
 course.exercise("ld.cost", cost)
 course.solution("ld.cost")
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 unet = multiply_adds(lambda: model.net(z, t1, context=one_row))
 pixel = load_model("pixel_diffusion")
 paper = torch.zeros(1, *pixel.vae.latent_shape)
@@ -996,7 +990,7 @@ print(
 # region in which the decoder was trained. We ask the encoder whether it recognises the result: how far is $\mathrm{encode}(\mathrm{decode}(z))$ from $z$, in units of the codes' standard deviation?
 # And how large are the codes? Three seeds each.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 some = encode_scenes(own[:20])
 made, trip = {"real": [model.encode(real["two objects"][0][:100])]}, {}
 for w in (1.0, 3.0, 9.0):
@@ -1072,7 +1066,7 @@ captioned(
 #
 # The weights $a_{ij}$ can be shown: for every word, how much the 64 positions of the last layer attend to it.
 
-# %% jupyter={"source_hidden": true} tags=["keep-output"]
+# %% tags=["keep-output"] jupyter={"source_hidden": true}
 
 
 @torch.no_grad()
