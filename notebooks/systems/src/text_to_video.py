@@ -590,9 +590,9 @@ check_range("ceiling: real films, same digit", real_same, 0.95, 1.0, unlike={"fr
 print(f"{'card, 500 films':<20}" + "".join(f"{kind:>12}" for kind in kinds))
 for name, prefix in (("together", ""), ("each alone", "alone: ")):
     print(f"{name:<20}" + "".join(f"{f'~{figures[prefix + k]:.3f}' if prefix + k in figures else '':>12}" for k in kinds))
-check_range("card: same digit in 8 frames", figures["same digit"], 0.88, 0.97, unlike={"frames alone": figures["alone: same digit"]})
+check_range("card: same digit in 8 frames", figures["same digit"], 0.84, 0.92, unlike={"frames alone": figures["alone: same digit"]})
 check_range("card: residual", figures["residual"], 0.03, 0.08, unlike={"frames alone": figures["alone: residual"]})
-for kind, least in (("motion", 0.95), ("digit", 0.88), ("colour", 0.98)):
+for kind, least in (("motion", 0.95), ("digit", 0.84), ("colour", 0.98)):
     check_range(f"card: {kind} right", figures[kind], least, 1.0, unlike={"no guidance": scores["together, w = 1"][kind]}
                 if kind == "digit" else {"films of other captions": by_chance[kind]})  # fmt: skip
 bands = {  # of 30 films: same digit (three films more or fewer), residual
@@ -610,9 +610,9 @@ for name, two in bands.items():
 # %% [markdown]
 # Read the rows. *Each alone* has the motion: where the digit stands in frame 5 is part of frame 5's law, and the frame is told its number. (Question 1.) Its digit is right in most frames,
 # too. What it lacks is everything that the caption leaves open: eight frames, eight handwritings. *Alone, same noise* starts every frame from one noise: a
-# dependence that nobody trained, as step 3 said (question 2). Only *together* has every frame seen all the others at every step, and it leaves a sixth of the residual of frames alone.
+# dependence that nobody trained, as step 3 said (question 2). Only *together* has every frame seen all the others at every step, and it leaves about a fifth of the residual of frames alone.
 #
-# *Same digit* is a strict measure. Were errors of frames independent, eight right readings in 90 % of films would need 98.7 % in each frame ($0.987^8 = 0.90$); real films reach 98 %. A training of
+# *Same digit* is a strict measure. Were errors of frames independent, eight right readings in 88 % of films would need 98.4 % in each frame ($0.984^8 = 0.88$); real films reach 98 %. A training of
 # the same length from random weights, of an earlier version of this model, reached 66 % of 50 films, with 98 % of the motions (quoted): motion is soon learned, the shape of a digit takes long, and single pictures teach it. Without
 # guidance ($w = 1$) even fewer films keep their digit than frames alone *with* guidance: this joint model is not trained far enough to hold a digit together by itself, and guidance towards the word does part of that work.
 
