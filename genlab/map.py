@@ -26,7 +26,7 @@ SAMPLERS = {  # word: how a sample is made
 }
 LIKELIHOODS = {  # the strongest first: words of `likelihood_kind`, and "indirect"
     "exact": "log p(x)",
-    "indirect": "through an ODE, or a bound, at extra cost",
+    "indirect": "through an ODE, at extra cost",
     "bound": "at most log p(x)",
     "unnormalised": "log p(x) up to a constant",
     "none": "samples only",

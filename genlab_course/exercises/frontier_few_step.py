@@ -1,15 +1,11 @@
 """Exercises of the notebook on few steps: bends, average velocities, and losses for jumps."""
 
-import math
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from genlab_course.grading import Exercise, Mistake, bank
-
-jvp: Any = torch.func.jvp
 
 
 def straightness(states: Tensor) -> Tensor:
@@ -27,55 +23,48 @@ def normal_average(x: Tensor, r: Tensor, t: Tensor, s: float) -> Tensor:
 def consistency_loss(u: Any, slow: Any, x: Tensor, s: Tensor, t: Tensor, v: Tensor) -> Tensor:
     """The end of the path seen by u from x at t, against the slow copy's, one step lower."""
     lower = x - (t - s) * v
-    with torch.no_grad():
-        goal = lower - s * slow(lower, 0 * s, s)
-    return (x - t * u(x, 0 * t, t) - goal).square().mean()
+    goal = lower - s * slow(lower, 0 * s, s)
+    return (x - t * u(x, 0 * t, t) - goal.detach()).square().mean()
 
 
 def mean_flow_loss(u: Any, x0: Tensor, eps: Tensor, r: Tensor, t: Tensor) -> Tensor:
     """Mean squared error of the MeanFlow identity at points of straight lines."""
     x, v = (1 - t) * x0 + t * eps, eps - x0
-    average, change = jvp(u, (x, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))
-    target = v - (t - r) * change
-    return (average - target.detach()).square().mean()
+    average, change = jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
 
 
+jvp: Any = torch.func.jvp
 _G = torch.Generator().manual_seed(17)
 _X, _EPS, _V = torch.randn(3, 4, 2, generator=_G, dtype=torch.float64)
 _R, _T = torch.rand(2, 4, 1, generator=_G, dtype=torch.float64).sort(0).values
 _W = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-
-
-def _net(x: Tensor, r: Tensor, t: Tensor) -> Tensor:
-    return torch.sin(_W * x + r) * (1 + t) + _W * t * r
-
-
-_NETS = (_net, lambda x, r, t: torch.cos(x + r) * t)  # the second: a slow copy
+_NETS = (  # the second: a slow copy
+    lambda x, r, t: torch.sin(_W * x + r) * (1 + t) + _W * t * r,
+    lambda x, r, t: torch.cos(x + r) * t,
+)
 
 
 def _slopes(right: Any, case: tuple[Any, ...], answer: Any) -> str:
     """A judge: the gradient of a loss must be that of `right`, which holds its target fixed."""
-    found, wanted = (torch.autograd.grad(f(_net, *case), _W)[0] for f in (answer, right))
-    says = "the value is right, but the target learns, too: it must get no gradient."
+    found, wanted = (torch.autograd.grad(f(_NETS[0], *case), _W)[0] for f in (answer, right))
+    says = "the value is right, but the target learns: it must get no gradient."
     return "" if torch.allclose(found, wanted) else says
 
 
 TWO_STEPS = Exercise(
-    id="few.two-steps",
-    right=math.tanh(1.0),
+    id="few.two-steps", right=torch.tensor(1.0).tanh().item(),
     mistakes=Mistake.pairs(
         0.0, "That is where one step lands, from any noise. The second step starts elsewhere.",
         0.5, "That is where the first step lands; from there the arrow is no longer x itself.",
         1.0, "The exact flow ends there. The second step aims at a mean of both points.",
-        math.tanh(0.5), "The variance of t * eps is t squared; half-way that is 1/4.",
     ),
     hints="What does the first step do when the best guess is 0? Then use v = (x - guess) / t.\n"
     "At t = 1/2 a step of 1/2 lands at the guess itself: you need E[x_0 | x_t = 1/2].\n"
     "The guess of two points at -1 and 1 is tanh(x (1 - t) / t^2).",
 )  # fmt: skip
 STRAIGHTNESS = Exercise(
-    id="few.straightness",
-    right=straightness,
+    id="few.straightness", right=straightness,
     cases=tuple((torch.randn(n, 3, 2, generator=_G),) for n in (3, 6)),
     mistakes=Mistake.pairs(
         lambda s: (s[:-1] - s[1:] - (s[0] - s[-1])).square().sum(-1).mean(),
@@ -88,11 +77,9 @@ STRAIGHTNESS = Exercise(
     hints="Velocity of a step, minus the velocity that a straight path would have.\n"
     "With n equal steps a step's velocity is its displacement times n; the chord needs no factor.\n"
     "(((states[:-1] - states[1:]) * n - (states[0] - states[-1])) ** 2).sum(-1).mean()",
-)
+)  # fmt: skip
 NORMAL = Exercise(
-    id="few.normal-average",
-    right=normal_average,
-    cases=((_X, _R, _T, 0.5), (_X, 0 * _R, _T, 2.0)),
+    id="few.normal-average", right=normal_average, cases=((_X, _R, _T, 0.5), (_X, 0 * _R, _T, 2.0)),
     mistakes=Mistake.pairs(
         lambda x, r, t, s: normal_average(x, r, t, s) * (t - r),
         "That is the displacement; an average velocity is displacement over time.",
@@ -104,20 +91,17 @@ NORMAL = Exercise(
     hints="Where is the point at time r that is at x at time t? It keeps x / std(t).\n"
     "y_r = x * std(r) / std(t), with std(t)^2 = (1 - t)^2 s^2 + t^2.\n"
     "(x - y_r) / (t - r).",
-)
+)  # fmt: skip
 CONSISTENCY = Exercise(
-    id="few.consistency",
-    right=consistency_loss,
+    id="few.consistency", right=consistency_loss,
     cases=((*_NETS, _X, _R, _T, _V), (*_NETS, _EPS, _R / 2, _T, _V)),
-    judge=partial(_slopes, consistency_loss, (_net, _X, _R, _T, _V)),
+    judge=lambda loss: _slopes(consistency_loss, (_NETS[0], _X, _R, _T, _V), loss),
     mistakes=Mistake.pairs(
-        lambda u, slow, x, s, t, v: consistency_loss(u, u, x, s, t, v),
+        lambda u, slow, *a: consistency_loss(u, u, *a),
         "Your f starts at the data now; but the goal must come from the slow copy.",
         lambda u, slow, x, s, t, v: consistency_loss(u, slow, x, s, t, -v),
         "Down means against the velocity: subtract it.",
-        lambda u, slow, x, s, t, v: consistency_loss(
-            lambda x, r, t: u(x, r, t) / t, lambda x, r, t: slow(x, r, t) / t, x, s, t, v
-        ),
+        lambda u, w, *a: consistency_loss(lambda *b: u(*b) / b[2], lambda *b: w(*b) / b[2], *a),
         "At t = 0 your f still moves x: a jump is the velocity times the time that it bridges.",
     ),
     hints="What must f do at t = 0, whatever the network says? And which side may learn?\n"
@@ -125,10 +109,9 @@ CONSISTENCY = Exercise(
     "lower = x - (t - s) * v; goal = lower - s * slow(lower, 0 * s, s); mean squared difference.",
 )  # fmt: skip
 MEAN_FLOW = Exercise(
-    id="few.mean-flow",
-    right=mean_flow_loss,
-    cases=((_net, _X, _EPS, _R, _T), (_net, _V, _X, 0 * _R, _T)),
-    judge=partial(_slopes, mean_flow_loss, (_X, _EPS, _R, _T)),
+    id="few.mean-flow", right=mean_flow_loss,
+    cases=((_NETS[0], _X, _EPS, _R, _T), (_NETS[0], _V, _X, 0 * _R, _T)),
+    judge=lambda loss: _slopes(mean_flow_loss, (_X, _EPS, _R, _T), loss),
     mistakes=Mistake.pairs(
         lambda u, x, e, r, t: mean_flow_loss(lambda x, a, b: u(x, r + b - t, b), x, e, r, t),
         "r stays where it is while you differentiate in t: its tangent is 0.",
@@ -140,6 +123,6 @@ MEAN_FLOW = Exercise(
     hints="Three parts: point and velocity, u with its derivative along the path, the target.\n"
     "jvp(u, (x, r, t), (v, 0 * r, 1 + 0 * t)) returns u and du/dt in one call.\n"
     "target = v - (t - r) * change, detached; then the mean of (u - target) ** 2.",
-)
+)  # fmt: skip
 
 EXERCISES = bank(globals())

@@ -186,8 +186,6 @@ CAUSAL_MASK = Exercise(
         "an additive mask: the right positions, but 0 and 1 were asked for.",
         lambda n: np.tril(np.ones((n, n)), 1),
         "off by one the other way: each position sees the very token it must predict.",
-        lambda n: np.eye(n),
-        "every position looks at itself only: causal, but it has no memory.",
     ),
     hints="Row i is the query. Which columns lie in its past?\n"
     "The input at position i is the token before the one predicted there, so it may be read.\n"
@@ -230,6 +228,8 @@ PAIRS = Exercise(
         "this is the last pass alone; each of the passes before it cost something too.",
         lambda n: n**3,
         "right for our sampler, which reads all n each time; here pass t reads t positions.",
+        lambda n: n**3 / 3,
+        "this is the leading term, right for large n; the exact sum of the squares has two more.",
         lambda n: pairs_without_cache(n - 1),
         "off by one: the pass that writes token t reads t tokens, begin token included.",
     ),

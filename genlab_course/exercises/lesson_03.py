@@ -116,8 +116,6 @@ FORWARD_FIT = Exercise(
         "Your width averages those of the components and forgets how far apart they are.",
         lambda w, m, s: np.array([w @ m, np.sqrt(w @ (m - w @ m) ** 2)]),
         "Your width counts how far apart the components are and forgets their own width.",
-        lambda w, m, s: np.array([np.sum(w * m), np.sqrt(np.sum(w * (s**2 + m**2)))]),
-        "You took the root of E[x^2]; the square of the mean is still in it.",
         lambda weights, means, stds: np.array([np.sum(weights * means), np.sum(weights * stds)]),
         "You averaged the standard deviations. Variances add up, and so does the means' spread.",
         lambda w, m, s: _fit(w, m, s) ** (1, 2),

@@ -68,8 +68,6 @@ BEST_CRITIC = Exercise(
         "You divided by the mixture (p + q) / 2: your numbers exceed 1.",
         lambda p, q: (p > q).astype(float),
         "You made the discriminator certain; where both laws have mass that costs infinitely.",
-        lambda p, q: p / (p + q).sum(),
-        "You divided by the sum over all outcomes; each outcome is decided by itself.",
     ),
     hints="Fix one outcome. How often is it real when it turns up, if half of all examples are?\n"
     "Differentiate p log D + q log(1 - D) in D and set the result to zero.\n"
@@ -134,10 +132,6 @@ LOOK_AHEAD = Exercise(
         "Only one of the players used the other's place ahead.",
         lambda x, y, lr: (x - lr * (y + lr * x), y - lr * (x - lr * y)),
         "You looked ahead, and then let y fall; y wants the value to rise.",
-        lambda x, y, lr: (x + lr * (y + lr * x), y - lr * (x - lr * y)),
-        "You exchanged the players: x minimises, y maximises.",
-        lambda x, y, lr: (x - lr * (y + lr * x / 2), y + lr * (x - lr * y / 2)),
-        "You looked half a step ahead; extragradient looks one whole step ahead.",
         lambda x, y, lr: ((1 - lr**2) * x - 2 * lr * y, (1 - lr**2) * y + 2 * lr * x),
         "You went on from the place you only looked at: these are two plain steps.",
         lambda x, y, lr: (x - lr * (y - lr * x), y - lr * (x - lr * y)),
@@ -158,8 +152,6 @@ MODE_KL = Exercise(
         "You averaged under the uniform law: one lost mode then costs without bound.",
         lambda x, c: _mode_kl(x, c[: 1 + _counts(x, c).nonzero()[0].max()]),
         "Your list of shares ends with the last mode seen; lost modes after it count, too.",
-        lambda x, centres: math.log(8) - _entropy(_counts(x, centres)),
-        "You wrote log 8, the ring's number of modes; here the centres are an argument.",
         lambda x, c: _mode_kl(x, c[_counts(x, c) > 0]),
         "Your uniform law covers the modes that were seen: losing one costs nothing.",
         lambda x, centres: -_entropy(_counts(x, centres)),

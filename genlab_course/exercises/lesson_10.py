@@ -110,8 +110,6 @@ ACCEPTANCE = Exercise(
         "the proposal has the variance 2 eta, so its exponent is divided by 4 eta.",
         lambda x, y, e, s, eta: math.exp(_log_acceptance(x, y, e, s, eta)),
         "this is the probability itself; its logarithm was asked for.",
-        lambda x, y, e, s, eta: math.exp(_log_ratio(x, y, e, s, eta)),
-        "this is the ratio itself; the logarithm of min(1, ratio) was asked for.",
         lambda x, y, e, s, eta: _log_ratio(x, y, e, s, eta),
         "a probability is at most 1, so its logarithm is at most 0: take the minimum.",
     ),

@@ -64,6 +64,7 @@ def _walk(
 ) -> Tensor:
     """The ways in which an ancestral sampler goes wrong: its slips by name."""
     bar = 1 - betas if "one step's noise" in slips else (1 - betas).cumprod(0)
+    bar = (1 - torch.linspace(0.001, 0.2, 100)).cumprod(0) if "lesson's table" in slips else bar
     steps = range("stops at 1" in slips, len(betas))
     for t in steps if "forwards" in slips else reversed(steps):
         x = x - betas[t] / (1 - bar[t]).sqrt() * network(x, torch.full((len(x),), t))
@@ -152,6 +153,8 @@ BOUND_WEIGHT = Exercise(
         "the variance.",
         lambda beta, alpha_bar, v: weight(beta, alpha_bar, v) * (1 - beta),
         "the means carry a factor 1 / sqrt(1 - beta), which is squared with them; you lost it.",
+        lambda beta, alpha_bar, v: weight(beta, alpha_bar, v) * (1 - beta) / alpha_bar,
+        "you took alpha bar, the factor of all steps, where the factor of one step belongs.",
         lambda beta, alpha_bar, v: beta / (2 * v * (1 - beta) * (1 - alpha_bar)),
         "the coefficient of the noise in the mean is squared, and that includes beta.",
         lambda beta, alpha_bar, v: beta**2 / (2 * v**2 * (1 - beta) * (1 - alpha_bar)),
@@ -229,6 +232,8 @@ SAMPLER = Exercise(
         "the noise in x_t has the variance of all steps together; you used one step's.",
         lambda f, x, z, b: _walk(lambda y, s: f(y, s + 1), x, z, b),
         "the network counts steps from 0, as the table does: give it the index t.",
+        lambda f, x, z, b: _walk(f, x, z, b, "lesson's table"),
+        "this is the notebook's alphas_bar; make your own from the betas that you are given.",
         lambda f, x, z, b: _walk(f, x, z, b, "forwards"),
         "you walked forwards: begin at the last index, T - 1.",
     ),
@@ -246,6 +251,8 @@ REPAIR = Exercise(
         "lies in [-1, 1].",
         lambda f, x, z, b: _clipped(f, x, z, b, "wraps"),
         "one found. The other: what does alphas_bar[t - 1] give when t is 0?",
+        lambda f, x, z, b: _clipped(f, x, z, b, "wraps", "data free"),
+        "one found, but what should be clipped instead? And what is alphas_bar[t - 1] at t = 0?",
         lambda f, x, z, b: _clipped(f, x, z, b, "noise", "data free"),
         "one found. The other: pixels lie in [-1, 1]; does noise?",
         lambda f, x, z, b: _clipped(f, x, z, b, "noise"),

@@ -55,7 +55,8 @@ def _phrase(release: Mapping[str, Any], given: object) -> str:
     said = said.strip(" .\"'")
     if said != NOTHING and (said not in text or not 3 <= len(said.split()) <= 25):
         return "phrase: copy it from the text, letter by letter, 3 to 25 words."
-    if any(p.lower() in said or said in p.lower() for p in release["decides"] or [NOTHING]):
+    phrases, most = map(str.lower, release["decides"] or [NOTHING]), 2 * len(said.split())
+    if any(p in said or (said in p and len(p.split()) <= most) for p in phrases):
         return ""
     near = {d["phrase"].lower(): d["why"] for d in release["decoys"]}
     decoys = (why for phrase, why in near.items() if phrase in said or said in phrase)
@@ -77,8 +78,7 @@ def judge(release: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
             why = next((w for v, w in key["no"].items() if parts(v) == given), key["hint"])
             return f"{blank}: {why}"
         if how not in key["how"]:
-            ask = "Are the words there, do they follow by the map, or neither?"
-            return f"{blank}: the value is right, {how!r} is not. {ask}"
+            return f"{blank}: the value is right, {how!r} is not. Are the words there?"
     return ""
 
 

@@ -210,7 +210,7 @@ SAMPLER = Exercise(
         _sampler_but(lambda u, c, w: c + w * (u - c)),
         "The direction of time is right; at w = 1 the blend should be the caption's answer.",
         _sampler_but(lambda u, c, w: u + w * (c - u), -1.0),
-        "The blend is right; the step still leads to more noise: what is the sign of s - t?",
+        "The blend is right; the step still leads to more noise: what is the sign of t' - t?",
         _sampler_but(lambda u, c, w: u + w * c),
         "You add the caption's answer; guidance adds its *difference* from the unconditional one.",
         _sampler_but(lambda u, c, w: (1 + w) * c - w * u),
@@ -220,7 +220,7 @@ SAMPLER = Exercise(
     ),
     hints="There are two faults: one in the blend, one in the step.\n"
     "Set w = 1 and look which answer remains; then set v constant and look where z goes.\n"
-    "v = u + w (c - u); z = z + (s - t) v.",
+    "v = u + w (c - u); z = z + (ts[i + 1] - ts[i]) v.",
 )
 BAG = Exercise(
     id="ld.bag",

@@ -93,7 +93,7 @@ course.draw_map(lesson=2, slim=True)
 # $x_{<i}$ for the tokens before $x_i$. The definition of a conditional probability says $p(a, b) = p(a)\,p(b\mid a)$. Split off the first token, then the
 # second, and so on:
 # $$p(x_{1:n}) = p(x_1)\,p(x_2\mid x_1)\cdots p(x_n\mid x_{<n}) = \prod_{i=1}^{n} p(x_i \mid x_{<i}). \tag{1}$$
-# This is the **chain rule**, which lesson 01 checked on three yes-no pieces. Nothing was assumed and nothing was dropped, since each factor is conditioned on *everything* before it. So a network
+# This is the **chain rule**, which lesson 01 checked on three binary variables. Nothing was assumed and nothing was dropped, since each factor is conditioned on *everything* before it. So a network
 # that outputs one distribution over 17 levels, given the pixels so far, defines a probability for every picture. A model of this form is called
 # **autoregressive**: each value is predicted from the values before it.
 #
@@ -222,9 +222,9 @@ course.solution("02.loss")
 # ## 3 · What may the network see?
 #
 # The loss asks for all $n$ conditionals. Running the network $n$ times per picture, once per prefix, would be slow. Could *one* pass return all $n$
-# rows of logits at once? In training we know the whole picture, so yes, provided that row $i$, written $A_i$ from here on, is computed from $x_{<i}$ alone:
+# rows of logits at once? In training we know the whole picture, so yes, provided that row $A_i$ is computed from $x_{<i}$ alone:
 # $$\frac{\partial\, A_{i}}{\partial x_j} = 0 \qquad\text{for every } j\ge i. \tag{6}$$
-# A network with this property is called **causal**. (Tokens are whole numbers; the derivative is with respect to the one-hot vector of $x_j$.) If row $i$ can see $x_i$, it copies the answer, and (3) is no
+# A network with this property is called **causal**. (Tokens are whole numbers; we differentiate with respect to what the network reads for $x_j$, its one-hot vector or its grey level.) If row $i$ can see $x_i$, it copies the answer, and (3) is no
 # longer a likelihood: a perfect copier gives *each* of the $17^{64}$ pictures a "probability" near 1. Feeding the true prefix
 # at every position, instead of what the model would have drawn itself, is called **teacher forcing**.
 #
@@ -339,8 +339,8 @@ check(
 # **The block and the network.** Attention moves information between positions. A small **multi-layer perceptron** (MLP), two linear maps with a smooth ReLU (GELU) between them, then works on each position by itself. Two devices keep a
 # deep stack trainable:
 #
-# - a **residual connection**: attention and MLP *add* their result to the vector that passes through;
-# - **RMSNorm**: each reads a copy of that vector, divided by its root mean square.
+# - a **residual connection**: attention and MLP *add* their result to the vector itself (the grey arrow beside the blue ones);
+# - **RMSNorm**: each reads a copy of that vector, divided by its root mean square and rescaled by learned gains.
 #
 # Stack two such **blocks**. Before them put a table with one vector for each level (the **token embedding**), after them one more RMSNorm and a linear map to 17 logits. That is the **transformer**. A second table has one vector for each position (a **learned position
 # embedding**): rotations say how *far* a key is, this vector says *where* we are, which matters because a row ends after 8 pixels. At position 1, where the shift has left nothing else to read, it acts as the *begin* mark.
@@ -493,17 +493,16 @@ draw_fields(
 
 # %% [markdown]
 # However deep the stack, a triangle of pixels above and to the right is missing: the **blind spot**. Why? In its own row a layer looks only to the left. To the right it looks only in the row above, by one pixel. So
-# with each row up, the stack gains a single pixel to the right. What stands further to the right is out of reach at any depth.
+# with each row up, the stack gains a single pixel to the right.
 #
 # The cure is to split the work between two stacks of layers.
 #
 # - A **vertical stack** `v` reads the rows above. Its first layer (`ABOVE`) reads three pixels of the previous row, nothing else, so `v` at row $r$ knows nothing of row $r$ itself. That is why its later layers (`ROWS`)
 #   may read `v` to the left, to the right *and* in the middle of row $r$: all that stands there came from above.
 # - A **horizontal stack** `u` reads the current row, to the left only: first without the centre (`LEFT`), then with it (`ROW`).
-# - In each layer `u` receives what `v` has found (`across`, a 1 x 1 convolution). Never the other way round: `u` knows pixels of the current row, and `v`, which looks to the right, would carry them to the left.
+# - In each layer `u` receives what `v` has found (added in the first, then through `across`, a 1 x 1 convolution). Not the reverse: `u` knows pixels of the current row, and `v`, which looks to the right, would carry them to the left.
 #
-# Each layer climbs one row and moves one pixel, so seven layers carry the first pixel's influence to the last one. That is why our PixelCNN has seven, although for these digits it matters little: four layers lose 0.015 bits per pixel
-# (`benchmarks/pixelcnn_depth.py`).
+# Each layer climbs one row and moves one pixel, so seven layers carry the first pixel's influence to the last one. That is why our PixelCNN has seven, although for these digits the view beyond four pixels is worth only 0.006 ± 0.004 bits per pixel, at equal depth (`benchmarks/pixelcnn_depth.py`).
 
 # %%
 ABOVE, ROWS = [[1, 1, 1], [0, 0, 0], [0, 0, 0]], [[1, 1, 1], [1, 1, 1], [0, 0, 0]]
@@ -717,9 +716,8 @@ show(
 
 
 # %% [markdown]
-# It discovered "above": in this run head 4 of block 2 looks straight up, and the check finds it on average over all pixels. "Eight tokens back" has become an address. Others look to the upper left or right, or two pixels to the left. None needs to look
-# one pixel to the left, which is the position's own input. (In block 2 a position holds more than its
-# own pixel, so the maps show where information is fetched, not all that it contains.) Without the rotations (let `project` return `q, k, v`) no head looks straight up, and the test digits cost about 2.08 bits.
+# It discovered "above": in this run head 4 of block 2 looks straight up, and the check finds it on average over all pixels. "Eight tokens back" has become an address. No head needs to look one pixel to the left, which is the position's own input. (In block 2 a position holds more than its
+# own pixel, so the maps show where information is fetched, not all that it contains.) Without the rotations (let `project` return `q, k, v`) none of three seeds has such a head (with them two have), and a pixel costs about 0.1 bits more (`docs/measurements.md`).
 #
 # ## 8 · Draw
 #
@@ -794,11 +792,11 @@ film(
 #
 # ## 9 · The key-value cache
 #
-# To draw pixel 50, your sampler reads pixels 1 to 49 again (and even the empty rest), although it has read them all before. What of that work could be kept?
+# To draw pixel 50, your sampler reads pixels 1 to 49 again, although it has read them all before. What of that work could be kept?
 #
 # Look at (7). The output at the *new* position needs its own query, and the keys and values of *all* positions. The key $k_j$ and the value $v_j$ were computed from $h_j$, and $h_j$
 # depends on $x_{<j}$ only, because the mask keeps everything later out. So **once computed, keys and values never change**. Keep them in a **key-value cache**, and each new token costs one
-# row instead of a picture. Old queries are never asked again, so they are not kept. Note where the argument would break: without the mask every new token would change all old keys.
+# row instead of a picture. Old queries are never asked again, so they are not kept. Note where the argument would break: without the mask every new token would change the old keys of every block but the first.
 #
 # `read_one` below is the whole cache. It needs no mask, because nothing later exists yet. Does it give the same logits as the pass over the whole picture? The check compares all of them, on the
 # digits that you have just drawn.
@@ -838,7 +836,7 @@ check(
 
 
 # %% [markdown]
-# Equal logits mean equal draws: given the same random numbers, the cached sampler draws the same picture, up to rounding. What does it save? Let us count the scores $q_i^\top k_j$, the part that grows fastest.
+# Equal logits mean equal draws: given the same random numbers, a sampler built on `read_one` draws the same picture, up to rounding. What does it save? Let us count the scores $q_i^\top k_j$, the part that grows fastest.
 #
 # **Your turn 02.5 · predict the cost** *(predict, 4 minutes)*. Your sampler always reads all $n$ positions, $n^3$ pairs in all. Count for a thriftier one, still without a cache: its pass for token $t$ reads $t$ positions only and computes all pairs of a query and a key among them, hidden pairs
 # included, since the mask comes afterwards. How many pairs does one head compute for $n$ tokens? Write the function; the next cell runs these passes, counts and compares.
@@ -917,8 +915,7 @@ show(
 # that it should predict. When you sample, that pixel is not there yet, so it copies what stands there instead: zeros. **The repair** is the mask, and the test of section 6 would have found the bug before any training.
 #
 # **Failure 2: small errors add up.** Every chat program continues its own words, as your sampler continues its own pixels. But the loss of section 2 shows a network true prefixes only. This mismatch is called
-# **exposure bias**. How much harm does it do? Digits cannot tell us, since nobody knows the true conditionals of a handwritten 7. So we take a source for
-# which we do: a small grammar, whose verbs agree with their nouns across relative clauses. Your transformer and your loss do not care that tokens are now words.
+# **exposure bias**. How much harm does it do? Nobody knows the true conditionals of a handwritten 7, so we take a source for which we do: a small grammar of 22 words and the full stop, whose verbs agree with their nouns across relative clauses ("the cats that see a dog sleep"). Your transformer and your loss do not care that tokens are now words.
 
 # %%
 grammar = Grammar()
@@ -933,15 +930,14 @@ written = {s: sample(net, blanks, 0, make_generator(s)) for s, net in writers.it
 print("\n".join(grammar.decode(written[1][:6])))
 
 # %% [markdown]
-# Only the first is correct: behind the full stop of the fifth another word follows, which is not shown but counts. Call a sentence *correct so far* after $i$ words if some correct sentence begins that way. The probability of that is the total probability $p_\theta$ of all possible
+# Only the first is correct. (Behind the full stop of the fifth the model wrote on, which is not shown but counts.) Call a sentence *correct so far* after $i$ words if some correct sentence begins that way. The probability of that is the total probability $p_\theta$ of all possible
 # beginnings, those to which the grammar itself gives $p>0$. We can compute it *without letting the model write*, as an average over true sentences:
 # $$P(\text{correct after } i) = \sum_{x_{\le i}\ \text{possible}} p_\theta(x_{\le i}) = \sum_{x_{\le i}} p(x_{\le i})\,\frac{p_\theta(x_{\le i})}{p(x_{\le i})} = \mathbb E_{x\sim p}\left[\frac{p_\theta(x_{\le i})}{p(x_{\le i})}\right]. \tag{9}$$
-# How do errors add up? After each prefix the model puts some probability $\varepsilon$ on impossible words. Strike out the impossible words, and the probabilities of the others are divided by $1-\varepsilon$.
-# Over sentences written that way, the mean product of $1-\varepsilon$ at the first $i$ words undoes the division and is (9) again; with one $\varepsilon$ everywhere it is $(1-\varepsilon)^i$.
+# How do errors add up? After each prefix the model puts some probability $\varepsilon$ on impossible words. Now let the model write with the impossible words struck out: each remaining probability is divided by $1-\varepsilon$. Multiply by $1-\varepsilon$ at each of the first $i$ words of such a sentence, and the division is undone: the mean of this product over the sentences is (9) again. With one $\varepsilon$ everywhere it is $(1-\varepsilon)^i$.
 #
 # Exposure bias could show in two places. *Before the first error:* $\varepsilon$ might be larger after correct prefixes that the model wrote than after true ones. So we compare (9) with the mean of the same product along *true*
 # sentences. (The difference is the gap in the output below.) *After the first error* the grammar gives no conditionals any more. But some pairs of words never stand side by side in any correct sentence ("the sleeps"). How much
-# probability does the model put on such a pair: after a true prefix, and after its own wrong one? Is it the error that harms, or that training never showed anything like it? We split the wrong prefixes in two: their last word occurred at that position in training (*usual*), or it never did (*new*).
+# probability does the model put on such a pair: after a true prefix, and after its own wrong one? Is it the error that harms, or the unfamiliar prefix? We split the wrong prefixes in two: their last word occurred at that position in training (*usual*), or it never did (*new*).
 
 # %% jupyter={"source_hidden": true}
 true = grammar.sample(4000, generator=make_generator(9))
@@ -1087,10 +1083,10 @@ show(
 # Our networks of 60 steps err more often. Seed 1 puts 11 % on impossible words, a sentence has 7.2 words on average, the full stop included, and $0.89^{7.2}\approx0.43$ is about what is left. (Sentences have 4 to 14 words, and shorter ones are filled up with full stops. So
 # the curves level off, and the figure stops at 8.)
 #
-# *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times: training mends what it shows (the black bar shrinks to a ninth)
+# *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. (The figure shows 0.01 more: its blue curve is a sample that fell that far below (9).) Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times (matching the last words hardly changes this): training mends what it shows (the black bar shrinks to a ninth)
 # more than what it never shows (the orange bar keeps more than half; grey dots: seeds). At least four fifths of the excess come from the one or two wrong prefixes in ten whose last word is new at its position.
 #
-# **Repairs.** *More training* (a second run, of 90 steps) lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it only cuts off the tail, and here it saves 16 sentences in a hundred: after so little training, impossible words are among the likely ones, too. It also draws from another distribution. *Training on the model's own words*, as in scheduled sampling
+# **Repairs.** *More training* (a second run, of 90 steps) lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it only cuts off the tail, and here it saves about 15 sentences in a hundred (pink against blue): after so little training, impossible words are among the likely ones, too. It also draws from another distribution. *Training on the model's own words*, as in scheduled sampling
 # (Bengio et al. 2015) or in reinforcement learning, attacks exposure bias itself, but its optimum need not be the distribution of the data (Huszár 2015).
 
 # %% [markdown]
@@ -1141,7 +1137,7 @@ widgets.receptive_field()
 #
 # A PixelCNN of seven layers with 32 channels, trained for half a minute, reaches 1.766 bits per dimension on the test digits (mean of three seeds, 1.762 to 1.769; `benchmarks/pixelcnn_depth.py`). **Beat
 # 1.766, as a mean of three seeds, with at most ten minutes of training on one processor core.** Everything is allowed except training on the validation or test digits: a wider network, dropout, shifted copies of the data, averaged
-# weights, another order of the pixels, or an average of two models' probabilities. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error (0.008 between our two shipped networks; 0.016 for the bits of one alone), and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
+# weights, another order of the pixels, or an average of two models' probabilities. Choose with the validation digits and open the test set once. Two hundred digits are few: retrain the reference, take the difference digit by digit, report it with its standard error (0.008 between the shipped PixelCNN and transformer; 0.017 for the bits of the PixelCNN alone), and call less than two standard errors a tie. Hand in your code, a table of at least five attempts with validation bits and
 # seconds, the test figure of each seed, twenty samples, and the picture of section 6 for your final network. The samples in section 8 are the reference to look at.
 #
 # ## Quiz
@@ -1173,11 +1169,9 @@ widgets.quiz(lesson=2)
 #
 # *Tokens* are learned: pieces of words for text, codes of a learned quantiser for pictures, or whole scales, coarse to fine, as in VAR (Tian et al. 2024, arXiv:2404.02905). OpenAI describes the
 # image generation of GPT-4o as autoregressive (addendum to the system card, March 2025).
-# *Caches* shrink: groups of query heads share keys and values (**grouped-query attention**); both are stored as one short vector (**multi-head latent attention**, DeepSeek-V3, 2024, arXiv:2412.19437); or most layers are
-# **state-space** layers with a state of fixed size (Jamba, 2024, arXiv:2403.19887). *Several tokens at once*:
+# *Caches* shrink: groups of query heads share keys and values (**grouped-query attention**); both are stored as one short vector (**multi-head latent attention**, DeepSeek-V3, 2024, arXiv:2412.19437); or most layers carry a state of fixed size instead (**linear attention**: Kimi Linear, 2025, arXiv:2510.26692). *Several tokens at once*:
 # a cheap draft proposes, the large model verifies in one pass (**speculative decoding**, lesson 15); DeepSeek-V3 also trains **multi-token prediction**. *Continuous tokens* without a quantiser, each drawn by a small
-# diffusion model: MAR (Li et al. 2024, arXiv:2406.11838). And a rival: **masked diffusion**, which fills in many positions per step, as in LLaDA (Nie et al. 2025, arXiv:2502.09992). All use
-# the chain rule, but over larger units: VAR over scales and MAR over sets of tokens, which are drawn independently within a unit; the loss of LLaDA is an average of (2) over random orders (Ou et al. 2024, arXiv:2406.03736).
+# diffusion model: MAR (Li et al. 2024, arXiv:2406.11838). And a rival: **masked diffusion**, which fills in many positions per step, as in LLaDA (Nie et al. 2025, arXiv:2502.09992). VAR, MAR and LLaDA still use the chain rule: VAR over scales and MAR over sets of tokens, drawn independently within a unit; the loss of LLaDA is an average of (2) over random orders (Ou et al. 2024, arXiv:2406.03736).
 #
 # ## Sources
 #

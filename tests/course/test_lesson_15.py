@@ -62,9 +62,25 @@ def test_the_marked_phrase_is_judged_first_and_a_decoy_gets_its_reason():
     assert "would fit" in judge(CLINIC["deepseek_v3"], {**key, "phrase": "reads up to 128"})
     assert "would fit" in judge(CLINIC["deepseek_v3"], {**key, "phrase": NOTHING})
     assert judge(CLINIC["deepseek_v3"], {**key, "phrase": "Several  future tokens"}) == ""
+    assert "would fit" in judge(
+        CLINIC["llada"], {**Key(CLINIC["llada"]), "phrase": "for each text"}
+    )
+    whole = {**Key(CLINIC["llada"]), "phrase": "predicts all hidden tokens at once"}
+    assert judge(CLINIC["llada"], whole) == ""
     silent = Key(CLINIC["sora2"])
     assert silent["phrase"] == NOTHING
     assert "analogy" in judge(CLINIC["sora2"], {**silent, "phrase": "a GPT-3.5 moment"})
+
+
+@pytest.mark.parametrize(
+    ("key", "named"),
+    [("flux_schnell", "distillation + minimax game"), ("wan", "flow matching"),
+     ("transfusion", "cross-entropy + denoising")],
+)  # fmt: skip
+def test_an_elbo_of_the_codec_that_no_sentence_names_may_be_left_out_or_inferred(key, named):
+    one, card = CLINIC[key], Key(CLINIC[key])
+    assert card["objective"] == (named, "disclosed")
+    assert judge(one, {**card, "objective": (f"{named} + ELBO", "inferred")}) == ""
 
 
 def test_harmless_parts_are_accepted_and_a_guess_on_a_silent_text_is_not():

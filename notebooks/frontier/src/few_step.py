@@ -35,13 +35,13 @@ for k, name in enumerate(rows):
 show(
     figure,
     alt="Six rows of ten squares of 12 by 12 pixels: noise, then what five networks "
-    "make of it with one evaluation each. Flow matching gives the blurred mean of each "
-    "digit; the other four give digits.",
+    "make of it with one evaluation each. Flow matching gives a blur of each digit; "
+    "the other four give digits.",
 )
 
 # %% [markdown]
 # Each row below the noise was made with **one** evaluation of a network. All five networks have the same size, and the last four began as copies of the first.
-# Flow matching needs many steps; its one step gives about the mean picture of each label. The other rows show what four further trainings of 300 steps make of it. The networks are small and train in seconds, so some digits stay
+# Flow matching needs many steps; its one step gives a blur near the mean picture of each label. The other rows show what four further trainings of 300 steps make of it. The networks are small and train in seconds, so some digits stay
 # unreadable (look at the 5s). What matters is the difference between the rows.
 #
 # A product that draws pictures pays for each evaluation of its network, so fifty steps cost fifty times as much as one. Few-step models are how image generators
@@ -67,7 +67,7 @@ course.draw_map("few_step", slim=True)
 #
 # Write down three answers. Each question returns where it is answered.
 #
-# 1. Data are the two points $-1$ and $1$. You know the perfect velocity and take **two** equal Euler steps from the noise $\epsilon=1$. Where do you land: at 0, 0.5, 0.76 or 1?
+# 1. Data are the two points $-1$ and $1$. You know the perfect velocity and take **two** equal Euler steps from the noise $\epsilon=1$. Where do you land: at 0, a half, about three quarters or 1?
 # 2. A network answers two questions about a path: where does it end, seen from here, and where does it end, seen from a bit lower? You train the answers to agree. What is the easiest way to
 #    agree perfectly and draw nothing?
 # 3. Four students start as copies of one teacher and train for the same number of steps. Which one draws best with one evaluation: the one that goes on asking the teacher, or one that goes on with data alone?
@@ -114,23 +114,23 @@ def acceleration(x, t):
     return jvp(velocity, (x, t), (velocity(x, t), torch.ones_like(t)))[1]
 
 
-def path(u, t, data=line):
-    """Where the paths with these quantiles are at time t, shape (b, 1)."""
-    return exact_flow_1d(data, u, 1 - t, max(t, 1e-9))
+def path(q, t, data=line):
+    """Where the paths with quantiles q are at time t, shape (b, 1)."""
+    return exact_flow_1d(data, q, 1 - t, max(t, 1e-9))
 
 
 # %% jupyter={"source_hidden": true}
-u = torch.linspace(0.02, 0.98, 25)
+q = torch.linspace(0.02, 0.98, 25)
 t, r = 0.9, 0.2
 nodes, weights = (torch.from_numpy(a) for a in np.polynomial.legendre.leggauss(30))
 when = r + (t - r) * (nodes + 1) / 2
 column = lambda t: torch.full((25, 1), float(t))
-pull = torch.cat([acceleration(path(u, float(s)), column(s)) for s in when], 1)
+pull = torch.cat([acceleration(path(q, float(s)), column(s)) for s in when], 1)
 integral = lambda weight: (pull * weight * weights * (t - r) / 2).sum(1, keepdim=True)
-euler_step = path(u, t) - (t - r) * velocity(path(u, t), column(t))
+euler_step = path(q, t) - (t - r) * velocity(path(q, t), column(t))
 check(
     "error of one Euler step = weighted acceleration",
-    path(u, r) - euler_step,
+    path(q, r) - euler_step,
     integral(when - r),
     atol=1e-6,
     unlike={"all accelerations count alike": integral(1 + 0 * when)},
@@ -163,12 +163,12 @@ straightness = course.yours("few.straightness")
 course.solution("few.straightness")
 
 # %% jupyter={"source_hidden": true}
-u = (torch.arange(400) + 0.5) / 400
+q = (torch.arange(400) + 0.5) / 400
 
 
 def walk(data, n):
-    """End points of n Euler steps from the quantiles u of the noise."""
-    x = path(u, 1.0, data)
+    """End points of n Euler steps from the quantiles q of the noise."""
+    x = path(q, 1.0, data)
     for k in range(n, 0, -1):
         x = x - velocity(x, torch.full((400, 1), k / n), data) / n
     return x
@@ -177,17 +177,19 @@ def walk(data, n):
 clusters = lambda half: GaussianMixture(
     torch.ones(2) / 2, torch.tensor([[-half], [half]]), torch.full((2,), 0.1)
 )
+print("in units of the data's standard deviation")
 print("clusters at   bend S   rms error after 1, 2, 4, 8 Euler steps")
-bends, errors = [], []
 for half in (0.25, 0.5, 1.0, 2.0):
     data = clusters(half)
-    states = torch.stack([path(u, k / 50, data) for k in range(50, -1, -1)])
-    bends.append(straightness(states).item())
+    states = torch.stack([path(q, k / 50, data) for k in range(50, -1, -1)])
+    states, std = states / states[-1].std(), states[-1].std()
     rms = [
-        (walk(data, n) - states[-1]).square().mean().sqrt().item() for n in (1, 2, 4, 8)
+        (walk(data, n) / std - states[-1]).square().mean().sqrt() for n in (1, 2, 4, 8)
     ]
-    errors.append(rms)
-    print(f"+-{half:<10}  {bends[-1]:6.3f}   " + "  ".join(f"{e:.3f}" for e in rms))
+    print(
+        f"+-{half:<10}  {straightness(states):6.3f}   "
+        + "  ".join(f"{e:.3f}" for e in rms)
+    )
 
 # %% jupyter={"source_hidden": true}
 data = clusters(1.0)
@@ -207,14 +209,14 @@ size = torch.stack(
 dots = left.scatter(
     times[:, None].expand(-1, 24), tracks, c=size.clamp(max=8), s=5, cmap="viridis_r"
 )
-figure.colorbar(dots, ax=left, label="size of the acceleration")
+figure.colorbar(dots, ax=left, extend="max", label="size of the acceleration")
 left.set(
     xlim=(1, 0),
     xlabel="time t (noise left, data right)",
     ylabel="x",
     title="the flow, and where it is bent",
 )
-start = path(u, 1.0, data)
+start = path(q, 1.0, data)
 for n, colour in ((1, RED), (2, ORANGE), (4, GREEN)):
     right.plot(
         start,
@@ -223,8 +225,9 @@ for n, colour in ((1, RED), (2, ORANGE), (4, GREEN)):
         linestyle="-",
         label=f"{n} step{'s' * (n > 1)}",
     )
-right.plot(start, path(u, 0.0, data), color="#222222", linestyle=":", label="exact")
-right.set(xlabel="noise", ylabel="sample", title="where few steps land")
+right.plot(start, path(q, 0.0, data), color="#222222", linestyle=":", label="exact")
+right.set(xlabel="noise", ylabel="sample")
+right.set_title("one step: the mean; four: nearly exact")
 right.legend()
 show(
     figure,
@@ -236,7 +239,7 @@ show(
 
 
 # %% [markdown]
-# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to the middle line, and once more at the very end, where the outer paths spread to the width of their cluster. In the table, clusters that lie further apart bend the flow more, and one or two steps miss by more. On the
+# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to the middle line, and once more at the very end, where the outer paths spread to the width of their cluster. The table measures in units of the data's standard deviation: one step lands at the mean, so it misses by about 1 whatever the flow; two or more miss by less where the bend is smaller. On the
 # right, one step sends all noise to the mean (flat line), and two steps nearly follow $\tanh$ (exactly, if the clusters were points): from $\epsilon=1$ they land at $\tanh1\approx0.76$, which is question 1.
 # Such samples fill the gap between the clusters, where there are no data.
 #
@@ -274,13 +277,13 @@ course.solution("few.normal-average")
 
 # %% jupyter={"source_hidden": true}
 unit = GaussianMixture(torch.ones(1), torch.zeros(1, 1), 0.5 * torch.ones(1))
-u = torch.linspace(0.02, 0.98, 25)
+q = torch.linspace(0.02, 0.98, 25)
 t, r = column(0.8), column(0.3)
-x = path(u, 0.8, unit)
+x = path(q, 0.8, unit)
 check(
     "your average velocity = quantiles of the exact flow",
     normal_average(x, r, t, 0.5),
-    (x - path(u, 0.3, unit)) / 0.5,
+    (x - path(q, 0.3, unit)) / 0.5,
     atol=1e-6,
     unlike={"the velocity at t": velocity(x, t, unit)},
 )
@@ -302,7 +305,7 @@ print(f"one Euler step at {(two - step).item():.3f}")
 # **Step 5. Consistency distillation.** Take a point $x$ at time $t$, let a trained *teacher* take one small Euler step down to $s$, and ask for the end from both points. The lower answer is nearer to the data,
 # where the boundary condition knows the answer, so it is the goal: it comes from a slow copy of the student, the running average $\bar\theta$ of its weights, and gets no gradient.
 # $$\ell_{\text{CD}}=\big\lVert f_\theta(x,t)-f_{\bar\theta}\big(x-(t-s)\,v_{\text{teacher}}(x,t),\ s\big)\big\rVert^2 .$$
-# Right answers are handed up from level to level, from $t=0$ to $t=1$.
+# Right answers are handed up, level by level.
 #
 # **Your turn 4 · a loss with two faults** *(repair, 10 minutes)*
 #
@@ -394,7 +397,7 @@ def fit(start, loss, seed, n_steps=300, lr=1e-3):
 
 
 # %% [markdown]
-# Five losses will be handed to `fit`. The first is flow matching: $r=t$, and the target is the velocity of the line. Dividing by $t$ makes errors near the data loud, so each time is weighted with $t$; as with a density of times, that does not change what a perfect network learns.
+# Five losses will be handed to `fit`. The first is flow matching: $r=t$, and the target is the velocity of the line. The network divides by $t$, which makes errors near the data large. So this loss, and that of shortcuts, weights each time with $t$. Like a density of times, a weight does not change what a perfect network learns.
 
 # %%
 def match(u, slow, x0, eps, label, g):
@@ -431,7 +434,7 @@ def train_alone(u, slow, x0, eps, label, g):
 # `train_alone` looks wrong. It is **consistency training**, which has no teacher at all: it steps down along the line's own velocity $\epsilon-x_0$, though the line does not follow the path.
 #
 # **Step 6. Why that is allowed, for small steps.** Let $\Delta=t-s$. To first order in $\Delta$ the goal is $f(x,t)-\Delta\,\big[((\epsilon-x_0)\cdot\nabla_x)f+\partial_tf\big]$. It is *linear* in $\epsilon-x_0$. Regression finds conditional means, so what is learned has
-# $\mathbb E[\epsilon-x_0\mid x_t]=v^*$ in its place, exactly as in conditional flow matching. Two things remain: the goal is noisy, with a standard deviation of order $\Delta$; and the neglected terms of order $\Delta^2$ give a bias, larger than that of distillation, since $f$ is averaged over scattered points.
+# $\mathbb E[\epsilon-x_0\mid x_t]=v^*$ in its place, exactly as in conditional flow matching. Two things remain: the goal is noisy, with a standard deviation of order $\Delta$; and the neglected terms of order $\Delta^2$ give a bias, here larger than that of distillation, since $f$ is averaged over scattered points.
 #
 # On the mixture both can be computed exactly, with the exact $f$ (a quantile) and integrals over the pairs that pass through one point.
 
@@ -444,8 +447,8 @@ w = w / w.sum()
 def end_of_path(x, t, data=line):
     """The consistency function: the data point with the quantile that x has at t."""
     spread = (((1 - t) * data.stds) ** 2 + t**2).sqrt()
-    u = torch.special.ndtr((x - (1 - t) * data.means[:, 0]) / spread) @ data.weights
-    return path(u.clamp(1e-14, 1 - 1e-14), 0.0)
+    q = torch.special.ndtr((x - (1 - t) * data.means[:, 0]) / spread) @ data.weights
+    return path(q.clamp(1e-14, 1 - 1e-14), 0.0)
 
 
 def goals(x, t, gap, data=line):
@@ -492,7 +495,7 @@ check_range(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# Spread falls like $\Delta$, bias like $\Delta^2$, and at this point the bias of training is about twice that of distillation. In practice one begins with few levels and adds more as training proceeds (Song and Dhariwal 2023). We keep 16.
+# Spread falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, over which a bias of order $\Delta$ adds up. At this point that of training is about twice that of distillation; close to the line between the clusters it can be a hundred times as large. So in practice one begins with few levels and adds more as training proceeds (Song and Dhariwal 2023). We keep 16.
 #
 # Now train: the teacher by flow matching, 1,200 steps, and two students that begin as its copies, 300 steps each.
 
@@ -510,7 +513,7 @@ students = {
 #
 # **Step 7. Displacements add up.** With the middle time $m=\frac{r+t}2$ the way from $t$ to $r$ is the way to $m$ and on to $r$. Divide by $t-r$; each half lasts half of the time:
 # $$u(x,r,t)=\tfrac12\,u(x,m,t)+\tfrac12\,u(y_m,r,m),\qquad y_m=x-(t-m)\,u(x,m,t).$$
-# **Shortcut models** (Frans et al. 2024) train on this equation. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; three quarters of a batch train that velocity by flow matching, and one quarter the jumps. (With the fractions exchanged the one run that we made went astray, to a distance of 21: jumps then learn mostly from jumps.) The right-hand side comes from the slow copy. So short jumps
+# **Shortcut models** (Frans et al. 2024) train on this equation in one run; *progressive distillation* (Salimans and Ho 2022) does it halving by halving. The gap $t-r$ is $1,\tfrac12,\tfrac14$ or $\tfrac18$. At the smallest gap the two halves are Euler steps with $u(x,t,t)$; three quarters of a batch train that velocity by flow matching, and one quarter the jumps. The right-hand side comes from the slow copy. So short jumps
 # are learned from data and long ones from shorter ones, and the network can be asked for any of its step sizes.
 
 # %%
@@ -541,7 +544,7 @@ students["shortcut"] = fit(teacher, shortcut, seed=1)
 # $$u(y_t,r,t)+(t-r)\,\frac{d}{dt}u(y_t,r,t)=v^*(y_t,t).$$
 # Solve for $u$. This is the **MeanFlow identity**:
 # $$\boxed{\;u(x,r,t)=v^*(x,t)-(t-r)\,\frac{d}{dt}u(x,r,t),\qquad \frac{d}{dt}u=(v^*\cdot\nabla_x)\,u+\partial_tu\;}$$
-# As in step 2, $\frac d{dt}$ is along the path: $x$ moves with velocity $v^*$, $r$ stays, $t$ moves with rate 1. So the direction of the JVP is $(v^*,0,1)$. Conversely, a smooth $u$ that obeys the identity has $\frac{d}{dt}\big[(t-r)\,u\big]=v^*$. Integrate from $r$: it is the average velocity. No boundary condition is needed, since the factor $t-r$ is zero at $t=r$.
+# As in step 2, $\frac d{dt}$ is along the path: $x$ moves with velocity $v^*$, $r$ stays, $t$ moves with rate 1. So the direction of the JVP is $(v^*,0,1)$. Conversely, a $u$ that obeys the identity and is smooth up to $t=r$ has $\frac{d}{dt}\big[(t-r)\,u\big]=v^*$. Integrate from $r$: it is the average velocity. *Smooth* is the boundary condition here: $u=(x-c)/(t-r)$ obeys the identity for all $r<t$, too, and jumps from everywhere to $c$. Training some pairs with $r=t$ rules it out.
 #
 # The check uses two routes to the exact flow of the mixture. On the left $u$ comes from quantiles. On the right a fourth-order Runge-Kutta method follows the path, and `jvp` differentiates *through* its 96 steps.
 
@@ -561,10 +564,10 @@ def travel(x, r, t, n=96):
     return x
 
 
-u = torch.linspace(0.02, 0.98, 25)
+q = torch.linspace(0.02, 0.98, 25)
 pairs = ((0.1, 0.5), (0.3, 0.9), (0.1, 0.9))
-x = torch.cat([path(u, t) for _, t in pairs])
-lower = torch.cat([path(u, r) for r, _ in pairs])
+x = torch.cat([path(q, t) for _, t in pairs])
+lower = torch.cat([path(q, r) for r, _ in pairs])
 r, t = (
     torch.tensor(a).repeat_interleave(25)[:, None] for a in zip(*pairs, strict=True)
 )
@@ -588,7 +591,7 @@ torch.set_default_dtype(torch.float32)
 # **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of the identity is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and
 # $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. This is the argument of conditional flow matching once more, and this time *no* order of $\Delta$ is neglected. The loss, where sg (**stop-gradient**) marks a value that gets no gradient:
 # $$\ell_{\text{MF}}=\Big\lVert u_\theta(x_t,r,t)-\operatorname{sg}\Big[(\epsilon-x_0)-(t-r)\,\tfrac{d}{dt}u_\theta\Big]\Big\rVert^2 .$$
-# At $r=t$ it *is* the flow matching loss. Like that loss it has a floor that no network gets below. The target's noise is $\epsilon-x_0-v^*$ times $1-(t-r)\,\partial u/\partial x$, the derivative of the jump $x\mapsto y_r$. So it is loudest where the flow pulls neighbours apart, which is where the decision between two digits falls.
+# At $r=t$ it *is* the flow matching loss. Even at the exact $u$ the loss is not zero. The target's noise is $\epsilon-x_0-v^*$ times $1-(t-r)\,\partial u/\partial x$, the derivative of the jump $x\mapsto y_r$. So it is loudest where the flow pulls neighbours apart, which is where the decision between two digits falls.
 #
 # **Your turn 5 · the MeanFlow loss** *(build, 10 minutes)*
 #
@@ -607,7 +610,7 @@ course.solution("few.mean-flow")
 
 # %%
 def mean_flow(u, slow, x0, eps, label, g, loss=mean_flow_loss):
-    """MeanFlow at r <= t, t mostly late; a quarter of the batch has r = t."""
+    """MeanFlow: t mostly near noise, r near data; a quarter of the batch has r = t."""
     t = 1 - 0.9 * torch.rand(64, 1, generator=g) ** 2
     r = t * torch.rand(64, 1, generator=g) ** 2
     return loss(u, x0, eps, torch.where(torch.arange(64)[:, None] < 16, t, r), t)
@@ -624,13 +627,16 @@ g = torch.Generator().manual_seed(8)
 x0, eps, label = images[:64], torch.randn(64, 144, generator=g), labels[:64]
 r, t = torch.rand(2, 64, 1, generator=g).sort(0).values
 u = lambda x, r, t: teacher(x, r.reshape(-1, 1), t.reshape(-1, 1), label)
-library = lambda r, t: theirs(u, x0, eps, r[:, 0], t[:, 0]).mean()
 check(
     "your loss = genlab's",
     mean_flow_loss(u, x0, eps, r, t),
-    library(r, t),
+    theirs(u, x0, eps, r[:, 0], t[:, 0]).mean(),
     atol=1e-4,
-    unlike={"r = t: flow matching": library(t, t)},
+    unlike={
+        "x held fixed": mean_flow_loss(
+            lambda x, r, t: u(x.detach(), r, t), x0, eps, r, t
+        )
+    },
 )
 losses = {
     "flow matching": match,
@@ -720,7 +726,9 @@ live = {
 table = record["table"]  # seeds, models, evaluations
 mean, error = table.mean(0), table.std(0, ddof=1) / len(table) ** 0.5
 print("evaluations                 1               2               4               8")
-for name, m, e in zip(SAMPLERS, mean, error, strict=False):
+shown = [*SAMPLERS, "flow matching, +300 steps"]
+for k, name in zip((*range(5), 7), shown, strict=True):
+    m, e = mean[k], error[k]
     cells = "   ".join(f"{a:5.2f} +- {b:4.2f}" for a, b in zip(m, e, strict=True))
     print(f"{name:<25} {cells}")
 print(
@@ -752,7 +760,7 @@ for k, (name, colour, mark) in enumerate(zip(SAMPLERS, COLOURS, "osD^v", strict=
         capsize=3,
     )
 ax.set(xscale="log", yscale="log", xlabel="evaluations", ylabel="Fréchet distance")
-ax.set_title("three seeds; error bars are standard errors")
+ax.set_title("consistency wins at one evaluation, shortcut gains with more", size=11)
 ax.set_xticks(counts, counts)
 ax.set_yticks((2, 4, 8, 16), (2, 4, 8, 16))
 ax.minorticks_off()
@@ -784,17 +792,17 @@ show(
 # %% [markdown]
 # **One evaluation.** Each student is far better than its teacher in one step. Consistency distillation is best in every one of the three seeds, and consistency training comes close (question 3): it started from the teacher's weights, but never asked the teacher. With one evaluation these two lie between the teacher's four and eight steps.
 #
-# **More evaluations.** Here the four part ways. The shortcut model improves with each doubling. MeanFlow gains most from the second evaluation and loses a little after it, perhaps because its times were drawn for long jumps. The consistency models gain nothing: they know one kind of jump, to the end, and for a second one they have to throw fresh noise on a finished picture.
+# **More evaluations.** Here the four part ways. The shortcut model improves with each doubling, and at eight meets flow matching with 300 more steps of training (last row). MeanFlow gains most from the second evaluation and loses a little after it, perhaps because its times were drawn for long jumps. The consistency models gain nothing: they know one kind of jump, to the end, and for a second one they have to throw fresh noise on a finished picture.
 #
-# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet with one evaluation of MeanFlow. And equal steps are not equal costs: look at the milliseconds above, where a step of MeanFlow is the most expensive.
+# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet with one evaluation of MeanFlow, and 2025b of 1.72. Equal steps are not equal lessons: of 64 rows, 64 train jumps in a consistency model, 48 in MeanFlow, 16 in a shortcut model. Nor are they equal costs: on this CPU a step of MeanFlow is the most expensive.
 #
 # ## 7. It fails: a derivative that stands still
 #
-# MeanFlow's derivative is *along the path*. A frequent slip, which raises no error, is to differentiate in $t$ alone: the direction $(0,0,1)$ in place of $(v,0,1)$. Another slip, in consistency models, is to let the goal learn as well. The record holds both, trained like the others from the same teachers, three seeds each.
+# MeanFlow's derivative is *along the path*. A frequent slip, which raises no error, is to differentiate in $t$ alone: the direction $(0,0,1)$ in place of $(v,0,1)$. Another, in consistency distillation, is to take the goal from the student itself in place of its running average. The record holds both, trained like the others from the same teachers, three seeds each.
 
 # %%
-slips = {"MeanFlow, x held fixed": 4, "consistency distillation, both sides learn": 1}
-for (name, sound), values in zip(slips.items(), table[:, 5:, 0].T, strict=True):
+slips = {"MeanFlow, x held fixed": 4, "consistency distillation, no average": 1}
+for (name, sound), values in zip(slips.items(), table[:, 5:7, 0].T, strict=True):
     right_ones = table[:, sound, 0]
     print(
         f"{name:<45} {values.min():5.1f} to {values.max():5.1f}   "
@@ -802,7 +810,7 @@ for (name, sound), values in zip(slips.items(), table[:, 5:, 0].T, strict=True):
     )
 
 # %% [markdown]
-# Neither slip raises an error. With $x$ held fixed the network learns a field that belongs to no flow, and in each seed its one-step samples are about two to four times as far from the data. A goal that learns costs less here, but each seed got worse. The boundary condition still holds, so the empty answer is no way out. But the lower answer, the better one of the two, is now pulled towards the upper one as well.
+# Neither slip raises an error. With $x$ held fixed the network learns a field that belongs to no flow: its one-step samples are little better than those of the teacher it started from, and in one seed worse. Without the average the goal moves as fast as the student, and each seed got worse, though the goal gets no gradient. (*Without* a teacher, Song and Dhariwal 2023 drop the average and gain.)
 #
 # ## 8. Another way: match the distribution, not the path
 #
@@ -811,7 +819,7 @@ for (name, sound), values in zip(slips.items(), table[:, 5:, 0].T, strict=True):
 #
 # **Step 10. Why.** $\mathrm{KL}=\mathbb E_\epsilon[\log p_G(x)-\log p(x)]$. Differentiate inside the mean: $\theta$ moves $x$, which gives the formula, and it changes the function $\log p_G$ itself. The second part is $\mathbb E_{p_G}[\partial_\theta\log p_G]=0$, as for every density (lesson 03).
 #
-# In practice both scores are taken at noised $x_t$, where they exist: the teacher knows $\nabla\log p_t$ (row three of the table in flow matching, section 9), and a second network, trained all along on the generator's *own* samples, estimates $\nabla\log p_{G,t}$. For a generator $G(\epsilon)=b+\theta\epsilon$ and data $\mathcal N(m,s^2)$ everything is in closed form:
+# In practice both scores are taken at noised $x_t$, where they exist (this lowers a mean of KLs over $t$): the teacher knows $\nabla\log p_t$ (row three of the table in flow matching, section 9), and a second network, trained all along on the generator's *own* samples, estimates $\nabla\log p_{G,t}$. For a generator $G(\epsilon)=b+\theta\epsilon$ and data $\mathcal N(m,s^2)$ everything is in closed form:
 
 # %%
 torch.set_default_dtype(torch.float64)
@@ -847,7 +855,7 @@ torch.set_default_dtype(torch.float32)
 #
 # ## Going further: make the record again
 #
-# This cell trained what the record holds: for each seed a teacher, four students and two students with a slip. Set `remake` to `True` to run it; it takes about three minutes and writes `few_step.npz` into the current folder.
+# This cell trained what the record holds: for each seed a teacher, four students, two students with a slip, and the teacher after 300 more steps. Set `remake` to `True` to run it; it takes about three minutes and writes `few_step.npz` into the current folder.
 
 # %%
 remake = False
@@ -860,20 +868,8 @@ def held_fixed(u, x0, eps, r, t):
     return (average - (v - (t - r) * change).detach()).square().mean()
 
 
-def both_learn(teacher):
-    """Consistency distillation with the student's own, learning answer as goal."""
-
-    def loss(u, slow, x0, eps, label, g):
-        x, s, t = neighbours(x0, eps, g)
-        f = lambda x, t: x - t * u(x, 0 * t, t)
-        lower = x - (t - s) * teacher(x, t, t, label)
-        return (f(x, t) - f(lower, s)).square().mean()
-
-    return loss
-
-
 def seed_of_record(seed):
-    """A teacher and its six students, by name."""
+    """A teacher and seven copies that were trained on, by name."""
     torch.manual_seed(seed)
     teacher = fit(Jump(), match, seed=seed, n_steps=1200, lr=4e-3)
     losses = {
@@ -882,7 +878,10 @@ def seed_of_record(seed):
         "shortcut": shortcut,
         "MeanFlow": mean_flow,
         "MeanFlow, x held fixed": lambda *a: mean_flow(*a, loss=held_fixed),
-        "both sides learn": both_learn(teacher),
+        "no average": lambda u, slow, *a: distil(teacher)(
+            u, lambda *b: u(*b).detach(), *a
+        ),
+        "+300 steps": match,
     }
     nets = {name: fit(teacher, loss, seed=seed + 1) for name, loss in losses.items()}
     return {"flow matching": teacher} | nets
@@ -891,7 +890,8 @@ def seed_of_record(seed):
 # %%
 if remake:
     everything, long, first = [], [], None
-    used = SAMPLERS | {"MeanFlow, x held fixed": jumps, "both sides learn": renoise}
+    used = SAMPLERS | {"MeanFlow, x held fixed": jumps, "no average": renoise}
+    used["+300 steps"] = flow_steps
     for seed in (0, 1, 2):
         nets = seed_of_record(seed)
         everything.append(
@@ -939,25 +939,25 @@ widgets.quiz("few_step")
 # 3. The average velocity $u(x,r,t)$ is displacement over time; a network that knows it jumps without error.
 # 4. At $r=t$ it is the velocity, at $r=0$ the consistency function $x-t\,u$.
 # 5. Consistency: neighbours on a path see the same end, the lower one is the goal, and the boundary condition forbids the empty answer.
-# 6. Without a teacher the line's own velocity replaces the path's: right on average to first order in the step, with noise of order $\Delta$ and bias of order $\Delta^2$.
+# 6. Without a teacher the line's own velocity replaces the path's: right on average to first order in the step, with noise of order $\Delta$ and a bias of order $\Delta^2$ a level.
 # 7. Shortcut: a jump is the mean of two half jumps. Short jumps teach long ones.
 # 8. MeanFlow: $u=v^*-(t-r)\frac d{dt}u$, with the derivative along the path, direction $(v,0,1)$. No step size is left.
 # 9. Distribution matching gives up the pairing of noise and data and compares two scores.
-# 10. All pay with a further training, and none gives a likelihood from its one jump.
+# 10. Distillation pays with a second training, the others with dearer or noisier losses. None gives a likelihood from its one jump.
 #
 # | paradigm | objective | sampler | NFE | likelihood | pays |
 # |---|---|---|---|---|---|
-# | few-step model | agreement along a path, or of distributions | jumps | 1 to 4 | none from the jump | a further training, some quality or variety |
+# | few-step model | agreement along a path, or of distributions | jumps | 1 to 4 | none from the jump | a dearer training, some quality or variety |
 #
 # **What production systems add.** Latent spaces and guidance inside the target, so that one evaluation is already guided (Geng et al. 2025, 2025b). Geng et al. 2025b recast the loss as a regression on the velocity, with the network's own estimate as the direction of the JVP, and report a steadier training. Continuous-time consistency models with stabilised networks scale to 1.5 billion parameters (Lu and Song 2024). DMD2 (Yin et al. 2024b) drops DMD's extra regression loss
-# and adds a discriminator. Boffi et al. 2025 derive consistency, shortcut and MeanFlow losses as cases of learning one *flow map*, our $y_r(x,t)$.
+# and adds a discriminator, as adversarial distillation does (Sauer et al. 2023). Boffi et al. 2025 derive consistency, shortcut and MeanFlow losses as cases of learning one *flow map*, our $y_r(x,t)$.
 #
 # ## Sources
 #
 # - Geng, Deng, Bai, Kolter and He 2025, "Mean Flows for One-step Generative Modeling" (arXiv:2505.13447): average velocity, the MeanFlow identity, algorithms 1 and 2. There, too, data are at $t=0$.
 # - Geng, Lu, Wu, Shechtman, Kolter and He 2025b, "Improved Mean Flows" (arXiv:2512.02012).
 # - Song, Dhariwal, Chen and Sutskever 2023, "Consistency Models" (arXiv:2303.01469): eq. 5 (boundary), 7 (distillation), 10 (training), algorithm 1; Song and Dhariwal 2023, "Improved Techniques for Training Consistency Models" (arXiv:2310.14189).
-# - Frans, Hafner, Levine and Abbeel 2024, "One Step Diffusion via Shortcut Models" (arXiv:2410.12557).
-# - Yin et al. 2024, "One-step Diffusion with Distribution Matching Distillation" (arXiv:2311.18828); 2024b, "Improved Distribution Matching Distillation" (arXiv:2405.14867).
+# - Frans, Hafner, Levine and Abbeel 2024, "One Step Diffusion via Shortcut Models" (arXiv:2410.12557); Salimans and Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models" (arXiv:2202.00512).
+# - Yin et al. 2024, "One-step Diffusion with Distribution Matching Distillation" (arXiv:2311.18828); 2024b, "Improved Distribution Matching Distillation" (arXiv:2405.14867); Sauer, Lorenz, Blattmann and Rombach 2023, "Adversarial Diffusion Distillation" (arXiv:2311.17042).
 # - Lu and Song 2024, "Simplifying, Stabilizing and Scaling Continuous-Time Consistency Models" (arXiv:2410.11081).
 # - Boffi, Albergo and Vanden-Eijnden 2025, "How to build a consistency model" (arXiv:2505.18825); Liu, Gong and Liu 2022, rectified flow (arXiv:2209.03003): eq. 6, straightness.

@@ -102,7 +102,7 @@ film((clouds(k) for k in times), alt=ALT, seconds=4, width=580)
 # - *choose* times, pairs and solver, and *measure* what each choice buys;
 # - *translate* a velocity into noise, score or a denoiser, and *say* where the translation stops.
 #
-# You need lesson 04 (flows), lesson 11 (score, Tweedie's formula), lesson 12 (a training loop for a denoiser) and lesson 13 (samplers, guidance). Lesson 14 is not needed: here you build all of it, and see where it breaks.
+# You need lesson 04 (flows), lesson 11 (score, Tweedie's formula), lesson 12 (a training loop for a denoiser) and lesson 13 (samplers, guidance). Lesson 14 is not needed.
 #
 # About 109 minutes, exercises included; the cells run in 50 seconds.
 
@@ -111,8 +111,6 @@ course.draw_map("flow_matching", slim=True)
 
 # %% [markdown]
 # ## Predict first
-#
-# Write down three numbers.
 #
 # 1. Data are eight small clusters on a ring of radius 1.5. You know the perfect velocity and take **one** Euler step from noise to data. How far from
 #    the centre do the samples land?
@@ -214,7 +212,7 @@ show(
 
 
 # %% [markdown]
-# Two narrow clusters, forty pairs, coloured by where they end. At $t=1$ each arrow is $x$ minus the mean of the data, so on the right all paths first drift towards 0. From about $t=0.6$ a point's place favours one of the two, and the path turns there. **The lines are straight, the flow is not.**
+# Two narrow clusters, forty pairs, coloured by where they end. At $t=1$ each arrow is $x$ minus the mean of the data, so on the right all paths first drift towards 0. From about $t=0.6$ the best guess lies farther out than most points themselves, and their paths turn there. **The lines are straight, the flow is not.**
 #
 # **Your turn 1 · the arrows of a cloud** *(build, 10 minutes)*
 #
@@ -273,7 +271,7 @@ show(figure, alt="A cloud of dots becomes the word FLOW in four snapshots; each 
 #
 # ## 2. Learn arrows that nobody has seen
 #
-# For dots in the plane Bayes' rule is a line of code. For photographs nobody can compute $\mathbb E[x_0\mid x_t]$. But you know what finds conditional means: regression with a squared
+# For dots in the plane Bayes' rule is a line of code. For photographs the distribution is unknown, and with it $\mathbb E[x_0\mid x_t]$. But you know what finds conditional means: regression with a squared
 # error. We *want* a network $v_\theta$ that minimises the first of these losses; we *can compute* the second, because each pair knows its own velocity, the **conditional velocity**. Here $t$ is uniform:
 # $$\mathcal L_{\text{FM}}(\theta)=\mathbb E\,\big\lVert v_\theta(x_t,t)-v^*(x_t,t)\big\rVert^2,\qquad
 #   \mathcal L_{\text{CFM}}(\theta)=\mathbb E\,\big\lVert v_\theta(x_t,t)-(\epsilon-x_0)\big\rVert^2 .$$
@@ -358,7 +356,7 @@ for t in (0.0, 0.5, 0.9):
 
 # %% [markdown]
 # At $t=\tfrac12$ the floor is 2, all of the target's variance: a perfect network predicts *nothing* half-way, because $\epsilon-x_0$ and $\epsilon+x_0$ are independent (question 2). Where the floor is largest depends on the data. For $\mathcal N(0,1)$ it is the middle; the same derivation for $\mathcal N(0,s^2)$ gives
-# $s^2/((1-t)^2s^2+t^2)$, with its top at $t=s^2/(1+s^2)$. For pictures we measure it below.
+# $s^2/((1-t)^2s^2+t^2)$, with its top at $t=s^2/(1+s^2)$.
 #
 # ## 3. Loss, sampler, digits
 #
@@ -453,7 +451,8 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3), width_ratios=[1, 2])
 left.plot(when, [floor(t) for t in when.tolist()], label="N(0, 1)")
 left.plot(when, torch.stack(floors), label="8,000 stored digits")
 left.axhline(ended, color=RED, linestyle=":", label="our loss, mean over t")
-left.set(xlabel="time t", ylim=(0, 2.1), title="the floor, and where the loss stopped")
+left.set(xlabel="time t", ylabel="loss per pixel", ylim=(0, 2.1))
+left.set_title("the floor, and where the loss stopped")
 left.legend()
 show_images(right, drawn.clamp(-1, 1), title="asked for 0 to 9; 32 Euler steps")
 show(
@@ -465,7 +464,7 @@ show(
 )
 
 # %% [markdown]
-# Your loss and your sampler drew these digits. About half of them can be read, after 300 steps of 32 pictures. How good is the network? The level of the loss cannot say. If the 8,000 training digits were all digits, turn 1's formula would give the dashed floor on the left: near zero below $t=0.4$, where the nearest stored digit is found. But a network that reached it would draw stored digits only. The floor for all digits is higher, somewhere between 0.13 and our 0.39. **The level says little; with the same data and times, a difference of two losses is a difference in distance from $v^*$.**
+# Your loss and your sampler drew these digits. By eye, about half of the 30 can be read, after 300 steps of 32 pictures. How good is the network? The level of the loss cannot say. If the 8,000 training digits were all digits, turn 1's formula would give the dashed floor on the left: near zero below $t=0.4$, where the nearest stored digit is found. But a network that reached it would draw stored digits only. The floor for all digits is higher, somewhere between 0.13 and our 0.39. **One loss says little. With the same data and times, the lower of two losses is nearer to $v^*$, by their difference.**
 #
 # ## 4. How many evaluations?
 #
@@ -476,7 +475,7 @@ show(
 #
 # **Your turn 5 · a fair race** *(predict, 3 minutes)*
 #
-# The ring again, with its exact velocity, so that all error is the solver's (the true end point: 128 steps of fourth-order Runge-Kutta, `rk4`). At equal NFE, Euler takes twice as many steps as Heun. With how many evaluations, 2, 4, 8, 16 or 32, does Heun's root mean square error become the smaller one? Commit to a number.
+# The ring again, with its exact velocity, so that all error is the solver's (the true end point: 128 steps of fourth-order Runge-Kutta, `rk4`). All steps are equal in $t$; at equal NFE, Euler takes twice as many as Heun. With how many evaluations, 2, 4, 8, 16 or 32, does Heun's root mean square error become the smaller one? Commit to a number.
 
 # %%
 course.exercise("fm.budget", ...)  # your number in place of the dots
@@ -558,7 +557,7 @@ show(
 # Which times are hard? Close to $t=1$ the best guess of $x_0$ is nearly the mean of the data, close to $t=0$ nearly $x$ itself. Stable Diffusion 3 (Esser et al. 2024) therefore trains in the middle more often: it draws the logit of $t$ from a normal
 # distribution, $t=\operatorname{sigmoid}(z)$ with $z\sim\mathcal N(0,1)$. By the change of variables this **logit-normal** density is
 # $$\rho(t)=\frac1{\sqrt{2\pi}}\;\frac1{t(1-t)}\;\exp\!\Big(-\frac{(\operatorname{logit}t)^2}{2}\Big),\qquad \operatorname{logit}t=\log\frac t{1-t}.$$
-# Two training losses cannot tell whether that helps: they weigh the times differently. On the ring we know $v^*$, so we can measure what matters, the **excess** $\mathbb E\lVert v_\theta-v^*\rVert^2$ at each time. The trainer below is the loop of section 3, in small.
+# Two training losses cannot tell whether that helps: they weigh the times differently. On the ring we know $v^*$, so we can measure what matters, the **excess** $\mathbb E\lVert v_\theta-v^*\rVert^2$ at each time. The trainer is the loop of section 3.
 
 # %% jupyter={"source_hidden": true}
 uniform = lambda n, g: torch.rand(n, generator=g)
@@ -646,11 +645,11 @@ show(
 )
 
 # %% [markdown]
-# Now the excess is lower from $t=0.25$ to $0.45$, and on average at $0.65$ and $0.75$. It is higher near both ends, at $0.05$ and $0.95$, and, unexpectedly, at $0.55$. The peak at $0.15$ stays: there $v^*=(x-\mathbb E[x_0\mid x_t])/t$ divides a guess's error by a small $t$. So on the ring $\rho$ trades one error for another: samples of 2 and 4 steps are better, those of 50 are not (table in section 7). Esser et al. 2024 compared 61 combinations of paths, times and weights on photographs and found logit-normal times best.
+# With logit-normal times the excess is lower from $t=0.25$ to $0.45$, higher near both ends and at $0.55$. The peak at $0.15$ stays, probably because $v^*$ is steepest there (slope 3.4 inside a cluster, against 1.3 at $0.05$). So on the ring $\rho$ trades one error for another: samples of 2 and 4 steps come nearer to those of the exact velocity, those of 50 do not (table in section 7). Esser et al. 2024 compared 61 combinations of paths, times and weights on photographs and found logit-normal times best.
 #
 # ## 6. Who is paired with whom?
 #
-# Look again at step 3 and at the theorem. Nowhere did we use that $x_0$ and $\epsilon$ are *independent*. Any joint distribution, called a **coupling**, will do, as long as its two marginals are the data and the noise. What could a better coupling buy?
+# Neither step 3 nor the theorem used that $x_0$ and $\epsilon$ are *independent*. Any joint distribution, called a **coupling**, will do if its two marginals are the data and the noise and its $v^*$ stays smooth. (With $x_0=-\epsilon$ it does not: all lines meet at $t=\tfrac12$.)
 #
 # **Step 8. An exact budget.** Let $C=\mathbb E\lVert\epsilon-x_0\rVert^2$ be the mean squared length of the training lines. The theorem for a network that answers 0 says $C=\mathbb E\lVert v^*\rVert^2+F$. By section 1 the flow has the same density at each time as the training lines, so
 # $\mathbb E\lVert v^*\rVert^2$ is also the mean squared speed along the flow. Follow one path of the flow, $y_t$, from $y_1$ to $y_0$. Since $\int_0^1\dot y_t\,dt=y_1-y_0$, its mean velocity is the **chord**, and, as always, mean square = squared mean + variance. That variance is the path's **straightness** $S=\int_0^1\mathbb E\lVert\dot y_t-(y_1-y_0)\rVert^2dt$ (Liu et al. 2022; 0 for a straight path, so we call it the bend). Together:
@@ -691,12 +690,12 @@ check(
 )
 
 # %% [markdown]
-# Have you seen 1.740 before? It is the $F$ of section 2, where it was the difference of two losses.
+# Have you seen 1.740 before? It is section 2's $F$, the difference of two losses.
 #
-# **Step 9. Short lines do not cross.** Suppose two lines, from $\epsilon$ to $x_0$ and from $\epsilon'$ to $x_0'$, meet at a time $t$: $(1-t)(x_0-x_0')=-t(\epsilon-\epsilon')$. Then $\langle x_0-x_0',\,\epsilon-\epsilon'\rangle<0$, and exchanging the partners changes the summed squared length by twice this product: it gets
-# shorter. In the pairing with the smallest total, the **optimal transport** pairing, no two lines meet at the same time. Then $x_t$ tells its line, so $F=0$; the flow runs on the lines, and $S=0$.
+# **Step 9. Short lines do not cross.** Suppose two lines, from $\epsilon$ to $x_0$ and from $\epsilon'$ to $x_0'$, meet at a time $0<t<1$: $(1-t)(x_0-x_0')=-t(\epsilon-\epsilon')$. Then $\langle x_0-x_0',\,\epsilon-\epsilon'\rangle<0$, and exchanging the partners changes the summed squared length by twice this product: it gets
+# shorter. In the pairing with the smallest total, the **optimal transport** pairing, no two lines do. Then $x_t$ tells its line, so $F=0$; the flow runs on the lines, and $S=0$.
 #
-# For a whole data set that pairing is out of reach. **Minibatch optimal transport** (Pooladian et al. 2023; Tong et al. 2024) finds it within each batch. Each batch keeps all its data and all its noise, so the marginals stay exact and the theorem holds. A batch's best pairing is not the best one overall: the smaller the batch, the worse.
+# For a whole data set that pairing is costly. **Minibatch optimal transport** (Pooladian et al. 2023; Tong et al. 2024) finds it within each batch. Each batch keeps all its data and all its noise, so the marginals stay exact. A batch's best pairing is not the best one overall: the smaller the batch, the worse.
 
 # %%
 from functools import partial
@@ -722,7 +721,7 @@ print(f"128 digits: the best pairing saves ~{100 * saved:.0f} % of the squared l
 # %% [markdown]
 # ## 7. Reflow: let the flow choose the pairs
 #
-# **Reflow** (Liu et al. 2022, who call the flow of section 1 a **rectified flow**) needs no assignment. Train once, run the sampler, and keep each noise point together with the sample that it became. Their lines connect the two ends of paths that never cross. Train again on these pairs. By step 8 the new lines are as long as the old chords, which were shorter than the old lines.
+# **Reflow** (Liu et al. 2022, who call the flow of section 1 a **rectified flow**): train once, run the sampler, and keep each noise point together with the sample that it became. Their lines connect the two ends of paths that never cross. (The lines may still cross; so reflow can be repeated.) Train again on these pairs. By step 8 the new lines are as long as the old chords, which were shorter than the old lines.
 
 # %%
 def own_pairs(net, seed):
@@ -764,8 +763,8 @@ for name, rows in table.items():
     cells = "   ".join(f"~{a:.3f}-{b:.3f}" for a, b in zip(low, high, strict=True))
     print(f"{name:<13} {cells}")
 print(f"{'other data':<73} ~{min(same):.3f}-{max(same):.3f}")
-ideal = last(score.flow_sample(exact, start, down))
-print(f"{'exact velocity, 50 steps':<73} ~{float(energy_distance(ideal, real)):.3f}")
+ideal = [float(energy_distance(sample(exact, start, n), real)) for n in (1, 2, 4, 50)]
+print(f"{'exact velocity':<29}" + "".join(f"~{a:<14.3f}" for a in ideal).rstrip())
 bends = {name: [row[0] for row in rows] for name, rows in table.items()}
 walk = torch.stack(list(score.flow_sample(shuffled, start, down)))
 check_range(
@@ -814,9 +813,9 @@ show(
 
 
 # %% [markdown]
-# Paths lead from grey noise to red samples. In the second panel, points that start outside the middle first move towards the centre and then turn back: on the way in, several clusters are still possible. The **energy distance** (squared in the table) compares two clouds: it is zero only for equal distributions. With independent pairs one or two Euler steps are useless. Transport within batches of 128 makes the bend about 55 times smaller, and one step then has 2.5 times the squared distance of fifty. For reflow the two numbers are 80 (question 3) and 1.6. It is the pairing that does it: with the same points in shuffled pairs nothing is gained. After 50 steps all have about the same error, several times that of the exact velocity or of fresh data (last rows). That is the networks' error, and neither repair reduces it: reflow learns its teacher's samples, mistakes included.
+# Paths lead from grey noise to red samples. In the second panel, points that start outside the middle first move towards the centre and then turn back: on the way in, several clusters are still possible. The **energy distance** (squared in the table) compares two clouds: it is zero only for equal distributions. With independent pairs one or two Euler steps are useless, even with the exact velocity (last row): the bend is to blame, not the network. Transport within batches of 128 makes the bend about 55 times smaller, and one step then has 2.5 times the squared distance of fifty. For reflow the two numbers are 80 (question 3) and 1.6. It is the pairing that does it: with the same points in shuffled pairs nothing is gained. After 50 steps all have about the same error, several times that of the exact velocity or of fresh data (last rows). Neither repair reduces this network error: reflow learns its teacher's samples, mistakes included.
 #
-# Do not expect such gains from transport in many dimensions. In the plane, 128 noise points lie close to 128 data points. Among pictures all distances are alike: the best pairing of one batch of our digits saves a tenth of the squared length (printed above).
+# On pictures we did not test transport. The best pairing of one batch of our digits saves a tenth of $C$ (printed above), but over half of $C$ no pairing can save (means and covariances give a bound). The clearest published gains on images use far larger batches (Zhang et al. 2025) or pair with the whole data set (Mousavi-Hosseini et al. 2025).
 #
 # ## 8. It fails: transport under a condition
 #
@@ -909,7 +908,7 @@ show(
 )
 
 # %% [markdown]
-# No training curve shows it: with labels ignored the loss is as low as with the repair. The samples are wrong, because the distribution of the noise given the label was wrong in training. The repair pairs within each label, so that every label sees all of the noise. The example is extreme; on pictures a batch saves only a tenth, and we have not measured the harm. With text prompts, each of which occurs once, there is nothing to pair within; Cheng and Schwing 2025 propose a repair.
+# No training curve shows it: with labels ignored the loss is as low as with the repair. The samples are wrong, because the distribution of the noise given the label was wrong in training. The repair pairs within each label, so that every label sees all of the noise. The example is extreme; on pictures we have not measured the harm. With text prompts, each of which occurs once, there is nothing to pair within; Cheng and Schwing 2025 propose a repair.
 #
 # ## 9. One network, many names
 #
@@ -924,7 +923,7 @@ show(
 # | $v$-prediction at $x/r$ (lesson 12), $r=\sqrt{(1-t)^2+t^2}$ | $\big((1-2t)\,x+r^2v\big)/r$ | $\big(r\,v_{\text{VP}}-(1-2t)\,x\big)/r^2$ |
 # | EDM's denoiser $D(y,\sigma)$ (lesson 13: trained on $y=x_0+\sigma\epsilon$) | $x-t\,v$ | *your turn 7* |
 #
-# The last two rows only rescale the picture. Dividing $x_t$ by $r$ gives a variance-preserving path, dividing it by $1-t$ gives EDM's $x_0+\sigma\epsilon$: **the same paths up to scale, walked at another pace.** Each row is checked against the closed form for a mixture of normals.
+# The last two rows only rescale the picture. Dividing $x_t$ by $r$ gives a variance-preserving path, dividing it by $1-t$ gives EDM's $x_0+\sigma\epsilon$: **the same paths up to scale, walked at another pace.**
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
@@ -983,11 +982,11 @@ show(figure, alt="Twenty handwritten digits of 28 by 28 pixels, 0 to 9 twice, dr
      "16 Euler steps by a diffusion model that is read as a velocity.")
 
 # %% [markdown]
-# An old diffusion model with classifier-free guidance, *your* translation and *your* sampler, in 16 steps. (Guidance works on velocities, too: $v_\varnothing+w\,(v_c-v_\varnothing)$.) So is flow matching just diffusion? On this path, yes: the same function is learned. What differs is the weight of each noise level in the loss, the coordinates in which a solver steps, and what the network has to output. For an exact network the last is a change of names; for a finite one it can matter a great deal (Li and He 2025). This equivalence has three limits.
+# An old diffusion model with classifier-free guidance, *your* translation and *your* sampler, in 16 steps. (Guidance works on velocities, too: $v_\varnothing+w\,(v_c-v_\varnothing)$.) So is flow matching just diffusion? On this path, yes: the same function is learned. What differs is the weight of each noise level in the loss (the squared error of $\hat x_0$ counts $1/t^2$ here), the coordinates in which a solver steps, and what the network has to output. For an exact network the last is a change of names; for a finite one it matters (Li and He 2025). This equivalence has three limits.
 #
 # **At the ends.** Reading a score from a velocity divides by $t$, and reading a velocity from a noise prediction divides by $1-t$. An error of 0.01 in $v$ at $t=0.001$ is an error of 10 in the score. At $t=1$ a noise prediction $\hat\epsilon=x$ says nothing about $\mathbb E[x_0]$, the very thing that the velocity needs there: a network that predicts noise cannot start at $t=1$.
 #
-# **With a coupling.** Tweedie's formula needs noise that is independent of the data. With transport or reflow $v^*$ still carries the noise to the data, but $-(x+(1-t)v^*)/t$ is not the score of its $p_t$, and a sampler that adds noise with it goes wrong.
+# **With a coupling.** Tweedie's formula needs noise that is independent of the data. With transport or reflow $v^*$ still carries the noise to the data, but $-(x+(1-t)v^*)/t$ is not the score of its $p_t$, so lesson 13's noisy samplers may not use it.
 #
 # **With another source.** If $\epsilon$ is not normal (another picture, say), there is a flow, but this formula gives no score.
 #
@@ -1016,7 +1015,7 @@ print(f"optimal pairs at x = 1: the formula says {coupled[30].item():.2f}, "
 # $$t\ \longmapsto\ \frac{m\,t}{1+(m-1)\,t}.$$
 # The check averages blocks of a flat picture and compares signal over noise, $\frac{1-t}{t}$.
 
-# %%
+# %% jupyter={"source_hidden": true}
 t_small, m = 0.4, 2.0
 t_large = m * t_small / (1 + (m - 1) * t_small)
 eps = torch.randn(1, 1, 256, 256, generator=generator, dtype=torch.float64)
@@ -1040,8 +1039,8 @@ check_range("signal over noise, averaged; wanted 1.5", seen(t_large), 1.4, 1.6,
 #
 # ## Project: one evaluation
 #
-# *(2 to 3 hours)* Draw the digits of section 3 with **one** network evaluation. The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09). The cell prints it for this network with 1 and 4 Euler steps, and for real digits. **Target, for three training seeds: one evaluation, and less than a
-# quarter of the distance that the same seed's network has with one step.** (For a network of 500 steps, with 200 samples, reflow on 1,500 pairs got to 3.3. Open goal: below the same seed's *four* steps.) Hand in a table with the three seeds, twenty digits, and a paragraph on which change helped and which only seemed to.
+# *(2 to 3 hours)* Draw the digits of section 3 with **one** network evaluation. The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09). **Target, for three training seeds: one evaluation, and less than a
+# quarter of the distance that the same seed's network has with one step.** Reflow on 1,500 of the network's samples, with 500 more steps, gets from 19 or 20 to about 3, below its four steps. Open goal: below 2. Hand in a table with the three seeds, twenty digits, and a paragraph on which change helped and which only seemed to.
 
 # %%
 from genlab.metrics.features import WaveletFeatures
@@ -1077,20 +1076,20 @@ widgets.quiz("flow_matching")
 # 7. The density of times decides where a finite network is good, not what a perfect one learns.
 # 8. Lines = chords + bend + floor: shorter training lines leave less to bend.
 # 9. Optimal transport in a batch and reflow straighten. Transport must respect labels.
-# 10. For independent normal noise a velocity is a score, a noise prediction and EDM's denoiser. With couplings it is not.
+# 10. For independent normal noise a velocity gives score, noise prediction and EDM's denoiser. With other couplings these formulas fail.
 #
 # | paradigm | objective | sampler | NFE | likelihood | pays |
 # |---|---|---|---|---|---|
 # | flow matching | squared error of a velocity on straight lines | ODE: Euler or Heun | 8 to 50; few after reflow | through the ODE, up to solver error | many evaluations, or a second training |
 #
-# **What production systems add.** Stable Diffusion 3 (2024) runs this loss in the latent space of an autoencoder, with logit-normal times and a shifted clock. FLUX.1 (2024) is a rectified flow transformer, and Movie Gen (2024) trains one for video, with 30 billion parameters. Few-step models are distilled with an adversarial loss (FLUX.1 [schnell]; Sauer et al. 2024), or train the jump itself: MeanFlow (Geng et al. 2025) regresses on the mean velocity between two times. Li and He 2025 ("Back to Basics") let a transformer guess the clean picture and put the loss on the velocity.
+# **What production systems add.** Stable Diffusion 3 (2024) runs this loss in the latent space of an autoencoder, with logit-normal times and a shifted clock. FLUX.1 (2024) is a rectified flow transformer, and Movie Gen (2024) trains one for video. Few-step models are distilled with an adversarial loss (FLUX.1 [schnell]; Sauer et al. 2024), or train the jump itself: shortcut models (Frans et al. 2024) and MeanFlow (Geng et al. 2025), which regresses on the mean velocity between two times. Li and He 2025 ("Back to Basics") let a transformer guess the clean picture and put the loss on the velocity.
 #
 # ## Sources
 #
 # - Lipman et al. 2023, "Flow Matching for Generative Modeling" (arXiv:2210.02747): eq. 8 and 9, theorems 1 and 2.
 # - Liu et al. 2022, "Flow Straight and Fast" (arXiv:2209.03003): eq. 1, algorithm 1; Albergo and Vanden-Eijnden 2023 (arXiv:2209.15571).
-# - Minibatch optimal transport: Tong et al. 2024 (arXiv:2302.00482), Pooladian et al. 2023 (arXiv:2304.14772).
+# - Minibatch optimal transport: Tong et al. 2024 (arXiv:2302.00482), Pooladian et al. 2023 (arXiv:2304.14772); on a larger scale Zhang et al. 2025 (arXiv:2506.05526), Mousavi-Hosseini et al. 2025 (arXiv:2509.25519).
 # - Esser et al. 2024, "Scaling Rectified Flow Transformers" (arXiv:2403.03206): eq. 19 (logit-normal) and 23 (shift).
 # - Karras et al. 2022, EDM (arXiv:2206.00364); Salimans and Ho 2022, $v$-prediction (arXiv:2202.00512).
-# - Lipman et al. 2024, "Flow Matching Guide and Code" (arXiv:2412.06264); Holderrieth and Erives 2025, MIT 6.S184 (arXiv:2506.02070); Gao et al. 2024, "Diffusion Meets Flow Matching" (a blog post, for section 9).
-# - Sauer et al. 2024, adversarial distillation (arXiv:2403.12015); Polyak et al. 2024, "Movie Gen" (arXiv:2410.13720); Geng et al. 2025, "Mean Flows" (arXiv:2505.13447); Li and He 2025, "Back to Basics" (arXiv:2511.13720); Cheng and Schwing 2025, "The Curse of Conditions" (arXiv:2503.10636).
+# - Lipman et al. 2024, "Flow Matching Guide and Code" (arXiv:2412.06264); Holderrieth and Erives 2025, MIT 6.S184 (arXiv:2506.02070); Gao et al. 2024, "Diffusion Meets Flow Matching" (a blog post).
+# - Sauer et al. 2024, adversarial distillation (arXiv:2403.12015); Polyak et al. 2024, "Movie Gen" (arXiv:2410.13720); Frans et al. 2024, "Shortcut Models" (arXiv:2410.12557); Geng et al. 2025, "Mean Flows" (arXiv:2505.13447); Li and He 2025, "Back to Basics" (arXiv:2511.13720); Cheng and Schwing 2025, "The Curse of Conditions" (arXiv:2503.10636).

@@ -49,7 +49,7 @@ llada = {
     "objective": ("masked prediction", "disclosed"),
     "sampler": ("parallel-refinement", "disclosed"),
     "gives": ("bound", "disclosed"),
-    "place": ("score / diffusion", "inferred"),
+    "place": ("score / diffusion", "disclosed"),
 }
 course.exercise("15.llada", llada)
 

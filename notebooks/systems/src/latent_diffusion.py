@@ -81,7 +81,7 @@ with torch.no_grad():
 # looks like scraps of strokes.) It had never seen a green eight before, nor a red zero.
 #
 # **How does a sentence steer a picture, word by word, so that the seven is red and not the three?** And why is the whole process run on a small code
-# of the picture instead of on its pixels? The answers are the two ideas of *latent diffusion*, the design behind Stable Diffusion. The diagram below shows the whole system.
+# of the picture instead of on its pixels? The answers are the two ideas of *latent diffusion*, the design behind Stable Diffusion.
 #
 # **After this lab you will be able to**
 #
@@ -91,7 +91,7 @@ with torch.no_grad():
 # - *compare* a U-Net with a diffusion transformer (DiT) at about equal training time;
 # - *measure* what compression saves and what it loses.
 #
-# You need lessons 05 and 06 (ELBO, VAE), 12 to 14 (U-Net, guidance, DDIM, the straight path) and, for attention, lesson 02.
+# You need lessons 05 and 06 (ELBO, VAE), 09 (Fréchet distance), 12 to 14 (U-Net, guidance, DDIM, the straight path) and, for attention, lesson 02.
 # About 110 minutes, exercises included; the cells run in 40 seconds.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
@@ -137,17 +137,11 @@ def draw_machine():
     box(10.3, 3.0, "U-Net", "#D55E00", 2.6)
     box(8.4, 0.3, "text\nencoder", "#009E73")
     for x, width, y, words in (
-        (2.4, 0.5, 4.0, ""),
-        (4.45, 0.85, 4.0, "scale"),
-        (6.7, 1.0, 4.0, "add noise"),
-        (9.1, 0.45, 4.0, ""),
-        (11.05, 0.45, 4.0, ""),
-        (9.1, 0.45, 2.0, ""),
-        (11.05, 0.45, 2.0, ""),
-        (12.9, 1.0, 2.0, "unscale"),
-        (15.45, 0.55, 2.0, ""),
-        (7.1, 0.5, 0.3, ""),
-    ):
+        (2.4, 0.5, 4.0, ""), (4.45, 0.85, 4.0, "scale"), (6.7, 1.0, 4.0, "add noise"),
+        (9.1, 0.45, 4.0, ""), (11.05, 0.45, 4.0, ""),
+        (9.1, 0.45, 2.0, ""), (11.05, 0.45, 2.0, ""), (12.9, 1.0, 2.0, "unscale"),
+        (15.45, 0.55, 2.0, ""), (7.1, 0.5, 0.3, ""),
+    ):  # fmt: skip
         arrow((x, y), (x + width, y), words)
     arrow((10.3, 0.3), (10.3, 1.55))
     ax.plot([9.15, 10.3], [0.3, 0.3], color="black", lw=1)
@@ -163,7 +157,7 @@ def draw_machine():
         figure,
         "The system. Training: encoder, scaled code, noise added; the U-Net answers "
         "with the velocity. Drawing: from noise the U-Net goes in 20 steps to a code, "
-        "which is unscaled and decoded. Always it reads the caption's word states.",
+        "which is unscaled and decoded. It always reads the caption's word states.",
     )
 
 
@@ -172,7 +166,7 @@ draw_machine()
 # %% [markdown]
 # ## Predict first
 #
-# Write down a number for each question. You will meet the answers on the way.
+# Write down a number for each question.
 #
 # 1. The network draws in ten steps. Until which step can you still change the *digits* in its caption, and until which step the *colours*?
 # 2. A picture has 3,072 numbers, its code 256. How many times cheaper does that make one convolution with the same channels: 4, 12 or 16 times?
@@ -242,8 +236,7 @@ course.solution("ld.captions")
 # **Who marks the pictures?** For each object the evaluator looks where the caption says it should be: at the whole paper, or at the half that the
 # relation names. It measures the colour there and classifies the digit. A picture counts only if *every* word is right *at its own object*.
 #
-# An evaluator is an instrument, and an instrument has an error. So its accuracy on **real** pictures comes first. It is not a ceiling: a generator that
-# draws only typical digits can score higher than handwriting does (section 10). The evaluator also ignores whatever the caption does not name: a stray
+# An evaluator is an instrument, and an instrument has an error. So its accuracy on **real** pictures comes first. It is not a strict ceiling: a generator that draws only typical digits could score higher than handwriting does. The evaluator also ignores whatever the caption does not name: a stray
 # blot usually passes.
 
 # %% jupyter={"source_hidden": true}
@@ -270,7 +263,7 @@ for name, (x, f) in real.items():
 #
 # Why not run diffusion on the pixels themselves? Because most of the 3,072 numbers are paper. A **variational autoencoder** (VAE, lesson 06) is trained
 # first. Its encoder turns a $3\times32\times32$ picture into a code $z$ of $4\times8\times8$ numbers, and its decoder turns a code into a picture.
-# Then it is frozen. (They stand in blue in the diagram.)
+# Then it is frozen.
 #
 # Its loss looks like a hack: squared error plus a *tiny* weight times the KL divergence. **Is that still a bound on a likelihood?** Let the decoder be
 # Gaussian, $x\mid z\sim\mathcal N(\mu_\theta(z), s^2I)$. The evidence lower bound (ELBO) of lesson 05 is, with one draw of $z$ for its expectation and $D$ pixel values (here 3,072),
@@ -351,7 +344,7 @@ show(
 )
 
 # %% [markdown]
-# On the left you can hardly tell real from decoded. Decoding costs about one caption in 200: on 2,000 pictures the fraction with every word right falls from 98.4 to 97.95 % (9 captions, give or take 3). On the right are codes drawn from the VAE's prior $\mathcal N(0,I)$: scraps of strokes. With so small a
+# On the left you can hardly tell real from decoded. Decoding costs about one caption in 200: of 2,000 pictures 9 (give or take 3) lose a word and none gains one, from 98.4 to 97.95 %. On the 500 above it costs more: 7 lose, 1 gains. On the right are codes drawn from the VAE's prior $\mathcal N(0,I)$: scraps of strokes. With so small a
 # weight the codes of real pictures do not fill the prior. The VAE can compress but it cannot draw. **Diffusion is what learns the distribution of the codes.**
 #
 # ## 3. Divide by the standard deviation
@@ -363,7 +356,7 @@ show(
 # $\sigma_z$ the mean and the standard deviation of the codes (`shift` and `spread` in the code). Stable Diffusion's famous constant $0.18215$ is $1/\sigma_z$ for its own codec. There it should matter (we have not measured how much); for ours the shift is only $2\log 0.80=-0.4$ nats.
 #
 # There is a handy test. A network that answers 0 to "what is $\epsilon-z_0$?" (the target of section 4) has the loss $\mathbb E[\epsilon^2]+\mathbb E[z_0^2]$, which is
-# 2 if the scale is right. A fresh network does answer 0, because its last layer starts at zero, so the first loss you print tells you.
+# 2 if the scale is right. A fresh network answers almost 0, because the weights of its last layer start at zero, so the first loss you print tells you.
 
 # %% jupyter={"source_hidden": true}
 z0 = model.encode(real["two objects"][0])
@@ -384,7 +377,7 @@ print(f"standard deviation of our codes: {model.spread:.2f}")
 # ## 4. One training step
 #
 # Draw a code $z_0$, noise $\epsilon$ and a time $t$, and go a fraction $t$ of the straight line from code to noise. This is **flow matching** on straight
-# paths, also called **rectified flow**. **What should the network predict?** The code $z_0$, the noise $\epsilon$, or the **velocity** $v$? Given $z_t$ and $t$ any one of them yields the others:
+# paths, also called **rectified flow**. **What should the network predict?** The code $z_0$, the noise $\epsilon$, or the **velocity** $v$? Given $z_t$ and $0<t<1$ any one of them yields the others:
 # $$z_t = (1-t)\,z_0 + t\,\epsilon, \qquad v = \epsilon - z_0, \qquad \hat z_0 = z_t - t\,\hat v, \qquad \hat\epsilon = z_t + (1-t)\,\hat v .$$
 # The velocity $v$ is the derivative of $z_t$ in $t$. Insert the first two into the third and fourth, and everything cancels.
 #
@@ -412,8 +405,7 @@ check(
 
 
 # %% [markdown]
-# The captions enter here too. With probability $0.1$ a caption is replaced by the empty one, a row of padding, so that the same network also learns the
-# *unconditional* velocity that guidance needs (lesson 13).
+# The captions enter here too. With probability $0.1$ a caption is replaced by the empty one, a row of padding, so that the same network also learns the *unconditional* velocity that **classifier-free guidance** needs (lesson 13).
 #
 # **Your turn ld.3 · one training step** *(build, 10 minutes)*. Four lines: make $z_t$; read the captions, replacing those that are `dropped` by rows of zeros; ask
 # `network(z_t, t, states)`; return the mean squared error of the velocity. `z0` and `eps` are `(b, channels, 8, 8)`, `t` is `(b,)`, `rows` holds the captions as word numbers `(b, 8)`, `dropped` is `(b,)`, boolean, and `read(rows)` returns one vector for each word, its **state**. The training below will run with **your** function.
@@ -430,11 +422,10 @@ course.solution("ld.training-step")
 # ## 5. How a picture reads: cross-attention
 #
 # The network holds features for each of its $8\times8$ positions. The caption is a row of 8 words (short ones are padded, and the padding is read, too), encoded as 8 vectors. **How does the upper left corner find
-# out that *it* has to be red?** It asks. Each position $i$ sends out a *query* $q_i$; each word $j$ offers a *key* $k_j$ and a *value* $v_j$:
+# out that *it* has to be red?** It asks. (A learned map, added to the first features, tells each position where it is.) Each position $i$ sends out a *query* $q_i$; each word $j$ offers a *key* $k_j$ and a *value* $v_j$:
 # $$o_i = \sum_j a_{ij}\,v_j, \qquad a_{ij} = \frac{e^{q_i^\top k_j/\sqrt d}}{\sum_{j'} e^{q_i^\top k_{j'}/\sqrt d}} .$$
 # Each position gets a weighted mean of the values of the words, with its own weights. ($d$ is the length of one query, after the split into heads.) The network adds the result to its features; your function will return the result alone. As the queries come from one
-# sequence (positions) and the keys and values from another (words), this is **cross-attention**. Our network was built
-# without any other connection to the caption; section 7 tests the code for it.
+# sequence (positions) and the keys and values from another (words), this is **cross-attention**.
 #
 # **Your turn ld.4 · cross-attention** *(build, 10 minutes)*. Ten lines. `x` is `(b, positions, width)`, `states` is `(b, words, e)`; each matrix acts as
 # `x @ w.T`. Split into `n_head` heads (`a.unflatten(-1, (n_head, -1)).transpose(1, 2)`), attend within each head, join, and apply `w_o`.
@@ -491,7 +482,7 @@ for layer in model.net.modules():
 # From here on the shipped network reads every caption with your function.
 #
 # What saves the order is the **text encoder**: each word's embedding gets a learned vector for its *word position* added, and a small transformer lets the words
-# see each other before the picture reads them. The state of *red* could then say "red, of the first object, which is on the left". Section 7 tests what it does say.
+# see each other before the picture reads them. The state of *red* could then say "red, of the first object, which is on the left". Section 7 tests what the picture takes from it.
 #
 # **Your turn ld.5 · a bag of words** *(predict, 4 minutes)*. Suppose the word positions are switched off, so that the network knows *which* words a caption has,
 # but not their order. The caption names two different digits and two different colours, and all pairs are equally likely. At best, what fraction of
@@ -507,7 +498,7 @@ course.solution("ld.bag")
 #
 # Here is the whole training. It runs for ten seconds on a small copy of the shipped network (a U-Net as in lesson 12, with self-attention and
 # cross-attention after every block, at $8\times8$ and at $4\times4$), for one-object captions only. The loss is yours. The times are *logit-normal*,
-# $t=1/(1+e^{-u})$ with $u\sim\mathcal N(0.8,1)$, which trains most at high noise. Network and text encoder learn together; only the VAE is frozen.
+# $t=1/(1+e^{-u})$ with $u\sim\mathcal N(0.8,1)$, which trains most at high noise. Network and text encoder learn together; only the VAE is frozen. The learning rate rises over 20 steps, then falls to 0.
 
 # %%
 loss_of = course.yours("ld.training-step")
@@ -576,7 +567,7 @@ course.solution("ld.sampler")
 
 
 # %% [markdown]
-# **Your turn ld.7 · the pipeline** *(compute, 3 minutes)*. `sample` turns noise into codes that were shifted and divided by their spread; `decode` reads codes as
+# **Your turn ld.7 · the pipeline** *(derive, 3 minutes)*. `sample` turns noise into codes that were shifted and divided by their spread; `decode` reads codes as
 # the encoder made them. Return the picture. The drawings below use your function, too.
 
 # %%
@@ -632,7 +623,7 @@ check_range(
 
 # %% [markdown]
 # The loss starts near 2, as section 3 predicted, and ends near 1. After ten seconds the colours are right; the digits are still blobs. The shipped model has the same design, is
-# wider, and was trained on both kinds of caption for 13 minutes, with averaged weights and the optimiser Muon (`genlab train latent_diffusion`). Below, eight drawings of the student, then a hundred of the shipped model, for random captions. The evaluator rejects those in red frames. It also rejects about 1 in 100 real scenes, and it accepts too much: the green blob in row 4, column 8, passes as a two.
+# wider, and was trained on both kinds of caption for 13 minutes, with averaged weights and the optimiser Muon (`genlab train latent_diffusion`). Below, eight drawings of the student, then a hundred of the shipped model, for random captions. The evaluator rejects about 1 in 100 real scenes, too, and it accepts too much: the green blob in row 4, column 8, passes as a two.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 captioned(
@@ -674,7 +665,7 @@ check_range(
 #
 # A picture that fits its caption does not show *how* the caption got in. Many models have a second route: the mean of all word states, one vector, shifts
 # and scales the features of every block (the *pooled* embedding of Stable Diffusion XL and 3). The GLIDE lab measures a model that has both. Ours was built
-# with cross-attention alone. First the effect: the same noise, different words. Nothing else differs between these pictures.
+# with cross-attention alone. First the effect: the same noise, different words.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 variants = [
@@ -779,7 +770,7 @@ captioned(
 # **The bag of words.** Without word order, a network can at best guess one of the four bindings: 25 % is the answer to ld.5. (Switching the word positions off
 # in the shipped network would not test this, because it was never trained that way.)
 #
-# **What does the state of one word say?** The text encoder lets the words see each other, so the state of *red* may know about its digit, or about
+# **What does the picture take from the state of one word?** The text encoder lets the words see each other, so the state of *red* may know about its digit, or about
 # *left*. Test it: exchange the two colours in a caption, and take from the new caption **only the states of the words that changed**. Then the reverse:
 # take all states **but** those. The same for the digits, and for the relation (*left of* becomes *right of*). Before you look: if only the states of the two colour words are exchanged, in what percentage of the pictures do the colours change places?
 
@@ -818,15 +809,15 @@ check_range(
 )
 
 # %% [markdown]
-# In 92 %, and we had expected something else. The state of *red* does **not** say that the red digit is on the left: with all states but that of *left* taken from the caption that says *right of*, that digit is still drawn on the left. The state does not say which digit it is, either. Each fact travels in the state of its own word, so for these captions word and word position may have been enough: *red* says "red, of the first object", *left* says where the first object goes, and the image network puts them together.
+# In 92 % (22 of 24, one noise). The state of *red* does **not decide** that the red digit is on the left: with all states but that of *left* taken from the caption that says *right of*, that digit is still drawn on the left. It does not decide which digit it is, either. (A probe might still find both in it.) Each fact travels in the state of its own word, so for these captions word and word position may have been enough: *red* says "red, of the first object", *left* says where the first object goes, and the image network puts them together.
 #
-# Play with it. **After which step can you see the colours, and after which the digits?** (Until when you could still change your mind, question 1, is measured below.)
+# **After which step can you see the colours, and after which the digits?**
 
 # %% tags=["keep-output"]
 widgets.latent_sampler(model, evaluator)
 
 # %% [markdown]
-# <details><summary>Answer</summary>Most colours after step 5, most digits after step 7: the dotted curves below. The solid ones answer question 1.</details>
+# <details><summary>Answer</summary>In the still picture, colours after step 4 and digits by step 6. Over 24 captions, most colours after step 5 and most digits after step 7: the dotted curves below. The solid ones answer question 1.</details>
 #
 # **Change the caption midway.** The first $k$ of 10 steps follow the original caption, the others the one with exchanged digits, or with exchanged colours.
 
@@ -850,7 +841,7 @@ for (name, curve), colour in zip(curves.items(), (BLUE, "#D55E00"), strict=True)
     read = [marks[name[:-1]].mean() for marks in seen]
     ax.plot(list(begun), read, ":", color=colour, label=f"{name} legible after step k")
 ax.set(xlabel="step k of 10", ylabel="fraction of pictures", ylim=(-0.03, 1.05))
-ax.set_title("digits settle by step 7, colours can change until step 8", fontsize=11)
+ax.set_title("digits can change until about step 5, colours until step 8", fontsize=11)
 ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.02, 0.5))
 show(
     figure,
@@ -870,9 +861,7 @@ check_range(
 )
 
 # %% [markdown]
-# **Settled is not seen.** The digits are settled about half way, near $t=0.7$: changed after step 5, only half of the new ones are drawn, and after step 7
-# none. Yet in the decoded codes they can hardly be read before step 6. With the colours it is the other way round: most of them can be read after
-# step 5, but they can be exchanged until step 8 ($t=0.36$), and four times in five even before the last step.
+# **Seen is not settled.** The digits settle about half way, near $t=0.7$: changed after step 5, about half of the new ones are drawn (14 of 24, at $w=3$), and after step 7 none. In the decoded $z_t$ they can hardly be read before step 6: the decoder never saw noisy codes. The guess $\hat z_0=z_t-t\,\hat v$ shows them long before they settle: decoded after *one* step, it has both digits right in 20 of 24 (not in these cells). Most colours can be read in $z_t$ after step 5, but they can be exchanged until step 8 ($t=0.36$).
 #
 # ## 8. U-Net or transformer?
 #
@@ -922,21 +911,20 @@ print("(the last four columns: % of pictures with every word right)")
 
 
 # %% [markdown]
-# The transformer is no worse, with fewer weights, 10 % more minutes and 29 % more multiply-adds. A fraction of 500 near
+# By words the transformer is no worse, with fewer weights, 10 % more minutes and 29 % more multiply-adds. A fraction of 500 near
 # 96 % has a standard error of 0.9 points. Two gaps are larger than chance: at two unseen pairs (3.5 standard errors) and at $w=1$ (5). Another training seed might move both.
 #
-# **Unseen pairs**, question 3: about as well as the others. The network could have memorised pairs and did not need to: it saw each digit in four or five of
-# the six colours. We have not tested whether it would compose after fewer.
+# **Unseen pairs** (36 % of all two-object captions have one or two, ld.1), question 3: about as well as the others. The network did not need to memorise pairs: it saw each digit in four or five of
+# the six colours.
 #
-# **Guidance has a price.** From $w=1$ to $w=3$ the fraction with every word right rises from 74 to 98 % with one object (U-Net), and from 47 to 96 % with two. But the Fréchet distance
-# to the digits that the evaluator was trained on, in its features, rises as well: from 2.7 to 3.9, and from 3.1 to 3.3 (500 real scenes of reference digits: 1.1).
+# **Guidance has a price.** From $w=1$ to $w=3$ the fraction with every word right rises from 74 to 98 % with one object (U-Net), and from 47 to 96 % with two. But the Fréchet distance (lesson 09) of first objects to those that the evaluator was trained on, in its features, rises as well: with one object from 2.7 to 3.9 (DiT: 2.7 to 4.9), and with two from 3.1 to 3.3 (DiT: 2.8 to 3.5; 500 real scenes of reference digits: 1.1). So at $w=3$ the DiT has more words right, and the larger distance.
 #
 # ## 9. What compression buys
 #
 # Now question 2. A convolution costs (positions) x (channels in) x (channels out) x (kernel). How many channels it has inside is up to the designer; what
 # the codec changes is the number of *positions*: from 1,024 to 64, **16 times fewer**, not 12.
 #
-# The decoder runs once, so it hardly counts. A rival works on pixels (`genlab train pixel_diffusion`). Its U-Net has three levels ($32\times32$,
+# A rival works on pixels (`genlab train pixel_diffusion`). Its U-Net has three levels ($32\times32$,
 # $16\times16$, $8\times8$), is half as wide at the top, and reads the caption at the lowest level only.
 #
 # **Your turn ld.8 · the bill** *(derive, 5 minutes)*. Write the multiply-adds of one picture: `steps` steps at guidance `w`, given the cost of one
@@ -990,18 +978,17 @@ print(
 )
 
 # %% [markdown]
-# **Why 4.5 and not 16?** The rival's top level has 24 channels against 48, so a convolution there has 16 times the positions at a quarter of the cost each. At equal width it would be 16. (In seconds on one core it is 2.6, by `benchmarks/latent_diffusion.py`.)
+# **Why 4.5 and not 16?** The rival's top level has 24 channels against 48, so a convolution there costs $16/4=4$ times as much. With its third level all convolutions cost 5.6 times as much; our network's more numerous attention layers make it 4.5 in all. At equal width one convolution would cost 16 times as much. (In seconds on one core it is 2.6, by `benchmarks/latent_diffusion.py`.)
 #
 # After about the same training time the rival gets every word right in 80 % of pictures with one object and 29 % with two (of 200 each), the latent model in
 # 98 % and 96 % (of 500). This is one comparison: the rival draws with 82 % of the parameters (the VAE not counted), took 1,650 steps in that time instead of 4,000, reads
-# the caption at one level, keeps the settings tuned on codes, and the latent model's VAE took 1.7 minutes more. We have not measured how long the rival would need to catch up. What the codec
-# costs was measured in section 2: about one caption in 200, for good.
+# the caption at one level, keeps the settings tuned on codes, and the latent model's VAE took 1.7 minutes more. We have not measured how long the rival would need to catch up.
 #
 # ## 10. Where it fails
 #
 # **Too much guidance.** In pixel space a guess can be clipped to $[0,1]$. A code has no bounds that anybody knows. Push it with a large $w$ and it leaves the
 # region in which the decoder was trained. We ask the encoder whether it recognises the result: how far is $\mathrm{encode}(\mathrm{decode}(z))$ from $z$, in units of the codes' standard deviation?
-# And how large are the codes? Real ones have standard deviation 1. Three seeds each.
+# And how large are the codes? Three seeds each.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 some = encode_scenes(own[:20])
@@ -1072,8 +1059,7 @@ captioned(
 # | noise | 20 | 13 % | 53 % | 6 % (4 to 9) |
 # | noise | 5 | 13 % | 66 % | 9 % (8 to 11) |
 #
-# With noise as the target the digits stay near chance (10 %), and the colours are far behind (chance: 17 %). The *sampler* may add to it: it divides by $1-t$ (we
-# limit it to 0.02) and starts at $t=1$, so the first steps blow errors up. Predicting the velocity removes both causes: the small weight in the loss and the division in the sampler. (At long training times, and with other schedules, the gap narrows: the first Stable Diffusion predicted noise.)
+# With noise as the target the digits stay near chance (10 %), and the colours are far behind (chance: 17 %). The *sampler* may add to it: it divides by $1-t$ (we keep that at 0.02 or more) and starts at $t=1$, so the first steps blow errors up. Predicting the velocity removes both suspects: the small weight in the loss and the division in the sampler. (At long training times, and with other schedules, the gap narrows: the first Stable Diffusion predicted noise.)
 
 # %% [markdown]
 # ## Going further: where is each word read?
@@ -1108,7 +1094,7 @@ def maps_of(caption, at=4, n=8, seed=11):
 x, words, maps = maps_of("a red seven left of a blue three")
 figure, axes = plt.subplots(1, 9, figsize=(12, 1.7))
 axes[0].imshow(x[0].permute(1, 2, 0).clamp(0, 1))
-axes[0].set_title("a picture", fontsize=9)
+axes[0].set_title("one of 8 drawings", fontsize=9)
 for ax, word, weight in zip(axes[1:], words, maps, strict=True):
     ax.imshow(weight, cmap="Blues", vmin=0, vmax=maps.max())
     ax.set_title(word, fontsize=9)
@@ -1165,7 +1151,7 @@ print({name: f"~{int(value.sum())} of 4" for name, value in kept.items()})
 # %% [markdown]
 # Above the real scenes, below the drawings under new captions. At $t=0.7$ the positions and most shapes survive, and the colours change; here the blue one and the purple six come apart. Try `t_start` 0.5 (do the old colours show through?) and 0.9 (does the handwriting survive?).
 #
-# <details><summary>Answer</summary>No and no. At 0.5 all 40 of 40 scenes have the new colours, on much the same strokes. At 0.9 the new digits are in other hands.</details>
+# <details><summary>Answer</summary>No and no. At 0.5 all 40 of 40 scenes have the new colours, on much the same strokes. At 0.9 the new digits are in another handwriting.</details>
 
 # %% [markdown]
 # ## Project: a new relation
@@ -1203,10 +1189,10 @@ widgets.quiz("latent_diffusion")
 # | latent diffusion | ELBO of the codec; then flow matching of codes | DDIM on codes, one pass of the decoder | 2 x steps (guided) + 1 | none as trained | two trainings; the codec's errors are final |
 #
 # **What production systems add** (2024 to 2026). *Stable Diffusion 3* (Esser et al. 2024) and *FLUX* (Black Forest Labs): the straight path and logit-normal times as here, a transformer
-# in which text and picture tokens attend to each other jointly (MM-DiT), frozen text models (CLIP, T5; lately language models, as in SANA), together with a pooled vector. *SANA* (Xie et al. 2024):
+# in which text and picture tokens attend to each other jointly (MM-DiT), frozen text models (CLIP, T5), together with a pooled vector. *SANA* (Xie et al. 2024):
 # codecs that shrink each side 32 times. *REPA* (Yu et al. 2024): the network's features are pulled towards those of a pretrained vision model, which speeds up training
 # many times; *representation autoencoders* (Zheng et al. 2025) diffuse such features directly. Codecs are trained with perceptual and adversarial losses, so
-# that fine texture is invented rather than averaged. Distillation brings 20 steps down to 1 to 4.
+# that fine texture is invented rather than averaged. Guidance at middle noise levels only improves samples (Kynkäänniemi et al. 2024, arXiv:2404.07724); distillation brings 20 steps down to 1 to 4 (Luo et al. 2023, arXiv:2310.04378).
 #
 # ## Sources
 #
