@@ -93,11 +93,9 @@ class Quiz(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add the questions without their answers, for a notebook that is read and not run."""
         words = "Run this cell to answer."
-        return {
-            **super()._repr_mimebundle_(**kwargs),
-            "text/plain": f"A quiz of {len(self.asked)} questions. {words}",
-            "text/markdown": f"*{words}*\n\n{as_markdown(self.asked)}",
-        }
+        shown = {"text/markdown": f"*{words}*\n\n{as_markdown(self.asked)}"}
+        shown["text/plain"] = f"A quiz of {len(self.asked)} questions. {words}"
+        return super()._repr_mimebundle_(**kwargs) | shown
 
 
 def as_markdown(asked: tuple[Question, ...]) -> str:

@@ -52,11 +52,9 @@ class ReleaseReader(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add the reading on show, for a notebook that is read and not run."""
         words = "Run this cell to read another text."
-        return {
-            **super()._repr_mimebundle_(**kwargs),
-            "text/plain": f"The reading of a release. {words}",
-            "text/html": f"<p><em>{words}</em></p>{self.reading.value}",
-        }
+        shown = {"text/html": f"<p><em>{words}</em></p>{self.reading.value}"}
+        shown["text/plain"] = f"The reading of a release. {words}"
+        return super()._repr_mimebundle_(**kwargs) | shown
 
     def read(self, text: str) -> None:
         """Type a text, as a hand would."""
@@ -128,11 +126,9 @@ class Clinic(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add the text on show without its key, for a notebook that is read and not run."""
         words = "Run this cell to answer and to keep score."
-        return {
-            **super()._repr_mimebundle_(**kwargs),
-            "text/plain": f"A release to place in four steps. {words}",
-            "text/html": f"{self.text.value}<p><em>{words}</em></p>",
-        }
+        shown = {"text/html": f"{self.text.value}<p><em>{words}</em></p>"}
+        shown["text/plain"] = f"A release to place in four steps. {words}"
+        return super()._repr_mimebundle_(**kwargs) | shown
 
 
 clinic = Clinic
