@@ -84,27 +84,20 @@ def notebook(page: Page, before: str = "", after: str = "") -> dict[str, Any]:
         cells += [("markdown", demo.question), ("code", demo.code)]
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     unrun: dict[str, dict[str, Any]] = {"code": {"outputs": [], "execution_count": None}}
-    return {
-        "cells": [
-            {"cell_type": kind, "id": f"cell-{k}", "metadata": {}, "source": text}
-            | unrun.get(kind, {})
-            for k, (kind, text) in enumerate(cells)
-        ],
-        "metadata": {"kernelspec": kernel, "title": page.title},
-        "nbformat": 4,
-        "nbformat_minor": 5,
-    }
+    written = [
+        {"cell_type": kind, "id": f"cell-{k}", "metadata": {}, "source": text} | unrun.get(kind, {})
+        for k, (kind, text) in enumerate(cells)
+    ]
+    metadata = {"kernelspec": kernel, "title": page.title}
+    return {"cells": written, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
 
 
 def index(pages: tuple[Page, ...]) -> str:
     """The list of pages as HTML, lessons before labs."""
-    parts = []
+    parts, link = [], '<li><a href="voila/render/{}.ipynb">{}</a></li>'
     for heading, kind in (("Lessons", int), ("Labs", str)):
-        rows = [
-            f'<li><a href="voila/render/{page.name}.ipynb">{html.escape(page.title)}</a></li>'
-            for page in pages
-            if isinstance(page.key, kind)
-        ]
+        some = [page for page in pages if isinstance(page.key, kind)]
+        rows = [link.format(page.name, html.escape(page.title)) for page in some]
         parts += [f"<h2>{heading}</h2>", "<ul>", *rows, "</ul>"] if rows else []
     return "\n".join(parts)
 
@@ -173,20 +166,12 @@ def serve(folder: Path, port: int, *, browser: bool = True) -> int:
     command = voila_command(folder, port, browser=browser)
     require_free(port)
     print(f"http://127.0.0.1:{port}/   (Ctrl-C ends it)", flush=True)
-    running: list[subprocess.Popen[bytes]] = []
-
-    def end(*_: object) -> None:
-        for process in running:  # nothing, when it has ended
-            process.terminate()
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        running.append(subprocess.Popen(command, env=voila_environment(folder)))
-        return running[0].wait()
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        end()
-        for process in running:
-            process.wait()
+    with subprocess.Popen(command, env=voila_environment(folder)) as process:
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            signal.signal(signal.SIGTERM, before)
+            process.terminate()  # nothing, when it has ended

@@ -21,10 +21,8 @@ from PIL import Image
 from genlab.map import FAMILIES, FRONTIER, LESSONS, PARADIGMS, SYSTEMS, Paradigm, lit
 from genlab.train.fit import keep_freed_memory
 
-BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = (
-    "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222",
-)  # fmt: skip
-OKABE_ITO = (BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK)
+OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222")
+BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = OKABE_ITO
 
 STYLE: dict[str, Any] = {
     "figure.figsize": (8.0, 3.2),
@@ -61,8 +59,7 @@ def begin(lesson: int | str, *, threads: int | None = None) -> None:
         raise ValueError(f"threads must be at least 1, got {threads}")
     torch.set_num_threads(threads)
     keep_freed_memory()
-    for name, value in STYLE.items():
-        mpl.rcParams[name] = value  # type: ignore[index]
+    mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.float32)
     np.random.seed(seed)  # noqa: NPY002 - libraries that ask for no generator use this one
@@ -110,10 +107,8 @@ def film(frames: Iterable[Any], alt: str, *, seconds: float = 4.0, width: int = 
     palette = Image.new("P", (1, 1))
     palette.putpalette(colours)
     few = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in drawn]
-    few[0].save(
-        buffer, "GIF", save_all=True, append_images=few[1:], loop=0,
-        duration=[*times, round(3000 * seconds / len(drawn))],
-    )  # fmt: skip
+    times.append(round(3000 * seconds / len(drawn)))
+    few[0].save(buffer, "GIF", save_all=True, append_images=few[1:], loop=0, duration=times)
     if len(buffer.getvalue()) > 300_000:
         kilobytes = len(buffer.getvalue()) // 1000
         raise ValueError(f"the film has {kilobytes} kB, more than 300: fewer frames, or narrower?")
@@ -157,10 +152,8 @@ def draw_map(lesson: int | str, *, slim: bool = False) -> Figure | None:
         _card(ax, column * (WIDTH + GAP), paradigm, colour, paradigm.name in bright)
     right = len(PARADIGMS) * (WIDTH + GAP) - GAP
     ax.text(0, 3.34, _title(lesson), fontsize=13, weight="bold")
-    ax.text(
-        right, 3.34, "a likelihood you can compute  ⟵    ⟶  only samples, or a gradient",
-        ha="right", fontsize=9, color="#555555",
-    )  # fmt: skip
+    sides = "a likelihood you can compute  ⟵    ⟶  only samples, or a gradient"
+    ax.text(right, 3.34, sides, ha="right", fontsize=9, color="#555555")
     ax.set(xlim=(-0.05, right + 0.05), ylim=(-0.05, 3.65))
     ax.set_axis_off()
     return figure
@@ -189,17 +182,15 @@ def _title(lesson: int | str) -> str:
 
 
 def _card(ax: Axes, x: float, paradigm: Paradigm, colour: str, bright: bool) -> None:
-    ink = "#111111" if bright else "#8A8A8A"
-    ax.add_patch(
-        FancyBboxPatch(
-            (x + 0.06, 0.06), WIDTH - 0.12, 3.0, boxstyle="round,pad=0.06",
-            facecolor="white" if bright else "#F6F6F6",
-            edgecolor=colour if bright else "#D5D5D5", linewidth=2.6 if bright else 1.0,
-        )
-    )  # fmt: skip
+    ink, head, word = (
+        ("#111111", colour, "#666666") if bright else ("#8A8A8A", "#8A8A8A", "#AAAAAA")
+    )
+    fill, edge, wide = ("white", colour, 2.6) if bright else ("#F6F6F6", "#D5D5D5", 1.0)
+    box = FancyBboxPatch((x + 0.06, 0.06), WIDTH - 0.12, 3.0, "round,pad=0.06", fc=fill, ec=edge)
+    box.set_linewidth(wide)
+    ax.add_patch(box)
     middle = x + WIDTH / 2
-    ax.text(middle, 2.76, paradigm.name, ha="center", weight="bold", fontsize=11,
-            color=colour if bright else "#8A8A8A")  # fmt: skip
+    ax.text(middle, 2.76, paradigm.name, ha="center", weight="bold", fontsize=11, color=head)
     ax.text(middle, 2.27, f"${paradigm.equation}$", ha="center", fontsize=9.5, color=ink)
     rows = [
         ("learn", paradigm.objectives[0]),
@@ -210,5 +201,5 @@ def _card(ax: Axes, x: float, paradigm: Paradigm, colour: str, bright: bool) -> 
     ]
     for row, (label, value) in enumerate(rows):
         y = 1.80 - 0.37 * row
-        ax.text(x + 0.08, y, label, fontsize=7.2, color="#666666" if bright else "#AAAAAA")
+        ax.text(x + 0.08, y, label, fontsize=7.2, color=word)
         ax.text(x + 0.62, y, value, fontsize=8.0, color=ink)

@@ -199,9 +199,8 @@ def fingerprint(subject: Subject, *, n: int = 2, seed: int = 0) -> tuple[Fingerp
     for k, (stage, seen) in enumerate(both):
         length, steps = (twin[k].passes / seen.passes if twin else None for twin in twins)
         after = tuple(s.name for s, other in both if other.times[-1] < seen.times[0])
+        counted = stage.name, seen.passes, seen.share(), length, steps
         kind = likelihood_kind(stage.model)
-        share = seen.share()
-        counted = stage.name, seen.passes, share, length, steps
         found.append(Fingerprint(*counted, kind, after, seen.evaluations(n)))
     return tuple(found)
 
@@ -252,9 +251,8 @@ def pixelcnn() -> Subject:
 def transformer() -> Subject:
     """A pixel is a token."""
     config = TransformerConfig(d_model=8, n_layer=1, n_head=2, n_kv_head=2)
-    return whole(
-        "digit_transformer", longer=lambda: whole("twin", ImageTransformer(17, TALL, config))
-    )
+    taller = partial(ImageTransformer, 17, TALL, config)
+    return whole("digit_transformer", longer=lambda: whole("twin", taller()))
 
 
 def text(n: int | None = None) -> Subject:
@@ -323,6 +321,10 @@ ODD_CLAIMS = ((consistency, SCORE), (masked_diffusion, SCORE))  # one pass, and 
 CAPTION = "a red seven"
 
 
+def _given(sample: Callable[..., object], caption: str, n_steps: int) -> Draw:
+    return lambda k, g: sample([caption] * k, n_steps=n_steps, generator=g)
+
+
 def _net(name: str, model: Any) -> Stage:
     return Stage(name, model.net, model.event_shape, model)
 
@@ -343,10 +345,7 @@ def language_model(n: int = 12) -> Subject:
 def latent_diffusion(n_steps: int = 6) -> Subject:
     """A loop over codes, then one pass of the decoder."""
     model = find("latent_diffusion").untrained()
-
-    def draw(k: int, generator: Generator) -> object:
-        return model.draw([CAPTION] * k, n_steps=n_steps, generator=generator)
-
+    draw = _given(model.draw, CAPTION, n_steps)
     decoder = Stage("decoder", model.vae, model.vae.event_shape, model.vae)
     stages = decoder, Stage("denoiser of codes", model.net, model.vae.latent_shape, model.net)
     twice = partial(latent_diffusion, 2 * n_steps)
@@ -369,10 +368,7 @@ def glide(n_steps: int = 6) -> Subject:
 def text_to_video(n_steps: int = 4) -> Subject:
     """All frames at once, again and again."""
     model = find("text_to_video").untrained()
-
-    def draw(k: int, generator: Generator) -> object:
-        return model.sample([f"{CAPTION} moving left"] * k, n_steps=n_steps, generator=generator)
-
+    draw = _given(model.sample, f"{CAPTION} moving left", n_steps)
     stages, twice = (_net("video denoiser", model),), partial(text_to_video, 2 * n_steps)
     return Subject("text_to_video", stages, draw, more_steps=twice)
 

@@ -58,17 +58,15 @@ def draws() -> dict[str, Draw]:
         model = load_model(name)
         return lambda n, generator: drawn(model, n, generator).reshape(n, 1, 8, 8)
 
-    def scaled(name: str, whole: bool) -> Draw:
-        draw = plain(name)
+    def scaled(name: str) -> Draw:
+        draw, whole = plain(name), name == "digit_ncsn"
         return lambda n, generator: from_unit(draw(n, generator), whole=whole)
 
     names = ("digit_pixelcnn", "digit_transformer", "digit_flow", "digit_vae")
     return {
         **{name: plain(name) for name in names},
-        "digit_gan": scaled("digit_gan", whole=False),
-        "digit_wgan": scaled("digit_wgan", whole=False),
+        **{name: scaled(name) for name in ("digit_gan", "digit_wgan", "digit_ncsn")},
         "digit_ebm": draw_clean(load_model("digit_ebm")),
-        "digit_ncsn": scaled("digit_ncsn", whole=True),
         "digit_diffusion": draw_classes(load_model("digit_diffusion")),
         "digit_consistency": draw_student(load_model("digit_consistency"), 1),
         "digit_masked_diffusion": draw_masked(load_model("digit_masked_diffusion"), 16),

@@ -216,8 +216,8 @@ def _density(ax: Axes, log_prob: Callable[[Tensor], Tensor]) -> None:
     with torch.no_grad():
         values = log_prob(plane(EXTENT, _SIDE)[0]).exp().reshape(_SIDE, _SIDE).numpy()
     box = (-EXTENT, EXTENT, -EXTENT, EXTENT)
-    image = ax.imshow(values, origin="lower", extent=box, interpolation="bilinear", cmap="magma")
-    image.set_clim(0, 0.9)
+    look: dict[str, Any] = {"interpolation": "bilinear", "cmap": "magma", "vmin": 0, "vmax": 0.9}
+    ax.imshow(values, origin="lower", extent=box, **look)
 
 
 def _label(ax: Axes, text: str, colour: str) -> None:
@@ -241,12 +241,11 @@ def _knowledge(ax: Axes, model: Any) -> None:
         _label(ax, "exp of the bound", "white")
 
 
+@torch.no_grad()
 def _slope(ax: Axes, model: DDPM) -> None:
     points, _ = plane(EXTENT * 0.8, 18)
-    t = torch.full((len(points),), _LEVEL)
-    sigma = (1 - model.alphas_bar[_LEVEL]).sqrt()
-    with torch.no_grad():
-        slope = score_from_eps(model.eps_net(points, t), sigma)
+    t, sigma = torch.full((len(points),), _LEVEL), (1 - model.alphas_bar[_LEVEL]).sqrt()
+    slope = score_from_eps(model.eps_net(points, t), sigma)
     length = torch.linalg.vector_norm(slope, dim=1, keepdim=True)
     arrows = slope / length * length.clamp(max=6) ** 0.5
     ax.quiver(points[:, 0], points[:, 1], arrows[:, 0], arrows[:, 1], length[:, 0].sqrt(),

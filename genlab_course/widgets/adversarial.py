@@ -6,7 +6,6 @@ from functools import partial
 import ipywidgets
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Generator, Tensor
 
 from genlab.adversarial import games
@@ -32,10 +31,10 @@ def gan_game() -> Explorer:
     (best,) = left.plot(x, x, color=BLACK, ls=":", label="best discriminator D*")
     left.set(xlabel="x", ylabel="density, or probability", xlim=(-7, 7), ylim=(0, 1.6))
     left.legend(loc="upper left", fontsize=8)
-    curves = [
-        right.plot([], [], color=RED, ls="-", label="minimax: log(1 - D)")[0],
-        right.plot([], [], color=GREEN, ls="--", label="non-saturating: -log D")[0],
-    ]
+    curves = (
+        *right.plot([], [], color=RED, ls="-", label="minimax: log(1 - D)"),
+        *right.plot([], [], color=GREEN, ls="--", label="non-saturating: -log D"),
+    )
     dots = [right.plot([], [], "o", color=c.get_color())[0] for c in curves]
     right.set(xlabel="generator's mean", ylabel="slope of its loss", xlim=(-6, 6), ylim=(-7, 7))
     right.legend(loc="upper left", fontsize=8)
@@ -179,10 +178,8 @@ def style_mixer(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
     style of `seed`, fine ones that of `other`, and `crossover` says how many layers are coarse.
     """
     net = gan.generator_net
-    zero = torch.zeros_like(net.mean_style)
-    noise = net.draw_noise(3, Generator().manual_seed(0))
-    noise = [n[:1].expand(3, -1, -1, -1) for n in noise]
-    strip_noise = [n[:1].expand(len(PSIS), -1, -1, -1) for n in noise]
+    drawn = net.draw_noise(3, Generator().manual_seed(0))
+    noise, strip_noise = ([z[:1].expand(n, -1, -1, -1) for z in drawn] for n in (3, len(PSIS)))
 
     figure, (above, below) = panels(7.0, 4.6, 2, 1, height_ratios=[2, 1])
     large = above.imshow(np.zeros((16, 52)), cmap="gray", vmin=0, vmax=1)
@@ -202,7 +199,7 @@ def style_mixer(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
         truncation: float, seed: int, other: int, crossover: int, attribute: str, strength: float
     ) -> str:
         a, b = (gan.styles(1, Generator().manual_seed(s)) for s in (seed, 1000 + other))
-        push = strength * directions.get(attribute, zero)
+        push = strength * directions.get(attribute, torch.zeros_like(net.mean_style))
         layers = net.n_layers
         cuts = torch.tensor([layers, crossover, 0])
         styles = mix_styles(a.expand(3, -1), b.expand(3, -1), cuts, layers)
@@ -231,10 +228,7 @@ def style_mixer(gan: StyleGAN, directions: dict[str, Tensor]) -> Explorer:
     )
 
 
-def _side_by_side(images: Tensor) -> NDArray[np.float64]:
+def _side_by_side(images: Tensor) -> np.ndarray:
     """Pictures in a row, two columns of white between them."""
-    n, side, _ = images.shape
-    row = np.ones((side, 18 * n - 2))
-    for k, image in enumerate(images):
-        row[:, 18 * k : 18 * k + side] = image.numpy()
-    return row
+    wide = torch.nn.functional.pad(images, (0, 2), value=1.0)
+    return wide.transpose(0, 1).flatten(1)[:, :-2].numpy()

@@ -149,11 +149,8 @@ def prompt_box(
         ax.tick_params("x", labelsize=8)
 
     def name(token: int) -> str:
-        marks = {10: "⏎", 32: "·", 36: r"\$"}
-        piece = (
-            marks.get(b, chr(b) if 32 < b < 127 else f"\\x{b:02x}") for b in tokenizer.pieces[token]
-        )
-        return "".join(piece)[:12]
+        signs = {b: chr(b) for b in range(33, 127)} | {10: "⏎", 32: "·", 36: r"\$"}
+        return "".join(signs.get(b, f"\\x{b:02x}") for b in tokenizer.pieces[token])[:12]
 
     @torch.no_grad()
     def update(prompt: str, temperature: float, top_k: int, top_p: float, draw: int) -> str:
@@ -166,9 +163,8 @@ def prompt_box(
 
         generator = torch.Generator().manual_seed(draw)
         start = model.prompt(prompt, n_new)
-        written = last(model.lm.continue_text(start, n_new, reshape=watched, generator=generator))[
-            0, start.shape[1] :
-        ]
+        states = model.lm.continue_text(start, n_new, reshape=watched, generator=generator)
+        written = last(states)[0, start.shape[1] :]
         p, q = seen[0].softmax(-1), reshape(seen[0][None])[0].softmax(-1)
         shown = p.argsort(descending=True)[:N_BARS].tolist()
         for bar, drawn, token in zip(model_bars, used_bars, shown, strict=True):

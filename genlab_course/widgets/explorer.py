@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 
 class Later(ipywidgets.VBox):
-    """The button, then what it made, or the sentence that says why not."""
+    """A button, then what it made (it takes long to make), or the sentence that says why not."""
 
     def __init__(self, label: str, make: Callable[[], ipywidgets.Widget]) -> None:
         self._make = make
@@ -39,9 +39,7 @@ class Later(ipywidgets.VBox):
             self.children = [self.button, ipywidgets.Label(f"{type(error).__name__}: {error}")]
 
 
-def later(label: str, make: Callable[[], ipywidgets.Widget]) -> Later:
-    """Put off a widget that takes long to make until a button is pressed."""
-    return Later(label, make)
+later = Later
 
 
 def panels(width: float, height: float, rows: int = 1, columns: int = 2, **more: Any) -> Any:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genlab.core.stats import kl_on_grid
+from genlab.core.tensors import last
 from genlab.data.simulators import Epidemic
 from genlab.data.toys import Moons, plane
 from genlab.flow.coupling import coupling_flow
@@ -23,6 +24,7 @@ from genlab.systems.npe import NeuralPosterior
 from genlab.train import fit, minibatches
 from genlab_course.figures import BLACK, BLUE, ORANGE, RED
 from genlab_course.widgets.explorer import Explorer, explore, panels, slider
+from genlab_course.widgets.score import line_mixture
 
 X = torch.linspace(-16.0, 16.0, 1601, dtype=torch.float64)
 TOP = 0.9  # of the densities' axis
@@ -30,11 +32,7 @@ TOP = 0.9  # of the densities' axis
 
 def two_modes() -> GaussianMixture:
     """The target of the lesson: two modes, the left one heavier."""
-    return GaussianMixture(
-        weights=torch.tensor([0.6, 0.4], dtype=torch.float64),
-        means=torch.tensor([[-2.0], [2.0]], dtype=torch.float64),
-        stds=torch.tensor([0.6, 0.6], dtype=torch.float64),
-    )
+    return line_mixture((0.6, 0.4), (-2.0, 2.0), (0.6, 0.6))
 
 
 def both_kl(p: GaussianMixture, mean: float, std: float) -> tuple[float, float, Tensor, Tensor]:
@@ -55,11 +53,9 @@ def kl_fit(p: GaussianMixture | None = None) -> Explorer:
     (model,) = top.plot(grid, log_q.exp(), color=BLUE, linestyle="--", label="model $q$")
     top.set(xlim=(-6, 6), ylim=(0, TOP), ylabel="density")
     top.legend(loc="upper right")
-    (paid_forward,) = bottom.plot(
-        grid, 0 * grid, color=ORANGE, linestyle="-", label=r"$p\,\log(p/q)$: forward"
-    )
-    (paid_reverse,) = bottom.plot(
-        grid, 0 * grid, color=BLUE, linestyle="--", label=r"$q\,\log(q/p)$: reverse"
+    paid = (
+        *bottom.plot(grid, 0 * grid, color=ORANGE, ls="-", label=r"$p\,\log(p/q)$: forward"),
+        *bottom.plot(grid, 0 * grid, color=BLUE, ls="--", label=r"$q\,\log(q/p)$: reverse"),
     )
     bottom.axhline(0.0, color=BLACK, linewidth=0.8, linestyle="-")
     bottom.set(ylim=(-0.6, 2.5), xlabel="$x$", ylabel="nats per unit $x$")
@@ -71,8 +67,8 @@ def kl_fit(p: GaussianMixture | None = None) -> Explorer:
         forward, reverse, log_p, log_q = both_kl(target, mean, width)
         model.set_ydata(log_q.exp())
         costs = log_p.exp() * (log_p - log_q), log_q.exp() * (log_q - log_p)
-        paid_forward.set_ydata(costs[0])
-        paid_reverse.set_ydata(costs[1])
+        for line, cost in zip(paid, costs, strict=True):
+            line.set_ydata(cost)
         bottom.set_ylim(-0.6, max(2.5, 1.25 * float(torch.maximum(*costs).max())))
         return (
             f"mean {mean:.2f}, width {width:.2f}: forward KL(p || q) = <b>{forward:.3f}</b> nats, "
@@ -96,20 +92,14 @@ class Journey:
     entropies: list[float]  # of the states, nats
 
 
-def _grid() -> Tensor:
-    """Lines along both axes of the base, `(lines, points, 2)`."""
-    at = torch.linspace(-EXTENT, EXTENT, N_LINES)
-    along = torch.linspace(-EXTENT, EXTENT, N_TICKS)
-    upright = torch.stack(torch.meshgrid(at, along, indexing="ij"), -1)
-    return torch.cat([upright, upright.flip(-1)])
-
-
 @torch.no_grad()
 def journey(flow: Flow, *, n_samples: int = 400, seed: int = 0) -> Journey:
     """Push a grid and samples through a flow on the plane, and keep every state and density."""
     if flow.event_shape != (2,):
         raise ValueError(f"flow_warp: event_shape is {flow.event_shape}, expected (2,)")
-    grid = _grid()
+    at, along = (torch.linspace(-EXTENT, EXTENT, n) for n in (N_LINES, N_TICKS))
+    upright = torch.stack(torch.meshgrid(at, along, indexing="ij"), -1)
+    grid = torch.cat([upright, upright.flip(-1)])  # lines along both axes of the base
     z = flow.base.sample(n_samples, generator=torch.Generator().manual_seed(seed))
     states = list(push_forward(flow.transforms, torch.cat([grid.flatten(0, 1), z])))
     points = torch.stack([state for state, _ in states]).double().numpy()
@@ -131,8 +121,7 @@ def _trained() -> Flow:
     generator = torch.Generator().manual_seed(0)
     flow = coupling_flow(2, RationalQuadratic(8, 3.0), n_layers=4, width=32)
     x = Moons().sample(4000, generator=generator)
-    for _ in fit(flow, minibatches(x, 256, generator=generator), n_steps=200, lr=5e-3, clip=10.0):
-        pass
+    last(fit(flow, minibatches(x, 256, generator=generator), n_steps=200, lr=5e-3, clip=10.0))
     return flow
 
 

@@ -77,9 +77,9 @@ def paradigm_map() -> Explorer:
     dots, names = {}, {}
     for family, colour in COLOURS.items():
         at = (1, HEIGHTS[family])
+        above: dict[str, Any] = {"xytext": (0, 15), "textcoords": "offset points"}
         dots[family] = ax.plot([1], at[1:], "o", markersize=20, color=colour)[0]
-        names[family] = ax.annotate(family, at, xytext=(0, 15), va="bottom", ha="center",
-                                    textcoords="offset points", fontsize=10)  # fmt: skip
+        names[family] = ax.annotate(family, at, va="bottom", ha="center", fontsize=10, **above)
     ax.set(xscale="log", xlim=(0.3, 2.5 * MOST), ylim=(0.45, 3.75))
     ax.set_xlabel("network evaluations (NFE) for one sample")
     ax.set_yticks([1, 2, 3], ["none", "bound, or\nindirect", "exact"])
@@ -89,11 +89,10 @@ def paradigm_map() -> Explorer:
     def light(lit: tuple[str, ...], **sizes: Any) -> None:
         for family, dot in dots.items():
             x, bright = evaluations((family,), **sizes), family in lit
-            dot.set_xdata([x])
-            dot.set(color=COLOURS[family] if bright else "#D9D9D9")
+            dot.set(xdata=[x], color=COLOURS[family] if bright else "#D9D9D9")
             names[family].xy = (x, HEIGHTS[family])
-            names[family].set(color="#111111" if bright else "#AAAAAA",
-                              weight="bold" if bright else "normal")  # fmt: skip
+            ink, weight = ("#111111", "bold") if bright else ("#AAAAAA", "normal")
+            names[family].set(color=ink, weight=weight)
 
     def update(
         system: str, objective: str, sampler: str, likelihood: str, tokens: int, steps: int
@@ -110,14 +109,10 @@ def paradigm_map() -> Explorer:
         light(lit, tokens=tokens, steps=steps)
         return _verdict(lit, {evaluations((one,), tokens=tokens, steps=steps) for one in lit})
 
-    words = {
-        "objective": course_map.OBJECTIVES,
-        "sampler": course_map.SAMPLERS,
-        "likelihood": course_map.LIKELIHOODS,
-    }
+    tables = course_map.OBJECTIVES, course_map.SAMPLERS, course_map.LIKELIHOODS
     clues = {
         name: menu(name, [(OPEN, OPEN), *((f"{word}: {says}", word) for word, says in of.items())])
-        for name, of in words.items()
+        for name, of in zip(("objective", "sampler", "likelihood"), tables, strict=True)
     }
     powers = [2**k for k in range(13)]
     sizes = {"tokens": stops("tokens", powers, 64), "steps": stops("steps", powers, 16)}

@@ -90,12 +90,10 @@ def posterior_ellipse() -> Explorer:
     curves: dict[float, list[float]] = {}  # one curve for each width that was looked at
 
     figure, (left, right) = panels(8.6, 3.6)
-    exact_patch = Ellipse((0, 0), 1, 1, fill=False, color=BLUE, linewidth=2.5, label="posterior")
-    guess_patch = Ellipse(
-        (0, 0), 1, 1, fill=False, color=ORANGE, linestyle="--", linewidth=2.5, label="mean-field q"
-    )
-    for patch in (exact_patch, guess_patch):
-        left.add_patch(patch)
+    patches = [
+        left.add_patch(Ellipse((0, 0), 1, 1, fill=False, color=c, ls=ls, lw=2.5, label=label))
+        for c, ls, label in ((BLUE, "-", "posterior"), (ORANGE, "--", "mean-field q"))
+    ]
     left.set(xlim=(-2.2, 2.2), ylim=(-2.2, 2.2), aspect="equal", title="two-sigma ellipses")
     left.set(xlabel="$z_1$", ylabel="$z_2$")
     left.legend(fontsize=8, loc="upper left")
@@ -105,10 +103,8 @@ def posterior_ellipse() -> Explorer:
 
     def update(angle: float, width: float) -> str:
         exact = precision(angle)
-        for patch, cov in (
-            (exact_patch, torch.linalg.inv(exact)),
-            (guess_patch, width**2 * (1 / exact.diagonal()).diag()),
-        ):
+        covs = torch.linalg.inv(exact), width**2 * (1 / exact.diagonal()).diag()
+        for patch, cov in zip(patches, covs, strict=True):
             patch.width, patch.height, patch.angle = _axes(cov)
         if width not in curves:
             curves[width] = [float(mean_field_gap(at, width)) for at in precisions]
@@ -149,9 +145,8 @@ def latent_plane(vae: CategoricalVAE | None = None) -> Explorer:
     edge = 1.1 * REACH  # so that the cross is whole in the corners too
     plane.set(xlim=(-edge, edge), ylim=(-edge, edge), xlabel="$z_1$", ylabel="$z_2$",
               title="codes of 200 test digits", aspect="equal")  # fmt: skip
-    shown = picture.imshow(
-        images[0, 0].numpy(), cmap="gray", vmin=0, vmax=16, interpolation="nearest"
-    )
+    look = {"cmap": "gray", "vmin": 0, "vmax": 16, "interpolation": "nearest"}
+    shown = picture.imshow(images[0, 0].numpy(), **look)
     picture.set(xticks=[], yticks=[], title="mean image decoded at the cross")
 
     def update(z1: float, z2: float) -> str:

@@ -1,6 +1,6 @@
 """The metric room: spoil real digits in five ways and watch which metric notices."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,14 +14,6 @@ from genlab_course.widgets.explorer import Explorer, explore, panels, slider
 
 N = 300  # samples, and images of the reference: enough to see, few enough to follow a slider
 NAMES = ("precision", "recall", "density", "coverage", "nearest is a training image")
-
-
-class Scores(NamedTuple):
-    """What the room shows."""
-
-    frechet: float
-    kid: float
-    bars: tuple[float, ...]  # in the order of NAMES
 
 
 def _grid(samples: Tensor, n_rows: int = 3, n_columns: int = 5) -> Tensor:
@@ -52,26 +44,22 @@ def metric_room() -> Explorer:
         kept = only_classes(labels[rows], classes)[repeat_few(N, distinct)]
         return degrade(images[rows].double()[kept], eps, blur_std=blur, noise_std=noise)
 
-    def score(samples: Tensor) -> Scores:
+    def score(samples: Tensor) -> tuple[float, ...]:
+        """Frechet distance, KID, and the bars in the order of NAMES."""
         features = net.features(samples)
         near = nearest_distance(samples.flatten(1), train.flatten(1))
         far = nearest_distance(samples.flatten(1), held_out.flatten(1))
-        bars = (
-            *precision_recall(reference, features),
-            *density_coverage(reference, features),
-            float((near < far).double().mean()),
-        )
-        return Scores(
-            float(frechet_distance(reference, features)), float(kid(reference, features)), bars
-        )
+        distances = float(frechet_distance(reference, features)), float(kid(reference, features))
+        rates = *precision_recall(reference, features), *density_coverage(reference, features)
+        return *distances, *rates, float((near < far).double().mean())
 
-    honest = score(spoil(0.0, 0.0, 10, N, 0.0))
+    honest_frechet, honest_kid, *honest = score(spoil(0.0, 0.0, 10, N, 0.0))
     figure, (left, right) = panels(7.6, 2.8, width_ratios=(1, 1.6))
     picture = left.imshow(_grid(torch.zeros(15, 1, 8, 8)).numpy(), cmap="gray", vmin=0, vmax=16)
     left.set_axis_off()
     left.set_title("samples")
-    bars = list(right.barh(NAMES, honest.bars, color=(BLUE, ORANGE, BLUE, ORANGE, RED)))
-    marks = (*honest.bars[:4], len(train) / (len(train) + N))
+    bars = list(right.barh(NAMES, honest, color=(BLUE, ORANGE, BLUE, ORANGE, RED)))
+    marks = (*honest[:4], len(train) / (len(train) + N))
     for bar, value in zip(bars, marks, strict=True):
         y = bar.get_y()
         right.plot([value, value], [y, y + bar.get_height()], color=GREEN, lw=3, ls="-")
@@ -80,17 +68,14 @@ def metric_room() -> Explorer:
 
     def update(**sliders: Any) -> str:
         samples = spoil(**sliders)
-        scores = score(samples)
+        frechet, kid_now, *rates = score(samples)
         picture.set_data(_grid(samples).numpy())
-        for bar, value in zip(bars, scores.bars, strict=True):
+        for bar, value in zip(bars, rates, strict=True):
             bar.set_width(min(value, 1.6))
-        right.set_title(f"Frechet {scores.frechet:.2f}     KID {scores.kid:+.3f}")
-        return (
-            f"Frechet distance {scores.frechet:.3f} (unspoilt: {honest.frechet:.3f}), "
-            f"KID {scores.kid:+.4f} (unspoilt: {honest.kid:+.4f}); "
-            + ", ".join(f"{n} {v:.2f}" for n, v in zip(NAMES, scores.bars, strict=True))
-            + "."
-        )
+        right.set_title(f"Frechet {frechet:.2f}     KID {kid_now:+.3f}")
+        said = ", ".join(f"{n} {v:.2f}" for n, v in zip(NAMES, rates, strict=True))
+        first = f"Frechet distance {frechet:.3f} (unspoilt: {honest_frechet:.3f}), KID "
+        return first + f"{kid_now:+.4f} (unspoilt: {honest_kid:+.4f}); {said}."
 
     return explore(figure, update, noise=slider("noise (levels)", 0.0, 0, 8, 0.5),
                    blur=slider("blur (pixels)", 0.0, 0, 2, 0.1),

@@ -59,23 +59,12 @@ class QuizCard(ipywidgets.VBox):
         for index, button in enumerate(self.buttons):
             button.tooltip = f"choose option {button.description}"
             button.observe(lambda change, i=index: self._chosen(change["new"], i), names="value")
-        head = ipywidgets.HTMLMath(
-            value=f"<b>{number}.</b> {as_html(question.text)}", layout=layout
-        )
-        super().__init__([head, *rows, self.reply])
+        asked = f"<b>{number}.</b> {as_html(question.text)}"
+        super().__init__([ipywidgets.HTMLMath(value=asked, layout=layout), *rows, self.reply])
 
     def _chosen(self, pressed: bool, index: int) -> None:
-        if pressed:
-            self._answer(index)
-
-    def choose(self, index: int) -> None:
-        """Choose an option, 0 for a, as a click does."""
-        if not 0 <= index < len(self.buttons):
-            raise ValueError(f"option must be in 0..{len(self.buttons) - 1}, got {index}")
-        self.buttons[index].value = False  # a second time is an answer, too
-        self.buttons[index].value = True
-
-    def _answer(self, index: int) -> None:
+        if not pressed:
+            return
         for other, button in enumerate(self.buttons):
             button.value = other == index
         option = self.question.options[index]
@@ -83,6 +72,13 @@ class QuizCard(ipywidgets.VBox):
         verdict = "Right." if option.right else "Not this one."
         style = CHIP.format(RIGHT if option.right else WRONG)
         self.reply.value = f"<b style='{style}'>{verdict}</b> {as_html(option.why)}"
+
+    def choose(self, index: int) -> None:
+        """Choose an option, 0 for a, as a click does."""
+        if not 0 <= index < len(self.buttons):
+            raise ValueError(f"option must be in 0..{len(self.buttons) - 1}, got {index}")
+        self.buttons[index].value = False  # a second time is an answer, too
+        self.buttons[index].value = True
 
 
 class Quiz(ipywidgets.VBox):
@@ -97,23 +93,19 @@ class Quiz(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add the questions without their answers, for a notebook that is read and not run."""
         words = "Run this cell to answer."
-        return {
-            **super()._repr_mimebundle_(**kwargs),
-            "text/plain": f"A quiz of {len(self.asked)} questions. {words}",
-            "text/markdown": f"*{words}*\n\n{as_markdown(self.asked)}",
-        }
+        shown = {"text/markdown": f"*{words}*\n\n{as_markdown(self.asked)}"}
+        shown["text/plain"] = f"A quiz of {len(self.asked)} questions. {words}"
+        return super()._repr_mimebundle_(**kwargs) | shown
 
 
 def as_markdown(asked: tuple[Question, ...]) -> str:
     """Write questions and options as Markdown, with no word about which is right."""
-    return "\n\n".join(
-        f"**{number}.** {question.text}\n\n"
-        + "\n".join(
-            f"- **{letter}.** {option.text}"
-            for letter, option in zip(LETTERS, question.options, strict=False)
-        )
-        for number, question in enumerate(asked, 1)
-    )
+    parts = []
+    for number, question in enumerate(asked, 1):
+        options = zip(LETTERS, question.options, strict=False)
+        listed = "\n".join(f"- **{letter}.** {option.text}" for letter, option in options)
+        parts.append(f"**{number}.** {question.text}\n\n{listed}")
+    return "\n\n".join(parts)
 
 
 def quiz(lesson: int | str) -> Quiz:

@@ -19,8 +19,8 @@ STYLE = "<style>.genlab-reading mark { color: #222222; }</style>"
 
 def _row(field: str, answer: Answer) -> str:
     value = answer.value if isinstance(answer.value, str) else ", ".join(answer.value) or "none"
-    cells = (field, f"<b>{html.escape(value)}</b>", f"{answer.confidence:.0%}")
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    sure = f"<td>{answer.confidence:.0%}</td>"
+    return f"<tr><td>{field}</td><td><b>{html.escape(value)}</b></td>{sure}</tr>"
 
 
 def as_html(text: str) -> str:
@@ -32,9 +32,9 @@ def as_html(text: str) -> str:
 
 
 class ReleaseReader(ipywidgets.VBox):
-    """A box to type in above the reading; it follows every change of the text."""
+    """A box to type in above the reading; `read(text)` drives it, `reading.value` is on show."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str = EXAMPLE) -> None:
         layout = ipywidgets.Layout(width="44em", height="9em", max_width="100%")
         self.box = ipywidgets.Textarea(value=text, layout=layout, placeholder="Paste an abstract")
         self.box.tooltip = "text of a release, in English"
@@ -52,22 +52,16 @@ class ReleaseReader(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add the reading on show, for a notebook that is read and not run."""
         words = "Run this cell to read another text."
-        return {
-            **super()._repr_mimebundle_(**kwargs),
-            "text/plain": f"The reading of a release. {words}",
-            "text/html": f"<p><em>{words}</em></p>{self.reading.value}",
-        }
+        shown = {"text/html": f"<p><em>{words}</em></p>{self.reading.value}"}
+        shown["text/plain"] = f"The reading of a release. {words}"
+        return super()._repr_mimebundle_(**kwargs) | shown
 
     def read(self, text: str) -> None:
         """Type a text, as a hand would."""
         self.box.value = text
 
 
-def release_reader(text: str = EXAMPLE) -> ReleaseReader:
-    """A box and its reading; `read(text)` drives it, `reading.value` is the HTML on show."""
-    return ReleaseReader(text)
-
-
+release_reader = ReleaseReader
 STEPS = dict(zip(("objective", "sampling", "likelihood", "paradigms"), "1234", strict=True))
 DEALT, MOST = ("retold", "plain"), 14  # texts like a release; answers to choose from
 
@@ -79,12 +73,11 @@ def _said(value: tuple[str, ...] | str) -> str:
 class Clinic(ipywidgets.VBox):
     """Deals labelled texts; the key opens once all four steps are answered, and the score stays."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int = 0) -> None:
         rows = [row for row in releases("train") if row["source"] in DEALT]
-        keys = [{step: _said(truth(row, step)) for step in STEPS} for row in rows]
-        count = {step: Counter(key[step] for key in keys).most_common(MOST) for step in STEPS}
+        pairs = [(row["text"], {s: _said(truth(row, s)) for s in STEPS}) for row in rows]
+        count = {s: Counter(key[s] for _, key in pairs).most_common(MOST) for s in STEPS}
         words = {step: sorted(word for word, _ in count[step]) for step in STEPS}
-        pairs = list(zip((row["text"] for row in rows), keys, strict=True))
         self._pile = [(t, k) for t, k in pairs if all(k[step] in words[step] for step in STEPS)]
         random.Random(seed).shuffle(self._pile)
         self.right, self.taken, self.dealt = Counter[str](), Counter[str](), 0
@@ -133,13 +126,9 @@ class Clinic(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Add the text on show without its key, for a notebook that is read and not run."""
         words = "Run this cell to answer and to keep score."
-        return {
-            **super()._repr_mimebundle_(**kwargs),
-            "text/plain": f"A release to place in four steps. {words}",
-            "text/html": f"{self.text.value}<p><em>{words}</em></p>",
-        }
+        shown = {"text/html": f"{self.text.value}<p><em>{words}</em></p>"}
+        shown["text/plain"] = f"A release to place in four steps. {words}"
+        return super()._repr_mimebundle_(**kwargs) | shown
 
 
-def clinic(seed: int = 0) -> Clinic:
-    """Texts of the labelled bank, one after another, with the score by step of the procedure."""
-    return Clinic(seed)
+clinic = Clinic

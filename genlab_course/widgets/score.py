@@ -1,7 +1,7 @@
 """Noise, scores and samplers: what is lost on the way to noise, and how one comes back from it."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import ipywidgets
 import matplotlib.pyplot as plt
@@ -35,10 +35,10 @@ SCHEDULES: dict[str, Callable[[int], Tensor]] = {
 def forward_process() -> Explorer:
     """Choose a digit, a schedule and a step; see the noised image and what is still known."""
     observer = DigitObserver()
-    ratios = {name: log_snr(score.alphas_bar_from_betas(make(T))).double()
-              for name, make in SCHEDULES.items()}  # fmt: skip
+    bars_of = {name: score.alphas_bar_from_betas(make(T)) for name, make in SCHEDULES.items()}
+    ratios = {name: log_snr(kept).double() for name, kept in bars_of.items()}
     curve = observer.curve().numpy()
-    figure, axes = panels(10.0, 2.7, 1, 4, width_ratios=[1, 1, 1.2, 1.6])  # fmt: skip
+    figure, axes = panels(10.0, 2.7, 1, 4, width_ratios=[1, 1, 1.2, 1.6])
     blank = np.zeros((8, 8))
     noisy = axes[0].imshow(blank, cmap="gray", vmin=-2, vmax=2)
     best = axes[1].imshow(blank, cmap="gray", vmin=-1, vmax=1)
@@ -50,8 +50,8 @@ def forward_process() -> Explorer:
     (line,) = axes[3].plot(range(1, T + 1), np.zeros(T), color=GREEN)
     (dot,) = axes[3].plot([1], [0], "o", color="black")
     axes[3].axhline(0.1, color="#999999", linewidth=0.8, linestyle="-")
-    axes[3].set(xlim=(0, T + 1), ylim=(0, 1.05), xlabel="step t",
-                title="right digit, mean of ten images")  # fmt: skip
+    axes[3].set(xlim=(0, T + 1), ylim=(0, 1.05), xlabel="step t")
+    axes[3].set_title("right digit, mean of ten images")
 
     def update(step: int, schedule: str, digit: int) -> str:
         ratio = float(ratios[schedule][step - 1])
@@ -113,8 +113,8 @@ def langevin_bias() -> Explorer:
     uniform = torch.rand(N_STEPS, N_CHAINS, dtype=torch.float32, generator=generator)
     figure, (left, right) = panels(9.0, 3.0, width_ratios=[1.2, 1])
     (truth,) = left.plot(PLACES, PLACES, color=BLACK, linestyle="-", label="target")
-    bars = left.stairs(np.zeros(len(EDGES) - 1), EDGES, fill=True, color=RED, alpha=0.5,
-                       label=f"{N_CHAINS} chains after {N_STEPS} steps")  # fmt: skip
+    bars = left.stairs(0 * EDGES[1:], EDGES, fill=True, color=RED, alpha=0.5)
+    bars.set_label(f"{N_CHAINS} chains after {N_STEPS} steps")
     left.set(xlim=(-4, 4), ylim=(0, 1.2), xlabel="x", ylabel="density")
     left.legend(loc="upper right", fontsize=8)
     (line,) = right.plot(np.arange(N_STEPS + 1), np.zeros(N_STEPS + 1), linewidth=1)
@@ -132,9 +132,8 @@ def langevin_bias() -> Explorer:
         bars.set_color(colour)
         line.set_ydata(path.clip(-20, 20))
         line.set_color(colour)
-        share = "" if not metropolis else f"; {100 * kept:.0f} % of the moves accepted"
-        want = float((density * PLACES**2).sum() / density.sum())
-        outside = float((np.abs(x) > 4).mean())
+        share = f"; {100 * kept:.0f} % of the moves accepted" if metropolis else ""
+        want, outside = float((density * PLACES**2).sum() / density.sum()), np.mean(np.abs(x) > 4)
         lost = f"; {100 * outside:.0f} % have left the picture" if outside > 0.005 else ""
         found = float((x.astype(float) ** 2).mean())
         first = f"mean square of x: wanted {want:.3f}, found {found:.3g}; "
@@ -147,6 +146,17 @@ def langevin_bias() -> Explorer:
         target=menu("target", TARGETS),
         metropolis=ipywidgets.Checkbox(value=False, description="Metropolis' test"),
     )
+
+
+def line_mixture(*parts: Sequence[float]) -> GaussianMixture:
+    """A mixture on a line from its weights, means and standard deviations, double precision."""
+    weights, means, stds = torch.tensor(parts, dtype=torch.float64)
+    return GaussianMixture(weights, means[:, None], stds)
+
+
+def even(n: int) -> Tensor:
+    """Even levels of n quantiles."""
+    return (torch.arange(n, dtype=torch.float64) + 0.5) / n
 
 
 N, N_LEVELS = 300, 60
@@ -166,10 +176,8 @@ class Guided(NamedTuple):
 
 def two_classes(gap: float) -> tuple[GaussianMixture, Gaussian]:
     """All data, two classes a distance `gap` apart, and the right-hand class alone."""
-    half = torch.full((2,), 0.5, dtype=torch.float64)
-    means = torch.tensor([[-gap / 2], [gap / 2]], dtype=torch.float64)
-    data = GaussianMixture(half, means, torch.full((2,), STD, dtype=torch.float64))
-    return data, Gaussian(means[1], STD**2 * torch.eye(1, dtype=torch.float64))
+    data = line_mixture((0.5, 0.5), (-gap / 2, gap / 2), (STD, STD))
+    return data, Gaussian(data.means[1], STD**2 * torch.eye(1, dtype=torch.float64))
 
 
 def guided(w: float, gap: float, n: int = N) -> Guided:
@@ -177,18 +185,14 @@ def guided(w: float, gap: float, n: int = N) -> Guided:
     data, of_class = two_classes(gap)
     bar = torch.sigmoid(torch.linspace(9.0, -9.0, N_LEVELS, dtype=torch.float64))
     free, conditional = score.exact_eps_model(data, bar), score.exact_eps_model(of_class, bar)
-    start = torch.special.ndtri((torch.arange(n, dtype=torch.float64) + 0.5) / n)[:, None]
-    samples = last(
-        score.ddim_sample(
-            lambda x, t: score.cfg_eps(free(x, t), conditional(x, t), guidance_scale=w),
-            start,
-            torch.arange(N_LEVELS - 1, -1, -1),
-            alphas_bar=bar,
-        )
-    ).squeeze(1)
+
+    def both(x: Tensor, t: Tensor) -> Tensor:
+        return score.cfg_eps(free(x, t), conditional(x, t), guidance_scale=w)
+
+    start, steps = torch.special.ndtri(even(n))[:, None], torch.arange(N_LEVELS - 1, -1, -1)
+    samples = last(score.ddim_sample(both, start, steps, alphas_bar=bar)).squeeze(1)
     density = score.tilted_density(data, of_class, GRID, guidance_scale=w)
-    picks = torch.multinomial(density, 4 * N, replacement=True,
-                              generator=torch.Generator().manual_seed(0))  # fmt: skip
+    picks = torch.multinomial(density, 4 * N, replacement=True, generator=make_generator(0))
     return Guided(samples, density, float(wasserstein_1d(samples, GRID[picks])))
 
 
@@ -199,8 +203,8 @@ def guidance() -> Explorer:
     (everything,) = left.plot(grid, grid, color=SKY, ls=":", label="all data")
     (sharp,) = left.plot(grid, grid, color=BLACK, ls="-", label="sharpened (exact)")
     edges = torch.linspace(-4, 7, 89, dtype=torch.float64)
-    bars = left.stairs(torch.zeros(88).numpy(), edges.numpy(), fill=True, color=ORANGE,
-                       alpha=0.8, label="guided samples")  # fmt: skip
+    bars = left.stairs(np.zeros(88), edges.numpy(), fill=True, color=ORANGE, alpha=0.8)
+    bars.set_label("guided samples")
     left.set(xlabel="x", ylabel="density", xlim=(-4, 6), ylim=(0, 1.5))
     left.legend(loc="upper left", fontsize=8)
     curves = [
@@ -242,11 +246,7 @@ def guidance() -> Explorer:
 
 SAMPLERS = ("DDIM", "DPM-Solver++ (2M)", "DDPM (eta = 1)", "Heun (EDM)")
 SHOWN, N_PATHS, END = 15, 600, 5.2  # trajectories drawn, samples, where "clean" is drawn
-DATA = GaussianMixture(
-    torch.tensor([0.25, 0.35, 0.4], dtype=torch.float64),
-    torch.tensor([[-2.0], [0.2], [1.6]], dtype=torch.float64),
-    torch.tensor([0.25, 0.2, 0.35], dtype=torch.float64),
-)
+DATA = line_mixture((0.25, 0.35, 0.4), (-2.0, 0.2, 1.6), (0.25, 0.2, 0.35))
 BAR = score.alphas_bar_from_betas(score.linear_betas(1000).double())
 
 
@@ -256,56 +256,47 @@ def trajectories(sampler: str, n_passes: int) -> tuple[Tensor, Tensor, int]:
     Half the log-SNR of each state `(k,)`, the states `(k, n)`, and the evaluations really spent: at
     least 3, for Heun an odd number.
     """
-    u = (torch.arange(N_PATHS, dtype=torch.float64) + 0.5) / N_PATHS
-    start = torch.special.ndtri(u)[:, None]
+    start = torch.special.ndtri(even(N_PATHS))[:, None]
     if sampler == "Heun (EDM)":
         sigmas = score.edm_sigmas((n_passes + 1) // 2, sigma_min=0.01, sigma_max=80.0).double()
         states = score.edm_sample(lambda x, s: DATA.denoiser(x, 1.0, s), sigmas[0] * start, sigmas)
-        lam, scales = -sigmas[:-1].log(), (1 + sigmas**2).sqrt()
-        path = torch.stack([sigmas[0] * start, *states]).squeeze(2) / scales[:, None]
-        return _with_end(lam), path, 2 * (len(sigmas) - 1) - 1
-    model = score.exact_eps_model(DATA, BAR)
-    steps = score.ddim_timesteps(1000, n_passes)
-    if sampler == "DPM-Solver++ (2M)":
-        steps = score.log_snr_timesteps(BAR, n_passes)
-        states = score.dpm_solver_sample(model, start, steps, alphas_bar=BAR)
+        lam, scales = -sigmas[:-1].log(), (1 + sigmas**2).sqrt()[:, None, None]
+        start, n_passes = sigmas[0] * start, 2 * (len(sigmas) - 1) - 1
     else:
-        eta = 1.0 if sampler.startswith("DDPM") else 0.0
-        noise = torch.Generator().manual_seed(0)
-        states = score.ddim_sample(model, start, steps, alphas_bar=BAR, eta=eta, generator=noise)
-    path = torch.stack([start, *states]).squeeze(2)
-    return _with_end(score.half_log_snr(BAR[steps])), path, n_passes
-
-
-def _with_end(lam: Tensor) -> Tensor:
-    return torch.cat([lam, torch.tensor([END], dtype=lam.dtype)])
+        model = score.exact_eps_model(DATA, BAR)
+        if sampler == "DPM-Solver++ (2M)":
+            steps = score.log_snr_timesteps(BAR, n_passes)
+            states = score.dpm_solver_sample(model, start, steps, alphas_bar=BAR)
+        else:
+            steps = score.ddim_timesteps(1000, n_passes)
+            how: dict[str, Any] = {
+                "eta": float(sampler.startswith("DDPM")),
+                "generator": make_generator(0),
+            }
+            states = score.ddim_sample(model, start, steps, alphas_bar=BAR, **how)
+        lam, scales = score.half_log_snr(BAR[steps]), torch.ones(())
+    path = torch.stack([start, *states]) / scales
+    return torch.cat([lam, torch.tensor([END], dtype=lam.dtype)]), path.squeeze(2), n_passes
 
 
 def sampler_steps() -> Explorer:
     """Choose a sampler and its evaluations: its paths over the exact flow, and its samples."""
     figure, (left, right) = panels(9.2, 3.6, width_ratios=[1.7, 1])
-    u = (torch.arange(N_PATHS, dtype=torch.float64) + 0.5) / N_PATHS
+    u = even(N_PATHS)
     some = slice(N_PATHS // SHOWN // 2, None, N_PATHS // SHOWN)
     lams = torch.linspace(-5.2, END, 60, dtype=torch.float64)
-    a = torch.sigmoid(2 * lams)
-    exact = torch.stack(
-        [
-            score.exact_flow_1d(DATA, u[some], float(k) ** 0.5, (1 - float(k)) ** 0.5)[:, 0]
-            for k in a
-        ]
-    )
-    left.plot(lams, exact, color=SKY, lw=1, ls="-")
-    paths = left.plot(
-        torch.zeros(2), torch.zeros(2, SHOWN), color=ORANGE, lw=1.2, ls="-", marker="o", ms=3
-    )
+    kept = torch.sigmoid(2 * lams).tolist()
+    exact = [score.exact_flow_1d(DATA, u[some], a**0.5, (1 - a) ** 0.5)[:, 0] for a in kept]
+    left.plot(lams, torch.stack(exact), color=SKY, lw=1, ls="-")
+    paths = left.plot(np.zeros((2, SHOWN)), color=ORANGE, lw=1.2, ls="-", marker="o", ms=3)
     left.set(xlim=(-5.4, 5.4), ylim=(-3.4, 3.4), ylabel="state")
     left.set_xlabel("half log-SNR: noise on the left, data on the right")
     left.set_title("exact flow (blue) and the sampler (orange)")
     grid = torch.linspace(-3.4, 3.4, 300, dtype=torch.float64)
     right.plot(DATA.log_prob(grid[:, None]).exp(), grid, color=BLACK, ls="-")
     edges = torch.linspace(-3.4, 3.4, 52, dtype=torch.float64)
-    bars = right.stairs(torch.zeros(51).numpy(), edges.numpy(), orientation="horizontal",
-                        fill=True, color=BLUE, alpha=0.5)  # fmt: skip
+    turned = {"orientation": "horizontal", "fill": True, "alpha": 0.5}
+    bars = right.stairs(np.zeros(51), edges.numpy(), color=BLUE, **turned)
     right.set(xlabel="density", ylim=(-3.4, 3.4), xlim=(0, 0.9), title="samples and data")
     target = score.exact_flow_1d(DATA, u, 1.0, 0.0).squeeze(1)
 
@@ -330,9 +321,8 @@ EXTENT, SIDE, LINE = 4.5, 19, 361
 
 def islands() -> GaussianMixture:
     """Two round modes at (-2, 0) and (2, 0), four to one: the example of lesson 11."""
-    return GaussianMixture(
-        torch.tensor([0.8, 0.2]), torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.tensor([0.5, 0.5])
-    )
+    means = torch.tensor([[-2.0, 0.0], [2.0, 0.0]])
+    return GaussianMixture(torch.tensor([0.8, 0.2]), means, torch.tensor([0.5, 0.5]))
 
 
 def score_field(
@@ -354,16 +344,16 @@ def score_field(
     box = (-EXTENT, EXTENT, -EXTENT, EXTENT)
     picture = left.imshow(np.zeros((81, 81)), extent=box, origin="lower", cmap="Greys", vmax=1.6)
     at, x1 = places.numpy(), axis.numpy()
-    quiver = left.quiver(at[:, 0], at[:, 1], at[:, 0], at[:, 1], color=BLUE,
-                         angles="xy", scale_units="xy", scale=1.6, width=0.004)  # fmt: skip
+    units = {"angles": "xy", "scale_units": "xy", "scale": 1.6, "width": 0.004}
+    quiver = left.quiver(*at.T, *at.T, color=BLUE, **units)
     (ridge,) = left.plot([0, 0], [-EXTENT, EXTENT], color=RED, linestyle="--")
     left.set(xlabel="$x_1$", ylabel="$x_2$", title="density (grey) and σ · score (arrows)")
     (exact_line,) = right.plot(x1, x1, color=BLACK, linestyle="-", label="exact")
     (other_line,) = right.plot(x1, x1, color=ORANGE, linestyle="--", label="learned")
     right.axhline(0, color="#999999", linewidth=0.8)
     (mark,) = right.plot([0], [0], "o", color=RED, linestyle="", label="watershed")
-    right.set(xlabel="$x_1$, at $x_2 = 0$", ylabel="σ · score, first component", ylim=(-3, 3),
-              title="along the line through the modes")  # fmt: skip
+    right.set(xlabel="$x_1$, at $x_2 = 0$", ylabel="σ · score, first component", ylim=(-3, 3))
+    right.set_title("along the line through the modes")
     right.legend(loc="upper right")
 
     def update(sigma: float, arrows: str) -> str:
@@ -382,7 +372,6 @@ def score_field(
             said = f"; {arrows}: relative error {100 * float(error):.1f} % where the data are"
         density = noised.log_prob(pixels).exp()
         picture.set_data((density / density.max()).reshape(81, 81).numpy())
-        picture.set_clim(0, 1.6)
         lengths = shown.norm(dim=1, keepdim=True).clamp(min=1e-9)
         drawn = shown / lengths * lengths.clamp(max=1.0)  # long arrows are cut, or they hide it all
         quiver.set_UVC(*drawn.T.numpy())
@@ -412,14 +401,7 @@ def watershed(axis: Tensor, slope: Tensor) -> float:
 N_POINTS, N_SHOWN, N_DESCENT, TOP = 1000, 30, 100, 3.2
 PATHS: dict[str, SDE] = {"VP": VP(), "sub-VP": SubVP(), "VE": VE(0.1, 10.0), "straight": Straight()}
 NOISE = (0.0, 0.25, 0.5, 1.0, 1.5)
-
-
-def two_hills() -> GaussianMixture:
-    """Two hills of different size on a line, double precision."""
-    weights, means = torch.tensor([0.35, 0.65]), torch.tensor([[-1.2], [1.4]])
-    return GaussianMixture(
-        weights.double(), means.double(), torch.tensor([0.3, 0.5], dtype=torch.float64)
-    )
+HILLS = line_mixture((0.35, 0.65), (-1.2, 1.4), (0.3, 0.5))
 
 
 class Descent(NamedTuple):
@@ -432,6 +414,10 @@ class Descent(NamedTuple):
     memory: float  # correlation of start and end
 
 
+def _noised(sde: SDE, t: Tensor) -> GaussianMixture:
+    return HILLS.noised(float(sde.alpha(t)), float(sde.sigma(t)))
+
+
 def scale_at(sde: SDE, t: Tensor) -> Tensor:
     """What heights are divided by: 1 on the way of `VP`."""
     return (sde.alpha(t) ** 2 + sde.sigma(t) ** 2).sqrt()
@@ -442,17 +428,13 @@ def descend(path: str, noise: float) -> Descent:
 
     0 is the ODE, 1 the reverse SDE; starts and noise are the same for every call.
     """
-    if path not in PATHS:
-        raise ValueError(f"sde_paths: path is {path!r}, expected one of {', '.join(PATHS)}")
-    sde, data, g = PATHS[path], two_hills(), torch.Generator().manual_seed(14)
+    sde, g = PATHS[path], make_generator(14)
     u = torch.linspace(torch.pi, 0, N_DESCENT + 1, dtype=torch.float64)
     ts = 0.98 * (1 - u.cos()) / 2  # steps shrink towards both ends
-    top = data.noised(float(sde.alpha(ts[0])), float(sde.sigma(ts[0])))
-    x_T = top.sample(N_POINTS, generator=g)
-    fresh = data.sample(N_POINTS, generator=g)[:, 0]
-    states = torch.stack(
-        list(reverse_sde_sample(sde, exact_score(data, sde), x_T, ts, noise=noise, generator=g))
-    )[..., 0]
+    x_T = _noised(sde, ts[0]).sample(N_POINTS, generator=g)
+    fresh, slope = HILLS.sample(N_POINTS, generator=g)[:, 0], exact_score(HILLS, sde)
+    run = reverse_sde_sample(sde, slope, x_T, ts, noise=noise, generator=g)
+    states = torch.stack(list(run))[..., 0]
     return Descent(
         ts.numpy(),
         (states / scale_at(sde, ts)[:, None]).numpy(),
@@ -464,13 +446,9 @@ def descend(path: str, noise: float) -> Descent:
 
 def shade(path: str, ts: Tensor, grid: Tensor) -> Tensor:
     """Exact densities of the scaled heights, one column a time, `(grid, times)`."""
-    sde, data = PATHS[path], two_hills()
-    columns = []
-    for t in ts:
-        scale = scale_at(sde, t)
-        noised = data.noised(float(sde.alpha(t)), float(sde.sigma(t)))
-        columns.append(noised.log_prob((grid * scale)[:, None]).exp() * scale)
-    return torch.stack(columns, 1)
+    sde = PATHS[path]
+    at = [(_noised(sde, t), scale_at(sde, t)) for t in ts]
+    return torch.stack([law.log_prob((grid * s)[:, None]).exp() * s for law, s in at], 1)
 
 
 def sde_paths() -> Explorer:
@@ -493,8 +471,8 @@ def sde_paths() -> Explorer:
     left.set_ylabel("height, scaled")
     edges = np.linspace(-TOP, TOP, 41)
     (exact,) = right.plot(backgrounds["VP"][:, 0], grid.numpy(), color=BLACK, linestyle="--")
-    low = right.barh(edges[:-1], np.zeros(40), np.diff(edges), align="edge", color=BLUE)
-    high = right.barh(edges[:-1], np.zeros(40), np.diff(edges), align="edge", color=ORANGE)
+    turned = {"orientation": "horizontal", "fill": True}
+    low, high = (right.stairs(0 * edges[1:], edges, color=c, **turned) for c in (BLUE, ORANGE))
     left.set_xticks([0.8, 0.6, 0.4, 0.2])
     right.set(xlim=(0, 0.75), xlabel="density at t = 0", title="blue: started low")
     right.set_xticks([0.0, 0.25, 0.5, 0.75])
@@ -508,10 +486,8 @@ def sde_paths() -> Explorer:
         unit = len(d.started_high) * (edges[1] - edges[0])
         below, _ = np.histogram(d.heights[-1][~d.started_high], edges)
         above, _ = np.histogram(d.heights[-1][d.started_high], edges)
-        for bar, over, b, a in zip(low, high, below / unit, above / unit, strict=True):
-            bar.set_width(b)
-            over.set_x(b)
-            over.set_width(a)
+        low.set_data(below / unit)
+        high.set_data((below + above) / unit, baseline=below / unit)
         exact.set_xdata(backgrounds[path][:, 0])
         kind = "the ODE" if noise == 0 else "reverse SDE" if noise == 1 else "in between"
         left.set_title(f"{path}, noise {noise:g}" + ("" if noise > 1 else f": {kind}"))

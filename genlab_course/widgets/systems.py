@@ -2,10 +2,13 @@
 
 import html
 from functools import lru_cache, partial
+from itertools import chain
+from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 from torch import Generator, Tensor
 
@@ -28,6 +31,14 @@ N, STEPS, STEPS_UP = 3, 8, 2  # few, to be quick; with 6 and w = 6 the ink is go
 KINDS = ("digit", "colour", "stroke", "slant")
 
 
+def _plain(prompt: str) -> str:
+    return " ".join(prompt.lower().strip().rstrip(".").split())
+
+
+def _paint(artist: AxesImage, picture: Tensor) -> None:
+    artist.set_data(picture.clamp(0, 1).permute(1, 2, 0).double().numpy())
+
+
 def caption_sampler(
     glide: Glide, judge: Classifier, prompt: str = "a thin red seven leaning right"
 ) -> Explorer:
@@ -44,18 +55,12 @@ def caption_sampler(
         ax.set(xticks=[], yticks=[])
     for row, side in zip(axes, sides, strict=True):
         row[0].set_ylabel(f"{side} x {side}")
-    last: dict[tuple[str, float, int], Tensor] = {}
 
-    @torch.inference_mode()
+    @lru_cache(1)  # drawn anew only when one of its own controls has moved
     def small_pictures(caption: str, w: float, seed: int) -> Tensor:
-        """Drawn anew only when one of its own controls has moved."""
-        if (caption, w, seed) not in last:
-            last.clear()
-            last[caption, w, seed] = glide.base.sample(
-                [caption] * N, guidance_scale=w, interval=glide.interval, n_steps=STEPS,
-                generator=torch.Generator().manual_seed(seed),
-            )  # fmt: skip
-        return last[caption, w, seed]
+        how: dict[str, Any] = {"n_steps": STEPS, "generator": Generator().manual_seed(seed)}
+        how |= {"guidance_scale": w, "interval": glide.interval}
+        return glide.base.sample([caption] * N, **how)
 
     @torch.inference_mode()
     def update(prompt: str, w: float, s: float, seed: int) -> str:
@@ -63,17 +68,12 @@ def caption_sampler(
             claims = read(prompt)
         except ValueError as error:
             return f"<b>Not drawn.</b> {html.escape(str(error))}"
-        caption = " ".join(prompt.lower().strip().rstrip(".").split())
-        small = small_pictures(caption, w, seed)
-        large = glide.upsampler.sample(
-            [caption] * N, small, s=s, n_steps=STEPS_UP,
-            generator=torch.Generator().manual_seed(seed),
-        )  # fmt: skip
-        images = ((large + 1) / 2).clamp(0, 1)
+        captions, small = [_plain(prompt)] * N, small_pictures(_plain(prompt), w, seed)
+        how: dict[str, Any] = {"n_steps": STEPS_UP, "generator": Generator().manual_seed(seed)}
+        images = ((glide.upsampler.sample(captions, small, s=s, **how) + 1) / 2).clamp(0, 1)
         kept = kept_words(images, [claims] * N, judge)
-        for row, pictures in zip(shown, (((small + 1) / 2).clamp(0, 1), images), strict=True):
-            for artist, picture in zip(row, pictures, strict=True):
-                artist.set_data(picture.permute(1, 2, 0).numpy())
+        for artist, picture in zip(chain(*shown), chain((small + 1) / 2, images), strict=True):
+            _paint(artist, picture)
         for k, ax in enumerate(axes[1]):
             broken = [kind for kind in KINDS if kept[kind][k] == 0]
             said = f"not its {', '.join(broken)}" if broken else "every word kept"
@@ -98,17 +98,17 @@ def latent_sampler(model: LatentDiffusion, evaluator: scene_evaluation.Classifie
 
     @torch.inference_mode()
     def update(prompt: str, w: float, steps: int, noise: int) -> str:
-        words = " ".join(prompt.lower().strip().rstrip(".").split())
+        words = _plain(prompt)
         try:
             facts = read_scenes([words])
         except ValueError as error:
             return f"<b>Not drawn.</b> {html.escape(str(error))}"
-        generator = torch.Generator().manual_seed(noise)
-        states = list(model.codes([words], 1, guidance_scale=w, n_steps=steps, generator=generator))
+        how: dict[str, Any] = {"n_steps": steps, "generator": Generator().manual_seed(noise)}
+        states = list(model.codes([words], 1, guidance_scale=w, **how))
         chosen = [round(k * steps / (len(axes) - 1)) for k in range(len(axes))]
         images = model.decode(torch.cat([states[k] for k in chosen])).clamp(0, 1)
         for ax, artist, k, image in zip(axes, shown, chosen, images, strict=True):
-            artist.set_data(image.permute(1, 2, 0).numpy())
+            _paint(artist, image)
             ax.set_title(f"after {k} steps", fontsize=9)
         seen = scene_evaluation.read_pictures(images[-1:], facts, evaluator)
         said = facts.clone()
@@ -116,8 +116,7 @@ def latent_sampler(model: LatentDiffusion, evaluator: scene_evaluation.Classifie
         kept = scene_evaluation.kept_facts(images[-1:], facts, evaluator)
         broken = [kind for kind in ("digit", "colour") if kept[kind][0] == 0]
         verdict = f"broken: {', '.join(broken)}" if broken else "every word kept"
-        evaluations = steps if w == 1 else 2 * steps
-        cost = f"{evaluations} evaluations of the network, one of the decoder"
+        cost = f"{steps if w == 1 else 2 * steps} evaluations of the network, one of the decoder"
         return f"the evaluator reads: {write_scenes(said)[0]}; {verdict}; {cost}"
 
     return explore(figure, update, prompt=entry("prompt", "a red seven left of a blue three"),
@@ -146,8 +145,7 @@ def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") ->
     blank = torch.zeros(3, n_frames, side, side)
     large = left.imshow(blank[:, 0].permute(1, 2, 0).numpy(), vmin=0, vmax=1)
     strip = right.imshow(canvas(blank).numpy(), vmin=0, vmax=1)
-    corner = (-0.5, -0.5)
-    mark = right.add_patch(Rectangle(corner, side, side, fill=False, ec=ORANGE, lw=2.5))
+    mark = right.add_patch(Rectangle((-0.5, -0.5), side, side, fill=False, ec=ORANGE, lw=2.5))
     left.set_axis_off()
     right.set(yticks=[], xlabel="frame", xticks=[pitch * f + side / 2 for f in range(n_frames)])
     right.set_xticklabels([str(f) for f in range(n_frames)])
@@ -156,13 +154,10 @@ def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") ->
     def video(prompt: str, seed: int, how: str) -> Tensor:
         like = maker.no_caption.state
         shape = (1, *maker.event_shape)
-        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=like.dtype)
+        noise = torch.randn(shape, generator=Generator().manual_seed(seed), dtype=like.dtype)
         noise = noise[:, :, :1].expand(shape) if how == SHARED else noise
-        made: Tensor = maker.sample(
-            [prompt.lower().strip().rstrip(".")], guidance_scale=GUIDANCE, n_steps=N_STEPS,
-            joined=how == TOGETHER, noise=noise,
-        )[0]  # fmt: skip
-        return made
+        few: dict[str, Any] = {"guidance_scale": GUIDANCE, "n_steps": N_STEPS}
+        return maker.sample([_plain(prompt)], joined=how == TOGETHER, noise=noise, **few)[0]
 
     def update(frame: int, seed: int, how: str, prompt: str) -> str:
         try:
@@ -170,7 +165,7 @@ def video_frames(maker: TextToVideo, prompt: str = "a red seven moving left") ->
         except ValueError as error:
             return f"This network knows another language: {html.escape(str(error))}"
         made = video(prompt, seed, how)
-        large.set_data(made[:, frame].permute(1, 2, 0).numpy())
+        _paint(large, made[:, frame])
         strip.set_data(canvas(made).numpy())
         mark.set_x(pitch * frame - 0.5)
         grey = made.amax(0)[None]
@@ -212,9 +207,7 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
             given, image = k < n_given, k < len(row) and row[k] == IMAGE
             bar.set_height(height)
             bar.set_color(ORANGE if image else GREY if given else BLUE)
-            label.set_y(height)
-            label.set_text(f"{height:.2g}" if k < len(row) else "")
-            label.set_color(BLACK)
+            label.set(y=height, text=f"{height:.2g}" if k < len(row) else "", color=BLACK)
         left.set_xticklabels(names)
 
     @torch.no_grad()
@@ -234,9 +227,8 @@ def write_and_draw(model: LanguageAndImage) -> Explorer:
             absent.set_text("no image token:\nnobody draws")
             return f"written: “{text}”; seven words and no image token"
         absent.set_text("")
-        draw = partial(model.draw, n_steps=STEPS_WRITE_AND_DRAW, generator=generator)
-        image = draw(written.states, guidance_scale=guidance)
-        picture.set_data(((image[0] + 1) / 2).clamp(0, 1).permute(1, 2, 0).double().numpy())
+        how: dict[str, Any] = {"n_steps": STEPS_WRITE_AND_DRAW, "guidance_scale": guidance}
+        _paint(picture, (model.draw(written.states, generator=generator, **how)[0] + 1) / 2)
         return f"written: “{text}”; drawn from {len(text.split()) + 1} states"
 
     return explore(figure, update, prompt=entry("prompt", "a thin red"),
