@@ -166,12 +166,20 @@ def serve(folder: Path, port: int, *, browser: bool = True) -> int:
     command = voila_command(folder, port, browser=browser)
     require_free(port)
     print(f"http://127.0.0.1:{port}/   (Ctrl-C ends it)", flush=True)
-    with subprocess.Popen(command, env=voila_environment(folder)) as process:
-        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            return 0
-        finally:
-            signal.signal(signal.SIGTERM, before)
-            process.terminate()  # nothing, when it has ended
+    running: list[subprocess.Popen[bytes]] = []
+
+    def end(*_: object) -> None:
+        for process in running:  # nothing, when it has ended
+            process.terminate()
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        running.append(subprocess.Popen(command, env=voila_environment(folder)))
+        return running[0].wait()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        end()
+        for process in running:
+            process.wait()
