@@ -7,12 +7,9 @@ removed again. Dials and likelihood are what the object declares; nobody checks 
 
 import copy
 import itertools
-import math
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
 from typing import Any, Literal
 
 import torch
@@ -22,6 +19,7 @@ from genlab.autoregressive.images import ImageTransformer, PixelCNN, TwoStacks
 from genlab.core.capabilities import Kind, likelihood_kind
 from genlab.core.tensors import last
 from genlab.map import ADVERSARIAL, AUTOREGRESSIVE, FLOW, LATENT, SCORE, place
+from genlab.metrics.cost import Passes
 from genlab.nn.transformer import TransformerConfig
 from genlab.score.diffusion import DDPM
 from genlab.score.samplers import ddim_sample, ddim_timesteps
@@ -53,10 +51,10 @@ class Subject:
     more_steps: Callable[[], "Subject"] | None = None  # the same with twice the steps
 
 
-def _watch(subject: Subject, n: int, seed: int) -> list["_Log"]:
+def _watch(subject: Subject, n: int, seed: int) -> list[Passes]:
     """Draw `n` samples once and note what each stage did; the subject is left as it was."""
     clock = itertools.count()
-    logs = [_Log(stage, clock) for stage in subject.stages]
+    logs = [Passes(s.network, s.event_shape, clock) for s in subject.stages]
     try:
         with torch.no_grad():
             subject.draw(n, Generator().manual_seed(seed))
@@ -67,78 +65,6 @@ def _watch(subject: Subject, n: int, seed: int) -> list["_Log"]:
         if not log.uses:
             raise ValueError(f"{subject.name}: the stage {stage.name!r} was never used")
     return logs
-
-
-class _Log:
-    """Counts the uses of a network's layers and keeps what each pass reads."""
-
-    def __init__(self, stage: Stage, clock: Iterator[int]) -> None:
-        self.event_shape, self.clock = stage.event_shape, clock
-        self.times: list[int] = []
-        self.uses: Counter[int] = Counter()
-        self.rows: Counter[int] = Counter()
-        self.reads: dict[int, list[Tensor]] = {}  # in the order in which layers are first used
-        layers = [m for m in stage.network.modules() if next(m.parameters(), None) is not None]
-        if not layers:
-            raise ValueError(f"the stage {stage.name!r} has no layer with parameters to watch")
-        self.handles = [layer.register_forward_pre_hook(self._note) for layer in layers]
-
-    def _note(self, layer: nn.Module, inputs: tuple[object, ...]) -> None:
-        self.uses[id(layer)] += 1
-        self.rows[id(layer)] += len(inputs[0]) if inputs and isinstance(inputs[0], Tensor) else 0
-        self.times.append(next(self.clock))
-        positions = read_positions(inputs[0], self.event_shape) if inputs else None
-        if positions is not None:
-            kept = positions.detach().clone()  # a sampler may write into what it has shown
-            self.reads.setdefault(id(layer), []).append(kept)
-
-    @property
-    def passes(self) -> int:
-        """Uses of the busiest layer."""
-        return max(self.uses.values())
-
-    def evaluations(self, n: int) -> int:
-        """Rows for one of `n` samples, all passes together; a row may hold several frames."""
-        busiest = (self.rows[layer] for layer, uses in self.uses.items() if uses == self.passes)
-        return min((rows for rows in busiest if rows >= n * self.passes), default=0) // n
-
-    def share(self) -> float:
-        """The proportion of the output's positions that are new in a pass after the first."""
-        total = math.prod(self.event_shape)
-        for reads in self.reads.values():  # the first layer whose input changes sees the output
-            new = [n for n in (new_positions(*pair) for pair in pairwise(reads)) if n > 0]
-            if new:
-                return min(1.0, sum(new) / len(new) / total)
-        return math.nan if self.passes <= 1 else 1.0
-
-
-def read_positions(x: object, event_shape: tuple[int, ...]) -> Tensor | None:
-    """Read a layer's input as positions `(b, p)` of the output, or None if it cannot be that.
-
-    Tokens are taken as they are, images of the same height and width pixel by pixel, and numbers
-    when there are as many as the output has; `event_shape` is (n,), (c, h, w) or (c, f, h, w).
-    """
-    if not isinstance(x, Tensor) or x.ndim < 2:
-        return None
-    if len(event_shape) == 1 and x.is_floating_point():
-        return x if x.ndim == 2 and x.shape[1] >= event_shape[0] else None
-    if not x.is_floating_point() or (x.ndim >= 4 and x.shape[-2:] == event_shape[-2:]):
-        return x.flatten(1)
-    return x if x.ndim == 2 and x.shape[1] == math.prod(event_shape) else None
-
-
-def new_positions(before: Tensor, now: Tensor) -> float:
-    """Positions that a pass reads and the one before it did not, a mean over the batch.
-
-    The input may have grown, `(b, p)` to `(b, q)`; short, what came before is in a cache.
-
-    >>> new_positions(torch.tensor([[1, 2]]), torch.tensor([[1, 2, 7]]))
-    1.0
-    """
-    p, q = before.shape[1], now.shape[1]
-    if len(before) != len(now) or q < p or q == 1:
-        return float(q)
-    return float((before != now[:, :p]).double().sum(1).mean()) + q - p
 
 
 @dataclass(frozen=True)

@@ -44,13 +44,6 @@ def test_hooks_are_removed_when_drawing_fails():
     assert not any(m._forward_pre_hooks for m in model.modules())
 
 
-def test_condition_and_time_are_not_taken_for_the_output():
-    assert eye.read_positions(torch.zeros(2, dtype=torch.long), (1, 8, 8)) is None  # labels
-    assert eye.read_positions(torch.zeros(2, 32), (1, 8, 8)) is None  # an embedded time
-    assert eye.read_positions(torch.zeros(2, 16, 4, 4), (1, 8, 8)) is None  # a lower level
-    assert eye.read_positions(torch.zeros(2, 3, 8, 16, 16), (3, 8, 16, 16)).shape == (2, 6144)
-
-
 WAYS = {
     "autoregressive": {"sequential"},
     "score / diffusion": {"multi-step", "one-pass", "parallel-refinement"},

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from genlab.metrics.cost import multiply_adds, network_passes
+from genlab.metrics.cost import multiply_adds, network_passes, read_positions
 
 
 def network() -> nn.Sequential:
@@ -54,3 +54,10 @@ def test_a_network_used_k_times_counts_k_whatever_the_batch(times):
     for size in (1, 99):
         run = lambda size=size: [net(torch.zeros(size, 2)) for _ in range(times)]
         assert network_passes(net, run) == times
+
+
+def test_condition_and_time_are_not_taken_for_the_output():
+    assert read_positions(torch.zeros(2, dtype=torch.long), (1, 8, 8)) is None  # labels
+    assert read_positions(torch.zeros(2, 32), (1, 8, 8)) is None  # an embedded time
+    assert read_positions(torch.zeros(2, 16, 4, 4), (1, 8, 8)) is None  # a lower level
+    assert read_positions(torch.zeros(2, 3, 8, 16, 16), (3, 8, 16, 16)).shape == (2, 6144)
