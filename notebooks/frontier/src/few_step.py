@@ -771,7 +771,7 @@ show(
     "matching falls from 14 to 4. The consistency models start near 4 and rise. "
     "Shortcut falls from 7 to 3.5, MeanFlow from 6 to 3.5 at two evaluations.",
 )
-figure, ax = plt.subplots(figsize=(9, 4))
+figure, ax = plt.subplots(figsize=(10.5, 4.2))
 drawn = [
     SAMPLERS[name](net, noise[:10], 2, asked[:10])
     for name, net in ({"flow matching": teacher} | students).items()
