@@ -166,7 +166,7 @@ draw_machine()
 # %% [markdown]
 # ## Predict first
 #
-# Write down a number for each question.
+# A number each.
 #
 # 1. The network draws in ten steps. Until which step can you still change the *digits* in its caption, and until which step the *colours*?
 # 2. A picture has 3,072 numbers, its code 256. How many times cheaper does that make one convolution with the same channels: 4, 12 or 16 times?
@@ -177,7 +177,7 @@ draw_machine()
 # The captions are about one or two handwritten digits on paper. A caption gives the digit and the colour of each object and says where the first one
 # stands: *left of*, *right of*, *above* or *below* the second. There are 60 captions of one object and $60\cdot4\cdot60 = 14{,}400$ of two.
 #
-# Two-object captions are a hard test, because the words have to be **bound**: the *red* belongs to the *seven*, the *blue* to the *three*. Besides, one
+# Two objects are a hard test, because the words must be **bound**: the *red* belongs to the *seven*, the *blue* to the *three*. Besides, one
 # picture has two captions (*a red seven left of a blue three* is *a blue three right of a red seven*), so *red* may come first or second for the same picture.
 #
 # **The split is fixed.** Of our 10,000 MNIST digits, 6,000 train the generator and 2,500 the evaluator, a small classifier that will mark every picture.
