@@ -105,7 +105,7 @@ def new_positions(before: Tensor, now: Tensor) -> float:
 
     The input may have grown, `(b, p)` to `(b, q)`; short, what came before is in a cache.
 
-    >>> new_positions(torch.tensor([[1, 2]]), torch.tensor([[1, 2, 7]]))
+    >>> new_positions(Tensor([[1, 2]]), Tensor([[1, 2, 7]]))
     1.0
     """
     p, q = before.shape[1], now.shape[1]
