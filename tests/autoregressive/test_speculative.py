@@ -110,6 +110,14 @@ def test_texts_are_distributed_as_the_target(k, generator):
     assert bool(((found - exact).abs() < 5 * (exact * (1 - exact) / N).sqrt()).all())
 
 
+def test_a_draft_that_is_the_target_is_always_kept(generator):
+    step = speculative_round(
+        logits_of(P1), draft_from(P1), torch.zeros(200, 1, dtype=torch.long),
+        torch.ones(200, dtype=torch.long), 3, generator=generator,
+    )  # fmt: skip
+    assert step.kept.eq(3).all()
+
+
 def test_tokens_per_pass_are_as_many_as_the_formula_says(generator):
     # distributions that do not depend on the text: each draft is kept with the same chance
     p, q = torch.tensor([0.5, 0.3, 0.2]), torch.tensor([0.2, 0.2, 0.6])

@@ -126,6 +126,14 @@ def test_a_reading_shows_nearly_all_of_the_text_once_and_the_next_is_spelled_ane
     assert first != second
 
 
+def test_overlooked_merges_leave_shorter_tokens():
+    lengths = [
+        sum(len(SPELLER.decode(row)) for row in next(stream(batch_size=16, drop=drop)))
+        for drop in (0.0, 0.5)
+    ]
+    assert lengths[1] < 0.9 * lengths[0]
+
+
 @pytest.mark.parametrize("n_before", [0, 3, 60])
 def test_the_stream_is_resumed_where_it_was_left(n_before):
     left, taken = stream(), stream(seed=99)
