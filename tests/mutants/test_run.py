@@ -39,6 +39,7 @@ def tree(tmp_path):
     """A small repository with one function, three test files and seven mutants."""
     files = {
         "pyproject.toml": '[tool.pytest.ini_options]\naddopts = ["--import-mode=importlib"]\n',
+        "docs/page.md": "",
         "genlab/__init__.py": "",
         "genlab_course/__init__.py": "",
         "genlab/small.py": PACKAGE,

@@ -170,6 +170,13 @@ def test_the_surest_tokens_appear_first():
     seen = torch.tensor([[False, True, True, True]])  # the first is in sight
     assert within_budget(logits, seen, 0.0).tolist() == [[False, False, False, True]]
     assert within_budget(logits, seen, 0.1).tolist() == [[False, True, True, True]]
+    alike, hidden = torch.zeros(1, 4, 3), torch.ones(1, 4, dtype=torch.bool)  # log 3 = 1.10 each
+    assert [int(within_budget(alike, hidden, b).sum()) for b in (1.0, 1.5, 2.5, 3.5)] == [
+        1,
+        2,
+        3,
+        4,
+    ]
 
 
 @pytest.mark.parametrize(
