@@ -75,7 +75,7 @@ unit: $(VENV)/.dev
 
 .PHONY: verify
 verify: $(VENV)/.dev ## Measure the figures on every system's card again (some minutes)
-	$(PYTEST) -n $(WORKERS) -m verify tests/systems
+	$(PYTEST) -n $(WORKERS) -m verify tests/zoo
 
 .PHONY: notebooks
 notebooks: $(VENV)/.dev ## Run every notebook and compare its outputs; prints time and memory
