@@ -180,11 +180,11 @@ PAYS = {  # family, or way of sampling: what is paid, and why
     ),
     "few-step": (
         "no likelihood of the teacher's kind, some quality or variety, and a second training",
-        "large steps leave the path of the ODE; a student is trained to jump (lesson 14)",
+        "large steps leave the path of the ODE; a student is trained to jump (frontier)",
     ),
     "parallel-refinement": (
         "only a bound, and tokens filled in one step ignore one another",
-        "positions that are filled together are drawn as if independent (lesson 15)",
+        "positions that are filled together are drawn as if independent (frontier)",
     ),
     "two-stage": (
         "the parts add their costs, and the weakest link sets the likelihood",

@@ -82,7 +82,7 @@ _LABS = {  # labs and frontier notebooks whose exercises begin with a shorter wo
 }
 
 
-RETIRED = ("15.residual", "15.tokens-a-pass", "15.price-of-parallel")  # old progress names them
+RETIRED = ("15.residual", "15.tokens-a-pass", "15.price-of-parallel")  # ids never given again
 
 
 def all_exercises() -> Iterator[Exercise]:

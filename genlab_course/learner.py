@@ -392,7 +392,7 @@ def table(rows: list[Standing]) -> str:
     if following is not None:
         verb = "Go on with" if following.begun else "Next"
         say = f"**{verb}: [{following.title}]({following.name})**"
-        say += f" ({following.minutes} minutes to read; about {minutes / 60:.0f} hours are left)"
+        say += f" ({following.minutes} minutes; about {minutes / 60:.0f} hours are left)"
     lines = [say, "", "| | lesson or lab | minutes | exercises | quiz |", "|---|---|---|---|---|"]
     for row in rows:
         mark = "✓" if row.done else "…" if row.begun else ""

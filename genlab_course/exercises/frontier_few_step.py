@@ -114,7 +114,7 @@ MEAN_FLOW = Exercise(
     judge=lambda loss: _slopes(mean_flow_loss, (_X, _EPS, _R, _T), loss),
     mistakes=Mistake.pairs(
         lambda u, x, e, r, t: mean_flow_loss(lambda x, a, b: u(x, r + b - t, b), x, e, r, t),
-        "r stays where it is while you differentiate in t: its tangent is 0.",
+        "r stays where it is while you differentiate in t: its rate is 0.",
         lambda u, x, e, r, t: mean_flow_loss(lambda x, a, b: u(x.detach(), a, b), x, e, r, t),
         "Your derivative holds x fixed; along the path x moves, too, with velocity v.",
         lambda u, x, e, r, t: mean_flow_loss(u, e, x, r, t),

@@ -193,7 +193,7 @@ course.solution("15.deepseek-v3")
 # %% [markdown]
 # <details><summary>After your card is right</summary>
 #
-# A common wrong turn here is to let the news decide. Several tokens are predicted at once, and so one thinks of parallel generation. But a draft that is checked from left to right is
+# A common mistake here is to go by what is new. Several tokens are predicted at once, which suggests parallel generation. But a draft that is checked from left to right is
 # still autoregression. The exactness of that check is proved in [discrete and parallel](frontier/discrete_and_parallel.ipynb).
 #
 # </details>
@@ -287,7 +287,7 @@ for family in FAMILIES:
     print(f"{family:<18} alone {alone}, in hybrids {hybrids}")
 
 # %% [markdown]
-# Two things to see. Most of these texts name an objective; **one in twelve says what kind of likelihood the model has** (question 1), and for the others you infer it or cannot. And one row stands empty when it is asked for alone: among the releases that we found, none samples from a variational autoencoder by itself. Autoencoders serve as the *codec* of something else. (Energy-based models are rare, not extinct: Gladstone et al. 2025, arXiv:2507.02092.)
+# Two things to see. Most of these texts name an objective; **one in twelve says what kind of likelihood the model has** (question 1), and for the others you infer it or cannot. And no release belongs to the latent-variable row alone: among those that we found, none samples from a variational autoencoder by itself. Autoencoders serve as the *codec* of something else. (Energy-based models are rare, not extinct: Gladstone et al. 2025, arXiv:2507.02092.)
 #
 # **More of them.** The widget deals labelled texts of the bank, retold from public systems. Answer all four steps, compare, and go on. After ten texts: which step do you get
 # wrong most often, and what do you take for what?
@@ -362,7 +362,7 @@ check("KL = sum of Fisher divergences over noise",
 #
 # - **sequential evaluations**: how often the network is called, one call after the other. This is the latency;
 # - **evaluations**: the rows of the batch that belong to one sample, added up over the calls. This is the work;
-# - the **fraction of new positions** in a call: one of $n$, and the model writes token by token; all, and it repaints the whole;
+# - the **fraction of new positions** in a call: one of $n$ if the model writes token by token, all if it redraws everything;
 # - **growth**: what happens to the calls when the output is twice as long, or the dial of steps is turned up to twice as many.
 #
 # What is **declared** belongs to the object and is believed: which dials it offers, and which likelihood (`log_prob`, `elbo`, or neither). Together they are its **fingerprint**. Count by hand for one model:
@@ -542,7 +542,7 @@ assert not set(claim.paradigms.value) & set(fact.families), "they agree on a fam
 # %% [markdown]
 # ## 5. It fails: numbers of different kinds
 #
-# Reading and counting give you a place. Now somebody hands you a table of numbers as well, sorted by bits per dimension, and the VAE stands behind the transformer. Is it the worse model? Its number is a *bound* (lesson 05): the true value is smaller by an unknown amount. **A bound below an exact value decides; above it, it decides nothing.** The VAE's own bound moves when it is only computed with more patience:
+# Reading and counting give you a place. Now somebody hands you a table of numbers as well, sorted by bits per dimension, and the VAE stands behind the transformer. Is it the worse model? Its number is a *bound* (lesson 05): the true value is smaller by an unknown amount. **A bound below an exact value decides; above it, it decides nothing.** The VAE's own bound moves when it is computed with 500 draws, not one:
 
 # %%
 from genlab_course.rows import card
@@ -637,7 +637,7 @@ show(figure, alt="A table of all models: one call, calls that follow the length,
 # %% [markdown]
 # ## 7. The course on two pages
 #
-# Everything above, and the course with it, on one sheet. Code makes it from the map and the models' cards, so it cannot drift from them. To print it: `genlab cheatsheet > cheatsheet.md`. The equations have a sheet of their
+# Here is the whole course on two pages. Code makes them from the map and the models' cards, so they stay in step. To print them: `genlab cheatsheet > cheatsheet.md`. The equations have a sheet of their
 # own: `genlab cheatsheet --equations`.
 
 # %%
@@ -836,7 +836,7 @@ check_range("advantage on systems seen before, least of three seeds", min(gaps),
             0.05, 0.25, digits=2, unlike={"for random thirds of the texts": min(blind)})
 
 # %% [markdown]
-# On systems that it has met it is right about nine times of ten, on new ones about three times of four. A release of next month is a new system, so the split by system is the honest one. The bank ships with that split, and with the texts that would leak set `aside`.
+# On systems it has met, the program is right about nine times in ten, on new ones about three in four. A release of next month is a new system, so the split by system is the honest one. The bank ships with that split, and with the texts that would leak set `aside`.
 #
 # **What has it learned?** The largest weights are readable, and some are shortcuts.
 
@@ -897,7 +897,7 @@ HTML(table.replace("<=", "&le;").replace("+-", "&plusmn;"))
 
 # %% [markdown]
 # How far does a training seed move such a distance? Several recipes were trained again, four to eight times each, with other seeds (`benchmarks/league_seeds.py`). Over trainings, drawing included, the standard deviation of the Fréchet distance is 0.01 to 0.13: largest for the transformer (0.13), the energy-based model and the
-# WGAN (0.09 each), smallest for the diffusion model (0.01). (The consistency and masked diffusion models were drawn again, not trained again.) So what may be said? Lower every other row by two standard deviations, and see whether it reaches the front. And count who grants which of three wishes (a *trilemma* to Xiao et al. 2022): some number for the likelihood, one evaluation, a place in front.
+# WGAN (0.09 each), smallest for the diffusion model (0.01). (The consistency and masked diffusion models were drawn again, not trained again.) Three rows lead. Lower each of the others by two standard deviations: does any reach them? And count which models grant which of three wishes (a *trilemma* to Xiao et al. 2022): some number for the likelihood, one evaluation, a place in front.
 
 # %%
 ordered = sorted(rows, key=lambda row: row.frechet)
@@ -972,7 +972,7 @@ widgets.quiz(15)
 # 6. Evaluations are the work, sequential evaluations the wait. Guidance in one batch doubles the first only.
 # 7. Counted: calls, new positions, growth. Declared: dials and likelihood. What is declared can be false.
 # 8. An exact value and a bound are never ranked against each other unless the bound lies below. Error bars of drawing are not those of training.
-# 9. A program that read releases well was right about nine times of ten on systems it had met, and three times of four on new ones.
+# 9. A program that reads releases was right about nine times in ten on systems it had met, and three in four on new ones.
 # 10. Seven systems, five rows: nothing in them that you have not derived.
 #
 # | paradigm | objective | sampler | evaluations | likelihood | pays |

@@ -89,7 +89,7 @@ film(map(frame, (0, 1, 2, 3, 5, 8, 14, 24, 36, 50, 64)), alt=ALT, seconds=5, wid
 # - *tell* a harmless way of choosing which tokens appear first from a harmful one;
 # - *place* both methods on the map.
 #
-# You need lessons 02, 03 and 12; for section 6 the notebook on flow matching; for sections 7 and 8 lesson 15 (Fréchet distance, precision and recall).
+# You need lessons 02, 03 and 12; for section 6 the notebook on flow matching; for 7 lesson 09 (Fréchet distance, recall), for 8 lesson 15.
 #
 # About 105 minutes, exercises included; the cells run in 45 seconds.
 
@@ -114,7 +114,7 @@ course.draw_map("discrete_and_parallel", slim=True)
 #
 # **Step 2. Replace.** The first token that is refused is replaced by a draw from the **residual**, the part of $p$ that the draft gave too little of,
 # $$p'(y)=\frac{\max\big(p(y)-q(y),0\big)}{\sum_z\max\big(p(z)-q(z),0\big)} .$$
-# What the draft wrote behind it is thrown away, since it was written for another past. If all $k$ tokens are kept, the same pass of the target yields one token more. A round therefore adds between 1 and $k+1$ tokens.
+# What the draft wrote after it is thrown away, since it assumed a different past. If all $k$ tokens are kept, the same pass of the target yields one token more. A round therefore adds between 1 and $k+1$ tokens.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)  # exact numbers first
@@ -407,7 +407,7 @@ show(
 )
 
 # %% [markdown]
-# With equal places the formula holds (the check above agrees within the sampling error), and the rounds of both drafts stay within a few per cent of it. For large $k$ this is bookkeeping: nearly every round ends at one refused character, so a text of $n$ characters takes about $n(1-a)$ rounds, *in whatever order* easy and hard ones come. For smaller $k$ runs of easy characters cost a little: after a full run the free token falls on an easy place.
+# For constant $a$ the formula holds (the check above agrees within the sampling error), and the rounds of both drafts stay within a few per cent of it. For large $k$ this is bookkeeping: nearly every round ends at one refused character, so a text of $n$ characters takes about $n(1-a)$ rounds, *in whatever order* easy and hard ones come. For smaller $k$ runs of easy characters cost a little: after a full run the free token falls on an easy place.
 # Do not put in the fraction of *first* drafts that are kept: a round begins where the last was stopped, in a hard stretch, so the formula then promises too little (second line of the print). The check at temperature zero tests the bookkeeping of rounds: nothing is random, so the text must be the target's own, letter for letter. (The mistake of your turn 2 would pass it: with one possible token, target and residual agree.)
 #
 # **Where drafts come from.** In products the draft is a small language model, or **multi-token heads**: extra outputs of the target itself that predict the tokens after the next. Gloeckle et al. 2024 train several heads, for example four, on one trunk, and use the extra ones as drafts. Medusa (Cai et al. 2024) adds such heads to a finished model and verifies
@@ -422,10 +422,10 @@ show(
 #
 # **Step 6. Count the guesses.** Token $i$ is guessed exactly when the set $M$ is still hidden ($i\in M$, $m$ tokens) in those orders that write the other $n-m$ tokens first, then $i$, then the rest: a fraction $\frac{(n-m)!\,(m-1)!}{n!}$ of all orders.
 #
-# **Step 7. Replace orders by a time.** Draw a time $t$ evenly from $(0,1)$ and hide each token with probability $t$. The set $M$ is hidden with probability $t^m(1-t)^{n-m}$. Give each guess the weight $1/t$. Then the guess of $i$ from behind $M$ has the total weight $\int_0^1t^{m-1}(1-t)^{n-m}dt=\frac{(m-1)!\,(n-m)!}{n!}$, which is
+# **Step 7. Replace orders by a time.** Draw a time $t$ evenly from $(0,1)$ and hide each token with probability $t$. The set $M$ is hidden with probability $t^m(1-t)^{n-m}$. Give each guess the weight $1/t$. Then the guess of $i$ with $M$ hidden has the total weight $\int_0^1t^{m-1}(1-t)^{n-m}dt=\frac{(m-1)!\,(n-m)!}{n!}$, which is
 # the same fraction. So the mean over orders is an integral over times:
 # $$\boxed{\;-\log p(x)\;\le\;\int_0^1\mathbb E\Big[\frac1t\sum_{i\text{ hidden}}-\log p_\theta(x_i\mid\text{in sight})\Big]dt\;}$$
-# This variational bound (ELBO) is the loss of MDLM (Sahoo et al. 2024) and of LLaDA (Nie et al. 2025), a language model of 8 billion parameters. At $t$ near 1 many tokens count a little, at $t$ near 0 few count much. Masked diffusion **is** autoregression in all orders at once, trained with one network. The network need not even be told $t$: what is in sight says all.
+# This variational bound (ELBO) is the loss of MDLM (Sahoo et al. 2024) and of LLaDA (Nie et al. 2025), a language model of 8 billion parameters. At $t$ near 1 many tokens count a little, at $t$ near 0 few count much. Masked diffusion **is** autoregression in all orders at once, trained with one network. The network does not even need $t$: the visible tokens suffice.
 #
 # The check takes a network of random guesses that fit no joint distribution, and compares the two sides for all 27 texts of three tokens.
 

@@ -36,7 +36,7 @@ show(
     figure,
     alt="Six rows of ten squares of 12 by 12 pixels: noise, then what five networks "
     "make of it with one evaluation each. Flow matching gives a blur of each digit; "
-    "the other four give digits.",
+    "the others mostly digits.",
 )
 
 # %% [markdown]
@@ -227,7 +227,7 @@ for n, colour in ((1, RED), (2, ORANGE), (4, GREEN)):
     )
 right.plot(start, path(q, 0.0, data), color="#222222", linestyle=":", label="exact")
 right.set(xlabel="noise", ylabel="sample")
-right.set_title("one step: the mean; four: nearly exact")
+right.set_title("one step: the mean; four: two clusters")
 right.legend()
 show(
     figure,
@@ -258,7 +258,7 @@ show(
 # |---|---|---|
 # | flow matching | $r=t$ | $u(x,t,t)=v^*(x,t)$ |
 # | consistency | $r=0$ | neighbours on a path see the same end |
-# | shortcut | all, by halving | one jump = two half jumps |
+# | shortcut | halved gaps | one jump = two half jumps |
 # | MeanFlow | all | an identity for the derivative along the path |
 #
 # **Your turn 3 · an average in closed form** *(derive, 5 minutes)*
@@ -289,7 +289,7 @@ check(
 )
 two, zero, one = (torch.tensor([[a]]) for a in (2.0, 0.0, 1.0))
 jump, step = normal_average(two, zero, one, 0.5), velocity(two, one, unit)
-print(f"from noise 2: one jump lands at {(two - jump).item():.3f}, ", end="")
+print(f"from noise 2: one jump lands at {2 - jump.item():.3f}, ", end="")
 print(f"one Euler step at {(two - step).item():.3f}")
 
 
@@ -309,7 +309,7 @@ print(f"one Euler step at {(two - step).item():.3f}")
 #
 # **Your turn 4 · a loss with two faults** *(repair, 10 minutes)*
 #
-# The function below runs without an error. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over batch and coordinates.
+# The function below runs without an error. It has **two** faults, and steps 4 and 5 name both. `u(x, r, t)` is the student, `slow(x, r, t)` its slow copy, `v` the velocity at $(x,t)$. All times have shape `(b, 1)`, pictures are rows of shape `(b, d)`. Return the mean over all entries, a tensor.
 # Both students of this section are trained with *your* loss.
 
 # %%
@@ -495,7 +495,7 @@ check_range(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# Spread falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, over which a bias of order $\Delta$ adds up. At this point that of training is about twice that of distillation; close to the line between the clusters it can be a hundred times as large. So in practice one begins with few levels and adds more as training proceeds (Song and Dhariwal 2023). We keep 16.
+# Spread falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, over which a bias of order $\Delta$ adds up. At this point that of training is about twice that of distillation; close to the line between the clusters it can be up to ten times as large. So in practice one begins with few levels and adds more as training proceeds (Song and Dhariwal 2023). We keep 16.
 #
 # Now train: the teacher by flow matching, 1,200 steps, and two students that begin as its copies, 300 steps each.
 
@@ -792,7 +792,7 @@ show(
 # %% [markdown]
 # **One evaluation.** Each student is far better than its teacher in one step. Consistency distillation is best in every one of the three seeds, and consistency training comes close (question 3): it started from the teacher's weights, but never asked the teacher. With one evaluation these two lie between the teacher's four and eight steps.
 #
-# **More evaluations.** Here the four part ways. The shortcut model improves with each doubling, and at eight meets flow matching with 300 more steps of training (last row). MeanFlow gains most from the second evaluation and loses a little after it, perhaps because its times were drawn for long jumps. The consistency models gain nothing: they know one kind of jump, to the end, and for a second one they have to throw fresh noise on a finished picture.
+# **More evaluations.** Here the four part ways. The shortcut model improves with each doubling, and at eight meets flow matching with 300 more steps of training (last row). MeanFlow is best at two in each seed and then loses a third of that gain, perhaps because its times were drawn for long jumps. The consistency models gain nothing: they know one kind of jump, to the end, and for a second one they have to throw fresh noise on a finished picture.
 #
 # **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet with one evaluation of MeanFlow, and 2025b of 1.72. Equal steps are not equal lessons: of 64 rows, 64 train jumps in a consistency model, 48 in MeanFlow, 16 in a shortcut model. Nor are they equal costs: on this CPU a step of MeanFlow is the most expensive.
 #
@@ -922,7 +922,7 @@ if remake:
 #
 # ## Project: a better single evaluation
 #
-# *(2 to 3 hours)* Improve one of the four students. The rules: it starts from this notebook's teacher, it has 600 training steps of 64 pictures, and its network is `Jump`. Ideas: more levels as training proceeds (consistency); the pseudo-Huber distance of `genlab.score.consistency.huber_distance`; a tangent from the network's own
+# *(2 to 3 hours)* Improve one of the four students. The rules: it starts from this notebook's teacher, it has 600 training steps of 64 pictures, and its network is `Jump`. Ideas: more levels as training proceeds (consistency); the pseudo-Huber distance of `genlab.score.consistency.huber_distance`; a JVP along the network's own
 # $u(x,t,t)$ in place of $\epsilon-x_0$ (Geng et al. 2025b); the teacher's velocity in MeanFlow. **Target, for three training seeds: one evaluation with a Fréchet distance below that of the same seed's teacher in eight Euler steps.** Hand in a table with the three seeds beside this notebook's row, twenty digits, and a paragraph on which change helped and
 # which only seemed to.
 #

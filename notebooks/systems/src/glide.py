@@ -985,7 +985,7 @@ widgets.quiz("glide")
 # 3. A painter that guesses with and without a caption contains a classifier: their difference is its slope, divided by $\sigma^2$.
 # 4. Guidance follows that slope $w$ times; on guesses, noises and scores it is the same line.
 # 5. Hidden captions train the second guess; without them it is never trained at all.
-# 6. Sharpened laws lose variance with every unit of $w$ and move past the caption's own mean: words rise, turn and fall; likeness falls from $w = 1$ on. Guided only where words are decided, pictures keep more likeness at $w = 3$, and more words, too, at $w = 5$.
+# 6. Sharpened distributions lose variance as $w$ grows and move past the caption's own mean: words rise, turn and fall; likeness falls from $w = 1$ on. Guided only where words are decided, pictures keep more likeness at $w = 3$, and more words, too, at $w = 5$.
 # 7. A separate classifier gives the same slope if it reads *noisy* pictures, perfectly; ours does not, and pulls less. CLIP guidance is this, with sentences for classes; the guide gives its own pictures better marks than an independent judge does.
 # 8. Two stages are exact, by the chain rule; a regression in place of the second one blurs, by the law of total variance.
 # 9. The second stage learns from real small pictures and works on drawn ones: noise in training hides the difference.

@@ -461,7 +461,7 @@ with torch.no_grad():
 # sum $a_w + b_f$ is zero. The table has rank one: it *is* a product. So frame $f$ does not read the states $h_j$ of the caption's words themselves by cross-attention, but
 # $$h_{jf} = h_j + W_{\text{clock}}\big((U h_j)\odot(V\,\text{waves}_f)\big),$$
 # each word times the frame's number, where $W_{\text{clock}}$ starts at zero. This is not a detail. Our first networks joined number and words in a perceptron with one hidden layer, which *can* form
-# products but starts with hardly any: after 2,400 steps 54 % of 50 films moved as told. Digits moved along the right axis and tossed a coin for the sense.
+# products but starts with hardly any: after 2,400 steps 54 % of 50 films moved as told. Digits moved along the right axis, but in a random direction.
 
 # %%
 frames, sense = torch.arange(8.0), torch.tensor([-1.0, 1.0])
@@ -698,7 +698,7 @@ for ax, (name, film) in zip(axes, itertools.product(long_films, (0, 1)), strict=
     ax.set(xticks=[], yticks=[], title=f"{pushes[film]}; {name}")
 
 # %% [markdown]
-# Numbers in between are harmless: sines of 2.3 lie between those of 2 and 3, and the film is the trained one at about twice the rate. Numbers beyond the trained ones are not: behind frame 8 the
+# Numbers in between are harmless: sines of 2.3 lie between those of 2 and 3, and the film is the trained one at about twice the rate. Numbers beyond the trained ones are not: after frame 8 the
 # digits turn round and travel back, although most can still be recognised. A longer film needs numbers that were trained, so production systems extend films window by window.
 
 # %% [markdown]
