@@ -1,10 +1,12 @@
 """Passes are counted, whatever the network is made of and however large the batch."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
 
-from genlab.metrics.cost import multiply_adds, network_passes, read_positions
+from genlab.metrics.cost import Passes, multiply_adds, network_passes, read_positions
 
 
 def network() -> nn.Sequential:
@@ -61,3 +63,11 @@ def test_condition_and_time_are_not_taken_for_the_output():
     assert read_positions(torch.zeros(2, 32), (1, 8, 8)) is None  # an embedded time
     assert read_positions(torch.zeros(2, 16, 4, 4), (1, 8, 8)) is None  # a lower level
     assert read_positions(torch.zeros(2, 3, 8, 16, 16), (3, 8, 16, 16)).shape == (2, 6144)
+    assert read_positions(torch.zeros(2, 32), (4,)) is not None
+
+
+def test_a_layer_that_takes_positions_for_rows_adds_no_evaluations():
+    two = nn.ModuleList([nn.Linear(2, 2), nn.Linear(2, 2)])
+    log = Passes(two, (2,), itertools.count())
+    two[0](torch.zeros(3, 2)), two[1](torch.zeros(12, 2))
+    assert log.evaluations(3) == 1

@@ -83,6 +83,7 @@ def test_the_state_of_widgets_is_named(pair):
         ("\n# %%\n# NBVAL_IGNORE_OUTPUT\nprint(3)\n", "hides its output"),
         ('\n# %% tags=["nbval-skip"]\nprint(3)\n', "hides its output"),
         ("\n# %%\n" + "print(3)\n" * 41, "41 lines"),
+        ('\n# %% jupyter={"outputs_hidden": true}\n' + "print(3)\n" * 41, "41 lines"),
         ('\n# %% jupyter={"source_hidden": true}\n' + "print(3)\n" * 71, "71 lines, more than 70"),
         ('\n# %%\ncheck_range("a share", x, 0.0, 1.0, digits=2)\n', "against everything"),
     ],

@@ -132,6 +132,7 @@ PLANE = GaussianMixture(torch.ones(1), torch.zeros(1, 2), torch.ones(1))
     [
         (lambda: consistency_precondition(TWO / 99, sigma_data=0.5, sigma_min=0.02), "at least"),
         (lambda: mean_flow_loss(END, TWO, TWO, TWO, TWO / 2), "at most t"),
+        (lambda: mean_flow_loss(END, TWO, TWO, -TWO, TWO / 2), "r holds"),
         (lambda: exact_consistency_1d(PLANE, TWO[:1, None], TWO[:1], sigma_min=0.02), r"\(2,\)"),
         *(
             (lambda k=k: next(consistency_sample(END, TWO[:, None], k, sigma_min=0.02)), "levels")

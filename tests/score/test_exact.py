@@ -92,3 +92,7 @@ def test_the_observer_sees_signal_and_noise_in_the_stated_ratio(ratio):
     alpha, sigma = (torch.tensor(r).sigmoid().sqrt() for r in (ratio, -ratio))
     expected = alpha * observer.shown[three] + sigma * observer.eps[three]
     assert_close(observer.noised(three, ratio), expected, check_dtype=False)
+
+
+def test_a_hidden_digit_is_guessed_by_chance():
+    assert abs(float(DigitObserver().curve()[0]) - 0.1) < 1e-3

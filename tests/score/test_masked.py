@@ -171,12 +171,13 @@ def test_the_surest_tokens_appear_first():
     assert within_budget(logits, seen, 0.0).tolist() == [[False, False, False, True]]
     assert within_budget(logits, seen, 0.1).tolist() == [[False, True, True, True]]
     alike, hidden = torch.zeros(1, 4, 3), torch.ones(1, 4, dtype=torch.bool)  # log 3 = 1.10 each
-    assert [int(within_budget(alike, hidden, b).sum()) for b in (1.0, 1.5, 2.5, 3.5)] == [
-        1,
-        2,
-        3,
-        4,
-    ]
+    for budget, n in ((1.0, 1), (1.5, 2), (2.5, 3), (3.5, 4)):
+        assert int(within_budget(alike, hidden, budget).sum()) == n
+    sure = torch.tensor([[[0.0, -math.inf], [0, 0]]])
+    assert bool(within_budget(sure, torch.ones(1, 2, dtype=torch.bool), 0.0).all())
+    x, hidden = torch.randn(2, 6, 3), torch.rand(2, 6) > 0.3
+    square = within_budget(x.view(2, 2, 3, 3), hidden.view(2, 2, 3), 1.5)
+    assert torch.equal(square.flatten(1), within_budget(x, hidden, 1.5))
 
 
 @pytest.mark.parametrize(

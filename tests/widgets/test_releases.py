@@ -1,5 +1,7 @@
 """The box and its reading, and the clinic: what is typed or chosen changes what is shown."""
 
+import html
+
 from genlab_course.widgets import clinic, release_reader
 from genlab_course.widgets.releases import STEPS
 
@@ -45,6 +47,7 @@ def test_the_clinic_keeps_score_by_step_and_names_what_is_confused():
     first = widget.text.value
     widget.press()
     assert widget.text.value != first
+    assert not any(blank.disabled for blank in widget.blanks.values())
     assert all(blank.value is None for blank in widget.blanks.values())
     key = widget._key
     wrong = next(o for o in widget.blanks["sampling"].options if o != key["sampling"])
@@ -55,9 +58,12 @@ def test_the_clinic_keeps_score_by_step_and_names_what_is_confused():
 
 def test_the_clinic_deals_the_same_texts_for_a_seed_and_shows_no_key_in_a_still():
     one, two = clinic(seed=3), clinic(seed=3)
-    assert one.text.value == two.text.value
+    assert one.text.value == two.text.value != clinic(seed=4).text.value
     still = one._repr_mimebundle_()
     assert one.text.value in still["text/html"]
     assert "key says" not in still["text/html"]
     assert all(key[step] in one.blanks[step].options for _, key in one._pile for step in STEPS)
     assert len(one._pile) > 400
+    one.dealt = next(i for i, (text, _) in enumerate(one._pile) if "<" in text or "&" in text)
+    one._deal()
+    assert html.escape(one._pile[one.dealt][0]) in one.text.value
