@@ -65,10 +65,7 @@ def cell_complaints(path):
             bad.append(f"{where} was never run, so nothing of it would be compared")
         elif cell.execution_count != count:
             bad.append(f"{where} was run as number {cell.execution_count}, not in order")
-        lines, folded = (
-            len(cell.source.splitlines()),
-            cell.metadata.get("jupyter", {}).get("source_hidden"),
-        )
+        lines, folded = len(cell.source.splitlines()), cell.metadata.get("jupyter", {})
         if lines > (most := MAX_FOLDED if folded.get("source_hidden") else MAX_LINES):
             bad.append(f"{where} has {lines} lines, more than {most}")
         tags = " ".join(cell.metadata.get("tags", []))
