@@ -45,18 +45,15 @@ def read(
 @app.command(help="Every family on the same digits: bits, distance, speed, and what each pays.")
 def league(
     as_json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
-    again: Annotated[bool, typer.Option("--remake", help="measure every row again")] = False,
 ) -> None:
-    """Print the league; with --remake, measure it and replace the table that ships."""
+    """Print the league."""
     from genlab_course import league
 
-    if again:
-        league.write(league.remake(lambda row: err.print(row.name)))
     rows = league.load_league()
     if as_json:
         typer.echo(json.dumps([dataclasses.asdict(row) for row in rows], indent=2))
         return
-    for columns in (range(6), (0, *range(6, len(league.COLUMNS)))):  # each fits into 80 columns
+    for columns in ((0, *range(2, 6)), (0, 1, *range(6, len(league.COLUMNS)))):  # 80 columns wide
         part = table(*(league.COLUMNS[k] for k in columns))
         for row in rows:
             cells = league.cells(row)
