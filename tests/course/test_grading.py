@@ -326,6 +326,23 @@ def test_what_follows_runs_with_the_learners_right_answer_or_the_worked_one(caps
     assert said.index("the worked solution") < said.index("your answer")
 
 
+def test_an_answer_in_numpy_serves_where_the_notebook_goes_on_with_tensors(monkeypatch):
+    cases = ((torch.ones(2, 3),),)
+    task = Exercise("00.squares", right=lambda x: x.square().sum(-1), cases=cases)
+    monkeypatch.setattr(grading, "find_exercise", {"00.squares": task}.get)
+    monkeypatch.setattr(grading, "_right_answers", {})
+    x = torch.arange(6.0).reshape(2, 3)
+    for own in (
+        lambda x: np.sum(x**2, axis=-1),  # not of a tensor: numpy hands it an `out`
+        lambda x: [sum(float(v) ** 2 for v in row) for row in x],
+        lambda x: (x * x).sum(1),
+    ):
+        exercise("00.squares", own)
+        found = grading.yours("00.squares")(x)
+        assert torch.equal(found, torch.tensor([5.0, 50.0]))
+        assert found.dtype == torch.get_default_dtype()
+
+
 @pytest.mark.usefixtures("bank")
 @pytest.mark.parametrize("way", ["hints", "answer"])
 def test_the_worked_solution_opens_after_three_hints_or_a_right_answer(way, capsys, monkeypatch):

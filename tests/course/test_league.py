@@ -1,7 +1,6 @@
 """The league table: measured right, written and read alike, and true to the cards."""
 
 import dataclasses
-from statistics import mean, stdev
 
 import pytest
 import torch
