@@ -14,7 +14,7 @@ from typing import Any
 from genlab.map import LESSONS, PARADIGMS, SYSTEMS, Paradigm
 from genlab_course.rows import card
 
-KERNELS: Mapping[int, tuple[str, ...]] = {  # the equations of each lesson, by the code under them
+KERNELS: Mapping[int | str, tuple[str, ...]] = {  # the equations of each lesson, by the code under them
     2: ("autoregressive.likelihood.sequence_log_prob", "autoregressive.decoding.apply_temperature",
         "autoregressive.likelihood.bits_per_byte"),
     3: ("core.stats.kl_categorical", "core.stats.cross_entropy", "oracles.continuous.kl_gaussian"),
@@ -36,9 +36,9 @@ KERNELS: Mapping[int, tuple[str, ...]] = {  # the equations of each lesson, by t
     13: ("score.samplers.ddim_step", "score.guidance.cfg_eps", "score.samplers.dpm_solver_2m_step"),
     14: ("score.sde.reverse_drift", "score.sde.probability_flow",
          "score.sde.ode_log_prob", "score.flow_matching.flow_matching_loss"),
-    15: ("map.evaluations", "autoregressive.speculative.residual",
-         "score.consistency.consistency_function",
-         "score.masked.masked_nll"),
+    15: ("map.evaluations",),
+    "Frontier": ("autoregressive.speculative.residual", "score.consistency.consistency_function",
+                 "score.masked.masked_nll"),
 }  # fmt: skip
 
 TEXTS = Path(__file__).parent / "data" / "cheatsheet.toml"
@@ -108,9 +108,10 @@ def _on_the_map(p: Paradigm) -> tuple[str, ...]:
     return p.name, f"${tex}$", p.objectives[0], p.draws, p.evaluations, p.likelihoods[0], p.pays
 
 
-def _lesson(number: int) -> str:
-    lines = [f"{title(k)} (`genlab.{k}`)\n\n$${equation(k)}$$" for k in KERNELS[number]]
-    return "\n\n".join([f"## {number:02d} {LESSONS[number]}", *lines])
+def _lesson(key: int | str) -> str:
+    lines = [f"{title(k)} (`genlab.{k}`)\n\n$${equation(k)}$$" for k in KERNELS[key]]
+    heading = key if isinstance(key, str) else f"{key:02d} {LESSONS[key]}"
+    return "\n\n".join([f"## {heading}", *lines])
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

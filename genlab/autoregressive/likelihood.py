@@ -54,15 +54,6 @@ def bits_per_byte(log_prob: Float[Tensor, " *b"], n_bytes: int) -> Float[Tensor,
     return -log_prob / (n_bytes * math.log(2))
 
 
-def dependence(f: Callable[[Tensor], Tensor], x: Float[Tensor, " n d"]) -> Float[Tensor, " m n"]:
-    r"""How strongly each row of the output responds to each row of the input.
-
-    $$J_{ij} = \sum_{a, b} \Big| \frac{\partial f_{i a}(x)}{\partial x_{j b}} \Big|$$
-    """
-    jacobian = torch.autograd.functional.jacobian(f, x)  # type: ignore[no-untyped-call]
-    return jacobian.abs().sum(dim=(1, 3))
-
-
 def seen_pixels(
     stack: Callable[[Tensor], Tensor], row: int, column: int, size: int = 8
 ) -> Bool[Tensor, " h w"]:

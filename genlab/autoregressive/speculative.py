@@ -43,16 +43,6 @@ def residual(p: Probs, q: Probs) -> Probs:
     return torch.where(mass > 0, left / mass.clamp(min=torch.finfo(p.dtype).tiny), p)
 
 
-def expected_tokens(rate: float, k: int) -> float:
-    r"""Tokens that one pass yields on average, if each draft is kept alike (Leviathan, eq. 1).
-
-    $$\mathbb E[n] = 1 + a + a^2 + \dots + a^k = \frac{1 - a^{k+1}}{1 - a}$$
-    """
-    require_between(0, 1, rate=rate)
-    require_between(0, math.inf, k=k)
-    return float(k + 1) if rate == 1 else (1 - rate ** (k + 1)) / (1 - rate)
-
-
 def verify(
     drafted: Int[Tensor, " b k"],
     q: Float[Tensor, " b k v"],

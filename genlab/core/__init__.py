@@ -3,7 +3,7 @@
 # fmt: off
 # ruff: noqa: I001
 from genlab.core.capabilities import (
-    Adversarial, HasElbo, HasEnergy, HasLogProb, HasScore, Kind, NoLikelihoodError, Sampleable,
+    Adversarial, HasElbo, HasEnergy, HasLogProb, Kind, NoLikelihoodError, Sampleable,
     Trainable, likelihood_kind, log_likelihood
 )
 from genlab.core.stats import (

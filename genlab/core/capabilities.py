@@ -65,13 +65,6 @@ class HasEnergy(Protocol):
     def energy(self, x: Tensor) -> PerExample: ...
 
 
-@runtime_checkable
-class HasScore(Protocol):
-    """Knows the slope of the log-density at each noise level."""
-
-    def score(self, x: Tensor, t: Tensor) -> Tensor: ...
-
-
 class NoLikelihoodError(TypeError):
     """Asked for the likelihood of a model that does not define one, and says what to do."""
 

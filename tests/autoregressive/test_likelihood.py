@@ -7,7 +7,6 @@ import torch
 
 from genlab.autoregressive.likelihood import (
     bits_per_byte,
-    dependence,
     perplexity,
     seen_pixels,
     sequence_log_prob,
@@ -49,18 +48,6 @@ def test_perplexity_counts_choices_and_bits_are_counted_by_the_byte():
 def test_a_token_outside_the_vocabulary_is_named(bad):
     with pytest.raises(ValueError, match=str(bad)):
         token_log_probs(torch.zeros(1, 1, 3), torch.tensor([[bad]]))
-
-
-def test_a_linear_map_depends_as_its_matrix_says():
-    matrix = torch.tensor([[0.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, -3.0, 0.0]])
-    x = torch.randn(3, 1)
-    torch.testing.assert_close(dependence(lambda a: matrix @ a, x), matrix.abs())
-
-
-def test_contributions_of_opposite_sign_do_not_cancel():
-    # the sum of the outputs does not depend on x at all, yet each output does
-    j = dependence(lambda x: torch.cat([x, -x], dim=1), torch.randn(2, 1))
-    torch.testing.assert_close(j, 2 * torch.eye(2))
 
 
 def test_a_plain_convolution_sees_its_neighbourhood():
