@@ -71,7 +71,7 @@ STRAIGHTNESS = Exercise(
         lambda s: (s[:-1] - s[1:] - (s[0] - s[-1])).square().sum(-1).mean(),
         "You compared a step's length with the whole chord; a velocity is length over time.",
         lambda s: ((s[1:] - s[:-1]) * (len(s) - 1) - (s[0] - s[-1])).square().sum(-1).mean(),
-        "Time falls along the list: like the chord, a step's velocity is earlier minus later state.",
+        "Time falls along the list: a step's velocity, like the chord, is earlier minus later.",
         lambda s: straightness(s) / s.shape[-1],
         "Sum over the coordinates; the mean is over steps and paths only.",
     ),
