@@ -21,10 +21,10 @@ def normal_average(x: Tensor, r: Tensor, t: Tensor, s: float) -> Tensor:
 
 
 def consistency_loss(u: Any, slow: Any, x: Tensor, s: Tensor, t: Tensor, v: Tensor) -> Tensor:
-    """The end of the path seen by u from x at t, against the slow copy's, one step lower."""
+    """The end of the path seen by u from x at t, against the slow copy's from s."""
     lower = x - (t - s) * v
-    goal = lower - s * slow(lower, 0 * s, s)
-    return (x - t * u(x, 0 * t, t) - goal.detach()).square().mean()
+    target = lower - s * slow(lower, 0 * s, s)
+    return (x - t * u(x, 0 * t, t) - target.detach()).square().mean()
 
 
 def mean_flow_loss(u: Any, x0: Tensor, eps: Tensor, r: Tensor, t: Tensor) -> Tensor:
@@ -56,6 +56,7 @@ TWO_STEPS = Exercise(
     id="few.two-steps", right=torch.tensor(1.0).tanh().item(),
     mistakes=Mistake.pairs(
         0.0, "That is where one step lands, from any noise. The second step starts elsewhere.",
+        0.4621, "The guess divides by t squared, which is a quarter at t = 1/2.",
         0.5, "That is where the first step lands; from there the arrow is no longer x itself.",
         1.0, "The exact flow ends there. The second step aims at a mean of both points.",
     ),
@@ -69,8 +70,8 @@ STRAIGHTNESS = Exercise(
     mistakes=Mistake.pairs(
         lambda s: (s[:-1] - s[1:] - (s[0] - s[-1])).square().sum(-1).mean(),
         "You compared a step's length with the whole chord; a velocity is length over time.",
-        lambda s: ((s[:-1] - s[1:]) * (len(s) - 1)).square().sum(-1).mean(),
-        "That is the mean squared velocity. Subtract the chord before you square.",
+        lambda s: ((s[1:] - s[:-1]) * (len(s) - 1) - (s[0] - s[-1])).square().sum(-1).mean(),
+        "Time falls along the list: a step's velocity, like the chord, is earlier minus later.",
         lambda s: straightness(s) / s.shape[-1],
         "Sum over the coordinates; the mean is over steps and paths only.",
     ),
@@ -98,15 +99,17 @@ CONSISTENCY = Exercise(
     judge=lambda loss: _slopes(consistency_loss, (_NETS[0], _X, _R, _T, _V), loss),
     mistakes=Mistake.pairs(
         lambda u, slow, *a: consistency_loss(u, u, *a),
-        "Your f starts at the data now; but the goal must come from the slow copy.",
+        "Your f starts at the data now; but the target must come from the slow copy.",
         lambda u, slow, x, s, t, v: consistency_loss(u, slow, x, s, t, -v),
         "Down means against the velocity: subtract it.",
         lambda u, w, *a: consistency_loss(lambda *b: u(*b) / b[2], lambda *b: w(*b) / b[2], *a),
         "At t = 0 your f still moves x: a jump is the velocity times the time that it bridges.",
+        lambda u, w, *a: consistency_loss(*[lambda *b: u(*b) / b[2]] * 2, *a),
+        "Both faults are still there: one is in f, the other in who gives the target.",
     ),
     hints="What must f do at t = 0, whatever the network says? And which side may learn?\n"
-    "f(x, t) = x - t * u(x, 0, t). The side at the lower time is the goal: ask the slow copy.\n"
-    "lower = x - (t - s) * v; goal = lower - s * slow(lower, 0 * s, s); mean squared difference.",
+    "f(x, t) = x - t * u(x, 0, t). The side at s is the target: ask the slow copy.\n"
+    "lower = x - (t - s) * v; target = lower - s * slow(lower, 0 * s, s); mean squared difference.",
 )  # fmt: skip
 MEAN_FLOW = Exercise(
     id="few.mean-flow", right=mean_flow_loss,
@@ -117,6 +120,9 @@ MEAN_FLOW = Exercise(
         "r stays where it is while you differentiate in t: its rate is 0.",
         lambda u, x, e, r, t: mean_flow_loss(lambda x, a, b: u(x.detach(), a, b), x, e, r, t),
         "Your derivative holds x fixed; along the path x moves, too, with velocity v.",
+        lambda u, x, e, r, t: mean_flow_loss(
+            lambda y, a, b: u(2 * ((1 - t) * x + t * e) - y, a, 2 * t - b), x, e, r, t),
+        "Solve step 8 for u again: its derivative changes sides, and so its sign.",
         lambda u, x, e, r, t: mean_flow_loss(u, e, x, r, t),
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
     ),

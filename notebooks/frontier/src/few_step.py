@@ -25,39 +25,43 @@ from genlab_course.figures import BLUE, GREEN, ORANGE, PINK, RED, show, show_ima
 
 course.begin("few_step")
 record = np.load(Path(course.__file__).with_name("data") / "few_step.npz")
-rows = ("noise", "flow matching", "consistency distillation", "consistency training",
-        "shortcut", "MeanFlow")  # fmt: skip
-figure, ax = plt.subplots(figsize=(9, 4.8))
-pictures = torch.from_numpy(record["pictures"].astype(np.float32))
-show_images(ax, pictures[:, None] / 127.5 - 1)
+rows = {"noise": 0, "flow matching": 1, "shortcut": 4, "MeanFlow": 5,
+        "consistency\ndistillation": 2}  # fmt: skip
+figure, ax = plt.subplots(figsize=(9, 4.4))
+pictures = torch.from_numpy(record["pictures"].astype(np.float32)).view(6, 10, 12, 12)
+show_images(ax, pictures[list(rows.values())].reshape(50, 1, 12, 12) / 127.5 - 1)
+ax.set_title("one evaluation each: 300 more steps turn a blur into a digit", pad=26)
 for k, name in enumerate(rows):
-    ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=9)
+    ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=10)
+for k in range(10):
+    ax.text(13 * k + 5.5, -2, k, ha="center", va="bottom", fontsize=10)
+ax.text(-2, -2, "asked for", ha="right", va="bottom", fontsize=10)
 show(
     figure,
-    alt="Six rows of ten squares of 12 by 12 pixels: noise, then what five networks "
-    "make of it with one evaluation each. Flow matching gives a blur of each digit; "
-    "the others mostly digits.",
+    alt="Five rows of ten squares of 12 by 12 pixels: noise, then what four networks "
+    "make of it with one evaluation each, asked for the digits 0 to 9. Flow matching "
+    "gives a blur of each digit; the rows below it are sharper, mostly digits.",
 )
 
 # %% [markdown]
-# Each row below the noise was made with **one** evaluation of a network. All five networks have the same size, and the last four began as copies of the first.
-# Flow matching needs many steps; its one step gives a blur near the mean picture of each label. The other rows show what four further trainings of 300 steps make of it. The networks are small and train in seconds, so some digits stay
-# unreadable (look at the 5s). What matters is the difference between the rows.
+# Each row below the noise was made with **one** evaluation of a network.
+# Flow matching needs many steps; its one step gives a blur near the mean picture of each label. The rows below it show what 300 more steps of other trainings make of copies of this network. All of them are tiny and train in seconds, so
+# the 5 stays unreadable, and the 8 and the 9 are doubtful. What matters is the difference from row two.
 #
 # A product that draws pictures pays for each evaluation of its network, so fifty steps cost fifty times as much as one. Few-step models are how image generators
-# became interactive. The question of this notebook: *what must a network learn so that one evaluation is enough, and what does it pay?*
+# became interactive. The question of this notebook: *what must a network learn so that one evaluation is enough, and what does it cost?*
 #
 # **After this notebook you will be able to**
 #
 # - *explain* why a few Euler steps fail, and *measure* the bend that is to blame;
 # - *derive* the MeanFlow identity, and *check* it against an exact flow;
 # - *build* the losses of consistency models and MeanFlow, and *train* digits with them;
-# - *compare* four few-step models at equal training steps, and *name* what each one pays.
+# - *compare* four few-step models at equal training steps, and *name* what each one costs.
 #
-# You need the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its letters. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
+# You need the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its notation. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
 # $x_t=(1-t)\,x_0+t\,\epsilon$, and the velocity of one training line is $\epsilon-x_0$.
 #
-# About 104 minutes, exercises included; the cells run in 40 seconds.
+# About 107 minutes, exercises included; the cells run in 40 seconds.
 
 # %%
 course.draw_map("few_step", slim=True)
@@ -68,13 +72,13 @@ course.draw_map("few_step", slim=True)
 # Write down three answers. Each question returns where it is answered.
 #
 # 1. Data are the two points $-1$ and $1$. You know the perfect velocity and take **two** equal Euler steps from the noise $\epsilon=1$. Where do you land: at 0, a half, about three quarters or 1?
-# 2. A network answers two questions about a path: where does it end, seen from here, and where does it end, seen from a bit lower? You train the answers to agree. What is the easiest way to
+# 2. A network answers two questions about a path: where does it end, seen from here, and where does it end, seen from a point nearer to the data? You train the answers to agree. What is the easiest way to
 #    agree perfectly and draw nothing?
 # 3. Four students start as copies of one teacher and train for the same number of steps. Which one draws best with one evaluation: the one that goes on asking the teacher, or one that goes on with data alone?
 #
 # ## 1. Why few steps fail
 #
-# **Step 1. The error of one step.** A path $y_t$ of the flow obeys $\dot y_t=v^*(y_t,t)$. Go down from $t$ to $r<t$. The exact displacement is an integral over the way, Euler's uses the first velocity
+# **Step 1. The error of one step.** A path $y_t$ of the flow obeys $\dot y_t=v^*(y_t,t)$. Go down from $t$ to $r<t$. The exact displacement is an integral along the path, Euler's step uses the first velocity
 # only. Integrate by parts, with the **acceleration** $a(s)=\frac{d}{ds}v^*(y_s,s)$:
 # $$y_t-y_r=\int_r^tv^*(y_s,s)\,ds=(t-r)\,v^*(y_t,t)-\int_r^t(s-r)\,a(s)\,ds .$$
 # The first term is Euler's step, so the last one is its error. **No acceleration, no error**, however long the step. Straight paths at constant speed have $a=0$; all others have to be followed.
@@ -149,12 +153,12 @@ course.exercise("few.two-steps", ...)  # your number in place of the dots
 # %% [markdown]
 # **Your turn 2 · the bend** *(compute, 5 minutes)*
 #
-# `states` has shape `(n + 1, b, d)`: $b$ paths at the $n+1$ equally spaced times from $t=1$ (first) to $t=0$ (last). The **straightness** (Liu et al. 2022; we call it the bend, since 0 means straight) is the mean squared distance of a path's velocity
+# `states` is a tensor of shape `(n + 1, b, d)`: $b$ paths at the $n+1$ equally spaced times from $t=1$ (first) to $t=0$ (last). The **straightness** (Liu et al. 2022; we call it the bend: it is 0 exactly when no path accelerates) is the mean squared distance of a path's velocity
 # from its **chord** $y_1-y_0$, the constant velocity that would join the same ends: $S=\int_0^1\mathbb E\lVert\dot y_t-(y_1-y_0)\rVert^2dt$. Sum over the $d$ coordinates; take the mean over steps and paths.
 
 # %%
 def my_straightness(states):
-    """The bend of paths, from their states at equal steps."""
+    """The bend of paths, from a tensor of their states at equal steps."""
     ...
 
 
@@ -178,16 +182,19 @@ clusters = lambda half: GaussianMixture(
     torch.ones(2) / 2, torch.tensor([[-half], [half]]), torch.full((2,), 0.1)
 )
 print("in units of the data's standard deviation")
-print("clusters at   bend S   rms error after 1, 2, 4, 8 Euler steps")
+print("              bend S of            rms error after")
+print("clusters at   clusters   normal    1, 2, 4, 8 Euler steps")
 for half in (0.25, 0.5, 1.0, 2.0):
     data = clusters(half)
     states = torch.stack([path(q, k / 50, data) for k in range(50, -1, -1)])
     states, std = states / states[-1].std(), states[-1].std()
+    normal = GaussianMixture(torch.ones(1), torch.zeros(1, 1), std.reshape(1))
+    cloud = torch.stack([path(q, k / 50, normal) for k in range(50, -1, -1)]) / std
     rms = [
         (walk(data, n) / std - states[-1]).square().mean().sqrt() for n in (1, 2, 4, 8)
     ]
     print(
-        f"+-{half:<10}  {straightness(states):6.3f}   "
+        f"+-{half:<10}  {straightness(states):6.3f}    {straightness(cloud):6.3f}    "
         + "  ".join(f"{e:.3f}" for e in rms)
     )
 
@@ -200,15 +207,9 @@ tracks = torch.stack([path(few, float(t), data) for t in times])[..., 0]
 rate = lambda x, t: jvp(
     lambda x, t: velocity(x, t, data), (x, t), (velocity(x, t, data), 1 + 0 * t)
 )[1]
-size = torch.stack(
-    [
-        rate(y[:, None], torch.full((24, 1), float(t)))[:, 0].abs()
-        for y, t in zip(tracks, times, strict=True)
-    ]
-)
-dots = left.scatter(
-    times[:, None].expand(-1, 24), tracks, c=size.clamp(max=8), s=5, cmap="viridis_r"
-)
+when = times[:, None].expand(-1, 24)
+size = rate(tracks.reshape(-1, 1), when.reshape(-1, 1)).abs()
+dots = left.scatter(when, tracks, c=size.clamp(max=8), s=5, cmap="copper_r")
 figure.colorbar(dots, ax=left, extend="max", label="size of the acceleration")
 left.set(
     xlim=(1, 0),
@@ -232,27 +233,73 @@ right.legend()
 show(
     figure,
     alt="Left: paths of the exact flow from noise to clusters at -1 and 1, coloured by "
-    "their acceleration, which is large close to the middle line. Right: "
+    "their acceleration, which is large close to 0. Right: "
     "sample against noise; one step is flat at zero, two steps follow a tanh, four "
     "steps are near the exact staircase.",
 )
 
-
 # %% [markdown]
-# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to the middle line, and once more at the very end, where the outer paths spread to the width of their cluster. The table measures in units of the data's standard deviation: one step lands at the mean, so it misses by about 1 whatever the flow; two or more miss by less where the bend is smaller. On the
-# right, one step sends all noise to the mean (flat line), and two steps nearly follow $\tanh$ (exactly, if the clusters were points): from $\epsilon=1$ they land at $\tanh1\approx0.76$, which is question 1.
+# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to $x=0$, and once more at the very end, where paths stop closing in because each cluster has its own standard deviation. On the
+# right, one step sends all noise to the mean (flat line), and two steps nearly follow $\tanh$: from $\epsilon=1$ they land at $\tanh1\approx0.76$, which is question 1.
 # Such samples fill the gap between the clusters, where there are no data.
+#
+# In the table, one step lands at the mean and misses by about 1 whatever the flow; more steps miss by less where $S$ is smaller. Not all of $S$ is the decision between clusters: a single normal distribution with the same standard deviation has most of it (column *normal*), because its paths close in, too, and stop. The narrower the data are beside the noise, the more they bend.
 #
 # Reflow (the previous notebook) straightens the paths. Here we keep the bent paths, and **train a network to jump along them**.
 #
 # ## 2. The average velocity
 #
-# **Step 3. A name for the jump.** Take the path of the flow that is at $x$ at time $t$, and let $y_r$ be its place at an earlier time $r<t$. The **average velocity** between the two times is displacement over time:
+# **Step 3. A name for the jump.** Take the path of the flow that is at $x$ at time $t$, and let $y_r$ be its place at a time $r<t$, nearer to the data. The map from $x$ to $y_r$ is the **flow map**. The **average velocity** between the two times is displacement over time:
 # $$\boxed{\;u(x,r,t)=\frac{x-y_r}{t-r}=\frac1{t-r}\int_r^tv^*(y_s,s)\,ds\;}\qquad\Longleftrightarrow\qquad y_r=x-(t-r)\,u(x,r,t).$$
-# Read the right-hand form as a sampler. If a network knew $u$, one evaluation would take you from any time to any earlier one without an error, and $x_0=\epsilon-u(\epsilon,0,1)$ would be a sample. When $r\to t$ the average becomes
+# The right-hand form is a sampler. If a network knew $u$, one evaluation would take you from any $t$ to any $r$ without an error, and $x_0=\epsilon-u(\epsilon,0,1)$ would be a sample. When $r\to t$ the average becomes
 # the velocity itself, $u(x,t,t)=v^*(x,t)$.
 #
-# So everything in this notebook is one network $u_\theta(x,r,t)$ with *two* times, and four ways to train it:
+# In a picture, a jump is a **chord** of the path, with the average velocity as its slope, and Euler's step is a **tangent**:
+
+# %% jupyter={"source_hidden": true}
+figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6))
+grid = torch.linspace(1, 0, 201)[:, None]
+place = lambda q, t: path(q, t, data)[:, 0]
+slope = lambda q, t: velocity(path(q, t, data), torch.full((len(q), 1), t), data)[:, 0]
+
+
+def lines(ax, q, t, r, ends, **style):
+    """Straight lines from the paths with quantiles q at time t to `ends` at time r."""
+    ax.plot([[t] * len(q), [r] * len(q)], torch.stack([place(q, t), ends]), **style)
+    ax.plot([r] * len(q), ends, "o", color=style["color"], markersize=4, clip_on=False)
+
+
+one, many = torch.tensor([0.6]), torch.linspace(0.04, 0.96, 12)
+for ax, q in ((left, one), (right, many)):
+    tracks = torch.stack([place(q, float(t)) for t in grid])
+    ax.plot(grid, tracks, color="#999999", linestyle="-", linewidth=4, alpha=0.4)
+    ax.set(xlim=(1, 0), xlabel="time t (noise left, data right)")
+euler, jump = {"color": RED, "linestyle": ":"}, {"color": BLUE, "linestyle": "-"}
+lines(left, one, 0.9, 0.1, place(one, 0.1), **jump)
+lines(left, one, 0.9, 0.1, place(one, 0.9) - 0.8 * slope(one, 0.9), **euler)
+lines(left, one, 0.9, 0.9, place(one, 0.9), color="#222222")
+lines(right, many, 1.0, 0.0, place(many, 0.0), **jump)
+lines(right, many, 1.0, 0.0, place(many, 1.0) - slope(many, 1.0), **euler)
+for words, x, y, colour in (
+    ("$x$ at time $t$", 0.97, 0.12, "#222222"),
+    ("chord: ends on\nthe path, at $y_r$", 0.65, 0.62, BLUE),
+    ("tangent: Euler's step", 0.6, 0.03, RED),
+    ("path of the flow", 0.3, 0.3, "#777777"),
+):
+    left.text(x, y, words, color=colour, fontsize=10)
+left.set(ylabel="x", ylim=(-0.1, 1), title="a jump from t to r is a chord of the path")
+right.set_title("from noise: tangents end at the mean, chords at samples", size=11)
+show(
+    figure,
+    alt="Left: one bent path of the flow; from a point on it a blue chord to a later "
+    "point of the path, and a red dotted tangent that leaves the path. Right: twelve "
+    "paths from noise to clusters at -1 and 1; all tangents at the noise meet at 0, "
+    "each chord ends in a cluster.",
+)
+
+
+# %% [markdown]
+# On the right, all tangents from pure noise end at the mean, and each chord ends at the sample that its path reaches. So we want the chords. Everything in this notebook is one network $u_\theta(x,r,t)$ with *two* times, and several ways to train it:
 #
 # | model | which pairs $(r,t)$ | what it demands |
 # |---|---|---|
@@ -302,10 +349,10 @@ print(f"one Euler step at {(two - step).item():.3f}")
 # $$f(y_t,t)=f(y_s,s)\ \text{ along one path},\qquad f(x,0)=x .$$
 # The second is the **boundary condition**. Without it $f=0$ satisfies the first perfectly and draws nothing, which answers question 2. In our form it holds by construction, because the factor $t$ switches the network off at $t=0$.
 #
-# **Step 5. Consistency distillation.** Take a point $x$ at time $t$, let a trained *teacher* take one small Euler step down to $s$, and ask for the end from both points. The lower answer is nearer to the data,
-# where the boundary condition knows the answer, so it is the goal: it comes from a slow copy of the student, the running average $\bar\theta$ of its weights, and gets no gradient.
+# **Step 5. Consistency distillation.** *Distillation* trains one network, the **student**, on the answers of a trained one, the **teacher**. Cut the time into **levels** $i/n$. Take a point $x$ at a level $t$, let the teacher take one Euler step to the next level $s$, and ask for the end from both points. The answer from $s$ is nearer to the data,
+# where $f$ is known, so it is the target. It gets no gradient, and it comes from a slow copy of the student: the **exponential moving average (EMA)** $\bar\theta$ of its weights.
 # $$\ell_{\text{CD}}=\big\lVert f_\theta(x,t)-f_{\bar\theta}\big(x-(t-s)\,v_{\text{teacher}}(x,t),\ s\big)\big\rVert^2 .$$
-# Right answers are handed up, level by level.
+# So what is known at the data spreads from level to level, up to the noise.
 #
 # **Your turn 4 · a loss with two faults** *(repair, 10 minutes)*
 #
@@ -320,7 +367,7 @@ def broken_consistency(u, slow, x, s, t, v):
 
 
 def my_consistency(u, slow, x, s, t, v):
-    """The end seen from x at t, against the goal, seen one step lower, at s."""
+    """The end seen from x at t, against the target: the end seen from s."""
     ...
 
 
@@ -329,8 +376,8 @@ consistency = course.yours("few.consistency")
 course.solution("few.consistency")
 
 # %% [markdown]
-# Now data and networks. The data are those of the flow matching notebook: 8,000 MNIST digits of $12\times12$ pixels in $[-1,1]$, here as rows of 144 numbers. The network is small, so that five trainings fit into half a minute: two residual blocks of
-# linear layers, with both times and the label added inside. It is built to *point away from a guess*, $u_\theta=(x-\text{guess})/t$, as the exact velocity does; the guess for $r=0$ is the end of the path.
+# Now data and networks. The data are those of the flow matching notebook: 8,000 MNIST digits of $12\times12$ pixels in $[-1,1]$, here as rows of 144 numbers. The network is small: two residual blocks of
+# linear layers, with sines and cosines of both times, and the label, added inside. It is built to *point away from a guess*, $u_\theta=(x-\text{guess})/t$, as the exact velocity does; the guess for $r=0$ is the end of the path. The divisor is clamped at 0.05, so that $t\,u$ still vanishes at $t=0$.
 
 # %%
 import copy
@@ -367,15 +414,13 @@ class Jump(torch.nn.Module):
 
 
 # %% [markdown]
-# The training loop is that of flow matching, for any loss. Besides the batch it hands each loss the network `u` and its slow copy, the running average from which we sample in the end.
+# The training loop is that of flow matching, for any loss. Besides the batch it hands each loss the network `u` and its slow copy, the EMA from which we sample in the end.
 
 # %%
 def fit(start, loss, seed, n_steps=300, lr=1e-3):
-    """A copy of `start` after training: the running average of its weights."""
-    net, g = (
-        copy.deepcopy(start).requires_grad_(True),
-        torch.Generator().manual_seed(seed),
-    )
+    """A copy of `start` after training: the EMA of its weights."""
+    net = copy.deepcopy(start).requires_grad_(True)
+    g = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(net.parameters(), lr)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, lr, n_steps, pct_start=0.1
@@ -433,8 +478,8 @@ def train_alone(u, slow, x0, eps, label, g):
 # %% [markdown]
 # `train_alone` looks wrong. It is **consistency training**, which has no teacher at all: it steps down along the line's own velocity $\epsilon-x_0$, though the line does not follow the path.
 #
-# **Step 6. Why that is allowed, for small steps.** Let $\Delta=t-s$. To first order in $\Delta$ the goal is $f(x,t)-\Delta\,\big[((\epsilon-x_0)\cdot\nabla_x)f+\partial_tf\big]$. It is *linear* in $\epsilon-x_0$. Regression finds conditional means, so what is learned has
-# $\mathbb E[\epsilon-x_0\mid x_t]=v^*$ in its place, exactly as in conditional flow matching. Two things remain: the goal is noisy, with a standard deviation of order $\Delta$; and the neglected terms of order $\Delta^2$ give a bias, here larger than that of distillation, since $f$ is averaged over scattered points.
+# **Step 6. Why that is allowed, for small steps.** Let $\Delta=t-s$. To first order in $\Delta$ the target is $f(x,t)-\Delta\,\big[((\epsilon-x_0)\cdot\nabla_x)f+\partial_tf\big]$. It is *linear* in $\epsilon-x_0$. Regression finds conditional means, so what is learned has
+# $\mathbb E[\epsilon-x_0\mid x_t]=v^*$ in its place. The bracket is then $\frac d{dt}f$ along the path, which is 0 for the true $f$: the target is right on average. Two things remain: it is noisy, with a standard deviation (spread) of order $\Delta$; and the neglected terms of order $\Delta^2$ give a bias, here larger than that of distillation, since $f$ is averaged over scattered points.
 #
 # On the mixture both can be computed exactly, with the exact $f$ (a quantile) and integrals over the pairs that pass through one point.
 
@@ -451,27 +496,27 @@ def end_of_path(x, t, data=line):
     return path(q.clamp(1e-14, 1 - 1e-14), 0.0)
 
 
-def goals(x, t, gap, data=line):
-    """Mean and spread of the goal of consistency training; goal of distillation."""
+def targets(x, t, gap, data=line):
+    """Mean and spread of the target of consistency training; that of distillation."""
     m, s = data.means[:, 0], data.stds
     var = ((1 - t) * s) ** 2 + t**2
     off = x - (1 - t) * m
     p = torch.softmax(data.weights.log() - off**2 / (2 * var) - var.log() / 2, 0)
     x0 = (m + (1 - t) * s**2 * off / var)[:, None] + (s * t / var.sqrt())[:, None] * z
     eps = (x - (1 - t) * x0) / t
-    goal = end_of_path((x - gap * (eps - x0)).reshape(-1, 1), t - gap).reshape(x0.shape)
+    ends = end_of_path((x - gap * (eps - x0)).reshape(-1, 1), t - gap).reshape(x0.shape)
     weight = p[:, None] * w
-    mean = (weight * goal).sum()
+    mean = (weight * ends).sum()
     at = torch.tensor([[x]]), torch.tensor([[t]])
     down = end_of_path(at[0] - gap * velocity(*at), t - gap)
-    return mean, (weight * (goal - mean) ** 2).sum().sqrt(), down.squeeze()
+    return mean, (weight * (ends - mean) ** 2).sum().sqrt(), down.squeeze()
 
 
 x, t, found = 0.2, 0.7, []
 truth = end_of_path(torch.tensor([[x]]), t).squeeze()
-print("step      spread of the goal   bias, training   bias, distillation")
+print("step      spread of target     bias, training   bias, distillation")
 for gap in (0.2, 0.1, 0.05, 0.025):
-    mean, spread, down = goals(x, t, gap)
+    mean, spread, down = targets(x, t, gap)
     found.append([spread, (mean - truth).abs(), (down - truth).abs()])
     print(
         f"{gap:<9} {spread:.4f}               {(mean - truth):+.4f}"
@@ -495,7 +540,7 @@ check_range(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# Spread falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, over which a bias of order $\Delta$ adds up. At this point that of training is about twice that of distillation; close to the line between the clusters it can be up to ten times as large. So in practice one begins with few levels and adds more as training proceeds (Song and Dhariwal 2023). We keep 16.
+# Spread falls like $\Delta$, the bias of one step like $\Delta^2$. A student chains $1/\Delta$ levels, so its bias adds up to order $\Delta$: fine levels are more exact. Then why not 1,000 levels at once? Because what is known at the data has to pass through all of them before it reaches the noise. In practice one begins with few and adds more (Song and Dhariwal 2023). We keep 16.
 #
 # Now train: the teacher by flow matching, 1,200 steps, and two students that begin as its copies, 300 steps each.
 
@@ -521,15 +566,15 @@ def shortcut(u, slow, x0, eps, label, g):
     """One jump = two half jumps on gaps of 1, 1/2, 1/4, 1/8; and flow matching."""
     data_rows = torch.arange(64)[:, None] < 48
     gap = 0.5 ** torch.randint(0, 4, (64, 1), generator=g)
-    t = gap * torch.ceil(torch.rand(64, 1, generator=g) / gap)
+    t = gap * torch.ceil(torch.rand(64, 1, generator=g) / gap)  # a multiple of gap
     any_time = torch.sigmoid(torch.randn(64, 1, generator=g))
     t = torch.where(data_rows, any_time, t)
     r, m, x = t - gap, t - gap / 2, (1 - t) * x0 + t * eps
     euler = gap < 0.2  # the halves of the smallest gap
     first = slow(x, torch.where(euler, t, m), t)
     second = slow(x - gap / 2 * first, torch.where(euler, m, r), m)
-    goal = torch.where(data_rows, eps - x0, (first + second) / 2)
-    error = u(x, torch.where(data_rows, t, r), t) - goal.detach()
+    target = torch.where(data_rows, eps - x0, (first + second) / 2)
+    error = u(x, torch.where(data_rows, t, r), t) - target.detach()
     return (t * error.square()).mean()
 
 
@@ -591,7 +636,7 @@ torch.set_default_dtype(torch.float32)
 # **Step 9. Learn it from lines.** Nobody knows $v^*$ for digits. But the right-hand side of the identity is *linear* in $v^*$, which occurs twice: alone, and as the direction of the JVP. Put in the line's $\epsilon-x_0$ both times. For a target that gets no gradient, regression finds the conditional mean, and
 # $\mathbb E[\epsilon-x_0\mid x_t]=v^*$. This is the argument of conditional flow matching once more, and this time *no* order of $\Delta$ is neglected. The loss, where sg (**stop-gradient**) marks a value that gets no gradient:
 # $$\ell_{\text{MF}}=\Big\lVert u_\theta(x_t,r,t)-\operatorname{sg}\Big[(\epsilon-x_0)-(t-r)\,\tfrac{d}{dt}u_\theta\Big]\Big\rVert^2 .$$
-# At $r=t$ it *is* the flow matching loss. Even at the exact $u$ the loss is not zero. The target's noise is $\epsilon-x_0-v^*$ times $1-(t-r)\,\partial u/\partial x$, the derivative of the jump $x\mapsto y_r$. So it is loudest where the flow pulls neighbours apart, which is where the decision between two digits falls.
+# At $r=t$ it *is* the flow matching loss, without a weight: the times below never fall under 0.1. Even at the exact $u$ the loss is not zero. The target's noise is $\epsilon-x_0-v^*$ times $1-(t-r)\,\partial u/\partial x$, the derivative of the jump $x\mapsto y_r$. So it is loudest where the flow pulls neighbours apart, which is where the decision between two digits falls.
 #
 # **Your turn 5 · the MeanFlow loss** *(build, 10 minutes)*
 #
@@ -663,9 +708,11 @@ for name, cost in seconds.items():
 # %% [markdown]
 # ## 6. The race: quality against evaluations
 #
-# Three samplers are needed. **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is put back on the path with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
+# For three students a training step costs about one and a half times that of flow matching; for MeanFlow, because of its JVP, about three times. How well do they draw?
 #
-# The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09; smaller is better). The figures of three seeds were measured beforehand and stand in a small record, which the cell in *Going further* makes again. This notebook has trained the first seed anew, and the check compares it with the record. Error bars are standard errors over the three seeds.
+# **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is noised again, with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
+#
+# The measure is the Fréchet distance between 500 drawn and 1,000 real digits in wavelet features (lesson 09; smaller is better). The numbers of three seeds come from a stored record (*Going further* has its code). This notebook has trained the first seed anew, and the check compares it with the record. Error bars are standard errors over the three seeds.
 
 # %%
 def flow_steps(net, noise, n, label):
@@ -735,6 +782,9 @@ print(
     f"flow matching in 32 steps {record['long'].mean():5.2f}; 500 other real digits "
     f"~{distance(images[1000:1500]):.2f}"
 )
+names = np.array(list(SAMPLERS))
+for k in (0, 1):
+    print(f"best at {k + 1}, by seed:", *names[table[:, :5, k].argmin(1)], sep="  ")
 ratio = np.array([live[name][0] for name in SAMPLERS]) / table[0, :5, 0]
 apart = lambda ratio: np.exp(np.abs(np.log(ratio)).max())
 check_range(
@@ -759,7 +809,8 @@ for k, (name, colour, mark) in enumerate(zip(SAMPLERS, COLOURS, "osD^v", strict=
         label=name,
         capsize=3,
     )
-ax.set(xscale="log", yscale="log", xlabel="evaluations", ylabel="Fréchet distance")
+ax.set(xscale="log", yscale="log", xlabel="evaluations")
+ax.set_ylabel("Fréchet distance (lower is better)")
 ax.set_title("consistency wins at one evaluation, shortcut gains with more", size=11)
 ax.set_xticks(counts, counts)
 ax.set_yticks((2, 4, 8, 16), (2, 4, 8, 16))
@@ -771,46 +822,55 @@ show(
     "matching falls from 14 to 4. The consistency models start near 4 and rise. "
     "Shortcut falls from 7 to 3.5, MeanFlow from 6 to 3.5 at two evaluations.",
 )
-figure, ax = plt.subplots(figsize=(10.5, 4.2))
-drawn = [
-    SAMPLERS[name](net, noise[:10], 2, asked[:10])
-    for name, net in ({"flow matching": teacher} | students).items()
-]
-show_images(
-    ax,
-    torch.cat(drawn).reshape(-1, 1, 12, 12).clamp(-1, 1),
-    title="this notebook's networks, two evaluations, the noise of the first picture",
-)
-for k, name in enumerate(SAMPLERS):
-    ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=9)
-show(
-    figure,
-    alt="Five rows of the digits 0 to 9, one row a model, drawn with two evaluations; "
-    "all but the 5 and the 9 can be read in most rows.",
-)
+
 
 # %% [markdown]
-# **One evaluation.** Each student is far better than its teacher in one step. Consistency distillation is best in every one of the three seeds, and consistency training comes close (question 3): it started from the teacher's weights, but never asked the teacher. With one evaluation these two lie between the teacher's four and eight steps.
+# **One evaluation.** Each student is far better than its teacher in one step. Consistency distillation is best in every seed, and consistency training comes close (question 3): it started from the teacher's weights, but never asked the teacher. With one evaluation these two lie between the teacher's four and eight steps.
 #
-# **More evaluations.** Here the four part ways. The shortcut model improves with each doubling, and at eight meets flow matching with 300 more steps of training (last row). MeanFlow is best at two in each seed and then loses a third of that gain, perhaps because its times were drawn for long jumps. The consistency models gain nothing: they know one kind of jump, to the end, and for a second one they have to throw fresh noise on a finished picture.
+# **More evaluations.** The shortcut model improves with each doubling, and at eight meets flow matching with 300 more steps of training (last row). MeanFlow is the best of all at two, in every seed, and then gets worse, perhaps because its times were drawn for long jumps. The consistency models only lose. They noise a finished picture and jump again. That would cost a perfect $f$ nothing, and it helps the longer trained models of Song and Dhariwal 2023; ours seem to add an error with each jump.
 #
-# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet with one evaluation of MeanFlow, and 2025b of 1.72. Equal steps are not equal lessons: of 64 rows, 64 train jumps in a consistency model, 48 in MeanFlow, 16 in a shortcut model. Nor are they equal costs: on this CPU a step of MeanFlow is the most expensive.
+# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet at 256 pixels with one evaluation of MeanFlow, and Geng et al. 2025b one of 1.72. Equal steps are not equal lessons: of 64 rows, 64 train jumps in a consistency model, 48 in MeanFlow, 16 in a shortcut model.
 #
-# ## 7. It fails: a derivative that stands still
+# ## 7. It fails: the derivative forgets to move $x$
 #
-# MeanFlow's derivative is *along the path*. A frequent slip, which raises no error, is to differentiate in $t$ alone: the direction $(0,0,1)$ in place of $(v,0,1)$. Another, in consistency distillation, is to take the goal from the student itself in place of its running average. The record holds both, trained like the others from the same teachers, three seeds each.
+# MeanFlow's derivative is *along the path*. An easy slip, which raises no error, is to differentiate in $t$ alone: the direction $(0,0,1)$ in place of $(v,0,1)$. Before you look: will this student's single jump be better or worse than that of its teacher, whose distance is 13.7?
 
 # %%
-slips = {"MeanFlow, x held fixed": 4, "consistency distillation, no average": 1}
+def held_fixed(u, x0, eps, r, t):
+    """The MeanFlow loss with the slip."""
+    x, v = (1 - t) * x0 + t * eps, eps - x0
+    average, change = jvp(u, (x, r, t), (0 * v, 0 * r, 1 + 0 * t))
+    return (average - (v - (t - r) * change).detach()).square().mean()
+
+
+slip = fit(teacher, lambda *a: mean_flow(*a, loss=held_fixed), seed=1)
+
+# %% jupyter={"source_hidden": true}
+slips = {"MeanFlow, x held fixed": 4, "consistency distillation, no EMA": 1}
+print("by seed, one evaluation")
 for (name, sound), values in zip(slips.items(), table[:, 5:7, 0].T, strict=True):
-    right_ones = table[:, sound, 0]
-    print(
-        f"{name:<45} {values.min():5.1f} to {values.max():5.1f}   "
-        f"(as it should be: {right_ones.min():.1f} to {right_ones.max():.1f})"
-    )
+    numbers = lambda values: "  ".join(f"{value:4.1f}" for value in values)
+    print(f"{name:<33} {numbers(values)}   as it should be: ", end="")
+    print(numbers(table[:, sound, 0]))
+figure, ax = plt.subplots(figsize=(9, 2.9))
+three = {"teacher": teacher, "x held fixed": slip, "x moves": students["MeanFlow"]}
+drawn = torch.cat([jumps(net, noise[:10], 1, asked[:10]) for net in three.values()])
+show_images(
+    ax,
+    drawn.reshape(-1, 1, 12, 12).clamp(-1, 1),
+    title="one evaluation: with x held fixed the digits fall apart",
+)
+for k, name in enumerate(three):
+    ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=10)
+show(
+    figure,
+    alt="Three rows of the digits 0 to 9 with one evaluation each: the teacher's are "
+    "blurred, those of MeanFlow with x held fixed are blots, hardly one the digit that "
+    "was asked for; those of MeanFlow are clear but for the 5 and the 9.",
+)
 
 # %% [markdown]
-# Neither slip raises an error. With $x$ held fixed the network learns a field that belongs to no flow: its one-step samples are little better than those of the teacher it started from, and in one seed worse. Without the average the goal moves as fast as the student, and each seed got worse, though the goal gets no gradient. (*Without* a teacher, Song and Dhariwal 2023 drop the average and gain.)
+# With $x$ held fixed the network learns a field that belongs to no flow, and its jump is little better than the teacher's in two seeds and far worse in the first, which the picture shows. A second slip, in the table's last row, is to take the target of consistency distillation from the student itself in place of its EMA: the target then moves as fast as the student, and each seed is worse, though the target gets no gradient. (*Without* a teacher, Song and Dhariwal 2023 drop the EMA and gain.)
 #
 # ## 8. Another way: match the distribution, not the path
 #
@@ -819,17 +879,17 @@ for (name, sound), values in zip(slips.items(), table[:, 5:7, 0].T, strict=True)
 #
 # **Step 10. Why.** $\mathrm{KL}=\mathbb E_\epsilon[\log p_G(x)-\log p(x)]$. Differentiate inside the mean: $\theta$ moves $x$, which gives the formula, and it changes the function $\log p_G$ itself. The second part is $\mathbb E_{p_G}[\partial_\theta\log p_G]=0$, as for every density (lesson 03).
 #
-# In practice both scores are taken at noised $x_t$, where they exist (this lowers a mean of KLs over $t$): the teacher knows $\nabla\log p_t$ (row three of the table in flow matching, section 9), and a second network, trained all along on the generator's *own* samples, estimates $\nabla\log p_{G,t}$. For a generator $G(\epsilon)=b+\theta\epsilon$ and data $\mathcal N(m,s^2)$ everything is in closed form:
+# In practice both scores are taken at noised $x_t$, where they exist (this lowers a mean of KLs over $t$): the teacher knows $\nabla\log p_t=-\big(x+(1-t)\,v^*\big)/t$, and a second network, trained all along on the generator's *own* samples, estimates $\nabla\log p_{G,t}$. For a generator $G(\epsilon)=b+\sigma\epsilon$ and data $\mathcal N(m,s^2)$ everything is in closed form:
 
 # %%
 torch.set_default_dtype(torch.float64)
-b, theta, m, s = torch.tensor(0.5), torch.tensor(0.8), 2.0, 1.5
-x = b + theta * z  # z and w: nodes and weights for a standard normal number
-two_scores = -(x - b) / theta**2 + (x - m) / s**2
+b, sigma, m, s = torch.tensor(0.5), torch.tensor(0.8), 2.0, 1.5
+x = b + sigma * z  # z and w: nodes and weights for a standard normal number
+two_scores = -(x - b) / sigma**2 + (x - m) / s**2
 by_scores = torch.stack([(w * two_scores).sum(), (w * two_scores * z).sum()])
-by_hand = torch.stack([(b - m) / s**2, theta / s**2 - 1 / theta])
+by_hand = torch.stack([(b - m) / s**2, sigma / s**2 - 1 / sigma])
 check(
-    "slopes of the KL in b and theta = difference of two scores",
+    "slopes of the KL in b and sigma = difference of two scores",
     by_scores,
     by_hand,
     atol=1e-9,
@@ -842,16 +902,16 @@ check(
 torch.set_default_dtype(torch.float32)
 
 # %% [markdown]
-# Look at the mistake that the check tells apart: with the teacher's score alone the generator would climb to the teacher's most likely picture and stay there ($\theta\to0$). The score of its own distribution pushes the samples apart.
+# Look at the mistake that the check tells apart: with the teacher's score alone the generator would climb to the teacher's most likely picture and stay there ($\sigma\to0$). The score of its own distribution pushes the samples apart.
 #
-# | model | needs | extra networks while training | what it pays |
+# | model | needs | extra networks while training | what it costs |
 # |---|---|---|---|
-# | consistency distillation | a teacher | a running average | a second training, and the teacher's mistakes as its ceiling |
-# | consistency training | data | a running average | noisy goals, bias at coarse levels |
-# | shortcut | data | a running average | three evaluations a training step; errors of short jumps add up in long ones |
+# | consistency distillation | a teacher | the teacher, an EMA | a second training, and the teacher's mistakes as its ceiling |
+# | consistency training | data | an EMA | noisy targets, bias at coarse levels |
+# | shortcut | data | an EMA | errors of short jumps add up in long ones |
 # | MeanFlow | data | none | a JVP a training step, noisy targets where the flow spreads |
-# | DMD | a teacher | one for $p_G$, trained along | three networks in memory; $\mathrm{KL}(p_G\Vert p)$ punishes samples where $p$ is small, not what is missing, so variety can be lost |
-# | all | | | no likelihood through the ODE from one jump |
+# | DMD | a teacher | the teacher, one for $p_G$, trained along | $\mathrm{KL}(p_G\Vert p)$ punishes samples where $p$ is small, not what is missing, so variety can be lost |
+# | all | | | one jump gives no likelihood |
 #
 # ## Going further: make the record again
 #
@@ -859,13 +919,6 @@ torch.set_default_dtype(torch.float32)
 
 # %%
 remake = False
-
-
-def held_fixed(u, x0, eps, r, t):
-    """The MeanFlow loss with the slip of section 7."""
-    x, v = (1 - t) * x0 + t * eps, eps - x0
-    average, change = jvp(u, (x, r, t), (0 * v, 0 * r, 1 + 0 * t))
-    return (average - (v - (t - r) * change).detach()).square().mean()
 
 
 def seed_of_record(seed):
@@ -878,7 +931,7 @@ def seed_of_record(seed):
         "shortcut": shortcut,
         "MeanFlow": mean_flow,
         "MeanFlow, x held fixed": lambda *a: mean_flow(*a, loss=held_fixed),
-        "no average": lambda u, slow, *a: distil(teacher)(
+        "no EMA": lambda u, slow, *a: distil(teacher)(
             u, lambda *b: u(*b).detach(), *a
         ),
         "+300 steps": match,
@@ -890,7 +943,7 @@ def seed_of_record(seed):
 # %%
 if remake:
     everything, long, first = [], [], None
-    used = SAMPLERS | {"MeanFlow, x held fixed": jumps, "no average": renoise}
+    used = SAMPLERS | {"MeanFlow, x held fixed": jumps, "no EMA": renoise}
     used["+300 steps"] = flow_steps
     for seed in (0, 1, 2):
         nets = seed_of_record(seed)
@@ -916,7 +969,7 @@ if remake:
 # %% [markdown]
 # ## Predict first, again
 #
-# 1. At $\tanh1\approx0.76$ (section 1): the second step aims at the mean of two points, as seen from half-way.
+# 1. At $\tanh1\approx0.76$ (section 1): the second step lands on the best guess of $x_0$ from $x=\tfrac12$.
 # 2. Answer 0 to everything. The boundary condition forbids it (section 3).
 # 3. The one that asks the teacher, in all three seeds, for one evaluation (section 6). Consistency training, which has only the teacher's start, is close behind.
 #
@@ -938,19 +991,19 @@ widgets.quiz("few_step")
 # 2. The acceleration is a derivative along the path, and a Jacobian-vector product computes it.
 # 3. The average velocity $u(x,r,t)$ is displacement over time; a network that knows it jumps without error.
 # 4. At $r=t$ it is the velocity, at $r=0$ the consistency function $x-t\,u$.
-# 5. Consistency: neighbours on a path see the same end, the lower one is the goal, and the boundary condition forbids the empty answer.
+# 5. Consistency: neighbours on a path see the same end, the one nearer to the data is the target, and the boundary condition forbids the empty answer.
 # 6. Without a teacher the line's own velocity replaces the path's: right on average to first order in the step, with noise of order $\Delta$ and a bias of order $\Delta^2$ a level.
 # 7. Shortcut: a jump is the mean of two half jumps. Short jumps teach long ones.
 # 8. MeanFlow: $u=v^*-(t-r)\frac d{dt}u$, with the derivative along the path, direction $(v,0,1)$. No step size is left.
 # 9. Distribution matching gives up the pairing of noise and data and compares two scores.
-# 10. Distillation pays with a second training, the others with dearer or noisier losses. None gives a likelihood from its one jump.
+# 10. Each method has its cost: a teacher, a noisier target or a costlier step. None gives a likelihood from its one jump.
 #
-# | paradigm | objective | sampler | NFE | likelihood | pays |
+# | paradigm | objective | sampler | NFE | likelihood | costs |
 # |---|---|---|---|---|---|
-# | few-step model | agreement along a path, or of distributions | jumps | 1 to 4 | none from the jump | a dearer training, some quality or variety |
+# | few-step model | agreement along a path, or of distributions | jumps | 1 to 4 | none from the jump | a longer training, some quality or variety |
 #
 # **What production systems add.** Latent spaces and guidance inside the target, so that one evaluation is already guided (Geng et al. 2025, 2025b). Geng et al. 2025b recast the loss as a regression on the velocity, with the network's own estimate as the direction of the JVP, and report a steadier training. Continuous-time consistency models with stabilised networks scale to 1.5 billion parameters (Lu and Song 2024). DMD2 (Yin et al. 2024b) drops DMD's extra regression loss
-# and adds a discriminator, as adversarial distillation does (Sauer et al. 2023). Boffi et al. 2025 derive consistency, shortcut and MeanFlow losses as cases of learning one *flow map*, our $y_r(x,t)$.
+# and adds a discriminator, as adversarial distillation does (Sauer et al. 2023). Boffi et al. 2025 derive consistency, shortcut and MeanFlow losses as cases of learning the flow map.
 #
 # ## Sources
 #
