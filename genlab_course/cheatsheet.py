@@ -14,7 +14,7 @@ from typing import Any
 from genlab.map import LESSONS, PARADIGMS, SYSTEMS, Paradigm
 from genlab_course.rows import card
 
-KERNELS: Mapping[int | str, tuple[str, ...]] = {  # the equations of each lesson, by the code under them
+KERNELS: Mapping[int | str, tuple[str, ...]] = {  # equations, by the code under them
     2: ("autoregressive.likelihood.sequence_log_prob", "autoregressive.decoding.apply_temperature",
         "autoregressive.likelihood.bits_per_byte"),
     3: ("core.stats.kl_categorical", "core.stats.cross_entropy", "oracles.continuous.kl_gaussian"),

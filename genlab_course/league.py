@@ -36,13 +36,13 @@ class Row:
     parameters: int
 
 
-def spread(values: tuple[float, ...]) -> str:
+def spread(values: tuple[float, ...], digits: int = 2) -> str:
     """Mean and standard deviation over trainings.
 
     >>> spread((1.0, 2.0, 3.0))
     '2.00 +- 1.00'
     """
-    return f"{mean(values):.2f} +- {stdev(values):.2f}"
+    return f"{mean(values):.{digits}f} +- {stdev(values):.{digits}f}"
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def cells(row: Row) -> tuple[str, ...]:
     ('<=', '1')
     """
     sign = {"exact": "= ", "bound": "<= "}.get(row.kind, "")
-    bits = sign + spread(row.bits_per_dim) if row.bits_per_dim else "-"
+    bits = sign + spread(row.bits_per_dim, 3) if row.bits_per_dim else "-"
     found = (spread(values) for values in (row.frechet, row.precision, row.recall))
     cost = str(row.evaluations), str(row.passes), f"{row.samples_per_second:.0f}"
     paid = f"{row.train_seconds:.0f}", f"{row.parameters:,}"

@@ -1,6 +1,8 @@
 """The league table: measured right, written and read alike, and true to the cards."""
 
 import dataclasses
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -61,3 +63,29 @@ def test_a_recipe_is_trained_from_another_seed_and_kept(tmp_path, monkeypatch):
     assert stated["seed"] == 101
     assert torch.equal(weights[0], weights[1])
     assert not torch.allclose(weights[0], weights[2])
+
+
+def below(a, b):
+    """Whether every training of the one is below every training of the other."""
+    return max(a) < min(b)
+
+
+def test_what_lesson_15_says_of_the_table_holds_for_every_training():
+    front = ("consistency", "diffusion", "masked_diffusion")
+    for name in BY_NAME.keys() - set(front):
+        assert all(below(BY_NAME[k].frechet, BY_NAME[name].frechet) for k in front)
+    assert below(BY_NAME["diffusion"].recall, BY_NAME["consistency"].recall)
+    for exact in ("pixelcnn", "transformer"):
+        assert below(BY_NAME["masked_diffusion"].bits_per_dim, BY_NAME[exact].bits_per_dim)
+    assert not below(BY_NAME["gan"].frechet, BY_NAME["vae"].frechet)  # and the like: unranked
+
+
+def test_what_lesson_15_says_of_the_two_labs_holds_for_every_seed_of_drawing():
+    path = Path(league.TABLE).with_name("labs.json")
+    latent, glide = json.loads(path.read_text(encoding="utf-8"))["labs"]
+    assert (latent["name"], glide["name"]) == ("latent_diffusion", "glide")
+    assert len(latent["right"]) == len(glide["right"]) == 3
+    assert below(glide["right"], latent["right"])
+    assert min(latent["real"][0], glide["real"][0]) > 0.98
+    assert glide["evaluations"] < latent["evaluations"]
+    assert 0 < glide["seconds"] < latent["seconds"]
