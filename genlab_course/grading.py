@@ -83,7 +83,8 @@ _LABS = {  # labs and frontier notebooks whose exercises begin with a shorter wo
 }
 
 
-RETIRED = ("15.residual", "15.tokens-a-pass", "15.price-of-parallel")  # ids never given again
+# ids never given again
+RETIRED = ("15.residual", "15.tokens-a-pass", "15.price-of-parallel", "par.total-correlation")
 
 
 def all_exercises() -> Iterator[Exercise]:

@@ -1,7 +1,5 @@
 """Exercises of the notebook on parallel tokens: verify a draft, and pay for independence."""
 
-import math
-
 import torch
 from torch import Tensor
 
@@ -9,25 +7,17 @@ from genlab_course.grading import Exercise, Mistake, bank
 
 
 def kept(drafted: Tensor, p: Tensor, q: Tensor, u: Tensor) -> Tensor:
-    """How many drafted tokens of each row are kept, up to the first refusal."""
+    """How many drafted tokens of each row are kept, up to the first rejection."""
     chosen = drafted[..., None]
     ratio = p.gather(-1, chosen) / q.gather(-1, chosen)
     return (u < ratio[..., 0]).long().cumprod(1).sum(1)
 
 
 def speculative_token(x: Tensor, p: Tensor, q: Tensor, u: Tensor, v: Tensor) -> Tensor:
-    """The drafted tokens x, or what replaces those that are refused."""
+    """The drafted tokens x, or what replaces those that are rejected."""
     left = (p - q).clamp(min=0)
     again = torch.searchsorted(left.cumsum(0) / left.sum(), v, right=True)
     return torch.where(u < p[x] / q[x], x, again)
-
-
-def total_correlation(joint: Tensor) -> Tensor:
-    """Sum of the margins' entropies minus the joint entropy, in bits."""
-    entropy = lambda p: -torch.special.xlogy(p, p).sum() / math.log(2)  # noqa: E731
-    axes = range(joint.ndim)
-    margins = [joint.sum([a for a in axes if a != i]) for i in axes]
-    return sum(entropy(m) for m in margins) - entropy(joint)
 
 
 def unmask(x, probs, t, s, u_when, u_what, mask):  # type: ignore[no-untyped-def]
@@ -48,14 +38,14 @@ ACCEPT = Exercise(
     id="par.accept", right=kept, cases=(_round(1, 40, 3), _round(2, 30, 5)),
     mistakes=Mistake.pairs(
         lambda x, p, q, u: sum(kept(*(a[:, [i]] for a in (x, p, q, u))) for i in range(len(x[0]))),
-        "You count every token that passes; what stands behind a refusal is thrown away.",
+        "You count every token that passes; what stands behind a rejection is thrown away.",
         lambda x, p, q, u: kept(x, q, p, u),
         "Your ratio is upside down: what the target likes more than the draft is always kept.",
         lambda x, p, q, u: kept(x, p, torch.ones_like(q), u),
         "Kept with probability p(x): the draft has already paid q(x) for it.",
     ),
     hints="For each drafted token: which two numbers decide, and what is u compared with?\n"
-    "gather takes p and q at the drafted tokens. A product along the row is 0 after a refusal.\n"
+    "gather takes p and q at the drafted tokens. A product along the row is 0 after a rejection.\n"
     "keep = u < p(x) / q(x), then keep.long().cumprod(1).sum(1).",
 )  # fmt: skip
 RESIDUAL = Exercise(
@@ -68,6 +58,8 @@ RESIDUAL = Exercise(
         "You draw from what the draft gave too much of: q - p in place of p - q.",
         lambda x, p, q, u, v: speculative_token(x, p, q, u / 0, v),
         "You replace every token, kept ones too.",
+        lambda x, p, q, u, v: speculative_token(x, p, q, u, v / (p - q).clamp(min=0).sum()),
+        "You draw from p - q without dividing by its sum: some v lie beyond the end.",
     ),
     hints="Kept tokens carry min(p, q) of each token. How much of p is still missing?\n"
     "p - min(p, q) = max(p - q, 0): the replacement is drawn from that, normalised.\n"
@@ -78,37 +70,12 @@ TOKENS = Exercise(
     mistakes=Mistake.pairs(
         4.2, "A token counts only if all before it are kept: 1 + 4 * 0.8 forgets that.",
         3.2, "4 * 0.8 counts each draft by itself; and the pass adds a token of its own.",
+        2.952, "That sum ends at a ** 3; all four can be kept, too.",
         2.3616, "These are the kept ones alone: the same pass yields one token more.",
     ),
     hints="The i-th drafted token counts if the first i are all kept.\n"
     "That has probability 0.8 ** i; and one token comes in any case.\n"
     "1 + 0.8 + 0.8**2 + 0.8**3 + 0.8**4.",
-)  # fmt: skip
-TWO = Exercise(
-    id="par.two-at-once", right=0.9183,
-    mistakes=Mistake.pairs(
-        1.585, "That is the entropy of the city, what is to be written, not what is lost.",
-        1.0, "That would be so if New and San were even; one city of three is New York.",
-        0.4444, "That is how often the pair is no city. What is asked is a KL, in bits.",
-    ),
-    hints="The loss is KL(true pairs || product of the margins) = H(first) + H(second) - H(both).\n"
-    "The second word tells the city, so H(second) = H(both).\n"
-    "What is left is H(first), the entropy of New against San, 1/3 against 2/3.",
-)  # fmt: skip
-TC = Exercise(
-    id="par.total-correlation", right=total_correlation,
-    cases=((P[:5, 0] / 5,), (P[:3] / 6,), (torch.eye(2).double() / 2,)),
-    mistakes=Mistake.pairs(
-        lambda p: total_correlation(p.flatten(1)),
-        "This is the mutual information of the first token and the rest; keep all tokens apart.",
-        lambda p: total_correlation(p) * math.log(2),
-        "These are nats; take logarithms to base 2.",
-        lambda p: -torch.special.xlogy(p, p).sum() / math.log(2),
-        "This is the entropy of the whole table alone; the margins are missing.",
-    ),
-    hints="You need the entropy of each margin and of the whole table.\n"
-    "The margin of axis i is the sum over all other axes; xlogy(p, p) is 0 where p is.\n"
-    "sum(entropy(margin_i)) - entropy(joint), with logarithms to base 2.",
 )  # fmt: skip
 UNMASK = Exercise(
     id="par.unmask", right=unmask,
@@ -121,10 +88,38 @@ UNMASK = Exercise(
         "s / t is the proportion that *stays* hidden.",
         lambda x, p, t, s, a, b, m: torch.where((x == m) & (a < (t - s) / t), p.argmax(-1), x),
         "You took the likeliest token; draw one, with u_what and the cumulative sums of probs.",
+        lambda x, p, t, s, a, b, m: unmask(x, p, t, s, 1 - a, b, m),
+        "Right in distribution; let the *small* u_when appear, so that answers can be compared.",
+        lambda x, p, t, s, a, b, m: unmask(0 * x + m, p, t, s, a, b, m).where(a < (t - s) / t, x),
+        "You redraw visible tokens, too.",
     ),
     hints="Which tokens appear, and what do they become? Two uniforms for two questions.\n"
     "Hidden at t means hidden at s with probability s / t; the rest appears now.\n"
     "drawn = (probs.cumsum(-1) <= u_what[..., None]).sum(-1), where x is mask and u_when is small.",
+)  # fmt: skip
+TWO = Exercise(
+    id="par.two-at-once", right=0.9183,
+    mistakes=Mistake.pairs(
+        1.585, "That is the entropy of the city, what is to be written, not what is lost.",
+        1.0, "That would be so if New and San were even; one city of three is New York.",
+        0.6365, "These are nats; take logarithms to base 2.",
+        0.4444, "That is how often the pair is no city. What is asked is a KL, in bits.",
+    ),
+    hints="The loss is KL(pairs || product of the marginals) = H(first) + H(second) - H(both).\n"
+    "The second word tells the city, so H(second) = H(both).\n"
+    "What is left is H(first), the entropy of New against San, 1/3 against 2/3.",
+)  # fmt: skip
+RARE = Exercise(
+    id="par.rare-value", right=0.01,
+    mistakes=Mistake.pairs(
+        0.1, "That is how often d is drawn first; then the coin is kept, and d is drawn again.",
+        0.19, "That is how often d is drawn in at least one pass of two. What does each pass keep?",
+        0.09, "That is how often d is drawn first and then lost to c.",
+        0.0, "d can be drawn again in the second pass, and then nothing else is hidden.",
+    ),
+    hints="d needs to be drawn in the first pass. What is kept then, and what is hidden again?\n"
+    "The coin is kept. In the second pass the token is drawn afresh.\n"
+    "d must be drawn twice: 0.1 * 0.1.",
 )  # fmt: skip
 
 EXERCISES = bank(globals())

@@ -405,8 +405,11 @@ for i in range(4):
     box(x, 2.3, "", ("#56B4E9", 0.28))
     box(x, 4.0, f"$+\\,o_{i + 1}$, then MLP", ("#E69F00", 0.27))
     box(x, 5.7, f"$p(x_{i + 1}|x_{{<{i + 1}}})$" if i else "$p(x_1)$", ("#009E73", 0.2))
-    for dx, y, end in ((0.0, 1.2, 1.98), (0.5, 2.62, 3.68), (0.0, 4.32, 5.38)):
-        arrow(x + dx, y, x + dx, end)
+    for y, end in ((1.2, 1.98), (4.32, 5.38)):
+        arrow(x, y, x, end)
+    side = x - 0.9  # the residual connection passes beside the attention
+    ax.plot([x - 0.6, side, side], [1.22, 1.4, 3.3], color="#555555", lw=1.2, ls="-")
+    arrow(side, 3.3, x - 0.6, 3.68)
     ax.text(x, 2.3, "q   k   v", ha="center", va="center", fontsize=9.5)
     for j in range(i + 1):  # its own value, too
         arrow(2.0 * j + 1.0, 2.62, x + 0.15 * (j - i) + 0.15, 3.66, "#0072B2", 1.6)
@@ -414,7 +417,7 @@ names = ("shifted\ninput", "queries,\nkeys, values", "attention,\nMLP", "output"
 for y, words in zip((0.9, 2.3, 4.0, 5.7), names, strict=True):
     ax.text(-0.35, y, words, ha="right", va="center", fontsize=10, color="#555555")
 ax.text(
-    3.8, -0.35, "blue: values, weighted by query and key · grey: passed on",
+    3.8, -0.35, "blue: values, weighted by query and key · grey: the vector itself, passed on",
     ha="center", fontsize=10, color="#555555",
 )  # fmt: skip
 show(
@@ -1044,11 +1047,13 @@ figure, (left, right) = plt.subplots(
 )
 shown = 8
 steps = np.arange(1, shown + 1)
-true_curve = torch.stack([g[1].mean(0) for g in guesses.values()])
+ratio_curve, true_curve = (
+    torch.stack([g[k].mean(0) for g in guesses.values()]) for k in (0, 1)
+)
 for name, curve, colour, style in (
     ("150 steps", longer, "#009E73", "-"), ("60 steps, top-p 0.9", cut, "#CC79A7", "-"),
     ("60 steps, from true prefixes", true_curve, "#222222", ":"),
-    ("60 steps, written", before, "#0072B2", "-"),
+    ("60 steps, equation (9)", ratio_curve, "#0072B2", "-"),
 ):  # fmt: skip
     left.plot(steps, curve.mean(0)[:shown], style, c=colour, label=name)
 left.set(xlabel="words written", ylabel="fraction correct so far", ylim=(0, 1.02))
@@ -1071,7 +1076,7 @@ right.legend(handles[:3], labels[:3], title="after a prefix", fontsize=9)
 show(
     figure,
     "Left: the fraction of sentences that are correct so far against words written. "
-    "With 60 steps it falls to about 0.4, nearly as predicted from true prefixes; "
+    "By (9), with 60 steps, it falls to about 0.4, nearly as from true prefixes; "
     "top-p lifts it, 150 steps keep it above 0.9. Right: an impossible pair is a "
     "little more probable after an own wrong prefix than after a true one, and far "
     "more where the last word is new at its position.",
@@ -1083,7 +1088,7 @@ show(
 # Our networks of 60 steps err more often. Seed 1 puts 11 % on impossible words, a sentence has 7.2 words on average, the full stop included, and $0.89^{7.2}\approx0.43$ is about what is left. (Sentences have 4 to 14 words, and shorter ones are filled up with full stops. So
 # the curves level off, and the figure stops at 8.)
 #
-# *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. (The figure shows 0.01 more: its blue curve is a sample that fell that far below (9).) Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times (matching the last words hardly changes this): training mends what it shows (the black bar shrinks to a ninth)
+# *Before the first error* exposure bias is small: the gap is at most three sentences in a hundred, and for one seed none. Nearly all of the harm is plain **compounding**; He et al. (2021) also found it small in real language models. *After the first error* it is there. At 60 steps an impossible pair is 1.7 times as probable as after a true prefix, at 150 steps 7 times (matching the last words hardly changes this): training mends what it shows (the black bar shrinks to a ninth)
 # more than what it never shows (the orange bar keeps more than half; grey dots: seeds). At least four fifths of the excess come from the one or two wrong prefixes in ten whose last word is new at its position.
 #
 # **Repairs.** *More training* (a second run, of 90 steps) lowers $\varepsilon$, so that fewer sentences reach a wrong prefix at all. **Top-p** (nucleus sampling) keeps only the likeliest words that together reach probability 0.9. It needs no training, but it only cuts off the tail, and here it saves about 15 sentences in a hundred (pink against blue): after so little training, impossible words are among the likely ones, too. It also draws from another distribution. *Training on the model's own words*, as in scheduled sampling

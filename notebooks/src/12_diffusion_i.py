@@ -316,7 +316,7 @@ for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
     ax.plot(grid, normal.log_prob(grid).exp(), "--", color="#D55E00",
             label="normal, same moments")  # fmt: skip
     seen = "nearly normal" if beta < 0.1 else "two humps"
-    ax.set(xlabel="$x_{t-1}$", xlim=(-2, 2), title=f"$\\beta_t$ = {beta}: {seen}")
+    ax.set(xlabel="$x_{t-1}$", xlim=(-2, 2), yticks=[], title=f"$\\beta_t$ = {beta}: {seen}")
 axes[0].set_ylabel(r"density given $x_t=0.1$")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 show(figure, "The exact distribution of one step back and a normal of equal moments: "
@@ -592,11 +592,13 @@ conditioned = partial(average, label=test_labels[:100])
 with torch.no_grad():
     for t in ticks:
         at_t.append(loss(conditioned, x0, torch.full((100,), t), eps, alphas_bar))
+left.set_yticks([0.06, 0.1, 0.3, 1], ["0.06", "0.1", "0.3", "1"])
+left.minorticks_off()
 right.plot([t + 1 for t in ticks], at_t, label="our network, test digits")
 right.plot(range(1, T + 1), alphas_bar, "--", color="#222222",
            label=r"floor for $\mathcal{N}(0,I)$ data: $\bar\alpha_t$")  # fmt: skip
 right.set(xlabel="step t", ylabel="loss at step t", yscale="log",
-          title="near t = 100 far above this floor")  # fmt: skip
+          title="near t = 100 our network misses this floor")  # fmt: skip
 right.legend()
 show(figure, "Left: the loss falls from 1 to about 0.06. Right: it is large at the "
      "first steps, where a little noise hides among grey levels; near t = 100 it "
@@ -696,6 +698,7 @@ for ax, k in zip(axes, (0, 60, 85, 100), strict=True):
     ax.set(xlim=(-2.8, 2.8), ylim=(-2.8, 2.8), aspect="equal", xticks=[], yticks=[],
            title=f"after {k} steps back")  # fmt: skip
     ax.spines[:].set_visible(False)
+figure.suptitle("coloured by the cloud where each point will end", fontsize=11)
 show(figure, "Reverse trajectories in the plane: a cloud of noise splits into five "
      "small clouds; colours show where each point will end.")  # fmt: skip
 
@@ -962,7 +965,7 @@ for which, colour, name in (
 left.plot(grid, peaks.log_prob(grid[:, None]).exp(), "--", color="#222222",
           label="the data")  # fmt: skip
 left.set(xlim=(-1.7, 1.7), ylim=(0, None), xlabel="x", ylabel="density",
-         title="10 steps: too narrow")  # fmt: skip
+         title="10 steps: the two peaks")  # fmt: skip
 right.axhline(0.1, color="#222222", linestyle="--")
 right.set(xscale="log", xlabel="steps", ylabel="standard deviation", ylim=(0, 0.12),
           title="more steps: the core widens towards 0.1")  # fmt: skip
@@ -1004,9 +1007,9 @@ mass, prior_term = {}, {}
 for name, b_t in schedules.items():
     b_t = b_t.double()
     mass[name] = right_peak(sampler_cdf(uneven, b_t, b_t))[0]
-    left = (1 - b_t).prod()
-    signal_left = left * (uneven.weights @ (uneven.means[:, 0] ** 2 + uneven.stds**2))
-    prior_term[name] = 0.5 * (signal_left - left - torch.log1p(-left)).item()
+    bar_T = (1 - b_t).prod()
+    signal_left = bar_T * (uneven.weights @ (uneven.means[:, 0] ** 2 + uneven.stds**2))
+    prior_term[name] = 0.5 * (signal_left - bar_T - torch.log1p(-bar_T)).item()
     print(f"{name:18} mass right {mass[name]:.2f}   prior {prior_term[name]:.4f} nats")
 check_range(
     "too short: mass of the right peak (data: 0.8)", mass["linear, too short"],

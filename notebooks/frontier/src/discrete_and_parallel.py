@@ -91,7 +91,7 @@ film(map(frame, (0, 1, 2, 3, 5, 8, 14, 24, 36, 50, 64)), alt=ALT, seconds=5, wid
 #
 # You need lessons 02, 03 and 12; for section 6 the notebook on flow matching; for 7 lesson 09 (Fréchet distance, recall), for 8 lesson 15.
 #
-# About 105 minutes, exercises included; the cells run in 45 seconds.
+# About 110 minutes, exercises included; the cells run in 45 seconds.
 
 # %%
 course.draw_map("discrete_and_parallel", slim=True)
@@ -103,18 +103,18 @@ course.draw_map("discrete_and_parallel", slim=True)
 #
 # 1. A language model lets a table of letter counts write four characters ahead and keeps what it likes. How far is the distribution of the finished texts from its own: 0, a little, or as far as the table's?
 # 2. A perfect model of 64 five-letter words draws all five letters *at once*, each with its exact probability. What fraction of its results are words of the list?
-# 3. A masked diffusion model of digits reveals in each pass the pixels *of whose drawn value it is surest*. Of 100 digits, how many are ones?
+# 3. In each pass a masked diffusion model draws a value for every hidden pixel and keeps *the values it is surest of*. Of 100 digits, how many are ones?
 #
 # ## 1. Draft, then verify
 #
 # As long as few texts are written at once, running a large network over five tokens takes hardly longer than over one, because most of the time goes into reading its weights. What is slow is that tokens come one after the other. So let a cheap **draft** model $q$ write $k$ tokens ahead, and let the **target** $p$ read all of them in one pass. It then knows
 # its own probability of each drafted token, and can decide what to keep.
 #
-# **Step 1. Accept or reject.** Keep a drafted token $x$ with probability $\min\big(1,\,p(x)/q(x)\big)$. A token that the draft writes too often is refused now and then.
+# **Step 1. Accept or reject.** Keep a drafted token $x$ with probability $\min\big(1,\,p(x)/q(x)\big)$. A token that the draft writes too often is rejected now and then.
 #
-# **Step 2. Replace.** The first token that is refused is replaced by a draw from the **residual**, the part of $p$ that the draft gave too little of,
+# **Step 2. Replace.** The first token that is rejected is replaced by a draw from the **residual**, the part of $p$ that the draft gave too little of,
 # $$p'(y)=\frac{\max\big(p(y)-q(y),0\big)}{\sum_z\max\big(p(z)-q(z),0\big)} .$$
-# What the draft wrote after it is thrown away, since it assumed a different past. If all $k$ tokens are kept, the same pass of the target yields one token more. A round therefore adds between 1 and $k+1$ tokens.
+# What the draft wrote after it is thrown away, since it assumed a different past. If all $k$ tokens are kept, the same pass of the target yields one token more, drawn from $p$. A round therefore adds between 1 and $k+1$ tokens.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)  # exact numbers first
@@ -124,7 +124,7 @@ both, place = torch.minimum(p, q), torch.arange(3)
 axes[0].bar(place - 0.2, q, 0.38, color=ORANGE, label="draft q")
 axes[0].bar(place + 0.2, p, 0.38, color=BLUE, label="target p")
 axes[1].bar(place, both, 0.5, color=GREEN, label="kept: min(p, q)")
-axes[1].bar(place, q - both, 0.5, both, color=ORANGE, alpha=0.45, label="refused")
+axes[1].bar(place, q - both, 0.5, both, color=ORANGE, alpha=0.45, label="rejected")
 axes[2].bar(place, both, 0.5, color=GREEN, label="kept")
 axes[2].bar(place, p - both, 0.5, both, color=BLUE, label="replacements")
 titles = ("two distributions", "the draft, verified", "the result is p")
@@ -135,20 +135,20 @@ axes[0].set_ylabel("probability")
 show(
     figure,
     alt="Bars over three tokens. Left: a draft that favours c, a target that favours "
-    "a. Middle: the kept part, min(p, q), and the refused part of c. Right: kept "
+    "a. Middle: the kept part, min(p, q), and the rejected part of c. Right: kept "
     "part plus replacements has the heights of the target.",
 )
 
 
 # %% [markdown]
-# **Step 3. Why the result is exactly $p$.** A token $y$ can appear in two ways. It is drafted and kept with probability $q(y)\min\big(1,p(y)/q(y)\big)=\min(p(y),q(y))$. Or it is a replacement. Let $\beta=\sum_x\min(p(x),q(x))$ be the probability that a draft is kept (the **acceptance rate**, $1-\mathrm{TV}(p,q)$); then something is refused
+# **Step 3. Why the result is exactly $p$.** A token $y$ can appear in two ways. It is drafted and kept with probability $q(y)\min\big(1,p(y)/q(y)\big)=\min(p(y),q(y))$. Or it is a replacement. Let $\beta=\sum_x\min(p(x),q(x))$ be the probability that a draft is kept (the **acceptance rate**, $1-\mathrm{TV}(p,q)$); then something is rejected
 # with probability $1-\beta$. Since $\sum_x\max(p-q,0)=\sum_x\big(p-\min(p,q)\big)=1-\beta$ as well, the residual's denominator cancels:
 # $$\min(p,q)(y)+(1-\beta)\,\frac{\max(p-q,0)(y)}{1-\beta}=p(y).$$
-# No property of $q$ was used. A bad draft costs time, never quality. In the picture, the refused orange part has the same area as the blue part that replaces it.
+# No property of $q$ was used. A bad draft costs time, never quality (question 1: the distance is 0). In the picture, the rejected orange part has the same area as the blue part that replaces it.
 #
 # **Your turn 1 · what is kept** *(build, 10 minutes)*
 #
-# Given are `drafted` tokens of shape `(b, k)`, the target's and the draft's probabilities `p` and `q` at these positions, of shape `(b, k, v)`, and uniform numbers `u` of shape `(b, k)`. Return how many tokens of each row are kept: those before the first refusal. Section 2 measures with your function, and holds it against the package's.
+# Given are `drafted` tokens of shape `(b, k)`, the target's and the draft's probabilities `p` and `q` at these positions, of shape `(b, k, v)`, and uniform numbers `u` of shape `(b, k)`. Return how many tokens of each row are kept: those before the first rejection. Section 2 writes texts with your function, and compares it with the package's.
 
 # %%
 def my_kept(drafted, p, q, u):
@@ -164,11 +164,11 @@ course.solution("par.accept")
 # %% [markdown]
 # **Your turn 2 · the tempting replacement** *(repair, 5 minutes)*
 #
-# This sampler refuses correctly and then draws the replacement from the target itself. It looks natural: whose tokens should it be, if not the target's? Its texts look fine, and their distribution is wrong. Repair it. `x` are drafted tokens of shape `(b,)`, `p` and `q` have one number for each token, and `u` and `v` are uniform numbers of shape `(b,)`.
+# This sampler rejects correctly. Its texts look fine, and their distribution is wrong. Find out what it does after a rejection, and repair it. `x` are drafted tokens of shape `(b,)`, `p` and `q` have one number for each token, and `u` and `v` are uniform numbers of shape `(b,)`.
 
 # %%
 def broken_token(x, p, q, u, v):
-    """Drafted tokens, or replacements for those that are refused."""
+    """Drafted tokens, or replacements for those that are rejected."""
     keep = u < p[x] / q[x]
     again = torch.searchsorted(p.cumsum(0), v, right=True)
     return torch.where(keep, x, again)
@@ -246,30 +246,29 @@ check(
     pairs,
     p1[:, None] * p2,
     atol=1e-12,
-    unlike={"the draft goes on after a refusal": pairs + stale},
+    unlike={"the draft goes on after a rejection": pairs + stale},
 )
 
 # %% [markdown]
 # ## 2. How much time it saves
 #
-# Suppose that each drafted token is kept with the same probability $a$, independently. The $i$-th drafted token counts if the first $i$ are all kept, which has probability $a^i$, and one token comes in any case. So one pass of the target yields on average
-# $$\mathbb E[n]=1+a+a^2+\dots+a^k=\frac{1-a^{k+1}}{1-a}$$
-# tokens (Leviathan et al. 2023, eq. 1). With $k\to\infty$ this tends to $1/(1-a)$: drafting further and further ahead soon yields nothing. If one draft token costs the fraction $c$ of a target pass, a round costs $1+kc$, and the speed-up is $\mathbb E[n]/(1+kc)$ (with $a=0.69$, $k=4$ and $c=0.1$: $2.71/1.4=1.9$ times).
+# The gain is counted in tokens for one pass of the target.
 #
 # **Your turn 3 · tokens for a pass** *(predict, 3 minutes)*
 #
-# Four tokens are drafted, and each is kept with probability $0.8$. How many tokens does one pass of the target yield on average? Enter the number with three digits.
+# Suppose that the acceptance rate is the same number $a$ at each position, independently. Four tokens are drafted, and $a=0.8$. How many tokens does one pass of the target yield on average? Enter the number with three digits.
 
 # %%
 course.exercise("par.tokens", ...)  # your number in place of the dots
 
 # %% [markdown]
-# Do the rounds of a trained model obey this formula? The target is a small transformer that was trained on Python's manual, one character a token. The draft is a table of counts (lesson 02) of one or of three characters of context, which costs next to nothing.
+# The $i$-th drafted token counts if the first $i$ are all kept, which has probability $a^i$, and one token comes in any case. So one pass yields on average
+# $$\mathbb E[n]=1+a+a^2+\dots+a^k=\frac{1-a^{k+1}}{1-a}$$
+# tokens (Leviathan et al. 2023, eq. 1). With $k\to\infty$ this tends to $1/(1-a)$: drafting further and further ahead soon yields nothing. If one draft token costs the fraction $c$ of a target pass, a round costs $1+kc$, and the speed-up is $\mathbb E[n]/(1+kc)$. With $a=0.8$, $k=4$ and $c=0.1$ it is $3.36/1.4=2.4$.
 #
-# A shortcut makes measuring cheap. A token $y$ comes out kept with probability $\min(p(y),q(y))$ and comes out at all with probability $p(y)$. So *given the text*, a token was kept with probability $\min(1,q(y)/p(y))$. We can take texts that the target wrote by itself, toss this coin for each character, and count the rounds that speculative decoding
-# would have needed, for any $k$ and any draft.
+# Do the rounds of a trained model obey this formula? The target is a small transformer that was trained on Python's manual, one character a token. The draft is a table of counts (lesson 02) of one or of three characters of context, which costs next to nothing. Here is a whole round, with *your* `kept`.
 
-# %% jupyter={"source_hidden": true}
+# %%
 from genlab.autoregressive import speculative
 from genlab.autoregressive.tokens import CharTokenizer, NGram
 from genlab.data.text import load_text
@@ -278,8 +277,41 @@ from genlab.zoo.lessons import ALPHABET, windows
 torch.set_default_dtype(torch.float32)
 writer, manual = load_model("text_transformer"), windows(load_text("train"), 64)
 counts = {o: NGram(manual.flatten(), writer.n_tokens, order=o) for o in (1, 3)}
+draft, letters = speculative.draft_from_ngram(counts[3]), CharTokenizer(ALPHABET)
 
 
+@torch.no_grad()
+def one_round(x, k=4):
+    """The text x, (1, t), after one pass of the target: 1 to k + 1 tokens longer."""
+    t, q = x.shape[1], []
+    for _ in range(k):  # the draft writes ahead, token by token
+        q.append(draft(x, torch.tensor([x.shape[1]])).double())
+        x = torch.cat([x, torch.multinomial(q[-1], 1)], 1)
+    q = torch.stack(q, 1)
+    p = writer.next_logits(x)[:, t - 1 :].double().softmax(-1)  # the pass: k + 1 rows
+    n = int(kept(x[:, t:], p[:, :k], q, torch.rand(1, k).double()))
+    rest = p[0, k] if n == k else (p[0, n] - q[0, n]).clamp(min=0)
+    last = torch.multinomial(rest, 1)  # it normalises
+    return torch.cat([x[:, : t + n], last[None]], 1)
+
+
+torch.manual_seed(0)
+written = []
+for _ in range(6):
+    x, ends = writer.begin(1), [1]
+    while ends[-1] < 61:
+        x = one_round(x)
+        ends.append(x.shape[1])
+    written.append((letters.decode(x[0, 1:].tolist()).replace("\n", " "), ends))
+text, ends = written[0]
+print("|".join(text[a - 1 : b - 1] for a, b in itertools.pairwise(ends)))
+
+
+# %% [markdown]
+# Each piece between two bars took one pass of the target. A shortcut makes measuring cheap. A token $y$ comes out kept with probability $\min(p(y),q(y))$ and comes out at all with probability $p(y)$. So *given the text*, a token was kept with probability $\min(1,q(y)/p(y))$. We can take texts that the target wrote by itself, toss this coin for each character, and count the rounds that speculative decoding
+# would have needed, for any $k$ and any draft.
+
+# %% jupyter={"source_hidden": true}
 def own_texts(seed, n=80):
     """Texts of the target, and log p of each character."""
     x = writer.sample(n, generator=torch.Generator().manual_seed(seed))
@@ -307,7 +339,6 @@ def rounds_of(keep, k):
     return np.mean(lengths), np.mean(np.array(lengths) > 1)
 
 
-# %%
 K = (1, 2, 4, 8)
 measured, rates, begun = ({1: [], 3: []} for _ in range(3))
 for seed in range(3):
@@ -321,30 +352,25 @@ for seed in range(3):
         tokens, first = zip(*(rounds_of(keep, k) for k in K), strict=True)
         measured[order].append(tokens)
         begun[order].append(first[-1])
-law = lambda a, k: (1 - a ** (k + 1)) / (1 - a)
+formula = lambda a, k: (1 - a ** (k + 1)) / (1 - a)
 for order, rows in measured.items():
     a, mean, error = np.mean(rates[order]), np.mean(rows, 0), np.std(rows, 0, ddof=1)
     first = np.mean(begun[order])
     print(
         f"context {order}: kept ~{a:.2f} of all, ~{first:.2f} of first drafts (k = 8)"
     )
-    print(f"   the law with ~{first:.2f}, k = 8: ~{law(first, 8):.2f}")
+    print(f"   the formula with ~{first:.2f}, k = 8: ~{formula(first, 8):.2f}")
     for k, m, e in zip(K, mean, error, strict=True):
         told = f"~{m:.2f} +- ~{e:.2f} tokens a pass"
-        print(f"   k = {k}: {told}, the law says ~{law(a, k):.2f}")
+        print(f"   k = {k}: {told}, the formula says ~{formula(a, k):.2f}")
 
 # %% jupyter={"source_hidden": true}
-# the package's sampler, once: is the shortcut right, and is the text the target's?
+# is the shortcut right, and is the text the target's?
 from genlab.core import last
 
-draft = speculative.draft_from_ngram(counts[3])
-drafted_lm = speculative.SpeculativeLM(writer, draft, k=4)
-steps = list(drafted_lm.rounds(24, generator=torch.Generator().manual_seed(0)))
-before = [torch.ones_like(steps[0].length)] + [s.length for s in steps[:-1]]
-full = torch.stack(before) + 4 < 65
-real = (torch.stack([s.kept for s in steps]) + 1.0)[full].mean().item()
+real = np.mean(np.concatenate([np.diff(ends) for _, ends in written]))
 short = np.mean(measured[3], 0)
-check_range("tokens a pass, k = 4: real rounds over the shortcut's", real / short[2],
+check_range("tokens a pass, k = 4: your rounds over the shortcut's", real / short[2],
             0.85, 1.15, digits=2, unlike={"k = 2": short[1] / short[2]})
 
 g = torch.Generator().manual_seed(15)
@@ -355,8 +381,8 @@ _, n_kept = speculative.verify(drafted, rows(q, 2), rows(p, 3), u[:, :2], u[:, 2
 mine = kept(drafted, rows(p, 2), rows(q, 2), u[:, :2])
 swapped = kept(drafted, rows(q, 2), rows(p, 2), u[:, :2])
 check("your count = genlab's", mine, n_kept, unlike={"p and q exchanged": swapped})
-promised = law(float(torch.minimum(p, q).sum()), 2)
-check_close_mc("equal places: tokens a round = the law", mine.double() + 1, promised,
+promised = formula(float(torch.minimum(p, q).sum()), 2)
+check_close_mc("equal places: tokens a round = formula", mine.double() + 1, promised,
                unlike={"kept ones only": mine.double()})
 
 from genlab.autoregressive.decoding import generate_naive, reshape_logits
@@ -374,58 +400,53 @@ check("temperature 0: letter for letter the target's text", fast.tokens[:, :64],
       unlike={"temperature 1": drawn})
 
 # %% jupyter={"source_hidden": true}
-letters = CharTokenizer(ALPHABET)
 figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.4), width_ratios=[1, 1.9])
 ks = np.arange(0, 9)
-for order, colour in ((1, ORANGE), (3, BLUE)):
+for order, colour in ((1, PINK), (3, RED)):
     a, m = np.mean(rates[order]), np.mean(measured[order], 0)
-    left.plot(ks, law(a, ks), "--", color=colour, label=f"law, a = {a:.2f}")
+    left.plot(ks, formula(a, ks), "--", color=colour, label=f"formula, a = {a:.2f}")
     left.errorbar(K, m, np.std(measured[order], 0, ddof=1), fmt="o", color=colour,
-                  label=f"text, context {order}")
-left.set(
-    xlabel="drafted tokens k", ylabel="tokens for one pass", title="formula and rounds"
-)
+                  label=f"rounds, context {order}")
+left.set(xlabel="drafted tokens k", ylabel="tokens for one pass")
+left.set_title("each further draft yields less")
 left.legend(fontsize=8)
 right.set_axis_off()
 right.set(xlim=(0, 64), ylim=(-0.5, 6))
-for line in range(6):
-    at = 1
-    for step in steps:
-        end = min(int(step.length[line]), 65)
-        while at < end:
-            character = letters.decode([int(steps[-1].tokens[line, at])])
-            own = at == int(step.length[line]) - 1
-            right.text(at - 1, 5 - line, character.replace("\n", " "), fontsize=12.5,
-                       family="monospace", color=RED if own else BLUE)
-            at += 1
-right.set_title("blue: drafted by counting and kept; red: written by the target")
+for line, (text, ends) in enumerate(written):
+    for at, character in enumerate(text):
+        right.text(at, 5 - line, character, fontsize=12.5, family="monospace",
+                   color=BLUE if at + 2 in ends else GREEN,
+                   weight="bold" if at + 2 in ends else "normal")
+right.set_title("green: drafted by counting and kept; blue: drawn from the target")
 show(
     figure,
     alt="Left: tokens for one pass against drafted tokens. Measured points lie by two "
     "curves that flatten, at two and at three tokens. Right: six lines of text in "
-    "which most characters are blue, kept drafts, and every third or so is red.",
+    "which most characters are green, kept drafts, and every third or so is blue.",
 )
 
 # %% [markdown]
-# For constant $a$ the formula holds (the check above agrees within the sampling error), and the rounds of both drafts stay within a few per cent of it. For large $k$ this is bookkeeping: nearly every round ends at one refused character, so a text of $n$ characters takes about $n(1-a)$ rounds, *in whatever order* easy and hard ones come. For smaller $k$ runs of easy characters cost a little: after a full run the free token falls on an easy place.
-# Do not put in the fraction of *first* drafts that are kept: a round begins where the last was stopped, in a hard stretch, so the formula then promises too little (second line of the print). The check at temperature zero tests the bookkeeping of rounds: nothing is random, so the text must be the target's own, letter for letter. (The mistake of your turn 2 would pass it: with one possible token, target and residual agree.)
+# The text is poor because the target is tiny; without a draft it writes just as badly. For constant $a$ the formula holds, and the rounds of both drafts stay within a few per cent of it. For large $k$ that had to be so: nearly every round ends at one rejected character, so a text of $n$ characters takes about $n(1-a)$ rounds, *in whatever order* easy and hard ones come. For smaller $k$ runs of easy characters cost a little: after a full run the free token falls on an easy place.
+# The fraction of *first* drafts that are kept (0.59) would be the wrong $a$: a round begins where the last one stopped, in a hard stretch, so the formula would promise too little.
+#
+# The check at temperature zero tests how rounds are joined: nothing is random, so the text must be the target's own, letter for letter. (The mistake of your turn 2 would pass it: with one possible token, target and residual agree.)
 #
 # **Where drafts come from.** In products the draft is a small language model, or **multi-token heads**: extra outputs of the target itself that predict the tokens after the next. Gloeckle et al. 2024 train several heads, for example four, on one trunk, and use the extra ones as drafts. Medusa (Cai et al. 2024) adds such heads to a finished model and verifies
 # a tree of their guesses. DeepSeek-V3 (2024) predicts one token more; its report says that 85 to 90 % of these second tokens are kept (quoted). Verified by steps 1 and 2, all of them leave the distribution as it is. Medusa's own *typical acceptance* does not: it keeps every token that the target finds plausible enough, which is faster, and the distribution is no longer the target's.
 #
 # ## 3. Hide and guess
 #
-# The other way needs no draft. **Masked diffusion** (the absorbing case of D3PM, Austin et al. 2021) takes a text, hides some tokens, and trains a network to guess *all* hidden tokens from those in sight. To write, it starts with everything hidden and reveals step by step. What does this have to do with a likelihood?
+# The other way needs no draft. **Masked diffusion** (the absorbing case of D3PM, Austin et al. 2021) takes a text, hides some tokens, and trains a network to guess *all* hidden tokens from the visible ones. To write, it starts with everything hidden and reveals step by step. What does this have to do with a likelihood?
 #
-# **Step 5. Write in any order.** The chain rule holds in every order of the positions. For an order $\sigma$ let $p_\sigma(x)=\prod_ip_\theta(x_{\sigma(i)}\mid x_{\sigma(1)},\dots,x_{\sigma(i-1)})$. A sampler that draws $\sigma$ at random has the distribution $p(x)=\frac1{n!}\sum_\sigma p_\sigma(x)$. By Jensen's inequality
-# $$-\log p(x)\;\le\;\frac1{n!}\sum_\sigma-\log p_\sigma(x).$$
+# **Step 5. Write in any order.** The chain rule holds in every order of the positions. For an order $\sigma$ let $p_\sigma(x)=\prod_ip_\theta(x_{\sigma(i)}\mid x_{\sigma(1)},\dots,x_{\sigma(i-1)})$. A sampler that draws $\sigma$ at random has the distribution $p_\theta(x)=\frac1{n!}\sum_\sigma p_\sigma(x)$. By Jensen's inequality
+# $$-\log p_\theta(x)\;\le\;\frac1{n!}\sum_\sigma-\log p_\sigma(x).$$
 #
-# **Step 6. Count the guesses.** Token $i$ is guessed exactly when the set $M$ is still hidden ($i\in M$, $m$ tokens) in those orders that write the other $n-m$ tokens first, then $i$, then the rest: a fraction $\frac{(n-m)!\,(m-1)!}{n!}$ of all orders.
+# **Step 6. Count the guesses.** Let $M$ be a set of $m$ tokens, one of them $i$. Token $i$ is guessed while exactly $M$ is hidden in those orders that write the other $n-m$ tokens first, then $i$, then the rest: a fraction $\frac{(n-m)!\,(m-1)!}{n!}$ of all orders.
 #
 # **Step 7. Replace orders by a time.** Draw a time $t$ evenly from $(0,1)$ and hide each token with probability $t$. The set $M$ is hidden with probability $t^m(1-t)^{n-m}$. Give each guess the weight $1/t$. Then the guess of $i$ with $M$ hidden has the total weight $\int_0^1t^{m-1}(1-t)^{n-m}dt=\frac{(m-1)!\,(n-m)!}{n!}$, which is
 # the same fraction. So the mean over orders is an integral over times:
-# $$\boxed{\;-\log p(x)\;\le\;\int_0^1\mathbb E\Big[\frac1t\sum_{i\text{ hidden}}-\log p_\theta(x_i\mid\text{in sight})\Big]dt\;}$$
-# This variational bound (ELBO) is the loss of MDLM (Sahoo et al. 2024) and of LLaDA (Nie et al. 2025), a language model of 8 billion parameters. At $t$ near 1 many tokens count a little, at $t$ near 0 few count much. Masked diffusion **is** autoregression in all orders at once, trained with one network. The network does not even need $t$: the visible tokens suffice.
+# $$\boxed{\;-\log p_\theta(x)\;\le\;\int_0^1\mathbb E\Big[\frac1t\sum_{i\text{ hidden}}-\log p_\theta(x_i\mid\text{visible})\Big]dt\;}$$
+# This variational bound (ELBO) is the loss of masked diffusion language models (MDLM, Sahoo et al. 2024) and of LLaDA (Nie et al. 2025), a language model of 8 billion parameters. At $t$ near 1 many tokens count a little, at $t$ near 0 few count much. Masked diffusion **is** autoregression in all orders at once, trained with one network. The network does not even need $t$: the visible tokens suffice.
 #
 # The check takes a network of random guesses that fit no joint distribution, and compares the two sides for all 27 texts of three tokens.
 
@@ -479,7 +500,7 @@ HIDDEN, hot = 26, one_hot(words, 26).double()
 
 
 def ideal(x):
-    """Exact probabilities of all letters, (b, 5, 26), given those in sight."""
+    """Exact probabilities of all letters, (b, 5, 26), given the visible ones."""
     fits = ((x[:, None] == words) | (x[:, None] == HIDDEN)).all(-1).double()
     return torch.einsum("bw,wia->bia", fits / fits.sum(1, keepdim=True), hot)
 
@@ -489,17 +510,16 @@ spell = lambda x: [
 ]
 seen = torch.tensor([[2, 26, 26, 26, 26], [2, 11, 26, 26, 26], [2, 11, 14, 26, 26]])
 for text, guess in zip(spell(seen), ideal(seen), strict=True):
-    best = guess[-2].topk(3)
+    best = guess[3].topk(3)
     found = zip(spell(best.indices[:, None]), best.values.tolist(), strict=True)
-    likely = {letter: round(value, 2) for (letter,), value in found}
+    likely = {letter: round(value, 2) for (letter,), value in found if value}
     print(text, "fourth letter:", likely)
 
 
 # %% [markdown]
 # **Your turn 4 · reveal** *(build, 10 minutes)*
 #
-# The sampler goes from time $t$ to a smaller time $s$. A token is hidden at $t$ with probability $t$, and hidden at $s$ with probability $s$. So of those hidden at $t$ a certain fraction must appear. Those that do appear are drawn from the network's `probs` of shape `(b, n, v)`; what is in sight stays. Decide with the uniform numbers `u_when` and draw with
-# `u_what`, both of shape `(b, n)`. The number `mask` stands for "hidden".
+# The sampler goes from time $t$ to a smaller time $s$. A token is hidden at $t$ with probability $t$, and hidden at $s$ with probability $s$. So of those hidden at $t$ a certain fraction must appear. Those that do appear are drawn from the network's `probs` of shape `(b, n, v)`; visible tokens stay. A hidden token appears if its `u_when` is small, and it is drawn with its `u_what`; both have shape `(b, n)`. The number `mask` stands for "hidden".
 
 # %%
 def my_unmask(x, probs, t, s, u_when, u_what, mask):
@@ -565,7 +585,7 @@ for k, texts in spelled.items():
 #
 # ## 4. The price in bits
 #
-# **Step 8. One pass.** Drawing all tokens at once replaces $p(x)$ by the product of its margins $\prod_ip(x_i)$. The KL divergence between the two has a name, the **total correlation** (Watanabe 1960):
+# **Step 8. One pass.** Drawing all tokens at once replaces $p(x)$ by the product of its marginals $\prod_ip(x_i)$. The KL divergence between the two has a name, the **total correlation** (Watanabe 1960):
 # $$\mathrm{TC}(x)=\mathrm{KL}\Big(p(x)\,\Big\|\,\prod_ip(x_i)\Big)=\sum_iH(x_i)-H(x).$$
 # It is zero exactly if the tokens are independent. No training can lower it: the perfect network pays it.
 #
@@ -576,35 +596,25 @@ for k, texts in spelled.items():
 # %%
 course.exercise("par.two-at-once", ...)  # bits, three digits
 
-
 # %% [markdown]
-# It writes *New Diego*, *New Jose* or *San York* with probability $\frac13\cdot\frac23+\frac23\cdot\frac13=\frac49$. A perfect *multi-token head* that does not see the first word drafts from the same product of margins. Verified, its second word is kept with probability $\frac13\cdot\frac13+\frac23\cdot\frac23=\frac59=1-\frac49$: both measure how far the product is from the pairs in total variation. **One method pays the dependence in refused
-# drafts, the other in wrong texts.**
+# <details><summary>How often is it no city?</summary>
 #
-# **Your turn 6 · total correlation** *(compute, 5 minutes)*
+# It writes *New Diego*, *New Jose* or *San York* with probability $\frac13\cdot\frac23+\frac23\cdot\frac13=\frac49$.
+# </details>
 #
-# Write it for a joint distribution given as a table with one axis for each token, in bits.
-
-# %%
-def my_total_correlation(joint):
-    """In bits, for a table of any number of axes that sums to 1."""
-    ...
-
-
-course.exercise("par.total-correlation", my_total_correlation)
-tc = course.yours("par.total-correlation")
-course.solution("par.total-correlation")
-
-# %% [markdown]
-# **Step 9. Several passes.** Let the positions come in groups $G_1,\dots,G_K$, one group for each pass. With a perfect network the sampler's distribution is $q(x)=\prod_k\prod_{i\in G_k}p(x_i\mid x_{G_1},\dots,x_{G_{k-1}})$, and the chain rule for $p$ has the same conditions. In $\log p-\log q$ everything else cancels, so
+# A perfect *multi-token head* that does not see the first word drafts from the same product of marginals. Verified, its second word is rejected with probability $1-\frac13\cdot\frac13-\frac23\cdot\frac23=\frac49$. This number and the one above are both the total variation between the product and the true joint distribution. **One method pays for the dependence in rejected drafts, the other in wrong texts.**
+#
+# **Step 9. Several passes.** Let the positions come in groups $G_1,\dots,G_K$, one group for each pass. With a perfect network the sampler has the distribution $q(x)=\prod_k\prod_{i\in G_k}p(x_i\mid x_{G_1},\dots,x_{G_{k-1}})$ (from here on $q$ is the sampler, no longer a draft). The chain rule writes $p(x)$ as a product over the same groups, so
+# $$\log p-\log q=\sum_k\Big[\log p(x_{G_k}\mid\text{past})-\sum_{i\in G_k}\log p(x_i\mid\text{past})\Big],$$
+# and the mean of each bracket is a conditional total correlation:
 # $$\boxed{\;\mathrm{KL}(p\,\|\,q)=\sum_{k=1}^K\mathbb E\;\mathrm{TC}\big(x_{G_k}\mid x_{G_1},\dots,x_{G_{k-1}}\big)\;}$$
-# **The price of a pass is what the tokens that appear together still tell about one another, given all that is in sight.** A group of one costs nothing. (With *random* groups the sampler is a mixture, and the mean of the right side is only an upper bound: 1.93 bits for 2 + 2 + 1 letters, of which 1.48 are lost.) The check computes the left side from the sampler and the right side from entropies of parts of words, which no network has seen.
+# **The price of a pass is what the tokens that appear together still tell about one another, given all that is visible.** (With *random* groups the sampler is a mixture, and the mean of the right side is only an upper bound.) The check computes the left side from the sampler and the right side from entropies of parts of words, which no network has seen.
 
 # %% jupyter={"source_hidden": true}
 torch.set_default_dtype(torch.float64)
-from genlab.oracles.discrete import TokenTable, total_correlation
+from genlab.oracles.discrete import TokenTable
 
-sets = torch.tensor(list(itertools.product([False, True], repeat=5)))  # in sight
+sets = torch.tensor(list(itertools.product([False, True], repeat=5)))  # visible
 new = sets & ~sets[:, None]  # [S, T]: appears between S and T
 grows = (sets | ~sets[:, None]).all(-1)
 n_new, n_hidden = new.sum(-1), 5 - sets.sum(1)[:, None]
@@ -679,11 +689,6 @@ left = [price(in_groups(table(ideal)[1], groups)) for groups in plans]
 apart = [sum(correlations([g]) for g in groups) for groups in plans]
 check("KL = sum of conditional total correlations, bits", left,
       [correlations(g) for g in plans], unlike={"not conditioned": apart})
-joint = torch.tensor(np.random.default_rng(15).dirichlet(0.3 * np.ones(27)))
-joint = joint.reshape(3, 3, 3)  # three tokens of three values
-theirs = lambda joint: total_correlation(joint) / math.log(2)
-check("your total correlation = genlab's", tc(joint), theirs(joint),
-      unlike={"of the first two tokens": theirs(joint.sum(2))})
 
 # %% jupyter={"source_hidden": true}
 networks = {"ideal": [ideal], "trained": nets}
@@ -696,7 +701,7 @@ plans = {
     "4 passes, 1 + 1 + 1 + 2": [exactly(1)] * 3 + [exactly(2)],
     "one letter a pass": [exactly(1)] * 5,
 }
-print("plan                      bits lost        words  |  three trained networks")
+print("plan                     KL in bits        words  |  three trained networks")
 for name, plan in plans.items():
     found = {}
     for kind, guesses in networks.items():
@@ -712,9 +717,8 @@ for name, plan in plans.items():
         f"~{m[1]:.0f} % words"
     )
 
-
 # %% [markdown]
-# Read the first row. The ideal network, all letters at once: 10.6 bits lost of a word that carries 6, and 0.2 % words (question 2). The trained networks lose practically the same, because training has nothing to do with it. In the last row it is the other way round: the ideal network loses nothing, and what the trained ones lose is their own error.
+# The table follows all 32 sets of visible letters for each of the 64 words; nothing is sampled. Read the first row, the ideal network with all letters at once. A KL of 10.6 bits means that a code made for this sampler spends 16.6 bits on a word that carries 6, or that a word comes, in the geometric mean, $2^{10.6}\approx1500$ times too rarely. Only 0.2 % of the results are words (question 2). The trained networks lose practically the same, because training has nothing to do with it. In the last row it is the other way round: the ideal network loses nothing, and what the trained ones lose is their own error.
 #
 # Now compare the plans with three passes. Revealing $1+1+3$ letters loses far less than $2+2+1$. The first letters say most about the others; once two or three are known, the rest nearly follows. In such a language, **go slowly at first and faster later**. (Not in every one: two coins and their parity are free as 2 + 1 and cost a bit as 1 + 2.)
 #
@@ -722,10 +726,21 @@ for name, plan in plans.items():
 #
 # Can the network itself choose what to reveal? There are two ways that sound alike.
 #
-# **Choose by what is in sight.** Take the position whose *distribution* is surest, for example the one of least entropy. The choice is a function of the context. So every word $x$ is written in one particular order, and along this order the chain rule gives $\prod_ip(x_i\mid\text{in sight})=p(x)$. One token a pass, chosen this way, is exact.
+# **Choose by what is visible.** Take the position whose *distribution* is surest, for example the one of least entropy. The choice is a function of the context. So every word $x$ is written in one particular order, and along this order the chain rule gives $\prod_ip(x_i\mid\text{visible})=p(x)$. One token a pass, chosen this way, is exact.
 #
 # **Choose by what was drawn.** Draw a value at *every* hidden position, keep the one whose drawn value has the highest probability, hide the others again. This is **confidence-based decoding**, in MaskGIT (Chang et al. 2022) and as "low-confidence remasking" in LLaDA. (MaskGIT adds falling noise to the confidence, which softens what follows; here it is left out.) Consider two *independent* tokens, a fair coin and a token that is $c$ with probability 0.9 and $d$ with 0.1. If $c$ is drawn, it is kept,
-# with confidence 0.9. If $d$ is drawn, its confidence is 0.1, the coin's is 0.5, so the coin is kept and $d$ is hidden and **drawn again**. It survives with probability $0.1\cdot0.1=0.01$, a tenth of what is right. Rare values must win twice.
+# with confidence 0.9. If $d$ is drawn, its confidence is 0.1 and the coin's is 0.5, so the coin is kept and $d$ is hidden and *drawn again*.
+#
+# **Your turn 6 · the rare value** *(predict, 3 minutes)*
+#
+# In what fraction of the finished texts is the second token $d$? (In the true distribution: 0.1.)
+
+# %%
+course.exercise("par.rare-value", ...)  # your number in place of the dots
+
+
+# %% [markdown]
+# In $0.1\cdot0.1=0.01$, a tenth of what is right: rare values must win twice. The next cells follow both rules through all 64 words.
 
 # %% jupyter={"source_hidden": true}
 def confident(guess, m):
@@ -755,7 +770,7 @@ def surest(m):
 
 
 def follow(guess, rule):
-    """Probability of each word, and the mean passes, when a rule chooses in sight."""
+    """Probability of each word, and mean passes, when a rule sees no drawn letter."""
     sight = torch.zeros(64, 5, dtype=torch.bool)
     q, passes = torch.ones(64), torch.zeros(64)
     while not sight.all():
@@ -777,7 +792,7 @@ lost = [
 ]
 (a, b), mean, error = lost[0], np.mean(lost[1:], 0), np.std(lost[1:], 0, ddof=1)
 for way, exact, m, e in zip(
-    ("is in sight", "was drawn"), (abs(a), b), mean, error, strict=True
+    ("is visible", "was drawn"), (abs(a), b), mean, error, strict=True
 ):
     print(f"by what {way:<12} {exact:.2f} bits lost, trained ~{m:.2f} +- ~{e:.2f}")
 each_order = [[[i] for i in o] for o in itertools.permutations(range(5))]
@@ -794,7 +809,7 @@ ax.set_xticks(range(64), [LIST[i] for i in rank], rotation=90, fontsize=8)
 ax.set(
     ylabel="frequency / right one",
     xlim=(-0.7, 63.7),
-    title="one letter a pass, ideal network",
+    title="a perfect network: every result is a word, but not equally often",
 )
 ax.legend()
 show(
@@ -807,9 +822,9 @@ show(
 # %% [markdown]
 # A perfect network, one letter a pass, every result a word of the list, and yet *close* comes more than three times too often and *every* almost never. **Nothing in the samples looks wrong. Only the distribution is.** (By position the trained networks lose no more than in a fixed order. Random orders lose less, 0.14 bits in section 4, because a mixture of 120 orders evens out their errors.) Hayakawa et al. 2025 show that MaskGIT's sampler lowers the temperature implicitly. For a question with one right answer this may be welcome, and at temperature zero, where the likeliest value is taken, nothing is drawn. For a sampler it is a bias.
 #
-# **The repair** is to choose positions before drawing, and to let the *price* say how many. We cannot compute the total correlation of a group from the network's margins, but we can bound it: the joint entropy of a group is at least that of its least sure member, so
+# **The repair** is to choose positions before drawing, and to let the *price* say how many. We cannot compute the total correlation of a group from the network's marginals, but we can bound it: the joint entropy of a group is at least that of its least sure member, so
 # $$\mathrm{TC}(x_G)=\sum_{i\in G}H_i-H(x_G)\;\le\;\sum_{i\in G}H_i-\max_{i\in G}H_i .$$
-# All terms on the right are known in each pass. Reveal the surest positions as long as this bound stays within a **budget** (Ben-Hamu et al. 2025). With budget zero, whatever is certain appears at once, for nothing. The bound does not care *which* token is left out of the sum. So there is a second rule with the same guarantee: reveal the *least* sure position, and with it all that are sure. It asks the
+# All terms on the right are known in each pass. Reveal the surest positions as long as this bound stays within a **budget** (Ben-Hamu et al. 2025). With budget zero, whatever is certain appears at once, for nothing. The largest entropy is free. So a second rule has the same guarantee: spend it on the *least* sure position of all, and reveal with it the surest others whose entropies fit the budget. It asks the
 # most informative question first: a position of entropy $H_i$ tells $H_i$ bits about the word.
 
 # %%
@@ -859,12 +874,16 @@ each = lambda guesses, way, those: np.array(
     [[price(way(guess, k)) for k in those] for guess in guesses]
 )
 times = lambda g, k: run([jump(table(g)[1]) * evenly(j) for j in range(k, 0, -1)])
+slowly = lambda g, k: run([jump(table(g)[1]) * exactly(m) for m in [1] * (k - 1) + [5]])
 drawing = lambda g, m: run([confident(g, m)] * 5)
 drawn = {kind: each(guesses, drawing, (1, 2, 3)) for kind, guesses in networks.items()}
 random_bits = {kind: each(g, times, range(1, 6)) for kind, g in networks.items()}
-for ax, kind in zip(axes, networks, strict=True):
+one_by_one = {kind: each(g, slowly, range(2, 6)) for kind, g in networks.items()}
+messages = ("ideal: free at three passes", "trained: its own errors stay")
+for ax, kind, title in zip(axes, networks, messages, strict=True):
     lines = [
         ("random times", np.arange(1, 6), random_bits[kind], "#888888", "s"),
+        ("random singles, then rest", np.arange(2, 6), one_by_one[kind], GREEN, "^"),
         ("surest drawn letters", np.array([5, 3, 2]), drawn[kind], PINK, "v"),
     ]
     for name, colour in (("sure first", ORANGE), ("least sure first", BLUE)):
@@ -875,35 +894,37 @@ for ax, kind in zip(axes, networks, strict=True):
         spread = bits.std(0, ddof=1) if len(bits) > 1 else None
         ax.errorbar(n, bits.mean(0), spread, fmt=f"{marker}-", color=colour, label=name,
                     linewidth=1.2)
-    ax.set(xlabel="passes (mean)", title=f"network: {kind}", ylim=(-0.15, 4.6))
-axes[0].set_ylabel("bits lost of 6")
+    ax.set(xlabel="passes (mean)", title=title, xlim=(1.8, 5.2), ylim=(-0.15, 4.6))
+axes[0].set_ylabel("KL(p || q) in bits")
 axes[1].legend(fontsize=8)
 show(
     figure,
     alt="Bits lost against passes for the ideal network and for three trained ones. "
-    "Only the rules that choose by what is in sight reach zero for the ideal network: "
-    "least sure first at three passes, sure first at four. "
-    "The surest drawn letters stay above 0.8 bits even in five passes.",
+    "For the ideal network least sure first reaches zero at three passes, sure first "
+    "at four. Random letters one by one, then the rest, lose 0.6 bits at three passes, "
+    "0.1 at four. The surest drawn letters stay above 0.8 bits even in five passes.",
 )
 
 # %% [markdown]
-# With the ideal network "least sure first" writes five letters in 3.1 passes and loses **nothing**: after two or three letters the word is known. A budget is only a bound, though: with one bit allowed the same rule loses 0.4 bits and saves no pass. At two passes sure first loses more than random times: a budget of several bits bounds nothing useful. The trained networks add their own errors, and the two rules of the print differ in passes and in bits at once, the bits within the spread of three trainings, so it does not rank them. Which order suits a large model is an empirical question: Kim et al. 2025 gain much on Sudoku by choosing in sight; section 7 gains nothing.
+# With the ideal network "least sure first" writes five letters in 3.1 passes and loses **nothing**: after two or three letters the word is known. A budget is only a bound, though: with one bit allowed the same rule loses 0.4 bits and saves no pass. Sure first does not even beat random letters one by one and then the rest (green), except in four passes and by 0.07 bits: revealing what is sure says little about the others. The trained networks add their own errors (right). Near three passes least sure first still loses least; from four on the three lines meet, within the spread of three trainings. Which order suits a large model is an empirical question: Kim et al. 2025 gain much on Sudoku by choosing positions; section 7 gains nothing.
 #
 # ## 6. The same thing as a flow
 #
-# In the notebook on flow matching, a crowd of points followed arrows, and the arrows could be learned because the mean over single lines was enough. **Discrete flow matching** (Campbell et al. 2024, Gat et al. 2024) does the same for tokens. (Both have data at time 1 and noise at 0; here, as in the whole course, data are at 0.) Tokens cannot move a little. They *jump*, and in place of a velocity there is a **rate**: the probability of a jump for each unit of time.
+# Is there a third method, with a network of its own? **Discrete flow matching** (Campbell et al. 2024, Gat et al. 2024) carries the notebook on flow matching over to tokens, and arrives at the network and the sampler that you already have. (Both have data at time 1 and noise at 0; here, as in the whole course, data are at 0.) Tokens cannot follow a velocity. They *jump*, and in its place there is a **rate**: the probability of a jump for each unit of time.
 #
 # **Step 10. A path for one text.** Given $x_0$, hide each token with probability $t$, independently. A token hidden at $t$ is hidden at $t-h$ with probability $(t-h)/t$, so it appears in between with probability $h/t$. Running from $t=1$ to $0$, its rate is $1/t$, and its target is the true token $x_0^i$.
 #
 # **Step 11. The mean over texts.** We do not know $x_0$, only $x_t$. As for flow matching, take the conditional mean:
-# $$\boxed{\;R_t^i(x_t\to y)=\frac{1}{t}\;p\big(x_0^i=y\mid x_t\big)\quad\text{for hidden }i,\text{ and 0 in sight}\;}$$
-# Why is this allowed? The flow of probability from state $x$ to state $z$ is $p_t(x)\,R(x\to z)=\sum_{x_0}p(x_0)\,p_t(x\mid x_0)\,R(x\to z\mid x_0)$ with this choice. Add up what flows in and out of a state; then each text's own balance,
+# $$\boxed{\;R_t^i(x_t\to y)=\frac{1}{t}\;p\big(x_0^i=y\mid x_t\big)\quad\text{for hidden }i,\text{ and 0 for visible }i\;}$$
+# Why is this allowed? The flow of probability from state $x$ to state $z$, which is $x$ with one hidden token revealed, is $p_t(x)\,R(x\to z)=\sum_{x_0}p(x_0)\,p_t(x\mid x_0)\,R(x\to z\mid x_0)$. Add up what flows in and out of a state; then each text's own balance,
 # $$-\partial_tp_t(z)=\sum_{x\ne z}p_t(x)\,R_t(x\to z)-p_t(z)\sum_{y\ne z}R_t(z\to y),$$
 # is averaged over texts, and it holds for the mean as it holds for each. This is the **Kolmogorov forward equation** (or master equation), the continuity equation of jumps. The network's job is $p(x_0^i\mid x_t)$: the same guesses of hidden tokens as in section 3.
 #
 # **Step 12. Euler steps.** In a short time $h$ let each hidden token jump with probability $h/t$, all at once and independently. That is *your* `unmask`. For one token it is exact at any $h$. Its only error is that two dependent tokens may appear in the same step: the price of section 4, for groups drawn at random.
 
 # %% jupyter={"source_hidden": true}
+joint = torch.tensor(np.random.default_rng(15).dirichlet(0.3 * np.ones(27)))
+joint = joint.reshape(3, 3, 3)  # three tokens of three values
 states = torch.cartesian_prod(*[torch.arange(4)] * 3)  # 3: hidden
 guess3 = TokenTable(joint).conditionals(states)
 texts = TokenTable(joint).states()
@@ -975,35 +996,16 @@ print("Euler steps and total variation from the data:",
 check_range("halving the step divides the error by", error[32] / error[64], 1.9, 2.1,
             unlike={"first step": error[1] / error[2]})
 
+
 # %% [markdown]
-# The second line contains another famous name. **SEDD** (Lou et al. 2024) learns the ratio $p_t(\text{one token changed})/p_t(x)$, the discrete counterpart of the score. For masks it is $\frac{1-t}{t}$ times the same guess. So three families of papers, masked diffusion, score entropy and discrete flow matching with masks, learn the same function by different losses. Discrete
+# The ratio in the second check has a name, too: **score entropy discrete diffusion** (SEDD, Lou et al. 2024) learns $p_t(\text{one token changed})/p_t(x)$, the discrete counterpart of the score. For masks it is $\frac{1-t}{t}$ times the same guess. So three families of papers, masked diffusion, score entropy and discrete flow matching with masks, learn the same function by different losses. Discrete
 # flow matching allows other paths, too. If tokens start as random tokens in place of masks, a token can be changed after it has appeared, and a mistake can be mended; with masks and this rate, what has appeared stays.
 #
 # ## 7. Digits
 #
-# The network of the film guesses 64 pixels of 17 grey levels. It was trained once, for lesson 15, and every number below is a mean over three seeds *of the sampler*. First the bound in bits per pixel, when pixels get random turns out of $K$, and then four rules with eight passes of eight pixels: random positions, one random order for all digits, surest position (least entropy), surest drawn value.
+# The network of the film guesses 64 pixels of 17 grey levels. It was trained once, for lesson 15; the seeds below are those *of the sampler*. First the bound in bits per pixel, when pixels get random turns out of $K$, and then the four rules in `score` below, with eight passes of eight pixels.
 
-# %% jupyter={"source_hidden": true}
-from genlab.data.digits import load_digits
-from genlab.metrics.coverage import precision_recall
-from genlab.metrics.distances import frechet_distance
-from genlab.metrics.features import load_classifier
-
-torch.set_default_dtype(torch.float32)
-test, evaluator = load_digits("test").images, load_classifier()
-held_out = torch.cat([load_digits("val").images, test])
-real = evaluator.features(held_out.double())
-
-
-@torch.no_grad()
-def bits_per_pixel(k, seed):
-    """The bound of k passes on 200 test digits."""
-    g = torch.Generator().manual_seed(seed)
-    turns = torch.randint(k, test.shape, generator=g)
-    log_p = diffusion.turns_log_prob(digits.filler, test, turns, mask=EMPTY)
-    return -log_p.mean().item() / (64 * LN2)
-
-
+# %%
 @torch.no_grad()
 def eight_passes(rule, seed, n=150):
     """Digits when eight pixels appear in each pass."""
@@ -1027,6 +1029,26 @@ def eight_passes(rule, seed, n=150):
 
 
 # %% jupyter={"source_hidden": true}
+from genlab.data.digits import load_digits
+from genlab.metrics.coverage import precision_recall
+from genlab.metrics.distances import frechet_distance
+from genlab.metrics.features import load_classifier
+
+torch.set_default_dtype(torch.float32)
+test, evaluator = load_digits("test").images, load_classifier()
+held_out = torch.cat([load_digits("val").images, test])
+real = evaluator.features(held_out.double())
+
+
+@torch.no_grad()
+def bits_per_pixel(k, seed):
+    """The bound of k passes on 200 test digits."""
+    g = torch.Generator().manual_seed(seed)
+    turns = torch.randint(k, test.shape, generator=g)
+    log_p = diffusion.turns_log_prob(digits.filler, test, turns, mask=EMPTY)
+    return -log_p.mean().item() / (64 * LN2)
+
+
 bounds = {k: [bits_per_pixel(k, seed) for seed in range(3)] for k in (1, 2, 4, 8, 16)}
 told = [
     f"{k}: ~{np.mean(b):.2f} +- ~{np.std(b, ddof=1):.2f}" for k, b in bounds.items()
@@ -1034,7 +1056,7 @@ told = [
 print("passes: bits per pixel, at most  ", "   ".join(told))
 made, numbers = {}, {}
 for rule in ("random", "one fixed order", "surest position", "surest drawn value"):
-    made[rule] = [eight_passes(rule, seed) for seed in range(3)]
+    made[rule] = [eight_passes(rule, seed) for seed in range(10)]
     features = [evaluator.features(x.double()) for x in made[rule]]
     rows = []
     for x, f in zip(made[rule], features, strict=True):
@@ -1056,7 +1078,7 @@ both, far = precision_recall(real, some), frechet_distance(real, some).item()
 print(f"real digits: {100 * ink:.0f} % pixels with ink; 150 others: Fréchet distance",
       f"~{far:.1f}, precision ~{both.precision:.2f}, recall ~{both.recall:.2f}")
 lowest, highest = numbers[rule][:, 3].min(), numbers["random"][:, 3].max()
-check_range("ones in 100 digits, surest drawn value, lowest of 3 seeds", lowest,
+check_range("ones in 100 digits, surest drawn value, lowest of 10 seeds", lowest,
             70, 100, digits=0, unlike={"random, highest": highest})
 mean = {k: np.mean(b) for k, b in bounds.items()}
 check_range("bits per pixel, 1 pass minus 16", mean[1] - mean[16], 0.5, 0.75, digits=2,
@@ -1077,19 +1099,21 @@ show(
 )
 
 # %% [markdown]
-# There is question 3. With the surest drawn values about nine digits in ten are ones. Their *precision* is the highest, above that of 150 real digits (0.91): the pictures are clean, and by eye one would prefer them. Their recall tells what happened. A likely reason: paper is by far the most frequent value, half of all
-# pixels, while ink is spread over sixteen levels. So paper is drawn, kept and believed first, ink must win again and again, and what is left has 38 % ink in place of 51 %. It is the bias of section 5, in each of eight passes; the other rules draw eight at once as well and keep the ink. (With MaskGIT's noise, falling from 4.5, a separate run of three seeds drew 20 ones in 100, at a Fréchet distance of 0.7: softer, not gone.)
+# First the bound: with one pass it is 0.62 bits a pixel above sixteen passes, about 40 bits a digit; with eight only 0.03. Nearly all of the price is gone after a few passes.
 #
-# The surest *position* has no such bias with a perfect network, one pixel a pass. Here it draws all ten digits, in uneven numbers, and its Fréchet distance is larger than that of random positions. Is the network wrong where it is sure? One would like to say so, but *every* single order has errors, and only a mixture of orders evens them out (section 5). The row of one order for all digits asks for this, and three seeds are too few to answer. A separate run, ± over 7 to 20 seeds: in eight passes random positions 0.45 ± 0.08, one fixed order 0.8 ± 0.2, surest position 1.1 ± 0.3; with one pixel a pass 0.33 ± 0.04 (three seeds), 0.9 ± 0.2 and 0.8 ± 0.2.
-# So with one pixel a pass the surest order is, on average, no worse than a fixed one. In eight passes a part may be left for the total correlation of pixels that are sure together; the spread is too large to tell. Measure recall as well as precision, and compare with the right control.
+# That leaves question 3. With the surest drawn values more than nine digits in ten are ones. Their *precision* is the highest, above that of 150 real digits (0.91): the pictures are clean, and by eye one would prefer them. Their recall tells what happened. A likely reason: paper is by far the most frequent value, half of all
+# pixels, while ink is spread over sixteen levels. So paper is drawn, kept and believed first, ink must win again and again, and what is left has 38 % ink in place of 51 %. It is the bias of section 5, in each of eight passes; the other rules draw eight at once as well and keep the ink.
+#
+# The surest *position* has no such bias with a perfect network, one pixel a pass. Here it draws all ten digits, but its Fréchet distance is 1.1 (mean of ten seeds), against 0.5 for random positions. Is the network wrong where it is sure? Not necessarily. Any single order keeps its errors, and only a mixture of orders evens them out (section 5): one *fixed* order for all digits already has 0.8. The other 0.3 (standard error 0.1) may be a price: pixels that are sure together can depend on each other. Measure recall as well as precision, and compare with the right control.
 #
 # ## 8. Their place on the map
 #
-# The fingerprint of lesson 15 counts how often a network is used for one sample (sequential passes), and whether passes grow with a longer text or with a dial of steps.
+# The fingerprint of lesson 15 counts how often a network is used for one sample (sequential passes), and whether passes grow with a dial of steps.
 
 # %% jupyter={"source_hidden": true}
 import genlab_course.fingerprint as subjects
 
+drafted_lm = speculative.SpeculativeLM(writer, draft, k=4)
 found = {
     "language model": subjects.text(64),
     "the same with a draft": subjects.whole("with a draft", drafted_lm),
@@ -1115,18 +1139,18 @@ check(
 )
 
 # %% [markdown]
-# Speculative decoding is *not* a new place on the map: exact likelihood, token by token, only fewer passes (a batch of two waits for the slower text). Masked diffusion writes tokens like PixelCNN, and its passes follow a dial like a diffusion model's. It has a bound in place of a likelihood. (With an order that is chosen by what is in sight it even has an exact one: section 5 computed it word by word.) It stands between two paradigms: one token a pass makes it autoregressive in a random order,
-# all at once makes it a product of margins, and the dial between the two is priced in bits.
+# Speculative decoding is *not* a new place on the map: exact likelihood, token by token, only fewer passes (a batch of two waits for the slower text). Masked diffusion writes tokens like PixelCNN, and its passes follow a dial like a diffusion model's. It has a bound in place of a likelihood. (With an order that is chosen by what is visible it even has an exact one: section 5 computed it word by word.) It stands between two paradigms: one token a pass makes it autoregressive in a random order,
+# all at once makes it a product of marginals, and the dial between the two is priced in bits.
 #
 # ## Going further: mending and blocks
 #
-# Three repairs are in use. *Remasking* hides tokens again that have already appeared and so mends mistakes (Wang et al. 2025, ReMDM). *Blocks* write left to right between blocks and in parallel within one, which brings back the key-value cache (Arriola et al. 2025, block diffusion). And one can learn what the margins lack: add a small autoregressive model of the tokens that appear together (Liu et al. 2024, discrete copula diffusion).
+# Three repairs are in use. *Remasking* hides tokens again that have already appeared and so mends mistakes (Wang et al. 2025, ReMDM). *Blocks* write left to right between blocks and in parallel within one, which brings back the key-value cache (Arriola et al. 2025, block diffusion). And one can learn what the marginals lack: add a small autoregressive model of the tokens that appear together (Liu et al. 2024, discrete copula diffusion).
 #
 # ## Predict first, again
 #
 # 1. Zero: $\min(p,q)$ and the replacements add up to $p$ (section 1).
 # 2. About 0.2 %, though every letter alone is right (section 4).
-# 3. About 90 (section 7).
+# 3. More than 90 (section 7).
 #
 # ## Project: five letters in three passes
 #
@@ -1152,13 +1176,13 @@ widgets.quiz("discrete_and_parallel")
 # %% [markdown]
 # ## Summary
 #
-# 1. Speculative decoding: keep a drafted token with probability $\min(1,p/q)$, replace the first refused one from $\max(p-q,0)$, normalised. The text is distributed as the target's.
+# 1. Speculative decoding: keep a drafted token with probability $\min(1,p/q)$, replace the first rejected one from $\max(p-q,0)$, normalised. The text is distributed as the target's.
 # 2. One pass yields $(1-a^{k+1})/(1-a)$ tokens if all are kept alike; a little less if easy tokens come in runs.
 # 3. Replacing from $p$ itself is the classical mistake: fluent, and wrong.
 # 4. Masked diffusion guesses hidden tokens with weight $1/t$. Its loss is the mean of $-\log p$ over all orders, a bound.
 # 5. Tokens that appear together lose their conditional total correlation, in bits, with a perfect network.
 # 6. Where the first tokens say most, as in words, go slowly at first and faster later.
-# 7. An order chosen by what is in sight is exact, one token a pass. An order chosen by what was drawn is not: rare values must win twice.
+# 7. An order chosen by what is visible is exact, one token a pass. An order chosen by what was drawn is not: rare values must win twice.
 # 8. Bound of a group's price: sum of entropies minus the largest. A budget turns it into a sampler.
 # 9. Discrete flow matching with masks: rate $p(x_0^i\mid x_t)/t$; its Euler step is the unmasking step, and its error is the same price.
 # 10. Clean samples can have a wrong distribution. Recall shows it, and enumeration where it is possible.
@@ -1168,7 +1192,7 @@ widgets.quiz("discrete_and_parallel")
 # | speculative decoding | the target's own | draft and verify | $n(1-a)/(1-a^{k+1})$ | exact | thrown-away work |
 # | masked diffusion | guesses, weight $1/t$ | reveal by a dial | 1 to $n$ | bound | total correlation, in bits |
 #
-# **What production systems add.** Drafting heads (EAGLE, Li et al. 2024) and trees of guesses; in large batches, where arithmetic is the limit, the gain shrinks. LLaDA (2025) showed that masked diffusion scales to 8 billion parameters. Block diffusion is a compromise between left to right and all at once that keeps the cache.
+# **What production systems add.** Drafting heads (EAGLE, Li et al. 2024) and trees of guesses; in large batches, where arithmetic is the limit, the gain shrinks. LLaDA (2025) showed that masked diffusion scales to 8 billion parameters.
 #
 # ## Sources
 #

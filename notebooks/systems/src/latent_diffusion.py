@@ -535,7 +535,7 @@ check_range(
     1.7,
     2.3,
     digits=2,
-    unlike={"last loss": losses[-1]},
+    unlike={"codes not divided": 1 + model.spread.item() ** 2},
 )
 
 
