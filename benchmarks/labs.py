@@ -25,6 +25,7 @@ from genlab.systems.glide import Glide
 from genlab.systems.scene_evaluation import centred, windows_of
 from genlab.zoo import find, load_model
 from genlab.zoo.scenes import SCENE_EVALUATOR
+from genlab.zoo.train import seeded
 
 RECORD = Path(__file__).parents[1] / "genlab_course" / "data" / "labs.json"
 PARTS = {
@@ -136,8 +137,9 @@ def main():
     row = SCENE_EVALUATOR.but(seed=EVALUATOR_SEED)
     torch.set_num_threads(1)
     evaluator = row.untrained()
-    for _ in row.train(evaluator):
-        pass
+    with seeded(EVALUATOR_SEED):  # dropout draws from torch's global noise
+        for _ in row.train(evaluator):
+            pass
     evaluator.eval().requires_grad_(False)
     labs = []
     for name in PARTS:
