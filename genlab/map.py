@@ -187,7 +187,7 @@ PAYS = {  # family, or way of sampling: what is paid, and why
         "positions that are filled together are drawn as if independent (frontier)",
     ),
     "two-stage": (
-        "the parts add their costs, and the weakest link sets the likelihood",
+        "the parts add their costs, and the weakest link limits the likelihood",
         "hybrids inherit from every component (lesson 15)",
     ),
 }  # fmt: skip

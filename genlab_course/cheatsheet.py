@@ -88,9 +88,10 @@ def cheat_sheet() -> str:
         _table(("a text says", "it implies"), list(words["cues"].items())),
         "## The seven systems, measured",
         _table(("system", "made of", "in its lab"), made),
-        "## Not to be had together",
-        _table(("both of", "what this course measured"), trade_offs),
-        "`=` an exact likelihood, `<=` a bound: never ranked against each other.",
+        "## Trade-offs",
+        _table(("pair", "what this course measured"), trade_offs),
+        "`=` an exact likelihood, `<=` a bound. Two exact values can be ranked, and a bound below "
+        "an exact value; two bounds cannot.",
         "## Left out, and where to go",
         "\n".join(f"- **{what}**: {where}" for what, where in words["left_out"].items()),
         "The equations, lesson by lesson: `genlab cheatsheet --equations`.",

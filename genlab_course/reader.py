@@ -359,7 +359,7 @@ def highlight(text: str, reading: Reading, field: str = "paradigms") -> str:
     most = max((p.weight for p in evidence.evidence), default=1.0)
     out, last = [], 0
     for p in sorted(evidence.evidence, key=lambda p: p.start):
-        tint = f"background:rgba(255,200,0,{0.2 + 0.6 * p.weight / most:.2f})"
+        tint = f"background:hsl(47,100%,{90 - 35 * p.weight / most:.0f}%)"
         mark = f'<mark style="{tint}" title="adds {p.weight:+.1f} to the log-odds">'
         out += [html.escape(text[last : p.start]), mark, html.escape(p.text), "</mark>"]
         last = p.end

@@ -78,7 +78,8 @@ def judge(release: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
             why = next((w for v, w in key["no"].items() if parts(v) == given), key["hint"])
             return f"{blank}: {why}"
         if how not in key["how"]:
-            return f"{blank}: the value is right, {how!r} is not. Are the words there?"
+            told = "words in the text: disclosed; none, but one choice left: inferred."
+            return f"{blank}: the value is right, {how!r} is not. With {told}"
     return ""
 
 
@@ -106,7 +107,7 @@ _SHORT |= {"score": "diffusion", "score / diffusion": "diffusion", "score-based"
 _FAMILIES = {"ar", "vae", "gan", "diffusion", "flow"}
 _READ = ("AR", "VAE + diffusion", "GAN", "AR + diffusion", "diffusion + GAN")
 _WHY = (
-    "(a): a cache makes each pass cheaper, not fewer. What is predicted, and from what?",
+    "(a): a cache makes each call cheaper, not fewer calls. What is predicted, and from what?",
     "(b): two parts were trained, with two objectives; name both.",
     "(c): what follows *unlike* says what the model is not. What trains the generator?",
     "(d): a language model and a denoiser work in turn; no code of the picture is mentioned.",
@@ -125,17 +126,17 @@ def _judge_reading(answer: Sequence[str]) -> str:
 
 
 # 15.place
-def placed(passes: int, share: float, follows_steps: bool, kind: str) -> str:
+def placed(calls: int, fraction: float, follows_steps: bool, kind: str) -> str:
     """The family that agrees with what was counted and declared."""
     if follows_steps or kind == "unnormalised":
         return "score"
-    if passes > 1:
-        return "score" if share > 0.5 else "autoregressive"
+    if calls > 1:
+        return "score" if fraction > 0.5 else "autoregressive"
     return {"exact": "flow", "bound": "latent-variable", "none": "adversarial"}[kind]
 
 
-def _broken(passes: int, share: float, follows_steps: bool, kind: str) -> str:
-    if passes > 1:
+def _broken(calls: int, fraction: float, follows_steps: bool, kind: str) -> str:
+    if calls > 1:
         return "autoregressive" if kind == "exact" else "score"
     return {"exact": "flow", "bound": "latent-variable"}.get(kind, "adversarial")
 
@@ -187,21 +188,21 @@ PASSES = Exercise(
     right=(161, 131),
     mistakes=Mistake.pairs(
         (131, 161),
-        "the other way round: evaluations are the work, passes the wait.",
+        "the other way round: evaluations are the work, calls the wait.",
         (131, 131),
-        "guidance needs the noise with the text and without: two evaluations, though one pass.",
+        "guidance needs the noise with the text and without: two evaluations, though one call.",
         (161, 161),
-        "the two rows of a guided step in one batch are one sequential pass.",
+        "the two rows of a guided step in one batch are one call.",
         (160, 130),
         "the decoder is a network too, and it is used once.",
         (61, 31),
-        "you counted the denoiser and the decoder only: the language model makes a pass a token.",
+        "you counted the denoiser and the decoder only: the language model makes a call a token.",
         (6001, 3001),
-        "the parts work one after the other, so their passes add up; they do not multiply.",
+        "the parts work one after the other, so their calls add up; they do not multiply.",
     ),
     hints="Count each part by itself.\n"
-    "The writer: one pass a token. The denoiser: steps, and rows a step. The decoder?\n"
-    "100 + 30 times 2 + 1 evaluations; the guided step is one pass.",
+    "The writer: one call a token. The denoiser: steps, and rows a step. The decoder?\n"
+    "100 + 30 times 2 + 1 evaluations; the guided step is one call.",
 )
 PLACE = Exercise(
     id="15.place",
@@ -211,10 +212,10 @@ PLACE = Exercise(
         _broken,
         "This is the broken function as it stood.",
         lambda p, share, dial, kind: placed(p, share, False, kind),
-        "you did not ask what the passes follow: a distilled model makes one pass and takes "
-        "more when told to, and masked diffusion writes pieces without being autoregressive.",
+        "you did not ask what the calls follow: a distilled model makes one call and takes "
+        "more when told to, and masked diffusion writes pixels without being autoregressive.",
         lambda p, share, dial, kind: placed(p, float(kind != "exact"), dial, kind),
-        "many passes can write piece by piece or repaint the whole: the fraction of new "
+        "many calls can write token by token or redraw the whole: the fraction of new "
         "positions tells, not the likelihood.",
         lambda p, share, dial, kind: (
             "adversarial" if kind == "none" else placed(p, share, dial, kind)
@@ -222,13 +223,13 @@ PLACE = Exercise(
         "without a likelihood it need not be adversarial: look at how it samples first.",
     ),
     hints="Begin with how the output comes into being; ask for the likelihood last.\n"
-    "Several passes with a share near 1: score. Passes that follow a dial: score as well.\n"
-    "Then: several passes, autoregressive; one pass, by the kind of likelihood.",
+    "Several calls with a fraction near 1: score. Calls that follow a dial: score as well.\n"
+    "Then: several calls, autoregressive; one call, by the kind of likelihood.",
 )
 _MASKS = (
-    "(a): twice the dial, twice the passes. Nobody checks that they are of any use.",
-    "(b): the dial is gone. One pass, no likelihood: what do you place there?",
-    "(c): it cannot see what the object hides. One pass, no likelihood: what do you place there?",
+    "(a): twice the dial, twice the calls. Nobody checks that they are of any use.",
+    "(b): the dial is gone. One call, no likelihood: what do you place there?",
+    "(c): it cannot see what the object hides. One call, no likelihood: what do you place there?",
 )
 _PLACED = ("score", "adversarial", "adversarial")
 
@@ -237,7 +238,8 @@ def _judge_disguises(answer: Sequence[str]) -> str:
     if len(answer) != len(_PLACED):
         return "there are three disguises."
     given = (str(a).lower().partition("/")[0].strip() for a in answer)
-    return next((w for a, b, w in zip(given, _PLACED, _MASKS, strict=True) if a != b), "")
+    given = (_SHORT.get(a, a) for a in given)
+    return next((w for a, b, w in zip(given, _PLACED, _MASKS, strict=True) if a != _SHORT[b]), "")
 
 
 DISGUISES = Exercise(
@@ -250,8 +252,8 @@ DISGUISES = Exercise(
         ("score", "adversarial", "flow"), _MASKS[2],
     ),
     hints="What is counted in each case, and what is declared?\n"
-    "Apply your function: passes, follows_steps and kind, as the object shows them.\n"
-    "(a) follows its dial, (b) and (c) show one pass and no likelihood.",
+    "Apply your function: calls, follows_steps and kind, as the object shows them.\n"
+    "(a) follows its dial, (b) and (c) show one call and no likelihood.",
 )  # fmt: skip
 LEAKAGE = Exercise(
     id="15.leakage",

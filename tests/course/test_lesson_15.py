@@ -98,6 +98,20 @@ def test_how_one_knows_is_graded_after_the_value():
     assert "none of" in judge(CLINIC["llada"], {**key, "gives": ("perfect", "disclosed")})
 
 
+@pytest.mark.parametrize("key", ["wan", "transfusion", "flux_schnell"])
+def test_a_latent_diffusion_has_no_likelihood_as_trained(key):
+    for said in ("exact", "indirect", "bound"):
+        assert judge(CLINIC[key], {**Key(CLINIC[key]), "gives": (said, "inferred")})
+    assert judge(CLINIC[key], {**Key(CLINIC[key]), "gives": ("none", "inferred")}) == ""
+
+
+def test_the_disguises_are_accepted_in_the_words_of_the_first_exercise():
+    exercise = find_exercise("15.disguises")
+    for said in (("diffusion", "GAN", "GAN"), ("score / diffusion", "adversarial", "gan")):
+        assert "not yet" not in assess(exercise, said)
+    assert "not yet" in assess(exercise, ("diffusion", "GAN", "flow"))
+
+
 @pytest.mark.parametrize("answer", [{"phrase": "x"}, 5, ["a"], {**Key(CLINIC["var"]), "place": 3}])
 def test_a_card_that_is_none_is_answered_in_a_sentence(answer):
     assert assess(find_exercise("15.var"), answer).startswith("not yet: ")

@@ -56,6 +56,23 @@ def test_the_clinic_keeps_score_by_step_and_names_what_is_confused():
     assert f"most often: {key['sampling']} taken for {wrong} (1)" in widget.reply.value
 
 
+def test_a_hybrid_with_a_codec_may_have_a_bound_or_none_and_nothing_else_is_let_through():
+    keys = [key for _, key in clinic()._pile]
+    codec = next(k for k in keys if "latent-variable + score" in k["paradigms"])
+    alone = next(k for k in keys if k["paradigms"] == "latent-variable")
+    for made, label, said, right in (
+        (codec, "bound", "none", 1),
+        (codec, "none", "bound", 1),
+        (codec, "bound", "exact", 0),
+        (alone, "bound", "none", 0),
+    ):
+        widget = clinic()
+        widget._key = made | {"likelihood": label}
+        answer(widget, widget._key | {"likelihood": said})
+        assert widget.right["likelihood"] == right
+        assert f"key says {label}" in widget.reply.value
+
+
 def test_the_clinic_deals_the_same_texts_for_a_seed_and_shows_no_key_in_a_still():
     one, two = clinic(seed=3), clinic(seed=3)
     assert one.text.value == two.text.value != clinic(seed=4).text.value
