@@ -34,7 +34,7 @@ PARTS = {
 }
 SHARED = [k for k, ink in enumerate(scenes.INKS) if ink in COLOURS]
 AS_COLOUR = torch.tensor([list(COLOURS).index(i) if i in COLOURS else -1 for i in scenes.INKS])
-TIMES, SEEDS, GUIDANCE = 10, (0, 1, 2), 3.0  # pictures a caption and seed of drawing
+TIMES, SEEDS, GUIDANCE = 40, (0, 1, 2), 3.0  # pictures a caption and seed of drawing
 EVALUATOR_SEED = 77
 
 
