@@ -61,7 +61,7 @@ show(
 # You need the notebook on [flow matching](flow_matching.ipynb): its velocity $v^*(x,t)$, its training loop, and its notation. Data are $x_0$ at $t=0$, noise is $\epsilon$ at $t=1$,
 # $x_t=(1-t)\,x_0+t\,\epsilon$, and the velocity of one training line is $\epsilon-x_0$.
 #
-# About 107 minutes, exercises included; the cells run in 40 seconds.
+# About 109 minutes, exercises included; the cells run in 40 seconds.
 
 # %%
 course.draw_map("few_step", slim=True)
