@@ -123,6 +123,10 @@ MEAN_FLOW = Exercise(
         lambda u, x, e, r, t: mean_flow_loss(
             lambda y, a, b: u(2 * ((1 - t) * x + t * e) - y, a, 2 * t - b), x, e, r, t),
         "Solve step 8 for u again: its derivative changes sides, and so its sign.",
+        lambda u, x, e, r, t: (
+            (a := jvp(u, ((1 - t) * x + t * e, r, t), (e - x, 0 * r, 1 + 0 * t)))[0]
+            - (e - x - a[1]).detach()).square().mean(),
+        "The derivative is multiplied by the time that the jump bridges, t - r.",
         lambda u, x, e, r, t: mean_flow_loss(u, e, x, r, t),
         "t = 0 is the data: x = (1 - t) x0 + t eps, and its velocity is eps - x0.",
     ),
