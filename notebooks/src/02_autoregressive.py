@@ -417,7 +417,9 @@ names = ("shifted\ninput", "queries,\nkeys, values", "attention,\nMLP", "output"
 for y, words in zip((0.9, 2.3, 4.0, 5.7), names, strict=True):
     ax.text(-0.35, y, words, ha="right", va="center", fontsize=10, color="#555555")
 ax.text(
-    3.8, -0.35, "blue: values, weighted by query and key · grey: the vector itself, passed on",
+        3.8, -0.35,
+    "blue: values, weighted by query and key · grey: the vector itself, passed on",
+
     ha="center", fontsize=10, color="#555555",
 )  # fmt: skip
 show(
