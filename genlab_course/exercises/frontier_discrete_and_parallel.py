@@ -43,6 +43,8 @@ ACCEPT = Exercise(
         "Your ratio is upside down: what the target likes more than the draft is always kept.",
         lambda x, p, q, u: kept(x, p, torch.ones_like(q), u),
         "Kept with probability p(x): the draft has already paid q(x) for it.",
+        lambda x, p, q, u: kept(x, p, q, u) + 1,
+        "You count the token that the target adds, too; it is not a kept draft.",
     ),
     hints="For each drafted token: which two numbers decide, and what is u compared with?\n"
     "gather takes p and q at the drafted tokens. A product along the row is 0 after a rejection.\n"
@@ -56,6 +58,9 @@ RESIDUAL = Exercise(
         "This is the broken sampler as it stood: what q already gave is given again.",
         lambda x, p, q, u, v: x.where(u < p[x] / q[x], speculative_token(x, q, p, u / 0, v)),
         "You draw from what the draft gave too much of: q - p in place of p - q.",
+        lambda x, p, q, u, v: x.where(
+            u < p[x] / q[x], speculative_token(x, q + (p - q).abs(), q, u / 0, v)),
+        "You draw from |p - q|: what the draft gave too much of must not come back.",
         lambda x, p, q, u, v: speculative_token(x, p, q, u / 0, v),
         "You replace every token, kept ones too.",
         lambda x, p, q, u, v: speculative_token(x, p, q, u, v / (p - q).clamp(min=0).sum()),
