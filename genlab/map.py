@@ -15,7 +15,7 @@ OBJECTIVES = {  # word: what is minimised
     "flow matching": "mean square error of a predicted velocity",
     "masked prediction": "tokens from a corrupted canvas",
     "energy": "contrast of data with own samples or noise",
-    "distillation": "agreement with a teacher, or with one's own larger steps",
+    "distillation": "agreement with a teacher, or with one's own smaller steps",
 }
 SAMPLERS = {  # word: how a sample is made
     "sequential": "one token after another",

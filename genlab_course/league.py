@@ -13,7 +13,7 @@ from typing import Any
 
 TABLE = Path(__file__).parent / "data" / "league.json"
 COLUMNS = (
-    *("model", "family", "bits/dim", "Frechet", "precision", "recall"),
+    *("model", "family", "bits/dim", "Fréchet", "precision", "recall"),
     *("evaluations", "sequential", "samples/s", "training, s", "parameters"),
 )
 

@@ -78,7 +78,7 @@ def judge(release: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
             why = next((w for v, w in key["no"].items() if parts(v) == given), key["hint"])
             return f"{blank}: {why}"
         if how not in key["how"]:
-            told = "words in the text: disclosed; none, but one choice left: inferred."
+            told = "words: disclosed; no words, one choice left: inferred; several: not said."
             return f"{blank}: the value is right, {how!r} is not. With {told}"
     return ""
 
