@@ -164,7 +164,8 @@ def _ribbon(lesson: int | str, bright: tuple[str, ...]) -> None:
     figure, ax = plt.subplots(figsize=(9.0, 0.5), layout="none")
     figure.subplots_adjust(0, 0, 1, 1)
     for column, (name, colour) in enumerate(COLOURS.items()):
-        fill, ink = (colour, "white") if name in bright else ("#EEEEEE", "#777777")
+        on = "#222222" if colour in ("#56B4E9", "#E69F00") else "white"  # dark on the pale ones
+        fill, ink = (colour, on) if name in bright else ("#EEEEEE", "#777777")
         box = FancyBboxPatch((column + 0.06, 0.25), 0.88, 0.5, "round,pad=0.05", fc=fill, ec="none")
         ax.add_patch(box)
         ax.text(column + 0.5, 0.5, name, ha="center", va="center", color=ink, weight="bold")

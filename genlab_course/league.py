@@ -2,7 +2,7 @@
 
 One split (1,397 images to train on, 400 held out), one feature network, five trainings a recipe,
 one thread. An empty cell says something: a GAN has no bits per dimension. The kind of bits stands
-with them: = exact, <= bound; kinds are not compared. No row is best in every column.
+with them: = exact, <= bound. No row is best in every column.
 """
 
 import json

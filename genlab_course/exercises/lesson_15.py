@@ -69,6 +69,8 @@ def judge(release: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
         return f"a card has the entries phrase, {', '.join(BLANKS)}."
     if said := _phrase(release, answer["phrase"]):
         return said
+    if any(isinstance(answer[b], str) or len(answer[b]) != 2 for b in BLANKS):
+        return 'each blank is a pair, such as ("ELBO", "inferred").'
     for blank, words in BLANKS.items():
         value, how = answer[blank]
         key, given = release[blank], parts(value)
@@ -77,7 +79,7 @@ def judge(release: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
         if not any(parts(v) <= given <= parts(v) | {*key.get("may", ())} for v in key["is"]):
             why = next((w for v, w in key["no"].items() if parts(v) == given), key["hint"])
             return f"{blank}: {why}"
-        if how not in key["how"]:
+        if str(how).strip().lower() not in key["how"]:
             told = "words: disclosed; no words, one choice left: inferred; several: not said."
             return f"{blank}: the value is right, {how!r} is not. With {told}"
     return ""

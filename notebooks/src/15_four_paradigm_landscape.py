@@ -76,7 +76,7 @@ def frame(k):
     for ax, (name, states) in zip(axes, reels.items(), strict=True):
         x = states[k].clamp(0, 16) / 8 - 1  # as colour: one scale for all frames
         show_images(ax, x.expand(-1, 3, -1, -1), n_columns=2, title=name)
-    figure.suptitle(f"after {AT[k]} evaluations, one after the other", fontsize=11)
+    figure.suptitle(f"after {AT[k]} sequential evaluations", fontsize=11)
     return figure
 
 
@@ -110,7 +110,7 @@ course.draw_map(lesson=15, slim=True)
 # Write your answers down. Each question returns, with a number.
 #
 # 1. Twelve releases of 2024 and 2025: language, pictures, video, molecules. How many of the twelve *texts* tell you what kind of likelihood the model has?
-# 2. Eight guided diffusion steps ask the network for two predictions each. How many calls of the network must be made one after the other?
+# 2. Eight guided diffusion steps ask the network for two predictions each. How many sequential calls of the network does that take?
 # 3. A program has read 1,878 labelled release texts. Of the four releases of section 2 it places one wrongly. How sure is it of that answer: 40, 70 or 95 percent?
 #
 # ## 1. Four steps
@@ -129,7 +129,7 @@ course.draw_map(lesson=15, slim=True)
 #     "phrase": "trained to predict noise on the codes",   # copied from the text: it decides
 #     "objective": ("denoising", "disclosed"),             # or ("ELBO + denoising", "inferred")
 #     "sampler": ("two-stage", "disclosed"),               # a loop over codes, then a decoder
-#     "gives": ("none", "inferred"),                       # at most a bound; this loss trains none
+#     "gives": ("none", "inferred"),                       # lesson 05's bound needs a prior trained by it
 #     "place": ("latent-variable + score", "inferred"),
 # }
 # ```
@@ -192,7 +192,7 @@ course.solution("15.deepseek-v3")
 # %% [markdown]
 # <details><summary>After your card is right</summary>
 #
-# A common mistake here is to go by what is new. Several tokens are predicted at once, which suggests parallel generation. But a draft that is checked from left to right is
+# A common mistake here is to go by what is new. Several tokens are predicted at once, which suggests parallel generation, though the extra token is predicted in sequence. But a draft that is checked from left to right is
 # still autoregression. The exactness of that check is proved in [discrete and parallel](frontier/discrete_and_parallel.ipynb).
 #
 # </details>
@@ -353,7 +353,7 @@ check("KL = sum of Fisher divergences over noise",
 
 # %% [markdown]
 # The last line is an identity of lesson 11: summed over all noise levels with weight $2\sigma$, half the mean squared gap between the *scores* of $p$ and $q$, noised alike, *is* the forward KL. In a regression on the *noise*, whose error is $\sigma$ times the score's, it becomes the squared error with weight $1/\sigma$, which is even in $\log\sigma$. A free network need not hold
-# the scores of any one density. For the samples of its reverse SDE, the sum is then an upper bound on the KL, apart from the mismatch at the start (Song et al. 2021); lesson 12's plain loss has another weight. A reader can use column two: *exactly* promises an exact likelihood, *from above* a bound, *by a discriminator* none.
+# the scores of any one density. For the samples of its reverse SDE, the sum is then an upper bound on the KL, apart from the mismatch at the start (Song et al. 2021); lesson 12's plain loss has another weight. Read column two: *exactly* promises an exact likelihood, *from above* a bound, *by a discriminator* none.
 #
 # ## 4. Count instead of reading
 #
@@ -364,7 +364,7 @@ check("KL = sum of Fisher divergences over noise",
 # - the **fraction of new positions** in a call: one of $n$ if the model writes token by token, all if it redraws everything;
 # - **growth**: what happens to the calls when the output is twice as long, or the number of steps is doubled.
 #
-# What is **declared** belongs to the object and is taken on trust: which dials it offers, and which likelihood (`log_prob`, `elbo`, or neither). Together they are its **fingerprint**. Count by hand for one model:
+# What is **declared** belongs to the object and is taken on trust: which settings it offers (its **dials**, such as the number of steps), and which likelihood (`log_prob`, `elbo`, or neither). Together they are its **fingerprint**. Count by hand for one model:
 
 # %%
 from genlab_course.fingerprint import fingerprint
@@ -411,7 +411,7 @@ in_two_calls = guided_eps_model(net, label, null=10, guidance_scale=2.0)
 counts = {"two calls": evaluations_and_calls(in_two_calls),
           "one batch": evaluations_and_calls(in_one_batch)}
 for name, (work, wait) in counts.items():
-    print(f"{name}: {work} evaluations a sample, in {wait} calls one after the other")
+    print(f"{name}: {work} evaluations a sample, in {wait} sequential calls")
 x, t = torch.randn(2, 1, 8, 8), torch.full((2,), 50)
 torch.testing.assert_close(in_one_batch(x, t), in_two_calls(x, t))  # the same noise
 check("8 guided steps in one batch: evaluations, sequential", counts["one batch"],
@@ -420,7 +420,7 @@ check("8 guided steps in one batch: evaluations, sequential", counts["one batch"
 # %% [markdown]
 # **Your turn 15.6 · the bill of a hybrid** *(compute, 3 minutes)*
 #
-# A language model writes 100 tokens. A denoiser then takes 30 guided DDIM steps on codes, both predictions of a step in one batch, and a decoder paints the picture. How many evaluations does one picture take, and in how many calls one after the other?
+# A language model writes 100 tokens. A denoiser then takes 30 guided DDIM steps on codes, both predictions of a step in one batch, and a decoder paints the picture. How many evaluations does one picture take, and how many sequential calls?
 
 # %%
 bill = ...  # (evaluations, calls)
@@ -433,7 +433,7 @@ course.solution("15.passes")
 # **Your turn 15.7 · the last column** *(repair, 8 minutes)*
 #
 # Can the family be computed from the fingerprint? A first attempt is below. It misplaces three kinds of model: a text model whose interface hides its likelihood, a
-# distilled model run with one step, and a diffusion model sold with the exact likelihood of its ODE. Repair it. `calls` is their number one after the other; `fraction` is that of the positions that are new in a call; `follows_steps` says whether the calls grow with a dial of steps; `kind` is one
+# distilled model run with one step, and a diffusion model sold with the exact likelihood of its ODE. Repair it. `calls` is the number of sequential calls; `fraction` is the fraction of positions that are new in a call; `follows_steps` says whether the calls grow with a dial of steps; `kind` is one
 # of `exact`, `bound`, `unnormalised`, `none`. Your function fills the table below.
 
 # %%
@@ -472,7 +472,7 @@ for make, where in (*subjects.LESSONS, *subjects.ODD_CLAIMS):
 # %% [markdown]
 # Columns 2 to 5 are counted, the sixth is declared, the last is computed by the function. Every model of the course lands where its lesson put it; the rule was written with them in view. The distilled model takes one call and reveals itself only by its dial, and masked diffusion writes each pixel once, like PixelCNN, while its calls follow the dial. (`digit_flow` is asked for the density before rounding, which is exact; of whole pixels it gives a bound. PixelCNN's 0.013 is below 1/64, since a pixel drawn as 0 changes nothing.)
 #
-# But the likelihood, and whether a dial is offered at all, are only declared: the counter sees methods, so what an ODE could give counts as `none`. **What is declared can be false.**
+# But the likelihood, and whether a dial is offered at all, are only declared: the program only looks for a method `log_prob` or `elbo`, so what an ODE could give counts as `none`. **What is declared can be false.**
 #
 # **Your turn 15.8 · three disguises** *(predict, 3 minutes)*
 #
@@ -543,7 +543,7 @@ assert fact.passes == 1, "no loop, whatever the text says"
 #
 # ## 5. It fails: numbers of different kinds
 #
-# Reading and counting give you a place. Now somebody hands you a table of numbers as well, sorted by bits per dimension, and the VAE stands behind the transformer. Is it the worse model? Its number is a *bound* (lesson 05): the true value is smaller by an unknown amount. **A bound below an exact value decides; above it, it decides nothing.** The VAE's own bound moves when it is computed with 500 draws, not one:
+# Reading and counting give you a place. Now somebody hands you a table of numbers as well, sorted by bits per dimension, and the VAE stands behind the transformer. Is it the worse model? Its number is a *bound* (lesson 05): the true value is smaller by an unknown amount. **On the same data, a bound below an exact value decides; above it, it decides nothing.** The VAE's own bound moves when it is computed with 500 draws, not one:
 
 # %%
 from genlab_course.rows import card
@@ -645,7 +645,7 @@ show(figure, alt="A table of all models: one call, calls that follow the length,
 #
 # ## 7. The course on two pages
 #
-# Code makes this sheet from the map and the models' cards, so that it stays in step. To print it: `genlab cheatsheet > cheatsheet.md`. The equations have a sheet of their
+# This sheet is generated from the map and the models' cards, so it stays up to date. To print it: `genlab cheatsheet > cheatsheet.md`. The equations have a sheet of their
 # own: `genlab cheatsheet --equations`.
 
 # %%
@@ -657,7 +657,7 @@ Markdown(cheat_sheet())
 # ## Predict first, again
 #
 # 1. One: LLaDA's text says that its loss is a bound. (Two, if you count TarFlow's *likelihood estimation*.) For the others you have to infer the kind, or cannot (section 2).
-# 2. Sixteen evaluations, in eight calls one after the other if the two predictions share a batch (section 4).
+# 2. Sixteen evaluations, in eight sequential calls if the two predictions share a batch (section 4).
 # 3. 95 percent. It takes LLaDA for an autoregressive model, although the text says *a diffusion model* (section 2). In *Going further* you build a simpler reader and find out what it has memorised.
 
 # %% [markdown]
@@ -799,6 +799,10 @@ def hits(model, rows):
 
 fitted = linear_reader(train)
 apart = hits(fitted, test)
+off = Counter()  # texts about one system err together
+for row, right in zip(test, apart, strict=True):
+    off[row["system"]] += right - apart.mean()
+error = sum(v**2 for v in off.values()) ** 0.5 / len(apart)
 splits = []
 for seed in range(3):
     shuffled = np.random.default_rng(seed).permutation(len(train + test + aside))
@@ -806,8 +810,8 @@ for seed in range(3):
     some, others = mixed[: len(test)], mixed[len(test) : len(test) + len(train)]
     splits.append((others, some, hits(linear_reader(others), some)))
 accuracy = [found.mean() for *_, found in splits]
-print(f"systems apart:  ~{apart.mean():.1%}, standard error over {len(apart)} texts "
-      f"~{apart.std() / len(apart) ** 0.5:.1%}")
+print(f"systems apart:  ~{apart.mean():.1%}, standard error over {len(off)} systems "
+      f"~{error:.1%}")
 print(f"random splits:  ~{np.mean(accuracy):.1%}, standard deviation over "
       f"{len(accuracy)} splits ~{np.std(accuracy, ddof=1):.1%}")
 
@@ -879,7 +883,7 @@ show(figure, alt="Accuracy falls from 97 percent or more when a tenth of the tex
      "answered to between 77 and 84 percent when all are, one curve for each blank.")
 
 # %% [markdown]
-# And the twelve releases of the clinic (of their systems, R3GAN alone is described in the training texts). The reader's *place* first, then what the key accepts:
+# And the twelve releases of the clinic. (The training texts describe R3GAN, and LLaDA-V, which is built on LLaDA.) The reader's *place* first, then what the key accepts:
 
 # %%
 for one in CLINIC.values():
@@ -897,7 +901,7 @@ widgets.release_reader(" ".join(CLINIC["meanflow"]["text"].split()))
 # %% [markdown]
 # ## Going further: the league of the recipes
 #
-# Every recipe was trained on the same 1,397 digits and is judged on others: the bits on 200, the rest on 400. **Five trainings each**, from five seeds, all else equal (`benchmarks/league.py` repeats it in half an hour). A cell is their mean ± standard deviation, the luck of drawing 1,000 samples included. *Evaluations* are the rows that a network computes for one sample, *sequential* its calls.
+# Eleven recipes were trained on the same 1,397 digits and are judged on others: the bits on 200, the rest on 400. **Five trainings each**, from five seeds, all else equal (`benchmarks/league.py` repeats it in half an hour). A cell is their mean ± standard deviation, the luck of drawing 1,000 samples included. *Evaluations* are the rows that a network computes for one sample, *sequential* its calls.
 
 # %% tags=["keep-output"] jupyter={"source_hidden": true}
 from genlab_course.league import COLUMNS, cells, load_league
@@ -957,8 +961,9 @@ ends = max(max(row.frechet) for row in front), min(min(row.frechet) for row in r
 ax.axvspan(*ends, color="#EEEEEE")
 names = [f"{short(row)} ({row.passes})" for row in reversed(ordered)]
 ax.set_yticks(range(len(rows)), names)
-ax.set(xlabel="Fréchet distance", xlim=(0, 0.95), title="Five trainings of each recipe: "
-       "one gap that none of them crosses")
+ax.set_ylabel("recipe (sequential evaluations)")
+ax.set(xlabel="Fréchet distance (lower is better)", xlim=(0, 0.95),
+       title="Five trainings of each recipe: one gap that none of them crosses")
 families = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
 ax.legend(families.values(), families.keys(), ncols=5, loc="upper center", fontsize=9,
           bbox_to_anchor=(0.4, -0.16), frameon=False)
@@ -967,12 +972,12 @@ show(figure, alt="One line of five marks a recipe, its sequential evaluations in
      "0.13 and 0.24; all others between 0.39 and 0.87, their lines overlapping.")
 
 # %% [markdown]
-# Two of ten, and one of these by 0.0003. Farther apart more stands (36 of all 55 pairs): the PixelCNN lies below six of the seven after it. One training would have misled you: the five GANs alone reach from 0.40 to 0.73.
+# Two of ten, one of them by 0.0003. Recipes farther apart are separated more often (36 of all 55 pairs): PixelCNN lies below six of the seven after it, though below WGAN by 0.0001 only. One training would have misled you: the five GANs alone reach from 0.40 to 0.73.
 #
-# - **One gap, and no gap of families.** The three recipes before it are the only U-Nets and the only ones with averaged weights, and two of them are told the labels. NCSN and EBM, of the same family, lie behind it. A league of recipes does not rank paradigms.
-# - **Three wishes.** Each pair is granted, all three never. (The *trilemma* of Xiao et al. 2022 is another: quality, coverage and speed. Here the student has all three.)
-# - **Few evaluations need not cost coverage.** The one-step student's recall (0.88 to 0.91) is above that of the diffusion model with a hundred evaluations (0.81 to 0.86) in every training. It learned from another teacher, though (70 seconds more of training, not in its row), so this is no law either.
-# - **Where bits may be compared.** Masked diffusion's *bound* lies below the *exact* value of both autoregressive models in every training (1.769 at most, against 1.778 at least; the bound is estimated from 80 masks a digit, the same in all five). A bound below an exact value decides. It has six times the parameters of the PixelCNN, and sixteen times its training time. (A bound of 64 evaluations, not of the 16 in its row.)
+# - **One gap, and it does not separate families.** The three recipes before it are the only U-Nets and the only ones with averaged weights, and two of them are told the labels. NCSN and EBM, of the same family, lie behind it. A league of recipes does not rank paradigms.
+# - **Three wishes.** Each pair can be had, all three by no recipe. (The *trilemma* of Xiao et al. 2022 is another: quality, coverage and speed. Here the student has all three.)
+# - **Few evaluations.** The one-step student's recall (0.88 to 0.91) is above that of the diffusion model with a hundred evaluations (0.81 to 0.86) in every training. But with its teacher's it took seven times the training. And that teacher, no row of the league, reaches a distance of 0.10 with 32 evaluations, where the student of the same training has 0.17: here few evaluations cost distance, not coverage.
+# - **Where bits may be compared.** Masked diffusion's *bound* lies below the *exact* value of both autoregressive models in every training (1.769 at most, against 1.778 at least; the bound is estimated from 80 masks a digit, the same in all five). A bound below an exact value decides. It has six times the parameters of the PixelCNN, and nearly seventeen times its training time. (A bound for 64 evaluations, not 16.)
 
 # %% [markdown]
 # ## Going further: the league of the labs
@@ -1003,7 +1008,7 @@ check_range("latent diffusion keeps more: nearest two seeds of drawing",
             unlike={"two drawings of one lab": max(latent) - min(latent)})
 
 # %% [markdown]
-# Latent diffusion keeps all words in more pictures, for each pair of seeds (the ink is always right: every miss is a digit). GLIDE is about two and a half times as fast, with little more than half the evaluations. Neither is "better": one training each, of unequal length, on unequal tasks (captions of this form were three in ten of latent diffusion's training, one in fifteen of GLIDE's). What the table does show is how to compare two releases: captions that both know, a judge that neither was trained with, its own limit beside the numbers (0.99), seeds, and the cost in time and in evaluations.
+# Latent diffusion keeps all words in more pictures, for each pair of seeds (the ink is always right: every miss is a digit). GLIDE is about two and a half times as fast, with little more than half the evaluations. Neither is "better": one training each, of unequal length, on unequal tasks (captions of this form were three in ten of latent diffusion's training, one in fifteen of GLIDE's). What the table does show is how to compare two releases: captions that both know, a judge that neither was trained with, its own limit beside the numbers (0.994 and 0.997), seeds, and the cost in time and in evaluations.
 
 # %% [markdown]
 # ## Project: three releases of this month
@@ -1025,7 +1030,7 @@ widgets.quiz(15)
 # 3. What is denied, compared or outperformed places nothing. Neither does an architecture.
 # 4. *Rectified flow* is not *normalizing flow*; *latent attention* is not a latent variable; *several tokens at once* is not another row.
 # 5. Each objective estimates a distance from the data's distribution. Half the squared gap of the scores, summed over noise levels with weight $2\sigma$, is the forward KL; for a free network it bounds it.
-# 6. Evaluations are the work, calls one after the other the wait. Guidance in one batch doubles the first only.
+# 6. Evaluations are the work, sequential calls the wait. Guidance in one batch doubles the first only.
 # 7. Counted: calls, new positions, growth. Declared: dials and likelihood. What is declared can be false.
 # 8. Two exact values can be ranked, and a bound that lies below an exact value; two bounds cannot. Error bars of drawing are not those of training.
 # 9. (*Going further*) A program that reads releases was right about nine times in ten on systems it had met, and three in four on new ones.
