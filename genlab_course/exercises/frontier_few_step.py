@@ -58,6 +58,7 @@ TWO_STEPS = Exercise(
         0.0, "That is where one step lands, from any noise. The second step starts elsewhere.",
         0.4621, "The guess divides by t squared, which is a quarter at t = 1/2.",
         0.5, "That is where the first step lands; from there the arrow is no longer x itself.",
+        0.6308, "The velocity is (x - guess) / t: at t = 1/2 that doubles the gap.",
         1.0, "The exact flow ends there. The second step aims at a mean of both points.",
     ),
     hints="What does the first step do when the best guess is 0? Then use v = (x - guess) / t.\n"

@@ -30,7 +30,7 @@ rows = {"noise": 0, "flow matching": 1, "shortcut": 4, "MeanFlow": 5,
 figure, ax = plt.subplots(figsize=(9, 4.4))
 pictures = torch.from_numpy(record["pictures"].astype(np.float32)).view(6, 10, 12, 12)
 show_images(ax, pictures[list(rows.values())].reshape(50, 1, 12, 12) / 127.5 - 1)
-ax.set_title("one evaluation each: 300 more steps turn a blur into a digit", pad=26)
+ax.set_title("one evaluation each: 300 more training steps sharpen the blur", pad=26)
 for k, name in enumerate(rows):
     ax.text(-2, 13 * k + 6, name, ha="right", va="center", fontsize=10)
 for k in range(10):
@@ -45,7 +45,7 @@ show(
 
 # %% [markdown]
 # Each row below the noise was made with **one** evaluation of a network.
-# Flow matching needs many steps; its one step gives a blur near the mean picture of each label. The rows below it show what 300 more steps of other trainings make of copies of this network. All of them are tiny and train in seconds, so
+# Flow matching needs many steps; its one step gives a blur near the mean picture of each label. The rows below it show what 300 more steps of three other trainings make of copies of this network. The networks are tiny and train in seconds, so
 # the 5 stays unreadable, and the 8 and the 9 are doubtful. What matters is the difference from row two.
 #
 # A product that draws pictures pays for each evaluation of its network, so fifty steps cost fifty times as much as one. Few-step models are how image generators
@@ -81,7 +81,7 @@ course.draw_map("few_step", slim=True)
 # **Step 1. The error of one step.** A path $y_t$ of the flow obeys $\dot y_t=v^*(y_t,t)$. Go down from $t$ to $r<t$. The exact displacement is an integral along the path, Euler's step uses the first velocity
 # only. Integrate by parts, with the **acceleration** $a(s)=\frac{d}{ds}v^*(y_s,s)$:
 # $$y_t-y_r=\int_r^tv^*(y_s,s)\,ds=(t-r)\,v^*(y_t,t)-\int_r^t(s-r)\,a(s)\,ds .$$
-# The first term is Euler's step, so the last one is its error. The weight $s-r$ says that a bend near the noise, far from where you land, costs most. **No acceleration, no error**, however long the step. Straight paths at constant speed have $a=0$; all others have to be followed.
+# The first term is Euler's step, so the last one is its error. The weight $s-r$ says that a bend near the noise, far from where you land, costs most. **No acceleration, no error**, however long the step. Straight paths at constant speed have $a=0$; on all others Euler needs small steps.
 #
 # **Step 2. The acceleration is a derivative along the path.** Both arguments of $v^*(y_s,s)$ change, the place with velocity $v^*$ and the time with velocity 1. By the chain rule
 # $$a=\frac{d}{dt}v^*(y_t,t)=(v^*\cdot\nabla_x)\,v^*+\partial_tv^* .$$
@@ -137,7 +137,7 @@ check(
     path(q, r) - euler_step,
     integral(when - r),
     atol=1e-6,
-    unlike={"all accelerations count alike": integral(1 + 0 * when)},
+    unlike={"weight t - s": integral(t - when)},
 )
 
 # %% [markdown]
@@ -239,10 +239,10 @@ show(
 )
 
 # %% [markdown]
-# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to $x=0$, and once more at the very end, where paths stop closing in because each cluster has its own standard deviation (there the weight $s-r$ is small). On the
-# right, one step sends all noise to the mean (flat line), and two steps nearly follow $\tanh$: from $\epsilon=1$ they land at $\tanh1\approx0.76$, which is question 1.
+# On the left, darker dots accelerate more. The flow turns where a point cannot yet tell to which cluster it belongs, close to $x=0$, and once more at the very end, where paths stop closing in, because a cluster is not a single point (there the weight $s-r$ is small). On the
+# right, one step sends all noise to the mean (flat line: pure noise says nothing about $x_0$, so $v^*(\epsilon,1)=\epsilon-\mathbb E\,x_0$), and two steps nearly follow $\tanh$: from $\epsilon=1$ they land at $\tanh1\approx0.76$, which is question 1.
 #
-# In the table, one step lands at the mean and misses by about 1 whatever the flow; more steps miss by less where $S$ is smaller. Not all of $S$ is the decision between clusters: a single normal distribution with the same standard deviation has most of it (column *normal*), because its paths, too, first close in and then open to the width of the data. Measured against their own size, narrow data bend more; without that division $S$ would grow with their size.
+# In the table, one step lands at the mean and misses by about 1 whatever the flow; more steps miss by less where $S$ is smaller. A single normal distribution with the same standard deviation has most of $S$ (column *normal*), because its paths, too, first close in and then open to the width of the data. Measured against their own size, narrow data bend more; without that division $S$ would grow with their size.
 #
 # Reflow (the previous notebook) straightens the paths. Here we keep the bent paths, and **train a network to jump along them**.
 #
@@ -272,7 +272,7 @@ one, many = torch.tensor([0.6]), torch.linspace(0.04, 0.96, 12)
 for ax, q in ((left, one), (right, many)):
     tracks = torch.stack([place(q, float(t)) for t in grid])
     ax.plot(grid, tracks, color="#999999", linestyle="-", linewidth=4, alpha=0.4)
-    ax.set(xlim=(1, 0), xlabel="time t (noise left, data right)")
+    ax.set(xlim=(1, 0), xlabel="time t (noise left, data right)", ylabel="x")
 euler, jump = {"color": RED, "linestyle": ":"}, {"color": BLUE, "linestyle": "-"}
 lines(left, one, 0.9, 0.1, place(one, 0.1), **jump)
 lines(left, one, 0.9, 0.1, place(one, 0.9) - 0.8 * slope(one, 0.9), **euler)
@@ -286,7 +286,7 @@ for words, x, y, colour in (
     ("path of the flow", 0.3, 0.3, "#777777"),
 ):
     left.text(x, y, words, color=colour, fontsize=10)
-left.set(ylabel="x", ylim=(-0.1, 1), title="a jump from t to r is a chord of the path")
+left.set(ylim=(-0.1, 1), title="a jump from t to r is a chord of the path")
 right.set_title("from noise: tangents end at the mean, chords at samples", size=11)
 show(
     figure,
@@ -348,8 +348,7 @@ print(f"one Euler step at {(two - step).item():.3f}")
 # $$f(y_t,t)=f(y_s,s)\ \text{ along one path},\qquad f(x,0)=x .$$
 # The second is the **boundary condition**. Without it $f=0$ satisfies the first perfectly and draws nothing, which answers question 2. In our form it holds by construction, because the factor $t$ switches the network off at $t=0$.
 #
-# **Step 5. Consistency distillation.** *Distillation* trains one network, the **student**, on the answers of a trained one, the **teacher**. Cut the time into **levels** $i/n$. Take a point $x$ at a level $t$, let the teacher take one Euler step to the next level $s$, and ask for the end from both points. The answer from $s$ is nearer to the data,
-# where $f$ is known, so it is the target. It gets no gradient, and it comes from a slow copy of the student: the **exponential moving average (EMA)** $\bar\theta$ of its weights.
+# **Step 5. Consistency distillation.** *Distillation* trains one network, the **student**, on the answers of a trained one, the **teacher**. Cut the time into **levels** $i/n$. Take a point $x$ at a level $t$, let the teacher take one Euler step to the next level $s$, and ask for the end from both points. The point at $s$ is nearer to the data, where $f$ is known, so its answer is the target. It gets no gradient, and it comes from a slow copy of the student: the **exponential moving average (EMA)** $\bar\theta$ of its weights.
 # $$\ell_{\text{CD}}=\big\lVert f_\theta(x,t)-f_{\bar\theta}\big(x-(t-s)\,v_{\text{teacher}}(x,t),\ s\big)\big\rVert^2 .$$
 # So what is known at the data spreads from level to level, up to the noise.
 #
@@ -376,7 +375,7 @@ course.solution("few.consistency")
 
 # %% [markdown]
 # Now data and networks. The data are those of the flow matching notebook: 8,000 MNIST digits at $16\times16$ without their empty border (0.2 % of the ink lies there), values in $[-1,1]$, here as rows of $12\times12=144$ numbers. The network is small: two residual blocks of
-# linear layers, with sines and cosines of both times, and the label, added inside. It is built to *point away from a guess*, $u_\theta=(x-\text{guess})/t$, as the exact velocity does; the guess for $r=0$ is the end of the path. The divisor is clamped at 0.05, so that $t\,u$ still vanishes at $t=0$.
+# linear layers, with the label and sines and cosines of $t$ and of the gap $t-r$ added in each block. It is built to *point away from a guess*, $u_\theta=(x-\text{guess})/t$, as the exact velocity does; the guess for $r=0$ is the end of the path. The divisor is clamped at 0.05, so that $t\,u$ still vanishes at $t=0$.
 
 # %%
 import copy
@@ -488,19 +487,19 @@ z, w = (torch.from_numpy(a) for a in np.polynomial.hermite_e.hermegauss(60))
 w = w / w.sum()
 
 
-def end_of_path(x, t, data=line):
+def end_of_path(x, t):
     """The consistency function: the data point with the quantile that x has at t."""
-    spread = (((1 - t) * data.stds) ** 2 + t**2).sqrt()
-    q = torch.special.ndtr((x - (1 - t) * data.means[:, 0]) / spread) @ data.weights
+    spread = (((1 - t) * line.stds) ** 2 + t**2).sqrt()
+    q = torch.special.ndtr((x - (1 - t) * line.means[:, 0]) / spread) @ line.weights
     return path(q.clamp(1e-14, 1 - 1e-14), 0.0)
 
 
-def targets(x, t, gap, data=line):
+def targets(x, t, gap):
     """Mean and spread of the target of consistency training; that of distillation."""
-    m, s = data.means[:, 0], data.stds
+    m, s = line.means[:, 0], line.stds
     var = ((1 - t) * s) ** 2 + t**2
     off = x - (1 - t) * m
-    p = torch.softmax(data.weights.log() - off**2 / (2 * var) - var.log() / 2, 0)
+    p = torch.softmax(line.weights.log() - off**2 / (2 * var) - var.log() / 2, 0)
     x0 = (m + (1 - t) * s**2 * off / var)[:, None] + (s * t / var.sqrt())[:, None] * z
     eps = (x - (1 - t) * x0) / t
     ends = end_of_path((x - gap * (eps - x0)).reshape(-1, 1), t - gap).reshape(x0.shape)
@@ -582,7 +581,7 @@ students["shortcut"] = fit(teacher, shortcut, seed=1)
 # %% [markdown]
 # ## 5. MeanFlow: an identity instead of small steps
 #
-# The consistency and shortcut models above need small steps somewhere. **MeanFlow** (Geng et al. 2025) has none: its step is infinitely small, and `jvp` takes it.
+# The consistency and shortcut models above need small steps somewhere. **MeanFlow** (Geng et al. 2025) takes the limit: `jvp` is the infinitely small step.
 #
 # **Step 8. Differentiate the definition.** Write step 3 as $(t-r)\,u(y_t,r,t)=\int_r^tv^*(y_s,s)\,ds$. Hold $r$ fixed, move $t$ along the path, and differentiate both sides. The right gives the velocity at the upper limit, the left gives two terms by the product rule:
 # $$u(y_t,r,t)+(t-r)\,\frac{d}{dt}u(y_t,r,t)=v^*(y_t,t).$$
@@ -654,7 +653,7 @@ course.solution("few.mean-flow")
 
 # %%
 def mean_flow(u, slow, x0, eps, label, g, loss=mean_flow_loss):
-    """MeanFlow: t mostly near noise, r near data; a quarter of the batch has r = t."""
+    """MeanFlow: mostly long jumps (t near 1, r near 0); a quarter has r = t."""
     t = 1 - 0.9 * torch.rand(64, 1, generator=g) ** 2
     r = t * torch.rand(64, 1, generator=g) ** 2
     return loss(u, x0, eps, torch.where(torch.arange(64)[:, None] < 16, t, r), t)
@@ -707,7 +706,7 @@ for name, cost in seconds.items():
 # %% [markdown]
 # ## 6. The race: quality against evaluations
 #
-# For three students a batch costs one and a half times to twice what it costs in flow matching. For MeanFlow it is about four times: on so small a network the fixed overhead of `jvp` dominates (Geng et al. 2025 report less than 20 % of the training time).
+# For three students a batch costs 1.3 to 2 times what it costs in flow matching. For MeanFlow it is about four times. Geng et al. 2025 report less than 20 % of the training time for it; in so small a network the overhead of `jvp` itself may dominate.
 #
 # **Flow matching** takes Euler steps with $u(x,t,t)$. **Shortcut and MeanFlow** jump, $x\leftarrow x-(t-r)\,u(x,r,t)$, with equal gaps. A **consistency** model always jumps to the end; for a second evaluation its answer is noised again, with *fresh* noise, $x\leftarrow(1-t)\,\hat x_0+t\,\epsilon'$, and it jumps again.
 #
@@ -815,7 +814,7 @@ label = "flow matching in 32 steps"
 ax.axhline(record["long"].mean(), color="#222222", linestyle=":", label=label)
 ax.set(xscale="log", yscale="log", xlabel="evaluations")
 ax.set_ylabel("Fréchet distance (lower is better)")
-ax.set_title("one evaluation: consistency; two: MeanFlow; eight: shortcut", size=11)
+ax.set_title("best at one evaluation: consistency; at two: MeanFlow", size=11)
 ax.set_xticks(counts, counts)
 ax.set_yticks((2, 4, 8, 16), (2, 4, 8, 16))
 ax.minorticks_off()
@@ -823,18 +822,18 @@ ax.legend(fontsize=9)
 show(
     figure,
     alt="Fréchet distance against 1, 2, 4 and 8 evaluations for five models. Flow "
-    "matching falls from 14 to 4. The consistency models start near 4 and rise. "
+    "matching falls from 14 to 4. The consistency models start near 4 and do not fall. "
     "Shortcut falls from 7 to 3.5, MeanFlow from 6 to 3.5 at two evaluations. All stay "
     "above a dotted line at 2.9, flow matching in 32 steps.",
 )
 
 
 # %% [markdown]
-# **One evaluation.** Each student is far better than its teacher in one step. Consistency distillation is best in every seed, and consistency training comes close (question 3): it started from the teacher's weights, but never asked the teacher. With one evaluation these two lie between the teacher's four and eight steps.
+# **One evaluation.** Each student is far better in one step than its teacher, which 300 more steps of flow matching do not help (13.8). Consistency distillation is best in every seed, and consistency training comes close (question 3): it started from the teacher's weights, but never asked the teacher. With one evaluation these two lie between the teacher's four and eight steps.
 #
-# **More evaluations.** The shortcut model improves with each doubling, and at eight meets flow matching with 300 more steps of training (last row). MeanFlow is the best of all at two, in every seed, and then gets worse, perhaps because its times were drawn for long jumps. The consistency models only lose. They noise a finished picture and jump again. That would cost a perfect $f$ nothing, and it helps the longer trained models of Song and Dhariwal 2023; ours seem to add an error with each jump. No student reaches the teacher's 2.9 in 32 steps (dotted line), which is the price of the speed.
+# **More evaluations.** The shortcut model improves with each doubling, and at eight meets flow matching with 300 more steps of training (last row). MeanFlow is the best of all at two, in every seed, and then gets worse, perhaps because its times were drawn for long jumps. Both consistency models draw best with one, in every seed. They noise a finished picture and jump again. That would cost a perfect $f$ nothing, and it helps the longer trained models of Song and Dhariwal 2023; ours seem to add an error with each jump. No student reaches the teacher's 2.9 in 32 steps (dotted line), which is the price of the speed.
 #
-# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet at 256 pixels with one evaluation of MeanFlow, and Geng et al. 2025b one of 1.72. Nor are the lessons equal: of 64 rows, 64 train jumps in a consistency model, 48 in MeanFlow (16 in the paper's proportion, which also weights the loss), 16 in a shortcut model.
+# **What this race does not say.** It has one small network, one data set, and 300 steps from a warm start. The papers train far longer, MeanFlow and shortcut models from scratch; Geng et al. 2025 report a Fréchet inception distance of 3.43 on ImageNet at 256 pixels with one evaluation of MeanFlow, and Geng et al. 2025b one of 1.72. Nor are the batches equal: of 64 rows, a consistency model trains 64 on jumps to $r=0$, the very jump of the first column; MeanFlow 48 on jumps to any $r$ (16 in the paper's proportion, which also weights the loss), a shortcut model 16.
 #
 # ## 7. It fails: the derivative forgets to move $x$
 #
@@ -876,7 +875,7 @@ show(
 )
 
 # %% [markdown]
-# With $x$ held fixed the integration of step 8 gives $u=\frac1{t-r}\int_r^tv^*(x,s)\,ds$: the mean of the velocities *at one place*, not along the path. Its jump is little better than the teacher's in two seeds and far worse in the first, which the picture shows. A second slip, in the table's last row, is to take the target of consistency distillation from the student itself in place of its EMA: the target then moves as fast as the student, and each seed is worse, though the target gets no gradient. (*Without* a teacher, Song and Dhariwal 2023 drop the EMA and gain.)
+# With $x$ held fixed the integration of step 8 gives $u=\frac1{t-r}\int_r^tv^*(x,s)\,ds$: the mean of the velocities *at one place*, where $(x-\text{guess})/s$ grows as $s$ falls, not along the path. Its jump is little better than the teacher's in two seeds and far worse in the first, which the picture shows. A second slip, in the table's last row, is to take the target of consistency distillation from the student itself in place of its EMA: each seed is worse, though the target gets no gradient. (*Without* a teacher, Song and Dhariwal 2023 drop the EMA and gain.)
 #
 # ## 8. Another way: match the distribution, not the path
 #
@@ -1008,8 +1007,8 @@ widgets.quiz("few_step")
 # |---|---|---|---|---|---|
 # | few-step model | agreement along a path, or of distributions | jumps | 1 to 4 | none from the jump | a longer training, some quality or variety |
 #
-# **What production systems add.** Latent spaces and guidance inside the target, so that one evaluation is already guided (Geng et al. 2025, 2025b). Geng et al. 2025b recast the loss as a regression on the velocity, with the network's own estimate as the direction of the JVP. Continuous-time consistency models scale to 1.5 billion parameters (Lu and Song 2024). DMD2 (Yin et al. 2024b) drops DMD's extra regression loss
-# and adds a discriminator, as adversarial distillation does (Sauer et al. 2023). Boffi et al. 2025 derive consistency, shortcut and MeanFlow losses as cases of learning the flow map; Kim et al. 2023 (CTM) already gave one network both times, so that more evaluations help. Deng et al. 2026 match distributions, in pretrained features, without a path or a teacher; with one evaluation they report 1.54.
+# **What production systems add.** Latent spaces and guidance inside the target (Geng et al. 2025, 2025b). Geng et al. 2025b recast the loss as a regression on the velocity, with the network's own estimate as the direction of the JVP. Continuous-time consistency models scale to 1.5 billion parameters (Lu and Song 2024). DMD2 (Yin et al. 2024b) drops DMD's extra regression loss
+# and adds a discriminator, as adversarial distillation does (Sauer et al. 2023). Inductive moment matching (Zhou et al. 2025) matches moments, without a teacher. Boffi et al. 2025 derive consistency, shortcut and MeanFlow losses as cases of learning the flow map; Kim et al. 2023 (CTM) already gave one network both times, so that more evaluations help. Deng et al. 2026 match distributions, in pretrained features, without a path or a teacher; with one evaluation they report 1.54.
 #
 # ## Sources
 #
@@ -1019,5 +1018,5 @@ widgets.quiz("few_step")
 # - Frans, Hafner, Levine and Abbeel 2024, "One Step Diffusion via Shortcut Models" (arXiv:2410.12557); Salimans and Ho 2022, "Progressive Distillation for Fast Sampling of Diffusion Models" (arXiv:2202.00512).
 # - Yin et al. 2024, "One-step Diffusion with Distribution Matching Distillation" (arXiv:2311.18828); 2024b, "Improved Distribution Matching Distillation" (arXiv:2405.14867); Sauer, Lorenz, Blattmann and Rombach 2023, "Adversarial Diffusion Distillation" (arXiv:2311.17042).
 # - Lu and Song 2024, "Simplifying, Stabilizing and Scaling Continuous-Time Consistency Models" (arXiv:2410.11081).
-# - Kim et al. 2023, "Consistency Trajectory Models" (arXiv:2310.02279); Deng, Li, Li, Du and He 2026, "Generative Modeling via Drifting" (arXiv:2602.04770).
+# - Zhou, Ermon and Song 2025, "Inductive Moment Matching" (arXiv:2503.07565); Kim et al. 2023, "Consistency Trajectory Models" (arXiv:2310.02279); Deng, Li, Li, Du and He 2026, "Generative Modeling via Drifting" (arXiv:2602.04770).
 # - Boffi, Albergo and Vanden-Eijnden 2025, "How to build a consistency model" (arXiv:2505.18825); Liu, Gong and Liu 2022, rectified flow (arXiv:2209.03003): eq. 6, straightness.
