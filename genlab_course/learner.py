@@ -44,21 +44,23 @@ class Answered:
 
 
 def folder(start: Path | None = None) -> Path | None:
-    """The folder of working copies that a place, or the working directory, lies in; or None."""
+    """The folder of working copies that GENLAB_MY names, or a place (this one) lies in; or None."""
     with contextlib.suppress(OSError):  # the directory may be gone
         place = (start or Path.cwd()).resolve()
-        for candidate in (place, *place.parents):
+        named = os.environ.get("GENLAB_MY") if start is None else None
+        first = [Path(named).expanduser().resolve()] if named else []
+        for candidate in (*first, place, *place.parents):
             if (candidate / MARK).is_file():
                 return candidate
     return None
 
 
-def record(id: str, right: bool, place: Path | None = None) -> None:
+def record(id: str, right: bool, place: Path | None = None, **more: str) -> None:
     """Keep an answer to an exercise or question ("02.quiz.3"); a full disk stops no lesson."""
     with contextlib.suppress(OSError):
         place = folder() if place is None else place
         if place is not None:
-            _append(place / LOG, {"id": id, "right": right, "at": round(time.time())})
+            _append(place / LOG, {"id": id, "right": right, "at": round(time.time()), **more})
 
 
 def _append(path: Path, entry: dict[str, object]) -> None:
@@ -72,19 +74,25 @@ def _append(path: Path, entry: dict[str, object]) -> None:
         os.close(file)
 
 
-def answered(place: Path) -> dict[str, Answered]:
-    """All that was answered, by id, retired ids too; lines that cannot be read are skipped."""
-    found: dict[str, Answered] = {}
+def entries(log: Any) -> Iterator[dict[str, Any]]:
+    """All that was answered, as it was kept; lines that cannot be read are skipped."""
     try:
-        lines = (place / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return found
+        return
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
             entry = json.loads(line)
-            before = found.get(entry["id"], Answered(False, 0))
-            right = before.right or entry["right"] is True
-            found[entry["id"]] = Answered(right, before.tries + 1)
+            if isinstance(entry["id"], str) and "right" in entry:
+                yield entry
+
+
+def answered(place: Path) -> dict[str, Answered]:
+    """All that was answered, by id, retired ids too."""
+    found: dict[str, Answered] = {}
+    for entry in entries(place / LOG):
+        before = found.get(entry["id"], Answered(False, 0))
+        found[entry["id"]] = Answered(before.right or entry["right"] is True, before.tries + 1)
     return found
 
 
