@@ -19,7 +19,7 @@ from genlab_course.quiz import Question, questions
 from genlab_course.widgets.quiz import as_html
 
 ANSWER = "''' # BEGIN PROMPT\n{}\n''' # END PROMPT\n# BEGIN SOLUTION NO PROMPT\n{}\n# END SOLUTION"
-RIGHT = "# {}\n{} = course.grading.find_exercise({!r}).right"
+RIGHT = "# {}\nfrom genlab_course.grading import find_exercise\n\n{} = find_exercise({!r}).right"
 TEST = "from genlab_course.classroom import reply\n\nreply({!r}, {}, {})"
 _ASKED = re.compile(r"course\.exercise\(\s*\"([\w.-]+)\", (\w+|\.\.\.)")
 # Where the text of an exercise begins, in the cell above it.
@@ -58,7 +58,8 @@ def write_new(path: Path, data: bytes) -> None:
 def assignment(lesson: str, folder: Path) -> Path:
     """Write the source notebook that `otter assign` takes: all exercises of a lesson or lab."""
     key, path = find_lesson(lesson)
-    cells, imports, text, before = [], ["import genlab_course as course"], "", ""
+    cells: list[tuple[str, str]] = []
+    imports, text, before = ["import genlab_course as course"], "", ""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] != "code":
@@ -89,7 +90,8 @@ def _question(asked: list[tuple[str, str]], stub: str, text: str) -> Iterator[tu
         own = own or [f"assert {name} is not None and {name} is not ..."]
         own += [TEST.format(id, name, None)] if task.judge or not task.cases else []
         tests += [own[0], *(f"# HIDDEN\n{test}" for test in own[1:])]
-    yield "raw", f'# BEGIN QUESTION\nname: "{asked[0][0]}"\npoints: {2 * len(asked)}'
+    points = f"points: {2 * len(asked)}\nall_or_nothing: {str(len(asked) == 1).lower()}"
+    yield "raw", f'# BEGIN QUESTION\nname: "{asked[0][0]}"\n{points}'
     yield "markdown", f"### {asked[0][0]}\n\n{text}".strip()
     yield "raw", "# BEGIN SOLUTION"
     yield "code", ANSWER.format(stub, "\n".join(right))
@@ -118,7 +120,8 @@ def _escaped(text: str) -> str:
 def asked() -> dict[str, list[str]]:
     """The ids of all exercises and questions, by lesson or lab."""
     found: dict[str, list[str]] = {}
-    for key in (*LESSONS, *SYSTEMS, *FRONTIER):
+    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS, *FRONTIER)
+    for key in keys:
         short = key if isinstance(key, str) else f"{key:02d}"
         found[short] = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
     for task in all_exercises():

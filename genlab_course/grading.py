@@ -123,10 +123,9 @@ def exercise(id: str, answer: Any) -> None:
     if reply == "right":
         _right_answers[id] = answer
     if reply != "not attempted":
-        named = any(reply == f"not yet: {m.says}" for m in task.mistakes)
-        named = named and os.environ.get("GENLAB_MISTAKES") != "0"
-        more = {"mistake": mistake_id(id, reply.removeprefix("not yet: "))} if named else {}
-        record(id, reply == "right", **more)
+        named = [mistake_id(id, m.says) for m in task.mistakes if reply == f"not yet: {m.says}"]
+        told = named and os.environ.get("GENLAB_MISTAKES") != "0"
+        record(id, reply == "right", mistake=named[0] if told else "")
     print(f"[{id}] {reply}")
 
 

@@ -55,12 +55,13 @@ def folder(start: Path | None = None) -> Path | None:
     return None
 
 
-def record(id: str, right: bool, place: Path | None = None, **more: str) -> None:
+def record(id: str, right: bool, place: Path | None = None, mistake: str = "") -> None:
     """Keep an answer to an exercise or question ("02.quiz.3"); a full disk stops no lesson."""
     with contextlib.suppress(OSError):
         place = folder() if place is None else place
         if place is not None:
-            _append(place / LOG, {"id": id, "right": right, "at": round(time.time()), **more})
+            more = {"mistake": mistake} if mistake else {}
+            _append(place / LOG, {"id": id, "right": right, "at": round(time.time())} | more)
 
 
 def _append(path: Path, entry: dict[str, object]) -> None:

@@ -99,6 +99,7 @@ def test_a_question_has_its_text_and_no_word_of_the_solution(tmp_path):
     assert "These digits" not in text
     (cell,) = asked["02.loss"]["SOLUTION"]
     assert "# def next_token_loss(logits: Tensor, x: Tensor) -> Tensor:" in cell
+    assert "\nfrom genlab_course.grading import find_exercise\n" in cell  # the first to ask for it
 
 
 def test_an_assignment_is_not_replaced_and_an_unknown_lesson_is_named(tmp_path):
