@@ -14,7 +14,7 @@ from genlab.core.weights import replace_file
 from genlab.map import FRONTIER, LESSONS, SYSTEMS
 from genlab_course.demos import as_notebook
 from genlab_course.grading import LABS, all_exercises, assess, find_exercise, mistake_id, worked
-from genlab_course.learner import LOG, as_bytes, entries, key_of, shipped
+from genlab_course.learner import LOG, NOTEBOOKS, as_bytes, entries, find_lesson
 from genlab_course.quiz import Question, questions
 from genlab_course.widgets.quiz import as_html
 
@@ -32,20 +32,11 @@ def reply(id: str, answer: Any, case: int | None) -> None:
     Case None is the value that is asked for, or the judge of a function.
     """
     task = find_exercise(id)
-    cases = None if case is None or task.cases is None else task.cases[case : case + 1]
+    cases = None if case is None else (task.cases or ())[case : case + 1]
     judge = task.judge if case is None else None
     said = assess(dataclasses.replace(task, cases=cases, judge=judge), answer)
     if said != "right":
         print(said)
-
-
-def find_lesson(lesson: str) -> tuple[str, Path]:
-    """What a lesson ("4", "04") or lab ("glide") is called by, and its notebook."""
-    notebooks = {key_of(name): path for name, path in shipped().items()}
-    key = f"{int(lesson):02d}" if lesson.isdecimal() else lesson
-    if key not in notebooks:
-        raise ValueError(f"no lesson or lab {lesson!r}; there are: {', '.join(notebooks)}")
-    return key, notebooks[key]
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -57,7 +48,7 @@ def write_new(path: Path, data: bytes) -> None:
 
 def assignment(lesson: str, folder: Path) -> Path:
     """Write the source notebook that `otter assign` takes: all exercises of a lesson or lab."""
-    key, path = find_lesson(lesson)
+    path = NOTEBOOKS / find_lesson(lesson)
     cells: list[tuple[str, str]] = []
     imports, text, before = ["import genlab_course as course"], "", ""
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
@@ -72,7 +63,7 @@ def assignment(lesson: str, folder: Path) -> Path:
             cells += _question(asked, stub.strip() or "answer = ...", text)
             text = ""  # of several exercises under one text
         before = "" if asked else f"{before}{source}\n\n"
-    config = f"# ASSIGNMENT CONFIG\nname: genlab-{key}\nexport_cell: {{pdf: false}}"
+    config = f"# ASSIGNMENT CONFIG\nname: genlab-{path.stem}\nexport_cell: {{pdf: false}}"
     head = f"# {path.stem}\n\nSections and equations are those of the lesson."
     setup = "\n".join(dict.fromkeys(imports))
     begin = [("raw", config), ("markdown", head), ("code", setup)]

@@ -150,9 +150,9 @@ def assignment(
 @app.command(help="Write a lesson's quiz in GIFT, the form that Moodle imports.")
 def gift(lesson: Lesson, file: Annotated[Path, typer.Argument(help="a new file")]) -> None:
     """Write all questions with their explanations."""
-    from genlab_course import classroom
+    from genlab_course import classroom, learner
 
-    key, _ = classroom.find_lesson(lesson)
+    key = learner.key_of(learner.find_lesson(lesson))
     asked = classroom.questions(int(key) if key.isdecimal() else key)
     classroom.write_new(file, classroom.as_gift(key, asked).encode())
 

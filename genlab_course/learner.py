@@ -119,6 +119,16 @@ def key_of(name: str) -> str:
     return stem[:2] if stem[:2].isdigit() else stem
 
 
+def find_lesson(lesson: str, source: Path = NOTEBOOKS) -> str:
+    """The path in the course of a lesson ("4", "04") or lab ("glide"); ValueError lists them."""
+    by_key = {key_of(name): name for name in shipped(source)}
+    key = f"{int(lesson):02d}" if lesson.isdecimal() else Path(lesson).stem
+    name = by_key.get(key) or by_key.get(key[:2])
+    if name is None:
+        raise ValueError(f"no lesson or lab {lesson!r}; there are: {', '.join(by_key)}")
+    return name
+
+
 def fresh(notebook: Path) -> Notebook:
     """A notebook before its first run: only the pictures of cells tagged `keep-output` stay.
 
@@ -264,12 +274,7 @@ def _blanks(source: str | list[str]) -> int:
 
 def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
     """Take a fresh copy of a lesson ("4", "04") or lab ("glide"), and say where the old one is."""
-    from_course = shipped(source)
-    by_key = {key_of(name): name for name in from_course}
-    key = f"{int(lesson):02d}" if lesson.isdecimal() else Path(lesson).stem
-    name = by_key.get(key) or by_key.get(key[:2])
-    if name is None:
-        raise ValueError(f"no lesson or lab {lesson!r}; there are: {', '.join(by_key)}")
+    name = find_lesson(lesson, source)
     known, copy, kept = _known(mine), mine / name, None
     if os.path.lexists(copy):
         kept = _dated(copy, mine / BACKUPS)
@@ -278,7 +283,7 @@ def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path
         else:
             kept.parent.mkdir(parents=True, exist_ok=True)
             copy.rename(kept)
-    content = fresh(from_course[name])
+    content = fresh(source / name)
     _write(copy, content)
     _mark(mine, known | {name: _digest(content)})
     return copy, kept

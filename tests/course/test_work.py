@@ -99,7 +99,7 @@ def test_a_copy_with_other_answers_is_kept_beside(tmp_path, mine, elsewhere, mon
     assert kept.name in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["../evil.ipynb", "/tmp/evil.ipynb", "a/../../evil.ipynb"])
+@pytest.mark.parametrize("name", ["../evil.ipynb", "/evil.ipynb", "a/../../evil.ipynb"])
 def test_a_zip_that_leaves_the_folder_is_refused_whole(tmp_path, mine, name):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as file:
         file.writestr("04_flows.ipynb", notebook("theirs"))
