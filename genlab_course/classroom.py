@@ -3,6 +3,7 @@
 import ast
 import collections
 import dataclasses
+import functools
 import json
 import re
 import zipfile
@@ -108,6 +109,7 @@ def _escaped(text: str) -> str:
     return re.sub(r"[\\~=#{}:]", r"\\\g<0>", maths)
 
 
+@functools.cache
 def asked() -> dict[str, list[str]]:
     """The ids of all exercises and questions, by lesson or lab."""
     found: dict[str, list[str]] = {}
@@ -131,7 +133,8 @@ def roster(folder: Path) -> dict[str, list[dict[str, Any]]]:
         log: Any = zipfile.Path(place, LOG) if zipfile.is_zipfile(place) else place / LOG
         log = place if place.suffix == ".jsonl" else log
         if log.is_file():
-            found[place.stem] = list(entries(log))
+            taken = place.is_dir() or place.stem in found
+            found[place.name if taken else place.stem] = list(entries(log))
     if not found:
         raise FileNotFoundError(f"no learner in {folder}: expected folders, .zip or .jsonl files")
     return found

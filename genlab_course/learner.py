@@ -93,7 +93,8 @@ def answered(place: Path) -> dict[str, Answered]:
     found: dict[str, Answered] = {}
     for entry in entries(place / LOG):
         before = found.get(entry["id"], Answered(False, 0))
-        found[entry["id"]] = Answered(before.right or entry["right"] is True, before.tries + 1)
+        right = before.right or entry["right"] is True
+        found[entry["id"]] = Answered(right, before.tries + 1)
     return found
 
 

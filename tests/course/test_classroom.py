@@ -197,13 +197,15 @@ def a_class(tmp_path):
     with zipfile.ZipFile(tmp_path / "wren.zip", "w") as file:
         file.writestr(LOG, lines({"id": "02.quiz.1", "right": True}))
     (tmp_path / "empty").mkdir()
+    (tmp_path / "wren.b").mkdir()
+    (tmp_path / "wren.b" / LOG).write_text("")
     (tmp_path / "notes.txt").write_text("mine")
     return tmp_path
 
 
 def test_a_class_has_a_row_for_each_learner_and_a_column_for_each_lesson(a_class):
     learners = roster(a_class)
-    assert list(learners) == ["heron", "otter", "wren"]
+    assert list(learners) == ["heron", "otter", "wren.b", "wren"]
     n_02 = sum(e.id.startswith("02.") for e in all_exercises()) + len(questions(2))
     assert standing(learners["heron"])["02"] == (1, n_02)
     assert standing(learners["wren"])["02"] == (1, n_02)
