@@ -99,6 +99,22 @@ def test_a_copy_with_other_answers_is_kept_beside(tmp_path, mine, elsewhere, mon
     assert kept.name in capsys.readouterr().out
 
 
+def test_outputs_alone_make_no_second_copy_and_what_cannot_be_read_is_kept(
+    tmp_path, mine, elsewhere, monkeypatch
+):
+    (mine / "04_flows.ipynb").write_text(notebook("monday"))
+    (mine / "systems" / "glide.ipynb").write_text(notebook("my glide"))
+    file = downloaded(tmp_path, monkeypatch)
+    other = elsewhere()
+    (other / "04_flows.ipynb").write_text(notebook("monday") + "\n")
+    (other / "systems" / "glide.ipynb").write_text("half a file")
+    course.restore(file)
+    assert not list(other.glob("04_flows.2*"))
+    (kept,) = (other / "systems").glob("glide.2*.ipynb")
+    assert kept.read_text() == "half a file"
+    assert "my glide" in (other / "systems" / "glide.ipynb").read_text()
+
+
 @pytest.mark.parametrize("name", ["../evil.ipynb", "/evil.ipynb", "a/../../evil.ipynb"])
 def test_a_zip_that_leaves_the_folder_is_refused_whole(tmp_path, mine, name):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as file:
