@@ -13,6 +13,7 @@ OFFERS = {  # module: what notebooks take from it
     "learner": ("progress", "reset"),
     "quiz": ("questions",),
     "source": ("show_source",),
+    "work": ("download", "keep", "restore"),
 }
 __all__ = [name for names in OFFERS.values() for name in names]
 

@@ -7,41 +7,19 @@ import importlib
 import inspect
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from genlab.map import LESSONS, PARADIGMS, SYSTEMS, Paradigm
 from genlab_course.rows import card
 
-KERNELS: Mapping[int | str, tuple[str, ...]] = {  # equations, by the code under them
-    2: ("autoregressive.likelihood.sequence_log_prob", "autoregressive.decoding.apply_temperature",
-        "autoregressive.likelihood.bits_per_byte"),
-    3: ("core.stats.kl_categorical", "core.stats.cross_entropy", "oracles.continuous.kl_gaussian"),
-    4: ("flow.transforms.flow_log_prob", "flow.coupling.couple",
-        "flow.dequantization.dequantised_bound"),
-    5: ("latent.elbo.elbo", "latent.elbo.importance_bound"),
-    6: ("latent.elbo.reparameterize", "core.stats.kl_diag_normal",
-        "latent.elbo.score_function"),
-    7: ("adversarial.gan.optimal_logits", "adversarial.games.jensen_shannon",
-        "adversarial.gan.non_saturating_generator_loss"),
-    8: ("adversarial.gan.wgan_critic_loss", "adversarial.gan.gradient_penalty",
-        "adversarial.gan.r1_penalty"),
-    9: ("metrics.distances.frechet_gaussian", "metrics.distances.mmd2",
-        "metrics.coverage.precision_recall"),
-    10: ("score.energy.contrastive_loss", "solvers.mcmc.langevin_step", "score.energy.nce_logits"),
-    11: ("score.matching.hyvarinen_loss", "score.matching.dsm_loss",
-         "score.matching.x0_from_score"),
-    12: ("score.diffusion.add_noise", "score.diffusion.ddpm_loss", "score.diffusion.ddpm_step"),
-    13: ("score.samplers.ddim_step", "score.guidance.cfg_eps", "score.samplers.dpm_solver_2m_step"),
-    14: ("score.sde.reverse_drift", "score.sde.probability_flow",
-         "score.sde.ode_log_prob", "score.flow_matching.flow_matching_loss"),
-    15: ("map.evaluations",),
-    "Frontier": ("autoregressive.speculative.residual", "score.consistency.consistency_function",
-                 "score.masked.masked_nll"),
-}  # fmt: skip
-
-TEXTS = Path(__file__).parent / "data" / "cheatsheet.toml"
+TEXTS = tomllib.loads(
+    (Path(__file__).parent / "data" / "cheatsheet.toml").read_text(encoding="utf-8")
+)
+KERNELS: dict[int | str, tuple[str, ...]] = {
+    int(key) if key.isdigit() else key: tuple(paths) for key, paths in TEXTS["kernels"].items()
+}
 
 
 class _Cards(dict[str, dict[str, Any]]):
@@ -71,7 +49,7 @@ def title(path: str) -> str:
 
 def cheat_sheet() -> str:
     """The two pages as Markdown, figures from the cards of the shipped models."""
-    words, cards = tomllib.loads(TEXTS.read_text(encoding="utf-8")), _Cards()
+    words, cards = TEXTS, _Cards()
     filled = {k: v.format_map(cards) for k, v in (words["systems"] | words["trade_offs"]).items()}
     head = ("paradigm", "$p(x)$", "objective", "sampler", "evaluations", "likelihood", "pays")
     made = [(name, ", ".join(made), filled[lab]) for lab, (name, made) in SYSTEMS.items()]

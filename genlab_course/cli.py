@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,6 +131,49 @@ def cheatsheet(
     from genlab_course.cheatsheet import cheat_sheet, equation_sheet
 
     typer.echo(equation_sheet() if equations else cheat_sheet(), nl=False)
+
+
+Lesson = Annotated[str, typer.Argument(help="number of a lesson, or name of a lab")]
+
+
+@app.command(help="Write a lesson's exercises as an assignment for otter-grader.")
+def assignment(
+    lesson: Lesson,
+    folder: Annotated[Path, typer.Argument(help="for the notebook that `otter assign` takes")],
+) -> None:
+    """Write the notebook."""
+    from genlab_course import classroom
+
+    out.print(str(classroom.assignment(lesson, folder)), soft_wrap=True, markup=False)
+
+
+@app.command(help="Write a lesson's quiz in GIFT, the form that Moodle imports.")
+def gift(lesson: Lesson, file: Annotated[Path, typer.Argument(help="a new file")]) -> None:
+    """Write all questions with their explanations."""
+    from genlab_course import classroom, learner
+
+    key = learner.key_of(learner.find_lesson(lesson))
+    asked = classroom.questions(int(key) if key.isdecimal() else key)
+    classroom.write_new(file, classroom.as_gift(key, asked).encode())
+
+
+@app.command("class", help="Who has done what in a class, and which mistakes were made how often.")
+def of_class(
+    folder: Annotated[Path, typer.Argument(help="of learners' folders, .zip or .jsonl files")],
+) -> None:
+    """Print a row for each learner, then the named mistakes."""
+    from genlab_course import classroom
+
+    learners = classroom.roster(folder)
+    done = {who: classroom.standing(entries) for who, entries in learners.items()}
+    begun = [key for key in classroom.asked() if any(row[key][0] for row in done.values())]
+    part = table("learner", *begun)
+    for who, row in done.items():
+        part.add_row(who, *("{}/{}".format(*row[key]) for key in begun))
+    out.print(part, crop=False)
+    for id, says, times, people in classroom.mistakes(learners):
+        said = f"{id}: {times} times, {people} learners: {textwrap.shorten(says, 80)}"
+        out.print(said, soft_wrap=True, markup=False)
 
 
 if __name__ == "__main__":

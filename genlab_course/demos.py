@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,14 +82,19 @@ def notebook(page: Page, before: str = "", after: str = "") -> dict[str, Any]:
     cells = [("markdown", f"# {page.title}\n\n{links}"), ("code", BEGIN.format(key=page.key))]
     for demo in page.demos:
         cells += [("markdown", demo.question), ("code", demo.code)]
+    return as_notebook(cells, title=page.title)
+
+
+def as_notebook(cells: Iterable[tuple[str, str]], **metadata: str) -> dict[str, Any]:
+    """A notebook that has not run, from its cells, each a kind and a text."""
     kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
     unrun: dict[str, dict[str, Any]] = {"code": {"outputs": [], "execution_count": None}}
     written = [
         {"cell_type": kind, "id": f"cell-{k}", "metadata": {}, "source": text} | unrun.get(kind, {})
         for k, (kind, text) in enumerate(cells)
     ]
-    metadata = {"kernelspec": kernel, "title": page.title}
-    return {"cells": written, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+    about = {"kernelspec": kernel, **metadata}
+    return {"cells": written, "metadata": about, "nbformat": 4, "nbformat_minor": 5}
 
 
 def index(pages: tuple[Page, ...]) -> str:

@@ -5,13 +5,12 @@ import io
 import os
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from cycler import cycler
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,24 +23,7 @@ from genlab.train.fit import keep_freed_memory
 OKABE_ITO = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#222222")
 BLUE, ORANGE, GREEN, RED, PINK, SKY, BLACK = OKABE_ITO
 
-STYLE: dict[str, Any] = {
-    "figure.figsize": (8.0, 3.2),
-    "figure.dpi": 90,
-    "figure.facecolor": "white",
-    "figure.constrained_layout.use": True,
-    "axes.facecolor": "white",
-    "axes.prop_cycle": cycler(color=OKABE_ITO)
-    + cycler(linestyle=["-", "--", "-.", ":", "-", "--", "-."]),
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "axes.titley": 1.0,  # where it would be anyway; to look for it costs a tenth of a drawing
-    "axes.labelsize": 10,
-    "font.size": 10,
-    "legend.frameon": False,
-    "lines.linewidth": 2.0,
-    "image.cmap": "viridis",
-}
+STYLE = Path(__file__).parent / "data" / "figures.mplstyle"
 
 
 def begin(lesson: int | str, *, threads: int | None = None) -> None:
@@ -59,7 +41,7 @@ def begin(lesson: int | str, *, threads: int | None = None) -> None:
         raise ValueError(f"threads must be at least 1, got {threads}")
     torch.set_num_threads(threads)
     keep_freed_memory()
-    mpl.rcParams.update(STYLE)  # type: ignore[arg-type]
+    plt.style.use(STYLE)
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.float32)
     np.random.seed(seed)  # noqa: NPY002 - libraries that ask for no generator use this one

@@ -7,10 +7,12 @@ misunderstanding and never gives the answer away.
 
 import contextlib
 import functools
+import hashlib
 import importlib.util
 import inspect
 import linecache
 import math
+import os
 import pkgutil
 import textwrap
 import traceback
@@ -71,7 +73,7 @@ class _Crashed(Exception):  # noqa: N818 - carries the sentence that explains it
 _FIXED = "the value is right, but training cannot follow it back to the weights: return a tensor"
 _ASKED = "see its text above the cell"
 _BANKS = f"{__package__}.exercises"
-_LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
+LABS = {  # labs and frontier notebooks whose exercises begin with a shorter word
     "few": "frontier_few_step",
     "fm": "frontier_flow_matching",
     "ld": "system_latent_diffusion",
@@ -97,7 +99,7 @@ def all_exercises() -> Iterator[Exercise]:
 
 def _bank(lesson: str) -> tuple[Exercise, ...]:
     """The exercises whose ids begin with `lesson`; without such a bank, all there are."""
-    name = f"lesson_{lesson}" if lesson.isdigit() else _LABS.get(lesson, f"system_{lesson}")
+    name = f"lesson_{lesson}" if lesson.isdigit() else LABS.get(lesson, f"system_{lesson}")
     if importlib.util.find_spec(f"{_BANKS}.{name}") is None:
         return tuple(all_exercises())
     found: tuple[Exercise, ...] = importlib.import_module(f"{_BANKS}.{name}").EXERCISES
@@ -118,12 +120,19 @@ def exercise(id: str, answer: Any) -> None:
     An answer of `None`, `...` or a function returning them is untouched. Never raises because of
     the answer, so that an unfinished notebook still runs to its end; ValueError for an unknown id.
     """
-    reply = assess(find_exercise(id), answer)
+    reply = assess(task := find_exercise(id), answer)
     if reply == "right":
         _right_answers[id] = answer
     if reply != "not attempted":
-        record(id, reply == "right")
+        named = [mistake_id(id, m.says) for m in task.mistakes if reply == f"not yet: {m.says}"]
+        told = named and os.environ.get("GENLAB_MISTAKES") != "0"
+        record(id, reply == "right", mistake=named[0] if told else "")
     print(f"[{id}] {reply}")
+
+
+def mistake_id(id: str, says: str) -> str:
+    """What a named mistake is counted by, whatever stands before it in the bank."""
+    return f"{id}/{hashlib.sha256(says.encode()).hexdigest()[:6]}"
 
 
 _right_answers: dict[str, Any] = {}  # of this kernel
@@ -162,11 +171,16 @@ def solution(id: str) -> None:
     before = answered(place).get(id) if place else None
     hints = len(task.hints.splitlines())
     if id in _right_answers or (before and before.right) or _hints_given.get(id, 0) >= hints:
-        right = task.right
-        code = inspect.getsource(right).rstrip() if inspect.isfunction(right) else repr(right)
-        display(Markdown(f"```python\n{textwrap.dedent(code)}\n```"))
+        display(Markdown(f"```python\n{worked(task)}\n```"))
     else:
         print(f"[{id}] one solution opens here after a right answer, or after the third hint")
+
+
+def worked(task: Exercise) -> str:
+    """The worked solution as it is written in the bank."""
+    right = task.right
+    code = inspect.getsource(right).rstrip() if inspect.isfunction(right) else repr(right)
+    return textwrap.dedent(code)
 
 
 def assess(task: Exercise, answer: Any) -> str:

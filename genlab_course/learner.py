@@ -44,21 +44,24 @@ class Answered:
 
 
 def folder(start: Path | None = None) -> Path | None:
-    """The folder of working copies that a place, or the working directory, lies in; or None."""
+    """The folder of working copies that GENLAB_MY names, or a place (this one) lies in; or None."""
     with contextlib.suppress(OSError):  # the directory may be gone
         place = (start or Path.cwd()).resolve()
-        for candidate in (place, *place.parents):
+        named = os.environ.get("GENLAB_MY") if start is None else None
+        first = [Path(named).expanduser().resolve()] if named else []
+        for candidate in (*first, place, *place.parents):
             if (candidate / MARK).is_file():
                 return candidate
     return None
 
 
-def record(id: str, right: bool, place: Path | None = None) -> None:
+def record(id: str, right: bool, place: Path | None = None, mistake: str = "") -> None:
     """Keep an answer to an exercise or question ("02.quiz.3"); a full disk stops no lesson."""
     with contextlib.suppress(OSError):
         place = folder() if place is None else place
         if place is not None:
-            _append(place / LOG, {"id": id, "right": right, "at": round(time.time())})
+            more = {"mistake": mistake} if mistake else {}
+            _append(place / LOG, {"id": id, "right": right, "at": round(time.time())} | more)
 
 
 def _append(path: Path, entry: dict[str, object]) -> None:
@@ -72,19 +75,26 @@ def _append(path: Path, entry: dict[str, object]) -> None:
         os.close(file)
 
 
-def answered(place: Path) -> dict[str, Answered]:
-    """All that was answered, by id, retired ids too; lines that cannot be read are skipped."""
-    found: dict[str, Answered] = {}
+def entries(log: Any) -> Iterator[dict[str, Any]]:
+    """All that was answered, as it was kept; lines that cannot be read are skipped."""
     try:
-        lines = (place / LOG).read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return found
+        return
     for line in lines:
         with contextlib.suppress(ValueError, TypeError, KeyError, RecursionError):
             entry = json.loads(line)
-            before = found.get(entry["id"], Answered(False, 0))
-            right = before.right or entry["right"] is True
-            found[entry["id"]] = Answered(right, before.tries + 1)
+            if isinstance(entry["id"], str) and "right" in entry:
+                yield entry
+
+
+def answered(place: Path) -> dict[str, Answered]:
+    """All that was answered, by id, retired ids too."""
+    found: dict[str, Answered] = {}
+    for entry in entries(place / LOG):
+        before = found.get(entry["id"], Answered(False, 0))
+        right = before.right or entry["right"] is True
+        found[entry["id"]] = Answered(right, before.tries + 1)
     return found
 
 
@@ -108,6 +118,16 @@ def key_of(name: str) -> str:
     """What a lesson or lab is called by: "04", "glide"."""
     stem = Path(name).stem
     return stem[:2] if stem[:2].isdigit() else stem
+
+
+def find_lesson(lesson: str, source: Path = NOTEBOOKS) -> str:
+    """The path in the course of a lesson ("4", "04") or lab ("glide"); ValueError lists them."""
+    by_key = {key_of(name): name for name in shipped(source)}
+    key = f"{int(lesson):02d}" if lesson.isdecimal() else Path(lesson).stem
+    name = by_key.get(key) or by_key.get(key[:2])
+    if name is None:
+        raise ValueError(f"no lesson or lab {lesson!r}; there are: {', '.join(by_key)}")
+    return name
 
 
 def fresh(notebook: Path) -> Notebook:
@@ -255,12 +275,7 @@ def _blanks(source: str | list[str]) -> int:
 
 def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path | None]:
     """Take a fresh copy of a lesson ("4", "04") or lab ("glide"), and say where the old one is."""
-    from_course = shipped(source)
-    by_key = {key_of(name): name for name in from_course}
-    key = f"{int(lesson):02d}" if lesson.isdecimal() else Path(lesson).stem
-    name = by_key.get(key) or by_key.get(key[:2])
-    if name is None:
-        raise ValueError(f"no lesson or lab {lesson!r}; there are: {', '.join(by_key)}")
+    name = find_lesson(lesson, source)
     known, copy, kept = _known(mine), mine / name, None
     if os.path.lexists(copy):
         kept = _dated(copy, mine / BACKUPS)
@@ -269,7 +284,7 @@ def reset(lesson: str, mine: Path, source: Path = NOTEBOOKS) -> tuple[Path, Path
         else:
             kept.parent.mkdir(parents=True, exist_ok=True)
             copy.rename(kept)
-    content = fresh(from_course[name])
+    content = fresh(source / name)
     _write(copy, content)
     _mark(mine, known | {name: _digest(content)})
     return copy, kept

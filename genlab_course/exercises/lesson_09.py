@@ -1,7 +1,9 @@
 """Exercises of lesson 09: compute, derive, build, judge."""
 
 import math
+import tomllib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -170,57 +172,8 @@ PRECISION = Exercise(
     "precision: (cdist(fake, real) <= radius of real).any(1).mean(); recall: swap the roles.",
 )
 
-_REASONS: dict[str, dict[str, str]] = {
-    "a": {
-        "frechet": "(a) Text has exact probabilities here: no need to draw a sample.",
-        "": "(a) Both models give exact probabilities to the same held-out tokens: compare these.",
-    },
-    "b": {
-        "precision": "(b) A copy is as realistic as can be: this metric rewards copying.",
-        "frechet": "(b) A copied set has the right mean and covariance: nearly perfect.",
-        "bits": "(b) A likelihood gap would tell, but a generator may have no likelihood.",
-        "recall": "(b) A copied training set reaches everything: this metric rewards copying.",
-        "two-sample": "(b) Copies of real images are real images: nothing to find.",
-        "": "(b) Only a comparison with the training set against data held out from it can tell.",
-    },
-    "c": {
-        "recall": "(c) That one asks what is missing, not whether what is there is believable.",
-        "frechet": "(c) One number mixes realism with variety; the question separates them.",
-        "inception": "(c) A classifier may be sure of noise: this one never looks at real data.",
-        "": "(c) The question is about each sample's realism alone, whatever the variety.",
-    },
-    "d": {
-        "precision": "(d) Samples of one perfect class would pass; ask what is not made.",
-        "inception": "(d) It never looks at real data: what is missing inside a class?",
-        "frechet": "(d) A lost kind shows in it, and so does everything else.",
-        "memorisation": "(d) That one asks what was copied, not what is never made.",
-        "": "(d) Ask of the *real* examples whether the generator reaches them.",
-    },
-    "e": {
-        "frechet": "(e) A distance is no evidence: positive even for two halves of one set.",
-        "kid": "(e) Its expectation is zero under equality, but one value alone says nothing about "
-        "chance; something must supply the null distribution.",
-        "": "(e) The answer asked for is a p-value.",
-    },
-    "f": {
-        "bits": "(f) A GAN has no likelihood: there is nothing to compare.",
-        "inception": "(f) This one never looks at real data; a picture per class wins.",
-        "kid": "(f) It would do. But each of the seven questions has an answer of its own, and one "
-        "of them needs this one more: with 50,000 samples the bias of the usual number is small.",
-        "precision": "(f) This is half of the truth: it does not see what is missing.",
-        "recall": "(f) This is half of the truth: it does not see what is rubbish.",
-        "two-sample": "(f) With 50,000 samples every model differs; a p-value does not rank.",
-        "": "(f) Across paradigms only sample-based metrics are left, and with 50,000 samples the "
-        "bias of the usual one is small and equal.",
-    },
-    "g": {
-        "frechet": "(g) With 300 samples its bias is large, and depends on the model.",
-        "bits": "(g) A GAN has no likelihood: there is nothing to compare.",
-        "two-sample": "(g) A p-value says whether there is a difference, not who is nearer.",
-        "inception": "(g) This one never looks at real data; a picture per class wins.",
-        "": "(g) With few samples, take the estimate whose expectation does not depend on n.",
-    },
-}
+_TOLD = Path(__file__).parents[1] / "data" / "which_metric.toml"
+_REASONS = tomllib.loads(_TOLD.read_text("utf-8"))  # question: {wrong metric: what is said to it}
 _IN_ORDER = ("bits", "memorisation", "precision", "recall", "two-sample", "frechet", "kid")
 _RIGHT = dict(zip("abcdefg", _IN_ORDER, strict=True))
 _OPTIONS = {*_IN_ORDER, "inception"}

@@ -1,8 +1,10 @@
 """The map as an instrument, the league as a picture, training curves, and samplers at work."""
 
 import time
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 import matplotlib.pyplot as plt
@@ -34,37 +36,11 @@ class System:
     guided: bool = False  # two evaluations for each step
 
 
-EXAMPLES: dict[str, System] = {
-    "raw audio, one sample after another": System(
-        "predicts each of 16,000 samples of a second of audio from those before it",
-        (AUTOREGRESSIVE,), tokens=16_000,
-    ),
-    "image codec, 64 numbers": System(
-        "squeezes a 256 x 256 image to 64 numbers; trained on reconstruction plus a KL term",
-        (LATENT,),
-    ),
-    "faces from 512 numbers": System(
-        "maps 512 numbers to a 1024 x 1024 face; trained against a discriminator", (ADVERSARIAL,)
-    ),
-    "50-step denoiser": System(
-        "starts from noise and removes it in 50 steps; trained to predict the noise",
-        (SCORE,), steps=50,
-    ),
-    "encoder + latent denoiser + decoder": System(
-        "compresses with an encoder, denoises the code in 50 guided steps, and decodes it",
-        (LATENT, SCORE), steps=50, guided=True,
-    ),
-    "chat model, 500 tokens": System(
-        "a causal transformer trained on next-token cross-entropy", (AUTOREGRESSIVE,), tokens=500
-    ),
-    "posterior for a physics simulator": System(
-        "an invertible network with a tractable Jacobian, trained by exact likelihood", (FLOW,)
-    ),
-    "chat model that draws": System(
-        "a language model of 100 tokens whose states condition a 50-step diffusion model",
-        (AUTOREGRESSIVE, SCORE), tokens=100, steps=50,
-    ),
-}  # fmt: skip
+_TOLD = Path(__file__).parents[1] / "data" / "systems.toml"
+EXAMPLES = {
+    name: System(**told | {"families": tuple(told["families"])})
+    for name, told in tomllib.loads(_TOLD.read_text("utf-8")).items()
+}
 
 
 def paradigm_map() -> Explorer:

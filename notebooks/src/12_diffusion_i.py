@@ -316,7 +316,8 @@ for ax, beta in zip(axes, (0.02, 0.3, 0.8), strict=True):
     ax.plot(grid, normal.log_prob(grid).exp(), "--", color="#D55E00",
             label="normal, same moments")  # fmt: skip
     seen = "nearly normal" if beta < 0.1 else "two humps"
-    ax.set(xlabel="$x_{t-1}$", xlim=(-2, 2), yticks=[], title=f"$\\beta_t$ = {beta}: {seen}")
+    ax.set(xlabel="$x_{t-1}$", xlim=(-2, 2), yticks=[],
+           title=f"$\\beta_t$ = {beta}: {seen}")  # fmt: skip
 axes[0].set_ylabel(r"density given $x_t=0.1$")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 show(figure, "The exact distribution of one step back and a normal of equal moments: "
@@ -1015,9 +1016,9 @@ check_range(
     "too short: mass of the right peak (data: 0.8)", mass["linear, too short"],
     0.5, 0.75, unlike={"linear": mass["linear"]},
 )  # fmt: skip
-ends = Normal(left.sqrt() * grid, (1 - left).sqrt())  # q(x_T | x_0), too short
+ends = Normal(bar_T.sqrt() * grid, (1 - bar_T).sqrt())  # q(x_T | x_0), too short
 gap = kl_divergence(ends, Normal(0.0, 1.0)) * uneven.log_prob(grid[:, None]).exp()
-as_points = 0.5 * (left * uneven.means.square().mean() - left - torch.log1p(-left))
+as_points = 0.5 * (bar_T * uneven.means.square().mean() - bar_T - torch.log1p(-bar_T))
 check(
     "prior term = torch's KL, averaged over the data", prior_term["linear, too short"],
     torch.trapezoid(gap, grid), unlike={"peaks as two points": as_points},

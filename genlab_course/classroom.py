@@ -1,0 +1,158 @@
+"""For teachers: assignments, quizzes for other systems, a class at a glance. All stays here."""
+
+import ast
+import collections
+import dataclasses
+import functools
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from genlab.core.weights import replace_file
+from genlab.map import FRONTIER, LESSONS, SYSTEMS
+from genlab_course.demos import as_notebook
+from genlab_course.grading import LABS, all_exercises, assess, find_exercise, mistake_id, worked
+from genlab_course.learner import LOG, NOTEBOOKS, as_bytes, entries, find_lesson
+from genlab_course.quiz import Question, questions
+from genlab_course.widgets.quiz import as_html
+
+ANSWER = "''' # BEGIN PROMPT\n{}\n''' # END PROMPT\n# BEGIN SOLUTION NO PROMPT\n{}\n# END SOLUTION"
+RIGHT = "# {}\nfrom genlab_course.grading import find_exercise\n\n{} = find_exercise({!r}).right"
+TEST = "from genlab_course.classroom import reply\n\nreply({!r}, {}, {})"
+_ASKED = re.compile(r"course\.exercise\(\s*\"([\w.-]+)\", (\w+|\.\.\.)")
+# Where the text of an exercise begins, in the cell above it.
+_TEXT = re.compile(r"^(?=\*\*(?:Your turn|Exercise|\d|[\w.-]+\*\*)|## )", re.MULTILINE)
+
+
+def reply(id: str, answer: Any, case: int | None) -> None:
+    """Print what is wrong with an answer to one case of an exercise, or nothing.
+
+    Case None is the value that is asked for, or the judge of a function.
+    """
+    task = find_exercise(id)
+    cases = None if case is None else (task.cases or ())[case : case + 1]
+    judge = task.judge if case is None else None
+    said = assess(dataclasses.replace(task, cases=cases, judge=judge), answer)
+    if said != "right":
+        print(said)
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that is not there yet; FileExistsError otherwise."""
+    if path.exists():
+        raise FileExistsError(f"{path} exists, and is not replaced: name another place")
+    replace_file(path, data)
+
+
+def assignment(lesson: str, folder: Path) -> Path:
+    """Write the source notebook that `otter assign` takes: all exercises of a lesson or lab."""
+    path = NOTEBOOKS / find_lesson(lesson)
+    cells: list[tuple[str, str]] = []
+    imports, text, before = ["import genlab_course as course"], "", ""
+    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            text, before = _TEXT.split(source)[-1], ""
+            continue
+        nodes = ast.parse(source).body
+        imports += [ast.unparse(n) for n in nodes if isinstance(n, ast.Import | ast.ImportFrom)]
+        if asked := [(id, name.replace("...", "answer")) for id, name in _ASKED.findall(source)]:
+            stub = before + source.partition("course.exercise(")[0]
+            cells += _question(asked, stub.strip() or "answer = ...", text)
+            text = ""  # of several exercises under one text
+        before = "" if asked else f"{before}{source}\n\n"
+    config = f"# ASSIGNMENT CONFIG\nname: genlab-{path.stem}\nexport_cell: {{pdf: false}}"
+    head = f"# {path.stem}\n\nSections and equations are those of the lesson."
+    setup = "\n".join(dict.fromkeys(imports))
+    begin = [("raw", config), ("markdown", head), ("code", setup)]
+    write_new(folder / path.name, as_bytes(as_notebook([*begin, *cells])))
+    return folder / path.name
+
+
+def _question(asked: list[tuple[str, str]], stub: str, text: str) -> Iterator[tuple[str, str]]:
+    """The cells of a question in otter's form: first tests are seen, the others hidden."""
+    right, tests = [], []
+    for id, name in asked:
+        task = find_exercise(id)
+        right.append(RIGHT.format(worked(task).replace("\n", "\n# "), name, id))
+        own = [TEST.format(id, name, k) for k, _ in enumerate(task.cases or ())]
+        own = own or [f"assert {name} is not None and {name} is not ..."]
+        own += [TEST.format(id, name, None)] if task.judge or not task.cases else []
+        tests += [own[0], *(f"# HIDDEN\n{test}" for test in own[1:])]
+    points = f"points: {2 * len(asked)}\nall_or_nothing: {str(len(asked) == 1).lower()}"
+    yield "raw", f'# BEGIN QUESTION\nname: "{asked[0][0]}"\n{points}'
+    yield "markdown", f"### {asked[0][0]}\n\n{text}".strip()
+    yield "raw", "# BEGIN SOLUTION"
+    yield "code", ANSWER.format(stub, "\n".join(right))
+    yield "raw", "# END SOLUTION"
+    yield "raw", "# BEGIN TESTS"
+    yield from (("code", test) for test in tests)
+    yield "raw", "# END TESTS"
+    yield "raw", "# END QUESTION"
+
+
+def as_gift(lesson: str, asked: tuple[Question, ...]) -> str:
+    """A quiz in Moodle's GIFT, with the explanation of every option as its feedback."""
+    parts = [f"$CATEGORY: genlab/{lesson}\n"]
+    for number, question in enumerate(asked, 1):
+        parts.append(f"::{lesson}.quiz.{number}::[html]{_escaped(question.text)} {{")
+        parts += ["~="[o.right] + f"{_escaped(o.text)}#{_escaped(o.why)}" for o in question.options]
+        parts.append("}\n")
+    return "\n".join(parts)
+
+
+def _escaped(text: str) -> str:
+    maths = re.sub(r"\$([^$]+)\$", r"\\(\1\\)", as_html(text))  # as Moodle's MathJax wants it
+    return re.sub(r"[\\~=#{}:]", r"\\\g<0>", maths)
+
+
+@functools.cache
+def asked() -> dict[str, list[str]]:
+    """The ids of all exercises and questions, by lesson or lab."""
+    found: dict[str, list[str]] = {}
+    keys: tuple[int | str, ...] = (*LESSONS, *SYSTEMS, *FRONTIER)
+    for key in keys:
+        short = key if isinstance(key, str) else f"{key:02d}"
+        found[short] = [f"{short}.quiz.{n}" for n, _ in enumerate(questions(key), 1)]
+    for task in all_exercises():
+        short = task.id.partition(".")[0]
+        found[re.sub("^(system|frontier)_", "", LABS.get(short, short))].append(task.id)
+    return found
+
+
+def roster(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """What each learner of a class has handed in, by pseudonym: the name of a folder or file.
+
+    A folder of working copies, a zip of `course.download`, or a progress.jsonl by another name.
+    """
+    found = {}
+    for place in sorted(folder.iterdir()):
+        log: Any = zipfile.Path(place, LOG) if zipfile.is_zipfile(place) else place / LOG
+        log = place if place.suffix == ".jsonl" else log
+        if log.is_file():
+            taken = place.is_dir() or place.stem in found
+            found[place.name if taken else place.stem] = list(entries(log))
+    if not found:
+        raise FileNotFoundError(f"no learner in {folder}: expected folders, .zip or .jsonl files")
+    return found
+
+
+def standing(handed_in: list[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+    """How many exercises and questions of each lesson have been right, and how many there are."""
+    right = {entry["id"] for entry in handed_in if entry["right"] is True}
+    return {key: (len(right.intersection(ids)), len(ids)) for key, ids in asked().items()}
+
+
+def mistakes(learners: dict[str, list[dict[str, Any]]]) -> list[tuple[str, str, int, int]]:
+    """Named mistakes, the most frequent first: exercise, sentence, times, learners."""
+    says = {mistake_id(e.id, m.says): m.says for e in all_exercises() for m in e.mistakes}
+    made = [(str(e["mistake"]), who) for who in learners for e in learners[who] if "mistake" in e]
+    people = collections.Counter(which for which, _ in set(made))
+    gone = "the course has no such mistake any more"
+    return [
+        (which.partition("/")[0], says.get(which, gone), times, people[which])
+        for which, times in collections.Counter(which for which, _ in made).most_common()
+    ]
