@@ -105,7 +105,7 @@ CONSISTENCY = Exercise(
         "Down means against the velocity: subtract it.",
         lambda u, w, *a: consistency_loss(lambda *b: u(*b) / b[2], lambda *b: w(*b) / b[2], *a),
         "At t = 0 your f still moves x: a jump is the velocity times the time that it bridges.",
-        lambda u, w, *a: consistency_loss(*[lambda *b: u(*b) / b[2]] * 2, *a),
+        lambda u, w, *a: consistency_loss(f := lambda *b: u(*b) / b[2], f, *a),
         "Both faults are still there: one is in f, the other in who gives the target.",
     ),
     hints="What must f do at t = 0, whatever the network says? And which side may learn?\n"
