@@ -35,22 +35,14 @@ PY := $(BIN)/python
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=$(THREADS) GENLAB_THREADS=$(THREADS) $(PY) -m pytest
 NBVAL := -p tests.notebooks.nbval_plugin --nbval --nbval-current-env --nbval-cell-timeout 120 \
          --nbval-sanitize-with tests/notebooks/sanitize.cfg
-# JupyterLab refuses to run as root unless told; that is the usual user in a container.
-AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
-
-# What JupyterLab starts finds the environment's commands: `genlab` in a terminal, above all. The shell of a terminal is named,
-# because a login shell, which JupyterLab takes when it has none of its own, would set the path afresh.
+# What Voila starts finds the environment's commands, as what `genlab lab` starts does.
 IN_ENV := PATH="$(CURDIR)/$(BIN):$$PATH"
 
 ##@ The course
 
 .PHONY: lab
 lab: $(VENV)/.lab ## Open your copies of the lessons in JupyterLab, at the start page
-	$(BIN)/genlab start
-	$(IN_ENV) $(BIN)/jupyter lab $(AS_ROOT) --ServerApp.root_dir="$(CURDIR)" \
-	  --ServerApp.terminado_settings="shell_command=['$$SHELL']" \
-	  --LabApp.app_settings_dir="$(CURDIR)/docs/lab" \
-	  --LabApp.default_url=/lab/tree/my/START.ipynb $(LAB_ARGS)
+	$(BIN)/genlab lab $(LAB_ARGS)
 
 .PHONY: demo
 demo: $(VENV)/.demo ## Serve the instructor's pages with Voila: one a lesson and lab, large print, no code

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from genlab_course.learner import BINDER
-
 ROOT = Path(__file__).resolve().parents[2]
 repo2docker = pytest.importorskip("repo2docker.app", reason="jupyter-repo2docker is not installed")
 
@@ -36,7 +34,6 @@ def rendered():
 def test_the_dockerfile_installs_our_environment_then_the_course_then_starts(rendered):
     pack, dockerfile = rendered
     assert all(os.access(ROOT / "binder" / name, os.X_OK) for name in ("postBuild", "start"))
-    assert BINDER in (ROOT / "README.md").read_text(encoding="utf-8")
     assert type(pack).__name__ == "CondaBuildPack"
     assert pack.python_version == "3.11"
     assert Path(pack.environment_yaml_path).as_posix() == "binder/environment.yml"
